@@ -1,0 +1,189 @@
+//! Time as a port: workers ask a clock, and only a clock waits.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use jiff::Timestamp;
+
+/// What time it is, and how to wait.
+///
+/// Nothing else in the workspace reads the wall clock or sleeps, so a test that hands out a [`ManualClock`] owns
+/// time: a day of the fleet passes in milliseconds, and the same way each run.
+pub trait Clock: Send + Sync {
+    /// Now. Two calls may answer the same instant; a later call never answers an earlier one.
+    fn now(&self) -> Timestamp;
+
+    /// Completes once `now` has reached `deadline`; at once when it already has.
+    fn sleep_until(&self, deadline: Timestamp) -> BoxFuture<'static, ()>;
+
+    /// Completes after `duration`.
+    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
+        self.sleep_until(after(self.now(), duration))
+    }
+}
+
+/// `start` plus `duration`, or the end of time.
+pub fn after(start: Timestamp, duration: Duration) -> Timestamp {
+    start.checked_add(duration).unwrap_or(Timestamp::MAX)
+}
+
+/// `start` minus `duration`, or the beginning of time.
+pub fn before(start: Timestamp, duration: Duration) -> Timestamp {
+    start.checked_sub(duration).unwrap_or(Timestamp::MIN)
+}
+
+/// The time from `start` to `end`; zero when `end` comes first.
+pub fn between(start: Timestamp, end: Timestamp) -> Duration {
+    Duration::try_from(end.duration_since(start)).unwrap_or(Duration::ZERO)
+}
+
+/// `timestamp` in whole milliseconds since the epoch: the unit in which every store keeps time.
+pub fn to_millis(timestamp: Timestamp) -> i64 {
+    timestamp.as_millisecond()
+}
+
+/// The instant of `millis`, clamped to the range that a timestamp can hold.
+pub fn from_millis(millis: i64) -> Timestamp {
+    let end = if millis < 0 { Timestamp::MIN } else { Timestamp::MAX };
+    Timestamp::from_millisecond(millis).unwrap_or(end)
+}
+
+/// A clock that stands still until it is told to move. Clones share one time.
+#[derive(Clone)]
+pub struct ManualClock {
+    state: Arc<Mutex<ManualState>>,
+}
+
+struct ManualState {
+    now: Timestamp,
+    sleepers: BinaryHeap<Reverse<Sleeper>>,
+    registered: u64,
+}
+
+/// Woken in the order of deadline, then of registration, so that a run is the same each time.
+struct Sleeper {
+    deadline: Timestamp,
+    order: u64,
+    waker: Waker,
+}
+
+impl ManualClock {
+    /// A clock that shows `now`.
+    pub fn new(now: Timestamp) -> ManualClock {
+        let state = ManualState { now, sleepers: BinaryHeap::new(), registered: 0 };
+        ManualClock { state: Arc::new(Mutex::new(state)) }
+    }
+
+    /// Moves time forward and wakes whoever was waiting for an instant up to then.
+    pub fn advance(&self, duration: Duration) {
+        let target = after(self.now(), duration);
+        self.advance_to(target);
+    }
+
+    /// Moves time to `target` (never backwards) and wakes whoever was waiting for an instant up to then.
+    pub fn advance_to(&self, target: Timestamp) {
+        let due = {
+            let mut state = self.lock();
+            state.now = state.now.max(target);
+            let mut due = Vec::new();
+            while state.sleepers.peek().is_some_and(|Reverse(sleeper)| sleeper.deadline <= state.now) {
+                due.extend(state.sleepers.pop().map(|Reverse(sleeper)| sleeper.waker));
+            }
+            due
+        };
+        due.into_iter().for_each(Waker::wake);
+    }
+
+    /// The instant that the next sleeper waits for. `None` when nobody sleeps.
+    pub fn next_deadline(&self) -> Option<Timestamp> {
+        self.lock().sleepers.peek().map(|Reverse(sleeper)| sleeper.deadline)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, ManualState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Clock for ManualClock {
+    fn now(&self) -> Timestamp {
+        self.lock().now
+    }
+
+    fn sleep_until(&self, deadline: Timestamp) -> BoxFuture<'static, ()> {
+        Box::pin(ManualSleep { clock: self.clone(), deadline })
+    }
+}
+
+struct ManualSleep {
+    clock: ManualClock,
+    deadline: Timestamp,
+}
+
+impl Future for ManualSleep {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let mut state = self.clock.lock();
+        if state.now >= self.deadline {
+            return Poll::Ready(());
+        }
+        // Each poll registers anew: an extra wake-up is harmless, a lost one would hang the test.
+        state.registered += 1;
+        let sleeper = Sleeper { deadline: self.deadline, order: state.registered, waker: context.waker().clone() };
+        state.sleepers.push(Reverse(sleeper));
+        Poll::Pending
+    }
+}
+
+impl PartialEq for Sleeper {
+    fn eq(&self, other: &Sleeper) -> bool {
+        self.order == other.order
+    }
+}
+
+impl Eq for Sleeper {}
+
+impl PartialOrd for Sleeper {
+    fn partial_cmp(&self, other: &Sleeper) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Sleeper {
+    fn cmp(&self, other: &Sleeper) -> std::cmp::Ordering {
+        (self.deadline, self.order).cmp(&(other.deadline, other.order))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt;
+
+    use super::*;
+
+    #[test]
+    fn a_sleeper_wakes_when_time_reaches_it_and_not_before() {
+        let clock = ManualClock::new(Timestamp::UNIX_EPOCH);
+        let mut sleep = clock.sleep(Duration::from_secs(10));
+        assert!((&mut sleep).now_or_never().is_none());
+        clock.advance(Duration::from_secs(9));
+        assert!((&mut sleep).now_or_never().is_none());
+        assert_eq!(clock.next_deadline(), Some(after(Timestamp::UNIX_EPOCH, Duration::from_secs(10))));
+        clock.advance(Duration::from_secs(1));
+        assert!((&mut sleep).now_or_never().is_some());
+    }
+
+    #[test]
+    fn time_never_goes_back() {
+        let clock = ManualClock::new(Timestamp::UNIX_EPOCH);
+        clock.advance(Duration::from_secs(5));
+        clock.advance_to(Timestamp::UNIX_EPOCH);
+        assert_eq!(clock.now(), after(Timestamp::UNIX_EPOCH, Duration::from_secs(5)));
+    }
+}

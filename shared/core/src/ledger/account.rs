@@ -1,0 +1,223 @@
+//! One key's account.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{Hold, HoldState, LedgerSettings, Reading};
+use crate::clock::{after, before};
+use crate::points::Points;
+
+/// One key's account: a record that a store keeps whole.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Account {
+    /// Points per window. `None` until the key was read: an unread key grants nothing.
+    pub limit: Option<Points>,
+    /// The highest counter seen in this window.
+    pub spent: Points,
+    /// When the window ends, by the upstream's word.
+    pub reset_at: Timestamp,
+    /// How many windows were seen, this one included.
+    pub window: u64,
+    /// Counts every change; names holds, and tells what came after what.
+    pub sequence: u64,
+    /// No grants before then: set by hand, or by an upstream that refused the key.
+    pub paused_until: Option<Timestamp>,
+    /// No longer in the settings: grants nothing, but its holds and its history stay.
+    pub retired: bool,
+    /// Who reads the counter has until then.
+    pub reading_until: Option<Timestamp>,
+    /// Calls that the upstream refused for lack of points, ever.
+    pub refused: u64,
+    /// Points on loan, by sequence number. Stored beside the record, one by one.
+    #[serde(skip)]
+    pub holds: BTreeMap<u64, Hold>,
+}
+
+/// What became of a window.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WindowRecord {
+    /// Which of the key's windows, from 1.
+    pub window: u64,
+    /// When it ended.
+    pub reset_at: Timestamp,
+    /// Its points.
+    pub limit: Points,
+    /// The highest counter seen.
+    pub spent: Points,
+    /// Held at the end by calls whose charge no reading has shown: `spent` may be short by up to this much.
+    pub unconfirmed: Points,
+    /// Gone unspent.
+    pub expired: Points,
+    /// Spent beyond the limit.
+    pub overspent: Points,
+}
+
+/// Whether a key can lend.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KeyState {
+    /// It lends what is free.
+    Open,
+    /// Too close to the reset to start another call.
+    Edge,
+    /// It was never read, or its window is over: it must be read before it lends.
+    Stale,
+    /// It rests, by hand or because the upstream refused it.
+    Paused,
+    /// It is no longer in the settings.
+    Retired,
+}
+
+impl Account {
+    /// A key that nothing is known of.
+    pub(super) fn unread() -> Account {
+        Account {
+            limit: None,
+            spent: Points::ZERO,
+            reset_at: Timestamp::UNIX_EPOCH,
+            window: 0,
+            sequence: 0,
+            paused_until: None,
+            retired: false,
+            reading_until: None,
+            refused: 0,
+            holds: BTreeMap::new(),
+        }
+    }
+
+    /// Whether the key can lend now.
+    pub fn state(&self, settings: &LedgerSettings, now: Timestamp) -> KeyState {
+        if self.retired {
+            KeyState::Retired
+        } else if self.paused_until.is_some_and(|until| now < until) {
+            KeyState::Paused
+        } else if self.limit.is_none() || now >= self.reset_at {
+            KeyState::Stale
+        } else if now >= before(self.reset_at, settings.edge()) {
+            KeyState::Edge
+        } else {
+            KeyState::Open
+        }
+    }
+
+    /// All that is on loan.
+    pub fn held(&self) -> Points {
+        self.holds.values().map(|hold| hold.amount).sum()
+    }
+
+    /// On loan to calls that are over.
+    pub fn unconfirmed(&self) -> Points {
+        let over = self.holds.values().filter(|hold| matches!(hold.state, HoldState::Unconfirmed { .. }));
+        over.map(|hold| hold.amount).sum()
+    }
+
+    /// Calls that still run.
+    pub fn in_flight(&self) -> u64 {
+        self.holds.values().filter(|hold| hold.state == HoldState::InFlight).count() as u64
+    }
+
+    /// What may still be lent in this window, whatever the key's state.
+    pub fn free(&self, settings: &LedgerSettings) -> Points {
+        let lendable = self.limit.unwrap_or_default().saturating_sub(settings.guard);
+        lendable.saturating_sub(self.spent).saturating_sub(self.held())
+    }
+
+    pub(super) fn next_sequence(&mut self) -> u64 {
+        self.sequence += 1;
+        self.sequence
+    }
+
+    /// Ends the holds of callers that did not come back: their calls are over, and may have been billed.
+    pub(super) fn end_expired(&mut self, now: Timestamp) -> Vec<u64> {
+        let expired: Vec<u64> = self
+            .holds
+            .iter()
+            .filter(|(_, hold)| hold.state == HoldState::InFlight && hold.expires_at <= now)
+            .map(|(sequence, _)| *sequence)
+            .collect();
+        for sequence in &expired {
+            self.mark_unconfirmed(*sequence);
+        }
+        expired
+    }
+
+    /// Says whether there was such a hold of a running call.
+    pub(super) fn mark_unconfirmed(&mut self, sequence: u64) -> bool {
+        let ended = self.sequence + 1;
+        match self.holds.get_mut(&sequence) {
+            Some(hold) if hold.state == HoldState::InFlight => {
+                hold.state = HoldState::Unconfirmed { ended };
+                self.sequence = ended;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Takes in a reading whose request started at sequence number `started`. Answers the holds that it confirms,
+    /// and the window that it closes.
+    pub(super) fn observe(
+        &mut self,
+        reading: &Reading,
+        started: u64,
+        settings: &LedgerSettings,
+    ) -> (Vec<u64>, Option<WindowRecord>) {
+        let half = settings.window / 2;
+        let first = self.limit.is_none();
+        if !first && reading.reset_at() < before(self.reset_at, half) {
+            // An answer from the window before: true, but about points that are gone.
+            return (Vec::new(), None);
+        }
+        let mut closed = None;
+        if first || reading.reset_at() > after(self.reset_at, half) {
+            closed = (!first).then(|| self.close_window());
+            self.window += 1;
+            self.spent = reading.spent;
+            self.reset_at = reading.reset_at();
+            self.paused_until = None;
+        } else {
+            self.spent = self.spent.max(reading.spent);
+            self.reset_at = self.better_reset(reading);
+        }
+        self.limit = Some(reading.limit);
+        (self.confirm(started), closed)
+    }
+
+    /// Within one window the earliest estimate is the best: each is late by its own round trip. Unless it has
+    /// passed and the window goes on, which the upstream knows better.
+    fn better_reset(&self, reading: &Reading) -> Timestamp {
+        if self.reset_at > reading.received_at {
+            return self.reset_at.min(reading.reset_at());
+        }
+        reading.reset_at().max(after(reading.received_at, Duration::from_secs(1)))
+    }
+
+    fn confirm(&mut self, started: u64) -> Vec<u64> {
+        let confirmed: Vec<u64> = self
+            .holds
+            .iter()
+            .filter(|(_, hold)| matches!(hold.state, HoldState::Unconfirmed { ended } if ended <= started))
+            .map(|(sequence, _)| *sequence)
+            .collect();
+        for sequence in &confirmed {
+            self.holds.remove(sequence);
+        }
+        confirmed
+    }
+
+    fn close_window(&self) -> WindowRecord {
+        let limit = self.limit.unwrap_or_default();
+        WindowRecord {
+            window: self.window,
+            reset_at: self.reset_at,
+            limit,
+            spent: self.spent,
+            unconfirmed: self.held(),
+            expired: limit.saturating_sub(self.spent),
+            overspent: self.spent.saturating_sub(limit),
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! Points on loan to one call.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{KeyId, Reading};
+use crate::points::Points;
+
+/// Names a hold: its key, and the key's sequence number when it was granted.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct HoldId {
+    /// The key that lends.
+    pub key: KeyId,
+    /// Unique within the key, for good.
+    pub sequence: u64,
+}
+
+/// Points on loan to one call.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hold {
+    /// The most that the call can cost.
+    pub amount: Points,
+    /// When the call is over in any case: a little after its time-out.
+    pub expires_at: Timestamp,
+    /// Whether the call still runs.
+    pub state: HoldState,
+}
+
+/// Whether a hold's call still runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum HoldState {
+    /// It may be billed at any moment.
+    InFlight,
+    /// It is over, and may have been billed. Waits for a reading that started after `ended`.
+    Unconfirmed {
+        /// The key's sequence number when the call ended.
+        ended: u64,
+    },
+}
+
+/// How a call ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CallEnd {
+    /// With an answer that carried the key's counter.
+    Answered(Reading),
+    /// Without a counter: a time-out, a broken answer, a server error. It may have been billed.
+    Lost,
+    /// It never reached the upstream, or was turned away before it was billed: the hold ends at once.
+    NotBilled,
+    /// The upstream refused it because the key's points are used up: the hold ends at once, and the key rests.
+    Refused {
+        /// When the upstream says that the key can be used again.
+        until: Timestamp,
+    },
+}

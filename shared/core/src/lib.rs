@@ -1,0 +1,13 @@
+//! The core of Stint: what a worker is, the ports it works through, the ledger, and time. No I/O, and no vendor.
+//!
+//! Start with [`worker::Worker`], then [`ports`], then [`ledger`].
+
+#![warn(missing_docs)]
+
+pub mod clock;
+pub mod ledger;
+pub mod plan;
+pub mod points;
+pub mod ports;
+pub mod registry;
+pub mod worker;

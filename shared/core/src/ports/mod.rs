@@ -1,0 +1,45 @@
+//! The ports: what a worker may ask of the world. Each is a written contract, and each has one conformance suite in
+//! `stint-testkit` that every adapter passes.
+
+mod key_pool;
+mod queue;
+mod throttle;
+mod wakeups;
+
+pub use key_pool::{KeyPool, Parked};
+pub use queue::{
+    Counts, DeadLetter, Delivery, MAX_BATCH, MAX_BODY, MAX_DELAY, MAX_VISIBILITY, NewMessage, Queue, QueueSettings,
+    Receipt, validate,
+};
+pub use throttle::{Concurrency, Throttle};
+pub use wakeups::{Firing, Wakeup, WakeupSource, Wakeups};
+
+/// Why a port could not do what it was asked. The caller may try again: no port leaves half an operation behind.
+#[derive(Debug, thiserror::Error)]
+pub enum PortError {
+    /// The caller asked for something that the contract rules out; trying again cannot help.
+    #[error("{0}")]
+    Invalid(String),
+    /// What stands behind the port did not do its part.
+    #[error("{context}")]
+    Backend {
+        /// What was being done, and on what.
+        context: String,
+        /// What the backend said.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+impl PortError {
+    /// Wraps what a backend said with what was being done.
+    pub fn backend<E>(context: impl Into<String>, source: E) -> PortError
+    where
+        E: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        PortError::Backend { context: context.into(), source: source.into() }
+    }
+}
+
+/// What a port answers.
+pub type PortResult<T> = Result<T, PortError>;

@@ -1,0 +1,5 @@
+//! The client for upstreams.
+
+mod transport;
+
+pub use transport::{Limits, Transport, TransportError};

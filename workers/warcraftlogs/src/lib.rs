@@ -1,0 +1,3 @@
+//! Under construction.
+#![allow(missing_docs)]
+pub mod model;

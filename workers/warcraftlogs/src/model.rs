@@ -1,0 +1,219 @@
+//! What the fleet knows of a player, in the documents that design and deployments share.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// The upstream's id of a character: `canonicalID`, which survives transfers and renames.
+pub type PlayerId = u64;
+/// The upstream's id of a raid (a *zone* in its schema), such as 26 for Castle Nathria.
+pub type RaidId = u32;
+/// 1 raid finder, 3 normal, 4 heroic, 5 mythic.
+pub type Difficulty = u32;
+/// The upstream's id of a boss.
+pub type EncounterId = u32;
+
+/// Which raids to ask for, and in which difficulties: `{"26": [3, 5]}`. Ordered, without repeats.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RaidsToScrap(pub BTreeMap<RaidId, std::collections::BTreeSet<Difficulty>>);
+
+impl RaidsToScrap {
+    /// Just one raid in one difficulty.
+    pub fn one(raid: RaidId, difficulty: Difficulty) -> RaidsToScrap {
+        RaidsToScrap(BTreeMap::from([(raid, [difficulty].into())]))
+    }
+
+    /// Every (raid, difficulty), in ascending order.
+    pub fn units(&self) -> impl Iterator<Item = (RaidId, Difficulty)> + '_ {
+        self.0.iter().flat_map(|(raid, difficulties)| difficulties.iter().map(|difficulty| (*raid, *difficulty)))
+    }
+
+    /// How many (raid, difficulty) there are: what a request for this player costs, in call budgets.
+    pub fn len(&self) -> usize {
+        self.0.values().map(std::collections::BTreeSet::len).sum()
+    }
+
+    /// Whether there is nothing to ask for.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Adds one (raid, difficulty).
+    pub fn insert(&mut self, raid: RaidId, difficulty: Difficulty) {
+        self.0.entry(raid).or_default().insert(difficulty);
+    }
+
+    /// Adds everything that `other` asks for.
+    pub fn merge(&mut self, other: &RaidsToScrap) {
+        other.units().for_each(|(raid, difficulty)| self.insert(raid, difficulty));
+    }
+}
+
+impl FromIterator<(RaidId, Difficulty)> for RaidsToScrap {
+    fn from_iter<I: IntoIterator<Item = (RaidId, Difficulty)>>(units: I) -> RaidsToScrap {
+        let mut raids = RaidsToScrap::default();
+        units.into_iter().for_each(|(raid, difficulty)| raids.insert(raid, difficulty));
+        raids
+    }
+}
+
+impl fmt::Display for RaidsToScrap {
+    /// `26: 3 5, 28: 4`.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (position, (raid, difficulties)) in self.0.iter().enumerate() {
+            let separator = if position == 0 { "" } else { ", " };
+            write!(formatter, "{separator}{raid}:")?;
+            difficulties.iter().try_for_each(|difficulty| write!(formatter, " {difficulty}"))?;
+        }
+        Ok(())
+    }
+}
+
+/// One document of the `players` collection.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Player {
+    /// The upstream's canonical id.
+    #[serde(rename = "_id")]
+    pub id: PlayerId,
+    /// The character's name, as the game writes it.
+    pub name: String,
+    /// The upstream's class id (1 death knight … 13 evoker), which is not the game's.
+    pub class_id: u32,
+    /// `US`, `EU`, `KR`, `TW` or `CN`.
+    pub region: String,
+    /// Where the character lives.
+    pub server: Server,
+    /// When the ranks were last asked for.
+    #[serde(with = "extended_date")]
+    pub updated_at: Timestamp,
+    /// Raid → difficulty → ranks.
+    pub raids: BTreeMap<RaidId, BTreeMap<Difficulty, RaidRanks>>,
+}
+
+/// A game server, in the three spellings that are in use.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Server {
+    /// As the site shows it, localised: `Tarren Mill`.
+    pub name: String,
+    /// As URLs have it: `tarren-mill`.
+    pub slug: String,
+    /// As the game writes it behind a foreign character's name: `TarrenMill`.
+    pub normalized_name: String,
+}
+
+/// A player's ranks in one raid and difficulty.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct RaidRanks {
+    /// The metric that the upstream chose: `dps`, `hps`, …
+    pub metric: String,
+    /// The mean of the best percentiles, 0 to 100. `None` without a kill.
+    pub best: Option<f64>,
+    /// The mean of the median percentiles, 0 to 100. `None` without a kill.
+    pub median: Option<f64>,
+    /// Only those with a kill.
+    pub encounters: BTreeMap<EncounterId, EncounterRank>,
+}
+
+/// A player's rank against one boss.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct EncounterRank {
+    /// The best percentile, 0 to 100.
+    pub best: Option<f64>,
+    /// The median percentile, 0 to 100.
+    pub median: Option<f64>,
+    /// At least 1.
+    pub kills: u32,
+    /// The specialisation of the best kill, such as `Fire`; empty when the upstream does not say.
+    #[serde(default)]
+    pub spec: String,
+}
+
+/// Dates as extended JSON writes them: `{"$date": "2026-11-20T10:00:00Z"}`. Also reads a plain string and
+/// `{"$date": {"$numberLong": "1669438300480"}}`, the canonical form.
+pub mod extended_date {
+    use jiff::Timestamp;
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    #[derive(Serialize)]
+    struct Relaxed {
+        #[serde(rename = "$date")]
+        date: Timestamp,
+    }
+
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Form {
+        Plain(Timestamp),
+        Relaxed {
+            #[serde(rename = "$date")]
+            date: Timestamp,
+        },
+        Canonical {
+            #[serde(rename = "$date")]
+            date: NumberLong,
+        },
+    }
+
+    #[derive(Deserialize)]
+    struct NumberLong {
+        #[serde(rename = "$numberLong")]
+        millis: String,
+    }
+
+    /// Writes the relaxed form.
+    pub fn serialize<S: Serializer>(date: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+        Relaxed { date: *date }.serialize(serializer)
+    }
+
+    /// Reads any of the three forms.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
+        match Form::deserialize(deserializer)? {
+            Form::Plain(date) | Form::Relaxed { date } => Ok(date),
+            Form::Canonical { date } => date
+                .millis
+                .parse()
+                .ok()
+                .and_then(|millis| Timestamp::from_millisecond(millis).ok())
+                .ok_or_else(|| D::Error::custom(format!("'{}' is not a date in milliseconds", date.millis))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_document_of_the_design_reads_and_writes_back_the_same() {
+        let text = r#"{"_id":57147396,"name":"Ånn","classId":4,"region":"EU","server":{"name":"Tarren Mill","slug":"tarren-mill","normalizedName":"TarrenMill"},"updatedAt":{"$date":"2026-11-20T10:00:00Z"},"raids":{"26":{"4":{"metric":"dps","best":91.2,"median":80.1,"encounters":{"2398":{"best":95.3,"median":80.0,"kills":12,"spec":"Fire"}}}}}}"#;
+        let player: Player = serde_json::from_str(text).unwrap();
+        assert_eq!(player.raids[&26][&4].encounters[&2398].kills, 12);
+        assert_eq!(serde_json::to_string(&player).unwrap(), text);
+    }
+
+    #[test]
+    fn dates_are_read_in_every_form_that_mongoexport_writes() {
+        #[derive(Deserialize)]
+        struct Holder(#[serde(with = "extended_date")] Timestamp);
+        for text in [
+            r#"{"$date":{"$numberLong":"1669438300480"}}"#,
+            r#"{"$date":"2022-11-26T04:51:40.480Z"}"#,
+            r#""2022-11-26T04:51:40.480Z""#,
+        ] {
+            assert_eq!(serde_json::from_str::<Holder>(text).unwrap().0.as_millisecond(), 1_669_438_300_480, "{text}");
+        }
+    }
+
+    #[test]
+    fn raids_to_scrap_count_difficulties_not_characters_of_the_raid() {
+        let raids: RaidsToScrap = serde_json::from_str(r#"{"26":[3,5],"28":[3,4,5]}"#).unwrap();
+        assert_eq!(raids.len(), 5);
+        assert_eq!(raids.to_string(), "26: 3 5, 28: 3 4 5");
+    }
+}
