@@ -1,7 +1,6 @@
 //! Time as a port: workers ask a clock, and only a clock waits.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -62,21 +61,16 @@ pub struct ManualClock {
 
 struct ManualState {
     now: Timestamp,
-    sleepers: BinaryHeap<Reverse<Sleeper>>,
+    /// Woken in the order of deadline, then of registration, so that a run is the same each time. A sleep that is
+    /// dropped takes its entry along, so that nobody advances to an instant that nobody waits for.
+    sleepers: BTreeMap<(Timestamp, u64), Waker>,
     registered: u64,
-}
-
-/// Woken in the order of deadline, then of registration, so that a run is the same each time.
-struct Sleeper {
-    deadline: Timestamp,
-    order: u64,
-    waker: Waker,
 }
 
 impl ManualClock {
     /// A clock that shows `now`.
     pub fn new(now: Timestamp) -> ManualClock {
-        let state = ManualState { now, sleepers: BinaryHeap::new(), registered: 0 };
+        let state = ManualState { now, sleepers: BTreeMap::new(), registered: 0 };
         ManualClock { state: Arc::new(Mutex::new(state)) }
     }
 
@@ -92,8 +86,8 @@ impl ManualClock {
             let mut state = self.lock();
             state.now = state.now.max(target);
             let mut due = Vec::new();
-            while state.sleepers.peek().is_some_and(|Reverse(sleeper)| sleeper.deadline <= state.now) {
-                due.extend(state.sleepers.pop().map(|Reverse(sleeper)| sleeper.waker));
+            while let Some(sleeper) = state.sleepers.first_entry().filter(|sleeper| sleeper.key().0 <= target) {
+                due.push(sleeper.remove());
             }
             due
         };
@@ -102,7 +96,7 @@ impl ManualClock {
 
     /// The instant that the next sleeper waits for. `None` when nobody sleeps.
     pub fn next_deadline(&self) -> Option<Timestamp> {
-        self.lock().sleepers.peek().map(|Reverse(sleeper)| sleeper.deadline)
+        self.lock().sleepers.first_key_value().map(|((deadline, _), _)| *deadline)
     }
 
     fn lock(&self) -> MutexGuard<'_, ManualState> {
@@ -116,48 +110,43 @@ impl Clock for ManualClock {
     }
 
     fn sleep_until(&self, deadline: Timestamp) -> BoxFuture<'static, ()> {
-        Box::pin(ManualSleep { clock: self.clone(), deadline })
+        Box::pin(ManualSleep { clock: self.clone(), deadline, registration: None })
     }
 }
 
 struct ManualSleep {
     clock: ManualClock,
     deadline: Timestamp,
+    registration: Option<u64>,
 }
 
 impl Future for ManualSleep {
     type Output = ();
 
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        let mut state = self.clock.lock();
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let clock = self.clock.clone();
+        let mut state = clock.lock();
         if state.now >= self.deadline {
             return Poll::Ready(());
         }
-        // Each poll registers anew: an extra wake-up is harmless, a lost one would hang the test.
-        state.registered += 1;
-        let sleeper = Sleeper { deadline: self.deadline, order: state.registered, waker: context.waker().clone() };
-        state.sleepers.push(Reverse(sleeper));
+        let registration = self.registration.unwrap_or_else(|| {
+            state.registered += 1;
+            state.registered
+        });
+        self.registration = Some(registration);
+        let earlier = state.sleepers.insert((self.deadline, registration), context.waker().clone());
+        // A waker may own the task that it wakes, and the task other sleeps: it must not be dropped under the lock.
+        drop(state);
+        drop(earlier);
         Poll::Pending
     }
 }
 
-impl PartialEq for Sleeper {
-    fn eq(&self, other: &Sleeper) -> bool {
-        self.order == other.order
-    }
-}
-
-impl Eq for Sleeper {}
-
-impl PartialOrd for Sleeper {
-    fn partial_cmp(&self, other: &Sleeper) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Sleeper {
-    fn cmp(&self, other: &Sleeper) -> std::cmp::Ordering {
-        (self.deadline, self.order).cmp(&(other.deadline, other.order))
+impl Drop for ManualSleep {
+    fn drop(&mut self) {
+        let Some(registration) = self.registration else { return };
+        let waker = self.clock.lock().sleepers.remove(&(self.deadline, registration));
+        drop(waker);
     }
 }
 
@@ -177,6 +166,19 @@ mod tests {
         assert_eq!(clock.next_deadline(), Some(after(Timestamp::UNIX_EPOCH, Duration::from_secs(10))));
         clock.advance(Duration::from_secs(1));
         assert!((&mut sleep).now_or_never().is_some());
+    }
+
+    #[test]
+    fn a_dropped_sleep_is_waited_for_no_more() {
+        let clock = ManualClock::new(Timestamp::UNIX_EPOCH);
+        let mut short = clock.sleep(Duration::from_secs(1));
+        let mut long = clock.sleep(Duration::from_secs(2));
+        assert!((&mut short).now_or_never().is_none());
+        assert!((&mut long).now_or_never().is_none());
+        drop(short);
+        assert_eq!(clock.next_deadline(), Some(after(Timestamp::UNIX_EPOCH, Duration::from_secs(2))));
+        drop(long);
+        assert_eq!(clock.next_deadline(), None);
     }
 
     #[test]

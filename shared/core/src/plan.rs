@@ -38,7 +38,7 @@ pub fn plan(keys: &[KeyStatus], load: &Load) -> Plan {
     let carried = if affordable == 0 { 0 } else { affordable.saturating_add(in_flight) };
     let concurrency = u32::try_from(carried).unwrap_or(u32::MAX).min(load.concurrency_limit);
     let in_use = keys.iter().filter(|key| key.state != KeyState::Retired);
-    let wake_at = in_use.map(|key| if key.state == KeyState::Open { key.reset_at } else { key.usable_at }).min();
+    let wake_at = in_use.map(|key| key.renews_at).min();
     Plan { concurrency, affordable, wake_at }
 }
 
@@ -67,7 +67,7 @@ mod tests {
             free: Points::whole(free),
             in_flight,
             reset_at: Timestamp::UNIX_EPOCH,
-            usable_at: Timestamp::UNIX_EPOCH,
+            renews_at: Timestamp::UNIX_EPOCH,
             refused: 0,
         }
     }

@@ -107,13 +107,15 @@ pub struct Outcome {
     pub report: Value,
     /// The fate of each message of a batch that is not simply done. The host acknowledges all others.
     pub exceptions: Vec<MessageException>,
+    /// Nothing could be done: the invocation was wasted. Hosts count these.
+    pub idle: bool,
 }
 
 impl Outcome {
     /// An outcome without message exceptions.
     pub fn report(report: impl Serialize) -> Outcome {
         let report = serde_json::to_value(report).unwrap_or_else(|error| Value::String(error.to_string()));
-        Outcome { report, exceptions: Vec::new() }
+        Outcome { report, exceptions: Vec::new(), idle: false }
     }
 }
 

@@ -1,1 +1,22 @@
-//! Under construction.
+//! The default adapters: every port on SQLite, in one folder. Durable, and nothing to install.
+//!
+//! [`Embedded`] is the folder; [`Database`] is one file in it, which fleets use for their own stores too.
+
+#![warn(missing_docs)]
+
+mod database;
+mod home;
+mod key_pool;
+mod queue;
+mod schema;
+mod throttle;
+mod time;
+mod wakeups;
+
+pub use database::{Database, Mode};
+pub use home::Embedded;
+pub use key_pool::SqliteKeyPool;
+pub use queue::SqliteQueue;
+pub use rusqlite;
+pub use throttle::SqliteThrottle;
+pub use wakeups::SqliteWakeups;

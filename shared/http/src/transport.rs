@@ -30,7 +30,7 @@ pub struct Limits {
 }
 
 /// Why no whole answer came. None of these carries a header or a body, so none can carry a secret.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum TransportError {
     /// No connection: the upstream has not seen the request.
     #[error("cannot connect to {host}: {reason}")]

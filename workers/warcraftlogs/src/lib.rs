@@ -1,3 +1,24 @@
-//! Under construction.
-#![allow(missing_docs)]
+//! The `warcraftlogs` fleet: discovers players, fetches their ranks under key budgets, and publishes them as Lua
+//! databases.
+//!
+//! A file per worker: [`discover`], [`aggregator`], [`rank_fetcher`], [`reviver`], [`db_generator`].
+
+pub mod aggregator;
+mod batch;
+pub mod budget;
+pub mod client;
+pub mod config;
+pub mod db_generator;
+pub mod discover;
+pub mod discovery;
+pub mod lua;
+pub mod message;
 pub mod model;
+pub mod publish;
+pub mod rank_fetcher;
+pub mod reviver;
+pub mod store;
+mod worst_case;
+
+/// The fleet's name on the command line and in every worker's description.
+pub const FLEET: &str = "warcraftlogs";

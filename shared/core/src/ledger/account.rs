@@ -1,12 +1,11 @@
 //! One key's account.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Hold, HoldState, LedgerSettings, Reading};
+use super::{Holds, LedgerSettings, Reading};
 use crate::clock::{after, before};
 use crate::points::Points;
 
@@ -23,8 +22,11 @@ pub struct Account {
     pub window: u64,
     /// Counts every change; names holds, and tells what came after what.
     pub sequence: u64,
-    /// No grants before then: set by hand, or by an upstream that refused the key.
+    /// No grants before then, by hand. Outlives the window.
     pub paused_until: Option<Timestamp>,
+    /// No grants before then, by the word of an upstream that refused the key. Ends with the window.
+    #[serde(default)]
+    pub refused_until: Option<Timestamp>,
     /// No longer in the settings: grants nothing, but its holds and its history stay.
     pub retired: bool,
     /// Who reads the counter has until then.
@@ -33,7 +35,7 @@ pub struct Account {
     pub refused: u64,
     /// Points on loan, by sequence number. Stored beside the record, one by one.
     #[serde(skip)]
-    pub holds: BTreeMap<u64, Hold>,
+    pub holds: Holds,
 }
 
 /// What became of a window.
@@ -72,8 +74,9 @@ pub enum KeyState {
 }
 
 impl Account {
-    /// A key that nothing is known of.
-    pub(super) fn unread() -> Account {
+    /// A key that nothing is known of: it grants nothing until it is read. A store that cannot make sense of a record
+    /// goes on with this one, and sets `sequence` and `window` beyond all that the key has used.
+    pub fn unread() -> Account {
         Account {
             limit: None,
             spent: Points::ZERO,
@@ -81,10 +84,11 @@ impl Account {
             window: 0,
             sequence: 0,
             paused_until: None,
+            refused_until: None,
             retired: false,
             reading_until: None,
             refused: 0,
-            holds: BTreeMap::new(),
+            holds: Holds::default(),
         }
     }
 
@@ -92,7 +96,7 @@ impl Account {
     pub fn state(&self, settings: &LedgerSettings, now: Timestamp) -> KeyState {
         if self.retired {
             KeyState::Retired
-        } else if self.paused_until.is_some_and(|until| now < until) {
+        } else if self.rests_until().is_some_and(|until| now < until) {
             KeyState::Paused
         } else if self.limit.is_none() || now >= self.reset_at {
             KeyState::Stale
@@ -103,20 +107,24 @@ impl Account {
         }
     }
 
+    /// When the key has rested long enough, by hand or by the upstream's word.
+    pub fn rests_until(&self) -> Option<Timestamp> {
+        self.paused_until.max(self.refused_until)
+    }
+
     /// All that is on loan.
     pub fn held(&self) -> Points {
-        self.holds.values().map(|hold| hold.amount).sum()
+        self.holds.held()
     }
 
     /// On loan to calls that are over.
     pub fn unconfirmed(&self) -> Points {
-        let over = self.holds.values().filter(|hold| matches!(hold.state, HoldState::Unconfirmed { .. }));
-        over.map(|hold| hold.amount).sum()
+        self.holds.unconfirmed()
     }
 
     /// Calls that still run.
     pub fn in_flight(&self) -> u64 {
-        self.holds.values().filter(|hold| hold.state == HoldState::InFlight).count() as u64
+        self.holds.in_flight()
     }
 
     /// What may still be lent in this window, whatever the key's state.
@@ -132,14 +140,10 @@ impl Account {
 
     /// Ends the holds of callers that did not come back: their calls are over, and may have been billed.
     pub(super) fn end_expired(&mut self, now: Timestamp) -> Vec<u64> {
-        let expired: Vec<u64> = self
-            .holds
-            .iter()
-            .filter(|(_, hold)| hold.state == HoldState::InFlight && hold.expires_at <= now)
-            .map(|(sequence, _)| *sequence)
-            .collect();
-        for sequence in &expired {
-            self.mark_unconfirmed(*sequence);
+        let mut expired = Vec::new();
+        while let Some(sequence) = self.holds.first_expired(now) {
+            self.mark_unconfirmed(sequence);
+            expired.push(sequence);
         }
         expired
     }
@@ -147,14 +151,11 @@ impl Account {
     /// Says whether there was such a hold of a running call.
     pub(super) fn mark_unconfirmed(&mut self, sequence: u64) -> bool {
         let ended = self.sequence + 1;
-        match self.holds.get_mut(&sequence) {
-            Some(hold) if hold.state == HoldState::InFlight => {
-                hold.state = HoldState::Unconfirmed { ended };
-                self.sequence = ended;
-                true
-            }
-            _ => false,
+        let known = self.holds.end(sequence, ended);
+        if known {
+            self.sequence = ended;
         }
+        known
     }
 
     /// Takes in a reading whose request started at sequence number `started`. Answers the holds that it confirms,
@@ -177,13 +178,13 @@ impl Account {
             self.window += 1;
             self.spent = reading.spent;
             self.reset_at = reading.reset_at();
-            self.paused_until = None;
+            self.refused_until = None;
         } else {
             self.spent = self.spent.max(reading.spent);
             self.reset_at = self.better_reset(reading);
         }
         self.limit = Some(reading.limit);
-        (self.confirm(started), closed)
+        (self.holds.confirm(started), closed)
     }
 
     /// Within one window the earliest estimate is the best: each is late by its own round trip. Unless it has
@@ -193,19 +194,6 @@ impl Account {
             return self.reset_at.min(reading.reset_at());
         }
         reading.reset_at().max(after(reading.received_at, Duration::from_secs(1)))
-    }
-
-    fn confirm(&mut self, started: u64) -> Vec<u64> {
-        let confirmed: Vec<u64> = self
-            .holds
-            .iter()
-            .filter(|(_, hold)| matches!(hold.state, HoldState::Unconfirmed { ended } if ended <= started))
-            .map(|(sequence, _)| *sequence)
-            .collect();
-        for sequence in &confirmed {
-            self.holds.remove(sequence);
-        }
-        confirmed
     }
 
     fn close_window(&self) -> WindowRecord {

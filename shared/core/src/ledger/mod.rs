@@ -23,12 +23,14 @@
 
 mod account;
 mod hold;
+mod holds;
 mod pool;
 mod reading;
 mod reserve;
 
 pub use account::{Account, KeyState, WindowRecord};
 pub use hold::{CallEnd, Hold, HoldId, HoldState};
+pub use holds::Holds;
 pub use pool::{Changes, KeyStatus, Ledger, LedgerSettings};
 pub use reading::{Reading, ReadingClaim};
 pub use reserve::{Ask, Grant, Reservation, Wait};

@@ -75,8 +75,8 @@ pub struct KeyStatus {
     pub in_flight: u64,
     /// When the window ends.
     pub reset_at: Timestamp,
-    /// When it may lend again, if it does not now.
-    pub usable_at: Timestamp,
+    /// When it may lend more than now: a new window can be read, or its rest is over.
+    pub renews_at: Timestamp,
     /// Calls that the upstream refused for lack of points, ever.
     pub refused: u64,
 }
@@ -171,18 +171,12 @@ impl Ledger {
             .map(|(key, account)| {
                 let state = account.state(&self.settings, now);
                 let free = if state == KeyState::Open { account.free(&self.settings) } else { Points::ZERO };
-                let until = (state != KeyState::Stale).then(|| self.usable_at(account, now));
+                let until = (state != KeyState::Stale).then(|| renews_at(account, now));
                 Wait { key: key.clone(), needed, free, until }
             })
             .collect();
         waits.sort_by_key(|wait| wait.until);
         waits
-    }
-
-    /// When a key that lends nothing now may lend again.
-    fn usable_at(&self, account: &Account, now: Timestamp) -> Timestamp {
-        let paused = account.paused_until.filter(|until| now < *until);
-        paused.unwrap_or_else(|| after(account.reset_at, RESET_MARGIN))
     }
 
     /// Ends a call's hold. Settling twice, or a hold that has ended by itself, changes nothing but what the reading
@@ -195,12 +189,12 @@ impl Ledger {
                 account.mark_unconfirmed(hold.sequence);
             }
             CallEnd::NotBilled => {
-                account.holds.remove(&hold.sequence);
+                account.holds.remove(hold.sequence);
             }
             CallEnd::Refused { until } => {
-                let known = account.holds.remove(&hold.sequence).is_some();
+                let known = account.holds.remove(hold.sequence).is_some();
                 account.refused += u64::from(known);
-                account.paused_until = account.paused_until.max(Some(until));
+                account.refused_until = account.refused_until.max(Some(until));
             }
         }
         self.changes.accounts.insert(hold.key.clone());
@@ -240,6 +234,9 @@ impl Ledger {
     pub fn pause(&mut self, key: &KeyId, until: Option<Timestamp>) -> bool {
         let Some(account) = self.accounts.get_mut(key) else { return false };
         account.paused_until = until;
+        if until.is_none() {
+            account.refused_until = None;
+        }
         self.changes.accounts.insert(key.clone());
         true
     }
@@ -265,7 +262,7 @@ impl Ledger {
             free: if state == KeyState::Open { account.free(&self.settings) } else { Points::ZERO },
             in_flight: account.in_flight(),
             reset_at: account.reset_at,
-            usable_at: if state == KeyState::Open { now } else { self.usable_at(account, now) },
+            renews_at: renews_at(account, now),
             refused: account.refused,
         }
     }
@@ -286,6 +283,11 @@ impl Ledger {
             }
         }
     }
+}
+
+fn renews_at(account: &Account, now: Timestamp) -> Timestamp {
+    let paused = account.paused_until.filter(|until| now < *until);
+    paused.unwrap_or_else(|| after(account.reset_at, RESET_MARGIN))
 }
 
 fn wants_reading(account: &Account, settings: &LedgerSettings, needed: Points, now: Timestamp) -> bool {

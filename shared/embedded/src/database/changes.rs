@@ -1,0 +1,53 @@
+//! Tells whoever waits that something was committed.
+
+use std::future::Future;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use futures::FutureExt;
+use futures::channel::oneshot;
+use futures::future::Shared;
+
+/// Announces commits. All who wait share one future, which the next commit completes and replaces.
+pub(super) struct Changes {
+    next: Mutex<Next>,
+}
+
+struct Next {
+    announce: oneshot::Sender<()>,
+    announced: Shared<oneshot::Receiver<()>>,
+}
+
+impl Changes {
+    pub(super) fn new() -> Changes {
+        Changes { next: Mutex::new(Next::new()) }
+    }
+
+    /// Completes at the next commit after this call, awaited or not.
+    pub(super) fn next(&self) -> impl Future<Output = ()> + Send + Unpin + 'static {
+        // A database that is closed announces one last time: whoever waits looks once more, and finds out.
+        self.lock().announced.clone().map(|_| ())
+    }
+
+    pub(super) fn announce(&self) {
+        let current = {
+            let mut next = self.lock();
+            if next.announced.strong_count() == Some(1) {
+                return;
+            }
+            std::mem::replace(&mut *next, Next::new())
+        };
+        // Nobody is left to tell when all who waited have gone.
+        let _ = current.announce.send(());
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Next> {
+        self.next.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Next {
+    fn new() -> Next {
+        let (announce, announced) = oneshot::channel();
+        Next { announce, announced: announced.shared() }
+    }
+}

@@ -1,0 +1,85 @@
+//! A piece of work for the writer, with the place where its answer goes.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::Arc;
+
+use rusqlite::Connection;
+use stint_core::ports::{PortError, PortResult};
+
+/// A write that waits for the writer. First it is run, then, when the fate of its transaction is known, finished.
+pub(super) trait Job: Send {
+    /// Does the work and keeps the result. Says whether it may be committed.
+    fn run(&mut self, connection: &Connection) -> bool;
+
+    /// Answers whoever waits: with the result, or, when the transaction came to nothing, with `lost`, the reason.
+    fn finish(self: Box<Self>, lost: Option<&str>);
+}
+
+/// A write as a caller describes it.
+pub(super) struct Write<T, W, D> {
+    what: &'static str,
+    path: Arc<Path>,
+    work: Option<W>,
+    result: Option<PortResult<T>>,
+    done: D,
+}
+
+impl<T, W, D> Write<T, W, D>
+where
+    W: FnOnce(&Connection) -> rusqlite::Result<T>,
+    D: FnOnce(PortResult<T>),
+{
+    pub(super) fn new(what: &'static str, path: Arc<Path>, work: W, done: D) -> Write<T, W, D> {
+        Write { what, path, work: Some(work), result: None, done }
+    }
+}
+
+impl<T, W, D> Job for Write<T, W, D>
+where
+    T: Send,
+    W: FnOnce(&Connection) -> rusqlite::Result<T> + Send,
+    D: FnOnce(PortResult<T>) + Send,
+{
+    fn run(&mut self, connection: &Connection) -> bool {
+        let Some(work) = self.work.take() else { return false };
+        let result = attempt(self.what, &self.path, || work(connection));
+        let succeeded = result.is_ok();
+        self.result = Some(result);
+        succeeded
+    }
+
+    fn finish(self: Box<Self>, lost: Option<&str>) {
+        let Write { what, path, result, done, .. } = *self;
+        let result = match (result, lost) {
+            (Some(Err(error)), _) => Err(error),
+            (_, Some(reason)) => Err(PortError::backend(context(what, &path), reason)),
+            (Some(Ok(value)), None) => Ok(value),
+            (None, None) => Err(PortError::backend(context(what, &path), "the write was not attempted")),
+        };
+        done(result);
+    }
+}
+
+/// Does `work`. An error says what was being done and on which file, and so does a panic.
+pub(super) fn attempt<T>(
+    what: &str,
+    path: &Path,
+    work: impl FnOnce() -> rusqlite::Result<T>,
+) -> PortResult<T> {
+    // What a panicking closure leaves half-done is the transaction, which is rolled back.
+    match catch_unwind(AssertUnwindSafe(work)) {
+        Ok(result) => result.map_err(|error| PortError::backend(context(what, path), error)),
+        Err(panic) => Err(PortError::backend(context(what, path), format!("panicked: {}", message(&*panic)))),
+    }
+}
+
+pub(super) fn context(what: &str, path: &Path) -> String {
+    format!("could not {what} ({})", path.display())
+}
+
+fn message(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("without a message")
+}

@@ -1,0 +1,197 @@
+//! One SQLite file, shared by tasks, threads and processes.
+
+mod changes;
+mod job;
+mod open;
+mod threads;
+mod writer;
+
+use std::future::Future;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures::channel::oneshot;
+use futures::{Stream, stream};
+use rusqlite::Connection;
+use stint_core::ports::{PortError, PortResult};
+
+use changes::Changes;
+use job::{Job, Write, attempt, context};
+use threads::Threads;
+use writer::execute;
+
+/// How a database runs its statements.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// For programs. Threads of its own, one that writes and some that read; writers share commits, and what was
+    /// answered survives `kill -9` and a power cut. Other processes may use the file at the same time.
+    Shared,
+    /// For tests and simulation. Everything runs on the caller's thread and is done when the call is first polled;
+    /// nothing waits for the disk, so a power cut may take the file with it.
+    Inline,
+}
+
+/// One SQLite file. Clones are one.
+///
+/// Needs no runtime: the futures that it answers with can be polled by any executor. A write whose future is
+/// dropped may be done or not; once it has been polled it is not taken back.
+#[derive(Clone)]
+pub struct Database {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    path: Arc<Path>,
+    changes: Arc<Changes>,
+    engine: Engine,
+}
+
+enum Engine {
+    Shared(Threads),
+    Inline(Mutex<Connection>),
+}
+
+impl Database {
+    /// Opens the file at `path`, which is created if need be (its folder is not), and applies those of `migrations`
+    /// that it has not seen. Migrations are numbered by their place: append to them, never change one. A file that
+    /// a newer version has migrated further is refused.
+    pub fn open(path: &Path, migrations: &'static [&'static str], mode: Mode) -> PortResult<Database> {
+        let connection = open::open_writer(path, migrations, mode)?;
+        let path: Arc<Path> = Arc::from(path);
+        let changes = Arc::new(Changes::new());
+        let engine = match mode {
+            Mode::Shared => Engine::Shared(Threads::start(path.clone(), connection, changes.clone())?),
+            Mode::Inline => Engine::Inline(Mutex::new(connection)),
+        };
+        Ok(Database { inner: Arc::new(Inner { path, changes, engine }) })
+    }
+
+    /// A database in memory, in [`Mode::Inline`], gone with its last clone.
+    pub fn in_memory(migrations: &'static [&'static str]) -> PortResult<Database> {
+        let engine = Engine::Inline(Mutex::new(open::open_in_memory(migrations)?));
+        let inner = Inner { path: Arc::from(Path::new(":memory:")), changes: Arc::new(Changes::new()), engine };
+        Ok(Database { inner: Arc::new(inner) })
+    }
+
+    /// Where the file is; `:memory:` when there is none.
+    pub fn path(&self) -> &Path {
+        &self.inner.path
+    }
+
+    /// Runs `work` in a transaction and answers when it is durable. `what` completes the sentence "could not …".
+    ///
+    /// All or nothing: when `work` fails or panics, nothing of it stays, and neighbours in the same transaction are
+    /// not touched. `work` must not begin, commit or roll back by itself, nor wait for this database; statements
+    /// that run often are prepared with `prepare_cached`.
+    pub async fn write<T, W>(&self, what: &'static str, work: W) -> PortResult<T>
+    where
+        T: Send + 'static,
+        W: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    {
+        let (sender, receiver) = oneshot::channel();
+        self.submit(what, work, move |result| {
+            // Whoever asked may have stopped listening; the write stands.
+            let _ = sender.send(result);
+        });
+        self.answer(what, receiver).await
+    }
+
+    /// Runs `work` on a connection that only reads, on all that was answered as written before. Each statement sees
+    /// one state of the file.
+    pub async fn read<T, W>(&self, what: &'static str, work: W) -> PortResult<T>
+    where
+        T: Send + 'static,
+        W: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    {
+        match &self.inner.engine {
+            Engine::Shared(threads) => {
+                let (sender, receiver) = oneshot::channel();
+                let path = self.inner.path.clone();
+                threads.read(Box::new(move |connection| {
+                    // Whoever asked may have stopped listening.
+                    let _ = sender.send(match connection {
+                        Ok(connection) => attempt(what, &path, || work(connection)),
+                        Err(reason) => Err(PortError::backend(context(what, &path), reason)),
+                    });
+                }));
+                self.answer(what, receiver).await
+            }
+            Engine::Inline(connection) => {
+                let connection = connection.lock().unwrap_or_else(PoisonError::into_inner);
+                attempt(what, &self.inner.path, || work(&connection))
+            }
+        }
+    }
+
+    /// Rows in pages, for tables that do not fit into memory. `page` answers the rows after a cursor, and the cursor
+    /// for the next page or `None` on the last. Each page is a read of its own: rows that change meanwhile are seen
+    /// as they are when their page is read, so page by a key that does not change.
+    pub fn pages<T, C, P>(&self, what: &'static str, first: C, page: P) -> impl Stream<Item = PortResult<Vec<T>>> + Send
+    where
+        T: Send + 'static,
+        C: Send + 'static,
+        P: Fn(&Connection, C) -> rusqlite::Result<(Vec<T>, Option<C>)> + Send + Sync + 'static,
+    {
+        let page = Arc::new(page);
+        let database = self.clone();
+        stream::try_unfold(Some(first), move |cursor| {
+            let (page, database) = (page.clone(), database.clone());
+            async move {
+                let Some(cursor) = cursor else { return Ok(None) };
+                database.read(what, move |connection| page(connection, cursor)).await.map(Some)
+            }
+        })
+    }
+
+    /// Completes when this process next commits a change after this call. Take it before looking, then await it, and
+    /// nothing is missed. What other processes commit is only found by looking again now and then.
+    pub fn changed(&self) -> impl Future<Output = ()> + Send + Unpin + 'static {
+        self.inner.changes.next()
+    }
+
+    /// Like `write`, but calls `done` on the thread that writes, once the outcome is known.
+    pub(crate) fn submit<T, W, D>(&self, what: &'static str, work: W, done: D)
+    where
+        T: Send + 'static,
+        W: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+        D: FnOnce(PortResult<T>) + Send + 'static,
+    {
+        let job = Box::new(Write::new(what, self.inner.path.clone(), work, done));
+        match &self.inner.engine {
+            Engine::Shared(threads) => threads.write(job),
+            Engine::Inline(connection) => self.write_inline(connection, job),
+        }
+    }
+
+    fn write_inline(&self, connection: &Mutex<Connection>, mut job: Box<dyn Job>) {
+        let connection = connection.lock().unwrap_or_else(PoisonError::into_inner);
+        let rows_before = connection.total_changes();
+        let written = execute(&connection, "BEGIN IMMEDIATE").and_then(|()| {
+            let end = if job.run(&connection) { "COMMIT" } else { "ROLLBACK" };
+            execute(&connection, end)
+        });
+        if written.is_err() && !connection.is_autocommit() {
+            // A failed rollback leaves the transaction open, and the next BEGIN says so to its caller.
+            let _ = execute(&connection, "ROLLBACK");
+        }
+        let changed = connection.total_changes() != rows_before;
+        drop(connection);
+        job.finish(written.err().map(|error| error.to_string()).as_deref());
+        if changed {
+            self.inner.changes.announce();
+        }
+    }
+
+    async fn answer<T>(&self, what: &str, receiver: oneshot::Receiver<PortResult<T>>) -> PortResult<T> {
+        let gone = |_| Err(PortError::backend(context(what, self.path()), "the database's thread is gone"));
+        receiver.await.unwrap_or_else(gone)
+    }
+}
+
+/// An error with its cause, for those who share it: errors cannot be cloned.
+pub(crate) fn describe(error: &PortError) -> String {
+    match error {
+        PortError::Backend { context, source } => format!("{context}: {source}"),
+        PortError::Invalid(reason) => reason.clone(),
+    }
+}

@@ -1,0 +1,130 @@
+//! Opening a file: settings of the connection, migrations, and errors that say what to do.
+
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, ErrorCode, TransactionBehavior};
+use stint_core::ports::{PortError, PortResult};
+
+use super::Mode;
+
+/// How often the busy handler asks again before it gives up, and how long it waits in between: 30 s in all. SQLite's
+/// own handler waits up to 100 ms at a time, which loses every race against a process that commits group after
+/// group: the gap between two groups is some 10 µs.
+const BUSY_ATTEMPTS: i32 = 60_000;
+const BUSY_PAUSE: Duration = Duration::from_micros(500);
+
+/// Pages in the write-ahead log before they are copied to the file: 16 MiB. SQLite's 1,000 pages make a busy queue
+/// copy the same pages again and again.
+const CHECKPOINT_PAGES: u32 = 4_000;
+
+/// Statements that a connection keeps prepared: more than all adapters of one file have.
+const STATEMENTS: usize = 64;
+
+/// Opens the connection that writes, and brings the file up to the newest migration.
+pub(super) fn open_writer(path: &Path, migrations: &[&str], mode: Mode) -> PortResult<Connection> {
+    let opened = Connection::open(path).and_then(|mut connection| {
+        prepare(&mut connection)?;
+        write_ahead(&connection, mode)?;
+        Ok(connection)
+    });
+    let mut connection = opened.map_err(|error| explain(path, error))?;
+    migrate(&mut connection, path, migrations)?;
+    Ok(connection)
+}
+
+/// Opens a database that lives as long as the connection.
+pub(super) fn open_in_memory(migrations: &[&str]) -> PortResult<Connection> {
+    let path = Path::new(":memory:");
+    let opened = Connection::open_in_memory().and_then(|mut connection| {
+        prepare(&mut connection)?;
+        connection.pragma_update(None, "synchronous", "OFF")?;
+        Ok(connection)
+    });
+    let mut connection = opened.map_err(|error| explain(path, error))?;
+    migrate(&mut connection, path, migrations)?;
+    Ok(connection)
+}
+
+/// Opens a connection that only reads.
+pub(super) fn open_reader(path: &Path) -> PortResult<Connection> {
+    let opened = Connection::open(path).and_then(|mut connection| {
+        prepare(&mut connection)?;
+        connection.pragma_update(None, "query_only", true)?;
+        Ok(connection)
+    });
+    opened.map_err(|error| explain(path, error))
+}
+
+fn prepare(connection: &mut Connection) -> rusqlite::Result<()> {
+    connection.busy_handler(Some(wait_while_busy))?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    connection.pragma_update(None, "foreign_keys", true)?;
+    connection.pragma_update(None, "temp_store", "MEMORY")
+}
+
+fn write_ahead(connection: &Connection, mode: Mode) -> rusqlite::Result<()> {
+    // Only one process can turn a new file's log on, and SQLite tells the second that the file is locked without
+    // asking the busy handler.
+    let mut attempt = 0;
+    while let Err(error) = connection.pragma_update(None, "journal_mode", "WAL") {
+        let busy = matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked));
+        if !busy || !wait_while_busy(attempt) {
+            return Err(error);
+        }
+        attempt += 1;
+    }
+    connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
+    // FULL syncs the log at each commit. Without it a power cut takes back the last commits.
+    connection.pragma_update(None, "synchronous", if mode == Mode::Shared { "FULL" } else { "OFF" })
+}
+
+fn wait_while_busy(attempt: i32) -> bool {
+    // Another process holds the file: there is nothing to await, and this thread has nothing else to do.
+    std::thread::sleep(BUSY_PAUSE);
+    attempt < BUSY_ATTEMPTS
+}
+
+/// Applies what the file has not seen yet, in one transaction. The file keeps the number of the last one.
+fn migrate(connection: &mut Connection, path: &Path, migrations: &[&str]) -> PortResult<()> {
+    let migrated = || -> rusqlite::Result<Result<(), i64>> {
+        // Two processes may open a new file at once: the number is read under the lock that the work needs.
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let applied: i64 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
+        for (number, migration) in (1_i64..).zip(migrations).filter(|(number, _)| *number > applied) {
+            transaction.execute_batch(migration)?;
+            transaction.pragma_update(None, "user_version", number)?;
+        }
+        if applied > migrations.len() as i64 {
+            return Ok(Err(applied));
+        }
+        transaction.commit()?;
+        Ok(Ok(()))
+    }();
+    match migrated {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(applied)) => Err(PortError::Invalid(format!(
+            "{} was written by a newer version of stint (its schema is number {applied}, this version knows {}): use \
+             that version, or another folder",
+            path.display(),
+            migrations.len()
+        ))),
+        Err(error) => Err(explain(path, error)),
+    }
+}
+
+fn explain(path: &Path, error: rusqlite::Error) -> PortError {
+    let path = path.display();
+    let context = match error.sqlite_error_code() {
+        Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {
+            format!("could not open {path}: the folder must exist, and both it and the file be writable")
+        }
+        Some(ErrorCode::NotADatabase) => format!("could not open {path}: this is not a database file"),
+        Some(ErrorCode::DatabaseCorrupt) => format!("could not open {path}: the file is damaged"),
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+            format!("could not open {path}: another process has kept it locked for too long")
+        }
+        _ => format!("could not open {path}"),
+    };
+    PortError::backend(context, error)
+}

@@ -1,0 +1,84 @@
+//! The threads of a shared database.
+
+use std::path::Path;
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::thread::{self, JoinHandle};
+
+use rusqlite::Connection;
+use stint_core::ports::{PortError, PortResult};
+
+use super::changes::Changes;
+use super::job::Job;
+use super::{describe, open, writer};
+
+/// Threads that read. One long read (an export, a page of a large table) must not hold up the short ones.
+const READERS: usize = 2;
+
+/// A read, given a connection or the reason why there is none.
+pub(super) type Read = Box<dyn FnOnce(Result<&Connection, String>) + Send>;
+
+/// One thread that writes, and some that read, started when they are first needed.
+pub(super) struct Threads {
+    path: Arc<Path>,
+    /// `None` only while the database is being closed.
+    writes: Option<Sender<Box<dyn Job>>>,
+    writer: Option<JoinHandle<()>>,
+    reads: OnceLock<Sender<Read>>,
+}
+
+impl Threads {
+    pub(super) fn start(path: Arc<Path>, connection: Connection, changes: Arc<Changes>) -> PortResult<Threads> {
+        let (writes, inbox) = mpsc::channel();
+        let name = format!("write {}", path.file_name().unwrap_or_default().to_string_lossy());
+        let spawned = thread::Builder::new().name(name).spawn(move || writer::run(&connection, &inbox, &changes));
+        let writer =
+            spawned.map_err(|error| PortError::backend("could not start the thread of a database", error))?;
+        Ok(Threads { path, writes: Some(writes), writer: Some(writer), reads: OnceLock::new() })
+    }
+
+    /// Queues a write. If the writer is gone the job is dropped, and whoever waits for it is told so.
+    pub(super) fn write(&self, job: Box<dyn Job>) {
+        if let Some(writes) = &self.writes {
+            let _ = writes.send(job);
+        }
+    }
+
+    /// Queues a read. If the readers are gone it is dropped, and whoever waits for it is told so.
+    pub(super) fn read(&self, read: Read) {
+        let _ = self.reads.get_or_init(|| start_readers(&self.path)).send(read);
+    }
+}
+
+impl Drop for Threads {
+    /// Waits until all that was submitted is written: whoever closes a database may open it again at once.
+    fn drop(&mut self) {
+        self.writes = None;
+        // The last clone may be dropped by an answer, on the very thread that would be waited for.
+        let writer = self.writer.take().filter(|writer| writer.thread().id() != thread::current().id());
+        if let Some(writer) = writer {
+            let _ = writer.join();
+        }
+    }
+}
+
+fn start_readers(path: &Arc<Path>) -> Sender<Read> {
+    let (reads, inbox) = mpsc::channel();
+    let inbox = Arc::new(Mutex::new(inbox));
+    for _ in 0..READERS {
+        let (path, inbox) = (path.clone(), inbox.clone());
+        // Without any thread the channel closes, and the caller is told that the readers are gone.
+        let _ = thread::Builder::new().name("read".into()).spawn(move || run_reader(&path, &inbox));
+    }
+    reads
+}
+
+fn run_reader(path: &Path, inbox: &Mutex<Receiver<Read>>) {
+    let connection = open::open_reader(path).map_err(|error| describe(&error));
+    loop {
+        // Held while waiting: the other readers wait behind it, and take the lock as soon as there is work here.
+        let next = inbox.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let Ok(read) = next else { return };
+        read(connection.as_ref().map_err(Clone::clone));
+    }
+}

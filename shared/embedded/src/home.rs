@@ -1,0 +1,79 @@
+//! The folder of an installation.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use stint_core::clock::Clock;
+use stint_core::ledger::LedgerSettings;
+use stint_core::ports::{PortError, PortResult, QueueSettings};
+
+use crate::database::{Database, Mode};
+use crate::{SqliteKeyPool, SqliteQueue, SqliteThrottle, SqliteWakeups, schema};
+
+/// The default adapters in one folder: `queues.db` with the queues, wake-ups and throttles, and `keys.db` with the
+/// key pool. Fleets put their own files beside them. Clones are one.
+///
+/// Several processes may open the same folder. No lock guards it: each file is shared, transaction by transaction.
+#[derive(Clone)]
+pub struct Embedded {
+    home: Option<PathBuf>,
+    mode: Mode,
+    queues: Database,
+    keys: Database,
+    clock: Arc<dyn Clock>,
+}
+
+impl Embedded {
+    /// Opens the folder `home`, which is created if need be.
+    pub fn open(home: &Path, mode: Mode, clock: Arc<dyn Clock>) -> PortResult<Embedded> {
+        std::fs::create_dir_all(home)
+            .map_err(|error| PortError::backend(format!("could not create the folder {}", home.display()), error))?;
+        let queues = Database::open(&home.join("queues.db"), schema::QUEUES, mode)?;
+        let keys = Database::open(&home.join("keys.db"), schema::KEYS, mode)?;
+        Ok(Embedded { home: Some(home.to_owned()), mode, queues, keys, clock })
+    }
+
+    /// Adapters in memory, in [`Mode::Inline`], gone with their last clone.
+    pub fn in_memory(clock: Arc<dyn Clock>) -> PortResult<Embedded> {
+        let (queues, keys) = (Database::in_memory(schema::QUEUES)?, Database::in_memory(schema::KEYS)?);
+        Ok(Embedded { home: None, mode: Mode::Inline, queues, keys, clock })
+    }
+
+    /// The database `file` in the same folder and mode, for a fleet's own tables. In memory, a new one each time.
+    pub fn database(&self, file: &str, migrations: &'static [&'static str]) -> PortResult<Database> {
+        match &self.home {
+            Some(home) => Database::open(&home.join(file), migrations, self.mode),
+            None => Database::in_memory(migrations),
+        }
+    }
+
+    /// The queue `name`.
+    pub fn queue(&self, name: &str, settings: QueueSettings) -> Arc<SqliteQueue> {
+        Arc::new(SqliteQueue::new(&self.queues, name, settings, self.clock.clone()))
+    }
+
+    /// The wake-ups, for those who set them and for the host that fires them.
+    pub fn wakeups(&self) -> Arc<SqliteWakeups> {
+        Arc::new(SqliteWakeups::new(&self.queues, self.clock.clone()))
+    }
+
+    /// The throttles.
+    pub fn throttle(&self) -> Arc<SqliteThrottle> {
+        Arc::new(SqliteThrottle::new(&self.queues))
+    }
+
+    /// The key pool.
+    pub fn key_pool(&self, settings: LedgerSettings) -> Arc<SqliteKeyPool> {
+        Arc::new(SqliteKeyPool::new(&self.keys, settings, self.clock.clone()))
+    }
+
+    /// The file of the queues, wake-ups and throttles: its [`Database::changed`] tells a host to look again.
+    pub fn queues(&self) -> &Database {
+        &self.queues
+    }
+
+    /// The file of the key pool.
+    pub fn keys(&self) -> &Database {
+        &self.keys
+    }
+}

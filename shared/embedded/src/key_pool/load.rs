@@ -1,0 +1,125 @@
+//! Reading the ledger from its tables.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use stint_core::clock::from_millis;
+use stint_core::ledger::{Account, Hold, HoldState, KeyId, Ledger, LedgerSettings, WindowRecord};
+use stint_core::points::Points;
+
+/// A ledger in memory, and which state of the file it is.
+pub(super) struct Loaded {
+    pub(super) revision: i64,
+    pub(super) ledger: Ledger,
+    /// The keys' numbers in the file.
+    pub(super) numbers: BTreeMap<KeyId, i64>,
+}
+
+/// The ledger as the file has it now: the one that was `kept`, if nobody wrote since.
+pub(super) fn current(
+    connection: &Connection,
+    kept: Option<Loaded>,
+    settings: LedgerSettings,
+    now: Timestamp,
+) -> rusqlite::Result<Loaded> {
+    let mut statement = connection.prepare_cached("SELECT revision FROM ledger WHERE id = 1")?;
+    let revision = statement.query_row([], |row| row.get(0))?;
+    match kept {
+        Some(loaded) if loaded.revision == revision => Ok(loaded),
+        _ => load(connection, revision, settings, now),
+    }
+}
+
+fn load(
+    connection: &Connection,
+    revision: i64,
+    settings: LedgerSettings,
+    now: Timestamp,
+) -> rusqlite::Result<Loaded> {
+    let mut numbers = BTreeMap::new();
+    let mut accounts = BTreeMap::new();
+    let mut statement = connection.prepare_cached("SELECT id, key, record FROM accounts")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let (number, key) = (row.get(0)?, KeyId(row.get(1)?));
+        let account = load_account(connection, number, &key, row, now)?;
+        numbers.insert(key.clone(), number);
+        accounts.insert(key, account);
+    }
+    Ok(Loaded { revision, ledger: Ledger::new(settings, accounts), numbers })
+}
+
+/// Reads an account and its holds. A row that makes no sense closes the key: it counts as never read, and lends
+/// nothing before the upstream has been asked.
+fn load_account(
+    connection: &Connection,
+    number: i64,
+    key: &KeyId,
+    row: &Row<'_>,
+    now: Timestamp,
+) -> rusqlite::Result<Account> {
+    let parsed = serde_json::from_str::<Account>(row.get_ref(2)?.as_str().unwrap_or_default());
+    let mut account = match parsed {
+        Ok(account) => account,
+        Err(error) => {
+            tracing::warn!(key = %key, %error, "the stored account of a key is unreadable: it must be read again");
+            unread(connection, number, now)?
+        }
+    };
+    let mut statement =
+        connection.prepare_cached("SELECT sequence, amount, expires_at, ended FROM holds WHERE account = ?1")?;
+    let mut rows = statement.query([number])?;
+    while let Some(row) = rows.next()? {
+        match load_hold(row) {
+            Some((sequence, hold)) => account.holds.insert(sequence, hold),
+            None => {
+                tracing::warn!(key = %key, "a stored hold of a key is unreadable: the key must be read again");
+                account.limit = None;
+            }
+        }
+    }
+    account.sequence = account.sequence.max(account.holds.last_sequence());
+    Ok(account)
+}
+
+fn load_hold(row: &Row<'_>) -> Option<(u64, Hold)> {
+    let column = |index: usize| row.get::<_, i64>(index).ok().and_then(|value| u64::try_from(value).ok());
+    let state = match row.get::<_, Option<i64>>(3).ok()? {
+        None => HoldState::InFlight,
+        Some(_) => HoldState::Unconfirmed { ended: column(3)? },
+    };
+    let amount = Points::from_micros(column(1)?);
+    Some((column(0)?, Hold { amount, expires_at: from_millis(row.get(2).ok()?), state }))
+}
+
+/// An account to go on with, whose numbers lie beyond all that the key can have used.
+fn unread(connection: &Connection, number: i64, now: Timestamp) -> rusqlite::Result<Account> {
+    let mut account = Account::unread();
+    // A key counts some steps a call, and far fewer than one a microsecond.
+    account.sequence = u64::try_from(now.as_microsecond()).unwrap_or_default();
+    let mut statement = connection.prepare_cached("SELECT max(number) FROM windows WHERE account = ?1")?;
+    let last: Option<i64> = statement.query_row([number], |row| row.get(0))?;
+    account.window = last.unwrap_or_default().unsigned_abs();
+    Ok(account)
+}
+
+/// What became of a key's windows, newest first. One whose record makes no sense is left out, and said.
+pub(super) fn windows(connection: &Connection, key: &KeyId, max: usize) -> rusqlite::Result<Vec<WindowRecord>> {
+    let mut find = connection.prepare_cached("SELECT id FROM accounts WHERE key = ?1")?;
+    let Some(number) = find.query_row([&key.0], |row| row.get::<_, i64>(0)).optional()? else {
+        return Ok(Vec::new());
+    };
+    let mut statement =
+        connection.prepare_cached("SELECT record FROM windows WHERE account = ?1 ORDER BY number DESC LIMIT ?2")?;
+    let limit = i64::try_from(max).unwrap_or(i64::MAX);
+    let mut rows = statement.query(params![number, limit])?;
+    let mut windows = Vec::new();
+    while let Some(row) = rows.next()? {
+        match serde_json::from_str(row.get_ref(0)?.as_str().unwrap_or_default()) {
+            Ok(window) => windows.push(window),
+            Err(error) => tracing::warn!(key = %key, %error, "the stored record of a window is unreadable"),
+        }
+    }
+    Ok(windows)
+}

@@ -1,0 +1,63 @@
+//! Messages that wait for points. Each function runs inside the caller's transaction.
+
+use rusqlite::{Connection, params};
+use stint_core::clock::{from_millis, to_millis};
+use stint_core::ports::Parked;
+
+/// Parking anew takes the message back from whoever it was lent to.
+pub(super) fn park(connection: &Connection, messages: &[Parked]) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare_cached(
+        "INSERT INTO parked (queue, id, parked_at, body) VALUES (?1, ?2, ?3, ?4) ON CONFLICT (queue, id)
+         DO UPDATE SET parked_at = excluded.parked_at, body = excluded.body, lent_until = NULL",
+    )?;
+    for message in messages {
+        statement.execute(params![message.queue, message.id, to_millis(message.parked_at), message.body])?;
+    }
+    Ok(())
+}
+
+pub(super) fn lend(
+    connection: &Connection,
+    queue: &str,
+    max: usize,
+    now: i64,
+    lent_until: i64,
+) -> rusqlite::Result<Vec<Parked>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT id, body, parked_at FROM parked
+         WHERE queue = ?1 AND (lent_until IS NULL OR lent_until <= ?2) ORDER BY parked_at, rowid LIMIT ?3",
+    )?;
+    let limit = i64::try_from(max).unwrap_or(i64::MAX);
+    let rows = statement.query_map(params![queue, now, limit], |row| {
+        Ok(Parked {
+            id: row.get(0)?,
+            queue: queue.to_owned(),
+            body: row.get(1)?,
+            parked_at: from_millis(row.get(2)?),
+        })
+    })?;
+    let messages = rows.collect::<rusqlite::Result<Vec<Parked>>>()?;
+    let mut lend = connection.prepare_cached("UPDATE parked SET lent_until = ?3 WHERE queue = ?1 AND id = ?2")?;
+    for message in &messages {
+        lend.execute(params![message.queue, message.id, lent_until])?;
+    }
+    Ok(messages)
+}
+
+/// Drops what is still as it was lent. A message that was parked anew is not on loan, and one that was parked anew
+/// and lent again differs in time or body; if it does not, its second borrower sends the very same message.
+pub(super) fn forget(connection: &Connection, messages: &[Parked]) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare_cached(
+        "DELETE FROM parked
+         WHERE queue = ?1 AND id = ?2 AND parked_at = ?3 AND body = ?4 AND lent_until IS NOT NULL",
+    )?;
+    for message in messages {
+        statement.execute(params![message.queue, message.id, to_millis(message.parked_at), message.body])?;
+    }
+    Ok(())
+}
+
+pub(super) fn count(connection: &Connection, queue: &str) -> rusqlite::Result<u64> {
+    let mut statement = connection.prepare_cached("SELECT count(*) FROM parked WHERE queue = ?1")?;
+    statement.query_row([queue], |row| row.get::<_, i64>(0)).map(i64::unsigned_abs)
+}

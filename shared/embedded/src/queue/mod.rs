@@ -1,0 +1,156 @@
+//! The queue port on SQLite.
+
+mod statements;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use rusqlite::Connection;
+use stint_core::clock::Clock;
+use stint_core::ports::{
+    Counts, DeadLetter, Delivery, MAX_BATCH, MAX_VISIBILITY, NewMessage, PortResult, Queue, QueueSettings, Receipt,
+    validate,
+};
+
+use crate::database::Database;
+use crate::time::{millis_after, now_millis};
+use statements::{Loan, QueueId};
+
+/// A queue in a [`Database`]. The message that has been visible for the longest time is received first.
+///
+/// Several objects, in one process or in many, may stand for the same queue. Their settings are their own: each
+/// lends with its own visibility timeout, and gives messages up by its own `max_receives`.
+pub struct SqliteQueue {
+    database: Database,
+    name: Arc<str>,
+    settings: QueueSettings,
+    clock: Arc<dyn Clock>,
+}
+
+impl SqliteQueue {
+    /// The queue `name` of a database that has the tables of queues. It comes into being by the first message.
+    pub fn new(database: &Database, name: &str, settings: QueueSettings, clock: Arc<dyn Clock>) -> SqliteQueue {
+        SqliteQueue { database: database.clone(), name: Arc::from(name), settings, clock }
+    }
+
+    /// Runs `work` on the queue if it has ever seen a message; answers nothing otherwise.
+    async fn write<T, W>(&self, what: &'static str, work: W) -> PortResult<T>
+    where
+        T: Default + Send + 'static,
+        W: FnOnce(&Connection, QueueId) -> rusqlite::Result<T> + Send + 'static,
+    {
+        let name = self.name.clone();
+        let write = self.database.write(what, move |connection| match QueueId::find(connection, &name)? {
+            Some(queue) => work(connection, queue),
+            None => Ok(T::default()),
+        });
+        write.await
+    }
+
+    async fn read<T, W>(&self, what: &'static str, work: W) -> PortResult<T>
+    where
+        T: Default + Send + 'static,
+        W: FnOnce(&Connection, QueueId) -> rusqlite::Result<T> + Send + 'static,
+    {
+        let name = self.name.clone();
+        let read = self.database.read(what, move |connection| match QueueId::find(connection, &name)? {
+            Some(queue) => work(connection, queue),
+            None => Ok(T::default()),
+        });
+        read.await
+    }
+}
+
+#[async_trait]
+impl Queue for SqliteQueue {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    async fn send(&self, messages: &[NewMessage]) -> PortResult<()> {
+        validate(messages)?;
+        if messages.is_empty() {
+            return Ok(());
+        }
+        let sent_at = now_millis(&*self.clock);
+        let visible: Vec<(i64, String)> = messages
+            .iter()
+            .map(|message| (millis_after(&*self.clock, message.delay), message.body.clone()))
+            .map(|(visible_at, body)| (visible_at.max(sent_at), body))
+            .collect();
+        let name = self.name.clone();
+        let write = self.database.write("send messages", move |connection| {
+            let queue = QueueId::find_or_create(connection, &name)?;
+            visible.iter().try_for_each(|(visible_at, body)| queue.insert(connection, sent_at, *visible_at, body))
+        });
+        write.await
+    }
+
+    async fn receive(&self, max: usize) -> PortResult<Vec<Delivery>> {
+        let (settings, clock) = (self.settings, self.clock.clone());
+        self.write("receive messages", move |connection, queue| {
+            // Asked here and not before: the loan runs from when it is made, however long the writer was busy.
+            let now = now_millis(&*clock);
+            let lent_until = millis_after(&*clock, settings.visibility_timeout.min(MAX_VISIBILITY));
+            let max_receives = settings.max_receives.max(1);
+            queue.lend(connection, max.min(MAX_BATCH), now, lent_until, max_receives)
+        })
+        .await
+    }
+
+    async fn acknowledge(&self, receipts: &[Receipt]) -> PortResult<()> {
+        let loans = Loan::of(receipts);
+        if loans.is_empty() {
+            return Ok(());
+        }
+        self.write("acknowledge messages", move |connection, queue| {
+            loans.iter().try_for_each(|loan| queue.delete(connection, loan))
+        })
+        .await
+    }
+
+    async fn release(&self, receipts: &[Receipt], delay: Duration, reason: &str) -> PortResult<()> {
+        let (loans, clock, reason) = (Loan::of(receipts), self.clock.clone(), reason.to_owned());
+        if loans.is_empty() {
+            return Ok(());
+        }
+        self.write("release messages", move |connection, queue| {
+            let visible_at = millis_after(&*clock, delay.min(MAX_VISIBILITY));
+            loans.iter().try_for_each(|loan| queue.give_back(connection, loan, visible_at, &reason))
+        })
+        .await
+    }
+
+    async fn reject(&self, receipt: &Receipt, reason: &str) -> PortResult<()> {
+        let (loans, clock, reason) = (Loan::of(std::slice::from_ref(receipt)), self.clock.clone(), reason.to_owned());
+        self.write("reject a message", move |connection, queue| {
+            let now = now_millis(&*clock);
+            loans.iter().try_for_each(|loan| queue.bury(connection, loan, now, &reason))
+        })
+        .await
+    }
+
+    async fn counts(&self) -> PortResult<Counts> {
+        let now = now_millis(&*self.clock);
+        self.read("count messages", move |connection, queue| queue.counts(connection, now)).await
+    }
+
+    async fn dead_letters(&self, max: usize) -> PortResult<Vec<DeadLetter>> {
+        self.read("read dead letters", move |connection, queue| queue.dead_letters(connection, max)).await
+    }
+
+    async fn peek(&self, max: usize) -> PortResult<Vec<Delivery>> {
+        let now = now_millis(&*self.clock);
+        self.read("peek at messages", move |connection, queue| queue.peek(connection, max, now)).await
+    }
+
+    async fn redrive(&self) -> PortResult<u64> {
+        let now = now_millis(&*self.clock);
+        self.write("redrive dead letters", move |connection, queue| queue.redrive(connection, now)).await
+    }
+
+    async fn purge(&self, everything: bool) -> PortResult<u64> {
+        self.write("purge a queue", move |connection, queue| queue.purge(connection, everything)).await
+    }
+}

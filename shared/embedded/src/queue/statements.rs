@@ -1,0 +1,253 @@
+//! What a queue does, as statements. Each function runs inside the caller's transaction.
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use stint_core::clock::from_millis;
+use stint_core::ports::{Counts, DeadLetter, Delivery, Receipt};
+
+/// A queue's number in the file.
+#[derive(Clone, Copy)]
+pub(super) struct QueueId(i64);
+
+/// A receipt taken apart: which message, and which receive of it.
+pub(super) struct Loan {
+    message: i64,
+    number: i64,
+}
+
+impl Loan {
+    /// The loans of `receipts`. One that is not of our making fits no message, like a stale one.
+    pub(super) fn of(receipts: &[Receipt]) -> Vec<Loan> {
+        receipts.iter().filter_map(Loan::parse).collect()
+    }
+
+    fn parse(receipt: &Receipt) -> Option<Loan> {
+        let (message, number) = receipt.0.split_once('.')?;
+        Some(Loan { message: message.parse().ok()?, number: number.parse().ok()? })
+    }
+
+    fn receipt(&self) -> Receipt {
+        Receipt(format!("{}.{}", self.message, self.number))
+    }
+}
+
+/// A message that came to its turn.
+struct Candidate {
+    loan: Loan,
+    receives: u32,
+    sent_at: i64,
+    last_error: Option<String>,
+    body: String,
+}
+
+impl QueueId {
+    pub(super) fn find(connection: &Connection, name: &str) -> rusqlite::Result<Option<QueueId>> {
+        let mut statement = connection.prepare_cached("SELECT id FROM queues WHERE name = ?1")?;
+        statement.query_row([name], |row| row.get(0).map(QueueId)).optional()
+    }
+
+    pub(super) fn find_or_create(connection: &Connection, name: &str) -> rusqlite::Result<QueueId> {
+        if let Some(queue) = QueueId::find(connection, name)? {
+            return Ok(queue);
+        }
+        connection.prepare_cached("INSERT INTO queues (name) VALUES (?1)")?.insert([name]).map(QueueId)
+    }
+
+    pub(super) fn insert(
+        self,
+        connection: &Connection,
+        sent_at: i64,
+        visible_at: i64,
+        body: &str,
+    ) -> rusqlite::Result<()> {
+        let mut statement = connection
+            .prepare_cached("INSERT INTO messages (queue, visible_at, sent_at, body) VALUES (?1, ?2, ?3, ?4)")?;
+        statement.execute(params![self.0, visible_at, sent_at, body]).map(|_| ())
+    }
+
+    /// Lends up to `max` messages until `lent_until`. What was received too often dies on the way.
+    pub(super) fn lend(
+        self,
+        connection: &Connection,
+        max: usize,
+        now: i64,
+        lent_until: i64,
+        max_receives: u32,
+    ) -> rusqlite::Result<Vec<Delivery>> {
+        let mut lent = Vec::new();
+        while lent.len() < max {
+            let candidates = self.visible(connection, max - lent.len(), now)?;
+            if candidates.is_empty() {
+                break;
+            }
+            for candidate in candidates {
+                if candidate.receives >= max_receives {
+                    let reason = worn_out(candidate.receives, candidate.last_error.as_deref());
+                    self.move_to_dead_letters(connection, candidate.loan.message, now, &reason)?;
+                } else {
+                    lent.push(candidate.lend(connection, now, lent_until)?);
+                }
+            }
+        }
+        Ok(lent)
+    }
+
+    fn visible(self, connection: &Connection, max: usize, now: i64) -> rusqlite::Result<Vec<Candidate>> {
+        let mut statement = connection.prepare_cached(
+            "SELECT id, loan, receives, sent_at, last_error, body FROM messages
+             WHERE queue = ?1 AND visible_at <= ?2 ORDER BY visible_at, id LIMIT ?3",
+        )?;
+        statement.query_map(params![self.0, now, limit(max)], Candidate::read)?.collect()
+    }
+
+    pub(super) fn delete(self, connection: &Connection, loan: &Loan) -> rusqlite::Result<()> {
+        let mut statement = connection
+            .prepare_cached("DELETE FROM messages WHERE id = ?1 AND loan = ?2 AND queue = ?3 AND lent = 1")?;
+        statement.execute([loan.message, loan.number, self.0]).map(|_| ())
+    }
+
+    pub(super) fn give_back(
+        self,
+        connection: &Connection,
+        loan: &Loan,
+        visible_at: i64,
+        reason: &str,
+    ) -> rusqlite::Result<()> {
+        let mut statement = connection.prepare_cached(
+            "UPDATE messages SET visible_at = ?4, last_error = ?5, lent = 0
+             WHERE id = ?1 AND loan = ?2 AND queue = ?3 AND lent = 1",
+        )?;
+        statement.execute(params![loan.message, loan.number, self.0, visible_at, reason]).map(|_| ())
+    }
+
+    /// Moves a message on loan to the dead letters.
+    pub(super) fn bury(self, connection: &Connection, loan: &Loan, now: i64, reason: &str) -> rusqlite::Result<()> {
+        let mut statement = connection
+            .prepare_cached("SELECT 1 FROM messages WHERE id = ?1 AND loan = ?2 AND queue = ?3 AND lent = 1")?;
+        if statement.exists([loan.message, loan.number, self.0])? {
+            self.move_to_dead_letters(connection, loan.message, now, reason)?;
+        }
+        Ok(())
+    }
+
+    fn move_to_dead_letters(
+        self,
+        connection: &Connection,
+        message: i64,
+        now: i64,
+        reason: &str,
+    ) -> rusqlite::Result<()> {
+        let mut copy = connection.prepare_cached(
+            "INSERT INTO dead_letters (id, queue, loan, receives, sent_at, died_at, reason, body)
+             SELECT id, queue, loan, receives, sent_at, ?2, ?3, body FROM messages WHERE id = ?1",
+        )?;
+        copy.execute(params![message, now, reason])?;
+        connection.prepare_cached("DELETE FROM messages WHERE id = ?1")?.execute([message]).map(|_| ())
+    }
+
+    pub(super) fn counts(self, connection: &Connection, now: i64) -> rusqlite::Result<Counts> {
+        let count = |statement: &str, parameters: &[i64]| -> rusqlite::Result<u64> {
+            let mut statement = connection.prepare_cached(statement)?;
+            let count: i64 = statement.query_row(rusqlite::params_from_iter(parameters), |row| row.get(0))?;
+            Ok(count.unsigned_abs())
+        };
+        let hidden = "SELECT count(*) FROM messages WHERE queue = ?1 AND visible_at > ?2 AND lent = ?3";
+        Ok(Counts {
+            visible: count("SELECT count(*) FROM messages WHERE queue = ?1 AND visible_at <= ?2", &[self.0, now])?,
+            in_flight: count(hidden, &[self.0, now, 1])?,
+            delayed: count(hidden, &[self.0, now, 0])?,
+            dead: count("SELECT count(*) FROM dead_letters WHERE queue = ?1", &[self.0])?,
+        })
+    }
+
+    pub(super) fn dead_letters(self, connection: &Connection, max: usize) -> rusqlite::Result<Vec<DeadLetter>> {
+        let mut statement = connection.prepare_cached(
+            "SELECT id, body, receives, reason, died_at FROM dead_letters
+             WHERE queue = ?1 ORDER BY died_at, id LIMIT ?2",
+        )?;
+        let rows = statement.query_map([self.0, limit(max)], |row| {
+            Ok(DeadLetter {
+                message_id: row.get::<_, i64>(0)?.to_string(),
+                body: row.get(1)?,
+                receive_count: row.get(2)?,
+                reason: row.get(3)?,
+                died_at: from_millis(row.get(4)?),
+            })
+        })?;
+        rows.collect()
+    }
+
+    pub(super) fn peek(self, connection: &Connection, max: usize, now: i64) -> rusqlite::Result<Vec<Delivery>> {
+        let mut statement = connection.prepare_cached(
+            "SELECT id, loan, receives, sent_at, last_error, body FROM messages
+             WHERE queue = ?1 AND (visible_at <= ?2 OR lent = 0) ORDER BY visible_at, id LIMIT ?3",
+        )?;
+        let rows = statement.query_map([self.0, now, limit(max)], Candidate::read)?;
+        // Without a receipt: nothing was lent.
+        rows.map(|candidate| Ok(candidate?.deliver(Receipt(String::new()), 0))).collect()
+    }
+
+    pub(super) fn redrive(self, connection: &Connection, now: i64) -> rusqlite::Result<u64> {
+        let mut copy = connection.prepare_cached(
+            "INSERT INTO messages (id, queue, visible_at, loan, sent_at, body)
+             SELECT id, queue, ?2, loan, sent_at, body FROM dead_letters WHERE queue = ?1 ORDER BY died_at, id",
+        )?;
+        copy.execute([self.0, now])?;
+        self.delete_all(connection, "DELETE FROM dead_letters WHERE queue = ?1")
+    }
+
+    pub(super) fn purge(self, connection: &Connection, everything: bool) -> rusqlite::Result<u64> {
+        let mut deleted = self.delete_all(connection, "DELETE FROM dead_letters WHERE queue = ?1")?;
+        if everything {
+            deleted += self.delete_all(connection, "DELETE FROM messages WHERE queue = ?1")?;
+        }
+        Ok(deleted)
+    }
+
+    fn delete_all(self, connection: &Connection, statement: &str) -> rusqlite::Result<u64> {
+        connection.prepare_cached(statement)?.execute([self.0]).map(|rows| rows as u64)
+    }
+}
+
+impl Candidate {
+    fn read(row: &Row<'_>) -> rusqlite::Result<Candidate> {
+        Ok(Candidate {
+            loan: Loan { message: row.get(0)?, number: row.get(1)? },
+            receives: row.get(2)?,
+            sent_at: row.get(3)?,
+            last_error: row.get(4)?,
+            body: row.get(5)?,
+        })
+    }
+
+    fn lend(mut self, connection: &Connection, now: i64, lent_until: i64) -> rusqlite::Result<Delivery> {
+        let mut statement = connection.prepare_cached(
+            "UPDATE messages SET visible_at = ?2, lent = 1, loan = loan + 1, receives = receives + 1 WHERE id = ?1",
+        )?;
+        // A visibility timeout of zero lends for a moment all the same, or one receive would see a message twice.
+        statement.execute([self.loan.message, lent_until.max(now + 1)])?;
+        self.loan.number += 1;
+        let receipt = self.loan.receipt();
+        Ok(self.deliver(receipt, 1))
+    }
+
+    fn deliver(self, receipt: Receipt, receives: u32) -> Delivery {
+        Delivery {
+            message_id: self.loan.message.to_string(),
+            receipt,
+            body: self.body,
+            receive_count: self.receives + receives,
+            sent_at: from_millis(self.sent_at),
+        }
+    }
+}
+
+fn worn_out(receives: u32, last_error: Option<&str>) -> String {
+    match last_error {
+        Some(error) => format!("received {receives} times; last error: {error}"),
+        None => format!("received {receives} times, and never acknowledged"),
+    }
+}
+
+fn limit(max: usize) -> i64 {
+    i64::try_from(max).unwrap_or(i64::MAX)
+}

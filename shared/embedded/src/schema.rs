@@ -1,0 +1,83 @@
+//! The tables of the adapters. Migrations are numbered by their place: append to them, never change one.
+
+/// `queues.db`: queues, wake-ups, throttles. Times are milliseconds since the epoch.
+pub(crate) const QUEUES: &[&str] = &["
+    CREATE TABLE queues (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;
+
+    -- AUTOINCREMENT: the id of a deleted message must not come back, or its old receipt would fit the new message.
+    -- `loan` counts the receives for good and makes receipts unique; `receives` starts over at a redrive.
+    CREATE TABLE messages (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        queue INTEGER NOT NULL,
+        visible_at INTEGER NOT NULL,
+        lent INTEGER NOT NULL DEFAULT 0,
+        loan INTEGER NOT NULL DEFAULT 0,
+        receives INTEGER NOT NULL DEFAULT 0,
+        sent_at INTEGER NOT NULL,
+        last_error TEXT,
+        body TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX messages_by_visibility ON messages (queue, visible_at);
+
+    CREATE TABLE dead_letters (
+        id INTEGER PRIMARY KEY,
+        queue INTEGER NOT NULL,
+        loan INTEGER NOT NULL,
+        receives INTEGER NOT NULL,
+        sent_at INTEGER NOT NULL,
+        died_at INTEGER NOT NULL,
+        reason TEXT NOT NULL,
+        body TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX dead_letters_by_age ON dead_letters (queue, died_at);
+
+    CREATE TABLE wakeups (
+        name TEXT PRIMARY KEY,
+        worker TEXT NOT NULL,
+        at INTEGER NOT NULL,
+        period INTEGER,
+        lent_until INTEGER
+    ) STRICT, WITHOUT ROWID;
+
+    CREATE TABLE throttles (
+        worker TEXT PRIMARY KEY,
+        concurrency INTEGER,
+        paused INTEGER NOT NULL DEFAULT 0
+    ) STRICT, WITHOUT ROWID;
+"];
+
+/// `keys.db`: the ledger, and the messages that wait for points.
+pub(crate) const KEYS: &[&str] = &["
+    -- Raised by every commit that changes the ledger, so that whoever keeps it in memory sees that his copy is old.
+    CREATE TABLE ledger (id INTEGER PRIMARY KEY CHECK (id = 1), revision INTEGER NOT NULL) STRICT;
+    INSERT INTO ledger (id, revision) VALUES (1, 0);
+
+    CREATE TABLE accounts (id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, record TEXT NOT NULL) STRICT;
+
+    -- `amount` in micro-points; `ended` is the key's sequence number when the call ended, NULL while it runs.
+    CREATE TABLE holds (
+        account INTEGER NOT NULL,
+        sequence INTEGER NOT NULL,
+        amount INTEGER NOT NULL,
+        expires_at INTEGER NOT NULL,
+        ended INTEGER,
+        PRIMARY KEY (account, sequence)
+    ) STRICT, WITHOUT ROWID;
+
+    CREATE TABLE windows (
+        account INTEGER NOT NULL,
+        number INTEGER NOT NULL,
+        record TEXT NOT NULL,
+        PRIMARY KEY (account, number)
+    ) STRICT, WITHOUT ROWID;
+
+    CREATE TABLE parked (
+        queue TEXT NOT NULL,
+        id TEXT NOT NULL,
+        parked_at INTEGER NOT NULL,
+        lent_until INTEGER,
+        body TEXT NOT NULL,
+        UNIQUE (queue, id)
+    ) STRICT;
+    CREATE INDEX parked_by_age ON parked (queue, parked_at);
+"];

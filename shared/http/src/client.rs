@@ -1,0 +1,184 @@
+//! The client: one upstream address, any number of callers.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::StatusCode;
+use http::header::AUTHORIZATION;
+use secrecy::{ExposeSecret, SecretString};
+use stint_core::clock::{Clock, after};
+
+use crate::answer::{AddressLimit, Answer};
+use crate::challenge::challenge;
+use crate::error::{HttpError, RateLimited};
+use crate::pace::{Pace, PaceCounts};
+use crate::policy::{RetryPolicy, draw};
+use crate::redact::{excerpt, host, secrets_of, sensitive};
+use crate::retry_after::retry_after;
+use crate::token::TokenSource;
+use crate::transport::Transport;
+
+/// Up to here a refusal is about the rate of requests and is waited out; beyond, it is about something that a client
+/// cannot mend by waiting (for Warcraft Logs: the points of the hour are used up) and the caller decides.
+const LONGEST_SHORT_LIMIT: Duration = Duration::from_secs(60);
+
+/// The wait after a 429 that names none: long enough for a limiter that counts seconds.
+const UNSAID_SHORT_LIMIT: Duration = Duration::from_secs(5);
+
+/// `Retry-After` counts whole seconds, so 0 means "less than one", not "at once".
+const SHORTEST_SHORT_LIMIT: Duration = Duration::from_secs(1);
+
+/// Sends requests to one upstream: paced, repeated as far as a policy allows, and read with suspicion.
+///
+/// All clones share one gate. Give every user of an upstream a clone of the same client: its second limit counts the
+/// requests of the address, so a 429 to one of them must slow them all.
+#[derive(Clone)]
+pub struct Client {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    transport: Arc<dyn Transport>,
+    clock: Arc<dyn Clock>,
+    pace: Pace,
+    /// Jitter comes from the clock's first reading: different in each process, the same in each simulation.
+    seed: u64,
+    draws: AtomicU64,
+}
+
+impl Client {
+    /// A client that sends as soon as it is asked to.
+    pub fn new(transport: Arc<dyn Transport>, clock: Arc<dyn Clock>) -> Client {
+        Client::with_interval(transport, clock, Duration::ZERO)
+    }
+
+    /// A client that leaves at least `interval` between two requests, out of politeness.
+    pub fn with_interval(transport: Arc<dyn Transport>, clock: Arc<dyn Clock>, interval: Duration) -> Client {
+        let seed = clock.now().as_microsecond().cast_unsigned();
+        let pace = Pace::new(Arc::clone(&clock), interval);
+        Client { inner: Arc::new(Inner { transport, clock, pace, seed, draws: AtomicU64::new(0) }) }
+    }
+
+    /// What the gate of this client has done so far.
+    pub fn pace_counts(&self) -> PaceCounts {
+        self.inner.pace.counts()
+    }
+
+    /// Sends `request` until there is an answer, or no attempt left, or a failure that `policy` does not repeat.
+    ///
+    /// Short refusals for haste are waited out, by all callers; longer ones are returned, never slept. Dropping the
+    /// future abandons the request: whether it was seen is then unknown.
+    pub async fn send(&self, request: http::Request<Bytes>, policy: &RetryPolicy) -> Result<Answer, HttpError> {
+        let mut failures = 0;
+        let mut rate_limits = 0;
+        loop {
+            self.inner.pace.turn().await;
+            let error = match self.attempt(&request, policy).await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => error,
+            };
+            if let HttpError::RateLimited(limited) = &error {
+                rate_limits += 1;
+                if !self.slow_down(limited) || rate_limits > policy.rate_limit_waits {
+                    return Err(error);
+                }
+            } else {
+                failures += 1;
+                let Some(delay) = self.delay_after(&error, failures, policy) else { return Err(error) };
+                let delay_ms = delay.as_millis();
+                tracing::debug!(operation = policy.operation, failures, delay_ms, %error, "repeating a request");
+                self.inner.clock.sleep(delay).await;
+            }
+        }
+    }
+
+    /// Sends `request` with an access token of `tokens`. A 401 renews the token once and repeats the request once:
+    /// a request that was refused so was not done, and not billed. A second 401 is an error that names the key.
+    pub async fn authorized(
+        &self,
+        request: http::Request<Bytes>,
+        tokens: &TokenSource,
+        policy: &RetryPolicy,
+    ) -> Result<Answer, HttpError> {
+        let token = tokens.token().await?;
+        let answer = self.send(with_bearer(request.clone(), &token), policy).await?;
+        if answer.status != StatusCode::UNAUTHORIZED {
+            return Ok(answer);
+        }
+        tracing::debug!(key.id = tokens.key_id(), upstream.host = answer.host, "renewing a refused access token");
+        tokens.invalidate(&token).await;
+        let token = tokens.token().await?;
+        let answer = self.send(with_bearer(request, &token), policy).await?;
+        if answer.status != StatusCode::UNAUTHORIZED {
+            return Ok(answer);
+        }
+        Err(HttpError::Unauthorized { host: answer.host, key_id: tokens.key_id().to_owned() })
+    }
+
+    pub(crate) fn clock(&self) -> &Arc<dyn Clock> {
+        &self.inner.clock
+    }
+
+    async fn attempt(&self, request: &http::Request<Bytes>, policy: &RetryPolicy) -> Result<Answer, HttpError> {
+        let response = self.inner.transport.send(request.clone(), policy.limits).await?;
+        let host = host(request.uri());
+        if let Some(challenge) = challenge(&response) {
+            return Err(HttpError::Challenged { host, challenge });
+        }
+        let (parts, body) = response.into_parts();
+        let status = parts.status;
+        let retry_after = retry_after(&parts.headers, self.inner.clock.now());
+        if status == StatusCode::TOO_MANY_REQUESTS {
+            return Err(HttpError::RateLimited(RateLimited { host, retry_after }));
+        }
+        let excerpt = if status.is_success() { String::new() } else { excerpt(&body, &secrets_of(request.headers())) };
+        if status.is_server_error() {
+            return Err(HttpError::Status { host, status, retry_after, excerpt });
+        }
+        let address_limit = AddressLimit::from_headers(&parts.headers);
+        Ok(Answer { status, headers: parts.headers, body, address_limit, host, excerpt })
+    }
+
+    /// Closes the gate for a short refusal. `false` for a long one, which is not ours to wait out.
+    fn slow_down(&self, limited: &RateLimited) -> bool {
+        let delay = limited.retry_after.unwrap_or(UNSAID_SHORT_LIMIT).max(SHORTEST_SHORT_LIMIT);
+        if delay > LONGEST_SHORT_LIMIT {
+            return false;
+        }
+        let delay_ms = delay.as_millis();
+        tracing::debug!(upstream.host = limited.host, delay_ms, "slowing down: too many requests from this address");
+        self.inner.pace.close_until(after(self.inner.clock.now(), delay));
+        true
+    }
+
+    /// How long to wait before the next attempt. `None` when there is to be none.
+    fn delay_after(&self, error: &HttpError, failures: u32, policy: &RetryPolicy) -> Option<Duration> {
+        if failures >= policy.attempts || !policy.repeats(error) {
+            return None;
+        }
+        let draws = self.inner.draws.fetch_add(1, Ordering::Relaxed);
+        let delay = policy.delay(failures, draw(self.inner.seed, draws));
+        match error {
+            HttpError::Status { retry_after: Some(asked), .. } if *asked > LONGEST_SHORT_LIMIT => None,
+            HttpError::Status { retry_after: Some(asked), .. } => Some(delay.max(*asked)),
+            _ => Some(delay),
+        }
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Client").field("pace_counts", &self.pace_counts()).finish_non_exhaustive()
+    }
+}
+
+fn with_bearer(mut request: http::Request<Bytes>, token: &SecretString) -> http::Request<Bytes> {
+    // A token source hands out only tokens that fit a header.
+    if let Some(value) = sensitive(&format!("Bearer {}", token.expose_secret())) {
+        request.headers_mut().insert(AUTHORIZATION, value);
+    }
+    request
+}

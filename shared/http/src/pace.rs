@@ -1,0 +1,125 @@
+//! The gate that all requests of one client pass: one at a time at the least interval, and closed after a 429.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use stint_core::clock::{Clock, after, between};
+
+/// What the gate has done so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PaceCounts {
+    /// Short refusals for haste that closed the gate.
+    pub short_limits: u64,
+    /// How often a request found the gate closed and had to wait.
+    pub waits: u64,
+    /// How long those waits were, all together.
+    pub waited: Duration,
+}
+
+pub(crate) struct Pace {
+    clock: Arc<dyn Clock>,
+    interval: Duration,
+    state: Mutex<State>,
+}
+
+struct State {
+    /// The first instant that no request has taken yet.
+    free_from: Timestamp,
+    /// Until then the upstream asked everybody at this address to stay away.
+    closed_until: Timestamp,
+    counts: PaceCounts,
+}
+
+impl Pace {
+    pub(crate) fn new(clock: Arc<dyn Clock>, interval: Duration) -> Pace {
+        let state = State { free_from: Timestamp::MIN, closed_until: Timestamp::MIN, counts: PaceCounts::default() };
+        Pace { clock, interval, state: Mutex::new(state) }
+    }
+
+    /// Completes when the caller may send. Turns are given in the order of asking; one that is dropped while it
+    /// waits leaves its interval unused, which is slow, never too fast.
+    pub(crate) async fn turn(&self) {
+        loop {
+            let slot = self.take_slot();
+            self.clock.sleep_until(slot).await;
+            // While this one slept, another's 429 may have closed the gate.
+            if self.lock().closed_until <= self.clock.now() {
+                return;
+            }
+        }
+    }
+
+    /// Keeps everybody out until `instant`: the second limit of an upstream counts addresses, not keys.
+    pub(crate) fn close_until(&self, instant: Timestamp) {
+        let mut state = self.lock();
+        state.closed_until = state.closed_until.max(instant);
+        state.counts.short_limits += 1;
+    }
+
+    pub(crate) fn counts(&self) -> PaceCounts {
+        self.lock().counts
+    }
+
+    fn take_slot(&self) -> Timestamp {
+        let now = self.clock.now();
+        let mut state = self.lock();
+        let closed_for = between(now, state.closed_until);
+        if !closed_for.is_zero() {
+            state.counts.waits += 1;
+            state.counts.waited = state.counts.waited.saturating_add(closed_for);
+        }
+        let slot = now.max(state.free_from).max(state.closed_until);
+        state.free_from = after(slot, self.interval);
+        slot
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt;
+    use stint_core::clock::ManualClock;
+
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn pace(interval: Duration) -> (ManualClock, Pace) {
+        let clock = ManualClock::new(Timestamp::UNIX_EPOCH);
+        (clock.clone(), Pace::new(Arc::new(clock), interval))
+    }
+
+    #[test]
+    fn turns_keep_the_interval() {
+        let (clock, pace) = pace(SECOND);
+        assert!(pace.turn().now_or_never().is_some());
+        let mut second = Box::pin(pace.turn());
+        let mut third = Box::pin(pace.turn());
+        assert!((&mut second).now_or_never().is_none());
+        assert!((&mut third).now_or_never().is_none());
+        clock.advance(SECOND);
+        assert!((&mut second).now_or_never().is_some());
+        assert!((&mut third).now_or_never().is_none());
+        clock.advance(SECOND);
+        assert!((&mut third).now_or_never().is_some());
+        assert_eq!(pace.counts(), PaceCounts::default());
+    }
+
+    #[test]
+    fn a_closed_gate_holds_those_too_who_already_wait() {
+        let (clock, pace) = pace(SECOND);
+        assert!(pace.turn().now_or_never().is_some());
+        let mut waiting = Box::pin(pace.turn());
+        assert!((&mut waiting).now_or_never().is_none());
+        pace.close_until(after(clock.now(), SECOND * 10));
+        clock.advance(SECOND * 9);
+        assert!((&mut waiting).now_or_never().is_none());
+        clock.advance(SECOND);
+        assert!((&mut waiting).now_or_never().is_some());
+        assert_eq!(pace.counts(), PaceCounts { short_limits: 1, waits: 1, waited: SECOND });
+    }
+}

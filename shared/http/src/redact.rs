@@ -1,0 +1,145 @@
+//! What of a request or an answer may be said in an error.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use http::header::AUTHORIZATION;
+use http::{HeaderMap, HeaderValue, Uri};
+use secrecy::{ExposeSecret, SecretString};
+
+/// What stands where something was taken out.
+const REMOVED: &str = "[removed]";
+
+/// How much of a body an error may quote.
+const EXCERPT_CHARACTERS: usize = 200;
+
+/// A run of token characters with a digit in it is taken for a token from this length on.
+const TOKEN_CHARACTERS: usize = 24;
+
+/// Host and port of `uri`, without credentials, path or query.
+pub(crate) fn host(uri: &Uri) -> String {
+    match (uri.host(), uri.port_u16()) {
+        (Some(host), Some(port)) => format!("{host}:{port}"),
+        (Some(host), None) => host.to_owned(),
+        (None, _) => String::from("an address without a host"),
+    }
+}
+
+/// A header value that `Debug` does not show.
+pub(crate) fn sensitive(text: &str) -> Option<HeaderValue> {
+    let mut value = HeaderValue::from_str(text).ok()?;
+    value.set_sensitive(true);
+    Some(value)
+}
+
+/// The HTTP Basic form of `id` and `secret`.
+pub(crate) fn basic(id: &str, secret: &SecretString) -> String {
+    format!("Basic {}", STANDARD.encode(format!("{id}:{}", secret.expose_secret())))
+}
+
+/// Every secret that `headers` carry, so that an upstream that echoes the request cannot put one into an error.
+pub(crate) fn secrets_of(headers: &HeaderMap) -> Vec<SecretString> {
+    let mut secrets = Vec::new();
+    for (name, value) in headers {
+        if let Ok(text) = value.to_str()
+            && (name == AUTHORIZATION || value.is_sensitive())
+        {
+            secrets.push(SecretString::from(text));
+            let credentials = text.split_once(' ').map_or(text, |(_, credentials)| credentials);
+            secrets.push(SecretString::from(credentials));
+            secrets.extend(basic_secret(credentials));
+        }
+    }
+    // The longest first: a shorter one may be a part of it.
+    secrets.sort_by_key(|secret| std::cmp::Reverse(secret.expose_secret().len()));
+    secrets
+}
+
+fn basic_secret(credentials: &str) -> Option<SecretString> {
+    let decoded = String::from_utf8(STANDARD.decode(credentials).ok()?).ok()?;
+    decoded.split_once(':').map(|(_, secret)| SecretString::from(secret))
+}
+
+/// The first printable characters of `body`, without `secrets` and without anything that looks like a token.
+pub(crate) fn excerpt(body: &[u8], secrets: &[SecretString]) -> String {
+    let mut text = String::from_utf8_lossy(body).into_owned();
+    for secret in secrets {
+        let secret = secret.expose_secret();
+        if !secret.is_empty() {
+            text = text.replace(secret, REMOVED);
+        }
+    }
+    let printable: String =
+        text.chars().map(|character| if character.is_control() { ' ' } else { character }).collect();
+    let words: Vec<&str> = printable.split_whitespace().collect();
+    let clean = without_tokens(&words.join(" "));
+    match clean.char_indices().nth(EXCERPT_CHARACTERS) {
+        Some((end, _)) => format!("{}…", &clean[..end]),
+        None if clean.is_empty() => String::from("(empty body)"),
+        None => clean,
+    }
+}
+
+/// `text` with each run removed that is long and has a digit, or that follows the word "bearer".
+fn without_tokens(text: &str) -> String {
+    let mut clean = String::with_capacity(text.len());
+    let mut rest = text;
+    let mut after_bearer = false;
+    while let Some(first) = rest.chars().next() {
+        let length = if is_token_character(first) {
+            rest.find(|character| !is_token_character(character)).unwrap_or(rest.len())
+        } else {
+            rest.find(is_token_character).unwrap_or(rest.len())
+        };
+        let (run, remainder) = rest.split_at(length);
+        if is_token_character(first) {
+            let looks_random = run.len() >= TOKEN_CHARACTERS && run.bytes().any(|byte| byte.is_ascii_digit());
+            clean.push_str(if after_bearer || looks_random { REMOVED } else { run });
+            after_bearer = run.eq_ignore_ascii_case("bearer");
+        } else {
+            clean.push_str(run);
+        }
+        rest = remainder;
+    }
+    clean
+}
+
+fn is_token_character(character: char) -> bool {
+    character.is_ascii_alphanumeric() || "-_.+~=%".contains(character)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_says_nothing_of_credentials_path_or_query() {
+        let uri = Uri::from_static("https://user:pass@api.example:8443/path?token=1");
+        assert_eq!(host(&uri), "api.example:8443");
+        assert_eq!(host(&Uri::from_static("https://api.example/x")), "api.example");
+    }
+
+    #[test]
+    fn an_excerpt_is_short_printable_and_without_secrets() {
+        let secrets = [SecretString::from("s3 cret")];
+        assert_eq!(excerpt(b"a\r\n\x00b  s3 cret c", &secrets), "a b [removed] c");
+        assert_eq!(excerpt(b" \n ", &secrets), "(empty body)");
+        let long = excerpt("ö ".repeat(5000).as_bytes(), &secrets);
+        assert_eq!(long.chars().count(), EXCERPT_CHARACTERS + 1);
+    }
+
+    #[test]
+    fn what_looks_like_a_token_is_removed() {
+        let text = excerpt(b"sent Bearer abc, key=0123456789abcdef01234567 and eyJhbGci1.eyJzdWIi.c2lnbmF0dXJl", &[]);
+        assert_eq!(text, "sent Bearer [removed], [removed] and [removed]");
+        assert_eq!(excerpt(b"internationalisation/of/words is kept", &[]), "internationalisation/of/words is kept");
+    }
+
+    #[test]
+    fn the_secrets_of_a_request_are_found_in_both_schemes() {
+        let mut headers = HeaderMap::new();
+        headers.insert(AUTHORIZATION, sensitive(&basic("id", &SecretString::from("hunter2"))).expect("header"));
+        assert_eq!(excerpt(b"you sent hunter2", &secrets_of(&headers)), "you sent [removed]");
+        headers.insert(AUTHORIZATION, sensitive("Bearer short").expect("header"));
+        assert_eq!(excerpt(b"you sent short", &secrets_of(&headers)), "you sent [removed]");
+    }
+}

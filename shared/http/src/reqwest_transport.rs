@@ -1,0 +1,103 @@
+//! The transport of production: HTTP over TLS, by reqwest.
+
+use std::error::Error;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::{Bytes, BytesMut};
+
+use crate::redact::host;
+use crate::transport::{Limits, Transport, TransportError};
+
+/// A host that takes longer to connect to is not there.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The largest buffer that is allotted on the word of a `Content-Length` alone.
+const FIRST_BUFFER: u64 = 64 * 1024;
+
+/// Sends requests for real. Needs a tokio runtime around it.
+#[derive(Clone, Debug)]
+pub struct ReqwestTransport {
+    client: reqwest::Client,
+}
+
+/// The transport could not be set up: nothing was sent.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("cannot set up the HTTP client: {0}")]
+pub struct BuildError(String);
+
+impl ReqwestTransport {
+    /// A transport that calls itself `user_agent`. Proxies that the environment names are not used: where requests
+    /// go is a setting, and settings are read in one place.
+    pub fn new(user_agent: &str) -> Result<ReqwestTransport, BuildError> {
+        let client = reqwest::Client::builder()
+            .user_agent(user_agent)
+            .connect_timeout(CONNECT_TIMEOUT)
+            .redirect(reqwest::redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .no_proxy()
+            .build()
+            .map_err(|error| BuildError(reason(error)))?;
+        Ok(ReqwestTransport { client })
+    }
+}
+
+#[async_trait]
+impl Transport for ReqwestTransport {
+    async fn send(
+        &self,
+        request: http::Request<Bytes>,
+        limits: Limits,
+    ) -> Result<http::Response<Bytes>, TransportError> {
+        let host = host(request.uri());
+        let mut request = reqwest::Request::try_from(request)
+            .map_err(|error| TransportError::Unreachable { host: host.clone(), reason: reason(error) })?;
+        // Covers the body too: reqwest stops its clock with the last byte.
+        *request.timeout_mut() = Some(limits.timeout);
+        let mut response = self.client.execute(request).await.map_err(|error| transport_error(error, &host, limits))?;
+        let body = read(&mut response, &host, limits).await?;
+        let mut answer = http::Response::new(body);
+        *answer.status_mut() = response.status();
+        *answer.headers_mut() = std::mem::take(response.headers_mut());
+        Ok(answer)
+    }
+}
+
+/// Reads what comes out of the decompressor piece by piece, and not one piece more than fits.
+async fn read(response: &mut reqwest::Response, host: &str, limits: Limits) -> Result<Bytes, TransportError> {
+    let too_large = || TransportError::TooLarge { host: host.to_owned(), max_body: limits.max_body };
+    let announced = response.content_length().unwrap_or(0);
+    if announced > limits.max_body as u64 {
+        return Err(too_large());
+    }
+    let mut body = BytesMut::with_capacity(announced.min(FIRST_BUFFER) as usize);
+    while let Some(piece) = response.chunk().await.map_err(|error| transport_error(error, host, limits))? {
+        if piece.len() > limits.max_body - body.len() {
+            return Err(too_large());
+        }
+        body.extend_from_slice(&piece);
+    }
+    Ok(body.freeze())
+}
+
+fn transport_error(error: reqwest::Error, host: &str, limits: Limits) -> TransportError {
+    let host = host.to_owned();
+    // A connection that timed out is both; what matters is that nothing was sent.
+    if error.is_connect() || error.is_builder() {
+        TransportError::Unreachable { host, reason: reason(error) }
+    } else if error.is_timeout() {
+        TransportError::TimedOut { host, timeout: limits.timeout }
+    } else {
+        TransportError::Broken { host, reason: reason(error) }
+    }
+}
+
+/// The innermost cause says what happened; the outer ones say that something did, some with the whole URL.
+fn reason(error: reqwest::Error) -> String {
+    let error = error.without_url();
+    let mut innermost: &dyn Error = &error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    innermost.to_string()
+}

@@ -1,0 +1,205 @@
+//! The transport of production against real sockets that behave badly.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::process::{Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
+use std::time::Duration;
+
+use bytes::Bytes;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use http::StatusCode;
+use stint_http::{Limits, ReqwestTransport, Transport, TransportError};
+
+const LIMITS: Limits = Limits { timeout: Duration::from_secs(30), max_body: 1024 * 1024 };
+
+/// Serves one connection: reads one request's head, then lets `respond` do what it likes.
+fn serve(respond: impl FnOnce(&mut TcpStream) + Send + 'static) -> (SocketAddr, Receiver<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("bind");
+    let address = listener.local_addr().expect("address");
+    let (sender, heads) = channel();
+    thread::spawn(move || {
+        let (mut stream, _) = listener.accept().expect("accept");
+        let mut head = Vec::new();
+        let mut byte = [0];
+        while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte).is_ok_and(|read| read == 1) {
+            head.push(byte[0]);
+        }
+        sender.send(String::from_utf8_lossy(&head).to_lowercase()).expect("the test has gone");
+        respond(&mut stream);
+    });
+    (address, heads)
+}
+
+/// Writes `bytes`. The client may have hung up by then; that is what some of the tests are about.
+fn write(stream: &mut TcpStream, bytes: &[u8]) -> bool {
+    stream.write_all(bytes).is_ok()
+}
+
+/// Keeps the connection open until the client hangs up.
+fn hang(stream: &mut TcpStream) {
+    while stream.read(&mut [0; 64]).is_ok_and(|read| read > 0) {}
+}
+
+async fn get(address: SocketAddr, limits: Limits) -> Result<http::Response<Bytes>, TransportError> {
+    let transport = ReqwestTransport::new("stint/0 (+https://stint.example)").expect("transport");
+    let url = format!("http://user:pa55word@{address}/path?token=pa55word");
+    transport.send(http::Request::get(url).body(Bytes::new()).expect("request"), limits).await
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(bytes).expect("write");
+    encoder.finish().expect("finish")
+}
+
+fn gzip_answer(bytes: &[u8]) -> Vec<u8> {
+    let body = gzip(bytes);
+    let head = format!("HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: {}\r\n\r\n", body.len());
+    [head.into_bytes(), body].concat()
+}
+
+#[tokio::test]
+async fn an_answer_is_decompressed_and_the_client_says_who_it_is() {
+    let (address, heads) = serve(|stream| assert!(write(stream, &gzip_answer(b"hello"))));
+    let answer = get(address, LIMITS).await.expect("answer");
+    assert_eq!(answer.status(), StatusCode::OK);
+    assert_eq!(answer.body(), "hello");
+    let head = heads.recv().expect("head");
+    assert!(head.contains("user-agent: stint/0 (+https://stint.example)\r\n"), "{head}");
+    assert!(head.contains("accept-encoding: gzip\r\n"), "{head}");
+}
+
+#[tokio::test]
+async fn a_body_of_exactly_the_cap_fits() {
+    let (address, _heads) = serve(|stream| assert!(write(stream, &gzip_answer(&vec![b'x'; LIMITS.max_body]))));
+    assert_eq!(get(address, LIMITS).await.expect("answer").body().len(), LIMITS.max_body);
+}
+
+#[tokio::test]
+async fn a_gzip_bomb_hits_the_cap() {
+    let bomb = gzip_answer(&vec![0; 32 * 1024 * 1024]);
+    assert!(bomb.len() < LIMITS.max_body);
+    let (address, _heads) = serve(move |stream| {
+        write(stream, &bomb);
+    });
+    let error = get(address, LIMITS).await.expect_err("error");
+    assert!(matches!(error, TransportError::TooLarge { max_body, .. } if max_body == LIMITS.max_body), "{error}");
+}
+
+#[tokio::test]
+async fn an_endless_body_hits_the_cap() {
+    let (address, _heads) = serve(|stream| {
+        write(stream, b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n");
+        while write(stream, &[b'x'; 64 * 1024]) {}
+    });
+    let error = get(address, LIMITS).await.expect_err("error");
+    assert!(matches!(error, TransportError::TooLarge { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn an_announced_length_over_the_cap_is_not_read_at_all() {
+    let (address, _heads) = serve(|stream| {
+        write(stream, b"HTTP/1.1 200 OK\r\ncontent-length: 99999999999\r\n\r\n");
+        hang(stream);
+    });
+    let error = get(address, LIMITS).await.expect_err("error");
+    assert!(matches!(error, TransportError::TooLarge { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_body_that_never_ends_hits_the_time_out() {
+    let (address, _heads) = serve(|stream| {
+        write(stream, b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhello");
+        hang(stream);
+    });
+    let timeout = Duration::from_millis(50);
+    let error = get(address, Limits { timeout, ..LIMITS }).await.expect_err("error");
+    assert_eq!(error, TransportError::TimedOut { host: address.to_string(), timeout });
+}
+
+#[tokio::test]
+async fn silence_hits_the_time_out() {
+    let (address, _heads) = serve(hang);
+    let timeout = Duration::from_millis(50);
+    let error = get(address, Limits { timeout, ..LIMITS }).await.expect_err("error");
+    assert_eq!(error, TransportError::TimedOut { host: address.to_string(), timeout });
+}
+
+#[tokio::test]
+async fn a_body_that_is_cut_off_is_broken() {
+    let (address, _heads) = serve(|stream| {
+        write(stream, b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhello");
+    });
+    let error = get(address, LIMITS).await.expect_err("error");
+    assert!(matches!(error, TransportError::Broken { .. }), "{error}");
+    assert!(!error.to_string().contains("pa55word"), "{error}");
+}
+
+#[tokio::test]
+async fn a_connection_that_ends_without_an_answer_is_broken_because_it_was_seen() {
+    let (address, heads) = serve(|_| {});
+    let error = get(address, LIMITS).await.expect_err("error");
+    assert!(matches!(error, TransportError::Broken { .. }), "{error}");
+    assert!(heads.recv().is_ok());
+}
+
+#[tokio::test]
+async fn what_is_no_gzip_is_broken() {
+    let (address, _heads) = serve(|stream| {
+        write(stream, b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 5\r\n\r\nhello");
+    });
+    let error = get(address, LIMITS).await.expect_err("error");
+    assert!(matches!(error, TransportError::Broken { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_refused_connection_is_unreachable() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("bind");
+    let address = listener.local_addr().expect("address");
+    drop(listener);
+    let error = get(address, LIMITS).await.expect_err("error");
+    assert!(matches!(&error, TransportError::Unreachable { host, .. } if *host == address.to_string()), "{error}");
+    assert!(!error.to_string().contains("pa55word"), "{error}");
+}
+
+#[tokio::test]
+async fn an_address_that_is_none_is_unreachable() {
+    let transport = ReqwestTransport::new("stint/0").expect("transport");
+    let request = http::Request::get("/no-host").body(Bytes::new()).expect("request");
+    let error = transport.send(request, LIMITS).await.expect_err("error");
+    assert!(matches!(error, TransportError::Unreachable { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_redirect_is_returned_and_not_followed() {
+    let (address, heads) = serve(|stream| {
+        write(stream, b"HTTP/1.1 302 Found\r\nlocation: /elsewhere\r\ncontent-length: 0\r\n\r\n");
+    });
+    let answer = get(address, LIMITS).await.expect("answer");
+    assert_eq!(answer.status(), StatusCode::FOUND);
+    assert_eq!(answer.headers()["location"], "/elsewhere");
+    assert!(heads.recv().is_ok());
+    assert!(heads.recv().is_err(), "a second request");
+}
+
+#[test]
+fn a_user_agent_that_is_no_header_is_said_at_once() {
+    let error = ReqwestTransport::new("stint\n").expect_err("error");
+    assert!(error.to_string().starts_with("cannot set up the HTTP client: "), "{error}");
+}
+
+/// The environment of a test process is everybody's, so another process stands in a place full of proxies.
+#[test]
+fn proxies_of_the_environment_are_not_used() {
+    let mut command = Command::new(std::env::current_exe().expect("path of the tests"));
+    command.args(["--exact", "loopback::an_answer_is_decompressed_and_the_client_says_who_it_is"]);
+    for variable in ["http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"] {
+        command.env(variable, "http://127.0.0.1:1");
+    }
+    let output = command.env_remove("no_proxy").env_remove("NO_PROXY").stderr(Stdio::piped()).output().expect("run");
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && text.contains("1 passed"), "{text}");
+}

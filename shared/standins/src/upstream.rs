@@ -1,0 +1,24 @@
+//! What every stand-in is.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use jiff::Timestamp;
+
+/// An upstream as plain state.
+pub trait Upstream: Send {
+    /// Answers a request that arrives at `now`.
+    ///
+    /// Everything that the request changes (points charged, calls counted, bans) has happened when this returns,
+    /// whether or not the client waits long enough to read the answer. `now` never goes back between two calls.
+    fn handle(&mut self, now: Timestamp, request: &http::Request<Bytes>) -> Reply;
+}
+
+/// An answer, and how long the upstream takes to give it.
+#[derive(Clone, Debug)]
+pub struct Reply {
+    /// The whole answer.
+    pub response: http::Response<Bytes>,
+    /// From the arrival of the request to the last byte of the answer.
+    pub latency: Duration,
+}

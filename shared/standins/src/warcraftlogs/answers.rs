@@ -1,0 +1,96 @@
+//! Answers in the forms that Warcraft Logs gives them.
+
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, LOCATION, RETRY_AFTER};
+use http::{HeaderName, HeaderValue, Response, StatusCode};
+
+use super::options::BanForm;
+
+/// An answer whose body is still small enough to build freely.
+pub(crate) type Answer = Response<Bytes>;
+
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=UTF-8");
+const PLAIN: HeaderValue = HeaderValue::from_static("text/plain; charset=UTF-8");
+const RATE_LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
+const RATE_REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
+const MITIGATED: HeaderName = HeaderName::from_static("cf-mitigated");
+
+/// Where a ban may send its page.
+pub(crate) const CHALLENGE_PATH: &str = "/human-challenge";
+
+const CHALLENGE: &str = "<!DOCTYPE html><html lang=\"en-US\"><head><title>Just a moment...</title></head>\
+<body><div class=\"main-content\"><noscript>Enable JavaScript and cookies to continue</noscript></div></body></html>";
+
+pub(crate) fn json(status: StatusCode, body: impl Into<Bytes>) -> Answer {
+    answer(status, JSON, body)
+}
+
+pub(crate) fn html(status: StatusCode, body: impl Into<Bytes>) -> Answer {
+    answer(status, HTML, body)
+}
+
+pub(crate) fn plain(status: StatusCode, body: impl Into<Bytes>) -> Answer {
+    answer(status, PLAIN, body)
+}
+
+/// The points of the key are used up until the reset, which is `seconds` away.
+pub(crate) fn points_used_up(seconds: u64) -> Answer {
+    let body = r#"{"status":429,"error":"You have exceeded your points limit for this hour."}"#;
+    retry_after(json(StatusCode::TOO_MANY_REQUESTS, body), seconds)
+}
+
+/// Too many requests, whatever they cost.
+pub(crate) fn too_fast(seconds: u64) -> Answer {
+    let body = r#"{"status":429,"error":"Too Many Attempts."}"#;
+    retry_after(json(StatusCode::TOO_MANY_REQUESTS, body), seconds)
+}
+
+/// The headers that count requests down.
+pub(crate) fn with_rate(mut answer: Answer, limit: u32, remaining: u32) -> Answer {
+    answer.headers_mut().insert(RATE_LIMIT, limit.into());
+    answer.headers_mut().insert(RATE_REMAINING, remaining.into());
+    answer
+}
+
+/// A 5xx with the page that a proxy shows.
+pub(crate) fn failed(code: u16) -> Answer {
+    let status = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let reason = status.canonical_reason().unwrap_or("Web server is returning an unknown error");
+    let body = format!(
+        "<!DOCTYPE html><html><head><title>www.warcraftlogs.com | {code}: {reason}</title></head>\
+         <body><h1>Error {code}</h1><p>{reason}</p></body></html>"
+    );
+    html(status, body)
+}
+
+/// What a banned client sees instead of a page.
+pub(crate) fn banned(form: BanForm) -> Answer {
+    match form {
+        BanForm::Challenge => challenge(),
+        BanForm::Redirect => {
+            let mut answer = html(StatusCode::FOUND, "");
+            answer.headers_mut().insert(LOCATION, HeaderValue::from_static(CHALLENGE_PATH));
+            answer
+        }
+    }
+}
+
+/// The page that asks whether one is human.
+pub(crate) fn challenge() -> Answer {
+    let mut answer = html(StatusCode::FORBIDDEN, CHALLENGE);
+    answer.headers_mut().insert(MITIGATED, HeaderValue::from_static("challenge"));
+    answer
+}
+
+fn retry_after(mut answer: Answer, seconds: u64) -> Answer {
+    answer.headers_mut().insert(RETRY_AFTER, seconds.into());
+    answer
+}
+
+fn answer(status: StatusCode, content_type: HeaderValue, body: impl Into<Bytes>) -> Answer {
+    let mut answer = Response::new(body.into());
+    *answer.status_mut() = status;
+    answer.headers_mut().insert(CONTENT_TYPE, content_type);
+    answer
+}

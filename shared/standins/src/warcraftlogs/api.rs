@@ -1,0 +1,85 @@
+//! `POST /api/v2/client`: the gates that a query passes, and what it is charged.
+
+use bytes::Bytes;
+use http::{Request, StatusCode};
+use jiff::Timestamp;
+use stint_core::points::Points;
+
+use super::answers::{self, Answer};
+use super::graphql::{self, Outcome, World};
+use super::oauth::Caller;
+use super::reports::Reports;
+use super::upstream::{Luck, WarcraftLogs};
+
+/// The longest that a refusal for asking too fast tells one to wait, in seconds.
+const LONGEST_PAUSE: u64 = 5;
+
+impl WarcraftLogs {
+    /// Answers a query.
+    pub(super) fn api(&mut self, now: Timestamp, request: &Request<Bytes>, luck: Luck) -> Answer {
+        self.counts.api_requests += 1;
+        if let Some(refusal) = self.rate_limit(now) {
+            return refusal;
+        }
+        let answer = match self.tokens.caller(now, request) {
+            Caller::Nobody => answers::json(StatusCode::NOT_FOUND, r#"{"message":""}"#),
+            Caller::Stranger => answers::json(StatusCode::UNAUTHORIZED, r#"{"error":"Unauthenticated."}"#),
+            Caller::Key(key) => self.query(now, key, request, luck),
+        };
+        self.with_rate(answer)
+    }
+
+    fn query(&mut self, now: Timestamp, key: usize, request: &Request<Bytes>, luck: Luck) -> Answer {
+        if let Some(seconds) = luck.rate_limited {
+            self.counts.rate_limited += 1;
+            return answers::too_fast(seconds);
+        }
+        if let Some(status) = luck.fails_before_charge {
+            self.counts.failed += 1;
+            return answers::failed(status);
+        }
+        let account = &mut self.accounts[key];
+        let rates = account.rates(now);
+        if !account.admit(now) {
+            return answers::points_used_up(rates.reset_in.max(1));
+        }
+        let reports = Reports { population: &self.population, seed: self.options.seed, started: self.options.started };
+        let outcome = graphql::answer(request.body(), World { reports, rates });
+        account.charge(now, Points::from_micros(outcome.cost_micros));
+        if let Some(status) = luck.fails_after_charge {
+            self.counts.failed += 1;
+            return answers::failed(status);
+        }
+        spoken(outcome)
+    }
+
+    /// The refusal of a request that comes too fast.
+    pub(super) fn rate_limit(&mut self, now: Timestamp) -> Option<Answer> {
+        let bucket = self.bucket.as_mut()?;
+        let wait = bucket.take(now).err()?;
+        self.counts.rate_limited += 1;
+        let seconds = (wait.as_millis() as u64).div_ceil(1000).clamp(1, LONGEST_PAUSE);
+        Some(self.with_rate(answers::too_fast(seconds)))
+    }
+
+    /// `answer` with what is left of the rate, where there is one.
+    pub(super) fn with_rate(&self, answer: Answer) -> Answer {
+        match &self.bucket {
+            Some(bucket) => answers::with_rate(answer, bucket.limit(), bucket.remaining()),
+            None => answer,
+        }
+    }
+}
+
+/// The answer of an executed query, spoilt if it touched a never classed character.
+fn spoken(outcome: Outcome) -> Answer {
+    use graphql::Spoilt;
+    match outcome.spoilt {
+        None => answers::json(StatusCode::OK, outcome.body),
+        Some(Spoilt::TextOnly) => answers::plain(StatusCode::OK, super::facts::NO_CLASS_SET),
+        Some(Spoilt::TextFirst) => {
+            answers::json(StatusCode::OK, format!("{}{}", super::facts::NO_CLASS_SET, outcome.body))
+        }
+        Some(Spoilt::Nothing) => answers::json(StatusCode::OK, ""),
+    }
+}

@@ -1,0 +1,89 @@
+//! Answers GraphQL documents from the state of the stand-in.
+//!
+//! A document is parsed, checked against the schema as a whole, and only then executed: a document with a mistake
+//! costs nothing and is answered with errors alone.
+
+mod character;
+mod execution;
+mod plan;
+mod rankings;
+mod report;
+mod schema;
+mod values;
+
+pub use schema::ServedField;
+pub(super) use schema::served;
+use serde::Deserialize;
+
+use super::account::Rates;
+use super::json;
+use super::reports::Reports;
+use execution::Execution;
+use plan::Plan;
+
+/// What a document is executed against.
+pub(super) struct World<'w> {
+    /// Players and reports.
+    pub(super) reports: Reports<'w>,
+    /// The points of the key that asks, before this document.
+    pub(super) rates: Rates,
+}
+
+/// What came of a document.
+#[derive(Debug)]
+pub(super) struct Outcome {
+    /// The JSON of the answer.
+    pub(super) body: String,
+    /// What it cost, in micro-points.
+    pub(super) cost_micros: u64,
+    /// How a never classed character spoils the answer, if one was touched.
+    pub(super) spoilt: Option<Spoilt>,
+}
+
+/// What a never classed character makes of the answer to the whole document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Spoilt {
+    /// Its text, and nothing else.
+    TextOnly,
+    /// Its text, and then the answer.
+    TextFirst,
+    /// No body.
+    Nothing,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Posted {
+    query: String,
+    #[serde(default)]
+    variables: Option<serde_json::Map<String, serde_json::Value>>,
+    #[serde(default)]
+    operation_name: Option<String>,
+}
+
+/// Answers the body of a request.
+pub(super) fn answer(body: &[u8], world: World<'_>) -> Outcome {
+    match execute(body, world) {
+        Ok(outcome) => outcome,
+        Err(message) => Outcome { body: errors(&message), cost_micros: 0, spoilt: None },
+    }
+}
+
+fn execute(body: &[u8], world: World<'_>) -> Result<Outcome, String> {
+    let unreadable = |error| {
+        format!("GraphQL Request must include at least one of those two parameters: \"query\" or \"queryId\" ({error})")
+    };
+    let posted: Posted = serde_json::from_slice(body).map_err(unreadable)?;
+    let document = graphql_parser::parse_query::<&str>(&posted.query)
+        .map_err(|error| format!("Syntax Error: {}", error.to_string().trim().replace('\n', " ")))?;
+    let variables = posted.variables.unwrap_or_default();
+    let plan = Plan::new(&document, posted.operation_name.as_deref(), &variables)?;
+    Ok(Execution::new(world, plan.variables).run(&plan.nodes))
+}
+
+fn errors(message: &str) -> String {
+    let mut body = String::from("{\"errors\":[{\"message\":");
+    json::text(&mut body, message);
+    body.push_str(",\"extensions\":{\"category\":\"graphql\"}}]}");
+    body
+}

@@ -1,0 +1,147 @@
+//! The JSON of `zoneRankings`, which the schema does not describe. Member for member as recorded answers have it.
+
+use std::fmt::Write;
+
+use crate::warcraftlogs::facts::Zone;
+use crate::warcraftlogs::json;
+use crate::warcraftlogs::standing::{Kill, Standing};
+
+/// What the answer is about.
+pub(super) struct Asked {
+    pub(super) zone: &'static Zone,
+    pub(super) difficulty: u32,
+    /// -1 stands for all of them.
+    pub(super) partition: i64,
+}
+
+/// The points of an all star for one boss, and what they count in: a full percentile is worth all of them.
+const POINTS_PER_BOSS: u64 = 120;
+
+/// Writes the whole scalar.
+pub(super) fn write(out: &mut String, asked: &Asked, standing: &Standing) {
+    out.push_str("{\"bestPerformanceAverage\":");
+    let averages = standing.averages();
+    float_or_null(out, averages.map(|averages| averages.0));
+    out.push_str(",\"medianPerformanceAverage\":");
+    float_or_null(out, averages.map(|averages| averages.1));
+    out.push_str(",\"difficulty\":");
+    json::number(out, asked.difficulty.into());
+    out.push_str(",\"metric\":");
+    json::text(out, standing.metric.name());
+    out.push_str(",\"partition\":");
+    json::signed(out, asked.partition);
+    out.push_str(",\"zone\":");
+    json::number(out, asked.zone.id.into());
+    out.push_str(",\"allStars\":[");
+    all_stars(out, asked, standing);
+    out.push_str("],\"rankings\":[");
+    for (position, (encounter, kill)) in asked.zone.encounters.iter().zip(standing.kills(asked.zone)).enumerate() {
+        if position > 0 {
+            out.push(',');
+        }
+        out.push_str("{\"encounter\":{\"id\":");
+        json::number(out, encounter.0.into());
+        out.push_str(",\"name\":");
+        json::text(out, encounter.1);
+        match kill {
+            Some(kill) => killed(out, asked, kill),
+            None => out.push_str(NOT_KILLED),
+        }
+    }
+    out.push_str("]}");
+}
+
+/// What follows the name of a boss that is alive. `bestSpec` is missing, not null.
+const NOT_KILLED: &str = "},\"rankPercent\":null,\"medianPercent\":null,\"allStars\":null,\"lockedIn\":true,\
+\"totalKills\":0,\"fastestKill\":0,\"bestAmount\":0,\"spec\":null}";
+
+fn killed(out: &mut String, asked: &Asked, kill: &Kill) {
+    out.push_str("},\"rankPercent\":");
+    json::decimal(out, kill.best.into(), 6);
+    out.push_str(",\"medianPercent\":");
+    json::decimal(out, kill.median.into(), 6);
+    out.push_str(if kill.locked_in { ",\"lockedIn\":true" } else { ",\"lockedIn\":false" });
+    out.push_str(",\"totalKills\":");
+    json::number(out, kill.kills.into());
+    out.push_str(",\"fastestKill\":");
+    json::number(out, kill.fastest.into());
+    out.push_str(",\"allStars\":{\"points\":");
+    json::decimal(out, u64::from(kill.best) * POINTS_PER_BOSS / 1_000_000, 2);
+    if kill.locked_in {
+        out.push_str(",\"possiblePoints\":120,\"partition\":");
+        json::number(out, partition(asked));
+        places(out, kill, kill.total);
+    } else {
+        // Not ranked yet: the places are strings, and the one on the server is missing.
+        out.push_str(",\"possiblePoints\":120,\"partition\":0,\"rank\":\"-\",\"regionRank\":\"-\",\"rankPercent\":\"-\",\"total\":0");
+    }
+    out.push_str("},\"spec\":\"");
+    out.push_str(kill.spec);
+    out.push_str("\",\"bestSpec\":\"");
+    out.push_str(kill.spec);
+    out.push_str("\",\"bestAmount\":");
+    json::decimal(out, kill.amount, 3);
+    out.push('}');
+}
+
+/// One entry for each spec that has a kill, in the order of the bosses.
+fn all_stars(out: &mut String, asked: &Asked, standing: &Standing) {
+    let kills = standing.kills(asked.zone);
+    let mut first = true;
+    for (position, kill) in kills.iter().enumerate() {
+        let Some(kill) = kill else { continue };
+        let with_spec = |other: &Option<Kill>| other.filter(|other| other.spec == kill.spec);
+        if kills[..position].iter().any(|other| with_spec(other).is_some()) {
+            continue;
+        }
+        let points: u64 = kills.iter().filter_map(with_spec).map(|kill| u64::from(kill.best)).sum();
+        if !first {
+            out.push(',');
+        }
+        first = false;
+        out.push_str("{\"partition\":");
+        json::number(out, partition(asked));
+        out.push_str(",\"spec\":\"");
+        out.push_str(kill.spec);
+        out.push_str("\",\"points\":");
+        json::decimal(out, points * POINTS_PER_BOSS / 100_000, 3);
+        out.push_str(",\"possiblePoints\":");
+        json::number(out, POINTS_PER_BOSS * kills.len() as u64);
+        places(out, kill, kill.total + 5_000);
+        out.push('}');
+    }
+}
+
+/// Rank, regional rank, rank on the server, percentile, and how many there are.
+fn places(out: &mut String, kill: &Kill, total: u32) {
+    let better = u64::from(100_000_000 - kill.best) * u64::from(total) / 100_000_000;
+    let rank = better + 1;
+    out.push_str(",\"rank\":");
+    json::number(out, rank);
+    out.push_str(",\"regionRank\":");
+    json::number(out, rank.div_ceil(3));
+    out.push_str(",\"serverRank\":");
+    // Some servers have no ranking of their own.
+    if kill.fastest.is_multiple_of(29) {
+        out.push_str("null")
+    } else {
+        json::number(out, rank.div_ceil(40))
+    }
+    out.push_str(",\"rankPercent\":");
+    json::decimal(out, u64::from(kill.best), 6);
+    out.push_str(",\"total\":");
+    json::number(out, total.into());
+}
+
+/// All partitions were asked for: the latest is the one in which the kills are.
+fn partition(asked: &Asked) -> u64 {
+    u64::try_from(asked.partition).unwrap_or(asked.zone.partition.unsigned_abs())
+}
+
+/// The shortest spelling that reads back to the same float.
+fn float_or_null(out: &mut String, value: Option<f64>) {
+    match value {
+        Some(value) => drop(write!(out, "{value}")),
+        None => out.push_str("null"),
+    }
+}

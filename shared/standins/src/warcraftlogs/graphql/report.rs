@@ -1,0 +1,140 @@
+//! `reportData`: lists of reports, and who ranked in one.
+
+use super::character::Found;
+use super::execution::Execution;
+use super::plan::Node;
+use crate::draw::{Draw, Stream};
+use crate::warcraftlogs::facts::{self, REPORT_COST_MICROS, REPORTS_PER_PAGE};
+use crate::warcraftlogs::json;
+use crate::warcraftlogs::reports::Report;
+
+/// The answer for a report that is not there.
+const NO_REPORT: &str = "This report does not exist or is private.";
+/// The stand-in lists reports by raid only.
+const NO_ZONE: &str = "You must specify a zoneID of a known raid.";
+
+/// One page of a list.
+struct Listed {
+    reports: Vec<Report>,
+    total: u64,
+    per_page: u64,
+    page: u64,
+}
+
+impl<'d> Execution<'d> {
+    /// `report(…)` and `reports(…)`.
+    pub(super) fn report_data(&mut self, node: &Node<'d>) {
+        if node.definition.name == "reports" {
+            return self.reports(node);
+        }
+        match self.text(node, "code").and_then(|code| self.world.reports.find(code)) {
+            Some(report) => self.report(&report, node),
+            None => self.fail(NO_REPORT),
+        }
+    }
+
+    fn reports(&mut self, node: &Node<'d>) {
+        let zone = self.int(node, "zoneID").and_then(|id| facts::zone(u32::try_from(id).ok()?));
+        let Some(zone) = zone else { return self.fail(NO_ZONE) };
+        self.cost_micros += REPORT_COST_MICROS;
+        let ages = self.world.reports.between(zone, self.int(node, "startTime"), self.int(node, "endTime"));
+        let positive = |number: Option<i64>| number.and_then(|number| u64::try_from(number).ok()).unwrap_or(0);
+        let limit = positive(self.int(node, "limit"));
+        let per_page = if limit == 0 { REPORTS_PER_PAGE } else { limit.min(REPORTS_PER_PAGE) };
+        let page = positive(self.int(node, "page")).max(1);
+        let first = ages.start.saturating_add((page - 1).saturating_mul(per_page)).min(ages.end);
+        let shown = first..first.saturating_add(per_page).min(ages.end);
+        let reports = shown.filter_map(|age| self.world.reports.get(zone, age)).collect();
+        let listed = Listed { reports, total: ages.end - ages.start, per_page, page };
+        self.object(&node.children, |execution, field| execution.listed_field(&listed, field));
+    }
+
+    fn listed_field(&mut self, listed: &Listed, node: &Node<'d>) {
+        let last_page = listed.total.div_ceil(listed.per_page).max(1);
+        let first = (listed.page - 1).saturating_mul(listed.per_page) + 1;
+        let shown = listed.reports.len() as u64;
+        match node.definition.name {
+            "data" => self.list(listed.reports.iter(), |execution, report| execution.report(report, node)),
+            "total" => json::number(&mut self.out, listed.total),
+            "per_page" => json::number(&mut self.out, listed.per_page),
+            "current_page" => json::number(&mut self.out, listed.page),
+            "last_page" => json::number(&mut self.out, last_page),
+            "has_more_pages" => self.boolean(listed.page < last_page),
+            "from" if shown > 0 => json::number(&mut self.out, first),
+            "to" if shown > 0 => json::number(&mut self.out, first + shown - 1),
+            _ => self.null(),
+        }
+    }
+
+    fn report(&mut self, report: &Report, node: &Node<'d>) {
+        let mut charged = false;
+        self.object(&node.children, |execution, field| {
+            if field.definition.name == "rankedCharacters" && !charged {
+                execution.cost_micros += REPORT_COST_MICROS;
+                charged = true;
+            }
+            execution.report_field(report, field);
+        });
+    }
+
+    fn report_field(&mut self, report: &Report, node: &Node<'d>) {
+        match node.definition.name {
+            "code" => {
+                let code = self.world.reports.code(report);
+                json::text(&mut self.out, &code);
+            }
+            "startTime" => json::signed(&mut self.out, report.start_millis),
+            "endTime" => json::signed(&mut self.out, report.end_millis),
+            "title" => json::text(&mut self.out, report.zone.name),
+            "visibility" => json::text(&mut self.out, "public"),
+            "zone" => self.object(&node.children, |execution, field| match field.definition.name {
+                "id" => json::number(&mut execution.out, report.zone.id.into()),
+                "name" => json::text(&mut execution.out, report.zone.name),
+                _ => execution.boolean(false),
+            }),
+            "rankedCharacters" => self.ranked_characters(report, node),
+            "fights" => self.fights(report, node),
+            _ => self.null(),
+        }
+    }
+
+    fn ranked_characters(&mut self, report: &Report, node: &Node<'d>) {
+        let population = self.world.reports.population;
+        let raiders = self.world.reports.raiders(report).iter();
+        let known = raiders.filter_map(|&player| Found::new(population, player, population.id(player)));
+        self.list(known, |execution, found| {
+            execution.object(&node.children, |execution, field| execution.character_field(&found, field));
+        });
+    }
+
+    /// One kill for each boss that the raid got to, and a wipe on the next one.
+    fn fights(&mut self, report: &Report, node: &Node<'d>) {
+        let encounters = report.zone.encounters;
+        let subject = u64::from(report.zone.id) << 40 | report.age;
+        let mut draw = Draw::of(self.world.reports.seed, Stream::Report, subject);
+        let killed = draw.within(1, encounters.len() as u64) as usize;
+        let wanted_kill = match self.text(node, "killType") {
+            Some("Kills") => Some(true),
+            Some("Wipes") => Some(false),
+            Some("Trash") => return self.out.push_str("[]"),
+            _ => None,
+        };
+        let (difficulty, encounter) = (self.int(node, "difficulty"), self.int(node, "encounterID"));
+        let fights = encounters.iter().take(killed + 1).enumerate().map(|(place, boss)| (place, boss, place < killed));
+        let wanted = fights.filter(|(_, boss, kill)| {
+            wanted_kill.is_none_or(|wanted| wanted == *kill)
+                && difficulty.is_none_or(|wanted| wanted == i64::from(report.difficulty))
+                && encounter.is_none_or(|wanted| wanted == i64::from(boss.0))
+        });
+        self.list(wanted, |execution, (place, boss, kill)| {
+            execution.object(&node.children, |execution, field| match field.definition.name {
+                "difficulty" => json::number(&mut execution.out, report.difficulty.into()),
+                "encounterID" => json::number(&mut execution.out, boss.0.into()),
+                "id" => json::number(&mut execution.out, place as u64 + 1),
+                "kill" => execution.boolean(kill),
+                "name" => json::text(&mut execution.out, boss.1),
+                _ => execution.null(),
+            });
+        });
+    }
+}

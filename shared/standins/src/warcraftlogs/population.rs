@@ -1,0 +1,289 @@
+//! The players. Nothing about them is stored: everything is derived from the seed and a player's number.
+
+use std::sync::OnceLock;
+
+use serde::Serialize;
+
+use super::facts::{self, CLASSES};
+use super::names::name;
+use super::options::{Options, Shares};
+use super::realms::{Realm, Realms};
+use super::standing::{Standing, TrueRanks};
+use crate::draw::{Draw, Stream, mix};
+
+/// The smallest id, and how far apart ids are on average.
+const FIRST_ID: u64 = 20_000_011;
+const ID_STRIDE: u64 = 31;
+/// What lies between a transferred character's id and its canonical one. No other id is as large.
+const TRANSFERRED: u64 = 1_500_000_000;
+/// How many of a thousand players take part in each pair besides their first.
+const FURTHER_PAIR_PER_MILLE: u32 = 250;
+
+/// What asking for a character comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fate {
+    /// There are ranks.
+    Ranked,
+    /// The rankings are hidden.
+    Hidden,
+    /// The API does not know the id.
+    Unknown,
+    /// No class was ever set, which spoils the whole answer.
+    NeverClassed,
+}
+
+/// A character as the API shows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Character {
+    /// As ranking pages and `character(id)` have it.
+    pub id: u64,
+    /// The id to keep: another one after a transfer.
+    pub canonical_id: u64,
+    /// Two to twelve letters, not always Latin ones.
+    pub name: String,
+    /// 1 to 13; 0 when never classed.
+    pub class_id: u32,
+    /// The level.
+    pub level: u32,
+    /// Where the character lives.
+    pub realm: Realm,
+    /// What asking for its ranks comes to.
+    pub fate: Fate,
+}
+
+/// The properties of a player that cost next to nothing to derive.
+#[derive(Clone, Debug)]
+pub(crate) struct Profile {
+    pub(crate) region: usize,
+    pub(crate) realm: usize,
+    /// 1 to 13, even of those who were never classed.
+    pub(crate) class_id: u32,
+    pub(crate) main_spec: usize,
+    /// 0 to 999: how good the player is.
+    pub(crate) skill: u32,
+    pub(crate) fate: Fate,
+    pub(crate) transferred: bool,
+    pub(crate) level: u32,
+    /// For what is drawn later, such as the name.
+    draw: Draw,
+}
+
+/// All players of one stand-in.
+#[derive(Debug)]
+pub struct Population {
+    seed: u64,
+    players: u32,
+    rankings: Vec<(u32, u32)>,
+    shares: Shares,
+    realms: Realms,
+    /// By pair: who takes part, in the order of the ranking. Four bytes a row, made when first asked for.
+    tables: Vec<OnceLock<Vec<u32>>>,
+    /// Name hashes with players, sorted; made when first asked for.
+    by_name: OnceLock<Vec<(u64, u32)>>,
+}
+
+impl Population {
+    pub(crate) fn new(options: &Options) -> Population {
+        let tables = options.rankings.iter().map(|_| OnceLock::new()).collect();
+        let rankings = options.rankings.clone();
+        Population {
+            seed: options.seed,
+            players: options.players,
+            rankings,
+            shares: options.shares,
+            realms: Realms::new(),
+            tables,
+            by_name: OnceLock::new(),
+        }
+    }
+
+    /// The ids that ranking pages of any of `pairs` (raid, difficulty) show, ascending.
+    pub fn discoverable(&self, pairs: &[(u32, u32)]) -> Vec<u64> {
+        let wanted = self.mask_of(pairs);
+        (0..self.players)
+            .filter(|&player| self.participation(player) & wanted != 0)
+            .map(|player| self.id(player))
+            .collect()
+    }
+
+    /// Those of [`Population::discoverable`] whom asking finds to be `fate`, ascending.
+    pub fn with_fate(&self, pairs: &[(u32, u32)], fate: Fate) -> Vec<u64> {
+        let wanted = self.mask_of(pairs);
+        let players = (0..self.players).filter(|&player| self.participation(player) & wanted != 0);
+        players.filter(|&player| self.profile(player).fate == fate).map(|player| self.id(player)).collect()
+    }
+
+    /// The pairs that exist, as the options name them.
+    pub fn rankings(&self) -> &[(u32, u32)] {
+        &self.rankings
+    }
+
+    /// The pairs in which the character with `id` is ranked. Empty for an id that does not exist.
+    pub fn pairs_of(&self, id: u64) -> Vec<(u32, u32)> {
+        let mask = self.find(id).map_or(0, |player| self.participation(player));
+        let pairs = self.rankings.iter().enumerate().filter(|(bit, _)| mask & (1 << bit) != 0);
+        pairs.map(|(_, pair)| *pair).collect()
+    }
+
+    /// What asking for the character with `id` comes to.
+    pub fn fate(&self, id: u64) -> Fate {
+        self.find(id).map_or(Fate::Unknown, |player| self.profile(player).fate)
+    }
+
+    /// The character with `id`, or with the canonical id `id`; `None` when there is none. Characters that the API
+    /// does not know are here, because ranking pages name them.
+    pub fn character(&self, id: u64) -> Option<Character> {
+        let player = self.find(id)?;
+        let profile = self.profile(player);
+        Some(Character {
+            id,
+            canonical_id: self.canonical_id(player, &profile),
+            name: self.name(player, &profile),
+            class_id: profile.shown_class_id(),
+            level: profile.level,
+            realm: self.realms.get(profile.realm).clone(),
+            fate: profile.fate,
+        })
+    }
+
+    /// The ranks of the character with `id` in its default metric. `None` when there is no such character; without
+    /// kills when it takes no part.
+    pub fn true_ranks(&self, id: u64, raid: u32, difficulty: u32) -> Option<TrueRanks> {
+        let player = self.find(id)?;
+        let zone = facts::zone(raid)?;
+        Some(self.standing(player, &self.profile(player), zone, difficulty, None).true_ranks(zone, difficulty))
+    }
+
+    /// How many rows the ranking of a pair has.
+    pub fn rows(&self, raid: u32, difficulty: u32) -> usize {
+        self.table(raid, difficulty).len()
+    }
+
+    pub(crate) fn standing(
+        &self,
+        player: u32,
+        profile: &Profile,
+        zone: &'static facts::Zone,
+        difficulty: u32,
+        metric: Option<&str>,
+    ) -> Standing {
+        let pair = self.rankings.iter().position(|pair| *pair == (zone.id, difficulty));
+        let takes_part = pair.is_some_and(|bit| self.participation(player) & (1 << bit) != 0);
+        let subject = u64::from(player) << 32 | u64::from(zone.id) << 8 | u64::from(difficulty);
+        let draw = Draw::of(self.seed, Stream::Standing, subject);
+        Standing::new(profile, zone, difficulty, metric, takes_part.then_some(draw))
+    }
+
+    /// Who stands in the ranking of a pair, the best first.
+    pub(crate) fn table(&self, raid: u32, difficulty: u32) -> &[u32] {
+        let Some(bit) = self.rankings.iter().position(|pair| *pair == (raid, difficulty)) else { return &[] };
+        self.tables[bit].get_or_init(|| {
+            let mut rows: Vec<u32> =
+                (0..self.players).filter(|&player| self.participation(player) & (1 << bit) != 0).collect();
+            let order = mix(self.seed ^ mix(bit as u64 + 1));
+            // The number is in the key, so that no two keys are equal and the order is one.
+            rows.sort_unstable_by_key(|&player| (Draw::of(order, Stream::Order, player.into()).bits(), player));
+            rows
+        })
+    }
+
+    /// The player with `id`, by either of its ids.
+    pub(crate) fn find(&self, id: u64) -> Option<u32> {
+        let plain = id.checked_sub(TRANSFERRED).unwrap_or(id);
+        let player = u32::try_from(plain.checked_sub(FIRST_ID)? / ID_STRIDE).ok()?;
+        let exists = player < self.players && self.id(player) == plain;
+        (exists && (plain == id || self.profile(player).transferred)).then_some(player)
+    }
+
+    /// The player called `name`, whatever the case, on the server with `slug` in the region with `region`'s slug or name.
+    pub(crate) fn find_by_name(&self, name: &str, slug: &str, region: &str) -> Option<u32> {
+        let index = self.by_name.get_or_init(|| {
+            let hash = |player| name_hash(&self.name(player, &self.profile(player)));
+            let mut index: Vec<(u64, u32)> = (0..self.players).map(|player| (hash(player), player)).collect();
+            index.sort_unstable();
+            index
+        });
+        let hash = name_hash(name);
+        let first = index.partition_point(|entry| entry.0 < hash);
+        let named = index[first..].iter().take_while(|entry| entry.0 == hash).map(|entry| entry.1);
+        named.into_iter().find(|&player| {
+            let profile = self.profile(player);
+            let realm = self.realms.get(profile.realm);
+            realm.slug == slug.to_lowercase()
+                && realm.region().slug == region.to_lowercase()
+                && self.name(player, &profile).to_lowercase() == name.to_lowercase()
+        })
+    }
+
+    pub(crate) fn id(&self, player: u32) -> u64 {
+        let jitter = mix(self.seed ^ mix(u64::from(player))) % ID_STRIDE;
+        FIRST_ID + u64::from(player) * ID_STRIDE + jitter
+    }
+
+    pub(crate) fn canonical_id(&self, player: u32, profile: &Profile) -> u64 {
+        self.id(player) + if profile.transferred { TRANSFERRED } else { 0 }
+    }
+
+    pub(crate) fn name(&self, player: u32, profile: &Profile) -> String {
+        name(player, facts::REGIONS[profile.region].compact_name, &mut profile.draw.clone())
+    }
+
+    pub(crate) fn realm(&self, profile: &Profile) -> &Realm {
+        self.realms.get(profile.realm)
+    }
+
+    pub(crate) fn profile(&self, player: u32) -> Profile {
+        let mut draw = Draw::of(self.seed, Stream::Profile, player.into());
+        let fate = self.fate_of(draw.below(1000) as u32);
+        let transferred = draw.per_mille(self.shares.transferred);
+        let (region, realm) = self.realms.draw(&mut draw);
+        let class_id = draw.within(1, CLASSES.len() as u64) as u32;
+        let specs = CLASSES[class_id as usize - 1].specs;
+        let main_spec = draw.below(specs.len() as u64) as usize;
+        let skill = draw.below(1000) as u32;
+        let level = if draw.per_mille(900) { 60 } else { draw.within(61, 70) as u32 };
+        Profile { region, realm, class_id, main_spec, skill, fate, transferred, level, draw }
+    }
+
+    fn fate_of(&self, drawn: u32) -> Fate {
+        let Shares { hidden, unknown, never_classed, .. } = self.shares;
+        match drawn {
+            drawn if drawn < hidden => Fate::Hidden,
+            drawn if drawn < hidden + unknown => Fate::Unknown,
+            drawn if drawn < hidden + unknown + never_classed => Fate::NeverClassed,
+            _ => Fate::Ranked,
+        }
+    }
+
+    /// A bit for each pair, in the order of the options.
+    fn participation(&self, player: u32) -> u32 {
+        let pairs = self.rankings.len() as u32;
+        if pairs == 0 {
+            return 0;
+        }
+        // Apart from the profile, so that a scan over all players draws little.
+        let mut draw = Draw::of(self.seed, Stream::Order, u64::from(player) | 1 << 40);
+        let mut mask = 1u32 << draw.below(pairs.into());
+        for bit in 0..pairs {
+            mask |= u32::from(draw.per_mille(FURTHER_PAIR_PER_MILLE)) << bit;
+        }
+        mask
+    }
+
+    fn mask_of(&self, pairs: &[(u32, u32)]) -> u32 {
+        let wanted = self.rankings.iter().enumerate().filter(|(_, pair)| pairs.contains(pair));
+        wanted.fold(0, |mask, (bit, _)| mask | 1 << bit)
+    }
+}
+
+impl Profile {
+    /// As the API shows it: 0 when never classed.
+    pub(crate) fn shown_class_id(&self) -> u32 {
+        if self.fate == Fate::NeverClassed { 0 } else { self.class_id }
+    }
+}
+
+fn name_hash(name: &str) -> u64 {
+    name.to_lowercase().bytes().fold(0, |hash, byte| mix(hash ^ u64::from(byte)))
+}

@@ -1,0 +1,210 @@
+//! Reports: who raided together, and when. Like the players, they are derived, not stored.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use stint_core::clock::{before, to_millis};
+
+use super::facts::{self, Zone};
+use super::population::Population;
+use crate::draw::{Draw, Stream, mix};
+
+/// Ranked characters in a report.
+const RAIDERS: usize = 20;
+/// How far back the oldest report lies.
+const SPAN: Duration = Duration::from_secs(7 * 24 * 3600);
+/// How old the newest report is, and how long each of them runs.
+const NEWEST: Duration = Duration::from_secs(4 * 3600);
+const LENGTH_MILLIS: i64 = 3 * 3600 * 1000;
+/// Letters of a code that carry the report, and those that make a guessed code fail.
+const CODE_LETTERS: usize = 11;
+const CHECK_LETTERS: usize = 5;
+const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+/// Any odd factor has an inverse modulo 2^64, which makes codes look like nothing and still be read back.
+const FACTOR: u64 = 0x9E37_79B9_7F4A_7C15;
+
+/// One report.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Report {
+    pub(crate) zone: &'static Zone,
+    /// 0 is the newest report of the zone.
+    pub(crate) age: u64,
+    pub(crate) difficulty: u32,
+    /// Which rows of the ranking took part.
+    first_row: usize,
+    pub(crate) start_millis: i64,
+    pub(crate) end_millis: i64,
+}
+
+/// The reports over one population.
+#[derive(Debug)]
+pub(crate) struct Reports<'p> {
+    pub(crate) population: &'p Population,
+    pub(crate) seed: u64,
+    pub(crate) started: Timestamp,
+}
+
+impl<'p> Reports<'p> {
+    /// How many reports a zone has.
+    pub(crate) fn count(&self, zone: &Zone) -> u64 {
+        self.difficulties(zone).map(|(_, count)| count).sum()
+    }
+
+    /// The ages of the reports of `zone` that began from `start` to `end` (milliseconds).
+    pub(crate) fn between(&self, zone: &'static Zone, start: Option<i64>, end: Option<i64>) -> std::ops::Range<u64> {
+        let count = self.count(zone);
+        let started = |age: u64| self.start_millis(age, count);
+        let first = partition(count, |age| end.is_some_and(|end| started(age) > end));
+        let last = partition(count, |age| start.is_none_or(|start| started(age) >= start));
+        first..last.max(first)
+    }
+
+    /// The report of `zone` that has `age` younger ones.
+    pub(crate) fn get(&self, zone: &'static Zone, age: u64) -> Option<Report> {
+        let count = self.count(zone);
+        if age >= count {
+            return None;
+        }
+        let start_millis = self.start_millis(age, count);
+        // Difficulties alternate over time instead of following each other.
+        let mut place = (u128::from(age) * u128::from(stride(count)) % u128::from(count)) as u64;
+        for (difficulty, reports) in self.difficulties(zone) {
+            if place < reports {
+                let end_millis = start_millis + LENGTH_MILLIS;
+                return Some(Report {
+                    zone,
+                    age,
+                    difficulty,
+                    first_row: place as usize * RAIDERS,
+                    start_millis,
+                    end_millis,
+                });
+            }
+            place -= reports;
+        }
+        None
+    }
+
+    /// Who ranked in a report.
+    pub(crate) fn raiders(&self, report: &Report) -> &'p [u32] {
+        let table = self.population.table(report.zone.id, report.difficulty);
+        let end = table.len().min(report.first_row + RAIDERS);
+        table.get(report.first_row..end).unwrap_or(&[])
+    }
+
+    /// The code by which a report is asked for.
+    pub(crate) fn code(&self, report: &Report) -> String {
+        let value = u64::from(report.zone.id) << 40 | report.age;
+        let mut code = letters((value ^ mix(self.seed)).wrapping_mul(FACTOR), CODE_LETTERS);
+        code.push_str(&self.check(value));
+        code
+    }
+
+    /// The report with `code`.
+    pub(crate) fn find(&self, code: &str) -> Option<Report> {
+        let (carrying, check) = code.split_at_checked(CODE_LETTERS)?;
+        let value = number(carrying)?.wrapping_mul(inverse(FACTOR)) ^ mix(self.seed);
+        let zone = facts::zone(u32::try_from(value >> 40).ok()?)?;
+        (check == self.check(value)).then(|| self.get(zone, value & ((1 << 40) - 1)))?
+    }
+
+    fn check(&self, value: u64) -> String {
+        letters(Draw::of(self.seed, Stream::Report, value).bits(), CHECK_LETTERS)
+    }
+
+    fn start_millis(&self, age: u64, count: u64) -> i64 {
+        let span = SPAN.as_millis() as u64;
+        let offset = (u128::from(span) * u128::from(age) / u128::from(count.max(1))) as i64;
+        to_millis(before(self.started, NEWEST)) - offset
+    }
+
+    /// The difficulties of a zone, with the number of their reports.
+    fn difficulties(&self, zone: &Zone) -> impl Iterator<Item = (u32, u64)> + 'p {
+        let (population, zone) = (self.population, zone.id);
+        let pairs = population.rankings().iter().filter(move |(raid, _)| *raid == zone);
+        pairs.map(move |(raid, difficulty)| (*difficulty, population.rows(*raid, *difficulty).div_ceil(RAIDERS) as u64))
+    }
+}
+
+/// How many of the first `count` numbers satisfy a predicate that holds up to some number and never after it.
+fn partition(count: u64, holds: impl Fn(u64) -> bool) -> u64 {
+    let (mut low, mut high) = (0, count);
+    while low < high {
+        let middle = low + (high - low) / 2;
+        if holds(middle) { low = middle + 1 } else { high = middle }
+    }
+    low
+}
+
+/// A step that visits all of `count` places before it comes back.
+fn stride(count: u64) -> u64 {
+    let from = (count as f64 * 0.618) as u64 + 1;
+    (from..).find(|step| gcd(*step, count) == 1).unwrap_or(1)
+}
+
+fn gcd(one: u64, other: u64) -> u64 {
+    if other == 0 { one } else { gcd(other, one % other) }
+}
+
+/// The inverse of an odd number modulo 2^64: each round of Newton's method doubles the bits that are right.
+fn inverse(odd: u64) -> u64 {
+    (0..6).fold(odd, |inverse, _| inverse.wrapping_mul(2u64.wrapping_sub(odd.wrapping_mul(inverse))))
+}
+
+fn letters(mut value: u64, count: usize) -> String {
+    let mut text = String::with_capacity(CODE_LETTERS + CHECK_LETTERS);
+    for _ in 0..count {
+        text.push(char::from(ALPHABET[(value % 62) as usize]));
+        value /= 62;
+    }
+    text
+}
+
+fn number(text: &str) -> Option<u64> {
+    text.bytes().rev().try_fold(0u64, |value, letter| {
+        let digit = ALPHABET.iter().position(|candidate| *candidate == letter)?;
+        value.checked_mul(62)?.checked_add(digit as u64)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::warcraftlogs::Options;
+
+    #[test]
+    fn reports_cover_every_ranked_player_and_are_found_by_code() {
+        let population = Population::new(&Options { players: 3000, ..Options::default() });
+        let reports = Reports { population: &population, seed: 1, started: Timestamp::UNIX_EPOCH };
+        let zone = facts::zone(28).expect("a known zone");
+        let (mut seen, mut codes) = (BTreeSet::new(), BTreeSet::new());
+        let mut last_start = i64::MAX;
+        for age in 0..reports.count(zone) {
+            let report = reports.get(zone, age).expect("a report");
+            assert!(report.start_millis <= last_start);
+            last_start = report.start_millis;
+            seen.extend(reports.raiders(&report).iter().map(|player| population.id(*player)));
+            let code = reports.code(&report);
+            assert_eq!((code.len(), reports.find(&code).map(|found| found.age)), (16, Some(age)));
+            assert!(codes.insert(code));
+        }
+        let expected = population.discoverable(&[(28, 3), (28, 4), (28, 5)]);
+        assert_eq!(seen, expected.into_iter().collect());
+        assert!(reports.find("aaaaaaaaaaaaaaaa").is_none());
+    }
+
+    #[test]
+    fn a_range_of_time_is_a_range_of_reports() {
+        let population = Population::new(&Options::default());
+        let reports = Reports { population: &population, seed: 1, started: Timestamp::UNIX_EPOCH };
+        let zone = facts::zone(26).expect("a known zone");
+        let count = reports.count(zone);
+        assert_eq!(reports.between(zone, None, None), 0..count);
+        let third = reports.get(zone, 3).expect("a report").start_millis;
+        assert_eq!(reports.between(zone, Some(third), None), 0..4);
+        assert_eq!(reports.between(zone, None, Some(third)), 3..count);
+        assert!(reports.between(zone, Some(i64::MAX - 1), None).is_empty());
+    }
+}

@@ -1,0 +1,199 @@
+//! How a player stands in one raid and difficulty.
+
+use serde::Serialize;
+
+use super::facts::{CLASSES, Zone, heals};
+use super::population::Profile;
+use crate::draw::{Draw, mix};
+
+/// No raid has more bosses.
+const MOST_ENCOUNTERS: usize = 12;
+/// A percentile of 100, in millionths.
+const WHOLE: i64 = 100_000_000;
+
+/// The kills of one boss.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Kill {
+    /// The best and the median percentile, in millionths of a percent.
+    pub(crate) best: u32,
+    pub(crate) median: u32,
+    pub(crate) kills: u32,
+    /// Milliseconds.
+    pub(crate) fastest: u32,
+    /// A percentile that still moves has no place among the all stars yet.
+    pub(crate) locked_in: bool,
+    pub(crate) spec: &'static str,
+    /// In thousandths.
+    pub(crate) amount: u64,
+    /// How many are ranked on this boss.
+    pub(crate) total: u32,
+}
+
+/// The kills of every boss of a raid, in the order of the raid.
+#[derive(Clone, Debug)]
+pub(crate) struct Standing {
+    pub(crate) metric: Metric,
+    kills: [Option<Kill>; MOST_ENCOUNTERS],
+}
+
+/// The name of a metric, as the API writes it.
+#[derive(Clone, Debug)]
+pub(crate) enum Metric {
+    Default(&'static str),
+    Asked(String),
+}
+
+impl Metric {
+    pub(crate) fn name(&self) -> &str {
+        match self {
+            Metric::Default(name) => name,
+            Metric::Asked(name) => name,
+        }
+    }
+}
+
+/// What is true of a player in one raid and difficulty: what a faithful client ends up with.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct TrueRanks {
+    /// The raid.
+    pub raid: u32,
+    /// The difficulty.
+    pub difficulty: u32,
+    /// The metric that the API chooses by itself.
+    pub metric: String,
+    /// The mean of the best percentiles; `None` without a kill.
+    pub best: Option<f64>,
+    /// The mean of the median percentiles; `None` without a kill.
+    pub median: Option<f64>,
+    /// The bosses with a kill.
+    pub encounters: Vec<TrueEncounter>,
+}
+
+/// What is true of a player and one boss.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct TrueEncounter {
+    /// The boss.
+    pub id: u32,
+    /// The best percentile.
+    pub best: f64,
+    /// The median percentile.
+    pub median: f64,
+    /// How often it was killed.
+    pub kills: u32,
+    /// The spec of the best kill.
+    pub spec: String,
+}
+
+impl Standing {
+    /// Without a `draw`, the player takes no part.
+    pub(crate) fn new(
+        profile: &Profile,
+        zone: &Zone,
+        difficulty: u32,
+        asked: Option<&str>,
+        draw: Option<Draw>,
+    ) -> Standing {
+        let specs = CLASSES[profile.class_id as usize - 1].specs;
+        let own = if heals(profile.class_id, specs[profile.main_spec]) { "hps" } else { "dps" };
+        let metric = match asked {
+            None | Some("default") => Metric::Default(own),
+            Some(asked) => Metric::Asked(asked.to_owned()),
+        };
+        let mut standing = Standing { metric, kills: [None; MOST_ENCOUNTERS] };
+        let Some(mut draw) = draw else { return standing };
+        let other_metric = if standing.metric.name() == own { 0 } else { mix(hash(standing.metric.name())) };
+        let progress = progress(zone.encounters.len() as u64, difficulty, profile.skill, &mut draw);
+        for kill in standing.kills.iter_mut().take(progress as usize) {
+            *kill = Some(Kill::drawn(profile, specs, other_metric, &mut draw));
+        }
+        standing
+    }
+
+    /// One for each boss of `zone`.
+    pub(crate) fn kills(&self, zone: &Zone) -> &[Option<Kill>] {
+        &self.kills[..zone.encounters.len()]
+    }
+
+    /// The means of the best and of the median percentiles, added up in the order of the bosses.
+    pub(crate) fn averages(&self) -> Option<(f64, f64)> {
+        let (mut best, mut median, mut count) = (0.0, 0.0, 0.0);
+        for kill in self.kills.iter().flatten() {
+            best += percent(kill.best);
+            median += percent(kill.median);
+            count += 1.0;
+        }
+        (count > 0.0).then(|| (best / count, median / count))
+    }
+
+    pub(crate) fn true_ranks(&self, zone: &Zone, difficulty: u32) -> TrueRanks {
+        let kills = zone.encounters.iter().zip(self.kills(zone));
+        let encounters = kills.filter_map(|(encounter, kill)| {
+            kill.map(|kill| TrueEncounter {
+                id: encounter.0,
+                best: percent(kill.best),
+                median: percent(kill.median),
+                kills: kill.kills,
+                spec: kill.spec.to_owned(),
+            })
+        });
+        let averages = self.averages();
+        TrueRanks {
+            raid: zone.id,
+            difficulty,
+            metric: self.metric.name().to_owned(),
+            best: averages.map(|averages| averages.0),
+            median: averages.map(|averages| averages.1),
+            encounters: encounters.collect(),
+        }
+    }
+}
+
+impl Kill {
+    fn drawn(profile: &Profile, specs: &'static [&'static str], other_metric: u64, draw: &mut Draw) -> Kill {
+        let mut numbers = Draw::of(draw.bits(), crate::draw::Stream::Standing, other_metric);
+        let spec = if numbers.per_mille(850) { profile.main_spec } else { numbers.below(specs.len() as u64) as usize };
+        let best = best(profile.skill, &mut numbers);
+        let kills = numbers.within(1, 40) as u32;
+        // One kill is its own median.
+        let median = if kills == 1 { best } else { (u64::from(best) * numbers.within(400, 1000) / 1000) as u32 };
+        Kill {
+            best,
+            median,
+            kills,
+            fastest: numbers.within(120_000, 620_000) as u32,
+            locked_in: !numbers.per_mille(80),
+            spec: specs[spec],
+            amount: u64::from(best) / 12 + numbers.within(900_000, 4_000_000),
+            total: numbers.within(5_000, 20_000) as u32,
+        }
+    }
+}
+
+/// How many bosses are dead: nearly all in normal, few in mythic.
+fn progress(encounters: u64, difficulty: u32, skill: u32, draw: &mut Draw) -> u64 {
+    let least = match difficulty {
+        5 => 1,
+        4 => encounters / 2,
+        _ => encounters.saturating_sub(2),
+    };
+    let lucky = draw.within(least, encounters);
+    // Half of it is luck, half of it is skill.
+    (lucky + least + (encounters - least) * u64::from(skill) / 999) / 2
+}
+
+/// Around the player's own percentile; now and then exactly 100, and now and then with few digits.
+fn best(skill: u32, draw: &mut Draw) -> u32 {
+    let around = i64::from(skill) * 100_000 + draw.below(40_000_000) as i64 - 15_000_000;
+    let exact = around.clamp(0, WHOLE);
+    let coarse = draw.per_mille(60);
+    (if coarse { exact / 1_000_000 * 1_000_000 } else { exact }) as u32
+}
+
+/// Millionths of a percent as the float that their decimal spelling reads back to.
+pub(crate) fn percent(millionths: u32) -> f64 {
+    f64::from(millionths) / 1_000_000.0
+}
+
+fn hash(text: &str) -> u64 {
+    text.bytes().fold(0, |hash, byte| mix(hash ^ u64::from(byte)))
+}

@@ -1,0 +1,188 @@
+//! The whole stand-in: which address is answered by what.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::REFERER;
+use http::{Method, Request, StatusCode};
+use jiff::Timestamp;
+
+use super::account::Account;
+use super::answers::{self, Answer};
+use super::books::{Books, PageReads};
+use super::gate::{Bucket, Door};
+use super::oauth::Tokens;
+use super::options::Options;
+use super::pages::{self, PageRequest};
+use super::population::Population;
+use crate::draw::{Draw, Stream};
+use crate::{Reply, Upstream};
+
+/// Where the API is.
+const API_PATH: &str = "/api/v2/client";
+/// Where access tokens are.
+const TOKEN_PATH: &str = "/oauth/token";
+/// Where a test in another process reads the books.
+const BOOKS_PATH: &str = "/standin/books";
+
+/// The stand-in for Warcraft Logs.
+#[derive(Debug)]
+pub struct WarcraftLogs {
+    pub(super) options: Options,
+    pub(super) population: Arc<Population>,
+    pub(super) accounts: Vec<Account>,
+    pub(super) tokens: Tokens,
+    pub(super) bucket: Option<Bucket>,
+    pub(super) counts: Counts,
+    door: Door,
+    pages: BTreeMap<PageRequest, u32>,
+}
+
+/// What is counted besides points.
+#[derive(Debug, Default)]
+pub(super) struct Counts {
+    pub(super) requests: u64,
+    pub(super) api_requests: u64,
+    pub(super) rate_limited: u64,
+    pub(super) failed: u64,
+    pub(super) banned: u64,
+}
+
+/// What chance has in store for one request.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Luck {
+    latency: Duration,
+    /// The status to fail with, if it fails.
+    pub(super) fails_before_charge: Option<u16>,
+    pub(super) fails_after_charge: Option<u16>,
+    /// The `Retry-After` of a 429, if there is one.
+    pub(super) rate_limited: Option<u64>,
+}
+
+impl WarcraftLogs {
+    /// A stand-in that nobody has asked anything yet.
+    pub fn new(options: Options) -> WarcraftLogs {
+        let accounts = options.keys.iter().map(|key| Account::new(key.clone(), &options)).collect();
+        WarcraftLogs {
+            population: Arc::new(Population::new(&options)),
+            accounts,
+            tokens: Tokens::default(),
+            bucket: options.api_rate.map(|rate| Bucket::full(rate, options.started)),
+            counts: Counts::default(),
+            door: Door::new(options.site_rate, options.ban, options.started),
+            pages: BTreeMap::new(),
+            options,
+        }
+    }
+
+    /// The players: who can be discovered, and what is true of them. Stays valid without a lock on the stand-in.
+    pub fn population(&self) -> Arc<Population> {
+        self.population.clone()
+    }
+
+    /// How the stand-in was set up.
+    pub fn options(&self) -> &Options {
+        &self.options
+    }
+
+    /// Everything counted so far.
+    pub fn books(&self) -> Books {
+        let windows = || self.accounts.iter().flat_map(Account::windows);
+        let pages = self.pages.iter().map(|(page, reads)| PageReads {
+            zone: page.zone,
+            difficulty: page.difficulty,
+            page: page.page,
+            reads: *reads,
+        });
+        Books {
+            keys: self.accounts.iter().map(Account::book).collect(),
+            charged: windows().map(|window| window.charged).sum(),
+            overspent: windows().map(|window| window.overspent).sum(),
+            refused_calls: windows().map(|window| window.refused).sum(),
+            rate_limited_calls: self.counts.rate_limited,
+            failed_calls: self.counts.failed,
+            requests: self.counts.requests,
+            api_requests: self.counts.api_requests,
+            tokens: self.tokens.issued,
+            bans: self.door.bans,
+            banned_requests: self.counts.banned,
+            pages: pages.collect(),
+        }
+    }
+
+    fn route(&mut self, now: Timestamp, request: &Request<Bytes>, luck: Luck) -> Answer {
+        let path = request.uri().path();
+        match *request.method() {
+            Method::POST if path == API_PATH => self.api(now, request, luck),
+            Method::POST if path == TOKEN_PATH => self.token(now, request),
+            Method::GET if path == answers::CHALLENGE_PATH => answers::challenge(),
+            Method::GET => match PageRequest::parse(request.uri()) {
+                Some(page) => self.page(now, request, page, luck),
+                None => answers::html(StatusCode::NOT_FOUND, "<html><body>Not Found</body></html>"),
+            },
+            _ => answers::json(StatusCode::NOT_FOUND, r#"{"message":""}"#),
+        }
+    }
+
+    fn token(&mut self, now: Timestamp, request: &Request<Bytes>) -> Answer {
+        if let Some(refusal) = self.rate_limit(now) {
+            return refusal;
+        }
+        let keys = self.accounts.iter().map(|account| &account.key);
+        let lifetime = self.options.token_lifetime;
+        let answer = self.tokens.answer(now, request, keys, self.options.seed, lifetime);
+        self.with_rate(answer)
+    }
+
+    fn page(&mut self, now: Timestamp, request: &Request<Bytes>, asked: PageRequest, luck: Luck) -> Answer {
+        if !self.door.open(now) {
+            self.counts.banned += 1;
+            return answers::banned(self.options.ban.form);
+        }
+        if !request.headers().contains_key(REFERER) {
+            return answers::html(StatusCode::FORBIDDEN, "<html><body>Forbidden</body></html>");
+        }
+        if let Some(status) = luck.fails_before_charge.or(luck.fails_after_charge) {
+            self.counts.failed += 1;
+            return answers::failed(status);
+        }
+        *self.pages.entry(asked).or_default() += 1;
+        pages::table(&self.population, self.options.seed, self.options.started, asked)
+    }
+}
+
+impl Upstream for WarcraftLogs {
+    fn handle(&mut self, now: Timestamp, request: &Request<Bytes>) -> Reply {
+        if request.method() == Method::GET && request.uri().path() == BOOKS_PATH {
+            // Reading the books changes nothing, not even what happens to the next request.
+            let books = serde_json::to_vec(&self.books()).unwrap_or_default();
+            return Reply { response: answers::json(StatusCode::OK, books), latency: Duration::ZERO };
+        }
+        let luck = Luck::drawn(&self.options, self.counts.requests);
+        self.counts.requests += 1;
+        Reply { response: self.route(now, request, luck), latency: luck.latency }
+    }
+}
+
+impl Luck {
+    fn drawn(options: &Options, request: u64) -> Luck {
+        let faults = options.faults;
+        let mut draw = Draw::of(options.seed, Stream::Request, request);
+        let nanos = |duration: Duration| u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
+        let usual = Duration::from_nanos(draw.within(nanos(options.latency.0), nanos(options.latency.1)));
+        let status = [500, 502, 520][draw.below(3) as usize];
+        let retry_after = draw.within(1, 5);
+        let latency = if draw.per_mille(faults.slow) { faults.slow_latency } else { usual };
+        // One draw for the three, so that their chances add up and each happens as often as it says.
+        let drawn = draw.below(1000) as u32;
+        let (before, after) = (faults.failed_before_charge, faults.failed_before_charge + faults.failed_after_charge);
+        Luck {
+            latency,
+            fails_before_charge: (drawn < before).then_some(status),
+            fails_after_charge: (before..after).contains(&drawn).then_some(status),
+            rate_limited: (after..after + faults.rate_limited).contains(&drawn).then_some(retry_after),
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! The stand-in as a client sees it.
+
+mod client;
+
+mod determinism;
+mod faults;
+mod graphql;
+mod http_layer;
+mod oauth;
+mod pages;
+mod points;
+mod quirks;
+mod reports;

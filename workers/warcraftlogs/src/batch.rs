@@ -1,0 +1,281 @@
+//! A batch of messages on its way through the rank fetcher: what is still to be fetched of each, and its fate.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use stint_core::points::Points;
+use stint_core::ports::{Delivery, Parked};
+use stint_core::worker::{Disposition, MessageException};
+
+use crate::client::{Fate, RanksOf};
+use crate::message::PlayerMessage;
+use crate::model::{Difficulty, Player, PlayerId, RaidId, RaidsToScrap};
+use crate::rank_fetcher::unpriceable;
+use crate::store::{DropReason, Dropped};
+
+/// A failed call is tried again at once this often; each try holds points of its own.
+const CALL_TRIES: u32 = 3;
+
+/// Before a message that failed is visible again: most faults of an upstream pass within minutes.
+const RETRY_DELAY: Duration = Duration::from_secs(60);
+
+/// The messages of one invocation.
+pub(crate) struct Batch {
+    messages: Vec<Message>,
+    now: Timestamp,
+}
+
+struct Message {
+    message_id: String,
+    player: PlayerId,
+    /// What is still to be fetched.
+    units: Vec<(RaidId, Difficulty)>,
+    /// Asked for without company, since a never-classed player may spoil the answer of all.
+    alone: bool,
+    failed_calls: u32,
+    exception: Option<Disposition>,
+}
+
+/// Messages to be asked for in one request.
+pub(crate) struct Group {
+    /// One entry per message.
+    pub(crate) messages: Vec<RanksOf>,
+}
+
+/// What an answer brought.
+pub(crate) struct Results {
+    /// To be stored.
+    pub(crate) players: Vec<Player>,
+    /// To be recorded.
+    pub(crate) dropped: Vec<Dropped>,
+    /// Players whose message must not be acknowledged.
+    pub(crate) failed: Vec<(PlayerId, Disposition)>,
+}
+
+impl Batch {
+    /// Reads the bodies. A malformed one is rejected with what is wrong; the others go on.
+    pub(crate) fn read(deliveries: Vec<Delivery>, now: Timestamp) -> Batch {
+        let messages = deliveries.into_iter().map(|delivery| match PlayerMessage::from_body(&delivery.body) {
+            Ok(body) => Message::new(delivery.message_id, body.id, body.raids_to_scrap.units().collect()),
+            Err(reason) => {
+                let mut message = Message::new(delivery.message_id, 0, Vec::new());
+                message.exception = Some(Disposition::Reject { reason });
+                message
+            }
+        });
+        let mut batch = Batch { messages: messages.collect(), now };
+        batch.merge_repeats();
+        batch
+    }
+
+    /// Two messages of one player become one request: aliases are unique. The first carries what both ask for.
+    fn merge_repeats(&mut self) {
+        for later in 1..self.messages.len() {
+            let (before, rest) = self.messages.split_at_mut(later);
+            let Some(repeat) = rest.first_mut().filter(|message| message.exception.is_none()) else { continue };
+            if let Some(first) = before.iter_mut().find(|message| message.player == repeat.player) {
+                let units = first.units.iter().chain(&repeat.units).copied();
+                first.units = units.collect::<RaidsToScrap>().units().collect();
+                repeat.units.clear();
+            }
+        }
+    }
+
+    /// The next messages to ask for in one request: all that may share one, else a single one.
+    pub(crate) fn next_group(&self) -> Option<Group> {
+        let open = || self.messages.iter().filter(|message| message.is_open());
+        let shared: Vec<RanksOf> = open().filter(|message| !message.alone).map(Message::request).collect();
+        if !shared.is_empty() {
+            return Some(Group { messages: shared });
+        }
+        open().next().map(|message| Group { messages: vec![message.request()] })
+    }
+
+    /// Sorts an answer into what to store and what failed. Nothing is done yet: see [`Batch::served`].
+    pub(crate) fn sort_out(&self, asked: &[RanksOf], fates: Vec<Fate>) -> Results {
+        let mut results = Results { players: Vec::new(), dropped: Vec::new(), failed: Vec::new() };
+        for (request, fate) in asked.iter().zip(fates) {
+            let mut drop = |reason| results.dropped.push(Dropped { id: request.id, reason, at: self.now });
+            match fate {
+                Fate::Ranked(player) => {
+                    if player.id != request.id {
+                        drop(DropReason::Merged);
+                    }
+                    results.players.push(*player);
+                }
+                Fate::Dropped(reason) => drop(reason),
+                Fate::Rejected(reason) => results.failed.push((request.id, Disposition::Reject { reason })),
+                Fate::Failed(reason) => {
+                    results.failed.push((request.id, Disposition::Retry { reason, delay: RETRY_DELAY }));
+                }
+            }
+        }
+        results
+    }
+
+    /// What was asked for is stored: takes it off the messages. A dropped player has nothing left to fetch; it is
+    /// asked for again only if its message was split.
+    pub(crate) fn served(&mut self, asked: &[RanksOf], failed: Vec<(PlayerId, Disposition)>) {
+        for message in &mut self.messages {
+            if let Some(request) = asked.iter().find(|request| request.id == message.player) {
+                message.units.retain(|unit| !request.units.contains(unit));
+            }
+            if let Some((_, disposition)) = failed.iter().find(|(id, _)| *id == message.player) {
+                message.exception = Some(disposition.clone());
+            }
+        }
+    }
+
+    /// The answer was spoiled: each of the players is asked for alone.
+    pub(crate) fn ask_alone(&mut self, asked: &[RanksOf]) {
+        for message in self.asked_for(asked) {
+            message.alone = true;
+        }
+    }
+
+    /// No answer came: try again at once, and after a few tries give the messages back.
+    pub(crate) fn call_failed(&mut self, asked: &[RanksOf], reason: &str) {
+        for message in self.asked_for(asked) {
+            message.failed_calls += 1;
+            if message.failed_calls >= CALL_TRIES {
+                message.exception = Some(Disposition::Retry { reason: reason.to_owned(), delay: RETRY_DELAY });
+            }
+        }
+    }
+
+    /// No key will ever pay for these.
+    pub(crate) fn reject_unpriceable(&mut self, group: &Group, unit: Points, largest: Points) {
+        for message in self.asked_for(&group.messages) {
+            message.exception = Some(unpriceable(unit, largest));
+        }
+    }
+
+    fn asked_for<'a>(&'a mut self, asked: &'a [RanksOf]) -> impl Iterator<Item = &'a mut Message> {
+        self.messages.iter_mut().filter(|message| asked.iter().any(|request| request.id == message.player))
+    }
+
+    /// What is still to be fetched, as messages to park: each under its message's id, with just the rest of its
+    /// raids and difficulties.
+    pub(crate) fn unserved(&self, queue: &str, now: Timestamp) -> Vec<Parked> {
+        let open = self.messages.iter().filter(|message| message.is_open());
+        let park = |message: &Message| {
+            let raids_to_scrap = message.units.iter().copied().collect();
+            let body = PlayerMessage { id: message.player, raids_to_scrap }.to_body();
+            Parked { id: message.message_id.clone(), queue: queue.to_owned(), body, parked_at: now }
+        };
+        open.map(park).collect()
+    }
+
+    /// Somebody else keeps what was not fetched.
+    pub(crate) fn forget_unserved(&mut self) {
+        self.messages.iter_mut().for_each(|message| message.units.clear());
+    }
+
+    /// How many raids and difficulties the whole batch asks for.
+    pub(crate) fn units(&self) -> usize {
+        self.messages.iter().filter(|message| message.is_open()).map(|message| message.units.len()).sum()
+    }
+
+    /// The messages that must not simply be acknowledged.
+    pub(crate) fn exceptions(self) -> Vec<MessageException> {
+        let exception = |message: Message| {
+            let disposition = message.exception?;
+            Some(MessageException { message_id: message.message_id, disposition })
+        };
+        self.messages.into_iter().filter_map(exception).collect()
+    }
+}
+
+impl Message {
+    fn new(message_id: String, player: PlayerId, units: Vec<(RaidId, Difficulty)>) -> Message {
+        Message { message_id, player, units, alone: false, failed_calls: 0, exception: None }
+    }
+
+    fn is_open(&self) -> bool {
+        self.exception.is_none() && !self.units.is_empty()
+    }
+
+    fn request(&self) -> RanksOf {
+        RanksOf { id: self.player, units: self.units.clone() }
+    }
+}
+
+impl Group {
+    /// The part of the group that a grant pays for.
+    pub(crate) fn paid(&self, taken: &[usize]) -> Vec<RanksOf> {
+        let pairs = self.messages.iter().zip(taken).filter(|(_, taken)| **taken > 0);
+        pairs.map(|(message, taken)| RanksOf { id: message.id, units: message.units[..*taken].to_vec() }).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn delivery(message_id: &str, body: &str) -> Delivery {
+        Delivery {
+            message_id: message_id.into(),
+            receipt: stint_core::ports::Receipt(String::new()),
+            body: body.into(),
+            receive_count: 1,
+            sent_at: Timestamp::UNIX_EPOCH,
+        }
+    }
+
+    fn batch(bodies: &[&str]) -> Batch {
+        let named = bodies.iter().enumerate().map(|(index, body)| delivery(&format!("m{index}"), body));
+        Batch::read(named.collect(), Timestamp::UNIX_EPOCH)
+    }
+
+    #[test]
+    fn a_malformed_message_is_rejected_and_the_others_go_on() {
+        let batch = batch(&["{}", r#"{"id":7,"raids":{"26":[3]}}"#]);
+        assert_eq!(batch.next_group().unwrap().messages, [RanksOf { id: 7, units: vec![(26, 3)] }]);
+        let exceptions = batch.exceptions();
+        assert_eq!(exceptions.len(), 1);
+        assert_eq!(exceptions[0].message_id, "m0");
+    }
+
+    #[test]
+    fn two_messages_of_one_player_are_one_request() {
+        let mut batch = batch(&[r#"{"id":7,"raids":{"26":[3]}}"#, r#"{"id":7,"raids":{"26":[3,5]}}"#]);
+        let group = batch.next_group().unwrap();
+        assert_eq!(group.messages, [RanksOf { id: 7, units: vec![(26, 3), (26, 5)] }]);
+        batch.served(&group.messages, Vec::new());
+        assert!(batch.next_group().is_none());
+        assert!(batch.exceptions().is_empty());
+    }
+
+    #[test]
+    fn a_split_message_parks_its_rest() {
+        let mut batch = batch(&[r#"{"id":7,"raids":{"26":[3,4],"28":[5]}}"#]);
+        let group = batch.next_group().unwrap();
+        batch.served(&group.paid(&[2]), Vec::new());
+        let parked = batch.unserved("q", Timestamp::UNIX_EPOCH);
+        assert_eq!(parked[0].body, r#"{"id":7,"raidsToScrap":{"28":[5]}}"#);
+        assert_eq!(parked[0].id, "m0");
+    }
+
+    #[test]
+    fn a_spoiled_answer_is_asked_for_player_by_player() {
+        let mut batch = batch(&[r#"{"id":7,"raids":{"26":[3]}}"#, r#"{"id":8,"raids":{"26":[3]}}"#]);
+        let group = batch.next_group().unwrap();
+        batch.ask_alone(&group.messages);
+        let alone = batch.next_group().unwrap();
+        assert_eq!(alone.messages.len(), 1);
+        batch.served(&alone.messages, Vec::new());
+        assert_eq!(batch.next_group().unwrap().messages[0].id, 8);
+    }
+
+    #[test]
+    fn a_call_that_keeps_failing_gives_the_message_back() {
+        let mut batch = batch(&[r#"{"id":7,"raids":{"26":[3]}}"#]);
+        for _ in 0..CALL_TRIES {
+            let group = batch.next_group().unwrap();
+            batch.call_failed(&group.messages, "502 from the upstream");
+        }
+        assert!(batch.next_group().is_none());
+        let exceptions = batch.exceptions();
+        assert!(matches!(&exceptions[0].disposition, Disposition::Retry { reason, .. } if reason.contains("502")));
+    }
+}

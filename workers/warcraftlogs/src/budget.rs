@@ -1,0 +1,151 @@
+//! Keeping concurrency in step with what the keys can still carry: what the rank fetcher does after each batch, and
+//! the reviver when it wakes.
+//!
+//! # What may happen between any two lines
+//! * *Dies before the throttle is written:* the next batch, the wake-up or the hourly sweep writes it.
+//! * *Dies between wake-up and throttle:* the wake-up is written first, so a throttle at 0 always has one.
+//! * *Two rebalance at once:* each reads the pool, writes, and reads again until nothing changes. Whoever changed the
+//!   pool last reads last, so the last write is based on the last change.
+//! * *Un-parking dies after the send:* the message is sent again when the loan of the parked copy ends; fetching a
+//!   player twice costs points but changes nothing.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use stint_core::clock::{Clock, after};
+use stint_core::plan::{Load, Plan, plan, step};
+use stint_core::points::Points;
+use stint_core::ports::{KeyPool, MAX_BATCH, NewMessage, PortResult, Queue, Throttle, Wakeups};
+
+use crate::client::Api;
+
+/// The wake-up that the reviver waits for.
+pub const REVIVE: &str = "revive-rank-fetcher";
+
+/// A message of average size asks for this many raids and difficulties; used until a batch shows its real size.
+const TYPICAL_UNITS: u64 = 3;
+
+/// Messages to a rank-fetcher batch.
+pub const BATCH: usize = 5;
+
+/// The pool changes while it is looked at; after this many looks the next batch looks again.
+const LOOKS: usize = 4;
+
+/// When no key can be read, the next try: an upstream that is down is not asked again and again.
+const RETRY_READING: Duration = Duration::from_secs(30);
+
+/// Parked messages on loan come back after this if their sender died.
+const UNPARK_LEASE: Duration = Duration::from_secs(60);
+
+/// Everything that rationing needs.
+#[derive(Clone)]
+pub struct Budget {
+    /// The keys.
+    pub pool: Arc<dyn KeyPool>,
+    /// The rank fetcher's concurrency.
+    pub throttle: Arc<dyn Throttle>,
+    /// For the reviver.
+    pub wakeups: Arc<dyn Wakeups>,
+    /// Where un-parked messages go.
+    pub queue: Arc<dyn Queue>,
+    /// For reading counters.
+    pub api: Arc<Api>,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+    /// The worker that is throttled.
+    pub worker: String,
+    /// The bound of one raid and difficulty.
+    pub unit: Points,
+    /// The operator's limit.
+    pub concurrency_limit: u32,
+}
+
+/// What rebalancing did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Balance {
+    /// The concurrency that holds now.
+    pub concurrency: u32,
+    /// Messages sent back to their queue.
+    pub unparked: u64,
+    /// Counters read.
+    pub readings: u64,
+}
+
+impl Budget {
+    /// Reads what counters would help, un-parks what can be paid for, and sets concurrency to what the pool can
+    /// carry; at 0 it sets the wake-up for the earliest reset. Safe to run twice, by hand, or late.
+    pub async fn rebalance(&self, call: Option<Points>) -> PortResult<Balance> {
+        let call = call.unwrap_or(self.unit.saturating_mul(TYPICAL_UNITS * BATCH as u64));
+        let mut balance = Balance::default();
+        for _ in 0..LOOKS {
+            balance.readings += self.read_counters(self.unit).await?;
+            let load = Load { unit: self.unit, call, concurrency_limit: self.concurrency_limit };
+            let plan = plan(&self.pool.keys().await?, &load);
+            if plan.affordable > 0 {
+                let room = usize::try_from(plan.affordable).unwrap_or(usize::MAX).saturating_mul(BATCH);
+                balance.unparked += self.unpark(room).await?;
+            }
+            balance.concurrency = step(plan.concurrency, self.concurrency_limit);
+            if !self.apply(&plan, balance.concurrency).await? {
+                break;
+            }
+        }
+        Ok(balance)
+    }
+
+    /// Answers whether the throttle had to be changed.
+    async fn apply(&self, plan: &Plan, concurrency: u32) -> PortResult<bool> {
+        let current = self.throttle.read(&self.worker).await?.set;
+        if current == Some(concurrency) && concurrency > 0 {
+            return Ok(false);
+        }
+        if concurrency == 0 {
+            let now = self.clock.now();
+            // A reset that has passed and could not be read: the upstream is asked again, but not at once.
+            let wake_at = plan.wake_at.filter(|at| *at > now).unwrap_or_else(|| after(now, RETRY_READING));
+            self.wakeups.once(REVIVE, "reviver", wake_at).await?;
+        }
+        if current == Some(concurrency) {
+            return Ok(false);
+        }
+        tracing::debug!(worker = self.worker, from = current, to = concurrency, "concurrency changed");
+        self.throttle.set(&self.worker, concurrency).await?;
+        Ok(true)
+    }
+
+    /// Reads every counter that would help somebody who needs `needed`, one after the other. Answers how many.
+    pub async fn read_counters(&self, needed: Points) -> PortResult<u64> {
+        let lease = self.api.call_timeout();
+        let mut read = 0;
+        while let Some(claim) = self.pool.claim_reading(needed, lease).await? {
+            match self.api.read_points(&claim.key).await {
+                Ok(reading) => self.pool.observe(&claim, Some(reading)).await?,
+                Err(error) => {
+                    // The claim is left to lapse, so that nobody else asks before the lease is over.
+                    tracing::warn!(key = %claim.key, %error, "cannot read the counter of key {}", claim.key);
+                    if let Some(until) = error.resting_until() {
+                        self.pool.pause(&claim.key, Some(until)).await?;
+                    }
+                    continue;
+                }
+            }
+            read += 1;
+        }
+        Ok(read)
+    }
+
+    async fn unpark(&self, room: usize) -> PortResult<u64> {
+        let mut sent = 0;
+        while sent < room {
+            let lent = self.pool.lend_parked(self.queue.name(), (room - sent).min(MAX_BATCH), UNPARK_LEASE).await?;
+            if lent.is_empty() {
+                break;
+            }
+            let messages: Vec<NewMessage> = lent.iter().map(|parked| NewMessage::new(parked.body.clone())).collect();
+            self.queue.send(&messages).await?;
+            self.pool.forget_parked(&lent).await?;
+            sent += lent.len();
+        }
+        Ok(sent as u64)
+    }
+}

@@ -1,0 +1,231 @@
+//! Reading answers leniently: the upstream's rankings are JSON without a schema, and they do vary.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::document::{RanksOf, character_alias, read_character, read_points, unit_alias};
+use super::rankings;
+use crate::model::{Player, RaidRanks, Server};
+use crate::store::DropReason;
+
+/// What the upstream prints, as the whole body or before it, when a batch holds a character that it never classed.
+const NEVER_CLASSED: &str = "No class set for this character";
+
+/// An answer to a batch.
+#[derive(Debug)]
+pub(super) enum Decoded {
+    /// One fate per character, in the order of the batch.
+    Fates {
+        /// The key's counter, if the answer carried it.
+        points: Option<read_points::Points>,
+        /// What became of each character.
+        fates: Vec<Fate>,
+    },
+    /// The answer is spoiled by one character that was never classed, and does not say which.
+    Spoiled {
+        /// The key's counter, if the answer carried it.
+        points: Option<read_points::Points>,
+    },
+}
+
+/// What became of one character of a batch.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Fate {
+    /// Ranks came.
+    Ranked(Box<Player>),
+    /// There will never be ranks.
+    Dropped(DropReason),
+    /// The request for it can never succeed, and why.
+    Rejected(String),
+    /// No ranks this time, and why.
+    Failed(String),
+}
+
+/// An answer that cannot be read at all.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot read the answer: {0}")]
+pub(super) struct Unreadable(pub(super) String);
+
+#[derive(Deserialize)]
+struct Body<'a> {
+    #[serde(borrow)]
+    data: Option<Data<'a>>,
+    #[serde(default)]
+    errors: Vec<GraphqlError>,
+}
+
+#[derive(Deserialize)]
+struct Data<'a> {
+    #[serde(rename = "rateLimitData")]
+    points: Option<read_points::Points>,
+    #[serde(borrow, default, rename = "characterData", alias = "reportData")]
+    aliases: Option<BTreeMap<Cow<'a, str>, &'a RawValue>>,
+}
+
+#[derive(Deserialize)]
+struct GraphqlError {
+    message: String,
+    #[serde(default)]
+    path: Vec<serde_json::Value>,
+}
+
+/// Reads the answer to `batch`.
+pub(super) fn ranks(body: &[u8], batch: &[RanksOf], now: Timestamp) -> Result<Decoded, Unreadable> {
+    let text = std::str::from_utf8(body).map_err(|error| Unreadable(error.to_string()))?;
+    let head = &text[..text.find('{').unwrap_or(text.len())];
+    let spoiled = head.contains(NEVER_CLASSED) || text.trim().is_empty();
+    if spoiled && batch.len() == 1 {
+        let points = parse(&text[head.len()..]).ok().and_then(|body| body.data).and_then(|data| data.points);
+        return Ok(Decoded::Fates { points, fates: vec![Fate::Dropped(DropReason::NeverClassed)] });
+    }
+    let parsed = parse(&text[head.len()..]);
+    if spoiled {
+        // Which character it was, the answer does not say: each is asked for again, alone.
+        let points = parsed.ok().and_then(|body| body.data).and_then(|data| data.points);
+        return Ok(Decoded::Spoiled { points });
+    }
+    let body = parsed?;
+    let Some(data) = body.data else { return Err(Unreadable(first_message(&body.errors))) };
+    let aliases = data.aliases.unwrap_or_default();
+    let fates = batch.iter().map(|character| fate(character, &aliases, &body.errors, now)).collect();
+    Ok(Decoded::Fates { points: data.points, fates })
+}
+
+/// Reads an answer that carries only the key's counter.
+pub(super) fn points(body: &[u8]) -> Result<read_points::Points, Unreadable> {
+    let body = parse(std::str::from_utf8(body).map_err(|error| Unreadable(error.to_string()))?)?;
+    body.data.and_then(|data| data.points).ok_or_else(|| Unreadable(first_message(&body.errors)))
+}
+
+fn parse(text: &str) -> Result<Body<'_>, Unreadable> {
+    serde_json::from_str(text).map_err(|error| Unreadable(error.to_string()))
+}
+
+fn first_message(errors: &[GraphqlError]) -> String {
+    errors.first().map_or_else(|| "it has no data".to_owned(), |error| format!("the upstream says: {}", error.message))
+}
+
+fn fate(
+    asked: &RanksOf,
+    aliases: &BTreeMap<Cow<'_, str>, &RawValue>,
+    errors: &[GraphqlError],
+    now: Timestamp,
+) -> Fate {
+    let alias = character_alias(asked.id);
+    if let Some(error) = errors.iter().find(|error| error.path.iter().any(|step| step == alias.as_str())) {
+        return Fate::Failed(format!("the upstream says: {}", error.message));
+    }
+    let Some(raw) = aliases.get(alias.as_str()) else {
+        return Fate::Failed(format!("the answer lacks {alias}: {}", first_message(errors)));
+    };
+    match character(asked, raw.get(), now) {
+        Ok(fate) => fate,
+        Err(error) => Fate::Failed(format!("cannot read {alias}: {error}")),
+    }
+}
+
+fn character(asked: &RanksOf, raw: &str, now: Timestamp) -> Result<Fate, serde_json::Error> {
+    let Some(fields) = serde_json::from_str::<Option<read_character::CharacterFields>>(raw)? else {
+        return Ok(Fate::Dropped(DropReason::Unknown));
+    };
+    let units: BTreeMap<Cow<'_, str>, &RawValue> = serde_json::from_str(raw)?;
+    let mut raids: BTreeMap<_, BTreeMap<_, RaidRanks>> = BTreeMap::new();
+    for unit in &asked.units {
+        let alias = unit_alias(*unit);
+        let raw = units.get(alias.as_str()).map_or("null", |raw| raw.get());
+        match rankings::read(raw)? {
+            rankings::Rankings::Ranks(ranks) => {
+                raids.entry(unit.0).or_default().insert(unit.1, ranks);
+            }
+            rankings::Rankings::Hidden => return Ok(Fate::Dropped(DropReason::Hidden)),
+            rankings::Rankings::Refused(message) => {
+                return Ok(Fate::Rejected(format!("raid {} in difficulty {}: {message}", unit.0, unit.1)));
+            }
+            rankings::Rankings::Absent => return Ok(Fate::Failed(format!("the answer has no {alias}"))),
+        }
+    }
+    Ok(player(fields, raids, now))
+}
+
+fn player(
+    fields: read_character::CharacterFields,
+    raids: BTreeMap<u32, BTreeMap<u32, RaidRanks>>,
+    now: Timestamp,
+) -> Fate {
+    let (Ok(id), Ok(class_id)) = (u64::try_from(fields.canonical_id), u32::try_from(fields.class_id)) else {
+        return Fate::Failed(format!("canonicalID {} or classID {} is negative", fields.canonical_id, fields.class_id));
+    };
+    let server = Server {
+        name: fields.server.name,
+        slug: fields.server.slug,
+        normalized_name: fields.server.normalized_name,
+    };
+    let region = fields.server.region.compact_name;
+    Fate::Ranked(Box::new(Player { id, name: fields.name, class_id, region, server, updated_at: now, raids }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CHARACTER: &str = r#"{"id":7,"canonicalID":7,"name":"Ånn","classID":4,"hidden":false,
+        "server":{"name":"Tarren Mill","slug":"tarren-mill","normalizedName":"TarrenMill","region":{"compactName":"EU"}},
+        "r26d4":{"metric":"dps","bestPerformanceAverage":90,"medianPerformanceAverage":80.5,"rankings":[]}}"#;
+
+    fn batch(ids: &[u64]) -> Vec<RanksOf> {
+        ids.iter().map(|id| RanksOf { id: *id, units: vec![(26, 4)] }).collect()
+    }
+
+    fn fates(body: &str, ids: &[u64]) -> Vec<Fate> {
+        match ranks(body.as_bytes(), &batch(ids), Timestamp::UNIX_EPOCH).unwrap() {
+            Decoded::Fates { fates, .. } => fates,
+            Decoded::Spoiled { .. } => panic!("spoiled"),
+        }
+    }
+
+    #[test]
+    fn one_characters_error_leaves_the_others_alone() {
+        let body = format!(
+            r#"{{"data":{{"characterData":{{"c7":{CHARACTER},"c8":null,"c9":null}}}},
+                "errors":[{{"message":"boom","path":["characterData","c9"]}}]}}"#
+        );
+        let fates = fates(&body, &[7, 8, 9, 10]);
+        assert!(matches!(&fates[0], Fate::Ranked(player) if player.name == "Ånn"));
+        assert_eq!(fates[1], Fate::Dropped(DropReason::Unknown));
+        assert_eq!(fates[2], Fate::Failed("the upstream says: boom".into()));
+        assert!(matches!(&fates[3], Fate::Failed(reason) if reason.contains("c10")));
+    }
+
+    #[test]
+    fn a_never_classed_character_is_found_in_all_three_forms() {
+        let text = "No class set for this character. Click the Update button in the upper right to establish a class.";
+        let before_json = format!("{text}{{\"data\":{{\"characterData\":{{\"c7\":{CHARACTER}}}}}}}");
+        for body in [text, "", &before_json] {
+            assert_eq!(fates(body, &[7]), [Fate::Dropped(DropReason::NeverClassed)], "{body}");
+            let several = ranks(body.as_bytes(), &batch(&[7, 8]), Timestamp::UNIX_EPOCH).unwrap();
+            assert!(matches!(several, Decoded::Spoiled { .. }), "{body}");
+        }
+    }
+
+    #[test]
+    fn hidden_and_refused_are_told_apart() {
+        let with = |message: &str| {
+            let character = CHARACTER.replace(r#"{"metric":"dps","#, &format!(r#"{{"error":"{message}","#));
+            fates(&format!(r#"{{"data":{{"characterData":{{"c7":{character}}}}}}}"#), &[7]).remove(0)
+        };
+        let hidden = with("You do not have permission to see this character's rankings.");
+        assert_eq!(hidden, Fate::Dropped(DropReason::Hidden));
+        assert!(matches!(with("Invalid difficulty/size specified."), Fate::Rejected(reason) if reason.contains("26")));
+    }
+
+    #[test]
+    fn what_is_no_answer_is_an_error() {
+        for body in ["<html>Bad gateway</html>", r#"{"errors":[{"message":"Syntax Error"}]}"#, "[1]", "{\"data\":"] {
+            assert!(ranks(body.as_bytes(), &batch(&[7]), Timestamp::UNIX_EPOCH).is_err(), "{body}");
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! The API of Warcraft Logs, as this fleet uses it.
+
+mod decode;
+mod document;
+mod error;
+mod rankings;
+mod reports;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::future::{Either, select};
+use http::{Method, Uri};
+use jiff::Timestamp;
+use stint_core::clock::Clock;
+use stint_core::ledger::{CallEnd, KeyId, Reading};
+use stint_core::points::Points;
+use stint_http::{Client, RetryPolicy, TokenSource};
+
+pub use decode::Fate;
+pub use document::{RanksOf, is_report_code, list_reports, ranks as ranks_document, read_points, reports as reports_document};
+pub use error::CallError;
+pub use reports::{ReportList, ReportPlayers};
+
+use crate::config::Settings;
+use decode::Decoded;
+
+/// A call may wait this long at the gate that a 429 for haste closes; its points stay held meanwhile.
+const GATE: Duration = Duration::from_secs(65);
+
+/// One attempt per hold: a query that the upstream may have seen may have been billed, so each further attempt holds
+/// points of its own. A 429 for haste closes the gate, and the caller comes back through it.
+const BILLED: RetryPolicy = RetryPolicy { rate_limit_waits: 0, ..RetryPolicy::QUERY };
+
+/// The API behind a set of keys.
+pub struct Api {
+    client: Client,
+    url: Uri,
+    tokens: Vec<(KeyId, TokenSource)>,
+    policy: RetryPolicy,
+    metric: Option<String>,
+    clock: Arc<dyn Clock>,
+}
+
+/// An answer to a batch of players.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Answer {
+    /// One fate per player, in the order asked.
+    Fates(Vec<Fate>),
+    /// A never-classed player spoiled the answer of all: ask for each alone.
+    Spoiled,
+}
+
+impl Api {
+    /// The API that `settings` name, through `client`. Fails with the name of the setting that is wrong.
+    pub fn new(settings: &Settings, client: Client, clock: Arc<dyn Clock>) -> Result<Api, String> {
+        let uri = |name: &str, url: &url::Url| {
+            url.as_str().parse::<Uri>().map_err(|error| format!("{name}: {url} is not a URL: {error}"))
+        };
+        let url = uri("WCL_API_URL", &settings.wcl_api_url)?;
+        let token_url = uri("WCL_TOKEN_URL", &settings.wcl_token_url)?;
+        let token = |key: &crate::config::Key| {
+            let tokens = TokenSource::new(client.clone(), token_url.clone(), key.id.0.clone(), key.secret.clone());
+            (key.id.clone(), tokens)
+        };
+        let tokens = settings.wcl_keys.iter().map(token).collect();
+        let limits = stint_http::Limits { timeout: settings.call_timeout(), ..BILLED.limits };
+        let policy = RetryPolicy { limits, ..BILLED };
+        Ok(Api { client, url, tokens, policy, metric: settings.wcl_metric.clone(), clock })
+    }
+
+    /// The keys, in the order of the settings.
+    pub fn keys(&self) -> impl Iterator<Item = &KeyId> {
+        self.tokens.iter().map(|(key, _)| key)
+    }
+
+    /// How long one call may take, a closed gate included. Holds must last this long.
+    pub fn call_timeout(&self) -> Duration {
+        self.policy.limits.timeout + GATE
+    }
+
+    /// Reads a key's counter.
+    pub async fn read_points(&self, key: &KeyId) -> Result<Reading, CallError> {
+        let body = self.post(key, read_points()).await?;
+        decode::points(&body).map_err(CallError::unreadable).and_then(|points| self.reading(&points))
+    }
+
+    /// Fetches several players' ranks in one request. Answers how the call ended for the ledger, whatever came of
+    /// it for the players.
+    pub async fn ranks(&self, key: &KeyId, batch: &[RanksOf]) -> (CallEnd, Result<Answer, CallError>) {
+        let document = ranks_document(batch, self.metric.as_deref());
+        let body = match self.post(key, document).await {
+            Ok(body) => body,
+            Err(error) => return (error.call_end(), Err(error)),
+        };
+        match decode::ranks(&body, batch, self.clock.now()) {
+            Ok(Decoded::Fates { points, fates }) => (self.call_end(points.as_ref()), Ok(Answer::Fates(fates))),
+            Ok(Decoded::Spoiled { points }) => (self.call_end(points.as_ref()), Ok(Answer::Spoiled)),
+            Err(error) => (CallEnd::Lost, Err(CallError::unreadable(error))),
+        }
+    }
+
+    /// Posts a document with a key's token, within the time that a hold lasts.
+    async fn post(&self, key: &KeyId, document: String) -> Result<Bytes, CallError> {
+        let Some((_, tokens)) = self.tokens.iter().find(|(id, _)| id == key) else {
+            return Err(CallError::NoSuchKey(key.clone()));
+        };
+        let mut request = http::Request::new(Bytes::from(serde_json::json!({ "query": document }).to_string()));
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = self.url.clone();
+        let json = http::HeaderValue::from_static("application/json");
+        request.headers_mut().insert(http::header::CONTENT_TYPE, json.clone());
+        request.headers_mut().insert(http::header::ACCEPT, json);
+        let call = Box::pin(self.client.authorized(request, tokens, &self.policy));
+        let answer = match select(call, self.clock.sleep(self.call_timeout())).await {
+            Either::Left((answer, _)) => answer.map_err(|error| CallError::from_http(error, self.clock.now()))?,
+            Either::Right(_) => return Err(CallError::TooLong(self.call_timeout())),
+        };
+        Ok(answer.success().map_err(CallError::Http)?.body)
+    }
+
+    fn call_end(&self, points: Option<&document::read_points::Points>) -> CallEnd {
+        match points.map(|points| self.reading(points)) {
+            Some(Ok(reading)) => CallEnd::Answered(reading),
+            _ => CallEnd::Lost,
+        }
+    }
+
+    fn reading(&self, points: &document::read_points::Points) -> Result<Reading, CallError> {
+        reading(points, self.clock.now()).ok_or_else(|| {
+            CallError::Unreadable(format!(
+                "rateLimitData: limitPerHour {}, pointsSpentThisHour {} and pointsResetIn {} make no sense",
+                points.limit_per_hour, points.points_spent_this_hour, points.points_reset_in
+            ))
+        })
+    }
+}
+
+fn reading(points: &document::read_points::Points, received_at: Timestamp) -> Option<Reading> {
+    Some(Reading {
+        limit: Points::whole(u64::try_from(points.limit_per_hour).ok()?),
+        spent: Points::from_float(points.points_spent_this_hour)?,
+        resets_in: Duration::from_secs(u64::try_from(points.points_reset_in).ok()?),
+        received_at,
+    })
+}

@@ -1,0 +1,115 @@
+//! The API's reports: which were uploaded, and who is ranked in them.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use stint_core::ledger::{CallEnd, KeyId};
+
+use super::document::{is_report_code, list_reports, read_points, read_report, report_alias};
+use super::{Api, CallError, document, reports_document};
+use crate::model::{Difficulty, PlayerId, RaidId};
+
+/// A page of the list of reports.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReportList {
+    /// The reports' codes.
+    pub codes: Vec<String>,
+    /// Whether there is another page.
+    pub more: bool,
+}
+
+/// Who is ranked in a report, and for what.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReportPlayers {
+    /// The raid.
+    pub raid: RaidId,
+    /// The difficulties of its kills.
+    pub difficulties: BTreeSet<Difficulty>,
+    /// The characters.
+    pub players: Vec<PlayerId>,
+}
+
+#[derive(Deserialize)]
+struct Body<'a> {
+    #[serde(borrow)]
+    data: Option<Data<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Data<'a> {
+    #[serde(rename = "rateLimitData")]
+    points: Option<read_points::Points>,
+    #[serde(borrow, rename = "reportData")]
+    reports: Option<BTreeMap<Cow<'a, str>, &'a RawValue>>,
+}
+
+impl Api {
+    /// A page of the reports of `raid` that were uploaded between two instants, in milliseconds.
+    pub async fn list_reports(
+        &self,
+        key: &KeyId,
+        raid: RaidId,
+        span: (i64, i64),
+        limit: usize,
+        page: u32,
+    ) -> (CallEnd, Result<ReportList, CallError>) {
+        self.read_reports(key, list_reports(raid, span.0, span.1, limit, page), |reports| {
+            let raw = reports.get("reports").ok_or("the answer has no reports")?;
+            let list: Option<document::list_reports::ListReportsReportDataReports> =
+                serde_json::from_str(raw.get()).map_err(|error| error.to_string())?;
+            let list = list.ok_or("the answer has no reports")?;
+            let codes = list.data.unwrap_or_default().into_iter().flatten().map(|report| report.code);
+            Ok(ReportList { codes: codes.filter(|code| is_report_code(code)).collect(), more: list.has_more_pages })
+        })
+        .await
+    }
+
+    /// Who is ranked in several reports. A report that is gone or private is passed over.
+    pub async fn report_players(
+        &self,
+        key: &KeyId,
+        codes: &[String],
+    ) -> (CallEnd, Result<Vec<ReportPlayers>, CallError>) {
+        self.read_reports(key, reports_document(codes), |reports| {
+            let found = (0..codes.len()).filter_map(|index| reports.get(report_alias(index).as_str()));
+            found.filter_map(|raw| report_players(raw.get()).transpose()).collect()
+        })
+        .await
+    }
+
+    async fn read_reports<T>(
+        &self,
+        key: &KeyId,
+        query: String,
+        read: impl FnOnce(&BTreeMap<Cow<'_, str>, &RawValue>) -> Result<T, String>,
+    ) -> (CallEnd, Result<T, CallError>) {
+        let body = match self.post(key, query).await {
+            Ok(body) => body,
+            Err(error) => return (error.call_end(), Err(error)),
+        };
+        let data = match serde_json::from_slice::<Body<'_>>(&body) {
+            Ok(Body { data: Some(data) }) => data,
+            Ok(Body { data: None }) => return (CallEnd::Lost, Err(unreadable("it has no data".into()))),
+            Err(error) => return (CallEnd::Lost, Err(unreadable(error.to_string()))),
+        };
+        let end = self.call_end(data.points.as_ref());
+        (end, read(&data.reports.unwrap_or_default()).map_err(unreadable))
+    }
+}
+
+fn unreadable(reason: String) -> CallError {
+    CallError::Unreadable(format!("cannot read the answer: {reason}"))
+}
+
+fn report_players(raw: &str) -> Result<Option<ReportPlayers>, String> {
+    let report: Option<read_report::ReportFields> = serde_json::from_str(raw).map_err(|error| error.to_string())?;
+    let Some(report) = report else { return Ok(None) };
+    let Some(raid) = report.zone.and_then(|zone| u32::try_from(zone.id).ok()) else { return Ok(None) };
+    let fights = report.fights.unwrap_or_default().into_iter().flatten();
+    let difficulties = fights.filter_map(|fight| u32::try_from(fight.difficulty?).ok()).collect();
+    let characters = report.ranked_characters.unwrap_or_default().into_iter().flatten();
+    let players = characters.filter_map(|character| u64::try_from(character.canonical_id).ok()).collect();
+    Ok(Some(ReportPlayers { raid, difficulties, players }))
+}

@@ -1,0 +1,189 @@
+//! The fleet's settings. Each is documented here, once: this text is `--help`, `.env.example` and
+//! `docs/configuration.md`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use secrecy::{ExposeSecret, SecretString};
+use stint_core::ledger::{KeyId, LedgerSettings};
+use stint_core::points::Points;
+use url::Url;
+
+/// The settings of the `warcraftlogs` fleet.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Settings of the warcraftlogs fleet")]
+pub struct Settings {
+    /// API keys as `id:secret`, with commas between them. Needed by the workers that call the API.
+    #[arg(long, env = "WCL_KEYS", hide_env_values = true, value_delimiter = ',', value_parser = parse_key)]
+    pub wcl_keys: Vec<Key>,
+
+    /// Where GraphQL requests go.
+    #[arg(long, env = "WCL_API_URL", default_value = "https://www.warcraftlogs.com/api/v2/client")]
+    pub wcl_api_url: Url,
+
+    /// Where access tokens come from.
+    #[arg(long, env = "WCL_TOKEN_URL", default_value = "https://www.warcraftlogs.com/oauth/token")]
+    pub wcl_token_url: Url,
+
+    /// The site whose ranking pages are read.
+    #[arg(long, env = "WCL_SITE_URL", default_value = "https://www.warcraftlogs.com/")]
+    pub wcl_site_url: Url,
+
+    /// Who is asking, in every request: a name and a way to reach you.
+    #[arg(long, env = "WCL_USER_AGENT", default_value = concat!("stint/", env!("CARGO_PKG_VERSION")))]
+    pub wcl_user_agent: String,
+
+    /// Where players are found: ranking pages, or the reports of the API, which cost points.
+    #[arg(long, env = "DISCOVERY_SOURCE", value_enum, default_value_t = DiscoverySource::Pages)]
+    pub discovery_source: DiscoverySource,
+
+    /// A discovery rule is due again this many hours after its last run.
+    #[arg(long, env = "DELAY_DISCOVERY_IN_HOURS", default_value_t = 24, value_parser = clap::value_parser!(u32).range(1..))]
+    pub delay_discovery_in_hours: u32,
+
+    /// A rule's pages are read in chunks of this many, at most 5 chunks at a time.
+    #[arg(long, env = "PAGES_PER_THREAD", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..))]
+    pub pages_per_thread: u32,
+
+    /// The least time in milliseconds between two ranking pages; asking faster gets an address banned.
+    #[arg(long, env = "WCL_PAGE_INTERVAL_MS", default_value_t = 250)]
+    pub wcl_page_interval_ms: u64,
+
+    /// How long discovery rests, in minutes, after the site has turned it away.
+    #[arg(long, env = "WCL_BAN_REST_MINUTES", default_value_t = 360)]
+    pub wcl_ban_rest_minutes: u32,
+
+    /// The most points that one player's ranks in one raid and difficulty can cost. Never a mean: what is held for a
+    /// call must cover it.
+    #[arg(long, env = "WCL_CALL_BUDGET", default_value = "5", value_parser = parse_budget)]
+    pub wcl_call_budget: Points,
+
+    /// Points of each key that are left to others who use it.
+    #[arg(long, env = "WCL_GUARD", default_value = "0")]
+    pub wcl_guard: Points,
+
+    /// How long a key's window is, in seconds.
+    #[arg(long, env = "WCL_WINDOW_SECONDS", default_value_t = 3600, value_parser = clap::value_parser!(u64).range(2..))]
+    pub wcl_window_seconds: u64,
+
+    /// How long one API call may take, in seconds.
+    #[arg(long, env = "WCL_CALL_TIMEOUT_SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=300))]
+    pub wcl_call_timeout_seconds: u64,
+
+    /// The metric to rank by, such as `dps`; without it the upstream takes the one that fits the character.
+    #[arg(long, env = "WCL_METRIC", value_parser = parse_enum_literal)]
+    pub wcl_metric: Option<String>,
+
+    /// How points are rationed: by the shared ledger, or by the worst case as the source document has it.
+    #[arg(long, env = "BUDGET_STRATEGY", value_enum, default_value_t = BudgetStrategy::Ledger)]
+    pub budget_strategy: BudgetStrategy,
+
+    /// How many rank fetchers may run at once.
+    #[arg(long, env = "CONCURRENCY_LIMIT", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub concurrency_limit: u32,
+
+    /// The worker whose concurrency the reviver restores.
+    #[arg(long, env = "LAMBDA_TO_REVIVE", default_value = "rank-fetcher")]
+    pub lambda_to_revive: String,
+
+    /// The git repository that databases are pushed to: any URL that git takes. Without it they go to `LUA_OUT`.
+    #[arg(long, env = "LUA_REPOSITORY")]
+    pub lua_repository: Option<String>,
+
+    /// The branch that databases are pushed to.
+    #[arg(long, env = "LUA_BRANCH", default_value = "main")]
+    pub lua_branch: String,
+
+    /// The folder that databases are written to when no repository is set; without either, `databases` in `STINT_HOME`.
+    #[arg(long, env = "LUA_OUT")]
+    pub lua_out: Option<PathBuf>,
+
+    /// Who the commits are by.
+    #[arg(long, env = "GIT_AUTHOR_NAME", default_value = "Stint")]
+    pub git_author_name: String,
+
+    /// The address in the commits.
+    #[arg(long, env = "GIT_AUTHOR_EMAIL", default_value = "stint@localhost")]
+    pub git_author_email: String,
+}
+
+/// Where players are found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum DiscoverySource {
+    /// The site's ranking pages.
+    Pages,
+    /// The API's reports: the characters ranked in them.
+    Reports,
+}
+
+/// How points are rationed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum BudgetStrategy {
+    /// Hold an upper bound before each call, settle on the upstream's counter after it.
+    Ledger,
+    /// `WCL_CALL_BUDGET` × concurrency × difficulties on one key, else one less concurrency and an error.
+    WorstCase,
+}
+
+/// An API key. The secret shows in no `Debug` and no error.
+#[derive(Clone, Debug)]
+pub struct Key {
+    /// The client id.
+    pub id: KeyId,
+    /// The client secret.
+    pub secret: SecretString,
+}
+
+impl Settings {
+    /// The ids of the keys in use.
+    pub fn key_ids(&self) -> Vec<KeyId> {
+        self.wcl_keys.iter().map(|key| key.id.clone()).collect()
+    }
+
+    /// What the ledger must know.
+    pub fn ledger(&self) -> LedgerSettings {
+        LedgerSettings { guard: self.wcl_guard, window: Duration::from_secs(self.wcl_window_seconds) }
+    }
+
+    /// How long one API call may take.
+    pub fn call_timeout(&self) -> Duration {
+        Duration::from_secs(self.wcl_call_timeout_seconds)
+    }
+
+    /// After this a rule is due again.
+    pub fn discovery_delay(&self) -> Duration {
+        Duration::from_secs(u64::from(self.delay_discovery_in_hours) * 3600)
+    }
+
+    /// Checks what one value alone cannot show.
+    pub fn check(&self) -> Result<(), String> {
+        let mut ids = std::collections::BTreeSet::new();
+        if let Some(twice) = self.wcl_keys.iter().find(|key| !ids.insert(&key.id)) {
+            return Err(format!("WCL_KEYS: the key {} is named twice", twice.id));
+        }
+        Ok(())
+    }
+}
+
+/// Never repeats the text in its error: it may hold a secret.
+fn parse_key(text: &str) -> Result<Key, String> {
+    let (id, secret) = text.trim().split_once(':').ok_or("a key is written as id:secret")?;
+    if id.is_empty() || secret.is_empty() {
+        return Err("a key is written as id:secret, and neither may be empty".into());
+    }
+    let secret = SecretString::from(secret);
+    debug_assert!(!secret.expose_secret().is_empty());
+    Ok(Key { id: KeyId(id.to_owned()), secret })
+}
+
+fn parse_budget(text: &str) -> Result<Points, String> {
+    let points: Points = text.parse()?;
+    if points.is_zero() { Err("a call costs more than 0 points".into()) } else { Ok(points) }
+}
+
+/// Goes into the query as an enum literal, so nothing else may get in.
+fn parse_enum_literal(text: &str) -> Result<String, String> {
+    let plain = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    if plain { Ok(text.to_owned()) } else { Err(format!("'{text}' is not the name of a metric, such as dps")) }
+}

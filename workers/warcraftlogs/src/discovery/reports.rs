@@ -1,0 +1,111 @@
+//! The API's reports: whoever is ranked in a report that was uploaded lately. Costs points, which the key pool lends.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use stint_core::clock::before;
+use stint_core::ledger::{Ask, CallEnd, Grant, Reservation};
+use stint_core::points::Points;
+use stint_core::ports::PortError;
+
+use super::{Found, PlayerSource, SourceError};
+use crate::budget::Budget;
+use crate::client::{CallError, ReportPlayers};
+use crate::store::{Pass, Rule};
+
+/// Reports on a page of ours: as many as one document reads (the original's number).
+const REPORTS_PER_PAGE: usize = 20;
+
+/// What listing a page of reports may cost; about 1 was seen.
+const LIST_BOUND: Points = Points::whole(5);
+
+/// What one report with its ranked characters may cost; 1 was seen, and the original held 5.
+const REPORT_BOUND: Points = Points::whole(5);
+
+/// Players found in the reports of a raid and difficulty.
+pub struct Reports {
+    budget: Budget,
+    /// How far back a rule that never ran looks.
+    first_look: Duration,
+}
+
+impl Reports {
+    /// Reports read for points of `budget`.
+    pub fn new(budget: Budget, first_look: Duration) -> Reports {
+        Reports { budget, first_look }
+    }
+
+    /// Holds points for one call.
+    async fn hold(&self, units: Vec<Points>, page: u32) -> Result<Grant, SourceError> {
+        let whole = units.len();
+        let ask = Ask { messages: vec![units], call_timeout: self.budget.api.call_timeout() };
+        loop {
+            match self.budget.pool.reserve(&ask).await.map_err(|error| port(&error, page))? {
+                Reservation::Granted(grant) if grant.taken == [whole] => return Ok(grant),
+                // Part of a page of reports is of no use: the points go back.
+                Reservation::Granted(grant) => {
+                    let settled = self.budget.pool.settle(&grant.hold, CallEnd::NotBilled).await;
+                    settled.map_err(|error| port(&error, page))?;
+                    return Err(self.no_points(page).await);
+                }
+                Reservation::Refused { .. } => {
+                    if self.budget.read_counters(ask.total()).await.map_err(|error| port(&error, page))? == 0 {
+                        return Err(self.no_points(page).await);
+                    }
+                }
+                Reservation::Unpriceable { unit, largest } => {
+                    let reason = format!("one report may cost {unit} points, and the largest key has {largest}");
+                    return Err(SourceError::Failed { page, reason });
+                }
+            }
+        }
+    }
+
+    async fn no_points(&self, page: u32) -> SourceError {
+        let keys = match self.budget.pool.keys().await {
+            Ok(keys) => keys,
+            Err(error) => return port(&error, page),
+        };
+        match keys.iter().map(|key| key.renews_at).min() {
+            Some(until) => SourceError::NoPoints { until },
+            None => SourceError::Failed { page, reason: "WCL_KEYS is empty; reports need a key".into() },
+        }
+    }
+
+    /// Settles a call and answers what it brought.
+    async fn settle<T>(
+        &self,
+        grant: &Grant,
+        (end, answer): (CallEnd, Result<T, CallError>),
+        page: u32,
+    ) -> Result<T, SourceError> {
+        self.budget.pool.settle(&grant.hold, end).await.map_err(|error| port(&error, page))?;
+        answer.map_err(|error| SourceError::Failed { page, reason: error.to_string() })
+    }
+}
+
+#[async_trait]
+impl PlayerSource for Reports {
+    async fn page(&self, rule: &Rule, pass: &Pass, page: u32) -> Result<Found, SourceError> {
+        let since = rule.last_run.unwrap_or_else(|| before(pass.started_at, self.first_look));
+        let span = (since.as_millisecond(), pass.started_at.as_millisecond());
+        let grant = self.hold(vec![LIST_BOUND], page).await?;
+        let key = &grant.hold.key;
+        let listing = self.budget.api.list_reports(key, rule.raid, span, REPORTS_PER_PAGE, page).await;
+        let list = self.settle(&grant, listing, page).await?;
+        if list.codes.is_empty() {
+            return Ok(if list.more { Found::Players(Vec::new()) } else { Found::PastTheEnd });
+        }
+        let grant = self.hold(vec![REPORT_BOUND; list.codes.len()], page).await?;
+        let answer = self.budget.api.report_players(&grant.hold.key, &list.codes).await;
+        let reports = self.settle(&grant, answer, page).await?;
+        let wanted = |report: &ReportPlayers| report.raid == rule.raid && report.difficulties.contains(&rule.difficulty);
+        let players: BTreeSet<_> = reports.into_iter().filter(wanted).flat_map(|report| report.players).collect();
+        Ok(Found::Players(players.into_iter().collect()))
+    }
+}
+
+fn port(error: &PortError, page: u32) -> SourceError {
+    SourceError::Failed { page, reason: error.to_string() }
+}

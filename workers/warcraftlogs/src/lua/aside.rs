@@ -1,0 +1,52 @@
+//! A file that only appears under its name when it is whole.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+/// A file beside its place. Dropped before [`Aside::publish`], it vanishes; a crash leaves it, and the next run's
+/// [`Aside::create`] takes it over.
+pub(super) struct Aside {
+    path: PathBuf,
+    temporary: PathBuf,
+    published: bool,
+}
+
+impl Aside {
+    /// Creates the file as `.<name>.partial` in the folder of `path`, readable and writable.
+    pub(super) fn create(path: PathBuf) -> Result<(Aside, File)> {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let temporary = path.with_file_name(format!(".{name}.partial"));
+        let opened = File::options().read(true).write(true).create(true).truncate(true).open(&temporary);
+        let file = opened.with_context(|| format!("cannot create {}; is its folder writable?", temporary.display()))?;
+        Ok((Aside { path, temporary, published: false }, file))
+    }
+
+    /// Where it lies now.
+    pub(super) fn temporary(&self) -> &Path {
+        &self.temporary
+    }
+
+    /// Where it will lie.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Gives it its name, in place of an older file of that name.
+    pub(super) fn publish(mut self) -> Result<PathBuf> {
+        std::fs::rename(&self.temporary, &self.path)
+            .with_context(|| format!("cannot rename {} to {}", self.temporary.display(), self.path.display()))?;
+        self.published = true;
+        Ok(self.path.clone())
+    }
+}
+
+impl Drop for Aside {
+    fn drop(&mut self) {
+        if !self.published {
+            // Nothing is lost when this fails: the next run truncates the file.
+            std::fs::remove_file(&self.temporary).ok();
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! One player out of the databases of a folder.
+
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+
+use super::decode::Record;
+use super::found::Found;
+use super::read::{Database, damaged};
+use super::trailer::Trailer;
+use super::{DATABASE_PREFIX, DATABASE_SUFFIX, database_path};
+
+const REMEDY: &str = "generate them with 'stint run warcraftlogs db-generator' or try 'stint demo'";
+
+/// The regions that have a database in this folder, in ascending order.
+pub fn regions(folder: &Path) -> Result<Vec<String>> {
+    let entries = std::fs::read_dir(folder)
+        .with_context(|| format!("cannot list the folder {} for databases; {REMEDY}", folder.display()))?;
+    let mut regions = Vec::new();
+    for entry in entries {
+        let name = entry.with_context(|| format!("cannot list the folder {}", folder.display()))?.file_name();
+        let name = name.to_string_lossy();
+        let region = name.strip_prefix(DATABASE_PREFIX).and_then(|name| name.strip_suffix(DATABASE_SUFFIX));
+        regions.extend(region.map(str::to_owned));
+    }
+    regions.sort_unstable();
+    Ok(regions)
+}
+
+/// Finds a player. The region's case does not matter; the server may be its display name, its normalized name or its
+/// slug; the name is exact, and `Name-Server` names the server too (then `server` is ignored). `None` when the region
+/// has no such player or no such server; an error when the folder has no such region.
+pub fn lookup(folder: &Path, region: &str, server: &str, name: &str) -> Result<Option<Found>> {
+    let region = region.to_ascii_uppercase();
+    let known = regions(folder)?;
+    if known.is_empty() {
+        bail!("the folder {} has no databases; {REMEDY}", folder.display());
+    }
+    if !known.contains(&region) {
+        bail!("the folder {} has no database for region {region:?}, only for {}", folder.display(), known.join(", "));
+    }
+    let (name, server) = name.split_once('-').unwrap_or((name, server));
+    let path = database_path(folder, &region);
+    let Database { trailer, mut records } = Database::open(&path)?;
+    let wanted = places(&trailer, server);
+    if wanted.is_empty() {
+        return Ok(None);
+    }
+    while let Some(raw) = records.next_record()? {
+        if raw.name == name.as_bytes() && wanted.contains(&raw.server) {
+            let mut record = Record::default();
+            record.decode(raw.text, &trailer).ok_or_else(|| damaged(&path, raw.name))?;
+            return Ok(Some(Found::from_record(&record, raw.name, &trailer.servers[raw.server], &trailer)));
+        }
+    }
+    Ok(None)
+}
+
+/// The servers that are called so; several when two share a display name.
+fn places(trailer: &Trailer, name: &str) -> Vec<usize> {
+    let servers = trailer.servers.iter().enumerate();
+    let called =
+        servers.filter(|(_, server)| [&server.normalized_name, &server.name, &server.slug].contains(&&name.to_owned()));
+    called.map(|(place, _)| place).collect()
+}

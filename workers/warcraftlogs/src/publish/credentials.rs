@@ -1,0 +1,139 @@
+//! Who we are to a remote, and how none of it gets into a text.
+
+use std::path::PathBuf;
+
+use git2::{Cred, CredentialType, RemoteCallbacks};
+use secrecy::{ExposeSecret, SecretString};
+use url::Url;
+
+/// What stands in place of a secret.
+const HIDDEN: &str = "***";
+/// Who a token belongs to, where only the token counts (GitHub, GitLab and Gitea take any name).
+const TOKEN_USER: &str = "x-access-token";
+/// libgit2 asks again after a refusal, for ever if it is let.
+const MAX_QUESTIONS: u32 = 4;
+
+/// A remote's address, with what it takes to get in kept apart.
+pub(super) struct Address {
+    /// For libgit2: without user and token where it speaks HTTP, so that its own messages hold none.
+    pub(super) url: String,
+    /// For people.
+    pub(super) shown: String,
+    user: Option<String>,
+    token: Option<SecretString>,
+    ssh_key: Option<PathBuf>,
+}
+
+impl Address {
+    /// Takes user and token out of an HTTP address; `token` is used when it has none.
+    pub(super) fn new(url: &str, token: Option<&SecretString>, ssh_key: Option<PathBuf>) -> Address {
+        let mut address =
+            Address { url: url.to_owned(), shown: redact(url), user: None, token: token.cloned(), ssh_key };
+        let Some(mut parsed) = Url::parse(url).ok().filter(|parsed| matches!(parsed.scheme(), "http" | "https")) else {
+            return address;
+        };
+        if !parsed.username().is_empty() {
+            address.user = Some(percent_decode(parsed.username()));
+        }
+        if let Some(password) = parsed.password() {
+            address.token = Some(percent_decode(password).into());
+        }
+        if parsed.set_username("").and_then(|()| parsed.set_password(None)).is_ok() {
+            address.url = parsed.into();
+        }
+        address
+    }
+
+    /// Callbacks that answer the remote's questions.
+    pub(super) fn callbacks(&self) -> RemoteCallbacks<'_> {
+        let mut callbacks = RemoteCallbacks::new();
+        let mut questions = 0;
+        callbacks.credentials(move |_, user_in_url, allowed| {
+            questions += 1;
+            if questions > MAX_QUESTIONS {
+                return Err(git2::Error::from_str("the remote refuses the user, token or key it was given"));
+            }
+            self.answer(user_in_url, allowed)
+        });
+        callbacks
+    }
+
+    fn answer(&self, user_in_url: Option<&str>, allowed: CredentialType) -> Result<Cred, git2::Error> {
+        let ssh_user = user_in_url.unwrap_or("git");
+        if allowed.contains(CredentialType::USERNAME) {
+            return Cred::username(ssh_user);
+        }
+        if allowed.contains(CredentialType::SSH_KEY) {
+            return match &self.ssh_key {
+                Some(key) => Cred::ssh_key(ssh_user, None, key, None),
+                None => Cred::ssh_key_from_agent(ssh_user),
+            };
+        }
+        if allowed.contains(CredentialType::USER_PASS_PLAINTEXT) && (self.user.is_some() || self.token.is_some()) {
+            let user = self.user.as_deref().unwrap_or(TOKEN_USER);
+            return Cred::userpass_plaintext(user, self.token.as_ref().map_or("", |token| token.expose_secret()));
+        }
+        Err(git2::Error::from_str("the remote asks for a user and token, and none is set"))
+    }
+
+    /// A text of libgit2 or of the remote, without our secrets.
+    pub(super) fn scrub(&self, text: &str) -> String {
+        let secrets = [self.user.as_deref(), self.token.as_ref().map(|token| token.expose_secret())];
+        let text = secrets
+            .into_iter()
+            .flatten()
+            .filter(|secret| !secret.is_empty())
+            .fold(text.to_owned(), |text, secret| text.replace(secret, HIDDEN));
+        text.split(' ').map(redact).collect::<Vec<_>>().join(" ")
+    }
+}
+
+/// An address without user, token and query: `https://***@host/path`.
+pub fn redact(url: &str) -> String {
+    if let Some((scheme, rest)) = url.split_once("://") {
+        // The last '@', wherever: a password may hold an unescaped '/' or '@'.
+        let (hidden, rest) = rest.rsplit_once('@').map_or(("", rest), |(_, rest)| ("***@", rest));
+        let (rest, query) = rest.split_once('?').map_or((rest, ""), |(rest, _)| (rest, "?***"));
+        return format!("{scheme}://{hidden}{rest}{query}");
+    }
+    match url.split_once('@') {
+        Some((user, rest)) if rest.contains(':') && !user.contains('/') => format!("{HIDDEN}@{rest}"),
+        _ => url.to_owned(),
+    }
+}
+
+/// Decodes `%40` and the like, by the decoder of forms: what only forms treat specially is escaped first.
+fn percent_decode(text: &str) -> String {
+    let escaped = text.replace('+', "%2B").replace('&', "%26").replace('=', "%3D");
+    url::form_urlencoded::parse(escaped.as_bytes()).map(|(decoded, _)| decoded.into_owned()).next().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_form_of_address_shows_its_secret() {
+        for (address, shown) in [
+            ("https://user:hunter2@host/a.git", "https://***@host/a.git"),
+            ("https://hunter2@host/a.git?key=hunter2", "https://***@host/a.git?***"),
+            ("https://user:hun/ter2@x@host/a.git", "https://***@host/a.git"),
+            ("ssh://git@host:22/a.git", "ssh://***@host:22/a.git"),
+            ("git@host:a.git", "***@host:a.git"),
+            ("/srv/a@b/c.git", "/srv/a@b/c.git"),
+            ("file:///srv/a.git", "file:///srv/a.git"),
+        ] {
+            assert_eq!(redact(address), shown);
+        }
+    }
+
+    #[test]
+    fn an_http_address_is_taken_apart_and_scrubbed_from_messages() {
+        let address = Address::new("https://bot:hunter%402@host/a.git", None, None);
+        assert_eq!(address.url, "https://host/a.git");
+        assert_eq!(
+            address.scrub("401 for bot with hunter@2 at https://x:y@z/"),
+            "401 for *** with *** at https://***@z/"
+        );
+    }
+}

@@ -1,0 +1,164 @@
+//! Fetching from and pushing to the remote.
+
+use std::cell::RefCell;
+
+use git2::{Direction, ErrorClass, ErrorCode, FetchOptions, Oid, PushOptions, Repository};
+
+use super::PublishError;
+use super::credentials::Address;
+
+/// Ours alone in the cache: nothing else depends on what an earlier run left there.
+const FETCHED: &str = "refs/stint/fetched";
+const OUTGOING: &str = "refs/stint/outgoing";
+
+/// A remote's branch.
+pub(super) struct Remote<'a> {
+    pub(super) address: &'a Address,
+    pub(super) branch: &'a str,
+}
+
+/// What became of a push.
+pub(super) enum Push {
+    Done,
+    /// Somebody else's came first; the remote's words.
+    Overtaken(String),
+}
+
+/// An error, and whether the cached repository may be to blame: then it is thrown away and fetched again.
+pub(super) struct Failure {
+    pub(super) error: PublishError,
+    pub(super) cache_suspect: bool,
+}
+
+impl Remote<'_> {
+    /// Fetches the branch. `None` when the remote does not have it, or has nothing at all.
+    pub(super) fn fetch(&self, repository: &Repository) -> Result<Option<Oid>, Failure> {
+        const REMEDY: &str = "see that the address is right, the network is up and the token or key may read it";
+        let failed = |error| self.failure("fetch from", REMEDY, &error);
+        let name = format!("refs/heads/{}", self.branch);
+        let mut remote = repository.remote_anonymous(&self.address.url).map_err(failed)?;
+        let exists = {
+            let callbacks = Some(self.address.callbacks());
+            let connection = remote.connect_auth(Direction::Fetch, callbacks, None).map_err(failed)?;
+            connection.list().map_err(failed)?.iter().any(|head| head.name() == name)
+        };
+        if !exists {
+            return Ok(None);
+        }
+        let mut options = FetchOptions::new();
+        options.remote_callbacks(self.address.callbacks()).download_tags(git2::AutotagOption::None);
+        remote.fetch(&[format!("+{name}:{FETCHED}")], Some(&mut options), None).map_err(failed)?;
+        let head = repository.refname_to_id(FETCHED).map_err(failed)?;
+        Ok(Some(head))
+    }
+
+    /// Pushes a commit whose parent is `parent`, if the branch still stands there.
+    pub(super) fn push(&self, repository: &Repository, commit: Oid, parent: Option<Oid>) -> Result<Push, Failure> {
+        const REMEDY: &str = "see that the token or key may write to this branch";
+        let failed = |error| self.failure("push to", REMEDY, &error);
+        repository.reference(OUTGOING, commit, true, "outgoing").map_err(failed)?;
+        if let Some(target) = local_repository(&self.address.url) {
+            return self.push_locally(repository, &target, commit, parent).map_err(failed);
+        }
+        let pushed = self.send(repository, &format!("refs/heads/{}", self.branch)).map_err(failed)?;
+        match pushed {
+            Push::Overtaken(reason) if !is_race(&reason) => {
+                Err(self.failure("push to", REMEDY, &git2::Error::from_str(&reason)))
+            }
+            outcome => Ok(outcome),
+        }
+    }
+
+    /// Sends the outgoing commit as this reference.
+    fn send(&self, repository: &Repository, reference: &str) -> Result<Push, git2::Error> {
+        let refused = RefCell::new(None);
+        let mut callbacks = self.address.callbacks();
+        callbacks.push_update_reference(|_, status| {
+            *refused.borrow_mut() = status.map(str::to_owned);
+            Ok(())
+        });
+        let mut options = PushOptions::new();
+        options.remote_callbacks(callbacks);
+        let mut remote = repository.remote_anonymous(&self.address.url)?;
+        let pushed = remote.push(&[format!("{OUTGOING}:{reference}")], Some(&mut options));
+        drop((options, remote));
+        match (pushed, refused.into_inner()) {
+            (Ok(()), None) => Ok(Push::Done),
+            (Ok(()), Some(reason)) => Ok(Push::Overtaken(reason)),
+            (Err(error), _) if error.code() == ErrorCode::NotFastForward => {
+                Ok(Push::Overtaken("non-fast-forward".to_owned()))
+            }
+            (Err(error), _) => Err(error),
+        }
+    }
+
+    /// A server compares before it moves a branch; libgit2's way to a path does not, and would bury a commit that landed
+    /// after its look. So the commit goes to a reference of its own, and the branch is moved by a comparing update.
+    fn push_locally(
+        &self,
+        repository: &Repository,
+        target: &Repository,
+        commit: Oid,
+        parent: Option<Oid>,
+    ) -> Result<Push, git2::Error> {
+        let incoming = format!("refs/stint/incoming-{commit}");
+        if let Push::Overtaken(reason) = self.send(repository, &incoming)? {
+            return Ok(Push::Overtaken(reason));
+        }
+        let branch = format!("refs/heads/{}", self.branch);
+        let moved = match parent {
+            Some(parent) => target.reference_matching(&branch, commit, true, parent, "stint"),
+            None => target.reference(&branch, commit, false, "stint"),
+        };
+        target.find_reference(&incoming)?.delete()?;
+        match moved.map(drop) {
+            Ok(()) => Ok(Push::Done),
+            Err(error) if matches!(error.code(), ErrorCode::Modified | ErrorCode::Exists | ErrorCode::Locked) => {
+                Ok(Push::Overtaken(error.message().to_owned()))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// An error of git, in our words and without secrets.
+    pub(super) fn failure(&self, step: &'static str, remedy: &'static str, error: &git2::Error) -> Failure {
+        let remote_class = matches!(
+            error.class(),
+            ErrorClass::Net | ErrorClass::Http | ErrorClass::Ssh | ErrorClass::Ssl | ErrorClass::Callback
+        );
+        let remote_code = matches!(error.code(), ErrorCode::Auth | ErrorCode::Certificate | ErrorCode::NotFastForward);
+        Failure {
+            cache_suspect: !remote_class && !remote_code,
+            error: PublishError::Git {
+                step,
+                url: self.address.shown.clone(),
+                reason: self.address.scrub(error.message()),
+                remedy,
+            },
+        }
+    }
+}
+
+/// The remote itself, when it is a bare repository on this machine.
+fn local_repository(url: &str) -> Option<Repository> {
+    let path = match url.split_once("://") {
+        Some(("file", _)) => url::Url::parse(url).ok()?.to_file_path().ok()?,
+        Some(_) => return None,
+        None => url.into(),
+    };
+    Repository::open_bare(path).ok()
+}
+
+/// Whether these words of a remote mean that the branch has moved since we looked.
+fn is_race(reason: &str) -> bool {
+    const WORDS: [&str; 7] = [
+        "non-fast-forward",
+        "fetch first",
+        "cannot lock ref",
+        "failed to update ref",
+        "failed to lock",
+        "reference already exists",
+        "stale info",
+    ];
+    WORDS.iter().any(|words| reason.contains(words))
+}

@@ -1,0 +1,201 @@
+//! Fetches the ranks of a batch of players, for points that were held before the call.
+//!
+//! # What may happen between any two lines
+//! * *Dies after the hold, before the call:* the hold ends by itself; the messages come back when their visibility
+//!   times out.
+//! * *Dies after the call, before it is settled:* the hold ends by itself and stays counted until a later reading.
+//! * *Dies after the players are stored, before the messages are acknowledged:* they come back and the same ranks are
+//!   stored again.
+//! * *Dies after parking, before the acknowledgement:* the message comes back, and parks over itself.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+use stint_core::ledger::{Ask, Grant, Reservation};
+use stint_core::points::Points;
+use stint_core::ports::{Delivery, Parked, PortResult, Receipt};
+use stint_core::worker::{
+    Disposition, Event, Invocation, Outcome, QueueTrigger, Spec, Trigger, Worker, WorkerError,
+};
+
+use crate::batch::{Batch, Group};
+use crate::budget::{BATCH, Budget};
+use crate::client::{Answer, RanksOf};
+use crate::config::BudgetStrategy;
+use crate::message::QUEUE;
+use crate::store::Players;
+use crate::worst_case;
+
+/// How long one invocation may take: a few calls and their retries.
+const TIMEOUT: Duration = Duration::from_secs(120);
+
+/// Between two looks at a pool whose points are all held by calls in flight: about the time that a call takes.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// Fetches the ranks of the players of a batch.
+pub struct RankFetcher {
+    budget: Budget,
+    players: Arc<dyn Players>,
+    strategy: BudgetStrategy,
+}
+
+/// What an invocation did, in players.
+#[derive(Debug, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct Report {
+    /// Ranks stored.
+    pub(crate) ranked: usize,
+    /// Recorded as hidden, unknown, never classed or merged.
+    pub(crate) dropped: usize,
+    /// Put aside until there are points.
+    pub(crate) parked: usize,
+    /// API calls made.
+    pub(crate) calls: usize,
+}
+
+impl RankFetcher {
+    /// A fetcher that spends `budget`.
+    pub fn new(budget: Budget, players: Arc<dyn Players>, strategy: BudgetStrategy) -> RankFetcher {
+        RankFetcher { budget, players, strategy }
+    }
+}
+
+impl Worker for RankFetcher {
+    const SPEC: Spec = Spec {
+        fleet: crate::FLEET,
+        name: "rank-fetcher",
+        summary: "fetches the ranks of queued players, for points that its keys can spare",
+        triggers: &[Trigger::Queue(QueueTrigger {
+            queue: QUEUE,
+            batch: BATCH,
+            // Six times the time-out, as Lambda asks: docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
+            visibility_timeout: Duration::from_secs(6 * TIMEOUT.as_secs()),
+            max_receives: 5,
+        })],
+        concurrency: 50,
+        timeout: TIMEOUT,
+    };
+
+    async fn run(&self, event: Event, invocation: &Invocation) -> Result<Outcome, WorkerError> {
+        let mut batch = Batch::read(deliveries(event)?, invocation.now());
+        let report = match self.strategy {
+            BudgetStrategy::Ledger => fetch(&mut batch, &self.budget, &*self.players, invocation).await?,
+            BudgetStrategy::WorstCase => worst_case::fetch(&mut batch, &self.budget, &*self.players).await?,
+        };
+        let idle = report.calls == 0;
+        Ok(Outcome { exceptions: batch.exceptions(), idle, ..Outcome::report(report) })
+    }
+}
+
+/// A person may hand in one message body, or a list of them.
+fn deliveries(event: Event) -> Result<Vec<Delivery>, WorkerError> {
+    let bodies = match event {
+        Event::Batch(deliveries) => return Ok(deliveries),
+        Event::Manual(serde_json::Value::Array(bodies)) => bodies,
+        Event::Manual(body @ serde_json::Value::Object(_)) => vec![body],
+        Event::Manual(_) | Event::Tick { .. } => {
+            let example = r#"{"id": 57147396, "raidsToScrap": {"26": [3, 5]}}"#;
+            return Err(WorkerError::Event(format!("the rank fetcher needs a message, such as {example}")));
+        }
+    };
+    let delivery = |(index, body): (usize, serde_json::Value)| Delivery {
+        message_id: format!("manual-{index}"),
+        receipt: Receipt(String::new()),
+        body: body.to_string(),
+        receive_count: 1,
+        sent_at: jiff::Timestamp::UNIX_EPOCH,
+    };
+    Ok(bodies.into_iter().enumerate().map(delivery).collect())
+}
+
+/// Holds, calls, settles and stores until every message of the batch has its fate, then rebalances the pool.
+async fn fetch(
+    batch: &mut Batch,
+    budget: &Budget,
+    players: &dyn Players,
+    invocation: &Invocation,
+) -> PortResult<Report> {
+    let mut report = Report::default();
+    let mut typical_call = None;
+    while let Some(group) = batch.next_group() {
+        let ask = ask(&group, budget);
+        typical_call = typical_call.max(Some(ask.total()));
+        match budget.pool.reserve(&ask).await? {
+            Reservation::Granted(grant) => call(batch, &group, &grant, budget, players, &mut report).await?,
+            Reservation::Unpriceable { unit, largest } => batch.reject_unpriceable(&group, unit, largest),
+            Reservation::Refused { .. } if budget.read_counters(budget.unit).await? > 0 => {}
+            Reservation::Refused { .. } if refunds_are_due(budget, invocation).await? => {
+                invocation.clock().sleep(PATIENCE).await;
+            }
+            Reservation::Refused { .. } => {
+                park(batch, budget, invocation, &mut report).await?;
+                break;
+            }
+        }
+    }
+    budget.rebalance(typical_call).await?;
+    Ok(report)
+}
+
+fn ask(group: &Group, budget: &Budget) -> Ask {
+    let messages = group.messages.iter().map(|message| vec![budget.unit; message.units.len()]);
+    Ask { messages: messages.collect(), call_timeout: budget.api.call_timeout() }
+}
+
+/// One call for what was granted. Stores before the batch forgets, and settles whatever came of the call.
+async fn call(
+    batch: &mut Batch,
+    group: &Group,
+    grant: &Grant,
+    budget: &Budget,
+    players: &dyn Players,
+    report: &mut Report,
+) -> PortResult<()> {
+    let asked: Vec<RanksOf> = group.paid(&grant.taken);
+    report.calls += 1;
+    let (end, answer) = budget.api.ranks(&grant.hold.key, &asked).await;
+    budget.pool.settle(&grant.hold, end).await?;
+    match answer {
+        Ok(Answer::Fates(fates)) => {
+            let results = batch.sort_out(&asked, fates);
+            players.upsert(&results.players).await?;
+            players.drop_players(&results.dropped).await?;
+            report.ranked += results.players.len();
+            report.dropped += results.dropped.len();
+            batch.served(&asked, results.failed);
+        }
+        Ok(Answer::Spoiled) => batch.ask_alone(&asked),
+        Err(error) => batch.call_failed(&asked, &error.to_string()),
+    }
+    Ok(())
+}
+
+/// Whether calls in flight hold so much that a refund may pay for a unit. Worth a short wait: a message that is
+/// parked costs another receive.
+async fn refunds_are_due(budget: &Budget, invocation: &Invocation) -> PortResult<bool> {
+    let keys = budget.pool.keys().await?;
+    let due = |key: &stint_core::ledger::KeyStatus| {
+        let open = key.state == stint_core::ledger::KeyState::Open;
+        open && key.in_flight > 0 && key.free.saturating_add(key.held) >= budget.unit
+    };
+    Ok(keys.iter().any(due) && invocation.has_time_for(budget.api.call_timeout() + PATIENCE))
+}
+
+/// Puts aside what is not done yet; the messages themselves are then done.
+async fn park(batch: &mut Batch, budget: &Budget, invocation: &Invocation, report: &mut Report) -> PortResult<()> {
+    let parked: Vec<Parked> = batch.unserved(budget.queue.name(), invocation.now());
+    budget.pool.park(&parked).await?;
+    report.parked += parked.len();
+    batch.forget_unserved();
+    Ok(())
+}
+
+/// Why a message that no key can pay for is among the dead letters.
+pub(crate) fn unpriceable(unit: Points, largest: Points) -> Disposition {
+    Disposition::Reject {
+        reason: format!(
+            "WCL_CALL_BUDGET: one raid and difficulty may cost {unit} points, and the largest key has {largest} per \
+             window; lower WCL_CALL_BUDGET or WCL_GUARD, or add a larger key, then redrive"
+        ),
+    }
+}

@@ -1,0 +1,57 @@
+//! Wakes the rank fetcher when a key's points are back.
+
+use std::time::Duration;
+
+use serde::Serialize;
+use stint_core::worker::{Event, Invocation, Outcome, Spec, Trigger, Worker, WorkerError};
+
+use crate::budget::{Balance, Budget};
+use crate::config::BudgetStrategy;
+
+/// Restores the rank fetcher's concurrency and un-parks what waits for points.
+///
+/// It asks the pool what it can carry, instead of trusting whoever woke it: so twice is as good as once, early does
+/// nothing, and the hourly sweep makes up for a wake-up that was lost.
+pub struct Reviver {
+    budget: Budget,
+    strategy: BudgetStrategy,
+}
+
+#[derive(Serialize)]
+struct Report {
+    worker: String,
+    #[serde(flatten)]
+    balance: Balance,
+}
+
+impl Reviver {
+    /// A reviver of `budget.worker`.
+    pub fn new(budget: Budget, strategy: BudgetStrategy) -> Reviver {
+        Reviver { budget, strategy }
+    }
+}
+
+impl Worker for Reviver {
+    const SPEC: Spec = Spec {
+        fleet: crate::FLEET,
+        name: "reviver",
+        summary: "restores the rank fetcher's concurrency and un-parks its messages when points are back",
+        triggers: &[Trigger::Wakeup, Trigger::Every { period: Duration::from_secs(60 * 60) }],
+        concurrency: 1,
+        timeout: Duration::from_secs(120),
+    };
+
+    async fn run(&self, _event: Event, _invocation: &Invocation) -> Result<Outcome, WorkerError> {
+        let balance = revive(&self.budget, self.strategy).await?;
+        Ok(Outcome::report(Report { worker: self.budget.worker.clone(), balance }))
+    }
+}
+
+/// The source document's reviver sets the limit, whatever the keys say; ours asks them.
+async fn revive(budget: &Budget, strategy: BudgetStrategy) -> Result<Balance, WorkerError> {
+    if strategy == BudgetStrategy::WorstCase {
+        budget.throttle.set(&budget.worker, budget.concurrency_limit).await?;
+        return Ok(Balance { concurrency: budget.concurrency_limit, ..Balance::default() });
+    }
+    Ok(budget.rebalance(None).await?)
+}

@@ -1,0 +1,130 @@
+//! Players and dropped players in SQLite.
+
+use async_trait::async_trait;
+use stint_core::ports::{PortError, PortResult};
+use stint_embedded::rusqlite::types::Value;
+use stint_embedded::rusqlite::{Connection, OptionalExtension, Result, params, params_from_iter};
+
+use super::sqlite::{SqliteStore, count, id_and_text, page, sql_count, sql_id, to_json};
+use super::{Damaged, Dropped, Page, PlayerCounts, PlayerKey, Players};
+use crate::model::{Player, PlayerId};
+
+#[async_trait]
+impl Players for SqliteStore {
+    async fn upsert(&self, players: &[Player]) -> PortResult<()> {
+        if players.is_empty() {
+            return Ok(());
+        }
+        let players = players.to_vec();
+        let upsert = move |connection: &Connection| players.into_iter().try_for_each(|player| store(connection, player));
+        self.database.write("store players", upsert).await
+    }
+
+    async fn drop_players(&self, dropped: &[Dropped]) -> PortResult<()> {
+        if dropped.is_empty() {
+            return Ok(());
+        }
+        let dropped = dropped.to_vec();
+        let record = move |connection: &Connection| {
+            let mut write = connection.prepare_cached("INSERT OR REPLACE INTO dropped (id, document) VALUES (?1, ?2)")?;
+            dropped.iter().try_for_each(|player| write.execute(params![sql_id(player.id), to_json(player)?]).map(drop))
+        };
+        self.database.write("record dropped players", record).await
+    }
+
+    async fn page(&self, after: Option<&PlayerKey>, max: usize) -> PortResult<Page<Player, PlayerKey>> {
+        let after = after.cloned();
+        let rows = move |connection: &Connection| select_page(connection, after.as_ref(), max);
+        let rows = self.database.read("read players", rows).await?;
+        let next = rows.last().map(|(key, _)| key.clone()).filter(|_| rows.len() == max);
+        let mut page = Page { documents: Vec::with_capacity(rows.len()), damaged: Vec::new(), next };
+        for (key, text) in rows {
+            match serde_json::from_str(&text) {
+                Ok(player) => page.documents.push(player),
+                Err(error) => page.damaged.push(Damaged { id: key.id.to_string(), reason: error.to_string() }),
+            }
+        }
+        Ok(page)
+    }
+
+    async fn get(&self, id: PlayerId) -> PortResult<Option<Player>> {
+        let get = move |connection: &Connection| document(connection, id);
+        let document = self.database.read("read a player", get).await?;
+        let player = document.map(|text| serde_json::from_str(&text)).transpose();
+        player.map_err(|error| PortError::backend(format!("cannot read player {id}"), error))
+    }
+
+    async fn dropped_page(&self, after: Option<PlayerId>, max: usize) -> PortResult<Page<Dropped, PlayerId>> {
+        let rows = move |connection: &Connection| {
+            let sql = "SELECT id, document FROM dropped WHERE id > ?1 ORDER BY id LIMIT ?2";
+            let mut select = connection.prepare_cached(sql)?;
+            let rows = select.query_map(params![after.map_or(-1, sql_id), sql_count(max)], id_and_text)?;
+            rows.collect::<Result<Vec<_>>>()
+        };
+        let rows = self.database.read("read dropped players", rows).await?;
+        Ok(page(rows, max, |_, text| serde_json::from_str(text)))
+    }
+
+    async fn counts(&self) -> PortResult<PlayerCounts> {
+        let counts = |connection: &Connection| {
+            Ok(PlayerCounts {
+                ranked: count(connection, "SELECT count(*) FROM players")?,
+                dropped: count(connection, "SELECT count(*) FROM dropped")?,
+            })
+        };
+        self.database.read("count players", counts).await
+    }
+}
+
+/// Merges one player into what is stored. A stored document that cannot be read is replaced.
+fn store(connection: &Connection, mut player: Player) -> Result<()> {
+    let stored = document(connection, player.id)?.and_then(|text| serde_json::from_str::<Player>(&text).ok());
+    if let Some(mut stored) = stored {
+        for (raid, difficulties) in std::mem::take(&mut player.raids) {
+            stored.raids.entry(raid).or_default().extend(difficulties);
+        }
+        player.raids = stored.raids;
+    }
+    let mut write = connection.prepare_cached(
+        "INSERT OR REPLACE INTO players (id, region, server_slug, server_name, server_normalized, document)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+    )?;
+    let server = &player.server;
+    let document = to_json(&player)?;
+    write.execute(params![
+        sql_id(player.id),
+        player.region,
+        server.slug,
+        server.name,
+        server.normalized_name,
+        document
+    ])?;
+    connection.prepare_cached("DELETE FROM dropped WHERE id = ?1")?.execute(params![sql_id(player.id)]).map(drop)
+}
+
+fn document(connection: &Connection, id: PlayerId) -> Result<Option<String>> {
+    let mut select = connection.prepare_cached("SELECT document FROM players WHERE id = ?1")?;
+    select.query_row(params![sql_id(id)], |row| row.get(0)).optional()
+}
+
+fn select_page(connection: &Connection, after: Option<&PlayerKey>, max: usize) -> Result<Vec<(PlayerKey, String)>> {
+    let columns = "region, server_slug, server_name, server_normalized, id";
+    let condition = if after.is_some() { format!("WHERE ({columns}) > (?2, ?3, ?4, ?5, ?6)") } else { String::new() };
+    let sql = format!("SELECT {columns}, document FROM players {condition} ORDER BY {columns} LIMIT ?1");
+    let mut values = vec![Value::from(sql_count(max))];
+    if let Some(PlayerKey { region, server: (slug, name, normalized), id }) = after {
+        values.extend([region, slug, name, normalized].map(|text| Value::from(text.clone())));
+        values.push(Value::from(sql_id(*id)));
+    }
+    let mut select = connection.prepare_cached(&sql)?;
+    let rows = select.query_map(params_from_iter(values), |row| {
+        let id: i64 = row.get(4)?;
+        let key = PlayerKey {
+            region: row.get(0)?,
+            server: (row.get(1)?, row.get(2)?, row.get(3)?),
+            id: id.cast_unsigned(),
+        };
+        Ok((key, row.get(5)?))
+    })?;
+    rows.collect()
+}

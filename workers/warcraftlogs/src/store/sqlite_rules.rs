@@ -1,0 +1,134 @@
+//! Discovery rules in SQLite.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use stint_core::clock::{after, from_millis, to_millis};
+use stint_core::ports::{PortError, PortResult};
+use stint_embedded::rusqlite::{Connection, OptionalExtension, Result, params};
+
+use super::sqlite::{SqliteStore, to_json};
+use super::{Claim, Pass, Rest, Rule, RuleStatus, Rules};
+
+struct Row {
+    id: String,
+    document: String,
+    leased_until: Option<i64>,
+    rest: Option<String>,
+    pass: Option<String>,
+}
+
+#[async_trait]
+impl Rules for SqliteStore {
+    async fn list(&self) -> PortResult<Vec<RuleStatus>> {
+        let rows = self.database.read("list the discovery rules", rows).await?;
+        let mut rules = rows.into_iter().map(status).collect::<PortResult<Vec<_>>>()?;
+        rules.sort_by_key(|status| (status.rule.raid, status.rule.difficulty, status.rule.start_page));
+        Ok(rules)
+    }
+
+    async fn put(&self, rule: &Rule) -> PortResult<()> {
+        rule.check().map_err(PortError::Invalid)?;
+        let rule = rule.clone();
+        let put = move |connection: &Connection| {
+            let mut upsert = connection.prepare_cached(
+                "INSERT INTO rules (id, document, last_run) VALUES (?1, ?2, ?3)
+                 ON CONFLICT (id) DO UPDATE SET document = ?2, last_run = ?3, pass = NULL, rest = NULL,
+                 resting_until = NULL, leased_until = NULL, lease = lease + 1",
+            )?;
+            upsert.execute(params![rule.id, to_json(&rule)?, rule.last_run.map(to_millis)])
+        };
+        self.database.write("store a discovery rule", put).await.map(drop)
+    }
+
+    async fn remove(&self, id: &str) -> PortResult<bool> {
+        let id = id.to_owned();
+        let remove = move |connection: &Connection| connection.execute("DELETE FROM rules WHERE id = ?1", params![id]);
+        Ok(self.database.write("remove a discovery rule", remove).await? > 0)
+    }
+
+    async fn claim_due(&self, due_before: Timestamp, lease: Duration) -> PortResult<Option<Claim>> {
+        let now = self.clock.now();
+        let (now, until, due_before) = (to_millis(now), to_millis(after(now, lease)), to_millis(due_before));
+        let claim = move |connection: &Connection| {
+            let mut due = connection.prepare_cached(
+                "UPDATE rules SET lease = lease + 1, leased_until = ?2, rest = NULL, resting_until = NULL
+                 WHERE id = (SELECT id FROM rules WHERE (last_run IS NULL OR last_run <= ?3)
+                     AND (leased_until IS NULL OR leased_until <= ?1) AND (resting_until IS NULL OR resting_until <= ?1)
+                     ORDER BY last_run, id LIMIT 1)
+                 RETURNING document, pass, lease",
+            )?;
+            let row = |row: &stint_embedded::rusqlite::Row<'_>| {
+                Ok((row.get::<_, String>(0)?, row.get::<_, Option<String>>(1)?, row.get::<_, i64>(2)?))
+            };
+            due.query_row(params![now, until, due_before], row).optional()
+        };
+        let Some((document, pass, lease)) = self.database.write("claim a discovery rule", claim).await? else {
+            return Ok(None);
+        };
+        let rule: Rule = read(&document, "a discovery rule")?;
+        let pass = pass.map(|pass| read(&pass, "the progress of a discovery rule")).transpose()?;
+        Ok(Some(Claim { rule, pass, lease: lease.cast_unsigned() }))
+    }
+
+    async fn keep(&self, claim: &Claim, pass: &Pass, lease: Duration) -> PortResult<bool> {
+        let (claim, pass) = (claim.clone(), pass.clone());
+        let until = to_millis(after(self.clock.now(), lease));
+        let keep = move |connection: &Connection| {
+            let mut update = connection
+                .prepare_cached("UPDATE rules SET pass = ?3, leased_until = ?4 WHERE id = ?1 AND lease = ?2")?;
+            update.execute(params![claim.rule.id, claim.lease.cast_signed(), to_json(&pass)?, until])
+        };
+        Ok(self.database.write("keep the progress of a discovery rule", keep).await? > 0)
+    }
+
+    async fn finish(&self, claim: &Claim, ran_at: Timestamp) -> PortResult<bool> {
+        let mut rule = claim.rule.clone();
+        rule.last_run = Some(ran_at);
+        let lease = claim.lease.cast_signed();
+        let finish = move |connection: &Connection| {
+            let mut update = connection.prepare_cached(
+                "UPDATE rules SET document = ?3, last_run = ?4, pass = NULL, leased_until = NULL
+                 WHERE id = ?1 AND lease = ?2",
+            )?;
+            update.execute(params![rule.id, lease, to_json(&rule)?, to_millis(ran_at)])
+        };
+        Ok(self.database.write("finish a discovery rule", finish).await? > 0)
+    }
+
+    async fn give_back(&self, claim: &Claim, rest: Option<Rest>) -> PortResult<()> {
+        let claim = claim.clone();
+        let give_back = move |connection: &Connection| {
+            let text = rest.as_ref().map(to_json).transpose()?;
+            let until = rest.as_ref().map(|rest| to_millis(rest.until));
+            let mut update = connection.prepare_cached(
+                "UPDATE rules SET leased_until = NULL, rest = ?3, resting_until = ?4 WHERE id = ?1 AND lease = ?2",
+            )?;
+            update.execute(params![claim.rule.id, claim.lease.cast_signed(), text, until])
+        };
+        self.database.write("give a discovery rule back", give_back).await.map(drop)
+    }
+}
+
+fn rows(connection: &Connection) -> Result<Vec<Row>> {
+    let mut select = connection.prepare_cached("SELECT id, document, leased_until, rest, pass FROM rules")?;
+    let rows = select.query_map([], |row| {
+        Ok(Row { id: row.get(0)?, document: row.get(1)?, leased_until: row.get(2)?, rest: row.get(3)?, pass: row.get(4)? })
+    })?;
+    rows.collect()
+}
+
+fn status(row: Row) -> PortResult<RuleStatus> {
+    let what = format!("the discovery rule {}", row.id);
+    Ok(RuleStatus {
+        rule: read(&row.document, &what)?,
+        leased_until: row.leased_until.map(from_millis),
+        resting: row.rest.map(|rest| read(&rest, &what)).transpose()?,
+        pass: row.pass.map(|pass| read(&pass, &what)).transpose()?,
+    })
+}
+
+fn read<T: serde::de::DeserializeOwned>(text: &str, what: &str) -> PortResult<T> {
+    serde_json::from_str(text).map_err(|error| PortError::backend(format!("cannot read {what}"), error))
+}

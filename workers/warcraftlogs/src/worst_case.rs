@@ -1,0 +1,78 @@
+//! The source document's own rule, to the letter, so that both strategies can run side by side.
+//!
+//! Before a batch it asks every key for its remaining points, and multiplies `WCL_CALL_BUDGET` by the current
+//! concurrency and by the difficulties in the batch. When one key has that much left, the batch is fetched with it.
+//! When none has, the concurrency goes down by one and the invocation fails; at 0 the reviver is scheduled a little
+//! after the first reset. Nobody's intent is recorded, and a refusal burns a receive: that is what the ledger is for.
+
+use std::time::Duration;
+
+use stint_core::clock::after;
+use stint_core::ledger::{KeyId, Reading, ReadingClaim};
+use stint_core::worker::WorkerError;
+
+use crate::batch::Batch;
+use crate::budget::{Budget, REVIVE};
+use crate::client::Answer;
+use crate::rank_fetcher::Report;
+use crate::store::Players;
+
+/// "Few seconds after the first api key budget resets".
+const AFTER_RESET: Duration = Duration::from_secs(5);
+
+/// Fetches the batch with the first key that covers the worst case.
+pub(crate) async fn fetch(batch: &mut Batch, budget: &Budget, players: &dyn Players) -> Result<Report, WorkerError> {
+    let readings = read_all(budget).await?;
+    let concurrency = budget.throttle.read(&budget.worker).await?.effective(budget.concurrency_limit);
+    let factor = u64::from(concurrency).saturating_mul(batch.units() as u64);
+    let needed = budget.unit.saturating_mul(factor);
+    let rich = readings.iter().find(|(_, reading)| reading.limit.saturating_sub(reading.spent) >= needed);
+    let Some((key, _)) = rich else {
+        refuse(budget, concurrency, &readings).await?;
+        return Err(WorkerError::Failed(format!("no key has the {needed} points of the worst case left")));
+    };
+    let mut report = Report::default();
+    while let Some(group) = batch.next_group() {
+        report.calls += 1;
+        match budget.api.ranks(key, &group.messages).await.1 {
+            Ok(Answer::Fates(fates)) => {
+                let results = batch.sort_out(&group.messages, fates);
+                players.upsert(&results.players).await?;
+                players.drop_players(&results.dropped).await?;
+                report.ranked += results.players.len();
+                report.dropped += results.dropped.len();
+                batch.served(&group.messages, results.failed);
+            }
+            Ok(Answer::Spoiled) => batch.ask_alone(&group.messages),
+            Err(error) => batch.call_failed(&group.messages, &error.to_string()),
+        }
+    }
+    Ok(report)
+}
+
+/// Reads every key's counter, and shows the pool what it said, so that `stint keys` has something to tell.
+async fn read_all(budget: &Budget) -> Result<Vec<(KeyId, Reading)>, WorkerError> {
+    let mut readings = Vec::new();
+    for key in budget.api.keys() {
+        match budget.api.read_points(key).await {
+            Ok(reading) => {
+                let claim = ReadingClaim { key: key.clone(), started: 0 };
+                budget.pool.observe(&claim, Some(reading)).await?;
+                readings.push((key.clone(), reading));
+            }
+            Err(error) => tracing::warn!(%key, %error, "cannot read the counter of key {key}"),
+        }
+    }
+    Ok(readings)
+}
+
+async fn refuse(budget: &Budget, concurrency: u32, readings: &[(KeyId, Reading)]) -> Result<(), WorkerError> {
+    let lowered = concurrency.saturating_sub(1);
+    if lowered == 0 {
+        let first_reset = readings.iter().map(|(_, reading)| reading.reset_at()).min();
+        let wake_at = after(first_reset.unwrap_or_else(|| budget.clock.now()), AFTER_RESET);
+        budget.wakeups.once(REVIVE, "reviver", wake_at).await?;
+    }
+    budget.throttle.set(&budget.worker, lowered).await?;
+    Ok(())
+}

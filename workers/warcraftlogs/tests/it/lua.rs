@@ -1,0 +1,7 @@
+//! The Lua databases: what goes in comes out, in Rust and in the real interpreter.
+
+mod interpreter;
+mod lookup;
+mod refusals;
+mod round_trip;
+mod world;

@@ -1,0 +1,134 @@
+//! The generated files in the interpreter that the game embeds.
+
+use std::path::Path;
+use std::process::Command;
+
+use stint_warcraftlogs::lua::{Found, database_path};
+use stint_warcraftlogs::model::Player;
+
+use super::world::{bare, generate, line, name_of, ranked, server};
+
+/// Runs a program of Lua 5.1 and returns what it printed.
+fn run(program: &str, arguments: &[&Path]) -> String {
+    let output = Command::new(program).args(arguments).output().unwrap_or_else(|error| {
+        panic!(
+            "cannot run {program}: {error}; install it with 'apt-get install lua5.1', or run scripts/test, which does"
+        )
+    });
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{program} {arguments:?}: {errors}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Asks the interpreter for (region, server, name) and returns one line each.
+fn answers(folder: &Path, queries: &[(&str, &str, &str)]) -> Vec<String> {
+    let text: String = queries.iter().map(|(region, server, name)| format!("{region}\t{server}\t{name}\n")).collect();
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), text).unwrap();
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/lua/lookup.lua");
+    run("lua5.1", &[&script, folder, file.path()]).lines().map(str::to_owned).collect()
+}
+
+/// Every player is found, as it was written.
+fn assert_all_found(folder: &Path, players: &[Player]) {
+    let queries: Vec<_> = players
+        .iter()
+        .map(|player| (player.region.as_str(), player.server.name.as_str(), player.name.as_str()))
+        .collect();
+    let answers = answers(folder, &queries);
+    assert_eq!(answers.len(), players.len());
+    for (player, answer) in players.iter().zip(answers) {
+        assert_eq!(answer, line(Found::expected(player).as_ref()), "{}", player.name);
+    }
+}
+
+#[test]
+fn the_interpreter_finds_every_player_of_large_and_small_servers() {
+    let folder = tempfile::tempdir().unwrap();
+    let large = (0..5_000).map(|number| ranked("EU", "Tarren Mill", &name_of(number), number.into()));
+    let small =
+        [ranked("EU", "Kel'Thuzad", "Solo", 7), ranked("EU", "Гордунни", "Мир", 8), ranked("TW", "暗影之月", "금", 9)];
+    let players: Vec<Player> = large.chain(small).collect();
+    let report = generate(folder.path(), &players);
+    assert_eq!(report.refused, []);
+    assert_all_found(folder.path(), &players);
+    for region in &report.regions {
+        run("luac5.1", &[Path::new("-p"), &region.path]);
+    }
+}
+
+#[test]
+fn neighbours_prefixes_and_absent_names_are_told_apart() {
+    let folder = tempfile::tempdir().unwrap();
+    let names = ["A", "Ann", "Anna", "Annabel", "Zed", "Ánn", "한"];
+    let players: Vec<Player> = names.iter().zip(1..).map(|(name, seed)| ranked("EU", "Area 52", name, seed)).collect();
+    generate(folder.path(), &players);
+    assert_all_found(folder.path(), &players);
+    let absent = ["An", "Annab", "Annabela", "B", "Zee", "a", "Á", "한국", "", "0", "Ann!"];
+    let queries: Vec<_> = absent.iter().map(|name| ("EU", "Area 52", *name)).collect();
+    assert_eq!(answers(folder.path(), &queries), vec!["nil"; absent.len()]);
+}
+
+#[test]
+fn a_server_answers_to_each_of_its_names() {
+    let folder = tempfile::tempdir().unwrap();
+    let player = ranked("EU", "Tarren Mill", "Ann", 1);
+    generate(folder.path(), std::slice::from_ref(&player));
+    let found = line(Found::expected(&player).as_ref());
+    let known = [
+        ("EU", "Tarren Mill", "Ann"),
+        ("eu", "TarrenMill", "Ann"),
+        ("EU", "tarren-mill", "Ann"),
+        ("EU", "", "Ann-TarrenMill"),
+        ("EU", "Elsewhere", "Ann-Tarren Mill"),
+    ];
+    assert_eq!(answers(folder.path(), &known), vec![found; known.len()]);
+    let unknown =
+        [("EU", "Tarren", "Ann"), ("EU", "1", "Ann"), ("US", "Tarren Mill", "Ann"), ("EU", "Tarren Mill", "Ann-Other")];
+    assert_eq!(answers(folder.path(), &unknown), vec!["nil"; unknown.len()]);
+}
+
+#[test]
+fn servers_that_share_their_names_are_both_searched() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut first, mut second) = (ranked("EU", "Pozzo", "Ann", 1), ranked("EU", "Pozzo", "Bea", 2));
+    first.server.slug = "pozzo".to_owned();
+    second.server.slug = "pozzo-classic".to_owned();
+    let players = [first, second];
+    generate(folder.path(), &players);
+    assert_all_found(folder.path(), &players);
+    let by_slug = [("EU", "pozzo-classic", "Ann"), ("EU", "pozzo", "Bea")];
+    assert_eq!(answers(folder.path(), &by_slug), ["nil", "nil"]);
+}
+
+#[test]
+fn more_players_than_lua_has_constants_load() {
+    let folder = tempfile::tempdir().unwrap();
+    let count = (1 << 18) + 10;
+    let players: Vec<Player> = (0..count)
+        .map(|number| Player {
+            server: server(["Aa", "Bb"][number as usize % 2]),
+            ..bare("EU", "Aa", &name_of(number))
+        })
+        .collect();
+    assert_eq!(generate(folder.path(), &players).regions[0].players, u64::from(count));
+    let sample: Vec<Player> = players.iter().step_by(10_007).chain(players.last()).cloned().collect();
+    assert_all_found(folder.path(), &sample);
+}
+
+#[test]
+fn the_reader_refuses_another_format() {
+    let folder = tempfile::tempdir().unwrap();
+    generate(folder.path(), &[bare("EU", "Aa", "Ann")]);
+    let path = database_path(folder.path(), "EU");
+    let text = std::fs::read_to_string(&path).unwrap().replace("{format=1,", "{format=2,");
+    std::fs::write(&path, text).unwrap();
+    let script = folder.path().join("refused.lua");
+    let program = "local folder = ...\ndofile(folder .. '/Stint.lua')\ndofile(folder .. '/Stint_EU.lua')\n\
+                   print(select(2, pcall(Stint.lookup, 'EU', 'Aa', 'Ann')))\n";
+    std::fs::write(&script, program).unwrap();
+    let printed = run("lua5.1", &[&script, folder.path()]);
+    assert!(printed.contains("region EU has format 2, this reader reads format 1: install both"), "{printed}");
+    let error = format!("{:#}", stint_warcraftlogs::lua::lookup(folder.path(), "EU", "Aa", "Ann").unwrap_err());
+    assert!(error.contains("Stint_EU.lua") && error.contains("format 2") && error.contains("db-generator"), "{error}");
+}

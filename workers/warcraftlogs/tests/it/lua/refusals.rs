@@ -1,0 +1,101 @@
+//! What the writer does not take, and what it says about it.
+
+use stint_warcraftlogs::lua::{DatabaseWriter, read_back};
+use stint_warcraftlogs::model::Player;
+
+use super::world::{GENERATED, bare, generate, ranked, server};
+
+#[test]
+fn damaged_players_are_refused_by_name_and_the_rest_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["", "A1", "Ann Bea", "A-n", "A\nn", "A\"", "A]]", "A\u{85}", "A\0"] {
+        let report = generate(folder.path(), &[bare("EU", "Aa", name), bare("EU", "Aa", "Bea")]);
+        assert_eq!((report.refused_players, report.regions[0].players), (1, 1), "{name:?}");
+        assert_eq!(report.refused[0].name, name);
+    }
+}
+
+#[test]
+fn every_refusal_says_its_reason() {
+    let ann = || ranked("EU", "Aa", "Ann", 3);
+    let with = |change: fn(&mut Player)| {
+        let mut player = ann();
+        change(&mut player);
+        player
+    };
+    for (player, reason) in [
+        (with(|player| player.server = server("A\nb")), "the server name"),
+        (with(|player| player.server.slug.clear()), "the server has an empty name"),
+        (with(|player| player.server.normalized_name.push_str("]]")), "normalized name"),
+        (with(|player| player.region = "E/U".to_owned()), "region \"E/U\""),
+        (with(|player| player.class_id = 32), "class id 32 is above 31"),
+        (with(|player| player.updated_at = "2019-12-31T00:00:00Z".parse().unwrap()), "updatedAt 2019-12-31"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let report = generate(folder.path(), &[player]);
+        assert!(report.refused[0].reason.contains(reason), "{}", report.refused[0].reason);
+        assert_eq!(report.regions, []);
+    }
+}
+
+#[test]
+fn ranks_outside_their_range_and_broken_specs_are_refused() {
+    for (best, spec, reason) in [(100.5, "Fire", "is 100.5, not within 0 to 100"), (5.0, "Fi\"re", "the spec")] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut player = ranked("EU", "Aa", "Ann", 3);
+        for rank in
+            player.raids.values_mut().flat_map(|raid| raid.values_mut()).flat_map(|ranks| ranks.encounters.values_mut())
+        {
+            rank.best = Some(best);
+            rank.spec = spec.to_owned();
+        }
+        let report = generate(folder.path(), &[player]);
+        assert!(report.refused[0].reason.contains(reason), "{}", report.refused[0].reason);
+    }
+}
+
+#[test]
+fn of_two_players_with_one_name_the_newer_stays_whichever_comes_first() {
+    let (mut older, mut newer) = (ranked("EU", "Aa", "Ann", 1), ranked("EU", "Aa", "Ann", 2));
+    older.updated_at = "2025-01-01T00:00:00Z".parse().unwrap();
+    newer.updated_at = "2025-01-02T00:00:00Z".parse().unwrap();
+    let mut files = Vec::new();
+    for players in [[older.clone(), newer.clone()], [newer.clone(), older.clone()]] {
+        let folder = tempfile::tempdir().unwrap();
+        let report = generate(folder.path(), &players);
+        assert_eq!(report.refused.len(), 1);
+        assert_eq!(report.refused[0].id, older.id);
+        assert!(report.refused[0].reason.contains(&format!("player {} bears the same name", newer.id)));
+        files.push(std::fs::read(&report.regions[0].path).unwrap());
+    }
+    assert_eq!(files[0], files[1]);
+}
+
+#[test]
+fn servers_out_of_order_are_an_error_that_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    for (first, second) in [(("EU", "Bb"), ("EU", "Aa")), (("US", "Aa"), ("EU", "Bb"))] {
+        let mut writer = DatabaseWriter::create(folder.path()).unwrap();
+        writer.push(bare(first.0, first.1, "Ann")).unwrap();
+        let error = writer.push(bare(second.0, second.1, "Bea")).unwrap_err().to_string();
+        assert!(
+            error.contains("\"Bea\"") && error.contains("have to be ordered by region, then server slug"),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn an_unfinished_generation_leaves_the_older_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let report = generate(folder.path(), &[bare("EU", "Aa", "Old")]);
+    let mut writer = DatabaseWriter::create(folder.path()).unwrap();
+    writer.push(bare("EU", "Aa", "New")).unwrap();
+    drop(writer);
+    let names: Vec<String> = read_back(&report.regions[0].path).map(|found| found.unwrap().name).collect();
+    assert_eq!(names, ["Old"]);
+    let mut files: Vec<_> = folder.path().read_dir().unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    files.sort();
+    assert_eq!(files, ["Stint.lua", "Stint.toc", "Stint_EU.lua"]);
+    assert_eq!(report.generated_at, GENERATED.parse().unwrap());
+}

@@ -1,0 +1,120 @@
+//! Whatever goes in comes out, rounded as the format says.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use proptest::collection::{btree_map, vec};
+use proptest::option;
+use proptest::prelude::{Just, Strategy, prop_oneof, proptest};
+use stint_warcraftlogs::lua::{Found, read_back};
+use stint_warcraftlogs::model::{EncounterRank, Player, RaidRanks};
+
+use super::world::{bare, generate, order, ranked};
+
+/// A name, and whether the format takes it.
+fn names() -> impl Strategy<Value = (String, bool)> {
+    prop_oneof![
+        8 => "[A-Z][a-zß-öа-я가-힣一-龥]{0,11}".prop_map(|name| (name, true)),
+        1 => "[A-Za-z]{0,3}[\\x00-@\\[-`{-\\x7f\\x{80}-\\x{9f}][A-Za-z]{0,3}".prop_map(|name| (name, false)),
+        1 => Just((String::new(), false)),
+    ]
+}
+
+fn ranks() -> impl Strategy<Value = RaidRanks> {
+    let percentile = || option::weighted(0.9, 0.0..=100.0);
+    let rank = (percentile(), 0u32..1_000, 0u32..40).prop_map(|(best, kills, spec)| {
+        let spec = if spec == 0 { String::new() } else { format!("Spec {spec}, the") };
+        EncounterRank { best, median: best, kills, spec }
+    });
+    (
+        prop_oneof![Just("dps"), Just("hps"), Just("")],
+        percentile(),
+        percentile(),
+        btree_map(2_380u32..2_410, rank, 0..30),
+    )
+        .prop_map(|(metric, best, median, encounters)| RaidRanks {
+            metric: metric.to_owned(),
+            best,
+            median,
+            encounters,
+        })
+}
+
+fn players() -> impl Strategy<Value = Vec<(Player, bool)>> {
+    let raids =
+        btree_map(prop_oneof![Just(26u32), Just(28), 0u32..1_000_000], btree_map(0u32..12, ranks(), 0..4), 0..4);
+    let place =
+        (prop_oneof![Just("EU"), Just("US")], prop_oneof![Just("Tarren Mill"), Just("Азурегос"), Just("Kel'Thuzad")]);
+    let player = (place, names(), 0u32..32, 1_577_836_800i64..2_340_000_000, raids).prop_map(
+        |((region, server), (name, taken), class_id, second, raids)| {
+            let updated_at = Timestamp::from_second(second).unwrap();
+            (Player { class_id, updated_at, raids, ..bare(region, server, &name) }, taken)
+        },
+    );
+    vec(player, 0..40).prop_map(|mut players| {
+        players.iter_mut().zip(1..).for_each(|((player, _), id)| player.id = id);
+        players
+    })
+}
+
+proptest! {
+    #![proptest_config(proptest::test_runner::Config::with_cases(64))]
+
+    #[test]
+    fn every_player_that_is_taken_reads_back(players in players()) {
+        let folder = tempfile::tempdir().unwrap();
+        let all: Vec<Player> = players.iter().map(|(player, _)| player.clone()).collect();
+        let report = generate(folder.path(), &all);
+        let mut newest = BTreeMap::new();
+        let taken = players.iter().filter(|(_, taken)| *taken).map(|(player, _)| player);
+        for player in taken.clone() {
+            let key = (order(player), player.name.as_bytes());
+            let kept = newest.entry(key).or_insert(player);
+            if (player.updated_at, player.id) > (kept.updated_at, kept.id) {
+                *kept = player;
+            }
+        }
+        let expected: Vec<Found> = newest.values().map(|player| Found::expected(player).unwrap()).collect();
+        let found = report.regions.iter().flat_map(|region| read_back(&region.path));
+        assert_eq!(found.collect::<Result<Vec<Found>, _>>().unwrap(), expected);
+        let refused: BTreeSet<u64> = report.refused.iter().map(|refused| refused.id).collect();
+        let kept: BTreeSet<u64> = newest.values().map(|player| player.id).collect();
+        let missing: BTreeSet<u64> = all.iter().map(|player| player.id).filter(|id| !kept.contains(id)).collect();
+        assert_eq!(refused, missing);
+    }
+}
+
+#[test]
+fn the_same_players_give_the_same_bytes_in_whatever_order_they_come() {
+    let mut players: Vec<Player> =
+        (0..200).map(|seed| ranked("EU", "Aa", &super::world::name_of(seed), seed.into())).collect();
+    let mut files = Vec::new();
+    for _ in 0..2 {
+        let folder = tempfile::tempdir().unwrap();
+        let report = generate(folder.path(), &players);
+        files.push(std::fs::read(&report.regions[0].path).unwrap());
+        players.reverse();
+    }
+    assert!(files[0] == files[1]);
+}
+
+#[test]
+fn what_the_file_says_of_its_players() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut ann = bare("EU", "Tarren Mill", "Ann");
+    let rank = EncounterRank { best: Some(95.3), median: None, kills: 12, spec: "Fire".to_owned() };
+    let encounters = [(2398, rank)].into();
+    let ranks = RaidRanks { metric: "dps".to_owned(), best: Some(91.2), median: Some(80.1), encounters };
+    ann.raids.insert(26, [(4, ranks)].into());
+    let report = generate(folder.path(), &[ann]);
+    let text = std::fs::read_to_string(&report.regions[0].path).unwrap();
+    // The example of docs/lua-format.md.
+    let expected = "-- Stint database, format 1, region EU: generated, so changes to it are lost.\n\
+        local S={}\nS[1]=[==[\n\nAnn%;h\"!!\"*d)S6c'\n]==]\nStintDatabases=StintDatabases or {}\n\
+        StintDatabases[\"EU\"]={format=1,region=\"EU\",\nupdatedAt=\"2026-11-20\",players=1,\nspecs={\"Fire\"},\n\
+        sections={26,4,\"dps\"},\nencounters={[26]={2398}},\nservers=[==[\n\n\tTarrenMill\tTarren Mill\ttarren-mill\t1\n\
+        ]==],data=S}\n-- trailer at byte 000000000123\n";
+    assert_eq!(text, expected);
+    let toc = std::fs::read_to_string(folder.path().join("Stint.toc")).unwrap();
+    assert!(toc.ends_with("\nStint.lua\nStint_EU.lua\n"), "{toc}");
+}

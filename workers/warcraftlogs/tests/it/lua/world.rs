@@ -1,0 +1,125 @@
+//! Players to write, and what is to come back of them.
+
+use std::path::Path;
+
+use jiff::Timestamp;
+use stint_warcraftlogs::lua::{DatabaseWriter, Found, Report};
+use stint_warcraftlogs::model::{EncounterRank, Player, RaidRanks, Server};
+
+/// The day on which the worlds of these tests are generated; it is not in the files.
+pub(super) const GENERATED: &str = "2026-11-21T00:00:00Z";
+
+/// A server with the usual three spellings of `Tarren Mill`.
+pub(super) fn server(name: &str) -> Server {
+    Server {
+        name: name.to_owned(),
+        slug: name.to_lowercase().replace(' ', "-").replace('\'', ""),
+        normalized_name: name.replace(' ', ""),
+    }
+}
+
+/// A player without ranks.
+pub(super) fn bare(region: &str, server_name: &str, name: &str) -> Player {
+    Player {
+        id: 1,
+        name: name.to_owned(),
+        class_id: 4,
+        region: region.to_owned(),
+        server: server(server_name),
+        updated_at: "2026-11-20T10:00:00Z".parse().unwrap(),
+        raids: Default::default(),
+    }
+}
+
+/// A player with ranks that the seed decides: three raids, sets of bosses with holes, several specs.
+pub(super) fn ranked(region: &str, server_name: &str, name: &str, seed: u64) -> Player {
+    let mut dice = Dice(seed);
+    let mut player = bare(region, server_name, name);
+    player.id = seed + 1;
+    player.class_id = 1 + dice.below(13);
+    player.updated_at = Timestamp::from_second(1_600_000_000 + i64::from(dice.below(100_000_000))).unwrap();
+    let specs = ["Fire", "Frost", "Beast Mastery", "", "Restoration", "Arms", "Windwalker"];
+    let width = 1 + dice.below(specs.len() as u32);
+    for (raid, bosses) in [(26, 10), (28, 12), (31, 30)] {
+        for difficulty in [1, 3, 4, 5, 10] {
+            if dice.below(2) == 0 {
+                continue;
+            }
+            let mut ranks =
+                RaidRanks { metric: ["dps", "hps"][dice.below(2) as usize].to_owned(), ..RaidRanks::default() };
+            ranks.best = dice.percentile();
+            ranks.median = dice.percentile();
+            let full = dice.below(2) == 0;
+            for boss in 0..bosses {
+                if full || dice.below(3) == 0 {
+                    let (best, kills) = (dice.percentile(), 1 + dice.below(250));
+                    let spec = specs[dice.below(width) as usize].to_owned();
+                    ranks
+                        .encounters
+                        .insert(2_000 + raid * 10 + boss, EncounterRank { best, median: None, kills, spec });
+                }
+            }
+            player.raids.entry(raid).or_default().insert(difficulty, ranks);
+        }
+    }
+    player
+}
+
+/// Different names of letters, some of them not ASCII: the number written in a base of letters.
+pub(super) fn name_of(number: u32) -> String {
+    let letters = ["a", "é", "o", "л", "n", "ß", "금", "s", "u", "i"];
+    let digits: String = number.to_string().bytes().map(|digit| letters[usize::from(digit - b'0')]).collect();
+    format!("{}{digits}", ["Ann", "Åke", "Мир", "가"][number as usize % 4])
+}
+
+/// Writes the players in the order that the writer asks for.
+pub(super) fn generate(folder: &Path, players: &[Player]) -> Report {
+    let mut ordered = players.to_vec();
+    ordered.sort_by(|left, right| order(left).cmp(&order(right)));
+    let mut writer = DatabaseWriter::create(folder).unwrap();
+    ordered.into_iter().for_each(|player| writer.push(player).unwrap());
+    writer.finish(GENERATED.parse().unwrap()).unwrap()
+}
+
+/// Region, server slug, server name, normalized name.
+pub(super) fn order(player: &Player) -> (&str, &str, &str, &str) {
+    (&player.region, &player.server.slug, &player.server.name, &player.server.normalized_name)
+}
+
+/// One line that says everything about a player, the same as `lookup.lua` prints.
+pub(super) fn line(found: Option<&Found>) -> String {
+    let Some(found) = found else { return "nil".to_owned() };
+    let number = |value: Option<f64>| value.map_or("nil".to_owned(), |value| value.to_string());
+    let midnight = found.updated_at.to_zoned(jiff::tz::TimeZone::UTC).unwrap().timestamp().as_second();
+    let mut line = format!("{}|{midnight}", found.class_id);
+    for (raid, difficulties) in &found.raids {
+        for (difficulty, ranks) in difficulties {
+            let (best, median) = (number(ranks.best), number(ranks.median));
+            line += &format!("|{raid}.{difficulty}:{},{best},{median}", ranks.metric);
+            for (encounter, rank) in &ranks.encounters {
+                line += &format!(";{encounter}={}/{}/{}", number(rank.best), rank.kills, rank.spec);
+            }
+        }
+    }
+    line
+}
+
+/// A generator of numbers that is the same on every machine (splitmix64).
+struct Dice(u64);
+
+impl Dice {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    fn below(&mut self, end: u32) -> u32 {
+        (self.next() % u64::from(end)) as u32
+    }
+
+    fn percentile(&mut self) -> Option<f64> {
+        (self.below(20) > 0).then(|| f64::from(self.below(10_001)) / 100.0)
+    }
+}

@@ -1,0 +1,5 @@
+//! One integration binary.
+#![allow(clippy::unwrap_used)]
+
+mod lua;
+mod publish;
