@@ -68,6 +68,7 @@ mod tests {
             in_flight,
             reset_at: Timestamp::UNIX_EPOCH,
             renews_at: Timestamp::UNIX_EPOCH,
+            being_read: false,
             refused: 0,
         }
     }

@@ -6,7 +6,9 @@ pub mod config;
 mod counters;
 mod invoke;
 mod local;
+mod system_clock;
 pub mod telemetry;
 
 pub use counters::{Counters, Totals};
 pub use local::{Changed, LocalHost, Ports};
+pub use system_clock::SystemClock;

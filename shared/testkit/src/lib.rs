@@ -1,1 +1,21 @@
-//! Under construction.
+//! What every adapter is tested with: one conformance suite per port, and a driver of virtual time.
+//!
+//! The suites are the executable specification of `stint_core::ports`. An adapter implements the world of a port and
+//! names the suite once; each sentence of the contract becomes a test of that name:
+//!
+//! ```ignore
+//! stint_testkit::queue_suite!(futures::executor::block_on, world());
+//! ```
+
+#![warn(missing_docs)]
+
+pub mod drive;
+pub mod key_pool;
+pub mod queue;
+mod suite;
+pub mod throttle;
+pub mod wakeups;
+mod world;
+
+pub use drive::{Companions, Driver, drive};
+pub use world::{KeyPoolWorld, QueueWorld, ThrottleWorld, Time, WakeupWorld};

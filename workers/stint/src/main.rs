@@ -1,1 +1,33 @@
-fn main() {}
+//! `stint`: one binary with every fleet, its local host, its stand-in upstreams, and the operator's commands.
+
+mod cli;
+mod commands;
+mod config;
+mod output;
+mod progress;
+mod report;
+mod wiring;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::cli::Cli;
+use crate::output::Output;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let output = Output::new(cli.json);
+    if let Err(error) = stint_host::telemetry::start(&cli.log, output.log_writer()) {
+        output.error(&anyhow::anyhow!(error));
+        return ExitCode::from(2);
+    }
+    match commands::run(cli, &output).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            output.error(&error);
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -10,6 +10,7 @@
 //!   player twice costs points but changes nothing.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use stint_core::clock::{Clock, after};
@@ -58,6 +59,46 @@ pub struct Budget {
     pub unit: Points,
     /// The operator's limit.
     pub concurrency_limit: u32,
+    /// What this process has done with the budget.
+    pub tally: Arc<Tally>,
+}
+
+/// Counts of one process, since it started.
+#[derive(Debug, Default)]
+pub struct Tally {
+    calls: AtomicU64,
+    parked: AtomicU64,
+    readings: AtomicU64,
+}
+
+/// What a [`Tally`] counts.
+#[derive(Clone, Copy, Debug)]
+pub enum Tallied {
+    /// API calls for ranks.
+    Calls,
+    /// Messages parked.
+    Parked,
+    /// Counters read without other work.
+    Readings,
+}
+
+impl Tally {
+    pub(crate) fn count(&self, what: Tallied, times: usize) {
+        self.counter(what).fetch_add(times as u64, Ordering::Relaxed);
+    }
+
+    /// How often so far.
+    pub fn total(&self, what: Tallied) -> u64 {
+        self.counter(what).load(Ordering::Relaxed)
+    }
+
+    fn counter(&self, what: Tallied) -> &AtomicU64 {
+        match what {
+            Tallied::Calls => &self.calls,
+            Tallied::Parked => &self.parked,
+            Tallied::Readings => &self.readings,
+        }
+    }
 }
 
 /// What rebalancing did.
@@ -129,6 +170,7 @@ impl Budget {
                     continue;
                 }
             }
+            self.tally.count(Tallied::Readings, 1);
             read += 1;
         }
         Ok(read)

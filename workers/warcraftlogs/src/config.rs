@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
+use clap::{Args, Parser, ValueEnum};
 use secrecy::{ExposeSecret, SecretString};
 use stint_core::ledger::{KeyId, LedgerSettings};
 use stint_core::points::Points;
@@ -87,7 +87,7 @@ pub struct Settings {
     #[arg(long, env = "LAMBDA_TO_REVIVE", default_value = "rank-fetcher")]
     pub lambda_to_revive: String,
 
-    /// The git repository that databases are pushed to: any URL that git takes. Without it they go to `LUA_OUT`.
+    /// The git repository that databases are pushed to: any URL that git takes. Without it they stay in their folder.
     #[arg(long, env = "LUA_REPOSITORY")]
     pub lua_repository: Option<String>,
 
@@ -95,8 +95,16 @@ pub struct Settings {
     #[arg(long, env = "LUA_BRANCH", default_value = "main")]
     pub lua_branch: String,
 
-    /// The folder that databases are written to when no repository is set; without either, `databases` in `STINT_HOME`.
-    #[arg(long, env = "LUA_OUT")]
+    /// The access token for an `https://` repository.
+    #[arg(long, env = "GIT_TOKEN", hide_env_values = true)]
+    pub git_token: Option<SecretString>,
+
+    /// The private key for an SSH repository; without it the agent is asked.
+    #[arg(long, env = "GIT_SSH_KEY")]
+    pub git_ssh_key: Option<PathBuf>,
+
+    /// Write the databases into this folder, and do not push them. Otherwise they are in `databases` in `STINT_HOME`.
+    #[arg(long, visible_alias = "out", env = "LUA_OUT")]
     pub lua_out: Option<PathBuf>,
 
     /// Who the commits are by.
@@ -135,7 +143,19 @@ pub struct Key {
     pub secret: SecretString,
 }
 
+/// The settings alone, for reading them from the environment.
+#[derive(Parser)]
+struct FromEnvironment {
+    #[command(flatten)]
+    settings: Settings,
+}
+
 impl Settings {
+    /// The settings of the environment, with the defaults for those that are not set. An error names the variable.
+    pub fn from_environment() -> Result<Settings, clap::Error> {
+        FromEnvironment::try_parse_from(["stint"]).map(|parsed| parsed.settings)
+    }
+
     /// The ids of the keys in use.
     pub fn key_ids(&self) -> Vec<KeyId> {
         self.wcl_keys.iter().map(|key| key.id.clone()).collect()

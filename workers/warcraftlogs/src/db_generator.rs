@@ -21,7 +21,7 @@ const PAGE: usize = 2_000;
 /// Generates and publishes the databases.
 pub struct DbGenerator {
     players: Arc<dyn Players>,
-    publisher: Arc<dyn Publisher>,
+    publisher: Option<Arc<dyn Publisher>>,
     folder: PathBuf,
 }
 
@@ -34,8 +34,8 @@ struct Summary {
 }
 
 impl DbGenerator {
-    /// A generator that works in `folder` and publishes from there.
-    pub fn new(players: Arc<dyn Players>, publisher: Arc<dyn Publisher>, folder: PathBuf) -> DbGenerator {
+    /// A generator that writes into `folder`, and publishes from there if there is a publisher.
+    pub fn new(players: Arc<dyn Players>, publisher: Option<Arc<dyn Publisher>>, folder: PathBuf) -> DbGenerator {
         DbGenerator { players, publisher, folder }
     }
 }
@@ -53,7 +53,11 @@ impl Worker for DbGenerator {
     async fn run(&self, _event: Event, invocation: &Invocation) -> Result<Outcome, WorkerError> {
         let failed = |error: anyhow::Error| WorkerError::Failed(format!("{error:#}"));
         let report = generate(&*self.players, self.folder.clone(), invocation).await.map_err(failed)?;
-        let published = self.publisher.publish(&self.folder, &message(&report)).await;
+        let Some(publisher) = &self.publisher else {
+            let published = format!("files in {}", self.folder.display());
+            return Ok(Outcome::report(Summary { report, published }));
+        };
+        let published = publisher.publish(&self.folder, &message(&report)).await;
         let published = published.map_err(|error| WorkerError::Failed(error.to_string()))?;
         Ok(Outcome::report(Summary { report, published: describe(&published) }))
     }
@@ -88,7 +92,6 @@ fn message(report: &Report) -> String {
 fn describe(published: &Published) -> String {
     match published {
         Published::Unchanged => "nothing changed".into(),
-        Published::Copied { files, folder } => format!("{files} files into {}", folder.display()),
         Published::Pushed { commit, attempts: 1 } => format!("commit {commit}"),
         Published::Pushed { commit, attempts } => format!("commit {commit}, after {attempts} pushes"),
     }

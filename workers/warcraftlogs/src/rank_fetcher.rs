@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
-use stint_core::ledger::{Ask, Grant, Reservation};
+use stint_core::ledger::{Ask, Grant, KeyState, KeyStatus, Reservation};
 use stint_core::points::Points;
 use stint_core::ports::{Delivery, Parked, PortResult, Receipt};
 use stint_core::worker::{
@@ -20,7 +20,7 @@ use stint_core::worker::{
 };
 
 use crate::batch::{Batch, Group};
-use crate::budget::{BATCH, Budget};
+use crate::budget::{BATCH, Budget, Tallied};
 use crate::client::{Answer, RanksOf};
 use crate::config::BudgetStrategy;
 use crate::message::QUEUE;
@@ -124,7 +124,7 @@ async fn fetch(
             Reservation::Granted(grant) => call(batch, &group, &grant, budget, players, &mut report).await?,
             Reservation::Unpriceable { unit, largest } => batch.reject_unpriceable(&group, unit, largest),
             Reservation::Refused { .. } if budget.read_counters(budget.unit).await? > 0 => {}
-            Reservation::Refused { .. } if refunds_are_due(budget, invocation).await? => {
+            Reservation::Refused { .. } if points_are_due(budget, invocation).await? => {
                 invocation.clock().sleep(PATIENCE).await;
             }
             Reservation::Refused { .. } => {
@@ -153,6 +153,7 @@ async fn call(
 ) -> PortResult<()> {
     let asked: Vec<RanksOf> = group.paid(&grant.taken);
     report.calls += 1;
+    budget.tally.count(Tallied::Calls, 1);
     let (end, answer) = budget.api.ranks(&grant.hold.key, &asked).await;
     budget.pool.settle(&grant.hold, end).await?;
     match answer {
@@ -170,13 +171,13 @@ async fn call(
     Ok(())
 }
 
-/// Whether calls in flight hold so much that a refund may pay for a unit. Worth a short wait: a message that is
-/// parked costs another receive.
-async fn refunds_are_due(budget: &Budget, invocation: &Invocation) -> PortResult<bool> {
+/// Whether points may come within moments: from calls in flight that hold so much that a refund may pay for a unit, or
+/// from a key that is being read. Worth a short wait: a message that is parked costs another receive.
+async fn points_are_due(budget: &Budget, invocation: &Invocation) -> PortResult<bool> {
     let keys = budget.pool.keys().await?;
-    let due = |key: &stint_core::ledger::KeyStatus| {
-        let open = key.state == stint_core::ledger::KeyState::Open;
-        open && key.in_flight > 0 && key.free.saturating_add(key.held) >= budget.unit
+    let due = |key: &KeyStatus| {
+        let refund = key.in_flight > 0 && key.free.saturating_add(key.held) >= budget.unit;
+        key.being_read || (key.state == KeyState::Open && refund)
     };
     Ok(keys.iter().any(due) && invocation.has_time_for(budget.api.call_timeout() + PATIENCE))
 }
@@ -186,6 +187,7 @@ async fn park(batch: &mut Batch, budget: &Budget, invocation: &Invocation, repor
     let parked: Vec<Parked> = batch.unserved(budget.queue.name(), invocation.now());
     budget.pool.park(&parked).await?;
     report.parked += parked.len();
+    budget.tally.count(Tallied::Parked, parked.len());
     batch.forget_unserved();
     Ok(())
 }

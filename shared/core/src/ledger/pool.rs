@@ -29,9 +29,10 @@ pub struct LedgerSettings {
 }
 
 impl LedgerSettings {
-    /// Before the reset nothing is granted for this long: a twentieth of the window, at most two seconds.
+    /// Before the reset nothing is granted for this long: a second by which our estimate of the reset may be late,
+    /// since the upstream rounds up, and the time of a call, which is a small part of the window.
     pub fn edge(&self) -> Duration {
-        (self.window / 20).min(Duration::from_secs(2))
+        RESET_MARGIN + (self.window / 20).min(Duration::from_secs(1))
     }
 }
 
@@ -77,6 +78,8 @@ pub struct KeyStatus {
     pub reset_at: Timestamp,
     /// When it may lend more than now: a new window can be read, or its rest is over.
     pub renews_at: Timestamp,
+    /// Somebody reads the counter at this moment, so it may lend soon.
+    pub being_read: bool,
     /// Calls that the upstream refused for lack of points, ever.
     pub refused: u64,
 }
@@ -263,6 +266,7 @@ impl Ledger {
             in_flight: account.in_flight(),
             reset_at: account.reset_at,
             renews_at: renews_at(account, now),
+            being_read: account.reading_until.is_some_and(|until| now < until),
             refused: account.refused,
         }
     }
@@ -286,8 +290,8 @@ impl Ledger {
 }
 
 fn renews_at(account: &Account, now: Timestamp) -> Timestamp {
-    let paused = account.paused_until.filter(|until| now < *until);
-    paused.unwrap_or_else(|| after(account.reset_at, RESET_MARGIN))
+    let resting = account.rests_until().filter(|until| now < *until);
+    resting.unwrap_or_else(|| after(account.reset_at, RESET_MARGIN))
 }
 
 fn wants_reading(account: &Account, settings: &LedgerSettings, needed: Points, now: Timestamp) -> bool {

@@ -59,7 +59,9 @@ impl Ask {
             let mut left = room;
             let units = self.messages[index].iter().take_while(|unit| {
                 let fits = **unit <= left;
-                left = left.saturating_sub(**unit);
+                if fits {
+                    left = left.saturating_sub(**unit);
+                }
                 fits
             });
             (units.count(), room.saturating_sub(left))

@@ -43,7 +43,8 @@ impl WarcraftLogs {
         if !account.admit(now) {
             return answers::points_used_up(rates.reset_in.max(1));
         }
-        let reports = Reports { population: &self.population, seed: self.options.seed, started: self.options.started };
+        let (seed, started) = (self.options.seed, self.options.started);
+        let reports = Reports { population: &self.population, seed, started, now };
         let outcome = graphql::answer(request.body(), World { reports, rates });
         account.charge(now, Points::from_micros(outcome.cost_micros));
         if let Some(status) = luck.fails_after_charge {

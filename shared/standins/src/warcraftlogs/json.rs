@@ -10,6 +10,11 @@ pub(crate) fn key(out: &mut String, name: &str) {
 /// A string.
 pub(crate) fn text(out: &mut String, text: &str) {
     out.push('"');
+    if text.bytes().all(|byte| byte >= b' ' && byte != b'"' && byte != b'\\') {
+        out.push_str(text);
+        out.push('"');
+        return;
+    }
     for character in text.chars() {
         match character {
             '"' => out.push_str("\\\""),
@@ -34,7 +39,7 @@ pub(crate) fn number(out: &mut String, mut value: u64) {
             break;
         }
     }
-    digits[first..].iter().for_each(|&digit| out.push(char::from(digit)));
+    out.push_str(std::str::from_utf8(&digits[first..]).unwrap_or_default());
 }
 
 /// A whole number that may be below zero.

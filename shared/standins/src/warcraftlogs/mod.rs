@@ -23,7 +23,7 @@ mod upstream;
 
 pub use books::{Books, KeyBook, PageReads, WindowBook};
 pub use graphql::ServedField;
-pub use options::{Ban, BanForm, Faults, Options, Rate, Shares, StandinKey};
+pub use options::{Ban, BanForm, Detail, Faults, Options, Rate, Shares, StandinKey};
 pub use population::{Character, Fate, Population};
 pub use realms::Realm;
 pub use standing::{TrueEncounter, TrueRanks};

@@ -10,12 +10,14 @@ use stint_core::points::Points;
 pub struct Options {
     /// Decides everything that looks like chance.
     pub seed: u64,
-    /// How many players there are.
+    /// How many players there are, up to twenty million (ids are 32 bits wide).
     pub players: u32,
     /// The (raid, difficulty) pairs that are ranked. At most 32; known raids are 26, 28 and 29.
     pub rankings: Vec<(u32, u32)>,
     /// How many players are not what one expects.
     pub shares: Shares,
+    /// How much a ranking tells.
+    pub detail: Detail,
     /// The keys that may ask.
     pub keys: Vec<StandinKey>,
     /// How long a key's points last before they are granted anew.
@@ -37,6 +39,17 @@ pub struct Options {
     pub ban: Ban,
     /// What goes wrong by itself.
     pub faults: Faults,
+}
+
+/// How much a ranking tells.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Detail {
+    /// As the real API: every boss, and all stars.
+    #[default]
+    Full,
+    /// Only the first boss, and no all stars: a sixth of the bytes, for simulations of months in which prices matter
+    /// and ranks do not. What is true of a player is cut down alike.
+    Sparse,
 }
 
 /// One key of the API.
@@ -118,6 +131,7 @@ impl Default for Options {
             players: 1000,
             rankings: Options::all_rankings(),
             shares: Shares::default(),
+            detail: Detail::default(),
             keys: Options::phased_keys(&[Points::whole(18_000), Points::whole(3_600)], HOUR),
             window: HOUR,
             reset_lag: Duration::ZERO,

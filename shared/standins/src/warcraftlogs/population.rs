@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::facts::{self, CLASSES};
 use super::names::name;
-use super::options::{Options, Shares};
+use super::options::{Detail, Options, Shares};
 use super::realms::{Realm, Realms};
 use super::standing::{Standing, TrueRanks};
 use crate::draw::{Draw, Stream, mix};
@@ -18,6 +18,9 @@ const ID_STRIDE: u64 = 31;
 const TRANSFERRED: u64 = 1_500_000_000;
 /// How many of a thousand players take part in each pair besides their first.
 const FURTHER_PAIR_PER_MILLE: u32 = 250;
+
+/// Who takes part in what is kept in the bits of a number.
+const MOST_RANKINGS: usize = 32;
 
 /// What asking for a character comes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -76,6 +79,7 @@ pub struct Population {
     players: u32,
     rankings: Vec<(u32, u32)>,
     shares: Shares,
+    detail: Detail,
     realms: Realms,
     /// By pair: who takes part, in the order of the ranking. Four bytes a row, made when first asked for.
     tables: Vec<OnceLock<Vec<u32>>>,
@@ -85,13 +89,17 @@ pub struct Population {
 
 impl Population {
     pub(crate) fn new(options: &Options) -> Population {
-        let tables = options.rankings.iter().map(|_| OnceLock::new()).collect();
-        let rankings = options.rankings.clone();
+        let mut rankings = options.rankings.clone();
+        rankings.sort_unstable();
+        rankings.dedup();
+        rankings.truncate(MOST_RANKINGS);
+        let tables = rankings.iter().map(|_| OnceLock::new()).collect();
         Population {
             seed: options.seed,
             players: options.players,
             rankings,
             shares: options.shares,
+            detail: options.detail,
             realms: Realms::new(),
             tables,
             by_name: OnceLock::new(),
@@ -114,7 +122,7 @@ impl Population {
         players.filter(|&player| self.profile(player).fate == fate).map(|player| self.id(player)).collect()
     }
 
-    /// The pairs that exist, as the options name them.
+    /// The pairs that exist, ascending.
     pub fn rankings(&self) -> &[(u32, u32)] {
         &self.rankings
     }
@@ -148,7 +156,7 @@ impl Population {
     }
 
     /// The ranks of the character with `id` in its default metric. `None` when there is no such character; without
-    /// kills when it takes no part.
+    /// kills when it takes no part. Whether asking would show them is its [`Fate`]'s to say.
     pub fn true_ranks(&self, id: u64, raid: u32, difficulty: u32) -> Option<TrueRanks> {
         let player = self.find(id)?;
         let zone = facts::zone(raid)?;
@@ -172,7 +180,7 @@ impl Population {
         let takes_part = pair.is_some_and(|bit| self.participation(player) & (1 << bit) != 0);
         let subject = u64::from(player) << 32 | u64::from(zone.id) << 8 | u64::from(difficulty);
         let draw = Draw::of(self.seed, Stream::Standing, subject);
-        Standing::new(profile, zone, difficulty, metric, takes_part.then_some(draw))
+        Standing::new(profile, zone, difficulty, metric, self.detail, takes_part.then_some(draw))
     }
 
     /// Who stands in the ranking of a pair, the best first.

@@ -1,9 +1,7 @@
 //! Reports: who raided together, and when. Like the players, they are derived, not stored.
 
-use std::time::Duration;
-
 use jiff::Timestamp;
-use stint_core::clock::{before, to_millis};
+use stint_core::clock::to_millis;
 
 use super::facts::{self, Zone};
 use super::population::Population;
@@ -11,11 +9,11 @@ use crate::draw::{Draw, Stream, mix};
 
 /// Ranked characters in a report.
 const RAIDERS: usize = 20;
-/// How far back the oldest report lies.
-const SPAN: Duration = Duration::from_secs(7 * 24 * 3600);
-/// How old the newest report is, and how long each of them runs.
-const NEWEST: Duration = Duration::from_secs(4 * 3600);
+/// Everybody raids once in this time, and again in the next. The oldest report lies so far before the beginning.
+const CYCLE_MILLIS: i64 = 7 * 24 * 3600 * 1000;
+/// How long a raid takes, and when its report can be read.
 const LENGTH_MILLIS: i64 = 3 * 3600 * 1000;
+const READABLE_MILLIS: i64 = 4 * 3600 * 1000;
 /// Letters of a code that carry the report, and those that make a guessed code fail.
 const CODE_LETTERS: usize = 11;
 const CHECK_LETTERS: usize = 5;
@@ -27,8 +25,8 @@ const FACTOR: u64 = 0x9E37_79B9_7F4A_7C15;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Report {
     pub(crate) zone: &'static Zone,
-    /// 0 is the newest report of the zone.
-    pub(crate) age: u64,
+    /// 0 is the first report of the zone.
+    pub(crate) number: u64,
     pub(crate) difficulty: u32,
     /// Which rows of the ranking took part.
     first_row: usize,
@@ -36,49 +34,50 @@ pub(crate) struct Report {
     pub(crate) end_millis: i64,
 }
 
-/// The reports over one population.
+/// The reports over one population, as they can be read now.
 #[derive(Debug)]
 pub(crate) struct Reports<'p> {
     pub(crate) population: &'p Population,
     pub(crate) seed: u64,
     pub(crate) started: Timestamp,
+    pub(crate) now: Timestamp,
 }
 
 impl<'p> Reports<'p> {
-    /// How many reports a zone has.
+    /// How many reports of a zone can be read. A week's worth is there from the beginning.
     pub(crate) fn count(&self, zone: &Zone) -> u64 {
-        self.difficulties(zone).map(|(_, count)| count).sum()
+        let passed = to_millis(self.now) - to_millis(self.started) + CYCLE_MILLIS;
+        let reports = u128::from(self.cycle(zone)) * u128::from(u64::try_from(passed).unwrap_or(0));
+        u64::try_from(reports.div_ceil(CYCLE_MILLIS as u128)).unwrap_or(u64::MAX)
     }
 
-    /// The ages of the reports of `zone` that began from `start` to `end` (milliseconds).
+    /// The ages of the reports of `zone` that began from `start` to `end` (milliseconds). The newest has age 0.
     pub(crate) fn between(&self, zone: &'static Zone, start: Option<i64>, end: Option<i64>) -> std::ops::Range<u64> {
-        let count = self.count(zone);
-        let started = |age: u64| self.start_millis(age, count);
+        let (count, cycle) = (self.count(zone), self.cycle(zone));
+        let started = |age: u64| self.start_millis(count - 1 - age, cycle);
         let first = partition(count, |age| end.is_some_and(|end| started(age) > end));
         let last = partition(count, |age| start.is_none_or(|start| started(age) >= start));
         first..last.max(first)
     }
 
     /// The report of `zone` that has `age` younger ones.
-    pub(crate) fn get(&self, zone: &'static Zone, age: u64) -> Option<Report> {
-        let count = self.count(zone);
-        if age >= count {
+    pub(crate) fn aged(&self, zone: &'static Zone, age: u64) -> Option<Report> {
+        self.get(zone, self.count(zone).checked_sub(age + 1)?)
+    }
+
+    /// A report of `zone`, by its number.
+    pub(crate) fn get(&self, zone: &'static Zone, number: u64) -> Option<Report> {
+        if number >= self.count(zone) {
             return None;
         }
-        let start_millis = self.start_millis(age, count);
+        let cycle = self.cycle(zone);
+        let start_millis = self.start_millis(number, cycle);
         // Difficulties alternate over time instead of following each other.
-        let mut place = (u128::from(age) * u128::from(stride(count)) % u128::from(count)) as u64;
+        let mut place = (u128::from(number % cycle) * u128::from(stride(cycle)) % u128::from(cycle)) as u64;
         for (difficulty, reports) in self.difficulties(zone) {
             if place < reports {
-                let end_millis = start_millis + LENGTH_MILLIS;
-                return Some(Report {
-                    zone,
-                    age,
-                    difficulty,
-                    first_row: place as usize * RAIDERS,
-                    start_millis,
-                    end_millis,
-                });
+                let (end_millis, first_row) = (start_millis + LENGTH_MILLIS, place as usize * RAIDERS);
+                return Some(Report { zone, number, difficulty, first_row, start_millis, end_millis });
             }
             place -= reports;
         }
@@ -94,7 +93,7 @@ impl<'p> Reports<'p> {
 
     /// The code by which a report is asked for.
     pub(crate) fn code(&self, report: &Report) -> String {
-        let value = u64::from(report.zone.id) << 40 | report.age;
+        let value = u64::from(report.zone.id) << 40 | report.number;
         let mut code = letters((value ^ mix(self.seed)).wrapping_mul(FACTOR), CODE_LETTERS);
         code.push_str(&self.check(value));
         code
@@ -112,10 +111,15 @@ impl<'p> Reports<'p> {
         letters(Draw::of(self.seed, Stream::Report, value).bits(), CHECK_LETTERS)
     }
 
-    fn start_millis(&self, age: u64, count: u64) -> i64 {
-        let span = SPAN.as_millis() as u64;
-        let offset = (u128::from(span) * u128::from(age) / u128::from(count.max(1))) as i64;
-        to_millis(before(self.started, NEWEST)) - offset
+    fn start_millis(&self, number: u64, cycle: u64) -> i64 {
+        let offset = u128::from(number) * CYCLE_MILLIS as u128 / u128::from(cycle.max(1));
+        let origin = to_millis(self.started) - READABLE_MILLIS - CYCLE_MILLIS;
+        origin.saturating_add(i64::try_from(offset).unwrap_or(i64::MAX))
+    }
+
+    /// How many reports it takes for everybody to have raided once.
+    fn cycle(&self, zone: &Zone) -> u64 {
+        self.difficulties(zone).map(|(_, reports)| reports).sum()
     }
 
     /// The difficulties of a zone, with the number of their reports.
@@ -174,20 +178,24 @@ mod tests {
     use super::*;
     use crate::warcraftlogs::Options;
 
+    fn at_the_beginning(population: &Population) -> Reports<'_> {
+        Reports { population, seed: 1, started: Timestamp::UNIX_EPOCH, now: Timestamp::UNIX_EPOCH }
+    }
+
     #[test]
     fn reports_cover_every_ranked_player_and_are_found_by_code() {
         let population = Population::new(&Options { players: 3000, ..Options::default() });
-        let reports = Reports { population: &population, seed: 1, started: Timestamp::UNIX_EPOCH };
+        let reports = at_the_beginning(&population);
         let zone = facts::zone(28).expect("a known zone");
         let (mut seen, mut codes) = (BTreeSet::new(), BTreeSet::new());
         let mut last_start = i64::MAX;
         for age in 0..reports.count(zone) {
-            let report = reports.get(zone, age).expect("a report");
+            let report = reports.aged(zone, age).expect("a report");
             assert!(report.start_millis <= last_start);
             last_start = report.start_millis;
             seen.extend(reports.raiders(&report).iter().map(|player| population.id(*player)));
             let code = reports.code(&report);
-            assert_eq!((code.len(), reports.find(&code).map(|found| found.age)), (16, Some(age)));
+            assert_eq!((code.len(), reports.find(&code).map(|found| found.number)), (16, Some(report.number)));
             assert!(codes.insert(code));
         }
         let expected = population.discoverable(&[(28, 3), (28, 4), (28, 5)]);
@@ -198,13 +206,28 @@ mod tests {
     #[test]
     fn a_range_of_time_is_a_range_of_reports() {
         let population = Population::new(&Options::default());
-        let reports = Reports { population: &population, seed: 1, started: Timestamp::UNIX_EPOCH };
+        let reports = at_the_beginning(&population);
         let zone = facts::zone(26).expect("a known zone");
         let count = reports.count(zone);
         assert_eq!(reports.between(zone, None, None), 0..count);
-        let third = reports.get(zone, 3).expect("a report").start_millis;
+        let third = reports.aged(zone, 3).expect("a report").start_millis;
         assert_eq!(reports.between(zone, Some(third), None), 0..4);
         assert_eq!(reports.between(zone, None, Some(third)), 3..count);
         assert!(reports.between(zone, Some(i64::MAX - 1), None).is_empty());
+    }
+
+    #[test]
+    fn new_reports_appear_as_time_passes_and_old_ones_stay() {
+        let population = Population::new(&Options::default());
+        let zone = facts::zone(26).expect("a known zone");
+        let before = at_the_beginning(&population);
+        let oldest = before.get(zone, 0).expect("a report");
+        let week_later = Timestamp::from_millisecond(CYCLE_MILLIS).expect("an instant");
+        let later = Reports { now: week_later, ..at_the_beginning(&population) };
+        assert_eq!(later.count(zone), 2 * before.count(zone));
+        let newest = later.aged(zone, 0).expect("a report");
+        assert!(newest.end_millis < to_millis(week_later));
+        assert!(before.find(&later.code(&newest)).is_none());
+        assert_eq!(later.find(&later.code(&oldest)).map(|found| found.start_millis), Some(oldest.start_millis));
     }
 }

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::facts::{CLASSES, Zone, heals};
+use super::options::Detail;
 use super::population::Profile;
 use crate::draw::{Draw, mix};
 
@@ -34,6 +35,7 @@ pub(crate) struct Kill {
 pub(crate) struct Standing {
     pub(crate) metric: Metric,
     kills: [Option<Kill>; MOST_ENCOUNTERS],
+    detail: Detail,
 }
 
 /// The name of a metric, as the API writes it.
@@ -91,6 +93,7 @@ impl Standing {
         zone: &Zone,
         difficulty: u32,
         asked: Option<&str>,
+        detail: Detail,
         draw: Option<Draw>,
     ) -> Standing {
         let specs = CLASSES[profile.class_id as usize - 1].specs;
@@ -99,19 +102,29 @@ impl Standing {
             None | Some("default") => Metric::Default(own),
             Some(asked) => Metric::Asked(asked.to_owned()),
         };
-        let mut standing = Standing { metric, kills: [None; MOST_ENCOUNTERS] };
+        let mut standing = Standing { metric, kills: [None; MOST_ENCOUNTERS], detail };
         let Some(mut draw) = draw else { return standing };
         let other_metric = if standing.metric.name() == own { 0 } else { mix(hash(standing.metric.name())) };
         let progress = progress(zone.encounters.len() as u64, difficulty, profile.skill, &mut draw);
-        for kill in standing.kills.iter_mut().take(progress as usize) {
+        let told = standing.told(zone).min(progress as usize);
+        for kill in &mut standing.kills[..told] {
             *kill = Some(Kill::drawn(profile, specs, other_metric, &mut draw));
         }
         standing
     }
 
-    /// One for each boss of `zone`.
+    /// One for each boss of `zone` that is told of.
     pub(crate) fn kills(&self, zone: &Zone) -> &[Option<Kill>] {
-        &self.kills[..zone.encounters.len()]
+        &self.kills[..self.told(zone)]
+    }
+
+    fn told(&self, zone: &Zone) -> usize {
+        if self.detail == Detail::Sparse { 1 } else { zone.encounters.len() }
+    }
+
+    /// Whether all stars are told of.
+    pub(crate) fn has_all_stars(&self) -> bool {
+        self.detail == Detail::Full
     }
 
     /// The means of the best and of the median percentiles, added up in the order of the bosses.

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use http::StatusCode;
 use serde_json::{Value, json};
-use stint_standins::warcraftlogs::{Fate, Options, Shares};
+use stint_standins::warcraftlogs::{Detail, Fate, Options, Shares};
 
 use crate::client::{Client, RECORDED, body, ranking};
 
@@ -122,6 +122,25 @@ fn a_transferred_character_names_its_canonical_id() {
         let expected = json!({"id": id, "canonicalID": moved.canonical_id, "name": moved.name});
         assert_eq!(answer["data"]["characterData"]["character"], expected);
     }
+}
+
+#[test]
+fn sparse_answers_are_short_and_true_and_cost_the_same() {
+    let options = Options { shares: Shares::NONE, ..Options::default() };
+    let mut full = Client::new(options.clone());
+    let mut sparse = Client::new(Options { detail: Detail::Sparse, ..options });
+    let population = sparse.population();
+    for id in population.discoverable(&[(29, 5)]).into_iter().take(30) {
+        let answer = scalar(&mut sparse, id, 29, 5);
+        let truth = population.true_ranks(id, 29, 5).expect("a character");
+        let rankings = answer["rankings"].as_array().expect("a list");
+        assert_eq!((rankings.len(), truth.encounters.len(), &answer["allStars"]), (1, 1, &json!([])));
+        assert_eq!((rankings[0]["rankPercent"].as_f64(), truth.best), (truth.best, Some(truth.encounters[0].best)));
+        let whole = scalar(&mut full, id, 29, 5);
+        assert_eq!(whole["rankings"][0]["rankPercent"], rankings[0]["rankPercent"]);
+        assert!(whole.to_string().len() > 3 * answer.to_string().len());
+    }
+    assert_eq!(full.upstream.books().charged, sparse.upstream.books().charged);
 }
 
 /// What each member of a recorded answer may hold, with list positions left out: `rankings[].spec` → null, string.

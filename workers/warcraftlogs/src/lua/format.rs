@@ -10,9 +10,9 @@
 //! specs   = count count*       how many, then each one's number in `specs`
 //! section = count killed pair pair cell*
 //!                              number in `sections` (raid, difficulty, metric); best and median average in tenths, plus 1
-//! killed  = digit              below 47: the first so many encounters of the raid, all of them; from 47 on: that
+//! killed  = digit              below 47: so many encounters, the first of the raid; from 47 on: that
 //!           digit*             minus 47 digits follow, six encounters each, lowest bit first
-//! cell    = digit*3 or digit*4 (tenths plus 1) * 201 + kills) * number of specs + spec; 4 digits from 5 specs on
+//! cell    = digit*3 or digit*4 ((tenths plus 1) * 201 + kills) * number of specs + spec; 4 digits from 5 specs on
 //! count   = digit              below 93: the number; 93: a pair follows, which is the number minus 93
 //! ```
 //!
@@ -41,7 +41,7 @@ pub const MAX_SERVERS: usize = 65_000;
 pub(super) const ZERO: u8 = b'!';
 /// How many digits there are.
 pub(super) const BASE: u32 = 94;
-/// From this digit on, [`killed`](self) is followed by bits; below it, it is a length.
+/// From this digit on, `killed` is followed by bits; below it, it is a length.
 pub(super) const BITS_FOLLOW: u32 = 47;
 /// Encounters in one digit of bits.
 pub(super) const BITS_PER_DIGIT: usize = 6;

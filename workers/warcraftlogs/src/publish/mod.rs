@@ -1,8 +1,7 @@
-//! Where freshly generated databases go: a folder, or a branch of a git repository.
+//! Where freshly generated databases go: a branch of a git repository.
 
 mod commit;
 mod credentials;
-mod folder;
 mod git;
 mod remote;
 
@@ -12,13 +11,11 @@ use std::path::{Path, PathBuf};
 use async_trait::async_trait;
 
 pub use credentials::redact;
-pub use folder::Folder;
 pub use git::{Git, GitSettings, Step};
 
 /// Puts the files of a folder where users get them.
 ///
-/// A crash at any point leaves the target with the old files or with the new ones (a folder: each file so), and the next
-/// call succeeds whatever the crash left behind. Calls on one publisher wait for each other.
+/// A crash at any point leaves the target with the old files or with the new ones, and the next call succeeds whatever the crash left behind. Calls on one publisher wait for each other.
 #[async_trait]
 pub trait Publisher: Send + Sync {
     /// Publishes the files that lie in `folder` itself; hidden ones and folders are left alone. `message` says what
@@ -31,13 +28,6 @@ pub trait Publisher: Send + Sync {
 pub enum Published {
     /// The target had the same files already.
     Unchanged,
-    /// So many files were replaced or added in this folder.
-    Copied {
-        /// Those that differed.
-        files: usize,
-        /// Where they are now.
-        folder: PathBuf,
-    },
     /// A commit was pushed.
     Pushed {
         /// Its id.
@@ -123,4 +113,14 @@ fn fresh_files(folder: &Path) -> Result<Vec<FreshFile>, PublishError> {
     }
     files.sort_by(|left, right| left.name.cmp(&right.name));
     if files.is_empty() { Err(PublishError::NoFiles(folder.to_owned())) } else { Ok(files) }
+}
+
+/// Makes an empty repository at `path` to push to, or leaves the one that is there.
+pub fn create_repository(path: &Path) -> Result<(), PublishError> {
+    git2::Repository::init_bare(path).map(drop).map_err(|error| PublishError::Git {
+        step: "create a repository at",
+        url: path.display().to_string(),
+        reason: error.message().to_owned(),
+        remedy: "choose a folder that can be written",
+    })
 }

@@ -1,14 +1,13 @@
 //! The collections in a SQLite file, `warcraftlogs.db`. Documents are kept as the JSON of their model; what is searched
 //! for stands beside them in columns.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use stint_core::clock::Clock;
 use stint_core::ports::PortResult;
 use stint_embedded::rusqlite::{Connection, Result, Row, params};
-use stint_embedded::{Database, Mode};
+use stint_embedded::{Database, Embedded};
 
 use super::{Damaged, Discovered, Discovers, Page};
 use crate::model::{PlayerId, RaidsToScrap};
@@ -52,14 +51,9 @@ pub struct SqliteStore {
 }
 
 impl SqliteStore {
-    /// Opens the fleet's file in the folder `home`.
-    pub fn open(home: &Path, mode: Mode, clock: Arc<dyn Clock>) -> PortResult<SqliteStore> {
-        Ok(SqliteStore { database: Database::open(&home.join(FILE), MIGRATIONS, mode)?, clock })
-    }
-
-    /// A store in memory, for tests and simulation.
-    pub fn in_memory(clock: Arc<dyn Clock>) -> PortResult<SqliteStore> {
-        Ok(SqliteStore { database: Database::in_memory(MIGRATIONS)?, clock })
+    /// Opens the fleet's file in the folder of `embedded`.
+    pub fn open(embedded: &Embedded, clock: Arc<dyn Clock>) -> PortResult<SqliteStore> {
+        Ok(SqliteStore { database: embedded.database(FILE, MIGRATIONS)?, clock })
     }
 }
 

@@ -7,6 +7,7 @@ mod character;
 mod execution;
 mod plan;
 mod rankings;
+mod reader;
 mod report;
 mod schema;
 mod values;
@@ -74,8 +75,11 @@ fn execute(body: &[u8], world: World<'_>) -> Result<Outcome, String> {
         format!("GraphQL Request must include at least one of those two parameters: \"query\" or \"queryId\" ({error})")
     };
     let posted: Posted = serde_json::from_slice(body).map_err(unreadable)?;
-    let document = graphql_parser::parse_query::<&str>(&posted.query)
-        .map_err(|error| format!("Syntax Error: {}", error.to_string().trim().replace('\n', " ")))?;
+    let document = match reader::read(&posted.query) {
+        Some(document) => document,
+        None => graphql_parser::parse_query::<&str>(&posted.query)
+            .map_err(|error| format!("Syntax Error: {}", error.to_string().trim().replace('\n', " ")))?,
+    };
     let variables = posted.variables.unwrap_or_default();
     let plan = Plan::new(&document, posted.operation_name.as_deref(), &variables)?;
     Ok(Execution::new(world, plan.variables).run(&plan.nodes))

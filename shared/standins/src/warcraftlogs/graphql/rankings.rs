@@ -33,7 +33,9 @@ pub(super) fn write(out: &mut String, asked: &Asked, standing: &Standing) {
     out.push_str(",\"zone\":");
     json::number(out, asked.zone.id.into());
     out.push_str(",\"allStars\":[");
-    all_stars(out, asked, standing);
+    if standing.has_all_stars() {
+        all_stars(out, asked, standing);
+    }
     out.push_str("],\"rankings\":[");
     for (position, (encounter, kill)) in asked.zone.encounters.iter().zip(standing.kills(asked.zone)).enumerate() {
         if position > 0 {

@@ -44,7 +44,7 @@ impl<'d> Execution<'d> {
         let page = positive(self.int(node, "page")).max(1);
         let first = ages.start.saturating_add((page - 1).saturating_mul(per_page)).min(ages.end);
         let shown = first..first.saturating_add(per_page).min(ages.end);
-        let reports = shown.filter_map(|age| self.world.reports.get(zone, age)).collect();
+        let reports = shown.filter_map(|age| self.world.reports.aged(zone, age)).collect();
         let listed = Listed { reports, total: ages.end - ages.start, per_page, page };
         self.object(&node.children, |execution, field| execution.listed_field(&listed, field));
     }
@@ -110,7 +110,7 @@ impl<'d> Execution<'d> {
     /// One kill for each boss that the raid got to, and a wipe on the next one.
     fn fights(&mut self, report: &Report, node: &Node<'d>) {
         let encounters = report.zone.encounters;
-        let subject = u64::from(report.zone.id) << 40 | report.age;
+        let subject = u64::from(report.zone.id) << 40 | report.number;
         let mut draw = Draw::of(self.world.reports.seed, Stream::Report, subject);
         let killed = draw.within(1, encounters.len() as u64) as usize;
         let wanted_kill = match self.text(node, "killType") {

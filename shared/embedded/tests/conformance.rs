@@ -1,0 +1,113 @@
+//! The embedded adapters pass the suites, in both modes of the database.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use futures::executor::block_on;
+use jiff::Timestamp;
+use stint_core::clock::ManualClock;
+use stint_core::ledger::LedgerSettings;
+use stint_core::ports::{KeyPool, PortResult, Queue, QueueSettings, Throttle, WakeupSource, Wakeups};
+use stint_embedded::{Embedded, Mode};
+use stint_testkit::{KeyPoolWorld, QueueWorld, ThrottleWorld, Time, WakeupWorld};
+use tempfile::TempDir;
+
+/// A folder, opened twice where that is possible, as two processes have it: the suites ask for ports by turns.
+struct World {
+    clock: ManualClock,
+    ways: Vec<Embedded>,
+    turn: std::sync::atomic::AtomicUsize,
+    _home: Option<TempDir>,
+}
+
+impl World {
+    fn new(clock: ManualClock, ways: Vec<Embedded>, home: Option<TempDir>) -> World {
+        World { clock, ways, turn: 0.into(), _home: home }
+    }
+
+    fn in_folder(mode: Mode) -> World {
+        let clock = ManualClock::new("2026-11-20T10:00:00Z".parse::<Timestamp>().unwrap());
+        let home = tempfile::tempdir().unwrap();
+        let open = || Embedded::open(home.path(), mode, Arc::new(clock.clone())).unwrap();
+        let ways = vec![open(), open()];
+        World::new(clock, ways, Some(home))
+    }
+
+    fn in_memory() -> World {
+        let clock = ManualClock::new("2026-11-20T10:00:00Z".parse::<Timestamp>().unwrap());
+        let embedded = Embedded::in_memory(Arc::new(clock.clone())).unwrap();
+        World::new(clock, vec![embedded], None)
+    }
+
+    fn way(&self) -> &Embedded {
+        let turn = self.turn.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        &self.ways[turn % self.ways.len()]
+    }
+}
+
+#[async_trait]
+impl QueueWorld for World {
+    async fn queue(&self, name: &str, settings: QueueSettings) -> PortResult<Arc<dyn Queue>> {
+        Ok(self.way().queue(name, settings))
+    }
+
+    fn time(&self) -> &dyn Time {
+        &self.clock
+    }
+}
+
+#[async_trait]
+impl WakeupWorld for World {
+    async fn wakeups(&self) -> PortResult<Arc<dyn Wakeups>> {
+        Ok(self.way().wakeups())
+    }
+
+    async fn source(&self) -> PortResult<Option<Arc<dyn WakeupSource>>> {
+        Ok(Some(self.way().wakeups()))
+    }
+
+    fn time(&self) -> &dyn Time {
+        &self.clock
+    }
+}
+
+#[async_trait]
+impl ThrottleWorld for World {
+    async fn throttle(&self) -> PortResult<Arc<dyn Throttle>> {
+        Ok(self.way().throttle())
+    }
+}
+
+#[async_trait]
+impl KeyPoolWorld for World {
+    async fn pool(&self, settings: LedgerSettings) -> PortResult<Arc<dyn KeyPool>> {
+        Ok(self.way().key_pool(settings))
+    }
+
+    fn time(&self) -> &dyn Time {
+        &self.clock
+    }
+}
+
+macro_rules! suites {
+    ($mode:ident, $world:expr) => {
+        mod $mode {
+            mod queue {
+                stint_testkit::queue_suite!(super::super::block_on, async { $world });
+            }
+            mod wakeups {
+                stint_testkit::wakeups_suite!(super::super::block_on, async { $world });
+            }
+            mod throttle {
+                stint_testkit::throttle_suite!(super::super::block_on, async { $world });
+            }
+            mod key_pool {
+                stint_testkit::key_pool_suite!(super::super::block_on, async { $world });
+            }
+        }
+    };
+}
+
+suites!(inline, crate::World::in_folder(stint_embedded::Mode::Inline));
+suites!(in_memory, crate::World::in_memory());
+suites!(shared, crate::World::in_folder(stint_embedded::Mode::Shared));

@@ -1,0 +1,193 @@
+//! Runs futures on virtual time: when nothing can go on, time jumps to the next instant that somebody waits for.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures::executor::{LocalPool, LocalSpawner};
+use futures::task::{ArcWake, LocalSpawnExt, waker};
+use stint_core::clock::{Clock, ManualClock, after};
+
+/// Virtual time that a run may take unless told otherwise: more than any simulation asks for.
+const LONGEST_RUN: Duration = Duration::from_secs(400 * 24 * 60 * 60);
+
+/// Times that the main future may be polled at one instant: more than any fleet needs, fewer than a busy loop takes.
+const MOST_POLLS_AT_ONE_INSTANT: u32 = 10_000_000;
+
+/// Runs `main` to its end on `clock`, which nobody else may move meanwhile.
+///
+/// # Panics
+/// When `main` cannot end: nothing is left that time could wake, or it runs for more than 400 days.
+pub fn drive<T>(clock: &ManualClock, main: impl Future<Output = T>) -> T {
+    Driver::new(clock).run(main)
+}
+
+/// Like [`drive`], with companions that run beside the main future: hosts, upstreams, anything that is not awaited.
+///
+/// Works for futures that only a clock or each other wake, such as the embedded adapters inline: an answer from
+/// another thread would be taken for a standstill.
+pub struct Driver {
+    clock: ManualClock,
+    pool: LocalPool,
+    running: Running,
+    limit: Duration,
+}
+
+/// The companions that have not ended, by the order in which they were started.
+type Running = Rc<RefCell<BTreeMap<usize, String>>>;
+
+/// Starts companions. Clones are one.
+#[derive(Clone)]
+pub struct Companions {
+    spawner: LocalSpawner,
+    running: Running,
+    started: Rc<RefCell<usize>>,
+}
+
+impl Driver {
+    /// A driver of `clock`.
+    pub fn new(clock: &ManualClock) -> Driver {
+        Driver { clock: clock.clone(), pool: LocalPool::new(), running: Running::default(), limit: LONGEST_RUN }
+    }
+
+    /// Allows at most `limit` of virtual time.
+    #[must_use]
+    pub fn limit(mut self, limit: Duration) -> Driver {
+        self.limit = limit;
+        self
+    }
+
+    /// Starts companions of the main future, before it runs or from within it.
+    pub fn companions(&self) -> Companions {
+        let (spawner, running) = (self.pool.spawner(), self.running.clone());
+        Companions { spawner, running, started: Rc::default() }
+    }
+
+    /// Runs `main` to its end. Companions that have not ended by then are dropped.
+    ///
+    /// # Panics
+    /// When `main` cannot end: nothing is left that time could wake, or it runs for longer than the limit.
+    pub fn run<T>(mut self, main: impl Future<Output = T>) -> T {
+        let mut main = pin!(main);
+        let woken = Arc::new(Flag(AtomicBool::new(true)));
+        let waker = waker(woken.clone());
+        let end = after(self.clock.now(), self.limit);
+        let mut polls = 0;
+        loop {
+            while woken.0.swap(false, Ordering::SeqCst) {
+                if let Poll::Ready(value) = main.as_mut().poll(&mut Context::from_waker(&waker)) {
+                    return value;
+                }
+                polls += 1;
+                assert!(polls < MOST_POLLS_AT_ONE_INSTANT, "{} and time stands still", self.standstill("it spins"));
+                self.pool.run_until_stalled();
+            }
+            self.pool.run_until_stalled();
+            if !woken.0.load(Ordering::SeqCst) {
+                polls = 0;
+                self.advance(end);
+            }
+        }
+    }
+
+    fn advance(&self, end: jiff::Timestamp) {
+        match self.clock.next_deadline() {
+            Some(deadline) if deadline <= end => self.clock.advance_to(deadline),
+            Some(deadline) => panic!("{}", self.standstill(&format!("the next sleeper waits for {deadline}, past {end}"))),
+            None => panic!("{}", self.standstill("nobody sleeps, so that no time will wake it")),
+        }
+    }
+
+    fn standstill(&self, reason: &str) -> String {
+        let running = self.running.borrow();
+        let companions = running.values().map(String::as_str).collect::<Vec<&str>>().join(", ");
+        let companions = if companions.is_empty() { "none" } else { companions.as_str() };
+        format!("the main future has not ended at {}: {reason}; companions that run: {companions}", self.clock.now())
+    }
+}
+
+impl Companions {
+    /// Starts `companion`. Its name is what a panic says when the run comes to a standstill.
+    pub fn start(&self, name: &str, companion: impl Future<Output = ()> + 'static) {
+        let number = {
+            let mut started = self.started.borrow_mut();
+            *started += 1;
+            *started
+        };
+        self.running.borrow_mut().insert(number, name.to_owned());
+        let running = self.running.clone();
+        let spawned = self.spawner.spawn_local(async move {
+            companion.await;
+            running.borrow_mut().remove(&number);
+        });
+        assert!(spawned.is_ok(), "the run is over, '{name}' cannot be started any more");
+    }
+}
+
+struct Flag(AtomicBool);
+
+impl ArcWake for Flag {
+    fn wake_by_ref(flag: &Arc<Flag>) {
+        flag.0.store(true, Ordering::SeqCst);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::channel::oneshot;
+    use jiff::Timestamp;
+
+    use super::*;
+
+    #[test]
+    fn a_day_passes_in_no_time() {
+        let clock = ManualClock::new(Timestamp::UNIX_EPOCH);
+        let slept = drive(&clock, async {
+            clock.sleep(Duration::from_secs(86_400)).await;
+            clock.now()
+        });
+        assert_eq!(slept, after(Timestamp::UNIX_EPOCH, Duration::from_secs(86_400)));
+    }
+
+    #[test]
+    fn companions_run_beside_the_main_future() {
+        let clock = ManualClock::new(Timestamp::UNIX_EPOCH);
+        let driver = Driver::new(&clock);
+        let companions = driver.companions();
+        let (sender, receiver) = oneshot::channel();
+        let sleeper = clock.clone();
+        companions.start("a sender", async move {
+            sleeper.sleep(Duration::from_secs(5)).await;
+            assert_eq!(sender.send(7), Ok(()));
+        });
+        assert_eq!(driver.run(receiver), Ok(7));
+        assert_eq!(clock.now(), after(Timestamp::UNIX_EPOCH, Duration::from_secs(5)));
+    }
+
+    #[test]
+    #[should_panic(expected = "nobody sleeps, so that no time will wake it; companions that run: a keeper")]
+    fn a_standstill_is_said() {
+        let clock = ManualClock::new(Timestamp::UNIX_EPOCH);
+        let driver = Driver::new(&clock);
+        driver.companions().start("a keeper", std::future::pending());
+        driver.run(std::future::pending::<()>());
+    }
+
+    #[test]
+    #[should_panic(expected = "the next sleeper waits for")]
+    fn virtual_time_is_bounded() {
+        let clock = ManualClock::new(Timestamp::UNIX_EPOCH);
+        let patient = clock.clone();
+        Driver::new(&clock).limit(Duration::from_secs(10)).run(async move {
+            loop {
+                patient.sleep(Duration::from_secs(3)).await;
+            }
+        });
+    }
+}

@@ -1,0 +1,166 @@
+//! The conformance suite of the key pool port.
+
+mod holds;
+mod parking;
+mod reading;
+mod windows;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use stint_core::ledger::{Ask, CallEnd, Grant, KeyId, KeyStatus, LedgerSettings, Reading, Reservation, Wait};
+use stint_core::points::Points;
+use stint_core::ports::{KeyPool, PortResult};
+
+use crate::world::KeyPoolWorld;
+
+pub use holds::{
+    a_call_that_was_not_billed_gives_its_points_back, a_grant_is_held_until_it_is_settled,
+    a_hold_ends_by_itself_and_counts_until_a_reading, a_refused_call_rests_the_key, a_refusal_names_what_is_missing,
+    a_second_settlement_does_nothing, an_ask_for_nothing_is_refused, an_ask_that_no_key_can_satisfy_is_unpriceable,
+    only_what_fits_is_granted, reservers_never_share_points, the_key_that_resets_first_is_used_first,
+};
+pub use parking::{
+    a_message_that_was_parked_anew_is_not_forgotten, forgotten_messages_are_gone, lists_of_messages_may_be_empty,
+    parked_messages_are_lent_oldest_first, parked_messages_are_lent_to_one_caller_at_a_time,
+    parking_an_id_again_replaces_it, queues_do_not_share_parked_messages,
+};
+pub use reading::{
+    a_claim_lapses_after_its_lease, a_failed_reading_may_be_tried_again, a_hold_is_dropped_by_a_later_reading_only,
+    a_key_is_read_by_one_caller_at_a_time, a_reading_is_not_lent_when_it_would_not_help,
+    an_unread_key_grants_nothing, spent_never_falls_within_a_window,
+};
+pub use windows::{
+    a_call_across_the_reset_is_held_in_both_windows, a_late_answer_of_an_old_window_is_ignored,
+    a_new_key_is_unread_and_a_missing_one_is_retired, a_paused_key_rests_until_its_time,
+    a_paused_key_stays_paused_in_the_next_window, a_window_that_ends_is_recorded, an_unknown_key_cannot_be_paused,
+    keys_are_listed_soonest_reset_first, windows_are_answered_newest_first,
+};
+
+/// The key pool port, as tests: `key_pool_suite!(run, world)`, where `run` runs a future to its end and `world` is a
+/// future of a [`crate::KeyPoolWorld`].
+#[macro_export]
+macro_rules! key_pool_suite {
+    ($run:expr, $world:expr) => {
+        $crate::expand_suite! {
+            key_pool, $run, $world,
+            an_unread_key_grants_nothing
+            a_key_is_read_by_one_caller_at_a_time
+            a_claim_lapses_after_its_lease
+            a_failed_reading_may_be_tried_again
+            a_reading_is_not_lent_when_it_would_not_help
+            a_hold_is_dropped_by_a_later_reading_only
+            spent_never_falls_within_a_window
+            a_grant_is_held_until_it_is_settled
+            a_second_settlement_does_nothing
+            a_call_that_was_not_billed_gives_its_points_back
+            a_refused_call_rests_the_key
+            a_hold_ends_by_itself_and_counts_until_a_reading
+            a_refusal_names_what_is_missing
+            an_ask_for_nothing_is_refused
+            an_ask_that_no_key_can_satisfy_is_unpriceable
+            only_what_fits_is_granted
+            the_key_that_resets_first_is_used_first
+            reservers_never_share_points
+            a_window_that_ends_is_recorded
+            windows_are_answered_newest_first
+            a_call_across_the_reset_is_held_in_both_windows
+            a_late_answer_of_an_old_window_is_ignored
+            a_paused_key_rests_until_its_time
+            a_paused_key_stays_paused_in_the_next_window
+            an_unknown_key_cannot_be_paused
+            keys_are_listed_soonest_reset_first
+            a_new_key_is_unread_and_a_missing_one_is_retired
+            parked_messages_are_lent_oldest_first
+            parked_messages_are_lent_to_one_caller_at_a_time
+            parking_an_id_again_replaces_it
+            forgotten_messages_are_gone
+            a_message_that_was_parked_anew_is_not_forgotten
+            queues_do_not_share_parked_messages
+            lists_of_messages_may_be_empty
+        }
+    };
+}
+
+const WINDOW: Duration = Duration::from_secs(3_600);
+const CALL_TIMEOUT: Duration = Duration::from_secs(30);
+const LEASE: Duration = Duration::from_secs(60);
+
+/// Beyond the call time-out and the ledger's margin: a hold has ended by itself.
+const BEYOND_THE_HOLD: Duration = Duration::from_secs(40);
+
+/// A pool, and how the suite talks to it.
+struct Fixture<'a> {
+    world: &'a dyn KeyPoolWorld,
+    pool: Arc<dyn KeyPool>,
+}
+
+impl Fixture<'_> {
+    /// A pool of keys that have just been read: nothing is spent, and each resets an hour from now.
+    async fn with_keys<'a>(world: &'a dyn KeyPoolWorld, keys: &[(&str, u64)]) -> PortResult<Fixture<'a>> {
+        let fixture = Fixture::unread(world, &keys.iter().map(|(key, _)| *key).collect::<Vec<&str>>()).await?;
+        for _ in keys {
+            let claim = fixture.pool.claim_reading(Points::ZERO, LEASE).await?.expect("an unread key");
+            let limit = keys.iter().find(|(key, _)| claim.key.0 == *key).map_or(0, |(_, limit)| *limit);
+            fixture.pool.observe(&claim, Some(fixture.reading(limit, 0, WINDOW))).await?;
+        }
+        Ok(fixture)
+    }
+
+    /// A pool of keys that nothing is known of.
+    async fn unread<'a>(world: &'a dyn KeyPoolWorld, keys: &[&str]) -> PortResult<Fixture<'a>> {
+        let fixture = Fixture { world, pool: pool(world).await? };
+        fixture.configure(keys).await?;
+        Ok(fixture)
+    }
+
+    async fn configure(&self, keys: &[&str]) -> PortResult<()> {
+        self.pool.configure(&keys.iter().copied().map(key).collect::<Vec<KeyId>>()).await
+    }
+
+    /// What the upstream answers now.
+    fn reading(&self, limit: u64, spent: u64, resets_in: Duration) -> Reading {
+        let received_at = self.world.time().now();
+        Reading { limit: Points::whole(limit), spent: Points::whole(spent), resets_in, received_at }
+    }
+
+    async fn reserve(&self, points: u64) -> PortResult<Reservation> {
+        self.pool.reserve(&ask(&[&[points]])).await
+    }
+
+    async fn grant(&self, points: u64) -> PortResult<Grant> {
+        match self.reserve(points).await? {
+            Reservation::Granted(grant) => Ok(grant),
+            other => panic!("{points} points were expected, not {other:?}"),
+        }
+    }
+
+    async fn refusal(&self, points: u64) -> PortResult<Vec<Wait>> {
+        match self.reserve(points).await? {
+            Reservation::Refused { waits } => Ok(waits),
+            other => panic!("a refusal of {points} points was expected, not {other:?}"),
+        }
+    }
+
+    async fn settle(&self, grant: &Grant, end: CallEnd) -> PortResult<()> {
+        self.pool.settle(&grant.hold, end).await
+    }
+
+    async fn status(&self, name: &str) -> PortResult<KeyStatus> {
+        let keys = self.pool.keys().await?;
+        Ok(keys.into_iter().find(|status| status.key == key(name)).expect("a key of that name"))
+    }
+}
+
+async fn pool(world: &dyn KeyPoolWorld) -> PortResult<Arc<dyn KeyPool>> {
+    world.pool(LedgerSettings { guard: Points::ZERO, window: WINDOW }).await
+}
+
+fn key(name: &str) -> KeyId {
+    KeyId(name.into())
+}
+
+fn ask(messages: &[&[u64]]) -> Ask {
+    let messages = messages.iter().map(|units| units.iter().copied().map(Points::whole).collect()).collect();
+    Ask { messages, call_timeout: CALL_TIMEOUT }
+}

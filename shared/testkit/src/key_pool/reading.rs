@@ -1,0 +1,95 @@
+//! Readings: who may read, and what a reading settles.
+
+use stint_core::ledger::{CallEnd, KeyState};
+use stint_core::points::Points;
+use stint_core::ports::PortResult;
+
+use super::{Fixture, LEASE, WINDOW, pool};
+use crate::suite::pass;
+use crate::world::KeyPoolWorld;
+
+/// Nothing is known of it, so nothing is lent: somebody must read it first.
+pub async fn an_unread_key_grants_nothing(world: &dyn KeyPoolWorld) -> PortResult<()> {
+    let fixture = Fixture::unread(world, &["a"]).await?;
+    assert_eq!(fixture.status("a").await?.state, KeyState::Stale);
+    let waits = fixture.refusal(1).await?;
+    assert_eq!((waits.len(), waits[0].until), (1, None));
+    let claim = fixture.pool.claim_reading(Points::whole(1), LEASE).await?.expect("an unread key");
+    fixture.pool.observe(&claim, Some(fixture.reading(100, 30, WINDOW))).await?;
+    let status = fixture.status("a").await?;
+    assert_eq!((status.state, status.limit, status.free), (KeyState::Open, Points::whole(100), Points::whole(70)));
+    fixture.grant(70).await?;
+    Ok(())
+}
+
+/// A key that everybody finds empty is read once, not by everybody.
+pub async fn a_key_is_read_by_one_caller_at_a_time(world: &dyn KeyPoolWorld) -> PortResult<()> {
+    let fixture = Fixture::unread(world, &["a", "b"]).await?;
+    let elsewhere = pool(world).await?;
+    let first = fixture.pool.claim_reading(Points::ZERO, LEASE).await?.expect("an unread key");
+    let second = elsewhere.claim_reading(Points::ZERO, LEASE).await?.expect("another unread key");
+    assert_ne!(first.key, second.key);
+    assert_eq!(fixture.pool.claim_reading(Points::ZERO, LEASE).await?, None);
+    Ok(())
+}
+
+/// A reader that dies does not close the key for good.
+pub async fn a_claim_lapses_after_its_lease(world: &dyn KeyPoolWorld) -> PortResult<()> {
+    let fixture = Fixture::unread(world, &["a"]).await?;
+    assert!(fixture.pool.claim_reading(Points::ZERO, LEASE).await?.is_some());
+    pass!(world, LEASE / 2);
+    assert_eq!(fixture.pool.claim_reading(Points::ZERO, LEASE).await?, None);
+    pass!(world, LEASE / 2);
+    assert!(fixture.pool.claim_reading(Points::ZERO, LEASE).await?.is_some());
+    Ok(())
+}
+
+/// A failure that is brought back frees the claim at once.
+pub async fn a_failed_reading_may_be_tried_again(world: &dyn KeyPoolWorld) -> PortResult<()> {
+    let fixture = Fixture::unread(world, &["a"]).await?;
+    let claim = fixture.pool.claim_reading(Points::ZERO, LEASE).await?.expect("an unread key");
+    fixture.pool.observe(&claim, None).await?;
+    assert_eq!(fixture.status("a").await?.state, KeyState::Stale);
+    assert!(fixture.pool.claim_reading(Points::ZERO, LEASE).await?.is_some());
+    Ok(())
+}
+
+/// A key with room for what is needed, or with nothing to be confirmed, need not be read.
+pub async fn a_reading_is_not_lent_when_it_would_not_help(world: &dyn KeyPoolWorld) -> PortResult<()> {
+    let fixture = Fixture::with_keys(world, &[("a", 100)]).await?;
+    let grant = fixture.grant(50).await?;
+    assert_eq!(fixture.pool.claim_reading(Points::whole(60), LEASE).await?, None);
+    fixture.settle(&grant, CallEnd::Lost).await?;
+    assert_eq!(fixture.pool.claim_reading(Points::whole(50), LEASE).await?, None);
+    assert!(fixture.pool.claim_reading(Points::whole(60), LEASE).await?.is_some());
+    Ok(())
+}
+
+/// An answer's counter leaves out the answer's own charge, and a reading that was on its way when a call ended may
+/// leave out that call's: only a reading whose request started after the end is sure to have it.
+pub async fn a_hold_is_dropped_by_a_later_reading_only(world: &dyn KeyPoolWorld) -> PortResult<()> {
+    let fixture = Fixture::with_keys(world, &[("a", 100)]).await?;
+    let first = fixture.grant(10).await?;
+    let early = fixture.grant(10).await?;
+    fixture.settle(&first, CallEnd::Answered(fixture.reading(100, 0, WINDOW))).await?;
+    assert_eq!(fixture.status("a").await?.unconfirmed, Points::whole(10));
+    fixture.settle(&early, CallEnd::Answered(fixture.reading(100, 4, WINDOW))).await?;
+    let status = fixture.status("a").await?;
+    assert_eq!((status.spent, status.unconfirmed), (Points::whole(4), Points::whole(20)));
+    let later = fixture.grant(10).await?;
+    fixture.settle(&later, CallEnd::Answered(fixture.reading(100, 9, WINDOW))).await?;
+    let status = fixture.status("a").await?;
+    assert_eq!((status.spent, status.unconfirmed), (Points::whole(9), Points::whole(10)));
+    assert_eq!(status.free, Points::whole(81));
+    Ok(())
+}
+
+/// Answers overtake each other: the highest counter is the truth.
+pub async fn spent_never_falls_within_a_window(world: &dyn KeyPoolWorld) -> PortResult<()> {
+    let fixture = Fixture::with_keys(world, &[("a", 100)]).await?;
+    let (one, two) = (fixture.grant(10).await?, fixture.grant(10).await?);
+    fixture.settle(&two, CallEnd::Answered(fixture.reading(100, 30, WINDOW))).await?;
+    fixture.settle(&one, CallEnd::Answered(fixture.reading(100, 20, WINDOW))).await?;
+    assert_eq!(fixture.status("a").await?.spent, Points::whole(30));
+    Ok(())
+}

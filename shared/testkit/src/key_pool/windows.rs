@@ -1,0 +1,163 @@
+//! Windows that end, keys that rest, come and go.
+
+use std::time::Duration;
+
+use stint_core::clock::after;
+use stint_core::ledger::{CallEnd, KeyState, WindowRecord};
+use stint_core::points::Points;
+use stint_core::ports::PortResult;
+
+use super::{Fixture, LEASE, WINDOW, key, pool};
+use crate::suite::pass;
+use crate::world::KeyPoolWorld;
+
+/// After the reset, until the upstream's is sure to have passed too.
+const PAST_THE_RESET: Duration = Duration::from_secs(5);
+
+/// A key whose reset has passed grants nothing until it is read; then the old window is on record, with what it lost.
+pub async fn a_window_that_ends_is_recorded(world: &dyn KeyPoolWorld) -> PortResult<()> {
+    let fixture = Fixture::with_keys(world, &[("a", 100)]).await?;
+    let reset_at = after(world.time().now(), WINDOW);
+    let grant = fixture.grant(10).await?;
+    fixture.settle(&grant, CallEnd::Answered(fixture.reading(100, 40, WINDOW))).await?;
+    assert_eq!(fixture.pool.windows(&key("a"), 10).await?, []);
+    pass!(world, WINDOW + PAST_THE_RESET);
+    assert_eq!(fixture.status("a").await?.state, KeyState::Stale);
+    fixture.refusal(1).await?;
+    next_window(&fixture, 0).await?;
+    let record = WindowRecord {
+        window: 1,
+        reset_at,
+        limit: Points::whole(100),
+        spent: Points::whole(40),
+        unconfirmed: Points::whole(10),
+        expired: Points::whole(60),
+        overspent: Points::ZERO,
+    };
+    assert_eq!(fixture.pool.windows(&key("a"), 10).await?, [record]);
+    assert_eq!(fixture.status("a").await?.free, Points::whole(100));
+    Ok(())
+}
+
+/// The newest first, at most as many as asked for, of the key asked for.
+pub async fn windows_are_answered_newest_first(world: &dyn KeyPoolWorld) -> PortResult<()> {
+    let fixture = Fixture::with_keys(world, &[("a", 100)]).await?;
+    for spent in 1..=3 {
+        pass!(world, WINDOW + PAST_THE_RESET);
+        next_window(&fixture, spent).await?;
+    }
+    let elsewhere = pool(world).await?;
+    let windows = elsewhere.windows(&key("a"), 2).await?;
+    let seen: Vec<_> = windows.iter().map(|window| (window.window, window.spent)).collect();
+    assert_eq!(seen, [(3, Points::whole(2)), (2, Points::whole(1))]);
+    assert_eq!(elsewhere.windows(&key("b"), 10).await?, []);
+    Ok(())
+}
+
+/// It may be billed to either, so it stands in both.
+pub async fn a_call_across_the_reset_is_held_in_both_windows(world: &dyn KeyPoolWorld) -> PortResult<()> {
+    let fixture = Fixture::with_keys(world, &[("a", 100)]).await?;
+    pass!(world, WINDOW - Duration::from_secs(10));
+    let grant = fixture.grant(30).await?;
+    pass!(world, Duration::from_secs(15));
+    next_window(&fixture, 0).await?;
+    let status = fixture.status("a").await?;
+    assert_eq!((status.held, status.free), (Points::whole(30), Points::whole(70)));
+    assert_eq!(fixture.pool.windows(&key("a"), 1).await?[0].unconfirmed, Points::whole(30));
+    fixture.settle(&grant, CallEnd::Lost).await?;
+    assert_eq!(fixture.status("a").await?.unconfirmed, Points::whole(30));
+    Ok(())
+}
+
+/// Its counter is about points that are gone.
+pub async fn a_late_answer_of_an_old_window_is_ignored(world: &dyn KeyPoolWorld) -> PortResult<()> {
+    let fixture = Fixture::with_keys(world, &[("a", 100)]).await?;
+    pass!(world, WINDOW - Duration::from_secs(10));
+    let grant = fixture.grant(30).await?;
+    let late = fixture.reading(100, 99, Duration::from_secs(10));
+    pass!(world, Duration::from_secs(15));
+    next_window(&fixture, 2).await?;
+    let before = fixture.status("a").await?;
+    fixture.settle(&grant, CallEnd::Answered(late)).await?;
+    let status = fixture.status("a").await?;
+    assert_eq!((status.spent, status.reset_at, status.held), (before.spent, before.reset_at, before.held));
+    assert_eq!(fixture.pool.windows(&key("a"), 10).await?.len(), 1);
+    Ok(())
+}
+
+/// It grants nothing and is not read, until its time comes or it is woken.
+pub async fn a_paused_key_rests_until_its_time(world: &dyn KeyPoolWorld) -> PortResult<()> {
+    let fixture = Fixture::with_keys(world, &[("a", 100)]).await?;
+    let until = after(world.time().now(), LEASE);
+    assert!(fixture.pool.pause(&key("a"), Some(until)).await?);
+    assert_eq!(fixture.status("a").await?.state, KeyState::Paused);
+    assert_eq!(fixture.refusal(1).await?[0].until, Some(until));
+    pass!(world, LEASE);
+    fixture.grant(1).await?;
+    assert!(fixture.pool.pause(&key("a"), Some(after(until, LEASE))).await?);
+    fixture.refusal(1).await?;
+    assert!(fixture.pool.pause(&key("a"), None).await?);
+    fixture.grant(1).await?;
+    Ok(())
+}
+
+/// A pause by hand ends when it was said to end, not when the upstream's window does.
+pub async fn a_paused_key_stays_paused_in_the_next_window(world: &dyn KeyPoolWorld) -> PortResult<()> {
+    let fixture = Fixture::with_keys(world, &[("a", 100)]).await?;
+    pass!(world, WINDOW - Duration::from_secs(10));
+    let grant = fixture.grant(10).await?;
+    let until = after(world.time().now(), WINDOW);
+    assert!(fixture.pool.pause(&key("a"), Some(until)).await?);
+    pass!(world, Duration::from_secs(15));
+    fixture.settle(&grant, CallEnd::Answered(fixture.reading(100, 0, WINDOW))).await?;
+    let status = fixture.status("a").await?;
+    assert_eq!((status.state, status.renews_at), (KeyState::Paused, until));
+    Ok(())
+}
+
+/// The answer says so.
+pub async fn an_unknown_key_cannot_be_paused(world: &dyn KeyPoolWorld) -> PortResult<()> {
+    let fixture = Fixture::with_keys(world, &[("a", 100)]).await?;
+    assert!(!fixture.pool.pause(&key("b"), None).await?);
+    assert_eq!(fixture.pool.keys().await?.len(), 1);
+    Ok(())
+}
+
+/// By the reset, not by name.
+pub async fn keys_are_listed_soonest_reset_first(world: &dyn KeyPoolWorld) -> PortResult<()> {
+    let fixture = Fixture::unread(world, &["a", "b", "c"]).await?;
+    for _ in 0..3 {
+        let claim = fixture.pool.claim_reading(Points::ZERO, LEASE).await?.expect("an unread key");
+        let minutes = match claim.key.0.as_str() {
+            "a" => 30,
+            "b" => 50,
+            _ => 10,
+        };
+        fixture.pool.observe(&claim, Some(fixture.reading(100, 0, Duration::from_secs(minutes * 60)))).await?;
+    }
+    let keys: Vec<String> = fixture.pool.keys().await?.into_iter().map(|status| status.key.0).collect();
+    assert_eq!(keys, ["c", "a", "b"]);
+    Ok(())
+}
+
+/// Configuring again changes nothing; a key that comes back is what it was.
+pub async fn a_new_key_is_unread_and_a_missing_one_is_retired(world: &dyn KeyPoolWorld) -> PortResult<()> {
+    let fixture = Fixture::with_keys(world, &[("a", 100)]).await?;
+    fixture.grant(10).await?;
+    fixture.configure(&["a"]).await?;
+    assert_eq!(fixture.status("a").await?.held, Points::whole(10));
+    fixture.configure(&["b"]).await?;
+    assert_eq!(fixture.status("a").await?.state, KeyState::Retired);
+    assert_eq!(fixture.status("b").await?.state, KeyState::Stale);
+    fixture.refusal(1).await?;
+    fixture.configure(&["a", "b"]).await?;
+    let status = fixture.status("a").await?;
+    assert_eq!((status.state, status.held), (KeyState::Open, Points::whole(10)));
+    Ok(())
+}
+
+/// Reads the key after its reset: a fresh window with so much spent.
+async fn next_window(fixture: &Fixture<'_>, spent: u64) -> PortResult<()> {
+    let claim = fixture.pool.claim_reading(Points::ZERO, LEASE).await?.expect("a stale key");
+    fixture.pool.observe(&claim, Some(fixture.reading(100, spent, WINDOW))).await
+}

@@ -1,0 +1,158 @@
+//! Dead letters: how messages get there, and back.
+
+use std::time::Duration;
+
+use stint_core::ports::{DeadLetter, PortResult, Queue};
+
+use super::{BEYOND_THE_LOAN, assert_nothing_visible, bodies, queue, receive, receive_one, send};
+use crate::suite::pass;
+use crate::world::QueueWorld;
+
+/// A message that nobody acknowledged in `max_receives` loans goes to the dead letters instead of to a receiver.
+pub async fn a_message_that_was_received_too_often_dies(world: &dyn QueueWorld) -> PortResult<()> {
+    let queue = queue(world, 2).await?;
+    send(&*queue, &["poison"]).await?;
+    for count in 1..=2 {
+        assert_eq!(receive_one(&*queue).await?.receive_count, count);
+        assert_eq!(queue.dead_letters(10).await?, []);
+        pass!(world, BEYOND_THE_LOAN);
+    }
+    assert_nothing_visible(&*queue).await?;
+    let dead = one_dead_letter(&*queue).await?;
+    assert_eq!((dead.body.as_str(), dead.receive_count), ("poison", 2));
+    assert!(dead.reason.contains("received 2 times"), "{}", dead.reason);
+    assert!(!dead.message_id.is_empty());
+    Ok(())
+}
+
+/// The reason of the last release is kept for whoever finds the dead letter.
+pub async fn a_message_that_was_given_back_too_often_dies_of_its_last_error(
+    world: &dyn QueueWorld,
+) -> PortResult<()> {
+    let queue = queue(world, 2).await?;
+    send(&*queue, &["poison"]).await?;
+    for reason in ["the first error", "the last error"] {
+        let lent = receive_one(&*queue).await?;
+        queue.release(&[lent.receipt], Duration::ZERO, reason).await?;
+    }
+    assert_nothing_visible(&*queue).await?;
+    let dead = one_dead_letter(&*queue).await?;
+    assert!(dead.reason.contains("received 2 times"), "{}", dead.reason);
+    assert!(dead.reason.contains("the last error"), "{}", dead.reason);
+    Ok(())
+}
+
+/// A dying message takes no place in a batch away.
+pub async fn a_worn_out_message_makes_room_for_others(world: &dyn QueueWorld) -> PortResult<()> {
+    let queue = queue(world, 1).await?;
+    send(&*queue, &["old", "older"]).await?;
+    assert_eq!(receive(&*queue, 2).await?.len(), 2);
+    pass!(world, BEYOND_THE_LOAN);
+    send(&*queue, &["new", "newer"]).await?;
+    assert_eq!(bodies(&receive(&*queue, 2).await?), ["new", "newer"].into());
+    assert_nothing_visible(&*queue).await?;
+    assert_eq!(queue.dead_letters(10).await?.len(), 2);
+    Ok(())
+}
+
+/// A message that can never succeed dies at its first receive, of the reason that was given.
+pub async fn a_rejected_message_dies_at_once(world: &dyn QueueWorld) -> PortResult<()> {
+    let queue = queue(world, 100).await?;
+    send(&*queue, &["nonsense"]).await?;
+    let lent = receive_one(&*queue).await?;
+    queue.reject(&lent.receipt, "field 'id' is missing").await?;
+    let dead = one_dead_letter(&*queue).await?;
+    assert_eq!((dead.body.as_str(), dead.receive_count), ("nonsense", 1));
+    assert!(dead.reason.contains("field 'id' is missing"), "{}", dead.reason);
+    queue.reject(&lent.receipt, "a second time").await?;
+    queue.acknowledge(&[lent.receipt]).await?;
+    pass!(world, BEYOND_THE_LOAN);
+    assert_nothing_visible(&*queue).await?;
+    assert_eq!(one_dead_letter(&*queue).await?, dead);
+    Ok(())
+}
+
+/// Looking at dead letters changes nothing; the oldest comes first, and `max` is a limit.
+pub async fn dead_letters_are_shown_and_not_touched(world: &dyn QueueWorld) -> PortResult<()> {
+    let queue = queue(world, 3).await?;
+    for body in ["first", "second", "third"] {
+        bury(&*queue, body).await?;
+        pass!(world, Duration::from_secs(1));
+    }
+    for _ in 0..3 {
+        let dead = queue.dead_letters(10).await?;
+        assert_eq!(dead.iter().map(|dead| dead.body.as_str()).collect::<Vec<_>>(), ["first", "second", "third"]);
+        assert!(dead.is_sorted_by_key(|dead| dead.died_at));
+    }
+    assert_eq!(queue.dead_letters(2).await?.len(), 2);
+    assert_eq!(queue.dead_letters(0).await?, []);
+    Ok(())
+}
+
+/// A redriven message has all its receives before it again, and receipts of its former life are stale.
+pub async fn a_redriven_message_starts_over(world: &dyn QueueWorld) -> PortResult<()> {
+    let queue = queue(world, 1).await?;
+    send(&*queue, &["a", "b"]).await?;
+    let former = receive(&*queue, 2).await?;
+    for delivery in &former {
+        queue.reject(&delivery.receipt, "nonsense").await?;
+    }
+    assert_eq!(queue.redrive().await?, 2);
+    assert_eq!(queue.dead_letters(10).await?, []);
+    let again = receive(&*queue, 2).await?;
+    assert_eq!(bodies(&again), ["a", "b"].into());
+    assert!(again.iter().all(|delivery| delivery.receive_count == 1));
+    for delivery in &former {
+        queue.acknowledge(&[delivery.receipt.clone()]).await?;
+    }
+    pass!(world, BEYOND_THE_LOAN);
+    assert_nothing_visible(&*queue).await?;
+    assert_eq!(queue.dead_letters(10).await?.len(), 2);
+    Ok(())
+}
+
+/// Without dead letters there is nothing to move.
+pub async fn redriving_nothing_moves_nothing(world: &dyn QueueWorld) -> PortResult<()> {
+    let queue = queue(world, 3).await?;
+    assert_eq!(queue.redrive().await?, 0);
+    send(&*queue, &["a"]).await?;
+    assert_eq!(queue.redrive().await?, 0);
+    assert_eq!(receive_one(&*queue).await?.receive_count, 1);
+    Ok(())
+}
+
+/// Purging deletes the dead letters, or messages on loan, visible and delayed too.
+pub async fn purging_deletes_dead_letters_or_everything(world: &dyn QueueWorld) -> PortResult<()> {
+    let queue = queue(world, 3).await?;
+    assert_eq!(queue.purge(true).await?, 0);
+    bury(&*queue, "dead").await?;
+    send(&*queue, &["lent", "visible"]).await?;
+    assert_eq!(queue.purge(false).await?, 1);
+    assert_eq!(queue.dead_letters(10).await?, []);
+    bury(&*queue, "dead again").await?;
+    receive_one(&*queue).await?;
+    assert_eq!(queue.purge(true).await?, 3);
+    pass!(world, BEYOND_THE_LOAN);
+    assert_nothing_visible(&*queue).await?;
+    assert_eq!(queue.dead_letters(10).await?, []);
+    Ok(())
+}
+
+/// Sends a message and rejects it, whatever else is in the queue.
+async fn bury(queue: &dyn Queue, body: &str) -> PortResult<()> {
+    send(queue, &[body]).await?;
+    for delivery in receive(queue, 10).await? {
+        if delivery.body == body {
+            queue.reject(&delivery.receipt, "nonsense").await?;
+        } else {
+            queue.release(&[delivery.receipt], Duration::ZERO, "not this one").await?;
+        }
+    }
+    Ok(())
+}
+
+async fn one_dead_letter(queue: &dyn Queue) -> PortResult<DeadLetter> {
+    let dead = queue.dead_letters(10).await?;
+    assert_eq!(dead.len(), 1, "one dead letter was expected");
+    Ok(dead[0].clone())
+}

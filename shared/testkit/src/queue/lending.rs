@@ -1,0 +1,158 @@
+//! Receiving, acknowledging, giving back.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use futures::future::try_join_all;
+use stint_core::ports::{MAX_BATCH, MAX_VISIBILITY, PortResult, Receipt};
+
+use super::{BEYOND_THE_LOAN, LOAN, assert_nothing_visible, bodies, queue, receive, receive_one, send};
+use crate::suite::pass;
+use crate::world::QueueWorld;
+
+/// Whoever polls waits between calls; the queue does not.
+pub async fn a_receive_of_an_empty_queue_answers_at_once(world: &dyn QueueWorld) -> PortResult<()> {
+    let queue = queue(world, 3).await?;
+    assert_eq!(queue.receive(MAX_BATCH).await?, []);
+    Ok(())
+}
+
+/// `max` is a limit, clamped to a batch.
+pub async fn a_receive_answers_at_most_what_was_asked_for(world: &dyn QueueWorld) -> PortResult<()> {
+    let queue = queue(world, 3).await?;
+    send(&*queue, &["1", "2", "3", "4", "5", "6", "7"]).await?;
+    send(&*queue, &["8", "9", "10", "11", "12", "13"]).await?;
+    assert!(queue.receive(2).await?.len() <= 2);
+    assert!(queue.receive(1_000).await?.len() <= MAX_BATCH);
+    Ok(())
+}
+
+/// While a message is on loan nobody else receives it.
+pub async fn a_message_is_lent_to_one_receiver_at_a_time(world: &dyn QueueWorld) -> PortResult<()> {
+    let queue = queue(world, 3).await?;
+    send(&*queue, &["a", "b", "c"]).await?;
+    let received = receive(&*queue, 3).await?;
+    assert_eq!(bodies(&received), ["a", "b", "c"].into());
+    let ids: BTreeSet<&str> = received.iter().map(|delivery| delivery.message_id.as_str()).collect();
+    assert_eq!(ids.len(), 3);
+    assert_nothing_visible(&*queue).await
+}
+
+/// Receivers on both ways to a queue, all at once, get each message once.
+pub async fn two_receivers_never_share_a_message(world: &dyn QueueWorld) -> PortResult<()> {
+    let (one, two) = (queue(world, 3).await?, queue(world, 3).await?);
+    for batch in 0..4 {
+        let bodies: Vec<String> = (0..10).map(|number| format!("{}", batch * 10 + number)).collect();
+        send(&*one, &bodies.iter().map(String::as_str).collect::<Vec<&str>>()).await?;
+    }
+    let receives = (0..12).map(|number| if number % 2 == 0 { one.receive(5) } else { two.receive(5) });
+    let mut received: Vec<_> = try_join_all(receives).await?.into_iter().flatten().collect();
+    received.extend(receive(&*two, 40 - received.len()).await?);
+    assert_eq!(received.len(), 40);
+    assert_eq!(bodies(&received).len(), 40);
+    Ok(())
+}
+
+/// A loan that was not acknowledged in time: the same message, another receipt, a count that is one higher.
+pub async fn a_loan_that_has_passed_goes_to_the_next_receiver(world: &dyn QueueWorld) -> PortResult<()> {
+    let queue = queue(world, 3).await?;
+    send(&*queue, &["a"]).await?;
+    let first = receive_one(&*queue).await?;
+    pass!(world, BEYOND_THE_LOAN);
+    let second = receive_one(&*queue).await?;
+    assert_eq!(second.message_id, first.message_id);
+    assert_eq!(second.body, first.body);
+    assert_eq!(second.sent_at, first.sent_at);
+    assert_eq!(second.receive_count, 2);
+    assert_ne!(second.receipt, first.receipt);
+    Ok(())
+}
+
+/// What is acknowledged does not come back.
+pub async fn an_acknowledged_message_is_gone(world: &dyn QueueWorld) -> PortResult<()> {
+    let queue = queue(world, 3).await?;
+    send(&*queue, &["a", "b"]).await?;
+    let received = receive(&*queue, 2).await?;
+    let receipts: Vec<Receipt> = received.into_iter().map(|delivery| delivery.receipt).collect();
+    queue.acknowledge(&receipts).await?;
+    pass!(world, BEYOND_THE_LOAN);
+    assert_nothing_visible(&*queue).await?;
+    assert_eq!(queue.dead_letters(10).await?, []);
+    Ok(())
+}
+
+/// The caller could do nothing about it, so it is not an error.
+pub async fn a_second_acknowledgement_does_nothing(world: &dyn QueueWorld) -> PortResult<()> {
+    let queue = queue(world, 3).await?;
+    send(&*queue, &["a"]).await?;
+    let lent = receive_one(&*queue).await?;
+    queue.acknowledge(&[lent.receipt.clone()]).await?;
+    queue.acknowledge(&[lent.receipt.clone(), lent.receipt]).await?;
+    send(&*queue, &["b"]).await?;
+    assert_eq!(receive_one(&*queue).await?.body, "b");
+    Ok(())
+}
+
+/// The receipt of a loan that has passed to another receiver neither deletes, nor gives back, nor rejects.
+pub async fn a_stale_receipt_is_passed_over(world: &dyn QueueWorld) -> PortResult<()> {
+    let queue = queue(world, 5).await?;
+    send(&*queue, &["a"]).await?;
+    let stale = receive_one(&*queue).await?.receipt;
+    pass!(world, BEYOND_THE_LOAN);
+    let current = receive_one(&*queue).await?;
+    queue.acknowledge(&[stale.clone()]).await?;
+    queue.release(&[stale.clone()], Duration::ZERO, "stale").await?;
+    queue.reject(&stale, "stale").await?;
+    assert_nothing_visible(&*queue).await?;
+    assert_eq!(queue.dead_letters(10).await?, []);
+    pass!(world, BEYOND_THE_LOAN);
+    let next = receive_one(&*queue).await?;
+    assert_eq!((next.message_id, next.receive_count), (current.message_id, 3));
+    Ok(())
+}
+
+/// Empty lists are not an error.
+pub async fn lists_of_receipts_may_be_empty(world: &dyn QueueWorld) -> PortResult<()> {
+    let queue = queue(world, 3).await?;
+    queue.acknowledge(&[]).await?;
+    queue.release(&[], Duration::ZERO, "nothing").await
+}
+
+/// A message that is given back is visible after the delay, not before it, and not only after the loan.
+pub async fn a_released_message_waits_for_its_delay(world: &dyn QueueWorld) -> PortResult<()> {
+    let queue = queue(world, 5).await?;
+    send(&*queue, &["a"]).await?;
+    let lent = receive_one(&*queue).await?;
+    queue.release(&[lent.receipt], Duration::ZERO, "at once").await?;
+    let lent = receive_one(&*queue).await?;
+    queue.release(&[lent.receipt], LOAN * 2, "later").await?;
+    pass!(world, BEYOND_THE_LOAN);
+    assert_nothing_visible(&*queue).await?;
+    pass!(world, LOAN);
+    assert_eq!(receive_one(&*queue).await?.body, "a");
+    Ok(())
+}
+
+/// Giving back is no receive: the count is that of the receives alone.
+pub async fn a_message_that_is_given_back_keeps_its_count(world: &dyn QueueWorld) -> PortResult<()> {
+    let queue = queue(world, 5).await?;
+    send(&*queue, &["a"]).await?;
+    for count in 1..=3 {
+        let lent = receive_one(&*queue).await?;
+        assert_eq!(lent.receive_count, count);
+        queue.release(&[lent.receipt], Duration::ZERO, "again").await?;
+    }
+    Ok(())
+}
+
+/// A delay beyond the longest visibility timeout is that timeout.
+pub async fn a_very_long_release_is_clamped(world: &dyn QueueWorld) -> PortResult<()> {
+    let queue = queue(world, 5).await?;
+    send(&*queue, &["a"]).await?;
+    let lent = receive_one(&*queue).await?;
+    queue.release(&[lent.receipt], MAX_VISIBILITY * 10, "much later").await?;
+    assert_nothing_visible(&*queue).await?;
+    pass!(world, MAX_VISIBILITY + Duration::from_secs(1));
+    assert_eq!(receive_one(&*queue).await?.body, "a");
+    Ok(())
+}

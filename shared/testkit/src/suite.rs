@@ -1,0 +1,76 @@
+//! Expands a suite to one test per name.
+
+/// For each name, a `#[test]` of that name that builds a world and runs the suite's function on it. The suites' own
+/// macros call this; adapters call those.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! expand_suite {
+    ($suite:ident, $run:expr, $world:expr, $($test:ident)*) => {
+        $(
+            #[test]
+            fn $test() {
+                $run(async {
+                    let world = $world.await;
+                    if let Err(error) = $crate::$suite::$test(&world).await {
+                        panic!("a port failed: {error:?}");
+                    }
+                });
+            }
+        )*
+    };
+}
+
+/// Lets time pass, or ends the test where it cannot.
+macro_rules! pass {
+    ($world:expr, $duration:expr) => {
+        if !$world.time().pass($duration).await {
+            return Ok(());
+        }
+    };
+}
+
+pub(crate) use pass;
+
+/// A function that no macro names would never run.
+#[cfg(test)]
+mod tests {
+    fn check(suite: &str, sources: &[&str]) {
+        let list = sources.iter().find_map(|source| source.split_once("$crate::expand_suite! {")).expect(suite).1;
+        let (list, _) = list.split_once('}').expect("an end of the list");
+        let listed: Vec<&str> = list.split_whitespace().collect();
+        let mut found = 0;
+        for source in sources {
+            for line in source.lines().filter_map(|line| line.strip_prefix("pub async fn ")) {
+                let name = line.split('(').next().unwrap_or_default();
+                assert!(listed.contains(&name), "{suite}_suite! does not name {name}");
+                found += 1;
+            }
+        }
+        assert!(found > 3, "the functions of {suite} were not found");
+    }
+
+    #[test]
+    fn every_function_of_a_suite_is_in_its_list() {
+        check(
+            "queue",
+            &[
+                include_str!("queue/mod.rs"),
+                include_str!("queue/sending.rs"),
+                include_str!("queue/lending.rs"),
+                include_str!("queue/dying.rs"),
+            ],
+        );
+        check("wakeups", &[include_str!("wakeups.rs")]);
+        check("throttle", &[include_str!("throttle.rs")]);
+        check(
+            "key_pool",
+            &[
+                include_str!("key_pool/mod.rs"),
+                include_str!("key_pool/holds.rs"),
+                include_str!("key_pool/reading.rs"),
+                include_str!("key_pool/windows.rs"),
+                include_str!("key_pool/parking.rs"),
+            ],
+        );
+    }
+}

@@ -1,0 +1,234 @@
+//! The conformance suite of the wake-up port.
+
+use std::time::Duration;
+
+use stint_core::clock::after;
+use stint_core::ports::{Firing, PortResult, Wakeup};
+
+use crate::suite::pass;
+use crate::world::WakeupWorld;
+
+/// The wake-up port, as tests: `wakeups_suite!(run, world)`, where `run` runs a future to its end and `world` is a
+/// future of a [`crate::WakeupWorld`].
+#[macro_export]
+macro_rules! wakeups_suite {
+    ($run:expr, $world:expr) => {
+        $crate::expand_suite! {
+            wakeups, $run, $world,
+            wakeups_are_listed_soonest_first
+            a_wakeup_of_the_same_name_is_replaced
+            a_recurring_wakeup_keeps_its_next_firing
+            a_recurring_wakeup_without_a_period_is_refused
+            a_cancelled_wakeup_is_gone
+            nothing_fires_before_its_time
+            a_wakeup_fires_once_and_is_gone
+            a_time_in_the_past_fires_at_once
+            a_claimed_wakeup_is_lent_again_after_its_lease
+            a_recurring_wakeup_is_due_again_after_its_period
+            missed_periods_are_not_made_up_for
+            a_wakeup_that_was_replaced_while_it_fired_stays
+            a_wakeup_that_was_cancelled_while_it_fired_stays_gone
+        }
+    };
+}
+
+const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(3_600);
+
+/// All wake-ups with their worker, time and period, soonest first, whatever the order they were set in.
+pub async fn wakeups_are_listed_soonest_first(world: &dyn WakeupWorld) -> PortResult<()> {
+    let wakeups = world.wakeups().await?;
+    assert_eq!(wakeups.list().await?, []);
+    let now = world.time().now();
+    wakeups.once("late", "reviver", after(now, HOUR * 2)).await?;
+    wakeups.every("hourly", "discover", HOUR).await?;
+    wakeups.once("soon", "reviver", after(now, MINUTE)).await?;
+    let wakeup = |name: &str, worker: &str, wait, period| Wakeup {
+        name: name.into(),
+        worker: worker.into(),
+        at: after(now, wait),
+        period,
+    };
+    let expected = [
+        wakeup("soon", "reviver", MINUTE, None),
+        wakeup("hourly", "discover", HOUR, Some(HOUR)),
+        wakeup("late", "reviver", HOUR * 2, None),
+    ];
+    assert_eq!(wakeups.list().await?, expected);
+    Ok(())
+}
+
+/// The last one set holds: sooner, later, recurring or not.
+pub async fn a_wakeup_of_the_same_name_is_replaced(world: &dyn WakeupWorld) -> PortResult<()> {
+    let wakeups = world.wakeups().await?;
+    let now = world.time().now();
+    for wait in [HOUR, MINUTE, HOUR * 3] {
+        wakeups.once("revive", "reviver", after(now, wait)).await?;
+        let all = wakeups.list().await?;
+        assert_eq!(all.iter().map(|wakeup| wakeup.at).collect::<Vec<_>>(), [after(now, wait)]);
+    }
+    wakeups.every("revive", "sweeper", HOUR).await?;
+    let all = wakeups.list().await?;
+    assert_eq!((all.len(), all[0].worker.as_str(), all[0].period), (1, "sweeper", Some(HOUR)));
+    assert_eq!(all[0].at, after(now, HOUR));
+    wakeups.once("revive", "reviver", after(now, MINUTE)).await?;
+    assert_eq!(wakeups.list().await?[0].period, None);
+    Ok(())
+}
+
+/// A process that restarts sets its schedules anew, and they go on as they were; a new period starts over.
+pub async fn a_recurring_wakeup_keeps_its_next_firing(world: &dyn WakeupWorld) -> PortResult<()> {
+    let wakeups = world.wakeups().await?;
+    let start = world.time().now();
+    wakeups.every("sweep", "reviver", HOUR).await?;
+    pass!(world, MINUTE * 40);
+    wakeups.every("sweep", "reviver", HOUR).await?;
+    assert_eq!(wakeups.list().await?[0].at, after(start, HOUR));
+    wakeups.every("sweep", "reviver", HOUR * 2).await?;
+    assert_eq!(wakeups.list().await?[0].at, after(start, MINUTE * 40 + HOUR * 2));
+    Ok(())
+}
+
+/// It would be due for ever.
+pub async fn a_recurring_wakeup_without_a_period_is_refused(world: &dyn WakeupWorld) -> PortResult<()> {
+    let wakeups = world.wakeups().await?;
+    assert!(wakeups.every("spin", "reviver", Duration::ZERO).await.is_err());
+    assert_eq!(wakeups.list().await?, []);
+    Ok(())
+}
+
+/// A cancelled wake-up does not fire; cancelling what is not there is not an error.
+pub async fn a_cancelled_wakeup_is_gone(world: &dyn WakeupWorld) -> PortResult<()> {
+    let wakeups = world.wakeups().await?;
+    wakeups.once("revive", "reviver", after(world.time().now(), MINUTE)).await?;
+    wakeups.cancel("revive").await?;
+    wakeups.cancel("revive").await?;
+    assert_eq!(wakeups.list().await?, []);
+    let Some(source) = world.source().await? else { return Ok(()) };
+    pass!(world, HOUR);
+    assert_eq!(source.claim_due(MINUTE).await?, []);
+    Ok(())
+}
+
+/// Not a second early.
+pub async fn nothing_fires_before_its_time(world: &dyn WakeupWorld) -> PortResult<()> {
+    let wakeups = world.wakeups().await?;
+    let Some(source) = world.source().await? else { return Ok(()) };
+    let at = after(world.time().now(), MINUTE);
+    wakeups.once("revive", "reviver", at).await?;
+    pass!(world, MINUTE - Duration::from_secs(1));
+    assert_eq!(source.claim_due(MINUTE).await?, []);
+    pass!(world, Duration::from_secs(1));
+    let due = source.claim_due(MINUTE).await?;
+    assert_eq!(due, [Firing { name: "revive".into(), worker: "reviver".into(), due: at }]);
+    Ok(())
+}
+
+/// A one-shot wake-up that has fired is forgotten; completing it again does nothing.
+pub async fn a_wakeup_fires_once_and_is_gone(world: &dyn WakeupWorld) -> PortResult<()> {
+    let wakeups = world.wakeups().await?;
+    let Some(source) = world.source().await? else { return Ok(()) };
+    wakeups.once("revive", "reviver", after(world.time().now(), MINUTE)).await?;
+    pass!(world, MINUTE);
+    let due = source.claim_due(MINUTE).await?;
+    source.complete(&due[0]).await?;
+    source.complete(&due[0]).await?;
+    assert_eq!(wakeups.list().await?, []);
+    pass!(world, HOUR);
+    assert_eq!(source.claim_due(MINUTE).await?, []);
+    Ok(())
+}
+
+/// As soon as possible.
+pub async fn a_time_in_the_past_fires_at_once(world: &dyn WakeupWorld) -> PortResult<()> {
+    let wakeups = world.wakeups().await?;
+    let Some(source) = world.source().await? else { return Ok(()) };
+    pass!(world, HOUR);
+    let past = stint_core::clock::before(world.time().now(), MINUTE);
+    wakeups.once("revive", "reviver", past).await?;
+    assert_eq!(source.claim_due(MINUTE).await?.len(), 1);
+    Ok(())
+}
+
+/// A host that dies while it fires a wake-up delays it by the lease, and does not lose it.
+pub async fn a_claimed_wakeup_is_lent_again_after_its_lease(world: &dyn WakeupWorld) -> PortResult<()> {
+    let wakeups = world.wakeups().await?;
+    let Some(source) = world.source().await? else { return Ok(()) };
+    wakeups.once("revive", "reviver", world.time().now()).await?;
+    wakeups.every("sweep", "reviver", MINUTE).await?;
+    pass!(world, MINUTE);
+    let first = source.claim_due(MINUTE).await?;
+    assert_eq!(first.len(), 2);
+    pass!(world, MINUTE - Duration::from_secs(1));
+    assert_eq!(source.claim_due(MINUTE).await?, []);
+    pass!(world, Duration::from_secs(1));
+    assert_eq!(source.claim_due(MINUTE).await?, first);
+    Ok(())
+}
+
+/// The period counts from when it was due, not from when it was completed.
+pub async fn a_recurring_wakeup_is_due_again_after_its_period(world: &dyn WakeupWorld) -> PortResult<()> {
+    let wakeups = world.wakeups().await?;
+    let Some(source) = world.source().await? else { return Ok(()) };
+    let start = world.time().now();
+    wakeups.every("sweep", "reviver", HOUR).await?;
+    for round in 1..=3 {
+        pass!(world, HOUR - MINUTE);
+        assert_eq!(source.claim_due(MINUTE).await?, []);
+        pass!(world, MINUTE);
+        let due = source.claim_due(HOUR).await?;
+        assert_eq!(due.iter().map(|firing| firing.due).collect::<Vec<_>>(), [after(start, HOUR * round)]);
+        source.complete(&due[0]).await?;
+        source.complete(&due[0]).await?;
+        assert_eq!(wakeups.list().await?[0].at, after(start, HOUR * (round + 1)));
+    }
+    Ok(())
+}
+
+/// After a long sleep a recurring wake-up fires once, and then on its own grid.
+pub async fn missed_periods_are_not_made_up_for(world: &dyn WakeupWorld) -> PortResult<()> {
+    let wakeups = world.wakeups().await?;
+    let Some(source) = world.source().await? else { return Ok(()) };
+    let start = world.time().now();
+    wakeups.every("sweep", "reviver", HOUR).await?;
+    pass!(world, HOUR * 5 + MINUTE);
+    let due = source.claim_due(MINUTE).await?;
+    assert_eq!(due.len(), 1);
+    source.complete(&due[0]).await?;
+    assert_eq!(source.claim_due(MINUTE).await?, []);
+    assert_eq!(wakeups.list().await?[0].at, after(start, HOUR * 6));
+    Ok(())
+}
+
+/// What was set while the old one fired is kept, even for the same instant.
+pub async fn a_wakeup_that_was_replaced_while_it_fired_stays(world: &dyn WakeupWorld) -> PortResult<()> {
+    let wakeups = world.wakeups().await?;
+    let Some(source) = world.source().await? else { return Ok(()) };
+    let now = world.time().now();
+    wakeups.once("later", "reviver", now).await?;
+    wakeups.once("same", "reviver", now).await?;
+    let due = source.claim_due(MINUTE).await?;
+    assert_eq!(due.len(), 2);
+    wakeups.once("later", "reviver", after(now, HOUR)).await?;
+    wakeups.once("same", "reviver", now).await?;
+    for firing in &due {
+        source.complete(firing).await?;
+    }
+    let all = wakeups.list().await?;
+    assert_eq!(all.iter().map(|wakeup| wakeup.name.as_str()).collect::<Vec<_>>(), ["same", "later"]);
+    assert_eq!(source.claim_due(MINUTE).await?.len(), 1);
+    Ok(())
+}
+
+/// Completing brings nothing back.
+pub async fn a_wakeup_that_was_cancelled_while_it_fired_stays_gone(world: &dyn WakeupWorld) -> PortResult<()> {
+    let wakeups = world.wakeups().await?;
+    let Some(source) = world.source().await? else { return Ok(()) };
+    wakeups.every("sweep", "reviver", MINUTE).await?;
+    pass!(world, MINUTE);
+    let due = source.claim_due(MINUTE).await?;
+    wakeups.cancel("sweep").await?;
+    source.complete(&due[0]).await?;
+    assert_eq!(wakeups.list().await?, []);
+    Ok(())
+}

@@ -1,0 +1,158 @@
+//! A whole fleet against its stand-in upstream, on this machine, from discovery to databases.
+
+mod books;
+mod stage;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail, ensure};
+use serde_json::{Value, json};
+use stint_core::clock::between;
+use stint_core::points::Points;
+use stint_core::worker::Event;
+
+use super::Context;
+use crate::progress::{Progress, Snapshot};
+use crate::report::{Database, Invocations, Players, Queue, Report};
+use stage::Stage;
+
+/// Between two looks at a running fleet.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+
+/// How a demo is set up.
+#[derive(clap::Args)]
+#[command(after_help = "Everything runs on this machine: the upstream is a stand-in on loopback, and nothing real is \
+                        asked.\n\nExample:\n  stint demo --players 3000 --seed 41 --json")]
+pub(crate) struct Arguments {
+    /// The fleet.
+    #[arg(default_value = stint_warcraftlogs::FLEET)]
+    fleet: String,
+    /// How many players the stand-in knows.
+    #[arg(long, default_value_t = 600, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    players: u32,
+    /// How many keys share the work.
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=200))]
+    keys: u32,
+    /// Points per key and window; without it, so many that the keys run dry two or three times.
+    #[arg(long)]
+    limit: Option<Points>,
+    /// How long a key's window is, in seconds.
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(4..=3600))]
+    window: u64,
+    /// The same seed makes the same players, ranks and costs.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// The folder for the demo's state and its databases; what an earlier demo left there is replaced.
+    #[arg(long, default_value = "./stint-demo")]
+    out: PathBuf,
+}
+
+/// Runs the demo.
+pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Result<()> {
+    if arguments.fleet != stint_warcraftlogs::FLEET {
+        bail!("there is no demo of '{}'; the fleet that works today is {}", arguments.fleet, stint_warcraftlogs::FLEET);
+    }
+    let stage = Stage::set(&arguments, context).await?;
+    let played = play(&stage, context).await;
+    stage.strike().await;
+    let report = played?;
+    context.output.result(&report, Report::in_words)?;
+    context.output.line(&stage.farewell().await?);
+    ensure!(report.players.lost == 0, "{} players are lost", report.players.lost);
+    Ok(())
+}
+
+async fn play(stage: &Stage, context: &Context) -> anyhow::Result<Report> {
+    let begun = context.clock.now();
+    let discovered = discover(stage, context).await?;
+    let queued = run_worker(stage, "aggregator").await?["queued"].as_u64().unwrap_or_default();
+    context.output.line(&format!("queued {queued} players, one message each; fetching their ranks"));
+    let backlog_from = context.clock.now();
+    fetch(stage, context, discovered.len() as u64).await?;
+    let backlog_to = context.clock.now();
+    // The last calls' charge shows only in a later reading.
+    stage.fleet.budget.read_counters(Points::MAX).await?;
+    let generated = run_worker(stage, "db-generator").await?;
+    let books = books::audit(stage, backlog_from, backlog_to).await?;
+    let (ranked, dropped) = books::fates(stage, &discovered).await?;
+    let totals = stage.fleet.host.counters().totals();
+    let counts = stage.fleet.stores.queue.counts().await?;
+    let tally = &stage.fleet.budget.tally;
+    let waiting = counts.unfinished() + counts.dead;
+    Ok(Report {
+        players: Players {
+            discovered: discovered.len() as u64,
+            queued,
+            ranked,
+            dropped,
+            lost: (discovered.len() as u64).saturating_sub(ranked + dropped + waiting),
+        },
+        budget: books,
+        queue: Queue {
+            received: totals.received,
+            succeeded: totals.succeeded,
+            receives_per_success: totals.received as f64 / totals.succeeded.max(1) as f64,
+            parked: tally.total(stint_warcraftlogs::budget::Tallied::Parked),
+            dead_letters: counts.dead,
+        },
+        invocations: Invocations { total: totals.invocations, wasted: totals.wasted },
+        databases: databases(&generated),
+        virtual_seconds: between(begun, context.clock.now()).as_secs_f64(),
+        wall_seconds: between(begun, context.clock.now()).as_secs_f64(),
+    })
+}
+
+/// Runs the discovery until no rule is due, as its schedule would over a few hours.
+async fn discover(stage: &Stage, context: &Context) -> anyhow::Result<std::collections::BTreeSet<u64>> {
+    let mut pages = 0;
+    loop {
+        let report = run_worker(stage, "discover").await?;
+        if report["rule"].is_null() {
+            break;
+        }
+        ensure!(report["finished"] == json!(true), "discovery stopped: {}", report["stopped"]);
+        pages += report["pages"].as_u64().unwrap_or_default();
+    }
+    let discovered = books::discovered(stage).await?;
+    let rules = stage.fleet.stores.rules.list().await?.len();
+    let players = discovered.len();
+    context.output.line(&format!("discovered {players} players on {pages} ranking pages, by {rules} rules"));
+    Ok(discovered)
+}
+
+/// Waits until every message is done or dead, and shows how it goes.
+async fn fetch(stage: &Stage, context: &Context, total: u64) -> anyhow::Result<()> {
+    let mut progress = Progress::new(&context.output, Some(total));
+    loop {
+        let budget = &stage.fleet.budget;
+        let now = context.clock.now();
+        let snapshot = Snapshot::take(&stage.fleet.stores, &budget.worker, budget.concurrency_limit, now).await?;
+        progress.show(&snapshot);
+        if snapshot.is_drained() {
+            progress.finish();
+            return Ok(());
+        }
+        if stage.is_interrupted() {
+            progress.finish();
+            bail!("interrupted; what was fetched so far is in {}", stage.out.display());
+        }
+        context.clock.sleep(LOOK_EVERY).await;
+    }
+}
+
+async fn run_worker(stage: &Stage, worker: &str) -> anyhow::Result<Value> {
+    let outcome = stage.fleet.host.run(stint_warcraftlogs::FLEET, worker, Event::Manual(Value::Null)).await;
+    Ok(outcome.with_context(|| format!("{worker} failed"))?.report)
+}
+
+fn databases(generated: &Value) -> Vec<Database> {
+    let regions = generated["regions"].as_array().into_iter().flatten();
+    let database = |region: &Value| Database {
+        region: region["region"].as_str().unwrap_or_default().to_owned(),
+        path: region["path"].as_str().unwrap_or_default().into(),
+        players: region["players"].as_u64().unwrap_or_default(),
+        bytes: region["bytes"].as_u64().unwrap_or_default(),
+    };
+    regions.map(database).collect()
+}

@@ -1,0 +1,61 @@
+//! The commands, one to a file.
+
+pub(crate) mod data;
+pub(crate) mod demo;
+pub(crate) mod describe;
+pub(crate) mod keys;
+pub(crate) mod lookup;
+pub(crate) mod queue;
+pub(crate) mod rules;
+pub(crate) mod run;
+pub(crate) mod status;
+pub(crate) mod throttle;
+pub(crate) mod up;
+pub(crate) mod upstream;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use stint_core::clock::Clock;
+use stint_host::SystemClock;
+use stint_warcraftlogs::config::Settings;
+
+use crate::cli::{Cli, Command};
+use crate::output::Output;
+use crate::wiring::Stores;
+
+/// What every command is given.
+pub(crate) struct Context {
+    /// `STINT_HOME`.
+    pub(crate) home: PathBuf,
+    /// Where to print.
+    pub(crate) output: Output,
+    /// What time it is.
+    pub(crate) clock: Arc<dyn Clock>,
+}
+
+impl Context {
+    /// The fleet's stores, by the settings of the environment.
+    pub(crate) fn stores(&self) -> anyhow::Result<Stores> {
+        Stores::open(&Settings::from_environment()?, &self.home, self.clock.clone())
+    }
+}
+
+/// Runs one command.
+pub(crate) async fn run(cli: Cli, output: &Output) -> anyhow::Result<()> {
+    let context = Context { home: cli.home.home, output: output.clone(), clock: Arc::new(SystemClock) };
+    match cli.command {
+        Command::Demo(arguments) => demo::run(arguments, &context).await,
+        Command::Up(arguments) => up::run(arguments, &context).await,
+        Command::Run(arguments) => run::run(arguments, &context).await,
+        Command::Status(arguments) => status::run(arguments, &context).await,
+        Command::Keys(arguments) => keys::run(arguments, &context).await,
+        Command::Throttle(arguments) => throttle::run(arguments, &context).await,
+        Command::Rules(arguments) => rules::run(arguments, &context).await,
+        Command::Queue(arguments) => queue::run(arguments, &context).await,
+        Command::Lookup(arguments) => lookup::run(&arguments, &context),
+        Command::Data(arguments) => data::run(arguments, &context).await,
+        Command::Upstream(arguments) => upstream::run(arguments, &context).await,
+        Command::Describe(arguments) => describe::run(&arguments, &context),
+    }
+}

@@ -1,0 +1,10 @@
+//! Under construction.
+
+use super::Context;
+
+#[derive(clap::Args)]
+pub(crate) struct Arguments {}
+
+pub(crate) async fn run(_arguments: Arguments, _context: &Context) -> anyhow::Result<()> {
+    anyhow::bail!("not built yet")
+}

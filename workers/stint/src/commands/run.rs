@@ -1,0 +1,98 @@
+//! One invocation of a worker, by hand.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail};
+use serde::Serialize;
+use serde_json::Value;
+use stint_core::worker::{Disposition, Event, Outcome, Stop};
+use stint_warcraftlogs::config::Settings;
+
+use super::Context;
+use crate::wiring::{Fleet, WARCRAFTLOGS, transport};
+
+/// Which worker, and with what.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:\n  stint run warcraftlogs reviver\n  \
+                        echo '{\"id\": 57147396, \"raidsToScrap\": {\"26\": [3, 5]}}' | stint run warcraftlogs \
+                        rank-fetcher --event -")]
+pub(crate) struct Arguments {
+    /// The fleet.
+    fleet: String,
+    /// The worker.
+    worker: String,
+    /// A file with the event as JSON, or - for standard input. A queue-driven worker takes one message, or a list.
+    #[arg(long)]
+    event: Option<PathBuf>,
+
+    #[command(flatten)]
+    settings: Settings,
+}
+
+/// What came of the invocation.
+#[derive(Serialize)]
+struct Summary {
+    worker: String,
+    report: Value,
+    failures: Vec<Failure>,
+}
+
+#[derive(Serialize)]
+struct Failure {
+    message: String,
+    fate: &'static str,
+    reason: String,
+}
+
+/// Runs the worker and prints its report.
+pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Result<()> {
+    let Arguments { fleet, worker, event, settings } = &arguments;
+    if !WARCRAFTLOGS.iter().any(|spec| spec.fleet == fleet && spec.name == worker) {
+        let known: Vec<String> = WARCRAFTLOGS.iter().map(|spec| format!("{} {}", spec.fleet, spec.name)).collect();
+        bail!("there is no worker '{worker}' in '{fleet}'; there are: {}", known.join(", "));
+    }
+    let event = event.as_deref().map(read).transpose()?.unwrap_or(Value::Null);
+    let built = Fleet::build(settings, &context.home, context.clock.clone(), transport(settings)?, Stop::default());
+    let outcome = built.await?.host.run(fleet, worker, Event::Manual(event)).await;
+    let outcome = outcome.with_context(|| format!("{worker} failed"))?;
+    let summary = summary(worker, outcome);
+    context.output.result(&summary, in_words)?;
+    match summary.failures.len() {
+        0 => Ok(()),
+        failures => bail!("{failures} of the messages failed"),
+    }
+}
+
+fn read(path: &Path) -> anyhow::Result<Value> {
+    let mut text = String::new();
+    if path == Path::new("-") {
+        std::io::stdin().read_to_string(&mut text).context("cannot read the event from standard input")?;
+    } else {
+        text = std::fs::read_to_string(path).with_context(|| format!("cannot read the event in {}", path.display()))?;
+    }
+    serde_json::from_str(&text).with_context(|| format!("the event in {} is not JSON", path.display()))
+}
+
+fn summary(worker: &str, outcome: Outcome) -> Summary {
+    let failures = outcome.exceptions.into_iter().map(|exception| {
+        let (fate, reason) = match exception.disposition {
+            Disposition::Retry { reason, .. } => ("retry", reason),
+            Disposition::Reject { reason } => ("rejected", reason),
+        };
+        Failure { message: exception.message_id, fate, reason }
+    });
+    Summary { worker: worker.to_owned(), report: outcome.report, failures: failures.collect() }
+}
+
+fn in_words(summary: &Summary) -> String {
+    let mut text = format!("{} is done\n", summary.worker);
+    for (name, value) in summary.report.as_object().into_iter().flatten().filter(|(_, value)| !value.is_null()) {
+        let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        text.push_str(&format!("  {name}: {value}\n"));
+    }
+    for failure in &summary.failures {
+        text.push_str(&format!("  {} {}: {}\n", failure.message, failure.fate, failure.reason));
+    }
+    text
+}

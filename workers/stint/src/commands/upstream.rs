@@ -1,0 +1,106 @@
+//! A stand-in upstream alone, behind a real socket on loopback.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use serde::Serialize;
+use stint_core::points::Points;
+use stint_standins::WarcraftLogs;
+use stint_standins::warcraftlogs::Options;
+use tokio::net::TcpListener;
+
+use super::Context;
+
+/// How the stand-in is set up.
+#[derive(clap::Args)]
+#[command(after_help = "It listens on loopback only, and prints the settings that point a fleet at it. What it has \
+                        charged, refused and served is at /standin/books.")]
+pub(crate) struct Arguments {
+    /// The fleet whose upstream to stand in for.
+    fleet: String,
+    /// The port; 0 takes a free one.
+    #[arg(long, default_value_t = 8091)]
+    port: u16,
+    /// How many players there are.
+    #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    players: u32,
+    /// Points per window of each key, with commas between them.
+    #[arg(long, default_value = "18000,3600", value_delimiter = ',')]
+    limit: Vec<Points>,
+    /// How long a key's window is, in seconds.
+    #[arg(long, default_value_t = 3600, value_parser = clap::value_parser!(u64).range(1..))]
+    window: u64,
+    /// The longest time that an answer takes, in milliseconds.
+    #[arg(long, default_value_t = 250)]
+    latency: u64,
+    /// Of 1,000 API calls, how many fail with a server error.
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u32).range(..=1000))]
+    faults: u32,
+    /// The same seed makes the same players, ranks and costs.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+}
+
+/// Where it is, and the settings that lead there.
+#[derive(Serialize)]
+struct Address {
+    wcl_api_url: String,
+    wcl_token_url: String,
+    wcl_site_url: String,
+    wcl_keys: String,
+    wcl_window_seconds: u64,
+    books: String,
+}
+
+/// Serves until Ctrl-C.
+pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Result<()> {
+    if arguments.fleet != stint_warcraftlogs::FLEET {
+        bail!("there is no stand-in for '{}'; there is one for {}", arguments.fleet, stint_warcraftlogs::FLEET);
+    }
+    let listener = TcpListener::bind(("127.0.0.1", arguments.port)).await;
+    let listener = listener.with_context(|| format!("cannot listen on port {}; try --port 0", arguments.port))?;
+    let options = options(&arguments, context);
+    let address = address(&options, listener.local_addr()?.port());
+    context.output.result(&address, in_words)?;
+    let upstream = Arc::new(Mutex::new(WarcraftLogs::new(options)));
+    let until_interrupted = async {
+        // Without a handler the process ends by the signal, which is as good.
+        let _ = tokio::signal::ctrl_c().await;
+    };
+    stint_standins::serve(upstream, context.clock.clone(), listener, until_interrupted).await?;
+    Ok(())
+}
+
+fn options(arguments: &Arguments, context: &Context) -> Options {
+    let window = Duration::from_secs(arguments.window);
+    let now = context.clock.now();
+    let mut options = Options::with_keys(arguments.seed, arguments.players, &arguments.limit, window, now);
+    let longest = Duration::from_millis(arguments.latency);
+    options.latency = (longest / 4, longest);
+    options.faults.failed_before_charge = arguments.faults / 2;
+    options.faults.failed_after_charge = arguments.faults - arguments.faults / 2;
+    options
+}
+
+fn address(options: &Options, port: u16) -> Address {
+    let url = |path: &str| format!("http://127.0.0.1:{port}/{path}");
+    let keys: Vec<String> = options.keys.iter().map(|key| format!("{}:{}", key.id, key.secret)).collect();
+    Address {
+        wcl_api_url: url("api/v2/client"),
+        wcl_token_url: url("oauth/token"),
+        wcl_site_url: url(""),
+        wcl_keys: keys.join(","),
+        wcl_window_seconds: options.window.as_secs(),
+        books: url("standin/books"),
+    }
+}
+
+fn in_words(address: &Address) -> String {
+    let Address { wcl_api_url, wcl_token_url, wcl_site_url, wcl_keys, wcl_window_seconds, books } = address;
+    format!(
+        "a stand-in of Warcraft Logs; its books are at {books}\nexport WCL_API_URL={wcl_api_url}\n\
+         export WCL_TOKEN_URL={wcl_token_url}\nexport WCL_SITE_URL={wcl_site_url}\nexport WCL_KEYS={wcl_keys}\n\
+         export WCL_WINDOW_SECONDS={wcl_window_seconds}\n"
+    )
+}

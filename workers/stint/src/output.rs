@@ -1,0 +1,90 @@
+//! What people and programs see: results on stdout, everything else on stderr.
+
+use std::io::{self, IsTerminal, Write};
+
+use indicatif::MultiProgress;
+use serde::Serialize;
+use tracing_subscriber::fmt::MakeWriter;
+
+/// Where a command prints. With `--json`, one JSON object is the only thing on stdout.
+#[derive(Clone)]
+pub(crate) struct Output {
+    json: bool,
+    bars: MultiProgress,
+}
+
+impl Output {
+    pub(crate) fn new(json: bool) -> Output {
+        Output { json, bars: MultiProgress::new() }
+    }
+
+    /// Whether progress bars are of use: somebody watches.
+    pub(crate) fn is_watched(&self) -> bool {
+        io::stderr().is_terminal()
+    }
+
+    /// Where progress bars go: stderr.
+    pub(crate) fn bars(&self) -> &MultiProgress {
+        &self.bars
+    }
+
+    /// A result: as JSON, or in words.
+    pub(crate) fn result<T: Serialize>(&self, result: &T, in_words: impl FnOnce(&T) -> String) -> anyhow::Result<()> {
+        let text = if self.json { serde_json::to_string_pretty(result)? + "\n" } else { in_words(result) };
+        self.bars.suspend(|| {
+            let mut stdout = io::stdout().lock();
+            match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+                // Whoever read us has seen enough: `stint status | head -1`.
+                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+                written => written.map_err(Into::into),
+            }
+        })
+    }
+
+    /// A line for whoever watches: stdout in words, stderr beside JSON.
+    pub(crate) fn line(&self, text: &str) {
+        self.bars.suspend(|| {
+            // A reader that has gone does not stop the work.
+            let _ = if self.json { writeln!(io::stderr(), "{text}") } else { writeln!(io::stdout(), "{text}") };
+        });
+    }
+
+    /// An error with its causes, on stderr; with `--json` as an object on stdout too.
+    pub(crate) fn error(&self, error: &anyhow::Error) {
+        let text = format!("{error:#}");
+        self.bars.suspend(|| {
+            // There is nowhere to report that an error could not be reported.
+            let _ = writeln!(io::stderr(), "error: {text}");
+            if self.json {
+                let _ = writeln!(io::stdout(), "{}", serde_json::json!({ "error": text }));
+            }
+        });
+    }
+
+    /// For log lines, which must not tear the progress bars.
+    pub(crate) fn log_writer(&self) -> LogWriter {
+        LogWriter(self.bars.clone())
+    }
+}
+
+/// Writes log lines to stderr between the progress bars.
+#[derive(Clone)]
+pub(crate) struct LogWriter(MultiProgress);
+
+impl Write for LogWriter {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        self.0.suspend(|| io::stderr().write_all(line)).map(|()| line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
+    }
+}
+
+impl MakeWriter<'_> for LogWriter {
+    type Writer = LogWriter;
+
+    fn make_writer(&self) -> LogWriter {
+        self.clone()
+    }
+}
