@@ -124,7 +124,7 @@ impl Ledger {
     /// else among those that have room for a unit.
     pub fn reserve(&mut self, ask: &Ask, now: Timestamp) -> Reservation {
         self.end_expired(now);
-        let Some(smallest) = ask.smallest_unit() else {
+        let Some(smallest) = ask.smallest_start() else {
             return Reservation::Refused { waits: Vec::new() };
         };
         if let Some(unpriceable) = self.unpriceable(ask) {

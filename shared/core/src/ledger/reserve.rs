@@ -18,9 +18,10 @@ pub struct Ask {
 }
 
 impl Ask {
-    /// The cheapest single unit. `None` when nothing is asked for.
-    pub fn smallest_unit(&self) -> Option<Points> {
-        self.messages.iter().flatten().min().copied()
+    /// The least that a grant can be: the cheapest first unit of a message, since units are taken from the head. A
+    /// cheaper one behind it does not help. `None` when nothing is asked for.
+    pub fn smallest_start(&self) -> Option<Points> {
+        self.messages.iter().filter_map(|units| units.first()).min().copied()
     }
 
     /// The dearest single unit.
@@ -107,7 +108,7 @@ pub enum Reservation {
 pub struct Wait {
     /// The key.
     pub key: KeyId,
-    /// The cheapest unit asked for.
+    /// The cheapest unit that a grant could start with.
     pub needed: Points,
     /// What the key could lend now.
     pub free: Points,

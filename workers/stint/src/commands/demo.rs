@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use stint_core::clock::between;
 use stint_core::points::Points;
 use stint_core::worker::Event;
+use stint_warcraftlogs::budget::Tallied;
 
 use super::Context;
 use crate::progress::{Progress, Snapshot};
@@ -80,6 +81,9 @@ async fn play(stage: &Stage, context: &Context) -> anyhow::Result<Report> {
     let counts = stage.fleet.stores.queue.counts().await?;
     let tally = &stage.fleet.budget.tally;
     let waiting = counts.unfinished() + counts.dead;
+    let parked = tally.total(Tallied::Parked);
+    // A parked message was acknowledged too, but its player was not served by that receive.
+    let succeeded = totals.succeeded.saturating_sub(parked);
     Ok(Report {
         players: Players {
             discovered: discovered.len() as u64,
@@ -91,9 +95,9 @@ async fn play(stage: &Stage, context: &Context) -> anyhow::Result<Report> {
         budget: books,
         queue: Queue {
             received: totals.received,
-            succeeded: totals.succeeded,
-            receives_per_success: totals.received as f64 / totals.succeeded.max(1) as f64,
-            parked: tally.total(stint_warcraftlogs::budget::Tallied::Parked),
+            succeeded,
+            receives_per_success: totals.received as f64 / succeeded.max(1) as f64,
+            parked,
             dead_letters: counts.dead,
         },
         invocations: Invocations { total: totals.invocations, wasted: totals.wasted },

@@ -1,0 +1,268 @@
+//! A random world: callers that answer, fail, die and repeat themselves, against an upstream that bills when it
+//! likes. After every event the ledger must say what the oracle says, and the upstream must never have to refuse.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::oracle::{NaiveHold, Oracle, Truth};
+use super::{Account, BTreeMap, CallEnd, LEASE, Ledger, LedgerSettings, START, key};
+use crate::clock::{after, between};
+use crate::ledger::{Ask, Grant, HoldId, KeyState, Reading, ReadingClaim, Reservation};
+use crate::points::Points;
+
+const WINDOW: Duration = Duration::from_secs(300);
+const CALL_TIMEOUT: Duration = Duration::from_secs(30);
+const LIMIT: u64 = 200_000_000;
+
+/// A sequence of numbers that look random and are the same each time: xorshift64*, as Vigna gives it.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, end: u64) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        (self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33) % end
+    }
+
+    fn micros(&mut self, most: u64) -> u64 {
+        1 + self.below(most)
+    }
+}
+
+/// The upstream's own counter of one key. Its windows start `phase` after each multiple of their length.
+struct Upstream {
+    phase: Duration,
+    window: i64,
+    spent: u64,
+}
+
+impl Upstream {
+    fn window_at(&self, now: Timestamp) -> (i64, Timestamp) {
+        let elapsed = between(START, now) + WINDOW - self.phase;
+        let window = elapsed.as_secs() / WINDOW.as_secs();
+        (window as i64, after(START, WINDOW * window as u32 + self.phase))
+    }
+
+    fn read(&mut self, now: Timestamp) -> (Truth, Timestamp) {
+        let (window, resets_at) = self.window_at(now);
+        if window != self.window {
+            (self.window, self.spent) = (window, 0);
+        }
+        (Truth { window, limit: LIMIT, spent: self.spent }, resets_at)
+    }
+
+    fn bill(&mut self, now: Timestamp, cost: u64) {
+        self.read(now);
+        self.spent += cost;
+        assert!(self.spent <= LIMIT, "the upstream had to refuse: {} of {LIMIT}", self.spent);
+    }
+}
+
+/// A call on its way. Billed, it carries the counter from just before its own charge.
+struct Call {
+    grant: Grant,
+    started: u64,
+    deadline: Timestamp,
+    answer: Option<(Truth, Timestamp)>,
+}
+
+struct World {
+    dice: Dice,
+    now: Timestamp,
+    event: u64,
+    settings: LedgerSettings,
+    ledger: Ledger,
+    upstream: Upstream,
+    oracle: Oracle,
+    calls: Vec<Call>,
+    settled: Vec<(HoldId, CallEnd)>,
+    claims: Vec<(ReadingClaim, u64)>,
+    granted: u32,
+    windows: u32,
+}
+
+impl World {
+    fn new(seed: u64) -> World {
+        let mut dice = Dice(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
+        let settings = LedgerSettings { guard: Points::whole(dice.below(2) * 10), window: WINDOW };
+        let mut ledger = Ledger::new(settings, BTreeMap::new());
+        ledger.configure(&[key("a")]);
+        let phase = Duration::from_secs(dice.below(WINDOW.as_secs()));
+        World {
+            dice,
+            now: START,
+            event: 0,
+            settings,
+            ledger,
+            upstream: Upstream { phase, window: 0, spent: 0 },
+            oracle: Oracle::default(),
+            calls: Vec::new(),
+            settled: Vec::new(),
+            claims: Vec::new(),
+            granted: 0,
+            windows: 0,
+        }
+    }
+
+    fn step(&mut self) {
+        self.event += 1;
+        match self.dice.below(12) {
+            0..=3 => self.reserve(),
+            4 => self.bill(),
+            5..=7 => self.settle(),
+            8 => self.replay(),
+            9 => self.read(),
+            10 => self.reload(),
+            _ => self.pass_time(),
+        }
+        let status = self.ledger.status(self.now).remove(0);
+        self.oracle.check(&status);
+        if status.state == KeyState::Open {
+            assert_eq!(i128::from(status.free.micros()), self.oracle.free(&self.settings).max(0), "free");
+        }
+        for (_, window) in self.ledger.take_changes().windows {
+            assert_eq!(window.overspent, Points::ZERO);
+            self.windows += 1;
+        }
+    }
+
+    fn reserve(&mut self) {
+        let units = |dice: &mut Dice| (0..=dice.below(3)).map(|_| Points::from_micros(dice.micros(40_000_000))).collect();
+        let messages = (0..=self.dice.below(2)).map(|_| units(&mut self.dice)).collect();
+        let ask = Ask { messages, call_timeout: CALL_TIMEOUT };
+        let free = self.oracle.free(&self.settings);
+        match self.ledger.reserve(&ask, self.now) {
+            Reservation::Granted(grant) => {
+                let amount = grant.amount.micros();
+                assert!(i128::from(amount) <= free, "{amount} were granted of {free}");
+                let deadline = after(self.now, CALL_TIMEOUT);
+                let expires_at = after(deadline, Duration::from_secs(5));
+                self.oracle.holds.push(NaiveHold { sequence: grant.hold.sequence, amount, expires_at, ended: None });
+                self.calls.push(Call { grant, started: self.event, deadline, answer: None });
+                self.granted += 1;
+            }
+            Reservation::Refused { .. } => {
+                let open = self.ledger.status(self.now)[0].state == KeyState::Open;
+                let smallest = ask.smallest_start().unwrap_or_default().micros();
+                assert!(!open || i128::from(smallest) > free, "{smallest} were refused of {free}");
+            }
+            unpriceable @ Reservation::Unpriceable { .. } => panic!("{unpriceable:?}"),
+        }
+    }
+
+    fn bill(&mut self) {
+        let Some(index) = self.pick_call() else { return };
+        let call = &mut self.calls[index];
+        if call.answer.is_none() {
+            call.answer = Some(self.upstream.read(self.now));
+            let cost = self.dice.micros(call.grant.amount.micros());
+            self.upstream.bill(self.now, cost);
+        }
+    }
+
+    fn settle(&mut self) {
+        let Some(index) = self.pick_call() else { return };
+        let call = self.calls.swap_remove(index);
+        let sequence = call.grant.hold.sequence;
+        let end = match call.answer {
+            Some((truth, resets_at)) if self.dice.below(4) > 0 => {
+                let end = CallEnd::Answered(self.reading(truth, resets_at));
+                self.oracle.end(sequence, self.event);
+                self.oracle.read(truth, call.started);
+                end
+            }
+            None if self.dice.below(2) == 0 => {
+                self.oracle.drop_hold(sequence);
+                CallEnd::NotBilled
+            }
+            _ => {
+                self.oracle.end(sequence, self.event);
+                CallEnd::Lost
+            }
+        };
+        self.ledger.settle(&call.grant.hold, end, self.now);
+        self.settled.push((call.grant.hold, end));
+    }
+
+    /// Says again what was said before: nothing may change.
+    fn replay(&mut self) {
+        if self.settled.is_empty() {
+            return;
+        }
+        let index = self.dice.below(self.settled.len() as u64) as usize;
+        let (hold, end) = self.settled[index].clone();
+        self.ledger.status(self.now);
+        let accounts = self.ledger.accounts().clone();
+        self.ledger.settle(&hold, end, self.now);
+        assert_eq!(self.ledger.accounts(), &accounts, "a replay of {end:?} changed something");
+    }
+
+    /// Sends a reading on its way, or takes one in: most bring a counter, some fail.
+    fn read(&mut self) {
+        if self.claims.is_empty() || self.dice.below(2) == 0 {
+            let needed = Points::from_micros(self.dice.micros(LIMIT));
+            self.claims.extend(self.ledger.claim_reading(needed, LEASE, self.now).map(|claim| (claim, self.event)));
+            return;
+        }
+        let (claim, started) = self.claims.remove(0);
+        if self.dice.below(5) == 0 {
+            return self.ledger.observe(&claim, None, self.now);
+        }
+        let (truth, resets_at) = self.upstream.read(self.now);
+        let reading = self.reading(truth, resets_at);
+        self.oracle.read(truth, started);
+        self.ledger.observe(&claim, Some(reading), self.now);
+    }
+
+    /// Goes on with a ledger from its records alone, as another process does.
+    fn reload(&mut self) {
+        let stored = |account: &Account| {
+            let json = serde_json::to_string(account).expect("a record as text");
+            let mut stored: Account = serde_json::from_str(&json).expect("a record");
+            account.holds.iter().for_each(|(sequence, hold)| stored.holds.insert(sequence, hold.clone()));
+            stored
+        };
+        let accounts = self.ledger.accounts().iter().map(|(key, account)| (key.clone(), stored(account))).collect();
+        self.ledger = Ledger::new(self.settings, accounts);
+    }
+
+    /// Callers whose time is up are gone: some of them were billed, none of them settles.
+    fn pass_time(&mut self) {
+        let most = if self.dice.below(10) == 0 { 200_000 } else { 8_000 };
+        self.now = after(self.now, Duration::from_millis(self.dice.below(most)));
+        self.calls.retain(|call| call.deadline > self.now);
+        self.oracle.end_expired(self.now, self.event);
+    }
+
+    fn pick_call(&mut self) -> Option<usize> {
+        let count = self.calls.len() as u64;
+        (count > 0).then(|| self.dice.below(count) as usize)
+    }
+
+    /// What the upstream answered, as it arrives now: the time to the reset is in whole seconds, rounded up, and as
+    /// old as the answer.
+    fn reading(&self, truth: Truth, resets_at: Timestamp) -> Reading {
+        Reading {
+            limit: Points::from_micros(truth.limit),
+            spent: Points::from_micros(truth.spent),
+            resets_in: Duration::from_secs(between(self.now, resets_at).as_millis().div_ceil(1_000) as u64),
+            received_at: self.now,
+        }
+    }
+}
+
+#[test]
+fn the_ledger_says_what_the_oracle_says_and_never_overspends() {
+    let (mut granted, mut windows) = (0, 0);
+    for seed in 1..=200 {
+        let mut world = World::new(seed);
+        for _ in 0..1_000 {
+            world.step();
+        }
+        granted += world.granted;
+        windows += world.windows;
+    }
+    assert!(granted > 10_000 && windows > 500, "the world was idle: {granted} grants, {windows} windows");
+}
