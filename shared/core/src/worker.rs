@@ -24,11 +24,7 @@ pub trait Worker: Send + Sync + 'static {
 
     /// One invocation. An error means that nothing is known about what was done: a scheduled worker is tried again
     /// by its next tick, a batch goes back to its queue as a whole.
-    fn run(
-        &self,
-        event: Event,
-        invocation: &Invocation,
-    ) -> impl Future<Output = Result<Outcome, WorkerError>> + Send;
+    fn run(&self, event: Event, invocation: &Invocation) -> impl Future<Output = Result<Outcome, WorkerError>> + Send;
 }
 
 /// A worker as data.
@@ -217,11 +213,7 @@ pub trait AnyWorker: Send + Sync {
     fn spec(&self) -> Spec;
 
     /// One invocation.
-    fn invoke<'a>(
-        &'a self,
-        event: Event,
-        invocation: &'a Invocation,
-    ) -> BoxFuture<'a, Result<Outcome, WorkerError>>;
+    fn invoke<'a>(&'a self, event: Event, invocation: &'a Invocation) -> BoxFuture<'a, Result<Outcome, WorkerError>>;
 }
 
 impl<W: Worker> AnyWorker for W {
@@ -229,11 +221,7 @@ impl<W: Worker> AnyWorker for W {
         W::SPEC
     }
 
-    fn invoke<'a>(
-        &'a self,
-        event: Event,
-        invocation: &'a Invocation,
-    ) -> BoxFuture<'a, Result<Outcome, WorkerError>> {
+    fn invoke<'a>(&'a self, event: Event, invocation: &'a Invocation) -> BoxFuture<'a, Result<Outcome, WorkerError>> {
         Box::pin(self.run(event, invocation))
     }
 }

@@ -10,6 +10,8 @@ use stint_core::ports::{PortError, PortResult, QueueSettings};
 use crate::database::{Database, Mode};
 use crate::{SqliteKeyPool, SqliteQueue, SqliteThrottle, SqliteWakeups, schema};
 
+const QUEUES_FILE: &str = "queues.db";
+
 /// The default adapters in one folder: `queues.db` with the queues, wake-ups and throttles, and `keys.db` with the
 /// key pool. Fleets put their own files beside them. Clones are one.
 ///
@@ -24,11 +26,16 @@ pub struct Embedded {
 }
 
 impl Embedded {
+    /// Whether `home` was ever opened: for those who only want to look, and to create nothing.
+    pub fn is_at(home: &Path) -> bool {
+        home.join(QUEUES_FILE).is_file()
+    }
+
     /// Opens the folder `home`, which is created if need be.
     pub fn open(home: &Path, mode: Mode, clock: Arc<dyn Clock>) -> PortResult<Embedded> {
         std::fs::create_dir_all(home)
             .map_err(|error| PortError::backend(format!("could not create the folder {}", home.display()), error))?;
-        let queues = Database::open(&home.join("queues.db"), schema::QUEUES, mode)?;
+        let queues = Database::open(&home.join(QUEUES_FILE), schema::QUEUES, mode)?;
         let keys = Database::open(&home.join("keys.db"), schema::KEYS, mode)?;
         Ok(Embedded { home: Some(home.to_owned()), mode, queues, keys, clock })
     }

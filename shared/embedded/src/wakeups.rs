@@ -35,9 +35,8 @@ impl SqliteWakeups {
 impl Wakeups for SqliteWakeups {
     async fn once(&self, name: &str, worker: &str, at: Timestamp) -> PortResult<()> {
         let (name, worker, at) = (name.to_owned(), worker.to_owned(), deadline_millis(at));
-        let write = self.database.write("set a wake-up", move |connection| {
-            replace(connection, &name, &worker, at, None)
-        });
+        let write =
+            self.database.write("set a wake-up", move |connection| replace(connection, &name, &worker, at, None));
         write.await
     }
 
@@ -100,9 +99,8 @@ impl WakeupSource for SqliteWakeups {
     async fn complete(&self, firing: &Firing) -> PortResult<()> {
         let (name, due, clock) = (firing.name.clone(), deadline_millis(firing.due), self.clock.clone());
         let write = self.database.write("complete a wake-up", move |connection| {
-            let mut lent = connection.prepare_cached(
-                "SELECT period FROM wakeups WHERE name = ?1 AND at = ?2 AND lent_until IS NOT NULL",
-            )?;
+            let mut lent = connection
+                .prepare_cached("SELECT period FROM wakeups WHERE name = ?1 AND at = ?2 AND lent_until IS NOT NULL")?;
             let period: Option<Option<i64>> = lent.query_row(params![name, due], |row| row.get(0)).optional()?;
             match period {
                 None => Ok(()),
@@ -122,13 +120,7 @@ impl WakeupSource for SqliteWakeups {
     }
 }
 
-fn replace(
-    connection: &Connection,
-    name: &str,
-    worker: &str,
-    at: i64,
-    period: Option<i64>,
-) -> rusqlite::Result<()> {
+fn replace(connection: &Connection, name: &str, worker: &str, at: i64, period: Option<i64>) -> rusqlite::Result<()> {
     let mut statement = connection
         .prepare_cached("INSERT OR REPLACE INTO wakeups (name, worker, at, period) VALUES (?1, ?2, ?3, ?4)")?;
     statement.execute(params![name, worker, at, period]).map(|_| ())

@@ -99,7 +99,9 @@ impl Driver {
     fn advance(&self, end: jiff::Timestamp) {
         match self.clock.next_deadline() {
             Some(deadline) if deadline <= end => self.clock.advance_to(deadline),
-            Some(deadline) => panic!("{}", self.standstill(&format!("the next sleeper waits for {deadline}, past {end}"))),
+            Some(deadline) => {
+                panic!("{}", self.standstill(&format!("the next sleeper waits for {deadline}, past {end}")))
+            }
             None => panic!("{}", self.standstill("nobody sleeps, so that no time will wake it")),
         }
     }

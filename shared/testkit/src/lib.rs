@@ -3,7 +3,7 @@
 //! The suites are the executable specification of `stint_core::ports`. An adapter implements the world of a port and
 //! names the suite once; each sentence of the contract becomes a test of that name:
 //!
-//! ```ignore
+//! ```text
 //! stint_testkit::queue_suite!(futures::executor::block_on, world());
 //! ```
 

@@ -3,10 +3,15 @@
 mod cli;
 mod commands;
 mod config;
+mod moment;
+mod names;
 mod output;
 mod progress;
 mod report;
+mod table;
+mod usage;
 mod wiring;
+mod words;
 
 use std::process::ExitCode;
 
@@ -27,7 +32,7 @@ async fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             output.error(&error);
-            ExitCode::FAILURE
+            if error.is::<usage::WrongUsage>() { ExitCode::from(2) } else { ExitCode::FAILURE }
         }
     }
 }

@@ -49,6 +49,19 @@ impl Output {
         });
     }
 
+    /// Something that whoever watches should know, and that does not stop the work: on stderr.
+    pub(crate) fn warning(&self, text: &str) {
+        self.bars.suspend(|| {
+            // There is nowhere to report that a warning could not be reported.
+            let _ = writeln!(io::stderr(), "warning: {text}");
+        });
+    }
+
+    /// Whether the result is for a program.
+    pub(crate) fn is_json(&self) -> bool {
+        self.json
+    }
+
     /// An error with its causes, on stderr; with `--json` as an object on stdout too.
     pub(crate) fn error(&self, error: &anyhow::Error) {
         let text = format!("{error:#}");

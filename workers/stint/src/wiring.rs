@@ -55,7 +55,7 @@ impl Stores {
             rules: store.clone(),
             discovers: store.clone(),
             players: store,
-            queue: embedded.queue(trigger().queue, queue_settings()),
+            queue: embedded.queue(trigger().queue, queue_settings(settings)),
             pool: embedded.key_pool(settings.ledger()),
             throttle: embedded.throttle(),
             wakeups: embedded.wakeups(),
@@ -186,9 +186,9 @@ pub(crate) fn trigger() -> QueueTrigger {
     queue.unwrap_or(QueueTrigger { queue: "", batch: 0, visibility_timeout: Duration::ZERO, max_receives: 1 })
 }
 
-fn queue_settings() -> QueueSettings {
-    let QueueTrigger { visibility_timeout, max_receives, .. } = trigger();
-    QueueSettings { visibility_timeout, max_receives }
+fn queue_settings(settings: &Settings) -> QueueSettings {
+    let visibility_timeout = Duration::from_secs(settings.wcl_visibility_seconds);
+    QueueSettings { visibility_timeout, max_receives: trigger().max_receives }
 }
 
 #[cfg(test)]

@@ -77,8 +77,8 @@ impl Worker for Aggregator {
     }
 }
 
-/// The first rule that is not done for the day, in words.
-fn unfinished(rules: &[RuleStatus], due_before: Timestamp, now: Timestamp) -> Option<String> {
+/// The first rule that is not done for the day, in words: what an aggregator waits for, at `now`.
+pub fn unfinished(rules: &[RuleStatus], due_before: Timestamp, now: Timestamp) -> Option<String> {
     rules.iter().find_map(|status| {
         let crate::store::Rule { raid, difficulty, last_run, .. } = &status.rule;
         let fresh = last_run.is_some_and(|last_run| last_run > due_before);

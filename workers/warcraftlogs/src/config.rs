@@ -4,6 +4,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::TypedValueParser;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, Parser, ValueEnum};
 use secrecy::{ExposeSecret, SecretString};
 use stint_core::ledger::{KeyId, LedgerSettings};
@@ -15,7 +17,7 @@ use url::Url;
 #[command(next_help_heading = "Settings of the warcraftlogs fleet")]
 pub struct Settings {
     /// API keys as `id:secret`, with commas between them. Needed by the workers that call the API.
-    #[arg(long, env = "WCL_KEYS", hide_env_values = true, value_delimiter = ',', value_parser = parse_key)]
+    #[arg(long, env = "WCL_KEYS", hide_env_values = true, value_delimiter = ',', value_parser = KeyParser)]
     pub wcl_keys: Vec<Key>,
 
     /// Where GraphQL requests go.
@@ -70,6 +72,11 @@ pub struct Settings {
     /// How long one API call may take, in seconds.
     #[arg(long, env = "WCL_CALL_TIMEOUT_SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=300))]
     pub wcl_call_timeout_seconds: u64,
+
+    /// How long, in seconds, a queued player stays with a rank fetcher that died before another gets it. At least six
+    /// times as long as a batch may take on Lambda.
+    #[arg(long, env = "WCL_VISIBILITY_SECONDS", default_value_t = 720, value_parser = clap::value_parser!(u64).range(1..=43_200))]
+    pub wcl_visibility_seconds: u64,
 
     /// The metric to rank by, such as `dps`; without it the upstream takes the one that fits the character.
     #[arg(long, env = "WCL_METRIC", value_parser = parse_enum_literal)]
@@ -152,8 +159,8 @@ struct FromEnvironment {
 
 impl Settings {
     /// The settings of the environment, with the defaults for those that are not set. An error names the variable.
-    pub fn from_environment() -> Result<Settings, clap::Error> {
-        FromEnvironment::try_parse_from(["stint"]).map(|parsed| parsed.settings)
+    pub fn from_environment() -> Result<Settings, SettingsError> {
+        FromEnvironment::try_parse_from(["stint"]).map(|parsed| parsed.settings).map_err(|error| SettingsError::from(&error))
     }
 
     /// The ids of the keys in use.
@@ -186,7 +193,53 @@ impl Settings {
     }
 }
 
-/// Never repeats the text in its error: it may hold a secret.
+/// Why the environment's settings cannot be used, by the variable's name.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct SettingsError(String);
+
+impl From<&clap::Error> for SettingsError {
+    /// Without the usage lines, which are about a command line that nobody typed.
+    fn from(error: &clap::Error) -> SettingsError {
+        let context = |kind| match error.get(kind) {
+            Some(ContextValue::String(text)) => Some(text.clone()),
+            Some(ContextValue::Strings(texts)) => Some(texts.join(", ")),
+            _ => None,
+        };
+        let variable = context(ContextKind::InvalidArg)
+            .and_then(|flag| Some(flag.split_once('<')?.1.split_once('>')?.0.to_owned()));
+        let Some((variable, value)) = variable.zip(context(ContextKind::InvalidValue)) else {
+            let text = error.render().to_string();
+            return SettingsError(text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned());
+        };
+        let valid = || context(ContextKind::ValidValue).map(|values| format!("it is one of {values}"));
+        let reason = std::error::Error::source(error).map(ToString::to_string).or_else(valid).unwrap_or_default();
+        SettingsError(format!("{variable}: '{value}' cannot be used: {reason}"))
+    }
+}
+
+/// Reads a key. The parser's own error would repeat the text, which may hold a secret.
+#[derive(Clone)]
+struct KeyParser;
+
+impl TypedValueParser for KeyParser {
+    type Value = Key;
+
+    fn parse_ref(
+        &self,
+        command: &clap::Command,
+        _argument: Option<&clap::Arg>,
+        value: &std::ffi::OsStr,
+    ) -> Result<Key, clap::Error> {
+        let key = value.to_str().ok_or_else(|| "a key is written as id:secret in UTF-8".to_owned()).and_then(parse_key);
+        key.map_err(|reason| {
+            let text = format!("WCL_KEYS: {reason}; several keys have commas between them");
+            clap::Error::raw(ErrorKind::ValueValidation, text).with_cmd(command)
+        })
+    }
+}
+
+/// Never repeats the text in its error.
 fn parse_key(text: &str) -> Result<Key, String> {
     let (id, secret) = text.trim().split_once(':').ok_or("a key is written as id:secret")?;
     if id.is_empty() || secret.is_empty() {

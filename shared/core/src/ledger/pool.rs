@@ -300,7 +300,9 @@ fn wants_reading(account: &Account, settings: &LedgerSettings, needed: Points, n
         KeyState::Stale => account.limit.is_none() || now >= after(account.reset_at, RESET_MARGIN),
         KeyState::Open => {
             let free = account.free(settings);
-            free < needed && !unconfirmed.is_zero() && (account.in_flight() == 0 || free.saturating_add(unconfirmed) >= needed)
+            free < needed
+                && !unconfirmed.is_zero()
+                && (account.in_flight() == 0 || free.saturating_add(unconfirmed) >= needed)
         }
         KeyState::Edge => !unconfirmed.is_zero() && account.in_flight() == 0,
         KeyState::Paused | KeyState::Retired => false,

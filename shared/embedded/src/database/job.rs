@@ -63,11 +63,7 @@ where
 }
 
 /// Does `work`. An error says what was being done and on which file, and so does a panic.
-pub(super) fn attempt<T>(
-    what: &str,
-    path: &Path,
-    work: impl FnOnce() -> rusqlite::Result<T>,
-) -> PortResult<T> {
+pub(super) fn attempt<T>(what: &str, path: &Path, work: impl FnOnce() -> rusqlite::Result<T>) -> PortResult<T> {
     // What a panicking closure leaves half-done is the transaction, which is rolled back.
     match catch_unwind(AssertUnwindSafe(work)) {
         Ok(result) => result.map_err(|error| PortError::backend(context(what, path), error)),

@@ -79,8 +79,11 @@ fn write_ahead(connection: &Connection, mode: Mode) -> rusqlite::Result<()> {
     connection.pragma_update(None, "synchronous", if mode == Mode::Shared { "FULL" } else { "OFF" })
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "SQLite asks on its own thread, where nothing can be awaited; another process holds the file"
+)]
 fn wait_while_busy(attempt: i32) -> bool {
-    // Another process holds the file: there is nothing to await, and this thread has nothing else to do.
     std::thread::sleep(BUSY_PAUSE);
     attempt < BUSY_ATTEMPTS
 }

@@ -32,8 +32,7 @@ impl Threads {
         let (writes, inbox) = mpsc::channel();
         let name = format!("write {}", path.file_name().unwrap_or_default().to_string_lossy());
         let spawned = thread::Builder::new().name(name).spawn(move || writer::run(&connection, &inbox, &changes));
-        let writer =
-            spawned.map_err(|error| PortError::backend("could not start the thread of a database", error))?;
+        let writer = spawned.map_err(|error| PortError::backend("could not start the thread of a database", error))?;
         Ok(Threads { path, writes: Some(writes), writer: Some(writer), reads: OnceLock::new() })
     }
 

@@ -31,12 +31,7 @@ pub(super) fn current(
     }
 }
 
-fn load(
-    connection: &Connection,
-    revision: i64,
-    settings: LedgerSettings,
-    now: Timestamp,
-) -> rusqlite::Result<Loaded> {
+fn load(connection: &Connection, revision: i64, settings: LedgerSettings, now: Timestamp) -> rusqlite::Result<Loaded> {
     let mut numbers = BTreeMap::new();
     let mut accounts = BTreeMap::new();
     let mut statement = connection.prepare_cached("SELECT id, key, record FROM accounts")?;

@@ -29,12 +29,7 @@ pub(super) fn lend(
     )?;
     let limit = i64::try_from(max).unwrap_or(i64::MAX);
     let rows = statement.query_map(params![queue, now, limit], |row| {
-        Ok(Parked {
-            id: row.get(0)?,
-            queue: queue.to_owned(),
-            body: row.get(1)?,
-            parked_at: from_millis(row.get(2)?),
-        })
+        Ok(Parked { id: row.get(0)?, queue: queue.to_owned(), body: row.get(1)?, parked_at: from_millis(row.get(2)?) })
     })?;
     let messages = rows.collect::<rusqlite::Result<Vec<Parked>>>()?;
     let mut lend = connection.prepare_cached("UPDATE parked SET lent_until = ?3 WHERE queue = ?1 AND id = ?2")?;

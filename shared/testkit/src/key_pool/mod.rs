@@ -16,7 +16,7 @@ use crate::world::KeyPoolWorld;
 
 pub use holds::{
     a_call_that_was_not_billed_gives_its_points_back, a_grant_is_held_until_it_is_settled,
-    a_hold_ends_by_itself_and_counts_until_a_reading, a_refused_call_rests_the_key, a_refusal_names_what_is_missing,
+    a_hold_ends_by_itself_and_counts_until_a_reading, a_refusal_names_what_is_missing, a_refused_call_rests_the_key,
     a_second_settlement_does_nothing, an_ask_for_nothing_is_refused, an_ask_that_no_key_can_satisfy_is_unpriceable,
     only_what_fits_is_granted, reservers_never_share_points, the_key_that_resets_first_is_used_first,
 };
@@ -27,8 +27,8 @@ pub use parking::{
 };
 pub use reading::{
     a_claim_lapses_after_its_lease, a_failed_reading_may_be_tried_again, a_hold_is_dropped_by_a_later_reading_only,
-    a_key_is_read_by_one_caller_at_a_time, a_reading_is_not_lent_when_it_would_not_help,
-    an_unread_key_grants_nothing, spent_never_falls_within_a_window,
+    a_key_is_read_by_one_caller_at_a_time, a_reading_is_not_lent_when_it_would_not_help, an_unread_key_grants_nothing,
+    spent_never_falls_within_a_window,
 };
 pub use windows::{
     a_call_across_the_reset_is_held_in_both_windows, a_late_answer_of_an_old_window_is_ignored,

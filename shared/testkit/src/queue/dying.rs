@@ -26,9 +26,7 @@ pub async fn a_message_that_was_received_too_often_dies(world: &dyn QueueWorld) 
 }
 
 /// The reason of the last release is kept for whoever finds the dead letter.
-pub async fn a_message_that_was_given_back_too_often_dies_of_its_last_error(
-    world: &dyn QueueWorld,
-) -> PortResult<()> {
+pub async fn a_message_that_was_given_back_too_often_dies_of_its_last_error(world: &dyn QueueWorld) -> PortResult<()> {
     let queue = queue(world, 2).await?;
     send(&*queue, &["poison"]).await?;
     for reason in ["the first error", "the last error"] {

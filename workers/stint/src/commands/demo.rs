@@ -41,6 +41,9 @@ pub(crate) struct Arguments {
     /// How long a key's window is, in seconds.
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(4..=3600))]
     window: u64,
+    /// The longest time that the stand-in takes to answer, in milliseconds.
+    #[arg(long, default_value_t = 250)]
+    latency: u64,
     /// The same seed makes the same players, ranks and costs.
     #[arg(long, default_value_t = 1)]
     seed: u64,

@@ -16,7 +16,9 @@ pub(crate) mod upstream;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use anyhow::ensure;
 use stint_core::clock::Clock;
+use stint_embedded::Embedded;
 use stint_host::SystemClock;
 use stint_warcraftlogs::config::Settings;
 
@@ -35,7 +37,23 @@ pub(crate) struct Context {
 }
 
 impl Context {
-    /// The fleet's stores, by the settings of the environment.
+    /// The settings of the environment. An error names the variable.
+    pub(crate) fn settings(&self) -> anyhow::Result<Settings> {
+        Ok(Settings::from_environment()?)
+    }
+
+    /// The stores of a folder that is there already: a command that only looks creates nothing.
+    pub(crate) fn existing_stores(&self) -> anyhow::Result<Stores> {
+        ensure!(
+            Embedded::is_at(&self.home),
+            "there is nothing of Stint in {}: begin with `stint rules add --help` and `stint up`, or name another \
+             folder with --home or STINT_HOME",
+            self.home.display()
+        );
+        self.stores()
+    }
+
+    /// The fleet's stores, by the settings of the environment. The folder is created if need be.
     pub(crate) fn stores(&self) -> anyhow::Result<Stores> {
         Stores::open(&Settings::from_environment()?, &self.home, self.clock.clone())
     }

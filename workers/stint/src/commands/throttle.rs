@@ -1,10 +1,131 @@
-//! Under construction.
+//! How many invocations of a worker may run at once.
+
+use serde::Serialize;
+use stint_core::ports::{Concurrency, Throttle};
+use stint_core::worker::Spec;
 
 use super::Context;
+use crate::table::Table;
+use crate::wiring::WARCRAFTLOGS;
+
+/// Shows throttles, or changes one.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:\n  stint throttle\n  stint throttle pause discover\n  stint throttle set rank-fetcher 8")]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    action: Option<Action>,
+}
+
+#[derive(clap::Subcommand)]
+enum Action {
+    /// Show every worker.
+    Show,
+    /// Set how many invocations of a worker may run at once.
+    Set(Set),
+    /// Start no more invocations of a worker until it is resumed.
+    Pause(Named),
+    /// End a pause.
+    Resume(Named),
+}
 
 #[derive(clap::Args)]
-pub(crate) struct Arguments {}
+#[command(after_help = "Example:\n  stint throttle set rank-fetcher 8\n\nThe rank fetcher and the reviver set the rank \
+                        fetcher's number themselves, as points come and go; to hold it back for good, set \
+                        CONCURRENCY_LIMIT or pause it.")]
+struct Set {
+    /// The worker.
+    #[arg(value_parser = worker)]
+    worker: Spec,
+    /// So many at once; 0 stops receiving.
+    #[arg(value_parser = clap::value_parser!(u32).range(0..=1_000))]
+    concurrency: u32,
+}
 
-pub(crate) async fn run(_arguments: Arguments, _context: &Context) -> anyhow::Result<()> {
-    anyhow::bail!("not built yet")
+#[derive(clap::Args)]
+struct Named {
+    /// The worker.
+    #[arg(value_parser = worker)]
+    worker: Spec,
+}
+
+/// A worker's throttle as it is shown.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct ThrottleView {
+    pub(crate) worker: &'static str,
+    /// What holds when nothing was set.
+    pub(crate) default: u32,
+    pub(crate) set: Option<u32>,
+    pub(crate) paused: bool,
+    pub(crate) effective: u32,
+}
+
+impl ThrottleView {
+    /// What `concurrency` means for a worker.
+    pub(crate) fn new(spec: &Spec, concurrency: Concurrency) -> ThrottleView {
+        let Concurrency { set, paused } = concurrency;
+        let effective = concurrency.effective(spec.concurrency);
+        ThrottleView { worker: spec.name, default: spec.concurrency, set, paused, effective }
+    }
+}
+
+#[derive(Serialize)]
+struct Listed {
+    workers: Vec<ThrottleView>,
+}
+
+/// Shows or changes throttles.
+pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Result<()> {
+    match arguments.action {
+        None | Some(Action::Show) => show(context).await,
+        Some(Action::Set(Set { worker, concurrency })) => {
+            let throttle = context.stores()?.throttle;
+            throttle.set(worker.name, concurrency).await?;
+            changed(&worker, &*throttle, context).await
+        }
+        Some(Action::Pause(Named { worker })) => {
+            let throttle = context.stores()?.throttle;
+            throttle.pause(worker.name).await?;
+            changed(&worker, &*throttle, context).await
+        }
+        Some(Action::Resume(Named { worker })) => {
+            let throttle = context.stores()?.throttle;
+            throttle.resume(worker.name).await?;
+            changed(&worker, &*throttle, context).await
+        }
+    }
+}
+
+fn worker(name: &str) -> Result<Spec, String> {
+    let known = WARCRAFTLOGS.into_iter().find(|spec| spec.name == name);
+    known.ok_or_else(|| {
+        let names: Vec<&str> = WARCRAFTLOGS.iter().map(|spec| spec.name).collect();
+        format!("there is no such worker; there are {}", names.join(", "))
+    })
+}
+
+async fn show(context: &Context) -> anyhow::Result<()> {
+    let throttle = context.existing_stores()?.throttle;
+    let mut workers = Vec::new();
+    for spec in &WARCRAFTLOGS {
+        workers.push(ThrottleView::new(spec, throttle.read(spec.name).await?));
+    }
+    context.output.result(&Listed { workers }, |listed| {
+        let mut table = Table::new(["worker", ">runs at once", ">set to", ">default", "paused"]);
+        for view in &listed.workers {
+            let set = view.set.map_or_else(|| "-".to_owned(), |set| set.to_string());
+            let paused = if view.paused { "yes" } else { "no" }.to_owned();
+            table.row([view.worker.to_owned(), view.effective.to_string(), set, view.default.to_string(), paused]);
+        }
+        table.to_string()
+    })
+}
+
+async fn changed(spec: &Spec, throttle: &dyn Throttle, context: &Context) -> anyhow::Result<()> {
+    let view = ThrottleView::new(spec, throttle.read(spec.name).await?);
+    context.output.result(&view, |ThrottleView { worker, effective, paused, .. }| {
+        if *paused {
+            return format!("{worker} is paused; end it with `stint throttle resume {worker}`\n");
+        }
+        format!("{worker} runs {effective} at once\n")
+    })
 }

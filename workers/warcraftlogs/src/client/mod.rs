@@ -26,8 +26,9 @@ pub use reports::{ReportList, ReportPlayers};
 use crate::config::Settings;
 use decode::Decoded;
 
-/// A call may wait this long at the gate that a 429 for haste closes; its points stay held meanwhile.
-const GATE: Duration = Duration::from_secs(65);
+/// A call may wait this long at the gate that a 429 for haste closes, or twice its time-out if that is less; its points
+/// stay held meanwhile.
+const LONGEST_WAIT: Duration = Duration::from_secs(65);
 
 /// One attempt per hold: a query that the upstream may have seen may have been billed, so each further attempt holds
 /// points of its own. A 429 for haste closes the gate, and the caller comes back through it.
@@ -77,7 +78,8 @@ impl Api {
 
     /// How long one call may take, a closed gate included. Holds must last this long.
     pub fn call_timeout(&self) -> Duration {
-        self.policy.limits.timeout + GATE
+        let timeout = self.policy.limits.timeout;
+        timeout + (timeout * 2).min(LONGEST_WAIT)
     }
 
     /// Reads a key's counter.

@@ -45,12 +45,14 @@ impl Upstream {
         (window as i64, after(START, WINDOW * window as u32 + self.phase))
     }
 
-    fn read(&mut self, now: Timestamp) -> (Truth, Timestamp) {
+    /// The counter, and the time to the reset: in whole seconds, rounded up.
+    fn read(&mut self, now: Timestamp) -> (Truth, Duration) {
         let (window, resets_at) = self.window_at(now);
         if window != self.window {
             (self.window, self.spent) = (window, 0);
         }
-        (Truth { window, limit: LIMIT, spent: self.spent }, resets_at)
+        let seconds = between(now, resets_at).as_millis().div_ceil(1_000) as u64;
+        (Truth { window, limit: LIMIT, spent: self.spent }, Duration::from_secs(seconds))
     }
 
     fn bill(&mut self, now: Timestamp, cost: u64) {
@@ -65,7 +67,7 @@ struct Call {
     grant: Grant,
     started: u64,
     deadline: Timestamp,
-    answer: Option<(Truth, Timestamp)>,
+    answer: Option<(Truth, Duration)>,
 }
 
 struct World {
@@ -129,7 +131,8 @@ impl World {
     }
 
     fn reserve(&mut self) {
-        let units = |dice: &mut Dice| (0..=dice.below(3)).map(|_| Points::from_micros(dice.micros(40_000_000))).collect();
+        let units =
+            |dice: &mut Dice| (0..=dice.below(3)).map(|_| Points::from_micros(dice.micros(40_000_000))).collect();
         let messages = (0..=self.dice.below(2)).map(|_| units(&mut self.dice)).collect();
         let ask = Ask { messages, call_timeout: CALL_TIMEOUT };
         let free = self.oracle.free(&self.settings);
@@ -167,8 +170,8 @@ impl World {
         let call = self.calls.swap_remove(index);
         let sequence = call.grant.hold.sequence;
         let end = match call.answer {
-            Some((truth, resets_at)) if self.dice.below(4) > 0 => {
-                let end = CallEnd::Answered(self.reading(truth, resets_at));
+            Some((truth, resets_in)) if self.dice.below(4) > 0 => {
+                let end = CallEnd::Answered(self.reading(truth, resets_in));
                 self.oracle.end(sequence, self.event);
                 self.oracle.read(truth, call.started);
                 end
@@ -186,7 +189,8 @@ impl World {
         self.settled.push((call.grant.hold, end));
     }
 
-    /// Says again what was said before: nothing may change.
+    /// Says again what was said before: nothing may change. Only the estimate of the reset, when later answers have
+    /// moved it away, may come back to what the reading says.
     fn replay(&mut self) {
         if self.settled.is_empty() {
             return;
@@ -194,9 +198,11 @@ impl World {
         let index = self.dice.below(self.settled.len() as u64) as usize;
         let (hold, end) = self.settled[index].clone();
         self.ledger.status(self.now);
-        let accounts = self.ledger.accounts().clone();
+        let mut before = self.ledger.accounts()[&hold.key].clone();
         self.ledger.settle(&hold, end, self.now);
-        assert_eq!(self.ledger.accounts(), &accounts, "a replay of {end:?} changed something");
+        let account = &self.ledger.accounts()[&hold.key];
+        before.reset_at = before.reset_at.min(account.reset_at);
+        assert_eq!(account, &before, "a replay of {end:?} changed something");
     }
 
     /// Sends a reading on its way, or takes one in: most bring a counter, some fail.
@@ -210,8 +216,8 @@ impl World {
         if self.dice.below(5) == 0 {
             return self.ledger.observe(&claim, None, self.now);
         }
-        let (truth, resets_at) = self.upstream.read(self.now);
-        let reading = self.reading(truth, resets_at);
+        let (truth, resets_in) = self.upstream.read(self.now);
+        let reading = self.reading(truth, resets_in);
         self.oracle.read(truth, started);
         self.ledger.observe(&claim, Some(reading), self.now);
     }
@@ -241,13 +247,12 @@ impl World {
         (count > 0).then(|| self.dice.below(count) as usize)
     }
 
-    /// What the upstream answered, as it arrives now: the time to the reset is in whole seconds, rounded up, and as
-    /// old as the answer.
-    fn reading(&self, truth: Truth, resets_at: Timestamp) -> Reading {
+    /// What the upstream answered, as it arrives now: late by the way back.
+    fn reading(&self, truth: Truth, resets_in: Duration) -> Reading {
         Reading {
             limit: Points::from_micros(truth.limit),
             spent: Points::from_micros(truth.spent),
-            resets_in: Duration::from_secs(between(self.now, resets_at).as_millis().div_ceil(1_000) as u64),
+            resets_in,
             received_at: self.now,
         }
     }

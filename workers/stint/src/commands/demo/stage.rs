@@ -30,9 +30,6 @@ const MEAN_COST: f64 = 10.5;
 /// How many windows the keys should need by default.
 const WINDOWS: f64 = 2.5;
 
-/// How long the stand-in takes to answer: long enough to watch.
-const LATENCY: (Duration, Duration) = (Duration::from_millis(60), Duration::from_millis(250));
-
 /// Pages that a rule names beyond those that are likely to exist: a pass has to notice the end by itself.
 const SPARE_PAGES: u32 = 5;
 
@@ -137,7 +134,8 @@ fn options(arguments: &Arguments, context: &Context) -> Options {
     let limit = arguments.limit.unwrap_or(Points::whole(default as u64));
     let limits = vec![limit; keys as usize];
     let options = Options::with_keys(arguments.seed, arguments.players, &limits, window, context.clock.now());
-    Options { latency: LATENCY, ..options }
+    let longest = Duration::from_millis(arguments.latency);
+    Options { latency: (longest / 4, longest), ..options }
 }
 
 /// Everything that points a fleet at an upstream; nothing else differs from a real one.

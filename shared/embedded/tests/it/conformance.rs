@@ -1,10 +1,9 @@
 //! The embedded adapters pass the suites, in both modes of the database.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
-use futures::executor::block_on;
-use jiff::Timestamp;
 use stint_core::clock::ManualClock;
 use stint_core::ledger::LedgerSettings;
 use stint_core::ports::{KeyPool, PortResult, Queue, QueueSettings, Throttle, WakeupSource, Wakeups};
@@ -16,17 +15,17 @@ use tempfile::TempDir;
 struct World {
     clock: ManualClock,
     ways: Vec<Embedded>,
-    turn: std::sync::atomic::AtomicUsize,
+    turn: AtomicUsize,
     _home: Option<TempDir>,
 }
 
 impl World {
     fn new(clock: ManualClock, ways: Vec<Embedded>, home: Option<TempDir>) -> World {
-        World { clock, ways, turn: 0.into(), _home: home }
+        World { clock, ways, turn: AtomicUsize::new(0), _home: home }
     }
 
     fn in_folder(mode: Mode) -> World {
-        let clock = ManualClock::new("2026-11-20T10:00:00Z".parse::<Timestamp>().unwrap());
+        let clock = crate::clock();
         let home = tempfile::tempdir().unwrap();
         let open = || Embedded::open(home.path(), mode, Arc::new(clock.clone())).unwrap();
         let ways = vec![open(), open()];
@@ -34,13 +33,13 @@ impl World {
     }
 
     fn in_memory() -> World {
-        let clock = ManualClock::new("2026-11-20T10:00:00Z".parse::<Timestamp>().unwrap());
+        let clock = crate::clock();
         let embedded = Embedded::in_memory(Arc::new(clock.clone())).unwrap();
         World::new(clock, vec![embedded], None)
     }
 
     fn way(&self) -> &Embedded {
-        let turn = self.turn.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        let turn = self.turn.fetch_add(1, Ordering::SeqCst);
         &self.ways[turn % self.ways.len()]
     }
 }
@@ -93,21 +92,21 @@ macro_rules! suites {
     ($mode:ident, $world:expr) => {
         mod $mode {
             mod queue {
-                stint_testkit::queue_suite!(super::super::block_on, async { $world });
+                stint_testkit::queue_suite!(futures::executor::block_on, async { $world });
             }
             mod wakeups {
-                stint_testkit::wakeups_suite!(super::super::block_on, async { $world });
+                stint_testkit::wakeups_suite!(futures::executor::block_on, async { $world });
             }
             mod throttle {
-                stint_testkit::throttle_suite!(super::super::block_on, async { $world });
+                stint_testkit::throttle_suite!(futures::executor::block_on, async { $world });
             }
             mod key_pool {
-                stint_testkit::key_pool_suite!(super::super::block_on, async { $world });
+                stint_testkit::key_pool_suite!(futures::executor::block_on, async { $world });
             }
         }
     };
 }
 
-suites!(inline, crate::World::in_folder(stint_embedded::Mode::Inline));
-suites!(in_memory, crate::World::in_memory());
-suites!(shared, crate::World::in_folder(stint_embedded::Mode::Shared));
+suites!(inline, crate::conformance::World::in_folder(stint_embedded::Mode::Inline));
+suites!(in_memory, crate::conformance::World::in_memory());
+suites!(shared, crate::conformance::World::in_folder(stint_embedded::Mode::Shared));

@@ -1,0 +1,65 @@
+# shellcheck shell=bash
+# A script as a row of named steps, each timed, with one line in the end that tells how they went. Sourced.
+
+passed=0
+failed=()
+skipped=()
+running=
+
+# Each step is a process group of its own, so that an interrupted script takes all that it started with it.
+set -m
+
+interrupted() {
+    trap - INT TERM HUP
+    if [ -n "$running" ]; then
+        kill -TERM -- "-$running" 2>/dev/null || true
+        wait "$running" 2>/dev/null || true
+    fi
+    printf '\n%s: interrupted\n' "$0" >&2
+    exit 130
+}
+trap interrupted INT TERM HUP
+
+# step NAME COMMAND…: runs the command without standard input, and goes on whatever comes of it.
+step() {
+    local name=$1 start=$SECONDS code=0
+    shift
+    printf '\n== %s\n' "$name"
+    # The shell that waits keeps what a function such as ensure_rust exports.
+    if [ "$(type -t "$1")" = function ] && [[ $1 == ensure_* ]]; then
+        "$@" </dev/null || code=$?
+    else
+        (set -e && "$@") </dev/null &
+        running=$!
+        wait "$running" || code=$?
+        running=
+    fi
+    if [ "$code" -eq 0 ]; then
+        passed=$((passed + 1))
+        printf -- '-- %s: passed in %s s\n' "$name" "$((SECONDS - start))"
+    else
+        failed+=("$name")
+        printf -- '-- %s: FAILED with exit code %s in %s s\n' "$name" "$code" "$((SECONDS - start))"
+    fi
+}
+
+# skip NAME REASON: says that a step does not run.
+skip() {
+    skipped+=("$1")
+    printf '\n== %s\n-- %s: skipped: %s\n' "$1" "$1" "$2"
+}
+
+# Ends the script when a step that the others need has failed.
+stop_if_failed() {
+    [ "${#failed[@]}" -eq 0 ] || summary
+}
+
+# The last line, and the exit code that goes with it.
+summary() {
+    local line="$passed steps passed"
+    [ "${#failed[@]}" -eq 0 ] || line+=", ${#failed[@]} failed (${failed[*]})"
+    [ "${#skipped[@]}" -eq 0 ] || line+=", ${#skipped[@]} skipped (${skipped[*]})"
+    printf '\n%s: %s in %s s\n' "${0##*/}" "$line" "$SECONDS"
+    [ "${#failed[@]}" -eq 0 ] || exit 1
+    exit 0
+}

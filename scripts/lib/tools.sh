@@ -1,0 +1,138 @@
+# shellcheck shell=bash
+# The tools that the scripts need: found, or else installed. Sourced by a script that has set `root` to the repository.
+
+typos_version=1.52.0
+deny_version=0.20.2
+tools="${CARGO_TARGET_DIR:-$root/target}/tools"
+
+# The commands that building and testing need, and Debian's packages that bring them.
+declare -A packages_of=(
+    [cc]="gcc libc6-dev" [make]=make [perl]=perl [pkg-config]=pkg-config [git]=git [lua5.1]=lua5.1
+)
+
+have() { command -v "$1" >/dev/null 2>&1; }
+
+say() { printf '%s\n' "$*" >&2; }
+
+# Installs Debian packages and asks nothing. Fails where it cannot, with apt's last words.
+apt_install() {
+    local as_root=() log
+    have apt-get || return 1
+    if [ "$(id -u)" -ne 0 ]; then
+        have sudo || return 1
+        as_root=(sudo)
+        # Without a person at a terminal nobody can type a password.
+        if [ -n "${CI:-}" ] || [ ! -t 0 ]; then as_root=(sudo -n); fi
+    fi
+    as_root+=(env DEBIAN_FRONTEND=noninteractive)
+    log=$(mktemp)
+    say "installing Debian packages: $*"
+    if [ -z "${apt_updated:-}" ]; then
+        apt_updated=yes
+        "${as_root[@]}" apt-get update -q >"$log" 2>&1 || say "apt-get update failed; going on with the lists at hand"
+    fi
+    local install=(apt-get install -yq --no-install-recommends -o DPkg::Lock::Timeout=120)
+    if ! "${as_root[@]}" "${install[@]}" "$@" >"$log" 2>&1; then
+        tail -n 5 "$log" >&2
+        rm -f "$log"
+        return 1
+    fi
+    rm -f "$log"
+}
+
+# Sees to the commands in `packages_of`, and names each that is missing in the end, with the remedy.
+ensure_packages() {
+    local command missing=() packages=()
+    for command in "${!packages_of[@]}"; do
+        # Unquoted: a command may come with several packages.
+        # shellcheck disable=SC2206
+        have "$command" || packages+=(${packages_of[$command]})
+    done
+    [ "${#packages[@]}" -eq 0 ] || apt_install "${packages[@]}" || true
+    for command in "${!packages_of[@]}"; do
+        have "$command" || missing+=("$command")
+    done
+    [ "${#missing[@]}" -eq 0 ] && return
+    say "missing: ${missing[*]}"
+    say "install them with your system's package manager (Debian: apt-get install ${packages[*]}), then run this again"
+    return 1
+}
+
+# Sees to the Rust toolchain that rust-toolchain.toml pins, with its components.
+ensure_rust() {
+    local pinned
+    pinned=$(sed -n 's/^channel = "\(.*\)"/\1/p' "$root/rust-toolchain.toml")
+    if ! have cargo && [ -f "$HOME/.cargo/env" ]; then
+        # shellcheck source=/dev/null
+        . "$HOME/.cargo/env"
+    fi
+    if ! have cargo; then
+        say "missing: cargo. Install rustup as https://rustup.rs tells, then run this again"
+        return 1
+    fi
+    rust_is_complete && return
+    if have rustup; then
+        say "installing Rust $pinned with clippy and rustfmt"
+        rustup toolchain install "$pinned" --profile minimal --component clippy --component rustfmt >&2 || true
+        rust_is_complete && return
+    fi
+    # The pinned version may stand here under another name, such as stable.
+    if RUSTUP_TOOLCHAIN=stable rustc --version 2>/dev/null | grep -q "^rustc $pinned "; then
+        export RUSTUP_TOOLCHAIN=stable
+        rust_is_complete && return
+    fi
+    say "missing: Rust $pinned with clippy and rustfmt. Where rustup can fetch it, this installs it:"
+    say "rustup toolchain install $pinned --component clippy --component rustfmt"
+    return 1
+}
+
+rust_is_complete() {
+    rustc --version >/dev/null 2>&1 && cargo fmt --version >/dev/null 2>&1 && cargo clippy --version >/dev/null 2>&1
+}
+
+# Prints the path of typos: the one on PATH, or one in the tools folder. The wheel on PyPI carries the binary, which
+# takes a second; building it takes minutes.
+ensure_typos() {
+    local wheel="$tools/typos-$typos_version" log
+    if have typos && [ "$(typos --version)" = "typos-cli $typos_version" ]; then
+        command -v typos
+        return
+    fi
+    if [ ! -x "$wheel/bin/typos" ]; then
+        mkdir -p "$wheel"
+        log="$wheel/install.log"
+        if ! python3 -m pip install --quiet --no-input --disable-pip-version-check --no-deps --upgrade \
+            --target "$wheel" "typos==$typos_version" >"$log" 2>&1; then
+            say "no wheel of typos here; building it, which takes some minutes"
+            cargo install --quiet --locked --root "$wheel" --version "$typos_version" typos-cli >"$log" 2>&1 || true
+        fi
+    fi
+    if [ ! -x "$wheel/bin/typos" ]; then
+        tail -n 5 "$log" >&2
+        say "missing: typos $typos_version. Install it with 'pip install typos==$typos_version' or 'cargo install typos-cli'"
+        return 1
+    fi
+    printf '%s\n' "$wheel/bin/typos"
+}
+
+# Prints the path of cargo-deny, if it is here.
+find_deny() {
+    if have cargo-deny; then
+        command -v cargo-deny
+    elif [ -x "$tools/deny-$deny_version/bin/cargo-deny" ]; then
+        printf '%s\n' "$tools/deny-$deny_version/bin/cargo-deny"
+    else
+        return 1
+    fi
+}
+
+# Builds cargo-deny into the tools folder, unless it is here already, and prints its path.
+ensure_deny() {
+    find_deny && return
+    say "building cargo-deny $deny_version, which takes about three minutes"
+    # A target folder of its own: its many dependencies would only crowd this one's.
+    CARGO_TARGET_DIR="$tools/deny-build" \
+        cargo install --quiet --locked --root "$tools/deny-$deny_version" --version "$deny_version" cargo-deny >&2
+    rm -rf "$tools/deny-build"
+    find_deny
+}

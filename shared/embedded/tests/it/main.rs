@@ -1,0 +1,47 @@
+//! The embedded adapters, from outside.
+
+mod conformance;
+mod damage;
+mod database;
+mod migrations;
+mod order;
+mod processes;
+
+use std::time::Duration;
+
+use stint_core::clock::ManualClock;
+use stint_core::ledger::{Ask, Grant, KeyId, LedgerSettings, Reading, Reservation};
+use stint_core::points::Points;
+use stint_core::ports::{KeyPool, QueueSettings};
+
+const SETTINGS: QueueSettings = QueueSettings { visibility_timeout: Duration::from_secs(60), max_receives: 3 };
+const WINDOW: Duration = Duration::from_secs(3_600);
+const LEDGER: LedgerSettings = LedgerSettings { guard: Points::ZERO, window: WINDOW };
+
+/// A clock that stands still, at the same instant in each process.
+fn clock() -> ManualClock {
+    ManualClock::new("2026-11-20T10:00:00Z".parse().unwrap())
+}
+
+fn key() -> KeyId {
+    KeyId("a".into())
+}
+
+fn ask(points: u64) -> Ask {
+    Ask { messages: vec![vec![Points::whole(points)]], call_timeout: Duration::from_secs(30) }
+}
+
+/// Reads the key, whose window is full and has an hour to go.
+async fn read_key(pool: &dyn KeyPool, limit: u64) {
+    let claim = pool.claim_reading(Points::ZERO, Duration::from_secs(60)).await.unwrap().unwrap();
+    let received_at = stint_core::clock::Clock::now(&clock());
+    let reading = Reading { limit: Points::whole(limit), spent: Points::ZERO, resets_in: WINDOW, received_at };
+    pool.observe(&claim, Some(reading)).await.unwrap();
+}
+
+async fn reserve(pool: &dyn KeyPool, points: u64) -> Option<Grant> {
+    match pool.reserve(&ask(points)).await.unwrap() {
+        Reservation::Granted(grant) => Some(grant),
+        _ => None,
+    }
+}

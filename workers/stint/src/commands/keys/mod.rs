@@ -1,0 +1,132 @@
+//! The keys' points and resets.
+
+mod view;
+mod windows;
+
+use anyhow::{bail, ensure};
+use jiff::Timestamp;
+use serde::Serialize;
+use stint_core::clock::after;
+use stint_core::ledger::KeyId;
+use stint_core::ports::KeyPool;
+
+use super::Context;
+use crate::moment::{Moment, parse_length, when};
+
+pub(crate) use view::{KeyView, keys_in_words};
+use windows::{Windows, windows_in_words};
+
+/// Shows keys, or rests one.
+#[derive(clap::Args)]
+#[command(
+    args_conflicts_with_subcommands = true,
+    after_help = "Examples:\n  stint keys --windows 24\n  stint keys pause my-client-id --for 2h"
+)]
+pub(crate) struct Arguments {
+    /// Show this many past windows of each key too, with the points that expired unspent.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    windows: Option<u32>,
+
+    #[command(subcommand)]
+    action: Option<Action>,
+}
+
+#[derive(clap::Subcommand)]
+enum Action {
+    /// Spend nothing of a key for a while.
+    Pause(Pause),
+    /// Spend the points of a paused key again.
+    Resume(Resume),
+}
+
+#[derive(clap::Args)]
+#[command(
+    group = clap::ArgGroup::new("end").required(true),
+    after_help = "Examples:\n  stint keys pause my-client-id --for '1h 30m'\n  stint keys pause my-client-id --until 18:00"
+)]
+struct Pause {
+    /// The key: its client id.
+    key: String,
+    /// Until this time: 15:00, '2026-11-20 15:00' (local) or 2026-11-20T15:00:00Z.
+    #[arg(long, group = "end", value_name = "TIME", value_parser = Moment::parse)]
+    until: Option<Moment>,
+    /// For this long: 90s, 2h, '1d 12h'.
+    #[arg(long = "for", group = "end", value_name = "DURATION", value_parser = parse_length)]
+    length: Option<std::time::Duration>,
+}
+
+#[derive(clap::Args)]
+#[command(after_help = "Example:\n  stint keys resume my-client-id")]
+struct Resume {
+    /// The key: its client id.
+    key: String,
+}
+
+#[derive(Serialize)]
+struct Listed {
+    keys: Vec<KeyView>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    windows: Option<Windows>,
+}
+
+#[derive(Serialize)]
+struct Changed {
+    key: String,
+    paused_until: Option<Timestamp>,
+}
+
+/// Lists, pauses or resumes keys.
+pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Result<()> {
+    match arguments.action {
+        None => list(arguments.windows, context).await,
+        Some(Action::Pause(pause)) => {
+            let now = context.clock.now();
+            let exact = pause.until.and_then(|until| until.instant(now));
+            let Some(until) = exact.or_else(|| pause.length.map(|length| after(now, length))) else {
+                bail!("--until: there is no such time here");
+            };
+            ensure!(until > now, "--until: {} is in the past", when(until, now));
+            set(&pause.key, Some(until), context).await
+        }
+        Some(Action::Resume(resume)) => set(&resume.key, None, context).await,
+    }
+}
+
+async fn list(windows: Option<u32>, context: &Context) -> anyhow::Result<()> {
+    let pool = context.existing_stores()?.pool;
+    let keys = pool.keys().await?;
+    let windows = match windows {
+        Some(max) => Some(Windows::read(&*pool, &keys, max as usize).await?),
+        None => None,
+    };
+    let now = context.clock.now();
+    let listed = Listed { keys: keys.iter().map(|key| KeyView::new(key, now)).collect(), windows };
+    context.output.result(&listed, |listed| {
+        let mut text = keys_in_words(&listed.keys, now);
+        if let Some(windows) = &listed.windows {
+            text.push('\n');
+            text.push_str(&windows_in_words(windows, now));
+        }
+        text
+    })
+}
+
+async fn set(key: &str, until: Option<Timestamp>, context: &Context) -> anyhow::Result<()> {
+    let pool = context.existing_stores()?.pool;
+    if !pool.pause(&KeyId(key.to_owned()), until).await? {
+        bail!("there is no key '{key}'; {}", known(&*pool).await?);
+    }
+    let now = context.clock.now();
+    context.output.result(&Changed { key: key.to_owned(), paused_until: until }, |_| match until {
+        Some(until) => format!("{key} rests until {}; end it with `stint keys resume {key}`\n", when(until, now)),
+        None => format!("{key} is in use again\n"),
+    })
+}
+
+async fn known(pool: &dyn KeyPool) -> anyhow::Result<String> {
+    let keys: Vec<String> = pool.keys().await?.into_iter().take(20).map(|status| status.key.0).collect();
+    if keys.is_empty() {
+        return Ok("none is known yet: set WCL_KEYS and start `stint up`".into());
+    }
+    Ok(format!("there are: {}", keys.join(", ")))
+}

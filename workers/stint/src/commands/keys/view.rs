@@ -1,0 +1,81 @@
+//! A key as it is shown.
+
+use jiff::Timestamp;
+use serde::Serialize;
+use stint_core::clock::between;
+use stint_core::ledger::{KeyState, KeyStatus};
+use stint_core::points::Points;
+
+use crate::moment::when;
+use crate::table::Table;
+use crate::words::{number, points};
+
+/// A key at one moment. What was never read is absent, not zero.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct KeyView {
+    pub(crate) key: String,
+    pub(crate) state: KeyState,
+    pub(crate) limit: Option<Points>,
+    pub(crate) spent: Points,
+    pub(crate) held: Points,
+    pub(crate) unconfirmed: Points,
+    pub(crate) free: Points,
+    pub(crate) in_flight: u64,
+    pub(crate) refused: u64,
+    pub(crate) resets_at: Option<Timestamp>,
+    pub(crate) resets_in_seconds: Option<u64>,
+    pub(crate) paused_until: Option<Timestamp>,
+}
+
+impl KeyView {
+    /// The key at `now`.
+    pub(crate) fn new(key: &KeyStatus, now: Timestamp) -> KeyView {
+        let limit = Some(key.limit).filter(|limit| !limit.is_zero());
+        let resets_at = limit.map(|_| key.reset_at);
+        KeyView {
+            key: key.key.0.clone(),
+            state: key.state,
+            limit,
+            spent: key.spent,
+            held: key.held,
+            unconfirmed: key.unconfirmed,
+            free: key.free,
+            in_flight: key.in_flight,
+            refused: key.refused,
+            resets_at,
+            resets_in_seconds: resets_at.map(|at| between(now, at).as_secs()),
+            paused_until: Some(key.renews_at).filter(|_| key.state == KeyState::Paused),
+        }
+    }
+
+    /// `open`, or why it lends nothing.
+    pub(crate) fn state_in_words(&self, now: Timestamp) -> String {
+        match (self.state, self.limit, self.paused_until) {
+            (KeyState::Open, ..) => "open".into(),
+            (KeyState::Edge, ..) => "too close to its reset".into(),
+            (KeyState::Stale, None, _) => "never read".into(),
+            (KeyState::Stale, Some(_), _) => "its window is over, and the new one not read yet".into(),
+            (KeyState::Paused, _, Some(until)) => format!("paused until {}", when(until, now)),
+            (KeyState::Paused, ..) => "paused".into(),
+            (KeyState::Retired, ..) => "no longer in WCL_KEYS".into(),
+        }
+    }
+}
+
+/// All keys as a table.
+pub(crate) fn keys_in_words(keys: &[KeyView], now: Timestamp) -> String {
+    if keys.is_empty() {
+        return "no key is known yet; set WCL_KEYS to id:secret and start `stint up`\n".into();
+    }
+    let headings = ["key", ">limit", ">spent", ">held", ">unconfirmed", ">free", ">in flight", "resets", "state"];
+    let mut table = Table::new(headings);
+    for key in keys {
+        let limit = key.limit.map_or_else(|| "?".to_owned(), points);
+        let resets = key.resets_at.map_or_else(|| "?".to_owned(), |at| when(at, now));
+        let amounts = [key.spent, key.held, key.unconfirmed, key.free].map(points);
+        let [spent, held, unconfirmed, free] = amounts;
+        let state = key.state_in_words(now);
+        table.row([key.key.clone(), limit, spent, held, unconfirmed, free, number(key.in_flight), resets, state]);
+    }
+    table.to_string()
+}

@@ -1,0 +1,127 @@
+//! Discovery rules: which ranking pages are read again and again.
+
+mod add;
+mod view;
+
+use anyhow::{bail, ensure};
+use serde::Serialize;
+use stint_warcraftlogs::store::RuleStatus;
+
+use super::Context;
+use crate::moment::when;
+use crate::table::Table;
+use crate::words::count;
+
+pub(crate) use view::{RuleState, RuleView};
+
+/// What to do with rules.
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(clap::Subcommand)]
+enum Action {
+    /// List the rules: what each reads, how far it is, and when it is due again.
+    List(List),
+    /// Add a rule: read these ranking pages every day.
+    Add(add::Add),
+    /// Remove a rule; who was discovered stays.
+    Remove(Remove),
+}
+
+#[derive(clap::Args)]
+#[command(after_help = "Example:\n  stint rules list --max 20")]
+struct List {
+    /// Show this many at the most.
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    max: u32,
+}
+
+#[derive(clap::Args)]
+#[command(after_help = "Examples:\n  stint rules remove 638190fc00bc58421e002c83\n  stint rules remove --all --yes")]
+struct Remove {
+    /// The rule's id, as `stint rules list` shows it.
+    #[arg(required_unless_present = "all")]
+    id: Option<String>,
+    /// Remove every rule.
+    #[arg(long, conflicts_with = "id")]
+    all: bool,
+    /// Yes, every rule.
+    #[arg(long, requires = "all")]
+    yes: bool,
+}
+
+#[derive(Serialize)]
+struct Listed {
+    total: u64,
+    rules: Vec<RuleView>,
+}
+
+#[derive(Serialize)]
+struct Removed {
+    removed: u64,
+}
+
+/// Lists, adds or removes rules.
+pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Result<()> {
+    match arguments.action {
+        Action::List(arguments) => list(&arguments, context).await,
+        Action::Add(arguments) => add::run(&arguments, context).await,
+        Action::Remove(arguments) => remove(&arguments, context).await,
+    }
+}
+
+async fn list(arguments: &List, context: &Context) -> anyhow::Result<()> {
+    let rules = context.existing_stores()?.rules.list().await?;
+    let (delay, now) = (context.settings()?.discovery_delay(), context.clock.now());
+    let shown = rules.iter().take(arguments.max as usize);
+    let listed = Listed {
+        total: rules.len() as u64,
+        rules: shown.map(|status| RuleView::new(status, delay, now)).collect(),
+    };
+    context.output.result(&listed, |listed| {
+        if listed.rules.is_empty() {
+            return "there are no discovery rules; add one, such as\n  stint rules add --raid 26 --difficulty heroic \
+                    --end-page 600\n"
+                .into();
+        }
+        let mut table = Table::new(["id", "raid", "difficulty", "pages", "state", "last run"]);
+        for rule in &listed.rules {
+            let last_run = rule.last_run.map_or_else(|| "never".into(), |last_run| when(last_run, now));
+            let pages = format!("{}-{}", rule.start_page, rule.end_page);
+            table.row([rule.id.clone(), rule.raid_in_words(), rule.difficulty_in_words(), pages, rule.state_in_words(now), last_run]);
+        }
+        let hidden = listed.total - listed.rules.len() as u64;
+        let more = if hidden > 0 { format!("and {hidden} more; see them with --max\n") } else { String::new() };
+        format!("{table}{more}")
+    })
+}
+
+async fn remove(arguments: &Remove, context: &Context) -> anyhow::Result<()> {
+    let rules = context.existing_stores()?.rules;
+    let stored = rules.list().await?;
+    let ids: Vec<&str> = match &arguments.id {
+        Some(id) => vec![known(&stored, id)?],
+        None => stored.iter().map(|status| status.rule.id.as_str()).collect(),
+    };
+    ensure!(
+        arguments.id.is_some() || arguments.yes,
+        "this would remove {}: add --yes if that is what you want; nothing was removed",
+        count(ids.len() as u64, "rule", "rules")
+    );
+    let mut removed = 0;
+    for id in ids {
+        removed += u64::from(rules.remove(id).await?);
+    }
+    context.output.result(&Removed { removed }, |_| format!("removed {}\n", count(removed, "rule", "rules")))
+}
+
+fn known<'a>(stored: &'a [RuleStatus], id: &str) -> anyhow::Result<&'a str> {
+    let rule = stored.iter().find(|status| status.rule.id.eq_ignore_ascii_case(id));
+    match rule {
+        Some(status) => Ok(&status.rule.id),
+        None => bail!("there is no rule '{id}'; see their ids with `stint rules list`"),
+    }
+}

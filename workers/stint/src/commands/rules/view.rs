@@ -1,0 +1,153 @@
+//! A rule as it is shown.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::Serialize;
+use stint_core::clock::after;
+use stint_warcraftlogs::store::{Chunk, Pass, RuleStatus};
+
+use crate::moment::{clock_time, when};
+use crate::names;
+use crate::words::number;
+
+/// A rule, how far it is, and when it is due.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct RuleView {
+    pub(crate) id: String,
+    pub(crate) raid: u32,
+    pub(crate) raid_name: Option<&'static str>,
+    pub(crate) difficulty: u32,
+    pub(crate) start_page: u32,
+    pub(crate) end_page: u32,
+    pub(crate) state: RuleState,
+    /// Of the pass that is under way.
+    pub(crate) pages_read: Option<u32>,
+    /// What the pass is to read: less than the range once a page past the end was seen.
+    pub(crate) pages: u32,
+    pub(crate) last_run: Option<Timestamp>,
+    /// `None` when it never ran: at once.
+    pub(crate) next_due: Option<Timestamp>,
+    pub(crate) resting_until: Option<Timestamp>,
+    pub(crate) resting_because: Option<String>,
+}
+
+/// What a rule is up to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum RuleState {
+    /// A discovery reads its pages.
+    Running,
+    /// Its pass was interrupted, and goes on with the next discovery.
+    Interrupted,
+    /// It is left alone for a while.
+    Resting,
+    /// The next discovery takes it.
+    Due,
+    /// It was read, and is not due yet.
+    Fresh,
+}
+
+impl RuleView {
+    /// The rule at `now`, if rules are due again after `delay`.
+    pub(crate) fn new(status: &RuleStatus, delay: Duration, now: Timestamp) -> RuleView {
+        let rule = &status.rule;
+        let next_due = rule.last_run.map(|last_run| after(last_run, delay));
+        let resting = status.resting.as_ref().filter(|rest| rest.until > now);
+        let state = if status.leased_until.is_some_and(|until| until > now) {
+            RuleState::Running
+        } else if resting.is_some() {
+            RuleState::Resting
+        } else if status.pass.is_some() {
+            RuleState::Interrupted
+        } else if next_due.is_none_or(|due| due <= now) {
+            RuleState::Due
+        } else {
+            RuleState::Fresh
+        };
+        let end = status.pass.as_ref().and_then(|pass| pass.end).map_or(rule.end_page, |end| end.saturating_sub(1));
+        let pages = (end + 1).saturating_sub(rule.start_page);
+        RuleView {
+            id: rule.id.clone(),
+            raid: rule.raid,
+            raid_name: names::raid_name(rule.raid),
+            difficulty: rule.difficulty,
+            start_page: rule.start_page,
+            end_page: rule.end_page,
+            state,
+            pages_read: status.pass.as_ref().map(|pass| pages.saturating_sub(unread(pass))),
+            pages,
+            last_run: rule.last_run,
+            next_due,
+            resting_until: resting.map(|rest| rest.until),
+            resting_because: resting.map(|rest| rest.reason.clone()),
+        }
+    }
+
+    /// `Castle Nathria (26)`.
+    pub(crate) fn raid_in_words(&self) -> String {
+        names::raid(self.raid)
+    }
+
+    /// `heroic`.
+    pub(crate) fn difficulty_in_words(&self) -> String {
+        names::difficulty(self.difficulty)
+    }
+
+    /// `reading, 120 of 600 pages`.
+    pub(crate) fn state_in_words(&self, now: Timestamp) -> String {
+        let progress = || {
+            let read = number(self.pages_read.unwrap_or_default().into());
+            format!("{read} of {} pages", number(self.pages.into()))
+        };
+        match (self.state, self.resting_until, self.next_due) {
+            (RuleState::Running, ..) => format!("reading, {}", progress()),
+            (RuleState::Interrupted, ..) => format!("interrupted at {}", progress()),
+            (RuleState::Resting, Some(until), _) => {
+                let reason = self.resting_because.as_deref().unwrap_or("no reason was kept");
+                format!("resting until {}: {reason}", when(until, now))
+            }
+            (RuleState::Resting, ..) => "resting".into(),
+            (RuleState::Due, _, Some(due)) => format!("due since {}", clock_time(due, now)),
+            (RuleState::Due, ..) => "due, never read yet".into(),
+            (RuleState::Fresh, _, Some(due)) => format!("fresh, due {}", when(due, now)),
+            (RuleState::Fresh, ..) => "fresh".into(),
+        }
+    }
+}
+
+/// Pages before the end that the pass has not read.
+fn unread(pass: &Pass) -> u32 {
+    let left = |chunk: &Chunk| {
+        let last = pass.end.map_or(chunk.last, |end| chunk.last.min(end.saturating_sub(1)));
+        (last + 1).saturating_sub(chunk.next)
+    };
+    pass.chunks.iter().map(left).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use stint_warcraftlogs::store::Rule;
+
+    use super::*;
+
+    fn status(pass: Option<Pass>) -> RuleStatus {
+        let rule = Rule { id: "0".repeat(24), raid: 26, difficulty: 3, start_page: 1, end_page: 600, last_run: None };
+        RuleStatus { rule, leased_until: None, resting: None, pass }
+    }
+
+    #[test]
+    fn progress_counts_pages_of_every_chunk_up_to_the_end() {
+        let chunks = vec![Chunk { next: 101, last: 200 }, Chunk { next: 221, last: 400 }, Chunk { next: 401, last: 600 }];
+        let pass = Pass { started_at: Timestamp::UNIX_EPOCH, chunks, end: None };
+        let shown = |end| RuleView::new(&status(Some(Pass { end, ..pass.clone() })), Duration::ZERO, Timestamp::UNIX_EPOCH);
+        assert_eq!((shown(None).pages_read, shown(None).pages), (Some(120), 600));
+        assert_eq!((shown(Some(251)).pages_read, shown(Some(251)).pages), (Some(120), 250));
+    }
+
+    #[test]
+    fn a_rule_that_never_ran_is_due() {
+        let view = RuleView::new(&status(None), Duration::from_secs(3600), Timestamp::UNIX_EPOCH);
+        assert_eq!((view.state, view.next_due), (RuleState::Due, None));
+    }
+}

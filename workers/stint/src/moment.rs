@@ -1,0 +1,129 @@
+//! Times as people read and write them: in this machine's time zone, and how far away.
+
+use std::time::Duration;
+
+use jiff::civil::{DateTime, Time};
+use jiff::tz::TimeZone;
+use jiff::{Span, SpanRelativeTo, Timestamp, ToSpan};
+use stint_core::clock::between;
+
+/// `14:32:10` today, `Nov 21 14:32:10` on another day, with the year in another year.
+pub(crate) fn clock_time(at: Timestamp, now: Timestamp) -> String {
+    let zone = TimeZone::system();
+    let (at, now) = (at.to_zoned(zone.clone()), now.to_zoned(zone));
+    let format = match () {
+        () if at.date() == now.date() => "%H:%M:%S",
+        () if at.year() == now.year() => "%b %-d %H:%M:%S",
+        () => "%Y-%m-%d %H:%M:%S",
+    };
+    at.strftime(format).to_string()
+}
+
+/// `14:32:10 (in 3 min 5 s)` or `14:32:10 (2 h 4 min ago)`.
+pub(crate) fn when(at: Timestamp, now: Timestamp) -> String {
+    let clock = clock_time(at, now);
+    if at > now {
+        return format!("{clock} (in {})", length(between(now, at)));
+    }
+    format!("{clock} ({} ago)", length(between(at, now)))
+}
+
+/// The two largest units: `12 s`, `3 min 5 s`, `2 h`, `3 d 4 h`.
+pub(crate) fn length(duration: Duration) -> String {
+    // Rounded up, so that "in 0 s" is never said of what is still to come.
+    let seconds = duration.as_millis().div_ceil(1_000);
+    let units = [(seconds / 86_400, "d"), (seconds / 3_600 % 24, "h"), (seconds / 60 % 60, "min"), (seconds % 60, "s")];
+    let first = units.iter().position(|(amount, _)| *amount > 0).unwrap_or(units.len() - 1);
+    let shown = units.iter().skip(first).take(2).filter(|(amount, _)| *amount > 0);
+    let words: Vec<String> = shown.map(|(amount, unit)| format!("{amount} {unit}")).collect();
+    if words.is_empty() { "0 s".to_owned() } else { words.join(" ") }
+}
+
+/// A time on the command line.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Moment {
+    /// With its offset.
+    Exact(Timestamp),
+    /// In this machine's time zone.
+    Local(DateTime),
+    /// The next time that a clock here shows this.
+    Clock(Time),
+}
+
+impl Moment {
+    /// Reads `2026-11-20T15:00:00Z`, `2026-11-20 15:00` or `15:00`.
+    pub(crate) fn parse(text: &str) -> Result<Moment, String> {
+        let exact = text.parse().map(Moment::Exact);
+        // A time alone first: a date and time is not one, while a lenient parser may take one for the other.
+        let parsed = exact.or_else(|_| text.parse().map(Moment::Clock).or_else(|_| text.parse().map(Moment::Local)));
+        let local_date = |moment: &Moment| text.contains('-') == matches!(moment, Moment::Local(_) | Moment::Exact(_));
+        parsed.ok().filter(local_date).or_else(|| text.parse().map(Moment::Local).ok()).ok_or_else(|| {
+            format!("'{text}' is not a time such as 15:00, '2026-11-20 15:00' (local) or 2026-11-20T15:00:00Z")
+        })
+    }
+
+    /// The instant that is meant, at `now`.
+    pub(crate) fn instant(self, now: Timestamp) -> Option<Timestamp> {
+        let zone = TimeZone::system();
+        match self {
+            Moment::Exact(at) => Some(at),
+            Moment::Local(at) => at.to_zoned(zone).ok().map(|at| at.timestamp()),
+            Moment::Clock(time) => {
+                let today = now.to_zoned(zone.clone()).date();
+                let on = |date: jiff::civil::Date| date.to_datetime(time).to_zoned(zone.clone()).ok();
+                let today_at = on(today)?.timestamp();
+                if today_at > now { Some(today_at) } else { Some(on(today.checked_add(1.day()).ok()?)?.timestamp()) }
+            }
+        }
+    }
+}
+
+/// Reads `90s`, `2h 30m`, `1d` or `PT2H`.
+pub(crate) fn parse_length(text: &str) -> Result<Duration, String> {
+    let span: Option<Span> = text.parse().ok();
+    let length = span.and_then(|span| span.to_duration(SpanRelativeTo::days_are_24_hours()).ok());
+    let length = length.and_then(|length| Duration::try_from(length).ok()).filter(|length| !length.is_zero());
+    length.ok_or_else(|| format!("'{text}' is not a time span such as 90s, 2h 30m or 1d"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn lengths_have_two_units_at_most() {
+        let lengths = [0, 12, 185, 7_200, 7_260, 90_000, 86_400].map(|seconds| length(Duration::from_secs(seconds)));
+        assert_eq!(lengths, ["0 s", "12 s", "3 min 5 s", "2 h", "2 h 1 min", "1 d 1 h", "1 d"]);
+    }
+
+    #[test]
+    fn moments_are_read_in_every_form() {
+        let now = at("2026-11-20T10:00:00Z");
+        assert_eq!(Moment::parse("2026-11-20T15:00:00Z").unwrap().instant(now), Some(at("2026-11-20T15:00:00Z")));
+        assert!(matches!(Moment::parse("2026-11-20 15:00").unwrap(), Moment::Local(_)));
+        assert!(matches!(Moment::parse("15:00").unwrap(), Moment::Clock(_)));
+        assert!(matches!(Moment::parse("2026-11-20T15:00").unwrap(), Moment::Local(_)));
+        assert!(Moment::parse("soon").unwrap_err().contains("15:00"));
+    }
+
+    #[test]
+    fn a_clock_time_is_the_next_one() {
+        let now = at("2026-11-20T10:00:00Z");
+        for text in ["00:00", "06:30", "12:00", "23:59"] {
+            let then = Moment::parse(text).unwrap().instant(now).unwrap();
+            assert!(then > now && between(now, then) <= Duration::from_secs(25 * 3600), "{text}: {then}");
+        }
+    }
+
+    #[test]
+    fn lengths_are_read_with_units() {
+        assert_eq!(parse_length("2h 30m"), Ok(Duration::from_secs(9_000)));
+        assert_eq!(parse_length("1d"), Ok(Duration::from_secs(86_400)));
+        assert!(parse_length("90").is_err());
+        assert!(parse_length("0s").is_err());
+    }
+}

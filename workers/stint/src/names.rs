@@ -1,0 +1,87 @@
+//! The names behind the upstream's ids, for people. An id without a name is shown as it is: raids come every year.
+
+use stint_warcraftlogs::model::{Difficulty, RaidId};
+
+const RAIDS: [(RaidId, &str); 11] = [
+    (24, "Ny'alotha"),
+    (26, "Castle Nathria"),
+    (28, "Sanctum of Domination"),
+    (29, "Sepulcher of the First Ones"),
+    (31, "Vault of the Incarnates"),
+    (33, "Aberrus"),
+    (35, "Amirdrassil"),
+    (38, "Nerub-ar Palace"),
+    (40, "Blackrock Depths"),
+    (42, "Liberation of Undermine"),
+    (44, "Manaforge Omega"),
+];
+
+const DIFFICULTIES: [(Difficulty, &str); 6] =
+    [(1, "lfr"), (2, "flex"), (3, "normal"), (4, "heroic"), (5, "mythic"), (10, "dungeon")];
+
+/// By the upstream's class id, which is not the game's.
+const CLASSES: [&str; 13] = [
+    "Death Knight",
+    "Druid",
+    "Hunter",
+    "Mage",
+    "Monk",
+    "Paladin",
+    "Priest",
+    "Rogue",
+    "Shaman",
+    "Warlock",
+    "Warrior",
+    "Demon Hunter",
+    "Evoker",
+];
+
+/// The raid's name, if it is known here.
+pub(crate) fn raid_name(raid: RaidId) -> Option<&'static str> {
+    RAIDS.iter().find(|(id, _)| *id == raid).map(|(_, name)| *name)
+}
+
+/// `Castle Nathria (26)`, or `raid 99`.
+pub(crate) fn raid(raid: RaidId) -> String {
+    raid_name(raid).map_or_else(|| format!("raid {raid}"), |name| format!("{name} ({raid})"))
+}
+
+/// `heroic`, or `difficulty 7`.
+pub(crate) fn difficulty(difficulty: Difficulty) -> String {
+    let known = DIFFICULTIES.iter().find(|(id, _)| *id == difficulty);
+    known.map_or_else(|| format!("difficulty {difficulty}"), |(_, name)| (*name).to_owned())
+}
+
+/// `Mage`, or `class 99`.
+pub(crate) fn class(class_id: u32) -> String {
+    let known = usize::try_from(class_id).ok().and_then(|id| CLASSES.get(id.checked_sub(1)?));
+    known.map_or_else(|| format!("class {class_id}"), |name| (*name).to_owned())
+}
+
+/// A difficulty by its name or number.
+pub(crate) fn parse_difficulty(text: &str) -> Result<Difficulty, String> {
+    let text = text.trim().to_ascii_lowercase();
+    let known = DIFFICULTIES.iter().find(|(id, name)| text == *name || text == id.to_string());
+    known.map(|(id, _)| *id).ok_or_else(|| {
+        let all: Vec<String> = DIFFICULTIES.iter().map(|(id, name)| format!("{name} ({id})")).collect();
+        format!("there is no such difficulty; there are {}", all.join(", "))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_has_no_name_is_shown_by_its_id() {
+        assert_eq!([raid(26), raid(99)], ["Castle Nathria (26)", "raid 99"]);
+        assert_eq!([difficulty(4), difficulty(7)], ["heroic", "difficulty 7"]);
+        assert_eq!([class(4), class(0), class(14)], ["Mage", "class 0", "class 14"]);
+    }
+
+    #[test]
+    fn difficulties_are_read_by_name_and_by_number() {
+        assert_eq!(["Mythic", " 5 ", "lfr"].map(|text| parse_difficulty(text).ok()), [Some(5), Some(5), Some(1)]);
+        assert!(parse_difficulty("7").unwrap_err().contains("normal (3)"));
+    }
+}

@@ -1,0 +1,71 @@
+//! Text in aligned columns.
+
+use std::fmt;
+
+/// Between two columns.
+const GAP: &str = "  ";
+
+/// Rows of text under headings. A heading that begins with `>` aligns its column to the right.
+pub(crate) struct Table {
+    right: Vec<bool>,
+    rows: Vec<Vec<String>>,
+}
+
+impl Table {
+    /// A table with these columns.
+    pub(crate) fn new<const COLUMNS: usize>(headings: [&str; COLUMNS]) -> Table {
+        let right = headings.iter().map(|heading| heading.starts_with('>')).collect();
+        let names = headings.iter().map(|heading| heading.trim_start_matches('>').to_uppercase()).collect();
+        Table { right, rows: vec![names] }
+    }
+
+    /// Columns without headings.
+    pub(crate) fn bare(columns: usize) -> Table {
+        Table { right: vec![false; columns], rows: Vec::new() }
+    }
+
+    /// Adds a row.
+    pub(crate) fn row(&mut self, cells: impl IntoIterator<Item = String>) {
+        self.rows.push(cells.into_iter().map(|cell| printable(&cell)).collect());
+    }
+
+    fn widths(&self) -> Vec<usize> {
+        let width = |column: usize| {
+            let cells = self.rows.iter().filter_map(|row| row.get(column));
+            cells.map(|cell| cell.chars().count()).max().unwrap_or_default()
+        };
+        (0..self.right.len()).map(width).collect()
+    }
+}
+
+impl fmt::Display for Table {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let widths = self.widths();
+        for row in &self.rows {
+            let cells = row.iter().zip(&widths).zip(&self.right).map(|((cell, width), right)| {
+                if *right { format!("{cell:>width$}") } else { format!("{cell:<width$}") }
+            });
+            let line = cells.collect::<Vec<_>>().join(GAP);
+            writeln!(formatter, "{}", line.trim_end())?;
+        }
+        Ok(())
+    }
+}
+
+/// Text of strangers, such as an upstream's error, without anything that could move a terminal's cursor.
+pub(crate) fn printable(text: &str) -> String {
+    text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_aligned_and_lines_end_without_blanks() {
+        let mut table = Table::new(["key", ">limit", "state"]);
+        table.row(["Ånn".into(), "18,000".into(), String::new()]);
+        table.row(["second".into(), "5".into(), "open\n".into()]);
+        assert_eq!(table.to_string(), "KEY      LIMIT  STATE\nÅnn     18,000\nsecond       5  open\n");
+    }
+}

@@ -1,0 +1,52 @@
+//! Numbers as people read them.
+
+use stint_core::points::Points;
+
+const MICROS_PER_CENT: u64 = 10_000;
+
+/// `1,234,567`.
+pub(crate) fn number(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (position, digit) in digits.chars().enumerate() {
+        if position > 0 && (digits.len() - position).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// `1 rule`, `1,200 rules`.
+pub(crate) fn count(amount: u64, one: &str, many: &str) -> String {
+    format!("{} {}", number(amount), if amount == 1 { one } else { many })
+}
+
+/// `18,000` or `22.5`: to the hundredth, and never more than there is.
+pub(crate) fn points(points: Points) -> String {
+    let hundredths = points.micros() / MICROS_PER_CENT;
+    let whole = number(hundredths / 100);
+    match hundredths % 100 {
+        0 => whole,
+        fraction => format!("{whole}.{}", format!("{fraction:02}").trim_end_matches('0')),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thousands_are_set_apart() {
+        let numbers = [0, 999, 1_000, 72_000, 1_234_567].map(number);
+        assert_eq!(numbers, ["0", "999", "1,000", "72,000", "1,234,567"]);
+        assert_eq!(count(1, "rule", "rules"), "1 rule");
+        assert_eq!(count(0, "rule", "rules"), "0 rules");
+    }
+
+    #[test]
+    fn points_are_rounded_down() {
+        let points = [0, 18_000_000_000, 22_500_000, 24_999_999, 50_000].map(|micros| points(Points::from_micros(micros)));
+        assert_eq!(points, ["0", "18,000", "22.5", "24.99", "0.05"]);
+    }
+}

@@ -1,0 +1,122 @@
+//! What the members' `Cargo.toml` files say, and leave to the workspace.
+
+use std::collections::BTreeSet;
+
+use crate::tree::{File, Finding, Rule, Tree};
+
+pub const RULES: &[Rule] = &[
+    Rule {
+        name: "one-version-each",
+        remedy: "name the version once, in the workspace's Cargo.toml, and write `NAME.workspace = true` here",
+        check: one_version_each,
+        bad: &[
+            &[("shared/http/Cargo.toml", "[dependencies]\nbase64 = \"0.23\"")],
+            &[("shared/http/Cargo.toml", "[dev-dependencies]\nbase64 = { version = \"0.23\", features = [] }")],
+            &[("shared/http/Cargo.toml", "[target.'cfg(unix)'.dependencies]\nlibc = { path = \"../libc\" }")],
+            &[("shared/http/Cargo.toml", "[dependencies.base64]\nversion = \"0.23\"")],
+        ],
+        good: &[&[(
+            "shared/http/Cargo.toml",
+            "[package]\nname = \"a\"\n[dependencies]\n# why\nbase64.workspace = true\nb = { workspace = true, features = [\n  \"c\",\n] }",
+        )]],
+    },
+    Rule {
+        name: "lints-are-inherited",
+        remedy: "add `[lints]` with `workspace = true`",
+        check: lints_are_inherited,
+        bad: &[&[("shared/http/Cargo.toml", "[package]\nname = \"a\"")]],
+        good: &[&[("shared/http/Cargo.toml", "[package]\nname = \"a\"\n\n[lints]\nworkspace = true\n")]],
+    },
+    Rule {
+        name: "only-stint-wires",
+        remedy: "only workers/stint joins adapters to fleets",
+        check: only_stint_wires,
+        bad: &[
+            &[
+                NHL,
+                (
+                    "shared/host/Cargo.toml",
+                    "[dependencies]\nstint-aws.workspace = true\nstint-nhl-stats.workspace = true",
+                ),
+            ],
+            &[NHL, ("workers/gdq-stats/Cargo.toml", "[dependencies]\nstint-nhl-stats.workspace = true")],
+            &[("workers/gdq-stats/Cargo.toml", "[dependencies]\nstint-host.workspace = true")],
+            &[NHL, ("shared/core/Cargo.toml", "[dependencies]\nstint-nhl-stats.workspace = true")],
+        ],
+        good: &[
+            &[
+                NHL,
+                (
+                    "workers/stint/Cargo.toml",
+                    "[dependencies]\nstint-aws.workspace = true\nstint-nhl-stats.workspace = true",
+                ),
+            ],
+            &[
+                NHL,
+                (
+                    "workers/gdq-stats/Cargo.toml",
+                    "[dependencies]\nstint-core.workspace = true\n[dev-dependencies]\nstint-host.workspace = true",
+                ),
+            ],
+        ],
+    },
+];
+
+const NHL: (&str, &str) = ("workers/nhl-stats/Cargo.toml", "[package]\nname = \"stint-nhl-stats\"");
+
+/// An entry of a table of dependencies.
+struct Dependency<'a> {
+    line: usize,
+    table: &'a str,
+    name: &'a str,
+    entry: &'a str,
+}
+
+fn dependencies(manifest: &File) -> Vec<Dependency<'_>> {
+    let (mut table, mut found) = ("", Vec::new());
+    for (index, line) in manifest.text.lines().enumerate() {
+        if let Some(header) = line.strip_prefix('[') {
+            table = header.trim_end().trim_end_matches(']');
+            if let Some((_, name)) = table.split_once("dependencies.") {
+                found.push(Dependency { line: index + 1, table, name, entry: line });
+            }
+        } else if table.ends_with("dependencies") && line.starts_with(|first: char| first.is_ascii_alphanumeric()) {
+            let name = line.split(['.', '=', ' ']).next().unwrap_or_default();
+            found.push(Dependency { line: index + 1, table, name, entry: line });
+        }
+    }
+    found
+}
+
+fn one_version_each(tree: &Tree) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for manifest in tree.manifests() {
+        for Dependency { line, name, entry, .. } in dependencies(manifest) {
+            if !entry.contains("workspace = true") || entry.contains("version") || entry.contains("path =") {
+                findings.push(manifest.on_line(line, format!("`{name}` is not the workspace's")));
+            }
+        }
+    }
+    findings
+}
+
+fn lints_are_inherited(tree: &Tree) -> Vec<Finding> {
+    let lacking = tree.manifests().filter(|manifest| !manifest.text.contains("[lints]\nworkspace = true"));
+    lacking.map(|manifest| manifest.on_line(1, "the workspace's lints do not apply")).collect()
+}
+
+fn only_stint_wires(tree: &Tree) -> Vec<Finding> {
+    let name = |manifest: &File| Some(manifest.text.split_once("name = \"")?.1.split_once('"')?.0.to_owned());
+    let fleets: BTreeSet<String> = tree.manifests().filter(|manifest| manifest.is_fleet()).filter_map(name).collect();
+    let mut findings = Vec::new();
+    for manifest in tree.manifests().filter(|manifest| manifest.member() != ("workers", "stint")) {
+        for Dependency { line, table, name, .. } in dependencies(manifest) {
+            // A fleet's own sqlite store files use `stint-embedded`; which files may, another rule tells.
+            let joins = fleets.contains(name) || (manifest.is_fleet() && matches!(name, "stint-host" | "stint-aws"));
+            if table == "dependencies" && joins {
+                findings.push(manifest.on_line(line, format!("depends on `{name}`")));
+            }
+        }
+    }
+    findings
+}
