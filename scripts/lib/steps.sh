@@ -25,11 +25,14 @@ step() {
     local name=$1 start=$SECONDS code=0
     shift
     printf '\n== %s\n' "$name"
-    # The shell that waits keeps what a function such as ensure_rust exports.
-    if [ "$(type -t "$1")" = function ] && [[ $1 == ensure_* ]]; then
+    # What ensures a tool runs in this shell, which keeps what it exports.
+    if [[ $1 == ensure_* ]]; then
         "$@" </dev/null || code=$?
     else
-        (set -e && "$@") </dev/null &
+        (
+            set -e
+            "$@"
+        ) </dev/null &
         running=$!
         wait "$running" || code=$?
         running=
@@ -51,15 +54,16 @@ skip() {
 
 # Ends the script when a step that the others need has failed.
 stop_if_failed() {
-    [ "${#failed[@]}" -eq 0 ] || summary
+    [ "${#failed[@]}" -eq 0 ] && return
+    summary || true
+    exit 1
 }
 
-# The last line, and the exit code that goes with it.
+# Prints the last line, and fails when a step has failed.
 summary() {
     local line="$passed steps passed"
     [ "${#failed[@]}" -eq 0 ] || line+=", ${#failed[@]} failed (${failed[*]})"
     [ "${#skipped[@]}" -eq 0 ] || line+=", ${#skipped[@]} skipped (${skipped[*]})"
-    printf '\n%s: %s in %s s\n' "${0##*/}" "$line" "$SECONDS"
-    [ "${#failed[@]}" -eq 0 ] || exit 1
-    exit 0
+    printf '\n%s: %s in %s s\n' "scripts/${0##*/}" "$line" "$SECONDS"
+    [ "${#failed[@]}" -eq 0 ]
 }

@@ -22,7 +22,7 @@ apt_install() {
         have sudo || return 1
         as_root=(sudo)
         # Without a person at a terminal nobody can type a password.
-        if [ -n "${CI:-}" ] || [ ! -t 0 ]; then as_root=(sudo -n); fi
+        if [ -n "${CI:-}" ] || [ ! -t 2 ]; then as_root=(sudo -n); fi
     fi
     as_root+=(env DEBIAN_FRONTEND=noninteractive)
     log=$(mktemp)

@@ -30,9 +30,11 @@ pub(super) struct Batcher {
 struct Shared {
     settings: LedgerSettings,
     clock: Arc<dyn Clock>,
-    waiting: Mutex<Vec<Box<dyn Step>>>,
+    waiting: Mutex<Steps>,
     ledger: Mutex<Option<Loaded>>,
 }
+
+type Steps = Vec<Box<dyn Step>>;
 
 /// Something to be done to the ledger, and somebody who waits for the answer.
 trait Step: Send {
@@ -96,7 +98,7 @@ impl Batcher {
     }
 
     fn submit(&self) {
-        let taken: Arc<Mutex<Option<Vec<Box<dyn Step>>>>> = Arc::new(Mutex::new(None));
+        let taken: Arc<Mutex<Option<Steps>>> = Arc::new(Mutex::new(None));
         let (shared, batch) = (self.shared.clone(), taken.clone());
         let work = move |connection: &Connection| {
             let mut batch = lock(&batch);

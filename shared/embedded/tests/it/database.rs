@@ -7,7 +7,7 @@ use futures::future::{FutureExt, join_all};
 use futures::{StreamExt, TryStreamExt};
 use stint_core::ports::PortResult;
 use stint_embedded::rusqlite::{Connection, Error, params};
-use stint_embedded::{Database, Mode};
+use stint_embedded::{Database, Mode, rusqlite};
 
 const TABLES: &[&str] = &["CREATE TABLE numbers (number INTEGER PRIMARY KEY) STRICT"];
 
@@ -98,6 +98,23 @@ fn neighbours_in_a_commit_do_not_take_each_other_down() {
             assert_eq!(numbers(database).await.len(), 160);
         });
     });
+}
+
+/// A killed process loses nothing that the kernel has, so only the setting shows that a power cut is survived too.
+#[test]
+fn a_shared_database_syncs_each_commit() {
+    let home = tempfile::tempdir().unwrap();
+    let setting = |mode, name: &'static str| {
+        let database = Database::open(&home.path().join("settings.db"), TABLES, mode).unwrap();
+        let ask = database.write("read a setting", move |connection| {
+            connection.pragma_query_value(None, name, |row| row.get::<_, rusqlite::types::Value>(0))
+        });
+        block_on(ask).unwrap()
+    };
+    assert_eq!(setting(Mode::Shared, "synchronous"), 2.into());
+    assert_eq!(setting(Mode::Shared, "journal_mode"), "wal".to_owned().into());
+    assert_eq!(setting(Mode::Shared, "foreign_keys"), 1.into());
+    assert_eq!(setting(Mode::Inline, "synchronous"), 0.into());
 }
 
 #[test]

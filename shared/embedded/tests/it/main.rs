@@ -1,5 +1,7 @@
 //! The embedded adapters, from outside.
 
+#![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise, and so may what helps it")]
+
 mod conformance;
 mod damage;
 mod database;

@@ -31,7 +31,7 @@ pub async fn parked_messages_are_lent_to_one_caller_at_a_time(world: &dyn KeyPoo
     let (one, two) = (pool(world).await?, pool(world).await?);
     let message = parked("1", "body", world.time().now());
     one.park(std::slice::from_ref(&message)).await?;
-    assert_eq!(one.lend_parked("work", 10, LEASE).await?, [message.clone()]);
+    assert_eq!(one.lend_parked("work", 10, LEASE).await?, std::slice::from_ref(&message));
     assert_eq!(two.lend_parked("work", 10, LEASE).await?, []);
     pass!(world, LEASE - Duration::from_secs(1));
     assert_eq!(two.lend_parked("work", 10, LEASE).await?, []);
@@ -77,7 +77,7 @@ pub async fn a_message_that_was_parked_anew_is_not_forgotten(world: &dyn KeyPool
         pool.park(std::slice::from_ref(&anew)).await?;
         pool.forget_parked(&lent).await?;
         assert_eq!(pool.count_parked("work").await?, 1);
-        assert_eq!(pool.lend_parked("work", 10, LEASE).await?, [anew.clone()]);
+        assert_eq!(pool.lend_parked("work", 10, LEASE).await?, std::slice::from_ref(&anew));
     }
     Ok(())
 }
@@ -88,7 +88,7 @@ pub async fn queues_do_not_share_parked_messages(world: &dyn KeyPoolWorld) -> Po
     let here = parked("1", "here", world.time().now());
     let there = Parked { queue: "other".into(), body: "there".into(), ..here.clone() };
     pool.park(&[here.clone(), there.clone()]).await?;
-    assert_eq!(pool.lend_parked("other", 10, LEASE).await?, [there.clone()]);
+    assert_eq!(pool.lend_parked("other", 10, LEASE).await?, std::slice::from_ref(&there));
     pool.forget_parked(&[there]).await?;
     assert_eq!((pool.count_parked("work").await?, pool.count_parked("other").await?), (1, 0));
     assert_eq!(pool.lend_parked("work", 10, LEASE).await?, [here]);

@@ -101,7 +101,7 @@ pub async fn a_redriven_message_starts_over(world: &dyn QueueWorld) -> PortResul
     assert_eq!(bodies(&again), ["a", "b"].into());
     assert!(again.iter().all(|delivery| delivery.receive_count == 1));
     for delivery in &former {
-        queue.acknowledge(&[delivery.receipt.clone()]).await?;
+        queue.acknowledge(std::slice::from_ref(&delivery.receipt)).await?;
     }
     pass!(world, BEYOND_THE_LOAN);
     assert_nothing_visible(&*queue).await?;

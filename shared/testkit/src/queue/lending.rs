@@ -86,7 +86,7 @@ pub async fn a_second_acknowledgement_does_nothing(world: &dyn QueueWorld) -> Po
     let queue = queue(world, 3).await?;
     send(&*queue, &["a"]).await?;
     let lent = receive_one(&*queue).await?;
-    queue.acknowledge(&[lent.receipt.clone()]).await?;
+    queue.acknowledge(std::slice::from_ref(&lent.receipt)).await?;
     queue.acknowledge(&[lent.receipt.clone(), lent.receipt]).await?;
     send(&*queue, &["b"]).await?;
     assert_eq!(receive_one(&*queue).await?.body, "b");
@@ -100,8 +100,8 @@ pub async fn a_stale_receipt_is_passed_over(world: &dyn QueueWorld) -> PortResul
     let stale = receive_one(&*queue).await?.receipt;
     pass!(world, BEYOND_THE_LOAN);
     let current = receive_one(&*queue).await?;
-    queue.acknowledge(&[stale.clone()]).await?;
-    queue.release(&[stale.clone()], Duration::ZERO, "stale").await?;
+    queue.acknowledge(std::slice::from_ref(&stale)).await?;
+    queue.release(std::slice::from_ref(&stale), Duration::ZERO, "stale").await?;
     queue.reject(&stale, "stale").await?;
     assert_nothing_visible(&*queue).await?;
     assert_eq!(queue.dead_letters(10).await?, []);

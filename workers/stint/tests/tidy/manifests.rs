@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::source::words;
 use crate::tree::{File, Finding, Rule, Tree};
 
 pub const RULES: &[Rule] = &[
@@ -19,6 +20,24 @@ pub const RULES: &[Rule] = &[
             "shared/http/Cargo.toml",
             "[package]\nname = \"a\"\n[dependencies]\n# why\nbase64.workspace = true\nb = { workspace = true, features = [\n  \"c\",\n] }",
         )]],
+    },
+    Rule {
+        name: "dependencies-are-used",
+        remedy: "remove the line, or use it",
+        check: dependencies_are_used,
+        bad: &[
+            &[
+                ("shared/http/Cargo.toml", "[dependencies]\nserde-json.workspace = true"),
+                ("shared/http/src/a.rs", "serde_jsonic"),
+            ],
+            &[("shared/http/Cargo.toml", "[dev-dependencies]\nurl.workspace = true"), ("shared/aws/src/a.rs", "url")],
+            &[("Cargo.toml", "[workspace.dependencies]\nurl = \"2\""), ("shared/aws/Cargo.toml", "")],
+        ],
+        good: &[&[
+            ("Cargo.toml", "[workspace.dependencies]\nserde-json = \"1\""),
+            ("shared/http/Cargo.toml", "[dependencies]\nserde-json.workspace = true"),
+            ("shared/http/tests/it/a.rs", "use serde_json::Value;"),
+        ]],
     },
     Rule {
         name: "lints-are-inherited",
@@ -94,6 +113,27 @@ fn one_version_each(tree: &Tree) -> Vec<Finding> {
         for Dependency { line, name, entry, .. } in dependencies(manifest) {
             if !entry.contains("workspace = true") || entry.contains("version") || entry.contains("path =") {
                 findings.push(manifest.on_line(line, format!("`{name}` is not the workspace's")));
+            }
+        }
+    }
+    findings
+}
+
+fn dependencies_are_used(tree: &Tree) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for manifest in tree.manifests() {
+        let members: Vec<&File> = tree.rust().filter(|file| file.member() == manifest.member()).collect();
+        for Dependency { line, name, .. } in dependencies(manifest) {
+            let ident = name.replace('-', "_");
+            if !members.iter().any(|file| !words(&file.text, &ident).is_empty()) {
+                findings.push(manifest.on_line(line, format!("nothing here uses `{name}`")));
+            }
+        }
+    }
+    for workspace in tree.files.iter().filter(|file| file.path == "Cargo.toml") {
+        for Dependency { line, name, .. } in dependencies(workspace) {
+            if !tree.manifests().flat_map(dependencies).any(|dependency| dependency.name == name) {
+                findings.push(workspace.on_line(line, format!("no member uses `{name}`")));
             }
         }
     }

@@ -1,0 +1,102 @@
+//! Looking into a queue.
+
+use jiff::Timestamp;
+use serde::Serialize;
+use stint_core::ports::{DeadLetter, Delivery};
+
+use super::find;
+use crate::commands::Context;
+use crate::moment::when;
+use crate::table::printable;
+use crate::wiring::Stores;
+use crate::words::{count, number};
+
+/// A body is shown up to here in words, and whole in JSON.
+const SHOWN: usize = 400;
+
+#[derive(clap::Args)]
+#[command(after_help = "Examples:\n  stint queue peek\n  stint queue peek wcl-discovered-players --dead --max 50")]
+pub(super) struct Peek {
+    /// The queue; without it the only one.
+    queue: Option<String>,
+    /// The dead letters, oldest first, with the reason of each.
+    #[arg(long)]
+    dead: bool,
+    /// Show this many at the most.
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    max: u32,
+}
+
+#[derive(Serialize)]
+struct Peeked {
+    queue: String,
+    total: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    messages: Option<Vec<Message>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dead_letters: Option<Vec<DeadLetter>>,
+}
+
+#[derive(Serialize)]
+struct Message {
+    message_id: String,
+    body: String,
+    receive_count: u32,
+    sent_at: Timestamp,
+}
+
+impl From<Delivery> for Message {
+    fn from(delivery: Delivery) -> Message {
+        let Delivery { message_id, body, receive_count, sent_at, .. } = delivery;
+        Message { message_id, body, receive_count, sent_at }
+    }
+}
+
+pub(super) async fn run(arguments: &Peek, stores: &Stores, context: &Context) -> anyhow::Result<()> {
+    let queue = find(arguments.queue.as_deref(), stores)?;
+    let (counts, max) = (queue.counts().await?, arguments.max as usize);
+    let mut peeked = Peeked { queue: queue.name().to_owned(), total: 0, messages: None, dead_letters: None };
+    if arguments.dead {
+        peeked.total = counts.dead;
+        peeked.dead_letters = Some(queue.dead_letters(max).await?);
+    } else {
+        peeked.total = counts.visible + counts.delayed;
+        peeked.messages = Some(queue.peek(max).await?.into_iter().map(Message::from).collect());
+    }
+    let now = context.clock.now();
+    context.output.result(&peeked, |peeked| in_words(peeked, now))
+}
+
+fn in_words(peeked: &Peeked, now: Timestamp) -> String {
+    let messages = peeked.messages.iter().flatten().map(|message| message_in_words(message, now));
+    let letters = peeked.dead_letters.iter().flatten().map(|letter| letter_in_words(letter, now));
+    let shown: Vec<String> = messages.chain(letters).collect();
+    let (one, many) = if peeked.dead_letters.is_some() { ("dead letter", "dead letters") } else { ("message", "messages") };
+    if shown.is_empty() {
+        return format!("{} has no {many}\n", peeked.queue);
+    }
+    let hidden = peeked.total.saturating_sub(shown.len() as u64);
+    let more = if hidden > 0 { format!("and {} more; see them with --max\n", number(hidden)) } else { String::new() };
+    format!("{} has {}\n{}{more}", peeked.queue, count(peeked.total, one, many), shown.concat())
+}
+
+fn message_in_words(message: &Message, now: Timestamp) -> String {
+    let Message { message_id, body, receive_count, sent_at } = message;
+    let received = count(u64::from(*receive_count), "receive", "receives");
+    format!("  {message_id}  sent {}, {received}\n    {}\n", when(*sent_at, now), shortened(body))
+}
+
+fn letter_in_words(letter: &DeadLetter, now: Timestamp) -> String {
+    let DeadLetter { message_id, body, receive_count, reason, died_at } = letter;
+    let received = count(u64::from(*receive_count), "receive", "receives");
+    let (died, reason) = (when(*died_at, now), printable(reason));
+    format!("  {message_id}  died {died} after {received}: {reason}\n    {}\n", shortened(body))
+}
+
+fn shortened(body: &str) -> String {
+    let text = printable(body);
+    match text.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{} … ({} bytes)", &text[..end], number(body.len() as u64)),
+        None => text,
+    }
+}

@@ -1,0 +1,123 @@
+//! What runs, what waits, and why: read from the stores alone, whoever runs the fleet.
+
+mod facts;
+mod waits;
+mod words;
+
+use std::path::PathBuf;
+
+use anyhow::ensure;
+use jiff::Timestamp;
+use serde::Serialize;
+use stint_embedded::Embedded;
+use stint_warcraftlogs::FLEET;
+use stint_warcraftlogs::store::PlayerCounts;
+
+use super::Context;
+use super::keys::KeyView;
+use super::queue::QueueView;
+use super::rules::{RuleState, RuleView};
+use super::throttle::ThrottleView;
+use facts::Facts;
+
+/// Rules that are shown one by one; `stint rules list` has all.
+const RULES_SHOWN: usize = 20;
+
+/// Nothing to choose.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:\n  stint status\n  watch -n 5 stint status\n  stint status --json | jq '.fleets[].workers'")]
+pub(crate) struct Arguments {}
+
+/// An installation at one moment.
+#[derive(Serialize)]
+struct Status {
+    home: PathBuf,
+    now: Timestamp,
+    fleets: Vec<FleetStatus>,
+}
+
+#[derive(Serialize)]
+struct FleetStatus {
+    fleet: &'static str,
+    rules: RulesStatus,
+    /// Players that wait for the aggregator.
+    discovers: u64,
+    queues: Vec<QueueView>,
+    players: PlayerCounts,
+    keys: Vec<KeyView>,
+    workers: Vec<WorkerStatus>,
+    /// What to do next, if something is missing.
+    hints: Vec<String>,
+}
+
+/// How many rules there are, and those that are shown: what runs and waits first.
+#[derive(Serialize)]
+struct RulesStatus {
+    total: usize,
+    running: usize,
+    interrupted: usize,
+    resting: usize,
+    due: usize,
+    fresh: usize,
+    shown: Vec<RuleView>,
+}
+
+#[derive(Serialize)]
+struct WorkerStatus {
+    #[serde(flatten)]
+    throttle: ThrottleView,
+    /// By schedule or wake-up.
+    next_run: Option<Timestamp>,
+    /// What it does or waits for, in words.
+    says: String,
+}
+
+/// Shows how the fleets stand.
+pub(crate) async fn run(_arguments: Arguments, context: &Context) -> anyhow::Result<()> {
+    ensure!(
+        context.home.is_dir(),
+        "there is no folder {}: begin with `stint rules add --help` and `stint up`, or name another folder with \
+         --home or STINT_HOME",
+        context.home.display()
+    );
+    let settings = context.settings()?;
+    let now = context.clock.now();
+    // An empty folder stays empty: who only looks creates nothing.
+    let facts = if Embedded::is_at(&context.home) { Facts::read(&context.stores()?).await? } else { Facts::default() };
+    let fleet = fleet_status(&facts, &settings, now);
+    let home = std::path::absolute(&context.home).unwrap_or_else(|_| context.home.clone());
+    context.output.result(&Status { home, now, fleets: vec![fleet] }, words::in_words)
+}
+
+fn fleet_status(facts: &Facts, settings: &stint_warcraftlogs::config::Settings, now: Timestamp) -> FleetStatus {
+    let delay = settings.discovery_delay();
+    let mut rules: Vec<RuleView> = facts.rules.iter().map(|status| RuleView::new(status, delay, now)).collect();
+    rules.sort_by_key(|rule| rule.state);
+    let workers = waits::workers(facts, &rules, settings, now);
+    FleetStatus {
+        fleet: FLEET,
+        rules: rules_status(rules),
+        discovers: facts.discovers,
+        queues: vec![facts.queue.clone()],
+        players: facts.players,
+        keys: facts.keys.iter().map(|key| KeyView::new(key, now)).collect(),
+        workers,
+        hints: waits::hints(facts, settings, now),
+    }
+}
+
+fn rules_status(mut rules: Vec<RuleView>) -> RulesStatus {
+    let count = |state| rules.iter().filter(|rule| rule.state == state).count();
+    let mut status = RulesStatus {
+        total: rules.len(),
+        running: count(RuleState::Running),
+        interrupted: count(RuleState::Interrupted),
+        resting: count(RuleState::Resting),
+        due: count(RuleState::Due),
+        fresh: count(RuleState::Fresh),
+        shown: Vec::new(),
+    };
+    rules.truncate(RULES_SHOWN);
+    status.shown = rules;
+    status
+}
