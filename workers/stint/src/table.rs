@@ -19,11 +19,6 @@ impl Table {
         Table { right, rows: vec![names] }
     }
 
-    /// Columns without headings.
-    pub(crate) fn bare(columns: usize) -> Table {
-        Table { right: vec![false; columns], rows: Vec::new() }
-    }
-
     /// Adds a row.
     pub(crate) fn row(&mut self, cells: impl IntoIterator<Item = String>) {
         self.rows.push(cells.into_iter().map(|cell| printable(&cell)).collect());

@@ -108,6 +108,14 @@ fn deliveries(event: Event) -> Result<Vec<Delivery>, WorkerError> {
     Ok(bodies.into_iter().enumerate().map(delivery).collect())
 }
 
+/// What an invocation works with.
+struct Fetch<'a> {
+    budget: &'a Budget,
+    players: &'a dyn Players,
+    invocation: &'a Invocation,
+    report: Report,
+}
+
 /// Holds, calls, settles and stores until every message of the batch has its fate, then rebalances the pool.
 async fn fetch(
     batch: &mut Batch,
@@ -115,26 +123,24 @@ async fn fetch(
     players: &dyn Players,
     invocation: &Invocation,
 ) -> PortResult<Report> {
-    let mut report = Report::default();
+    let mut fetch = Fetch { budget, players, invocation, report: Report::default() };
     let mut typical_call = None;
     while let Some(group) = batch.next_group() {
         let ask = ask(&group, budget);
         typical_call = typical_call.max(Some(ask.total()));
         match budget.pool.reserve(&ask).await? {
-            Reservation::Granted(grant) => call(batch, &group, &grant, budget, players, &mut report).await?,
+            Reservation::Granted(grant) => fetch.call(batch, &group, &grant).await?,
             Reservation::Unpriceable { unit, largest } => batch.reject_unpriceable(&group, unit, largest),
             Reservation::Refused { .. } if budget.read_counters(budget.unit).await? > 0 => {}
-            Reservation::Refused { .. } if points_are_due(budget, invocation).await? => {
-                invocation.clock().sleep(PATIENCE).await;
-            }
+            Reservation::Refused { .. } if fetch.points_are_due().await? => invocation.clock().sleep(PATIENCE).await,
             Reservation::Refused { .. } => {
-                park(batch, budget, invocation, &mut report).await?;
+                fetch.park(batch).await?;
                 break;
             }
         }
     }
     budget.rebalance(typical_call).await?;
-    Ok(report)
+    Ok(fetch.report)
 }
 
 fn ask(group: &Group, budget: &Budget) -> Ask {
@@ -142,54 +148,54 @@ fn ask(group: &Group, budget: &Budget) -> Ask {
     Ask { messages: messages.collect(), call_timeout: budget.api.call_timeout() }
 }
 
-/// One call for what was granted. Stores before the batch forgets, and settles whatever came of the call.
-async fn call(
-    batch: &mut Batch,
-    group: &Group,
-    grant: &Grant,
-    budget: &Budget,
-    players: &dyn Players,
-    report: &mut Report,
-) -> PortResult<()> {
-    let asked: Vec<RanksOf> = group.paid(&grant.taken);
-    report.calls += 1;
-    budget.tally.count(Tallied::Calls, 1);
-    let (end, answer) = budget.api.ranks(&grant.hold.key, &asked).await;
-    budget.pool.settle(&grant.hold, end).await?;
-    match answer {
-        Ok(Answer::Fates(fates)) => {
-            let results = batch.sort_out(&asked, fates);
-            players.upsert(&results.players).await?;
-            players.drop_players(&results.dropped).await?;
-            report.ranked += results.players.len();
-            report.dropped += results.dropped.len();
-            batch.served(&asked, results.failed);
+impl Fetch<'_> {
+    /// One call for what was granted. Settles whatever came of it, and stores before the batch forgets.
+    async fn call(&mut self, batch: &mut Batch, group: &Group, grant: &Grant) -> PortResult<()> {
+        let asked: Vec<RanksOf> = group.paid(&grant.taken);
+        self.report.calls += 1;
+        self.budget.tally.count(Tallied::Calls, 1);
+        let (end, answer) = self.budget.api.ranks(&grant.hold.key, &asked).await;
+        self.budget.pool.settle(&grant.hold, end).await?;
+        match answer {
+            Ok(Answer::Fates(fates)) => {
+                let results = batch.sort_out(&asked, fates);
+                self.players.upsert(&results.players).await?;
+                self.players.drop_players(&results.dropped).await?;
+                self.report.ranked += results.players.len();
+                self.report.dropped += results.dropped.len();
+                batch.served(&asked, results.failed);
+            }
+            Ok(Answer::Spoiled) => batch.ask_alone(&asked),
+            // Neither haste nor an empty key is the messages' fault: they are asked for again, or parked.
+            Err(error) if error.is_patience() && self.has_time_for_a_call() => {}
+            Err(error) => batch.call_failed(&asked, &error.to_string()),
         }
-        Ok(Answer::Spoiled) => batch.ask_alone(&asked),
-        Err(error) => batch.call_failed(&asked, &error.to_string()),
+        Ok(())
     }
-    Ok(())
-}
 
-/// Whether points may come within moments: from calls in flight that hold so much that a refund may pay for a unit, or
-/// from a key that is being read. Worth a short wait: a message that is parked costs another receive.
-async fn points_are_due(budget: &Budget, invocation: &Invocation) -> PortResult<bool> {
-    let keys = budget.pool.keys().await?;
-    let due = |key: &KeyStatus| {
-        let refund = key.in_flight > 0 && key.free.saturating_add(key.held) >= budget.unit;
-        key.being_read || (key.state == KeyState::Open && refund)
-    };
-    Ok(keys.iter().any(due) && invocation.has_time_for(budget.api.call_timeout() + PATIENCE))
-}
+    fn has_time_for_a_call(&self) -> bool {
+        self.invocation.has_time_for(self.budget.api.call_timeout() + PATIENCE)
+    }
 
-/// Puts aside what is not done yet; the messages themselves are then done.
-async fn park(batch: &mut Batch, budget: &Budget, invocation: &Invocation, report: &mut Report) -> PortResult<()> {
-    let parked: Vec<Parked> = batch.unserved(budget.queue.name(), invocation.now());
-    budget.pool.park(&parked).await?;
-    report.parked += parked.len();
-    budget.tally.count(Tallied::Parked, parked.len());
-    batch.forget_unserved();
-    Ok(())
+    /// Whether points may come within moments: from calls in flight that hold so much that a refund may pay for a
+    /// unit, or from a key that is being read. Worth a short wait: a message that is parked costs another receive.
+    async fn points_are_due(&self) -> PortResult<bool> {
+        let due = |key: &KeyStatus| {
+            let refund = key.in_flight > 0 && key.free.saturating_add(key.held) >= self.budget.unit;
+            key.being_read || (key.state == KeyState::Open && refund)
+        };
+        Ok(self.has_time_for_a_call() && self.budget.pool.keys().await?.iter().any(due))
+    }
+
+    /// Puts aside what is not done yet; the messages themselves are then done.
+    async fn park(&mut self, batch: &mut Batch) -> PortResult<()> {
+        let parked: Vec<Parked> = batch.unserved(self.budget.queue.name(), self.invocation.now());
+        self.budget.pool.park(&parked).await?;
+        self.report.parked += parked.len();
+        self.budget.tally.count(Tallied::Parked, parked.len());
+        batch.forget_unserved();
+        Ok(())
+    }
 }
 
 /// Why a message that no key can pay for is among the dead letters.

@@ -1,3 +1,5 @@
+//! The ledger's rules, one by one, and against a naive oracle over random histories.
+
 mod oracle;
 mod world;
 

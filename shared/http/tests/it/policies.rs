@@ -124,8 +124,8 @@ fn a_long_refusal_is_returned_and_never_slept() {
     }
 }
 
-/// Never called: that it compiles is the test.
-#[expect(dead_code)]
+/// Never called.
+#[expect(dead_code, reason = "that it compiles is the test")]
 fn futures_can_move_between_threads(client: &Client, tokens: &TokenSource) {
     fn assert_send(_: impl Send) {}
     assert_send(client.send(request("/x"), &RetryPolicy::PAGE));

@@ -18,7 +18,7 @@ pub(crate) struct Client {
 }
 
 /// The recorded answers, where they are at hand.
-pub(crate) const RECORDED: &str = "/work/shared/data/wcl";
+pub(crate) const RECORDED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data/wcl");
 
 impl Client {
     pub(crate) fn new(options: Options) -> Client {

@@ -75,6 +75,9 @@ async fn play(stage: &Stage, context: &Context) -> anyhow::Result<Report> {
     let backlog_from = context.clock.now();
     fetch(stage, context, discovered.len() as u64).await?;
     let backlog_to = context.clock.now();
+    let seconds = between(backlog_from, backlog_to).as_secs_f64();
+    let rate = queued as f64 / seconds.max(f64::EPSILON);
+    context.output.line(&format!("fetched in {seconds:.1} s, {rate:.0} players a second"));
     // The last calls' charge shows only in a later reading.
     stage.fleet.budget.read_counters(Points::MAX).await?;
     let generated = run_worker(stage, "db-generator").await?;

@@ -2,7 +2,7 @@
 
 use crate::tree::{File, Finding, Rule, Tree};
 
-pub const RULES: &[Rule] = &[
+pub(crate) const RULES: &[Rule] = &[
     Rule {
         name: "core-is-pure",
         remedy: "core does no I/O and names no vendor; put it behind a port, into an adapter",

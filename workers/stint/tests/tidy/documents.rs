@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::source::words;
 use crate::tree::{File, Finding, Rule, Tree};
 
-pub const RULES: &[Rule] = &[
+pub(crate) const RULES: &[Rule] = &[
     Rule {
         name: "nothing-left-to-do",
         remedy: "do it, or file an issue and link it in a sentence",
@@ -73,8 +73,8 @@ const REGISTRY_HOSTS: &[&str] = &[
     "registry.terraform.io",
 ];
 
-/// Folders of one machine, and a member's way out of the repository: a fresh clone has neither.
-const MACHINE_PATHS: &[&str] = &["/work/", "/root/", "/home/", "\"/../../../"];
+/// Folders of one machine: a fresh clone has none of them.
+const MACHINE_PATHS: &[&str] = &["/work/", "/root/", "/home/"];
 
 fn nothing_left_to_do(tree: &Tree) -> Vec<Finding> {
     lines(tree, |line| MARKS.iter().copied().find(|mark| !words(line, mark).is_empty()))

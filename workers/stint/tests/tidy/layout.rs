@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::tree::{Finding, Rule, Tree};
 
-pub const RULES: &[Rule] = &[
+pub(crate) const RULES: &[Rule] = &[
     Rule {
         name: "fixed-top-level",
         remedy: "the top level is fixed; put it into the folder that it belongs to",

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::source::words;
 use crate::tree::{File, Finding, Rule, Tree};
 
-pub const RULES: &[Rule] = &[
+pub(crate) const RULES: &[Rule] = &[
     Rule {
         name: "one-version-each",
         remedy: "name the version once, in the workspace's Cargo.toml, and write `NAME.workspace = true` here",

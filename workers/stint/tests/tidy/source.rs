@@ -5,18 +5,18 @@ use std::ops::Range;
 
 /// A Rust file whose `code` has the same bytes at the same places, with comments and the insides of texts blanked.
 #[derive(Default)]
-pub struct Source {
-    pub code: String,
+pub(crate) struct Source {
+    pub(crate) code: String,
     /// The literal texts, by the offset at which each begins.
-    pub literals: BTreeMap<usize, String>,
+    pub(crate) literals: BTreeMap<usize, String>,
     /// The lines that carry a comment which is no documentation.
-    pub comments: BTreeSet<usize>,
+    pub(crate) comments: BTreeSet<usize>,
     tests: Vec<Range<usize>>,
     lines: Vec<usize>,
 }
 
 impl Source {
-    pub fn parse(text: &str) -> Self {
+    pub(crate) fn parse(text: &str) -> Self {
         let lines = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
         let mut source = Self { lines, ..Self::default() };
         let mut code = text.as_bytes().to_vec();
@@ -24,15 +24,17 @@ impl Source {
         while at < text.len() {
             let rest = &text[at..];
             let end = at + source.token(text, at, rest);
-            if !source.literals.contains_key(&at) && !rest.starts_with("//") && !rest.starts_with("/*") {
-                at = end;
-                continue;
-            }
-            let quotes = source.literals.get(&at).map(|inside| {
-                let from = at + rest.find('"').expect("a literal has a quotation mark");
-                from + 1..from + 1 + inside.len()
-            });
-            for byte in &mut code[quotes.unwrap_or(at..end)] {
+            let blank = if let Some(inside) = source.literals.get(&at) {
+                let quote = at + rest.find('"').expect("a literal has a quotation mark");
+                quote + 1..quote + 1 + inside.len()
+            } else if rest.starts_with('\'') && end > at + 1 {
+                at + 1..end - 1
+            } else if rest.starts_with("//") || rest.starts_with("/*") {
+                at..end
+            } else {
+                at..at
+            };
+            for byte in &mut code[blank] {
                 *byte = if *byte == b'\n' { b'\n' } else { b' ' };
             }
             at = end;
@@ -74,17 +76,17 @@ impl Source {
     }
 
     /// The line of an offset, counted from 1.
-    pub fn line(&self, offset: usize) -> usize {
+    pub(crate) fn line(&self, offset: usize) -> usize {
         self.lines.partition_point(|start| *start <= offset)
     }
 
     /// Whether this offset lies in an item under `#[cfg(test)]`.
-    pub fn is_test(&self, offset: usize) -> bool {
+    pub(crate) fn is_test(&self, offset: usize) -> bool {
         self.tests.iter().any(|item| item.contains(&offset))
     }
 
     /// Where `path` is named: as it stands, or inside a group of imports such as `use std::{fs, io}`.
-    pub fn mentions(&self, path: &str) -> Vec<usize> {
+    pub(crate) fn mentions(&self, path: &str) -> Vec<usize> {
         let mut found = words(&self.code, path);
         for (statement, import) in groups(&self.code) {
             if !words(&import, path).is_empty() && !found.iter().any(|at| statement.contains(at)) {
@@ -96,7 +98,7 @@ impl Source {
 }
 
 /// The offsets of `needle` as a whole word. A needle that ends in `_` stands for every word that begins with it.
-pub fn words(code: &str, needle: &str) -> Vec<usize> {
+pub(crate) fn words(code: &str, needle: &str) -> Vec<usize> {
     let open = needle.ends_with('_');
     let whole = |at: usize| {
         let before = !needle.starts_with(is_word) || !code[..at].ends_with(is_word);
@@ -152,7 +154,7 @@ fn character(rest: &str) -> usize {
 }
 
 /// The offset behind the bracket that closes the one at `open`.
-pub fn closing(code: &str, open: usize) -> usize {
+pub(crate) fn closing(code: &str, open: usize) -> usize {
     let mut depth = 0;
     for (at, byte) in code.bytes().enumerate().skip(open) {
         match byte {
@@ -220,11 +222,11 @@ fn expand(head: &str, import: &str, found: &mut dyn FnMut(String)) {
 #[test]
 fn texts_and_comments_are_no_code() {
     let source = Source::parse(
-        "let a = \"x // y\\\" z\"; // because\nlet b = r#\"std::fs \"q\" \"#; let c = '\"'; /* std::fs */ d\n",
+        "let a = \"x // y\\\" z\"; // because\nlet b = r#\"std::fs \"q\" \"#; let c = '{'; /* std::fs */ d\n",
     );
     assert_eq!(
         source.code.trim_end().lines().last(),
-        Some("let b = r#\"            \"#; let c = '\"';               d")
+        Some("let b = r#\"            \"#; let c = ' ';               d")
     );
     assert_eq!(source.literals[&8], "x // y\\\" z");
     assert_eq!(source.comments, [1, 2].into());

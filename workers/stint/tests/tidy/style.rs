@@ -3,7 +3,7 @@
 use crate::source::{closing, words};
 use crate::tree::{File, Finding, Rule, Tree};
 
-pub const RULES: &[Rule] = &[
+pub(crate) const RULES: &[Rule] = &[
     Rule {
         name: "nothing-unfinished",
         remedy: "finish it, or leave it out",
@@ -49,7 +49,7 @@ pub const RULES: &[Rule] = &[
                 "shared/core/src/lib.rs",
                 "fn a() {\n    // The lock is never held across a panic.\n    b()\n        .expect(\"c\");\n}",
             )],
-            &[("shared/core/src/lib.rs", "fn a() { cursor.expect(\"[\")?; b().unwrap_or(c); }")],
+            &[("shared/core/src/lib.rs", "fn a() { cursor.expect(\"[\")?; self.expect(b'{')?; b().unwrap_or(c); }")],
             &[("shared/core/src/ledger/tests.rs", "fn a() { b().unwrap(); }")],
         ],
     },

@@ -6,39 +6,39 @@ use std::process::Command;
 use crate::source::Source;
 
 /// A file of the repository, its path as git writes it.
-pub struct File {
-    pub path: String,
-    pub text: String,
-    pub source: Source,
+pub(crate) struct File {
+    pub(crate) path: String,
+    pub(crate) text: String,
+    pub(crate) source: Source,
 }
 
 /// All files of a repository, or the few of an example.
-pub struct Tree {
-    pub files: Vec<File>,
+pub(crate) struct Tree {
+    pub(crate) files: Vec<File>,
 }
 
 /// A broken rule: what, and where. Line 0 stands for the whole file.
 #[derive(Debug)]
-pub struct Finding {
-    pub path: String,
-    pub line: usize,
-    pub what: String,
+pub(crate) struct Finding {
+    pub(crate) path: String,
+    pub(crate) line: usize,
+    pub(crate) what: String,
 }
 
 /// A rule of the house, with examples that prove that it can fail and that it can pass.
-pub struct Rule {
-    pub name: &'static str,
-    pub remedy: &'static str,
-    pub check: fn(&Tree) -> Vec<Finding>,
+pub(crate) struct Rule {
+    pub(crate) name: &'static str,
+    pub(crate) remedy: &'static str,
+    pub(crate) check: fn(&Tree) -> Vec<Finding>,
     /// Repositories of a few files, each with exactly one finding.
-    pub bad: &'static [&'static [(&'static str, &'static str)]],
+    pub(crate) bad: &'static [&'static [(&'static str, &'static str)]],
     /// Repositories without one.
-    pub good: &'static [&'static [(&'static str, &'static str)]],
+    pub(crate) good: &'static [&'static [(&'static str, &'static str)]],
 }
 
 impl Tree {
     /// The repository at `root`. A file that is no text is left out.
-    pub fn read(root: &Path) -> Self {
+    pub(crate) fn read(root: &Path) -> Self {
         let list = Command::new("git")
             .args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"])
             .current_dir(root)
@@ -50,21 +50,21 @@ impl Tree {
         Self { files: list.split_terminator('\0').filter_map(read).collect() }
     }
 
-    pub fn of(files: &[(&str, &str)]) -> Self {
+    pub(crate) fn of(files: &[(&str, &str)]) -> Self {
         Self { files: files.iter().map(|(path, text)| File::new(path, text)).collect() }
     }
 
-    pub fn rust(&self) -> impl Iterator<Item = &File> {
+    pub(crate) fn rust(&self) -> impl Iterator<Item = &File> {
         self.files.iter().filter(|file| file.path.ends_with(".rs"))
     }
 
     /// The manifests of the workspace's members.
-    pub fn manifests(&self) -> impl Iterator<Item = &File> {
+    pub(crate) fn manifests(&self) -> impl Iterator<Item = &File> {
         self.files.iter().filter(|file| file.path.ends_with("/Cargo.toml"))
     }
 
     /// The files whose every word counts: all but the lock file, and these rules with their bad examples.
-    pub fn texts(&self) -> impl Iterator<Item = &File> {
+    pub(crate) fn texts(&self) -> impl Iterator<Item = &File> {
         let ours = |file: &&File| !file.path.starts_with("workers/stint/tests/tidy") && file.path != "Cargo.lock";
         self.files.iter().filter(ours)
     }
@@ -77,23 +77,23 @@ impl File {
     }
 
     /// The file's last name.
-    pub fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         self.path.rsplit('/').next().unwrap_or(&self.path)
     }
 
     /// The member of the workspace that the file belongs to, as `("workers", "stint")`.
-    pub fn member(&self) -> (&str, &str) {
+    pub(crate) fn member(&self) -> (&str, &str) {
         let mut parts = self.path.split('/');
         (parts.next().unwrap_or_default(), parts.next().unwrap_or_default())
     }
 
     /// Whether the file belongs to a fleet: a member under `workers/` that is not the binary.
-    pub fn is_fleet(&self) -> bool {
+    pub(crate) fn is_fleet(&self) -> bool {
         matches!(self.member(), ("workers", member) if member != "stint")
     }
 
     /// Whether all of the file serves tests, examples or measurements only.
-    pub fn is_test(&self) -> bool {
+    pub(crate) fn is_test(&self) -> bool {
         let folder = |name: &str| self.path.contains(name);
         folder("/tests/")
             || folder("/benches/")
@@ -103,15 +103,15 @@ impl File {
     }
 
     /// Whether this offset of the file's code serves tests only.
-    pub fn is_test_at(&self, offset: usize) -> bool {
+    pub(crate) fn is_test_at(&self, offset: usize) -> bool {
         self.is_test() || self.source.is_test(offset)
     }
 
-    pub fn at(&self, offset: usize, what: impl Into<String>) -> Finding {
+    pub(crate) fn at(&self, offset: usize, what: impl Into<String>) -> Finding {
         self.on_line(self.source.line(offset), what)
     }
 
-    pub fn on_line(&self, line: usize, what: impl Into<String>) -> Finding {
+    pub(crate) fn on_line(&self, line: usize, what: impl Into<String>) -> Finding {
         Finding { path: self.path.clone(), line, what: what.into() }
     }
 }

@@ -66,6 +66,8 @@ struct RulesStatus {
 struct WorkerStatus {
     #[serde(flatten)]
     throttle: ThrottleView,
+    /// The queue that feeds it, if one does.
+    queue: Option<&'static str>,
     /// By schedule or wake-up.
     next_run: Option<Timestamp>,
     /// What it does or waits for, in words.

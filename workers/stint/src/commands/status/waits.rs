@@ -34,7 +34,7 @@ pub(super) fn workers(facts: &Facts, rules: &[RuleView], settings: &Settings, no
         } else {
             says(spec, facts, rules, settings, now)
         };
-        WorkerStatus { throttle, next_run: facts.next_run(spec), says }
+        WorkerStatus { throttle, queue: spec.queue().map(|queue| queue.queue), next_run: facts.next_run(spec), says }
     };
     WARCRAFTLOGS.iter().map(status).collect()
 }

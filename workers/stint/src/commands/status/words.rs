@@ -81,10 +81,9 @@ fn workers(fleet: &FleetStatus, now: Timestamp) -> Table {
     let mut table = Table::new(["worker", ">at once", "next run", "what it does or waits for"]);
     for worker in &fleet.workers {
         let throttle = &worker.throttle;
-        let fed = fleet.queues.iter().any(|_| throttle.worker == "rank-fetcher");
         let next = match worker.next_run {
             Some(at) => when(at, now),
-            None if fed => "by message".into(),
+            None if worker.queue.is_some() => "by message".into(),
             None => "not scheduled".into(),
         };
         table.row([throttle.worker.to_owned(), throttle.effective.to_string(), next, worker.says.clone()]);

@@ -1,0 +1,132 @@
+//! Documents that were read and checked, on their way into a collection.
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use stint_core::ports::PortResult;
+use stint_warcraftlogs::model::{Player, PlayerId};
+use stint_warcraftlogs::store::{Discovered, Dropped, Rule};
+
+use super::{Collection, extended};
+use crate::wiring::Stores;
+
+/// Documents of one collection.
+pub(super) enum Batch {
+    Players(Vec<Player>),
+    Discovers(Vec<Discovered>),
+    Rules(Vec<Rule>),
+    Dropped(Vec<Dropped>),
+}
+
+impl Batch {
+    pub(super) fn new(collection: Collection) -> Batch {
+        match collection {
+            Collection::Players => Batch::Players(Vec::new()),
+            Collection::Discovers => Batch::Discovers(Vec::new()),
+            Collection::DiscoverySchedules => Batch::Rules(Vec::new()),
+            Collection::Dropped => Batch::Dropped(Vec::new()),
+        }
+    }
+
+    /// Reads and checks one document. The error names the field.
+    pub(super) fn push(&mut self, text: &[u8]) -> Result<(), String> {
+        let value: Value = serde_json::from_slice(text).map_err(|error| not_json(&error))?;
+        if !value.is_object() {
+            return Err("a document is one JSON object".into());
+        }
+        let value = extended::plain(value)?;
+        match self {
+            Batch::Players(players) => players.push(read(value, check_player)?),
+            Batch::Discovers(discovers) => discovers.push(read(value, check_discovered)?),
+            Batch::Rules(rules) => rules.push(read(value, Rule::check)?),
+            Batch::Dropped(dropped) => dropped.push(read(value, |dropped: &Dropped| check_id(dropped.id))?),
+        }
+        Ok(())
+    }
+
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Batch::Players(players) => players.len(),
+            Batch::Discovers(discovers) => discovers.len(),
+            Batch::Rules(rules) => rules.len(),
+            Batch::Dropped(dropped) => dropped.len(),
+        }
+    }
+
+    pub(super) fn clear(&mut self) {
+        match self {
+            Batch::Players(players) => players.clear(),
+            Batch::Discovers(discovers) => discovers.clear(),
+            Batch::Rules(rules) => rules.clear(),
+            Batch::Dropped(dropped) => dropped.clear(),
+        }
+    }
+
+    /// Stores the documents. The same twice changes nothing.
+    pub(super) async fn store(&self, stores: &Stores) -> PortResult<()> {
+        match self {
+            Batch::Players(players) => stores.players.upsert(players).await,
+            Batch::Discovers(discovers) => stores.discovers.merge(discovers).await,
+            Batch::Rules(rules) => {
+                for rule in rules {
+                    stores.rules.put(rule).await?;
+                }
+                Ok(())
+            }
+            Batch::Dropped(dropped) => stores.players.drop_players(dropped).await,
+        }
+    }
+}
+
+fn read<T: DeserializeOwned>(value: Value, check: impl Fn(&T) -> Result<(), String>) -> Result<T, String> {
+    let document: T = serde_path_to_error::deserialize(value).map_err(|error| {
+        let path = error.path().to_string();
+        let reason = error.into_inner().to_string();
+        if path == "." { reason } else { format!("field {path}: {reason}") }
+    })?;
+    check(&document).map_err(|reason| format!("field {reason}"))?;
+    Ok(document)
+}
+
+/// A document is mostly broken by being spread over several lines.
+fn not_json(error: &serde_json::Error) -> String {
+    if error.is_eof() {
+        return "the document does not end on its line: one document to a line, or one JSON array".into();
+    }
+    format!("not JSON: {error}")
+}
+
+fn check_id(id: PlayerId) -> Result<(), String> {
+    // What a GraphQL `Int` can hold: no other id can be asked for.
+    if id == 0 || id > i32::MAX.unsigned_abs().into() {
+        return Err(format!("_id: {id} is not a player's id (1 to {})", i32::MAX));
+    }
+    Ok(())
+}
+
+fn check_discovered(discovered: &Discovered) -> Result<(), String> {
+    check_id(discovered.id)?;
+    if discovered.raids_to_scrap.is_empty() {
+        return Err("raidsToScrap: names no raid and difficulty".into());
+    }
+    Ok(())
+}
+
+fn check_player(player: &Player) -> Result<(), String> {
+    check_id(player.id)?;
+    let Player { name, region, server, .. } = player;
+    for (field, text) in [("name", name), ("region", region), ("server.name", &server.name), ("server.slug", &server.slug)] {
+        if text.is_empty() {
+            return Err(format!("{field}: is empty"));
+        }
+    }
+    for (raid, difficulties) in &player.raids {
+        for (difficulty, ranks) in difficulties {
+            let bosses = ranks.encounters.values().flat_map(|boss| [boss.best, boss.median]);
+            let percentiles = [ranks.best, ranks.median].into_iter().chain(bosses).flatten();
+            if let Some(wrong) = percentiles.into_iter().find(|percentile| !(0.0..=100.0).contains(percentile)) {
+                return Err(format!("raids.{raid}.{difficulty}: {wrong} is not a percentile (0 to 100)"));
+            }
+        }
+    }
+    Ok(())
+}

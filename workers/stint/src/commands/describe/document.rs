@@ -1,0 +1,113 @@
+//! The settings as files: a page of the documentation, and environment variables.
+
+use std::fmt::Write;
+
+use super::settings::{Section, Setting};
+
+const MARKDOWN_HEAD: &str = "\
+# Configuration
+
+<!-- Made by `stint describe --settings markdown`; change the text in the config structs, not here. -->
+
+Every setting is an environment variable, and a flag of the commands that take it. A flag wins over its variable, a
+variable over the default. A setting that cannot be used is an error at the start, which names it. Secrets are better
+given as variables: a flag is seen by everybody who lists processes.
+";
+
+const ENV_HEAD: &str = "\
+# Settings of Stint. Made by `stint describe --settings env`: change the text in the config structs, not here.
+# What is commented out shows the default, or an example. Copy this file to .env, and load it with:
+#   set -a; . ./.env; set +a
+";
+
+/// `docs/configuration.md`.
+pub(super) fn markdown(sections: &[Section]) -> String {
+    let mut text = MARKDOWN_HEAD.to_owned();
+    for section in sections {
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "\n## {}\n\n| variable | flag | default | what it is |\n|---|---|---|---|", section.title);
+        for setting in &section.settings {
+            let default = setting.default.as_ref().map_or_else(|| "none".to_owned(), |default| format!("`{default}`"));
+            let Setting { variable, flag, .. } = setting;
+            let _ = writeln!(text, "| `{variable}` | `{flag}` | {default} | {} |", in_a_cell(setting));
+        }
+    }
+    text
+}
+
+/// `.env.example`.
+pub(super) fn env(sections: &[Section]) -> String {
+    let mut text = ENV_HEAD.to_owned();
+    for section in sections {
+        let _ = write!(text, "\n# {}\n", section.title);
+        for setting in &section.settings {
+            let _ = write!(text, "\n{}", comment(&setting.help));
+            for value in &setting.values {
+                let _ = write!(text, "{}", comment(&format!("{}: {}", value.value, value.help)));
+            }
+            let secret = if setting.secret { "# A secret: never commit it.\n" } else { "" };
+            let default = quoted(setting.default.as_deref().unwrap_or_default());
+            let _ = writeln!(text, "{secret}# {}={default}", setting.variable);
+        }
+    }
+    text
+}
+
+/// Up to the first full stop.
+pub(super) fn first_sentence(text: &str) -> String {
+    let end = [". ", ": ", "; "].iter().filter_map(|mark| text.find(mark)).min();
+    end.map_or(text, |end| &text[..end]).trim_end_matches('.').to_owned()
+}
+
+fn in_a_cell(setting: &Setting) -> String {
+    let mut text = setting.help.replace('\n', " ").replace('|', "\\|");
+    for value in &setting.values {
+        let _ = write!(text, "<br>`{}`: {}", value.value, value.help);
+    }
+    if setting.secret {
+        text.push_str(" **Secret.**");
+    }
+    text
+}
+
+/// Comment lines of at most this many characters.
+const WIDTH: usize = 110;
+
+fn comment(text: &str) -> String {
+    let mut lines = String::new();
+    let mut line = String::from("#");
+    for word in text.split_whitespace() {
+        if line.chars().count() + 1 + word.chars().count() > WIDTH {
+            lines.push_str(&line);
+            lines.push('\n');
+            line = String::from("#");
+        }
+        line.push(' ');
+        line.push_str(word);
+    }
+    lines + &line + "\n"
+}
+
+/// As a shell reads it.
+fn quoted(value: &str) -> String {
+    let plain = value.chars().all(|letter| letter.is_ascii_alphanumeric() || "-_./:@".contains(letter));
+    if plain { value.to_owned() } else { format!("'{value}'") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn comments_are_wrapped_at_words() {
+        let text = comment(&"word ".repeat(40));
+        assert!(text.lines().all(|line| line.starts_with("# word") && line.len() <= WIDTH));
+        assert_eq!(text.lines().count(), 2);
+    }
+
+    #[test]
+    fn the_first_sentence_is_short() {
+        assert_eq!(first_sentence("Where they go: there. Or not."), "Where they go");
+        assert_eq!(first_sentence("Just one."), "Just one");
+    }
+}

@@ -1,0 +1,111 @@
+//! Every setting, read from the structs that read the settings: their text is written once.
+
+use clap::builder::StyledStr;
+use clap::{Arg, Args, Command};
+use serde::Serialize;
+use stint_host::config::LogSettings;
+use stint_warcraftlogs::config::Settings;
+
+use crate::config::HomeSettings;
+
+/// The settings under one heading.
+#[derive(Serialize)]
+pub(super) struct Section {
+    pub(super) title: String,
+    pub(super) settings: Vec<Setting>,
+}
+
+/// One setting.
+#[derive(Serialize)]
+pub(super) struct Setting {
+    /// The environment variable.
+    pub(super) variable: String,
+    /// The flag, on the commands that take it.
+    pub(super) flag: String,
+    pub(super) default: Option<String>,
+    pub(super) help: String,
+    /// Never shown, and not to be committed anywhere.
+    pub(super) secret: bool,
+    /// What it can be, if that is a short list.
+    pub(super) values: Vec<Value>,
+}
+
+/// One of the values of a setting.
+#[derive(Serialize)]
+pub(super) struct Value {
+    pub(super) value: String,
+    pub(super) help: String,
+}
+
+/// All settings: the installation's, the fleets', the logs'.
+pub(super) fn sections() -> Vec<Section> {
+    let commands = [
+        HomeSettings::augment_args(Command::new("stint")),
+        Settings::augment_args(Command::new("stint")),
+        LogSettings::augment_args(Command::new("stint")),
+    ];
+    let mut sections: Vec<Section> = Vec::new();
+    for argument in commands.iter().flat_map(Command::get_arguments) {
+        let Some(setting) = Setting::new(argument) else { continue };
+        let title = argument.get_help_heading().unwrap_or("Settings");
+        match sections.iter_mut().find(|section| section.title == title) {
+            Some(section) => section.settings.push(setting),
+            None => sections.push(Section { title: title.to_owned(), settings: vec![setting] }),
+        }
+    }
+    sections
+}
+
+impl Setting {
+    /// `None` for an argument that is no setting: it has no variable.
+    fn new(argument: &Arg) -> Option<Setting> {
+        let variable = argument.get_env()?.to_str()?.to_owned();
+        let defaults: Vec<String> =
+            argument.get_default_values().iter().map(|value| value.to_string_lossy().into_owned()).collect();
+        let values = argument.get_possible_values().into_iter().map(|value| Value {
+            value: value.get_name().to_owned(),
+            help: value.get_help().map(sentence).unwrap_or_default(),
+        });
+        Some(Setting {
+            variable,
+            flag: format!("--{}", argument.get_long().unwrap_or_default()),
+            default: Some(defaults.join(",")).filter(|default| !default.is_empty()),
+            help: argument.get_long_help().or_else(|| argument.get_help()).map(sentence).unwrap_or_default(),
+            secret: argument.is_hide_env_values_set(),
+            values: values.collect(),
+        })
+    }
+}
+
+/// The parser takes the full stop off its one-sentence texts.
+fn sentence(text: &StyledStr) -> String {
+    let text = text.to_string();
+    let text = text.trim();
+    if text.is_empty() || text.ends_with('.') { text.to_owned() } else { format!("{text}.") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_setting_is_documented_and_secrets_are_marked() {
+        let sections = sections();
+        let settings = || sections.iter().flat_map(|section| &section.settings);
+        let undocumented: Vec<&str> =
+            settings().filter(|setting| setting.help.len() < 10).map(|setting| setting.variable.as_str()).collect();
+        assert_eq!(undocumented, [""; 0]);
+        let secret: Vec<&str> =
+            settings().filter(|setting| setting.secret).map(|setting| setting.variable.as_str()).collect();
+        assert_eq!(secret, ["WCL_KEYS", "GIT_TOKEN"]);
+    }
+
+    #[test]
+    fn a_flag_is_its_variable_in_lower_case() {
+        for setting in sections().iter().flat_map(|section| &section.settings) {
+            let flag = setting.variable.to_ascii_lowercase().replace('_', "-");
+            let short = setting.flag.trim_start_matches("--");
+            assert!(flag == short || flag == format!("stint-{short}"), "{}: {}", setting.variable, setting.flag);
+        }
+    }
+}

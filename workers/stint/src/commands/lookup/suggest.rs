@@ -1,0 +1,115 @@
+//! Whom somebody may have meant who was not found.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use stint_warcraftlogs::lua::{Found, database_path, read_back};
+use stint_warcraftlogs::model::Server;
+
+/// So many are named at the most.
+const NAMED: usize = 5;
+
+/// How like two names must be, from 0 to 1: one wrong letter in five.
+const LIKE: f64 = 0.85;
+
+/// Half a sentence to go on with, such as `; did you mean Ånn of Tarren Mill?`.
+pub(super) fn suggestion(folder: &Path, region: &str, server: &str, name: &str) -> anyhow::Result<String> {
+    let (name, server) = name.split_once('-').unwrap_or((name, server));
+    let mut candidates = Candidates::default();
+    for player in read_back(&database_path(folder, &region.to_ascii_uppercase())) {
+        candidates.consider(&player?, server, name);
+    }
+    Ok(candidates.in_words(server))
+}
+
+/// The likeliest players and servers of a region.
+#[derive(Default)]
+struct Candidates {
+    server_exists: bool,
+    /// Names on the server that was named.
+    neighbours: Likeliest,
+    /// Servers that have somebody of that very name.
+    namesakes: BTreeSet<String>,
+    /// Servers that are called nearly so.
+    servers: Likeliest,
+}
+
+impl Candidates {
+    fn consider(&mut self, player: &Found, server: &str, name: &str) {
+        let Server { name: shown, slug, normalized_name } = &player.server;
+        let spellings = [shown, slug, normalized_name];
+        if spellings.contains(&&server.to_owned()) {
+            self.server_exists = true;
+            self.neighbours.add(&player.name, likeness(&player.name, name));
+        } else {
+            let likeness = spellings.map(|spelling| likeness(spelling, server)).into_iter().fold(0.0, f64::max);
+            self.servers.add(shown, likeness);
+            if player.name == name && self.namesakes.len() < NAMED {
+                self.namesakes.insert(shown.clone());
+            }
+        }
+    }
+
+    fn in_words(self, server: &str) -> String {
+        let on = |servers: Vec<String>| servers.join(", ");
+        if !self.server_exists {
+            let servers = self.servers.names();
+            let unknown = format!("; it has no server '{server}'");
+            return if servers.is_empty() { unknown } else { format!("{unknown}, did you mean {}?", on(servers)) };
+        }
+        let mut text = String::new();
+        let neighbours = self.neighbours.names();
+        if !neighbours.is_empty() {
+            text.push_str(&format!("; did you mean {}?", neighbours.join(", ")));
+        }
+        if !self.namesakes.is_empty() {
+            text.push_str(&format!("; somebody of that name is on {}", on(self.namesakes.into_iter().collect())));
+        }
+        text
+    }
+}
+
+/// The few names that are most like the one that was asked for.
+#[derive(Default)]
+struct Likeliest(Vec<(f64, String)>);
+
+impl Likeliest {
+    fn add(&mut self, name: &str, likeness: f64) {
+        if likeness < LIKE || self.0.iter().any(|(_, known)| known == name) {
+            return;
+        }
+        let place = self.0.partition_point(|(known, _)| *known >= likeness);
+        self.0.insert(place, (likeness, name.to_owned()));
+        self.0.truncate(NAMED);
+    }
+
+    fn names(self) -> Vec<String> {
+        self.0.into_iter().map(|(_, name)| name).collect()
+    }
+}
+
+/// From 0 to 1, where case does not count.
+fn likeness(one: &str, other: &str) -> f64 {
+    strsim::jaro_winkler(&one.to_lowercase(), &other.to_lowercase())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_typing_error_and_a_wrong_case_are_like_the_name() {
+        assert!(likeness("Ånn", "ånn") >= LIKE);
+        assert!(likeness("Tarren Mill", "taren mill") >= LIKE);
+        assert!(likeness("Tarren Mill", "Ravencrest") < LIKE);
+    }
+
+    #[test]
+    fn the_likeliest_come_first_and_few() {
+        let mut likeliest = Likeliest::default();
+        for (name, likeness) in [("a", 0.9), ("b", 0.99), ("c", 0.5), ("a", 0.9), ("d", 0.95)] {
+            likeliest.add(name, likeness);
+        }
+        assert_eq!(likeliest.names(), ["b", "d", "a"]);
+    }
+}

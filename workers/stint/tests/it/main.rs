@@ -1,0 +1,14 @@
+//! The real binary, as a user runs it.
+
+mod data;
+mod describe;
+mod errors;
+mod help;
+mod keys;
+mod lookup;
+mod program;
+mod queue;
+mod rules;
+mod status;
+mod throttle;
+mod world;

@@ -1,0 +1,138 @@
+//! Fills the stores of a home folder the way a running fleet would, without one.
+
+use std::future::Future;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use stint_core::clock::{Clock, after, before};
+use stint_core::ledger::{Ask, CallEnd, KeyId, LedgerSettings, Reading, Reservation};
+use stint_core::points::Points;
+use stint_core::ports::{KeyPool, NewMessage, Parked, Queue, QueueSettings, Wakeups};
+use stint_embedded::{Embedded, Mode};
+use stint_host::SystemClock;
+use stint_warcraftlogs::message::QUEUE;
+use stint_warcraftlogs::model::{Player, RaidsToScrap};
+use stint_warcraftlogs::store::{Chunk, Discovered, Discovers, Dropped, DropReason, Pass, Players, Rest, Rule, Rules, SqliteStore};
+
+pub(crate) const PLAYER: &str = r#"{"_id":57147396,"name":"Ånn","classId":4,"region":"EU","server":{"name":"Tarren Mill","slug":"tarren-mill","normalizedName":"TarrenMill"},"updatedAt":{"$date":"2026-11-20T10:00:00Z"},"raids":{"26":{"4":{"metric":"dps","best":91.2,"median":80.1,"encounters":{"2398":{"best":95.3,"median":80.0,"kills":12,"spec":"Fire"}}}}}}"#;
+
+pub(crate) fn rule(number: u8, raid: u32, difficulty: u32, last_run: Option<Timestamp>) -> Rule {
+    Rule { id: format!("{number:024x}"), raid, difficulty, start_page: 1, end_page: 600, last_run }
+}
+
+/// A home in the middle of its work.
+pub(crate) struct World {
+    embedded: Embedded,
+    clock: Arc<dyn Clock>,
+    store: SqliteStore,
+}
+
+pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
+}
+
+impl World {
+    pub(crate) fn open(home: &Path) -> World {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let embedded = Embedded::open(home, Mode::Inline, clock.clone()).unwrap();
+        let store = SqliteStore::open(&embedded, clock.clone()).unwrap();
+        World { embedded, clock, store }
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    pub(crate) fn store(&self) -> &SqliteStore {
+        &self.store
+    }
+
+    pub(crate) fn queue(&self) -> Arc<dyn Queue> {
+        let settings = QueueSettings { visibility_timeout: Duration::from_secs(600), max_receives: 5 };
+        self.embedded.queue(QUEUE, settings)
+    }
+
+    fn pool(&self) -> Arc<dyn KeyPool> {
+        self.embedded.key_pool(LedgerSettings { guard: Points::ZERO, window: Duration::from_secs(3600) })
+    }
+
+    /// One rule that is read, one that rests, one that is due and one that is fresh.
+    pub(crate) async fn rules(&self) {
+        let now = self.now();
+        let yesterday = before(now, Duration::from_secs(25 * 3600));
+        self.store.put(&rule(1, 26, 3, Some(yesterday))).await.unwrap();
+        let claim = self.claim().await;
+        let rest = Rest { until: after(now, Duration::from_secs(3600)), reason: "the site answered 403".into() };
+        self.store.give_back(&claim, Some(rest)).await.unwrap();
+        self.store.put(&rule(2, 28, 4, Some(yesterday))).await.unwrap();
+        let claim = self.claim().await;
+        let chunks = vec![Chunk { next: 101, last: 200 }, Chunk { next: 221, last: 400 }, Chunk { next: 401, last: 600 }];
+        let pass = Pass { started_at: now, chunks, end: None };
+        assert!(self.store.keep(&claim, &pass, Duration::from_secs(300)).await.unwrap());
+        self.store.put(&rule(3, 29, 5, None)).await.unwrap();
+        self.store.put(&rule(4, 99, 5, Some(now))).await.unwrap();
+    }
+
+    async fn claim(&self) -> stint_warcraftlogs::store::Claim {
+        self.store.claim_due(self.now(), Duration::from_secs(300)).await.unwrap().unwrap()
+    }
+
+    /// Players in every stage: discovered, queued, dead, parked, ranked, dropped.
+    pub(crate) async fn players(&self) {
+        let seen = [7, 8].map(|id| Discovered { id, raids_to_scrap: RaidsToScrap::one(26, 3) });
+        self.store.merge(&seen).await.unwrap();
+        let player: Player = serde_json::from_str(PLAYER).unwrap();
+        self.store.upsert(&[player]).await.unwrap();
+        let dropped = Dropped { id: 9, reason: DropReason::Hidden, at: self.now() };
+        self.store.drop_players(&[dropped]).await.unwrap();
+        let bodies = [r#"{"id":10,"raidsToScrap":{"26":[3]}}"#, r#"{"id":0,"raidsToScrap":{"26":[3]}}"#];
+        let queue = self.queue();
+        queue.send(&bodies.map(NewMessage::new)).await.unwrap();
+        let deliveries = queue.receive(10).await.unwrap();
+        queue.release(&[deliveries[0].receipt.clone()], Duration::ZERO, "the upstream answered 502").await.unwrap();
+        queue.reject(&deliveries[1].receipt, "field id: 0 is not a player's id\n(1 to 2147483647)").await.unwrap();
+        let body = r#"{"id":11,"raidsToScrap":{"26":[3]}}"#.to_owned();
+        let parked = Parked { id: "11".into(), queue: QUEUE.into(), body, parked_at: self.now() };
+        self.pool().park(&[parked]).await.unwrap();
+    }
+
+    /// A key that is nearly spent, with a window behind it, and one that was never read.
+    pub(crate) async fn keys(&self) {
+        let pool = self.pool();
+        pool.configure(&[KeyId("key-1".into()), KeyId("key-2".into())]).await.unwrap();
+        let claim = pool.claim_reading(Points::whole(5), Duration::from_secs(30)).await.unwrap().unwrap();
+        assert_eq!(claim.key.0, "key-1");
+        let reading = |spent: u64, resets_in: u64| Reading {
+            limit: Points::whole(18_000),
+            spent: Points::whole(spent),
+            resets_in: Duration::from_secs(resets_in),
+            received_at: self.now(),
+        };
+        pool.observe(&claim, Some(reading(17_000, 1))).await.unwrap();
+        let late = Reading { received_at: after(self.now(), Duration::from_secs(3600)), ..reading(0, 1) };
+        let ask = Ask { messages: vec![vec![Points::whole(5)]], call_timeout: Duration::from_secs(30) };
+        // A window ends when a reading shows the next one.
+        self.settle_one(&*pool, &ask, late).await;
+        pool.observe(&claim, Some(Reading { limit: Points::whole(18_000), spent: Points::whole(17_997), ..late }))
+            .await
+            .unwrap();
+    }
+
+    async fn settle_one(&self, pool: &dyn KeyPool, ask: &Ask, reading: Reading) {
+        if let Reservation::Granted(grant) = pool.reserve(ask).await.unwrap() {
+            pool.settle(&grant.hold, CallEnd::Answered(reading)).await.unwrap();
+        }
+    }
+
+    /// The schedules of a fleet that runs, and the reviver's wake-up.
+    pub(crate) async fn schedules(&self) {
+        let wakeups = self.embedded.wakeups();
+        for (worker, minutes) in [("discover", 30), ("aggregator", 180), ("reviver", 60), ("db-generator", 1440)] {
+            wakeups.every(&format!("schedule-{worker}"), worker, Duration::from_secs(minutes * 60)).await.unwrap();
+        }
+        let at = after(self.now(), Duration::from_secs(600));
+        wakeups.once(stint_warcraftlogs::budget::REVIVE, "reviver", at).await.unwrap();
+    }
+}

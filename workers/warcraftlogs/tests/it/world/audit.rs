@@ -1,0 +1,155 @@
+//! What must be true in the end: nobody is lost, what is stored is true, and the books agree.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use stint_core::points::Points;
+use stint_core::ports::DeadLetter;
+use stint_standins::warcraftlogs::{Fate, TrueRanks};
+use stint_warcraftlogs::message::{PlayerMessage, QUEUE};
+use stint_warcraftlogs::model::{Player, PlayerId, RaidRanks, RaidsToScrap};
+use stint_warcraftlogs::store::DropReason;
+
+use super::{Process, World};
+
+/// More than any world has.
+const ALL: usize = 1_000_000;
+
+impl World {
+    /// Everybody was ranked or dropped for the reason that is true, with true ranks, and the books agree. Nothing is
+    /// left over, nothing died.
+    pub(crate) async fn assert_all_served(&self) {
+        self.assert_served(&self.everybody().into_iter().map(|id| (id, self.raids_of(id))).collect()).await;
+    }
+
+    /// The same for those who were asked for.
+    pub(crate) async fn assert_served(&self, asked: &BTreeMap<PlayerId, RaidsToScrap>) {
+        assert_eq!(self.dead_letters().await, [], "dead letters");
+        assert_eq!(self.stores.queue.counts().await.unwrap().unfinished(), 0, "messages are left");
+        assert_eq!(self.stores.pool.count_parked(QUEUE).await.unwrap(), 0, "messages are parked");
+        let (ranked, dropped) = (self.ranked().await, self.dropped().await);
+        let population = self.population();
+        for (id, raids) in asked {
+            let fate = population.fate(*id);
+            let canonical = population.character(*id).map_or(*id, |character| character.canonical_id);
+            let expected = match fate {
+                Fate::Ranked => (canonical != *id).then_some(DropReason::Merged),
+                Fate::Hidden => Some(DropReason::Hidden),
+                Fate::Unknown => Some(DropReason::Unknown),
+                Fate::NeverClassed => Some(DropReason::NeverClassed),
+            };
+            assert_eq!(dropped.get(id).copied(), expected, "player {id}, who is {fate:?}");
+            if fate == Fate::Ranked {
+                self.assert_true(ranked.get(&canonical).unwrap_or_else(|| panic!("player {id} is lost")), raids);
+            }
+        }
+        let with_ranks = asked.keys().filter(|id| population.fate(**id) == Fate::Ranked).count();
+        assert_eq!(ranked.len(), with_ranks, "strangers are ranked");
+        self.assert_books_agree().await;
+    }
+
+    /// By id: everybody is ranked, dropped, queued, parked or a dead letter.
+    pub(crate) async fn assert_nobody_lost(&self) {
+        let mut known: BTreeSet<PlayerId> = self.ranked().await.into_keys().collect();
+        known.extend(self.dropped().await.into_keys());
+        let queued = self.stores.queue.peek(ALL).await.unwrap();
+        // A loan of no time: whoever looks takes nothing away.
+        let parked = self.stores.pool.lend_parked(QUEUE, ALL, Duration::ZERO).await.unwrap();
+        let dead = self.dead_letters().await;
+        let bodies = queued.iter().map(|delivery| &delivery.body);
+        let bodies = bodies.chain(parked.iter().map(|parked| &parked.body)).chain(dead.iter().map(|dead| &dead.body));
+        known.extend(bodies.filter_map(|body| PlayerMessage::from_body(body).ok()).map(|message| message.id));
+        let lost: Vec<PlayerId> = self.everybody().into_iter().filter(|id| !known.contains(id)).collect();
+        assert!(lost.is_empty(), "players are lost: {lost:?}");
+    }
+
+    /// Nothing was overspent or refused, and each key was charged what the ledger says, to the micro-point. Only
+    /// where the ledger itself says that it is unsure, because calls died without an answer at the very end of a
+    /// window, it may be short by as much. Answers how unsure it is.
+    pub(crate) async fn assert_books_agree(&self) -> Points {
+        let auditor: Process = self.start();
+        // Holds of calls that nobody settled end by themselves.
+        self.pass(auditor.budget.api.call_timeout().as_secs() + 10).await;
+        auditor.budget.read_counters(Points::MAX).await.unwrap();
+        let books = self.books();
+        assert_eq!((books.overspent, books.refused_calls), (Points::ZERO, 0), "overspent, or refused");
+        let mut unsure_in_all = Points::ZERO;
+        for key in self.stores.pool.keys().await.unwrap() {
+            let windows = self.stores.pool.windows(&key.key, ALL).await.unwrap();
+            let spent: Points = windows.iter().map(|window| window.spent).sum::<Points>().saturating_add(key.spent);
+            let unsure: Points = windows.iter().map(|window| window.unconfirmed).sum::<Points>();
+            let unsure = unsure.saturating_add(key.held);
+            let book = books.keys.iter().find(|book| book.id == key.key.0).unwrap();
+            let charged: Points = book.windows.iter().map(|window| window.charged).sum();
+            assert!(
+                spent <= charged && charged <= spent.saturating_add(unsure),
+                "{} was charged {charged}, and the ledger says {spent}, give or take {unsure}",
+                key.key
+            );
+            unsure_in_all = unsure_in_all.saturating_add(unsure);
+        }
+        unsure_in_all
+    }
+
+    /// Players with ranks.
+    pub(crate) async fn ranked(&self) -> BTreeMap<PlayerId, Player> {
+        let page = self.stores.players.page(None, ALL).await.unwrap();
+        assert!(page.damaged.is_empty(), "damaged players: {:?}", page.damaged);
+        page.documents.into_iter().map(|player| (player.id, player)).collect()
+    }
+
+    /// Players without, and why.
+    pub(crate) async fn dropped(&self) -> BTreeMap<PlayerId, DropReason> {
+        let page = self.stores.players.dropped_page(None, ALL).await.unwrap();
+        page.documents.into_iter().map(|dropped| (dropped.id, dropped.reason)).collect()
+    }
+
+    /// Players who were discovered and not yet queued.
+    pub(crate) async fn discovered(&self) -> BTreeMap<PlayerId, RaidsToScrap> {
+        let page = self.stores.discovers.page(None, ALL).await.unwrap();
+        page.documents.into_iter().map(|player| (player.id, player.raids_to_scrap)).collect()
+    }
+
+    /// Players who wait in the queue, with what is to be fetched of them; each once.
+    pub(crate) async fn queued(&self) -> BTreeMap<PlayerId, RaidsToScrap> {
+        let mut queued: BTreeMap<PlayerId, RaidsToScrap> = BTreeMap::new();
+        for delivery in self.stores.queue.peek(ALL).await.unwrap() {
+            let message = PlayerMessage::from_body(&delivery.body).unwrap();
+            queued.entry(message.id).or_default().merge(&message.raids_to_scrap);
+        }
+        queued
+    }
+
+    /// Messages that were given up.
+    pub(crate) async fn dead_letters(&self) -> Vec<DeadLetter> {
+        self.stores.queue.dead_letters(ALL).await.unwrap()
+    }
+
+    fn assert_true(&self, player: &Player, asked: &RaidsToScrap) {
+        let stored = player.raids.iter().flat_map(|(raid, ranks)| ranks.keys().map(|difficulty| (*raid, *difficulty)));
+        assert_eq!(stored.collect::<RaidsToScrap>(), *asked, "raids of player {}", player.id);
+        let population = self.population();
+        for (raid, difficulty) in asked.units() {
+            let truth = population.true_ranks(player.id, raid, difficulty).unwrap();
+            assert_eq!(told(&truth), player.raids[&raid][&difficulty], "ranks of player {}", player.id);
+        }
+        let character = population.character(player.id).unwrap();
+        let shown = (&player.name, player.class_id, player.region.as_str(), player.server.name.as_str());
+        let truth = (&character.name, character.class_id, character.realm.region, character.realm.name);
+        assert_eq!(shown, truth, "player {}", player.id);
+    }
+}
+
+/// The truth as the fleet stores it.
+fn told(truth: &TrueRanks) -> RaidRanks {
+    let encounters = truth.encounters.iter().map(|encounter| {
+        let rank = stint_warcraftlogs::model::EncounterRank {
+            best: Some(encounter.best),
+            median: Some(encounter.median),
+            kills: encounter.kills,
+            spec: encounter.spec.clone(),
+        };
+        (encounter.id, rank)
+    });
+    RaidRanks { metric: truth.metric.clone(), best: truth.best, median: truth.median, encounters: encounters.collect() }
+}

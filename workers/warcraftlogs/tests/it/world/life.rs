@@ -1,0 +1,84 @@
+//! How long a process lives, counted in steps: the instants before and after each of its port calls.
+
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::task::Poll;
+
+use futures::future::{Either, poll_fn, select};
+use futures::task::AtomicWaker;
+use stint_core::ports::{PortError, PortResult};
+
+/// The life of one process. Clones are one.
+#[derive(Clone)]
+pub(crate) struct Life(Arc<Inner>);
+
+struct Inner {
+    end: End,
+    steps: AtomicU64,
+    over: AtomicBool,
+    mourner: AtomicWaker,
+}
+
+/// What happens at a certain step.
+enum End {
+    Never,
+    /// The process is killed.
+    Killed(u64),
+    /// The port fails, once.
+    Failed(u64),
+}
+
+impl Life {
+    /// Ends with the test.
+    pub(crate) fn endless() -> Life {
+        Life::new(End::Never)
+    }
+
+    /// Is killed at step `step`, from 1.
+    pub(crate) fn killed_at(step: u64) -> Life {
+        Life::new(End::Killed(step))
+    }
+
+    /// Meets a port that fails at step `step`, and lives on.
+    pub(crate) fn failing_at(step: u64) -> Life {
+        Life::new(End::Failed(step))
+    }
+
+    /// Runs `work` until it is done or the process is killed, which drops it where it stands.
+    pub(crate) async fn live<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        let killed = poll_fn(|context| {
+            self.0.mourner.register(context.waker());
+            if self.0.over.load(Ordering::SeqCst) { Poll::Ready(()) } else { Poll::Pending }
+        });
+        match select(pin!(work), pin!(killed)).await {
+            Either::Left((value, _)) => Some(value),
+            Either::Right(_) => None,
+        }
+    }
+
+    /// Steps so far.
+    pub(crate) fn steps(&self) -> u64 {
+        self.0.steps.load(Ordering::SeqCst)
+    }
+
+    /// One step. The last one never completes.
+    pub(super) async fn step(&self) -> PortResult<()> {
+        let step = self.0.steps.fetch_add(1, Ordering::SeqCst) + 1;
+        match self.0.end {
+            End::Killed(last) if step >= last => {
+                self.0.over.store(true, Ordering::SeqCst);
+                self.0.mourner.wake();
+                std::future::pending().await
+            }
+            End::Failed(last) if step == last => Err(PortError::backend("could not reach the store", "it is away")),
+            _ => Ok(()),
+        }
+    }
+
+    fn new(end: End) -> Life {
+        let (steps, over, mourner) = (AtomicU64::new(0), AtomicBool::new(false), AtomicWaker::new());
+        Life(Arc::new(Inner { end, steps, over, mourner }))
+    }
+}

@@ -1,0 +1,119 @@
+//! A world for each test: the real workers, the real host and the real ledger, on embedded adapters in memory and
+//! virtual time, against a stand-in upstream in process.
+
+mod audit;
+mod life;
+mod mortal;
+mod network;
+mod process;
+mod setup;
+mod stores;
+
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use stint_core::clock::{Clock, ManualClock, between};
+use stint_core::ports::NewMessage;
+use stint_embedded::Embedded;
+use stint_standins::WarcraftLogs;
+use stint_standins::warcraftlogs::{Books, Population};
+use stint_warcraftlogs::config::Settings;
+use stint_warcraftlogs::message::PlayerMessage;
+use stint_warcraftlogs::model::{PlayerId, RaidsToScrap};
+use stint_warcraftlogs::store::Rule;
+
+pub(crate) use life::Life;
+pub(crate) use network::{Fault, Network, Request};
+pub(crate) use process::Process;
+pub(crate) use setup::Setup;
+pub(crate) use stores::Stores;
+
+/// Everything that outlives a process: time, the upstream, the network, and what is stored.
+pub(crate) struct World {
+    pub(crate) clock: ManualClock,
+    pub(crate) network: Arc<Network>,
+    pub(crate) settings: Settings,
+    pub(crate) stores: Stores,
+    embedded: Embedded,
+    upstream: Arc<Mutex<WarcraftLogs>>,
+    began: Timestamp,
+}
+
+impl World {
+    /// A process of the fleet that nothing kills. Its tokens and tallies are its own.
+    pub(crate) fn start(&self) -> Process {
+        Process::start(self, Life::endless())
+    }
+
+    /// A process that ends as `life` says.
+    pub(crate) fn start_with(&self, life: &Life) -> Process {
+        Process::start(self, life.clone())
+    }
+
+    /// A rule for each raid and difficulty that is ranked, with `spare` pages more than there are.
+    pub(crate) async fn add_rules(&self, spare: u32) {
+        let population = self.population();
+        for (position, (raid, difficulty)) in population.rankings().iter().enumerate() {
+            let pages = population.rows(*raid, *difficulty).div_ceil(100) as u32;
+            self.stores.rules.put(&rule(position, (*raid, *difficulty), (1, pages + spare))).await.unwrap();
+        }
+    }
+
+    /// Queues everybody who can be discovered, as the aggregator would.
+    pub(crate) async fn queue_everybody(&self) {
+        for id in self.everybody() {
+            self.queue(id, self.raids_of(id)).await;
+        }
+    }
+
+    /// Queues one player.
+    pub(crate) async fn queue(&self, id: PlayerId, raids_to_scrap: RaidsToScrap) {
+        self.queue_body(&PlayerMessage { id, raids_to_scrap }.to_body()).await;
+    }
+
+    /// Queues a message, whatever it says.
+    pub(crate) async fn queue_body(&self, body: &str) {
+        self.stores.queue.send(&[NewMessage::new(body)]).await.unwrap();
+    }
+
+    /// Everybody on any ranking page, ascending.
+    pub(crate) fn everybody(&self) -> Vec<PlayerId> {
+        let population = self.population();
+        population.discoverable(population.rankings())
+    }
+
+    /// Where a player is ranked.
+    pub(crate) fn raids_of(&self, id: PlayerId) -> RaidsToScrap {
+        self.population().pairs_of(id).into_iter().collect()
+    }
+
+    /// Who there is, and what is true of them.
+    pub(crate) fn population(&self) -> Arc<Population> {
+        self.upstream().population()
+    }
+
+    /// What the stand-in has counted.
+    pub(crate) fn books(&self) -> Books {
+        self.upstream().books()
+    }
+
+    /// Time since the world began.
+    pub(crate) fn elapsed(&self) -> Duration {
+        between(self.began, self.clock.now())
+    }
+
+    /// Lets time pass.
+    pub(crate) async fn pass(&self, seconds: u64) {
+        self.clock.sleep(Duration::from_secs(seconds)).await;
+    }
+
+    fn upstream(&self) -> MutexGuard<'_, WarcraftLogs> {
+        self.upstream.lock().unwrap()
+    }
+}
+
+/// A rule that never ran.
+pub(crate) fn rule(number: usize, (raid, difficulty): (u32, u32), (start_page, end_page): (u32, u32)) -> Rule {
+    Rule { id: format!("{number:024x}"), raid, difficulty, start_page, end_page, last_run: None }
+}

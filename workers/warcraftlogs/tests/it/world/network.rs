@@ -1,0 +1,158 @@
+//! The way to the stand-in, which fails as a test asks it to.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::header::RETRY_AFTER;
+use http::{HeaderValue, Response, StatusCode};
+use jiff::Timestamp;
+use stint_core::clock::Clock;
+use stint_http::{Limits, Transport, TransportError};
+use stint_standins::{InProcess, WarcraftLogs};
+
+/// What goes wrong with a request.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Fault {
+    /// No connection.
+    Unreachable,
+    /// A status that a proxy answers; the upstream never sees the request.
+    Before(u16),
+    /// The same, after the upstream has done and charged it.
+    After(u16),
+    /// Done and charged; the answer breaks off, and the client notices.
+    Cut,
+    /// Done and charged; half of the answer arrives and looks whole.
+    Half,
+    /// Done and charged; something else arrives.
+    Replaced(&'static str),
+    /// Done and charged; nothing arrives before the client's patience ends.
+    Hang,
+    /// 429 with `Retry-After`: a few seconds are about haste, more than a minute is about points.
+    RefusedFor(u64),
+}
+
+/// The kinds of request that the fleet sends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Request {
+    Token,
+    Page,
+    Ranks,
+    Points,
+    Reports,
+}
+
+/// A transport to the stand-in, with a script of faults.
+pub(crate) struct Network {
+    inner: InProcess<WarcraftLogs>,
+    clock: Arc<dyn Clock>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    script: BTreeMap<Request, VecDeque<Fault>>,
+    always: BTreeMap<Request, Fault>,
+    sent: Vec<(Timestamp, Request)>,
+}
+
+impl Network {
+    pub(super) fn new(upstream: Arc<Mutex<WarcraftLogs>>, clock: Arc<dyn Clock>) -> Network {
+        Network { inner: InProcess::new(upstream, clock.clone()), clock, state: Mutex::default() }
+    }
+
+    /// The next requests of this kind fail so, one after the other.
+    pub(crate) fn fail(&self, request: Request, faults: impl IntoIterator<Item = Fault>) {
+        self.state.lock().unwrap().script.entry(request).or_default().extend(faults);
+    }
+
+    /// All requests of this kind fail so, until [`Network::mend`].
+    pub(crate) fn break_down(&self, request: Request, fault: Fault) {
+        self.state.lock().unwrap().always.insert(request, fault);
+    }
+
+    /// Nothing fails any more.
+    pub(crate) fn mend(&self) {
+        let mut state = self.state.lock().unwrap();
+        state.script.clear();
+        state.always.clear();
+    }
+
+    /// How many requests of this kind were sent, whatever became of them.
+    pub(crate) fn sent(&self, request: Request) -> usize {
+        self.sent_at(request).len()
+    }
+
+    /// When requests of this kind were sent.
+    pub(crate) fn sent_at(&self, request: Request) -> Vec<Timestamp> {
+        let state = self.state.lock().unwrap();
+        state.sent.iter().filter(|(_, kind)| *kind == request).map(|(at, _)| *at).collect()
+    }
+
+    fn next_fault(&self, kind: Request) -> Option<Fault> {
+        let mut state = self.state.lock().unwrap();
+        state.sent.push((self.clock.now(), kind));
+        let scripted = state.script.get_mut(&kind).and_then(VecDeque::pop_front);
+        scripted.or_else(|| state.always.get(&kind).copied())
+    }
+}
+
+impl Request {
+    fn of(request: &http::Request<Bytes>) -> Request {
+        let body = String::from_utf8_lossy(request.body());
+        match request.uri().path() {
+            "/oauth/token" => Request::Token,
+            "/api/v2/client" if body.contains("query Ranks") => Request::Ranks,
+            "/api/v2/client" if body.contains("query ReadPoints") => Request::Points,
+            "/api/v2/client" => Request::Reports,
+            _ => Request::Page,
+        }
+    }
+}
+
+#[async_trait]
+impl Transport for Network {
+    async fn send(
+        &self,
+        request: http::Request<Bytes>,
+        limits: Limits,
+    ) -> Result<http::Response<Bytes>, TransportError> {
+        let host = || "standin".to_owned();
+        let fault = self.next_fault(Request::of(&request));
+        match fault {
+            Some(Fault::Unreachable) => {
+                return Err(TransportError::Unreachable { host: host(), reason: "no route".into() });
+            }
+            Some(Fault::Before(status)) => return Ok(failed(status)),
+            Some(Fault::RefusedFor(seconds)) => return Ok(refused(seconds)),
+            _ => {}
+        }
+        let answer = self.inner.send(request, limits).await?;
+        match fault {
+            Some(Fault::After(status)) => Ok(failed(status)),
+            Some(Fault::Cut) => Err(TransportError::Broken { host: host(), reason: "connection reset".into() }),
+            Some(Fault::Half) => Ok(answer.map(|body| body.slice(..body.len() / 2))),
+            Some(Fault::Replaced(text)) => Ok(answer.map(|_| Bytes::from_static(text.as_bytes()))),
+            Some(Fault::Hang) => {
+                let timeout = limits.timeout.saturating_sub(Duration::from_millis(100));
+                self.clock.sleep(timeout).await;
+                Err(TransportError::TimedOut { host: host(), timeout: limits.timeout })
+            }
+            _ => Ok(answer),
+        }
+    }
+}
+
+fn failed(status: u16) -> Response<Bytes> {
+    let mut answer = Response::new(Bytes::from_static(b"<html><body>Error</body></html>"));
+    *answer.status_mut() = StatusCode::from_u16(status).unwrap();
+    answer
+}
+
+fn refused(seconds: u64) -> Response<Bytes> {
+    let mut answer = failed(429);
+    answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+    answer
+}

@@ -1,0 +1,163 @@
+//! One process of the fleet, wired as the binary wires it.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::FutureExt;
+use futures::future::{join, join_all, select};
+use jiff::Timestamp;
+use serde_json::Value;
+use stint_core::clock::{Clock, after};
+use stint_core::registry::Registry;
+use stint_core::worker::{Event, Invocation, Outcome, Stop, WorkerError};
+use stint_host::{Changed, LocalHost, Ports, Totals};
+use stint_http::{Client, Transport};
+use stint_warcraftlogs::aggregator::Aggregator;
+use stint_warcraftlogs::budget::Budget;
+use stint_warcraftlogs::client::Api;
+use stint_warcraftlogs::config::{DiscoverySource, Settings};
+use stint_warcraftlogs::discover::{Discover, DiscoverSettings};
+use stint_warcraftlogs::discovery::{PlayerSource, RankingPages, Reports};
+use stint_warcraftlogs::message::QUEUE;
+use stint_warcraftlogs::rank_fetcher::RankFetcher;
+use stint_warcraftlogs::reviver::Reviver;
+
+use super::mortal::Mortal;
+use super::{Life, Stores, World};
+
+/// Between two looks at whether a process is idle.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// How long a worker may take that is run by hand, unless the test says otherwise.
+const BY_HAND: Duration = Duration::from_secs(15 * 60);
+
+/// Workers and their host, with everything that a process keeps in memory.
+pub(crate) struct Process {
+    pub(crate) budget: Budget,
+    host: Arc<LocalHost>,
+    registry: Registry,
+    clock: Arc<dyn Clock>,
+    /// The stores themselves: to look at them is no step of a life.
+    stores: Stores,
+    stop: Stop,
+}
+
+impl Process {
+    pub(super) fn start(world: &World, life: Life) -> Process {
+        let clock: Arc<dyn Clock> = Arc::new(world.clock.clone());
+        let network: Arc<dyn Transport> = world.network.clone();
+        let transport: Arc<dyn Transport> = Mortal::new(&network, &life);
+        let stores = world.stores.within(&life);
+        let budget = budget(&world.settings, &stores, &transport, &clock);
+        let registry = registry(&world.settings, &stores, &budget, &transport);
+        let (queues, keys) = (world.embedded.queues().clone(), world.embedded.keys().clone());
+        let changed: Changed = Arc::new(move || select(queues.changed(), keys.changed()).map(drop).boxed());
+        let ports = Ports {
+            queues: BTreeMap::from([(QUEUE.to_owned(), stores.queue.clone())]),
+            throttle: stores.throttle.clone(),
+            wakeups: stores.wakeups.clone(),
+            due: stores.due.clone(),
+            clock: clock.clone(),
+            changed,
+        };
+        let stop = Stop::default();
+        let host = Arc::new(LocalHost::new(registry.clone(), ports, stop.clone()));
+        // What the binary does before anything else. Once done it changes nothing, so it is no step.
+        let configured = world.stores.pool.configure(&world.settings.key_ids()).now_or_never();
+        configured.unwrap().unwrap();
+        Process { budget, host, registry, clock, stores: world.stores.clone(), stop }
+    }
+
+    /// Runs a worker once, by hand, and answers its report.
+    pub(crate) async fn run(&self, worker: &str) -> Value {
+        self.invoke(worker, Event::Manual(Value::Null), BY_HAND).await.unwrap().report
+    }
+
+    /// Runs a worker once, with `time` until its deadline.
+    pub(crate) async fn invoke(&self, worker: &str, event: Event, time: Duration) -> Result<Outcome, WorkerError> {
+        let worker = self.registry.find(stint_warcraftlogs::FLEET, worker).unwrap();
+        let invocation = Invocation::new(self.clock.clone(), after(self.clock.now(), time), self.stop.clone());
+        worker.invoke(event, &invocation).await
+    }
+
+    /// Discovers until no rule is due.
+    pub(crate) async fn discover_everything(&self) {
+        while self.run("discover").await["rule"].is_string() {}
+    }
+
+    /// Runs the host until nothing is queued or parked any more, then drains it. A process is run once.
+    pub(crate) async fn run_until_idle(&self) {
+        self.run_while(async {
+            while !self.is_idle().await {
+                self.clock.sleep(LOOK_EVERY).await;
+            }
+        })
+        .await;
+    }
+
+    /// Runs the host until `instant`, then drains it.
+    pub(crate) async fn run_until(&self, instant: Timestamp) {
+        self.run_while(self.clock.sleep_until(instant)).await;
+    }
+
+    /// Runs the host beside `main`, then drains it.
+    pub(crate) async fn run_while(&self, main: impl Future<Output = ()>) {
+        let end = async {
+            main.await;
+            self.stop.set();
+        };
+        join(join_all(self.host.loops()), end).await;
+    }
+
+    /// Sets the workers' schedules, as `stint up` does.
+    pub(crate) async fn set_schedules(&self) {
+        self.host.set_schedules().await.unwrap();
+    }
+
+    /// What the host has counted.
+    pub(crate) fn totals(&self) -> Totals {
+        self.host.counters().totals()
+    }
+
+    async fn is_idle(&self) -> bool {
+        let counts = self.stores.queue.counts().await.unwrap();
+        counts.unfinished() == 0 && self.stores.pool.count_parked(QUEUE).await.unwrap() == 0
+    }
+}
+
+fn budget(settings: &Settings, stores: &Stores, transport: &Arc<dyn Transport>, clock: &Arc<dyn Clock>) -> Budget {
+    let client = Client::new(transport.clone(), clock.clone());
+    Budget {
+        pool: stores.pool.clone(),
+        throttle: stores.throttle.clone(),
+        wakeups: stores.wakeups.clone(),
+        queue: stores.queue.clone(),
+        api: Arc::new(Api::new(settings, client, clock.clone()).unwrap()),
+        clock: clock.clone(),
+        worker: settings.lambda_to_revive.clone(),
+        unit: settings.wcl_call_budget,
+        concurrency_limit: settings.concurrency_limit,
+        tally: Arc::default(),
+    }
+}
+
+fn registry(settings: &Settings, stores: &Stores, budget: &Budget, transport: &Arc<dyn Transport>) -> Registry {
+    let delay = settings.discovery_delay();
+    let rest = Duration::from_secs(u64::from(settings.wcl_ban_rest_minutes) * 60);
+    let discover = DiscoverSettings { delay, pages_per_chunk: settings.pages_per_thread, rest };
+    let source: Arc<dyn PlayerSource> = match settings.discovery_source {
+        DiscoverySource::Pages => {
+            let interval = Duration::from_millis(settings.wcl_page_interval_ms);
+            let client = Client::with_interval(transport.clone(), budget.clock.clone(), interval);
+            Arc::new(RankingPages::new(client, settings.wcl_site_url.clone()))
+        }
+        DiscoverySource::Reports => Arc::new(Reports::new(budget.clone(), delay)),
+    };
+    Registry::new()
+        .with(Discover::new(stores.rules.clone(), stores.discovers.clone(), source, discover))
+        .with(Aggregator::new(stores.rules.clone(), stores.discovers.clone(), stores.queue.clone(), delay))
+        .with(RankFetcher::new(budget.clone(), stores.players.clone(), settings.budget_strategy))
+        .with(Reviver::new(budget.clone(), settings.budget_strategy))
+}

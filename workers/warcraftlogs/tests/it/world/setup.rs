@@ -1,0 +1,101 @@
+//! How a world is set up.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use clap::Parser;
+use jiff::Timestamp;
+use secrecy::SecretString;
+use stint_core::clock::{Clock, ManualClock};
+use stint_core::ledger::KeyId;
+use stint_core::points::Points;
+use stint_embedded::Embedded;
+use stint_standins::WarcraftLogs;
+use stint_standins::warcraftlogs::{Options, Shares};
+use stint_warcraftlogs::config::{BudgetStrategy, DiscoverySource, Key, Settings};
+
+use super::{Network, Stores, World};
+
+/// When every world begins.
+const BEGINNING: &str = "2026-11-20T10:00:00Z";
+
+/// The settings and the stand-in of a world; a test changes what it is about.
+pub(crate) struct Setup {
+    pub(crate) settings: Settings,
+    pub(crate) options: Options,
+}
+
+/// The settings with their defaults.
+#[derive(Parser)]
+struct Defaults {
+    #[command(flatten)]
+    settings: Settings,
+}
+
+impl Setup {
+    /// `players` players and one key with plenty of points in windows of a minute; nobody is odd, nothing fails, and
+    /// an answer takes a tenth of a second.
+    pub(crate) fn new(seed: u64, players: u32) -> Setup {
+        let defaults = Defaults::parse_from(["stint"]).settings;
+        let options = Options {
+            seed,
+            players,
+            shares: Shares::NONE,
+            started: BEGINNING.parse::<Timestamp>().unwrap(),
+            latency: (Duration::from_millis(100), Duration::from_millis(100)),
+            ..Options::default()
+        };
+        let settings = Settings {
+            wcl_api_url: "http://standin/api/v2/client".parse().unwrap(),
+            wcl_token_url: "http://standin/oauth/token".parse().unwrap(),
+            wcl_site_url: "http://standin/".parse().unwrap(),
+            wcl_call_timeout_seconds: 2,
+            wcl_visibility_seconds: 30,
+            wcl_page_interval_ms: 0,
+            wcl_metric: None,
+            discovery_source: DiscoverySource::Pages,
+            budget_strategy: BudgetStrategy::Ledger,
+            concurrency_limit: 8,
+            ..defaults
+        };
+        Setup { settings, options }.keys(&[100_000], 60)
+    }
+
+    /// A key for each limit, whose windows of `window` seconds are spread evenly.
+    pub(crate) fn keys(mut self, limits: &[u64], window: u64) -> Setup {
+        let limits: Vec<Points> = limits.iter().copied().map(Points::whole).collect();
+        self.options.window = Duration::from_secs(window);
+        self.options.keys = Options::phased_keys(&limits, self.options.window);
+        self.settings.wcl_window_seconds = window;
+        self.settings.wcl_keys = self.options.keys.iter().map(key).collect();
+        self
+    }
+
+    /// Only these raids and difficulties are ranked.
+    pub(crate) fn rankings(mut self, rankings: &[(u32, u32)]) -> Setup {
+        self.options.rankings = rankings.to_vec();
+        self
+    }
+
+    /// As many odd players as in life, tenfold: with few players one wants to meet each kind.
+    pub(crate) fn odd_players(mut self) -> Setup {
+        self.options.shares = Shares { hidden: 60, unknown: 60, never_classed: 60, transferred: 60 };
+        self
+    }
+
+    pub(crate) fn build(self) -> World {
+        let Setup { settings, options } = self;
+        let clock = ManualClock::new(options.started);
+        let shared: Arc<dyn Clock> = Arc::new(clock.clone());
+        let embedded = Embedded::in_memory(shared.clone()).unwrap();
+        let stores = Stores::new(&settings, &embedded, &shared);
+        let began = options.started;
+        let upstream = Arc::new(Mutex::new(WarcraftLogs::new(options)));
+        let network = Arc::new(Network::new(upstream.clone(), shared));
+        World { clock, network, settings, stores, embedded, upstream, began }
+    }
+}
+
+fn key(key: &stint_standins::warcraftlogs::StandinKey) -> Key {
+    Key { id: KeyId(key.id.clone()), secret: SecretString::from(key.secret.clone()) }
+}

@@ -1,0 +1,61 @@
+//! What the fleet's processes share.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use stint_core::clock::Clock;
+use stint_core::ports::{KeyPool, Queue, QueueSettings, Throttle, WakeupSource, Wakeups};
+use stint_core::worker::Worker;
+use stint_embedded::Embedded;
+use stint_warcraftlogs::config::Settings;
+use stint_warcraftlogs::message::QUEUE;
+use stint_warcraftlogs::rank_fetcher::RankFetcher;
+use stint_warcraftlogs::store::{Discovers, Players, Rules, SqliteStore};
+
+use super::Life;
+use super::mortal::Mortal;
+
+/// Every port of the fleet.
+#[derive(Clone)]
+pub(crate) struct Stores {
+    pub(crate) rules: Arc<dyn Rules>,
+    pub(crate) discovers: Arc<dyn Discovers>,
+    pub(crate) players: Arc<dyn Players>,
+    pub(crate) queue: Arc<dyn Queue>,
+    pub(crate) pool: Arc<dyn KeyPool>,
+    pub(crate) throttle: Arc<dyn Throttle>,
+    pub(crate) wakeups: Arc<dyn Wakeups>,
+    pub(crate) due: Arc<dyn WakeupSource>,
+}
+
+impl Stores {
+    pub(super) fn new(settings: &Settings, embedded: &Embedded, clock: &Arc<dyn Clock>) -> Stores {
+        let store = Arc::new(SqliteStore::open(embedded, clock.clone()).unwrap());
+        let max_receives = RankFetcher::SPEC.queue().unwrap().max_receives;
+        let visibility_timeout = Duration::from_secs(settings.wcl_visibility_seconds);
+        Stores {
+            rules: store.clone(),
+            discovers: store.clone(),
+            players: store,
+            queue: embedded.queue(QUEUE, QueueSettings { visibility_timeout, max_receives }),
+            pool: embedded.key_pool(settings.ledger()),
+            throttle: embedded.throttle(),
+            wakeups: embedded.wakeups(),
+            due: embedded.wakeups(),
+        }
+    }
+
+    /// The same stores, as a process sees them that lives no longer than `life`.
+    pub(super) fn within(&self, life: &Life) -> Stores {
+        Stores {
+            rules: Mortal::new(&self.rules, life),
+            discovers: Mortal::new(&self.discovers, life),
+            players: Mortal::new(&self.players, life),
+            queue: Mortal::new(&self.queue, life),
+            pool: Mortal::new(&self.pool, life),
+            throttle: Mortal::new(&self.throttle, life),
+            wakeups: Mortal::new(&self.wakeups, life),
+            due: Mortal::new(&self.due, life),
+        }
+    }
+}
