@@ -53,11 +53,13 @@ pub(crate) enum Moment {
 impl Moment {
     /// Reads `2026-11-20T15:00:00Z`, `2026-11-20 15:00` or `15:00`.
     pub(crate) fn parse(text: &str) -> Result<Moment, String> {
-        let exact = text.parse().map(Moment::Exact);
-        // A time alone first: a date and time is not one, while a lenient parser may take one for the other.
-        let parsed = exact.or_else(|_| text.parse().map(Moment::Clock).or_else(|_| text.parse().map(Moment::Local)));
-        let local_date = |moment: &Moment| text.contains('-') == matches!(moment, Moment::Local(_) | Moment::Exact(_));
-        parsed.ok().filter(local_date).or_else(|| text.parse().map(Moment::Local).ok()).ok_or_else(|| {
+        // A lenient parser takes a date and time for a time alone, and never finds the date.
+        let parsed = if text.contains('-') {
+            text.parse().map(Moment::Exact).or_else(|_| text.parse().map(Moment::Local))
+        } else {
+            text.parse().map(Moment::Clock)
+        };
+        parsed.map_err(|_| {
             format!("'{text}' is not a time such as 15:00, '2026-11-20 15:00' (local) or 2026-11-20T15:00:00Z")
         })
     }

@@ -45,16 +45,19 @@ impl Snapshot {
     }
 
     fn in_words(&self) -> String {
-        let keys: Vec<String> = self.keys.iter().filter(|key| !key.limit.is_zero()).map(|key| self.key(key)).collect();
-        format!(
-            "{} players done, {} queued, {} in flight, {} parked, concurrency {}; {}",
+        let mut text = format!(
+            "{} players done, {} queued, {} in flight, {} parked, concurrency {}",
             self.done,
             self.queue.visible + self.queue.delayed,
             self.queue.in_flight,
             self.parked,
-            self.concurrency,
-            keys.join(", ")
-        )
+            self.concurrency
+        );
+        for (position, key) in self.keys.iter().filter(|key| !key.limit.is_zero()).enumerate() {
+            text.push_str(if position == 0 { "; " } else { ", " });
+            text.push_str(&self.key(key));
+        }
+        text
     }
 
     fn key(&self, key: &KeyStatus) -> String {

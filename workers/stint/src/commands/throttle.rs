@@ -80,6 +80,10 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
         Some(Action::Set(Set { worker, concurrency })) => {
             let throttle = context.stores()?.throttle;
             throttle.set(worker.name, concurrency).await?;
+            if worker.queue().is_none() {
+                let name = worker.name;
+                context.output.warning(&format!("{name} runs by schedule, one at a time; to stop it, pause it"));
+            }
             changed(&worker, &*throttle, context).await
         }
         Some(Action::Pause(Named { worker })) => {

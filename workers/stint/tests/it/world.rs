@@ -6,26 +6,30 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use stint_core::clock::{Clock, after, before};
-use stint_core::ledger::{Ask, CallEnd, KeyId, LedgerSettings, Reading, Reservation};
+use stint_core::clock::{Clock, ManualClock, after, before};
+use stint_core::ledger::{KeyId, LedgerSettings, Reading};
 use stint_core::points::Points;
 use stint_core::ports::{KeyPool, NewMessage, Parked, Queue, QueueSettings, Wakeups};
 use stint_embedded::{Embedded, Mode};
 use stint_host::SystemClock;
+use stint_warcraftlogs::budget::REVIVE;
 use stint_warcraftlogs::message::QUEUE;
 use stint_warcraftlogs::model::{Player, RaidsToScrap};
-use stint_warcraftlogs::store::{Chunk, Discovered, Discovers, Dropped, DropReason, Pass, Players, Rest, Rule, Rules, SqliteStore};
+use stint_warcraftlogs::store::{
+    Chunk, Claim, Discovered, Discovers, DropReason, Dropped, Pass, Players, Rest, Rule, Rules, SqliteStore,
+};
 
 pub(crate) const PLAYER: &str = r#"{"_id":57147396,"name":"Ånn","classId":4,"region":"EU","server":{"name":"Tarren Mill","slug":"tarren-mill","normalizedName":"TarrenMill"},"updatedAt":{"$date":"2026-11-20T10:00:00Z"},"raids":{"26":{"4":{"metric":"dps","best":91.2,"median":80.1,"encounters":{"2398":{"best":95.3,"median":80.0,"kills":12,"spec":"Fire"}}}}}}"#;
 
-pub(crate) fn rule(number: u8, raid: u32, difficulty: u32, last_run: Option<Timestamp>) -> Rule {
+fn rule(number: u8, raid: u32, difficulty: u32, last_run: Option<Timestamp>) -> Rule {
     Rule { id: format!("{number:024x}"), raid, difficulty, start_page: 1, end_page: 600, last_run }
 }
 
 /// A home in the middle of its work.
 pub(crate) struct World {
     embedded: Embedded,
-    clock: Arc<dyn Clock>,
+    /// A minute behind the program's, so that what is done here is past when the program looks.
+    clock: ManualClock,
     store: SqliteStore,
 }
 
@@ -35,21 +39,17 @@ pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
 
 impl World {
     pub(crate) fn open(home: &Path) -> World {
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let embedded = Embedded::open(home, Mode::Inline, clock.clone()).unwrap();
-        let store = SqliteStore::open(&embedded, clock.clone()).unwrap();
+        let clock = ManualClock::new(before(SystemClock.now(), Duration::from_secs(60)));
+        let embedded = Embedded::open(home, Mode::Inline, Arc::new(clock.clone())).unwrap();
+        let store = SqliteStore::open(&embedded, Arc::new(clock.clone())).unwrap();
         World { embedded, clock, store }
     }
 
-    pub(crate) fn now(&self) -> Timestamp {
+    fn now(&self) -> Timestamp {
         self.clock.now()
     }
 
-    pub(crate) fn store(&self) -> &SqliteStore {
-        &self.store
-    }
-
-    pub(crate) fn queue(&self) -> Arc<dyn Queue> {
+    fn queue(&self) -> Arc<dyn Queue> {
         let settings = QueueSettings { visibility_timeout: Duration::from_secs(600), max_receives: 5 };
         self.embedded.queue(QUEUE, settings)
     }
@@ -75,7 +75,7 @@ impl World {
         self.store.put(&rule(4, 99, 5, Some(now))).await.unwrap();
     }
 
-    async fn claim(&self) -> stint_warcraftlogs::store::Claim {
+    async fn claim(&self) -> Claim {
         self.store.claim_due(self.now(), Duration::from_secs(300)).await.unwrap().unwrap()
     }
 
@@ -90,6 +90,7 @@ impl World {
         let bodies = [r#"{"id":10,"raidsToScrap":{"26":[3]}}"#, r#"{"id":0,"raidsToScrap":{"26":[3]}}"#];
         let queue = self.queue();
         queue.send(&bodies.map(NewMessage::new)).await.unwrap();
+        self.clock.advance(Duration::from_secs(1));
         let deliveries = queue.receive(10).await.unwrap();
         queue.release(&[deliveries[0].receipt.clone()], Duration::ZERO, "the upstream answered 502").await.unwrap();
         queue.reject(&deliveries[1].receipt, "field id: 0 is not a player's id\n(1 to 2147483647)").await.unwrap();
@@ -104,25 +105,12 @@ impl World {
         pool.configure(&[KeyId("key-1".into()), KeyId("key-2".into())]).await.unwrap();
         let claim = pool.claim_reading(Points::whole(5), Duration::from_secs(30)).await.unwrap().unwrap();
         assert_eq!(claim.key.0, "key-1");
-        let reading = |spent: u64, resets_in: u64| Reading {
-            limit: Points::whole(18_000),
-            spent: Points::whole(spent),
-            resets_in: Duration::from_secs(resets_in),
-            received_at: self.now(),
-        };
-        pool.observe(&claim, Some(reading(17_000, 1))).await.unwrap();
-        let late = Reading { received_at: after(self.now(), Duration::from_secs(3600)), ..reading(0, 1) };
-        let ask = Ask { messages: vec![vec![Points::whole(5)]], call_timeout: Duration::from_secs(30) };
         // A window ends when a reading shows the next one.
-        self.settle_one(&*pool, &ask, late).await;
-        pool.observe(&claim, Some(Reading { limit: Points::whole(18_000), spent: Points::whole(17_997), ..late }))
-            .await
-            .unwrap();
-    }
-
-    async fn settle_one(&self, pool: &dyn KeyPool, ask: &Ask, reading: Reading) {
-        if let Reservation::Granted(grant) = pool.reserve(ask).await.unwrap() {
-            pool.settle(&grant.hold, CallEnd::Answered(reading)).await.unwrap();
+        for (spent, resets_in) in [(17_000, 1), (17_997, 3600)] {
+            let (limit, spent) = (Points::whole(18_000), Points::whole(spent));
+            let resets_in = Duration::from_secs(resets_in);
+            let reading = Reading { limit, spent, resets_in, received_at: self.now() };
+            pool.observe(&claim, Some(reading)).await.unwrap();
         }
     }
 
@@ -133,6 +121,6 @@ impl World {
             wakeups.every(&format!("schedule-{worker}"), worker, Duration::from_secs(minutes * 60)).await.unwrap();
         }
         let at = after(self.now(), Duration::from_secs(600));
-        wakeups.once(stint_warcraftlogs::budget::REVIVE, "reviver", at).await.unwrap();
+        wakeups.once(REVIVE, "reviver", at).await.unwrap();
     }
 }

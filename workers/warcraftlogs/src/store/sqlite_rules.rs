@@ -19,6 +19,45 @@ struct Row {
     pass: Option<String>,
 }
 
+/// A rule that was lent, as it is kept.
+struct Lent {
+    id: String,
+    document: String,
+    pass: Option<String>,
+    lease: i64,
+}
+
+impl Lent {
+    fn read(&self) -> PortResult<Claim> {
+        let what = format!("the discovery rule {}", self.id);
+        let rule: Rule = read(&self.document, &what)?;
+        let pass = self.pass.as_deref().map(|pass| read(pass, &format!("the progress of {what}"))).transpose()?;
+        Ok(Claim { rule, pass, lease: self.lease.cast_unsigned() })
+    }
+}
+
+impl SqliteStore {
+    /// Lends the due rule that has waited longest, whatever its document says.
+    async fn lend_due(&self, due_before: Timestamp, lease: Duration) -> PortResult<Option<Lent>> {
+        let now = self.clock.now();
+        let (now, until, due_before) = (to_millis(now), to_millis(after(now, lease)), to_millis(due_before));
+        let lend = move |connection: &Connection| {
+            let mut due = connection.prepare_cached(
+                "UPDATE rules SET lease = lease + 1, leased_until = ?2, rest = NULL, resting_until = NULL
+                 WHERE id = (SELECT id FROM rules WHERE (last_run IS NULL OR last_run <= ?3)
+                     AND (leased_until IS NULL OR leased_until <= ?1) AND (resting_until IS NULL OR resting_until <= ?1)
+                     ORDER BY last_run, id LIMIT 1)
+                 RETURNING id, document, pass, lease",
+            )?;
+            let lent = |row: &stint_embedded::rusqlite::Row<'_>| {
+                Ok(Lent { id: row.get(0)?, document: row.get(1)?, pass: row.get(2)?, lease: row.get(3)? })
+            };
+            due.query_row(params![now, until, due_before], lent).optional()
+        };
+        self.database.write("claim a discovery rule", lend).await
+    }
+}
+
 #[async_trait]
 impl Rules for SqliteStore {
     async fn list(&self) -> PortResult<Vec<RuleStatus>> {
@@ -49,27 +88,18 @@ impl Rules for SqliteStore {
     }
 
     async fn claim_due(&self, due_before: Timestamp, lease: Duration) -> PortResult<Option<Claim>> {
-        let now = self.clock.now();
-        let (now, until, due_before) = (to_millis(now), to_millis(after(now, lease)), to_millis(due_before));
-        let claim = move |connection: &Connection| {
-            let mut due = connection.prepare_cached(
-                "UPDATE rules SET lease = lease + 1, leased_until = ?2, rest = NULL, resting_until = NULL
-                 WHERE id = (SELECT id FROM rules WHERE (last_run IS NULL OR last_run <= ?3)
-                     AND (leased_until IS NULL OR leased_until <= ?1) AND (resting_until IS NULL OR resting_until <= ?1)
-                     ORDER BY last_run, id LIMIT 1)
-                 RETURNING document, pass, lease",
-            )?;
-            let row = |row: &stint_embedded::rusqlite::Row<'_>| {
-                Ok((row.get::<_, String>(0)?, row.get::<_, Option<String>>(1)?, row.get::<_, i64>(2)?))
-            };
-            due.query_row(params![now, until, due_before], row).optional()
-        };
-        let Some((document, pass, lease)) = self.database.write("claim a discovery rule", claim).await? else {
-            return Ok(None);
-        };
-        let rule: Rule = read(&document, "a discovery rule")?;
-        let pass = pass.map(|pass| read(&pass, "the progress of a discovery rule")).transpose()?;
-        Ok(Some(Claim { rule, pass, lease: lease.cast_unsigned() }))
+        let mut damaged = None;
+        // A rule that cannot be read is on loan now, so that the next look finds another.
+        while let Some(lent) = self.lend_due(due_before, lease).await? {
+            match lent.read() {
+                Ok(claim) => return Ok(Some(claim)),
+                Err(error) => {
+                    tracing::warn!(rule = lent.id, %error, "discovery rule {} is passed over: {error}", lent.id);
+                    damaged.get_or_insert(error);
+                }
+            }
+        }
+        damaged.map_or(Ok(None), Err)
     }
 
     async fn keep(&self, claim: &Claim, pass: &Pass, lease: Duration) -> PortResult<bool> {

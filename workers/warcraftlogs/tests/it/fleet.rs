@@ -1,20 +1,131 @@
 //! From discovery to ranks, with keys that run dry.
 
-use stint_testkit::drive;
+use std::collections::BTreeMap;
+use std::time::Duration;
 
-use crate::world::Setup;
+use futures::future::select;
+use stint_core::clock::{Clock, after};
+use stint_core::points::Points;
+use stint_core::ports::Counts;
+use stint_standins::warcraftlogs::{Faults, WindowBook};
+use stint_testkit::drive;
+use stint_warcraftlogs::budget::REVIVE;
+use stint_warcraftlogs::message::QUEUE;
+
+use crate::world::{Process, Setup, World};
 
 #[test]
-fn everybody_who_is_discovered_is_ranked_or_dropped() {
-    let world = Setup::new(41, 300).odd_players().keys(&[700, 400], 60).build();
-    drive(&world.clock, async {
+fn two_keys_run_dry_and_everybody_is_served() {
+    let world = Setup::new(41, 500).odd_players().keys(&[1_000, 500], 60).build();
+    let timeline = drive(&world.clock, async {
         world.add_rules(2).await;
         let fleet = world.start();
         fleet.discover_everything().await;
         assert_eq!(world.discovered().await.len(), world.everybody().len());
-        fleet.run("aggregator").await;
-        fleet.run_until_idle().await;
+        let queued = fleet.run("aggregator").await["queued"].as_u64();
+        assert_eq!(queued, Some(500));
+        let began = world.clock.now();
+        let timeline = run_and_tell(&world, &fleet).await;
+        let ended = world.clock.now();
         world.assert_all_served().await;
-        println!("{:?} {:?} {:?}", fleet.totals(), world.elapsed(), world.books().keys);
+        world.assert_nobody_lost().await;
+        let books = world.books();
+        let windows = books.keys.iter().flat_map(|key| &key.windows);
+        let busy: Vec<&WindowBook> = windows.filter(|window| window.start >= began && window.reset <= ended).collect();
+        assert!(busy.len() >= 2, "the keys ran dry in {} windows", busy.len());
+        for window in busy {
+            let share = window.charged.to_float() / window.limit.to_float();
+            assert!(share >= 0.99, "{} of {} were used", window.charged, window.limit);
+        }
+        let totals = fleet.totals();
+        assert_eq!(totals.released, 0, "a budget refusal is no failure");
+        // Each time the keys run dry, every fetcher that runs parks a batch at the most.
+        assert!(totals.received <= 700, "{} receives for 500 messages", totals.received);
+        timeline
     });
+    insta::assert_snapshot!(timeline, @"");
+}
+
+/// Runs the fleet until it is idle, and tells it as an operator would: a line each time the throttle changes.
+async fn run_and_tell(world: &World, fleet: &Process) -> String {
+    let lines = std::cell::RefCell::new(Vec::new());
+    let watch = async {
+        let mut last = None;
+        loop {
+            let throttle = world.stores.throttle.read("rank-fetcher").await.unwrap().set;
+            if throttle != last {
+                lines.borrow_mut().push(tell(world, throttle).await);
+                last = throttle;
+            }
+            let counts = world.stores.queue.counts().await.unwrap();
+            if counts.unfinished() == 0 && world.stores.pool.count_parked(QUEUE).await.unwrap() == 0 {
+                break;
+            }
+            select(Box::pin(world.changed()), world.clock.sleep(Duration::from_secs(1))).await;
+        }
+        lines.borrow_mut().push(tell(world, last).await);
+    };
+    fleet.run_while(watch).await;
+    lines.into_inner().join("\n")
+}
+
+async fn tell(world: &World, throttle: Option<u32>) -> String {
+    let Counts { visible, in_flight, .. } = world.stores.queue.counts().await.unwrap();
+    let parked = world.stores.pool.count_parked(QUEUE).await.unwrap();
+    let spent: BTreeMap<_, _> = keys(world).await;
+    let spent = spent.iter().map(|(key, text)| format!("{key} {text}")).collect::<Vec<_>>().join(", ");
+    let elapsed = world.elapsed().as_secs_f64();
+    let wakeups = world.stores.wakeups.list().await.unwrap();
+    let revival = wakeups.iter().find(|wakeup| wakeup.name == REVIVE).filter(|_| throttle == Some(0));
+    let began = after(world.clock.now(), Duration::ZERO).duration_since(jiff::Timestamp::UNIX_EPOCH).as_secs_f64() - elapsed;
+    let revival = revival.map(|wakeup| {
+        let at = wakeup.at.duration_since(jiff::Timestamp::UNIX_EPOCH).as_secs_f64() - began;
+        format!("; reviver at {at:.1} s")
+    });
+    let throttle = throttle.unwrap_or_default();
+    format!(
+        "{elapsed:>5.1} s  throttle {throttle}: {} queued, {parked} parked; {spent}{}",
+        visible + in_flight,
+        revival.unwrap_or_default()
+    )
+}
+
+async fn keys(world: &World) -> BTreeMap<String, String> {
+    let keys = world.stores.pool.keys().await.unwrap();
+    keys.into_iter().map(|key| (key.key.0, format!("{:.0}/{}", key.spent.to_float(), key.limit))).collect()
+}
+
+#[test]
+fn whatever_the_upstream_does_nobody_is_lost_and_nothing_is_overspent() {
+    for seed in 0..24 {
+        let mut setup = Setup::new(seed, 25).odd_players().keys(&[150, 80], 30);
+        setup.options.faults = Faults {
+            failed_before_charge: 40,
+            failed_after_charge: 40,
+            rate_limited: 60,
+            slow: 30,
+            slow_latency: Duration::from_secs(5),
+        };
+        setup.options.reset_lag = Duration::from_millis(250 * (seed % 4));
+        let world = setup.build();
+        drive(&world.clock, async {
+            world.queue_everybody().await;
+            world.start().run_until_idle().await;
+            world.assert_all_served().await;
+        });
+    }
+}
+
+#[test]
+fn a_fleet_without_faults_is_sure_of_every_micro_point() {
+    for seed in 0..8 {
+        let world = Setup::new(seed, 40).odd_players().keys(&[300, 100, 50], 20).build();
+        let unsure = drive(&world.clock, async {
+            world.queue_everybody().await;
+            world.start().run_until_idle().await;
+            world.assert_all_served().await;
+            world.assert_books_agree().await
+        });
+        assert_eq!(unsure, Points::ZERO, "seed {seed}");
+    }
 }

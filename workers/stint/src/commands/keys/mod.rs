@@ -100,7 +100,7 @@ async fn list(windows: Option<u32>, context: &Context) -> anyhow::Result<()> {
         None => None,
     };
     let now = context.clock.now();
-    let listed = Listed { keys: keys.iter().map(|key| KeyView::new(key, now)).collect(), windows };
+    let listed = Listed { keys: KeyView::all(&keys, now), windows };
     context.output.result(&listed, |listed| {
         let mut text = keys_in_words(&listed.keys, now);
         if let Some(windows) = &listed.windows {

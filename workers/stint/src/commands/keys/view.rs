@@ -28,6 +28,13 @@ pub(crate) struct KeyView {
 }
 
 impl KeyView {
+    /// All keys at `now`, soonest reset first. A key that was never read has none, and comes last.
+    pub(crate) fn all(keys: &[KeyStatus], now: Timestamp) -> Vec<KeyView> {
+        let mut views: Vec<KeyView> = keys.iter().map(|key| KeyView::new(key, now)).collect();
+        views.sort_by_key(|view| (view.state == KeyState::Retired, view.limit.is_none()));
+        views
+    }
+
     /// The key at `now`.
     pub(crate) fn new(key: &KeyStatus, now: Timestamp) -> KeyView {
         let limit = Some(key.limit).filter(|limit| !limit.is_zero());

@@ -25,6 +25,8 @@ pub(super) fn suggestion(folder: &Path, region: &str, server: &str, name: &str) 
 /// The likeliest players and servers of a region.
 #[derive(Default)]
 struct Candidates {
+    /// The server of the last player, and whether it is the one that was named: players come server by server.
+    current: Option<(Server, bool)>,
     server_exists: bool,
     /// Names on the server that was named.
     neighbours: Likeliest,
@@ -36,26 +38,34 @@ struct Candidates {
 
 impl Candidates {
     fn consider(&mut self, player: &Found, server: &str, name: &str) {
-        let Server { name: shown, slug, normalized_name } = &player.server;
-        let spellings = [shown, slug, normalized_name];
-        if spellings.contains(&&server.to_owned()) {
-            self.server_exists = true;
+        let on_server = match &self.current {
+            Some((current, on_server)) if *current == player.server => *on_server,
+            _ => self.consider_server(&player.server, server),
+        };
+        if on_server {
             self.neighbours.add(&player.name, likeness(&player.name, name));
-        } else {
-            let likeness = spellings.map(|spelling| likeness(spelling, server)).into_iter().fold(0.0, f64::max);
-            self.servers.add(shown, likeness);
-            if player.name == name && self.namesakes.len() < NAMED {
-                self.namesakes.insert(shown.clone());
-            }
+        } else if player.name == name && self.namesakes.len() < NAMED {
+            self.namesakes.insert(player.server.name.clone());
         }
     }
 
+    fn consider_server(&mut self, server: &Server, named: &str) -> bool {
+        let spellings = [&server.name, &server.slug, &server.normalized_name];
+        let is_named = spellings.iter().any(|spelling| *spelling == named);
+        self.server_exists |= is_named;
+        if !is_named {
+            let likeness = spellings.map(|spelling| likeness(spelling, named)).into_iter().fold(0.0, f64::max);
+            self.servers.add(&server.name, likeness);
+        }
+        self.current = Some((server.clone(), is_named));
+        is_named
+    }
+
     fn in_words(self, server: &str) -> String {
-        let on = |servers: Vec<String>| servers.join(", ");
         if !self.server_exists {
             let servers = self.servers.names();
             let unknown = format!("; it has no server '{server}'");
-            return if servers.is_empty() { unknown } else { format!("{unknown}, did you mean {}?", on(servers)) };
+            return if servers.is_empty() { unknown } else { format!("{unknown}, did you mean {}?", servers.join(", ")) };
         }
         let mut text = String::new();
         let neighbours = self.neighbours.names();
@@ -63,7 +73,8 @@ impl Candidates {
             text.push_str(&format!("; did you mean {}?", neighbours.join(", ")));
         }
         if !self.namesakes.is_empty() {
-            text.push_str(&format!("; somebody of that name is on {}", on(self.namesakes.into_iter().collect())));
+            let servers: Vec<String> = self.namesakes.into_iter().collect();
+            text.push_str(&format!("; somebody of that name is on {}", servers.join(", ")));
         }
         text
     }

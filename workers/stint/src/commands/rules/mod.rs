@@ -87,11 +87,12 @@ async fn list(arguments: &List, context: &Context) -> anyhow::Result<()> {
                     --end-page 600\n"
                 .into();
         }
-        let mut table = Table::new(["id", "raid", "difficulty", "pages", "state", "last run"]);
+        let mut table = Table::new(["id", "raid", "difficulty", "pages", "last run", "state"]);
         for rule in &listed.rules {
             let last_run = rule.last_run.map_or_else(|| "never".into(), |last_run| when(last_run, now));
             let pages = format!("{}-{}", rule.start_page, rule.end_page);
-            table.row([rule.id.clone(), rule.raid_in_words(), rule.difficulty_in_words(), pages, rule.state_in_words(now), last_run]);
+            let (raid, difficulty) = (rule.raid_in_words(), rule.difficulty_in_words());
+            table.row([rule.id.clone(), raid, difficulty, pages, last_run, rule.state_in_words(now)]);
         }
         let hidden = listed.total - listed.rules.len() as u64;
         let more = if hidden > 0 { format!("and {hidden} more; see them with --max\n") } else { String::new() };

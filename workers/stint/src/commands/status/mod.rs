@@ -102,7 +102,7 @@ fn fleet_status(facts: &Facts, settings: &stint_warcraftlogs::config::Settings, 
         discovers: facts.discovers,
         queues: vec![facts.queue.clone()],
         players: facts.players,
-        keys: facts.keys.iter().map(|key| KeyView::new(key, now)).collect(),
+        keys: KeyView::all(&facts.keys, now),
         workers,
         hints: waits::hints(facts, settings, now),
     }

@@ -65,7 +65,7 @@ pub(super) fn hints(facts: &Facts, settings: &Settings, now: Timestamp) -> Vec<S
 fn says(spec: &Spec, facts: &Facts, rules: &[RuleView], settings: &Settings, now: Timestamp) -> String {
     match spec.name {
         name if name == Discover::SPEC.name => discover(rules, now),
-        name if name == Aggregator::SPEC.name => aggregator(facts, settings, now),
+        name if name == Aggregator::SPEC.name => aggregator(facts, rules, settings, now),
         name if name == RankFetcher::SPEC.name => rank_fetcher(facts, settings, now),
         name if name == Reviver::SPEC.name => reviver(facts, now),
         name if name == DbGenerator::SPEC.name => db_generator(facts),
@@ -73,9 +73,12 @@ fn says(spec: &Spec, facts: &Facts, rules: &[RuleView], settings: &Settings, now
     }
 }
 
+fn of(rule: &RuleView) -> String {
+    format!("{} in {}", rule.raid_in_words(), rule.difficulty_in_words())
+}
+
 /// `rules` are sorted by state: what runs comes first.
 fn discover(rules: &[RuleView], now: Timestamp) -> String {
-    let of = |rule: &RuleView| format!("{} in {}", rule.raid_in_words(), rule.difficulty_in_words());
     let next_due = rules.iter().filter_map(|rule| rule.next_due).min();
     match (rules.first(), next_due) {
         (None, _) => "waits for a discovery rule".into(),
@@ -92,15 +95,18 @@ fn discover(rules: &[RuleView], now: Timestamp) -> String {
     }
 }
 
-fn aggregator(facts: &Facts, settings: &Settings, now: Timestamp) -> String {
+fn aggregator(facts: &Facts, rules: &[RuleView], settings: &Settings, now: Timestamp) -> String {
     if facts.discovers == 0 {
         return "nothing to do: no discovered player waits".into();
     }
     let players = count(facts.discovers, "player waits", "players wait");
-    match unfinished(&facts.rules, before(now, settings.discovery_delay()), now) {
-        Some(reason) => format!("waits: {reason}; {players} for it"),
-        None => format!("ready: {players} for its next run"),
-    }
+    let Some(reason) = unfinished(&facts.rules, before(now, settings.discovery_delay()), now) else {
+        return format!("ready: {players} for its next run");
+    };
+    // The worker decides whether to wait; the rule's own view says it with names and local times.
+    let rule = rules.iter().find(|rule| rule.state != RuleState::Fresh);
+    let reason = rule.map_or(reason, |rule| format!("{}, {}", of(rule), rule.state_in_words(now)));
+    format!("waits for {reason}; {players} for it")
 }
 
 fn rank_fetcher(facts: &Facts, settings: &Settings, now: Timestamp) -> String {
@@ -128,7 +134,7 @@ fn waits_for_points(facts: &Facts, needed: Points, now: Timestamp) -> Option<Str
     if facts.keys_in_use().any(|key| key.free >= needed) {
         return None;
     }
-    let Some(key) = facts.keys_in_use().min_by_key(|key| key.renews_at) else {
+    let Some(key) = facts.keys_in_use().min_by_key(|key| (key.limit.is_zero(), key.renews_at)) else {
         return Some("waits for an API key: set WCL_KEYS to id:secret".into());
     };
     let KeyStatus { key: name, free, renews_at, .. } = key;
@@ -144,7 +150,7 @@ fn waits_for_points(facts: &Facts, needed: Points, now: Timestamp) -> Option<Str
 fn reviver(facts: &Facts, now: Timestamp) -> String {
     match facts.wakeups.iter().find(|wakeup| wakeup.name == REVIVE) {
         Some(wakeup) => format!("wakes {} to un-park {}", when(wakeup.at, now), count(facts.queue.parked, "message", "messages")),
-        None => "nothing to do: points are not scarce".into(),
+        None => "nothing to do: nobody waits for points".into(),
     }
 }
 

@@ -68,6 +68,7 @@ impl World {
     /// window, it may be short by as much. Answers how unsure it is.
     pub(crate) async fn assert_books_agree(&self) -> Points {
         let auditor: Process = self.start();
+        auditor.budget.read_counters(Points::MAX).await.unwrap();
         // Holds of calls that nobody settled end by themselves.
         self.pass(auditor.budget.api.call_timeout().as_secs() + 10).await;
         auditor.budget.read_counters(Points::MAX).await.unwrap();

@@ -28,6 +28,8 @@ enum End {
     Killed(u64),
     /// The port fails, once.
     Failed(u64),
+    /// Somebody else does something at this very moment.
+    Interrupted(u64, Box<dyn Fn() + Send + Sync>),
 }
 
 impl Life {
@@ -44,6 +46,11 @@ impl Life {
     /// Meets a port that fails at step `step`, and lives on.
     pub(crate) fn failing_at(step: u64) -> Life {
         Life::new(End::Failed(step))
+    }
+
+    /// Is interrupted at step `step` by somebody who does `deed`.
+    pub(crate) fn interrupted_at(step: u64, deed: impl Fn() + Send + Sync + 'static) -> Life {
+        Life::new(End::Interrupted(step, Box::new(deed)))
     }
 
     /// Runs `work` until it is done or the process is killed, which drops it where it stands.
@@ -66,13 +73,17 @@ impl Life {
     /// One step. The last one never completes.
     pub(super) async fn step(&self) -> PortResult<()> {
         let step = self.0.steps.fetch_add(1, Ordering::SeqCst) + 1;
-        match self.0.end {
-            End::Killed(last) if step >= last => {
+        match &self.0.end {
+            End::Killed(last) if step >= *last => {
                 self.0.over.store(true, Ordering::SeqCst);
                 self.0.mourner.wake();
                 std::future::pending().await
             }
-            End::Failed(last) if step == last => Err(PortError::backend("could not reach the store", "it is away")),
+            End::Failed(last) if step == *last => Err(PortError::backend("could not reach the store", "it is away")),
+            End::Interrupted(at, deed) if step == *at => {
+                deed();
+                Ok(())
+            }
             _ => Ok(()),
         }
     }

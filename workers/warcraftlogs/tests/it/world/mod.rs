@@ -12,10 +12,12 @@ mod stores;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
+use futures::future::select;
 use jiff::Timestamp;
 use stint_core::clock::{Clock, ManualClock, between};
 use stint_core::ports::NewMessage;
 use stint_embedded::Embedded;
+use stint_embedded::rusqlite::Connection;
 use stint_standins::WarcraftLogs;
 use stint_standins::warcraftlogs::{Books, Population};
 use stint_warcraftlogs::config::Settings;
@@ -38,6 +40,7 @@ pub(crate) struct World {
     embedded: Embedded,
     upstream: Arc<Mutex<WarcraftLogs>>,
     began: Timestamp,
+    folder: Option<tempfile::TempDir>,
 }
 
 impl World {
@@ -96,6 +99,17 @@ impl World {
     /// What the stand-in has counted.
     pub(crate) fn books(&self) -> Books {
         self.upstream().books()
+    }
+
+    /// Completes when something that the fleet keeps has changed.
+    pub(crate) async fn changed(&self) {
+        select(self.embedded.queues().changed(), self.embedded.keys().changed()).await;
+    }
+
+    /// Damages what is stored, past the stores. Only [`Setup::on_disk`].
+    pub(crate) fn damage(&self, sql: &str) {
+        let file = self.folder.as_ref().unwrap().path().join("warcraftlogs.db");
+        assert_eq!(Connection::open(file).unwrap().execute(sql, []).unwrap(), 1, "{sql}");
     }
 
     /// Time since the world began.

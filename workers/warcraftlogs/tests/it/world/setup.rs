@@ -9,7 +9,7 @@ use secrecy::SecretString;
 use stint_core::clock::{Clock, ManualClock};
 use stint_core::ledger::KeyId;
 use stint_core::points::Points;
-use stint_embedded::Embedded;
+use stint_embedded::{Embedded, Mode};
 use stint_standins::WarcraftLogs;
 use stint_standins::warcraftlogs::{Options, Shares};
 use stint_warcraftlogs::config::{BudgetStrategy, DiscoverySource, Key, Settings};
@@ -23,6 +23,7 @@ const BEGINNING: &str = "2026-11-20T10:00:00Z";
 pub(crate) struct Setup {
     pub(crate) settings: Settings,
     pub(crate) options: Options,
+    on_disk: bool,
 }
 
 /// The settings with their defaults.
@@ -58,7 +59,7 @@ impl Setup {
             concurrency_limit: 8,
             ..defaults
         };
-        Setup { settings, options }.keys(&[100_000], 60)
+        Setup { settings, options, on_disk: false }.keys(&[100_000], 60)
     }
 
     /// A key for each limit, whose windows of `window` seconds are spread evenly.
@@ -83,16 +84,27 @@ impl Setup {
         self
     }
 
+    /// In files, which a test may damage.
+    pub(crate) fn on_disk(mut self) -> Setup {
+        self.on_disk = true;
+        self
+    }
+
     pub(crate) fn build(self) -> World {
-        let Setup { settings, options } = self;
+        let Setup { settings, options, on_disk } = self;
         let clock = ManualClock::new(options.started);
         let shared: Arc<dyn Clock> = Arc::new(clock.clone());
-        let embedded = Embedded::in_memory(shared.clone()).unwrap();
+        let folder = on_disk.then(|| tempfile::tempdir().unwrap());
+        let embedded = match &folder {
+            Some(folder) => Embedded::open(folder.path(), Mode::Inline, shared.clone()),
+            None => Embedded::in_memory(shared.clone()),
+        };
+        let embedded = embedded.unwrap();
         let stores = Stores::new(&settings, &embedded, &shared);
         let began = options.started;
         let upstream = Arc::new(Mutex::new(WarcraftLogs::new(options)));
         let network = Arc::new(Network::new(upstream.clone(), shared));
-        World { clock, network, settings, stores, embedded, upstream, began }
+        World { clock, network, settings, stores, embedded, upstream, began, folder }
     }
 }
 

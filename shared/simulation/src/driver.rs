@@ -1,0 +1,82 @@
+//! Runs futures on virtual time: when nothing can go on, time jumps to the next instant that somebody waits for.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
+
+use futures::Stream;
+use futures::future::LocalBoxFuture;
+use futures::stream::FuturesUnordered;
+use futures::task::{ArcWake, waker};
+use jiff::Timestamp;
+use stint_core::clock::{Clock, ManualClock};
+
+/// Turns at one instant: more than any fleet needs, fewer than a busy loop takes.
+const MOST_TURNS_AT_ONE_INSTANT: u32 = 10_000_000;
+
+/// Time stands still, because somebody never waits.
+#[derive(Debug, thiserror::Error)]
+#[error("time stands still at {0}: somebody works without ever waiting")]
+pub struct Standstill(Timestamp);
+
+/// Runs `tasks` on `clock`, which nobody else may move meanwhile, until `end`; whatever still runs then is dropped.
+///
+/// Works for futures that only the clock or each other wake.
+pub fn run(clock: &ManualClock, tasks: Vec<LocalBoxFuture<'_, ()>>, end: Timestamp) -> Result<(), Standstill> {
+    let mut tasks: FuturesUnordered<LocalBoxFuture<'_, ()>> = tasks.into_iter().collect();
+    let woken = Arc::new(Flag(AtomicBool::new(true)));
+    let waker = waker(woken.clone());
+    let mut turns = 0;
+    loop {
+        while woken.0.swap(false, Ordering::Relaxed) {
+            while let Poll::Ready(Some(())) = Pin::new(&mut tasks).poll_next(&mut Context::from_waker(&waker)) {}
+            turns += 1;
+            if turns > MOST_TURNS_AT_ONE_INSTANT {
+                return Err(Standstill(clock.now()));
+            }
+        }
+        turns = 0;
+        match clock.next_deadline() {
+            Some(deadline) if deadline < end => clock.advance_to(deadline),
+            _ => {
+                clock.advance_to(end);
+                return Ok(());
+            }
+        }
+    }
+}
+
+struct Flag(AtomicBool);
+
+impl ArcWake for Flag {
+    fn wake_by_ref(flag: &Arc<Flag>) {
+        flag.0.store(true, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use futures::FutureExt;
+    use stint_core::clock::after;
+
+    use super::*;
+
+    #[test]
+    fn a_day_passes_in_no_time_and_what_lies_beyond_the_end_does_not_happen() {
+        let clock = ManualClock::new(Timestamp::UNIX_EPOCH);
+        let (counted, sleeper) = (std::cell::Cell::new(0), clock.clone());
+        let hourly = async {
+            loop {
+                sleeper.sleep(Duration::from_secs(3_600)).await;
+                counted.set(counted.get() + 1);
+            }
+        };
+        let end = after(Timestamp::UNIX_EPOCH, Duration::from_secs(86_400));
+        run(&clock, vec![hourly.boxed_local()], end).unwrap();
+        assert_eq!(counted.get(), 23);
+        assert_eq!(clock.now(), end);
+    }
+}

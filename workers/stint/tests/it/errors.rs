@@ -1,0 +1,76 @@
+//! Exit codes, and errors that name what is wrong without telling a secret.
+
+use serde_json::Value;
+
+use crate::program::Program;
+
+#[test]
+fn wrong_usage_ends_with_two() {
+    for arguments in [
+        &["unknown"][..],
+        &["rules"],
+        &["rules", "add"],
+        &["rules", "remove"],
+        &["keys", "pause"],
+        &["queue", "purge", "--dead", "--all"],
+        &["queue", "peek", "--max", "0"],
+        &["data", "import", "unknown", "file"],
+        &["data", "export", "players", "-", "--json"],
+        &["throttle", "set", "rank-fetcher", "-1"],
+        &["lookup"],
+        &["describe", "--settings", "yaml"],
+    ] {
+        let ran = Program::new().run(arguments);
+        assert_eq!(ran.code, 2, "{arguments:?}: {ran:?}");
+        assert!(!ran.stderr.is_empty(), "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_failure_is_one_line_on_stderr_and_one_object_with_json() {
+    for arguments in [&["keys"][..], &["queue", "list"], &["rules", "list"], &["throttle"], &["data", "export", "players", "file"]] {
+        let program = Program::new();
+        let error = program.fail(arguments);
+        assert!(error.starts_with("error: there is nothing of Stint in [folder]/home: begin with"), "{error}");
+        assert_eq!(error.lines().count(), 1, "{error}");
+        let ran = program.run(&[arguments, &["--json"]].concat());
+        let object: Value = serde_json::from_str(&ran.stdout).unwrap();
+        assert!(ran.code == 1 && object["error"].as_str().unwrap().starts_with("there is nothing"), "{ran:?}");
+        assert!(!program.home().exists(), "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_malformed_setting_is_named() {
+    for (variable, value, expected) in [
+        ("WCL_CALL_BUDGET", "0", "error: WCL_CALL_BUDGET: '0' cannot be used: a call costs more than 0 points"),
+        ("CONCURRENCY_LIMIT", "many", "error: CONCURRENCY_LIMIT: 'many' cannot be used: "),
+        ("BUDGET_STRATEGY", "best", "error: BUDGET_STRATEGY: 'best' cannot be used: it is one of ledger, worst-case"),
+        ("STINT_LOG", "a=b=c", "error: STINT_LOG: "),
+    ] {
+        let program = Program::new().with(variable, value);
+        std::fs::create_dir(program.home()).unwrap();
+        let ran = program.run(&["status"]);
+        assert!(ran.code != 0 && ran.stderr.starts_with(expected), "{ran:?}");
+    }
+}
+
+#[test]
+fn a_malformed_key_is_refused_without_being_told() {
+    for keys in ["hunter2", "good:fine,hunter2", ":hunter2", "hunter2:"] {
+        for arguments in [&["status"][..], &["up"], &["run", "warcraftlogs", "reviver"]] {
+            let program = Program::new().with("WCL_KEYS", keys);
+            std::fs::create_dir(program.home()).unwrap();
+            let ran = program.run(arguments);
+            assert!(ran.code != 0 && ran.stderr.contains("WCL_KEYS: a key is written as id:secret"), "{ran:?}");
+            assert!(!ran.stderr.contains("hunter2") && !ran.stderr.contains("fine"), "{ran:?}");
+        }
+    }
+}
+
+#[test]
+fn help_shows_no_secret() {
+    let program = Program::new().with("WCL_KEYS", "id:hunter2").with("GIT_TOKEN", "hunter2");
+    assert!(!program.succeed(&["up", "--help"]).contains("hunter2"));
+    assert!(!program.succeed(&["describe"]).contains("hunter2"));
+}

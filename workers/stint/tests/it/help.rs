@@ -1,0 +1,46 @@
+//! What `--help` says. A new command belongs in the list, and its text is read before the snapshot is accepted.
+
+use crate::program::Program;
+
+/// What every help text has, and is shown once, in `stint --help`.
+const JSON: &str = "      --json\n          Print one JSON object on stdout, and nothing else there\n\n";
+
+fn help(command: &str) -> String {
+    let program = Program::new();
+    let arguments: Vec<&str> = command.split(' ').filter(|word| !word.is_empty()).chain(["--help"]).collect();
+    program.redact(&program.succeed(&arguments))
+}
+
+/// The text without the options of the whole program.
+fn own(command: &str) -> String {
+    let text = help(command).replace(JSON, "");
+    let (own, general) = text.split_once("\nInstallation:").unwrap();
+    let examples = general.find("\nExample").map_or("", |start| &general[start..]);
+    let own = own.replace("  -h, --help\n          Print help (see a summary with '-h')\n", "");
+    format!("{}\n{examples}", own.trim_end().trim_end_matches("Options:").trim_end())
+}
+
+#[test]
+fn the_program() {
+    insta::assert_snapshot!(help(""));
+}
+
+#[test]
+fn every_command_for_operators() {
+    let commands = [
+        "status", "keys", "keys pause", "keys resume", "throttle", "throttle show", "throttle set", "throttle pause",
+        "throttle resume", "rules", "rules list", "rules add", "rules remove", "queue", "queue list", "queue peek",
+        "queue redrive", "queue purge", "lookup", "data", "data import", "data export", "describe",
+    ];
+    for command in commands {
+        insta::assert_snapshot!(command.replace(' ', "_"), own(command));
+    }
+}
+
+#[test]
+fn the_text_fits_a_terminal() {
+    for command in ["", "demo", "up", "run", "upstream", "rules add", "data import"] {
+        let text = help(command);
+        assert!(text.lines().all(|line| line.chars().count() <= 100), "{command}: {text}");
+    }
+}

@@ -1,0 +1,46 @@
+//! `stint keys`.
+
+use crate::program::{Program, filters};
+use crate::world::{World, block_on};
+
+fn prepared() -> Program {
+    let program = Program::new();
+    block_on(async { World::open(&program.home()).keys().await });
+    program
+}
+
+#[test]
+fn keys_and_windows_are_listed() {
+    let program = prepared();
+    let _filters = filters();
+    insta::assert_snapshot!(program.redact(&program.succeed(&["keys", "--windows", "5"])));
+}
+
+#[test]
+fn json_has_points_expired_unspent() {
+    let listed = prepared().json(&["keys", "--windows", "5"]);
+    assert_eq!(listed["windows"]["total"]["expired"], 1000.0);
+    assert_eq!(listed["windows"]["windows"][0]["key"], "key-1");
+    assert_eq!(listed["keys"][0]["state"], "open");
+    assert!(listed["keys"][0]["resets_in_seconds"].as_u64().unwrap() > 3000);
+}
+
+#[test]
+fn a_key_is_paused_and_resumed() {
+    let program = prepared();
+    assert!(program.succeed(&["keys", "pause", "key-1", "--for", "2h"]).starts_with("key-1 rests until "));
+    assert_eq!(program.json(&["keys"])["keys"][0]["state"], "paused");
+    assert_eq!(program.succeed(&["keys", "resume", "key-1"]), "key-1 is in use again\n");
+    assert_eq!(program.json(&["keys"])["keys"][0]["state"], "open");
+}
+
+#[test]
+fn what_cannot_be_is_said() {
+    let program = prepared();
+    insta::assert_snapshot!(program.fail(&["keys", "resume", "key-9"]), @"error: there is no key 'key-9'; there are: key-2, key-1");
+    assert!(program.fail(&["keys", "pause", "key-1", "--until", "2020-01-01T00:00:00Z"]).contains("in the past"));
+    let ran = program.run(&["keys", "pause", "key-1", "--for", "soon"]);
+    assert!(ran.code == 2 && ran.stderr.contains("such as 90s, 2h 30m or 1d"), "{ran:?}");
+    let ran = program.run(&["keys", "pause", "key-1"]);
+    assert!(ran.code == 2 && ran.stderr.contains("--until <TIME>|--for <DURATION>"), "{ran:?}");
+}

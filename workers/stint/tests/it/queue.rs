@@ -1,0 +1,48 @@
+//! `stint queue`.
+
+use crate::program::{Program, filters};
+use crate::world::{World, block_on};
+
+fn prepared() -> Program {
+    let program = Program::new();
+    block_on(async { World::open(&program.home()).players().await });
+    program
+}
+
+#[test]
+fn queues_are_listed_and_looked_into() {
+    let program = prepared();
+    let _filters = filters();
+    insta::assert_snapshot!("list", program.redact(&program.succeed(&["queue", "list"])));
+    insta::assert_snapshot!("peek", program.redact(&program.succeed(&["queue", "peek"])));
+    insta::assert_snapshot!("peek_dead", program.redact(&program.succeed(&["queue", "peek", "--dead"])));
+    let peeked = program.json(&["queue", "peek", "wcl-discovered-players", "--dead"]);
+    assert!(peeked["dead_letters"][0]["reason"].as_str().unwrap().starts_with("field id: 0"));
+}
+
+#[test]
+fn dead_letters_go_back() {
+    let program = prepared();
+    let would = program.succeed(&["queue", "redrive", "--dry-run"]);
+    assert_eq!(would, "would send 1 dead letter back to wcl-discovered-players\n");
+    assert_eq!(program.json(&["queue", "redrive"])["redriven"], 1);
+    assert_eq!(program.json(&["queue", "list"])["queues"][0]["visible"], 2);
+}
+
+#[test]
+fn purging_asks_for_a_yes_and_tells_how_many() {
+    let program = prepared();
+    let _filters = filters();
+    insta::assert_snapshot!(program.fail(&["queue", "purge"]), @"error: this would delete 1 dead letter of wcl-discovered-players for good: add --yes if that is what you want, or look first with `stint queue peek --dead`; nothing was deleted");
+    let would = program.succeed(&["queue", "purge", "--all", "--dry-run"]);
+    assert_eq!(would, "would delete 2 messages of wcl-discovered-players\n");
+    assert_eq!(program.json(&["queue", "purge", "--dead", "--yes"])["deleted"], 1);
+    assert_eq!(program.json(&["queue", "purge", "--all", "--yes"])["deleted"], 1);
+    assert_eq!(program.succeed(&["queue", "peek"]), "wcl-discovered-players has no messages\n");
+}
+
+#[test]
+fn an_unknown_queue_is_answered_with_the_known_one() {
+    let error = prepared().fail(&["queue", "peek", "players"]);
+    assert_eq!(error, "error: there is no queue 'players'; there is wcl-discovered-players\n");
+}

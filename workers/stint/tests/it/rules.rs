@@ -1,0 +1,69 @@
+//! `stint rules`.
+
+use crate::program::{Program, filters};
+use crate::world::{World, block_on};
+
+const ADD: [&str; 6] = ["rules", "add", "--raid", "26", "--end-page", "600"];
+
+fn add(difficulty: &'static str) -> Vec<&'static str> {
+    [&ADD[..], &["--difficulty", difficulty]].concat()
+}
+
+#[test]
+fn rules_are_added_by_name_and_number_and_listed() {
+    let program = Program::new();
+    let _filters = filters();
+    insta::assert_snapshot!(program.succeed(&add("heroic,5,mythic")), @"
+    added [id]: Castle Nathria (26), heroic, pages 1 to 600
+    added [id]: Castle Nathria (26), mythic, pages 1 to 600
+    `stint up` discovers them; `stint status` tells how far it is
+    ");
+    insta::assert_snapshot!(program.redact(&program.succeed(&["rules", "list"])));
+    let listed = program.json(&["rules", "list", "--max", "1"]);
+    assert_eq!((listed["total"].as_u64(), listed["rules"].as_array().unwrap().len()), (Some(2), 1));
+    assert_eq!(listed["rules"][0]["state"], "due");
+}
+
+#[test]
+fn every_state_is_told() {
+    let program = Program::new();
+    block_on(async { World::open(&program.home()).rules().await });
+    let _filters = filters();
+    insta::assert_snapshot!(program.redact(&program.succeed(&["rules", "list"])));
+}
+
+#[test]
+fn pages_that_another_rule_reads_are_refused() {
+    let program = Program::new();
+    program.succeed(&add("normal"));
+    let _filters = filters();
+    insta::assert_snapshot!(program.fail(&add("heroic,normal")), @"error: Castle Nathria (26) in normal already has the rule [id] for pages 1 to 600; nothing was added. Remove it first with `stint rules remove [id]`, or choose other pages");
+    assert_eq!(program.json(&["rules", "list"])["total"], 1);
+}
+
+#[test]
+fn malformed_rules_name_the_option() {
+    let program = Program::new();
+    for (difficulty, more, expected) in [
+        ("easy", vec![], "there is no such difficulty; there are lfr (1)"),
+        ("normal", vec!["--start-page", "0"], "--start-page"),
+        ("normal", vec!["--start-page", "601"], "--end-page 600 comes before --start-page 601"),
+    ] {
+        let ran = program.run(&[add(difficulty), more].concat());
+        assert!(ran.code == 2 && ran.stderr.contains(expected), "{ran:?}");
+    }
+    assert!(!program.home().exists());
+}
+
+#[test]
+fn removing_all_asks_for_a_yes() {
+    let program = Program::new();
+    program.succeed(&add("normal,heroic"));
+    let refused = program.fail(&["rules", "remove", "--all"]);
+    assert!(refused.contains("2 rules") && refused.contains("--yes"), "{refused}");
+    assert!(program.fail(&["rules", "remove", "638190fc00bc58421e002c83"]).contains("`stint rules list`"));
+    let id = program.json(&["rules", "list"])["rules"][0]["id"].as_str().unwrap().to_owned();
+    assert_eq!(program.succeed(&["rules", "remove", &id]), "removed 1 rule\n");
+    assert_eq!(program.json(&["rules", "remove", "--all", "--yes"])["removed"], 1);
+    assert!(program.succeed(&["rules", "list"]).starts_with("there are no discovery rules"));
+}

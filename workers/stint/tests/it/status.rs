@@ -1,0 +1,61 @@
+//! `stint status`.
+
+use crate::program::{Program, filters};
+use crate::world::{World, block_on};
+
+fn prepared() -> Program {
+    let program = Program::new();
+    block_on(async {
+        let world = World::open(&program.home());
+        world.rules().await;
+        world.players().await;
+        world.keys().await;
+        world.schedules().await;
+    });
+    program
+}
+
+#[test]
+fn a_missing_folder_is_said_and_not_created() {
+    let program = Program::new();
+    insta::assert_snapshot!(program.fail(&["status"]), @"error: there is no folder [folder]/home: begin with `stint rules add --help` and `stint up`, or name another folder with --home or STINT_HOME");
+    assert!(!program.home().exists());
+}
+
+#[test]
+fn an_empty_folder_tells_how_to_begin_and_stays_empty() {
+    let program = Program::new();
+    std::fs::create_dir(program.home()).unwrap();
+    let _filters = filters();
+    insta::assert_snapshot!(program.redact(&program.succeed(&["status"])));
+    assert_eq!(std::fs::read_dir(program.home()).unwrap().count(), 0);
+}
+
+#[test]
+fn a_fleet_at_work_says_what_runs_and_what_waits() {
+    let program = prepared();
+    let _filters = filters();
+    insta::assert_snapshot!(program.redact(&program.succeed(&["status"])));
+}
+
+#[test]
+fn json_has_the_same_in_numbers() {
+    let status = prepared().json(&["status"]);
+    let fleet = &status["fleets"][0];
+    assert_eq!(fleet["rules"]["total"], 4);
+    assert_eq!((&fleet["rules"]["running"], &fleet["rules"]["resting"]), (&1.into(), &1.into()));
+    assert_eq!(fleet["rules"]["shown"][0]["pages_read"], 120);
+    assert_eq!(fleet["queues"][0]["dead"], 1);
+    assert_eq!(fleet["queues"][0]["parked"], 1);
+    assert_eq!(fleet["players"]["ranked"], 1);
+    assert_eq!(fleet["keys"][0]["free"], 3.0);
+    assert_eq!(fleet["keys"][1]["limit"], serde_json::Value::Null);
+    assert_eq!(fleet["workers"].as_array().unwrap().len(), 5);
+}
+
+#[test]
+fn a_paused_worker_says_how_to_go_on() {
+    let program = prepared();
+    program.succeed(&["throttle", "pause", "rank-fetcher"]);
+    assert!(program.succeed(&["status"]).contains("`stint throttle resume rank-fetcher` ends it"));
+}
