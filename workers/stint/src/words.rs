@@ -46,7 +46,8 @@ mod tests {
 
     #[test]
     fn points_are_rounded_down() {
-        let points = [0, 18_000_000_000, 22_500_000, 24_999_999, 50_000].map(|micros| points(Points::from_micros(micros)));
+        let points =
+            [0, 18_000_000_000, 22_500_000, 24_999_999, 50_000].map(|micros| points(Points::from_micros(micros)));
         assert_eq!(points, ["0", "18,000", "22.5", "24.99", "0.05"]);
     }
 }

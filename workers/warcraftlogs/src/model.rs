@@ -166,9 +166,10 @@ pub mod extended_date {
         millis: String,
     }
 
-    /// Writes the relaxed form.
+    /// Writes the relaxed form, to the millisecond: MongoDB's dates have no more.
     pub fn serialize<S: Serializer>(date: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
-        Relaxed { date: *date }.serialize(serializer)
+        let date = Timestamp::from_millisecond(date.as_millisecond()).unwrap_or(*date);
+        Relaxed { date }.serialize(serializer)
     }
 
     /// Reads any of the three forms.

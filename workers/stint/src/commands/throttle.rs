@@ -10,7 +10,9 @@ use crate::wiring::WARCRAFTLOGS;
 
 /// Shows throttles, or changes one.
 #[derive(clap::Args)]
-#[command(after_help = "Examples:\n  stint throttle\n  stint throttle pause discover\n  stint throttle set rank-fetcher 8")]
+#[command(
+    after_help = "Examples:\n  stint throttle\n  stint throttle pause discover\n  stint throttle set rank-fetcher 8"
+)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     action: Option<Action>,
@@ -29,9 +31,11 @@ enum Action {
 }
 
 #[derive(clap::Args)]
-#[command(after_help = "Example:\n  stint throttle set rank-fetcher 8\n\nThe rank fetcher and the reviver set the rank \
+#[command(
+    after_help = "Example:\n  stint throttle set rank-fetcher 8\n\nThe rank fetcher and the reviver set the rank \
                         fetcher's number themselves, as points come and go; to hold it back for good, set \
-                        CONCURRENCY_LIMIT or pause it.")]
+                        CONCURRENCY_LIMIT or pause it."
+)]
 struct Set {
     /// The worker.
     #[arg(value_parser = worker)]

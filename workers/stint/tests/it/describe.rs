@@ -16,7 +16,9 @@ fn the_description_names_every_worker_queue_and_setting() {
         .flat_map(|section| section["settings"].as_array().unwrap())
         .map(|setting| setting["variable"].as_str().unwrap())
         .collect();
-    for documented in ["STINT_HOME", "WCL_KEYS", "DELAY_DISCOVERY_IN_HOURS", "PAGES_PER_THREAD", "LAMBDA_TO_REVIVE", "STINT_LOG"] {
+    for documented in
+        ["STINT_HOME", "WCL_KEYS", "DELAY_DISCOVERY_IN_HOURS", "PAGES_PER_THREAD", "LAMBDA_TO_REVIVE", "STINT_LOG"]
+    {
         assert!(settings.contains(&documented), "{documented}");
     }
 }

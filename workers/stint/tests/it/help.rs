@@ -28,9 +28,29 @@ fn the_program() {
 #[test]
 fn every_command_for_operators() {
     let commands = [
-        "status", "keys", "keys pause", "keys resume", "throttle", "throttle show", "throttle set", "throttle pause",
-        "throttle resume", "rules", "rules list", "rules add", "rules remove", "queue", "queue list", "queue peek",
-        "queue redrive", "queue purge", "lookup", "data", "data import", "data export", "describe",
+        "status",
+        "keys",
+        "keys pause",
+        "keys resume",
+        "throttle",
+        "throttle show",
+        "throttle set",
+        "throttle pause",
+        "throttle resume",
+        "rules",
+        "rules list",
+        "rules add",
+        "rules remove",
+        "queue",
+        "queue list",
+        "queue peek",
+        "queue redrive",
+        "queue purge",
+        "lookup",
+        "data",
+        "data import",
+        "data export",
+        "describe",
     ];
     for command in commands {
         insta::assert_snapshot!(command.replace(' ', "_"), own(command));

@@ -18,7 +18,11 @@ fn throttles_are_set_paused_and_shown() {
 fn an_unknown_worker_is_answered_with_the_known_ones() {
     let ran = Program::new().run(&["throttle", "pause", "rank-fetch"]);
     assert_eq!(ran.code, 2);
-    assert!(ran.stderr.contains("there are discover, aggregator, rank-fetcher, reviver, db-generator"), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("there are discover, aggregator, rank-fetcher, reviver, db-generator"),
+        "{}",
+        ran.stderr
+    );
 }
 
 #[test]

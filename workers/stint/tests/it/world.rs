@@ -68,7 +68,8 @@ impl World {
         self.store.give_back(&claim, Some(rest)).await.unwrap();
         self.store.put(&rule(2, 28, 4, Some(yesterday))).await.unwrap();
         let claim = self.claim().await;
-        let chunks = vec![Chunk { next: 101, last: 200 }, Chunk { next: 221, last: 400 }, Chunk { next: 401, last: 600 }];
+        let chunks =
+            vec![Chunk { next: 101, last: 200 }, Chunk { next: 221, last: 400 }, Chunk { next: 401, last: 600 }];
         let pass = Pass { started_at: now, chunks, end: None };
         assert!(self.store.keep(&claim, &pass, Duration::from_secs(300)).await.unwrap());
         self.store.put(&rule(3, 29, 5, None)).await.unwrap();

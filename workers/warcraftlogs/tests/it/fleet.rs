@@ -1,10 +1,10 @@
 //! From discovery to ranks, with keys that run dry.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures::future::select;
-use stint_core::clock::{Clock, after};
+use stint_core::clock::Clock;
+use stint_core::ledger::KeyStatus;
 use stint_core::points::Points;
 use stint_core::ports::Counts;
 use stint_standins::warcraftlogs::{Faults, WindowBook};
@@ -17,7 +17,7 @@ use crate::world::{Process, Setup, World};
 #[test]
 fn two_keys_run_dry_and_everybody_is_served() {
     let world = Setup::new(41, 500).odd_players().keys(&[1_000, 500], 60).build();
-    let timeline = drive(&world.clock, async {
+    drive(&world.clock, async {
         world.add_rules(2).await;
         let fleet = world.start();
         fleet.discover_everything().await;
@@ -25,7 +25,7 @@ fn two_keys_run_dry_and_everybody_is_served() {
         let queued = fleet.run("aggregator").await["queued"].as_u64();
         assert_eq!(queued, Some(500));
         let began = world.clock.now();
-        let timeline = run_and_tell(&world, &fleet).await;
+        fleet.run_until_idle().await;
         let ended = world.clock.now();
         world.assert_all_served().await;
         world.assert_nobody_lost().await;
@@ -41,6 +41,18 @@ fn two_keys_run_dry_and_everybody_is_served() {
         assert_eq!(totals.released, 0, "a budget refusal is no failure");
         // Each time the keys run dry, every fetcher that runs parks a batch at the most.
         assert!(totals.received <= 700, "{} receives for 500 messages", totals.received);
+    });
+}
+
+#[test]
+fn the_keys_run_dry_and_come_back() {
+    let mut setup = Setup::new(5, 60).keys(&[200, 100], 60);
+    setup.settings.concurrency_limit = 3;
+    let world = setup.build();
+    let timeline = drive(&world.clock, async {
+        world.queue_everybody().await;
+        let timeline = run_and_tell(&world, &world.start()).await;
+        world.assert_all_served().await;
         timeline
     });
     insta::assert_snapshot!(timeline, @"");
@@ -72,27 +84,25 @@ async fn run_and_tell(world: &World, fleet: &Process) -> String {
 async fn tell(world: &World, throttle: Option<u32>) -> String {
     let Counts { visible, in_flight, .. } = world.stores.queue.counts().await.unwrap();
     let parked = world.stores.pool.count_parked(QUEUE).await.unwrap();
-    let spent: BTreeMap<_, _> = keys(world).await;
-    let spent = spent.iter().map(|(key, text)| format!("{key} {text}")).collect::<Vec<_>>().join(", ");
-    let elapsed = world.elapsed().as_secs_f64();
     let wakeups = world.stores.wakeups.list().await.unwrap();
     let revival = wakeups.iter().find(|wakeup| wakeup.name == REVIVE).filter(|_| throttle == Some(0));
-    let began = after(world.clock.now(), Duration::ZERO).duration_since(jiff::Timestamp::UNIX_EPOCH).as_secs_f64() - elapsed;
-    let revival = revival.map(|wakeup| {
-        let at = wakeup.at.duration_since(jiff::Timestamp::UNIX_EPOCH).as_secs_f64() - began;
-        format!("; reviver at {at:.1} s")
-    });
-    let throttle = throttle.unwrap_or_default();
+    let revival = revival.map(|wakeup| format!("; reviver at {:.1} s", world.since_beginning(wakeup.at).as_secs_f64()));
     format!(
-        "{elapsed:>5.1} s  throttle {throttle}: {} queued, {parked} parked; {spent}{}",
+        "{:>5.1} s  throttle {}: {} queued, {parked} parked; {}{}",
+        world.since_beginning(world.clock.now()).as_secs_f64(),
+        throttle.unwrap_or_default(),
         visible + in_flight,
+        keys(world).await,
         revival.unwrap_or_default()
     )
 }
 
-async fn keys(world: &World) -> BTreeMap<String, String> {
-    let keys = world.stores.pool.keys().await.unwrap();
-    keys.into_iter().map(|key| (key.key.0, format!("{:.0}/{}", key.spent.to_float(), key.limit))).collect()
+/// Points spent and points in all, key by key.
+async fn keys(world: &World) -> String {
+    let mut keys = world.stores.pool.keys().await.unwrap();
+    keys.sort_by(|one, other| one.key.cmp(&other.key));
+    let key = |key: &KeyStatus| format!("{} {:.0}/{}", key.key, key.spent.to_float(), key.limit);
+    keys.iter().map(key).collect::<Vec<_>>().join(", ")
 }
 
 #[test]

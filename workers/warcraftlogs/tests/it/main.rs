@@ -1,8 +1,18 @@
 //! One integration binary: the databases, publishing, and the whole fleet on virtual time.
 #![expect(clippy::unwrap_used, reason = "a test and its helpers stop at the first surprise")]
 
+mod aggregating;
+mod crashing;
 mod discovering;
+mod discovering_reports;
+mod fetching;
+mod fetching_faults;
 mod fleet;
+mod generating;
 mod lua;
 mod publish;
+mod reviving;
+mod schema;
+mod stores;
 mod world;
+mod worst_case;

@@ -26,9 +26,8 @@ impl Aside {
         let name = target.file_name().with_context(|| format!("{} is not the name of a file", target.display()))?;
         let partial = target.with_file_name(format!(".{}.{}.partial", name.to_string_lossy(), std::process::id()));
         let opened = OpenOptions::new().write(true).create(true).truncate(true).open(&partial);
-        let file = opened.with_context(|| {
-            format!("cannot write to {}: its folder must exist and be writable", target.display())
-        })?;
+        let file = opened
+            .with_context(|| format!("cannot write to {}: its folder must exist and be writable", target.display()))?;
         Ok(Aside { target: target.to_owned(), partial, file: BufWriter::with_capacity(1 << 18, file), done: false })
     }
 

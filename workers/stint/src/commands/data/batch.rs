@@ -114,7 +114,9 @@ fn check_discovered(discovered: &Discovered) -> Result<(), String> {
 fn check_player(player: &Player) -> Result<(), String> {
     check_id(player.id)?;
     let Player { name, region, server, .. } = player;
-    for (field, text) in [("name", name), ("region", region), ("server.name", &server.name), ("server.slug", &server.slug)] {
+    for (field, text) in
+        [("name", name), ("region", region), ("server.name", &server.name), ("server.slug", &server.slug)]
+    {
         if text.is_empty() {
             return Err(format!("{field}: is empty"));
         }

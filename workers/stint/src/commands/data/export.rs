@@ -20,8 +20,10 @@ use crate::words::count;
 const PAGE: usize = 1_000;
 
 #[derive(clap::Args)]
-#[command(after_help = "Examples:\n  stint data export players players.jsonl\n  stint data export discovers - | mongoimport \
-                        -c discovers\n\nWrites relaxed extended JSON, one document to a line, as mongoexport does.")]
+#[command(
+    after_help = "Examples:\n  stint data export players players.jsonl\n  stint data export discovers - | mongoimport \
+                        -c discovers\n\nWrites relaxed extended JSON, one document to a line, as mongoexport does."
+)]
 pub(super) struct Export {
     /// The collection.
     collection: Collection,
@@ -103,7 +105,10 @@ impl<'a, W: Write> Exporting<'a, W> {
         }
     }
 
-    async fn write_pages<T: Serialize, K>(&mut self, page: impl AsyncFn(Option<K>) -> PortResult<Page<T, K>>) -> Result<()> {
+    async fn write_pages<T: Serialize, K>(
+        &mut self,
+        page: impl AsyncFn(Option<K>) -> PortResult<Page<T, K>>,
+    ) -> Result<()> {
         let mut after = None;
         loop {
             let page = page(after).await?;
@@ -117,7 +122,8 @@ impl<'a, W: Write> Exporting<'a, W> {
 
     fn write_page<T: Serialize, K>(&mut self, page: &Page<T, K>) -> Result<()> {
         for Damaged { id, reason } in &page.damaged {
-            let text = format!("the stored document {id} of {} cannot be read: {reason}", self.arguments.collection.name());
+            let text =
+                format!("the stored document {id} of {} cannot be read: {reason}", self.arguments.collection.name());
             if !self.arguments.skip_bad {
                 bail!("{text}; leave such documents out with --skip-bad");
             }
@@ -138,6 +144,15 @@ impl<'a, W: Write> Exporting<'a, W> {
 
 fn in_words(exported: &Exported) -> String {
     let Exported { collection, file, documents, bad } = exported;
-    let left_out = if *bad > 0 { format!(", and left out {}", count(*bad, "bad document", "bad documents")) } else { String::new() };
-    format!("exported {} of {} to {}{left_out}\n", count(*documents, "document", "documents"), collection.name(), file.display())
+    let left_out = if *bad > 0 {
+        format!(", and left out {}", count(*bad, "bad document", "bad documents"))
+    } else {
+        String::new()
+    };
+    format!(
+        "exported {} of {} to {}{left_out}\n",
+        count(*documents, "document", "documents"),
+        collection.name(),
+        file.display()
+    )
 }

@@ -160,6 +160,10 @@ fn name(file: &Path) -> String {
 fn in_words(imported: &Imported) -> String {
     let Imported { collection, documents, bad, dry_run } = imported;
     let verb = if *dry_run { "could import" } else { "imported" };
-    let left_out = if *bad > 0 { format!(", and left out {}", count(*bad, "bad document", "bad documents")) } else { String::new() };
+    let left_out = if *bad > 0 {
+        format!(", and left out {}", count(*bad, "bad document", "bad documents"))
+    } else {
+        String::new()
+    };
     format!("{verb} {} of {}{left_out}\n", count(*documents, "document", "documents"), collection.name())
 }

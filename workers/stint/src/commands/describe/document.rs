@@ -25,7 +25,8 @@ pub(super) fn markdown(sections: &[Section]) -> String {
     let mut text = MARKDOWN_HEAD.to_owned();
     for section in sections {
         // Writing to a string cannot fail.
-        let _ = writeln!(text, "\n## {}\n\n| variable | flag | default | what it is |\n|---|---|---|---|", section.title);
+        let _ =
+            writeln!(text, "\n## {}\n\n| variable | flag | default | what it is |\n|---|---|---|---|", section.title);
         for setting in &section.settings {
             let default = setting.default.as_ref().map_or_else(|| "none".to_owned(), |default| format!("`{default}`"));
             let Setting { variable, flag, .. } = setting;

@@ -16,8 +16,10 @@ use settings::{Section, sections};
 
 /// What to describe.
 #[derive(clap::Args)]
-#[command(after_help = "Examples:\n  stint describe\n  stint describe --json | jq '.fleets[].workers[].name'\n  stint \
-                        describe --settings env > .env")]
+#[command(
+    after_help = "Examples:\n  stint describe\n  stint describe --json | jq '.fleets[].workers[].name'\n  stint \
+                        describe --settings env > .env"
+)]
 pub(crate) struct Arguments {
     /// Print the settings alone: as the page of the documentation, or as a file of environment variables.
     #[arg(long, value_enum, value_name = "FORM")]
@@ -73,8 +75,10 @@ fn in_words(description: &Description) -> String {
         }
         let _ = write!(text, "\n{}\n{table}", section.title);
     }
-    text.push_str("\nA setting is an environment variable or, in lower case and with dashes, a flag of the commands that \
-                   take it; docs/configuration.md has them in full.\n");
+    text.push_str(
+        "\nA setting is an environment variable or, in lower case and with dashes, a flag of the commands that \
+                   take it; docs/configuration.md has them in full.\n",
+    );
     text
 }
 

@@ -15,8 +15,10 @@ use suggest::suggestion;
 
 /// Whom to look up.
 #[derive(clap::Args)]
-#[command(after_help = "Examples:\n  stint lookup stint-data/databases EU 'Tarren Mill' Ånn\n  stint lookup databases eu \
-                        tarren-mill Ånn --json")]
+#[command(
+    after_help = "Examples:\n  stint lookup stint-data/databases EU 'Tarren Mill' Ånn\n  stint lookup databases eu \
+                        tarren-mill Ånn --json"
+)]
 pub(crate) struct Arguments {
     /// The folder with the Lua files.
     folder: PathBuf,
@@ -60,8 +62,12 @@ fn in_words(found: &Found) -> String {
 
 fn ranks_in_words(ranks: &FoundRaid) -> String {
     let FoundRaid { metric, best, median, encounters } = ranks;
-    let mut text =
-        format!("  {}: best average {}, median average {}\n", printable(metric), percentile(*best), percentile(*median));
+    let mut text = format!(
+        "  {}: best average {}, median average {}\n",
+        printable(metric),
+        percentile(*best),
+        percentile(*median)
+    );
     if encounters.is_empty() {
         return text + "  no kills\n";
     }

@@ -65,7 +65,11 @@ impl Candidates {
         if !self.server_exists {
             let servers = self.servers.names();
             let unknown = format!("; it has no server '{server}'");
-            return if servers.is_empty() { unknown } else { format!("{unknown}, did you mean {}?", servers.join(", ")) };
+            return if servers.is_empty() {
+                unknown
+            } else {
+                format!("{unknown}, did you mean {}?", servers.join(", "))
+            };
         }
         let mut text = String::new();
         let neighbours = self.neighbours.names();

@@ -43,7 +43,9 @@ struct Redrive {
 }
 
 #[derive(clap::Args)]
-#[command(after_help = "Examples:\n  stint queue purge --dead --dry-run\n  stint queue purge wcl-discovered-players --all --yes")]
+#[command(
+    after_help = "Examples:\n  stint queue purge --dead --dry-run\n  stint queue purge wcl-discovered-players --all --yes"
+)]
 struct Purge {
     /// The queue; without it the only one.
     queue: Option<String>,
@@ -122,7 +124,8 @@ fn find(name: Option<&str>, stores: &Stores) -> anyhow::Result<Arc<dyn Queue>> {
 async fn list(stores: &Stores, context: &Context) -> anyhow::Result<()> {
     let listed = Listed { queues: vec![QueueView::read(stores).await?] };
     context.output.result(&listed, |listed| {
-        let mut table = Table::new(["queue", ">visible", ">in flight", ">delayed", ">dead letters", ">parked for points"]);
+        let mut table =
+            Table::new(["queue", ">visible", ">in flight", ">delayed", ">dead letters", ">parked for points"]);
         for QueueView { queue, counts, parked } in &listed.queues {
             let [visible, in_flight, delayed, dead, parked] =
                 [counts.visible, counts.in_flight, counts.delayed, counts.dead, *parked].map(number);
@@ -138,7 +141,11 @@ async fn redrive(arguments: &Redrive, stores: &Stores, context: &Context) -> any
     let result = Redriven { queue: queue.name().to_owned(), redriven, dry_run: arguments.dry_run };
     context.output.result(&result, |Redriven { queue, redriven, dry_run }| {
         let letters = count(*redriven, "dead letter", "dead letters");
-        if *dry_run { format!("would send {letters} back to {queue}\n") } else { format!("sent {letters} back to {queue}\n") }
+        if *dry_run {
+            format!("would send {letters} back to {queue}\n")
+        } else {
+            format!("sent {letters} back to {queue}\n")
+        }
     })
 }
 

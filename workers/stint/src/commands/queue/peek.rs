@@ -71,7 +71,8 @@ fn in_words(peeked: &Peeked, now: Timestamp) -> String {
     let messages = peeked.messages.iter().flatten().map(|message| message_in_words(message, now));
     let letters = peeked.dead_letters.iter().flatten().map(|letter| letter_in_words(letter, now));
     let shown: Vec<String> = messages.chain(letters).collect();
-    let (one, many) = if peeked.dead_letters.is_some() { ("dead letter", "dead letters") } else { ("message", "messages") };
+    let (one, many) =
+        if peeked.dead_letters.is_some() { ("dead letter", "dead letters") } else { ("message", "messages") };
     if shown.is_empty() {
         return format!("{} has no {many}\n", peeked.queue);
     }

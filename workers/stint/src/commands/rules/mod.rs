@@ -77,10 +77,8 @@ async fn list(arguments: &List, context: &Context) -> anyhow::Result<()> {
     let rules = context.existing_stores()?.rules.list().await?;
     let (delay, now) = (context.settings()?.discovery_delay(), context.clock.now());
     let shown = rules.iter().take(arguments.max as usize);
-    let listed = Listed {
-        total: rules.len() as u64,
-        rules: shown.map(|status| RuleView::new(status, delay, now)).collect(),
-    };
+    let listed =
+        Listed { total: rules.len() as u64, rules: shown.map(|status| RuleView::new(status, delay, now)).collect() };
     context.output.result(&listed, |listed| {
         if listed.rules.is_empty() {
             return "there are no discovery rules; add one, such as\n  stint rules add --raid 26 --difficulty heroic \

@@ -138,9 +138,11 @@ mod tests {
 
     #[test]
     fn progress_counts_pages_of_every_chunk_up_to_the_end() {
-        let chunks = vec![Chunk { next: 101, last: 200 }, Chunk { next: 221, last: 400 }, Chunk { next: 401, last: 600 }];
+        let chunks =
+            vec![Chunk { next: 101, last: 200 }, Chunk { next: 221, last: 400 }, Chunk { next: 401, last: 600 }];
         let pass = Pass { started_at: Timestamp::UNIX_EPOCH, chunks, end: None };
-        let shown = |end| RuleView::new(&status(Some(Pass { end, ..pass.clone() })), Duration::ZERO, Timestamp::UNIX_EPOCH);
+        let shown =
+            |end| RuleView::new(&status(Some(Pass { end, ..pass.clone() })), Duration::ZERO, Timestamp::UNIX_EPOCH);
         assert_eq!((shown(None).pages_read, shown(None).pages), (Some(120), 600));
         assert_eq!((shown(Some(251)).pages_read, shown(Some(251)).pages), (Some(120), 250));
     }

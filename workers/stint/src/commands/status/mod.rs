@@ -25,7 +25,9 @@ const RULES_SHOWN: usize = 20;
 
 /// Nothing to choose.
 #[derive(clap::Args)]
-#[command(after_help = "Examples:\n  stint status\n  watch -n 5 stint status\n  stint status --json | jq '.fleets[].workers'")]
+#[command(
+    after_help = "Examples:\n  stint status\n  watch -n 5 stint status\n  stint status --json | jq '.fleets[].workers'"
+)]
 pub(crate) struct Arguments {}
 
 /// An installation at one moment.

@@ -43,7 +43,10 @@ pub(super) fn workers(facts: &Facts, rules: &[RuleView], settings: &Settings, no
 pub(super) fn hints(facts: &Facts, settings: &Settings, now: Timestamp) -> Vec<String> {
     let mut hints = Vec::new();
     if facts.rules.is_empty() {
-        hints.push("there are no discovery rules; add one: stint rules add --raid 26 --difficulty heroic --end-page 600".into());
+        hints.push(
+            "there are no discovery rules; add one: stint rules add --raid 26 --difficulty heroic --end-page 600"
+                .into(),
+        );
     }
     if facts.keys_in_use().next().is_none() && settings.wcl_keys.is_empty() {
         hints.push("there are no API keys; set WCL_KEYS to id:secret".into());
@@ -57,7 +60,8 @@ pub(super) fn hints(facts: &Facts, settings: &Settings, now: Timestamp) -> Vec<S
     }
     if facts.queue.counts.dead > 0 {
         let dead = count(facts.queue.counts.dead, "dead letter", "dead letters");
-        hints.push(format!("{dead}: see why with `stint queue peek --dead`, send them back with `stint queue redrive`"));
+        hints
+            .push(format!("{dead}: see why with `stint queue peek --dead`, send them back with `stint queue redrive`"));
     }
     hints
 }
@@ -105,8 +109,8 @@ fn aggregator(facts: &Facts, rules: &[RuleView], settings: &Settings, now: Times
     };
     // The worker decides whether to wait; the rule's own view says it with names and local times.
     let rule = rules.iter().find(|rule| rule.state != RuleState::Fresh);
-    let reason = rule.map_or(reason, |rule| format!("{}, {}", of(rule), rule.state_in_words(now)));
-    format!("waits for {reason}; {players} for it")
+    let reason = rule.map_or(reason, |rule| format!("{}: {}", of(rule), rule.state_in_words(now)));
+    format!("waits for {reason}; meanwhile {players}")
 }
 
 fn rank_fetcher(facts: &Facts, settings: &Settings, now: Timestamp) -> String {
@@ -149,7 +153,9 @@ fn waits_for_points(facts: &Facts, needed: Points, now: Timestamp) -> Option<Str
 
 fn reviver(facts: &Facts, now: Timestamp) -> String {
     match facts.wakeups.iter().find(|wakeup| wakeup.name == REVIVE) {
-        Some(wakeup) => format!("wakes {} to un-park {}", when(wakeup.at, now), count(facts.queue.parked, "message", "messages")),
+        Some(wakeup) => {
+            format!("wakes {} to un-park {}", when(wakeup.at, now), count(facts.queue.parked, "message", "messages"))
+        }
         None => "nothing to do: nobody waits for points".into(),
     }
 }

@@ -28,7 +28,11 @@ fn write_fleet(text: &mut String, fleet: &FleetStatus, now: Timestamp) -> std::f
         let [visible, in_flight, delayed, parked] =
             [counts.visible, counts.in_flight, counts.delayed, queue.parked].map(number);
         let dead = count(counts.dead, "dead letter", "dead letters");
-        writeln!(text, "queue       {}: {visible} visible, {in_flight} in flight, {delayed} delayed, {dead}", queue.queue)?;
+        writeln!(
+            text,
+            "queue       {}: {visible} visible, {in_flight} in flight, {delayed} delayed, {dead}",
+            queue.queue
+        )?;
         writeln!(text, "parked      {parked} for want of points")?;
     }
     let (ranked, dropped) = (number(fleet.players.ranked), number(fleet.players.dropped));

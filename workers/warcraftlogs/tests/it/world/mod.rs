@@ -112,9 +112,9 @@ impl World {
         assert_eq!(Connection::open(file).unwrap().execute(sql, []).unwrap(), 1, "{sql}");
     }
 
-    /// Time since the world began.
-    pub(crate) fn elapsed(&self) -> Duration {
-        between(self.began, self.clock.now())
+    /// From the beginning of the world to `instant`.
+    pub(crate) fn since_beginning(&self, instant: Timestamp) -> Duration {
+        between(self.began, instant)
     }
 
     /// Lets time pass.

@@ -1,0 +1,168 @@
+//! From discovery to the queue: when, and that nobody falls between the two.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::FutureExt;
+use serde_json::Value;
+use stint_core::clock::{Clock, after};
+use stint_core::worker::Event;
+use stint_standins::warcraftlogs::Rate;
+use stint_testkit::drive;
+use stint_warcraftlogs::model::{PlayerId, RaidsToScrap};
+use stint_warcraftlogs::store::{Discovered, Rest};
+
+use crate::world::{Life, Setup, World, rule};
+
+/// Discovered and queued, taken together.
+async fn known(world: &World) -> BTreeMap<PlayerId, RaidsToScrap> {
+    let mut known = world.queued().await;
+    for (id, raids) in world.discovered().await {
+        known.entry(id).or_default().merge(&raids);
+    }
+    known
+}
+
+fn everybody(world: &World) -> BTreeMap<PlayerId, RaidsToScrap> {
+    world.everybody().into_iter().map(|id| (id, world.raids_of(id))).collect()
+}
+
+/// Everybody is discovered, by no rule.
+async fn discover(world: &World) {
+    let seen = everybody(world).into_iter().map(|(id, raids_to_scrap)| Discovered { id, raids_to_scrap });
+    world.stores.discovers.merge(&seen.collect::<Vec<_>>()).await.unwrap();
+}
+
+#[test]
+fn the_aggregator_waits_while_a_rule_is_due_running_or_resting_and_says_which() {
+    let mut setup = Setup::new(1, 300).rankings(&[(26, 4), (28, 5)]);
+    setup.options.site_rate = Some(Rate { burst: 3, refill: Duration::from_secs(10) });
+    let world = setup.build();
+    drive(&world.clock, async {
+        let fleet = world.start();
+        let waits_for = async || {
+            let report = fleet.run("aggregator").await;
+            assert_eq!(report["queued"], 0);
+            report["waits_for"].as_str().unwrap_or_default().to_owned()
+        };
+        discover(&world).await;
+        world.stores.rules.put(&rule(0, (26, 4), (1, 3))).await.unwrap();
+        assert_eq!(waits_for().await, "raid 26 in difficulty 4 is due for discovery");
+        let claim = world.stores.rules.claim_due(jiff::Timestamp::MAX, Duration::from_secs(60)).await.unwrap().unwrap();
+        assert_eq!(waits_for().await, "raid 26 in difficulty 4 is being discovered");
+        let until = after(world.clock.now(), Duration::from_secs(600));
+        let rest = Rest { until, reason: "the site turned discovery away".into() };
+        world.stores.rules.give_back(&claim, Some(rest)).await.unwrap();
+        let resting = "raid 26 in difficulty 4 rests until 2026-11-20T10:10:00Z: the site turned discovery away";
+        assert_eq!(waits_for().await, resting);
+        world.pass(600).await;
+        assert_eq!(waits_for().await, "raid 26 in difficulty 4 is due for discovery", "the rest is over");
+        fleet.discover_everything().await;
+        world.stores.rules.put(&rule(1, (28, 5), (1, 3))).await.unwrap();
+        assert_eq!(waits_for().await, "raid 28 in difficulty 5 is due for discovery");
+        world.stores.rules.remove(&rule(1, (28, 5), (1, 3)).id).await.unwrap();
+        assert_eq!(fleet.run("aggregator").await["queued"], 300);
+    });
+}
+
+#[test]
+fn the_last_partial_batch_goes_out() {
+    // The original flushed full batches of 10 only, and then deleted all.
+    for players in [1, 9, 10, 11, 23, 1_000, 1_001, 2_007] {
+        let world = Setup::new(2, players).build();
+        drive(&world.clock, async {
+            discover(&world).await;
+            assert_eq!(world.start().run("aggregator").await["queued"], players);
+            assert_eq!(world.queued().await, everybody(&world));
+            assert_eq!(world.stores.queue.counts().await.unwrap().visible, u64::from(players), "nobody is sent twice");
+            assert_eq!(world.stores.discovers.count().await.unwrap(), 0);
+        });
+    }
+}
+
+#[test]
+fn a_player_who_is_discovered_anew_meanwhile_survives() {
+    let unhindered = discovered_anew_at(u64::MAX);
+    for step in 1..=unhindered {
+        discovered_anew_at(step);
+    }
+}
+
+/// At a certain step of the aggregator somebody is discovered in one more raid, and somebody for the first time.
+fn discovered_anew_at(step: u64) -> u64 {
+    let world = Setup::new(3, 25).build();
+    drive(&world.clock, async {
+        discover(&world).await;
+        let anew = [world.everybody()[11], 7].map(|id| Discovered { id, raids_to_scrap: RaidsToScrap::one(31, 5) });
+        let (discovers, seen) = (Arc::clone(&world.stores.discovers), anew.clone());
+        let life = Life::interrupted_at(step, move || discovers.merge(&seen).now_or_never().unwrap().unwrap());
+        world.start_with(&life).run("aggregator").await;
+        let mut expected = everybody(&world);
+        if life.steps() >= step {
+            anew.iter().for_each(|player| expected.entry(player.id).or_default().merge(&player.raids_to_scrap));
+        }
+        assert_eq!(known(&world).await, expected, "step {step}");
+        world.start().run("aggregator").await;
+        assert_eq!(world.queued().await, expected, "step {step}");
+        life.steps()
+    })
+}
+
+#[test]
+fn whenever_the_aggregator_dies_or_its_stores_fail_nobody_is_lost() {
+    let lived = interrupted(&Life::endless());
+    for step in 1..=lived {
+        interrupted(&Life::killed_at(step));
+        interrupted(&Life::failing_at(step));
+    }
+}
+
+fn interrupted(life: &Life) -> u64 {
+    let world = Setup::new(4, 42).build();
+    drive(&world.clock, async {
+        discover(&world).await;
+        let fleet = world.start_with(life);
+        let run = fleet.invoke("aggregator", Event::Manual(Value::Null), Duration::from_secs(900));
+        let outcome = life.live(run).await;
+        assert_eq!(known(&world).await, everybody(&world));
+        if !matches!(outcome, Some(Ok(_))) {
+            world.start().run("aggregator").await;
+        }
+        assert_eq!(world.queued().await, everybody(&world));
+        assert_eq!(world.stores.discovers.count().await.unwrap(), 0);
+        life.steps()
+    })
+}
+
+#[test]
+fn an_aggregator_without_time_leaves_everything_for_the_next() {
+    let world = Setup::new(5, 30).build();
+    drive(&world.clock, async {
+        discover(&world).await;
+        let fleet = world.start();
+        let time = Duration::from_secs(10);
+        let report = fleet.invoke("aggregator", Event::Manual(Value::Null), time).await.unwrap().report;
+        assert_eq!(report["queued"], 0);
+        assert_eq!(world.discovered().await, everybody(&world));
+    });
+}
+
+#[test]
+fn a_damaged_document_is_passed_over_and_stays() {
+    let world = Setup::new(6, 25).on_disk().build();
+    drive(&world.clock, async {
+        discover(&world).await;
+        let damaged = world.everybody()[3];
+        world.damage(&format!("UPDATE discovers SET raids = '{{\"twenty\": [3]}}' WHERE id = {damaged}"));
+        let report = world.start().run("aggregator").await;
+        assert_eq!((&report["queued"], &report["damaged"]), (&Value::from(24), &Value::from(1)));
+        assert!(!world.queued().await.contains_key(&damaged));
+        assert_eq!(world.stores.discovers.count().await.unwrap(), 1);
+        let page = world.stores.discovers.page(None, 10).await.unwrap();
+        assert_eq!(page.damaged[0].id, damaged.to_string());
+        // Discovered again, the document is whole again.
+        discover(&world).await;
+        assert_eq!(world.discovered().await.get(&damaged), Some(&world.raids_of(damaged)));
+    });
+}

@@ -1,0 +1,86 @@
+//! Discovery from the API's reports, for points.
+
+use std::collections::BTreeSet;
+
+use stint_standins::warcraftlogs::{Fate, Shares};
+use stint_testkit::drive;
+use stint_warcraftlogs::config::DiscoverySource;
+
+use crate::world::{Fault, Request, Setup, World, rule};
+
+const RANKING: (u32, u32) = (26, 4);
+
+/// A world whose reports go back a week, which is as long as discovery looks back.
+fn reported(players: u32) -> Setup {
+    let mut setup = Setup::new(9, players).rankings(&[RANKING, (26, 3)]).keys(&[400], 60);
+    setup.options.shares = Shares { hidden: 30, unknown: 30, never_classed: 30, transferred: 60 };
+    setup.settings.discovery_source = DiscoverySource::Reports;
+    setup.settings.delay_discovery_in_hours = 8 * 24;
+    setup
+}
+
+/// Whom reports name: by canonical id, and nobody whom the API does not know.
+fn ranked_in_reports(world: &World) -> BTreeSet<u64> {
+    let population = world.population();
+    let known = population.discoverable(&[RANKING]).into_iter().filter(|id| population.fate(*id) != Fate::Unknown);
+    known.map(|id| population.character(id).unwrap().canonical_id).collect()
+}
+
+#[test]
+fn reports_name_the_same_players_and_the_books_confirm_their_points() {
+    let world = reported(600).build();
+    drive(&world.clock, async {
+        world.stores.rules.put(&rule(1, RANKING, (1, 100))).await.unwrap();
+        let fleet = world.start();
+        fleet.discover_everything().await;
+        let found: BTreeSet<u64> = world.discovered().await.into_keys().collect();
+        assert_eq!(found, ranked_in_reports(&world));
+        let charged = world.books().charged;
+        assert!(!charged.is_zero(), "reports cost points");
+        assert!(world.assert_books_agree().await.is_zero());
+        assert_eq!(world.books().charged, charged);
+    });
+}
+
+#[test]
+fn discovery_without_points_rests_until_the_reset_and_goes_on() {
+    let world = reported(1_200).keys(&[130], 60).build();
+    drive(&world.clock, async {
+        world.stores.rules.put(&rule(1, RANKING, (1, 100))).await.unwrap();
+        let fleet = world.start();
+        let first = fleet.run("discover").await;
+        assert!(first["stopped"].as_str().unwrap().starts_with("no points for the reports before"), "{first}");
+        let status = world.stores.rules.list().await.unwrap().remove(0);
+        assert!(status.pass.is_some() && status.rule.last_run.is_none());
+        let mut turns = 1;
+        while world.stores.rules.list().await.unwrap()[0].rule.last_run.is_none() {
+            world.pass(60).await;
+            fleet.run("discover").await;
+            turns += 1;
+            assert!(turns < 60, "discovery makes no progress");
+        }
+        let found: BTreeSet<u64> = world.discovered().await.into_keys().collect();
+        assert_eq!(found, ranked_in_reports(&world));
+        world.assert_books_agree().await;
+    });
+}
+
+#[test]
+fn a_lost_answer_of_the_reports_is_held_against_the_key_and_read_again() {
+    for fault in [Fault::Before(502), Fault::After(502), Fault::Cut, Fault::Half, Fault::Hang, Fault::RefusedFor(2)] {
+        let world = reported(200).build();
+        drive(&world.clock, async {
+            world.stores.rules.put(&rule(1, RANKING, (1, 100))).await.unwrap();
+            let fleet = world.start();
+            for _ in 0..5 {
+                world.network.fail(Request::Reports, [fault]);
+                fleet.run("discover").await;
+                world.network.mend();
+                fleet.run("discover").await;
+            }
+            let found: BTreeSet<u64> = world.discovered().await.into_keys().collect();
+            assert_eq!(found, ranked_in_reports(&world), "{fault:?}");
+            world.assert_books_agree().await;
+        });
+    }
+}

@@ -1,0 +1,190 @@
+//! Fetching ranks through everything that can go wrong between here and the upstream.
+
+use std::time::Duration;
+
+use stint_core::clock::{Clock, between};
+use stint_core::points::Points;
+use stint_testkit::drive;
+
+use crate::world::{Fault, Request, Setup, World};
+
+/// Twenty messages, four batches, two keys.
+fn world() -> World {
+    let mut setup = Setup::new(11, 20).odd_players().keys(&[400, 400], 120);
+    setup.settings.concurrency_limit = 2;
+    setup.build()
+}
+
+#[test]
+fn a_passing_fault_loses_nobody_overspends_nothing_and_is_mended_in_the_same_invocation() {
+    let faults = [
+        Fault::Unreachable,
+        Fault::Before(500),
+        Fault::Before(502),
+        Fault::After(500),
+        Fault::After(520),
+        Fault::Cut,
+        Fault::Half,
+        Fault::Replaced("<html><title>Bad gateway</title></html>"),
+        Fault::Replaced(r#"{"errors":[{"message":"Internal server error"}]}"#),
+        Fault::Replaced("[]"),
+        Fault::Hang,
+        Fault::RefusedFor(2),
+        Fault::RefusedFor(0),
+    ];
+    for fault in faults {
+        let world = world();
+        drive(&world.clock, async {
+            world.queue_everybody().await;
+            world.network.fail(Request::Ranks, [fault, fault]);
+            let fleet = world.start();
+            fleet.run_until_idle().await;
+            assert_eq!(fleet.totals().released, 0, "{fault:?}");
+            world.assert_all_served().await;
+        });
+    }
+}
+
+#[test]
+fn a_refused_token_is_renewed_once() {
+    let world = world();
+    drive(&world.clock, async {
+        world.queue_everybody().await;
+        world.network.fail(Request::Ranks, [Fault::Before(401)]);
+        let fleet = world.start();
+        fleet.run_until_idle().await;
+        assert_eq!(world.network.sent(Request::Token), 3, "one for each key, and a new one");
+        assert_eq!(fleet.totals().released, 0);
+        world.assert_all_served().await;
+    });
+}
+
+#[test]
+fn tokens_that_end_are_renewed_without_a_word() {
+    let mut setup = Setup::new(11, 40).keys(&[100], 30);
+    setup.options.token_lifetime = Some(Duration::from_secs(20));
+    let world = setup.build();
+    drive(&world.clock, async {
+        world.queue_everybody().await;
+        let fleet = world.start();
+        fleet.run_until_idle().await;
+        assert!(world.network.sent(Request::Token) > 3);
+        assert_eq!(fleet.totals().released, 0);
+        world.assert_all_served().await;
+    });
+}
+
+#[test]
+fn a_short_429_slows_down_and_counts_no_failure() {
+    let world = world();
+    drive(&world.clock, async {
+        world.queue_everybody().await;
+        // More often than a call that fails is tried.
+        world.network.fail(Request::Ranks, [Fault::RefusedFor(2); 9]);
+        let began = world.clock.now();
+        let fleet = world.start();
+        fleet.run_until_idle().await;
+        assert!(between(began, world.clock.now()) >= Duration::from_secs(8), "the fleet slowed down");
+        assert_eq!(fleet.totals().released, 0, "haste is no failure");
+        world.assert_all_served().await;
+        let keys = world.stores.pool.keys().await.unwrap();
+        assert!(keys.iter().all(|key| key.refused == 0), "haste is not about points");
+    });
+}
+
+#[test]
+fn an_upstream_that_is_always_in_a_hurry_costs_no_message_its_receives() {
+    let world = world();
+    drive(&world.clock, async {
+        world.queue_everybody().await;
+        world.network.break_down(Request::Ranks, Fault::RefusedFor(30));
+        let fleet = world.start();
+        fleet.run_while(async {
+            world.pass(900).await;
+            world.network.mend();
+            while world.ranked().await.is_empty() || world.stores.queue.counts().await.unwrap().unfinished() > 0 {
+                world.pass(1).await;
+            }
+        })
+        .await;
+        let sent = world.network.sent(Request::Ranks);
+        assert!(sent < 100, "{sent} requests");
+        assert_eq!(world.dead_letters().await, []);
+        assert_eq!(fleet.totals().released, 0);
+        world.assert_all_served().await;
+    });
+}
+
+#[test]
+fn a_long_429_rests_the_key_and_the_other_one_goes_on() {
+    let world = world();
+    drive(&world.clock, async {
+        world.queue_everybody().await;
+        world.network.fail(Request::Ranks, [Fault::RefusedFor(90)]);
+        let fleet = world.start();
+        fleet.run_until_idle().await;
+        assert_eq!(fleet.totals().released, 0, "a budget refusal is no failure");
+        let keys = world.stores.pool.keys().await.unwrap();
+        assert_eq!(keys.iter().map(|key| key.refused).sum::<u64>(), 1);
+        world.assert_all_served().await;
+    });
+}
+
+#[test]
+fn when_every_key_rests_the_messages_are_parked_until_the_first_is_back() {
+    let world = world();
+    drive(&world.clock, async {
+        world.queue_everybody().await;
+        world.network.fail(Request::Ranks, [Fault::RefusedFor(90); 4]);
+        let began = world.clock.now();
+        let fleet = world.start();
+        fleet.run_until_idle().await;
+        let waited = between(began, world.clock.now());
+        assert!(waited >= Duration::from_secs(90), "{waited:?}");
+        assert_eq!((fleet.totals().released, world.dead_letters().await), (0, Vec::new()));
+        world.assert_all_served().await;
+    });
+}
+
+#[test]
+fn five_real_failures_end_among_the_dead_letters_with_the_last_reason() {
+    let mut setup = Setup::new(12, 4).keys(&[1_000], 3_600);
+    setup.settings.concurrency_limit = 1;
+    let world = setup.build();
+    drive(&world.clock, async {
+        world.queue_everybody().await;
+        world.network.fail(Request::Ranks, [Fault::Before(500); 12]);
+        world.network.break_down(Request::Ranks, Fault::Before(503));
+        let fleet = world.start();
+        fleet.run_until_idle().await;
+        let dead = world.dead_letters().await;
+        assert_eq!(dead.len(), 4);
+        for letter in dead {
+            assert_eq!(letter.receive_count, 5);
+            assert!(letter.reason.contains("503"), "{}", letter.reason);
+        }
+        assert_eq!(world.network.sent(Request::Ranks), 5 * 3, "three tries a receive");
+        assert_eq!(fleet.totals().released, 5 * 4);
+        world.assert_nobody_lost().await;
+        world.network.mend();
+        assert_eq!(world.stores.queue.redrive().await.unwrap(), 4);
+        world.start().run_until_idle().await;
+        world.assert_all_served().await;
+    });
+}
+
+#[test]
+fn wrong_credentials_are_said_and_spend_nothing() {
+    let mut setup = Setup::new(12, 4);
+    setup.settings.wcl_keys[0].secret = secrecy::SecretString::from("mistyped");
+    let world = setup.build();
+    drive(&world.clock, async {
+        world.queue_everybody().await;
+        let fleet = world.start();
+        fleet.run_while(world.pass(1_800)).await;
+        world.assert_nobody_lost().await;
+        assert_eq!((world.books().charged, world.dead_letters().await), (Points::ZERO, Vec::new()));
+        let requests = world.network.sent(Request::Token);
+        assert!(requests <= 100, "{requests} requests for a token in half an hour");
+    });
+}

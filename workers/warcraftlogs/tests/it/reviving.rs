@@ -1,0 +1,161 @@
+//! The reviver: by wake-up, by sweep and by hand, early, late and twice.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::Value;
+use stint_core::clock::{Clock, after};
+use stint_core::worker::Event;
+use stint_testkit::drive;
+use stint_warcraftlogs::budget::REVIVE;
+use stint_warcraftlogs::message::QUEUE;
+
+use crate::world::{Fault, Request, Setup, World};
+
+/// A world whose one key is soon dry.
+fn dry(seed: u64) -> World {
+    Setup::new(seed, 40).keys(&[120], 600).build()
+}
+
+/// Runs a process until the throttle is at 0 and everything that ran is done.
+async fn run_dry(world: &World) {
+    world.queue_everybody().await;
+    world.start().run_until(after(world.clock.now(), Duration::from_secs(60))).await;
+    assert_eq!(throttle(world).await, Some(0));
+    assert!(parked(world).await > 0);
+}
+
+async fn throttle(world: &World) -> Option<u32> {
+    world.stores.throttle.read("rank-fetcher").await.unwrap().set
+}
+
+async fn parked(world: &World) -> u64 {
+    world.stores.pool.count_parked(QUEUE).await.unwrap()
+}
+
+async fn revival(world: &World) -> Option<Timestamp> {
+    let wakeups = world.stores.wakeups.list().await.unwrap();
+    wakeups.into_iter().find(|wakeup| wakeup.name == REVIVE).map(|wakeup| wakeup.at)
+}
+
+#[test]
+fn a_dry_pool_has_one_wake_up_at_the_earliest_reset() {
+    let world = Setup::new(1, 60).keys(&[100, 90, 80], 600).build();
+    drive(&world.clock, async {
+        run_dry(&world).await;
+        let wakeups = world.stores.wakeups.list().await.unwrap();
+        assert_eq!(wakeups.len(), 1, "{wakeups:?}");
+        let reset = world.stores.pool.keys().await.unwrap()[0].reset_at;
+        assert_eq!(wakeups[0].at, after(reset, Duration::from_secs(1)));
+        let books = world.books();
+        let earliest = books.keys.iter().map(|key| key.windows.last().unwrap().reset).min().unwrap();
+        assert!(reset >= earliest && reset <= after(earliest, Duration::from_secs(2)), "{reset} and {earliest}");
+    });
+}
+
+#[test]
+fn early_does_nothing() {
+    let world = dry(2);
+    drive(&world.clock, async {
+        run_dry(&world).await;
+        let (wakes_at, waiting, requests) = (revival(&world).await, parked(&world).await, world.books().requests);
+        let report = world.start().run("reviver").await;
+        assert_eq!((&report["concurrency"], &report["unparked"]), (&Value::from(0), &Value::from(0)));
+        assert_eq!((throttle(&world).await, parked(&world).await), (Some(0), waiting));
+        assert_eq!((revival(&world).await, world.books().requests), (wakes_at, requests));
+        world.assert_nobody_lost().await;
+    });
+}
+
+#[test]
+fn twice_is_as_good_as_once() {
+    let world = dry(3);
+    drive(&world.clock, async {
+        run_dry(&world).await;
+        world.pass(600).await;
+        let waiting = parked(&world).await;
+        let fleet = world.start();
+        let (once, twice) = futures::future::join(fleet.run("reviver"), world.start().run("reviver")).await;
+        let thrice = fleet.run("reviver").await;
+        let unparked = [&once, &twice, &thrice].map(|report| report["unparked"].as_u64().unwrap());
+        assert_eq!(unparked.iter().sum::<u64>(), waiting);
+        assert_eq!((parked(&world).await, throttle(&world).await), (0, Some(thrice["concurrency"].as_u64().unwrap() as u32)));
+        let points = world.network.sent(Request::Points);
+        fleet.run("reviver").await;
+        assert_eq!(world.network.sent(Request::Points), points, "what is known is not asked");
+        world.start().run_until_idle().await;
+        world.assert_all_served().await;
+    });
+}
+
+#[test]
+fn a_lost_wake_up_is_covered_by_the_hourly_sweep() {
+    let world = dry(4);
+    drive(&world.clock, async {
+        run_dry(&world).await;
+        world.stores.wakeups.cancel(REVIVE).await.unwrap();
+        let began = world.clock.now();
+        let fleet = world.start();
+        fleet.set_schedules().await;
+        fleet.run_until(after(began, Duration::from_secs(3_590))).await;
+        assert_eq!(throttle(&world).await, Some(0));
+        world.start().run_until_idle().await;
+        world.assert_all_served().await;
+    });
+}
+
+#[test]
+fn an_upstream_that_is_down_at_the_reset_is_asked_again_but_not_without_pause() {
+    for fault in [Fault::Before(502), Fault::Unreachable, Fault::Hang, Fault::Before(401), Fault::RefusedFor(5)] {
+        let world = dry(5);
+        drive(&world.clock, async {
+            run_dry(&world).await;
+            world.network.break_down(Request::Points, fault);
+            let (before, reset) = (world.network.sent(Request::Points), revival(&world).await.unwrap());
+            world.start().run_until(after(reset, Duration::from_secs(30 * 60))).await;
+            let requests = world.network.sent(Request::Points) - before;
+            assert!((5..=240).contains(&requests), "{requests} requests in half an hour of {fault:?}");
+            assert_eq!(throttle(&world).await, Some(0));
+            world.assert_nobody_lost().await;
+            world.network.mend();
+            let back = world.clock.now();
+            world.start().run_until_idle().await;
+            assert!(world.clock.now() <= after(back, Duration::from_secs(3_600)), "{fault:?}");
+            world.assert_all_served().await;
+        });
+    }
+}
+
+#[test]
+fn a_reviver_by_hand_is_a_reviver() {
+    let world = dry(6);
+    drive(&world.clock, async {
+        run_dry(&world).await;
+        world.stores.wakeups.cancel(REVIVE).await.unwrap();
+        world.pass(610).await;
+        let fleet = world.start();
+        let due = world.clock.now();
+        let outcome = fleet.invoke("reviver", Event::Tick { due }, Duration::from_secs(120)).await.unwrap();
+        assert_eq!(outcome.report["worker"], "rank-fetcher");
+        assert!(outcome.report["concurrency"].as_u64().unwrap() > 0);
+        fleet.run_until_idle().await;
+        world.assert_all_served().await;
+    });
+}
+
+#[test]
+fn an_operators_pause_is_not_the_revivers_to_end() {
+    let world = dry(7);
+    drive(&world.clock, async {
+        run_dry(&world).await;
+        world.stores.throttle.pause("rank-fetcher").await.unwrap();
+        world.start().run_until(after(world.clock.now(), Duration::from_secs(1_300))).await;
+        let served = world.ranked().await.len();
+        assert!(world.stores.throttle.read("rank-fetcher").await.unwrap().paused);
+        world.start().run_until(after(world.clock.now(), Duration::from_secs(60))).await;
+        assert_eq!(world.ranked().await.len(), served, "a paused worker does not start");
+        world.stores.throttle.resume("rank-fetcher").await.unwrap();
+        world.start().run_until_idle().await;
+        world.assert_all_served().await;
+    });
+}

@@ -1,0 +1,94 @@
+//! The source document's own rule, to the letter.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use stint_core::clock::{Clock, after};
+use stint_core::worker::{Event, Outcome, WorkerError};
+use stint_testkit::drive;
+use stint_warcraftlogs::budget::REVIVE;
+use stint_warcraftlogs::config::BudgetStrategy;
+
+use crate::world::{Process, Setup, World};
+
+fn world(limit: u64) -> World {
+    let mut setup = Setup::new(21, 10).keys(&[limit], 600);
+    setup.settings.budget_strategy = BudgetStrategy::WorstCase;
+    setup.settings.concurrency_limit = 3;
+    setup.build()
+}
+
+/// One invocation with a batch of one player and difficulty.
+async fn fetch_one(world: &World, fleet: &Process) -> Result<Outcome, WorkerError> {
+    let id = world.everybody()[0];
+    let unit = world.raids_of(id).units().next().unwrap();
+    let message = serde_json::json!({ "id": id, "raids": { unit.0.to_string(): [unit.1] } });
+    fleet.invoke("rank-fetcher", Event::Manual(message), Duration::from_secs(120)).await
+}
+
+async fn concurrency(world: &World) -> Option<u32> {
+    world.stores.throttle.read("rank-fetcher").await.unwrap().set
+}
+
+#[test]
+fn a_key_that_covers_the_worst_case_is_used() {
+    // One unit of 5 points, three fetchers: 15.
+    let world = world(15);
+    drive(&world.clock, async {
+        let fleet = world.start();
+        let outcome = fetch_one(&world, &fleet).await.unwrap();
+        assert_eq!((&outcome.report["ranked"], concurrency(&world).await), (&Value::from(1), None));
+    });
+}
+
+#[test]
+fn each_refusal_is_an_error_and_one_less_concurrency_and_at_0_the_reviver_is_scheduled() {
+    let world = world(4);
+    drive(&world.clock, async {
+        let fleet = world.start();
+        for left in [2, 1, 0] {
+            let wakeups = world.stores.wakeups.list().await.unwrap();
+            assert_eq!(wakeups, [], "no wake-up before concurrency is 0");
+            let error = fetch_one(&world, &fleet).await.unwrap_err();
+            assert!(error.to_string().contains("no key has the"), "{error}");
+            assert_eq!(concurrency(&world).await, Some(left));
+        }
+        assert_eq!(world.books().charged.micros(), 0);
+        let wakeups = world.stores.wakeups.list().await.unwrap();
+        let reset = world.books().keys[0].windows[0].reset;
+        assert_eq!((wakeups.len(), wakeups[0].name.as_str(), wakeups[0].worker.as_str()), (1, REVIVE, "reviver"));
+        assert!(wakeups[0].at >= reset && wakeups[0].at <= after(reset, Duration::from_secs(10)));
+        // An invocation that was already on its way finds a concurrency of 0, which does not make it free of charge.
+        assert!(fetch_one(&world, &fleet).await.is_err());
+        assert_eq!(concurrency(&world).await, Some(0));
+    });
+}
+
+#[test]
+fn the_reviver_restores_the_limit_whatever_the_keys_say() {
+    let world = world(4);
+    drive(&world.clock, async {
+        let fleet = world.start();
+        while concurrency(&world).await != Some(0) {
+            assert!(fetch_one(&world, &fleet).await.is_err());
+        }
+        let wakes_at = world.stores.wakeups.list().await.unwrap()[0].at;
+        world.start().run_until(after(wakes_at, Duration::from_secs(1))).await;
+        assert_eq!(concurrency(&world).await, Some(3));
+        assert_eq!(world.start().run("reviver").await["concurrency"], 3);
+        assert!(world.clock.now() > wakes_at);
+    });
+}
+
+#[test]
+fn a_queue_is_served_as_long_as_the_keys_are_rich() {
+    let mut setup = Setup::new(22, 30).odd_players().keys(&[10_000], 600);
+    setup.settings.budget_strategy = BudgetStrategy::WorstCase;
+    setup.settings.concurrency_limit = 3;
+    let world = setup.build();
+    drive(&world.clock, async {
+        world.queue_everybody().await;
+        world.start().run_until_idle().await;
+        world.assert_all_served().await;
+    });
+}
