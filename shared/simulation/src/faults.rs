@@ -12,8 +12,8 @@ pub enum Fault {
     ServerErrors,
     /// The upstream asks for patience, though there are points.
     Haste,
-    /// Somebody else spends of the keys, so that the upstream refuses them before their points are used up by us.
-    Strangers,
+    /// The upstream refuses a key for minutes, as if its points were used up.
+    PointRefusals,
     /// The stores take up to seconds.
     SlowStore,
     /// An invocation ends in the middle.
@@ -28,7 +28,7 @@ impl Fault {
         (Fault::Duplicates, "duplicates"),
         (Fault::ServerErrors, "5xx"),
         (Fault::Haste, "429-haste"),
-        (Fault::Strangers, "429-points"),
+        (Fault::PointRefusals, "429-points"),
         (Fault::SlowStore, "slow-store"),
         (Fault::Kills, "kills"),
         (Fault::Wakeups, "lost-wakeups"),

@@ -40,13 +40,16 @@ fn main() -> Result<(), Failure> {
     if status.success() { Ok(()) } else { Err(format!("the generator ended with {status}").into()) }
 }
 
+/// The instant of the design's example document.
+const NOW: Timestamp = Timestamp::constant(1_795_168_800, 0);
+
 fn clock() -> ManualClock {
-    ManualClock::new(Timestamp::UNIX_EPOCH)
+    ManualClock::new(NOW)
 }
 
 async fn fill(folder: &Path) -> Result<(), Failure> {
     let limits = [Points::whole(3600)];
-    let options = Options::with_keys(1, PLAYERS, &limits, Duration::from_secs(3600), Timestamp::UNIX_EPOCH);
+    let options = Options::with_keys(1, PLAYERS, &limits, Duration::from_secs(3600), NOW);
     let upstream = WarcraftLogs::new(Options { shares: Shares::NONE, ..options });
     let population = upstream.population();
     let embedded = Embedded::open(folder, Mode::Inline, Arc::new(clock()))?;
@@ -85,7 +88,7 @@ fn player(population: &Population, id: u64) -> Option<Player> {
         class_id: character.class_id,
         region: realm.region.into(),
         server,
-        updated_at: Timestamp::UNIX_EPOCH,
+        updated_at: NOW,
         raids,
     })
 }
@@ -110,6 +113,7 @@ async fn generate(folder: &Path) -> Result<(), Failure> {
     let regions = outcome.report["regions"].as_array().cloned().unwrap_or_default();
     let sum = |name: &str| regions.iter().filter_map(|region| region[name].as_u64()).sum::<u64>();
     let (players, bytes) = (sum("players"), sum("bytes"));
+    assert_eq!(players, u64::from(PLAYERS), "every player is in a file");
     writeln!(
         std::io::stdout(),
         "generator, {players} players from the embedded store: {seconds:.1} s, {} MB resident at most, {:.1} bytes a player",

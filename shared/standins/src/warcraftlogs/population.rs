@@ -168,6 +168,12 @@ impl Population {
         self.table(raid, difficulty).len()
     }
 
+    /// The ids on a page of the ranking of a pair, pages counted from 1. `None` beyond the last page.
+    pub fn ranking_page(&self, raid: u32, difficulty: u32, page: u32) -> Option<Vec<u64>> {
+        let rows = self.table(raid, difficulty).chunks(facts::PAGE_ROWS).nth(page.checked_sub(1)? as usize)?;
+        Some(rows.iter().map(|player| self.id(*player)).collect())
+    }
+
     pub(crate) fn standing(
         &self,
         player: u32,

@@ -1,0 +1,237 @@
+//! Changing a function's concurrency: slow, rationed, and in effect only after a while.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use serde::Serialize;
+use stint_core::clock::{Clock, after, between};
+use stint_core::ports::{Concurrency, PortError, PortResult, Throttle};
+
+use crate::dice::Dice;
+
+/// Requests per second of all Lambda calls but invoke, GetFunction and GetPolicy together, in an account and region.
+/// <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>
+pub const REQUESTS_PER_SECOND: u32 = 15;
+
+/// What one control-plane request takes. [m]
+pub const REQUEST_TIME: (Duration, Duration) = (Duration::from_millis(60), Duration::from_millis(250));
+
+/// Until reserved concurrency that was written holds. [assumed: not documented]
+pub const RESERVED_DELAY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(3));
+
+/// Until an event source mapping does what was written: it answers 202 and changes its state by itself. [assumed: tens
+/// of seconds have been seen, nothing is documented]
+pub const MAPPING_DELAY: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(30));
+
+/// The least and the most that a mapping's maximum concurrency can be.
+/// <https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html>
+pub const MAXIMUM_CONCURRENCY: (u32, u32) = (2, 1_000);
+
+/// A setting that takes effect a while after it was written, in the order of writing.
+#[derive(Debug)]
+pub struct Lagged<T> {
+    effective: T,
+    pending: VecDeque<(Timestamp, T)>,
+}
+
+impl<T: Copy> Lagged<T> {
+    fn new(effective: T) -> Lagged<T> {
+        Lagged { effective, pending: VecDeque::new() }
+    }
+
+    fn write(&mut self, value: T, at: Timestamp) {
+        // A later write never takes effect before an earlier one.
+        let at = self.pending.back().map_or(at, |(last, _)| at.max(*last));
+        self.pending.push_back((at, value));
+    }
+
+    fn at(&mut self, now: Timestamp) -> T {
+        while let Some((_, value)) = self.pending.pop_front_if(|(at, _)| *at <= now) {
+            self.effective = value;
+        }
+        self.effective
+    }
+}
+
+/// A function's reserved concurrency, as the data plane sees it. `None` when none was ever set.
+#[derive(Debug)]
+pub struct Reserved(Mutex<Lagged<Option<u32>>>);
+
+impl Reserved {
+    /// Reserved concurrency that begins as deployed.
+    pub fn new(deployed: Option<u32>) -> Arc<Reserved> {
+        Arc::new(Reserved(Mutex::new(Lagged::new(deployed))))
+    }
+
+    /// What holds now.
+    pub fn effective(&self, now: Timestamp) -> Option<u32> {
+        lock(&self.0).at(now)
+    }
+}
+
+/// How an event source mapping is set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MappingSetting {
+    /// Whether it polls.
+    pub enabled: bool,
+    /// The most concurrent batches; `None` is the service's own limit.
+    pub maximum_concurrency: Option<u32>,
+}
+
+/// A mapping's setting, as its pollers see it.
+#[derive(Debug)]
+pub struct MappingControl(Mutex<Lagged<MappingSetting>>);
+
+impl MappingControl {
+    /// A mapping that begins as deployed.
+    pub fn new(deployed: MappingSetting) -> Arc<MappingControl> {
+        Arc::new(MappingControl(Mutex::new(Lagged::new(deployed))))
+    }
+
+    /// What holds now.
+    pub fn effective(&self, now: Timestamp) -> MappingSetting {
+        lock(&self.0).at(now)
+    }
+}
+
+/// What the control plane was asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct ControlUsage {
+    /// Times that concurrency was set to something else.
+    pub throttle_writes: u64,
+    /// Requests, refused ones included.
+    pub requests: u64,
+    /// Requests refused because there were too many.
+    pub refused: u64,
+}
+
+/// Throttles a worker by its reserved concurrency, and by its mapping if it steers one: at 0 it pauses the mapping, so
+/// that its pollers burn no receives.
+///
+/// What was last set is kept in a store beside the keys, and read from there: a read of the control plane after each
+/// batch would be more than it grants.
+pub struct AwsThrottle {
+    clock: Arc<dyn Clock>,
+    dice: Dice,
+    reserved: BTreeMap<String, Arc<Reserved>>,
+    mappings: BTreeMap<String, Arc<MappingControl>>,
+    state: Mutex<State>,
+}
+
+struct State {
+    records: BTreeMap<String, Concurrency>,
+    usage: ControlUsage,
+    /// A bucket of requests, filled at the permitted rate.
+    tokens: f64,
+    filled_at: Timestamp,
+}
+
+impl AwsThrottle {
+    /// A throttle of the workers in `reserved`; those in `mappings` have their mapping steered too.
+    pub fn new(
+        clock: Arc<dyn Clock>,
+        seed: u64,
+        reserved: BTreeMap<String, Arc<Reserved>>,
+        mappings: BTreeMap<String, Arc<MappingControl>>,
+    ) -> AwsThrottle {
+        let (tokens, filled_at) = (f64::from(REQUESTS_PER_SECOND), clock.now());
+        let state = State { records: BTreeMap::new(), usage: ControlUsage::default(), tokens, filled_at };
+        AwsThrottle { clock, dice: Dice::new(seed, "control plane"), reserved, mappings, state: Mutex::new(state) }
+    }
+
+    /// What was asked for so far.
+    pub fn usage(&self) -> ControlUsage {
+        lock(&self.state).usage
+    }
+
+    /// One request: an error when there are too many in this second.
+    async fn request(&self, operation: &str) -> PortResult<()> {
+        let granted = {
+            let now = self.clock.now();
+            let mut state = lock(&self.state);
+            let rate = f64::from(REQUESTS_PER_SECOND);
+            state.tokens = (state.tokens + between(state.filled_at, now).as_secs_f64() * rate).min(rate);
+            state.filled_at = now;
+            state.usage.requests += 1;
+            let granted = state.tokens >= 1.0;
+            state.tokens -= if granted { 1.0 } else { 0.0 };
+            state.usage.refused += u64::from(!granted);
+            granted
+        };
+        if !granted {
+            return Err(PortError::backend(operation.to_owned(), "TooManyRequestsException: rate exceeded"));
+        }
+        self.clock.sleep(self.dice.within(REQUEST_TIME)).await;
+        Ok(())
+    }
+
+    async fn write(&self, worker: &str, concurrency: Concurrency) -> PortResult<()> {
+        let effective = concurrency.effective(u32::MAX);
+        if let Some(reserved) = self.reserved.get(worker) {
+            self.request("PutFunctionConcurrency").await?;
+            let at = after(self.clock.now(), self.dice.within(RESERVED_DELAY));
+            let value = if concurrency.paused { Some(0) } else { concurrency.set };
+            lock(&reserved.0).write(value, at);
+        }
+        if let Some(mapping) = self.mappings.get(worker) {
+            self.request("UpdateEventSourceMapping").await?;
+            let at = after(self.clock.now(), self.dice.within(MAPPING_DELAY));
+            let (least, most) = MAXIMUM_CONCURRENCY;
+            let maximum_concurrency = Some(effective.clamp(least, most));
+            lock(&mapping.0).write(MappingSetting { enabled: effective > 0, maximum_concurrency }, at);
+        }
+        Ok(())
+    }
+
+    /// Changes the record first, so that nobody else writes the same; takes it back when the control plane refuses.
+    async fn change(&self, worker: &str, change: impl Fn(&mut Concurrency)) -> PortResult<()> {
+        let (before, now) = {
+            let mut state = lock(&self.state);
+            let record = state.records.entry(worker.to_owned()).or_insert(UNSET);
+            let before = *record;
+            change(record);
+            let now = *record;
+            state.usage.throttle_writes += u64::from(before != now);
+            (before, now)
+        };
+        if before == now {
+            return Ok(());
+        }
+        let written = self.write(worker, now).await;
+        if written.is_err() {
+            lock(&self.state).records.insert(worker.to_owned(), before);
+        }
+        written
+    }
+}
+
+const UNSET: Concurrency = Concurrency { set: None, paused: false };
+
+#[async_trait]
+impl Throttle for AwsThrottle {
+    async fn read(&self, worker: &str) -> PortResult<Concurrency> {
+        Ok(lock(&self.state).records.get(worker).copied().unwrap_or(UNSET))
+    }
+
+    async fn set(&self, worker: &str, concurrency: u32) -> PortResult<()> {
+        self.change(worker, |record| record.set = Some(concurrency)).await
+    }
+
+    async fn pause(&self, worker: &str) -> PortResult<()> {
+        self.change(worker, |record| record.paused = true).await
+    }
+
+    async fn resume(&self, worker: &str) -> PortResult<()> {
+        self.change(worker, |record| record.paused = false).await
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests;

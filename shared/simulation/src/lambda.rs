@@ -1,0 +1,176 @@
+//! AWS Lambda: a function with reserved concurrency, its execution environments, and what a run is billed.
+//! <https://docs.aws.amazon.com/lambda/latest/dg/lambda-concurrency.html>
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use futures::future::{Either, select};
+use jiff::Timestamp;
+use serde::Serialize;
+use stint_core::clock::{Clock, after, between};
+use stint_core::worker::{AnyWorker, Event, Invocation, Outcome, Spec, Stop};
+
+use crate::control_plane::Reserved;
+use crate::dice::Dice;
+use crate::faults::{Fault, Faults};
+
+/// From the request until the handler begins in an environment that is there already. [m]
+pub const WARM_START: Duration = Duration::from_millis(5);
+
+/// Until a new environment exists, before our code is loaded: not billed. [m]
+pub const ENVIRONMENT_START: Duration = Duration::from_millis(150);
+
+/// Our own start, which is billed: what the design promises, ready for the first event 25 ms after exec.
+pub const INIT: Duration = Duration::from_millis(25);
+
+/// An environment that nobody used for this long is gone: 5 to 15 minutes have been seen. [m]
+pub const IDLE_ENVIRONMENT: Duration = Duration::from_secs(10 * 60);
+
+/// How many invocations end in the middle when kills are wished for, in per mille, and within which time of their start.
+const KILLS: (u32, (Duration, Duration)) = (10, (Duration::ZERO, Duration::from_millis(1_500)));
+
+/// What a function has done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Usage {
+    /// Invocations that ran: each is billed as a request.
+    pub invocations: u64,
+    /// Of these, in a new environment.
+    pub cold_starts: u64,
+    /// Invocations that were refused because concurrency was used up. Not billed.
+    pub throttled: u64,
+    /// Invocations that answered with an error, were killed or timed out.
+    pub failed: u64,
+    /// Invocations that failed or could do nothing.
+    pub wasted: u64,
+    /// Billed time, each run rounded up to a millisecond.
+    pub billed_millis: u64,
+}
+
+/// A deployed worker.
+pub struct Function {
+    worker: Arc<dyn AnyWorker>,
+    reserved: Option<Arc<Reserved>>,
+    clock: Arc<dyn Clock>,
+    dice: Dice,
+    kills: u32,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    running: u32,
+    /// When each idle environment was last used, the longest idle first.
+    idle: Vec<Timestamp>,
+    usage: Usage,
+}
+
+/// A place under the reserved concurrency. Dropped, it is free again.
+pub struct Slot {
+    function: Arc<Function>,
+    cold: bool,
+    survives: bool,
+}
+
+impl Function {
+    /// A function that runs `worker`, within `reserved` if it has reserved concurrency.
+    pub fn new(
+        worker: Arc<dyn AnyWorker>,
+        reserved: Option<Arc<Reserved>>,
+        clock: Arc<dyn Clock>,
+        seed: u64,
+        faults: &Faults,
+    ) -> Arc<Function> {
+        let dice = Dice::new(seed, worker.spec().name);
+        let kills = faults.chance(Fault::Kills, KILLS.0);
+        Arc::new(Function { worker, reserved, clock, dice, kills, state: Mutex::default() })
+    }
+
+    /// The worker as data.
+    pub fn spec(&self) -> Spec {
+        self.worker.spec()
+    }
+
+    /// What it has done so far.
+    pub fn usage(&self) -> Usage {
+        self.lock().usage
+    }
+
+    /// How many invocations run now.
+    pub fn running(&self) -> u32 {
+        self.lock().running
+    }
+
+    /// A place to run in; `None`, a 429, when the reserved concurrency is used up.
+    pub fn admit(self: &Arc<Self>) -> Option<Slot> {
+        let now = self.clock.now();
+        let reserved = self.reserved.as_ref().and_then(|reserved| reserved.effective(now));
+        let mut state = self.lock();
+        if reserved.is_some_and(|reserved| state.running >= reserved) {
+            state.usage.throttled += 1;
+            return None;
+        }
+        state.running += 1;
+        state.idle.retain(|used| between(*used, now) < IDLE_ENVIRONMENT);
+        let cold = state.idle.pop().is_none();
+        state.usage.invocations += 1;
+        state.usage.cold_starts += u64::from(cold);
+        Some(Slot { function: self.clone(), cold, survives: true })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Slot {
+    /// One invocation: at most as long as the worker's time-out. The error is what Lambda reports.
+    pub async fn run(mut self, event: Event) -> Result<Outcome, String> {
+        let function = self.function.clone();
+        let clock = &function.clock;
+        clock.sleep(if self.cold { ENVIRONMENT_START + WARM_START } else { WARM_START }).await;
+        let begun = clock.now();
+        if self.cold {
+            clock.sleep(INIT).await;
+        }
+        let result = self.invoke(event).await;
+        let mut state = function.lock();
+        state.usage.billed_millis += (between(begun, clock.now()).as_micros().div_ceil(1_000)) as u64;
+        state.usage.failed += u64::from(result.is_err());
+        state.usage.wasted += u64::from(result.as_ref().map_or(true, |outcome| outcome.idle));
+        result
+    }
+
+    async fn invoke(&mut self, event: Event) -> Result<Outcome, String> {
+        let function = self.function.clone();
+        let timeout = function.worker.spec().timeout;
+        let timed_out = after(function.clock.now(), timeout);
+        let invocation = Invocation::new(function.clock.clone(), timed_out, Stop::default());
+        let killed = function.dice.chance(function.kills).then(|| function.dice.within(KILLS.1));
+        let end = killed.map_or(timed_out, |killed| after(function.clock.now(), killed).min(timed_out));
+        let run = function.worker.invoke(event, &invocation);
+        match select(run, function.clock.sleep_until(end)).await {
+            Either::Left((outcome, _)) => outcome.map_err(|error| error.to_string()),
+            Either::Right(_) => {
+                self.survives = false;
+                Err(match killed {
+                    Some(_) => "the process was killed".to_owned(),
+                    None => format!("timed out after {} s", timeout.as_secs()),
+                })
+            }
+        }
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        let now = self.function.clock.now();
+        let mut state = self.function.lock();
+        state.running -= 1;
+        if self.survives {
+            state.idle.push(now);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,138 @@
+//! The real workers on virtual time: will it fit, when is it done, what expires, what does it cost.
+
+mod audit;
+mod directory;
+mod people;
+mod rules;
+mod stage;
+mod upstream;
+mod watch;
+mod words;
+
+use std::cell::RefCell;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::ValueEnum;
+use futures::FutureExt;
+use indicatif::{ProgressBar, ProgressStyle};
+use stint_core::clock::{after, between};
+use stint_core::points::Points;
+use stint_simulation::Faults;
+use stint_warcraftlogs::config::{BudgetStrategy, Settings};
+
+use super::Context;
+use crate::report::Report;
+use crate::usage::WrongUsage;
+use stage::Stage;
+use watch::Watch;
+
+/// The longest simulation: a year.
+const LONGEST_HOURS: f64 = 24.0 * 366.0;
+
+/// How a simulation is set up.
+#[derive(clap::Args)]
+#[command(after_help = "Everything happens on virtual time: the real workers and the real ledger, against a stand-in of \
+                        the upstream, in a model of AWS. Settings of the fleet (such as WCL_CALL_BUDGET) hold here too.\n\n\
+                        Examples:\n  stint simulate --players 20000 --key 18000,3600 --hours 24\n  \
+                        stint simulate --players 1000000 --key 72000,72000,72000 --hours 720 --chart month.svg")]
+pub(crate) struct Arguments {
+    /// How many players the upstream knows.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=2_000_000))]
+    players: u32,
+    /// The keys, by their points per window, with commas between them.
+    #[arg(long = "key", required = true, value_delimiter = ',', value_parser = parse_limit)]
+    keys: Vec<Points>,
+    /// How long, in hours; fractions are fine.
+    #[arg(long, value_parser = parse_hours)]
+    hours: Duration,
+    /// How points are rationed; BUDGET_STRATEGY unless named.
+    #[arg(long, value_enum)]
+    strategy: Option<BudgetStrategy>,
+    /// How many rank fetchers may run at once; CONCURRENCY_LIMIT unless named.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    workers: Option<u32>,
+    /// The same seed prints the same report.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// What goes wrong: none, all, or some of duplicates,5xx,429-haste,429-points,slow-store,kills,lost-wakeups.
+    #[arg(long, default_value = "none")]
+    faults: Faults,
+    /// Draw points, concurrency and queue over time into this file.
+    #[arg(long, value_name = "FILE.svg")]
+    chart: Option<PathBuf>,
+}
+
+/// What is to be simulated.
+#[derive(Clone, Debug)]
+struct Plan {
+    players: u32,
+    keys: Vec<Points>,
+    hours: Duration,
+    strategy: Option<BudgetStrategy>,
+    workers: Option<u32>,
+    seed: u64,
+    faults: Faults,
+}
+
+/// Simulates.
+pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Result<()> {
+    let chart = arguments.chart;
+    if let Some(file) = chart.as_ref().filter(|file| file.extension().is_none_or(|kind| kind != "svg")) {
+        return Err(WrongUsage::error(format!("--chart: {} does not end in .svg", file.display())));
+    }
+    let plan = Plan {
+        players: arguments.players,
+        keys: arguments.keys,
+        hours: arguments.hours,
+        strategy: arguments.strategy,
+        workers: arguments.workers,
+        seed: arguments.seed,
+        faults: arguments.faults,
+    };
+    let begun = context.clock.now();
+    let bar = progress(context, plan.hours);
+    let (mut report, _seen) = simulate(&plan, context.settings()?, &|passed| bar.set_position(passed.as_secs()))?;
+    bar.finish_and_clear();
+    report.wall_seconds = between(begun, context.clock.now()).as_secs_f64();
+    context.output.result(&report, words::in_words)
+}
+
+/// Runs everything, and adds up what came of it. `wall_seconds` is left at zero.
+fn simulate(plan: &Plan, settings: Settings, tell: &dyn Fn(Duration)) -> anyhow::Result<(Report, Watch)> {
+    let stage = Stage::set(plan, settings)?;
+    futures::executor::block_on(stage.deploy())?;
+    let seen = RefCell::new(Watch::default());
+    let tasks = vec![
+        stage.scheduler.run(&stage.functions).boxed_local(),
+        stage.mapping.run().boxed_local(),
+        watch::watch(&stage, plan.hours, &seen, tell).boxed_local(),
+    ];
+    stint_simulation::run(&stage.clock, tasks, after(stage.started, plan.hours))?;
+    let seen = seen.into_inner();
+    let report = audit::report(plan, &stage, &seen)?;
+    Ok((report, seen))
+}
+
+/// A bar on stderr, where somebody watches.
+fn progress(context: &Context, hours: Duration) -> ProgressBar {
+    if !context.output.is_watched() {
+        return ProgressBar::hidden();
+    }
+    let bar = context.output.bars().add(ProgressBar::new(hours.as_secs()));
+    let style = ProgressStyle::with_template("{bar:30} {percent} % simulated, {eta} left");
+    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    bar
+}
+
+fn parse_limit(text: &str) -> Result<Points, String> {
+    let points: Points = text.parse()?;
+    let whole = points.micros() % Points::whole(1).micros() == 0;
+    if points.is_zero() || !whole { Err(format!("'{text}' is not a whole number of points above 0")) } else { Ok(points) }
+}
+
+fn parse_hours(text: &str) -> Result<Duration, String> {
+    let hours = text.trim().parse::<f64>().ok().filter(|hours| *hours > 0.0 && *hours <= LONGEST_HOURS);
+    let hours = hours.ok_or_else(|| format!("'{text}' is not a number of hours above 0 and up to {LONGEST_HOURS}"))?;
+    Ok(Duration::from_secs_f64((hours * 3_600.0).round().max(1.0)))
+}

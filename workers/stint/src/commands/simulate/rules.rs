@@ -1,0 +1,112 @@
+//! Discovery rules in memory.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use stint_core::clock::{Clock, after};
+use stint_core::ports::PortResult;
+use stint_warcraftlogs::store::{Claim, Pass, Rest, Rule, RuleStatus, Rules};
+
+/// Rules, and who works on them.
+pub(super) struct MemoryRules {
+    clock: Arc<dyn Clock>,
+    entries: Mutex<Vec<Entry>>,
+}
+
+struct Entry {
+    rule: Rule,
+    lease: u64,
+    leased_until: Option<Timestamp>,
+    resting: Option<Rest>,
+    pass: Option<Pass>,
+}
+
+impl MemoryRules {
+    /// Without rules.
+    pub(super) fn new(clock: Arc<dyn Clock>) -> MemoryRules {
+        MemoryRules { clock, entries: Mutex::default() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Entry>> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes the entry of `claim` if nobody else has taken it over.
+    fn with(&self, claim: &Claim, change: impl FnOnce(&mut Entry)) -> bool {
+        let mut entries = self.lock();
+        let entry = entries.iter_mut().find(|entry| entry.rule.id == claim.rule.id && entry.lease == claim.lease);
+        entry.map(change).is_some()
+    }
+}
+
+#[async_trait]
+impl Rules for MemoryRules {
+    async fn list(&self) -> PortResult<Vec<RuleStatus>> {
+        let status = |entry: &Entry| RuleStatus {
+            rule: entry.rule.clone(),
+            leased_until: entry.leased_until,
+            resting: entry.resting.clone(),
+            pass: entry.pass.clone(),
+        };
+        let mut list: Vec<RuleStatus> = self.lock().iter().map(status).collect();
+        list.sort_by_key(|status| (status.rule.raid, status.rule.difficulty, status.rule.start_page));
+        Ok(list)
+    }
+
+    async fn put(&self, rule: &Rule) -> PortResult<()> {
+        let mut entries = self.lock();
+        let lease = entries.iter().find(|entry| entry.rule.id == rule.id).map_or(0, |entry| entry.lease);
+        entries.retain(|entry| entry.rule.id != rule.id);
+        entries.push(Entry { rule: rule.clone(), lease, leased_until: None, resting: None, pass: None });
+        Ok(())
+    }
+
+    async fn remove(&self, id: &str) -> PortResult<bool> {
+        let mut entries = self.lock();
+        let before = entries.len();
+        entries.retain(|entry| entry.rule.id != id);
+        Ok(entries.len() < before)
+    }
+
+    async fn claim_due(&self, due_before: Timestamp, lease: Duration) -> PortResult<Option<Claim>> {
+        let now = self.clock.now();
+        let mut entries = self.lock();
+        let due = entries.iter_mut().filter(|entry| {
+            let rests = entry.resting.as_ref().is_some_and(|rest| rest.until > now);
+            let runs = entry.leased_until.is_some_and(|until| until > now);
+            !rests && !runs && entry.rule.last_run.is_none_or(|last_run| last_run < due_before)
+        });
+        Ok(due.min_by_key(|entry| entry.rule.last_run).map(|entry| {
+            entry.lease += 1;
+            entry.leased_until = Some(after(now, lease));
+            entry.resting = None;
+            Claim { rule: entry.rule.clone(), pass: entry.pass.clone(), lease: entry.lease }
+        }))
+    }
+
+    async fn keep(&self, claim: &Claim, pass: &Pass, lease: Duration) -> PortResult<bool> {
+        let until = after(self.clock.now(), lease);
+        Ok(self.with(claim, |entry| {
+            entry.pass = Some(pass.clone());
+            entry.leased_until = Some(until);
+        }))
+    }
+
+    async fn finish(&self, claim: &Claim, ran_at: Timestamp) -> PortResult<bool> {
+        Ok(self.with(claim, |entry| {
+            entry.rule.last_run = Some(ran_at);
+            entry.pass = None;
+            entry.leased_until = None;
+        }))
+    }
+
+    async fn give_back(&self, claim: &Claim, rest: Option<Rest>) -> PortResult<()> {
+        self.with(claim, |entry| {
+            entry.leased_until = None;
+            entry.resting = rest;
+        });
+        Ok(())
+    }
+}

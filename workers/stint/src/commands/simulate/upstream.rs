@@ -1,0 +1,79 @@
+//! The ways to the stand-in: ranking pages without HTML, and the API in process.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use jiff::Timestamp;
+use stint_core::clock::{Clock, after};
+use stint_http::{Limits, Transport, TransportError};
+use stint_simulation::{Dice, Fault, Faults};
+use stint_standins::warcraftlogs::Population;
+use stint_warcraftlogs::discovery::{Found, PlayerSource, SourceError};
+use stint_warcraftlogs::store::{Pass, Rule};
+
+/// How many calls a key is refused for points that it has, when that is wished for, in per mille, and for how long.
+const REFUSALS: u32 = 1;
+const REFUSED_FOR: (Duration, Duration) = (Duration::from_secs(120), Duration::from_secs(900));
+
+/// Ranking pages, straight from the population, at the pace that a site puts up with.
+pub(super) struct Rankings {
+    population: Arc<Population>,
+    clock: Arc<dyn Clock>,
+    interval: Duration,
+    free_from: Mutex<Timestamp>,
+}
+
+impl Rankings {
+    pub(super) fn new(population: Arc<Population>, clock: Arc<dyn Clock>, interval: Duration) -> Rankings {
+        let free_from = Mutex::new(clock.now());
+        Rankings { population, clock, interval, free_from }
+    }
+}
+
+#[async_trait]
+impl PlayerSource for Rankings {
+    async fn page(&self, rule: &Rule, _pass: &Pass, page: u32) -> Result<Found, SourceError> {
+        let turn = {
+            let mut free_from = self.free_from.lock().unwrap_or_else(PoisonError::into_inner);
+            let turn = self.clock.now().max(*free_from);
+            *free_from = after(turn, self.interval);
+            turn
+        };
+        self.clock.sleep_until(turn).await;
+        let ids = self.population.ranking_page(rule.raid, rule.difficulty, page);
+        Ok(ids.map_or(Found::PastTheEnd, Found::Players))
+    }
+}
+
+/// A way to the API on which a key is sometimes refused as if its points were used up.
+pub(super) struct Moody {
+    inner: Arc<dyn Transport>,
+    dice: Dice,
+    refusals: u32,
+}
+
+impl Moody {
+    pub(super) fn new(inner: Arc<dyn Transport>, seed: u64, faults: &Faults) -> Moody {
+        let refusals = faults.chance(Fault::PointRefusals, REFUSALS);
+        Moody { inner, dice: Dice::new(seed, "refusals"), refusals }
+    }
+}
+
+#[async_trait]
+impl Transport for Moody {
+    async fn send(
+        &self,
+        request: http::Request<Bytes>,
+        limits: Limits,
+    ) -> Result<http::Response<Bytes>, TransportError> {
+        if self.dice.chance(self.refusals) {
+            let mut refusal = http::Response::new(Bytes::from_static(b"{\"status\":429}"));
+            *refusal.status_mut() = http::StatusCode::TOO_MANY_REQUESTS;
+            refusal.headers_mut().insert(http::header::RETRY_AFTER, self.dice.within(REFUSED_FOR).as_secs().into());
+            return Ok(refusal);
+        }
+        self.inner.send(request, limits).await
+    }
+}
