@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand};
 use stint_host::config::LogSettings;
 
-use crate::commands::{data, demo, describe, keys, lookup, queue, rules, run, status, throttle, up, upstream};
+use crate::commands::{data, demo, describe, keys, lookup, queue, rules, run, simulate, status, throttle, up, upstream};
 use crate::config::HomeSettings;
 
 /// Collects from rationed APIs, and spends every point its keys are allotted, not one more.
@@ -43,6 +43,8 @@ pub(crate) enum Command {
     Rules(rules::Arguments),
     /// Look into queues and their dead letters.
     Queue(queue::Arguments),
+    /// Run a whole fleet on virtual time: will it fit, when is it done, what expires, what does it cost.
+    Simulate(simulate::Arguments),
     /// Read one player back out of generated databases.
     Lookup(lookup::Arguments),
     /// Move a collection in or out as extended-JSON lines.

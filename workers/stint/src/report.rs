@@ -1,10 +1,12 @@
-//! The object that `demo` reports, and what it says in words.
+//! The object that `demo` and `simulate` report, and what it says in words.
 
 use std::fmt::Write;
 use std::path::PathBuf;
 
 use serde::Serialize;
 use stint_core::points::Points;
+
+use crate::commands::simulate::Outcome;
 
 /// What a whole run of a fleet came to.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -16,6 +18,9 @@ pub(crate) struct Report {
     pub(crate) databases: Vec<Database>,
     pub(crate) virtual_seconds: f64,
     pub(crate) wall_seconds: f64,
+    /// What only a simulation can tell.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) simulation: Option<Box<Outcome>>,
 }
 
 /// Players, by id.

@@ -83,7 +83,9 @@ pub fn unfinished(rules: &[RuleStatus], due_before: Timestamp, now: Timestamp) -
         let crate::store::Rule { raid, difficulty, last_run, .. } = &status.rule;
         let fresh = last_run.is_some_and(|last_run| last_run > due_before);
         let runs = status.leased_until.is_some_and(|until| until > now) || status.pass.is_some();
-        match (&status.resting, fresh, runs) {
+        // A rest that is over is forgotten by the next discovery only.
+        let resting = status.resting.as_ref().filter(|rest| rest.until > now);
+        match (resting, fresh, runs) {
             (Some(rest), false, _) => {
                 Some(format!("raid {raid} in difficulty {difficulty} rests until {}: {}", rest.until, rest.reason))
             }

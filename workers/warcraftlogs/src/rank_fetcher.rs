@@ -168,6 +168,7 @@ impl Fetch<'_> {
             Ok(Answer::Spoiled) => batch.ask_alone(&asked),
             // Neither haste nor an empty key is the messages' fault: they are asked for again, or parked.
             Err(error) if error.is_patience() && self.has_time_for_a_call() => {}
+            Err(error) if error.is_patience() => self.park(batch).await?,
             Err(error) => batch.call_failed(&asked, &error.to_string()),
         }
         Ok(())

@@ -24,7 +24,8 @@ const AFTER_RESET: Duration = Duration::from_secs(5);
 pub(crate) async fn fetch(batch: &mut Batch, budget: &Budget, players: &dyn Players) -> Result<Report, WorkerError> {
     let readings = read_all(budget).await?;
     let concurrency = budget.throttle.read(&budget.worker).await?.effective(budget.concurrency_limit);
-    let factor = u64::from(concurrency).saturating_mul(batch.units() as u64);
+    // Others may have lowered it to 0 since this invocation began, which does not make it free of charge.
+    let factor = u64::from(concurrency.max(1)).saturating_mul(batch.units() as u64);
     let needed = budget.unit.saturating_mul(factor);
     let rich = readings.iter().find(|(_, reading)| reading.limit.saturating_sub(reading.spent) >= needed);
     let Some((key, _)) = rich else {

@@ -110,6 +110,7 @@ async fn play(stage: &Stage, context: &Context) -> anyhow::Result<Report> {
         databases: databases(&generated),
         virtual_seconds: between(begun, context.clock.now()).as_secs_f64(),
         wall_seconds: between(begun, context.clock.now()).as_secs_f64(),
+        simulation: None,
     })
 }
 

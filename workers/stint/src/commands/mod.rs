@@ -8,6 +8,7 @@ pub(crate) mod lookup;
 pub(crate) mod queue;
 pub(crate) mod rules;
 pub(crate) mod run;
+pub(crate) mod simulate;
 pub(crate) mod status;
 pub(crate) mod throttle;
 pub(crate) mod up;
@@ -74,6 +75,7 @@ pub(crate) async fn run(cli: Cli, output: &Output) -> anyhow::Result<()> {
         Command::Lookup(arguments) => lookup::run(&arguments, &context),
         Command::Data(arguments) => data::run(arguments, &context).await,
         Command::Upstream(arguments) => upstream::run(arguments, &context).await,
+        Command::Simulate(arguments) => simulate::run(arguments, &context).await,
         Command::Describe(arguments) => describe::run(&arguments, &context),
     }
 }

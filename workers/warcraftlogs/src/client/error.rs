@@ -75,6 +75,8 @@ impl CallError {
 
     /// Whether the same call can be made again without counting as a failure.
     pub fn is_patience(&self) -> bool {
-        matches!(self, CallError::TooFast | CallError::Exhausted { .. })
+        // One attempt has a time-out of its own, so a call takes too long only where it waits: at the gate that a 429
+        // has closed, or for a token.
+        matches!(self, CallError::TooFast | CallError::Exhausted { .. } | CallError::TooLong(_))
     }
 }

@@ -9,11 +9,10 @@ use serde_json::Value;
 use stint_core::clock::{Clock, after};
 use stint_core::worker::Event;
 use stint_standins::warcraftlogs::Rate;
-use stint_testkit::drive;
 use stint_warcraftlogs::model::{PlayerId, RaidsToScrap};
 use stint_warcraftlogs::store::{Discovered, Rest};
 
-use crate::world::{Life, Setup, World, rule};
+use crate::world::{Life, Setup, World, rule, play};
 
 /// Discovered and queued, taken together.
 async fn known(world: &World) -> BTreeMap<PlayerId, RaidsToScrap> {
@@ -25,7 +24,7 @@ async fn known(world: &World) -> BTreeMap<PlayerId, RaidsToScrap> {
 }
 
 fn everybody(world: &World) -> BTreeMap<PlayerId, RaidsToScrap> {
-    world.everybody().into_iter().map(|id| (id, world.raids_of(id))).collect()
+    world.asked_of(&world.everybody())
 }
 
 /// Everybody is discovered, by no rule.
@@ -39,7 +38,7 @@ fn the_aggregator_waits_while_a_rule_is_due_running_or_resting_and_says_which() 
     let mut setup = Setup::new(1, 300).rankings(&[(26, 4), (28, 5)]);
     setup.options.site_rate = Some(Rate { burst: 3, refill: Duration::from_secs(10) });
     let world = setup.build();
-    drive(&world.clock, async {
+    play(&world, async {
         let fleet = world.start();
         let waits_for = async || {
             let report = fleet.run("aggregator").await;
@@ -71,7 +70,7 @@ fn the_last_partial_batch_goes_out() {
     // The original flushed full batches of 10 only, and then deleted all.
     for players in [1, 9, 10, 11, 23, 1_000, 1_001, 2_007] {
         let world = Setup::new(2, players).build();
-        drive(&world.clock, async {
+        play(&world, async {
             discover(&world).await;
             assert_eq!(world.start().run("aggregator").await["queued"], players);
             assert_eq!(world.queued().await, everybody(&world));
@@ -92,7 +91,7 @@ fn a_player_who_is_discovered_anew_meanwhile_survives() {
 /// At a certain step of the aggregator somebody is discovered in one more raid, and somebody for the first time.
 fn discovered_anew_at(step: u64) -> u64 {
     let world = Setup::new(3, 25).build();
-    drive(&world.clock, async {
+    play(&world, async {
         discover(&world).await;
         let anew = [world.everybody()[11], 7].map(|id| Discovered { id, raids_to_scrap: RaidsToScrap::one(31, 5) });
         let (discovers, seen) = (Arc::clone(&world.stores.discovers), anew.clone());
@@ -120,7 +119,7 @@ fn whenever_the_aggregator_dies_or_its_stores_fail_nobody_is_lost() {
 
 fn interrupted(life: &Life) -> u64 {
     let world = Setup::new(4, 42).build();
-    drive(&world.clock, async {
+    play(&world, async {
         discover(&world).await;
         let fleet = world.start_with(life);
         let run = fleet.invoke("aggregator", Event::Manual(Value::Null), Duration::from_secs(900));
@@ -138,7 +137,7 @@ fn interrupted(life: &Life) -> u64 {
 #[test]
 fn an_aggregator_without_time_leaves_everything_for_the_next() {
     let world = Setup::new(5, 30).build();
-    drive(&world.clock, async {
+    play(&world, async {
         discover(&world).await;
         let fleet = world.start();
         let time = Duration::from_secs(10);
@@ -151,7 +150,7 @@ fn an_aggregator_without_time_leaves_everything_for_the_next() {
 #[test]
 fn a_damaged_document_is_passed_over_and_stays() {
     let world = Setup::new(6, 25).on_disk().build();
-    drive(&world.clock, async {
+    play(&world, async {
         discover(&world).await;
         let damaged = world.everybody()[3];
         world.damage(&format!("UPDATE discovers SET raids = '{{\"twenty\": [3]}}' WHERE id = {damaged}"));

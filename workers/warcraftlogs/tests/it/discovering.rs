@@ -7,9 +7,8 @@ use serde_json::Value;
 use stint_core::clock::{Clock, after};
 use stint_core::worker::Event;
 use stint_standins::warcraftlogs::{BanForm, Rate};
-use stint_testkit::drive;
 
-use crate::world::{Fault, Life, Process, Request, Setup, World, rule};
+use crate::world::{Fault, Life, Process, Request, Setup, World, rule, play};
 
 /// The one ranking of these worlds.
 const RANKING: (u32, u32) = (26, 4);
@@ -56,7 +55,7 @@ fn a_rule_is_read_over_several_invocations_and_every_page_once() {
     // The original lost the last page where (end − start) is a multiple of the chunk.
     for (pages, chunk) in [(13, 4), (12, 4), (9, 2), (1, 4), (7, 100)] {
         let world = paged(pages, chunk).build();
-        drive(&world.clock, async {
+        play(&world, async {
             add_rule(&world, (1, pages)).await;
             let fleet = world.start();
             let mut invocations = 0;
@@ -77,7 +76,7 @@ fn a_rule_is_read_over_several_invocations_and_every_page_once() {
 #[test]
 fn a_page_past_the_end_ends_the_rule() {
     let world = paged(6, 4).build();
-    drive(&world.clock, async {
+    play(&world, async {
         add_rule(&world, (1, 400)).await;
         let report = world.start().run("discover").await;
         assert_eq!(report["finished"], true, "{report}");
@@ -91,7 +90,7 @@ fn a_page_past_the_end_ends_the_rule() {
 #[test]
 fn a_rule_is_due_again_a_day_later() {
     let world = paged(2, 4).build();
-    drive(&world.clock, async {
+    play(&world, async {
         add_rule(&world, (1, 2)).await;
         let fleet = world.start();
         fleet.discover_everything().await;
@@ -116,7 +115,7 @@ fn a_killed_discovery_is_resumed_without_losing_a_page() {
 /// Kills a discovery at `step`, and checks what the next one makes of it. Answers the steps of the first.
 fn killed_at(step: u64) -> u64 {
     let world = paged(9, 3).build();
-    drive(&world.clock, async {
+    play(&world, async {
         add_rule(&world, (1, 9)).await;
         let life = Life::killed_at(step);
         let finished = life.live(world.start_with(&life).run("discover")).await;
@@ -135,7 +134,7 @@ fn killed_at(step: u64) -> u64 {
 fn a_store_that_fails_stops_discovery_and_loses_no_page() {
     for step in 1..=40 {
         let world = paged(5, 2).build();
-        drive(&world.clock, async {
+        play(&world, async {
             add_rule(&world, (1, 5)).await;
             let life = Life::failing_at(step);
             let fleet = world.start_with(&life);
@@ -157,7 +156,7 @@ fn a_ban_stops_politely_keeps_progress_and_rests() {
         setup.options.ban.form = form;
         setup.settings.wcl_ban_rest_minutes = 360;
         let world = setup.build();
-        drive(&world.clock, async {
+        play(&world, async {
             add_rule(&world, (1, 10)).await;
             let fleet = world.start();
             let report = fleet.run("discover").await;
@@ -185,7 +184,7 @@ fn a_site_that_is_always_closed_is_asked_once_a_rest() {
     setup.options.site_rate = Some(Rate { burst: 0, refill: Duration::from_secs(1) });
     setup.options.ban.duration = Duration::from_secs(30 * 24 * 3600);
     let world = setup.build();
-    drive(&world.clock, async {
+    play(&world, async {
         add_rule(&world, (1, 10)).await;
         let fleet = world.start();
         for _ in 0..48 {
@@ -200,7 +199,7 @@ fn a_site_that_is_always_closed_is_asked_once_a_rest() {
 #[test]
 fn a_passing_fault_of_the_site_is_waited_out_and_a_lasting_one_ends_the_turn() {
     let world = paged(4, 1).build();
-    drive(&world.clock, async {
+    play(&world, async {
         add_rule(&world, (1, 4)).await;
         world.network.fail(Request::Page, [Fault::Before(502), Fault::Cut, Fault::Hang, Fault::RefusedFor(3)]);
         let fleet = world.start();
@@ -218,7 +217,7 @@ fn a_passing_fault_of_the_site_is_waited_out_and_a_lasting_one_ends_the_turn() {
 #[test]
 fn two_discoveries_at_once_never_read_the_same_rule() {
     let world = Setup::new(3, 800).rankings(&[(26, 4), (28, 5)]).build();
-    drive(&world.clock, async {
+    play(&world, async {
         world.add_rules(0).await;
         let (one, other) = (world.start(), world.start());
         let (first, second) = join(one.run("discover"), other.run("discover")).await;
@@ -232,7 +231,7 @@ fn two_discoveries_at_once_never_read_the_same_rule() {
 #[test]
 fn a_damaged_rule_does_not_stand_in_the_way_of_the_others() {
     let world = Setup::new(3, 300).rankings(&[(26, 4), (28, 5)]).on_disk().build();
-    drive(&world.clock, async {
+    play(&world, async {
         world.add_rules(0).await;
         world.damage("UPDATE rules SET document = '{\"raid\": 26}' WHERE id = '000000000000000000000000'");
         let fleet = world.start();

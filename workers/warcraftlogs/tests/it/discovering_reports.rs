@@ -3,10 +3,9 @@
 use std::collections::BTreeSet;
 
 use stint_standins::warcraftlogs::{Fate, Shares};
-use stint_testkit::drive;
 use stint_warcraftlogs::config::DiscoverySource;
 
-use crate::world::{Fault, Request, Setup, World, rule};
+use crate::world::{Fault, Request, Setup, World, rule, play};
 
 const RANKING: (u32, u32) = (26, 4);
 
@@ -29,7 +28,7 @@ fn ranked_in_reports(world: &World) -> BTreeSet<u64> {
 #[test]
 fn reports_name_the_same_players_and_the_books_confirm_their_points() {
     let world = reported(600).build();
-    drive(&world.clock, async {
+    play(&world, async {
         world.stores.rules.put(&rule(1, RANKING, (1, 100))).await.unwrap();
         let fleet = world.start();
         fleet.discover_everything().await;
@@ -45,7 +44,7 @@ fn reports_name_the_same_players_and_the_books_confirm_their_points() {
 #[test]
 fn discovery_without_points_rests_until_the_reset_and_goes_on() {
     let world = reported(1_200).keys(&[130], 60).build();
-    drive(&world.clock, async {
+    play(&world, async {
         world.stores.rules.put(&rule(1, RANKING, (1, 100))).await.unwrap();
         let fleet = world.start();
         let first = fleet.run("discover").await;
@@ -69,7 +68,7 @@ fn discovery_without_points_rests_until_the_reset_and_goes_on() {
 fn a_lost_answer_of_the_reports_is_held_against_the_key_and_read_again() {
     for fault in [Fault::Before(502), Fault::After(502), Fault::Cut, Fault::Half, Fault::Hang, Fault::RefusedFor(2)] {
         let world = reported(200).build();
-        drive(&world.clock, async {
+        play(&world, async {
             world.stores.rules.put(&rule(1, RANKING, (1, 100))).await.unwrap();
             let fleet = world.start();
             for _ in 0..5 {

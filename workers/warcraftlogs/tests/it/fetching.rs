@@ -1,16 +1,13 @@
 //! Fetching ranks: one request a batch, and a fate for every message.
 
-use std::collections::BTreeMap;
-
 use stint_core::ledger::KeyId;
 use stint_core::points::Points;
 use stint_core::worker::{Disposition, Event};
 use stint_standins::warcraftlogs::{Fate, Shares};
-use stint_testkit::drive;
 use stint_warcraftlogs::model::{PlayerId, RaidsToScrap};
 use stint_warcraftlogs::store::DropReason;
 
-use crate::world::{Request, Setup, World};
+use crate::world::{Request, Setup, World, play};
 
 /// The first players of a fate.
 fn players(world: &World, fate: Fate, count: usize) -> Vec<PlayerId> {
@@ -26,14 +23,10 @@ async fn queue(world: &World, ids: &[PlayerId]) {
     }
 }
 
-fn asked(world: &World, ids: &[PlayerId]) -> BTreeMap<PlayerId, RaidsToScrap> {
-    ids.iter().map(|id| (*id, world.raids_of(*id))).collect()
-}
-
 #[test]
 fn a_batch_is_one_request() {
     let world = Setup::new(1, 47).build();
-    drive(&world.clock, async {
+    play(&world, async {
         world.queue_everybody().await;
         let fleet = world.start();
         fleet.run_until_idle().await;
@@ -50,7 +43,7 @@ fn a_batch_is_one_request() {
 #[test]
 fn a_malformed_message_dies_with_the_reason_and_the_others_are_served() {
     let world = Setup::new(2, 30).build();
-    drive(&world.clock, async {
+    play(&world, async {
         let ids = players(&world, Fate::Ranked, 3);
         queue(&world, &ids[..1]).await;
         world.queue_body(r#"{"id": 57147396, "raids": {"26": 3}}"#).await;
@@ -63,14 +56,14 @@ fn a_malformed_message_dies_with_the_reason_and_the_others_are_served() {
         assert!(reasons[1].starts_with("the message: "), "{reasons:?}");
         assert_eq!(world.network.sent(Request::Ranks), 1);
         world.stores.queue.purge(false).await.unwrap();
-        world.assert_served(&asked(&world, &ids)).await;
+        world.assert_served(&world.asked_of(&ids)).await;
     });
 }
 
 #[test]
 fn arguments_that_the_upstream_refuses_are_the_fault_of_one_message() {
     let world = Setup::new(2, 30).build();
-    drive(&world.clock, async {
+    play(&world, async {
         let ids = players(&world, Fate::Ranked, 3);
         queue(&world, &ids[..2]).await;
         world.queue(ids[2], RaidsToScrap::one(26, 7)).await;
@@ -79,7 +72,7 @@ fn arguments_that_the_upstream_refuses_are_the_fault_of_one_message() {
         assert_eq!(dead.len(), 1);
         assert_eq!(dead[0].reason, "raid 26 in difficulty 7: Invalid difficulty/size specified.");
         world.stores.queue.purge(false).await.unwrap();
-        world.assert_served(&asked(&world, &ids[..2])).await;
+        world.assert_served(&world.asked_of(&ids[..2])).await;
     });
 }
 
@@ -88,7 +81,7 @@ fn permanent_answers_drop_the_player_with_the_reason_and_are_never_asked_again()
     let mut setup = Setup::new(3, 120);
     setup.options.shares = Shares { hidden: 200, unknown: 200, never_classed: 0, transferred: 0 };
     let world = setup.build();
-    drive(&world.clock, async {
+    play(&world, async {
         let mut ids = players(&world, Fate::Hidden, 2);
         ids.extend(players(&world, Fate::Unknown, 2));
         ids.extend(players(&world, Fate::Ranked, 1));
@@ -100,7 +93,7 @@ fn permanent_answers_drop_the_player_with_the_reason_and_are_never_asked_again()
         expected.sort_unstable();
         assert_eq!(dropped, expected);
         assert_eq!(world.network.sent(Request::Ranks), 1);
-        world.assert_served(&asked(&world, &ids)).await;
+        world.assert_served(&world.asked_of(&ids)).await;
     });
 }
 
@@ -111,7 +104,7 @@ fn a_never_classed_player_does_not_spoil_the_others() {
         let mut setup = Setup::new(seed, 60);
         setup.options.shares = Shares { never_classed: 200, ..Shares::NONE };
         let world = setup.build();
-        drive(&world.clock, async {
+        play(&world, async {
             let mut ids = players(&world, Fate::Ranked, 4);
             ids.insert(2, players(&world, Fate::NeverClassed, 1)[0]);
             queue(&world, &ids).await;
@@ -119,7 +112,7 @@ fn a_never_classed_player_does_not_spoil_the_others() {
             fleet.run_until_idle().await;
             assert_eq!(world.network.sent(Request::Ranks), 6, "once together, and each alone");
             assert_eq!((fleet.totals().received, fleet.totals().released), (5, 0));
-            world.assert_served(&asked(&world, &ids)).await;
+            world.assert_served(&world.asked_of(&ids)).await;
         });
     }
 }
@@ -127,7 +120,7 @@ fn a_never_classed_player_does_not_spoil_the_others() {
 #[test]
 fn the_same_player_twice_in_a_batch_is_asked_for_once_with_both_wishes() {
     let world = Setup::new(4, 200).build();
-    drive(&world.clock, async {
+    play(&world, async {
         let everybody = players(&world, Fate::Ranked, 100);
         let id = everybody.into_iter().find(|id| world.raids_of(*id).len() >= 4).unwrap();
         let units: Vec<(u32, u32)> = world.raids_of(id).units().collect();
@@ -137,21 +130,21 @@ fn the_same_player_twice_in_a_batch_is_asked_for_once_with_both_wishes() {
         fleet.run_until_idle().await;
         assert_eq!(world.network.sent(Request::Ranks), 1);
         assert_eq!(fleet.totals().succeeded, 2);
-        world.assert_served(&asked(&world, &[id])).await;
+        world.assert_served(&world.asked_of(&[id])).await;
     });
 }
 
 #[test]
 fn a_message_is_split_by_raid_and_difficulty_in_the_tail() {
     let world = Setup::new(5, 200).keys(&[12], 20).build();
-    drive(&world.clock, async {
+    play(&world, async {
         let everybody = players(&world, Fate::Ranked, 100);
         let id = everybody.into_iter().find(|id| world.raids_of(*id).len() == 5).unwrap();
         queue(&world, &[id]).await;
         world.start().run_until_idle().await;
         // Twelve points hold two units of five: five units take three windows.
         assert_eq!(world.network.sent(Request::Ranks), 3);
-        world.assert_served(&asked(&world, &[id])).await;
+        world.assert_served(&world.asked_of(&[id])).await;
     });
 }
 
@@ -160,7 +153,7 @@ fn a_message_that_no_key_can_ever_pay_for_dies_naming_the_setting() {
     let mut setup = Setup::new(6, 20).keys(&[12, 10], 60);
     setup.settings.wcl_call_budget = Points::whole(13);
     let world = setup.build();
-    drive(&world.clock, async {
+    play(&world, async {
         let ids = players(&world, Fate::Ranked, 2);
         queue(&world, &ids).await;
         world.start().run_until_idle().await;
@@ -176,7 +169,7 @@ fn a_message_that_no_key_can_ever_pay_for_dies_naming_the_setting() {
 #[test]
 fn a_paused_key_lends_nothing_and_the_others_go_on() {
     let world = Setup::new(7, 20).keys(&[500, 500], 60).build();
-    drive(&world.clock, async {
+    play(&world, async {
         let fleet = world.start();
         world.stores.pool.pause(&KeyId("key-1".into()), Some(jiff::Timestamp::MAX)).await.unwrap();
         world.queue_everybody().await;
@@ -190,14 +183,14 @@ fn a_paused_key_lends_nothing_and_the_others_go_on() {
 #[test]
 fn a_message_by_hand_is_fetched_and_a_wrong_event_is_an_error() {
     let world = Setup::new(8, 20).build();
-    drive(&world.clock, async {
+    play(&world, async {
         let fleet = world.start();
         let id = players(&world, Fate::Ranked, 1)[0];
         let time = std::time::Duration::from_secs(120);
         let message = serde_json::json!({ "id": id, "raids": world.raids_of(id) });
         let outcome = fleet.invoke("rank-fetcher", Event::Manual(message), time).await.unwrap();
         assert_eq!(outcome.report["ranked"], 1);
-        world.assert_served(&asked(&world, &[id])).await;
+        world.assert_served(&world.asked_of(&[id])).await;
         let error = fleet.invoke("rank-fetcher", Event::Manual("all of them".into()), time).await.unwrap_err();
         assert!(error.to_string().contains(r#"{"id": 57147396, "raidsToScrap": {"26": [3, 5]}}"#), "{error}");
         let malformed = fleet.invoke("rank-fetcher", Event::Manual(serde_json::json!({})), time).await.unwrap();

@@ -4,9 +4,8 @@ use std::time::Duration;
 
 use stint_core::clock::{Clock, between};
 use stint_core::points::Points;
-use stint_testkit::drive;
 
-use crate::world::{Fault, Request, Setup, World};
+use crate::world::{Fault, Request, Setup, World, play};
 
 /// Twenty messages, four batches, two keys.
 fn world() -> World {
@@ -34,7 +33,7 @@ fn a_passing_fault_loses_nobody_overspends_nothing_and_is_mended_in_the_same_inv
     ];
     for fault in faults {
         let world = world();
-        drive(&world.clock, async {
+        play(&world, async {
             world.queue_everybody().await;
             world.network.fail(Request::Ranks, [fault, fault]);
             let fleet = world.start();
@@ -48,7 +47,7 @@ fn a_passing_fault_loses_nobody_overspends_nothing_and_is_mended_in_the_same_inv
 #[test]
 fn a_refused_token_is_renewed_once() {
     let world = world();
-    drive(&world.clock, async {
+    play(&world, async {
         world.queue_everybody().await;
         world.network.fail(Request::Ranks, [Fault::Before(401)]);
         let fleet = world.start();
@@ -64,7 +63,7 @@ fn tokens_that_end_are_renewed_without_a_word() {
     let mut setup = Setup::new(11, 40).keys(&[100], 30);
     setup.options.token_lifetime = Some(Duration::from_secs(20));
     let world = setup.build();
-    drive(&world.clock, async {
+    play(&world, async {
         world.queue_everybody().await;
         let fleet = world.start();
         fleet.run_until_idle().await;
@@ -76,8 +75,10 @@ fn tokens_that_end_are_renewed_without_a_word() {
 
 #[test]
 fn a_short_429_slows_down_and_counts_no_failure() {
-    let world = world();
-    drive(&world.clock, async {
+    let mut setup = Setup::new(11, 20).keys(&[400, 400], 120);
+    setup.settings.concurrency_limit = 1;
+    let world = setup.build();
+    play(&world, async {
         world.queue_everybody().await;
         // More often than a call that fails is tried.
         world.network.fail(Request::Ranks, [Fault::RefusedFor(2); 9]);
@@ -95,7 +96,7 @@ fn a_short_429_slows_down_and_counts_no_failure() {
 #[test]
 fn an_upstream_that_is_always_in_a_hurry_costs_no_message_its_receives() {
     let world = world();
-    drive(&world.clock, async {
+    play(&world, async {
         world.queue_everybody().await;
         world.network.break_down(Request::Ranks, Fault::RefusedFor(30));
         let fleet = world.start();
@@ -118,7 +119,7 @@ fn an_upstream_that_is_always_in_a_hurry_costs_no_message_its_receives() {
 #[test]
 fn a_long_429_rests_the_key_and_the_other_one_goes_on() {
     let world = world();
-    drive(&world.clock, async {
+    play(&world, async {
         world.queue_everybody().await;
         world.network.fail(Request::Ranks, [Fault::RefusedFor(90)]);
         let fleet = world.start();
@@ -133,7 +134,7 @@ fn a_long_429_rests_the_key_and_the_other_one_goes_on() {
 #[test]
 fn when_every_key_rests_the_messages_are_parked_until_the_first_is_back() {
     let world = world();
-    drive(&world.clock, async {
+    play(&world, async {
         world.queue_everybody().await;
         world.network.fail(Request::Ranks, [Fault::RefusedFor(90); 4]);
         let began = world.clock.now();
@@ -151,7 +152,7 @@ fn five_real_failures_end_among_the_dead_letters_with_the_last_reason() {
     let mut setup = Setup::new(12, 4).keys(&[1_000], 3_600);
     setup.settings.concurrency_limit = 1;
     let world = setup.build();
-    drive(&world.clock, async {
+    play(&world, async {
         world.queue_everybody().await;
         world.network.fail(Request::Ranks, [Fault::Before(500); 12]);
         world.network.break_down(Request::Ranks, Fault::Before(503));
@@ -178,7 +179,7 @@ fn wrong_credentials_are_said_and_spend_nothing() {
     let mut setup = Setup::new(12, 4);
     setup.settings.wcl_keys[0].secret = secrecy::SecretString::from("mistyped");
     let world = setup.build();
-    drive(&world.clock, async {
+    play(&world, async {
         world.queue_everybody().await;
         let fleet = world.start();
         fleet.run_while(world.pass(1_800)).await;

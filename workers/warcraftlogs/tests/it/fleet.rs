@@ -8,16 +8,15 @@ use stint_core::ledger::KeyStatus;
 use stint_core::points::Points;
 use stint_core::ports::Counts;
 use stint_standins::warcraftlogs::{Faults, WindowBook};
-use stint_testkit::drive;
 use stint_warcraftlogs::budget::REVIVE;
 use stint_warcraftlogs::message::QUEUE;
 
-use crate::world::{Process, Setup, World};
+use crate::world::{Process, Setup, World, play};
 
 #[test]
 fn two_keys_run_dry_and_everybody_is_served() {
     let world = Setup::new(41, 500).odd_players().keys(&[1_000, 500], 60).build();
-    drive(&world.clock, async {
+    play(&world, async {
         world.add_rules(2).await;
         let fleet = world.start();
         fleet.discover_everything().await;
@@ -49,7 +48,7 @@ fn the_keys_run_dry_and_come_back() {
     let mut setup = Setup::new(5, 60).keys(&[200, 100], 60);
     setup.settings.concurrency_limit = 3;
     let world = setup.build();
-    let timeline = drive(&world.clock, async {
+    let timeline = play(&world, async {
         world.queue_everybody().await;
         let timeline = run_and_tell(&world, &world.start()).await;
         world.assert_all_served().await;
@@ -118,7 +117,7 @@ fn whatever_the_upstream_does_nobody_is_lost_and_nothing_is_overspent() {
         };
         setup.options.reset_lag = Duration::from_millis(250 * (seed % 4));
         let world = setup.build();
-        drive(&world.clock, async {
+        play(&world, async {
             world.queue_everybody().await;
             world.start().run_until_idle().await;
             world.assert_all_served().await;
@@ -130,7 +129,7 @@ fn whatever_the_upstream_does_nobody_is_lost_and_nothing_is_overspent() {
 fn a_fleet_without_faults_is_sure_of_every_micro_point() {
     for seed in 0..8 {
         let world = Setup::new(seed, 40).odd_players().keys(&[300, 100, 50], 20).build();
-        let unsure = drive(&world.clock, async {
+        let unsure = play(&world, async {
             world.queue_everybody().await;
             world.start().run_until_idle().await;
             world.assert_all_served().await;

@@ -5,11 +5,10 @@ use std::time::Duration;
 use serde_json::Value;
 use stint_core::clock::{Clock, after};
 use stint_core::worker::{Event, Outcome, WorkerError};
-use stint_testkit::drive;
 use stint_warcraftlogs::budget::REVIVE;
 use stint_warcraftlogs::config::BudgetStrategy;
 
-use crate::world::{Process, Setup, World};
+use crate::world::{Process, Setup, World, play};
 
 fn world(limit: u64) -> World {
     let mut setup = Setup::new(21, 10).keys(&[limit], 600);
@@ -34,7 +33,7 @@ async fn concurrency(world: &World) -> Option<u32> {
 fn a_key_that_covers_the_worst_case_is_used() {
     // One unit of 5 points, three fetchers: 15.
     let world = world(15);
-    drive(&world.clock, async {
+    play(&world, async {
         let fleet = world.start();
         let outcome = fetch_one(&world, &fleet).await.unwrap();
         assert_eq!((&outcome.report["ranked"], concurrency(&world).await), (&Value::from(1), None));
@@ -44,7 +43,7 @@ fn a_key_that_covers_the_worst_case_is_used() {
 #[test]
 fn each_refusal_is_an_error_and_one_less_concurrency_and_at_0_the_reviver_is_scheduled() {
     let world = world(4);
-    drive(&world.clock, async {
+    play(&world, async {
         let fleet = world.start();
         for left in [2, 1, 0] {
             let wakeups = world.stores.wakeups.list().await.unwrap();
@@ -67,7 +66,7 @@ fn each_refusal_is_an_error_and_one_less_concurrency_and_at_0_the_reviver_is_sch
 #[test]
 fn the_reviver_restores_the_limit_whatever_the_keys_say() {
     let world = world(4);
-    drive(&world.clock, async {
+    play(&world, async {
         let fleet = world.start();
         while concurrency(&world).await != Some(0) {
             assert!(fetch_one(&world, &fleet).await.is_err());
@@ -86,9 +85,10 @@ fn a_queue_is_served_as_long_as_the_keys_are_rich() {
     setup.settings.budget_strategy = BudgetStrategy::WorstCase;
     setup.settings.concurrency_limit = 3;
     let world = setup.build();
-    drive(&world.clock, async {
+    play(&world, async {
         world.queue_everybody().await;
         world.start().run_until_idle().await;
-        world.assert_all_served().await;
+        // Of the books nothing is promised: nobody's intent is recorded.
+        world.assert_fates(&world.asked_of(&world.everybody())).await;
     });
 }

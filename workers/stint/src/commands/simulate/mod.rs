@@ -2,6 +2,7 @@
 
 mod audit;
 mod directory;
+mod outcome;
 mod people;
 mod rules;
 mod stage;
@@ -13,7 +14,6 @@ use std::cell::RefCell;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::ValueEnum;
 use futures::FutureExt;
 use indicatif::{ProgressBar, ProgressStyle};
 use stint_core::clock::{after, between};
@@ -24,6 +24,7 @@ use stint_warcraftlogs::config::{BudgetStrategy, Settings};
 use super::Context;
 use crate::report::Report;
 use crate::usage::WrongUsage;
+pub(crate) use outcome::Outcome;
 use stage::Stage;
 use watch::Watch;
 
@@ -101,14 +102,15 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
 /// Runs everything, and adds up what came of it. `wall_seconds` is left at zero.
 fn simulate(plan: &Plan, settings: Settings, tell: &dyn Fn(Duration)) -> anyhow::Result<(Report, Watch)> {
     let stage = Stage::set(plan, settings)?;
-    futures::executor::block_on(stage.deploy())?;
-    let seen = RefCell::new(Watch::default());
+    let (seen, deployed) = (RefCell::new(Watch::default()), RefCell::new(Ok(())));
     let tasks = vec![
+        stage.deploy().map(|result| drop(deployed.replace(result))).boxed_local(),
         stage.scheduler.run(&stage.functions).boxed_local(),
         stage.mapping.run().boxed_local(),
         watch::watch(&stage, plan.hours, &seen, tell).boxed_local(),
     ];
     stint_simulation::run(&stage.clock, tasks, after(stage.started, plan.hours))?;
+    deployed.into_inner()?;
     let seen = seen.into_inner();
     let report = audit::report(plan, &stage, &seen)?;
     Ok((report, seen))

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use secrecy::SecretString;
 use stint_core::clock::{Clock, ManualClock};
 use stint_core::ledger::KeyId;
-use stint_core::ports::{KeyPool, QueueSettings, Throttle, Wakeups};
+use stint_core::ports::{KeyPool, QueueSettings, Wakeups};
 use stint_core::worker::{AnyWorker, Trigger};
 use stint_http::{Client, Transport};
 use stint_simulation::control_plane::{AwsThrottle, MappingControl, MappingSetting, Reserved};
@@ -164,6 +164,11 @@ impl Stage {
             }
         }
         Ok(())
+    }
+
+    /// Whether the strategy holds points, so that the ledger knows of every call.
+    pub(super) fn budget_holds(&self) -> bool {
+        self.settings.budget_strategy == BudgetStrategy::Ledger
     }
 
     pub(super) fn settings(&self) -> &Settings {

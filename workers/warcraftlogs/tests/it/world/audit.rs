@@ -19,11 +19,22 @@ impl World {
     /// Everybody was ranked or dropped for the reason that is true, with true ranks, and the books agree. Nothing is
     /// left over, nothing died.
     pub(crate) async fn assert_all_served(&self) {
-        self.assert_served(&self.everybody().into_iter().map(|id| (id, self.raids_of(id))).collect()).await;
+        self.assert_served(&self.asked_of(&self.everybody())).await;
+    }
+
+    /// Everything that there is of these players.
+    pub(crate) fn asked_of(&self, ids: &[PlayerId]) -> BTreeMap<PlayerId, RaidsToScrap> {
+        ids.iter().map(|id| (*id, self.raids_of(*id))).collect()
     }
 
     /// The same for those who were asked for.
     pub(crate) async fn assert_served(&self, asked: &BTreeMap<PlayerId, RaidsToScrap>) {
+        self.assert_fates(asked).await;
+        self.assert_books_agree().await;
+    }
+
+    /// The same but for the books.
+    pub(crate) async fn assert_fates(&self, asked: &BTreeMap<PlayerId, RaidsToScrap>) {
         assert_eq!(self.dead_letters().await, [], "dead letters");
         assert_eq!(self.stores.queue.counts().await.unwrap().unfinished(), 0, "messages are left");
         assert_eq!(self.stores.pool.count_parked(QUEUE).await.unwrap(), 0, "messages are parked");
@@ -45,7 +56,6 @@ impl World {
         }
         let with_ranks = asked.keys().filter(|id| population.fate(**id) == Fate::Ranked).count();
         assert_eq!(ranked.len(), with_ranks, "strangers are ranked");
-        self.assert_books_agree().await;
     }
 
     /// By id: everybody is ranked, dropped, queued, parked or a dead letter.

@@ -9,6 +9,7 @@ mod process;
 mod setup;
 mod stores;
 
+use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -20,6 +21,7 @@ use stint_embedded::Embedded;
 use stint_embedded::rusqlite::Connection;
 use stint_standins::WarcraftLogs;
 use stint_standins::warcraftlogs::{Books, Population};
+use stint_testkit::Driver;
 use stint_warcraftlogs::config::Settings;
 use stint_warcraftlogs::message::PlayerMessage;
 use stint_warcraftlogs::model::{PlayerId, RaidsToScrap};
@@ -130,4 +132,12 @@ impl World {
 /// A rule that never ran.
 pub(crate) fn rule(number: usize, (raid, difficulty): (u32, u32), (start_page, end_page): (u32, u32)) -> Rule {
     Rule { id: format!("{number:024x}"), raid, difficulty, start_page, end_page, last_run: None }
+}
+
+/// Longer than any story takes; a fleet that never comes to rest is found out.
+const LONGEST_STORY: Duration = Duration::from_secs(3 * 24 * 60 * 60);
+
+/// Plays a story of `world` to its end.
+pub(crate) fn play<T>(world: &World, story: impl Future<Output = T>) -> T {
+    Driver::new(&world.clock).limit(LONGEST_STORY).run(story)
 }

@@ -1,0 +1,100 @@
+//! What a simulation adds to the report: the answers to an operator's questions.
+
+use serde::Serialize;
+use stint_core::points::Points;
+use stint_simulation::control_plane::ControlUsage;
+use stint_simulation::lambda::Usage;
+use stint_simulation::poller::MappingUsage;
+use stint_simulation::prices::Bill;
+use stint_simulation::sqs::SqsUsage;
+
+/// The answers. Times are in seconds from the beginning.
+#[derive(Clone, Debug, Default, Serialize)]
+pub(crate) struct Outcome {
+    /// Whether everybody was fetched in the time that was simulated.
+    pub(crate) fits: bool,
+    /// When everybody had been fetched once.
+    pub(crate) done_after_seconds: Option<f64>,
+    /// In one sentence.
+    pub(crate) verdict: String,
+    pub(crate) capacity: Capacity,
+    pub(crate) ages: RankAges,
+    /// What is still to be done at the end.
+    pub(crate) left: Left,
+    pub(crate) keys: Vec<KeyOutcome>,
+    pub(crate) wakeups: WakeDelay,
+    pub(crate) cloud: Cloud,
+}
+
+/// How much the keys can carry, by what the run has shown.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub(crate) struct Capacity {
+    /// What a player cost on average, failed calls and readings included.
+    pub(crate) points_per_player: f64,
+    /// Players that the keys serve in a day when all their points are spent.
+    pub(crate) players_per_day: f64,
+    /// Of the population, in a day.
+    pub(crate) share_per_day: f64,
+    /// Days for everybody once.
+    pub(crate) days_for_all: f64,
+    /// Keys such as these, for everybody in the time that was simulated.
+    pub(crate) keys_needed: u64,
+}
+
+/// How old the ranks are at the end.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub(crate) struct RankAges {
+    pub(crate) median_seconds: f64,
+    pub(crate) p95_seconds: f64,
+    /// Players that were not fetched yet.
+    pub(crate) never: u64,
+}
+
+/// What is left at the end.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub(crate) struct Left {
+    pub(crate) to_queue: u64,
+    pub(crate) queued: u64,
+    pub(crate) parked: u64,
+    /// The most messages that ever waited.
+    pub(crate) most_queued: u64,
+    pub(crate) most_parked: u64,
+}
+
+/// One key.
+#[derive(Clone, Debug, Default, Serialize)]
+pub(crate) struct KeyOutcome {
+    pub(crate) key: String,
+    pub(crate) limit: Points,
+    pub(crate) windows: Vec<WindowOutcome>,
+}
+
+/// One whole window of a key, by the upstream's books.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub(crate) struct WindowOutcome {
+    pub(crate) reset_at_seconds: f64,
+    pub(crate) spent: Points,
+    pub(crate) expired: Points,
+    /// Whether messages waited from its start to its end.
+    pub(crate) backlog: bool,
+}
+
+/// How late wake-ups came after they were due.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub(crate) struct WakeDelay {
+    pub(crate) fired: u64,
+    pub(crate) median_seconds: f64,
+    pub(crate) longest_seconds: f64,
+}
+
+/// What the cloud did, and what it costs.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub(crate) struct Cloud {
+    pub(crate) rank_fetcher: Usage,
+    pub(crate) others: Usage,
+    pub(crate) mapping: MappingUsage,
+    pub(crate) sqs: SqsUsage,
+    pub(crate) control_plane: ControlUsage,
+    /// US dollars a month.
+    pub(crate) bill: Bill,
+}
