@@ -108,8 +108,8 @@ pub struct ControlUsage {
     pub refused: u64,
 }
 
-/// Throttles a worker by its reserved concurrency, and by its mapping if it steers one: at 0 it pauses the mapping, so
-/// that its pollers burn no receives.
+/// Throttles a worker by its reserved concurrency, or by its mapping, or by both: at 0 a mapping is paused, so that its
+/// pollers burn no receives.
 ///
 /// What was last set is kept in a store beside the keys, and read from there: a read of the control plane after each
 /// batch would be more than it grants.
@@ -226,6 +226,11 @@ impl Throttle for AwsThrottle {
 
     async fn resume(&self, worker: &str) -> PortResult<()> {
         self.change(worker, |record| record.paused = false).await
+    }
+
+    fn lag(&self) -> Duration {
+        let reserved = if self.reserved.is_empty() { Duration::ZERO } else { RESERVED_DELAY.1 };
+        if self.mappings.is_empty() { reserved } else { MAPPING_DELAY.1 }
     }
 }
 

@@ -1,6 +1,8 @@
 //! What people and programs see: results on stdout, everything else on stderr.
 
 use std::io::{self, IsTerminal, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use indicatif::MultiProgress;
 use serde::Serialize;
@@ -10,12 +12,14 @@ use tracing_subscriber::fmt::MakeWriter;
 #[derive(Clone)]
 pub(crate) struct Output {
     json: bool,
+    /// Whether stdout has its object already.
+    printed: Arc<AtomicBool>,
     bars: MultiProgress,
 }
 
 impl Output {
     pub(crate) fn new(json: bool) -> Output {
-        Output { json, bars: MultiProgress::new() }
+        Output { json, printed: Arc::default(), bars: MultiProgress::new() }
     }
 
     /// Whether progress bars are of use: somebody watches.
@@ -31,6 +35,7 @@ impl Output {
     /// A result: as JSON, or in words.
     pub(crate) fn result<T: Serialize>(&self, result: &T, in_words: impl FnOnce(&T) -> String) -> anyhow::Result<()> {
         let text = if self.json { serde_json::to_string_pretty(result)? + "\n" } else { in_words(result) };
+        self.printed.store(true, Ordering::SeqCst);
         self.bars.suspend(|| {
             let mut stdout = io::stdout().lock();
             match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
@@ -62,13 +67,13 @@ impl Output {
         self.json
     }
 
-    /// An error with its causes, on stderr; with `--json` as an object on stdout too.
+    /// An error with its causes, on stderr; with `--json` as an object on stdout too, unless a result is there.
     pub(crate) fn error(&self, error: &anyhow::Error) {
         let text = format!("{error:#}");
         self.bars.suspend(|| {
             // There is nowhere to report that an error could not be reported.
             let _ = writeln!(io::stderr(), "error: {text}");
-            if self.json {
+            if self.json && !self.printed.swap(true, Ordering::SeqCst) {
                 let _ = writeln!(io::stdout(), "{}", serde_json::json!({ "error": text }));
             }
         });

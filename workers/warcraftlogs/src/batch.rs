@@ -23,6 +23,8 @@ const RETRY_DELAY: Duration = Duration::from_secs(60);
 pub(crate) struct Batch {
     messages: Vec<Message>,
     now: Timestamp,
+    /// The ids of messages that were parked.
+    parked: Vec<String>,
 }
 
 struct Message {
@@ -63,7 +65,7 @@ impl Batch {
                 message
             }
         });
-        let mut batch = Batch { messages: messages.collect(), now };
+        let mut batch = Batch { messages: messages.collect(), now, parked: Vec::new() };
         batch.merge_repeats();
         batch
     }
@@ -166,9 +168,15 @@ impl Batch {
         open.map(park).collect()
     }
 
-    /// Somebody else keeps what was not fetched.
-    pub(crate) fn forget_unserved(&mut self) {
+    /// The messages of these ids are parked with what was not fetched of them.
+    pub(crate) fn set_aside(&mut self, ids: Vec<String>) {
         self.messages.iter_mut().for_each(|message| message.units.clear());
+        self.parked.extend(ids);
+    }
+
+    /// The ids of messages that were parked.
+    pub(crate) fn parked(&self) -> &[String] {
+        &self.parked
     }
 
     /// How many raids and difficulties the whole batch asks for.

@@ -68,6 +68,7 @@ pub struct Budget {
 pub struct Tally {
     calls: AtomicU64,
     parked: AtomicU64,
+    resumed: AtomicU64,
     readings: AtomicU64,
 }
 
@@ -78,6 +79,8 @@ pub enum Tallied {
     Calls,
     /// Messages parked.
     Parked,
+    /// Parked messages worked on again without a receive; what is parked anew counts again.
+    Resumed,
     /// Counters read without other work.
     Readings,
 }
@@ -96,6 +99,7 @@ impl Tally {
         match what {
             Tallied::Calls => &self.calls,
             Tallied::Parked => &self.parked,
+            Tallied::Resumed => &self.resumed,
             Tallied::Readings => &self.readings,
         }
     }
@@ -113,30 +117,32 @@ pub struct Balance {
 }
 
 impl Budget {
-    /// Reads what counters would help, un-parks what can be paid for, and sets concurrency to what the pool can
-    /// carry; at 0 it sets the wake-up for the earliest reset. Safe to run twice, by hand, or late.
+    /// Reads what counters would help, and sets concurrency to what the pool can carry; at 0 it sets the wake-up for
+    /// the earliest reset. Safe to run twice, by hand, or late.
     pub async fn rebalance(&self, call: Option<Points>) -> PortResult<Balance> {
         let call = call.unwrap_or(self.unit.saturating_mul(TYPICAL_UNITS * BATCH as u64));
         let mut balance = Balance::default();
         for _ in 0..LOOKS {
             balance.readings += self.read_counters(self.unit).await?;
-            let load = Load { unit: self.unit, call, concurrency_limit: self.concurrency_limit };
-            let plan = plan(&self.pool.keys().await?, &load);
-            if plan.affordable > 0 {
-                let room = usize::try_from(plan.affordable).unwrap_or(usize::MAX).saturating_mul(BATCH);
-                balance.unparked += self.unpark(room).await?;
-            }
-            balance.concurrency = step(plan.concurrency, self.concurrency_limit);
-            if !self.apply(&plan, balance.concurrency).await? {
+            let (unit, concurrency_limit, call_timeout) = (self.unit, self.concurrency_limit, self.api.call_timeout());
+            let load = Load { unit, call, call_timeout, concurrency_limit };
+            let plan = plan(&self.pool.keys().await?, &load, self.clock.now());
+            let current = self.throttle.read(&self.worker).await?.set;
+            balance.concurrency = step(current, &plan, self.concurrency_limit);
+            if !self.apply(&plan, current, balance.concurrency).await? {
                 break;
             }
         }
         Ok(balance)
     }
 
+    /// Leaves rebalancing to the reviver, for those who have no time for it.
+    pub(crate) async fn rebalance_soon(&self) -> PortResult<()> {
+        self.wakeups.once(REVIVE, "reviver", after(self.clock.now(), RETRY_READING)).await
+    }
+
     /// Answers whether the throttle had to be changed.
-    async fn apply(&self, plan: &Plan, concurrency: u32) -> PortResult<bool> {
-        let current = self.throttle.read(&self.worker).await?.set;
+    async fn apply(&self, plan: &Plan, current: Option<u32>, concurrency: u32) -> PortResult<bool> {
         if current == Some(concurrency) && concurrency > 0 {
             return Ok(false);
         }
@@ -155,6 +161,9 @@ impl Budget {
     }
 
     /// Reads every counter that would help somebody who needs `needed`, one after the other. Answers how many.
+    ///
+    /// Ends at the first that cannot be read, since an upstream that is down takes its time for every key. The failed
+    /// claim is left to lapse, so that meanwhile nobody asks for that key again, and the next caller for the others.
     pub async fn read_counters(&self, needed: Points) -> PortResult<u64> {
         let lease = self.api.call_timeout();
         let mut read = 0;
@@ -162,11 +171,9 @@ impl Budget {
             match self.api.read_points(&claim.key).await {
                 Ok(reading) => self.pool.observe(&claim, Some(reading)).await?,
                 Err(error) => {
-                    // The claim is left to lapse, so that nobody else asks before the lease is over.
                     tracing::warn!(key = %claim.key, %error, "cannot read the counter of key {}", claim.key);
-                    if let Some(until) = error.resting_until() {
-                        self.pool.pause(&claim.key, Some(until)).await?;
-                    }
+                    let Some(until) = error.resting_until() else { break };
+                    self.pool.pause(&claim.key, Some(until)).await?;
                     continue;
                 }
             }
@@ -176,7 +183,19 @@ impl Budget {
         Ok(read)
     }
 
-    async fn unpark(&self, room: usize) -> PortResult<u64> {
+    /// Sends as many parked messages to an empty queue as give every invocation that may run something to do; whoever
+    /// runs then goes on with the others, which costs no receive. A queue with messages of its own needs none.
+    pub(crate) async fn seed(&self, concurrency: u32) -> PortResult<u64> {
+        if concurrency == 0 || self.pool.count_parked(self.queue.name()).await? == 0 {
+            return Ok(0);
+        }
+        let counts = self.queue.counts().await?;
+        let wanted = concurrency as usize * BATCH;
+        self.unpark(wanted.saturating_sub(usize::try_from(counts.visible).unwrap_or(usize::MAX))).await
+    }
+
+    /// Sends parked messages back to their queue, at most `room`.
+    pub(crate) async fn unpark(&self, room: usize) -> PortResult<u64> {
         let mut sent = 0;
         while sent < room {
             let lent = self.pool.lend_parked(self.queue.name(), (room - sent).min(MAX_BATCH), UNPARK_LEASE).await?;

@@ -11,12 +11,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::{Either, select};
 use serde::Serialize;
+use stint_core::clock::after;
 use stint_core::ledger::{Ask, Grant, KeyState, KeyStatus, Reservation};
 use stint_core::points::Points;
-use stint_core::ports::{Delivery, Parked, PortResult, Receipt};
+use stint_core::ports::{Delivery, NewMessage, Parked, PortResult, Receipt};
 use stint_core::worker::{
-    Disposition, Event, Invocation, Outcome, QueueTrigger, Spec, Trigger, Worker, WorkerError,
+    Disposition, Event, Invocation, MessageException, Outcome, QueueTrigger, Spec, Trigger, Worker, WorkerError,
 };
 
 use crate::batch::{Batch, Group};
@@ -32,6 +34,9 @@ const TIMEOUT: Duration = Duration::from_secs(120);
 
 /// Between two looks at a pool whose points are all held by calls in flight: about the time that a call takes.
 const PATIENCE: Duration = Duration::from_millis(500);
+
+/// Between two looks at a throttle that does not hold yet.
+const LOOK_UP: Duration = Duration::from_secs(1);
 
 /// Fetches the ranks of the players of a batch.
 pub struct RankFetcher {
@@ -114,32 +119,25 @@ struct Fetch<'a> {
     players: &'a dyn Players,
     invocation: &'a Invocation,
     report: Report,
+    /// The bound of the largest call asked for.
+    typical_call: Option<Points>,
 }
 
-/// Holds, calls, settles and stores until every message of the batch has its fate, then rebalances the pool.
+/// Serves the batch, then parked messages as far as time and points go, and rebalances the pool.
 async fn fetch(
     batch: &mut Batch,
     budget: &Budget,
     players: &dyn Players,
     invocation: &Invocation,
 ) -> PortResult<Report> {
-    let mut fetch = Fetch { budget, players, invocation, report: Report::default() };
-    let mut typical_call = None;
-    while let Some(group) = batch.next_group() {
-        let ask = ask(&group, budget);
-        typical_call = typical_call.max(Some(ask.total()));
-        match budget.pool.reserve(&ask).await? {
-            Reservation::Granted(grant) => fetch.call(batch, &group, &grant).await?,
-            Reservation::Unpriceable { unit, largest } => batch.reject_unpriceable(&group, unit, largest),
-            Reservation::Refused { .. } if budget.read_counters(budget.unit).await? > 0 => {}
-            Reservation::Refused { .. } if fetch.points_are_due().await? => invocation.clock().sleep(PATIENCE).await,
-            Reservation::Refused { .. } => {
-                fetch.park(batch).await?;
-                break;
-            }
-        }
+    let mut fetch = Fetch { budget, players, invocation, report: Report::default(), typical_call: None };
+    if fetch.serve(batch).await? {
+        fetch.resume().await?;
     }
-    budget.rebalance(typical_call).await?;
+    let concurrency = fetch.rebalance().await?;
+    if concurrency == 0 {
+        fetch.linger().await?;
+    }
     Ok(fetch.report)
 }
 
@@ -149,6 +147,68 @@ fn ask(group: &Group, budget: &Budget) -> Ask {
 }
 
 impl Fetch<'_> {
+    /// Holds, calls, settles and stores until every message of the batch has its fate. Answers whether there were
+    /// points for all; what there were none for is parked.
+    async fn serve(&mut self, batch: &mut Batch) -> PortResult<bool> {
+        while let Some(group) = batch.next_group() {
+            let ask = ask(&group, self.budget);
+            self.typical_call = self.typical_call.max(Some(ask.total()));
+            match self.budget.pool.reserve(&ask).await? {
+                Reservation::Granted(grant) => self.call(batch, &group, &grant).await?,
+                Reservation::Unpriceable { unit, largest } => batch.reject_unpriceable(&group, unit, largest),
+                Reservation::Refused { .. } if self.budget.read_counters(self.budget.unit).await? > 0 => {}
+                Reservation::Refused { .. } if self.points_are_due().await? => {
+                    self.invocation.clock().sleep(PATIENCE).await;
+                }
+                Reservation::Refused { .. } => {
+                    self.park(batch).await?;
+                    return Ok(false);
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    /// Goes on with parked messages: straight from the store they cost no second receive. Whatever fails goes back to
+    /// the queue, which counts its failures.
+    async fn resume(&mut self) -> PortResult<()> {
+        let queue = self.budget.queue.name();
+        while self.has_time_for_a_call() {
+            let lent = self.budget.pool.lend_parked(queue, BATCH, self.invocation.remaining()).await?;
+            if lent.is_empty() {
+                return Ok(());
+            }
+            self.budget.tally.count(Tallied::Resumed, lent.len());
+            let mut batch = Batch::read(lent.iter().map(as_delivery).collect(), self.invocation.now());
+            let before = self.report.parked;
+            let paid = self.serve(&mut batch).await?;
+            let parked_anew = batch.parked().to_vec();
+            let failed: Vec<NewMessage> = batch.exceptions().iter().filter_map(|failed| again(failed, &lent)).collect();
+            self.budget.queue.send(&failed).await?;
+            // What was parked anew in this very instant looks like what was lent.
+            let served: Vec<Parked> = lent.into_iter().filter(|parked| !parked_anew.contains(&parked.id)).collect();
+            self.budget.pool.forget_parked(&served).await?;
+            if !paid || self.report.parked > before {
+                return Ok(());
+            }
+        }
+        // Out of time: somebody else goes on.
+        self.budget.unpark(BATCH).await.map(drop)
+    }
+
+    /// Keeps its place while a throttle at 0 does not hold yet, so that nothing is received in vain, and ends early
+    /// when points are back.
+    async fn linger(&self) -> PortResult<()> {
+        let until = after(self.invocation.now(), self.budget.throttle.lag());
+        while self.invocation.now() < until && self.invocation.has_time_for(LOOK_UP) {
+            self.invocation.clock().sleep(LOOK_UP).await;
+            if self.budget.throttle.read(&self.budget.worker).await?.set != Some(0) {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
     /// One call for what was granted. Settles whatever came of it, and stores before the batch forgets.
     async fn call(&mut self, batch: &mut Batch, group: &Group, grant: &Grant) -> PortResult<()> {
         let asked: Vec<RanksOf> = group.paid(&grant.taken);
@@ -174,6 +234,17 @@ impl Fetch<'_> {
         Ok(())
     }
 
+    /// Rebalances in the time that is left. What was fetched is stored by now: the batch must not fail because the
+    /// upstream takes long over a counter. Answers the concurrency that holds now.
+    async fn rebalance(&self) -> PortResult<u32> {
+        let time = self.invocation.remaining().saturating_sub(PATIENCE);
+        let rebalance = Box::pin(self.budget.rebalance(self.typical_call));
+        match select(rebalance, self.invocation.clock().sleep(time)).await {
+            Either::Left((balance, _)) => Ok(balance?.concurrency),
+            Either::Right(_) => self.budget.rebalance_soon().await.map(|()| u32::MAX),
+        }
+    }
+
     fn has_time_for_a_call(&self) -> bool {
         self.invocation.has_time_for(self.budget.api.call_timeout() + PATIENCE)
     }
@@ -194,9 +265,30 @@ impl Fetch<'_> {
         self.budget.pool.park(&parked).await?;
         self.report.parked += parked.len();
         self.budget.tally.count(Tallied::Parked, parked.len());
-        batch.forget_unserved();
+        batch.set_aside(parked.into_iter().map(|parked| parked.id).collect());
         Ok(())
     }
+}
+
+/// A parked message as it was received before it was parked.
+fn as_delivery(parked: &Parked) -> Delivery {
+    Delivery {
+        message_id: parked.id.clone(),
+        receipt: Receipt(String::new()),
+        body: parked.body.clone(),
+        receive_count: 1,
+        sent_at: parked.parked_at,
+    }
+}
+
+/// A parked message that failed, for its queue.
+fn again(failed: &MessageException, lent: &[Parked]) -> Option<NewMessage> {
+    let parked = lent.iter().find(|parked| parked.id == failed.message_id)?;
+    let delay = match failed.disposition {
+        Disposition::Retry { delay, .. } => delay,
+        Disposition::Reject { .. } => Duration::ZERO,
+    };
+    Some(NewMessage { body: parked.body.clone(), delay })
 }
 
 /// Why a message that no key can pay for is among the dead letters.

@@ -1,5 +1,7 @@
 //! The throttle port: how many invocations of a worker may run at once.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use serde::Serialize;
 
@@ -24,6 +26,12 @@ pub trait Throttle: Send + Sync {
 
     /// Ends an operator's pause; the concurrency is what `set` last said. Without a pause, does nothing.
     async fn resume(&self, worker: &str) -> PortResult<()>;
+
+    /// For how long after a `set` messages may still be received by the old value. Whoever sets 0 keeps its
+    /// invocation that long, so that its place takes no message in vain. A host of this machine obeys at once.
+    fn lag(&self) -> Duration {
+        Duration::ZERO
+    }
 }
 
 /// What a throttle says of a worker.

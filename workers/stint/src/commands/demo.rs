@@ -88,8 +88,8 @@ async fn play(stage: &Stage, context: &Context) -> anyhow::Result<Report> {
     let tally = &stage.fleet.budget.tally;
     let waiting = counts.unfinished() + counts.dead;
     let parked = tally.total(Tallied::Parked);
-    // A parked message was acknowledged too, but its player was not served by that receive.
-    let succeeded = totals.succeeded.saturating_sub(parked);
+    // A parked message was acknowledged too, but its player was served later, straight from where it was parked.
+    let succeeded = (totals.succeeded + tally.total(Tallied::Resumed)).saturating_sub(parked);
     Ok(Report {
         players: Players {
             discovered: discovered.len() as u64,

@@ -88,11 +88,25 @@ fn summary(worker: &str, outcome: Outcome) -> Summary {
 fn in_words(summary: &Summary) -> String {
     let mut text = format!("{} is done\n", summary.worker);
     for (name, value) in summary.report.as_object().into_iter().flatten().filter(|(_, value)| !value.is_null()) {
-        let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        text.push_str(&format!("  {name}: {value}\n"));
+        match value.as_array() {
+            Some(entries) => entries.iter().for_each(|entry| text.push_str(&format!("  {name}: {}\n", plain(entry)))),
+            None => text.push_str(&format!("  {name}: {}\n", plain(value))),
+        }
     }
     for failure in &summary.failures {
         text.push_str(&format!("  {} {}: {}\n", failure.message, failure.fate, failure.reason));
     }
     text
+}
+
+/// A value without JSON's punctuation: `region EU, players 280`.
+fn plain(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Object(fields) => {
+            let fields = fields.iter().map(|(name, value)| format!("{name} {}", plain(value)));
+            fields.collect::<Vec<_>>().join(", ")
+        }
+        other => other.to_string(),
+    }
 }

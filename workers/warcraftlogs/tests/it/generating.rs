@@ -1,0 +1,82 @@
+//! From players to databases in a git repository.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+use stint_core::clock::{Clock, after};
+use stint_core::worker::{Event, Invocation, Stop, Worker};
+use stint_warcraftlogs::db_generator::DbGenerator;
+use stint_warcraftlogs::lua::{Found, database_path, lookup};
+use stint_warcraftlogs::publish::{Git, GitSettings, Publisher, create_repository};
+
+use crate::world::{Setup, World, play};
+
+/// A world whose players are all served.
+fn served(players: u32) -> World {
+    let world = Setup::new(31, players).odd_players().build();
+    play(&world, async {
+        world.queue_everybody().await;
+        world.start().run_until_idle().await;
+        world.assert_all_served().await;
+    });
+    world
+}
+
+/// Runs the generator once. Publishing blocks, so it needs a runtime.
+fn generate(world: &World, folder: &std::path::Path, repository: Option<&std::path::Path>) -> Value {
+    let publisher = repository.map(|repository| {
+        let settings = GitSettings::new(repository.to_str().unwrap(), folder.join("state"));
+        Arc::new(Git::new(settings)) as Arc<dyn Publisher>
+    });
+    let generator = DbGenerator::new(world.stores.players.clone(), publisher, folder.join("databases"));
+    let clock: Arc<dyn Clock> = Arc::new(world.clock.clone());
+    let deadline = after(clock.now(), Duration::from_secs(900));
+    let invocation = Invocation::new(clock.clone(), deadline, Stop::default());
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(generator.run(Event::Tick { due: clock.now() }, &invocation)).unwrap().report
+}
+
+#[test]
+fn every_ranked_player_reads_back_from_the_databases() {
+    let world = served(200);
+    let folder = tempfile::tempdir().unwrap();
+    let report = generate(&world, folder.path(), None);
+    assert!(report["published"].as_str().unwrap().starts_with("files in "), "{report}");
+    let databases = folder.path().join("databases");
+    let ranked = futures::executor::block_on(world.ranked());
+    assert!(ranked.len() > 150);
+    for player in ranked.values() {
+        assert!(database_path(&databases, &player.region).is_file());
+        let found = lookup(&databases, &player.region, &player.server.name, &player.name).unwrap();
+        assert_eq!(found, Found::expected(player), "{} of {}", player.name, player.server.name);
+    }
+    let counted = report["regions"].as_array().unwrap().iter().map(|region| region["players"].as_u64().unwrap());
+    assert_eq!(counted.sum::<u64>(), ranked.len() as u64);
+}
+
+#[test]
+fn unchanged_players_give_no_new_commit() {
+    let world = served(60);
+    let folder = tempfile::tempdir().unwrap();
+    let repository = folder.path().join("databases.git");
+    create_repository(&repository).unwrap();
+    let published = |world: &World| {
+        let report = generate(world, folder.path(), Some(&repository));
+        report["published"].as_str().unwrap().to_owned()
+    };
+    assert!(published(&world).starts_with("commit "));
+    assert_eq!(published(&world), "nothing changed");
+    // The same ranks once more on the same day, and nothing new on the next one.
+    play(&world, async {
+        world.queue_everybody().await;
+        world.start().run_until_idle().await;
+    });
+    assert_eq!(published(&world), "nothing changed");
+    play(&world, world.pass(24 * 3600));
+    assert_eq!(published(&world), "nothing changed");
+    let mut renamed = futures::executor::block_on(world.ranked()).into_values().next().unwrap();
+    renamed.name = "Renamed".into();
+    futures::executor::block_on(world.stores.players.upsert(&[renamed])).unwrap();
+    assert!(published(&world).starts_with("commit "));
+}

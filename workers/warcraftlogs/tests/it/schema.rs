@@ -1,0 +1,127 @@
+//! Every document that the fleet can send, against the published schema and against our part of it.
+
+use apollo_compiler::schema::ExtendedType;
+use apollo_compiler::validation::Valid;
+use apollo_compiler::{ExecutableDocument, Schema};
+use proptest::prelude::{Just, Strategy, any, prop_oneof};
+use proptest::proptest;
+use stint_warcraftlogs::client::{
+    RanksOf, is_report_code, list_reports, ranks_document, read_points, reports_document,
+};
+
+/// The part of the schema that is checked in.
+const OURS: &str = include_str!("../../graphql/schema.graphql");
+
+/// The fixed documents.
+const QUERIES: &str = include_str!("../../graphql/queries.graphql");
+
+/// Where the published schema is on the machines that have it.
+const PUBLISHED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data/wcl/schema.graphql");
+
+fn ours() -> Valid<Schema> {
+    Schema::parse_and_validate(OURS, "graphql/schema.graphql").unwrap()
+}
+
+/// `None`, said aloud, where the file is not.
+#[expect(clippy::print_stderr, reason = "whoever reads a test's output learns what it could not do")]
+fn published() -> Option<Valid<Schema>> {
+    let Ok(text) = std::fs::read_to_string(PUBLISHED) else {
+        eprintln!("skipped: there is no {PUBLISHED}");
+        return None;
+    };
+    Some(Schema::parse_and_validate(text, PUBLISHED).unwrap())
+}
+
+fn schemas() -> Vec<Valid<Schema>> {
+    std::iter::once(ours()).chain(published()).collect()
+}
+
+fn check(schemas: &[Valid<Schema>], document: &str) {
+    for schema in schemas {
+        if let Err(error) = ExecutableDocument::parse_and_validate(schema, document, "document.graphql") {
+            panic!("{}\n{document}", error.errors);
+        }
+    }
+}
+
+#[test]
+fn what_the_fleet_asks_of_points_and_reports_is_valid() {
+    let schemas = schemas();
+    check(&schemas, &read_points());
+    check(&schemas, &list_reports(26, 1_669_438_300_480, 1_669_524_700_480, 20, 1));
+    check(&schemas, &list_reports(29, 0, 0, 100, 400));
+    for count in [1, 2, 20] {
+        let codes: Vec<String> = (0..count).map(|number| format!("aB{number}xYz01")).collect();
+        check(&schemas, &reports_document(&codes));
+    }
+    check(&schemas, QUERIES);
+}
+
+#[test]
+fn whatever_ranks_the_fleet_asks_for_the_document_is_valid() {
+    let schemas = schemas();
+    let unit = (1..10_000_u32, prop_oneof![Just(1_u32), 3..=5_u32, Just(10)]);
+    let units = proptest::collection::btree_set(unit, 1..12);
+    let batch = proptest::collection::btree_map(1..=i32::MAX as u64, units, 1..=5);
+    let metric = prop_oneof![Just(None), Just(Some("dps")), Just(Some("hps")), Just(Some("default"))];
+    proptest!(|(batch in batch.prop_filter("a batch", |batch| !batch.is_empty()), metric in metric)| {
+        let batch = batch.into_iter().map(|(id, units)| RanksOf { id, units: units.into_iter().collect() });
+        check(&schemas, &ranks_document(&batch.collect::<Vec<_>>(), metric));
+    });
+}
+
+#[test]
+fn whatever_passes_for_a_report_code_cannot_break_a_document() {
+    let schemas = schemas();
+    let code = prop_oneof!["[0-9A-Za-z]{1,20}", any::<String>(), r#"[a-z"\\}{]{1,6}"#];
+    proptest!(|(codes in proptest::collection::vec(code, 1..5))| {
+        let codes: Vec<String> = codes.into_iter().filter(|code| is_report_code(code)).collect();
+        if !codes.is_empty() {
+            check(&schemas, &reports_document(&codes));
+        }
+    });
+}
+
+#[test]
+fn a_wrong_document_would_be_found() {
+    let schema = ours();
+    for wrong in ["query { characterData { character(id: 1) { zoneRanking } } }", "query { rateLimitData }"] {
+        assert!(ExecutableDocument::parse_and_validate(&schema, wrong, "wrong.graphql").is_err(), "{wrong}");
+    }
+}
+
+#[test]
+fn our_part_of_the_schema_is_a_part_of_the_published_one() {
+    let (ours, Some(published)) = (ours(), published()) else { return };
+    let types = ours.types.iter().filter(|(_, definition)| !definition.is_built_in());
+    for (name, definition) in types {
+        let theirs = published.types.get(name).unwrap_or_else(|| panic!("there is no type {name}"));
+        match (definition, theirs) {
+            (ExtendedType::Object(_), ExtendedType::Object(_)) => check_fields(definition, theirs),
+            (ExtendedType::Enum(ours), ExtendedType::Enum(theirs)) => {
+                for value in ours.values.keys() {
+                    assert!(theirs.values.contains_key(value), "{name} has no value {value}");
+                }
+            }
+            (ExtendedType::Scalar(_), ExtendedType::Scalar(_)) => {}
+            _ => panic!("{name} is another kind of type"),
+        }
+    }
+}
+
+fn check_fields(ours: &ExtendedType, theirs: &ExtendedType) {
+    let (ExtendedType::Object(ours), ExtendedType::Object(theirs)) = (ours, theirs) else { return };
+    for (field, definition) in &ours.fields {
+        let place = format!("{}.{field}", ours.name);
+        let published = theirs.fields.get(field).unwrap_or_else(|| panic!("there is no {place}"));
+        assert_eq!(definition.ty, published.ty, "the type of {place}");
+        for argument in &definition.arguments {
+            let known = published.argument_by_name(&argument.name);
+            let known = known.unwrap_or_else(|| panic!("{place} has no argument {}", argument.name));
+            assert_eq!(argument.ty, known.ty, "the type of the argument {} of {place}", argument.name);
+        }
+        for argument in published.arguments.iter().filter(|argument| argument.is_required()) {
+            assert!(definition.argument_by_name(&argument.name).is_some(), "{place} needs {}", argument.name);
+        }
+    }
+}

@@ -133,8 +133,8 @@ fn budget(keys: &[KeyOutcome], books: &Books) -> Budget {
 fn queue(stage: &Stage) -> Queue {
     let (sqs, mapping) = (stage.queue.usage(), stage.mapping.usage());
     let parked = stage.budget.tally.total(Tallied::Parked);
-    // A parked message was deleted too, but its player was not served by that receive.
-    let succeeded = mapping.done.saturating_sub(parked);
+    // A parked message was deleted too, but its player was served later, straight from where it was parked.
+    let succeeded = (mapping.done + stage.budget.tally.total(Tallied::Resumed)).saturating_sub(parked);
     Queue {
         received: sqs.received,
         succeeded,

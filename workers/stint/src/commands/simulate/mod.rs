@@ -93,7 +93,11 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
     };
     let begun = context.clock.now();
     let bar = progress(context, plan.hours);
-    let (mut report, _seen) = simulate(&plan, context.settings()?, &|passed| bar.set_position(passed.as_secs()))?;
+    let (settings, tell) = (context.settings()?, |passed: Duration| bar.set_position(passed.as_secs()));
+    // What workers log of virtual time is nobody's log.
+    let silent = tracing::subscriber::NoSubscriber::default();
+    let simulated = tracing::subscriber::with_default(silent, || simulate(&plan, settings, &tell));
+    let (mut report, _seen) = simulated?;
     bar.finish_and_clear();
     report.wall_seconds = between(begun, context.clock.now()).as_secs_f64();
     context.output.result(&report, words::in_words)

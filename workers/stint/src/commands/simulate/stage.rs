@@ -215,6 +215,8 @@ fn controls(settings: &Settings) -> (Arc<Reserved>, Arc<MappingControl>) {
     (Reserved::new(Some(limit)), control)
 }
 
+/// The ledger's fleet steers its mapping and leaves reserved concurrency as deployed: lowered below what the mapping
+/// pulls, it would only make receives burn. The source document lowers reserved concurrency.
 fn throttle(
     settings: &Settings,
     seed: u64,
@@ -223,9 +225,13 @@ fn throttle(
     control: &Arc<MappingControl>,
 ) -> AwsThrottle {
     let worker = settings.lambda_to_revive.clone();
-    let steered = settings.budget_strategy == BudgetStrategy::Ledger;
-    let mappings = if steered { BTreeMap::from([(worker.clone(), control.clone())]) } else { BTreeMap::new() };
-    AwsThrottle::new(clock.clone(), seed, BTreeMap::from([(worker, reserved.clone())]), mappings)
+    let (mut all_reserved, mut mappings) = (BTreeMap::new(), BTreeMap::new());
+    if settings.budget_strategy == BudgetStrategy::Ledger {
+        mappings.insert(worker, control.clone());
+    } else {
+        all_reserved.insert(worker, reserved.clone());
+    }
+    AwsThrottle::new(clock.clone(), seed, all_reserved, mappings)
 }
 
 fn api(

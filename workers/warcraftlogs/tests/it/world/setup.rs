@@ -51,7 +51,7 @@ impl Setup {
             wcl_token_url: "http://standin/oauth/token".parse().unwrap(),
             wcl_site_url: "http://standin/".parse().unwrap(),
             wcl_call_timeout_seconds: 2,
-            wcl_visibility_seconds: 30,
+            wcl_visibility_seconds: 720,
             wcl_page_interval_ms: 0,
             wcl_metric: None,
             discovery_source: DiscoverySource::Pages,

@@ -1,0 +1,75 @@
+//! Players that were discovered and not yet queued.
+
+use stint_warcraftlogs::model::{PlayerId, RaidsToScrap};
+use stint_warcraftlogs::store::{Discovered, Discovers};
+
+use super::StoreWorld;
+
+fn seen(id: PlayerId, units: &[(u32, u32)]) -> Discovered {
+    Discovered { id, raids_to_scrap: units.iter().copied().collect() }
+}
+
+async fn all(discovers: &dyn Discovers) -> Vec<Discovered> {
+    let page = discovers.page(None, 1_000).await.unwrap();
+    assert!(page.damaged.is_empty() && page.next.is_none());
+    page.documents
+}
+
+pub(crate) async fn what_was_seen_is_merged(world: &impl StoreWorld) {
+    let discovers = world.discovers();
+    discovers.merge(&[seen(7, &[(26, 3)]), seen(5, &[(28, 5)]), seen(7, &[(28, 4)])]).await.unwrap();
+    discovers.merge(&[seen(7, &[(26, 5)])]).await.unwrap();
+    assert_eq!(all(&*discovers).await, [seen(5, &[(28, 5)]), seen(7, &[(26, 3), (26, 5), (28, 4)])]);
+    assert_eq!(discovers.count().await.unwrap(), 2);
+}
+
+pub(crate) async fn the_same_twice_changes_nothing(world: &impl StoreWorld) {
+    let discovers = world.discovers();
+    let players = [seen(5, &[(28, 5)]), seen(7, &[(26, 3), (26, 5)])];
+    discovers.merge(&players).await.unwrap();
+    discovers.merge(&players).await.unwrap();
+    assert_eq!(all(&*discovers).await, players);
+    // Also for whoever compares: what was read before is still unchanged.
+    discovers.delete_unchanged(&players).await.unwrap();
+    assert_eq!(discovers.count().await.unwrap(), 0);
+}
+
+pub(crate) async fn pages_show_everybody_once_in_order(world: &impl StoreWorld) {
+    let discovers = world.discovers();
+    let ids: Vec<PlayerId> = (1..=10).map(|number| number * 211_111_111).collect();
+    let players: Vec<Discovered> = ids.iter().rev().map(|id| seen(*id, &[(26, 3)])).collect();
+    discovers.merge(&players).await.unwrap();
+    for size in [1, 3, 5, 10, 11] {
+        let (mut shown, mut after) = (Vec::new(), None);
+        loop {
+            let page = discovers.page(after, size).await.unwrap();
+            assert!(page.documents.len() <= size);
+            shown.extend(page.documents.into_iter().map(|player| player.id));
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+        }
+        assert_eq!(shown, ids, "pages of {size}");
+    }
+}
+
+pub(crate) async fn only_what_still_says_the_same_is_deleted(world: &impl StoreWorld) {
+    let discovers = world.discovers();
+    discovers.merge(&[seen(1, &[(26, 3)]), seen(2, &[(26, 3)]), seen(3, &[(26, 3)])]).await.unwrap();
+    let sent = all(&*discovers).await;
+    discovers.merge(&[seen(2, &[(26, 4)]), seen(4, &[(26, 3)])]).await.unwrap();
+    discovers.delete_unchanged(&sent).await.unwrap();
+    assert_eq!(all(&*discovers).await, [seen(2, &[(26, 3), (26, 4)]), seen(4, &[(26, 3)])]);
+    discovers.delete_unchanged(&sent).await.unwrap();
+    assert_eq!(discovers.count().await.unwrap(), 2);
+}
+
+pub(crate) async fn nothing_to_merge_or_delete_is_no_error(world: &impl StoreWorld) {
+    let discovers = world.discovers();
+    discovers.merge(&[]).await.unwrap();
+    discovers.delete_unchanged(&[]).await.unwrap();
+    let unknown = Discovered { id: 9, raids_to_scrap: RaidsToScrap::one(26, 3) };
+    discovers.delete_unchanged(&[unknown]).await.unwrap();
+    assert_eq!(all(&*discovers).await, []);
+}
