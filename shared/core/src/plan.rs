@@ -72,7 +72,7 @@ pub fn step(current: Option<u32>, plan: &Plan, limit: u32) -> u32 {
     let wanted = if planned <= 4 || planned >= limit { planned.min(limit) } else { 1 << planned.ilog2() };
     match current {
         Some(current) if plan.more_is_due && plan.affordable <= 1 && (current == 0 || wanted == 0) => current.min(limit),
-        Some(current) if current > 0 && wanted > 0 && wanted < current * 2 && wanted * 2 > current => current.min(limit),
+        Some(current) if planned > 0 && planned < current * 2 && planned * 2 > current => current.min(limit),
         _ => wanted,
     }
 }
@@ -141,7 +141,7 @@ mod tests {
     #[test]
     fn what_holds_stays_until_it_is_off_by_half() {
         let from_8 = |concurrency| step(Some(8), &planned(concurrency), 50);
-        assert_eq!([15, 16, 9, 7, 5, 4, 1, 0].map(from_8), [8, 16, 8, 4, 4, 4, 1, 0]);
+        assert_eq!([15, 16, 9, 7, 5, 4, 1, 0].map(from_8), [8, 16, 8, 8, 8, 4, 1, 0]);
         assert_eq!([0, 1, 2].map(|concurrency| step(Some(1), &planned(concurrency), 50)), [0, 1, 2]);
         assert_eq!(step(Some(0), &planned(3), 50), 3);
         assert_eq!(step(Some(50), &planned(50), 20), 20, "a lower limit holds at once");

@@ -23,7 +23,8 @@ use crate::client::Api;
 /// The wake-up that the reviver waits for.
 pub const REVIVE: &str = "revive-rank-fetcher";
 
-/// A message of average size asks for this many raids and difficulties; used until a batch shows its real size.
+/// A message of average size asks for this many raids and difficulties. The same for every plan: plans by the batch
+/// at hand would differ from call to call, and each would write the throttle.
 const TYPICAL_UNITS: u64 = 3;
 
 /// Messages to a rank-fetcher batch.
@@ -119,8 +120,8 @@ pub struct Balance {
 impl Budget {
     /// Reads what counters would help, and sets concurrency to what the pool can carry; at 0 it sets the wake-up for
     /// the earliest reset. Safe to run twice, by hand, or late.
-    pub async fn rebalance(&self, call: Option<Points>) -> PortResult<Balance> {
-        let call = call.unwrap_or(self.unit.saturating_mul(TYPICAL_UNITS * BATCH as u64));
+    pub async fn rebalance(&self) -> PortResult<Balance> {
+        let call = self.unit.saturating_mul(TYPICAL_UNITS * BATCH as u64);
         let mut balance = Balance::default();
         for _ in 0..LOOKS {
             balance.readings += self.read_counters(self.unit).await?;

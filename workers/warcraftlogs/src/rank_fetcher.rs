@@ -119,8 +119,6 @@ struct Fetch<'a> {
     players: &'a dyn Players,
     invocation: &'a Invocation,
     report: Report,
-    /// The bound of the largest call asked for.
-    typical_call: Option<Points>,
 }
 
 /// Serves the batch, then parked messages as far as time and points go, and rebalances the pool.
@@ -130,7 +128,7 @@ async fn fetch(
     players: &dyn Players,
     invocation: &Invocation,
 ) -> PortResult<Report> {
-    let mut fetch = Fetch { budget, players, invocation, report: Report::default(), typical_call: None };
+    let mut fetch = Fetch { budget, players, invocation, report: Report::default() };
     if fetch.serve(batch).await? {
         fetch.resume().await?;
     }
@@ -152,7 +150,6 @@ impl Fetch<'_> {
     async fn serve(&mut self, batch: &mut Batch) -> PortResult<bool> {
         while let Some(group) = batch.next_group() {
             let ask = ask(&group, self.budget);
-            self.typical_call = self.typical_call.max(Some(ask.total()));
             match self.budget.pool.reserve(&ask).await? {
                 Reservation::Granted(grant) => self.call(batch, &group, &grant).await?,
                 Reservation::Unpriceable { unit, largest } => batch.reject_unpriceable(&group, unit, largest),
@@ -238,7 +235,7 @@ impl Fetch<'_> {
     /// upstream takes long over a counter. Answers the concurrency that holds now.
     async fn rebalance(&self) -> PortResult<u32> {
         let time = self.invocation.remaining().saturating_sub(PATIENCE);
-        let rebalance = Box::pin(self.budget.rebalance(self.typical_call));
+        let rebalance = Box::pin(self.budget.rebalance());
         match select(rebalance, self.invocation.clock().sleep(time)).await {
             Either::Left((balance, _)) => Ok(balance?.concurrency),
             Either::Right(_) => self.budget.rebalance_soon().await.map(|()| u32::MAX),

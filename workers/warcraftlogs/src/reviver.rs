@@ -53,7 +53,7 @@ async fn revive(budget: &Budget, strategy: BudgetStrategy) -> Result<Balance, Wo
         budget.throttle.set(&budget.worker, budget.concurrency_limit).await?;
         return Ok(Balance { concurrency: budget.concurrency_limit, ..Balance::default() });
     }
-    let balance = budget.rebalance(None).await?;
+    let balance = budget.rebalance().await?;
     let unparked = budget.seed(balance.concurrency).await?;
     Ok(Balance { unparked, ..balance })
 }

@@ -87,6 +87,12 @@ impl WarcraftLogs {
         &self.options
     }
 
+    /// How long the answer to request number `request` (from 0) takes, whatever it asks: so that who hands requests to
+    /// another thread knows at once until when it may work on them.
+    pub fn latency_of(options: &Options, request: u64) -> Duration {
+        Luck::drawn(options, request).latency
+    }
+
     /// Everything counted so far.
     pub fn books(&self) -> Books {
         let windows = || self.accounts.iter().flat_map(Account::windows);

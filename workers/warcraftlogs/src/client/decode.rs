@@ -7,8 +7,9 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::document::{RanksOf, character_alias, read_character, read_points, unit_alias};
-use super::rankings;
+use super::character::Character;
+use super::document::{RanksOf, character_alias, read_points, unit_alias};
+use super::rankings::Rankings;
 use crate::model::{Player, RaidRanks, Server};
 use crate::store::DropReason;
 
@@ -129,43 +130,37 @@ fn fate(
 }
 
 fn character(asked: &RanksOf, raw: &str, now: Timestamp) -> Result<Fate, serde_json::Error> {
-    let Some(fields) = serde_json::from_str::<Option<read_character::CharacterFields>>(raw)? else {
+    let Some(mut character) = serde_json::from_str::<Option<Character>>(raw)? else {
         return Ok(Fate::Dropped(DropReason::Unknown));
     };
-    let units: BTreeMap<Cow<'_, str>, &RawValue> = serde_json::from_str(raw)?;
     let mut raids: BTreeMap<_, BTreeMap<_, RaidRanks>> = BTreeMap::new();
     for unit in &asked.units {
-        let alias = unit_alias(*unit);
-        let raw = units.get(alias.as_str()).map_or("null", |raw| raw.get());
-        match rankings::read(raw)? {
-            rankings::Rankings::Ranks(ranks) => {
+        match character.take(*unit) {
+            Rankings::Ranks(ranks) => {
                 raids.entry(unit.0).or_default().insert(unit.1, ranks);
             }
-            rankings::Rankings::Hidden => return Ok(Fate::Dropped(DropReason::Hidden)),
-            rankings::Rankings::Refused(message) => {
+            Rankings::Hidden => return Ok(Fate::Dropped(DropReason::Hidden)),
+            Rankings::Refused(message) => {
                 return Ok(Fate::Rejected(format!("raid {} in difficulty {}: {message}", unit.0, unit.1)));
             }
-            rankings::Rankings::Absent => return Ok(Fate::Failed(format!("the answer has no {alias}"))),
+            Rankings::Absent => return Ok(Fate::Failed(format!("the answer has no {}", unit_alias(*unit)))),
         }
     }
-    Ok(player(fields, raids, now))
+    Ok(player(character, raids, now))
 }
 
-fn player(
-    fields: read_character::CharacterFields,
-    raids: BTreeMap<u32, BTreeMap<u32, RaidRanks>>,
-    now: Timestamp,
-) -> Fate {
-    let (Ok(id), Ok(class_id)) = (u64::try_from(fields.canonical_id), u32::try_from(fields.class_id)) else {
-        return Fate::Failed(format!("canonicalID {} or classID {} is negative", fields.canonical_id, fields.class_id));
+fn player(character: Character, raids: BTreeMap<u32, BTreeMap<u32, RaidRanks>>, now: Timestamp) -> Fate {
+    let (Ok(id), Ok(class_id)) = (u64::try_from(character.canonical_id), u32::try_from(character.class_id)) else {
+        let Character { canonical_id, class_id, .. } = character;
+        return Fate::Failed(format!("canonicalID {canonical_id} or classID {class_id} is negative"));
     };
     let server = Server {
-        name: fields.server.name,
-        slug: fields.server.slug,
-        normalized_name: fields.server.normalized_name,
+        name: character.server.name,
+        slug: character.server.slug,
+        normalized_name: character.server.normalized_name,
     };
-    let region = fields.server.region.compact_name;
-    Fate::Ranked(Box::new(Player { id, name: fields.name, class_id, region, server, updated_at: now, raids }))
+    let region = character.server.region.compact_name;
+    Fate::Ranked(Box::new(Player { id, name: character.name, class_id, region, server, updated_at: now, raids }))
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! The API of Warcraft Logs, as this fleet uses it.
 
+mod character;
 mod decode;
 mod document;
 mod error;

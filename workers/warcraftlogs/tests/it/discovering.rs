@@ -8,7 +8,7 @@ use stint_core::clock::{Clock, after};
 use stint_core::worker::Event;
 use stint_standins::warcraftlogs::{BanForm, Rate};
 
-use crate::world::{Fault, Life, Process, Request, Setup, World, rule, play};
+use crate::world::{Fault, Life, Process, Request, Setup, World, play, rule};
 
 /// The one ranking of these worlds.
 const RANKING: (u32, u32) = (26, 4);

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use stint_standins::warcraftlogs::{Fate, Shares};
 use stint_warcraftlogs::config::DiscoverySource;
 
-use crate::world::{Fault, Request, Setup, World, rule, play};
+use crate::world::{Fault, Request, Setup, World, play, rule};
 
 const RANKING: (u32, u32) = (26, 4);
 

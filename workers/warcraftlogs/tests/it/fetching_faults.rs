@@ -100,14 +100,15 @@ fn an_upstream_that_is_always_in_a_hurry_costs_no_message_its_receives() {
         world.queue_everybody().await;
         world.network.break_down(Request::Ranks, Fault::RefusedFor(30));
         let fleet = world.start();
-        fleet.run_while(async {
-            world.pass(900).await;
-            world.network.mend();
-            while world.ranked().await.is_empty() || world.stores.queue.counts().await.unwrap().unfinished() > 0 {
-                world.pass(1).await;
-            }
-        })
-        .await;
+        fleet
+            .run_while(async {
+                world.pass(900).await;
+                world.network.mend();
+                while world.ranked().await.is_empty() || world.stores.queue.counts().await.unwrap().unfinished() > 0 {
+                    world.pass(1).await;
+                }
+            })
+            .await;
         let sent = world.network.sent(Request::Ranks);
         assert!(sent < 100, "{sent} requests");
         assert_eq!(world.dead_letters().await, []);

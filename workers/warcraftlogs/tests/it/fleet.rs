@@ -54,7 +54,16 @@ fn the_keys_run_dry_and_come_back() {
         world.assert_all_served().await;
         timeline
     });
-    insta::assert_snapshot!(timeline, @"");
+    insta::assert_snapshot!(timeline, @"
+      0.3 s  throttle 1: 50 queued, 0 parked; key-1 0/200, key-2 0/100
+      1.5 s  throttle 0: 35 queued, 5 parked; key-1 196/200, key-2 97/100; reviver at 31.1 s
+     31.3 s  throttle 1: 5 queued, 27 parked; key-1 196/200, key-2 0/100
+     32.2 s  throttle 0: 0 queued, 23 parked; key-1 196/200, key-2 98/100; reviver at 61.1 s
+     61.3 s  throttle 1: 5 queued, 18 parked; key-1 0/200, key-2 98/100
+     62.2 s  throttle 0: 0 queued, 5 parked; key-1 197/200, key-2 98/100; reviver at 91.1 s
+     91.3 s  throttle 1: 5 queued, 0 parked; key-1 197/200, key-2 0/100
+     91.4 s  throttle 1: 0 queued, 0 parked; key-1 197/200, key-2 0/100
+    ");
 }
 
 /// Runs the fleet until it is idle, and tells it as an operator would: a line each time the throttle changes.

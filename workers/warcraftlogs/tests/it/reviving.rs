@@ -9,7 +9,7 @@ use stint_core::worker::Event;
 use stint_warcraftlogs::budget::REVIVE;
 use stint_warcraftlogs::message::QUEUE;
 
-use crate::world::{Fault, Request, Setup, World, play};
+use crate::world::{Fault, Life, Request, Setup, World, play};
 
 /// A world whose one key is soon dry.
 fn dry(seed: u64) -> World {
@@ -159,4 +159,32 @@ fn an_operators_pause_is_not_the_revivers_to_end() {
         world.start().run_until_idle().await;
         world.assert_all_served().await;
     });
+}
+
+#[test]
+fn a_reviver_that_is_killed_at_any_step_leaves_nobody_parked_for_good() {
+    let lived = killed_at(u64::MAX);
+    assert!(lived > 10, "{lived} steps");
+    for step in 1..=lived {
+        killed_at(step);
+    }
+}
+
+fn killed_at(step: u64) -> u64 {
+    let world = Setup::new(8, 15).keys(&[90], 60).build();
+    play(&world, async {
+        world.queue_everybody().await;
+        world.start().run_until(after(world.clock.now(), Duration::from_secs(10))).await;
+        assert!(parked(&world).await > 0);
+        world.pass(60).await;
+        let life = Life::killed_at(step);
+        life.live(world.start_with(&life).run("reviver")).await;
+        // What it had on loan comes back.
+        world.pass(60).await;
+        world.assert_nobody_lost().await;
+        // The wake-up is still there, because nobody has completed it.
+        world.start().run_until_idle().await;
+        world.assert_all_served().await;
+        life.steps()
+    })
 }

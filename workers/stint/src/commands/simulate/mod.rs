@@ -1,5 +1,6 @@
 //! The real workers on virtual time: will it fit, when is it done, what expires, what does it cost.
 
+mod ahead;
 mod audit;
 mod directory;
 mod outcome;

@@ -20,7 +20,7 @@ use stint_simulation::scheduler::Scheduler;
 use stint_simulation::sqs::{LONGEST_RETENTION, Sqs, SqsSettings};
 use stint_simulation::{Fault, Faults};
 use stint_standins::warcraftlogs::{Detail, Faults as UpstreamFaults, Options, StandinKey};
-use stint_standins::{InProcess, WarcraftLogs};
+use stint_standins::WarcraftLogs;
 use stint_warcraftlogs::aggregator::Aggregator;
 use stint_warcraftlogs::budget::Budget;
 use stint_warcraftlogs::client::Api;
@@ -31,6 +31,7 @@ use stint_warcraftlogs::reviver::Reviver;
 use stint_warcraftlogs::store::{Rule, Rules};
 
 use super::Plan;
+use super::ahead::Ahead;
 use super::directory::Directory;
 use super::people::People;
 use super::rules::MemoryRules;
@@ -240,11 +241,11 @@ fn api(
     plan: &Plan,
     clock: &Arc<dyn Clock>,
 ) -> anyhow::Result<Api> {
-    let in_process: Arc<dyn Transport> = Arc::new(InProcess::new(upstream.clone(), clock.clone()));
+    let ahead: Arc<dyn Transport> = Arc::new(Ahead::new(upstream, clock.clone()));
     let transport = if plan.faults == Faults::none() {
-        in_process
+        ahead
     } else {
-        Arc::new(Moody::new(in_process, plan.seed, &plan.faults))
+        Arc::new(Moody::new(ahead, plan.seed, &plan.faults))
     };
     let client = Client::new(transport, clock.clone());
     Api::new(settings, client, clock.clone()).map_err(|error| anyhow!(error))

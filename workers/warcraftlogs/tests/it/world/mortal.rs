@@ -113,7 +113,11 @@ mortal! { Throttle {
     set(worker: &str, concurrency: u32) -> ();
     pause(worker: &str) -> ();
     resume(worker: &str) -> ();
-} }
+}
+    fn lag(&self) -> Duration {
+        self.port.lag()
+    }
+}
 
 mortal! { Wakeups {
     once(name: &str, worker: &str, at: Timestamp) -> ();

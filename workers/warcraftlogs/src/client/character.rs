@@ -1,0 +1,127 @@
+//! One character of an answer, read in one pass: an answer is large, and there are millions of them.
+
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, Visitor};
+
+use super::document::read_character::CharacterFieldsServer;
+use super::rankings::{Rankings, ZoneRankings};
+use crate::model::{Difficulty, RaidId};
+
+/// A character with its rankings.
+pub(super) struct Character {
+    pub(super) canonical_id: i64,
+    pub(super) name: String,
+    pub(super) class_id: i64,
+    pub(super) server: CharacterFieldsServer,
+    units: Vec<((RaidId, Difficulty), Rankings)>,
+}
+
+impl Character {
+    /// Takes out what the answer says of a raid and difficulty.
+    pub(super) fn take(&mut self, unit: (RaidId, Difficulty)) -> Rankings {
+        let place = self.units.iter().position(|(answered, _)| *answered == unit);
+        place.map_or(Rankings::Absent, |place| self.units.swap_remove(place).1)
+    }
+}
+
+/// What a member of a character is.
+enum Member {
+    CanonicalId,
+    Name,
+    ClassId,
+    Server,
+    Unit(RaidId, Difficulty),
+    Other,
+}
+
+impl<'de> Deserialize<'de> for Member {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Member, D::Error> {
+        struct Name;
+        impl Visitor<'_> for Name {
+            type Value = Member;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("a member's name")
+            }
+
+            fn visit_str<E: Error>(self, name: &str) -> Result<Member, E> {
+                Ok(match name {
+                    "canonicalID" => Member::CanonicalId,
+                    "name" => Member::Name,
+                    "classID" => Member::ClassId,
+                    "server" => Member::Server,
+                    _ => unit(name).map_or(Member::Other, |(raid, difficulty)| Member::Unit(raid, difficulty)),
+                })
+            }
+        }
+        deserializer.deserialize_str(Name)
+    }
+}
+
+/// The raid and difficulty of the alias `r26d4`.
+fn unit(alias: &str) -> Option<(RaidId, Difficulty)> {
+    let (raid, difficulty) = alias.strip_prefix('r')?.split_once('d')?;
+    Some((raid.parse().ok()?, difficulty.parse().ok()?))
+}
+
+impl<'de> Deserialize<'de> for Character {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Character, D::Error> {
+        deserializer.deserialize_map(CharacterVisitor)
+    }
+}
+
+struct CharacterVisitor;
+
+impl<'de> Visitor<'de> for CharacterVisitor {
+    type Value = Character;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a character")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Character, A::Error> {
+        let (mut canonical_id, mut name, mut class_id, mut server) = (None, None, None, None);
+        let mut units = Vec::new();
+        while let Some(member) = members.next_key::<Member>()? {
+            match member {
+                Member::CanonicalId => canonical_id = Some(members.next_value()?),
+                Member::Name => name = Some(members.next_value()?),
+                Member::ClassId => class_id = Some(members.next_value()?),
+                Member::Server => server = Some(members.next_value()?),
+                Member::Unit(raid, difficulty) => {
+                    let scalar = members.next_value::<Option<ZoneRankings>>()?;
+                    units.push(((raid, difficulty), Rankings::from(scalar)));
+                }
+                Member::Other => drop(members.next_value::<IgnoredAny>()?),
+            }
+        }
+        Ok(Character {
+            canonical_id: canonical_id.ok_or_else(|| A::Error::missing_field("canonicalID"))?,
+            name: name.ok_or_else(|| A::Error::missing_field("name"))?,
+            class_id: class_id.ok_or_else(|| A::Error::missing_field("classID"))?,
+            server: server.ok_or_else(|| A::Error::missing_field("server"))?,
+            units,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_alias_of_ours_is_a_unit() {
+        assert_eq!(unit("r26d4"), Some((26, 4)));
+        for name in ["rankings", "r26", "rd", "r26d", "r-1d4", "name", "rated"] {
+            assert_eq!(unit(name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn what_is_missing_is_named() {
+        let error = serde_json::from_str::<Character>(r#"{"canonicalID":7,"name":"a","classID":4}"#).err();
+        assert!(error.unwrap().to_string().contains("server"));
+    }
+}
