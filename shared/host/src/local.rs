@@ -9,7 +9,7 @@ use std::time::Duration;
 use futures::StreamExt;
 use futures::future::{BoxFuture, Either, FutureExt, select};
 use futures::stream::FuturesUnordered;
-use stint_core::clock::Clock;
+use stint_core::clock::{Clock, after};
 use stint_core::ports::{Firing, PortResult, Queue, Throttle, WakeupSource, Wakeups};
 use stint_core::registry::Registry;
 use stint_core::worker::{AnyWorker, Event, Outcome, QueueTrigger, Stop, Trigger, WorkerError};
@@ -23,6 +23,9 @@ const LOOK_AGAIN: Duration = Duration::from_millis(200);
 
 /// After a store has failed: it is asked again, but not in a tight loop.
 const AFTER_FAILURE: Duration = Duration::from_secs(5);
+
+/// After a wake-up whose worker failed, until it fires again.
+const FIRE_AGAIN: Duration = Duration::from_secs(30);
 
 /// Beyond a worker's time-out, until a wake-up that was not completed is lent again.
 const LEASE_MARGIN: Duration = Duration::from_secs(30);
@@ -190,8 +193,8 @@ impl LocalHost {
         longest.unwrap_or_default() + LEASE_MARGIN
     }
 
-    /// Runs what is due. A paused worker's turn passes. A failed one-shot is not completed, so that it fires again
-    /// when its lease is over; a failed schedule has its next tick.
+    /// Runs what is due. A paused worker's turn passes. A failed one-shot is set again, to fire soon; a failed schedule
+    /// has its next tick.
     async fn fire(&self, firing: Firing) {
         let Some(worker) = self.registry.workers().iter().find(|worker| worker.spec().name == firing.worker) else {
             tracing::debug!(worker = firing.worker, "{} is due, but not in this process", firing.worker);
@@ -204,10 +207,13 @@ impl LocalHost {
                 true
             }
         };
-        if failed && firing.name != schedule_name(&firing.worker) {
-            return;
-        }
-        if let Err(error) = self.ports.due.complete(&firing).await {
+        let ended = if failed && firing.name != schedule_name(&firing.worker) {
+            let again = after(self.ports.clock.now(), FIRE_AGAIN);
+            self.ports.wakeups.once(&firing.name, &firing.worker, again).await
+        } else {
+            self.ports.due.complete(&firing).await
+        };
+        if let Err(error) = ended {
             tracing::error!(wakeup = firing.name, %error, "cannot complete {}: {error}", firing.name);
         }
     }

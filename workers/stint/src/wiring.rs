@@ -84,6 +84,10 @@ impl Fleet {
         settings.check().map_err(|error| anyhow!(error))?;
         let stores = Stores::open(settings, home, clock.clone())?;
         stores.pool.configure(&settings.key_ids()).await?;
+        // Until the first batch has planned, the operator's limit holds, not the worker's own default.
+        if stores.throttle.read(&settings.lambda_to_revive).await?.set.is_none() {
+            stores.throttle.set(&settings.lambda_to_revive, settings.concurrency_limit).await?;
+        }
         let budget = budget(settings, &stores, transport.clone())?;
         let registry = registry(settings, home, &stores, &budget, transport);
         let host = Arc::new(LocalHost::new(registry, ports(&stores), stop));

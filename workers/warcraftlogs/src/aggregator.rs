@@ -70,7 +70,10 @@ impl Worker for Aggregator {
 
     async fn run(&self, _event: Event, invocation: &Invocation) -> Result<Outcome, WorkerError> {
         let rules = self.rules.list().await?;
-        if let Some(reason) = unfinished(&rules, before(invocation.now(), self.delay), invocation.now()) {
+        for damaged in &rules.damaged {
+            tracing::warn!(rule = damaged.id, "discovery rule {} is passed over: {}", damaged.id, damaged.reason);
+        }
+        if let Some(reason) = unfinished(&rules.documents, before(invocation.now(), self.delay), invocation.now()) {
             return Ok(Outcome::report(Report { waits_for: Some(reason), ..Report::default() }));
         }
         Ok(Outcome::report(aggregate(&*self.discovers, &*self.queue, invocation).await?))

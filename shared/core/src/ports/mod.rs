@@ -21,13 +21,12 @@ pub enum PortError {
     #[error("{0}")]
     Invalid(String),
     /// What stands behind the port did not do its part.
-    #[error("{context}")]
+    #[error("{context}: {reason}")]
     Backend {
         /// What was being done, and on what.
         context: String,
-        /// What the backend said.
-        #[source]
-        source: Box<dyn std::error::Error + Send + Sync>,
+        /// What the backend said, its causes included: logs and dead letters show one line.
+        reason: String,
     },
 }
 
@@ -37,7 +36,10 @@ impl PortError {
     where
         E: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        PortError::Backend { context: context.into(), source: source.into() }
+        let error = source.into();
+        let causes = std::iter::successors(Some(&*error as &dyn std::error::Error), |error| error.source());
+        let texts: Vec<String> = causes.map(ToString::to_string).collect();
+        PortError::Backend { context: context.into(), reason: texts.join(": ") }
     }
 }
 

@@ -187,11 +187,3 @@ impl Database {
         receiver.await.unwrap_or_else(gone)
     }
 }
-
-/// An error with its cause, for those who share it: errors cannot be cloned.
-pub(crate) fn describe(error: &PortError) -> String {
-    match error {
-        PortError::Backend { context, source } => format!("{context}: {source}"),
-        PortError::Invalid(reason) => reason.clone(),
-    }
-}

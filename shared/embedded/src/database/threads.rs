@@ -10,7 +10,7 @@ use stint_core::ports::{PortError, PortResult};
 
 use super::changes::Changes;
 use super::job::Job;
-use super::{describe, open, writer};
+use super::{open, writer};
 
 /// Threads that read. One long read (an export, a page of a large table) must not hold up the short ones.
 const READERS: usize = 2;
@@ -73,7 +73,7 @@ fn start_readers(path: &Arc<Path>) -> Sender<Read> {
 }
 
 fn run_reader(path: &Path, inbox: &Mutex<Receiver<Read>>) {
-    let connection = open::open_reader(path).map_err(|error| describe(&error));
+    let connection = open::open_reader(path).map_err(|error| error.to_string());
     loop {
         // Held while waiting: the other readers wait behind it, and take the lock as soon as there is work here.
         let next = inbox.lock().unwrap_or_else(PoisonError::into_inner).recv();

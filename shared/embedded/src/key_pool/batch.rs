@@ -19,7 +19,7 @@ use stint_core::ports::{PortError, PortResult};
 
 use super::load::{self, Loaded};
 use super::save;
-use crate::database::{Database, describe};
+use crate::database::Database;
 
 pub(super) struct Batcher {
     database: Database,
@@ -109,7 +109,7 @@ impl Batcher {
         self.database.submit("keep the ledger", work, move |written| {
             // A write that never had its turn leaves its list waiting: those steps share its fate.
             let steps = lock(&taken).take().unwrap_or_else(|| mem::take(&mut *lock(&shared.waiting)));
-            let lost = written.err().map(|error| describe(&error));
+            let lost = written.err().map(|error| error.to_string());
             steps.into_iter().for_each(|step| step.answer(lost.as_deref()));
         });
     }

@@ -126,7 +126,7 @@ async fn discover(stage: &Stage, context: &Context) -> anyhow::Result<std::colle
         pages += report["pages"].as_u64().unwrap_or_default();
     }
     let discovered = books::discovered(stage).await?;
-    let rules = stage.fleet.stores.rules.list().await?.len();
+    let rules = stage.fleet.stores.rules.list().await?.documents.len();
     let players = discovered.len();
     context.output.line(&format!("discovered {players} players on {pages} ranking pages, by {rules} rules"));
     Ok(discovered)

@@ -85,7 +85,7 @@ async fn start(fleet: &Fleet, context: &Context) -> anyhow::Result<()> {
 }
 
 async fn say_what_happens(fleet: &Fleet, settings: &Settings, context: &Context) -> anyhow::Result<()> {
-    let rules = fleet.stores.rules.list().await?.len();
+    let rules = fleet.stores.rules.list().await?.documents.len();
     let source = match settings.discovery_source {
         DiscoverySource::Pages => "ranking pages",
         DiscoverySource::Reports => "the API's reports",

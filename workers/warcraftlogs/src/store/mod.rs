@@ -132,9 +132,8 @@ pub struct Rest {
 /// Discovery rules, and who works on them.
 #[async_trait]
 pub trait Rules: Send + Sync {
-    /// All rules, in the order of raid, difficulty, first page. A document that cannot be read is an error that
-    /// names it.
-    async fn list(&self) -> PortResult<Vec<RuleStatus>>;
+    /// All rules on one page, in the order of raid, difficulty, first page.
+    async fn list(&self) -> PortResult<Page<RuleStatus, ()>>;
 
     /// Adds a rule, or replaces the one of the same id. Its progress is forgotten when its pages changed.
     async fn put(&self, rule: &Rule) -> PortResult<()>;

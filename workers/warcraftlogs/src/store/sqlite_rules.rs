@@ -9,7 +9,7 @@ use stint_core::ports::{PortError, PortResult};
 use stint_embedded::rusqlite::{Connection, OptionalExtension, Result, params};
 
 use super::sqlite::{SqliteStore, to_json};
-use super::{Claim, Pass, Rest, Rule, RuleStatus, Rules};
+use super::{Claim, Damaged, Page, Pass, Rest, Rule, RuleStatus, Rules};
 
 struct Row {
     id: String,
@@ -60,11 +60,17 @@ impl SqliteStore {
 
 #[async_trait]
 impl Rules for SqliteStore {
-    async fn list(&self) -> PortResult<Vec<RuleStatus>> {
-        let rows = self.database.read("list the discovery rules", rows).await?;
-        let mut rules = rows.into_iter().map(status).collect::<PortResult<Vec<_>>>()?;
-        rules.sort_by_key(|status| (status.rule.raid, status.rule.difficulty, status.rule.start_page));
-        Ok(rules)
+    async fn list(&self) -> PortResult<Page<RuleStatus, ()>> {
+        let mut page = Page { documents: Vec::new(), damaged: Vec::new(), next: None };
+        for row in self.database.read("list the discovery rules", rows).await? {
+            let id = row.id.clone();
+            match status(row) {
+                Ok(status) => page.documents.push(status),
+                Err(error) => page.damaged.push(Damaged { id, reason: error.to_string() }),
+            }
+        }
+        page.documents.sort_by_key(|status| (status.rule.raid, status.rule.difficulty, status.rule.start_page));
+        Ok(page)
     }
 
     async fn put(&self, rule: &Rule) -> PortResult<()> {

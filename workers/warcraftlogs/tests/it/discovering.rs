@@ -41,7 +41,7 @@ async fn assert_everybody_found(world: &World) {
 }
 
 async fn last_run(world: &World) -> Option<jiff::Timestamp> {
-    world.stores.rules.list().await.unwrap()[0].rule.last_run
+    world.stores.rules.list().await.unwrap().documents[0].rule.last_run
 }
 
 /// A discovery with time for one page of each chunk.
@@ -163,7 +163,7 @@ fn a_ban_stops_politely_keeps_progress_and_rests() {
             let stopped = report["stopped"].as_str().unwrap();
             assert!(stopped.contains("turned discovery away"), "{stopped}");
             assert_eq!((reads(&world).len(), last_run(&world).await), (6, None));
-            let rest = world.stores.rules.list().await.unwrap()[0].resting.clone().unwrap();
+            let rest = world.stores.rules.list().await.unwrap().documents[0].resting.clone().unwrap();
             assert_eq!(rest.until, after(world.clock.now(), Duration::from_secs(6 * 3600)));
             let requests = world.books().requests;
             assert!(world.books().banned_requests <= 5, "the ban was not heeded at once");
@@ -242,8 +242,8 @@ fn a_damaged_rule_does_not_stand_in_the_way_of_the_others() {
             world.pass(1800).await;
         }
         assert!(finished.contains(&Value::from("000000000000000000000001")), "{finished:?}");
-        let error = world.stores.rules.list().await.unwrap_err();
-        let source = std::error::Error::source(&error).unwrap().to_string();
-        assert!(error.to_string().contains("000000000000000000000000") && source.contains("missing field"), "{source}");
+        let damaged = world.stores.rules.list().await.unwrap().damaged;
+        assert_eq!(damaged[0].id, "000000000000000000000000");
+        assert!(damaged[0].reason.contains("missing field"), "{}", damaged[0].reason);
     });
 }

@@ -49,10 +49,10 @@ fn discovery_without_points_rests_until_the_reset_and_goes_on() {
         let fleet = world.start();
         let first = fleet.run("discover").await;
         assert!(first["stopped"].as_str().unwrap().starts_with("no points for the reports before"), "{first}");
-        let status = world.stores.rules.list().await.unwrap().remove(0);
+        let status = world.stores.rules.list().await.unwrap().documents.remove(0);
         assert!(status.pass.is_some() && status.rule.last_run.is_none());
         let mut turns = 1;
-        while world.stores.rules.list().await.unwrap()[0].rule.last_run.is_none() {
+        while world.stores.rules.list().await.unwrap().documents[0].rule.last_run.is_none() {
             world.pass(60).await;
             fleet.run("discover").await;
             turns += 1;

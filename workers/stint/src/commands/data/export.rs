@@ -99,8 +99,8 @@ impl<'a, W: Write> Exporting<'a, W> {
             Collection::DiscoverySchedules => {
                 // Operators write rules, so there are few.
                 let rules = stores.rules.list().await?;
-                let documents: Vec<_> = rules.into_iter().map(|status| status.rule).collect();
-                self.write_page(&Page::<_, ()> { documents, damaged: Vec::new(), next: None })
+                let documents: Vec<_> = rules.documents.into_iter().map(|status| status.rule).collect();
+                self.write_page(&Page::<_, ()> { documents, damaged: rules.damaged, next: None })
             }
         }
     }

@@ -49,7 +49,7 @@ pub(super) async fn run(arguments: &Add, context: &Context) -> anyhow::Result<()
     }
     let new = new_rules(arguments, context.clock.now())?;
     let rules = context.stores()?.rules;
-    let stored = rules.list().await?;
+    let stored = rules.list().await?.documents;
     new.iter().try_for_each(|rule| refuse_overlap(rule, &stored))?;
     for rule in &new {
         rules.put(rule).await?;

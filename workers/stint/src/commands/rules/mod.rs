@@ -5,7 +5,6 @@ mod view;
 
 use anyhow::{bail, ensure};
 use serde::Serialize;
-use stint_warcraftlogs::store::RuleStatus;
 
 use super::Context;
 use crate::moment::when;
@@ -74,7 +73,11 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
 }
 
 async fn list(arguments: &List, context: &Context) -> anyhow::Result<()> {
-    let rules = context.existing_stores()?.rules.list().await?;
+    let page = context.existing_stores()?.rules.list().await?;
+    for damaged in &page.damaged {
+        context.output.warning(&format!("rule {} cannot be read: {}; remove it", damaged.id, damaged.reason));
+    }
+    let rules = page.documents;
     let (delay, now) = (context.settings()?.discovery_delay(), context.clock.now());
     let shown = rules.iter().take(arguments.max as usize);
     let listed =
@@ -101,9 +104,12 @@ async fn list(arguments: &List, context: &Context) -> anyhow::Result<()> {
 async fn remove(arguments: &Remove, context: &Context) -> anyhow::Result<()> {
     let rules = context.existing_stores()?.rules;
     let stored = rules.list().await?;
+    // What cannot be read can still be removed.
+    let damaged = stored.damaged.iter().map(|damaged| damaged.id.as_str());
+    let all: Vec<&str> = stored.documents.iter().map(|status| status.rule.id.as_str()).chain(damaged).collect();
     let ids: Vec<&str> = match &arguments.id {
-        Some(id) => vec![known(&stored, id)?],
-        None => stored.iter().map(|status| status.rule.id.as_str()).collect(),
+        Some(id) => vec![known(&all, id)?],
+        None => all,
     };
     ensure!(
         arguments.id.is_some() || arguments.yes,
@@ -117,10 +123,9 @@ async fn remove(arguments: &Remove, context: &Context) -> anyhow::Result<()> {
     context.output.result(&Removed { removed }, |_| format!("removed {}\n", count(removed, "rule", "rules")))
 }
 
-fn known<'a>(stored: &'a [RuleStatus], id: &str) -> anyhow::Result<&'a str> {
-    let rule = stored.iter().find(|status| status.rule.id.eq_ignore_ascii_case(id));
-    match rule {
-        Some(status) => Ok(&status.rule.id),
+fn known<'a>(stored: &[&'a str], id: &str) -> anyhow::Result<&'a str> {
+    match stored.iter().find(|stored| stored.eq_ignore_ascii_case(id)) {
+        Some(stored) => Ok(stored),
         None => bail!("there is no rule '{id}'; see their ids with `stint rules list`"),
     }
 }

@@ -2,6 +2,7 @@
 
 mod ahead;
 mod audit;
+mod chart;
 mod directory;
 mod outcome;
 mod people;
@@ -98,8 +99,11 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
     // What workers log of virtual time is nobody's log.
     let silent = tracing::subscriber::NoSubscriber::default();
     let simulated = tracing::subscriber::with_default(silent, || simulate(&plan, settings, &tell));
-    let (mut report, _seen) = simulated?;
+    let (mut report, seen) = simulated?;
     bar.finish_and_clear();
+    if let Some((file, outcome)) = chart.as_ref().zip(report.simulation.as_ref()) {
+        chart::draw(file, &plan, outcome, &seen)?;
+    }
     report.wall_seconds = between(begun, context.clock.now()).as_secs_f64();
     context.output.result(&report, words::in_words)
 }

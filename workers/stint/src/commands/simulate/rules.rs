@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use stint_core::clock::{Clock, after};
 use stint_core::ports::PortResult;
-use stint_warcraftlogs::store::{Claim, Pass, Rest, Rule, RuleStatus, Rules};
+use stint_warcraftlogs::store::{Page, Claim, Pass, Rest, Rule, RuleStatus, Rules};
 
 /// Rules, and who works on them.
 pub(super) struct MemoryRules {
@@ -43,16 +43,16 @@ impl MemoryRules {
 
 #[async_trait]
 impl Rules for MemoryRules {
-    async fn list(&self) -> PortResult<Vec<RuleStatus>> {
+    async fn list(&self) -> PortResult<Page<RuleStatus, ()>> {
         let status = |entry: &Entry| RuleStatus {
             rule: entry.rule.clone(),
             leased_until: entry.leased_until,
             resting: entry.resting.clone(),
             pass: entry.pass.clone(),
         };
-        let mut list: Vec<RuleStatus> = self.lock().iter().map(status).collect();
-        list.sort_by_key(|status| (status.rule.raid, status.rule.difficulty, status.rule.start_page));
-        Ok(list)
+        let mut documents: Vec<RuleStatus> = self.lock().iter().map(status).collect();
+        documents.sort_by_key(|status| (status.rule.raid, status.rule.difficulty, status.rule.start_page));
+        Ok(Page { documents, damaged: Vec::new(), next: None })
     }
 
     async fn put(&self, rule: &Rule) -> PortResult<()> {

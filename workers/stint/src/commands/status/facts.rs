@@ -45,7 +45,7 @@ impl Facts {
             throttles.insert(spec.name, stores.throttle.read(spec.name).await?);
         }
         Ok(Facts {
-            rules: stores.rules.list().await?,
+            rules: stores.rules.list().await?.documents,
             discovers: stores.discovers.count().await?,
             queue: QueueView::read(stores).await?,
             players: stores.players.counts().await?,

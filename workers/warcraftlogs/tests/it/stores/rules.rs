@@ -27,7 +27,7 @@ fn progress(now: Timestamp) -> Pass {
 }
 
 async fn only(rules: &dyn Rules) -> stint_warcraftlogs::store::RuleStatus {
-    rules.list().await.unwrap().remove(0)
+    rules.list().await.unwrap().documents.remove(0)
 }
 
 pub(crate) async fn rules_are_listed_by_raid_difficulty_and_first_page(world: &impl StoreWorld) {
@@ -40,7 +40,7 @@ pub(crate) async fn rules_are_listed_by_raid_difficulty_and_first_page(world: &i
     for index in [2, 0, 3, 1] {
         world.rules().put(&sorted[index]).await.unwrap();
     }
-    let listed: Vec<Rule> = world.rules().list().await.unwrap().into_iter().map(|status| status.rule).collect();
+    let listed: Vec<Rule> = world.rules().list().await.unwrap().documents.into_iter().map(|status| status.rule).collect();
     assert_eq!(listed, sorted);
 }
 
@@ -55,7 +55,7 @@ pub(crate) async fn a_wrong_rule_is_refused_by_its_fields_name(world: &impl Stor
         let error = world.rules().put(&rule).await.unwrap_err();
         assert!(matches!(&error, PortError::Invalid(reason) if reason.starts_with(field)), "{error}");
     }
-    assert_eq!(world.rules().list().await.unwrap(), []);
+    assert_eq!(world.rules().list().await.unwrap().documents, []);
 }
 
 pub(crate) async fn a_rule_is_removed_once(world: &impl StoreWorld) {

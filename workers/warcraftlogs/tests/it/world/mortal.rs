@@ -51,7 +51,7 @@ macro_rules! mortal {
 }
 
 mortal! { Rules {
-    list() -> Vec<RuleStatus>;
+    list() -> Page<RuleStatus, ()>;
     put(rule: &Rule) -> ();
     remove(id: &str) -> bool;
     claim_due(due_before: Timestamp, lease: Duration) -> Option<Claim>;
