@@ -132,9 +132,11 @@ async fn fetch(
     if fetch.serve(batch).await? {
         fetch.resume().await?;
     }
-    let concurrency = fetch.rebalance().await?;
-    if concurrency == 0 {
-        fetch.linger().await?;
+    match fetch.rebalance().await? {
+        Some(0) => fetch.linger().await?,
+        // What is parked must not wait for a wake-up that nobody has set.
+        Some(concurrency) => budget.seed(concurrency).await.map(drop)?,
+        None => {}
     }
     Ok(fetch.report)
 }
@@ -232,13 +234,13 @@ impl Fetch<'_> {
     }
 
     /// Rebalances in the time that is left. What was fetched is stored by now: the batch must not fail because the
-    /// upstream takes long over a counter. Answers the concurrency that holds now.
-    async fn rebalance(&self) -> PortResult<u32> {
+    /// upstream takes long over a counter. Answers the concurrency that holds now, if there was time to find out.
+    async fn rebalance(&self) -> PortResult<Option<u32>> {
         let time = self.invocation.remaining().saturating_sub(PATIENCE);
         let rebalance = Box::pin(self.budget.rebalance());
         match select(rebalance, self.invocation.clock().sleep(time)).await {
-            Either::Left((balance, _)) => Ok(balance?.concurrency),
-            Either::Right(_) => self.budget.rebalance_soon().await.map(|()| u32::MAX),
+            Either::Left((balance, _)) => Ok(Some(balance?.concurrency)),
+            Either::Right(_) => self.budget.rebalance_soon().await.map(|()| None),
         }
     }
 

@@ -36,19 +36,12 @@ impl Reports {
         Reports { budget, first_look }
     }
 
-    /// Holds points for one call.
+    /// Holds points for one call of as many `units` as a key can pay for; at least one. The grant says how many.
     async fn hold(&self, units: Vec<Points>, page: u32) -> Result<Grant, SourceError> {
-        let whole = units.len();
         let ask = Ask { messages: vec![units], call_timeout: self.budget.api.call_timeout() };
         loop {
             match self.budget.pool.reserve(&ask).await.map_err(|error| port(&error, page))? {
-                Reservation::Granted(grant) if grant.taken == [whole] => return Ok(grant),
-                // Part of a page of reports is of no use: the points go back.
-                Reservation::Granted(grant) => {
-                    let settled = self.budget.pool.settle(&grant.hold, CallEnd::NotBilled).await;
-                    settled.map_err(|error| port(&error, page))?;
-                    return Err(self.no_points(page).await);
-                }
+                Reservation::Granted(grant) => return Ok(grant),
                 Reservation::Refused { .. } => {
                     if self.budget.read_counters(ask.total()).await.map_err(|error| port(&error, page))? == 0 {
                         return Err(self.no_points(page).await);
@@ -97,9 +90,15 @@ impl PlayerSource for Reports {
         if list.codes.is_empty() {
             return Ok(if list.more { Found::Players(Vec::new()) } else { Found::PastTheEnd });
         }
-        let grant = self.hold(vec![REPORT_BOUND; list.codes.len()], page).await?;
-        let answer = self.budget.api.report_players(&grant.hold.key, &list.codes).await;
-        let reports = self.settle(&grant, answer, page).await?;
+        let mut reports = Vec::new();
+        let mut codes = list.codes.as_slice();
+        while !codes.is_empty() {
+            let grant = self.hold(vec![REPORT_BOUND; codes.len()], page).await?;
+            let (paid, rest) = codes.split_at(grant.taken.iter().sum());
+            let answer = self.budget.api.report_players(&grant.hold.key, paid).await;
+            reports.extend(self.settle(&grant, answer, page).await?);
+            codes = rest;
+        }
         let wanted = |report: &ReportPlayers| report.raid == rule.raid && report.difficulties.contains(&rule.difficulty);
         let players: BTreeSet<_> = reports.into_iter().filter(wanted).flat_map(|report| report.players).collect();
         Ok(Found::Players(players.into_iter().collect()))

@@ -43,7 +43,7 @@ fn reports_name_the_same_players_and_the_books_confirm_their_points() {
 
 #[test]
 fn discovery_without_points_rests_until_the_reset_and_goes_on() {
-    let world = reported(1_200).keys(&[130], 60).build();
+    let world = reported(1_200).keys(&[40], 60).build();
     play(&world, async {
         world.stores.rules.put(&rule(1, RANKING, (1, 100))).await.unwrap();
         let fleet = world.start();
