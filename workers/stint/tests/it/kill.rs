@@ -93,7 +93,8 @@ fn ids(home: &Path, collection: &str) -> BTreeSet<u64> {
 
 /// Runs `stint up` until it has logged so many lines, and kills it there.
 fn kill_after(lines: u64, home: &Path, upstream: &Upstream) {
-    let mut up = fleet(home, upstream).arg("up").env("STINT_LOG", "debug").stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+    let mut up = fleet(home, upstream);
+    let mut up = up.arg("up").env("STINT_LOG", "debug").stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
     let log = BufReader::new(up.stderr.take().unwrap());
     let read = log.lines().take(lines as usize).map(Result::unwrap).count() as u64;
     up.kill().unwrap();
@@ -101,20 +102,43 @@ fn kill_after(lines: u64, home: &Path, upstream: &Upstream) {
     assert_eq!(read, lines, "stint up ended by itself");
 }
 
+/// A stand-in with players that were discovered and queued; and who they are.
+fn queued(home: &Path, upstream: &Upstream) -> BTreeSet<u64> {
+    let rule = ["rules", "add", "--raid", "26", "--difficulty", "3,4,5", "--start-page", "1", "--end-page", "20"];
+    output(stint(home).args(rule));
+    for _ in 0..3 {
+        output(fleet(home, upstream).args(["run", "warcraftlogs", "discover"]));
+    }
+    let discovered = ids(home, "discovers");
+    assert!(discovered.len() > 200, "only {} players were discovered", discovered.len());
+    output(fleet(home, upstream).args(["run", "warcraftlogs", "aggregator"]));
+    discovered
+}
+
+#[test]
+fn a_signal_drains_what_is_under_way() {
+    let upstream = Upstream::start();
+    let folder = tempfile::tempdir().unwrap();
+    let home = folder.path();
+    queued(home, &upstream);
+    let mut up = fleet(home, &upstream);
+    let mut up = up.arg("up").env("STINT_LOG", "debug").stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+    let mut log = BufReader::new(up.stderr.take().unwrap()).lines();
+    log.by_ref().map(Result::unwrap).find(|line| line.contains("rank-fetcher is done")).unwrap();
+    assert!(Command::new("kill").arg("-TERM").arg(up.id().to_string()).status().unwrap().success());
+    let rest: Vec<String> = log.map(Result::unwrap).collect();
+    let status = up.wait().unwrap();
+    assert_eq!(status.code(), Some(0), "{rest:?}");
+    let queues: Value = serde_json::from_str(&output(stint(home).args(["queue", "list", "--json"]))).unwrap();
+    assert_eq!(queues["queues"][0]["in_flight"], 0, "{queues}");
+}
+
 #[test]
 fn nobody_is_lost_and_nothing_overspent_however_often_it_is_killed() {
     let upstream = Upstream::start();
     let folder = tempfile::tempdir().unwrap();
     let home = folder.path();
-    let rule = ["rules", "add", "--raid", "26", "--difficulty", "3,4,5", "--start-page", "1", "--end-page", "20"];
-    output(stint(home).args(rule));
-    for _ in 0..3 {
-        output(fleet(home, &upstream).args(["run", "warcraftlogs", "discover"]));
-    }
-    let discovered = ids(home, "discovers");
-    assert!(discovered.len() > 200, "only {} players were discovered", discovered.len());
-    output(fleet(home, &upstream).args(["run", "warcraftlogs", "aggregator"]));
-
+    let discovered = queued(home, &upstream);
     for kill in 1..=KILLS {
         // Any moment will do; these are spread over starting, fetching and waiting.
         kill_after(kill * kill * 7 % 61 + 1, home, &upstream);
