@@ -71,7 +71,9 @@ pub fn step(current: Option<u32>, plan: &Plan, limit: u32) -> u32 {
     let planned = plan.concurrency;
     let wanted = if planned <= 4 || planned >= limit { planned.min(limit) } else { 1 << planned.ilog2() };
     match current {
-        Some(current) if plan.more_is_due && plan.affordable <= 1 && (current == 0 || wanted == 0) => current.min(limit),
+        Some(current) if plan.more_is_due && plan.affordable <= 1 && (current == 0 || wanted == 0) => {
+            current.min(limit)
+        }
         Some(current) if planned > 0 && planned < current * 2 && planned * 2 > current => current.min(limit),
         _ => wanted,
     }

@@ -116,9 +116,11 @@ impl LocalHost {
             let changed = (self.ports.changed)();
             let mut pause = LOOK_AGAIN;
             match self.receive(&*worker, &**queue, &trigger, running.len()).await {
-                Ok(batches) => running.extend(batches.into_iter().map(|batch| {
-                    invoke_batch(&*worker, &**queue, batch, &self.ports, &self.counters, &self.stop)
-                })),
+                Ok(batches) => running.extend(
+                    batches
+                        .into_iter()
+                        .map(|batch| invoke_batch(&*worker, &**queue, batch, &self.ports, &self.counters, &self.stop)),
+                ),
                 Err(error) => {
                     tracing::error!(queue = trigger.queue, %error, "cannot receive from {}: {error}", trigger.queue);
                     pause = AFTER_FAILURE;
