@@ -59,6 +59,8 @@ pub struct Function {
 #[derive(Default)]
 struct State {
     running: u32,
+    /// The most that ran since somebody asked.
+    peak: u32,
     /// When each idle environment was last used, the longest idle first.
     idle: Vec<Timestamp>,
     usage: Usage,
@@ -100,6 +102,13 @@ impl Function {
         self.lock().running
     }
 
+    /// The most invocations at once since this was last asked.
+    pub fn take_peak(&self) -> u32 {
+        let mut state = self.lock();
+        let running = state.running;
+        std::mem::replace(&mut state.peak, running)
+    }
+
     /// A place to run in; `None`, a 429, when the reserved concurrency is used up.
     pub fn admit(self: &Arc<Self>) -> Option<Slot> {
         let now = self.clock.now();
@@ -110,6 +119,7 @@ impl Function {
             return None;
         }
         state.running += 1;
+        state.peak = state.peak.max(state.running);
         state.idle.retain(|used| between(*used, now) < IDLE_ENVIRONMENT);
         let cold = state.idle.pop().is_none();
         state.usage.invocations += 1;

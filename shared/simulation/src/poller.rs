@@ -139,7 +139,7 @@ impl Mapping {
         let idle = if setting.maximum_concurrency.is_some() { FIRST_POLLERS } else { IDLE_POLLERS };
         if !setting.enabled {
             state.grown = FIRST_POLLERS;
-        } else if backlog && !state.trouble && state.busy >= state.pollers {
+        } else if backlog && !state.trouble && state.pollers > 0 && state.busy >= state.pollers {
             let step = SCALE_UP_PER_MINUTE / 60.0 * LOOK_EVERY.as_secs_f64();
             state.grown = (state.grown + step).min(MOST_POLLERS);
         } else if !backlog && state.busy < state.pollers {

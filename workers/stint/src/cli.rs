@@ -3,7 +3,9 @@
 use clap::{Parser, Subcommand};
 use stint_host::config::LogSettings;
 
-use crate::commands::{data, demo, describe, keys, lookup, queue, rules, run, simulate, status, throttle, up, upstream};
+use crate::commands::{
+    data, demo, describe, keys, lookup, queue, rules, run, simulate, status, throttle, up, upstream,
+};
 use crate::config::HomeSettings;
 
 /// Collects from rationed APIs, and spends every point its keys are allotted, not one more.

@@ -64,7 +64,9 @@ impl Snapshot {
         let left = key.limit.saturating_sub(key.spent).saturating_sub(key.held);
         match key.state {
             KeyState::Stale => format!("{} waits to be read", key.key),
-            _ => format!("{} has {left} of {} points, resets in {} s", key.key, key.limit, self.seconds_to(key.reset_at)),
+            _ => {
+                format!("{} has {left} of {} points, resets in {} s", key.key, key.limit, self.seconds_to(key.reset_at))
+            }
         }
     }
 

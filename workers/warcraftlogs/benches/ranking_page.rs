@@ -37,9 +37,11 @@ fn page() -> Result<String, Box<dyn std::error::Error>> {
     let limits = [Points::whole(3600)];
     let options = Options::with_keys(1, 2_000, &limits, std::time::Duration::from_secs(3600), Timestamp::UNIX_EPOCH);
     let mut upstream = WarcraftLogs::new(options);
-    let request = http::Request::get("http://localhost/zone/rankings/table/26/playerspeed/-1/4/10/5/Any/Any/0/0/0/0/0/?search=&page=1")
-        .header("referer", "http://localhost/")
-        .body(bytes::Bytes::new())?;
+    let request = http::Request::get(
+        "http://localhost/zone/rankings/table/26/playerspeed/-1/4/10/5/Any/Any/0/0/0/0/0/?search=&page=1",
+    )
+    .header("referer", "http://localhost/")
+    .body(bytes::Bytes::new())?;
     let reply = upstream.handle(Timestamp::UNIX_EPOCH, &request);
     Ok(String::from_utf8(reply.response.into_body().to_vec())?)
 }

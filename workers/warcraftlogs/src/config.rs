@@ -160,7 +160,9 @@ struct FromEnvironment {
 impl Settings {
     /// The settings of the environment, with the defaults for those that are not set. An error names the variable.
     pub fn from_environment() -> Result<Settings, SettingsError> {
-        FromEnvironment::try_parse_from(["stint"]).map(|parsed| parsed.settings).map_err(|error| SettingsError::from(&error))
+        FromEnvironment::try_parse_from(["stint"])
+            .map(|parsed| parsed.settings)
+            .map_err(|error| SettingsError::from(&error))
     }
 
     /// The ids of the keys in use.

@@ -121,8 +121,8 @@ async fn discover(
     let chunks = pass.chunks.len();
     let report = Report { rule: Some(claim.rule.id.clone()), ..Report::default() };
     let progress = Mutex::new(Progress { pass, report, stop: None });
-    let workers = stream::iter(0..chunks)
-        .map(|chunk| read_chunk(chunk, claim, rules, discovers, source, invocation, &progress));
+    let workers =
+        stream::iter(0..chunks).map(|chunk| read_chunk(chunk, claim, rules, discovers, source, invocation, &progress));
     let results: Vec<Result<(), WorkerError>> = workers.buffer_unordered(CHUNKS_AT_ONCE).collect().await;
     results.into_iter().collect::<Result<(), _>>()?;
     close(progress.into_inner(), claim, rules, settings, invocation).await

@@ -1,1 +1,69 @@
-//! Tests.
+//! The pool in memory against the ledger's promises.
+
+use futures::executor::block_on;
+use stint_core::clock::ManualClock;
+use stint_core::ledger::LedgerSettings;
+
+use super::*;
+
+fn pool() -> (ManualClock, MemoryKeyPool) {
+    let clock = ManualClock::new(Timestamp::UNIX_EPOCH);
+    let settings = LedgerSettings { guard: Points::ZERO, window: Duration::from_secs(3_600) };
+    let pool = MemoryKeyPool::new(settings, Arc::new(clock.clone()), 1, &Faults::none());
+    (clock, pool)
+}
+
+fn parked(id: &str, body: &str) -> Parked {
+    Parked { id: id.into(), queue: "q".into(), body: body.into(), parked_at: Timestamp::UNIX_EPOCH }
+}
+
+#[test]
+fn the_pool_lends_what_the_ledger_lends_and_keeps_its_windows() {
+    let (clock, pool) = pool();
+    let key = KeyId("a".into());
+    block_on(pool.configure(std::slice::from_ref(&key))).unwrap();
+    let read = |spent| {
+        let claim = block_on(pool.claim_reading(Points::MAX, Duration::from_secs(30))).unwrap().unwrap();
+        let resets_in = Duration::from_secs(3_600);
+        let reading = Reading { limit: Points::whole(100), spent, resets_in, received_at: clock.now() };
+        block_on(pool.observe(&claim, Some(reading))).unwrap();
+    };
+    read(Points::whole(20));
+    let ask = |points| Ask { messages: vec![vec![Points::whole(points)]], call_timeout: Duration::from_secs(30) };
+    let Reservation::Granted(grant) = block_on(pool.reserve(&ask(80))).unwrap() else { panic!("refused") };
+    assert!(matches!(block_on(pool.reserve(&ask(1))).unwrap(), Reservation::Refused { .. }));
+    block_on(pool.settle(&grant.hold, CallEnd::NotBilled)).unwrap();
+    assert_eq!(pool.look()[0].free, Points::whole(80));
+    clock.advance(Duration::from_secs(3_602));
+    read(Points::ZERO);
+    let windows = pool.history(&key);
+    assert_eq!((windows.len(), windows[0].spent, windows[0].expired), (1, Points::whole(20), Points::whole(80)));
+}
+
+#[test]
+fn parked_messages_are_lent_oldest_first_and_come_back_when_the_loan_ends() {
+    let (clock, pool) = pool();
+    block_on(pool.park(&[parked("1", "a"), parked("2", "b"), parked("3", "c")])).unwrap();
+    let lend = || block_on(pool.lend_parked("q", 2, Duration::from_secs(60))).unwrap();
+    let lent = lend();
+    assert_eq!(lent.iter().map(|parked| parked.id.as_str()).collect::<Vec<_>>(), ["1", "2"]);
+    assert_eq!(lend().len(), 1, "what is on loan is not lent again");
+    block_on(pool.forget_parked(&lent[..1])).unwrap();
+    clock.advance(Duration::from_secs(60));
+    assert_eq!(lend().len(), 2);
+    assert_eq!(pool.parked(), 2);
+    assert!(block_on(pool.lend_parked("other", 9, Duration::from_secs(60))).unwrap().is_empty());
+}
+
+#[test]
+fn what_was_parked_anew_is_not_forgotten() {
+    let (_, pool) = pool();
+    block_on(pool.park(&[parked("1", "all of it")])).unwrap();
+    let lent = block_on(pool.lend_parked("q", 1, Duration::from_secs(60))).unwrap();
+    block_on(pool.park(&[parked("1", "the rest")])).unwrap();
+    block_on(pool.forget_parked(&lent)).unwrap();
+    let mut bodies = Vec::new();
+    pool.each_parked(|body| bodies.push(body.to_owned()));
+    assert_eq!(bodies, ["the rest"]);
+    assert_eq!(block_on(pool.lend_parked("q", 1, Duration::from_secs(60))).unwrap().len(), 1, "it is free at once");
+}

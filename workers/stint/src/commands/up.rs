@@ -62,7 +62,9 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
     let watching = Box::pin(watch(&fleet, context, arguments.until_drained));
     let watched = match select(watching, Box::pin(interrupted())).await {
         Either::Left((watched, _)) => watched,
-        Either::Right((signal, _)) => signal.map(|()| context.output.line("stopping: what is under way is finished first")),
+        Either::Right((signal, _)) => {
+            signal.map(|()| context.output.line("stopping: what is under way is finished first"))
+        }
     };
     stop.set();
     let drained = drain(loops, context).await;
@@ -145,7 +147,9 @@ async fn drain(loops: Vec<tokio::task::JoinHandle<()>>, context: &Context) -> bo
     match select(Box::pin(join_all(loops)), patience).await {
         Either::Left(_) => true,
         Either::Right(_) => {
-            context.output.line("stopped while work was under way; its messages come back when their visibility times out");
+            context
+                .output
+                .line("stopped while work was under way; its messages come back when their visibility times out");
             false
         }
     }

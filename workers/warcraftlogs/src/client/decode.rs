@@ -110,12 +110,7 @@ fn first_message(errors: &[GraphqlError]) -> String {
     errors.first().map_or_else(|| "it has no data".to_owned(), |error| format!("the upstream says: {}", error.message))
 }
 
-fn fate(
-    asked: &RanksOf,
-    aliases: &BTreeMap<Cow<'_, str>, &RawValue>,
-    errors: &[GraphqlError],
-    now: Timestamp,
-) -> Fate {
+fn fate(asked: &RanksOf, aliases: &BTreeMap<Cow<'_, str>, &RawValue>, errors: &[GraphqlError], now: Timestamp) -> Fate {
     let alias = character_alias(asked.id);
     if let Some(error) = errors.iter().find(|error| error.path.iter().any(|step| step == alias.as_str())) {
         return Fate::Failed(format!("the upstream says: {}", error.message));

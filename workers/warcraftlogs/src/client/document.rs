@@ -120,7 +120,8 @@ mod tests {
 
     #[test]
     fn a_batch_has_an_alias_for_each_raid_and_difficulty() {
-        let batch = [RanksOf { id: 57_147_396, units: vec![(26, 3), (26, 5)] }, RanksOf { id: 7, units: vec![(28, 4)] }];
+        let batch =
+            [RanksOf { id: 57_147_396, units: vec![(26, 3), (26, 5)] }, RanksOf { id: 7, units: vec![(28, 4)] }];
         let document = ranks(&batch, Some("dps"));
         assert!(document.contains("c57147396: character(id: 57147396)"));
         assert!(document.contains("r26d5: zoneRankings(zoneID: 26, difficulty: 5, metric: dps)"));

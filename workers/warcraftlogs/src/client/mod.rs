@@ -20,7 +20,9 @@ use stint_core::points::Points;
 use stint_http::{Client, RetryPolicy, TokenSource};
 
 pub use decode::Fate;
-pub use document::{RanksOf, is_report_code, list_reports, ranks as ranks_document, read_points, reports as reports_document};
+pub use document::{
+    RanksOf, is_report_code, list_reports, ranks as ranks_document, read_points, reports as reports_document,
+};
 pub use error::CallError;
 pub use reports::{ReportList, ReportPlayers};
 

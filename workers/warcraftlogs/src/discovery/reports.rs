@@ -99,7 +99,8 @@ impl PlayerSource for Reports {
             reports.extend(self.settle(&grant, answer, page).await?);
             codes = rest;
         }
-        let wanted = |report: &ReportPlayers| report.raid == rule.raid && report.difficulties.contains(&rule.difficulty);
+        let wanted =
+            |report: &ReportPlayers| report.raid == rule.raid && report.difficulties.contains(&rule.difficulty);
         let players: BTreeSet<_> = reports.into_iter().filter(wanted).flat_map(|report| report.players).collect();
         Ok(Found::Players(players.into_iter().collect()))
     }

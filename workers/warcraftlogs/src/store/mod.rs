@@ -85,7 +85,8 @@ impl Pass {
     /// A pass over the pages of `rule`, its last page included, in chunks of `pages_per_chunk`.
     pub fn begin(rule: &Rule, pages_per_chunk: u32, now: Timestamp) -> Pass {
         let starts = (rule.start_page..=rule.end_page).step_by(pages_per_chunk.max(1) as usize);
-        let chunk = |next: u32| Chunk { next, last: rule.end_page.min(next.saturating_add(pages_per_chunk.max(1) - 1)) };
+        let chunk =
+            |next: u32| Chunk { next, last: rule.end_page.min(next.saturating_add(pages_per_chunk.max(1) - 1)) };
         Pass { started_at: now, chunks: starts.map(chunk).collect(), end: None }
     }
 
@@ -361,7 +362,10 @@ mod tests {
             );
             serde_json::from_str::<Rule>(&text).map(|rule| rule.last_run.map(|date| date.as_millisecond()))
         };
-        assert_eq!(document(r#","lastRun":{"$date":{"$numberLong":"1669438300480"}}"#).unwrap(), Some(1_669_438_300_480));
+        assert_eq!(
+            document(r#","lastRun":{"$date":{"$numberLong":"1669438300480"}}"#).unwrap(),
+            Some(1_669_438_300_480)
+        );
         assert_eq!(document(r#","lastRun":1669438300.48"#).unwrap(), Some(1_669_438_300_480));
         assert_eq!(document("").unwrap(), None);
         assert!(document(r#","lastRun":"yesterday""#).unwrap_err().to_string().contains("lastRun"));

@@ -63,7 +63,8 @@ impl Discovers for SqliteStore {
         let seen = seen.to_vec();
         let merge = move |connection: &Connection| {
             let mut read = connection.prepare_cached("SELECT raids FROM discovers WHERE id = ?1")?;
-            let mut write = connection.prepare_cached("INSERT OR REPLACE INTO discovers (id, raids) VALUES (?1, ?2)")?;
+            let mut write =
+                connection.prepare_cached("INSERT OR REPLACE INTO discovers (id, raids) VALUES (?1, ?2)")?;
             for player in &seen {
                 let mut stored = read.query(params![sql_id(player.id)])?;
                 // What cannot be read is replaced by what can: it would never be queued otherwise.

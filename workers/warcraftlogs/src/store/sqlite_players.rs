@@ -16,7 +16,8 @@ impl Players for SqliteStore {
             return Ok(());
         }
         let players = players.to_vec();
-        let upsert = move |connection: &Connection| players.into_iter().try_for_each(|player| store(connection, player));
+        let upsert =
+            move |connection: &Connection| players.into_iter().try_for_each(|player| store(connection, player));
         self.database.write("store players", upsert).await
     }
 
@@ -26,7 +27,8 @@ impl Players for SqliteStore {
         }
         let dropped = dropped.to_vec();
         let record = move |connection: &Connection| {
-            let mut write = connection.prepare_cached("INSERT OR REPLACE INTO dropped (id, document) VALUES (?1, ?2)")?;
+            let mut write =
+                connection.prepare_cached("INSERT OR REPLACE INTO dropped (id, document) VALUES (?1, ?2)")?;
             dropped.iter().try_for_each(|player| write.execute(params![sql_id(player.id), to_json(player)?]).map(drop))
         };
         self.database.write("record dropped players", record).await
@@ -119,11 +121,8 @@ fn select_page(connection: &Connection, after: Option<&PlayerKey>, max: usize) -
     let mut select = connection.prepare_cached(&sql)?;
     let rows = select.query_map(params_from_iter(values), |row| {
         let id: i64 = row.get(4)?;
-        let key = PlayerKey {
-            region: row.get(0)?,
-            server: (row.get(1)?, row.get(2)?, row.get(3)?),
-            id: id.cast_unsigned(),
-        };
+        let key =
+            PlayerKey { region: row.get(0)?, server: (row.get(1)?, row.get(2)?, row.get(3)?), id: id.cast_unsigned() };
         Ok((key, row.get(5)?))
     })?;
     rows.collect()

@@ -150,7 +150,13 @@ impl Rules for SqliteStore {
 fn rows(connection: &Connection) -> Result<Vec<Row>> {
     let mut select = connection.prepare_cached("SELECT id, document, leased_until, rest, pass FROM rules")?;
     let rows = select.query_map([], |row| {
-        Ok(Row { id: row.get(0)?, document: row.get(1)?, leased_until: row.get(2)?, rest: row.get(3)?, pass: row.get(4)? })
+        Ok(Row {
+            id: row.get(0)?,
+            document: row.get(1)?,
+            leased_until: row.get(2)?,
+            rest: row.get(3)?,
+            pass: row.get(4)?,
+        })
     })?;
     rows.collect()
 }

@@ -46,7 +46,7 @@ pub(super) fn write(out: &mut String, asked: &Asked, standing: &Standing) {
         out.push_str(",\"name\":");
         json::text(out, encounter.1);
         match kill {
-            Some(kill) => killed(out, asked, kill),
+            Some(kill) => killed(out, asked, kill, standing.has_all_stars()),
             None => out.push_str(NOT_KILLED),
         }
     }
@@ -57,7 +57,7 @@ pub(super) fn write(out: &mut String, asked: &Asked, standing: &Standing) {
 const NOT_KILLED: &str = "},\"rankPercent\":null,\"medianPercent\":null,\"allStars\":null,\"lockedIn\":true,\
 \"totalKills\":0,\"fastestKill\":0,\"bestAmount\":0,\"spec\":null}";
 
-fn killed(out: &mut String, asked: &Asked, kill: &Kill) {
+fn killed(out: &mut String, asked: &Asked, kill: &Kill, with_all_stars: bool) {
     out.push_str("},\"rankPercent\":");
     json::decimal(out, kill.best.into(), 6);
     out.push_str(",\"medianPercent\":");
@@ -67,7 +67,24 @@ fn killed(out: &mut String, asked: &Asked, kill: &Kill) {
     json::number(out, kill.kills.into());
     out.push_str(",\"fastestKill\":");
     json::number(out, kill.fastest.into());
-    out.push_str(",\"allStars\":{\"points\":");
+    out.push_str(",\"allStars\":");
+    if with_all_stars {
+        all_star(out, asked, kill);
+    } else {
+        out.push_str("null");
+    }
+    out.push_str(",\"spec\":\"");
+    out.push_str(kill.spec);
+    out.push_str("\",\"bestSpec\":\"");
+    out.push_str(kill.spec);
+    out.push_str("\",\"bestAmount\":");
+    json::decimal(out, kill.amount, 3);
+    out.push('}');
+}
+
+/// The all star that a kill is worth.
+fn all_star(out: &mut String, asked: &Asked, kill: &Kill) {
+    out.push_str("{\"points\":");
     json::decimal(out, u64::from(kill.best) * POINTS_PER_BOSS / 1_000_000, 2);
     if kill.locked_in {
         out.push_str(",\"possiblePoints\":120,\"partition\":");
@@ -77,12 +94,6 @@ fn killed(out: &mut String, asked: &Asked, kill: &Kill) {
         // Not ranked yet: the places are strings, and the one on the server is missing.
         out.push_str(",\"possiblePoints\":120,\"partition\":0,\"rank\":\"-\",\"regionRank\":\"-\",\"rankPercent\":\"-\",\"total\":0");
     }
-    out.push_str("},\"spec\":\"");
-    out.push_str(kill.spec);
-    out.push_str("\",\"bestSpec\":\"");
-    out.push_str(kill.spec);
-    out.push_str("\",\"bestAmount\":");
-    json::decimal(out, kill.amount, 3);
     out.push('}');
 }
 

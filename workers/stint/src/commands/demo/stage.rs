@@ -143,10 +143,10 @@ fn settings(options: &Options, arguments: &Arguments, out: &Path, port: u16) -> 
     let repository = out.join("databases.git");
     stint_warcraftlogs::publish::create_repository(&repository)?;
     let url = |path: &str| format!("http://127.0.0.1:{port}/{path}").parse();
-    let keys = options.keys.iter().map(|key| Key {
-        id: KeyId(key.id.clone()),
-        secret: SecretString::from(key.secret.clone()),
-    });
+    let keys = options
+        .keys
+        .iter()
+        .map(|key| Key { id: KeyId(key.id.clone()), secret: SecretString::from(key.secret.clone()) });
     Ok(Settings {
         wcl_keys: keys.collect(),
         wcl_api_url: url("api/v2/client")?,

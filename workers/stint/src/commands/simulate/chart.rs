@@ -1,5 +1,6 @@
 //! A simulation as a picture: points, concurrency, the queue and what is parked, over time.
 
+use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::path::Path;
 
@@ -11,7 +12,7 @@ use plotters::prelude::{
 };
 
 use super::Plan;
-use super::outcome::Outcome;
+use super::outcome::{KeyOutcome, Outcome, WindowOutcome};
 use super::watch::Watch;
 
 const SIZE: (u32, u32) = (1_200, 1_080);
@@ -19,9 +20,6 @@ const TITLE: i32 = 18;
 const LABEL: i32 = 13;
 const HOUR: f64 = 3_600.0;
 const DAY: f64 = 86_400.0;
-
-/// Above this many windows to a key, a window is one point and not a curve.
-const MOST_CURVES: usize = 60;
 
 /// More keys than these are drawn as one sum.
 const MOST_KEYS: usize = 8;
@@ -65,8 +63,13 @@ pub(super) fn draw(file: &Path, plan: &Plan, outcome: &Outcome, seen: &Watch) ->
     let (unit, name) = if seconds > 4.0 * DAY { (DAY, "days") } else { (HOUR, "hours") };
     let time = Time { unit, name, end: seconds / unit };
     let panels = root.split_evenly((4, 1));
-    let titles = [points_title(outcome), "rank fetchers", "messages in the queue", "messages parked"];
-    let series = [points(outcome, seen, time), concurrency(seen, time), queue(seen, time), parked(seen, time)];
+    let titles = [
+        "points spent so far (lighter: points granted so far)",
+        "rank fetchers",
+        "messages in the queue",
+        "messages parked",
+    ];
+    let series = [points(outcome, time), concurrency(seen, time), queue(seen, time), parked(seen, time)];
     for ((panel, title), series) in panels.iter().zip(titles).zip(series) {
         draw_panel(panel, title, &series, time)?;
     }
@@ -78,47 +81,52 @@ fn heading(outcome: &Outcome) -> String {
     outcome.verdict.split(", or ").next().unwrap_or_default().to_owned()
 }
 
-fn is_long(outcome: &Outcome) -> bool {
-    outcome.keys.iter().any(|key| key.windows.len() > MOST_CURVES)
-}
-
-fn points_title(outcome: &Outcome) -> &'static str {
-    if is_long(outcome) { "points spent per window" } else { "points spent in the running window" }
-}
-
-fn points(outcome: &Outcome, seen: &Watch, time: Time) -> Vec<Series> {
-    let per_key: Vec<Vec<(f64, f64)>> = if is_long(outcome) {
-        let windows = |key: &super::outcome::KeyOutcome| {
-            let points = key.windows.iter().map(|window| (window.reset_at_seconds / time.unit, window.spent.to_float()));
-            points.collect()
+/// What each key has spent so far, and in a lighter colour what it was granted: between the two is what expired.
+fn points(outcome: &Outcome, time: Time) -> Vec<Series> {
+    if outcome.keys.len() > MOST_KEYS {
+        let ends: BTreeSet<u64> =
+            outcome.keys.iter().flat_map(|key| &key.windows).map(|window| window.reset_at_seconds as u64).collect();
+        let total = |of: fn(&KeyOutcome, &WindowOutcome) -> f64| {
+            let up_to = |end: u64| {
+                let windows = outcome.keys.iter().flat_map(|key| key.windows.iter().map(move |window| (key, window)));
+                windows
+                    .filter(|(_, window)| window.reset_at_seconds as u64 <= end)
+                    .map(|(key, window)| of(key, window))
+                    .sum()
+            };
+            std::iter::once((0.0, 0.0)).chain(ends.iter().map(|end| (*end as f64 / time.unit, up_to(*end)))).collect()
         };
-        outcome.keys.iter().map(windows).collect()
-    } else {
-        let key = |index: usize| {
-            let spent = |sample: &super::watch::Sample| sample.spent.get(index).copied().unwrap_or_default();
-            seen.samples.iter().map(|sample| (sample.at.as_secs_f64() / time.unit, spent(sample))).collect()
-        };
-        (0..outcome.keys.len()).map(key).collect()
-    };
-    if per_key.len() > MOST_KEYS {
-        return vec![sum(&per_key)];
+        let (granted, spent) = (total(|key, _| key.limit.to_float()), total(|_, window| window.spent.to_float()));
+        let keys = outcome.keys.len();
+        return vec![
+            Series { name: format!("granted to {keys} keys"), colour: COLOURS[4], filled: false, points: granted },
+            Series { name: "spent".into(), colour: COLOURS[0], filled: false, points: spent },
+        ];
     }
-    let named = per_key.into_iter().zip(&outcome.keys).zip(COLOURS);
-    let series = named.map(|((points, key), colour)| {
+    let mut series = Vec::new();
+    for (key, colour) in outcome.keys.iter().zip(COLOURS) {
         let name = format!("{} of {}", key.key, crate::words::points(key.limit));
-        Series { name, colour, filled: false, points }
-    });
-    series.collect()
+        let granted = running_total(key, time, |_| key.limit.to_float());
+        series.push(Series { name: String::new(), colour: lighter(colour), filled: false, points: granted });
+        let spent = running_total(key, time, |window| window.spent.to_float());
+        series.push(Series { name, colour, filled: false, points: spent });
+    }
+    series
 }
 
-/// All keys together, at the times of the first.
-fn sum(per_key: &[Vec<(f64, f64)>]) -> Series {
-    let first = per_key.first().map(Vec::as_slice).unwrap_or_default();
-    let points = first.iter().enumerate().map(|(index, (at, _))| {
-        (*at, per_key.iter().filter_map(|key| key.get(index)).map(|(_, spent)| spent).sum())
+fn running_total(key: &KeyOutcome, time: Time, of: impl Fn(&WindowOutcome) -> f64) -> Vec<(f64, f64)> {
+    let mut total = 0.0;
+    let ends = key.windows.iter().map(|window| {
+        total += of(window);
+        (window.reset_at_seconds / time.unit, total)
     });
-    let name = format!("all {} keys", per_key.len());
-    Series { name, colour: COLOURS[0], filled: false, points: points.collect() }
+    std::iter::once((0.0, 0.0)).chain(ends).collect()
+}
+
+/// Half way to white.
+fn lighter(RGBColor(red, green, blue): RGBColor) -> RGBColor {
+    let half = |part: u8| part / 2 + 127;
+    RGBColor(half(red), half(green), half(blue))
 }
 
 fn concurrency(seen: &Watch, time: Time) -> Vec<Series> {
@@ -179,11 +187,14 @@ fn draw_panel(panel: &Area<'_>, title: &str, series: &[Series], time: Time) -> a
         } else {
             chart.draw_series(LineSeries::new(points.iter().copied(), style))
         };
-        drawn.map_err(cannot)?.label(name).legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], style));
+        let drawn = drawn.map_err(cannot)?;
+        if !name.is_empty() {
+            drawn.label(name).legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], style));
+        }
     }
     chart
         .configure_series_labels()
-        .position(SeriesLabelPosition::UpperLeft)
+        .position(if series.len() > 2 { SeriesLabelPosition::UpperLeft } else { SeriesLabelPosition::UpperRight })
         .background_style(WHITE.mix(0.85))
         .border_style(RGBColor(200, 200, 200))
         .label_font(("sans-serif", LABEL))

@@ -35,10 +35,12 @@ const LONGEST_HOURS: f64 = 24.0 * 366.0;
 
 /// How a simulation is set up.
 #[derive(clap::Args)]
-#[command(after_help = "Everything happens on virtual time: the real workers and the real ledger, against a stand-in of \
+#[command(
+    after_help = "Everything happens on virtual time: the real workers and the real ledger, against a stand-in of \
                         the upstream, in a model of AWS. Settings of the fleet (such as WCL_CALL_BUDGET) hold here too.\n\n\
                         Examples:\n  stint simulate --players 20000 --key 18000,3600 --hours 24\n  \
-                        stint simulate --players 1000000 --key 72000,72000,72000 --hours 720 --chart month.svg")]
+                        stint simulate --players 1000000 --key 72000,72000,72000 --hours 720 --chart month.svg"
+)]
 pub(crate) struct Arguments {
     /// How many players the upstream knows.
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=2_000_000))]
@@ -139,7 +141,11 @@ fn progress(context: &Context, hours: Duration) -> ProgressBar {
 fn parse_limit(text: &str) -> Result<Points, String> {
     let points: Points = text.parse()?;
     let whole = points.micros() % Points::whole(1).micros() == 0;
-    if points.is_zero() || !whole { Err(format!("'{text}' is not a whole number of points above 0")) } else { Ok(points) }
+    if points.is_zero() || !whole {
+        Err(format!("'{text}' is not a whole number of points above 0"))
+    } else {
+        Ok(points)
+    }
 }
 
 fn parse_hours(text: &str) -> Result<Duration, String> {
@@ -147,3 +153,6 @@ fn parse_hours(text: &str) -> Result<Duration, String> {
     let hours = hours.ok_or_else(|| format!("'{text}' is not a number of hours above 0 and up to {LONGEST_HOURS}"))?;
     Ok(Duration::from_secs_f64((hours * 3_600.0).round().max(1.0)))
 }
+
+#[cfg(test)]
+mod tests;

@@ -244,7 +244,8 @@ impl Players for People {
                 state.others.insert(player.id, seconds);
                 continue;
             };
-            let units = player.raids.iter().flat_map(|(raid, ranks)| ranks.keys().map(|difficulty| (*raid, *difficulty)));
+            let units =
+                player.raids.iter().flat_map(|(raid, ranks)| ranks.keys().map(|difficulty| (*raid, *difficulty)));
             let mask = units.fold(0, |mask, (raid, difficulty)| mask | self.directory.bit(raid, difficulty));
             self.fetched(&mut state, place, mask, Fate::Ranked);
         }

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use stint_core::clock::{Clock, after};
 use stint_core::ports::PortResult;
-use stint_warcraftlogs::store::{Page, Claim, Pass, Rest, Rule, RuleStatus, Rules};
+use stint_warcraftlogs::store::{Claim, Page, Pass, Rest, Rule, RuleStatus, Rules};
 
 /// Rules, and who works on them.
 pub(super) struct MemoryRules {

@@ -19,8 +19,8 @@ use stint_simulation::poller::Mapping;
 use stint_simulation::scheduler::Scheduler;
 use stint_simulation::sqs::{LONGEST_RETENTION, Sqs, SqsSettings};
 use stint_simulation::{Fault, Faults};
-use stint_standins::warcraftlogs::{Detail, Faults as UpstreamFaults, Options, StandinKey};
 use stint_standins::WarcraftLogs;
+use stint_standins::warcraftlogs::{Detail, Faults as UpstreamFaults, Options, StandinKey};
 use stint_warcraftlogs::aggregator::Aggregator;
 use stint_warcraftlogs::budget::Budget;
 use stint_warcraftlogs::client::Api;
@@ -242,11 +242,8 @@ fn api(
     clock: &Arc<dyn Clock>,
 ) -> anyhow::Result<Api> {
     let ahead: Arc<dyn Transport> = Arc::new(Ahead::new(upstream, clock.clone()));
-    let transport = if plan.faults == Faults::none() {
-        ahead
-    } else {
-        Arc::new(Moody::new(ahead, plan.seed, &plan.faults))
-    };
+    let transport =
+        if plan.faults == Faults::none() { ahead } else { Arc::new(Moody::new(ahead, plan.seed, &plan.faults)) };
     let client = Client::new(transport, clock.clone());
     Api::new(settings, client, clock.clone()).map_err(|error| anyhow!(error))
 }

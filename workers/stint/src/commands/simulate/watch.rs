@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use stint_core::clock::{Clock, between};
-use stint_core::ledger::KeyStatus;
 use stint_core::ports::Throttle;
 
 use super::stage::Stage;
@@ -24,12 +23,10 @@ pub(super) struct Sample {
     /// Messages in the queue, on loan included.
     pub(super) queued: u64,
     pub(super) parked: u64,
-    /// Invocations of the rank fetcher.
+    /// The most invocations of the rank fetcher at once since the sample before.
     pub(super) running: u32,
     /// The concurrency that was set last.
     pub(super) concurrency: u32,
-    /// Spent in its window, by key.
-    pub(super) spent: Vec<f64>,
 }
 
 /// What was seen.
@@ -84,18 +81,8 @@ pub(super) async fn watch(stage: &Stage, hours: Duration, seen: &RefCell<Watch>,
 }
 
 async fn sample(stage: &Stage, queued: u64, parked: u64, now: Timestamp) -> Sample {
-    let mut keys = stage.pool.look();
-    keys.sort_by(|one, other| one.key.cmp(&other.key));
     let limit = stage.settings().concurrency_limit;
     // The throttle in memory does not fail.
     let set = stage.throttle.read(&stage.budget.worker).await.map_or(limit, |concurrency| concurrency.effective(limit));
-    let spent = |key: &KeyStatus| if now < key.reset_at { key.spent.to_float() } else { 0.0 };
-    Sample {
-        at: between(stage.started, now),
-        queued,
-        parked,
-        running: stage.fetcher.running(),
-        concurrency: set,
-        spent: keys.iter().map(spent).collect(),
-    }
+    Sample { at: between(stage.started, now), queued, parked, running: stage.fetcher.take_peak(), concurrency: set }
 }

@@ -149,7 +149,8 @@ fn cloud(report: &Report, outcome: &Outcome, row: &mut impl FnMut(&str, String))
 const MOST_KEYS: usize = 20;
 
 fn keys(outcome: &Outcome) -> String {
-    let mut table = Table::new(["key", ">limit", ">windows", ">with backlog", ">used of those", ">expired", ">worst window"]);
+    let mut table =
+        Table::new(["key", ">limit", ">windows", ">with backlog", ">used of those", ">expired", ">worst window"]);
     for key in outcome.keys.iter().take(MOST_KEYS) {
         let busy: Vec<&WindowOutcome> = key.windows.iter().filter(|window| window.backlog).collect();
         let spent: Points = busy.iter().map(|window| window.spent).sum();

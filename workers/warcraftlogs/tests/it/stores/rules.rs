@@ -40,7 +40,8 @@ pub(crate) async fn rules_are_listed_by_raid_difficulty_and_first_page(world: &i
     for index in [2, 0, 3, 1] {
         world.rules().put(&sorted[index]).await.unwrap();
     }
-    let listed: Vec<Rule> = world.rules().list().await.unwrap().documents.into_iter().map(|status| status.rule).collect();
+    let listed: Vec<Rule> =
+        world.rules().list().await.unwrap().documents.into_iter().map(|status| status.rule).collect();
     assert_eq!(listed, sorted);
 }
 
