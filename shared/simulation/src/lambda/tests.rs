@@ -38,7 +38,8 @@ fn run(clock: &stint_core::clock::ManualClock, function: &Arc<Function>, events:
     let work = async {
         for event in events {
             let slot = function.admit().unwrap();
-            results.borrow_mut().push(slot.run(event).await.is_ok());
+            let done = slot.run(event).await.is_ok();
+            results.borrow_mut().push(done);
         }
     };
     let end = after(clock.now(), Duration::from_secs(3_600));

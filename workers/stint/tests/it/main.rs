@@ -1,5 +1,7 @@
 //! The real binary, as a user runs it.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
 mod data;
 mod demo;
 mod describe;

@@ -166,10 +166,11 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::print_stdout, reason = "a skipped test says so")]
     fn recorded_answers_are_read() {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data/wcl");
         let Ok(recorded) = std::fs::read_to_string(format!("{folder}/sdk-character-zoneRankings-zone24.json")) else {
-            eprintln!("skipped: {folder} is absent");
+            println!("skipped: {folder} is absent");
             return;
         };
         let recorded: serde_json::Value = serde_json::from_str(&recorded).unwrap();

@@ -74,7 +74,8 @@ async fn run_and_tell(world: &World, fleet: &Process) -> String {
         loop {
             let throttle = world.stores.throttle.read("rank-fetcher").await.unwrap().set;
             if throttle != last {
-                lines.borrow_mut().push(tell(world, throttle).await);
+                let line = tell(world, throttle).await;
+                lines.borrow_mut().push(line);
                 last = throttle;
             }
             let counts = world.stores.queue.counts().await.unwrap();
@@ -83,7 +84,8 @@ async fn run_and_tell(world: &World, fleet: &Process) -> String {
             }
             select(Box::pin(world.changed()), world.clock.sleep(Duration::from_secs(1))).await;
         }
-        lines.borrow_mut().push(tell(world, last).await);
+        let line = tell(world, last).await;
+        lines.borrow_mut().push(line);
     };
     fleet.run_while(watch).await;
     lines.into_inner().join("\n")

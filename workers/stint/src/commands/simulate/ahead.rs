@@ -12,6 +12,13 @@ use stint_http::{Limits, Transport, TransportError};
 use stint_standins::warcraftlogs::Options;
 use stint_standins::{Reply, Upstream, WarcraftLogs};
 
+/// What the thread of the stand-in is told.
+enum Told {
+    Answer(Asked),
+    /// Say when everything before this is answered.
+    Settle(Sender<()>),
+}
+
 /// A request, when it arrived, and who waits for the answer.
 struct Asked {
     now: Timestamp,
@@ -22,7 +29,7 @@ struct Asked {
 /// Hands requests to the stand-in in the order in which they are sent, so that a run is the same each time, and takes
 /// the answers when their latency is over.
 pub(super) struct Ahead {
-    asked: Sender<Asked>,
+    thread: Sender<Told>,
     options: Options,
     requests: AtomicU64,
     clock: Arc<dyn Clock>,
@@ -31,20 +38,33 @@ pub(super) struct Ahead {
 impl Ahead {
     /// A way to `upstream`, which nobody else may ask anything.
     pub(super) fn new(upstream: &Arc<Mutex<WarcraftLogs>>, clock: Arc<dyn Clock>) -> Ahead {
-        let (asked, questions) = mpsc::channel();
+        let (thread, told) = mpsc::channel();
         let upstream = upstream.clone();
         let options = lock(&upstream).options().clone();
-        std::thread::spawn(move || answer(&upstream, &questions));
-        Ahead { asked, options, requests: AtomicU64::new(0), clock }
+        std::thread::spawn(move || answer(&upstream, &told));
+        Ahead { thread, options, requests: AtomicU64::new(0), clock }
+    }
+
+    /// Waits until everything that was sent is answered and in the stand-in's books.
+    pub(super) fn settle(&self) {
+        let (settled, wait) = mpsc::channel();
+        if self.thread.send(Told::Settle(settled)).is_ok() {
+            // A thread that is gone has nothing left to answer.
+            let _ = wait.recv();
+        }
     }
 }
 
 /// Until nobody can ask any more.
-fn answer(upstream: &Mutex<WarcraftLogs>, questions: &Receiver<Asked>) {
-    while let Ok(Asked { now, request, reply }) = questions.recv() {
-        let answer = lock(upstream).handle(now, &request);
+fn answer(upstream: &Mutex<WarcraftLogs>, told: &Receiver<Told>) {
+    while let Ok(told) = told.recv() {
         // Who gave up has been answered and charged all the same.
-        let _ = reply.send(answer);
+        let _ = match told {
+            Told::Answer(Asked { now, request, reply }) => {
+                reply.send(lock(upstream).handle(now, &request)).map_err(drop)
+            }
+            Told::Settle(settled) => settled.send(()).map_err(drop),
+        };
     }
 }
 
@@ -63,7 +83,8 @@ impl Transport for Ahead {
         let host = request.uri().host().unwrap_or("stand-in").to_owned();
         let (reply, answer) = mpsc::channel();
         let lost = |reason: &str| TransportError::Broken { host: host.clone(), reason: reason.to_owned() };
-        self.asked.send(Asked { now: self.clock.now(), request, reply }).map_err(|_| lost("the stand-in is gone"))?;
+        let asked = Told::Answer(Asked { now: self.clock.now(), request, reply });
+        self.thread.send(asked).map_err(|_| lost("the stand-in is gone"))?;
         if latency > limits.timeout {
             self.clock.sleep(limits.timeout).await;
             return Err(TransportError::TimedOut { host, timeout: limits.timeout });

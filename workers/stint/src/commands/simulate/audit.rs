@@ -25,6 +25,7 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The whole report but for the time that it took here.
 pub(super) fn report(plan: &Plan, stage: &Stage, seen: &Watch) -> anyhow::Result<Report> {
+    stage.ahead.settle();
     let (books, options) = {
         let upstream = stage.upstream.lock().unwrap_or_else(PoisonError::into_inner);
         (upstream.books(), upstream.options().clone())

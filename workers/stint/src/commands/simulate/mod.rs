@@ -140,7 +140,7 @@ fn progress(context: &Context, hours: Duration) -> ProgressBar {
 
 fn parse_limit(text: &str) -> Result<Points, String> {
     let points: Points = text.parse()?;
-    let whole = points.micros() % Points::whole(1).micros() == 0;
+    let whole = points.micros().is_multiple_of(Points::whole(1).micros());
     if points.is_zero() || !whole {
         Err(format!("'{text}' is not a whole number of points above 0"))
     } else {

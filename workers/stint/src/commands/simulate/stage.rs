@@ -61,6 +61,7 @@ pub(super) struct Stage {
     pub(super) clock: ManualClock,
     pub(super) started: Timestamp,
     pub(super) upstream: Arc<Mutex<WarcraftLogs>>,
+    pub(super) ahead: Arc<Ahead>,
     pub(super) people: Arc<People>,
     pub(super) queue: Arc<Sqs>,
     pub(super) pool: Arc<MemoryKeyPool>,
@@ -83,6 +84,7 @@ impl Stage {
         let options = options(plan, &settings, started);
         let settings = point_at(settings, plan, &options)?;
         let upstream = Arc::new(Mutex::new(WarcraftLogs::new(options)));
+        let ahead = Arc::new(Ahead::new(&upstream, time.clone()));
         let population = upstream.lock().unwrap_or_else(std::sync::PoisonError::into_inner).population();
         let (seed, faults) = (plan.seed, &plan.faults);
         let people = Arc::new(People::new(Directory::new(&population), time.clone(), seed, faults));
@@ -97,7 +99,7 @@ impl Stage {
             throttle: throttle.clone(),
             wakeups: scheduler.clone(),
             queue: queue.clone(),
-            api: Arc::new(api(&settings, &upstream, plan, &time)?),
+            api: Arc::new(api(&settings, &ahead, plan, &time)?),
             clock: time.clone(),
             worker: settings.lambda_to_revive.clone(),
             unit: settings.wcl_call_budget,
@@ -130,6 +132,7 @@ impl Stage {
             clock,
             started,
             upstream,
+            ahead,
             people,
             queue,
             pool,
@@ -235,13 +238,8 @@ fn throttle(
     AwsThrottle::new(clock.clone(), seed, all_reserved, mappings)
 }
 
-fn api(
-    settings: &Settings,
-    upstream: &Arc<Mutex<WarcraftLogs>>,
-    plan: &Plan,
-    clock: &Arc<dyn Clock>,
-) -> anyhow::Result<Api> {
-    let ahead: Arc<dyn Transport> = Arc::new(Ahead::new(upstream, clock.clone()));
+fn api(settings: &Settings, ahead: &Arc<Ahead>, plan: &Plan, clock: &Arc<dyn Clock>) -> anyhow::Result<Api> {
+    let ahead: Arc<dyn Transport> = ahead.clone();
     let transport =
         if plan.faults == Faults::none() { ahead } else { Arc::new(Moody::new(ahead, plan.seed, &plan.faults)) };
     let client = Client::new(transport, clock.clone());

@@ -91,6 +91,12 @@ pub(super) fn in_words(report: &Report) -> String {
             number(queue.dead_letters)
         ),
     );
+    if outcome.cloud.sqs.expired > 0 {
+        row(
+            "",
+            format!("{} were dropped by the queue, which keeps a message 14 days", number(outcome.cloud.sqs.expired)),
+        );
+    }
     cloud(report, outcome, &mut row);
     lines.push(String::new());
     format!("{}\n{}", lines.join("\n"), keys(outcome))

@@ -44,8 +44,8 @@ pub(crate) async fn a_player_reads_back_as_it_was_stored(world: &impl StoreWorld
     let players = world.players();
     let mut ann = player(world, "EU", "tarren-mill", 7);
     ann.raids.entry(26).or_default().insert(4, ranks(95.3));
-    players.upsert(&[ann.clone()]).await.unwrap();
-    players.upsert(&[ann.clone()]).await.unwrap();
+    players.upsert(std::slice::from_ref(&ann)).await.unwrap();
+    players.upsert(std::slice::from_ref(&ann)).await.unwrap();
     players.upsert(&[]).await.unwrap();
     assert_eq!(players.get(7).await.unwrap(), Some(ann));
     assert_eq!(players.get(8).await.unwrap(), None);
@@ -57,7 +57,7 @@ pub(crate) async fn given_raids_replace_the_stored_ones_and_others_stay(world: &
     let mut ann = player(world, "EU", "tarren-mill", 7);
     ann.raids.entry(26).or_default().extend([(3, ranks(1.0)), (4, ranks(2.0))]);
     ann.raids.entry(28).or_default().insert(5, ranks(3.0));
-    players.upsert(&[ann.clone()]).await.unwrap();
+    players.upsert(std::slice::from_ref(&ann)).await.unwrap();
     let mut later = player(world, "EU", "tarren-mill", 7);
     let mut without_encounters = ranks(99.0);
     without_encounters.encounters.clear();
@@ -108,7 +108,7 @@ pub(crate) async fn a_dropped_player_who_is_ranked_again_is_one_no_more(world: &
 pub(crate) async fn dropping_keeps_the_ranks_that_are_stored(world: &impl StoreWorld) {
     let players = world.players();
     let ann = player(world, "EU", "a", 7);
-    players.upsert(&[ann.clone()]).await.unwrap();
+    players.upsert(std::slice::from_ref(&ann)).await.unwrap();
     players.drop_players(&[dropped(world, 7, DropReason::Hidden)]).await.unwrap();
     assert_eq!(players.get(7).await.unwrap(), Some(ann));
     let page = players.dropped_page(None, 10).await.unwrap();
