@@ -32,8 +32,7 @@ async fn numbers(database: &Database) -> Vec<i64> {
 }
 
 fn text(result: PortResult<()>) -> String {
-    let error = result.unwrap_err();
-    format!("{error}: {}", std::error::Error::source(&error).unwrap())
+    result.unwrap_err().to_string()
 }
 
 #[test]

@@ -14,7 +14,7 @@ use stint_standins::{Reply, Upstream, WarcraftLogs};
 
 /// What the thread of the stand-in is told.
 enum Told {
-    Answer(Asked),
+    Answer(Box<Asked>),
     /// Say when everything before this is answered.
     Settle(Sender<()>),
 }
@@ -60,7 +60,8 @@ fn answer(upstream: &Mutex<WarcraftLogs>, told: &Receiver<Told>) {
     while let Ok(told) = told.recv() {
         // Who gave up has been answered and charged all the same.
         let _ = match told {
-            Told::Answer(Asked { now, request, reply }) => {
+            Told::Answer(asked) => {
+                let Asked { now, request, reply } = *asked;
                 reply.send(lock(upstream).handle(now, &request)).map_err(drop)
             }
             Told::Settle(settled) => settled.send(()).map_err(drop),
@@ -83,7 +84,7 @@ impl Transport for Ahead {
         let host = request.uri().host().unwrap_or("stand-in").to_owned();
         let (reply, answer) = mpsc::channel();
         let lost = |reason: &str| TransportError::Broken { host: host.clone(), reason: reason.to_owned() };
-        let asked = Told::Answer(Asked { now: self.clock.now(), request, reply });
+        let asked = Told::Answer(Box::new(Asked { now: self.clock.now(), request, reply }));
         self.thread.send(asked).map_err(|_| lost("the stand-in is gone"))?;
         if latency > limits.timeout {
             self.clock.sleep(limits.timeout).await;
