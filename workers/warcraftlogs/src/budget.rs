@@ -129,7 +129,10 @@ impl Budget {
             let load = Load { unit, call, call_timeout, concurrency_limit };
             let plan = plan(&self.pool.keys().await?, &load, self.clock.now());
             let current = self.throttle.read(&self.worker).await?.set;
-            balance.concurrency = step(current, &plan, self.concurrency_limit);
+            // A host that obeys at once is told exactly; a throttle in the cloud is slow, and its writes are rationed.
+            let obeyed_at_once = self.throttle.lag().is_zero();
+            balance.concurrency =
+                if obeyed_at_once { plan.concurrency } else { step(current, &plan, self.concurrency_limit) };
             if !self.apply(&plan, current, balance.concurrency).await? {
                 break;
             }
