@@ -10,7 +10,6 @@ use stint_core::worker::{Disposition, MessageException};
 use crate::client::{Fate, RanksOf};
 use crate::message::PlayerMessage;
 use crate::model::{Difficulty, Player, PlayerId, RaidId, RaidsToScrap};
-use crate::rank_fetcher::unpriceable;
 use crate::store::{DropReason, Dropped};
 
 /// A failed call is tried again at once this often; each try holds points of its own.
@@ -213,6 +212,16 @@ impl Group {
     pub(crate) fn paid(&self, taken: &[usize]) -> Vec<RanksOf> {
         let pairs = self.messages.iter().zip(taken).filter(|(_, taken)| **taken > 0);
         pairs.map(|(message, taken)| RanksOf { id: message.id, units: message.units[..*taken].to_vec() }).collect()
+    }
+}
+
+/// Why a message that no key can pay for is among the dead letters.
+fn unpriceable(unit: Points, largest: Points) -> Disposition {
+    Disposition::Reject {
+        reason: format!(
+            "WCL_CALL_BUDGET: one raid and difficulty may cost {unit} points, and the largest key has {largest} per \
+             window; lower WCL_CALL_BUDGET or WCL_GUARD, or add a larger key, then redrive"
+        ),
     }
 }
 

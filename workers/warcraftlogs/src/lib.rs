@@ -14,6 +14,7 @@ pub mod discovery;
 pub mod lua;
 pub mod message;
 pub mod model;
+mod parking;
 pub mod publish;
 pub mod rank_fetcher;
 pub mod reviver;

@@ -11,15 +11,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::future::{Either, select};
 use serde::Serialize;
-use stint_core::clock::after;
 use stint_core::ledger::{Ask, Grant, KeyState, KeyStatus, Reservation};
-use stint_core::points::Points;
-use stint_core::ports::{Delivery, NewMessage, Parked, PortResult, Receipt};
-use stint_core::worker::{
-    Disposition, Event, Invocation, MessageException, Outcome, QueueTrigger, Spec, Trigger, Worker, WorkerError,
-};
+use stint_core::ports::{Delivery, PortResult, Receipt};
+use stint_core::worker::{Event, Invocation, Outcome, QueueTrigger, Spec, Trigger, Worker, WorkerError};
 
 use crate::batch::{Batch, Group};
 use crate::budget::{BATCH, Budget, Tallied};
@@ -33,10 +28,7 @@ use crate::worst_case;
 const TIMEOUT: Duration = Duration::from_secs(120);
 
 /// Between two looks at a pool whose points are all held by calls in flight: about the time that a call takes.
-const PATIENCE: Duration = Duration::from_millis(500);
-
-/// Between two looks at a throttle that does not hold yet.
-const LOOK_UP: Duration = Duration::from_secs(1);
+pub(crate) const PATIENCE: Duration = Duration::from_millis(500);
 
 /// Fetches the ranks of the players of a batch.
 pub struct RankFetcher {
@@ -114,11 +106,11 @@ fn deliveries(event: Event) -> Result<Vec<Delivery>, WorkerError> {
 }
 
 /// What an invocation works with.
-struct Fetch<'a> {
-    budget: &'a Budget,
-    players: &'a dyn Players,
-    invocation: &'a Invocation,
-    report: Report,
+pub(crate) struct Fetch<'a> {
+    pub(crate) budget: &'a Budget,
+    pub(crate) players: &'a dyn Players,
+    pub(crate) invocation: &'a Invocation,
+    pub(crate) report: Report,
 }
 
 /// Serves the batch, then parked messages as far as time and points go, and rebalances the pool.
@@ -149,7 +141,7 @@ fn ask(group: &Group, budget: &Budget) -> Ask {
 impl Fetch<'_> {
     /// Holds, calls, settles and stores until every message of the batch has its fate. Answers whether there were
     /// points for all; what there were none for is parked.
-    async fn serve(&mut self, batch: &mut Batch) -> PortResult<bool> {
+    pub(crate) async fn serve(&mut self, batch: &mut Batch) -> PortResult<bool> {
         while let Some(group) = batch.next_group() {
             let ask = ask(&group, self.budget);
             match self.budget.pool.reserve(&ask).await? {
@@ -166,46 +158,6 @@ impl Fetch<'_> {
             }
         }
         Ok(true)
-    }
-
-    /// Goes on with parked messages: straight from the store they cost no second receive. Whatever fails goes back to
-    /// the queue, which counts its failures.
-    async fn resume(&mut self) -> PortResult<()> {
-        let queue = self.budget.queue.name();
-        while self.has_time_for_a_call() {
-            let lent = self.budget.pool.lend_parked(queue, BATCH, self.invocation.remaining()).await?;
-            if lent.is_empty() {
-                return Ok(());
-            }
-            self.budget.tally.count(Tallied::Resumed, lent.len());
-            let mut batch = Batch::read(lent.iter().map(as_delivery).collect(), self.invocation.now());
-            let before = self.report.parked;
-            let paid = self.serve(&mut batch).await?;
-            let parked_anew = batch.parked().to_vec();
-            let failed: Vec<NewMessage> = batch.exceptions().iter().filter_map(|failed| again(failed, &lent)).collect();
-            self.budget.queue.send(&failed).await?;
-            // What was parked anew in this very instant looks like what was lent.
-            let served: Vec<Parked> = lent.into_iter().filter(|parked| !parked_anew.contains(&parked.id)).collect();
-            self.budget.pool.forget_parked(&served).await?;
-            if !paid || self.report.parked > before {
-                return Ok(());
-            }
-        }
-        // Out of time: somebody else goes on.
-        self.budget.unpark(BATCH).await.map(drop)
-    }
-
-    /// Keeps its place while a throttle at 0 does not hold yet, so that nothing is received in vain, and ends early
-    /// when points are back.
-    async fn linger(&self) -> PortResult<()> {
-        let until = after(self.invocation.now(), self.budget.throttle.lag());
-        while self.invocation.now() < until && self.invocation.has_time_for(LOOK_UP) {
-            self.invocation.clock().sleep(LOOK_UP).await;
-            if self.budget.throttle.read(&self.budget.worker).await?.set != Some(0) {
-                return Ok(());
-            }
-        }
-        Ok(())
     }
 
     /// One call for what was granted. Settles whatever came of it, and stores before the batch forgets.
@@ -233,18 +185,7 @@ impl Fetch<'_> {
         Ok(())
     }
 
-    /// Rebalances in the time that is left. What was fetched is stored by now: the batch must not fail because the
-    /// upstream takes long over a counter. Answers the concurrency that holds now, if there was time to find out.
-    async fn rebalance(&self) -> PortResult<Option<u32>> {
-        let time = self.invocation.remaining().saturating_sub(PATIENCE);
-        let rebalance = Box::pin(self.budget.rebalance());
-        match select(rebalance, self.invocation.clock().sleep(time)).await {
-            Either::Left((balance, _)) => Ok(Some(balance?.concurrency)),
-            Either::Right(_) => self.budget.rebalance_soon().await.map(|()| None),
-        }
-    }
-
-    fn has_time_for_a_call(&self) -> bool {
+    pub(crate) fn has_time_for_a_call(&self) -> bool {
         self.invocation.has_time_for(self.budget.api.call_timeout() + PATIENCE)
     }
 
@@ -256,46 +197,5 @@ impl Fetch<'_> {
             key.being_read || (key.state == KeyState::Open && refund)
         };
         Ok(self.has_time_for_a_call() && self.budget.pool.keys().await?.iter().any(due))
-    }
-
-    /// Puts aside what is not done yet; the messages themselves are then done.
-    async fn park(&mut self, batch: &mut Batch) -> PortResult<()> {
-        let parked: Vec<Parked> = batch.unserved(self.budget.queue.name(), self.invocation.now());
-        self.budget.pool.park(&parked).await?;
-        self.report.parked += parked.len();
-        self.budget.tally.count(Tallied::Parked, parked.len());
-        batch.set_aside(parked.into_iter().map(|parked| parked.id).collect());
-        Ok(())
-    }
-}
-
-/// A parked message as it was received before it was parked.
-fn as_delivery(parked: &Parked) -> Delivery {
-    Delivery {
-        message_id: parked.id.clone(),
-        receipt: Receipt(String::new()),
-        body: parked.body.clone(),
-        receive_count: 1,
-        sent_at: parked.parked_at,
-    }
-}
-
-/// A parked message that failed, for its queue.
-fn again(failed: &MessageException, lent: &[Parked]) -> Option<NewMessage> {
-    let parked = lent.iter().find(|parked| parked.id == failed.message_id)?;
-    let delay = match failed.disposition {
-        Disposition::Retry { delay, .. } => delay,
-        Disposition::Reject { .. } => Duration::ZERO,
-    };
-    Some(NewMessage { body: parked.body.clone(), delay })
-}
-
-/// Why a message that no key can pay for is among the dead letters.
-pub(crate) fn unpriceable(unit: Points, largest: Points) -> Disposition {
-    Disposition::Reject {
-        reason: format!(
-            "WCL_CALL_BUDGET: one raid and difficulty may cost {unit} points, and the largest key has {largest} per \
-             window; lower WCL_CALL_BUDGET or WCL_GUARD, or add a larger key, then redrive"
-        ),
     }
 }
