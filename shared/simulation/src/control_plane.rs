@@ -16,7 +16,7 @@ use crate::dice::Dice;
 /// <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>
 pub const REQUESTS_PER_SECOND: u32 = 15;
 
-/// What one control-plane request takes. [m]
+/// What one control-plane request takes. (from memory)
 pub const REQUEST_TIME: (Duration, Duration) = (Duration::from_millis(60), Duration::from_millis(250));
 
 /// Until reserved concurrency that was written holds. [assumed: not documented]

@@ -14,16 +14,16 @@ use crate::control_plane::Reserved;
 use crate::dice::Dice;
 use crate::faults::{Fault, Faults};
 
-/// From the request until the handler begins in an environment that is there already. [m]
+/// From the request until the handler begins in an environment that is there already. (from memory)
 pub const WARM_START: Duration = Duration::from_millis(5);
 
-/// Until a new environment exists, before our code is loaded: not billed. [m]
+/// Until a new environment exists, before our code is loaded: not billed. (from memory)
 pub const ENVIRONMENT_START: Duration = Duration::from_millis(150);
 
 /// Our own start, which is billed: what the design promises, ready for the first event 25 ms after exec.
 pub const INIT: Duration = Duration::from_millis(25);
 
-/// An environment that nobody used for this long is gone: 5 to 15 minutes have been seen. [m]
+/// An environment that nobody used for this long is gone: 5 to 15 minutes have been seen. (from memory)
 pub const IDLE_ENVIRONMENT: Duration = Duration::from_secs(10 * 60);
 
 /// How many invocations end in the middle when kills are wished for, in per mille, and within which time of their start.

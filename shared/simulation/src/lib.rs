@@ -9,7 +9,7 @@
 //! * [`key_pool`]: the ledger of `stint-core` in memory;
 //! * [`prices`]: what all of it costs.
 //!
-//! Each figure of the outside world is a named constant with its source; `[m]` marks one from memory, `[assumed]` one
+//! Each figure of the outside world is a named constant with its source; `(from memory)` marks one from memory, `(assumed)` one
 //! that nobody documents. Everything that looks like chance is drawn from the seed, so the same seed gives the same
 //! run.
 

@@ -34,10 +34,10 @@ pub const MOST_POLLERS: f64 = 1_000.0;
 /// A long poll.
 pub const LONG_POLL: Duration = Duration::from_secs(20);
 
-/// What a request to the queue takes. [m]
+/// What a request to the queue takes. (from memory)
 pub const QUEUE_REQUEST_TIME: Duration = Duration::from_millis(10);
 
-/// Between two looks at backlog, errors and settings. [assumed]
+/// Between two looks at backlog, errors and settings. (assumed)
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Before a throttled batch is offered again: at first, and at the longest. [assumed: "gradually"]
@@ -46,7 +46,7 @@ const RETRY_THROTTLED: (Duration, Duration) = (Duration::from_secs(1), Duration:
 /// Concurrent batches fewer for each throttled or failed invocation. [assumed: "gradually"]
 const SLOW_DOWN: f64 = 1.0;
 
-/// A mapping slows down no further than this. [assumed]
+/// A mapping slows down no further than this. (assumed)
 const SLOWEST: f64 = 2.0;
 
 /// What a mapping has done.

@@ -12,7 +12,7 @@ use super::{SqsSettings, SqsUsage};
 use crate::dice::Dice;
 
 /// A receive takes any of this many messages at the head: a standard queue keeps order as best it can, which is not
-/// much. [assumed]
+/// much. (assumed)
 const DISORDER: u64 = 20;
 
 /// How many of a received message's deliveries are doubled when duplicates are wished for, in per mille.

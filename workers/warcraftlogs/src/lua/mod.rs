@@ -1,6 +1,6 @@
 //! The databases that an addon loads: one Lua file per region, written while the players stream by, and read back.
 //!
-//! [`DatabaseWriter`] takes players in order and holds one server of them; [`lookup`] and [`read_back`] read what it
+//! [`DatabaseWriter`] takes players in order and holds one server of them; [`lookup()`] and [`read_back`] read what it
 //! wrote. The format is in [`format`](mod@format); the same players give the same bytes.
 
 mod aside;
