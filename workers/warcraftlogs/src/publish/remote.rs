@@ -1,6 +1,8 @@
 //! Fetching from and pushing to the remote.
 
 use std::cell::RefCell;
+use std::fs::OpenOptions;
+use std::io::Write;
 
 use git2::{Direction, ErrorClass, ErrorCode, FetchOptions, Oid, PushOptions, Repository};
 
@@ -107,11 +109,11 @@ impl Remote<'_> {
         }
         let branch = format!("refs/heads/{}", self.branch);
         let moved = match parent {
-            Some(parent) => target.reference_matching(&branch, commit, true, parent, "stint"),
-            None => target.reference(&branch, commit, false, "stint"),
+            Some(parent) => target.reference_matching(&branch, commit, true, parent, "stint").map(drop),
+            None => create_reference(target, &branch, commit),
         };
         target.find_reference(&incoming)?.delete()?;
-        match moved.map(drop) {
+        match moved {
             Ok(()) => Ok(Push::Done),
             Err(error) if matches!(error.code(), ErrorCode::Modified | ErrorCode::Exists | ErrorCode::Locked) => {
                 Ok(Push::Overtaken(error.message().to_owned()))
@@ -137,6 +139,36 @@ impl Remote<'_> {
             },
         }
     }
+}
+
+/// Creates a reference unless there is one. libgit2 looks before it locks, so that of two that create the same one the
+/// second buries the first; here git's own lock file is taken first.
+fn create_reference(target: &Repository, name: &str, commit: Oid) -> Result<(), git2::Error> {
+    let failed = |code: ErrorCode, error: &std::io::Error| {
+        git2::Error::new(code, ErrorClass::Reference, format!("cannot create {name}: {error}"))
+    };
+    let generic = |error: std::io::Error| failed(ErrorCode::GenericError, &error);
+    let path = target.path().join(name);
+    let lock = target.path().join(format!("{name}.lock"));
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).map_err(generic)?;
+    }
+    // Exclusive: whoever has it may look and write.
+    let mut file = OpenOptions::new().write(true).create_new(true).open(&lock).map_err(|error| match error.kind() {
+        std::io::ErrorKind::AlreadyExists => failed(ErrorCode::Locked, &error),
+        _ => generic(error),
+    })?;
+    if target.find_reference(name).is_ok() {
+        std::fs::remove_file(&lock).map_err(generic)?;
+        return Err(failed(ErrorCode::Exists, &std::io::ErrorKind::AlreadyExists.into()));
+    }
+    let written =
+        writeln!(file, "{commit}").and_then(|()| file.sync_all()).and_then(|()| std::fs::rename(&lock, &path));
+    written.map_err(|error| {
+        // Left behind, it would lock the branch for good.
+        let _ = std::fs::remove_file(&lock);
+        generic(error)
+    })
 }
 
 /// The remote itself, when it is a bare repository on this machine.
