@@ -13,6 +13,12 @@ use super::credentials::Address;
 const FETCHED: &str = "refs/stint/fetched";
 const OUTGOING: &str = "refs/stint/outgoing";
 
+/// In a remote on this machine: a commit on its way to the branch.
+const INCOMING: &str = "refs/stint/incoming-";
+
+/// A reference that comes and goes is met again with little luck only.
+const FETCHES: usize = 10;
+
 /// A remote's branch.
 pub(super) struct Remote<'a> {
     pub(super) address: &'a Address,
@@ -36,22 +42,29 @@ impl Remote<'_> {
     /// Fetches the branch. `None` when the remote does not have it, or has nothing at all.
     pub(super) fn fetch(&self, repository: &Repository) -> Result<Option<Oid>, Failure> {
         const REMEDY: &str = "see that the address is right, the network is up and the token or key may read it";
-        let failed = |error| self.failure("fetch from", REMEDY, &error);
+        for _ in 0..FETCHES {
+            match self.fetch_once(repository) {
+                Err(error) if is_passing(&error) => {}
+                fetched => return fetched.map_err(|error| self.failure("fetch from", REMEDY, &error)),
+            }
+        }
+        self.fetch_once(repository).map_err(|error| self.failure("fetch from", REMEDY, &error))
+    }
+
+    fn fetch_once(&self, repository: &Repository) -> Result<Option<Oid>, git2::Error> {
         let name = format!("refs/heads/{}", self.branch);
-        let mut remote = repository.remote_anonymous(&self.address.url).map_err(failed)?;
+        let mut remote = repository.remote_anonymous(&self.address.url)?;
         let exists = {
-            let callbacks = Some(self.address.callbacks());
-            let connection = remote.connect_auth(Direction::Fetch, callbacks, None).map_err(failed)?;
-            connection.list().map_err(failed)?.iter().any(|head| head.name() == name)
+            let connection = remote.connect_auth(Direction::Fetch, Some(self.address.callbacks()), None)?;
+            connection.list()?.iter().any(|head| head.name() == name)
         };
         if !exists {
             return Ok(None);
         }
         let mut options = FetchOptions::new();
         options.remote_callbacks(self.address.callbacks()).download_tags(git2::AutotagOption::None);
-        remote.fetch(&[format!("+{name}:{FETCHED}")], Some(&mut options), None).map_err(failed)?;
-        let head = repository.refname_to_id(FETCHED).map_err(failed)?;
-        Ok(Some(head))
+        remote.fetch(&[format!("+{name}:{FETCHED}")], Some(&mut options), None)?;
+        repository.refname_to_id(FETCHED).map(Some)
     }
 
     /// Pushes a commit whose parent is `parent`, if the branch still stands there.
@@ -90,6 +103,7 @@ impl Remote<'_> {
             (Err(error), _) if error.code() == ErrorCode::NotFastForward => {
                 Ok(Push::Overtaken("non-fast-forward".to_owned()))
             }
+            (Err(error), _) if is_passing(&error) => Ok(Push::Overtaken(error.message().to_owned())),
             (Err(error), _) => Err(error),
         }
     }
@@ -103,7 +117,7 @@ impl Remote<'_> {
         commit: Oid,
         parent: Option<Oid>,
     ) -> Result<Push, git2::Error> {
-        let incoming = format!("refs/stint/incoming-{commit}");
+        let incoming = format!("{INCOMING}{commit}");
         if let Push::Overtaken(reason) = self.send(repository, &incoming)? {
             return Ok(Push::Overtaken(reason));
         }
@@ -139,6 +153,11 @@ impl Remote<'_> {
             },
         }
     }
+}
+
+/// Whether another publisher's incoming reference was listed, and gone before it was read.
+fn is_passing(error: &git2::Error) -> bool {
+    error.code() == ErrorCode::NotFound && error.message().contains(INCOMING)
 }
 
 /// Creates a reference unless there is one. libgit2 looks before it locks, so that of two that create the same one the
