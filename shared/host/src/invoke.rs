@@ -74,11 +74,18 @@ async fn dispose(
             return queue.release(&receipts, RETRY_DELAY * receives, &error.to_string()).await;
         }
     };
-    let mut done: Vec<Receipt> = Vec::with_capacity(batch.len());
+    let fate = |delivery: &Delivery| {
+        let exceptions = &outcome.exceptions;
+        exceptions.iter().find(|exception| exception.message_id == delivery.message_id).map(|found| &found.disposition)
+    };
+    // First what is done: a queue that then fails over an exception must not have finished work done again.
+    let done = batch.iter().filter(|delivery| fate(delivery).is_none());
+    let done: Vec<Receipt> = done.map(|delivery| delivery.receipt.clone()).collect();
+    queue.acknowledge(&done).await?;
+    Counters::add(&counters.succeeded, done.len());
     for delivery in batch {
-        let exception = outcome.exceptions.iter().find(|exception| exception.message_id == delivery.message_id);
-        match exception.map(|exception| &exception.disposition) {
-            None => done.push(delivery.receipt.clone()),
+        match fate(delivery) {
+            None => {}
             Some(Disposition::Retry { reason, delay }) => {
                 Counters::add(&counters.released, 1);
                 queue.release(std::slice::from_ref(&delivery.receipt), *delay, reason).await?;
@@ -89,7 +96,5 @@ async fn dispose(
             }
         }
     }
-    queue.acknowledge(&done).await?;
-    Counters::add(&counters.succeeded, done.len());
     Ok(())
 }

@@ -154,7 +154,14 @@ impl LocalHost {
         let spec = worker.spec();
         let allowed = self.ports.throttle.read(spec.name).await?.effective(spec.concurrency) as usize;
         while running + batches.len() < allowed {
-            let batch = queue.receive(trigger.batch).await?;
+            let batch = match queue.receive(trigger.batch).await {
+                // What was received before is worked on: it would be out of sight until its visibility times out.
+                Err(error) if !batches.is_empty() => {
+                    tracing::warn!(queue = trigger.queue, %error, "cannot receive more from {}: {error}", trigger.queue);
+                    break;
+                }
+                received => received?,
+            };
             if batch.is_empty() {
                 break;
             }
