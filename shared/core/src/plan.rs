@@ -49,9 +49,8 @@ pub fn plan(keys: &[KeyStatus], load: &Load, now: Timestamp) -> Plan {
     let needed: u64 = open().map(|key| needed(key, load, now)).fold(0, u64::saturating_add);
     let concurrency = u32::try_from(carried.min(needed.max(1))).unwrap_or(u32::MAX).min(load.concurrency_limit);
     let in_use = keys.iter().filter(|key| key.state != KeyState::Retired);
-    let wake_at = in_use.map(|key| key.renews_at).min();
-    let refund = |key: &KeyStatus| key.in_flight > 0 && key.free.saturating_add(key.held) >= load.unit;
-    let more_is_due = keys.iter().any(|key| key.being_read || (key.state == KeyState::Open && refund(key)));
+    let wake_at = in_use.map(|key| key.lends_at(load.unit)).min();
+    let more_is_due = keys.iter().any(|key| key.may_soon_lend(load.unit));
     Plan { concurrency, affordable, more_is_due, wake_at }
 }
 
@@ -93,9 +92,12 @@ mod tests {
             held: Points::ZERO,
             unconfirmed: Points::ZERO,
             free: Points::whole(free),
+            reserve: Points::ZERO,
+            reserved: Points::ZERO,
             in_flight,
             reset_at: Timestamp::UNIX_EPOCH,
             renews_at: Timestamp::UNIX_EPOCH,
+            released_at: Timestamp::UNIX_EPOCH,
             being_read: false,
             refused: 0,
         }

@@ -124,7 +124,7 @@ async fn fill(queue: &Arc<SqliteQueue>) -> PortResult<()> {
 }
 
 async fn hot_key(embedded: &Embedded, clock: &ManualClock) -> PortResult<Arc<SqliteKeyPool>> {
-    let pool = embedded.key_pool(LedgerSettings { guard: Points::ZERO, window: WINDOW });
+    let pool = embedded.key_pool(LedgerSettings::plain(WINDOW));
     pool.configure(&[KeyId("hot".into())]).await?;
     if let Some(claim) = pool.claim_reading(Points::ZERO, WINDOW).await? {
         pool.observe(&claim, Some(reading(clock.now()))).await?;
@@ -137,7 +137,7 @@ fn reading(received_at: jiff::Timestamp) -> Reading {
 }
 
 async fn spend(pool: Arc<SqliteKeyPool>, now: jiff::Timestamp) -> PortResult<u64> {
-    let ask = Ask { messages: vec![vec![Points::whole(20)]], call_timeout: Duration::from_secs(30) };
+    let ask = Ask { messages: vec![vec![Points::whole(20)]], call_timeout: Duration::from_secs(30), priority: false };
     let Reservation::Granted(grant) = pool.reserve(&ask).await? else { return Ok(0) };
     pool.settle(&grant.hold, CallEnd::Answered(reading(now))).await?;
     Ok(1)

@@ -65,6 +65,11 @@ pub struct Settings {
     #[arg(long, env = "WCL_GUARD", default_value = "0")]
     pub wcl_guard: Points,
 
+    /// Points of each key that are kept for `stint refresh`, at most a tenth of its limit. In the last tenth of the
+    /// window they are given back, so that they do not expire unspent.
+    #[arg(long, env = "WCL_RESERVE", default_value = "50")]
+    pub wcl_reserve: Points,
+
     /// How long a key's window is, in seconds.
     #[arg(long, env = "WCL_WINDOW_SECONDS", default_value_t = 3600, value_parser = clap::value_parser!(u64).range(2..))]
     pub wcl_window_seconds: u64,
@@ -172,7 +177,8 @@ impl Settings {
 
     /// What the ledger must know.
     pub fn ledger(&self) -> LedgerSettings {
-        LedgerSettings { guard: self.wcl_guard, window: Duration::from_secs(self.wcl_window_seconds) }
+        let window = Duration::from_secs(self.wcl_window_seconds);
+        LedgerSettings { guard: self.wcl_guard, reserve: self.wcl_reserve, window }
     }
 
     /// How long one API call may take.

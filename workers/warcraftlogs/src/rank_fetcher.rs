@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
-use stint_core::ledger::{Ask, Grant, KeyState, KeyStatus, Reservation};
+use stint_core::ledger::{Ask, Grant, Reservation};
 use stint_core::ports::{Delivery, PortResult, Receipt};
 use stint_core::worker::{Event, Invocation, Outcome, QueueTrigger, Spec, Trigger, Worker, WorkerError};
 
@@ -135,7 +135,7 @@ async fn fetch(
 
 fn ask(group: &Group, budget: &Budget) -> Ask {
     let messages = group.messages.iter().map(|message| vec![budget.unit; message.units.len()]);
-    Ask { messages: messages.collect(), call_timeout: budget.api.call_timeout() }
+    Ask { messages: messages.collect(), call_timeout: budget.api.call_timeout(), priority: false }
 }
 
 impl Fetch<'_> {
@@ -192,10 +192,7 @@ impl Fetch<'_> {
     /// Whether points may come within moments: from calls in flight that hold so much that a refund may pay for a
     /// unit, or from a key that is being read. Worth a short wait: a message that is parked costs another receive.
     async fn points_are_due(&self) -> PortResult<bool> {
-        let due = |key: &KeyStatus| {
-            let refund = key.in_flight > 0 && key.free.saturating_add(key.held) >= self.budget.unit;
-            key.being_read || (key.state == KeyState::Open && refund)
-        };
-        Ok(self.has_time_for_a_call() && self.budget.pool.keys().await?.iter().any(due))
+        let keys = self.budget.pool.keys().await?;
+        Ok(self.has_time_for_a_call() && keys.iter().any(|key| key.may_soon_lend(self.budget.unit)))
     }
 }

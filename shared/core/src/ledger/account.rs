@@ -127,10 +127,20 @@ impl Account {
         self.holds.in_flight()
     }
 
-    /// What may still be lent in this window, whatever the key's state.
-    pub fn free(&self, settings: &LedgerSettings) -> Points {
+    /// What may still be lent in this window, whatever the key's state: to everybody, or with `priority` with the
+    /// reserve.
+    pub fn free(&self, settings: &LedgerSettings, priority: bool, now: Timestamp) -> Points {
         let lendable = self.limit.unwrap_or_default().saturating_sub(settings.guard);
-        lendable.saturating_sub(self.spent).saturating_sub(self.held())
+        let free = lendable.saturating_sub(self.spent).saturating_sub(self.held());
+        if priority { free } else { free.saturating_sub(self.reserve(settings, now)) }
+    }
+
+    /// What is kept for priority asks now.
+    pub(super) fn reserve(&self, settings: &LedgerSettings, now: Timestamp) -> Points {
+        if now >= before(self.reset_at, settings.release()) {
+            return Points::ZERO;
+        }
+        settings.reserve.min(Points::from_micros(self.limit.unwrap_or_default().micros() / 10))
     }
 
     pub(super) fn next_sequence(&mut self) -> u64 {

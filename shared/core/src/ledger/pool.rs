@@ -10,7 +10,7 @@ use super::{
     Account, Ask, CallEnd, Grant, Hold, HoldId, HoldState, KeyId, KeyState, Reading, ReadingClaim, Reservation, Wait,
     WindowRecord,
 };
-use crate::clock::after;
+use crate::clock::{after, before};
 use crate::points::Points;
 
 /// Beyond a call's time-out, for the way back: after that a hold ends by itself.
@@ -24,11 +24,25 @@ const RESET_MARGIN: Duration = Duration::from_secs(1);
 pub struct LedgerSettings {
     /// Left alone on every key, for strangers who use it too.
     pub guard: Points,
+    /// Kept for priority asks on every key, but never more than a tenth of its limit. Given back to everybody in the
+    /// last tenth of the window, so that it does not expire unspent.
+    pub reserve: Points,
     /// How long the upstream's window is.
     pub window: Duration,
 }
 
 impl LedgerSettings {
+    /// Everything is lent to whoever asks first.
+    pub const fn plain(window: Duration) -> LedgerSettings {
+        LedgerSettings { guard: Points::ZERO, reserve: Points::ZERO, window }
+    }
+
+    /// The reserve is given back this long before the reset: a tenth of the window, which is long enough for a wake-up
+    /// that is a minute late.
+    pub(super) fn release(&self) -> Duration {
+        self.window / 10
+    }
+
     /// Before the reset nothing is granted for this long: a second by which our estimate of the reset may be late,
     /// since the upstream rounds up, and the time of a call, which is a small part of the window.
     pub fn edge(&self) -> Duration {
@@ -70,18 +84,40 @@ pub struct KeyStatus {
     pub held: Points,
     /// On loan to calls that are over.
     pub unconfirmed: Points,
-    /// What it could lend now; zero unless it is open.
+    /// What it could lend now to anybody; zero unless it is open.
     pub free: Points,
+    /// What is kept for priority asks at this moment.
+    pub reserve: Points,
+    /// What is left of the reserve: what it could lend now to a priority ask beyond `free`.
+    pub reserved: Points,
     /// Calls that run.
     pub in_flight: u64,
     /// When the window ends.
     pub reset_at: Timestamp,
     /// When it may lend more than now: a new window can be read, or its rest is over.
     pub renews_at: Timestamp,
+    /// When the reserve is given back to everybody.
+    pub released_at: Timestamp,
     /// Somebody reads the counter at this moment, so it may lend soon.
     pub being_read: bool,
     /// Calls that the upstream refused for lack of points, ever.
     pub refused: u64,
+}
+
+impl KeyStatus {
+    /// When the key may lend `needed` to anybody, if it cannot now: when the reserve is given back, if that is enough,
+    /// else when it renews.
+    pub fn lends_at(&self, needed: Points) -> Timestamp {
+        let enough = !self.reserved.is_zero() && self.free.saturating_add(self.reserved) >= needed;
+        if enough { self.released_at } else { self.renews_at }
+    }
+
+    /// Whether the key may lend `needed` to anybody within moments: somebody reads its counter, or calls in flight hold
+    /// so much that what they give back may be enough.
+    pub fn may_soon_lend(&self, needed: Points) -> bool {
+        let most = self.free.saturating_add(self.reserved).saturating_add(self.held).saturating_sub(self.reserve);
+        self.being_read || (self.state == KeyState::Open && self.in_flight > 0 && most >= needed)
+    }
 }
 
 impl Ledger {
@@ -132,10 +168,10 @@ impl Ledger {
         }
         let whole = ask.messages.iter().filter(|units| !units.is_empty()).map(|units| units.iter().copied().sum());
         let cheapest_message = whole.min().unwrap_or(smallest);
-        let chosen = self.earliest_with_room(cheapest_message, now).or_else(|| self.earliest_with_room(smallest, now));
-        match chosen {
+        let with_room = |room| self.earliest_with_room(room, ask.priority, now);
+        match with_room(cheapest_message).or_else(|| with_room(smallest)) {
             Some(key) => Reservation::Granted(self.grant(key, ask, now)),
-            None => Reservation::Refused { waits: self.waits(smallest, now) },
+            None => Reservation::Refused { waits: self.waits(smallest, ask.priority, now) },
         }
     }
 
@@ -149,15 +185,15 @@ impl Ledger {
         (!largest.is_zero() && unit > largest).then_some(Reservation::Unpriceable { unit, largest })
     }
 
-    fn earliest_with_room(&self, room: Points, now: Timestamp) -> Option<KeyId> {
+    fn earliest_with_room(&self, room: Points, priority: bool, now: Timestamp) -> Option<KeyId> {
         let open = self.accounts.iter().filter(|(_, account)| account.state(&self.settings, now) == KeyState::Open);
-        let roomy = open.filter(|(_, account)| account.free(&self.settings) >= room);
+        let roomy = open.filter(|(_, account)| account.free(&self.settings, priority, now) >= room);
         roomy.min_by_key(|(_, account)| account.reset_at).map(|(key, _)| key.clone())
     }
 
     fn grant(&mut self, key: KeyId, ask: &Ask, now: Timestamp) -> Grant {
         let account = self.accounts.entry(key.clone()).or_insert_with(Account::unread);
-        let taken = ask.fit(account.free(&self.settings));
+        let taken = ask.fit(account.free(&self.settings, ask.priority, now));
         let units = ask.messages.iter().zip(&taken).flat_map(|(units, taken)| units.iter().take(*taken));
         let amount = units.copied().sum();
         let hold = HoldId { key: key.clone(), sequence: account.next_sequence() };
@@ -168,13 +204,13 @@ impl Ledger {
         Grant { hold, amount, taken }
     }
 
-    fn waits(&self, needed: Points, now: Timestamp) -> Vec<Wait> {
+    fn waits(&self, needed: Points, priority: bool, now: Timestamp) -> Vec<Wait> {
         let in_use = self.accounts.iter().filter(|(_, account)| !account.retired);
         let mut waits: Vec<Wait> = in_use
             .map(|(key, account)| {
-                let state = account.state(&self.settings, now);
-                let free = if state == KeyState::Open { account.free(&self.settings) } else { Points::ZERO };
-                let until = (state != KeyState::Stale).then(|| renews_at(account, now));
+                let status = self.describe(key, account, now);
+                let free = if priority { status.free.saturating_add(status.reserved) } else { status.free };
+                let until = (status.state != KeyState::Stale).then(|| status.lends_at(needed));
                 Wait { key: key.clone(), needed, free, until }
             })
             .collect();
@@ -255,6 +291,12 @@ impl Ledger {
 
     fn describe(&self, key: &KeyId, account: &Account, now: Timestamp) -> KeyStatus {
         let state = account.state(&self.settings, now);
+        let (free, whole) = match state {
+            KeyState::Open => {
+                (account.free(&self.settings, false, now), account.free(&self.settings, true, now))
+            }
+            _ => (Points::ZERO, Points::ZERO),
+        };
         KeyStatus {
             key: key.clone(),
             state,
@@ -262,10 +304,13 @@ impl Ledger {
             spent: account.spent,
             held: account.held(),
             unconfirmed: account.unconfirmed(),
-            free: if state == KeyState::Open { account.free(&self.settings) } else { Points::ZERO },
+            free,
+            reserve: account.reserve(&self.settings, now),
+            reserved: whole.saturating_sub(free),
             in_flight: account.in_flight(),
             reset_at: account.reset_at,
             renews_at: renews_at(account, now),
+            released_at: before(account.reset_at, self.settings.release()),
             being_read: account.reading_until.is_some_and(|until| now < until),
             refused: account.refused,
         }
@@ -299,7 +344,7 @@ fn wants_reading(account: &Account, settings: &LedgerSettings, needed: Points, n
     match account.state(settings, now) {
         KeyState::Stale => account.limit.is_none() || now >= after(account.reset_at, RESET_MARGIN),
         KeyState::Open => {
-            let free = account.free(settings);
+            let free = account.free(settings, false, now);
             free < needed
                 && !unconfirmed.is_zero()
                 && (account.in_flight() == 0 || free.saturating_add(unconfirmed) >= needed)

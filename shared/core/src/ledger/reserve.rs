@@ -15,6 +15,8 @@ pub struct Ask {
     pub messages: Vec<Vec<Points>>,
     /// How long the call may take. The hold ends by itself soon after.
     pub call_timeout: Duration,
+    /// Whether the reserve may be spent too.
+    pub priority: bool,
 }
 
 impl Ask {
@@ -110,7 +112,7 @@ pub struct Wait {
     pub key: KeyId,
     /// The cheapest unit that a grant could start with.
     pub needed: Points,
-    /// What the key could lend now.
+    /// What the key could lend now to this ask.
     pub free: Points,
     /// When the key may have more. `None` when it waits to be read, which somebody may do now.
     pub until: Option<Timestamp>,

@@ -38,11 +38,11 @@ fn reading(limit: u64, spent: u64, resets_in: u64, now: Timestamp) -> Reading {
 
 fn ask(messages: &[&[u64]]) -> Ask {
     let messages = messages.iter().map(|units| units.iter().copied().map(Points::whole).collect()).collect();
-    Ask { messages, call_timeout: Duration::from_secs(30) }
+    Ask { messages, call_timeout: Duration::from_secs(30), priority: false }
 }
 
 fn settings(guard: u64) -> LedgerSettings {
-    LedgerSettings { guard: Points::whole(guard), window: WINDOW }
+    LedgerSettings { guard: Points::whole(guard), ..LedgerSettings::plain(WINDOW) }
 }
 
 /// A ledger of one key that was read at the start: nothing spent, an hour to go.
@@ -143,6 +143,24 @@ fn the_guard_is_left_alone() {
     assert!(matches!(ledger.reserve(&ask(&[&[86]]), START), Reservation::Unpriceable { .. }));
     grant(&mut ledger, 85, START);
     assert!(matches!(ledger.reserve(&ask(&[&[1]]), START), Reservation::Refused { .. }));
+}
+
+#[test]
+fn the_reserve_is_for_priority_and_given_back_in_the_last_tenth() {
+    let reserve = LedgerSettings { reserve: Points::whole(50), ..settings(0) };
+    let mut ledger = Ledger::new(reserve, BTreeMap::new());
+    ledger.configure(&[key("a")]);
+    read(&mut ledger, reading(200, 0, 3_600, START), START);
+    grant(&mut ledger, 180, START);
+    let Reservation::Refused { waits } = ledger.reserve(&ask(&[&[5]]), START) else { panic!("20 are all reserved") };
+    assert_eq!((waits[0].free, waits[0].until), (Points::ZERO, Some(at(3_240))), "a tenth of 200 is kept");
+    let urgent = |points: u64| Ask { priority: true, ..ask(&[&[points]]) };
+    granted(ledger.reserve(&urgent(15), START));
+    let Reservation::Refused { waits } = ledger.reserve(&urgent(6), START) else { panic!("5 are left") };
+    assert_eq!((waits[0].free, waits[0].until), (Points::whole(5), Some(at(3_601))));
+    let left = |ledger: &mut Ledger, now| (status(ledger, now).free, status(ledger, now).reserved);
+    assert_eq!(left(&mut ledger, at(3_239)), (Points::ZERO, Points::whole(5)));
+    assert_eq!(left(&mut ledger, at(3_240)), (Points::whole(5), Points::ZERO));
 }
 
 #[test]

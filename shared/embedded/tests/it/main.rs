@@ -18,7 +18,7 @@ use stint_core::ports::{KeyPool, QueueSettings};
 
 const SETTINGS: QueueSettings = QueueSettings { visibility_timeout: Duration::from_secs(60), max_receives: 3 };
 const WINDOW: Duration = Duration::from_secs(3_600);
-const LEDGER: LedgerSettings = LedgerSettings { guard: Points::ZERO, window: WINDOW };
+const LEDGER: LedgerSettings = LedgerSettings::plain(WINDOW);
 
 /// A clock that stands still, at the same instant in each process.
 fn clock() -> ManualClock {
@@ -30,7 +30,7 @@ fn key() -> KeyId {
 }
 
 fn ask(points: u64) -> Ask {
-    Ask { messages: vec![vec![Points::whole(points)]], call_timeout: Duration::from_secs(30) }
+    Ask { messages: vec![vec![Points::whole(points)]], call_timeout: Duration::from_secs(30), priority: false }
 }
 
 /// Reads the key, whose window is full and has an hour to go.

@@ -8,7 +8,7 @@ use super::*;
 
 fn pool() -> (ManualClock, MemoryKeyPool) {
     let clock = ManualClock::new(Timestamp::UNIX_EPOCH);
-    let settings = LedgerSettings { guard: Points::ZERO, window: Duration::from_secs(3_600) };
+    let settings = LedgerSettings::plain(Duration::from_secs(3_600));
     let pool = MemoryKeyPool::new(settings, Arc::new(clock.clone()), 1, &Faults::none());
     (clock, pool)
 }
@@ -29,7 +29,7 @@ fn the_pool_lends_what_the_ledger_lends_and_keeps_its_windows() {
         block_on(pool.observe(&claim, Some(reading))).unwrap();
     };
     read(Points::whole(20));
-    let ask = |points| Ask { messages: vec![vec![Points::whole(points)]], call_timeout: Duration::from_secs(30) };
+    let ask = |points| Ask { messages: vec![vec![Points::whole(points)]], call_timeout: Duration::from_secs(30), priority: false };
     let Reservation::Granted(grant) = block_on(pool.reserve(&ask(80))).unwrap() else { panic!("refused") };
     assert!(matches!(block_on(pool.reserve(&ask(1))).unwrap(), Reservation::Refused { .. }));
     block_on(pool.settle(&grant.hold, CallEnd::NotBilled)).unwrap();

@@ -117,7 +117,7 @@ pub async fn an_ask_that_no_key_can_satisfy_is_unpriceable(world: &dyn KeyPoolWo
 /// Whole messages first; when not one fits, a message is split and its head is granted. The guard is left alone.
 pub async fn only_what_fits_is_granted(world: &dyn KeyPoolWorld) -> PortResult<()> {
     let fixture = Fixture::with_keys(world, &[("a", 100)]).await?;
-    let guarded = world.pool(LedgerSettings { guard: Points::whole(10), window: WINDOW }).await?;
+    let guarded = world.pool(LedgerSettings { guard: Points::whole(10), ..LedgerSettings::plain(WINDOW) }).await?;
     let granted = |reservation| match reservation {
         Reservation::Granted(grant) => grant,
         other => panic!("a grant was expected, not {other:?}"),

@@ -153,7 +153,7 @@ impl Fixture<'_> {
 }
 
 async fn pool(world: &dyn KeyPoolWorld) -> PortResult<Arc<dyn KeyPool>> {
-    world.pool(LedgerSettings { guard: Points::ZERO, window: WINDOW }).await
+    world.pool(LedgerSettings::plain(WINDOW)).await
 }
 
 fn key(name: &str) -> KeyId {
@@ -162,5 +162,5 @@ fn key(name: &str) -> KeyId {
 
 fn ask(messages: &[&[u64]]) -> Ask {
     let messages = messages.iter().map(|units| units.iter().copied().map(Points::whole).collect()).collect();
-    Ask { messages, call_timeout: CALL_TIMEOUT }
+    Ask { messages, call_timeout: CALL_TIMEOUT, priority: false }
 }

@@ -55,7 +55,7 @@ impl World {
     }
 
     fn pool(&self) -> Arc<dyn KeyPool> {
-        self.embedded.key_pool(LedgerSettings { guard: Points::ZERO, window: Duration::from_secs(3600) })
+        self.embedded.key_pool(LedgerSettings::plain(Duration::from_secs(3600)))
     }
 
     /// One rule that is read, one that rests, one that is due and one that is fresh.

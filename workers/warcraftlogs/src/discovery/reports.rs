@@ -38,7 +38,7 @@ impl Reports {
 
     /// Holds points for one call of as many `units` as a key can pay for; at least one. The grant says how many.
     async fn hold(&self, units: Vec<Points>, page: u32) -> Result<Grant, SourceError> {
-        let ask = Ask { messages: vec![units], call_timeout: self.budget.api.call_timeout() };
+        let ask = Ask { messages: vec![units], call_timeout: self.budget.api.call_timeout(), priority: false };
         loop {
             match self.budget.pool.reserve(&ask).await.map_err(|error| port(&error, page))? {
                 Reservation::Granted(grant) => return Ok(grant),

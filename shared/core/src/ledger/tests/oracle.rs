@@ -1,5 +1,7 @@
 //! The ledger's rules once more, as plainly as they can be said: a list of holds, walked from end to end.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 
 use crate::ledger::{KeyStatus, LedgerSettings};
@@ -69,9 +71,11 @@ impl Oracle {
         self.holds.iter().filter(|hold| !ended_only || hold.ended.is_some()).map(|hold| hold.amount).sum()
     }
 
-    /// What may be lent: negative when it was lent too much.
-    pub(super) fn free(&self, settings: &LedgerSettings) -> i128 {
-        let taken = settings.guard.micros() + self.spent + self.sum(false);
+    /// What may be lent, with the reserve or without: negative when it was lent too much.
+    pub(super) fn free(&self, settings: &LedgerSettings, priority: bool, resets_in: Duration) -> i128 {
+        let kept = !priority && resets_in > settings.window / 10;
+        let reserve = if kept { settings.reserve.micros().min(self.limit / 10) } else { 0 };
+        let taken = settings.guard.micros() + reserve + self.spent + self.sum(false);
         i128::from(self.limit) - i128::from(taken)
     }
 

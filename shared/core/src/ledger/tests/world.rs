@@ -88,7 +88,8 @@ struct World {
 impl World {
     fn new(seed: u64) -> World {
         let mut dice = Dice(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
-        let settings = LedgerSettings { guard: Points::whole(dice.below(2) * 10), window: WINDOW };
+        let (guard, reserve) = (Points::whole(dice.below(2) * 10), Points::whole(dice.below(3) * 15));
+        let settings = LedgerSettings { guard, reserve, window: WINDOW };
         let mut ledger = Ledger::new(settings, BTreeMap::new());
         ledger.configure(&[key("a")]);
         let phase = Duration::from_secs(dice.below(WINDOW.as_secs()));
@@ -122,7 +123,9 @@ impl World {
         let status = self.ledger.status(self.now).remove(0);
         self.oracle.check(&status);
         if status.state == KeyState::Open {
-            assert_eq!(i128::from(status.free.micros()), self.oracle.free(&self.settings).max(0), "free");
+            let free = |priority| self.oracle.free(&self.settings, priority, between(self.now, status.reset_at)).max(0);
+            assert_eq!(i128::from(status.free.micros()), free(false), "free");
+            assert_eq!(i128::from(status.free.saturating_add(status.reserved).micros()), free(true), "with the reserve");
         }
         for (_, window) in self.ledger.take_changes().windows {
             assert_eq!(window.overspent, Points::ZERO);
@@ -134,8 +137,9 @@ impl World {
         let units =
             |dice: &mut Dice| (0..=dice.below(3)).map(|_| Points::from_micros(dice.micros(40_000_000))).collect();
         let messages = (0..=self.dice.below(2)).map(|_| units(&mut self.dice)).collect();
-        let ask = Ask { messages, call_timeout: CALL_TIMEOUT };
-        let free = self.oracle.free(&self.settings);
+        let ask = Ask { messages, call_timeout: CALL_TIMEOUT, priority: self.dice.below(4) == 0 };
+        let resets_in = between(self.now, self.ledger.status(self.now)[0].reset_at);
+        let free = self.oracle.free(&self.settings, ask.priority, resets_in);
         match self.ledger.reserve(&ask, self.now) {
             Reservation::Granted(grant) => {
                 let amount = grant.amount.micros();
