@@ -43,7 +43,7 @@ pub fn plan(keys: &[KeyStatus], load: &Load, now: Timestamp) -> Plan {
     let open = || keys.iter().filter(|key| key.state == KeyState::Open);
     let in_flight: u64 = keys.iter().map(|key| key.in_flight).sum();
     let calls: u64 = open().map(|key| key.free.times(load.call)).fold(0, u64::saturating_add);
-    let tail = open().any(|key| key.free >= load.unit);
+    let tail = open().any(|key| key.free >= key.lends_from.unwrap_or(load.unit).min(load.unit));
     let affordable = calls.max(u64::from(tail));
     let carried = if affordable == 0 { 0 } else { affordable.saturating_add(in_flight) };
     let needed: u64 = open().map(|key| needed(key, load, now)).fold(0, u64::saturating_add);
@@ -98,6 +98,7 @@ mod tests {
             reset_at: Timestamp::UNIX_EPOCH,
             renews_at: Timestamp::UNIX_EPOCH,
             released_at: Timestamp::UNIX_EPOCH,
+            lends_from: None,
             being_read: false,
             refused: 0,
         }

@@ -8,7 +8,7 @@ use clap::builder::TypedValueParser;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, Parser, ValueEnum};
 use secrecy::{ExposeSecret, SecretString};
-use stint_core::ledger::{KeyId, LedgerSettings};
+use stint_core::ledger::{Bounds, KeyId, LedgerSettings, Tail};
 use stint_core::points::Points;
 use url::Url;
 
@@ -69,6 +69,17 @@ pub struct Settings {
     /// window they are given back, so that they do not expire unspent.
     #[arg(long, env = "WCL_RESERVE", default_value = "50")]
     pub wcl_reserve: Points,
+
+    /// What is held for a raid and difficulty: WCL_CALL_BUDGET, or the dearest seen once 500 calls are known, if that is
+    /// less. `stint keys` shows what calls cost either way.
+    #[arg(long, env = "WCL_BOUNDS", value_enum, default_value_t = CallBounds::Declared)]
+    pub wcl_bounds: CallBounds,
+
+    /// What becomes of a window's last points, too few for WCL_CALL_BUDGET: `strict` lets them expire, `quantile:0.98`
+    /// tries a call that fits with that probability, `probe` tries calls until nothing is left. The latter two may
+    /// overspend a window by a part of one call.
+    #[arg(long, env = "WCL_TAIL", default_value = "strict", value_parser = parse_tail)]
+    pub wcl_tail: Tail,
 
     /// How long a key's window is, in seconds.
     #[arg(long, env = "WCL_WINDOW_SECONDS", default_value_t = 3600, value_parser = clap::value_parser!(u64).range(2..))]
@@ -146,6 +157,15 @@ pub enum BudgetStrategy {
     WorstCase,
 }
 
+/// What is held for a raid and difficulty.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum CallBounds {
+    /// `WCL_CALL_BUDGET`.
+    Declared,
+    /// The dearest seen, if that is less.
+    Learned,
+}
+
 /// An API key. The secret shows in no `Debug` and no error.
 #[derive(Clone, Debug)]
 pub struct Key {
@@ -178,7 +198,11 @@ impl Settings {
     /// What the ledger must know.
     pub fn ledger(&self) -> LedgerSettings {
         let window = Duration::from_secs(self.wcl_window_seconds);
-        LedgerSettings { guard: self.wcl_guard, reserve: self.wcl_reserve, window }
+        let bounds = match self.wcl_bounds {
+            CallBounds::Declared => Bounds::Declared,
+            CallBounds::Learned => Bounds::Learned,
+        };
+        LedgerSettings { guard: self.wcl_guard, reserve: self.wcl_reserve, window, bounds, tail: self.wcl_tail }
     }
 
     /// How long one API call may take.
@@ -261,6 +285,20 @@ fn parse_key(text: &str) -> Result<Key, String> {
 fn parse_budget(text: &str) -> Result<Points, String> {
     let points: Points = text.parse()?;
     if points.is_zero() { Err("a call costs more than 0 points".into()) } else { Ok(points) }
+}
+
+fn parse_tail(text: &str) -> Result<Tail, String> {
+    match text {
+        "strict" => return Ok(Tail::Strict),
+        "probe" => return Ok(Tail::Probe),
+        _ => {}
+    }
+    let share = text.strip_prefix("quantile:").and_then(|share| share.parse::<f64>().ok());
+    let share = share.filter(|share| (0.5..1.0).contains(share));
+    let per_mille = share.map(|share| (share * 1_000.0).round() as u32);
+    per_mille.map(Tail::Quantile).ok_or_else(|| {
+        "it is strict, probe, or quantile: with a share from 0.5 up to 0.999, such as quantile:0.98".into()
+    })
 }
 
 /// Goes into the query as an enum literal, so nothing else may get in.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Holds, LedgerSettings, Reading};
+use super::{Alone, Costs, Holds, LedgerSettings, Reading};
 use crate::clock::{after, before};
 use crate::points::Points;
 
@@ -33,6 +33,15 @@ pub struct Account {
     pub reading_until: Option<Timestamp>,
     /// Calls that the upstream refused for lack of points, ever.
     pub refused: u64,
+    /// The call that was granted last, if no other was in flight.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alone: Option<Alone>,
+    /// A call that was alone, and whose charge the next reading shows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unpriced: Option<Alone>,
+    /// What calls with this key have turned out to cost.
+    #[serde(default)]
+    pub costs: Costs,
     /// Points on loan, by sequence number. Stored beside the record, one by one.
     #[serde(skip)]
     pub holds: Holds,
@@ -88,6 +97,9 @@ impl Account {
             retired: false,
             reading_until: None,
             refused: 0,
+            alone: None,
+            unpriced: None,
+            costs: Costs::default(),
             holds: Holds::default(),
         }
     }

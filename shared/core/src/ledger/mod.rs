@@ -22,18 +22,23 @@
 //! the reset (the *edge*) nothing is granted, so that the last calls are answered, and read, in their own window.
 
 mod account;
+mod costs;
 mod hold;
 mod holds;
 mod pool;
+mod price;
 mod reading;
 mod reserve;
+mod settings;
 
 pub use account::{Account, KeyState, WindowRecord};
+pub use costs::{Alone, CostClass, Costs, ENOUGH};
 pub use hold::{CallEnd, Hold, HoldId, HoldState};
 pub use holds::Holds;
-pub use pool::{Changes, KeyStatus, Ledger, LedgerSettings};
+pub use pool::{Changes, KeyStatus, Ledger};
 pub use reading::{Reading, ReadingClaim};
 pub use reserve::{Ask, Grant, Reservation, Wait};
+pub use settings::{Bounds, LedgerSettings, Tail};
 
 use serde::{Deserialize, Serialize};
 

@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{
-    Account, Ask, CallEnd, Grant, Hold, HoldId, HoldState, KeyId, KeyState, Reading, ReadingClaim, Reservation, Wait,
-    WindowRecord,
+    Account, Ask, CallEnd, Costs, Grant, Hold, HoldId, HoldState, KeyId, KeyState, LedgerSettings, Reading,
+    ReadingClaim, Reservation, Wait, WindowRecord,
 };
 use crate::clock::{after, before};
 use crate::points::Points;
@@ -17,44 +17,15 @@ use crate::points::Points;
 const HOLD_MARGIN: Duration = Duration::from_secs(5);
 
 /// After the reset by our estimate, until the upstream's is sure to have passed too: it counts in whole seconds.
-const RESET_MARGIN: Duration = Duration::from_secs(1);
-
-/// How the ledger treats every key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LedgerSettings {
-    /// Left alone on every key, for strangers who use it too.
-    pub guard: Points,
-    /// Kept for priority asks on every key, but never more than a tenth of its limit. Given back to everybody in the
-    /// last tenth of the window, so that it does not expire unspent.
-    pub reserve: Points,
-    /// How long the upstream's window is.
-    pub window: Duration,
-}
-
-impl LedgerSettings {
-    /// Everything is lent to whoever asks first.
-    pub const fn plain(window: Duration) -> LedgerSettings {
-        LedgerSettings { guard: Points::ZERO, reserve: Points::ZERO, window }
-    }
-
-    /// The reserve is given back this long before the reset: a tenth of the window, which is long enough for a wake-up
-    /// that is a minute late.
-    pub(super) fn release(&self) -> Duration {
-        self.window / 10
-    }
-
-    /// Before the reset nothing is granted for this long: a second by which our estimate of the reset may be late,
-    /// since the upstream rounds up, and the time of a call, which is a small part of the window.
-    pub fn edge(&self) -> Duration {
-        RESET_MARGIN + (self.window / 20).min(Duration::from_secs(1))
-    }
-}
+pub(super) const RESET_MARGIN: Duration = Duration::from_secs(1);
 
 /// The accounts of all keys.
 #[derive(Clone, Debug)]
 pub struct Ledger {
-    settings: LedgerSettings,
-    accounts: BTreeMap<KeyId, Account>,
+    pub(super) settings: LedgerSettings,
+    pub(super) accounts: BTreeMap<KeyId, Account>,
+    /// The costs of all accounts.
+    pub(super) learned: Costs,
     changes: Changes,
 }
 
@@ -98,6 +69,8 @@ pub struct KeyStatus {
     pub renews_at: Timestamp,
     /// When the reserve is given back to everybody.
     pub released_at: Timestamp,
+    /// The least free amount for which it lends a unit now, where that may be less than what an ask declares.
+    pub lends_from: Option<Points>,
     /// Somebody reads the counter at this moment, so it may lend soon.
     pub being_read: bool,
     /// Calls that the upstream refused for lack of points, ever.
@@ -123,7 +96,9 @@ impl KeyStatus {
 impl Ledger {
     /// A ledger of accounts that a store has kept.
     pub fn new(settings: LedgerSettings, accounts: BTreeMap<KeyId, Account>) -> Ledger {
-        Ledger { settings, accounts, changes: Changes::default() }
+        let mut ledger = Ledger { settings, accounts, learned: Costs::default(), changes: Changes::default() };
+        ledger.learned = ledger.costs();
+        ledger
     }
 
     /// The accounts, for storage.
@@ -157,20 +132,21 @@ impl Ledger {
     }
 
     /// Lends points of one key: of the one whose reset comes first among those that have room for a whole message,
-    /// else among those that have room for a unit.
+    /// else among those that have room for a unit, else of one whose last points are to be tried.
     pub fn reserve(&mut self, ask: &Ask, now: Timestamp) -> Reservation {
         self.end_expired(now);
-        let Some(smallest) = ask.smallest_start() else {
+        let cheapest_message = self.capped(ask).as_ref().unwrap_or(ask).cheapest_message();
+        let Some((declared, cheapest_message)) = ask.smallest_start().zip(cheapest_message) else {
             return Reservation::Refused { waits: Vec::new() };
         };
+        let smallest = self.bound(1).map_or(declared, |bound| bound.min(declared));
         if let Some(unpriceable) = self.unpriceable(ask) {
             return unpriceable;
         }
-        let whole = ask.messages.iter().filter(|units| !units.is_empty()).map(|units| units.iter().copied().sum());
-        let cheapest_message = whole.min().unwrap_or(smallest);
-        let with_room = |room| self.earliest_with_room(room, ask.priority, now);
-        match with_room(cheapest_message).or_else(|| with_room(smallest)) {
-            Some(key) => Reservation::Granted(self.grant(key, ask, now)),
+        let fitting = |room| self.earliest_that_fits(ask, room, now);
+        let loan = fitting(cheapest_message).or_else(|| fitting(smallest)).or_else(|| self.tail_of(ask, now));
+        match loan {
+            Some((key, taken, amount)) => Reservation::Granted(self.lend(key, taken, amount, ask.call_timeout, now)),
             None => Reservation::Refused { waits: self.waits(smallest, ask.priority, now) },
         }
     }
@@ -185,19 +161,21 @@ impl Ledger {
         (!largest.is_zero() && unit > largest).then_some(Reservation::Unpriceable { unit, largest })
     }
 
-    fn earliest_with_room(&self, room: Points, priority: bool, now: Timestamp) -> Option<KeyId> {
+    /// Of the key whose reset comes first among those that have `room`: the units that fit, and what is held for them.
+    fn earliest_that_fits(&self, ask: &Ask, room: Points, now: Timestamp) -> Option<(KeyId, Vec<usize>, Points)> {
+        let free = |account: &Account| account.free(&self.settings, ask.priority, now);
         let open = self.accounts.iter().filter(|(_, account)| account.state(&self.settings, now) == KeyState::Open);
-        let roomy = open.filter(|(_, account)| account.free(&self.settings, priority, now) >= room);
-        roomy.min_by_key(|(_, account)| account.reset_at).map(|(key, _)| key.clone())
+        let roomy = open.filter(|(_, account)| free(account) >= room);
+        let (key, account) = roomy.min_by_key(|(_, account)| account.reset_at)?;
+        let (taken, amount) = self.fit(ask, free(account));
+        (!amount.is_zero()).then(|| (key.clone(), taken, amount))
     }
 
-    fn grant(&mut self, key: KeyId, ask: &Ask, now: Timestamp) -> Grant {
+    fn lend(&mut self, key: KeyId, taken: Vec<usize>, amount: Points, timeout: Duration, now: Timestamp) -> Grant {
         let account = self.accounts.entry(key.clone()).or_insert_with(Account::unread);
-        let taken = ask.fit(account.free(&self.settings, ask.priority, now));
-        let units = ask.messages.iter().zip(&taken).flat_map(|(units, taken)| units.iter().take(*taken));
-        let amount = units.copied().sum();
         let hold = HoldId { key: key.clone(), sequence: account.next_sequence() };
-        let expires_at = after(now, ask.call_timeout.saturating_add(HOLD_MARGIN));
+        account.begin_alone(hold.sequence, u32::try_from(taken.iter().sum::<usize>()).unwrap_or(u32::MAX));
+        let expires_at = after(now, timeout.saturating_add(HOLD_MARGIN));
         account.holds.insert(hold.sequence, Hold { amount, expires_at, state: HoldState::InFlight });
         self.changes.accounts.insert(key);
         self.changes.holds.insert(hold.clone());
@@ -223,23 +201,18 @@ impl Ledger {
     pub fn settle(&mut self, hold: &HoldId, end: CallEnd, now: Timestamp) {
         self.end_expired(now);
         let Some(account) = self.accounts.get_mut(&hold.key) else { return };
-        match end {
-            CallEnd::Answered(_) | CallEnd::Lost => {
-                account.mark_unconfirmed(hold.sequence);
-            }
-            CallEnd::NotBilled => {
-                account.holds.remove(hold.sequence);
-            }
-            CallEnd::Refused { until } => {
-                let known = account.holds.remove(hold.sequence).is_some();
-                account.refused += u64::from(known);
-                account.refused_until = account.refused_until.max(Some(until));
-            }
+        let known = match end {
+            CallEnd::Answered(_) | CallEnd::Lost => account.mark_unconfirmed(hold.sequence),
+            CallEnd::NotBilled | CallEnd::Refused { .. } => account.holds.remove(hold.sequence).is_some(),
+        };
+        if let CallEnd::Refused { until } = end {
+            account.refused += u64::from(known);
+            account.refused_until = account.refused_until.max(Some(until));
         }
         self.changes.accounts.insert(hold.key.clone());
         self.changes.holds.insert(hold.clone());
         if let CallEnd::Answered(reading) = end {
-            self.take_in(&hold.key.clone(), &reading, hold.sequence);
+            self.take_in(&hold.key, &reading, hold.sequence, known.then_some(hold.sequence));
         }
     }
 
@@ -265,7 +238,7 @@ impl Ledger {
         account.reading_until = None;
         self.changes.accounts.insert(claim.key.clone());
         if let Some(reading) = reading {
-            self.take_in(&claim.key, &reading, claim.started);
+            self.take_in(&claim.key, &reading, claim.started, None);
         }
     }
 
@@ -292,9 +265,7 @@ impl Ledger {
     fn describe(&self, key: &KeyId, account: &Account, now: Timestamp) -> KeyStatus {
         let state = account.state(&self.settings, now);
         let (free, whole) = match state {
-            KeyState::Open => {
-                (account.free(&self.settings, false, now), account.free(&self.settings, true, now))
-            }
+            KeyState::Open => (account.free(&self.settings, false, now), account.free(&self.settings, true, now)),
             _ => (Points::ZERO, Points::ZERO),
         };
         KeyStatus {
@@ -311,16 +282,23 @@ impl Ledger {
             reset_at: account.reset_at,
             renews_at: renews_at(account, now),
             released_at: before(account.reset_at, self.settings.release()),
+            lends_from: self.lends_from(account, now),
             being_read: account.reading_until.is_some_and(|until| now < until),
             refused: account.refused,
         }
     }
 
-    fn take_in(&mut self, key: &KeyId, reading: &Reading, started: u64) {
+    /// Takes in a reading whose request started at sequence number `started`, and was that of the call `carrier` if
+    /// it is known.
+    fn take_in(&mut self, key: &KeyId, reading: &Reading, started: u64, carrier: Option<u64>) {
         let Some(account) = self.accounts.get_mut(key) else { return };
         let (confirmed, closed) = account.observe(reading, started, &self.settings);
+        let priced = account.price(reading, &confirmed, carrier);
         self.changes.holds.extend(confirmed.into_iter().map(|sequence| HoldId { key: key.clone(), sequence }));
         self.changes.windows.extend(closed.map(|window| (key.clone(), window)));
+        if let Some(priced) = priced {
+            self.learn(key, priced);
+        }
     }
 
     fn end_expired(&mut self, now: Timestamp) {

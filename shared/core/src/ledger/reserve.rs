@@ -23,7 +23,28 @@ impl Ask {
     /// The least that a grant can be: the cheapest first unit of a message, since units are taken from the head. A
     /// cheaper one behind it does not help. `None` when nothing is asked for.
     pub fn smallest_start(&self) -> Option<Points> {
-        self.messages.iter().filter_map(|units| units.first()).min().copied()
+        self.cheapest_start().map(|(_, unit)| unit)
+    }
+
+    /// The message that a grant can start with most cheaply, and that unit's bound.
+    pub(super) fn cheapest_start(&self) -> Option<(usize, Points)> {
+        let starts = self.messages.iter().enumerate().filter_map(|(message, units)| Some((message, *units.first()?)));
+        starts.min_by_key(|(_, unit)| *unit)
+    }
+
+    /// How many units it asks for.
+    pub(super) fn units(&self) -> usize {
+        self.messages.iter().map(Vec::len).sum()
+    }
+
+    /// The bounds of the units that were taken, together.
+    pub(super) fn amount(&self, taken: &[usize]) -> Points {
+        self.messages.iter().zip(taken).flat_map(|(units, taken)| units.iter().take(*taken)).copied().sum()
+    }
+
+    /// The smallest whole message.
+    pub(super) fn cheapest_message(&self) -> Option<Points> {
+        self.messages.iter().filter(|units| !units.is_empty()).map(|units| units.iter().copied().sum()).min()
     }
 
     /// The dearest single unit.

@@ -1,6 +1,7 @@
 //! The ledger's rules, one by one, and against a naive oracle over random histories.
 
 mod oracle;
+mod tails;
 mod world;
 
 use std::collections::BTreeMap;

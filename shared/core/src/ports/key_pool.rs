@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::PortResult;
-use crate::ledger::{Ask, CallEnd, HoldId, KeyId, KeyStatus, Reading, ReadingClaim, Reservation, WindowRecord};
+use crate::ledger::{Ask, CallEnd, Costs, HoldId, KeyId, KeyStatus, Reading, ReadingClaim, Reservation, WindowRecord};
 use crate::points::Points;
 
 /// The keys' shared budget. Every method is one atomic step on a [`crate::ledger::Ledger`] that all processes share,
@@ -38,6 +38,9 @@ pub trait KeyPool: Send + Sync {
 
     /// What became of a key's windows, newest first, at most `max`.
     async fn windows(&self, key: &KeyId, max: usize) -> PortResult<Vec<WindowRecord>>;
+
+    /// What calls have turned out to cost, with all keys together.
+    async fn costs(&self) -> PortResult<Costs>;
 
     /// Rests a key until `until`, or wakes it with `None`. Answers whether there is such a key.
     async fn pause(&self, key: &KeyId, until: Option<Timestamp>) -> PortResult<bool>;

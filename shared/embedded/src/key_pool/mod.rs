@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use stint_core::clock::Clock;
 use stint_core::ledger::{
-    Ask, CallEnd, HoldId, KeyId, KeyStatus, LedgerSettings, Reading, ReadingClaim, Reservation, WindowRecord,
+    Ask, CallEnd, Costs, HoldId, KeyId, KeyStatus, LedgerSettings, Reading, ReadingClaim, Reservation, WindowRecord,
 };
 use stint_core::points::Points;
 use stint_core::ports::{KeyPool, Parked, PortResult};
@@ -69,6 +69,10 @@ impl KeyPool for SqliteKeyPool {
     async fn windows(&self, key: &KeyId, max: usize) -> PortResult<Vec<WindowRecord>> {
         let key = key.clone();
         self.database.read("read a key's windows", move |connection| load::windows(connection, &key, max)).await
+    }
+
+    async fn costs(&self) -> PortResult<Costs> {
+        self.ledger.step("read what calls cost", |ledger, _| ledger.costs()).await
     }
 
     async fn pause(&self, key: &KeyId, until: Option<Timestamp>) -> PortResult<bool> {

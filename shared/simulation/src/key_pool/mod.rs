@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use stint_core::clock::Clock;
 use stint_core::ledger::{
-    Ask, CallEnd, HoldId, KeyId, KeyStatus, Ledger, LedgerSettings, Reading, ReadingClaim, Reservation, WindowRecord,
+    Ask, CallEnd, Costs, HoldId, KeyId, KeyStatus, Ledger, LedgerSettings, Reading, ReadingClaim, Reservation, WindowRecord,
 };
 use stint_core::points::Points;
 use stint_core::ports::{KeyPool, Parked, PortError, PortResult};
@@ -145,6 +145,10 @@ impl KeyPool for MemoryKeyPool {
 
     async fn windows(&self, key: &KeyId, max: usize) -> PortResult<Vec<WindowRecord>> {
         Ok(self.history(key).into_iter().rev().take(max).collect())
+    }
+
+    async fn costs(&self) -> PortResult<Costs> {
+        Ok(self.lock().ledger.costs())
     }
 
     async fn pause(&self, key: &KeyId, until: Option<Timestamp>) -> PortResult<bool> {

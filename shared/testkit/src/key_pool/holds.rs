@@ -1,8 +1,8 @@
 //! Reserving and settling.
 
 use futures::future::try_join_all;
-use stint_core::clock::after;
-use stint_core::ledger::{CallEnd, KeyState, LedgerSettings, Reservation};
+use stint_core::clock::{after, before};
+use stint_core::ledger::{Ask, CallEnd, KeyState, LedgerSettings, Reservation};
 use stint_core::points::Points;
 use stint_core::ports::PortResult;
 
@@ -127,6 +127,19 @@ pub async fn only_what_fits_is_granted(world: &dyn KeyPoolWorld) -> PortResult<(
     let split = granted(guarded.reserve(&ask(&[&[15, 15], &[12, 12]])).await?);
     assert_eq!((split.amount, split.taken), (Points::whole(15), vec![1, 0]));
     assert_eq!(fixture.status("a").await?.held, Points::whole(85));
+    Ok(())
+}
+
+/// What is kept for them nobody else gets, until the last tenth of the window.
+pub async fn the_reserve_is_for_priority_asks(world: &dyn KeyPoolWorld) -> PortResult<()> {
+    let fixture = Fixture::with_keys(world, &[("a", 100)]).await?;
+    let reserving = world.pool(LedgerSettings { reserve: Points::whole(10), ..LedgerSettings::plain(WINDOW) }).await?;
+    assert!(matches!(reserving.reserve(&ask(&[&[90]])).await?, Reservation::Granted(_)));
+    let Reservation::Refused { waits } = reserving.reserve(&ask(&[&[5]])).await? else { panic!("10 are reserved") };
+    let released = before(fixture.status("a").await?.reset_at, WINDOW / 10);
+    assert_eq!((waits[0].free, waits[0].until), (Points::ZERO, Some(released)));
+    let urgent = Ask { priority: true, ..ask(&[&[5]]) };
+    assert!(matches!(reserving.reserve(&urgent).await?, Reservation::Granted(_)));
     Ok(())
 }
 

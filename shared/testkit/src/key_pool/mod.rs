@@ -19,6 +19,7 @@ pub use holds::{
     a_hold_ends_by_itself_and_counts_until_a_reading, a_refusal_names_what_is_missing, a_refused_call_rests_the_key,
     a_second_settlement_does_nothing, an_ask_for_nothing_is_refused, an_ask_that_no_key_can_satisfy_is_unpriceable,
     only_what_fits_is_granted, reservers_never_share_points, the_key_that_resets_first_is_used_first,
+    the_reserve_is_for_priority_asks,
 };
 pub use parking::{
     a_message_that_was_parked_anew_is_not_forgotten, forgotten_messages_are_gone, lists_of_messages_may_be_empty,
@@ -26,7 +27,8 @@ pub use parking::{
     parking_an_id_again_replaces_it, queues_do_not_share_parked_messages,
 };
 pub use reading::{
-    a_claim_lapses_after_its_lease, a_failed_reading_may_be_tried_again, a_hold_is_dropped_by_a_later_reading_only,
+    a_call_that_was_alone_is_priced_for_all_processes, a_claim_lapses_after_its_lease,
+    a_failed_reading_may_be_tried_again, a_hold_is_dropped_by_a_later_reading_only,
     a_key_is_read_by_one_caller_at_a_time, a_reading_is_not_lent_when_it_would_not_help, an_unread_key_grants_nothing,
     spent_never_falls_within_a_window,
 };
@@ -51,6 +53,7 @@ macro_rules! key_pool_suite {
             a_reading_is_not_lent_when_it_would_not_help
             a_hold_is_dropped_by_a_later_reading_only
             spent_never_falls_within_a_window
+            a_call_that_was_alone_is_priced_for_all_processes
             a_grant_is_held_until_it_is_settled
             a_second_settlement_does_nothing
             a_call_that_was_not_billed_gives_its_points_back
@@ -60,6 +63,7 @@ macro_rules! key_pool_suite {
             an_ask_for_nothing_is_refused
             an_ask_that_no_key_can_satisfy_is_unpriceable
             only_what_fits_is_granted
+            the_reserve_is_for_priority_asks
             the_key_that_resets_first_is_used_first
             reservers_never_share_points
             a_window_that_ends_is_recorded

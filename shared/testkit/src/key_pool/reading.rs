@@ -1,10 +1,10 @@
 //! Readings: who may read, and what a reading settles.
 
-use stint_core::ledger::{CallEnd, KeyState};
+use stint_core::ledger::{CallEnd, KeyState, Reservation};
 use stint_core::points::Points;
 use stint_core::ports::PortResult;
 
-use super::{Fixture, LEASE, WINDOW, pool};
+use super::{Fixture, LEASE, WINDOW, ask, pool};
 use crate::suite::pass;
 use crate::world::KeyPoolWorld;
 
@@ -91,5 +91,20 @@ pub async fn spent_never_falls_within_a_window(world: &dyn KeyPoolWorld) -> Port
     fixture.settle(&two, CallEnd::Answered(fixture.reading(100, 30, WINDOW))).await?;
     fixture.settle(&one, CallEnd::Answered(fixture.reading(100, 20, WINDOW))).await?;
     assert_eq!(fixture.status("a").await?.spent, Points::whole(30));
+    Ok(())
+}
+
+/// Between the counter in a call's own answer and the next one lies just its own charge. Whoever learns it tells all.
+pub async fn a_call_that_was_alone_is_priced_for_all_processes(world: &dyn KeyPoolWorld) -> PortResult<()> {
+    let fixture = Fixture::with_keys(world, &[("a", 100)]).await?;
+    let first = fixture.grant(10).await?;
+    fixture.settle(&first, CallEnd::Answered(fixture.reading(100, 0, WINDOW))).await?;
+    let elsewhere = pool(world).await?;
+    let second = elsewhere.reserve(&ask(&[&[10]])).await?;
+    let Reservation::Granted(second) = second else { panic!("90 points are free: {second:?}") };
+    elsewhere.settle(&second.hold, CallEnd::Answered(fixture.reading(100, 7, WINDOW))).await?;
+    let costs = fixture.pool.costs().await?;
+    let classes: Vec<_> = costs.classes().map(|(units, class)| (units, class.count, class.max)).collect();
+    assert_eq!(classes, [(1, 1, Points::whole(7))]);
     Ok(())
 }

@@ -81,15 +81,20 @@ struct World {
     calls: Vec<Call>,
     settled: Vec<(HoldId, CallEnd)>,
     claims: Vec<(ReadingClaim, u64)>,
+    /// Whether calls run side by side: those that do not can be priced.
+    crowded: bool,
+    /// What a unit of each billed call has cost, rounded up.
+    billed: Vec<u64>,
     granted: u32,
     windows: u32,
+    priced: u32,
 }
 
 impl World {
     fn new(seed: u64) -> World {
         let mut dice = Dice(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
         let (guard, reserve) = (Points::whole(dice.below(2) * 10), Points::whole(dice.below(3) * 15));
-        let settings = LedgerSettings { guard, reserve, window: WINDOW };
+        let settings = LedgerSettings { guard, reserve, ..LedgerSettings::plain(WINDOW) };
         let mut ledger = Ledger::new(settings, BTreeMap::new());
         ledger.configure(&[key("a")]);
         let phase = Duration::from_secs(dice.below(WINDOW.as_secs()));
@@ -104,15 +109,20 @@ impl World {
             calls: Vec::new(),
             settled: Vec::new(),
             claims: Vec::new(),
+            crowded: seed % 4 != 0,
+            billed: Vec::new(),
             granted: 0,
             windows: 0,
+            priced: 0,
         }
     }
 
     fn step(&mut self) {
         self.event += 1;
+        let known = self.priced_so_far();
         match self.dice.below(12) {
-            0..=3 => self.reserve(),
+            0..=3 if self.crowded || self.calls.is_empty() => self.reserve(),
+            0..=3 => self.bill(),
             4 => self.bill(),
             5..=7 => self.settle(),
             8 => self.replay(),
@@ -125,11 +135,32 @@ impl World {
         if status.state == KeyState::Open {
             let free = |priority| self.oracle.free(&self.settings, priority, between(self.now, status.reset_at)).max(0);
             assert_eq!(i128::from(status.free.micros()), free(false), "free");
-            assert_eq!(i128::from(status.free.saturating_add(status.reserved).micros()), free(true), "with the reserve");
+            assert_eq!(
+                i128::from(status.free.saturating_add(status.reserved).micros()),
+                free(true),
+                "with the reserve"
+            );
         }
+        self.check_price(known);
         for (_, window) in self.ledger.take_changes().windows {
             assert_eq!(window.overspent, Points::ZERO);
             self.windows += 1;
+        }
+    }
+
+    /// How many calls were priced, and what their units cost together.
+    fn priced_so_far(&self) -> (u64, u64) {
+        let costs = self.ledger.costs();
+        costs.classes().fold((0, 0), |(count, total), (_, class)| (count + class.count, total + class.total.micros()))
+    }
+
+    /// A price that was learned in this step is, to the micro-point, what the upstream has billed for a call.
+    fn check_price(&mut self, (count, total): (u64, u64)) {
+        let now = self.priced_so_far();
+        if now.0 > count {
+            let price = now.1 - total;
+            assert!(now.0 == count + 1 && self.billed.contains(&price), "{price} was billed for no call");
+            self.priced += 1;
         }
     }
 
@@ -165,6 +196,7 @@ impl World {
         if call.answer.is_none() {
             call.answer = Some(self.upstream.read(self.now));
             let cost = self.dice.micros(call.grant.amount.micros());
+            self.billed.push(cost.div_ceil(call.grant.taken.iter().sum::<usize>() as u64));
             self.upstream.bill(self.now, cost);
         }
     }
@@ -264,7 +296,7 @@ impl World {
 
 #[test]
 fn the_ledger_says_what_the_oracle_says_and_never_overspends() {
-    let (mut granted, mut windows) = (0, 0);
+    let (mut granted, mut windows, mut priced) = (0, 0, 0);
     for seed in 1..=200 {
         let mut world = World::new(seed);
         for _ in 0..1_000 {
@@ -272,6 +304,8 @@ fn the_ledger_says_what_the_oracle_says_and_never_overspends() {
         }
         granted += world.granted;
         windows += world.windows;
+        priced += world.priced;
     }
-    assert!(granted > 10_000 && windows > 500, "the world was idle: {granted} grants, {windows} windows");
+    let lively = granted > 10_000 && windows > 500 && priced > 500;
+    assert!(lively, "the world was idle: {granted} grants, {windows} windows, {priced} prices");
 }

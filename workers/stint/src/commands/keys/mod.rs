@@ -1,5 +1,6 @@
-//! The keys' points and resets.
+//! The keys' points and resets, and what calls cost.
 
+mod costs;
 mod view;
 mod windows;
 
@@ -13,6 +14,7 @@ use stint_core::ports::KeyPool;
 use super::Context;
 use crate::moment::{Moment, parse_length, when};
 
+use costs::{CallCosts, costs_in_words};
 pub(crate) use view::{KeyView, keys_in_words};
 use windows::{Windows, windows_in_words};
 
@@ -65,6 +67,7 @@ struct Resume {
 #[derive(Serialize)]
 struct Listed {
     keys: Vec<KeyView>,
+    costs: Vec<CallCosts>,
     #[serde(skip_serializing_if = "Option::is_none")]
     windows: Option<Windows>,
 }
@@ -100,9 +103,15 @@ async fn list(windows: Option<u32>, context: &Context) -> anyhow::Result<()> {
         None => None,
     };
     let now = context.clock.now();
-    let listed = Listed { keys: KeyView::all(&keys, now), windows };
+    let declared = context.settings()?.wcl_call_budget;
+    let costs = CallCosts::all(&pool.costs().await?, declared);
+    let listed = Listed { keys: KeyView::all(&keys, now), costs, windows };
     context.output.result(&listed, |listed| {
         let mut text = keys_in_words(&listed.keys, now);
+        if !listed.costs.is_empty() {
+            text.push('\n');
+            text.push_str(&costs_in_words(&listed.costs, declared));
+        }
         if let Some(windows) = &listed.windows {
             text.push('\n');
             text.push_str(&windows_in_words(windows, now));

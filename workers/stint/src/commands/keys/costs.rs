@@ -1,0 +1,100 @@
+//! What calls have turned out to cost, beside what is held for them.
+
+use serde::Serialize;
+use stint_core::ledger::{CostClass, Costs};
+use stint_core::points::Points;
+
+use crate::table::Table;
+use crate::words::{number, points};
+
+/// From this difference between the latest calls and all others on, a drift is said in words.
+const DRIFT: f64 = 0.1;
+
+/// Calls of one size, per raid and difficulty.
+#[derive(Serialize)]
+pub(super) struct CallCosts {
+    /// Calls for up to this many raids and difficulties, and more than half as many.
+    units: u32,
+    calls: u64,
+    mean: Points,
+    /// The mean of the latest.
+    recent: Points,
+    p98: Points,
+    max: Points,
+    /// `max` over `WCL_CALL_BUDGET`: above 1 a window may be overspent.
+    share_of_declared: f64,
+    /// How much dearer the latest are than all: 0.1 for a tenth.
+    drift: f64,
+}
+
+impl CallCosts {
+    /// Every size that was seen, the smallest first.
+    pub(super) fn all(costs: &Costs, declared: Points) -> Vec<CallCosts> {
+        costs.classes().map(|(units, class)| CallCosts::new(units, class, declared)).collect()
+    }
+
+    fn new(units: u32, class: &CostClass, declared: Points) -> CallCosts {
+        let ratio = |amount: Points, of: Points| if of.is_zero() { 0.0 } else { amount.to_float() / of.to_float() };
+        CallCosts {
+            units,
+            calls: class.count,
+            mean: class.mean(),
+            recent: class.recent,
+            p98: class.quantile(980),
+            max: class.max,
+            share_of_declared: ratio(class.max, declared),
+            drift: ratio(class.recent, class.mean()) - 1.0,
+        }
+    }
+
+    fn size(&self) -> String {
+        match self.units {
+            0..=2 => number(u64::from(self.units)),
+            most => format!("{} to {most}", most / 2 + 1),
+        }
+    }
+}
+
+/// A table, and what an operator should do about it.
+pub(super) fn costs_in_words(costs: &[CallCosts], declared: Points) -> String {
+    let headings = ["units of a call", ">calls", ">mean a unit", ">latest", ">98 % up to", ">most", ">of the budget"];
+    let mut table = Table::new(headings);
+    for class in costs {
+        let [mean, recent, p98, max] = [class.mean, class.recent, class.p98, class.max].map(points);
+        let share = format!("{:.0} %", class.share_of_declared * 100.0);
+        table.row([class.size(), number(class.calls), mean, recent, p98, max, share]);
+    }
+    let mut text = table.to_string();
+    if let Some(dearest) = costs.iter().map(|class| class.max).max().filter(|max| *max > declared) {
+        text.push_str(&format!(
+            "a raid and difficulty has cost {} points, more than WCL_CALL_BUDGET ({}): raise it, or set WCL_GUARD if \
+             others use these keys\n",
+            points(dearest),
+            points(declared)
+        ));
+    }
+    for class in costs.iter().filter(|class| class.drift.abs() >= DRIFT) {
+        let direction = if class.drift > 0.0 { "dearer" } else { "cheaper" };
+        let drift = class.drift.abs() * 100.0;
+        text.push_str(&format!(
+            "the latest calls of {} units are {drift:.0} % {direction} than before\n",
+            class.size()
+        ));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_budget_that_is_too_low_and_a_drift_are_said() {
+        let mut costs = Costs::default();
+        (0..900).for_each(|_| costs.count(1, Points::whole(4)));
+        (0..100).for_each(|_| costs.count(15, Points::whole(45)));
+        (0..64).for_each(|_| costs.count(1, Points::whole(6)));
+        let declared = Points::whole(5);
+        insta::assert_snapshot!(costs_in_words(&CallCosts::all(&costs, declared), declared));
+    }
+}
