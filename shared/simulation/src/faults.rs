@@ -1,7 +1,15 @@
 //! What goes wrong, by wish.
+//!
+//! Reordering is not among the wishes: the queue of this model, like the real one, never keeps order.
 
+use std::collections::BTreeMap;
+use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
+
+use crate::dice::Dice;
 
 /// Something that goes wrong now and then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -35,9 +43,12 @@ impl Fault {
     ];
 }
 
-/// Which faults a run has.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Faults(Vec<Fault>);
+/// Which faults a run has, and how often each of them has happened. Clones count together.
+#[derive(Clone, Debug, Default)]
+pub struct Faults {
+    wished: Vec<Fault>,
+    happened: Arc<[AtomicU64; Fault::ALL.len()]>,
+}
 
 impl Faults {
     /// Nothing goes wrong.
@@ -47,12 +58,26 @@ impl Faults {
 
     /// Everything does.
     pub fn all() -> Faults {
-        Faults(Fault::ALL.iter().map(|(fault, _)| *fault).collect())
+        Faults::of(Fault::ALL.iter().map(|(fault, _)| *fault).collect())
+    }
+
+    fn of(wished: Vec<Fault>) -> Faults {
+        Faults { wished, happened: Arc::default() }
+    }
+
+    /// The same faults for another run: none has happened yet.
+    pub fn anew(&self) -> Faults {
+        Faults::of(self.wished.clone())
+    }
+
+    /// Whether nothing goes wrong.
+    pub fn is_none(&self) -> bool {
+        self.wished.is_empty()
     }
 
     /// Whether `fault` is among them.
     pub fn has(&self, fault: Fault) -> bool {
-        self.0.contains(&fault)
+        self.wished.contains(&fault)
     }
 
     /// `per_mille` if `fault` is among them, else never.
@@ -60,9 +85,41 @@ impl Faults {
         if self.has(fault) { per_mille } else { 0 }
     }
 
+    /// Whether `fault` happens now: in `per_mille` of a thousand cases if it is among them. Counts it.
+    pub fn strike(&self, fault: Fault, per_mille: u32, dice: &Dice) -> bool {
+        let strikes = dice.chance(self.chance(fault, per_mille));
+        if strikes {
+            self.count(fault, 1);
+        }
+        strikes
+    }
+
+    /// Counts a fault that somebody else has drawn.
+    pub fn count(&self, fault: Fault, times: u64) {
+        self.happened[fault as usize].fetch_add(times, Ordering::Relaxed);
+    }
+
+    /// How often each fault of the run has happened, by its name on the command line.
+    pub fn happened(&self) -> BTreeMap<&'static str, u64> {
+        let wished = Fault::ALL.into_iter().filter(|(fault, _)| self.has(*fault));
+        wished.map(|(fault, name)| (name, self.happened[fault as usize].load(Ordering::Relaxed))).collect()
+    }
+
     /// How long a store takes: a few milliseconds, or up to two seconds when stores are slow.
     pub fn store_latency(&self) -> Option<(Duration, Duration)> {
         self.has(Fault::SlowStore).then_some((Duration::from_millis(1), Duration::from_secs(2)))
+    }
+}
+
+/// As on the command line.
+impl fmt::Display for Faults {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let wished = Fault::ALL.iter().filter(|(fault, _)| self.has(*fault)).map(|(_, name)| *name);
+        match self.wished.len() {
+            0 => formatter.write_str("none"),
+            all if all == Fault::ALL.len() => formatter.write_str("all"),
+            _ => formatter.write_str(&wished.collect::<Vec<&str>>().join(",")),
+        }
     }
 }
 
@@ -85,7 +142,7 @@ impl FromStr for Faults {
         let mut faults: Vec<Fault> = text.split(',').map(named).collect::<Result<_, _>>()?;
         faults.sort_unstable();
         faults.dedup();
-        Ok(Faults(faults))
+        Ok(Faults::of(faults))
     }
 }
 
@@ -95,10 +152,22 @@ mod tests {
 
     #[test]
     fn faults_are_named_one_by_one_or_all_at_once() {
-        assert_eq!("none".parse(), Ok(Faults::none()));
-        assert_eq!("all".parse(), Ok(Faults::all()));
-        let two: Faults = "kills, duplicates,kills".parse().unwrap();
-        assert_eq!(two, Faults(vec![Fault::Duplicates, Fault::Kills]));
+        let parse = |text: &str| text.parse::<Faults>().unwrap().wished;
+        assert_eq!(parse("none"), Faults::none().wished);
+        assert_eq!(parse("all"), Faults::all().wished);
+        for text in ["none", "all", "duplicates,kills"] {
+            assert_eq!(text.parse::<Faults>().unwrap().to_string(), text);
+        }
+        assert_eq!(parse("kills, duplicates,kills"), [Fault::Duplicates, Fault::Kills]);
         assert!("floods".parse::<Faults>().unwrap_err().contains("lost-wakeups"));
+    }
+
+    #[test]
+    fn what_happens_is_counted_and_what_was_not_wished_for_does_not_happen() {
+        let (faults, dice) = ("kills,5xx".parse::<Faults>().unwrap(), Dice::new(1, "test"));
+        assert!(faults.strike(Fault::Kills, 1_000, &dice) && !faults.strike(Fault::Duplicates, 1_000, &dice));
+        faults.clone().count(Fault::Kills, 2);
+        assert_eq!(faults.happened(), BTreeMap::from([("kills", 3), ("5xx", 0)]));
+        assert_eq!(faults.anew().happened()["kills"], 0);
     }
 }

@@ -52,7 +52,7 @@ pub struct Function {
     reserved: Option<Arc<Reserved>>,
     clock: Arc<dyn Clock>,
     dice: Dice,
-    kills: u32,
+    faults: Faults,
     state: Mutex<State>,
 }
 
@@ -83,8 +83,7 @@ impl Function {
         faults: &Faults,
     ) -> Arc<Function> {
         let dice = Dice::new(seed, worker.spec().name);
-        let kills = faults.chance(Fault::Kills, KILLS.0);
-        Arc::new(Function { worker, reserved, clock, dice, kills, state: Mutex::default() })
+        Arc::new(Function { worker, reserved, clock, dice, faults: faults.clone(), state: Mutex::default() })
     }
 
     /// The worker as data.
@@ -155,7 +154,8 @@ impl Slot {
         let timeout = function.worker.spec().timeout;
         let timed_out = after(function.clock.now(), timeout);
         let invocation = Invocation::new(function.clock.clone(), timed_out, Stop::default());
-        let killed = function.dice.chance(function.kills).then(|| function.dice.within(KILLS.1));
+        let killed =
+            function.dice.chance(function.faults.chance(Fault::Kills, KILLS.0)).then(|| function.dice.within(KILLS.1));
         let end = killed.map_or(timed_out, |killed| after(function.clock.now(), killed).min(timed_out));
         let run = function.worker.invoke(event, &invocation);
         match select(run, function.clock.sleep_until(end)).await {
@@ -163,7 +163,11 @@ impl Slot {
             Either::Right(_) => {
                 self.survives = false;
                 Err(match killed {
-                    Some(_) => "the process was killed".to_owned(),
+                    Some(_) => {
+                        // Counted here: a kill that was drawn for later than the work took has not happened.
+                        function.faults.count(Fault::Kills, 1);
+                        "the process was killed".to_owned()
+                    }
                     None => format!("timed out after {} s", timeout.as_secs()),
                 })
             }

@@ -122,11 +122,11 @@ impl Scheduler {
                 let again = Schedule { due, fires_at: self.fires_at(due), ..schedule.clone() };
                 state.schedules.insert(name.clone(), again);
             }
-            if self.dice.chance(self.faults.chance(Fault::Wakeups, LOST)) {
+            if self.faults.strike(Fault::Wakeups, LOST, &self.dice) {
                 continue;
             }
             state.log.push(Fired { name, once: schedule.period.is_none(), due: schedule.due, late });
-            let times = 1 + usize::from(self.dice.chance(self.faults.chance(Fault::Wakeups, TWICE)));
+            let times = 1 + usize::from(self.faults.strike(Fault::Wakeups, TWICE, &self.dice));
             fired.extend(std::iter::repeat_n((schedule.worker, schedule.due), times));
         }
         fired

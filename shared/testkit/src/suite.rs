@@ -34,10 +34,15 @@ pub(crate) use pass;
 /// A function that no macro names would never run.
 #[cfg(test)]
 mod tests {
-    fn check(suite: &str, sources: &[&str]) {
+    /// The names that the macro of a suite lists.
+    fn listed<'a>(suite: &str, sources: &[&'a str]) -> Vec<&'a str> {
         let list = sources.iter().find_map(|source| source.split_once("$crate::expand_suite! {")).expect(suite).1;
         let (list, _) = list.split_once('}').expect("an end of the list");
-        let listed: Vec<&str> = list.split_whitespace().collect();
+        list.split_whitespace().collect()
+    }
+
+    fn check(suite: &str, sources: &[&str]) {
+        let listed = listed(suite, sources);
         let mut found = 0;
         for source in sources {
             for line in source.lines().filter_map(|line| line.strip_prefix("pub async fn ")) {
@@ -72,5 +77,14 @@ mod tests {
                 include_str!("key_pool/parking.rs"),
             ],
         );
+    }
+
+    #[test]
+    fn every_scenario_is_in_the_list_of_the_key_pool() {
+        let listed = listed("key_pool", &[include_str!("key_pool/mod.rs")]);
+        for scenario in crate::key_pool::SCENARIOS {
+            assert!(listed.contains(&scenario.name), "key_pool_suite! does not name {}", scenario.name);
+        }
+        assert!(crate::key_pool::SCENARIOS.len() >= 15);
     }
 }

@@ -73,6 +73,11 @@ pub trait KeyPoolWorld: Send + Sync {
     /// The key pool. Asked twice, answers another way to the same pool, as another process has it.
     async fn pool(&self, settings: LedgerSettings) -> PortResult<Arc<dyn KeyPool>>;
 
+    /// The same pool, with its store opened anew where that is possible: whoever worked with it before is dead.
+    async fn reopen(&self, settings: LedgerSettings) -> PortResult<Arc<dyn KeyPool>> {
+        self.pool(settings).await
+    }
+
     /// The time that the pool lives in.
     fn time(&self) -> &dyn Time;
 }

@@ -16,12 +16,12 @@ struct World {
     clock: ManualClock,
     ways: Vec<Embedded>,
     turn: AtomicUsize,
-    _home: Option<TempDir>,
+    home: Option<(TempDir, Mode)>,
 }
 
 impl World {
-    fn new(clock: ManualClock, ways: Vec<Embedded>, home: Option<TempDir>) -> World {
-        World { clock, ways, turn: AtomicUsize::new(0), _home: home }
+    fn new(clock: ManualClock, ways: Vec<Embedded>, home: Option<(TempDir, Mode)>) -> World {
+        World { clock, ways, turn: AtomicUsize::new(0), home }
     }
 
     fn in_folder(mode: Mode) -> World {
@@ -29,7 +29,7 @@ impl World {
         let home = tempfile::tempdir().unwrap();
         let open = || Embedded::open(home.path(), mode, Arc::new(clock.clone())).unwrap();
         let ways = vec![open(), open()];
-        World::new(clock, ways, Some(home))
+        World::new(clock, ways, Some((home, mode)))
     }
 
     fn in_memory() -> World {
@@ -81,6 +81,11 @@ impl ThrottleWorld for World {
 impl KeyPoolWorld for World {
     async fn pool(&self, settings: LedgerSettings) -> PortResult<Arc<dyn KeyPool>> {
         Ok(self.way().key_pool(settings))
+    }
+
+    async fn reopen(&self, settings: LedgerSettings) -> PortResult<Arc<dyn KeyPool>> {
+        let Some((home, mode)) = &self.home else { return self.pool(settings).await };
+        Ok(Embedded::open(home.path(), *mode, Arc::new(self.clock.clone()))?.key_pool(settings))
     }
 
     fn time(&self) -> &dyn Time {

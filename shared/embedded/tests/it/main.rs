@@ -8,6 +8,7 @@ mod database;
 mod migrations;
 mod order;
 mod processes;
+mod released;
 
 use std::time::Duration;
 

@@ -1,5 +1,6 @@
 //! The ledger of `stint-core` in memory: what every store does in one commit, a process does under one lock.
 
+mod conservation;
 mod parking;
 
 use std::collections::BTreeMap;
@@ -10,27 +11,33 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use stint_core::clock::Clock;
 use stint_core::ledger::{
-    Ask, CallEnd, Costs, HoldId, KeyId, KeyStatus, Ledger, LedgerSettings, Reading, ReadingClaim, Reservation, WindowRecord,
+    Ask, CallEnd, Costs, HoldId, KeyId, KeyStatus, Ledger, LedgerSettings, Reading, ReadingClaim, Reservation,
+    WindowRecord,
 };
 use stint_core::points::Points;
 use stint_core::ports::{KeyPool, Parked, PortError, PortResult};
 
 use crate::dice::Dice;
-use crate::faults::Faults;
+use crate::faults::{Fault, Faults};
+use conservation::Conservation;
 use parking::Parking;
 
-/// A key pool in memory. After each step it checks the ledger's own promises, and fails loudly when one is broken.
+/// A key pool in memory. After each step it checks that no point was lent twice or has disappeared; when one has, it
+/// fails from then on, and says what did not add up.
 pub struct MemoryKeyPool {
     clock: Arc<dyn Clock>,
     dice: Dice,
-    latency: Option<(Duration, Duration)>,
+    faults: Faults,
     settings: LedgerSettings,
-    state: Mutex<State>,
+    state: Arc<Mutex<State>>,
 }
 
 struct State {
     ledger: Ledger,
+    /// Those of whoever used the ledger last.
+    settings: LedgerSettings,
     windows: BTreeMap<KeyId, Vec<WindowRecord>>,
+    conservation: Conservation,
     parking: Parking,
 }
 
@@ -38,9 +45,16 @@ impl MemoryKeyPool {
     /// A pool without keys.
     pub fn new(settings: LedgerSettings, clock: Arc<dyn Clock>, seed: u64, faults: &Faults) -> MemoryKeyPool {
         let ledger = Ledger::new(settings, BTreeMap::new());
-        let state = State { ledger, windows: BTreeMap::new(), parking: Parking::default() };
+        let (conservation, parking) = (Conservation::default(), Parking::default());
+        let state = State { ledger, settings, windows: BTreeMap::new(), conservation, parking };
         let dice = Dice::new(seed, "key pool");
-        MemoryKeyPool { clock, dice, latency: faults.store_latency(), settings, state: Mutex::new(state) }
+        MemoryKeyPool { clock, dice, faults: faults.clone(), settings, state: Arc::new(Mutex::new(state)) }
+    }
+
+    /// Another way to the same pool, as a process with settings of its own has it.
+    pub fn beside(&self, settings: LedgerSettings, seed: u64) -> MemoryKeyPool {
+        let (clock, faults, state) = (self.clock.clone(), self.faults.clone(), self.state.clone());
+        MemoryKeyPool { clock, dice: Dice::new(seed, "key pool"), faults, settings, state }
     }
 
     /// Every key now, without the time that a store takes.
@@ -54,6 +68,11 @@ impl MemoryKeyPool {
         self.lock().windows.get(key).cloned().unwrap_or_default()
     }
 
+    /// What did not add up after a step, if anything ever.
+    pub fn broken(&self) -> Option<String> {
+        self.lock().conservation.broken().map(str::to_owned)
+    }
+
     /// How many messages are parked.
     pub fn parked(&self) -> u64 {
         self.lock().parking.len() as u64
@@ -65,38 +84,36 @@ impl MemoryKeyPool {
     }
 
     async fn pass_time(&self) {
-        if let Some(latency) = self.latency {
+        if let Some(latency) = self.faults.store_latency() {
+            self.faults.count(Fault::SlowStore, 1);
             self.clock.sleep(self.dice.within(latency)).await;
         }
     }
 
     /// One step of the ledger, and what must be true after it.
-    async fn step<T>(&self, key: Option<&KeyId>, step: impl FnOnce(&mut Ledger, Timestamp) -> T) -> PortResult<T> {
+    async fn step<T>(&self, step: impl FnOnce(&mut Ledger, Timestamp) -> T) -> PortResult<T> {
         self.pass_time().await;
         let now = self.clock.now();
         let mut state = self.lock();
-        let answer = step(&mut state.ledger, now);
-        let changes = state.ledger.take_changes();
-        for (key, window) in changes.windows {
-            check_window(&key, &window)?;
-            state.windows.entry(key).or_default().push(window);
+        let State { ledger, settings, windows, conservation, .. } = &mut *state;
+        if *settings != self.settings {
+            *ledger = Ledger::new(self.settings, ledger.accounts().clone());
+            *settings = self.settings;
         }
-        if let Some(key) = key {
-            self.check_key(&state.ledger, key)?;
+        let answer = step(ledger, now);
+        let changes = ledger.take_changes();
+        conservation.check(ledger, &changes, &self.settings, now).map_err(PortError::Invalid)?;
+        for (key, window) in changes.windows {
+            windows.entry(key).or_default().push(window);
         }
         Ok(answer)
     }
 
-    /// No more is on loan than the window has left, unless it was lent in the window before.
-    fn check_key(&self, ledger: &Ledger, key: &KeyId) -> PortResult<()> {
+    fn check_grant(&self, key: &KeyId) -> PortResult<()> {
+        let mut state = self.lock();
+        let State { ledger, conservation, .. } = &mut *state;
         let Some(account) = ledger.accounts().get(key) else { return Ok(()) };
-        let Some(limit) = account.limit else { return Ok(()) };
-        let committed = account.spent.saturating_add(account.held());
-        let left = limit.saturating_sub(self.settings.guard);
-        if committed > left {
-            return Err(PortError::Invalid(format!("the ledger lent {committed} of {key}'s {left} points")));
-        }
-        Ok(())
+        conservation.check_grant(key, account, self.settings.guard).map_err(PortError::Invalid)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -104,43 +121,34 @@ impl MemoryKeyPool {
     }
 }
 
-/// Conservation: every point of a window was spent or expired, and what was spent too much is said.
-fn check_window(key: &KeyId, window: &WindowRecord) -> PortResult<()> {
-    let accounted = window.spent.saturating_add(window.expired);
-    if accounted != window.limit.saturating_add(window.overspent) {
-        return Err(PortError::Invalid(format!("the books of {key} do not add up: {window:?}")));
-    }
-    Ok(())
-}
-
 #[async_trait]
 impl KeyPool for MemoryKeyPool {
     async fn configure(&self, keys: &[KeyId]) -> PortResult<()> {
-        self.step(None, |ledger, _| ledger.configure(keys)).await
+        self.step(|ledger, _| ledger.configure(keys)).await
     }
 
     async fn reserve(&self, ask: &Ask) -> PortResult<Reservation> {
-        let reservation = self.step(None, |ledger, now| ledger.reserve(ask, now)).await?;
+        let reservation = self.step(|ledger, now| ledger.reserve(ask, now)).await?;
         if let Reservation::Granted(grant) = &reservation {
-            self.check_key(&self.lock().ledger, &grant.hold.key)?;
+            self.check_grant(&grant.hold.key)?;
         }
         Ok(reservation)
     }
 
     async fn settle(&self, hold: &HoldId, end: CallEnd) -> PortResult<()> {
-        self.step(None, |ledger, now| ledger.settle(hold, end, now)).await
+        self.step(|ledger, now| ledger.settle(hold, end, now)).await
     }
 
     async fn claim_reading(&self, needed: Points, lease: Duration) -> PortResult<Option<ReadingClaim>> {
-        self.step(None, |ledger, now| ledger.claim_reading(needed, lease, now)).await
+        self.step(|ledger, now| ledger.claim_reading(needed, lease, now)).await
     }
 
     async fn observe(&self, claim: &ReadingClaim, reading: Option<Reading>) -> PortResult<()> {
-        self.step(None, |ledger, now| ledger.observe(claim, reading, now)).await
+        self.step(|ledger, now| ledger.observe(claim, reading, now)).await
     }
 
     async fn keys(&self) -> PortResult<Vec<KeyStatus>> {
-        self.step(None, |ledger, now| ledger.status(now)).await
+        self.step(|ledger, now| ledger.status(now)).await
     }
 
     async fn windows(&self, key: &KeyId, max: usize) -> PortResult<Vec<WindowRecord>> {
@@ -152,7 +160,7 @@ impl KeyPool for MemoryKeyPool {
     }
 
     async fn pause(&self, key: &KeyId, until: Option<Timestamp>) -> PortResult<bool> {
-        self.step(None, |ledger, _| ledger.pause(key, until)).await
+        self.step(|ledger, _| ledger.pause(key, until)).await
     }
 
     async fn park(&self, messages: &[Parked]) -> PortResult<()> {

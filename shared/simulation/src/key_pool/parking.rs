@@ -1,22 +1,25 @@
 //! Messages that wait for points.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use stint_core::clock::after;
 use stint_core::ports::Parked;
 
+/// Where a message stands: when it was parked, and after how many others.
+type Place = (Timestamp, u64);
+
 /// Parked messages, the oldest first.
 #[derive(Debug, Default)]
 pub(super) struct Parking {
-    /// By the order in which they were parked.
-    parked: BTreeMap<u64, Parked>,
-    by_id: HashMap<String, u64>,
+    parked: BTreeMap<Place, Parked>,
+    /// By queue and id.
+    places: HashMap<String, HashMap<String, Place>>,
     /// Those that nobody has on loan.
-    free: BTreeMap<u64, ()>,
+    free: BTreeSet<Place>,
     /// Those on loan, by when the loan ends.
-    lent: BTreeMap<(Timestamp, u64), ()>,
+    lent: BTreeSet<(Timestamp, Place)>,
     sequence: u64,
 }
 
@@ -33,42 +36,47 @@ impl Parking {
         self.parked.values()
     }
 
-    /// Parks a message; one of the same id is replaced, and is then on loan to nobody.
+    /// Parks a message; one of the same queue and id is replaced, and is then on loan to nobody.
     pub(super) fn park(&mut self, message: &Parked) {
-        self.remove(&message.id);
+        self.remove(message);
         self.sequence += 1;
-        self.by_id.insert(message.id.clone(), self.sequence);
-        self.free.insert(self.sequence, ());
-        self.parked.insert(self.sequence, message.clone());
+        let place = (message.parked_at, self.sequence);
+        self.places.entry(message.queue.clone()).or_default().insert(message.id.clone(), place);
+        self.free.insert(place);
+        self.parked.insert(place, message.clone());
     }
 
     pub(super) fn lend(&mut self, queue: &str, max: usize, lease: Duration, now: Timestamp) -> Vec<Parked> {
-        while let Some(loan) = self.lent.first_entry().filter(|loan| loan.key().0 <= now) {
-            self.free.insert(loan.key().1, ());
-            loan.remove();
+        while let Some(loan) = self.lent.first().copied().filter(|(until, _)| *until <= now) {
+            self.lent.remove(&loan);
+            self.free.insert(loan.1);
         }
-        let of_queue = |number: &u64| self.parked.get(number).is_some_and(|parked| parked.queue == queue);
-        let numbers: Vec<u64> = self.free.keys().copied().filter(of_queue).take(max).collect();
-        for number in &numbers {
-            self.free.remove(number);
-            self.lent.insert((after(now, lease), *number), ());
+        let of_queue = |place: &Place| self.parked.get(place).is_some_and(|parked| parked.queue == queue);
+        let places: Vec<Place> = self.free.iter().copied().filter(of_queue).take(max).collect();
+        for place in &places {
+            self.free.remove(place);
+            self.lent.insert((after(now, lease), *place));
         }
-        numbers.iter().filter_map(|number| self.parked.get(number).cloned()).collect()
+        places.iter().filter_map(|place| self.parked.get(place).cloned()).collect()
     }
 
-    /// Drops a message, unless it was parked anew.
+    /// Drops a message, unless it was parked anew: it is then on loan to nobody, or not the same.
     pub(super) fn forget(&mut self, message: &Parked) {
-        let known = self.by_id.get(&message.id).and_then(|number| self.parked.get(number));
-        if known == Some(message) {
-            self.remove(&message.id);
+        let place = self.place(message).filter(|place| !self.free.contains(place));
+        if place.and_then(|place| self.parked.get(&place)) == Some(message) {
+            self.remove(message);
         }
     }
 
-    fn remove(&mut self, id: &str) {
-        let Some(number) = self.by_id.remove(id) else { return };
-        self.parked.remove(&number);
-        if self.free.remove(&number).is_none() {
-            self.lent.retain(|(_, lent), ()| *lent != number);
+    fn place(&self, message: &Parked) -> Option<Place> {
+        self.places.get(&message.queue)?.get(&message.id).copied()
+    }
+
+    fn remove(&mut self, message: &Parked) {
+        let Some(place) = self.places.get_mut(&message.queue).and_then(|ids| ids.remove(&message.id)) else { return };
+        self.parked.remove(&place);
+        if !self.free.remove(&place) {
+            self.lent.retain(|(_, lent)| *lent != place);
         }
     }
 }

@@ -1,8 +1,10 @@
 //! The pool in memory against the ledger's promises.
 
+mod conformance;
+
 use futures::executor::block_on;
 use stint_core::clock::ManualClock;
-use stint_core::ledger::LedgerSettings;
+use stint_core::ledger::{Account, Changes, Hold, HoldState, LedgerSettings};
 
 use super::*;
 
@@ -29,7 +31,11 @@ fn the_pool_lends_what_the_ledger_lends_and_keeps_its_windows() {
         block_on(pool.observe(&claim, Some(reading))).unwrap();
     };
     read(Points::whole(20));
-    let ask = |points| Ask { messages: vec![vec![Points::whole(points)]], call_timeout: Duration::from_secs(30), priority: false };
+    let ask = |points| Ask {
+        messages: vec![vec![Points::whole(points)]],
+        call_timeout: Duration::from_secs(30),
+        priority: false,
+    };
     let Reservation::Granted(grant) = block_on(pool.reserve(&ask(80))).unwrap() else { panic!("refused") };
     assert!(matches!(block_on(pool.reserve(&ask(1))).unwrap(), Reservation::Refused { .. }));
     block_on(pool.settle(&grant.hold, CallEnd::NotBilled)).unwrap();
@@ -66,4 +72,71 @@ fn what_was_parked_anew_is_not_forgotten() {
     pool.each_parked(|body| bodies.push(body.to_owned()));
     assert_eq!(bodies, ["the rest"]);
     assert_eq!(block_on(pool.lend_parked("q", 1, Duration::from_secs(60))).unwrap().len(), 1, "it is free at once");
+}
+
+/// A key whose window has `limit` points, of which `spent` are spent and `held` on loan to a running call.
+fn account(limit: u64, spent: u64, held: u64) -> Account {
+    let mut account = Account { limit: Some(Points::whole(limit)), window: 1, ..Account::unread() };
+    account.spent = Points::whole(spent);
+    let hold = Hold { amount: Points::whole(held), expires_at: Timestamp::UNIX_EPOCH, state: HoldState::InFlight };
+    account.holds.insert(1, hold);
+    account
+}
+
+fn closed(limit: u64, spent: u64, unconfirmed: u64, expired: u64) -> WindowRecord {
+    WindowRecord {
+        window: 1,
+        reset_at: Timestamp::UNIX_EPOCH,
+        limit: Points::whole(limit),
+        spent: Points::whole(spent),
+        unconfirmed: Points::whole(unconfirmed),
+        expired: Points::whole(expired),
+        overspent: Points::ZERO,
+    }
+}
+
+/// Checks the ledger with `account` after a step that closed `windows`.
+fn check(conservation: &mut Conservation, account: Account, windows: Vec<WindowRecord>) -> Result<(), String> {
+    let (key, settings) = (KeyId("a".into()), LedgerSettings::plain(Duration::from_secs(3_600)));
+    let windows = windows.into_iter().map(|window| (key.clone(), window)).collect();
+    let changes = Changes { accounts: [key.clone()].into(), windows, ..Changes::default() };
+    let ledger = Ledger::new(settings, BTreeMap::from([(key, account)]));
+    conservation.check(&ledger, &changes, &settings, Timestamp::UNIX_EPOCH)
+}
+
+#[test]
+fn a_key_that_holds_beyond_what_a_reading_shows_adds_up_but_must_not_lend() {
+    let mut conservation = Conservation::default();
+    check(&mut conservation, account(100, 60, 30), vec![]).unwrap();
+    check(&mut conservation, account(100, 80, 30), vec![]).unwrap();
+    let lent = conservation.check_grant(&KeyId("a".into()), &account(100, 80, 30), Points::ZERO).unwrap_err();
+    assert_eq!(lent, "a lent 110 of 100 points, what was spent included");
+    assert_eq!(conservation.broken(), Some(lent.as_str()));
+    assert_eq!(check(&mut conservation, account(100, 90, 1), vec![]), Err(lent), "what is broken stays broken");
+}
+
+#[test]
+fn a_counter_that_falls_within_a_window_is_noticed() {
+    let mut conservation = Conservation::default();
+    check(&mut conservation, account(100, 60, 30), vec![]).unwrap();
+    assert!(check(&mut conservation, account(100, 59, 30), vec![]).unwrap_err().starts_with("a went back from"));
+}
+
+#[test]
+fn a_window_closes_as_it_was_seen_last_and_adds_up() {
+    let next = || Account { window: 2, ..account(100, 0, 30) };
+    for (window, fault) in [
+        (closed(100, 60, 30, 40), None),
+        (closed(100, 60, 30, 39), Some("does not add up")),
+        (closed(100, 50, 30, 50), Some("and closed as")),
+        (closed(100, 60, 20, 40), Some("and closed as")),
+    ] {
+        let mut conservation = Conservation::default();
+        check(&mut conservation, account(100, 60, 30), vec![]).unwrap();
+        let closed = check(&mut conservation, next(), vec![window]);
+        match fault {
+            None => closed.unwrap(),
+            Some(fault) => assert!(closed.unwrap_err().contains(fault), "{fault}"),
+        }
+    }
 }

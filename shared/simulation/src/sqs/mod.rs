@@ -19,7 +19,7 @@ use stint_core::ports::{
 };
 
 use crate::dice::Dice;
-use crate::faults::{Fault, Faults};
+use crate::faults::Faults;
 use state::State;
 
 /// The longest that a message is kept, and what a fleet asks for: the default of 4 days is shorter than a backlog.
@@ -62,16 +62,15 @@ pub struct Sqs {
     settings: SqsSettings,
     clock: Arc<dyn Clock>,
     dice: Dice,
-    duplicates: u32,
+    faults: Faults,
     state: Mutex<State>,
 }
 
 impl Sqs {
     /// An empty queue.
     pub fn new(name: &str, settings: SqsSettings, clock: Arc<dyn Clock>, seed: u64, faults: &Faults) -> Sqs {
-        let duplicates = faults.chance(Fault::Duplicates, state::DUPLICATES);
         let dice = Dice::new(seed, "sqs");
-        Sqs { name: name.to_owned(), settings, clock, dice, duplicates, state: Mutex::default() }
+        Sqs { name: name.to_owned(), settings, clock, dice, faults: faults.clone(), state: Mutex::default() }
     }
 
     /// What it has been asked for.
@@ -132,7 +131,7 @@ impl Sqs {
     fn take(&self, state: &mut State, max: usize) -> Vec<Delivery> {
         let now = self.clock.now();
         state.settle(to_millis(now));
-        let lend = |_| state.lend(now, &self.settings, &self.dice, self.duplicates);
+        let lend = |_| state.lend(now, &self.settings, &self.dice, &self.faults);
         (0..max.min(MAX_BATCH)).map_while(lend).collect()
     }
 

@@ -10,13 +10,14 @@ use stint_core::ports::{DeadLetter, Delivery, Receipt};
 use super::letter::{Bodies, Letter};
 use super::{SqsSettings, SqsUsage};
 use crate::dice::Dice;
+use crate::faults::{Fault, Faults};
 
 /// A receive takes any of this many messages at the head: a standard queue keeps order as best it can, which is not
 /// much. (assumed)
 const DISORDER: u64 = 20;
 
 /// How many of a received message's deliveries are doubled when duplicates are wished for, in per mille.
-pub(super) const DUPLICATES: u32 = 10;
+const DUPLICATES: u32 = 10;
 
 #[derive(Debug, Default)]
 pub(super) struct State {
@@ -83,7 +84,7 @@ impl State {
         now: Timestamp,
         settings: &SqsSettings,
         dice: &Dice,
-        duplicates: u32,
+        faults: &Faults,
     ) -> Option<Delivery> {
         let millis = to_millis(now);
         loop {
@@ -101,7 +102,7 @@ impl State {
                 continue;
             }
             letter.receives += 1;
-            if dice.chance(duplicates) {
+            if faults.strike(Fault::Duplicates, DUPLICATES, dice) {
                 self.visible.push_back(letter);
             }
             self.sequence += 1;

@@ -3,6 +3,7 @@
 mod holds;
 mod parking;
 mod reading;
+mod scenarios;
 mod windows;
 
 use std::sync::Arc;
@@ -31,6 +32,16 @@ pub use reading::{
     a_failed_reading_may_be_tried_again, a_hold_is_dropped_by_a_later_reading_only,
     a_key_is_read_by_one_caller_at_a_time, a_reading_is_not_lent_when_it_would_not_help, an_unread_key_grants_nothing,
     spent_never_falls_within_a_window,
+};
+pub use scenarios::{
+    End, Expect, SCENARIOS, Scenario, Step, a_call_that_was_not_billed_after_the_hold_has_ended, a_clock_that_is_ahead,
+    a_clock_that_is_behind, a_death_after_the_call, a_death_between_reserve_and_call,
+    a_death_of_a_process_that_held_everything, a_death_of_a_reader, a_failed_reading,
+    a_key_retired_with_a_hold_and_brought_back, a_late_answer_of_the_old_window, a_lost_reply_of_a_reserve,
+    a_lost_reply_of_a_reserve_and_a_reading, a_lost_reply_of_a_settlement, a_pause_across_the_reset,
+    a_reader_that_was_thought_dead, a_reading_that_started_before_the_end_of_a_call, a_refusal_and_a_reading,
+    a_replay_that_says_otherwise, a_reset_while_a_call_is_in_flight, a_reset_while_a_call_is_unconfirmed,
+    a_store_reopened_in_mid_flight, an_answer_after_the_hold_has_ended, two_replayers,
 };
 pub use windows::{
     a_call_across_the_reset_is_held_in_both_windows, a_late_answer_of_an_old_window_is_ignored,
@@ -82,6 +93,29 @@ macro_rules! key_pool_suite {
             a_message_that_was_parked_anew_is_not_forgotten
             queues_do_not_share_parked_messages
             lists_of_messages_may_be_empty
+            a_lost_reply_of_a_reserve
+            a_lost_reply_of_a_reserve_and_a_reading
+            a_lost_reply_of_a_settlement
+            two_replayers
+            a_replay_that_says_otherwise
+            a_death_between_reserve_and_call
+            a_death_after_the_call
+            a_death_of_a_process_that_held_everything
+            a_death_of_a_reader
+            a_reader_that_was_thought_dead
+            a_failed_reading
+            a_reset_while_a_call_is_in_flight
+            a_reset_while_a_call_is_unconfirmed
+            a_late_answer_of_the_old_window
+            a_clock_that_is_ahead
+            a_clock_that_is_behind
+            a_key_retired_with_a_hold_and_brought_back
+            a_pause_across_the_reset
+            a_reading_that_started_before_the_end_of_a_call
+            a_refusal_and_a_reading
+            a_store_reopened_in_mid_flight
+            an_answer_after_the_hold_has_ended
+            a_call_that_was_not_billed_after_the_hold_has_ended
         }
     };
 }

@@ -1,0 +1,147 @@
+//! No point of a window is lent twice or disappears: the equations that every step of the ledger must keep.
+//!
+//! They are computed from the holds themselves, not from the sums that the ledger keeps of them.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use stint_core::ledger::{Account, Changes, HoldState, KeyId, Ledger, LedgerSettings, WindowRecord};
+use stint_core::points::Points;
+
+/// A key with more holds than this is recounted now and then only: a count after each step of a busy key would be most
+/// of a simulation.
+const FEW_HOLDS: usize = 32;
+
+/// One step in so many is followed by a recount, however many holds there are.
+const RECOUNT_EVERY: u64 = 64;
+
+/// What each key was after its last step, and the first equation that did not hold.
+#[derive(Debug, Default)]
+pub(super) struct Conservation {
+    seen: BTreeMap<KeyId, Seen>,
+    steps: u64,
+    broken: Option<String>,
+}
+
+/// A key's open window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Seen {
+    window: u64,
+    limit: Points,
+    spent: Points,
+    held: Points,
+}
+
+/// The holds of a key, counted one by one.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Count {
+    held: Points,
+    unconfirmed: Points,
+    in_flight: u64,
+}
+
+impl Conservation {
+    /// What broke first. From then on every check fails with it.
+    pub(super) fn broken(&self) -> Option<&str> {
+        self.broken.as_deref()
+    }
+
+    /// After a step that made `changes`: every window that it closed, and every key that it touched.
+    pub(super) fn check(
+        &mut self,
+        ledger: &Ledger,
+        changes: &Changes,
+        settings: &LedgerSettings,
+        now: Timestamp,
+    ) -> Result<(), String> {
+        self.steps += 1;
+        let windows = changes.windows.iter().try_for_each(|(key, window)| self.check_closed(key, window));
+        let checked = windows.and_then(|()| {
+            let touched = changes.accounts.iter().filter_map(|key| Some((key, ledger.accounts().get(key)?)));
+            touched.into_iter().try_for_each(|(key, account)| self.check_open(key, account, settings, now))
+        });
+        self.keep(checked)
+    }
+
+    /// After a grant: no more is on loan than the window has left.
+    pub(super) fn check_grant(&mut self, key: &KeyId, account: &Account, guard: Points) -> Result<(), String> {
+        let (limit, committed) = (account.limit.unwrap_or_default(), account.spent.saturating_add(count(account).held));
+        let lendable = limit.saturating_sub(guard);
+        let checked = if committed <= lendable {
+            Ok(())
+        } else {
+            Err(format!("{key} lent {committed} of {lendable} points, what was spent included"))
+        };
+        self.keep(checked)
+    }
+
+    fn keep(&mut self, checked: Result<(), String>) -> Result<(), String> {
+        if let (None, Err(reason)) = (&self.broken, checked) {
+            self.broken = Some(reason);
+        }
+        self.broken.clone().map_or(Ok(()), Err)
+    }
+
+    /// `limit + overspent = spent + expired`, and the record tells of the window as it was seen last.
+    fn check_closed(&self, key: &KeyId, window: &WindowRecord) -> Result<(), String> {
+        let granted = window.limit.saturating_add(window.overspent);
+        if granted != window.spent.saturating_add(window.expired) {
+            return Err(format!("the closed window of {key} does not add up: {window:?}"));
+        }
+        let recorded =
+            Seen { window: window.window, limit: window.limit, spent: window.spent, held: window.unconfirmed };
+        match self.seen.get(key) {
+            Some(seen) if *seen != recorded => Err(format!("a window of {key} was {seen:?}, and closed as {window:?}")),
+            _ => Ok(()),
+        }
+    }
+
+    /// `limit + beyond = guard + spent + held + free`: a point is in one place. `beyond` is what readings have shown to
+    /// be spent while it is still held too; then nothing is free.
+    fn check_open(
+        &mut self,
+        key: &KeyId,
+        account: &Account,
+        settings: &LedgerSettings,
+        now: Timestamp,
+    ) -> Result<(), String> {
+        let kept = Count { held: account.held(), unconfirmed: account.unconfirmed(), in_flight: account.in_flight() };
+        if account.holds.len() <= FEW_HOLDS || self.steps.is_multiple_of(RECOUNT_EVERY) {
+            let counted = count(account);
+            if counted != kept {
+                return Err(format!("the holds of {key} are {counted:?}, and the ledger says {kept:?}"));
+            }
+        }
+        let Some(limit) = account.limit else { return Ok(()) };
+        let (spent, free) = (account.spent, account.free(settings, true, now));
+        let guard = settings.guard.min(limit);
+        let committed = guard.saturating_add(spent).saturating_add(kept.held);
+        let beyond = committed.saturating_sub(limit);
+        if limit.saturating_add(beyond) != committed.saturating_add(free) {
+            return Err(format!(
+                "the open window of {key} does not add up: of {limit} points {spent} are spent, {} held, {free} free, \
+                 and {guard} left alone",
+                kept.held
+            ));
+        }
+        let now_seen = Seen { window: account.window, limit, spent, held: kept.held };
+        match self.seen.insert(key.clone(), now_seen) {
+            Some(seen) if seen.window > now_seen.window || seen.window == now_seen.window && seen.spent > spent => {
+                Err(format!("{key} went back from {seen:?} to {now_seen:?}"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn count(account: &Account) -> Count {
+    let mut count = Count::default();
+    for (_, hold) in account.holds.iter() {
+        count.held = count.held.saturating_add(hold.amount);
+        match hold.state {
+            HoldState::InFlight => count.in_flight += 1,
+            HoldState::Unconfirmed { .. } => count.unconfirmed = count.unconfirmed.saturating_add(hold.amount),
+        }
+    }
+    count
+}

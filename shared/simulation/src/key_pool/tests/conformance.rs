@@ -1,0 +1,42 @@
+//! The pool in memory passes the suite that every store passes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use stint_core::clock::ManualClock;
+use stint_core::ledger::LedgerSettings;
+use stint_core::ports::{KeyPool, PortResult};
+use stint_testkit::{KeyPoolWorld, Time};
+
+use crate::faults::Faults;
+use crate::key_pool::MemoryKeyPool;
+
+/// A pool, and as many ways to it as are asked for.
+struct World {
+    clock: ManualClock,
+    pool: MemoryKeyPool,
+}
+
+impl World {
+    fn new() -> World {
+        let clock = ManualClock::new(Timestamp::UNIX_EPOCH);
+        let settings = LedgerSettings::plain(Duration::from_secs(3_600));
+        let pool = MemoryKeyPool::new(settings, Arc::new(clock.clone()), 1, &Faults::none());
+        World { clock, pool }
+    }
+}
+
+#[async_trait]
+impl KeyPoolWorld for World {
+    async fn pool(&self, settings: LedgerSettings) -> PortResult<Arc<dyn KeyPool>> {
+        Ok(Arc::new(self.pool.beside(settings, 2)))
+    }
+
+    fn time(&self) -> &dyn Time {
+        &self.clock
+    }
+}
+
+stint_testkit::key_pool_suite!(futures::executor::block_on, async { World::new() });
