@@ -50,7 +50,7 @@ pub fn plan(keys: &[KeyStatus], load: &Load, now: Timestamp) -> Plan {
     let concurrency = u32::try_from(carried.min(needed.max(1))).unwrap_or(u32::MAX).min(load.concurrency_limit);
     let in_use = keys.iter().filter(|key| key.state != KeyState::Retired);
     let wake_at = in_use.map(|key| key.lends_at(load.unit)).min();
-    let more_is_due = keys.iter().any(|key| key.may_soon_lend(load.unit));
+    let more_is_due = keys.iter().any(|key| key.may_soon_lend(load.unit, false));
     Plan { concurrency, affordable, more_is_due, wake_at }
 }
 

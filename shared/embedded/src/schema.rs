@@ -80,4 +80,18 @@ pub(crate) const KEYS: &[&str] = &["
         UNIQUE (queue, id)
     ) STRICT;
     CREATE INDEX parked_by_age ON parked (queue, parked_at);
+", "
+    -- The holds of sixteen sequence numbers of a key in one row: a busy key changes hundreds of holds in one commit, and
+    -- a row costs as much as its group. `number` is the sequence number divided by 16. `holds` is an array of
+    -- [sequence, amount in micro-points, expires at, sequence number when the call ended or null while it runs].
+    CREATE TABLE hold_groups (
+        account INTEGER NOT NULL,
+        number INTEGER NOT NULL,
+        holds TEXT NOT NULL,
+        PRIMARY KEY (account, number)
+    ) STRICT, WITHOUT ROWID;
+    INSERT INTO hold_groups (account, number, holds)
+        SELECT account, sequence / 16, json_group_array(json_array(sequence, amount, expires_at, ended))
+        FROM holds GROUP BY account, sequence / 16;
+    DROP TABLE holds;
 "];

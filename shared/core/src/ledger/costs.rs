@@ -143,7 +143,7 @@ impl CostClass {
 fn step(cost: Points) -> u64 {
     let micros = cost.micros().max(STEPS);
     let power = u64::from(micros.ilog2());
-    power * STEPS + ((micros - (1 << power)) * STEPS >> power)
+    power * STEPS + (((micros - (1 << power)) * STEPS) >> power)
 }
 
 /// The highest cost of a step.

@@ -85,10 +85,11 @@ impl KeyStatus {
         if enough { self.released_at } else { self.renews_at }
     }
 
-    /// Whether the key may lend `needed` to anybody within moments: somebody reads its counter, or calls in flight hold
-    /// so much that what they give back may be enough.
-    pub fn may_soon_lend(&self, needed: Points) -> bool {
-        let most = self.free.saturating_add(self.reserved).saturating_add(self.held).saturating_sub(self.reserve);
+    /// Whether the key may lend `needed` within moments: somebody reads its counter, or calls in flight hold so much
+    /// that what they give back may be enough. What comes back fills the reserve first, which only `priority` may use.
+    pub fn may_soon_lend(&self, needed: Points, priority: bool) -> bool {
+        let kept = if priority { Points::ZERO } else { self.reserve };
+        let most = self.free.saturating_add(self.reserved).saturating_add(self.held).saturating_sub(kept);
         self.being_read || (self.state == KeyState::Open && self.in_flight > 0 && most >= needed)
     }
 }

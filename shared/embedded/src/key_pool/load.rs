@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
-use stint_core::clock::from_millis;
-use stint_core::ledger::{Account, Hold, HoldState, KeyId, Ledger, LedgerSettings, WindowRecord};
-use stint_core::points::Points;
+use stint_core::ledger::{Account, Holds, KeyId, Ledger, LedgerSettings, WindowRecord};
+
+use super::group;
 
 /// A ledger in memory, and which state of the file it is.
 pub(super) struct Loaded {
@@ -62,30 +62,23 @@ fn load_account(
             unread(connection, number, now)?
         }
     };
-    let mut statement =
-        connection.prepare_cached("SELECT sequence, amount, expires_at, ended FROM holds WHERE account = ?1")?;
+    let mut statement = connection.prepare_cached("SELECT number, holds FROM hold_groups WHERE account = ?1")?;
     let mut rows = statement.query([number])?;
     while let Some(row) = rows.next()? {
-        match load_hold(row) {
-            Some((sequence, hold)) => account.holds.insert(sequence, hold),
-            None => {
-                tracing::warn!(key = %key, "a stored hold of a key is unreadable: the key must be read again");
-                account.limit = None;
-            }
+        if !load_holds(row, &mut account.holds) {
+            tracing::warn!(key = %key, "a stored hold of a key is unreadable: the key must be read again");
+            account.limit = None;
         }
     }
     account.sequence = account.sequence.max(account.holds.last_sequence());
     Ok(account)
 }
 
-fn load_hold(row: &Row<'_>) -> Option<(u64, Hold)> {
-    let column = |index: usize| row.get::<_, i64>(index).ok().and_then(|value| u64::try_from(value).ok());
-    let state = match row.get::<_, Option<i64>>(3).ok()? {
-        None => HoldState::InFlight,
-        Some(_) => HoldState::Unconfirmed { ended: column(3)? },
-    };
-    let amount = Points::from_micros(column(1)?);
-    Some((column(0)?, Hold { amount, expires_at: from_millis(row.get(2).ok()?), state }))
+/// Says whether all of a row made sense.
+fn load_holds(row: &Row<'_>, holds: &mut Holds) -> bool {
+    let number = row.get::<_, i64>(0).ok().and_then(|number| u64::try_from(number).ok());
+    let text = row.get_ref(1).ok().and_then(|text| text.as_str().ok());
+    number.zip(text).is_some_and(|(number, text)| group::read(text, number, holds))
 }
 
 /// An account to go on with, whose numbers lie beyond all that the key can have used.

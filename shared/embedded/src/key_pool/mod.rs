@@ -1,6 +1,7 @@
 //! The key pool port on SQLite: one ledger for all processes, kept in memory beside the file.
 
 mod batch;
+mod group;
 mod load;
 mod parked;
 mod save;

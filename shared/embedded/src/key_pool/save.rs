@@ -1,13 +1,13 @@
 //! Writing what a batch changed: each row once, as it is in the end.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::types::ToSqlOutput;
 use rusqlite::{Connection, Error, params};
 use serde::Serialize;
-use stint_core::clock::to_millis;
-use stint_core::ledger::{Account, Hold, HoldId, HoldState, KeyId, WindowRecord};
+use stint_core::ledger::{Account, HoldId, KeyId, WindowRecord};
 
+use super::group;
 use super::load::Loaded;
 
 /// How many windows of a key are remembered: six weeks of hourly ones.
@@ -25,11 +25,7 @@ pub(super) fn changes(connection: &Connection, loaded: &mut Loaded) -> rusqlite:
             save_account(connection, &mut loaded.numbers, key, account)?;
         }
     }
-    for id in &changes.holds {
-        let Some(number) = loaded.numbers.get(&id.key) else { continue };
-        let hold = accounts.get(&id.key).and_then(|account| account.holds.get(id.sequence));
-        save_hold(connection, *number, id, hold)?;
-    }
+    save_holds(connection, loaded, &changes.holds)?;
     for (key, window) in &changes.windows {
         if let Some(number) = loaded.numbers.get(key) {
             save_window(connection, *number, window)?;
@@ -59,22 +55,28 @@ fn save_account(
     Ok(())
 }
 
-fn save_hold(connection: &Connection, number: i64, id: &HoldId, hold: Option<&Hold>) -> rusqlite::Result<()> {
-    let sequence = integer(id.sequence)?;
-    let Some(hold) = hold else {
-        let mut statement = connection.prepare_cached("DELETE FROM holds WHERE account = ?1 AND sequence = ?2")?;
-        return statement.execute([number, sequence]).map(|_| ());
-    };
-    let ended = match hold.state {
-        HoldState::InFlight => None,
-        HoldState::Unconfirmed { ended } => Some(integer(ended)?),
-    };
-    let mut statement = connection.prepare_cached(
-        "INSERT INTO holds (account, sequence, amount, expires_at, ended) VALUES (?1, ?2, ?3, ?4, ?5)
-         ON CONFLICT (account, sequence) DO UPDATE SET ended = excluded.ended",
-    )?;
-    let amount = integer(hold.amount.micros())?;
-    statement.execute(params![number, sequence, amount, to_millis(hold.expires_at), ended]).map(|_| ())
+/// Writes every group of holds that has a changed one in it, once.
+fn save_holds(connection: &Connection, loaded: &Loaded, changed: &BTreeSet<HoldId>) -> rusqlite::Result<()> {
+    let mut write =
+        connection.prepare_cached("INSERT OR REPLACE INTO hold_groups (account, number, holds) VALUES (?1, ?2, ?3)")?;
+    let mut delete = connection.prepare_cached("DELETE FROM hold_groups WHERE account = ?1 AND number = ?2")?;
+    let mut written = None;
+    for id in changed {
+        let group = (&id.key, group::number(id.sequence));
+        // They are in order, so what belongs to one group stands together.
+        if written.replace(group) == Some(group) {
+            continue;
+        }
+        let (Some(account), Some(key)) = (loaded.numbers.get(&id.key), loaded.ledger.accounts().get(&id.key)) else {
+            continue;
+        };
+        let number = integer(group.1)?;
+        match group::write(&key.holds, group.1).map_err(unwritable)? {
+            Some(holds) => write.execute(params![account, number, holds])?,
+            None => delete.execute([*account, number])?,
+        };
+    }
+    Ok(())
 }
 
 fn save_window(connection: &Connection, number: i64, window: &WindowRecord) -> rusqlite::Result<()> {
@@ -87,10 +89,14 @@ fn save_window(connection: &Connection, number: i64, window: &WindowRecord) -> r
 }
 
 fn integer(value: u64) -> rusqlite::Result<i64> {
-    i64::try_from(value).map_err(|error| Error::ToSqlConversionFailure(Box::new(error)))
+    i64::try_from(value).map_err(unwritable)
 }
 
 fn json(record: &impl Serialize) -> rusqlite::Result<ToSqlOutput<'static>> {
-    let text = serde_json::to_string(record).map_err(|error| Error::ToSqlConversionFailure(Box::new(error)))?;
+    let text = serde_json::to_string(record).map_err(unwritable)?;
     Ok(ToSqlOutput::from(text))
+}
+
+fn unwritable(error: impl std::error::Error + Send + Sync + 'static) -> Error {
+    Error::ToSqlConversionFailure(Box::new(error))
 }

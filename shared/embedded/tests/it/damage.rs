@@ -45,10 +45,10 @@ fn an_unreadable_account_is_closed_until_it_is_read() {
 
 #[test]
 fn an_unreadable_hold_closes_its_key_until_it_is_read() {
-    for damage in ["amount = -10", "expires_at = -9223372036854775807, amount = -1", "ended = -1"] {
+    for damage in ["'[[2,-10,0,null]]'", "'[[2,10'", "'[[999,10,0,null]]'", "'{}'", "holds || ']'"] {
         let home = tempfile::tempdir().unwrap();
         block_on(async {
-            let pool = damaged(home.path(), &format!("UPDATE holds SET {damage}")).await;
+            let pool = damaged(home.path(), &format!("UPDATE hold_groups SET holds = {damage}")).await;
             assert_eq!(pool.keys().await.unwrap()[0].state, KeyState::Stale, "{damage}");
             assert!(reserve(&*pool, 1).await.is_none());
             read_key(&*pool, 100).await;
@@ -71,7 +71,7 @@ fn an_unreadable_window_is_left_out() {
 fn a_file_that_was_written_behind_the_back_is_loaded_anew() {
     let home = tempfile::tempdir().unwrap();
     block_on(async {
-        let pool = damaged(home.path(), "DELETE FROM holds").await;
+        let pool = damaged(home.path(), "DELETE FROM hold_groups").await;
         assert_eq!(pool.keys().await.unwrap()[0].held, Points::ZERO);
         assert!(reserve(&*pool, 100).await.is_some());
     });

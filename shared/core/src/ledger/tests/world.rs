@@ -109,7 +109,7 @@ impl World {
             calls: Vec::new(),
             settled: Vec::new(),
             claims: Vec::new(),
-            crowded: seed % 4 != 0,
+            crowded: !seed.is_multiple_of(4),
             billed: Vec::new(),
             granted: 0,
             windows: 0,

@@ -1,0 +1,72 @@
+//! Files that a released version has written: their tables as they were then, word for word.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use futures::executor::block_on;
+use stint_core::ledger::{Account, CallEnd, HoldId, KeyState};
+use stint_core::points::Points;
+use stint_core::ports::KeyPool;
+use stint_embedded::rusqlite::{Connection, params};
+use stint_embedded::{Embedded, Mode};
+
+use crate::{LEDGER, WINDOW, clock, key, read_key, reserve};
+
+/// `keys.db` of schema 1, but for the tables that have not changed since.
+const KEYS_1: &str = "
+    PRAGMA user_version = 1;
+    CREATE TABLE ledger (id INTEGER PRIMARY KEY CHECK (id = 1), revision INTEGER NOT NULL) STRICT;
+    INSERT INTO ledger (id, revision) VALUES (1, 7);
+    CREATE TABLE accounts (id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, record TEXT NOT NULL) STRICT;
+    CREATE TABLE holds (
+        account INTEGER NOT NULL,
+        sequence INTEGER NOT NULL,
+        amount INTEGER NOT NULL,
+        expires_at INTEGER NOT NULL,
+        ended INTEGER,
+        PRIMARY KEY (account, sequence)
+    ) STRICT, WITHOUT ROWID;
+";
+
+/// A file with one key: 100 points, none spent, and these holds.
+fn write_keys_1(home: &Path, holds: &[(i64, i64, Option<i64>)]) {
+    let file = Connection::open(home.join("keys.db")).unwrap();
+    file.execute_batch(KEYS_1).unwrap();
+    let now = stint_core::clock::Clock::now(&clock());
+    let reset_at = stint_core::clock::after(now, WINDOW);
+    let account = Account { limit: Some(Points::whole(100)), reset_at, window: 1, sequence: 40, ..Account::unread() };
+    let record = serde_json::to_string(&account).unwrap();
+    file.execute("INSERT INTO accounts VALUES (3, ?1, ?2)", [&key().0, &record]).unwrap();
+    let expires_at = stint_core::clock::to_millis(now) + 30_000;
+    for (sequence, amount, ended) in holds {
+        file.execute("INSERT INTO holds VALUES (3, ?1, ?2, ?3, ?4)", params![sequence, amount, expires_at, ended])
+            .unwrap();
+    }
+}
+
+#[test]
+fn holds_of_schema_1_are_still_held_and_can_be_settled() {
+    let home = tempfile::tempdir().unwrap();
+    write_keys_1(home.path(), &[(2, 10_000_000, None), (15, 20_000_000, Some(17)), (16, 30_000_000, None)]);
+    block_on(async {
+        let pool = Embedded::open(home.path(), Mode::Shared, Arc::new(clock())).unwrap().key_pool(LEDGER);
+        let status = pool.keys().await.unwrap().remove(0);
+        assert_eq!((status.state, status.in_flight), (KeyState::Open, 2));
+        assert_eq!((status.held, status.unconfirmed), (Points::whole(60), Points::whole(20)));
+        pool.settle(&HoldId { key: key(), sequence: 16 }, CallEnd::NotBilled).await.unwrap();
+        assert!(reserve(&*pool, 71).await.is_none() && reserve(&*pool, 70).await.is_some());
+    });
+}
+
+#[test]
+fn an_unreadable_hold_of_schema_1_closes_its_key() {
+    let home = tempfile::tempdir().unwrap();
+    write_keys_1(home.path(), &[(2, 10_000_000, None), (3, -1, None)]);
+    block_on(async {
+        let pool = Embedded::open(home.path(), Mode::Shared, Arc::new(clock())).unwrap().key_pool(LEDGER);
+        let status = pool.keys().await.unwrap().remove(0);
+        assert_eq!((status.state, status.held), (KeyState::Stale, Points::whole(10)));
+        read_key(&*pool, 100).await;
+        assert!(reserve(&*pool, 90).await.is_some());
+    });
+}
