@@ -1,13 +1,23 @@
-//! Sends everybody who was discovered to the queue, once all rules of the day are done.
+//! Sends discovered players who are due to the queue, once all rules of the day are done.
 //!
-//! Only then is it known in which raids and difficulties a player takes part, and one message can ask for all.
+//! Only then is it known in which raids and difficulties a player takes part, and one message can ask for all. With
+//! more players than points the queue would grow from day to day with the same players, and its order would decide who
+//! is refreshed. So players stay in `discovers` until they are due, the queue holds no more than the keys can pay for
+//! in a while, and who comes first is decided here, as late as that.
 //!
 //! # What may happen between any two lines
-//! * *Dies before a batch is sent:* its players are still in `discovers`.
-//! * *Dies after a batch is sent, before it is deleted:* the next run sends those players again. Fetching a player
+//! * *Dies before a batch is sent:* its players are still in `discovers`, and due.
+//! * *Dies after a batch is sent, before it is handed over:* the next run sends those players again. Fetching a player
 //!   twice costs points and loses nobody.
-//! * *A player is discovered anew between send and delete:* its document has changed, so it is not deleted.
+//! * *A player is fetched between send and hand-over:* it was queued at an instant before the send, so it does not
+//!   count as waiting for a message that is done.
+//! * *A player is discovered anew between look and hand-over:* its document has changed, so it is not deleted. It waits
+//!   until the message is fetched, and is due again if that did not cover it.
+//! * *The message is lost, or dies in the dead letters:* the player counts as waiting until no queue can have the
+//!   message any more, and is due then.
+//! * *Two run at once:* both send the same players, who are fetched twice.
 
+use std::collections::BinaryHeap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,46 +25,87 @@ use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 use serde::Serialize;
 use stint_core::clock::before;
-use stint_core::ports::{MAX_BATCH, NewMessage, PortResult, Queue};
+use stint_core::ledger::KeyState;
+use stint_core::points::Points;
+use stint_core::ports::{KeyPool, MAX_BATCH, NewMessage, PortResult, Queue};
 use stint_core::worker::{Event, Invocation, Outcome, Spec, Trigger, Worker, WorkerError};
 
+use crate::config::QueueOrder;
 use crate::message::PlayerMessage;
-use crate::store::{Discovered, Discovers, RuleStatus, Rules};
+use crate::model::PlayerId;
+use crate::store::{Damaged, Discovered, Discovers, Due, Freshness, RuleStatus, Rules};
 
-/// Players read at a time: what is in memory, whatever the collection's size.
-const PAGE: usize = 1_000;
+/// Players looked at in one round trip, 24 bytes each.
+const PAGE: usize = 10_000;
+
+/// Players read, sent and handed over at a time: what is in memory, however many are sent.
+const CHUNK: usize = 1_000;
 
 /// Batches sent side by side.
 const SENDS_AT_ONCE: usize = 16;
 
-/// What a page may take: with less time left no further one is begun.
-const PAGE_TIME: Duration = Duration::from_secs(20);
+/// What a chunk may take: with less time left no further one is begun.
+const CHUNK_TIME: Duration = Duration::from_secs(20);
+
+/// With less time left the search ends, so that those who were found are sent: a collection that takes longer to read
+/// than an invocation may last is queued in part, run by run.
+const SENDING_TIME: Duration = Duration::from_secs(5 * 60);
+
+/// Messages that the queue may hold whatever the keys have: enough to begin with, while they were never read.
+const LEAST_QUEUED: u64 = 10_000;
+
+/// The clocks of two machines differ by less. A player who is fetched at once by a machine whose clock is behind would
+/// count as waiting for weeks otherwise.
+const CLOCK_SKEW: Duration = Duration::from_secs(5);
 
 /// Moves discovered players to the queue.
 pub struct Aggregator {
     rules: Arc<dyn Rules>,
     discovers: Arc<dyn Discovers>,
     queue: Arc<dyn Queue>,
-    delay: Duration,
+    pool: Arc<dyn KeyPool>,
+    settings: AggregatorSettings,
+}
+
+/// Who is queued, when, and how many.
+#[derive(Clone, Copy, Debug)]
+pub struct AggregatorSettings {
+    /// A rule is due again this long after its last run.
+    pub delay: Duration,
+    /// A player is due again this long after it was fetched.
+    pub refresh_after: Duration,
+    /// Who goes first when there is no room for all.
+    pub order: QueueOrder,
+    /// The queue holds about as many messages as the keys can pay for in this time. `None`: everybody goes at once.
+    pub queue_time: Option<Duration>,
+    /// How long a key's window is.
+    pub window: Duration,
+    /// The most points that a message of average size may cost.
+    pub message_cost: Points,
 }
 
 /// What an invocation did.
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
 struct Report {
+    /// Players who were found to be due.
+    due: u64,
+    /// Those of them who were sent; there was no room, or no time, for the others.
     queued: u64,
+    /// Documents that cannot be read.
     damaged: u64,
     waits_for: Option<String>,
 }
 
 impl Aggregator {
-    /// An aggregator for rules that are due again after `delay`.
+    /// An aggregator that fills `queue` as far as the keys of `pool` can pay for.
     pub fn new(
         rules: Arc<dyn Rules>,
         discovers: Arc<dyn Discovers>,
         queue: Arc<dyn Queue>,
-        delay: Duration,
+        pool: Arc<dyn KeyPool>,
+        settings: AggregatorSettings,
     ) -> Aggregator {
-        Aggregator { rules, discovers, queue, delay }
+        Aggregator { rules, discovers, queue, pool, settings }
     }
 }
 
@@ -62,7 +113,7 @@ impl Worker for Aggregator {
     const SPEC: Spec = Spec {
         fleet: crate::FLEET,
         name: "aggregator",
-        summary: "sends discovered players to the queue, once every discovery rule is fresh",
+        summary: "sends discovered players who are due to the queue, once every discovery rule is fresh",
         triggers: &[Trigger::Every { period: Duration::from_secs(3 * 60 * 60) }],
         concurrency: 1,
         timeout: Duration::from_secs(15 * 60),
@@ -73,10 +124,14 @@ impl Worker for Aggregator {
         for damaged in &rules.damaged {
             tracing::warn!(rule = damaged.id, "discovery rule {} is passed over: {}", damaged.id, damaged.reason);
         }
-        if let Some(reason) = unfinished(&rules.documents, before(invocation.now(), self.delay), invocation.now()) {
+        let fresh_since = before(invocation.now(), self.settings.delay);
+        if let Some(reason) = unfinished(&rules.documents, fresh_since, invocation.now()) {
             return Ok(Outcome::report(Report { waits_for: Some(reason), ..Report::default() }));
         }
-        Ok(Outcome::report(aggregate(&*self.discovers, &*self.queue, invocation).await?))
+        let mut report = Report::default();
+        let chosen = self.choose(invocation, &mut report).await?;
+        self.queue(&chosen, invocation, &mut report).await?;
+        Ok(Outcome::report(report))
     }
 }
 
@@ -99,24 +154,88 @@ pub fn unfinished(rules: &[RuleStatus], due_before: Timestamp, now: Timestamp) -
     })
 }
 
-async fn aggregate(discovers: &dyn Discovers, queue: &dyn Queue, invocation: &Invocation) -> PortResult<Report> {
-    let mut report = Report::default();
-    let mut after = None;
-    while invocation.has_time_for(PAGE_TIME) {
-        let page = discovers.page(after, PAGE).await?;
-        for damaged in &page.damaged {
-            tracing::warn!(player = damaged.id, "discovered player {} is passed over: {}", damaged.id, damaged.reason);
+impl Aggregator {
+    /// Looks at everybody who is due, and answers as many as there is room for, first come first.
+    async fn choose(&self, invocation: &Invocation, report: &mut Report) -> PortResult<Vec<PlayerId>> {
+        let freshness = Freshness::at(invocation.now(), self.settings.refresh_after);
+        let mut choice = Choice { order: self.settings.order, room: self.room().await?, chosen: BinaryHeap::new() };
+        let mut after = None;
+        while invocation.has_time_for(SENDING_TIME) {
+            let page = self.discovers.due(after, PAGE, &freshness).await?;
+            report.due += page.documents.len() as u64;
+            report.damaged += page.damaged.len() as u64;
+            pass_over(&page.damaged);
+            page.documents.into_iter().for_each(|due| choice.offer(due));
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
         }
-        send(queue, &page.documents).await?;
-        discovers.delete_unchanged(&page.documents).await?;
-        report.queued += page.documents.len() as u64;
-        report.damaged += page.damaged.len() as u64;
-        match page.next {
-            Some(next) => after = Some(next),
-            None => break,
+        Ok(choice.in_order())
+    }
+
+    /// How many more messages the queue may hold.
+    async fn room(&self) -> PortResult<usize> {
+        let Some(queue_time) = self.settings.queue_time else { return Ok(usize::MAX) };
+        let keys = self.pool.keys().await?;
+        let in_use = keys.iter().filter(|key| key.state != KeyState::Retired);
+        let points: Points = in_use.map(|key| key.limit).sum();
+        let windows = queue_time.as_secs_f64() / self.settings.window.as_secs_f64();
+        let payable = (points.times(self.settings.message_cost) as f64 * windows) as u64;
+        let unfinished = self.queue.counts().await?.unfinished() + self.pool.count_parked(self.queue.name()).await?;
+        let room = payable.max(LEAST_QUEUED).saturating_sub(unfinished);
+        Ok(usize::try_from(room).unwrap_or(usize::MAX))
+    }
+
+    /// Sends these players and hands them over, a chunk at a time.
+    async fn queue(&self, ids: &[PlayerId], invocation: &Invocation, report: &mut Report) -> PortResult<()> {
+        for ids in ids.chunks(CHUNK) {
+            if !invocation.has_time_for(CHUNK_TIME) {
+                break;
+            }
+            let players = self.discovers.get(ids).await?;
+            pass_over(&players.damaged);
+            let queued_at = before(invocation.now(), CLOCK_SKEW);
+            send(&*self.queue, &players.documents).await?;
+            self.discovers.hand_over(&players.documents, queued_at).await?;
+            report.queued += players.documents.len() as u64;
+        }
+        Ok(())
+    }
+}
+
+/// The first `room` of those who are offered, whatever their number: 16 bytes for each who is chosen.
+struct Choice {
+    order: QueueOrder,
+    room: usize,
+    /// By place in the queue, the last on top.
+    chosen: BinaryHeap<(i64, PlayerId)>,
+}
+
+impl Choice {
+    fn offer(&mut self, due: Due) {
+        let place = match self.order {
+            // Who was never fetched comes before everybody else.
+            QueueOrder::Stalest => due.fetched_at.map_or(i64::MIN, Timestamp::as_millisecond),
+            QueueOrder::Discovered => 0,
+        };
+        let offered = (place, due.id);
+        if self.chosen.len() < self.room {
+            self.chosen.push(offered);
+        } else if let Some(mut last) = self.chosen.peek_mut().filter(|last| **last > offered) {
+            *last = offered;
         }
     }
-    Ok(report)
+
+    fn in_order(self) -> Vec<PlayerId> {
+        self.chosen.into_sorted_vec().into_iter().map(|(_, id)| id).collect()
+    }
+}
+
+fn pass_over(damaged: &[Damaged]) {
+    for damaged in damaged {
+        tracing::warn!(player = damaged.id, "discovered player {} is passed over: {}", damaged.id, damaged.reason);
+    }
 }
 
 /// Sends one message per player; the last batch goes out whether it is full or not.

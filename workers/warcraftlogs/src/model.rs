@@ -41,6 +41,11 @@ impl RaidsToScrap {
         self.len() == 0
     }
 
+    /// Whether everything that `other` asks for is in here.
+    pub fn covers(&self, other: &RaidsToScrap) -> bool {
+        other.units().all(|(raid, difficulty)| self.0.get(&raid).is_some_and(|known| known.contains(&difficulty)))
+    }
+
     /// Adds one (raid, difficulty).
     pub fn insert(&mut self, raid: RaidId, difficulty: Difficulty) {
         self.0.entry(raid).or_default().insert(difficulty);
@@ -92,6 +97,14 @@ pub struct Player {
     pub updated_at: Timestamp,
     /// Raid → difficulty → ranks.
     pub raids: BTreeMap<RaidId, BTreeMap<Difficulty, RaidRanks>>,
+}
+
+impl Player {
+    /// In which raids and difficulties there are ranks.
+    pub fn ranked_in(&self) -> RaidsToScrap {
+        let units = self.raids.iter().flat_map(|(raid, ranks)| ranks.keys().map(|difficulty| (*raid, *difficulty)));
+        units.collect()
+    }
 }
 
 /// A game server, in the three spellings that are in use.

@@ -1,8 +1,13 @@
 //! What the fleet keeps, in the fleet's own words. One narrow trait per collection; one file per backend.
 
+mod directory;
+mod discovers;
 mod sqlite;
+mod sqlite_directory;
+mod sqlite_discovers;
 mod sqlite_players;
 mod sqlite_rules;
+mod sqlite_standings;
 
 use std::time::Duration;
 
@@ -11,7 +16,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use stint_core::ports::PortResult;
 
-use crate::model::{Difficulty, Player, PlayerId, RaidId, RaidsToScrap, Server, extended_date};
+use crate::model::{Difficulty, Player, PlayerId, RaidId, Server, extended_date};
+pub use directory::Directory;
+pub use discovers::{Backlog, Discovered, Discovers, Due, Freshness};
 pub use sqlite::SqliteStore;
 
 /// One document of the `discovery_schedules` collection: which pages to read again and again.
@@ -156,17 +163,6 @@ pub trait Rules: Send + Sync {
     async fn give_back(&self, claim: &Claim, rest: Option<Rest>) -> PortResult<()>;
 }
 
-/// One document of the `discovers` collection.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Discovered {
-    /// The player.
-    #[serde(rename = "_id")]
-    pub id: PlayerId,
-    /// What it was seen in.
-    pub raids_to_scrap: RaidsToScrap,
-}
-
 /// A stored document that cannot be read. It stays where it is; everything else goes on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Damaged {
@@ -185,22 +181,6 @@ pub struct Page<T, K> {
     pub damaged: Vec<Damaged>,
     /// Ask for the next page after this key. `None` when this was the last.
     pub next: Option<K>,
-}
-
-/// Players that were discovered and not yet queued.
-#[async_trait]
-pub trait Discovers: Send + Sync {
-    /// Merges what was seen into what is known, all in one round trip. The same twice changes nothing.
-    async fn merge(&self, seen: &[Discovered]) -> PortResult<()>;
-
-    /// At most `max` documents with an id above `after`.
-    async fn page(&self, after: Option<PlayerId>, max: usize) -> PortResult<Page<Discovered, PlayerId>>;
-
-    /// Deletes those documents that still say exactly this; one that was merged into meanwhile survives.
-    async fn delete_unchanged(&self, sent: &[Discovered]) -> PortResult<()>;
-
-    /// How many there are.
-    async fn count(&self) -> PortResult<u64>;
 }
 
 /// A player that will never have ranks, and why.

@@ -3,20 +3,20 @@
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use stint_core::clock::Clock;
 use stint_core::ports::PortResult;
-use stint_embedded::rusqlite::{Connection, Result, Row, params};
+use stint_embedded::rusqlite::{Connection, Result, Row};
 use stint_embedded::{Database, Embedded};
 
-use super::{Damaged, Discovered, Discovers, Page};
-use crate::model::{PlayerId, RaidsToScrap};
+use super::{Damaged, Page, sqlite_standings};
+use crate::model::PlayerId;
 
 /// The file's name in `STINT_HOME`.
 const FILE: &str = "warcraftlogs.db";
 
 /// Numbered by their place: append, never change.
-const MIGRATIONS: &[&str] = &["
+const MIGRATIONS: &[&str] = &[
+    "
     CREATE TABLE rules (
         id TEXT PRIMARY KEY,
         document TEXT NOT NULL,
@@ -41,7 +41,9 @@ const MIGRATIONS: &[&str] = &["
     CREATE INDEX players_by_server ON players (region, server_slug, server_name, server_normalized, id);
 
     CREATE TABLE dropped (id INTEGER PRIMARY KEY, document TEXT NOT NULL) STRICT, WITHOUT ROWID;
-"];
+",
+    sqlite_standings::MIGRATION,
+];
 
 /// All collections of the fleet in one file.
 #[derive(Clone)]
@@ -54,59 +56,6 @@ impl SqliteStore {
     /// Opens the fleet's file in the folder of `embedded`.
     pub fn open(embedded: &Embedded, clock: Arc<dyn Clock>) -> PortResult<SqliteStore> {
         Ok(SqliteStore { database: embedded.database(FILE, MIGRATIONS)?, clock })
-    }
-}
-
-#[async_trait]
-impl Discovers for SqliteStore {
-    async fn merge(&self, seen: &[Discovered]) -> PortResult<()> {
-        let seen = seen.to_vec();
-        let merge = move |connection: &Connection| {
-            let mut read = connection.prepare_cached("SELECT raids FROM discovers WHERE id = ?1")?;
-            let mut write =
-                connection.prepare_cached("INSERT OR REPLACE INTO discovers (id, raids) VALUES (?1, ?2)")?;
-            for player in &seen {
-                let mut stored = read.query(params![sql_id(player.id)])?;
-                // What cannot be read is replaced by what can: it would never be queued otherwise.
-                let known = stored.next()?.map(|row| row.get::<_, String>(0)).transpose()?;
-                let known: Option<RaidsToScrap> = known.and_then(|raids| serde_json::from_str(&raids).ok());
-                let mut raids = known.clone().unwrap_or_default();
-                raids.merge(&player.raids_to_scrap);
-                if known.as_ref() != Some(&raids) {
-                    write.execute(params![sql_id(player.id), to_json(&raids)?])?;
-                }
-            }
-            Ok(())
-        };
-        self.database.write("merge discovered players", merge).await
-    }
-
-    async fn page(&self, after: Option<PlayerId>, max: usize) -> PortResult<Page<Discovered, PlayerId>> {
-        let rows = move |connection: &Connection| {
-            let mut select =
-                connection.prepare_cached("SELECT id, raids FROM discovers WHERE id > ?1 ORDER BY id LIMIT ?2")?;
-            let rows = select.query_map(params![after.map_or(-1, sql_id), sql_count(max)], id_and_text)?;
-            rows.collect::<Result<Vec<_>>>()
-        };
-        let rows = self.database.read("read discovered players", rows).await?;
-        Ok(page(rows, max, |id, raids| Ok(Discovered { id, raids_to_scrap: serde_json::from_str(raids)? })))
-    }
-
-    async fn delete_unchanged(&self, sent: &[Discovered]) -> PortResult<()> {
-        let sent = sent.to_vec();
-        let delete = move |connection: &Connection| {
-            let mut delete = connection.prepare_cached("DELETE FROM discovers WHERE id = ?1 AND raids = ?2")?;
-            for player in &sent {
-                delete.execute(params![sql_id(player.id), to_json(&player.raids_to_scrap)?])?;
-            }
-            Ok(())
-        };
-        self.database.write("delete queued players from the discovered ones", delete).await
-    }
-
-    async fn count(&self) -> PortResult<u64> {
-        let count = |connection: &Connection| count(connection, "SELECT count(*) FROM discovers");
-        self.database.read("count discovered players", count).await
     }
 }
 

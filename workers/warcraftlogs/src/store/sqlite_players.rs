@@ -6,6 +6,7 @@ use stint_embedded::rusqlite::types::Value;
 use stint_embedded::rusqlite::{Connection, OptionalExtension, Result, params, params_from_iter};
 
 use super::sqlite::{SqliteStore, count, id_and_text, page, sql_count, sql_id, to_json};
+use super::sqlite_standings::{Covered, fetched};
 use super::{Damaged, Dropped, Page, PlayerCounts, PlayerKey, Players};
 use crate::model::{Player, PlayerId};
 
@@ -29,7 +30,10 @@ impl Players for SqliteStore {
         let record = move |connection: &Connection| {
             let mut write =
                 connection.prepare_cached("INSERT OR REPLACE INTO dropped (id, document) VALUES (?1, ?2)")?;
-            dropped.iter().try_for_each(|player| write.execute(params![sql_id(player.id), to_json(player)?]).map(drop))
+            dropped.iter().try_for_each(|player| {
+                write.execute(params![sql_id(player.id), to_json(player)?])?;
+                fetched(connection, player.id, player.at, Covered::Everything)
+            })
         };
         self.database.write("record dropped players", record).await
     }
@@ -101,7 +105,8 @@ fn store(connection: &Connection, mut player: Player) -> Result<()> {
         server.normalized_name,
         document
     ])?;
-    connection.prepare_cached("DELETE FROM dropped WHERE id = ?1")?.execute(params![sql_id(player.id)]).map(drop)
+    connection.prepare_cached("DELETE FROM dropped WHERE id = ?1")?.execute(params![sql_id(player.id)])?;
+    fetched(connection, player.id, player.updated_at, Covered::Only(player.ranked_in()))
 }
 
 fn document(connection: &Connection, id: PlayerId) -> Result<Option<String>> {

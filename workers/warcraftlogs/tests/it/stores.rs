@@ -2,7 +2,9 @@
 //!
 //! A backend implements [`StoreWorld`] and names `store_suite!` once.
 
+mod directory;
 mod discovers;
+mod freshness;
 mod players;
 mod rules;
 mod sqlite;
@@ -11,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use stint_warcraftlogs::store::{Discovers, Players, Rules};
+use stint_warcraftlogs::store::{Directory, Discovers, Players, Rules};
 
 /// Stores that are empty and that no other test uses.
 pub(crate) trait StoreWorld {
@@ -19,6 +21,8 @@ pub(crate) trait StoreWorld {
     fn rules(&self) -> Arc<dyn Rules>;
     fn discovers(&self) -> Arc<dyn Discovers>;
     fn players(&self) -> Arc<dyn Players>;
+    /// Of the same players.
+    fn directory(&self) -> Arc<dyn Directory>;
 
     /// The time that the stores live in.
     fn now(&self) -> Timestamp;
@@ -60,8 +64,28 @@ macro_rules! store_suite {
             what_was_seen_is_merged
             the_same_twice_changes_nothing
             pages_show_everybody_once_in_order
-            only_what_still_says_the_same_is_deleted
-            nothing_to_merge_or_delete_is_no_error
+            documents_are_found_by_id
+            only_what_still_says_the_same_is_handed_over
+            nothing_to_merge_or_hand_over_is_no_error
+        }
+        crate::stores::expand! { freshness, $run, $world,
+            whoever_was_never_fetched_is_due
+            those_who_are_due_are_shown_once_in_order
+            whoever_is_queued_waits_until_it_is_fetched
+            a_message_is_forgotten_when_no_queue_can_have_it_any_more
+            ranks_are_fresh_until_they_have_reached_the_age
+            ranks_that_do_not_cover_everything_are_due_at_once
+            whoever_was_dropped_is_fresh_whatever_it_was_discovered_in
+            whoever_was_ranked_after_it_was_dropped_is_covered_by_its_ranks_alone
+            a_player_fetched_before_its_hand_over_does_not_wait
+            older_ranks_that_are_imported_count_with_their_age
+            whoever_is_discovered_anew_while_it_waits_is_due_when_the_ranks_fall_short
+            nobody_waits_for_a_queue_that_was_purged
+        }
+        crate::stores::expand! { directory, $run, $world,
+            a_player_is_found_by_name_server_and_region
+            of_several_of_one_name_the_last_one_fetched_is_found
+            the_servers_of_a_region_are_listed_once
         }
         crate::stores::expand! { players, $run, $world,
             a_player_reads_back_as_it_was_stored

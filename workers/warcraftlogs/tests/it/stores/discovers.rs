@@ -1,15 +1,15 @@
-//! Players that were discovered and not yet queued.
+//! Players that were discovered, and stay until they are queued.
 
 use stint_warcraftlogs::model::{PlayerId, RaidsToScrap};
 use stint_warcraftlogs::store::{Discovered, Discovers};
 
 use super::StoreWorld;
 
-fn seen(id: PlayerId, units: &[(u32, u32)]) -> Discovered {
+pub(super) fn seen(id: PlayerId, units: &[(u32, u32)]) -> Discovered {
     Discovered { id, raids_to_scrap: units.iter().copied().collect() }
 }
 
-async fn all(discovers: &dyn Discovers) -> Vec<Discovered> {
+pub(super) async fn all(discovers: &dyn Discovers) -> Vec<Discovered> {
     let page = discovers.page(None, 1_000).await.unwrap();
     assert!(page.damaged.is_empty() && page.next.is_none());
     page.documents
@@ -30,7 +30,7 @@ pub(crate) async fn the_same_twice_changes_nothing(world: &impl StoreWorld) {
     discovers.merge(&players).await.unwrap();
     assert_eq!(all(&*discovers).await, players);
     // Also for whoever compares: what was read before is still unchanged.
-    discovers.delete_unchanged(&players).await.unwrap();
+    discovers.hand_over(&players, world.now()).await.unwrap();
     assert_eq!(discovers.count().await.unwrap(), 0);
 }
 
@@ -54,22 +54,33 @@ pub(crate) async fn pages_show_everybody_once_in_order(world: &impl StoreWorld) 
     }
 }
 
-pub(crate) async fn only_what_still_says_the_same_is_deleted(world: &impl StoreWorld) {
+pub(crate) async fn documents_are_found_by_id(world: &impl StoreWorld) {
+    let discovers = world.discovers();
+    let players = [seen(5, &[(28, 5)]), seen(7, &[(26, 3), (26, 5)]), seen(9, &[(26, 3)])];
+    discovers.merge(&players).await.unwrap();
+    let mut found = discovers.get(&[9, 6, 5]).await.unwrap();
+    assert!(found.damaged.is_empty() && found.next.is_none());
+    found.documents.sort_by_key(|player| player.id);
+    assert_eq!(found.documents, [players[0].clone(), players[2].clone()]);
+    assert_eq!(discovers.get(&[]).await.unwrap().documents, []);
+}
+
+pub(crate) async fn only_what_still_says_the_same_is_handed_over(world: &impl StoreWorld) {
     let discovers = world.discovers();
     discovers.merge(&[seen(1, &[(26, 3)]), seen(2, &[(26, 3)]), seen(3, &[(26, 3)])]).await.unwrap();
     let sent = all(&*discovers).await;
     discovers.merge(&[seen(2, &[(26, 4)]), seen(4, &[(26, 3)])]).await.unwrap();
-    discovers.delete_unchanged(&sent).await.unwrap();
+    discovers.hand_over(&sent, world.now()).await.unwrap();
     assert_eq!(all(&*discovers).await, [seen(2, &[(26, 3), (26, 4)]), seen(4, &[(26, 3)])]);
-    discovers.delete_unchanged(&sent).await.unwrap();
+    discovers.hand_over(&sent, world.now()).await.unwrap();
     assert_eq!(discovers.count().await.unwrap(), 2);
 }
 
-pub(crate) async fn nothing_to_merge_or_delete_is_no_error(world: &impl StoreWorld) {
+pub(crate) async fn nothing_to_merge_or_hand_over_is_no_error(world: &impl StoreWorld) {
     let discovers = world.discovers();
     discovers.merge(&[]).await.unwrap();
-    discovers.delete_unchanged(&[]).await.unwrap();
+    discovers.hand_over(&[], world.now()).await.unwrap();
     let unknown = Discovered { id: 9, raids_to_scrap: RaidsToScrap::one(26, 3) };
-    discovers.delete_unchanged(&[unknown]).await.unwrap();
+    discovers.hand_over(&[unknown], world.now()).await.unwrap();
     assert_eq!(all(&*discovers).await, []);
 }

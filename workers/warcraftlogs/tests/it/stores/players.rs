@@ -6,7 +6,7 @@ use stint_warcraftlogs::store::{DropReason, Dropped, PlayerCounts, Players};
 use super::StoreWorld;
 
 /// Region, server slug, id.
-fn player(world: &impl StoreWorld, region: &str, slug: &str, id: PlayerId) -> Player {
+pub(super) fn player(world: &impl StoreWorld, region: &str, slug: &str, id: PlayerId) -> Player {
     Player {
         id,
         name: format!("Ånn{id}"),
@@ -18,12 +18,12 @@ fn player(world: &impl StoreWorld, region: &str, slug: &str, id: PlayerId) -> Pl
     }
 }
 
-fn ranks(best: f64) -> RaidRanks {
+pub(super) fn ranks(best: f64) -> RaidRanks {
     let rank = EncounterRank { best: Some(best), median: None, kills: 3, spec: "Fire".into() };
     RaidRanks { metric: "dps".into(), best: Some(best), median: Some(0.1 + 0.2), encounters: [(2398, rank)].into() }
 }
 
-fn dropped(world: &impl StoreWorld, id: PlayerId, reason: DropReason) -> Dropped {
+pub(super) fn dropped(world: &impl StoreWorld, id: PlayerId, reason: DropReason) -> Dropped {
     Dropped { id, reason, at: world.now() }
 }
 

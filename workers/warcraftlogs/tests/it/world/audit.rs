@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use stint_core::points::Points;
-use stint_core::ports::DeadLetter;
+use stint_core::ports::{DeadLetter, Queue};
 use stint_standins::warcraftlogs::{Fate, TrueRanks};
-use stint_warcraftlogs::message::{PlayerMessage, QUEUE};
+use stint_warcraftlogs::message::PlayerMessage;
 use stint_warcraftlogs::model::{Player, PlayerId, RaidRanks, RaidsToScrap};
 use stint_warcraftlogs::store::DropReason;
 
@@ -36,8 +36,11 @@ impl World {
     /// The same but for the books.
     pub(crate) async fn assert_fates(&self, asked: &BTreeMap<PlayerId, RaidsToScrap>) {
         assert_eq!(self.dead_letters().await, [], "dead letters");
-        assert_eq!(self.stores.queue.counts().await.unwrap().unfinished(), 0, "messages are left");
-        assert_eq!(self.stores.pool.count_parked(QUEUE).await.unwrap(), 0, "messages are parked");
+        for queue in [&self.stores.queue, &self.stores.refreshes] {
+            assert_eq!(queue.counts().await.unwrap().unfinished(), 0, "messages are left in {}", queue.name());
+            let parked = self.stores.pool.count_parked(queue.name()).await.unwrap();
+            assert_eq!(parked, 0, "messages of {} are parked", queue.name());
+        }
         let (ranked, dropped) = (self.ranked().await, self.dropped().await);
         let population = self.population();
         for (id, raids) in asked {
@@ -62,15 +65,21 @@ impl World {
     pub(crate) async fn assert_nobody_lost(&self) {
         let mut known: BTreeSet<PlayerId> = self.ranked().await.into_keys().collect();
         known.extend(self.dropped().await.into_keys());
-        let queued = self.stores.queue.peek(ALL).await.unwrap();
-        // A loan of no time: whoever looks takes nothing away.
-        let parked = self.stores.pool.lend_parked(QUEUE, ALL, Duration::ZERO).await.unwrap();
-        let dead = self.dead_letters().await;
-        let bodies = queued.iter().map(|delivery| &delivery.body);
-        let bodies = bodies.chain(parked.iter().map(|parked| &parked.body)).chain(dead.iter().map(|dead| &dead.body));
-        known.extend(bodies.filter_map(|body| PlayerMessage::from_body(body).ok()).map(|message| message.id));
+        let dead = self.dead_letters().await.into_iter().map(|dead| dead.body);
+        let bodies = self.waiting(&*self.stores.queue).await.into_iter().chain(dead);
+        let messages = bodies.filter_map(|body| PlayerMessage::from_body(&body).ok());
+        known.extend(messages.filter_map(|message| message.whom.id()));
         let lost: Vec<PlayerId> = self.everybody().into_iter().filter(|id| !known.contains(id)).collect();
         assert!(lost.is_empty(), "players are lost: {lost:?}");
+    }
+
+    /// The bodies of what can be received from `queue` and of what is parked for it.
+    pub(crate) async fn waiting(&self, queue: &dyn Queue) -> Vec<String> {
+        let queued = queue.peek(ALL).await.unwrap();
+        // A loan of no time: whoever looks takes nothing away.
+        let parked = self.stores.pool.lend_parked(queue.name(), ALL, Duration::ZERO).await.unwrap();
+        let bodies = queued.into_iter().map(|delivery| delivery.body);
+        bodies.chain(parked.into_iter().map(|parked| parked.body)).collect()
     }
 
     /// Nothing was overspent or refused, and each key was charged what the ledger says, to the micro-point. Only
@@ -126,14 +135,16 @@ impl World {
         let mut queued: BTreeMap<PlayerId, RaidsToScrap> = BTreeMap::new();
         for delivery in self.stores.queue.peek(ALL).await.unwrap() {
             let message = PlayerMessage::from_body(&delivery.body).unwrap();
-            queued.entry(message.id).or_default().merge(&message.raids_to_scrap);
+            queued.entry(message.whom.id().unwrap()).or_default().merge(&message.raids_to_scrap);
         }
         queued
     }
 
     /// Messages that were given up.
     pub(crate) async fn dead_letters(&self) -> Vec<DeadLetter> {
-        self.stores.queue.dead_letters(ALL).await.unwrap()
+        let mut dead = self.stores.queue.dead_letters(ALL).await.unwrap();
+        dead.extend(self.stores.refreshes.dead_letters(ALL).await.unwrap());
+        dead
     }
 
     fn assert_true(&self, player: &Player, asked: &RaidsToScrap) {

@@ -26,6 +26,7 @@ use stint_warcraftlogs::config::Settings;
 use stint_warcraftlogs::message::PlayerMessage;
 use stint_warcraftlogs::model::{PlayerId, RaidsToScrap};
 use stint_warcraftlogs::store::Rule;
+use stint_warcraftlogs::whom::Whom;
 
 pub(crate) use life::Life;
 pub(crate) use network::{Fault, Network, Request};
@@ -74,12 +75,18 @@ impl World {
 
     /// Queues one player.
     pub(crate) async fn queue(&self, id: PlayerId, raids_to_scrap: RaidsToScrap) {
-        self.queue_body(&PlayerMessage { id, raids_to_scrap }.to_body()).await;
+        self.queue_body(&PlayerMessage { whom: Whom::Id(id), raids_to_scrap }.to_body()).await;
     }
 
     /// Queues a message, whatever it says.
     pub(crate) async fn queue_body(&self, body: &str) {
         self.stores.queue.send(&[NewMessage::new(body)]).await.unwrap();
+    }
+
+    /// Asks for a player ahead of the backlog.
+    pub(crate) async fn refresh(&self, whom: Whom, raids_to_scrap: RaidsToScrap) {
+        let body = PlayerMessage { whom, raids_to_scrap }.to_body();
+        self.stores.refreshes.send(&[NewMessage::new(body)]).await.unwrap();
     }
 
     /// Everybody on any ranking page, ascending.

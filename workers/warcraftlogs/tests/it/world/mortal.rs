@@ -6,7 +6,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use jiff::Timestamp;
-use stint_core::ledger::{Ask, CallEnd, HoldId, KeyId, KeyStatus, Reading, ReadingClaim, Reservation, WindowRecord};
+use stint_core::ledger::{
+    Ask, CallEnd, Costs, HoldId, KeyId, KeyStatus, Reading, ReadingClaim, Reservation, WindowRecord,
+};
 use stint_core::points::Points;
 use stint_core::ports::{
     Concurrency, Counts, DeadLetter, Delivery, Firing, KeyPool, NewMessage, Parked, PortResult, Queue, Receipt,
@@ -15,7 +17,8 @@ use stint_core::ports::{
 use stint_http::{Limits, Transport, TransportError};
 use stint_warcraftlogs::model::{Player, PlayerId};
 use stint_warcraftlogs::store::{
-    Claim, Discovered, Discovers, Dropped, Page, Pass, PlayerCounts, PlayerKey, Players, Rest, Rule, RuleStatus, Rules,
+    Backlog, Claim, Discovered, Discovers, Dropped, Due, Freshness, Page, Pass, PlayerCounts, PlayerKey, Players, Rest,
+    Rule, RuleStatus, Rules,
 };
 
 use super::Life;
@@ -63,8 +66,12 @@ mortal! { Rules {
 mortal! { Discovers {
     merge(seen: &[Discovered]) -> ();
     page(after: Option<PlayerId>, max: usize) -> Page<Discovered, PlayerId>;
-    delete_unchanged(sent: &[Discovered]) -> ();
+    due(after: Option<PlayerId>, max: usize, freshness: &Freshness) -> Page<Due, PlayerId>;
+    get(ids: &[PlayerId]) -> Page<Discovered, PlayerId>;
+    hand_over(sent: &[Discovered], queued_at: Timestamp) -> ();
+    forget_queued() -> ();
     count() -> u64;
+    backlog(freshness: &Freshness) -> Backlog;
 } }
 
 mortal! { Players {
@@ -106,6 +113,7 @@ mortal! { KeyPool {
     lend_parked(queue: &str, max: usize, lease: Duration) -> Vec<Parked>;
     forget_parked(messages: &[Parked]) -> ();
     count_parked(queue: &str) -> u64;
+    costs() -> Costs;
 } }
 
 mortal! { Throttle {

@@ -20,8 +20,9 @@ use stint_warcraftlogs::client::Api;
 use stint_warcraftlogs::config::{DiscoverySource, Settings};
 use stint_warcraftlogs::discover::{Discover, DiscoverSettings};
 use stint_warcraftlogs::discovery::{PlayerSource, RankingPages, Reports};
-use stint_warcraftlogs::message::QUEUE;
+use stint_warcraftlogs::message::{QUEUE, REFRESH_QUEUE};
 use stint_warcraftlogs::rank_fetcher::RankFetcher;
+use stint_warcraftlogs::refresher::Refresher;
 use stint_warcraftlogs::reviver::Reviver;
 
 use super::mortal::Mortal;
@@ -55,7 +56,10 @@ impl Process {
         let (queues, keys) = (world.embedded.queues().clone(), world.embedded.keys().clone());
         let changed: Changed = Arc::new(move || select(queues.changed(), keys.changed()).map(drop).boxed());
         let ports = Ports {
-            queues: BTreeMap::from([(QUEUE.to_owned(), stores.queue.clone())]),
+            queues: BTreeMap::from([
+                (QUEUE.to_owned(), stores.queue.clone()),
+                (REFRESH_QUEUE.to_owned(), stores.refreshes.clone()),
+            ]),
             throttle: stores.throttle.clone(),
             wakeups: stores.wakeups.clone(),
             due: stores.due.clone(),
@@ -122,8 +126,13 @@ impl Process {
     }
 
     async fn is_idle(&self) -> bool {
-        let counts = self.stores.queue.counts().await.unwrap();
-        counts.unfinished() == 0 && self.stores.pool.count_parked(QUEUE).await.unwrap() == 0
+        for queue in [&self.stores.queue, &self.stores.refreshes] {
+            let parked = self.stores.pool.count_parked(queue.name()).await.unwrap();
+            if parked + queue.counts().await.unwrap().unfinished() > 0 {
+                return false;
+            }
+        }
+        true
     }
 }
 
@@ -134,6 +143,7 @@ fn budget(settings: &Settings, stores: &Stores, transport: &Arc<dyn Transport>, 
         throttle: stores.throttle.clone(),
         wakeups: stores.wakeups.clone(),
         queue: stores.queue.clone(),
+        refreshes: stores.refreshes.clone(),
         api: Arc::new(Api::new(settings, client, clock.clone()).unwrap()),
         clock: clock.clone(),
         worker: settings.lambda_to_revive.clone(),
@@ -157,7 +167,13 @@ fn registry(settings: &Settings, stores: &Stores, budget: &Budget, transport: &A
     };
     Registry::new()
         .with(Discover::new(stores.rules.clone(), stores.discovers.clone(), source, discover))
-        .with(Aggregator::new(stores.rules.clone(), stores.discovers.clone(), stores.queue.clone(), delay))
+        .with(aggregator(settings, stores))
         .with(RankFetcher::new(budget.clone(), stores.players.clone(), settings.budget_strategy))
+        .with(Refresher::new(budget.clone(), stores.players.clone(), settings.budget_strategy))
         .with(Reviver::new(budget.clone(), settings.budget_strategy))
+}
+
+fn aggregator(settings: &Settings, stores: &Stores) -> Aggregator {
+    let (rules, discovers) = (stores.rules.clone(), stores.discovers.clone());
+    Aggregator::new(rules, discovers, stores.queue.clone(), stores.pool.clone(), settings.aggregator())
 }

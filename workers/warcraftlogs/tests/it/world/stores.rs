@@ -8,7 +8,7 @@ use stint_core::ports::{KeyPool, Queue, QueueSettings, Throttle, WakeupSource, W
 use stint_core::worker::Worker;
 use stint_embedded::Embedded;
 use stint_warcraftlogs::config::Settings;
-use stint_warcraftlogs::message::QUEUE;
+use stint_warcraftlogs::message::{QUEUE, REFRESH_QUEUE};
 use stint_warcraftlogs::rank_fetcher::RankFetcher;
 use stint_warcraftlogs::store::{Discovers, Players, Rules, SqliteStore};
 
@@ -22,6 +22,7 @@ pub(crate) struct Stores {
     pub(crate) discovers: Arc<dyn Discovers>,
     pub(crate) players: Arc<dyn Players>,
     pub(crate) queue: Arc<dyn Queue>,
+    pub(crate) refreshes: Arc<dyn Queue>,
     pub(crate) pool: Arc<dyn KeyPool>,
     pub(crate) throttle: Arc<dyn Throttle>,
     pub(crate) wakeups: Arc<dyn Wakeups>,
@@ -33,11 +34,13 @@ impl Stores {
         let store = Arc::new(SqliteStore::open(embedded, clock.clone()).unwrap());
         let max_receives = RankFetcher::SPEC.queue().unwrap().max_receives;
         let visibility_timeout = Duration::from_secs(settings.wcl_visibility_seconds);
+        let queue = QueueSettings { visibility_timeout, max_receives };
         Stores {
             rules: store.clone(),
             discovers: store.clone(),
             players: store,
-            queue: embedded.queue(QUEUE, QueueSettings { visibility_timeout, max_receives }),
+            queue: embedded.queue(QUEUE, queue),
+            refreshes: embedded.queue(REFRESH_QUEUE, queue),
             pool: embedded.key_pool(settings.ledger()),
             throttle: embedded.throttle(),
             wakeups: embedded.wakeups(),
@@ -52,6 +55,7 @@ impl Stores {
             discovers: Mortal::new(&self.discovers, life),
             players: Mortal::new(&self.players, life),
             queue: Mortal::new(&self.queue, life),
+            refreshes: Mortal::new(&self.refreshes, life),
             pool: Mortal::new(&self.pool, life),
             throttle: Mortal::new(&self.throttle, life),
             wakeups: Mortal::new(&self.wakeups, life),

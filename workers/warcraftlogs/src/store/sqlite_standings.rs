@@ -1,0 +1,82 @@
+//! When each player was fetched and queued last, and what its ranks cover: a narrow table beside the collections, so
+//! that finding out who is due reads no player's document.
+
+use jiff::Timestamp;
+use stint_core::clock::to_millis;
+use stint_embedded::rusqlite::{Connection, Result, params};
+
+use super::Freshness;
+use super::sqlite::{sql_id, to_json};
+use crate::model::{PlayerId, RaidsToScrap};
+
+/// Times are in milliseconds. `raids` is `NULL` for a dropped player, of whom nothing more can be fetched.
+///
+/// Filled from what an earlier version has stored. A document that says no date counts as never fetched.
+pub(super) const MIGRATION: &str = r#"
+    CREATE TABLE standings (
+        id INTEGER PRIMARY KEY,
+        fetched_at INTEGER,
+        queued_at INTEGER,
+        raids TEXT
+    ) STRICT;
+
+    INSERT INTO standings (id, fetched_at, raids)
+    SELECT id, CAST(round(unixepoch(document ->> '$.updatedAt."$date"', 'subsec') * 1000) AS INTEGER),
+        (SELECT json_group_object(raid.key, json((
+            SELECT json_group_array(CAST(difficulty.key AS INTEGER)) FROM json_each(raid.value) AS difficulty
+        ))) FROM json_each(players.document, '$.raids') AS raid)
+    FROM players WHERE json_valid(document);
+
+    INSERT INTO standings (id, fetched_at)
+    SELECT id, CAST(round(unixepoch(document ->> '$.at."$date"', 'subsec') * 1000) AS INTEGER)
+    FROM dropped WHERE json_valid(document)
+    ON CONFLICT (id) DO UPDATE SET fetched_at = excluded.fetched_at, raids = NULL;
+"#;
+
+/// Discovered players with their standings: `id`, `raids` as discovered, `fetched_at`, what is `covered`, and `kind`.
+/// `?1` is when messages are forgotten, `?2` when ranks are stale. Those who are `unlike` were fetched in time, and
+/// only a look at both texts tells whether something is missing.
+pub(super) const KINDS: &str = "
+    SELECT discovers.id AS id, discovers.raids AS raids, fetched_at, standings.raids AS covered, CASE
+        WHEN queued_at > max(?1, ifnull(fetched_at, ?1)) THEN 'waiting'
+        WHEN fetched_at > ?2 AND ifnull(standings.raids = discovers.raids, TRUE) THEN 'fresh'
+        WHEN fetched_at > ?2 THEN 'unlike'
+        ELSE 'due'
+    END AS kind
+    FROM discovers LEFT JOIN standings ON standings.id = discovers.id";
+
+/// The instants that [`KINDS`] asks for.
+pub(super) fn lines(freshness: &Freshness) -> (i64, i64) {
+    (to_millis(freshness.forgotten_at), to_millis(freshness.stale_at))
+}
+
+/// Of what a player was fetched.
+pub(super) enum Covered {
+    /// It has ranks here, and may have others elsewhere.
+    Only(RaidsToScrap),
+    /// It was dropped.
+    Everything,
+}
+
+/// A player was ranked or dropped. A message that was queued later still waits, and is not forgotten.
+pub(super) fn fetched(connection: &Connection, id: PlayerId, at: Timestamp, covered: Covered) -> Result<()> {
+    let raids = match covered {
+        Covered::Only(raids) => Some(to_json(&raids)?),
+        Covered::Everything => None,
+    };
+    let mut write = connection.prepare_cached(
+        "INSERT INTO standings (id, fetched_at, raids) VALUES (?1, ?2, ?3)
+         ON CONFLICT (id) DO UPDATE SET fetched_at = excluded.fetched_at, raids = excluded.raids,
+             queued_at = CASE WHEN queued_at > excluded.fetched_at THEN queued_at END",
+    )?;
+    write.execute(params![sql_id(id), to_millis(at), raids]).map(drop)
+}
+
+/// A player's message was sent.
+pub(super) fn queued(connection: &Connection, id: PlayerId, at: Timestamp) -> Result<()> {
+    let mut write = connection.prepare_cached(
+        "INSERT INTO standings (id, queued_at) VALUES (?1, ?2)
+         ON CONFLICT (id) DO UPDATE SET queued_at = max(ifnull(queued_at, ?2), ?2)",
+    )?;
+    write.execute(params![sql_id(id), to_millis(at)]).map(drop)
+}
