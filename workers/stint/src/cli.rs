@@ -4,7 +4,7 @@ use clap::{Parser, Subcommand};
 use stint_host::config::LogSettings;
 
 use crate::commands::{
-    data, demo, describe, keys, lookup, queue, rules, run, simulate, status, throttle, up, upstream,
+    data, demo, describe, keys, lookup, queue, refresh, rules, run, simulate, status, throttle, up, upstream,
 };
 use crate::config::HomeSettings;
 
@@ -45,6 +45,8 @@ pub(crate) enum Command {
     Rules(rules::Arguments),
     /// Look into queues and their dead letters.
     Queue(queue::Arguments),
+    /// Put a player ahead of the backlog.
+    Refresh(refresh::Arguments),
     /// Run a whole fleet on virtual time: will it fit, when is it done, what expires, what does it cost.
     Simulate(simulate::Arguments),
     /// Read one player back out of generated databases.

@@ -10,7 +10,7 @@ use stint_core::ledger::{KeyState, KeyStatus};
 use stint_core::ports::{Counts, PortResult};
 
 use crate::output::Output;
-use crate::wiring::{Stores, trigger};
+use crate::wiring::Stores;
 
 /// Between two lines that only say that things go on.
 const LINE_EVERY: Duration = Duration::from_secs(5);
@@ -18,6 +18,7 @@ const LINE_EVERY: Duration = Duration::from_secs(5);
 /// A running fleet at one moment.
 pub(crate) struct Snapshot {
     pub(crate) now: Timestamp,
+    /// In all queues.
     pub(crate) queue: Counts,
     pub(crate) parked: u64,
     pub(crate) done: u64,
@@ -29,10 +30,15 @@ impl Snapshot {
     /// Looks at the stores.
     pub(crate) async fn take(stores: &Stores, worker: &str, limit: u32, now: Timestamp) -> PortResult<Snapshot> {
         let counts = stores.players.counts().await?;
+        let (mut queued, mut parked) = (Counts::default(), 0);
+        for queue in stores.queues() {
+            queued = sum(queued, queue.counts().await?);
+            parked += stores.pool.count_parked(queue.name()).await?;
+        }
         Ok(Snapshot {
             now,
-            queue: stores.queue.counts().await?,
-            parked: stores.pool.count_parked(trigger().queue).await?,
+            queue: queued,
+            parked,
             done: counts.ranked + counts.dropped,
             concurrency: stores.throttle.read(worker).await?.effective(limit),
             keys: stores.pool.keys().await?,
@@ -72,6 +78,15 @@ impl Snapshot {
 
     fn seconds_to(&self, instant: Timestamp) -> u64 {
         between(self.now, instant).as_secs()
+    }
+}
+
+fn sum(one: Counts, other: Counts) -> Counts {
+    Counts {
+        visible: one.visible + other.visible,
+        in_flight: one.in_flight + other.in_flight,
+        delayed: one.delayed + other.delayed,
+        dead: one.dead + other.dead,
     }
 }
 

@@ -1,6 +1,5 @@
 //! Which backend stands behind which port: the only place that knows both.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,14 +21,16 @@ use stint_warcraftlogs::config::{DiscoverySource, Settings};
 use stint_warcraftlogs::db_generator::DbGenerator;
 use stint_warcraftlogs::discover::{Discover, DiscoverSettings};
 use stint_warcraftlogs::discovery::{PlayerSource, RankingPages, Reports};
+use stint_warcraftlogs::message::REFRESH_QUEUE;
 use stint_warcraftlogs::publish::{Git, GitSettings, Publisher};
 use stint_warcraftlogs::rank_fetcher::RankFetcher;
+use stint_warcraftlogs::refresher::Refresher;
 use stint_warcraftlogs::reviver::Reviver;
-use stint_warcraftlogs::store::{Discovers, Players, Rules, SqliteStore};
+use stint_warcraftlogs::store::{Directory, Discovers, Players, Rules, SqliteStore};
 
 /// The workers of the `warcraftlogs` fleet, in the order of the data's way through them.
-pub(crate) const WARCRAFTLOGS: [Spec; 5] =
-    [Discover::SPEC, Aggregator::SPEC, RankFetcher::SPEC, Reviver::SPEC, DbGenerator::SPEC];
+pub(crate) const WARCRAFTLOGS: [Spec; 6] =
+    [Discover::SPEC, Aggregator::SPEC, RankFetcher::SPEC, Refresher::SPEC, Reviver::SPEC, DbGenerator::SPEC];
 
 /// What the `warcraftlogs` fleet keeps: enough for every command that only looks or sets.
 #[derive(Clone)]
@@ -37,7 +38,10 @@ pub(crate) struct Stores {
     pub(crate) rules: Arc<dyn Rules>,
     pub(crate) discovers: Arc<dyn Discovers>,
     pub(crate) players: Arc<dyn Players>,
+    pub(crate) directory: Arc<dyn Directory>,
     pub(crate) queue: Arc<dyn Queue>,
+    /// Beside the queue, for those who do not wait their turn.
+    pub(crate) refreshes: Arc<dyn Queue>,
     pub(crate) pool: Arc<dyn KeyPool>,
     pub(crate) throttle: Arc<dyn Throttle>,
     pub(crate) wakeups: Arc<dyn Wakeups>,
@@ -54,14 +58,21 @@ impl Stores {
         Ok(Stores {
             rules: store.clone(),
             discovers: store.clone(),
-            players: store,
+            players: store.clone(),
+            directory: store,
             queue: embedded.queue(trigger().queue, queue_settings(settings)),
+            refreshes: embedded.queue(REFRESH_QUEUE, queue_settings(settings)),
             pool: embedded.key_pool(settings.ledger()),
             throttle: embedded.throttle(),
             wakeups: embedded.wakeups(),
             embedded,
             clock,
         })
+    }
+
+    /// The fleet's queues, the backlog first.
+    pub(crate) fn queues(&self) -> [&Arc<dyn Queue>; 2] {
+        [&self.queue, &self.refreshes]
     }
 }
 
@@ -109,6 +120,7 @@ fn budget(settings: &Settings, stores: &Stores, transport: Arc<dyn Transport>) -
         throttle: stores.throttle.clone(),
         wakeups: stores.wakeups.clone(),
         queue: stores.queue.clone(),
+        refreshes: stores.refreshes.clone(),
         api: Arc::new(api),
         clock: stores.clock.clone(),
         worker: settings.lambda_to_revive.clone(),
@@ -135,10 +147,16 @@ fn registry(
     let generated = settings.lua_out.clone().unwrap_or_else(|| home.join("databases"));
     Registry::new()
         .with(Discover::new(stores.rules.clone(), stores.discovers.clone(), source, discover))
-        .with(Aggregator::new(stores.rules.clone(), stores.discovers.clone(), stores.queue.clone(), delay))
+        .with(aggregator(settings, stores))
         .with(RankFetcher::new(budget.clone(), stores.players.clone(), settings.budget_strategy))
+        .with(Refresher::new(budget.clone(), stores.players.clone(), settings.budget_strategy))
         .with(Reviver::new(budget.clone(), settings.budget_strategy))
         .with(DbGenerator::new(stores.players.clone(), publisher(settings, home), generated))
+}
+
+fn aggregator(settings: &Settings, stores: &Stores) -> Aggregator {
+    let (rules, discovers) = (stores.rules.clone(), stores.discovers.clone());
+    Aggregator::new(rules, discovers, stores.queue.clone(), stores.pool.clone(), settings.aggregator())
 }
 
 fn source(
@@ -174,7 +192,7 @@ fn ports(stores: &Stores) -> Ports {
     let (queues, keys) = (stores.embedded.queues().clone(), stores.embedded.keys().clone());
     let changed: Changed = Arc::new(move || select(queues.changed(), keys.changed()).map(drop).boxed());
     Ports {
-        queues: BTreeMap::from([(trigger().queue.to_owned(), stores.queue.clone())]),
+        queues: stores.queues().map(|queue| (queue.name().to_owned(), queue.clone())).into(),
         throttle: stores.throttle.clone(),
         wakeups: stores.wakeups.clone(),
         due: stores.embedded.wakeups(),
@@ -197,8 +215,16 @@ fn queue_settings(settings: &Settings) -> QueueSettings {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+
     #[test]
     fn the_rank_fetcher_is_fed_by_its_queue() {
-        assert_eq!(super::trigger().queue, stint_warcraftlogs::message::QUEUE);
+        assert_eq!(trigger().queue, stint_warcraftlogs::message::QUEUE);
+    }
+
+    /// The settings of the queues come from one trigger.
+    #[test]
+    fn the_refresher_treats_its_messages_as_the_rank_fetcher_does() {
+        assert_eq!(Refresher::SPEC.queue(), Some(QueueTrigger { queue: REFRESH_QUEUE, ..trigger() }));
     }
 }

@@ -1,34 +1,29 @@
 //! A batch of messages on its way through the rank fetcher: what is still to be fetched of each, and its fate.
 
-use std::time::Duration;
-
 use jiff::Timestamp;
 use stint_core::points::Points;
 use stint_core::ports::{Delivery, Parked};
 use stint_core::worker::{Disposition, MessageException};
 
-use crate::client::{Fate, RanksOf};
+use crate::client::RanksOf;
 use crate::message::PlayerMessage;
-use crate::model::{Difficulty, Player, PlayerId, RaidId, RaidsToScrap};
-use crate::store::{DropReason, Dropped};
+use crate::model::{Difficulty, RaidId, RaidsToScrap};
+use crate::results::RETRY_DELAY;
+use crate::whom::Whom;
 
 /// A failed call is tried again at once this often; each try holds points of its own.
 const CALL_TRIES: u32 = 3;
 
-/// Before a message that failed is visible again: most faults of an upstream pass within minutes.
-const RETRY_DELAY: Duration = Duration::from_secs(60);
-
 /// The messages of one invocation.
 pub(crate) struct Batch {
     messages: Vec<Message>,
-    now: Timestamp,
     /// The ids of messages that were parked.
     parked: Vec<String>,
 }
 
 struct Message {
     message_id: String,
-    player: PlayerId,
+    whom: Whom,
     /// What is still to be fetched.
     units: Vec<(RaidId, Difficulty)>,
     /// Asked for without company, since a never-classed player may spoil the answer of all.
@@ -43,28 +38,19 @@ pub(crate) struct Group {
     pub(crate) messages: Vec<RanksOf>,
 }
 
-/// What an answer brought.
-pub(crate) struct Results {
-    /// To be stored.
-    pub(crate) players: Vec<Player>,
-    /// To be recorded.
-    pub(crate) dropped: Vec<Dropped>,
-    /// Players whose message must not be acknowledged.
-    pub(crate) failed: Vec<(PlayerId, Disposition)>,
-}
-
 impl Batch {
     /// Reads the bodies. A malformed one is rejected with what is wrong; the others go on.
-    pub(crate) fn read(deliveries: Vec<Delivery>, now: Timestamp) -> Batch {
+    pub(crate) fn read(deliveries: Vec<Delivery>) -> Batch {
         let messages = deliveries.into_iter().map(|delivery| match PlayerMessage::from_body(&delivery.body) {
-            Ok(body) => Message::new(delivery.message_id, body.id, body.raids_to_scrap.units().collect()),
+            Ok(body) => Message::new(delivery.message_id, body.whom, body.raids_to_scrap.units().collect()),
             Err(reason) => {
-                let mut message = Message::new(delivery.message_id, 0, Vec::new());
+                // Nobody has the id 0, and an exception keeps the message out of every request.
+                let mut message = Message::new(delivery.message_id, Whom::Id(0), Vec::new());
                 message.exception = Some(Disposition::Reject { reason });
                 message
             }
         });
-        let mut batch = Batch { messages: messages.collect(), now, parked: Vec::new() };
+        let mut batch = Batch { messages: messages.collect(), parked: Vec::new() };
         batch.merge_repeats();
         batch
     }
@@ -74,7 +60,7 @@ impl Batch {
         for later in 1..self.messages.len() {
             let (before, rest) = self.messages.split_at_mut(later);
             let Some(repeat) = rest.first_mut().filter(|message| message.exception.is_none()) else { continue };
-            if let Some(first) = before.iter_mut().find(|message| message.player == repeat.player) {
+            if let Some(first) = before.iter_mut().find(|message| message.whom == repeat.whom) {
                 let units = first.units.iter().chain(&repeat.units).copied();
                 first.units = units.collect::<RaidsToScrap>().units().collect();
                 repeat.units.clear();
@@ -92,36 +78,14 @@ impl Batch {
         open().next().map(|message| Group { messages: vec![message.request()] })
     }
 
-    /// Sorts an answer into what to store and what failed. Nothing is done yet: see [`Batch::served`].
-    pub(crate) fn sort_out(&self, asked: &[RanksOf], fates: Vec<Fate>) -> Results {
-        let mut results = Results { players: Vec::new(), dropped: Vec::new(), failed: Vec::new() };
-        for (request, fate) in asked.iter().zip(fates) {
-            let mut drop = |reason| results.dropped.push(Dropped { id: request.id, reason, at: self.now });
-            match fate {
-                Fate::Ranked(player) => {
-                    if player.id != request.id {
-                        drop(DropReason::Merged);
-                    }
-                    results.players.push(*player);
-                }
-                Fate::Dropped(reason) => drop(reason),
-                Fate::Rejected(reason) => results.failed.push((request.id, Disposition::Reject { reason })),
-                Fate::Failed(reason) => {
-                    results.failed.push((request.id, Disposition::Retry { reason, delay: RETRY_DELAY }));
-                }
-            }
-        }
-        results
-    }
-
     /// What was asked for is stored: takes it off the messages. A dropped player has nothing left to fetch; it is
     /// asked for again only if its message was split.
-    pub(crate) fn served(&mut self, asked: &[RanksOf], failed: Vec<(PlayerId, Disposition)>) {
+    pub(crate) fn served(&mut self, asked: &[RanksOf], failed: Vec<(Whom, Disposition)>) {
         for message in &mut self.messages {
-            if let Some(request) = asked.iter().find(|request| request.id == message.player) {
+            if let Some(request) = asked.iter().find(|request| request.whom == message.whom) {
                 message.units.retain(|unit| !request.units.contains(unit));
             }
-            if let Some((_, disposition)) = failed.iter().find(|(id, _)| *id == message.player) {
+            if let Some((_, disposition)) = failed.iter().find(|(whom, _)| *whom == message.whom) {
                 message.exception = Some(disposition.clone());
             }
         }
@@ -152,7 +116,7 @@ impl Batch {
     }
 
     fn asked_for<'a>(&'a mut self, asked: &'a [RanksOf]) -> impl Iterator<Item = &'a mut Message> {
-        self.messages.iter_mut().filter(|message| asked.iter().any(|request| request.id == message.player))
+        self.messages.iter_mut().filter(|message| asked.iter().any(|request| request.whom == message.whom))
     }
 
     /// What is still to be fetched, as messages to park: each under its message's id, with just the rest of its
@@ -161,7 +125,7 @@ impl Batch {
         let open = self.messages.iter().filter(|message| message.is_open());
         let park = |message: &Message| {
             let raids_to_scrap = message.units.iter().copied().collect();
-            let body = PlayerMessage { id: message.player, raids_to_scrap }.to_body();
+            let body = PlayerMessage { whom: message.whom.clone(), raids_to_scrap }.to_body();
             Parked { id: message.message_id.clone(), queue: queue.to_owned(), body, parked_at: now }
         };
         open.map(park).collect()
@@ -194,8 +158,8 @@ impl Batch {
 }
 
 impl Message {
-    fn new(message_id: String, player: PlayerId, units: Vec<(RaidId, Difficulty)>) -> Message {
-        Message { message_id, player, units, alone: false, failed_calls: 0, exception: None }
+    fn new(message_id: String, whom: Whom, units: Vec<(RaidId, Difficulty)>) -> Message {
+        Message { message_id, whom, units, alone: false, failed_calls: 0, exception: None }
     }
 
     fn is_open(&self) -> bool {
@@ -203,7 +167,7 @@ impl Message {
     }
 
     fn request(&self) -> RanksOf {
-        RanksOf { id: self.player, units: self.units.clone() }
+        RanksOf { whom: self.whom.clone(), units: self.units.clone() }
     }
 }
 
@@ -211,7 +175,9 @@ impl Group {
     /// The part of the group that a grant pays for.
     pub(crate) fn paid(&self, taken: &[usize]) -> Vec<RanksOf> {
         let pairs = self.messages.iter().zip(taken).filter(|(_, taken)| **taken > 0);
-        pairs.map(|(message, taken)| RanksOf { id: message.id, units: message.units[..*taken].to_vec() }).collect()
+        pairs
+            .map(|(message, taken)| RanksOf { whom: message.whom.clone(), units: message.units[..*taken].to_vec() })
+            .collect()
     }
 }
 
@@ -241,13 +207,13 @@ mod tests {
 
     fn batch(bodies: &[&str]) -> Batch {
         let named = bodies.iter().enumerate().map(|(index, body)| delivery(&format!("m{index}"), body));
-        Batch::read(named.collect(), Timestamp::UNIX_EPOCH)
+        Batch::read(named.collect())
     }
 
     #[test]
     fn a_malformed_message_is_rejected_and_the_others_go_on() {
         let batch = batch(&["{}", r#"{"id":7,"raids":{"26":[3]}}"#]);
-        assert_eq!(batch.next_group().unwrap().messages, [RanksOf { id: 7, units: vec![(26, 3)] }]);
+        assert_eq!(batch.next_group().unwrap().messages, [RanksOf { whom: Whom::Id(7), units: vec![(26, 3)] }]);
         let exceptions = batch.exceptions();
         assert_eq!(exceptions.len(), 1);
         assert_eq!(exceptions[0].message_id, "m0");
@@ -257,7 +223,7 @@ mod tests {
     fn two_messages_of_one_player_are_one_request() {
         let mut batch = batch(&[r#"{"id":7,"raids":{"26":[3]}}"#, r#"{"id":7,"raids":{"26":[3,5]}}"#]);
         let group = batch.next_group().unwrap();
-        assert_eq!(group.messages, [RanksOf { id: 7, units: vec![(26, 3), (26, 5)] }]);
+        assert_eq!(group.messages, [RanksOf { whom: Whom::Id(7), units: vec![(26, 3), (26, 5)] }]);
         batch.served(&group.messages, Vec::new());
         assert!(batch.next_group().is_none());
         assert!(batch.exceptions().is_empty());
@@ -281,7 +247,7 @@ mod tests {
         let alone = batch.next_group().unwrap();
         assert_eq!(alone.messages.len(), 1);
         batch.served(&alone.messages, Vec::new());
-        assert_eq!(batch.next_group().unwrap().messages[0].id, 8);
+        assert_eq!(batch.next_group().unwrap().messages[0].whom, Whom::Id(8));
     }
 
     #[test]

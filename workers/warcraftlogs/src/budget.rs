@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use stint_core::clock::{Clock, after};
+use stint_core::ledger::KeyStatus;
 use stint_core::plan::{Load, Plan, plan, step};
 use stint_core::points::Points;
 use stint_core::ports::{KeyPool, MAX_BATCH, NewMessage, PortResult, Queue, Throttle, Wakeups};
@@ -25,10 +26,13 @@ pub const REVIVE: &str = "revive-rank-fetcher";
 
 /// A message of average size asks for this many raids and difficulties. The same for every plan: plans by the batch
 /// at hand would differ from call to call, and each would write the throttle.
-const TYPICAL_UNITS: u64 = 3;
+pub(crate) const TYPICAL_UNITS: u64 = 3;
 
 /// Messages to a rank-fetcher batch.
 pub const BATCH: usize = 5;
+
+/// Refreshers at once. They are few, since the reserve is small, and the throttle does not steer them.
+pub const REFRESHERS: u32 = 2;
 
 /// The pool changes while it is looked at; after this many looks the next batch looks again.
 const LOOKS: usize = 4;
@@ -48,8 +52,10 @@ pub struct Budget {
     pub throttle: Arc<dyn Throttle>,
     /// For the reviver.
     pub wakeups: Arc<dyn Wakeups>,
-    /// Where un-parked messages go.
+    /// The backlog, where its un-parked messages go.
     pub queue: Arc<dyn Queue>,
+    /// The queue beside it, of those who do not wait their turn.
+    pub refreshes: Arc<dyn Queue>,
     /// For reading counters.
     pub api: Arc<Api>,
     /// What time it is.
@@ -111,15 +117,15 @@ impl Tally {
 pub struct Balance {
     /// The concurrency that holds now.
     pub concurrency: u32,
-    /// Messages sent back to their queue.
+    /// Messages sent back to their queues.
     pub unparked: u64,
     /// Counters read.
     pub readings: u64,
 }
 
 impl Budget {
-    /// Reads what counters would help, and sets concurrency to what the pool can carry; at 0 it sets the wake-up for
-    /// the earliest reset. Safe to run twice, by hand, or late.
+    /// Reads what counters would help, sends back refreshes that can be paid for, and sets concurrency to what the pool
+    /// can carry; at 0 it sets the wake-up for the next points. Safe to run twice, by hand, or late.
     pub async fn rebalance(&self) -> PortResult<Balance> {
         let call = self.unit.saturating_mul(TYPICAL_UNITS * BATCH as u64);
         let mut balance = Balance::default();
@@ -127,7 +133,10 @@ impl Budget {
             balance.readings += self.read_counters(self.unit).await?;
             let (unit, concurrency_limit, call_timeout) = (self.unit, self.concurrency_limit, self.api.call_timeout());
             let load = Load { unit, call, call_timeout, concurrency_limit };
-            let plan = plan(&self.pool.keys().await?, &load, self.clock.now());
+            let keys = self.pool.keys().await?;
+            // On their way before anybody else is let go.
+            balance.unparked += self.seed_refreshes(&keys).await?;
+            let plan = plan(&keys, &load, self.clock.now());
             let current = self.throttle.read(&self.worker).await?.set;
             // A host that obeys at once is told exactly; a throttle in the cloud is slow, and its writes are rationed.
             let obeyed_at_once = self.throttle.lag().is_zero();
@@ -187,27 +196,35 @@ impl Budget {
         Ok(read)
     }
 
+    /// Sends parked refreshes back once one of them can be paid for, be it from the reserve: the wake-up that the
+    /// backlog waits for may be far away by then.
+    async fn seed_refreshes(&self, keys: &[KeyStatus]) -> PortResult<u64> {
+        let payable = keys.iter().any(|key| key.free.saturating_add(key.reserved) >= self.unit);
+        self.seed(&*self.refreshes, if payable { REFRESHERS } else { 0 }).await
+    }
+
     /// Sends as many parked messages to an empty queue as give every invocation that may run something to do; whoever
     /// runs then goes on with the others, which costs no receive. A queue with messages of its own needs none.
-    pub(crate) async fn seed(&self, concurrency: u32) -> PortResult<u64> {
-        if concurrency == 0 || self.pool.count_parked(self.queue.name()).await? == 0 {
+    pub(crate) async fn seed(&self, queue: &dyn Queue, concurrency: u32) -> PortResult<u64> {
+        if concurrency == 0 || self.pool.count_parked(queue.name()).await? == 0 {
             return Ok(0);
         }
-        let counts = self.queue.counts().await?;
+        let counts = queue.counts().await?;
         let wanted = concurrency as usize * BATCH;
-        self.unpark(wanted.saturating_sub(usize::try_from(counts.visible).unwrap_or(usize::MAX))).await
+        let room = wanted.saturating_sub(usize::try_from(counts.visible).unwrap_or(usize::MAX));
+        self.unpark(queue, room).await
     }
 
     /// Sends parked messages back to their queue, at most `room`.
-    pub(crate) async fn unpark(&self, room: usize) -> PortResult<u64> {
+    pub(crate) async fn unpark(&self, queue: &dyn Queue, room: usize) -> PortResult<u64> {
         let mut sent = 0;
         while sent < room {
-            let lent = self.pool.lend_parked(self.queue.name(), (room - sent).min(MAX_BATCH), UNPARK_LEASE).await?;
+            let lent = self.pool.lend_parked(queue.name(), (room - sent).min(MAX_BATCH), UNPARK_LEASE).await?;
             if lent.is_empty() {
                 break;
             }
             let messages: Vec<NewMessage> = lent.iter().map(|parked| NewMessage::new(parked.body.clone())).collect();
-            self.queue.send(&messages).await?;
+            queue.send(&messages).await?;
             self.pool.forget_parked(&lent).await?;
             sent += lent.len();
         }

@@ -12,6 +12,9 @@ use stint_core::ledger::{Bounds, KeyId, LedgerSettings, Tail};
 use stint_core::points::Points;
 use url::Url;
 
+use crate::aggregator::AggregatorSettings;
+use crate::budget::TYPICAL_UNITS;
+
 /// The settings of the `warcraftlogs` fleet.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Settings of the warcraftlogs fleet")]
@@ -43,6 +46,21 @@ pub struct Settings {
     /// A discovery rule is due again this many hours after its last run.
     #[arg(long, env = "DELAY_DISCOVERY_IN_HOURS", default_value_t = 24, value_parser = clap::value_parser!(u32).range(1..))]
     pub delay_discovery_in_hours: u32,
+
+    /// A discovered player is queued again this many hours after its ranks were fetched, and not before. Lower than
+    /// `DELAY_DISCOVERY_IN_HOURS`, so that who is discovered every day is refreshed every day.
+    #[arg(long, env = "REFRESH_AFTER_HOURS", default_value_t = 20)]
+    pub refresh_after_hours: u32,
+
+    /// Who is queued first when there are more players than points.
+    #[arg(long, env = "QUEUE_ORDER", value_enum, default_value_t = QueueOrder::Stalest)]
+    pub queue_order: QueueOrder,
+
+    /// The queue holds about as many players as the keys can pay for in this many hours; the others wait in `discovers`,
+    /// so that their order is decided late. From 6, since the aggregator comes every 3 hours, to 240, since a queue keeps
+    /// a message 14 days. 0 queues everybody at once.
+    #[arg(long, env = "QUEUE_HOURS", default_value_t = 24, value_parser = parse_queue_hours)]
+    pub queue_hours: u32,
 
     /// A rule's pages are read in chunks of this many, at most 5 chunks at a time.
     #[arg(long, env = "PAGES_PER_THREAD", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..))]
@@ -148,6 +166,15 @@ pub enum DiscoverySource {
     Reports,
 }
 
+/// Who is queued first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum QueueOrder {
+    /// Whoever was never fetched, then the oldest ranks.
+    Stalest,
+    /// By id, as the source document has it.
+    Discovered,
+}
+
 /// How points are rationed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum BudgetStrategy {
@@ -203,6 +230,19 @@ impl Settings {
             CallBounds::Learned => Bounds::Learned,
         };
         LedgerSettings { guard: self.wcl_guard, reserve: self.wcl_reserve, window, bounds, tail: self.wcl_tail }
+    }
+
+    /// What the aggregator must know.
+    pub fn aggregator(&self) -> AggregatorSettings {
+        let hours = |hours: u32| Duration::from_secs(u64::from(hours) * 3600);
+        AggregatorSettings {
+            delay: self.discovery_delay(),
+            refresh_after: hours(self.refresh_after_hours),
+            order: self.queue_order,
+            queue_time: Some(self.queue_hours).filter(|hours| *hours > 0).map(hours),
+            window: Duration::from_secs(self.wcl_window_seconds),
+            message_cost: self.wcl_call_budget.saturating_mul(TYPICAL_UNITS),
+        }
     }
 
     /// How long one API call may take.
@@ -285,6 +325,12 @@ fn parse_key(text: &str) -> Result<Key, String> {
 fn parse_budget(text: &str) -> Result<Points, String> {
     let points: Points = text.parse()?;
     if points.is_zero() { Err("a call costs more than 0 points".into()) } else { Ok(points) }
+}
+
+/// Below, a queue could run dry before the aggregator comes again; above, it could forget messages.
+fn parse_queue_hours(text: &str) -> Result<u32, String> {
+    let hours = text.parse().ok().filter(|hours| matches!(hours, 0 | 6..=240));
+    hours.ok_or_else(|| format!("'{text}' is neither 0 nor a number of hours from 6 to 240"))
 }
 
 fn parse_tail(text: &str) -> Result<Tail, String> {

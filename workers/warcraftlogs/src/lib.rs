@@ -1,7 +1,7 @@
 //! The `warcraftlogs` fleet: discovers players, fetches their ranks under key budgets, and publishes them as Lua
 //! databases.
 //!
-//! A file per worker: [`discover`], [`aggregator`], [`rank_fetcher`], [`reviver`], [`db_generator`].
+//! A file per worker: [`discover`], [`aggregator`], [`rank_fetcher`], [`refresher`], [`reviver`], [`db_generator`].
 
 pub mod aggregator;
 mod batch;
@@ -17,8 +17,11 @@ pub mod model;
 mod parking;
 pub mod publish;
 pub mod rank_fetcher;
+pub mod refresher;
+mod results;
 pub mod reviver;
 pub mod store;
+pub mod whom;
 mod worst_case;
 
 /// The fleet's name on the command line and in every worker's description.

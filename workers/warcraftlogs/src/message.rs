@@ -1,53 +1,95 @@
-//! The message of the queue `wcl-discovered-players`: one player, and what to fetch of it.
+//! The message of the fleet's two queues: one player, and what to fetch of it.
 
 use serde::{Deserialize, Serialize};
 
 use crate::model::{PlayerId, RaidsToScrap};
 use crate::store::Discovered;
+use crate::whom::{Named, Whom};
 
 /// The queue between the aggregator and the rank fetcher.
 pub const QUEUE: &str = "wcl-discovered-players";
 
+/// The queue of players whom a person wants ahead of the backlog.
+pub const REFRESH_QUEUE: &str = "wcl-refresh-players";
+
 /// A player to fetch.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PlayerMessage {
-    /// The upstream's id.
-    pub id: PlayerId,
-    /// Raids and difficulties. The original deployment calls the field `raids`.
-    #[serde(alias = "raids")]
+    /// The player.
+    pub whom: Whom,
+    /// Raids and difficulties.
     pub raids_to_scrap: RaidsToScrap,
+}
+
+/// The message as it is sent: `{"id": 57147396, "raidsToScrap": {"26": [3, 5]}}`, or with `name`, `server` (its slug)
+/// and `region` instead of an id.
+#[derive(Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Body {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<PlayerId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    server: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    region: Option<String>,
+    /// The original deployment calls the field `raids`.
+    #[serde(alias = "raids")]
+    raids_to_scrap: RaidsToScrap,
 }
 
 impl PlayerMessage {
     /// The message as it is sent.
     pub fn to_body(&self) -> String {
-        // A map of integers to integers always has a JSON form; an empty body would be refused by every queue.
-        serde_json::to_string(self).unwrap_or_default()
+        let raids_to_scrap = self.raids_to_scrap.clone();
+        let body = match &self.whom {
+            Whom::Id(id) => Body { id: Some(*id), raids_to_scrap, ..Body::default() },
+            Whom::Named(named) => Body {
+                id: None,
+                name: Some(named.name().to_owned()),
+                server: Some(named.server().to_owned()),
+                region: Some(named.region().to_owned()),
+                raids_to_scrap,
+            },
+        };
+        // Texts and integers always have a JSON form; an empty body would be refused by every queue.
+        serde_json::to_string(&body).unwrap_or_default()
     }
 
     /// Reads a body, and says what is wrong with it by the field's name.
     pub fn from_body(body: &str) -> Result<PlayerMessage, String> {
         let mut reader = serde_json::Deserializer::from_str(body);
-        let message: PlayerMessage = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
+        let body: Body = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
             let path = error.path().to_string();
             let field = if path == "." { "the message".to_owned() } else { format!("field {path}") };
             format!("{field}: {}", error.into_inner())
         })?;
         reader.end().map_err(|error| format!("the message: {error}"))?;
-        if message.id == 0 || message.id > i32::MAX as u64 {
-            return Err(format!("field id: {} is not a player's id (1 to {})", message.id, i32::MAX));
-        }
-        if message.raids_to_scrap.is_empty() {
+        let whom = body.whom()?;
+        if body.raids_to_scrap.is_empty() {
             return Err("field raidsToScrap: names no raid and difficulty".into());
         }
-        Ok(message)
+        Ok(PlayerMessage { whom, raids_to_scrap: body.raids_to_scrap })
+    }
+}
+
+impl Body {
+    fn whom(&self) -> Result<Whom, String> {
+        match self {
+            Body { id: Some(id), name: None, server: None, region: None, .. } => Whom::by_id(*id),
+            Body { id: None, name: Some(name), server: Some(server), region: Some(region), .. } => {
+                Named::new(name, server, region).map(Whom::Named)
+            }
+            Body { id: Some(_), .. } => Err("field id: with an id there is no name, server and region".into()),
+            _ => Err("the message: it names nobody; it needs an id, or name, server and region".into()),
+        }
     }
 }
 
 impl From<&Discovered> for PlayerMessage {
     fn from(discovered: &Discovered) -> PlayerMessage {
-        PlayerMessage { id: discovered.id, raids_to_scrap: discovered.raids_to_scrap.clone() }
+        PlayerMessage { whom: Whom::Id(discovered.id), raids_to_scrap: discovered.raids_to_scrap.clone() }
     }
 }
 
@@ -64,10 +106,22 @@ mod tests {
     }
 
     #[test]
+    fn a_player_by_name_is_read_and_written() {
+        let body = r#"{"name":"Ånn","server":"tarren-mill","region":"EU","raidsToScrap":{"26":[3]}}"#;
+        let message = PlayerMessage::from_body(body).unwrap();
+        assert_eq!(message.whom, Whom::Named(Named::new("Ånn", "tarren-mill", "EU").unwrap()));
+        assert_eq!(message.to_body(), body);
+    }
+
+    #[test]
     fn what_is_wrong_is_said_by_name() {
         for (body, expected) in [
             ("", "the message"),
-            ("{}", "missing field `id`"),
+            ("{}", "missing field `raidsToScrap`"),
+            (r#"{"raids":{"26":[3]}}"#, "the message: it names nobody"),
+            (r#"{"name":"Ånn","raids":{"26":[3]}}"#, "the message: it names nobody"),
+            (r#"{"id":7,"name":"Ånn","raids":{"26":[3]}}"#, "field id: with an id there is no name"),
+            (r#"{"name":"Ånn","server":"kazzak","region":"Mars","raids":{"26":[3]}}"#, "field region"),
             (r#"{"id":1,"raids":{"twenty":[3]}}"#, "raids"),
             (r#"{"id":1,"raids":{"26":3}}"#, "field raids.26"),
             (r#"{"id":-1,"raids":{"26":[3]}}"#, "field id"),

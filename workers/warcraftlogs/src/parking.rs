@@ -24,19 +24,19 @@ impl Fetch<'_> {
     /// Goes on with parked messages: straight from the store they cost no second receive. Whatever fails goes back to
     /// the queue, which counts its failures.
     pub(crate) async fn resume(&mut self) -> PortResult<()> {
-        let queue = self.budget.queue.name();
+        let queue = self.lane.queue;
         while self.has_time_for_a_call() {
-            let lent = self.budget.pool.lend_parked(queue, BATCH, self.invocation.remaining()).await?;
+            let lent = self.budget.pool.lend_parked(queue.name(), BATCH, self.invocation.remaining()).await?;
             if lent.is_empty() {
                 return Ok(());
             }
             self.budget.tally.count(Tallied::Resumed, lent.len());
-            let mut batch = Batch::read(lent.iter().map(as_delivery).collect(), self.invocation.now());
+            let mut batch = Batch::read(lent.iter().map(as_delivery).collect());
             let before = self.report.parked;
             let paid = self.serve(&mut batch).await?;
             let parked_anew = batch.parked().to_vec();
             let failed: Vec<NewMessage> = batch.exceptions().iter().filter_map(|failed| again(failed, &lent)).collect();
-            self.budget.queue.send(&failed).await?;
+            queue.send(&failed).await?;
             // What was parked anew in this very instant looks like what was lent.
             let served: Vec<Parked> = lent.into_iter().filter(|parked| !parked_anew.contains(&parked.id)).collect();
             self.budget.pool.forget_parked(&served).await?;
@@ -45,7 +45,7 @@ impl Fetch<'_> {
             }
         }
         // Out of time: somebody else goes on.
-        self.budget.unpark(BATCH).await.map(drop)
+        self.budget.unpark(queue, BATCH).await.map(drop)
     }
 
     /// Keeps its place while a throttle at 0 does not hold yet, so that nothing is received in vain, and ends early
@@ -74,7 +74,7 @@ impl Fetch<'_> {
 
     /// Puts aside what is not done yet; the messages themselves are then done.
     pub(crate) async fn park(&mut self, batch: &mut Batch) -> PortResult<()> {
-        let parked: Vec<Parked> = batch.unserved(self.budget.queue.name(), self.invocation.now());
+        let parked: Vec<Parked> = batch.unserved(self.lane.queue.name(), self.invocation.now());
         self.budget.pool.park(&parked).await?;
         self.report.parked += parked.len();
         self.budget.tally.count(Tallied::Parked, parked.len());

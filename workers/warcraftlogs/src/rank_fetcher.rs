@@ -12,8 +12,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
-use stint_core::ledger::{Ask, Grant, Reservation};
-use stint_core::ports::{Delivery, PortResult, Receipt};
+use stint_core::ledger::{Ask, Grant, KeyStatus, Reservation};
+use stint_core::ports::{Delivery, PortResult, Queue, Receipt};
 use stint_core::worker::{Event, Invocation, Outcome, QueueTrigger, Spec, Trigger, Worker, WorkerError};
 
 use crate::batch::{Batch, Group};
@@ -21,11 +21,12 @@ use crate::budget::{BATCH, Budget, Tallied};
 use crate::client::{Answer, RanksOf};
 use crate::config::BudgetStrategy;
 use crate::message::QUEUE;
+use crate::results::Results;
 use crate::store::Players;
 use crate::worst_case;
 
 /// How long one invocation may take: a few calls and their retries.
-const TIMEOUT: Duration = Duration::from_secs(120);
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(120);
 
 /// Between two looks at a pool whose points are all held by calls in flight: about the time that a call takes.
 pub(crate) const PATIENCE: Duration = Duration::from_millis(500);
@@ -44,6 +45,8 @@ pub(crate) struct Report {
     pub(crate) ranked: usize,
     /// Recorded as hidden, unknown, never classed or merged.
     pub(crate) dropped: usize,
+    /// Asked for by name, and the same: without an id there is nothing to record, so the log has it.
+    pub(crate) unrecorded: usize,
     /// Put aside until there are points.
     pub(crate) parked: usize,
     /// API calls made.
@@ -74,14 +77,37 @@ impl Worker for RankFetcher {
     };
 
     async fn run(&self, event: Event, invocation: &Invocation) -> Result<Outcome, WorkerError> {
-        let mut batch = Batch::read(deliveries(event)?, invocation.now());
-        let report = match self.strategy {
-            BudgetStrategy::Ledger => fetch(&mut batch, &self.budget, &*self.players, invocation).await?,
-            BudgetStrategy::WorstCase => worst_case::fetch(&mut batch, &self.budget, &*self.players).await?,
-        };
-        let idle = report.calls == 0;
-        Ok(Outcome { exceptions: batch.exceptions(), idle, ..Outcome::report(report) })
+        let lane = Lane { queue: &*self.budget.queue, priority: false };
+        run(event, lane, &self.budget, &*self.players, self.strategy, invocation).await
     }
+}
+
+/// One of the two ways to the upstream: that of the backlog, and the one beside it.
+#[derive(Clone, Copy)]
+pub(crate) struct Lane<'a> {
+    /// Where its messages come from, and where parked ones go back to.
+    pub(crate) queue: &'a dyn Queue,
+    /// Whether its messages may spend the reserve. The throttle steers those that may not.
+    pub(crate) priority: bool,
+}
+
+/// One invocation of whoever serves `lane`.
+pub(crate) async fn run(
+    event: Event,
+    lane: Lane<'_>,
+    budget: &Budget,
+    players: &dyn Players,
+    strategy: BudgetStrategy,
+    invocation: &Invocation,
+) -> Result<Outcome, WorkerError> {
+    let mut batch = Batch::read(deliveries(event)?);
+    let fetch = Fetch { lane, budget, players, invocation, report: Report::default() };
+    let report = match strategy {
+        BudgetStrategy::Ledger => fetch.all(&mut batch).await?,
+        BudgetStrategy::WorstCase => worst_case::fetch(&mut batch, budget, players).await?,
+    };
+    let idle = report.calls == 0;
+    Ok(Outcome { exceptions: batch.exceptions(), idle, ..Outcome::report(report) })
 }
 
 /// A person may hand in one message body, or a list of them.
@@ -92,7 +118,7 @@ fn deliveries(event: Event) -> Result<Vec<Delivery>, WorkerError> {
         Event::Manual(body @ serde_json::Value::Object(_)) => vec![body],
         Event::Manual(_) | Event::Tick { .. } => {
             let example = r#"{"id": 57147396, "raidsToScrap": {"26": [3, 5]}}"#;
-            return Err(WorkerError::Event(format!("the rank fetcher needs a message, such as {example}")));
+            return Err(WorkerError::Event(format!("a message is needed, such as {example}")));
         }
     };
     let delivery = |(index, body): (usize, serde_json::Value)| Delivery {
@@ -107,43 +133,39 @@ fn deliveries(event: Event) -> Result<Vec<Delivery>, WorkerError> {
 
 /// What an invocation works with.
 pub(crate) struct Fetch<'a> {
+    pub(crate) lane: Lane<'a>,
     pub(crate) budget: &'a Budget,
     pub(crate) players: &'a dyn Players,
     pub(crate) invocation: &'a Invocation,
     pub(crate) report: Report,
 }
 
-/// Serves the batch, then parked messages as far as time and points go, and rebalances the pool.
-async fn fetch(
-    batch: &mut Batch,
-    budget: &Budget,
-    players: &dyn Players,
-    invocation: &Invocation,
-) -> PortResult<Report> {
-    let mut fetch = Fetch { budget, players, invocation, report: Report::default() };
-    if fetch.serve(batch).await? {
-        fetch.resume().await?;
-    }
-    match fetch.rebalance().await? {
-        Some(0) => fetch.linger().await?,
-        // What is parked must not wait for a wake-up that nobody has set.
-        Some(concurrency) => budget.seed(concurrency).await.map(drop)?,
-        None => {}
-    }
-    Ok(fetch.report)
-}
-
-fn ask(group: &Group, budget: &Budget) -> Ask {
-    let messages = group.messages.iter().map(|message| vec![budget.unit; message.units.len()]);
-    Ask { messages: messages.collect(), call_timeout: budget.api.call_timeout(), priority: false }
-}
-
 impl Fetch<'_> {
+    /// Serves the batch, then parked messages as far as time and points go, and rebalances the pool.
+    async fn all(mut self, batch: &mut Batch) -> PortResult<Report> {
+        if self.serve(batch).await? {
+            self.resume().await?;
+        }
+        match self.rebalance().await? {
+            Some(0) if !self.lane.priority => self.linger().await?,
+            // What is parked must not wait for a wake-up that nobody has set.
+            Some(concurrency) => self.budget.seed(&*self.budget.queue, concurrency).await.map(drop)?,
+            None => {}
+        }
+        Ok(self.report)
+    }
+
+    fn ask(&self, group: &Group) -> Ask {
+        let messages = group.messages.iter().map(|message| vec![self.budget.unit; message.units.len()]);
+        let call_timeout = self.budget.api.call_timeout();
+        Ask { messages: messages.collect(), call_timeout, priority: self.lane.priority }
+    }
+
     /// Holds, calls, settles and stores until every message of the batch has its fate. Answers whether there were
     /// points for all; what there were none for is parked.
     pub(crate) async fn serve(&mut self, batch: &mut Batch) -> PortResult<bool> {
         while let Some(group) = batch.next_group() {
-            let ask = ask(&group, self.budget);
+            let ask = self.ask(&group);
             match self.budget.pool.reserve(&ask).await? {
                 Reservation::Granted(grant) => self.call(batch, &group, &grant).await?,
                 Reservation::Unpriceable { unit, largest } => batch.reject_unpriceable(&group, unit, largest),
@@ -169,11 +191,8 @@ impl Fetch<'_> {
         self.budget.pool.settle(&grant.hold, end).await?;
         match answer {
             Ok(Answer::Fates(fates)) => {
-                let results = batch.sort_out(&asked, fates);
-                self.players.upsert(&results.players).await?;
-                self.players.drop_players(&results.dropped).await?;
-                self.report.ranked += results.players.len();
-                self.report.dropped += results.dropped.len();
+                let results = Results::sort_out(&asked, fates, self.invocation.now());
+                results.store(self.players, &mut self.report).await?;
                 batch.served(&asked, results.failed);
             }
             Ok(Answer::Spoiled) => batch.ask_alone(&asked),
@@ -193,6 +212,7 @@ impl Fetch<'_> {
     /// unit, or from a key that is being read. Worth a short wait: a message that is parked costs another receive.
     async fn points_are_due(&self) -> PortResult<bool> {
         let keys = self.budget.pool.keys().await?;
-        Ok(self.has_time_for_a_call() && keys.iter().any(|key| key.may_soon_lend(self.budget.unit)))
+        let due = |key: &KeyStatus| key.may_soon_lend(self.budget.unit, self.lane.priority);
+        Ok(self.has_time_for_a_call() && keys.iter().any(due))
     }
 }

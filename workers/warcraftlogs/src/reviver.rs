@@ -1,4 +1,11 @@
 //! Wakes the rank fetcher when a key's points are back.
+//!
+//! # What may happen between any two lines
+//! Its wake-up is completed only when it is done: whoever dies is woken again.
+//! * *Dies after refreshes were sent back, before the throttle is raised:* they are served meanwhile, which needs no
+//!   throttle; the next wake-up raises it.
+//! * *Dies between throttle and seeding:* the next wake-up seeds; meanwhile whoever is fed by the queue goes on with
+//!   what is parked.
 
 use std::time::Duration;
 
@@ -8,7 +15,7 @@ use stint_core::worker::{Event, Invocation, Outcome, Spec, Trigger, Worker, Work
 use crate::budget::{Balance, Budget};
 use crate::config::BudgetStrategy;
 
-/// Restores the rank fetcher's concurrency and un-parks what waits for points.
+/// Restores the rank fetcher's concurrency and un-parks what waits for points, refreshes first.
 ///
 /// It asks the pool what it can carry, instead of trusting whoever woke it: so twice is as good as once, early does
 /// nothing, and the hourly sweep makes up for a wake-up that was lost.
@@ -54,6 +61,6 @@ async fn revive(budget: &Budget, strategy: BudgetStrategy) -> Result<Balance, Wo
         return Ok(Balance { concurrency: budget.concurrency_limit, ..Balance::default() });
     }
     let balance = budget.rebalance().await?;
-    let unparked = budget.seed(balance.concurrency).await?;
+    let unparked = balance.unparked + budget.seed(&*budget.queue, balance.concurrency).await?;
     Ok(Balance { unparked, ..balance })
 }

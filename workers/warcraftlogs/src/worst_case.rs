@@ -15,6 +15,7 @@ use crate::batch::Batch;
 use crate::budget::{Budget, REVIVE};
 use crate::client::Answer;
 use crate::rank_fetcher::Report;
+use crate::results::Results;
 use crate::store::Players;
 
 /// "Few seconds after the first api key budget resets".
@@ -37,11 +38,8 @@ pub(crate) async fn fetch(batch: &mut Batch, budget: &Budget, players: &dyn Play
         report.calls += 1;
         match budget.api.ranks(key, &group.messages).await.1 {
             Ok(Answer::Fates(fates)) => {
-                let results = batch.sort_out(&group.messages, fates);
-                players.upsert(&results.players).await?;
-                players.drop_players(&results.dropped).await?;
-                report.ranked += results.players.len();
-                report.dropped += results.dropped.len();
+                let results = Results::sort_out(&group.messages, fates, budget.clock.now());
+                results.store(players, &mut report).await?;
                 batch.served(&group.messages, results.failed);
             }
             Ok(Answer::Spoiled) => batch.ask_alone(&group.messages),

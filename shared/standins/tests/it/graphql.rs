@@ -55,6 +55,28 @@ fn a_character_is_found_by_name_too() {
 }
 
 #[test]
+fn a_name_may_be_written_with_escapes_and_costs_what_an_id_costs() {
+    let mut client = client();
+    let population = client.population();
+    let id = population.discoverable(&[(26, 3)])[0];
+    let character = population.character(id).expect("a character");
+    let escaped: String = character.name.chars().map(|letter| format!("\\u{:04x}", letter as u32)).collect();
+    let (slug, region) = (character.realm.slug, character.realm.region);
+    let mut cost = |arguments: &str| {
+        let before = client.upstream.books().charged;
+        let answer = client.query(&format!(
+            "{{ characterData {{ character({arguments}) {{ canonicalID zoneRankings(zoneID: 26, difficulty: 3) }} }} }}"
+        ));
+        (answer["data"]["characterData"]["character"].clone(), client.upstream.books().charged.saturating_sub(before))
+    };
+    let by_name = cost(&format!("name: \"{escaped}\", serverSlug: \"{slug}\", serverRegion: \"{region}\""));
+    assert_eq!(by_name.0["canonicalID"], json!(id));
+    assert_eq!(by_name, cost(&format!("id: {id}")));
+    let nobody = cost(r#"name: "No\"bo\\dy\n", serverSlug: "kazzak", serverRegion: "EU""#);
+    assert_eq!(nobody.0, json!(null));
+}
+
+#[test]
 fn a_mistake_is_answered_with_errors_and_costs_nothing() {
     let mut client = client();
     let id = client.population().discoverable(&[(26, 3)])[0];

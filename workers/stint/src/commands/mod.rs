@@ -6,6 +6,7 @@ pub(crate) mod describe;
 pub(crate) mod keys;
 pub(crate) mod lookup;
 pub(crate) mod queue;
+pub(crate) mod refresh;
 pub(crate) mod rules;
 pub(crate) mod run;
 pub(crate) mod simulate;
@@ -72,6 +73,7 @@ pub(crate) async fn run(cli: Cli, output: &Output) -> anyhow::Result<()> {
         Command::Throttle(arguments) => throttle::run(arguments, &context).await,
         Command::Rules(arguments) => rules::run(arguments, &context).await,
         Command::Queue(arguments) => queue::run(arguments, &context).await,
+        Command::Refresh(arguments) => refresh::run(arguments, &context).await,
         Command::Lookup(arguments) => lookup::run(&arguments, &context),
         Command::Data(arguments) => data::run(arguments, &context).await,
         Command::Upstream(arguments) => upstream::run(arguments, &context).await,

@@ -27,7 +27,7 @@ pub(crate) struct Arguments {
     /// The fleets; without any, all that work today.
     fleets: Vec<String>,
 
-    /// Stop by itself when queue and parked messages are empty.
+    /// Stop by itself when nothing is queued or parked any more.
     #[arg(long)]
     until_drained: bool,
 

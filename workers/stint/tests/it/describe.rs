@@ -7,9 +7,10 @@ fn the_description_names_every_worker_queue_and_setting() {
     let description = Program::new().json(&["describe"]);
     let fleet = &description["fleets"][0];
     assert_eq!(fleet["fleet"], "warcraftlogs");
-    assert_eq!(fleet["workers"].as_array().unwrap().len(), 5);
+    assert_eq!(fleet["workers"].as_array().unwrap().len(), 6);
     assert_eq!(fleet["workers"][0]["triggers"][0]["every_seconds"], 1800);
     assert_eq!(fleet["queues"][0]["queue"], "wcl-discovered-players");
+    assert_eq!(fleet["queues"][1]["feeds"], "refresher");
     let sections = description["settings"].as_array().unwrap();
     let settings: Vec<&str> = sections
         .iter()

@@ -14,6 +14,7 @@ fn wrong_usage_ends_with_two() {
         &["keys", "pause"],
         &["queue", "purge", "--dead", "--all"],
         &["queue", "peek", "--max", "0"],
+        &["refresh"],
         &["data", "import", "unknown", "file"],
         &["data", "export", "players", "-", "--json"],
         &["throttle", "set", "rank-fetcher", "-1"],
@@ -28,9 +29,14 @@ fn wrong_usage_ends_with_two() {
 
 #[test]
 fn a_failure_is_one_line_on_stderr_and_one_object_with_json() {
-    for arguments in
-        [&["keys"][..], &["queue", "list"], &["rules", "list"], &["throttle"], &["data", "export", "players", "file"]]
-    {
+    for arguments in [
+        &["keys"][..],
+        &["queue", "list"],
+        &["rules", "list"],
+        &["throttle"],
+        &["refresh", "--id", "7"],
+        &["data", "export", "players", "file"],
+    ] {
         let program = Program::new();
         let error = program.fail(arguments);
         assert!(error.starts_with("error: there is nothing of Stint in [folder]/home: begin with"), "{error}");

@@ -46,11 +46,13 @@ fn every_command_for_operators() {
         "queue peek",
         "queue redrive",
         "queue purge",
+        "refresh",
         "lookup",
         "data",
         "data import",
         "data export",
         "describe",
+        "simulate",
     ];
     for command in commands {
         insta::assert_snapshot!(command.replace(' ', "_"), own(command));

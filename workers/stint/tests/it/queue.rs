@@ -44,5 +44,16 @@ fn purging_asks_for_a_yes_and_tells_how_many() {
 #[test]
 fn an_unknown_queue_is_answered_with_the_known_one() {
     let error = prepared().fail(&["queue", "peek", "players"]);
-    assert_eq!(error, "error: there is no queue 'players'; there is wcl-discovered-players\n");
+    assert_eq!(error, "error: there is no queue 'players'; there are: wcl-discovered-players, wcl-refresh-players\n");
+}
+
+#[test]
+fn players_whose_messages_were_purged_are_due_again() {
+    let program = Program::new();
+    block_on(async { World::open(&program.home()).one_waits().await });
+    let discovers = || program.json(&["status"])["fleets"][0]["discovers"].clone();
+    program.succeed(&["queue", "purge", "--dead", "--yes"]);
+    assert_eq!((&discovers()["due"], &discovers()["waiting"]), (&1.into(), &1.into()));
+    program.succeed(&["queue", "purge", "--all", "--yes"]);
+    assert_eq!((&discovers()["due"], &discovers()["waiting"]), (&2.into(), &0.into()));
 }

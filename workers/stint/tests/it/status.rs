@@ -48,9 +48,9 @@ fn json_has_the_same_in_numbers() {
     assert_eq!(fleet["queues"][0]["dead"], 1);
     assert_eq!(fleet["queues"][0]["parked"], 1);
     assert_eq!(fleet["players"]["ranked"], 1);
-    assert_eq!(fleet["keys"][0]["free"], 3.0);
+    assert_eq!((&fleet["keys"][0]["free"], &fleet["keys"][0]["reserved"]), (&0.0.into(), &3.0.into()));
     assert_eq!(fleet["keys"][1]["limit"], serde_json::Value::Null);
-    assert_eq!(fleet["workers"].as_array().unwrap().len(), 5);
+    assert_eq!(fleet["workers"].as_array().unwrap().len(), 6);
 }
 
 #[test]

@@ -19,7 +19,7 @@ fn an_unknown_worker_is_answered_with_the_known_ones() {
     let ran = Program::new().run(&["throttle", "pause", "rank-fetch"]);
     assert_eq!(ran.code, 2);
     assert!(
-        ran.stderr.contains("there are discover, aggregator, rank-fetcher, reviver, db-generator"),
+        ran.stderr.contains("there are discover, aggregator, rank-fetcher, refresher, reviver, db-generator"),
         "{}",
         ran.stderr
     );

@@ -100,6 +100,13 @@ impl World {
         self.pool().park(&[parked]).await.unwrap();
     }
 
+    /// Two more who were discovered, one of whom waits in the queue.
+    pub(crate) async fn one_waits(&self) {
+        let seen = [20, 21].map(|id| Discovered { id, raids_to_scrap: RaidsToScrap::one(26, 3) });
+        self.store.hand_over(&seen[..1], self.now()).await.unwrap();
+        self.store.merge(&seen).await.unwrap();
+    }
+
     /// A key that is nearly spent, with a window behind it, and one that was never read.
     pub(crate) async fn keys(&self) {
         let pool = self.pool();

@@ -1,10 +1,10 @@
 //! Reading answers leniently: the upstream's rankings are JSON without a schema, and they do vary.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
 use super::character::Character;
@@ -51,20 +51,22 @@ pub enum Fate {
 #[error("cannot read the answer: {0}")]
 pub(super) struct Unreadable(pub(super) String);
 
+/// An answer whose characters are read as `C`.
 #[derive(Deserialize)]
-struct Body<'a> {
-    #[serde(borrow)]
-    data: Option<Data<'a>>,
+#[serde(bound(deserialize = "C: Deserialize<'de>"))]
+struct Body<C> {
+    data: Option<Data<C>>,
     #[serde(default)]
     errors: Vec<GraphqlError>,
 }
 
 #[derive(Deserialize)]
-struct Data<'a> {
+#[serde(bound(deserialize = "C: Deserialize<'de>"))]
+struct Data<C> {
     #[serde(rename = "rateLimitData")]
     points: Option<read_points::Points>,
-    #[serde(borrow, default, rename = "characterData", alias = "reportData")]
-    aliases: Option<BTreeMap<Cow<'a, str>, &'a RawValue>>,
+    #[serde(default, rename = "characterData", alias = "reportData")]
+    aliases: Option<BTreeMap<String, C>>,
 }
 
 #[derive(Deserialize)]
@@ -77,71 +79,81 @@ struct GraphqlError {
 /// Reads the answer to `batch`.
 pub(super) fn ranks(body: &[u8], batch: &[RanksOf], now: Timestamp) -> Result<Decoded, Unreadable> {
     let text = std::str::from_utf8(body).map_err(|error| Unreadable(error.to_string()))?;
-    let head = &text[..text.find('{').unwrap_or(text.len())];
+    let (head, json) = text.split_at(text.find('{').unwrap_or(text.len()));
     let spoiled = head.contains(NEVER_CLASSED) || text.trim().is_empty();
     if spoiled && batch.len() == 1 {
-        let points = parse(&text[head.len()..]).ok().and_then(|body| body.data).and_then(|data| data.points);
-        return Ok(Decoded::Fates { points, fates: vec![Fate::Dropped(DropReason::NeverClassed)] });
+        let fates = vec![Fate::Dropped(DropReason::NeverClassed)];
+        return Ok(Decoded::Fates { points: points_beside(json), fates });
     }
-    let parsed = parse(&text[head.len()..]);
     if spoiled {
         // Which character it was, the answer does not say: each is asked for again, alone.
-        let points = parsed.ok().and_then(|body| body.data).and_then(|data| data.points);
-        return Ok(Decoded::Spoiled { points });
+        return Ok(Decoded::Spoiled { points: points_beside(json) });
     }
-    let body = parsed?;
-    let Some(data) = body.data else { return Err(Unreadable(first_message(&body.errors))) };
-    let aliases = data.aliases.unwrap_or_default();
-    let fates = batch.iter().map(|character| fate(character, &aliases, &body.errors, now)).collect();
-    Ok(Decoded::Fates { points: data.points, fates })
+    // One pass is enough for almost every answer; only where a character cannot be read, each is read apart.
+    match parse::<Option<Character>>(json) {
+        Ok(body) => fates(body, batch, now, Ok),
+        Err(_) => fates(parse::<&RawValue>(json)?, batch, now, |raw| serde_json::from_str(raw.get())),
+    }
 }
 
 /// Reads an answer that carries only the key's counter.
 pub(super) fn points(body: &[u8]) -> Result<read_points::Points, Unreadable> {
-    let body = parse(std::str::from_utf8(body).map_err(|error| Unreadable(error.to_string()))?)?;
+    let body = parse::<IgnoredAny>(std::str::from_utf8(body).map_err(|error| Unreadable(error.to_string()))?)?;
     body.data.and_then(|data| data.points).ok_or_else(|| Unreadable(first_message(&body.errors)))
 }
 
-fn parse(text: &str) -> Result<Body<'_>, Unreadable> {
+/// The key's counter, if it is there.
+fn points_beside(text: &str) -> Option<read_points::Points> {
+    parse::<IgnoredAny>(text).ok()?.data?.points
+}
+
+fn parse<'a, C: Deserialize<'a>>(text: &'a str) -> Result<Body<C>, Unreadable> {
     serde_json::from_str(text).map_err(|error| Unreadable(error.to_string()))
+}
+
+/// The fate of each character, which `read` makes of what was parsed.
+fn fates<C>(
+    body: Body<C>,
+    batch: &[RanksOf],
+    now: Timestamp,
+    read: impl Fn(C) -> serde_json::Result<Option<Character>>,
+) -> Result<Decoded, Unreadable> {
+    let Some(data) = body.data else { return Err(Unreadable(first_message(&body.errors))) };
+    let mut aliases = data.aliases.unwrap_or_default();
+    let fate = |(place, asked): (usize, &RanksOf)| {
+        let alias = character_alias(place, &asked.whom);
+        let error = body.errors.iter().find(|error| error.path.iter().any(|step| step == alias.as_str()));
+        match (error, aliases.remove(&alias).map(&read)) {
+            (Some(error), _) => Fate::Failed(format!("the upstream says: {}", error.message)),
+            (None, None) => Fate::Failed(format!("the answer lacks {alias}: {}", first_message(&body.errors))),
+            (None, Some(Err(error))) => Fate::Failed(format!("cannot read {alias}: {error}")),
+            (None, Some(Ok(None))) => Fate::Dropped(DropReason::Unknown),
+            (None, Some(Ok(Some(character)))) => fate_of(character, asked, now),
+        }
+    };
+    let fates = batch.iter().enumerate().map(fate).collect();
+    Ok(Decoded::Fates { points: data.points, fates })
 }
 
 fn first_message(errors: &[GraphqlError]) -> String {
     errors.first().map_or_else(|| "it has no data".to_owned(), |error| format!("the upstream says: {}", error.message))
 }
 
-fn fate(asked: &RanksOf, aliases: &BTreeMap<Cow<'_, str>, &RawValue>, errors: &[GraphqlError], now: Timestamp) -> Fate {
-    let alias = character_alias(asked.id);
-    if let Some(error) = errors.iter().find(|error| error.path.iter().any(|step| step == alias.as_str())) {
-        return Fate::Failed(format!("the upstream says: {}", error.message));
-    }
-    let Some(raw) = aliases.get(alias.as_str()) else {
-        return Fate::Failed(format!("the answer lacks {alias}: {}", first_message(errors)));
-    };
-    match character(asked, raw.get(), now) {
-        Ok(fate) => fate,
-        Err(error) => Fate::Failed(format!("cannot read {alias}: {error}")),
-    }
-}
-
-fn character(asked: &RanksOf, raw: &str, now: Timestamp) -> Result<Fate, serde_json::Error> {
-    let Some(mut character) = serde_json::from_str::<Option<Character>>(raw)? else {
-        return Ok(Fate::Dropped(DropReason::Unknown));
-    };
+fn fate_of(mut character: Character, asked: &RanksOf, now: Timestamp) -> Fate {
     let mut raids: BTreeMap<_, BTreeMap<_, RaidRanks>> = BTreeMap::new();
     for unit in &asked.units {
         match character.take(*unit) {
             Rankings::Ranks(ranks) => {
                 raids.entry(unit.0).or_default().insert(unit.1, ranks);
             }
-            Rankings::Hidden => return Ok(Fate::Dropped(DropReason::Hidden)),
+            Rankings::Hidden => return Fate::Dropped(DropReason::Hidden),
             Rankings::Refused(message) => {
-                return Ok(Fate::Rejected(format!("raid {} in difficulty {}: {message}", unit.0, unit.1)));
+                return Fate::Rejected(format!("raid {} in difficulty {}: {message}", unit.0, unit.1));
             }
-            Rankings::Absent => return Ok(Fate::Failed(format!("the answer has no {}", unit_alias(*unit)))),
+            Rankings::Absent => return Fate::Failed(format!("the answer has no {}", unit_alias(*unit))),
         }
     }
-    Ok(player(character, raids, now))
+    player(character, raids, now)
 }
 
 fn player(character: Character, raids: BTreeMap<u32, BTreeMap<u32, RaidRanks>>, now: Timestamp) -> Fate {
@@ -161,13 +173,14 @@ fn player(character: Character, raids: BTreeMap<u32, BTreeMap<u32, RaidRanks>>, 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::whom::{Named, Whom};
 
     const CHARACTER: &str = r#"{"id":7,"canonicalID":7,"name":"Ånn","classID":4,"hidden":false,
         "server":{"name":"Tarren Mill","slug":"tarren-mill","normalizedName":"TarrenMill","region":{"compactName":"EU"}},
         "r26d4":{"metric":"dps","bestPerformanceAverage":90,"medianPerformanceAverage":80.5,"rankings":[]}}"#;
 
     fn batch(ids: &[u64]) -> Vec<RanksOf> {
-        ids.iter().map(|id| RanksOf { id: *id, units: vec![(26, 4)] }).collect()
+        ids.iter().map(|id| RanksOf { whom: Whom::Id(*id), units: vec![(26, 4)] }).collect()
     }
 
     fn fates(body: &str, ids: &[u64]) -> Vec<Fate> {
@@ -188,6 +201,27 @@ mod tests {
         assert_eq!(fates[1], Fate::Dropped(DropReason::Unknown));
         assert_eq!(fates[2], Fate::Failed("the upstream says: boom".into()));
         assert!(matches!(&fates[3], Fate::Failed(reason) if reason.contains("c10")));
+    }
+
+    #[test]
+    fn a_character_that_cannot_be_read_leaves_the_others_alone() {
+        let broken = CHARACTER.replace(r#""classID":4"#, r#""classID":"mage""#);
+        let body = format!(r#"{{"data":{{"characterData":{{"c7":{CHARACTER},"c8":{broken}}}}}}}"#);
+        let fates = fates(&body, &[7, 8]);
+        assert!(matches!(&fates[0], Fate::Ranked(player) if player.name == "Ånn"));
+        assert!(matches!(&fates[1], Fate::Failed(reason) if reason.contains("cannot read c8")), "{:?}", fates[1]);
+    }
+
+    #[test]
+    fn whoever_was_asked_for_by_name_is_known_by_its_canonical_id() {
+        let named = |name| Whom::Named(Named::new(name, "tarren-mill", "EU").unwrap());
+        let asked = [named("Ånn"), named("Nobody")].map(|whom| RanksOf { whom, units: vec![(26, 4)] });
+        let character = CHARACTER.replace(r#""canonicalID":7"#, r#""canonicalID":8"#);
+        let body = format!(r#"{{"data":{{"characterData":{{"n0":{character},"n1":null}}}}}}"#);
+        let decoded = ranks(body.as_bytes(), &asked, Timestamp::UNIX_EPOCH).unwrap();
+        let Decoded::Fates { fates, .. } = decoded else { panic!("spoiled") };
+        assert!(matches!(&fates[0], Fate::Ranked(player) if player.id == 8));
+        assert_eq!(fates[1], Fate::Dropped(DropReason::Unknown));
     }
 
     #[test]

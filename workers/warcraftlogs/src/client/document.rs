@@ -8,7 +8,8 @@ use std::fmt::Write;
 
 use graphql_client::GraphQLQuery;
 
-use crate::model::{Difficulty, PlayerId, RaidId};
+use crate::model::{Difficulty, RaidId};
+use crate::whom::Whom;
 
 /// The fixed documents, one string with all operations and fragments.
 const QUERIES: &str = include_str!("../../graphql/queries.graphql");
@@ -17,7 +18,7 @@ const QUERIES: &str = include_str!("../../graphql/queries.graphql");
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RanksOf {
     /// The character.
-    pub id: PlayerId,
+    pub whom: Whom,
     /// Raids and difficulties.
     pub units: Vec<(RaidId, Difficulty)>,
 }
@@ -42,9 +43,29 @@ pub(super) struct ListReports;
 #[graphql(schema_path = "graphql/schema.graphql", query_path = "graphql/queries.graphql", response_derives = "Debug")]
 pub(super) struct ReadReport;
 
-/// The alias of a character in a batch.
-pub(super) fn character_alias(id: PlayerId) -> String {
-    format!("c{id}")
+/// The alias of the character at `place` in a batch: its id, or where it stands if it has none.
+pub(super) fn character_alias(place: usize, whom: &Whom) -> String {
+    match whom {
+        Whom::Id(id) => format!("c{id}"),
+        Whom::Named(_) => format!("n{place}"),
+    }
+}
+
+/// How a character is asked for.
+fn character_arguments(whom: &Whom) -> String {
+    match whom {
+        Whom::Id(id) => format!("id: {id}"),
+        Whom::Named(named) => {
+            let [name, server, region] = [named.name(), named.server(), named.region()].map(string_literal);
+            format!("name: {name}, serverSlug: {server}, serverRegion: {region}")
+        }
+    }
+}
+
+/// A text as GraphQL writes it. What JSON escapes GraphQL escapes the same way (spec.graphql.org/October2021,
+/// section 2.9.4), so nothing in a name ends the literal.
+fn string_literal(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
 }
 
 /// The alias of a raid and difficulty within a character.
@@ -66,11 +87,12 @@ pub fn read_points() -> String {
 pub fn ranks(batch: &[RanksOf], metric: Option<&str>) -> String {
     let metric = metric.map(|metric| format!(", metric: {metric}")).unwrap_or_default();
     let mut document = String::from("query Ranks {\n  rateLimitData { ...Points }\n  characterData {\n");
-    for character in batch {
+    for (place, RanksOf { whom, units }) in batch.iter().enumerate() {
+        let (alias, arguments) = (character_alias(place, whom), character_arguments(whom));
         // Writing to a string does not fail.
-        let _ = writeln!(document, "    {}: character(id: {}) {{", character_alias(character.id), character.id);
+        let _ = writeln!(document, "    {alias}: character({arguments}) {{");
         document.push_str("      ...CharacterFields\n");
-        for unit in &character.units {
+        for unit in units {
             let (raid, difficulty) = *unit;
             let alias = unit_alias(*unit);
             let _ = writeln!(document, "      {alias}: zoneRankings(zoneID: {raid}, difficulty: {difficulty}{metric})");
@@ -117,16 +139,37 @@ fn fragment(name: &str) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::whom::Named;
+
+    fn ranks_of(id: u64, units: &[(RaidId, Difficulty)]) -> RanksOf {
+        RanksOf { whom: Whom::Id(id), units: units.to_vec() }
+    }
 
     #[test]
     fn a_batch_has_an_alias_for_each_raid_and_difficulty() {
-        let batch =
-            [RanksOf { id: 57_147_396, units: vec![(26, 3), (26, 5)] }, RanksOf { id: 7, units: vec![(28, 4)] }];
+        let batch = [ranks_of(57_147_396, &[(26, 3), (26, 5)]), ranks_of(7, &[(28, 4)])];
         let document = ranks(&batch, Some("dps"));
         assert!(document.contains("c57147396: character(id: 57147396)"));
         assert!(document.contains("r26d5: zoneRankings(zoneID: 26, difficulty: 5, metric: dps)"));
         assert!(document.contains("r28d4: zoneRankings"));
         assert_eq!(document.matches("fragment ").count(), 2);
+    }
+
+    #[test]
+    fn a_name_stays_within_its_literal() {
+        for (name, literal) in [
+            ("Ånn", r#""Ånn""#),
+            (r#"A"b"#, r#""A\"b""#),
+            (r"A\b", r#""A\\b""#),
+            (r#"A\") { x } #"#, r#""A\\\") { x } #""#),
+        ] {
+            let named = Named::new(name, "tarren-mill", "EU").unwrap();
+            let batch = [ranks_of(7, &[(26, 3)]), RanksOf { whom: Whom::Named(named), units: vec![(26, 3)] }];
+            let asked = format!("n1: character(name: {literal}, serverSlug: \"tarren-mill\", serverRegion: \"EU\")");
+            let document = ranks(&batch, None);
+            assert!(document.contains(&asked), "{document}");
+        }
+        assert_eq!(string_literal("a\nb\u{7}"), r#""a\nb\u0007""#, "a line never breaks in a literal");
     }
 
     #[test]

@@ -56,13 +56,19 @@ fn the_keys_run_dry_and_come_back() {
     });
     insta::assert_snapshot!(timeline, @"
       0.3 s  throttle 1: 50 queued, 0 parked; key-1 0/200, key-2 0/100
-      1.5 s  throttle 0: 35 queued, 5 parked; key-1 196/200, key-2 97/100; reviver at 31.1 s
-     31.3 s  throttle 1: 5 queued, 27 parked; key-1 196/200, key-2 0/100
-     32.2 s  throttle 0: 0 queued, 23 parked; key-1 196/200, key-2 98/100; reviver at 61.1 s
-     61.3 s  throttle 1: 5 queued, 18 parked; key-1 0/200, key-2 98/100
-     62.2 s  throttle 0: 0 queued, 5 parked; key-1 197/200, key-2 98/100; reviver at 91.1 s
-     91.3 s  throttle 1: 5 queued, 0 parked; key-1 197/200, key-2 0/100
-     91.4 s  throttle 1: 0 queued, 0 parked; key-1 197/200, key-2 0/100
+      1.5 s  throttle 0: 35 queued, 3 parked; key-1 175/200, key-2 86/100; reviver at 24.1 s
+     24.2 s  throttle 1: 5 queued, 30 parked; key-1 175/200, key-2 86/100
+     24.6 s  throttle 0: 0 queued, 34 parked; key-1 175/200, key-2 96/100; reviver at 31.1 s
+     31.3 s  throttle 1: 5 queued, 29 parked; key-1 175/200, key-2 0/100
+     32.0 s  throttle 0: 0 queued, 26 parked; key-1 175/200, key-2 85/100; reviver at 54.1 s
+     54.2 s  throttle 1: 5 queued, 21 parked; key-1 175/200, key-2 85/100
+     54.6 s  throttle 0: 0 queued, 24 parked; key-1 197/200, key-2 85/100; reviver at 61.1 s
+     61.3 s  throttle 1: 5 queued, 19 parked; key-1 0/200, key-2 85/100
+     62.1 s  throttle 0: 0 queued, 9 parked; key-1 175/200, key-2 85/100; reviver at 84.3 s
+     84.3 s  throttle 1: 5 queued, 4 parked; key-1 175/200, key-2 85/100
+     84.7 s  throttle 0: 0 queued, 7 parked; key-1 175/200, key-2 96/100; reviver at 91.3 s
+     91.4 s  throttle 1: 5 queued, 2 parked; key-1 175/200, key-2 0/100
+     91.7 s  throttle 1: 0 queued, 0 parked; key-1 175/200, key-2 59/100
     ");
 }
 

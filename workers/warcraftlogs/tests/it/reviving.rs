@@ -5,6 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::Value;
 use stint_core::clock::{Clock, after};
+use stint_core::points::Points;
 use stint_core::worker::Event;
 use stint_warcraftlogs::budget::REVIVE;
 use stint_warcraftlogs::message::QUEUE;
@@ -39,7 +40,9 @@ async fn revival(world: &World) -> Option<Timestamp> {
 
 #[test]
 fn a_dry_pool_has_one_wake_up_at_the_earliest_reset() {
-    let world = Setup::new(1, 60).keys(&[100, 90, 80], 600).build();
+    let mut setup = Setup::new(1, 60).keys(&[100, 90, 80], 600);
+    setup.settings.wcl_reserve = Points::ZERO;
+    let world = setup.build();
     play(&world, async {
         run_dry(&world).await;
         let wakeups = world.stores.wakeups.list().await.unwrap();
@@ -49,6 +52,18 @@ fn a_dry_pool_has_one_wake_up_at_the_earliest_reset() {
         let books = world.books();
         let earliest = books.keys.iter().map(|key| key.windows.last().unwrap().reset).min().unwrap();
         assert!(reset >= earliest && reset <= after(earliest, Duration::from_secs(2)), "{reset} and {earliest}");
+    });
+}
+
+#[test]
+fn a_pool_that_is_dry_but_for_its_reserves_has_one_wake_up_when_the_first_is_given_back() {
+    let world = Setup::new(1, 60).keys(&[100, 90, 80], 600).build();
+    play(&world, async {
+        run_dry(&world).await;
+        let keys = world.stores.pool.keys().await.unwrap();
+        assert!(keys.iter().all(|key| key.reserved > Points::ZERO), "{keys:?}");
+        let released_at = keys.iter().map(|key| key.lends_at(world.settings.wcl_call_budget)).min();
+        assert_eq!((world.stores.wakeups.list().await.unwrap().len(), revival(&world).await), (1, released_at));
     });
 }
 

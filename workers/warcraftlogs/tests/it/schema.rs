@@ -8,6 +8,7 @@ use proptest::proptest;
 use stint_warcraftlogs::client::{
     RanksOf, is_report_code, list_reports, ranks_document, read_points, reports_document,
 };
+use stint_warcraftlogs::whom::{Named, REGIONS, Whom};
 
 /// The part of the schema that is checked in.
 const OURS: &str = include_str!("../../graphql/schema.graphql");
@@ -60,12 +61,15 @@ fn what_the_fleet_asks_of_points_and_reports_is_valid() {
 #[test]
 fn whatever_ranks_the_fleet_asks_for_the_document_is_valid() {
     let schemas = schemas();
+    let named = ("[^\\p{C}]{1,12}", "[a-z\"\\\\-]{1,12}", proptest::sample::select(&REGIONS[..]));
+    let named = named.prop_filter_map("a name", |(name, server, region)| Named::new(&name, &server, region).ok());
+    let whom = prop_oneof![(1..=i32::MAX as u64).prop_map(Whom::Id), named.prop_map(Whom::Named)];
     let unit = (1..10_000_u32, prop_oneof![Just(1_u32), 3..=5_u32, Just(10)]);
     let units = proptest::collection::btree_set(unit, 1..12);
-    let batch = proptest::collection::btree_map(1..=i32::MAX as u64, units, 1..=5);
+    let batch = proptest::collection::btree_map(whom, units, 1..=5);
     let metric = prop_oneof![Just(None), Just(Some("dps")), Just(Some("hps")), Just(Some("default"))];
     proptest!(|(batch in batch.prop_filter("a batch", |batch| !batch.is_empty()), metric in metric)| {
-        let batch = batch.into_iter().map(|(id, units)| RanksOf { id, units: units.into_iter().collect() });
+        let batch = batch.into_iter().map(|(whom, units)| RanksOf { whom, units: units.into_iter().collect() });
         check(&schemas, &ranks_document(&batch.collect::<Vec<_>>(), metric));
     });
 }

@@ -154,6 +154,8 @@ fn settings(options: &Options, arguments: &Arguments, out: &Path, port: u16) -> 
         wcl_site_url: url("")?,
         wcl_window_seconds: arguments.window,
         wcl_page_interval_ms: 0,
+        // The demo runs the aggregator once.
+        queue_hours: 0,
         lua_repository: Some(repository.display().to_string()),
         lua_out: None,
         ..Settings::from_environment()?

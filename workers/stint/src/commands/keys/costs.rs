@@ -76,10 +76,8 @@ pub(super) fn costs_in_words(costs: &[CallCosts], declared: Points) -> String {
     for class in costs.iter().filter(|class| class.drift.abs() >= DRIFT) {
         let direction = if class.drift > 0.0 { "dearer" } else { "cheaper" };
         let drift = class.drift.abs() * 100.0;
-        text.push_str(&format!(
-            "the latest calls of {} units are {drift:.0} % {direction} than before\n",
-            class.size()
-        ));
+        let size = class.size();
+        text.push_str(&format!("the latest calls of this size are {drift:.0} % {direction} than before: {size}\n"));
     }
     text
 }
@@ -95,6 +93,12 @@ mod tests {
         (0..100).for_each(|_| costs.count(15, Points::whole(45)));
         (0..64).for_each(|_| costs.count(1, Points::whole(6)));
         let declared = Points::whole(5);
-        insta::assert_snapshot!(costs_in_words(&CallCosts::all(&costs, declared), declared));
+        insta::assert_snapshot!(costs_in_words(&CallCosts::all(&costs, declared), declared), @"
+        UNITS OF A CALL  CALLS  MEAN A UNIT  LATEST  98 % UP TO  MOST  OF THE BUDGET
+        1                  964         4.13    5.27           6     6          120 %
+        9 to 16            100            3       3           3     3           60 %
+        a raid and difficulty has cost 6 points, more than WCL_CALL_BUDGET (5): raise it, or set WCL_GUARD if others use these keys
+        the latest calls of this size are 28 % dearer than before: 1
+        ");
     }
 }

@@ -20,6 +20,8 @@ pub(crate) struct KeyView {
     pub(crate) held: Points,
     pub(crate) unconfirmed: Points,
     pub(crate) free: Points,
+    /// Beyond `free`, kept for `stint refresh`.
+    pub(crate) reserved: Points,
     pub(crate) in_flight: u64,
     pub(crate) refused: u64,
     pub(crate) resets_at: Option<Timestamp>,
@@ -47,6 +49,7 @@ impl KeyView {
             held: key.held,
             unconfirmed: key.unconfirmed,
             free: key.free,
+            reserved: key.reserved,
             in_flight: key.in_flight,
             refused: key.refused,
             resets_at,
@@ -74,15 +77,27 @@ pub(crate) fn keys_in_words(keys: &[KeyView], now: Timestamp) -> String {
     if keys.is_empty() {
         return "no key is known yet; set WCL_KEYS to id:secret and start `stint up`\n".into();
     }
-    let headings = ["key", ">limit", ">spent", ">held", ">unconfirmed", ">free", ">in flight", "resets", "state"];
+    let headings =
+        ["key", ">limit", ">spent", ">held", ">unconfirmed", ">free", ">reserved", ">in flight", "resets", "state"];
     let mut table = Table::new(headings);
     for key in keys {
         let limit = key.limit.map_or_else(|| "?".to_owned(), points);
         let resets = key.resets_at.map_or_else(|| "?".to_owned(), |at| when(at, now));
-        let amounts = [key.spent, key.held, key.unconfirmed, key.free].map(points);
-        let [spent, held, unconfirmed, free] = amounts;
+        let amounts = [key.spent, key.held, key.unconfirmed, key.free, key.reserved].map(points);
+        let [spent, held, unconfirmed, free, reserved] = amounts;
         let state = key.state_in_words(now);
-        table.row([key.key.clone(), limit, spent, held, unconfirmed, free, number(key.in_flight), resets, state]);
+        table.row([
+            key.key.clone(),
+            limit,
+            spent,
+            held,
+            unconfirmed,
+            free,
+            reserved,
+            number(key.in_flight),
+            resets,
+            state,
+        ]);
     }
     table.to_string()
 }

@@ -4,7 +4,7 @@ mod peek;
 
 use std::sync::Arc;
 
-use anyhow::{bail, ensure};
+use anyhow::{anyhow, ensure};
 use serde::Serialize;
 use stint_core::ports::{Counts, Queue};
 
@@ -35,7 +35,7 @@ enum Action {
 #[derive(clap::Args)]
 #[command(after_help = "Example:\n  stint queue redrive --dry-run")]
 struct Redrive {
-    /// The queue; without it the only one.
+    /// The queue; without it wcl-discovered-players, the backlog.
     queue: Option<String>,
     /// Only say how many would go back.
     #[arg(long)]
@@ -47,7 +47,7 @@ struct Redrive {
     after_help = "Examples:\n  stint queue purge --dead --dry-run\n  stint queue purge wcl-discovered-players --all --yes"
 )]
 struct Purge {
-    /// The queue; without it the only one.
+    /// The queue; without it wcl-discovered-players, the backlog.
     queue: Option<String>,
     /// The dead letters only, which is what is done without --all too.
     #[arg(long, conflicts_with = "all")]
@@ -74,11 +74,10 @@ pub(crate) struct QueueView {
 }
 
 impl QueueView {
-    /// The fleet's queue as it stands.
-    pub(crate) async fn read(stores: &Stores) -> anyhow::Result<QueueView> {
-        let queue = stores.queue.name().to_owned();
-        let parked = stores.pool.count_parked(&queue).await?;
-        Ok(QueueView { counts: stores.queue.counts().await?, parked, queue })
+    /// A queue of the fleet as it stands.
+    pub(crate) async fn read(queue: &dyn Queue, stores: &Stores) -> anyhow::Result<QueueView> {
+        let parked = stores.pool.count_parked(queue.name()).await?;
+        Ok(QueueView { counts: queue.counts().await?, parked, queue: queue.name().to_owned() })
     }
 }
 
@@ -112,17 +111,21 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
     }
 }
 
-/// The queue of that name; without a name the only one there is.
+/// The queue of that name; without a name the backlog.
 fn find(name: Option<&str>, stores: &Stores) -> anyhow::Result<Arc<dyn Queue>> {
-    let queue = &stores.queue;
-    match name {
-        Some(name) if name != queue.name() => bail!("there is no queue '{name}'; there is {}", queue.name()),
-        _ => Ok(queue.clone()),
-    }
+    let Some(name) = name else { return Ok(stores.queue.clone()) };
+    let known = stores.queues().into_iter().find(|queue| queue.name() == name);
+    known.cloned().ok_or_else(|| {
+        let [queue, refreshes] = stores.queues().map(|queue| queue.name());
+        anyhow!("there is no queue '{name}'; there are: {queue}, {refreshes}")
+    })
 }
 
 async fn list(stores: &Stores, context: &Context) -> anyhow::Result<()> {
-    let listed = Listed { queues: vec![QueueView::read(stores).await?] };
+    let mut listed = Listed { queues: Vec::new() };
+    for queue in stores.queues() {
+        listed.queues.push(QueueView::read(&**queue, stores).await?);
+    }
     context.output.result(&listed, |listed| {
         let mut table =
             Table::new(["queue", ">visible", ">in flight", ">delayed", ">dead letters", ">parked for points"]);
@@ -165,6 +168,10 @@ async fn purge(arguments: &Purge, stores: &Stores, context: &Context) -> anyhow:
         if arguments.all { "" } else { " --dead" }
     );
     let deleted = if arguments.dry_run { found } else { queue.purge(arguments.all).await? };
+    if arguments.all && !arguments.dry_run && queue.name() == stores.queue.name() {
+        // Their players would count as queued for two weeks. Those who are parked may be queued twice.
+        stores.discovers.forget_queued().await?;
+    }
     let result = Purged { queue: queue.name().to_owned(), deleted, dry_run: arguments.dry_run };
     context.output.result(&result, |Purged { queue, deleted, dry_run }| {
         let verb = if *dry_run { "would delete" } else { "deleted" };

@@ -17,7 +17,7 @@ const SHOWN: usize = 400;
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  stint queue peek\n  stint queue peek wcl-discovered-players --dead --max 50")]
 pub(super) struct Peek {
-    /// The queue; without it the only one.
+    /// The queue; without it wcl-discovered-players, the backlog.
     queue: Option<String>,
     /// The dead letters, oldest first, with the reason of each.
     #[arg(long)]

@@ -6,7 +6,8 @@ use jiff::Timestamp;
 use stint_core::ledger::{KeyState, KeyStatus};
 use stint_core::ports::{Concurrency, Counts, Wakeup};
 use stint_core::worker::Spec;
-use stint_warcraftlogs::store::{PlayerCounts, RuleStatus};
+use stint_warcraftlogs::message::REFRESH_QUEUE;
+use stint_warcraftlogs::store::{Backlog, Freshness, PlayerCounts, RuleStatus};
 
 use crate::commands::queue::QueueView;
 use crate::wiring::{Stores, WARCRAFTLOGS, trigger};
@@ -14,8 +15,10 @@ use crate::wiring::{Stores, WARCRAFTLOGS, trigger};
 /// The stores at one moment. The default is an installation in which nothing was ever done.
 pub(super) struct Facts {
     pub(super) rules: Vec<RuleStatus>,
-    pub(super) discovers: u64,
+    /// Discovered players, by what is to become of them.
+    pub(super) backlog: Backlog,
     pub(super) queue: QueueView,
+    pub(super) refreshes: QueueView,
     pub(super) players: PlayerCounts,
     pub(super) keys: Vec<KeyStatus>,
     pub(super) wakeups: Vec<Wakeup>,
@@ -24,11 +27,12 @@ pub(super) struct Facts {
 
 impl Default for Facts {
     fn default() -> Facts {
-        let queue = QueueView { queue: trigger().queue.to_owned(), counts: Counts::default(), parked: 0 };
+        let queue = |name: &str| QueueView { queue: name.to_owned(), counts: Counts::default(), parked: 0 };
         Facts {
             rules: Vec::new(),
-            discovers: 0,
-            queue,
+            backlog: Backlog::default(),
+            queue: queue(trigger().queue),
+            refreshes: queue(REFRESH_QUEUE),
             players: PlayerCounts::default(),
             keys: Vec::new(),
             wakeups: Vec::new(),
@@ -39,15 +43,16 @@ impl Default for Facts {
 
 impl Facts {
     /// Reads the stores one after the other: under a running fleet the numbers are not of one instant.
-    pub(super) async fn read(stores: &Stores) -> anyhow::Result<Facts> {
+    pub(super) async fn read(stores: &Stores, freshness: &Freshness) -> anyhow::Result<Facts> {
         let mut throttles = BTreeMap::new();
         for spec in &WARCRAFTLOGS {
             throttles.insert(spec.name, stores.throttle.read(spec.name).await?);
         }
         Ok(Facts {
             rules: stores.rules.list().await?.documents,
-            discovers: stores.discovers.count().await?,
-            queue: QueueView::read(stores).await?,
+            backlog: stores.discovers.backlog(freshness).await?,
+            queue: QueueView::read(&*stores.queue, stores).await?,
+            refreshes: QueueView::read(&*stores.refreshes, stores).await?,
             players: stores.players.counts().await?,
             keys: stores.pool.keys().await?,
             wakeups: stores.wakeups.list().await?,

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use stint_embedded::Embedded;
 use stint_warcraftlogs::FLEET;
-use stint_warcraftlogs::store::PlayerCounts;
+use stint_warcraftlogs::store::{Backlog, Freshness, PlayerCounts};
 
 use super::Context;
 use super::keys::KeyView;
@@ -19,6 +19,7 @@ use super::queue::QueueView;
 use super::rules::{RuleState, RuleView};
 use super::throttle::ThrottleView;
 use facts::Facts;
+pub(super) use waits::refresh_waits_for_points;
 
 /// Rules that are shown one by one; `stint rules list` has all.
 const RULES_SHOWN: usize = 20;
@@ -42,8 +43,8 @@ struct Status {
 struct FleetStatus {
     fleet: &'static str,
     rules: RulesStatus,
-    /// Players that wait for the aggregator.
-    discovers: u64,
+    /// Discovered players, by what is to become of them.
+    discovers: Backlog,
     queues: Vec<QueueView>,
     players: PlayerCounts,
     keys: Vec<KeyView>,
@@ -87,7 +88,12 @@ pub(crate) async fn run(_arguments: Arguments, context: &Context) -> anyhow::Res
     let settings = context.settings()?;
     let now = context.clock.now();
     // An empty folder stays empty: who only looks creates nothing.
-    let facts = if Embedded::is_at(&context.home) { Facts::read(&context.stores()?).await? } else { Facts::default() };
+    let freshness = Freshness::at(now, settings.aggregator().refresh_after);
+    let facts = if Embedded::is_at(&context.home) {
+        Facts::read(&context.stores()?, &freshness).await?
+    } else {
+        Facts::default()
+    };
     let fleet = fleet_status(&facts, &settings, now);
     let home = std::path::absolute(&context.home).unwrap_or_else(|_| context.home.clone());
     context.output.result(&Status { home, now, fleets: vec![fleet] }, words::in_words)
@@ -101,8 +107,8 @@ fn fleet_status(facts: &Facts, settings: &stint_warcraftlogs::config::Settings, 
     FleetStatus {
         fleet: FLEET,
         rules: rules_status(rules),
-        discovers: facts.discovers,
-        queues: vec![facts.queue.clone()],
+        discovers: facts.backlog,
+        queues: vec![facts.queue.clone(), facts.refreshes.clone()],
         players: facts.players,
         keys: KeyView::all(&facts.keys, now),
         workers,

@@ -11,11 +11,14 @@ use stint_warcraftlogs::config::Settings;
 use stint_warcraftlogs::db_generator::DbGenerator;
 use stint_warcraftlogs::discover::Discover;
 use stint_warcraftlogs::rank_fetcher::RankFetcher;
+use stint_warcraftlogs::refresher::Refresher;
 use stint_warcraftlogs::reviver::Reviver;
+use stint_warcraftlogs::store::Backlog;
 
 use super::WorkerStatus;
 use super::facts::Facts;
 use crate::commands::keys::KeyView;
+use crate::commands::queue::QueueView;
 use crate::commands::rules::{RuleState, RuleView};
 use crate::commands::throttle::ThrottleView;
 use crate::moment::when;
@@ -58,10 +61,15 @@ pub(super) fn hints(facts: &Facts, settings: &Settings, now: Timestamp) -> Vec<S
         let due = facts.next_run(spec).map(|at| when(at, now)).unwrap_or_default();
         hints.push(format!("{} was due {due} and did not run: is `stint up` running?", spec.name));
     }
-    if facts.queue.counts.dead > 0 {
-        let dead = count(facts.queue.counts.dead, "dead letter", "dead letters");
-        hints
-            .push(format!("{dead}: see why with `stint queue peek --dead`, send them back with `stint queue redrive`"));
+    // Without a name the commands mean the backlog.
+    for (QueueView { queue, counts, .. }, name) in [(&facts.queue, ""), (&facts.refreshes, " wcl-refresh-players")] {
+        if counts.dead > 0 {
+            let dead = count(counts.dead, "dead letter", "dead letters");
+            hints.push(format!(
+                "{dead} of {queue}: see why with `stint queue peek{name} --dead`, send them back with `stint queue \
+                 redrive{name}`"
+            ));
+        }
     }
     hints
 }
@@ -70,7 +78,14 @@ fn says(spec: &Spec, facts: &Facts, rules: &[RuleView], settings: &Settings, now
     match spec.name {
         name if name == Discover::SPEC.name => discover(rules, now),
         name if name == Aggregator::SPEC.name => aggregator(facts, rules, settings, now),
-        name if name == RankFetcher::SPEC.name => rank_fetcher(facts, settings, now),
+        name if name == RankFetcher::SPEC.name => {
+            fetcher(&facts.queue, waits_for_points(facts, settings.wcl_call_budget, now), "its queue is empty")
+        }
+        name if name == Refresher::SPEC.name => {
+            let keys: Vec<&KeyStatus> = facts.keys_in_use().collect();
+            let wait = refresh_waits_for_points(&keys, settings.wcl_call_budget, now);
+            fetcher(&facts.refreshes, wait, "nobody asks for a refresh")
+        }
         name if name == Reviver::SPEC.name => reviver(facts, now),
         name if name == DbGenerator::SPEC.name => db_generator(facts),
         _ => "nothing is known of it".into(),
@@ -100,12 +115,20 @@ fn discover(rules: &[RuleView], now: Timestamp) -> String {
 }
 
 fn aggregator(facts: &Facts, rules: &[RuleView], settings: &Settings, now: Timestamp) -> String {
-    if facts.discovers == 0 {
-        return "nothing to do: no discovered player waits".into();
+    let Backlog { due, waiting, fresh } = facts.backlog;
+    if due == 0 {
+        let others = match (waiting, fresh) {
+            (0, 0) => "no discovered player waits".into(),
+            (0, _) => format!("{} fresh", count(fresh, "discovered player is", "discovered players are")),
+            (_, 0) => format!("{} in the queue", count(waiting, "discovered player is", "discovered players are")),
+            _ => format!("of the discovered players {} are in the queue and {} fresh", number(waiting), number(fresh)),
+        };
+        return format!("nothing to do: {others}");
     }
-    let players = count(facts.discovers, "player waits", "players wait");
+    let all = count(due + waiting + fresh, "discovered player", "discovered players");
+    let players = format!("{} of {all} {} due", number(due), if due == 1 { "is" } else { "are" });
     let Some(reason) = unfinished(&facts.rules, before(now, settings.discovery_delay()), now) else {
-        return format!("ready: {players} for its next run");
+        return format!("ready: {players}");
     };
     // The worker decides whether to wait; the rule's own view says it with names and local times.
     let rule = rules.iter().find(|rule| rule.state != RuleState::Fresh);
@@ -113,18 +136,16 @@ fn aggregator(facts: &Facts, rules: &[RuleView], settings: &Settings, now: Times
     format!("waits for {reason}; meanwhile {players}")
 }
 
-fn rank_fetcher(facts: &Facts, settings: &Settings, now: Timestamp) -> String {
-    let (counts, parked) = (&facts.queue.counts, facts.queue.parked);
-    let unfinished = counts.unfinished();
-    if unfinished + parked == 0 {
-        return "nothing to do: its queue is empty".into();
-    }
-    let work = match (unfinished, parked) {
+/// What is to be done for `queue`, or what it waits for; `idle` says why there is nothing.
+fn fetcher(queue: &QueueView, wait: Option<String>, idle: &str) -> String {
+    let QueueView { counts, parked, .. } = queue;
+    let work = match (counts.unfinished(), *parked) {
+        (0, 0) => return format!("nothing to do: {idle}"),
         (unfinished, 0) => count(unfinished, "message", "messages"),
         (0, parked) => count(parked, "parked message", "parked messages"),
         (unfinished, parked) => format!("{} and {} parked", count(unfinished, "message", "messages"), number(parked)),
     };
-    if let Some(wait) = waits_for_points(facts, settings.wcl_call_budget, now) {
+    if let Some(wait) = wait {
         return format!("{wait}; {work} to go");
     }
     if counts.in_flight > 0 {
@@ -133,28 +154,60 @@ fn rank_fetcher(facts: &Facts, settings: &Settings, now: Timestamp) -> String {
     format!("ready: {work} to go")
 }
 
-/// The key that can lend next, if none can lend now.
+/// The key that can lend to the backlog next, if none can now.
 fn waits_for_points(facts: &Facts, needed: Points, now: Timestamp) -> Option<String> {
     if facts.keys_in_use().any(|key| key.free >= needed) {
         return None;
     }
-    let Some(key) = facts.keys_in_use().min_by_key(|key| (key.limit.is_zero(), key.renews_at)) else {
-        return Some("waits for an API key: set WCL_KEYS to id:secret".into());
+    let next = facts.keys_in_use().min_by_key(|key| (key.limit.is_zero(), key.lends_at(needed)));
+    let Some(key) = next.filter(|key| key.lends_at(needed) < key.renews_at) else {
+        return Some(waits_for_reset(next, |key| key.free, needed, now));
     };
-    let KeyStatus { key: name, free, renews_at, .. } = key;
+    let (name, kept) = (&key.key, points(key.reserved));
+    Some(format!("waits for {name}: it keeps {kept} points for refreshes until {}", when(key.released_at, now)))
+}
+
+/// The same for those who may have the reserve.
+pub(in crate::commands) fn refresh_waits_for_points(
+    keys: &[&KeyStatus],
+    needed: Points,
+    now: Timestamp,
+) -> Option<String> {
+    let free = |key: &KeyStatus| key.free.saturating_add(key.reserved);
+    if keys.iter().any(|key| free(key) >= needed) {
+        return None;
+    }
+    let next = keys.iter().min_by_key(|key| (key.limit.is_zero(), key.renews_at));
+    Some(waits_for_reset(next.copied(), free, needed, now))
+}
+
+/// The key whose points are back first, in words.
+fn waits_for_reset(
+    key: Option<&KeyStatus>,
+    free: impl Fn(&KeyStatus) -> Points,
+    needed: Points,
+    now: Timestamp,
+) -> String {
+    let Some(key) = key else { return "waits for an API key: set WCL_KEYS to id:secret".into() };
+    let KeyStatus { key: name, renews_at, .. } = key;
     let view = KeyView::new(key, now);
     if view.limit.is_none() {
-        return Some(format!("waits for {name}, which was never read"));
+        return format!("waits for {name}, which was never read");
     }
     let renews = if *renews_at > now { format!("resets {}", when(*renews_at, now)) } else { view.state_in_words(now) };
-    let (needed, free) = (points(needed), points(*free));
-    Some(format!("waits for {name}: {needed} points needed, {free} free, {renews}"))
+    let (needed, free) = (points(needed), points(free(key)));
+    format!("waits for {name}: {needed} points needed, {free} free, {renews}")
 }
 
 fn reviver(facts: &Facts, now: Timestamp) -> String {
     match facts.wakeups.iter().find(|wakeup| wakeup.name == REVIVE) {
         Some(wakeup) => {
-            format!("wakes {} to un-park {}", when(wakeup.at, now), count(facts.queue.parked, "message", "messages"))
+            let parked = facts.queue.parked + facts.refreshes.parked;
+            let unpark = match parked {
+                0 => "look for points".to_owned(),
+                parked => format!("un-park {}", count(parked, "message", "messages")),
+            };
+            format!("wakes {} to {unpark}", when(wakeup.at, now))
         }
         None => "nothing to do: nobody waits for points".into(),
     }

@@ -22,7 +22,9 @@ pub(super) fn in_words(status: &Status) -> String {
 
 fn write_fleet(text: &mut String, fleet: &FleetStatus, now: Timestamp) -> std::fmt::Result {
     write_rules(text, &fleet.rules, now)?;
-    writeln!(text, "discovered  {} for the aggregator", count(fleet.discovers, "player waits", "players wait"))?;
+    let discovers = &fleet.discovers;
+    let [due, waiting, fresh] = [discovers.due, discovers.waiting, discovers.fresh].map(number);
+    writeln!(text, "discovered  {due} due, {waiting} queued already, {fresh} fresh")?;
     for queue in &fleet.queues {
         let counts = &queue.counts;
         let [visible, in_flight, delayed, parked] =
@@ -74,8 +76,9 @@ fn key_in_words(key: &KeyView, now: Timestamp) -> String {
     let state = key.state_in_words(now);
     match (key.limit, key.resets_at) {
         (Some(limit), Some(at)) => {
-            let [free, limit, held] = [key.free, limit, key.held].map(points);
-            format!("{}: {state}, {free} of {limit} points free, {held} held, resets {}", key.key, when(at, now))
+            let [free, reserved, limit, held] = [key.free, key.reserved, limit, key.held].map(points);
+            let (name, resets) = (&key.key, when(at, now));
+            format!("{name}: {state}, {free} of {limit} points free, {reserved} reserved, {held} held, resets {resets}")
         }
         _ => format!("{}: {state}", key.key),
     }

@@ -1,0 +1,55 @@
+//! Fetches the players that a person wants ahead of the backlog, from a queue of their own, and from the reserve when
+//! nothing else is left.
+//!
+//! # What may happen between any two lines
+//! What may happen to a rank fetcher, since the code is the same. Beyond that:
+//! * *Dies after parking, before a wake-up is set:* the message was not acknowledged, and comes back when its visibility
+//!   times out; the hourly sweep finds the parked copy.
+//! * *Points come back between the refusal and the parking:* whoever brought them saw nothing parked. So a refresher
+//!   looks at the pool again once it has parked, and sends back what can be paid for by then.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use stint_core::worker::{Event, Invocation, Outcome, QueueTrigger, Spec, Trigger, Worker, WorkerError};
+
+use crate::budget::{BATCH, Budget, REFRESHERS};
+use crate::config::BudgetStrategy;
+use crate::message::REFRESH_QUEUE;
+use crate::rank_fetcher::{Lane, TIMEOUT, run};
+use crate::store::Players;
+
+/// Fetches the ranks of players who do not wait their turn.
+pub struct Refresher {
+    budget: Budget,
+    players: Arc<dyn Players>,
+    strategy: BudgetStrategy,
+}
+
+impl Refresher {
+    /// A refresher that spends `budget`. The worst-case strategy knows no reserve: there it asks like a rank fetcher.
+    pub fn new(budget: Budget, players: Arc<dyn Players>, strategy: BudgetStrategy) -> Refresher {
+        Refresher { budget, players, strategy }
+    }
+}
+
+impl Worker for Refresher {
+    const SPEC: Spec = Spec {
+        fleet: crate::FLEET,
+        name: "refresher",
+        summary: "fetches the players of `stint refresh` ahead of the backlog, if need be from the reserve",
+        triggers: &[Trigger::Queue(QueueTrigger {
+            queue: REFRESH_QUEUE,
+            batch: BATCH,
+            visibility_timeout: Duration::from_secs(6 * TIMEOUT.as_secs()),
+            max_receives: 5,
+        })],
+        concurrency: REFRESHERS,
+        timeout: TIMEOUT,
+    };
+
+    async fn run(&self, event: Event, invocation: &Invocation) -> Result<Outcome, WorkerError> {
+        let lane = Lane { queue: &*self.budget.refreshes, priority: true };
+        run(event, lane, &self.budget, &*self.players, self.strategy, invocation).await
+    }
+}

@@ -1,0 +1,139 @@
+//! Whom a message, a request and an answer are about: a player by id, or by name where no id is known yet.
+
+use std::fmt;
+
+use crate::model::PlayerId;
+
+/// The regions of the upstream, as its documents and ours write them.
+pub const REGIONS: [&str; 5] = ["US", "EU", "KR", "TW", "CN"];
+
+/// The largest id: the upstream's ids are GraphQL integers.
+const LARGEST_ID: PlayerId = i32::MAX as PlayerId;
+
+/// Letters in a name or a slug at the most. The game's own names have 12; this only keeps nonsense out of requests.
+const LONGEST: usize = 64;
+
+/// One player, as far as it is known.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Whom {
+    /// By the upstream's id.
+    Id(PlayerId),
+    /// By name.
+    Named(Named),
+}
+
+/// A player by name.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Named {
+    name: String,
+    server: String,
+    region: &'static str,
+}
+
+impl Whom {
+    /// A player by id, if it can be one. The error names the field.
+    pub fn by_id(id: PlayerId) -> Result<Whom, String> {
+        if id == 0 || id > LARGEST_ID {
+            return Err(format!("field id: {id} is not a player's id (1 to {LARGEST_ID})"));
+        }
+        Ok(Whom::Id(id))
+    }
+
+    /// The id, if it is known.
+    pub fn id(&self) -> Option<PlayerId> {
+        match self {
+            Whom::Id(id) => Some(*id),
+            Whom::Named(_) => None,
+        }
+    }
+}
+
+impl Named {
+    /// The player `name` on the server with this slug in this region, whatever its case. The error names the field.
+    pub fn new(name: &str, server: &str, region: &str) -> Result<Named, String> {
+        let name = plain("name", name)?.to_owned();
+        let server = plain("server", server)?.to_lowercase();
+        if server.contains(char::is_whitespace) {
+            return Err(format!("field server: '{server}' is no slug; a slug has dashes, as in tarren-mill"));
+        }
+        Ok(Named { name, server, region: parse_region(region).map_err(|reason| format!("field region: {reason}"))? })
+    }
+
+    /// The character's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The server's slug.
+    pub fn server(&self) -> &str {
+        &self.server
+    }
+
+    /// `US`, `EU`, `KR`, `TW` or `CN`.
+    pub fn region(&self) -> &'static str {
+        self.region
+    }
+}
+
+/// One of [`REGIONS`], whatever its case.
+pub fn parse_region(text: &str) -> Result<&'static str, String> {
+    let known = REGIONS.into_iter().find(|region| region.eq_ignore_ascii_case(text.trim()));
+    known.ok_or_else(|| format!("there is no such region; there are {}", REGIONS.join(", ")))
+}
+
+/// The text without blanks around it, if it can be put into a request: no name has a control character.
+fn plain<'a>(field: &str, text: &'a str) -> Result<&'a str, String> {
+    let text = text.trim();
+    match text.chars().count() {
+        0 => Err(format!("field {field}: it is empty")),
+        length if length > LONGEST => Err(format!("field {field}: it has {length} letters, at most {LONGEST}")),
+        _ if text.contains(char::is_control) => Err(format!("field {field}: it has a control character")),
+        _ => Ok(text),
+    }
+}
+
+impl fmt::Display for Whom {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Whom::Id(id) => write!(formatter, "player {id}"),
+            Whom::Named(named) => named.fmt(formatter),
+        }
+    }
+}
+
+impl fmt::Display for Named {
+    /// `Ånn of tarren-mill (EU)`.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} of {} ({})", self.name, self.server, self.region)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn regions_and_slugs_are_read_in_any_case() {
+        let named = Named::new(" Ånn ", "Tarren-Mill", "eu").unwrap();
+        assert_eq!(named.to_string(), "Ånn of tarren-mill (EU)");
+        assert_eq!(Named::new("하나", "azshara", "KR").unwrap().name(), "하나");
+    }
+
+    #[test]
+    fn what_cannot_be_asked_for_is_said_by_field() {
+        let long = "a".repeat(65);
+        for (name, server, region, expected) in [
+            ("", "kazzak", "EU", "field name: it is empty"),
+            ("A\nb", "kazzak", "EU", "field name: it has a control character"),
+            ("A\u{7f}", "kazzak", "EU", "field name: it has a control character"),
+            (long.as_str(), "kazzak", "EU", "field name: it has 65 letters"),
+            ("Ånn", " ", "EU", "field server: it is empty"),
+            ("Ånn", "Tarren Mill", "EU", "field server: 'tarren mill' is no slug"),
+            ("Ånn", "kazzak", "Mars", "field region: there is no such region; there are US, EU"),
+        ] {
+            let error = Named::new(name, server, region).unwrap_err();
+            assert!(error.starts_with(expected), "{error}");
+        }
+        assert!(Whom::by_id(0).is_err() && Whom::by_id(1 << 31).is_err() && Whom::by_id(7).is_ok());
+    }
+}

@@ -1,0 +1,249 @@
+//! `stint refresh`: a player ahead of the backlog, from the reserve while there is one.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use stint_core::clock::{Clock, after, before};
+use stint_core::ledger::KeyStatus;
+use stint_core::points::Points;
+use stint_core::worker::Event;
+use stint_standins::warcraftlogs::{Fate, Shares};
+use stint_warcraftlogs::message::{PlayerMessage, REFRESH_QUEUE};
+use stint_warcraftlogs::model::{PlayerId, RaidsToScrap};
+use stint_warcraftlogs::whom::{Named, Whom};
+
+use crate::world::{Life, Request, Setup, World, play};
+
+/// The window of the worlds below.
+const WINDOW: u64 = 600;
+
+/// Nobody who is asked for beyond the backlog is in it.
+fn strangers(world: &World, count: usize) -> Vec<PlayerId> {
+    let population = world.population();
+    let mut ids = population.with_fate(population.rankings(), Fate::Ranked);
+    ids.reverse();
+    ids.truncate(count);
+    ids
+}
+
+/// A world whose one key has run dry but for its reserve: a backlog of thousands waits, and the throttle is at 0.
+fn dry(seed: u64, reserve: u64) -> World {
+    let mut setup = Setup::new(seed, 3_000).rankings(&[(26, 3)]).keys(&[500], WINDOW);
+    setup.settings.wcl_reserve = Points::whole(reserve);
+    setup.build()
+}
+
+/// Queues everybody but `but`, and runs a process until the backlog can be served no more.
+async fn run_dry(world: &World, but: &[PlayerId]) {
+    for id in world.everybody().into_iter().filter(|id| !but.contains(id)) {
+        world.queue(id, world.raids_of(id)).await;
+    }
+    world.start().run_until(after(world.clock.now(), Duration::from_secs(120))).await;
+    assert_eq!(world.stores.throttle.read("rank-fetcher").await.unwrap().set, Some(0));
+}
+
+async fn key(world: &World) -> KeyStatus {
+    world.stores.pool.keys().await.unwrap().remove(0)
+}
+
+async fn parked(world: &World) -> u64 {
+    world.stores.pool.count_parked(REFRESH_QUEUE).await.unwrap()
+}
+
+/// Asks for a player by name.
+fn by_name(world: &World, id: PlayerId) -> Whom {
+    let character = world.population().character(id).unwrap();
+    let named = Named::new(&character.name, character.realm.slug, character.realm.region);
+    Whom::Named(named.unwrap())
+}
+
+async fn refresh(world: &World, id: PlayerId) {
+    world.refresh(Whom::Id(id), world.raids_of(id)).await;
+}
+
+#[test]
+fn a_refresh_is_served_within_one_batch_from_the_reserve() {
+    let world = dry(1, 50);
+    play(&world, async {
+        let wanted = strangers(&world, 3);
+        run_dry(&world, &wanted).await;
+        let backlog = world.stores.queue.counts().await.unwrap();
+        let before = key(&world).await;
+        assert!(backlog.unfinished() > 1_000, "{backlog:?}");
+        assert!(before.free < Points::whole(5) && before.reserved >= Points::whole(45), "{before:?}");
+        for id in &wanted {
+            refresh(&world, *id).await;
+        }
+        let (calls, began) = (world.network.sent(Request::Ranks), world.clock.now());
+        let ranked = world.ranked().await.len();
+        let fleet = world.start();
+        fleet.run_until(after(began, Duration::from_secs(2))).await;
+        let stored = world.ranked().await;
+        assert!(wanted.iter().all(|id| stored.contains_key(id)), "who was asked for is served at once");
+        assert_eq!((stored.len() - ranked, world.network.sent(Request::Ranks) - calls), (3, 1), "and nobody else");
+        assert_eq!(parked(&world).await, 0);
+        assert_eq!(world.stores.queue.counts().await.unwrap().unfinished(), backlog.unfinished());
+        assert!(key(&world).await.spent > before.spent);
+    });
+}
+
+#[test]
+fn a_reserve_that_nobody_asked_for_is_spent_by_the_backlog_before_the_reset() {
+    let world = dry(2, 50);
+    play(&world, async {
+        run_dry(&world, &[]).await;
+        let reset = key(&world).await.reset_at;
+        world.start().run_until(before(reset, Duration::from_secs(65))).await;
+        let kept = key(&world).await;
+        assert!(kept.limit.saturating_sub(kept.spent) >= Points::whole(45), "kept until the last tenth: {kept:?}");
+        world.start().run_until(after(reset, Duration::from_secs(30))).await;
+        let window = world.books().keys.remove(0).windows.remove(0);
+        let share = window.charged.to_float() / window.limit.to_float();
+        assert!(share >= 0.99, "{} of {} were used", window.charged, window.limit);
+        world.assert_books_agree().await;
+    });
+}
+
+#[test]
+fn what_even_the_reserve_cannot_pay_for_is_parked_and_served_first_after_the_reset() {
+    let world = dry(3, 0);
+    play(&world, async {
+        let wanted = strangers(&world, 2);
+        run_dry(&world, &wanted).await;
+        for id in &wanted {
+            refresh(&world, *id).await;
+        }
+        let fleet = world.start();
+        fleet.run_until(after(world.clock.now(), Duration::from_secs(30))).await;
+        assert_eq!(parked(&world).await, 2);
+        assert_eq!(fleet.totals().released, 0, "a refusal is no failure");
+        let reset = key(&world).await.reset_at;
+        world.start().run_until(after(reset, Duration::from_secs(3))).await;
+        let stored = world.ranked().await;
+        let since: BTreeMap<PlayerId, Timestamp> = stored
+            .values()
+            .filter(|player| player.updated_at > reset)
+            .map(|player| (player.id, player.updated_at))
+            .collect();
+        let first = since.values().min().unwrap();
+        assert!(wanted.iter().all(|id| since.get(id) == Some(first)), "{wanted:?} are among the first: {since:?}");
+        assert_eq!(parked(&world).await, 0);
+    });
+}
+
+#[test]
+fn points_that_come_back_serve_a_parked_refresh_without_a_wake_up() {
+    let mut setup = Setup::new(4, 20).rankings(&[(26, 3)]).keys(&[100], WINDOW);
+    setup.settings.wcl_reserve = Points::whole(10);
+    let world = setup.build();
+    play(&world, async {
+        // Somebody holds all there is, and gives it back while the refresh is parked.
+        let fleet = world.start();
+        fleet.budget.read_counters(Points::MAX).await.unwrap();
+        let call_timeout = Duration::from_secs(2);
+        let ask = stint_core::ledger::Ask { messages: vec![vec![Points::whole(100)]], call_timeout, priority: true };
+        let stint_core::ledger::Reservation::Granted(grant) = world.stores.pool.reserve(&ask).await.unwrap() else {
+            panic!("refused")
+        };
+        let wanted = strangers(&world, 1)[0];
+        let message = PlayerMessage { whom: Whom::Id(wanted), raids_to_scrap: world.raids_of(wanted) };
+        let body = serde_json::from_str(&message.to_body()).unwrap();
+        let report = fleet.invoke("refresher", Event::Manual(body), Duration::from_secs(3)).await.unwrap().report;
+        assert_eq!((&report["parked"], parked(&world).await), (&1.into(), 1));
+        world.stores.pool.settle(&grant.hold, stint_core::ledger::CallEnd::NotBilled).await.unwrap();
+        // Whoever is next at work in the fleet sends it back, a reviver for one.
+        assert_eq!(fleet.run("reviver").await["unparked"], 1);
+        world.start().run_until_idle().await;
+        world.assert_served(&world.asked_of(&[wanted])).await;
+    });
+}
+
+#[test]
+fn players_are_fetched_by_name_and_stored_under_their_canonical_id() {
+    let mut setup = Setup::new(5, 200).keys(&[5_000], WINDOW);
+    setup.options.shares = Shares { transferred: 300, ..Shares::NONE };
+    let world = setup.build();
+    play(&world, async {
+        let wanted = strangers(&world, 40);
+        for id in &wanted {
+            world.refresh(by_name(&world, *id), world.raids_of(*id)).await;
+        }
+        world.start().run_until_idle().await;
+        let (stored, population) = (world.ranked().await, world.population());
+        assert_eq!(stored.len(), wanted.len());
+        for id in wanted {
+            let canonical = population.character(id).unwrap().canonical_id;
+            assert_eq!(stored[&canonical].ranked_in(), world.raids_of(id), "player {id}, {canonical}");
+        }
+        assert!(world.dropped().await.is_empty(), "nobody was asked for under an older id");
+        assert_eq!(world.network.sent(Request::Ranks), 8);
+        world.assert_books_agree().await;
+    });
+}
+
+#[test]
+fn a_name_that_nobody_has_is_done_and_counted_and_spoils_nothing() {
+    let mut setup = Setup::new(6, 200);
+    setup.options.shares = Shares { hidden: 100, never_classed: 100, ..Shares::NONE };
+    let world = setup.build();
+    play(&world, async {
+        let population = world.population();
+        let odd = |fate| by_name(&world, population.with_fate(population.rankings(), fate)[0]);
+        let raids = RaidsToScrap::one(26, 3);
+        let named = |name| Whom::Named(Named::new(name, "tarren-mill", "EU").unwrap());
+        let nobody = [r#"Nobody") { id } #"#, r"No\body", "Nobody"].map(named);
+        let somebody = Whom::Id(strangers(&world, 1)[0]);
+        let asked = nobody.into_iter().chain([odd(Fate::Hidden), odd(Fate::NeverClassed), somebody.clone()]);
+        let messages = asked.map(|whom| PlayerMessage { whom, raids_to_scrap: raids.clone() });
+        let bodies = messages.map(|message| serde_json::from_str(&message.to_body()).unwrap()).collect();
+        let event = Event::Manual(serde_json::Value::Array(bodies));
+        let outcome = world.start().invoke("refresher", event, Duration::from_secs(120)).await.unwrap();
+        assert_eq!(outcome.exceptions, []);
+        assert_eq!((&outcome.report["ranked"], &outcome.report["unrecorded"]), (&1.into(), &5.into()));
+        assert_eq!((world.ranked().await.len(), world.dropped().await.len()), (1, 0));
+        world.assert_books_agree().await;
+    });
+}
+
+/// A backlog and two refreshes, one by name, on a key that runs dry with and without them; the first process ends as
+/// `life` says.
+fn live_and_be_reborn(seed: u64, life: &Life) -> u64 {
+    let mut setup = Setup::new(seed, 10).keys(&[90], 20);
+    setup.settings.wcl_reserve = Points::whole(if seed.is_multiple_of(2) { 9 } else { 0 });
+    setup.settings.wcl_visibility_seconds = 5;
+    let world = setup.build();
+    play(&world, async {
+        world.queue_everybody().await;
+        let wanted = strangers(&world, 2);
+        refresh(&world, wanted[0]).await;
+        world.refresh(by_name(&world, wanted[1]), world.raids_of(wanted[1])).await;
+        life.live(world.start_with(life).run_until(after(world.clock.now(), Duration::from_secs(3)))).await;
+        let steps = life.steps();
+        let reborn = world.start();
+        reborn.set_schedules().await;
+        reborn.run_until_idle().await;
+        world.assert_all_served().await;
+        steps
+    })
+}
+
+#[test]
+fn a_process_that_is_killed_at_any_step_loses_no_refresh_and_overspends_nothing() {
+    for seed in 0..4 {
+        let lived = live_and_be_reborn(seed, &Life::endless());
+        for step in (1 + 3 * seed..=lived).step_by(11) {
+            live_and_be_reborn(seed, &Life::killed_at(step));
+        }
+    }
+}
+
+#[test]
+fn a_store_that_fails_at_any_step_loses_no_refresh_and_overspends_nothing() {
+    for seed in 10..14 {
+        let lived = live_and_be_reborn(seed, &Life::endless());
+        for step in (2 + 3 * (seed - 10)..=lived).step_by(11) {
+            live_and_be_reborn(seed, &Life::failing_at(step));
+        }
+    }
+}
