@@ -4,15 +4,17 @@ use std::collections::BTreeMap;
 use std::sync::PoisonError;
 use std::time::Duration;
 
-use anyhow::ensure;
+use anyhow::{bail, ensure};
 use jiff::Timestamp;
-use stint_core::clock::{after, between};
+use stint_core::clock::{Clock, after, between};
 use stint_core::ledger::{KeyId, KeyStatus};
 use stint_core::points::Points;
+use stint_simulation::Fault;
 use stint_simulation::lambda::Usage;
 use stint_simulation::prices::{Prices, Used};
 use stint_standins::warcraftlogs::{Books, StandinKey, WindowBook};
 use stint_warcraftlogs::budget::{REVIVE, Tallied};
+use stint_warcraftlogs::store::Freshness;
 
 use super::Plan;
 use super::outcome::{Capacity, Cloud, KeyOutcome, Left, Outcome, RankAges, WakeDelay, WindowOutcome};
@@ -30,6 +32,9 @@ pub(super) fn report(plan: &Plan, stage: &Stage, seen: &Watch) -> anyhow::Result
         let upstream = stage.upstream.lock().unwrap_or_else(PoisonError::into_inner);
         (upstream.books(), upstream.options().clone())
     };
+    if let Some(broken) = stage.pool.broken() {
+        bail!("the ledger broke its promise: {broken}");
+    }
     for key in stage.pool.look() {
         check(stage, &key, &books)?;
     }
@@ -62,6 +67,7 @@ pub(super) fn report(plan: &Plan, stage: &Stage, seen: &Watch) -> anyhow::Result
         keys,
         wakeups: wakeups(stage),
         cloud: cloud(plan, stage),
+        faults: faults(plan, &books),
         ..Outcome::default()
     };
     outcome.verdict = words::verdict(plan, &outcome);
@@ -175,8 +181,11 @@ fn ages(stage: &Stage) -> RankAges {
 }
 
 fn left(stage: &Stage, seen: &Watch) -> Left {
+    let settings = stage.settings().aggregator();
+    let backlog = stage.people.backlog(&Freshness::at(stage.clock.now(), settings.refresh_after));
     Left {
-        to_queue: stage.people.waiting(),
+        to_queue: backlog.due,
+        fresh: backlog.fresh,
         queued: stage.queue.exact_counts().unfinished(),
         parked: stage.pool.parked(),
         most_queued: seen.most_queued,
@@ -220,6 +229,13 @@ fn cloud(plan: &Plan, stage: &Stage) -> Cloud {
         control_plane: stage.throttle.usage(),
         bill: used.bill(&Prices::default(), plan.hours),
     }
+}
+
+/// The stand-in keeps its own count of what it did wrong.
+fn faults(plan: &Plan, books: &Books) -> BTreeMap<&'static str, u64> {
+    plan.faults.count(Fault::ServerErrors, books.failed_calls);
+    plan.faults.count(Fault::Haste, books.rate_limited_calls);
+    plan.faults.happened()
 }
 
 fn add(sum: Usage, usage: Usage) -> Usage {

@@ -6,16 +6,19 @@ mod chart;
 mod directory;
 mod outcome;
 mod people;
+mod plan;
 mod rules;
+mod seeds;
 mod stage;
 mod upstream;
 mod watch;
 mod words;
 
 use std::cell::RefCell;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use anyhow::ensure;
 use futures::FutureExt;
 use indicatif::{ProgressBar, ProgressStyle};
 use stint_core::clock::{after, between};
@@ -27,6 +30,7 @@ use super::Context;
 use crate::report::Report;
 use crate::usage::WrongUsage;
 pub(crate) use outcome::Outcome;
+use plan::Plan;
 use stage::Stage;
 use watch::Watch;
 
@@ -39,7 +43,8 @@ const LONGEST_HOURS: f64 = 24.0 * 366.0;
     after_help = "Everything happens on virtual time: the real workers and the real ledger, against a stand-in of \
                         the upstream, in a model of AWS. Settings of the fleet (such as WCL_CALL_BUDGET) hold here too.\n\n\
                         Examples:\n  stint simulate --players 20000 --key 18000,3600 --hours 24\n  \
-                        stint simulate --players 1000000 --key 72000,72000,72000 --hours 720 --chart month.svg"
+                        stint simulate --players 1000000 --key 72000,72000,72000 --hours 720 --chart month.svg\n  \
+                        stint simulate --players 400 --key 900,600,400 --hours 12 --faults all --seeds 500 --vary"
 )]
 pub(crate) struct Arguments {
     /// How many players the upstream knows.
@@ -60,7 +65,14 @@ pub(crate) struct Arguments {
     /// The same seed prints the same report.
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// Run so many seeds, this one and those after it, and report the worst and the median of them.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    seeds: u64,
+    /// Let each seed draw its own set-up: up to these players, keys, hours and workers, and other resets.
+    #[arg(long)]
+    vary: bool,
     /// What goes wrong: none, all, or some of duplicates,5xx,429-haste,429-points,slow-store,kills,lost-wakeups.
+    /// Messages come out of order anyway, as on AWS.
     #[arg(long, default_value = "none")]
     faults: Faults,
     /// Draw points, concurrency and queue over time into this file.
@@ -68,49 +80,65 @@ pub(crate) struct Arguments {
     chart: Option<PathBuf>,
 }
 
-/// What is to be simulated.
-#[derive(Clone, Debug)]
-struct Plan {
-    players: u32,
-    keys: Vec<Points>,
-    hours: Duration,
-    strategy: Option<BudgetStrategy>,
-    workers: Option<u32>,
-    seed: u64,
-    faults: Faults,
+impl Arguments {
+    fn plan(&self) -> Plan {
+        Plan {
+            players: self.players,
+            keys: self.keys.clone(),
+            phases: Vec::new(),
+            hours: self.hours,
+            strategy: self.strategy,
+            workers: self.workers,
+            seed: self.seed,
+            faults: self.faults.clone(),
+            vary: self.vary,
+        }
+    }
 }
 
 /// Simulates.
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Result<()> {
-    let chart = arguments.chart;
+    let chart = &arguments.chart;
     if let Some(file) = chart.as_ref().filter(|file| file.extension().is_none_or(|kind| kind != "svg")) {
         return Err(WrongUsage::error(format!("--chart: {} does not end in .svg", file.display())));
     }
-    let plan = Plan {
-        players: arguments.players,
-        keys: arguments.keys,
-        hours: arguments.hours,
-        strategy: arguments.strategy,
-        workers: arguments.workers,
-        seed: arguments.seed,
-        faults: arguments.faults,
-    };
+    if arguments.seeds > 1 {
+        if chart.is_some() {
+            return Err(WrongUsage::error("--chart draws one seed: leave out --seeds, and name the seed with --seed"));
+        }
+        return run_seeds(arguments.seeds, &arguments.plan(), context);
+    }
+    run_one(chart.as_deref(), &arguments.plan().own(), context)
+}
+
+fn run_one(chart: Option<&Path>, plan: &Plan, context: &Context) -> anyhow::Result<()> {
     let begun = context.clock.now();
-    let bar = progress(context, plan.hours);
+    let bar = progress(context, plan.hours.as_secs(), "{bar:30} {percent} % simulated, {eta} left");
     let (settings, tell) = (context.settings()?, |passed: Duration| bar.set_position(passed.as_secs()));
     // What workers log of virtual time is nobody's log.
     let silent = tracing::subscriber::NoSubscriber::default();
-    let simulated = tracing::subscriber::with_default(silent, || simulate(&plan, settings, &tell));
+    let simulated = tracing::subscriber::with_default(silent, || simulate(plan, settings, &tell));
     let (mut report, seen) = simulated?;
     bar.finish_and_clear();
-    if let Some((file, outcome)) = chart.as_ref().zip(report.simulation.as_ref()) {
-        chart::draw(file, &plan, outcome, &seen)?;
+    if let Some((file, outcome)) = chart.zip(report.simulation.as_ref()) {
+        chart::draw(file, plan, outcome, &seen)?;
     }
     report.wall_seconds = between(begun, context.clock.now()).as_secs_f64();
     context.output.result(&report, words::in_words)
 }
 
-/// Runs everything, and adds up what came of it. `wall_seconds` is left at zero.
+fn run_seeds(seeds: u64, plan: &Plan, context: &Context) -> anyhow::Result<()> {
+    let begun = context.clock.now();
+    let bar = progress(context, seeds, "{bar:30} {pos} of {len} seeds, {eta} left");
+    let mut summary = seeds::play(plan, seeds, &context.settings()?, &|| bar.inc(1));
+    bar.finish_and_clear();
+    summary.wall_seconds = between(begun, context.clock.now()).as_secs_f64();
+    context.output.result(&summary, seeds::in_words)?;
+    ensure!(summary.failed.is_empty(), "{} of {seeds} seeds failed", summary.failed.len());
+    Ok(())
+}
+
+/// Runs everything of a plan that is its seed's own, and adds up what came of it. `wall_seconds` is left at zero.
 fn simulate(plan: &Plan, settings: Settings, tell: &dyn Fn(Duration)) -> anyhow::Result<(Report, Watch)> {
     let stage = Stage::set(plan, settings)?;
     let (seen, deployed) = (RefCell::new(Watch::default()), RefCell::new(Ok(())));
@@ -128,12 +156,12 @@ fn simulate(plan: &Plan, settings: Settings, tell: &dyn Fn(Duration)) -> anyhow:
 }
 
 /// A bar on stderr, where somebody watches.
-fn progress(context: &Context, hours: Duration) -> ProgressBar {
+fn progress(context: &Context, length: u64, template: &str) -> ProgressBar {
     if !context.output.is_watched() {
         return ProgressBar::hidden();
     }
-    let bar = context.output.bars().add(ProgressBar::new(hours.as_secs()));
-    let style = ProgressStyle::with_template("{bar:30} {percent} % simulated, {eta} left");
+    let bar = context.output.bars().add(ProgressBar::new(length));
+    let style = ProgressStyle::with_template(template);
     bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
     bar
 }

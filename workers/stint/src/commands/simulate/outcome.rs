@@ -1,5 +1,7 @@
 //! What a simulation adds to the report: the answers to an operator's questions.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 use stint_core::points::Points;
 use stint_simulation::control_plane::ControlUsage;
@@ -24,6 +26,9 @@ pub(crate) struct Outcome {
     pub(crate) keys: Vec<KeyOutcome>,
     pub(crate) wakeups: WakeDelay,
     pub(crate) cloud: Cloud,
+    /// How often each fault happened that was wished for, by its name on the command line.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) faults: BTreeMap<&'static str, u64>,
 }
 
 /// How much the keys can carry, by what the run has shown.
@@ -53,7 +58,10 @@ pub(crate) struct RankAges {
 /// What is left at the end.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 pub(crate) struct Left {
+    /// Discovered players who are due.
     pub(crate) to_queue: u64,
+    /// Discovered players who are due later.
+    pub(crate) fresh: u64,
     pub(crate) queued: u64,
     pub(crate) parked: u64,
     /// The most messages that ever waited.

@@ -12,13 +12,13 @@ use stint_core::ledger::KeyId;
 use stint_core::ports::{KeyPool, QueueSettings, Wakeups};
 use stint_core::worker::{AnyWorker, Trigger};
 use stint_http::{Client, Transport};
+use stint_simulation::Fault;
 use stint_simulation::control_plane::{AwsThrottle, MappingControl, MappingSetting, Reserved};
 use stint_simulation::key_pool::MemoryKeyPool;
 use stint_simulation::lambda::Function;
 use stint_simulation::poller::Mapping;
 use stint_simulation::scheduler::Scheduler;
 use stint_simulation::sqs::{LONGEST_RETENTION, Sqs, SqsSettings};
-use stint_simulation::{Fault, Faults};
 use stint_standins::WarcraftLogs;
 use stint_standins::warcraftlogs::{Detail, Faults as UpstreamFaults, Options, StandinKey};
 use stint_warcraftlogs::aggregator::Aggregator;
@@ -26,6 +26,7 @@ use stint_warcraftlogs::budget::Budget;
 use stint_warcraftlogs::client::Api;
 use stint_warcraftlogs::config::{BudgetStrategy, Key, Settings};
 use stint_warcraftlogs::discover::{Discover, DiscoverSettings};
+use stint_warcraftlogs::message::REFRESH_QUEUE;
 use stint_warcraftlogs::rank_fetcher::RankFetcher;
 use stint_warcraftlogs::reviver::Reviver;
 use stint_warcraftlogs::store::{Rule, Rules};
@@ -89,7 +90,9 @@ impl Stage {
         let (seed, faults) = (plan.seed, &plan.faults);
         let people = Arc::new(People::new(Directory::new(&population), time.clone(), seed, faults));
         let rules = Arc::new(MemoryRules::new(time.clone()));
-        let queue = Arc::new(Sqs::new(trigger().queue, queue_settings(&settings, started), time.clone(), seed, faults));
+        let sqs = |name| Arc::new(Sqs::new(name, queue_settings(&settings, started), time.clone(), seed, faults));
+        // Nobody asks for a refresh in a simulation, so nobody serves that queue.
+        let (queue, refreshes) = (sqs(trigger().queue), sqs(REFRESH_QUEUE));
         let pool = Arc::new(MemoryKeyPool::new(settings.ledger(), time.clone(), seed, faults));
         let scheduler = Arc::new(Scheduler::new(time.clone(), seed, faults));
         let (reserved, control) = controls(&settings);
@@ -99,6 +102,7 @@ impl Stage {
             throttle: throttle.clone(),
             wakeups: scheduler.clone(),
             queue: queue.clone(),
+            refreshes,
             api: Arc::new(api(&settings, &ahead, plan, &time)?),
             clock: time.clone(),
             worker: settings.lambda_to_revive.clone(),
@@ -120,7 +124,8 @@ impl Stage {
         let strategy = settings.budget_strategy;
         let fetcher = function(Arc::new(RankFetcher::new(budget.clone(), people.clone(), strategy)), Some(reserved));
         let discover = Discover::new(rules.clone(), people.clone(), source, discover);
-        let aggregator = Aggregator::new(rules.clone(), people.clone(), queue.clone(), delay);
+        let aggregator =
+            Aggregator::new(rules.clone(), people.clone(), queue.clone(), pool.clone(), settings.aggregator());
         let functions = vec![
             function(Arc::new(discover), None),
             function(Arc::new(aggregator), None),
@@ -184,11 +189,11 @@ fn options(plan: &Plan, settings: &Settings, started: Timestamp) -> Options {
     let window = Duration::from_secs(settings.wcl_window_seconds);
     let faults = if plan.faults.has(Fault::ServerErrors) { UPSTREAM_FAULTS } else { UpstreamFaults::default() };
     let rate_limited = plan.faults.chance(Fault::Haste, HASTE_PER_MILLE);
-    Options {
-        detail: Detail::Sparse,
-        faults: UpstreamFaults { rate_limited, ..faults },
-        ..Options::with_keys(plan.seed, plan.players, &plan.keys, window, started)
+    let mut options = Options::with_keys(plan.seed, plan.players, &plan.keys, window, started);
+    for (key, phase) in options.keys.iter_mut().zip(&plan.phases) {
+        key.phase = window * *phase / 1_000;
     }
+    Options { detail: Detail::Sparse, faults: UpstreamFaults { rate_limited, ..faults }, ..options }
 }
 
 /// Everything that points a fleet at an upstream, and what the plan asks for; nothing else differs from a real one.
@@ -240,8 +245,7 @@ fn throttle(
 
 fn api(settings: &Settings, ahead: &Arc<Ahead>, plan: &Plan, clock: &Arc<dyn Clock>) -> anyhow::Result<Api> {
     let ahead: Arc<dyn Transport> = ahead.clone();
-    let transport =
-        if plan.faults == Faults::none() { ahead } else { Arc::new(Moody::new(ahead, plan.seed, &plan.faults)) };
+    let transport = if plan.faults.is_none() { ahead } else { Arc::new(Moody::new(ahead, plan.seed, &plan.faults)) };
     let client = Client::new(transport, clock.clone());
     Api::new(settings, client, clock.clone()).map_err(|error| anyhow!(error))
 }

@@ -3,8 +3,8 @@
 
 use super::*;
 
-/// Enough for a few seconds.
-const SEEDS: u64 = 40;
+/// As many as the design promises.
+const SEEDS: u64 = 500;
 
 fn plan(players: u32, keys: &[u64], hours: f64) -> Plan {
     Plan {
@@ -15,11 +15,13 @@ fn plan(players: u32, keys: &[u64], hours: f64) -> Plan {
         workers: None,
         seed: 1,
         faults: Faults::none(),
+        phases: Vec::new(),
+        vary: false,
     }
 }
 
 fn play(plan: &Plan) -> Report {
-    simulate(plan, Settings::from_environment().unwrap(), &|_| {}).unwrap().0
+    simulate(&plan.own(), Settings::from_environment().unwrap(), &|_| {}).unwrap().0
 }
 
 #[test]
@@ -32,21 +34,42 @@ fn the_same_seed_prints_the_same_report() {
     assert_ne!(first, print(&Plan { seed: 6, ..plan }));
 }
 
+/// Each seed has workers, keys, limits, players, hours and resets of its own. `scripts/test --seeds` runs thousands.
 #[test]
 fn with_every_fault_nothing_is_lost_and_nothing_overspent() {
-    for seed in 0..SEEDS {
-        let report = play(&Plan {
-            seed,
-            faults: Faults::all(),
-            workers: Some(1 + seed as u32 % 20),
-            ..plan(400, &[900, 400], 12.0)
-        });
-        assert_eq!(report.players.lost, 0, "seed {seed}");
-        assert_eq!(report.budget.overspent, Points::ZERO, "seed {seed}");
-        assert_eq!(report.budget.refused_calls, 0, "seed {seed}");
-        assert_eq!(report.players.discovered, 400, "seed {seed}");
-        assert!(report.players.ranked > 100, "seed {seed}: {:?}", report.players);
+    let plan = Plan { faults: Faults::all(), vary: true, ..plan(400, &[900, 600, 400], 12.0) };
+    let summary = seeds::play(&plan, SEEDS, &Settings::from_environment().unwrap(), &|| {});
+    assert!(summary.failed.is_empty(), "{}", seeds::in_words(&summary));
+    assert_eq!((summary.lost.worst, summary.overspent.worst, summary.refused_calls.worst), (0, Points::ZERO, 0));
+    assert!(summary.ranked > 100 * SEEDS, "{summary:?}");
+    for (fault, times) in &summary.faults {
+        assert!(*times >= SEEDS / 10, "{fault} happened {times} times only");
     }
+}
+
+#[test]
+fn many_seeds_come_to_the_same_summary_each_time() {
+    let plan = Plan { faults: Faults::all(), vary: true, ..plan(100, &[900, 400], 8.0) };
+    let print = |first| {
+        let plan = Plan { seed: first, ..plan.clone() };
+        let summary = seeds::play(&plan, 4, &Settings::from_environment().unwrap(), &|| {});
+        serde_json::to_string_pretty(&summary).unwrap()
+    };
+    assert_eq!(print(1), print(1));
+    assert_ne!(print(1), print(2));
+}
+
+#[test]
+fn a_seed_that_fails_names_the_command_that_repeats_it_and_the_others_go_on() {
+    let plan = Plan { vary: true, faults: "kills,5xx".parse().unwrap(), ..plan(10, &[900], 1.5) };
+    let summary = seeds::summary(&[
+        seeds::Played { seed: 7, command: plan.to_string(), report: Err("the books disagree".into()) },
+        seeds::Played { seed: 8, command: String::new(), report: Ok(Report::default()) },
+    ]);
+    let words = seeds::in_words(&seeds::Summary { first_seed: 7, seeds: 2, ..summary });
+    assert!(words.starts_with("no: 2 seeds from 7 on, and 1 of them failed\n"), "{words}");
+    let command = "stint simulate --players 10 --key 900 --hours 1.5 --faults 5xx,kills --seed 1 --vary";
+    assert!(words.ends_with(&format!("seed 7: the books disagree\n  {command}\n")), "{words}");
 }
 
 #[test]
@@ -93,4 +116,16 @@ fn whoever_does_not_fit_is_told_what_would() {
     let words = words::in_words(&report);
     let first = words.lines().next().unwrap();
     assert!(first.starts_with("no: these keys serve ") && first.contains("60,000 players need "), "{first}");
+}
+
+#[test]
+fn in_overload_nobody_is_queued_twice_and_all_are_refreshed_in_turn() {
+    let report = play(&plan(3_000, &[1_200], 84.0));
+    let outcome = report.simulation.unwrap();
+    // The same players again each day would be more.
+    assert!(outcome.left.most_queued <= 3_000, "{:?}", outcome.left);
+    let turn = outcome.capacity.days_for_all * 86_400.0;
+    assert!(turn > 86_400.0, "this is no overload: {turn} s");
+    let (ages, between_runs) = (outcome.ages, 3.0 * 3_600.0);
+    assert!(ages.never == 0 && ages.p95_seconds <= turn + between_runs, "{ages:?}, where a turn takes {turn} s");
 }

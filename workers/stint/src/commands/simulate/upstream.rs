@@ -51,13 +51,12 @@ impl PlayerSource for Rankings {
 pub(super) struct Moody {
     inner: Arc<dyn Transport>,
     dice: Dice,
-    refusals: u32,
+    faults: Faults,
 }
 
 impl Moody {
     pub(super) fn new(inner: Arc<dyn Transport>, seed: u64, faults: &Faults) -> Moody {
-        let refusals = faults.chance(Fault::PointRefusals, REFUSALS);
-        Moody { inner, dice: Dice::new(seed, "refusals"), refusals }
+        Moody { inner, dice: Dice::new(seed, "refusals"), faults: faults.clone() }
     }
 }
 
@@ -68,7 +67,7 @@ impl Transport for Moody {
         request: http::Request<Bytes>,
         limits: Limits,
     ) -> Result<http::Response<Bytes>, TransportError> {
-        if self.dice.chance(self.refusals) {
+        if self.faults.strike(Fault::PointRefusals, REFUSALS, &self.dice) {
             let mut refusal = http::Response::new(Bytes::from_static(b"{\"status\":429}"));
             *refusal.status_mut() = http::StatusCode::TOO_MANY_REQUESTS;
             refusal.headers_mut().insert(http::header::RETRY_AFTER, self.dice.within(REFUSED_FOR).as_secs().into());

@@ -59,8 +59,9 @@ pub(super) fn in_words(report: &Report) -> String {
     row(
         "waiting",
         format!(
-            "{} to be queued, {} queued, {} parked; at the most {} queued and {} parked",
+            "{} to be queued, {} to be refreshed later, {} queued, {} parked; at the most {} queued and {} parked",
             number(outcome.left.to_queue),
+            number(outcome.left.fresh),
             number(outcome.left.queued),
             number(outcome.left.parked),
             number(outcome.left.most_queued),

@@ -1,18 +1,20 @@
 //! The fleet's `discovers` and `players` in memory: who waits, who is being fetched, and when each was fetched last.
 //! The ranks themselves are not kept.
 
+mod discovers;
+mod players;
+
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use async_trait::async_trait;
 use jiff::Timestamp;
 use stint_core::clock::{Clock, between};
-use stint_core::ports::{PortError, PortResult};
 use stint_simulation::{Dice, Faults};
 use stint_warcraftlogs::message::PlayerMessage;
-use stint_warcraftlogs::model::{Player, PlayerId};
-use stint_warcraftlogs::store::{Discovered, Discovers, Dropped, Page, PlayerCounts, PlayerKey, Players};
+use stint_warcraftlogs::model::PlayerId;
+use stint_warcraftlogs::store::{Backlog, Freshness};
 
 use super::directory::Directory;
 
@@ -36,11 +38,15 @@ struct State {
 #[derive(Clone, Copy, Default)]
 struct Person {
     /// What `discovers` says, by bit.
-    waiting: u32,
+    seen: u32,
     /// What was handed to the queue and not fetched yet, by bit.
     pending: u32,
+    /// What its ranks cover, by bit.
+    covered: u32,
     /// When it was fetched last, in seconds from the start.
     fetched_at: u32,
+    /// When it was queued last, likewise.
+    queued_at: Option<NonZeroU32>,
     discovered: bool,
     fate: Fate,
 }
@@ -51,6 +57,23 @@ enum Fate {
     None,
     Ranked,
     Dropped,
+}
+
+/// What is to become of a player in `discovers`.
+#[derive(Clone, Copy, PartialEq)]
+enum Kind {
+    /// It is not in there.
+    Absent,
+    Waiting,
+    Fresh,
+    Due,
+}
+
+/// A [`Freshness`] in seconds from the start, which may lie before it.
+#[derive(Clone, Copy)]
+struct Lines {
+    stale_at: i64,
+    forgotten_at: i64,
 }
 
 /// What the stores have seen.
@@ -88,9 +111,19 @@ impl People {
         self.lock().tally
     }
 
-    /// How many wait to be queued.
-    pub(super) fn waiting(&self) -> u64 {
-        self.lock().people.iter().filter(|person| person.waiting != 0).count() as u64
+    /// Who of `discovers` is to be queued, and who is not.
+    pub(super) fn backlog(&self, freshness: &Freshness) -> Backlog {
+        let lines = self.lines(freshness);
+        let mut backlog = Backlog::default();
+        for person in &self.lock().people {
+            match person.kind(lines) {
+                Kind::Absent => {}
+                Kind::Waiting => backlog.waiting += 1,
+                Kind::Fresh => backlog.fresh += 1,
+                Kind::Due => backlog.due += 1,
+            }
+        }
+        backlog
     }
 
     pub(super) fn ages(&self) -> Ages {
@@ -118,7 +151,7 @@ impl People {
         let state = self.lock();
         let lost = state.people.iter().zip(&covered).filter(|(person, covered)| {
             let dropped_on_the_way = person.pending & !**covered != 0;
-            let nowhere = person.discovered && person.fate == Fate::None && person.waiting | person.pending == 0;
+            let nowhere = person.discovered && person.fate == Fate::None && person.seen | person.pending == 0;
             dropped_on_the_way || nowhere
         });
         lost.count() as u64
@@ -143,6 +176,17 @@ impl People {
         between(self.started, self.clock.now()).as_secs() as u32
     }
 
+    fn lines(&self, freshness: &Freshness) -> Lines {
+        let seconds = |instant: Timestamp| instant.as_second() - self.started.as_second();
+        Lines { stale_at: seconds(freshness.stale_at), forgotten_at: seconds(freshness.forgotten_at) }
+    }
+
+    /// When a player was fetched last.
+    fn fetched_at(&self, person: &Person) -> Option<Timestamp> {
+        let fetched_at = self.started.as_second() + i64::from(person.fetched_at);
+        Timestamp::from_second(fetched_at).ok().filter(|_| person.fate != Fate::None)
+    }
+
     async fn pass_time(&self) {
         if let Some(latency) = self.latency {
             self.clock.sleep(self.dice.within(latency)).await;
@@ -159,6 +203,7 @@ impl People {
         let person = &mut people[place];
         let before = person.pending;
         person.pending &= !mask;
+        person.covered |= if fate == Fate::Ranked { mask } else { 0 };
         person.fetched_at = seconds;
         tally.completed += u64::from(before != 0 && person.pending == 0);
         let counted = |fate| (u64::from(fate == Fate::Ranked), u64::from(fate == Fate::Dropped));
@@ -172,118 +217,19 @@ impl People {
     }
 }
 
-#[async_trait]
-impl Discovers for People {
-    async fn merge(&self, seen: &[Discovered]) -> PortResult<()> {
-        {
-            let mut state = self.lock();
-            let State { people, tally, .. } = &mut *state;
-            for seen in seen {
-                if let Some(place) = self.directory.find(seen.id) {
-                    let person = &mut people[place];
-                    person.waiting |= self.directory.mask(&seen.raids_to_scrap);
-                    tally.discovered += u64::from(!person.discovered);
-                    person.discovered = true;
-                }
-            }
+impl Person {
+    /// What the documented rules of [`Freshness`] make of it.
+    fn kind(&self, lines: Lines) -> Kind {
+        if self.seen == 0 {
+            return Kind::Absent;
         }
-        self.pass_time().await;
-        Ok(())
-    }
-
-    async fn page(&self, after: Option<PlayerId>, max: usize) -> PortResult<Page<Discovered, PlayerId>> {
-        self.pass_time().await;
-        let state = self.lock();
-        let mut documents = Vec::new();
-        let first = self.directory.place_after(after);
-        for (place, person) in state.people.iter().enumerate().skip(first) {
-            if person.waiting == 0 {
-                continue;
-            }
-            if documents.len() == max {
-                let next = documents.last().map(|document: &Discovered| document.id);
-                return Ok(Page { documents, damaged: Vec::new(), next });
-            }
-            let raids_to_scrap = self.directory.raids(person.waiting);
-            documents.push(Discovered { id: self.directory.id(place), raids_to_scrap });
+        let fetched_at = (self.fate != Fate::None).then_some(i64::from(self.fetched_at));
+        let idle_since = lines.forgotten_at.max(fetched_at.unwrap_or(lines.forgotten_at));
+        if self.queued_at.is_some_and(|queued_at| i64::from(queued_at.get()) > idle_since) {
+            return Kind::Waiting;
         }
-        Ok(Page { documents, damaged: Vec::new(), next: None })
+        let missing = self.fate == Fate::Ranked && self.seen & !self.covered != 0;
+        let stale = fetched_at.is_none_or(|fetched_at| fetched_at <= lines.stale_at);
+        if stale || missing { Kind::Due } else { Kind::Fresh }
     }
-
-    async fn delete_unchanged(&self, sent: &[Discovered]) -> PortResult<()> {
-        {
-            let mut state = self.lock();
-            let State { people, tally, .. } = &mut *state;
-            for sent in sent {
-                let mask = self.directory.mask(&sent.raids_to_scrap);
-                let Some(place) = self.directory.find(sent.id) else { continue };
-                if people[place].waiting == mask {
-                    people[place].waiting = 0;
-                    people[place].pending |= mask;
-                    tally.queued += 1;
-                }
-            }
-        }
-        self.pass_time().await;
-        Ok(())
-    }
-
-    async fn count(&self) -> PortResult<u64> {
-        Ok(self.waiting())
-    }
-}
-
-#[async_trait]
-impl Players for People {
-    async fn upsert(&self, players: &[Player]) -> PortResult<()> {
-        self.pass_time().await;
-        let mut state = self.lock();
-        for player in players {
-            let Some(place) = self.directory.find(player.id) else {
-                let seconds = self.seconds();
-                state.others.insert(player.id, seconds);
-                continue;
-            };
-            let units =
-                player.raids.iter().flat_map(|(raid, ranks)| ranks.keys().map(|difficulty| (*raid, *difficulty)));
-            let mask = units.fold(0, |mask, (raid, difficulty)| mask | self.directory.bit(raid, difficulty));
-            self.fetched(&mut state, place, mask, Fate::Ranked);
-        }
-        Ok(())
-    }
-
-    async fn drop_players(&self, dropped: &[Dropped]) -> PortResult<()> {
-        if dropped.is_empty() {
-            return Ok(());
-        }
-        self.pass_time().await;
-        let mut state = self.lock();
-        for dropped in dropped {
-            if let Some(place) = self.directory.find(dropped.id) {
-                self.fetched(&mut state, place, u32::MAX, Fate::Dropped);
-            }
-        }
-        Ok(())
-    }
-
-    async fn page(&self, _: Option<&PlayerKey>, _: usize) -> PortResult<Page<Player, PlayerKey>> {
-        Err(no_ranks())
-    }
-
-    async fn get(&self, _: PlayerId) -> PortResult<Option<Player>> {
-        Err(no_ranks())
-    }
-
-    async fn dropped_page(&self, _: Option<PlayerId>, _: usize) -> PortResult<Page<Dropped, PlayerId>> {
-        Err(no_ranks())
-    }
-
-    async fn counts(&self) -> PortResult<PlayerCounts> {
-        let tally = self.tally();
-        Ok(PlayerCounts { ranked: tally.ranked, dropped: tally.dropped })
-    }
-}
-
-fn no_ranks() -> PortError {
-    PortError::Invalid("a simulation keeps when players were fetched, not their ranks".into())
 }

@@ -1,0 +1,116 @@
+//! `discovers`: who was seen, who of them is due, and who was handed to the queue.
+
+use std::num::NonZeroU32;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use stint_core::clock::between;
+use stint_core::ports::PortResult;
+use stint_warcraftlogs::model::PlayerId;
+use stint_warcraftlogs::store::{Backlog, Discovered, Discovers, Due, Freshness, Page};
+
+use super::{Kind, People, State};
+
+#[async_trait]
+impl Discovers for People {
+    async fn merge(&self, seen: &[Discovered]) -> PortResult<()> {
+        {
+            let mut state = self.lock();
+            let State { people, tally, .. } = &mut *state;
+            for seen in seen {
+                if let Some(place) = self.directory.find(seen.id) {
+                    let person = &mut people[place];
+                    person.seen |= self.directory.mask(&seen.raids_to_scrap);
+                    tally.discovered += u64::from(!person.discovered);
+                    person.discovered = true;
+                }
+            }
+        }
+        self.pass_time().await;
+        Ok(())
+    }
+
+    async fn page(&self, after: Option<PlayerId>, max: usize) -> PortResult<Page<Discovered, PlayerId>> {
+        self.pass_time().await;
+        let state = self.lock();
+        let mut documents = Vec::new();
+        let first = self.directory.place_after(after);
+        for (place, person) in state.people.iter().enumerate().skip(first) {
+            if person.seen == 0 {
+                continue;
+            }
+            if documents.len() == max {
+                let next = documents.last().map(|document: &Discovered| document.id);
+                return Ok(Page { documents, damaged: Vec::new(), next });
+            }
+            let raids_to_scrap = self.directory.raids(person.seen);
+            documents.push(Discovered { id: self.directory.id(place), raids_to_scrap });
+        }
+        Ok(Page { documents, damaged: Vec::new(), next: None })
+    }
+
+    async fn due(&self, after: Option<PlayerId>, max: usize, freshness: &Freshness) -> PortResult<Page<Due, PlayerId>> {
+        self.pass_time().await;
+        let state = self.lock();
+        let lines = self.lines(freshness);
+        let (mut documents, mut next) = (Vec::with_capacity(max), None);
+        let first = self.directory.place_after(after);
+        for (place, person) in state.people.iter().enumerate().skip(first) {
+            if person.kind(lines) != Kind::Due {
+                continue;
+            }
+            if documents.len() == max {
+                next = documents.last().map(|due: &Due| due.id);
+                break;
+            }
+            documents.push(Due { id: self.directory.id(place), fetched_at: self.fetched_at(person) });
+        }
+        Ok(Page { documents, damaged: Vec::new(), next })
+    }
+
+    async fn get(&self, ids: &[PlayerId]) -> PortResult<Page<Discovered, PlayerId>> {
+        self.pass_time().await;
+        let state = self.lock();
+        let places = ids.iter().filter_map(|id| self.directory.find(*id));
+        let seen = places.map(|place| (place, state.people[place].seen)).filter(|(_, seen)| *seen != 0);
+        let documents = seen.map(|(place, seen)| {
+            let raids_to_scrap = self.directory.raids(seen);
+            Discovered { id: self.directory.id(place), raids_to_scrap }
+        });
+        Ok(Page { documents: documents.collect(), damaged: Vec::new(), next: None })
+    }
+
+    async fn hand_over(&self, sent: &[Discovered], queued_at: Timestamp) -> PortResult<()> {
+        {
+            let mut state = self.lock();
+            let State { people, tally, .. } = &mut *state;
+            let queued_at = NonZeroU32::new(between(self.started, queued_at).as_secs() as u32);
+            for sent in sent {
+                let mask = self.directory.mask(&sent.raids_to_scrap);
+                let Some(place) = self.directory.find(sent.id) else { continue };
+                let person = &mut people[place];
+                person.queued_at = queued_at;
+                person.pending |= mask;
+                tally.queued += 1;
+                if person.seen == mask {
+                    person.seen = 0;
+                }
+            }
+        }
+        self.pass_time().await;
+        Ok(())
+    }
+
+    async fn forget_queued(&self) -> PortResult<()> {
+        self.lock().people.iter_mut().for_each(|person| person.queued_at = None);
+        Ok(())
+    }
+
+    async fn count(&self) -> PortResult<u64> {
+        Ok(self.lock().people.iter().filter(|person| person.seen != 0).count() as u64)
+    }
+
+    async fn backlog(&self, freshness: &Freshness) -> PortResult<Backlog> {
+        Ok(self.backlog(freshness))
+    }
+}

@@ -1,0 +1,76 @@
+//! What is to be simulated, and the command that simulates it again.
+
+use std::fmt;
+use std::time::Duration;
+
+use clap::ValueEnum;
+use stint_core::points::Points;
+use stint_simulation::{Dice, Faults};
+use stint_warcraftlogs::config::BudgetStrategy;
+
+/// The most workers of a set-up that is drawn, unless the plan names some.
+const MOST_WORKERS: u32 = 20;
+
+/// What is to be simulated.
+#[derive(Clone, Debug)]
+pub(super) struct Plan {
+    pub(super) players: u32,
+    pub(super) keys: Vec<Points>,
+    /// When each key's window begins, in per mille of a window after the beginning. Empty: spread evenly.
+    pub(super) phases: Vec<u32>,
+    pub(super) hours: Duration,
+    pub(super) strategy: Option<BudgetStrategy>,
+    pub(super) workers: Option<u32>,
+    pub(super) seed: u64,
+    pub(super) faults: Faults,
+    /// Whether the seed draws a smaller set-up of its own.
+    pub(super) vary: bool,
+}
+
+impl Plan {
+    /// The plan as its seed runs it. Its faults are counted from zero.
+    pub(super) fn own(&self) -> Plan {
+        let plan = Plan { faults: self.faults.anew(), ..self.clone() };
+        if !self.vary {
+            return plan;
+        }
+        let dice = Dice::new(self.seed, "set-up");
+        let between = |least: u64, most: u64| least + dice.below(most.saturating_sub(least) + 1);
+        let mut keys = self.keys.clone();
+        let first = dice.below(keys.len() as u64) as usize;
+        keys.rotate_left(first);
+        keys.truncate(between(1, keys.len() as u64) as usize);
+        let hours = self.hours.as_secs();
+        Plan {
+            players: between(u64::from(self.players).div_ceil(2), u64::from(self.players)) as u32,
+            hours: Duration::from_secs(between((hours * 3).div_ceil(4), hours)),
+            workers: Some(between(1, u64::from(self.workers.unwrap_or(MOST_WORKERS))) as u32),
+            phases: keys.iter().map(|_| dice.below(1_000) as u32).collect(),
+            keys: keys.iter().map(|most| Points::whole(between(points(*most).div_ceil(2), points(*most)))).collect(),
+            vary: false,
+            ..plan
+        }
+    }
+}
+
+/// The command that runs this plan with this seed alone. Settings from the environment hold for it too.
+impl fmt::Display for Plan {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let keys: Vec<String> = self.keys.iter().map(|key| points(*key).to_string()).collect();
+        let hours = self.hours.as_secs_f64() / 3_600.0;
+        write!(formatter, "stint simulate --players {} --key {} --hours {hours}", self.players, keys.join(","))?;
+        if let Some(strategy) = self.strategy.and_then(|strategy| strategy.to_possible_value()) {
+            write!(formatter, " --strategy {}", strategy.get_name())?;
+        }
+        if let Some(workers) = self.workers {
+            write!(formatter, " --workers {workers}")?;
+        }
+        write!(formatter, " --faults {} --seed {}", self.faults, self.seed)?;
+        if self.vary { write!(formatter, " --vary") } else { Ok(()) }
+    }
+}
+
+/// Limits are whole points: the command line takes no others.
+fn points(points: Points) -> u64 {
+    points.micros() / Points::whole(1).micros()
+}
