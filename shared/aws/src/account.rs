@@ -1,0 +1,78 @@
+//! The account that the adapters work in, and how its calls are made.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, SdkConfig};
+use stint_core::clock::Clock;
+use stint_core::ports::QueueSettings;
+
+use crate::config::AwsSettings;
+use crate::queue::SqsQueue;
+use crate::throttle::{MappingThrottle, ThrottleMemory};
+use crate::wakeups::SchedulerWakeups;
+
+/// For one try of a call. A long poll of a second is the longest that a call should take.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// For a call with all its retries: what waits for it is an invocation with a deadline of its own.
+const CALL_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// An account and region of AWS, from which the adapters are made. A client comes into being with its adapter, so that
+/// a function starts with those that it uses.
+#[derive(Clone)]
+pub struct Aws {
+    config: SdkConfig,
+    settings: AwsSettings,
+    clock: Arc<dyn Clock>,
+}
+
+impl Aws {
+    /// Finds region and credentials as every AWS tool does: environment, profile, role. Credentials are asked for when
+    /// the first call needs them; a missing region is an error here.
+    pub async fn connect(settings: AwsSettings, clock: Arc<dyn Clock>) -> Result<Aws, String> {
+        let timeouts =
+            TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT_TIMEOUT).operation_timeout(CALL_TIMEOUT).build();
+        let config = aws_config::defaults(BehaviorVersion::v2026_01_12()).timeout_config(timeouts).load().await;
+        if config.region().is_none() {
+            return Err("AWS_REGION is not set: name the region of the queues and functions".to_owned());
+        }
+        Ok(Aws::new(config, settings, clock))
+    }
+
+    /// An account whose calls are made as `config` says.
+    pub fn new(config: SdkConfig, settings: AwsSettings, clock: Arc<dyn Clock>) -> Aws {
+        Aws { config, settings, clock }
+    }
+
+    /// The queue `name`. Infrastructure made it and its dead-letter queue; `settings` must say the same as their
+    /// attributes do.
+    pub fn queue(&self, name: &str, settings: QueueSettings) -> Arc<SqsQueue> {
+        let client = aws_sdk_sqs::Client::new(&self.config);
+        let names = (self.settings.aws_queue.fill(name), self.settings.aws_dead_letters.fill(name));
+        Arc::new(SqsQueue::new(client, name, names, settings, self.clock.clone()))
+    }
+
+    /// The wake-ups. An error names the setting that is missing.
+    pub fn wakeups(&self) -> Result<Arc<SchedulerWakeups>, String> {
+        let (function, role) = (self.settings.function()?, self.settings.scheduler_role()?);
+        let client = aws_sdk_scheduler::Client::new(&self.config);
+        let group = self.settings.aws_schedule_group.clone();
+        Ok(Arc::new(SchedulerWakeups::new(client, group, function, role, self.clock.clone())))
+    }
+
+    /// The throttles. `steered` are the workers that a queue feeds: each has an event source mapping. An error names
+    /// the setting that is missing.
+    pub fn throttle(&self, memory: Arc<dyn ThrottleMemory>, steered: &[&str]) -> Result<Arc<MappingThrottle>, String> {
+        let function = self.settings.function()?;
+        // The throttle waits between its tries on the clock, and longer than the SDK would.
+        let config = self.config.to_builder().retry_config(RetryConfig::disabled()).build();
+        let client = aws_sdk_lambda::Client::new(&config);
+        let functions: BTreeMap<String, String> =
+            steered.iter().map(|worker| ((*worker).to_owned(), function.fill(worker))).collect();
+        Ok(Arc::new(MappingThrottle::new(client, functions, memory, self.clock.clone())))
+    }
+}

@@ -1,0 +1,61 @@
+//! What AWS answered, as the ports' errors.
+
+use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
+use stint_core::ports::PortError;
+
+/// The error code of an answer; `None` when there was no answer, or one without a code.
+pub(crate) fn code<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> Option<&str> {
+    error.as_service_error().and_then(ProvideErrorMetadata::code)
+}
+
+/// Says what was being done and what came of it: the service's code and words, or why no answer came.
+pub(crate) fn explain<E, R>(context: impl Into<String>, error: SdkError<E, R>) -> PortError
+where
+    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    R: std::fmt::Debug + Send + Sync + 'static,
+{
+    let words = error.as_service_error().map(ProvideErrorMetadata::meta).and_then(|meta| {
+        let code = meta.code()?;
+        Some(meta.message().map_or_else(|| code.to_owned(), |message| format!("{code}: {message}")))
+    });
+    let error = match words {
+        Some(reason) => PortError::Backend { context: context.into(), reason },
+        None => PortError::backend(context, error),
+    };
+    match error {
+        PortError::Backend { context, reason } => PortError::Backend { context, reason: one_line(&reason) },
+        other => other,
+    }
+}
+
+/// Without its line ends: credentials that were looked for in vain are told as a list.
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_sqs::error::ErrorMetadata;
+    use aws_sdk_sqs::operation::get_queue_url::GetQueueUrlError;
+
+    use super::*;
+
+    fn refused(meta: ErrorMetadata) -> SdkError<GetQueueUrlError, ()> {
+        SdkError::service_error(GetQueueUrlError::generic(meta), ())
+    }
+
+    #[test]
+    fn an_answer_is_told_by_its_code_and_words() {
+        let error = refused(ErrorMetadata::builder().code("AccessDenied").message("not yours").build());
+        assert_eq!(code(&error), Some("AccessDenied"));
+        assert_eq!(explain("find queue 'work'", error).to_string(), "find queue 'work': AccessDenied: not yours");
+    }
+
+    #[test]
+    fn a_call_without_an_answer_is_told_by_its_causes() {
+        let error = SdkError::<GetQueueUrlError, ()>::construction_failure("no credentials:\n  environment: none");
+        assert_eq!(code(&error), None);
+        let words = explain("find queue 'work'", error).to_string();
+        assert!(words.ends_with("no credentials: environment: none"), "{words}");
+    }
+}

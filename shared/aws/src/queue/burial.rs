@@ -1,0 +1,142 @@
+//! How a dead letter looks in its queue.
+//!
+//! A message that we bury carries in its attributes what the port wants to know of it. One that SQS moved by the queue's
+//! redrive policy carries nothing: it was received as often as the policy allows, and keeps its id and the time that
+//! it was sent.
+
+use std::collections::HashMap;
+
+use aws_sdk_sqs::types::{Message, MessageAttributeValue, MessageSystemAttributeName};
+use jiff::Timestamp;
+use stint_core::clock::from_millis;
+use stint_core::ports::DeadLetter;
+
+use super::batch::MAX_BATCH_BYTES;
+use super::loan::Loan;
+
+const MESSAGE_ID: &str = "stint-message-id";
+const RECEIVES: &str = "stint-receives";
+const REASON: &str = "stint-reason";
+
+/// The longest reason that is kept, in bytes. It is for people, and must leave room for the body.
+const MAX_REASON: usize = 2_048;
+
+/// A message to be sent, with what else it carries.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Letter {
+    pub(super) body: String,
+    pub(super) delay_seconds: i32,
+    pub(super) attributes: Vec<(&'static str, String)>,
+}
+
+impl Letter {
+    /// A message to be worked on.
+    pub(super) fn new(body: String, delay_seconds: i32) -> Letter {
+        Letter { body, delay_seconds, attributes: Vec::new() }
+    }
+
+    /// The dead letter of a message on loan. A body that leaves no room for attributes goes without them: better a
+    /// message without its reason than one that cannot be buried.
+    pub(super) fn dead(loan: &Loan, reason: &str) -> Letter {
+        let attributes = vec![
+            (MESSAGE_ID, loan.message_id.clone()),
+            (RECEIVES, loan.receive_count.to_string()),
+            (REASON, presentable(reason)),
+        ];
+        let letter = Letter { body: loan.body.clone(), delay_seconds: 0, attributes };
+        if letter.size() <= MAX_BATCH_BYTES { letter } else { Letter::new(letter.body, 0) }
+    }
+
+    /// The bytes that SQS counts: the body, and of each attribute the name, the type and the value.
+    pub(super) fn size(&self) -> usize {
+        let attributes = self.attributes.iter().map(|(name, value)| name.len() + "String".len() + value.len());
+        self.body.len() + attributes.sum::<usize>()
+    }
+}
+
+/// What a received message says of its death. `max_receives` is that of the queue where it died.
+pub(super) fn dead_letter(message: Message, max_receives: u32) -> DeadLetter {
+    let died_at = sent_at(&message).unwrap_or(Timestamp::UNIX_EPOCH);
+    let attributes = message.message_attributes.unwrap_or_default();
+    let receive_count = text(&attributes, RECEIVES).and_then(|count| count.parse().ok()).unwrap_or(max_receives);
+    let unexplained = || format!("received {receive_count} times, and never acknowledged");
+    DeadLetter {
+        message_id: text(&attributes, MESSAGE_ID).or(message.message_id).unwrap_or_default(),
+        body: message.body.unwrap_or_default(),
+        reason: text(&attributes, REASON).unwrap_or_else(unexplained),
+        receive_count,
+        died_at,
+    }
+}
+
+/// When SQS took the message.
+pub(super) fn sent_at(message: &Message) -> Option<Timestamp> {
+    system(message, &MessageSystemAttributeName::SentTimestamp)?.parse().ok().map(from_millis)
+}
+
+/// A system attribute as SQS writes it.
+pub(super) fn system<'a>(message: &'a Message, name: &MessageSystemAttributeName) -> Option<&'a str> {
+    message.attributes.as_ref()?.get(name).map(String::as_str)
+}
+
+fn text(attributes: &HashMap<String, MessageAttributeValue>, name: &str) -> Option<String> {
+    attributes.get(name)?.string_value.clone()
+}
+
+/// SQS takes no empty value, and no control characters but tab and line ends. A reason quotes what others said, so any
+/// of these may be in it.
+fn presentable(reason: &str) -> String {
+    let end = reason.floor_char_boundary(MAX_REASON);
+    let allowed = |char: char| matches!(char, '\t' | '\n' | '\r' | ' '..='\u{FFFD}' | '\u{10000}'..);
+    let text: String = reason[..end].chars().map(|char| if allowed(char) { char } else { ' ' }).collect();
+    if text.trim().is_empty() { "no reason given".to_owned() } else { text }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn loan(body: &str) -> Loan {
+        Loan { handle: "handle".into(), message_id: "id".into(), receive_count: 2, body: body.into() }
+    }
+
+    /// The letter as SQS hands it out.
+    fn received(letter: &Letter) -> Message {
+        let attribute =
+            |value: &str| MessageAttributeValue::builder().data_type("String").string_value(value).build().unwrap();
+        let mut message = Message::builder()
+            .message_id("new id")
+            .body(&letter.body)
+            .attributes(MessageSystemAttributeName::SentTimestamp, "1700000000123");
+        for (name, value) in &letter.attributes {
+            message = message.message_attributes(*name, attribute(value));
+        }
+        message.build()
+    }
+
+    #[test]
+    fn a_buried_message_tells_of_its_death() {
+        let dead = dead_letter(received(&Letter::dead(&loan("body"), "field 'id' is missing")), 5);
+        assert_eq!((dead.message_id.as_str(), dead.body.as_str(), dead.receive_count), ("id", "body", 2));
+        assert_eq!((dead.reason.as_str(), dead.died_at), ("field 'id' is missing", from_millis(1_700_000_000_123)));
+    }
+
+    #[test]
+    fn a_message_that_sqs_moved_was_received_as_often_as_allowed() {
+        let dead = dead_letter(received(&Letter::new("body".into(), 0)), 5);
+        assert_eq!((dead.message_id.as_str(), dead.receive_count), ("new id", 5));
+        assert!(dead.reason.contains("received 5 times"), "{}", dead.reason);
+    }
+
+    #[test]
+    fn a_reason_never_keeps_a_message_from_its_grave() {
+        let full = Letter::dead(&loan(&"x".repeat(MAX_BATCH_BYTES)), "why");
+        assert_eq!((full.size(), full.attributes.len()), (MAX_BATCH_BYTES, 0));
+        let reasons = ["", "\u{1b}[31mred\u{0}", &"ß".repeat(MAX_REASON)];
+        for reason in reasons {
+            let text = presentable(reason);
+            assert!(!text.is_empty() && text.len() <= MAX_REASON, "{text}");
+            assert!(!text.contains(['\u{1b}', '\u{0}']), "{text}");
+        }
+    }
+}

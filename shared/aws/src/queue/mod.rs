@@ -1,0 +1,229 @@
+//! The queue port on Amazon SQS, standard queues.
+//!
+//! What may happen between any two lines:
+//! * A message is sent to the dead letters, and we die before it is deleted here: it is received again and dies again.
+//!   Whoever looks sees it twice, and a redrive sends it twice, which receivers bear.
+//! * A loan lapses while its message is being buried: the burial begins by prolonging the loan, which fails for a stale
+//!   receipt. What is prolonged is ours for [`BURIAL`].
+//! * A redrive dies between its send and its delete: the message is in both queues, and is redriven again.
+//! * Somebody looks at the dead letters and dies: nobody sees those for [`LOOK`].
+
+mod batch;
+mod burial;
+mod entries;
+mod loan;
+mod sqs;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use aws_sdk_sqs::Client;
+use aws_sdk_sqs::types::{Message, MessageSystemAttributeName};
+use stint_core::clock::Clock;
+use stint_core::ports::{
+    Counts, DeadLetter, Delivery, MAX_VISIBILITY, NewMessage, PortError, PortResult, Queue, QueueSettings, Receipt,
+    validate,
+};
+
+pub use loan::receipt;
+
+use burial::{Letter, dead_letter, sent_at, system};
+use entries::seconds;
+use loan::Loan;
+use sqs::Sqs;
+
+/// For how long a dying message is ours: time for two requests with their retries.
+const BURIAL: Duration = Duration::from_secs(60);
+
+/// For how long looking at dead letters, or redriving them, hides them from others.
+const LOOK: Duration = Duration::from_secs(60);
+
+/// Seconds that a look waits for dead letters. A receive that waits asks all servers of a queue, so that one which
+/// brings nothing means that nothing is there.
+/// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-short-and-long-polling.html>
+const LOOK_WAIT: i32 = 1;
+
+/// A queue of SQS and the queue of its dead letters, to which its redrive policy must point.
+///
+/// Four things differ from the embedded queue, each because SQS has nothing for it:
+/// * `peek` is refused: SQS shows a message only by receiving it, and counts that.
+/// * The reason of a `release` is kept only by the last one, which buries the message at once instead of at its next
+///   receive. A message that nobody gave back dies without a reason.
+/// * `dead_letters` shows any `max` of them, in the order of their deaths; of one that SQS itself moved it knows the
+///   time of the send instead.
+/// * `purge` of everything is SQS's own, which it allows once a minute: the count of messages is its estimate.
+pub struct SqsQueue {
+    name: String,
+    settings: QueueSettings,
+    clock: Arc<dyn Clock>,
+    live: Sqs,
+    dead: Sqs,
+}
+
+impl SqsQueue {
+    /// The queue `name`; `names` are those of the queue and of its dead letters in SQS.
+    pub(crate) fn new(
+        client: Client,
+        name: &str,
+        names: (String, String),
+        settings: QueueSettings,
+        clock: Arc<dyn Clock>,
+    ) -> SqsQueue {
+        let live = Sqs::new(client.clone(), names.0, clock.clone());
+        let dead = Sqs::new(client, names.1, clock.clone());
+        SqsQueue { name: name.to_owned(), settings, clock, live, dead }
+    }
+
+    fn max_receives(&self) -> u32 {
+        self.settings.max_receives.max(1)
+    }
+
+    /// Moves messages on loan to the dead letters. Stale loans are passed over.
+    async fn bury(&self, dying: &[(Loan, String)]) -> PortResult<()> {
+        let handles: Vec<&str> = dying.iter().map(|(loan, _)| loan.handle.as_str()).collect();
+        let stale = self.live.hide(&handles, BURIAL).await?;
+        let ours = || (0..dying.len()).filter(|index| !stale.contains(index));
+        let letters: Vec<Letter> = ours().map(|index| Letter::dead(&dying[index].0, &dying[index].1)).collect();
+        let handles: Vec<&str> = ours().map(|index| handles[index]).collect();
+        self.dead.send(&letters).await?;
+        self.live.delete(&handles).await
+    }
+
+    /// Lends dead letters until there are `max`, or none comes any more.
+    async fn look(&self, max: usize, seen: &mut Vec<Message>) -> PortResult<()> {
+        let expected = self.dead.estimate().await?.visible.max(1) as usize;
+        while seen.len() < max.min(expected) {
+            let batch = self.dead.receive(max - seen.len(), LOOK, LOOK_WAIT).await?;
+            if batch.is_empty() {
+                break;
+            }
+            seen.extend(batch);
+        }
+        Ok(())
+    }
+
+    /// Takes the dead letters away, batch by batch, and (`back`) sends them to where they died. Answers how many. One
+    /// that somebody looks at right now stays.
+    async fn take_dead_letters(&self, back: bool) -> PortResult<u64> {
+        // No more than there are now: a message that dies again meanwhile is not moved twice.
+        let expected = self.dead.estimate().await?.visible.max(1);
+        let mut taken = 0;
+        while taken < expected {
+            let batch = self.dead.receive((expected - taken) as usize, LOOK, LOOK_WAIT).await?;
+            if batch.is_empty() {
+                break;
+            }
+            if back {
+                let bodies = batch.iter().filter_map(|message| message.body.clone());
+                self.live.send(&bodies.map(|body| Letter::new(body, 0)).collect::<Vec<_>>()).await?;
+            }
+            let handles: Vec<&str> = batch.iter().filter_map(|message| message.receipt_handle.as_deref()).collect();
+            self.dead.delete(&handles).await?;
+            taken += batch.len() as u64;
+        }
+        Ok(taken)
+    }
+
+    fn deliver(&self, message: Message) -> Delivery {
+        let count = system(&message, &MessageSystemAttributeName::ApproximateReceiveCount);
+        let receive_count = count.and_then(|count| count.parse().ok()).unwrap_or(1);
+        let sent_at = sent_at(&message).unwrap_or_else(|| self.clock.now());
+        let loan = Loan {
+            handle: message.receipt_handle.unwrap_or_default(),
+            message_id: message.message_id.unwrap_or_default(),
+            receive_count,
+            body: message.body.unwrap_or_default(),
+        };
+        let receipt = loan.receipt();
+        Delivery { message_id: loan.message_id, receipt, body: loan.body, receive_count, sent_at }
+    }
+}
+
+#[async_trait]
+impl Queue for SqsQueue {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    async fn send(&self, messages: &[NewMessage]) -> PortResult<()> {
+        validate(messages)?;
+        let letter = |message: &NewMessage| Letter::new(message.body.clone(), seconds(message.delay));
+        let letters: Vec<Letter> = messages.iter().map(letter).collect();
+        self.live.send(&letters).await
+    }
+
+    async fn receive(&self, max: usize) -> PortResult<Vec<Delivery>> {
+        if max == 0 {
+            return Ok(Vec::new());
+        }
+        let received = self.live.receive(max, self.settings.visibility_timeout.min(MAX_VISIBILITY), 0).await?;
+        Ok(received.into_iter().map(|message| self.deliver(message)).collect())
+    }
+
+    async fn acknowledge(&self, receipts: &[Receipt]) -> PortResult<()> {
+        let loans = Loan::of(receipts);
+        let handles: Vec<&str> = loans.iter().map(|loan| loan.handle.as_str()).collect();
+        self.live.delete(&handles).await
+    }
+
+    async fn release(&self, receipts: &[Receipt], delay: Duration, reason: &str) -> PortResult<()> {
+        let worn_out = |loan: &Loan| loan.receive_count >= self.max_receives();
+        let (dying, returning): (Vec<Loan>, Vec<Loan>) = Loan::of(receipts).into_iter().partition(worn_out);
+        // SQS counts the longest visibility from the receive, which was at most one visibility timeout ago.
+        let longest = MAX_VISIBILITY.saturating_sub(self.settings.visibility_timeout);
+        let handles: Vec<&str> = returning.iter().map(|loan| loan.handle.as_str()).collect();
+        self.live.hide(&handles, delay.min(longest)).await?;
+        let last_words = |loan: Loan| {
+            let words = format!("received {} times; last error: {reason}", loan.receive_count);
+            (loan, words)
+        };
+        self.bury(&dying.into_iter().map(last_words).collect::<Vec<_>>()).await
+    }
+
+    async fn reject(&self, receipt: &Receipt, reason: &str) -> PortResult<()> {
+        let loans = Loan::of(std::slice::from_ref(receipt));
+        self.bury(&loans.into_iter().map(|loan| (loan, reason.to_owned())).collect::<Vec<_>>()).await
+    }
+
+    async fn counts(&self) -> PortResult<Counts> {
+        let (live, dead) = futures::try_join!(self.live.estimate(), self.dead.estimate())?;
+        // What was given back with a delay is on loan to SQS.
+        Ok(Counts { visible: live.visible, in_flight: live.lent, delayed: live.delayed, dead: dead.all() })
+    }
+
+    async fn dead_letters(&self, max: usize) -> PortResult<Vec<DeadLetter>> {
+        let mut seen = Vec::new();
+        let looked = self.look(max, &mut seen).await;
+        // Also after a look that failed half way: the others want to see them too.
+        let handles: Vec<&str> = seen.iter().filter_map(|message| message.receipt_handle.as_deref()).collect();
+        self.dead.hide(&handles, Duration::ZERO).await?;
+        looked?;
+        let mut dead: Vec<DeadLetter> =
+            seen.into_iter().map(|message| dead_letter(message, self.max_receives())).collect();
+        dead.sort_by_key(|dead| dead.died_at);
+        Ok(dead)
+    }
+
+    async fn peek(&self, _: usize) -> PortResult<Vec<Delivery>> {
+        let why = "SQS shows a message only by receiving it, which counts as a failure; look at its counts instead";
+        Err(PortError::Invalid(format!("queue '{}': {why}", self.name)))
+    }
+
+    async fn redrive(&self) -> PortResult<u64> {
+        self.take_dead_letters(true).await
+    }
+
+    async fn purge(&self, everything: bool) -> PortResult<u64> {
+        let dead = self.take_dead_letters(false).await?;
+        if !everything {
+            return Ok(dead);
+        }
+        let live = self.live.estimate().await?.all();
+        // Asked only when there is something to delete: SQS would be asked in vain, and not allow it for a minute.
+        if live > 0 {
+            self.live.purge().await?;
+        }
+        Ok(dead + live)
+    }
+}

@@ -1,0 +1,183 @@
+//! One queue of SQS: its requests, and what of a batch failed asked once more.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_sdk_sqs::Client;
+use aws_sdk_sqs::error::SdkError;
+use aws_sdk_sqs::types::{BatchResultErrorEntry, Message, MessageSystemAttributeName, QueueAttributeName};
+use stint_core::clock::Clock;
+use stint_core::ports::{MAX_BATCH, PortError, PortResult};
+use tokio::sync::OnceCell;
+
+use super::batch::{Failures, batches};
+use super::burial::Letter;
+use super::entries::{self, entries, seconds};
+use crate::error::explain;
+
+/// How often an entry is tried that fails by a fault of SQS. Whole requests are tried again by the SDK.
+const TRIES: u32 = 3;
+
+/// Before the second try; before the third it is twice that.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Where a queue is, and how to ask it.
+pub(super) struct Sqs {
+    client: Client,
+    name: String,
+    /// Asked for once, by the first call.
+    url: OnceCell<String>,
+    clock: Arc<dyn Clock>,
+}
+
+/// How many messages there are, by estimate.
+pub(super) struct Estimate {
+    pub(super) visible: u64,
+    pub(super) lent: u64,
+    pub(super) delayed: u64,
+}
+
+impl Estimate {
+    pub(super) fn all(&self) -> u64 {
+        self.visible + self.lent + self.delayed
+    }
+}
+
+impl Sqs {
+    pub(super) fn new(client: Client, name: String, clock: Arc<dyn Clock>) -> Sqs {
+        Sqs { client, name, url: OnceCell::new(), clock }
+    }
+
+    /// Sends letters, in as many requests as it takes.
+    pub(super) async fn send(&self, letters: &[Letter]) -> PortResult<()> {
+        if letters.is_empty() {
+            return Ok(());
+        }
+        let (url, context) = (self.url().await?, &self.context("send to"));
+        let request = |indexes: Vec<usize>| async move {
+            let entries = entries(&indexes, |index| entries::send(index, &letters[index]))?;
+            let call = self.client.send_message_batch().queue_url(url).set_entries(Some(entries));
+            call.send().await.map(|answer| answer.failed).map_err(|error| explain(context, error))
+        };
+        self.each(context, false, letters.iter().map(Letter::size), request).await.map(drop)
+    }
+
+    /// Lends up to `max` messages (at most ten) for `visibility`. Waits up to `wait` seconds for the first of them; only
+    /// with a wait is every server of the queue asked.
+    pub(super) async fn receive(&self, max: usize, visibility: Duration, wait: i32) -> PortResult<Vec<Message>> {
+        let call = self
+            .client
+            .receive_message()
+            .queue_url(self.url().await?)
+            .max_number_of_messages(max.min(MAX_BATCH) as i32)
+            .visibility_timeout(seconds(visibility))
+            .wait_time_seconds(wait)
+            .message_system_attribute_names(MessageSystemAttributeName::ApproximateReceiveCount)
+            .message_system_attribute_names(MessageSystemAttributeName::SentTimestamp)
+            .message_attribute_names("All");
+        let answer = call.send().await.map_err(|error| explain(self.context("receive from"), error))?;
+        Ok(answer.messages.unwrap_or_default())
+    }
+
+    /// Deletes messages by their receipt handles. Stale ones are passed over.
+    pub(super) async fn delete(&self, handles: &[&str]) -> PortResult<()> {
+        if handles.is_empty() {
+            return Ok(());
+        }
+        let (url, context) = (self.url().await?, &self.context("delete from"));
+        let request = |indexes: Vec<usize>| async move {
+            let entries = entries(&indexes, |index| entries::delete(index, handles[index]))?;
+            let call = self.client.delete_message_batch().queue_url(url).set_entries(Some(entries));
+            call.send().await.map(|answer| answer.failed).map_err(|error| explain(context, error))
+        };
+        self.each(context, true, handles.iter().map(|_| 0), request).await.map(drop)
+    }
+
+    /// Makes messages on loan visible after `delay`. Answers the indexes of stale handles.
+    pub(super) async fn hide(&self, handles: &[&str], delay: Duration) -> PortResult<Vec<usize>> {
+        if handles.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (url, context) = (self.url().await?, &self.context("change the visibility in"));
+        let request = |indexes: Vec<usize>| async move {
+            let entries = entries(&indexes, |index| entries::hide(index, handles[index], delay))?;
+            let call = self.client.change_message_visibility_batch().queue_url(url).set_entries(Some(entries));
+            call.send().await.map(|answer| answer.failed).map_err(|error| explain(context, error))
+        };
+        self.each(context, true, handles.iter().map(|_| 0), request).await
+    }
+
+    /// How much is in the queue. SQS is right about it within a minute or so.
+    pub(super) async fn estimate(&self) -> PortResult<Estimate> {
+        use QueueAttributeName as Name;
+        let names = [
+            Name::ApproximateNumberOfMessages,
+            Name::ApproximateNumberOfMessagesNotVisible,
+            Name::ApproximateNumberOfMessagesDelayed,
+        ];
+        let call = self.client.get_queue_attributes().queue_url(self.url().await?);
+        let answer = call.set_attribute_names(Some(names.to_vec())).send().await;
+        let attributes = answer.map_err(|error| explain(self.context("count"), error))?.attributes.unwrap_or_default();
+        let [visible, lent, delayed] =
+            names.map(|name| attributes.get(&name).and_then(|count| count.parse().ok()).unwrap_or(0));
+        Ok(Estimate { visible, lent, delayed })
+    }
+
+    /// Deletes all messages. SQS does this once a minute at the most, and takes up to a minute for it.
+    pub(super) async fn purge(&self) -> PortResult<()> {
+        let purged = self.client.purge_queue().queue_url(self.url().await?).send().await;
+        purged.map(drop).map_err(|error| match error {
+            SdkError::ServiceError(error) if error.err().is_purge_queue_in_progress() => PortError::Backend {
+                context: self.context("purge"),
+                reason: "it was purged less than a minute ago; SQS allows it again after that".to_owned(),
+            },
+            error => explain(self.context("purge"), error),
+        })
+    }
+
+    async fn url(&self) -> PortResult<&str> {
+        let ask = || async {
+            let answer = self.client.get_queue_url().queue_name(&self.name).send().await;
+            let url = answer.map_err(|error| explain(self.context("find"), error))?.queue_url;
+            url.ok_or_else(|| PortError::backend(self.context("find"), "SQS answered without an address"))
+        };
+        self.url.get_or_try_init(ask).await.map(String::as_str)
+    }
+
+    /// Makes a request for each batch, and again for those of its entries that fail by a fault of SQS. Answers the
+    /// indexes of stale receipts.
+    async fn each<R, F>(
+        &self,
+        context: &str,
+        receipts: bool,
+        sizes: impl ExactSizeIterator<Item = usize>,
+        request: R,
+    ) -> PortResult<Vec<usize>>
+    where
+        R: Fn(Vec<usize>) -> F,
+        F: Future<Output = PortResult<Vec<BatchResultErrorEntry>>>,
+    {
+        let (count, mut stale) = (sizes.len(), Vec::new());
+        for batch in batches(sizes) {
+            let mut open: Vec<usize> = batch.collect();
+            for round in 1.. {
+                let mut failures = Failures::of(&request(open).await?, receipts);
+                stale.append(&mut failures.stale);
+                if failures.passing.is_empty() && failures.refused.is_empty() {
+                    break;
+                }
+                if round == TRIES || !failures.refused.is_empty() {
+                    return Err(PortError::Backend { context: context.to_owned(), reason: failures.reason(count) });
+                }
+                self.clock.sleep(PAUSE * round).await;
+                open = failures.passing;
+            }
+        }
+        Ok(stale)
+    }
+
+    fn context(&self, what: &str) -> String {
+        format!("{what} queue '{}'", self.name)
+    }
+}

@@ -1,0 +1,142 @@
+//! The event source mappings of functions, as Lambda's control plane has them.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use aws_sdk_lambda::Client;
+use aws_sdk_lambda::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_lambda::types::{EventSourceMappingConfiguration, ScalingConfig};
+use stint_core::clock::{Clock, after};
+use stint_core::ports::{PortError, PortResult};
+
+use super::setting::MappingSetting;
+use crate::error::{code, explain};
+
+/// What helps by waiting: all calls but invoke share 15 requests a second in an account and region, and a mapping that
+/// is being changed takes no other change.
+/// <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>
+const PASSING: [&str; 4] =
+    ["TooManyRequestsException", "ResourceInUseException", "ResourceConflictException", "ServiceException"];
+
+/// A mapping that was deployed anew has another id.
+const GONE: &str = "ResourceNotFoundException";
+
+/// For how long a change is tried, and the wait after the first try; it doubles each time.
+const PATIENCE: Duration = Duration::from_secs(30);
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+
+/// Changes mappings of SQS queues.
+pub(super) struct Mappings {
+    client: Client,
+    clock: Arc<dyn Clock>,
+    /// The ids that were found, by function. A mapping's id cannot be a setting of its own function: infrastructure
+    /// knows it only once the function is there.
+    ids: Mutex<BTreeMap<String, String>>,
+}
+
+/// A request that came to nothing.
+struct Refusal {
+    error: PortError,
+    passing: bool,
+}
+
+impl Mappings {
+    pub(super) fn new(client: Client, clock: Arc<dyn Clock>) -> Mappings {
+        Mappings { client, clock, ids: Mutex::default() }
+    }
+
+    /// Tells the mapping of `function`, and tries again for a while. The mapping takes it and obeys later.
+    pub(super) async fn write(&self, function: &str, setting: MappingSetting) -> PortResult<()> {
+        let deadline = after(self.clock.now(), PATIENCE);
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let refusal = match self.try_write(function, setting).await {
+                Ok(()) => return Ok(()),
+                Err(refusal) => refusal,
+            };
+            if !refusal.passing || after(self.clock.now(), pause) > deadline {
+                return Err(refusal.error);
+            }
+            tracing::debug!(function, error = %refusal.error, "an event source mapping is asked again");
+            self.clock.sleep(pause).await;
+            pause *= 2;
+        }
+    }
+
+    async fn try_write(&self, function: &str, setting: MappingSetting) -> Result<(), Refusal> {
+        let id = self.id(function).await?;
+        let scaling = setting.maximum_concurrency;
+        let scaling = scaling.map(|maximum| ScalingConfig::builder().maximum_concurrency(maximum).build());
+        let call = self.client.update_event_source_mapping().uuid(id).enabled(setting.enabled);
+        let Err(error) = call.set_scaling_config(scaling).send().await else { return Ok(()) };
+        let gone = code(&error) == Some(GONE);
+        if gone {
+            self.lock().remove(function);
+        }
+        let refusal = Refusal::new(format!("change the event source mapping of {function}"), error);
+        Err(Refusal { passing: refusal.passing || gone, ..refusal })
+    }
+
+    /// The id of the function's mapping, asked for once.
+    async fn id(&self, function: &str) -> Result<String, Refusal> {
+        if let Some(id) = self.lock().get(function) {
+            return Ok(id.clone());
+        }
+        let context = format!("find the event source mapping of {function}");
+        let answer = self.client.list_event_source_mappings().function_name(function).send().await;
+        let mappings = match answer {
+            Ok(answer) => answer.event_source_mappings.unwrap_or_default(),
+            Err(error) => return Err(Refusal::new(context, error)),
+        };
+        let id = only_id(&mappings)
+            .map_err(|reason| Refusal { error: PortError::backend(context, reason), passing: false })?;
+        self.lock().insert(function.to_owned(), id.clone());
+        Ok(id)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, String>> {
+        self.ids.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Refusal {
+    fn new<E>(context: String, error: SdkError<E>) -> Refusal
+    where
+        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    {
+        // Without an answer nobody knows whether it was heard; saying it twice does no harm.
+        let unanswered = error.as_service_error().is_none() && !matches!(error, SdkError::ConstructionFailure(_));
+        let passing = unanswered || code(&error).is_some_and(|code| PASSING.contains(&code));
+        Refusal { error: explain(context, error), passing }
+    }
+}
+
+/// A function with several queues cannot be steered as one, and one without a queue not at all.
+fn only_id(mappings: &[EventSourceMappingConfiguration]) -> Result<String, String> {
+    let of_queue = |mapping: &&EventSourceMappingConfiguration| {
+        mapping.event_source_arn().is_some_and(|arn| arn.split(':').nth(2) == Some("sqs"))
+    };
+    let ids: Vec<&str> = mappings.iter().filter(of_queue).filter_map(EventSourceMappingConfiguration::uuid).collect();
+    match ids[..] {
+        [id] => Ok(id.to_owned()),
+        _ => Err(format!("it has {} mappings of SQS queues; the throttle needs exactly one", ids.len())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mapping(id: &str, source: &str) -> EventSourceMappingConfiguration {
+        let source = format!("arn:aws:{source}:eu-west-1:123456789012:work");
+        EventSourceMappingConfiguration::builder().uuid(id).event_source_arn(source).build()
+    }
+
+    #[test]
+    fn the_one_mapping_of_a_queue_is_found() {
+        assert_eq!(only_id(&[mapping("a", "kinesis"), mapping("b", "sqs")]), Ok("b".into()));
+        assert!(only_id(&[]).unwrap_err().contains("0 mappings"));
+        assert!(only_id(&[mapping("a", "sqs"), mapping("b", "sqs")]).unwrap_err().contains("2 mappings"));
+    }
+}

@@ -1,0 +1,242 @@
+//! The wake-up port on Amazon EventBridge Scheduler.
+//!
+//! What may happen between any two lines:
+//! * Two processes set the same wake-up: one creates it, the other is told of the conflict and updates it. The last one
+//!   wins, as the port has it.
+//! * A one-shot wake-up fires while it is replaced: the update finds it, or finds it gone and creates it anew. Whether
+//!   Scheduler, which deletes it after its firing, takes an update in between along is not documented; the sweep that
+//!   makes up for a lost wake-up makes up for this.
+
+mod expression;
+mod input;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use aws_sdk_scheduler::Client;
+use aws_sdk_scheduler::error::{BuildError, SdkError};
+use aws_sdk_scheduler::operation::get_schedule::GetScheduleOutput;
+use aws_sdk_scheduler::primitives::DateTime;
+use aws_sdk_scheduler::types::{ActionAfterCompletion, FlexibleTimeWindow, FlexibleTimeWindowMode, Target};
+use jiff::Timestamp;
+use stint_core::clock::{Clock, after};
+use stint_core::ports::{PortError, PortResult, Wakeup, Wakeups};
+
+use crate::config::Template;
+use crate::error::explain;
+use expression::{When, is_rate, next_firing, whole_seconds};
+
+pub use input::WakeupInput;
+
+/// A time in the past fires now, and now must still be ahead when the request arrives: what Scheduler makes of a time
+/// that has passed is not documented.
+const SOONEST: Duration = Duration::from_secs(5);
+
+/// The longest name of a schedule; it has letters, digits, `-`, `_` and `.`.
+/// <https://docs.aws.amazon.com/scheduler/latest/APIReference/API_CreateSchedule.html>
+const MAX_NAME: usize = 64;
+
+/// How often a wake-up is set that somebody else changes at the same time, and the wait in between.
+const TRIES: u32 = 5;
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// The wake-ups of a fleet: a group of schedules that nothing else is in.
+///
+/// Times are kept in whole seconds, rounded up; Scheduler fires within the minute that follows. Periods are whole
+/// minutes. A recurring wake-up's target is the worker's function, which Scheduler calls by itself.
+pub struct SchedulerWakeups {
+    client: Client,
+    group: String,
+    function: Template,
+    role: String,
+    clock: Arc<dyn Clock>,
+}
+
+impl SchedulerWakeups {
+    /// Wake-ups in `group`. Scheduler calls a worker's `function` as `role`.
+    pub(crate) fn new(
+        client: Client,
+        group: String,
+        function: Template,
+        role: String,
+        clock: Arc<dyn Clock>,
+    ) -> SchedulerWakeups {
+        SchedulerWakeups { client, group, function, role, clock }
+    }
+
+    /// Creates the schedule, or replaces it.
+    async fn put(&self, schedule: &Schedule<'_>) -> PortResult<()> {
+        for round in 1..=TRIES {
+            if self.update(schedule).await? || self.create(schedule).await? {
+                return Ok(());
+            }
+            self.clock.sleep(PAUSE * round).await;
+        }
+        Err(PortError::backend(schedule.context(), "somebody else changed it each time"))
+    }
+
+    /// Answers whether there was such a schedule to update, and nobody in the way.
+    async fn update(&self, schedule: &Schedule<'_>) -> PortResult<bool> {
+        let call = self
+            .client
+            .update_schedule()
+            .name(schedule.name)
+            .group_name(&self.group)
+            .schedule_expression(schedule.when.expression())
+            .set_start_date(schedule.start_date())
+            .set_action_after_completion(schedule.action())
+            .flexible_time_window(schedule.window()?)
+            .target(self.target(schedule)?);
+        match call.send().await {
+            Ok(_) => Ok(true),
+            Err(SdkError::ServiceError(error))
+                if error.err().is_resource_not_found_exception() || error.err().is_conflict_exception() =>
+            {
+                Ok(false)
+            }
+            Err(error) => Err(explain(schedule.context(), error)),
+        }
+    }
+
+    /// Answers whether there was no such schedule, so that this one could be created.
+    async fn create(&self, schedule: &Schedule<'_>) -> PortResult<bool> {
+        let call = self
+            .client
+            .create_schedule()
+            .name(schedule.name)
+            .group_name(&self.group)
+            .schedule_expression(schedule.when.expression())
+            .set_start_date(schedule.start_date())
+            .set_action_after_completion(schedule.action())
+            .flexible_time_window(schedule.window()?)
+            .target(self.target(schedule)?);
+        match call.send().await {
+            Ok(_) => Ok(true),
+            Err(SdkError::ServiceError(error)) if error.err().is_conflict_exception() => Ok(false),
+            Err(error) => Err(explain(schedule.context(), error)),
+        }
+    }
+
+    fn target(&self, schedule: &Schedule<'_>) -> PortResult<Target> {
+        let target = Target::builder()
+            .arn(self.function.fill(schedule.worker))
+            .role_arn(&self.role)
+            .input(input::template(schedule.name, schedule.worker));
+        target.build().map_err(|error| schedule.incomplete(error))
+    }
+
+    async fn get(&self, name: &str) -> PortResult<Option<Wakeup>> {
+        match self.client.get_schedule().name(name).group_name(&self.group).send().await {
+            Ok(schedule) => Ok(self.read(name, &schedule)),
+            Err(SdkError::ServiceError(error)) if error.err().is_resource_not_found_exception() => Ok(None),
+            Err(error) => Err(explain(format!("read wake-up '{name}'"), error)),
+        }
+    }
+
+    fn read(&self, name: &str, schedule: &GetScheduleOutput) -> Option<Wakeup> {
+        let target = schedule.target().map(Target::arn).unwrap_or_default();
+        let worker = self.function.read(target).unwrap_or(target).to_owned();
+        let (at, period) = match When::parse(schedule.schedule_expression().unwrap_or_default())? {
+            When::At(at) => (at, None),
+            When::Rate(period) => {
+                // Without a start a rate runs from its creation.
+                let start = schedule.start_date().or(schedule.creation_date()).and_then(timestamp)?;
+                (next_firing(start, period, self.clock.now()), Some(period))
+            }
+        };
+        Some(Wakeup { name: name.to_owned(), worker, at, period })
+    }
+}
+
+#[async_trait]
+impl Wakeups for SchedulerWakeups {
+    async fn once(&self, name: &str, worker: &str, at: Timestamp) -> PortResult<()> {
+        let at = at.max(after(self.clock.now(), SOONEST));
+        self.put(&Schedule::new(name, worker, When::At(at), None)?).await
+    }
+
+    async fn every(&self, name: &str, worker: &str, period: Duration) -> PortResult<()> {
+        if !is_rate(period) {
+            let why = "EventBridge Scheduler keeps whole minutes";
+            return Err(PortError::Invalid(format!("wake-up '{name}': a period of {period:?} cannot be kept: {why}")));
+        }
+        let kept = self.get(name).await?.filter(|wakeup| wakeup.period == Some(period));
+        if kept.as_ref().is_some_and(|wakeup| wakeup.worker == worker) {
+            return Ok(());
+        }
+        let start = kept.map_or_else(|| whole_seconds(after(self.clock.now(), period)), |wakeup| wakeup.at);
+        self.put(&Schedule::new(name, worker, When::Rate(period), Some(start))?).await
+    }
+
+    async fn cancel(&self, name: &str) -> PortResult<()> {
+        match self.client.delete_schedule().name(name).group_name(&self.group).send().await {
+            Ok(_) => Ok(()),
+            Err(SdkError::ServiceError(error)) if error.err().is_resource_not_found_exception() => Ok(()),
+            Err(error) => Err(explain(format!("cancel wake-up '{name}'"), error)),
+        }
+    }
+
+    async fn list(&self) -> PortResult<Vec<Wakeup>> {
+        let mut pages = self.client.list_schedules().group_name(&self.group).into_paginator().items().send();
+        let mut all = Vec::new();
+        while let Some(summary) = pages.next().await {
+            let summary = summary.map_err(|error| explain(format!("list wake-ups of '{}'", self.group), error))?;
+            let name = summary.name().unwrap_or_default();
+            // A summary does not say when. One that has fired since the page was made is left out.
+            match self.get(name).await? {
+                Some(wakeup) => all.push(wakeup),
+                None => tracing::debug!(name, "a schedule of the group is gone, or is no wake-up"),
+            }
+        }
+        all.sort_by(|one, two| (one.at, &one.name).cmp(&(two.at, &two.name)));
+        Ok(all)
+    }
+}
+
+/// A schedule to be written.
+struct Schedule<'a> {
+    name: &'a str,
+    worker: &'a str,
+    when: When,
+    /// A recurring one's first firing: without it Scheduler would fire at once.
+    start: Option<Timestamp>,
+}
+
+impl<'a> Schedule<'a> {
+    fn new(name: &'a str, worker: &'a str, when: When, start: Option<Timestamp>) -> PortResult<Schedule<'a>> {
+        let allowed = |char: char| char.is_ascii_alphanumeric() || "-_.".contains(char);
+        if name.is_empty() || name.len() > MAX_NAME || !name.chars().all(allowed) {
+            let rule = format!("1 to {MAX_NAME} letters, digits, '-', '_' and '.' are allowed");
+            return Err(PortError::Invalid(format!("wake-up '{name}': not a name that Scheduler takes: {rule}")));
+        }
+        Ok(Schedule { name, worker, when, start })
+    }
+
+    /// Scheduler deletes a one-shot schedule that has fired.
+    fn action(&self) -> Option<ActionAfterCompletion> {
+        matches!(self.when, When::At(_)).then_some(ActionAfterCompletion::Delete)
+    }
+
+    fn start_date(&self) -> Option<DateTime> {
+        self.start.map(|start| DateTime::from_secs(start.as_second()))
+    }
+
+    /// No flexibility: points that have come back should not wait.
+    fn window(&self) -> PortResult<FlexibleTimeWindow> {
+        let window = FlexibleTimeWindow::builder().mode(FlexibleTimeWindowMode::Off);
+        window.build().map_err(|error| self.incomplete(error))
+    }
+
+    fn incomplete(&self, error: BuildError) -> PortError {
+        PortError::backend(self.context(), error)
+    }
+
+    fn context(&self) -> String {
+        format!("set wake-up '{}'", self.name)
+    }
+}
+
+fn timestamp(time: &DateTime) -> Option<Timestamp> {
+    Timestamp::from_second(time.secs()).ok()
+}

@@ -1,0 +1,132 @@
+//! The AWS adapters pass the suites against the emulator, but for what `emulator.rs` lists with its reasons.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use aws_config::SdkConfig;
+use aws_sdk_lambda::primitives::Blob;
+use aws_sdk_lambda::types::{FunctionCode, Runtime};
+use aws_sdk_sqs::types::QueueAttributeName;
+use stint_aws::Aws;
+use stint_core::clock::ManualClock;
+use stint_core::ports::{MAX_BODY, PortResult, Queue, QueueSettings, Throttle, WakeupSource, Wakeups};
+use stint_testkit::{QueueWorld, ThrottleWorld, Time, WakeupWorld};
+
+use crate::emulator::{ACCOUNT, ROLE, create_role, ends_here, unused, url};
+use crate::memory::Memory;
+use crate::{REGION, account, function};
+
+/// A corner of the emulator that no other test uses.
+pub(crate) struct World {
+    pub(crate) aws: Aws,
+    pub(crate) config: SdkConfig,
+    pub(crate) prefix: String,
+    /// The adapter's, and the emulator's too.
+    clock: ManualClock,
+    memory: Arc<Memory>,
+    queues: Mutex<BTreeSet<String>>,
+}
+
+impl World {
+    pub(crate) async fn new() -> World {
+        let clock = ManualClock::new("2026-11-20T10:00:00Z".parse().unwrap());
+        let prefix = unused();
+        let (aws, config) = account(&url().unwrap(), &prefix, Arc::new(clock.clone())).await;
+        World { aws, config, prefix, clock, memory: Arc::default(), queues: Mutex::default() }
+    }
+
+    pub(crate) async fn of_wakeups() -> World {
+        let world = World::new().await;
+        let client = aws_sdk_scheduler::Client::new(&world.config);
+        client.create_schedule_group().name(&world.prefix).send().await.unwrap();
+        world
+    }
+
+    /// With a queue, and a function that it feeds. The mapping begins disabled: the emulator would otherwise take the
+    /// messages.
+    pub(crate) async fn of_throttles() -> World {
+        let world = World::new().await;
+        create_role();
+        let queue = format!("{}-work", world.prefix);
+        aws_sdk_sqs::Client::new(&world.config).create_queue().queue_name(&queue).send().await.unwrap();
+        let lambda = aws_sdk_lambda::Client::new(&world.config);
+        // A zip archive with nothing in it.
+        let code = FunctionCode::builder().zip_file(Blob::new([b"PK\x05\x06".as_slice(), &[0; 18]].concat())).build();
+        let name = format!("{}-rank-fetcher", world.prefix);
+        let create = lambda.create_function().function_name(name).runtime(Runtime::Providedal2023).handler("bootstrap");
+        create.role(ROLE).code(code).send().await.unwrap();
+        let mapping = lambda.create_event_source_mapping().function_name(function(&world.prefix, "rank-fetcher"));
+        let source = format!("arn:aws:sqs:{REGION}:{ACCOUNT}:{queue}");
+        mapping.event_source_arn(source).enabled(false).send().await.unwrap();
+        world
+    }
+
+    /// Makes the queue and its dead letters as infrastructure does.
+    async fn create_queue(&self, name: &str, settings: QueueSettings) {
+        let client = aws_sdk_sqs::Client::new(&self.config);
+        let (live, dead) = (format!("{}-{name}", self.prefix), format!("{}-{name}-dead-letters", self.prefix));
+        let size = MAX_BODY.to_string();
+        let create = client.create_queue().queue_name(&dead).attributes(QueueAttributeName::MaximumMessageSize, &size);
+        create.send().await.unwrap();
+        let policy = format!(
+            r#"{{"deadLetterTargetArn": "arn:aws:sqs:{REGION}:{ACCOUNT}:{dead}", "maxReceiveCount": {}}}"#,
+            settings.max_receives
+        );
+        let create = client.create_queue().queue_name(live).attributes(QueueAttributeName::MaximumMessageSize, size);
+        create.attributes(QueueAttributeName::RedrivePolicy, policy).send().await.unwrap();
+    }
+}
+
+#[async_trait]
+impl QueueWorld for World {
+    async fn queue(&self, name: &str, settings: QueueSettings) -> PortResult<Arc<dyn Queue>> {
+        let is_new = self.queues.lock().unwrap().insert(name.to_owned());
+        if is_new {
+            self.create_queue(name, settings).await;
+        }
+        Ok(self.aws.queue(name, settings))
+    }
+
+    fn time(&self) -> &dyn Time {
+        &self.clock
+    }
+
+    fn counts_are_exact(&self) -> bool {
+        false
+    }
+}
+
+#[async_trait]
+impl WakeupWorld for World {
+    async fn wakeups(&self) -> PortResult<Arc<dyn Wakeups>> {
+        Ok(self.aws.wakeups().unwrap())
+    }
+
+    /// Nine of the suite's sentences are about firing. What a fleet makes of it is the simulation's to show.
+    async fn source(&self) -> PortResult<Option<Arc<dyn WakeupSource>>> {
+        ends_here("EventBridge Scheduler calls the worker by itself, and the emulator fires nothing");
+        Ok(None)
+    }
+
+    fn time(&self) -> &dyn Time {
+        &self.clock
+    }
+}
+
+#[async_trait]
+impl ThrottleWorld for World {
+    async fn throttle(&self) -> PortResult<Arc<dyn Throttle>> {
+        Ok(self.aws.throttle(self.memory.clone(), &["rank-fetcher"]).unwrap())
+    }
+}
+
+mod queue {
+    stint_testkit::queue_suite!(crate::emulator::run, crate::conformance::World::new());
+}
+mod wakeups {
+    stint_testkit::wakeups_suite!(crate::emulator::run, crate::conformance::World::of_wakeups());
+}
+mod throttle {
+    stint_testkit::throttle_suite!(crate::emulator::run, crate::conformance::World::of_throttles());
+}

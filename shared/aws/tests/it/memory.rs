@@ -1,0 +1,37 @@
+//! A memory of throttles for tests: as a store keeps it, and gone with the process.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+
+use async_trait::async_trait;
+use stint_aws::{ThrottleMemory, ThrottleRecord, Wanted};
+use stint_core::ports::PortResult;
+
+#[derive(Default)]
+pub(crate) struct Memory(Mutex<BTreeMap<String, ThrottleRecord>>);
+
+#[async_trait]
+impl ThrottleMemory for Memory {
+    async fn load(&self, worker: &str) -> PortResult<ThrottleRecord> {
+        Ok(self.0.lock().unwrap().get(worker).copied().unwrap_or_default())
+    }
+
+    async fn replace(&self, worker: &str, record: &ThrottleRecord) -> PortResult<bool> {
+        let mut records = self.0.lock().unwrap();
+        let kept = records.entry(worker.to_owned()).or_default();
+        let ours = kept.version == record.version;
+        if ours {
+            *kept = ThrottleRecord { version: record.version + 1, ..*record };
+        }
+        Ok(ours)
+    }
+}
+
+impl Memory {
+    /// Keeps what another process has written, from beginning to end.
+    pub(crate) fn overwrite(&self, worker: &str, written: Wanted) {
+        let mut records = self.0.lock().unwrap();
+        let kept = records.entry(worker.to_owned()).or_default();
+        *kept = ThrottleRecord { version: kept.version + 2, written, intent: None };
+    }
+}

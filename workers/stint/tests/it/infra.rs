@@ -1,0 +1,223 @@
+//! `infra/` deploys what `stint describe --json` describes.
+//!
+//! Both sides become lists of facts, such as "rank-fetcher: time-out in seconds" with 120, which are compared.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use hcl::eval::{Context, Evaluate};
+use hcl::{Block, Body, Expression, Map, Value};
+use stint_simulation::prices::MEMORY_MB;
+use stint_warcraftlogs::budget::REVIVE;
+
+use crate::program::Program;
+
+const FLEET_FILE: &str = "warcraftlogs.tf";
+
+/// What one side says: values by what they are about.
+type Facts = BTreeMap<String, String>;
+
+/// Terraform's files of the fleet.
+struct Infra {
+    fleet: Body,
+    variables: Map<String, Value>,
+}
+
+impl Infra {
+    fn read() -> Infra {
+        Infra::of(&text(FLEET_FILE))
+    }
+
+    /// With another text of the fleet's file.
+    fn of(fleet: &str) -> Infra {
+        let variables = body(&text("variables.tf"));
+        let variables = labelled(&variables, "variable").filter_map(|(name, variable)| {
+            let default = attribute(variable, "default")?;
+            Some((name, default.evaluate(&Context::new()).unwrap()))
+        });
+        Infra { fleet: body(fleet), variables: variables.collect() }
+    }
+
+    /// The calls of a module, by the names that the fleet's file gives them.
+    fn calls<'a>(&'a self, module: &'a str) -> impl Iterator<Item = (String, &'a Block)> {
+        let source = Value::from(format!("./modules/{module}"));
+        labelled(&self.fleet, "module").filter(move |(_, call)| self.value(call, "source") == Some(source.clone()))
+    }
+
+    /// An argument's value, with every variable at its default.
+    fn value(&self, call: &Block, argument: &str) -> Option<Value> {
+        let mut context = Context::new();
+        context.declare_var("var", Value::Object(self.variables.clone()));
+        attribute(call, argument).map(|expression| expression.evaluate(&context).unwrap())
+    }
+
+    /// The workers' names by what `stint describe` calls them.
+    fn worker(&self, name: &str) -> Option<&Block> {
+        self.calls("worker").map(|(_, call)| call).find(|call| self.value(call, "name") == Some(name.into()))
+    }
+
+    fn secrets(&self, worker: &str) -> BTreeSet<String> {
+        let secrets = self.value(self.worker(worker).unwrap(), "secrets").unwrap();
+        secrets.as_array().unwrap().iter().map(|secret| secret.as_str().unwrap().to_owned()).collect()
+    }
+
+    fn facts(&self) -> Facts {
+        let mut facts = Facts::new();
+        for (_, call) in self.calls("worker") {
+            let worker = text_of(&self.value(call, "name").unwrap());
+            for argument in ["timeout_seconds", "concurrency"] {
+                facts.insert(format!("worker {worker}: {argument}"), self.shown(call, argument));
+            }
+        }
+        for (_, call) in self.calls("schedule") {
+            let minutes = self.value(call, "every_minutes").and_then(|minutes| minutes.as_u64()).unwrap_or_default();
+            facts.insert(format!("schedule of {}: every_seconds", self.fed(call)), (minutes * 60).to_string());
+        }
+        for (_, call) in self.calls("queue") {
+            let queue = text_of(&self.value(call, "name").unwrap());
+            facts.insert(format!("queue {queue}: feeds"), self.fed(call));
+            for argument in ["batch", "visibility_timeout_seconds", "max_receives"] {
+                facts.insert(format!("queue {queue}: {argument}"), self.shown(call, argument));
+            }
+        }
+        facts
+    }
+
+    fn shown(&self, call: &Block, argument: &str) -> String {
+        self.value(call, argument).map_or_else(|| "nothing".to_owned(), |value| text_of(&value))
+    }
+
+    /// The name of the worker that a call's `worker = module.…` leads to.
+    fn fed(&self, call: &Block) -> String {
+        let expression = attribute(call, "worker").unwrap().to_string();
+        let called = expression.trim_start_matches("${").trim_end_matches('}').trim_start_matches("module.");
+        let worker = self.calls("worker").find(|(module, _)| module == called);
+        worker.map_or(expression.clone(), |(_, call)| self.shown(call, "name"))
+    }
+}
+
+/// What the program says.
+fn described() -> Facts {
+    let description = Program::new().json(&["describe"]);
+    let fleet = &description["fleets"][0];
+    let mut facts = Facts::new();
+    for worker in fleet["workers"].as_array().unwrap() {
+        let name = worker["name"].as_str().unwrap();
+        for field in ["timeout_seconds", "concurrency"] {
+            facts.insert(format!("worker {name}: {field}"), worker[field].to_string());
+        }
+        for trigger in worker["triggers"].as_array().unwrap() {
+            if let Some(seconds) = trigger.get("every_seconds") {
+                facts.insert(format!("schedule of {name}: every_seconds"), seconds.to_string());
+            }
+        }
+    }
+    for queue in fleet["queues"].as_array().unwrap() {
+        let name = queue["queue"].as_str().unwrap();
+        facts.insert(format!("queue {name}: feeds"), queue["feeds"].as_str().unwrap().to_owned());
+        for field in ["batch", "visibility_timeout_seconds", "max_receives"] {
+            facts.insert(format!("queue {name}: {field}"), queue[field].to_string());
+        }
+    }
+    facts
+}
+
+/// Where the two sides differ, in words that name both.
+fn differences(described: &Facts, deployed: &Facts) -> Vec<String> {
+    let about: BTreeSet<&String> = described.keys().chain(deployed.keys()).collect();
+    let differing = about.into_iter().filter(|about| described.get(*about) != deployed.get(*about));
+    let says = |facts: &Facts, about: &String| facts.get(about).map_or("nothing", String::as_str).to_owned();
+    differing
+        .map(|about| {
+            let (program, infra) = (says(described, about), says(deployed, about));
+            format!("{about}: `stint describe` says {program}, infra/{FLEET_FILE} says {infra}")
+        })
+        .collect()
+}
+
+fn text(file: &str) -> String {
+    std::fs::read_to_string(format!("{}/../../infra/{file}", env!("CARGO_MANIFEST_DIR"))).unwrap()
+}
+
+fn body(text: &str) -> Body {
+    hcl::parse(text).unwrap()
+}
+
+/// The blocks of a kind, by their label.
+fn labelled<'a>(body: &'a Body, kind: &'a str) -> impl Iterator<Item = (String, &'a Block)> {
+    let blocks = body.blocks().filter(move |block| block.identifier() == kind);
+    blocks.filter_map(|block| Some((block.labels().first()?.as_str().to_owned(), block)))
+}
+
+fn attribute<'a>(block: &'a Block, name: &str) -> Option<&'a Expression> {
+    block.body().attributes().find(|attribute| attribute.key() == name).map(hcl::Attribute::expr)
+}
+
+fn text_of(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+#[test]
+fn infra_deploys_what_is_described() {
+    let deployed = Infra::read().facts();
+    assert!(deployed.len() > 20, "only {} facts: the test would pass on nothing", deployed.len());
+    let differences = differences(&described(), &deployed);
+    assert!(differences.is_empty(), "{}", differences.join("\n"));
+}
+
+#[test]
+fn a_difference_names_both_sides() {
+    let changed = |from: &str, to: &str| {
+        let text = text(FLEET_FILE);
+        assert!(text.contains(from), "{from}");
+        differences(&described(), &Infra::of(&text.replacen(from, to, 1)).facts())
+    };
+    assert_eq!(
+        changed("every_minutes = 180", "every_minutes = 60"),
+        ["schedule of aggregator: every_seconds: `stint describe` says 10800, infra/warcraftlogs.tf says 3600"]
+    );
+    assert_eq!(
+        changed("max_receives               = 5", ""),
+        ["queue wcl-discovered-players: max_receives: `stint describe` says 5, infra/warcraftlogs.tf says nothing"]
+    );
+    // Two facts of the worker and one of its schedule, missing on one side and unknown on the other.
+    assert_eq!(changed("= \"reviver\"", "= \"revivor\"").len(), 6);
+}
+
+#[test]
+fn a_message_is_its_workers_for_six_time_outs() {
+    let deployed = Infra::read().facts();
+    let number = |about: &str| deployed[about].parse::<u64>().unwrap();
+    for (queue, worker) in [("wcl-discovered-players", "rank-fetcher"), ("wcl-refresh-players", "refresher")] {
+        let visibility = number(&format!("queue {queue}: visibility_timeout_seconds"));
+        assert_eq!(visibility, 6 * number(&format!("worker {worker}: timeout_seconds")), "{queue}");
+    }
+}
+
+#[test]
+fn every_worker_has_memory_and_the_bill_counts_with_it() {
+    let infra = Infra::read();
+    for (name, call) in infra.calls("worker") {
+        assert!(infra.value(call, "memory_mb").is_some_and(|memory| memory.as_u64() >= Some(128)), "{name}");
+    }
+    let fetcher = infra.value(infra.worker("rank-fetcher").unwrap(), "memory_mb");
+    assert_eq!(fetcher, Some(MEMORY_MB.into()), "`stint simulate` prints the bill of another memory");
+}
+
+#[test]
+fn only_who_calls_the_api_reads_its_keys() {
+    let mut infra = Infra::read();
+    let readers = |infra: &Infra| -> BTreeSet<String> {
+        let names = infra.calls("worker").map(|(_, call)| text_of(&infra.value(call, "name").unwrap()));
+        names.filter(|name| infra.secrets(name).contains("WCL_KEYS")).collect()
+    };
+    assert_eq!(readers(&infra), ["rank-fetcher", "refresher", "reviver"].map(str::to_owned).into());
+    infra.variables.insert("discovery_source".to_owned(), "reports".into());
+    assert_eq!(readers(&infra), ["discover", "rank-fetcher", "refresher", "reviver"].map(str::to_owned).into());
+}
+
+#[test]
+fn the_planners_may_set_the_fleets_wake_up() {
+    let planning = body(&text("planning.tf"));
+    let locals = planning.blocks().find(|block| block.identifier() == "locals").unwrap();
+    assert_eq!(attribute(locals, "wakeup").map(ToString::to_string), Some(format!("\"{REVIVE}\"")));
+}
