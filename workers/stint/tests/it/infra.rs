@@ -50,11 +50,12 @@ impl Infra {
         attribute(call, argument).map(|expression| expression.evaluate(&context).unwrap())
     }
 
-    /// The workers' names by what `stint describe` calls them.
+    /// The call that deploys a worker, by the name that `stint describe` has for it.
     fn worker(&self, name: &str) -> Option<&Block> {
         self.calls("worker").map(|(_, call)| call).find(|call| self.value(call, "name") == Some(name.into()))
     }
 
+    /// The secrets that a worker may read.
     fn secrets(&self, worker: &str) -> BTreeSet<String> {
         let secrets = self.value(self.worker(worker).unwrap(), "secrets").unwrap();
         secrets.as_array().unwrap().iter().map(|secret| secret.as_str().unwrap().to_owned()).collect()
@@ -82,8 +83,19 @@ impl Infra {
         facts
     }
 
+    /// An argument's value as text.
     fn shown(&self, call: &Block, argument: &str) -> String {
         self.value(call, argument).map_or_else(|| "nothing".to_owned(), |value| text_of(&value))
+    }
+
+    /// The settings that every worker gets.
+    fn settings(&self) -> Vec<String> {
+        let locals = self.fleet.blocks().find(|block| block.identifier() == "locals").unwrap();
+        let Some(Expression::Object(installation)) = attribute(locals, "installation") else { panic!("{locals:?}") };
+        let environment = installation.iter().find(|(key, _)| key.to_string() == "environment");
+        let Some((_, Expression::FuncCall(merge))) = environment else { panic!("{installation:?}") };
+        let Some(Expression::Object(settings)) = merge.args.last() else { panic!("{merge:?}") };
+        settings.keys().map(ToString::to_string).collect()
     }
 
     /// The name of the worker that a call's `worker = module.…` leads to.
@@ -213,6 +225,25 @@ fn only_who_calls_the_api_reads_its_keys() {
     assert_eq!(readers(&infra), ["rank-fetcher", "refresher", "reviver"].map(str::to_owned).into());
     infra.variables.insert("discovery_source".to_owned(), "reports".into());
     assert_eq!(readers(&infra), ["discover", "rank-fetcher", "refresher", "reviver"].map(str::to_owned).into());
+}
+
+/// A misspelt setting would be passed over in silence.
+#[test]
+fn what_is_set_is_a_setting() {
+    let description = Program::new().json(&["describe"]);
+    let sections = description["settings"].as_array().unwrap().iter();
+    let settings = sections.flat_map(|section| section["settings"].as_array().unwrap());
+    let described: BTreeSet<&str> = settings.map(|setting| setting["variable"].as_str().unwrap()).collect();
+    let set = Infra::read().settings();
+    assert!(set.len() > 5, "{set:?}");
+    for name in set {
+        // Those of the Lambda host are infrastructure's own: nobody else sets them.
+        let of_the_host = name.starts_with("STINT_AWS_") || name == "STINT_PROFILE";
+        assert!(
+            of_the_host || described.contains(name.as_str()),
+            "infra/{FLEET_FILE} sets {name}, which is no setting"
+        );
+    }
 }
 
 #[test]

@@ -1,0 +1,148 @@
+# What a person must hear of. Each alarm says where to look; docs/operating.md says what to do.
+
+locals {
+  queues = {
+    discovered = { queue = module.discovered_players, oldest_hours = var.oldest_message_hours }
+    # A refresh waits for the next reset at the longest, which is an hour.
+    refresh = { queue = module.refresh_players, oldest_hours = 2 }
+  }
+
+  # A failed batch comes back by itself, so that one is no news; a failed schedule may cost a day.
+  workers = {
+    discover     = { function = module.discover.function_name, failures = 1, fed_by_queue = false }
+    aggregator   = { function = module.aggregator.function_name, failures = 1, fed_by_queue = false }
+    rank-fetcher = { function = module.rank_fetcher.function_name, failures = 5, fed_by_queue = true }
+    refresher    = { function = module.refresher.function_name, failures = 5, fed_by_queue = true }
+    reviver      = { function = module.reviver.function_name, failures = 3, fed_by_queue = false }
+    db-generator = { function = module.db_generator.function_name, failures = 1, fed_by_queue = false }
+  }
+}
+
+resource "aws_cloudwatch_metric_alarm" "dead_letters" {
+  for_each            = local.queues
+  alarm_name          = "${local.prefix}-${each.key}-dead-letters"
+  alarm_description   = "Messages have died: `stint queue peek --dead` tells why, `stint queue redrive` sends them back."
+  namespace           = "AWS/SQS"
+  metric_name         = "ApproximateNumberOfMessagesVisible"
+  dimensions          = { QueueName = each.value.queue.dead_letters_name }
+  statistic           = "Maximum"
+  period              = 300
+  evaluation_periods  = 1
+  comparison_operator = "GreaterThanThreshold"
+  threshold           = 0
+  # A queue that nobody has touched for hours reports nothing.
+  treat_missing_data = "notBreaching"
+  alarm_actions      = [aws_sns_topic.alarms.arn]
+  ok_actions         = [aws_sns_topic.alarms.arn]
+}
+
+resource "aws_cloudwatch_metric_alarm" "oldest_message" {
+  for_each            = local.queues
+  alarm_name          = "${local.prefix}-${each.key}-oldest-message"
+  alarm_description   = "Somebody has waited for ${each.value.oldest_hours} hours: `stint status` tells what the fleet waits for."
+  namespace           = "AWS/SQS"
+  metric_name         = "ApproximateAgeOfOldestMessage"
+  dimensions          = { QueueName = each.value.queue.name }
+  statistic           = "Maximum"
+  period              = 300
+  evaluation_periods  = 3
+  comparison_operator = "GreaterThanThreshold"
+  threshold           = each.value.oldest_hours * 3600
+  treat_missing_data  = "notBreaching"
+  alarm_actions       = [aws_sns_topic.alarms.arn]
+  ok_actions          = [aws_sns_topic.alarms.arn]
+}
+
+resource "aws_cloudwatch_metric_alarm" "failures" {
+  for_each            = local.workers
+  alarm_name          = "${local.prefix}-${each.key}-failures"
+  alarm_description   = "Invocations of ${each.key} have failed: its log tells why."
+  namespace           = "AWS/Lambda"
+  metric_name         = "Errors"
+  dimensions          = { FunctionName = each.value.function }
+  statistic           = "Sum"
+  period              = 900
+  evaluation_periods  = 1
+  comparison_operator = "GreaterThanOrEqualToThreshold"
+  threshold           = each.value.failures
+  treat_missing_data  = "notBreaching"
+  alarm_actions       = [aws_sns_topic.alarms.arn]
+}
+
+# A mapping never asks for more than is reserved, so that a throttled batch means that the account has run out: each
+# burns receives. Scheduled workers may be throttled while the one before is at work; they come again.
+resource "aws_cloudwatch_metric_alarm" "throttled" {
+  for_each            = { for name, worker in local.workers : name => worker if worker.fed_by_queue }
+  alarm_name          = "${local.prefix}-${each.key}-throttled"
+  alarm_description   = "Lambda had no room for batches of ${each.key}: reserve_concurrency, or the account's limit."
+  namespace           = "AWS/Lambda"
+  metric_name         = "Throttles"
+  dimensions          = { FunctionName = each.value.function }
+  statistic           = "Sum"
+  period              = 900
+  evaluation_periods  = 1
+  comparison_operator = "GreaterThanOrEqualToThreshold"
+  threshold           = 1
+  treat_missing_data  = "notBreaching"
+  alarm_actions       = [aws_sns_topic.alarms.arn]
+}
+
+# Rings also when nothing ran at all, which `failures` cannot see. A day is the longest that CloudWatch adds up in one
+# period: https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html
+resource "aws_cloudwatch_metric_alarm" "generator_silent" {
+  alarm_name          = "${local.prefix}-generator-silent"
+  alarm_description   = "No new databases for a day: the log of db-generator tells why."
+  comparison_operator = "LessThanThreshold"
+  threshold           = 1
+  evaluation_periods  = 1
+  treat_missing_data  = "breaching"
+  alarm_actions       = [aws_sns_topic.alarms.arn]
+  ok_actions          = [aws_sns_topic.alarms.arn]
+
+  metric_query {
+    id          = "succeeded"
+    expression  = "invocations - failures"
+    label       = "Runs that succeeded"
+    return_data = true
+  }
+
+  metric_query {
+    id = "invocations"
+
+    metric {
+      namespace   = "AWS/Lambda"
+      metric_name = "Invocations"
+      dimensions  = { FunctionName = module.db_generator.function_name }
+      stat        = "Sum"
+      period      = 86400
+    }
+  }
+
+  metric_query {
+    id = "failures"
+
+    metric {
+      namespace   = "AWS/Lambda"
+      metric_name = "Errors"
+      dimensions  = { FunctionName = module.db_generator.function_name }
+      stat        = "Sum"
+      period      = 86400
+    }
+  }
+}
+
+# A wake-up that Scheduler gave up on: the hourly sweep makes up for it, and until then points may expire.
+resource "aws_cloudwatch_metric_alarm" "lost_wakeups" {
+  alarm_name          = "${local.prefix}-lost-wakeups"
+  alarm_description   = "EventBridge Scheduler could not start the reviver: look at the role ${aws_iam_role.wakeups.name}."
+  namespace           = "AWS/Scheduler"
+  metric_name         = "InvocationDroppedCount"
+  dimensions          = { ScheduleGroup = aws_scheduler_schedule_group.wakeups.name }
+  statistic           = "Sum"
+  period              = 3600
+  evaluation_periods  = 1
+  comparison_operator = "GreaterThanOrEqualToThreshold"
+  threshold           = 1
+  treat_missing_data  = "notBreaching"
+  alarm_actions       = [aws_sns_topic.alarms.arn]
+}

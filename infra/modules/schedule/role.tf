@@ -1,0 +1,40 @@
+# The role in which Scheduler calls this one function.
+
+data "aws_iam_policy_document" "assume" {
+  statement {
+    actions = ["sts:AssumeRole"]
+
+    principals {
+      type        = "Service"
+      identifiers = ["scheduler.amazonaws.com"]
+    }
+
+    # Nobody else's schedule may borrow the role. Scheduler names the group, not the schedule:
+    # https://docs.aws.amazon.com/scheduler/latest/UserGuide/cross-service-confused-deputy-prevention.html
+    condition {
+      test     = "ArnEquals"
+      variable = "aws:SourceArn"
+      values   = [var.group.arn]
+    }
+  }
+}
+
+resource "aws_iam_role" "this" {
+  name               = "${var.worker.function_name}-schedule"
+  description        = "Lets EventBridge Scheduler start ${var.worker.function_name}"
+  assume_role_policy = data.aws_iam_policy_document.assume.json
+}
+
+data "aws_iam_policy_document" "invoke" {
+  statement {
+    sid       = "StartTheWorker"
+    actions   = ["lambda:InvokeFunction"]
+    resources = [var.worker.function_arn]
+  }
+}
+
+resource "aws_iam_role_policy" "this" {
+  name   = "invoke"
+  role   = aws_iam_role.this.id
+  policy = data.aws_iam_policy_document.invoke.json
+}

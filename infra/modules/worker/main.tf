@@ -1,0 +1,64 @@
+# A worker: a function, the role that it runs as, and its log.
+
+locals {
+  function_name = "${var.installation.prefix}-${var.name}"
+
+  # WCL_KEYS_PARAMETER names the parameter that holds what WCL_KEYS is to be.
+  parameters = { for secret in var.secrets : "${secret}_PARAMETER" => "${var.installation.secret_path}/${secret}" }
+}
+
+resource "aws_lambda_function" "this" {
+  #checkov:skip=CKV_AWS_50:The program sends no traces, so that active tracing would show the invocation alone and cost per invocation.
+  #checkov:skip=CKV_AWS_116:What starts a worker comes again: a schedule by its next tick, a wake-up by the hourly sweep, a batch by its queue, which has dead letters.
+  #checkov:skip=CKV_AWS_173:No variable is a secret: secrets are in SSM. Lambda encrypts the variables with its own key.
+  #checkov:skip=CKV_AWS_272:The package is built and uploaded by the person who applies this; a signing profile of the same account would prove nothing more.
+  function_name    = local.function_name
+  description      = "Stint: worker ${var.name} of the fleet ${var.installation.fleet}"
+  role             = aws_iam_role.this.arn
+  package_type     = "Zip"
+  filename         = var.installation.package
+  source_code_hash = filebase64sha256(var.installation.package)
+  runtime          = "provided.al2023"
+  architectures    = ["arm64"]
+  handler          = "bootstrap"
+  timeout          = var.timeout_seconds
+  memory_size      = var.memory_mb
+
+  # Reserved is also the limit. Without a reservation only mappings limit how many run; scheduled workers rely on their
+  # leases, so that a second one at once is a waste and no harm.
+  reserved_concurrent_executions = var.installation.reserve_concurrency ? var.concurrency : -1
+
+  environment {
+    variables = merge(var.installation.environment, local.parameters, {
+      STINT_WORKER = "${var.installation.fleet}/${var.name}"
+    })
+  }
+
+  ephemeral_storage {
+    size = var.disk_mb
+  }
+
+  logging_config {
+    log_format = "Text" # the program writes JSON itself
+    log_group  = aws_cloudwatch_log_group.this.name
+  }
+
+  dynamic "vpc_config" {
+    for_each = var.installation.network[*]
+
+    content {
+      subnet_ids         = vpc_config.value.subnet_ids
+      security_group_ids = vpc_config.value.security_group_ids
+    }
+  }
+
+  # Its first invocation would fail, or create a log group that never forgets.
+  depends_on = [aws_iam_role_policy.logs, aws_iam_role_policy.secrets]
+}
+
+resource "aws_cloudwatch_log_group" "this" {
+  #checkov:skip=CKV_AWS_158:No secret and no token is in any log; CloudWatch encrypts it with its own key.
+  #checkov:skip=CKV_AWS_338:Logs are for finding faults, and what is worth keeping is in the database. The days are a variable.
+  name              = "/aws/lambda/${local.function_name}"
+  retention_in_days = var.installation.log_retention_days
+}

@@ -1,0 +1,66 @@
+# The role of a worker begins with its log and its secrets. Queues, and who plans the budget, add what is theirs.
+
+data "aws_iam_policy_document" "assume" {
+  statement {
+    actions = ["sts:AssumeRole"]
+
+    principals {
+      type        = "Service"
+      identifiers = ["lambda.amazonaws.com"]
+    }
+  }
+}
+
+resource "aws_iam_role" "this" {
+  name               = local.function_name
+  description        = "What the worker ${var.name} of the fleet ${var.installation.fleet} may do"
+  assume_role_policy = data.aws_iam_policy_document.assume.json
+}
+
+data "aws_iam_policy_document" "logs" {
+  statement {
+    sid       = "WriteItsLog"
+    actions   = ["logs:CreateLogStream", "logs:PutLogEvents"]
+    resources = ["${aws_cloudwatch_log_group.this.arn}:*"]
+  }
+}
+
+resource "aws_iam_role_policy" "logs" {
+  name   = "logs"
+  role   = aws_iam_role.this.id
+  policy = data.aws_iam_policy_document.logs.json
+}
+
+data "aws_iam_policy_document" "secrets" {
+  statement {
+    sid       = "ReadItsSecrets"
+    actions   = ["ssm:GetParameter", "ssm:GetParameters"]
+    resources = [for parameter in values(local.parameters) : "${var.installation.parameter_arn}${parameter}"]
+  }
+
+  # The account's own key for SSM lets everybody in who may read the parameter; another one must be named.
+  dynamic "statement" {
+    for_each = var.installation.secrets_key_arn[*]
+
+    content {
+      sid       = "DecryptThem"
+      actions   = ["kms:Decrypt"]
+      resources = [statement.value]
+    }
+  }
+}
+
+resource "aws_iam_role_policy" "secrets" {
+  name   = "secrets"
+  role   = aws_iam_role.this.id
+  policy = data.aws_iam_policy_document.secrets.json
+}
+
+# Network interfaces, for functions in a network. AWS's own policy, since it follows what Lambda needs.
+resource "aws_iam_role_policy_attachment" "network" {
+  count      = var.installation.network == null ? 0 : 1
+  role       = aws_iam_role.this.name
+  policy_arn = "arn:${data.aws_partition.current.partition}:iam::aws:policy/service-role/AWSLambdaVPCAccessExecutionRole"
+}
+
+data "aws_partition" "current" {}

@@ -1,0 +1,21 @@
+output "functions" {
+  description = "The functions by worker, for `aws lambda` and for logs."
+  value       = { for name, worker in local.workers : name => worker.function }
+}
+
+output "queues" {
+  description = "The queues and their dead letters."
+  value = {
+    for entry in local.queues : entry.queue.name => entry.queue.dead_letters_name
+  }
+}
+
+output "secrets" {
+  description = "The parameters in SSM that must be there before anything works."
+  value       = [for secret in ["MONGODB_URI", "WCL_KEYS", "GIT_TOKEN"] : "${var.secret_path}/${secret}"]
+}
+
+output "dashboard" {
+  description = "Where to look."
+  value       = "https://${var.region}.console.aws.amazon.com/cloudwatch/home?region=${var.region}#dashboards:name=${aws_cloudwatch_dashboard.fleet.dashboard_name}"
+}

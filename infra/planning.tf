@@ -1,0 +1,98 @@
+# What those may do who plan the budget: rank-fetcher and refresher after each batch, reviver after each reset. They
+# send parked players back to their queues, steer the rank fetcher's mapping, and set the reviver's wake-up. Nothing
+# else.
+
+locals {
+  planners = {
+    rank-fetcher = module.rank_fetcher.role_name
+    refresher    = module.refresher.role_name
+    reviver      = module.reviver.role_name
+  }
+
+  # The one wake-up of the fleet: `REVIVE` in workers/warcraftlogs/src/budget.rs.
+  wakeup = "revive-rank-fetcher"
+}
+
+# For wake-ups, and nothing else: the group is a setting of the functions.
+resource "aws_scheduler_schedule_group" "wakeups" {
+  name = "${local.prefix}-wakeups"
+}
+
+data "aws_iam_policy_document" "planning" {
+  statement {
+    sid       = "SendPlayersBack"
+    actions   = ["sqs:SendMessage"]
+    resources = [module.discovered_players.arn, module.refresh_players.arn]
+  }
+
+  statement {
+    sid     = "CountWhatWaits"
+    actions = ["sqs:GetQueueAttributes", "sqs:GetQueueUrl"]
+    resources = [
+      module.discovered_players.arn,
+      module.discovered_players.dead_letters_arn,
+      module.refresh_players.arn,
+      module.refresh_players.dead_letters_arn,
+    ]
+  }
+
+  statement {
+    sid       = "SteerTheRankFetcher"
+    actions   = ["lambda:GetEventSourceMapping", "lambda:UpdateEventSourceMapping"]
+    resources = [module.discovered_players.mapping_arn]
+  }
+
+  # A mapping's id is not known before its function is there, so that the function asks for it. Listing knows no
+  # resources: https://docs.aws.amazon.com/service-authorization/latest/reference/list_awslambda.html
+  statement {
+    sid       = "FindTheMapping"
+    actions   = ["lambda:ListEventSourceMappings"]
+    resources = ["*"]
+  }
+
+  statement {
+    sid       = "SetTheWakeup"
+    actions   = ["scheduler:CreateSchedule", "scheduler:DeleteSchedule", "scheduler:UpdateSchedule"]
+    resources = ["arn:${local.partition}:scheduler:${var.region}:${local.account}:schedule/${aws_scheduler_schedule_group.wakeups.name}/${local.wakeup}"]
+  }
+
+  statement {
+    sid       = "LetSchedulerStartTheReviver"
+    actions   = ["iam:PassRole"]
+    resources = [aws_iam_role.wakeups.arn]
+
+    condition {
+      test     = "StringEquals"
+      variable = "iam:PassedToService"
+      values   = ["scheduler.amazonaws.com"]
+    }
+  }
+}
+
+resource "aws_iam_role_policy" "planning" {
+  for_each = local.planners
+  name     = "planning"
+  role     = each.value
+  policy   = data.aws_iam_policy_document.planning.json
+}
+
+# What the aggregator may do: fill the queue, as far as there is room in it.
+data "aws_iam_policy_document" "aggregating" {
+  statement {
+    sid       = "SendPlayers"
+    actions   = ["sqs:SendMessage"]
+    resources = [module.discovered_players.arn]
+  }
+
+  statement {
+    sid       = "CountWhatWaits"
+    actions   = ["sqs:GetQueueAttributes", "sqs:GetQueueUrl"]
+    resources = [module.discovered_players.arn, module.discovered_players.dead_letters_arn]
+  }
+}
+
+resource "aws_iam_role_policy" "aggregating" {
+  name   = "aggregating"
+  role   = module.aggregator.role_name
+  policy = data.aws_iam_policy_document.aggregating.json
+}

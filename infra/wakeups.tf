@@ -1,0 +1,40 @@
+# The role in which EventBridge Scheduler starts the reviver when a wake-up is due.
+
+data "aws_iam_policy_document" "assume_wakeups" {
+  statement {
+    actions = ["sts:AssumeRole"]
+
+    principals {
+      type        = "Service"
+      identifiers = ["scheduler.amazonaws.com"]
+    }
+
+    # Of this group alone. Scheduler names the group, not the schedule:
+    # https://docs.aws.amazon.com/scheduler/latest/UserGuide/cross-service-confused-deputy-prevention.html
+    condition {
+      test     = "ArnEquals"
+      variable = "aws:SourceArn"
+      values   = [aws_scheduler_schedule_group.wakeups.arn]
+    }
+  }
+}
+
+resource "aws_iam_role" "wakeups" {
+  name               = "${local.prefix}-wakeups"
+  description        = "Lets EventBridge Scheduler start the reviver of ${local.prefix}"
+  assume_role_policy = data.aws_iam_policy_document.assume_wakeups.json
+}
+
+data "aws_iam_policy_document" "wakeups" {
+  statement {
+    sid       = "StartTheReviver"
+    actions   = ["lambda:InvokeFunction"]
+    resources = ["${local.function_arn}-reviver"]
+  }
+}
+
+resource "aws_iam_role_policy" "wakeups" {
+  name   = "invoke"
+  role   = aws_iam_role.wakeups.id
+  policy = data.aws_iam_policy_document.wakeups.json
+}

@@ -1,0 +1,117 @@
+"""The AWS provider's schema, read from the types of npm's @cdktf/provider-aws.
+
+The provider itself comes from Terraform's registry, which is not everywhere to be reached; the package of types comes
+from npm, and is made from the same schema. What it does not tell is checked by CI, which asks the provider.
+"""
+
+import json
+import re
+import tarfile
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+# A field: its documentation, which names it as Terraform does, then its name in TypeScript and its type.
+FIELD = re.compile(
+    r"/\*\*(?P<text>(?:(?!\*/).)*)\*/\s*readonly (?P<name>\w+)(?P<optional>\??): (?P<type>[^;]*(?:\{[^}]*\})?);", re.S
+)
+INTERFACE = re.compile(r"^export interface (\w+)(?: extends [\w.]+)? \{\n(.*?)^\}", re.S | re.M)
+TERRAFORM_NAME = re.compile(r"#(\w+) \w+#\1\}")
+# The class of the resource itself, with what can be read of it.
+RESOURCE_CLASS = re.compile(
+    r"^export declare class \w+ extends cdktf\.Terraform(?:Resource|DataSource) \{\n(.*?)^\}", re.S | re.M
+)
+GETTER = re.compile(r"^    get (\w+)\(\)", re.M)
+
+
+@dataclass
+class Block:
+    """What may and must be in a block: a resource, or a block in it."""
+
+    # The arguments, and what each takes: "value", "list" or "map".
+    arguments: dict[str, str] = field(default_factory=dict)
+    blocks: dict[str, "Block"] = field(default_factory=dict)
+    required: set[str] = field(default_factory=set)
+
+
+@dataclass
+class Resource:
+    """A resource or a data source: what is said of it, and what can be read of it."""
+
+    body: Block
+    attributes: set[str]
+
+
+class Provider:
+    """The provider's resources and data sources, each parsed when it is asked for."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.parsed: dict[str, Resource | None] = {}
+
+    @cached_property
+    def version(self) -> str:
+        """The version of the provider, not that of the package."""
+        package = json.loads((self.folder / "package.json").read_text())
+        return package["cdktf"]["provider"]["version"]
+
+    def find(self, kind: str, name: str) -> Resource | None:
+        """The `resource` or `data` source called `name`, as in aws_sqs_queue."""
+        module = name.removeprefix("aws_").replace("_", "-")
+        module = f"data-aws-{module}" if kind == "data" else module
+        if module not in self.parsed:
+            file = self.folder / "lib" / module / "index.d.ts"
+            self.parsed[module] = parse(file.read_text()) if file.exists() else None
+        return self.parsed[module]
+
+
+def parse(text: str) -> Resource:
+    """Reads the types of one resource."""
+    interfaces = {match[1]: match[2] for match in INTERFACE.finditer(text)}
+    config = next(name for name in interfaces if f"interface {name} extends" in text)
+    getters = set(GETTER.findall(RESOURCE_CLASS.search(text)[1]))
+    # What was put in has a getter of its own, which Terraform knows nothing of.
+    attributes = {snake(name) for name in getters if name.removesuffix("Input") not in getters - {name}}
+    body = block(interfaces, config)
+    # The generator puts it into every resource, and none that is used here lets itself be told its id.
+    body.arguments.pop("id", None)
+    return Resource(body, attributes | {"id"})
+
+
+def block(interfaces: dict[str, str], name: str) -> Block:
+    """Reads one interface, and those that it leads to."""
+    found = Block()
+    for match in FIELD.finditer(interfaces[name]):
+        documented = TERRAFORM_NAME.search(match["text"])
+        argument = documented[1] if documented else snake(match["name"])
+        inner = re.match(r"\w+", match["type"])[0] if match["type"][0].isupper() else ""
+        if inner in interfaces and f"{argument} block" in match["text"]:
+            found.blocks[argument] = block(interfaces, inner)
+        else:
+            found.arguments[argument] = shape(match["type"])
+        if not match["optional"]:
+            found.required.add(argument)
+    return found
+
+
+def shape(typed: str) -> str:
+    """What a type is in the configuration."""
+    if "[]" in typed:
+        return "list"
+    return "map" if typed.startswith("{") else "value"
+
+
+def snake(name: str) -> str:
+    """Terraform's way to write a name."""
+    return re.sub(r"(?<!^)([A-Z])", r"_\1", name).lower()
+
+
+def unpack(package: Path, folder: Path) -> None:
+    """Takes the types out of the package from npm: a tenth of its files."""
+    with tarfile.open(package) as archive:
+        for member in archive:
+            name = member.name.removeprefix("package/")
+            if name == "package.json" or name.endswith("/index.d.ts"):
+                target = folder / name
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_bytes(archive.extractfile(member).read())
