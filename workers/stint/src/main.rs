@@ -20,6 +20,11 @@ use clap::Parser;
 use crate::cli::Cli;
 use crate::output::Output;
 
+/// Players, requests and answers are millions of small strings: with the system's allocator a fifth of a simulation's
+/// time is `malloc`, with this one a twentieth.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[tokio::main]
 async fn main() -> ExitCode {
     let cli = Cli::parse();

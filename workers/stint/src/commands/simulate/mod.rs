@@ -92,6 +92,7 @@ impl Arguments {
             seed: self.seed,
             faults: self.faults.clone(),
             vary: self.vary,
+            alone: true,
         }
     }
 }

@@ -25,6 +25,8 @@ pub(super) struct Plan {
     pub(super) faults: Faults,
     /// Whether the seed draws a smaller set-up of its own.
     pub(super) vary: bool,
+    /// Whether no other simulation runs beside it.
+    pub(super) alone: bool,
 }
 
 impl Plan {

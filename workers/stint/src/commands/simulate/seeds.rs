@@ -77,7 +77,7 @@ pub(super) fn play(plan: &Plan, seeds: u64, settings: &Settings, tell: &(dyn Fn(
             if number >= seeds {
                 return;
             }
-            let one = Plan { seed: plan.seed.wrapping_add(number), ..plan.clone() };
+            let one = Plan { seed: plan.seed.wrapping_add(number), alone: false, ..plan.clone() };
             let report = play_one(&one, settings.clone());
             let one = Played { seed: one.seed, command: one.to_string(), report };
             played.lock().unwrap_or_else(PoisonError::into_inner).push(one);

@@ -85,7 +85,7 @@ impl Stage {
         let options = options(plan, &settings, started);
         let settings = point_at(settings, plan, &options)?;
         let upstream = Arc::new(Mutex::new(WarcraftLogs::new(options)));
-        let ahead = Arc::new(Ahead::new(&upstream, time.clone()));
+        let ahead = Arc::new(Ahead::new(&upstream, plan.alone, time.clone()));
         let population = upstream.lock().unwrap_or_else(std::sync::PoisonError::into_inner).population();
         let (seed, faults) = (plan.seed, &plan.faults);
         let people = Arc::new(People::new(Directory::new(&population), time.clone(), seed, faults));

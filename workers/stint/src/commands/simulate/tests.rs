@@ -17,6 +17,7 @@ fn plan(players: u32, keys: &[u64], hours: f64) -> Plan {
         faults: Faults::none(),
         phases: Vec::new(),
         vary: false,
+        alone: false,
     }
 }
 
@@ -31,6 +32,7 @@ fn the_same_seed_prints_the_same_report() {
     // Nothing but `wall_seconds`, which the caller fills in, may differ between two runs.
     let first = print(&plan);
     assert_eq!(first, print(&plan));
+    assert_eq!(first, print(&Plan { alone: true, ..plan.clone() }), "the stand-in's thread shows");
     assert_ne!(first, print(&Plan { seed: 6, ..plan }));
 }
 
