@@ -59,18 +59,25 @@ impl PlayerMessage {
 
     /// Reads a body, and says what is wrong with it by the field's name.
     pub fn from_body(body: &str) -> Result<PlayerMessage, String> {
-        let mut reader = serde_json::Deserializer::from_str(body);
-        let body: Body = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
-            let path = error.path().to_string();
-            let field = if path == "." { "the message".to_owned() } else { format!("field {path}") };
-            format!("{field}: {}", error.into_inner())
-        })?;
-        reader.end().map_err(|error| format!("the message: {error}"))?;
+        let body: Body = serde_json::from_str(body).map_err(|error| what_is_wrong(body, &error))?;
         let whom = body.whom()?;
         if body.raids_to_scrap.is_empty() {
             return Err("field raidsToScrap: names no raid and difficulty".into());
         }
         Ok(PlayerMessage { whom, raids_to_scrap: body.raids_to_scrap })
+    }
+}
+
+/// Reads a body once more that could not be read, to say in which field: to keep track of that takes its time.
+fn what_is_wrong(body: &str, error: &serde_json::Error) -> String {
+    let mut reader = serde_json::Deserializer::from_str(body);
+    match serde_path_to_error::deserialize::<_, Body>(&mut reader) {
+        Ok(_) => format!("the message: {error}"),
+        Err(error) => {
+            let path = error.path().to_string();
+            let field = if path == "." { "the message".to_owned() } else { format!("field {path}") };
+            format!("{field}: {}", error.into_inner())
+        }
     }
 }
 

@@ -14,6 +14,9 @@ use crate::points::Points;
 /// probability of one in 500.
 pub const ENOUGH: u64 = 500;
 
+/// Calls that must be known beyond a quantile before it is trusted: 100 in all for 98 %, 2,000 for 99.9 %.
+const BEYOND: u64 = 2;
+
 /// After this many calls of a class the old ones count half, so that the costs of a new season are learned.
 const MEMORY: u64 = 4_096;
 
@@ -74,12 +77,13 @@ impl Costs {
         known.iter().map(|class| class.max).max().filter(|_| count >= ENOUGH)
     }
 
-    /// What a unit of a call of `units` units costs at most with probability `per_mille`/1000, as far as enough calls
-    /// of that size or smaller are known. Rounded up.
+    /// What a unit of a call of `units` units costs at most with probability `per_mille`/1000, as far as calls of that
+    /// size or smaller are known: so many that some of them lie beyond. Rounded up.
     pub fn quantile(&self, units: u32, per_mille: u32) -> Option<Points> {
         let mut known = CostClass::default();
         self.up_to(units).for_each(|class| known.merge(class));
-        (known.count >= ENOUGH).then(|| known.quantile(per_mille))
+        let beyond = known.count * u64::from(1_000_u32.saturating_sub(per_mille)) / 1_000;
+        (beyond >= BEYOND).then(|| known.quantile(per_mille))
     }
 
     fn up_to(&self, units: u32) -> impl Iterator<Item = &CostClass> {
@@ -212,7 +216,9 @@ mod tests {
     #[test]
     fn nothing_is_trusted_before_enough_calls_are_known() {
         let few = costs((1..ENOUGH).map(|cost| (1, cost * 1_000)));
-        assert_eq!((few.bound(1), few.quantile(1, 980)), (None, None));
+        assert_eq!((few.bound(1), few.quantile(1, 999)), (None, None));
+        let hundred = |calls| costs((0..calls).map(|_| (1, 4_000_000))).quantile(1, 980);
+        assert_eq!((hundred(99), hundred(100)), (None, Some(Points::whole(4))));
         let enough = costs((1..=ENOUGH).map(|cost| (1, cost * 1_000)));
         assert_eq!(enough.bound(1), Some(Points::from_micros(500_000)));
         let quantile = enough.quantile(1, 980).unwrap().micros();

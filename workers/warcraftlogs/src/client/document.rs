@@ -5,6 +5,7 @@
 //! literals: the upstream has renamed an enum type before, and a typed variable would have broken.
 
 use std::fmt::Write;
+use std::sync::LazyLock;
 
 use graphql_client::GraphQLQuery;
 
@@ -13,6 +14,13 @@ use crate::whom::Whom;
 
 /// The fixed documents, one string with all operations and fragments.
 const QUERIES: &str = include_str!("../../graphql/queries.graphql");
+
+/// Bytes of a document for five characters.
+const TYPICAL_LENGTH: usize = 4_096;
+
+/// What every document for ranks ends with.
+static RANKS_FRAGMENTS: LazyLock<String> =
+    LazyLock::new(|| fragment("Points").to_owned() + fragment("CharacterFields"));
 
 /// One character and what to fetch of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,21 +94,22 @@ pub fn read_points() -> String {
 /// The ranks of several characters, and the key's counter, in one document.
 pub fn ranks(batch: &[RanksOf], metric: Option<&str>) -> String {
     let metric = metric.map(|metric| format!(", metric: {metric}")).unwrap_or_default();
-    let mut document = String::from("query Ranks {\n  rateLimitData { ...Points }\n  characterData {\n");
+    let mut document = String::with_capacity(TYPICAL_LENGTH);
+    document.push_str("query Ranks {\n  rateLimitData { ...Points }\n  characterData {\n");
     for (place, RanksOf { whom, units }) in batch.iter().enumerate() {
         let (alias, arguments) = (character_alias(place, whom), character_arguments(whom));
         // Writing to a string does not fail.
         let _ = writeln!(document, "    {alias}: character({arguments}) {{");
         document.push_str("      ...CharacterFields\n");
-        for unit in units {
-            let (raid, difficulty) = *unit;
-            let alias = unit_alias(*unit);
-            let _ = writeln!(document, "      {alias}: zoneRankings(zoneID: {raid}, difficulty: {difficulty}{metric})");
+        for (raid, difficulty) in units {
+            // The alias of `unit_alias`, without a string of its own: this is the innermost of millions of lines.
+            let _ = write!(document, "      r{raid}d{difficulty}: zoneRankings(zoneID: {raid}, ");
+            let _ = writeln!(document, "difficulty: {difficulty}{metric})");
         }
         document.push_str("    }\n");
     }
     document.push_str("  }\n}\n");
-    document + fragment("Points") + fragment("CharacterFields")
+    document + &RANKS_FRAGMENTS
 }
 
 /// A page of the list of reports of one raid that were uploaded between two instants (in milliseconds).
@@ -151,6 +160,7 @@ mod tests {
         let document = ranks(&batch, Some("dps"));
         assert!(document.contains("c57147396: character(id: 57147396)"));
         assert!(document.contains("r26d5: zoneRankings(zoneID: 26, difficulty: 5, metric: dps)"));
+        assert!(document.contains(&format!(" {}: ", unit_alias((26, 3)))), "the reader looks for this alias");
         assert!(document.contains("r28d4: zoneRankings"));
         assert_eq!(document.matches("fragment ").count(), 2);
     }
