@@ -10,4 +10,6 @@ pub mod plan;
 pub mod points;
 pub mod ports;
 pub mod registry;
+pub mod steps;
+pub mod telemetry;
 pub mod worker;

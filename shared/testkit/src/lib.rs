@@ -1,4 +1,5 @@
-//! What every adapter is tested with: one conformance suite per port, and a driver of virtual time.
+//! What every adapter is tested with: one conformance suite per port, a driver of virtual time, and a reader of what
+//! telemetry exports.
 //!
 //! The suites are the executable specification of `stint_core::ports`. An adapter implements the world of a port and
 //! names the suite once; each sentence of the contract becomes a test of that name:
@@ -11,6 +12,7 @@
 
 pub mod drive;
 pub mod key_pool;
+pub mod otlp;
 pub mod queue;
 mod suite;
 pub mod throttle;

@@ -1,6 +1,7 @@
 //! The holds of one key, with what each step asks of them kept ready.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 
 use jiff::Timestamp;
 
@@ -63,6 +64,11 @@ impl Holds {
     /// All holds, the oldest first.
     pub fn iter(&self) -> impl Iterator<Item = (u64, &Hold)> {
         self.by_sequence.iter().map(|(sequence, hold)| (*sequence, hold))
+    }
+
+    /// The holds with these sequence numbers, the oldest first.
+    pub(super) fn range(&self, sequences: RangeInclusive<u64>) -> impl Iterator<Item = (u64, &Hold)> {
+        self.by_sequence.range(sequences).map(|(sequence, hold)| (*sequence, hold))
     }
 
     /// How many there are.

@@ -30,6 +30,7 @@ mod price;
 mod reading;
 mod reserve;
 mod settings;
+mod stored;
 
 pub use account::{Account, KeyState, WindowRecord};
 pub use costs::{Alone, CostClass, Costs, ENOUGH};

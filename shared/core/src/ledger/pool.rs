@@ -107,6 +107,11 @@ impl Ledger {
         &self.accounts
     }
 
+    /// The accounts, for whoever is done with the ledger.
+    pub fn into_accounts(self) -> BTreeMap<KeyId, Account> {
+        self.accounts
+    }
+
     /// What changed since the last call.
     pub fn take_changes(&mut self) -> Changes {
         std::mem::take(&mut self.changes)
@@ -198,10 +203,10 @@ impl Ledger {
     }
 
     /// Ends a call's hold. Settling twice, or a hold that has ended by itself, changes nothing but what the reading
-    /// says.
-    pub fn settle(&mut self, hold: &HoldId, end: CallEnd, now: Timestamp) {
+    /// says. Answers the window that ended with it.
+    pub fn settle(&mut self, hold: &HoldId, end: CallEnd, now: Timestamp) -> Option<WindowRecord> {
         self.end_expired(now);
-        let Some(account) = self.accounts.get_mut(&hold.key) else { return };
+        let account = self.accounts.get_mut(&hold.key)?;
         let known = match end {
             CallEnd::Answered(_) | CallEnd::Lost => account.mark_unconfirmed(hold.sequence),
             CallEnd::NotBilled | CallEnd::Refused { .. } => account.holds.remove(hold.sequence).is_some(),
@@ -212,9 +217,8 @@ impl Ledger {
         }
         self.changes.accounts.insert(hold.key.clone());
         self.changes.holds.insert(hold.clone());
-        if let CallEnd::Answered(reading) = end {
-            self.take_in(&hold.key, &reading, hold.sequence, known.then_some(hold.sequence));
-        }
+        let CallEnd::Answered(reading) = end else { return None };
+        self.take_in(&hold.key, &reading, hold.sequence, known.then_some(hold.sequence))
     }
 
     /// Lends the right to read a key's counter, if there is a key whose counter would help: one that is stale; one
@@ -232,15 +236,14 @@ impl Ledger {
         Some(ReadingClaim { key: key.clone(), started })
     }
 
-    /// Takes in what a claimed reading brought; `None` when it failed, so that another caller may try.
-    pub fn observe(&mut self, claim: &ReadingClaim, reading: Option<Reading>, now: Timestamp) {
+    /// Takes in what a claimed reading brought; `None` when it failed, so that another caller may try. Answers the
+    /// window that ended with it.
+    pub fn observe(&mut self, claim: &ReadingClaim, reading: Option<Reading>, now: Timestamp) -> Option<WindowRecord> {
         self.end_expired(now);
-        let Some(account) = self.accounts.get_mut(&claim.key) else { return };
+        let account = self.accounts.get_mut(&claim.key)?;
         account.reading_until = None;
         self.changes.accounts.insert(claim.key.clone());
-        if let Some(reading) = reading {
-            self.take_in(&claim.key, &reading, claim.started, None);
-        }
+        self.take_in(&claim.key, &reading?, claim.started, None)
     }
 
     /// Rests a key until `until`, or wakes it.
@@ -290,19 +293,21 @@ impl Ledger {
     }
 
     /// Takes in a reading whose request started at sequence number `started`, and was that of the call `carrier` if
-    /// it is known.
-    fn take_in(&mut self, key: &KeyId, reading: &Reading, started: u64, carrier: Option<u64>) {
-        let Some(account) = self.accounts.get_mut(key) else { return };
+    /// it is known. Answers the window that it closed.
+    fn take_in(&mut self, key: &KeyId, reading: &Reading, started: u64, carrier: Option<u64>) -> Option<WindowRecord> {
+        let account = self.accounts.get_mut(key)?;
         let (confirmed, closed) = account.observe(reading, started, &self.settings);
         let priced = account.price(reading, &confirmed, carrier);
         self.changes.holds.extend(confirmed.into_iter().map(|sequence| HoldId { key: key.clone(), sequence }));
-        self.changes.windows.extend(closed.map(|window| (key.clone(), window)));
+        self.changes.windows.extend(closed.clone().map(|window| (key.clone(), window)));
         if let Some(priced) = priced {
             self.learn(key, priced);
         }
+        closed
     }
 
-    fn end_expired(&mut self, now: Timestamp) {
+    /// Ends the holds of callers that did not come back. Every step that may lend does that by itself.
+    pub fn end_expired(&mut self, now: Timestamp) {
         for (key, account) in &mut self.accounts {
             let expired = account.end_expired(now);
             if !expired.is_empty() {

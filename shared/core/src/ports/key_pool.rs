@@ -24,14 +24,15 @@ pub trait KeyPool: Send + Sync {
     async fn reserve(&self, ask: &Ask) -> PortResult<Reservation>;
 
     /// Ends a call's hold. A second time does nothing. A caller that never settles leaves a hold that ends by
-    /// itself and counts as spent until a reading says otherwise.
-    async fn settle(&self, hold: &HoldId, end: CallEnd) -> PortResult<()>;
+    /// itself and counts as spent until a reading says otherwise. Answers the key's window, if its end was seen here:
+    /// no other caller is told.
+    async fn settle(&self, hold: &HoldId, end: CallEnd) -> PortResult<Option<WindowRecord>>;
 
     /// Lends the right to read a key's counter for `lease`, if a reading would help somebody who needs `needed`.
     async fn claim_reading(&self, needed: Points, lease: Duration) -> PortResult<Option<ReadingClaim>>;
 
-    /// Brings back a claimed reading, or `None` when it failed.
-    async fn observe(&self, claim: &ReadingClaim, reading: Option<Reading>) -> PortResult<()>;
+    /// Brings back a claimed reading, or `None` when it failed. Answers the key's window, like `settle`.
+    async fn observe(&self, claim: &ReadingClaim, reading: Option<Reading>) -> PortResult<Option<WindowRecord>>;
 
     /// Every key as it stands, soonest reset first.
     async fn keys(&self) -> PortResult<Vec<KeyStatus>>;

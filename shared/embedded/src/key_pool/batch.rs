@@ -1,21 +1,19 @@
 //! Steps on the ledger, gathered while the writer is busy and done in one go.
 //!
-//! A step waits in a list. The first one in an empty list submits a write to the database, and when that write comes
-//! to its turn it takes the whole list: a thousand reservers cost one commit, and what a batch changed is stored
-//! once, however many steps changed it.
+//! The first step in an empty list submits a write to the database, and when that write comes to its turn it takes the
+//! whole list: a thousand reservers cost one commit.
 //!
 //! The ledger stays in memory between batches. Before each batch its revision is compared with the file's, so that
 //! what another process wrote, or a batch that was never committed, is noticed, and the ledger is loaded anew.
 
-use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use futures::channel::oneshot;
 use jiff::Timestamp;
 use rusqlite::Connection;
 use stint_core::clock::Clock;
 use stint_core::ledger::{Ledger, LedgerSettings};
-use stint_core::ports::{PortError, PortResult};
+use stint_core::ports::PortResult;
+use stint_core::steps::{Step, Steps, Waiting};
 
 use super::load::{self, Loaded};
 use super::save;
@@ -30,50 +28,13 @@ pub(super) struct Batcher {
 struct Shared {
     settings: LedgerSettings,
     clock: Arc<dyn Clock>,
-    waiting: Mutex<Steps>,
+    waiting: Waiting,
     ledger: Mutex<Option<Loaded>>,
-}
-
-type Steps = Vec<Box<dyn Step>>;
-
-/// Something to be done to the ledger, and somebody who waits for the answer.
-trait Step: Send {
-    fn apply(&mut self, ledger: &mut Ledger, now: Timestamp);
-    fn answer(self: Box<Self>, lost: Option<&str>);
-}
-
-struct Asked<T, W> {
-    what: &'static str,
-    work: Option<W>,
-    value: Option<T>,
-    sender: oneshot::Sender<PortResult<T>>,
-}
-
-impl<T, W> Step for Asked<T, W>
-where
-    T: Send,
-    W: FnOnce(&mut Ledger, Timestamp) -> T + Send,
-{
-    fn apply(&mut self, ledger: &mut Ledger, now: Timestamp) {
-        self.value = self.work.take().map(|work| work(ledger, now));
-    }
-
-    fn answer(self: Box<Self>, lost: Option<&str>) {
-        let result = match (self.value, lost) {
-            (Some(value), None) => Ok(value),
-            (_, reason) => Err(PortError::backend(
-                format!("could not {}", self.what),
-                reason.unwrap_or("the step was not attempted"),
-            )),
-        };
-        // Whoever asked may have stopped listening; the step stands.
-        let _ = self.sender.send(result);
-    }
 }
 
 impl Batcher {
     pub(super) fn new(database: &Database, settings: LedgerSettings, clock: Arc<dyn Clock>) -> Batcher {
-        let shared = Shared { settings, clock, waiting: Mutex::new(Vec::new()), ledger: Mutex::new(None) };
+        let shared = Shared { settings, clock, waiting: Waiting::default(), ledger: Mutex::new(None) };
         Batcher { database: database.clone(), shared: Arc::new(shared) }
     }
 
@@ -81,20 +42,13 @@ impl Batcher {
     pub(super) async fn step<T, W>(&self, what: &'static str, work: W) -> PortResult<T>
     where
         T: Send + 'static,
-        W: FnOnce(&mut Ledger, Timestamp) -> T + Send + 'static,
+        W: FnMut(&mut Ledger, Timestamp) -> T + Send + 'static,
     {
-        let (sender, receiver) = oneshot::channel();
-        let step = Asked { what, work: Some(work), value: None, sender };
-        let first = {
-            let mut waiting = lock(&self.shared.waiting);
-            waiting.push(Box::new(step));
-            waiting.len() == 1
-        };
+        let (first, answer) = self.shared.waiting.add(what, work);
         if first {
             self.submit();
         }
-        let gone = |_| Err(PortError::backend(format!("could not {what}"), "the database's thread is gone"));
-        receiver.await.unwrap_or_else(gone)
+        answer.await
     }
 
     fn submit(&self) {
@@ -102,13 +56,13 @@ impl Batcher {
         let (shared, batch) = (self.shared.clone(), taken.clone());
         let work = move |connection: &Connection| {
             let mut batch = lock(&batch);
-            let steps = batch.insert(mem::take(&mut *lock(&shared.waiting)));
+            let steps = batch.insert(shared.waiting.take());
             shared.apply(connection, steps)
         };
         let shared = self.shared.clone();
         self.database.submit("keep the ledger", work, move |written| {
             // A write that never had its turn leaves its list waiting: those steps share its fate.
-            let steps = lock(&taken).take().unwrap_or_else(|| mem::take(&mut *lock(&shared.waiting)));
+            let steps = lock(&taken).take().unwrap_or_else(|| shared.waiting.take());
             let lost = written.err().map(|error| error.to_string());
             steps.into_iter().for_each(|step| step.answer(lost.as_deref()));
         });

@@ -78,7 +78,7 @@ fn load_account(
 fn load_holds(row: &Row<'_>, holds: &mut Holds) -> bool {
     let number = row.get::<_, i64>(0).ok().and_then(|number| u64::try_from(number).ok());
     let text = row.get_ref(1).ok().and_then(|text| text.as_str().ok());
-    number.zip(text).is_some_and(|(number, text)| group::read(text, number, holds))
+    number.zip(text).is_some_and(|(number, text)| holds.read(text, &group::sequences(number)))
 }
 
 /// An account to go on with, whose numbers lie beyond all that the key can have used.

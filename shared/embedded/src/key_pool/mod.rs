@@ -49,7 +49,7 @@ impl KeyPool for SqliteKeyPool {
         self.ledger.step("reserve points", move |ledger, now| ledger.reserve(&ask, now)).await
     }
 
-    async fn settle(&self, hold: &HoldId, end: CallEnd) -> PortResult<()> {
+    async fn settle(&self, hold: &HoldId, end: CallEnd) -> PortResult<Option<WindowRecord>> {
         let hold = hold.clone();
         self.ledger.step("settle a hold", move |ledger, now| ledger.settle(&hold, end, now)).await
     }
@@ -58,7 +58,7 @@ impl KeyPool for SqliteKeyPool {
         self.ledger.step("claim a reading", move |ledger, now| ledger.claim_reading(needed, lease, now)).await
     }
 
-    async fn observe(&self, claim: &ReadingClaim, reading: Option<Reading>) -> PortResult<()> {
+    async fn observe(&self, claim: &ReadingClaim, reading: Option<Reading>) -> PortResult<Option<WindowRecord>> {
         let claim = claim.clone();
         self.ledger.step("observe a reading", move |ledger, now| ledger.observe(&claim, reading, now)).await
     }

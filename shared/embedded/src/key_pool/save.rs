@@ -71,7 +71,7 @@ fn save_holds(connection: &Connection, loaded: &Loaded, changed: &BTreeSet<HoldI
             continue;
         };
         let number = integer(group.1)?;
-        match group::write(&key.holds, group.1).map_err(unwritable)? {
+        match key.holds.write(group::sequences(group.1)).map_err(unwritable)? {
             Some(holds) => write.execute(params![account, number, holds])?,
             None => delete.execute([*account, number])?,
         };

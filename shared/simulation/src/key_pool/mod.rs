@@ -135,7 +135,7 @@ impl KeyPool for MemoryKeyPool {
         Ok(reservation)
     }
 
-    async fn settle(&self, hold: &HoldId, end: CallEnd) -> PortResult<()> {
+    async fn settle(&self, hold: &HoldId, end: CallEnd) -> PortResult<Option<WindowRecord>> {
         self.step(|ledger, now| ledger.settle(hold, end, now)).await
     }
 
@@ -143,7 +143,7 @@ impl KeyPool for MemoryKeyPool {
         self.step(|ledger, now| ledger.claim_reading(needed, lease, now)).await
     }
 
-    async fn observe(&self, claim: &ReadingClaim, reading: Option<Reading>) -> PortResult<()> {
+    async fn observe(&self, claim: &ReadingClaim, reading: Option<Reading>) -> PortResult<Option<WindowRecord>> {
         self.step(|ledger, now| ledger.observe(claim, reading, now)).await
     }
 

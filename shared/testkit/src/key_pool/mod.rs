@@ -9,7 +9,9 @@ mod windows;
 use std::sync::Arc;
 use std::time::Duration;
 
-use stint_core::ledger::{Ask, CallEnd, Grant, KeyId, KeyStatus, LedgerSettings, Reading, Reservation, Wait};
+use stint_core::ledger::{
+    Ask, CallEnd, Grant, KeyId, KeyStatus, LedgerSettings, Reading, Reservation, Wait, WindowRecord,
+};
 use stint_core::points::Points;
 use stint_core::ports::{KeyPool, PortResult};
 
@@ -180,7 +182,7 @@ impl Fixture<'_> {
         }
     }
 
-    async fn settle(&self, grant: &Grant, end: CallEnd) -> PortResult<()> {
+    async fn settle(&self, grant: &Grant, end: CallEnd) -> PortResult<Option<WindowRecord>> {
         self.pool.settle(&grant.hold, end).await
     }
 

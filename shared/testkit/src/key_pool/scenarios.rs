@@ -232,7 +232,7 @@ impl Play<'_> {
             Reserve(points) => self.calls.push(self.fixture.grant(points).await?),
             ReserveUnanswered(points) => drop(self.fixture.grant(points).await?),
             Refuse(points) => drop(self.fixture.refusal(points).await?),
-            Settle(call, end) => pool.settle(&self.calls[call].hold, self.end(end)).await?,
+            Settle(call, end) => pool.settle(&self.calls[call].hold, self.end(end)).await.map(drop)?,
             Reopen => self.fixture.pool = self.fixture.world.reopen(LedgerSettings::plain(WINDOW)).await?,
             // Not of the store: the caller lets it pass.
             Pass(_) => {}
@@ -241,8 +241,10 @@ impl Play<'_> {
                 self.claims.push(claim.expect("a reading that helps"));
             }
             NoClaim(needed) => assert_eq!(pool.claim_reading(Points::whole(needed), LEASE).await?, None),
-            Observe(claim, spent) => pool.observe(&self.claims[claim], Some(self.reading(spent, now))).await?,
-            ObserveFailed(claim) => pool.observe(&self.claims[claim], None).await?,
+            Observe(claim, spent) => {
+                pool.observe(&self.claims[claim], Some(self.reading(spent, now))).await.map(drop)?
+            }
+            ObserveFailed(claim) => pool.observe(&self.claims[claim], None).await.map(drop)?,
             Pause(seconds) => {
                 assert!(pool.pause(&key("a"), Some(after(now, Duration::from_secs(seconds)))).await?);
             }

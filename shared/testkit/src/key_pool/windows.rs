@@ -14,7 +14,8 @@ use crate::world::KeyPoolWorld;
 /// After the reset, until the upstream's is sure to have passed too.
 const PAST_THE_RESET: Duration = Duration::from_secs(5);
 
-/// A key whose reset has passed grants nothing until it is read; then the old window is on record, with what it lost.
+/// A key whose reset has passed grants nothing until it is read; then the old window is on record, with what it lost,
+/// and whoever has read the key is told, nobody else.
 pub async fn a_window_that_ends_is_recorded(world: &dyn KeyPoolWorld) -> PortResult<()> {
     let fixture = Fixture::with_keys(world, &[("a", 100)]).await?;
     let reset_at = after(world.time().now(), WINDOW);
@@ -24,7 +25,7 @@ pub async fn a_window_that_ends_is_recorded(world: &dyn KeyPoolWorld) -> PortRes
     pass!(world, WINDOW + PAST_THE_RESET);
     assert_eq!(fixture.status("a").await?.state, KeyState::Stale);
     fixture.refusal(1).await?;
-    next_window(&fixture, 0).await?;
+    let closed = next_window(&fixture, 0).await?;
     let record = WindowRecord {
         window: 1,
         reset_at,
@@ -34,8 +35,12 @@ pub async fn a_window_that_ends_is_recorded(world: &dyn KeyPoolWorld) -> PortRes
         expired: Points::whole(60),
         overspent: Points::ZERO,
     };
+    assert_eq!(closed.as_ref(), Some(&record));
     assert_eq!(fixture.pool.windows(&key("a"), 10).await?, [record]);
     assert_eq!(fixture.status("a").await?.free, Points::whole(100));
+    let grant = fixture.grant(10).await?;
+    let closed = fixture.settle(&grant, CallEnd::Answered(fixture.reading(100, 10, WINDOW))).await?;
+    assert_eq!(closed, None, "the end of a window is told once");
     Ok(())
 }
 
@@ -157,7 +162,7 @@ pub async fn a_new_key_is_unread_and_a_missing_one_is_retired(world: &dyn KeyPoo
 }
 
 /// Reads the key after its reset: a fresh window with so much spent.
-async fn next_window(fixture: &Fixture<'_>, spent: u64) -> PortResult<()> {
+async fn next_window(fixture: &Fixture<'_>, spent: u64) -> PortResult<Option<WindowRecord>> {
     let claim = fixture.pool.claim_reading(Points::ZERO, LEASE).await?.expect("a stale key");
     fixture.pool.observe(&claim, Some(fixture.reading(100, spent, WINDOW))).await
 }

@@ -2,6 +2,14 @@
 
 mod directory;
 mod discovers;
+mod mongo;
+mod mongo_directory;
+mod mongo_discovers;
+mod mongo_documents;
+mod mongo_players;
+mod mongo_progress;
+mod mongo_rules;
+mod mongo_standings;
 mod sqlite;
 mod sqlite_directory;
 mod sqlite_discovers;
@@ -19,6 +27,7 @@ use stint_core::ports::PortResult;
 use crate::model::{Difficulty, Player, PlayerId, RaidId, Server, extended_date};
 pub use directory::Directory;
 pub use discovers::{Backlog, Discovered, Discovers, Due, Freshness};
+pub use mongo::MongoStore;
 pub use sqlite::SqliteStore;
 
 /// One document of the `discovery_schedules` collection: which pages to read again and again.

@@ -5,6 +5,7 @@
 mod directory;
 mod discovers;
 mod freshness;
+mod mongo;
 mod players;
 mod rules;
 mod sqlite;

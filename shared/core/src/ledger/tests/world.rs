@@ -250,7 +250,8 @@ impl World {
         }
         let (claim, started) = self.claims.remove(0);
         if self.dice.below(5) == 0 {
-            return self.ledger.observe(&claim, None, self.now);
+            self.ledger.observe(&claim, None, self.now);
+            return;
         }
         let (truth, resets_in) = self.upstream.read(self.now);
         let reading = self.reading(truth, resets_in);

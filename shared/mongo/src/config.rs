@@ -1,0 +1,31 @@
+//! The settings of MongoDB.
+
+use clap::Args;
+use secrecy::SecretString;
+
+/// The settings of MongoDB.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "MongoDB")]
+pub struct MongoSettings {
+    /// Where MongoDB is, as `mongodb://` or `mongodb+srv://`, with name and password if it wants them.
+    #[arg(long, env = "MONGODB_URI", hide_env_values = true)]
+    pub mongodb_uri: Option<SecretString>,
+
+    /// The database. Unless set, the one that the address names, and `stint` if it names none.
+    #[arg(long, env = "MONGODB_DATABASE")]
+    pub mongodb_database: Option<String>,
+}
+
+impl MongoSettings {
+    /// The address, or what to do about it.
+    pub fn uri(&self) -> Result<&SecretString, String> {
+        let missing = "MONGODB_URI is not set: name the server's address, as in mongodb://127.0.0.1:27017/stint";
+        self.mongodb_uri.as_ref().ok_or_else(|| missing.to_owned())
+    }
+}
+
+/// The server that tests may use; `None` when there is none.
+#[expect(clippy::disallowed_methods, reason = "a test's own setting")]
+pub(crate) fn server_of_tests() -> Option<String> {
+    std::env::var("MONGODB_URI").ok()
+}

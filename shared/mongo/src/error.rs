@@ -1,0 +1,46 @@
+//! What the driver answered, as the ports' errors.
+
+use mongodb::error::{Error, ErrorKind, WriteFailure};
+use stint_core::ports::PortError;
+
+/// The server's word for an id, or another unique field, that is taken.
+const DUPLICATE_KEY: i32 = 11_000;
+
+/// Codes of a server that is no primary any more, or about to end: the next one does it.
+/// <https://github.com/mongodb/specifications/blob/master/source/retryable-writes/retryable-writes.md#determining-retryable-errors>
+const PASSING: [i32; 8] = [91, 189, 10_107, 11_600, 11_602, 13_435, 13_436, 262];
+
+/// Says what was being done (it completes the sentence "could not …") and what came of it, in the server's words.
+pub fn explain(what: &str, error: &Error) -> PortError {
+    let reason = match &*error.kind {
+        ErrorKind::Command(command) => command.message.clone(),
+        ErrorKind::Write(WriteFailure::WriteError(error)) => error.message.clone(),
+        other => other.to_string(),
+    };
+    PortError::Backend { context: format!("could not {what} (MongoDB)"), reason }
+}
+
+/// Whether a write failed because the id is taken.
+pub fn is_duplicate(error: &Error) -> bool {
+    code(error) == Some(DUPLICATE_KEY)
+}
+
+/// Whether a write that may be done twice is worth a second try: the connection broke, the primary changed, or another
+/// upsert of the same new id was faster, whose document the second try finds.
+pub(crate) fn is_passing(error: &Error) -> bool {
+    let broken = matches!(&*error.kind, ErrorKind::Io(_) | ErrorKind::ConnectionPoolCleared { .. });
+    broken || code(error).is_some_and(is_passing_code)
+}
+
+/// The same, by the code of one statement.
+pub(crate) fn is_passing_code(code: i32) -> bool {
+    code == DUPLICATE_KEY || PASSING.contains(&code)
+}
+
+fn code(error: &Error) -> Option<i32> {
+    match &*error.kind {
+        ErrorKind::Command(command) => Some(command.code),
+        ErrorKind::Write(WriteFailure::WriteError(error)) => Some(error.code),
+        _ => None,
+    }
+}

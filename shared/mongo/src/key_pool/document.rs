@@ -1,0 +1,108 @@
+//! A key's document: `{_id, revision, record, holds, closed}`. What is in it is written and read as a whole, so record,
+//! holds and windows are JSON, in the same form as on SQLite.
+
+use jiff::Timestamp;
+use mongodb::bson::{Bson, Document, doc};
+use stint_core::ledger::{Account, Holds, KeyId, WindowRecord};
+
+/// Which state of its document an account in memory is.
+#[derive(Clone, Debug)]
+pub(super) struct Head {
+    /// As it stands there: what makes no sense can be replaced too.
+    revision: Bson,
+    /// The windows that the document carries.
+    pub(super) closed: Vec<WindowRecord>,
+}
+
+impl Head {
+    /// Of a document that was just created.
+    pub(super) fn first(closed: Vec<WindowRecord>) -> Head {
+        Head { revision: Bson::Int64(1), closed }
+    }
+
+    /// Of the document that has replaced it.
+    pub(super) fn next(&self, closed: Vec<WindowRecord>) -> Head {
+        Head { revision: Bson::Int64(self.next_revision()), closed }
+    }
+
+    /// Finds the document as long as nobody has changed it.
+    pub(super) fn filter(&self, key: &KeyId) -> Document {
+        doc! { "_id": &key.0, "revision": self.revision.clone() }
+    }
+
+    fn next_revision(&self) -> i64 {
+        self.revision.as_i64().unwrap_or_default() + 1
+    }
+}
+
+/// The document of an account, in the revision after `head`.
+pub(super) fn write(
+    key: &KeyId,
+    account: &Account,
+    head: Option<&Head>,
+    closed: &[WindowRecord],
+) -> serde_json::Result<Document> {
+    let holds = account.holds.write(0..=u64::MAX)?.unwrap_or_else(|| "[]".to_owned());
+    let closed = closed.iter().map(serde_json::to_string).collect::<serde_json::Result<Vec<String>>>()?;
+    Ok(doc! {
+        "_id": &key.0,
+        "revision": head.map_or(1, Head::next_revision),
+        "record": serde_json::to_string(account)?,
+        "holds": holds,
+        "closed": closed,
+    })
+}
+
+/// Reads a document; `None` when its record makes no sense. A hold that makes none closes the key: it counts as never
+/// read, and lends nothing before the upstream has been asked.
+pub(super) fn read(key: &KeyId, document: &Document) -> Option<(Head, Account)> {
+    let mut account = match serde_json::from_str::<Account>(document.get_str("record").unwrap_or_default()) {
+        Ok(account) => account,
+        Err(error) => {
+            tracing::warn!(key = %key, %error, "the stored account of a key is unreadable: it must be read again");
+            return None;
+        }
+    };
+    if !read_holds(document, &mut account.holds) {
+        tracing::warn!(key = %key, "a stored hold of a key is unreadable: the key must be read again");
+        account.limit = None;
+    }
+    account.sequence = account.sequence.max(account.holds.last_sequence());
+    let revision = document.get("revision").cloned().unwrap_or(Bson::Null);
+    Some((Head { revision, closed: closed(key, document) }, account))
+}
+
+/// An account to go on with where the record makes no sense. Its numbers lie beyond all that the key can have used;
+/// `last_window` is the highest window in store.
+pub(super) fn unread(document: &Document, now: Timestamp, last_window: u64) -> (Head, Account) {
+    let mut account = Account::unread();
+    read_holds(document, &mut account.holds);
+    // A key counts some steps a call, and far fewer than one a microsecond.
+    let beyond = u64::try_from(now.as_microsecond()).unwrap_or_default();
+    account.sequence = beyond.max(account.holds.last_sequence());
+    let revision = document.get("revision").cloned().unwrap_or(Bson::Null);
+    let closed = closed(&KeyId(document.get_str("_id").unwrap_or_default().to_owned()), document);
+    account.window = closed.iter().map(|window| window.window).fold(last_window, u64::max);
+    (Head { revision, closed }, account)
+}
+
+fn read_holds(document: &Document, holds: &mut Holds) -> bool {
+    document.get_str("holds").is_ok_and(|text| holds.read(text, &(0..=u64::MAX)))
+}
+
+/// The windows that the document carries. One whose record makes no sense is left out, and said.
+pub(super) fn closed(key: &KeyId, document: &Document) -> Vec<WindowRecord> {
+    let texts = document.get_array("closed").map(Vec::as_slice).unwrap_or_default();
+    texts.iter().filter_map(|text| window(key, text.as_str().unwrap_or_default())).collect()
+}
+
+/// The record of a window; `None`, and a word, when it makes no sense.
+pub(super) fn window(key: &KeyId, text: &str) -> Option<WindowRecord> {
+    match serde_json::from_str(text) {
+        Ok(window) => Some(window),
+        Err(error) => {
+            tracing::warn!(key = %key, %error, "the stored record of a window is unreadable");
+            None
+        }
+    }
+}

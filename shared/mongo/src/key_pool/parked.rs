@@ -1,0 +1,115 @@
+//! Messages that wait for points, in the collection `parked`: `{_id: {queue, id}, queue, parkedAt, body}`, and while one
+//! is on loan `lentUntil` and `loan`, which names the borrower.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use mongodb::bson::oid::ObjectId;
+use mongodb::bson::{Bson, Document, doc};
+use stint_core::clock::{Clock, after};
+use stint_core::ports::{Parked, PortResult};
+
+use crate::connection::Mongo;
+use crate::error::explain;
+use crate::statements::{delete, update, upsert};
+use crate::time::{date, instant};
+
+const COLLECTION: &str = "parked";
+
+pub(super) struct ParkedMessages {
+    mongo: Mongo,
+    clock: Arc<dyn Clock>,
+}
+
+impl ParkedMessages {
+    pub(super) async fn open(mongo: &Mongo, clock: Arc<dyn Clock>) -> PortResult<ParkedMessages> {
+        mongo.ensure_index(COLLECTION, doc! { "queue": 1, "parkedAt": 1 }).await?;
+        Ok(ParkedMessages { mongo: mongo.clone(), clock })
+    }
+
+    /// Parking anew takes the message back from whoever it was lent to.
+    pub(super) async fn park(&self, messages: &[Parked]) -> PortResult<()> {
+        let statement = |message: &Parked| {
+            let fields = doc! { "queue": &message.queue, "parkedAt": date(message.parked_at), "body": &message.body };
+            upsert(doc! { "_id": id(message) }, doc! { "$set": fields, "$unset": { "lentUntil": "", "loan": "" } })
+        };
+        let statements: Vec<Document> = messages.iter().map(statement).collect();
+        self.mongo.update_all(COLLECTION, &statements, "park messages").await
+    }
+
+    /// Whoever loses all candidates to others looks again: there may be more.
+    pub(super) async fn lend(&self, queue: &str, max: usize, lease: Duration) -> PortResult<Vec<Parked>> {
+        loop {
+            let now = self.clock.now();
+            let candidates = self.candidates(queue, max, now).await?;
+            if candidates.is_empty() {
+                return Ok(Vec::new());
+            }
+            let lent = self.borrow(&candidates, after(now, lease)).await?;
+            if !lent.is_empty() {
+                return Ok(lent);
+            }
+        }
+    }
+
+    /// The oldest messages that nobody has on loan.
+    async fn candidates(&self, queue: &str, max: usize, now: Timestamp) -> PortResult<Vec<Document>> {
+        let free = doc! { "queue": queue, "$or": [{ "lentUntil": null }, { "lentUntil": { "$lte": date(now) } }] };
+        self.find(free, max).await
+    }
+
+    /// Puts our name on those that are as they were seen, and answers which of them have it.
+    async fn borrow(&self, candidates: &[Document], until: Timestamp) -> PortResult<Vec<Parked>> {
+        let loan = ObjectId::new();
+        let lend = doc! { "$set": { "lentUntil": date(until), "loan": loan } };
+        let field = |document: &Document, name: &str| document.get(name).cloned().unwrap_or(Bson::Null);
+        let as_seen = |document: &Document| {
+            let [id, parked_at, loan] = ["_id", "parkedAt", "loan"].map(|name| field(document, name));
+            update(doc! { "_id": id, "parkedAt": parked_at, "loan": loan }, lend.clone())
+        };
+        let statements: Vec<Document> = candidates.iter().map(as_seen).collect();
+        self.mongo.update_all(COLLECTION, &statements, "lend parked messages").await?;
+        let ids: Vec<Bson> = candidates.iter().map(|document| field(document, "_id")).collect();
+        let lent = self.find(doc! { "_id": { "$in": ids }, "loan": loan }, candidates.len()).await?;
+        Ok(lent.iter().filter_map(read).collect())
+    }
+
+    /// Drops what is still as it was lent. A message that was parked anew is not on loan, and one that was parked anew
+    /// and lent again differs in time or body; if it does not, its second borrower sends the very same message.
+    pub(super) async fn forget(&self, messages: &[Parked]) -> PortResult<()> {
+        let statement = |message: &Parked| {
+            let still = doc! { "parkedAt": date(message.parked_at), "body": &message.body, "loan": { "$ne": null } };
+            let mut filter = doc! { "_id": id(message) };
+            filter.extend(still);
+            delete(filter)
+        };
+        let statements: Vec<Document> = messages.iter().map(statement).collect();
+        self.mongo.delete_all(COLLECTION, &statements, "forget parked messages").await
+    }
+
+    pub(super) async fn count(&self, queue: &str) -> PortResult<u64> {
+        let counted = self.mongo.collection(COLLECTION).count_documents(doc! { "queue": queue }).await;
+        counted.map_err(|error| explain("count parked messages", &error))
+    }
+
+    async fn find(&self, filter: Document, max: usize) -> PortResult<Vec<Document>> {
+        let oldest_first = doc! { "parkedAt": 1, "_id": 1 };
+        self.mongo.find(COLLECTION, filter, oldest_first, max, "find parked messages").await
+    }
+}
+
+/// An id is unique within its queue only.
+fn id(message: &Parked) -> Document {
+    doc! { "queue": &message.queue, "id": &message.id }
+}
+
+fn read(document: &Document) -> Option<Parked> {
+    let id = document.get_document("_id").ok()?;
+    Some(Parked {
+        id: id.get_str("id").ok()?.to_owned(),
+        queue: id.get_str("queue").ok()?.to_owned(),
+        body: document.get_str("body").ok()?.to_owned(),
+        parked_at: instant(document.get("parkedAt"))?,
+    })
+}

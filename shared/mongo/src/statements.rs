@@ -1,0 +1,98 @@
+//! Many writes in one command.
+//!
+//! The `update` and `delete` commands carry many statements, which every server knows; the driver's `bulk_write` needs
+//! a command that came with MongoDB 8. Statements run in their order, and stop at the first that fails. A command
+//! that broke off is sent once more, so each statement must do no harm twice.
+
+use mongodb::Database;
+use mongodb::bson::error::{Error, Result};
+use mongodb::bson::raw::{CStr, RawArrayBuf, RawDocumentBuf, cstr};
+use mongodb::bson::{Document, doc};
+use stint_core::ports::{PortError, PortResult};
+
+use crate::connection::{Mongo, write_concern};
+use crate::error::{explain, is_passing, is_passing_code};
+
+/// Statements in a command at the most, in number and in bytes. A server takes 100,000, and no document above 16 MiB;
+/// a command is a document.
+const MOST: usize = 10_000;
+const LARGEST: usize = 12 << 20;
+
+/// A statement that changes the one document that the filter finds.
+pub fn update(filter: Document, change: Document) -> Document {
+    doc! { "q": filter, "u": change }
+}
+
+/// The same; a document that is not there is created.
+pub fn upsert(filter: Document, change: Document) -> Document {
+    doc! { "q": filter, "u": change, "upsert": true }
+}
+
+/// A statement that deletes the one document that the filter finds.
+pub fn delete(filter: Document) -> Document {
+    doc! { "q": filter, "limit": 1 }
+}
+
+impl Mongo {
+    /// Runs statements of [`update`] and [`upsert`], in one round trip unless they are too large for one. `what`
+    /// completes the sentence "could not …".
+    pub async fn update_all(&self, collection: &str, statements: &[Document], what: &str) -> PortResult<()> {
+        self.run_all(doc! { "update": collection }, cstr!("updates"), statements, what).await
+    }
+
+    /// Runs statements of [`delete`].
+    pub async fn delete_all(&self, collection: &str, statements: &[Document], what: &str) -> PortResult<()> {
+        self.run_all(doc! { "delete": collection }, cstr!("deletes"), statements, what).await
+    }
+
+    async fn run_all(&self, mut head: Document, field: &CStr, statements: &[Document], what: &str) -> PortResult<()> {
+        head.extend(doc! { "ordered": true, "writeConcern": write_concern() });
+        let wrong = |error: Error| explain(what, &error.into());
+        let head = RawDocumentBuf::try_from(&head).map_err(wrong)?;
+        for part in parts(statements).map_err(wrong)? {
+            let mut command = head.clone();
+            command.append(field, part);
+            run(self.database(), command, what).await?;
+        }
+        Ok(())
+    }
+}
+
+/// The statements in commands of a size that every server takes.
+fn parts(statements: &[Document]) -> Result<Vec<RawArrayBuf>> {
+    let mut parts: Vec<RawArrayBuf> = Vec::new();
+    let (mut count, mut bytes) = (0, 0);
+    for statement in statements {
+        let raw = RawDocumentBuf::try_from(statement)?;
+        let length = raw.as_bytes().len();
+        if parts.is_empty() || count == MOST || bytes + length > LARGEST {
+            parts.push(RawArrayBuf::new());
+            (count, bytes) = (0, 0);
+        }
+        (count, bytes) = (count + 1, bytes + length);
+        if let Some(part) = parts.last_mut() {
+            part.push(raw);
+        }
+    }
+    Ok(parts)
+}
+
+async fn run(database: &Database, command: RawDocumentBuf, what: &str) -> PortResult<()> {
+    let answer = match database.run_raw_command(command.clone()).await {
+        Ok(answer) if !refusal(&answer).is_some_and(|(code, _)| is_passing_code(code)) => Ok(answer),
+        Err(error) if !is_passing(&error) => Err(error),
+        _ => database.run_raw_command(command).await,
+    };
+    match refusal(&answer.map_err(|error| explain(what, &error))?) {
+        None => Ok(()),
+        Some((_, reason)) => Err(PortError::backend(format!("could not {what} (MongoDB)"), reason)),
+    }
+}
+
+/// Why a statement was not done, or is not sure to last: a command with such an answer is not an error to the driver.
+fn refusal(answer: &Document) -> Option<(i32, String)> {
+    let statement = answer.get_array("writeErrors").ok().and_then(|errors| errors.first()?.as_document());
+    let refused = statement.or_else(|| answer.get_document("writeConcernError").ok())?;
+    let reason = refused.get_str("errmsg").unwrap_or("the server gives no reason");
+    Some((refused.get_i32("code").unwrap_or_default(), reason.to_owned()))
+}

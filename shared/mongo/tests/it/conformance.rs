@@ -1,0 +1,52 @@
+//! The key pool passes the suite, by two ways: each has connections, and a ledger in memory, of its own.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use async_trait::async_trait;
+use stint_core::ledger::LedgerSettings;
+use stint_core::ports::{KeyPool, PortResult};
+use stint_mongo::testing::TestDatabase;
+use stint_mongo::{Mongo, MongoKeyPool};
+use stint_testkit::{KeyPoolWorld, Time};
+
+use crate::clock::Standing;
+
+struct World {
+    clock: Standing,
+    database: TestDatabase,
+    ways: [Mongo; 2],
+    turn: AtomicUsize,
+}
+
+impl World {
+    async fn new() -> World {
+        let database = TestDatabase::new();
+        let ways = [database.connect().await, database.connect().await];
+        World { clock: Standing::new(), database, ways, turn: AtomicUsize::new(0) }
+    }
+
+    async fn open(&self, mongo: &Mongo, settings: LedgerSettings) -> PortResult<Arc<dyn KeyPool>> {
+        Ok(Arc::new(MongoKeyPool::open(mongo, settings, Arc::new(self.clock.clone())).await?))
+    }
+}
+
+#[async_trait]
+impl KeyPoolWorld for World {
+    async fn pool(&self, settings: LedgerSettings) -> PortResult<Arc<dyn KeyPool>> {
+        let turn = self.turn.fetch_add(1, Ordering::SeqCst);
+        self.open(&self.ways[turn % self.ways.len()], settings).await
+    }
+
+    async fn reopen(&self, settings: LedgerSettings) -> PortResult<Arc<dyn KeyPool>> {
+        self.open(&self.database.connect().await, settings).await
+    }
+
+    fn time(&self) -> &dyn Time {
+        &self.clock.0
+    }
+}
+
+mod key_pool {
+    stint_testkit::key_pool_suite!(stint_mongo::testing::run, crate::conformance::World::new());
+}

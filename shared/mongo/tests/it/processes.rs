@@ -1,0 +1,142 @@
+//! Other processes: killed in the middle, or at work on the same database.
+//!
+//! A child is this very test binary, told by a variable to play a part. It says on its standard output what has been
+//! answered to it, line by line, and whoever reads those lines never waits for a clock.
+
+use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, ChildStdout, Command, Stdio};
+
+use futures::future::join_all;
+use stint_core::ledger::CallEnd;
+use stint_core::points::Points;
+use stint_core::ports::KeyPool;
+use stint_mongo::testing::{TestDatabase, block_on, run, run_race};
+
+use crate::{open, pool, reserve};
+
+const PART: &str = "STINT_TEST_PART";
+const DATABASE: &str = "STINT_TEST_DATABASE";
+
+/// Before what a child says: the test harness writes to the same output.
+const MARK: &str = "child says ";
+
+/// Not a test: what a child does. In the parent, where no part is given, it does nothing.
+#[test]
+#[expect(clippy::disallowed_methods, reason = "a child is told its part by the environment")]
+fn child() {
+    let (Ok(part), Ok(database)) = (std::env::var(PART), std::env::var(DATABASE)) else { return };
+    block_on(async {
+        let pool = open(&TestDatabase::connect_to(&database).await).await;
+        match part.as_str() {
+            "reserve" => reserve_until_refused(&pool).await,
+            "spend" => spend_until_killed(&pool).await,
+            part => panic!("there is no part '{part}'"),
+        }
+    });
+}
+
+async fn reserve_until_refused(pool: &dyn KeyPool) {
+    say("ready 0");
+    loop {
+        for grant in join_all((0..4).map(|_| reserve(pool, 7))).await {
+            let Some(grant) = grant else { return };
+            say(&format!("held {}", grant.hold.sequence));
+        }
+    }
+}
+
+async fn spend_until_killed(pool: &dyn KeyPool) {
+    for number in 0.. {
+        let grant = reserve(pool, 1).await.unwrap();
+        say(&format!("held {}", grant.hold.sequence));
+        if number % 2 == 0 {
+            pool.settle(&grant.hold, CallEnd::NotBilled).await.unwrap();
+            say(&format!("settled {}", grant.hold.sequence));
+        }
+    }
+}
+
+/// Straight to the output, as the harness would keep what is printed.
+fn say(line: &str) {
+    let mut output = std::io::stdout().lock();
+    output.write_all(format!("\n{MARK}{line}\n").as_bytes()).unwrap();
+    output.flush().unwrap();
+}
+
+struct Process {
+    child: Child,
+    output: BufReader<ChildStdout>,
+}
+
+impl Process {
+    fn start(part: &str, database: &str) -> Process {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.args(["--exact", "processes::child", "--nocapture"]).env(PART, part).env(DATABASE, database);
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+        let output = BufReader::new(child.stdout.take().unwrap());
+        Process { child, output }
+    }
+
+    /// The next thing that the child says: a word and a text. `None` when it has ended.
+    fn next(&mut self) -> Option<(String, String)> {
+        loop {
+            let mut line = String::new();
+            if self.output.read_line(&mut line).unwrap() == 0 {
+                return None;
+            }
+            if let Some((word, text)) = line.trim_end().strip_prefix(MARK).and_then(|line| line.split_once(' ')) {
+                return Some((word.to_owned(), text.to_owned()));
+            }
+        }
+    }
+
+    fn rest(mut self) -> Vec<(String, String)> {
+        let said = std::iter::from_fn(|| self.next()).collect();
+        assert!(self.child.wait().unwrap().success());
+        said
+    }
+}
+
+fn texts<'a>(said: &'a [(String, String)], word: &str) -> Vec<&'a str> {
+    said.iter().filter(|(said, _)| said == word).map(|(_, text)| text.as_str()).collect()
+}
+
+#[test]
+fn two_processes_never_hold_the_same_points() {
+    run_race(async {
+        let database = TestDatabase::new();
+        let pool = pool(&database, 7_005).await;
+        let readers = [(); 2].map(|()| {
+            let process = Process::start("reserve", database.name());
+            std::thread::spawn(move || process.rest())
+        });
+        let said: Vec<_> = readers.into_iter().flat_map(|reader| reader.join().unwrap()).collect();
+        let held = texts(&said, "held");
+        // A process says nothing of grants that came in the same breath as its first refusal.
+        assert!((995..=1_000).contains(&held.len()), "{} holds", held.len());
+        assert_eq!(held.iter().collect::<BTreeSet<_>>().len(), held.len(), "two holds have one name");
+        let status = pool.keys().await.unwrap().remove(0);
+        assert_eq!((status.held, status.in_flight), (Points::whole(7_000), 1_000));
+    });
+}
+
+#[test]
+fn what_was_answered_survives_a_kill() {
+    run(async {
+        let database = TestDatabase::new();
+        let pool = pool(&database, 1_000_000).await;
+        let mut spender = Process::start("spend", database.name());
+        let mut said: Vec<_> = std::iter::from_fn(|| spender.next()).take(150).collect();
+        spender.child.kill().unwrap();
+        said.extend(std::iter::from_fn(|| spender.next()));
+        assert!(!spender.child.wait().unwrap().success());
+        let (held, settled) = (texts(&said, "held").len() as u64, texts(&said, "settled").len() as u64);
+        let status = pool.keys().await.unwrap().remove(0);
+        // One step may have been done and not be said any more: the one that was under way.
+        let holds = status.held.times(Points::whole(1));
+        assert!((held - settled).abs_diff(holds) <= 1, "{held} were held, {settled} settled, {holds} are there");
+        let next: u64 = reserve(&pool, 1).await.unwrap().hold.sequence;
+        assert!(texts(&said, "held").into_iter().all(|sequence| sequence.parse::<u64>().unwrap() < next));
+    });
+}

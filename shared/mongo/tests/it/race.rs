@@ -1,0 +1,123 @@
+//! Many who want the same at once, by connections and ledgers of their own.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use futures::future::join_all;
+use stint_core::clock::Clock;
+use stint_core::ledger::CallEnd;
+use stint_core::points::Points;
+use stint_core::ports::{KeyPool, Parked};
+use stint_mongo::MongoKeyPool;
+use stint_mongo::testing::{TestDatabase, run_race};
+
+use crate::clock::Standing;
+use crate::{LEDGER, WINDOW, key, open, pool, reserve};
+
+/// Pools on one database, each as a process of its own has it.
+async fn ways(database: &TestDatabase, count: usize) -> Vec<Arc<MongoKeyPool>> {
+    join_all((0..count).map(|_| async { Arc::new(open(&database.connect().await).await) })).await
+}
+
+#[test]
+fn a_crowd_of_processes_never_holds_the_same_points() {
+    run_race(async {
+        let database = TestDatabase::new();
+        let pool = pool(&database, 1_000).await;
+        let ways = ways(&database, 8).await;
+        let reservers = (0..200).map(|number| {
+            let pool = ways[number % ways.len()].clone();
+            tokio::spawn(async move {
+                let mut held = Vec::new();
+                while let Some(grant) = reserve(&*pool, 7).await {
+                    held.push(grant.hold);
+                }
+                held
+            })
+        });
+        let held: Vec<_> = join_all(reservers).await.into_iter().flat_map(Result::unwrap).collect();
+        assert_eq!(held.len(), 142);
+        assert_eq!(held.iter().collect::<BTreeSet<_>>().len(), 142, "two holds have one name");
+        let status = pool.keys().await.unwrap().remove(0);
+        assert_eq!((status.held, status.in_flight), (Points::whole(994), 142));
+    });
+}
+
+#[test]
+fn a_crowd_that_gives_back_what_it_took_leaves_nothing_behind() {
+    run_race(async {
+        let database = TestDatabase::new();
+        let pool = pool(&database, 100).await;
+        let ways = ways(&database, 4).await;
+        let spenders = (0..40).map(|number| {
+            let pool = ways[number % ways.len()].clone();
+            tokio::spawn(async move {
+                let mut granted = 0;
+                for _ in 0..10 {
+                    let Some(grant) = reserve(&*pool, 10).await else { continue };
+                    granted += 1;
+                    let status = pool.keys().await.unwrap().remove(0);
+                    assert!(status.held <= Points::whole(100), "{} are held of 100", status.held);
+                    pool.settle(&grant.hold, CallEnd::NotBilled).await.unwrap();
+                }
+                granted
+            })
+        });
+        let granted: u32 = join_all(spenders).await.into_iter().map(Result::unwrap).sum();
+        assert!(granted >= 10, "{granted} were granted");
+        let status = pool.keys().await.unwrap().remove(0);
+        assert_eq!((status.held, status.free), (Points::ZERO, Points::whole(100)));
+    });
+}
+
+#[test]
+fn one_of_many_may_read_a_key() {
+    run_race(async {
+        let database = TestDatabase::new();
+        open(&database.connect().await).await.configure(&[key()]).await.unwrap();
+        let ways = ways(&database, 8).await;
+        let claims = join_all(ways.iter().map(|pool| pool.claim_reading(Points::ZERO, WINDOW))).await;
+        assert_eq!(claims.into_iter().filter_map(Result::unwrap).count(), 1);
+    });
+}
+
+#[test]
+fn parked_messages_are_lent_to_one_of_many() {
+    run_race(async {
+        let database = TestDatabase::new();
+        let ways = ways(&database, 8).await;
+        let parked_at = Standing::new().now();
+        let message =
+            |number: u32| Parked { id: number.to_string(), queue: "work".into(), body: "later".into(), parked_at };
+        ways[0].park(&(0..100).map(message).collect::<Vec<_>>()).await.unwrap();
+        let borrowers = ways.into_iter().map(|pool| {
+            tokio::spawn(async move {
+                let mut lent = Vec::new();
+                loop {
+                    let some = pool.lend_parked("work", 7, WINDOW).await.unwrap();
+                    if some.is_empty() {
+                        return lent;
+                    }
+                    lent.extend(some.into_iter().map(|message| message.id));
+                }
+            })
+        });
+        let lent: Vec<String> = join_all(borrowers).await.into_iter().flat_map(Result::unwrap).collect();
+        assert_eq!(lent.len(), 100);
+        assert_eq!(lent.into_iter().collect::<BTreeSet<_>>().len(), 100, "a message was lent twice");
+    });
+}
+
+#[test]
+fn a_pool_that_is_opened_by_many_at_once_has_each_key_once() {
+    run_race(async {
+        let database = TestDatabase::new();
+        let opened = join_all((0..8).map(|_| async {
+            let mongo = database.connect().await;
+            let pool = MongoKeyPool::open(&mongo, LEDGER, Arc::new(Standing::new())).await.unwrap();
+            pool.configure(&[key()]).await.unwrap();
+            pool
+        }));
+        assert_eq!(opened.await[0].keys().await.unwrap().len(), 1);
+    });
+}

@@ -1,0 +1,180 @@
+//! Discovered players in MongoDB: `discovers {_id, raidsToScrap: {"26": [3, 5]}}`. The original deployment has also
+//! called the field `raids`; a document may have both.
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use stint_core::ports::PortResult;
+use stint_mongo::mongodb::bson::{Bson, Document, doc};
+use stint_mongo::{delete, explain, update, upsert};
+
+use super::mongo::MongoStore;
+use super::mongo_documents::{above, id, id_of, page, read};
+use super::mongo_standings::{Kind, add_raids};
+use super::{Backlog, Damaged, Discovered, Discovers, Due, Freshness, Page};
+use crate::model::{PlayerId, RaidsToScrap};
+
+const DISCOVERS: &str = "discovers";
+
+/// What an older version may have called the field.
+const FORMER_FIELD: &str = "raids";
+const FIELD: &str = "raidsToScrap";
+
+/// Players that are looked at in one go when all of them are counted.
+const PAGE: usize = 5_000;
+
+#[async_trait]
+impl Discovers for MongoStore {
+    async fn merge(&self, seen: &[Discovered]) -> PortResult<()> {
+        let statements: Vec<Document> = seen.iter().map(merge).collect();
+        let what = "merge discovered players";
+        let Err(error) = self.mongo.update_all(DISCOVERS, &statements, what).await else { return Ok(()) };
+        // What cannot be read is replaced by what can: it would never be queued otherwise.
+        if !self.clear_damaged(seen).await? {
+            return Err(error);
+        }
+        self.mongo.update_all(DISCOVERS, &statements, what).await
+    }
+
+    async fn page(&self, after: Option<PlayerId>, max: usize) -> PortResult<Page<Discovered, PlayerId>> {
+        Ok(page(self.documents(after, max).await?, max, discovered))
+    }
+
+    async fn due(&self, after: Option<PlayerId>, max: usize, freshness: &Freshness) -> PortResult<Page<Due, PlayerId>> {
+        let (kinds, next) = self.kinds(after, max, freshness).await?;
+        let mut page = Page { documents: Vec::new(), damaged: Vec::new(), next };
+        for (kind, due) in kinds {
+            match due {
+                _ if kind != Kind::Due => {}
+                Ok(due) => page.documents.push(due),
+                Err(damaged) => page.damaged.push(damaged),
+            }
+        }
+        Ok(page)
+    }
+
+    async fn get(&self, ids: &[PlayerId]) -> PortResult<Page<Discovered, PlayerId>> {
+        Ok(page(self.documents_of(ids.iter().copied()).await?, usize::MAX, discovered))
+    }
+
+    /// First the standings: cut off behind them, nobody is sent twice, and the documents that stay wait until their
+    /// players were fetched.
+    async fn hand_over(&self, sent: &[Discovered], queued_at: Timestamp) -> PortResult<()> {
+        self.queued(sent.iter().map(|player| player.id), queued_at).await?;
+        let stored = self.documents_of(sent.iter().map(|player| player.id)).await?;
+        let still_says =
+            |document: &&Document| discovered((*document).clone()).is_ok_and(|stored| sent.contains(&stored));
+        let statements: Vec<Document> = stored.iter().filter(still_says).map(|said| delete(as_seen(said))).collect();
+        self.mongo.delete_all(DISCOVERS, &statements, "hand queued players over").await
+    }
+
+    async fn forget_queued(&self) -> PortResult<()> {
+        self.forget_all_queued().await
+    }
+
+    async fn count(&self) -> PortResult<u64> {
+        let count = self.mongo.collection(DISCOVERS).estimated_document_count().await;
+        count.map_err(|error| explain("count discovered players", &error))
+    }
+
+    async fn backlog(&self, freshness: &Freshness) -> PortResult<Backlog> {
+        let (mut backlog, mut after) = (Backlog::default(), None);
+        loop {
+            let (kinds, next) = self.kinds(after, PAGE, freshness).await?;
+            for (kind, _) in kinds {
+                match kind {
+                    Kind::Due => backlog.due += 1,
+                    Kind::Waiting => backlog.waiting += 1,
+                    Kind::Fresh => backlog.fresh += 1,
+                }
+            }
+            after = next;
+            if after.is_none() {
+                return Ok(backlog);
+            }
+        }
+    }
+}
+
+/// Where each player of a page stands.
+type Kinds = Vec<(Kind, Result<Due, Damaged>)>;
+
+impl MongoStore {
+    /// A page of discovered players with their standings, joined here: servers that speak the protocol may not.
+    async fn kinds(
+        &self,
+        after: Option<PlayerId>,
+        max: usize,
+        freshness: &Freshness,
+    ) -> PortResult<(Kinds, Option<PlayerId>)> {
+        let documents = self.documents(after, max).await?;
+        let ids: Vec<PlayerId> = documents.iter().filter_map(id_of).collect();
+        let standings = self.standings(&ids).await?;
+        let next = ids.last().copied().filter(|_| documents.len() == max);
+        let kinds = documents.into_iter().map(|document| {
+            let id = id_of(&document).unwrap_or_default();
+            let standing = standings.get(&id).cloned().unwrap_or_default();
+            match discovered(document) {
+                Ok(player) => {
+                    let kind = standing.kind(Some(&player.raids_to_scrap), freshness);
+                    (kind, Ok(Due { id, fetched_at: standing.fetched_at }))
+                }
+                Err(reason) => (standing.kind(None, freshness), Err(Damaged { id: id.to_string(), reason })),
+            }
+        });
+        Ok((kinds.collect(), next))
+    }
+
+    async fn documents(&self, after: Option<PlayerId>, max: usize) -> PortResult<Vec<Document>> {
+        self.mongo.find(DISCOVERS, above(after), doc! { "_id": 1 }, max, "read discovered players").await
+    }
+
+    async fn documents_of(&self, ids: impl Iterator<Item = PlayerId> + Send) -> PortResult<Vec<Document>> {
+        let ids: Vec<i64> = ids.map(id).collect();
+        let (count, filter) = (ids.len(), doc! { "_id": { "$in": ids } });
+        self.mongo.find(DISCOVERS, filter, doc! {}, count, "read discovered players").await
+    }
+
+    /// Empties the documents of these players that cannot be read. Says whether there were any.
+    async fn clear_damaged(&self, players: &[Discovered]) -> PortResult<bool> {
+        let stored = self.documents_of(players.iter().map(|player| player.id)).await?;
+        let damaged = stored.iter().filter(|document| discovered((*document).clone()).is_err());
+        let empty = doc! { "$set": { FIELD: {} }, "$unset": { FORMER_FIELD: "" } };
+        let statements: Vec<Document> = damaged.map(|document| update(as_seen(document), empty.clone())).collect();
+        self.mongo.update_all(DISCOVERS, &statements, "replace documents that cannot be read").await?;
+        Ok(!statements.is_empty())
+    }
+}
+
+fn merge(player: &Discovered) -> Document {
+    let add = add_raids(FIELD, &player.raids_to_scrap);
+    let change = if add.is_empty() {
+        doc! { "$setOnInsert": { FIELD: {} } }
+    } else {
+        add
+    };
+    upsert(doc! { "_id": id(player.id) }, change)
+}
+
+/// Finds a document as long as nobody has changed what it says.
+fn as_seen(document: &Document) -> Document {
+    let field = |name| document.get(name).cloned().unwrap_or(Bson::Null);
+    doc! { "_id": field("_id"), FIELD: field(FIELD), FORMER_FIELD: field(FORMER_FIELD) }
+}
+
+/// Reads a document of either form.
+fn discovered(mut document: Document) -> Result<Discovered, String> {
+    let Some(former) = document.remove(FORMER_FIELD) else { return read(document) };
+    if !document.contains_key(FIELD) {
+        document.insert(FIELD, former);
+        return read(document);
+    }
+    let mut player: Discovered = read(document)?;
+    let former: Former = read(doc! { FORMER_FIELD: former })?;
+    player.raids_to_scrap.merge(&former.raids);
+    Ok(player)
+}
+
+#[derive(serde::Deserialize)]
+struct Former {
+    raids: RaidsToScrap,
+}

@@ -1,0 +1,149 @@
+//! Players and dropped players in MongoDB: `players` as the design has it, and `dropped {_id, reason, at}`.
+
+use async_trait::async_trait;
+use stint_core::ports::{PortError, PortResult};
+use stint_mongo::mongodb::bson::{Bson, Document, doc};
+use stint_mongo::{delete, explain, upsert};
+
+use super::mongo::MongoStore;
+use super::mongo_documents::{above, id, id_of, page, read, write};
+use super::mongo_standings::Covered;
+use super::{Dropped, Page, PlayerCounts, PlayerKey, Players};
+use crate::model::{Player, PlayerId};
+
+pub(super) const PLAYERS: &str = "players";
+const DROPPED: &str = "dropped";
+
+/// The order in which the generator reads players, and the index that makes it cheap.
+pub(super) fn in_order() -> Document {
+    ORDER.iter().map(|field| ((*field).to_owned(), Bson::Int32(1))).collect()
+}
+
+const ORDER: [&str; 5] = ["region", "server.slug", "server.name", "server.normalizedName", "_id"];
+
+#[async_trait]
+impl Players for MongoStore {
+    /// First the players: cut off behind them, their standings still say that they are due.
+    async fn upsert(&self, players: &[Player]) -> PortResult<()> {
+        let statements = players.iter().map(store).collect::<PortResult<Vec<Document>>>()?;
+        let what = "store players";
+        if let Err(error) = self.mongo.update_all(PLAYERS, &statements, what).await {
+            // A document that cannot be read is replaced.
+            if !self.remove_damaged(players).await? {
+                return Err(error);
+            }
+            self.mongo.update_all(PLAYERS, &statements, what).await?;
+        }
+        let returned: Vec<Document> = players.iter().map(|player| delete(doc! { "_id": id(player.id) })).collect();
+        self.mongo.delete_all(DROPPED, &returned, "take players back who were dropped").await?;
+        let fetched = |player: &Player| (player.id, player.updated_at, Covered::Only(player.ranked_in()));
+        self.fetched(players.iter().map(fetched)).await
+    }
+
+    /// First the reasons: cut off behind them, the players are due, and dropped once more.
+    async fn drop_players(&self, dropped: &[Dropped]) -> PortResult<()> {
+        let statement = |player: &Dropped| {
+            let Bson::Document(mut fields) = write(player)? else { return Err(no_document()) };
+            fields.remove("_id");
+            Ok(upsert(doc! { "_id": id(player.id) }, doc! { "$set": fields }))
+        };
+        let statements = dropped.iter().map(statement).collect::<PortResult<Vec<Document>>>()?;
+        self.mongo.update_all(DROPPED, &statements, "record dropped players").await?;
+        self.fetched(dropped.iter().map(|player| (player.id, player.at, Covered::Everything))).await
+    }
+
+    async fn page(&self, after: Option<&PlayerKey>, max: usize) -> PortResult<Page<Player, PlayerKey>> {
+        let filter = after.map_or_else(Document::new, behind);
+        let documents = self.mongo.find(PLAYERS, filter, in_order(), max, "read players").await?;
+        let next = documents.last().map(key_of).filter(|_| documents.len() == max);
+        let Page { documents, damaged, .. } = page(documents, max, read);
+        Ok(Page { documents, damaged, next })
+    }
+
+    async fn get(&self, player: PlayerId) -> PortResult<Option<Player>> {
+        let found = self.mongo.collection(PLAYERS).find_one(doc! { "_id": id(player) }).await;
+        let found = found.map_err(|error| explain("read a player", &error))?;
+        let unreadable = |reason: String| PortError::backend(format!("cannot read player {player}"), reason);
+        found.map(read).transpose().map_err(unreadable)
+    }
+
+    async fn dropped_page(&self, after: Option<PlayerId>, max: usize) -> PortResult<Page<Dropped, PlayerId>> {
+        let documents = self.mongo.find(DROPPED, above(after), doc! { "_id": 1 }, max, "read dropped players").await?;
+        Ok(page(documents, max, read))
+    }
+
+    async fn counts(&self) -> PortResult<PlayerCounts> {
+        let count = async |collection| {
+            let count = self.mongo.collection(collection).estimated_document_count().await;
+            count.map_err(|error| explain("count players", &error))
+        };
+        Ok(PlayerCounts { ranked: count(PLAYERS).await?, dropped: count(DROPPED).await? })
+    }
+}
+
+impl MongoStore {
+    /// Removes the documents of these players that cannot be read. Says whether there were any.
+    async fn remove_damaged(&self, players: &[Player]) -> PortResult<bool> {
+        let ids: Vec<i64> = players.iter().map(|player| id(player.id)).collect();
+        let (count, filter) = (ids.len(), doc! { "_id": { "$in": ids } });
+        let stored = self.mongo.find(PLAYERS, filter, doc! {}, count, "read players").await?;
+        let mut statements = Vec::new();
+        for document in stored {
+            let seen = |name| document.get(name).cloned().unwrap_or(Bson::Null);
+            let filter = doc! { "_id": seen("_id"), "updatedAt": seen("updatedAt"), "raids": seen("raids") };
+            if read::<Player>(document).is_err() {
+                statements.push(delete(filter));
+            }
+        }
+        self.mongo.delete_all(PLAYERS, &statements, "replace documents that cannot be read").await?;
+        Ok(!statements.is_empty())
+    }
+}
+
+/// Each given raid and difficulty is a field of its own, so that the others stay.
+fn store(player: &Player) -> PortResult<Document> {
+    let Bson::Document(mut fields) = write(player)? else { return Err(no_document()) };
+    fields.remove("_id");
+    fields.remove("raids");
+    let mut change = Document::new();
+    for (raid, difficulties) in &player.raids {
+        for (difficulty, ranks) in difficulties {
+            fields.insert(format!("raids.{raid}.{difficulty}"), write(ranks)?);
+        }
+    }
+    if player.ranked_in().is_empty() {
+        change.insert("$setOnInsert", doc! { "raids": {} });
+    }
+    change.insert("$set", fields);
+    Ok(upsert(doc! { "_id": id(player.id) }, change))
+}
+
+/// Finds the players behind a place, in the order of the index.
+pub(super) fn behind(key: &PlayerKey) -> Document {
+    let (slug, name, normalized) = &key.server;
+    let values = [&key.region, slug, name, normalized].map(|text| Bson::String(text.clone()));
+    let values: Vec<Bson> = values.into_iter().chain([Bson::Int64(id(key.id))]).collect();
+    let branch = |length: usize| {
+        // The same up to a field, and above it there.
+        let mut branch: Document =
+            ORDER.iter().zip(&values).take(length).map(|(field, value)| ((*field).to_owned(), value.clone())).collect();
+        branch.insert(ORDER[length], doc! { "$gt": values[length].clone() });
+        branch
+    };
+    doc! { "$or": (0..ORDER.len()).map(branch).collect::<Vec<Document>>() }
+}
+
+/// The place of a document. A field that is not there comes before all others.
+pub(super) fn key_of(document: &Document) -> PlayerKey {
+    let text = |document: &Document, name: &str| document.get_str(name).unwrap_or_default().to_owned();
+    let server = document.get_document("server").cloned().unwrap_or_default();
+    PlayerKey {
+        region: text(document, "region"),
+        server: (text(&server, "slug"), text(&server, "name"), text(&server, "normalizedName")),
+        id: id_of(document).unwrap_or_default(),
+    }
+}
+
+fn no_document() -> PortError {
+    PortError::backend("could not write a document", "it has no fields")
+}

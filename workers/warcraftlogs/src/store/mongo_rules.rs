@@ -1,0 +1,175 @@
+//! Discovery rules in MongoDB: `discovery_schedules {_id, raid, difficulty, startPage, endPage, lastRun}`.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures::future::try_join;
+use jiff::Timestamp;
+use stint_core::clock::{after, to_millis};
+use stint_core::ports::{PortError, PortResult};
+use stint_mongo::mongodb::bson::oid::ObjectId;
+use stint_mongo::mongodb::bson::{Bson, Document, doc};
+use stint_mongo::{date, explain, upsert};
+
+use super::mongo::MongoStore;
+use super::mongo_documents::{read, write};
+use super::mongo_progress::{PROGRESS, Progress, keep, object_id, pages};
+use super::{Claim, Damaged, Page, Pass, Rest, Rule, RuleStatus, Rules};
+
+const SCHEDULES: &str = "discovery_schedules";
+
+/// A rule with its progress.
+struct Row {
+    id: ObjectId,
+    rule: Result<Rule, String>,
+    progress: Progress,
+}
+
+impl Row {
+    /// One that cannot be read is due too, so that somebody is told.
+    fn is_due(&self, due_before: Timestamp, now: Timestamp) -> bool {
+        let last_run = self.rule.as_ref().ok().and_then(|rule| rule.last_run);
+        self.progress.is_free(now) && last_run.map(to_millis) <= Some(to_millis(due_before))
+    }
+
+    fn claim(&self) -> Result<Claim, String> {
+        let rule = self.rule.clone()?;
+        let pass = self.progress.pass(&rule)?;
+        Ok(Claim { rule, pass, lease: self.progress.lease + 1 })
+    }
+
+    fn status(self) -> Result<RuleStatus, Damaged> {
+        let damaged = |reason| Damaged { id: self.id.to_hex(), reason };
+        let rule = self.rule.map_err(damaged)?;
+        let pass = self.progress.pass(&rule).map_err(damaged)?;
+        Ok(RuleStatus { rule, leased_until: self.progress.leased_until, resting: self.progress.resting, pass })
+    }
+}
+
+#[async_trait]
+impl Rules for MongoStore {
+    async fn list(&self) -> PortResult<Page<RuleStatus, ()>> {
+        let (rows, damaged) = self.rows().await?;
+        let mut page = Page { documents: Vec::new(), damaged, next: None };
+        for row in rows {
+            match row.status() {
+                Ok(status) => page.documents.push(status),
+                Err(damaged) => page.damaged.push(damaged),
+            }
+        }
+        page.documents.sort_by_key(|status| (status.rule.raid, status.rule.difficulty, status.rule.start_page));
+        Ok(page)
+    }
+
+    /// First the rule: cut off behind it, the progress of other pages counts for nothing. Then the lease, which fences
+    /// off whoever works on what the rule was.
+    async fn put(&self, rule: &Rule) -> PortResult<()> {
+        rule.check().map_err(PortError::Invalid)?;
+        let Bson::Document(document) = write(rule)? else { return Ok(()) };
+        let filter = doc! { "_id": object_id(&rule.id)? };
+        let what = "store a discovery rule";
+        self.mongo.update_all(SCHEDULES, &[upsert(filter.clone(), document)], what).await?;
+        let forget = doc! { "$inc": { "lease": 1_i64 }, "$unset": { "pass": "", "resting": "", "leasedUntil": "" } };
+        let forgotten = self.mongo.collection(PROGRESS).update_one(filter, forget).upsert(true).await;
+        forgotten.map(drop).map_err(|error| explain(what, &error))
+    }
+
+    async fn remove(&self, id: &str) -> PortResult<bool> {
+        let Ok(id) = object_id(id) else { return Ok(false) };
+        let failed = |error| explain("remove a discovery rule", &error);
+        let removed = self.mongo.collection(SCHEDULES).delete_one(doc! { "_id": id }).await.map_err(failed)?;
+        self.mongo.collection(PROGRESS).delete_one(doc! { "_id": id }).await.map_err(failed)?;
+        Ok(removed.deleted_count > 0)
+    }
+
+    /// Operators write rules, so there are few, and the one that has waited longest is found here.
+    async fn claim_due(&self, due_before: Timestamp, lease: Duration) -> PortResult<Option<Claim>> {
+        let now = self.clock.now();
+        let (mut rows, _) = self.rows().await?;
+        rows.retain(|row| row.is_due(due_before, now));
+        rows.sort_by_key(|row| (row.rule.as_ref().ok().and_then(|rule| rule.last_run), row.id));
+        let mut damaged = None;
+        for row in rows {
+            // Whoever loses a rule to another goes on to the next.
+            if !self.lend(row.id, row.progress.lease, after(now, lease)).await? {
+                continue;
+            }
+            match row.claim() {
+                Ok(claim) => return Ok(Some(claim)),
+                // It is on loan now, so that the next look finds another.
+                Err(reason) => {
+                    let error = PortError::backend(format!("cannot read the discovery rule {}", row.id), reason);
+                    tracing::warn!(rule = %row.id, %error, "discovery rule {} is passed over: {error}", row.id);
+                    damaged.get_or_insert(error);
+                }
+            }
+        }
+        damaged.map_or(Ok(None), Err)
+    }
+
+    async fn keep(&self, claim: &Claim, pass: &Pass, lease: Duration) -> PortResult<bool> {
+        let keep = keep(&claim.rule, pass, after(self.clock.now(), lease))?;
+        let id = object_id(&claim.rule.id)?;
+        self.change_progress(id, claim.lease, keep, "keep the progress of a discovery rule").await
+    }
+
+    /// First the look at the lease, and then the date, in a rule that still is about the same pages. Cut off behind
+    /// it, whoever takes the rule over finds a pass that has nothing left to read.
+    async fn finish(&self, claim: &Claim, ran_at: Timestamp) -> PortResult<bool> {
+        let (id, what) = (object_id(&claim.rule.id)?, "finish a discovery rule");
+        let renewed = doc! { "$set": { "finishedAt": date(ran_at) } };
+        if !self.change_progress(id, claim.lease, renewed, what).await? {
+            return Ok(false);
+        }
+        let mut as_claimed = doc! { "_id": id };
+        as_claimed.extend(pages(&claim.rule));
+        let ran = doc! { "$set": { "lastRun": date(ran_at) } };
+        let ran = self.mongo.collection(SCHEDULES).update_one(as_claimed, ran).await;
+        if ran.map_err(|error| explain(what, &error))?.matched_count == 0 {
+            return Ok(false);
+        }
+        let forget = doc! { "$unset": { "pass": "", "leasedUntil": "" } };
+        self.change_progress(id, claim.lease, forget, what).await
+    }
+
+    async fn give_back(&self, claim: &Claim, rest: Option<Rest>) -> PortResult<()> {
+        let mut change = doc! { "$unset": { "leasedUntil": "" } };
+        match rest {
+            Some(Rest { until, reason }) => {
+                change.insert("$set", doc! { "resting": { "until": date(until), "reason": reason } });
+            }
+            None => change = doc! { "$unset": { "leasedUntil": "", "resting": "" } },
+        }
+        let id = object_id(&claim.rule.id)?;
+        self.change_progress(id, claim.lease, change, "give a discovery rule back").await.map(drop)
+    }
+}
+
+impl MongoStore {
+    /// All rules, and those that have no id of ours.
+    async fn rows(&self) -> PortResult<(Vec<Row>, Vec<Damaged>)> {
+        let all = |collection| self.mongo.find(collection, doc! {}, doc! {}, usize::MAX, "list the discovery rules");
+        let (rules, progress) = try_join(all(SCHEDULES), all(PROGRESS)).await?;
+        let progress: BTreeMap<ObjectId, Progress> = progress
+            .iter()
+            .filter_map(|document| Some((document.get_object_id("_id").ok()?, Progress::of(document))))
+            .collect();
+        let (mut rows, mut damaged) = (Vec::new(), Vec::new());
+        for document in rules {
+            match document.get_object_id("_id") {
+                Ok(id) => {
+                    let progress = progress.get(&id).cloned().unwrap_or_default();
+                    rows.push(Row { id, rule: read(document), progress });
+                }
+                Err(_) => damaged.push(without_object_id(&document)),
+            }
+        }
+        Ok((rows, damaged))
+    }
+}
+
+fn without_object_id(document: &Document) -> Damaged {
+    let id = document.get("_id").map(ToString::to_string).unwrap_or_default();
+    Damaged { id, reason: "_id: it is not an ObjectId".to_owned() }
+}

@@ -1,0 +1,137 @@
+//! When each player was fetched and queued last, and what its ranks cover: `standings {_id, fetchedAt, queuedAt, dropped,
+//! raids}`, beside the collections that existing deployments have. Their players have none, and so count as never
+//! fetched.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use stint_core::clock::to_millis;
+use stint_core::ports::PortResult;
+use stint_mongo::mongodb::bson::{Bson, Document, doc};
+use stint_mongo::{date, explain, instant, update, upsert};
+
+use super::Freshness;
+use super::mongo::MongoStore;
+use super::mongo_documents::{id, id_of, read};
+use crate::model::{PlayerId, RaidsToScrap};
+
+const STANDINGS: &str = "standings";
+
+/// What is known of a player.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Standing {
+    pub(super) fetched_at: Option<Timestamp>,
+    queued_at: Option<Timestamp>,
+    covered: Covered,
+}
+
+/// Of what a player was fetched.
+#[derive(Clone, Debug)]
+pub(super) enum Covered {
+    /// It has ranks here, and may have others elsewhere.
+    Only(RaidsToScrap),
+    /// It was dropped.
+    Everything,
+}
+
+/// Where a player stands; [`Freshness`] says what that means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Due,
+    Waiting,
+    Fresh,
+}
+
+impl Default for Covered {
+    fn default() -> Covered {
+        Covered::Only(RaidsToScrap::default())
+    }
+}
+
+impl Standing {
+    /// Where a player stands who was discovered in `raids`; `None` when nobody can read in what.
+    pub(super) fn kind(&self, raids: Option<&RaidsToScrap>, freshness: &Freshness) -> Kind {
+        let [forgotten_at, stale_at] = [freshness.forgotten_at, freshness.stale_at].map(to_millis);
+        let (fetched_at, queued_at) = (self.fetched_at.map(to_millis), self.queued_at.map(to_millis));
+        if queued_at > Some(forgotten_at).max(fetched_at) {
+            return Kind::Waiting;
+        }
+        let covered = match &self.covered {
+            Covered::Everything => true,
+            Covered::Only(covered) => raids.is_some_and(|raids| covered.covers(raids)),
+        };
+        if fetched_at > Some(stale_at) && covered { Kind::Fresh } else { Kind::Due }
+    }
+
+    fn of(document: &Document) -> Standing {
+        let covered = if document.get_bool("dropped").unwrap_or_default() {
+            Covered::Everything
+        } else {
+            // What cannot be read covers nothing: fetching once too often loses nobody.
+            let raids = document.get_document("raids").cloned().unwrap_or_default();
+            Covered::Only(read(raids).unwrap_or_default())
+        };
+        let (fetched_at, queued_at) = (instant(document.get("fetchedAt")), instant(document.get("queuedAt")));
+        Standing { fetched_at, queued_at, covered }
+    }
+}
+
+impl MongoStore {
+    /// The standings of these players, as far as they have one.
+    pub(super) async fn standings(&self, ids: &[PlayerId]) -> PortResult<BTreeMap<PlayerId, Standing>> {
+        let ids: Vec<i64> = ids.iter().copied().map(id).collect();
+        let (count, filter) = (ids.len(), doc! { "_id": { "$in": ids } });
+        let found = self.mongo.find(STANDINGS, filter, doc! {}, count, "read the players' standings").await?;
+        Ok(found.iter().filter_map(|document| Some((id_of(document)?, Standing::of(document)))).collect())
+    }
+
+    /// Players were ranked or dropped. A message that was queued later still waits, and is not forgotten.
+    pub(super) async fn fetched(
+        &self,
+        players: impl Iterator<Item = (PlayerId, Timestamp, Covered)> + Send,
+    ) -> PortResult<()> {
+        let statements: Vec<Document> = players.flat_map(|(id, at, covered)| fetched(id, at, &covered)).collect();
+        self.mongo.update_all(STANDINGS, &statements, "keep the players' standings").await
+    }
+
+    /// Players' messages were sent.
+    pub(super) async fn queued(&self, ids: impl Iterator<Item = PlayerId> + Send, at: Timestamp) -> PortResult<()> {
+        let queued = doc! { "$max": { "queuedAt": date(at) } };
+        let statements: Vec<Document> = ids.map(|player| upsert(doc! { "_id": id(player) }, queued.clone())).collect();
+        self.mongo.update_all(STANDINGS, &statements, "keep who was queued").await
+    }
+
+    pub(super) async fn forget_all_queued(&self) -> PortResult<()> {
+        let (queued, forget) = (doc! { "queuedAt": { "$exists": true } }, doc! { "$unset": { "queuedAt": "" } });
+        let forgotten = self.mongo.collection(STANDINGS).update_many(queued, forget).await;
+        forgotten.map(drop).map_err(|error| explain("forget who was queued", &error))
+    }
+}
+
+/// What was fetched at different times adds up.
+fn fetched(player: PlayerId, at: Timestamp, covered: &Covered) -> [Document; 2] {
+    let change = match covered {
+        Covered::Everything => doc! { "$set": { "fetchedAt": date(at), "dropped": true } },
+        Covered::Only(raids) => {
+            let mut change = doc! { "$set": { "fetchedAt": date(at) }, "$unset": { "dropped": "" } };
+            change.extend(add_raids("raids", raids));
+            change
+        }
+    };
+    let answered = doc! { "_id": id(player), "queuedAt": { "$lte": date(at) } };
+    [upsert(doc! { "_id": id(player) }, change), update(answered, doc! { "$unset": { "queuedAt": "" } })]
+}
+
+/// Merges raids and difficulties into what `field` has; empty when there is nothing to merge.
+pub(super) fn add_raids(field: &str, raids: &RaidsToScrap) -> Document {
+    let add = |(raid, difficulties): (&u32, &std::collections::BTreeSet<u32>)| {
+        let difficulties: Vec<Bson> = difficulties.iter().map(|difficulty| Bson::from(*difficulty as i32)).collect();
+        (format!("{field}.{raid}"), Bson::Document(doc! { "$each": difficulties }))
+    };
+    let fields: Document = raids.0.iter().filter(|(_, difficulties)| !difficulties.is_empty()).map(add).collect();
+    if fields.is_empty() {
+        Document::new()
+    } else {
+        doc! { "$addToSet": fields }
+    }
+}
