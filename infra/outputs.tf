@@ -19,3 +19,11 @@ output "dashboard" {
   description = "Where to look."
   value       = "https://${var.region}.console.aws.amazon.com/cloudwatch/home?region=${var.region}#dashboards:name=${aws_cloudwatch_dashboard.fleet.dashboard_name}"
 }
+
+output "settings" {
+  description = "The settings with which an operator's commands reach this installation, as lines of a shell. MONGODB_URI is missing: it is a secret."
+  value = join("\n", concat(["export AWS_REGION=${var.region}"], [
+    for name, value in local.installation.environment : "export ${name}='${value}'"
+    if startswith(name, "STINT_AWS_") || name == "STINT_PROFILE"
+  ]))
+}

@@ -32,6 +32,7 @@ locals {
       STINT_HOME               = "/tmp/stint" # the only place that a function may write to is /tmp
       STINT_LOG                = var.log_level
       STINT_LOG_FORMAT         = "json"
+      STINT_METRICS            = "emf"
       STINT_PROFILE            = "aws"
     })
   }

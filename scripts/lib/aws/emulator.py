@@ -46,6 +46,9 @@ def main(file):
     sqs.SQSBackend.receive_message = receive
     # moto asks the machine's clock how old a message is.
     sqs.SQSBackend.is_message_valid_based_on_retention_period = lambda *_: True
+    # An enabled mapping would take messages as they are sent, for functions that moto does not run. Whoever polls for
+    # a mapping asks for its state.
+    sqs.Queue.lambda_event_source_mappings = property(lambda _: {}, lambda *_: None)
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     server = make_server("127.0.0.1", 0, DomainDispatcherApplication(create_backend_app), threaded=True)
     # Moved into place as a whole, so that nobody reads half a URL.

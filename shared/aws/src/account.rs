@@ -9,9 +9,11 @@ use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
 use stint_core::clock::Clock;
 use stint_core::ports::QueueSettings;
+use stint_http::Transport;
 
 use crate::config::AwsSettings;
 use crate::queue::SqsQueue;
+use crate::secrets::{Secret, read_secrets};
 use crate::throttle::{MappingThrottle, ThrottleMemory};
 use crate::wakeups::SchedulerWakeups;
 
@@ -62,6 +64,12 @@ impl Aws {
         let client = aws_sdk_scheduler::Client::new(&self.config);
         let group = self.settings.aws_schedule_group.clone();
         Ok(Arc::new(SchedulerWakeups::new(client, group, function, role, self.clock.clone())))
+    }
+
+    /// The values of parameters in SSM, by their full names, in one request over `transport`. An error names those that
+    /// are missing.
+    pub async fn secrets(&self, names: &[String], transport: &dyn Transport) -> Result<Vec<Secret>, String> {
+        read_secrets(&self.config, names, self.clock.now(), transport).await
     }
 
     /// The throttles. `steered` are the workers that a queue feeds: each has an event source mapping. An error names

@@ -9,37 +9,42 @@ use clap::Args;
 #[command(next_help_heading = "AWS")]
 pub struct AwsSettings {
     /// The name of a queue in SQS. `{}` stands for the queue's own name.
-    #[arg(long, env = "STINT_AWS_QUEUE", default_value = "{}")]
+    #[arg(long, env = "STINT_AWS_QUEUE", value_name = "STINT_AWS_QUEUE", default_value = "{}")]
     pub aws_queue: Template,
 
     /// The name in SQS of a queue's dead-letter queue. `{}` stands for the queue's own name. The queue's redrive policy
     /// must name the same one.
-    #[arg(long, env = "STINT_AWS_DEAD_LETTERS", default_value = "{}-dead-letters")]
+    #[arg(
+        long,
+        env = "STINT_AWS_DEAD_LETTERS",
+        value_name = "STINT_AWS_DEAD_LETTERS",
+        default_value = "{}-dead-letters"
+    )]
     pub aws_dead_letters: Template,
 
     /// The ARN of a worker's function, as in `arn:aws:lambda:eu-west-1:123456789012:function:stint-{}`. `{}` stands for
     /// the worker's name. Needed for wake-ups and for the throttle.
-    #[arg(long, env = "STINT_AWS_FUNCTION", value_parser = parse_function)]
+    #[arg(long, env = "STINT_AWS_FUNCTION", value_name = "STINT_AWS_FUNCTION", value_parser = parse_function)]
     pub aws_function: Option<Template>,
 
     /// The group of schedules in EventBridge Scheduler that holds the fleet's wake-ups, and nothing else.
-    #[arg(long, env = "STINT_AWS_SCHEDULE_GROUP", default_value = "stint")]
+    #[arg(long, env = "STINT_AWS_SCHEDULE_GROUP", value_name = "STINT_AWS_SCHEDULE_GROUP", default_value = "stint")]
     pub aws_schedule_group: String,
 
     /// The ARN of the role with which EventBridge Scheduler calls the functions. Needed for wake-ups.
-    #[arg(long, env = "STINT_AWS_SCHEDULER_ROLE")]
+    #[arg(long, env = "STINT_AWS_SCHEDULER_ROLE", value_name = "STINT_AWS_SCHEDULER_ROLE")]
     pub aws_scheduler_role: Option<String>,
 }
 
 impl AwsSettings {
     /// The functions' ARNs, or what to do about it.
-    pub(crate) fn function(&self) -> Result<Template, String> {
+    pub fn function(&self) -> Result<Template, String> {
         let missing = "STINT_AWS_FUNCTION is not set: name the ARN of the workers' functions, with {} for the worker";
         self.aws_function.clone().ok_or_else(|| missing.to_owned())
     }
 
     /// The role of the schedules, or what to do about it.
-    pub(crate) fn scheduler_role(&self) -> Result<String, String> {
+    pub fn scheduler_role(&self) -> Result<String, String> {
         let missing = "STINT_AWS_SCHEDULER_ROLE is not set: name the ARN of a role that may invoke the functions";
         self.aws_scheduler_role.clone().ok_or_else(|| missing.to_owned())
     }

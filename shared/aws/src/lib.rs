@@ -13,11 +13,13 @@ mod account;
 pub mod config;
 mod error;
 mod queue;
+mod secrets;
 mod throttle;
 mod wakeups;
 
 pub use account::Aws;
 pub use config::{AwsSettings, Template};
 pub use queue::{SqsQueue, receipt};
+pub use secrets::Secret;
 pub use throttle::{Intent, MAPPING_LAG, MappingThrottle, ThrottleMemory, ThrottleRecord, Wanted};
 pub use wakeups::{SchedulerWakeups, WakeupInput};

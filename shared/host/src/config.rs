@@ -1,6 +1,7 @@
 //! The host's settings.
 
 use clap::{Args, ValueEnum};
+use secrecy::SecretString;
 
 /// How much is logged, and in which form.
 #[derive(Args, Clone, Debug)]
@@ -22,4 +23,35 @@ pub enum LogFormat {
     Text,
     /// One JSON object a line, for machines.
     Json,
+}
+
+/// Where metrics and traces go. The names that begin with `OTEL_` are OpenTelemetry's own.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Telemetry")]
+pub struct TelemetrySettings {
+    /// Where `up`, `run`, `demo` and functions send metrics and traces: an OTLP receiver over HTTP, such as
+    /// `http://127.0.0.1:4318`. Without it they send none.
+    #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT", global = true, hide_short_help = true)]
+    pub otel_exporter_otlp_endpoint: Option<String>,
+
+    /// What every request to the receiver carries, as `name=value` with commas between them; values are percent-encoded.
+    #[arg(long, env = "OTEL_EXPORTER_OTLP_HEADERS", hide_env_values = true, global = true, hide_short_help = true)]
+    pub otel_exporter_otlp_headers: Option<SecretString>,
+
+    /// What this installation is called in metrics and traces.
+    #[arg(long, env = "OTEL_SERVICE_NAME", default_value = "stint", global = true, hide_short_help = true)]
+    pub otel_service_name: String,
+
+    /// Whether metrics are written to stdout too, where CloudWatch finds those of a function.
+    #[arg(long, env = "STINT_METRICS", value_enum, default_value_t = MetricsTo::None, global = true, hide_short_help = true)]
+    pub metrics: MetricsTo,
+}
+
+/// What becomes of metrics beside OTLP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum MetricsTo {
+    /// Nothing.
+    None,
+    /// Lines in CloudWatch's embedded metric format, at the end of each invocation.
+    Emf,
 }

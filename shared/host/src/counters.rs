@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::Serialize;
+use stint_core::worker::{Outcome, WorkerError};
 
 /// Counts of one host, since it was built.
 #[derive(Debug, Default)]
@@ -43,6 +44,14 @@ impl Counters {
             succeeded: read(&self.succeeded),
             released: read(&self.released),
             rejected: read(&self.rejected),
+        }
+    }
+
+    /// Counts an invocation of a queue-driven worker.
+    pub(crate) fn count_batch(&self, outcome: &Result<Outcome, WorkerError>) {
+        Counters::add(&self.invocations, 1);
+        if outcome.as_ref().map_or(true, |outcome| outcome.idle) {
+            Counters::add(&self.wasted, 1);
         }
     }
 

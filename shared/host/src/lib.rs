@@ -1,14 +1,18 @@
-//! Hosts call workers: [`LocalHost`] runs all of them in one process.
+//! Hosts call workers: [`LocalHost`] runs all of them in one process, [`LambdaHost`] one of them as a function.
 
 #![warn(missing_docs)]
 
 pub mod config;
 mod counters;
+mod dispose;
 mod invoke;
+mod lambda;
 mod local;
 mod system_clock;
 pub mod telemetry;
 
 pub use counters::{Counters, Totals};
+pub use invoke::invoke;
+pub use lambda::{Feed, LambdaHost, MARGIN, Record, serve};
 pub use local::{Changed, LocalHost, Ports};
 pub use system_clock::SystemClock;

@@ -101,7 +101,7 @@ impl LocalHost {
     pub async fn run(&self, fleet: &str, name: &str, event: Event) -> Result<Outcome, WorkerError> {
         let worker = self.registry.find(fleet, name);
         let worker = worker.ok_or_else(|| WorkerError::Event(format!("there is no worker {name} in {fleet}")))?;
-        let outcome = invoke(&**worker, event, &self.ports, &self.stop).await;
+        let outcome = invoke(&**worker, event, &self.ports.clock, &self.stop).await;
         Counters::add(&self.counters.invocations, 1);
         outcome
     }
@@ -232,7 +232,7 @@ impl LocalHost {
             tracing::info!(worker = firing.worker, "{} is due, but paused", firing.worker);
             return Ok(());
         }
-        let outcome = invoke(worker, Event::Tick { due: firing.due }, &self.ports, &self.stop).await;
+        let outcome = invoke(worker, Event::Tick { due: firing.due }, &self.ports.clock, &self.stop).await;
         Counters::add(&self.counters.invocations, 1);
         let report = outcome?.report;
         tracing::info!(worker = firing.worker, %report, "{} is done: {report}", firing.worker);

@@ -1,12 +1,19 @@
 //! The command line.
 
+use std::ffi::OsString;
+use std::path::Path;
+
 use clap::{Parser, Subcommand};
-use stint_host::config::LogSettings;
+use stint_host::config::{LogSettings, TelemetrySettings};
 
 use crate::commands::{
-    data, demo, describe, keys, lookup, queue, refresh, rules, run, simulate, status, throttle, up, upstream,
+    data, demo, describe, keys, lambda, lookup, queue, refresh, rules, run, simulate, status, throttle, up, upstream,
 };
 use crate::config::HomeSettings;
+
+/// What the program is called in Lambda's package.
+/// <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-provided.html>
+const BOOTSTRAP: &str = "bootstrap";
 
 /// Collects from rationed APIs, and spends every point its keys are allotted, not one more.
 #[derive(Parser)]
@@ -22,6 +29,9 @@ pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) log: LogSettings,
 
+    #[command(flatten)]
+    pub(crate) telemetry: TelemetrySettings,
+
     #[command(subcommand)]
     pub(crate) command: Command,
 }
@@ -35,6 +45,9 @@ pub(crate) enum Command {
     Up(up::Arguments),
     /// Run one worker once, by hand.
     Run(run::Arguments),
+    /// Run one worker as a function of AWS Lambda: what `bootstrap` does in the package.
+    #[command(after_help = lambda::HELP)]
+    Lambda,
     /// Show what runs, what waits, and why.
     Status(status::Arguments),
     /// Show the keys' points and resets; pause and resume a key.
@@ -57,6 +70,35 @@ pub(crate) enum Command {
     Upstream(upstream::Arguments),
     /// Describe every fleet, worker, trigger and setting.
     Describe(describe::Arguments),
+}
+
+impl Command {
+    /// Whether it does work that is measured. The others only look and set, and a simulation's numbers are nobody's.
+    fn is_measured(&self) -> bool {
+        matches!(self, Command::Demo(_) | Command::Up(_) | Command::Run(_) | Command::Lambda)
+    }
+}
+
+impl Cli {
+    /// Whether Lambda runs this: it exports at the end of each invocation, and is frozen between two.
+    pub(crate) fn is_function(&self) -> bool {
+        matches!(self.command, Command::Lambda)
+    }
+
+    /// Where the metrics and traces of this command go, if it makes any.
+    pub(crate) fn exports(&self) -> Option<&TelemetrySettings> {
+        Some(&self.telemetry).filter(|_| self.command.is_measured())
+    }
+
+    /// The command line. Lambda starts the package's `bootstrap` without one.
+    pub(crate) fn read() -> Cli {
+        let mut arguments: Vec<OsString> = std::env::args_os().collect();
+        let name = arguments.first().and_then(|program| Path::new(program).file_name());
+        if name.is_some_and(|name| name == BOOTSTRAP) && arguments.len() == 1 {
+            arguments.push("lambda".into());
+        }
+        Cli::parse_from(arguments)
+    }
 }
 
 #[cfg(test)]

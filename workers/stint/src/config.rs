@@ -2,7 +2,11 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Arg, Args, CommandFactory, Parser};
+use secrecy::{ExposeSecret, SecretString};
+use stint_warcraftlogs::config::{Settings, SettingsError};
+
+use crate::wiring::BackendSettings;
 
 /// Where an installation keeps its state.
 #[derive(Args, Clone, Debug)]
@@ -11,4 +15,76 @@ pub(crate) struct HomeSettings {
     /// The folder that keeps queues, budgets and players. It is created when it is missing.
     #[arg(long = "home", env = "STINT_HOME", default_value = "./stint-data", global = true)]
     pub(crate) home: PathBuf,
+}
+
+/// What makes this process a function of AWS Lambda.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Lambda")]
+pub(crate) struct LambdaSettings {
+    /// The worker that this function runs, as FLEET/WORKER.
+    #[arg(long, env = "STINT_WORKER", value_name = "STINT_WORKER")]
+    pub(crate) worker: Option<String>,
+
+    /// Parameters of SSM, by their full names and with commas between them, that hold further settings: each the one
+    /// that the last part of its name names. They are read when the first event comes.
+    #[arg(long = "aws-secrets", env = "STINT_AWS_SECRETS", value_name = "STINT_AWS_SECRETS", value_delimiter = ',')]
+    pub(crate) secrets: Vec<String>,
+
+    /// Where events come from. Lambda sets it.
+    #[arg(long = "aws-lambda-runtime-api", env = "AWS_LAMBDA_RUNTIME_API")]
+    pub(crate) runtime_api: Option<String>,
+}
+
+/// All settings of a function. They come from the environment alone, since nobody types its command line.
+#[derive(Parser)]
+pub(crate) struct FunctionSettings {
+    #[command(flatten)]
+    pub(crate) lambda: LambdaSettings,
+
+    #[command(flatten)]
+    pub(crate) backends: BackendSettings,
+
+    #[command(flatten)]
+    pub(crate) fleet: Settings,
+}
+
+impl FunctionSettings {
+    /// The settings of the environment, and those of `secrets`: names of variables with their values. An error names the
+    /// variable, and no secret.
+    pub(crate) fn from_environment<'a>(
+        secrets: impl IntoIterator<Item = (&'a str, &'a SecretString)>,
+    ) -> Result<FunctionSettings, String> {
+        let command = FunctionSettings::command();
+        let mut arguments = vec!["stint".to_owned()];
+        for (variable, value) in secrets {
+            let known = command.get_arguments().find(|known| known.get_env().is_some_and(|name| name == variable));
+            let flag = known.and_then(Arg::get_long);
+            let flag = flag.ok_or_else(|| format!("STINT_AWS_SECRETS: there is no setting {variable}"))?;
+            arguments.push(format!("--{flag}={}", value.expose_secret()));
+        }
+        FunctionSettings::try_parse_from(arguments).map_err(|error| SettingsError::from(&error).to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_is_a_setting_that_comes_later() {
+        let (address, keys) = (SecretString::from("mongodb://name:hidden@host/stint"), SecretString::from("id:hidden"));
+        let secrets = [("MONGODB_URI", &address), ("WCL_KEYS", &keys)];
+        let settings = FunctionSettings::from_environment(secrets).unwrap();
+        assert_eq!(settings.fleet.wcl_keys[0].id.0, "id");
+        assert_eq!(settings.backends.mongo.uri().unwrap().expose_secret(), address.expose_secret());
+    }
+
+    #[test]
+    fn a_secret_that_cannot_be_used_is_named_and_not_shown() {
+        let secret = SecretString::from("hidden");
+        let error = |variable| FunctionSettings::from_environment([(variable, &secret)]).err().unwrap();
+        assert_eq!(error("OTHER"), "STINT_AWS_SECRETS: there is no setting OTHER");
+        let error = error("WCL_KEYS");
+        assert!(error.starts_with("WCL_KEYS: ") && !error.contains("hidden"), "{error}");
+    }
 }

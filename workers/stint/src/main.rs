@@ -14,8 +14,10 @@ mod wiring;
 mod words;
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
-use clap::Parser;
+use stint_core::clock::Clock;
+use stint_host::{SystemClock, telemetry};
 
 use crate::cli::Cli;
 use crate::output::Output;
@@ -27,13 +29,19 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = Cli::read();
     let output = Output::new(cli.json);
-    if let Err(error) = stint_host::telemetry::start(&cli.log, output.log_writer()) {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    if let Err(error) = telemetry::start(&cli.log, cli.exports(), &clock, output.log_writer()) {
         output.error(&anyhow::anyhow!(error));
         return ExitCode::from(2);
     }
-    match commands::run(cli, &output).await {
+    if !cli.is_function() {
+        tokio::spawn(telemetry::flush_regularly());
+    }
+    let ran = commands::run(cli, &output).await;
+    telemetry::flush().await;
+    match ran {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             output.error(&error);

@@ -20,6 +20,7 @@ use stint_core::points::Points;
 use stint_core::ports::{KeyPool, MAX_BATCH, NewMessage, PortResult, Queue, Throttle, Wakeups};
 
 use crate::client::Api;
+use crate::measured::record_held;
 
 /// The wake-up that the reviver waits for.
 pub const REVIVE: &str = "revive-rank-fetcher";
@@ -134,6 +135,7 @@ impl Budget {
             let (unit, concurrency_limit, call_timeout) = (self.unit, self.concurrency_limit, self.api.call_timeout());
             let load = Load { unit, call, call_timeout, concurrency_limit };
             let keys = self.pool.keys().await?;
+            record_held(&keys);
             // On their way before anybody else is let go.
             balance.unparked += self.seed_refreshes(&keys).await?;
             let plan = plan(&keys, &load, self.clock.now());
@@ -169,7 +171,7 @@ impl Budget {
             return Ok(false);
         }
         tracing::debug!(worker = self.worker, from = current, to = concurrency, "concurrency changed");
-        self.throttle.set(&self.worker, concurrency).await?;
+        self.set_concurrency(concurrency).await?;
         Ok(true)
     }
 
@@ -181,8 +183,8 @@ impl Budget {
         let lease = self.api.call_timeout();
         let mut read = 0;
         while let Some(claim) = self.pool.claim_reading(needed, lease).await? {
-            match self.api.read_points(&claim.key).await {
-                Ok(reading) => self.pool.observe(&claim, Some(reading)).await?,
+            match self.read_points(&claim.key).await {
+                Ok(reading) => self.observe(&claim, reading).await?,
                 Err(error) => {
                     tracing::warn!(key = %claim.key, %error, "cannot read the counter of key {}", claim.key);
                     let Some(until) = error.resting_until() else { break };

@@ -12,6 +12,7 @@ pub mod db_generator;
 pub mod discover;
 pub mod discovery;
 pub mod lua;
+mod measured;
 pub mod message;
 pub mod model;
 mod parking;

@@ -11,6 +11,7 @@ use std::time::Duration;
 use futures::future::{Either, select};
 use stint_core::clock::after;
 use stint_core::ports::{Delivery, NewMessage, Parked, PortResult, Receipt};
+use stint_core::telemetry::Metric;
 use stint_core::worker::{Disposition, MessageException};
 
 use crate::batch::Batch;
@@ -78,6 +79,7 @@ impl Fetch<'_> {
         self.budget.pool.park(&parked).await?;
         self.report.parked += parked.len();
         self.budget.tally.count(Tallied::Parked, parked.len());
+        Metric::Parked.record(self.lane.queue.name(), parked.len() as f64);
         batch.set_aside(parked.into_iter().map(|parked| parked.id).collect());
         Ok(())
     }

@@ -187,8 +187,8 @@ impl Fetch<'_> {
         let asked: Vec<RanksOf> = group.paid(&grant.taken);
         self.report.calls += 1;
         self.budget.tally.count(Tallied::Calls, 1);
-        let (end, answer) = self.budget.api.ranks(&grant.hold.key, &asked).await;
-        self.budget.pool.settle(&grant.hold, end).await?;
+        let (end, answer) = self.budget.ranks(&grant.hold.key, grant.amount, &asked).await;
+        self.budget.settle(grant, end).await?;
         match answer {
             Ok(Answer::Fates(fates)) => {
                 let results = Results::sort_out(&asked, fates, self.invocation.now());

@@ -57,7 +57,7 @@ impl Worker for Reviver {
 /// The source document's reviver sets the limit, whatever the keys say; ours asks them.
 async fn revive(budget: &Budget, strategy: BudgetStrategy) -> Result<Balance, WorkerError> {
     if strategy == BudgetStrategy::WorstCase {
-        budget.throttle.set(&budget.worker, budget.concurrency_limit).await?;
+        budget.set_concurrency(budget.concurrency_limit).await?;
         return Ok(Balance { concurrency: budget.concurrency_limit, ..Balance::default() });
     }
     let balance = budget.rebalance().await?;

@@ -36,7 +36,7 @@ pub(crate) async fn fetch(batch: &mut Batch, budget: &Budget, players: &dyn Play
     let mut report = Report::default();
     while let Some(group) = batch.next_group() {
         report.calls += 1;
-        match budget.api.ranks(key, &group.messages).await.1 {
+        match budget.ranks(key, needed, &group.messages).await.1 {
             Ok(Answer::Fates(fates)) => {
                 let results = Results::sort_out(&group.messages, fates, budget.clock.now());
                 results.store(players, &mut report).await?;
@@ -53,10 +53,10 @@ pub(crate) async fn fetch(batch: &mut Batch, budget: &Budget, players: &dyn Play
 async fn read_all(budget: &Budget) -> Result<Vec<(KeyId, Reading)>, WorkerError> {
     let mut readings = Vec::new();
     for key in budget.api.keys() {
-        match budget.api.read_points(key).await {
+        match budget.read_points(key).await {
             Ok(reading) => {
                 let claim = ReadingClaim { key: key.clone(), started: 0 };
-                budget.pool.observe(&claim, Some(reading)).await?;
+                budget.observe(&claim, reading).await?;
                 readings.push((key.clone(), reading));
             }
             Err(error) => tracing::warn!(%key, %error, "cannot read the counter of key {key}"),
@@ -72,6 +72,5 @@ async fn refuse(budget: &Budget, concurrency: u32, readings: &[(KeyId, Reading)]
         let wake_at = after(first_reset.unwrap_or_else(|| budget.clock.now()), AFTER_RESET);
         budget.wakeups.once(REVIVE, "reviver", wake_at).await?;
     }
-    budget.throttle.set(&budget.worker, lowered).await?;
-    Ok(())
+    Ok(budget.set_concurrency(lowered).await?)
 }

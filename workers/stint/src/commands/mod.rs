@@ -4,6 +4,7 @@ pub(crate) mod data;
 pub(crate) mod demo;
 pub(crate) mod describe;
 pub(crate) mod keys;
+pub(crate) mod lambda;
 pub(crate) mod lookup;
 pub(crate) mod queue;
 pub(crate) mod refresh;
@@ -26,7 +27,7 @@ use stint_warcraftlogs::config::Settings;
 
 use crate::cli::{Cli, Command};
 use crate::output::Output;
-use crate::wiring::Stores;
+use crate::wiring::{BackendSettings, Backends, Stores};
 
 /// What every command is given.
 pub(crate) struct Context {
@@ -45,19 +46,31 @@ impl Context {
     }
 
     /// The stores of a folder that is there already: a command that only looks creates nothing.
-    pub(crate) fn existing_stores(&self) -> anyhow::Result<Stores> {
+    pub(crate) async fn existing_stores(&self) -> anyhow::Result<Stores> {
         ensure!(
-            Embedded::is_at(&self.home),
+            self.is_installed()?,
             "there is nothing of Stint in {}: begin with `stint rules add --help` and `stint up`, or name another \
              folder with --home or STINT_HOME",
             self.home.display()
         );
-        self.stores()
+        self.stores().await
     }
 
-    /// The fleet's stores, by the settings of the environment. The folder is created if need be.
-    pub(crate) fn stores(&self) -> anyhow::Result<Stores> {
-        Stores::open(&Settings::from_environment()?, &self.home, self.clock.clone())
+    /// Whether there is anything to look at: a folder that somebody has used, or servers.
+    pub(crate) fn is_installed(&self) -> anyhow::Result<bool> {
+        let choice = BackendSettings::from_environment()?.choice();
+        Ok(!choice.has_sqlite() || Embedded::is_at(&self.home))
+    }
+
+    /// The fleet's stores, by the settings of the environment. A folder is created if need be.
+    pub(crate) async fn stores(&self) -> anyhow::Result<Stores> {
+        let backends = self.backends(&BackendSettings::from_environment()?).await?;
+        Stores::open(&Settings::from_environment()?, &backends).await
+    }
+
+    /// The backends that `settings` choose.
+    pub(crate) async fn backends(&self, settings: &BackendSettings) -> anyhow::Result<Backends> {
+        Backends::open(settings, &self.home, self.clock.clone()).await
     }
 }
 
@@ -68,6 +81,7 @@ pub(crate) async fn run(cli: Cli, output: &Output) -> anyhow::Result<()> {
         Command::Demo(arguments) => demo::run(arguments, &context).await,
         Command::Up(arguments) => up::run(arguments, &context).await,
         Command::Run(arguments) => run::run(arguments, &context).await,
+        Command::Lambda => lambda::run(&context).await,
         Command::Status(arguments) => status::run(arguments, &context).await,
         Command::Keys(arguments) => keys::run(arguments, &context).await,
         Command::Throttle(arguments) => throttle::run(arguments, &context).await,

@@ -10,7 +10,7 @@ use stint_core::worker::{Disposition, Event, Outcome, Stop};
 use stint_warcraftlogs::config::Settings;
 
 use super::Context;
-use crate::wiring::{Fleet, WARCRAFTLOGS, transport};
+use crate::wiring::{self, BackendSettings, WARCRAFTLOGS};
 
 /// Which worker, and with what.
 #[derive(clap::Args)]
@@ -28,6 +28,9 @@ pub(crate) struct Arguments {
 
     #[command(flatten)]
     settings: Settings,
+
+    #[command(flatten)]
+    backends: BackendSettings,
 }
 
 /// What came of the invocation.
@@ -47,14 +50,14 @@ struct Failure {
 
 /// Runs the worker and prints its report.
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Result<()> {
-    let Arguments { fleet, worker, event, settings } = &arguments;
-    if !WARCRAFTLOGS.iter().any(|spec| spec.fleet == fleet && spec.name == worker) {
+    let Arguments { fleet, worker, event, settings, backends } = &arguments;
+    let Some(spec) = WARCRAFTLOGS.iter().find(|spec| spec.fleet == fleet && spec.name == worker) else {
         let known: Vec<String> = WARCRAFTLOGS.iter().map(|spec| format!("{} {}", spec.fleet, spec.name)).collect();
         bail!("there is no worker '{worker}' in '{fleet}'; there are: {}", known.join(", "));
-    }
+    };
     let event = event.as_deref().map(read).transpose()?.unwrap_or(Value::Null);
-    let built = Fleet::build(settings, &context.home, context.clock.clone(), transport(settings)?, Stop::default());
-    let outcome = built.await?.host.run(fleet, worker, Event::Manual(event)).await;
+    let built = wiring::worker(settings, &context.backends(backends).await?, spec).await?;
+    let outcome = stint_host::invoke(&*built, Event::Manual(event), &context.clock, &Stop::default()).await;
     let outcome = outcome.with_context(|| format!("{worker} failed"))?;
     let summary = summary(worker, outcome);
     context.output.result(&summary, in_words)?;

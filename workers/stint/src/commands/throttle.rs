@@ -82,7 +82,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
     match arguments.action {
         None | Some(Action::Show) => show(context).await,
         Some(Action::Set(Set { worker, concurrency })) => {
-            let throttle = context.stores()?.throttle;
+            let throttle = context.stores().await?.throttle;
             throttle.set(worker.name, concurrency).await?;
             if worker.queue().is_none() {
                 let name = worker.name;
@@ -91,12 +91,12 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
             changed(&worker, &*throttle, context).await
         }
         Some(Action::Pause(Named { worker })) => {
-            let throttle = context.stores()?.throttle;
+            let throttle = context.stores().await?.throttle;
             throttle.pause(worker.name).await?;
             changed(&worker, &*throttle, context).await
         }
         Some(Action::Resume(Named { worker })) => {
-            let throttle = context.stores()?.throttle;
+            let throttle = context.stores().await?.throttle;
             throttle.resume(worker.name).await?;
             changed(&worker, &*throttle, context).await
         }
@@ -112,7 +112,7 @@ fn worker(name: &str) -> Result<Spec, String> {
 }
 
 async fn show(context: &Context) -> anyhow::Result<()> {
-    let throttle = context.existing_stores()?.throttle;
+    let throttle = context.existing_stores().await?.throttle;
     let mut workers = Vec::new();
     for spec in &WARCRAFTLOGS {
         workers.push(ThrottleView::new(spec, throttle.read(spec.name).await?));

@@ -12,7 +12,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::Context;
 use crate::progress::{Progress, Snapshot};
-use crate::wiring::{Fleet, WARCRAFTLOGS, transport};
+use crate::wiring::{BackendSettings, Fleet, WARCRAFTLOGS};
 
 /// Between two looks at a running fleet.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -33,6 +33,9 @@ pub(crate) struct Arguments {
 
     #[command(flatten)]
     settings: Settings,
+
+    #[command(flatten)]
+    backends: BackendSettings,
 }
 
 /// What was done.
@@ -54,8 +57,8 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
         "WCL_KEYS is not set: the rank fetcher needs at least one API key, as id:secret"
     );
     let stop = Stop::default();
-    let fleet =
-        Fleet::build(settings, &context.home, context.clock.clone(), transport(settings)?, stop.clone()).await?;
+    let backends = context.backends(&arguments.backends).await?;
+    let fleet = Fleet::build(settings, &backends, stop.clone()).await?;
     start(&fleet, context).await?;
     say_what_happens(&fleet, settings, context).await?;
     let loops: Vec<_> = fleet.host.loops().into_iter().map(tokio::spawn).collect();

@@ -12,7 +12,7 @@ use serde_json::Value;
 const KILLS: u64 = 12;
 
 /// A stand-in in a process of its own, so that its books outlive the fleet.
-struct Upstream {
+pub(crate) struct Upstream {
     process: Child,
     address: Value,
     // Held, so that the process never writes to a closed pipe.
@@ -20,8 +20,8 @@ struct Upstream {
 }
 
 impl Upstream {
-    fn start() -> Upstream {
-        let arguments = ["upstream", "warcraftlogs", "--port", "0", "--players", "500", "--limit", "900,700"];
+    pub(crate) fn start(players: &str) -> Upstream {
+        let arguments = ["upstream", "warcraftlogs", "--port", "0", "--players", players, "--limit", "900,700"];
         let mut process = stint(Path::new("."))
             .args(arguments)
             .args(["--window", "6", "--latency", "40", "--faults", "20", "--json"])
@@ -40,11 +40,11 @@ impl Upstream {
         Upstream { process, address: serde_json::from_str(&text).unwrap(), _output: output }
     }
 
-    fn setting(&self, name: &str) -> &str {
+    pub(crate) fn setting(&self, name: &str) -> &str {
         self.address[name].as_str().unwrap()
     }
 
-    fn books(&self) -> Value {
+    pub(crate) fn books(&self) -> Value {
         let url = self.setting("books").strip_prefix("http://").unwrap();
         let (host, path) = url.split_once('/').unwrap();
         let mut stream = TcpStream::connect(host).unwrap();
@@ -117,7 +117,7 @@ fn queued(home: &Path, upstream: &Upstream) -> BTreeSet<u64> {
 
 #[test]
 fn a_signal_drains_what_is_under_way() {
-    let upstream = Upstream::start();
+    let upstream = Upstream::start("500");
     let folder = tempfile::tempdir().unwrap();
     let home = folder.path();
     queued(home, &upstream);
@@ -135,7 +135,7 @@ fn a_signal_drains_what_is_under_way() {
 
 #[test]
 fn nobody_is_lost_and_nothing_overspent_however_often_it_is_killed() {
-    let upstream = Upstream::start();
+    let upstream = Upstream::start("500");
     let folder = tempfile::tempdir().unwrap();
     let home = folder.path();
     let discovered = queued(home, &upstream);

@@ -12,6 +12,7 @@ use stint_core::ports::PortError;
 use super::{Found, PlayerSource, SourceError};
 use crate::budget::Budget;
 use crate::client::{CallError, ReportPlayers};
+use crate::measured::{call, status};
 use crate::store::{Pass, Rule};
 
 /// Reports on a page of ours: as many as one document reads (the original's number).
@@ -73,7 +74,7 @@ impl Reports {
         (end, answer): (CallEnd, Result<T, CallError>),
         page: u32,
     ) -> Result<T, SourceError> {
-        self.budget.pool.settle(&grant.hold, end).await.map_err(|error| port(&error, page))?;
+        self.budget.settle(grant, end).await.map_err(|error| port(&error, page))?;
         answer.map_err(|error| SourceError::Failed { page, reason: error.to_string() })
     }
 }
@@ -85,7 +86,8 @@ impl PlayerSource for Reports {
         let span = (since.as_millisecond(), pass.started_at.as_millisecond());
         let grant = self.hold(vec![LIST_BOUND], page).await?;
         let key = &grant.hold.key;
-        let listing = self.budget.api.list_reports(key, rule.raid, span, REPORTS_PER_PAGE, page).await;
+        let listing = self.budget.api.list_reports(key, rule.raid, span, REPORTS_PER_PAGE, page);
+        let listing = call("reports", key, grant.amount, listing, |(end, _)| status(end)).await;
         let list = self.settle(&grant, listing, page).await?;
         if list.codes.is_empty() {
             return Ok(if list.more { Found::Players(Vec::new()) } else { Found::PastTheEnd });
@@ -95,7 +97,9 @@ impl PlayerSource for Reports {
         while !codes.is_empty() {
             let grant = self.hold(vec![REPORT_BOUND; codes.len()], page).await?;
             let (paid, rest) = codes.split_at(grant.taken.iter().sum());
-            let answer = self.budget.api.report_players(&grant.hold.key, paid).await;
+            let key = &grant.hold.key;
+            let answer = self.budget.api.report_players(key, paid);
+            let answer = call("report-players", key, grant.amount, answer, |(end, _)| status(end)).await;
             reports.extend(self.settle(&grant, answer, page).await?);
             codes = rest;
         }

@@ -51,7 +51,7 @@ pub(super) async fn run(arguments: &Export, context: &Context) -> Result<()> {
     if to_stdout && context.output.is_json() {
         return Err(WrongUsage::error("--json and - both want standard output: name a file, or leave --json away"));
     }
-    let stores = context.existing_stores()?;
+    let stores = context.existing_stores().await?;
     if to_stdout {
         let mut exporting = Exporting::new(arguments, context, BufWriter::new(io::stdout().lock()));
         return match exporting.write_all(&stores).await.and_then(|()| Ok(exporting.sink.flush()?)) {

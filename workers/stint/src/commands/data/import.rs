@@ -54,7 +54,7 @@ pub(super) async fn run(arguments: &Import, context: &Context) -> Result<()> {
     let Import { collection, file, dry_run, .. } = arguments;
     let reader = open(file, context)?;
     // Not even a folder is created by a dry run.
-    let stores = if *dry_run { None } else { Some(context.stores()?) };
+    let stores = if *dry_run { None } else { Some(context.stores().await?) };
     let mut importing = Importing { arguments, context, stores, batch: Batch::new(*collection), stored: 0, bad: 0 };
     importing.read_all(Documents::new(reader)).await.with_context(|| format!("cannot import {}", name(file)))?;
     let Importing { stored, bad, .. } = importing;

@@ -19,7 +19,7 @@ use tokio::task::JoinHandle;
 
 use super::super::Context;
 use super::Arguments;
-use crate::wiring::{Fleet, transport};
+use crate::wiring::{Backends, Fleet};
 
 /// Marks a folder as a demo's, so that nothing else is ever replaced.
 const MARK: &str = ".stint-demo";
@@ -54,7 +54,7 @@ impl Stage {
         let (clock, served) = (context.clock.clone(), upstream.clone());
         tokio::spawn(stint_standins::serve(served, clock.clone(), listener, std::future::pending()));
         let stop = Stop::default();
-        let fleet = Fleet::build(&settings, &out, clock, transport(&settings)?, stop.clone()).await?;
+        let fleet = Fleet::build(&settings, &Backends::local(&out, clock)?, stop.clone()).await?;
         for rule in rules(&options, arguments.players) {
             fleet.stores.rules.put(&rule).await?;
         }

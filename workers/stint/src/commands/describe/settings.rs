@@ -3,10 +3,11 @@
 use clap::builder::StyledStr;
 use clap::{Arg, Args, Command};
 use serde::Serialize;
-use stint_host::config::LogSettings;
+use stint_host::config::{LogSettings, TelemetrySettings};
 use stint_warcraftlogs::config::Settings;
 
-use crate::config::HomeSettings;
+use crate::config::{HomeSettings, LambdaSettings};
+use crate::wiring::BackendSettings;
 
 /// The settings under one heading.
 #[derive(Serialize)]
@@ -42,7 +43,10 @@ pub(super) fn sections() -> Vec<Section> {
     let commands = [
         HomeSettings::augment_args(Command::new("stint")),
         Settings::augment_args(Command::new("stint")),
+        BackendSettings::augment_args(Command::new("stint")),
+        LambdaSettings::augment_args(Command::new("stint")),
         LogSettings::augment_args(Command::new("stint")),
+        TelemetrySettings::augment_args(Command::new("stint")),
     ];
     let mut sections: Vec<Section> = Vec::new();
     for argument in commands.iter().flat_map(Command::get_arguments) {
@@ -97,7 +101,7 @@ mod tests {
         assert_eq!(undocumented, [""; 0]);
         let secret: Vec<&str> =
             settings().filter(|setting| setting.secret).map(|setting| setting.variable.as_str()).collect();
-        assert_eq!(secret, ["WCL_KEYS", "GIT_TOKEN"]);
+        assert_eq!(secret, ["WCL_KEYS", "GIT_TOKEN", "MONGODB_URI", "OTEL_EXPORTER_OTLP_HEADERS"]);
     }
 
     #[test]

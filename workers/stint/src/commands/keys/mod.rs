@@ -96,7 +96,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
 }
 
 async fn list(windows: Option<u32>, context: &Context) -> anyhow::Result<()> {
-    let pool = context.existing_stores()?.pool;
+    let pool = context.existing_stores().await?.pool;
     let keys = pool.keys().await?;
     let windows = match windows {
         Some(max) => Some(Windows::read(&*pool, &keys, max as usize).await?),
@@ -121,7 +121,7 @@ async fn list(windows: Option<u32>, context: &Context) -> anyhow::Result<()> {
 }
 
 async fn set(key: &str, until: Option<Timestamp>, context: &Context) -> anyhow::Result<()> {
-    let pool = context.existing_stores()?.pool;
+    let pool = context.existing_stores().await?.pool;
     if !pool.pause(&KeyId(key.to_owned()), until).await? {
         bail!("there is no key '{key}'; {}", known(&*pool).await?);
     }

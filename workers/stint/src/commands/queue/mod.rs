@@ -102,7 +102,7 @@ struct Purged {
 
 /// Lists queues, looks into one, or changes one.
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Result<()> {
-    let stores = context.existing_stores()?;
+    let stores = context.existing_stores().await?;
     match arguments.action {
         Action::List => list(&stores, context).await,
         Action::Peek(arguments) => peek::run(&arguments, &stores, context).await,

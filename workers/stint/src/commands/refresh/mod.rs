@@ -68,7 +68,7 @@ struct PlayerName {
 
 /// Queues the player.
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Result<()> {
-    let (stores, settings) = (context.existing_stores()?, context.settings()?);
+    let (stores, settings) = (context.existing_stores().await?, context.settings()?);
     let (whom, stored) = whom::find(&arguments, &stores).await?;
     let raids_to_scrap = raids(&arguments, stored.as_ref(), &stores).await?;
     ensure!(

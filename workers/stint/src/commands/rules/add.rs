@@ -48,7 +48,7 @@ pub(super) async fn run(arguments: &Add, context: &Context) -> anyhow::Result<()
         return Err(WrongUsage::error(format!("--end-page {end_page} comes before --start-page {start_page}")));
     }
     let new = new_rules(arguments, context.clock.now())?;
-    let rules = context.stores()?.rules;
+    let rules = context.stores().await?.rules;
     let stored = rules.list().await?.documents;
     new.iter().try_for_each(|rule| refuse_overlap(rule, &stored))?;
     for rule in &new {

@@ -73,7 +73,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
 }
 
 async fn list(arguments: &List, context: &Context) -> anyhow::Result<()> {
-    let page = context.existing_stores()?.rules.list().await?;
+    let page = context.existing_stores().await?.rules.list().await?;
     for damaged in &page.damaged {
         context.output.warning(&format!("rule {} cannot be read: {}; remove it", damaged.id, damaged.reason));
     }
@@ -102,7 +102,7 @@ async fn list(arguments: &List, context: &Context) -> anyhow::Result<()> {
 }
 
 async fn remove(arguments: &Remove, context: &Context) -> anyhow::Result<()> {
-    let rules = context.existing_stores()?.rules;
+    let rules = context.existing_stores().await?.rules;
     let stored = rules.list().await?;
     // What cannot be read can still be removed.
     let damaged = stored.damaged.iter().map(|damaged| damaged.id.as_str());

@@ -9,7 +9,6 @@ use std::path::PathBuf;
 use anyhow::ensure;
 use jiff::Timestamp;
 use serde::Serialize;
-use stint_embedded::Embedded;
 use stint_warcraftlogs::FLEET;
 use stint_warcraftlogs::store::{Backlog, Freshness, PlayerCounts};
 
@@ -80,7 +79,7 @@ struct WorkerStatus {
 /// Shows how the fleets stand.
 pub(crate) async fn run(_arguments: Arguments, context: &Context) -> anyhow::Result<()> {
     ensure!(
-        context.home.is_dir(),
+        context.home.is_dir() || context.is_installed()?,
         "there is no folder {}: begin with `stint rules add --help` and `stint up`, or name another folder with \
          --home or STINT_HOME",
         context.home.display()
@@ -89,8 +88,8 @@ pub(crate) async fn run(_arguments: Arguments, context: &Context) -> anyhow::Res
     let now = context.clock.now();
     // An empty folder stays empty: who only looks creates nothing.
     let freshness = Freshness::at(now, settings.aggregator().refresh_after);
-    let facts = if Embedded::is_at(&context.home) {
-        Facts::read(&context.stores()?, &freshness).await?
+    let facts = if context.is_installed()? {
+        Facts::read(&context.stores().await?, &freshness).await?
     } else {
         Facts::default()
     };

@@ -103,9 +103,9 @@ mortal! { Queue {
 mortal! { KeyPool {
     configure(keys: &[KeyId]) -> ();
     reserve(ask: &Ask) -> Reservation;
-    settle(hold: &HoldId, end: CallEnd) -> ();
+    settle(hold: &HoldId, end: CallEnd) -> Option<WindowRecord>;
     claim_reading(needed: Points, lease: Duration) -> Option<ReadingClaim>;
-    observe(claim: &ReadingClaim, reading: Option<Reading>) -> ();
+    observe(claim: &ReadingClaim, reading: Option<Reading>) -> Option<WindowRecord>;
     keys() -> Vec<KeyStatus>;
     windows(key: &KeyId, max: usize) -> Vec<WindowRecord>;
     pause(key: &KeyId, until: Option<Timestamp>) -> bool;

@@ -1,0 +1,40 @@
+# shellcheck shell=bash
+# What builds the package for Lambda. Sourced after tools.sh, which sets `tools`.
+# shellcheck disable=SC2154
+
+cargo_lambda_version=1.9.2
+zig_version=0.15.2
+
+# Sees to cargo-lambda and to zig, which links against the glibc of Amazon Linux 2023 whatever this machine's is, and
+# puts both on the path. Their wheels on PyPI carry the binaries.
+ensure_cargo_lambda() {
+    local folder="$tools/lambda-$cargo_lambda_version-$zig_version" log
+    if [ ! -f "$folder/complete" ]; then
+        rm -rf "$folder"
+        mkdir -p "$folder"
+        log="$folder/install.log"
+        say "installing cargo-lambda $cargo_lambda_version and zig $zig_version"
+        if ! python3 -m pip install --quiet --no-input --disable-pip-version-check --no-deps --target "$folder" \
+            "cargo-lambda==$cargo_lambda_version" "ziglang==$zig_version" >"$log" 2>&1; then
+            tail -n 5 "$log" >&2
+            say "missing: cargo-lambda and zig. They need python3 with pip"
+            return 1
+        fi
+        touch "$folder/complete"
+    fi
+    export PATH="$folder/bin:$folder/ziglang:$PATH"
+}
+
+# The target of an architecture, as Lambda calls it.
+target_of() {
+    case $1 in
+        x86_64) printf 'x86_64-unknown-linux-gnu\n' ;;
+        arm64) printf 'aarch64-unknown-linux-gnu\n' ;;
+        *) return 1 ;;
+    esac
+}
+
+# Whether the standard library of a target is here.
+has_target() {
+    [ -d "$(rustc --print sysroot)/lib/rustlib/$1/lib" ]
+}

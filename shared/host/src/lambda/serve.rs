@@ -1,0 +1,112 @@
+//! The loop between Lambda's Runtime API and a host.
+//! <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>
+
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use futures::future::{BoxFuture, Either, select};
+use lambda_runtime::tower::layer::layer_fn;
+use lambda_runtime::{Diagnostic, Error, LambdaEvent, LambdaInvocation, Runtime, Service, service_fn};
+use serde_json::Value;
+use stint_core::clock::from_millis;
+use stint_core::worker::Stop;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{OnceCell, Semaphore};
+use tracing::Instrument;
+
+use super::LambdaHost;
+use crate::telemetry;
+
+/// Serves invocations until SIGTERM; the one that runs then is finished and answered first.
+///
+/// `build` connects to whatever the worker needs. It runs within the first invocation and not before, so that the
+/// function is ready at once; when it fails, that invocation fails, and the next one tries again.
+///
+/// No extension is registered for the sake of a SIGTERM: Lambda ends a function between two invocations, when there
+/// is nothing to be put away.
+pub async fn serve<B, F>(build: B, stop: Stop) -> Result<(), String>
+where
+    B: Fn() -> F + Send + Sync + 'static,
+    F: Future<Output = Result<LambdaHost, String>> + Send,
+{
+    let shared = Arc::new((OnceCell::new(), build));
+    let handler = service_fn(move |event: LambdaEvent<Value>| {
+        let LambdaEvent { payload, context } = event;
+        // On every line of the log that the invocation writes, whatever the level.
+        let span = tracing::error_span!("invocation", request_id = context.request_id);
+        let shared = shared.clone();
+        let answered = async move {
+            let answered = answer(&shared.0, &shared.1, payload, context.deadline).await;
+            // Before the answer: afterwards Lambda freezes the process.
+            telemetry::flush().await;
+            answered
+        };
+        answered.instrument(span)
+    });
+    let idle = Arc::new(Semaphore::new(1));
+    let terminated = terminated(&stop, &idle);
+    let runtime = Runtime::new(handler).layer(layer_fn(|inner| Busy { inner, idle: idle.clone() }));
+    match select(pin!(runtime.run()), pin!(terminated)).await {
+        Either::Left((ended, _)) => ended.map_err(|error| format!("Lambda's Runtime API: {error}")),
+        Either::Right((signal, _)) => signal.map_err(|error| format!("cannot wait for SIGTERM: {error}")),
+    }
+}
+
+async fn answer<B, F>(
+    host: &OnceCell<LambdaHost>,
+    build: &B,
+    event: Value,
+    deadline_millis: u64,
+) -> Result<Value, Diagnostic>
+where
+    B: Fn() -> F,
+    F: Future<Output = Result<LambdaHost, String>>,
+{
+    let failed = |kind: &str, message: String| {
+        tracing::error!(error = message, "the invocation failed: {message}");
+        Diagnostic { error_type: kind.to_owned(), error_message: message }
+    };
+    let host = host.get_or_try_init(build).await.map_err(|error| failed("Stint.Start", error))?;
+    let deadline = from_millis(i64::try_from(deadline_millis).unwrap_or(i64::MAX));
+    host.handle(event, deadline).await.map_err(|error| failed("Stint.Worker", error.to_string()))
+}
+
+/// Completes after a SIGTERM, once no invocation runs.
+async fn terminated(stop: &Stop, idle: &Semaphore) -> std::io::Result<()> {
+    signal(SignalKind::terminate())?.recv().await;
+    tracing::info!("SIGTERM: what is under way is finished first");
+    stop.set();
+    // The semaphore is never closed.
+    let _ = idle.acquire().await;
+    Ok(())
+}
+
+/// Holds the semaphore from the moment that an event is there until its answer is sent.
+struct Busy<S> {
+    inner: S,
+    idle: Arc<Semaphore>,
+}
+
+impl<S> Service<LambdaInvocation> for Busy<S>
+where
+    S: Service<LambdaInvocation, Response = (), Error = Error>,
+    S::Future: Send + 'static,
+{
+    type Response = ();
+    type Error = Error;
+    type Future = BoxFuture<'static, Result<(), Error>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, invocation: LambdaInvocation) -> Self::Future {
+        let (idle, answered) = (self.idle.clone(), self.inner.call(invocation));
+        Box::pin(async move {
+            let _busy = idle.acquire().await;
+            answered.await
+        })
+    }
+}

@@ -1,0 +1,178 @@
+//! A function's answers, and where its messages are afterwards.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use stint_core::clock::{Clock, ManualClock, after, to_millis};
+use stint_core::ports::{Counts, NewMessage, Queue, QueueSettings, Receipt, Throttle};
+use stint_core::worker::{
+    Disposition, Event, Invocation, MessageException, Outcome, QueueTrigger, Spec, Stop, Trigger, Worker, WorkerError,
+};
+use stint_embedded::Embedded;
+use stint_testkit::drive;
+
+use super::{Feed, LambdaHost};
+
+const VISIBILITY: Duration = Duration::from_secs(60);
+const LATER: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Does with each message what its body says.
+struct Obedient;
+
+impl Worker for Obedient {
+    const SPEC: Spec = Spec {
+        fleet: "test",
+        name: "obedient",
+        summary: "does what messages say",
+        triggers: &[Trigger::Queue(QueueTrigger {
+            queue: "work",
+            batch: 10,
+            visibility_timeout: VISIBILITY,
+            max_receives: 3,
+        })],
+        concurrency: 1,
+        timeout: TIMEOUT,
+    };
+
+    async fn run(&self, event: Event, invocation: &Invocation) -> Result<Outcome, WorkerError> {
+        let batch = match event {
+            Event::Batch(batch) => batch,
+            other => return Ok(Outcome::report(format!("{other:?}"))),
+        };
+        let mut outcome = Outcome::default();
+        for delivery in batch {
+            let reason = format!("it said {}", delivery.body);
+            let disposition = match delivery.body.as_str() {
+                "retry" => Disposition::Retry { reason, delay: LATER },
+                "reject" => Disposition::Reject { reason },
+                "fail" => return Err(WorkerError::Failed(reason)),
+                "sleep" => {
+                    invocation.clock().sleep(Duration::from_secs(3600)).await;
+                    continue;
+                }
+                _ => continue,
+            };
+            outcome.exceptions.push(MessageException { message_id: delivery.message_id, disposition });
+        }
+        Ok(outcome)
+    }
+}
+
+struct World {
+    clock: ManualClock,
+    queue: Arc<dyn Queue>,
+    throttle: Arc<dyn Throttle>,
+    host: LambdaHost,
+}
+
+impl World {
+    fn new() -> World {
+        let clock = ManualClock::new("2026-11-20T10:00:00Z".parse().unwrap());
+        let shared: Arc<dyn Clock> = Arc::new(clock.clone());
+        let embedded = Embedded::in_memory(shared.clone()).unwrap();
+        let settings = QueueSettings { visibility_timeout: VISIBILITY, max_receives: 3 };
+        let queue: Arc<dyn Queue> = embedded.queue("work", settings);
+        let throttle: Arc<dyn Throttle> = embedded.throttle();
+        let receipt = |record: &super::Record| Receipt(record.receipt_handle.clone());
+        let feed = Feed { queue: queue.clone(), receipt };
+        let host = LambdaHost::new(Arc::new(Obedient), Some(feed), throttle.clone(), shared, Stop::default());
+        World { clock, queue, throttle, host }
+    }
+
+    fn deadline(&self) -> Timestamp {
+        after(self.clock.now(), Duration::from_secs(12))
+    }
+
+    /// Sends messages, receives them as the mapping does, and deletes what the function does not name as failed.
+    async fn batch(&self, bodies: &[&str]) -> Result<Vec<String>, WorkerError> {
+        self.queue.send(&bodies.iter().copied().map(NewMessage::new).collect::<Vec<_>>()).await.unwrap();
+        let batch = self.queue.receive(10).await.unwrap();
+        let record = |delivery: &stint_core::ports::Delivery| {
+            json!({
+                "messageId": delivery.message_id, "receiptHandle": delivery.receipt.0, "body": delivery.body,
+                "attributes": {
+                    "ApproximateReceiveCount": delivery.receive_count.to_string(),
+                    "SentTimestamp": to_millis(delivery.sent_at).to_string()
+                }
+            })
+        };
+        let event = json!({"Records": batch.iter().map(record).collect::<Vec<_>>()});
+        let answer = self.host.handle(event, self.deadline()).await?;
+        let failures = answer["batchItemFailures"].as_array().unwrap();
+        let failed: Vec<&str> = failures.iter().map(|failure| failure["itemIdentifier"].as_str().unwrap()).collect();
+        let (returning, done): (Vec<_>, Vec<_>) =
+            batch.into_iter().partition(|delivery| failed.contains(&delivery.message_id.as_str()));
+        let receipts: Vec<Receipt> = done.into_iter().map(|delivery| delivery.receipt).collect();
+        self.queue.acknowledge(&receipts).await.unwrap();
+        Ok(returning.into_iter().map(|delivery| delivery.body).collect())
+    }
+
+    async fn counts(&self) -> Counts {
+        self.queue.counts().await.unwrap()
+    }
+}
+
+#[test]
+fn only_what_waits_is_reported_and_what_can_never_succeed_is_a_dead_letter_at_once() {
+    let world = World::new();
+    drive(&world.clock, async {
+        let returning = world.batch(&["done", "retry", "reject", "done"]).await.unwrap();
+        assert_eq!(returning, ["retry"]);
+        assert_eq!(world.counts().await, Counts { visible: 0, in_flight: 0, delayed: 1, dead: 1 });
+        let dead = world.queue.dead_letters(10).await.unwrap();
+        assert_eq!((dead[0].reason.as_str(), dead[0].receive_count), ("it said reject", 1));
+        world.clock.sleep(LATER).await;
+        assert_eq!(world.queue.receive(10).await.unwrap()[0].body, "retry", "after the delay that the worker named");
+    });
+}
+
+#[test]
+fn a_failed_invocation_is_told_to_lambda_and_its_batch_comes_back_soon() {
+    let world = World::new();
+    drive(&world.clock, async {
+        let error = world.batch(&["done", "fail"]).await.unwrap_err();
+        assert_eq!(error.to_string(), "it said fail");
+        assert_eq!(world.counts().await, Counts { visible: 0, in_flight: 0, delayed: 2, dead: 0 });
+    });
+}
+
+#[test]
+fn a_worker_ends_before_lambda_kills_it() {
+    let world = World::new();
+    drive(&world.clock, async {
+        let deadline = world.deadline();
+        let error = world.batch(&["sleep"]).await.unwrap_err();
+        assert_eq!(error.to_string(), "timed out after 10 s");
+        assert!(world.clock.now() < deadline, "there is time left to say so");
+        assert_eq!(world.counts().await.unfinished(), 1);
+    });
+}
+
+#[test]
+fn schedules_and_people_start_it_too() {
+    let world = World::new();
+    drive(&world.clock, async {
+        let tick = json!({"wakeup": "revive", "worker": "obedient", "due": "2026-11-20T09:59:30Z"});
+        let answer = world.host.handle(tick.clone(), world.deadline()).await.unwrap();
+        assert_eq!(answer, "Tick { due: 2026-11-20T09:59:30Z }");
+        let answer = world.host.handle(json!({"id": 7}), world.deadline()).await.unwrap();
+        assert!(answer.as_str().unwrap().starts_with("Manual"), "{answer}");
+        world.throttle.pause("obedient").await.unwrap();
+        let answer = world.host.handle(tick, world.deadline()).await.unwrap();
+        assert_eq!(answer, json!({"paused": true}), "an operator's pause holds for schedules");
+        assert!(world.host.handle(Value::Null, world.deadline()).await.unwrap().is_string(), "and not for people");
+    });
+}
+
+#[test]
+fn an_event_for_another_worker_is_refused_by_name() {
+    let world = World::new();
+    drive(&world.clock, async {
+        let tick = json!({"wakeup": "revive", "worker": "reviver", "due": "2026-11-20T09:59:30Z"});
+        let error = world.host.handle(tick, world.deadline()).await.unwrap_err();
+        assert_eq!(error.to_string(), "the event is for reviver, and this function is obedient");
+    });
+}

@@ -1,0 +1,26 @@
+//! Logs: to stderr, as text or as JSON lines.
+
+use tracing::Subscriber;
+use tracing_subscriber::filter::{FilterExt, LevelFilter, filter_fn};
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::{EnvFilter, Layer, fmt};
+
+use super::collect::is_ours;
+use crate::config::{LogFormat, LogSettings};
+
+/// The layer that writes log lines to `writer`; measurements and traces are not among them. An error names the setting
+/// that cannot be read.
+pub(super) fn layer<S, W>(settings: &LogSettings, writer: W) -> Result<Box<dyn Layer<S> + Send + Sync>, String>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    let filter = EnvFilter::try_new(&settings.log).map_err(|error| format!("STINT_LOG: {error}"))?;
+    let others = filter_fn(|metadata| !is_ours(metadata.target())).with_max_level_hint(LevelFilter::TRACE);
+    let lines = fmt::layer().with_writer(writer).with_target(false);
+    Ok(match settings.log_format {
+        LogFormat::Text => lines.with_ansi(false).compact().with_filter(filter.and(others)).boxed(),
+        LogFormat::Json => lines.json().flatten_event(true).with_filter(filter.and(others)).boxed(),
+    })
+}

@@ -1,0 +1,110 @@
+//! What was recorded, added up.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use stint_core::telemetry::{Kind, Metric};
+
+/// What a [`Kind::Spread`] is sorted into, in seconds: a schedule's minute in the cloud, a window's hour.
+pub(super) const BOUNDS: [f64; 7] = [1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0];
+
+/// Values of a [`Kind::Spread`] between two looks. CloudWatch takes no more in one line, and nothing here records more
+/// than a few.
+const MOST_VALUES: usize = 100;
+
+/// All series, by metric and by what tells them apart.
+pub(super) type Recorded = BTreeMap<Metric, BTreeMap<String, Series>>;
+
+/// One metric of one key, queue or worker.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Series {
+    /// All values so far, added.
+    pub(super) sum: f64,
+    /// The last value.
+    pub(super) last: f64,
+    /// How many values so far.
+    pub(super) count: u64,
+    /// How many up to each of the bounds, and how many beyond the last.
+    pub(super) buckets: [u64; BOUNDS.len() + 1],
+    /// What is new since the last look: one value, or for a spread all of them.
+    fresh: Vec<f64>,
+}
+
+/// Adds up for a process.
+#[derive(Debug, Default)]
+pub(super) struct Meter(Mutex<Recorded>);
+
+impl Meter {
+    pub(super) fn record(&self, metric: Metric, of: &str, value: f64) {
+        let mut recorded = self.lock();
+        let series = recorded.entry(metric).or_default();
+        match series.get_mut(of) {
+            Some(series) => series.add(metric.kind(), value),
+            None => series.entry(of.to_owned()).or_default().add(metric.kind(), value),
+        }
+    }
+
+    /// Everything since the process began.
+    pub(super) fn all(&self) -> Recorded {
+        self.lock().clone()
+    }
+
+    /// What is new since this was asked last: the metric, of what, and its value or values.
+    pub(super) fn take_fresh(&self) -> Vec<(Metric, String, Vec<f64>)> {
+        let mut fresh = Vec::new();
+        for (metric, series) in self.lock().iter_mut() {
+            for (of, series) in series.iter_mut().filter(|(_, series)| !series.fresh.is_empty()) {
+                fresh.push((*metric, of.clone(), std::mem::take(&mut series.fresh)));
+            }
+        }
+        fresh
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Recorded> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Series {
+    fn add(&mut self, kind: Kind, value: f64) {
+        self.sum += value;
+        self.last = value;
+        self.count += 1;
+        self.buckets[BOUNDS.partition_point(|bound| *bound < value)] += 1;
+        match kind {
+            Kind::Sum => self.fresh = vec![self.fresh.first().unwrap_or(&0.0) + value],
+            Kind::Latest => self.fresh = vec![value],
+            Kind::Spread if self.fresh.len() < MOST_VALUES => self.fresh.push(value),
+            Kind::Spread => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sums_are_added_the_latest_replaced_and_spreads_kept() {
+        let meter = Meter::default();
+        for value in [1.0, 60.0, 61.0] {
+            meter.record(Metric::Calls, "a", value);
+            meter.record(Metric::PointsHeld, "a", value);
+            meter.record(Metric::WakeDelay, "reviver", value);
+        }
+        meter.record(Metric::Calls, "b", 5.0);
+        let named = |metric, of: &str, values: &[f64]| (metric, of.to_owned(), values.to_vec());
+        let expected = [
+            named(Metric::PointsHeld, "a", &[61.0]),
+            named(Metric::Calls, "a", &[122.0]),
+            named(Metric::Calls, "b", &[5.0]),
+            named(Metric::WakeDelay, "reviver", &[1.0, 60.0, 61.0]),
+        ];
+        assert_eq!(meter.take_fresh(), expected);
+        assert_eq!(meter.take_fresh(), []);
+        let all = meter.all();
+        assert_eq!(all[&Metric::WakeDelay]["reviver"].buckets, [1, 0, 0, 1, 1, 0, 0, 0]);
+        meter.record(Metric::Calls, "a", 2.0);
+        assert_eq!((meter.all()[&Metric::Calls]["a"].sum, meter.take_fresh()[0].2[0]), (124.0, 2.0));
+    }
+}

@@ -1,0 +1,154 @@
+//! What a process tells about itself: logs, metrics and traces.
+//!
+//! Workers and hosts record through `stint_core::telemetry`, as events and spans of `tracing`. A [`Telemetry`] collects
+//! them, and exports them when it is asked to: by OTLP, as lines in CloudWatch's embedded format, or both. Where
+//! neither is set, nobody listens, and nothing is collected.
+
+mod collect;
+mod embedded;
+mod logs;
+mod meter;
+mod otlp;
+mod spans;
+#[cfg(test)]
+mod tests;
+mod watch;
+
+use std::io::Write;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use stint_core::clock::Clock;
+use stint_core::telemetry::{METRICS, TRACES};
+use stint_http::{ReqwestTransport, Transport};
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::{LevelFilter, filter_fn};
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::util::SubscriberInitExt;
+
+use crate::config::{LogSettings, MetricsTo, TelemetrySettings};
+use meter::Meter;
+use otlp::{Endpoint, Otlp, Resource};
+use spans::{Ended, Ids};
+
+pub(crate) use watch::Watch;
+
+/// Between two exports of a process that goes on, as OpenTelemetry's own span processors have it.
+const EXPORT_EVERY: Duration = Duration::from_secs(5);
+
+/// Where metrics and traces gather, and where they go. Clones are one.
+#[derive(Clone)]
+pub struct Telemetry {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    clock: Arc<dyn Clock>,
+    meter: Meter,
+    ids: Ids,
+    ended: Ended,
+    lines: Option<Mutex<Box<dyn Write + Send>>>,
+    otlp: Option<Otlp>,
+}
+
+/// Starts logging to `writer`, and collecting if `exports` name a place to export to. An error names the setting that
+/// cannot be used.
+pub fn start<W>(
+    settings: &LogSettings,
+    exports: Option<&TelemetrySettings>,
+    clock: &Arc<dyn Clock>,
+    writer: W,
+) -> Result<(), String>
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    let telemetry = exports.map(|exports| Telemetry::from_settings(exports, clock)).transpose()?.flatten();
+    let collect = telemetry.map(Telemetry::layer);
+    let started = tracing_subscriber::registry().with(logs::layer(settings, writer)?).with(collect).try_init();
+    started.map_err(|error| format!("cannot start logging: {error}"))
+}
+
+/// Exports what has gathered in this process, if anything gathers. Takes a second at the most, and never fails: a
+/// collector that is away is said in the log.
+pub async fn flush() {
+    if let Some(telemetry) = Telemetry::current() {
+        telemetry.flush().await;
+    }
+}
+
+/// Exports again and again, for as long as it is polled. Ends at once where nothing gathers.
+pub async fn flush_regularly() {
+    let Some(telemetry) = Telemetry::current() else { return };
+    loop {
+        telemetry.inner.clock.sleep(EXPORT_EVERY).await;
+        telemetry.flush().await;
+    }
+}
+
+impl Telemetry {
+    fn from_settings(settings: &TelemetrySettings, clock: &Arc<dyn Clock>) -> Result<Option<Telemetry>, String> {
+        let set = settings.otel_exporter_otlp_endpoint.as_deref().filter(|endpoint| !endpoint.trim().is_empty());
+        let endpoint = set.map(|base| Endpoint::new(base, settings.otel_exporter_otlp_headers.as_ref())).transpose()?;
+        let user_agent = concat!("stint/", env!("CARGO_PKG_VERSION"));
+        let transport = || ReqwestTransport::new(user_agent).map_err(|error| error.to_string());
+        let otlp = match endpoint {
+            Some(endpoint) => Some((endpoint, Arc::new(transport()?) as Arc<dyn Transport>)),
+            None => None,
+        };
+        let lines = (settings.metrics == MetricsTo::Emf).then(|| Box::new(std::io::stdout()) as Box<dyn Write + Send>);
+        let nowhere = otlp.is_none() && lines.is_none();
+        Ok((!nowhere).then(|| Telemetry::new(&settings.otel_service_name, clock.clone(), otlp, lines)))
+    }
+
+    fn new(
+        service: &str,
+        clock: Arc<dyn Clock>,
+        otlp: Option<(Endpoint, Arc<dyn Transport>)>,
+        lines: Option<Box<dyn Write + Send>>,
+    ) -> Telemetry {
+        let ids = Ids::new(clock.now());
+        let otlp = otlp.map(|(endpoint, transport)| {
+            let resource = Resource { service: service.to_owned(), instance: ids.process() };
+            Otlp::new(endpoint, resource, transport, clock.clone())
+        });
+        let (meter, ended, lines) = (Meter::default(), Ended::default(), lines.map(Mutex::new));
+        Telemetry { inner: Arc::new(Inner { clock, meter, ids, ended, lines, otlp }) }
+    }
+
+    /// What collects for the code that runs here, if anything does.
+    fn current() -> Option<Telemetry> {
+        tracing::dispatcher::get_default(|dispatch| dispatch.downcast_ref::<Telemetry>().cloned())
+    }
+
+    /// Collects from whatever it is laid over. Spans are of use to OTLP alone.
+    fn layer<S>(self) -> impl Layer<S>
+    where
+        S: tracing::Subscriber + for<'a> LookupSpan<'a>,
+    {
+        let traced = self.inner.otlp.is_some();
+        let wanted = move |target: &str| target == METRICS || (traced && target == TRACES);
+        let ours = filter_fn(move |metadata| wanted(metadata.target())).with_max_level_hint(LevelFilter::INFO);
+        self.with_filter(ours)
+    }
+
+    async fn flush(&self) {
+        self.write_lines();
+        let Some(otlp) = self.inner.otlp.as_ref().filter(|otlp| !otlp.is_resting()) else { return };
+        let (spans, dropped) = self.inner.ended.take();
+        if dropped > 0 {
+            tracing::warn!(dropped, "{dropped} spans were dropped: there were too many between two exports");
+        }
+        otlp.export(&self.inner.meter.all(), &spans).await;
+    }
+
+    fn write_lines(&self) {
+        let Some(lines) = &self.inner.lines else { return };
+        let written: String =
+            embedded::lines(&self.inner.meter, self.inner.clock.now()).iter().map(|line| format!("{line}\n")).collect();
+        let mut lines = lines.lock().unwrap_or_else(PoisonError::into_inner);
+        // A log that is gone takes no complaint either.
+        let _ = lines.write_all(written.as_bytes()).and_then(|()| lines.flush());
+    }
+}

@@ -1,0 +1,73 @@
+//! Metrics as OTLP writes them in JSON.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use stint_core::telemetry::{Kind, Metric, Unit};
+
+use super::{Resource, attribute, nanos};
+use crate::telemetry::meter::{BOUNDS, Recorded, Series};
+
+/// `AGGREGATION_TEMPORALITY_CUMULATIVE`: an export that is lost is made up for by the next.
+const CUMULATIVE: u32 = 2;
+
+/// Everything recorded since `begun`, as an `ExportMetricsServiceRequest`.
+pub(super) fn request(resource: &Resource, recorded: &Recorded, begun: Timestamp, now: Timestamp) -> Value {
+    let span = (nanos(begun), nanos(now));
+    let metrics: Vec<Value> = recorded.iter().map(|(metric, series)| of_metric(*metric, series, &span)).collect();
+    json!({ "resourceMetrics": [{
+        "resource": resource.attributes(),
+        "scopeMetrics": [{ "scope": resource.scope(), "metrics": metrics }],
+    }] })
+}
+
+fn of_metric(metric: Metric, series: &BTreeMap<String, Series>, span: &(String, String)) -> Value {
+    let points: Vec<Value> = series.iter().map(|(of, series)| point(metric, of, series, span)).collect();
+    let unit = match metric.unit() {
+        Unit::Count => "1",
+        Unit::Seconds => "s",
+    };
+    let name = name(metric);
+    match metric.kind() {
+        Kind::Sum => json!({ "name": name, "unit": unit, "sum": {
+            "aggregationTemporality": CUMULATIVE, "isMonotonic": true, "dataPoints": points,
+        } }),
+        Kind::Latest => json!({ "name": name, "unit": unit, "gauge": { "dataPoints": points } }),
+        Kind::Spread => json!({ "name": name, "unit": unit, "histogram": {
+            "aggregationTemporality": CUMULATIVE, "dataPoints": points,
+        } }),
+    }
+}
+
+fn point(metric: Metric, of: &str, series: &Series, (begun, now): &(String, String)) -> Value {
+    let dimension = format!("stint.{}", metric.dimension().name().to_lowercase());
+    let mut point = json!({
+        "attributes": [attribute(&dimension, &json!(of))], "startTimeUnixNano": begun, "timeUnixNano": now,
+    });
+    match metric.kind() {
+        Kind::Sum => point["asDouble"] = json!(series.sum),
+        Kind::Latest => point["asDouble"] = json!(series.last),
+        Kind::Spread => {
+            // 64-bit integers are strings in this JSON.
+            let buckets: Vec<String> = series.buckets.iter().map(u64::to_string).collect();
+            point["count"] = json!(series.count.to_string());
+            point["sum"] = json!(series.sum);
+            point["bucketCounts"] = json!(buckets);
+            point["explicitBounds"] = json!(BOUNDS);
+        }
+    }
+    point
+}
+
+/// `PointsSpent` is `stint.points_spent` here: dots, and words in lower case, are OpenTelemetry's custom.
+fn name(metric: Metric) -> String {
+    let mut name = String::from("stint.");
+    for (index, letter) in metric.name().chars().enumerate() {
+        if letter.is_uppercase() && index > 0 {
+            name.push('_');
+        }
+        name.push(letter.to_ascii_lowercase());
+    }
+    name
+}

@@ -1,0 +1,138 @@
+//! Exports to a collector: OTLP over HTTP, written as JSON.
+//!
+//! JSON and not Protocol Buffers, and none of OpenTelemetry's crates: every collector takes both on one port, and the
+//! two requests below are two short files, while the SDK with its exporter on the same HTTP client brings 26 crates and
+//! 0.9 MB to every function. The tests decode what is sent with OpenTelemetry's own types.
+//! <https://opentelemetry.io/docs/specs/otlp/#otlphttp>
+
+mod endpoint;
+mod metrics;
+mod traces;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::future::{Either, join_all, select};
+use http::header::{CONTENT_TYPE, HeaderValue};
+use http::{Method, Request, Uri};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use stint_core::clock::{Clock, after, to_millis};
+use stint_http::{Limits, Transport};
+
+pub(super) use endpoint::Endpoint;
+
+use super::meter::Recorded;
+use super::spans::Span;
+
+/// The longest that an export may take: it stands between a function's work and its answer.
+pub(super) const PATIENCE: Duration = Duration::from_secs(1);
+
+/// After an export that failed: a collector that is down costs its time-out once a minute, not at each invocation.
+const REST: Duration = Duration::from_secs(60);
+
+/// A collector has little to say.
+const LARGEST_ANSWER: usize = 64 * 1024;
+
+/// A way to a collector.
+pub(super) struct Otlp {
+    endpoint: Endpoint,
+    resource: Resource,
+    transport: Arc<dyn Transport>,
+    clock: Arc<dyn Clock>,
+    begun: Timestamp,
+    rests_until: AtomicI64,
+}
+
+/// Who exports.
+pub(super) struct Resource {
+    /// The service's name.
+    pub(super) service: String,
+    /// Tells processes apart: each counts for itself.
+    pub(super) instance: u64,
+}
+
+impl Otlp {
+    pub(super) fn new(
+        endpoint: Endpoint,
+        resource: Resource,
+        transport: Arc<dyn Transport>,
+        clock: Arc<dyn Clock>,
+    ) -> Otlp {
+        let begun = clock.now();
+        Otlp { endpoint, resource, transport, clock, begun, rests_until: AtomicI64::new(i64::MIN) }
+    }
+
+    /// Whether there is nothing to be had from an export now.
+    pub(super) fn is_resting(&self) -> bool {
+        to_millis(self.clock.now()) < self.rests_until.load(Ordering::Relaxed)
+    }
+
+    /// Exports both, or gives up after [`PATIENCE`]. A failure is said in the log, and is nobody else's.
+    pub(super) async fn export(&self, recorded: &Recorded, spans: &[Span]) {
+        let now = self.clock.now();
+        let mut requests = Vec::new();
+        if !recorded.is_empty() {
+            let metrics = metrics::request(&self.resource, recorded, self.begun, now);
+            requests.push(self.send(&self.endpoint.metrics, metrics));
+        }
+        if !spans.is_empty() {
+            requests.push(self.send(&self.endpoint.traces, traces::request(&self.resource, spans)));
+        }
+        let sent = Box::pin(join_all(requests));
+        let failure = match select(sent, self.clock.sleep(PATIENCE)).await {
+            Either::Left((sent, _)) => sent.into_iter().find_map(Result::err),
+            Either::Right(_) => Some(format!("no answer within {} s", PATIENCE.as_secs())),
+        };
+        if let Some(failure) = failure {
+            let (host, rest) = (self.endpoint.traces.host().unwrap_or_default(), REST.as_secs());
+            self.rests_until.store(to_millis(after(now, REST)), Ordering::Relaxed);
+            tracing::warn!(host, "OTEL_EXPORTER_OTLP_ENDPOINT: no telemetry for {rest} s: {failure}");
+        }
+    }
+
+    async fn send(&self, uri: &Uri, body: Value) -> Result<(), String> {
+        let mut request = Request::new(Bytes::from(body.to_string()));
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = uri.clone();
+        *request.headers_mut() = self.endpoint.headers.clone();
+        request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let limits = Limits { timeout: PATIENCE, max_body: LARGEST_ANSWER };
+        let answer = self.transport.send(request, limits).await.map_err(|error| error.to_string())?;
+        // What the collector says is left out: it may repeat a header.
+        if answer.status().is_success() { Ok(()) } else { Err(format!("it answered {}", answer.status())) }
+    }
+}
+
+impl Resource {
+    fn attributes(&self) -> Value {
+        let own = [
+            attribute("service.name", &json!(self.service)),
+            attribute("service.version", &json!(env!("CARGO_PKG_VERSION"))),
+            attribute("service.instance.id", &json!(format!("{:016x}", self.instance))),
+        ];
+        json!({ "attributes": own })
+    }
+
+    fn scope(&self) -> Value {
+        json!({ "name": "stint", "version": env!("CARGO_PKG_VERSION") })
+    }
+}
+
+/// A name and a value: text, a whole number, or a number.
+fn attribute(name: &str, value: &Value) -> Value {
+    let value = match value {
+        Value::Number(number) if !number.is_f64() => json!({ "intValue": number.to_string() }),
+        Value::Number(number) => json!({ "doubleValue": number }),
+        Value::String(text) => json!({ "stringValue": text }),
+        other => json!({ "stringValue": other.to_string() }),
+    };
+    json!({ "key": name, "value": value })
+}
+
+/// Nanoseconds since the epoch, in the form of a 64-bit integer in this JSON.
+fn nanos(at: Timestamp) -> String {
+    at.as_nanosecond().max(0).to_string()
+}

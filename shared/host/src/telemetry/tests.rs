@@ -1,0 +1,251 @@
+//! What is exported, to whom, and what an export may cost.
+
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::FutureExt;
+use serde_json::{Value, json};
+use stint_core::clock::{Clock, ManualClock};
+use stint_core::telemetry::{CALL, INVOCATION, Kind, Metric, TRACES};
+use stint_http::{Limits, Transport, TransportError};
+use stint_testkit::drive;
+use stint_testkit::otlp::{Received, attributes};
+use tracing::subscriber::DefaultGuard;
+use tracing::{Instrument, info_span};
+use tracing_subscriber::layer::SubscriberExt;
+
+use super::otlp::{Endpoint, PATIENCE};
+use super::{Telemetry, flush, logs};
+use crate::config::{LogFormat, LogSettings};
+
+/// How a collector treats whoever exports to it.
+enum Manner {
+    Accepts,
+    Hangs,
+    Refuses,
+}
+
+/// A collector without a network.
+struct Collector {
+    manner: Manner,
+    received: Received,
+}
+
+#[async_trait]
+impl Transport for Collector {
+    async fn send(
+        &self,
+        request: http::Request<Bytes>,
+        _limits: Limits,
+    ) -> Result<http::Response<Bytes>, TransportError> {
+        assert_eq!(request.headers()["content-type"], "application/json");
+        self.received.add(request.uri().path(), request.body());
+        let (status, said) = match self.manner {
+            Manner::Accepts => (200, "{}"),
+            Manner::Hangs => std::future::pending().await,
+            Manner::Refuses => (401, "planted"),
+        };
+        Ok(http::Response::builder().status(status).body(Bytes::from_static(said.as_bytes())).unwrap())
+    }
+}
+
+/// Two outputs and a collector, for the code of this thread.
+struct World {
+    clock: ManualClock,
+    collector: Arc<Collector>,
+    lines: Page,
+    log: Page,
+    _listening: DefaultGuard,
+}
+
+impl World {
+    fn new(manner: Manner) -> World {
+        let clock = ManualClock::new("2026-11-20T10:00:00Z".parse().unwrap());
+        let collector = Arc::new(Collector { manner, received: Received::default() });
+        let (lines, log) = (Page::default(), Page::default());
+        let endpoint = Endpoint::new("http://collector:4318", None).unwrap();
+        let shared: Arc<dyn Clock> = Arc::new(clock.clone());
+        let otlp = Some((endpoint, collector.clone() as _));
+        let telemetry = Telemetry::new("test", shared, otlp, Some(Box::new(lines.clone())));
+        let settings = LogSettings { log: "trace".into(), log_format: LogFormat::Text };
+        let writer = log.clone();
+        let registry = tracing_subscriber::registry().with(logs::layer(&settings, move || writer.clone()).unwrap());
+        let listening = tracing::subscriber::set_default(registry.with(telemetry.layer()));
+        World { clock, collector, lines, log, _listening: listening }
+    }
+}
+
+/// Something to write on, and to read later.
+#[derive(Clone, Default)]
+struct Page(Arc<Mutex<Vec<u8>>>);
+
+impl Page {
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
+impl Write for Page {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A second of work: one call, within an invocation.
+async fn work(clock: &ManualClock) {
+    Metric::WakeDelay.record("reviver", 2.5);
+    Metric::WakeDelay.record("reviver", 70.0);
+    for (key, spent) in [("key-1", 17_997.25), ("key-2", 3_600.0)] {
+        Metric::PointsSpent.record(key, spent);
+        Metric::PointsHeld.record(key, 125.0);
+        Metric::PointsHeld.record(key, 0.0);
+    }
+    let invocation = info_span!(target: TRACES, INVOCATION, worker = "reviver", messages = 5_u64, error = "it failed");
+    let call = info_span!(target: TRACES, parent: &invocation, CALL, key = "key-1", held = 125.5);
+    async { clock.sleep(Duration::from_secs(1)).await }.instrument(call).instrument(invocation).await;
+}
+
+#[test]
+fn an_invocations_metrics_are_lines_that_cloudwatch_reads() {
+    let world = World::new(Manner::Accepts);
+    drive(&world.clock, async {
+        work(&world.clock).await;
+        flush().await;
+        flush().await;
+    });
+    let text = world.lines.text();
+    let directive = |dimension: &str, metrics: Value| {
+        json!({ "Timestamp": 1_795_168_801_000_u64, "CloudWatchMetrics": [
+            { "Namespace": "Stint", "Dimensions": [[dimension]], "Metrics": metrics }
+        ] })
+    };
+    let points = json!([{ "Name": "PointsSpent", "Unit": "Count" }, { "Name": "PointsHeld", "Unit": "Count" }]);
+    let expected = [
+        json!({ "_aws": directive("Key", points.clone()), "Key": "key-1", "PointsSpent": 17_997.25, "PointsHeld": 0.0 }),
+        json!({ "_aws": directive("Key", points), "Key": "key-2", "PointsSpent": 3_600.0, "PointsHeld": 0.0 }),
+        json!({
+            "_aws": directive("Worker", json!([{ "Name": "WakeDelay", "Unit": "Seconds" }])),
+            "Worker": "reviver", "WakeDelay": [2.5, 70.0]
+        }),
+    ];
+    let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines, expected, "once, though it was flushed twice");
+}
+
+/// The rules of the format's specification, for everything that is ever measured.
+#[test]
+fn every_metric_keeps_to_the_embedded_format() {
+    const UNITS: &[&str] = &["Seconds", "Milliseconds", "Bytes", "Count", "Percent", "Count/Second", "None"];
+    let world = World::new(Manner::Accepts);
+    for metric in Metric::ALL {
+        let times = if metric.kind() == Kind::Spread { 150 } else { 3 };
+        (0..times).for_each(|value| metric.record("of", f64::from(value)));
+    }
+    drive(&world.clock, flush());
+    let mut seen = 0;
+    for line in world.lines.text().lines() {
+        assert!(line.len() < 256 * 1024, "a log event is larger than CloudWatch takes");
+        let line: Value = serde_json::from_str(line).unwrap();
+        assert!(line["_aws"]["Timestamp"].as_u64().is_some(), "{line}");
+        for directive in line["_aws"]["CloudWatchMetrics"].as_array().unwrap() {
+            let namespace = directive["Namespace"].as_str().unwrap();
+            assert!((1..=1024).contains(&namespace.len()) && !namespace.starts_with("AWS/"));
+            for name in directive["Dimensions"].as_array().unwrap().iter().flat_map(|set| set.as_array().unwrap()) {
+                let value = line[name.as_str().unwrap()].as_str().expect("a dimension is text at the top");
+                assert!((1..=1024).contains(&value.len()));
+            }
+            let metrics = directive["Metrics"].as_array().unwrap();
+            assert!((1..=100).contains(&metrics.len()));
+            for metric in metrics {
+                assert!(UNITS.contains(&metric["Unit"].as_str().unwrap()), "{metric}");
+                let value = &line[metric["Name"].as_str().unwrap()];
+                let is_list = |values: &Vec<Value>| values.len() <= 100 && values.iter().all(Value::is_number);
+                assert!(value.is_number() || value.as_array().is_some_and(is_list), "{metric}: {value}");
+                seen += 1;
+            }
+        }
+    }
+    assert_eq!(seen, Metric::ALL.len());
+}
+
+#[test]
+fn a_call_is_a_child_of_its_invocation_and_neither_is_in_the_log() {
+    let world = World::new(Manner::Accepts);
+    drive(&world.clock, async {
+        work(&world.clock).await;
+        flush().await;
+    });
+    let spans = world.collector.received.spans();
+    let [call, invocation] = &spans[..] else { panic!("{spans:?}") };
+    assert_eq!((call.name.as_str(), invocation.name.as_str()), ("call", "invocation"));
+    assert_eq!((&call.trace_id, &call.parent_span_id), (&invocation.trace_id, &invocation.span_id));
+    assert_eq!((call.trace_id.len(), call.span_id.len(), invocation.parent_span_id.len()), (16, 8, 0));
+    assert_eq!(call.end_time_unix_nano - call.start_time_unix_nano, 1_000_000_000);
+    assert_eq!(invocation.status.as_ref().unwrap().message, "it failed");
+    let of = |span, names: [&str; 2]| names.map(|name| attributes(span)[name].clone());
+    assert_eq!(of(call, ["stint.key", "stint.held"]), ["key-1", "125.5"]);
+    assert_eq!(of(invocation, ["stint.worker", "stint.messages"]), ["reviver", "5"]);
+    assert_eq!((call.kind, invocation.kind), (3, 1), "a client's, and an internal one");
+    assert_eq!(world.log.text(), "", "at the level trace");
+}
+
+#[test]
+fn otlp_has_sums_since_the_start() {
+    let world = World::new(Manner::Accepts);
+    drive(&world.clock, async {
+        for _ in 0..2 {
+            work(&world.clock).await;
+            flush().await;
+        }
+    });
+    let points = world.collector.received.numbers();
+    assert_eq!(points["stint.points_spent key-1"], 2.0 * 17_997.25);
+    assert_eq!(points["stint.points_held key-1"], 0.0);
+    assert_eq!(points["stint.wake_delay reviver"], 2.0 * 72.5, "what a histogram adds up to");
+    assert_eq!(points["stint.wake_delay reviver count"], 4.0);
+    assert_eq!(points["stint.wake_delay reviver up to 5"], 2.0);
+}
+
+#[test]
+fn a_collector_that_hangs_costs_a_second_a_minute() {
+    let world = World::new(Manner::Hangs);
+    drive(&world.clock, async {
+        work(&world.clock).await;
+        let begun = world.clock.now();
+        flush().await;
+        assert_eq!(world.clock.now().duration_since(begun), jiff::SignedDuration::try_from(PATIENCE).unwrap());
+        assert!(flush().now_or_never().is_some(), "not asked again");
+        assert_eq!(world.collector.received.requests(), 2);
+        world.clock.sleep(Duration::from_secs(60)).await;
+        Metric::Calls.record("key-1", 1.0);
+        flush().await;
+        assert_eq!(world.collector.received.requests(), 3, "asked again after its rest");
+    });
+    let log = world.log.text();
+    assert_eq!(log.matches("OTEL_EXPORTER_OTLP_ENDPOINT: no telemetry for 60 s: no answer within 1 s").count(), 2);
+}
+
+#[test]
+fn a_collector_that_refuses_is_not_quoted() {
+    let world = World::new(Manner::Refuses);
+    drive(&world.clock, async {
+        work(&world.clock).await;
+        flush().await;
+    });
+    let log = world.log.text();
+    assert!(log.contains("it answered 401 Unauthorized") && !log.contains("planted"), "{log}");
+}
+
+#[test]
+fn nothing_gathers_where_nobody_listens() {
+    Metric::Calls.record("key-1", 1.0);
+    assert!(flush().now_or_never().is_some());
+    assert!(super::flush_regularly().now_or_never().is_some());
+}

@@ -1,0 +1,60 @@
+//! An invocation, as metrics and traces show it.
+
+use jiff::Timestamp;
+use stint_core::clock::between;
+use stint_core::telemetry::{INVOCATION, Metric, TRACES};
+use stint_core::worker::{Event, Outcome, Spec, WorkerError};
+use tracing::field::Empty;
+use tracing::{Span, info_span};
+
+/// Watches one invocation.
+pub(crate) struct Watch {
+    worker: &'static str,
+    is_batch: bool,
+    span: Span,
+}
+
+impl Watch {
+    /// An invocation of `spec` by `event` that begins at `now`.
+    pub(crate) fn begin(spec: &Spec, event: &Event, now: Timestamp) -> Watch {
+        let (trigger, messages) = match event {
+            Event::Tick { .. } => ("tick", 0),
+            Event::Batch(deliveries) => ("batch", deliveries.len()),
+            Event::Manual(_) => ("manual", 0),
+        };
+        Metric::Invocations.record(spec.name, 1.0);
+        if let Event::Tick { due } = event {
+            Metric::WakeDelay.record(spec.name, between(*due, now).as_secs_f64());
+        }
+        if let Some(queue) = spec.queue().filter(|_| messages > 0) {
+            Metric::Receives.record(queue.queue, messages as f64);
+        }
+        let span = info_span!(
+            target: TRACES, INVOCATION, fleet = spec.fleet, worker = spec.name, trigger, messages = messages as u64,
+            outcome = Empty, error = Empty
+        );
+        Watch { worker: spec.name, is_batch: matches!(event, Event::Batch(_)), span }
+    }
+
+    /// The span that the worker runs in.
+    pub(crate) fn span(&self) -> Span {
+        self.span.clone()
+    }
+
+    /// The invocation is over.
+    pub(crate) fn end(self, outcome: &Result<Outcome, WorkerError>) {
+        let word = match outcome {
+            Ok(outcome) if outcome.idle => "idle",
+            Ok(_) => "done",
+            Err(error) => {
+                Metric::Failures.record(self.worker, 1.0);
+                self.span.record("error", error.to_string());
+                "failed"
+            }
+        };
+        if self.is_batch && word != "done" {
+            Metric::Wasted.record(self.worker, 1.0);
+        }
+        self.span.record("outcome", word);
+    }
+}

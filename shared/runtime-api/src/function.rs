@@ -1,0 +1,151 @@
+//! A function: its environments, and how many of them may run at once.
+
+use std::collections::BTreeSet;
+use std::process::Stdio;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde_json::Value;
+use stint_core::clock::Clock;
+use tokio::process::Command;
+use tokio::sync::mpsc;
+
+use crate::environment::{Environment, Launch, Started};
+
+/// Why an invocation came to nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum InvokeError {
+    /// 429: as many run as may.
+    Throttled,
+    /// The function answered with an error, ended, or was killed.
+    Failed(String),
+}
+
+/// A function with reserved concurrency.
+pub struct Function {
+    launch: Launch,
+    clock: Arc<dyn Clock>,
+    requests: AtomicU64,
+    log: mpsc::UnboundedSender<String>,
+    lines: Mutex<mpsc::UnboundedReceiver<String>>,
+    state: Mutex<State>,
+}
+
+struct State {
+    reserved: u32,
+    running: u32,
+    most: u32,
+    idle: Vec<Environment>,
+    /// Of all environments that have run, whether they live or not.
+    processes: BTreeSet<u32>,
+    started: Vec<Started>,
+    resident_kb: u64,
+}
+
+impl Function {
+    /// A function without environments, of which at most `reserved` may run at once.
+    pub fn new(launch: Launch, reserved: u32, clock: Arc<dyn Clock>) -> Arc<Function> {
+        let (log, lines) = mpsc::unbounded_channel();
+        let (idle, processes, started) = (Vec::new(), BTreeSet::new(), Vec::new());
+        let state = State { reserved, running: 0, most: 0, idle, processes, started, resident_kb: 0 };
+        let (requests, lines, state) = (AtomicU64::new(0), Mutex::new(lines), Mutex::new(state));
+        Arc::new(Function { launch, clock, requests, log, lines, state })
+    }
+
+    /// Changes how many may run at once. Those that run go on.
+    pub fn reserve(&self, reserved: u32) {
+        self.state().reserved = reserved;
+    }
+
+    /// One invocation, in an idle environment or a new one.
+    pub async fn invoke(&self, event: Value) -> Result<Value, InvokeError> {
+        let idle = {
+            let mut state = self.state();
+            if state.running >= state.reserved {
+                return Err(InvokeError::Throttled);
+            }
+            state.running += 1;
+            state.most = state.most.max(state.running);
+            state.idle.pop()
+        };
+        let answer = self.invoke_in(idle, event).await;
+        self.state().running -= 1;
+        answer.map_err(InvokeError::Failed)
+    }
+
+    /// Sees to an idle environment, and says what its start took.
+    pub async fn start(&self) -> Result<Started, String> {
+        let environment = self.new_environment().await?;
+        let started = environment.started;
+        self.state().idle.push(environment);
+        Ok(started)
+    }
+
+    /// Sends SIGTERM to every environment that has run, as Lambda does before it removes one. Answers how many idle ones
+    /// ended well; those that run are not waited for.
+    pub async fn terminate(&self) -> usize {
+        let (idle, mut processes) = {
+            let mut state = self.state();
+            (std::mem::take(&mut state.idle), std::mem::take(&mut state.processes))
+        };
+        processes.extend(idle.iter().filter_map(Environment::process_id));
+        for process in processes {
+            // One that is gone needs no signal.
+            let _ = Command::new("kill").args(["-TERM", &process.to_string()]).stderr(Stdio::null()).status().await;
+        }
+        let mut ended_well = 0;
+        for mut environment in idle {
+            ended_well += usize::from(environment.ended().await);
+        }
+        ended_well
+    }
+
+    /// The most that ran at once.
+    pub fn most_at_once(&self) -> u32 {
+        self.state().most
+    }
+
+    /// What each start took.
+    pub fn starts(&self) -> Vec<Started> {
+        self.state().started.clone()
+    }
+
+    /// The most memory that was resident in an environment after an invocation, in kilobytes.
+    pub fn resident_kb(&self) -> u64 {
+        self.state().resident_kb
+    }
+
+    /// What the environments have logged since this was last asked.
+    pub fn take_log(&self) -> Vec<String> {
+        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        std::iter::from_fn(|| lines.try_recv().ok()).collect()
+    }
+
+    async fn invoke_in(&self, idle: Option<Environment>, event: Value) -> Result<Value, String> {
+        let mut environment = match idle {
+            Some(environment) => environment,
+            None => self.new_environment().await?,
+        };
+        let before = environment.asked();
+        self.state().processes.extend(environment.process_id());
+        let id = format!("request-{}", self.requests.fetch_add(1, Ordering::SeqCst) + 1);
+        let answer = environment.invoke(id, event).await;
+        // As Lambda has it, an environment is free again when it asks for the next event.
+        if environment.is_ready_again(before).await {
+            let mut state = self.state();
+            state.resident_kb = state.resident_kb.max(environment.resident_kb());
+            state.idle.push(environment);
+        }
+        answer
+    }
+
+    async fn new_environment(&self) -> Result<Environment, String> {
+        let environment = Environment::start(&self.launch, self.clock.clone(), self.log.clone()).await?;
+        self.state().started.push(environment.started);
+        Ok(environment)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

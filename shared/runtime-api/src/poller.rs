@@ -1,0 +1,184 @@
+//! The event source mapping between a queue and a function, with partial batch responses.
+//! <https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html>
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures::StreamExt;
+use futures::future::select;
+use futures::stream::FuturesUnordered;
+use serde_json::{Value, json};
+use stint_core::clock::{Clock, to_millis};
+use stint_core::ports::{Delivery, Queue, Receipt, Throttle};
+use stint_core::worker::{Spec, Stop};
+
+use crate::function::{Function, InvokeError};
+
+/// Between two looks at a queue that had nothing. AWS waits 20 seconds for a message; a test has no time for that.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+
+/// Before a throttled batch is offered again.
+const OFFER_AGAIN: Duration = Duration::from_millis(100);
+
+/// Where a mapping takes its messages from.
+#[async_trait]
+pub trait Source: Send + Sync {
+    /// Receives up to `max` messages, each as a record of the function's event.
+    async fn receive(&self, max: usize) -> Vec<Value>;
+
+    /// Deletes what was done.
+    async fn delete(&self, records: Vec<Value>);
+
+    /// How many batches may be with the function at once; 0 while the mapping is paused.
+    async fn concurrency(&self) -> u32;
+}
+
+/// What a mapping has seen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Polled {
+    /// Batches that the function answered.
+    pub batches: u64,
+    /// The largest batch.
+    pub largest: usize,
+    /// Messages that the function reported as failed.
+    pub item_failures: u64,
+    /// Batches whose invocation failed.
+    pub failed_batches: u64,
+    /// Times that the function was throttled.
+    pub throttled: u64,
+    /// The most batches that were with the function at once.
+    pub most_at_once: usize,
+    /// Looks in a row at which there was nothing to do, and nothing under way.
+    pub idle_looks: u64,
+}
+
+/// A mapping.
+pub struct Poller<S> {
+    source: S,
+    function: Arc<Function>,
+    batch: usize,
+    clock: Arc<dyn Clock>,
+    polled: Mutex<Polled>,
+}
+
+impl<S: Source> Poller<S> {
+    /// A mapping from `source` to `function`, `batch` messages to an invocation.
+    pub fn new(source: S, function: Arc<Function>, batch: usize, clock: Arc<dyn Clock>) -> Poller<S> {
+        Poller { source, function, batch, clock, polled: Mutex::default() }
+    }
+
+    /// What it has seen so far.
+    pub fn polled(&self) -> Polled {
+        *self.state()
+    }
+
+    /// Polls until `stop` is set, and then until all answers are there.
+    pub async fn run(&self, stop: &Stop) {
+        let mut running = FuturesUnordered::new();
+        while !stop.is_set() || !running.is_empty() {
+            let allowed = self.source.concurrency().await as usize;
+            let mut received = false;
+            while !stop.is_set() && running.len() < allowed {
+                let batch = self.source.receive(self.batch).await;
+                if batch.is_empty() {
+                    break;
+                }
+                received = true;
+                running.push(self.deliver(batch, stop));
+                let mut state = self.state();
+                state.most_at_once = state.most_at_once.max(running.len());
+            }
+            let idle = !received && running.is_empty();
+            {
+                let mut state = self.state();
+                state.idle_looks = if idle { state.idle_looks + 1 } else { 0 };
+            }
+            let pause = self.clock.sleep(LOOK_AGAIN);
+            if running.is_empty() {
+                pause.await;
+            } else {
+                select(running.next(), pause).await;
+            }
+        }
+    }
+
+    /// Offers a batch until the function takes it. What it does not report as failed is deleted.
+    async fn deliver(&self, batch: Vec<Value>, stop: &Stop) {
+        let event = json!({ "Records": batch });
+        let answer = loop {
+            match self.function.invoke(event.clone()).await {
+                Err(InvokeError::Throttled) if !stop.is_set() => {
+                    self.state().throttled += 1;
+                    self.clock.sleep(OFFER_AGAIN).await;
+                }
+                answer => break answer,
+            }
+        };
+        let Ok(answer) = answer else {
+            self.state().failed_batches += 1;
+            return;
+        };
+        let failures = answer["batchItemFailures"].as_array().into_iter().flatten();
+        let failed: BTreeSet<&str> = failures.filter_map(|failure| failure["itemIdentifier"].as_str()).collect();
+        let is_done = |record: &Value| !record["messageId"].as_str().is_some_and(|id| failed.contains(id));
+        {
+            let mut state = self.state();
+            state.batches += 1;
+            state.largest = state.largest.max(batch.len());
+            state.item_failures += failed.len() as u64;
+        }
+        self.source.delete(batch.into_iter().filter(is_done).collect()).await;
+    }
+
+    fn state(&self) -> MutexGuard<'_, Polled> {
+        self.polled.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A queue behind the queue port, whose receipts are taken as they are, steered by a throttle.
+pub struct QueueSource {
+    /// The queue.
+    pub queue: Arc<dyn Queue>,
+    /// Says how many batches may be with the function at once.
+    pub throttle: Arc<dyn Throttle>,
+    /// The worker that the queue feeds.
+    pub worker: Spec,
+}
+
+#[async_trait]
+impl Source for QueueSource {
+    async fn receive(&self, max: usize) -> Vec<Value> {
+        // A mapping that cannot receive looks again.
+        let batch = self.queue.receive(max).await.unwrap_or_default();
+        batch.iter().map(record).collect()
+    }
+
+    async fn delete(&self, records: Vec<Value>) {
+        let receipt = |record: &Value| Some(Receipt(record["receiptHandle"].as_str()?.to_owned()));
+        let receipts: Vec<Receipt> = records.iter().filter_map(receipt).collect();
+        // What was not deleted comes back, which workers bear.
+        let _ = self.queue.acknowledge(&receipts).await;
+    }
+
+    async fn concurrency(&self) -> u32 {
+        let throttle = self.throttle.read(self.worker.name).await;
+        throttle.map_or(0, |throttle| throttle.effective(self.worker.concurrency))
+    }
+}
+
+/// A message as a record of a function's event.
+/// <https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html>
+pub fn record(delivery: &Delivery) -> Value {
+    json!({
+        "messageId": delivery.message_id,
+        "receiptHandle": delivery.receipt.0,
+        "body": delivery.body,
+        "attributes": {
+            "ApproximateReceiveCount": delivery.receive_count.to_string(),
+            "SentTimestamp": to_millis(delivery.sent_at).to_string(),
+        },
+        "eventSource": "aws:sqs",
+    })
+}

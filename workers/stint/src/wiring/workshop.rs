@@ -1,0 +1,157 @@
+//! Builds workers, each with the ports that it needs and no others.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, anyhow, bail, ensure};
+use stint_core::ports::Queue;
+use stint_core::registry::Registry;
+use stint_core::worker::{Spec, Worker};
+use stint_http::{Client, ReqwestTransport, Transport};
+use stint_warcraftlogs::aggregator::Aggregator;
+use stint_warcraftlogs::budget::Budget;
+use stint_warcraftlogs::client::Api;
+use stint_warcraftlogs::config::{DiscoverySource, Settings};
+use stint_warcraftlogs::db_generator::DbGenerator;
+use stint_warcraftlogs::discover::{Discover, DiscoverSettings};
+use stint_warcraftlogs::discovery::{PlayerSource, RankingPages, Reports};
+use stint_warcraftlogs::message::REFRESH_QUEUE;
+use stint_warcraftlogs::publish::{Git, GitSettings, Publisher};
+use stint_warcraftlogs::rank_fetcher::RankFetcher;
+use stint_warcraftlogs::refresher::Refresher;
+use stint_warcraftlogs::reviver::Reviver;
+use tokio::sync::OnceCell;
+
+use super::backends::Backends;
+use super::stores::queue_settings;
+use super::trigger;
+
+/// The transport that reaches real upstreams, and stand-ins on loopback.
+pub(crate) fn transport(settings: &Settings) -> anyhow::Result<Arc<dyn Transport>> {
+    let transport = ReqwestTransport::new(&settings.wcl_user_agent).context("WCL_USER_AGENT")?;
+    Ok(Arc::new(transport))
+}
+
+/// Where the workers of the `warcraftlogs` fleet are built.
+pub(super) struct Workshop<'a> {
+    settings: &'a Settings,
+    backends: &'a Backends,
+    /// One for all workers: what it counts is what the process has done.
+    budget: OnceCell<Budget>,
+    transport: OnceCell<Arc<dyn Transport>>,
+}
+
+impl<'a> Workshop<'a> {
+    pub(super) fn new(settings: &'a Settings, backends: &'a Backends) -> Workshop<'a> {
+        Workshop { settings, backends, budget: OnceCell::new(), transport: OnceCell::new() }
+    }
+
+    /// Adds a worker.
+    pub(super) async fn add(&self, registry: Registry, spec: &Spec) -> anyhow::Result<Registry> {
+        let (settings, strategy) = (self.settings, self.settings.budget_strategy);
+        let players = || async { anyhow::Ok(self.backends.collections().await?.players) };
+        Ok(match spec.name {
+            name if name == Discover::SPEC.name => registry.with(self.discover().await?),
+            name if name == Aggregator::SPEC.name => registry.with(self.aggregator().await?),
+            name if name == RankFetcher::SPEC.name => {
+                registry.with(RankFetcher::new(self.budget().await?, players().await?, strategy))
+            }
+            name if name == Refresher::SPEC.name => {
+                registry.with(Refresher::new(self.budget().await?, players().await?, strategy))
+            }
+            name if name == Reviver::SPEC.name => registry.with(Reviver::new(self.budget().await?, strategy)),
+            name if name == DbGenerator::SPEC.name => {
+                let home = &self.backends.home;
+                let generated = settings.lua_out.clone().unwrap_or_else(|| home.join("databases"));
+                registry.with(DbGenerator::new(players().await?, publisher(settings, home), generated))
+            }
+            unknown => bail!("nobody can build the worker {unknown}"),
+        })
+    }
+
+    /// Everything that rationing needs. The keys of the settings are in use from now on.
+    pub(super) async fn budget(&self) -> anyhow::Result<Budget> {
+        self.budget.get_or_try_init(|| self.new_budget()).await.cloned()
+    }
+
+    async fn new_budget(&self) -> anyhow::Result<Budget> {
+        let (settings, clock) = (self.settings, &self.backends.clock);
+        ensure!(
+            !settings.wcl_keys.is_empty(),
+            "WCL_KEYS is not set: the workers that call the API need at least one key, as id:secret"
+        );
+        let client = Client::new(self.transport().await?, clock.clone());
+        let api = Api::new(settings, client, clock.clone()).map_err(|error| anyhow!(error))?;
+        let (pool, throttle) = (self.backends.pool(settings.ledger()).await?, self.backends.throttle().await?);
+        pool.configure(&settings.key_ids()).await?;
+        // Until the first batch has planned, the operator's limit holds, not the worker's own default.
+        if throttle.read(&settings.lambda_to_revive).await?.set.is_none() {
+            throttle.set(&settings.lambda_to_revive, settings.concurrency_limit).await?;
+        }
+        Ok(Budget {
+            pool,
+            throttle,
+            wakeups: self.backends.wakeups()?,
+            queue: self.queue(trigger().queue)?,
+            refreshes: self.queue(REFRESH_QUEUE)?,
+            api: Arc::new(api),
+            clock: clock.clone(),
+            worker: settings.lambda_to_revive.clone(),
+            unit: settings.wcl_call_budget,
+            concurrency_limit: settings.concurrency_limit,
+            tally: Arc::default(),
+        })
+    }
+
+    async fn transport(&self) -> anyhow::Result<Arc<dyn Transport>> {
+        self.transport.get_or_try_init(async || transport(self.settings)).await.cloned()
+    }
+
+    fn queue(&self, name: &str) -> anyhow::Result<Arc<dyn Queue>> {
+        self.backends.queue(name, queue_settings(self.settings))
+    }
+
+    async fn discover(&self) -> anyhow::Result<Discover> {
+        let settings = self.settings;
+        let collections = self.backends.collections().await?;
+        let discover = DiscoverSettings {
+            delay: settings.discovery_delay(),
+            pages_per_chunk: settings.pages_per_thread,
+            rest: Duration::from_secs(u64::from(settings.wcl_ban_rest_minutes) * 60),
+        };
+        Ok(Discover::new(collections.rules, collections.discovers, self.source().await?, discover))
+    }
+
+    async fn source(&self) -> anyhow::Result<Arc<dyn PlayerSource>> {
+        let settings = self.settings;
+        Ok(match settings.discovery_source {
+            DiscoverySource::Pages => {
+                let interval = Duration::from_millis(settings.wcl_page_interval_ms);
+                let client = Client::with_interval(self.transport().await?, self.backends.clock.clone(), interval);
+                Arc::new(RankingPages::new(client, settings.wcl_site_url.clone()))
+            }
+            DiscoverySource::Reports => Arc::new(Reports::new(self.budget().await?, settings.discovery_delay())),
+        })
+    }
+
+    async fn aggregator(&self) -> anyhow::Result<Aggregator> {
+        let collections = self.backends.collections().await?;
+        let pool = self.backends.pool(self.settings.ledger()).await?;
+        let queue = self.queue(trigger().queue)?;
+        Ok(Aggregator::new(collections.rules, collections.discovers, queue, pool, self.settings.aggregator()))
+    }
+}
+
+/// Git, if a repository is set and no folder is asked for in its stead.
+fn publisher(settings: &Settings, home: &Path) -> Option<Arc<dyn Publisher>> {
+    let url = settings.lua_repository.as_ref().filter(|_| settings.lua_out.is_none())?;
+    Some(Arc::new(Git::new(GitSettings {
+        branch: settings.lua_branch.clone(),
+        author_name: settings.git_author_name.clone(),
+        author_email: settings.git_author_email.clone(),
+        token: settings.git_token.clone(),
+        ssh_key: settings.git_ssh_key.clone(),
+        ..GitSettings::new(url, home)
+    })))
+}

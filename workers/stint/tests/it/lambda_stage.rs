@@ -1,0 +1,244 @@
+//! The fleet as functions: the real binary under the name of Lambda's bootstrap, its upstream, and whoever calls it.
+
+use std::collections::BTreeSet;
+use std::future::Future;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::{Either, join_all, select};
+use serde_json::{Value, json};
+use stint_core::clock::Clock;
+use stint_core::worker::{Spec, Stop};
+use stint_host::SystemClock;
+use stint_runtime_api::{Function, Launch, Polled, Poller, Source};
+use tempfile::TempDir;
+
+use crate::kill::Upstream;
+
+/// For anything that a test waits for.
+const PATIENCE: Duration = Duration::from_secs(240);
+
+/// Between two looks at what a test waits for.
+const LOOK_AGAIN: Duration = Duration::from_millis(200);
+
+/// Looks of a mapping in a row at which there was nothing to do.
+const IDLE: u64 = 5;
+
+/// A fleet in a folder of its own.
+pub(crate) struct Stage {
+    folder: TempDir,
+    pub(crate) upstream: Upstream,
+    /// What the functions and the operator are given.
+    variables: Vec<(String, String)>,
+    /// Of these, what only the operator is given: the functions read it from parameters.
+    secrets: Vec<&'static str>,
+    parameters: String,
+}
+
+/// How a fleet ended.
+pub(crate) struct Ended {
+    pub(crate) discovered: BTreeSet<u64>,
+    pub(crate) polled: Polled,
+    pub(crate) log: Vec<String>,
+}
+
+/// Runs a test with its patience.
+pub(crate) fn run<T>(test: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        match select(Box::pin(test), SystemClock.sleep(PATIENCE)).await {
+            Either::Left((result, _)) => result,
+            Either::Right(_) => panic!("not done within {} s", PATIENCE.as_secs()),
+        }
+    })
+}
+
+pub(crate) fn clock() -> Arc<dyn Clock> {
+    Arc::new(SystemClock)
+}
+
+/// What a schedule sends.
+pub(crate) fn tick(worker: &str) -> Value {
+    json!({ "wakeup": format!("start-{worker}"), "worker": worker, "due": SystemClock.now() })
+}
+
+impl Stage {
+    /// A stand-in for `players`, and an empty folder. The fleet's settings lead to both, and are those of `variables`.
+    pub(crate) fn set(players: &str, variables: &[(&str, &str)]) -> Stage {
+        let folder = tempfile::tempdir().unwrap();
+        std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_stint"), folder.path().join("bootstrap")).unwrap();
+        let upstream = Upstream::start(players);
+        let home = folder.path().join("home");
+        let mut all = vec![("STINT_HOME".to_owned(), home.to_str().unwrap().to_owned())];
+        for name in ["wcl_api_url", "wcl_token_url", "wcl_site_url", "wcl_keys"] {
+            all.push((name.to_uppercase(), upstream.setting(name).to_owned()));
+        }
+        let fixed = [
+            ("WCL_WINDOW_SECONDS", "6"),
+            ("WCL_CALL_TIMEOUT_SECONDS", "1"),
+            ("WCL_VISIBILITY_SECONDS", "30"),
+            ("WCL_PAGE_INTERVAL_MS", "0"),
+            ("CONCURRENCY_LIMIT", "4"),
+            ("QUEUE_HOURS", "0"),
+        ];
+        all.extend(fixed.iter().chain(variables).map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        Stage { folder, upstream, variables: all, secrets: Vec::new(), parameters: String::new() }
+    }
+
+    /// Keeps secrets from the functions: they must read them from the parameters of SSM.
+    pub(crate) fn with_secrets(self, secrets: &[&'static str], parameters: &str) -> Stage {
+        Stage { secrets: secrets.to_vec(), parameters: parameters.to_owned(), ..self }
+    }
+
+    pub(crate) fn home(&self) -> PathBuf {
+        self.folder.path().join("home")
+    }
+
+    pub(crate) fn bootstrap(&self) -> PathBuf {
+        self.folder.path().join("bootstrap")
+    }
+
+    /// The function of a worker, with further settings.
+    pub(crate) fn function(&self, worker: &Spec, timeout: Duration, further: &[(&str, &str)]) -> Arc<Function> {
+        let mut variables = self.variables.clone();
+        variables.retain(|(name, _)| !self.secrets.contains(&name.as_str()));
+        if !self.secrets.is_empty() {
+            variables.push(("STINT_AWS_SECRETS".to_owned(), self.parameters.clone()));
+        }
+        let name = format!("{}/{}", worker.fleet, worker.name);
+        let own = [("STINT_WORKER", name.as_str()), ("STINT_LOG", "info"), ("STINT_LOG_FORMAT", "json")];
+        variables.extend(own.iter().chain(further).map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        let launch = Launch { program: self.bootstrap(), variables, timeout };
+        Function::new(launch, worker.concurrency, clock())
+    }
+
+    /// A command of an operator, with the fleet's settings.
+    pub(crate) fn stint(&self, arguments: &[&str]) -> String {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_stint"));
+        command.env_clear().envs(self.variables.iter().cloned()).args(arguments).stdin(Stdio::null());
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    pub(crate) fn ids(&self, collection: &str) -> BTreeSet<u64> {
+        let lines = self.stint(&["data", "export", collection, "-"]);
+        lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["_id"].as_u64().unwrap()).collect()
+    }
+
+    pub(crate) fn add_rules(&self, difficulties: &str) {
+        let rule = ["rules", "add", "--raid", "26", "--difficulty", difficulties, "--start-page", "1"];
+        self.stint(&[&rule[..], &["--end-page", "60"]].concat());
+    }
+
+    /// Takes the fleet from discovery to databases: schedules call the functions of their workers, a mapping from
+    /// `source` the rank fetcher's.
+    pub(crate) async fn play<S: Source>(&self, workers: &Workers, source: S) -> Ended {
+        self.add_rules("3,4");
+        while workers.discover.invoke(tick("discover")).await.unwrap()["rule"].is_string() {}
+        let discovered = self.ids("discovers");
+        assert!(discovered.len() > 50, "only {} players were discovered", discovered.len());
+        let queued = workers.aggregator.invoke(tick("aggregator")).await.unwrap();
+        assert_eq!(queued["queued"], discovered.len(), "{queued}");
+        // Its hour comes before anything is received, so that the operator's limit holds from the beginning.
+        workers.reviver.invoke(tick("reviver")).await.unwrap();
+        let poller = Poller::new(source, workers.rank_fetcher.clone(), 5, clock());
+        let stop = Stop::default();
+        let served = async {
+            self.serve(workers, &poller, &discovered).await;
+            stop.set();
+        };
+        futures::join!(poller.run(&stop), served);
+        let generated = workers.db_generator.invoke(tick("db-generator")).await.unwrap();
+        let in_databases: u64 =
+            generated["regions"].as_array().unwrap().iter().map(|region| region["players"].as_u64().unwrap()).sum();
+        assert_eq!(in_databases, self.ids("players").len() as u64, "{generated}");
+        let all = [&workers.discover, &workers.aggregator, &workers.rank_fetcher, &workers.reviver];
+        let log = all.into_iter().flat_map(|function| function.take_log()).collect();
+        Ended { discovered, polled: poller.polled(), log }
+    }
+
+    /// Completes when everybody has ranks, or is known to have none. Whenever the queue rests, the reviver's hour comes.
+    async fn serve<S: Source>(&self, workers: &Workers, poller: &Poller<S>, discovered: &BTreeSet<u64>) {
+        loop {
+            let (ranked, dropped) = (self.ids("players"), self.ids("dropped"));
+            if discovered.iter().all(|id| ranked.contains(id) || dropped.contains(id)) {
+                return;
+            }
+            if poller.polled().idle_looks >= IDLE {
+                workers.reviver.invoke(tick("reviver")).await.unwrap();
+            }
+            clock().sleep(LOOK_AGAIN).await;
+        }
+    }
+}
+
+/// The functions of a fleet.
+pub(crate) struct Workers {
+    pub(crate) discover: Arc<Function>,
+    pub(crate) aggregator: Arc<Function>,
+    pub(crate) rank_fetcher: Arc<Function>,
+    pub(crate) reviver: Arc<Function>,
+    pub(crate) db_generator: Arc<Function>,
+}
+
+impl Workers {
+    pub(crate) fn of(stage: &Stage) -> Workers {
+        let function = |worker: &Spec| stage.function(worker, worker.timeout, &[]);
+        Workers {
+            discover: function(&spec("discover")),
+            aggregator: function(&spec("aggregator")),
+            rank_fetcher: function(&spec("rank-fetcher")),
+            reviver: function(&spec("reviver")),
+            db_generator: function(&spec("db-generator")),
+        }
+    }
+
+    /// Ends all of them; each idle process must end well.
+    pub(crate) async fn terminate(&self) {
+        let all = [&self.discover, &self.aggregator, &self.rank_fetcher, &self.reviver, &self.db_generator];
+        let ended = join_all(all.map(|function| function.terminate())).await;
+        let started: usize = all.iter().map(|function| function.starts().len()).sum();
+        assert_eq!(ended.iter().sum::<usize>(), started, "{ended:?}");
+    }
+}
+
+/// A worker of the fleet, by name.
+pub(crate) fn spec(name: &str) -> Spec {
+    use stint_core::worker::Worker;
+    use stint_warcraftlogs as fleet;
+    let all = [
+        fleet::discover::Discover::SPEC,
+        fleet::aggregator::Aggregator::SPEC,
+        fleet::rank_fetcher::RankFetcher::SPEC,
+        fleet::reviver::Reviver::SPEC,
+        fleet::db_generator::DbGenerator::SPEC,
+    ];
+    all.into_iter().find(|spec| spec.name == name).unwrap()
+}
+
+/// Each line of a log is one JSON object, names its request, and holds no secret.
+pub(crate) fn check_log(log: &[String], keys: &str) {
+    assert!(!log.is_empty());
+    let secrets: Vec<&str> = keys.split(',').map(|key| key.split_once(':').unwrap().1).collect();
+    for line in log {
+        let entry: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error} in {line}"));
+        assert!(entry["span"]["request_id"].is_string() || line.contains("SIGTERM"), "{line}");
+        assert!(secrets.iter().all(|secret| !line.contains(secret)), "a secret is in the log");
+    }
+}
+
+/// What must hold however the fleet's backends are chosen.
+pub(crate) fn check(stage: &Stage, ended: &Ended) {
+    let Ended { discovered, polled, log } = ended;
+    let (ranked, dropped) = (stage.ids("players"), stage.ids("dropped"));
+    let lost: Vec<&u64> = discovered.iter().filter(|id| !ranked.contains(id) && !dropped.contains(id)).collect();
+    assert_eq!(lost, Vec::<&u64>::new(), "lost players");
+    assert!(polled.largest <= 5 && polled.most_at_once <= 4, "{polled:?}");
+    assert_eq!(polled.failed_batches, 0, "{polled:?}: {log:#?}");
+    let books = stage.upstream.books();
+    assert_eq!((books["overspent"].as_f64(), books["refused_calls"].as_u64()), (Some(0.0), Some(0)), "{books}");
+    check_log(log, stage.upstream.setting("wcl_keys"));
+}

@@ -1,0 +1,108 @@
+//! What the budget does that is measured: calls, windows that end, points on loan, changes of the throttle.
+//!
+//! # What may happen between any two lines
+//! * *Dies between the pool's answer and the record of it:* one measurement is missing. The books are in the pool, and
+//!   `stint keys --windows` reads them there.
+
+use std::future::Future;
+
+use stint_core::ledger::{CallEnd, Grant, KeyId, KeyStatus, Reading, ReadingClaim, WindowRecord};
+use stint_core::points::Points;
+use stint_core::ports::PortResult;
+use stint_core::telemetry::{CALL, Metric, TRACES};
+use tracing::field::Empty;
+use tracing::{Instrument, info_span};
+
+use crate::budget::Budget;
+use crate::client::{Answer, CallError, RanksOf};
+
+/// Makes one call to the upstream, counted and traced. The trace has the key's id and how the call ended, and nothing
+/// of what was sent or answered.
+pub(crate) async fn call<T>(
+    operation: &'static str,
+    key: &KeyId,
+    held: Points,
+    call: impl Future<Output = T>,
+    ended: impl FnOnce(&T) -> &'static str,
+) -> T {
+    Metric::Calls.record(&key.0, 1.0);
+    let span = info_span!(
+        target: TRACES, CALL, operation, key = key.0.as_str(), held = held.to_float(), status = Empty
+    );
+    let answer = call.instrument(span.clone()).await;
+    span.record("status", ended(&answer));
+    answer
+}
+
+/// How a call ended, in a word.
+pub(crate) fn status(end: &CallEnd) -> &'static str {
+    match end {
+        CallEnd::Answered(_) => "answered",
+        CallEnd::Lost => "lost",
+        CallEnd::NotBilled => "not-billed",
+        CallEnd::Refused { .. } => "refused",
+    }
+}
+
+impl Budget {
+    /// Asks for ranks, for which `held` points are held.
+    pub(crate) async fn ranks(
+        &self,
+        key: &KeyId,
+        held: Points,
+        asked: &[RanksOf],
+    ) -> (CallEnd, Result<Answer, CallError>) {
+        call("ranks", key, held, self.api.ranks(key, asked), |(end, _)| status(end)).await
+    }
+
+    /// Reads a key's counter.
+    pub(crate) async fn read_points(&self, key: &KeyId) -> Result<Reading, CallError> {
+        let reading = self.api.read_points(key);
+        let ended = |reading: &Result<Reading, CallError>| match reading {
+            Ok(_) => "answered",
+            Err(error) => status(&error.call_end()),
+        };
+        call("points", key, Points::ZERO, reading, ended).await
+    }
+
+    /// Ends the hold of `grant`.
+    pub(crate) async fn settle(&self, grant: &Grant, end: CallEnd) -> PortResult<()> {
+        let key = &grant.hold.key;
+        if let CallEnd::Refused { .. } = end {
+            Metric::Refusals.record(&key.0, 1.0);
+        }
+        let closed = self.pool.settle(&grant.hold, end).await?;
+        record_window(key, closed.as_ref());
+        Ok(())
+    }
+
+    /// Brings a reading back.
+    pub(crate) async fn observe(&self, claim: &ReadingClaim, reading: Reading) -> PortResult<()> {
+        let closed = self.pool.observe(claim, Some(reading)).await?;
+        record_window(&claim.key, closed.as_ref());
+        Ok(())
+    }
+
+    /// Sets the concurrency of the throttled worker.
+    pub(crate) async fn set_concurrency(&self, concurrency: u32) -> PortResult<()> {
+        self.throttle.set(&self.worker, concurrency).await?;
+        Metric::ThrottleChanges.record(&self.worker, 1.0);
+        Metric::Concurrency.record(&self.worker, f64::from(concurrency));
+        Ok(())
+    }
+}
+
+/// Records what is on loan.
+pub(crate) fn record_held(keys: &[KeyStatus]) {
+    for key in keys {
+        Metric::PointsHeld.record(&key.key.0, key.held.to_float());
+    }
+}
+
+/// Nobody else is told of the window, so nobody else records it.
+fn record_window(key: &KeyId, closed: Option<&WindowRecord>) {
+    let Some(window) = closed else { return };
+    Metric::PointsSpent.record(&key.0, window.spent.to_float());
+    Metric::PointsExpired.record(&key.0, window.expired.to_float());
+    Metric::PointsOverspent.record(&key.0, window.overspent.to_float());
+}
