@@ -189,8 +189,11 @@ struct BackendsAlone {
 mod tests {
     use super::*;
 
+    /// Without the server that `scripts/test` names in the environment.
     fn settings(arguments: &[&str]) -> BackendSettings {
-        BackendsAlone::parse_from([&["stint"], arguments].concat()).backends
+        let mut backends = BackendsAlone::parse_from([&["stint"], arguments].concat()).backends;
+        backends.mongo.mongodb_uri = None;
+        backends
     }
 
     #[test]
