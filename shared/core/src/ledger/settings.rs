@@ -57,9 +57,9 @@ impl LedgerSettings {
     }
 
     /// The reserve is given back this long before the reset: a tenth of the window, which is long enough for a wake-up
-    /// that is a minute late.
+    /// that is a minute late. In the short windows of a demonstration the edge would leave no time to spend it.
     pub(super) fn release(&self) -> Duration {
-        self.window / 10
+        (self.window / 10).max(self.edge() * 2)
     }
 
     /// Before the reset nothing is granted for this long: a second by which our estimate of the reset may be late,

@@ -165,6 +165,16 @@ fn the_reserve_is_for_priority_and_given_back_in_the_last_tenth() {
 }
 
 #[test]
+fn the_reserve_comes_back_before_the_edge_of_a_short_window() {
+    let short = LedgerSettings { reserve: Points::whole(50), ..LedgerSettings::plain(Duration::from_secs(10)) };
+    let mut ledger = Ledger::new(short, BTreeMap::new());
+    ledger.configure(&[key("a")]);
+    read(&mut ledger, reading(1_000, 0, 10, START), START);
+    let now = before(at(10), short.edge() * 2);
+    assert_eq!((status(&mut ledger, now).state, status(&mut ledger, now).free), (KeyState::Open, Points::whole(1_000)));
+}
+
+#[test]
 fn a_limit_that_falls_below_what_is_held_frees_nothing() {
     let mut ledger = ledger(100, 0);
     let (one, _) = (grant(&mut ledger, 50, START), grant(&mut ledger, 50, START));
