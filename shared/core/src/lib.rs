@@ -6,6 +6,7 @@
 
 pub mod clock;
 pub mod ledger;
+pub mod ledger_store;
 pub mod plan;
 pub mod points;
 pub mod ports;

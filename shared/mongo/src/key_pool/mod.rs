@@ -12,11 +12,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use stint_core::clock::Clock;
-use stint_core::ledger::{
-    Ask, CallEnd, Costs, HoldId, KeyId, KeyStatus, LedgerSettings, Reading, ReadingClaim, Reservation, WindowRecord,
-};
-use stint_core::points::Points;
-use stint_core::ports::{KeyPool, Parked, PortResult};
+use stint_core::ledger::{KeyId, Ledger, LedgerSettings, WindowRecord};
+use stint_core::ledger_store::LedgerStore;
+use stint_core::ports::{Parked, PortResult};
 
 use crate::connection::Mongo;
 use accounts::Accounts;
@@ -43,61 +41,32 @@ impl MongoKeyPool {
 }
 
 #[async_trait]
-impl KeyPool for MongoKeyPool {
-    async fn configure(&self, keys: &[KeyId]) -> PortResult<()> {
-        let keys = keys.to_vec();
-        self.ledger.step("configure the keys", move |ledger, _| ledger.configure(&keys)).await
+impl LedgerStore for MongoKeyPool {
+    fn step<T, W>(&self, what: &'static str, work: W) -> impl Future<Output = PortResult<T>> + Send
+    where
+        T: Send + 'static,
+        W: FnMut(&mut Ledger, Timestamp) -> T + Send + 'static,
+    {
+        self.ledger.step(what, work)
     }
 
-    async fn reserve(&self, ask: &Ask) -> PortResult<Reservation> {
-        let ask = ask.clone();
-        self.ledger.step("reserve points", move |ledger, now| ledger.reserve(&ask, now)).await
-    }
-
-    async fn settle(&self, hold: &HoldId, end: CallEnd) -> PortResult<Option<WindowRecord>> {
-        let hold = hold.clone();
-        self.ledger.step("settle a hold", move |ledger, now| ledger.settle(&hold, end, now)).await
-    }
-
-    async fn claim_reading(&self, needed: Points, lease: Duration) -> PortResult<Option<ReadingClaim>> {
-        self.ledger.step("claim a reading", move |ledger, now| ledger.claim_reading(needed, lease, now)).await
-    }
-
-    async fn observe(&self, claim: &ReadingClaim, reading: Option<Reading>) -> PortResult<Option<WindowRecord>> {
-        let claim = claim.clone();
-        self.ledger.step("observe a reading", move |ledger, now| ledger.observe(&claim, reading, now)).await
-    }
-
-    async fn keys(&self) -> PortResult<Vec<KeyStatus>> {
-        self.ledger.step("list the keys", |ledger, now| ledger.status(now)).await
-    }
-
-    async fn windows(&self, key: &KeyId, max: usize) -> PortResult<Vec<WindowRecord>> {
+    async fn read_windows(&self, key: &KeyId, max: usize) -> PortResult<Vec<WindowRecord>> {
         self.accounts.windows(key, max).await
     }
 
-    async fn costs(&self) -> PortResult<Costs> {
-        self.ledger.step("read what calls cost", |ledger, _| ledger.costs()).await
-    }
-
-    async fn pause(&self, key: &KeyId, until: Option<Timestamp>) -> PortResult<bool> {
-        let key = key.clone();
-        self.ledger.step("pause a key", move |ledger, _| ledger.pause(&key, until)).await
-    }
-
-    async fn park(&self, messages: &[Parked]) -> PortResult<()> {
+    async fn store_parked(&self, messages: &[Parked]) -> PortResult<()> {
         self.parked.park(messages).await
     }
 
-    async fn lend_parked(&self, queue: &str, max: usize, lease: Duration) -> PortResult<Vec<Parked>> {
+    async fn lend_stored(&self, queue: &str, max: usize, lease: Duration) -> PortResult<Vec<Parked>> {
         self.parked.lend(queue, max, lease).await
     }
 
-    async fn forget_parked(&self, messages: &[Parked]) -> PortResult<()> {
+    async fn forget_stored(&self, messages: &[Parked]) -> PortResult<()> {
         self.parked.forget(messages).await
     }
 
-    async fn count_parked(&self, queue: &str) -> PortResult<u64> {
+    async fn count_stored(&self, queue: &str) -> PortResult<u64> {
         self.parked.count(queue).await
     }
 }
