@@ -5,6 +5,7 @@ use std::fmt;
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 
+use crate::body::Body;
 use crate::error::HttpError;
 
 /// A whole answer that is neither a refusal for haste, nor a challenge, nor a fault of the server.
@@ -31,6 +32,73 @@ impl Answer {
             return Ok(self);
         }
         Err(HttpError::Status { host: self.host, status: self.status, retry_after: None, excerpt: self.excerpt })
+    }
+}
+
+/// An answer whose head is there, and whose body is still on its way.
+pub struct Streaming {
+    /// The status: 1xx to 4xx, but never 429.
+    pub status: StatusCode,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body. It has been read already, and is small, unless the status is a success.
+    pub body: Body,
+    /// Host and port that answered.
+    pub host: String,
+    excerpt: String,
+}
+
+impl Streaming {
+    pub(crate) fn new(host: String, head: http::response::Parts, body: Body) -> Streaming {
+        Streaming { status: head.status, headers: head.headers, body, host, excerpt: String::new() }
+    }
+
+    /// The answer if its status is 2xx, else an error that quotes a little of the body.
+    pub fn success(self) -> Result<Streaming, HttpError> {
+        if self.status.is_success() {
+            return Ok(self);
+        }
+        Err(HttpError::Status { host: self.host, status: self.status, retry_after: None, excerpt: self.excerpt })
+    }
+}
+
+impl From<Answer> for Streaming {
+    fn from(answer: Answer) -> Streaming {
+        let Answer { status, headers, body, host, excerpt, .. } = answer;
+        Streaming { status, headers, body: Body::whole(body), host, excerpt }
+    }
+}
+
+impl fmt::Debug for Streaming {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = formatter.debug_struct("Streaming");
+        shown.field("host", &self.host).field("status", &self.status).finish_non_exhaustive()
+    }
+}
+
+/// What an answer says before its body.
+pub(crate) trait Answered {
+    fn status(&self) -> StatusCode;
+    fn host(&self) -> &str;
+}
+
+impl Answered for Answer {
+    fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    fn host(&self) -> &str {
+        &self.host
+    }
+}
+
+impl Answered for Streaming {
+    fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    fn host(&self) -> &str {
+        &self.host
     }
 }
 

@@ -3,8 +3,8 @@
 use std::fmt;
 
 use bytes::Bytes;
-use http::StatusCode;
 use http::header::LOCATION;
+use http::{HeaderMap, StatusCode};
 
 /// Set by Cloudflare on every answer that is a challenge instead of the page.
 const MITIGATED_HEADER: &str = "cf-mitigated";
@@ -54,7 +54,7 @@ pub fn challenge(response: &http::Response<Bytes>) -> Option<Challenge> {
     let status = response.status();
     let refused =
         matches!(status, StatusCode::FORBIDDEN | StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
-    let mark = if response.headers().contains_key(MITIGATED_HEADER) {
+    let mark = if is_marked(response.headers()) {
         ChallengeMark::Header
     } else if status.is_redirection() && leads_to_challenge(response) {
         ChallengeMark::Redirect
@@ -64,6 +64,11 @@ pub fn challenge(response: &http::Response<Bytes>) -> Option<Challenge> {
         return None;
     };
     Some(Challenge { status, mark })
+}
+
+/// Whether the head alone gives a challenge away, whatever the status.
+pub(crate) fn is_marked(headers: &HeaderMap) -> bool {
+    headers.contains_key(MITIGATED_HEADER)
 }
 
 fn leads_to_challenge(response: &http::Response<Bytes>) -> bool {

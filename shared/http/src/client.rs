@@ -6,20 +6,23 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use http::StatusCode;
 use http::header::AUTHORIZATION;
 use secrecy::{ExposeSecret, SecretString};
 use stint_core::clock::{Clock, after};
 
-use crate::answer::{AddressLimit, Answer};
-use crate::challenge::challenge;
+use crate::answer::{AddressLimit, Answer, Answered, Streaming};
+use crate::challenge::{challenge, is_marked};
 use crate::error::{HttpError, RateLimited};
+use crate::limits::{Flight, LimitOptions, Pacer};
 use crate::pace::{Pace, PaceCounts};
 use crate::policy::{RetryPolicy, draw};
 use crate::redact::{excerpt, host, secrets_of, sensitive};
 use crate::retry_after::retry_after;
 use crate::token::TokenSource;
-use crate::transport::Transport;
+use crate::transport::{Transport, TransportError};
 
 /// Up to here a refusal is about the rate of requests and is waited out; beyond, it is about something that a client
 /// cannot mend by waiting (for Warcraft Logs: the points of the hour are used up) and the caller decides.
@@ -44,6 +47,8 @@ struct Inner {
     transport: Arc<dyn Transport>,
     clock: Arc<dyn Clock>,
     pace: Pace,
+    /// The budget of requests; `None` where the upstream announces none.
+    limits: Option<Pacer>,
     /// Jitter comes from the clock's first reading: different in each process, the same in each simulation.
     seed: u64,
     draws: AtomicU64,
@@ -57,9 +62,30 @@ impl Client {
 
     /// A client that leaves at least `interval` between two requests, out of politeness.
     pub fn with_interval(transport: Arc<dyn Transport>, clock: Arc<dyn Clock>, interval: Duration) -> Client {
+        Client::build(transport, clock, interval, None)
+    }
+
+    /// A client that keeps to the limits that the headers of the answers announce, before it sends: one request at a
+    /// time of those that count together, from its turn to the head of its answer.
+    pub fn with_limits(transport: Arc<dyn Transport>, clock: Arc<dyn Clock>, options: LimitOptions) -> Client {
+        let limits = Pacer::new(Arc::clone(&clock), options);
+        Client::build(transport, clock, Duration::ZERO, Some(limits))
+    }
+
+    fn build(
+        transport: Arc<dyn Transport>,
+        clock: Arc<dyn Clock>,
+        interval: Duration,
+        limits: Option<Pacer>,
+    ) -> Client {
         let seed = clock.now().as_microsecond().cast_unsigned();
         let pace = Pace::new(Arc::clone(&clock), interval);
-        Client { inner: Arc::new(Inner { transport, clock, pace, seed, draws: AtomicU64::new(0) }) }
+        Client { inner: Arc::new(Inner { transport, clock, pace, limits, seed, draws: AtomicU64::new(0) }) }
+    }
+
+    /// The budget of requests. `None` unless this is a client [with limits](Client::with_limits).
+    pub fn limits(&self) -> Option<&Pacer> {
+        self.inner.limits.as_ref()
     }
 
     /// What the gate of this client has done so far.
@@ -72,11 +98,46 @@ impl Client {
     /// Short refusals for haste are waited out, by all callers; longer ones are returned, never slept. Dropping the
     /// future abandons the request: whether it was seen is then unknown.
     pub async fn send(&self, request: http::Request<Bytes>, policy: &RetryPolicy) -> Result<Answer, HttpError> {
+        self.repeating(policy, || self.attempt(&request, policy).boxed()).await
+    }
+
+    /// Like [`send`](Client::send), but returns when the head of the answer is there, and with it whatever may be
+    /// asked next. The body streams; what breaks within it is the caller's to repeat.
+    pub async fn open(&self, request: http::Request<Bytes>, policy: &RetryPolicy) -> Result<Streaming, HttpError> {
+        self.repeating(policy, || self.attempt_open(&request, policy).boxed()).await
+    }
+
+    /// Sends `request` with an access token of `tokens`. A 401 renews the token once and repeats the request once:
+    /// a request that was refused so was not done, and not billed. A second 401 is an error that names the key.
+    pub async fn authorized(
+        &self,
+        request: http::Request<Bytes>,
+        tokens: &TokenSource,
+        policy: &RetryPolicy,
+    ) -> Result<Answer, HttpError> {
+        self.renewing(request, tokens, |request| self.send(request, policy).boxed()).await
+    }
+
+    /// [`open`](Client::open) with an access token of `tokens`, renewed as [`authorized`](Client::authorized) does.
+    pub async fn open_authorized(
+        &self,
+        request: http::Request<Bytes>,
+        tokens: &TokenSource,
+        policy: &RetryPolicy,
+    ) -> Result<Streaming, HttpError> {
+        self.renewing(request, tokens, |request| self.open(request, policy).boxed()).await
+    }
+
+    async fn repeating<'a, T>(
+        &'a self,
+        policy: &RetryPolicy,
+        attempt: impl Fn() -> BoxFuture<'a, Result<T, HttpError>>,
+    ) -> Result<T, HttpError> {
         let mut failures = 0;
         let mut rate_limits = 0;
         loop {
             self.inner.pace.turn().await;
-            let error = match self.attempt(&request, policy).await {
+            let error = match attempt().await {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
@@ -95,27 +156,25 @@ impl Client {
         }
     }
 
-    /// Sends `request` with an access token of `tokens`. A 401 renews the token once and repeats the request once:
-    /// a request that was refused so was not done, and not billed. A second 401 is an error that names the key.
-    pub async fn authorized(
+    async fn renewing<'a, T: Answered>(
         &self,
         request: http::Request<Bytes>,
         tokens: &TokenSource,
-        policy: &RetryPolicy,
-    ) -> Result<Answer, HttpError> {
+        send: impl Fn(http::Request<Bytes>) -> BoxFuture<'a, Result<T, HttpError>>,
+    ) -> Result<T, HttpError> {
         let token = tokens.token().await?;
-        let answer = self.send(with_bearer(request.clone(), &token), policy).await?;
-        if answer.status != StatusCode::UNAUTHORIZED {
+        let answer = send(with_bearer(request.clone(), &token)).await?;
+        if answer.status() != StatusCode::UNAUTHORIZED {
             return Ok(answer);
         }
-        tracing::debug!(key.id = tokens.key_id(), upstream.host = answer.host, "renewing a refused access token");
+        tracing::debug!(key.id = tokens.key_id(), upstream.host = answer.host(), "renewing a refused access token");
         tokens.invalidate(&token).await;
         let token = tokens.token().await?;
-        let answer = self.send(with_bearer(request, &token), policy).await?;
-        if answer.status != StatusCode::UNAUTHORIZED {
+        let answer = send(with_bearer(request, &token)).await?;
+        if answer.status() != StatusCode::UNAUTHORIZED {
             return Ok(answer);
         }
-        Err(HttpError::Unauthorized { host: answer.host, key_id: tokens.key_id().to_owned() })
+        Err(HttpError::Unauthorized { host: answer.host().to_owned(), key_id: tokens.key_id().to_owned() })
     }
 
     pub(crate) fn clock(&self) -> &Arc<dyn Clock> {
@@ -123,7 +182,33 @@ impl Client {
     }
 
     async fn attempt(&self, request: &http::Request<Bytes>, policy: &RetryPolicy) -> Result<Answer, HttpError> {
-        let response = self.inner.transport.send(request.clone(), policy.limits).await?;
+        let flight = self.turn(request).await?;
+        let response = landed(flight, self.inner.transport.send(request.clone(), policy.limits).await)?;
+        self.judge(request, response)
+    }
+
+    async fn attempt_open(&self, request: &http::Request<Bytes>, policy: &RetryPolicy) -> Result<Streaming, HttpError> {
+        let flight = self.turn(request).await?;
+        let response = landed(flight, self.inner.transport.open(request.clone(), policy.limits).await)?;
+        let (head, body) = response.into_parts();
+        if head.status.is_success() && !is_marked(&head.headers) {
+            return Ok(Streaming::new(host(request.uri()), head, body));
+        }
+        // Whatever else it is, what it says decides what it is.
+        let response = http::Response::from_parts(head, body.collect().await?);
+        self.judge(request, response).map(Streaming::from)
+    }
+
+    /// The turn of `request`. `None` where no limits are announced.
+    async fn turn(&self, request: &http::Request<Bytes>) -> Result<Option<Flight>, HttpError> {
+        match &self.inner.limits {
+            Some(limits) => limits.turn(request.uri()).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// What a whole response is: an answer, or one of the errors that a policy decides about.
+    fn judge(&self, request: &http::Request<Bytes>, response: http::Response<Bytes>) -> Result<Answer, HttpError> {
         let host = host(request.uri());
         if let Some(challenge) = challenge(&response) {
             return Err(HttpError::Challenged { host, challenge });
@@ -134,7 +219,7 @@ impl Client {
         if status == StatusCode::TOO_MANY_REQUESTS {
             return Err(HttpError::RateLimited(RateLimited { host, retry_after }));
         }
-        let excerpt = if status.is_success() { String::new() } else { excerpt(&body, &secrets_of(request.headers())) };
+        let excerpt = if status.is_success() { String::new() } else { excerpt(&body, &secrets_of(request)) };
         if status.is_server_error() {
             return Err(HttpError::Status { host, status, retry_after, excerpt });
         }
@@ -150,7 +235,10 @@ impl Client {
         }
         let delay_ms = delay.as_millis();
         tracing::debug!(upstream.host = limited.host, delay_ms, "slowing down: too many requests from this address");
-        self.inner.pace.close_until(after(self.inner.clock.now(), delay));
+        // Where limits are announced, those who count together are closed by the headers of the refusal.
+        if self.inner.limits.is_none() {
+            self.inner.pace.close_until(after(self.inner.clock.now(), delay));
+        }
         true
     }
 
@@ -173,6 +261,20 @@ impl fmt::Debug for Client {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("Client").field("pace_counts", &self.pace_counts()).finish_non_exhaustive()
     }
+}
+
+/// Tells `flight` how it ended, as far as the budget of requests wants to know.
+fn landed<B>(
+    flight: Option<Flight>,
+    outcome: Result<http::Response<B>, TransportError>,
+) -> Result<http::Response<B>, TransportError> {
+    match (flight, &outcome) {
+        (Some(flight), Ok(response)) => flight.answered(response.status(), response.headers()),
+        (Some(flight), Err(TransportError::Unreachable { .. })) => flight.unseen(),
+        // Dropped: it may have been seen.
+        (Some(_), Err(_)) | (None, _) => {}
+    }
+    outcome
 }
 
 fn with_bearer(mut request: http::Request<Bytes>, token: &SecretString) -> http::Request<Bytes> {

@@ -50,6 +50,19 @@ pub enum HttpError {
         /// The key, by its public id.
         key_id: String,
     },
+    /// Too many answers of 4xx in a row: the client sends nothing any more, this request included.
+    #[error(
+        "nothing more is sent to {host}: {client_errors} answers in a row were client errors, the last one {status}, and \
+         each counts towards a ban; mend what is wrong, then start again"
+    )]
+    Halted {
+        /// Host and port.
+        host: String,
+        /// How many.
+        client_errors: u32,
+        /// The last one's status.
+        status: StatusCode,
+    },
     /// No access token, so the request itself was never sent.
     #[error(transparent)]
     Token(#[from] TokenError),
@@ -65,7 +78,10 @@ impl HttpError {
             HttpError::Status { status, .. } => *status != StatusCode::UNAUTHORIZED,
             // A challenge comes from the edge as far as is known, but nobody promises that.
             HttpError::Challenged { .. } => true,
-            HttpError::RateLimited(_) | HttpError::Unauthorized { .. } | HttpError::Token(_) => false,
+            HttpError::RateLimited(_)
+            | HttpError::Unauthorized { .. }
+            | HttpError::Halted { .. }
+            | HttpError::Token(_) => false,
         }
     }
 

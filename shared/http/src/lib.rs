@@ -1,7 +1,8 @@
 //! The client for upstreams: everything that a rationed third-party API asks of its callers, in one place.
 //!
 //! A [`Transport`] sends one request. A [`Client`] above it decides what is repeated ([`RetryPolicy`]), how fast
-//! requests leave, and what an answer means. A [`TokenSource`] holds the access token of one key. All of them wait
+//! requests leave, and what an answer means; where the upstream announces limits in headers, a [`Pacer`] keeps to them
+//! before anything is sent. A [`TokenSource`] holds the access token of one key. All of them wait
 //! through a [`Clock`](stint_core::clock::Clock) and need no particular runtime; only [`ReqwestTransport`] needs one.
 //!
 //! Nothing here evades a limit, a ban or a challenge: they are recognised, and the caller is told.
@@ -9,9 +10,11 @@
 #![warn(missing_docs)]
 
 mod answer;
+mod body;
 mod challenge;
 mod client;
 mod error;
+mod limits;
 mod pace;
 mod policy;
 mod redact;
@@ -20,10 +23,15 @@ mod retry_after;
 mod token;
 mod transport;
 
-pub use answer::{AddressLimit, Answer};
+pub use answer::{AddressLimit, Answer, Streaming};
+pub use body::Body;
 pub use challenge::{Challenge, ChallengeMark, challenge};
 pub use client::Client;
 pub use error::{HttpError, RateLimited};
+pub use limits::{
+    Headroom, LimitCounts, LimitOptions, PaceMemory, Pacer, RateHeaderError, RateLimits, RateRule, RateWindow,
+    WindowState,
+};
 pub use pace::PaceCounts;
 pub use policy::{Repeat, RetryPolicy};
 pub use reqwest_transport::{BuildError, CONNECT_TIMEOUT, ReqwestTransport};

@@ -2,8 +2,9 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
 use http::header::AUTHORIZATION;
-use http::{HeaderMap, HeaderValue, Uri};
+use http::{HeaderValue, Uri};
 use secrecy::{ExposeSecret, SecretString};
 
 /// What stands where something was taken out.
@@ -36,10 +37,20 @@ pub(crate) fn basic(id: &str, secret: &SecretString) -> String {
     format!("Basic {}", STANDARD.encode(format!("{id}:{}", secret.expose_secret())))
 }
 
-/// Every secret that `headers` carry, so that an upstream that echoes the request cannot put one into an error.
-pub(crate) fn secrets_of(headers: &HeaderMap) -> Vec<SecretString> {
+/// Marks a request whose body holds a secret.
+#[derive(Clone)]
+pub(crate) struct SecretInBody(pub(crate) SecretString);
+
+/// Every secret that `request` carries, so that an upstream that echoes it cannot put one into an error.
+pub(crate) fn secrets_of(request: &http::Request<Bytes>) -> Vec<SecretString> {
     let mut secrets = Vec::new();
-    for (name, value) in headers {
+    if let Some(SecretInBody(secret)) = request.extensions().get() {
+        // It is encoded in the body, and may be echoed in either form.
+        let encoded: String = url::form_urlencoded::byte_serialize(secret.expose_secret().as_bytes()).collect();
+        secrets.push(SecretString::from(encoded));
+        secrets.push(secret.clone());
+    }
+    for (name, value) in request.headers() {
         if let Ok(text) = value.to_str()
             && (name == AUTHORIZATION || value.is_sensitive())
         {
@@ -135,11 +146,13 @@ mod tests {
     }
 
     #[test]
-    fn the_secrets_of_a_request_are_found_in_both_schemes() {
-        let mut headers = HeaderMap::new();
-        headers.insert(AUTHORIZATION, sensitive(&basic("id", &SecretString::from("hunter2"))).expect("header"));
-        assert_eq!(excerpt(b"you sent hunter2", &secrets_of(&headers)), "you sent [removed]");
-        headers.insert(AUTHORIZATION, sensitive("Bearer short").expect("header"));
-        assert_eq!(excerpt(b"you sent short", &secrets_of(&headers)), "you sent [removed]");
+    fn the_secrets_of_a_request_are_found_in_both_schemes_and_in_a_body() {
+        let mut request = http::Request::new(Bytes::new());
+        request.headers_mut().insert(AUTHORIZATION, sensitive(&basic("id", &"hunter2".into())).expect("header"));
+        assert_eq!(excerpt(b"you sent hunter2", &secrets_of(&request)), "you sent [removed]");
+        request.headers_mut().insert(AUTHORIZATION, sensitive("Bearer short").expect("header"));
+        assert_eq!(excerpt(b"you sent short", &secrets_of(&request)), "you sent [removed]");
+        request.extensions_mut().insert(SecretInBody(SecretString::from("a&b")));
+        assert_eq!(excerpt(b"you sent a%26b, a&b", &secrets_of(&request)), "you sent [removed], [removed]");
     }
 }

@@ -4,16 +4,15 @@ use std::error::Error;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
+use futures::TryStreamExt;
 
+use crate::body::Body;
 use crate::redact::host;
 use crate::transport::{Limits, Transport, TransportError};
 
 /// A host that takes longer to connect to is not there.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// The largest buffer that is allotted on the word of a `Content-Length` alone.
-const FIRST_BUFFER: u64 = 64 * 1024;
 
 /// Sends requests for real. Needs a tokio runtime around it.
 #[derive(Clone, Debug)]
@@ -49,35 +48,37 @@ impl Transport for ReqwestTransport {
         request: http::Request<Bytes>,
         limits: Limits,
     ) -> Result<http::Response<Bytes>, TransportError> {
+        let (head, body) = self.open(request, limits).await?.into_parts();
+        Ok(http::Response::from_parts(head, body.collect().await?))
+    }
+
+    async fn open(
+        &self,
+        request: http::Request<Bytes>,
+        limits: Limits,
+    ) -> Result<http::Response<Body>, TransportError> {
         let host = host(request.uri());
         let mut request = reqwest::Request::try_from(request)
             .map_err(|error| TransportError::Unreachable { host: host.clone(), reason: reason(error) })?;
         // Covers the body too: reqwest stops its clock with the last byte.
         *request.timeout_mut() = Some(limits.timeout);
         let mut response = self.client.execute(request).await.map_err(|error| transport_error(error, &host, limits))?;
-        let body = read(&mut response, &host, limits).await?;
-        let mut answer = http::Response::new(body);
-        *answer.status_mut() = response.status();
-        *answer.headers_mut() = std::mem::take(response.headers_mut());
+        if response.content_length().is_some_and(|announced| announced > limits.max_body as u64) {
+            return Err(TransportError::TooLarge { host, max_body: limits.max_body });
+        }
+        let (status, headers) = (response.status(), std::mem::take(response.headers_mut()));
+        let mut answer = http::Response::new(body(response, host, limits));
+        *answer.status_mut() = status;
+        *answer.headers_mut() = headers;
         Ok(answer)
     }
 }
 
-/// Reads what comes out of the decompressor piece by piece, and not one piece more than fits.
-async fn read(response: &mut reqwest::Response, host: &str, limits: Limits) -> Result<Bytes, TransportError> {
-    let too_large = || TransportError::TooLarge { host: host.to_owned(), max_body: limits.max_body };
-    let announced = response.content_length().unwrap_or(0);
-    if announced > limits.max_body as u64 {
-        return Err(too_large());
-    }
-    let mut body = BytesMut::with_capacity(announced.min(FIRST_BUFFER) as usize);
-    while let Some(piece) = response.chunk().await.map_err(|error| transport_error(error, host, limits))? {
-        if piece.len() > limits.max_body - body.len() {
-            return Err(too_large());
-        }
-        body.extend_from_slice(&piece);
-    }
-    Ok(body.freeze())
+/// What comes out of the decompressor, piece by piece.
+fn body(response: reqwest::Response, host: String, limits: Limits) -> Body {
+    let from = host.clone();
+    let chunks = response.bytes_stream().map_err(move |error| transport_error(error, &from, limits));
+    Body::new(chunks, host, limits.max_body)
 }
 
 fn transport_error(error: reqwest::Error, host: &str, limits: Limits) -> TransportError {

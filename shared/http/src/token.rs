@@ -16,7 +16,7 @@ use stint_core::clock::{after, before};
 use crate::client::Client;
 use crate::error::{HttpError, RateLimited};
 use crate::policy::RetryPolicy;
-use crate::redact::{basic, host, sensitive};
+use crate::redact::{SecretInBody, basic, host, sensitive};
 
 /// A token is renewed this long before it ends, so that none ends on its way to the upstream. A short-lived one keeps
 /// nine tenths of its life.
@@ -31,6 +31,8 @@ pub struct TokenSource {
     token_url: Uri,
     key_id: String,
     secret: SecretString,
+    secret_in_body: bool,
+    scope: Option<String>,
     /// Requests that came to an end. Read before queueing: whoever was queueing when one ended shares its outcome.
     finished: AtomicU64,
     /// Locked for the whole of a request, so there is one at a time.
@@ -93,8 +95,29 @@ impl TokenSource {
     /// The tokens of the key `key_id`. `client` should be a clone of the one that the tokens are for when both
     /// addresses belong to one upstream: they share its limit.
     pub fn new(client: Client, token_url: Uri, key_id: impl Into<String>, secret: SecretString) -> TokenSource {
-        let state = Mutex::new(State::default());
-        TokenSource { client, token_url, key_id: key_id.into(), secret, finished: AtomicU64::new(0), state }
+        TokenSource {
+            client,
+            token_url,
+            key_id: key_id.into(),
+            secret,
+            secret_in_body: false,
+            scope: None,
+            finished: AtomicU64::new(0),
+            state: Mutex::new(State::default()),
+        }
+    }
+
+    /// Sends id and secret in the form instead of by HTTP Basic (`client_secret_post`): for upstreams that know
+    /// nothing else.
+    #[must_use]
+    pub fn with_secret_in_body(self) -> TokenSource {
+        TokenSource { secret_in_body: true, ..self }
+    }
+
+    /// Asks for tokens of `scope`: names with spaces between them.
+    #[must_use]
+    pub fn with_scope(self, scope: impl Into<String>) -> TokenSource {
+        TokenSource { scope: Some(scope.into()), ..self }
     }
 
     /// The key, by its public id.
@@ -158,14 +181,24 @@ impl TokenSource {
     }
 
     fn token_request(&self) -> Result<http::Request<Bytes>, TokenError> {
-        let mut request = http::Request::new(Bytes::from_static(b"grant_type=client_credentials"));
+        let mut form = url::form_urlencoded::Serializer::new(String::new());
+        form.append_pair("grant_type", "client_credentials");
+        form.extend_pairs(self.scope.iter().map(|scope| ("scope", scope)));
+        if self.secret_in_body {
+            form.append_pair("client_id", &self.key_id).append_pair("client_secret", self.secret.expose_secret());
+        }
+        let mut request = http::Request::new(Bytes::from(form.finish()));
         *request.method_mut() = Method::POST;
         *request.uri_mut() = self.token_url.clone();
         let headers = request.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
         headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
-        let authorization = sensitive(&basic(&self.key_id, &self.secret));
-        headers.insert(AUTHORIZATION, authorization.ok_or_else(|| self.malformed("was never asked for"))?);
+        if self.secret_in_body {
+            request.extensions_mut().insert(SecretInBody(self.secret.clone()));
+        } else {
+            let authorization = sensitive(&basic(&self.key_id, &self.secret));
+            headers.insert(AUTHORIZATION, authorization.ok_or_else(|| self.malformed("was never asked for"))?);
+        }
         Ok(request)
     }
 

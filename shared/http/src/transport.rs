@@ -5,7 +5,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 
-/// Sends one request and reads the whole answer.
+use crate::body::Body;
+
+/// Sends one request and reads the answer, whole or as it comes.
 ///
 /// A transport never retries, never follows a redirect, and never waits longer than the limits say: those decisions
 /// belong to the client above it. Any status is an answer; an error means that no whole answer came.
@@ -18,12 +20,24 @@ pub trait Transport: Send + Sync {
         request: http::Request<Bytes>,
         limits: Limits,
     ) -> Result<http::Response<Bytes>, TransportError>;
+
+    /// One request; the answer is returned when its headers are there, and its body streams. What `send` returns
+    /// when the body breaks, is too large or takes too long, the body yields instead.
+    ///
+    /// The default has read the whole body by then: right where the body is whole from the start, slow elsewhere.
+    async fn open(
+        &self,
+        request: http::Request<Bytes>,
+        limits: Limits,
+    ) -> Result<http::Response<Body>, TransportError> {
+        Ok(self.send(request, limits).await?.map(Body::whole))
+    }
 }
 
 /// How long an answer may take, and how large it may be.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// From the first byte sent to the last byte read.
+    /// From the first byte sent to the last byte read, whoever is slow: the upstream or the reader of the body.
     pub timeout: Duration,
     /// The largest body in bytes, after decompression.
     pub max_body: usize,

@@ -1,0 +1,179 @@
+//! Which request counts with which others, and when to stop for good.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use http::StatusCode;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::headers::{RateHeaderError, RateLimits};
+use super::lane::{Headroom, Hit, Lane, LaneMemory};
+
+/// How a client keeps to the limits that it is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LimitOptions {
+    /// When a hit is left unused.
+    pub headroom: Headroom,
+    /// This many answers of 4xx in a row, refusals for haste included, end all requests of the client: each counts
+    /// towards a ban, and what was wrong five times will be wrong the sixth.
+    pub most_client_errors: u32,
+}
+
+impl Default for LimitOptions {
+    fn default() -> LimitOptions {
+        LimitOptions { headroom: Headroom::WhenUnsure, most_client_errors: 5 }
+    }
+}
+
+/// What has been sent so far, and what came of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LimitCounts {
+    /// Requests sent.
+    pub requests: u64,
+    /// Answers of 4xx, refusals for haste included.
+    pub client_errors: u64,
+    /// Answers of 429.
+    pub refusals: u64,
+    /// How often a request had to wait for its turn.
+    pub waits: u64,
+    /// How long all together.
+    pub waited: Duration,
+    /// Headers that could not be read.
+    pub problems: u64,
+}
+
+/// What a client knows of its limits, to be kept where it survives the process.
+///
+/// Keep it in the same write that says what is asked for next, before that is asked for: then at the most one request
+/// has been sent that it does not know of, and [`Pacer::restore`](super::Pacer::restore) takes that one for granted.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PaceMemory {
+    /// By the name of the policy, or by the endpoint where there is none.
+    lanes: BTreeMap<String, LaneMemory>,
+    /// The lane of each endpoint.
+    endpoints: BTreeMap<String, String>,
+}
+
+/// The lane of all endpoints that have not answered yet.
+const UNKNOWN: &str = "";
+
+/// Nothing is sent any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Halt {
+    pub(super) client_errors: u32,
+    pub(super) status: StatusCode,
+}
+
+#[derive(Debug)]
+pub(super) struct Budget {
+    options: LimitOptions,
+    lanes: BTreeMap<String, Lane>,
+    endpoints: BTreeMap<String, String>,
+    /// Answers of 4xx since the last one that was none.
+    client_errors: u32,
+    halt: Option<Halt>,
+    /// The last one that was logged.
+    problem: Option<RateHeaderError>,
+    pub(super) counts: LimitCounts,
+}
+
+impl Budget {
+    pub(super) fn new(options: LimitOptions) -> Budget {
+        let (lanes, endpoints, counts) = (BTreeMap::new(), BTreeMap::new(), LimitCounts::default());
+        Budget { options, lanes, endpoints, client_errors: 0, halt: None, problem: None, counts }
+    }
+
+    pub(super) fn halt(&self) -> Option<Halt> {
+        self.halt
+    }
+
+    /// The lane that requests to `endpoint` are in, as far as is known.
+    pub(super) fn lane_of(&self, endpoint: &str) -> &str {
+        self.endpoints.get(endpoint).map_or(UNKNOWN, String::as_str)
+    }
+
+    pub(super) fn lane(&mut self, name: &str) -> &mut Lane {
+        let headroom = self.options.headroom;
+        self.lanes.entry(name.to_owned()).or_insert_with(|| Lane::new(headroom))
+    }
+
+    /// Notes that a request goes now.
+    pub(super) fn sent(&mut self, lane: &str, now: Timestamp) -> Hit {
+        self.counts.requests += 1;
+        let hit = Hit { number: self.counts.requests, sent: now, answered: None };
+        self.lane(lane).adopt(hit);
+        hit
+    }
+
+    /// Takes in an answer to `hit`, which was sent to `endpoint` in `lane`.
+    pub(super) fn answered(
+        &mut self,
+        (lane, hit): (&str, Hit),
+        endpoint: &str,
+        now: Timestamp,
+        status: StatusCode,
+        limits: &RateLimits,
+    ) {
+        let told = self.told(lane, endpoint, status, limits);
+        if told != lane {
+            self.lane(lane).remove(hit);
+            self.lane(&told).adopt(hit);
+            self.endpoints.insert(endpoint.to_owned(), told.clone());
+        }
+        self.lane(&told).answered(hit, now, status, limits);
+        self.judge(status);
+        self.report(limits);
+    }
+
+    pub(super) fn memory(&self, now: Timestamp) -> PaceMemory {
+        let lanes = self.lanes.iter().filter(|(name, _)| *name != UNKNOWN);
+        let lanes = lanes.map(|(name, lane)| (name.clone(), lane.memory(now))).collect();
+        PaceMemory { lanes, endpoints: self.endpoints.clone() }
+    }
+
+    pub(super) fn restore(&mut self, memory: &PaceMemory, now: Timestamp) {
+        for (name, lane) in &memory.lanes {
+            self.lane(name).restore(lane, now);
+        }
+        for (endpoint, lane) in &memory.endpoints {
+            self.endpoints.entry(endpoint.clone()).or_insert_with(|| lane.clone());
+        }
+    }
+
+    /// The lane that the answer names. One without a name belongs to its endpoint, if it comes from there: a fault of
+    /// some server in between says nothing.
+    fn told(&self, lane: &str, endpoint: &str, status: StatusCode, limits: &RateLimits) -> String {
+        match &limits.policy {
+            Some(policy) => policy.clone(),
+            None if lane == UNKNOWN && !status.is_server_error() => endpoint.to_owned(),
+            None => lane.to_owned(),
+        }
+    }
+
+    fn judge(&mut self, status: StatusCode) {
+        self.counts.refusals += u64::from(status == StatusCode::TOO_MANY_REQUESTS);
+        if !status.is_client_error() {
+            if !status.is_server_error() {
+                self.client_errors = 0;
+            }
+            return;
+        }
+        self.counts.client_errors += 1;
+        self.client_errors += 1;
+        if self.client_errors >= self.options.most_client_errors {
+            self.halt = Some(Halt { client_errors: self.client_errors, status });
+        }
+    }
+
+    /// An upstream that has changed its headers says so in each answer, so it is logged once.
+    fn report(&mut self, limits: &RateLimits) {
+        self.counts.problems += limits.problems.len() as u64;
+        if let Some(problem) = limits.problems.last()
+            && self.problem.as_ref() != Some(problem)
+        {
+            tracing::warn!(%problem, "cannot read a rate-limit header; the last limits that could be read stay");
+            self.problem = Some(problem.clone());
+        }
+    }
+}

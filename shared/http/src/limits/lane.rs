@@ -1,0 +1,289 @@
+//! The requests that an upstream counts together, and when the next one may go.
+//!
+//! A request is taken to be counted in every window of every rule. In a window of `max_hits` per `period` the next one
+//! may go when the last but `max_hits` has left: a period after its answer, less the proved [`Lag`]. That is right for
+//! windows that slide and for windows that are fixed, since a fixed one is one of those that slide.
+//!
+//! A hit of headroom is spared where the model may be wrong ([`Headroom::WhenUnsure`]): while the lag is being proved,
+//! and for [`WARY_ANSWERS`] answers after a refusal or after the upstream has counted more than was sent from here.
+//! The hits that somebody else made are added to ours, as late as they can have been. Then the next request may go
+//! when the last but `max_hits - 1` was *sent* a period ago: what the moment of counting does to that, the spared hit
+//! takes up.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use http::StatusCode;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use stint_core::clock::{after, before, between};
+
+use super::headers::{RateLimits, RateRule, RateWindow};
+use super::lag::Lag;
+
+/// When one hit of each window stays unused, if the window has more than one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Headroom {
+    /// While what the upstream counts is not known to be what was sent from here.
+    #[default]
+    WhenUnsure,
+    /// Always. Halves the pace of a limit of two.
+    Always,
+}
+
+/// How many unsurprising answers in a row end the wariness after a surprise.
+const WARY_ANSWERS: u32 = 100;
+
+/// A request that nobody waits for any more may still be on its way, and be counted this much later.
+const ON_ITS_WAY: Duration = Duration::from_secs(1);
+
+/// Seconds in a header may be rounded down.
+const ROUNDED: Duration = Duration::from_secs(1);
+
+/// The wait after a refusal that names none, of a limit that names none: long enough for one that counts seconds.
+const UNSAID_WAIT: Duration = Duration::from_secs(5);
+
+#[derive(Clone, Debug)]
+pub(super) struct Lane {
+    headroom: Headroom,
+    rules: Vec<RateRule>,
+    /// In the order of sending.
+    hits: VecDeque<Hit>,
+    closed_until: Timestamp,
+    lag: Lag,
+    /// Answers that are still to come before a hit need not be spared.
+    wary: u32,
+    answers: u64,
+}
+
+/// A request that was counted, or will be, at some moment from `sent` to `answered`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Hit {
+    /// Of this process; 0 for what another one sent.
+    #[serde(skip)]
+    pub(super) number: u64,
+    pub(super) sent: Timestamp,
+    /// `None` while it is under way.
+    pub(super) answered: Option<Timestamp>,
+}
+
+impl Hit {
+    /// A hit that was counted up to `now`, nobody knows when.
+    pub(super) fn until(now: Timestamp) -> Hit {
+        Hit { number: 0, sent: now, answered: Some(now) }
+    }
+}
+
+/// What is kept of a lane beyond the process.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct LaneMemory {
+    pub(super) rules: Vec<RateRule>,
+    pub(super) hits: Vec<Hit>,
+    pub(super) closed_until: Timestamp,
+}
+
+impl Lane {
+    pub(super) fn new(headroom: Headroom) -> Lane {
+        let lag = if headroom == Headroom::Always { Lag::zero() } else { Lag::unknown() };
+        Lane {
+            headroom,
+            rules: Vec::new(),
+            hits: VecDeque::new(),
+            closed_until: Timestamp::MIN,
+            lag,
+            wary: 0,
+            answers: 0,
+        }
+    }
+
+    pub(super) fn rules(&self) -> &[RateRule] {
+        &self.rules
+    }
+
+    /// When the next request may go, at the earliest. `None` before an answer that is under way.
+    pub(super) fn opens_at(&self) -> Option<Timestamp> {
+        let mut opens_at = self.closed_until;
+        for window in self.windows() {
+            opens_at = opens_at.max(self.window_opens_at(window)?);
+        }
+        Some(opens_at)
+    }
+
+    /// Takes a request that goes now, or that was sent in another lane.
+    pub(super) fn adopt(&mut self, hit: Hit) {
+        self.forget(hit.sent);
+        let place = self.hits.partition_point(|other| other.sent <= hit.sent);
+        self.hits.insert(place, hit);
+    }
+
+    /// Forgets a request that the upstream cannot have seen, or that was sent in another lane.
+    pub(super) fn remove(&mut self, hit: Hit) {
+        if let Some(place) = self.place(hit) {
+            self.hits.remove(place);
+        }
+    }
+
+    /// Nobody will know when, or whether, `hit` was counted.
+    pub(super) fn lost(&mut self, hit: Hit, now: Timestamp) {
+        self.end(hit, after(now, ON_ITS_WAY));
+    }
+
+    /// Takes in what the answer to `hit` says.
+    pub(super) fn answered(&mut self, hit: Hit, now: Timestamp, status: StatusCode, limits: &RateLimits) {
+        self.end(hit, now);
+        self.learn(limits);
+        self.measure(hit, now);
+        let surprised = self.compare(hit, now, limits);
+        let refused = status == StatusCode::TOO_MANY_REQUESTS;
+        if refused || (surprised && self.answers > 0) {
+            self.wary = WARY_ANSWERS;
+        } else {
+            self.wary = self.wary.saturating_sub(1);
+        }
+        if refused {
+            self.lag.disproved();
+        }
+        self.answers += 1;
+        self.close(now, refused, limits);
+    }
+
+    pub(super) fn memory(&self, now: Timestamp) -> LaneMemory {
+        let longest = self.longest_period();
+        let fresh = |hit: &&Hit| hit.answered.is_none_or(|answered| between(answered, now) <= longest);
+        let hits = self.hits.iter().filter(fresh).copied().collect();
+        LaneMemory { rules: self.rules.clone(), hits, closed_until: self.closed_until }
+    }
+
+    /// Takes in what another process, or this one before its end, has known at some time before `now`. It may have
+    /// sent one request more. What is all known already changes nothing: then that one is known, too.
+    pub(super) fn restore(&mut self, memory: &LaneMemory, now: Timestamp) {
+        let known = |hit: &Hit| self.hits.iter().any(|own| own.sent == hit.sent);
+        let news: Vec<Hit> = memory.hits.iter().filter(|hit| !known(hit)).copied().collect();
+        if news.is_empty() && self.rules == memory.rules {
+            return;
+        }
+        self.rules.clone_from(&memory.rules);
+        self.closed_until = self.closed_until.max(memory.closed_until);
+        for hit in news {
+            self.adopt(Hit { answered: hit.answered.or(Some(now)), ..hit });
+        }
+        self.adopt(Hit::until(now));
+    }
+
+    fn windows(&self) -> impl Iterator<Item = &RateWindow> {
+        self.rules.iter().flat_map(|rule| &rule.windows)
+    }
+
+    fn longest_period(&self) -> Duration {
+        self.windows().map(|window| window.period).max().unwrap_or_default()
+    }
+
+    fn window_opens_at(&self, window: &RateWindow) -> Option<Timestamp> {
+        let max_hits = window.max_hits as usize;
+        let proving = self.lag.unproved();
+        // Without a proof the last hit is safe only at the whole distance.
+        let lag = if proving { Duration::ZERO } else { self.lag.least() };
+        let full = self.latest(max_hits).map_or(Some(Timestamp::MIN), |hit| self.leaves_at(hit, window, lag))?;
+        if max_hits == 1 {
+            return Some(full);
+        }
+        let spared = match self.latest(max_hits - 1) {
+            Some(hit) if self.headroom == Headroom::Always || self.wary > 0 => Some(after(hit.sent, window.period)),
+            Some(hit) if proving => self.leaves_at(hit, window, self.lag.least()),
+            _ => Some(Timestamp::MIN),
+        };
+        Some(full.max(spared?))
+    }
+
+    /// The hit before which there are `count - 1` later ones.
+    fn latest(&self, count: usize) -> Option<&Hit> {
+        self.hits.len().checked_sub(count).and_then(|place| self.hits.get(place))
+    }
+
+    fn leaves_at(&self, hit: &Hit, window: &RateWindow, lag: Duration) -> Option<Timestamp> {
+        Some(before(after(hit.answered?, window.period), lag))
+    }
+
+    fn place(&self, hit: Hit) -> Option<usize> {
+        self.hits.iter().rposition(|other| other.number == hit.number)
+    }
+
+    fn end(&mut self, hit: Hit, at: Timestamp) {
+        if let Some(hit) = self.place(hit).and_then(|place| self.hits.get_mut(place)) {
+            hit.answered = Some(at);
+        }
+    }
+
+    /// The rules that `limits` name. Those that it names and that could not be read stay as they were.
+    fn learn(&mut self, limits: &RateLimits) {
+        if limits.rules.is_empty() {
+            return;
+        }
+        let told = |name: &str| limits.rules.iter().any(|rule| rule.name == name);
+        self.rules.retain(|rule| !limits.problems.is_empty() && !told(&rule.name));
+        self.rules.extend(limits.rules.iter().cloned());
+    }
+
+    fn measure(&mut self, hit: Hit, now: Timestamp) {
+        let shortest = self.windows().map(|window| window.period).min();
+        if let Some(shortest) = shortest {
+            self.lag.measured(between(hit.sent, now), shortest);
+        }
+    }
+
+    /// Holds what the upstream has counted against what was sent. Whether it was more.
+    fn compare(&mut self, hit: Hit, now: Timestamp, limits: &RateLimits) -> bool {
+        let mut others = 0;
+        for window in limits.rules.iter().flat_map(|rule| &rule.windows) {
+            let Some(state) = window.state else { continue };
+            let counted = state.hits.min(window.max_hits.saturating_add(1)) as usize;
+            let sent = self.counted_at(hit, window, Duration::ZERO);
+            let likely = self.counted_at(hit, window, self.lag.least());
+            if counted > sent {
+                others = others.max(counted - sent);
+            } else if counted > likely {
+                self.lag.disproved();
+            } else {
+                self.lag.agreed(self.early(hit, window));
+            }
+        }
+        (0..others).for_each(|_| self.adopt(Hit::until(now)));
+        others > 0
+    }
+
+    /// The most hits that can have been in `window` when `hit` was counted.
+    fn counted_at(&self, hit: Hit, window: &RateWindow, lag: Duration) -> usize {
+        let stays = |other: &&Hit| self.leaves_at(other, window, lag).is_none_or(|leaves| leaves > hit.sent);
+        let earlier = self.hits.iter().rev().skip_while(|other| other.sent > hit.sent);
+        earlier.filter(stays).count()
+    }
+
+    /// How long before the whole distance `hit` went, from the last one that should have left by then.
+    fn early(&self, hit: Hit, window: &RateWindow) -> Duration {
+        let lag = self.lag.least();
+        let gone = self.hits.iter().rev().filter(|other| other.sent < hit.sent);
+        let mut gone = gone.filter_map(|other| Some((other, self.leaves_at(other, window, lag)?)));
+        let last = gone.find(|(_, leaves)| *leaves <= hit.sent);
+        last.map_or(Duration::ZERO, |(_, leaves)| between(hit.sent, after(leaves, lag)))
+    }
+
+    fn close(&mut self, now: Timestamp, refused: bool, limits: &RateLimits) {
+        let states = limits.rules.iter().flat_map(|rule| &rule.windows).filter_map(|window| window.state);
+        let restricted = states.map(|state| state.restricted_for).max().filter(|wait| !wait.is_zero());
+        let asked = limits.retry_after.max(restricted).map(|wait| wait.saturating_add(ROUNDED));
+        let unsaid = || self.windows().map(|window| window.restriction).max().unwrap_or(UNSAID_WAIT);
+        let wait = if refused { asked.unwrap_or_else(unsaid) } else { restricted.unwrap_or_default() };
+        if !wait.is_zero() {
+            self.closed_until = self.closed_until.max(after(now, wait));
+        }
+    }
+
+    /// Drops what has left every window.
+    fn forget(&mut self, now: Timestamp) {
+        let longest = self.longest_period();
+        let gone = |hit: &Hit| hit.answered.is_some_and(|answered| after(answered, longest) < now);
+        while self.hits.front().is_some_and(gone) {
+            self.hits.pop_front();
+        }
+    }
+}

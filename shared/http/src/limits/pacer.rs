@@ -1,0 +1,160 @@
+//! Who waits for a turn, and for how long.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use futures::lock::{Mutex as Queue, OwnedMutexGuard};
+use http::{HeaderMap, StatusCode, Uri};
+use jiff::Timestamp;
+use stint_core::clock::{Clock, between};
+
+use super::budget::{Budget, LimitCounts, LimitOptions, PaceMemory};
+use super::headers::RateLimits;
+use super::lane::Hit;
+use crate::error::HttpError;
+use crate::redact::host;
+
+/// Lets requests go as the limits permit that the answers before have told, one at a time of those that count
+/// together.
+///
+/// Endpoints (host and path) with one policy share one budget. One that has not answered yet shares its turn with all
+/// others of that kind: before an answer there is one request under way.
+pub struct Pacer {
+    clock: Arc<dyn Clock>,
+    budget: Arc<Mutex<Budget>>,
+    /// One flight for each lane.
+    queues: Mutex<BTreeMap<String, Arc<Queue<()>>>>,
+}
+
+impl Pacer {
+    pub(crate) fn new(clock: Arc<dyn Clock>, options: LimitOptions) -> Pacer {
+        Pacer { clock, budget: Arc::new(Mutex::new(Budget::new(options))), queues: Mutex::default() }
+    }
+
+    /// What has been sent so far.
+    pub fn counts(&self) -> LimitCounts {
+        lock(&self.budget).counts
+    }
+
+    /// When the next request to `uri` may go, at the earliest; an instant of the past when it may go now. `None`
+    /// before the answer to one that is under way. Asking takes no turn.
+    pub fn opens_at(&self, uri: &Uri) -> Option<Timestamp> {
+        let mut budget = lock(&self.budget);
+        let lane = budget.lane_of(&endpoint(uri)).to_owned();
+        budget.lane(&lane).opens_at()
+    }
+
+    /// The limits of `uri` as they were last told; `None` before.
+    pub fn limits_of(&self, uri: &Uri) -> Option<RateLimits> {
+        let mut budget = lock(&self.budget);
+        let policy = budget.lane_of(&endpoint(uri)).to_owned();
+        let rules = budget.lane(&policy).rules().to_vec();
+        (!rules.is_empty()).then(|| RateLimits { policy: Some(policy), rules, ..RateLimits::default() })
+    }
+
+    /// All that is known about limits, to be kept beside what is asked for next.
+    pub fn memory(&self) -> PaceMemory {
+        lock(&self.budget).memory(self.clock.now())
+    }
+
+    /// Takes in what was kept, before the first request or at any time. A request that was sent after it was kept
+    /// is presumed to be counted now at the latest. What is known already changes nothing.
+    pub fn restore(&self, memory: &PaceMemory) {
+        lock(&self.budget).restore(memory, self.clock.now());
+    }
+
+    /// Completes when a request to `uri` may be sent, at once; nothing else of its lane is sent while the flight
+    /// lasts. Fails when nothing may be sent any more.
+    pub(crate) async fn turn(&self, uri: &Uri) -> Result<Flight, HttpError> {
+        let endpoint = endpoint(uri);
+        let asked = self.clock.now();
+        loop {
+            let lane = lock(&self.budget).lane_of(&endpoint).to_owned();
+            let turn = self.queue(&lane).lock_owned().await;
+            // While this one queued, an answer may have told the lane.
+            if lock(&self.budget).lane_of(&endpoint) != lane {
+                continue;
+            }
+            match self.depart(uri, &lane, asked)? {
+                Ok(hit) => {
+                    let (clock, budget) = (Arc::clone(&self.clock), Arc::clone(&self.budget));
+                    return Ok(Flight { clock, budget, endpoint, lane, hit: Some(hit), _turn: turn });
+                }
+                Err(opens_at) => {
+                    // Asked again afterwards: a memory that is restored meanwhile may know more.
+                    self.clock.sleep_until(opens_at).await;
+                }
+            }
+        }
+    }
+
+    /// The hit, when the lane is open; else when it will be.
+    fn depart(&self, uri: &Uri, lane: &str, asked: Timestamp) -> Result<Result<Hit, Timestamp>, HttpError> {
+        let mut budget = lock(&self.budget);
+        if let Some(halt) = budget.halt() {
+            let (client_errors, status) = (halt.client_errors, halt.status);
+            return Err(HttpError::Halted { host: host(uri), client_errors, status });
+        }
+        let now = self.clock.now();
+        // With one flight for each lane, nothing of this one is under way.
+        let opens_at = budget.lane(lane).opens_at().unwrap_or(now);
+        if opens_at > now {
+            return Ok(Err(opens_at));
+        }
+        let waited = between(asked, now);
+        budget.counts.waits += u64::from(!waited.is_zero());
+        budget.counts.waited = budget.counts.waited.saturating_add(waited);
+        Ok(Ok(budget.sent(lane, now)))
+    }
+
+    fn queue(&self, lane: &str) -> Arc<Queue<()>> {
+        let mut queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(queues.entry(lane.to_owned()).or_default())
+    }
+}
+
+/// A request that is under way. Dropped without a word, it is taken to be counted a little later than now.
+pub(crate) struct Flight {
+    clock: Arc<dyn Clock>,
+    budget: Arc<Mutex<Budget>>,
+    endpoint: String,
+    lane: String,
+    hit: Option<Hit>,
+    /// Released with the flight.
+    _turn: OwnedMutexGuard<()>,
+}
+
+impl Flight {
+    /// The head of the answer is there.
+    pub(crate) fn answered(mut self, status: StatusCode, headers: &HeaderMap) {
+        let now = self.clock.now();
+        if let Some(hit) = self.hit.take() {
+            let limits = RateLimits::from_headers(headers, now);
+            lock(&self.budget).answered((&self.lane, hit), &self.endpoint, now, status, &limits);
+        }
+    }
+
+    /// The upstream cannot have seen it.
+    pub(crate) fn unseen(mut self) {
+        if let Some(hit) = self.hit.take() {
+            lock(&self.budget).lane(&self.lane).remove(hit);
+        }
+    }
+}
+
+impl Drop for Flight {
+    fn drop(&mut self) {
+        if let Some(hit) = self.hit.take() {
+            lock(&self.budget).lane(&self.lane).lost(hit, self.clock.now());
+        }
+    }
+}
+
+fn lock(budget: &Mutex<Budget>) -> MutexGuard<'_, Budget> {
+    budget.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What a limit may belong to: the query does not matter.
+fn endpoint(uri: &Uri) -> String {
+    format!("{}{}", host(uri), uri.path())
+}
