@@ -4,7 +4,6 @@ mod cli;
 mod commands;
 mod config;
 mod moment;
-mod names;
 mod output;
 mod progress;
 mod report;

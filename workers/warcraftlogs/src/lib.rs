@@ -3,6 +3,7 @@
 //!
 //! A file per worker: [`discover`], [`aggregator`], [`rank_fetcher`], [`refresher`], [`reviver`], [`db_generator`].
 
+pub mod addon;
 pub mod aggregator;
 mod batch;
 pub mod budget;
@@ -15,6 +16,7 @@ pub mod lua;
 mod measured;
 pub mod message;
 pub mod model;
+pub mod names;
 mod parking;
 pub mod publish;
 pub mod rank_fetcher;

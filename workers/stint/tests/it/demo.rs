@@ -41,10 +41,11 @@ fn three_thousand_players_are_all_accounted_for() {
 fn every_player_reads_back(folder: &Path, written: usize) {
     let export = ["data", "export", "players", "-", "--home", "stint-demo"];
     let exported = run(stint(folder).args(export)).stdout;
-    let mut script = String::from("dofile('stint-demo/databases/Stint.lua')\n");
+    let mut script = String::from("dofile('stint-demo/databases/Stint/Stint.lua')\n");
     for region in ["CN", "EU", "KR", "TW", "US"] {
-        if folder.join(format!("stint-demo/databases/Stint_{region}.lua")).exists() {
-            script.push_str(&format!("dofile('stint-demo/databases/Stint_{region}.lua')\n"));
+        let database = format!("stint-demo/databases/Stint_{region}/Stint_{region}.lua");
+        if folder.join(&database).exists() {
+            script.push_str(&format!("dofile('{database}')\n"));
         }
     }
     let mut homes: BTreeMap<String, Vec<Value>> = BTreeMap::new();

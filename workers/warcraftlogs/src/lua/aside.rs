@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 
 /// A file beside its place. Dropped before [`Aside::publish`], it vanishes; a crash leaves it, and the next run's
 /// [`Aside::create`] takes it over.
-pub(super) struct Aside {
+pub(crate) struct Aside {
     path: PathBuf,
     temporary: PathBuf,
     published: bool,
@@ -15,7 +15,7 @@ pub(super) struct Aside {
 
 impl Aside {
     /// Creates the file as `.<name>.partial` in the folder of `path`, readable and writable.
-    pub(super) fn create(path: PathBuf) -> Result<(Aside, File)> {
+    pub(crate) fn create(path: PathBuf) -> Result<(Aside, File)> {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let temporary = path.with_file_name(format!(".{name}.partial"));
         let opened = File::options().read(true).write(true).create(true).truncate(true).open(&temporary);
@@ -24,17 +24,17 @@ impl Aside {
     }
 
     /// Where it lies now.
-    pub(super) fn temporary(&self) -> &Path {
+    pub(crate) fn temporary(&self) -> &Path {
         &self.temporary
     }
 
     /// Where it will lie.
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
     /// Gives it its name, in place of an older file of that name.
-    pub(super) fn publish(mut self) -> Result<PathBuf> {
+    pub(crate) fn publish(mut self) -> Result<PathBuf> {
         std::fs::rename(&self.temporary, &self.path)
             .with_context(|| format!("cannot rename {} to {}", self.temporary.display(), self.path.display()))?;
         self.published = true;

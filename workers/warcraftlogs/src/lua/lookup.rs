@@ -2,30 +2,14 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 
+use super::database_path;
 use super::decode::Record;
 use super::found::Found;
 use super::read::{Database, damaged};
 use super::trailer::Trailer;
-use super::{DATABASE_PREFIX, DATABASE_SUFFIX, database_path};
-
-const REMEDY: &str = "generate them with 'stint run warcraftlogs db-generator' or try 'stint demo'";
-
-/// The regions that have a database in this folder, in ascending order.
-pub fn regions(folder: &Path) -> Result<Vec<String>> {
-    let entries = std::fs::read_dir(folder)
-        .with_context(|| format!("cannot list the folder {} for databases; {REMEDY}", folder.display()))?;
-    let mut regions = Vec::new();
-    for entry in entries {
-        let name = entry.with_context(|| format!("cannot list the folder {}", folder.display()))?.file_name();
-        let name = name.to_string_lossy();
-        let region = name.strip_prefix(DATABASE_PREFIX).and_then(|name| name.strip_suffix(DATABASE_SUFFIX));
-        regions.extend(region.map(str::to_owned));
-    }
-    regions.sort_unstable();
-    Ok(regions)
-}
+use crate::addon::{REMEDY, regions};
 
 /// Finds a player. The region's case does not matter; the server may be its display name, its normalized name or its
 /// slug; the name is exact, and `Name-Server` names the server too (then `server` is ignored). `None` when the region

@@ -14,6 +14,7 @@ use super::format::MAX_SERVERS;
 use super::report::{Refused, Report};
 use super::server::StagedServer;
 use super::trailer::{LOCAL_TABLE, Trailer, first_line};
+use crate::addon::{create_addon, region_addon};
 use crate::model::Player;
 
 /// A file in the making. Memory: one server, and the dictionaries.
@@ -32,6 +33,8 @@ pub(super) struct RegionFile {
 /// A file with its trailer, not yet under its name.
 pub(super) struct WrittenRegion {
     pub(super) region: String,
+    /// The newest day among its players.
+    pub(super) updated_at: String,
     pub(super) file: Aside,
     pub(super) checks: Aside,
     pub(super) players: u64,
@@ -42,6 +45,7 @@ pub(super) struct WrittenRegion {
 impl RegionFile {
     pub(super) fn create(folder: &Path, region: &str) -> Result<RegionFile> {
         let path = super::database_path(folder, region);
+        create_addon(folder, &region_addon(region))?;
         let (checks, digests) = Aside::create(path.with_extension("digests"))?;
         let (file, target) = Aside::create(path)?;
         let mut target = BufWriter::with_capacity(1 << 18, target);
@@ -108,9 +112,10 @@ impl RegionFile {
         // On the disk before it is renamed: else a power cut could leave the new name with nothing behind it.
         self.target.flush().and_then(|()| self.target.get_ref().sync_all()).with_context(context)?;
         self.digests.flush().with_context(context)?;
-        let Trailer { region, players, servers, .. } = self.trailer;
+        let Trailer { region, updated_at, players, servers, .. } = self.trailer;
         Ok(WrittenRegion {
             region,
+            updated_at,
             file: self.file,
             checks: self.checks,
             players,

@@ -8,8 +8,8 @@ use jiff::Timestamp;
 use super::refuse;
 use super::region::{RegionFile, WrittenRegion};
 use super::report::{Refused, RegionReport, Report};
-use super::toc;
 use super::verify::verify;
+use crate::addon;
 use crate::model::{Player, Server};
 
 /// Writes the databases of all regions, holding one server at a time.
@@ -63,16 +63,19 @@ impl DatabaseWriter {
         Ok(())
     }
 
-    /// Completes and reads back every file, then gives them their names and writes the reader and the table of contents
-    /// beside them. `generated_at` is in the report only.
+    /// Completes and reads back every file, then gives them their names and makes addons of them, with the core beside
+    /// them. `generated_at` is in the report only.
     pub fn finish(mut self, generated_at: Timestamp) -> Result<Report> {
         self.end_region()?;
         self.written.iter().try_for_each(verify)?;
         for written in self.written {
-            let WrittenRegion { region, file, players, servers, bytes, .. } = written;
-            self.report.regions.push(RegionReport { region, path: file.publish()?, players, servers, bytes });
+            let WrittenRegion { region, updated_at, file, players, servers, bytes, .. } = written;
+            let path = file.publish()?;
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            addon::write_region(&self.folder, &region, &updated_at, &[name])?;
+            self.report.regions.push(RegionReport { region, path, players, servers, bytes });
         }
-        toc::write(&self.folder)?;
+        addon::write_core(&self.folder)?;
         self.report.generated_at = generated_at;
         Ok(self.report)
     }

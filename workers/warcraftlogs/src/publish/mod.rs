@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 
+use crate::addon::is_addon;
+
 pub use credentials::redact;
 pub use git::{Git, GitSettings, Step};
 
@@ -18,7 +20,7 @@ pub use git::{Git, GitSettings, Step};
 /// A crash at any point leaves the target with the old files or with the new ones, and the next call succeeds whatever the crash left behind. Calls on one publisher wait for each other.
 #[async_trait]
 pub trait Publisher: Send + Sync {
-    /// Publishes the files that lie in `folder` itself; hidden ones and folders are left alone. `message` says what
+    /// Publishes the files that lie in `folder` and in its addons; hidden ones are left alone. `message` says what
     /// they are, where the target keeps a history. Nothing is written when nothing changed.
     async fn publish(&self, folder: &Path, message: &str) -> Result<Published, PublishError>;
 }
@@ -103,12 +105,18 @@ fn fresh_files(folder: &Path) -> Result<Vec<FreshFile>, PublishError> {
         source,
     };
     let mut files = Vec::new();
-    for entry in std::fs::read_dir(folder).map_err(failed)? {
-        let entry = entry.map_err(failed)?;
-        let name = entry.file_name().to_string_lossy().into_owned();
-        let path = entry.path();
-        if !name.starts_with('.') && path.is_file() {
-            files.push(FreshFile { name, path });
+    let mut folders = vec![(String::new(), folder.to_owned())];
+    while let Some((prefix, folder)) = folders.pop() {
+        for entry in std::fs::read_dir(folder).map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let path = entry.path();
+            match path.is_dir() {
+                _ if name.starts_with('.') => {}
+                true if prefix.is_empty() && is_addon(&name) => folders.push((format!("{prefix}{name}/"), path)),
+                true => {}
+                false => files.push(FreshFile { name: format!("{prefix}{name}"), path }),
+            }
         }
     }
     files.sort_by(|left, right| left.name.cmp(&right.name));

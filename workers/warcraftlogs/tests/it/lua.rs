@@ -4,4 +4,4 @@ mod interpreter;
 mod lookup;
 mod refusals;
 mod round_trip;
-mod world;
+pub(crate) mod world;

@@ -1,6 +1,7 @@
 //! One integration binary: the databases, publishing, and the whole fleet on virtual time.
 #![expect(clippy::unwrap_used, reason = "a test and its helpers stop at the first surprise")]
 
+mod addon;
 mod aggregating;
 mod crashing;
 mod discovering;

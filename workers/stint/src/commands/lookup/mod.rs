@@ -6,9 +6,9 @@ use std::path::PathBuf;
 
 use anyhow::bail;
 use stint_warcraftlogs::lua::{Found, FoundRaid, lookup};
+use stint_warcraftlogs::names;
 
 use super::Context;
-use crate::names;
 use crate::table::{Table, printable};
 use crate::words::number;
 use suggest::suggestion;

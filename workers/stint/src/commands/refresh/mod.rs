@@ -8,10 +8,10 @@ use serde::Serialize;
 use stint_core::ports::NewMessage;
 use stint_warcraftlogs::message::PlayerMessage;
 use stint_warcraftlogs::model::{Difficulty, Player, PlayerId, RaidId, RaidsToScrap};
+use stint_warcraftlogs::names;
 use stint_warcraftlogs::whom::{Whom, parse_region};
 
 use super::Context;
-use crate::names;
 use crate::table::printable;
 use crate::wiring::Stores;
 use forecast::Forecast;

@@ -4,10 +4,10 @@ use anyhow::{anyhow, bail};
 use jiff::Timestamp;
 use serde::Serialize;
 use stint_warcraftlogs::model::Difficulty;
+use stint_warcraftlogs::names;
 use stint_warcraftlogs::store::{Rule, RuleStatus};
 
 use crate::commands::Context;
-use crate::names;
 use crate::usage::WrongUsage;
 
 #[derive(clap::Args)]

@@ -5,10 +5,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::Serialize;
 use stint_core::clock::after;
+use stint_warcraftlogs::names;
 use stint_warcraftlogs::store::{Chunk, Pass, RuleStatus};
 
 use crate::moment::{clock_time, when};
-use crate::names;
 use crate::words::number;
 
 /// A rule, how far it is, and when it is due.

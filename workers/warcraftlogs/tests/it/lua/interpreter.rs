@@ -26,7 +26,8 @@ fn answers(folder: &Path, queries: &[(&str, &str, &str)]) -> Vec<String> {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), text).unwrap();
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/lua/lookup.lua");
-    run("lua5.1", &[&script, folder, file.path()]).lines().map(str::to_owned).collect()
+    let regions = stint_warcraftlogs::addon::regions(folder).unwrap().join(" ");
+    run("lua5.1", &[&script, folder, Path::new(&regions), file.path()]).lines().map(str::to_owned).collect()
 }
 
 /// Every player is found, as it was written.
@@ -124,7 +125,7 @@ fn the_reader_refuses_another_format() {
     let text = std::fs::read_to_string(&path).unwrap().replace("{format=1,", "{format=2,");
     std::fs::write(&path, text).unwrap();
     let script = folder.path().join("refused.lua");
-    let program = "local folder = ...\ndofile(folder .. '/Stint.lua')\ndofile(folder .. '/Stint_EU.lua')\n\
+    let program = "local folder = ...\ndofile(folder .. '/Stint/Stint.lua')\ndofile(folder .. '/Stint_EU/Stint_EU.lua')\n\
                    print(select(2, pcall(Stint.lookup, 'EU', 'Aa', 'Ann')))\n";
     std::fs::write(&script, program).unwrap();
     let printed = run("lua5.1", &[&script, folder.path()]);

@@ -1,10 +1,17 @@
--- Loads the databases of a folder as a game client does, from its table of contents, and answers every query of a file:
--- lua5.1 lookup.lua FOLDER QUERIES; a query is "region<TAB>server<TAB>name", an answer one line.
-local folder, queries = ...
-for file in io.lines(folder .. "/Stint.toc") do
-  if file ~= "" and not file:find("^##") then
-    dofile(folder .. "/" .. file)
+-- Loads the databases of a folder as a game client does, by the tables of contents, and answers every query of a file:
+-- lua5.1 lookup.lua FOLDER "EU US" QUERIES; a query is "region<TAB>server<TAB>name", an answer one line.
+local folder, regions, queries = ...
+local function load_addon(addon)
+  local shared = {}
+  for file in io.lines(folder .. "/" .. addon .. "/" .. addon .. ".toc") do
+    if file ~= "" and not file:find("^##") then
+      assert(loadfile(folder .. "/" .. addon .. "/" .. file))(addon, shared)
+    end
   end
+end
+load_addon("Stint")
+for region in regions:gmatch("%w+") do
+  load_addon("Stint_" .. region)
 end
 
 local function sorted(map)
@@ -20,7 +27,8 @@ local function line(found)
   for _, raid in sorted(found.raids) do
     for _, difficulty in sorted(found.raids[raid]) do
       local ranks = found.raids[raid][difficulty]
-      parts[#parts + 1] = ("|%d.%d:%s,%s,%s"):format(raid, difficulty, ranks.metric, tostring(ranks.best), tostring(ranks.median))
+      local best, median = tostring(ranks.best), tostring(ranks.median)
+      parts[#parts + 1] = ("|%d.%d:%s,%s,%s"):format(raid, difficulty, ranks.metric, best, median)
       for _, encounter in sorted(ranks.encounters) do
         local rank = ranks.encounters[encounter]
         parts[#parts + 1] = (";%d=%s/%d/%s"):format(encounter, tostring(rank.best), rank.kills, rank.spec)

@@ -96,6 +96,10 @@ fn an_unfinished_generation_leaves_the_older_file() {
     assert_eq!(names, ["Old"]);
     let mut files: Vec<_> = folder.path().read_dir().unwrap().map(|entry| entry.unwrap().file_name()).collect();
     files.sort();
-    assert_eq!(files, ["Stint.lua", "Stint.toc", "Stint_EU.lua"]);
+    assert_eq!(files, ["Stint", "Stint_EU"]);
+    let region = report.regions[0].path.parent().unwrap();
+    let mut files: Vec<_> = region.read_dir().unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    files.sort();
+    assert_eq!(files, ["Stint_EU.lua", "Stint_EU.toc"]);
     assert_eq!(report.generated_at, GENERATED.parse().unwrap());
 }

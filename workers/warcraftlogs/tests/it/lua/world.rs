@@ -19,7 +19,7 @@ pub(super) fn server(name: &str) -> Server {
 }
 
 /// A player without ranks.
-pub(super) fn bare(region: &str, server_name: &str, name: &str) -> Player {
+pub(crate) fn bare(region: &str, server_name: &str, name: &str) -> Player {
     Player {
         id: 1,
         name: name.to_owned(),
@@ -73,7 +73,7 @@ pub(super) fn name_of(number: u32) -> String {
 }
 
 /// Writes the players in the order that the writer asks for.
-pub(super) fn generate(folder: &Path, players: &[Player]) -> Report {
+pub(crate) fn generate(folder: &Path, players: &[Player]) -> Report {
     let mut ordered = players.to_vec();
     ordered.sort_by(|left, right| order(left).cmp(&order(right)));
     let mut writer = DatabaseWriter::create(folder).unwrap();

@@ -1,19 +1,20 @@
 //! The names behind the upstream's ids, for people. An id without a name is shown as it is: raids come every year.
 
-use stint_warcraftlogs::model::{Difficulty, RaidId};
+use crate::model::{Difficulty, RaidId};
 
-const RAIDS: [(RaidId, &str); 11] = [
-    (24, "Ny'alotha"),
-    (26, "Castle Nathria"),
-    (28, "Sanctum of Domination"),
-    (29, "Sepulcher of the First Ones"),
-    (31, "Vault of the Incarnates"),
-    (33, "Aberrus"),
-    (35, "Amirdrassil"),
-    (38, "Nerub-ar Palace"),
-    (40, "Blackrock Depths"),
-    (42, "Liberation of Undermine"),
-    (44, "Manaforge Omega"),
+/// Id, name, and how many bosses it has.
+const RAIDS: [(RaidId, &str, u32); 11] = [
+    (24, "Ny'alotha", 12),
+    (26, "Castle Nathria", 10),
+    (28, "Sanctum of Domination", 10),
+    (29, "Sepulcher of the First Ones", 11),
+    (31, "Vault of the Incarnates", 8),
+    (33, "Aberrus", 9),
+    (35, "Amirdrassil", 9),
+    (38, "Nerub-ar Palace", 8),
+    (40, "Blackrock Depths", 8),
+    (42, "Liberation of Undermine", 8),
+    (44, "Manaforge Omega", 8),
 ];
 
 const DIFFICULTIES: [(Difficulty, &str); 6] =
@@ -37,29 +38,46 @@ const CLASSES: [&str; 13] = [
 ];
 
 /// The raid's name, if it is known here.
-pub(crate) fn raid_name(raid: RaidId) -> Option<&'static str> {
-    RAIDS.iter().find(|(id, _)| *id == raid).map(|(_, name)| *name)
+pub fn raid_name(raid: RaidId) -> Option<&'static str> {
+    RAIDS.iter().find(|(id, ..)| *id == raid).map(|(_, name, _)| *name)
 }
 
 /// `Castle Nathria (26)`, or `raid 99`.
-pub(crate) fn raid(raid: RaidId) -> String {
+pub fn raid(raid: RaidId) -> String {
     raid_name(raid).map_or_else(|| format!("raid {raid}"), |name| format!("{name} ({raid})"))
 }
 
 /// `heroic`, or `difficulty 7`.
-pub(crate) fn difficulty(difficulty: Difficulty) -> String {
+pub fn difficulty(difficulty: Difficulty) -> String {
     let known = DIFFICULTIES.iter().find(|(id, _)| *id == difficulty);
     known.map_or_else(|| format!("difficulty {difficulty}"), |(_, name)| (*name).to_owned())
 }
 
 /// `Mage`, or `class 99`.
-pub(crate) fn class(class_id: u32) -> String {
+pub fn class(class_id: u32) -> String {
     let known = usize::try_from(class_id).ok().and_then(|id| CLASSES.get(id.checked_sub(1)?));
     known.map_or_else(|| format!("class {class_id}"), |name| (*name).to_owned())
 }
 
+/// The tables as Lua, for the addon.
+pub(crate) fn in_lua() -> String {
+    let mut text =
+        "-- What the upstream's ids are called. Made by the generator of the databases.\n\nlocal _, addon = ...\n\n\
+                    addon.raids = {\n"
+            .to_owned();
+    for (raid, name, bosses) in RAIDS {
+        text.push_str(&format!("  [{raid}] = {{ name = \"{name}\", bosses = {bosses} }},\n"));
+    }
+    text.push_str("}\n\naddon.difficulties = {\n");
+    for (difficulty, name) in DIFFICULTIES {
+        let name = if name == "lfr" { "LFR".to_owned() } else { name[..1].to_uppercase() + &name[1..] };
+        text.push_str(&format!("  [{difficulty}] = \"{name}\",\n"));
+    }
+    text + "}\n"
+}
+
 /// A difficulty by its name or number.
-pub(crate) fn parse_difficulty(text: &str) -> Result<Difficulty, String> {
+pub fn parse_difficulty(text: &str) -> Result<Difficulty, String> {
     let text = text.trim().to_ascii_lowercase();
     let known = DIFFICULTIES.iter().find(|(id, name)| text == *name || text == id.to_string());
     known.map(|(id, _)| *id).ok_or_else(|| {

@@ -1,0 +1,25 @@
+-- The addon, the reader, and the stand-in of the game that tests them. Databases are data, and generated.
+
+std = "lua51"
+max_line_length = 120
+include_files = { "workers/warcraftlogs/**/*.lua" }
+exclude_files = { "**/Stint_*.lua" }
+
+-- What the game has and plain Lua has not, by the addon's own word: anything else is a typing error.
+local game = {
+  "ADDON_INTERFACE_VERSION",
+  "C_AddOns", "LoadAddOn", "GetAddOnMetadata",
+  "CreateFrame", "GameTooltip", "TooltipDataProcessor", "Enum", "SlashCmdList",
+  "EncounterJournal", "EJ_GetCurrentTier", "EJ_GetEncounterInfoByIndex", "EJ_GetInstanceByIndex", "EJ_GetNumTiers",
+  "EJ_SelectTier",
+  "GetCurrentRegion", "GetCurrentRegionName", "GetNormalizedRealmName", "GetRealmName",
+  "IsShiftKeyDown", "UnitIsPlayer", "UnitName", "date", "issecretvalue",
+}
+
+files["workers/warcraftlogs/src/lua/reader.lua"] = { globals = { "Stint", "StintDatabases" } }
+files["workers/warcraftlogs/src/addon/files/*.lua"] = {
+  read_globals = { "Stint", "StintDatabases", unpack(game) },
+}
+files["workers/warcraftlogs/src/addon/files/Command.lua"] = { globals = { "SLASH_STINT1", "SlashCmdList" } }
+files["workers/warcraftlogs/tests/it/lua/*.lua"] = { read_globals = { "Stint", "StintDatabases" } }
+files["workers/warcraftlogs/tests/it/addon/game.lua"] = { globals = { "game", "print", "_G", unpack(game) } }

@@ -1,0 +1,88 @@
+-- What is said about a player, as pairs of a text for the left and one for the right: of the tooltip, or of the chat.
+
+local _, addon = ...
+
+local function descending(map)
+  local keys = {}
+  for key in pairs(map) do
+    keys[#keys + 1] = key
+  end
+  table.sort(keys, function(one, other) return one > other end)
+  return keys
+end
+
+-- "7/10", or "7 bosses" of a raid whose number of bosses nobody knows.
+local function progress(raid, killed)
+  local known = addon.raids[raid]
+  if known and known.bosses >= killed then
+    return killed .. "/" .. known.bosses
+  end
+  return killed .. (killed == 1 and " boss" or " bosses")
+end
+
+local function killed_bosses(ranks)
+  local killed = {}
+  for encounter in pairs(ranks.encounters or {}) do
+    killed[#killed + 1] = encounter
+  end
+  addon.sort_bosses(killed)
+  return killed
+end
+
+local function add_ranks(lines, raid, difficulty, ranks, killed)
+  local name = addon.raid_name(raid, ranks.encounters or {})
+  local left = name .. " " .. (addon.difficulties[difficulty] or "difficulty " .. difficulty)
+  local right = addon.percentile(ranks.best) .. " best, " .. addon.percentile(ranks.median) .. " median, "
+    .. progress(raid, #killed)
+  lines[#lines + 1] = { left, right }
+end
+
+local function add_bosses(lines, ranks, killed)
+  for _, encounter in ipairs(killed) do
+    local rank = ranks.encounters[encounter]
+    local right = addon.percentile(rank.best)
+    if rank.spec and rank.spec ~= "" then
+      right = right .. " " .. rank.spec
+    end
+    if rank.kills then
+      right = right .. ", " .. rank.kills .. (rank.kills == 1 and " kill" or " kills")
+    end
+    lines[#lines + 1] = { "  " .. addon.boss_name(encounter), right }
+  end
+end
+
+-- The hardest difficulty first. In short, a raid is one line: the hardest difficulty with a kill.
+local function add_raid(lines, raid, difficulties, in_full)
+  local order = descending(difficulties)
+  for place, difficulty in ipairs(order) do
+    local ranks = difficulties[difficulty]
+    local killed = killed_bosses(ranks)
+    if in_full or #killed > 0 or place == #order then
+      add_ranks(lines, raid, difficulty, ranks, killed)
+      if not in_full then
+        return
+      end
+      add_bosses(lines, ranks, killed)
+    end
+  end
+end
+
+-- The day of the data. The reader says it in seconds at midnight UTC.
+local function day(found)
+  return found.updatedAt and date("!%Y-%m-%d", found.updatedAt) or ""
+end
+
+-- Everything about a player that Stint.lookup found.
+function addon.lines(found, in_full)
+  local lines = { { addon.coloured("Stint", addon.GOLD), addon.coloured(day(found), addon.GREY) } }
+  local raids = descending(found.raids)
+  for _, raid in ipairs(raids) do
+    add_raid(lines, raid, found.raids[raid], in_full)
+  end
+  if #raids == 0 then
+    lines[#lines + 1] = { "no ranks", "" }
+  elseif not in_full then
+    lines[#lines + 1] = { addon.coloured("Hold Shift for every boss", addon.GREY), "" }
+  end
+  return lines
+end

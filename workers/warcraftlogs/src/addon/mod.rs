@@ -1,0 +1,119 @@
+//! The addon as a user installs it: a folder to copy into `Interface/AddOns`.
+//!
+//! `Stint/` is the core: it reads databases, and shows what they say. `Stint_<REGION>/` holds a region's database; a game
+//! client loads it only when the core asks, which is at the login of a character of that region. Each folder has a table
+//! of contents that lists its files; a folder without one is no addon, to the client and to us.
+
+mod toc;
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+use crate::lua::aside::Aside;
+use crate::names;
+pub(crate) use toc::Toc;
+
+/// The core's name, and its folder's.
+pub const CORE: &str = "Stint";
+
+/// What says how to get databases, where there are none.
+pub(crate) const REMEDY: &str = "generate them with 'stint run warcraftlogs db-generator' or try 'stint demo'";
+
+/// The core's files in the order in which a client runs them. The first needs no game, and nothing of the others.
+const CORE_FILES: [(&str, &str); 7] = [
+    ("Stint.lua", include_str!("../lua/reader.lua")),
+    ("Colours.lua", include_str!("files/Colours.lua")),
+    ("Journal.lua", include_str!("files/Journal.lua")),
+    ("Lines.lua", include_str!("files/Lines.lua")),
+    ("Loader.lua", include_str!("files/Loader.lua")),
+    ("Tooltip.lua", include_str!("files/Tooltip.lua")),
+    ("Command.lua", include_str!("files/Command.lua")),
+];
+
+/// Made from the tables of [`names`]; the files before it need it only when they run.
+const NAMES_FILE: &str = "Names.lua";
+
+/// Starts what the other files define.
+const MAIN_FILE: (&str, &str) = ("Main.lua", include_str!("files/Main.lua"));
+
+/// The name of a region's addon, and of its folder: `Stint_EU`.
+pub fn region_addon(region: &str) -> String {
+    format!("{CORE}_{region}")
+}
+
+/// The region of an addon of this name.
+fn region_of(addon: &str) -> Option<&str> {
+    addon.strip_prefix(CORE)?.strip_prefix('_').filter(|region| !region.is_empty())
+}
+
+/// Whether an addon of ours has this name.
+pub(crate) fn is_addon(name: &str) -> bool {
+    name == CORE || region_of(name).is_some()
+}
+
+/// Where the table of contents of an addon lies, in the folder of all addons.
+pub(crate) fn toc_path(folder: &Path, addon: &str) -> PathBuf {
+    folder.join(addon).join(format!("{addon}.toc"))
+}
+
+/// The regions that have a database in this folder, in ascending order.
+pub fn regions(folder: &Path) -> Result<Vec<String>> {
+    let entries = std::fs::read_dir(folder)
+        .with_context(|| format!("cannot list the folder {} for databases; {REMEDY}", folder.display()))?;
+    let mut regions = Vec::new();
+    for entry in entries {
+        let name = entry.with_context(|| format!("cannot list the folder {}", folder.display()))?.file_name();
+        let name = name.to_string_lossy();
+        let region = region_of(&name).filter(|_| toc_path(folder, &name).is_file());
+        regions.extend(region.map(str::to_owned));
+    }
+    regions.sort_unstable();
+    Ok(regions)
+}
+
+/// The files of a region's database, in the order in which its table of contents lists them.
+pub fn database_files(folder: &Path, region: &str) -> Result<Vec<PathBuf>> {
+    let addon = region_addon(region);
+    let toc = Toc::read(&toc_path(folder, &addon))?;
+    Ok(toc.files().map(|file| folder.join(&addon).join(file)).collect())
+}
+
+/// Writes the core's files, and removes none: what else lies in its folder stays.
+pub(crate) fn write_core(folder: &Path) -> Result<()> {
+    create_addon(folder, CORE)?;
+    let names = names::in_lua();
+    let files: Vec<(&str, &str)> = CORE_FILES.into_iter().chain([(NAMES_FILE, names.as_str()), MAIN_FILE]).collect();
+    for (name, text) in &files {
+        write_whole(&folder.join(CORE).join(name), text)?;
+    }
+    let files: Vec<&str> = files.into_iter().map(|(name, _)| name).collect();
+    write_whole(&toc_path(folder, CORE), &toc::core(&files))
+}
+
+/// Writes the table of contents of a region's addon, whose files are in their places already. `updated_at` is the newest
+/// day among its players.
+pub(crate) fn write_region(folder: &Path, region: &str, updated_at: &str, files: &[String]) -> Result<()> {
+    let addon = region_addon(region);
+    create_addon(folder, &addon)?;
+    write_whole(&toc_path(folder, &addon), &toc::region(region, updated_at, files))
+}
+
+/// Creates an addon's folder.
+pub(crate) fn create_addon(folder: &Path, addon: &str) -> Result<PathBuf> {
+    let folder = folder.join(addon);
+    std::fs::create_dir_all(&folder)
+        .with_context(|| format!("cannot create the folder {} for the databases", folder.display()))?;
+    Ok(folder)
+}
+
+/// Writes a file that appears under its name when it is whole.
+pub(crate) fn write_whole(path: &Path, text: &str) -> Result<()> {
+    let (aside, mut file) = Aside::create(path.to_owned())?;
+    file.write_all(text.as_bytes())
+        .and_then(|()| file.sync_all())
+        .with_context(|| format!("cannot write {}", path.display()))?;
+    aside.publish()?;
+    Ok(())
+}

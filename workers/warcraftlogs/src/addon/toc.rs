@@ -1,0 +1,73 @@
+//! Tables of contents: what a game client knows of an addon before it loads it, and which files it runs.
+//! <https://warcraft.wiki.gg/wiki/TOC_format>
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+
+use super::{CORE, region_addon};
+use crate::lua::format::FORMAT;
+
+/// The client versions that the addon is declared for, as `select(4, GetBuildInfo())` says them in each: retail 12.0.0 and
+/// 11.2.7, Mists Classic 5.5.3, Classic Era 1.15.8. A client loads others only when told to.
+/// <https://warcraft.wiki.gg/wiki/Public_client_builds>
+const INTERFACES: &str = "120000, 110207, 50503, 11508";
+
+const AUTHOR: &str = "Stint";
+
+/// A table of contents as a text: `## Field: value` lines, and file names.
+pub(crate) struct Toc(String);
+
+impl Toc {
+    /// Reads one.
+    pub(crate) fn read(path: &Path) -> Result<Toc> {
+        let text = std::fs::read_to_string(path);
+        text.map(Toc).with_context(|| format!("cannot read the table of contents {}", path.display()))
+    }
+
+    /// The files that a client runs, in order.
+    pub(crate) fn files(&self) -> impl Iterator<Item = &str> {
+        self.0.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'))
+    }
+}
+
+/// The core's. Its version is the program's: its files change when the program does.
+pub(super) fn core(files: &[&str]) -> String {
+    let fields = [
+        ("Title", CORE.to_owned()),
+        ("Notes", "Ranks of players in tooltips, and by /stint".to_owned()),
+        ("Author", AUTHOR.to_owned()),
+        ("Version", env!("CARGO_PKG_VERSION").to_owned()),
+        ("X-Stint-Format", FORMAT.to_string()),
+    ];
+    text(&fields, files)
+}
+
+/// A region's. Its version is the day of its data, until it is published.
+pub(super) fn region(region: &str, updated_at: &str, files: &[String]) -> String {
+    let fields = [
+        ("Title", region_addon(region)),
+        ("Notes", format!("Ranks of players of the region {region}, for {CORE}")),
+        ("Author", AUTHOR.to_owned()),
+        ("Version", updated_at.replace('-', ".")),
+        ("Dependencies", CORE.to_owned()),
+        ("LoadOnDemand", "1".to_owned()),
+        ("X-Region", region.to_owned()),
+        ("X-Updated-At", updated_at.to_owned()),
+        ("X-Stint-Format", FORMAT.to_string()),
+    ];
+    text(&fields, files)
+}
+
+fn text(fields: &[(&str, String)], files: &[impl AsRef<str>]) -> String {
+    let mut text = format!("## Interface: {INTERFACES}\n");
+    for (field, value) in fields {
+        text.push_str(&format!("## {field}: {value}\n"));
+    }
+    text.push('\n');
+    for file in files {
+        text.push_str(file.as_ref());
+        text.push('\n');
+    }
+    text
+}

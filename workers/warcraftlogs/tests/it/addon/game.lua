@@ -1,0 +1,199 @@
+-- A small stand-in of the game's client: it loads the addons of a folder by their tables of contents, gives them the
+-- functions of the game that they may use, and plays a scenario:
+--
+--   lua5.1 game.lua FOLDER SCENARIO
+--
+-- Everything that a player would see is printed: the lines of the chat, and those of the tooltip when it is shown.
+
+local folder, scenario = ...
+
+local read_lines, open, run_file, write = io.lines, io.open, loadfile, io.write
+
+-- What the scenario sets before game.start(), and may change later.
+game = {
+  region = 3,
+  realm = "TarrenMill",
+  interface = "120000",
+  modern = true,
+  disabled = {},
+  shift = false,
+  units = {},
+}
+
+local frames, post_calls, hooks, loaded = {}, {}, {}, {}
+
+local function show(...)
+  write(table.concat({ ... }, " "), "\n")
+end
+
+-- Addons ------------------------------------------------------------------------------------------
+
+local function toc_of(name)
+  local path = folder .. "/" .. name .. "/" .. name .. ".toc"
+  local file = open(path)
+  if not file then
+    return nil
+  end
+  file:close()
+  local toc = { fields = {}, files = {} }
+  for line in read_lines(path) do
+    local field, value = line:match("^## ([%w-]+): (.*)$")
+    if field then
+      toc.fields[field] = value
+    elseif line ~= "" then
+      toc.files[#toc.files + 1] = line
+    end
+  end
+  return toc
+end
+
+local function load_addon(name)
+  local toc = toc_of(name)
+  if not toc then
+    return nil, "MISSING"
+  elseif game.disabled[name] then
+    return nil, "DISABLED"
+  elseif not (", " .. toc.fields.Interface .. ","):find(", " .. game.interface .. ",", 1, true) then
+    return nil, "INTERFACE_VERSION"
+  elseif toc.fields.Dependencies and not loaded[toc.fields.Dependencies] then
+    return nil, "DEP_MISSING"
+  end
+  if not loaded[name] then
+    loaded[name] = toc
+    local shared = {}
+    for _, file in ipairs(toc.files) do
+      assert(run_file(folder .. "/" .. name .. "/" .. file))(name, shared)
+    end
+  end
+  return true
+end
+
+local function metadata(name, field)
+  local toc = toc_of(name)
+  return toc and toc.fields[field]
+end
+
+function game.loaded(name)
+  return loaded[name] ~= nil
+end
+
+-- Frames and the tooltip --------------------------------------------------------------------------
+
+local function create_frame()
+  local frame = { events = {} }
+  function frame:RegisterEvent(event) self.events[event] = true end
+  function frame:SetScript(script, handler)
+    assert(script == "OnEvent")
+    self.handler = handler
+  end
+  frames[#frames + 1] = frame
+  return frame
+end
+
+function game.fire(event, ...)
+  for _, frame in ipairs(frames) do
+    if frame.events[event] then
+      frame.handler(frame, event, ...)
+    end
+  end
+end
+
+local tooltip = { lines = {}, shown = false, forbidden = false }
+game.tooltip = tooltip
+
+function tooltip:IsForbidden() return self.forbidden end
+function tooltip:IsShown() return self.shown end
+function tooltip:GetUnit() return self.name, self.unit end
+function tooltip:Show() self.shown = true end
+function tooltip:AddLine(text) self.lines[#self.lines + 1] = assert(text) end
+function tooltip:AddDoubleLine(left, right) self.lines[#self.lines + 1] = assert(left) .. " | " .. assert(right) end
+
+function tooltip.HookScript(_, script, handler)
+  -- Clients with TooltipDataProcessor have no such script any more.
+  assert(script == "OnTooltipSetUnit" and not game.modern, "there is no script " .. script)
+  hooks[#hooks + 1] = handler
+end
+
+function tooltip:SetUnit(unit)
+  local known = game.units[unit]
+  if not known then
+    return
+  end
+  self.lines, self.unit, self.shown = {}, unit, true
+  for _, handler in ipairs(game.modern and post_calls or hooks) do
+    handler(self, {})
+  end
+end
+
+-- The mouse comes over somebody: what the tooltip then says.
+function game.hover(name, realm)
+  game.units.mouseover = { name = name, realm = realm, is_player = true }
+  tooltip:SetUnit("mouseover")
+  game.show_tooltip()
+end
+
+function game.show_tooltip()
+  if #tooltip.lines == 0 then
+    show("(an empty tooltip)")
+  end
+  for _, line in ipairs(tooltip.lines) do
+    show(line)
+  end
+end
+
+-- Somebody types a command.
+function game.type(text)
+  SlashCmdList.STINT(text)
+end
+
+-- What 12.0 says about units in combat: any use of it but to ask whether it is secret is an error.
+local function misuse() error("a secret value was used") end
+game.secret = setmetatable({}, { __index = misuse, __eq = misuse, __lt = misuse, __concat = misuse, __call = misuse })
+
+-- The game ----------------------------------------------------------------------------------------
+
+local function give_functions()
+  GameTooltip, SlashCmdList, CreateFrame, date = tooltip, {}, create_frame, os.date
+  print = show
+  function GetRealmName() return (game.realm:gsub("(%l)(%u)", "%1 %2")) end
+  function GetCurrentRegion() return game.region end
+  function UnitName(unit)
+    local known = game.units[unit]
+    if known then
+      return known.name, known.realm
+    end
+  end
+  function UnitIsPlayer(unit) return game.units[unit] ~= nil and game.units[unit].is_player end
+  function IsShiftKeyDown() return game.shift end
+  if game.modern then
+    C_AddOns = { LoadAddOn = load_addon, GetAddOnMetadata = metadata }
+    Enum = { TooltipDataType = { Item = 0, Spell = 1, Unit = 2 } }
+    TooltipDataProcessor = {
+      AddTooltipPostCall = function(kind, handler)
+        assert(kind == Enum.TooltipDataType.Unit)
+        post_calls[#post_calls + 1] = handler
+      end,
+    }
+    function GetNormalizedRealmName() return game.realm end
+    function issecretvalue(value) return rawequal(value, game.secret) end
+  else
+    LoadAddOn, GetAddOnMetadata = load_addon, metadata
+  end
+end
+
+-- What the interpreter has and the game has not.
+local function take_functions()
+  for _, name in ipairs({ "io", "os", "dofile", "loadfile", "require", "module", "package", "debug" }) do
+    _G[name] = nil
+  end
+end
+
+-- The character logs in: addons that are not loaded on demand are there before.
+function game.start()
+  give_functions()
+  take_functions()
+  assert(load_addon("Stint"))
+  game.fire("PLAYER_LOGIN")
+end
+
+assert(run_file(scenario))()

@@ -1,0 +1,49 @@
+//! The addon in the interpreter that the game embeds, inside a stand-in of the game.
+
+mod command;
+mod loader;
+mod tooltip;
+
+use std::path::Path;
+use std::process::Command;
+
+use stint_warcraftlogs::model::{EncounterRank, Player, RaidRanks};
+
+use crate::lua::world::{bare, generate};
+
+/// Ranks with these averages, and a rank for each (boss, best, kills, spec).
+fn ranks(best: f64, median: f64, encounters: &[(u32, f64, u32, &str)]) -> RaidRanks {
+    let encounters = encounters.iter().map(|(encounter, best, kills, spec)| {
+        (*encounter, EncounterRank { best: Some(*best), median: None, kills: *kills, spec: (*spec).to_owned() })
+    });
+    RaidRanks { metric: "dps".to_owned(), best: Some(best), median: Some(median), encounters: encounters.collect() }
+}
+
+/// Ann of Tarren Mill with ranks in two raids, Bea of Area 52 without any, and Cid of a raid without a name.
+fn players() -> [Player; 3] {
+    let mut ann = bare("EU", "Tarren Mill", "Ann");
+    let heroic = ranks(99.0, 49.5, &[(2398, 100.0, 12, "Fire"), (2418, 24.9, 1, "Arcane")]);
+    ann.raids.insert(26, [(3, ranks(10.0, 5.0, &[(2398, 10.0, 30, "Fire")])), (4, heroic)].into());
+    ann.raids.insert(28, [(4, ranks(75.0, 50.0, &[(2423, 95.0, 2, "")])), (5, ranks(25.0, 0.0, &[]))].into());
+    let mut cid = bare("EU", "Tarren Mill", "Cid");
+    cid.raids.insert(99, [(7, ranks(94.9, 74.9, &[(9001, 1.0, 1, "Fire")]))].into());
+    [ann, bare("EU", "Area 52", "Bea"), cid]
+}
+
+/// A folder with the addons of these players.
+fn installed() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    assert_eq!(generate(folder.path(), &players()).refused, []);
+    folder
+}
+
+/// Plays a scenario with the addons of a folder, and returns what the player sees.
+fn play(folder: &Path, scenario: &str) -> String {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), scenario).unwrap();
+    let game = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/addon/game.lua");
+    let output = Command::new("lua5.1").args([&game, folder, file.path()]).output();
+    let output = output.expect("lua5.1 is missing: run scripts/test, or apt-get install lua5.1");
+    assert!(output.status.success(), "{scenario}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
