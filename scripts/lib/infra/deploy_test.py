@@ -1,0 +1,153 @@
+"""Runs scripts/deploy with a stand-in for Terraform that notes how it is called: nothing comes near an account.
+
+usage: deploy_test.py
+"""
+
+import os
+import pty
+import shutil
+import subprocess
+import tempfile
+import unittest
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[3]
+
+# Makes the plan that it is asked for, and fails where the test says so. It refuses to apply a plan that is not there.
+TERRAFORM = """#!/usr/bin/env bash
+printf '%s\\n' "${PWD##*/}: $*" >>"$CALLS"
+[ "$1" != "${FAILS:-}" ] || exit 1
+case $1 in
+    plan) while [ "$1" != -out ]; do shift; done && echo "of $(cat "$PACKAGE")" >"$2" ;;
+    apply) [ -f "${!#}" ] ;;
+esac
+"""
+
+PACKAGE = """#!/usr/bin/env bash
+printf '%s\\n' "package $*" >>"$CALLS"
+mkdir -p "${PACKAGE%/*}" && echo built >"$PACKAGE"
+"""
+
+
+class Deploy(unittest.TestCase):
+    """A copy of the scripts beside an empty infra/, with a package at hand."""
+
+    def setUp(self) -> None:
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.root = Path(folder.name)
+        self.infra = self.root / "infra"
+        self.infra.mkdir()
+        self.package = self.root / "target/package/stint-arm64.zip"
+        self.package.parent.mkdir(parents=True)
+        self.package.write_text("at hand")
+        self.calls = self.root / "calls"
+        self.calls.touch()
+        shutil.copytree(ROOT / "scripts/lib", self.root / "scripts/lib")
+        shutil.copy(ROOT / "scripts/deploy", self.root / "scripts/deploy")
+        for path, text in [("scripts/package", PACKAGE), ("bin/terraform", TERRAFORM)]:
+            program = self.root / path
+            program.parent.mkdir(exist_ok=True)
+            program.write_text(text)
+            program.chmod(0o755)
+        self.environment = {
+            "PATH": f"{self.root / 'bin'}:/usr/bin:/bin",
+            "CALLS": str(self.calls),
+            "PACKAGE": str(self.package),
+        }
+
+    def deploy(self, *arguments: str, terminal: str | None = None, **environment: str) -> tuple[int, str]:
+        """The exit code and what was said. `terminal`: what a person types; without one nobody is there."""
+        command = [str(self.root / "scripts/deploy"), *arguments]
+        environment = self.environment | environment
+        if terminal is None:
+            ran = subprocess.run(
+                command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+            )
+            return ran.returncode, ran.stdout + ran.stderr
+        ours, theirs = pty.openpty()
+        os.write(ours, f"{terminal}\n".encode())
+        ran = subprocess.run(command, env=environment, stdin=theirs, capture_output=True, text=True, check=False)
+        os.close(ours)
+        os.close(theirs)
+        return ran.returncode, ran.stdout + ran.stderr
+
+    def called(self) -> list[str]:
+        return self.calls.read_text().splitlines()
+
+    def planned(self, *further: str) -> list[str]:
+        plan = ["infra: plan -input=false -out plan", f"-var package={self.package}", *further]
+        return ["infra: init -input=false", " ".join(plan)]
+
+    def test_a_person_agrees_to_what_was_shown(self) -> None:
+        code, _ = self.deploy(terminal="yes")
+        self.assertEqual((code, self.called()), (0, [*self.planned(), "infra: apply -input=false plan"]))
+        self.assertFalse((self.infra / "plan").exists(), "it is applied once")
+
+    def test_anything_but_yes_applies_nothing(self) -> None:
+        for answer in ["", "y", "Yes", "no"]:
+            self.calls.write_text("")
+            code, said = self.deploy(terminal=answer)
+            self.assertEqual((code, self.called()), (1, self.planned()), answer)
+            self.assertIn("not applied; the plan is in infra/plan", said)
+
+    def test_without_a_terminal_nobody_agrees(self) -> None:
+        code, said = self.deploy()
+        self.assertEqual((code, self.called()), (1, self.planned()))
+        self.assertIn("nobody is there to agree", said)
+        self.assertTrue((self.infra / "plan").exists())
+
+    def test_a_plan_is_kept_and_applied_later(self) -> None:
+        self.assertEqual(self.deploy("--plan")[0], 0)
+        self.assertEqual((self.infra / "plan").read_text(), "of at hand\n")
+        self.assertEqual(self.deploy("--apply")[0], 0)
+        init = "infra: init -input=false"
+        self.assertEqual(self.called(), [*self.planned(), init, "infra: apply -input=false plan"])
+        self.assertFalse((self.infra / "plan").exists())
+
+    def test_without_a_plan_nothing_is_built_or_applied(self) -> None:
+        self.package.unlink()
+        code, said = self.deploy("--apply")
+        self.assertEqual((code, self.called()), (1, []))
+        self.assertIn("run scripts/deploy --plan", said)
+
+    def test_a_missing_package_is_built(self) -> None:
+        shutil.rmtree(self.package.parent)
+        self.assertEqual(self.deploy("--plan")[0], 0)
+        self.assertEqual(self.called(), ["package arm64", *self.planned()])
+        self.assertEqual((self.infra / "plan").read_text(), "of built\n")
+
+    def test_further_arguments_are_terraforms(self) -> None:
+        self.assertEqual(self.deploy("--plan", "--", "-no-color", "-var", "a=b c")[0], 0)
+        self.assertEqual(self.deploy("--apply", "--", "-parallelism=1")[0], 0)
+        applied = ["infra: init -input=false", "infra: apply -input=false -parallelism=1 plan"]
+        self.assertEqual(self.called(), [*self.planned("-no-color", "-var a=b c"), *applied])
+
+    def test_what_fails_leaves_nothing_to_apply(self) -> None:
+        (self.infra / "plan").write_text("an older one")
+        self.assertEqual(self.deploy("--plan", FAILS="plan")[0], 1)
+        self.assertFalse((self.infra / "plan").exists(), "an older plan is not what was asked for")
+        self.assertEqual(self.deploy(FAILS="init", terminal="yes")[0], 1)
+        self.assertEqual(self.called()[-1], "infra: init -input=false")
+
+    def test_a_plan_that_could_not_be_applied_stays(self) -> None:
+        code, _ = self.deploy(terminal="yes", FAILS="apply")
+        self.assertEqual((code, (self.infra / "plan").exists()), (1, True))
+
+    def test_wrong_usage_is_told_from_failure(self) -> None:
+        for arguments in [["--destroy"], ["--plan", "-no-color"], ["-no-color"]]:
+            code, said = self.deploy(*arguments)
+            self.assertEqual((code, self.called()), (2, []), arguments)
+            self.assertTrue(said.startswith("usage: scripts/deploy"), said)
+        code, said = self.deploy("--help")
+        self.assertEqual((code, self.called()), (0, []))
+
+    def test_without_terraform_it_is_named(self) -> None:
+        (self.root / "bin/terraform").unlink()
+        code, said = self.deploy("--plan")
+        self.assertEqual((code, self.called()), (1, []))
+        self.assertIn("missing: terraform", said)
+
+
+if __name__ == "__main__":
+    unittest.main()
