@@ -22,6 +22,12 @@ pub(crate) enum Stream {
     Row = 7,
     /// A report.
     Report = 8,
+    /// Which stash an edit changes.
+    Edit = 9,
+    /// The fixed properties of a stash, and what it is at one version.
+    Stash = 10,
+    /// An item.
+    Item = 11,
 }
 
 /// A sequence of values for one subject (SplitMix64).

@@ -4,30 +4,56 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use stint_core::clock::Clock;
-use stint_http::{Limits, Transport, TransportError};
+use futures::StreamExt;
+use http::HeaderValue;
+use http::header::{ACCEPT_ENCODING, USER_AGENT};
+use stint_core::clock::{Clock, after};
+use stint_http::{Body, Limits, Transport, TransportError};
 
-use crate::Upstream;
+use crate::transfer::Cut;
+use crate::{Reply, Upstream};
 
 /// Sends every request to one stand-in, whatever host it names.
 ///
-/// The request arrives at once; the answer takes its latency on the clock. A client that stops waiting has still
-/// been seen, and charged.
+/// The request arrives at once; the answer takes its latency on the clock, and its body the time that it takes. A client
+/// that stops waiting has still been seen, and charged. Bodies are never compressed: there is no line to save.
 pub struct InProcess<U: ?Sized> {
     upstream: Arc<Mutex<U>>,
     clock: Arc<dyn Clock>,
+    user_agent: Option<HeaderValue>,
 }
 
 impl<U: Upstream + ?Sized> InProcess<U> {
     /// A transport to `upstream` on the time of `clock`.
     pub fn new(upstream: Arc<Mutex<U>>, clock: Arc<dyn Clock>) -> InProcess<U> {
-        InProcess { upstream, clock }
+        InProcess { upstream, clock, user_agent: None }
+    }
+
+    /// The same transport, which calls itself `user_agent` where a request does not say something else.
+    ///
+    /// # Panics
+    /// When `user_agent` fits no header.
+    #[must_use]
+    pub fn with_user_agent(self, user_agent: &str) -> InProcess<U> {
+        let user_agent = HeaderValue::from_str(user_agent);
+        InProcess { user_agent: Some(user_agent.expect("a user agent is printable text")), ..self }
+    }
+
+    /// Time is read under the lock, so that arrivals reach the stand-in in the order of their instants.
+    fn handle(&self, mut request: http::Request<Bytes>) -> Reply {
+        request.headers_mut().remove(ACCEPT_ENCODING);
+        if let Some(user_agent) = &self.user_agent {
+            request.headers_mut().entry(USER_AGENT).or_insert_with(|| user_agent.clone());
+        }
+        let mut upstream = self.upstream.lock().unwrap_or_else(PoisonError::into_inner);
+        upstream.handle(self.clock.now(), &request)
     }
 }
 
 impl<U: ?Sized> Clone for InProcess<U> {
     fn clone(&self) -> InProcess<U> {
-        InProcess { upstream: self.upstream.clone(), clock: self.clock.clone() }
+        let (upstream, clock) = (self.upstream.clone(), self.clock.clone());
+        InProcess { upstream, clock, user_agent: self.user_agent.clone() }
     }
 }
 
@@ -38,22 +64,34 @@ impl<U: Upstream + ?Sized> Transport for InProcess<U> {
         request: http::Request<Bytes>,
         limits: Limits,
     ) -> Result<http::Response<Bytes>, TransportError> {
-        // Time is read under the lock, so that arrivals reach the stand-in in the order of their instants.
-        let reply = {
-            let mut upstream = self.upstream.lock().unwrap_or_else(PoisonError::into_inner);
-            upstream.handle(self.clock.now(), &request)
-        };
-        if reply.latency > limits.timeout {
+        let (head, body) = self.open(request, limits).await?.into_parts();
+        Ok(http::Response::from_parts(head, body.collect().await?))
+    }
+
+    async fn open(
+        &self,
+        request: http::Request<Bytes>,
+        limits: Limits,
+    ) -> Result<http::Response<Body>, TransportError> {
+        let host = host(&request);
+        let deadline = after(self.clock.now(), limits.timeout);
+        let timed_out = TransportError::TimedOut { host: host.clone(), timeout: limits.timeout };
+        let Reply { response, latency, transfer } = self.handle(request);
+        if latency > limits.timeout {
             self.clock.sleep(limits.timeout).await;
-            return Err(TransportError::TimedOut { host: host(&request), timeout: limits.timeout });
+            return Err(timed_out);
         }
-        if !reply.latency.is_zero() {
-            self.clock.sleep(reply.latency).await;
+        if !latency.is_zero() {
+            self.clock.sleep(latency).await;
         }
-        if reply.response.body().len() > limits.max_body {
-            return Err(TransportError::TooLarge { host: host(&request), max_body: limits.max_body });
-        }
-        Ok(reply.response)
+        let (head, body) = response.into_parts();
+        let (clock, from) = (self.clock.clone(), host.clone());
+        let chunks = transfer.pieces(body, self.clock.clone()).map(move |piece| match piece {
+            _ if clock.now() > deadline => Err(timed_out.clone()),
+            Ok(piece) => Ok(piece),
+            Err(Cut) => Err(TransportError::Broken { host: from.clone(), reason: "the connection ended".into() }),
+        });
+        Ok(http::Response::from_parts(head, Body::new(chunks, host, limits.max_body)))
     }
 }
 
@@ -70,7 +108,6 @@ mod tests {
     use stint_core::clock::ManualClock;
 
     use super::*;
-    use crate::Reply;
 
     /// Answers ten bytes after ten seconds, and counts.
     struct Slow(u32);
@@ -79,7 +116,7 @@ mod tests {
         fn handle(&mut self, _now: Timestamp, _request: &http::Request<Bytes>) -> Reply {
             self.0 += 1;
             let response = http::Response::new(Bytes::from_static(b"0123456789"));
-            Reply { response, latency: Duration::from_secs(10) }
+            Reply::whole(response, Duration::from_secs(10))
         }
     }
 

@@ -7,7 +7,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
-use bytes::Bytes;
+use futures::TryStreamExt;
 use http::StatusCode;
 use stint_core::clock::Clock;
 use tokio::net::TcpListener;
@@ -49,5 +49,13 @@ async fn answer<U: Upstream + 'static>(State(served): State<Arc<Served<U>>>, req
     if !reply.latency.is_zero() {
         served.clock.sleep(reply.latency).await;
     }
-    reply.response.map(|bytes: Bytes| Body::from(bytes))
+    let (transfer, clock) = (reply.transfer, served.clock.clone());
+    reply.response.map(|body| {
+        if transfer.is_whole() {
+            return Body::from(body);
+        }
+        // The error makes the server end the connection within the body.
+        let cut = |_| std::io::Error::from(std::io::ErrorKind::ConnectionAborted);
+        Body::from_stream(transfer.pieces(body, clock).map_err(cut))
+    })
 }

@@ -5,6 +5,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use jiff::Timestamp;
 
+use crate::Transfer;
+
 /// An upstream as plain state.
 pub trait Upstream: Send {
     /// Answers a request that arrives at `now`.
@@ -19,6 +21,15 @@ pub trait Upstream: Send {
 pub struct Reply {
     /// The whole answer.
     pub response: http::Response<Bytes>,
-    /// From the arrival of the request to the last byte of the answer.
+    /// From the arrival of the request to the head of the answer, and to its last byte where the body is whole.
     pub latency: Duration,
+    /// How the body comes.
+    pub transfer: Transfer,
+}
+
+impl Reply {
+    /// An answer that comes whole, after `latency`.
+    pub fn whole(response: http::Response<Bytes>, latency: Duration) -> Reply {
+        Reply { response, latency, transfer: Transfer::default() }
+    }
 }

@@ -164,11 +164,11 @@ impl Upstream for WarcraftLogs {
         if request.method() == Method::GET && request.uri().path() == BOOKS_PATH {
             // Reading the books changes nothing, not even what happens to the next request.
             let books = serde_json::to_vec(&self.books()).unwrap_or_default();
-            return Reply { response: answers::json(StatusCode::OK, books), latency: Duration::ZERO };
+            return Reply::whole(answers::json(StatusCode::OK, books), Duration::ZERO);
         }
         let luck = Luck::drawn(&self.options, self.counts.requests);
         self.counts.requests += 1;
-        Reply { response: self.route(now, request, luck), latency: luck.latency }
+        Reply::whole(self.route(now, request, luck), luck.latency)
     }
 }
 

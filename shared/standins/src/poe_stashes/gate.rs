@@ -1,0 +1,144 @@
+//! The limits on pages: counted, announced, enforced.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use http::header::RETRY_AFTER;
+use http::{HeaderMap, HeaderName, HeaderValue};
+use jiff::Timestamp;
+use stint_core::clock::{after, before, between};
+
+use super::options::{Counting, Window};
+
+const POLICY: HeaderName = HeaderName::from_static("x-rate-limit-policy");
+const RULES: HeaderName = HeaderName::from_static("x-rate-limit-rules");
+const LIMITS: HeaderName = HeaderName::from_static("x-rate-limit-ip");
+const STATES: HeaderName = HeaderName::from_static("x-rate-limit-ip-state");
+
+/// The hits of one address.
+#[derive(Debug)]
+pub(super) struct Gate {
+    policy: String,
+    counting: Counting,
+    started: Timestamp,
+    windows: Vec<Counted>,
+}
+
+#[derive(Debug)]
+struct Counted {
+    window: Window,
+    /// Of the last period; the oldest first.
+    hits: VecDeque<Timestamp>,
+    restricted_until: Timestamp,
+}
+
+impl Gate {
+    pub(super) fn new(policy: String, windows: &[Window], counting: Counting, started: Timestamp) -> Gate {
+        let counted =
+            |window: &Window| Counted { window: *window, hits: VecDeque::new(), restricted_until: Timestamp::MIN };
+        Gate { policy, counting, started, windows: windows.iter().map(counted).collect() }
+    }
+
+    /// Counts a request, whatever comes of it. Whether it may be answered.
+    pub(super) fn admit(&mut self, now: Timestamp) -> bool {
+        let mut admitted = true;
+        for counted in &mut self.windows {
+            let opened = self.counting.opened(counted.window.period, self.started, now);
+            while counted.hits.front().is_some_and(|hit| *hit <= opened) {
+                counted.hits.pop_front();
+            }
+            counted.hits.push_back(now);
+            if counted.restricted_until > now {
+                admitted = false;
+            } else if counted.hits.len() > counted.window.max_hits as usize {
+                counted.restricted_until = after(now, counted.window.restriction);
+                admitted = false;
+            }
+        }
+        admitted
+    }
+
+    /// What the answer to the last request says about the limits.
+    pub(super) fn announce(&self, now: Timestamp, headers: &mut HeaderMap) {
+        if self.windows.is_empty() {
+            return;
+        }
+        let restricted = |counted: &Counted| whole_seconds(between(now, counted.restricted_until));
+        let limits = self.windows.iter().map(|Counted { window, .. }| {
+            format!("{}:{}:{}", window.max_hits, window.period.as_secs(), window.restriction.as_secs())
+        });
+        let states = self.windows.iter().map(|counted| {
+            format!("{}:{}:{}", counted.hits.len(), counted.window.period.as_secs(), restricted(counted))
+        });
+        let mut insert = |name, text: String| headers.insert(name, HeaderValue::try_from(text).ok()?);
+        insert(POLICY, self.policy.clone());
+        insert(RULES, "Ip".to_owned());
+        insert(LIMITS, limits.collect::<Vec<String>>().join(","));
+        insert(STATES, states.collect::<Vec<String>>().join(","));
+        if let Some(longest) = self.windows.iter().map(restricted).max().filter(|seconds| *seconds > 0) {
+            insert(RETRY_AFTER, longest.to_string());
+        }
+    }
+}
+
+impl Counting {
+    /// The instant after which a hit counts, for a request at `now`.
+    fn opened(self, period: Duration, started: Timestamp, now: Timestamp) -> Timestamp {
+        match self {
+            Counting::Sliding => before(now, period),
+            Counting::Fixed => {
+                let passed = between(started, now).as_nanos() % period.as_nanos().max(1);
+                let passed = Duration::from_nanos(u64::try_from(passed).unwrap_or(u64::MAX));
+                // A hit on the edge belongs to the period that begins there.
+                before(before(now, passed), Duration::from_nanos(1))
+            }
+        }
+    }
+}
+
+fn whole_seconds(duration: Duration) -> u64 {
+    duration.as_secs() + u64::from(duration.subsec_nanos() > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn gate(windows: &[Window], counting: Counting) -> Gate {
+        Gate::new("policy".to_owned(), windows, counting, Timestamp::UNIX_EPOCH)
+    }
+
+    fn at(millis: u64) -> Timestamp {
+        after(Timestamp::UNIX_EPOCH, Duration::from_millis(millis))
+    }
+
+    fn announced(gate: &Gate, now: Timestamp, name: &str) -> String {
+        let mut headers = HeaderMap::new();
+        gate.announce(now, &mut headers);
+        headers.get(name).map(|value| value.to_str().expect("text").to_owned()).unwrap_or_default()
+    }
+
+    #[test]
+    fn a_sliding_window_counts_the_period_before_each_request() {
+        let mut gate = gate(&[Window::of(2, 1, 60)], Counting::Sliding);
+        assert_eq!([0, 900, 1000, 1899].map(|millis| gate.admit(at(millis))), [true, true, true, false]);
+        assert_eq!(announced(&gate, at(1899), "x-rate-limit-ip"), "2:1:60");
+        assert_eq!(announced(&gate, at(1899), "x-rate-limit-ip-state"), "3:1:60");
+        assert_eq!(announced(&gate, at(1899), "retry-after"), "60");
+        assert!(!gate.admit(at(61_898)));
+        assert!(gate.admit(at(61_899)));
+    }
+
+    #[test]
+    fn a_fixed_window_forgets_at_its_edge() {
+        let mut gate = gate(&[Window::of(2, 1, 60)], Counting::Fixed);
+        assert_eq!([900, 999, 1000, 1001, 1999].map(|millis| gate.admit(at(millis))), [true, true, true, true, false]);
+    }
+
+    #[test]
+    fn every_window_binds() {
+        let mut gate = gate(&[Window::of(2, 1, 60), Window::of(3, 10, 300)], Counting::Sliding);
+        assert_eq!([0, 1000, 2000, 3000].map(|millis| gate.admit(at(millis))), [true, true, true, false]);
+        assert_eq!(announced(&gate, at(3000), "x-rate-limit-ip-state"), "1:1:0,4:10:300");
+    }
+}

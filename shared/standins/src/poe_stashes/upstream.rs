@@ -1,0 +1,291 @@
+//! The whole stand-in: which address is answered by what.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, USER_AGENT};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode};
+use jiff::Timestamp;
+
+use super::answers::{self, Answer, Refusal, compressed, refused};
+use super::books::{Books, ServedPage, digest};
+use super::gate::Gate;
+use super::oauth::Tokens;
+use super::options::Options;
+use super::river::{River, parse};
+use super::stash::Stash;
+use crate::draw::{Draw, Stream};
+use crate::{Reply, Transfer, Upstream};
+
+/// Where the pages are; `/xbox` or `/sony` may follow.
+const PAGES_PATH: &str = "/public-stash-tabs";
+/// Where access tokens are.
+const TOKEN_PATH: &str = "/oauth/token";
+/// Where the head of the river is, for anyone without a token.
+const HEAD_PATH: &str = "/api/trade/data/change-ids";
+/// Where a test in another process reads the books.
+const BOOKS_PATH: &str = "/standin/books";
+
+/// The realms, each with a river of its own. The first one is what no realm means.
+const REALMS: [&str; 3] = ["pc", "xbox", "sony"];
+
+const NEXT_CHANGE_ID: HeaderName = HeaderName::from_static("x-next-change-id");
+
+/// The stand-in for the public stash river of Path of Exile.
+#[derive(Debug)]
+pub struct PoeStashes {
+    options: Options,
+    realms: Vec<Realm>,
+    tokens: Tokens,
+    books: Books,
+}
+
+#[derive(Debug)]
+struct Realm {
+    river: River,
+    gate: Gate,
+}
+
+/// What chance has in store for one request.
+struct Luck {
+    latency: Duration,
+    bad_gateway: bool,
+    unavailable: bool,
+    /// The share of the body, in per mille, after which the connection ends.
+    cut: Option<u32>,
+}
+
+impl PoeStashes {
+    /// A stand-in that nobody has asked anything yet.
+    pub fn new(options: Options) -> PoeStashes {
+        let realm = |(number, name): (usize, &&str)| Realm {
+            river: River::new(&options, options.seed.wrapping_add(number as u64)),
+            gate: Gate::new(
+                format!("public-stash-tabs-request-limit-{name}"),
+                &options.windows,
+                options.counting,
+                options.started,
+            ),
+        };
+        let realms = REALMS.iter().enumerate().map(realm).collect();
+        PoeStashes { realms, tokens: Tokens::default(), books: Books::default(), options }
+    }
+
+    /// How the stand-in was set up.
+    pub fn options(&self) -> &Options {
+        &self.options
+    }
+
+    /// Everything counted and served so far.
+    pub fn books(&self) -> Books {
+        let banned = self.is_banned();
+        Books { banned, tokens: self.tokens.issued, ..self.books.clone() }
+    }
+
+    /// The id of the last edit in the game: what the head address answers.
+    pub fn head(&self, now: Timestamp) -> String {
+        let river = self.river();
+        river.id(river.head(now))
+    }
+
+    /// The id behind the last edit that the river shows.
+    pub fn tail(&self, now: Timestamp) -> String {
+        let river = self.river();
+        river.id(river.tail(now))
+    }
+
+    /// The id of the first page.
+    pub fn beginning(&self) -> String {
+        self.river().id(0)
+    }
+
+    /// How many edits lie before the place that `change_id` leads to. `None` for what is no id.
+    pub fn position(&self, change_id: &str) -> Option<u64> {
+        parse(change_id).map(|counters| self.river().place(counters))
+    }
+
+    /// A stash as the river lists it at `now`. `None` for one that there is not.
+    pub fn current(&mut self, now: Timestamp, stash_id: &str) -> Option<String> {
+        let number = Stash::number_of(&self.options, stash_id)?;
+        let river = &mut self.realms[0].river;
+        river.flow(now);
+        let mut json = String::new();
+        Stash::new(&self.options, number, river.version(number)?).write(&mut json);
+        Some(json)
+    }
+
+    fn river(&self) -> &River {
+        // There is one for each of REALMS.
+        &self.realms[0].river
+    }
+
+    fn is_banned(&self) -> bool {
+        self.books.client_errors >= self.options.ban_after
+    }
+
+    fn route(&mut self, now: Timestamp, request: &Request<Bytes>, luck: &Luck) -> (Answer, Transfer) {
+        let path = request.uri().path();
+        if self.is_banned() || !says_who_it_is(request.headers()) {
+            return whole(refused(Refusal::Forbidden));
+        }
+        if request.method() == Method::POST && path == TOKEN_PATH {
+            return whole(self.tokens.answer(now, request, &self.options));
+        }
+        if request.method() == Method::GET && path == HEAD_PATH {
+            return whole(self.answer_head(now, request));
+        }
+        match path.strip_prefix(PAGES_PATH).and_then(realm_of) {
+            Some(realm) if request.method() == Method::GET => self.answer_page(now, request, realm, luck),
+            _ => whole(refused(Refusal::NotFound)),
+        }
+    }
+
+    fn answer_head(&mut self, now: Timestamp, request: &Request<Bytes>) -> Answer {
+        self.books.head_requests += 1;
+        if request.headers().contains_key(AUTHORIZATION) {
+            return refused(Refusal::Forbidden);
+        }
+        answers::json(StatusCode::OK, format!(r#"{{"psapi":"{}"}}"#, self.head(now)))
+    }
+
+    fn answer_page(
+        &mut self,
+        now: Timestamp,
+        request: &Request<Bytes>,
+        realm: usize,
+        luck: &Luck,
+    ) -> (Answer, Transfer) {
+        self.books.page_requests += 1;
+        if luck.bad_gateway {
+            return whole(answers::bad_gateway());
+        }
+        let admitted = self.realms[realm].gate.admit(now);
+        let (mut answer, transfer) = match parse(&asked_id(request)) {
+            _ if !admitted => whole(refused(Refusal::RateLimit)),
+            _ if !self.tokens.admits(now, request) => whole(refused(Refusal::Unauthorized)),
+            _ if luck.unavailable => whole(refused(Refusal::Unavailable)),
+            None => whole(refused(Refusal::InvalidQuery)),
+            Some(counters) => self.page(now, request, (realm, counters), luck),
+        };
+        self.realms[realm].gate.announce(now, answer.headers_mut());
+        (answer, transfer)
+    }
+
+    fn page(
+        &mut self,
+        now: Timestamp,
+        request: &Request<Bytes>,
+        (realm, counters): (usize, [u64; 5]),
+        luck: &Luck,
+    ) -> (Answer, Transfer) {
+        let asked = asked_id(request);
+        let river = &mut self.realms[realm].river;
+        river.flow(now);
+        let (from, tail) = (river.place(counters), river.tail(now));
+        let to = from.saturating_add(u64::from(self.options.stashes_per_page)).min(tail);
+        // Behind the end an id stays what it is, even one that is no place of the river.
+        let next = if from < to { river.id(to) } else { echo(river, &asked) };
+        let stashes = if from < to { river.changed(from, to) } else { Vec::new() };
+        let body = body(&self.options, river, &next, &stashes);
+        self.books.pages.push(ServedPage {
+            change_id: asked,
+            next_change_id: next.clone(),
+            stashes: stashes.len() as u32,
+            bytes: body.len() as u64,
+            digest: digest(body.as_bytes()),
+            cut: luck.cut.is_some(),
+            at: now,
+        });
+        let mut answer = compressed(request, answers::json(StatusCode::OK, body));
+        if let (true, Ok(next)) = (self.options.next_id_header, HeaderValue::try_from(next)) {
+            answer.headers_mut().insert(NEXT_CHANGE_ID, next);
+        }
+        let cut_after = luck.cut.map(|share| answer.body().len() * share as usize / 1000);
+        (answer, Transfer { bytes_per_second: self.options.bytes_per_second, cut_after })
+    }
+}
+
+impl Upstream for PoeStashes {
+    fn handle(&mut self, now: Timestamp, request: &Request<Bytes>) -> Reply {
+        if request.method() == Method::GET && request.uri().path() == BOOKS_PATH {
+            // Reading the books changes nothing, not even what happens to the next request.
+            let books = serde_json::to_vec(&self.books()).unwrap_or_default();
+            return Reply::whole(answers::json(StatusCode::OK, books), Duration::ZERO);
+        }
+        let luck = Luck::drawn(&self.options, self.books.requests);
+        self.books.requests += 1;
+        let (response, transfer) = self.route(now, request, &luck);
+        self.books.client_errors += u64::from(response.status().is_client_error());
+        self.books.refused += u64::from(response.status() == StatusCode::TOO_MANY_REQUESTS);
+        self.books.failed += u64::from(response.status().is_server_error());
+        Reply { response, latency: luck.latency, transfer }
+    }
+}
+
+impl Luck {
+    fn drawn(options: &Options, request: u64) -> Luck {
+        let mut draw = Draw::of(options.seed, Stream::Request, request);
+        let nanos = |duration: Duration| u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
+        let latency = Duration::from_nanos(draw.within(nanos(options.latency.0), nanos(options.latency.1)));
+        let share = draw.below(1000) as u32;
+        // One draw for the three, so that their chances add up and each happens as often as it says.
+        let drawn = draw.below(1000) as u32;
+        let faults = options.faults;
+        let (first, second) = (faults.bad_gateway, faults.bad_gateway + faults.unavailable);
+        Luck {
+            latency,
+            bad_gateway: drawn < first,
+            unavailable: (first..second).contains(&drawn),
+            cut: (second..second + faults.cut).contains(&drawn).then_some(share),
+        }
+    }
+}
+
+fn whole(answer: Answer) -> (Answer, Transfer) {
+    (answer, Transfer::default())
+}
+
+/// `OAuth {client id}/{version} (contact: {contact})`, and more behind it: without it nothing is answered.
+/// <https://www.pathofexile.com/developer/docs/index#guidelines>
+fn says_who_it_is(headers: &HeaderMap) -> bool {
+    let text = headers.get(USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let said = text.strip_prefix("OAuth ").and_then(|text| text.split_once('/'));
+    let said = said.and_then(|(client, text)| Some((client, text.split_once(" (contact: ")?)));
+    said.is_some_and(|(client, (version, contact))| {
+        let contact = contact.split_once(')').map_or("", |(contact, _)| contact.trim());
+        !client.trim().is_empty() && !version.trim().is_empty() && !contact.is_empty()
+    })
+}
+
+/// The realm that is behind the path of the pages.
+fn realm_of(rest: &str) -> Option<usize> {
+    match rest.strip_prefix('/') {
+        None if rest.is_empty() => Some(0),
+        None => None,
+        Some(realm) => REALMS.iter().skip(1).position(|name| *name == realm).map(|place| place + 1),
+    }
+}
+
+fn asked_id(request: &Request<Bytes>) -> String {
+    let query = request.uri().query().unwrap_or_default();
+    let id = url::form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "id");
+    id.map_or_else(|| "0".to_owned(), |(_, id)| id.into_owned())
+}
+
+/// What the end of the river says of an id: the id itself, or where the river begins.
+fn echo(river: &River, asked: &str) -> String {
+    if asked.contains('-') { asked.to_owned() } else { river.id(0) }
+}
+
+fn body(options: &Options, river: &River, next: &str, stashes: &[u32]) -> String {
+    let mut body = format!(r#"{{"next_change_id":"{next}","stashes":["#);
+    for (index, stash) in stashes.iter().enumerate() {
+        if index > 0 {
+            body.push(',');
+        }
+        let version = river.version(*stash).unwrap_or_default();
+        Stash::new(options, *stash, version).write(&mut body);
+    }
+    body.push_str("]}");
+    body
+}
