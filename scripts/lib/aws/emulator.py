@@ -13,6 +13,7 @@ import logging
 import os
 import sys
 import threading
+import time
 
 import flask
 import moto.sqs.models as sqs
@@ -23,22 +24,40 @@ real_time = sqs.unix_time_millis
 real_receive = sqs.SQSBackend.receive_message
 # Dates are whole seconds. moto compares times strictly, so no two looks at the clock may show the same.
 steps = itertools.count()
+# Seconds: how far the date of a client that lives now may be from the machine's, and between two looks of a long poll.
+A_MINUTE = 60
+LOOK_AGAIN = 0.05
 receiving = threading.Lock()
 
 
-def time_of_request():
+def signed():
     date = flask.request.headers.get("X-Amz-Date") if flask.has_request_context() else None
     if date is None:
+        return None
+    return datetime.datetime.strptime(date, "%Y%m%dT%H%M%SZ").replace(tzinfo=datetime.timezone.utc).timestamp()
+
+
+def time_of_request():
+    date = signed()
+    if date is None:
         return real_time()
-    signed = datetime.datetime.strptime(date, "%Y%m%dT%H%M%SZ").replace(tzinfo=datetime.timezone.utc)
-    return signed.timestamp() * 1000 + next(steps) / 1000
+    return (date + flask.g.get("waited", 0)) * 1000 + next(steps) / 1000
 
 
 def receive(self, queue_name, count, wait_seconds_timeout, *rest, **named):
-    # Time stands still while a receive waits, so nothing comes that is not there. Two receives at once may take the
-    # same message.
-    with receiving:
-        return real_receive(self, queue_name, count, 0, *rest, **named)
+    # A test's time stands still while a receive waits, so nothing comes that is not there. A program's goes on.
+    date = signed()
+    lives_now = date is not None and abs(date - time.time()) < A_MINUTE
+    wait = (wait_seconds_timeout or 0) if lives_now else 0
+    begun = time.monotonic()
+    while True:
+        # Two receives at once may take the same message.
+        with receiving:
+            messages = real_receive(self, queue_name, count, 0, *rest, **named)
+        flask.g.waited = time.monotonic() - begun
+        if messages or flask.g.waited >= wait:
+            return messages
+        time.sleep(LOOK_AGAIN)
 
 
 def main(file):

@@ -17,11 +17,17 @@ use crate::secrets::{Secret, read_secrets};
 use crate::throttle::{MappingThrottle, ThrottleMemory};
 use crate::wakeups::SchedulerWakeups;
 
-/// For one try of a call. A long poll of a second is the longest that a call should take.
+/// For one try of a call, beyond what the call waits for on purpose.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// For a call with all its retries: what waits for it is an invocation with a deadline of its own.
+/// For a call with all its retries, likewise: what waits for it is an invocation with a deadline of its own.
 const CALL_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The time-outs of a call that waits for `wait` at its server.
+pub(crate) fn timeouts(wait: Duration) -> TimeoutConfig {
+    let timeouts = TimeoutConfig::builder().operation_attempt_timeout(wait + ATTEMPT_TIMEOUT);
+    timeouts.operation_timeout(wait + CALL_TIMEOUT).build()
+}
 
 /// An account and region of AWS, from which the adapters are made. A client comes into being with its adapter, so that
 /// a function starts with those that it uses.
@@ -36,9 +42,8 @@ impl Aws {
     /// Finds region and credentials as every AWS tool does: environment, profile, role. Credentials are asked for when
     /// the first call needs them; a missing region is an error here.
     pub async fn connect(settings: AwsSettings, clock: Arc<dyn Clock>) -> Result<Aws, String> {
-        let timeouts =
-            TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT_TIMEOUT).operation_timeout(CALL_TIMEOUT).build();
-        let config = aws_config::defaults(BehaviorVersion::v2026_01_12()).timeout_config(timeouts).load().await;
+        let config = aws_config::defaults(BehaviorVersion::v2026_01_12()).timeout_config(timeouts(Duration::ZERO));
+        let config = config.load().await;
         if config.region().is_none() {
             return Err("AWS_REGION is not set: name the region of the queues and functions".to_owned());
         }

@@ -21,6 +21,10 @@ use crate::invoke::{invoke, invoke_batch};
 /// by another process, or a message whose delay is over, is seen.
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
 
+/// How long an idle worker waits at a queue whose calls are paid for: 360 requests an hour, not 18,000. A stop, a pause
+/// and a throttle that falls to 0 are that late.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// After a store has failed: it is asked again, but not in a tight loop.
 const AFTER_FAILURE: Duration = Duration::from_secs(5);
 
@@ -154,7 +158,9 @@ impl LocalHost {
         let spec = worker.spec();
         let allowed = self.ports.throttle.read(spec.name).await?.effective(spec.concurrency) as usize;
         while running + batches.len() < allowed {
-            let batch = match queue.receive(trigger.batch).await {
+            // Only where nothing else stands still meanwhile.
+            let patience = if running + batches.len() == 0 { PATIENCE } else { Duration::ZERO };
+            let batch = match queue.receive_patiently(trigger.batch, patience).await {
                 // What was received before is worked on: it would be out of sight until its visibility times out.
                 Err(error) if !batches.is_empty() => {
                     tracing::warn!(queue = trigger.queue, %error, "cannot receive more from {}: {error}", trigger.queue);

@@ -22,8 +22,8 @@ use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::{Message, MessageSystemAttributeName};
 use stint_core::clock::Clock;
 use stint_core::ports::{
-    Counts, DeadLetter, Delivery, MAX_VISIBILITY, NewMessage, PortError, PortResult, Queue, QueueSettings, Receipt,
-    validate,
+    Counts, DeadLetter, Delivery, MAX_VISIBILITY, MAX_WAIT, NewMessage, PortError, PortResult, Queue, QueueSettings,
+    Receipt, validate,
 };
 
 pub use loan::receipt;
@@ -39,10 +39,10 @@ const BURIAL: Duration = Duration::from_secs(60);
 /// For how long looking at dead letters, or redriving them, hides them from others.
 const LOOK: Duration = Duration::from_secs(60);
 
-/// Seconds that a look waits for dead letters. A receive that waits asks all servers of a queue, so that one which
+/// For how long a look waits for dead letters. A receive that waits asks all servers of a queue, so that one which
 /// brings nothing means that nothing is there.
 /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-short-and-long-polling.html>
-const LOOK_WAIT: i32 = 1;
+const LOOK_WAIT: Duration = Duration::from_secs(1);
 
 /// A queue of SQS and the queue of its dead letters, to which its redrive policy must point.
 ///
@@ -125,6 +125,16 @@ impl SqsQueue {
         Ok(taken)
     }
 
+    /// Lends messages, and waits for the first of them.
+    async fn lend(&self, max: usize, wait: Duration) -> PortResult<Vec<Delivery>> {
+        if max == 0 {
+            return Ok(Vec::new());
+        }
+        let visibility = self.settings.visibility_timeout.min(MAX_VISIBILITY);
+        let received = self.live.receive(max, visibility, wait).await?;
+        Ok(received.into_iter().map(|message| self.deliver(message)).collect())
+    }
+
     fn deliver(&self, message: Message) -> Delivery {
         let count = system(&message, &MessageSystemAttributeName::ApproximateReceiveCount);
         let receive_count = count.and_then(|count| count.parse().ok()).unwrap_or(1);
@@ -154,11 +164,11 @@ impl Queue for SqsQueue {
     }
 
     async fn receive(&self, max: usize) -> PortResult<Vec<Delivery>> {
-        if max == 0 {
-            return Ok(Vec::new());
-        }
-        let received = self.live.receive(max, self.settings.visibility_timeout.min(MAX_VISIBILITY), 0).await?;
-        Ok(received.into_iter().map(|message| self.deliver(message)).collect())
+        self.lend(max, Duration::ZERO).await
+    }
+
+    async fn receive_patiently(&self, max: usize, patience: Duration) -> PortResult<Vec<Delivery>> {
+        self.lend(max, patience.min(MAX_WAIT)).await
     }
 
     async fn acknowledge(&self, receipts: &[Receipt]) -> PortResult<()> {

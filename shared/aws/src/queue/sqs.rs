@@ -14,6 +14,7 @@ use tokio::sync::OnceCell;
 use super::batch::{Failures, batches};
 use super::burial::Letter;
 use super::entries::{self, entries, seconds};
+use crate::account::timeouts;
 use crate::error::explain;
 
 /// How often an entry is tried that fails by a fault of SQS. Whole requests are tried again by the SDK.
@@ -63,19 +64,21 @@ impl Sqs {
         self.each(context, false, letters.iter().map(Letter::size), request).await.map(drop)
     }
 
-    /// Lends up to `max` messages (at most ten) for `visibility`. Waits up to `wait` seconds for the first of them; only
-    /// with a wait is every server of the queue asked.
-    pub(super) async fn receive(&self, max: usize, visibility: Duration, wait: i32) -> PortResult<Vec<Message>> {
+    /// Lends up to `max` messages (at most ten) for `visibility`. Waits up to `wait` for the first of them; only with a
+    /// wait is every server of the queue asked.
+    pub(super) async fn receive(&self, max: usize, visibility: Duration, wait: Duration) -> PortResult<Vec<Message>> {
         let call = self
             .client
             .receive_message()
             .queue_url(self.url().await?)
             .max_number_of_messages(max.min(MAX_BATCH) as i32)
             .visibility_timeout(seconds(visibility))
-            .wait_time_seconds(wait)
+            .wait_time_seconds(seconds(wait))
             .message_system_attribute_names(MessageSystemAttributeName::ApproximateReceiveCount)
             .message_system_attribute_names(MessageSystemAttributeName::SentTimestamp)
             .message_attribute_names("All");
+        // What waits on purpose is not late.
+        let call = call.customize().config_override(aws_sdk_sqs::config::Builder::new().timeout_config(timeouts(wait)));
         let answer = call.send().await.map_err(|error| explain(self.context("receive from"), error))?;
         Ok(answer.messages.unwrap_or_default())
     }

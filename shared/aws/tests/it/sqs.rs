@@ -6,12 +6,13 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use stint_aws::SqsQueue;
 use stint_core::clock::{Clock, between};
-use stint_core::ports::{MAX_BATCH, MAX_BODY, NewMessage, PortError, Queue, QueueSettings};
+use stint_core::ports::{MAX_BATCH, MAX_BODY, MAX_WAIT, NewMessage, PortError, Queue, QueueSettings};
+use stint_host::SystemClock;
 use stint_testkit::QueueWorld;
 
 use crate::account;
 use crate::conformance::World;
-use crate::emulator::{block_on, run};
+use crate::emulator::{block_on, run, url};
 use crate::scripted::{Answer, HastyClock, Server};
 
 const SETTINGS: QueueSettings = QueueSettings { visibility_timeout: Duration::from_secs(60), max_receives: 3 };
@@ -73,6 +74,41 @@ fn what_sqs_refuses_is_not_sent_again() {
         let error = queue.send(&messages(&["\u{1}"])).await.unwrap_err();
         assert!(error.to_string().contains("number 1 of 1: InvalidMessageContents"), "{error}");
         assert_eq!(server.operations().len(), 2);
+    });
+}
+
+/// In whole seconds, and no longer than it takes.
+#[test]
+fn sqs_is_told_how_long_to_wait() {
+    block_on(async {
+        let nothing = || Answer::ok(json!({}));
+        let (server, _, queue) = scripted(vec![address(), nothing(), nothing(), nothing()]).await;
+        queue.receive(1).await.unwrap();
+        for patience in [Duration::from_millis(1_500), Duration::from_secs(600)] {
+            assert_eq!(queue.receive_patiently(1, patience).await.unwrap(), []);
+        }
+        let waits: Vec<Value> = server.heard()[1..].iter().map(|heard| heard.body["WaitTimeSeconds"].clone()).collect();
+        assert_eq!(waits, [0, 2, 20]);
+    });
+}
+
+/// On the machine's time: the emulator waits for nobody else.
+#[test]
+fn a_message_that_comes_while_a_receive_waits_is_brought_at_once() {
+    run(async {
+        let world = World::new().await;
+        world.queue("work", SETTINGS).await.unwrap();
+        let clock = Arc::new(SystemClock);
+        let (aws, _) = account(&url().unwrap(), &world.prefix, clock.clone()).await;
+        let (queue, begun) = (aws.queue("work", SETTINGS), clock.now());
+        let send = async {
+            clock.sleep(Duration::from_millis(500)).await;
+            queue.send(&messages(&["a"])).await.unwrap();
+        };
+        let (received, ()) = futures::join!(queue.receive_patiently(MAX_BATCH, MAX_WAIT), send);
+        let waited = between(begun, clock.now());
+        assert_eq!(received.unwrap()[0].body, "a");
+        assert!(waited >= Duration::from_millis(500) && waited < MAX_WAIT, "{waited:?}");
     });
 }
 

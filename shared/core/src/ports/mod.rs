@@ -8,8 +8,8 @@ mod wakeups;
 
 pub use key_pool::{KeyPool, Parked};
 pub use queue::{
-    Counts, DeadLetter, Delivery, MAX_BATCH, MAX_BODY, MAX_DELAY, MAX_VISIBILITY, NewMessage, Queue, QueueSettings,
-    Receipt, validate,
+    Counts, DeadLetter, Delivery, MAX_BATCH, MAX_BODY, MAX_DELAY, MAX_VISIBILITY, MAX_WAIT, NewMessage, Queue,
+    QueueSettings, Receipt, validate,
 };
 pub use throttle::{Concurrency, Throttle};
 pub use wakeups::{Firing, Wakeup, WakeupSource, Wakeups};

@@ -19,6 +19,9 @@ pub const MAX_BODY: usize = 1024 * 1024;
 pub const MAX_DELAY: Duration = Duration::from_secs(15 * 60);
 /// The longest visibility timeout, counted from the receive.
 pub const MAX_VISIBILITY: Duration = Duration::from_secs(12 * 60 * 60);
+/// The longest that a receive waits for a message.
+/// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-short-and-long-polling.html>
+pub const MAX_WAIT: Duration = Duration::from_secs(20);
 
 /// One queue: messages wait in it, are lent to one receiver at a time, and leave it when they are acknowledged.
 ///
@@ -39,6 +42,14 @@ pub trait Queue: Send + Sync {
     /// visibility timeout. Answers at once: an empty list when nothing is visible; whoever polls waits between
     /// calls. Each lending raises the message's receive count.
     async fn receive(&self, max: usize) -> PortResult<Vec<Delivery>>;
+
+    /// A receive for whoever has nothing else to do: where each call is paid for, the queue itself waits up to
+    /// `patience` (clamped to [`MAX_WAIT`]) for a first message, and answers as soon as it comes. Where a call costs
+    /// nothing it answers at once, like [`Queue::receive`], so the caller still waits between calls. See the call
+    /// through: a message that is lent to one who has hung up comes back only when its visibility times out.
+    async fn receive_patiently(&self, max: usize, _patience: Duration) -> PortResult<Vec<Delivery>> {
+        self.receive(max).await
+    }
 
     /// Deletes messages that were received. A receipt that is stale, because the visibility timeout passed and
     /// another receiver has the message, deletes nothing; a second acknowledgement does nothing. Neither is an

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use futures::future::try_join_all;
-use stint_core::ports::{MAX_BATCH, MAX_VISIBILITY, PortResult, Receipt};
+use stint_core::ports::{MAX_BATCH, MAX_VISIBILITY, MAX_WAIT, PortResult, Receipt};
 
 use super::{BEYOND_THE_LOAN, LOAN, assert_nothing_visible, bodies, queue, receive, receive_one, send};
 use crate::suite::pass;
@@ -15,6 +15,23 @@ pub async fn a_receive_of_an_empty_queue_answers_at_once(world: &dyn QueueWorld)
     let queue = queue(world, 3).await?;
     assert_eq!(queue.receive(MAX_BATCH).await?, []);
     Ok(())
+}
+
+/// However long it was told to wait.
+pub async fn a_patient_receive_of_an_empty_queue_comes_to_an_end(world: &dyn QueueWorld) -> PortResult<()> {
+    let queue = queue(world, 3).await?;
+    assert_eq!(queue.receive_patiently(MAX_BATCH, Duration::from_secs(1)).await?, []);
+    assert_eq!(queue.receive_patiently(0, MAX_WAIT * 10).await?, []);
+    Ok(())
+}
+
+/// In one call, since it asks everywhere, and as a loan like any other: nobody waits for what is there.
+pub async fn a_patient_receive_brings_what_is_there(world: &dyn QueueWorld) -> PortResult<()> {
+    let queue = queue(world, 3).await?;
+    send(&*queue, &["a"]).await?;
+    let lent = queue.receive_patiently(MAX_BATCH, MAX_WAIT * 10).await?;
+    assert_eq!((bodies(&lent), lent[0].receive_count), (["a"].into(), 1));
+    assert_nothing_visible(&*queue).await
 }
 
 /// `max` is a limit, clamped to a batch.

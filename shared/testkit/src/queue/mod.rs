@@ -21,7 +21,8 @@ pub use dying::{
 };
 pub use lending::{
     a_loan_that_has_passed_goes_to_the_next_receiver, a_message_is_lent_to_one_receiver_at_a_time,
-    a_message_that_is_given_back_keeps_its_count, a_receive_answers_at_most_what_was_asked_for,
+    a_message_that_is_given_back_keeps_its_count, a_patient_receive_brings_what_is_there,
+    a_patient_receive_of_an_empty_queue_comes_to_an_end, a_receive_answers_at_most_what_was_asked_for,
     a_receive_of_an_empty_queue_answers_at_once, a_released_message_waits_for_its_delay,
     a_second_acknowledgement_does_nothing, a_stale_receipt_is_passed_over, a_very_long_release_is_clamped,
     an_acknowledged_message_is_gone, lists_of_receipts_may_be_empty, two_receivers_never_share_a_message,
@@ -48,6 +49,8 @@ macro_rules! queue_suite {
             counts_tell_what_is_where
             peeking_shows_and_does_not_receive
             a_receive_of_an_empty_queue_answers_at_once
+            a_patient_receive_of_an_empty_queue_comes_to_an_end
+            a_patient_receive_brings_what_is_there
             a_receive_answers_at_most_what_was_asked_for
             a_message_is_lent_to_one_receiver_at_a_time
             two_receivers_never_share_a_message

@@ -1,0 +1,167 @@
+//! How often a queue is asked, and what becomes of batches when it fails.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::FutureExt;
+use stint_core::clock::{Clock, ManualClock, between};
+use stint_core::ports::{NewMessage, Queue, QueueSettings};
+use stint_core::registry::Registry;
+use stint_core::worker::{
+    Disposition, Event, Invocation, MessageException, Outcome, QueueTrigger, Spec, Stop, Trigger, Worker, WorkerError,
+};
+use stint_embedded::Embedded;
+use stint_host::{LocalHost, Ports};
+use stint_testkit::Driver;
+
+use crate::paid_queue::PaidQueue;
+
+const VISIBILITY: Duration = Duration::from_secs(3600);
+
+/// What a message takes.
+const WORK: Duration = Duration::from_secs(5);
+
+/// Works on each message for a while, and gives back those that say so.
+struct Slow;
+
+impl Worker for Slow {
+    const SPEC: Spec = Spec {
+        fleet: "test",
+        name: "slow",
+        summary: "takes its time",
+        triggers: &[Trigger::Queue(QueueTrigger {
+            queue: "work",
+            batch: 2,
+            visibility_timeout: VISIBILITY,
+            max_receives: 3,
+        })],
+        concurrency: 2,
+        timeout: Duration::from_secs(60),
+    };
+
+    async fn run(&self, event: Event, invocation: &Invocation) -> Result<Outcome, WorkerError> {
+        let Event::Batch(batch) = event else { return Ok(Outcome::default()) };
+        invocation.clock().sleep(WORK).await;
+        let mut outcome = Outcome::default();
+        for delivery in batch.into_iter().filter(|delivery| delivery.body == "retry") {
+            let disposition = Disposition::Retry { reason: "it said so".into(), delay: WORK };
+            outcome.exceptions.push(MessageException { message_id: delivery.message_id, disposition });
+        }
+        Ok(outcome)
+    }
+}
+
+struct World {
+    clock: ManualClock,
+    queue: Arc<PaidQueue>,
+    host: Arc<LocalHost>,
+    stop: Stop,
+}
+
+impl World {
+    /// `fails`: the receive that fails, and with it every release.
+    fn new(fails: Option<usize>) -> World {
+        let clock = ManualClock::new("2026-11-20T10:00:00Z".parse().unwrap());
+        let shared: Arc<dyn Clock> = Arc::new(clock.clone());
+        let embedded = Embedded::in_memory(shared.clone()).unwrap();
+        let settings = QueueSettings { visibility_timeout: VISIBILITY, max_receives: 3 };
+        let queue = Arc::new(PaidQueue::new(embedded.queue("work", settings), shared.clone(), fails));
+        let wakeups = embedded.wakeups();
+        let ports = Ports {
+            queues: BTreeMap::from([("work".to_owned(), queue.clone() as Arc<dyn Queue>)]),
+            throttle: embedded.throttle(),
+            wakeups: wakeups.clone(),
+            due: wakeups,
+            clock: shared,
+            changed: Arc::new(|| std::future::pending().boxed()),
+        };
+        let stop = Stop::default();
+        let host = Arc::new(LocalHost::new(Registry::new().with(Slow), ports, stop.clone()));
+        World { clock, queue, host, stop }
+    }
+
+    /// Runs the host for as long as `main` does, and until it has drained.
+    fn run<T>(&self, main: impl Future<Output = T>) -> T {
+        let driver = Driver::new(&self.clock);
+        let loops = futures::future::join_all(self.host.loops());
+        driver.run(async {
+            let watched = async {
+                let answer = main.await;
+                self.stop.set();
+                answer
+            };
+            futures::join!(loops, watched).1
+        })
+    }
+
+    /// How many messages are visible, and how many on loan.
+    fn counts(&self) -> (u64, u64) {
+        let counts = self.queue.counts().now_or_never().unwrap().unwrap();
+        (counts.visible, counts.in_flight)
+    }
+
+    async fn send(&self, bodies: &[&str]) {
+        let messages: Vec<NewMessage> = bodies.iter().copied().map(NewMessage::new).collect();
+        self.queue.send(&messages).await.unwrap();
+    }
+
+    /// Completes when so many messages are done.
+    async fn succeeded(&self, count: u64) {
+        while self.host.counters().totals().succeeded < count {
+            self.clock.sleep(Duration::from_millis(10)).await;
+        }
+    }
+}
+
+#[test]
+fn an_idle_worker_costs_six_requests_a_minute() {
+    let world = World::new(None);
+    world.run(world.clock.sleep(Duration::from_secs(3600)));
+    let asked = world.queue.asked();
+    assert!((300..=360).contains(&asked.len()), "{} requests in an hour", asked.len());
+}
+
+#[test]
+fn what_comes_to_an_idle_worker_is_worked_on_at_once() {
+    let world = World::new(None);
+    let took = world.run(async {
+        world.clock.sleep(Duration::from_secs(3)).await;
+        let begun = world.clock.now();
+        world.send(&["done"]).await;
+        world.succeeded(1).await;
+        between(begun, world.clock.now())
+    });
+    assert!(took < WORK + Duration::from_millis(100), "{took:?}");
+}
+
+/// What runs would stand still while the host waits at the queue.
+#[test]
+fn a_busy_worker_does_not_wait_at_its_queue() {
+    let world = World::new(None);
+    world.send(&["done"]).now_or_never().unwrap();
+    let took = world.run(async {
+        let begun = world.clock.now();
+        world.succeeded(1).await;
+        between(begun, world.clock.now())
+    });
+    assert!(took < WORK + Duration::from_millis(100), "{took:?}");
+    let asked = world.queue.asked();
+    assert!(asked[1..20].iter().all(Duration::is_zero), "{asked:?}");
+}
+
+#[test]
+fn a_batch_that_was_received_before_a_failing_receive_is_worked_on() {
+    let world = World::new(Some(2));
+    world.send(&["done", "done", "done"]).now_or_never().unwrap();
+    world.run(world.succeeded(3));
+    assert_eq!(world.counts(), (0, 0));
+}
+
+#[test]
+fn what_is_done_is_acknowledged_though_the_rest_cannot_be_given_back() {
+    let world = World::new(Some(usize::MAX));
+    world.send(&["retry", "done"]).now_or_never().unwrap();
+    world.run(world.succeeded(1));
+    assert_eq!(world.counts(), (0, 1), "the other one comes back by itself");
+}
