@@ -51,6 +51,14 @@ pub enum Metric {
     Concurrency,
     /// How late a schedule or a wake-up came.
     WakeDelay,
+    /// Pages of a stream that were stored.
+    PagesStored,
+    /// Pages of a stream that were given up.
+    PagesLost,
+    /// How far behind a stream its reader is, as of the last look.
+    Lag,
+    /// The same for each of its shards.
+    ShardLag,
 }
 
 /// What recorded values add up to.
@@ -82,11 +90,13 @@ pub enum Dimension {
     Queue,
     /// A worker, by its name.
     Worker,
+    /// A stream that is followed, by its name, or one of its shards.
+    Stream,
 }
 
 impl Metric {
     /// All of them, in the order of the documentation.
-    pub const ALL: [Metric; 16] = [
+    pub const ALL: [Metric; 20] = [
         Metric::PointsSpent,
         Metric::PointsExpired,
         Metric::PointsOverspent,
@@ -103,6 +113,10 @@ impl Metric {
         Metric::ThrottleChanges,
         Metric::Concurrency,
         Metric::WakeDelay,
+        Metric::PagesStored,
+        Metric::PagesLost,
+        Metric::Lag,
+        Metric::ShardLag,
     ];
 
     /// Its name, a promise to dashboards and alarms.
@@ -124,6 +138,10 @@ impl Metric {
             Metric::ThrottleChanges => "ThrottleChanges",
             Metric::Concurrency => "Concurrency",
             Metric::WakeDelay => "WakeDelay",
+            Metric::PagesStored => "PagesStored",
+            Metric::PagesLost => "PagesLost",
+            Metric::Lag => "Lag",
+            Metric::ShardLag => "ShardLag",
         }
     }
 
@@ -135,7 +153,7 @@ impl Metric {
     /// What its values add up to.
     pub fn kind(self) -> Kind {
         match self {
-            Metric::PointsHeld | Metric::Concurrency => Kind::Latest,
+            Metric::PointsHeld | Metric::Concurrency | Metric::Lag | Metric::ShardLag => Kind::Latest,
             Metric::WakeDelay => Kind::Spread,
             _ => Kind::Sum,
         }
@@ -143,23 +161,27 @@ impl Metric {
 
     /// What one is.
     pub fn unit(self) -> Unit {
-        if self == Metric::WakeDelay { Unit::Seconds } else { Unit::Count }
+        match self {
+            Metric::WakeDelay | Metric::Lag | Metric::ShardLag => Unit::Seconds,
+            _ => Unit::Count,
+        }
     }
 
     /// What tells its series apart.
     pub fn dimension(self) -> Dimension {
         use Metric::{
-            Calls, DeadLetters, Parked, PointsExpired, PointsHeld, PointsOverspent, PointsSpent, Receives, Refusals,
-            Released,
+            Calls, DeadLetters, Lag, PagesLost, PagesStored, Parked, PointsExpired, PointsHeld, PointsOverspent,
+            PointsSpent, Receives, Refusals, Released, ShardLag,
         };
         match self {
             PointsSpent | PointsExpired | PointsOverspent | PointsHeld | Calls | Refusals => Dimension::Key,
             Receives | Released | DeadLetters | Parked => Dimension::Queue,
+            PagesStored | PagesLost | Lag | ShardLag => Dimension::Stream,
             _ => Dimension::Worker,
         }
     }
 
-    /// Records `value` of the key, queue or worker `of`.
+    /// Records `value` of the key, queue, worker or stream `of`.
     pub fn record(self, of: &str, value: f64) {
         tracing::info!(target: METRICS, metric = self.name(), of, value);
     }
@@ -172,6 +194,7 @@ impl Dimension {
             Dimension::Key => "Key",
             Dimension::Queue => "Queue",
             Dimension::Worker => "Worker",
+            Dimension::Stream => "Stream",
         }
     }
 }

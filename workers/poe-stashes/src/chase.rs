@@ -1,0 +1,475 @@
+//! One invocation of the follower: the chain from link to link, and beside it the bodies that still stream.
+//!
+//! Whatever is under way is a future in one set: at most one write of the record, one request, one rest, and as many
+//! bodies as may be open. Each that ends is an event; after each event it is planned what comes next.
+//!
+//! # What may happen between any two lines
+//! * *Dies after the record is kept, before the request:* the page is asked for by whoever goes on. The record has what
+//!   the pace must not forget, with one request taken for granted.
+//! * *Dies after the answer, before the record is kept:* the position is still that of the page, which is asked for again.
+//!   If its body was stored meanwhile, the blob stays as it is.
+//! * *Dies after the record is kept that moves beyond a page:* the page is open in that very record.
+//! * *Dies after a page is stored, before it is struck off:* whoever goes on finds the blob, and tells it once more.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::StreamExt;
+use futures::future::{BoxFuture, FutureExt};
+use futures::stream::FuturesUnordered;
+use jiff::Timestamp;
+use stint_core::clock::{after, between};
+use stint_core::ports::PortResult;
+use stint_core::telemetry::Metric;
+use stint_core::worker::Invocation;
+
+use crate::client::{Failure, OpenPage, PAGE_TIMEOUT, RiverError, failure};
+use crate::follower::{FollowerPorts, FollowerSettings, LEASE};
+use crate::look_ahead::{Peek, Peeked, Said, Source};
+use crate::model::ChangeId;
+use crate::page_file::Label;
+use crate::store::{Claim, PageKey, Progress, Stopped};
+use crate::writer::{Incoming, WriteError, Written, announce, write};
+
+/// With less time left no further page is asked for: its body must have arrived and be stored before the end.
+const PAGE_TIME: Duration = PAGE_TIMEOUT.saturating_add(Duration::from_secs(30));
+
+/// The record is kept at least this often, so that the lease never runs out.
+const RENEW: Duration = Duration::from_secs(10);
+
+/// A rest is taken in pieces, so that a host that stops need not wait for its end.
+const REST: Duration = Duration::from_secs(1);
+
+/// At the end of the river: at first, and doubled up to the longest while nothing comes. Other readers of the river wait
+/// 2 to 30 seconds.
+const FIRST_TAIL_WAIT: Duration = Duration::from_secs(2);
+const LONGEST_TAIL_WAIT: Duration = Duration::from_secs(30);
+
+/// Cut bodies of one page that are asked for again at once; then it is waited a little.
+const AT_ONCE: u32 = 3;
+
+/// Whole answers to one request that are no page, before it is given up.
+const MOST_TRIES: u32 = 10;
+
+/// How an invocation ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// Its time is over, or the host stops: somebody else goes on.
+    Time,
+    /// It did what a person asked for.
+    Done,
+    /// Something that passes came between before it began.
+    Later,
+    /// A person must see to it.
+    Stopped,
+    /// Another follower has the chain.
+    Fenced,
+}
+
+/// A page to ask for.
+#[derive(Clone, Copy, Debug)]
+struct Ask {
+    id: ChangeId,
+    /// Not for the chain: its body is still missing.
+    again: bool,
+}
+
+/// An answer, as far as it was read to know where the chain goes on.
+struct Opening {
+    page: OpenPage,
+    peek: Option<ChangeId>,
+    first: Vec<Bytes>,
+}
+
+/// Something that was under way has ended.
+enum Event {
+    Kept { ours: PortResult<bool>, then: Option<Ask> },
+    Opened { ask: Ask, opening: Result<Box<Opening>, RiverError> },
+    Written { id: ChangeId, leads_on: bool, written: Result<Written, WriteError> },
+    Drained,
+    Rested,
+    Tick,
+}
+
+type Work<'a> = FuturesUnordered<BoxFuture<'a, Event>>;
+
+/// The chain, and what is under way.
+pub(crate) struct Chase<'a> {
+    ports: &'a FollowerPorts,
+    settings: FollowerSettings,
+    claim: &'a Claim,
+    invocation: &'a Invocation,
+    pub(crate) progress: Progress,
+    pub(crate) most_pages: Option<u64>,
+    /// Open pages whose body is to be asked for again.
+    again: VecDeque<ChangeId>,
+    /// Bodies of a page that came to nothing.
+    tries: BTreeMap<ChangeId, u32>,
+    keeping: bool,
+    asking: bool,
+    resting: bool,
+    /// The chain waits for a whole body to know where it goes on.
+    undecided: bool,
+    /// Bodies that stream.
+    streaming: usize,
+    /// A header that was wrong once is only compared.
+    trusts_header: bool,
+    failures: u32,
+    tail_wait: Duration,
+    rest_until: Timestamp,
+    fetched_before: u64,
+    refused_before: (u64, u64),
+    end: Option<End>,
+}
+
+impl<'a> Chase<'a> {
+    pub(crate) fn new(
+        ports: &'a FollowerPorts,
+        settings: FollowerSettings,
+        claim: &'a Claim,
+        progress: Progress,
+        invocation: &'a Invocation,
+    ) -> Chase<'a> {
+        let fetched_before = progress.totals.fetched;
+        let refused_before = (progress.totals.client_errors, ports.api.counts().client_errors);
+        Chase {
+            ports,
+            settings,
+            claim,
+            invocation,
+            progress,
+            most_pages: None,
+            again: VecDeque::new(),
+            tries: BTreeMap::new(),
+            keeping: false,
+            asking: false,
+            resting: false,
+            undecided: false,
+            streaming: 0,
+            trusts_header: true,
+            failures: 0,
+            tail_wait: FIRST_TAIL_WAIT,
+            rest_until: Timestamp::MIN,
+            fetched_before,
+            refused_before,
+            end: None,
+        }
+    }
+
+    /// How far the chain has come.
+    pub(crate) fn into_progress(mut self) -> Progress {
+        self.note_pace();
+        self.progress
+    }
+
+    /// Follows the chain until its time is over. After an error the progress is still what is certain.
+    pub(crate) async fn run(&mut self) -> PortResult<End> {
+        self.recover().await?;
+        let mut work = Work::new();
+        work.push(self.tick());
+        loop {
+            self.plan(&mut work);
+            match self.end {
+                Some(End::Fenced) => return Ok(End::Fenced),
+                Some(end) if !self.keeping && !self.asking && self.streaming == 0 => return Ok(end),
+                _ => {}
+            }
+            // The tick is always there.
+            let Some(event) = work.next().await else { return Ok(End::Time) };
+            self.handle(event, &mut work)?;
+        }
+    }
+
+    /// Stops the chain until a person says that it may go on. It keeps its position.
+    pub(crate) fn stop(&mut self, reason: String) {
+        tracing::error!(reason, "the chain stops, and keeps its position: {reason}");
+        self.progress.stopped = Some(Stopped { at: self.invocation.now(), reason });
+        self.end = Some(End::Stopped);
+    }
+
+    /// Pages that an earlier follower has left open: those that are stored are told, the others asked for again.
+    async fn recover(&mut self) -> PortResult<()> {
+        for id in self.progress.open.clone() {
+            let key = self.key(id);
+            if self.ports.pages.has(key).await? {
+                announce(key, &*self.ports.stored).await?;
+                self.progress.totals.stored += 1;
+                self.progress.close(id);
+            } else {
+                self.again.push_back(id);
+            }
+        }
+        Ok(())
+    }
+
+    fn key(&self, id: ChangeId) -> PageKey {
+        PageKey { realm: self.settings.realm, id }
+    }
+
+    /// Begins what comes next, if something can.
+    fn plan(&mut self, work: &mut Work<'a>) {
+        let fetched = self.progress.totals.fetched - self.fetched_before;
+        if self.end.is_none() && self.most_pages.is_some_and(|most| fetched >= most) {
+            self.end = Some(End::Done);
+        }
+        if self.end.is_none() && !self.invocation.has_time_for(PAGE_TIME) {
+            self.end = Some(End::Time);
+        }
+        if self.end.is_some() || self.keeping || self.asking || self.resting {
+            return;
+        }
+        let rest = between(self.invocation.now(), self.rest_until);
+        if !rest.is_zero() {
+            self.resting = true;
+            let sleep = self.invocation.clock().sleep(rest.min(REST));
+            work.push(sleep.map(|()| Event::Rested).boxed());
+            return;
+        }
+        if self.streaming >= self.settings.open_pages {
+            return;
+        }
+        let open = self.again.pop_front().map(|id| Ask { id, again: true });
+        let link = self.progress.position.filter(|_| !self.undecided).map(|id| Ask { id, again: false });
+        if let Some(ask) = open.or(link) {
+            work.push(self.keep(Some(ask)));
+        }
+    }
+
+    fn handle(&mut self, event: Event, work: &mut Work<'a>) -> PortResult<()> {
+        match event {
+            Event::Tick => {
+                if !self.keeping {
+                    work.push(self.keep(None));
+                }
+                work.push(self.tick());
+            }
+            Event::Rested => self.resting = false,
+            Event::Drained => self.streaming -= 1,
+            Event::Kept { ours, then } => {
+                self.keeping = false;
+                match (ours?, then) {
+                    (false, _) => self.end = Some(End::Fenced),
+                    (true, Some(ask)) => work.push(self.open(ask)),
+                    (true, None) => {}
+                }
+            }
+            Event::Opened { ask, opening } => {
+                self.asking = false;
+                self.progress.totals.requests += 1;
+                match opening {
+                    Ok(opening) => self.opened(ask, *opening, work),
+                    Err(error) => self.failed(ask, &error),
+                }
+            }
+            Event::Written { id, leads_on, written } => {
+                self.streaming -= 1;
+                self.undecided &= leads_on;
+                match written {
+                    Ok(written) => self.written(id, leads_on, &written),
+                    Err(error) => self.not_written(id, leads_on, error)?,
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn tick(&self) -> BoxFuture<'a, Event> {
+        self.invocation.clock().sleep(RENEW).map(|()| Event::Tick).boxed()
+    }
+
+    /// Keeps the record as it is now, and then goes on with `then`. One at a time, so that none overtakes another.
+    fn keep(&mut self, then: Option<Ask>) -> BoxFuture<'a, Event> {
+        self.keeping = true;
+        self.note_pace();
+        let (ports, claim, progress) = (self.ports, self.claim, self.progress.clone());
+        async move { Event::Kept { ours: ports.chain.keep(claim, &progress, LEASE).await, then } }.boxed()
+    }
+
+    fn note_pace(&mut self) {
+        self.progress.pace = self.ports.api.memory();
+        let (kept, sent) = self.refused_before;
+        self.progress.totals.client_errors = kept + self.ports.api.counts().client_errors - sent;
+    }
+
+    fn open(&mut self, ask: Ask) -> BoxFuture<'a, Event> {
+        self.asking = true;
+        let (ports, looks) = (self.ports, !ask.again);
+        let trusts_header = self.trusts_header;
+        async move {
+            let opening = match ports.api.page(ask.id).await {
+                Ok(page) if looks && (page.header.is_none() || !trusts_header) => Ok(Box::new(peek(page).await)),
+                Ok(page) => Ok(Box::new(Opening { page, peek: None, first: Vec::new() })),
+                Err(error) => Err(error),
+            };
+            Event::Opened { ask, opening }
+        }
+        .boxed()
+    }
+
+    fn opened(&mut self, ask: Ask, opening: Opening, work: &mut Work<'a>) {
+        self.failures = 0;
+        let header = opening.page.header.filter(|_| self.trusts_header);
+        let said = Said { header, peek: opening.peek, body: None };
+        // Meanwhile the chain may have been turned back: then this page is one beside it.
+        let is_link = !ask.again && self.progress.position == Some(ask.id);
+        let leads_on = match said.first() {
+            Some((next, _)) if is_link && next == ask.id => {
+                self.rest_at_tail();
+                let drained = drain(opening.page).map(|()| Event::Drained);
+                self.streaming += 1;
+                work.push(drained.boxed());
+                return;
+            }
+            Some((next, source)) if is_link => {
+                self.advance(ask.id, next, source);
+                true
+            }
+            None if is_link => {
+                self.undecided = true;
+                false
+            }
+            _ => {
+                self.progress.add_open(ask.id);
+                true
+            }
+        };
+        work.push(self.write(ask.id, opening, leads_on));
+    }
+
+    fn advance(&mut self, from: ChangeId, next: ChangeId, source: Source) {
+        self.tail_wait = FIRST_TAIL_WAIT;
+        self.progress.advance(from, next, source, self.invocation.now());
+    }
+
+    fn rest_at_tail(&mut self) {
+        self.progress.at_tail = true;
+        self.rest(self.tail_wait);
+        self.tail_wait = (self.tail_wait * 2).min(LONGEST_TAIL_WAIT);
+    }
+
+    fn rest(&mut self, delay: Duration) {
+        self.rest_until = self.rest_until.max(after(self.invocation.now(), delay));
+    }
+
+    fn write(&mut self, id: ChangeId, opening: Opening, leads_on: bool) -> BoxFuture<'a, Event> {
+        self.streaming += 1;
+        let (ports, label) = (self.ports, Label::new(self.settings.realm, id, opening.page.answered_at));
+        let OpenPage { header, body, .. } = opening.page;
+        let incoming = Incoming { label, header, first: opening.first, body, leads_on };
+        async move {
+            let written = write(incoming, &*ports.pages, &*ports.stored).await;
+            Event::Written { id, leads_on, written }
+        }
+        .boxed()
+    }
+
+    fn failed(&mut self, ask: Ask, error: &RiverError) {
+        self.failures += 1;
+        if ask.again {
+            self.again.push_front(ask.id);
+        }
+        match failure(error, self.failures) {
+            Failure::Wait { delay, reason } => {
+                let seconds = delay.as_secs_f64();
+                tracing::warn!(id = %ask.id, seconds, reason, "asking for a page again in {seconds:.0} s: {reason}");
+                self.rest(delay);
+            }
+            Failure::Stop { reason } => self.stop(reason),
+        }
+    }
+
+    fn written(&mut self, id: ChangeId, leads_on: bool, written: &Written) {
+        self.tries.remove(&id);
+        if written.put.is_none() {
+            return self.rest_at_tail();
+        }
+        let agreed = written.said.agreed();
+        if let Some(next) = agreed.filter(|_| !leads_on) {
+            self.advance(id, next, Source::Body);
+        }
+        self.progress.close(id);
+        let totals = &mut self.progress.totals;
+        totals.stored += 1;
+        totals.raw_bytes += written.sizes.raw;
+        totals.stored_bytes += written.sizes.stored;
+        Metric::PagesStored.record(self.settings.realm.name(), 1.0);
+        if written.said.disagrees() {
+            self.turn_back(id, written.said);
+        }
+    }
+
+    /// The chain may have gone on from a place that is too high: it goes back to the lower one.
+    fn turn_back(&mut self, id: ChangeId, said: Said) {
+        self.progress.totals.disagreements += 1;
+        self.trusts_header = false;
+        let agreed = said.agreed();
+        self.progress.position =
+            self.progress.position.map(|position| agreed.map_or(position, |to| position.lower(to)));
+        let [header, peek, body] = [said.header, said.peek, said.body].map(|id| id.map(|id| id.to_string()));
+        tracing::warn!(
+            %id, header, peek, body,
+            "header and body disagree about what follows {id}; the chain goes on from the lower place"
+        );
+    }
+
+    fn not_written(&mut self, id: ChangeId, leads_on: bool, error: WriteError) -> PortResult<()> {
+        let tries = self.tries.entry(id).or_default();
+        *tries += 1;
+        let (tries, gives_up) = (*tries, *tries >= MOST_TRIES);
+        match error {
+            WriteError::Port(error) => return Err(error),
+            WriteError::Compression(error) => {
+                return Err(stint_core::ports::PortError::backend("could not store a page", error));
+            }
+            error if error.is_final() || (gives_up && error.is_no_page()) => {
+                self.lose(id, leads_on, &error);
+                return Ok(());
+            }
+            error => {
+                tracing::warn!(%id, tries, %error, "the body of a page came to nothing, it is asked for again: {error}");
+            }
+        }
+        self.progress.totals.cut += 1;
+        if leads_on {
+            self.again.push_back(id);
+        }
+        if tries > AT_ONCE {
+            let doublings = (tries - AT_ONCE - 1).min(16);
+            self.rest((FIRST_TAIL_WAIT * (1 << doublings)).min(LONGEST_TAIL_WAIT));
+        }
+        Ok(())
+    }
+
+    /// A page can never be stored. The chain goes on behind it, if it is known where.
+    fn lose(&mut self, id: ChangeId, leads_on: bool, error: &WriteError) {
+        if !leads_on {
+            return self
+                .stop(format!("the page {id} cannot be stored, and where the chain goes on is not known: {error}"));
+        }
+        tracing::error!(%id, %error, "the page {id} is lost: {error}");
+        Metric::PagesLost.record(self.settings.realm.name(), 1.0);
+        self.progress.lose(id, self.invocation.now(), error.to_string());
+    }
+}
+
+/// Reads as much of a body as it takes to know where it leads. A body that breaks off here does so again for its writer.
+async fn peek(mut page: OpenPage) -> Opening {
+    let (mut peek, mut first) = (Peek::default(), Vec::new());
+    while peek.found() == Peeked::NotYet
+        && let Some(Ok(piece)) = page.body.next().await
+    {
+        peek.feed(&piece);
+        first.push(piece);
+    }
+    let peek = match peek.found() {
+        Peeked::Found(id) => Some(id),
+        Peeked::NotYet | Peeked::Nothing => None,
+    };
+    Opening { page, peek, first }
+}
+
+/// Reads the page at the end of the river to its own end, so that its connection can be used again.
+async fn drain(mut page: OpenPage) {
+    while let Some(Ok(_)) = page.body.next().await {}
+}

@@ -1,0 +1,274 @@
+//! The upstream's two endpoints, and what its failures mean.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::Uri;
+use http::header::ACCEPT;
+use jiff::Timestamp;
+use serde::Deserialize;
+use stint_core::clock::Clock;
+use stint_http::{
+    Body, Client, HttpError, LimitCounts, LimitOptions, Limits, RateLimits, Repeat, RetryPolicy, TokenError,
+    TokenSource, Transport, TransportError,
+};
+
+use crate::config::Settings;
+use crate::look_ahead::HEADER;
+use crate::model::ChangeId;
+use crate::store::Realm;
+
+/// The scope that opens the river.
+const SCOPE: &str = "service:psapi";
+
+/// From the first byte of a request to the last of its body: a page of the largest size over a slow line.
+pub const PAGE_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// A page of the river. Nothing is repeated by the client itself: what to do about a failure depends on how it failed
+/// (`failure`), and a lease must be kept up meanwhile.
+const PAGE: RetryPolicy = RetryPolicy {
+    operation: "stash page",
+    attempts: 1,
+    repeat: Repeat::Unseen,
+    first_delay: Duration::from_secs(2),
+    longest_delay: Duration::from_secs(30),
+    rate_limit_waits: 0,
+    limits: Limits { timeout: PAGE_TIMEOUT, max_body: 0 },
+};
+
+/// The head. It is asked again in a minute anyhow.
+const HEAD: RetryPolicy = RetryPolicy {
+    operation: "head of the river",
+    limits: Limits { timeout: Duration::from_secs(20), max_body: 64 * 1024 },
+    ..PAGE
+};
+
+/// The stash API, for one realm. All who ask it share one of these, since its limits count the address.
+pub struct Api {
+    client: Client,
+    tokens: TokenSource,
+    pages: String,
+    head: Uri,
+    page: RetryPolicy,
+    clock: Arc<dyn Clock>,
+}
+
+/// An answer whose body is still on its way.
+#[derive(Debug)]
+pub struct OpenPage {
+    /// The next change id, if the header tells it.
+    pub header: Option<ChangeId>,
+    /// When the upstream began to answer.
+    pub answered_at: Timestamp,
+    /// The page, decompressed.
+    pub body: Body,
+}
+
+/// The answer of the head's endpoint.
+#[derive(Deserialize)]
+struct Head {
+    psapi: ChangeId,
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum RiverError {
+    /// The request came to nothing.
+    #[error(transparent)]
+    Http(#[from] HttpError),
+    /// The answer of the head's endpoint is none.
+    #[error("the answer of {host} has no change id in 'psapi': {reason}")]
+    NoHead {
+        /// Host and port.
+        host: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+impl Api {
+    /// An API that is asked through `transport`, which must say who asks (`Settings::user_agent`). An error names the
+    /// setting that is missing.
+    pub fn new(settings: &Settings, transport: Arc<dyn Transport>, clock: Arc<dyn Clock>) -> Result<Api, String> {
+        let (id, secret) = settings.client()?;
+        let client = Client::with_limits(transport, clock.clone(), LimitOptions::default());
+        let uri = |variable: &str, url: &url::Url| {
+            url.as_str().parse::<Uri>().map_err(|error| format!("{variable}: '{url}' cannot be used: {error}"))
+        };
+        let token_url = uri("POE_TOKEN_URL", &settings.poe_token_url)?;
+        let tokens = TokenSource::new(client.clone(), token_url, id, secret.clone());
+        let api = uri("POE_API_URL", &settings.poe_api_url)?.to_string();
+        let realm = match settings.poe_realm {
+            Realm::Pc => String::new(),
+            realm => format!("/{realm}"),
+        };
+        Ok(Api {
+            client,
+            tokens: tokens.with_secret_in_body().with_scope(SCOPE),
+            pages: format!("{}{realm}", api.trim_end_matches('/')),
+            head: uri("POE_HEAD_URL", &settings.poe_head_url)?,
+            page: RetryPolicy { limits: Limits { max_body: settings.poe_max_body as usize, ..PAGE.limits }, ..PAGE },
+            clock,
+        })
+    }
+
+    /// Asks for the page of `id`, as soon as the limits permit, and answers when its headers are there.
+    pub async fn page(&self, id: ChangeId) -> Result<OpenPage, RiverError> {
+        let mut request = http::Request::new(Bytes::new());
+        *request.uri_mut() = self.page_uri(id);
+        request.headers_mut().insert(ACCEPT, http::HeaderValue::from_static("application/json"));
+        let answer = self.client.open_authorized(request, &self.tokens, &self.page).await?.success()?;
+        let header = answer.headers.get(HEADER).and_then(|value| value.to_str().ok());
+        let header = header.and_then(|text| match text.trim().parse() {
+            Ok(id) => Some(id),
+            Err(error) => {
+                tracing::warn!(%id, %error, "the header {HEADER} cannot be read: {error}");
+                None
+            }
+        });
+        Ok(OpenPage { header, answered_at: self.clock.now(), body: answer.body })
+    }
+
+    /// Where the river is now. Asked without a token.
+    pub async fn head(&self) -> Result<ChangeId, RiverError> {
+        let mut request = http::Request::new(Bytes::new());
+        *request.uri_mut() = self.head.clone();
+        let answer = self.client.send(request, &HEAD).await?.success()?;
+        let head: Result<Head, _> = serde_json::from_slice(&answer.body);
+        head.map(|head| head.psapi).map_err(|error| RiverError::NoHead { host: answer.host, reason: error.to_string() })
+    }
+
+    /// What has been sent so far.
+    pub fn counts(&self) -> LimitCounts {
+        self.client.limits().map(stint_http::Pacer::counts).unwrap_or_default()
+    }
+
+    /// The limits of the pages, as they were last told.
+    pub fn limits(&self) -> Option<RateLimits> {
+        self.client.limits()?.limits_of(&self.page_uri(ChangeId::BEGINNING))
+    }
+
+    /// What the pace must not forget.
+    pub fn memory(&self) -> Option<serde_json::Value> {
+        serde_json::to_value(self.client.limits()?.memory()).ok()
+    }
+
+    /// Takes in what was kept. What a later version has kept, and is not understood, is passed over.
+    pub fn restore(&self, memory: &serde_json::Value) {
+        match (self.client.limits(), serde_json::from_value(memory.clone())) {
+            (Some(limits), Ok(memory)) => limits.restore(&memory),
+            (_, Err(error)) => tracing::warn!(%error, "what was kept of the rate limits cannot be read: {error}"),
+            (None, _) => {}
+        }
+    }
+
+    fn page_uri(&self, id: ChangeId) -> Uri {
+        // The address was read as one before, and digits and dashes fit behind it.
+        format!("{}?id={id}", self.pages).parse().unwrap_or_default()
+    }
+}
+
+/// What to do about a failure.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// It passes: ask again after a while.
+    Wait {
+        /// How long.
+        delay: Duration,
+        /// In words.
+        reason: String,
+    },
+    /// A person must see to it. Asking on would count towards a ban, or evade one.
+    Stop {
+        /// In words.
+        reason: String,
+    },
+}
+
+/// Judges a failure, the `failures`th in a row (from 1).
+pub fn failure(error: &RiverError, failures: u32) -> Failure {
+    match error {
+        RiverError::Http(error) => http_failure(error, failures),
+        RiverError::NoHead { .. } => wait(doubled(2, 30, failures), error),
+    }
+}
+
+fn http_failure(error: &HttpError, failures: u32) -> Failure {
+    match error {
+        HttpError::RateLimited(limited) => wait(limited.retry_after.unwrap_or(UNSAID), error),
+        HttpError::Token(TokenError::RateLimited(limited)) => wait(limited.retry_after.unwrap_or(UNSAID), error),
+        HttpError::Token(TokenError::Failed { error, .. }) => http_failure(error, failures),
+        HttpError::Token(TokenError::Malformed { .. }) => wait(doubled(10, 60, failures), error),
+        HttpError::Transport(TransportError::TooLarge { .. }) => stop(error),
+        HttpError::Transport(_) => wait(doubled(2, 30, failures), error),
+        HttpError::Status { status, retry_after, .. } if status.is_server_error() => {
+            let delay = match status.as_u16() {
+                502 => Duration::from_secs(2),
+                503 => doubled(30, 60, failures),
+                _ => doubled(10, 60, failures),
+            };
+            wait(retry_after.map_or(delay, |asked| asked.max(delay)), error)
+        }
+        _ => stop(error),
+    }
+}
+
+/// The wait after a refusal for haste that names none.
+const UNSAID: Duration = Duration::from_secs(60);
+
+/// `first` seconds, doubled with each further failure, up to `longest`.
+fn doubled(first: u64, longest: u64, failures: u32) -> Duration {
+    Duration::from_secs(first.saturating_mul(1 << failures.saturating_sub(1).min(16)).min(longest))
+}
+
+fn wait(delay: Duration, error: &(impl std::fmt::Display + ?Sized)) -> Failure {
+    Failure::Wait { delay, reason: error.to_string() }
+}
+
+fn stop(error: &HttpError) -> Failure {
+    Failure::Stop { reason: error.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::StatusCode;
+    use stint_http::RateLimited;
+
+    use super::*;
+
+    fn status(status: u16, retry_after: Option<u64>) -> RiverError {
+        let (host, excerpt) = (String::from("api.example"), String::new());
+        let status = StatusCode::from_u16(status).unwrap();
+        RiverError::Http(HttpError::Status { host, status, retry_after: retry_after.map(Duration::from_secs), excerpt })
+    }
+
+    fn seconds(error: &RiverError, failures: u32) -> Option<u64> {
+        match failure(error, failures) {
+            Failure::Wait { delay, .. } => Some(delay.as_secs()),
+            Failure::Stop { .. } => None,
+        }
+    }
+
+    #[test]
+    fn faults_of_the_server_pass() {
+        assert_eq!([1, 2, 9].map(|failures| seconds(&status(502, None), failures)), [Some(2); 3]);
+        assert_eq!([1, 2, 9].map(|failures| seconds(&status(503, None), failures)), [Some(30), Some(60), Some(60)]);
+        assert_eq!([1, 2, 9].map(|failures| seconds(&status(500, None), failures)), [Some(10), Some(20), Some(60)]);
+        assert_eq!(seconds(&status(503, Some(300)), 1), Some(300));
+        let host = String::from("api.example");
+        let limited = HttpError::RateLimited(RateLimited { host: host.clone(), retry_after: Some(UNSAID) });
+        assert_eq!(seconds(&limited.into(), 1), Some(60));
+        let away = HttpError::Transport(TransportError::Unreachable { host, reason: "refused".into() }).into();
+        assert_eq!([1, 2, 9].map(|failures| seconds(&away, failures)), [Some(2), Some(4), Some(30)]);
+    }
+
+    #[test]
+    fn what_counts_towards_a_ban_is_not_repeated() {
+        for client_error in [400, 401, 403, 404, 410] {
+            assert_eq!(seconds(&status(client_error, None), 1), None, "{client_error}");
+        }
+        let (host, key_id) = (String::from("api.example"), String::from("shop"));
+        assert_eq!(seconds(&HttpError::Unauthorized { host, key_id }.into(), 1), None);
+    }
+}

@@ -1,0 +1,216 @@
+//! The fleet's settings. Each is documented here, once: this text is `--help`, `.env.example` and
+//! `docs/configuration.md`.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use clap::Args;
+use secrecy::SecretString;
+use url::Url;
+
+use crate::model::ChangeId;
+use crate::store::Realm;
+
+/// The settings of the `poe-stashes` fleet.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Settings of the poe-stashes fleet")]
+pub struct Settings {
+    /// The id of a confidential client that was granted the scope `service:psapi`. Needed by the follower.
+    #[arg(long, env = "POE_CLIENT_ID")]
+    pub poe_client_id: Option<String>,
+
+    /// The client's secret.
+    #[arg(long, env = "POE_CLIENT_SECRET", hide_env_values = true)]
+    pub poe_client_secret: Option<SecretString>,
+
+    /// How the upstream can reach you: a mail address, in the user agent of every request, as it demands. Needed by all
+    /// who ask it.
+    #[arg(long, env = "POE_CONTACT")]
+    pub poe_contact: Option<String>,
+
+    /// The river of public stashes. The realm and `?id=` are appended.
+    #[arg(long, env = "POE_API_URL", default_value = "https://api.pathofexile.com/public-stash-tabs")]
+    pub poe_api_url: Url,
+
+    /// Where access tokens come from.
+    #[arg(long, env = "POE_TOKEN_URL", default_value = "https://www.pathofexile.com/oauth/token")]
+    pub poe_token_url: Url,
+
+    /// Where the river's head is told, by which lag is measured. It is asked without a token, once a minute.
+    #[arg(long, env = "POE_HEAD_URL", default_value = "https://www.pathofexile.com/api/trade/data/change-ids")]
+    pub poe_head_url: Url,
+
+    /// Which of the three rivers.
+    #[arg(long, env = "POE_REALM", value_enum, default_value_t = Realm::Pc)]
+    pub poe_realm: Realm,
+
+    /// Where to begin when there is no position yet: `head` (where the river has nothing for the next five minutes),
+    /// `tail` (the newest page, which is found in about ten requests), `beginning` (months behind), or a change id. A
+    /// position that is there is always gone on from.
+    #[arg(long, env = "POE_START", default_value = "tail")]
+    pub poe_start: Start,
+
+    /// The largest body of a page that is taken, in bytes after decompression. A larger one is given up and said; the
+    /// chain goes on behind it.
+    #[arg(long, env = "POE_MAX_BODY", default_value_t = 64 * 1024 * 1024, value_parser = clap::value_parser!(u32).range(1024..))]
+    pub poe_max_body: u32,
+
+    /// How many pages' bodies may stream side by side while the chain goes on. Memory is bounded by this number times a
+    /// few megabytes.
+    #[arg(long, env = "POE_OPEN_PAGES", default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=256))]
+    pub poe_open_pages: u32,
+
+    /// Where pages are kept: a folder, or `s3://bucket/prefix`. Otherwise in `poe-pages` in `STINT_HOME`.
+    #[arg(long, env = "POE_BLOBS")]
+    pub poe_blobs: Option<Blobs>,
+
+    /// Behind by more than this many seconds, five minutes of the upstream's own delay not counted, is an alarm.
+    #[arg(long, env = "POE_LAG_ALARM_SECONDS", default_value_t = 300)]
+    pub poe_lag_alarm_seconds: u32,
+
+    /// The indexer forgets what has happened to items after so many days. Their current state stays.
+    #[arg(long, env = "POE_EVENT_DAYS", default_value_t = 3)]
+    pub poe_event_days: u32,
+}
+
+/// Where a chain begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// Where the river is now; it shows nothing of it for five minutes.
+    Head,
+    /// The newest page that can be read.
+    Tail,
+    /// The first page of all.
+    Beginning,
+    /// A page by its id.
+    At(ChangeId),
+}
+
+impl FromStr for Start {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Start, String> {
+        Ok(match text {
+            "head" => Start::Head,
+            "tail" => Start::Tail,
+            "beginning" => Start::Beginning,
+            id => {
+                Start::At(id.parse().map_err(|error| format!("it is head, tail, beginning, or a change id: {error}"))?)
+            }
+        })
+    }
+}
+
+/// A place for pages.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Blobs {
+    /// A folder of this machine.
+    Folder(std::path::PathBuf),
+    /// A bucket of S3.
+    S3 {
+        /// Its name.
+        bucket: String,
+        /// What all keys begin with; may be empty.
+        prefix: String,
+    },
+}
+
+impl FromStr for Blobs {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Blobs, String> {
+        let Some(place) = text.strip_prefix("s3://") else {
+            if text.is_empty() || text.contains("://") {
+                return Err("it is a folder, or s3://bucket/prefix".into());
+            }
+            return Ok(Blobs::Folder(text.into()));
+        };
+        let (bucket, prefix) = place.split_once('/').unwrap_or((place, ""));
+        if bucket.is_empty() {
+            return Err("the bucket's name is missing: s3://bucket/prefix".into());
+        }
+        Ok(Blobs::S3 { bucket: bucket.to_owned(), prefix: prefix.trim_matches('/').to_owned() })
+    }
+}
+
+impl Settings {
+    /// The client, its secret and who to write to. An error names what is missing.
+    pub fn client(&self) -> Result<(&str, &SecretString), String> {
+        let missing = |variable: &str, what: &str| format!("{variable} is not set: the follower needs {what}");
+        let id = self.poe_client_id.as_deref().filter(|id| !id.is_empty());
+        let id = id.ok_or_else(|| missing("POE_CLIENT_ID", "a confidential client with the scope service:psapi"))?;
+        let secret = self.poe_client_secret.as_ref();
+        Ok((id, secret.ok_or_else(|| missing("POE_CLIENT_SECRET", "the secret of its client"))?))
+    }
+
+    /// Who is asking: `OAuth client/version (contact: address)`, as the upstream demands of every request.
+    pub fn user_agent(&self) -> Result<String, String> {
+        let missing = |variable: &str, what: &str| format!("{variable} is not set: the upstream wants to know {what}");
+        let plain = |text: &&str| !text.is_empty() && text.bytes().all(|byte| (b' '..=b'~').contains(&byte));
+        let id = self.poe_client_id.as_deref().filter(plain);
+        let id = id.ok_or_else(|| missing("POE_CLIENT_ID", "which client asks, in plain letters"))?;
+        let contact = self.poe_contact.as_deref().filter(plain);
+        let contact = contact.ok_or_else(|| missing("POE_CONTACT", "whom to write to, such as you@example.org"))?;
+        Ok(format!("OAuth {id}/{} (contact: {contact}) stint", env!("CARGO_PKG_VERSION")))
+    }
+
+    /// Behind by more than this is an alarm.
+    pub fn lag_alarm(&self) -> Duration {
+        Duration::from_secs(self.poe_lag_alarm_seconds.into())
+    }
+
+    /// How long events are kept.
+    pub fn event_retention(&self) -> Duration {
+        Duration::from_secs(u64::from(self.poe_event_days) * 24 * 60 * 60)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Command {
+        #[command(flatten)]
+        settings: Settings,
+    }
+
+    fn settings(arguments: &[&str]) -> Settings {
+        Command::parse_from([&["stint"], arguments].concat()).settings
+    }
+
+    #[test]
+    fn what_is_missing_is_named() {
+        let none = settings(&["--poe-client-id", ""]);
+        assert!(none.client().unwrap_err().starts_with("POE_CLIENT_ID is not set: "));
+        let named = settings(&["--poe-client-id", "shop"]);
+        assert!(named.client().unwrap_err().starts_with("POE_CLIENT_SECRET is not set: "));
+        assert!(named.user_agent().unwrap_err().starts_with("POE_CONTACT is not set: "));
+        let whole =
+            settings(&["--poe-client-id", "shop", "--poe-client-secret", "hidden", "--poe-contact", "a@b.example"]);
+        assert!(whole.user_agent().unwrap().starts_with("OAuth shop/0."));
+        assert!(whole.user_agent().unwrap().contains(" (contact: a@b.example)"));
+        assert!(!format!("{whole:?}").contains("hidden"));
+    }
+
+    #[test]
+    fn a_start_is_a_word_or_an_id() {
+        assert_eq!(settings(&[]).poe_start, Start::Tail);
+        assert_eq!("1-2-3-4-5".parse(), Ok(Start::At("1-2-3-4-5".parse().unwrap())));
+        let error = "1-2-3".parse::<Start>().unwrap_err();
+        assert!(error.starts_with("it is head, tail, beginning, or a change id: '1-2-3' has 3 parts"), "{error}");
+    }
+
+    #[test]
+    fn pages_go_to_a_folder_or_a_bucket() {
+        let bucket = |prefix: &str| Ok(Blobs::S3 { bucket: "pages".into(), prefix: prefix.into() });
+        assert_eq!("s3://pages".parse(), bucket(""));
+        assert_eq!("s3://pages/poe/2026/".parse(), bucket("poe/2026"));
+        assert_eq!("./pages".parse(), Ok(Blobs::Folder("./pages".into())));
+        for wrong in ["", "s3://", "gs://pages"] {
+            assert!(wrong.parse::<Blobs>().is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! Makes tables of the pages: what is in each stash now. An example of a consumer, and a useful one.
+//!
+//! # What may happen between any two lines
+//! * *Dies after a page is taken over, before its message is acknowledged:* it is taken over again, and changes nothing.
+//! * *Pages come in another order, or twice:* a stash is as it was observed last, by the label in the page's blob.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::TryStreamExt;
+use serde::Serialize;
+use serde_json::value::RawValue;
+use stint_core::clock::before;
+use stint_core::ports::{Delivery, PortResult};
+use stint_core::worker::{Disposition, Event, Invocation, MessageException, Outcome};
+use stint_core::worker::{QueueTrigger, Spec, Trigger, Worker, WorkerError};
+
+use crate::message::{PAGES_QUEUE, StoredPage};
+use crate::model::page::{Item, Page, Stash, Text};
+use crate::model::price::{Asking, Price, asked};
+use crate::page_file;
+use crate::store::{Changes, Index, ItemRow, Pages, PriceRow, Snapshot, StashRow};
+
+const TIMEOUT: Duration = Duration::from_secs(120);
+
+/// Keeps the index.
+pub struct Indexer {
+    pages: Arc<dyn Pages>,
+    index: Arc<dyn Index>,
+    settings: IndexerSettings,
+}
+
+/// How an indexer goes about it.
+#[derive(Clone, Copy, Debug)]
+pub struct IndexerSettings {
+    /// The largest page that is read, in bytes.
+    pub max_page: usize,
+    /// How long events are kept.
+    pub event_retention: Duration,
+}
+
+/// What an invocation did.
+#[derive(Debug, Default, PartialEq, Serialize)]
+struct Report {
+    pages: usize,
+    /// Items without an id, which cannot be followed.
+    nameless: u64,
+    #[serde(flatten)]
+    changes: Changes,
+}
+
+impl Indexer {
+    /// An indexer.
+    pub fn new(pages: Arc<dyn Pages>, index: Arc<dyn Index>, settings: IndexerSettings) -> Indexer {
+        Indexer { pages, index, settings }
+    }
+}
+
+impl Worker for Indexer {
+    const SPEC: Spec = Spec {
+        fleet: crate::FLEET,
+        name: "indexer",
+        summary: "keeps the current state of each stash in tables, with what is new, changed and removed",
+        triggers: &[Trigger::Queue(QueueTrigger {
+            queue: PAGES_QUEUE,
+            batch: 10,
+            // Six times the time-out, as Lambda asks: docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
+            visibility_timeout: Duration::from_secs(6 * TIMEOUT.as_secs()),
+            max_receives: 5,
+        })],
+        // The tables have one writer.
+        concurrency: 1,
+        timeout: TIMEOUT,
+    };
+
+    async fn run(&self, event: Event, invocation: &Invocation) -> Result<Outcome, WorkerError> {
+        let Event::Batch(deliveries) = event else {
+            return Err(WorkerError::Event("a batch of stored pages is needed: the queue has them".into()));
+        };
+        let (mut report, mut exceptions) = (Report::default(), Vec::new());
+        for delivery in deliveries {
+            match take_over(&delivery, &*self.pages, &*self.index, self.settings.max_page).await? {
+                Ok((changes, nameless)) => {
+                    report.pages += 1;
+                    report.nameless += nameless;
+                    report.changes += changes;
+                }
+                Err(reason) => exceptions.push(MessageException {
+                    message_id: delivery.message_id,
+                    disposition: Disposition::Reject { reason },
+                }),
+            }
+        }
+        self.index.forget_events(before(invocation.now(), self.settings.event_retention)).await?;
+        Ok(Outcome { exceptions, ..Outcome::report(report) })
+    }
+}
+
+/// Takes one page over. The inner error says why it never can be: a blob does not change.
+async fn take_over(
+    delivery: &Delivery,
+    pages: &dyn Pages,
+    index: &dyn Index,
+    max_page: usize,
+) -> PortResult<Result<(Changes, u64), String>> {
+    let stored: StoredPage = match serde_json::from_str(&delivery.body) {
+        Ok(stored) => stored,
+        Err(error) => return Ok(Err(format!("the message cannot be read: {error}"))),
+    };
+    let Some(blob) = pages.read(stored.into()).await? else {
+        return Ok(Err(format!("there is no blob of the page {}", stored.id)));
+    };
+    let blob = blob.try_fold(Vec::new(), async |mut blob, piece| {
+        blob.extend_from_slice(&piece);
+        Ok(blob)
+    });
+    let read = snapshot(&blob.await?, max_page);
+    match read {
+        Ok((snapshot, nameless)) => Ok(Ok((index.apply(snapshot).await?, nameless))),
+        Err(reason) => Ok(Err(format!("the page {} cannot be read: {reason}", stored.id))),
+    }
+}
+
+/// What a blob shows, and how many of its items have no id.
+pub fn snapshot(blob: &[u8], max_page: usize) -> Result<(Snapshot, u64), String> {
+    let (label, page) = page_file::read(blob, max_page).map_err(|error| error.to_string())?;
+    let page = Page::read(&page).map_err(|error| error.to_string())?;
+    let mut nameless = 0;
+    let stashes = page.stashes.iter().map(|stash| row(stash, &mut nameless)).collect();
+    Ok((Snapshot { observed_at: label.fetched_at, page: label.id, stashes }, nameless))
+}
+
+/// A stash as a row. Of one that is listed no more nothing but its id means anything.
+fn row(stash: &Stash<'_>, nameless: &mut u64) -> StashRow {
+    let id = stash.id.to_string();
+    if !stash.public {
+        return StashRow { id, ..StashRow::default() };
+    }
+    let items = stash.items.iter().filter_map(|raw| {
+        let row = item_row(raw, stash.stash.as_ref());
+        *nameless += u64::from(row.is_none());
+        row
+    });
+    StashRow {
+        id,
+        listed: true,
+        account: owned(stash.account_name.as_ref()),
+        tab: owned(stash.stash.as_ref()),
+        kind: owned(stash.stash_type.as_ref()),
+        league: owned(stash.league.as_ref()),
+        items: items.collect(),
+    }
+}
+
+fn item_row(raw: &RawValue, tab: Option<&Text<'_>>) -> Option<ItemRow> {
+    let item = Item::read(raw);
+    let id = item.id.as_ref().map(Text::as_str).filter(|id| !id.is_empty())?;
+    let asked = asked(item.note.as_ref().map(Text::as_str), tab.map(Text::as_str));
+    Some(ItemRow {
+        id: id.to_owned(),
+        name: owned(item.name.as_ref()),
+        type_line: owned(item.type_line.as_ref()),
+        base_type: owned(item.base_type.as_ref()),
+        stack_size: item.stack_size,
+        note: owned(item.note.as_ref()),
+        price: asked.map(price),
+        json: raw.get().to_owned(),
+    })
+}
+
+fn price(asking: Asking<'_>) -> PriceRow {
+    match asking {
+        Asking::Price(Price { kind, amount, currency }) => {
+            PriceRow { each: amount.each(), currency: currency.to_owned(), kind: kind.name() }
+        }
+        Asking::Exchange(amount) => PriceRow { each: amount.each(), currency: "offer".to_owned(), kind: "price" },
+    }
+}
+
+fn owned(text: Option<&Text<'_>>) -> Option<String> {
+    text.map(Text::as_str).filter(|text| !text.is_empty()).map(str::to_owned)
+}

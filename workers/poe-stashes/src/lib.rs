@@ -1,0 +1,21 @@
+//! The `poe-stashes` fleet: follows the river of public stashes, keeps every page as it came, and hands it on.
+//!
+//! A file per worker: [`follower`], with its [`writer`] beside it; [`watcher`]; [`indexer`].
+
+mod chase;
+pub mod client;
+pub mod config;
+pub mod follower;
+pub mod indexer;
+pub mod lag;
+pub mod look_ahead;
+pub mod message;
+pub mod model;
+pub mod page_file;
+mod start;
+pub mod store;
+pub mod watcher;
+pub mod writer;
+
+/// The fleet's name on the command line and in every worker's description.
+pub const FLEET: &str = "poe-stashes";

@@ -1,0 +1,84 @@
+//! The next change id, as early as it can be known.
+//!
+//! Three places tell it: the header `X-Next-Change-Id`, which nobody promises; the first bytes of the body, as soon as
+//! they are decoded; and the whole body. The first that is there lets the next request go; in the end all three are
+//! compared.
+//!
+//! # When they disagree
+//! The chain goes on from the **lower** of them, shard by shard, and the disagreement is reported. A place that is too
+//! low reads something twice; one that is too high skips pages for good.
+
+mod peek;
+mod scan;
+
+use serde::{Deserialize, Serialize};
+
+pub use peek::{PEEK, Peek, Peeked};
+pub use scan::{Document, Scan, ScanError};
+
+use crate::model::ChangeId;
+
+/// The header that carries the next change id.
+pub const HEADER: &str = "x-next-change-id";
+
+/// Where a next change id was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Source {
+    /// The header.
+    Header,
+    /// The body's first bytes.
+    Peek,
+    /// The whole body.
+    Body,
+}
+
+/// What each place said about one page.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Said {
+    /// The header.
+    pub header: Option<ChangeId>,
+    /// The body's first bytes.
+    pub peek: Option<ChangeId>,
+    /// The whole body.
+    pub body: Option<ChangeId>,
+}
+
+impl Said {
+    /// The first that was there, and where.
+    pub fn first(&self) -> Option<(ChangeId, Source)> {
+        let header = self.header.map(|id| (id, Source::Header));
+        let peek = || self.peek.map(|id| (id, Source::Peek));
+        header.or_else(peek).or_else(|| self.body.map(|id| (id, Source::Body)))
+    }
+
+    /// Where the chain goes on: where all agree, or else the lower place in each shard.
+    pub fn agreed(&self) -> Option<ChangeId> {
+        [self.header, self.peek, self.body].into_iter().flatten().reduce(ChangeId::lower)
+    }
+
+    /// Whether two of them differ.
+    pub fn disagrees(&self) -> bool {
+        let mut said = [self.header, self.peek, self.body].into_iter().flatten();
+        let first = said.next();
+        said.any(|id| Some(id) != first)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lower_place_wins_a_disagreement() {
+        let id = |text: &str| text.parse::<ChangeId>().ok();
+        let said = Said { header: id("9-2-3-4-5"), peek: id("1-8-3-4-5"), body: id("1-8-3-4-5") };
+        assert_eq!(said.first(), id("9-2-3-4-5").map(|id| (id, Source::Header)));
+        assert!(said.disagrees());
+        assert_eq!(said.agreed(), id("1-2-3-4-5"));
+        let said = Said { header: None, ..said };
+        assert!(!said.disagrees());
+        assert_eq!((said.agreed(), said.first().map(|(_, source)| source)), (id("1-8-3-4-5"), Some(Source::Peek)));
+        assert_eq!((Said::default().agreed(), Said::default().first()), (None, None));
+    }
+}

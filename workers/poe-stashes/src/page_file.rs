@@ -1,0 +1,192 @@
+//! The form of a page's blob: a frame that says what it is, and the raw bytes compressed with zstd.
+//!
+//! The first frame is one of those that zstd calls skippable, with a JSON object in it; every zstd tool passes over it,
+//! so that `zstd -dc` prints the page as the upstream sent it. It holds what the page itself does not: its own change id,
+//! and when it was seen. The frame of the page ends in a checksum.
+//! <https://github.com/facebook/zstd/blob/dev/doc/zstd_compression_format.md>
+
+use std::io::{self, Read, Write};
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use zstd::stream::read::Decoder;
+use zstd::stream::write::Encoder;
+
+use crate::model::ChangeId;
+use crate::store::Realm;
+
+/// A level that a core keeps up with whatever the network brings: `docs/benchmarks.md` has the others beside it.
+pub const LEVEL: i32 = 1;
+
+/// The first of the sixteen magic numbers of skippable frames.
+const SKIPPABLE: [u8; 4] = 0x184D_2A50_u32.to_le_bytes();
+
+/// Magic number and length.
+const FRAME_HEAD: usize = 8;
+
+/// Compressed bytes that gather before they are handed on.
+const HAND_ON: usize = 64 * 1024;
+
+/// What a blob says of its page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Label {
+    /// The form of the blob: 1.
+    pub version: u32,
+    /// Which river.
+    pub realm: Realm,
+    /// The change id that was asked for.
+    pub id: ChangeId,
+    /// When the upstream began to answer.
+    pub fetched_at: Timestamp,
+}
+
+impl Label {
+    /// The label of a page that is fetched now.
+    pub fn new(realm: Realm, id: ChangeId, fetched_at: Timestamp) -> Label {
+        Label { version: 1, realm, id, fetched_at }
+    }
+}
+
+/// Why a blob cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum PageFileError {
+    /// It does not begin with a label.
+    #[error("the blob does not begin with a label of Stint: {0}")]
+    NoLabel(String),
+    /// What is behind the label is damaged, or not whole.
+    #[error("the blob is damaged: {0}")]
+    Damaged(io::Error),
+    /// The page is larger than whoever reads it allows.
+    #[error("the page is larger than {0} bytes")]
+    TooLarge(usize),
+}
+
+/// Compresses a page while it streams by, in memory that does not grow with it.
+pub struct Compressor {
+    encoder: Encoder<'static, Vec<u8>>,
+    raw: u64,
+    compressed: u64,
+}
+
+impl Compressor {
+    /// A blob that begins with `label`.
+    pub fn new(label: &Label, level: i32) -> io::Result<Compressor> {
+        let label = serde_json::to_vec(label)?;
+        let length = u32::try_from(label.len()).map_err(io::Error::other)?;
+        let mut begun = Vec::with_capacity(2 * HAND_ON);
+        begun.extend(SKIPPABLE);
+        begun.extend(length.to_le_bytes());
+        begun.extend(label);
+        let mut encoder = Encoder::new(begun, level)?;
+        encoder.include_checksum(true)?;
+        Ok(Compressor { encoder, raw: 0, compressed: 0 })
+    }
+
+    /// Takes a piece of the page, and hands on what of the blob is done, if that is worth it.
+    pub fn feed(&mut self, piece: &[u8]) -> io::Result<Option<Bytes>> {
+        self.encoder.write_all(piece)?;
+        self.raw += piece.len() as u64;
+        if self.encoder.get_ref().len() < HAND_ON {
+            return Ok(None);
+        }
+        let done = std::mem::replace(self.encoder.get_mut(), Vec::with_capacity(2 * HAND_ON));
+        self.compressed += done.len() as u64;
+        Ok(Some(Bytes::from(done)))
+    }
+
+    /// The end of the blob, with the bytes of page and blob.
+    pub fn finish(self) -> io::Result<(Bytes, Sizes)> {
+        let last = self.encoder.finish()?;
+        let sizes = Sizes { raw: self.raw, stored: self.compressed + last.len() as u64 };
+        Ok((Bytes::from(last), sizes))
+    }
+}
+
+/// Bytes of a page.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sizes {
+    /// As the upstream sent it.
+    pub raw: u64,
+    /// As its blob.
+    pub stored: u64,
+}
+
+/// Reads a whole blob: its label, and the page as the upstream sent it, of at most `max` bytes.
+pub fn read(blob: &[u8], max: usize) -> Result<(Label, Vec<u8>), PageFileError> {
+    let label = label(blob)?;
+    let decoder = Decoder::with_buffer(blob).map_err(PageFileError::Damaged)?;
+    let mut page = Vec::with_capacity(blob.len().saturating_mul(8).min(max));
+    let limit = u64::try_from(max).unwrap_or(u64::MAX).saturating_add(1);
+    decoder.take(limit).read_to_end(&mut page).map_err(PageFileError::Damaged)?;
+    if page.len() > max { Err(PageFileError::TooLarge(max)) } else { Ok((label, page)) }
+}
+
+fn label(blob: &[u8]) -> Result<Label, PageFileError> {
+    let missing = |reason: &str| PageFileError::NoLabel(reason.to_owned());
+    let rest = blob.strip_prefix(&SKIPPABLE).ok_or_else(|| missing("another magic number"))?;
+    let (length, rest) = rest.split_first_chunk().ok_or_else(|| missing("it ends within it"))?;
+    let length = u32::from_le_bytes(*length) as usize;
+    let label = rest.get(..length).ok_or_else(|| missing("it ends within it"))?;
+    serde_json::from_slice(label).map_err(|error| PageFileError::NoLabel(error.to_string()))
+}
+
+/// The label at the beginning of a blob, of which the first bytes are enough.
+pub fn read_label(beginning: &[u8]) -> Result<Label, PageFileError> {
+    debug_assert!(beginning.len() > FRAME_HEAD);
+    label(beginning)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn label_of_today() -> Label {
+        Label::new(Realm::Pc, "1-2-3-4-5".parse().unwrap(), "2026-11-28T10:00:00.123Z".parse().unwrap())
+    }
+
+    fn blob(page: &[u8], chunk: usize) -> (Vec<u8>, Sizes) {
+        let mut compressor = Compressor::new(&label_of_today(), LEVEL).unwrap();
+        let mut blob = Vec::new();
+        for piece in page.chunks(chunk) {
+            blob.extend(compressor.feed(piece).unwrap().into_iter().flatten());
+        }
+        let (last, sizes) = compressor.finish().unwrap();
+        blob.extend(last);
+        (blob, sizes)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(40))]
+        #[test]
+        fn what_was_written_is_read(page in prop::collection::vec(any::<u8>(), 0..300_000), chunk in 1..100_000_usize) {
+            let (blob, sizes) = blob(&page, chunk);
+            prop_assert_eq!(sizes, Sizes { raw: page.len() as u64, stored: blob.len() as u64 });
+            let (label, read) = read(&blob, page.len()).unwrap();
+            prop_assert_eq!(label, label_of_today());
+            prop_assert!(read == page);
+        }
+    }
+
+    #[test]
+    fn other_readers_of_zstd_pass_over_the_label() {
+        let (blob, _) = blob(b"{}", 1);
+        assert_eq!(zstd::decode_all(&blob[..]).unwrap(), b"{}");
+        assert_eq!(read_label(&blob[..140]).unwrap(), label_of_today());
+    }
+
+    #[test]
+    fn a_damaged_blob_is_told_from_a_whole_one() {
+        let page = b"a page of the river, a page of the river, a page of the river".repeat(20);
+        let (whole, _) = blob(&page, 50);
+        assert!(matches!(read(b"no blob", 100), Err(PageFileError::NoLabel(_))));
+        assert!(matches!(read(&whole[..20], 100), Err(PageFileError::NoLabel(_))));
+        assert!(matches!(read(&whole[..whole.len() - 1], 10_000), Err(PageFileError::Damaged(_))));
+        let mut flipped = whole.clone();
+        *flipped.last_mut().unwrap() ^= 1;
+        assert!(matches!(read(&flipped, 10_000), Err(PageFileError::Damaged(_))), "the checksum");
+        assert!(matches!(read(&whole, page.len() - 1), Err(PageFileError::TooLarge(_))));
+    }
+}

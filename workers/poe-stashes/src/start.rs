@@ -1,0 +1,129 @@
+//! Finding the place where a chain begins.
+
+use std::time::Duration;
+
+use futures::StreamExt;
+use futures::future::{BoxFuture, FutureExt};
+use stint_core::ports::PortResult;
+use stint_core::worker::Invocation;
+
+use crate::client::{Api, Failure, RiverError, failure};
+use crate::config::Start;
+use crate::follower::LEASE;
+use crate::look_ahead::Scan;
+use crate::model::ChangeId;
+use crate::store::{Chain, Claim, Progress};
+
+/// How far behind the head the tail is looked for first, in changes of each shard: a little more than the river's own
+/// delay of five minutes, at the 13 changes a second that the first shard grew by from 2020 to 2026.
+const FIRST_STEP: u64 = 4096;
+
+/// The tail is found when it lies between two places that are no further apart: some two seconds of the river.
+const CLOSE_ENOUGH: u64 = 32;
+
+/// Failures that are waited out before the search is given up.
+const PATIENCE: u32 = 5;
+
+/// A search, under the chain's lease.
+pub(crate) struct Search<'a> {
+    pub(crate) api: &'a Api,
+    pub(crate) chain: &'a dyn Chain,
+    pub(crate) claim: &'a Claim,
+    pub(crate) progress: &'a Progress,
+    pub(crate) invocation: &'a Invocation,
+}
+
+/// How a search ended, if not with a place.
+#[derive(Debug)]
+pub(crate) enum NotFound {
+    /// Another follower has the chain.
+    Fenced,
+    /// A person must see to it, or somebody try again later.
+    Failed(Failure),
+}
+
+type Found<T> = PortResult<Result<T, NotFound>>;
+
+impl Search<'_> {
+    /// The place that `start` means.
+    pub(crate) async fn place(&self, start: Start) -> Found<ChangeId> {
+        match start {
+            Start::Head => self.patiently(|| self.api.head().boxed()).await,
+            Start::Tail => self.tail().await,
+            Start::Beginning => Ok(Ok(ChangeId::BEGINNING)),
+            Start::At(id) => Ok(Ok(id)),
+        }
+    }
+
+    /// The newest place that has a page. Beyond it the upstream answers with empty pages, and takes any five numbers for
+    /// a place, so it is found by halving: about ten requests.
+    async fn tail(&self) -> Found<ChangeId> {
+        let mut high = match self.patiently(|| self.api.head().boxed()).await? {
+            Ok(head) => head,
+            Err(not_found) => return Ok(Err(not_found)),
+        };
+        let (mut low, mut step) = (high.back(FIRST_STEP), FIRST_STEP);
+        while low != ChangeId::BEGINNING {
+            match self.is_beyond(low).await? {
+                Ok(false) => break,
+                Ok(true) => {
+                    step = step.saturating_mul(2);
+                    (low, high) = (low.back(step), low);
+                }
+                Err(not_found) => return Ok(Err(not_found)),
+            }
+        }
+        while low.behind(high).into_iter().max() > Some(CLOSE_ENOUGH) {
+            let middle = low.middle(high);
+            match self.is_beyond(middle).await? {
+                Ok(true) => high = middle,
+                Ok(false) => low = middle,
+                Err(not_found) => return Ok(Err(not_found)),
+            }
+        }
+        tracing::info!(tail = %low, "the tail of the river is at {low}");
+        Ok(Ok(low))
+    }
+
+    async fn is_beyond(&self, id: ChangeId) -> Found<bool> {
+        self.patiently(|| is_beyond(self.api, id).boxed()).await
+    }
+
+    /// Asks until there is an answer, and keeps the lease up.
+    async fn patiently<'f, T>(&self, ask: impl Fn() -> BoxFuture<'f, Result<T, RiverError>>) -> Found<T> {
+        let mut failures = 0;
+        loop {
+            if !self.chain.keep(self.claim, self.progress, LEASE).await? {
+                return Ok(Err(NotFound::Fenced));
+            }
+            let error = match ask().await {
+                Ok(answer) => return Ok(Ok(answer)),
+                Err(error) => error,
+            };
+            failures += 1;
+            match failure(&error, failures) {
+                Failure::Wait { delay, reason } if failures < PATIENCE && self.invocation.has_time_for(delay) => {
+                    tracing::warn!(reason, "looking for the chain's beginning: {reason}");
+                    self.invocation.clock().sleep(delay.min(Duration::from_secs(60))).await;
+                }
+                failure => return Ok(Err(NotFound::Failed(failure))),
+            }
+        }
+    }
+}
+
+/// Whether the river has nothing there yet: no stash, and no way on. Old pages may be empty, but lead on.
+async fn is_beyond(api: &Api, id: ChangeId) -> Result<bool, RiverError> {
+    let mut page = api.page(id).await?;
+    if page.header == Some(id) {
+        return Ok(true);
+    }
+    let mut scan = Scan::default();
+    while scan.stashes() == 0
+        && let Some(piece) = page.body.next().await
+    {
+        scan.feed(&piece.map_err(stint_http::HttpError::from)?);
+    }
+    let leads_on = page.header.or(scan.next()).is_some_and(|next| next != id && next.has_reached(id));
+    Ok(scan.stashes() == 0 && !leads_on)
+}

@@ -1,0 +1,193 @@
+//! Where the chain stands, and which of its pages are not stored yet: two things, kept apart in one record.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use stint_core::ports::PortResult;
+
+use crate::look_ahead::Source;
+use crate::model::ChangeId;
+
+/// How far a chain has come.
+///
+/// Every page before `position` is stored, or `open`, or `lost`. A page is made open by the very write that moves the
+/// position beyond it, and is struck off only once its blob is durable and its message sent.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Progress {
+    /// Where the next request goes. `None`: it was never started.
+    pub position: Option<ChangeId>,
+    /// When the position became known.
+    #[serde(default)]
+    pub since: Option<Timestamp>,
+    /// Pages that were asked for, and are not stored yet, oldest first.
+    #[serde(default)]
+    pub open: Vec<ChangeId>,
+    /// Whether the last answer was the end of the river.
+    #[serde(default)]
+    pub at_tail: bool,
+    /// What was done so far.
+    #[serde(default)]
+    pub totals: Totals,
+    /// Pages that were given up, the newest of them.
+    #[serde(default)]
+    pub lost: Vec<Lost>,
+    /// Why nobody follows the chain until a person says so.
+    #[serde(default)]
+    pub stopped: Option<Stopped>,
+    /// What the pace must not forget, as the client wrote it.
+    #[serde(default)]
+    pub pace: Option<serde_json::Value>,
+}
+
+/// What a chain has done since it was first started.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Totals {
+    /// Pages whose next id became known.
+    pub fetched: u64,
+    /// Pages whose blob is durable.
+    pub stored: u64,
+    /// Pages that were given up.
+    pub lost: u64,
+    /// Requests for pages.
+    pub requests: u64,
+    /// Of them, those that were refused with a 4xx.
+    pub client_errors: u64,
+    /// Bodies that broke off and were asked for again.
+    pub cut: u64,
+    /// Next ids by where they were found first.
+    pub header: u64,
+    /// Likewise, in the first bytes of the body.
+    pub peek: u64,
+    /// Likewise, in the whole body.
+    pub body: u64,
+    /// Pages about whose next id header and body disagreed.
+    pub disagreements: u64,
+    /// Bytes of bodies.
+    pub raw_bytes: u64,
+    /// Bytes of blobs.
+    pub stored_bytes: u64,
+}
+
+impl Totals {
+    /// Counts where a next id was found.
+    pub fn count(&mut self, source: Source) {
+        match source {
+            Source::Header => self.header += 1,
+            Source::Peek => self.peek += 1,
+            Source::Body => self.body += 1,
+        }
+    }
+}
+
+/// A page that can never be stored.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lost {
+    /// Which one.
+    pub id: ChangeId,
+    /// When it was given up.
+    pub at: Timestamp,
+    /// Why, in words.
+    pub reason: String,
+}
+
+/// Why the chain stands still.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stopped {
+    /// Since when.
+    pub at: Timestamp,
+    /// In words, with the remedy.
+    pub reason: String,
+}
+
+/// The newest of the lost pages that a record keeps by name; all are counted.
+const LOST_KEPT: usize = 20;
+
+impl Progress {
+    /// Moves on from `from` to `next`: from now on its page is open.
+    pub fn advance(&mut self, from: ChangeId, next: ChangeId, source: Source, now: Timestamp) {
+        self.add_open(from);
+        self.position = Some(next);
+        self.since = Some(now);
+        self.at_tail = false;
+        self.totals.fetched += 1;
+        self.totals.count(source);
+    }
+
+    /// Notes that a page is not stored yet.
+    pub fn add_open(&mut self, id: ChangeId) {
+        if !self.open.contains(&id) {
+            self.open.push(id);
+        }
+    }
+
+    /// A page is durable and announced.
+    pub fn close(&mut self, id: ChangeId) {
+        self.open.retain(|open| *open != id);
+    }
+
+    /// A page is given up.
+    pub fn lose(&mut self, id: ChangeId, at: Timestamp, reason: String) {
+        self.close(id);
+        self.totals.lost += 1;
+        self.lost.push(Lost { id, at, reason });
+        let surplus = self.lost.len().saturating_sub(LOST_KEPT);
+        self.lost.drain(..surplus);
+    }
+}
+
+/// The right to follow a chain, and how far it has come. Whoever holds an older one can change nothing any more.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Claim {
+    /// Grows with each claim: the fence against a follower that was thought dead.
+    pub lease: u64,
+    /// As it was left.
+    pub progress: Progress,
+}
+
+/// A chain as an operator sees it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ChainStatus {
+    /// How far it has come.
+    pub progress: Progress,
+    /// Until when a follower has it. In the past: nobody follows it.
+    pub leased_until: Option<Timestamp>,
+}
+
+/// The record of the chain, and who works on it.
+#[async_trait]
+pub trait Chain: Send + Sync {
+    /// The chain as it stands; `None` when nobody has ever claimed it.
+    async fn read(&self) -> PortResult<Option<ChainStatus>>;
+
+    /// Lends the chain for `lease`. `None`: another follower has it. Two callers never hold it at once.
+    async fn claim(&self, lease: Duration) -> PortResult<Option<Claim>>;
+
+    /// Keeps how far it has come, and renews the lease. `false`: another follower has the chain, stop. The same twice
+    /// changes nothing.
+    async fn keep(&self, claim: &Claim, progress: &Progress, lease: Duration) -> PortResult<bool>;
+
+    /// Keeps how far it has come, and gives the chain back. `false` as above.
+    async fn release(&self, claim: &Claim, progress: &Progress) -> PortResult<bool>;
+}
+
+/// Where the river's head was, and when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sample {
+    /// When.
+    pub at: Timestamp,
+    /// Where.
+    pub id: ChangeId,
+}
+
+/// The head, looked at now and then: how fast the river grows.
+#[async_trait]
+pub trait Heads: Send + Sync {
+    /// Replaces the samples, oldest first. Two writers: the last one wins, and either has looked.
+    async fn keep(&self, samples: &[Sample]) -> PortResult<()>;
+
+    /// The samples, oldest first; none when nobody has looked yet.
+    async fn read(&self) -> PortResult<Vec<Sample>>;
+}

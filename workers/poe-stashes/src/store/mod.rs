@@ -1,0 +1,16 @@
+//! What the fleet keeps, in its own words. Each trait is as narrow as the workers that ask it.
+
+mod chain;
+mod index;
+pub mod objects;
+mod objects_chain;
+mod pages;
+mod sqlite_chain;
+mod sqlite_index;
+
+pub use chain::{Chain, ChainStatus, Claim, Heads, Lost, Progress, Sample, Stopped, Totals};
+pub use index::{Changes, Index, IndexCounts, ItemRow, PriceRow, Snapshot, StashRow};
+pub use objects_chain::ObjectChain;
+pub use pages::{PageKey, PageStream, Pages, Put, Realm, Upload};
+pub use sqlite_chain::SqliteChain;
+pub use sqlite_index::SqliteIndex;

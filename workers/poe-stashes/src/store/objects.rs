@@ -1,0 +1,215 @@
+//! Blobs in a folder, in S3, or in memory, by the crate `object_store`.
+
+use std::path::Path as FilePath;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::{StreamExt, TryStreamExt};
+use object_store::aws::{AmazonS3Builder, S3CopyIfNotExists};
+use object_store::local::LocalFileSystem;
+use object_store::memory::InMemory;
+use object_store::path::Path;
+use object_store::prefix::PrefixStore;
+use object_store::{
+    Error, GetOptions, MultipartUpload, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload, PutPayloadMut,
+};
+use stint_core::ports::{PortError, PortResult};
+
+use super::{PageKey, PageStream, Pages, Put, Upload};
+
+/// Up to here a blob is put in one request. Beyond, it is uploaded in parts of this size: S3 takes none below 5 MiB.
+/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html>
+pub const PART: usize = 8 * 1024 * 1024;
+
+/// Where blobs grow that are too large for one request. What stays here after a crash may be deleted after a day.
+const UPLOADS: &str = "uploads";
+
+/// A store of blobs. Clones are one.
+#[derive(Clone, Debug)]
+pub struct Objects {
+    store: Arc<dyn ObjectStore>,
+    part: usize,
+}
+
+impl Objects {
+    /// The folder `folder`, which is created if need be. What is stored survives a power cut.
+    pub fn in_folder(folder: &FilePath) -> PortResult<Objects> {
+        let failed = |error| PortError::backend(format!("could not use the folder {}", folder.display()), error);
+        std::fs::create_dir_all(folder)
+            .map_err(|error| failed(Error::Generic { store: "folder", source: error.into() }))?;
+        let store = LocalFileSystem::new_with_prefix(folder).map_err(failed)?.with_fsync(true);
+        Ok(Objects::new(Arc::new(store)))
+    }
+
+    /// A bucket of S3, under `prefix`. Region, credentials and endpoint are those of the environment that AWS's own
+    /// tools read.
+    pub fn in_s3(bucket: &str, prefix: &str) -> PortResult<Objects> {
+        Objects::on_s3(AmazonS3Builder::from_env(), bucket, prefix)
+    }
+
+    /// The same behind another address, for tests against an emulator.
+    pub fn in_s3_at(endpoint: &str, region: &str, bucket: &str, prefix: &str) -> PortResult<Objects> {
+        let builder = AmazonS3Builder::new().with_endpoint(endpoint).with_region(region);
+        Objects::on_s3(builder.with_access_key_id("test").with_secret_access_key("test"), bucket, prefix)
+    }
+
+    fn on_s3(builder: AmazonS3Builder, bucket: &str, prefix: &str) -> PortResult<Objects> {
+        // An address without TLS is an emulator's: AWS's own addresses have it.
+        let builder = builder.with_bucket_name(bucket).with_allow_http(true);
+        // A copy as an upload of one part, since S3 has a condition for the end of an upload and none for a copy.
+        let built = builder.with_copy_if_not_exists(S3CopyIfNotExists::Multipart).build();
+        let store = built.map_err(|error| PortError::backend(format!("could not use the bucket {bucket}"), error))?;
+        let prefix = Path::from(prefix);
+        Ok(Objects::new(if prefix.as_ref().is_empty() {
+            Arc::new(store)
+        } else {
+            Arc::new(PrefixStore::new(store, prefix))
+        }))
+    }
+
+    /// Blobs in memory, gone with their last clone.
+    pub fn in_memory() -> Objects {
+        Objects::new(Arc::new(InMemory::new()))
+    }
+
+    fn new(store: Arc<dyn ObjectStore>) -> Objects {
+        Objects { store, part: PART }
+    }
+
+    /// With parts of another size, so that tests need no blobs of megabytes.
+    #[must_use]
+    pub fn with_part(mut self, part: usize) -> Objects {
+        self.part = part;
+        self
+    }
+
+    pub(super) fn store(&self) -> &Arc<dyn ObjectStore> {
+        &self.store
+    }
+}
+
+pub(super) fn failed(what: &str, path: &Path, error: Error) -> PortError {
+    PortError::backend(format!("could not {what} the blob {path}"), error)
+}
+
+fn create() -> PutOptions {
+    PutOptions::from(PutMode::Create)
+}
+
+#[async_trait]
+impl Pages for Objects {
+    async fn begin(&self, key: PageKey) -> PortResult<Box<dyn Upload>> {
+        let path = Path::from(key.to_string());
+        Ok(Box::new(ObjectUpload { objects: self.clone(), path, gathered: PutPayloadMut::new(), aside: None }))
+    }
+
+    async fn read(&self, key: PageKey) -> PortResult<Option<PageStream>> {
+        let path = Path::from(key.to_string());
+        match self.store.get_opts(&path, GetOptions::default()).await {
+            Ok(found) => {
+                let pieces = found.into_stream().map_err(move |error| failed("read", &path, error));
+                Ok(Some(pieces.boxed()))
+            }
+            Err(Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(failed("read", &path, error)),
+        }
+    }
+
+    async fn has(&self, key: PageKey) -> PortResult<bool> {
+        let path = Path::from(key.to_string());
+        match self.store.head(&path).await {
+            Ok(_) => Ok(true),
+            Err(Error::NotFound { .. }) => Ok(false),
+            Err(error) => Err(failed("look for", &path, error)),
+        }
+    }
+}
+
+/// A blob on its way. Small ones wait here and are put at once; large ones grow aside.
+struct ObjectUpload {
+    objects: Objects,
+    path: Path,
+    gathered: PutPayloadMut,
+    aside: Option<Aside>,
+}
+
+/// An upload in parts, under a name of its own.
+struct Aside {
+    path: Path,
+    parts: Box<dyn MultipartUpload>,
+}
+
+impl ObjectUpload {
+    fn failed(&self, error: Error) -> PortError {
+        failed("write", &self.path, error)
+    }
+
+    async fn send_part(&mut self) -> Result<(), Error> {
+        if self.aside.is_none() {
+            let path = aside()?;
+            let parts = self.objects.store.put_multipart(&path).await?;
+            self.aside = Some(Aside { path, parts });
+        }
+        let part: PutPayload = std::mem::take(&mut self.gathered).freeze();
+        match &mut self.aside {
+            Some(aside) => aside.parts.put_part(part).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Gives what has grown aside its name, if the name is free.
+    async fn publish(store: &dyn ObjectStore, mut aside: Aside, path: &Path) -> Result<(), Error> {
+        aside.parts.complete().await?;
+        let copied = store.copy_if_not_exists(&aside.path, path).await;
+        if let Err(error) = store.delete(&aside.path).await {
+            tracing::warn!(path = %aside.path, %error, "could not delete an upload that is done: {error}");
+        }
+        copied
+    }
+}
+
+/// A name that nobody else uses.
+fn aside() -> Result<Path, Error> {
+    let random =
+        getrandom::u64().map_err(|error| Error::Generic { store: "uploads", source: error.to_string().into() })?;
+    Ok(Path::from(format!("{UPLOADS}/{random:016x}")))
+}
+
+#[async_trait]
+impl Upload for ObjectUpload {
+    async fn write(&mut self, bytes: Bytes) -> PortResult<()> {
+        self.gathered.push(bytes);
+        if self.gathered.content_length() < self.objects.part {
+            return Ok(());
+        }
+        self.send_part().await.map_err(|error| self.failed(error))
+    }
+
+    async fn commit(mut self: Box<Self>) -> PortResult<Put> {
+        let done = match self.aside.is_some() && !self.gathered.is_empty() {
+            true => self.send_part().await,
+            false => Ok(()),
+        };
+        let done = match (done, self.aside.take()) {
+            (Err(error), _) => Err(error),
+            (Ok(()), Some(aside)) => ObjectUpload::publish(&*self.objects.store, aside, &self.path).await,
+            (Ok(()), None) => {
+                let payload = std::mem::take(&mut self.gathered).freeze();
+                self.objects.store.put_opts(&self.path, payload, create()).await.map(drop)
+            }
+        };
+        match done {
+            Ok(()) => Ok(Put::Stored),
+            Err(Error::AlreadyExists { .. } | Error::Precondition { .. }) => Ok(Put::WasThere),
+            Err(error) => Err(self.failed(error)),
+        }
+    }
+
+    async fn abort(mut self: Box<Self>) {
+        let Some(mut aside) = self.aside.take() else { return };
+        if let Err(error) = aside.parts.abort().await {
+            tracing::warn!(path = %aside.path, %error, "could not take an upload back: {error}");
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! Looks at the river's head once a minute: says how far the chain is behind, and sets it going when it stands still.
+//!
+//! # What may happen between any two lines
+//! It reads, and tells. *Dies after the head is kept:* the next one looks again. *Sends a message that was not needed:*
+//! its receiver finds the chain claimed, and is done.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::Serialize;
+use stint_core::ports::{PortResult, Queue};
+use stint_core::telemetry::Metric;
+use stint_core::worker::{Event, Invocation, Outcome, Spec, Trigger, Worker, WorkerError};
+
+use crate::client::Api;
+use crate::lag::{Lag, measure, remember};
+use crate::message::{Baton, message};
+use crate::model::ChangeId;
+use crate::store::{Chain, ChainStatus, Heads, Realm, Sample};
+
+/// Watches the chain.
+pub struct Watcher {
+    api: Arc<Api>,
+    chain: Arc<dyn Chain>,
+    heads: Arc<dyn Heads>,
+    baton: Arc<dyn Queue>,
+    settings: WatcherSettings,
+}
+
+/// How a watcher goes about it.
+#[derive(Clone, Copy, Debug)]
+pub struct WatcherSettings {
+    /// Which river.
+    pub realm: Realm,
+    /// Behind by more than this is an alarm.
+    pub alarm: Duration,
+}
+
+/// What an invocation saw.
+#[derive(Debug, Default, PartialEq, Serialize)]
+struct Report {
+    head: Option<ChangeId>,
+    position: Option<ChangeId>,
+    lag: Option<Lag>,
+    /// Behind by more than is allowed.
+    alarm: bool,
+    /// A message was sent because nobody followed the chain.
+    set_going: bool,
+    /// Why the head is not known.
+    failed: Option<String>,
+}
+
+impl Watcher {
+    /// A watcher.
+    pub fn new(
+        api: Arc<Api>,
+        chain: Arc<dyn Chain>,
+        heads: Arc<dyn Heads>,
+        baton: Arc<dyn Queue>,
+        settings: WatcherSettings,
+    ) -> Watcher {
+        Watcher { api, chain, heads, baton, settings }
+    }
+}
+
+impl Worker for Watcher {
+    const SPEC: Spec = Spec {
+        fleet: crate::FLEET,
+        name: "watcher",
+        summary: "tells how far the chain is behind the river's head, and sets it going when it stands still",
+        triggers: &[Trigger::Every { period: Duration::from_secs(60) }, Trigger::Wakeup],
+        concurrency: 1,
+        timeout: Duration::from_secs(60),
+    };
+
+    async fn run(&self, _event: Event, invocation: &Invocation) -> Result<Outcome, WorkerError> {
+        let status = self.chain.read().await?;
+        let mut report =
+            Report { set_going: self.set_going(status.as_ref(), invocation.now()).await?, ..Report::default() };
+        match self.api.head().await {
+            Ok(head) => self.look(head, invocation.now(), status.as_ref(), &mut report).await?,
+            // The next look is in a minute, and the chain does not need it.
+            Err(error) => {
+                tracing::warn!(%error, "the river's head is not known: {error}");
+                report.failed = Some(error.to_string());
+            }
+        }
+        Ok(Outcome::report(report))
+    }
+}
+
+impl Watcher {
+    /// Sends a message if nobody follows the chain and no message waits. One that is on loan to a follower that died
+    /// does not count: it comes back in hours.
+    async fn set_going(&self, status: Option<&ChainStatus>, now: Timestamp) -> PortResult<bool> {
+        let is_led = status.and_then(|status| status.leased_until).is_some_and(|until| until > now);
+        let is_stopped = status.is_some_and(|status| status.progress.stopped.is_some());
+        let counts = self.baton.counts().await?;
+        if is_led || is_stopped || counts.visible + counts.delayed > 0 {
+            return Ok(false);
+        }
+        let id = status.and_then(|status| status.progress.position);
+        self.baton.send(&[message(&Baton { id })]).await?;
+        Ok(true)
+    }
+
+    async fn look(
+        &self,
+        head: ChangeId,
+        now: Timestamp,
+        status: Option<&ChainStatus>,
+        report: &mut Report,
+    ) -> PortResult<()> {
+        let mut samples = self.heads.read().await?;
+        remember(&mut samples, Sample { at: now, id: head });
+        self.heads.keep(&samples).await?;
+        report.head = Some(head);
+        report.position = status.and_then(|status| status.progress.position);
+        report.lag = report.position.and_then(|position| measure(&samples, position, now));
+        let realm = self.settings.realm;
+        let Some(lag) = &report.lag else { return Ok(()) };
+        for (shard, seconds) in (1..).zip(lag.shards) {
+            if let Some(seconds) = seconds {
+                Metric::ShardLag.record(&format!("{realm}-{shard}"), seconds);
+            }
+        }
+        let Some(seconds) = lag.seconds else { return Ok(()) };
+        Metric::Lag.record(realm.name(), seconds);
+        report.alarm = seconds > self.settings.alarm.as_secs_f64();
+        if report.alarm {
+            let allowed = self.settings.alarm.as_secs();
+            tracing::error!(
+                seconds,
+                allowed,
+                "the chain of {realm} is {seconds:.0} s behind the river, more than the {allowed} s of \
+                 POE_LAG_ALARM_SECONDS"
+            );
+        }
+        Ok(())
+    }
+}
