@@ -159,7 +159,8 @@ fn the_documentation_names_every_metric_and_no_other() {
 fn row(metric: Metric) -> Vec<&'static str> {
     let kind = match (metric.kind(), metric.unit()) {
         (Kind::Sum, _) => "sum",
-        (Kind::Latest, _) => "latest",
+        (Kind::Latest, Unit::Count) => "latest",
+        (Kind::Latest, Unit::Seconds) => "latest, seconds",
         (Kind::Spread, Unit::Seconds) => "spread, seconds",
         (Kind::Spread, Unit::Count) => "spread",
     };
