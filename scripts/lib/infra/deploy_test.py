@@ -13,6 +13,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
 
+# All that the script may need beside Terraform.
+TOOLS = ["bash", "cat", "dirname", "mkdir", "rm"]
+
 # Makes the plan that it is asked for, and fails where the test says so. It refuses to apply a plan that is not there.
 TERRAFORM = """#!/usr/bin/env bash
 printf '%s\\n' "${PWD##*/}: $*" >>"$CALLS"
@@ -50,8 +53,10 @@ class Deploy(unittest.TestCase):
             program.parent.mkdir(exist_ok=True)
             program.write_text(text)
             program.chmod(0o755)
+        for tool in TOOLS:
+            (self.root / "bin" / tool).symlink_to(shutil.which(tool))
         self.environment = {
-            "PATH": f"{self.root / 'bin'}:/usr/bin:/bin",
+            "PATH": str(self.root / "bin"),
             "CALLS": str(self.calls),
             "PACKAGE": str(self.package),
         }
