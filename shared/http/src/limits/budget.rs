@@ -7,7 +7,7 @@ use http::StatusCode;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::headers::{RateHeaderError, RateLimits};
+use super::headers::{RateHeaderError, RateLimits, RateRule};
 use super::lane::{Headroom, Hit, Lane, LaneMemory};
 
 /// How a client keeps to the limits that it is told.
@@ -55,7 +55,7 @@ pub struct PaceMemory {
     endpoints: BTreeMap<String, String>,
 }
 
-/// The lane of all endpoints that have not answered yet.
+/// The lane of all endpoints that have not answered yet. Each may turn out to belong to any other lane.
 const UNKNOWN: &str = "";
 
 /// Nothing is sent any more.
@@ -93,9 +93,27 @@ impl Budget {
         self.endpoints.get(endpoint).map_or(UNKNOWN, String::as_str)
     }
 
+    /// The rules of a lane, none as long as none have been told.
+    pub(super) fn rules(&self, lane: &str) -> Vec<RateRule> {
+        self.lanes.get(lane).map(|lane| lane.rules().to_vec()).unwrap_or_default()
+    }
+
     pub(super) fn lane(&mut self, name: &str) -> &mut Lane {
         let headroom = self.options.headroom;
         self.lanes.entry(name.to_owned()).or_insert_with(|| Lane::new(headroom))
+    }
+
+    /// The lanes that a request in `lane` may turn out to be counted in, in a fixed order.
+    pub(super) fn lanes_of(&self, lane: &str) -> Vec<String> {
+        let known = self.lanes.keys().filter(|name| lane == UNKNOWN && *name != UNKNOWN).cloned();
+        std::iter::once(lane.to_owned()).chain(known).collect()
+    }
+
+    /// When the next request in `lane` may go, at the earliest. `None` before an answer that is under way.
+    pub(super) fn opens_at(&self, lane: &str) -> Option<Timestamp> {
+        let lanes = self.lanes_of(lane);
+        let lanes = lanes.iter().filter_map(|name| self.lanes.get(name));
+        lanes.map(Lane::opens_at).try_fold(Timestamp::MIN, |latest, opens_at| Some(latest.max(opens_at?)))
     }
 
     /// Notes that a request goes now.

@@ -92,7 +92,7 @@ impl Lag {
         self.phase = if worth { Phase::Proving { lag, proofs: 0 } } else { Phase::Zero };
     }
 
-    /// A request that went `early` before a period had passed since another's answer found that other one gone.
+    /// A request that went `early` of the whole distance to another found that other one gone.
     pub(super) fn agreed(&mut self, early: Duration) {
         let Phase::Proving { lag, proofs } = self.phase else { return };
         if early + PUNCTUAL >= lag {

@@ -5,10 +5,13 @@
 //! windows that slide and for windows that are fixed, since a fixed one is one of those that slide.
 //!
 //! A hit of headroom is spared where the model may be wrong ([`Headroom::WhenUnsure`]): while the lag is being proved,
-//! and for [`WARY_ANSWERS`] answers after a refusal or after the upstream has counted more than was sent from here.
-//! The hits that somebody else made are added to ours, as late as they can have been. Then the next request may go
-//! when the last but `max_hits - 1` was *sent* a period ago: what the moment of counting does to that, the spared hit
-//! takes up.
+//! and while the lane is *wary*. It is so at first, after a refusal, and after the upstream has counted more than was
+//! sent from here; somebody else may be at the same address, or hits count for longer than the header says. What was
+//! counted too much is added to our own hits, as late as it can have been. Only answers that show a hit gone when it
+//! should be end it, one by one.
+//!
+//! With [`Headroom::Always`] the next request may go when the last but `max_hits - 1` was *sent* a period ago: what the
+//! moment of counting does to that, the spared hit takes up.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -31,8 +34,14 @@ pub enum Headroom {
     Always,
 }
 
-/// How many unsurprising answers in a row end the wariness after a surprise.
-const WARY_ANSWERS: u32 = 100;
+/// How many answers must show a hit gone in time before the upstream is believed to count as it says.
+const FIRST_PROOFS: u32 = 8;
+
+/// How many after it was seen to count more.
+const NEXT_PROOFS: u32 = 100;
+
+/// A hit that is gone proves something when it should have left no longer ago than this part of the period.
+const RECENTLY: u32 = 10;
 
 /// A request that nobody waits for any more may still be on its way, and be counted this much later.
 const ON_ITS_WAY: Duration = Duration::from_secs(1);
@@ -51,7 +60,7 @@ pub(super) struct Lane {
     hits: VecDeque<Hit>,
     closed_until: Timestamp,
     lag: Lag,
-    /// Answers that are still to come before a hit need not be spared.
+    /// Proofs that are still to come before a hit need not be spared.
     wary: u32,
     answers: u64,
 }
@@ -91,7 +100,7 @@ impl Lane {
             hits: VecDeque::new(),
             closed_until: Timestamp::MIN,
             lag,
-            wary: 0,
+            wary: FIRST_PROOFS,
             answers: 0,
         }
     }
@@ -135,10 +144,9 @@ impl Lane {
         self.measure(hit, now);
         let surprised = self.compare(hit, now, limits);
         let refused = status == StatusCode::TOO_MANY_REQUESTS;
+        // What was there before the first request is no surprise.
         if refused || (surprised && self.answers > 0) {
-            self.wary = WARY_ANSWERS;
-        } else {
-            self.wary = self.wary.saturating_sub(1);
+            self.wary = NEXT_PROOFS;
         }
         if refused {
             self.lag.disproved();
@@ -188,7 +196,8 @@ impl Lane {
             return Some(full);
         }
         let spared = match self.latest(max_hits - 1) {
-            Some(hit) if self.headroom == Headroom::Always || self.wary > 0 => Some(after(hit.sent, window.period)),
+            Some(hit) if self.wary > 0 => self.leaves_at(hit, window, Duration::ZERO),
+            Some(hit) if self.headroom == Headroom::Always => Some(after(hit.sent, window.period)),
             Some(hit) if proving => self.leaves_at(hit, window, self.lag.least()),
             _ => Some(Timestamp::MIN),
         };
@@ -221,7 +230,10 @@ impl Lane {
         }
         let told = |name: &str| limits.rules.iter().any(|rule| rule.name == name);
         self.rules.retain(|rule| !limits.problems.is_empty() && !told(&rule.name));
-        self.rules.extend(limits.rules.iter().cloned());
+        for rule in &limits.rules {
+            let windows = rule.windows.iter().map(|window| RateWindow { state: None, ..*window }).collect();
+            self.rules.push(RateRule { name: rule.name.clone(), windows });
+        }
     }
 
     fn measure(&mut self, hit: Hit, now: Timestamp) {
@@ -234,6 +246,7 @@ impl Lane {
     /// Holds what the upstream has counted against what was sent. Whether it was more.
     fn compare(&mut self, hit: Hit, now: Timestamp, limits: &RateLimits) -> bool {
         let mut others = 0;
+        let mut proved = false;
         for window in limits.rules.iter().flat_map(|rule| &rule.windows) {
             let Some(state) = window.state else { continue };
             let counted = state.hits.min(window.max_hits.saturating_add(1)) as usize;
@@ -243,11 +256,14 @@ impl Lane {
                 others = others.max(counted - sent);
             } else if counted > likely {
                 self.lag.disproved();
-            } else {
-                self.lag.agreed(self.early(hit, window));
+            } else if let Some(gone) = self.last_gone(hit, window) {
+                let gone_for = between(gone, hit.sent);
+                proved |= gone_for <= window.period / RECENTLY;
+                self.lag.agreed(self.lag.least().saturating_sub(gone_for));
             }
         }
         (0..others).for_each(|_| self.adopt(Hit::until(now)));
+        self.wary = self.wary.saturating_sub(u32::from(proved && others == 0));
         others > 0
     }
 
@@ -258,13 +274,11 @@ impl Lane {
         earlier.filter(stays).count()
     }
 
-    /// How long before the whole distance `hit` went, from the last one that should have left by then.
-    fn early(&self, hit: Hit, window: &RateWindow) -> Duration {
-        let lag = self.lag.least();
-        let gone = self.hits.iter().rev().filter(|other| other.sent < hit.sent);
-        let mut gone = gone.filter_map(|other| Some((other, self.leaves_at(other, window, lag)?)));
-        let last = gone.find(|(_, leaves)| *leaves <= hit.sent);
-        last.map_or(Duration::ZERO, |(_, leaves)| between(hit.sent, after(leaves, lag)))
+    /// When the last hit left that should have left before `hit`, by the lag.
+    fn last_gone(&self, hit: Hit, window: &RateWindow) -> Option<Timestamp> {
+        let earlier = self.hits.iter().rev().filter(|other| other.sent < hit.sent);
+        let mut leaves = earlier.filter_map(|other| self.leaves_at(other, window, self.lag.least()));
+        leaves.find(|leaves| *leaves <= hit.sent)
     }
 
     fn close(&mut self, now: Timestamp, refused: bool, limits: &RateLimits) {

@@ -17,8 +17,8 @@ use crate::redact::host;
 /// Lets requests go as the limits permit that the answers before have told, one at a time of those that count
 /// together.
 ///
-/// Endpoints (host and path) with one policy share one budget. One that has not answered yet shares its turn with all
-/// others of that kind: before an answer there is one request under way.
+/// Endpoints (host and path) with one policy share one budget. One that has not answered yet may turn out to share
+/// any: its first request waits until all of them are open, and goes alone.
 pub struct Pacer {
     clock: Arc<dyn Clock>,
     budget: Arc<Mutex<Budget>>,
@@ -39,16 +39,15 @@ impl Pacer {
     /// When the next request to `uri` may go, at the earliest; an instant of the past when it may go now. `None`
     /// before the answer to one that is under way. Asking takes no turn.
     pub fn opens_at(&self, uri: &Uri) -> Option<Timestamp> {
-        let mut budget = lock(&self.budget);
-        let lane = budget.lane_of(&endpoint(uri)).to_owned();
-        budget.lane(&lane).opens_at()
+        let budget = lock(&self.budget);
+        budget.opens_at(budget.lane_of(&endpoint(uri)))
     }
 
     /// The limits of `uri` as they were last told; `None` before.
     pub fn limits_of(&self, uri: &Uri) -> Option<RateLimits> {
-        let mut budget = lock(&self.budget);
+        let budget = lock(&self.budget);
         let policy = budget.lane_of(&endpoint(uri)).to_owned();
-        let rules = budget.lane(&policy).rules().to_vec();
+        let rules = budget.rules(&policy);
         (!rules.is_empty()).then(|| RateLimits { policy: Some(policy), rules, ..RateLimits::default() })
     }
 
@@ -69,16 +68,24 @@ impl Pacer {
         let endpoint = endpoint(uri);
         let asked = self.clock.now();
         loop {
-            let lane = lock(&self.budget).lane_of(&endpoint).to_owned();
-            let turn = self.queue(&lane).lock_owned().await;
-            // While this one queued, an answer may have told the lane.
-            if lock(&self.budget).lane_of(&endpoint) != lane {
+            let (lane, lanes) = {
+                let budget = lock(&self.budget);
+                let lane = budget.lane_of(&endpoint).to_owned();
+                let lanes = budget.lanes_of(&lane);
+                (lane, lanes)
+            };
+            let mut turns = Vec::with_capacity(lanes.len());
+            for lane in &lanes {
+                turns.push(self.queue(lane).lock_owned().await);
+            }
+            // While this one queued, an answer may have told the lane, or of another one.
+            if lock(&self.budget).lane_of(&endpoint) != lane || lock(&self.budget).lanes_of(&lane) != lanes {
                 continue;
             }
             match self.depart(uri, &lane, asked)? {
                 Ok(hit) => {
                     let (clock, budget) = (Arc::clone(&self.clock), Arc::clone(&self.budget));
-                    return Ok(Flight { clock, budget, endpoint, lane, hit: Some(hit), _turn: turn });
+                    return Ok(Flight { clock, budget, endpoint, lane, hit: Some(hit), _turns: turns });
                 }
                 Err(opens_at) => {
                     // Asked again afterwards: a memory that is restored meanwhile may know more.
@@ -97,7 +104,7 @@ impl Pacer {
         }
         let now = self.clock.now();
         // With one flight for each lane, nothing of this one is under way.
-        let opens_at = budget.lane(lane).opens_at().unwrap_or(now);
+        let opens_at = budget.opens_at(lane).unwrap_or(now);
         if opens_at > now {
             return Ok(Err(opens_at));
         }
@@ -121,7 +128,7 @@ pub(crate) struct Flight {
     lane: String,
     hit: Option<Hit>,
     /// Released with the flight.
-    _turn: OwnedMutexGuard<()>,
+    _turns: Vec<OwnedMutexGuard<()>>,
 }
 
 impl Flight {

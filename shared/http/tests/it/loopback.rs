@@ -13,10 +13,10 @@ use flate2::write::GzEncoder;
 use http::StatusCode;
 use stint_http::{Limits, ReqwestTransport, Transport, TransportError};
 
-const LIMITS: Limits = Limits { timeout: Duration::from_secs(30), max_body: 1024 * 1024 };
+pub(crate) const LIMITS: Limits = Limits { timeout: Duration::from_secs(30), max_body: 1024 * 1024 };
 
 /// Serves one connection: reads one request's head, then lets `respond` do what it likes.
-fn serve(respond: impl FnOnce(&mut TcpStream) + Send + 'static) -> (SocketAddr, Receiver<String>) {
+pub(crate) fn serve(respond: impl FnOnce(&mut TcpStream) + Send + 'static) -> (SocketAddr, Receiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("bind");
     let address = listener.local_addr().expect("address");
     let (sender, heads) = channel();
@@ -34,12 +34,12 @@ fn serve(respond: impl FnOnce(&mut TcpStream) + Send + 'static) -> (SocketAddr, 
 }
 
 /// Writes `bytes`. The client may have hung up by then; that is what some of the tests are about.
-fn write(stream: &mut TcpStream, bytes: &[u8]) -> bool {
+pub(crate) fn write(stream: &mut TcpStream, bytes: &[u8]) -> bool {
     stream.write_all(bytes).is_ok()
 }
 
 /// Keeps the connection open until the client hangs up.
-fn hang(stream: &mut TcpStream) {
+pub(crate) fn hang(stream: &mut TcpStream) {
     while stream.read(&mut [0; 64]).is_ok_and(|read| read > 0) {}
 }
 
@@ -55,7 +55,7 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().expect("finish")
 }
 
-fn gzip_answer(bytes: &[u8]) -> Vec<u8> {
+pub(crate) fn gzip_answer(bytes: &[u8]) -> Vec<u8> {
     let body = gzip(bytes);
     let head = format!("HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: {}\r\n\r\n", body.len());
     [head.into_bytes(), body].concat()

@@ -1,8 +1,13 @@
 //! The client against a scripted transport on virtual time, and the transport of production against loopback.
 
+mod counting;
+mod limit_headers;
+mod limits;
 mod loopback;
 mod pacing;
 mod policies;
 mod redaction;
 mod scripted;
+mod streaming;
 mod tokens;
+mod utilisation;

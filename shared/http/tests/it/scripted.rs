@@ -58,18 +58,7 @@ impl World {
 
     /// Runs `future` to its end; time jumps from one sleeper to the next.
     pub(crate) fn run<T: 'static>(&self, future: impl Future<Output = T> + 'static) -> T {
-        let mut pool = LocalPool::new();
-        let handle = pool.spawner().spawn_local_with_handle(future).expect("spawn");
-        let mut handle = Some(handle);
-        loop {
-            pool.run_until_stalled();
-            if let Some(output) = handle.as_mut().and_then(futures::FutureExt::now_or_never) {
-                handle.take();
-                return output;
-            }
-            let next = self.clock.next_deadline().expect("everybody waits, and nobody for the clock");
-            self.clock.advance_to(next);
-        }
+        run(&self.clock, future)
     }
 
     pub(crate) fn elapsed(&self) -> Duration {
@@ -83,6 +72,22 @@ impl World {
     /// When each request was seen, in whole milliseconds.
     pub(crate) fn times(&self) -> Vec<u128> {
         self.seen().iter().map(|seen| seen.at.as_millis()).collect()
+    }
+}
+
+/// Runs `future` to its end on `clock`; time jumps from one sleeper to the next.
+pub(crate) fn run<T: 'static>(clock: &ManualClock, future: impl Future<Output = T> + 'static) -> T {
+    let mut pool = LocalPool::new();
+    let handle = pool.spawner().spawn_local_with_handle(future).expect("spawn");
+    let mut handle = Some(handle);
+    loop {
+        pool.run_until_stalled();
+        if let Some(output) = handle.as_mut().and_then(futures::FutureExt::now_or_never) {
+            handle.take();
+            return output;
+        }
+        let next = clock.next_deadline().expect("everybody waits, and nobody for the clock");
+        clock.advance_to(next);
     }
 }
 

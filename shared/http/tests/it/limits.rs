@@ -1,0 +1,250 @@
+//! The budget of requests: what is learned, shared, kept, and when to stop.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::join_all;
+use http::{StatusCode, Uri};
+use stint_core::clock::{Clock, after};
+use stint_http::{Client, Headroom, HttpError, LimitOptions, RateHeaderError, RetryPolicy};
+
+use crate::counting::{Counting, Upstream, kept, request};
+use crate::scripted::run;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn instant(_: u64) -> (Duration, Duration) {
+    (Duration::ZERO, Duration::ZERO)
+}
+
+fn tenth(_: u64) -> (Duration, Duration) {
+    (SECOND / 20, SECOND / 20)
+}
+
+fn pages() -> Uri {
+    Uri::from_static("https://upstream.example/pages")
+}
+
+/// One request; its status, or why there is none.
+fn ask(upstream: &Arc<Upstream>, client: &Client, path: &str) -> Result<StatusCode, HttpError> {
+    let (client, request) = (client.clone(), request(path));
+    run(&upstream.clock, async move { client.send(request, &RetryPolicy::PAGE).await.map(|answer| answer.status) })
+}
+
+#[test]
+fn before_the_first_answer_one_request_is_under_way_whatever_it_asks() {
+    let upstream = Upstream::new(&[(100, 1, 60)], tenth, Counting::Sliding);
+    let client = upstream.client(LimitOptions::default());
+    let limits = client.limits().expect("limits");
+    assert_eq!(limits.limits_of(&pages()), None);
+    let all = client.clone();
+    run(&upstream.clock, async move {
+        let paths = ["/pages", "/head", "/more", "/other"];
+        let asked = paths.map(|path| all.send(request(path), &RetryPolicy::PAGE));
+        assert!(join_all(asked).await.iter().all(Result::is_ok));
+    });
+    assert_eq!(upstream.most_under_way(), 1);
+    let told = limits.limits_of(&pages()).expect("limits");
+    assert_eq!((told.policy.as_deref(), told.rules[0].windows[0].max_hits), (Some("pages"), 100));
+    assert_eq!(told.permitted(SECOND * 10), 1000.0);
+}
+
+#[test]
+fn endpoints_with_one_policy_share_its_budget() {
+    let upstream = Upstream::new(&[(2, 10, 60)], instant, Counting::Sliding);
+    let client = upstream.client(LimitOptions { headroom: Headroom::Always, ..LimitOptions::default() });
+    // The budget of the first is used up when the second is asked for the first time: it waits as if it shared it.
+    for path in ["/pages", "/pages", "/head", "/pages", "/head", "/other"] {
+        assert_eq!(ask(&upstream, &client, path), Ok(StatusCode::OK));
+    }
+    assert_eq!(upstream.clock.now(), after(crate::scripted::start(), SECOND * 50));
+    let counts = client.limits().expect("limits").counts();
+    assert_eq!((counts.requests, counts.client_errors, counts.waits, counts.waited), (6, 0, 5, SECOND * 50));
+}
+
+#[test]
+fn a_limit_that_changes_is_kept_to_from_the_next_request_on() {
+    let upstream = Upstream::new(&[(10, 1, 60)], instant, Counting::Sliding);
+    let client = upstream.client(LimitOptions::default());
+    upstream.send(&client, 9);
+    upstream.state.lock().expect("lock").limits = vec![(10, 1, 60), (12, 60, 600)];
+    upstream.send(&client, 30);
+    assert_eq!(upstream.refused(), 0);
+    upstream.state.lock().expect("lock").limits = vec![(20, 1, 60)];
+    assert!(upstream.send(&client, 101) <= SECOND * 65);
+    assert_eq!(upstream.refused(), 0);
+}
+
+#[test]
+fn somebody_else_at_the_address_is_made_room_for() {
+    let upstream = Upstream::new(&[(4, 10, 60)], instant, Counting::Sliding);
+    let client = upstream.client(LimitOptions::default());
+    upstream.send(&client, 1);
+    for _ in 0..20 {
+        upstream.hit_from_elsewhere();
+        upstream.send(&client, 2);
+        upstream.clock.advance(SECOND * 3);
+    }
+    assert_eq!(upstream.refused(), 0);
+}
+
+#[test]
+fn an_upstream_that_counts_for_longer_than_it_says_is_not_provoked() {
+    let upstream = Upstream::new(&[(3, 2, 60)], tenth, Counting::Longer);
+    let client = upstream.client(LimitOptions::default());
+    upstream.send(&client, 500);
+    assert_eq!(upstream.refused(), 0);
+}
+
+#[test]
+fn a_refusal_is_waited_out_and_makes_wary() {
+    let upstream = Upstream::new(&[(4, 1, 30)], instant, Counting::Sliding);
+    let client = upstream.client(LimitOptions::default());
+    upstream.send(&client, 1);
+    (0..4).for_each(|_| upstream.hit_from_elsewhere());
+    // The next one is one too many, and nobody could know.
+    let waited = upstream.send(&client, 1);
+    assert!(waited >= SECOND * 30 && waited <= SECOND * 32, "{waited:?}");
+    assert_eq!(upstream.refused(), 1);
+    let wary = upstream.send(&client, 31);
+    assert!(wary >= SECOND * 10, "three a second after a refusal: {wary:?}");
+    let counts = client.limits().expect("limits").counts();
+    assert_eq!((counts.refusals, counts.client_errors), (1, 1));
+}
+
+#[test]
+fn a_long_refusal_is_told_and_the_next_request_waits_it_out() {
+    let upstream = Upstream::new(&[(1, 1, 600)], instant, Counting::Sliding);
+    let client = upstream.client(LimitOptions::default());
+    upstream.send(&client, 1);
+    upstream.hit_from_elsewhere();
+    upstream.clock.advance(SECOND / 2);
+    upstream.hit_from_elsewhere();
+    upstream.clock.advance(SECOND / 2);
+    let error = ask(&upstream, &client, "/pages").expect_err("refused");
+    assert_eq!(error.rate_limited().and_then(|limited| limited.retry_after), Some(SECOND * 600));
+    let opens_at = client.limits().and_then(|limits| limits.opens_at(&pages())).expect("an instant");
+    assert!(opens_at >= after(upstream.clock.now(), SECOND * 600));
+    assert_eq!(ask(&upstream, &client, "/pages"), Ok(StatusCode::OK));
+    assert_eq!(upstream.refused(), 1);
+}
+
+#[test]
+fn client_errors_in_a_row_stop_everything_and_say_so() {
+    let upstream = Upstream::new(&[(10, 1, 60)], instant, Counting::Sliding);
+    let client = upstream.client(LimitOptions { most_client_errors: 3, ..LimitOptions::default() });
+    upstream.state.lock().expect("lock").script = [403, 404, 200, 403, 502, 404, 403].into();
+    let statuses: Vec<_> =
+        (0..6).map(|_| ask(&upstream, &client, "/pages").ok().map(|status| status.as_u16())).collect();
+    // The fault of the server is repeated, and neither adds to the row nor ends it.
+    assert_eq!(statuses, [Some(403), Some(404), Some(200), Some(403), Some(404), Some(403)]);
+    let error = ask(&upstream, &client, "/other").expect_err("halted");
+    assert!(matches!(error, HttpError::Halted { client_errors: 3, status: StatusCode::FORBIDDEN, .. }), "{error}");
+    assert!(!error.may_be_billed());
+    assert!(error.to_string().starts_with("nothing more is sent to upstream.example: 3 answers in a row"), "{error}");
+    assert_eq!(upstream.state.lock().expect("lock").requests, 7);
+}
+
+#[test]
+fn headers_that_cannot_be_read_are_reported_and_the_last_limits_stay() {
+    let upstream = Upstream::new(&[(2, 1, 60)], instant, Counting::Sliding);
+    let client = upstream.client(LimitOptions { headroom: Headroom::Always, ..LimitOptions::default() });
+    upstream.send(&client, 1);
+    let broken = vec![("X-Rate-Limit-Policy", "pages"), ("X-Rate-Limit-Rules", "Ip"), ("X-Rate-Limit-Ip", "lots")];
+    for headers in [broken, vec![]] {
+        upstream.state.lock().expect("lock").headers = Some(headers);
+        assert_eq!(upstream.send(&client, 5), SECOND * 5);
+    }
+    let limits = client.limits().expect("limits");
+    assert_eq!(limits.counts().problems, 5);
+    assert_eq!(limits.limits_of(&pages()).expect("limits").rules[0].windows[0].max_hits, 2);
+    assert_eq!(upstream.refused(), 0);
+}
+
+#[test]
+fn an_upstream_without_limits_is_asked_one_by_one() {
+    let upstream = Upstream::new(&[], tenth, Counting::Sliding);
+    upstream.state.lock().expect("lock").headers = Some(vec![]);
+    let client = upstream.client(LimitOptions::default());
+    assert_eq!(upstream.send(&client, 10), SECOND);
+    assert_eq!(client.limits().and_then(|limits| limits.limits_of(&pages())), None);
+}
+
+#[test]
+fn whoever_starts_again_remembers() {
+    // The process ends at every request, just before it and just after; each next one knows what the last has kept.
+    let upstream = Upstream::new(&[(2, 1, 60), (30, 60, 600)], tenth, Counting::Sliding);
+    let mut client = upstream.client(LimitOptions::default());
+    upstream.send(&client, 1);
+    for number in 0..100 {
+        let memory = kept(&client);
+        if number % 2 == 0 {
+            // Sent, and nobody noted it.
+            upstream.send(&client, 1);
+        }
+        client = upstream.client(LimitOptions::default());
+        client.limits().expect("limits").restore(&memory);
+        upstream.send(&client, 1);
+    }
+    assert_eq!(upstream.refused(), 0);
+}
+
+#[test]
+fn a_memory_that_holds_nothing_new_costs_nothing() {
+    let elapsed = |restores: bool| {
+        let upstream = Upstream::new(&[(2, 1, 60)], instant, Counting::Sliding);
+        let client = upstream.client(LimitOptions::default());
+        for _ in 0..20 {
+            upstream.send(&client, 1);
+            if restores {
+                client.limits().expect("limits").restore(&kept(&client));
+            }
+        }
+        upstream.clock.now()
+    };
+    assert_eq!(elapsed(true), elapsed(false));
+}
+
+#[test]
+fn a_restriction_outlives_the_process() {
+    let upstream = Upstream::new(&[(1, 1, 300)], instant, Counting::Sliding);
+    let client = upstream.client(LimitOptions::default());
+    upstream.send(&client, 1);
+    upstream.hit_from_elsewhere();
+    upstream.clock.advance(SECOND);
+    upstream.hit_from_elsewhere();
+    assert!(ask(&upstream, &client, "/pages").is_err());
+    let next = upstream.client(LimitOptions::default());
+    next.limits().expect("limits").restore(&kept(&client));
+    assert_eq!(ask(&upstream, &next, "/pages"), Ok(StatusCode::OK));
+    assert_eq!(upstream.refused(), 1);
+}
+
+#[test]
+fn a_request_that_is_given_up_is_taken_to_be_counted() {
+    let upstream = Upstream::new(&[(2, 10, 60)], tenth, Counting::Sliding);
+    let client = upstream.client(LimitOptions::default());
+    upstream.send(&client, 1);
+    let (asking, clock) = (client.clone(), upstream.clock.clone());
+    run(&upstream.clock, async move {
+        let given_up = asking.send(request("/pages"), &RetryPolicy::PAGE);
+        let patience = clock.sleep(SECOND / 100);
+        futures::pin_mut!(given_up);
+        assert!(matches!(futures::future::select(given_up, patience).await, futures::future::Either::Right(_)));
+    });
+    // One of two, and that one until ten seconds after it may have arrived.
+    let waited = upstream.send(&client, 2);
+    assert!(waited >= SECOND * 10, "{waited:?}");
+    assert_eq!(upstream.refused(), 0);
+}
+
+#[test]
+fn a_problem_names_the_header_the_field_and_the_text() {
+    let problem = RateHeaderError {
+        header: "x-rate-limit-ip".to_owned(),
+        field: "period",
+        problem: "is missing",
+        value: "2".to_owned(),
+    };
+    assert_eq!(problem.to_string(), r#"header x-rate-limit-ip: period is missing in "2""#);
+}

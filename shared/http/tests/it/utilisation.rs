@@ -1,0 +1,117 @@
+//! How much of what is permitted is used, and that nothing is refused, on networks of many kinds.
+
+use std::time::Duration;
+
+use stint_http::{Headroom, LimitOptions};
+
+use crate::counting::{Counting, Limit, Network, Upstream, drawn};
+
+/// How many requests a run has: as many as it takes to see a rare refusal, or to learn a network and use it.
+const MANY: u64 = 10_000;
+const SOME: u64 = 1_500;
+
+const ALWAYS: LimitOptions = LimitOptions { headroom: Headroom::Always, most_client_errors: 1 };
+const WHEN_UNSURE: LimitOptions = LimitOptions { headroom: Headroom::WhenUnsure, most_client_errors: 1 };
+
+const LIMITS: [&[Limit]; 5] =
+    [&[(2, 1, 60)], &[(3, 1, 60)], &[(10, 1, 60)], &[(30, 5, 60)], &[(5, 2, 60), (30, 20, 300)]];
+
+fn micros(number: u64) -> Duration {
+    Duration::from_micros(number)
+}
+
+/// 15 ms there and 15 ms back, and up to 5 ms more each way.
+fn near(number: u64) -> (Duration, Duration) {
+    (micros(15_000 + drawn(number, 1, 5_000)), micros(15_000 + drawn(number, 2, 5_000)))
+}
+
+/// 50 ms each way, and up to 10 ms more; one in fifty takes a fifth of a second longer.
+fn far(number: u64) -> (Duration, Duration) {
+    let late = if drawn(number, 3, 50) == 0 { drawn(number, 4, 200_000) } else { 0 };
+    (micros(50_000 + drawn(number, 1, 10_000) + late), micros(50_000 + drawn(number, 2, 10_000)))
+}
+
+/// 40 to 60 ms, and counted at any moment of them: what no network does, and an upstream might.
+fn at_any_moment(number: u64) -> (Duration, Duration) {
+    let round_trip = 40_000 + drawn(number, 1, 20_000);
+    let out = drawn(number, 2, round_trip);
+    (micros(out), micros(round_trip - out))
+}
+
+/// Up to 100 ms before it is counted, and none after.
+fn counted_late(number: u64) -> (Duration, Duration) {
+    (micros(drawn(number, 1, 100_000)), micros(200))
+}
+
+struct Outcome {
+    refused: u64,
+    /// Of what the strictest window permits.
+    of_the_limit: f64,
+    /// Of what it permits with one hit less.
+    of_one_less: f64,
+}
+
+fn outcome(requests: u64, limits: &[Limit], network: Network, counting: Counting, options: LimitOptions) -> Outcome {
+    let upstream = Upstream::new(limits, network, counting);
+    let client = upstream.client(LimitOptions { most_client_errors: u32::MAX, ..options });
+    let elapsed = upstream.send(&client, requests).as_secs_f64();
+    assert_eq!(upstream.most_under_way(), 1);
+    let used = |spared: u32| {
+        let rate = |(hits, period, _): &Limit| f64::from(hits - spared) / *period as f64;
+        requests as f64 / (limits.iter().map(rate).fold(f64::INFINITY, f64::min) * elapsed)
+    };
+    Outcome { refused: upstream.refused(), of_the_limit: used(0), of_one_less: used(1) }
+}
+
+#[test]
+fn a_spared_hit_takes_up_whatever_a_network_does() {
+    for (name, network) in [("near", near as Network), ("far", far), ("any", at_any_moment), ("late", counted_late)] {
+        for counting in [Counting::Sliding, Counting::Fixed] {
+            for limits in LIMITS {
+                // With one flight, ten requests do not fit into a second of round trips of 100 ms.
+                if name == "far" && limits[0].0 == 10 {
+                    continue;
+                }
+                let outcome = outcome(SOME, limits, network, counting, ALWAYS);
+                assert_eq!(outcome.refused, 0, "{name} {counting:?} {limits:?}");
+                assert!(outcome.of_one_less >= 0.98, "{name} {counting:?} {limits:?}: {}", outcome.of_one_less);
+            }
+        }
+    }
+}
+
+#[test]
+fn the_whole_limit_is_used_once_the_network_is_known() {
+    let networks =
+        [("near", near as Network, LIMITS[0], 0.98), ("near", near, LIMITS[2], 0.98), ("far", far, LIMITS[0], 0.98)];
+    for (name, network, limits, least) in networks {
+        let outcome = outcome(MANY, limits, network, Counting::Sliding, WHEN_UNSURE);
+        assert_eq!(outcome.refused, 0, "{name} {limits:?}");
+        assert!(outcome.of_the_limit >= least, "{name} {limits:?}: {}", outcome.of_the_limit);
+    }
+}
+
+#[test]
+fn nothing_is_refused_while_the_network_is_learned_and_after() {
+    for network in [near as Network, far] {
+        for counting in [Counting::Sliding, Counting::Fixed] {
+            for limits in LIMITS {
+                let outcome = outcome(SOME, limits, network, counting, WHEN_UNSURE);
+                assert_eq!(outcome.refused, 0, "{counting:?} {limits:?}");
+                // With one flight, a round trip of 100 ms permits ten requests in a second, less what they wait.
+                assert!(outcome.of_the_limit >= 0.85, "{counting:?} {limits:?}: {}", outcome.of_the_limit);
+            }
+        }
+    }
+}
+
+#[test]
+fn an_upstream_that_counts_when_it_likes_is_found_out_before_it_refuses() {
+    for (name, network) in [("any", at_any_moment as Network), ("late", counted_late)] {
+        for limits in LIMITS {
+            let outcome = outcome(SOME, limits, network, Counting::Sliding, WHEN_UNSURE);
+            assert_eq!(outcome.refused, 0, "{name} {limits:?}");
+            assert!(outcome.of_the_limit >= 0.9, "{name} {limits:?}: {}", outcome.of_the_limit);
+        }
+    }
+}
