@@ -35,8 +35,9 @@ impl<U: Upstream + ?Sized> InProcess<U> {
     /// When `user_agent` fits no header.
     #[must_use]
     pub fn with_user_agent(self, user_agent: &str) -> InProcess<U> {
-        let user_agent = HeaderValue::from_str(user_agent);
-        InProcess { user_agent: Some(user_agent.expect("a user agent is printable text")), ..self }
+        // As documented: it is a test that names it.
+        let user_agent = HeaderValue::from_str(user_agent).expect("a user agent is printable text");
+        InProcess { user_agent: Some(user_agent), ..self }
     }
 
     /// Time is read under the lock, so that arrivals reach the stand-in in the order of their instants.

@@ -54,8 +54,11 @@ async fn answer<U: Upstream + 'static>(State(served): State<Arc<Served<U>>>, req
         if transfer.is_whole() {
             return Body::from(body);
         }
-        // The error makes the server end the connection within the body.
-        let cut = |_| std::io::Error::from(std::io::ErrorKind::ConnectionAborted);
-        Body::from_stream(transfer.pieces(body, clock).map_err(cut))
+        // The error makes the server end the connection within the body, when it has sent what came before.
+        let cut = async |_| {
+            tokio::task::yield_now().await;
+            Err(std::io::Error::from(std::io::ErrorKind::ConnectionAborted))
+        };
+        Body::from_stream(transfer.pieces(body, clock).or_else(cut))
     })
 }

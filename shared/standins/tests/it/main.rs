@@ -8,6 +8,7 @@ mod graphql;
 mod http_layer;
 mod oauth;
 mod pages;
+mod poe;
 mod points;
 mod quirks;
 mod reports;
