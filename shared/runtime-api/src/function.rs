@@ -36,6 +36,8 @@ struct State {
     running: u32,
     most: u32,
     idle: Vec<Environment>,
+    /// Those that are at work.
+    busy: BTreeSet<u32>,
     /// Of all environments that have run, whether they live or not.
     processes: BTreeSet<u32>,
     started: Vec<Started>,
@@ -46,8 +48,8 @@ impl Function {
     /// A function without environments, of which at most `reserved` may run at once.
     pub fn new(launch: Launch, reserved: u32, clock: Arc<dyn Clock>) -> Arc<Function> {
         let (log, lines) = mpsc::unbounded_channel();
-        let (idle, processes, started) = (Vec::new(), BTreeSet::new(), Vec::new());
-        let state = State { reserved, running: 0, most: 0, idle, processes, started, resident_kb: 0 };
+        let (idle, busy, processes, started) = (Vec::new(), BTreeSet::new(), BTreeSet::new(), Vec::new());
+        let state = State { reserved, running: 0, most: 0, idle, busy, processes, started, resident_kb: 0 };
         let (requests, lines, state) = (AtomicU64::new(0), Mutex::new(lines), Mutex::new(state));
         Arc::new(Function { launch, clock, requests, log, lines, state })
     }
@@ -100,6 +102,16 @@ impl Function {
         ended_well
     }
 
+    /// Kills an environment that is at work, as a machine does that goes down; its invocation fails. Answers whether
+    /// one was at work.
+    pub async fn kill(&self) -> bool {
+        let busy = self.state().busy.pop_first();
+        let Some(process) = busy else { return false };
+        // One that has ended by itself needs no signal.
+        let killed = Command::new("kill").args(["-KILL", &process.to_string()]).stderr(Stdio::null()).status().await;
+        killed.is_ok_and(|status| status.success())
+    }
+
     /// The most that ran at once.
     pub fn most_at_once(&self) -> u32 {
         self.state().most
@@ -127,9 +139,17 @@ impl Function {
             None => self.new_environment().await?,
         };
         let before = environment.asked();
-        self.state().processes.extend(environment.process_id());
+        let process = environment.process_id();
+        {
+            let mut state = self.state();
+            state.processes.extend(process);
+            state.busy.extend(process);
+        }
         let id = format!("request-{}", self.requests.fetch_add(1, Ordering::SeqCst) + 1);
         let answer = environment.invoke(id, event).await;
+        if let Some(process) = process {
+            self.state().busy.remove(&process);
+        }
         // As Lambda has it, an environment is free again when it asks for the next event.
         if environment.is_ready_again(before).await {
             let mut state = self.state();

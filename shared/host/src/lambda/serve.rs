@@ -12,7 +12,7 @@ use lambda_runtime::{Diagnostic, Error, LambdaEvent, LambdaInvocation, Runtime, 
 use serde_json::Value;
 use stint_core::clock::from_millis;
 use stint_core::worker::Stop;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{OnceCell, Semaphore};
 use tracing::Instrument;
 
@@ -46,11 +46,13 @@ where
         answered.instrument(span)
     });
     let idle = Arc::new(Semaphore::new(1));
-    let terminated = terminated(&stop, &idle);
+    // Before the first event is asked for: who asks may be ended from then on.
+    let sigterm = signal(SignalKind::terminate()).map_err(|error| format!("cannot wait for SIGTERM: {error}"))?;
+    let terminated = terminated(sigterm, &stop, &idle);
     let runtime = Runtime::new(handler).layer(layer_fn(|inner| Busy { inner, idle: idle.clone() }));
     match select(pin!(runtime.run()), pin!(terminated)).await {
         Either::Left((ended, _)) => ended.map_err(|error| format!("Lambda's Runtime API: {error}")),
-        Either::Right((signal, _)) => signal.map_err(|error| format!("cannot wait for SIGTERM: {error}")),
+        Either::Right(((), _)) => Ok(()),
     }
 }
 
@@ -74,13 +76,12 @@ where
 }
 
 /// Completes after a SIGTERM, once no invocation runs.
-async fn terminated(stop: &Stop, idle: &Semaphore) -> std::io::Result<()> {
-    signal(SignalKind::terminate())?.recv().await;
+async fn terminated(mut sigterm: Signal, stop: &Stop, idle: &Semaphore) {
+    sigterm.recv().await;
     tracing::info!("SIGTERM: what is under way is finished first");
     stop.set();
     // The semaphore is never closed.
     let _ = idle.acquire().await;
-    Ok(())
 }
 
 /// Holds the semaphore from the moment that an event is there until its answer is sent.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use anyhow::{bail, ensure};
 use futures::future::{Either, join_all, select};
 use serde::Serialize;
+use stint_core::clock::between;
 use stint_core::worker::Stop;
 use stint_host::Totals;
 use stint_warcraftlogs::config::{BudgetStrategy, DiscoverySource, Settings};
@@ -12,10 +13,23 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::Context;
 use crate::progress::{Progress, Snapshot};
-use crate::wiring::{BackendSettings, Fleet, WARCRAFTLOGS};
+use crate::wiring::{BackendSettings, Fleet, QueueBackend, WARCRAFTLOGS};
 
-/// Between two looks at a running fleet.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How a running fleet is looked at.
+#[derive(Clone, Copy)]
+struct Looks {
+    /// Between two of them.
+    every: Duration,
+    /// How long queues must have looked empty before they are.
+    settled: Duration,
+}
+
+/// At files: nothing is as cheap.
+const OF_FILES: Looks = Looks { every: Duration::from_secs(1), settled: Duration::ZERO };
+
+/// At SQS, where a look is two paid requests to a queue, and where counts are right a minute after the last change.
+/// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_GetQueueAttributes.html>
+const OF_SQS: Looks = Looks { every: Duration::from_secs(15), settled: Duration::from_secs(60) };
 
 /// What is still running this long after the signal is left to its visibility time-out and its holds' end.
 const DRAIN: Duration = Duration::from_secs(30);
@@ -62,7 +76,8 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
     start(&fleet, context).await?;
     say_what_happens(&fleet, settings, context).await?;
     let loops: Vec<_> = fleet.host.loops().into_iter().map(tokio::spawn).collect();
-    let watching = Box::pin(watch(&fleet, context, arguments.until_drained));
+    let looks = if arguments.backends.choice().queues == QueueBackend::Sqs { OF_SQS } else { OF_FILES };
+    let watching = Box::pin(watch(&fleet, context, arguments.until_drained, looks));
     let watched = match select(watching, Box::pin(interrupted())).await {
         Either::Left((watched, _)) => watched,
         Either::Right((signal, _)) => {
@@ -119,18 +134,20 @@ async fn say_what_happens(fleet: &Fleet, settings: &Settings, context: &Context)
 }
 
 /// Shows progress; ends only if asked to end when everything is done.
-async fn watch(fleet: &Fleet, context: &Context, until_drained: bool) -> anyhow::Result<()> {
+async fn watch(fleet: &Fleet, context: &Context, until_drained: bool, looks: Looks) -> anyhow::Result<()> {
     let mut progress = Progress::new(&context.output, None);
     let budget = &fleet.budget;
+    let mut drained_since = None;
     loop {
         let now = context.clock.now();
         let snapshot = Snapshot::take(&fleet.stores, &budget.worker, budget.concurrency_limit, now).await?;
         progress.show(&snapshot);
-        if until_drained && snapshot.is_drained() {
+        drained_since = snapshot.is_drained().then(|| drained_since.unwrap_or(now));
+        if until_drained && drained_since.is_some_and(|since| between(since, now) >= looks.settled) {
             progress.finish();
             return Ok(());
         }
-        context.clock.sleep(LOOK_EVERY).await;
+        context.clock.sleep(looks.every).await;
     }
 }
 

@@ -18,7 +18,7 @@ use stint_warcraftlogs::refresher::Refresher;
 use stint_warcraftlogs::reviver::Reviver;
 
 pub(crate) use backends::Backends;
-pub(crate) use config::BackendSettings;
+pub(crate) use config::{BackendSettings, QueueBackend};
 pub(crate) use fleet::{Fleet, function, worker};
 pub(crate) use stores::Stores;
 pub(crate) use workshop::transport;

@@ -38,6 +38,7 @@ fn the_whole_fleet_runs_as_functions() {
         let workers = Workers::of(&stage);
         let ended = stage.play(&workers, source(&stage)).await;
         check(&stage, &ended);
+        assert_eq!(ended.polled.failed_batches, 0, "{:?}: {:#?}", ended.polled, ended.log);
         assert!(ended.log.iter().any(|line| line.contains("is done with a batch")), "{:#?}", ended.log);
         workers.terminate().await;
     });

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
+mod cloud;
 mod data;
 mod demo;
 mod describe;
@@ -21,4 +22,6 @@ mod rules;
 mod status;
 mod telemetry;
 mod throttle;
+mod unruly;
+mod up_aws;
 mod world;

@@ -1,0 +1,174 @@
+//! An emulator of AWS and a MongoDB server, both processes of their own that `STINT_AWS_EMULATOR_URL` and `MONGODB_URI`
+//! name.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use serde_json::{Value, json};
+use stint_core::clock::{Clock, to_millis};
+use stint_host::SystemClock;
+use stint_warcraftlogs::message::{QUEUE, REFRESH_QUEUE};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+const REGION: &str = "eu-west-1";
+
+/// The emulator's own account.
+const ACCOUNT: &str = "123456789012";
+
+/// How many tests have looked for the servers.
+static TESTS: AtomicU32 = AtomicU32::new(0);
+
+/// Both servers, and names in them that no other test uses.
+pub(crate) struct Cloud {
+    pub(crate) emulator: Emulator,
+    /// The address of the MongoDB server.
+    pub(crate) database: String,
+}
+
+impl Cloud {
+    /// What the environment names; otherwise says why the test is passed over.
+    #[expect(clippy::print_stderr, reason = "whoever reads a test's output learns what it could not do")]
+    pub(crate) fn find() -> Option<Cloud> {
+        #[expect(clippy::disallowed_methods, reason = "a test's own setting")]
+        let [url, database] = ["STINT_AWS_EMULATOR_URL", "MONGODB_URI"].map(|name| std::env::var(name).ok());
+        let (Some(url), Some(database)) = (url, database) else {
+            eprintln!("passed over: STINT_AWS_EMULATOR_URL and MONGODB_URI name no servers; scripts/test starts them");
+            return None;
+        };
+        let url = url.trim_end_matches('/').to_owned();
+        // Tests of one process may begin in the same millisecond.
+        let prefix = format!("t{}-{}", to_millis(SystemClock.now()), TESTS.fetch_add(1, Ordering::Relaxed));
+        Some(Cloud { emulator: Emulator { url, prefix }, database })
+    }
+}
+
+/// The emulator, spoken to as AWS's own tools would, by hand: an SDK is the adapters' matter.
+#[derive(Clone)]
+pub(crate) struct Emulator {
+    url: String,
+    prefix: String,
+}
+
+impl Emulator {
+    /// One request. A refusal is an error, in the emulator's words.
+    pub(crate) async fn request(
+        &self,
+        service: &str,
+        method: &str,
+        path: &str,
+        headers: &str,
+        body: &str,
+    ) -> Result<Value, String> {
+        let scope =
+            format!("Credential=test/20261120/{REGION}/{service}/aws4_request, SignedHeaders=host, Signature=0");
+        let host = self.url.trim_start_matches("http://");
+        let mut connection = TcpStream::connect(host).await.unwrap();
+        let request = format!(
+            "{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nAuthorization: AWS4-HMAC-SHA256 {scope}\r\n\
+             {headers}Content-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        connection.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        connection.read_to_string(&mut answer).await.unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        let is_done = head.split(' ').nth(1).is_some_and(|status| status.starts_with('2'));
+        if is_done { Ok(serde_json::from_str(body).unwrap_or(Value::Null)) } else { Err(answer.clone()) }
+    }
+
+    /// What cannot be refused.
+    pub(crate) async fn json(&self, service: &str, target: &str, body: Value) -> Value {
+        self.ask(service, target, body).await.unwrap()
+    }
+
+    /// An operation of one of the services that speak JSON.
+    pub(crate) async fn ask(&self, service: &str, target: &str, body: Value) -> Result<Value, String> {
+        let version = if service == "sqs" { "1.0" } else { "1.1" };
+        let headers = format!("Content-Type: application/x-amz-json-{version}\r\nX-Amz-Target: {target}\r\n");
+        self.request(service, "POST", "/", &headers, &body.to_string()).await
+    }
+
+    pub(crate) fn queue(&self, name: &str) -> String {
+        format!("{}-{name}", self.prefix)
+    }
+
+    fn function(&self, worker: &str) -> String {
+        format!("arn:aws:lambda:{REGION}:{ACCOUNT}:function:{}-{worker}", self.prefix)
+    }
+
+    /// The fleet's queues, as Terraform makes them.
+    pub(crate) async fn create_queues(&self) {
+        for queue in [QUEUE, REFRESH_QUEUE] {
+            let (live, dead) = (self.queue(queue), format!("{}-dead-letters", self.queue(queue)));
+            self.json("sqs", "AmazonSQS.CreateQueue", json!({ "QueueName": dead })).await;
+            let policy = json!({ "deadLetterTargetArn": format!("arn:aws:sqs:{REGION}:{ACCOUNT}:{dead}"), "maxReceiveCount": 5 });
+            let attributes = json!({ "RedrivePolicy": policy.to_string() });
+            self.json("sqs", "AmazonSQS.CreateQueue", json!({ "QueueName": live, "Attributes": attributes })).await;
+        }
+    }
+
+    /// All that Terraform makes, as far as the emulator knows it. Answers the id of the rank fetcher's mapping.
+    pub(crate) async fn deploy(&self, keys: &str, database: &str) -> String {
+        self.create_queues().await;
+        for (name, value) in [("WCL_KEYS", keys), ("MONGODB_URI", database)] {
+            let parameter = json!({ "Name": self.secret(name), "Value": value, "Type": "SecureString" });
+            self.json("ssm", "AmazonSSM.PutParameter", parameter).await;
+        }
+        let form = "Content-Type: application/x-www-form-urlencoded\r\n";
+        let role =
+            format!("Action=CreateRole&RoleName={}&AssumeRolePolicyDocument=%7B%7D&Version=2010-05-08", self.prefix);
+        self.request("iam", "POST", "/", form, &role).await.unwrap();
+        let group = format!("/schedule-groups/{}", self.prefix);
+        self.request("scheduler", "POST", &group, "Content-Type: application/json\r\n", "{}").await.unwrap();
+        self.create_mapping().await
+    }
+
+    async fn create_mapping(&self) -> String {
+        let content = "Content-Type: application/json\r\n";
+        // The code is a zip archive with nothing in it, in base64.
+        let function = json!({
+            "FunctionName": format!("{}-rank-fetcher", self.prefix), "Runtime": "provided.al2023", "Handler": "bootstrap",
+            "Role": self.role(), "Code": { "ZipFile": format!("UEsFBg{}", "A".repeat(24) + "==") },
+        });
+        self.request("lambda", "POST", "/2015-03-31/functions", content, &function.to_string()).await.unwrap();
+        // Disabled: the emulator would take the messages of an enabled one, and the functions run here.
+        let mapping = json!({
+            "EventSourceArn": format!("arn:aws:sqs:{REGION}:{ACCOUNT}:{}", self.queue(QUEUE)),
+            "FunctionName": self.function("rank-fetcher"), "BatchSize": 5, "Enabled": false,
+        });
+        let path = "/2015-03-31/event-source-mappings/";
+        let mapping = self.request("lambda", "POST", path, content, &mapping.to_string()).await.unwrap();
+        mapping["UUID"].as_str().unwrap().to_owned()
+    }
+
+    pub(crate) fn secret(&self, name: &str) -> String {
+        format!("/{}/{name}", self.prefix)
+    }
+
+    fn role(&self) -> String {
+        format!("arn:aws:iam::{ACCOUNT}:role/{}", self.prefix)
+    }
+
+    /// Where the queues and the database are.
+    pub(crate) fn places(&self) -> Vec<(&'static str, String)> {
+        vec![
+            ("AWS_ENDPOINT_URL", self.url.clone()),
+            ("AWS_REGION", REGION.to_owned()),
+            ("AWS_ACCESS_KEY_ID", "test".to_owned()),
+            ("AWS_SECRET_ACCESS_KEY", "test".to_owned()),
+            ("MONGODB_DATABASE", self.prefix.clone()),
+            ("STINT_AWS_QUEUE", self.queue("{}")),
+            ("STINT_AWS_DEAD_LETTERS", format!("{}-dead-letters", self.queue("{}"))),
+        ]
+    }
+
+    /// What Terraform sets for every function beside them.
+    pub(crate) fn settings(&self) -> Vec<(&'static str, String)> {
+        vec![
+            ("STINT_PROFILE", "aws".to_owned()),
+            ("STINT_AWS_FUNCTION", self.function("{}")),
+            ("STINT_AWS_SCHEDULE_GROUP", self.prefix.clone()),
+            ("STINT_AWS_SCHEDULER_ROLE", self.role()),
+        ]
+    }
+}

@@ -1,0 +1,122 @@
+//! Deliveries as a standard queue may make them: twice, in no order, and late.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use serde_json::Value;
+use stint_core::clock::{Clock, after};
+use stint_runtime_api::Source;
+
+/// Of a message that comes late, but while it is still the function's.
+const LATE: Duration = Duration::from_millis(700);
+
+/// Between the two deliveries of a message that comes twice: the first may be done by then, or not.
+const AGAIN: Duration = Duration::from_millis(900);
+
+/// Another source, whose messages it holds back and doubles.
+pub(crate) struct Unruly<S> {
+    source: S,
+    visibility: Duration,
+    clock: Arc<dyn Clock>,
+    held: Mutex<Held>,
+}
+
+/// What was done so far, in messages.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Done {
+    pub(crate) twice: u32,
+    pub(crate) late: u32,
+    /// When the queue has lent it to somebody else.
+    pub(crate) too_late: u32,
+    pub(crate) out_of_order: u32,
+}
+
+#[derive(Default)]
+struct Held {
+    /// Not before when, which one in the source's order, and the message.
+    waiting: Vec<(Timestamp, u32, Value)>,
+    received: u32,
+    last_delivered: u32,
+    done: Done,
+}
+
+impl<S> Unruly<S> {
+    /// `visibility`: after how long the queue lends a message to somebody else.
+    pub(crate) fn new(source: S, visibility: Duration, clock: Arc<dyn Clock>) -> Unruly<S> {
+        Unruly { source, visibility, clock, held: Mutex::default() }
+    }
+
+    pub(crate) fn done(&self) -> Done {
+        self.with(|held| held.done)
+    }
+
+    fn with<T>(&self, look: impl FnOnce(&mut Held) -> T) -> T {
+        look(&mut self.held.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+#[async_trait]
+impl<S: Source> Source for &Unruly<S> {
+    async fn receive(&self, max: usize) -> Vec<Value> {
+        let fresh = self.source.receive(max).await;
+        let now = self.clock.now();
+        self.with(|held| {
+            for record in fresh {
+                held.hold(record, now, self.visibility);
+            }
+            held.deliver(max, now)
+        })
+    }
+
+    async fn delete(&self, records: Vec<Value>) {
+        self.source.delete(records).await;
+    }
+
+    async fn concurrency(&self) -> u32 {
+        self.source.concurrency().await
+    }
+}
+
+impl Held {
+    /// Every fifth message comes late, every ninth too late, every fourth twice.
+    fn hold(&mut self, record: Value, now: Timestamp, visibility: Duration) {
+        self.received += 1;
+        let number = self.received;
+        let delay = if number % 9 == 0 {
+            self.done.too_late += 1;
+            visibility + LATE
+        } else if number % 5 == 0 {
+            self.done.late += 1;
+            LATE
+        } else {
+            Duration::ZERO
+        };
+        let due = after(now, delay);
+        if number % 4 == 0 {
+            self.done.twice += 1;
+            self.waiting.push((after(due, AGAIN), number, record.clone()));
+        }
+        self.waiting.push((due, number, record));
+    }
+
+    /// The last first.
+    fn deliver(&mut self, max: usize, now: Timestamp) -> Vec<Value> {
+        let mut batch = Vec::new();
+        for position in (0..self.waiting.len()).rev() {
+            if batch.len() == max {
+                break;
+            }
+            // As in one event of Lambda: a message is in a batch once.
+            let (due, number, record) = &self.waiting[position];
+            if *due > now || batch.iter().any(|other: &Value| other["messageId"] == record["messageId"]) {
+                continue;
+            }
+            self.done.out_of_order += u32::from(*number < self.last_delivered);
+            self.last_delivered = *number;
+            batch.push(self.waiting.remove(position).2);
+        }
+        batch
+    }
+}
