@@ -14,6 +14,7 @@ use url::Url;
 
 use crate::aggregator::AggregatorSettings;
 use crate::budget::TYPICAL_UNITS;
+use crate::publish::History;
 
 /// The settings of the `warcraftlogs` fleet.
 #[derive(Args, Clone, Debug)]
@@ -135,6 +136,15 @@ pub struct Settings {
     /// The branch that databases are pushed to.
     #[arg(long, env = "LUA_BRANCH", default_value = "main")]
     pub lua_branch: String,
+
+    /// How much of that branch's history is kept: every generation as a commit with a tag, or the latest state alone, which
+    /// replaces the one before, and only on a branch where all commits are Stint's. `stint publish --dry-run` shows it first.
+    #[arg(long, env = "LUA_HISTORY", value_enum, default_value_t = History::All)]
+    pub lua_history: History,
+
+    /// Write an archive for each region into this folder: what a user unpacks into the game's folder of addons.
+    #[arg(long, env = "LUA_ARCHIVES")]
+    pub lua_archives: Option<PathBuf>,
 
     /// The access token for an `https://` repository.
     #[arg(long, env = "GIT_TOKEN", hide_env_values = true)]

@@ -2,7 +2,9 @@
 //!
 //! # What may happen between any two lines
 //! * *Dies while writing:* files are written aside and renamed, so the old ones stay whole.
-//! * *Dies before or during publishing:* the next run generates again and publishes what differs.
+//! * *Dies before or during publishing:* the next run generates again and publishes what differs; what may happen there
+//!   is told by [`publish`](crate::publish).
+//! * *Dies before or while writing archives:* each is written aside and renamed, and the next run writes all of them.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -11,8 +13,9 @@ use std::time::Duration;
 use serde::Serialize;
 use stint_core::worker::{Event, Invocation, Outcome, Spec, Trigger, Worker, WorkerError};
 
+use crate::addon::{Archive, write_archives};
 use crate::lua::{DatabaseWriter, Report};
-use crate::publish::{Published, Publisher};
+use crate::publish::{Publication, Published, Publisher};
 use crate::store::Players;
 
 /// Players read at a time: what is in memory, beside the largest server.
@@ -23,6 +26,7 @@ pub struct DbGenerator {
     players: Arc<dyn Players>,
     publisher: Option<Arc<dyn Publisher>>,
     folder: PathBuf,
+    archives: Option<PathBuf>,
 }
 
 /// What an invocation did.
@@ -30,13 +34,21 @@ pub struct DbGenerator {
 struct Summary {
     #[serde(flatten)]
     report: Report,
+    /// In words.
     published: String,
+    publication: Option<Publication>,
+    archives: Vec<Archive>,
 }
 
 impl DbGenerator {
     /// A generator that writes into `folder`, and publishes from there if there is a publisher.
     pub fn new(players: Arc<dyn Players>, publisher: Option<Arc<dyn Publisher>>, folder: PathBuf) -> DbGenerator {
-        DbGenerator { players, publisher, folder }
+        DbGenerator { players, publisher, folder, archives: None }
+    }
+
+    /// The same, which also writes an archive for each region into this folder.
+    pub fn with_archives(self, archives: Option<PathBuf>) -> DbGenerator {
+        DbGenerator { archives, ..self }
     }
 }
 
@@ -53,13 +65,16 @@ impl Worker for DbGenerator {
     async fn run(&self, _event: Event, invocation: &Invocation) -> Result<Outcome, WorkerError> {
         let failed = |error: anyhow::Error| WorkerError::Failed(format!("{error:#}"));
         let report = generate(&*self.players, self.folder.clone(), invocation).await.map_err(failed)?;
-        let Some(publisher) = &self.publisher else {
-            let published = format!("files in {}", self.folder.display());
-            return Ok(Outcome::report(Summary { report, published }));
+        let (published, publication) = match &self.publisher {
+            Some(publisher) => {
+                let published = publisher.publish(&self.folder).await;
+                describe(published.map_err(|error| WorkerError::Failed(error.to_string()))?)
+            }
+            None => (format!("files in {}", self.folder.display()), None),
         };
-        let published = publisher.publish(&self.folder, &message(&report)).await;
-        let published = published.map_err(|error| WorkerError::Failed(error.to_string()))?;
-        Ok(Outcome::report(Summary { report, published: describe(&published) }))
+        let archives = self.archives.as_ref().map(|target| write_archives(&self.folder, target));
+        let archives = archives.transpose().map_err(failed)?.unwrap_or_default();
+        Ok(Outcome::report(Summary { report, published, publication, archives }))
     }
 }
 
@@ -81,18 +96,10 @@ async fn generate(players: &dyn Players, folder: PathBuf, invocation: &Invocatio
     writer.finish(invocation.now())
 }
 
-/// The commit's message: what the databases hold.
-fn message(report: &Report) -> String {
-    let players: u64 = report.regions.iter().map(|region| region.players).sum();
-    let regions = report.regions.iter().map(|region| format!("{} {}", region.region, region.players));
-    let list = regions.collect::<Vec<_>>().join(", ");
-    format!("databases: {players} players\n\n{list}\n")
-}
-
-fn describe(published: &Published) -> String {
+/// A publication in words, and itself.
+fn describe(published: Published) -> (String, Option<Publication>) {
     match published {
-        Published::Unchanged => "nothing changed".into(),
-        Published::Pushed { commit, attempts: 1 } => format!("commit {commit}"),
-        Published::Pushed { commit, attempts } => format!("commit {commit}, after {attempts} pushes"),
+        Published::Unchanged => ("nothing changed".to_owned(), None),
+        Published::Planned(publication) | Published::Pushed(publication) => (publication.in_words(), Some(publication)),
     }
 }

@@ -64,7 +64,8 @@ impl<'a> Workshop<'a> {
             name if name == DbGenerator::SPEC.name => {
                 let home = &self.backends.home;
                 let generated = settings.lua_out.clone().unwrap_or_else(|| home.join("databases"));
-                registry.with(DbGenerator::new(players().await?, publisher(settings, home), generated))
+                let generator = DbGenerator::new(players().await?, publisher(settings, home), generated);
+                registry.with(generator.with_archives(settings.lua_archives.clone()))
             }
             unknown => bail!("nobody can build the worker {unknown}"),
         })
@@ -148,6 +149,7 @@ fn publisher(settings: &Settings, home: &Path) -> Option<Arc<dyn Publisher>> {
     let url = settings.lua_repository.as_ref().filter(|_| settings.lua_out.is_none())?;
     Some(Arc::new(Git::new(GitSettings {
         branch: settings.lua_branch.clone(),
+        history: settings.lua_history,
         author_name: settings.git_author_name.clone(),
         author_email: settings.git_author_email.clone(),
         token: settings.git_token.clone(),

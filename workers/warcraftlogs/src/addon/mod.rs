@@ -4,6 +4,8 @@
 //! client loads it only when the core asks, which is at the login of a character of that region. Each folder has a table
 //! of contents that lists its files; a folder without one is no addon, to the client and to us.
 
+mod archive;
+mod installed;
 mod toc;
 
 use std::io::Write as _;
@@ -13,6 +15,9 @@ use anyhow::{Context, Result};
 
 use crate::lua::aside::Aside;
 use crate::names;
+pub use archive::{Archive, write_archives};
+pub(crate) use installed::{Addon, addons};
+pub use installed::{database_files, players, regions};
 pub(crate) use toc::Toc;
 
 /// The core's name, and its folder's.
@@ -56,28 +61,6 @@ pub(crate) fn is_addon(name: &str) -> bool {
 /// Where the table of contents of an addon lies, in the folder of all addons.
 pub(crate) fn toc_path(folder: &Path, addon: &str) -> PathBuf {
     folder.join(addon).join(format!("{addon}.toc"))
-}
-
-/// The regions that have a database in this folder, in ascending order.
-pub fn regions(folder: &Path) -> Result<Vec<String>> {
-    let entries = std::fs::read_dir(folder)
-        .with_context(|| format!("cannot list the folder {} for databases; {REMEDY}", folder.display()))?;
-    let mut regions = Vec::new();
-    for entry in entries {
-        let name = entry.with_context(|| format!("cannot list the folder {}", folder.display()))?.file_name();
-        let name = name.to_string_lossy();
-        let region = region_of(&name).filter(|_| toc_path(folder, &name).is_file());
-        regions.extend(region.map(str::to_owned));
-    }
-    regions.sort_unstable();
-    Ok(regions)
-}
-
-/// The files of a region's database, in the order in which its table of contents lists them.
-pub fn database_files(folder: &Path, region: &str) -> Result<Vec<PathBuf>> {
-    let addon = region_addon(region);
-    let toc = Toc::read(&toc_path(folder, &addon))?;
-    Ok(toc.files().map(|file| folder.join(&addon).join(file)).collect())
 }
 
 /// Writes the core's files, and removes none: what else lies in its folder stays.

@@ -14,9 +14,12 @@ use crate::lua::format::FORMAT;
 const INTERFACES: &str = "120000, 110207, 50503, 11508";
 
 const AUTHOR: &str = "Stint";
+const VERSION: &str = "Version";
+const UPDATED_AT: &str = "X-Updated-At";
 
 /// A table of contents as a text: `## Field: value` lines, and file names.
-pub(crate) struct Toc(String);
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Toc(pub(crate) String);
 
 impl Toc {
     /// Reads one.
@@ -29,31 +32,60 @@ impl Toc {
     pub(crate) fn files(&self) -> impl Iterator<Item = &str> {
         self.0.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'))
     }
+
+    /// What it says of the addon's version.
+    pub(crate) fn version(&self) -> Option<&str> {
+        self.field(VERSION)
+    }
+
+    /// The newest day among a region's players.
+    pub(crate) fn updated_at(&self) -> Option<&str> {
+        self.field(UPDATED_AT)
+    }
+
+    /// The same with another version.
+    pub(crate) fn with_version(&self, version: &str) -> Toc {
+        let is_version = |line: &str| field_of(line).is_some_and(|(field, _)| field == VERSION);
+        let lines = self.0.lines().map(|line| match is_version(line) {
+            true => format!("## {VERSION}: {version}\n"),
+            false => format!("{line}\n"),
+        });
+        Toc(lines.collect())
+    }
+
+    fn field(&self, name: &str) -> Option<&str> {
+        self.0.lines().filter_map(field_of).find(|(field, _)| *field == name).map(|(_, value)| value)
+    }
 }
 
-/// The core's. Its version is the program's: its files change when the program does.
+fn field_of(line: &str) -> Option<(&str, &str)> {
+    let (field, value) = line.strip_prefix("##")?.split_once(':')?;
+    Some((field.trim(), value.trim()))
+}
+
+/// The core's. Its version is the program's until it is published: its files change when the program does.
 pub(super) fn core(files: &[&str]) -> String {
     let fields = [
         ("Title", CORE.to_owned()),
         ("Notes", "Ranks of players in tooltips, and by /stint".to_owned()),
         ("Author", AUTHOR.to_owned()),
-        ("Version", env!("CARGO_PKG_VERSION").to_owned()),
+        (VERSION, env!("CARGO_PKG_VERSION").to_owned()),
         ("X-Stint-Format", FORMAT.to_string()),
     ];
     text(&fields, files)
 }
 
-/// A region's. Its version is the day of its data, until it is published.
+/// A region's. Its version is the day of its data until it is published.
 pub(super) fn region(region: &str, updated_at: &str, files: &[String]) -> String {
     let fields = [
         ("Title", region_addon(region)),
         ("Notes", format!("Ranks of players of the region {region}, for {CORE}")),
         ("Author", AUTHOR.to_owned()),
-        ("Version", updated_at.replace('-', ".")),
+        (VERSION, updated_at.replace('-', ".")),
         ("Dependencies", CORE.to_owned()),
         ("LoadOnDemand", "1".to_owned()),
         ("X-Region", region.to_owned()),
-        ("X-Updated-At", updated_at.to_owned()),
+        (UPDATED_AT, updated_at.to_owned()),
         ("X-Stint-Format", FORMAT.to_string()),
     ];
     text(&fields, files)
@@ -70,4 +102,19 @@ fn text(fields: &[(&str, String)], files: &[impl AsRef<str>]) -> String {
         text.push('\n');
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_version_is_replaced_and_nothing_else() {
+        let toc = Toc(region("EU", "2026-11-20", &["Stint_EU.lua".to_owned()]));
+        assert_eq!((toc.version(), toc.updated_at()), (Some("2026.11.20"), Some("2026-11-20")));
+        let published = toc.with_version("2026.11.20-3");
+        assert_eq!(published.version(), Some("2026.11.20-3"));
+        assert_eq!(published.with_version("2026.11.20"), toc);
+        assert_eq!(published.files().collect::<Vec<_>>(), ["Stint_EU.lua"]);
+    }
 }

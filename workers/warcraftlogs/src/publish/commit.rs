@@ -1,47 +1,88 @@
-//! A commit of the fresh files on top of what the remote has, made without a working tree: there is none to be dirty.
+//! A commit of the fresh addons on top of what the remote has, made without a working tree: there is none to be dirty.
 
 use git2::build::TreeUpdateBuilder;
-use git2::{FileMode, Oid, Repository, Signature};
+use git2::{Commit, FileMode, ObjectType, Oid, Repository, Signature, Tree};
 
-use super::FreshFile;
+use super::History;
+use super::draft::Draft;
+use super::earlier::Earlier;
 
-/// What to commit, and as whom.
-pub(super) struct Draft<'a> {
-    pub(super) files: &'a [FreshFile],
-    /// Where in the repository, `/` between folders; empty for its root.
+/// Where to commit, and as whom.
+pub(super) struct Committer<'a> {
+    /// Where in the repository the addons go, `/` between folders; empty for its root.
     pub(super) folder: &'a str,
-    pub(super) message: &'a str,
     pub(super) author_name: &'a str,
     pub(super) author_email: &'a str,
+    pub(super) history: History,
 }
 
-impl Draft<'_> {
-    /// Commits on top of `parent`, leaving its other files as they are. `None` when nothing would change.
-    pub(super) fn commit(&self, repository: &Repository, parent: Option<Oid>) -> Result<Option<Oid>, git2::Error> {
+/// What the branch has: its tree, and the folder of all addons in it. Both are empty where it has nothing.
+pub(super) struct Baseline<'a> {
+    parent: Option<Commit<'a>>,
+    root: Tree<'a>,
+    pub(super) addons: Tree<'a>,
+}
+
+impl<'a> Baseline<'a> {
+    pub(super) fn read(
+        repository: &'a Repository,
+        parent: Option<Oid>,
+        folder: &str,
+    ) -> Result<Baseline<'a>, git2::Error> {
+        let empty = || repository.find_tree(repository.treebuilder(None)?.write()?);
         let parent = parent.map(|parent| repository.find_commit(parent)).transpose()?;
-        let baseline = match &parent {
-            Some(parent) => parent.tree()?,
-            None => repository.find_tree(repository.treebuilder(None)?.write()?)?,
+        let root = parent.as_ref().map_or_else(empty, Commit::tree)?;
+        let addons = match folder.trim_matches('/') {
+            "" => root.clone(),
+            folder => match root.get_path(folder.as_ref()) {
+                Ok(entry) if entry.kind() == Some(ObjectType::Tree) => repository.find_tree(entry.id())?,
+                _ => empty()?,
+            },
         };
+        Ok(Baseline { parent, root, addons })
+    }
+}
+
+impl Committer<'_> {
+    /// Commits the changed addons. Each of their folders then holds what the addon consists of and nothing else; every other
+    /// file of the branch stays. The commit's parent is the branch's, or nobody where only the latest state is kept.
+    pub(super) fn commit(
+        &self,
+        repository: &Repository,
+        baseline: &Baseline<'_>,
+        draft: &Draft<'_>,
+        message: &str,
+    ) -> Result<Oid, git2::Error> {
         let mut update = TreeUpdateBuilder::new();
-        for file in self.files {
-            // Streamed from the file: a database of a region is not held in memory.
-            let blob = repository.blob_path(&file.path)?;
-            update.upsert(self.place(&file.name), blob, FileMode::Blob);
+        for addon in &draft.changed {
+            let files = addon.files();
+            let earlier = Earlier::find(repository, &baseline.addons, &addon.name);
+            let gone = earlier.iter().flat_map(|earlier| earlier.names().collect::<Vec<_>>());
+            for name in gone.filter(|name| files.iter().all(|(kept, _)| kept != name)) {
+                update.remove(self.place(&addon.name, &name));
+            }
+            for (name, path) in files {
+                let blob = match name == addon.toc_name() {
+                    true => repository.blob(addon.toc.with_version(&draft.version.to_string()).0.as_bytes())?,
+                    // Streamed from the file: a database of a region is not held in memory.
+                    false => repository.blob_path(&path)?,
+                };
+                update.upsert(self.place(&addon.name, &name), blob, FileMode::Blob);
+            }
         }
-        let tree = repository.find_tree(update.create_updated(repository, &baseline)?)?;
-        if parent.as_ref().is_some_and(|parent| parent.tree_id() == tree.id()) {
-            return Ok(None);
-        }
+        let tree = repository.find_tree(update.create_updated(repository, &baseline.root)?)?;
         let author = Signature::now(self.author_name, self.author_email)?;
-        let parents: Vec<_> = parent.iter().collect();
-        repository.commit(None, &author, &author, self.message, &tree, &parents).map(Some)
+        let parents: Vec<_> = match self.history {
+            History::All => baseline.parent.iter().collect(),
+            History::Latest => Vec::new(),
+        };
+        repository.commit(None, &author, &author, message, &tree, &parents)
     }
 
-    fn place(&self, name: &str) -> String {
+    fn place(&self, addon: &str, file: &str) -> String {
         match self.folder.trim_matches('/') {
-            "" => name.to_owned(),
-            folder => format!("{folder}/{name}"),
+            "" => format!("{addon}/{file}"),
+            folder => format!("{folder}/{addon}/{file}"),
         }
     }
 }

@@ -1,89 +1,40 @@
 //! Publishing to a branch of a git repository.
 
-use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use git2::Repository;
-use secrecy::SecretString;
+use git2::{Oid, Repository};
+use jiff::civil::Date;
 
-use super::commit::Draft;
-use super::credentials::{Address, redact};
-use super::remote::{Failure, Push, Remote};
-use super::{FreshFile, PublishError, Published, Publisher, fresh_files};
-
-/// Deltas of a database against yesterday's take memory for both; above this size git sends it whole.
-const BIG_FILE_BYTES: i64 = 16 << 20;
-
-/// Where to push, as whom, and where to keep the cached clone.
-#[derive(Clone)]
-pub struct GitSettings {
-    /// A path, `file://`, `https://` (with `user:token@` or not) or SSH address.
-    pub url: String,
-    /// Created when the remote does not have it, without the history of any other branch.
-    pub branch: String,
-    /// Where in the repository the files go; empty for its root.
-    pub folder: String,
-    /// The state folder in which to keep `publish.git`, a bare clone that saves fetching everything again. The clone may be
-    /// deleted at any time.
-    pub cache: PathBuf,
-    /// The author of the commits.
-    pub author_name: String,
-    /// The author's address.
-    pub author_email: String,
-    /// For an `https://` address without user and token.
-    pub token: Option<SecretString>,
-    /// For an SSH address; without it the agent is asked.
-    pub ssh_key: Option<PathBuf>,
-    /// How many pushes to try when others push at the same time.
-    pub attempts: u32,
-}
-
-impl GitSettings {
-    /// How many pushes are tried unless set: each failed one means that somebody else's landed within seconds.
-    pub const ATTEMPTS: u32 = 5;
-
-    /// The branch `main` of this address, with the cached clone in this folder.
-    pub fn new(url: impl Into<String>, cache: impl Into<PathBuf>) -> GitSettings {
-        GitSettings {
-            url: url.into(),
-            branch: "main".to_owned(),
-            folder: String::new(),
-            cache: cache.into(),
-            author_name: "Stint".to_owned(),
-            author_email: "stint@localhost".to_owned(),
-            token: None,
-            ssh_key: None,
-            attempts: GitSettings::ATTEMPTS,
-        }
-    }
-}
-
-impl fmt::Debug for GitSettings {
-    /// Without secrets.
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let GitSettings { url, branch, folder, cache, .. } = self;
-        let mut shown = formatter.debug_struct("GitSettings");
-        shown.field("url", &redact(url)).field("branch", branch).field("folder", folder).field("cache", cache);
-        shown.finish_non_exhaustive()
-    }
-}
+use super::cache::Cache;
+use super::commit::{Baseline, Committer};
+use super::credentials::Address;
+use super::draft::{Comparisons, Draft, Fresh};
+use super::log::{count_publications, latest_publication};
+use super::message::message;
+use super::remote::{Failure, Fetched, Push, Remote};
+use super::settings::GitSettings;
+use super::version::Version;
+use super::{History, MAX_FILE_BYTES, Publication, PublishError, Published, Publisher};
+use crate::addon::addons;
 
 /// What a publication is about to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
     /// Fetch the branch, in this attempt.
     Fetch(u32),
-    /// Commit the files on top of it.
+    /// Commit the addons on top of it.
     Commit(u32),
     /// Push the commit.
     Push(u32),
+    /// Tag the commit that was pushed.
+    Tag(u32),
 }
 
 type Progress = Box<dyn Fn(Step) + Send + Sync>;
 
-/// Commits the files to a branch and pushes it. When another push comes first, it fetches that and puts the files on top.
+/// Commits the addons to a branch and pushes it. When another push comes first, it fetches that and puts them on top.
 #[derive(Clone)]
 pub struct Git {
     shared: Arc<Shared>,
@@ -94,6 +45,13 @@ struct Shared {
     address: Address,
     progress: Progress,
     running: Mutex<()>,
+}
+
+/// Whether to write anything.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    Publish,
+    Plan,
 }
 
 impl Git {
@@ -107,96 +65,177 @@ impl Git {
         let address = Address::new(&settings.url, settings.token.as_ref(), settings.ssh_key.clone());
         Git { shared: Arc::new(Shared { settings, address, progress: Box::new(progress), running: Mutex::new(()) }) }
     }
+
+    async fn run(&self, folder: &Path, mode: Mode) -> Result<Published, PublishError> {
+        let (shared, folder) = (Arc::clone(&self.shared), folder.to_owned());
+        tokio::task::spawn_blocking(move || shared.run(&folder, mode)).await?
+    }
 }
 
 #[async_trait]
 impl Publisher for Git {
-    async fn publish(&self, folder: &Path, message: &str) -> Result<Published, PublishError> {
-        let (shared, folder, message) = (Arc::clone(&self.shared), folder.to_owned(), message.to_owned());
-        tokio::task::spawn_blocking(move || shared.publish(&folder, &message)).await?
+    async fn publish(&self, folder: &Path) -> Result<Published, PublishError> {
+        self.run(folder, Mode::Publish).await
+    }
+
+    async fn plan(&self, folder: &Path) -> Result<Published, PublishError> {
+        self.run(folder, Mode::Plan).await
     }
 }
 
 impl Shared {
-    fn publish(&self, folder: &Path, message: &str) -> Result<Published, PublishError> {
+    fn run(&self, folder: &Path, mode: Mode) -> Result<Published, PublishError> {
         // The lock guards no data, so a panic of an earlier holder spoils nothing.
         let _running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        let files = fresh_files(folder)?;
-        match self.try_with_cache(&files, message) {
+        let Some(fresh) = fresh(folder)? else { return Ok(Published::Unchanged) };
+        let cache = Cache::in_folder(&self.settings.cache);
+        match self.try_with_cache(&cache, &fresh, mode) {
             Err(failure) if failure.cache_suspect => {
                 let reason = failure.error.to_string();
-                tracing::warn!(reason, cache = %self.cache().display(), "cloning anew after a failure");
-                self.remove_cache()?;
-                self.try_with_cache(&files, message).map_err(|failure| failure.error)
+                tracing::warn!(reason, cache = %cache.path().display(), "cloning anew after a failure");
+                cache.remove()?;
+                self.try_with_cache(&cache, &fresh, mode).map_err(|failure| failure.error)
             }
             outcome => outcome.map_err(|failure| failure.error),
         }
     }
 
-    fn try_with_cache(&self, files: &[FreshFile], message: &str) -> Result<Published, Failure> {
-        let GitSettings { branch, folder, author_name, author_email, attempts, .. } = &self.settings;
+    fn try_with_cache(&self, cache: &Cache, fresh: &Fresh<'_>, mode: Mode) -> Result<Published, Failure> {
+        const REMEDY: &str = "see that the state folder is writable";
+        let GitSettings { branch, attempts, history, .. } = &self.settings;
         let remote = Remote { address: &self.address, branch };
-        let draft = Draft { files, folder, message, author_name, author_email };
-        let cache = self.open_cache(&remote)?;
+        let repository =
+            cache.open(*history).map_err(|error| remote.failure("open the cached clone of", REMEDY, &error))?;
+        let mut comparisons = Comparisons::new(cache.scratch());
         let mut reason = String::new();
         for attempt in 1..=*attempts {
-            (self.progress)(Step::Fetch(attempt));
-            let parent = remote.fetch(&cache)?;
-            (self.progress)(Step::Commit(attempt));
-            let committed = draft.commit(&cache, parent).map_err(|error| {
-                remote.failure(
-                    "commit the databases for",
-                    "see that the disk is not full and the files can be read",
-                    &error,
-                )
-            })?;
-            let Some(commit) = committed else { return Ok(Published::Unchanged) };
-            (self.progress)(Step::Push(attempt));
-            match remote.push(&cache, commit, parent)? {
-                Push::Done => return Ok(Published::Pushed { commit: commit.to_string(), attempts: attempt }),
-                Push::Overtaken(words) => reason = self.address.scrub(&words),
+            let run = Attempt { shared: self, remote: &remote, repository: &repository, fresh, mode, attempt };
+            match run.run(&mut comparisons)? {
+                Ok(published) => return Ok(published),
+                Err(words) => reason = self.address.scrub(&words),
             }
             tracing::info!(attempt, reason, "another push came first: putting the databases on top of it");
         }
         let (branch, url) = (branch.clone(), self.address.shown.clone());
-        let error = PublishError::Overtaken { branch, url, attempts: *attempts, reason };
-        Err(Failure { error, cache_suspect: false })
+        Err(PublishError::Overtaken { branch, url, attempts: *attempts, reason }.into())
     }
+}
 
-    /// Opens the cached clone, or starts an empty one. What is in it is only ever objects: every run takes the branch from
-    /// the remote.
-    fn open_cache(&self, remote: &Remote<'_>) -> Result<Repository, Failure> {
-        const REMEDY: &str = "see that the state folder is writable";
-        let cache = self.cache();
-        let opened = Repository::open_bare(&cache).or_else(|_| {
-            if cache.exists() {
-                self.remove_cache().map_err(|error| git2::Error::from_str(&error.to_string()))?;
+/// One attempt to publish.
+struct Attempt<'a> {
+    shared: &'a Shared,
+    remote: &'a Remote<'a>,
+    repository: &'a Repository,
+    fresh: &'a Fresh<'a>,
+    mode: Mode,
+    attempt: u32,
+}
+
+impl Attempt<'_> {
+    /// An inner error is what the remote says of the push that came first.
+    fn run(&self, comparisons: &mut Comparisons) -> Result<Result<Published, String>, Failure> {
+        let GitSettings { folder, author_name, author_email, history, .. } = &self.shared.settings;
+        self.tell(Step::Fetch(self.attempt));
+        let fetched = self.remote.fetch(self.repository)?;
+        self.tag_latest(&fetched)?;
+        self.tell(Step::Commit(self.attempt));
+        let baseline =
+            Baseline::read(self.repository, fetched.parent, folder).map_err(|error| self.cannot_commit(&error))?;
+        let draft = Draft::new(self.repository, self.fresh, &baseline.addons, &fetched.tags, comparisons);
+        let draft = draft.map_err(PublishError::Addons)?;
+        if self.mode == Mode::Publish {
+            draft.stamp(self.fresh).map_err(PublishError::Addons)?;
+        }
+        if draft.changed.is_empty() {
+            return Ok(Ok(Published::Unchanged));
+        }
+        let mut publication = self.publication(&draft, self.replaced(fetched.parent)?);
+        if self.mode == Mode::Plan {
+            return Ok(Ok(Published::Planned(publication)));
+        }
+        let committer = Committer { folder, author_name, author_email, history: *history };
+        let commit = committer.commit(self.repository, &baseline, &draft, &publication.message);
+        let commit = commit.map_err(|error| self.cannot_commit(&error))?;
+        self.tell(Step::Push(self.attempt));
+        if let Push::Overtaken(words) = self.remote.push(self.repository, commit, fetched.parent)? {
+            return Ok(Err(words));
+        }
+        publication.commit = Some(commit.to_string());
+        if let Some(tag) = publication.tag.take() {
+            match self.tag(&tag, commit) {
+                Ok(()) => publication.tag = Some(tag),
+                Err(reason) => publication.tag_refused = Some(reason),
             }
-            Repository::init_bare(&cache)
-        });
-        let prepared = opened.and_then(|repository| {
-            repository.config()?.set_i64("core.bigFileThreshold", BIG_FILE_BYTES)?;
-            Ok(repository)
-        });
-        prepared.map_err(|error| remote.failure("open the cached clone of", REMEDY, &error))
+        }
+        Ok(Ok(Published::Pushed(publication)))
     }
 
-    /// A name of our own in the state folder: what is removed here was never anybody else's.
-    fn cache(&self) -> PathBuf {
-        self.settings.cache.join("publish.git")
-    }
-
-    fn remove_cache(&self) -> Result<(), PublishError> {
-        let cache = self.cache();
-        let removed = if cache.is_dir() { std::fs::remove_dir_all(&cache) } else { std::fs::remove_file(&cache) };
-        match removed {
-            Err(source) if source.kind() != std::io::ErrorKind::NotFound => Err(PublishError::File {
-                step: "remove the damaged clone in",
-                path: cache,
-                remedy: "remove it by hand",
-                source,
-            }),
-            _ => Ok(()),
+    fn publication(&self, draft: &Draft<'_>, replaced: u64) -> Publication {
+        Publication {
+            commit: None,
+            version: draft.version.to_string(),
+            message: message(draft.version, &draft.regions, draft.has_core()),
+            tag: (self.shared.settings.history == History::All).then(|| draft.version.tag()),
+            tag_refused: None,
+            replaced,
+            attempts: self.attempt,
+            regions: draft.regions.clone(),
         }
     }
+
+    /// How many commits the branch is to lose. An error if one of them is not ours.
+    fn replaced(&self, parent: Option<Oid>) -> Result<u64, Failure> {
+        let Some(parent) = parent.filter(|_| self.shared.settings.history == History::Latest) else { return Ok(0) };
+        let counted = count_publications(self.repository, parent).map_err(|error| self.cannot_commit(&error))?;
+        counted.map_err(|commit| {
+            let (branch, url) = (self.remote.branch.to_owned(), self.shared.address.shown.clone());
+            PublishError::ForeignHistory { branch, url, commit }.into()
+        })
+    }
+
+    /// Makes up for a tag that an earlier run died before it had pushed.
+    fn tag_latest(&self, fetched: &Fetched) -> Result<(), Failure> {
+        let tags = self.shared.settings.history == History::All && self.mode == Mode::Publish;
+        let Some(parent) = fetched.parent.filter(|_| tags) else { return Ok(()) };
+        let latest = latest_publication(self.repository, parent).map_err(|error| self.cannot_commit(&error))?;
+        let is_untagged = |(_, version): &(Oid, Version)| !fetched.tags.contains_key(&version.tag());
+        if let Some((commit, version)) = latest.filter(is_untagged) {
+            // A refusal is in the log, and tried again by the next run.
+            let _ = self.tag(&version.tag(), commit);
+        }
+        Ok(())
+    }
+
+    fn tag(&self, tag: &str, commit: Oid) -> Result<(), String> {
+        self.tell(Step::Tag(self.attempt));
+        self.remote.push_tag(self.repository, tag, commit).inspect_err(|reason| {
+            tracing::warn!(tag, reason, "the databases are published, but their tag was refused");
+        })
+    }
+
+    fn cannot_commit(&self, error: &git2::Error) -> Failure {
+        const REMEDY: &str = "see that the disk is not full and the files can be read";
+        self.remote.failure("commit the databases for", REMEDY, error)
+    }
+
+    fn tell(&self, step: Step) {
+        (self.shared.progress)(step);
+    }
+}
+
+/// The addons of a folder. `None` if there is no database among them yet.
+fn fresh(folder: &Path) -> Result<Option<Fresh<'_>>, PublishError> {
+    let addons = addons(folder).map_err(PublishError::Addons)?;
+    if addons.is_empty() {
+        return Err(PublishError::NoAddons(folder.to_owned()));
+    }
+    for (_, path) in addons.iter().flat_map(|addon| addon.files()) {
+        let bytes = path.metadata().map_err(|error| PublishError::Addons(error.into()))?.len();
+        if bytes > MAX_FILE_BYTES {
+            return Err(PublishError::TooLarge { path, bytes });
+        }
+    }
+    let days = addons.iter().filter_map(|addon| addon.toc.updated_at()?.parse::<Date>().ok());
+    let day = days.max();
+    Ok(day.map(|day| Fresh { folder, addons, day }))
 }

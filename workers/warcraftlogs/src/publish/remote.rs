@@ -1,20 +1,19 @@
 //! Fetching from and pushing to the remote.
 
-use std::cell::RefCell;
-use std::fs::OpenOptions;
-use std::io::Write;
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 
 use git2::{Direction, ErrorClass, ErrorCode, FetchOptions, Oid, PushOptions, Repository};
 
 use super::PublishError;
 use super::credentials::Address;
+use super::local;
 
 /// Ours alone in the cache: nothing else depends on what an earlier run left there.
 const FETCHED: &str = "refs/stint/fetched";
 const OUTGOING: &str = "refs/stint/outgoing";
 
-/// In a remote on this machine: a commit on its way to the branch.
-const INCOMING: &str = "refs/stint/incoming-";
+const TAGS: &str = "refs/tags/";
 
 /// A reference that comes and goes is met again with little luck only.
 const FETCHES: usize = 10;
@@ -23,6 +22,14 @@ const FETCHES: usize = 10;
 pub(super) struct Remote<'a> {
     pub(super) address: &'a Address,
     pub(super) branch: &'a str,
+}
+
+/// What the remote has.
+pub(super) struct Fetched {
+    /// The branch's commit. `None` when the remote does not have the branch, or has nothing at all.
+    pub(super) parent: Option<Oid>,
+    /// Every tag, by name. Of an annotated one, the tag's own id.
+    pub(super) tags: BTreeMap<String, Oid>,
 }
 
 /// What became of a push.
@@ -38,101 +45,115 @@ pub(super) struct Failure {
     pub(super) cache_suspect: bool,
 }
 
+impl From<PublishError> for Failure {
+    fn from(error: PublishError) -> Failure {
+        Failure { error, cache_suspect: false }
+    }
+}
+
 impl Remote<'_> {
-    /// Fetches the branch. `None` when the remote does not have it, or has nothing at all.
-    pub(super) fn fetch(&self, repository: &Repository) -> Result<Option<Oid>, Failure> {
+    /// Fetches the branch, and lists the tags.
+    pub(super) fn fetch(&self, repository: &Repository) -> Result<Fetched, Failure> {
         const REMEDY: &str = "see that the address is right, the network is up and the token or key may read it";
         for _ in 0..FETCHES {
             match self.fetch_once(repository) {
-                Err(error) if is_passing(&error) => {}
+                Err(error) if local::is_passing(&error) => {}
                 fetched => return fetched.map_err(|error| self.failure("fetch from", REMEDY, &error)),
             }
         }
         self.fetch_once(repository).map_err(|error| self.failure("fetch from", REMEDY, &error))
     }
 
-    fn fetch_once(&self, repository: &Repository) -> Result<Option<Oid>, git2::Error> {
-        let name = format!("refs/heads/{}", self.branch);
+    fn fetch_once(&self, repository: &Repository) -> Result<Fetched, git2::Error> {
+        let name = self.branch_reference();
         let mut remote = repository.remote_anonymous(&self.address.url)?;
-        let exists = {
+        let (mut exists, mut tags) = (false, BTreeMap::new());
+        {
             let connection = remote.connect_auth(Direction::Fetch, Some(self.address.callbacks()), None)?;
-            connection.list()?.iter().any(|head| head.name() == name)
-        };
+            for head in connection.list()? {
+                exists |= head.name() == name;
+                // What `^{}` ends is the commit of an annotated tag, listed beside it.
+                if let Some(tag) = head.name().strip_prefix(TAGS).filter(|tag| !tag.ends_with("^{}")) {
+                    tags.insert(tag.to_owned(), head.oid());
+                }
+            }
+        }
         if !exists {
-            return Ok(None);
+            return Ok(Fetched { parent: None, tags });
         }
         let mut options = FetchOptions::new();
         options.remote_callbacks(self.address.callbacks()).download_tags(git2::AutotagOption::None);
         remote.fetch(&[format!("+{name}:{FETCHED}")], Some(&mut options), None)?;
-        repository.refname_to_id(FETCHED).map(Some)
+        Ok(Fetched { parent: Some(repository.refname_to_id(FETCHED)?), tags })
     }
 
-    /// Pushes a commit whose parent is `parent`, if the branch still stands there.
+    /// Moves the branch from `parent` to a commit, if it still stands there. The commit need not be a child of `parent`:
+    /// then the branch's history is replaced.
     pub(super) fn push(&self, repository: &Repository, commit: Oid, parent: Option<Oid>) -> Result<Push, Failure> {
         const REMEDY: &str = "see that the token or key may write to this branch";
-        let failed = |error| self.failure("push to", REMEDY, &error);
-        repository.reference(OUTGOING, commit, true, "outgoing").map_err(failed)?;
-        if let Some(target) = local_repository(&self.address.url) {
-            return self.push_locally(repository, &target, commit, parent).map_err(failed);
-        }
-        let pushed = self.send(repository, &format!("refs/heads/{}", self.branch)).map_err(failed)?;
-        match pushed {
-            Push::Overtaken(reason) if !is_race(&reason) => {
-                Err(self.failure("push to", REMEDY, &git2::Error::from_str(&reason)))
-            }
-            outcome => Ok(outcome),
+        let pushed = self.move_reference(repository, &self.branch_reference(), commit, parent);
+        pushed.map_err(|error| self.failure("push to", REMEDY, &error))
+    }
+
+    /// Creates a tag at a commit that the remote has already. A tag of that name stays where it is: an error says so.
+    pub(super) fn push_tag(&self, repository: &Repository, tag: &str, commit: Oid) -> Result<(), String> {
+        match self.move_reference(repository, &format!("{TAGS}{tag}"), commit, None) {
+            Ok(Push::Done) => Ok(()),
+            Ok(Push::Overtaken(reason)) => Err(self.address.scrub(&reason)),
+            Err(error) => Err(self.address.scrub(error.message())),
         }
     }
 
-    /// Sends the outgoing commit as this reference.
-    fn send(&self, repository: &Repository, reference: &str) -> Result<Push, git2::Error> {
-        let refused = RefCell::new(None);
+    fn branch_reference(&self) -> String {
+        format!("refs/heads/{}", self.branch)
+    }
+
+    /// Moves a reference of the remote from `expected` to a commit; `None` is no reference.
+    fn move_reference(
+        &self,
+        repository: &Repository,
+        reference: &str,
+        commit: Oid,
+        expected: Option<Oid>,
+    ) -> Result<Push, git2::Error> {
+        repository.reference(OUTGOING, commit, true, "outgoing")?;
+        let Some(target) = local::open(&self.address.url) else {
+            return self.send(repository, reference, expected);
+        };
+        let incoming = format!("{}{commit}", local::INCOMING);
+        if let Push::Overtaken(reason) = self.send(repository, &incoming, None)? {
+            return Ok(Push::Overtaken(reason));
+        }
+        let moved = local::move_reference(&target, reference, commit, expected);
+        target.find_reference(&incoming)?.delete()?;
+        moved
+    }
+
+    /// Sends the outgoing commit as this reference, over whatever is there, if that is what was `expected`: we compare with
+    /// what the server lists, and the server compares what it listed with what it has when it writes.
+    fn send(&self, repository: &Repository, reference: &str, expected: Option<Oid>) -> Result<Push, git2::Error> {
+        let (refused, moved) = (RefCell::new(None), Cell::new(false));
         let mut callbacks = self.address.callbacks();
         callbacks.push_update_reference(|_, status| {
             *refused.borrow_mut() = status.map(str::to_owned);
             Ok(())
         });
+        callbacks.push_negotiation(|updates| {
+            moved.set(updates.iter().any(|update| Some(update.src()).filter(|oid| !oid.is_zero()) != expected));
+            if moved.get() { Err(git2::Error::from_str("the reference has moved")) } else { Ok(()) }
+        });
         let mut options = PushOptions::new();
         options.remote_callbacks(callbacks);
         let mut remote = repository.remote_anonymous(&self.address.url)?;
-        let pushed = remote.push(&[format!("{OUTGOING}:{reference}")], Some(&mut options));
+        let pushed = remote.push(&[format!("+{OUTGOING}:{reference}")], Some(&mut options));
         drop((options, remote));
         match (pushed, refused.into_inner()) {
             (Ok(()), None) => Ok(Push::Done),
-            (Ok(()), Some(reason)) => Ok(Push::Overtaken(reason)),
-            (Err(error), _) if error.code() == ErrorCode::NotFastForward => {
-                Ok(Push::Overtaken("non-fast-forward".to_owned()))
-            }
-            (Err(error), _) if is_passing(&error) => Ok(Push::Overtaken(error.message().to_owned())),
+            (Ok(()), Some(reason)) if is_race(&reason) => Ok(Push::Overtaken(reason)),
+            (Ok(()), Some(reason)) => Err(git2::Error::from_str(&reason)),
+            (Err(_), _) if moved.get() => Ok(Push::Overtaken("it has moved since we looked".to_owned())),
+            (Err(error), _) if local::is_passing(&error) => Ok(Push::Overtaken(error.message().to_owned())),
             (Err(error), _) => Err(error),
-        }
-    }
-
-    /// A server compares before it moves a branch; libgit2's way to a path does not, and would bury a commit that landed
-    /// after its look. So the commit goes to a reference of its own, and the branch is moved by a comparing update.
-    fn push_locally(
-        &self,
-        repository: &Repository,
-        target: &Repository,
-        commit: Oid,
-        parent: Option<Oid>,
-    ) -> Result<Push, git2::Error> {
-        let incoming = format!("{INCOMING}{commit}");
-        if let Push::Overtaken(reason) = self.send(repository, &incoming)? {
-            return Ok(Push::Overtaken(reason));
-        }
-        let branch = format!("refs/heads/{}", self.branch);
-        let moved = match parent {
-            Some(parent) => target.reference_matching(&branch, commit, true, parent, "stint").map(drop),
-            None => create_reference(target, &branch, commit),
-        };
-        target.find_reference(&incoming)?.delete()?;
-        match moved {
-            Ok(()) => Ok(Push::Done),
-            Err(error) if matches!(error.code(), ErrorCode::Modified | ErrorCode::Exists | ErrorCode::Locked) => {
-                Ok(Push::Overtaken(error.message().to_owned()))
-            }
-            Err(error) => Err(error),
         }
     }
 
@@ -155,52 +176,7 @@ impl Remote<'_> {
     }
 }
 
-/// Whether another publisher's incoming reference was listed, and gone before it was read.
-fn is_passing(error: &git2::Error) -> bool {
-    error.code() == ErrorCode::NotFound && error.message().contains(INCOMING)
-}
-
-/// Creates a reference unless there is one. libgit2 looks before it locks, so that of two that create the same one the
-/// second buries the first; here git's own lock file is taken first.
-fn create_reference(target: &Repository, name: &str, commit: Oid) -> Result<(), git2::Error> {
-    let failed = |code: ErrorCode, error: &std::io::Error| {
-        git2::Error::new(code, ErrorClass::Reference, format!("cannot create {name}: {error}"))
-    };
-    let generic = |error: std::io::Error| failed(ErrorCode::GenericError, &error);
-    let path = target.path().join(name);
-    let lock = target.path().join(format!("{name}.lock"));
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder).map_err(generic)?;
-    }
-    // Exclusive: whoever has it may look and write.
-    let mut file = OpenOptions::new().write(true).create_new(true).open(&lock).map_err(|error| match error.kind() {
-        std::io::ErrorKind::AlreadyExists => failed(ErrorCode::Locked, &error),
-        _ => generic(error),
-    })?;
-    if target.find_reference(name).is_ok() {
-        std::fs::remove_file(&lock).map_err(generic)?;
-        return Err(failed(ErrorCode::Exists, &std::io::ErrorKind::AlreadyExists.into()));
-    }
-    let written =
-        writeln!(file, "{commit}").and_then(|()| file.sync_all()).and_then(|()| std::fs::rename(&lock, &path));
-    written.map_err(|error| {
-        // Left behind, it would lock the branch for good.
-        let _ = std::fs::remove_file(&lock);
-        generic(error)
-    })
-}
-
-/// The remote itself, when it is a bare repository on this machine.
-fn local_repository(url: &str) -> Option<Repository> {
-    let path = match url.split_once("://") {
-        Some(("file", _)) => url::Url::parse(url).ok()?.to_file_path().ok()?,
-        Some(_) => return None,
-        None => url.into(),
-    };
-    Repository::open_bare(path).ok()
-}
-
-/// Whether these words of a remote mean that the branch has moved since we looked.
+/// Whether these words of a remote mean that a reference has moved since we looked.
 fn is_race(reason: &str) -> bool {
     const WORDS: [&str; 7] = [
         "non-fast-forward",

@@ -1,5 +1,6 @@
 //! The addon in the interpreter that the game embeds, inside a stand-in of the game.
 
+mod archives;
 mod command;
 mod loader;
 mod tooltip;

@@ -32,7 +32,7 @@ pub(crate) fn bare(region: &str, server_name: &str, name: &str) -> Player {
 }
 
 /// A player with ranks that the seed decides: three raids, sets of bosses with holes, several specs.
-pub(super) fn ranked(region: &str, server_name: &str, name: &str, seed: u64) -> Player {
+pub(crate) fn ranked(region: &str, server_name: &str, name: &str, seed: u64) -> Player {
     let mut dice = Dice(seed);
     let mut player = bare(region, server_name, name);
     player.id = seed + 1;

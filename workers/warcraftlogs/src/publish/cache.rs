@@ -1,0 +1,76 @@
+//! The cached clone: objects that need not be fetched again. It may be deleted at any time.
+
+use std::path::{Path, PathBuf};
+
+use git2::Repository;
+
+use super::{History, PublishError};
+
+/// Deltas of a database against yesterday's take memory for both; above this size git sends it whole.
+const BIG_FILE_BYTES: i64 = 16 << 20;
+
+/// Where a branch loses its history, so does the clone, now and then: above this it is made anew.
+const MAX_BYTES: u64 = 512 << 20;
+
+/// The clone in a state folder.
+pub(super) struct Cache(PathBuf);
+
+impl Cache {
+    /// A name of our own: what is removed here was never anybody else's.
+    pub(super) fn in_folder(state: &Path) -> Cache {
+        Cache(state.join("publish.git"))
+    }
+
+    /// Where earlier databases are written to be read.
+    pub(super) fn scratch(&self) -> PathBuf {
+        self.0.with_extension(format!("earlier.{}", std::process::id()))
+    }
+
+    /// Opens the clone, or starts an empty one. What is in it is only ever objects: every run takes the branch from the
+    /// remote.
+    pub(super) fn open(&self, history: History) -> Result<Repository, git2::Error> {
+        let remove = || self.remove().map_err(|error| git2::Error::from_str(&error.to_string()));
+        if history == History::Latest && size(&self.0) > MAX_BYTES {
+            remove()?;
+        }
+        let repository = match Repository::open_bare(&self.0) {
+            Ok(repository) => repository,
+            Err(_) => {
+                remove()?;
+                Repository::init_bare(&self.0)?
+            }
+        };
+        repository.config()?.set_i64("core.bigFileThreshold", BIG_FILE_BYTES)?;
+        Ok(repository)
+    }
+
+    pub(super) fn remove(&self) -> Result<(), PublishError> {
+        let cache = &self.0;
+        let removed = if cache.is_dir() { std::fs::remove_dir_all(cache) } else { std::fs::remove_file(cache) };
+        match removed {
+            Err(source) if source.kind() != std::io::ErrorKind::NotFound => Err(PublishError::File {
+                step: "remove the damaged clone in",
+                path: cache.clone(),
+                remedy: "remove it by hand",
+                source,
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+/// The size of a folder; what cannot be read counts nothing.
+fn size(folder: &Path) -> u64 {
+    let entries = folder.read_dir().into_iter().flatten().flatten();
+    entries
+        .map(|entry| match entry.metadata() {
+            Ok(metadata) if metadata.is_dir() => size(&entry.path()),
+            Ok(metadata) => metadata.len(),
+            Err(_) => 0,
+        })
+        .sum()
+}

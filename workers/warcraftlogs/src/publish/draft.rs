@@ -1,0 +1,122 @@
+//! What a publication would be, on top of what the remote has.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use git2::{Oid, Repository, Tree};
+use jiff::civil::Date;
+
+use super::changes::{RegionChange, compare};
+use super::earlier::{Earlier, Scratch};
+use super::version::Version;
+use crate::addon::{Addon, is_addon, toc_path, write_whole};
+
+/// The addons to publish.
+pub(super) struct Fresh<'a> {
+    /// The folder of all of them.
+    pub(super) folder: &'a Path,
+    pub(super) addons: Vec<Addon>,
+    /// The newest day of their data.
+    pub(super) day: Date,
+}
+
+/// A publication in the making.
+pub(super) struct Draft<'a> {
+    pub(super) version: Version,
+    /// The addons that differ from what the branch has.
+    pub(super) changed: Vec<&'a Addon>,
+    /// One entry for each region among them.
+    pub(super) regions: Vec<RegionChange>,
+    /// The other addons, and the versions that they keep.
+    kept: Vec<(&'a Addon, String)>,
+}
+
+impl<'a> Draft<'a> {
+    /// Compares the addons with those in a tree of the repository.
+    pub(super) fn new(
+        repository: &Repository,
+        fresh: &'a Fresh<'_>,
+        published: &Tree<'_>,
+        tags: &BTreeMap<String, Oid>,
+        comparisons: &mut Comparisons,
+    ) -> anyhow::Result<Draft<'a>> {
+        let version = Version::next(highest_version(repository, published, tags), fresh.day);
+        let mut draft = Draft { version, changed: Vec::new(), regions: Vec::new(), kept: Vec::new() };
+        for addon in &fresh.addons {
+            let earlier = Earlier::find(repository, published, &addon.name);
+            match &earlier {
+                Some(earlier) if earlier.is_same_as(addon)? => {
+                    draft.kept.push((addon, earlier.toc.version().unwrap_or_default().to_owned()));
+                    continue;
+                }
+                _ => draft.changed.push(addon),
+            }
+            if let Some(region) = addon.region() {
+                draft.regions.push(comparisons.of(fresh.folder, addon, region, earlier.as_ref())?);
+            }
+        }
+        Ok(draft)
+    }
+
+    /// Whether the core's files changed.
+    pub(super) fn has_core(&self) -> bool {
+        self.changed.iter().any(|addon| addon.region().is_none())
+    }
+
+    /// Writes into the tables of contents what each addon's version is, so that the folder is what was published.
+    pub(super) fn stamp(&self, fresh: &Fresh<'_>) -> anyhow::Result<()> {
+        let kept = self.kept.iter().map(|(addon, version)| (*addon, version.clone()));
+        for (addon, version) in self.changed.iter().map(|addon| (*addon, self.version.to_string())).chain(kept) {
+            write_whole(&toc_path(fresh.folder, &addon.name), &addon.toc.with_version(&version).0)?;
+        }
+        Ok(())
+    }
+}
+
+/// Differences of regions that are known already: they take seconds, and every attempt to push needs them.
+pub(super) struct Comparisons {
+    scratch: PathBuf,
+    /// By region, and by what the branch had of it.
+    known: BTreeMap<(String, Option<Oid>), RegionChange>,
+}
+
+impl Comparisons {
+    /// None are known yet. Earlier databases are written into a folder of this name to be read.
+    pub(super) fn new(scratch: PathBuf) -> Comparisons {
+        Comparisons { scratch, known: BTreeMap::new() }
+    }
+
+    fn of(
+        &mut self,
+        folder: &Path,
+        addon: &Addon,
+        region: &str,
+        earlier: Option<&Earlier<'_>>,
+    ) -> anyhow::Result<RegionChange> {
+        let key = (region.to_owned(), earlier.map(|earlier| earlier.tree.id()));
+        if let Some(known) = self.known.get(&key) {
+            return Ok(known.clone());
+        }
+        let scratch = Scratch::new(self.scratch.clone());
+        let before = match earlier {
+            Some(earlier) => Some((scratch.path(), earlier.write_into(scratch.path(), &addon.name)?)),
+            None => None,
+        };
+        let mut bytes = 0;
+        for (_, path) in addon.files().into_iter().skip(1) {
+            bytes += path.metadata()?.len();
+        }
+        let change = compare(region, folder, before, bytes)?;
+        self.known.insert(key, change.clone());
+        Ok(change)
+    }
+}
+
+/// The highest version among the addons of a tree, whoever publishes them, and among the tags.
+fn highest_version(repository: &Repository, published: &Tree<'_>, tags: &BTreeMap<String, Oid>) -> Option<Version> {
+    let names = published.iter().filter_map(|entry| entry.name().ok().map(str::to_owned));
+    let addons = names
+        .filter(|name| is_addon(name))
+        .filter_map(|name| Earlier::find(repository, published, &name).and_then(|earlier| earlier.version()));
+    addons.chain(tags.keys().filter_map(|tag| Version::of_tag(tag))).max()
+}

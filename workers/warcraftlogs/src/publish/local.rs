@@ -1,0 +1,79 @@
+//! Pushing into a bare repository on this machine.
+//!
+//! A server compares before it moves a reference; libgit2's way to a path does not, and would bury a commit that landed
+//! after its look. So objects go to a reference of their own, and what was meant is moved by a comparing update.
+
+use std::fs::OpenOptions;
+use std::io::Write;
+
+use git2::{ErrorClass, ErrorCode, Oid, Repository};
+
+use super::remote::Push;
+
+/// In a repository on this machine: a commit on its way to a branch.
+pub(super) const INCOMING: &str = "refs/stint/incoming-";
+
+/// The repository itself, when it is a bare one on this machine.
+pub(super) fn open(url: &str) -> Option<Repository> {
+    let path = match url.split_once("://") {
+        Some(("file", _)) => url::Url::parse(url).ok()?.to_file_path().ok()?,
+        Some(_) => return None,
+        None => url.into(),
+    };
+    Repository::open_bare(path).ok()
+}
+
+/// Moves a reference from `expected`, or creates it where that is `None`, unless somebody else was faster.
+pub(super) fn move_reference(
+    target: &Repository,
+    name: &str,
+    commit: Oid,
+    expected: Option<Oid>,
+) -> Result<Push, git2::Error> {
+    let moved = match expected {
+        Some(expected) => target.reference_matching(name, commit, true, expected, "stint").map(drop),
+        None => create_reference(target, name, commit),
+    };
+    match moved {
+        Ok(()) => Ok(Push::Done),
+        Err(error) if matches!(error.code(), ErrorCode::Modified | ErrorCode::Exists | ErrorCode::Locked) => {
+            Ok(Push::Overtaken(error.message().to_owned()))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether another publisher's incoming reference was listed, and gone before it was read.
+pub(super) fn is_passing(error: &git2::Error) -> bool {
+    error.code() == ErrorCode::NotFound && error.message().contains(INCOMING)
+}
+
+/// Creates a reference unless there is one. libgit2 looks before it locks, so that of two that create the same one the
+/// second buries the first; here git's own lock file is taken first.
+fn create_reference(target: &Repository, name: &str, commit: Oid) -> Result<(), git2::Error> {
+    let failed = |code: ErrorCode, error: &std::io::Error| {
+        git2::Error::new(code, ErrorClass::Reference, format!("cannot create {name}: {error}"))
+    };
+    let generic = |error: std::io::Error| failed(ErrorCode::GenericError, &error);
+    let path = target.path().join(name);
+    let lock = target.path().join(format!("{name}.lock"));
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).map_err(generic)?;
+    }
+    // Exclusive: whoever has it may look and write.
+    let mut file = OpenOptions::new().write(true).create_new(true).open(&lock).map_err(|error| match error.kind() {
+        std::io::ErrorKind::AlreadyExists => failed(ErrorCode::Locked, &error),
+        _ => generic(error),
+    })?;
+    if target.find_reference(name).is_ok() {
+        std::fs::remove_file(&lock).map_err(generic)?;
+        return Err(failed(ErrorCode::Exists, &std::io::ErrorKind::AlreadyExists.into()));
+    }
+    let written =
+        writeln!(file, "{commit}").and_then(|()| file.sync_all()).and_then(|()| std::fs::rename(&lock, &path));
+    written.map_err(|error| {
+        // Left behind, it would lock the branch for good.
+        let _ = std::fs::remove_file(&lock);
+        generic(error)
+    })
+}

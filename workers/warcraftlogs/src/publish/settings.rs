@@ -1,0 +1,66 @@
+//! Where to push, and as whom.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use secrecy::SecretString;
+
+use super::History;
+use super::credentials::redact;
+
+/// Where to push, as whom, and where to keep the cached clone.
+#[derive(Clone)]
+pub struct GitSettings {
+    /// A path, `file://`, `https://` (with `user:token@` or not) or SSH address.
+    pub url: String,
+    /// Created when the remote does not have it, without the history of any other branch.
+    pub branch: String,
+    /// Where in the repository the addons go; empty for its root.
+    pub folder: String,
+    /// How much of the branch's history stays.
+    pub history: History,
+    /// The state folder in which to keep `publish.git`, a bare clone that saves fetching everything again. The clone may be
+    /// deleted at any time.
+    pub cache: PathBuf,
+    /// The author of the commits.
+    pub author_name: String,
+    /// The author's address.
+    pub author_email: String,
+    /// For an `https://` address without user and token.
+    pub token: Option<SecretString>,
+    /// For an SSH address; without it the agent is asked.
+    pub ssh_key: Option<PathBuf>,
+    /// How many pushes to try when others push at the same time.
+    pub attempts: u32,
+}
+
+impl GitSettings {
+    /// How many pushes are tried unless set: each failed one means that somebody else's landed within seconds.
+    pub const ATTEMPTS: u32 = 5;
+
+    /// The branch `main` of this address, with the cached clone in this folder.
+    pub fn new(url: impl Into<String>, cache: impl Into<PathBuf>) -> GitSettings {
+        GitSettings {
+            url: url.into(),
+            branch: "main".to_owned(),
+            folder: String::new(),
+            history: History::All,
+            cache: cache.into(),
+            author_name: "Stint".to_owned(),
+            author_email: "stint@localhost".to_owned(),
+            token: None,
+            ssh_key: None,
+            attempts: GitSettings::ATTEMPTS,
+        }
+    }
+}
+
+impl fmt::Debug for GitSettings {
+    /// Without secrets.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let GitSettings { url, branch, folder, cache, .. } = self;
+        let mut shown = formatter.debug_struct("GitSettings");
+        shown.field("url", &redact(url)).field("branch", branch).field("folder", folder).field("cache", cache);
+        shown.finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,83 @@
+//! What a publication is called.
+
+use std::fmt;
+use std::str::FromStr;
+
+use jiff::civil::Date;
+
+/// `2026.11.28-1`: the newest day of the data, and a number that makes it higher than every version before. No clock is
+/// in it: the same databases on top of the same publication have the same version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Version {
+    day: Date,
+    number: u32,
+}
+
+impl Version {
+    /// The one after `earlier`. Should the data have become older, its day stays: addon managers only take higher ones.
+    pub(super) fn next(earlier: Option<Version>, day: Date) -> Version {
+        match earlier {
+            Some(earlier) if earlier.day >= day => Version { day: earlier.day, number: earlier.number + 1 },
+            _ => Version { day, number: 1 },
+        }
+    }
+
+    /// The tag of this version.
+    pub(super) fn tag(self) -> String {
+        format!("v{self}")
+    }
+
+    /// The version of a tag, if it is one of ours.
+    pub(super) fn of_tag(tag: &str) -> Option<Version> {
+        tag.strip_prefix('v')?.parse().ok()
+    }
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Version { day, number } = self;
+        write!(formatter, "{}.{:02}.{:02}-{number}", day.year(), day.month(), day.day())
+    }
+}
+
+impl FromStr for Version {
+    type Err = ();
+
+    /// Only what [`Display`](fmt::Display) writes: other people's versions are not ours to count on.
+    fn from_str(text: &str) -> Result<Version, ()> {
+        let (day, number) = text.split_once('-').ok_or(())?;
+        let version =
+            Version { day: day.replace('.', "-").parse().map_err(|_| ())?, number: number.parse().map_err(|_| ())? };
+        (version.to_string() == text).then_some(version).ok_or(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn next(earlier: Option<&str>, day: &str) -> String {
+        Version::next(earlier.map(|earlier| earlier.parse().unwrap()), day.parse().unwrap()).to_string()
+    }
+
+    #[test]
+    fn versions_only_rise() {
+        assert_eq!(next(None, "2026-11-28"), "2026.11.28-1");
+        assert_eq!(next(Some("2026.11.27-4"), "2026-11-28"), "2026.11.28-1");
+        assert_eq!(next(Some("2026.11.28-1"), "2026-11-28"), "2026.11.28-2");
+        assert_eq!(next(Some("2026.11.28-9"), "2026-11-20"), "2026.11.28-10");
+        let (ninth, tenth): (Version, Version) = ("2026.11.28-9".parse().unwrap(), "2026.11.28-10".parse().unwrap());
+        assert!(ninth < tenth);
+    }
+
+    #[test]
+    fn only_our_own_spelling_is_a_version() {
+        for text in
+            ["", "1.0.0", "2026.11.28", "2026.11.28-", "2026.1.28-1", "2026.13.28-1", "2026.11.28-01", "2026-11-28-1"]
+        {
+            assert_eq!(text.parse::<Version>(), Err(()), "{text}");
+        }
+        assert_eq!(Version::of_tag("v2026.11.28-3").map(|version| version.tag()).as_deref(), Some("v2026.11.28-3"));
+        assert_eq!(Version::of_tag("2026.11.28-3"), None);
+    }
+}

@@ -1,0 +1,81 @@
+//! Publishers that push to one branch at the same time.
+
+use std::sync::Arc;
+
+use stint_warcraftlogs::publish::{Git, GitSettings, Publisher, Step};
+
+use super::place::{Place, player, push, push_meanwhile};
+
+/// A publisher that, before each push that `lands` allows, sees another publisher's commit land.
+fn overtaken(place: &Arc<Place>, lands: u32) -> Git {
+    let other = Arc::clone(place);
+    Git::with_progress(place.settings("state"), move |step| {
+        if let Step::Push(attempt) = step
+            && attempt <= lands
+        {
+            let theirs = other.generate("theirs", &[player("US", "Bea", 10 + attempt)]);
+            push_meanwhile(Git::new(other.settings("other state")), theirs).unwrap();
+        }
+    })
+}
+
+#[tokio::test]
+async fn a_push_that_is_overtaken_is_made_again_on_top() {
+    for place in Place::both().map(Arc::new) {
+        let folder = place.generate("fresh", &[player("EU", "Ann", 20)]);
+        let published = push(&overtaken(&place, 2), &folder).await;
+        assert_eq!((published.attempts, published.version.as_str()), (3, "2026.11.20-1"));
+        assert_eq!(place.commits("main"), 3);
+        assert_eq!([place.version("Stint_EU"), place.version("Stint_US")], ["2026.11.20-1", "2026.11.12-1"]);
+        assert_eq!(place.tags(), ["v2026.11.11-1", "v2026.11.12-1", "v2026.11.20-1"]);
+    }
+}
+
+#[tokio::test]
+async fn a_push_that_is_always_overtaken_ends_with_an_error_and_loses_nothing() {
+    for place in Place::both().map(Arc::new) {
+        let folder = place.generate("fresh", &[player("EU", "Ann", 20)]);
+        let error = overtaken(&place, 9).publish(&folder).await.unwrap_err().to_string();
+        assert!(error.contains("5 attempts were overtaken") && error.contains("branch 'main'"), "{error}");
+        assert_eq!((place.commits("main"), place.version("Stint_US").as_str()), (5, "2026.11.15-1"));
+        assert!(!place.files("main").contains_key("Stint_EU/Stint_EU.toc"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn publishers_at_the_same_time_all_land() {
+    for place in Place::both().map(Arc::new) {
+        let tasks = ["EU", "US", "KR", "TW"].map(|region| {
+            let place = Arc::clone(&place);
+            tokio::spawn(async move {
+                let folder = place.generate(&format!("fresh {region}"), &[player(region, "Ann", 20)]);
+                let settings = GitSettings { attempts: 100, ..place.settings(&format!("state {region}")) };
+                push(&Git::new(settings), &folder).await
+            })
+        });
+        for task in tasks {
+            task.await.unwrap();
+        }
+        assert_eq!((place.commits("main"), place.tags().len()), (4, 4));
+        let files = place.files("main");
+        assert!(
+            ["EU", "US", "KR", "TW"]
+                .iter()
+                .all(|region| files.contains_key(&format!("Stint_{region}/Stint_{region}.lua")))
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_missing_branch_is_created_beside_the_others() {
+    let place = Place::local();
+    let url = format!("file://{}", place.path("remote.git").display());
+    let folder = place.generate("fresh", &[player("EU", "Ann", 20)]);
+    let settings = GitSettings { url, ..place.settings("state") };
+    push(&Git::new(settings.clone()), &folder).await;
+    let branch = "data/eu".to_owned();
+    let second = push(&Git::new(GitSettings { branch, ..settings }), &folder).await;
+    // The first one's tag counts: two branches do not share a version.
+    assert_eq!(second.version, "2026.11.20-2");
+    assert_eq!((place.commits("main"), place.commits("data/eu")), (1, 1));
+}

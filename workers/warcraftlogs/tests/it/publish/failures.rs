@@ -1,0 +1,86 @@
+//! What a publication does not stumble over, and what it says when it fails.
+
+use std::fs::File;
+use std::path::Path;
+
+use stint_warcraftlogs::publish::{Git, GitSettings, MAX_FILE_BYTES, Published, Publisher};
+
+use super::place::{Place, player, push};
+
+#[tokio::test]
+async fn a_dirty_or_half_made_clone_is_no_obstacle() {
+    let damages: [fn(&Path); 6] = [
+        |clone| std::fs::write(clone.join("HEAD"), "nonsense").unwrap(),
+        |clone| std::fs::remove_file(clone.join("HEAD")).unwrap(),
+        |clone| std::fs::write(clone.join("refs/stint/outgoing.lock"), "").unwrap(),
+        |clone| std::fs::write(clone.join("refs/stint/fetched"), "1".repeat(40)).unwrap(),
+        |clone| std::fs::remove_dir_all(clone.join("objects")).unwrap(),
+        |clone| {
+            std::fs::remove_dir_all(clone).unwrap();
+            std::fs::write(clone, "a file").unwrap();
+        },
+    ];
+    for (number, damage) in damages.iter().enumerate() {
+        let place = Place::local();
+        let git = Git::new(place.settings("state"));
+        for name in ["Ann", "Bea"] {
+            push(&git, &place.generate("fresh", &[player("EU", name, 20)])).await;
+        }
+        damage(&place.path("state/publish.git"));
+        let folder = place.generate("fresh", &[player("EU", "Cid", 20)]);
+        let published = git.publish(&folder).await.unwrap_or_else(|error| panic!("damage {number}: {error}"));
+        assert!(matches!(published, Published::Pushed(_)), "damage {number}: {published:?}");
+        assert_eq!((place.commits("main"), place.version("Stint_EU").as_str()), (3, "2026.11.20-3"), "damage {number}");
+        // Earlier databases were written beside the clone to be compared, and are gone again.
+        let left: Vec<_> = place.path("state").read_dir().unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(left, ["publish.git"], "damage {number}");
+    }
+}
+
+#[tokio::test]
+async fn errors_name_the_remote_and_the_remedy_and_no_secret() {
+    let place = Place::local();
+    let folder = place.generate("fresh", &[player("EU", "Ann", 20)]);
+    // Nothing listens on this port.
+    let url = "https://bot:hunter2@127.0.0.1:1/a.git".to_owned();
+    let settings = GitSettings { url, ..place.settings("state") };
+    assert!(!format!("{settings:?}").contains("hunter2"));
+    let error = Git::new(settings).publish(&folder).await.unwrap_err();
+    let text = format!("{error} {error:?}");
+    assert!(text.contains("cannot fetch from https://***@127.0.0.1:1/a.git"), "{text}");
+    assert!(
+        text.contains("see that the address is right") && !text.contains("hunter2") && !text.contains("bot"),
+        "{text}"
+    );
+    let absent = GitSettings { url: place.path("absent.git").to_str().unwrap().to_owned(), ..place.settings("state") };
+    let error = Git::new(absent).publish(&folder).await.unwrap_err().to_string();
+    assert!(error.contains("absent.git"), "{error}");
+}
+
+#[tokio::test]
+async fn a_folder_without_addons_or_with_half_of_one_is_said() {
+    let place = Place::local();
+    let git = Git::new(place.settings("state"));
+    std::fs::create_dir_all(place.path("empty")).unwrap();
+    let error = git.publish(&place.path("empty")).await.unwrap_err().to_string();
+    assert!(error.contains("nothing to publish in") && error.contains("generate the databases"), "{error}");
+    let error = git.publish(&place.path("absent")).await.unwrap_err().to_string();
+    assert!(error.contains("cannot list the folder") && error.contains("db-generator"), "{error}");
+    let folder = place.generate("fresh", &[player("EU", "Ann", 20)]);
+    std::fs::remove_file(folder.join("Stint_EU/Stint_EU.lua")).unwrap();
+    let error = git.publish(&folder).await.unwrap_err().to_string();
+    assert!(error.contains("Stint_EU.toc lists a file that is not there") && error.contains("Stint_EU.lua"), "{error}");
+    // The core alone: there is no data yet.
+    assert_eq!(git.publish(&place.generate("core", &[])).await.unwrap(), Published::Unchanged);
+}
+
+#[tokio::test]
+async fn a_file_that_hosts_refuse_is_refused_here_by_name() {
+    let place = Place::local();
+    let folder = place.generate("fresh", &[player("EU", "Ann", 20)]);
+    let database = File::options().write(true).open(folder.join("Stint_EU/Stint_EU.lua")).unwrap();
+    database.set_len(MAX_FILE_BYTES + 1).unwrap();
+    let error = Git::new(place.settings("state")).publish(&folder).await.unwrap_err().to_string();
+    assert!(error.contains("Stint_EU.lua has 99614721 bytes"), "{error}");
+    assert!(!place.path("state").exists(), "nothing was fetched");
+}

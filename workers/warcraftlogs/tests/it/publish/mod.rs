@@ -1,0 +1,8 @@
+//! Publishing generated addons into real git repositories: by their path, and through git's own server.
+
+mod commits;
+mod conflicts;
+mod failures;
+mod history;
+mod place;
+mod tags;

@@ -1,0 +1,151 @@
+//! A remote, folders of addons to publish into it, and what became of them.
+
+use std::collections::BTreeMap;
+use std::net::TcpListener;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use stint_warcraftlogs::model::Player;
+use stint_warcraftlogs::publish::{
+    Git, GitSettings, Publication, PublishError, Published, Publisher, create_repository,
+};
+
+use crate::lua::world::{bare, generate};
+
+/// A bare repository, and state folders of publishers.
+pub(super) struct Place {
+    root: tempfile::TempDir,
+    /// How publishers reach the repository.
+    url: String,
+}
+
+/// A player of this region and name, whose ranks are of this day of November 2026.
+pub(super) fn player(region: &str, name: &str, day: u32) -> Player {
+    Player { updated_at: format!("2026-11-{day}T10:00:00Z").parse().unwrap(), ..bare(region, "Area 52", name) }
+}
+
+impl Place {
+    /// Reached by its path.
+    pub(super) fn local() -> Place {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("remote.git");
+        create_repository(&path).unwrap();
+        Place { url: path.to_str().unwrap().to_owned(), root }
+    }
+
+    /// Reached through `git daemon`, a process for each connection.
+    pub(super) fn served() -> Place {
+        let place = Place::local();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let (port, folder) = (listener.local_addr().unwrap().port(), place.root.path().to_owned());
+        std::thread::spawn(move || {
+            for connection in listener.incoming() {
+                let connection = connection.unwrap();
+                let input = Stdio::from(OwnedFd::from(connection.try_clone().unwrap()));
+                let mut daemon = Command::new("git");
+                daemon.args(["daemon", "--inetd", "--export-all", "--enable=receive-pack"]);
+                daemon.arg(format!("--base-path={}", folder.display())).stderr(Stdio::null());
+                let started = daemon.stdin(input).stdout(OwnedFd::from(connection)).spawn();
+                started.expect("git is missing: run scripts/test, or apt-get install git").wait().ok();
+            }
+        });
+        Place { url: format!("git://127.0.0.1:{port}/remote.git"), ..place }
+    }
+
+    /// Both kinds: what holds for one has to hold for the other.
+    pub(super) fn both() -> [Place; 2] {
+        [Place::local(), Place::served()]
+    }
+
+    pub(super) fn path(&self, name: &str) -> PathBuf {
+        self.root.path().join(name)
+    }
+
+    /// A publisher's settings; its state is in a folder of this name.
+    pub(super) fn settings(&self, state: &str) -> GitSettings {
+        GitSettings::new(&self.url, self.path(state))
+    }
+
+    /// Generates these players into a folder that is empty before, and returns it.
+    pub(super) fn generate(&self, name: &str, players: &[Player]) -> PathBuf {
+        let folder = self.path(name);
+        std::fs::remove_dir_all(&folder).ok();
+        assert_eq!(generate(&folder, players).refused, []);
+        folder
+    }
+
+    /// Runs git in the remote and returns what it prints.
+    pub(super) fn git(&self, arguments: &[&str]) -> String {
+        run_git(&self.path("remote.git"), arguments)
+    }
+
+    /// Commits files to the branch as somebody would who has a clone: an empty text removes the file.
+    pub(super) fn commit(&self, branch: &str, files: &[(&str, &str)]) {
+        let clone = self.path("somebody's clone");
+        std::fs::remove_dir_all(&clone).ok();
+        run_git(self.root.path(), &["clone", "-q", "remote.git", clone.to_str().unwrap()]);
+        if self.git(&["branch", "--list", branch]).is_empty() {
+            run_git(&clone, &["checkout", "-q", "--orphan", branch]);
+        } else {
+            run_git(&clone, &["checkout", "-q", branch]);
+        }
+        for (name, text) in files {
+            std::fs::create_dir_all(clone.join(name).parent().unwrap()).unwrap();
+            std::fs::write(clone.join(name), text).unwrap();
+        }
+        run_git(&clone, &["add", "--all"]);
+        let author = ["-c", "user.name=Somebody", "-c", "user.email=somebody@localhost"];
+        run_git(&clone, &[&author[..], &["commit", "-q", "-m", "Edit by hand"]].concat());
+        run_git(&clone, &["push", "-q", "origin", &format!("HEAD:{branch}")]);
+    }
+
+    /// The files of a branch, with their texts.
+    pub(super) fn files(&self, branch: &str) -> BTreeMap<String, String> {
+        let names = self.git(&["-c", "core.quotePath=false", "ls-tree", "-r", "--name-only", branch]);
+        names.lines().map(|name| (name.to_owned(), self.git(&["show", &format!("{branch}:{name}")]))).collect()
+    }
+
+    /// How many commits led to a branch.
+    pub(super) fn commits(&self, branch: &str) -> usize {
+        self.git(&["rev-list", "--count", branch]).trim().parse().unwrap()
+    }
+
+    /// The version of an addon on the branch `main`.
+    pub(super) fn version(&self, addon: &str) -> String {
+        version_in(&self.git(&["show", &format!("main:{addon}/{addon}.toc")]))
+    }
+
+    pub(super) fn tags(&self) -> Vec<String> {
+        self.git(&["tag", "--list"]).lines().map(str::to_owned).collect()
+    }
+}
+
+/// The version that a table of contents names.
+pub(super) fn version_in(toc: &str) -> String {
+    toc.lines().find_map(|line| line.strip_prefix("## Version: ")).unwrap().to_owned()
+}
+
+fn run_git(folder: &Path, arguments: &[&str]) -> String {
+    let output = Command::new("git").arg("-C").arg(folder).args(arguments).output();
+    let output = output.expect("git is missing: run scripts/test, or apt-get install git");
+    assert!(output.status.success(), "git {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// What was pushed.
+pub(super) async fn push(git: &Git, folder: &Path) -> Publication {
+    match git.publish(folder).await.unwrap() {
+        Published::Pushed(publication) => publication,
+        other => panic!("nothing was pushed: {other:?}"),
+    }
+}
+
+/// Publishes from a thread that blocks already, as another publisher would.
+pub(super) fn push_meanwhile(git: Git, folder: PathBuf) -> Result<Published, PublishError> {
+    let publish = move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(git.publish(&folder))
+    };
+    std::thread::spawn(publish).join().unwrap()
+}
