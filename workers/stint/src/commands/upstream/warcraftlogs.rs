@@ -1,24 +1,17 @@
-//! A stand-in upstream alone, behind a real socket on loopback.
+//! The stand-in for Warcraft Logs.
 
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
 use serde::Serialize;
 use stint_core::points::Points;
 use stint_standins::WarcraftLogs;
 use stint_standins::warcraftlogs::Options;
-use tokio::net::TcpListener;
 
 use super::Context;
 
 /// How the stand-in is set up.
 #[derive(clap::Args)]
-#[command(after_help = "It listens on loopback only, and prints the settings that point a fleet at it. What it has \
-                        charged, refused and served is at /standin/books.")]
-pub(crate) struct Arguments {
-    /// The fleet whose upstream to stand in for.
-    fleet: String,
+pub(super) struct Arguments {
     /// The port; 0 takes a free one.
     #[arg(long, default_value_t = 8091)]
     port: u16,
@@ -54,22 +47,10 @@ struct Address {
 }
 
 /// Serves until Ctrl-C.
-pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Result<()> {
-    if arguments.fleet != stint_warcraftlogs::FLEET {
-        bail!("there is no stand-in for '{}'; there is one for {}", arguments.fleet, stint_warcraftlogs::FLEET);
-    }
-    let listener = TcpListener::bind(("127.0.0.1", arguments.port)).await;
-    let listener = listener.with_context(|| format!("cannot listen on port {}; try --port 0", arguments.port))?;
+pub(super) async fn run(arguments: Arguments, context: &Context) -> anyhow::Result<()> {
     let options = options(&arguments, context);
-    let address = address(&options, listener.local_addr()?.port());
-    context.output.result(&address, in_words)?;
-    let upstream = Arc::new(Mutex::new(WarcraftLogs::new(options)));
-    let until_interrupted = async {
-        // Without a handler the process ends by the signal, which is as good.
-        let _ = tokio::signal::ctrl_c().await;
-    };
-    stint_standins::serve(upstream, context.clock.clone(), listener, until_interrupted).await?;
-    Ok(())
+    let upstream = WarcraftLogs::new(options.clone());
+    super::serve(upstream, arguments.port, |port| address(&options, port), in_words, context).await
 }
 
 fn options(arguments: &Arguments, context: &Context) -> Options {
