@@ -3,6 +3,7 @@
 
 typos_version=1.52.0
 deny_version=0.20.2
+actionlint_version=1.7.12
 tools="${CARGO_TARGET_DIR:-$root/target}/tools"
 
 # The commands that building and testing need, and Debian's packages that bring them.
@@ -135,4 +136,22 @@ ensure_deny() {
         cargo install --quiet --locked --root "$tools/deny-$deny_version" --version "$deny_version" cargo-deny >&2
     rm -rf "$tools/deny-build"
     find_deny
+}
+
+# Prints the path of actionlint: the one on PATH, or one that Go builds into the tools folder in some seconds.
+ensure_actionlint() {
+    local folder="$tools/actionlint-$actionlint_version"
+    if have actionlint; then
+        command -v actionlint
+        return
+    fi
+    if [ ! -x "$folder/actionlint" ]; then
+        if ! have go; then
+            say "missing: go 1.24 or newer, which builds actionlint (https://go.dev/doc/install)"
+            return 1
+        fi
+        say "building actionlint $actionlint_version"
+        GOBIN="$folder" go install "github.com/rhysd/actionlint/cmd/actionlint@v$actionlint_version" >&2 || return 1
+    fi
+    printf '%s\n' "$folder/actionlint"
 }
