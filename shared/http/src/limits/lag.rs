@@ -16,10 +16,11 @@
 //! 2. *proving*: one hit fewer than permitted is used, each as early as the lag says. The upstream's own count in each
 //!    answer says whether the hit that should have left its window has left it. If not, nobody is refused: there was
 //!    a hit to spare. [`PROOFS`] agreeing answers in a row are a proof.
-//! 3. *proved*: all hits are used, with the lag.
-//! 4. *disproved*, by one answer, in any phase: the lag is zero from then on.
+//! 3. *settled*: all hits are used, with the lag that was proved, or without one: when an answer has disproved it, or
+//!    when a round trip is so short that there is nothing to gain ([`WORTH_PROVING`]). After [`ANSWERS_SETTLED`] it
+//!    begins anew, since networks change.
 //!
-//! Where a round trip is less than [`WORTH_PROVING`] of the period there is nothing to gain, and nothing is proved.
+//! Whoever was refused all the same takes no lag any more.
 
 use std::time::Duration;
 
@@ -33,6 +34,9 @@ const PROOFS: u32 = 32;
 /// The share of a period below which the lag is not worth its proof.
 const WORTH_PROVING: f64 = 0.005;
 
+/// Hours at two requests in a second; what is learned anew costs one request in five hundred.
+const ANSWERS_SETTLED: u32 = 20_000;
+
 /// How late a request may go, after the lag lets it, to still prove something.
 const PUNCTUAL: Duration = Duration::from_millis(2);
 
@@ -45,8 +49,8 @@ pub(super) struct Lag {
 enum Phase {
     Measuring(Vec<Duration>),
     Proving { lag: Duration, proofs: u32 },
-    Proved { lag: Duration },
-    Zero,
+    Settled { lag: Duration, answers: u32 },
+    Off,
 }
 
 impl Lag {
@@ -55,15 +59,15 @@ impl Lag {
     }
 
     /// For whoever spares a hit in any case, and needs no lag.
-    pub(super) fn zero() -> Lag {
-        Lag { phase: Phase::Zero }
+    pub(super) fn off() -> Lag {
+        Lag { phase: Phase::Off }
     }
 
     /// What may be taken off one period.
     pub(super) fn least(&self) -> Duration {
         match self.phase {
-            Phase::Proving { lag, .. } | Phase::Proved { lag } => lag,
-            Phase::Measuring(_) | Phase::Zero => Duration::ZERO,
+            Phase::Proving { lag, .. } | Phase::Settled { lag, .. } => lag,
+            Phase::Measuring(_) | Phase::Off => Duration::ZERO,
         }
     }
 
@@ -74,30 +78,37 @@ impl Lag {
 
     /// A request has been answered after `round_trip`; `period` is that of the strictest window.
     pub(super) fn measured(&mut self, round_trip: Duration, period: Duration) {
-        if let Phase::Proving { lag, .. } | Phase::Proved { lag } = &mut self.phase
+        if let Phase::Proving { lag, .. } | Phase::Settled { lag, .. } = &mut self.phase
             && round_trip < *lag
         {
             // Faster than the least: as far below it now as that was above it. Less is safe without a proof.
             *lag = round_trip.saturating_sub(*lag - round_trip);
         }
-        let Phase::Measuring(samples) = &mut self.phase else { return };
-        samples.push(round_trip);
-        if samples.len() < SAMPLES {
-            return;
+        match &mut self.phase {
+            Phase::Measuring(samples) => {
+                samples.push(round_trip);
+                if samples.len() == SAMPLES {
+                    self.phase = to_prove(samples, period);
+                }
+            }
+            Phase::Settled { answers, .. } => {
+                *answers += 1;
+                if *answers == ANSWERS_SETTLED {
+                    self.phase = Phase::Measuring(Vec::new());
+                }
+            }
+            Phase::Proving { .. } | Phase::Off => {}
         }
-        samples.sort_unstable();
-        let (least, usual) = (samples[0], samples[SAMPLES / 2]);
-        let lag = least.saturating_sub(usual.saturating_sub(least) / 2);
-        let worth = lag > period.mul_f64(WORTH_PROVING);
-        self.phase = if worth { Phase::Proving { lag, proofs: 0 } } else { Phase::Zero };
     }
 
     /// A request that went `early` of the whole distance to another found that other one gone.
     pub(super) fn agreed(&mut self, early: Duration) {
-        let Phase::Proving { lag, proofs } = self.phase else { return };
-        if early + PUNCTUAL >= lag {
-            let proofs = proofs + 1;
-            self.phase = if proofs < PROOFS { Phase::Proving { lag, proofs } } else { Phase::Proved { lag } };
+        let Phase::Proving { lag, proofs } = &mut self.phase else { return };
+        if early + PUNCTUAL >= *lag {
+            *proofs += 1;
+            if *proofs == PROOFS {
+                self.phase = Phase::Settled { lag: *lag, answers: 0 };
+            }
         }
     }
 
@@ -106,7 +117,98 @@ impl Lag {
         if !self.least().is_zero() {
             let lag_ms = self.least().as_millis();
             tracing::info!(lag_ms, "the upstream counts requests later than they take: keeping the whole distance");
-            self.phase = Phase::Zero;
+            self.phase = Phase::Settled { lag: Duration::ZERO, answers: 0 };
         }
+    }
+
+    /// The upstream has refused a request.
+    pub(super) fn refused(&mut self) {
+        self.phase = Phase::Off;
+    }
+}
+
+/// What is to prove after the round trips of `samples`.
+fn to_prove(samples: &mut [Duration], period: Duration) -> Phase {
+    samples.sort_unstable();
+    let (least, usual) = (samples[0], samples[samples.len() / 2]);
+    let lag = least.saturating_sub(usual.saturating_sub(least) / 2);
+    if lag > period.mul_f64(WORTH_PROVING) {
+        Phase::Proving { lag, proofs: 0 }
+    } else {
+        Phase::Settled { lag: Duration::ZERO, answers: 0 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn millis(millis: u64) -> Duration {
+        Duration::from_millis(millis)
+    }
+
+    /// After round trips of 40 to 71 ms.
+    fn measured() -> Lag {
+        let mut lag = Lag::unknown();
+        (40..72).for_each(|trip| lag.measured(millis(trip), SECOND));
+        lag
+    }
+
+    fn proved() -> Lag {
+        let mut lag = measured();
+        (0..PROOFS).for_each(|_| lag.agreed(lag.least()));
+        lag
+    }
+
+    #[test]
+    fn a_lag_is_less_than_the_least_round_trip_and_needs_a_proof() {
+        let lag = measured();
+        assert_eq!((lag.least(), lag.unproved()), (millis(32), true));
+        assert_eq!((proved().least(), proved().unproved()), (millis(32), false));
+    }
+
+    #[test]
+    fn only_who_goes_as_early_as_the_lag_says_proves_it() {
+        let mut lag = measured();
+        (0..PROOFS * 2).for_each(|_| lag.agreed(millis(29)));
+        assert!(lag.unproved());
+    }
+
+    #[test]
+    fn one_answer_disproves_it() {
+        for mut lag in [measured(), proved()] {
+            lag.disproved();
+            assert_eq!((lag.least(), lag.unproved()), (Duration::ZERO, false));
+        }
+    }
+
+    #[test]
+    fn a_faster_round_trip_lowers_it() {
+        let mut lag = proved();
+        lag.measured(millis(30), SECOND);
+        assert_eq!(lag.least(), millis(28));
+        lag.measured(millis(3), SECOND);
+        assert_eq!(lag.least(), Duration::ZERO);
+    }
+
+    #[test]
+    fn what_gains_nothing_is_not_proved() {
+        let mut lag = Lag::unknown();
+        (0..SAMPLES).for_each(|_| lag.measured(millis(4), SECOND));
+        assert!(!lag.unproved());
+    }
+
+    #[test]
+    fn it_is_learned_anew_unless_somebody_was_refused() {
+        let mut lag = proved();
+        (0..ANSWERS_SETTLED).for_each(|_| lag.measured(millis(100), SECOND));
+        assert_eq!(lag.least(), Duration::ZERO);
+        (0..SAMPLES).for_each(|_| lag.measured(millis(100), SECOND));
+        assert_eq!((lag.least(), lag.unproved()), (millis(100), true));
+        lag.refused();
+        (0..ANSWERS_SETTLED * 2).for_each(|_| lag.measured(millis(100), SECOND));
+        assert_eq!((lag.least(), lag.unproved()), (Duration::ZERO, false));
     }
 }

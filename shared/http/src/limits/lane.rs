@@ -93,7 +93,7 @@ pub(super) struct LaneMemory {
 
 impl Lane {
     pub(super) fn new(headroom: Headroom) -> Lane {
-        let lag = if headroom == Headroom::Always { Lag::zero() } else { Lag::unknown() };
+        let lag = if headroom == Headroom::Always { Lag::off() } else { Lag::unknown() };
         Lane {
             headroom,
             rules: Vec::new(),
@@ -149,7 +149,7 @@ impl Lane {
             self.wary = NEXT_PROOFS;
         }
         if refused {
-            self.lag.disproved();
+            self.lag.refused();
         }
         self.answers += 1;
         self.close(now, refused, limits);

@@ -4,6 +4,7 @@ mod counting;
 mod limit_headers;
 mod limits;
 mod loopback;
+mod opening;
 mod pacing;
 mod policies;
 mod redaction;

@@ -25,6 +25,7 @@ pub(crate) struct Seen {
     pub(crate) at: Duration,
     pub(crate) path: String,
     pub(crate) authorization: Option<String>,
+    pub(crate) body: String,
 }
 
 /// One upstream, its client, and their time.
@@ -99,6 +100,7 @@ impl Transport for Script {
             at: between(start(), self.clock.now()),
             path: request.uri().path().to_owned(),
             authorization: authorization.map(|value| value.to_str().expect("text").to_owned()),
+            body: String::from_utf8(request.body().to_vec()).expect("text"),
         });
         let outcome = self.outcomes.lock().expect("lock").pop_front();
         self.clock.sleep(self.latency).await;

@@ -48,6 +48,33 @@ fn a_token_is_asked_for_once_and_sent_with_every_request() {
 }
 
 #[test]
+fn a_scope_and_a_secret_in_the_form_are_sent_as_upstreams_want_them() {
+    let world = World::new([token("a"), answer(400, &[], "you sent client_secret=a%26b+c or a&b c")]);
+    let url = Uri::from_static("https://upstream.example/oauth/token");
+    let tokens = TokenSource::new(world.client.clone(), url, "key 1", SecretString::from("a&b c"));
+    let tokens = Arc::new(tokens.with_secret_in_body().with_scope("service:psapi"));
+    assert_eq!(fetch(&world, &tokens).as_deref(), Ok("a"));
+    let seen = &world.seen()[0];
+    let form = "grant_type=client_credentials&scope=service%3Apsapi&client_id=key+1&client_secret=a%26b+c";
+    assert_eq!((seen.authorization.as_deref(), seen.body.as_str()), (None, form));
+    world.clock.advance(Duration::from_secs(3600));
+    let error = fetch(&world, &tokens).expect_err("refused").to_string();
+    assert!(error.contains("client_secret=[removed] or [removed]"), "{error}");
+}
+
+#[test]
+fn a_lifetime_that_is_null_is_as_good_as_none() {
+    let answer = ok(r#"{"access_token":"a","expires_in":null,"token_type":"bearer"}"#);
+    let world = World::new([answer, token("b")]);
+    let tokens = source(&world);
+    assert_eq!(fetch(&world, &tokens).as_deref(), Ok("a"));
+    world.clock.advance(Duration::from_secs(3000));
+    assert_eq!(fetch(&world, &tokens).as_deref(), Ok("a"));
+    world.clock.advance(Duration::from_secs(600));
+    assert_eq!(fetch(&world, &tokens).as_deref(), Ok("b"));
+}
+
+#[test]
 fn concurrent_callers_share_one_request() {
     let world = World::slow([token("a")], Duration::from_secs(1), Duration::ZERO);
     let tokens = source(&world);
