@@ -7,7 +7,8 @@ use clap::{Parser, Subcommand};
 use stint_host::config::{LogSettings, TelemetrySettings};
 
 use crate::commands::{
-    data, demo, describe, keys, lambda, lookup, queue, refresh, rules, run, simulate, status, throttle, up, upstream,
+    data, demo, describe, keys, lambda, lookup, publish, queue, refresh, rules, run, simulate, status, throttle,
+    unpack, up, upstream,
 };
 use crate::config::HomeSettings;
 
@@ -64,6 +65,10 @@ pub(crate) enum Command {
     Simulate(simulate::Arguments),
     /// Read one player back out of generated databases.
     Lookup(lookup::Arguments),
+    /// Write generated databases back into lines of extended JSON.
+    Unpack(unpack::Arguments),
+    /// Push generated databases to git by hand, or see what would be pushed.
+    Publish(publish::Arguments),
     /// Move a collection in or out as extended-JSON lines.
     Data(data::Arguments),
     /// Run a stand-in upstream alone.

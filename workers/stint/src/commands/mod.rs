@@ -1,11 +1,14 @@
 //! The commands, one to a file.
 
+mod aside;
 pub(crate) mod data;
 pub(crate) mod demo;
 pub(crate) mod describe;
 pub(crate) mod keys;
 pub(crate) mod lambda;
+mod lines;
 pub(crate) mod lookup;
+pub(crate) mod publish;
 pub(crate) mod queue;
 pub(crate) mod refresh;
 pub(crate) mod rules;
@@ -13,6 +16,7 @@ pub(crate) mod run;
 pub(crate) mod simulate;
 pub(crate) mod status;
 pub(crate) mod throttle;
+pub(crate) mod unpack;
 pub(crate) mod up;
 pub(crate) mod upstream;
 
@@ -89,6 +93,8 @@ pub(crate) async fn run(cli: Cli, output: &Output) -> anyhow::Result<()> {
         Command::Queue(arguments) => queue::run(arguments, &context).await,
         Command::Refresh(arguments) => refresh::run(arguments, &context).await,
         Command::Lookup(arguments) => lookup::run(&arguments, &context),
+        Command::Unpack(arguments) => unpack::run(&arguments, &context),
+        Command::Publish(arguments) => publish::run(arguments, &context).await,
         Command::Data(arguments) => data::run(arguments, &context).await,
         Command::Upstream(arguments) => upstream::run(arguments, &context).await,
         Command::Simulate(arguments) => simulate::run(arguments, &context).await,

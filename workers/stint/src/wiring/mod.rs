@@ -21,7 +21,7 @@ pub(crate) use backends::Backends;
 pub(crate) use config::{BackendSettings, QueueBackend};
 pub(crate) use fleet::{Fleet, function, worker};
 pub(crate) use stores::Stores;
-pub(crate) use workshop::transport;
+pub(crate) use workshop::{publisher, transport};
 
 /// The workers of the `warcraftlogs` fleet, in the order of the data's way through them.
 pub(crate) const WARCRAFTLOGS: [Spec; 6] =

@@ -64,7 +64,9 @@ impl<'a> Workshop<'a> {
             name if name == DbGenerator::SPEC.name => {
                 let home = &self.backends.home;
                 let generated = settings.lua_out.clone().unwrap_or_else(|| home.join("databases"));
-                let generator = DbGenerator::new(players().await?, publisher(settings, home), generated);
+                // Whoever asks for a folder wants the databases there, and not pushed.
+                let publisher = publisher(settings, home).filter(|_| settings.lua_out.is_none());
+                let generator = DbGenerator::new(players().await?, publisher, generated);
                 registry.with(generator.with_archives(settings.lua_archives.clone()))
             }
             unknown => bail!("nobody can build the worker {unknown}"),
@@ -144,9 +146,9 @@ impl<'a> Workshop<'a> {
     }
 }
 
-/// Git, if a repository is set and no folder is asked for in its stead.
-fn publisher(settings: &Settings, home: &Path) -> Option<Arc<dyn Publisher>> {
-    let url = settings.lua_repository.as_ref().filter(|_| settings.lua_out.is_none())?;
+/// Git, if a repository is set.
+pub(crate) fn publisher(settings: &Settings, home: &Path) -> Option<Arc<dyn Publisher>> {
+    let url = settings.lua_repository.as_ref()?;
     Some(Arc::new(Git::new(GitSettings {
         branch: settings.lua_branch.clone(),
         history: settings.lua_history,

@@ -48,6 +48,8 @@ fn every_command_for_operators() {
         "queue purge",
         "refresh",
         "lookup",
+        "unpack",
+        "publish",
         "data",
         "data import",
         "data export",

@@ -37,6 +37,13 @@ fn a_player_is_found_by_any_spelling_of_its_server() {
     for server in ["tarren-mill", "TarrenMill"] {
         assert_eq!(program.json(&arguments("eu", server, "Ånn"))["classId"], 4);
     }
+    // As the game writes a foreign character, in place of both.
+    assert_eq!(program.json(&["lookup", "databases", "EU", "Ånn-TarrenMill"])["classId"], 4);
+    let error = program.fail(&["lookup", "databases", "EU", "ånn-TarrenMill"]);
+    assert!(error.contains("no ånn of TarrenMill") && error.contains("did you mean Ånn?"), "{error}");
+    let alone = program.run(&["lookup", "databases", "EU", "Zuluhed"]);
+    assert_eq!(alone.code, 2);
+    assert!(alone.stderr.contains("name a character too, or write both as Name-Server"), "{}", alone.stderr);
 }
 
 #[test]

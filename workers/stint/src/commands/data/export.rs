@@ -1,18 +1,15 @@
 //! Documents out.
 
-use std::io::{self, BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use anyhow::{Context as _, Result, bail};
-use indicatif::ProgressBar;
+use anyhow::{Result, bail};
 use serde::Serialize;
 use stint_core::ports::PortResult;
 use stint_warcraftlogs::store::{Damaged, Page};
 
 use super::Collection;
-use super::aside::Aside;
 use crate::commands::Context;
-use crate::usage::WrongUsage;
+use crate::commands::lines::{self, Lines};
 use crate::wiring::Stores;
 use crate::words::count;
 
@@ -47,48 +44,31 @@ struct Exported {
 
 pub(super) async fn run(arguments: &Export, context: &Context) -> Result<()> {
     let Export { collection, file, force, .. } = arguments;
-    let to_stdout = file == Path::new("-");
-    if to_stdout && context.output.is_json() {
-        return Err(WrongUsage::error("--json and - both want standard output: name a file, or leave --json away"));
-    }
+    let target = lines::named(file);
+    let lines = Lines::open(target, *force, context)?;
     let stores = context.existing_stores().await?;
-    if to_stdout {
-        let mut exporting = Exporting::new(arguments, context, BufWriter::new(io::stdout().lock()));
-        return match exporting.write_all(&stores).await.and_then(|()| Ok(exporting.sink.flush()?)) {
-            Err(error) if is_broken_pipe(&error) => Ok(()),
-            written => written.context("cannot export to standard output"),
-        };
+    let mut exporting = Exporting { arguments, context, lines, bad: 0 };
+    let written = match exporting.write_all(&stores).await {
+        Ok(()) => exporting.lines.finish(),
+        Err(error) => Err(error),
+    };
+    let Some(documents) = lines::unless_enough_was_read(written)? else { return Ok(()) };
+    if target.is_none() {
+        return Ok(());
     }
-    let mut exporting = Exporting::new(arguments, context, Aside::create(file, *force)?);
-    exporting.write_all(&stores).await?;
-    let Exporting { sink, documents, bad, .. } = exporting;
-    sink.finish()?;
-    let exported = Exported { collection: *collection, file: file.clone(), documents, bad };
+    let exported = Exported { collection: *collection, file: file.clone(), documents, bad: exporting.bad };
     context.output.result(&exported, in_words)
 }
 
-/// Whoever read us has seen enough: `stint data export players - | head`.
-fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
-}
-
 /// An export that is under way.
-struct Exporting<'a, W> {
+struct Exporting<'a> {
     arguments: &'a Export,
     context: &'a Context,
-    sink: W,
-    documents: u64,
+    lines: Lines,
     bad: u64,
-    bar: ProgressBar,
 }
 
-impl<'a, W: Write> Exporting<'a, W> {
-    fn new(arguments: &'a Export, context: &'a Context, sink: W) -> Exporting<'a, W> {
-        let watched = context.output.is_watched() && arguments.file != Path::new("-");
-        let bar = if watched { context.output.bars().add(ProgressBar::new_spinner()) } else { ProgressBar::hidden() };
-        Exporting { arguments, context, sink, documents: 0, bad: 0, bar }
-    }
-
+impl Exporting<'_> {
     async fn write_all(&mut self, stores: &Stores) -> Result<()> {
         match self.arguments.collection {
             Collection::Players => {
@@ -130,15 +110,7 @@ impl<'a, W: Write> Exporting<'a, W> {
             self.context.output.warning(&text);
             self.bad += 1;
         }
-        for document in &page.documents {
-            let mut line = serde_json::to_vec(document)?;
-            line.push(b'\n');
-            self.sink.write_all(&line)?;
-            self.documents += 1;
-        }
-        self.bar.set_message(count(self.documents, "document", "documents"));
-        self.bar.tick();
-        Ok(())
+        page.documents.iter().try_for_each(|document| self.lines.write(document))
     }
 }
 

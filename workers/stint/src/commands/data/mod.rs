@@ -1,6 +1,5 @@
 //! Moves collections in and out as extended-JSON lines, the way `mongoexport` and `mongoimport` do.
 
-mod aside;
 mod batch;
 mod documents;
 mod export;

@@ -10,6 +10,7 @@ use stint_warcraftlogs::names;
 
 use super::Context;
 use crate::table::{Table, printable};
+use crate::usage::WrongUsage;
 use crate::words::number;
 use suggest::suggestion;
 
@@ -17,22 +18,29 @@ use suggest::suggestion;
 #[derive(clap::Args)]
 #[command(
     after_help = "Examples:\n  stint lookup stint-data/databases EU 'Tarren Mill' Ånn\n  stint lookup databases eu \
-                        tarren-mill Ånn --json"
+                        Ånn-TarrenMill --json"
 )]
 pub(crate) struct Arguments {
-    /// The folder with the Lua files.
+    /// The folder with the addons.
     folder: PathBuf,
     /// The region, such as EU.
     region: String,
-    /// The server: its name, its slug, or its name as the game writes it (Tarren Mill, tarren-mill, TarrenMill).
+    /// The server: its name, its slug, or its name as the game writes it (Tarren Mill, tarren-mill, TarrenMill). Or
+    /// character and server in one, as the game writes them (Ånn-TarrenMill): then no name follows.
     server: String,
     /// The character's name, exactly as the game writes it.
-    name: String,
+    name: Option<String>,
 }
 
 /// Prints the player's ranks.
 pub(crate) fn run(arguments: &Arguments, context: &Context) -> anyhow::Result<()> {
     let Arguments { folder, region, server, name } = arguments;
+    let (name, server) = match name {
+        Some(name) => name.split_once('-').unwrap_or((name, server)),
+        None => server.split_once('-').ok_or_else(|| {
+            WrongUsage::error(format!("whom of {server}? name a character too, or write both as Name-Server"))
+        })?,
+    };
     match lookup(folder, region, server, name)? {
         Some(found) => context.output.result(&found, in_words),
         None => bail!(

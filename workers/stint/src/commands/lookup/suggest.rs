@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use stint_warcraftlogs::lua::{Found, database_path, read_back};
+use stint_warcraftlogs::addon::players;
+use stint_warcraftlogs::lua::Found;
 use stint_warcraftlogs::model::Server;
 
 /// So many are named at the most.
@@ -14,9 +15,8 @@ const LIKE: f64 = 0.85;
 
 /// Half a sentence to go on with, such as `; did you mean Ånn of Tarren Mill?`.
 pub(super) fn suggestion(folder: &Path, region: &str, server: &str, name: &str) -> anyhow::Result<String> {
-    let (name, server) = name.split_once('-').unwrap_or((name, server));
     let mut candidates = Candidates::default();
-    for player in read_back(&database_path(folder, &region.to_ascii_uppercase())) {
+    for player in players(folder, &region.to_ascii_uppercase())? {
         candidates.consider(&player?, server, name);
     }
     Ok(candidates.in_words(server))

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, ensure};
 
 /// Written beside its place and then renamed: whoever reads the file never sees half of it, and a failed export
 /// leaves an older file as it was.
-pub(super) struct Aside {
+pub(in crate::commands) struct Aside {
     target: PathBuf,
     partial: PathBuf,
     file: BufWriter<File>,
@@ -17,7 +17,7 @@ pub(super) struct Aside {
 
 impl Aside {
     /// Begins. An existing file is only replaced by `force`.
-    pub(super) fn create(target: &Path, force: bool) -> Result<Aside> {
+    pub(in crate::commands) fn create(target: &Path, force: bool) -> Result<Aside> {
         ensure!(
             force || target.symlink_metadata().is_err(),
             "{} exists: add --force to replace it, or choose another name",
@@ -32,7 +32,7 @@ impl Aside {
     }
 
     /// Makes the file durable and puts it in its place.
-    pub(super) fn finish(mut self) -> Result<()> {
+    pub(in crate::commands) fn finish(mut self) -> Result<()> {
         let placed = self.file.flush().and_then(|()| self.file.get_ref().sync_all());
         placed.and_then(|()| fs::rename(&self.partial, &self.target)).with_context(|| self.failed())?;
         self.done = true;

@@ -1,0 +1,84 @@
+//! `stint publish`: generated databases, pushed by hand.
+
+use serde_json::json;
+use stint_warcraftlogs::lua::DatabaseWriter;
+use stint_warcraftlogs::model::Player;
+use stint_warcraftlogs::publish::create_repository;
+
+use crate::program::{Program, text};
+use crate::world::PLAYER;
+
+/// A repository, and databases with players of these names.
+fn prepared(names: &[&str]) -> Program {
+    let program = Program::new();
+    let repository = program.file("databases.git");
+    create_repository(&repository).unwrap();
+    let program = program.with("LUA_REPOSITORY", text(&repository));
+    generate(&program, names);
+    program
+}
+
+fn generate(program: &Program, names: &[&str]) {
+    let mut writer = DatabaseWriter::create(program.file("databases")).unwrap();
+    for name in names {
+        let player: Player = serde_json::from_str(PLAYER).unwrap();
+        writer.push(Player { name: (*name).to_owned(), ..player }).unwrap();
+    }
+    writer.finish(jiff::Timestamp::UNIX_EPOCH).unwrap();
+}
+
+#[test]
+fn a_dry_run_says_what_is_then_pushed_and_pushes_nothing() {
+    let program = prepared(&["Ånn", "Bob"]);
+    let filters = || vec![(r"[0-9a-f]{40}", "[commit]"), (r"[\d,]+ bytes(, [\d,]+ before)?", "[size]")];
+    insta::with_settings!({ filters => filters() }, {
+        insta::assert_snapshot!(program.succeed(&["publish", "databases", "--dry-run"]), @r"
+        would push a commit, version 2026.11.20-1, tag v2026.11.20-1
+
+          databases 2026.11.20-1: 2 players of EU
+
+          EU: 2 players, [size], data of 2026-11-20
+          The core's files changed.
+
+          Stint-Version: 2026.11.20-1
+        ");
+        insta::assert_snapshot!(program.succeed(&["publish", "databases"]), @r"
+        pushed commit [commit], version 2026.11.20-1, tag v2026.11.20-1
+
+          databases 2026.11.20-1: 2 players of EU
+
+          EU: 2 players, [size], data of 2026-11-20
+          The core's files changed.
+
+          Stint-Version: 2026.11.20-1
+        ");
+        insta::assert_snapshot!(program.succeed(&["publish", "databases"]), @"nothing changed");
+    });
+    generate(&program, &["Ånn", "Cid"]);
+    let planned = program.json(&["publish", "databases", "--dry-run"]);
+    assert_eq!(planned["outcome"], "planned");
+    assert_eq!(planned["regions"][0]["difference"], json!({ "added": 1, "removed": 1, "changed": 0 }));
+    assert_eq!(planned["commit"], json!(null));
+}
+
+#[test]
+fn an_archive_is_what_was_published() {
+    let program = prepared(&["Ånn"]);
+    let archives = program.file("archives");
+    let program = program.with("LUA_ARCHIVES", text(&archives)).with("LUA_HISTORY", "latest");
+    assert_eq!(program.json(&["publish", "databases", "--dry-run"])["archives"], json!([]));
+    assert!(!archives.exists());
+    let published = program.json(&["publish", "databases"]);
+    assert_eq!((&published["outcome"], &published["tag"]), (&json!("pushed"), &json!(null)));
+    assert_eq!(published["archives"][0]["bytes"], archives.join("Stint_EU.zip").metadata().unwrap().len());
+}
+
+#[test]
+fn what_is_missing_is_said_with_the_remedy() {
+    let program = Program::new();
+    let error = program.fail(&["publish", "databases"]);
+    assert!(error.contains("LUA_REPOSITORY is not set"), "{error}");
+    let program = prepared(&["Ånn"]);
+    let error = program.fail(&["publish"]);
+    assert!(error.contains("cannot list the folder") && error.contains("databases"), "{error}");
+}
