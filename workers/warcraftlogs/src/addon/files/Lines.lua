@@ -32,9 +32,13 @@ end
 local function add_ranks(lines, raid, difficulty, ranks, killed)
   local name = addon.raid_name(raid, ranks.encounters or {})
   local left = name .. " " .. (addon.difficulties[difficulty] or "difficulty " .. difficulty)
-  local right = addon.percentile(ranks.best) .. " best, " .. addon.percentile(ranks.median) .. " median, "
-    .. progress(raid, #killed)
-  lines[#lines + 1] = { left, right }
+  local parts = { addon.percentile(ranks.best) .. " best" }
+  -- Not every database has medians.
+  if ranks.median then
+    parts[#parts + 1] = addon.percentile(ranks.median) .. " median"
+  end
+  parts[#parts + 1] = progress(raid, #killed)
+  lines[#lines + 1] = { left, table.concat(parts, ", ") }
 end
 
 local function add_bosses(lines, ranks, killed)

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::path::Path;
 
-use stint_warcraftlogs::publish::{Git, GitSettings, MAX_FILE_BYTES, Published, Publisher};
+use stint_warcraftlogs::publish::{Git, GitSettings, MAX_FILE_BYTES, PublishError, Published, Publisher, Step};
 
 use super::place::{Place, player, push};
 
@@ -34,6 +34,25 @@ async fn a_dirty_or_half_made_clone_is_no_obstacle() {
         // Earlier databases were written beside the clone to be compared, and are gone again.
         let left: Vec<_> = place.path("state").read_dir().unwrap().map(|entry| entry.unwrap().file_name()).collect();
         assert_eq!(left, ["publish.git"], "damage {number}");
+    }
+}
+
+#[tokio::test]
+async fn wherever_a_publication_dies_the_next_one_reaches_the_same_end() {
+    for dies_at in [Step::Fetch(1), Step::Commit(1), Step::Push(1), Step::Tag(1)] {
+        for place in Place::both() {
+            push(&Git::new(place.settings("state")), &place.generate("fresh", &[player("EU", "Ann", 20)])).await;
+            let dying =
+                Git::with_progress(place.settings("state"), move |step| assert_ne!(step, dies_at, "it dies here"));
+            let folder = place.generate("fresh", &[player("EU", "Bea", 20)]);
+            assert!(matches!(dying.publish(&folder).await, Err(PublishError::Stopped(_))), "{dies_at:?}");
+            let was_pushed = matches!(dies_at, Step::Tag(_));
+            assert_eq!(place.commits("main"), if was_pushed { 2 } else { 1 }, "{dies_at:?}");
+            place.git(&["fsck", "--strict"]);
+            Git::new(place.settings("state")).publish(&folder).await.unwrap();
+            assert_eq!((place.commits("main"), place.version("Stint_EU").as_str()), (2, "2026.11.20-2"), "{dies_at:?}");
+            assert_eq!(place.tags(), ["v2026.11.20-1", "v2026.11.20-2"], "{dies_at:?}");
+        }
     }
 }
 
