@@ -1,5 +1,5 @@
-//! What every adapter is tested with: one conformance suite per port, a driver of virtual time, and a reader of what
-//! telemetry exports.
+//! What every adapter is tested with: one conformance suite per port, a driver of virtual time, lives
+//! that end at a chosen step, and a reader of what telemetry exports.
 //!
 //! The suites are the executable specification of `stint_core::ports`. An adapter implements the world of a port and
 //! names the suite once; each sentence of the contract becomes a test of that name:
@@ -12,6 +12,8 @@
 
 pub mod drive;
 pub mod key_pool;
+mod life;
+mod mortal;
 pub mod otlp;
 pub mod queue;
 mod suite;
@@ -20,4 +22,6 @@ pub mod wakeups;
 mod world;
 
 pub use drive::{Companions, Driver, drive};
+pub use life::Life;
+pub use mortal::Mortal;
 pub use world::{KeyPoolWorld, QueueWorld, ThrottleWorld, Time, WakeupWorld};

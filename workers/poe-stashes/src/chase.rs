@@ -172,13 +172,19 @@ impl<'a> Chase<'a> {
             self.plan(&mut work);
             match self.end {
                 Some(End::Fenced) => return Ok(End::Fenced),
-                Some(end) if !self.keeping && !self.asking && self.streaming == 0 => return Ok(end),
+                Some(end) if self.is_idle() => return Ok(end),
                 _ => {}
             }
             // The tick is always there.
             let Some(event) = work.next().await else { return Ok(End::Time) };
             self.handle(event, &mut work)?;
         }
+    }
+
+    /// Whether nothing is under way that an invocation's end should wait for.
+    fn is_idle(&self) -> bool {
+        let owes = self.end == Some(End::Done) && !self.again.is_empty();
+        !self.keeping && !self.asking && self.streaming == 0 && !owes
     }
 
     /// Stops the chain until a person says that it may go on. It keeps its position.
@@ -213,10 +219,11 @@ impl<'a> Chase<'a> {
         if self.end.is_none() && self.most_pages.is_some_and(|most| fetched >= most) {
             self.end = Some(End::Done);
         }
-        if self.end.is_none() && !self.invocation.has_time_for(PAGE_TIME) {
+        if matches!(self.end, None | Some(End::Done)) && !self.invocation.has_time_for(PAGE_TIME) {
             self.end = Some(End::Time);
         }
-        if self.end.is_some() || self.keeping || self.asking || self.resting {
+        let is_over = self.end.is_some() && self.is_idle();
+        if is_over || self.keeping || self.asking || self.resting || !matches!(self.end, None | Some(End::Done)) {
             return;
         }
         let rest = between(self.invocation.now(), self.rest_until);
@@ -230,7 +237,8 @@ impl<'a> Chase<'a> {
             return;
         }
         let open = self.again.pop_front().map(|id| Ask { id, again: true });
-        let link = self.progress.position.filter(|_| !self.undecided).map(|id| Ask { id, again: false });
+        let goes_on = self.end.is_none() && !self.undecided;
+        let link = self.progress.position.filter(|_| goes_on).map(|id| Ask { id, again: false });
         if let Some(ask) = open.or(link) {
             work.push(self.keep(Some(ask)));
         }

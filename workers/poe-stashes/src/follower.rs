@@ -24,7 +24,7 @@ use stint_core::worker::{QueueTrigger, Spec, Trigger, Worker, WorkerError};
 
 use crate::chase::{Chase, End};
 use crate::client::{Api, Failure};
-use crate::config::Start;
+use crate::config::{Settings, Start};
 use crate::message::{Baton, CHAIN_QUEUE, message};
 use crate::model::ChangeId;
 use crate::start::{NotFound, Search};
@@ -66,6 +66,16 @@ pub struct FollowerSettings {
     pub start: Start,
     /// How many pages may stream side by side.
     pub open_pages: usize,
+}
+
+impl From<&Settings> for FollowerSettings {
+    fn from(settings: &Settings) -> FollowerSettings {
+        FollowerSettings {
+            realm: settings.poe_realm,
+            start: settings.poe_start,
+            open_pages: settings.poe_open_pages as usize,
+        }
+    }
 }
 
 /// What a person may ask for.

@@ -16,7 +16,7 @@ pub const DELAY: Duration = Duration::from_secs(5 * 60);
 const MEMORY: Duration = Duration::from_secs(15 * 60);
 
 /// Two samples that are closer say nothing of the pace.
-const LEAST_SPAN: Duration = Duration::from_secs(20);
+const LEAST_SPAN: Duration = Duration::from_secs(5);
 
 /// How far a place is behind, beyond the river's own delay.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
@@ -97,7 +97,7 @@ mod tests {
         let position = ChangeId::BEGINNING;
         assert_eq!(measure(&[], position, at(0)), None);
         assert_eq!(measure(&[sample(0, [1; 5])], position, at(60)), None);
-        assert_eq!(measure(&[sample(0, [1; 5]), sample(5, [9; 5])], position, at(60)), None);
+        assert_eq!(measure(&[sample(0, [1; 5]), sample(4, [9; 5])], position, at(60)), None);
         let still = measure(&[sample(0, [9; 5]), sample(60, [9; 5])], position, at(60)).unwrap();
         assert_eq!((still.shards, still.seconds), ([None; 5], None));
     }

@@ -22,9 +22,6 @@ pub const LEVEL: i32 = 1;
 /// The first of the sixteen magic numbers of skippable frames.
 const SKIPPABLE: [u8; 4] = 0x184D_2A50_u32.to_le_bytes();
 
-/// Magic number and length.
-const FRAME_HEAD: usize = 8;
-
 /// Compressed bytes that gather before they are handed on.
 const HAND_ON: usize = 64 * 1024;
 
@@ -131,12 +128,6 @@ fn label(blob: &[u8]) -> Result<Label, PageFileError> {
     serde_json::from_slice(label).map_err(|error| PageFileError::NoLabel(error.to_string()))
 }
 
-/// The label at the beginning of a blob, of which the first bytes are enough.
-pub fn read_label(beginning: &[u8]) -> Result<Label, PageFileError> {
-    debug_assert!(beginning.len() > FRAME_HEAD);
-    label(beginning)
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -174,7 +165,7 @@ mod tests {
     fn other_readers_of_zstd_pass_over_the_label() {
         let (blob, _) = blob(b"{}", 1);
         assert_eq!(zstd::decode_all(&blob[..]).unwrap(), b"{}");
-        assert_eq!(read_label(&blob[..140]).unwrap(), label_of_today());
+        assert_eq!(label(&blob).unwrap(), label_of_today());
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 mod chain;
 mod index;
-pub mod objects;
+mod objects;
 mod objects_chain;
 mod pages;
 mod sqlite_chain;
@@ -10,6 +10,7 @@ mod sqlite_index;
 
 pub use chain::{Chain, ChainStatus, Claim, Heads, Lost, Progress, Sample, Stopped, Totals};
 pub use index::{Changes, Index, IndexCounts, ItemRow, PriceRow, Snapshot, StashRow};
+pub use objects::{Objects, PART};
 pub use objects_chain::ObjectChain;
 pub use pages::{PageKey, PageStream, Pages, Put, Realm, Upload};
 pub use sqlite_chain::SqliteChain;

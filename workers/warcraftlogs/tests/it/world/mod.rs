@@ -2,7 +2,6 @@
 //! virtual time, against a stand-in upstream in process.
 
 mod audit;
-mod life;
 mod mortal;
 mod network;
 mod process;
@@ -22,13 +21,13 @@ use stint_embedded::rusqlite::Connection;
 use stint_standins::WarcraftLogs;
 use stint_standins::warcraftlogs::{Books, Population};
 use stint_testkit::Driver;
+pub(crate) use stint_testkit::Life;
 use stint_warcraftlogs::config::Settings;
 use stint_warcraftlogs::message::PlayerMessage;
 use stint_warcraftlogs::model::{PlayerId, RaidsToScrap};
 use stint_warcraftlogs::store::Rule;
 use stint_warcraftlogs::whom::Whom;
 
-pub(crate) use life::Life;
 pub(crate) use network::{Fault, Network, Request};
 pub(crate) use process::Process;
 pub(crate) use setup::Setup;

@@ -25,7 +25,7 @@ use stint_warcraftlogs::rank_fetcher::RankFetcher;
 use stint_warcraftlogs::refresher::Refresher;
 use stint_warcraftlogs::reviver::Reviver;
 
-use super::mortal::Mortal;
+use super::mortal::MortalStore;
 use super::{Life, Stores, World};
 
 /// Between two looks at whether a process is idle.
@@ -49,7 +49,7 @@ impl Process {
     pub(super) fn start(world: &World, life: Life) -> Process {
         let clock: Arc<dyn Clock> = Arc::new(world.clock.clone());
         let network: Arc<dyn Transport> = world.network.clone();
-        let transport: Arc<dyn Transport> = Mortal::new(&network, &life);
+        let transport: Arc<dyn Transport> = MortalStore::new(&network, &life);
         let stores = world.stores.within(&life);
         let budget = budget(&world.settings, &stores, &transport, &clock);
         let registry = registry(&world.settings, &stores, &budget, &transport);

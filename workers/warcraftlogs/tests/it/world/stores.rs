@@ -7,13 +7,14 @@ use stint_core::clock::Clock;
 use stint_core::ports::{KeyPool, Queue, QueueSettings, Throttle, WakeupSource, Wakeups};
 use stint_core::worker::Worker;
 use stint_embedded::Embedded;
+use stint_testkit::Mortal;
 use stint_warcraftlogs::config::Settings;
 use stint_warcraftlogs::message::{QUEUE, REFRESH_QUEUE};
 use stint_warcraftlogs::rank_fetcher::RankFetcher;
 use stint_warcraftlogs::store::{Discovers, Players, Rules, SqliteStore};
 
 use super::Life;
-use super::mortal::Mortal;
+use super::mortal::MortalStore;
 
 /// Every port of the fleet.
 #[derive(Clone)]
@@ -51,9 +52,9 @@ impl Stores {
     /// The same stores, as a process sees them that lives no longer than `life`.
     pub(super) fn within(&self, life: &Life) -> Stores {
         Stores {
-            rules: Mortal::new(&self.rules, life),
-            discovers: Mortal::new(&self.discovers, life),
-            players: Mortal::new(&self.players, life),
+            rules: MortalStore::new(&self.rules, life),
+            discovers: MortalStore::new(&self.discovers, life),
+            players: MortalStore::new(&self.players, life),
             queue: Mortal::new(&self.queue, life),
             refreshes: Mortal::new(&self.refreshes, life),
             pool: Mortal::new(&self.pool, life),

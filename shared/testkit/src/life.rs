@@ -11,8 +11,11 @@ use futures::task::AtomicWaker;
 use stint_core::ports::{PortError, PortResult};
 
 /// The life of one process. Clones are one.
+///
+/// Ports that the process works through are wrapped in a [`Mortal`](crate::Mortal), or in a wrapper of the test's own that
+/// [`mortal_port!`](crate::mortal_port) fills.
 #[derive(Clone)]
-pub(crate) struct Life(Arc<Inner>);
+pub struct Life(Arc<Inner>);
 
 struct Inner {
     end: End,
@@ -34,27 +37,27 @@ enum End {
 
 impl Life {
     /// Ends with the test.
-    pub(crate) fn endless() -> Life {
+    pub fn endless() -> Life {
         Life::new(End::Never)
     }
 
     /// Is killed at step `step`, from 1.
-    pub(crate) fn killed_at(step: u64) -> Life {
+    pub fn killed_at(step: u64) -> Life {
         Life::new(End::Killed(step))
     }
 
     /// Meets a port that fails at step `step`, and lives on.
-    pub(crate) fn failing_at(step: u64) -> Life {
+    pub fn failing_at(step: u64) -> Life {
         Life::new(End::Failed(step))
     }
 
     /// Is interrupted at step `step` by somebody who does `deed`.
-    pub(crate) fn interrupted_at(step: u64, deed: impl Fn() + Send + Sync + 'static) -> Life {
+    pub fn interrupted_at(step: u64, deed: impl Fn() + Send + Sync + 'static) -> Life {
         Life::new(End::Interrupted(step, Box::new(deed)))
     }
 
     /// Runs `work` until it is done or the process is killed, which drops it where it stands.
-    pub(crate) async fn live<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+    pub async fn live<T>(&self, work: impl Future<Output = T>) -> Option<T> {
         let killed = poll_fn(|context| {
             self.0.mourner.register(context.waker());
             if self.0.over.load(Ordering::SeqCst) { Poll::Ready(()) } else { Poll::Pending }
@@ -66,12 +69,12 @@ impl Life {
     }
 
     /// Steps so far.
-    pub(crate) fn steps(&self) -> u64 {
+    pub fn steps(&self) -> u64 {
         self.0.steps.load(Ordering::SeqCst)
     }
 
-    /// One step. The last one never completes.
-    pub(super) async fn step(&self) -> PortResult<()> {
+    /// One step. The last one never completes. Fails when the port is to fail at this step.
+    pub async fn step(&self) -> PortResult<()> {
         let step = self.0.steps.fetch_add(1, Ordering::SeqCst) + 1;
         match &self.0.end {
             End::Killed(last) if step >= *last => {

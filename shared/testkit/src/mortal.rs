@@ -1,0 +1,113 @@
+//! Ports as a process sees them that may be killed before and after every call.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use stint_core::ledger::{
+    Ask, CallEnd, Costs, HoldId, KeyId, KeyStatus, Reading, ReadingClaim, Reservation, WindowRecord,
+};
+use stint_core::points::Points;
+use stint_core::ports::{
+    Concurrency, Counts, DeadLetter, Delivery, Firing, KeyPool, NewMessage, Parked, Queue, Receipt, Throttle, Wakeup,
+    WakeupSource, Wakeups,
+};
+
+use crate::Life;
+
+/// A port of `stint_core` whose calls are steps of a life.
+pub struct Mortal<P: ?Sized> {
+    port: Arc<P>,
+    life: Life,
+}
+
+impl<P: ?Sized> Mortal<P> {
+    /// `port`, as a process with this life sees it.
+    pub fn new(port: &Arc<P>, life: &Life) -> Arc<Mortal<P>> {
+        Arc::new(Mortal { port: port.clone(), life: life.clone() })
+    }
+}
+
+/// Implements a port for a wrapper with the fields `port` and `life`: each method between two steps. What is no step is
+/// written out behind the methods.
+///
+/// ```text
+/// stint_testkit::mortal_port! { Mine, Players {
+///     get(id: PlayerId) -> Option<Player>;
+/// } }
+/// ```
+#[macro_export]
+macro_rules! mortal_port {
+    (
+        $wrapper:ident, $port:ident { $($method:ident($($argument:ident: $type:ty),*) -> $answer:ty;)* } $($verbatim:tt)*
+    ) => {
+        #[async_trait::async_trait]
+        impl $port for $wrapper<dyn $port> {
+            $(
+                async fn $method(&self, $($argument: $type),*) -> stint_core::ports::PortResult<$answer> {
+                    self.life.step().await?;
+                    let answer = self.port.$method($($argument),*).await;
+                    self.life.step().await?;
+                    answer
+                }
+            )*
+            $($verbatim)*
+        }
+    };
+}
+
+mortal_port! { Mortal, Queue {
+    send(messages: &[NewMessage]) -> ();
+    receive(max: usize) -> Vec<Delivery>;
+    acknowledge(receipts: &[Receipt]) -> ();
+    release(receipts: &[Receipt], delay: Duration, reason: &str) -> ();
+    reject(receipt: &Receipt, reason: &str) -> ();
+    counts() -> Counts;
+    dead_letters(max: usize) -> Vec<DeadLetter>;
+    peek(max: usize) -> Vec<Delivery>;
+    redrive() -> u64;
+    purge(everything: bool) -> u64;
+}
+    fn name(&self) -> &str {
+        self.port.name()
+    }
+}
+
+mortal_port! { Mortal, KeyPool {
+    configure(keys: &[KeyId]) -> ();
+    reserve(ask: &Ask) -> Reservation;
+    settle(hold: &HoldId, end: CallEnd) -> Option<WindowRecord>;
+    claim_reading(needed: Points, lease: Duration) -> Option<ReadingClaim>;
+    observe(claim: &ReadingClaim, reading: Option<Reading>) -> Option<WindowRecord>;
+    keys() -> Vec<KeyStatus>;
+    windows(key: &KeyId, max: usize) -> Vec<WindowRecord>;
+    pause(key: &KeyId, until: Option<Timestamp>) -> bool;
+    park(messages: &[Parked]) -> ();
+    lend_parked(queue: &str, max: usize, lease: Duration) -> Vec<Parked>;
+    forget_parked(messages: &[Parked]) -> ();
+    count_parked(queue: &str) -> u64;
+    costs() -> Costs;
+} }
+
+mortal_port! { Mortal, Throttle {
+    read(worker: &str) -> Concurrency;
+    set(worker: &str, concurrency: u32) -> ();
+    pause(worker: &str) -> ();
+    resume(worker: &str) -> ();
+}
+    fn lag(&self) -> Duration {
+        self.port.lag()
+    }
+}
+
+mortal_port! { Mortal, Wakeups {
+    once(name: &str, worker: &str, at: Timestamp) -> ();
+    every(name: &str, worker: &str, period: Duration) -> ();
+    cancel(name: &str) -> ();
+    list() -> Vec<Wakeup>;
+} }
+
+mortal_port! { Mortal, WakeupSource {
+    claim_due(lease: Duration) -> Vec<Firing>;
+    complete(firing: &Firing) -> ();
+} }

@@ -1,0 +1,77 @@
+//! Killing a process between any two steps, and starting it again.
+
+use std::time::Duration;
+
+use stint_poe_stashes::model::ChangeId;
+use stint_standins::poe_stashes::Options;
+use stint_testkit::Life;
+
+use crate::world::{World, busy_river, play};
+
+/// How many pages the first process would fetch, and the second one after it.
+const FIRST: u64 = 6;
+const ALL: u64 = 14;
+
+fn small(seed: u64) -> World {
+    let cut = u32::try_from(seed % 3).unwrap() * 100;
+    let mut river = Options { next_id_header: seed % 2 == 0, ..busy_river(seed) };
+    river.faults.cut = cut;
+    World::new(river, &[])
+}
+
+/// Runs a process that ends as `life` says, then another to the end. Answers how many steps the first one took.
+fn live_and_be_reborn(seed: u64, life: &Life) -> u64 {
+    let world = small(seed);
+    play(&world, async {
+        life.live(world.start_with(life).run_until_fetched(FIRST)).await;
+        let steps = life.steps();
+        let reborn = world.start();
+        reborn.run_until_fetched(ALL).await;
+        let audit = world.assert_whole(ChangeId::BEGINNING).await;
+        assert!(audit.pages >= ALL, "seed {seed}");
+        // Every page is told, and indexed.
+        world.start().index_everything().await;
+        assert_eq!(world.stores.stored.counts().await.unwrap().dead, 0);
+        assert!(world.stores.index.counts().await.unwrap().stashes > 0);
+        steps
+    })
+}
+
+#[test]
+fn a_process_that_is_killed_at_any_step_loses_no_page_and_leaves_no_gap() {
+    for seed in 0..4 {
+        let lived = live_and_be_reborn(seed, &Life::endless());
+        assert!(lived > 50, "{lived}");
+        // Each seed begins with another step, so that all steps have their turn.
+        for step in (1 + seed..=lived).step_by(4) {
+            live_and_be_reborn(seed, &Life::killed_at(step));
+        }
+    }
+}
+
+#[test]
+fn a_store_that_fails_at_any_step_loses_no_page_and_leaves_no_gap() {
+    for seed in 10..14 {
+        let lived = live_and_be_reborn(seed, &Life::endless());
+        for step in (seed - 9..=lived).step_by(4) {
+            live_and_be_reborn(seed, &Life::failing_at(step));
+        }
+    }
+}
+
+#[test]
+fn whoever_was_thought_dead_changes_nothing_any_more() {
+    let world = World::new(busy_river(20), &[]);
+    play(&world, async {
+        let (slow, heir) = (world.start(), world.start());
+        let stale = world.stores.chain.claim(Duration::from_secs(30)).await.unwrap().unwrap();
+        world.pass(Duration::from_secs(31)).await;
+        heir.fetch(5).await;
+        let progress = world.progress().await;
+        assert!(!world.stores.chain.keep(&stale, &stale.progress, Duration::from_secs(30)).await.unwrap());
+        assert!(!world.stores.chain.release(&stale, &stale.progress).await.unwrap());
+        assert_eq!(world.progress().await, progress);
+        assert_eq!(slow.fetch(5).await["fetched"], 5);
+        world.assert_whole(ChangeId::BEGINNING).await;
+    });
+}

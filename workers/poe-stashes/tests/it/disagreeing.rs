@@ -1,0 +1,162 @@
+//! Headers and bodies that disagree, and bodies of another make.
+
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::HeaderValue;
+use stint_http::{Body, Limits, Transport, TransportError};
+use stint_poe_stashes::look_ahead::HEADER;
+use stint_poe_stashes::model::ChangeId;
+use stint_standins::poe_stashes::Options;
+
+use crate::world::{World, busy_river, play};
+
+/// What becomes of an answer on its way.
+type Twist = Box<dyn Fn(u64, &mut http::Response<Bytes>) + Send + Sync>;
+
+/// A line on which somebody rewrites the answers that have pages in them.
+struct Twisted {
+    line: Arc<dyn Transport>,
+    twist: Twist,
+    pages: Mutex<u64>,
+}
+
+#[async_trait]
+impl Transport for Twisted {
+    async fn send(
+        &self,
+        request: http::Request<Bytes>,
+        limits: Limits,
+    ) -> Result<http::Response<Bytes>, TransportError> {
+        let is_page = request.uri().path().starts_with("/public-stash-tabs");
+        let mut answer = self.line.send(request, limits).await?;
+        if is_page {
+            let number = {
+                let mut pages = self.pages.lock().unwrap();
+                *pages += 1;
+                *pages
+            };
+            (self.twist)(number, &mut answer);
+        }
+        Ok(answer)
+    }
+
+    async fn open(
+        &self,
+        request: http::Request<Bytes>,
+        limits: Limits,
+    ) -> Result<http::Response<Body>, TransportError> {
+        Ok(self.send(request, limits).await?.map(Body::whole))
+    }
+}
+
+fn world(options: Options, twist: impl Fn(u64, &mut http::Response<Bytes>) + Send + Sync + 'static) -> World {
+    World::with(options, &[], |line| Arc::new(Twisted { line, twist: Box::new(twist), pages: Mutex::new(0) }))
+}
+
+fn next_of(answer: &http::Response<Bytes>) -> ChangeId {
+    answer.headers()[HEADER].to_str().unwrap().parse().unwrap()
+}
+
+fn set_header(answer: &mut http::Response<Bytes>, id: ChangeId) {
+    answer.headers_mut().insert(HEADER, HeaderValue::try_from(id.to_string()).unwrap());
+}
+
+#[test]
+fn a_header_that_skips_pages_is_found_out_and_the_chain_turns_back() {
+    let world = world(busy_river(1), |number, answer| {
+        if number == 10 {
+            let shards = next_of(answer).shards().map(|counter| counter + 40);
+            set_header(answer, ChangeId::new(shards));
+        }
+    });
+    play(&world, async {
+        world.start().fetch(40).await;
+        let totals = world.progress().await.totals;
+        assert_eq!(totals.disagreements, 1);
+        assert!(totals.header >= 9 && totals.peek >= 25, "the header is trusted no more: {totals:?}");
+        let audit = world.assert_whole(ChangeId::BEGINNING).await;
+        assert!(audit.pages >= 35, "{audit:?}");
+    });
+}
+
+#[test]
+fn a_header_that_is_too_low_reads_pages_twice_and_skips_none() {
+    let world = world(busy_river(2), |number, answer| {
+        if number == 10 {
+            let id = next_of(answer).back(3);
+            set_header(answer, id);
+        }
+    });
+    play(&world, async {
+        world.start().fetch(40).await;
+        assert_eq!(world.progress().await.totals.disagreements, 1);
+        assert_eq!(world.books().client_errors, 0);
+        assert_eq!(world.progress().await.open, []);
+    });
+}
+
+#[test]
+fn a_header_that_is_no_id_counts_for_nothing() {
+    let world = world(busy_river(3), |_, answer| {
+        answer.headers_mut().insert(HEADER, HeaderValue::from_static("3278697332-3203624673"));
+    });
+    play(&world, async {
+        world.start().fetch(20).await;
+        let totals = world.progress().await.totals;
+        assert_eq!((totals.header, totals.peek, totals.disagreements), (0, 20, 0));
+        assert_eq!(world.assert_whole(ChangeId::BEGINNING).await.pages, 20);
+    });
+}
+
+#[test]
+fn a_body_that_begins_in_another_way_is_read_whole() {
+    let river = Options { next_id_header: false, ..busy_river(4) };
+    let world = world(river, |_, answer| {
+        let mut body = b" ".to_vec();
+        body.extend_from_slice(answer.body());
+        *answer.body_mut() = body.into();
+    });
+    play(&world, async {
+        world.start().fetch(20).await;
+        let totals = world.progress().await.totals;
+        assert_eq!((totals.header, totals.peek, totals.body, totals.stored), (0, 0, 20, 20));
+    });
+}
+
+#[test]
+fn an_answer_that_is_no_page_is_asked_for_again() {
+    let world = world(busy_river(5), |number, answer| {
+        if number == 3 {
+            *answer.body_mut() = Bytes::from_static(b"<html>maintenance</html>");
+        }
+    });
+    play(&world, async {
+        world.start().fetch(20).await;
+        let totals = world.progress().await.totals;
+        assert_eq!((totals.cut, totals.lost, totals.stored), (1, 0, 20));
+        assert_eq!(world.assert_whole(ChangeId::BEGINNING).await.pages, 20);
+    });
+}
+
+#[test]
+fn a_page_that_is_never_one_is_given_up_after_ten_tries() {
+    let broken: Mutex<Option<ChangeId>> = Mutex::new(None);
+    let world = world(busy_river(6), move |number, answer| {
+        let mut broken = broken.lock().unwrap();
+        let next = next_of(answer);
+        if number == 3 {
+            *broken = Some(next);
+        }
+        if *broken == Some(next) {
+            *answer.body_mut() = Bytes::from_static(b"{}");
+        }
+    });
+    play(&world, async {
+        world.start().fetch(100).await;
+        let progress = world.progress().await;
+        assert_eq!((progress.totals.lost, progress.totals.cut, progress.totals.stored), (1, 9, 99));
+        assert!(progress.lost[0].reason.contains("no next_change_id"), "{:?}", progress.lost);
+    });
+}

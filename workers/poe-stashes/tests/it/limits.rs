@@ -1,0 +1,99 @@
+//! The whole fleet at its limit: ten thousand pages, and what the limits permit.
+
+use std::time::Duration;
+
+use stint_core::clock::{Clock, between};
+use stint_poe_stashes::model::ChangeId;
+use stint_standins::poe_stashes::{Faults, Options, Window};
+use stint_testkit::Life;
+
+use crate::world::{World, busy_river, play};
+
+const PAGES: u64 = 10_000;
+
+/// Follows so many pages under these windows, and answers the share of the permitted requests that was used.
+fn utilisation(options: Options, flags: &[&str], pages: u64) -> f64 {
+    let world = World::new(options, flags);
+    play(&world, async {
+        let process = world.start();
+        let begun = world.clock.now();
+        let fetched_at = process.run_until_fetched(pages).await;
+        let took = between(begun, fetched_at);
+        let requests = world.books().pages.iter().filter(|page| page.at <= fetched_at).count();
+        let permitted = process.api.limits().unwrap().permitted(took);
+        let audit = world.assert_whole(ChangeId::BEGINNING).await;
+        assert!(audit.pages >= pages);
+        let progress = world.progress().await;
+        assert_eq!((progress.totals.lost, progress.totals.client_errors), (0, 0));
+        assert_eq!(progress.totals.header, progress.totals.fetched);
+        requests as f64 / permitted
+    })
+}
+
+#[test]
+fn ten_thousand_pages_at_two_a_second() {
+    let used = utilisation(busy_river(1), &[], PAGES);
+    assert!(used >= 0.98, "{used}");
+}
+
+#[test]
+fn ten_thousand_pages_at_a_faster_limit_of_two_windows() {
+    let windows = vec![Window::of(6, 1, 60), Window::of(300, 60, 600)];
+    let latency = (Duration::from_millis(20), Duration::from_millis(25));
+    let used = utilisation(Options { windows, latency, edits_per_second: 100, ..busy_river(2) }, &[], PAGES);
+    assert!(used >= 0.98, "{used}");
+}
+
+#[test]
+fn ten_thousand_pages_while_everything_goes_wrong() {
+    let faults = Faults { bad_gateway: 5, unavailable: 1, cut: 20 };
+    let river = Options { faults, edits_per_second: 30, ..busy_river(3) };
+    let world = World::new(river, &[]);
+    play(&world, async {
+        let (mut step, mut lives) = (500, 0);
+        while world.progress().await.totals.fetched < PAGES {
+            let life = Life::killed_at(step);
+            let process = world.start_with(&life);
+            life.live(process.run_until_fetched(PAGES)).await;
+            // A message twice, as queues may.
+            let twice = stint_core::ports::NewMessage::new("{}");
+            world.stores.baton.send(&[twice.clone(), twice]).await.unwrap();
+            (step, lives) = (step * 3 / 2 + 7, lives + 1);
+        }
+        world.start().run_until_fetched(PAGES + 20).await;
+        let audit = world.assert_whole(ChangeId::BEGINNING).await;
+        assert!(audit.pages >= PAGES && lives >= 5, "{lives} lives");
+        let progress = world.progress().await;
+        assert!(progress.totals.cut > 100, "{:?}", progress.totals);
+        assert_eq!(progress.totals.lost, 0);
+    });
+}
+
+/// Five megabytes at two megabytes a second take two and a half seconds: five times as long as the limit asks for.
+#[test]
+fn the_chain_keeps_the_pace_of_the_limit_and_not_of_the_download() {
+    const PAGES: u64 = 40;
+    let took = |bytes_per_second| {
+        let river = Options {
+            stashes_per_page: 100,
+            items_per_stash: (60, 75),
+            edits_per_second: 300,
+            stashes: 500,
+            unlisted: 0,
+            bytes_per_second,
+            ..busy_river(4)
+        };
+        let world = World::new(river, &[]);
+        play(&world, async {
+            let begun = world.clock.now();
+            let fetched_at = world.start().run_until_fetched(PAGES).await;
+            let mean = world.books().pages.iter().map(|page| page.bytes).sum::<u64>() / world.books().page_requests;
+            assert!((4_000_000..6_500_000).contains(&mean), "{mean} bytes");
+            world.assert_whole(ChangeId::BEGINNING).await;
+            between(begun, fetched_at)
+        })
+    };
+    let (at_once, streamed) = (took(None), took(Some(2_000_000)));
+    assert!(streamed <= at_once + Duration::from_millis(100), "{streamed:?} against {at_once:?}");
+    assert!(at_once < Duration::from_secs(PAGES), "{at_once:?}");
+}

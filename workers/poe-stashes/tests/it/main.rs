@@ -1,0 +1,14 @@
+//! The fleet as a whole on virtual time, and its stores on every backend.
+
+#![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise, and so may what helps it")]
+
+mod crashing;
+mod disagreeing;
+mod following;
+mod indexing;
+mod limits;
+mod recorded;
+mod starting;
+mod stores;
+mod watching;
+mod world;

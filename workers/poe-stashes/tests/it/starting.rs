@@ -1,0 +1,93 @@
+//! Where a chain begins, and where it goes on.
+
+use std::time::Duration;
+
+use serde_json::json;
+use stint_poe_stashes::model::ChangeId;
+use stint_standins::poe_stashes::Options;
+
+use crate::world::{World, busy_river, play};
+
+/// A river as fast as the real one: thirteen changes of each shard in a second.
+fn real_river(seed: u64) -> Options {
+    Options { edits_per_second: 65, stashes_per_page: 60, history: Duration::from_secs(7200), ..busy_river(seed) }
+}
+
+#[test]
+fn the_tail_is_found_in_about_ten_requests() {
+    for seed in 0..5 {
+        let world = World::new(real_river(seed), &["--poe-start=tail"]);
+        play(&world, async {
+            let report = world.start().fetch(1).await;
+            assert_eq!(report["fetched"], json!(1), "{report}");
+            let searched = world.books().page_requests - 1;
+            assert!((7..=12).contains(&searched), "{searched} requests");
+            let first = world.books().pages.last().unwrap().change_id.clone();
+            let (first, tail) = {
+                let upstream = world.upstream();
+                let tail = upstream.tail(stint_core::clock::Clock::now(&world.clock));
+                (upstream.position(&first).unwrap(), upstream.position(&tail).unwrap())
+            };
+            assert!(first <= tail && tail - first < 65 * 15, "{} edits before the tail", tail - first);
+            assert_eq!(world.books().client_errors, 0);
+        });
+    }
+}
+
+#[test]
+fn at_the_head_there_is_nothing_for_five_minutes() {
+    let world = World::new(real_river(7), &["--poe-start=head"]);
+    play(&world, async {
+        let process = world.start();
+        process.run_while(world.pass(Duration::from_secs(280))).await;
+        let progress = world.progress().await;
+        assert_eq!((progress.totals.fetched, progress.at_tail), (0, true));
+        assert!(world.books().head_requests >= 1);
+        let process = world.start();
+        process.run_while(world.pass(Duration::from_secs(120))).await;
+        assert!(world.progress().await.totals.fetched > 10);
+        assert_eq!(world.books().client_errors, 0);
+    });
+}
+
+#[test]
+fn a_chain_goes_on_from_its_position_whatever_the_start_says() {
+    let world = World::new(busy_river(8), &[]);
+    play(&world, async {
+        world.start().fetch(10).await;
+        let position = world.progress().await.position;
+        // An old message with another id.
+        let process = world.start();
+        let report = process.run("follower", json!({ "id": "1-2-3-4-5", "pages": 5 })).await;
+        assert_eq!(report["fetched"], json!(5));
+        assert_eq!(Some(world.books().pages[10].change_id.clone()), position.map(|id| id.to_string()));
+        world.assert_whole(ChangeId::BEGINNING).await;
+    });
+}
+
+#[test]
+fn a_person_may_move_the_chain() {
+    let world = World::new(busy_river(9), &[]);
+    play(&world, async {
+        world.start().fetch(3).await;
+        let there = world.books().pages[1].change_id.clone();
+        let process = world.start();
+        process.run("follower", json!({ "start": there.clone(), "pages": 2 })).await;
+        assert_eq!(world.books().pages[3].change_id, there);
+        let wrong = process
+            .invoke("follower", stint_core::worker::Event::Manual(json!({ "start": "1-2" })), Duration::from_secs(900))
+            .await;
+        assert!(wrong.unwrap_err().to_string().contains("it is head, tail, beginning, or a change id"));
+    });
+}
+
+#[test]
+fn a_seed_is_where_a_new_chain_begins() {
+    let world = World::new(busy_river(10), &["--poe-start=tail"]);
+    play(&world, async {
+        let first = world.upstream().beginning();
+        world.start().run("follower", json!({ "id": first, "pages": 3 })).await;
+        assert_eq!(world.books().pages[0].change_id, first);
+        assert_eq!(world.assert_whole(first.parse().unwrap()).await.pages, 3);
+    });
+}

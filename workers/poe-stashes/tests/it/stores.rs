@@ -1,0 +1,103 @@
+//! The conformance suites of the fleet's stores: every backend passes the same, by name.
+
+mod chain;
+mod pages;
+mod s3;
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use stint_core::clock::{Clock, ManualClock};
+use stint_embedded::{Embedded, Mode};
+use stint_poe_stashes::store::{Chain, Heads, ObjectChain, Objects, Pages, Realm, SqliteChain};
+
+/// Stores that are empty and that no other test uses.
+pub(crate) struct Backend {
+    pub(crate) clock: ManualClock,
+    /// Asked twice, answers another way to the same chain, as another process has it.
+    pub(crate) chain: Box<dyn Fn() -> (Arc<dyn Chain>, Arc<dyn Heads>)>,
+    pub(crate) pages: Arc<dyn Pages>,
+    /// What must live as long as the stores.
+    _folder: Option<tempfile::TempDir>,
+}
+
+/// Parts of so few bytes that a test's blobs need several. S3 has a least size, so there they are larger.
+pub(crate) const SMALL_PART: usize = 1000;
+
+fn clock() -> ManualClock {
+    ManualClock::new(Timestamp::UNIX_EPOCH)
+}
+
+/// An object store for both, with the chain in it.
+pub(crate) fn objects(objects: Objects) -> Backend {
+    let clock = clock();
+    let (store, port) = (objects.clone(), Arc::new(clock.clone()));
+    let chain = move || {
+        let chain = || ObjectChain::new(&store, Realm::Pc, port.clone());
+        (Arc::new(chain()) as Arc<dyn Chain>, Arc::new(chain()) as Arc<dyn Heads>)
+    };
+    Backend { clock, chain: Box::new(chain), pages: Arc::new(objects), _folder: None }
+}
+
+/// A folder: files for the pages, and SQLite for the chain.
+fn folder() -> Backend {
+    let (clock, folder) = (clock(), tempfile::tempdir().unwrap());
+    let port: Arc<dyn Clock> = Arc::new(clock.clone());
+    let embedded = Embedded::open(folder.path(), Mode::Inline, port.clone()).unwrap();
+    let pages = Objects::in_folder(&folder.path().join("pages")).unwrap().with_part(SMALL_PART);
+    let chain = move || {
+        let open = || SqliteChain::open(&embedded, Realm::Pc, port.clone()).unwrap();
+        (Arc::new(open()) as Arc<dyn Chain>, Arc::new(open()) as Arc<dyn Heads>)
+    };
+    Backend { clock, chain: Box::new(chain), pages: Arc::new(pages), _folder: Some(folder) }
+}
+
+fn memory() -> Backend {
+    objects(Objects::in_memory().with_part(SMALL_PART))
+}
+
+/// A test for each name, on a backend that `$backend` makes, run by `$run`.
+macro_rules! expand {
+    ($suite:ident, $run:expr, $backend:expr, $($test:ident)*) => {
+        mod $suite {
+            $(
+                #[test]
+                fn $test() {
+                    $run(async { crate::stores::$suite::$test(&$backend).await });
+                }
+            )*
+        }
+    };
+}
+
+/// All suites.
+macro_rules! store_suite {
+    ($run:expr, $backend:expr) => {
+        crate::stores::expand! { pages, $run, $backend,
+            a_blob_is_seen_when_it_is_committed_and_not_before
+            a_second_blob_of_the_name_changes_nothing
+            a_blob_of_many_parts_is_one_blob
+            what_is_aborted_or_dropped_leaves_nothing
+        }
+        crate::stores::expand! { chain, $run, $backend,
+            a_new_chain_is_claimed_without_a_position
+            a_chain_is_lent_to_one_at_a_time
+            keeping_renews_the_lease
+            an_old_claim_changes_nothing
+            a_released_chain_is_there_for_the_next
+            every_part_of_the_progress_comes_back
+            of_many_claimers_one_has_it
+            heads_are_replaced
+        }
+    };
+}
+
+pub(crate) use {expand, store_suite};
+
+mod on_a_folder {
+    store_suite!(futures::executor::block_on, crate::stores::folder());
+}
+
+mod in_memory {
+    store_suite!(futures::executor::block_on, crate::stores::memory());
+}

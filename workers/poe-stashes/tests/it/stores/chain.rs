@@ -1,0 +1,117 @@
+//! The contract of the chain and of the heads.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use stint_core::clock::{Clock, after};
+use stint_poe_stashes::look_ahead::Source;
+use stint_poe_stashes::model::ChangeId;
+use stint_poe_stashes::store::{Claim, Progress, Sample, Stopped};
+
+use super::Backend;
+
+const LEASE: Duration = Duration::from_secs(30);
+
+fn id(number: u64) -> ChangeId {
+    ChangeId::new([number; 5])
+}
+
+fn at(position: u64) -> Progress {
+    Progress { position: Some(id(position)), ..Progress::default() }
+}
+
+async fn claim(backend: &Backend) -> Option<Claim> {
+    (backend.chain)().0.claim(LEASE).await.unwrap()
+}
+
+async fn position(backend: &Backend) -> Option<ChangeId> {
+    (backend.chain)().0.read().await.unwrap().unwrap().progress.position
+}
+
+pub(crate) async fn a_new_chain_is_claimed_without_a_position(backend: &Backend) {
+    let (chain, _) = (backend.chain)();
+    assert_eq!(chain.read().await.unwrap(), None);
+    let claim = chain.claim(LEASE).await.unwrap().unwrap();
+    assert_eq!(claim.progress, Progress::default());
+    let status = chain.read().await.unwrap().unwrap();
+    assert_eq!(status.leased_until, Some(after(backend.clock.now(), LEASE)));
+}
+
+pub(crate) async fn a_chain_is_lent_to_one_at_a_time(backend: &Backend) {
+    let first = claim(backend).await.unwrap();
+    assert_eq!(claim(backend).await, None);
+    backend.clock.advance(LEASE - Duration::from_secs(1));
+    assert_eq!(claim(backend).await, None);
+    backend.clock.advance(Duration::from_secs(1));
+    let second = claim(backend).await.unwrap();
+    assert!(second.lease > first.lease);
+}
+
+pub(crate) async fn keeping_renews_the_lease(backend: &Backend) {
+    let (chain, _) = (backend.chain)();
+    let claimed = chain.claim(LEASE).await.unwrap().unwrap();
+    backend.clock.advance(Duration::from_secs(20));
+    assert!(chain.keep(&claimed, &at(1), LEASE).await.unwrap());
+    backend.clock.advance(Duration::from_secs(20));
+    assert_eq!(claim(backend).await, None);
+    // The same twice, and by another way to the same chain.
+    assert!(chain.keep(&claimed, &at(2), LEASE).await.unwrap());
+    assert!(chain.keep(&claimed, &at(2), LEASE).await.unwrap());
+    assert!((backend.chain)().0.keep(&claimed, &at(3), LEASE).await.unwrap());
+    assert!(chain.keep(&claimed, &at(4), LEASE).await.unwrap(), "though another way has written");
+    assert_eq!(position(backend).await, Some(id(4)));
+}
+
+pub(crate) async fn an_old_claim_changes_nothing(backend: &Backend) {
+    let (chain, _) = (backend.chain)();
+    let old = chain.claim(LEASE).await.unwrap().unwrap();
+    assert!(chain.keep(&old, &at(1), LEASE).await.unwrap());
+    backend.clock.advance(LEASE);
+    let new = claim(backend).await.unwrap();
+    assert_eq!(new.progress, at(1));
+    assert!(!chain.keep(&old, &at(2), LEASE).await.unwrap());
+    assert!(!chain.release(&old, &at(2)).await.unwrap());
+    assert_eq!(position(backend).await, Some(id(1)));
+    assert_eq!(claim(backend).await, None, "the new one still has it");
+}
+
+pub(crate) async fn a_released_chain_is_there_for_the_next(backend: &Backend) {
+    let (chain, _) = (backend.chain)();
+    let first = chain.claim(LEASE).await.unwrap().unwrap();
+    assert!(chain.release(&first, &at(7)).await.unwrap());
+    assert_eq!(chain.read().await.unwrap().unwrap().leased_until, None);
+    let second = claim(backend).await.unwrap();
+    assert_eq!(second.progress, at(7));
+    assert!(!chain.keep(&first, &at(8), LEASE).await.unwrap(), "what was given back is another's");
+}
+
+pub(crate) async fn every_part_of_the_progress_comes_back(backend: &Backend) {
+    let (chain, _) = (backend.chain)();
+    let claimed = chain.claim(LEASE).await.unwrap().unwrap();
+    let now: Timestamp = "2026-11-28T10:00:00.25Z".parse().unwrap();
+    let mut progress = at(1);
+    progress.advance(id(1), id(2), Source::Peek, now);
+    progress.advance(id(2), id(3), Source::Header, now);
+    progress.lose(id(1), now, "too large".into());
+    progress.stopped = Some(Stopped { at: now, reason: "banned".into() });
+    progress.pace = Some(serde_json::json!({ "lanes": { "pc": [1, 2] } }));
+    progress.totals.raw_bytes = u64::MAX >> 1;
+    assert!(chain.keep(&claimed, &progress, LEASE).await.unwrap());
+    let read = (backend.chain)().0.read().await.unwrap().unwrap().progress;
+    assert_eq!((read.open.clone(), read), (vec![id(2)], progress));
+}
+
+pub(crate) async fn of_many_claimers_one_has_it(backend: &Backend) {
+    let claimers = (0..8).map(|_| claim(backend));
+    let claims = futures::future::join_all(claimers).await;
+    assert_eq!(claims.into_iter().flatten().count(), 1);
+}
+
+pub(crate) async fn heads_are_replaced(backend: &Backend) {
+    let (_, heads) = (backend.chain)();
+    assert_eq!(heads.read().await.unwrap(), []);
+    let sample = |number| Sample { at: after(Timestamp::UNIX_EPOCH, Duration::from_millis(number)), id: id(number) };
+    heads.keep(&[sample(1), sample(2)]).await.unwrap();
+    heads.keep(&[sample(2), sample(3)]).await.unwrap();
+    assert_eq!((backend.chain)().1.read().await.unwrap(), [sample(2), sample(3)]);
+}

@@ -1,0 +1,65 @@
+//! How far behind the chain is, and who sets it going.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use stint_standins::poe_stashes::Options;
+
+use crate::world::{World, busy_river, play};
+
+#[test]
+fn lag_is_measured_by_the_heads_pace() {
+    // An hour of history, of which five minutes are not shown.
+    let river = Options { history: Duration::from_secs(3600), edits_per_second: 50, ..busy_river(1) };
+    let world = World::new(river, &[]);
+    play(&world, async {
+        let process = world.start();
+        process.fetch(1).await;
+        assert_eq!(process.run("watcher", Value::Null).await["lag"], Value::Null, "one look tells no pace");
+        world.pass(Duration::from_secs(60)).await;
+        let report = process.run("watcher", Value::Null).await;
+        let seconds = report["lag"]["seconds"].as_f64().unwrap();
+        // Its first page is an hour old, less five minutes, and a minute has passed.
+        assert!((3300.0..3420.0).contains(&seconds), "{report}");
+        assert_eq!(report["lag"]["shards"].as_array().unwrap().len(), 5);
+        assert_eq!(report["alarm"], json!(true));
+    });
+}
+
+#[test]
+fn at_the_tail_there_is_no_lag() {
+    let river = Options { edits_per_second: 10, history: Duration::from_secs(400), ..busy_river(2) };
+    let world = World::new(river, &[]);
+    play(&world, async {
+        let process = world.start();
+        process.run_while(world.pass(Duration::from_secs(400))).await;
+        let report = world.start().run("watcher", Value::Null).await;
+        let seconds = report["lag"]["seconds"].as_f64().unwrap();
+        assert!(seconds < 40.0, "{report}");
+        assert_eq!(report["alarm"], json!(false));
+    });
+}
+
+#[test]
+fn a_chain_without_a_message_is_set_going_and_only_then() {
+    let world = World::new(busy_river(3), &[]);
+    play(&world, async {
+        let process = world.start();
+        assert_eq!(process.run("watcher", Value::Null).await["set_going"], json!(true));
+        assert_eq!(process.run("watcher", Value::Null).await["set_going"], json!(false), "a message waits");
+        world.stores.baton.purge(true).await.unwrap();
+        let claim = world.stores.chain.claim(Duration::from_secs(30)).await.unwrap().unwrap();
+        assert_eq!(process.run("watcher", Value::Null).await["set_going"], json!(false), "it is followed");
+        world.stores.chain.release(&claim, &claim.progress).await.unwrap();
+        assert_eq!(process.run("watcher", Value::Null).await["set_going"], json!(true));
+    });
+}
+
+#[test]
+fn a_head_that_is_away_is_said_and_stops_nothing() {
+    let world = World::new(Options { ban_after: 0, ..busy_river(4) }, &[]);
+    play(&world, async {
+        let report = world.start().run("watcher", Value::Null).await;
+        assert!(report["failed"].as_str().unwrap().contains("403"), "{report}");
+    });
+}

@@ -1,0 +1,154 @@
+//! One process of the fleet, wired as the binary wires it.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::FutureExt;
+use futures::future::{join, join_all};
+use jiff::Timestamp;
+use serde_json::Value;
+use stint_core::clock::{Clock, after};
+use stint_core::registry::Registry;
+use stint_core::worker::{Event, Invocation, Outcome, Stop, WorkerError};
+use stint_host::{Changed, LocalHost, Ports};
+use stint_poe_stashes::FLEET;
+use stint_poe_stashes::client::Api;
+use stint_poe_stashes::follower::{Follower, FollowerPorts, FollowerSettings};
+use stint_poe_stashes::indexer::{Indexer, IndexerSettings};
+use stint_poe_stashes::message::{CHAIN_QUEUE, PAGES_QUEUE};
+use stint_poe_stashes::watcher::{Watcher, WatcherSettings};
+use stint_testkit::{Life, Mortal};
+
+use super::mortal::MortalStore;
+use super::{Stores, World};
+
+/// Workers and their host, with everything that a process keeps in memory.
+pub(crate) struct Process {
+    pub(crate) api: Arc<Api>,
+    registry: Registry,
+    host: Arc<LocalHost>,
+    clock: Arc<dyn Clock>,
+    /// The stores themselves: to look at them is no step of a life.
+    stores: Stores,
+    stop: Stop,
+}
+
+impl Stores {
+    /// The same stores, as a process sees them that lives no longer than `life`.
+    fn within(&self, life: &Life) -> Stores {
+        Stores {
+            chain: MortalStore::new(&self.chain, life),
+            heads: MortalStore::new(&self.heads, life),
+            pages: MortalStore::new(&self.pages, life),
+            index: MortalStore::new(&self.index, life),
+            baton: Mortal::new(&self.baton, life),
+            stored: Mortal::new(&self.stored, life),
+            throttle: Mortal::new(&self.throttle, life),
+            wakeups: Mortal::new(&self.wakeups, life),
+            due: Mortal::new(&self.due, life),
+        }
+    }
+}
+
+impl Process {
+    pub(super) fn start(world: &World, life: &Life) -> Process {
+        let clock: Arc<dyn Clock> = Arc::new(world.clock.clone());
+        let stores = world.stores.within(life);
+        let transport = MortalStore::new(&world.transport, life);
+        let api = Arc::new(Api::new(&world.settings, transport, clock.clone()).unwrap());
+        let registry = registry(world, &stores, &api);
+        let queues = world.embedded.queues().clone();
+        let changed: Changed = Arc::new(move || queues.changed().boxed());
+        let ports = Ports {
+            queues: BTreeMap::from([
+                (CHAIN_QUEUE.to_owned(), stores.baton.clone()),
+                (PAGES_QUEUE.to_owned(), stores.stored.clone()),
+            ]),
+            throttle: stores.throttle.clone(),
+            wakeups: stores.wakeups.clone(),
+            due: stores.due.clone(),
+            clock: clock.clone(),
+            changed,
+        };
+        let stop = Stop::default();
+        let host = Arc::new(LocalHost::new(registry.clone(), ports, stop.clone()));
+        Process { api, registry, host, clock, stores: world.stores.clone(), stop }
+    }
+
+    /// Runs a worker once, by hand, with `time` until its deadline.
+    pub(crate) async fn invoke(&self, worker: &str, event: Event, time: Duration) -> Result<Outcome, WorkerError> {
+        let worker = self.registry.find(FLEET, worker).unwrap();
+        let invocation = Invocation::new(self.clock.clone(), after(self.clock.now(), time), self.stop.clone());
+        worker.invoke(event, &invocation).await
+    }
+
+    /// Runs a worker once, by hand, and answers its report.
+    pub(crate) async fn run(&self, worker: &str, event: Value) -> Value {
+        self.invoke(worker, Event::Manual(event), Duration::from_secs(15 * 60)).await.unwrap().report
+    }
+
+    /// Follows the chain until `pages` more pages are fetched.
+    pub(crate) async fn fetch(&self, pages: u64) -> Value {
+        self.run("follower", serde_json::json!({ "pages": pages })).await
+    }
+
+    /// Runs the host, with its schedules, until the chain has fetched `pages` pages in all, then drains it. Answers when
+    /// that was.
+    pub(crate) async fn run_until_fetched(&self, pages: u64) -> Timestamp {
+        let mut fetched_at = self.clock.now();
+        self.run_while(async {
+            while self.fetched().await < pages {
+                self.clock.sleep(Duration::from_millis(100)).await;
+            }
+            fetched_at = self.clock.now();
+        })
+        .await;
+        fetched_at
+    }
+
+    /// Runs the host beside `main`, then drains it.
+    pub(crate) async fn run_while(&self, main: impl Future<Output = ()>) {
+        let end = async {
+            // A store that is away just now: the binary would end here, and be started again.
+            while self.host.set_schedules().await.is_err() {}
+            self.stores.wakeups.once("start-watcher", "watcher", self.clock.now()).await.unwrap();
+            main.await;
+            self.stop.set();
+        };
+        join(join_all(self.host.loops()), end).await;
+    }
+
+    /// Runs the host until every stored page is indexed.
+    pub(crate) async fn index_everything(&self) {
+        self.run_while(async {
+            while self.stores.stored.counts().await.unwrap().unfinished() > 0 {
+                self.clock.sleep(Duration::from_millis(100)).await;
+            }
+        })
+        .await;
+    }
+
+    async fn fetched(&self) -> u64 {
+        self.stores.chain.read().await.unwrap().map(|status| status.progress.totals.fetched).unwrap_or_default()
+    }
+}
+
+fn registry(world: &World, stores: &Stores, api: &Arc<Api>) -> Registry {
+    let settings = &world.settings;
+    let follower = FollowerPorts {
+        api: api.clone(),
+        chain: stores.chain.clone(),
+        pages: stores.pages.clone(),
+        baton: stores.baton.clone(),
+        stored: stores.stored.clone(),
+    };
+    let watcher = WatcherSettings { realm: settings.poe_realm, alarm: settings.lag_alarm() };
+    let indexer =
+        IndexerSettings { max_page: settings.poe_max_body as usize, event_retention: settings.event_retention() };
+    Registry::new()
+        .with(Follower::new(follower, FollowerSettings::from(settings)))
+        .with(Watcher::new(api.clone(), stores.chain.clone(), stores.heads.clone(), stores.baton.clone(), watcher))
+        .with(Indexer::new(stores.pages.clone(), stores.index.clone(), indexer))
+}
