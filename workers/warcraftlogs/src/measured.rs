@@ -34,7 +34,7 @@ pub(crate) async fn call<T>(
     answer
 }
 
-/// How a call ended, in a word.
+/// How a call ended, in a word. One more is "unpriced": an answer came, and did not say what it cost.
 pub(crate) fn status(end: &CallEnd) -> &'static str {
     match end {
         CallEnd::Answered(_) => "answered",
@@ -52,7 +52,12 @@ impl Budget {
         held: Points,
         asked: &[RanksOf],
     ) -> (CallEnd, Result<Answer, CallError>) {
-        call("ranks", key, held, self.api.ranks(key, asked), |(end, _)| status(end)).await
+        let ended = |(end, answer): &(CallEnd, Result<Answer, CallError>)| match (end, answer) {
+            // What a player without a class spoils, for example.
+            (CallEnd::Lost, Ok(_)) => "unpriced",
+            (end, _) => status(end),
+        };
+        call("ranks", key, held, self.api.ranks(key, asked), ended).await
     }
 
     /// Reads a key's counter.

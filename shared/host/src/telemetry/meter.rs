@@ -5,12 +5,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use stint_core::telemetry::{Kind, Metric};
 
+use super::embedded::MAX_VALUES;
+
 /// What a [`Kind::Spread`] is sorted into, in seconds: a schedule's minute in the cloud, a window's hour.
 pub(super) const BOUNDS: [f64; 7] = [1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0];
-
-/// Values of a [`Kind::Spread`] between two looks. CloudWatch takes no more in one line, and nothing here records more
-/// than a few.
-const MOST_VALUES: usize = 100;
 
 /// All series, by metric and by what tells them apart.
 pub(super) type Recorded = BTreeMap<Metric, BTreeMap<String, Series>>;
@@ -74,7 +72,8 @@ impl Series {
         match kind {
             Kind::Sum => self.fresh = vec![self.fresh.first().unwrap_or(&0.0) + value],
             Kind::Latest => self.fresh = vec![value],
-            Kind::Spread if self.fresh.len() < MOST_VALUES => self.fresh.push(value),
+            // CloudWatch takes no more in a line, and nothing here records more than a few between two looks.
+            Kind::Spread if self.fresh.len() < MAX_VALUES => self.fresh.push(value),
             Kind::Spread => {}
         }
     }

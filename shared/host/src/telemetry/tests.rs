@@ -139,40 +139,72 @@ fn an_invocations_metrics_are_lines_that_cloudwatch_reads() {
     assert_eq!(lines, expected, "once, though it was flushed twice");
 }
 
-/// The rules of the format's specification, for everything that is ever measured.
-#[test]
-fn every_metric_keeps_to_the_embedded_format() {
-    const UNITS: &[&str] = &["Seconds", "Milliseconds", "Bytes", "Count", "Percent", "Count/Second", "None"];
-    let world = World::new(Manner::Accepts);
-    for metric in Metric::ALL {
-        let times = if metric.kind() == Kind::Spread { 150 } else { 3 };
-        (0..times).for_each(|value| metric.record("of", f64::from(value)));
-    }
-    drive(&world.clock, flush());
-    let mut seen = 0;
-    for line in world.lines.text().lines() {
-        assert!(line.len() < 256 * 1024, "a log event is larger than CloudWatch takes");
-        let line: Value = serde_json::from_str(line).unwrap();
-        assert!(line["_aws"]["Timestamp"].as_u64().is_some(), "{line}");
-        for directive in line["_aws"]["CloudWatchMetrics"].as_array().unwrap() {
-            let namespace = directive["Namespace"].as_str().unwrap();
-            assert!((1..=1024).contains(&namespace.len()) && !namespace.starts_with("AWS/"));
-            for name in directive["Dimensions"].as_array().unwrap().iter().flat_map(|set| set.as_array().unwrap()) {
-                let value = line[name.as_str().unwrap()].as_str().expect("a dimension is text at the top");
-                assert!((1..=1024).contains(&value.len()));
+/// The format's rules, for everything that is ever measured and whatever it is called.
+/// <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>
+/// <https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_MetricDatum.html>
+mod embedded_format {
+    use super::*;
+
+    /// Bytes of a line: what every event of a log may have, also where CloudWatch takes more by now.
+    const MAX_LINE: usize = 256 * 1024;
+    const MAX_METRICS: usize = 100;
+    const MAX_VALUES: usize = 100;
+    const MAX_DIMENSIONS: usize = 30;
+    /// Characters of a metric's or a dimension's name, and of a namespace.
+    const MAX_NAME: usize = 255;
+    /// Characters of a dimension's value.
+    const MAX_VALUE: usize = 1024;
+    /// Of the units that there are, the two that are used here.
+    const UNITS: [&str; 2] = ["Count", "Seconds"];
+
+    #[test]
+    fn every_metric_keeps_to_it() {
+        let long = "x".repeat(2_000);
+        for of in ["wcl-discovered-players", "Ånn 🦀\n", "", " ", &long] {
+            let world = World::new(Manner::Accepts);
+            for metric in Metric::ALL {
+                let times = if metric.kind() == Kind::Spread { 150 } else { 3 };
+                (0..times).for_each(|value| metric.record(of, f64::from(value)));
             }
-            let metrics = directive["Metrics"].as_array().unwrap();
-            assert!((1..=100).contains(&metrics.len()));
-            for metric in metrics {
-                assert!(UNITS.contains(&metric["Unit"].as_str().unwrap()), "{metric}");
-                let value = &line[metric["Name"].as_str().unwrap()];
-                let is_list = |values: &Vec<Value>| values.len() <= 100 && values.iter().all(Value::is_number);
-                assert!(value.is_number() || value.as_array().is_some_and(is_list), "{metric}: {value}");
-                seen += 1;
-            }
+            drive(&world.clock, flush());
+            let seen: usize = world.lines.text().lines().map(check).sum();
+            assert_eq!(seen, Metric::ALL.len());
         }
     }
-    assert_eq!(seen, Metric::ALL.len());
+
+    /// Answers how many metrics the line has.
+    fn check(line: &str) -> usize {
+        assert!(line.len() <= MAX_LINE);
+        let line: Value = serde_json::from_str(line).unwrap();
+        let now: u64 = 1_795_168_800_000;
+        assert_eq!(line["_aws"]["Timestamp"].as_u64(), Some(now), "milliseconds");
+        let [directive] = &line["_aws"]["CloudWatchMetrics"].as_array().unwrap()[..] else { panic!("{line}") };
+        let in_namespaces = |char: char| char.is_ascii_alphanumeric() || ".-_/#:".contains(char);
+        let namespace = directive["Namespace"].as_str().unwrap();
+        assert!(is_name(namespace) && namespace.chars().all(in_namespaces) && !namespace.starts_with("AWS/"));
+        let [set] = &directive["Dimensions"].as_array().unwrap()[..] else { panic!("{line}") };
+        let names: Vec<&str> = set.as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect();
+        assert!((1..=MAX_DIMENSIONS).contains(&names.len()));
+        for name in names {
+            let value = line[name].as_str().expect("a dimension is text at the top");
+            assert!(is_name(name) && !name.starts_with(':') && value.len() <= MAX_VALUE, "{line}");
+            assert!(value.chars().all(|char| matches!(char, ' '..='~')) && !value.trim().is_empty(), "{line}");
+        }
+        let metrics = directive["Metrics"].as_array().unwrap();
+        assert!((1..=MAX_METRICS).contains(&metrics.len()));
+        for metric in metrics {
+            let name = metric["Name"].as_str().unwrap();
+            assert!(is_name(name) && UNITS.contains(&metric["Unit"].as_str().unwrap()), "{metric}");
+            let value = &line[name];
+            let is_list = |values: &Vec<Value>| values.len() <= MAX_VALUES && values.iter().all(Value::is_number);
+            assert!(value.is_number() || value.as_array().is_some_and(is_list), "{metric}: {value}");
+        }
+        metrics.len()
+    }
+
+    fn is_name(name: &str) -> bool {
+        (1..=MAX_NAME).contains(&name.len()) && name.is_ascii()
+    }
 }
 
 #[test]
