@@ -40,12 +40,13 @@ impl Item {
             self.draw.bits(),
             self.draw.bits()
         );
-        let kind = &KINDS[self.draw.below(KINDS.len() as u64) as usize];
+        let number = self.draw.below(KINDS.len() as u64);
+        let kind = &KINDS[number as usize];
         let name = self.name(kind);
         let level = self.draw.within(1, 100);
         let identified = !self.draw.per_mille(30);
         let (w, h) = kind.size;
-        let icon = self.icon();
+        let icon = icon(number);
         let base = kind.base;
         // Writing to a string cannot fail, here and below.
         let _ = match era {
@@ -77,15 +78,6 @@ impl Item {
             2 => format!("{first} {last}"),
             _ => kind.unique.to_owned(),
         }
-    }
-
-    fn icon(&mut self) -> String {
-        let mut icon = String::with_capacity(160);
-        for _ in 0..8 {
-            let _ = write!(icon, "{:016x}", self.draw.bits());
-        }
-        icon.push_str("/0a1b2c3d4e/Icon.png");
-        icon
     }
 
     fn write_note(&mut self, json: &mut String) {
@@ -147,4 +139,15 @@ impl Item {
             }
         };
     }
+}
+
+/// The picture of a kind: long, and the same for all its items, so that pages compress as real ones do.
+fn icon(kind: u64) -> String {
+    let mut draw = Draw::of(0, Stream::Item, kind);
+    let mut icon = String::with_capacity(160);
+    for _ in 0..8 {
+        let _ = write!(icon, "{:016x}", draw.bits());
+    }
+    icon.push_str("/0a1b2c3d4e/Icon.png");
+    icon
 }

@@ -6,3 +6,4 @@ mod network;
 mod oauth;
 mod river;
 mod shapes;
+mod streaming;
