@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Arg, Args, CommandFactory, Parser};
 use secrecy::{ExposeSecret, SecretString};
-use stint_warcraftlogs::config::{Settings, SettingsError};
+use stint_warcraftlogs::config::SettingsError;
 
-use crate::wiring::BackendSettings;
+use crate::wiring::{BackendSettings, FleetSettings};
 
 /// Where an installation keeps its state.
 #[derive(Args, Clone, Debug)]
@@ -45,7 +45,7 @@ pub(crate) struct FunctionSettings {
     pub(crate) backends: BackendSettings,
 
     #[command(flatten)]
-    pub(crate) fleet: Settings,
+    pub(crate) fleets: FleetSettings,
 }
 
 impl FunctionSettings {
@@ -75,7 +75,7 @@ mod tests {
         let (address, keys) = (SecretString::from("mongodb://name:hidden@host/stint"), SecretString::from("id:hidden"));
         let secrets = [("MONGODB_URI", &address), ("WCL_KEYS", &keys)];
         let settings = FunctionSettings::from_environment(secrets).unwrap();
-        assert_eq!(settings.fleet.wcl_keys[0].id.0, "id");
+        assert_eq!(settings.fleets.warcraftlogs.wcl_keys[0].id.0, "id");
         assert_eq!(settings.backends.mongo.uri().unwrap().expose_secret(), address.expose_secret());
     }
 

@@ -12,7 +12,7 @@ use stint_host::LambdaHost;
 
 use super::Context;
 use crate::config::FunctionSettings;
-use crate::wiring::{Backends, WARCRAFTLOGS, function, transport};
+use crate::wiring::{Backends, function, specs, transport};
 
 pub(crate) const HELP: &str = "All settings come from the environment: STINT_WORKER names the worker, STINT_PROFILE or a \
                                setting for each port its backends, STINT_AWS_SECRETS the parameters of SSM that hold \
@@ -27,8 +27,6 @@ struct Blueprint {
     clock: Arc<dyn Clock>,
     stop: Stop,
 }
-
-static SPECS: [Spec; WARCRAFTLOGS.len()] = WARCRAFTLOGS;
 
 /// Serves invocations until Lambda ends the process.
 pub(crate) async fn run(context: &Context) -> anyhow::Result<()> {
@@ -46,11 +44,12 @@ pub(crate) async fn run(context: &Context) -> anyhow::Result<()> {
 
 /// Everything that can be known before anybody is asked. Secrets come later.
 fn check(settings: &FunctionSettings) -> anyhow::Result<&'static Spec> {
-    let names: Vec<String> = SPECS.iter().map(|spec| format!("{}/{}", spec.fleet, spec.name)).collect();
+    let name = |spec: &Spec| format!("{}/{}", spec.fleet, spec.name);
+    let names: Vec<String> = specs().map(name).collect();
     let Some(worker) = &settings.lambda.worker else {
         bail!("STINT_WORKER is not set: it names the worker of this function, one of {}", names.join(", "));
     };
-    let Some(position) = names.iter().position(|name| name == worker) else {
+    let Some(spec) = specs().find(|spec| name(spec) == *worker) else {
         bail!("STINT_WORKER: there is no worker '{worker}'; it is one of {}", names.join(", "));
     };
     ensure!(
@@ -59,7 +58,7 @@ fn check(settings: &FunctionSettings) -> anyhow::Result<&'static Spec> {
     );
     let later: Vec<&str> = settings.lambda.secrets.iter().map(|name| last_part(name)).collect();
     settings.backends.check(&later).map_err(|error| anyhow!(error))?;
-    Ok(&SPECS[position])
+    Ok(spec)
 }
 
 fn last_part(name: &str) -> &str {
@@ -73,7 +72,7 @@ impl Blueprint {
         let secrets = secrets.iter().map(|secret| (secret.name.as_str(), &secret.value));
         let settings = FunctionSettings::from_environment::<'_>(secrets).map_err(|error| anyhow!(error))?;
         let backends = Backends::open(&settings.backends, &self.home, self.clock.clone()).await?;
-        function(&settings.fleet, &backends, self.spec, self.stop.clone()).await
+        function(&settings.fleets, &backends, self.spec, self.stop.clone()).await
     }
 
     async fn secrets(&self) -> anyhow::Result<Vec<Secret>> {
@@ -84,6 +83,6 @@ impl Blueprint {
             return Ok(Vec::new());
         }
         let aws = Aws::connect(settings.backends.aws, self.clock.clone()).await.map_err(|error| anyhow!(error))?;
-        aws.secrets(names, &*transport(&settings.fleet)?).await.map_err(|error| anyhow!(error))
+        aws.secrets(names, &*transport(&settings.fleets.warcraftlogs)?).await.map_err(|error| anyhow!(error))
     }
 }

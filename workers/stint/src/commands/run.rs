@@ -7,14 +7,13 @@ use anyhow::{Context as _, bail};
 use serde::Serialize;
 use serde_json::Value;
 use stint_core::worker::{Disposition, Event, Outcome, Stop};
-use stint_warcraftlogs::config::Settings;
 
 use super::Context;
-use crate::wiring::{self, BackendSettings, WARCRAFTLOGS};
+use crate::wiring::{self, BackendSettings, FleetSettings, specs};
 
 /// Which worker, and with what.
 #[derive(clap::Args)]
-#[command(after_help = "Examples:\n  stint run warcraftlogs reviver\n  \
+#[command(after_help = "Examples:\n  stint run warcraftlogs reviver\n  stint run poe-stashes watcher\n  \
                         echo '{\"id\": 57147396, \"raidsToScrap\": {\"26\": [3, 5]}}' | stint run warcraftlogs \
                         rank-fetcher --event -")]
 pub(crate) struct Arguments {
@@ -27,7 +26,7 @@ pub(crate) struct Arguments {
     event: Option<PathBuf>,
 
     #[command(flatten)]
-    settings: Settings,
+    settings: FleetSettings,
 
     #[command(flatten)]
     backends: BackendSettings,
@@ -51,8 +50,8 @@ struct Failure {
 /// Runs the worker and prints its report.
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Result<()> {
     let Arguments { fleet, worker, event, settings, backends } = &arguments;
-    let Some(spec) = WARCRAFTLOGS.iter().find(|spec| spec.fleet == fleet && spec.name == worker) else {
-        let known: Vec<String> = WARCRAFTLOGS.iter().map(|spec| format!("{} {}", spec.fleet, spec.name)).collect();
+    let Some(spec) = specs().find(|spec| spec.fleet == fleet && spec.name == worker) else {
+        let known: Vec<String> = specs().map(|spec| format!("{} {}", spec.fleet, spec.name)).collect();
         bail!("there is no worker '{worker}' in '{fleet}'; there are: {}", known.join(", "));
     };
     let event = event.as_deref().map(read).transpose()?.unwrap_or(Value::Null);

@@ -6,7 +6,7 @@ use stint_core::worker::Spec;
 
 use super::Context;
 use crate::table::Table;
-use crate::wiring::WARCRAFTLOGS;
+use crate::wiring::specs;
 
 /// Shows throttles, or changes one.
 #[derive(clap::Args)]
@@ -104,9 +104,9 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
 }
 
 fn worker(name: &str) -> Result<Spec, String> {
-    let known = WARCRAFTLOGS.into_iter().find(|spec| spec.name == name);
+    let known = specs().find(|spec| spec.name == name).copied();
     known.ok_or_else(|| {
-        let names: Vec<&str> = WARCRAFTLOGS.iter().map(|spec| spec.name).collect();
+        let names: Vec<&str> = specs().map(|spec| spec.name).collect();
         format!("there is no such worker; there are {}", names.join(", "))
     })
 }
@@ -114,7 +114,7 @@ fn worker(name: &str) -> Result<Spec, String> {
 async fn show(context: &Context) -> anyhow::Result<()> {
     let throttle = context.existing_stores().await?.throttle;
     let mut workers = Vec::new();
-    for spec in &WARCRAFTLOGS {
+    for spec in specs() {
         workers.push(ThrottleView::new(spec, throttle.read(spec.name).await?));
     }
     context.output.result(&Listed { workers }, |listed| {

@@ -14,8 +14,8 @@ use stint_mongo::{Mongo, MongoKeyPool, MongoRecords};
 use stint_warcraftlogs::store::{Directory, Discovers, MongoStore, Players, Rules, SqliteStore};
 use tokio::sync::OnceCell;
 
-use super::WARCRAFTLOGS;
 use super::config::{BackendSettings, Choice, QueueBackend, StoreBackend, ThrottleBackend, WakeupBackend};
+use super::plans::specs;
 use super::throttle_records::{THROTTLES, ThrottleRecords};
 
 /// The fleet's collections.
@@ -125,7 +125,7 @@ impl Backends {
                 ThrottleBackend::Sqlite => self.embedded()?.throttle(),
                 ThrottleBackend::Lambda => {
                     let memory = ThrottleRecords(MongoRecords::new(self.mongo()?, THROTTLES));
-                    let fed = WARCRAFTLOGS.iter().filter(|spec| spec.queue().is_some());
+                    let fed = specs().filter(|spec| spec.queue().is_some());
                     let steered: Vec<&str> = fed.map(|spec| spec.name).collect();
                     self.aws()?.throttle(Arc::new(memory), &steered).map_err(|error| anyhow!(error))?
                 }
@@ -159,6 +159,11 @@ impl Backends {
     /// The folder's adapters.
     pub(super) fn embedded(&self) -> anyhow::Result<&Embedded> {
         self.embedded.as_ref().context("nothing is kept in STINT_HOME")
+    }
+
+    /// Whether others than this folder's processes share the queues.
+    pub(super) fn has_shared_queues(&self) -> bool {
+        self.choice.queues == QueueBackend::Sqs
     }
 
     /// Whether wake-ups and throttles are those of this machine, which a host of this machine must have.

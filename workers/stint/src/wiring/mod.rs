@@ -3,6 +3,8 @@
 mod backends;
 mod config;
 mod fleet;
+mod plans;
+mod poe_stashes;
 mod stores;
 mod throttle_records;
 mod workshop;
@@ -19,7 +21,9 @@ use stint_warcraftlogs::reviver::Reviver;
 
 pub(crate) use backends::Backends;
 pub(crate) use config::{BackendSettings, QueueBackend};
-pub(crate) use fleet::{Fleet, function, worker};
+pub(crate) use fleet::{Fleet, Installation, function, worker};
+pub(crate) use plans::{FLEETS, FleetSettings, Plan, fleet_names, plan, specs};
+pub(crate) use poe_stashes::{PoeStores, index_counts};
 pub(crate) use stores::Stores;
 pub(crate) use workshop::{publisher, transport};
 

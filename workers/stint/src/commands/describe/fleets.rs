@@ -2,10 +2,9 @@
 
 use serde::Serialize;
 use stint_core::worker::{Spec, Trigger};
-use stint_warcraftlogs::FLEET;
 
 use crate::moment::length;
-use crate::wiring::WARCRAFTLOGS;
+use crate::wiring::FLEETS;
 
 #[derive(Serialize)]
 pub(super) struct FleetView {
@@ -42,7 +41,7 @@ pub(super) struct QueueView {
 
 /// Those that work today.
 pub(super) fn fleets() -> Vec<FleetView> {
-    vec![fleet(FLEET, &WARCRAFTLOGS)]
+    FLEETS.iter().map(|plan| fleet(plan.name, plan.workers)).collect()
 }
 
 fn fleet(fleet: &'static str, workers: &[Spec]) -> FleetView {

@@ -4,10 +4,9 @@ use clap::builder::StyledStr;
 use clap::{Arg, Args, Command};
 use serde::Serialize;
 use stint_host::config::{LogSettings, TelemetrySettings};
-use stint_warcraftlogs::config::Settings;
 
 use crate::config::{HomeSettings, LambdaSettings};
-use crate::wiring::BackendSettings;
+use crate::wiring::{BackendSettings, FleetSettings};
 
 /// The settings under one heading.
 #[derive(Serialize)]
@@ -42,7 +41,7 @@ pub(super) struct Value {
 pub(super) fn sections() -> Vec<Section> {
     let commands = [
         HomeSettings::augment_args(Command::new("stint")),
-        Settings::augment_args(Command::new("stint")),
+        FleetSettings::augment_args(Command::new("stint")),
         BackendSettings::augment_args(Command::new("stint")),
         LambdaSettings::augment_args(Command::new("stint")),
         LogSettings::augment_args(Command::new("stint")),
@@ -101,7 +100,7 @@ mod tests {
         assert_eq!(undocumented, [""; 0]);
         let secret: Vec<&str> =
             settings().filter(|setting| setting.secret).map(|setting| setting.variable.as_str()).collect();
-        assert_eq!(secret, ["WCL_KEYS", "GIT_TOKEN", "MONGODB_URI", "OTEL_EXPORTER_OTLP_HEADERS"]);
+        assert_eq!(secret, ["WCL_KEYS", "GIT_TOKEN", "POE_CLIENT_SECRET", "MONGODB_URI", "OTEL_EXPORTER_OTLP_HEADERS"]);
     }
 
     #[test]

@@ -114,10 +114,10 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
 /// The queue of that name; without a name the backlog.
 fn find(name: Option<&str>, stores: &Stores) -> anyhow::Result<Arc<dyn Queue>> {
     let Some(name) = name else { return Ok(stores.queue.clone()) };
-    let known = stores.queues().into_iter().find(|queue| queue.name() == name);
-    known.cloned().ok_or_else(|| {
-        let [queue, refreshes] = stores.queues().map(|queue| queue.name());
-        anyhow!("there is no queue '{name}'; there are: {queue}, {refreshes}")
+    let all = || stores.queues().into_iter().chain(&stores.others);
+    all().find(|queue| queue.name() == name).cloned().ok_or_else(|| {
+        let names: Vec<&str> = all().map(|queue| queue.name()).collect();
+        anyhow!("there is no queue '{name}'; there are: {}", names.join(", "))
     })
 }
 
@@ -125,6 +125,13 @@ async fn list(stores: &Stores, context: &Context) -> anyhow::Result<()> {
     let mut listed = Listed { queues: Vec::new() };
     for queue in stores.queues() {
         listed.queues.push(QueueView::read(&**queue, stores).await?);
+    }
+    // A fleet that was never started here has nothing to show.
+    for queue in &stores.others {
+        let view = QueueView::read(&**queue, stores).await?;
+        if view.counts != Counts::default() {
+            listed.queues.push(view);
+        }
     }
     context.output.result(&listed, |listed| {
         let mut table =

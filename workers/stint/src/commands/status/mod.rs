@@ -1,6 +1,7 @@
 //! What runs, what waits, and why: read from the stores alone, whoever runs the fleet.
 
 mod facts;
+mod poe_stashes;
 mod waits;
 mod words;
 
@@ -18,6 +19,7 @@ use super::queue::QueueView;
 use super::rules::{RuleState, RuleView};
 use super::throttle::ThrottleView;
 use facts::Facts;
+use poe_stashes::PoeStatus;
 pub(super) use waits::refresh_waits_for_points;
 
 /// Rules that are shown one by one; `stint rules list` has all.
@@ -35,7 +37,15 @@ pub(crate) struct Arguments {}
 struct Status {
     home: PathBuf,
     now: Timestamp,
-    fleets: Vec<FleetStatus>,
+    fleets: Vec<AnyFleet>,
+}
+
+/// A fleet, in its own words.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum AnyFleet {
+    WarcraftLogs(Box<FleetStatus>),
+    PoeStashes(Box<PoeStatus>),
 }
 
 #[derive(Serialize)]
@@ -93,9 +103,14 @@ pub(crate) async fn run(_arguments: Arguments, context: &Context) -> anyhow::Res
     } else {
         Facts::default()
     };
-    let fleet = fleet_status(&facts, &settings, now);
+    let mut fleets = vec![AnyFleet::WarcraftLogs(Box::new(fleet_status(&facts, &settings, now)))];
+    if context.is_installed()?
+        && let Some(status) = PoeStatus::read(context, now).await?
+    {
+        fleets.push(AnyFleet::PoeStashes(Box::new(status)));
+    }
     let home = std::path::absolute(&context.home).unwrap_or_else(|_| context.home.clone());
-    context.output.result(&Status { home, now, fleets: vec![fleet] }, words::in_words)
+    context.output.result(&Status { home, now, fleets }, words::in_words)
 }
 
 fn fleet_status(facts: &Facts, settings: &stint_warcraftlogs::config::Settings, now: Timestamp) -> FleetStatus {

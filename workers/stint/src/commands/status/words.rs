@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use jiff::Timestamp;
 
-use super::{FleetStatus, RulesStatus, Status};
+use super::{AnyFleet, FleetStatus, RulesStatus, Status};
 use crate::commands::keys::KeyView;
 use crate::moment::when;
 use crate::table::{Table, printable};
@@ -12,9 +12,16 @@ use crate::words::{count, number, points};
 
 pub(super) fn in_words(status: &Status) -> String {
     let fleets = status.fleets.iter().map(|fleet| {
-        let mut text = format!("{} in {}\n\n", fleet.fleet, status.home.display());
+        let name = match fleet {
+            AnyFleet::WarcraftLogs(fleet) => fleet.fleet,
+            AnyFleet::PoeStashes(fleet) => fleet.fleet,
+        };
+        let mut text = format!("{name} in {}\n\n", status.home.display());
         // Writing to a string cannot fail.
-        let _ = write_fleet(&mut text, fleet, status.now);
+        let _ = match fleet {
+            AnyFleet::WarcraftLogs(fleet) => write_fleet(&mut text, fleet, status.now),
+            AnyFleet::PoeStashes(fleet) => fleet.write(&mut text, status.now),
+        };
         text
     });
     fleets.collect::<Vec<_>>().join("\n")

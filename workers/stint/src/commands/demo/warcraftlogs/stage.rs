@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use anyhow::{Context as _, ensure};
+use anyhow::Context as _;
 use secrecy::SecretString;
 use stint_core::ledger::KeyId;
 use stint_core::points::Points;
@@ -17,12 +17,9 @@ use stint_warcraftlogs::store::Rule;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-use super::super::Context;
+use super::super::{Context, clear};
 use super::Arguments;
-use crate::wiring::{Backends, Fleet};
-
-/// Marks a folder as a demo's, so that nothing else is ever replaced.
-const MARK: &str = ".stint-demo";
+use crate::wiring::{Backends, Fleet, FleetSettings, Installation, plan};
 
 /// What a player costs on average: about three raids and difficulties at about three and a half points.
 const MEAN_COST: f64 = 10.5;
@@ -54,7 +51,11 @@ impl Stage {
         let (clock, served) = (context.clock.clone(), upstream.clone());
         tokio::spawn(stint_standins::serve(served, clock.clone(), listener, std::future::pending()));
         let stop = Stop::default();
-        let fleet = Fleet::build(&settings, &Backends::local(&out, clock)?, stop.clone()).await?;
+        let settings = FleetSettings { warcraftlogs: settings, ..FleetSettings::from_environment()? };
+        let backends = Backends::local(&out, clock)?;
+        let plans: Vec<_> = plan(stint_warcraftlogs::FLEET).into_iter().collect();
+        let installation = Installation::build(&plans, &settings, &backends, stop.clone()).await?;
+        let fleet = installation.warcraftlogs().await?;
         for rule in rules(&options, arguments.players) {
             fleet.stores.rules.put(&rule).await?;
         }
@@ -111,20 +112,6 @@ impl Stage {
             player.name
         ))
     }
-}
-
-/// Makes an empty folder of `out`, unless it holds something that no demo has left there.
-fn clear(out: &Path) -> anyhow::Result<()> {
-    if out.exists() && out.read_dir().with_context(|| format!("cannot read {}", out.display()))?.next().is_some() {
-        ensure!(
-            out.join(MARK).exists(),
-            "the folder {} is not empty and not an earlier demo's; choose another with --out",
-            out.display()
-        );
-        std::fs::remove_dir_all(out).with_context(|| format!("cannot replace the demo in {}", out.display()))?;
-    }
-    std::fs::create_dir_all(out).with_context(|| format!("cannot create {}", out.display()))?;
-    std::fs::write(out.join(MARK), "").with_context(|| format!("cannot write to {}", out.display()))
 }
 
 fn options(arguments: &Arguments, context: &Context) -> Options {

@@ -1,9 +1,8 @@
-//! A whole fleet against its stand-in upstream, on this machine, from discovery to databases.
+//! The `warcraftlogs` fleet against its stand-in upstream, from discovery to databases.
 
 mod books;
 mod stage;
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
@@ -13,7 +12,7 @@ use stint_core::points::Points;
 use stint_core::worker::Event;
 use stint_warcraftlogs::budget::Tallied;
 
-use super::Context;
+use super::{Arguments, Context};
 use crate::progress::{Progress, Snapshot};
 use crate::report::{Database, Invocations, Players, Queue, Report};
 use stage::Stage;
@@ -21,43 +20,9 @@ use stage::Stage;
 /// Between two looks at a running fleet.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
-/// How a demo is set up.
-#[derive(clap::Args)]
-#[command(after_help = "Everything runs on this machine: the upstream is a stand-in on loopback, and nothing real is \
-                        asked.\n\nExample:\n  stint demo --players 3000 --seed 41 --json")]
-pub(crate) struct Arguments {
-    /// The fleet.
-    #[arg(default_value = stint_warcraftlogs::FLEET)]
-    fleet: String,
-    /// How many players the stand-in knows.
-    #[arg(long, default_value_t = 600, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
-    players: u32,
-    /// How many keys share the work.
-    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=200))]
-    keys: u32,
-    /// Points per key and window; without it, so many that the keys run dry two or three times.
-    #[arg(long)]
-    limit: Option<Points>,
-    /// How long a key's window is, in seconds.
-    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(4..=3600))]
-    window: u64,
-    /// The longest time that the stand-in takes to answer, in milliseconds.
-    #[arg(long, default_value_t = 250)]
-    latency: u64,
-    /// The same seed makes the same players, ranks and costs.
-    #[arg(long, default_value_t = 1)]
-    seed: u64,
-    /// The folder for the demo's state and its databases; what an earlier demo left there is replaced.
-    #[arg(long, default_value = "./stint-demo")]
-    out: PathBuf,
-}
-
 /// Runs the demo.
-pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Result<()> {
-    if arguments.fleet != stint_warcraftlogs::FLEET {
-        bail!("there is no demo of '{}'; the fleet that works today is {}", arguments.fleet, stint_warcraftlogs::FLEET);
-    }
-    let stage = Stage::set(&arguments, context).await?;
+pub(super) async fn run(arguments: &Arguments, context: &Context) -> anyhow::Result<()> {
+    let stage = Stage::set(arguments, context).await?;
     let played = play(&stage, context).await;
     stage.strike().await;
     let report = played?;

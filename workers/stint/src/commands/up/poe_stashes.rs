@@ -1,0 +1,111 @@
+//! The `poe-stashes` fleet while it runs here.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use stint_core::clock::{after, between};
+use stint_core::ports::Wakeups;
+use stint_core::worker::Worker;
+use stint_poe_stashes::FLEET;
+use stint_poe_stashes::config::{Settings, Start};
+use stint_poe_stashes::follower::{LEASE, resume};
+use stint_poe_stashes::lag::measure;
+use stint_poe_stashes::store::Progress;
+use stint_poe_stashes::watcher::Watcher;
+
+use super::{Context, Running};
+use crate::output::Output;
+use crate::wiring::{FleetSettings, Installation, PoeStores};
+use crate::words::{count, number};
+
+/// Between two lines that only say that things go on.
+const LINE_EVERY: Duration = Duration::from_secs(10);
+
+/// The fleet, and what it was last said to do.
+struct PoeStashes {
+    stores: PoeStores,
+    settings: Settings,
+    wakeups: Arc<dyn Wakeups>,
+    output: Output,
+    said: Option<(Timestamp, String)>,
+}
+
+pub(super) async fn open(
+    installation: &Installation<'_>,
+    settings: &FleetSettings,
+    context: &Context,
+) -> anyhow::Result<Box<dyn Running>> {
+    let (stores, _) = installation.poe_stashes().await?;
+    let wakeups = installation.wakeups()?;
+    let (settings, output) = (settings.poe_stashes.clone(), context.output.clone());
+    Ok(Box::new(PoeStashes { stores, settings, wakeups, output, said: None }))
+}
+
+#[async_trait(?Send)]
+impl Running for PoeStashes {
+    /// Wakes the watcher, which sets the chain going: at once, and again when the lease of a follower that was killed is
+    /// over. Whoever starts the fleet wants a chain to go on that was stopped.
+    async fn start(&self, context: &Context) -> anyhow::Result<()> {
+        if let Some(stopped) = resume(&*self.stores.chain).await? {
+            context.output.line(&format!("{FLEET}: the chain was stopped and goes on; it was: {}", stopped.reason));
+        }
+        let (name, now) = (Watcher::SPEC.name, context.clock.now());
+        self.wakeups.once("start-watcher", name, now).await?;
+        self.wakeups.once("start-watcher-again", name, after(now, LEASE + Duration::from_secs(1))).await?;
+        Ok(())
+    }
+
+    async fn say_what_happens(&self, context: &Context) -> anyhow::Result<()> {
+        let position = self.stores.chain.read().await?.and_then(|status| status.progress.position);
+        let place = match (position, self.settings.poe_start) {
+            (Some(position), _) => format!("goes on from {position}"),
+            (None, Start::At(id)) => format!("begins at {id}"),
+            (None, Start::Head) => "begins at the head, which the river shows in five minutes".to_owned(),
+            (None, Start::Tail) => "begins at the tail, which is looked for first".to_owned(),
+            (None, Start::Beginning) => "begins at the river's beginning".to_owned(),
+        };
+        let Settings { poe_realm, poe_api_url, .. } = &self.settings;
+        context.output.line(&format!("{FLEET}: the river of {poe_realm} at {poe_api_url}; the chain {place}"));
+        Ok(())
+    }
+
+    /// Nothing is left when the river has ended and every page is stored and consumed.
+    async fn look(&mut self, now: Timestamp) -> anyhow::Result<bool> {
+        let Some(status) = self.stores.chain.read().await? else { return Ok(false) };
+        let waiting = self.stores.stored.counts().await?.unfinished();
+        let progress = &status.progress;
+        let samples = self.stores.heads.read().await?;
+        let lag = progress.position.and_then(|position| measure(&samples, position, now)).and_then(|lag| lag.seconds);
+        self.say(now, in_words(progress, lag, waiting));
+        Ok((progress.at_tail || progress.stopped.is_some()) && progress.open.is_empty() && waiting == 0)
+    }
+
+    fn finish(&mut self) {}
+}
+
+impl PoeStashes {
+    fn say(&mut self, now: Timestamp, text: String) {
+        let is_news = self.said.as_ref().is_none_or(|(at, said)| between(*at, now) >= LINE_EVERY && *said != text);
+        if is_news {
+            self.output.line(&format!("{FLEET}: {text}"));
+            self.said = Some((now, text));
+        }
+    }
+}
+
+fn in_words(progress: &Progress, lag: Option<f64>, waiting: u64) -> String {
+    let mut text = format!("{} stored", count(progress.totals.stored, "page", "pages"));
+    if progress.totals.lost > 0 {
+        text.push_str(&format!(", {} lost", number(progress.totals.lost)));
+    }
+    text.push_str(&format!(", {} wait for the indexer", number(waiting)));
+    match (&progress.stopped, progress.at_tail, lag) {
+        (Some(stopped), _, _) => text.push_str(&format!("; STOPPED: {}", stopped.reason)),
+        (None, true, _) => text.push_str("; at the end of the river"),
+        (None, false, Some(lag)) => text.push_str(&format!("; {lag:.0} s behind")),
+        (None, false, None) => {}
+    }
+    text
+}
