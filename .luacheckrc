@@ -21,5 +21,6 @@ files["workers/warcraftlogs/src/addon/files/*.lua"] = {
   read_globals = { "Stint", "StintDatabases", unpack(game) },
 }
 files["workers/warcraftlogs/src/addon/files/Command.lua"] = { globals = { "SLASH_STINT1", "SlashCmdList" } }
+files["workers/warcraftlogs/benches/**/*.lua"] = { read_globals = { "Stint", "StintDatabases" } }
 files["workers/warcraftlogs/tests/it/lua/*.lua"] = { read_globals = { "Stint", "StintDatabases" } }
 files["workers/warcraftlogs/tests/it/addon/game.lua"] = { globals = { "game", "print", "_G", unpack(game) } }

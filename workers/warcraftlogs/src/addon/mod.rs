@@ -75,12 +75,26 @@ pub(crate) fn write_core(folder: &Path) -> Result<()> {
     write_whole(&toc_path(folder, CORE), &toc::core(&files))
 }
 
-/// Writes the table of contents of a region's addon, whose files are in their places already. `updated_at` is the newest
-/// day among its players.
+/// Writes the table of contents of a region's addon, whose files are in their places already, and removes databases of an
+/// earlier generation that it does not list. `updated_at` is the newest day among its players.
 pub(crate) fn write_region(folder: &Path, region: &str, updated_at: &str, files: &[String]) -> Result<()> {
     let addon = region_addon(region);
-    create_addon(folder, &addon)?;
-    write_whole(&toc_path(folder, &addon), &toc::region(region, updated_at, files))
+    let place = create_addon(folder, &addon)?;
+    write_whole(&toc_path(folder, &addon), &toc::region(region, updated_at, files))?;
+    remove_others(&place, &addon, files).with_context(|| format!("cannot clear up {}", place.display()))
+}
+
+/// Removes files that are named as databases are, and belong to none.
+fn remove_others(place: &Path, addon: &str, files: &[String]) -> std::io::Result<()> {
+    for entry in place.read_dir()? {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let is_database = name.strip_prefix(addon).is_some_and(|rest| rest.ends_with(".lua"));
+        if is_database && !files.contains(&name) {
+            std::fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 /// Creates an addon's folder.
@@ -99,4 +113,24 @@ pub(crate) fn write_whole(path: &Path, text: &str) -> Result<()> {
         .with_context(|| format!("cannot write {}", path.display()))?;
     aside.publish()?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn databases_of_an_earlier_generation_go_and_other_files_stay() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = create_addon(folder.path(), "Stint_EU").unwrap();
+        for name in ["Stint_EU_1.lua", "Stint_EU_2.lua", "notes.lua", ".Stint_EU_3.lua.partial"] {
+            std::fs::write(place.join(name), "").unwrap();
+        }
+        write_region(folder.path(), "EU", "2026-11-20", &["Stint_EU_1.lua".to_owned()]).unwrap();
+        let mut left: Vec<_> = place.read_dir().unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        left.sort();
+        assert_eq!(left, [".Stint_EU_3.lua.partial", "Stint_EU.toc", "Stint_EU_1.lua", "notes.lua"]);
+        assert_eq!(database_files(folder.path(), "EU").unwrap(), [place.join("Stint_EU_1.lua")]);
+        assert_eq!(regions(folder.path()).unwrap(), ["EU"]);
+    }
 }

@@ -32,10 +32,12 @@ end
 local function add_ranks(lines, raid, difficulty, ranks, killed)
   local name = addon.raid_name(raid, ranks.encounters or {})
   local left = name .. " " .. (addon.difficulties[difficulty] or "difficulty " .. difficulty)
-  local parts = { addon.percentile(ranks.best) .. " best" }
-  -- Not every database has medians.
-  if ranks.median then
-    parts[#parts + 1] = addon.percentile(ranks.median) .. " median"
+  local parts = {}
+  -- Which of them a database has is its generator's choice.
+  for _, kind in ipairs({ "best", "median" }) do
+    if ranks[kind] then
+      parts[#parts + 1] = addon.percentile(ranks[kind]) .. " " .. kind
+    end
   end
   parts[#parts + 1] = progress(raid, #killed)
   lines[#lines + 1] = { left, table.concat(parts, ", ") }
@@ -73,12 +75,12 @@ end
 
 -- The day of the data. The reader says it in seconds at midnight UTC.
 local function day(found)
-  return found.updatedAt and date("!%Y-%m-%d", found.updatedAt) or ""
+  return found.updatedAt and addon.coloured(date("!%Y-%m-%d", found.updatedAt), addon.GREY) or ""
 end
 
 -- Everything about a player that Stint.lookup found.
 function addon.lines(found, in_full)
-  local lines = { { addon.coloured("Stint", addon.GOLD), addon.coloured(day(found), addon.GREY) } }
+  local lines = { { addon.coloured("Stint", addon.GOLD), day(found) } }
   local raids = descending(found.raids)
   for _, raid in ipairs(raids) do
     add_raid(lines, raid, found.raids[raid], in_full)

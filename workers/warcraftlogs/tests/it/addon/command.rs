@@ -12,9 +12,9 @@ fn a_player_is_named_with_or_without_a_realm() {
     Sanctum of Domination Mythic: |cff1eff0025|r best, |cff6666660|r median, 0/10
     Sanctum of Domination Heroic: |cffa335ee75|r best, |cff0070ff50|r median, 1/10
       Boss 2423: |cffff800095|r, 2 kills
-    Castle Nathria Heroic: |cffe268a899|r best, |cff1eff0049.5|r median, 2/10
+    Castle Nathria Heroic: |cffe268a899|r best, |cff1eff0049|r median, 2/10
       Boss 2398: |cffe5cc80100|r Fire, 12 kills
-      Boss 2418: |cff66666624.9|r Arcane, 1 kill
+      Boss 2418: |cff66666624|r Arcane, 1 kill
     Castle Nathria Normal: |cff66666610|r best, |cff6666665|r median, 1/10
       Boss 2398: |cff66666610|r Fire, 30 kills
     Bea of Area52

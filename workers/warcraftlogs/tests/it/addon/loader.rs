@@ -62,7 +62,7 @@ fn the_clients_own_words_say_why_an_addon_is_not_loaded() {
 #[test]
 fn a_database_of_another_format_is_said_once_and_not_used() {
     let folder = installed();
-    change(folder.path(), "{format=", "{format=9");
+    change(folder.path(), "D.format=2", "D.format=9");
     let said = play(folder.path(), "game.start() game.fire('PLAYER_LOGIN') game.hover('Ann', nil) game.type('Ann')");
     let lines: Vec<&str> = said.lines().collect();
     assert!(lines[0].contains("the Stint database of region EU has format 9"), "{said}");

@@ -23,11 +23,11 @@ fn ranks(best: f64, median: f64, encounters: &[(u32, f64, u32, &str)]) -> RaidRa
 /// Ann of Tarren Mill with ranks in two raids, Bea of Area 52 without any, and Cid of a raid without a name.
 fn players() -> [Player; 3] {
     let mut ann = bare("EU", "Tarren Mill", "Ann");
-    let heroic = ranks(99.0, 49.5, &[(2398, 100.0, 12, "Fire"), (2418, 24.9, 1, "Arcane")]);
+    let heroic = ranks(99.0, 49.0, &[(2398, 100.0, 12, "Fire"), (2418, 24.0, 1, "Arcane")]);
     ann.raids.insert(26, [(3, ranks(10.0, 5.0, &[(2398, 10.0, 30, "Fire")])), (4, heroic)].into());
     ann.raids.insert(28, [(4, ranks(75.0, 50.0, &[(2423, 95.0, 2, "")])), (5, ranks(25.0, 0.0, &[]))].into());
     let mut cid = bare("EU", "Tarren Mill", "Cid");
-    cid.raids.insert(99, [(7, ranks(94.9, 74.9, &[(9001, 1.0, 1, "Fire")]))].into());
+    cid.raids.insert(99, [(7, ranks(94.0, 74.0, &[(9001, 1.0, 1, "Fire")]))].into());
     [ann, bare("EU", "Area 52", "Bea"), cid]
 }
 

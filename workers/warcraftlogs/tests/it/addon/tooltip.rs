@@ -8,7 +8,7 @@ fn a_raid_is_a_line_by_its_hardest_difficulty_with_a_kill() {
     insta::assert_snapshot!(play(folder.path(), "game.start() game.hover('Ann', nil)"), @r"
     |cffe5cc80Stint|r | |cff9d9d9d2026-11-20|r
     Sanctum of Domination Heroic | |cffa335ee75|r best, |cff0070ff50|r median, 1/10
-    Castle Nathria Heroic | |cffe268a899|r best, |cff1eff0049.5|r median, 2/10
+    Castle Nathria Heroic | |cffe268a899|r best, |cff1eff0049|r median, 2/10
     |cff9d9d9dHold Shift for every boss|r
     ");
 }
@@ -21,20 +21,20 @@ fn shift_shows_every_boss_and_letting_it_go_hides_them() {
     insta::assert_snapshot!(play(folder.path(), scenario), @r"
     |cffe5cc80Stint|r | |cff9d9d9d2026-11-20|r
     Sanctum of Domination Heroic | |cffa335ee75|r best, |cff0070ff50|r median, 1/10
-    Castle Nathria Heroic | |cffe268a899|r best, |cff1eff0049.5|r median, 2/10
+    Castle Nathria Heroic | |cffe268a899|r best, |cff1eff0049|r median, 2/10
     |cff9d9d9dHold Shift for every boss|r
     |cffe5cc80Stint|r | |cff9d9d9d2026-11-20|r
     Sanctum of Domination Mythic | |cff1eff0025|r best, |cff6666660|r median, 0/10
     Sanctum of Domination Heroic | |cffa335ee75|r best, |cff0070ff50|r median, 1/10
       Boss 2423 | |cffff800095|r, 2 kills
-    Castle Nathria Heroic | |cffe268a899|r best, |cff1eff0049.5|r median, 2/10
+    Castle Nathria Heroic | |cffe268a899|r best, |cff1eff0049|r median, 2/10
       Boss 2398 | |cffe5cc80100|r Fire, 12 kills
-      Boss 2418 | |cff66666624.9|r Arcane, 1 kill
+      Boss 2418 | |cff66666624|r Arcane, 1 kill
     Castle Nathria Normal | |cff66666610|r best, |cff6666665|r median, 1/10
       Boss 2398 | |cff66666610|r Fire, 30 kills
     |cffe5cc80Stint|r | |cff9d9d9d2026-11-20|r
     Sanctum of Domination Heroic | |cffa335ee75|r best, |cff0070ff50|r median, 1/10
-    Castle Nathria Heroic | |cffe268a899|r best, |cff1eff0049.5|r median, 2/10
+    Castle Nathria Heroic | |cffe268a899|r best, |cff1eff0049|r median, 2/10
     |cff9d9d9dHold Shift for every boss|r
     ");
 }
@@ -85,9 +85,9 @@ fn raids_and_bosses_are_called_what_the_journal_calls_them() {
     Sanctum of Domination Mythic | |cff1eff0025|r best, |cff6666660|r median, 0/10
     Sanctum of Domination Heroic | |cffa335ee75|r best, |cff0070ff50|r median, 1/10
       Boss 2423 | |cffff800095|r, 2 kills
-    Schloss Nathria Heroic | |cffe268a899|r best, |cff1eff0049.5|r median, 2/10
+    Schloss Nathria Heroic | |cffe268a899|r best, |cff1eff0049|r median, 2/10
       Kreischschwinge | |cffe5cc80100|r Fire, 12 kills
-      Altimor | |cff66666624.9|r Arcane, 1 kill
+      Altimor | |cff66666624|r Arcane, 1 kill
     Schloss Nathria Normal | |cff66666610|r best, |cff6666665|r median, 1/10
       Kreischschwinge | |cff66666610|r Fire, 30 kills
     page 7
@@ -100,8 +100,24 @@ fn a_raid_without_a_name_shows_its_numbers() {
     let scenario = "game.start() game.shift = true game.hover('Cid', nil)";
     insta::assert_snapshot!(play(folder.path(), scenario), @r"
     |cffe5cc80Stint|r | |cff9d9d9d2026-11-20|r
-    Raid 99 difficulty 7 | |cffa335ee94.9|r best, |cff0070ff74.9|r median, 1 boss
+    Raid 99 difficulty 7 | |cffa335ee94|r best, |cff0070ff74|r median, 1 boss
       Boss 9001 | |cff6666661|r Fire, 1 kill
+    ");
+}
+
+#[test]
+fn what_a_database_does_not_carry_is_left_out() {
+    let folder = installed();
+    let scenario = "game.start() game.shift = true
+        Stint.lookup = function()
+          return { classId = 4, raids = { [26] = { [4] = { median = 49.9, encounters = { [2398] = { best = 50 }, [2418] = {} } } } } }
+        end
+        game.hover('Ann', nil)";
+    insta::assert_snapshot!(play(folder.path(), scenario), @r"
+    |cffe5cc80Stint|r
+    Castle Nathria Heroic | |cff1eff0049.9|r median, 2/10
+      Boss 2398 | |cff0070ff50|r
+      Boss 2418 | |cff9d9d9d-|r
     ");
 }
 
