@@ -11,7 +11,7 @@ use futures::future::BoxFuture;
 use http::StatusCode;
 use http::header::AUTHORIZATION;
 use secrecy::{ExposeSecret, SecretString};
-use stint_core::clock::{Clock, after};
+use stint_core::clock::{Clock, after, between};
 
 use crate::answer::{AddressLimit, Answer, Answered, Streaming};
 use crate::challenge::{challenge, is_marked};
@@ -207,6 +207,12 @@ impl Client {
         }
     }
 
+    /// How long the budget of requests keeps the likes of `request` waiting now.
+    fn closed_for(&self, request: &http::Request<Bytes>) -> Option<Duration> {
+        let opens_at = self.inner.limits.as_ref()?.opens_at(request.uri())?;
+        Some(between(self.inner.clock.now(), opens_at))
+    }
+
     /// What a whole response is: an answer, or one of the errors that a policy decides about.
     fn judge(&self, request: &http::Request<Bytes>, response: http::Response<Bytes>) -> Result<Answer, HttpError> {
         let host = host(request.uri());
@@ -217,6 +223,7 @@ impl Client {
         let status = parts.status;
         let retry_after = retry_after(&parts.headers, self.inner.clock.now());
         if status == StatusCode::TOO_MANY_REQUESTS {
+            let retry_after = retry_after.or_else(|| self.closed_for(request));
             return Err(HttpError::RateLimited(RateLimited { host, retry_after }));
         }
         let excerpt = if status.is_success() { String::new() } else { excerpt(&body, &secrets_of(request)) };

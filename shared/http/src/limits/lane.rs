@@ -49,6 +49,10 @@ const ON_ITS_WAY: Duration = Duration::from_secs(1);
 /// Seconds in a header may be rounded down.
 const ROUNDED: Duration = Duration::from_secs(1);
 
+/// How many hits of others are kept in mind after one answer: more than any limit that has been seen permits, and few
+/// enough to hold, whatever an upstream says.
+const MOST_OTHERS: usize = 10_000;
+
 /// The wait after a refusal that names none, of a limit that names none: long enough for one that counts seconds.
 const UNSAID_WAIT: Duration = Duration::from_secs(5);
 
@@ -262,7 +266,7 @@ impl Lane {
                 self.lag.agreed(self.lag.least().saturating_sub(gone_for));
             }
         }
-        (0..others).for_each(|_| self.adopt(Hit::until(now)));
+        (0..others.min(MOST_OTHERS)).for_each(|_| self.adopt(Hit::until(now)));
         self.wary = self.wary.saturating_sub(u32::from(proved && others == 0));
         others > 0
     }
@@ -285,7 +289,7 @@ impl Lane {
         let states = limits.rules.iter().flat_map(|rule| &rule.windows).filter_map(|window| window.state);
         let restricted = states.map(|state| state.restricted_for).max().filter(|wait| !wait.is_zero());
         let asked = limits.retry_after.max(restricted).map(|wait| wait.saturating_add(ROUNDED));
-        let unsaid = || self.windows().map(|window| window.restriction).max().unwrap_or(UNSAID_WAIT);
+        let unsaid = || self.windows().map(|window| window.restriction).fold(UNSAID_WAIT, Duration::max);
         let wait = if refused { asked.unwrap_or_else(unsaid) } else { restricted.unwrap_or_default() };
         if !wait.is_zero() {
             self.closed_until = self.closed_until.max(after(now, wait));

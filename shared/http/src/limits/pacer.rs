@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use futures::lock::{Mutex as Queue, OwnedMutexGuard};
 use http::{HeaderMap, StatusCode, Uri};
@@ -13,6 +14,10 @@ use super::headers::RateLimits;
 use super::lane::Hit;
 use crate::error::HttpError;
 use crate::redact::host;
+
+/// An endpoint that has not answered yet keeps those that it may share a budget with waiting for no longer than this,
+/// while it waits itself.
+const LONGEST_HOLD: Duration = Duration::from_secs(5);
 
 /// Lets requests go as the limits permit that the answers before have told, one at a time of those that count
 /// together.
@@ -88,6 +93,9 @@ impl Pacer {
                     return Ok(Flight { clock, budget, endpoint, lane, hit: Some(hit), _turns: turns });
                 }
                 Err(opens_at) => {
+                    if turns.len() > 1 && between(self.clock.now(), opens_at) > LONGEST_HOLD {
+                        turns.clear();
+                    }
                     // Asked again afterwards: a memory that is restored meanwhile may know more.
                     self.clock.sleep_until(opens_at).await;
                 }

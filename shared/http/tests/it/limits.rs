@@ -130,6 +130,57 @@ fn a_long_refusal_is_told_and_the_next_request_waits_it_out() {
 }
 
 #[test]
+fn a_refusal_without_a_time_lasts_as_long_as_the_restriction() {
+    let headers = vec![
+        ("X-Rate-Limit-Policy", "pages"),
+        ("X-Rate-Limit-Rules", "Ip"),
+        ("X-Rate-Limit-Ip", "1000000:1:600"),
+        ("X-Rate-Limit-Ip-State", "4294967295:1:0"),
+    ];
+    let upstream = Upstream::new(&[], instant, Counting::Sliding);
+    let client = upstream.client(LimitOptions::default());
+    {
+        let mut state = upstream.state.lock().expect("lock");
+        (state.headers, state.script) = (Some(headers), [429].into());
+    }
+    let error = ask(&upstream, &client, "/pages").expect_err("refused");
+    assert_eq!(error.rate_limited().and_then(|limited| limited.retry_after), Some(SECOND * 600));
+}
+
+#[test]
+fn an_endpoint_that_waits_for_long_holds_up_no_other() {
+    let upstream = Upstream::new(&[(2, 1, 60)], instant, Counting::Sliding);
+    let client = upstream.client(LimitOptions::default());
+    upstream.send(&client, 1);
+    // Another budget, used up for an hour.
+    let used_up = vec![
+        ("X-Rate-Limit-Policy", "search"),
+        ("X-Rate-Limit-Rules", "Ip"),
+        ("X-Rate-Limit-Ip", "2:3600:600"),
+        ("X-Rate-Limit-Ip-State", "2:3600:0"),
+    ];
+    upstream.state.lock().expect("lock").headers = Some(used_up);
+    assert_eq!(ask(&upstream, &client, "/search"), Ok(StatusCode::OK));
+    upstream.state.lock().expect("lock").headers = None;
+    let (new, known, clock) = (client.clone(), client.clone(), upstream.clock.clone());
+    let (new, known) = run(&upstream.clock, async move {
+        let new = async {
+            assert!(new.send(request("/new"), &RetryPolicy::PAGE).await.is_ok());
+            clock.now()
+        };
+        let known = async {
+            for _ in 0..10 {
+                assert!(known.send(request("/pages"), &RetryPolicy::PAGE).await.is_ok());
+            }
+            clock.now()
+        };
+        futures::join!(new, known)
+    });
+    assert!(known < after(crate::scripted::start(), SECOND * 15), "{known}");
+    assert!(new >= after(crate::scripted::start(), SECOND * 3600), "{new}");
+}
+
+#[test]
 fn client_errors_in_a_row_stop_everything_and_say_so() {
     let upstream = Upstream::new(&[(10, 1, 60)], instant, Counting::Sliding);
     let client = upstream.client(LimitOptions { most_client_errors: 3, ..LimitOptions::default() });
