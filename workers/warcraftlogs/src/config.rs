@@ -14,6 +14,9 @@ use url::Url;
 
 use crate::aggregator::AggregatorSettings;
 use crate::budget::TYPICAL_UNITS;
+use crate::lua::format::Precision;
+use crate::lua::{Field, Options};
+use crate::model::{Difficulty, RaidId};
 use crate::publish::History;
 
 /// The settings of the `warcraftlogs` fleet.
@@ -146,6 +149,22 @@ pub struct Settings {
     #[arg(long, env = "LUA_ARCHIVES")]
     pub lua_archives: Option<PathBuf>,
 
+    /// The raids that go into the databases, by their ids; all of them without.
+    #[arg(long, env = "LUA_RAIDS", value_delimiter = ',')]
+    pub lua_raids: Vec<RaidId>,
+
+    /// The difficulties that go into the databases, such as 4,5 for heroic and mythic; all of them without.
+    #[arg(long, env = "LUA_DIFFICULTIES", value_delimiter = ',')]
+    pub lua_difficulties: Vec<Difficulty>,
+
+    /// What the databases say beside the best percentiles.
+    #[arg(long, env = "LUA_FIELDS", value_delimiter = ',', value_enum, default_value = "median,kills,spec")]
+    pub lua_fields: Vec<Field>,
+
+    /// To what percentiles are rounded down in the databases. Tenths make them about a third larger.
+    #[arg(long, env = "LUA_PRECISION", value_enum, default_value_t = Precision::Whole)]
+    pub lua_precision: Precision,
+
     /// The access token for an `https://` repository.
     #[arg(long, env = "GIT_TOKEN", hide_env_values = true)]
     pub git_token: Option<SecretString>,
@@ -230,6 +249,18 @@ impl Settings {
     /// The ids of the keys in use.
     pub fn key_ids(&self) -> Vec<KeyId> {
         self.wcl_keys.iter().map(|key| key.id.clone()).collect()
+    }
+
+    /// What goes into the databases.
+    pub fn databases(&self) -> Options {
+        let some = |ids: &[u32]| (!ids.is_empty()).then(|| ids.iter().copied().collect());
+        Options {
+            precision: self.lua_precision,
+            raids: some(&self.lua_raids),
+            difficulties: some(&self.lua_difficulties),
+            fields: self.lua_fields.iter().copied().collect(),
+            ..Options::default()
+        }
     }
 
     /// What the ledger must know.

@@ -14,12 +14,12 @@ use serde::Serialize;
 use stint_core::worker::{Event, Invocation, Outcome, Spec, Trigger, Worker, WorkerError};
 
 use crate::addon::{Archive, write_archives};
-use crate::lua::{DatabaseWriter, Report};
+use crate::lua::{DatabaseWriter, Options, Report};
 use crate::publish::{Publication, Published, Publisher};
 use crate::store::Players;
 
-/// Players read at a time: what is in memory, beside the largest server.
-const PAGE: usize = 2_000;
+/// Documents read at a time, while those before are taken apart.
+const PAGE: usize = 4_000;
 
 /// Generates and publishes the databases.
 pub struct DbGenerator {
@@ -27,6 +27,7 @@ pub struct DbGenerator {
     publisher: Option<Arc<dyn Publisher>>,
     folder: PathBuf,
     archives: Option<PathBuf>,
+    options: Options,
 }
 
 /// What an invocation did.
@@ -43,12 +44,17 @@ struct Summary {
 impl DbGenerator {
     /// A generator that writes into `folder`, and publishes from there if there is a publisher.
     pub fn new(players: Arc<dyn Players>, publisher: Option<Arc<dyn Publisher>>, folder: PathBuf) -> DbGenerator {
-        DbGenerator { players, publisher, folder, archives: None }
+        DbGenerator { players, publisher, folder, archives: None, options: Options::default() }
     }
 
     /// The same, which also writes an archive for each region into this folder.
     pub fn with_archives(self, archives: Option<PathBuf>) -> DbGenerator {
         DbGenerator { archives, ..self }
+    }
+
+    /// The same, of databases that say what `options` have.
+    pub fn with_options(self, options: Options) -> DbGenerator {
+        DbGenerator { options, ..self }
     }
 }
 
@@ -64,7 +70,8 @@ impl Worker for DbGenerator {
 
     async fn run(&self, _event: Event, invocation: &Invocation) -> Result<Outcome, WorkerError> {
         let failed = |error: anyhow::Error| WorkerError::Failed(format!("{error:#}"));
-        let report = generate(&*self.players, self.folder.clone(), invocation).await.map_err(failed)?;
+        let writer = DatabaseWriter::create_with(self.folder.clone(), self.options.clone()).map_err(failed)?;
+        let report = generate(&*self.players, writer, invocation).await.map_err(failed)?;
         let (published, publication) = match &self.publisher {
             Some(publisher) => {
                 let published = publisher.publish(&self.folder).await;
@@ -78,16 +85,19 @@ impl Worker for DbGenerator {
     }
 }
 
-/// Streams all players into the writer, which wants them by region and server, as the store has them.
-async fn generate(players: &dyn Players, folder: PathBuf, invocation: &Invocation) -> anyhow::Result<Report> {
-    let mut writer = DatabaseWriter::create(folder)?;
+/// Streams all documents into the writer, in the order in which the store reads them fastest: the writer sorts them.
+async fn generate(
+    players: &dyn Players,
+    mut writer: DatabaseWriter,
+    invocation: &Invocation,
+) -> anyhow::Result<Report> {
     let mut after = None;
     loop {
-        let page = players.page(after.as_ref(), PAGE).await?;
+        let page = players.documents(after, PAGE).await?;
         for damaged in &page.damaged {
             tracing::warn!(player = damaged.id, "player {} is left out: {}", damaged.id, damaged.reason);
         }
-        page.documents.into_iter().try_for_each(|player| writer.push(player))?;
+        writer.push_documents(page.documents)?;
         match page.next {
             Some(next) => after = Some(next),
             None => break,

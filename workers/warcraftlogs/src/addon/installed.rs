@@ -79,5 +79,7 @@ pub fn database_files(folder: &Path, region: &str) -> Result<Vec<PathBuf>> {
 
 /// All players of a region, in the order of its files. Whatever is damaged is an error that names the file.
 pub fn players(folder: &Path, region: &str) -> Result<impl Iterator<Item = Result<Found>> + use<>> {
-    Ok(database_files(folder, region)?.into_iter().flat_map(|path| read_back(&path)))
+    let files = database_files(folder, region)?;
+    let last = files.last().with_context(|| format!("the addon of region {region} has no files; {REMEDY}"))?;
+    Ok(read_back(last))
 }

@@ -16,8 +16,7 @@ pub(crate) struct Aside {
 impl Aside {
     /// Creates the file as `.<name>.partial` in the folder of `path`, readable and writable.
     pub(crate) fn create(path: PathBuf) -> Result<(Aside, File)> {
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let temporary = path.with_file_name(format!(".{name}.partial"));
+        let temporary = temporary(&path);
         let opened = File::options().read(true).write(true).create(true).truncate(true).open(&temporary);
         let file = opened.with_context(|| format!("cannot create {}; is its folder writable?", temporary.display()))?;
         Ok((Aside { path, temporary, published: false }, file))
@@ -28,9 +27,13 @@ impl Aside {
         &self.temporary
     }
 
-    /// Where it will lie.
-    pub(crate) fn path(&self) -> &Path {
-        &self.path
+    /// Has it lie elsewhere in the end.
+    pub(crate) fn rename(mut self, path: PathBuf) -> Result<Aside> {
+        let temporary = temporary(&path);
+        std::fs::rename(&self.temporary, &temporary)
+            .with_context(|| format!("cannot rename {} to {}", self.temporary.display(), temporary.display()))?;
+        self.published = true;
+        Ok(Aside { path, temporary, published: false })
     }
 
     /// Gives it its name, in place of an older file of that name.
@@ -49,4 +52,10 @@ impl Drop for Aside {
             std::fs::remove_file(&self.temporary).ok();
         }
     }
+}
+
+/// Where a file lies until it is whole.
+fn temporary(path: &Path) -> PathBuf {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    path.with_file_name(format!(".{name}.partial"))
 }

@@ -1,94 +1,160 @@
-//! Numbers for what repeats: specs, sections and encounters. They grow while players stream by.
+//! Numbers for what repeats: sections, specs and encounters. They grow while players come in, and are put in order
+//! when the last one has come, so that the order of coming does not show.
 
 use std::collections::{BTreeMap, HashMap};
-use std::hash::Hash;
+use std::sync::{Mutex, PoisonError};
 
-use super::format::{MAX_DICTIONARY, MAX_ENCOUNTERS_PER_RAID};
+use super::format::{MAX_ENCOUNTERS_PER_RAID, MAX_SECTIONS, MAX_SPECS};
 use crate::model::{Difficulty, EncounterId, RaidId};
 
-/// A list of different entries that gives each a number.
-///
-/// Twice over: `stage` numbers in the order of arrival, `number` in the order of first use in the file. Only the second
-/// shows in the file, so that it does not depend on the order in which the players of a server came.
-pub(super) struct Dictionary<T> {
-    limit: usize,
-    staged: HashMap<T, u16>,
-    entries: Vec<T>,
-    numbers: Vec<Option<u16>>,
-    order: Vec<u16>,
-}
-
-impl<T: Clone + Eq + Hash> Dictionary<T> {
-    pub(super) fn new(limit: usize) -> Dictionary<T> {
-        Dictionary { limit, staged: HashMap::new(), entries: Vec::new(), numbers: Vec::new(), order: Vec::new() }
-    }
-
-    /// The entry's staged number, `None` when the dictionary is full.
-    pub(super) fn stage<Q>(&mut self, entry: &Q) -> Option<u16>
-    where
-        T: std::borrow::Borrow<Q>,
-        Q: Eq + Hash + ToOwned<Owned = T> + ?Sized,
-    {
-        if let Some(staged) = self.staged.get(entry) {
-            return Some(*staged);
-        }
-        if self.entries.len() >= self.limit {
-            return None;
-        }
-        let staged = self.entries.len() as u16;
-        self.staged.insert(entry.to_owned(), staged);
-        self.entries.push(entry.to_owned());
-        self.numbers.push(None);
-        Some(staged)
-    }
-
-    /// What was staged under this number.
-    pub(super) fn entry(&self, staged: u16) -> &T {
-        &self.entries[usize::from(staged)]
-    }
-
-    /// The number in the file of what was staged under `staged`; the first call gives it the next one.
-    pub(super) fn number(&mut self, staged: u16) -> u32 {
-        let next = self.order.len() as u16;
-        let number = *self.numbers[usize::from(staged)].get_or_insert_with(|| {
-            self.order.push(staged);
-            next
-        });
-        u32::from(number)
-    }
-
-    /// The entries that the file uses, in the order of their numbers.
-    pub(super) fn used(&self) -> impl Iterator<Item = &T> {
-        self.order.iter().map(|staged| self.entry(*staged))
-    }
-}
-
 /// One raid in one difficulty, by one metric.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Head {
-    pub(super) raid: RaidId,
-    pub(super) difficulty: Difficulty,
-    pub(super) metric: String,
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Head {
+    pub(crate) raid: RaidId,
+    pub(crate) difficulty: Difficulty,
+    pub(crate) metric: String,
 }
 
-/// All dictionaries of a region.
-pub(super) struct Dictionaries {
-    pub(super) specs: Dictionary<String>,
-    pub(super) heads: Dictionary<Head>,
-    pub(super) encounters: BTreeMap<RaidId, Dictionary<EncounterId>>,
+/// What records number, in some order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Dictionaries {
+    pub(crate) heads: Vec<Head>,
+    pub(crate) specs: Vec<String>,
+    pub(crate) encounters: BTreeMap<RaidId, Vec<EncounterId>>,
+}
+
+/// The final number of each staged one.
+#[derive(Debug)]
+pub(crate) struct Numbers {
+    pub(crate) heads: Vec<usize>,
+    pub(crate) specs: Vec<u16>,
+    /// By staged head.
+    pub(crate) encounters: Vec<Vec<u16>>,
 }
 
 impl Dictionaries {
-    pub(super) fn new() -> Dictionaries {
-        Dictionaries {
-            specs: Dictionary::new(MAX_DICTIONARY),
-            heads: Dictionary::new(MAX_DICTIONARY),
-            encounters: BTreeMap::new(),
-        }
+    /// The same in ascending order, with the numbers that lead there.
+    pub(crate) fn in_order(&self) -> (Dictionaries, Numbers) {
+        let mut ordered = self.clone();
+        ordered.heads.sort_unstable();
+        ordered.specs.sort_unstable();
+        ordered.encounters.values_mut().for_each(|encounters| encounters.sort_unstable());
+        let encounters = self.heads.iter().map(|head| {
+            let staged = self.encounters_of(head.raid);
+            staged.iter().map(|encounter| place(ordered.encounters_of(head.raid), encounter) as u16).collect()
+        });
+        let numbers = Numbers {
+            heads: self.heads.iter().map(|head| place(&ordered.heads, head)).collect(),
+            specs: self.specs.iter().map(|spec| place(&ordered.specs, spec) as u16).collect(),
+            encounters: encounters.collect(),
+        };
+        (ordered, numbers)
     }
 
     /// The encounters of a raid.
-    pub(super) fn encounters(&mut self, raid: RaidId) -> &mut Dictionary<EncounterId> {
-        self.encounters.entry(raid).or_insert_with(|| Dictionary::new(MAX_ENCOUNTERS_PER_RAID))
+    pub(crate) fn encounters_of(&self, raid: RaidId) -> &[EncounterId] {
+        self.encounters.get(&raid).map_or(&[], Vec::as_slice)
+    }
+
+    /// How many encounters the raid of each head has.
+    pub(crate) fn sizes(&self) -> Vec<usize> {
+        self.heads.iter().map(|head| self.encounters_of(head.raid).len()).collect()
+    }
+}
+
+/// Where an entry is in an ordered list that has it.
+fn place<T: Ord>(ordered: &[T], entry: &T) -> usize {
+    ordered.binary_search(entry).unwrap_or_else(|place| place)
+}
+
+/// What one thread knows of the dictionaries of a region; it asks the others only for what it meets for the first time.
+#[derive(Debug, Default)]
+pub(crate) struct Known {
+    known: Dictionaries,
+    specs: HashMap<String, u16>,
+}
+
+impl Known {
+    /// The staged number of a head. An error is the reason to refuse the player.
+    pub(crate) fn head(
+        &mut self,
+        shared: &Mutex<Dictionaries>,
+        raid: RaidId,
+        difficulty: Difficulty,
+        metric: &str,
+    ) -> Result<usize, &'static str> {
+        let is = |head: &Head| head.raid == raid && head.difficulty == difficulty && head.metric == metric;
+        if let Some(place) = self.known.heads.iter().position(is) {
+            return Ok(place);
+        }
+        self.learn(shared, |all| {
+            if !all.heads.iter().any(is) {
+                if all.heads.len() >= MAX_SECTIONS {
+                    return Err("the region has too many raids, difficulties and metrics");
+                }
+                all.heads.push(Head { raid, difficulty, metric: metric.to_owned() });
+            }
+            Ok(())
+        })?;
+        self.known.heads.iter().position(is).ok_or("the section was not learnt")
+    }
+
+    /// The staged number of a spec.
+    pub(crate) fn spec(&mut self, shared: &Mutex<Dictionaries>, spec: &str) -> Result<u16, &'static str> {
+        if let Some(number) = self.specs.get(spec) {
+            return Ok(*number);
+        }
+        self.learn(shared, |all| {
+            if !all.specs.iter().any(|known| known == spec) {
+                if all.specs.len() >= MAX_SPECS {
+                    return Err("the region has too many specs");
+                }
+                all.specs.push(spec.to_owned());
+            }
+            Ok(())
+        })?;
+        self.specs.get(spec).copied().ok_or("the spec was not learnt")
+    }
+
+    /// The staged number of an encounter. `near` is where to look first: encounters come in the same order each time.
+    pub(crate) fn encounter(
+        &mut self,
+        shared: &Mutex<Dictionaries>,
+        raid: RaidId,
+        encounter: EncounterId,
+        near: usize,
+    ) -> Result<usize, &'static str> {
+        let known = self.known.encounters_of(raid);
+        if known.get(near) == Some(&encounter) {
+            return Ok(near);
+        }
+        if let Some(place) = known.iter().position(|known| *known == encounter) {
+            return Ok(place);
+        }
+        self.learn(shared, |all| {
+            let encounters = all.encounters.entry(raid).or_default();
+            if !encounters.contains(&encounter) {
+                if encounters.len() >= MAX_ENCOUNTERS_PER_RAID {
+                    return Err("one raid has too many encounters");
+                }
+                encounters.push(encounter);
+            }
+            Ok(())
+        })?;
+        let known = self.known.encounters_of(raid);
+        known.iter().position(|known| *known == encounter).ok_or("the encounter was not learnt")
+    }
+
+    /// Tells the others, and takes over what they have.
+    fn learn(
+        &mut self,
+        shared: &Mutex<Dictionaries>,
+        tell: impl FnOnce(&mut Dictionaries) -> Result<(), &'static str>,
+    ) -> Result<(), &'static str> {
+        let mut shared = shared.lock().unwrap_or_else(PoisonError::into_inner);
+        tell(&mut shared)?;
+        self.known.clone_from(&shared);
+        self.specs = self.known.specs.iter().cloned().zip(0..).collect();
+        Ok(())
     }
 }

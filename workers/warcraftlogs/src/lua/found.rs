@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use jiff::civil::Date;
 use serde::Serialize;
 
-use super::decode::Record;
-use super::format::{MAX_KILLS, day, percentile, tenths_plus_one};
+use super::format::{day, day_number};
+use super::options::{Field, Options};
+use super::record::Record;
 use super::trailer::Trailer;
 use crate::model::{Difficulty, EncounterId, Player, RaidId, RaidRanks, Server};
 
@@ -33,9 +34,9 @@ pub struct Found {
 pub struct FoundRaid {
     /// `dps`, `hps`, …
     pub metric: String,
-    /// The best average, in steps of 0.1.
+    /// The best average, rounded down.
     pub best: Option<f64>,
-    /// The median average, in steps of 0.1.
+    /// The median average, rounded down.
     pub median: Option<f64>,
     /// Encounters with a kill.
     pub encounters: BTreeMap<EncounterId, FoundEncounter>,
@@ -44,25 +45,27 @@ pub struct FoundRaid {
 /// The rank against one boss.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct FoundEncounter {
-    /// The best percentile, in steps of 0.1.
+    /// The best percentile, rounded down.
     pub best: Option<f64>,
-    /// How often; [`MAX_KILLS`] stands for that many or more.
+    /// How often.
     pub kills: u32,
     /// The specialisation; empty when unknown.
     pub spec: String,
 }
 
 impl Found {
-    /// What the database is to give back for this player: its percentiles rounded down to 0.1, its date to the day,
-    /// its kills capped. `None` when a value is out of the format's range.
+    /// What a database of everything is to give back for this player. `None` when a value is out of the format's range.
     pub fn expected(player: &Player) -> Option<Found> {
-        let mut raids = BTreeMap::new();
+        Found::expected_with(player, &Options::default())
+    }
+
+    /// What a database with these options is to give back for this player: percentiles rounded down, its date to the day.
+    pub fn expected_with(player: &Player, options: &Options) -> Option<Found> {
+        let mut raids: BTreeMap<RaidId, BTreeMap<Difficulty, FoundRaid>> = BTreeMap::new();
         for (raid, difficulties) in &player.raids {
-            let ranks = difficulties.iter().map(|(difficulty, ranks)| Some((*difficulty, FoundRaid::expected(ranks)?)));
-            let ranks: BTreeMap<_, _> = ranks.collect::<Option<_>>()?;
-            // A raid without a difficulty says nothing, and the file has no place for it.
-            if !ranks.is_empty() {
-                raids.insert(*raid, ranks);
+            for (difficulty, ranks) in difficulties.iter().filter(|(difficulty, _)| options.takes(*raid, **difficulty))
+            {
+                raids.entry(*raid).or_default().insert(*difficulty, FoundRaid::expected(ranks, options)?);
             }
         }
         Some(Found {
@@ -70,18 +73,21 @@ impl Found {
             server: player.server.clone(),
             name: player.name.clone(),
             class_id: player.class_id,
-            updated_at: day(super::format::day_number(player.updated_at)?),
+            updated_at: day(day_number(player.updated_at)?),
             raids,
         })
     }
 
-    pub(super) fn from_record(record: &Record, name: &[u8], server: &Server, trailer: &Trailer) -> Found {
+    pub(super) fn from_record(record: &Record, server: usize, trailer: &Trailer) -> Found {
         let mut raids: BTreeMap<RaidId, BTreeMap<Difficulty, FoundRaid>> = BTreeMap::new();
+        let percentile = |steps: Option<u16>| steps.map(|steps| trailer.precision.percentile(steps));
         for section in &record.sections {
-            let head = &trailer.heads[section.head];
+            let head = &trailer.dictionaries.heads[section.head];
+            let ids = trailer.dictionaries.encounters_of(head.raid);
             let encounters = record.cells(section).iter().map(|cell| {
-                let spec = trailer.specs[cell.spec].clone();
-                (cell.encounter, FoundEncounter { best: percentile(cell.tenths), kills: cell.kills, spec })
+                let spec = trailer.dictionaries.specs.get(usize::from(cell.spec)).cloned().unwrap_or_default();
+                let encounter = FoundEncounter { best: percentile(cell.percent), kills: cell.kills, spec };
+                (ids[usize::from(cell.encounter)], encounter)
             });
             let ranks = FoundRaid {
                 metric: head.metric.clone(),
@@ -93,8 +99,8 @@ impl Found {
         }
         Found {
             region: trailer.region.clone(),
-            server: server.clone(),
-            name: String::from_utf8_lossy(name).into_owned(),
+            server: trailer.servers[server].clone(),
+            name: String::from_utf8_lossy(&record.name).into_owned(),
             class_id: record.class_id,
             updated_at: day(record.day),
             raids,
@@ -103,16 +109,20 @@ impl Found {
 }
 
 impl FoundRaid {
-    fn expected(ranks: &RaidRanks) -> Option<FoundRaid> {
-        let rounded = |value| tenths_plus_one(value).map(percentile);
+    fn expected(ranks: &RaidRanks, options: &Options) -> Option<FoundRaid> {
+        let rounded = |value: Option<f64>| match value {
+            None => Some(None),
+            Some(value) => options.precision.round(value).map(|steps| Some(options.precision.percentile(steps))),
+        };
         let encounters = ranks.encounters.iter().map(|(encounter, rank)| {
-            let best = rounded(rank.best)?;
-            Some((*encounter, FoundEncounter { best, kills: rank.kills.min(MAX_KILLS), spec: rank.spec.clone() }))
+            let kills = if options.says(Field::Kills) { rank.kills } else { 0 };
+            let spec = if options.says(Field::Spec) { rank.spec.clone() } else { String::new() };
+            Some((*encounter, FoundEncounter { best: rounded(rank.best)?, kills, spec }))
         });
         Some(FoundRaid {
             metric: ranks.metric.clone(),
             best: rounded(ranks.best)?,
-            median: rounded(ranks.median)?,
+            median: rounded(ranks.median.filter(|_| options.says(Field::Median)))?,
             encounters: encounters.collect::<Option<_>>()?,
         })
     }

@@ -1,13 +1,13 @@
-//! One player out of the databases of a folder.
+//! Finds one player in the databases of a folder.
 
 use std::path::Path;
 
 use anyhow::{Result, bail};
 
 use super::database_path;
-use super::decode::Record;
 use super::found::Found;
 use super::read::{Database, damaged};
+use super::record::{Record, split_name};
 use super::trailer::Trailer;
 use crate::addon::{REMEDY, regions};
 
@@ -24,17 +24,20 @@ pub fn lookup(folder: &Path, region: &str, server: &str, name: &str) -> Result<O
         bail!("the folder {} has no database for region {region:?}, only for {}", folder.display(), known.join(", "));
     }
     let (name, server) = name.split_once('-').unwrap_or((name, server));
-    let path = database_path(folder, &region);
-    let Database { trailer, mut records } = Database::open(&path)?;
+    let Database { trailer, mut blocks } = Database::open(&database_path(folder, &region))?;
     let wanted = places(&trailer, server);
     if wanted.is_empty() {
         return Ok(None);
     }
-    while let Some(raw) = records.next_record()? {
-        if raw.name == name.as_bytes() && wanted.contains(&raw.server) {
+    while let Some(block) = blocks.next_block()? {
+        if !wanted.contains(&block.server) {
+            continue;
+        }
+        if let Some(text) = block.records().find(|text| split_name(text).0 == name.as_bytes()) {
             let mut record = Record::default();
-            record.decode(raw.text, &trailer).ok_or_else(|| damaged(&path, raw.name))?;
-            return Ok(Some(Found::from_record(&record, raw.name, &trailer.servers[raw.server], &trailer)));
+            let read = record.read(text, &trailer.models, trailer.shape());
+            read.ok_or_else(|| damaged(&trailer, block.server, text))?;
+            return Ok(Some(Found::from_record(&record, block.server, &trailer)));
         }
     }
     Ok(None)

@@ -1,4 +1,4 @@
-//! Reads a database in one pass and in bounded memory.
+//! Reads a database in one pass, holding one server at a time.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
@@ -6,89 +6,134 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 
-use super::decode::{Record, split_name};
+use super::format::Digits;
 use super::found::Found;
-use super::trailer::{LAST_LINE, LOCAL_TABLE, OFFSET_DIGITS, Trailer, first_line};
+use super::part_path;
+use super::record::{Record, split_name};
+use super::server::PLACE_DIGITS;
+use super::trailer::{LAST_LINE, OFFSET_DIGITS, Trailer, beginning};
 
-/// An open database: its trailer is read, its records come one by one.
+/// An open database: its trailer is read, its servers come one by one.
 pub(super) struct Database {
     pub(super) trailer: Trailer,
-    pub(super) records: Records,
+    pub(super) blocks: Blocks,
 }
 
-/// The records of a file, one line each.
-pub(super) struct Records {
+/// The servers of a database, over all its files.
+pub(super) struct Blocks {
+    /// Those that are not open yet, the next one last.
+    paths: Vec<PathBuf>,
     path: PathBuf,
-    lines: std::io::Take<BufReader<File>>,
-    line: Vec<u8>,
-    /// The place of the current server, counted from 1; 0 before the first.
-    server: usize,
+    lines: BufReader<File>,
+    region: String,
+    /// How many servers there are, and were read.
     servers: usize,
+    read: usize,
 }
 
-/// One record, as it stands in the file.
-pub(super) struct RawRecord<'a> {
-    /// The place of its server in the trailer.
+/// One server as it stands in the file.
+pub(super) struct Block {
+    /// Its place in the trailer.
     pub(super) server: usize,
-    pub(super) name: &'a [u8],
-    pub(super) text: &'a [u8],
+    payload: Vec<u8>,
+    directory: usize,
+}
+
+impl Block {
+    /// Its records, in order.
+    pub(super) fn records(&self) -> impl Iterator<Item = &[u8]> {
+        let records = self.payload.get(self.directory + 1..).unwrap_or_default();
+        records.split(|byte| *byte == b'\n').filter(|record| !record.is_empty())
+    }
 }
 
 impl Database {
-    /// Opens a file and reads its trailer.
-    pub(super) fn open(path: &Path) -> Result<Database> {
-        Database::open_file(path).with_context(|| {
-            let path = path.display();
-            format!("cannot read the database {path}; generate it again with 'stint run warcraftlogs db-generator'")
-        })
+    /// Opens a database by its last file.
+    pub(super) fn open(last: &Path) -> Result<Database> {
+        let trailer = last_trailer(last).with_context(|| remedy(last))?;
+        let parts = (1..trailer.parts).map(|part| part_path(last, part));
+        Database::open_files(parts.chain([last.to_owned()]).collect())
     }
 
-    fn open_file(path: &Path) -> Result<Database> {
-        let mut file = BufReader::with_capacity(1 << 18, File::open(path)?);
-        let (offset, trailer) = read_trailer(&mut file)?;
-        file.rewind()?;
-        let mut lines = file.take(offset);
-        let mut line = Vec::new();
-        lines.read_until(b'\n', &mut line)?;
-        ensure!(line == first_line(&trailer.region).as_bytes(), "its first line is not that of a Stint database");
-        let servers = trailer.servers.len();
-        Ok(Database { trailer, records: Records { path: path.to_owned(), lines, line, server: 0, servers } })
+    /// Opens the files of a database, the one with the trailer last.
+    pub(super) fn open_files(paths: Vec<PathBuf>) -> Result<Database> {
+        let last = paths.last().cloned().context("a database has at least one file")?;
+        let trailer = last_trailer(&last).with_context(|| remedy(&last))?;
+        let first = paths.first().cloned().unwrap_or_default();
+        let mut rest: Vec<PathBuf> = paths.into_iter().skip(1).collect();
+        rest.reverse();
+        let (region, servers) = (trailer.region.clone(), trailer.servers.len());
+        let lines = open_file(&first, &region).with_context(|| remedy(&first))?;
+        Ok(Database { trailer, blocks: Blocks { paths: rest, path: first, lines, region, servers, read: 0 } })
     }
 }
 
-impl Records {
-    /// The next record, in the order of the file.
-    pub(super) fn next_record(&mut self) -> Result<Option<RawRecord<'_>>> {
-        loop {
-            self.line.clear();
-            let read = self.lines.read_until(b'\n', &mut self.line);
-            if read.with_context(|| format!("cannot read {}", self.path.display()))? == 0 {
-                return Ok(None);
+impl Blocks {
+    /// How many servers have come.
+    pub(super) fn servers_read(&self) -> usize {
+        self.read
+    }
+
+    /// The next server, in the order of the trailer.
+    pub(super) fn next_block(&mut self) -> Result<Option<Block>> {
+        while self.read < self.servers {
+            let next = self.read_block().with_context(|| remedy(&self.path))?;
+            if next.is_some() {
+                return Ok(next);
             }
-            // No name starts with any of these: the byte behind one is below 'A' and above the space.
-            match self.line.first() {
-                Some(b'\n' | b']') => {}
-                Some(b'S') if self.line.starts_with(b"S[") => self.server += 1,
-                Some(b'l') if self.line == LOCAL_TABLE => {}
-                _ => break,
-            }
+            let Some(path) = self.paths.pop() else { break };
+            self.lines = open_file(&path, &self.region).with_context(|| remedy(&path))?;
+            self.path = path;
         }
-        let line = self.line.strip_suffix(b"\n").unwrap_or(&self.line);
-        let (name, text) = split_name(line);
-        match self.server.checked_sub(1).filter(|server| *server < self.servers) {
-            Some(server) => Ok(Some(RawRecord { server, name, text })),
-            None => Err(damaged(&self.path, name)),
-        }
+        Ok(None)
+    }
+
+    /// The next server of the file at hand.
+    fn read_block(&mut self) -> Result<Option<Block>> {
+        let mut line = String::new();
+        self.lines.read_line(&mut line)?;
+        let Some(level) = line.strip_prefix(&format!("S[{}]=[", self.read + 1)) else {
+            ensure!(line.is_empty() || line.starts_with("D."), "{line:?} is no server");
+            return Ok(None);
+        };
+        let level = level.strip_suffix("[\n").context("the bracket of a server does not open")?.to_owned();
+        let (directory, length) = self.read_directory()?;
+        let mut payload = vec![0; length];
+        payload[..directory.len()].copy_from_slice(&directory);
+        self.lines.read_exact(&mut payload[directory.len()..])?;
+        line.clear();
+        self.lines.read_line(&mut line)?;
+        ensure!(line == format!("]{level}]\n"), "the bracket of server {} does not close", self.read + 1);
+        self.read += 1;
+        Ok(Some(Block { server: self.read - 1, payload, directory: directory.len() }))
+    }
+
+    /// The directory of a server, and how long its string is.
+    fn read_directory(&mut self) -> Result<(Vec<u8>, usize)> {
+        let mut digits = vec![0; PLACE_DIGITS];
+        self.lines.read_exact(&mut digits)?;
+        let buckets = Digits(&digits).take(PLACE_DIGITS).context("the directory is damaged")? as usize;
+        let start = digits.len();
+        digits.resize(start + PLACE_DIGITS * (buckets + 1), 0);
+        self.lines.read_exact(&mut digits[start..])?;
+        let end = Digits(&digits[digits.len() - PLACE_DIGITS..]).take(PLACE_DIGITS);
+        let end = end.context("the directory is damaged")? as usize;
+        ensure!(end > digits.len(), "the directory of server {} ends before its records", self.read + 1);
+        Ok((digits, end))
     }
 }
 
-/// What to say about a record that does not decode.
-pub(super) fn damaged(path: &Path, name: &[u8]) -> anyhow::Error {
-    let name = String::from_utf8_lossy(name);
-    anyhow::anyhow!("{}: the record of {name:?} is damaged; generate the database again", path.display())
+fn open_file(path: &Path, region: &str) -> Result<BufReader<File>> {
+    let mut lines = BufReader::with_capacity(1 << 18, File::open(path)?);
+    let expected = beginning(region);
+    let mut begins = vec![0; expected.len()];
+    lines.read_exact(&mut begins)?;
+    ensure!(begins == expected.as_bytes(), "its first lines are not those of a Stint database of this version");
+    Ok(lines)
 }
 
-fn read_trailer(file: &mut BufReader<File>) -> Result<(u64, Trailer)> {
+fn last_trailer(path: &Path) -> Result<Trailer> {
+    let mut file = BufReader::with_capacity(1 << 16, File::open(path)?);
     let last_line_length = (LAST_LINE.len() + OFFSET_DIGITS + 1) as u64;
     let length = file.get_ref().metadata()?.len();
     let end = length.checked_sub(last_line_length).context("it is too short")?;
@@ -101,37 +146,60 @@ fn read_trailer(file: &mut BufReader<File>) -> Result<(u64, Trailer)> {
     file.seek(SeekFrom::Start(offset))?;
     let mut text = String::new();
     file.take(trailer_length).read_to_string(&mut text).context("its trailer is damaged")?;
-    Ok((offset, Trailer::parse(&text)?))
+    Trailer::parse(&text)
 }
 
-/// All players of a database, in the order of the file: server by server, by the bytes of the name.
-pub fn read_back(path: &Path) -> impl Iterator<Item = Result<Found>> + use<> {
-    let (opened, failed) = match Database::open(path) {
-        Ok(database) => (Some(Players { database, record: Record::default() }), None),
+fn remedy(path: &Path) -> String {
+    let path = path.display();
+    format!("cannot read the database {path}; generate it again with 'stint run warcraftlogs db-generator'")
+}
+
+/// What to say about a record that does not decode.
+pub(super) fn damaged(trailer: &Trailer, server: usize, text: &[u8]) -> anyhow::Error {
+    let (name, server) = (String::from_utf8_lossy(split_name(text).0), &trailer.servers[server].name);
+    anyhow::anyhow!(
+        "region {}: the record of {name:?} of {server:?} is damaged; generate the database again",
+        trailer.region
+    )
+}
+
+/// All players of a database, in the order of its files: server by server. `last` is the file with the trailer.
+pub fn read_back(last: &Path) -> impl Iterator<Item = Result<Found>> + use<> {
+    let (opened, failed) = match Database::open(last) {
+        Ok(Database { trailer, blocks }) => (Some(Everyone { trailer, blocks, waiting: Vec::new() }), None),
         Err(error) => (None, Some(Err(error))),
     };
     failed.into_iter().chain(opened.into_iter().flatten())
 }
 
-struct Players {
-    database: Database,
-    record: Record,
+struct Everyone {
+    trailer: Trailer,
+    blocks: Blocks,
+    /// Those of the server at hand, the next one last.
+    waiting: Vec<Result<Found>>,
 }
 
-impl Players {
-    fn next_player(&mut self) -> Result<Option<Found>> {
-        let Database { trailer, records } = &mut self.database;
-        let path = records.path.clone();
-        let Some(raw) = records.next_record()? else { return Ok(None) };
-        self.record.decode(raw.text, trailer).ok_or_else(|| damaged(&path, raw.name))?;
-        Ok(Some(Found::from_record(&self.record, raw.name, &trailer.servers[raw.server], trailer)))
-    }
-}
-
-impl Iterator for Players {
+impl Iterator for Everyone {
     type Item = Result<Found>;
 
     fn next(&mut self) -> Option<Result<Found>> {
-        self.next_player().transpose()
+        while self.waiting.is_empty() {
+            let block = match self.blocks.next_block() {
+                Ok(block) => block?,
+                Err(error) => {
+                    self.blocks.servers = 0;
+                    return Some(Err(error));
+                }
+            };
+            let mut record = Record::default();
+            let found = block.records().map(|text| {
+                let read = record.read(text, &self.trailer.models, self.trailer.shape());
+                read.map(|()| Found::from_record(&record, block.server, &self.trailer))
+                    .ok_or_else(|| damaged(&self.trailer, block.server, text))
+            });
+            self.waiting = found.collect();
+            self.waiting.reverse();
+        }
+        self.waiting.pop()
     }
 }

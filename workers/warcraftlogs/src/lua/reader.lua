@@ -4,167 +4,431 @@
 --   Stint.lookup("EU", nil, "Ann-TarrenMill")     as the game writes a foreign character
 --
 -- returns nil, or {classId=, updatedAt=, raids={[26]={[4]={metric=, best=, median=,
---   encounters={[2398]={best=, kills=, spec=}}}}}}; updatedAt is midnight UTC of that day in Unix seconds.
+--   encounters={[2398]={best=, kills=, spec=}}}}}}; updatedAt is midnight UTC of that day in Unix seconds. An answer is
+-- kept and given again, so it is not to be changed. Stint.find takes the same and only says whether the player is there.
+--
+-- What is read for every encounter is written out where it is read: a call of a function costs as much as reading one.
 
-local FORMAT = 1
+local FORMAT = 2
 local FIRST_DAY = 18262   -- 2020-01-01, in days since 1970-01-01
-local MAX_KILLS_AND_ZERO = 201
+local KEPT = 200          -- answers that are kept for each region
 
-local byte, find, floor, match, sub, upper =
-  string.byte, string.find, math.floor, string.match, string.sub, string.upper
+local byte, find, floor, match, sub, tonumber, upper =
+  string.byte, string.find, math.floor, string.match, string.sub, tonumber, string.upper
 
 StintDatabases = StintDatabases or {}
 Stint = { format = FORMAT }
 
--- A digit is one byte from "!" (0) to "~" (93); numbers have the high digit first.
+-- The places of a record, as docs/lua-format.md numbers them.
+local KILLS, MEDIAN, BEST, DAY, PERCENT_TENTHS, MEDIAN_TENTHS, LEVEL, SPEC = 16, 32, 40, 41, 42, 43, 44, 64
+local FIRST_KILLS, SECTION, KILLED, PLACES = 1000, 2000, 3000, 4000
 
-local function pair(text, position)
-  local high, low = byte(text, position, position + 1)
-  return high * 94 + low - 3135
+local LOWEST = 67108864       -- 2^26: a state below it takes in four digits
+local REFILL = 78074896       -- 94^4
+local FOUR_ZEROS = 27703995   -- what four bytes of the digit 0 come to as a number in base 94
+local MODELLED = 50           -- a raid with more encounters has a flag for each
+
+-- Instead of a number, a slot has one of these. Kills behind another spec than before are -2, -3, ... for 0, 1, ...
+local ESCAPE, NONE = -1, -2
+
+local function digits(text, position, width)
+  local number = 0
+  for index = position, position + width - 1 do
+    number = number * 94 + byte(text, index) - 33
+  end
+  return number, position + width
 end
 
--- One digit up to 92; 93 says that a pair follows. Returns the number and the position behind it.
 local function count(text, position)
   local digit = byte(text, position) - 33
   if digit < 93 then
     return digit, position + 1
   end
-  return 93 + pair(text, position + 1), position + 3
+  return 93 + digits(text, position + 1, 2), position + 3
 end
 
-local function percentile(tenths_plus_one)
-  if tenths_plus_one > 0 then
-    return (tenths_plus_one - 1) / 10
+-- How many slots a place has.
+local function slots_of(place)
+  if place < KILLS then
+    return 512
+  elseif place == BEST or (place >= PERCENT_TENTHS and place < FIRST_KILLS) then
+    return 64
   end
+  return place >= SECTION and place < KILLED and 128 or 256
 end
 
--- Which encounters of a raid have a cell, in the order of the cells; and the position behind.
-local function read_killed(text, position, encounters)
-  local digit = byte(text, position) - 33
-  position = position + 1
-  local killed = {}
-  if digit < 47 then
-    for place = 1, digit do
-      killed[place] = encounters[place]
+-- What a slot of a place has for a number of the file.
+local function meaning(place, number)
+  if place < KILLS then
+    return number > 0 and number - 1 or NONE
+  elseif place < MEDIAN or (place >= FIRST_KILLS and place < SECTION) then
+    return number % 2 == 0 and number / 2 or -2 - (number - 1) / 2
+  end
+  return number
+end
+
+-- All slots of all places lie one behind the other, so that there are few tables: `base` has the first slot of a place;
+-- `value`, `share` and `rest` have what a slot means, its symbol's share of the place, and its place within the symbol.
+local function read_models(text)
+  local base, value, share, rest = {}, {}, {}, {}
+  local position, slot = 1, 1
+  local function symbol(number, slots, all)
+    for index = 0, slots - 1 do
+      value[slot], share[slot], rest[slot] = number, slots / all, index
+      slot = slot + 1
     end
-    return killed, position
   end
-  local place = 0
-  for index = position, position + digit - 48 do
-    local bits = byte(text, index) - 33
-    for _ = 1, 6 do
-      place = place + 1
-      if bits % 2 == 1 then
-        killed[#killed + 1] = encounters[place]
+  local place, symbols
+  place, position = count(text, position)
+  while place < PLACES do
+    base[place] = slot
+    symbols, position = count(text, position)
+    for _ = 1, symbols do
+      local width, number, slots
+      width, position = digits(text, position, 1)
+      number, position = digits(text, position, width)
+      slots, position = count(text, position)
+      symbol(meaning(place, number), slots, slots_of(place))
+    end
+    local escaped
+    escaped, position = count(text, position)
+    symbol(ESCAPE, escaped, slots_of(place))
+    if slot ~= base[place] + slots_of(place) then
+      error("a Stint database is damaged: place " .. place .. " of its models; install it again", 0)
+    end
+    place, position = count(text, position)
+  end
+  return base, value, share, rest
+end
+
+-- Appends the encounters that a number has a bit for.
+local function append_killed(list, length, killed, of_raid)
+  for place = 1, #of_raid do
+    local bit = killed % 2
+    killed = (killed - bit) / 2
+    if bit == 1 then
+      length = length + 1
+      list[length] = of_raid[place]
+    end
+  end
+  return length
+end
+
+-- What makes a table of a region's record. Everything it needs is a local of its own: that is quickest.
+local function record_reader(database)
+  local base, value, share, rest = read_models(database.models)
+  local sections, encounters, specs = database.sections, database.encounters, database.specs
+  local tenths = database.precision == 10
+  local has_kills, has_spec = database.kills, database.spec
+
+  -- The place of kills behind so many.
+  local after_kills = {}
+  for kills = 0, 255 do
+    after_kills[kills] = base[KILLS + (kills < 15 and kills or 15)]
+  end
+
+  -- The encounters of every slot of the places of killed ones: list[from[slot]] to list[upto[slot]].
+  local list, length, from, upto = {}, 0, {}, {}
+  for section = 0, #sections / 3 - 1 do
+    local first, of_raid = base[KILLED + section], encounters[sections[3 * section + 1]]
+    for slot = first or 1, first and first + 255 or 0 do
+      if rest[slot] == 0 then
+        from[slot] = length + 1
+        length = value[slot] ~= ESCAPE and append_killed(list, length, value[slot], of_raid) or length
+      else
+        from[slot] = from[slot - 1]
       end
-      bits = floor(bits / 2)
+      upto[slot] = length
     end
   end
-  return killed, position + digit - 47
-end
 
-local function read_cells(text, position, killed, specs)
-  local encounters, number_of_specs = {}, #specs
-  local width = number_of_specs <= 4 and 3 or 4
-  for index = 1, #killed do
-    local first, second, third, fourth = byte(text, position, position + width - 1)
-    local cell = (first * 94 + second) * 94 + third - 294723
-    if fourth then
-      cell = cell * 94 + fourth - 33
+  local function refill(text, position, last, state)
+    if state < LOWEST and position <= last then
+      local a, b, c, d = byte(text, position, position + 3)
+      return position + 4, state * REFILL + ((a * 94 + b) * 94 + c) * 94 + d - FOUR_ZEROS
     end
-    local rest = floor(cell / number_of_specs)
-    encounters[killed[index]] = {
-      best = percentile(floor(rest / MAX_KILLS_AND_ZERO)),
-      kills = rest % MAX_KILLS_AND_ZERO,
-      spec = specs[cell % number_of_specs + 1],
-    }
-    position = position + width
+    return position, state
   end
-  return encounters, position
-end
 
-local function read_specs(database, text, position)
-  local specs, total, number = {}, nil, nil
-  total, position = count(text, position)
-  for index = 1, total do
-    number, position = count(text, position)
-    specs[index] = database.specs[number + 1]
+  -- What an escape stands for: five bits at a time, and one that says whether another follows.
+  local function escaped(text, position, last, state)
+    local number, unit, piece = 0, 1, nil
+    repeat
+      position, state = refill(text, position, last, state)
+      piece = state % 64
+      state = (state - piece) / 64
+      number = number + piece % 32 * unit
+      unit = unit * 32
+    until piece < 32
+    position, state = refill(text, position, last, state)
+    return number, position, state
   end
-  return specs, position
-end
 
--- The record whose class digit is at this position.
-local function read_record(database, text, position)
-  local found = { classId = byte(text, position) - 33, raids = {} }
-  found.updatedAt = (FIRST_DAY + pair(text, position + 1)) * 86400
-  local specs, section
-  specs, position = read_specs(database, text, position + 3)
-  while byte(text, position) ~= 10 do
-    section, position = count(text, position)
-    local raid, difficulty = database.sections[3 * section + 1], database.sections[3 * section + 2]
-    local ranks, killed = { metric = database.sections[3 * section + 3] }, nil
-    killed, position = read_killed(text, position, database.encounters[raid])
-    ranks.best, ranks.median = percentile(pair(text, position)), percentile(pair(text, position + 2))
-    ranks.encounters, position = read_cells(text, position + 4, killed, specs)
-    local difficulties = found.raids[raid] or {}
-    found.raids[raid] = difficulties
-    difficulties[difficulty] = ranks
+  -- The next value at a place, and its slot.
+  local function take(text, position, last, state, first, slots)
+    local index = state % slots
+    state = (state - index) * share[first + index] + rest[first + index]
+    index = first + index
+    local number = value[index]
+    if number == ESCAPE then
+      number, position, state = escaped(text, position, last, state)
+      index = nil
+    end
+    if state < LOWEST and position <= last then
+      local a, b, c, d = byte(text, position, position + 3)
+      return number, position + 4, state * REFILL + ((a * 94 + b) * 94 + c) * 94 + d - FOUR_ZEROS, index
+    end
+    return number, position, state, index
   end
-  return found
-end
 
--- The position behind the name, or nil. Names are sorted by bytes, and so compares the "C" locale, which the game has.
--- A line's name ends where a byte from "!" to "@" stands, which no name has.
-local function find_name(text, name)
-  local low, high = 1, #text
-  while low <= high do
-    local middle = floor((low + high) / 2)
-    local line, last, other = find(text, "\n([^!-@]+)", middle)
-    if not line or line > high or other > name then
-      high = middle - 1
-    elseif other == name then
-      return last + 1
+  -- The first digits of a record: so many that fours are left.
+  local function begin(text, position, last)
+    local width = last - position + 1
+    if width > 8 then
+      width = (width - 1) % 4 + 5
+    end
+    return digits(text, position, width)
+  end
+
+  -- Which encounters a section has: where they are in the list.
+  local function read_killed(text, position, last, state, section, of_raid)
+    if #of_raid <= MODELLED then
+      local killed, index
+      killed, position, state, index = take(text, position, last, state, base[KILLED + section], 256)
+      if index then
+        return from[index], upto[index], position, state
+      end
+      return length + 1, append_killed(list, length, killed, of_raid), position, state
+    end
+    local stop = length
+    for place = 1, #of_raid do
+      local flag = state % 2
+      position, state = refill(text, position, last, (state - flag) / 2)
+      if flag == 1 then
+        stop = stop + 1
+        list[stop] = of_raid[place]
+      end
+    end
+    return length + 1, stop, position, state
+  end
+
+  -- The averages of a section: the best one lies near the mean of the percentiles, the median one below it.
+  local function read_averages(text, position, last, state, mean, mean_kills)
+    local best, median
+    best, position, state = take(text, position, last, state, base[BEST], 64)
+    if best > 0 then
+      best = best % 2 == 1 and mean + (best - 1) / 2 or mean - best / 2
     else
-      low = last
+      best = nil
     end
+    local place = MEDIAN + (mean_kills < 7 and mean_kills or 7)
+    median, position, state = take(text, position, last, state, base[place], 256)
+    if median > 0 then
+      median = median - 1
+      if tenths then
+        local tenth
+        tenth, position, state = take(text, position, last, state, base[MEDIAN_TENTHS], 64)
+        median = median * 10 + tenth
+      end
+      median = (best or mean) - (median % 2 == 0 and median / 2 or -(median + 1) / 2)
+    else
+      median = nil
+    end
+    if tenths then
+      best, median = best and best / 10, median and median / 10
+    end
+    return best, median, position, state
+  end
+
+  return function(text, position, last, class)
+    local value, share, rest, list, after_kills = value, share, rest, list, after_kills
+    local state, day, section, level, spec
+    local raids = {}
+    state, position = begin(text, position, last)
+    day, position, state = take(text, position, last, state, base[DAY], 256)
+    section, position, state = take(text, position, last, state, base[SECTION], 128)
+    while section > 0 do
+      local raid, difficulty, metric = sections[3 * section - 2], sections[3 * section - 1], sections[3 * section]
+      local start, stop
+      start, stop, position, state = read_killed(text, position, last, state, section - 1, encounters[raid])
+      if not level then
+        level, position, state = take(text, position, last, state, base[LEVEL], 64)
+      end
+      local percents, kills_place = base[level], base[FIRST_KILLS + section - 1]
+      local ranks, total, unknown, total_kills = {}, 0, 0, 0
+      for place = start, stop do
+        local slot = state % 512
+        local index = percents + slot
+        state = (state - slot) * share[index] + rest[index]
+        local best = value[index]
+        if best == ESCAPE then
+          best, position, state = escaped(text, position, last, state)
+          best = best > 0 and best - 1 or NONE
+        end
+        if best == NONE then
+          best, unknown = nil, unknown + 1
+        elseif tenths then
+          position, state = refill(text, position, last, state)
+          slot, position, state = take(text, position, last, state, base[PERCENT_TENTHS], 64)
+          total = total + best * 10 + slot
+          best = (best * 10 + slot) / 10
+        else
+          total = total + best
+        end
+
+        slot = state % 256
+        index = kills_place + slot
+        state = (state - slot) * share[index] + rest[index]
+        local kills = value[index]
+        if kills < 0 then
+          if kills == ESCAPE then
+            kills, position, state = escaped(text, position, last, state)
+            kills = kills % 2 == 0 and kills / 2 or -2 - (kills - 1) / 2
+          end
+          if kills < 0 then
+            kills = -2 - kills
+            slot = state % 64
+            index = base[SPEC + class] + slot
+            state = (state - slot) * share[index] + rest[index]
+            spec = value[index]
+            if spec == ESCAPE then
+              spec, position, state = escaped(text, position, last, state)
+            end
+            spec = specs[spec + 1]
+          end
+        end
+        kills_place = after_kills[kills] or after_kills[255]
+        total_kills = total_kills + kills
+        if state < LOWEST and position <= last then
+          local a, b, c, d = byte(text, position, position + 3)
+          position, state = position + 4, state * REFILL + ((a * 94 + b) * 94 + c) * 94 + d - FOUR_ZEROS
+        end
+        ranks[list[place]] = { best = best, kills = has_kills and kills or nil, spec = has_spec and spec or nil }
+      end
+
+      local cells = stop - start + 1
+      local mean = cells > unknown and floor(total / (cells - unknown)) or 0
+      local best, median
+      best, median, position, state =
+        read_averages(text, position, last, state, mean, cells > 0 and floor(total_kills / cells) or 0)
+      level = floor((tenths and floor(mean / 10) or mean) / 8)
+      raids[raid] = raids[raid] or {}
+      raids[raid][difficulty] = { metric = metric, best = best, median = median, encounters = ranks }
+      section, position, state = take(text, position, last, state, base[SECTION + section], 128)
+    end
+    return { classId = class, updatedAt = (FIRST_DAY + day) * 86400, raids = raids }
+  end
+end
+
+-- Finds a name in a server's string, which begins with a directory of buckets: the string of the bucket, where the record
+-- goes on behind the class, where it ends, and the class.
+local function find_record(text, name)
+  local a, b, c = byte(name, 1, 3)
+  local x, y, z = byte(name, -3, -1)
+  local sum = (((((a * 31 + (b or 0)) * 31 + (c or 0)) * 31 + x) * 31 + (y or 0)) * 31 + (z or 0)) * 31 + #name
+  local d, e, f, g, h
+  a, b, c, d = byte(text, 1, 4)
+  local place = sum % (((a * 94 + b) * 94 + c) * 94 + d - FOUR_ZEROS) * 4 + 5
+  a, b, c, d, e, f, g, h = byte(text, place, place + 7)
+  local bucket = sub(text, ((a * 94 + b) * 94 + c) * 94 + d - FOUR_ZEROS, ((e * 94 + f) * 94 + g) * 94 + h - FOUR_ZEROS)
+  local line = "\n" .. name
+  local _, last = find(bucket, line, 1, true)
+  while last do
+    local class = byte(bucket, last + 1)
+    -- Else it only begins like this one.
+    if class < 65 then
+      return bucket, last + 2, find(bucket, "\n", last + 2, true) - 1, class - 33
+    end
+    _, last = find(bucket, line, last + 1, true)
   end
 end
 
 -- The strings of all servers that are called so: two may share a display name.
-local function each_server(database, server)
-  local position = 1
-  return function()
+local function servers_called(database, server)
+  local texts, position = {}, 1
+  while true do
     local _, last = find(database.servers, "\t" .. server .. "\t", position, true)
-    if last then
-      position = find(database.servers, "\n", last, true)
-      return database.data[tonumber(match(sub(database.servers, last, position), "\t(%d+)\n$"))]
+    if not last then
+      return texts
+    end
+    position = find(database.servers, "\n", last, true)
+    texts[#texts + 1] = database.data[tonumber(match(sub(database.servers, last, position), "\t(%d+)\n$"))]
+  end
+end
+
+-- What is known of each region: its database, its reader, and the servers that were asked for.
+local known = {}
+
+local function open(region)
+  local database = StintDatabases[region]
+  if not database then
+    return nil
+  end
+  if database.format ~= FORMAT then
+    error("the Stint database of region " .. region .. " has format " .. tostring(database.format)
+      .. ", this reader reads format " .. FORMAT .. ": install both from the same release", 3)
+  end
+  known[region] = { database = database, servers = {}, answers = {}, kept = 0 }
+  return known[region]
+end
+
+local function open_server(opened, server)
+  local texts = servers_called(opened.database, server)
+  if #texts > 0 then
+    opened.servers[server] = texts
+  end
+  return texts
+end
+
+-- The region, the server and the name that are asked for. A name may bring its server: `Ann-TarrenMill`.
+local function place_of(region, server, name)
+  local opened = known[region] or known[upper(region)] or open(upper(region))
+  local dash = find(name, "-", 1, true)
+  if dash then
+    name, server = sub(name, 1, dash - 1), sub(name, dash + 1)
+  end
+  if not opened or not server or server == "" or name == "" then
+    return nil
+  end
+  return opened, opened.servers[server] or open_server(opened, server), name
+end
+
+local function find_player(texts, name)
+  for index = 1, #texts do
+    local bucket, position, last, class = find_record(texts[index], name)
+    if bucket then
+      return bucket, position, last, class
     end
   end
 end
 
-local function database_of(region)
-  local database = StintDatabases[upper(region)]
-  if database and database.format ~= FORMAT then
-    error("the Stint database of region " .. upper(region) .. " has format " .. tostring(database.format)
-      .. ", this reader reads format " .. FORMAT .. ": install both from the same release", 3)
-  end
-  return database
+-- Whether a player is there: false too when the region or the server is not.
+function Stint.find(region, server, name)
+  local _, texts, own_name = place_of(region, server, name)
+  return texts ~= nil and find_player(texts, own_name) ~= nil
 end
 
 -- Finds a player; nil when the region, the server or the player is not there.
 function Stint.lookup(region, server, name)
-  local database = database_of(region)
-  local own_name, own_server = match(name, "^([^%-]*)%-(.+)$")
-  if own_name then
-    name, server = own_name, own_server
-  end
-  if not database or not server or server == "" or name == "" then
+  local opened, texts, own_name = place_of(region, server, name)
+  if not opened then
     return nil
   end
-  for text in each_server(database, server) do
-    local position = find_name(text, name)
-    if position then
-      return read_record(database, text, position)
-    end
+  local answers = opened.answers[texts]
+  if answers and answers[own_name] then
+    return answers[own_name]
   end
+  local bucket, position, last, class = find_player(texts, own_name)
+  if not bucket then
+    return nil
+  end
+  opened.read = opened.read or record_reader(opened.database)
+  local answer = opened.read(bucket, position, last, class)
+  if opened.kept >= KEPT then
+    opened.answers, opened.kept, answers = {}, 0, nil
+  end
+  answers = answers or {}
+  opened.answers[texts], opened.kept = answers, opened.kept + 1
+  answers[own_name] = answer
+  return answer
 end

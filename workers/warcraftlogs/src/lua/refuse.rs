@@ -1,13 +1,10 @@
 //! Which players the format cannot carry, and why.
 
-use super::format::{MAX_CLASS_ID, MAX_SPECS_PER_PLAYER, day_number, tenths_plus_one};
-use crate::model::{Player, Server};
-
-/// Names of 48 bytes are the longest that the game's own limits allow; far beyond it is damage.
-const MAX_TEXT_BYTES: usize = 255;
+use super::draft::{Draft, DraftCell, DraftSection, DraftServer};
+use super::format::{MAX_CLASS_ID, MAX_NAME_BYTES, Precision, day_number};
 
 /// Says why this player cannot be written, apart from limits that only the whole region can reach.
-pub(super) fn check(player: &Player) -> Result<(), String> {
+pub(super) fn check(player: &Draft<'_>) -> Result<(), String> {
     check_region(&player.region)?;
     check_server(&player.server)?;
     check_name(&player.name)?;
@@ -26,7 +23,7 @@ fn check_region(region: &str) -> Result<(), String> {
     well_formed.then_some(()).ok_or_else(|| format!("region {region:?} is not 1 to 8 capital letters or digits"))
 }
 
-fn check_server(server: &Server) -> Result<(), String> {
+fn check_server(server: &DraftServer<'_>) -> Result<(), String> {
     check_text("server name", &server.name)?;
     check_text("server slug", &server.slug)?;
     check_text("server's normalized name", &server.normalized_name)?;
@@ -39,8 +36,8 @@ fn check_name(name: &str) -> Result<(), String> {
     if name.is_empty() {
         return Err("the name is empty".to_owned());
     }
-    if name.len() > MAX_TEXT_BYTES {
-        return Err(format!("the name has {} bytes, more than {MAX_TEXT_BYTES}", name.len()));
+    if name.len() > MAX_NAME_BYTES {
+        return Err(format!("the name has {} bytes, more than {MAX_NAME_BYTES}", name.len()));
     }
     match name.chars().find(|letter| letter.is_control() || (letter.is_ascii() && !letter.is_ascii_alphabetic())) {
         Some(letter) => Err(format!("the name {name:?} contains {letter:?}, which no name has")),
@@ -50,8 +47,8 @@ fn check_name(name: &str) -> Result<(), String> {
 
 /// What stands between quotation marks or brackets in the file must not end them.
 fn check_text(what: &str, text: &str) -> Result<(), String> {
-    if text.len() > MAX_TEXT_BYTES {
-        return Err(format!("the {what} has {} bytes, more than {MAX_TEXT_BYTES}", text.len()));
+    if text.len() > MAX_NAME_BYTES {
+        return Err(format!("the {what} has {} bytes, more than {MAX_NAME_BYTES}", text.len()));
     }
     match text.chars().find(|letter| letter.is_control() || matches!(letter, '"' | '\\' | ']')) {
         Some(letter) => Err(format!("the {what} {text:?} contains {letter:?}, which would break the file")),
@@ -59,30 +56,47 @@ fn check_text(what: &str, text: &str) -> Result<(), String> {
     }
 }
 
-fn check_raids(player: &Player) -> Result<(), String> {
-    let mut specs: Vec<&str> = Vec::new();
-    for (raid, difficulties) in &player.raids {
-        for (difficulty, ranks) in difficulties {
-            check_text("metric", &ranks.metric)?;
-            for (what, value) in [("best", ranks.best), ("median", ranks.median)] {
-                check_percentile(value, || format!("{what} average of raid {raid}, difficulty {difficulty}"))?;
-            }
-            for (encounter, rank) in &ranks.encounters {
-                check_percentile(rank.best, || format!("best percentile of encounter {encounter}"))?;
-                if !specs.contains(&rank.spec.as_str()) {
-                    check_text("spec", &rank.spec)?;
-                    specs.push(&rank.spec);
-                }
-            }
+fn check_raids(player: &Draft<'_>) -> Result<(), String> {
+    for (place, section) in player.raids.sections.iter().enumerate() {
+        let (raid, difficulty) = (section.raid, section.difficulty);
+        let same = |other: &DraftSection<'_>| other.raid == raid && other.difficulty == difficulty;
+        if player.raids.sections[..place].iter().any(same) {
+            return Err(format!("raid {raid}, difficulty {difficulty} is there twice"));
+        }
+        check_encounters(&player.raids.cells[section.cells.clone()])?;
+        check_text("metric", &section.metric)?;
+        for (what, value) in [("best", section.best), ("median", section.median)] {
+            check_percentile(value, || format!("{what} average of raid {raid}, difficulty {difficulty}"))?;
         }
     }
-    let fits = specs.len() <= MAX_SPECS_PER_PLAYER;
-    fits.then_some(()).ok_or_else(|| format!("{} different specs, more than {MAX_SPECS_PER_PLAYER}", specs.len()))
+    let mut checked = "";
+    for cell in &player.raids.cells {
+        check_percentile(cell.best, || format!("best percentile of encounter {}", cell.encounter))?;
+        if cell.spec != checked {
+            check_text("spec", &cell.spec)?;
+            checked = &cell.spec;
+        }
+    }
+    Ok(())
+}
+
+/// A section's encounters, each once. Mostly they ascend, which is quickly seen.
+fn check_encounters(cells: &[DraftCell<'_>]) -> Result<(), String> {
+    if cells.is_sorted_by(|left, right| left.encounter < right.encounter) {
+        return Ok(());
+    }
+    let mut seen = std::collections::BTreeSet::new();
+    match cells.iter().find(|cell| !seen.insert(cell.encounter)) {
+        Some(cell) => Err(format!("encounter {} is there twice", cell.encounter)),
+        None => Ok(()),
+    }
 }
 
 fn check_percentile(value: Option<f64>, what: impl Fn() -> String) -> Result<(), String> {
-    match tenths_plus_one(value) {
-        Some(_) => Ok(()),
-        None => Err(format!("the {} is {}, not within 0 to 100", what(), value.unwrap_or_default())),
+    match value {
+        Some(value) if Precision::Whole.round(value).is_none() => {
+            Err(format!("the {} is {value}, not within 0 to 100", what()))
+        }
+        _ => Ok(()),
     }
 }

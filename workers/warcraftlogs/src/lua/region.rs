@@ -1,163 +1,194 @@
-//! The file of one region while it is being written.
+//! The files of one region while they are being written.
 
+use std::cmp::Reverse;
 use std::fs::File;
 use std::io::{BufWriter, Seek, Write};
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use jiff::Timestamp;
-use jiff::tz::TimeZone;
+use rayon::prelude::*;
 
 use super::aside::Aside;
-use super::dictionary::Dictionaries;
-use super::format::MAX_SERVERS;
-use super::report::{Refused, Report};
-use super::server::StagedServer;
-use super::trailer::{LOCAL_TABLE, Trailer, first_line};
+use super::brackets::{close, open};
+use super::dictionary::{Dictionaries, Numbers};
+use super::entropy::models::{Models, Statistics};
+use super::entropy::walk::Shape;
+use super::format::{MAX_SERVERS, day};
+use super::report::{Refused, Report, ServerReport};
+use super::server::{EncodedServer, Players};
+use super::stage::{Region, Stage};
+use super::trailer::{Trailer, beginning};
 use crate::addon::{create_addon, region_addon};
-use crate::model::Player;
+use crate::model::Server;
 
-/// A file in the making. Memory: one server, and the dictionaries.
-pub(super) struct RegionFile {
-    file: Aside,
-    target: BufWriter<File>,
-    /// One digest per player, in the order of the file: kept in a file, so that a region of any size fits.
-    checks: Aside,
-    digests: BufWriter<File>,
-    dictionaries: Dictionaries,
-    trailer: Trailer,
-    newest: Option<Timestamp>,
-    current: Option<StagedServer>,
-}
+/// Servers that are encoded side by side before they are written: what is in memory at once.
+const SIDE_BY_SIDE: usize = 32;
 
-/// A file with its trailer, not yet under its name.
+/// A region's files, not yet under their names.
 pub(super) struct WrittenRegion {
     pub(super) region: String,
     /// The newest day among its players.
     pub(super) updated_at: String,
-    pub(super) file: Aside,
-    pub(super) checks: Aside,
+    /// In the order in which a client runs them; the trailer is in the last one.
+    pub(super) files: Vec<Aside>,
     pub(super) players: u64,
-    pub(super) servers: u64,
     pub(super) bytes: u64,
+    pub(super) largest: Vec<ServerReport>,
+    /// Where each server of the files is on the stage.
+    pub(super) places: Vec<usize>,
+    pub(super) numbers: Numbers,
 }
 
-impl RegionFile {
-    pub(super) fn create(folder: &Path, region: &str) -> Result<RegionFile> {
-        let path = super::database_path(folder, region);
-        create_addon(folder, &region_addon(region))?;
-        let (checks, digests) = Aside::create(path.with_extension("digests"))?;
-        let (file, target) = Aside::create(path)?;
-        let mut target = BufWriter::with_capacity(1 << 18, target);
-        target.write_all(first_line(region).as_bytes()).and_then(|()| target.write_all(LOCAL_TABLE))?;
-        Ok(RegionFile {
-            file,
-            target,
-            checks,
-            digests: BufWriter::with_capacity(1 << 16, digests),
-            dictionaries: Dictionaries::new(),
-            trailer: Trailer { region: region.to_owned(), ..Trailer::default() },
-            newest: None,
-            current: None,
-        })
-    }
-
-    pub(super) fn name(&self) -> &str {
-        &self.trailer.region
-    }
-
-    /// Takes a player; an inner error is the reason to refuse it.
-    pub(super) fn push(&mut self, player: &Player, report: &mut Report) -> Result<Result<(), String>> {
-        if self.current.as_ref().is_none_or(|current| current.server != player.server) {
-            self.end_server(report)?;
-            if self.trailer.servers.len() >= MAX_SERVERS {
-                return Ok(Err(format!("the region has more than {MAX_SERVERS} servers")));
-            }
+/// Writes a region: first it looks at all records to see what is common, then it writes them.
+pub(super) fn write_region(
+    stage: &Stage,
+    region: &Region,
+    folder: &Path,
+    report: &mut Report,
+) -> Result<WrittenRegion> {
+    let servers = within_limit(region, stage, report)?;
+    let (dictionaries, numbers) = region.dictionaries().in_order();
+    let models = models(stage, region, &servers, &dictionaries, &numbers)?;
+    let trailer = Trailer::new(&region.name, &stage.options, dictionaries, models);
+    let mut writer = Writer::create(folder, trailer, stage.options.largest_file)?;
+    let (mut places, mut newest) = (Vec::new(), 0);
+    for group in servers.chunks(SIDE_BY_SIDE) {
+        let encoded: Vec<EncodedServer> = group
+            .par_iter()
+            .map(|(server, place)| {
+                let players = Players::new(stage.rows(region, *place)?);
+                players.encode(&region.name, server, &numbers, &writer.trailer.models, writer.trailer.shape())
+            })
+            .collect::<Result<_>>()?;
+        for ((server, place), encoded) in group.iter().zip(encoded) {
+            newest = newest.max(encoded.newest);
+            places.push(*place);
+            writer.write(server, &encoded)?;
+            encoded.refused.into_iter().for_each(|refused| report.refuse(refused));
         }
-        let server = self.current.get_or_insert_with(|| StagedServer::new(player.server.clone()));
-        Ok(server.stage(player, &mut self.dictionaries))
+    }
+    writer.trailer.updated_at = day(newest).to_string();
+    writer.finish(places, numbers)
+}
+
+/// All servers but those beyond what the format can number, whose players are refused.
+fn within_limit(region: &Region, stage: &Stage, report: &mut Report) -> Result<Vec<(Server, usize)>> {
+    let mut servers = region.servers();
+    for (server, place) in servers.split_off(servers.len().min(MAX_SERVERS)) {
+        let reason = format!("the region has more than {MAX_SERVERS} servers");
+        for head in super::row::heads(&stage.rows(region, place)?) {
+            let (server, region) = (server.name.clone(), region.name.clone());
+            report.refuse(Refused { id: head.id, name: String::new(), server, region, reason: reason.clone() });
+        }
+    }
+    Ok(servers)
+}
+
+fn models(
+    stage: &Stage,
+    region: &Region,
+    servers: &[(Server, usize)],
+    dictionaries: &Dictionaries,
+    numbers: &Numbers,
+) -> Result<Models> {
+    let sizes = dictionaries.sizes();
+    let shape = Shape { encounters: &sizes, precision: stage.options.precision };
+    let see = |mut seen: Statistics, (_, place): &(Server, usize)| {
+        let players = Players::new(stage.rows(region, *place)?);
+        players.for_each(numbers, |record| {
+            seen.see(record, shape);
+            Ok(())
+        })?;
+        Ok(seen)
+    };
+    let add = |mut left: Statistics, right: Statistics| {
+        left.add(right);
+        Ok(left)
+    };
+    let seen: Result<Statistics> =
+        servers.par_iter().try_fold(Statistics::default, see).try_reduce(Statistics::default, add);
+    Ok(seen?.models())
+}
+
+struct Writer<'a> {
+    folder: &'a Path,
+    trailer: Trailer,
+    largest_file: u64,
+    files: Vec<Aside>,
+    target: BufWriter<File>,
+    /// Bytes of the file at hand, and of those before.
+    written: u64,
+    before: u64,
+    largest: Vec<ServerReport>,
+}
+
+impl Writer<'_> {
+    fn create(folder: &Path, trailer: Trailer, largest_file: u64) -> Result<Writer<'_>> {
+        create_addon(folder, &region_addon(&trailer.region))?;
+        let (file, target) = Aside::create(super::database_path(folder, &trailer.region))?;
+        let target = BufWriter::with_capacity(1 << 18, target);
+        let (files, largest) = (vec![file], Vec::new());
+        let mut writer = Writer { folder, trailer, largest_file, files, target, written: 0, before: 0, largest };
+        writer.begin()?;
+        Ok(writer)
     }
 
-    /// Writes the server whose last player has come.
-    fn end_server(&mut self, report: &mut Report) -> Result<()> {
-        let Some(staged) = self.current.take() else { return Ok(()) };
-        let server = staged.server.clone();
-        let encoded = staged.encode(&self.trailer.region, &mut self.dictionaries);
-        encoded.refused.into_iter().for_each(|refused: Refused| report.refuse(refused));
-        if encoded.digests.is_empty() {
-            return Ok(());
+    fn begin(&mut self) -> Result<()> {
+        let beginning = beginning(&self.trailer.region);
+        self.put(beginning.as_bytes())
+    }
+
+    fn put(&mut self, text: &[u8]) -> Result<()> {
+        self.written += text.len() as u64;
+        let file = self.files.last().map(|file| file.temporary().to_owned()).unwrap_or_default();
+        self.target.write_all(text).with_context(|| format!("cannot write {}; is the disk full?", file.display()))
+    }
+
+    fn write(&mut self, server: &Server, encoded: &EncodedServer) -> Result<()> {
+        let bytes = encoded.payload.len() as u64;
+        if self.written + bytes > self.largest_file && !self.trailer.servers.is_empty() {
+            self.next_file()?;
         }
-        self.trailer.servers.push(server);
-        self.trailer.players += encoded.digests.len() as u64;
-        self.newest = self.newest.max(encoded.newest);
+        self.trailer.servers.push(server.clone());
+        self.trailer.players += encoded.players;
         let place = self.trailer.servers.len();
-        write_server(&mut self.target, place, &encoded.payload)
-            .with_context(|| format!("cannot write {}; is the disk full?", self.file.temporary().display()))?;
-        let mut digests = encoded.digests.iter();
-        digests
-            .try_for_each(|digest| self.digests.write_all(&digest.to_le_bytes()))
-            .with_context(|| format!("cannot write {}; is the disk full?", self.checks.temporary().display()))
+        self.put(format!("S[{place}]={}", open(&encoded.payload)).as_bytes())?;
+        self.put(&encoded.payload)?;
+        self.put(close(&encoded.payload).as_bytes())?;
+        self.largest.push(ServerReport { server: server.name.clone(), players: encoded.players, bytes });
+        self.largest.sort_by_key(|server| Reverse(server.players));
+        self.largest.truncate(ServerReport::LISTED);
+        Ok(())
     }
 
-    /// Writes the last server and the trailer.
-    pub(super) fn finish(mut self, report: &mut Report) -> Result<WrittenRegion> {
-        self.end_server(report)?;
-        self.trailer.collect(&self.dictionaries);
-        let newest = self.newest.map(|newest| newest.to_zoned(TimeZone::UTC).date().to_string());
-        self.trailer.updated_at = newest.unwrap_or_default();
-        let context = || format!("cannot write {}; is the disk full?", self.file.temporary().display());
-        let offset = self.target.stream_position().with_context(context)?;
-        self.trailer.write(&mut self.target, offset).with_context(context)?;
-        let bytes = self.target.stream_position().with_context(context)?;
+    /// Ends a file. The next one takes over its name, and it gets a numbered one.
+    fn next_file(&mut self) -> Result<()> {
+        self.sync()?;
+        let path = super::part_path(&super::database_path(self.folder, &self.trailer.region), self.files.len());
+        let last = self.files.pop().context("there is no file to end")?;
+        self.files.push(last.rename(path)?);
+        let (file, target) = Aside::create(super::database_path(self.folder, &self.trailer.region))?;
+        self.files.push(file);
+        self.target = BufWriter::with_capacity(1 << 18, target);
+        self.before += std::mem::take(&mut self.written);
+        self.begin()
+    }
+
+    fn sync(&mut self) -> Result<()> {
         // On the disk before it is renamed: else a power cut could leave the new name with nothing behind it.
-        self.target.flush().and_then(|()| self.target.get_ref().sync_all()).with_context(context)?;
-        self.digests.flush().with_context(context)?;
-        let Trailer { region, updated_at, players, servers, .. } = self.trailer;
-        Ok(WrittenRegion {
-            region,
-            updated_at,
-            file: self.file,
-            checks: self.checks,
-            players,
-            servers: servers.len() as u64,
-            bytes,
-        })
+        self.target.flush().and_then(|()| self.target.get_ref().sync_all()).context("cannot write the database")
     }
-}
 
-fn write_server(target: &mut impl Write, place: usize, payload: &[u8]) -> std::io::Result<()> {
-    let level = "=".repeat(bracket_level(payload));
-    write!(target, "S[{place}]=[{level}[\n\n")?;
-    target.write_all(payload)?;
-    writeln!(target, "]{level}]")
-}
-
-/// How many equals signs make a closing bracket that does not occur in the payload; at least two.
-fn bracket_level(payload: &[u8]) -> usize {
-    let mut found = std::collections::BTreeSet::new();
-    let mut run = None;
-    for byte in payload {
-        run = match (*byte, run) {
-            (b']', run) => {
-                found.extend(run);
-                Some(0)
-            }
-            (b'=', Some(length)) => Some(length + 1),
-            _ => None,
-        };
-    }
-    (2..).find(|level| !found.contains(level)).unwrap_or(2)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::bracket_level;
-
-    #[test]
-    fn the_bracket_never_occurs_in_the_payload() {
-        assert_eq!(bracket_level(b"Ann!!"), 2);
-        assert_eq!(bracket_level(b"a]==]b"), 3);
-        assert_eq!(bracket_level(b"a]==]===]b]====]"), 5);
-        assert_eq!(bracket_level(b"]=]===]==x]]"), 2);
+    fn finish(mut self, places: Vec<usize>, numbers: Numbers) -> Result<WrittenRegion> {
+        self.trailer.parts = self.files.len();
+        let offset = self.target.stream_position().context("cannot write the database")?;
+        let mut end = Vec::new();
+        self.trailer.write(&mut end, offset)?;
+        self.put(&end)?;
+        self.sync()?;
+        let Trailer { region, updated_at, players, .. } = self.trailer;
+        let bytes = self.before + self.written;
+        let (files, largest) = (self.files, self.largest);
+        Ok(WrittenRegion { region, updated_at, files, players, bytes, largest, places, numbers })
     }
 }

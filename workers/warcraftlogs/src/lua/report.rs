@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::model::{Player, PlayerId};
+use super::draft::Draft;
+use crate::model::PlayerId;
 
 /// What a generation wrote and what it refused.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -21,20 +22,43 @@ pub struct Report {
     pub refused: Vec<Refused>,
 }
 
-/// One region's file.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+/// One region's database.
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RegionReport {
     /// `US`, `EU`, …
     pub region: String,
-    /// The file.
+    /// The file with the trailer: the only one, unless the region is large.
     pub path: PathBuf,
+    /// All files, in the order in which a client runs them.
+    pub files: Vec<PathBuf>,
     /// How many players it holds.
     pub players: u64,
     /// How many servers it holds.
     pub servers: u64,
-    /// Its size.
+    /// The size of its files.
     pub bytes: u64,
+    /// The same for each player.
+    pub bytes_per_player: f64,
+    /// The servers with most players.
+    pub largest_servers: Vec<ServerReport>,
+}
+
+/// One server of a region.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ServerReport {
+    /// Its display name.
+    pub server: String,
+    /// How many players it has.
+    pub players: u64,
+    /// How large their string is.
+    pub bytes: u64,
+}
+
+impl ServerReport {
+    /// How many servers of a region are listed.
+    pub const LISTED: usize = 5;
 }
 
 /// A player that could not be written.
@@ -66,13 +90,27 @@ impl Report {
     }
 }
 
+impl Report {
+    /// A document that cannot be read.
+    pub(super) fn refuse_document(&mut self, id: PlayerId, reason: String) {
+        let unknown = String::new;
+        self.refuse(Refused {
+            id,
+            name: unknown(),
+            server: unknown(),
+            region: unknown(),
+            reason: format!("its document cannot be read: {reason}"),
+        });
+    }
+}
+
 impl Refused {
-    pub(super) fn of(player: &Player, reason: String) -> Refused {
+    pub(super) fn of(player: &Draft<'_>, reason: String) -> Refused {
         Refused {
             id: player.id,
-            name: player.name.clone(),
-            server: player.server.name.clone(),
-            region: player.region.clone(),
+            name: player.name.to_string(),
+            server: player.server.name.to_string(),
+            region: player.region.to_string(),
             reason,
         }
     }

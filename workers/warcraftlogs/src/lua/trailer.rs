@@ -1,17 +1,29 @@
-//! The end of a database: everything that is only known when the last player has come.
+//! The beginning and the end of a database's files. What is only known when the last player has come stands at the end of
+//! the last file.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
+use std::str::FromStr;
 
 use anyhow::{Context, Result, bail};
 
+use super::brackets::{close, open};
 use super::dictionary::{Dictionaries, Head};
-use super::format::FORMAT;
-use crate::model::{EncounterId, RaidId, Server};
+use super::entropy::models::Models;
+use super::entropy::walk::Shape;
+use super::format::{FORMAT, Precision};
+use super::options::{Field, Options};
+use crate::model::{EncounterId, Server};
 
-/// The first line of every database. A reader in Rust takes the version from here, one in Lua from the table.
-pub(super) fn first_line(region: &str) -> String {
-    format!("-- Stint database, format {FORMAT}, region {region}: generated, so changes to it are lost.\n")
+/// The first lines of every file.
+pub(super) fn beginning(region: &str) -> String {
+    format!(
+        "-- Stint database, format {FORMAT}, region {region}: generated, so changes to it are lost.\n\
+         StintDatabases=StintDatabases or {{}}\n\
+         local D=StintDatabases[\"{region}\"]or{{data={{}}}}\n\
+         StintDatabases[\"{region}\"]=D\n\
+         local S=D.data\n"
+    )
 }
 
 /// The last line is this and a number: where the trailer starts.
@@ -19,79 +31,119 @@ pub(super) const LAST_LINE: &str = "-- trailer at byte ";
 /// How many digits that number has, so that the last line has a fixed length.
 pub(super) const OFFSET_DIGITS: usize = 12;
 
-/// The second line: the table of the servers' strings.
-pub(super) const LOCAL_TABLE: &[u8] = b"local S={}\n";
+const SERVERS_START: &str = "D.servers=[==[\n\n";
+const SERVERS_END: &str = "]==]\n";
 
-const TABLE: &str = "StintDatabases=StintDatabases or {}\n";
-const SERVERS_START: &str = "servers=[==[\n\n";
-const SERVERS_END: &str = "]==],data=S}\n";
-
-/// What the end of the file says.
-#[derive(Debug, Default, PartialEq)]
+/// What the end of the last file says.
+#[derive(Debug)]
 pub(super) struct Trailer {
     pub(super) region: String,
     /// The newest day among the players, empty without players.
     pub(super) updated_at: String,
     pub(super) players: u64,
-    pub(super) specs: Vec<String>,
-    pub(super) heads: Vec<Head>,
-    pub(super) encounters: BTreeMap<RaidId, Vec<EncounterId>>,
+    /// How many files there are.
+    pub(super) parts: usize,
+    pub(super) precision: Precision,
+    /// Which of the fields that may be left out are there.
+    pub(super) fields: Vec<Field>,
+    pub(super) dictionaries: Dictionaries,
+    pub(super) sizes: Vec<usize>,
     pub(super) servers: Vec<Server>,
+    pub(super) models: Models,
 }
 
 impl Trailer {
-    /// Puts what the dictionaries have gathered in the order of the file.
-    pub(super) fn collect(&mut self, dictionaries: &Dictionaries) {
-        self.specs = dictionaries.specs.used().cloned().collect();
-        self.heads = dictionaries.heads.used().cloned().collect();
-        let raids = dictionaries.encounters.iter();
-        self.encounters = raids.map(|(raid, encounters)| (*raid, encounters.used().copied().collect())).collect();
+    /// A trailer of a region that has no servers yet.
+    pub(super) fn new(region: &str, options: &Options, dictionaries: Dictionaries, models: Models) -> Trailer {
+        Trailer {
+            region: region.to_owned(),
+            updated_at: String::new(),
+            players: 0,
+            parts: 1,
+            precision: options.precision,
+            fields: options.fields.iter().copied().collect(),
+            sizes: dictionaries.sizes(),
+            dictionaries,
+            servers: Vec::new(),
+            models,
+        }
+    }
+
+    /// What it takes to walk along a record.
+    pub(super) fn shape(&self) -> Shape<'_> {
+        Shape { encounters: &self.sizes, precision: self.precision }
     }
 
     pub(super) fn write(&self, target: &mut impl Write, offset: u64) -> io::Result<()> {
-        let Trailer { region, updated_at, players, .. } = self;
-        target.write_all(TABLE.as_bytes())?;
-        writeln!(target, "StintDatabases[\"{region}\"]={{format={FORMAT},region=\"{region}\",")?;
-        writeln!(target, "updatedAt=\"{updated_at}\",players={players},")?;
-        let specs: Vec<String> = self.specs.iter().map(|spec| format!("\"{spec}\"")).collect();
-        writeln!(target, "specs={{{}}},", specs.join(","))?;
-        let heads = self.heads.iter().map(|head| format!("{},{},\"{}\"", head.raid, head.difficulty, head.metric));
-        writeln!(target, "sections={{{}}},", heads.collect::<Vec<_>>().join(","))?;
-        let raids = self.encounters.iter().map(|(raid, encounters)| {
+        let Trailer { region, updated_at, players, parts, .. } = self;
+        writeln!(
+            target,
+            "D.format={FORMAT}\nD.region=\"{region}\"\nD.updatedAt=\"{updated_at}\"\nD.players={players}"
+        )?;
+        writeln!(target, "D.parts={parts}\nD.precision={}", self.precision.steps())?;
+        for (name, field) in FIELDS {
+            writeln!(target, "D.{name}={}", self.fields.contains(&field))?;
+        }
+        let Dictionaries { heads, specs, encounters } = &self.dictionaries;
+        let specs: Vec<String> = specs.iter().map(|spec| format!("\"{spec}\"")).collect();
+        writeln!(target, "D.specs={{{}}}", specs.join(","))?;
+        let heads = heads.iter().map(|head| format!("{},{},\"{}\"", head.raid, head.difficulty, head.metric));
+        writeln!(target, "D.sections={{{}}}", heads.collect::<Vec<_>>().join(","))?;
+        let raids = encounters.iter().map(|(raid, encounters)| {
             let encounters: Vec<String> = encounters.iter().map(EncounterId::to_string).collect();
             format!("[{raid}]={{{}}}", encounters.join(","))
         });
-        writeln!(target, "encounters={{{}}},", raids.collect::<Vec<_>>().join(","))?;
+        writeln!(target, "D.encounters={{{}}}", raids.collect::<Vec<_>>().join(","))?;
         target.write_all(SERVERS_START.as_bytes())?;
         for (place, server) in self.servers.iter().enumerate() {
             writeln!(target, "\t{}\t{}\t{}\t{}", server.normalized_name, server.name, server.slug, place + 1)?;
         }
         target.write_all(SERVERS_END.as_bytes())?;
+        let mut models = Vec::new();
+        self.models.print(&mut models);
+        target.write_all(format!("D.models={}", open(&models)).as_bytes())?;
+        target.write_all(&models)?;
+        target.write_all(close(&models).as_bytes())?;
         writeln!(target, "{LAST_LINE}{offset:0OFFSET_DIGITS$}")
     }
 
     /// Reads what [`write`](Trailer::write) wrote, without the last line.
     pub(super) fn parse(text: &str) -> Result<Trailer> {
         let mut cursor = Cursor(text);
-        let mut trailer = Trailer::default();
-        cursor.expect(TABLE)?;
-        cursor.expect("StintDatabases[\"")?;
-        trailer.region = cursor.until("\"]={format=")?.to_owned();
-        let format: u32 = cursor.until(",region=\"")?.parse().context("the format version is no number")?;
+        let format: u32 = cursor.field("format")?;
         if format != FORMAT {
             bail!("it has format {format}, this version reads {FORMAT}");
         }
-        cursor.until("\",\nupdatedAt=\"")?;
-        trailer.updated_at = cursor.until("\",players=")?.to_owned();
-        trailer.players = cursor.until(",\nspecs={")?.parse().context("the number of players is no number")?;
-        trailer.specs = Cursor(cursor.until("},\nsections={")?).strings()?;
-        trailer.heads = Cursor(cursor.until("},\nencounters={")?).heads()?;
-        trailer.encounters = Cursor(cursor.until("},\nservers=")?).encounters()?;
-        cursor.expect(&SERVERS_START["servers=".len()..])?;
-        trailer.servers = servers(cursor.until(SERVERS_END)?)?;
-        Ok(trailer)
+        let region = cursor.quoted("region")?;
+        let updated_at = cursor.quoted("updatedAt")?;
+        let (players, parts) = (cursor.field("players")?, cursor.field("parts")?);
+        let precision = match cursor.field("precision")? {
+            1 => Precision::Whole,
+            10 => Precision::Tenths,
+            other => bail!("it has {other} steps to a percent, this version reads 1 and 10"),
+        };
+        let mut fields = Vec::new();
+        for (name, field) in FIELDS {
+            fields.extend(cursor.field::<bool>(name)?.then_some(field));
+        }
+        let dictionaries = Dictionaries {
+            specs: Cursor(cursor.table("specs")?).strings()?,
+            heads: Cursor(cursor.table("sections")?).heads()?,
+            encounters: Cursor(cursor.table("encounters")?).encounters()?,
+        };
+        cursor.expect(SERVERS_START)?;
+        let servers = servers(cursor.until(SERVERS_END)?)?;
+        cursor.expect("D.models=[")?;
+        let level = cursor.until("[\n")?;
+        let models = cursor.until(&format!("]{level}]\n"))?;
+        let models = Models::parse(models.as_bytes()).context("its models are damaged")?;
+        let sizes = dictionaries.sizes();
+        Ok(Trailer { region, updated_at, players, parts, precision, fields, dictionaries, sizes, servers, models })
     }
 }
+
+/// The names of what a database may leave out.
+const FIELDS: [(&str, Field); 3] = [("median", Field::Median), ("kills", Field::Kills), ("spec", Field::Spec)];
 
 fn servers(text: &str) -> Result<Vec<Server>> {
     let server = |line: &str| {
@@ -115,6 +167,28 @@ impl<'a> Cursor<'a> {
         let (before, after) = self.0.split_once(text).with_context(|| format!("its trailer lacks {text:?}"))?;
         self.0 = after;
         Ok(before)
+    }
+
+    /// A line `D.name=value`.
+    fn line(&mut self, name: &str) -> Result<&'a str> {
+        self.expect(&format!("D.{name}="))?;
+        self.until("\n")
+    }
+
+    fn field<T: FromStr>(&mut self, name: &str) -> Result<T> {
+        let text = self.line(name)?;
+        text.parse().ok().with_context(|| format!("its {name} is {text:?}, which cannot be"))
+    }
+
+    fn quoted(&mut self, name: &str) -> Result<String> {
+        let mut value = Cursor(self.line(name)?);
+        value.string()
+    }
+
+    fn table(&mut self, name: &str) -> Result<&'a str> {
+        let text = self.line(name)?;
+        let text = text.strip_prefix('{').and_then(|text| text.strip_suffix('}'));
+        text.with_context(|| format!("its {name} are no table"))
     }
 
     /// A text in quotation marks and the comma behind it, if any.
@@ -146,7 +220,7 @@ impl<'a> Cursor<'a> {
         Ok(heads)
     }
 
-    fn encounters(&mut self) -> Result<BTreeMap<RaidId, Vec<EncounterId>>> {
+    fn encounters(&mut self) -> Result<BTreeMap<u32, Vec<EncounterId>>> {
         let mut raids = BTreeMap::new();
         while !self.0.is_empty() {
             self.expect("[")?;

@@ -1,125 +1,124 @@
-//! Players in, one Lua file per region out.
+//! Players in, one addon per region out.
 
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, sync_channel};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use jiff::Timestamp;
+use rayon::prelude::*;
 
-use super::refuse;
-use super::region::{RegionFile, WrittenRegion};
-use super::report::{Refused, RegionReport, Report};
+use super::options::Options;
+use super::region::{WrittenRegion, write_region};
+use super::report::{RegionReport, Report};
+use super::stage::{Batch, Stage};
 use super::verify::verify;
 use crate::addon;
-use crate::model::{Player, Server};
+use crate::model::{Player, PlayerId};
 
-/// Writes the databases of all regions, holding one server at a time.
+/// Documents that one thread reads at a time.
+const AT_A_TIME: usize = 250;
+
+/// Writes the databases of all regions.
 ///
-/// The files appear under their names in [`finish`](DatabaseWriter::finish), after each has been read back; until then,
-/// and when it fails or is dropped, the older ones stay.
+/// Players come in any order; the same players give the same bytes. The files appear under their names in
+/// [`finish`](DatabaseWriter::finish), after all of them have been read back; until then, and when it fails or is dropped,
+/// the older ones stay.
 pub struct DatabaseWriter {
     folder: PathBuf,
+    stage: Arc<Stage>,
     report: Report,
-    position: Option<Position>,
-    region: Option<RegionFile>,
-    written: Vec<WrittenRegion>,
-}
-
-/// The region and server of the last player, to see that they ascend.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
-struct Position {
-    region: String,
-    slug: String,
-    name: String,
-    normalized_name: String,
+    /// What becomes of the documents that are being read.
+    reading: Option<Receiver<Vec<Batch>>>,
 }
 
 impl DatabaseWriter {
-    /// Starts a generation into this folder, which is created when it is missing.
+    /// Starts a generation of everything into this folder, which is created when it is missing.
     pub fn create(folder: impl Into<PathBuf>) -> Result<DatabaseWriter> {
+        DatabaseWriter::create_with(folder, Options::default())
+    }
+
+    /// The same, of what `options` say.
+    pub fn create_with(folder: impl Into<PathBuf>, options: Options) -> Result<DatabaseWriter> {
         let folder = folder.into();
         std::fs::create_dir_all(&folder)
             .with_context(|| format!("cannot create the folder {} for the databases", folder.display()))?;
-        Ok(DatabaseWriter { folder, report: Report::default(), position: None, region: None, written: Vec::new() })
+        let stage = Stage::new(&folder, options)?;
+        Ok(DatabaseWriter { folder, stage: Arc::new(stage), report: Report::default(), reading: None })
     }
 
-    /// Takes the next player. They come by region, then server (slug, name, normalized name), compared by bytes; within
-    /// a server in any order. A player that the format cannot carry is refused: it is in the report, and the rest goes on.
-    pub fn push(&mut self, player: Player) -> Result<()> {
-        self.advance(&player)?;
-        if let Err(reason) = refuse::check(&player) {
-            self.report.refuse(Refused::of(&player, reason));
-            return Ok(());
-        }
-        if self.region.as_ref().is_none_or(|region| region.name() != player.region) {
-            self.end_region()?;
-        }
-        let region = match &mut self.region {
-            Some(region) => region,
-            none => none.insert(RegionFile::create(&self.folder, &player.region)?),
-        };
-        if let Err(reason) = region.push(&player, &mut self.report)? {
-            self.report.refuse(Refused::of(&player, reason));
+    /// Takes documents of `players` as JSON, by id. They are read on all cores while the caller fetches the next ones; when
+    /// those come, it waits for the earlier ones. A player that the format cannot carry is refused, and so is a document
+    /// that cannot be read: it is in the report, and the rest goes on.
+    pub fn push_documents(&mut self, documents: Vec<(PlayerId, String)>) -> Result<()> {
+        self.settle()?;
+        let (sender, receiver) = sync_channel(1);
+        let stage = self.stage.clone();
+        rayon::spawn(move || {
+            let batches = documents.par_chunks(AT_A_TIME).map(|documents| stage.add(documents)).collect();
+            // Nobody listens any more when the writer was dropped.
+            sender.send(batches).ok();
+        });
+        self.reading = Some(receiver);
+        Ok(())
+    }
+
+    /// Waits for the documents that are being read.
+    fn settle(&mut self) -> Result<()> {
+        let Some(reading) = self.reading.take() else { return Ok(()) };
+        for batch in reading.recv().context("documents were not read to their end")? {
+            self.stage.settle(&batch)?;
+            batch.refused.into_iter().for_each(|refused| self.report.refuse(refused));
+            batch.damaged.into_iter().for_each(|(id, reason)| self.report.refuse_document(id, reason));
         }
         Ok(())
     }
 
-    /// Completes and reads back every file, then gives them their names and makes addons of them, with the core beside
+    /// Takes one player.
+    pub fn push(&mut self, player: Player) -> Result<()> {
+        self.push_documents(vec![(player.id, serde_json::to_string(&player)?)])
+    }
+
+    /// Writes and reads back every file, then gives them their names and makes addons of them, with the core beside
     /// them. `generated_at` is in the report only.
     pub fn finish(mut self, generated_at: Timestamp) -> Result<Report> {
-        self.end_region()?;
-        self.written.iter().try_for_each(verify)?;
-        for written in self.written {
-            let WrittenRegion { region, updated_at, file, players, servers, bytes, .. } = written;
-            let path = file.publish()?;
-            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            addon::write_region(&self.folder, &region, &updated_at, &[name])?;
-            self.report.regions.push(RegionReport { region, path, players, servers, bytes });
+        self.settle()?;
+        let mut written = Vec::new();
+        for region in self.stage.regions() {
+            let region_written = write_region(&self.stage, &region, &self.folder, &mut self.report)?;
+            verify(&self.stage, &region, &region_written)?;
+            written.push(region_written);
+        }
+        for region in written {
+            self.publish(region)?;
         }
         addon::write_core(&self.folder)?;
         self.report.generated_at = generated_at;
         Ok(self.report)
     }
 
-    /// Sees to it that players come in order: a server that came twice would be two servers in the file.
-    fn advance(&mut self, player: &Player) -> Result<()> {
-        let Server { name, slug, normalized_name } = &player.server;
-        if self.position.as_ref().is_some_and(|position| position.is_at(player)) {
-            return Ok(());
+    fn publish(&mut self, written: WrittenRegion) -> Result<()> {
+        let WrittenRegion { region, updated_at, files, players, bytes, largest, places, .. } = written;
+        let mut paths = Vec::new();
+        for file in files {
+            paths.push(file.publish()?);
         }
-        let position = Position {
-            region: player.region.clone(),
-            slug: slug.clone(),
-            name: name.clone(),
-            normalized_name: normalized_name.clone(),
-        };
-        match self.position.replace(position) {
-            Some(previous) if self.position.as_ref() < Some(&previous) => bail!(
-                "player {:?} ({}) of server {slug:?}, region {:?}, comes after server {:?}, region {:?}, but players have \
-                 to be ordered by region, then server slug, name and normalized name",
-                player.name,
-                player.id,
-                player.region,
-                previous.slug,
-                previous.region,
-            ),
-            _ => Ok(()),
-        }
-    }
-
-    fn end_region(&mut self) -> Result<()> {
-        if let Some(region) = self.region.take() {
-            self.written.push(region.finish(&mut self.report)?);
-        }
+        let names: Vec<String> =
+            paths.iter().map(|path| path.file_name().unwrap_or_default().to_string_lossy().into_owned()).collect();
+        addon::write_region(&self.folder, &region, &updated_at, &names)?;
+        // Parts of a larger database that was here before.
+        let last = super::database_path(&self.folder, &region);
+        (names.len()..).take_while(|part| std::fs::remove_file(super::part_path(&last, *part)).is_ok()).for_each(drop);
+        self.report.regions.push(RegionReport {
+            path: last,
+            files: paths,
+            region,
+            players,
+            servers: places.len() as u64,
+            bytes,
+            bytes_per_player: (bytes as f64 / players.max(1) as f64 * 100.0).round() / 100.0,
+            largest_servers: largest,
+        });
         Ok(())
-    }
-}
-
-impl Position {
-    fn is_at(&self, player: &Player) -> bool {
-        let Server { name, slug, normalized_name } = &player.server;
-        self.slug == *slug
-            && self.name == *name
-            && self.normalized_name == *normalized_name
-            && self.region == player.region
     }
 }

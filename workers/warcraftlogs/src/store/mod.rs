@@ -253,6 +253,10 @@ pub trait Players: Send + Sync {
     /// normalised name) and id.
     async fn page(&self, after: Option<&PlayerKey>, max: usize) -> PortResult<Page<Player, PlayerKey>>;
 
+    /// At most `max` documents with an id above `after`, as JSON, in the order of ids: the quickest way through all of them.
+    /// Whoever asks reads them, and says which are damaged.
+    async fn documents(&self, after: Option<PlayerId>, max: usize) -> PortResult<Page<(PlayerId, String), PlayerId>>;
+
     /// One player.
     async fn get(&self, id: PlayerId) -> PortResult<Option<Player>>;
 

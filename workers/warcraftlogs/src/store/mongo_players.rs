@@ -60,6 +60,15 @@ impl Players for MongoStore {
         Ok(Page { documents, damaged, next })
     }
 
+    async fn documents(&self, after: Option<PlayerId>, max: usize) -> PortResult<Page<(PlayerId, String), PlayerId>> {
+        let documents = self.mongo.find(PLAYERS, above(after), doc! { "_id": 1 }, max, "read players").await?;
+        let text = |document: Document| {
+            let player = read::<Player>(document)?;
+            serde_json::to_string(&player).map(|text| (player.id, text)).map_err(|error| error.to_string())
+        };
+        Ok(page(documents, max, text))
+    }
+
     async fn get(&self, player: PlayerId) -> PortResult<Option<Player>> {
         let found = self.mongo.collection(PLAYERS).find_one(doc! { "_id": id(player) }).await;
         let found = found.map_err(|error| explain("read a player", &error))?;

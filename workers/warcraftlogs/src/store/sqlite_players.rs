@@ -53,6 +53,20 @@ impl Players for SqliteStore {
         Ok(page)
     }
 
+    async fn documents(&self, after: Option<PlayerId>, max: usize) -> PortResult<Page<(PlayerId, String), PlayerId>> {
+        let rows = move |connection: &Connection| {
+            let sql = "SELECT id, document FROM players WHERE id > ?1 ORDER BY id LIMIT ?2";
+            let mut select = connection.prepare_cached(sql)?;
+            let rows = select.query_map(params![after.map_or(-1, sql_id), sql_count(max)], id_and_text)?;
+            rows.collect::<Result<Vec<_>>>()
+        };
+        let rows = self.database.read("read players", rows).await?;
+        let documents: Vec<(PlayerId, String)> =
+            rows.into_iter().map(|(id, text)| (id.cast_unsigned(), text)).collect();
+        let next = documents.last().map(|(id, _)| *id).filter(|_| documents.len() == max);
+        Ok(Page { documents, damaged: Vec::new(), next })
+    }
+
     async fn get(&self, id: PlayerId) -> PortResult<Option<Player>> {
         let get = move |connection: &Connection| document(connection, id);
         let document = self.database.read("read a player", get).await?;

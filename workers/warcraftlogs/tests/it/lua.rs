@@ -2,6 +2,7 @@
 
 mod interpreter;
 mod lookup;
+mod options;
 mod refusals;
 mod round_trip;
 pub(crate) mod world;

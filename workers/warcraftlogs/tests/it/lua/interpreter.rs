@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use stint_warcraftlogs::lua::{Found, database_path};
+use stint_warcraftlogs::lua::{Found, Options, database_path};
 use stint_warcraftlogs::model::Player;
 
 use super::world::{bare, generate, line, name_of, ranked, server};
@@ -32,6 +32,11 @@ fn answers(folder: &Path, queries: &[(&str, &str, &str)]) -> Vec<String> {
 
 /// Every player is found, as it was written.
 fn assert_all_found(folder: &Path, players: &[Player]) {
+    assert_all_found_with(folder, players, &Options::default());
+}
+
+/// The same, in databases of these options.
+pub(super) fn assert_all_found_with(folder: &Path, players: &[Player], options: &Options) {
     let queries: Vec<_> = players
         .iter()
         .map(|player| (player.region.as_str(), player.server.name.as_str(), player.name.as_str()))
@@ -39,7 +44,7 @@ fn assert_all_found(folder: &Path, players: &[Player]) {
     let answers = answers(folder, &queries);
     assert_eq!(answers.len(), players.len());
     for (player, answer) in players.iter().zip(answers) {
-        assert_eq!(answer, line(Found::expected(player).as_ref()), "{}", player.name);
+        assert_eq!(answer, line(Found::expected_with(player, options).as_ref()), "{}", player.name);
     }
 }
 
@@ -122,14 +127,14 @@ fn the_reader_refuses_another_format() {
     let folder = tempfile::tempdir().unwrap();
     generate(folder.path(), &[bare("EU", "Aa", "Ann")]);
     let path = database_path(folder.path(), "EU");
-    let text = std::fs::read_to_string(&path).unwrap().replace("{format=1,", "{format=2,");
+    let text = std::fs::read_to_string(&path).unwrap().replace("D.format=2", "D.format=3");
     std::fs::write(&path, text).unwrap();
     let script = folder.path().join("refused.lua");
     let program = "local folder = ...\ndofile(folder .. '/Stint/Stint.lua')\ndofile(folder .. '/Stint_EU/Stint_EU.lua')\n\
                    print(select(2, pcall(Stint.lookup, 'EU', 'Aa', 'Ann')))\n";
     std::fs::write(&script, program).unwrap();
     let printed = run("lua5.1", &[&script, folder.path()]);
-    assert!(printed.contains("region EU has format 2, this reader reads format 1: install both"), "{printed}");
+    assert!(printed.contains("region EU has format 3, this reader reads format 2: install both"), "{printed}");
     let error = format!("{:#}", stint_warcraftlogs::lua::lookup(folder.path(), "EU", "Aa", "Ann").unwrap_err());
-    assert!(error.contains("Stint_EU.lua") && error.contains("format 2") && error.contains("db-generator"), "{error}");
+    assert!(error.contains("Stint_EU.lua") && error.contains("format 3") && error.contains("db-generator"), "{error}");
 }

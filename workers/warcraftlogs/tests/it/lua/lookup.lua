@@ -31,7 +31,7 @@ local function line(found)
       parts[#parts + 1] = ("|%d.%d:%s,%s,%s"):format(raid, difficulty, ranks.metric, best, median)
       for _, encounter in sorted(ranks.encounters) do
         local rank = ranks.encounters[encounter]
-        parts[#parts + 1] = (";%d=%s/%d/%s"):format(encounter, tostring(rank.best), rank.kills, rank.spec)
+        parts[#parts + 1] = (";%d=%s/%d/%s"):format(encounter, tostring(rank.best), rank.kills or 0, rank.spec or "")
       end
     end
   end

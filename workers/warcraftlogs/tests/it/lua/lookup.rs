@@ -44,7 +44,7 @@ fn damage_is_an_error_that_names_the_file_or_the_player() {
     let error = format!("{:#}", read_back(&path).next().unwrap().unwrap_err());
     assert!(error.contains("Stint_EU.lua; generate it again"), "{error}");
     let class_end = whole.find("\nAnn").unwrap() + 4;
-    let damaged = format!("{}~~~~{}", &whole[..class_end], &whole[class_end + 4..]);
+    let damaged = format!("{}%~~~~{}", &whole[..class_end], &whole[class_end + 5..]);
     std::fs::write(&path, damaged).unwrap();
     let error = format!("{:#}", read_back(&path).next().unwrap().unwrap_err());
     assert!(error.contains("is damaged") && error.contains("Ann"), "{error}");

@@ -72,16 +72,26 @@ fn of_two_players_with_one_name_the_newer_stays_whichever_comes_first() {
 }
 
 #[test]
-fn servers_out_of_order_are_an_error_that_says_so() {
-    let folder = tempfile::tempdir().unwrap();
-    for (first, second) in [(("EU", "Bb"), ("EU", "Aa")), (("US", "Aa"), ("EU", "Bb"))] {
+fn documents_that_cannot_be_read_and_keys_that_come_twice_are_refused() {
+    let text = serde_json::to_string(&bare("EU", "Aa", "Ann")).unwrap();
+    let twice = |raids: &str| text.replace("\"raids\":{}", &format!("\"raids\":{raids}"));
+    let ranks =
+        r#"{"metric":"dps","best":1,"median":1,"encounters":{"7":{"best":1,"kills":1},"7":{"best":2,"kills":1}}}"#;
+    let empty = r#"{"metric":"dps","best":1,"median":1,"encounters":{}}"#;
+    for (document, reason) in [
+        ("{".to_owned(), "cannot be read"),
+        (text.replace("\"classId\":4,", ""), "missing field `classId`"),
+        (twice(r#"{"26":{"4":{"best":1}}}"#), "missing field `metric`"),
+        (twice(&format!(r#"{{"26":{{"4":{empty},"4":{empty}}}}}"#)), "raid 26, difficulty 4 is there twice"),
+        (twice(&format!(r#"{{"26":{{"4":{ranks}}}}}"#)), "encounter 7 is there twice"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
         let mut writer = DatabaseWriter::create(folder.path()).unwrap();
-        writer.push(bare(first.0, first.1, "Ann")).unwrap();
-        let error = writer.push(bare(second.0, second.1, "Bea")).unwrap_err().to_string();
-        assert!(
-            error.contains("\"Bea\"") && error.contains("have to be ordered by region, then server slug"),
-            "{error}"
-        );
+        writer.push_documents(vec![(9, document)]).unwrap();
+        writer.push(bare("EU", "Aa", "Bea")).unwrap();
+        let report = writer.finish(GENERATED.parse().unwrap()).unwrap();
+        assert!(report.refused[0].reason.contains(reason), "{}", report.refused[0].reason);
+        assert_eq!((report.refused_players, report.regions[0].players), (1, 1));
     }
 }
 

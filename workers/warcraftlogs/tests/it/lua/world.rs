@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use jiff::Timestamp;
-use stint_warcraftlogs::lua::{DatabaseWriter, Found, Report};
+use stint_warcraftlogs::lua::{DatabaseWriter, Found, Options, Report};
 use stint_warcraftlogs::model::{EncounterRank, Player, RaidRanks, Server};
 
 /// The day on which the worlds of these tests are generated; it is not in the files.
@@ -72,12 +72,15 @@ pub(super) fn name_of(number: u32) -> String {
     format!("{}{digits}", ["Ann", "Åke", "Мир", "가"][number as usize % 4])
 }
 
-/// Writes the players in the order that the writer asks for.
+/// Writes databases of everything.
 pub(crate) fn generate(folder: &Path, players: &[Player]) -> Report {
-    let mut ordered = players.to_vec();
-    ordered.sort_by(|left, right| order(left).cmp(&order(right)));
-    let mut writer = DatabaseWriter::create(folder).unwrap();
-    ordered.into_iter().for_each(|player| writer.push(player).unwrap());
+    generate_with(folder, players, Options::default())
+}
+
+/// Writes databases with these options.
+pub(super) fn generate_with(folder: &Path, players: &[Player], options: Options) -> Report {
+    let mut writer = DatabaseWriter::create_with(folder, options).unwrap();
+    players.iter().cloned().for_each(|player| writer.push(player).unwrap());
     writer.finish(GENERATED.parse().unwrap()).unwrap()
 }
 

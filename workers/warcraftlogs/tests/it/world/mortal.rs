@@ -53,6 +53,7 @@ mortal_port! { MortalStore, Players {
     upsert(players: &[Player]) -> ();
     drop_players(dropped: &[Dropped]) -> ();
     page(after: Option<&PlayerKey>, max: usize) -> Page<Player, PlayerKey>;
+    documents(after: Option<PlayerId>, max: usize) -> Page<(PlayerId, String), PlayerId>;
     get(id: PlayerId) -> Option<Player>;
     dropped_page(after: Option<PlayerId>, max: usize) -> Page<Dropped, PlayerId>;
     counts() -> PlayerCounts;

@@ -42,6 +42,10 @@ impl Players for People {
         Err(no_ranks())
     }
 
+    async fn documents(&self, _: Option<PlayerId>, _: usize) -> PortResult<Page<(PlayerId, String), PlayerId>> {
+        Err(no_ranks())
+    }
+
     async fn get(&self, _: PlayerId) -> PortResult<Option<Player>> {
         Err(no_ranks())
     }

@@ -1,0 +1,80 @@
+//! The Lua database beside the layout that it has to beat: size, load, memory, and what a look-up costs in Lua 5.1.
+//! `scripts/bench lua` runs it.
+
+#![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a measurement prints, and stops at the first surprise")]
+
+mod set;
+mod sorted_strings;
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::Path;
+use std::process::Command;
+
+use flate2::Compression;
+use flate2::write::DeflateEncoder;
+use stint_warcraftlogs::lua::{DatabaseWriter, database_path};
+
+/// Fresh processes of Lua; the median of each figure is told.
+const RUNS: usize = 5;
+/// Every so many players one is looked up.
+const SAMPLED: usize = 50;
+
+fn main() {
+    let folder = tempfile::tempdir().unwrap();
+    let players = set::players();
+    let per_player = |bytes: usize| bytes as f64 / players.len() as f64;
+    let cells: usize = players.iter().flat_map(|player| &player.sections).map(|section| section.cells.len()).sum();
+    println!("{} players, {:.2} boss cells each", players.len(), per_player(cells));
+    let sorted = sorted_strings::file(&players);
+    print_size("sorted strings", &sorted, per_player);
+
+    let mut writer = DatabaseWriter::create(folder.path()).unwrap();
+    for chunk in players.chunks(2_000) {
+        let documents: Vec<(u64, String)> = chunk.iter().map(|player| (player.id, player.document())).collect();
+        writer.push_documents(documents).unwrap();
+    }
+    let report = writer.finish("2026-11-21T00:00:00Z".parse().unwrap()).unwrap();
+    assert_eq!((report.regions[0].players, report.refused_players), (players.len() as u64, 0));
+    print_size("Stint", &std::fs::read(database_path(folder.path(), "US")).unwrap(), per_player);
+
+    let mut names = std::fs::File::create(folder.path().join("names")).unwrap();
+    for place in order(players.len() / SAMPLED) {
+        let player = &players[place * SAMPLED];
+        writeln!(names, "Server {}\t{}", player.server, player.name).unwrap();
+    }
+    let runs: Vec<BTreeMap<String, f64>> = (0..RUNS).map(|_| measure(folder.path())).collect();
+    for name in runs[0].keys() {
+        let mut figures: Vec<f64> = runs.iter().map(|run| run[name]).collect();
+        figures.sort_by(f64::total_cmp);
+        println!("{name:<16} {:>10.3} (lowest {:.3})", figures[RUNS / 2], figures[0]);
+    }
+}
+
+fn print_size(name: &str, file: &[u8], per_player: impl Fn(usize) -> f64) {
+    let mut deflate = DeflateEncoder::new(Vec::new(), Compression::best());
+    deflate.write_all(file).unwrap();
+    let zipped = deflate.finish().unwrap().len();
+    println!("{name:<16} {:>6.2} bytes a player, {:.2} zipped", per_player(file.len()), per_player(zipped));
+}
+
+/// The numbers below `end`, shuffled.
+fn order(end: usize) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..end).collect();
+    let mut dice = set::Dice(11);
+    for place in (1..end).rev() {
+        order.swap(place, dice.below(place as u64 + 1) as usize);
+    }
+    order
+}
+
+fn measure(folder: &Path) -> BTreeMap<String, f64> {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/lua/measure.lua");
+    let mut lua = Command::new("lua5.1");
+    lua.arg(script).arg(folder.join("Stint/Stint.lua")).arg(database_path(folder, "US")).arg(folder.join("names"));
+    let output = lua.output().expect("lua5.1 is installed (Debian: apt-get install lua5.1)");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).unwrap();
+    let figure = |line: &str| line.split_once(' ').map(|(name, value)| (name.to_owned(), value.parse().unwrap()));
+    text.lines().filter_map(figure).collect()
+}

@@ -1,0 +1,209 @@
+//! A player's document, read for the database alone: nothing is copied that the text already has, and nothing is kept that
+//! the database does not say.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::ops::Range;
+
+use jiff::Timestamp;
+use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+
+use crate::model::{Difficulty, EncounterId, PlayerId, RaidId, Server, extended_date};
+
+/// A document of `players`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Draft<'a> {
+    #[serde(rename = "_id")]
+    pub(crate) id: PlayerId,
+    #[serde(borrow)]
+    pub(crate) name: Cow<'a, str>,
+    pub(crate) class_id: u32,
+    #[serde(borrow)]
+    pub(crate) region: Cow<'a, str>,
+    #[serde(borrow)]
+    pub(crate) server: DraftServer<'a>,
+    #[serde(with = "extended_date")]
+    pub(crate) updated_at: Timestamp,
+    #[serde(borrow)]
+    pub(crate) raids: DraftRaids<'a>,
+}
+
+/// A server in its three spellings.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct DraftServer<'a> {
+    #[serde(borrow)]
+    pub(crate) name: Cow<'a, str>,
+    #[serde(borrow)]
+    pub(crate) slug: Cow<'a, str>,
+    #[serde(borrow)]
+    pub(crate) normalized_name: Cow<'a, str>,
+}
+
+/// Every raid and difficulty, and every encounter, in two lists instead of tables within tables.
+#[derive(Debug, Default)]
+pub(crate) struct DraftRaids<'a> {
+    pub(crate) sections: Vec<DraftSection<'a>>,
+    pub(crate) cells: Vec<DraftCell<'a>>,
+}
+
+/// One raid and difficulty.
+#[derive(Debug)]
+pub(crate) struct DraftSection<'a> {
+    pub(crate) raid: RaidId,
+    pub(crate) difficulty: Difficulty,
+    pub(crate) metric: Cow<'a, str>,
+    pub(crate) best: Option<f64>,
+    pub(crate) median: Option<f64>,
+    pub(crate) cells: Range<usize>,
+}
+
+/// One encounter.
+#[derive(Debug)]
+pub(crate) struct DraftCell<'a> {
+    pub(crate) encounter: EncounterId,
+    pub(crate) best: Option<f64>,
+    pub(crate) kills: u32,
+    pub(crate) spec: Cow<'a, str>,
+}
+
+#[derive(Deserialize)]
+struct Rank<'a> {
+    best: Option<f64>,
+    kills: u32,
+    #[serde(default, borrow)]
+    spec: Cow<'a, str>,
+}
+
+#[derive(Deserialize)]
+#[serde(field_identifier, rename_all = "lowercase")]
+enum Key {
+    Metric,
+    Best,
+    Median,
+    Encounters,
+    #[serde(other)]
+    Other,
+}
+
+impl DraftServer<'_> {
+    /// The server as the rest of the program knows it.
+    pub(crate) fn to_server(&self) -> Server {
+        let DraftServer { name, slug, normalized_name } = self;
+        Server {
+            name: name.as_ref().to_owned(),
+            slug: slug.as_ref().to_owned(),
+            normalized_name: normalized_name.as_ref().to_owned(),
+        }
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for DraftRaids<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<DraftRaids<'a>, D::Error> {
+        let mut raids = DraftRaids::default();
+        deserializer.deserialize_map(Raids(&mut raids))?;
+        Ok(raids)
+    }
+}
+
+/// Reads a table of raids.
+struct Raids<'r, 'a>(&'r mut DraftRaids<'a>);
+/// Reads a raid's table of difficulties.
+struct Difficulties<'r, 'a>(&'r mut DraftRaids<'a>, RaidId);
+/// Reads the ranks of one raid and difficulty.
+struct Ranks<'r, 'a>(&'r mut DraftRaids<'a>, RaidId, Difficulty);
+/// Reads a table of encounters.
+struct Encounters<'r, 'a>(&'r mut Vec<DraftCell<'a>>);
+
+impl<'de: 'a, 'a> Visitor<'de> for Raids<'_, 'a> {
+    type Value = ();
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("raids by their ids")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        while let Some(raid) = map.next_key()? {
+            map.next_value_seed(Difficulties(self.0, raid))?;
+        }
+        Ok(())
+    }
+}
+
+impl<'de: 'a, 'a> Visitor<'de> for Difficulties<'_, 'a> {
+    type Value = ();
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("ranks by difficulty")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        while let Some(difficulty) = map.next_key()? {
+            map.next_value_seed(Ranks(self.0, self.1, difficulty))?;
+        }
+        Ok(())
+    }
+}
+
+impl<'de: 'a, 'a> Visitor<'de> for Ranks<'_, 'a> {
+    type Value = ();
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("ranks with metric, best, median and encounters")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let Ranks(raids, raid, difficulty) = self;
+        let first = raids.cells.len();
+        let (mut metric, mut best, mut median) = (None, None, None);
+        while let Some(key) = map.next_key()? {
+            match key {
+                Key::Metric => metric = Some(map.next_value::<Text<'a>>()?.0),
+                Key::Best => best = map.next_value()?,
+                Key::Median => median = map.next_value()?,
+                Key::Encounters => map.next_value_seed(Encounters(&mut raids.cells))?,
+                Key::Other => drop(map.next_value::<IgnoredAny>()?),
+            }
+        }
+        let metric = metric.ok_or_else(|| serde::de::Error::missing_field("metric"))?;
+        let cells = first..raids.cells.len();
+        raids.sections.push(DraftSection { raid, difficulty, metric, best, median, cells });
+        Ok(())
+    }
+}
+
+/// A text that is borrowed where it can be.
+#[derive(Deserialize)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+impl<'de: 'a, 'a> Visitor<'de> for Encounters<'_, 'a> {
+    type Value = ();
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("encounters by their ids")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        while let Some(encounter) = map.next_key()? {
+            let Rank { best, kills, spec } = map.next_value::<Rank<'a>>()?;
+            self.0.push(DraftCell { encounter, best, kills, spec });
+        }
+        Ok(())
+    }
+}
+
+macro_rules! seed {
+    ($($reader:ident),*) => {$(
+        impl<'de: 'a, 'a> DeserializeSeed<'de> for $reader<'_, 'a> {
+            type Value = ();
+
+            fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+                deserializer.deserialize_map(self)
+            }
+        }
+    )*};
+}
+
+seed!(Difficulties, Ranks, Encounters);

@@ -1,0 +1,214 @@
+//! A range coder in numbers that Lua 5.1 can hold: asymmetric numeral systems (rANS, Duda 2013), on a state below 2^53.
+//!
+//! A symbol that a [`Model`](super::model::Model) expects to see f times in 2^bits makes the state about 2^bits / f times as large. What no
+//! longer fits leaves the state as four digits of base 94. The writer works from the last symbol to the first, so that a
+//! reader gets them in order, with a remainder, a division and a multiplication each.
+//!
+//! The state starts at nothing, not at the lower bound as usual: a record of forty digits would pay four for it. So a
+//! reader that has taken everything is left with exactly 0, and any other rest says that the record is damaged.
+
+use super::super::format::{BASE, ZERO};
+
+/// Four digits leave or enter the state at once.
+const DIGITS_AT_ONCE: usize = 4;
+/// What four digits can say.
+const REFILL: u64 = (BASE as u64).pow(DIGITS_AT_ONCE as u32);
+/// A reader refills below this. Any product of slots within a group divides it, which makes the writer's choice exact.
+pub(super) const LOWEST: u64 = 1 << 26;
+/// The state stays below this, and this below 2^53.
+const BEYOND: u64 = LOWEST * REFILL;
+
+/// One step of the writer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// A symbol that owns the slots `from..from + slots` of `1 << bits`.
+    Symbol {
+        /// The first of its slots.
+        from: u32,
+        /// How many it owns.
+        slots: u32,
+        /// How many there are, as a power of two.
+        bits: u32,
+    },
+    /// Where a reader refills. Between two of these the `bits` add up to 26 at the most.
+    Refill,
+}
+
+/// Appends the digits that say `steps`.
+pub(crate) fn encode(steps: &[Step], target: &mut Vec<u8>) {
+    let begin = target.len();
+    let mut state = 0;
+    // Backwards, and turned round in the end.
+    for group in steps.rsplit(|step| *step == Step::Refill) {
+        let (bits, slots) = size(group);
+        if state >= (BEYOND >> bits) * slots {
+            put(target, state % REFILL, DIGITS_AT_ONCE);
+            state /= REFILL;
+        }
+        for step in group.iter().rev() {
+            if let Step::Symbol { from, slots, bits } = *step {
+                let slots = u64::from(slots);
+                state = ((state / slots) << bits) + u64::from(from) + state % slots;
+            }
+        }
+    }
+    // With refills the rest is five to eight digits, so that the length alone tells how many.
+    let refilled = target.len() > begin;
+    let mut digits = if refilled { DIGITS_AT_ONCE + 1 } else { 1 };
+    while u64::from(BASE).pow(digits as u32) <= state {
+        digits += 1;
+    }
+    put(target, state, digits);
+    target[begin..].reverse();
+}
+
+/// The bits of a group together, and the slots of its symbols multiplied.
+fn size(group: &[Step]) -> (u32, u64) {
+    group.iter().fold((0, 1), |(all, product), step| match step {
+        Step::Symbol { slots, bits, .. } => (all + bits, product * u64::from(*slots)),
+        Step::Refill => (all, product),
+    })
+}
+
+/// Appends digits, the low one first.
+fn put(target: &mut Vec<u8>, mut number: u64, digits: usize) {
+    for _ in 0..digits {
+        target.push(ZERO + (number % u64::from(BASE)) as u8);
+        number /= u64::from(BASE);
+    }
+}
+
+/// The reader's side.
+#[derive(Clone, Debug)]
+pub(crate) struct State<'a> {
+    state: u64,
+    rest: &'a [u8],
+}
+
+impl<'a> State<'a> {
+    /// Begins to read. `None` when these are no digits.
+    pub(crate) fn new(digits: &'a [u8]) -> Option<State<'a>> {
+        let begin = match digits.len() {
+            short @ 0..=8 => short,
+            long => (long - 1) % DIGITS_AT_ONCE + DIGITS_AT_ONCE + 1,
+        };
+        let (first, rest) = digits.split_at(begin);
+        let state = State { state: number(first)?, rest };
+        (state.state < BEYOND).then_some(state)
+    }
+
+    /// The slot of the next symbol, of `1 << bits`. [`State::take`] has to follow.
+    pub(crate) fn slot(&self, bits: u32) -> u32 {
+        (self.state & ((1 << bits) - 1)) as u32
+    }
+
+    /// Takes the symbol that owns the current slot.
+    pub(crate) fn take(&mut self, from: u32, slots: u32, bits: u32) {
+        let slot = u64::from(self.slot(bits) - from);
+        self.state = (self.state >> bits) * u64::from(slots) + slot;
+    }
+
+    /// Refills, where the writer had [`Step::Refill`]. `None` when what follows are no digits.
+    pub(crate) fn refill(&mut self) -> Option<()> {
+        if self.state < LOWEST && !self.rest.is_empty() {
+            let (digits, rest) = self.rest.split_at_checked(DIGITS_AT_ONCE)?;
+            self.state = self.state * REFILL + number(digits)?;
+            self.rest = rest;
+        }
+        Some(())
+    }
+
+    /// Whether everything was read, and nothing else.
+    pub(crate) fn is_done(&self) -> bool {
+        self.state == 0 && self.rest.is_empty()
+    }
+}
+
+/// Digits as a number. `None` when a byte is no digit.
+fn number(digits: &[u8]) -> Option<u64> {
+    digits.iter().try_fold(0, |number: u64, byte| {
+        let digit = u64::from(byte.checked_sub(ZERO)?);
+        (digit < u64::from(BASE)).then_some(number * u64::from(BASE) + digit)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::{Strategy, prop_assert, prop_assert_eq, proptest};
+
+    use super::*;
+
+    /// Groups of up to 26 bits, refilled between.
+    fn steps() -> impl Strategy<Value = Vec<Step>> {
+        let symbol = (1u32..=9).prop_flat_map(|bits| {
+            (0..1u32 << bits).prop_flat_map(move |from| {
+                (1..=(1u32 << bits) - from).prop_map(move |slots| Step::Symbol { from, slots, bits })
+            })
+        });
+        vec((vec(symbol, 0..3), proptest::bool::ANY), 0..60).prop_map(|groups| {
+            let mut steps: Vec<Step> = Vec::new();
+            for (group, _) in groups {
+                if !steps.is_empty() {
+                    steps.push(Step::Refill);
+                }
+                steps.extend(group.iter().take(2));
+            }
+            steps
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_was_written_is_read_and_nothing_is_left(steps in steps()) {
+            let mut digits = Vec::new();
+            encode(&steps, &mut digits);
+            prop_assert!(digits.iter().all(|digit| (b'!'..=b'~').contains(digit)));
+            let mut state = State::new(&digits).unwrap();
+            for step in &steps {
+                match *step {
+                    Step::Refill => state.refill().unwrap(),
+                    Step::Symbol { from, slots, bits } => {
+                        let slot = state.slot(bits);
+                        prop_assert!((from..from + slots).contains(&slot));
+                        state.take(from, slots, bits);
+                    }
+                }
+            }
+            prop_assert!(state.is_done());
+        }
+
+        #[test]
+        fn the_length_is_what_the_symbols_weigh(steps in steps()) {
+            let mut digits = Vec::new();
+            encode(&steps, &mut digits);
+            let weight: f64 = steps.iter().map(|step| match step {
+                Step::Symbol { slots, bits, .. } => f64::from(*bits) - f64::from(*slots).log2(),
+                Step::Refill => 0.0,
+            }).sum();
+            // Rounded up to a digit, or to the nine that a refill needs, and a little for what small states divide unevenly.
+            let least = weight / f64::from(BASE).log2();
+            prop_assert!(digits.len() as f64 <= (least * 1.02 + 2.5).max(9.0), "{} digits for {least}", digits.len());
+        }
+
+        #[test]
+        fn no_text_makes_a_reader_fail_but_by_saying_so(text in vec(0u8..=255, 0..40)) {
+            if let Some(mut state) = State::new(&text) {
+                for _ in 0..100 {
+                    let slot = state.slot(8);
+                    state.take(slot, 1, 8);
+                    if state.refill().is_none() {
+                        break;
+                    }
+                }
+            }
+            prop_assert_eq!(State::new(b" "), None::<State<'_>>);
+        }
+    }
+
+    impl PartialEq for State<'_> {
+        fn eq(&self, other: &Self) -> bool {
+            (self.state, self.rest) == (other.state, other.rest)
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! The places of a record at which something is expected, by number, as the file numbers its models too.
+
+/// A percentile, by the level: that of the section before, or the first section's own.
+pub(crate) const PERCENT: usize = 0;
+/// Kills of an encounter, by those of the one before in its section.
+pub(crate) const KILLS: usize = 16;
+/// How far the median lies below the best, by the mean number of kills.
+pub(crate) const MEDIAN: usize = 32;
+/// How far the best average lies from the mean of the section's percentiles.
+pub(crate) const BEST: usize = 40;
+/// The day.
+pub(crate) const DAY: usize = 41;
+/// The level of the first section.
+pub(crate) const LEVEL: usize = 44;
+/// The tenths of a percentile.
+pub(crate) const PERCENT_TENTHS: usize = 42;
+/// The tenths of a median.
+pub(crate) const MEDIAN_TENTHS: usize = 43;
+/// A spec other than the one before, by class.
+pub(crate) const SPEC: usize = 64;
+/// Kills of a section's first encounter, by section.
+pub(crate) const FIRST_KILLS: usize = 1_000;
+/// The next section, by the one before; 0 is the start, and as a value the end.
+pub(crate) const SECTION: usize = 2_000;
+/// Which encounters of a section were killed.
+pub(crate) const KILLED: usize = 3_000;
+/// One beyond the last.
+pub(crate) const PLACES: usize = 4_000;
+
+/// Percentiles whose means lie in one such step are of one level.
+const LEVEL_WIDTH: u32 = 8;
+/// Kills from here on are one context.
+pub(crate) const MOST_KILLS: u32 = 15;
+/// Mean kills from here on are one context.
+pub(crate) const MOST_MEAN_KILLS: u32 = 7;
+
+/// How many slots a model at this place has, as a power of two: more where there are many values. What a reader takes
+/// between two refills adds up to 26 at the most.
+pub(crate) fn bits(place: usize) -> u32 {
+    match place {
+        ..KILLS => 9,
+        BEST | PERCENT_TENTHS..FIRST_KILLS => 6,
+        SECTION..KILLED => 7,
+        _ => 8,
+    }
+}
+
+/// The level of a mean in whole percent: percentiles of one player lie close together.
+pub(crate) fn level(mean: u32) -> usize {
+    (mean / LEVEL_WIDTH) as usize
+}
+
+/// The place of the kills of an encounter of `section`, after an encounter with `previous` kills.
+pub(crate) fn kills(section: usize, previous: Option<u32>) -> usize {
+    previous.map_or(FIRST_KILLS + section, |kills| KILLS + kills.min(MOST_KILLS) as usize)
+}
+
+/// The place of the median of a section with so many cells and kills.
+pub(crate) fn median(cells: usize, kills: u64) -> usize {
+    MEDIAN + (kills / cells.max(1) as u64).min(u64::from(MOST_MEAN_KILLS)) as usize
+}

@@ -1,0 +1,23 @@
+//! Where a player is looked for: in which bucket of the server.
+
+/// Players in a bucket, on average. More make directories smaller and searches longer; between 16 and 48 it matters
+/// little.
+pub(crate) const BUCKET: usize = 24;
+
+/// Keeps the sum below 2^38: Lua divides such numbers by a number of buckets without an error.
+const FACTOR: u64 = 31;
+
+/// How many buckets a server with so many players has.
+pub(crate) fn buckets(players: usize) -> usize {
+    players.div_ceil(BUCKET).max(1)
+}
+
+/// The bucket of a name among `buckets`. Of the name only the first and the last three bytes and the length are looked
+/// at, because a reader in Lua pays for each.
+pub(crate) fn bucket(name: &[u8], buckets: usize) -> usize {
+    let first = |place: usize| name.get(place).copied().map_or(0, u64::from);
+    let tail = &name[name.len().saturating_sub(3)..];
+    let last = |place: usize| tail.get(place).copied().map_or(0, u64::from);
+    let bytes = [first(0), first(1), first(2), last(0), last(1), last(2), name.len() as u64];
+    (bytes.iter().fold(0, |sum, byte| sum * FACTOR + byte) % buckets as u64) as usize
+}

@@ -1,0 +1,57 @@
+//! What goes into the databases.
+
+use std::collections::BTreeSet;
+
+use super::format::{LARGEST_FILE, Precision};
+use crate::model::{Difficulty, RaidId};
+
+/// What goes into the databases.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// To what percentiles are rounded down.
+    pub precision: Precision,
+    /// Only these raids; all without.
+    pub raids: Option<BTreeSet<RaidId>>,
+    /// Only these difficulties; all without.
+    pub difficulties: Option<BTreeSet<Difficulty>>,
+    /// What is said beside the best percentiles.
+    pub fields: BTreeSet<Field>,
+    /// From how many bytes on a region gets another file.
+    pub largest_file: u64,
+}
+
+/// What a database may leave out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
+pub enum Field {
+    /// The median average of a raid and difficulty.
+    Median,
+    /// How often each boss was killed.
+    Kills,
+    /// The spec of the best kill of each boss.
+    Spec,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options {
+            precision: Precision::default(),
+            raids: None,
+            difficulties: None,
+            fields: BTreeSet::from([Field::Median, Field::Kills, Field::Spec]),
+            largest_file: LARGEST_FILE,
+        }
+    }
+}
+
+impl Options {
+    /// Whether this raid and difficulty go in.
+    pub(crate) fn takes(&self, raid: RaidId, difficulty: Difficulty) -> bool {
+        self.raids.as_ref().is_none_or(|raids| raids.contains(&raid))
+            && self.difficulties.as_ref().is_none_or(|difficulties| difficulties.contains(&difficulty))
+    }
+
+    /// Whether this field goes in.
+    pub(crate) fn says(&self, field: Field) -> bool {
+        self.fields.contains(&field)
+    }
+}

@@ -1,0 +1,164 @@
+//! A player on the way from the document to the record: bytes that take as little memory as they can be read quickly.
+//!
+//! Numbers are those of the staged dictionaries, seven bits to a byte, the low ones first.
+
+use std::ops::Range;
+use std::sync::Mutex;
+
+use super::dictionary::{Dictionaries, Known, Numbers};
+use super::draft::{Draft, DraftSection};
+use super::format::{Precision, day_number};
+use super::options::{Field, Options};
+use super::record::{Cell, Record, Section};
+
+/// What is said of a row before it is read.
+#[derive(Clone, Debug)]
+pub(crate) struct Head {
+    pub(crate) id: u64,
+    /// Seconds since 1970.
+    pub(crate) updated_at: u64,
+    pub(crate) name: Range<usize>,
+    /// What is behind the name.
+    pub(crate) rest: Range<usize>,
+}
+
+/// Appends a row. An error is the reason to refuse the player; whatever was appended then has to be cut off.
+pub(crate) fn write(
+    player: &Draft<'_>,
+    options: &Options,
+    known: &mut Known,
+    shared: &Mutex<Dictionaries>,
+    target: &mut Vec<u8>,
+) -> Result<(), &'static str> {
+    let day = day_number(player.updated_at).ok_or("updatedAt is out of range")?;
+    let mut rest = Vec::with_capacity(200);
+    put(&mut rest, player.class_id.into());
+    put(&mut rest, day.into());
+    let taken = player.raids.sections.iter().filter(|section| options.takes(section.raid, section.difficulty));
+    put(&mut rest, taken.clone().count() as u64);
+    for section in taken {
+        write_section(player, section, options, known, shared, &mut rest)?;
+    }
+    put(target, player.id);
+    put(target, player.updated_at.as_second().unsigned_abs());
+    put(target, player.name.len() as u64);
+    target.extend_from_slice(player.name.as_bytes());
+    put(target, rest.len() as u64);
+    target.extend_from_slice(&rest);
+    Ok(())
+}
+
+fn write_section(
+    player: &Draft<'_>,
+    section: &DraftSection<'_>,
+    options: &Options,
+    known: &mut Known,
+    shared: &Mutex<Dictionaries>,
+    target: &mut Vec<u8>,
+) -> Result<(), &'static str> {
+    put(target, known.head(shared, section.raid, section.difficulty, &section.metric)? as u64);
+    put(target, rounded(section.best, options.precision)?);
+    put(target, rounded(section.median.filter(|_| options.says(Field::Median)), options.precision)?);
+    let cells = &player.raids.cells[section.cells.clone()];
+    put(target, cells.len() as u64);
+    let (mut near, mut spec) = (0, None);
+    for cell in cells {
+        let encounter = known.encounter(shared, section.raid, cell.encounter, near)?;
+        near = encounter + 1;
+        let own = if options.says(Field::Spec) { &*cell.spec } else { "" };
+        let number = match spec {
+            Some((before, number)) if before == own => number,
+            _ => known.spec(shared, own)?,
+        };
+        spec = Some((own, number));
+        put(target, encounter as u64);
+        put(target, rounded(cell.best, options.precision)?);
+        put(target, if options.says(Field::Kills) { cell.kills.into() } else { 0 });
+        put(target, number.into());
+    }
+    Ok(())
+}
+
+/// A percentile in steps plus 1; 0 for none.
+fn rounded(percentile: Option<f64>, precision: Precision) -> Result<u64, &'static str> {
+    match percentile {
+        None => Ok(0),
+        Some(value) => precision.round(value).map(|steps| u64::from(steps) + 1).ok_or("a percentile is out of range"),
+    }
+}
+
+/// The rows of these bytes, which are our own: a row that ends early ends them.
+pub(crate) fn heads(bytes: &[u8]) -> Vec<Head> {
+    let mut heads = Vec::new();
+    let mut at = 0;
+    while let Some(head) = head(bytes, &mut at) {
+        heads.push(head);
+    }
+    heads
+}
+
+fn head(bytes: &[u8], at: &mut usize) -> Option<Head> {
+    let (id, updated_at) = (take(bytes, at)?, take(bytes, at)?);
+    let name = range(bytes, at)?;
+    let rest = range(bytes, at)?;
+    Some(Head { id, updated_at, name, rest })
+}
+
+fn range(bytes: &[u8], at: &mut usize) -> Option<Range<usize>> {
+    let length = take(bytes, at)? as usize;
+    let range = *at..*at + length;
+    *at += length;
+    (*at <= bytes.len()).then_some(range)
+}
+
+/// Makes the record of a row. `None` when the row is not one of ours.
+pub(crate) fn read(bytes: &[u8], head: &Head, numbers: &Numbers, record: &mut Record) -> Option<()> {
+    record.clear();
+    record.name.extend_from_slice(&bytes[head.name.clone()]);
+    let rest = &bytes[head.rest.clone()];
+    let at = &mut 0;
+    record.class_id = take(rest, at)? as u32;
+    record.day = take(rest, at)? as u32;
+    for _ in 0..take(rest, at)? {
+        let staged = take(rest, at)? as usize;
+        let (best, median) = (steps(take(rest, at)?), steps(take(rest, at)?));
+        let first = record.cells.len();
+        let encounters = numbers.encounters.get(staged)?;
+        for _ in 0..take(rest, at)? {
+            let encounter = *encounters.get(take(rest, at)? as usize)?;
+            let (percent, kills) = (steps(take(rest, at)?), take(rest, at)? as u32);
+            let spec = *numbers.specs.get(take(rest, at)? as usize)?;
+            record.cells.push(Cell { encounter, percent, kills, spec });
+        }
+        record.cells[first..].sort_unstable_by_key(|cell| cell.encounter);
+        let cells = first..record.cells.len();
+        record.sections.push(Section { head: *numbers.heads.get(staged)?, best, median, cells });
+    }
+    record.sections.sort_unstable_by_key(|section| section.head);
+    Some(())
+}
+
+fn steps(plus_one: u64) -> Option<u16> {
+    plus_one.checked_sub(1).map(|steps| steps as u16)
+}
+
+fn put(target: &mut Vec<u8>, mut number: u64) {
+    while number >= 0x80 {
+        target.push(number as u8 | 0x80);
+        number >>= 7;
+    }
+    target.push(number as u8);
+}
+
+fn take(bytes: &[u8], at: &mut usize) -> Option<u64> {
+    let (mut number, mut shift) = (0, 0);
+    loop {
+        let byte = *bytes.get(*at)?;
+        *at += 1;
+        number |= u64::from(byte & 0x7f).checked_shl(shift)?;
+        if byte < 0x80 {
+            return Some(number);
+        }
+        shift += 7;
+    }
+}

@@ -1,0 +1,247 @@
+//! All players between the store and the files: sorted by region and server, in bounded memory.
+//!
+//! Rows are kept in memory up to [`HELD`]; what is more goes to a file without a name, which vanishes with the process.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::ops::Range;
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use anyhow::{Context, Result};
+
+use super::dictionary::{Dictionaries, Known};
+use super::draft::Draft;
+use super::options::Options;
+use super::refuse;
+use super::report::Refused;
+use super::row;
+use crate::model::{PlayerId, Server};
+
+/// Bytes of rows in memory: the players of a few hundred thousand.
+const HELD: usize = 64 << 20;
+
+/// Everything that was staged.
+pub(crate) struct Stage {
+    pub(crate) options: Options,
+    regions: Mutex<BTreeMap<String, Arc<Region>>>,
+    /// What threads know; one takes one for each batch.
+    known: Mutex<Vec<Clerk>>,
+    spool: Mutex<File>,
+    /// Bytes of rows in memory.
+    held: AtomicUsize,
+}
+
+/// One region.
+pub(crate) struct Region {
+    pub(crate) name: String,
+    dictionaries: Mutex<Dictionaries>,
+    servers: Mutex<Servers>,
+}
+
+#[derive(Default)]
+struct Servers {
+    places: HashMap<String, usize>,
+    staged: Vec<StagedServer>,
+}
+
+/// One server's rows.
+struct StagedServer {
+    server: Server,
+    rows: Vec<u8>,
+    spooled: Vec<Range<u64>>,
+}
+
+/// What one thread needs to write rows.
+#[derive(Default)]
+struct Clerk {
+    regions: HashMap<String, Desk>,
+    /// The server at hand, in its three spellings.
+    key: String,
+}
+
+/// What a thread knows of one region.
+struct Desk {
+    region: Arc<Region>,
+    known: Known,
+    places: HashMap<String, usize>,
+}
+
+/// What becomes of a batch of documents.
+#[derive(Default)]
+pub(crate) struct Batch {
+    /// Bytes that were added.
+    bytes: usize,
+    pub(crate) refused: Vec<Refused>,
+    /// Documents that cannot be read, with the reason.
+    pub(crate) damaged: Vec<(PlayerId, String)>,
+}
+
+impl Stage {
+    /// An empty stage that may use files in `folder`.
+    pub(crate) fn new(folder: &Path, options: Options) -> Result<Stage> {
+        let spool = tempfile::tempfile_in(folder)
+            .with_context(|| format!("cannot create a file in {}; is it writable?", folder.display()))?;
+        Ok(Stage {
+            options,
+            regions: Mutex::default(),
+            known: Mutex::default(),
+            spool: Mutex::new(spool),
+            held: AtomicUsize::new(0),
+        })
+    }
+
+    /// Reads documents and keeps their rows. Many threads may do so at once.
+    pub(crate) fn add(&self, documents: &[(PlayerId, String)]) -> Batch {
+        let mut clerk = lock(&self.known).pop().unwrap_or_default();
+        let mut batch = Batch::default();
+        let mut rows = Vec::new();
+        for (id, text) in documents {
+            match serde_json::from_str::<Draft<'_>>(text) {
+                Ok(draft) => {
+                    if let Err(reason) = self.add_draft(&draft, &mut clerk, &mut rows, &mut batch) {
+                        batch.refused.push(Refused::of(&draft, reason));
+                    }
+                }
+                Err(error) => batch.damaged.push((*id, error.to_string())),
+            }
+        }
+        lock(&self.known).push(clerk);
+        batch
+    }
+
+    fn add_draft(
+        &self,
+        draft: &Draft<'_>,
+        clerk: &mut Clerk,
+        row: &mut Vec<u8>,
+        batch: &mut Batch,
+    ) -> Result<(), String> {
+        refuse::check(draft)?;
+        row.clear();
+        let Clerk { regions, key } = clerk;
+        if !regions.contains_key(&*draft.region) {
+            let region = self.region(&draft.region);
+            let desk = Desk { region, known: Known::default(), places: HashMap::new() };
+            regions.insert(draft.region.to_string(), desk);
+        }
+        let Some(desk) = regions.get_mut(&*draft.region) else { return Ok(()) };
+        row::write(draft, &self.options, &mut desk.known, &desk.region.dictionaries, row)?;
+        key.clear();
+        for name in [&draft.server.slug, &draft.server.name, &draft.server.normalized_name] {
+            key.push_str(name);
+            key.push('\t');
+        }
+        desk.keep(key, draft, row);
+        batch.bytes += row.len();
+        Ok(())
+    }
+
+    fn region(&self, name: &str) -> Arc<Region> {
+        let mut regions = lock(&self.regions);
+        let region = regions.entry(name.to_owned()).or_insert_with(|| {
+            Arc::new(Region { name: name.to_owned(), dictionaries: Mutex::default(), servers: Mutex::default() })
+        });
+        region.clone()
+    }
+
+    /// Counts a batch, and moves rows to the file when there are too many.
+    pub(crate) fn settle(&self, batch: &Batch) -> Result<()> {
+        if self.held.fetch_add(batch.bytes, Ordering::Relaxed) + batch.bytes > HELD {
+            self.held.store(0, Ordering::Relaxed);
+            self.spill().context("cannot write to the generator's own file; is the disk full?")?;
+        }
+        Ok(())
+    }
+
+    fn spill(&self) -> Result<()> {
+        let mut spool = lock(&self.spool);
+        let mut end = spool.seek(SeekFrom::End(0))?;
+        for region in lock(&self.regions).values() {
+            for server in &mut lock(&region.servers).staged {
+                if server.rows.is_empty() {
+                    continue;
+                }
+                let rows = std::mem::take(&mut server.rows);
+                spool.write_all(&rows)?;
+                server.spooled.push(end..end + rows.len() as u64);
+                end += rows.len() as u64;
+            }
+        }
+        Ok(())
+    }
+
+    /// The regions that have players, ascending by name.
+    pub(crate) fn regions(&self) -> Vec<Arc<Region>> {
+        let regions = lock(&self.regions);
+        regions.values().filter(|region| !lock(&region.servers).staged.is_empty()).cloned().collect()
+    }
+
+    /// All rows of a server.
+    pub(crate) fn rows(&self, region: &Region, place: usize) -> Result<Vec<u8>> {
+        let servers = lock(&region.servers);
+        let server = &servers.staged[place];
+        let spooled: u64 = server.spooled.iter().map(|range| range.end - range.start).sum();
+        let mut rows = Vec::with_capacity(spooled as usize + server.rows.len());
+        let mut spool = lock(&self.spool);
+        for range in &server.spooled {
+            spool.seek(SeekFrom::Start(range.start))?;
+            (&mut *spool).take(range.end - range.start).read_to_end(&mut rows)?;
+        }
+        rows.extend_from_slice(&server.rows);
+        Ok(rows)
+    }
+}
+
+impl Region {
+    /// The region's servers with their places on the stage: by slug, name and normalized name.
+    pub(crate) fn servers(&self) -> Vec<(Server, usize)> {
+        let servers = lock(&self.servers);
+        let mut ordered: Vec<(Server, usize)> =
+            servers.staged.iter().enumerate().map(|(place, staged)| (staged.server.clone(), place)).collect();
+        ordered.sort_unstable_by(|(left, _), (right, _)| {
+            (&left.slug, &left.name, &left.normalized_name).cmp(&(&right.slug, &right.name, &right.normalized_name))
+        });
+        ordered
+    }
+
+    /// What its rows number.
+    pub(crate) fn dictionaries(&self) -> Dictionaries {
+        lock(&self.dictionaries).clone()
+    }
+}
+
+impl Desk {
+    /// Keeps a row with its server's.
+    fn keep(&mut self, key: &str, draft: &Draft<'_>, row: &[u8]) {
+        let mut servers = lock(&self.region.servers);
+        let place = match self.places.get(key) {
+            Some(place) => *place,
+            None => {
+                let place = servers.place(key, draft);
+                self.places.insert(key.to_owned(), place);
+                place
+            }
+        };
+        servers.staged[place].rows.extend_from_slice(row);
+    }
+}
+
+impl Servers {
+    fn place(&mut self, key: &str, draft: &Draft<'_>) -> usize {
+        if let Some(place) = self.places.get(key) {
+            return *place;
+        }
+        let place = self.staged.len();
+        let server = draft.server.to_server();
+        self.staged.push(StagedServer { server, rows: Vec::new(), spooled: Vec::new() });
+        self.places.insert(key.to_owned(), place);
+        place
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
