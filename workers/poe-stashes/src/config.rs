@@ -13,6 +13,8 @@ use crate::store::Realm;
 
 /// The settings of the `poe-stashes` fleet.
 #[derive(Args, Clone, Debug)]
+// Its group would have the name of the struct, as those of other fleets.
+#[group(id = "poe-stashes")]
 #[command(next_help_heading = "Settings of the poe-stashes fleet")]
 pub struct Settings {
     /// The id of a confidential client that was granted the scope `service:psapi`. Needed by the follower.
@@ -60,7 +62,8 @@ pub struct Settings {
     #[arg(long, env = "POE_OPEN_PAGES", default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=256))]
     pub poe_open_pages: u32,
 
-    /// Where pages are kept: a folder, or `s3://bucket/prefix`. Otherwise in `poe-pages` in `STINT_HOME`.
+    /// Where pages are kept: a folder, or `s3://bucket/prefix`, with AWS's own settings for region and credentials. Otherwise
+    /// in `poe-pages` in `STINT_HOME`. Where queues are SQS it must be a bucket, since the chain's record is kept there too.
     #[arg(long, env = "POE_BLOBS")]
     pub poe_blobs: Option<Blobs>,
 

@@ -29,7 +29,8 @@ pub(crate) struct BackendSettings {
     #[arg(long, env = "STINT_KEY_POOL", value_name = "STINT_KEY_POOL", value_enum)]
     pub(crate) key_pool: Option<StoreBackend>,
 
-    /// The fleet's collections: rules, discovered players, ranks.
+    /// The collections of warcraftlogs: rules, discovered players, ranks. The chain of poe-stashes is where queues are: in
+    /// `STINT_HOME`, or with SQS in the bucket of `POE_BLOBS`.
     #[arg(long, env = "STINT_STORES", value_name = "STINT_STORES", value_enum)]
     pub(crate) stores: Option<StoreBackend>,
 

@@ -197,6 +197,8 @@ fn settings(options: &Options, port: u16) -> anyhow::Result<FleetSettings> {
         poe_head_url: url("api/trade/data/change-ids")?,
         poe_start: Start::Beginning,
         poe_blobs: None,
+        // It begins at the river's beginning, far behind.
+        poe_lag_alarm_seconds: u32::MAX,
         ..settings.poe_stashes
     };
     Ok(FleetSettings { poe_stashes, ..settings })

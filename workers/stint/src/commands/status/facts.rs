@@ -60,6 +60,11 @@ impl Facts {
         })
     }
 
+    /// Whether anybody has set the fleet up: there are rules, or keys that were once in use.
+    pub(super) fn is_set_up(&self) -> bool {
+        !self.rules.is_empty() || !self.keys.is_empty()
+    }
+
     /// The throttle of a worker.
     pub(super) fn throttle(&self, spec: &Spec) -> Concurrency {
         self.throttles.get(spec.name).copied().unwrap_or(Concurrency { set: None, paused: false })

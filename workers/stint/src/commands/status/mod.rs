@@ -103,12 +103,14 @@ pub(crate) async fn run(_arguments: Arguments, context: &Context) -> anyhow::Res
     } else {
         Facts::default()
     };
-    let mut fleets = vec![AnyFleet::WarcraftLogs(Box::new(fleet_status(&facts, &settings, now)))];
-    if context.is_installed()?
-        && let Some(status) = PoeStatus::read(context, now).await?
-    {
-        fleets.push(AnyFleet::PoeStashes(Box::new(status)));
+    let poe = if context.is_installed()? { PoeStatus::read(context, now).await? } else { None };
+    let poe: Vec<AnyFleet> = poe.into_iter().map(|status| AnyFleet::PoeStashes(Box::new(status))).collect();
+    let mut fleets = Vec::new();
+    // A fleet that was never set up is shown only where there is no other: its hints say how to begin.
+    if poe.is_empty() || facts.is_set_up() || !settings.wcl_keys.is_empty() {
+        fleets.push(AnyFleet::WarcraftLogs(Box::new(fleet_status(&facts, &settings, now))));
     }
+    fleets.extend(poe);
     let home = std::path::absolute(&context.home).unwrap_or_else(|_| context.home.clone());
     context.output.result(&Status { home, now, fleets }, words::in_words)
 }
