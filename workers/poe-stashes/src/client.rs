@@ -37,7 +37,7 @@ const PAGE: RetryPolicy = RetryPolicy {
     limits: Limits { timeout: PAGE_TIMEOUT, max_body: 0 },
 };
 
-/// The head. It is asked again in a minute anyhow.
+/// The head. It is asked again in two minutes anyhow.
 const HEAD: RetryPolicy = RetryPolicy {
     operation: "head of the river",
     limits: Limits { timeout: Duration::from_secs(20), max_body: 64 * 1024 },

@@ -38,7 +38,7 @@ pub struct Settings {
     #[arg(long, env = "POE_TOKEN_URL", default_value = "https://www.pathofexile.com/oauth/token")]
     pub poe_token_url: Url,
 
-    /// Where the river's head is told, by which lag is measured. It is asked without a token, once a minute.
+    /// Where the river's head is told, by which lag is measured. It is asked without a token, every two minutes.
     #[arg(long, env = "POE_HEAD_URL", default_value = "https://www.pathofexile.com/api/trade/data/change-ids")]
     pub poe_head_url: Url,
 

@@ -1,4 +1,4 @@
-//! Looks at the river's head once a minute: says how far the chain is behind, and sets it going when it stands still.
+//! Looks at the river's head every two minutes: says how far the chain is behind, and sets it going when it stands still.
 //!
 //! # What may happen between any two lines
 //! It reads, and tells. *Dies after the head is kept:* the next one looks again. *Sends a message that was not needed:*
@@ -69,7 +69,7 @@ impl Worker for Watcher {
         fleet: crate::FLEET,
         name: "watcher",
         summary: "tells how far the chain is behind the river's head, and sets it going when it stands still",
-        triggers: &[Trigger::Every { period: Duration::from_secs(60) }, Trigger::Wakeup],
+        triggers: &[Trigger::Every { period: Duration::from_secs(120) }, Trigger::Wakeup],
         concurrency: 1,
         timeout: Duration::from_secs(60),
     };
@@ -80,7 +80,7 @@ impl Worker for Watcher {
             Report { set_going: self.set_going(status.as_ref(), invocation.now()).await?, ..Report::default() };
         match self.api.head().await {
             Ok(head) => self.look(head, invocation.now(), status.as_ref(), &mut report).await?,
-            // The next look is in a minute, and the chain does not need it.
+            // The next look is soon, and the chain does not need it.
             Err(error) => {
                 tracing::warn!(%error, "the river's head is not known: {error}");
                 report.failed = Some(error.to_string());

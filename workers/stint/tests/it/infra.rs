@@ -11,7 +11,29 @@ use stint_warcraftlogs::budget::REVIVE;
 
 use crate::program::Program;
 
-const FLEET_FILE: &str = "warcraftlogs.tf";
+/// A fleet, and what deploys it.
+#[derive(Clone, Copy)]
+struct Deployment {
+    fleet: &'static str,
+    file: &'static str,
+    /// The local value that its workers have in common.
+    installation: &'static str,
+    /// Workers that run on a machine.
+    elsewhere: &'static [&'static str],
+}
+
+const WARCRAFTLOGS: Deployment =
+    Deployment { fleet: "warcraftlogs", file: "warcraftlogs.tf", installation: "installation", elsewhere: &[] };
+
+/// The indexer writes a file.
+const POE_STASHES: Deployment = Deployment {
+    fleet: "poe-stashes",
+    file: "poe-stashes.tf",
+    installation: "poe_installation",
+    elsewhere: &["indexer"],
+};
+
+const FLEET_FILE: &str = WARCRAFTLOGS.file;
 
 /// What one side says: values by what they are about.
 type Facts = BTreeMap<String, String>;
@@ -25,6 +47,10 @@ struct Infra {
 impl Infra {
     fn read() -> Infra {
         Infra::of(&text(FLEET_FILE))
+    }
+
+    fn read_of(deployment: Deployment) -> Infra {
+        Infra::of(&text(deployment.file))
     }
 
     /// With another text of the fleet's file.
@@ -89,9 +115,10 @@ impl Infra {
     }
 
     /// The settings that every worker gets.
-    fn settings(&self) -> Vec<String> {
+    fn settings(&self, deployment: Deployment) -> Vec<String> {
         let locals = self.fleet.blocks().find(|block| block.identifier() == "locals").unwrap();
-        let Some(Expression::Object(installation)) = attribute(locals, "installation") else { panic!("{locals:?}") };
+        let installation = attribute(locals, deployment.installation);
+        let Some(Expression::Object(installation)) = installation else { panic!("{locals:?}") };
         let environment = installation.iter().find(|(key, _)| key.to_string() == "environment");
         let Some((_, Expression::FuncCall(merge))) = environment else { panic!("{installation:?}") };
         let Some(Expression::Object(settings)) = merge.args.last() else { panic!("{merge:?}") };
@@ -102,6 +129,8 @@ impl Infra {
     fn fed(&self, call: &Block) -> String {
         let expression = attribute(call, "worker").unwrap().to_string();
         let called = expression.trim_start_matches("${").trim_end_matches('}').trim_start_matches("module.");
+        // Of a fleet that may be left out there is one at the most.
+        let called = called.trim_end_matches("[0]");
         let worker = self.calls("worker").find(|(module, _)| module == called);
         worker.map_or(expression.clone(), |(_, call)| self.shown(call, "name"))
     }
@@ -109,11 +138,20 @@ impl Infra {
 
 /// What the program says.
 fn described() -> Facts {
+    described_of(WARCRAFTLOGS)
+}
+
+fn described_of(deployment: Deployment) -> Facts {
     let description = Program::new().json(&["describe"]);
-    let fleet = &description["fleets"][0];
+    let fleets = description["fleets"].as_array().unwrap();
+    let fleet = fleets.iter().find(|fleet| fleet["fleet"] == deployment.fleet).unwrap();
+    let is_here = |name: &str| !deployment.elsewhere.contains(&name);
     let mut facts = Facts::new();
     for worker in fleet["workers"].as_array().unwrap() {
         let name = worker["name"].as_str().unwrap();
+        if !is_here(name) {
+            continue;
+        }
         for field in ["timeout_seconds", "concurrency"] {
             facts.insert(format!("worker {name}: {field}"), worker[field].to_string());
         }
@@ -123,7 +161,7 @@ fn described() -> Facts {
             }
         }
     }
-    for queue in fleet["queues"].as_array().unwrap() {
+    for queue in fleet["queues"].as_array().unwrap().iter().filter(|queue| is_here(queue["feeds"].as_str().unwrap())) {
         let name = queue["queue"].as_str().unwrap();
         facts.insert(format!("queue {name}: feeds"), queue["feeds"].as_str().unwrap().to_owned());
         for field in ["batch", "visibility_timeout_seconds", "max_receives"] {
@@ -173,6 +211,14 @@ fn infra_deploys_what_is_described() {
     let deployed = Infra::read().facts();
     assert!(deployed.len() > 20, "only {} facts: the test would pass on nothing", deployed.len());
     let differences = differences(&described(), &deployed);
+    assert!(differences.is_empty(), "{}", differences.join("\n"));
+}
+
+#[test]
+fn infra_deploys_the_other_fleet_as_it_is_described() {
+    let (described, deployed) = (described_of(POE_STASHES), Infra::read_of(POE_STASHES).facts());
+    assert!(deployed.len() >= 9, "{deployed:?}");
+    let differences = differences(&described, &deployed);
     assert!(differences.is_empty(), "{}", differences.join("\n"));
 }
 
@@ -234,14 +280,16 @@ fn what_is_set_is_a_setting() {
     let sections = description["settings"].as_array().unwrap().iter();
     let settings = sections.flat_map(|section| section["settings"].as_array().unwrap());
     let described: BTreeSet<&str> = settings.map(|setting| setting["variable"].as_str().unwrap()).collect();
-    let set = Infra::read().settings();
-    assert!(set.len() > 5, "{set:?}");
+    let set: Vec<String> =
+        [WARCRAFTLOGS, POE_STASHES].into_iter().flat_map(|fleet| Infra::read_of(fleet).settings(fleet)).collect();
+    assert!(set.len() > 12, "{set:?}");
     for name in set {
-        // Those of the Lambda host are infrastructure's own: nobody else sets them.
-        let of_the_host = name.starts_with("STINT_AWS_") || name == "STINT_PROFILE";
+        // Those of the Lambda host are infrastructure's own: nobody else sets them. One is the allocator's.
+        let of_the_host =
+            name.starts_with("STINT_AWS_") || ["STINT_PROFILE", "MIMALLOC_ALLOW_THP"].contains(&name.as_str());
         assert!(
             of_the_host || described.contains(name.as_str()),
-            "infra/{FLEET_FILE} sets {name}, which is no setting"
+            "infra/ sets {name}, which is no setting"
         );
     }
 }
