@@ -21,7 +21,7 @@ const READY_WITHIN: Duration = Duration::from_millis(25);
 const RESIDENT_KB: u64 = 30 * 1024;
 
 /// As infra/ sets them. Nobody is asked before the first event comes, so that nobody need be there.
-const SETTINGS: [(&str, &str); 9] = [
+const SETTINGS: [(&str, &str); 10] = [
     ("AWS_REGION", "eu-west-1"),
     ("STINT_PROFILE", "aws"),
     ("STINT_HOME", "/tmp/stint"),
@@ -31,6 +31,7 @@ const SETTINGS: [(&str, &str); 9] = [
     ("STINT_LOG", "info"),
     ("STINT_LOG_FORMAT", "json"),
     ("LUA_REPOSITORY", "https://example.org/databases.git"),
+    ("MIMALLOC_ALLOW_THP", "0"),
 ];
 
 fn main() {

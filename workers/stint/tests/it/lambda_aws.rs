@@ -154,7 +154,14 @@ async fn kill_again_and_again(function: &Function) -> u32 {
 
 #[expect(clippy::print_stderr, reason = "a figure for whoever looks; scripts/bench lambda measures")]
 fn report_memory(workers: &Workers) {
-    for (name, function) in [("rank-fetcher", &workers.rank_fetcher), ("db-generator", &workers.db_generator)] {
+    let all = [
+        ("discover", &workers.discover),
+        ("aggregator", &workers.aggregator),
+        ("rank-fetcher", &workers.rank_fetcher),
+        ("reviver", &workers.reviver),
+        ("db-generator", &workers.db_generator),
+    ];
+    for (name, function) in all {
         eprintln!("{name}: {} MB resident after its work", function.resident_kb() / 1024);
     }
 }

@@ -108,7 +108,13 @@ impl Stage {
             variables.push(("STINT_AWS_SECRETS".to_owned(), self.parameters.clone()));
         }
         let name = format!("{}/{}", worker.fleet, worker.name);
-        let own = [("STINT_WORKER", name.as_str()), ("STINT_LOG", "info"), ("STINT_LOG_FORMAT", "json")];
+        // As infra/ sets them.
+        let own = [
+            ("STINT_WORKER", name.as_str()),
+            ("STINT_LOG", "info"),
+            ("STINT_LOG_FORMAT", "json"),
+            ("MIMALLOC_ALLOW_THP", "0"),
+        ];
         variables.extend(own.iter().chain(further).map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         let launch = Launch { program: self.bootstrap(), variables, timeout };
         Function::new(launch, worker.concurrency, clock())
