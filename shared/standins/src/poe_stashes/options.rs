@@ -127,7 +127,7 @@ impl Default for Options {
             client_secret: "secret".to_owned(),
             token_lifetime: Duration::from_secs(10 * 3600),
             tells_token_lifetime: true,
-            latency: (Duration::from_millis(40), Duration::from_millis(60)),
+            latency: (Duration::from_millis(45), Duration::from_millis(55)),
             bytes_per_second: None,
             faults: Faults::default(),
         }

@@ -45,8 +45,8 @@ pub(super) struct Arguments {
     /// How long an access token is good for, in seconds.
     #[arg(long, default_value_t = 36_000)]
     token_seconds: u64,
-    /// The longest time to the head of an answer, in milliseconds; the shortest is two thirds of it.
-    #[arg(long, default_value_t = 60)]
+    /// The longest time to the head of an answer, in milliseconds; the shortest is four fifths of it.
+    #[arg(long, default_value_t = 55)]
     latency: u64,
     /// The pace at which a page comes, in bytes per second. Without it a page comes at once.
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
@@ -101,7 +101,7 @@ fn options(arguments: &Arguments, context: &Context) -> anyhow::Result<Options> 
         ban_after: arguments.ban_after,
         next_id_header: !arguments.no_next_id_header,
         token_lifetime: Duration::from_secs(arguments.token_seconds),
-        latency: (longest * 2 / 3, longest),
+        latency: (longest * 4 / 5, longest),
         bytes_per_second: arguments.bytes_per_second,
         faults,
         ..Options::default()
