@@ -3,12 +3,13 @@
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
+use indicatif::ProgressBar;
 use serde::Serialize;
 use stint_warcraftlogs::addon::{Archive, write_archives};
-use stint_warcraftlogs::publish::{Publication, Published};
+use stint_warcraftlogs::publish::{Git, Publication, Published, Publisher, Step};
 
 use super::Context;
-use crate::wiring::publisher;
+use crate::wiring::git;
 use crate::words::number;
 
 /// What to publish.
@@ -38,15 +39,35 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<()> {
     let settings = context.settings()?;
     let folder = arguments.folder.or_else(|| settings.lua_out.clone());
     let folder = folder.unwrap_or_else(|| context.home.join("databases"));
-    let publisher = publisher(&settings, &context.home)
+    let repository = git(&settings, &context.home)
         .context("LUA_REPOSITORY is not set: it names the git repository that databases are pushed to")?;
-    let published = match arguments.dry_run {
-        true => publisher.plan(&folder).await?,
-        false => publisher.publish(&folder).await?,
+    let bar = match context.output.is_watched() {
+        true => context.output.bars().add(ProgressBar::new_spinner()),
+        false => ProgressBar::hidden(),
     };
+    let steps = bar.clone();
+    let publisher = Git::with_progress(repository, move |step| {
+        steps.set_message(doing(step));
+        steps.tick();
+    });
+    let published = match arguments.dry_run {
+        true => publisher.plan(&folder).await,
+        false => publisher.publish(&folder).await,
+    };
+    bar.finish_and_clear();
+    let published = published?;
     let target = settings.lua_archives.filter(|_| !arguments.dry_run);
     let archives = target.map(|target| write_archives(&folder, &target)).transpose()?.unwrap_or_default();
     context.output.result(&Outcome { published, archives }, in_words)
+}
+
+fn doing(step: Step) -> &'static str {
+    match step {
+        Step::Fetch(_) => "fetching the branch",
+        Step::Commit(_) => "comparing the databases",
+        Step::Push(_) => "pushing the commit",
+        Step::Tag(_) => "tagging it",
+    }
 }
 
 fn in_words(outcome: &Outcome) -> String {

@@ -25,7 +25,7 @@ pub(crate) use fleet::{Fleet, Installation, function, worker};
 pub(crate) use plans::{FLEETS, FleetSettings, Plan, fleet_names, plan, specs};
 pub(crate) use poe_stashes::{PoeStores, index_counts};
 pub(crate) use stores::Stores;
-pub(crate) use workshop::{publisher, transport};
+pub(crate) use workshop::{git, transport};
 
 /// The workers of the `warcraftlogs` fleet, in the order of the data's way through them.
 pub(crate) const WARCRAFTLOGS: [Spec; 6] =

@@ -65,8 +65,10 @@ impl<'a> Workshop<'a> {
                 let home = &self.backends.home;
                 let generated = settings.lua_out.clone().unwrap_or_else(|| home.join("databases"));
                 // Whoever asks for a folder wants the databases there, and not pushed.
-                let publisher = publisher(settings, home).filter(|_| settings.lua_out.is_none());
+                let repository = git(settings, home).filter(|_| settings.lua_out.is_none());
+                let publisher = repository.map(|repository| Arc::new(Git::new(repository)) as Arc<dyn Publisher>);
                 let generator = DbGenerator::new(players().await?, publisher, generated);
+                let generator = generator.with_options(settings.databases());
                 registry.with(generator.with_archives(settings.lua_archives.clone()))
             }
             unknown => bail!("nobody can build the worker {unknown}"),
@@ -146,10 +148,10 @@ impl<'a> Workshop<'a> {
     }
 }
 
-/// Git, if a repository is set.
-pub(crate) fn publisher(settings: &Settings, home: &Path) -> Option<Arc<dyn Publisher>> {
+/// Where and how to push, if a repository is set.
+pub(crate) fn git(settings: &Settings, home: &Path) -> Option<GitSettings> {
     let url = settings.lua_repository.as_ref()?;
-    Some(Arc::new(Git::new(GitSettings {
+    Some(GitSettings {
         branch: settings.lua_branch.clone(),
         history: settings.lua_history,
         author_name: settings.git_author_name.clone(),
@@ -157,5 +159,5 @@ pub(crate) fn publisher(settings: &Settings, home: &Path) -> Option<Arc<dyn Publ
         token: settings.git_token.clone(),
         ssh_key: settings.git_ssh_key.clone(),
         ..GitSettings::new(url, home)
-    })))
+    })
 }

@@ -1,5 +1,7 @@
 //! The cached clone: objects that need not be fetched again. It may be deleted at any time.
 
+use std::fs::{File, TryLockError};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use git2::Repository;
@@ -23,7 +25,33 @@ impl Cache {
 
     /// Where earlier databases are written to be read.
     pub(super) fn scratch(&self) -> PathBuf {
-        self.0.with_extension(format!("earlier.{}", std::process::id()))
+        self.0.with_extension("earlier")
+    }
+
+    /// Waits until no other process uses the clone: `stint publish` may run beside `stint up`. The lock ends with the file
+    /// that is returned, and with the process.
+    pub(super) fn lock(&self) -> Result<File, PublishError> {
+        let path = self.0.with_extension("lock");
+        let failed = |source| PublishError::File {
+            step: "lock",
+            path: path.clone(),
+            remedy: "see that the state folder is writable",
+            source,
+        };
+        if let Some(state) = path.parent() {
+            std::fs::create_dir_all(state).map_err(failed)?;
+        }
+        let file = File::options().create(true).append(true).open(&path).map_err(failed)?;
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) => tracing::info!("another process is publishing: waiting for it"),
+            Err(TryLockError::Error(error)) => tracing::debug!(%error, "the lock cannot be tried"),
+        }
+        match file.lock() {
+            // There are file systems without locks: there it is as it was.
+            Err(error) if error.kind() != io::ErrorKind::Unsupported => Err(failed(error)),
+            _ => Ok(file),
+        }
     }
 
     /// Opens the clone, or starts an empty one. What is in it is only ever objects: every run takes the branch from the
@@ -48,7 +76,7 @@ impl Cache {
         let cache = &self.0;
         let removed = if cache.is_dir() { std::fs::remove_dir_all(cache) } else { std::fs::remove_file(cache) };
         match removed {
-            Err(source) if source.kind() != std::io::ErrorKind::NotFound => Err(PublishError::File {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => Err(PublishError::File {
                 step: "remove the damaged clone in",
                 path: cache.clone(),
                 remedy: "remove it by hand",

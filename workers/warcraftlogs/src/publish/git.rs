@@ -89,6 +89,7 @@ impl Shared {
         let _running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(fresh) = fresh(folder)? else { return Ok(Published::Unchanged) };
         let cache = Cache::in_folder(&self.settings.cache);
+        let _alone = cache.lock()?;
         match self.try_with_cache(&cache, &fresh, mode) {
             Err(failure) if failure.cache_suspect => {
                 let reason = failure.error.to_string();

@@ -37,7 +37,7 @@ pub use settings::GitSettings;
 /// Puts the addons of a folder where users get them.
 ///
 /// A crash at any point leaves the target with the old addons or with the new ones, and the next call succeeds whatever the
-/// crash left behind. Calls on one publisher wait for each other.
+/// crash left behind. Calls on one publisher wait for each other, and so do publishers with one state folder.
 #[async_trait]
 pub trait Publisher: Send + Sync {
     /// Publishes the addons in `folder`: each that differs from what is published gets a higher version, which is written
@@ -45,7 +45,7 @@ pub trait Publisher: Send + Sync {
     /// stay published.
     async fn publish(&self, folder: &Path) -> Result<Published, PublishError>;
 
-    /// What [`publish`](Publisher::publish) would do. Writes nothing, neither here nor there.
+    /// What [`publish`](Publisher::publish) would do. Writes nothing, neither here nor there; what was fetched is kept.
     async fn plan(&self, folder: &Path) -> Result<Published, PublishError>;
 }
 

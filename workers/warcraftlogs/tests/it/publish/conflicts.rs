@@ -44,12 +44,15 @@ async fn a_push_that_is_always_overtaken_ends_with_an_error_and_loses_nothing() 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn publishers_at_the_same_time_all_land() {
-    for place in Place::both().map(Arc::new) {
+    // One state folder for all is `stint up` and `stint publish` in one home.
+    for (place, shared) in Place::both().into_iter().chain(Place::both()).map(Arc::new).zip([false, false, true, true])
+    {
         let tasks = ["EU", "US", "KR", "TW"].map(|region| {
             let place = Arc::clone(&place);
             tokio::spawn(async move {
                 let folder = place.generate(&format!("fresh {region}"), &[player(region, "Ann", 20)]);
-                let settings = GitSettings { attempts: 100, ..place.settings(&format!("state {region}")) };
+                let state = if shared { "state".to_owned() } else { format!("state {region}") };
+                let settings = GitSettings { attempts: 100, ..place.settings(&state) };
                 push(&Git::new(settings), &folder).await
             })
         });
