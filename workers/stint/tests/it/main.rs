@@ -15,6 +15,7 @@ mod lambda;
 mod lambda_aws;
 mod lambda_stage;
 mod lookup;
+mod poe_stashes;
 mod program;
 mod publish;
 mod queue;

@@ -1,0 +1,125 @@
+//! The `poe-stashes` fleet, as a user runs it, with the real binary.
+
+use std::io::{BufRead, BufReader, Lines};
+use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
+
+use serde_json::Value;
+
+use crate::program::Program;
+
+/// The promise of the command line: these very arguments, these very fields.
+#[test]
+fn a_demo_follows_the_river_and_loses_nothing() {
+    let program = Program::new();
+    let ran = program.run(&["demo", "poe-stashes", "--pages", "60", "--json"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let report: Value = serde_json::from_str(&ran.stdout).unwrap();
+    let fields = |group: &str| report[group].as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    let names: Vec<&String> = report.as_object().unwrap().keys().collect();
+    assert_eq!(names, ["bytes", "chain", "limits", "look_ahead", "pages", "wall_seconds"]);
+    assert_eq!(fields("pages"), ["fetched", "lost", "stored"]);
+    assert_eq!(fields("chain"), ["gaps", "lag_seconds"]);
+    assert_eq!(fields("limits"), ["client_errors", "requests", "utilisation"]);
+    assert_eq!(fields("look_ahead"), ["body", "header", "peek"]);
+    assert_eq!(fields("bytes"), ["raw", "stored"]);
+    let count = |group: &str, name: &str| report[group][name].as_u64().unwrap();
+    assert!(count("pages", "fetched") >= 60);
+    assert_eq!((count("pages", "lost"), count("chain", "gaps"), count("limits", "client_errors")), (0, 0, 0));
+    assert_eq!(count("pages", "stored"), count("pages", "fetched"));
+    assert!(count("bytes", "stored") * 4 < count("bytes", "raw"), "{report}");
+}
+
+/// A stand-in in a process of its own.
+struct Upstream {
+    process: Child,
+    address: Value,
+    // Held, so that the process never writes to a closed pipe.
+    _output: Lines<BufReader<ChildStdout>>,
+}
+
+impl Upstream {
+    fn start(arguments: &[&str]) -> Upstream {
+        let mut process = stint()
+            .args(["upstream", "poe-stashes", "--port", "0", "--json"])
+            .args(arguments)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut output = BufReader::new(process.stdout.take().unwrap()).lines();
+        let mut text = String::new();
+        for line in output.by_ref() {
+            text.push_str(line.as_ref().unwrap());
+            if line.unwrap() == "}" {
+                break;
+            }
+        }
+        Upstream { process, address: serde_json::from_str(&text).unwrap(), _output: output }
+    }
+}
+
+impl Drop for Upstream {
+    fn drop(&mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+}
+
+fn stint() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_stint"));
+    command.env_clear().stdin(Stdio::null());
+    command
+}
+
+/// `stint up`, pointed at the stand-in by settings alone.
+fn up(program: &Program, upstream: &Upstream) -> (Child, Lines<BufReader<ChildStderr>>) {
+    let mut up = stint();
+    for name in ["poe_client_id", "poe_client_secret", "poe_contact", "poe_api_url", "poe_token_url", "poe_head_url"] {
+        up.env(name.to_uppercase(), upstream.address[name].as_str().unwrap());
+    }
+    up.env("STINT_HOME", program.home()).env("POE_START", "beginning").env("STINT_LOG", "debug");
+    let mut up = up.args(["up", "poe-stashes", "--json"]).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let log = BufReader::new(up.stderr.take().unwrap()).lines();
+    (up, log)
+}
+
+/// Runs until so many pages are indexed, then ends by SIGTERM, and drains.
+fn run_until_indexed(program: &Program, upstream: &Upstream, batches: usize) {
+    let (mut up, log) = up(program, upstream);
+    let mut log = log.map(Result::unwrap);
+    let indexed = log.by_ref().filter(|line| line.contains("indexer is done")).take(batches).count();
+    assert_eq!(indexed, batches, "stint up ended by itself");
+    assert!(Command::new("kill").arg("-TERM").arg(up.id().to_string()).status().unwrap().success());
+    let rest: Vec<String> = log.collect();
+    assert_eq!(up.wait().unwrap().code(), Some(0), "{rest:?}");
+}
+
+#[test]
+fn a_fleet_that_was_stopped_goes_on_where_it_was() {
+    let upstream = Upstream::start(&["--rate", "20:1:60", "--page", "10", "--latency", "10"]);
+    let program = Program::new();
+    run_until_indexed(&program, &upstream, 3);
+    let chain = || program.json(&["status"])["fleets"][0].clone();
+    let first = chain();
+    assert_eq!(first["fleet"], "poe-stashes");
+    assert_eq!((&first["chain"]["open"], &first["chain"]["followed_until"]), (&Value::Array(vec![]), &Value::Null));
+    run_until_indexed(&program, &upstream, 3);
+    let second = chain();
+    let total = |status: &Value, name: &str| status["totals"][name].as_u64().unwrap();
+    assert!(total(&second, "stored") > total(&first, "stored"));
+    assert_eq!(total(&second, "stored"), total(&second, "fetched"));
+    assert_eq!((total(&second, "client_errors"), total(&second, "lost")), (0, 0));
+    let in_words = program.succeed(&["status"]);
+    assert!(in_words.contains("nobody follows it") && in_words.contains("is `stint up poe-stashes` running?"));
+}
+
+#[test]
+fn what_is_missing_is_named_before_anything_is_done() {
+    let program = Program::new();
+    let error = program.fail(&["up", "poe-stashes"]);
+    assert!(error.contains("POE_CLIENT_ID is not set: the follower needs a confidential client"), "{error}");
+    assert!(!program.home().exists());
+    let error = program.fail(&["up"]);
+    assert!(error.contains("WCL_KEYS is not set") && error.contains("POE_CLIENT_ID is not set"), "{error}");
+    let error = program.fail(&["up", "poe"]);
+    assert!(error.contains("there is no fleet 'poe'; those that work today are warcraftlogs, poe-stashes"), "{error}");
+}
