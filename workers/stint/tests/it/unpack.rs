@@ -27,7 +27,10 @@ fn expected(name: &str, region: &str) -> Value {
     fields.insert("name".to_owned(), name.into());
     fields.insert("region".to_owned(), region.into());
     fields.insert("updatedAt".to_owned(), json!({ "$date": "2026-11-20T00:00:00Z" }));
-    player["raids"]["26"]["4"]["encounters"]["2398"].as_object_mut().unwrap().remove("median");
+    // Percentiles are rounded down to whole percents.
+    let ranks = &mut player["raids"]["26"]["4"];
+    (ranks["best"], ranks["median"]) = (json!(91.0), json!(80.0));
+    ranks["encounters"]["2398"] = json!({ "best": 95.0, "kills": 12, "spec": "Fire" });
     player
 }
 

@@ -91,7 +91,7 @@ fn comment(text: &str) -> String {
 
 /// As a shell reads it.
 fn quoted(value: &str) -> String {
-    let plain = value.chars().all(|letter| letter.is_ascii_alphanumeric() || "-_./:@".contains(letter));
+    let plain = value.chars().all(|letter| letter.is_ascii_alphanumeric() || "-_./:@,".contains(letter));
     if plain { value.to_owned() } else { format!("'{value}'") }
 }
 

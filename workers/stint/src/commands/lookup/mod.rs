@@ -89,5 +89,5 @@ fn ranks_in_words(ranks: &FoundRaid) -> String {
 }
 
 fn percentile(percentile: Option<f64>) -> String {
-    percentile.map_or_else(|| "-".to_owned(), |percentile| format!("{percentile:.1}"))
+    percentile.map_or_else(|| "-".to_owned(), |percentile| percentile.to_string())
 }
