@@ -18,16 +18,9 @@ locals {
   poe_bucket       = try(var.poe_stashes.bucket, "")
   poe_pages_prefix = "pages"
 
-  poe_installation = {
-    fleet               = "poe-stashes"
-    prefix              = local.poe_prefix
-    package             = var.package
-    secret_path         = var.secret_path
-    parameter_arn       = "arn:${local.partition}:ssm:${var.region}:${local.account}:parameter"
-    secrets_key_arn     = var.secrets_key_arn
-    network             = var.network
-    log_retention_days  = var.log_retention_days
-    reserve_concurrency = var.reserve_concurrency
+  poe_installation = merge(local.installation, {
+    fleet  = "poe-stashes"
+    prefix = local.poe_prefix
     environment = merge(var.settings, {
       POE_BLOBS        = "s3://${local.poe_bucket}/${local.poe_pages_prefix}"
       POE_CLIENT_ID    = try(var.poe_stashes.client_id, "")
@@ -38,7 +31,7 @@ locals {
       STINT_METRICS    = "emf"
       STINT_QUEUES     = "sqs"
     })
-  }
+  })
 }
 
 # It compresses what it is sent, a few megabytes a second at the most, and keeps up to POE_OPEN_PAGES pages at once.

@@ -12,6 +12,7 @@ given=(
 chosen=(
     -var discovery_source=reports -var reserve_concurrency=false -var secrets_key_arn=arn:aws:kms:key
     -var 'settings={WCL_METRIC="dps"}' -var 'network={subnet_ids=["a"],security_group_ids=["b"]}'
+    -var 'poe_stashes={client_id="shop",contact="you@example.org",bucket="pages"}'
 )
 
 # Values that must be refused, each by the variable that it is for.

@@ -14,7 +14,7 @@ const ALL: u64 = 14;
 
 fn small(seed: u64) -> World {
     let cut = u32::try_from(seed % 3).unwrap() * 100;
-    let mut river = Options { next_id_header: seed % 2 == 0, ..busy_river(seed) };
+    let mut river = Options { next_id_header: seed.is_multiple_of(2), ..busy_river(seed) };
     river.faults.cut = cut;
     World::new(river, &[])
 }

@@ -11,11 +11,14 @@ use stint_core::clock::{Clock, ManualClock};
 use stint_embedded::{Embedded, Mode};
 use stint_poe_stashes::store::{Chain, Heads, ObjectChain, Objects, Pages, Realm, SqliteChain};
 
+/// One way to the chain and to the heads.
+type ChainAndHeads = (Arc<dyn Chain>, Arc<dyn Heads>);
+
 /// Stores that are empty and that no other test uses.
 pub(crate) struct Backend {
     pub(crate) clock: ManualClock,
     /// Asked twice, answers another way to the same chain, as another process has it.
-    pub(crate) chain: Box<dyn Fn() -> (Arc<dyn Chain>, Arc<dyn Heads>)>,
+    pub(crate) chain: Box<dyn Fn() -> ChainAndHeads>,
     pub(crate) pages: Arc<dyn Pages>,
     /// What must live as long as the stores.
     _folder: Option<tempfile::TempDir>,

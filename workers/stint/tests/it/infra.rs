@@ -118,6 +118,11 @@ impl Infra {
     fn settings(&self, deployment: Deployment) -> Vec<String> {
         let locals = self.fleet.blocks().find(|block| block.identifier() == "locals").unwrap();
         let installation = attribute(locals, deployment.installation);
+        // One fleet's is that of another with some of it replaced.
+        let installation = match installation {
+            Some(Expression::FuncCall(merge)) => merge.args.last(),
+            installation => installation,
+        };
         let Some(Expression::Object(installation)) = installation else { panic!("{locals:?}") };
         let environment = installation.iter().find(|(key, _)| key.to_string() == "environment");
         let Some((_, Expression::FuncCall(merge))) = environment else { panic!("{installation:?}") };
@@ -287,10 +292,7 @@ fn what_is_set_is_a_setting() {
         // Those of the Lambda host are infrastructure's own: nobody else sets them. One is the allocator's.
         let of_the_host =
             name.starts_with("STINT_AWS_") || ["STINT_PROFILE", "MIMALLOC_ALLOW_THP"].contains(&name.as_str());
-        assert!(
-            of_the_host || described.contains(name.as_str()),
-            "infra/ sets {name}, which is no setting"
-        );
+        assert!(of_the_host || described.contains(name.as_str()), "infra/ sets {name}, which is no setting");
     }
 }
 

@@ -1,0 +1,36 @@
+//! An answer, read as far as it takes to know where the chain goes on.
+
+use bytes::Bytes;
+use futures::StreamExt;
+
+use crate::client::OpenPage;
+use crate::look_ahead::{Peek, Peeked};
+use crate::model::ChangeId;
+
+/// An answer, as far as it was read to know where the chain goes on.
+pub(super) struct Opening {
+    pub(super) page: OpenPage,
+    pub(super) peek: Option<ChangeId>,
+    pub(super) first: Vec<Bytes>,
+}
+
+/// Reads as much of a body as it takes to know where it leads. A body that breaks off here does so again for its writer.
+pub(super) async fn peek(mut page: OpenPage) -> Opening {
+    let (mut peek, mut first) = (Peek::default(), Vec::new());
+    while peek.found() == Peeked::NotYet
+        && let Some(Ok(piece)) = page.body.next().await
+    {
+        peek.feed(&piece);
+        first.push(piece);
+    }
+    let peek = match peek.found() {
+        Peeked::Found(id) => Some(id),
+        Peeked::NotYet | Peeked::Nothing => None,
+    };
+    Opening { page, peek, first }
+}
+
+/// Reads the page at the end of the river to its own end, so that its connection can be used again.
+pub(super) async fn drain(mut page: OpenPage) {
+    while let Some(Ok(_)) = page.body.next().await {}
+}
