@@ -122,9 +122,9 @@ local function record_reader(database)
   local has_kills, has_spec = database.kills, database.spec
 
   -- The place of kills behind so many.
-  local after_kills = {}
-  for kills = 0, 255 do
-    after_kills[kills] = base[KILLS + (kills < 15 and kills or 15)]
+  local after_kills = setmetatable({}, { __index = function() return base[KILLS + 15] end })
+  for kills = 0, 14 do
+    after_kills[kills] = base[KILLS + kills]
   end
 
   -- The encounters of every slot of the places of killed ones: list[from[slot]] to list[upto[slot]].
@@ -212,6 +212,33 @@ local function record_reader(database)
     return length + 1, stop, position, state
   end
 
+  -- A percentile that is more than what its slot says, in steps; nil for none.
+  local function read_percent(text, position, last, state, best)
+    if best == ESCAPE then
+      best, position, state = escaped(text, position, last, state)
+      best = best > 0 and best - 1 or NONE
+    end
+    if best == NONE then
+      return nil, position, state
+    end
+    if tenths then
+      local tenth
+      position, state = refill(text, position, last, state)
+      tenth, position, state = take(text, position, last, state, base[PERCENT_TENTHS], 64)
+      best = best * 10 + tenth
+    end
+    return best, position, state
+  end
+
+  -- Makes percent of steps, and takes out what this database does not say.
+  local function finish(ranks)
+    for _, rank in pairs(ranks) do
+      rank.best = rank.best and tenths and rank.best / 10 or rank.best
+      rank.kills = has_kills and rank.kills or nil
+      rank.spec = has_spec and rank.spec or nil
+    end
+  end
+
   -- The averages of a section: the best one lies near the mean of the percentiles, the median one below it.
   local function read_averages(text, position, last, state, mean, mean_kills)
     local best, median
@@ -261,19 +288,13 @@ local function record_reader(database)
         local index = percents + slot
         state = (state - slot) * share[index] + rest[index]
         local best = value[index]
-        if best == ESCAPE then
-          best, position, state = escaped(text, position, last, state)
-          best = best > 0 and best - 1 or NONE
+        if best < 0 or tenths then
+          best, position, state = read_percent(text, position, last, state, best)
         end
-        if best == NONE then
-          best, unknown = nil, unknown + 1
-        elseif tenths then
-          position, state = refill(text, position, last, state)
-          slot, position, state = take(text, position, last, state, base[PERCENT_TENTHS], 64)
-          total = total + best * 10 + slot
-          best = (best * 10 + slot) / 10
-        else
+        if best then
           total = total + best
+        else
+          unknown = unknown + 1
         end
 
         slot = state % 256
@@ -297,13 +318,16 @@ local function record_reader(database)
             spec = specs[spec + 1]
           end
         end
-        kills_place = after_kills[kills] or after_kills[255]
+        kills_place = after_kills[kills]
         total_kills = total_kills + kills
         if state < LOWEST and position <= last then
           local a, b, c, d = byte(text, position, position + 3)
           position, state = position + 4, state * REFILL + ((a * 94 + b) * 94 + c) * 94 + d - FOUR_ZEROS
         end
-        ranks[list[place]] = { best = best, kills = has_kills and kills or nil, spec = has_spec and spec or nil }
+        ranks[list[place]] = { best = best, kills = kills, spec = spec }
+      end
+      if tenths or not has_kills or not has_spec then
+        finish(ranks)
       end
 
       local cells = stop - start + 1
