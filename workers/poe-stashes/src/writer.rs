@@ -2,7 +2,7 @@
 //!
 //! It runs beside the follower, in the same invocation, as many at once as pages are open: a body belongs to the
 //! connection that it comes on, and could be asked for again only with another content
-//! (`docs/decisions/0010-the-writer-lives-with-the-follower.md`).
+//! (`docs/decisions/0011-the-writer-lives-with-the-follower.md`).
 //!
 //! # What may happen between any two lines
 //! * *Dies while the body streams:* nothing is to be seen of the blob; the page is still open, and is asked for again. Its
