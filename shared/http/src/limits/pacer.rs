@@ -73,18 +73,13 @@ impl Pacer {
         let endpoint = endpoint(uri);
         let asked = self.clock.now();
         loop {
-            let (lane, lanes) = {
-                let budget = lock(&self.budget);
-                let lane = budget.lane_of(&endpoint).to_owned();
-                let lanes = budget.lanes_of(&lane);
-                (lane, lanes)
-            };
+            let (lane, lanes) = self.lanes(&endpoint);
             let mut turns = Vec::with_capacity(lanes.len());
             for lane in &lanes {
                 turns.push(self.queue(lane).lock_owned().await);
             }
             // While this one queued, an answer may have told the lane, or of another one.
-            if lock(&self.budget).lane_of(&endpoint) != lane || lock(&self.budget).lanes_of(&lane) != lanes {
+            if self.lanes(&endpoint) != (lane.clone(), lanes) {
                 continue;
             }
             match self.depart(uri, &lane, asked)? {
@@ -101,6 +96,13 @@ impl Pacer {
                 }
             }
         }
+    }
+
+    /// The lane of `endpoint`, and those that it may turn out to be counted in.
+    fn lanes(&self, endpoint: &str) -> (String, Vec<String>) {
+        let budget = lock(&self.budget);
+        let lane = budget.lane_of(endpoint);
+        (lane.to_owned(), budget.lanes_of(lane))
     }
 
     /// The hit, when the lane is open; else when it will be.

@@ -63,7 +63,7 @@ fn every_command_for_operators() {
 
 #[test]
 fn the_text_fits_a_terminal() {
-    for command in ["", "demo", "up", "run", "upstream", "rules add", "data import"] {
+    for command in ["", "demo", "up", "run", "upstream", "upstream poe-stashes", "rules add", "data import"] {
         let text = help(command);
         assert!(text.lines().all(|line| line.chars().count() <= 100), "{command}: {text}");
     }
