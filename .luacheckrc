@@ -16,7 +16,13 @@ local game = {
   "IsShiftKeyDown", "UnitIsPlayer", "UnitName", "date", "issecretvalue",
 }
 
-files["workers/warcraftlogs/src/lua/reader.lua"] = { globals = { "Stint", "StintDatabases" } }
+-- Two halves of one file: the first defines what the second calls.
+-- Upvalues that become locals are read faster.
+files["workers/warcraftlogs/src/lua/reader/records.lua"] = { ignore = { "211/record_reader", "431" } }
+files["workers/warcraftlogs/src/lua/reader/lookup.lua"] = {
+  globals = { "Stint", "StintDatabases" }, read_globals = { "record_reader" },
+}
+files["workers/warcraftlogs/benches/lua/measure.lua"] = { read_globals = { "Stint", "StintDatabases" } }
 files["workers/warcraftlogs/src/addon/files/*.lua"] = {
   read_globals = { "Stint", "StintDatabases", unpack(game) },
 }

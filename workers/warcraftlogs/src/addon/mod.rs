@@ -28,7 +28,7 @@ pub(crate) const REMEDY: &str = "generate them with 'stint run warcraftlogs db-g
 
 /// The core's files in the order in which a client runs them. The first needs no game, and nothing of the others.
 const CORE_FILES: [(&str, &str); 7] = [
-    ("Stint.lua", include_str!("../lua/reader.lua")),
+    ("Stint.lua", concat!(include_str!("../lua/reader/records.lua"), include_str!("../lua/reader/lookup.lua"))),
     ("Colours.lua", include_str!("files/Colours.lua")),
     ("Journal.lua", include_str!("files/Journal.lua")),
     ("Lines.lua", include_str!("files/Lines.lua")),

@@ -1,23 +1,11 @@
--- Reads the databases of Stint: plain Lua 5.1, without the game's functions. See docs/lua-format.md.
---
---   Stint.lookup("EU", "Tarren Mill", "Ann")      a server by its display name, normalized name or slug
---   Stint.lookup("EU", nil, "Ann-TarrenMill")     as the game writes a foreign character
---
--- returns nil, or {classId=, updatedAt=, raids={[26]={[4]={metric=, best=, median=,
---   encounters={[2398]={best=, kills=, spec=}}}}}}; updatedAt is midnight UTC of that day in Unix seconds. An answer is
--- kept and given again, so it is not to be changed. Stint.find takes the same and only says whether the player is there.
+-- Makes tables of the records of a database. See docs/lua-format.md, which names the places and says how to read one.
+-- In an addon this and lookup.lua are one file, Stint.lua.
 --
 -- What is read for every encounter is written out where it is read: a call of a function costs as much as reading one.
 
-local FORMAT = 2
 local FIRST_DAY = 18262   -- 2020-01-01, in days since 1970-01-01
-local KEPT = 200          -- answers that are kept for each region
 
-local byte, find, floor, match, sub, tonumber, upper =
-  string.byte, string.find, math.floor, string.match, string.sub, tonumber, string.upper
-
-StintDatabases = StintDatabases or {}
-Stint = { format = FORMAT }
+local byte, floor = string.byte, math.floor
 
 -- The places of a record, as docs/lua-format.md numbers them.
 local KILLS, MEDIAN, BEST, DAY, PERCENT_TENTHS, MEDIAN_TENTHS, LEVEL, SPEC = 16, 32, 40, 41, 42, 43, 44, 64
@@ -152,7 +140,7 @@ local function record_reader(database)
 
   -- What an escape stands for: five bits at a time, and one that says whether another follows.
   local function escaped(text, position, last, state)
-    local number, unit, piece = 0, 1, nil
+    local number, unit, piece = 0, 1
     repeat
       position, state = refill(text, position, last, state)
       piece = state % 64
@@ -342,117 +330,4 @@ local function record_reader(database)
     end
     return { classId = class, updatedAt = (FIRST_DAY + day) * 86400, raids = raids }
   end
-end
-
--- Finds a name in a server's string, which begins with a directory of buckets: the string of the bucket, where the record
--- goes on behind the class, where it ends, and the class.
-local function find_record(text, name)
-  local a, b, c = byte(name, 1, 3)
-  local x, y, z = byte(name, -3, -1)
-  local sum = (((((a * 31 + (b or 0)) * 31 + (c or 0)) * 31 + x) * 31 + (y or 0)) * 31 + (z or 0)) * 31 + #name
-  local d, e, f, g, h
-  a, b, c, d = byte(text, 1, 4)
-  local place = sum % (((a * 94 + b) * 94 + c) * 94 + d - FOUR_ZEROS) * 4 + 5
-  a, b, c, d, e, f, g, h = byte(text, place, place + 7)
-  local bucket = sub(text, ((a * 94 + b) * 94 + c) * 94 + d - FOUR_ZEROS, ((e * 94 + f) * 94 + g) * 94 + h - FOUR_ZEROS)
-  local line = "\n" .. name
-  local _, last = find(bucket, line, 1, true)
-  while last do
-    local class = byte(bucket, last + 1)
-    -- Else it only begins like this one.
-    if class < 65 then
-      return bucket, last + 2, find(bucket, "\n", last + 2, true) - 1, class - 33
-    end
-    _, last = find(bucket, line, last + 1, true)
-  end
-end
-
--- The strings of all servers that are called so: two may share a display name.
-local function servers_called(database, server)
-  local texts, position = {}, 1
-  while true do
-    local _, last = find(database.servers, "\t" .. server .. "\t", position, true)
-    if not last then
-      return texts
-    end
-    position = find(database.servers, "\n", last, true)
-    texts[#texts + 1] = database.data[tonumber(match(sub(database.servers, last, position), "\t(%d+)\n$"))]
-  end
-end
-
--- What is known of each region: its database, its reader, and the servers that were asked for.
-local known = {}
-
-local function open(region)
-  local database = StintDatabases[region]
-  if not database then
-    return nil
-  end
-  if database.format ~= FORMAT then
-    error("the Stint database of region " .. region .. " has format " .. tostring(database.format)
-      .. ", this reader reads format " .. FORMAT .. ": install both from the same release", 3)
-  end
-  known[region] = { database = database, servers = {}, answers = {}, kept = 0 }
-  return known[region]
-end
-
-local function open_server(opened, server)
-  local texts = servers_called(opened.database, server)
-  if #texts > 0 then
-    opened.servers[server] = texts
-  end
-  return texts
-end
-
--- The region, the server and the name that are asked for. A name may bring its server: `Ann-TarrenMill`.
-local function place_of(region, server, name)
-  local opened = known[region] or known[upper(region)] or open(upper(region))
-  local dash = find(name, "-", 1, true)
-  if dash then
-    name, server = sub(name, 1, dash - 1), sub(name, dash + 1)
-  end
-  if not opened or not server or server == "" or name == "" then
-    return nil
-  end
-  return opened, opened.servers[server] or open_server(opened, server), name
-end
-
-local function find_player(texts, name)
-  for index = 1, #texts do
-    local bucket, position, last, class = find_record(texts[index], name)
-    if bucket then
-      return bucket, position, last, class
-    end
-  end
-end
-
--- Whether a player is there: false too when the region or the server is not.
-function Stint.find(region, server, name)
-  local _, texts, own_name = place_of(region, server, name)
-  return texts ~= nil and find_player(texts, own_name) ~= nil
-end
-
--- Finds a player; nil when the region, the server or the player is not there.
-function Stint.lookup(region, server, name)
-  local opened, texts, own_name = place_of(region, server, name)
-  if not opened then
-    return nil
-  end
-  local answers = opened.answers[texts]
-  if answers and answers[own_name] then
-    return answers[own_name]
-  end
-  local bucket, position, last, class = find_player(texts, own_name)
-  if not bucket then
-    return nil
-  end
-  opened.read = opened.read or record_reader(opened.database)
-  local answer = opened.read(bucket, position, last, class)
-  if opened.kept >= KEPT then
-    opened.answers, opened.kept, answers = {}, 0, nil
-  end
-  answers = answers or {}
-  opened.answers[texts], opened.kept = answers, opened.kept + 1
-  answers[own_name] = answer
-  return answer
 end
