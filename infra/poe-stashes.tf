@@ -22,14 +22,15 @@ locals {
     fleet  = "poe-stashes"
     prefix = local.poe_prefix
     environment = merge(var.settings, {
-      POE_BLOBS        = "s3://${local.poe_bucket}/${local.poe_pages_prefix}"
-      POE_CLIENT_ID    = try(var.poe_stashes.client_id, "")
-      POE_CONTACT      = try(var.poe_stashes.contact, "")
-      STINT_HOME       = "/tmp/stint" # the only place that a function may write to is /tmp
-      STINT_LOG        = var.log_level
-      STINT_LOG_FORMAT = "json"
-      STINT_METRICS    = "emf"
-      STINT_QUEUES     = "sqs"
+      MIMALLOC_ALLOW_THP = "0" # huge pages would be 8 MB more for each worker
+      POE_BLOBS          = "s3://${local.poe_bucket}/${local.poe_pages_prefix}"
+      POE_CLIENT_ID      = try(var.poe_stashes.client_id, "")
+      POE_CONTACT        = try(var.poe_stashes.contact, "")
+      STINT_HOME         = "/tmp/stint" # the only place that a function may write to is /tmp
+      STINT_LOG          = var.log_level
+      STINT_LOG_FORMAT   = "json"
+      STINT_METRICS      = "emf"
+      STINT_QUEUES       = "sqs"
     })
   })
 }

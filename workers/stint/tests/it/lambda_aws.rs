@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
-use stint_core::clock::Clock;
 use stint_runtime_api::{Function, Source};
 use stint_warcraftlogs::message::QUEUE;
 

@@ -84,17 +84,17 @@ impl Held {
     fn hold(&mut self, record: Value, now: Timestamp, visibility: Duration) {
         self.received += 1;
         let number = self.received;
-        let delay = if number % 9 == 0 {
+        let delay = if number.is_multiple_of(9) {
             self.done.too_late += 1;
             visibility + LATE
-        } else if number % 5 == 0 {
+        } else if number.is_multiple_of(5) {
             self.done.late += 1;
             LATE
         } else {
             Duration::ZERO
         };
         let due = after(now, delay);
-        if number % 4 == 0 {
+        if number.is_multiple_of(4) {
             self.done.twice += 1;
             self.waiting.push((after(due, AGAIN), number, record.clone()));
         }
