@@ -9,8 +9,8 @@ use stint_testkit::Life;
 use crate::world::{World, busy_river, play};
 
 /// How many pages the first process would fetch, and the second one after it.
-const FIRST: u64 = 6;
-const ALL: u64 = 14;
+const FIRST: u64 = 5;
+const ALL: u64 = 9;
 
 fn small(seed: u64) -> World {
     let cut = u32::try_from(seed % 3).unwrap() * 100;
