@@ -22,6 +22,7 @@ files["workers/warcraftlogs/src/lua/reader/records.lua"] = { ignore = { "211/rec
 files["workers/warcraftlogs/src/lua/reader/lookup.lua"] = {
   globals = { "Stint", "StintDatabases" }, read_globals = { "record_reader" },
 }
+files["workers/warcraftlogs/benches/lua/sorted_strings.lua"] = { globals = { "DB" } }
 files["workers/warcraftlogs/benches/lua/measure.lua"] = { read_globals = { "Stint", "StintDatabases" } }
 files["workers/warcraftlogs/src/addon/files/*.lua"] = {
   read_globals = { "Stint", "StintDatabases", unpack(game) },

@@ -43,7 +43,23 @@ fn main() {
         let player = &players[place * SAMPLED];
         writeln!(names, "Server {}\t{}", player.server, player.name).unwrap();
     }
-    let runs: Vec<BTreeMap<String, f64>> = (0..RUNS).map(|_| measure(folder.path())).collect();
+    let peer = folder.path().join("sorted.lua");
+    std::fs::write(&peer, &sorted).unwrap();
+    let names = folder.path().join("names");
+    let database = database_path(folder.path(), "US");
+    let number = players.len().to_string();
+    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    for _ in 0..RUNS {
+        theirs.push(measure("sorted_strings.lua", &[&peer, &names, Path::new(&number)]));
+        ours.push(measure("measure.lua", &[&folder.path().join("Stint/Stint.lua"), &database, &names]));
+    }
+    print_figures("sorted strings", &theirs);
+    print_figures("Stint", &ours);
+}
+
+/// The median of each figure, and the lowest.
+fn print_figures(title: &str, runs: &[BTreeMap<String, f64>]) {
+    println!("-- {title}");
     for name in runs[0].keys() {
         let mut figures: Vec<f64> = runs.iter().map(|run| run[name]).collect();
         figures.sort_by(f64::total_cmp);
@@ -68,11 +84,10 @@ fn order(end: usize) -> Vec<usize> {
     order
 }
 
-fn measure(folder: &Path) -> BTreeMap<String, f64> {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/lua/measure.lua");
-    let mut lua = Command::new("lua5.1");
-    lua.arg(script).arg(folder.join("Stint/Stint.lua")).arg(database_path(folder, "US")).arg(folder.join("names"));
-    let output = lua.output().expect("lua5.1 is installed (Debian: apt-get install lua5.1)");
+fn measure(script: &str, arguments: &[&Path]) -> BTreeMap<String, f64> {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/lua").join(script);
+    let output = Command::new("lua5.1").arg(script).args(arguments).output();
+    let output = output.expect("lua5.1 is installed (Debian: apt-get install lua5.1)");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let text = String::from_utf8(output.stdout).unwrap();
     let figure = |line: &str| line.split_once(' ').map(|(name, value)| (name.to_owned(), value.parse().unwrap()));

@@ -7,7 +7,7 @@ use super::set::{BOSSES, Player};
 pub(super) fn file(players: &[Player]) -> Vec<u8> {
     let mut file = Vec::new();
     for server in players.chunk_by(|left, right| left.server == right.server) {
-        file.extend(format!("DB[\"Server {}\"]=[==[\n", server[0].server).into_bytes());
+        file.extend(format!("DB[\"Server {}\"]=[==[\n\n", server[0].server).into_bytes());
         let mut lines: Vec<Vec<u8>> = server.iter().map(line).collect();
         lines.sort_unstable();
         lines.iter().for_each(|line| file.extend(line));

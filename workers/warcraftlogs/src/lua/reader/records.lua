@@ -256,7 +256,8 @@ local function record_reader(database)
   end
 
   return function(text, position, last, class)
-    local value, share, rest, list, after_kills = value, share, rest, list, after_kills
+    local value, share, rest, list, after_kills, LOWEST = value, share, rest, list, after_kills, LOWEST
+    local plain = tenths and 101 or 0   -- percentiles from here on are all that there is to read
     local state, day, section, level, spec
     local raids = {}
     state, position = begin(text, position, last)
@@ -276,13 +277,11 @@ local function record_reader(database)
         local index = percents + slot
         state = (state - slot) * share[index] + rest[index]
         local best = value[index]
-        if best < 0 or tenths then
+        if best < plain then
           best, position, state = read_percent(text, position, last, state, best)
-        end
-        if best then
-          total = total + best
+          total, unknown = total + (best or 0), best and unknown or unknown + 1
         else
-          unknown = unknown + 1
+          total = total + best
         end
 
         slot = state % 256
