@@ -1,7 +1,10 @@
 //! Makes the Lua databases out of all players, and publishes them.
 //!
 //! # What may happen between any two lines
-//! * *Dies while writing:* files are written aside and renamed, so the old ones stay whole.
+//! * *Dies while writing:* files are written aside and renamed, so the old ones stay whole. The rows in between are in a
+//!   file without a name, which vanishes with the process.
+//! * *Dies between two files of a region that has several:* what lies in the folder is of two generations and does not read
+//!   back; nothing of it was published yet, and the next run replaces it.
 //! * *Dies before or during publishing:* the next run generates again and publishes what differs; what may happen there
 //!   is told by [`publish`](crate::publish).
 //! * *Dies before or while writing archives:* each is written aside and renamed, and the next run writes all of them.
