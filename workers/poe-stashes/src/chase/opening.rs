@@ -14,7 +14,8 @@ pub(super) struct Opening {
     pub(super) first: Vec<Bytes>,
 }
 
-/// Reads as much of a body as it takes to know where it leads. A body that breaks off here does so again for its writer.
+/// Reads as much of a body as it takes to know where it leads. One that breaks off here has ended for its writer too, who
+/// sees that it is not whole.
 pub(super) async fn peek(mut page: OpenPage) -> Opening {
     let (mut peek, mut first) = (Peek::default(), Vec::new());
     while peek.found() == Peeked::NotYet
