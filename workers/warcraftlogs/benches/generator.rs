@@ -20,6 +20,10 @@ use stint_warcraftlogs::db_generator::DbGenerator;
 use stint_warcraftlogs::model::{EncounterRank, Player, RaidRanks, Server};
 use stint_warcraftlogs::store::{Players, SqliteStore};
 
+/// The program's.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 type Failure = Box<dyn std::error::Error>;
 
 const PLAYERS: u32 = 1_000_000;
