@@ -142,7 +142,13 @@ impl Sqs {
     async fn url(&self) -> PortResult<&str> {
         let ask = || async {
             let answer = self.client.get_queue_url().queue_name(&self.name).send().await;
-            let url = answer.map_err(|error| explain(self.context("find"), error))?.queue_url;
+            let url = answer.map_err(|error| match &error {
+                SdkError::ServiceError(answer) if answer.err().is_queue_does_not_exist() => {
+                    PortError::Missing(format!("queue '{}'", self.name))
+                }
+                _ => explain(self.context("find"), error),
+            });
+            let url = url?.queue_url;
             url.ok_or_else(|| PortError::backend(self.context("find"), "SQS answered without an address"))
         };
         self.url.get_or_try_init(ask).await.map(String::as_str)

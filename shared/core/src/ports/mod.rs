@@ -20,6 +20,9 @@ pub enum PortError {
     /// The caller asked for something that the contract rules out; trying again cannot help.
     #[error("{0}")]
     Invalid(String),
+    /// What the port is to work on was never made, such as the queue of a fleet that is not deployed.
+    #[error("{0} does not exist")]
+    Missing(String),
     /// What stands behind the port did not do its part.
     #[error("{context}: {reason}")]
     Backend {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anyhow::{anyhow, ensure};
 use serde::Serialize;
-use stint_core::ports::{Counts, Queue};
+use stint_core::ports::{Counts, PortError, Queue};
 
 use super::Context;
 use crate::table::Table;
@@ -126,11 +126,13 @@ async fn list(stores: &Stores, context: &Context) -> anyhow::Result<()> {
     for queue in stores.queues() {
         listed.queues.push(QueueView::read(&**queue, stores).await?);
     }
-    // A fleet that was never started here has nothing to show.
+    // A fleet that was never started here, or is not deployed, has nothing to show.
     for queue in &stores.others {
-        let view = QueueView::read(&**queue, stores).await?;
-        if view.counts != Counts::default() {
-            listed.queues.push(view);
+        match queue.counts().await {
+            Ok(counts) if counts == Counts::default() => {}
+            Err(PortError::Missing(_)) => {}
+            Ok(_) => listed.queues.push(QueueView::read(&**queue, stores).await?),
+            Err(error) => return Err(error.into()),
         }
     }
     context.output.result(&listed, |listed| {
