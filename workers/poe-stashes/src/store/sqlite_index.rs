@@ -59,6 +59,15 @@ const MIGRATIONS: &[&str] = &["
     CREATE INDEX events_by_time ON events (at);
 "];
 
+/// Adds an item; what happens to one that is known has to follow.
+macro_rules! insert_item {
+    () => {
+        "INSERT INTO items (id, stash, name, type_line, base_type, stack_size, note, price, currency, price_kind,
+            first_seen, changed_at, observed_at, json)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?11, ?11, ?12)"
+    };
+}
+
 /// The index of one realm's stashes.
 pub struct SqliteIndex {
     database: Database,
@@ -163,20 +172,17 @@ impl Work<'_> {
                     self.event("changed", &item.id, &stash.id, item.price.as_ref())?;
                     changes.changed += 1;
                 }
-                // It may be known from another stash, and there as of later.
-                None => match self.elsewhere(&item.id)? {
-                    Some(observed_at) if observed_at > self.at() => {}
-                    Some(_) => {
-                        self.put(stash, item)?;
-                        self.event("changed", &item.id, &stash.id, item.price.as_ref())?;
-                        changes.changed += 1;
-                    }
-                    None => {
-                        self.put(stash, item)?;
-                        self.event("new", &item.id, &stash.id, item.price.as_ref())?;
-                        changes.new += 1;
-                    }
-                },
+                None if self.put_new(stash, item)? => {
+                    self.event("new", &item.id, &stash.id, item.price.as_ref())?;
+                    changes.new += 1;
+                }
+                // It is known from another stash, perhaps as of later.
+                None if self.elsewhere(&item.id)?.is_some_and(|observed_at| observed_at > self.at()) => {}
+                None => {
+                    self.put(stash, item)?;
+                    self.event("changed", &item.id, &stash.id, item.price.as_ref())?;
+                    changes.changed += 1;
+                }
             }
         }
         for (id, known) in known.into_iter().filter(|(_, known)| known.observed_at <= self.at()) {
@@ -207,17 +213,26 @@ impl Work<'_> {
         select.query_row([item], |row| row.get(0)).optional()
     }
 
+    /// Adds an item, unless it is known: most items that are not of their stash are new, and one look-up will do for them.
+    fn put_new(&self, stash: &StashRow, item: &ItemRow) -> Result<bool> {
+        const INSERT: &str = concat!(insert_item!(), " ON CONFLICT (id) DO NOTHING");
+        self.write_item(INSERT, stash, item)
+    }
+
     fn put(&self, stash: &StashRow, item: &ItemRow) -> Result<()> {
-        let mut upsert = self.connection.prepare_cached(
-            "INSERT INTO items (id, stash, name, type_line, base_type, stack_size, note, price, currency, price_kind,
-                first_seen, changed_at, observed_at, json)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?11, ?11, ?12)
-             ON CONFLICT (id) DO UPDATE SET
+        const UPSERT: &str = concat!(
+            insert_item!(),
+            " ON CONFLICT (id) DO UPDATE SET
                 stash = excluded.stash, name = excluded.name, type_line = excluded.type_line,
                 base_type = excluded.base_type, stack_size = excluded.stack_size, note = excluded.note,
                 price = excluded.price, currency = excluded.currency, price_kind = excluded.price_kind,
-                changed_at = excluded.changed_at, observed_at = excluded.observed_at, json = excluded.json",
-        )?;
+                changed_at = excluded.changed_at, observed_at = excluded.observed_at, json = excluded.json"
+        );
+        self.write_item(UPSERT, stash, item).map(drop)
+    }
+
+    /// Writes an item by this statement. Answers whether anything was written.
+    fn write_item(&self, statement: &str, stash: &StashRow, item: &ItemRow) -> Result<bool> {
         let ItemRow { id, name, type_line, base_type, stack_size, note, price, json } = item;
         let (each, currency, kind) = match price {
             Some(PriceRow { each, currency, kind }) => (Some(each), Some(currency), Some(kind)),
@@ -225,7 +240,7 @@ impl Work<'_> {
         };
         let values =
             params![id, stash.id, name, type_line, base_type, stack_size, note, each, currency, kind, self.at(), json];
-        upsert.execute(values).map(|_| ())
+        self.connection.prepare_cached(statement)?.execute(values).map(|rows| rows > 0)
     }
 
     fn remove(&self, item: &str) -> Result<()> {
