@@ -30,8 +30,9 @@ pub(crate) struct Stage {
     /// What threads know; one takes one for each batch.
     known: Mutex<Vec<Clerk>>,
     spool: Mutex<File>,
-    /// Bytes of rows in memory.
+    /// Bytes of rows in memory, and how many may be there.
     held: AtomicUsize,
+    most_held: usize,
 }
 
 /// One region.
@@ -90,6 +91,7 @@ impl Stage {
             known: Mutex::default(),
             spool: Mutex::new(spool),
             held: AtomicUsize::new(0),
+            most_held: HELD,
         })
     }
 
@@ -149,7 +151,7 @@ impl Stage {
 
     /// Counts a batch, and moves rows to the file when there are too many.
     pub(crate) fn settle(&self, batch: &Batch) -> Result<()> {
-        if self.held.fetch_add(batch.bytes, Ordering::Relaxed) + batch.bytes > HELD {
+        if self.held.fetch_add(batch.bytes, Ordering::Relaxed) + batch.bytes > self.most_held {
             self.held.store(0, Ordering::Relaxed);
             self.spill().context("cannot write to the generator's own file; is the disk full?")?;
         }
@@ -244,4 +246,44 @@ impl Servers {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A player of one of three servers.
+    fn document(id: u64) -> (PlayerId, String) {
+        let server = ["Aa", "Bb", "Cc"][id as usize % 3];
+        let text = serde_json::json!({
+            "_id": id, "name": format!("Ann{}", "a".repeat(id as usize)), "classId": 4, "region": "EU",
+            "server": {"name": server, "slug": server, "normalizedName": server},
+            "updatedAt": {"$date": "2026-11-20T10:00:00Z"}, "raids": {},
+        });
+        (id, text.to_string())
+    }
+
+    /// The rows of each server, after batches of ten players.
+    fn rows(most_held: usize) -> Vec<(String, Vec<u8>)> {
+        let folder = tempfile::tempdir().unwrap();
+        let mut stage = Stage::new(folder.path(), Options::default()).unwrap();
+        stage.most_held = most_held;
+        for batch in 0..5 {
+            let documents: Vec<(PlayerId, String)> = (batch * 10..batch * 10 + 10).map(document).collect();
+            stage.settle(&stage.add(&documents)).unwrap();
+        }
+        assert_eq!(folder.path().read_dir().unwrap().count(), 0, "the file has no name");
+        let region = stage.regions().remove(0);
+        let servers = region.servers().into_iter();
+        servers.map(|(server, place)| (server.slug, stage.rows(&region, place).unwrap())).collect()
+    }
+
+    #[test]
+    fn rows_come_back_from_the_file_as_they_went_there() {
+        let held = rows(usize::MAX);
+        assert_eq!(held.iter().map(|(slug, _)| slug.as_str()).collect::<Vec<_>>(), ["Aa", "Bb", "Cc"]);
+        assert_eq!(held.iter().map(|(_, rows)| row::heads(rows).len()).sum::<usize>(), 50);
+        assert_eq!(rows(0), held, "each batch goes to the file");
+        assert_eq!(rows(1_000), held, "some go to the file");
+    }
 }
