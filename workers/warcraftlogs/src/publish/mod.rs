@@ -199,9 +199,12 @@ pub const HOST_FILE_LIMIT: u64 = 100 << 20;
 /// Above this we refuse: close to the limit, the next generation may be above it.
 pub const MAX_FILE_BYTES: u64 = 95 << 20;
 
-/// Makes an empty repository at `path` to push to, or leaves the one that is there.
+/// Makes an empty repository at `path` to push to, or leaves the one that is there. Whoever clones it gets the branch
+/// `main`.
 pub fn create_repository(path: &Path) -> Result<(), PublishError> {
-    git2::Repository::init_bare(path).map(drop).map_err(|error| PublishError::Git {
+    let mut options = git2::RepositoryInitOptions::new();
+    options.bare(true).initial_head("main");
+    git2::Repository::init_opts(path, &options).map(drop).map_err(|error| PublishError::Git {
         step: "create a repository at",
         url: path.display().to_string(),
         reason: error.message().to_owned(),
