@@ -4,9 +4,11 @@
 //! What the emulator cannot do, the test does: it calls the functions as schedules would, and is the event source
 //! mapping, which it asks the emulator's control plane about before each batch.
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures::future::{Either, select};
 use serde_json::{Value, json};
 use stint_runtime_api::{Function, Source};
 use stint_warcraftlogs::message::QUEUE;
@@ -119,10 +121,15 @@ fn nobody_is_lost_and_nothing_overspent_whatever_becomes_of_messages_and_functio
         let source = Unruly::new(deploy(&cloud, &stage, SHORT_VISIBILITY).await, SHORT_VISIBILITY, clock());
         let workers = Workers::of(&stage);
         kill_at_work(&workers.discover, tick("discover")).await;
-        let played = stage.play(&workers, &source);
-        let (ended, kills) = futures::join!(played, kill_again_and_again(&workers.rank_fetcher));
+        let kills = Cell::new(0);
+        let played = Box::pin(stage.play(&workers, &source));
+        // A fleet that is done is not killed any more, however quick it was.
+        let ended = match select(played, Box::pin(kill_again_and_again(&workers.rank_fetcher, &kills))).await {
+            Either::Left((ended, _)) => ended,
+            Either::Right(((), played)) => played.await,
+        };
         check(&stage, &ended);
-        assert_eq!(kills, KILLS);
+        assert!(kills.get() > 0, "nobody was killed at work");
         assert!(ended.polled.failed_batches > 0, "{:?}", ended.polled);
         let done = source.done();
         assert!(done.twice > 10 && done.late > 10 && done.too_late > 5 && done.out_of_order > 10, "{done:?}");
@@ -142,13 +149,12 @@ async fn kill_at_work(function: &Function, event: Value) {
     assert!(answer.is_err(), "{answer:?}");
 }
 
-async fn kill_again_and_again(function: &Function) -> u32 {
-    let mut kills = 0;
-    while kills < KILLS {
-        kills += u32::from(function.kill().await);
+/// Kills a function up to [`KILLS`] times while it works, and counts.
+async fn kill_again_and_again(function: &Function, kills: &Cell<u32>) {
+    while kills.get() < KILLS {
+        kills.set(kills.get() + u32::from(function.kill().await));
         clock().sleep(KILL_AGAIN).await;
     }
-    kills
 }
 
 #[expect(clippy::print_stderr, reason = "a figure for whoever looks; scripts/bench lambda measures")]
