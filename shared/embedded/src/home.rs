@@ -7,7 +7,7 @@ use stint_core::clock::Clock;
 use stint_core::ledger::LedgerSettings;
 use stint_core::ports::{PortError, PortResult, QueueSettings};
 
-use crate::database::{Database, Mode};
+use crate::database::{Database, Mode, Rows};
 use crate::{SqliteKeyPool, SqliteQueue, SqliteThrottle, SqliteWakeups, schema};
 
 const QUEUES_FILE: &str = "queues.db";
@@ -48,8 +48,13 @@ impl Embedded {
 
     /// The database `file` in the same folder and mode, for a fleet's own tables. In memory, a new one each time.
     pub fn database(&self, file: &str, migrations: &'static [&'static str]) -> PortResult<Database> {
+        self.database_for(Rows::Small, file, migrations)
+    }
+
+    /// Like [`Embedded::database`], and lays a new file out for `rows`.
+    pub fn database_for(&self, rows: Rows, file: &str, migrations: &'static [&'static str]) -> PortResult<Database> {
         match &self.home {
-            Some(home) => Database::open(&home.join(file), migrations, self.mode),
+            Some(home) => Database::open_for(rows, &home.join(file), migrations, self.mode),
             None => Database::in_memory(migrations),
         }
     }

@@ -13,7 +13,7 @@ mod throttle;
 mod time;
 mod wakeups;
 
-pub use database::{Database, Mode};
+pub use database::{Database, Mode, Rows};
 pub use home::Embedded;
 pub use key_pool::SqliteKeyPool;
 pub use queue::SqliteQueue;

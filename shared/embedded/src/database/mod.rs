@@ -31,6 +31,25 @@ pub enum Mode {
     Inline,
 }
 
+/// What a new file is laid out for. One that is there stays as it is, and works either way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rows {
+    /// Rows that are found and changed one by one: pages of 4 KiB, SQLite's own choice.
+    Small,
+    /// Rows of some hundred bytes, written in bulk: pages of 16 KiB. Four rows of 800 bytes leave a fifth of a small page
+    /// empty, and all of it is written twice, to the log and to the file.
+    Large,
+}
+
+impl Rows {
+    fn page_bytes(self) -> u32 {
+        match self {
+            Rows::Small => 4 * 1024,
+            Rows::Large => 16 * 1024,
+        }
+    }
+}
+
 /// One SQLite file. Clones are one.
 ///
 /// Needs no runtime: the futures that it answers with can be polled by any executor. A write whose future is
@@ -56,7 +75,12 @@ impl Database {
     /// that it has not seen. Migrations are numbered by their place: append to them, never change one. A file that
     /// a newer version has migrated further is refused.
     pub fn open(path: &Path, migrations: &'static [&'static str], mode: Mode) -> PortResult<Database> {
-        let connection = open::open_writer(path, migrations, mode)?;
+        Database::open_for(Rows::Small, path, migrations, mode)
+    }
+
+    /// Like [`Database::open`], and lays a new file out for `rows`.
+    pub fn open_for(rows: Rows, path: &Path, migrations: &'static [&'static str], mode: Mode) -> PortResult<Database> {
+        let connection = open::open_writer(path, migrations, mode, rows)?;
         let path: Arc<Path> = Arc::from(path);
         let changes = Arc::new(Changes::new());
         let engine = match mode {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 use stint_core::ports::{PortError, PortResult};
 
-use super::Mode;
+use super::{Mode, Rows};
 
 /// How often the busy handler asks again before it gives up, and how long it waits in between: 30 s in all. SQLite's
 /// own handler waits up to 100 ms at a time, which loses every race against a process that commits group after
@@ -22,9 +22,11 @@ const CHECKPOINT_PAGES: u32 = 4_000;
 const STATEMENTS: usize = 64;
 
 /// Opens the connection that writes, and brings the file up to the newest migration.
-pub(super) fn open_writer(path: &Path, migrations: &[&str], mode: Mode) -> PortResult<Connection> {
+pub(super) fn open_writer(path: &Path, migrations: &[&str], mode: Mode, rows: Rows) -> PortResult<Connection> {
     let opened = Connection::open(path).and_then(|mut connection| {
         prepare(&mut connection)?;
+        // It is settled by the first write, which turns the log on; a file that is there keeps its own.
+        connection.pragma_update(None, "page_size", rows.page_bytes())?;
         write_ahead(&connection, mode)?;
         Ok(connection)
     });

@@ -7,7 +7,7 @@ use futures::future::{FutureExt, join_all};
 use futures::{StreamExt, TryStreamExt};
 use stint_core::ports::PortResult;
 use stint_embedded::rusqlite::{Connection, Error, params};
-use stint_embedded::{Database, Mode, rusqlite};
+use stint_embedded::{Database, Mode, Rows, rusqlite};
 
 const TABLES: &[&str] = &["CREATE TABLE numbers (number INTEGER PRIMARY KEY) STRICT"];
 
@@ -43,6 +43,22 @@ fn what_was_written_is_read() {
             assert_eq!(numbers(database).await, [7]);
         });
     });
+}
+
+#[test]
+fn a_new_file_is_laid_out_for_its_rows_and_stays_so() {
+    let home = tempfile::tempdir().unwrap();
+    for (first, then, bytes) in [(Rows::Small, Rows::Large, 4_096), (Rows::Large, Rows::Small, 16_384)] {
+        let path = home.path().join(format!("{bytes}.db"));
+        for rows in [first, then] {
+            let database = Database::open_for(rows, &path, TABLES, Mode::Shared).unwrap();
+            block_on(database.write("write a number", |connection| insert(connection, 1).or(Ok(())))).unwrap();
+            let read = database.read("read the size of a page", |connection| {
+                connection.pragma_query_value(None, "page_size", |row| row.get::<_, i64>(0))
+            });
+            assert_eq!(block_on(read).unwrap(), bytes, "{rows:?}");
+        }
+    }
 }
 
 #[test]

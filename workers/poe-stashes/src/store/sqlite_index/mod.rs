@@ -1,0 +1,56 @@
+//! The index in SQLite: tables that anybody may query, in a file of their own.
+
+mod page;
+mod schema;
+#[cfg(test)]
+mod tests;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use stint_core::clock::to_millis;
+use stint_core::ports::PortResult;
+use stint_embedded::rusqlite::{Connection, Result};
+use stint_embedded::{Database, Embedded, Rows};
+
+use super::{Changes, Index, IndexCounts, Snapshot};
+use page::take_over;
+use schema::MIGRATIONS;
+
+/// The index of one realm's stashes.
+pub struct SqliteIndex {
+    database: Database,
+}
+
+impl SqliteIndex {
+    /// Opens `poe-index.db`.
+    pub fn open(embedded: &Embedded) -> PortResult<SqliteIndex> {
+        Ok(SqliteIndex { database: embedded.database_for(Rows::Large, "poe-index.db", MIGRATIONS)? })
+    }
+}
+
+#[async_trait]
+impl Index for SqliteIndex {
+    async fn apply(&self, snapshot: Snapshot) -> PortResult<Changes> {
+        self.database.write("take over a page", move |connection| take_over(connection, &snapshot)).await
+    }
+
+    async fn forget_events(&self, before: Timestamp) -> PortResult<()> {
+        let before = to_millis(before);
+        let forget = self.database.write("forget events", move |connection| {
+            connection.prepare_cached("DELETE FROM events WHERE at < ?1")?.execute([before]).map(|_| ())
+        });
+        forget.await
+    }
+
+    async fn counts(&self) -> PortResult<IndexCounts> {
+        let count = |connection: &Connection, statement| -> Result<u64> {
+            let count: i64 = connection.query_row(statement, [], |row| row.get(0))?;
+            Ok(count.unsigned_abs())
+        };
+        let counts = self.database.read("count stashes and items", move |connection| {
+            let stashes = count(connection, "SELECT count(*) FROM stashes WHERE listed = 1")?;
+            Ok(IndexCounts { stashes, items: count(connection, "SELECT count(*) FROM items")? })
+        });
+        counts.await
+    }
+}
