@@ -78,8 +78,9 @@ impl Wakeups for SqliteWakeups {
 
 #[async_trait]
 impl WakeupSource for SqliteWakeups {
-    async fn claim_due(&self, lease: Duration) -> PortResult<Vec<Firing>> {
+    async fn claim_due(&self, workers: &[&str], lease: Duration) -> PortResult<Vec<Firing>> {
         let clock = self.clock.clone();
+        let workers: Vec<String> = workers.iter().map(|worker| (*worker).to_owned()).collect();
         let write = self.database.write("claim wake-ups", move |connection| {
             let (now, lent_until) = (now_millis(&*clock), millis_after(&*clock, lease));
             let mut statement = connection.prepare_cached(
@@ -87,6 +88,7 @@ impl WakeupSource for SqliteWakeups {
                  WHERE at <= ?1 AND (lent_until IS NULL OR lent_until <= ?1) ORDER BY at, name",
             )?;
             let due = statement.query_map([now], read_firing)?.collect::<rusqlite::Result<Vec<Firing>>>()?;
+            let due: Vec<Firing> = due.into_iter().filter(|firing| workers.contains(&firing.worker)).collect();
             let mut lend = connection.prepare_cached("UPDATE wakeups SET lent_until = ?2 WHERE name = ?1")?;
             for firing in &due {
                 lend.execute(params![firing.name, lent_until])?;

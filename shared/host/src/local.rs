@@ -178,12 +178,13 @@ impl LocalHost {
     }
 
     async fn follow_schedules(self: Arc<Self>) {
+        let workers: Vec<&str> = self.registry.workers().iter().map(|worker| worker.spec().name).collect();
         let mut running = FuturesUnordered::new();
         loop {
             let changed = (self.ports.changed)();
             let mut pause = LOOK_AGAIN;
             if !self.stop.is_set() {
-                match self.ports.due.claim_due(self.lease()).await {
+                match self.ports.due.claim_due(&workers, self.lease()).await {
                     Ok(due) => running.extend(due.into_iter().map(|firing| self.fire(firing))),
                     Err(error) => {
                         tracing::error!(%error, "cannot read what is due: {error}");
@@ -212,7 +213,7 @@ impl LocalHost {
     /// has its next tick.
     async fn fire(&self, firing: Firing) {
         let Some(worker) = self.registry.workers().iter().find(|worker| worker.spec().name == firing.worker) else {
-            tracing::debug!(worker = firing.worker, "{} is due, but not in this process", firing.worker);
+            tracing::error!(worker = firing.worker, "{} is due, but was not asked for", firing.worker);
             return;
         };
         let failed = match self.fire_worker(&**worker, &firing).await {
