@@ -1,26 +1,26 @@
 # What a person must hear of. Each alarm says where to look; docs/operating.md says what to do.
 
 locals {
-  queues = {
-    discovered = { queue = module.discovered_players, oldest_hours = var.oldest_message_hours }
+  queues = merge(local.poe_queues, {
+    discovered = { prefix = local.prefix, queue = module.discovered_players, oldest_hours = var.oldest_message_hours }
     # A refresh waits for the next reset at the longest, which is an hour.
-    refresh = { queue = module.refresh_players, oldest_hours = 2 }
-  }
+    refresh = { prefix = local.prefix, queue = module.refresh_players, oldest_hours = 2 }
+  })
 
   # A failed batch comes back by itself, so that one is no news; a failed schedule may cost a day.
-  workers = {
-    discover     = { function = module.discover.function_name, failures = 1, fed_by_queue = false }
-    aggregator   = { function = module.aggregator.function_name, failures = 1, fed_by_queue = false }
-    rank-fetcher = { function = module.rank_fetcher.function_name, failures = 5, fed_by_queue = true }
-    refresher    = { function = module.refresher.function_name, failures = 5, fed_by_queue = true }
-    reviver      = { function = module.reviver.function_name, failures = 3, fed_by_queue = false }
-    db-generator = { function = module.db_generator.function_name, failures = 1, fed_by_queue = false }
-  }
+  workers = merge(local.poe_workers, {
+    discover     = { prefix = local.prefix, function = module.discover.function_name, failures = 1, fed_by_queue = false }
+    aggregator   = { prefix = local.prefix, function = module.aggregator.function_name, failures = 1, fed_by_queue = false }
+    rank-fetcher = { prefix = local.prefix, function = module.rank_fetcher.function_name, failures = 5, fed_by_queue = true }
+    refresher    = { prefix = local.prefix, function = module.refresher.function_name, failures = 5, fed_by_queue = true }
+    reviver      = { prefix = local.prefix, function = module.reviver.function_name, failures = 3, fed_by_queue = false }
+    db-generator = { prefix = local.prefix, function = module.db_generator.function_name, failures = 1, fed_by_queue = false }
+  })
 }
 
 resource "aws_cloudwatch_metric_alarm" "dead_letters" {
   for_each            = local.queues
-  alarm_name          = "${local.prefix}-${each.key}-dead-letters"
+  alarm_name          = "${each.value.prefix}-${each.key}-dead-letters"
   alarm_description   = "Messages have died: `stint queue peek --dead` tells why, `stint queue redrive` sends them back."
   namespace           = "AWS/SQS"
   metric_name         = "ApproximateNumberOfMessagesVisible"
@@ -38,7 +38,7 @@ resource "aws_cloudwatch_metric_alarm" "dead_letters" {
 
 resource "aws_cloudwatch_metric_alarm" "oldest_message" {
   for_each            = local.queues
-  alarm_name          = "${local.prefix}-${each.key}-oldest-message"
+  alarm_name          = "${each.value.prefix}-${each.key}-oldest-message"
   alarm_description   = "Somebody has waited for ${each.value.oldest_hours} hours: `stint status` tells what the fleet waits for."
   namespace           = "AWS/SQS"
   metric_name         = "ApproximateAgeOfOldestMessage"
@@ -55,7 +55,7 @@ resource "aws_cloudwatch_metric_alarm" "oldest_message" {
 
 resource "aws_cloudwatch_metric_alarm" "failures" {
   for_each            = local.workers
-  alarm_name          = "${local.prefix}-${each.key}-failures"
+  alarm_name          = "${each.value.prefix}-${each.key}-failures"
   alarm_description   = "Invocations of ${each.key} have failed: its log tells why."
   namespace           = "AWS/Lambda"
   metric_name         = "Errors"
@@ -73,7 +73,7 @@ resource "aws_cloudwatch_metric_alarm" "failures" {
 # burns receives. Scheduled workers may be throttled while the one before is at work; they come again.
 resource "aws_cloudwatch_metric_alarm" "throttled" {
   for_each            = { for name, worker in local.workers : name => worker if worker.fed_by_queue }
-  alarm_name          = "${local.prefix}-${each.key}-throttled"
+  alarm_name          = "${each.value.prefix}-${each.key}-throttled"
   alarm_description   = "Lambda had no room for batches of ${each.key}: reserve_concurrency, or the account's limit."
   namespace           = "AWS/Lambda"
   metric_name         = "Throttles"

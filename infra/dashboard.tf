@@ -18,7 +18,7 @@ locals {
       }]]
     },
     {
-      title = "Players in the queues"
+      title = "Messages in the queues"
       lines = concat(
         [
           for name, entry in local.queues :

@@ -35,6 +35,29 @@ locals {
   })
 }
 
+# What alarms.tf and dashboard.tf look after beside the first fleet.
+locals {
+  poe_queues = { for name, entry in {
+    # A message that died with its follower is out of sight for an hour and a half.
+    chain = { queue = one(module.chain), oldest_hours = 2 }
+    # Nobody may consume it for a while; SQS forgets what is older than two weeks.
+    stored-pages = {
+      queue = {
+        name              = one(aws_sqs_queue.stored_pages[*].name)
+        dead_letters_name = one(aws_sqs_queue.stored_pages_dead_letters[*].name)
+      }
+      oldest_hours = 72
+    }
+  } : name => merge(entry, { prefix = local.poe_prefix }) if var.poe_stashes != null }
+
+  # A follower that fails has its message again; the watcher's next turn is two minutes away. That Lambda has no room for a
+  # second follower is no news, so the follower does not count as one that is fed by a queue.
+  poe_workers = { for name, entry in {
+    follower = { function = one(module.follower[*].function_name), failures = 3, fed_by_queue = false }
+    watcher  = { function = one(module.watcher[*].function_name), failures = 3, fed_by_queue = false }
+  } : name => merge(entry, { prefix = local.poe_prefix }) if var.poe_stashes != null }
+}
+
 # It compresses what it is sent, a few megabytes a second at the most, and keeps up to POE_OPEN_PAGES pages at once.
 module "follower" {
   count           = local.poe_count
