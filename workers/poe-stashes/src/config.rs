@@ -62,6 +62,15 @@ pub struct Settings {
     #[arg(long, env = "POE_OPEN_PAGES", default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=256))]
     pub poe_open_pages: u32,
 
+    /// A follower that keeps no progress for so many seconds is taken for dead, and another may go on. It keeps it three
+    /// times as often, and before each request.
+    #[arg(long, env = "POE_LEASE_SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=600))]
+    pub poe_lease_seconds: u32,
+
+    /// How long, in seconds, stored pages stay with an indexer that died before they are indexed again.
+    #[arg(long, env = "POE_VISIBILITY_SECONDS", default_value_t = 150, value_parser = clap::value_parser!(u32).range(1..=43_200))]
+    pub poe_visibility_seconds: u32,
+
     /// Where pages are kept: a folder, or `s3://bucket/prefix`, with AWS's own settings for region and credentials. Otherwise
     /// in `poe-pages` in `STINT_HOME`. Where queues are SQS it must be a bucket, since the chain's record is kept there too.
     #[arg(long, env = "POE_BLOBS")]
@@ -155,6 +164,16 @@ impl Settings {
         let contact = self.poe_contact.as_deref().filter(plain);
         let contact = contact.ok_or_else(|| missing("POE_CONTACT", "whom to write to, such as you@example.org"))?;
         Ok(format!("OAuth {id}/{} (contact: {contact}) stint", env!("CARGO_PKG_VERSION")))
+    }
+
+    /// A follower that keeps no progress for this long is taken for dead.
+    pub fn lease(&self) -> Duration {
+        Duration::from_secs(self.poe_lease_seconds.into())
+    }
+
+    /// How long a stored page stays with an indexer that died.
+    pub fn visibility(&self) -> Duration {
+        Duration::from_secs(self.poe_visibility_seconds.into())
     }
 
     /// Behind by more than this is an alarm.

@@ -5,8 +5,9 @@
 //! function; a long invocation keeps its connections and its pace, and costs less than one for each page.
 //!
 //! # What may happen between any two lines
-//! * *Dies while it has the chain:* the lease runs out, and the watcher sends another message. Whoever comes next stores
-//!   the pages that were still open, and goes on from the position.
+//! * *Dies while it has the chain:* the lease runs out, and the watcher sends another message: at that moment, if the fleet
+//!   was started again meanwhile (`watcher::wake`). Whoever comes next stores the pages that were still open, and goes on
+//!   from the position.
 //! * *Dies after the chain is given back, before it is handed on:* the watcher sends another message.
 //! * *Dies after it is handed on, before its own message is acknowledged:* the message comes again, finds the chain
 //!   claimed, and is done.
@@ -32,9 +33,6 @@ use crate::store::{Chain, Claim, Pages, Progress, Realm, Stopped};
 
 /// How long one invocation may take: as long as Lambda lets it.
 const TIMEOUT: Duration = Duration::from_secs(15 * 60);
-
-/// A follower that keeps no progress for this long is taken for dead.
-pub const LEASE: Duration = Duration::from_secs(30);
 
 /// Follows the chain.
 pub struct Follower {
@@ -66,6 +64,8 @@ pub struct FollowerSettings {
     pub start: Start,
     /// How many pages may stream side by side.
     pub open_pages: usize,
+    /// A follower that keeps no progress for this long is taken for dead.
+    pub lease: Duration,
 }
 
 impl From<&Settings> for FollowerSettings {
@@ -74,6 +74,7 @@ impl From<&Settings> for FollowerSettings {
             realm: settings.poe_realm,
             start: settings.poe_start,
             open_pages: settings.poe_open_pages as usize,
+            lease: settings.lease(),
         }
     }
 }
@@ -135,7 +136,7 @@ impl Worker for Follower {
             Ok(order) => order,
             Err(rejected) => return Ok(Outcome { exceptions: vec![rejected], ..Outcome::report(Report::default()) }),
         };
-        let Some(claim) = self.ports.chain.claim(LEASE).await? else {
+        let Some(claim) = self.ports.chain.claim(self.settings.lease).await? else {
             let stopped = Some("another follower has the chain".to_owned());
             return Ok(Outcome { idle: true, ..Outcome::report(Report { stopped, ..Report::default() }) });
         };
@@ -242,7 +243,8 @@ async fn begin(
         (None, Some(_)) => return Ok(None),
         (None, None) => order.seed.map_or(settings.start, Start::At),
     };
-    let search = Search { api: &ports.api, chain: &*ports.chain, claim, progress: &chase.progress, invocation };
+    let (chain, progress, lease) = (&*ports.chain, &chase.progress, settings.lease);
+    let search = Search { api: &ports.api, chain, claim, progress, lease, invocation };
     match search.place(start).await? {
         Ok(place) => {
             chase.progress.position = Some(place);
@@ -286,9 +288,10 @@ fn report(progress: &Progress, before: &crate::store::Totals, handed_on: bool) -
 /// Lets a chain go on that was stopped, as somebody who starts the fleet means it to. Answers the reason that it was
 /// stopped for, if it was.
 pub async fn resume(chain: &dyn Chain) -> PortResult<Option<Stopped>> {
-    let Some(claim) = chain.claim(LEASE).await? else { return Ok(None) };
+    // The claim is for no time at all: whoever dies holding it keeps nobody waiting.
+    let Some(claim) = chain.claim(Duration::ZERO).await? else { return Ok(None) };
     let mut progress = claim.progress.clone();
     let stopped = progress.stopped.take();
-    chain.release(&claim, &progress).await?;
-    Ok(stopped)
+    let ours = chain.release(&claim, &progress).await?;
+    Ok(stopped.filter(|_| ours))
 }

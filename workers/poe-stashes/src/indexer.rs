@@ -64,8 +64,9 @@ impl Worker for Indexer {
         triggers: &[Trigger::Queue(QueueTrigger {
             queue: PAGES_QUEUE,
             batch: 10,
-            // Six times the time-out, as Lambda asks: docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
-            visibility_timeout: Duration::from_secs(6 * TIMEOUT.as_secs()),
+            // Longer than an invocation may take, by as much as it may take to settle its messages. Not six times as long
+            // as for Lambda, where it never runs: an indexer that died keeps its pages for this long.
+            visibility_timeout: TIMEOUT.saturating_add(Duration::from_secs(30)),
             max_receives: 5,
         })],
         // The tables have one writer.

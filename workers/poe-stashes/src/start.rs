@@ -1,15 +1,16 @@
 //! Finding the place where a chain begins.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use futures::StreamExt;
-use futures::future::{BoxFuture, FutureExt};
+use futures::future::{BoxFuture, Either, FutureExt, select};
 use stint_core::ports::PortResult;
 use stint_core::worker::Invocation;
 
+use crate::chase::RENEWALS;
 use crate::client::{Api, Failure, RiverError, failure};
 use crate::config::Start;
-use crate::follower::LEASE;
 use crate::look_ahead::Scan;
 use crate::model::ChangeId;
 use crate::store::{Chain, Claim, Progress};
@@ -30,6 +31,7 @@ pub(crate) struct Search<'a> {
     pub(crate) chain: &'a dyn Chain,
     pub(crate) claim: &'a Claim,
     pub(crate) progress: &'a Progress,
+    pub(crate) lease: Duration,
     pub(crate) invocation: &'a Invocation,
 }
 
@@ -89,26 +91,38 @@ impl Search<'_> {
         self.patiently(|| is_beyond(self.api, id).boxed()).await
     }
 
-    /// Asks until there is an answer, and keeps the lease up.
+    /// Asks until there is an answer.
     async fn patiently<'f, T>(&self, ask: impl Fn() -> BoxFuture<'f, Result<T, RiverError>>) -> Found<T> {
         let mut failures = 0;
         loop {
-            if !self.chain.keep(self.claim, self.progress, LEASE).await? {
-                return Ok(Err(NotFound::Fenced));
-            }
-            let error = match ask().await {
-                Ok(answer) => return Ok(Ok(answer)),
-                Err(error) => error,
+            let error = match self.under_lease(ask()).await? {
+                None => return Ok(Err(NotFound::Fenced)),
+                Some(Ok(answer)) => return Ok(Ok(answer)),
+                Some(Err(error)) => error,
             };
             failures += 1;
             match failure(&error, failures) {
                 Failure::Wait { delay, reason } if failures < PATIENCE && self.invocation.has_time_for(delay) => {
                     tracing::warn!(reason, "looking for the chain's beginning: {reason}");
-                    self.invocation.clock().sleep(delay.min(Duration::from_secs(60))).await;
+                    // Another follower is seen before the next request.
+                    self.under_lease(self.invocation.clock().sleep(delay.min(Duration::from_secs(60)))).await?;
                 }
                 failure => return Ok(Err(NotFound::Failed(failure))),
             }
         }
+    }
+
+    /// Waits for `work`, and keeps the lease up meanwhile. `None`: another follower has the chain, and the work is
+    /// given up.
+    async fn under_lease<T>(&self, work: impl Future<Output = T>) -> PortResult<Option<T>> {
+        let mut work = pin!(work);
+        while self.chain.keep(self.claim, self.progress, self.lease).await? {
+            let renewal = self.invocation.clock().sleep(self.lease / RENEWALS);
+            if let Either::Left((done, _)) = select(work.as_mut(), renewal).await {
+                return Ok(Some(done));
+            }
+        }
+        Ok(None)
     }
 }
 

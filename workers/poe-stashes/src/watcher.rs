@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::Serialize;
-use stint_core::ports::{PortResult, Queue};
+use stint_core::ports::{PortResult, Queue, Wakeups};
 use stint_core::telemetry::Metric;
 use stint_core::worker::{Event, Invocation, Outcome, Spec, Trigger, Worker, WorkerError};
 
@@ -88,6 +88,18 @@ impl Worker for Watcher {
         }
         Ok(Outcome::report(report))
     }
+}
+
+/// Wakes the watcher, as whoever starts the fleet does: at once, and again when the lease of a follower is over that may
+/// have been killed. Answers when that is, if there is one.
+pub async fn wake(chain: &dyn Chain, wakeups: &dyn Wakeups, now: Timestamp) -> PortResult<Option<Timestamp>> {
+    let name = Watcher::SPEC.name;
+    wakeups.once("start-watcher", name, now).await?;
+    let leased_until = chain.read().await?.and_then(|status| status.leased_until).filter(|until| *until > now);
+    if let Some(until) = leased_until {
+        wakeups.once("start-watcher-again", name, until).await?;
+    }
+    Ok(leased_until)
 }
 
 impl Watcher {

@@ -26,7 +26,7 @@ use stint_core::ports::PortResult;
 use stint_core::worker::Invocation;
 
 use crate::client::{PAGE_TIMEOUT, RiverError};
-use crate::follower::{FollowerPorts, FollowerSettings, LEASE};
+use crate::follower::{FollowerPorts, FollowerSettings};
 use crate::model::ChangeId;
 use crate::store::{Claim, PageKey, Progress, Stopped};
 use crate::writer::{WriteError, Written, announce};
@@ -35,8 +35,8 @@ use opening::{Opening, peek};
 /// With less time left no further page is asked for: its body must have arrived and be stored before the end.
 const PAGE_TIME: Duration = PAGE_TIMEOUT.saturating_add(Duration::from_secs(30));
 
-/// The record is kept at least this often, so that the lease never runs out.
-const RENEW: Duration = Duration::from_secs(10);
+/// The record is kept at least this often within a lease, so that it never runs out.
+pub(crate) const RENEWALS: u32 = 3;
 
 /// A rest is taken in pieces, so that a host that stops need not wait for its end.
 const REST: Duration = Duration::from_secs(1);
@@ -276,15 +276,15 @@ impl<'a> Chase<'a> {
     }
 
     fn tick(&self) -> BoxFuture<'a, Event> {
-        self.invocation.clock().sleep(RENEW).map(|()| Event::Tick).boxed()
+        self.invocation.clock().sleep(self.settings.lease / RENEWALS).map(|()| Event::Tick).boxed()
     }
 
     /// Keeps the record as it is now, and then goes on with `then`. One at a time, so that none overtakes another.
     fn keep(&mut self, then: Option<Ask>) -> BoxFuture<'a, Event> {
         self.keeping = true;
         self.note_pace();
-        let (ports, claim, progress) = (self.ports, self.claim, self.progress.clone());
-        async move { Event::Kept { ours: ports.chain.keep(claim, &progress, LEASE).await, then } }.boxed()
+        let (ports, claim, progress, lease) = (self.ports, self.claim, self.progress.clone(), self.settings.lease);
+        async move { Event::Kept { ours: ports.chain.keep(claim, &progress, lease).await, then } }.boxed()
     }
 
     fn note_pace(&mut self) {

@@ -8,6 +8,7 @@ mod following;
 mod indexing;
 mod limits;
 mod recorded;
+mod restarting;
 mod starting;
 mod stores;
 mod watching;

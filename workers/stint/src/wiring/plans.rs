@@ -13,7 +13,7 @@ use stint_warcraftlogs::config::SettingsError;
 
 use super::WARCRAFTLOGS;
 use super::backends::Backends;
-use super::poe_stashes::PoeWorkshop;
+use super::poe_stashes::{self, PoeWorkshop};
 use super::stores::queue_settings;
 use super::workshop::Workshop;
 
@@ -78,10 +78,7 @@ pub(crate) static FLEETS: [Plan; 2] = [
             let settings = &settings.poe_stashes;
             settings.client().map(drop).and_then(|()| settings.user_agent().map(drop)).err()
         },
-        queue: |_, QueueTrigger { visibility_timeout, max_receives, .. }| QueueSettings {
-            visibility_timeout,
-            max_receives,
-        },
+        queue: |settings, trigger| poe_stashes::queue_settings(&settings.poe_stashes, trigger),
         add: |shops, registry, spec| shops.poe_stashes.add(registry, spec).boxed(),
     },
 ];

@@ -12,6 +12,7 @@ use stint_poe_stashes::client::Api;
 use stint_poe_stashes::config::{Blobs, Settings};
 use stint_poe_stashes::follower::{Follower, FollowerPorts, FollowerSettings};
 use stint_poe_stashes::indexer::{Indexer, IndexerSettings};
+use stint_poe_stashes::message::PAGES_QUEUE;
 use stint_poe_stashes::store::{
     Chain, Heads, Index, IndexCounts, ObjectChain, Objects, Pages, SqliteChain, SqliteIndex,
 };
@@ -50,8 +51,8 @@ impl PoeStores {
             chain,
             heads,
             pages: Arc::new(objects),
-            baton: queue(backends, Follower::SPEC)?,
-            stored: queue(backends, Indexer::SPEC)?,
+            baton: queue(settings, backends, Follower::SPEC)?,
+            stored: queue(settings, backends, Indexer::SPEC)?,
         })
     }
 
@@ -76,10 +77,16 @@ fn both<S: Chain + Heads + 'static>(store: S) -> (Arc<dyn Chain>, Arc<dyn Heads>
     (store.clone(), store)
 }
 
-fn queue(backends: &Backends, spec: Spec) -> anyhow::Result<Arc<dyn Queue>> {
-    let QueueTrigger { queue, visibility_timeout, max_receives, .. } =
-        spec.queue().with_context(|| format!("no queue feeds {}", spec.name))?;
-    backends.queue(queue, QueueSettings { visibility_timeout, max_receives })
+fn queue(settings: &Settings, backends: &Backends, spec: Spec) -> anyhow::Result<Arc<dyn Queue>> {
+    let trigger = spec.queue().with_context(|| format!("no queue feeds {}", spec.name))?;
+    backends.queue(trigger.queue, queue_settings(settings, trigger))
+}
+
+/// How one of the fleet's queues treats its messages.
+pub(super) fn queue_settings(settings: &Settings, trigger: QueueTrigger) -> QueueSettings {
+    let QueueTrigger { queue, visibility_timeout, max_receives, .. } = trigger;
+    let visibility_timeout = if queue == PAGES_QUEUE { settings.visibility() } else { visibility_timeout };
+    QueueSettings { visibility_timeout, max_receives }
 }
 
 fn objects(settings: &Settings, backends: &Backends) -> anyhow::Result<Objects> {

@@ -26,6 +26,7 @@ use stint_standins::poe_stashes::{Books, Options};
 use stint_standins::{InProcess, PoeStashes};
 use stint_testkit::{Driver, Life};
 
+use mortal::MortalStore;
 pub(crate) use process::Process;
 
 /// When the world begins.
@@ -138,6 +139,11 @@ impl World {
     /// A process that ends as `life` says.
     pub(crate) fn start_with(&self, life: &Life) -> Process {
         Process::start(self, life)
+    }
+
+    /// The chain, as a process sees it that lives no longer than `life`.
+    pub(crate) fn mortal_chain(&self, life: &Life) -> Arc<dyn Chain> {
+        MortalStore::new(&self.stores.chain, life)
     }
 
     /// What the stand-in has counted.

@@ -15,10 +15,10 @@ use stint_core::worker::{Event, Invocation, Outcome, Stop, WorkerError};
 use stint_host::{Changed, LocalHost, Ports};
 use stint_poe_stashes::FLEET;
 use stint_poe_stashes::client::Api;
-use stint_poe_stashes::follower::{Follower, FollowerPorts, FollowerSettings, LEASE};
+use stint_poe_stashes::follower::{Follower, FollowerPorts, FollowerSettings};
 use stint_poe_stashes::indexer::{Indexer, IndexerSettings};
 use stint_poe_stashes::message::{CHAIN_QUEUE, PAGES_QUEUE};
-use stint_poe_stashes::watcher::{Watcher, WatcherSettings};
+use stint_poe_stashes::watcher::{Watcher, WatcherSettings, wake};
 use stint_testkit::{Life, Mortal};
 
 use super::mortal::MortalStore;
@@ -113,11 +113,8 @@ impl Process {
         let end = async {
             // A store that is away just now: the binary would end here, and be started again.
             while self.host.set_schedules().await.is_err() {}
-            // As `stint up` does: at once, and when the lease of a follower that was killed is over.
-            let now = self.clock.now();
-            self.stores.wakeups.once("start-watcher", "watcher", now).await.unwrap();
-            let again = after(now, LEASE + Duration::from_secs(1));
-            self.stores.wakeups.once("start-watcher-again", "watcher", again).await.unwrap();
+            // As `stint up` does.
+            wake(&*self.stores.chain, &*self.stores.wakeups, self.clock.now()).await.unwrap();
             main.await;
             self.stop.set();
         };

@@ -5,17 +5,17 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use stint_core::clock::{after, between};
+use stint_core::clock::between;
 use stint_core::ports::Wakeups;
-use stint_core::worker::Worker;
 use stint_poe_stashes::FLEET;
 use stint_poe_stashes::config::{Settings, Start};
-use stint_poe_stashes::follower::{LEASE, resume};
+use stint_poe_stashes::follower::resume;
 use stint_poe_stashes::lag::measure;
 use stint_poe_stashes::store::Progress;
-use stint_poe_stashes::watcher::Watcher;
+use stint_poe_stashes::watcher::wake;
 
 use super::{Context, Running};
+use crate::moment::when;
 use crate::output::Output;
 use crate::wiring::{FleetSettings, Installation, PoeStores};
 use crate::words::{count, number};
@@ -51,9 +51,13 @@ impl Running for PoeStashes {
         if let Some(stopped) = resume(&*self.stores.chain).await? {
             context.output.line(&format!("{FLEET}: the chain was stopped and goes on; it was: {}", stopped.reason));
         }
-        let (name, now) = (Watcher::SPEC.name, context.clock.now());
-        self.wakeups.once("start-watcher", name, now).await?;
-        self.wakeups.once("start-watcher-again", name, after(now, LEASE + Duration::from_secs(1))).await?;
+        let now = context.clock.now();
+        if let Some(until) = wake(&*self.stores.chain, &*self.wakeups, now).await? {
+            let until = when(until, now);
+            let text =
+                format!("{FLEET}: a follower has the chain until {until}; if it was killed, the chain goes on then");
+            context.output.line(&text);
+        }
         Ok(())
     }
 

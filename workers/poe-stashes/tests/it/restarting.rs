@@ -1,0 +1,89 @@
+//! What a follower that was killed leaves behind, and how long the fleet stands still for it.
+
+use std::cell::Cell;
+use std::future::Future;
+use std::time::Duration;
+
+use futures::future::{Either, select};
+use stint_core::clock::{Clock, between};
+use stint_poe_stashes::follower::resume;
+use stint_poe_stashes::store::{Progress, Stopped};
+use stint_standins::poe_stashes::{Faults, Options};
+use stint_testkit::Life;
+
+use crate::world::{World, busy_river, play};
+
+const LEASE: Duration = Duration::from_secs(30);
+
+#[test]
+fn the_chain_goes_on_the_moment_that_the_lease_of_the_dead_is_over() {
+    // Since it died: at once, after a while, and when its lease is over already.
+    for (passed, waits) in [(0, 30), (20, 10), (40, 0)] {
+        let world = World::new(busy_river(1), &[]);
+        play(&world, async {
+            world.stores.chain.claim(LEASE).await.unwrap().unwrap();
+            world.pass(Duration::from_secs(passed)).await;
+            let begun = world.clock.now();
+            let waited = between(begun, world.start().run_until_fetched(1).await);
+            let expected = Duration::from_secs(waits);
+            assert!(waited >= expected && waited < expected + Duration::from_secs(1), "{waited:?}, not {expected:?}");
+        });
+    }
+}
+
+/// Completes with `work`. The chain is somebody's all the while.
+async fn always_held<T>(world: &World, work: impl Future<Output = T>) -> T {
+    let looks = Cell::new(0);
+    let watched = Box::pin(async {
+        loop {
+            world.pass(Duration::from_millis(100)).await;
+            let status = world.stores.chain.read().await.unwrap().unwrap();
+            assert!(status.leased_until.unwrap() > world.clock.now(), "the lease ran out at {}", world.clock.now());
+            looks.set(looks.get() + 1);
+        }
+    });
+    // The other side never ends.
+    let Either::Left((done, _)) = select(Box::pin(work), watched).await;
+    assert!(looks.get() > 20, "{} looks", looks.get());
+    done
+}
+
+#[test]
+fn a_short_lease_is_kept_up_as_well() {
+    // At the end of the river, where it waits for up to half a minute.
+    let river = Options { edits_per_second: 0, history: Duration::from_secs(400), ..busy_river(2) };
+    let world = World::new(river, &["--poe-lease-seconds=1"]);
+    play(&world, async {
+        let process = world.start();
+        always_held(&world, process.run("follower", serde_json::Value::Null)).await;
+    });
+}
+
+#[test]
+fn a_search_that_waits_keeps_its_lease() {
+    let faults = Faults { unavailable: 400, ..Faults::default() };
+    let world = World::new(Options { faults, ..busy_river(3) }, &["--poe-start=tail"]);
+    play(&world, async {
+        always_held(&world, world.start().fetch(1)).await;
+        assert!(world.books().failed > 0);
+    });
+}
+
+#[test]
+fn whoever_dies_while_it_lets_a_stopped_chain_go_on_keeps_nobody_waiting() {
+    let world = World::new(busy_river(4), &[]);
+    play(&world, async {
+        let chain = &world.stores.chain;
+        for step in 1..=4 {
+            let claim = chain.claim(LEASE).await.unwrap().unwrap();
+            let stopped = Some(Stopped { at: world.clock.now(), reason: "a ban".to_owned() });
+            assert!(chain.release(&claim, &Progress { stopped, ..claim.progress.clone() }).await.unwrap());
+            let life = Life::killed_at(step);
+            life.live(resume(&*world.mortal_chain(&life))).await;
+            let reason = resume(&**chain).await.unwrap().map(|stopped| stopped.reason);
+            // In its last step it had done its work already.
+            assert_eq!(reason.as_deref(), (step < 4).then_some("a ban"), "killed at step {step}");
+            assert_eq!(chain.read().await.unwrap().unwrap().progress.stopped, None);
+        }
+    });
+}
