@@ -1,72 +1,21 @@
 //! The real binary, killed with SIGKILL again and again: nobody is lost, and nothing is overspent.
 
 use std::collections::BTreeSet;
-use std::io::{BufRead, BufReader, Lines, Read, Write};
-use std::net::TcpStream;
+use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{Command, Stdio};
 
 use serde_json::Value;
+
+use crate::upstream::{Upstream, stint};
 
 /// How often `stint up` is killed.
 const KILLS: u64 = 12;
 
-/// A stand-in in a process of its own, so that its books outlive the fleet.
-pub(crate) struct Upstream {
-    process: Child,
-    address: Value,
-    // Held, so that the process never writes to a closed pipe.
-    _output: Lines<BufReader<ChildStdout>>,
-}
-
-impl Upstream {
-    pub(crate) fn start(players: &str) -> Upstream {
-        let arguments = ["upstream", "warcraftlogs", "--port", "0", "--players", players, "--limit", "900,700"];
-        let mut process = stint(Path::new("."))
-            .args(arguments)
-            .args(["--window", "6", "--latency", "40", "--faults", "20", "--json"])
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut output = BufReader::new(process.stdout.take().unwrap()).lines();
-        let mut text = String::new();
-        for line in output.by_ref() {
-            let line = line.unwrap();
-            text.push_str(&line);
-            if line == "}" {
-                break;
-            }
-        }
-        Upstream { process, address: serde_json::from_str(&text).unwrap(), _output: output }
-    }
-
-    pub(crate) fn setting(&self, name: &str) -> &str {
-        self.address[name].as_str().unwrap()
-    }
-
-    pub(crate) fn books(&self) -> Value {
-        let url = self.setting("books").strip_prefix("http://").unwrap();
-        let (host, path) = url.split_once('/').unwrap();
-        let mut stream = TcpStream::connect(host).unwrap();
-        write!(stream, "GET /{path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n").unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap()
-    }
-}
-
-impl Drop for Upstream {
-    fn drop(&mut self) {
-        self.process.kill().unwrap();
-        self.process.wait().unwrap();
-    }
-}
-
-/// The binary, with an environment that holds nothing of the machine's.
-fn stint(home: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_stint"));
-    command.env_clear().env("STINT_HOME", home).stdin(Stdio::null());
-    command
+/// A stand-in whose keys run dry every few seconds.
+pub(crate) fn upstream(players: &str) -> Upstream {
+    let limits = ["--players", players, "--limit", "900,700", "--window", "6"];
+    Upstream::start("warcraftlogs", &[&limits[..], &["--latency", "40", "--faults", "20"]].concat())
 }
 
 /// The binary, pointed at the stand-in by settings alone.
@@ -117,7 +66,7 @@ fn queued(home: &Path, upstream: &Upstream) -> BTreeSet<u64> {
 
 #[test]
 fn a_signal_drains_what_is_under_way() {
-    let upstream = Upstream::start("500");
+    let upstream = upstream("500");
     let folder = tempfile::tempdir().unwrap();
     let home = folder.path();
     queued(home, &upstream);
@@ -135,7 +84,7 @@ fn a_signal_drains_what_is_under_way() {
 
 #[test]
 fn nobody_is_lost_and_nothing_overspent_however_often_it_is_killed() {
-    let upstream = Upstream::start("500");
+    let upstream = upstream("500");
     let folder = tempfile::tempdir().unwrap();
     let home = folder.path();
     let discovered = queued(home, &upstream);
@@ -148,7 +97,7 @@ fn nobody_is_lost_and_nothing_overspent_however_often_it_is_killed() {
     let (ranked, dropped) = (ids(home, "players"), ids(home, "dropped"));
     let lost: Vec<&u64> = discovered.iter().filter(|id| !ranked.contains(id) && !dropped.contains(id)).collect();
     assert_eq!(lost, Vec::<&u64>::new(), "lost players");
-    let books = upstream.books();
+    let books: Value = upstream.books();
     assert_eq!(books["overspent"].as_f64(), Some(0.0), "{books}");
     assert_eq!(books["refused_calls"], 0, "{books}");
 }

@@ -15,7 +15,8 @@ use stint_host::SystemClock;
 use stint_runtime_api::{Function, Launch, Polled, Poller, Source};
 use tempfile::TempDir;
 
-use crate::kill::Upstream;
+use crate::kill::upstream;
+use crate::upstream::Upstream;
 
 /// For anything that a test waits for.
 const PATIENCE: Duration = Duration::from_secs(240);
@@ -69,7 +70,7 @@ impl Stage {
     pub(crate) fn set(players: &str, variables: &[(&str, &str)]) -> Stage {
         let folder = tempfile::tempdir().unwrap();
         std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_stint"), folder.path().join("bootstrap")).unwrap();
-        let upstream = Upstream::start(players);
+        let upstream = upstream(players);
         let home = folder.path().join("home");
         let mut all = vec![("STINT_HOME".to_owned(), home.to_str().unwrap().to_owned())];
         for name in ["wcl_api_url", "wcl_token_url", "wcl_site_url", "wcl_keys"] {
@@ -253,7 +254,7 @@ pub(crate) fn check(stage: &Stage, ended: &Ended) {
     let lost: Vec<&u64> = discovered.iter().filter(|id| !ranked.contains(id) && !dropped.contains(id)).collect();
     assert_eq!(lost, Vec::<&u64>::new(), "lost players");
     assert!(polled.largest <= 5 && polled.most_at_once <= 4, "{polled:?}");
-    let books = stage.upstream.books();
+    let books: Value = stage.upstream.books();
     assert_eq!((books["overspent"].as_f64(), books["refused_calls"].as_u64()), (Some(0.0), Some(0)), "{books}");
     check_log(log, stage.upstream.setting("wcl_keys"));
 }

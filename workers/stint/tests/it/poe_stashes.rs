@@ -1,11 +1,13 @@
 //! The `poe-stashes` fleet, as a user runs it, with the real binary.
 
 use std::io::{BufRead, BufReader, Lines};
-use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
+use std::path::Path;
+use std::process::{Child, ChildStderr, Command, Stdio};
 
 use serde_json::Value;
 
 use crate::program::Program;
+use crate::upstream::{Upstream, stint};
 
 /// The promise of the command line: these very arguments, these very fields.
 #[test]
@@ -29,62 +31,26 @@ fn a_demo_follows_the_river_and_loses_nothing() {
     assert!(count("bytes", "stored") * 4 < count("bytes", "raw"), "{report}");
 }
 
-/// A stand-in in a process of its own.
-struct Upstream {
-    process: Child,
-    address: Value,
-    // Held, so that the process never writes to a closed pipe.
-    _output: Lines<BufReader<ChildStdout>>,
-}
-
-impl Upstream {
-    fn start(arguments: &[&str]) -> Upstream {
-        let mut process = stint()
-            .args(["upstream", "poe-stashes", "--port", "0", "--json"])
-            .args(arguments)
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut output = BufReader::new(process.stdout.take().unwrap()).lines();
-        let mut text = String::new();
-        for line in output.by_ref() {
-            text.push_str(line.as_ref().unwrap());
-            if line.unwrap() == "}" {
-                break;
-            }
-        }
-        Upstream { process, address: serde_json::from_str(&text).unwrap(), _output: output }
-    }
-}
-
-impl Drop for Upstream {
-    fn drop(&mut self) {
-        self.process.kill().unwrap();
-        self.process.wait().unwrap();
-    }
-}
-
-fn stint() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_stint"));
-    command.env_clear().stdin(Stdio::null());
-    command
-}
-
 /// `stint up`, pointed at the stand-in by settings alone.
-fn up(program: &Program, upstream: &Upstream) -> (Child, Lines<BufReader<ChildStderr>>) {
-    let mut up = stint();
+pub(crate) fn up(home: &Path, upstream: &Upstream) -> Command {
+    let mut up = stint(home);
     for name in ["poe_client_id", "poe_client_secret", "poe_contact", "poe_api_url", "poe_token_url", "poe_head_url"] {
-        up.env(name.to_uppercase(), upstream.address[name].as_str().unwrap());
+        up.env(name.to_uppercase(), upstream.setting(name));
     }
-    up.env("STINT_HOME", program.home()).env("POE_START", "beginning").env("STINT_LOG", "debug");
-    let mut up = up.args(["up", "poe-stashes", "--json"]).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    up.env("POE_START", "beginning").args(["up", "poe-stashes", "--json"]);
+    up
+}
+
+fn start(program: &Program, upstream: &Upstream) -> (Child, Lines<BufReader<ChildStderr>>) {
+    let mut up = up(&program.home(), upstream);
+    let mut up = up.env("STINT_LOG", "debug").stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     let log = BufReader::new(up.stderr.take().unwrap()).lines();
     (up, log)
 }
 
 /// Runs until so many pages are indexed, then ends by SIGTERM, and drains.
 fn run_until_indexed(program: &Program, upstream: &Upstream, batches: usize) {
-    let (mut up, log) = up(program, upstream);
+    let (mut up, log) = start(program, upstream);
     let mut log = log.map(Result::unwrap);
     let indexed = log.by_ref().filter(|line| line.contains("indexer is done")).take(batches).count();
     assert_eq!(indexed, batches, "stint up ended by itself");
@@ -95,7 +61,7 @@ fn run_until_indexed(program: &Program, upstream: &Upstream, batches: usize) {
 
 #[test]
 fn a_fleet_that_was_stopped_goes_on_where_it_was() {
-    let upstream = Upstream::start(&["--rate", "20:1:60", "--page", "10", "--latency", "10"]);
+    let upstream = Upstream::start("poe-stashes", &["--rate", "20:1:60", "--page", "10", "--latency", "10"]);
     let program = Program::new();
     run_until_indexed(&program, &upstream, 3);
     let chain = || program.json(&["status"])["fleets"][0].clone();

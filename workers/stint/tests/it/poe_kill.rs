@@ -1,0 +1,167 @@
+//! The real `stint up poe-stashes`, killed with SIGKILL again and again while it fetches, stores and indexes: no page is
+//! lost, the chain has no gap, and the upstream never has to complain.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use stint_core::ports::{Queue, QueueSettings};
+use stint_core::worker::{Spec, Worker};
+use stint_embedded::{Embedded, Mode};
+use stint_poe_stashes::follower::Follower;
+use stint_poe_stashes::indexer::Indexer;
+use stint_poe_stashes::store::{Chain, Progress, Realm, SqliteChain, SqliteIndex};
+use stint_standins::poe_stashes::Books;
+
+use crate::lambda_stage::{clock, run};
+use crate::poe_audit::{check_index, stored_pages};
+use crate::poe_stashes::up;
+use crate::up::Up;
+use crate::upstream::Upstream;
+
+/// What a process is killed at.
+#[derive(Clone, Copy, Debug)]
+enum Work {
+    /// It has said its first words; the chain is still that of the one before.
+    Starting,
+    /// The upstream has got another request.
+    Fetching,
+    /// A blob is begun, or done.
+    Storing,
+    /// The indexer has got pages.
+    Indexing,
+}
+
+/// How many pages each process stores before it is killed, and at what.
+const KILLS: [(usize, Work); 12] = [
+    (1, Work::Fetching),
+    (0, Work::Starting),
+    (3, Work::Storing),
+    (2, Work::Indexing),
+    (9, Work::Fetching),
+    (0, Work::Storing),
+    (0, Work::Starting),
+    (11, Work::Indexing),
+    (4, Work::Storing),
+    (7, Work::Fetching),
+    (1, Work::Indexing),
+    (13, Work::Storing),
+];
+
+/// Some 120 pages of the river. Each streams for a while, and a few break off. The limit's period is longer than the
+/// fleet stands still after a kill: who forgot what was sent before would be refused.
+fn river() -> Upstream {
+    let size = ["--history", "900", "--edits", "4", "--page", "20", "--items", "10"];
+    let pace = ["--rate", "60:4:60", "--latency", "20", "--bytes-per-second", "60000"];
+    Upstream::start("poe-stashes", &[&size[..], &pace, &["--cuts", "30"]].concat())
+}
+
+/// An installation, and how it looks from outside.
+struct Installation {
+    folder: tempfile::TempDir,
+    upstream: Upstream,
+    embedded: Embedded,
+    chain: SqliteChain,
+    stored: Arc<dyn Queue>,
+}
+
+impl Installation {
+    fn new(upstream: Upstream) -> Installation {
+        let folder = tempfile::tempdir().unwrap();
+        let embedded = Embedded::open(&folder.path().join("home"), Mode::Inline, clock()).unwrap();
+        let chain = SqliteChain::open(&embedded, Realm::Pc, clock()).unwrap();
+        let stored = queue(&embedded, Indexer::SPEC);
+        Installation { folder, upstream, embedded, chain, stored }
+    }
+
+    /// Starts a process. What the one before it held comes back soon.
+    fn start(&self, arguments: &[&str]) -> Up {
+        let mut command = up(&self.folder.path().join("home"), &self.upstream);
+        command.env("POE_LEASE_SECONDS", "1").env("POE_VISIBILITY_SECONDS", "3").args(arguments);
+        Up::start(command, self.folder.path().join("log"))
+    }
+
+    fn pages(&self) -> PathBuf {
+        self.folder.path().join("home/poe-pages")
+    }
+
+    async fn progress(&self) -> Progress {
+        self.chain.read().await.unwrap().map(|status| status.progress).unwrap_or_default()
+    }
+
+    /// How much has been done of a work, or is under way.
+    async fn amount(&self, work: Work) -> u64 {
+        match work {
+            Work::Starting => 0,
+            Work::Fetching => self.upstream.books::<Books>().page_requests,
+            Work::Storing => files(&self.pages()).len() as u64,
+            Work::Indexing => self.stored.counts().await.unwrap().in_flight,
+        }
+    }
+
+    /// Starts a process, and kills it at its work once it has stored some pages.
+    async fn kill_at_work(&self, pages: usize, work: Work) {
+        let mut up = self.start(&[]);
+        let enough = blobs(&self.pages()) + pages;
+        up.until(async |_| blobs(&self.pages()) >= enough).await;
+        let mut least = u64::MAX;
+        up.until(async |up| {
+            let amount = self.amount(work).await;
+            least = least.min(amount);
+            amount > least || matches!(work, Work::Starting) && up.log().contains("the chain goes on")
+        })
+        .await;
+        up.kill();
+    }
+}
+
+fn queue(embedded: &Embedded, spec: Spec) -> Arc<dyn Queue> {
+    let trigger = spec.queue().unwrap();
+    let (visibility_timeout, max_receives) = (trigger.visibility_timeout, trigger.max_receives);
+    embedded.queue(trigger.queue, QueueSettings { visibility_timeout, max_receives })
+}
+
+/// The files below a folder, as long as they are there.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
+    entries.flat_map(|entry| if entry.path().is_dir() { files(&entry.path()) } else { vec![entry.path()] }).collect()
+}
+
+/// How many whole pages there are.
+fn blobs(folder: &Path) -> usize {
+    files(folder).iter().filter(|file| file.extension().is_some_and(|extension| extension == "zst")).count()
+}
+
+#[test]
+#[expect(clippy::print_stderr, reason = "whoever reads a test's output learns what was interrupted")]
+fn no_page_is_lost_however_often_it_is_killed() {
+    let installation = Installation::new(river());
+    run(async {
+        // Kills after which a page was open, and after which pages were with an indexer.
+        let (mut open, mut lent) = (0, 0);
+        for (pages, work) in KILLS {
+            installation.kill_at_work(pages, work).await;
+            open += usize::from(!installation.progress().await.open.is_empty());
+            lent += usize::from(installation.stored.counts().await.unwrap().in_flight > 0);
+        }
+        eprintln!("{} kills: pages were open after {open}, and with an indexer after {lent}", KILLS.len());
+        assert!(open >= 5 && lent > 0, "{open} and {lent} of {} kills came at work", KILLS.len());
+        let ended = installation.start(&["--until-drained"]).ended().await;
+        assert_eq!(ended["drained"], true, "{ended}");
+        check(&installation).await;
+    });
+}
+
+/// What must be true once nothing is left to do.
+async fn check(installation: &Installation) {
+    let (books, progress): (Books, _) = (installation.upstream.books(), installation.progress().await);
+    assert_eq!((books.client_errors, books.refused, books.banned), (0, 0, false));
+    let pages = stored_pages(&installation.pages(), &books, progress.position.unwrap());
+    assert!(pages.len() > 100, "only {} pages", pages.len());
+    assert_eq!(pages.len(), blobs(&installation.pages()), "blobs beside the chain");
+    let (totals, count) = (progress.totals, pages.len() as u64);
+    assert_eq!((totals.fetched, totals.stored, totals.lost, progress.open), (count, count, 0, vec![]));
+    check_index(&SqliteIndex::open(&installation.embedded).unwrap(), pages).await;
+    let stored = installation.stored.counts().await.unwrap();
+    assert_eq!((stored.unfinished(), stored.dead), (0, 0));
+    assert_eq!(queue(&installation.embedded, Follower::SPEC).counts().await.unwrap().dead, 0);
+}
