@@ -41,6 +41,15 @@ impl Body {
         Body::new(stream::iter([Ok(bytes)]), String::new(), max_body)
     }
 
+    /// The same body, `length` of whose bytes are announced. More than may come ends it before anything is read.
+    #[must_use]
+    pub fn announced(mut self, length: Option<u64>) -> Body {
+        if length.is_some_and(|length| length > self.room as u64) {
+            self.chunks = stream::iter([Err(self.too_large())]).boxed();
+        }
+        self
+    }
+
     /// All that is left of it. One chunk alone is not copied.
     pub async fn collect(mut self) -> Result<Bytes, TransportError> {
         let Some(first) = self.next().await.transpose()? else { return Ok(Bytes::new()) };
@@ -55,10 +64,12 @@ impl Body {
 
     /// Takes `chunk` out of what may still come.
     fn admit(&mut self, chunk: Bytes) -> Result<Bytes, TransportError> {
-        let room = self.room.checked_sub(chunk.len());
-        self.room =
-            room.ok_or_else(|| TransportError::TooLarge { host: self.host.clone(), max_body: self.max_body })?;
+        self.room = self.room.checked_sub(chunk.len()).ok_or_else(|| self.too_large())?;
         Ok(chunk)
+    }
+
+    fn too_large(&self) -> TransportError {
+        TransportError::TooLarge { host: self.host.clone(), max_body: self.max_body }
     }
 }
 
@@ -120,6 +131,17 @@ mod tests {
         let error = TransportError::TooLarge { host: String::from("upstream.example"), max_body: 3 };
         assert_eq!(block_on(body.next()), Some(Err(error)));
         assert_eq!(block_on(body.next()), None);
+    }
+
+    #[test]
+    fn what_is_announced_as_too_large_is_not_read() {
+        let error = TransportError::TooLarge { host: String::from("upstream.example"), max_body: 3 };
+        let chunks: Vec<_> = block_on(StreamExt::collect(body(&["ab", "cd"], 3).announced(Some(4))));
+        assert_eq!(chunks, [Err(error)]);
+        for length in [None, Some(3)] {
+            let whole = body(&["ab", "c"], 3).announced(length);
+            assert_eq!(block_on(whole.collect()).expect("a body"), "abc");
+        }
     }
 
     #[test]

@@ -63,9 +63,6 @@ impl Transport for ReqwestTransport {
         // Covers the body too: reqwest stops its clock with the last byte.
         *request.timeout_mut() = Some(limits.timeout);
         let mut response = self.client.execute(request).await.map_err(|error| transport_error(error, &host, limits))?;
-        if response.content_length().is_some_and(|announced| announced > limits.max_body as u64) {
-            return Err(TransportError::TooLarge { host, max_body: limits.max_body });
-        }
         let (status, headers) = (response.status(), std::mem::take(response.headers_mut()));
         let mut answer = http::Response::new(body(response, host, limits));
         *answer.status_mut() = status;
@@ -74,11 +71,11 @@ impl Transport for ReqwestTransport {
     }
 }
 
-/// What comes out of the decompressor, piece by piece.
+/// What comes out of the decompressor, piece by piece. Its length is announced when it is not compressed.
 fn body(response: reqwest::Response, host: String, limits: Limits) -> Body {
-    let from = host.clone();
+    let (from, announced) = (host.clone(), response.content_length());
     let chunks = response.bytes_stream().map_err(move |error| transport_error(error, &from, limits));
-    Body::new(chunks, host, limits.max_body)
+    Body::new(chunks, host, limits.max_body).announced(announced)
 }
 
 fn transport_error(error: reqwest::Error, host: &str, limits: Limits) -> TransportError {

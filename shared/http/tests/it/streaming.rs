@@ -112,6 +112,22 @@ async fn a_bomb_stops_at_the_cap_and_no_chunk_goes_beyond_it() {
 }
 
 #[tokio::test]
+async fn a_length_over_the_cap_is_the_end_of_the_body_and_not_of_the_answer() {
+    let (gone, noticed) = tokio::sync::oneshot::channel();
+    let (address, _heads) = serve(move |stream| {
+        write(stream, b"HTTP/1.1 200 OK\r\nx-next: 5\r\ncontent-length: 1048577\r\n\r\n0123456789");
+        hang(stream);
+        gone.send(()).expect("the test waits");
+    });
+    let answer = open(address, LIMITS).await.expect("a head");
+    assert_eq!((answer.status().as_u16(), &answer.headers()["x-next"]), (200, &"5".parse().expect("value")));
+    let error = TransportError::TooLarge { host: address.to_string(), max_body: LIMITS.max_body };
+    let mut body = answer.into_body();
+    assert_eq!((body.next().await, body.next().await), (Some(Err(error)), None));
+    assert_eq!(noticed.await, Ok(()), "nobody waits for the rest");
+}
+
+#[tokio::test]
 async fn a_body_that_does_not_end_in_time_ends_with_an_error() {
     let limits = Limits { timeout: Duration::from_millis(200), ..LIMITS };
     let (address, _heads) = serve(|stream| {
