@@ -3,8 +3,8 @@
 locals {
   function_name = "${var.installation.prefix}-${var.name}"
 
-  # WCL_KEYS_PARAMETER names the parameter that holds what WCL_KEYS is to be.
-  parameters = { for secret in var.secrets : "${secret}_PARAMETER" => "${var.installation.secret_path}/${secret}" }
+  # What each secret is called in SSM. The last part of the name is the setting.
+  parameters = [for secret in var.secrets : "${var.installation.secret_path}/${secret}"]
 }
 
 resource "aws_lambda_function" "this" {
@@ -29,8 +29,9 @@ resource "aws_lambda_function" "this" {
   reserved_concurrent_executions = var.installation.reserve_concurrency ? var.concurrency : -1
 
   environment {
-    variables = merge(var.installation.environment, local.parameters, {
-      STINT_WORKER = "${var.installation.fleet}/${var.name}"
+    variables = merge(var.installation.environment, {
+      STINT_AWS_SECRETS = join(",", local.parameters) # their names alone; the program reads what they hold
+      STINT_WORKER      = "${var.installation.fleet}/${var.name}"
     })
   }
 

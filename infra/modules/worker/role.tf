@@ -35,7 +35,7 @@ data "aws_iam_policy_document" "secrets" {
   statement {
     sid       = "ReadItsSecrets"
     actions   = ["ssm:GetParameter", "ssm:GetParameters"]
-    resources = [for parameter in values(local.parameters) : "${var.installation.parameter_arn}${parameter}"]
+    resources = [for parameter in local.parameters : "${var.installation.parameter_arn}${parameter}"]
   }
 
   # The account's own key for SSM lets everybody in who may read the parameter; another one must be named.

@@ -2,6 +2,8 @@
 //!
 //! Both sides become lists of facts, such as "rank-fetcher: time-out in seconds" with 120, which are compared.
 
+mod environment;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use hcl::eval::{Context, Evaluate};
@@ -115,19 +117,20 @@ impl Infra {
     }
 
     /// The settings that every worker gets.
-    fn settings(&self, deployment: Deployment) -> Vec<String> {
-        let locals = self.fleet.blocks().find(|block| block.identifier() == "locals").unwrap();
-        let installation = attribute(locals, deployment.installation);
+    fn environment(&self, deployment: Deployment) -> &Expression {
+        let locals = self
+            .fleet
+            .blocks()
+            .find(|block| block.identifier() == "locals" && attribute(block, deployment.installation).is_some());
+        let installation = attribute(locals.unwrap(), deployment.installation);
         // One fleet's is that of another with some of it replaced.
         let installation = match installation {
             Some(Expression::FuncCall(merge)) => merge.args.last(),
             installation => installation,
         };
-        let Some(Expression::Object(installation)) = installation else { panic!("{locals:?}") };
+        let Some(Expression::Object(installation)) = installation else { panic!("{installation:?}") };
         let environment = installation.iter().find(|(key, _)| key.to_string() == "environment");
-        let Some((_, Expression::FuncCall(merge))) = environment else { panic!("{installation:?}") };
-        let Some(Expression::Object(settings)) = merge.args.last() else { panic!("{merge:?}") };
-        settings.keys().map(ToString::to_string).collect()
+        environment.map(|(_, environment)| environment).unwrap()
     }
 
     /// The name of the worker that a call's `worker = module.…` leads to.
@@ -276,24 +279,6 @@ fn only_who_calls_the_api_reads_its_keys() {
     assert_eq!(readers(&infra), ["rank-fetcher", "refresher", "reviver"].map(str::to_owned).into());
     infra.variables.insert("discovery_source".to_owned(), "reports".into());
     assert_eq!(readers(&infra), ["discover", "rank-fetcher", "refresher", "reviver"].map(str::to_owned).into());
-}
-
-/// A misspelt setting would be passed over in silence.
-#[test]
-fn what_is_set_is_a_setting() {
-    let description = Program::new().json(&["describe"]);
-    let sections = description["settings"].as_array().unwrap().iter();
-    let settings = sections.flat_map(|section| section["settings"].as_array().unwrap());
-    let described: BTreeSet<&str> = settings.map(|setting| setting["variable"].as_str().unwrap()).collect();
-    let set: Vec<String> =
-        [WARCRAFTLOGS, POE_STASHES].into_iter().flat_map(|fleet| Infra::read_of(fleet).settings(fleet)).collect();
-    assert!(set.len() > 12, "{set:?}");
-    for name in set {
-        // Those of the Lambda host are infrastructure's own: nobody else sets them. One is the allocator's.
-        let of_the_host =
-            name.starts_with("STINT_AWS_") || ["STINT_PROFILE", "MIMALLOC_ALLOW_THP"].contains(&name.as_str());
-        assert!(of_the_host || described.contains(name.as_str()), "infra/ sets {name}, which is no setting");
-    }
 }
 
 #[test]
