@@ -151,7 +151,7 @@ async fn read_chunk(
             }
             (position.next, shared.pass.clone())
         };
-        let found = source.page(&claim.rule, &pass, page).await;
+        let found = source.page(claim, &pass, page).await;
         if let Ok(Found::Players(players)) = &found {
             let raids = RaidsToScrap::one(claim.rule.raid, claim.rule.difficulty);
             let seen = players.iter().map(|id| Discovered { id: *id, raids_to_scrap: raids.clone() });
@@ -187,7 +187,7 @@ async fn close(
     let Progress { pass, mut report, stop } = progress;
     let now = invocation.now();
     if pass.is_done() {
-        report.finished = rules.finish(claim, now).await?;
+        report.finished = rules.finish(claim, &pass, now).await?;
         return Ok(report);
     }
     let rest = match stop {

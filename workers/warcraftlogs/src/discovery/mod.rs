@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use crate::model::PlayerId;
-use crate::store::{Pass, Rule};
+use crate::store::{Claim, Pass};
 
 pub use pages::RankingPages;
 pub use parse::{ParsedPage, parse};
@@ -17,8 +17,8 @@ pub use reports::Reports;
 /// Finds players, page by page.
 #[async_trait]
 pub trait PlayerSource: Send + Sync {
-    /// The players on one page of a rule. A page may be asked for again; it may then have changed.
-    async fn page(&self, rule: &Rule, pass: &Pass, page: u32) -> Result<Found, SourceError>;
+    /// The players on one page of the rule that was claimed. A page may be asked for again; it may then have changed.
+    async fn page(&self, claim: &Claim, pass: &Pass, page: u32) -> Result<Found, SourceError>;
 }
 
 /// What a page holds.

@@ -8,7 +8,7 @@ use url::Url;
 
 use super::{Found, ParsedPage, PlayerSource, SourceError, parse};
 use crate::model::Difficulty;
-use crate::store::{Pass, Rule};
+use crate::store::{Claim, Pass, Rule};
 
 /// Mixes healers and damage dealers in one table; every other metric lists only one role.
 const METRIC: &str = "playerspeed";
@@ -43,9 +43,9 @@ impl RankingPages {
 
 #[async_trait]
 impl PlayerSource for RankingPages {
-    async fn page(&self, rule: &Rule, _pass: &Pass, page: u32) -> Result<Found, SourceError> {
+    async fn page(&self, claim: &Claim, _pass: &Pass, page: u32) -> Result<Found, SourceError> {
         let failed = |reason: String| SourceError::Failed { page, reason };
-        let request = self.request(rule, page).map_err(failed)?;
+        let request = self.request(&claim.rule, page).map_err(failed)?;
         let answer = self.client.send(request, &RetryPolicy::PAGE).await.map_err(|error| refused(error, page))?;
         if !answer.status.is_success() {
             // A redirect, a 403 or a 404 in place of a table: the site does not want to be read.

@@ -13,7 +13,7 @@ use super::{Found, PlayerSource, SourceError};
 use crate::budget::Budget;
 use crate::client::{CallError, ReportPlayers};
 use crate::measured::{call, status};
-use crate::store::{Pass, Rule};
+use crate::store::{Claim, Pass};
 
 /// Reports on a page of ours: as many as one document reads (the original's number).
 const REPORTS_PER_PAGE: usize = 20;
@@ -23,6 +23,10 @@ const LIST_BOUND: Points = Points::whole(5);
 
 /// What one report with its ranked characters may cost; 1 was seen, and the original held 5.
 const REPORT_BOUND: Points = Points::whole(5);
+
+/// Reports are listed by when their raid began, and are there once they are uploaded: a pass looks back behind the one before
+/// for as long as an evening's raid and its upload take.
+const UPLOAD: Duration = Duration::from_secs(6 * 3600);
 
 /// Players found in the reports of a raid and difficulty.
 pub struct Reports {
@@ -35,6 +39,15 @@ impl Reports {
     /// Reports read for points of `budget`.
     pub fn new(budget: Budget, first_look: Duration) -> Reports {
         Reports { budget, first_look }
+    }
+
+    /// What to list, in milliseconds: what the pass before has not, from when that began and not from when it was done. A
+    /// rule that was imported says only when it was done.
+    fn span(&self, claim: &Claim, pass: &Pass) -> (i64, i64) {
+        let listed_until = claim.listed_until.or(claim.rule.last_run);
+        let first_look = || before(pass.started_at, self.first_look);
+        let since = listed_until.map_or_else(first_look, |until| before(until, UPLOAD));
+        (since.as_millisecond(), pass.started_at.as_millisecond())
     }
 
     /// Holds points for one call of as many `units` as a key can pay for; at least one. The grant says how many.
@@ -81,9 +94,8 @@ impl Reports {
 
 #[async_trait]
 impl PlayerSource for Reports {
-    async fn page(&self, rule: &Rule, pass: &Pass, page: u32) -> Result<Found, SourceError> {
-        let since = rule.last_run.unwrap_or_else(|| before(pass.started_at, self.first_look));
-        let span = (since.as_millisecond(), pass.started_at.as_millisecond());
+    async fn page(&self, claim: &Claim, pass: &Pass, page: u32) -> Result<Found, SourceError> {
+        let (rule, span) = (&claim.rule, self.span(claim, pass));
         let grant = self.hold(vec![LIST_BOUND], page).await?;
         let key = &grant.hold.key;
         let listing = self.budget.api.list_reports(key, rule.raid, span, REPORTS_PER_PAGE, page);

@@ -119,6 +119,8 @@ pub struct Claim {
     pub rule: Rule,
     /// How far an earlier discovery has come, if one was interrupted.
     pub pass: Option<Pass>,
+    /// When the last pass over these pages had begun that was finished: what is newer it has not listed.
+    pub listed_until: Option<Timestamp>,
     /// Grows with each claim of the rule: the fence against a discovery that was thought dead.
     pub lease: u64,
 }
@@ -165,8 +167,9 @@ pub trait Rules: Send + Sync {
     /// Keeps how far a pass has come, and renews the lease. `false`: another discovery has the rule, stop.
     async fn keep(&self, claim: &Claim, pass: &Pass, lease: Duration) -> PortResult<bool>;
 
-    /// Ends a pass that read everything: sets `lastRun`, forgets progress, gives the rule back. `false` as above.
-    async fn finish(&self, claim: &Claim, ran_at: Timestamp) -> PortResult<bool>;
+    /// Ends a pass that read everything: sets `lastRun`, keeps of the progress when the pass began, gives the rule back.
+    /// `false` as above.
+    async fn finish(&self, claim: &Claim, pass: &Pass, ran_at: Timestamp) -> PortResult<bool>;
 
     /// Gives the rule back with its progress kept, to go on at once or after a rest.
     async fn give_back(&self, claim: &Claim, rest: Option<Rest>) -> PortResult<()>;

@@ -1,5 +1,5 @@
 //! How far the work on a rule has come, who has it on loan, and until when it rests: `discovery_progress {_id, lease,
-//! leasedUntil, resting, pass, pages}`, beside the rule, whose document belongs to existing deployments too.
+//! leasedUntil, resting, pass, pages, listed}`, beside the rule, whose document belongs to existing deployments too.
 
 use jiff::Timestamp;
 use stint_core::ports::{PortError, PortResult};
@@ -21,6 +21,8 @@ pub(super) struct Progress {
     pub(super) resting: Option<Rest>,
     /// The pass, and the pages that it is about.
     pass: Option<(Document, Bson)>,
+    /// When the last pass had begun that was finished, and the pages that it was about.
+    listed: Option<(Timestamp, Document)>,
 }
 
 impl Progress {
@@ -35,6 +37,10 @@ impl Progress {
             leased_until: instant(document.get("leasedUntil")),
             resting,
             pass: document.get_document("pass").ok().map(|pass| (pass.clone(), pages)),
+            listed: document
+                .get_document("listed")
+                .ok()
+                .and_then(|listed| Some((instant(listed.get("until"))?, listed.get_document("pages").ok()?.clone()))),
         }
     }
 
@@ -49,6 +55,11 @@ impl Progress {
         let current = self.pass.as_ref().filter(|(_, about)| *about == Bson::Document(pages(rule)));
         let pass = current.map(|(pass, _)| read::<Pass>(pass.clone())).transpose();
         pass.map_err(|reason| format!("pass: {reason}"))
+    }
+
+    /// When the last pass over the rule's pages had begun that was finished.
+    pub(super) fn listed_until(&self, rule: &Rule) -> Option<Timestamp> {
+        self.listed.as_ref().filter(|(_, about)| *about == pages(rule)).map(|(until, _)| *until)
     }
 }
 
@@ -87,6 +98,11 @@ impl MongoStore {
 /// The change that keeps a pass of `rule`.
 pub(super) fn keep(rule: &Rule, pass: &Pass, until: Timestamp) -> PortResult<Document> {
     Ok(doc! { "$set": { "pass": write(pass)?, "pages": pages(rule), "leasedUntil": date(until) } })
+}
+
+/// The change that keeps of a finished pass of `rule` when it began.
+pub(super) fn listed(rule: &Rule, pass: &Pass) -> Document {
+    doc! { "$set": { "listed": { "until": date(pass.started_at), "pages": pages(rule) } } }
 }
 
 /// What a rule is about. A discovery of other pages has nothing to say of it.

@@ -14,7 +14,7 @@ use stint_mongo::{date, explain, upsert};
 
 use super::mongo::MongoStore;
 use super::mongo_documents::{read, write};
-use super::mongo_progress::{PROGRESS, Progress, keep, object_id, pages};
+use super::mongo_progress::{PROGRESS, Progress, keep, listed, object_id, pages};
 use super::{Claim, Damaged, Page, Pass, Rest, Rule, RuleStatus, Rules};
 
 const SCHEDULES: &str = "discovery_schedules";
@@ -36,7 +36,8 @@ impl Row {
     fn claim(&self) -> Result<Claim, String> {
         let rule = self.rule.clone()?;
         let pass = self.progress.pass(&rule)?;
-        Ok(Claim { rule, pass, lease: self.progress.lease + 1 })
+        let listed_until = self.progress.listed_until(&rule);
+        Ok(Claim { rule, pass, listed_until, lease: self.progress.lease + 1 })
     }
 
     fn status(self) -> Result<RuleStatus, Damaged> {
@@ -70,7 +71,8 @@ impl Rules for MongoStore {
         let filter = doc! { "_id": object_id(&rule.id)? };
         let what = "store a discovery rule";
         self.mongo.update_all(SCHEDULES, &[upsert(filter.clone(), document)], what).await?;
-        let forget = doc! { "$inc": { "lease": 1_i64 }, "$unset": { "pass": "", "resting": "", "leasedUntil": "" } };
+        let all = doc! { "pass": "", "listed": "", "resting": "", "leasedUntil": "" };
+        let forget = doc! { "$inc": { "lease": 1_i64 }, "$unset": all };
         let forgotten = self.mongo.collection(PROGRESS).update_one(filter, forget).upsert(true).await;
         forgotten.map(drop).map_err(|error| explain(what, &error))
     }
@@ -114,12 +116,11 @@ impl Rules for MongoStore {
         self.change_progress(id, claim.lease, keep, "keep the progress of a discovery rule").await
     }
 
-    /// First the look at the lease, and then the date, in a rule that still is about the same pages. Cut off behind
+    /// First what was listed, if the lease is still ours, and then the date, in a rule that still is about the same pages. Cut off behind
     /// it, whoever takes the rule over finds a pass that has nothing left to read.
-    async fn finish(&self, claim: &Claim, ran_at: Timestamp) -> PortResult<bool> {
+    async fn finish(&self, claim: &Claim, pass: &Pass, ran_at: Timestamp) -> PortResult<bool> {
         let (id, what) = (object_id(&claim.rule.id)?, "finish a discovery rule");
-        let renewed = doc! { "$set": { "finishedAt": date(ran_at) } };
-        if !self.change_progress(id, claim.lease, renewed, what).await? {
+        if !self.change_progress(id, claim.lease, listed(&claim.rule, pass), what).await? {
             return Ok(false);
         }
         let mut as_claimed = doc! { "_id": id };

@@ -43,6 +43,7 @@ const MIGRATIONS: &[&str] = &[
     CREATE TABLE dropped (id INTEGER PRIMARY KEY, document TEXT NOT NULL) STRICT, WITHOUT ROWID;
 ",
     sqlite_standings::MIGRATION,
+    "ALTER TABLE rules ADD COLUMN listed_until INTEGER;",
 ];
 
 /// All collections of the fleet in one file.

@@ -24,6 +24,7 @@ struct Lent {
     id: String,
     document: String,
     pass: Option<String>,
+    listed_until: Option<i64>,
     lease: i64,
 }
 
@@ -32,7 +33,8 @@ impl Lent {
         let what = format!("the discovery rule {}", self.id);
         let rule: Rule = read(&self.document, &what)?;
         let pass = self.pass.as_deref().map(|pass| read(pass, &format!("the progress of {what}"))).transpose()?;
-        Ok(Claim { rule, pass, lease: self.lease.cast_unsigned() })
+        let listed_until = self.listed_until.map(from_millis);
+        Ok(Claim { rule, pass, listed_until, lease: self.lease.cast_unsigned() })
     }
 }
 
@@ -47,10 +49,16 @@ impl SqliteStore {
                  WHERE id = (SELECT id FROM rules WHERE (last_run IS NULL OR last_run <= ?3)
                      AND (leased_until IS NULL OR leased_until <= ?1) AND (resting_until IS NULL OR resting_until <= ?1)
                      ORDER BY last_run, id LIMIT 1)
-                 RETURNING id, document, pass, lease",
+                 RETURNING id, document, pass, listed_until, lease",
             )?;
             let lent = |row: &stint_embedded::rusqlite::Row<'_>| {
-                Ok(Lent { id: row.get(0)?, document: row.get(1)?, pass: row.get(2)?, lease: row.get(3)? })
+                Ok(Lent {
+                    id: row.get(0)?,
+                    document: row.get(1)?,
+                    pass: row.get(2)?,
+                    listed_until: row.get(3)?,
+                    lease: row.get(4)?,
+                })
             };
             due.query_row(params![now, until, due_before], lent).optional()
         };
@@ -80,7 +88,7 @@ impl Rules for SqliteStore {
             let mut upsert = connection.prepare_cached(
                 "INSERT INTO rules (id, document, last_run) VALUES (?1, ?2, ?3)
                  ON CONFLICT (id) DO UPDATE SET document = ?2, last_run = ?3, pass = NULL, rest = NULL,
-                 resting_until = NULL, leased_until = NULL, lease = lease + 1",
+                 resting_until = NULL, listed_until = NULL, leased_until = NULL, lease = lease + 1",
             )?;
             upsert.execute(params![rule.id, to_json(&rule)?, rule.last_run.map(to_millis)])
         };
@@ -119,16 +127,16 @@ impl Rules for SqliteStore {
         Ok(self.database.write("keep the progress of a discovery rule", keep).await? > 0)
     }
 
-    async fn finish(&self, claim: &Claim, ran_at: Timestamp) -> PortResult<bool> {
+    async fn finish(&self, claim: &Claim, pass: &Pass, ran_at: Timestamp) -> PortResult<bool> {
         let mut rule = claim.rule.clone();
         rule.last_run = Some(ran_at);
-        let lease = claim.lease.cast_signed();
+        let (lease, listed_until) = (claim.lease.cast_signed(), to_millis(pass.started_at));
         let finish = move |connection: &Connection| {
             let mut update = connection.prepare_cached(
-                "UPDATE rules SET document = ?3, last_run = ?4, pass = NULL, leased_until = NULL
+                "UPDATE rules SET document = ?3, last_run = ?4, listed_until = ?5, pass = NULL, leased_until = NULL
                  WHERE id = ?1 AND lease = ?2",
             )?;
-            update.execute(params![rule.id, lease, to_json(&rule)?, to_millis(ran_at)])
+            update.execute(params![rule.id, lease, to_json(&rule)?, to_millis(ran_at), listed_until])
         };
         Ok(self.database.write("finish a discovery rule", finish).await? > 0)
     }

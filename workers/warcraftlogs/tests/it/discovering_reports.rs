@@ -1,7 +1,9 @@
 //! Discovery from the API's reports, for points.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
+use stint_core::clock::{Clock, between};
 use stint_standins::warcraftlogs::{Fate, Shares};
 use stint_warcraftlogs::config::DiscoverySource;
 
@@ -62,6 +64,42 @@ fn discovery_without_points_rests_until_the_reset_and_goes_on() {
         assert_eq!(found, ranked_in_reports(&world));
         world.assert_books_agree().await;
     });
+}
+
+/// A report is listed by when its raid began, and is there hours later. A pass may have to wait for points for as long.
+#[test]
+fn what_is_uploaded_while_a_pass_goes_on_is_found_by_the_next() {
+    const HOUR: Duration = Duration::from_secs(3600);
+    let reported = || reported(4_000).keys(&[40], 3600);
+    let mut slow = reported();
+    slow.settings.delay_discovery_in_hours = 24;
+    let slow = slow.build();
+    let (began, found) = play(&slow, async {
+        slow.stores.rules.put(&rule(1, RANKING, (1, 100))).await.unwrap();
+        let fleet = slow.start();
+        let (mut began, mut passes) = (Vec::new(), 0);
+        while passes < 2 {
+            passes += u32::from(fleet.run("discover").await["finished"] == true);
+            let pass = slow.stores.rules.list().await.unwrap().documents.remove(0).pass;
+            began.extend(pass.map(|pass| pass.started_at));
+            slow.pass(HOUR.as_secs()).await;
+        }
+        began.dedup();
+        (began, slow.discovered().await.into_keys().collect::<BTreeSet<u64>>())
+    });
+    let [first, second] = began[..] else { panic!("both passes are interrupted for want of points: {began:?}") };
+    // Somebody with all the points looks back on the same time at once.
+    let mut quick = reported().keys(&[100_000], 60);
+    quick.settings.delay_discovery_in_hours = (between(first, second).as_secs() / HOUR.as_secs()) as u32 + 24;
+    let quick = quick.build();
+    let expected: BTreeSet<u64> = play(&quick, async {
+        quick.clock.sleep(between(quick.clock.now(), second)).await;
+        quick.stores.rules.put(&rule(1, RANKING, (1, 100))).await.unwrap();
+        quick.start().discover_everything().await;
+        quick.discovered().await.into_keys().collect()
+    });
+    let missed: Vec<&u64> = expected.difference(&found).collect();
+    assert!(expected.len() > 500 && missed.is_empty(), "{} of {} were missed", missed.len(), expected.len());
 }
 
 #[test]

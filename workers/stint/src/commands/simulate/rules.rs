@@ -21,6 +21,7 @@ struct Entry {
     leased_until: Option<Timestamp>,
     resting: Option<Rest>,
     pass: Option<Pass>,
+    listed_until: Option<Timestamp>,
 }
 
 impl MemoryRules {
@@ -59,7 +60,14 @@ impl Rules for MemoryRules {
         let mut entries = self.lock();
         let lease = entries.iter().find(|entry| entry.rule.id == rule.id).map_or(0, |entry| entry.lease);
         entries.retain(|entry| entry.rule.id != rule.id);
-        entries.push(Entry { rule: rule.clone(), lease, leased_until: None, resting: None, pass: None });
+        entries.push(Entry {
+            rule: rule.clone(),
+            lease,
+            leased_until: None,
+            resting: None,
+            pass: None,
+            listed_until: None,
+        });
         Ok(())
     }
 
@@ -82,7 +90,12 @@ impl Rules for MemoryRules {
             entry.lease += 1;
             entry.leased_until = Some(after(now, lease));
             entry.resting = None;
-            Claim { rule: entry.rule.clone(), pass: entry.pass.clone(), lease: entry.lease }
+            Claim {
+                rule: entry.rule.clone(),
+                pass: entry.pass.clone(),
+                listed_until: entry.listed_until,
+                lease: entry.lease,
+            }
         }))
     }
 
@@ -94,8 +107,9 @@ impl Rules for MemoryRules {
         }))
     }
 
-    async fn finish(&self, claim: &Claim, ran_at: Timestamp) -> PortResult<bool> {
+    async fn finish(&self, claim: &Claim, pass: &Pass, ran_at: Timestamp) -> PortResult<bool> {
         Ok(self.with(claim, |entry| {
+            entry.listed_until = Some(pass.started_at);
             entry.rule.last_run = Some(ran_at);
             entry.pass = None;
             entry.leased_until = None;

@@ -11,7 +11,7 @@ use stint_http::{Limits, Transport, TransportError};
 use stint_simulation::{Dice, Fault, Faults};
 use stint_standins::warcraftlogs::Population;
 use stint_warcraftlogs::discovery::{Found, PlayerSource, SourceError};
-use stint_warcraftlogs::store::{Pass, Rule};
+use stint_warcraftlogs::store::{Claim, Pass};
 
 /// How many calls a key is refused for points that it has, when that is wished for, in per mille, and for how long.
 const REFUSALS: u32 = 1;
@@ -34,7 +34,7 @@ impl Rankings {
 
 #[async_trait]
 impl PlayerSource for Rankings {
-    async fn page(&self, rule: &Rule, _pass: &Pass, page: u32) -> Result<Found, SourceError> {
+    async fn page(&self, Claim { rule, .. }: &Claim, _pass: &Pass, page: u32) -> Result<Found, SourceError> {
         let turn = {
             let mut free_from = self.free_from.lock().unwrap_or_else(PoisonError::into_inner);
             let turn = self.clock.now().max(*free_from);

@@ -12,7 +12,7 @@ use stint_mongo::mongodb::bson::{Bson, DateTime, Document, doc};
 use stint_mongo::testing::{TestDatabase, block_on, run, run_race};
 use stint_warcraftlogs::model::{Player, RaidsToScrap};
 use stint_warcraftlogs::store::{
-    Backlog, Claim, Directory, Discovered, Discovers, Due, Freshness, MongoStore, Players, Rules,
+    Backlog, Claim, Directory, Discovered, Discovers, Due, Freshness, MongoStore, Pass, Players, Rules,
 };
 
 use super::StoreWorld;
@@ -113,7 +113,8 @@ fn rules_of_the_original_deployment_are_read_in_both_forms() {
         assert_eq!([ran(0), ran(1), ran(2)], [Some(1_669_438_300_480), Some(1_669_438_300_480), None]);
         let claim = world.rules().claim_due(world.now(), LEASE).await.unwrap().unwrap();
         assert_eq!((claim.rule.id.as_str(), claim.rule.end_page), ("000000000000000000000003", 600));
-        assert!(world.rules().finish(&claim, world.now()).await.unwrap());
+        let pass = Pass::begin(&claim.rule, 200, world.now());
+        assert!(world.rules().finish(&claim, &pass, world.now()).await.unwrap());
         // What was there stays as it was, and nothing of ours comes in.
         let finished = world.documents("discovery_schedules").await.remove(2);
         let mut expected = doc! { "_id": ids[2], "lastRun": DateTime::from_millis(world.now().as_millisecond()) };

@@ -111,11 +111,11 @@ pub(crate) async fn an_old_lease_changes_nothing(world: &impl StoreWorld) {
     let rules = world.rules();
     let before = only(&*rules).await;
     assert!(!rules.keep(&dead, &progress(world.now()), LEASE).await.unwrap());
-    assert!(!rules.finish(&dead, world.now()).await.unwrap());
+    assert!(!rules.finish(&dead, &progress(world.now()), world.now()).await.unwrap());
     let rest = Rest { until: after(world.now(), DAY), reason: "banned".into() };
     rules.give_back(&dead, Some(rest)).await.unwrap();
     assert_eq!(only(&*rules).await, before);
-    assert!(rules.finish(&alive, world.now()).await.unwrap());
+    assert!(rules.finish(&alive, &progress(world.now()), world.now()).await.unwrap());
     assert!(!rules.keep(&dead, &progress(world.now()), LEASE).await.unwrap());
     assert_eq!(only(&*rules).await.pass, None);
 }
@@ -123,15 +123,25 @@ pub(crate) async fn an_old_lease_changes_nothing(world: &impl StoreWorld) {
 pub(crate) async fn a_finished_rule_has_run_and_has_no_progress(world: &impl StoreWorld) {
     world.rules().put(&rule(1, (26, 4), (1, 9))).await.unwrap();
     let first = claim(world).await.unwrap();
-    assert!(world.rules().keep(&first, &progress(world.now()), LEASE).await.unwrap());
+    let pass = progress(world.now());
+    assert!(world.rules().keep(&first, &pass, LEASE).await.unwrap());
+    world.pass(LEASE / 2);
     let ran_at = world.now();
-    assert!(world.rules().finish(&first, ran_at).await.unwrap());
+    assert!(world.rules().finish(&first, &pass, ran_at).await.unwrap());
     let status = only(&*world.rules()).await;
     assert_eq!((status.rule.last_run, status.pass, status.leased_until), (Some(ran_at), None, None));
     assert_eq!(claim(world).await, None);
     world.pass(DAY);
     let again = claim(world).await.unwrap();
     assert_eq!((again.rule.last_run, again.pass), (Some(ran_at), None));
+    assert_eq!(
+        (first.listed_until, again.listed_until),
+        (None, Some(pass.started_at)),
+        "from here on nothing is listed"
+    );
+    // Of other pages nothing was listed yet.
+    world.rules().put(&Rule { end_page: 20, ..again.rule }).await.unwrap();
+    assert_eq!(claim(world).await.unwrap().listed_until, None);
 }
 
 pub(crate) async fn a_resting_rule_keeps_its_progress_and_is_left_alone(world: &impl StoreWorld) {
@@ -159,7 +169,7 @@ pub(crate) async fn a_rule_whose_pages_change_begins_anew_and_fences_its_discove
     assert!(world.rules().keep(&first, &progress(world.now()), LEASE).await.unwrap());
     world.rules().put(&rule(1, (26, 4), (1, 20))).await.unwrap();
     assert!(!world.rules().keep(&first, &progress(world.now()), LEASE).await.unwrap());
-    assert!(!world.rules().finish(&first, world.now()).await.unwrap());
+    assert!(!world.rules().finish(&first, &progress(world.now()), world.now()).await.unwrap());
     let again = claim(world).await.unwrap();
     assert_eq!((again.pass, again.rule.end_page), (None, 20));
 }

@@ -34,7 +34,7 @@ mortal_port! { MortalStore, Rules {
     remove(id: &str) -> bool;
     claim_due(due_before: Timestamp, lease: Duration) -> Option<Claim>;
     keep(claim: &Claim, pass: &Pass, lease: Duration) -> bool;
-    finish(claim: &Claim, ran_at: Timestamp) -> bool;
+    finish(claim: &Claim, pass: &Pass, ran_at: Timestamp) -> bool;
     give_back(claim: &Claim, rest: Option<Rest>) -> ();
 } }
 
