@@ -122,7 +122,8 @@ impl Progress {
         let dry = snapshot.concurrency == 0;
         let was_dry = self.last.is_some_and(|(_, dry)| dry);
         if dry && !was_dry && !snapshot.is_drained() {
-            let wake = snapshot.keys.iter().map(|key| key.renews_at).min();
+            let in_use = snapshot.keys.iter().filter(|key| key.state != KeyState::Retired);
+            let wake = in_use.map(|key| key.renews_at).min();
             let seconds = wake.map_or(0, |wake| snapshot.seconds_to(wake));
             let waiting = snapshot.queue.unfinished() + snapshot.parked;
             self.output.line(&format!(

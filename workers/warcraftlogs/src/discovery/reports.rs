@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use stint_core::clock::before;
-use stint_core::ledger::{Ask, CallEnd, Grant, Reservation};
+use stint_core::ledger::{Ask, CallEnd, Grant, KeyState, Reservation};
 use stint_core::points::Points;
 use stint_core::ports::PortError;
 
@@ -52,13 +52,15 @@ impl Reports {
 
     /// Holds points for one call of as many `units` as a key can pay for; at least one. The grant says how many.
     async fn hold(&self, units: Vec<Points>, page: u32) -> Result<Grant, SourceError> {
+        // Whatever key can pay for the cheapest of them is enough.
+        let needed = units.iter().copied().min().unwrap_or_default();
         let ask = Ask { messages: vec![units], call_timeout: self.budget.api.call_timeout(), priority: false };
         loop {
             match self.budget.pool.reserve(&ask).await.map_err(|error| port(&error, page))? {
                 Reservation::Granted(grant) => return Ok(grant),
                 Reservation::Refused { .. } => {
                     if self.budget.read_counters(ask.total()).await.map_err(|error| port(&error, page))? == 0 {
-                        return Err(self.no_points(page).await);
+                        return Err(self.no_points(needed, page).await);
                     }
                 }
                 Reservation::Unpriceable { unit, largest } => {
@@ -69,12 +71,14 @@ impl Reports {
         }
     }
 
-    async fn no_points(&self, page: u32) -> SourceError {
+    /// With when a key in use has `needed` points again.
+    async fn no_points(&self, needed: Points, page: u32) -> SourceError {
         let keys = match self.budget.pool.keys().await {
             Ok(keys) => keys,
             Err(error) => return port(&error, page),
         };
-        match keys.iter().map(|key| key.renews_at).min() {
+        let in_use = keys.iter().filter(|key| key.state != KeyState::Retired);
+        match in_use.map(|key| key.lends_at(needed)).min() {
             Some(until) => SourceError::NoPoints { until },
             None => SourceError::Failed { page, reason: "WCL_KEYS is empty; reports need a key".into() },
         }

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use stint_core::clock::{Clock, between};
+use stint_core::ledger::{KeyId, KeyState};
+use stint_core::points::Points;
 use stint_standins::warcraftlogs::{Fate, Shares};
 use stint_warcraftlogs::config::DiscoverySource;
 
@@ -100,6 +102,23 @@ fn what_is_uploaded_while_a_pass_goes_on_is_found_by_the_next() {
     });
     let missed: Vec<&u64> = expected.difference(&found).collect();
     assert!(expected.len() > 500 && missed.is_empty(), "{} of {} were missed", missed.len(), expected.len());
+}
+
+#[test]
+fn a_key_that_is_no_longer_in_use_is_not_waited_for() {
+    let world = reported(1_200).keys(&[40], 3600).build();
+    play(&world, async {
+        world.stores.rules.put(&rule(1, RANKING, (1, 100))).await.unwrap();
+        world.stores.pool.configure(&[KeyId("retired".into())]).await.unwrap();
+        let stopped = world.start().run("discover").await;
+        assert!(stopped["stopped"].as_str().unwrap().starts_with("no points for the reports before"), "{stopped}");
+        let resting = world.stores.rules.list().await.unwrap().documents.remove(0).resting.unwrap();
+        let keys = world.stores.pool.keys().await.unwrap();
+        let in_use = keys.iter().find(|key| key.state != KeyState::Retired).unwrap();
+        // When the reserve is given back, which is enough for a report.
+        assert_eq!((keys.len(), resting.until), (2, in_use.lends_at(Points::whole(5))));
+        assert!(resting.until > world.clock.now());
+    });
 }
 
 #[test]
