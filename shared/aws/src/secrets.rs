@@ -136,7 +136,7 @@ mod tests {
     use aws_credential_types::Credentials;
     use aws_credential_types::provider::SharedCredentialsProvider;
     use secrecy::ExposeSecret;
-    use stint_http::TransportError;
+    use stint_http::{Body, TransportError};
 
     use super::*;
 
@@ -145,13 +145,10 @@ mod tests {
 
     #[async_trait]
     impl Transport for Fixed {
-        async fn send(
-            &self,
-            request: http::Request<Bytes>,
-            _: Limits,
-        ) -> Result<http::Response<Bytes>, TransportError> {
+        async fn open(&self, request: http::Request<Bytes>, _: Limits) -> Result<http::Response<Body>, TransportError> {
             *self.2.lock().unwrap() = Some(request);
-            Ok(http::Response::builder().status(self.0).body(Bytes::from_static(self.1.as_bytes())).unwrap())
+            let body = Body::whole(Bytes::from_static(self.1.as_bytes()));
+            Ok(http::Response::builder().status(self.0).body(body).unwrap())
         }
     }
 

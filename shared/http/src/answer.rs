@@ -7,6 +7,7 @@ use http::{HeaderMap, StatusCode};
 
 use crate::body::Body;
 use crate::error::HttpError;
+use crate::transport::TransportError;
 
 /// A whole answer that is neither a refusal for haste, nor a challenge, nor a fault of the server.
 #[derive(Clone)]
@@ -15,7 +16,7 @@ pub struct Answer {
     pub status: StatusCode,
     /// The headers.
     pub headers: HeaderMap,
-    /// The body, decompressed.
+    /// The body, decompressed. Unless the status is a success, what came of it, up to 64 KiB.
     pub body: Bytes,
     /// What the upstream says about the rate of requests of this address.
     pub address_limit: AddressLimit,
@@ -41,7 +42,7 @@ pub struct Streaming {
     pub status: StatusCode,
     /// The headers.
     pub headers: HeaderMap,
-    /// The body. It has been read already, and is small, unless the status is a success.
+    /// The body. Unless the status is a success it has been read already: what came of it, up to 64 KiB.
     pub body: Body,
     /// Host and port that answered.
     pub host: String,
@@ -49,8 +50,15 @@ pub struct Streaming {
 }
 
 impl Streaming {
-    pub(crate) fn new(host: String, head: http::response::Parts, body: Body) -> Streaming {
-        Streaming { status: head.status, headers: head.headers, body, host, excerpt: String::new() }
+    pub(crate) fn new(host: String, head: http::response::Parts, body: Body, excerpt: String) -> Streaming {
+        Streaming { status: head.status, headers: head.headers, body, host, excerpt }
+    }
+
+    /// The answer when its body is there, too.
+    pub(crate) async fn whole(self) -> Result<Answer, TransportError> {
+        let Streaming { status, headers, body, host, excerpt } = self;
+        let (body, address_limit) = (body.collect().await?, AddressLimit::from_headers(&headers));
+        Ok(Answer { status, headers, body, address_limit, host, excerpt })
     }
 
     /// The answer if its status is 2xx, else an error that quotes a little of the body.
@@ -59,13 +67,6 @@ impl Streaming {
             return Ok(self);
         }
         Err(HttpError::Status { host: self.host, status: self.status, retry_after: None, excerpt: self.excerpt })
-    }
-}
-
-impl From<Answer> for Streaming {
-    fn from(answer: Answer) -> Streaming {
-        let Answer { status, headers, body, host, excerpt, .. } = answer;
-        Streaming { status, headers, body: Body::whole(body), host, excerpt }
     }
 }
 

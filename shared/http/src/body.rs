@@ -62,6 +62,17 @@ impl Body {
         Ok(whole.freeze())
     }
 
+    /// What comes of it, up to `most` bytes, however it ends.
+    pub(crate) async fn beginning(mut self, most: usize) -> Bytes {
+        let mut beginning = BytesMut::new();
+        while beginning.len() < most
+            && let Some(Ok(chunk)) = self.next().await
+        {
+            beginning.extend_from_slice(&chunk[..chunk.len().min(most - beginning.len())]);
+        }
+        beginning.freeze()
+    }
+
     /// Takes `chunk` out of what may still come.
     fn admit(&mut self, chunk: Bytes) -> Result<Bytes, TransportError> {
         self.room = self.room.checked_sub(chunk.len()).ok_or_else(|| self.too_large())?;
@@ -141,6 +152,14 @@ mod tests {
         for length in [None, Some(3)] {
             let whole = body(&["ab", "c"], 3).announced(length);
             assert_eq!(block_on(whole.collect()).expect("a body"), "abc");
+        }
+    }
+
+    #[test]
+    fn a_beginning_is_what_came() {
+        for (most, beginning) in [(0, ""), (1, "a"), (3, "abc"), (4, "abcd"), (9, "abcd")] {
+            // Broken off, by the cap, before the last chunk.
+            assert_eq!(block_on(body(&["ab", "cd", "e"], 4).beginning(most)), beginning);
         }
     }
 

@@ -16,7 +16,7 @@ const CHALLENGE_PATH: &str = "human-challenge";
 const PAGE_MARKERS: [&str; 4] = ["just a moment", CHALLENGE_PATH, "challenge-platform", "cf-chl-"];
 
 /// Challenge pages show what they are in their head; the rest of a large body is not searched.
-const SEARCHED_BYTES: usize = 64 * 1024;
+pub(crate) const SEARCHED_BYTES: usize = 64 * 1024;
 
 /// An answer that is a challenge, not the page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -13,8 +13,9 @@ use http::header::AUTHORIZATION;
 use secrecy::{ExposeSecret, SecretString};
 use stint_core::clock::{Clock, after, between};
 
-use crate::answer::{AddressLimit, Answer, Answered, Streaming};
-use crate::challenge::{challenge, is_marked};
+use crate::answer::{Answer, Answered, Streaming};
+use crate::body::Body;
+use crate::challenge::{SEARCHED_BYTES, challenge, is_marked};
 use crate::error::{HttpError, RateLimited};
 use crate::limits::{Flight, LimitOptions, Pacer};
 use crate::pace::{Pace, PaceCounts};
@@ -182,9 +183,7 @@ impl Client {
     }
 
     async fn attempt(&self, request: &http::Request<Bytes>, policy: &RetryPolicy) -> Result<Answer, HttpError> {
-        let flight = self.turn(request).await?;
-        let response = landed(flight, self.inner.transport.send(request.clone(), policy.limits).await)?;
-        self.judge(request, response)
+        Ok(self.attempt_open(request, policy).await?.whole().await?)
     }
 
     async fn attempt_open(&self, request: &http::Request<Bytes>, policy: &RetryPolicy) -> Result<Streaming, HttpError> {
@@ -192,11 +191,11 @@ impl Client {
         let response = landed(flight, self.inner.transport.open(request.clone(), policy.limits).await)?;
         let (head, body) = response.into_parts();
         if head.status.is_success() && !is_marked(&head.headers) {
-            return Ok(Streaming::new(host(request.uri()), head, body));
+            return Ok(Streaming::new(host(request.uri()), head, body, String::new()));
         }
-        // Whatever else it is, what it says decides what it is.
-        let response = http::Response::from_parts(head, body.collect().await?);
-        self.judge(request, response).map(Streaming::from)
+        // What it is stands in its head, whatever becomes of the rest: a refusal that breaks off is a refusal.
+        let body = body.beginning(SEARCHED_BYTES).await;
+        self.judge(request, http::Response::from_parts(head, body))
     }
 
     /// The turn of `request`. `None` where no limits are announced.
@@ -213,25 +212,24 @@ impl Client {
         Some(between(self.inner.clock.now(), opens_at))
     }
 
-    /// What a whole response is: an answer, or one of the errors that a policy decides about.
-    fn judge(&self, request: &http::Request<Bytes>, response: http::Response<Bytes>) -> Result<Answer, HttpError> {
+    /// What a response that is no success is: an answer all the same, or one of the errors that a policy decides about.
+    fn judge(&self, request: &http::Request<Bytes>, response: http::Response<Bytes>) -> Result<Streaming, HttpError> {
         let host = host(request.uri());
         if let Some(challenge) = challenge(&response) {
             return Err(HttpError::Challenged { host, challenge });
         }
-        let (parts, body) = response.into_parts();
-        let status = parts.status;
-        let retry_after = retry_after(&parts.headers, self.inner.clock.now());
+        let (head, body) = response.into_parts();
+        let status = head.status;
+        let retry_after = retry_after(&head.headers, self.inner.clock.now());
         if status == StatusCode::TOO_MANY_REQUESTS {
             let retry_after = retry_after.or_else(|| self.closed_for(request));
             return Err(HttpError::RateLimited(RateLimited { host, retry_after }));
         }
-        let excerpt = if status.is_success() { String::new() } else { excerpt(&body, &secrets_of(request)) };
+        let excerpt = excerpt(&body, &secrets_of(request));
         if status.is_server_error() {
             return Err(HttpError::Status { host, status, retry_after, excerpt });
         }
-        let address_limit = AddressLimit::from_headers(&parts.headers);
-        Ok(Answer { status, headers: parts.headers, body, address_limit, host, excerpt })
+        Ok(Streaming::new(host, head, Body::whole(body), excerpt))
     }
 
     /// Closes the gate for a short refusal. `false` for a long one, which is not ours to wait out.

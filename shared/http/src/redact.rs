@@ -13,6 +13,9 @@ const REMOVED: &str = "[removed]";
 /// How much of a body an error may quote.
 const EXCERPT_CHARACTERS: usize = 200;
 
+/// So much of the beginning of a secret is a part of it, and less is chance.
+const TELLING_BYTES: usize = 4;
+
 /// A run of token characters with a digit in it is taken for a token from this length on.
 const TOKEN_CHARACTERS: usize = 24;
 
@@ -78,6 +81,9 @@ pub(crate) fn excerpt(body: &[u8], secrets: &[SecretString]) -> String {
         if !secret.is_empty() {
             text = text.replace(secret, REMOVED);
         }
+        if let Some(start) = begun(secret, &text) {
+            text.replace_range(start.., REMOVED);
+        }
     }
     let printable: String =
         text.chars().map(|character| if character.is_control() { ' ' } else { character }).collect();
@@ -88,6 +94,13 @@ pub(crate) fn excerpt(body: &[u8], secrets: &[SecretString]) -> String {
         None if clean.is_empty() => String::from("(empty body)"),
         None => clean,
     }
+}
+
+/// Where `text`, which may have broken off, ends with the beginning of `secret`.
+fn begun(secret: &str, text: &str) -> Option<usize> {
+    let beginnings = secret.char_indices().rev().map(|(end, _)| &secret[..end]);
+    let telling = beginnings.take_while(|beginning| beginning.len() >= TELLING_BYTES);
+    telling.filter_map(|beginning| text.strip_suffix(beginning)).map(str::len).next()
 }
 
 /// `text` with each run removed that is long and has a digit, or that follows the word "bearer".
@@ -134,6 +147,8 @@ mod tests {
         let secrets = [SecretString::from("s3 cret")];
         assert_eq!(excerpt(b"a\r\n\x00b  s3 cret c", &secrets), "a b [removed] c");
         assert_eq!(excerpt(b" \n ", &secrets), "(empty body)");
+        assert_eq!(excerpt(b"broken off in s3 cre", &secrets), "broken off in [removed]");
+        assert_eq!(excerpt(b"it ends with s3 ", &secrets), "it ends with s3");
         let long = excerpt("ö ".repeat(5000).as_bytes(), &secrets);
         assert_eq!(long.chars().count(), EXCERPT_CHARACTERS + 1);
     }

@@ -43,15 +43,6 @@ impl ReqwestTransport {
 
 #[async_trait]
 impl Transport for ReqwestTransport {
-    async fn send(
-        &self,
-        request: http::Request<Bytes>,
-        limits: Limits,
-    ) -> Result<http::Response<Bytes>, TransportError> {
-        let (head, body) = self.open(request, limits).await?.into_parts();
-        Ok(http::Response::from_parts(head, body.collect().await?))
-    }
-
     async fn open(
         &self,
         request: http::Request<Bytes>,

@@ -7,30 +7,26 @@ use bytes::Bytes;
 
 use crate::body::Body;
 
-/// Sends one request and reads the answer, whole or as it comes.
+/// Sends one request and reads the answer as it comes.
 ///
 /// A transport never retries, never follows a redirect, and never waits longer than the limits say: those decisions
-/// belong to the client above it. Any status is an answer; an error means that no whole answer came.
+/// belong to the client above it. Any status is an answer.
 #[async_trait]
 pub trait Transport: Send + Sync {
-    /// One request, one answer. Whether the upstream has seen the request when this fails is unknown, unless the
-    /// error is [`TransportError::Unreachable`].
+    /// One request; the answer is returned when its head is there, and its body streams. When the body breaks, is too
+    /// large or takes too long, the body says so. Whether the upstream has seen the request when this fails is unknown,
+    /// unless the error is [`TransportError::Unreachable`].
+    async fn open(&self, request: http::Request<Bytes>, limits: Limits)
+    -> Result<http::Response<Body>, TransportError>;
+
+    /// The same with the whole body, for whoever has no use for a head alone.
     async fn send(
         &self,
         request: http::Request<Bytes>,
         limits: Limits,
-    ) -> Result<http::Response<Bytes>, TransportError>;
-
-    /// One request; the answer is returned when its headers are there, and its body streams. What `send` returns
-    /// when the body breaks, is too large or takes too long, the body yields instead.
-    ///
-    /// The default has read the whole body by then: right where the body is whole from the start, slow elsewhere.
-    async fn open(
-        &self,
-        request: http::Request<Bytes>,
-        limits: Limits,
-    ) -> Result<http::Response<Body>, TransportError> {
-        Ok(self.send(request, limits).await?.map(Body::whole))
+    ) -> Result<http::Response<Bytes>, TransportError> {
+        let (head, body) = self.open(request, limits).await?.into_parts();
+        Ok(http::Response::from_parts(head, body.collect().await?))
     }
 }
 

@@ -60,15 +60,6 @@ impl<U: ?Sized> Clone for InProcess<U> {
 
 #[async_trait]
 impl<U: Upstream + ?Sized> Transport for InProcess<U> {
-    async fn send(
-        &self,
-        request: http::Request<Bytes>,
-        limits: Limits,
-    ) -> Result<http::Response<Bytes>, TransportError> {
-        let (head, body) = self.open(request, limits).await?.into_parts();
-        Ok(http::Response::from_parts(head, body.collect().await?))
-    }
-
     async fn open(
         &self,
         request: http::Request<Bytes>,

@@ -10,7 +10,7 @@ use futures::FutureExt;
 use serde_json::{Value, json};
 use stint_core::clock::{Clock, ManualClock};
 use stint_core::telemetry::{CALL, INVOCATION, Kind, Metric, TRACES};
-use stint_http::{Limits, Transport, TransportError};
+use stint_http::{Body, Limits, Transport, TransportError};
 use stint_testkit::drive;
 use stint_testkit::otlp::{Received, attributes};
 use tracing::subscriber::DefaultGuard;
@@ -36,11 +36,11 @@ struct Collector {
 
 #[async_trait]
 impl Transport for Collector {
-    async fn send(
+    async fn open(
         &self,
         request: http::Request<Bytes>,
         _limits: Limits,
-    ) -> Result<http::Response<Bytes>, TransportError> {
+    ) -> Result<http::Response<Body>, TransportError> {
         assert_eq!(request.headers()["content-type"], "application/json");
         self.received.add(request.uri().path(), request.body());
         let (status, said) = match self.manner {
@@ -48,7 +48,8 @@ impl Transport for Collector {
             Manner::Hangs => std::future::pending().await,
             Manner::Refuses => (401, "planted"),
         };
-        Ok(http::Response::builder().status(status).body(Bytes::from_static(said.as_bytes())).unwrap())
+        let body = Body::whole(Bytes::from_static(said.as_bytes()));
+        Ok(http::Response::builder().status(status).body(body).unwrap())
     }
 }
 

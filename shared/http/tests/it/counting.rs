@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use jiff::Timestamp;
 use stint_core::clock::{Clock, ManualClock, after, before, between};
-use stint_http::{Client, LimitOptions, Limits, PaceMemory, RetryPolicy, Transport, TransportError};
+use stint_http::{Body, Client, LimitOptions, Limits, PaceMemory, RetryPolicy, Transport, TransportError};
 
 use crate::scripted::{run, start};
 
@@ -133,7 +133,7 @@ impl Upstream {
 
 #[async_trait]
 impl Transport for Upstream {
-    async fn send(&self, _: http::Request<Bytes>, _: Limits) -> Result<http::Response<Bytes>, TransportError> {
+    async fn open(&self, _: http::Request<Bytes>, _: Limits) -> Result<http::Response<Body>, TransportError> {
         let (out, back) = {
             let mut state = self.state.lock().expect("lock");
             state.requests += 1;
@@ -145,7 +145,7 @@ impl Transport for Upstream {
         let answer = self.count();
         self.clock.sleep(back).await;
         self.state.lock().expect("lock").under_way -= 1;
-        Ok(answer.body(Bytes::new()).expect("an answer"))
+        Ok(answer.body(Body::whole(Bytes::new())).expect("an answer"))
     }
 }
 

@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::Duration;
 
@@ -21,16 +21,37 @@ pub(crate) fn serve(respond: impl FnOnce(&mut TcpStream) + Send + 'static) -> (S
     let address = listener.local_addr().expect("address");
     let (sender, heads) = channel();
     thread::spawn(move || {
-        let (mut stream, _) = listener.accept().expect("accept");
-        let mut head = Vec::new();
-        let mut byte = [0];
-        while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte).is_ok_and(|read| read == 1) {
-            head.push(byte[0]);
-        }
-        sender.send(String::from_utf8_lossy(&head).to_lowercase()).expect("the test has gone");
+        let mut stream = accept(&listener, &sender);
         respond(&mut stream);
     });
     (address, heads)
+}
+
+/// Serves as many connections as there are answers, one after the other, and hangs up after each.
+pub(crate) fn serve_all(answers: impl IntoIterator<Item = String>) -> (SocketAddr, Receiver<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("bind");
+    let address = listener.local_addr().expect("address");
+    let (sender, heads) = channel();
+    let answers: Vec<String> = answers.into_iter().collect();
+    thread::spawn(move || {
+        for answer in answers {
+            write(&mut accept(&listener, &sender), answer.as_bytes());
+        }
+    });
+    (address, heads)
+}
+
+/// The next connection, whose head of a request has been read, and told in lower case.
+fn accept(listener: &TcpListener, heads: &Sender<String>) -> TcpStream {
+    let (mut stream, _) = listener.accept().expect("accept");
+    let mut head = Vec::new();
+    let mut byte = [0];
+    while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte).is_ok_and(|read| read == 1) {
+        head.push(byte[0]);
+    }
+    // A test that does not want to know has dropped the other end.
+    let _ = heads.send(String::from_utf8_lossy(&head).to_lowercase());
+    stream
 }
 
 /// Writes `bytes`. The client may have hung up by then; that is what some of the tests are about.

@@ -1,5 +1,6 @@
 //! The client against a scripted transport on virtual time, and the transport of production against loopback.
 
+mod breaking;
 mod counting;
 mod limit_headers;
 mod limits;

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use jiff::Timestamp;
 use stint_core::clock::Clock;
-use stint_http::{Limits, Transport, TransportError};
+use stint_http::{Body, Limits, Transport, TransportError};
 use stint_standins::warcraftlogs::Options;
 use stint_standins::{Reply, Upstream, WarcraftLogs};
 
@@ -119,11 +119,11 @@ fn lock(upstream: &Mutex<WarcraftLogs>) -> std::sync::MutexGuard<'_, WarcraftLog
 
 #[async_trait]
 impl Transport for Ahead {
-    async fn send(
+    async fn open(
         &self,
         request: http::Request<Bytes>,
         limits: Limits,
-    ) -> Result<http::Response<Bytes>, TransportError> {
+    ) -> Result<http::Response<Body>, TransportError> {
         let latency = WarcraftLogs::latency_of(&self.options, self.requests.fetch_add(1, Ordering::Relaxed));
         let host = request.uri().host().unwrap_or("stand-in").to_owned();
         let answer = self.ask(request);
@@ -135,6 +135,6 @@ impl Transport for Ahead {
         // Its time has come in the simulation; here it may take some microseconds more.
         let gone = |_| TransportError::Broken { host, reason: "the stand-in is gone".into() };
         let answer = answer.recv().map_err(gone)?;
-        Ok(answer.response)
+        Ok(answer.response.map(Body::whole))
     }
 }

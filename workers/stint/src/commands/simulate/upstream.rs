@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use jiff::Timestamp;
 use stint_core::clock::{Clock, after};
-use stint_http::{Limits, Transport, TransportError};
+use stint_http::{Body, Limits, Transport, TransportError};
 use stint_simulation::{Dice, Fault, Faults};
 use stint_standins::warcraftlogs::Population;
 use stint_warcraftlogs::discovery::{Found, PlayerSource, SourceError};
@@ -62,17 +62,17 @@ impl Moody {
 
 #[async_trait]
 impl Transport for Moody {
-    async fn send(
+    async fn open(
         &self,
         request: http::Request<Bytes>,
         limits: Limits,
-    ) -> Result<http::Response<Bytes>, TransportError> {
+    ) -> Result<http::Response<Body>, TransportError> {
         if self.faults.strike(Fault::PointRefusals, REFUSALS, &self.dice) {
-            let mut refusal = http::Response::new(Bytes::from_static(b"{\"status\":429}"));
+            let mut refusal = http::Response::new(Body::whole(Bytes::from_static(b"{\"status\":429}")));
             *refusal.status_mut() = http::StatusCode::TOO_MANY_REQUESTS;
             refusal.headers_mut().insert(http::header::RETRY_AFTER, self.dice.within(REFUSED_FOR).as_secs().into());
             return Ok(refusal);
         }
-        self.inner.send(request, limits).await
+        self.inner.open(request, limits).await
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use jiff::Timestamp;
-use stint_http::{Limits, Transport, TransportError};
+use stint_http::{Body, Limits, Transport, TransportError};
 use stint_testkit::mortal_port;
 use stint_warcraftlogs::model::{Player, PlayerId};
 use stint_warcraftlogs::store::{
@@ -61,14 +61,14 @@ mortal_port! { MortalStore, Players {
 
 #[async_trait]
 impl Transport for MortalStore<dyn Transport> {
-    async fn send(
+    async fn open(
         &self,
         request: http::Request<Bytes>,
         limits: Limits,
-    ) -> Result<http::Response<Bytes>, TransportError> {
+    ) -> Result<http::Response<Body>, TransportError> {
         let lost = |reason: &str| TransportError::Broken { host: "standin".into(), reason: reason.into() };
         self.life.step().await.map_err(|_| lost("on the way there"))?;
-        let answer = self.port.send(request, limits).await;
+        let answer = self.port.open(request, limits).await;
         self.life.step().await.map_err(|_| lost("on the way back"))?;
         answer
     }

@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures::stream;
 use http::header::RETRY_AFTER;
 use http::{HeaderValue, Response, StatusCode};
 use jiff::Timestamp;
 use stint_core::clock::Clock;
-use stint_http::{Limits, Transport, TransportError};
+use stint_http::{Body, Limits, Transport, TransportError};
 use stint_standins::{InProcess, WarcraftLogs};
 
 /// What goes wrong with a request.
@@ -22,7 +23,7 @@ pub(crate) enum Fault {
     Before(u16),
     /// The same, after the upstream has done and charged it.
     After(u16),
-    /// Done and charged; the answer breaks off, and the client notices.
+    /// Done and charged; the body of the answer breaks off, and the client notices.
     Cut,
     /// Done and charged; half of the answer arrives and looks whole.
     Half,
@@ -114,11 +115,11 @@ impl Request {
 
 #[async_trait]
 impl Transport for Network {
-    async fn send(
+    async fn open(
         &self,
         request: http::Request<Bytes>,
         limits: Limits,
-    ) -> Result<http::Response<Bytes>, TransportError> {
+    ) -> Result<http::Response<Body>, TransportError> {
         let host = || "standin".to_owned();
         let fault = self.next_fault(Request::of(&request));
         match fault {
@@ -129,29 +130,34 @@ impl Transport for Network {
             Some(Fault::RefusedFor(seconds)) => return Ok(refused(seconds)),
             _ => {}
         }
-        let answer = self.inner.send(request, limits).await?;
-        match fault {
-            Some(Fault::After(status)) => Ok(failed(status)),
-            Some(Fault::Cut) => Err(TransportError::Broken { host: host(), reason: "connection reset".into() }),
-            Some(Fault::Half) => Ok(answer.map(|body| body.slice(..body.len() / 2))),
-            Some(Fault::Replaced(text)) => Ok(answer.map(|_| Bytes::from_static(text.as_bytes()))),
+        let (head, body) = self.inner.send(request, limits).await?.into_parts();
+        let half = body.slice(..body.len() / 2);
+        let body = match fault {
+            Some(Fault::After(status)) => return Ok(failed(status)),
             Some(Fault::Hang) => {
                 let timeout = limits.timeout.saturating_sub(Duration::from_millis(100));
                 self.clock.sleep(timeout).await;
-                Err(TransportError::TimedOut { host: host(), timeout: limits.timeout })
+                return Err(TransportError::TimedOut { host: host(), timeout: limits.timeout });
             }
-            _ => Ok(answer),
-        }
+            Some(Fault::Cut) => {
+                let cut = TransportError::Broken { host: host(), reason: "connection reset".into() };
+                Body::new(stream::iter([Ok(half), Err(cut)]), host(), limits.max_body)
+            }
+            Some(Fault::Half) => Body::whole(half),
+            Some(Fault::Replaced(text)) => Body::whole(Bytes::from_static(text.as_bytes())),
+            _ => Body::whole(body),
+        };
+        Ok(Response::from_parts(head, body))
     }
 }
 
-fn failed(status: u16) -> Response<Bytes> {
-    let mut answer = Response::new(Bytes::from_static(b"<html><body>Error</body></html>"));
+fn failed(status: u16) -> Response<Body> {
+    let mut answer = Response::new(Body::whole(Bytes::from_static(b"<html><body>Error</body></html>")));
     *answer.status_mut() = StatusCode::from_u16(status).unwrap();
     answer
 }
 
-fn refused(seconds: u64) -> Response<Bytes> {
+fn refused(seconds: u64) -> Response<Body> {
     let mut answer = failed(429);
     answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
     answer
