@@ -15,6 +15,7 @@ pub(crate) mod rules;
 pub(crate) mod run;
 pub(crate) mod simulate;
 pub(crate) mod status;
+mod stopping;
 pub(crate) mod throttle;
 pub(crate) mod unpack;
 pub(crate) mod up;

@@ -2,40 +2,21 @@
 
 mod poe_stashes;
 mod warcraftlogs;
+mod watch;
 
-use std::time::Duration;
-
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, anyhow, ensure};
 use async_trait::async_trait;
-use futures::future::{Either, FutureExt, LocalBoxFuture, join_all, select};
+use futures::future::{Either, FutureExt, LocalBoxFuture, select};
 use jiff::Timestamp;
 use serde::Serialize;
-use stint_core::clock::between;
 use stint_core::worker::Stop;
 use stint_host::Totals;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::{JoinError, JoinSet};
 
 use super::Context;
-use crate::wiring::{BackendSettings, FLEETS, FleetSettings, Installation, Plan, QueueBackend, fleet_names, plan};
-
-/// How a running fleet is looked at.
-#[derive(Clone, Copy)]
-struct Looks {
-    /// Between two of them.
-    every: Duration,
-    /// How long queues must have looked empty before they are.
-    settled: Duration,
-}
-
-/// At files: nothing is as cheap.
-const OF_FILES: Looks = Looks { every: Duration::from_secs(1), settled: Duration::ZERO };
-
-/// At SQS, where a look is two paid requests to a queue, and where counts are right a minute after the last change.
-/// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_GetQueueAttributes.html>
-const OF_SQS: Looks = Looks { every: Duration::from_secs(15), settled: Duration::from_secs(60) };
-
-/// What is still running this long after the signal is left to its visibility time-out and its holds' end.
-const DRAIN: Duration = Duration::from_secs(30);
+use super::stopping::{STOPPING, drained, interrupted};
+use crate::wiring::{BackendSettings, FLEETS, FleetSettings, Installation, Plan, fleet_names, plan};
+use watch::{Looks, watch};
 
 /// What to run, and how.
 #[derive(clap::Args)]
@@ -63,6 +44,17 @@ struct Summary {
     totals: Totals,
 }
 
+/// What a fleet is at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Work {
+    /// There is something to do.
+    UnderWay,
+    /// Nothing is left to do.
+    Done,
+    /// Nothing more will be done, for this reason, and not because all is done.
+    Stopped(String),
+}
+
 /// A fleet while it runs here.
 #[async_trait(?Send)]
 trait Running {
@@ -72,8 +64,8 @@ trait Running {
     /// Says what it is about to do, and what is missing.
     async fn say_what_happens(&self, context: &Context) -> anyhow::Result<()>;
 
-    /// Shows what it does. Answers whether nothing is left to do.
-    async fn look(&mut self, now: Timestamp) -> anyhow::Result<bool>;
+    /// Shows what it does, and answers it.
+    async fn look(&mut self, now: Timestamp) -> anyhow::Result<Work>;
 
     /// Ends the showing.
     fn finish(&mut self);
@@ -104,18 +96,12 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
     let backends = context.backends(&arguments.backends).await?;
     let installation = Installation::build(&plans, settings, &backends, stop.clone()).await?;
     let mut running = open(&plans, &installation, settings, context).await?;
-    let loops: Vec<_> = installation.host.loops().into_iter().map(tokio::spawn).collect();
-    let looks = if arguments.backends.choice().queues == QueueBackend::Sqs { OF_SQS } else { OF_FILES };
-    let watching = Box::pin(watch(&mut running, context, arguments.until_drained, looks));
-    let watched = match select(watching, Box::pin(interrupted())).await {
-        Either::Left((watched, _)) => watched,
-        Either::Right((signal, _)) => {
-            signal.map(|()| context.output.line("stopping: what is under way is finished first"))
-        }
-    };
+    let mut loops: JoinSet<()> = installation.host.loops().into_iter().collect();
+    let looks = Looks::at(arguments.backends.choice().queues);
+    let ended = until_over(watch(&mut running, context, arguments.until_drained, looks), &mut loops, context).await;
     stop.set();
-    let drained = drain(loops, context).await;
-    watched?;
+    let drained = drain(&mut loops, context).await;
+    ended?;
     let summary = Summary { drained, totals: installation.host.counters().totals() };
     context.output.result(&summary, |summary| {
         let Totals { invocations, succeeded, .. } = summary.totals;
@@ -164,49 +150,62 @@ async fn open(
     Ok(running)
 }
 
-/// Shows progress; ends only if asked to end when everything is done.
-async fn watch(
-    running: &mut [Box<dyn Running>],
+/// Completes when the watch is over, at a signal, or when the host has ended by itself.
+async fn until_over(
+    watching: impl Future<Output = anyhow::Result<()>>,
+    loops: &mut JoinSet<()>,
     context: &Context,
-    until_drained: bool,
-    looks: Looks,
 ) -> anyhow::Result<()> {
-    let mut drained_since = None;
-    loop {
-        let now = context.clock.now();
-        let mut is_drained = true;
-        for fleet in running.iter_mut() {
-            is_drained &= fleet.look(now).await?;
-        }
-        drained_since = is_drained.then(|| drained_since.unwrap_or(now));
-        if until_drained && drained_since.is_some_and(|since| between(since, now) >= looks.settled) {
-            running.iter_mut().for_each(|fleet| fleet.finish());
-            return Ok(());
-        }
-        context.clock.sleep(looks.every).await;
+    let told = select(Box::pin(interrupted()), Box::pin(loops.join_next()));
+    match select(Box::pin(watching), told).await {
+        Either::Left((watched, _)) => watched,
+        Either::Right((Either::Left((signal, _)), _)) => signal.map(|()| context.output.line(STOPPING)),
+        Either::Right((Either::Right((ended, _)), _)) => Err(broken(ended)),
     }
 }
 
-async fn interrupted() -> anyhow::Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    match select(Box::pin(tokio::signal::ctrl_c()), Box::pin(terminate.recv())).await {
-        Either::Left((pressed, _)) => pressed?,
-        Either::Right(_) => {}
+/// Why the host has ended without having been told to: whatever it fed stands still.
+fn broken(ended: Option<Result<(), JoinError>>) -> anyhow::Error {
+    match ended {
+        Some(Err(error)) => anyhow!("a part of the host has failed, and all of it is stopped: {error}"),
+        Some(Ok(())) | None => {
+            anyhow!("a part of the host has ended by itself, and all of it is stopped; the log says why")
+        }
     }
-    Ok(())
 }
 
-/// Waits for what is under way. A second signal, or a while, ends the wait: messages come back by themselves, and holds
-/// end by themselves.
-async fn drain(loops: Vec<tokio::task::JoinHandle<()>>, context: &Context) -> bool {
-    let patience = select(context.clock.sleep(DRAIN), Box::pin(interrupted()));
-    match select(Box::pin(join_all(loops)), patience).await {
-        Either::Left(_) => true,
-        Either::Right(_) => {
-            context
-                .output
-                .line("stopped while work was under way; its messages come back when their visibility times out");
-            false
-        }
+/// Waits for what is under way, and answers whether it was finished.
+async fn drain(loops: &mut JoinSet<()>, context: &Context) -> bool {
+    let all = Box::pin(async { while loops.join_next().await.is_some() {} });
+    let done = drained(all, context).await.is_some();
+    if !done {
+        context.output.line("stopped while work was under way; its messages come back when their visibility times out");
+    }
+    done
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use stint_host::SystemClock;
+
+    use super::*;
+    use crate::output::Output;
+
+    #[tokio::test]
+    async fn a_host_that_has_lost_a_part_is_stopped() {
+        let context = Context { home: "home".into(), output: Output::new(true), clock: Arc::new(SystemClock) };
+        let over = async |mut loops: JoinSet<()>| {
+            let ended = until_over(std::future::pending(), &mut loops, &context).await;
+            ended.unwrap_err().to_string()
+        };
+        let mut loops: JoinSet<()> = [std::future::pending::<()>()].into_iter().collect();
+        loops.spawn(async { panic!("a worker is broken") });
+        let error = over(loops).await;
+        assert!(error.contains("all of it is stopped: task") && error.contains("a worker is broken"), "{error}");
+        let mut loops: JoinSet<()> = [std::future::pending::<()>()].into_iter().collect();
+        loops.spawn(async {});
+        assert!(over(loops).await.starts_with("a part of the host has ended by itself"));
     }
 }

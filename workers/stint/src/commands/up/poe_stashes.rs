@@ -14,7 +14,7 @@ use stint_poe_stashes::lag::measure;
 use stint_poe_stashes::store::Progress;
 use stint_poe_stashes::watcher::wake;
 
-use super::{Context, Running};
+use super::{Context, Running, Work};
 use crate::moment::when;
 use crate::output::Output;
 use crate::wiring::{FleetSettings, Installation, PoeStores};
@@ -75,15 +75,21 @@ impl Running for PoeStashes {
         Ok(())
     }
 
-    /// Nothing is left when the river has ended and every page is stored and consumed.
-    async fn look(&mut self, now: Timestamp) -> anyhow::Result<bool> {
-        let Some(status) = self.stores.chain.read().await? else { return Ok(false) };
+    /// Nothing is left when the river has ended and every page is stored and consumed. A chain that has stopped is over
+    /// once that much is done of it.
+    async fn look(&mut self, now: Timestamp) -> anyhow::Result<Work> {
+        let Some(status) = self.stores.chain.read().await? else { return Ok(Work::UnderWay) };
         let waiting = self.stores.stored.counts().await?.unfinished();
         let progress = &status.progress;
         let samples = self.stores.heads.read().await?;
         let lag = progress.position.and_then(|position| measure(&samples, position, now)).and_then(|lag| lag.seconds);
         self.say(now, in_words(progress, lag, waiting));
-        Ok((progress.at_tail || progress.stopped.is_some()) && progress.open.is_empty() && waiting == 0)
+        let is_handed_on = progress.open.is_empty() && waiting == 0;
+        Ok(match &progress.stopped {
+            Some(stopped) if is_handed_on => Work::Stopped(format!("{FLEET}: {}", stopped.reason)),
+            None if is_handed_on && progress.at_tail => Work::Done,
+            _ => Work::UnderWay,
+        })
     }
 
     fn finish(&mut self) {}

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use stint_warcraftlogs::config::{BudgetStrategy, DiscoverySource, Settings};
 
-use super::{Context, Running};
+use super::{Context, Running, Work};
 use crate::progress::{Progress, Snapshot};
 use crate::wiring::{Fleet, FleetSettings, Installation};
 
@@ -63,13 +63,13 @@ impl Running for WarcraftLogs {
         Ok(())
     }
 
-    async fn look(&mut self, now: Timestamp) -> anyhow::Result<bool> {
+    async fn look(&mut self, now: Timestamp) -> anyhow::Result<Work> {
         let budget = &self.fleet.budget;
         let snapshot = Snapshot::take(&self.fleet.stores, &budget.worker, budget.concurrency_limit, now).await?;
         if let Some(progress) = &mut self.progress {
             progress.show(&snapshot);
         }
-        Ok(snapshot.is_drained())
+        Ok(if snapshot.is_drained() { Work::Done } else { Work::UnderWay })
     }
 
     fn finish(&mut self) {

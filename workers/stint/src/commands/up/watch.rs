@@ -1,0 +1,170 @@
+//! Looks at fleets while they run. A look that fails is none: what it would have shown goes on without it.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use jiff::Timestamp;
+use stint_core::clock::between;
+
+use super::{Context, Running, Work};
+use crate::wiring::QueueBackend;
+
+/// How fleets are looked at.
+#[derive(Clone, Copy)]
+pub(super) struct Looks {
+    /// Between two of them.
+    every: Duration,
+    /// How long nothing must have been left to do before a fleet is done.
+    settled: Duration,
+}
+
+/// At files: nothing is as cheap.
+const OF_FILES: Looks = Looks { every: Duration::from_secs(1), settled: Duration::ZERO };
+
+/// At SQS, where a look is two paid requests to a queue, and where counts are right a minute after the last change.
+/// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_GetQueueAttributes.html>
+const OF_SQS: Looks = Looks { every: Duration::from_secs(15), settled: Duration::from_secs(60) };
+
+/// How long looks may fail when somebody waits for the end. A database that elects another primary is back long before.
+const BLIND: Duration = Duration::from_secs(5 * 60);
+
+impl Looks {
+    /// At queues of this kind.
+    pub(super) fn at(queues: QueueBackend) -> Looks {
+        if queues == QueueBackend::Sqs { OF_SQS } else { OF_FILES }
+    }
+}
+
+/// Shows progress. Ends only if asked to end when everything is done, with an error if what is done is not all.
+pub(super) async fn watch(
+    running: &mut [Box<dyn Running>],
+    context: &Context,
+    until_drained: bool,
+    looks: Looks,
+) -> anyhow::Result<()> {
+    let (mut done_since, mut blind_since) = (None, None);
+    loop {
+        let now = context.clock.now();
+        match look(running, now).await {
+            Ok(work) => {
+                if blind_since.take().is_some() {
+                    tracing::warn!("the fleet can be looked at again");
+                }
+                done_since = (!matches!(work, Work::UnderWay)).then(|| done_since.unwrap_or(now));
+                if until_drained && done_since.is_some_and(|since| between(since, now) >= looks.settled) {
+                    running.iter_mut().for_each(|fleet| fleet.finish());
+                    return work.ended();
+                }
+            }
+            Err(error) => {
+                if blind_since.is_none() {
+                    tracing::warn!("cannot look at the fleet, which goes on: {error:#}");
+                }
+                done_since = None;
+                if until_drained && between(*blind_since.get_or_insert(now), now) >= BLIND {
+                    let minutes = BLIND.as_secs() / 60;
+                    return Err(error).context(format!("nobody could see for {minutes} minutes whether all is done"));
+                }
+            }
+        }
+        context.clock.sleep(looks.every).await;
+    }
+}
+
+/// Looks at every fleet, also when it fails at one, and answers what all of them are at.
+async fn look(running: &mut [Box<dyn Running>], now: Timestamp) -> anyhow::Result<Work> {
+    let (mut work, mut failed) = (Work::Done, None);
+    for fleet in running {
+        match fleet.look(now).await {
+            Ok(one) => work = work.and(one),
+            Err(error) => failed = failed.or(Some(error)),
+        }
+    }
+    failed.map_or(Ok(work), Err)
+}
+
+impl Work {
+    /// What both are at: as long as one has work there is work, and what has stopped is never done.
+    fn and(self, other: Work) -> Work {
+        match (self, other) {
+            (Work::UnderWay, _) | (_, Work::UnderWay) => Work::UnderWay,
+            (Work::Stopped(reason), _) | (_, Work::Stopped(reason)) => Work::Stopped(reason),
+            (Work::Done, Work::Done) => Work::Done,
+        }
+    }
+
+    fn ended(self) -> anyhow::Result<()> {
+        if let Work::Stopped(reason) = self {
+            bail!("it stopped with work left: {reason}");
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+    use std::sync::Arc;
+
+    use anyhow::anyhow;
+    use async_trait::async_trait;
+    use stint_core::clock::{Clock, ManualClock};
+    use stint_testkit::drive;
+
+    use super::*;
+    use crate::output::Output;
+
+    /// A fleet that is at one thing after the other, and stays at the last.
+    struct Scripted(VecDeque<Result<Work, &'static str>>);
+
+    #[async_trait(?Send)]
+    impl Running for Scripted {
+        async fn start(&self, _: &Context) -> anyhow::Result<()> {
+            Ok(())
+        }
+
+        async fn say_what_happens(&self, _: &Context) -> anyhow::Result<()> {
+            Ok(())
+        }
+
+        async fn look(&mut self, _: Timestamp) -> anyhow::Result<Work> {
+            let seen = if self.0.len() > 1 { self.0.pop_front() } else { self.0.front().cloned() };
+            seen.unwrap().map_err(|reason| anyhow!(reason))
+        }
+
+        fn finish(&mut self) {}
+    }
+
+    /// How a watch over fleets ends that is to end by itself, and after how many seconds.
+    fn ended(fleets: &[&[Result<Work, &'static str>]]) -> (Result<(), String>, u64) {
+        let clock = ManualClock::new(Timestamp::UNIX_EPOCH);
+        let context = Context { home: "home".into(), output: Output::new(true), clock: Arc::new(clock.clone()) };
+        let scripted = |script: &&[Result<Work, &'static str>]| Scripted(script.iter().cloned().collect());
+        let mut running: Vec<Box<dyn Running>> =
+            fleets.iter().map(|script| Box::new(scripted(script)) as Box<dyn Running>).collect();
+        let ended = drive(&clock, watch(&mut running, &context, true, OF_FILES));
+        (ended.map_err(|error| format!("{error:#}")), between(Timestamp::UNIX_EPOCH, clock.now()).as_secs())
+    }
+
+    #[test]
+    fn a_look_that_fails_ends_nothing() {
+        let blind = vec![Err("no primary"); 299];
+        let script = [&[Ok(Work::UnderWay)], &blind[..], &[Ok(Work::UnderWay), Ok(Work::Done)]].concat();
+        assert_eq!(ended(&[&script]), (Ok(()), 301));
+    }
+
+    #[test]
+    fn who_waits_for_the_end_is_told_when_nobody_can_see_it() {
+        let (ended, seconds) = ended(&[&[Ok(Work::Done)], &[Ok(Work::UnderWay), Err("no primary")]]);
+        assert_eq!(ended, Err("nobody could see for 5 minutes whether all is done: no primary".to_owned()));
+        assert_eq!(seconds, 301);
+    }
+
+    #[test]
+    fn what_has_stopped_is_not_done() {
+        let stopped = || Ok(Work::Stopped("the client is locked out".to_owned()));
+        let (first, second) = ([stopped()], [Ok(Work::UnderWay), Ok(Work::UnderWay), Ok(Work::Done)]);
+        let expected = Err("it stopped with work left: the client is locked out".to_owned());
+        assert_eq!(ended(&[&first, &second]), (expected, 2));
+    }
+}
