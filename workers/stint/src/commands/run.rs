@@ -4,11 +4,13 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
+use futures::future::{Either, select};
 use serde::Serialize;
 use serde_json::Value;
-use stint_core::worker::{Disposition, Event, Outcome, Stop};
+use stint_core::worker::{AnyWorker, Disposition, Event, Outcome, Stop, WorkerError};
 
 use super::Context;
+use super::stopping::{STOPPING, drained, interrupted};
 use crate::wiring::{self, BackendSettings, FleetSettings, specs};
 
 /// Which worker, and with what.
@@ -56,13 +58,32 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
     };
     let event = event.as_deref().map(read).transpose()?.unwrap_or(Value::Null);
     let built = wiring::worker(settings, &context.backends(backends).await?, spec).await?;
-    let outcome = stint_host::invoke(&*built, Event::Manual(event), &context.clock, &Stop::default()).await;
-    let outcome = outcome.with_context(|| format!("{worker} failed"))?;
+    let outcome = invoke(&*built, event, context).await?.with_context(|| format!("{worker} failed"))?;
     let summary = summary(worker, outcome);
     context.output.result(&summary, in_words)?;
     match summary.failures.len() {
         0 => Ok(()),
         failures => bail!("{failures} of the messages failed"),
+    }
+}
+
+/// Ctrl-C and SIGTERM let the worker finish what it is at: a follower stores what is open.
+async fn invoke(
+    worker: &dyn AnyWorker,
+    event: Value,
+    context: &Context,
+) -> anyhow::Result<Result<Outcome, WorkerError>> {
+    let stop = Stop::default();
+    let invocation = Box::pin(stint_host::invoke(worker, Event::Manual(event), &context.clock, &stop));
+    match select(invocation, Box::pin(interrupted())).await {
+        Either::Left((outcome, _)) => Ok(outcome),
+        Either::Right((signal, invocation)) => {
+            signal?;
+            context.output.line(STOPPING);
+            stop.set();
+            let outcome = drained(invocation, context).await;
+            outcome.context("stopped while work was under way; what was held for it ends by itself")
+        }
     }
 }
 

@@ -5,8 +5,11 @@ use std::path::Path;
 use std::process::{Child, ChildStderr, Command, Stdio};
 
 use serde_json::Value;
+use stint_standins::poe_stashes::Books;
 
+use crate::lambda_stage::run;
 use crate::program::Program;
+use crate::up::Up;
 use crate::upstream::{Upstream, stint};
 
 /// The promise of the command line: these very arguments, these very fields.
@@ -31,13 +34,20 @@ fn a_demo_follows_the_river_and_loses_nothing() {
     assert!(count("bytes", "stored") * 4 < count("bytes", "raw"), "{report}");
 }
 
-/// `stint up`, pointed at the stand-in by settings alone.
-pub(crate) fn up(home: &Path, upstream: &Upstream) -> Command {
-    let mut up = stint(home);
+/// The program, pointed at the stand-in by settings alone.
+fn at(home: &Path, upstream: &Upstream) -> Command {
+    let mut stint = stint(home);
     for name in ["poe_client_id", "poe_client_secret", "poe_contact", "poe_api_url", "poe_token_url", "poe_head_url"] {
-        up.env(name.to_uppercase(), upstream.setting(name));
+        stint.env(name.to_uppercase(), upstream.setting(name));
     }
-    up.env("POE_START", "beginning").args(["up", "poe-stashes", "--json"]);
+    stint.env("POE_START", "beginning");
+    stint
+}
+
+/// `stint up` there.
+pub(crate) fn up(home: &Path, upstream: &Upstream) -> Command {
+    let mut up = at(home, upstream);
+    up.args(["up", "poe-stashes", "--json"]);
     up
 }
 
@@ -76,6 +86,36 @@ fn a_fleet_that_was_stopped_goes_on_where_it_was() {
     assert_eq!((total(&second, "client_errors"), total(&second, "lost")), (0, 0));
     let in_words = program.succeed(&["status"]);
     assert!(in_words.contains("nobody follows it") && in_words.contains("is `stint up poe-stashes` running?"));
+}
+
+/// The page is not stored before the process ends, whoever started it.
+#[test]
+fn a_follower_that_is_run_by_hand_stores_what_is_open_when_it_is_stopped() {
+    let slow = ["--rate", "20:1:60", "--latency", "10", "--bytes-per-second", "60000"];
+    let upstream = Upstream::start("poe-stashes", &slow);
+    let program = Program::new();
+    std::fs::create_dir(program.home()).unwrap();
+    run(async {
+        let mut follower = at(&program.home(), &upstream);
+        follower.args(["run", "poe-stashes", "follower", "--json"]);
+        let mut follower = Up::start(follower, program.home().join("log"));
+        follower.until(async |_| upstream.books::<Books>().page_requests > 3).await;
+        let ended = follower.stop().await;
+        assert!(ended["report"]["stored"].as_u64() > Some(0), "{ended}");
+    });
+    let chain = &program.json(&["status"])["fleets"][0]["chain"];
+    assert_eq!((&chain["open"], &chain["followed_until"]), (&Value::Array(vec![]), &Value::Null), "{chain}");
+}
+
+#[test]
+fn a_chain_that_was_stopped_is_not_drained() {
+    let upstream = Upstream::start("poe-stashes", &[]);
+    let program = Program::new();
+    let mut up = up(&program.home(), &upstream);
+    let ended = up.env("POE_CLIENT_SECRET", "another").arg("--until-drained").output().unwrap();
+    let error = String::from_utf8(ended.stderr).unwrap();
+    assert_eq!(ended.status.code(), Some(1), "{error}");
+    assert!(error.contains("error: it stopped with work left: poe-stashes: "), "{error}");
 }
 
 #[test]
