@@ -52,8 +52,8 @@ pub enum HttpError {
     },
     /// Too many answers of 4xx in a row: the client sends nothing any more, this request included.
     #[error(
-        "nothing more is sent to {host}: {client_errors} answers in a row were client errors, the last one {status}, and \
-         each counts towards a ban; mend what is wrong, then start again"
+        "nothing more is sent to {host}: {client_errors} answers in a row were client errors, the last one {status} of \
+         {endpoint}, and each counts towards a ban; mend what is wrong, then start again"
     )]
     Halted {
         /// Host and port.
@@ -62,6 +62,8 @@ pub enum HttpError {
         client_errors: u32,
         /// The last one's status.
         status: StatusCode,
+        /// Host and path that answered so.
+        endpoint: String,
     },
     /// No access token, so the request itself was never sent.
     #[error(transparent)]

@@ -1,4 +1,4 @@
-//! Which request counts with which others, and when to stop for good.
+//! Which request counts with which others.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -7,6 +7,7 @@ use http::StatusCode;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::halt::{ClientErrors, Halt};
 use super::headers::{RateHeaderError, RateLimits, RateRule};
 use super::lane::{Headroom, Hit, Lane, LaneMemory};
 
@@ -16,7 +17,8 @@ pub struct LimitOptions {
     /// When a hit is left unused.
     pub headroom: Headroom,
     /// This many answers of 4xx in a row, refusals for haste included, end all requests of the client: each counts
-    /// towards a ban, and what was wrong five times will be wrong the sixth.
+    /// towards a ban, and what was wrong five times will be wrong the sixth. Requests that count together have a row
+    /// of their own, which no success of others ends; all requests have one, too.
     pub most_client_errors: u32,
 }
 
@@ -58,21 +60,12 @@ pub struct PaceMemory {
 /// The lane of all endpoints that have not answered yet. Each may turn out to belong to any other lane.
 const UNKNOWN: &str = "";
 
-/// Nothing is sent any more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Halt {
-    pub(super) client_errors: u32,
-    pub(super) status: StatusCode,
-}
-
 #[derive(Debug)]
 pub(super) struct Budget {
     options: LimitOptions,
     lanes: BTreeMap<String, Lane>,
     endpoints: BTreeMap<String, String>,
-    /// Answers of 4xx since the last one that was none.
-    client_errors: u32,
-    halt: Option<Halt>,
+    client_errors: ClientErrors,
     /// The last one that was logged.
     problem: Option<RateHeaderError>,
     pub(super) counts: LimitCounts,
@@ -81,11 +74,12 @@ pub(super) struct Budget {
 impl Budget {
     pub(super) fn new(options: LimitOptions) -> Budget {
         let (lanes, endpoints, counts) = (BTreeMap::new(), BTreeMap::new(), LimitCounts::default());
-        Budget { options, lanes, endpoints, client_errors: 0, halt: None, problem: None, counts }
+        let client_errors = ClientErrors::new(options.most_client_errors);
+        Budget { options, lanes, endpoints, client_errors, problem: None, counts }
     }
 
-    pub(super) fn halt(&self) -> Option<Halt> {
-        self.halt
+    pub(super) fn halt(&self) -> Option<&Halt> {
+        self.client_errors.halt()
     }
 
     /// The lane that requests to `endpoint` are in, as far as is known.
@@ -138,9 +132,12 @@ impl Budget {
             self.lane(lane).remove(hit);
             self.lane(&told).adopt(hit);
             self.endpoints.insert(endpoint.to_owned(), told.clone());
+            self.client_errors.moved(lane, &told);
         }
         self.lane(&told).answered(hit, now, status, limits);
-        self.judge(status);
+        self.client_errors.answered(&told, endpoint, status);
+        self.counts.client_errors += u64::from(status.is_client_error());
+        self.counts.refusals += u64::from(status == StatusCode::TOO_MANY_REQUESTS);
         self.report(limits);
     }
 
@@ -166,21 +163,6 @@ impl Budget {
             Some(policy) => policy.clone(),
             None if lane == UNKNOWN && !status.is_server_error() => endpoint.to_owned(),
             None => lane.to_owned(),
-        }
-    }
-
-    fn judge(&mut self, status: StatusCode) {
-        self.counts.refusals += u64::from(status == StatusCode::TOO_MANY_REQUESTS);
-        if !status.is_client_error() {
-            if !status.is_server_error() {
-                self.client_errors = 0;
-            }
-            return;
-        }
-        self.counts.client_errors += 1;
-        self.client_errors += 1;
-        if self.client_errors >= self.options.most_client_errors {
-            self.halt = Some(Halt { client_errors: self.client_errors, status });
         }
     }
 

@@ -7,7 +7,8 @@
 //! * `headers`: the grammar of the headers, and nothing else.
 //! * `lane`: the requests that count together, and when the next one may go. Pure state.
 //! * `lag`: how little time passes for certain between a request and its being counted. Pure state.
-//! * `budget`: which request belongs to which lane, client errors, and what survives the process. Pure state.
+//! * `budget`: which request belongs to which lane, and what survives the process. Pure state.
+//! * `halt`: client errors, and when they end it. Pure state.
 //! * `pacer`: who waits, on the clock.
 //!
 //! No limit is written down here. Before the first answer of an address exactly one request is under way.
@@ -16,6 +17,7 @@
 //! chain in flight, so one request; whoever starts again, or takes over, restores a [`PaceMemory`].
 
 mod budget;
+mod halt;
 mod headers;
 mod lag;
 mod lane;

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use stint_core::clock::{Clock, between};
 
 use super::budget::{Budget, LimitCounts, LimitOptions, PaceMemory};
+use super::halt::Halt;
 use super::headers::RateLimits;
 use super::lane::Hit;
 use crate::error::HttpError;
@@ -108,9 +109,8 @@ impl Pacer {
     /// The hit, when the lane is open; else when it will be.
     fn depart(&self, uri: &Uri, lane: &str, asked: Timestamp) -> Result<Result<Hit, Timestamp>, HttpError> {
         let mut budget = lock(&self.budget);
-        if let Some(halt) = budget.halt() {
-            let (client_errors, status) = (halt.client_errors, halt.status);
-            return Err(HttpError::Halted { host: host(uri), client_errors, status });
+        if let Some(Halt { client_errors, status, endpoint }) = budget.halt().cloned() {
+            return Err(HttpError::Halted { host: host(uri), client_errors, status, endpoint });
         }
         let now = self.clock.now();
         // With one flight for each lane, nothing of this one is under way.

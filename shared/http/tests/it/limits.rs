@@ -192,8 +192,31 @@ fn client_errors_in_a_row_stop_everything_and_say_so() {
     let error = ask(&upstream, &client, "/other").expect_err("halted");
     assert!(matches!(error, HttpError::Halted { client_errors: 3, status: StatusCode::FORBIDDEN, .. }), "{error}");
     assert!(!error.may_be_billed());
-    assert!(error.to_string().starts_with("nothing more is sent to upstream.example: 3 answers in a row"), "{error}");
+    let said = "nothing more is sent to upstream.example: 3 answers in a row were client errors, the last one 403 \
+                Forbidden of upstream.example/pages, and each";
+    assert!(error.to_string().starts_with(said), "{error}");
     assert_eq!(upstream.state.lock().expect("lock").requests, 7);
+}
+
+#[test]
+fn refusals_beside_an_endpoint_that_answers_stop_everything() {
+    // Refused by something in between, which names no policy, at first, and by the upstream itself later.
+    let upstream = Upstream::new(&[(10, 1, 60)], instant, Counting::Sliding);
+    let client = upstream.client(LimitOptions::default());
+    let asked = |path, status: u16, headers| {
+        let mut state = upstream.state.lock().expect("lock");
+        (state.script, state.headers) = ([status].into(), headers);
+        drop(state);
+        ask(&upstream, &client, path).map(|status| status.as_u16())
+    };
+    for (number, status) in [403, 404, 403, 403].into_iter().enumerate() {
+        assert_eq!(asked("/pages", status, (number < 2).then(Vec::new)), Ok(status));
+        assert_eq!(asked("/head", 200, Some(vec![])), Ok(200));
+    }
+    assert_eq!(asked("/pages", 403, None), Ok(403));
+    let error = asked("/head", 200, None).expect_err("halted");
+    assert!(matches!(&error, HttpError::Halted { client_errors: 5, .. }), "{error}");
+    assert!(error.to_string().contains("403 Forbidden of upstream.example/pages"), "{error}");
 }
 
 #[test]
