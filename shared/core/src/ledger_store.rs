@@ -6,9 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use crate::ledger::{
-    Ask, CallEnd, Costs, HoldId, KeyId, KeyStatus, Ledger, Reading, ReadingClaim, Reservation, WindowRecord,
-};
+use crate::ledger::{Ask, CallEnd, Costs, HoldId, KeyId, KeyStatus, Ledger, ReadingClaim, Reservation, WindowRecord};
 use crate::points::Points;
 use crate::ports::{KeyPool, Parked, PortResult};
 
@@ -60,9 +58,9 @@ impl<S: LedgerStore> KeyPool for S {
         self.step("claim a reading", move |ledger, now| ledger.claim_reading(needed, lease, now)).await
     }
 
-    async fn observe(&self, claim: &ReadingClaim, reading: Option<Reading>) -> PortResult<Option<WindowRecord>> {
+    async fn observe(&self, claim: &ReadingClaim, end: CallEnd) -> PortResult<Option<WindowRecord>> {
         let claim = claim.clone();
-        self.step("observe a reading", move |ledger, now| ledger.observe(&claim, reading, now)).await
+        self.step("observe a reading", move |ledger, now| ledger.observe(&claim, end, now)).await
     }
 
     async fn keys(&self) -> PortResult<Vec<KeyStatus>> {

@@ -101,6 +101,7 @@ mod tests {
             lends_from: None,
             being_read: false,
             refused: 0,
+            refusal: None,
         }
     }
 

@@ -127,7 +127,7 @@ async fn hot_key(embedded: &Embedded, clock: &ManualClock) -> PortResult<Arc<Sql
     let pool = embedded.key_pool(LedgerSettings::plain(WINDOW));
     pool.configure(&[KeyId("hot".into())]).await?;
     if let Some(claim) = pool.claim_reading(Points::ZERO, WINDOW).await? {
-        pool.observe(&claim, Some(reading(clock.now()))).await?;
+        pool.observe(&claim, CallEnd::Answered(reading(clock.now()))).await?;
     }
     Ok(pool)
 }

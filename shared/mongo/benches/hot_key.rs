@@ -78,7 +78,7 @@ async fn read_key(pool: &MongoKeyPool) -> PortResult<()> {
     if let Some(claim) = pool.claim_reading(Points::ZERO, WINDOW).await? {
         let (limit, received_at) = (Points::whole(LIMIT), SystemClock.now());
         let reading = Reading { limit, spent: Points::ZERO, resets_in: WINDOW, received_at };
-        pool.observe(&claim, Some(reading)).await?;
+        pool.observe(&claim, CallEnd::Answered(reading)).await?;
     }
     Ok(())
 }

@@ -4,9 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use stint_core::ledger::{
-    Ask, CallEnd, Costs, HoldId, KeyId, KeyStatus, Reading, ReadingClaim, Reservation, WindowRecord,
-};
+use stint_core::ledger::{Ask, CallEnd, Costs, HoldId, KeyId, KeyStatus, ReadingClaim, Reservation, WindowRecord};
 use stint_core::points::Points;
 use stint_core::ports::{
     Concurrency, Counts, DeadLetter, Delivery, Firing, KeyPool, NewMessage, Parked, Queue, Receipt, Throttle, Wakeup,
@@ -78,7 +76,7 @@ mortal_port! { Mortal, KeyPool {
     reserve(ask: &Ask) -> Reservation;
     settle(hold: &HoldId, end: CallEnd) -> Option<WindowRecord>;
     claim_reading(needed: Points, lease: Duration) -> Option<ReadingClaim>;
-    observe(claim: &ReadingClaim, reading: Option<Reading>) -> Option<WindowRecord>;
+    observe(claim: &ReadingClaim, end: CallEnd) -> Option<WindowRecord>;
     keys() -> Vec<KeyStatus>;
     windows(key: &KeyId, max: usize) -> Vec<WindowRecord>;
     pause(key: &KeyId, until: Option<Timestamp>) -> bool;

@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use stint_core::clock::{Clock, after};
-use stint_core::ledger::KeyStatus;
+use stint_core::ledger::{CallEnd, KeyStatus};
 use stint_core::plan::{Load, Plan, plan, step};
 use stint_core::points::Points;
 use stint_core::ports::{KeyPool, MAX_BATCH, NewMessage, PortResult, Queue, Throttle, Wakeups};
@@ -177,18 +177,19 @@ impl Budget {
 
     /// Reads every counter that would help somebody who needs `needed`, one after the other. Answers how many.
     ///
-    /// Ends at the first that cannot be read, since an upstream that is down takes its time for every key. The failed
-    /// claim is left to lapse, so that meanwhile nobody asks for that key again, and the next caller for the others.
+    /// A key that is refused rests, and the next one is read. Ends at the first that cannot be read for another reason,
+    /// since an upstream that is down takes its time for every key. That claim is left to lapse, so that meanwhile nobody
+    /// asks for that key again, and the next caller for the others.
     pub async fn read_counters(&self, needed: Points) -> PortResult<u64> {
         let lease = self.api.call_timeout();
         let mut read = 0;
         while let Some(claim) = self.pool.claim_reading(needed, lease).await? {
             match self.read_points(&claim.key).await {
-                Ok(reading) => self.observe(&claim, reading).await?,
+                Ok(reading) => self.observe(&claim, CallEnd::Answered(reading)).await?,
                 Err(error) => {
-                    tracing::warn!(key = %claim.key, %error, "cannot read the counter of key {}", claim.key);
-                    let Some(until) = error.resting_until() else { break };
-                    self.pool.pause(&claim.key, Some(until)).await?;
+                    tracing::warn!(key = %claim.key, %error, "cannot read the counter of key {}: {error}", claim.key);
+                    let end @ CallEnd::Refused { .. } = error.call_end() else { break };
+                    self.observe(&claim, end).await?;
                     continue;
                 }
             }

@@ -6,7 +6,7 @@
 
 use std::future::Future;
 
-use stint_core::ledger::{CallEnd, Grant, KeyId, KeyStatus, Reading, ReadingClaim, WindowRecord};
+use stint_core::ledger::{CallEnd, Grant, KeyId, KeyStatus, Reading, ReadingClaim, Refusal, WindowRecord};
 use stint_core::points::Points;
 use stint_core::ports::PortResult;
 use stint_core::telemetry::{CALL, Metric, TRACES};
@@ -57,7 +57,11 @@ impl Budget {
             (CallEnd::Lost, Ok(_)) => "unpriced",
             (end, _) => status(end),
         };
-        call("ranks", key, held, self.api.ranks(key, asked), ended).await
+        let (end, answer) = call("ranks", key, held, self.api.ranks(key, asked), ended).await;
+        if let (CallEnd::Refused { .. }, Err(error)) = (&end, &answer) {
+            tracing::warn!(key = %key, %error, "key {key} is refused: {error}");
+        }
+        (end, answer)
     }
 
     /// Reads a key's counter.
@@ -73,7 +77,7 @@ impl Budget {
     /// Ends the hold of `grant`.
     pub(crate) async fn settle(&self, grant: &Grant, end: CallEnd) -> PortResult<()> {
         let key = &grant.hold.key;
-        if let CallEnd::Refused { .. } = end {
+        if let CallEnd::Refused { why: Refusal::Points, .. } = end {
             Metric::Refusals.record(&key.0, 1.0);
         }
         let closed = self.pool.settle(&grant.hold, end).await?;
@@ -81,9 +85,9 @@ impl Budget {
         Ok(())
     }
 
-    /// Brings a reading back.
-    pub(crate) async fn observe(&self, claim: &ReadingClaim, reading: Reading) -> PortResult<()> {
-        let closed = self.pool.observe(claim, Some(reading)).await?;
+    /// Brings a reading back, or how it failed.
+    pub(crate) async fn observe(&self, claim: &ReadingClaim, end: CallEnd) -> PortResult<()> {
+        let closed = self.pool.observe(claim, end).await?;
         record_window(&claim.key, closed.as_ref());
         Ok(())
     }

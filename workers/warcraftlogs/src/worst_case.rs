@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use stint_core::clock::after;
-use stint_core::ledger::{KeyId, Reading, ReadingClaim};
+use stint_core::ledger::{CallEnd, KeyId, Reading, ReadingClaim};
 use stint_core::worker::WorkerError;
 
 use crate::batch::Batch;
@@ -56,7 +56,7 @@ async fn read_all(budget: &Budget) -> Result<Vec<(KeyId, Reading)>, WorkerError>
         match budget.read_points(key).await {
             Ok(reading) => {
                 let claim = ReadingClaim { key: key.clone(), started: 0 };
-                budget.observe(&claim, reading).await?;
+                budget.observe(&claim, CallEnd::Answered(reading)).await?;
                 readings.push((key.clone(), reading));
             }
             Err(error) => tracing::warn!(%key, %error, "cannot read the counter of key {key}"),

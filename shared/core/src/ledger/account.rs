@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Alone, Costs, Holds, LedgerSettings, Reading};
+use super::{Alone, Costs, Holds, LedgerSettings, Reading, Refusal};
 use crate::clock::{after, before};
 use crate::points::Points;
 
@@ -27,6 +27,9 @@ pub struct Account {
     /// No grants before then, by the word of an upstream that refused the key. Ends with the window.
     #[serde(default)]
     pub refused_until: Option<Timestamp>,
+    /// Why it was refused until then. Records from before there were two reasons knew the first only.
+    #[serde(default)]
+    pub refused_for: Refusal,
     /// No longer in the settings: grants nothing, but its holds and its history stay.
     pub retired: bool,
     /// Who reads the counter has until then.
@@ -94,6 +97,7 @@ impl Account {
             sequence: 0,
             paused_until: None,
             refused_until: None,
+            refused_for: Refusal::Points,
             retired: false,
             reading_until: None,
             refused: 0,
@@ -122,6 +126,19 @@ impl Account {
     /// When the key has rested long enough, by hand or by the upstream's word.
     pub fn rests_until(&self) -> Option<Timestamp> {
         self.paused_until.max(self.refused_until)
+    }
+
+    /// Why the key rests, if that is the upstream's word and no longer pause by hand outlasts it.
+    pub(super) fn refusal(&self, now: Timestamp) -> Option<Refusal> {
+        let resting = self.refused_until > Some(now) && self.refused_until >= self.paused_until;
+        resting.then_some(self.refused_for)
+    }
+
+    /// Rests the key, unless it was refused for longer already.
+    pub(super) fn refuse(&mut self, until: Timestamp, why: Refusal) {
+        if self.refused_until < Some(until) {
+            (self.refused_until, self.refused_for) = (Some(until), why);
+        }
     }
 
     /// All that is on loan.

@@ -47,9 +47,22 @@ pub enum CallEnd {
     Lost,
     /// It never reached the upstream, or was turned away before it was billed: the hold ends at once.
     NotBilled,
-    /// The upstream refused it because the key's points are used up: the hold ends at once, and the key rests.
+    /// The upstream refused the key: the hold ends at once, and the key rests.
     Refused {
-        /// When the upstream says that the key can be used again.
+        /// When the key can be used again.
         until: Timestamp,
+        /// Why it was refused.
+        why: Refusal,
     },
+}
+
+/// Why a key was refused.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Refusal {
+    /// Its points are used up.
+    #[default]
+    Points,
+    /// Its id and secret are not accepted.
+    Credentials,
 }

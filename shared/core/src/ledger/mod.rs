@@ -34,7 +34,7 @@ mod stored;
 
 pub use account::{Account, KeyState, WindowRecord};
 pub use costs::{Alone, CostClass, Costs, ENOUGH};
-pub use hold::{CallEnd, Hold, HoldId, HoldState};
+pub use hold::{CallEnd, Hold, HoldId, HoldState, Refusal};
 pub use holds::Holds;
 pub use pool::{Changes, KeyStatus, Ledger};
 pub use reading::{Reading, ReadingClaim};

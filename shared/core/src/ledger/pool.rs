@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::{
     Account, Ask, CallEnd, Costs, Grant, Hold, HoldId, HoldState, KeyId, KeyState, LedgerSettings, Reading,
-    ReadingClaim, Reservation, Wait, WindowRecord,
+    ReadingClaim, Refusal, Reservation, Wait, WindowRecord,
 };
 use crate::clock::{after, before};
 use crate::points::Points;
@@ -75,6 +75,8 @@ pub struct KeyStatus {
     pub being_read: bool,
     /// Calls that the upstream refused for lack of points, ever.
     pub refused: u64,
+    /// Why it rests, where the upstream refused it; `None` for a pause by hand.
+    pub refusal: Option<Refusal>,
 }
 
 impl KeyStatus {
@@ -211,9 +213,9 @@ impl Ledger {
             CallEnd::Answered(_) | CallEnd::Lost => account.mark_unconfirmed(hold.sequence),
             CallEnd::NotBilled | CallEnd::Refused { .. } => account.holds.remove(hold.sequence).is_some(),
         };
-        if let CallEnd::Refused { until } = end {
-            account.refused += u64::from(known);
-            account.refused_until = account.refused_until.max(Some(until));
+        if let CallEnd::Refused { until, why } = end {
+            account.refused += u64::from(known && why == Refusal::Points);
+            account.refuse(until, why);
         }
         self.changes.accounts.insert(hold.key.clone());
         self.changes.holds.insert(hold.clone());
@@ -236,17 +238,21 @@ impl Ledger {
         Some(ReadingClaim { key: key.clone(), started })
     }
 
-    /// Takes in what a claimed reading brought; `None` when it failed, so that another caller may try. Answers the
-    /// window that ended with it.
-    pub fn observe(&mut self, claim: &ReadingClaim, reading: Option<Reading>, now: Timestamp) -> Option<WindowRecord> {
+    /// Takes in how a claimed reading ended: one that failed another caller may try again, and one that was refused
+    /// rests the key. Answers the window that ended with it.
+    pub fn observe(&mut self, claim: &ReadingClaim, end: CallEnd, now: Timestamp) -> Option<WindowRecord> {
         self.end_expired(now);
         let account = self.accounts.get_mut(&claim.key)?;
         account.reading_until = None;
+        if let CallEnd::Refused { until, why } = end {
+            account.refuse(until, why);
+        }
         self.changes.accounts.insert(claim.key.clone());
-        self.take_in(&claim.key, &reading?, claim.started, None)
+        let CallEnd::Answered(reading) = end else { return None };
+        self.take_in(&claim.key, &reading, claim.started, None)
     }
 
-    /// Rests a key until `until`, or wakes it.
+    /// Rests a key until `until`, or wakes it, whoever has put it to rest.
     pub fn pause(&mut self, key: &KeyId, until: Option<Timestamp>) -> bool {
         let Some(account) = self.accounts.get_mut(key) else { return false };
         account.paused_until = until;
@@ -289,6 +295,7 @@ impl Ledger {
             lends_from: self.lends_from(account, now),
             being_read: account.reading_until.is_some_and(|until| now < until),
             refused: account.refused,
+            refusal: account.refusal(now),
         }
     }
 

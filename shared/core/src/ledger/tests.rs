@@ -11,7 +11,7 @@ use jiff::Timestamp;
 
 use super::{
     Account, Ask, CallEnd, Grant, Hold, HoldId, HoldState, KeyId, KeyState, KeyStatus, Ledger, LedgerSettings, Reading,
-    Reservation,
+    Refusal, Reservation,
 };
 use crate::clock::{after, before};
 use crate::points::Points;
@@ -56,7 +56,7 @@ fn ledger(limit: u64, guard: u64) -> Ledger {
 
 fn read(ledger: &mut Ledger, reading: Reading, now: Timestamp) {
     let claim = ledger.claim_reading(Points::MAX, LEASE, now).expect("a key to read");
-    ledger.observe(&claim, Some(reading), now);
+    ledger.observe(&claim, CallEnd::Answered(reading), now);
 }
 
 fn granted(reservation: Reservation) -> Grant {
@@ -95,21 +95,22 @@ fn a_claimed_reading_covers_calls_that_ended_before_the_claim() {
     ledger.settle(&early.hold, CallEnd::Lost, START);
     let claim = ledger.claim_reading(Points::whole(50), LEASE, START).expect("a reading helps");
     ledger.settle(&late.hold, CallEnd::Lost, START);
-    ledger.observe(&claim, Some(reading(100, 40, 3_600, START)), START);
+    ledger.observe(&claim, CallEnd::Answered(reading(100, 40, 3_600, START)), START);
     let status = status(&mut ledger, START);
     assert_eq!((status.held, status.free), (Points::whole(50), Points::whole(10)));
 }
 
 #[test]
 fn settling_again_changes_nothing() {
-    let mut ledger = ledger(100, 0);
     let ends = [
         CallEnd::Answered(reading(100, 7, 3_600, START)),
         CallEnd::Lost,
         CallEnd::NotBilled,
-        CallEnd::Refused { until: at(60) },
+        CallEnd::Refused { until: at(60), why: Refusal::Points },
+        CallEnd::Refused { until: at(60), why: Refusal::Credentials },
     ];
     for end in ends {
+        let mut ledger = ledger(100, 0);
         let hold = grant(&mut ledger, 10, START).hold;
         ledger.settle(&hold, end, START);
         let accounts = ledger.accounts().clone();
@@ -272,7 +273,7 @@ fn a_window_that_outlives_its_estimate_goes_on() {
 fn a_pause_by_hand_outlives_the_window_and_a_refusal_does_not() {
     let mut ledger = ledger(100, 0);
     let calls = [grant(&mut ledger, 1, at(3_590)), grant(&mut ledger, 1, at(3_590))];
-    ledger.settle(&calls[0].hold, CallEnd::Refused { until: at(7_000) }, at(3_591));
+    ledger.settle(&calls[0].hold, CallEnd::Refused { until: at(7_000), why: Refusal::Points }, at(3_591));
     ledger.settle(&calls[1].hold, CallEnd::Answered(reading(100, 0, 3_599, at(3_601))), at(3_601));
     assert_eq!(status(&mut ledger, at(3_601)).state, KeyState::Open);
     let call = grant(&mut ledger, 1, at(7_190));
@@ -282,6 +283,32 @@ fn a_pause_by_hand_outlives_the_window_and_a_refusal_does_not() {
     assert_eq!((now.state, now.renews_at), (KeyState::Paused, at(10_000)));
     assert!(ledger.pause(&key("a"), None));
     assert_eq!(status(&mut ledger, at(7_201)).state, KeyState::Open);
+}
+
+#[test]
+fn the_longer_rest_stands_and_says_why() {
+    let mut ledger = ledger(100, 0);
+    let rests = [(30, Refusal::Points), (50, Refusal::Credentials), (40, Refusal::Points)];
+    let calls = rests.map(|_| grant(&mut ledger, 1, START));
+    for (call, (until, why)) in calls.iter().zip(rests) {
+        ledger.settle(&call.hold, CallEnd::Refused { until: at(until), why }, START);
+    }
+    let rest = |ledger: &mut Ledger, now| (status(ledger, now).renews_at, status(ledger, now).refusal);
+    assert_eq!(rest(&mut ledger, at(49)), (at(50), Some(Refusal::Credentials)));
+    assert_eq!(status(&mut ledger, START).refused, 2, "for lack of points");
+    assert!(ledger.pause(&key("a"), Some(at(60))));
+    assert_eq!(rest(&mut ledger, at(49)), (at(60), None), "by hand, and for longer");
+    assert_eq!(status(&mut ledger, at(60)).state, KeyState::Open);
+}
+
+#[test]
+fn a_record_from_before_refusals_had_reasons_is_read() {
+    let record = r#"{"limit":100.0,"spent":7.0,"reset_at":"1970-01-01T01:00:00Z","window":3,"sequence":40,
+        "paused_until":null,"refused_until":"1970-01-01T00:01:00Z","retired":false,"reading_until":null,"refused":2}"#;
+    let account: Account = serde_json::from_str(record).expect("a record");
+    let mut ledger = Ledger::new(settings(0), BTreeMap::from([(key("a"), account)]));
+    let status = status(&mut ledger, START);
+    assert_eq!((status.state, status.refusal, status.refused), (KeyState::Paused, Some(Refusal::Points), 2));
 }
 
 #[test]

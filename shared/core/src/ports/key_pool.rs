@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::PortResult;
-use crate::ledger::{Ask, CallEnd, Costs, HoldId, KeyId, KeyStatus, Reading, ReadingClaim, Reservation, WindowRecord};
+use crate::ledger::{Ask, CallEnd, Costs, HoldId, KeyId, KeyStatus, ReadingClaim, Reservation, WindowRecord};
 use crate::points::Points;
 
 /// The keys' shared budget. Every method is one atomic step on a [`crate::ledger::Ledger`] that all processes share,
@@ -31,8 +31,9 @@ pub trait KeyPool: Send + Sync {
     /// Lends the right to read a key's counter for `lease`, if a reading would help somebody who needs `needed`.
     async fn claim_reading(&self, needed: Points, lease: Duration) -> PortResult<Option<ReadingClaim>>;
 
-    /// Brings back a claimed reading, or `None` when it failed. Answers the key's window, like `settle`.
-    async fn observe(&self, claim: &ReadingClaim, reading: Option<Reading>) -> PortResult<Option<WindowRecord>>;
+    /// Ends a claimed reading, which holds nothing: one that brought no counter frees the claim, and one that was refused
+    /// rests the key too. Answers the key's window, like `settle`.
+    async fn observe(&self, claim: &ReadingClaim, end: CallEnd) -> PortResult<Option<WindowRecord>>;
 
     /// Every key as it stands, soonest reset first.
     async fn keys(&self) -> PortResult<Vec<KeyStatus>>;
@@ -43,7 +44,8 @@ pub trait KeyPool: Send + Sync {
     /// What calls have turned out to cost, with all keys together.
     async fn costs(&self) -> PortResult<Costs>;
 
-    /// Rests a key until `until`, or wakes it with `None`. Answers whether there is such a key.
+    /// Rests a key until `until`, or wakes it with `None`, be it that the upstream has refused it. Answers whether there
+    /// is such a key.
     async fn pause(&self, key: &KeyId, until: Option<Timestamp>) -> PortResult<bool>;
 
     /// Keeps messages that wait for points, by id. Parking an id again replaces what was parked.

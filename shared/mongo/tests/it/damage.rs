@@ -1,7 +1,7 @@
 //! Documents that make no sense: a key whose record cannot be read lends nothing before it is read anew.
 
 use stint_core::clock::{Clock, after};
-use stint_core::ledger::{KeyState, Reading};
+use stint_core::ledger::{CallEnd, KeyState, Reading};
 use stint_core::points::Points;
 use stint_core::ports::KeyPool;
 use stint_mongo::mongodb::bson::{Document, doc};
@@ -90,7 +90,7 @@ fn a_window_is_on_record_whoever_dies_when() {
                 resets_in: WINDOW,
                 received_at: clock.now(),
             };
-            pool.observe(&claim, Some(reading)).await.unwrap();
+            pool.observe(&claim, CallEnd::Answered(reading)).await.unwrap();
             clock.0.advance_to(after(clock.now(), WINDOW * 2));
         }
         // The last one is still in the key's document; whoever opens the pool anew finds both.

@@ -12,7 +12,7 @@ mod records;
 use std::sync::Arc;
 use std::time::Duration;
 
-use stint_core::ledger::{Ask, Grant, KeyId, LedgerSettings, Reading, Reservation};
+use stint_core::ledger::{Ask, CallEnd, Grant, KeyId, LedgerSettings, Reading, Reservation};
 use stint_core::points::Points;
 use stint_core::ports::KeyPool;
 use stint_mongo::testing::TestDatabase;
@@ -44,7 +44,7 @@ async fn read_key(pool: &dyn KeyPool, limit: u64) {
     let claim = pool.claim_reading(Points::ZERO, Duration::from_secs(60)).await.unwrap().unwrap();
     let received_at = stint_core::clock::Clock::now(&Standing::new());
     let reading = Reading { limit: Points::whole(limit), spent: Points::ZERO, resets_in: WINDOW, received_at };
-    pool.observe(&claim, Some(reading)).await.unwrap();
+    pool.observe(&claim, CallEnd::Answered(reading)).await.unwrap();
 }
 
 async fn reserve(pool: &dyn KeyPool, points: u64) -> Option<Grant> {

@@ -11,8 +11,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use stint_core::clock::Clock;
 use stint_core::ledger::{
-    Ask, CallEnd, Costs, HoldId, KeyId, KeyStatus, Ledger, LedgerSettings, Reading, ReadingClaim, Reservation,
-    WindowRecord,
+    Ask, CallEnd, Costs, HoldId, KeyId, KeyStatus, Ledger, LedgerSettings, ReadingClaim, Reservation, WindowRecord,
 };
 use stint_core::points::Points;
 use stint_core::ports::{KeyPool, Parked, PortError, PortResult};
@@ -143,8 +142,8 @@ impl KeyPool for MemoryKeyPool {
         self.step(|ledger, now| ledger.claim_reading(needed, lease, now)).await
     }
 
-    async fn observe(&self, claim: &ReadingClaim, reading: Option<Reading>) -> PortResult<Option<WindowRecord>> {
-        self.step(|ledger, now| ledger.observe(claim, reading, now)).await
+    async fn observe(&self, claim: &ReadingClaim, end: CallEnd) -> PortResult<Option<WindowRecord>> {
+        self.step(|ledger, now| ledger.observe(claim, end, now)).await
     }
 
     async fn keys(&self) -> PortResult<Vec<KeyStatus>> {

@@ -4,7 +4,7 @@ mod conformance;
 
 use futures::executor::block_on;
 use stint_core::clock::ManualClock;
-use stint_core::ledger::{Account, Changes, Hold, HoldState, LedgerSettings};
+use stint_core::ledger::{Account, Changes, Hold, HoldState, LedgerSettings, Reading};
 
 use super::*;
 
@@ -28,7 +28,7 @@ fn the_pool_lends_what_the_ledger_lends_and_keeps_its_windows() {
         let claim = block_on(pool.claim_reading(Points::MAX, Duration::from_secs(30))).unwrap().unwrap();
         let resets_in = Duration::from_secs(3_600);
         let reading = Reading { limit: Points::whole(100), spent, resets_in, received_at: clock.now() };
-        block_on(pool.observe(&claim, Some(reading))).unwrap();
+        block_on(pool.observe(&claim, CallEnd::Answered(reading))).unwrap();
     };
     read(Points::whole(20));
     let ask = |points| Ask {

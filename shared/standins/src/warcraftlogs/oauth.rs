@@ -67,6 +67,11 @@ impl Tokens {
         valid.map_or(Caller::Stranger, |(key, _)| Caller::Key(*key))
     }
 
+    /// No token of the key at this position is good any more.
+    pub(crate) fn revoke(&mut self, key: usize) {
+        self.valid.retain(|_, (owner, _)| *owner != key);
+    }
+
     fn issue(&mut self, key: usize, seed: u64, until: Timestamp, now: Timestamp) -> String {
         self.valid.retain(|_, (_, until)| now < *until);
         let mut draw = Draw::of(seed, Stream::Token, self.issued);

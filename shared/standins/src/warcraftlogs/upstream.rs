@@ -93,6 +93,14 @@ impl WarcraftLogs {
         Luck::drawn(options, request).latency
     }
 
+    /// The owner of the key `id` makes a new secret: the old one and all tokens are good no longer.
+    pub fn replace_secret(&mut self, id: &str, secret: &str) {
+        if let Some(position) = self.accounts.iter().position(|account| account.key.id == id) {
+            secret.clone_into(&mut self.accounts[position].key.secret);
+            self.tokens.revoke(position);
+        }
+    }
+
     /// Everything counted so far.
     pub fn books(&self) -> Books {
         let windows = || self.accounts.iter().flat_map(Account::windows);

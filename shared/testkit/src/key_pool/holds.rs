@@ -2,7 +2,7 @@
 
 use futures::future::try_join_all;
 use stint_core::clock::{after, before};
-use stint_core::ledger::{Ask, CallEnd, KeyState, LedgerSettings, Reservation};
+use stint_core::ledger::{Ask, CallEnd, KeyState, LedgerSettings, Refusal, Reservation};
 use stint_core::points::Points;
 use stint_core::ports::PortResult;
 
@@ -58,14 +58,35 @@ pub async fn a_refused_call_rests_the_key(world: &dyn KeyPoolWorld) -> PortResul
     let fixture = Fixture::with_keys(world, &[("a", 100)]).await?;
     let grant = fixture.grant(10).await?;
     let until = after(world.time().now(), LEASE);
-    fixture.settle(&grant, CallEnd::Refused { until }).await?;
+    let refused = CallEnd::Refused { until, why: Refusal::Points };
+    fixture.settle(&grant, refused).await?;
     let status = fixture.status("a").await?;
     assert_eq!((status.state, status.held, status.refused), (KeyState::Paused, Points::ZERO, 1));
+    assert_eq!(status.refusal, Some(Refusal::Points));
     assert_eq!(fixture.refusal(10).await?[0].until, Some(until));
-    fixture.settle(&grant, CallEnd::Refused { until }).await?;
+    fixture.settle(&grant, refused).await?;
     assert_eq!(fixture.status("a").await?.refused, 1);
     pass!(world, LEASE);
+    assert_eq!(fixture.status("a").await?.refusal, None);
     fixture.grant(10).await?;
+    Ok(())
+}
+
+/// It rests for everybody, and everybody sees why; its points are free for whoever may use it again. That is not counted
+/// among the refusals for lack of points. A person who has mended it need not wait.
+pub async fn a_key_that_is_not_accepted_rests_until_it_is_resumed(world: &dyn KeyPoolWorld) -> PortResult<()> {
+    let fixture = Fixture::with_keys(world, &[("a", 100), ("b", 100)]).await?;
+    let grant = fixture.grant(100).await?;
+    let until = after(world.time().now(), LEASE);
+    fixture.settle(&grant, CallEnd::Refused { until, why: Refusal::Credentials }).await?;
+    let elsewhere = pool(world).await?;
+    let keys = elsewhere.keys().await?;
+    let status = keys.iter().find(|status| status.key == grant.hold.key).expect("the key");
+    assert_eq!((status.state, status.refusal), (KeyState::Paused, Some(Refusal::Credentials)));
+    assert_eq!((status.renews_at, status.held, status.refused), (until, Points::ZERO, 0));
+    assert_ne!(fixture.grant(100).await?.hold.key, grant.hold.key, "the other key goes on");
+    assert!(elsewhere.pause(&grant.hold.key, None).await?);
+    assert_eq!(fixture.grant(100).await?.hold.key, grant.hold.key);
     Ok(())
 }
 
@@ -78,7 +99,7 @@ pub async fn a_hold_ends_by_itself_and_counts_until_a_reading(world: &dyn KeyPoo
     let status = fixture.status("a").await?;
     assert_eq!((status.in_flight, status.unconfirmed, status.free), (0, Points::whole(100), Points::ZERO));
     let claim = fixture.pool.claim_reading(Points::whole(1), LEASE).await?.expect("a reading would help");
-    fixture.pool.observe(&claim, Some(fixture.reading(100, 25, WINDOW - BEYOND_THE_HOLD))).await?;
+    fixture.pool.observe(&claim, CallEnd::Answered(fixture.reading(100, 25, WINDOW - BEYOND_THE_HOLD))).await?;
     let status = fixture.status("a").await?;
     assert_eq!((status.held, status.spent, status.free), (Points::ZERO, Points::whole(25), Points::whole(75)));
     fixture.settle(&grant, CallEnd::Lost).await?;
@@ -149,7 +170,7 @@ pub async fn the_key_that_resets_first_is_used_first(world: &dyn KeyPoolWorld) -
     for _ in 0..2 {
         let claim = fixture.pool.claim_reading(Points::ZERO, LEASE).await?.expect("an unread key");
         let resets_in = if claim.key.0 == "soon" { WINDOW / 2 } else { WINDOW };
-        fixture.pool.observe(&claim, Some(fixture.reading(100, 0, resets_in))).await?;
+        fixture.pool.observe(&claim, CallEnd::Answered(fixture.reading(100, 0, resets_in))).await?;
     }
     assert_eq!(fixture.grant(60).await?.hold.key.0, "soon");
     assert_eq!(fixture.grant(60).await?.hold.key.0, "late");

@@ -19,10 +19,10 @@ use crate::world::KeyPoolWorld;
 
 pub use holds::{
     a_call_that_was_not_billed_gives_its_points_back, a_grant_is_held_until_it_is_settled,
-    a_hold_ends_by_itself_and_counts_until_a_reading, a_refusal_names_what_is_missing, a_refused_call_rests_the_key,
-    a_second_settlement_does_nothing, an_ask_for_nothing_is_refused, an_ask_that_no_key_can_satisfy_is_unpriceable,
-    only_what_fits_is_granted, reservers_never_share_points, the_key_that_resets_first_is_used_first,
-    the_reserve_is_for_priority_asks,
+    a_hold_ends_by_itself_and_counts_until_a_reading, a_key_that_is_not_accepted_rests_until_it_is_resumed,
+    a_refusal_names_what_is_missing, a_refused_call_rests_the_key, a_second_settlement_does_nothing,
+    an_ask_for_nothing_is_refused, an_ask_that_no_key_can_satisfy_is_unpriceable, only_what_fits_is_granted,
+    reservers_never_share_points, the_key_that_resets_first_is_used_first, the_reserve_is_for_priority_asks,
 };
 pub use parking::{
     a_message_that_was_parked_anew_is_not_forgotten, forgotten_messages_are_gone, lists_of_messages_may_be_empty,
@@ -32,7 +32,8 @@ pub use parking::{
 pub use reading::{
     a_call_that_was_alone_is_priced_for_all_processes, a_claim_lapses_after_its_lease,
     a_failed_reading_may_be_tried_again, a_hold_is_dropped_by_a_later_reading_only,
-    a_key_is_read_by_one_caller_at_a_time, a_reading_is_not_lent_when_it_would_not_help, an_unread_key_grants_nothing,
+    a_key_is_read_by_one_caller_at_a_time, a_reading_is_not_lent_when_it_would_not_help,
+    a_refused_reading_leaves_a_pause_by_hand_alone, a_refused_reading_rests_the_key, an_unread_key_grants_nothing,
     spent_never_falls_within_a_window,
 };
 pub use scenarios::{
@@ -63,6 +64,8 @@ macro_rules! key_pool_suite {
             a_key_is_read_by_one_caller_at_a_time
             a_claim_lapses_after_its_lease
             a_failed_reading_may_be_tried_again
+            a_refused_reading_rests_the_key
+            a_refused_reading_leaves_a_pause_by_hand_alone
             a_reading_is_not_lent_when_it_would_not_help
             a_hold_is_dropped_by_a_later_reading_only
             spent_never_falls_within_a_window
@@ -71,6 +74,7 @@ macro_rules! key_pool_suite {
             a_second_settlement_does_nothing
             a_call_that_was_not_billed_gives_its_points_back
             a_refused_call_rests_the_key
+            a_key_that_is_not_accepted_rests_until_it_is_resumed
             a_hold_ends_by_itself_and_counts_until_a_reading
             a_refusal_names_what_is_missing
             an_ask_for_nothing_is_refused
@@ -142,7 +146,7 @@ impl Fixture<'_> {
         for _ in keys {
             let claim = fixture.pool.claim_reading(Points::ZERO, LEASE).await?.expect("an unread key");
             let limit = keys.iter().find(|(key, _)| claim.key.0 == *key).map_or(0, |(_, limit)| *limit);
-            fixture.pool.observe(&claim, Some(fixture.reading(limit, 0, WINDOW))).await?;
+            fixture.pool.observe(&claim, CallEnd::Answered(fixture.reading(limit, 0, WINDOW))).await?;
         }
         Ok(fixture)
     }

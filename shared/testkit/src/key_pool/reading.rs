@@ -1,6 +1,7 @@
 //! Readings: who may read, and what a reading settles.
 
-use stint_core::ledger::{CallEnd, KeyState, Reservation};
+use stint_core::clock::after;
+use stint_core::ledger::{CallEnd, KeyState, Refusal, Reservation};
 use stint_core::points::Points;
 use stint_core::ports::PortResult;
 
@@ -15,7 +16,7 @@ pub async fn an_unread_key_grants_nothing(world: &dyn KeyPoolWorld) -> PortResul
     let waits = fixture.refusal(1).await?;
     assert_eq!((waits.len(), waits[0].until), (1, None));
     let claim = fixture.pool.claim_reading(Points::whole(1), LEASE).await?.expect("an unread key");
-    fixture.pool.observe(&claim, Some(fixture.reading(100, 30, WINDOW))).await?;
+    fixture.pool.observe(&claim, CallEnd::Answered(fixture.reading(100, 30, WINDOW))).await?;
     let status = fixture.status("a").await?;
     assert_eq!((status.state, status.limit, status.free), (KeyState::Open, Points::whole(100), Points::whole(70)));
     fixture.grant(70).await?;
@@ -48,9 +49,37 @@ pub async fn a_claim_lapses_after_its_lease(world: &dyn KeyPoolWorld) -> PortRes
 pub async fn a_failed_reading_may_be_tried_again(world: &dyn KeyPoolWorld) -> PortResult<()> {
     let fixture = Fixture::unread(world, &["a"]).await?;
     let claim = fixture.pool.claim_reading(Points::ZERO, LEASE).await?.expect("an unread key");
-    fixture.pool.observe(&claim, None).await?;
+    fixture.pool.observe(&claim, CallEnd::Lost).await?;
     assert_eq!(fixture.status("a").await?.state, KeyState::Stale);
     assert!(fixture.pool.claim_reading(Points::ZERO, LEASE).await?.is_some());
+    Ok(())
+}
+
+/// It is not read again before its time, and the claim is free by then.
+pub async fn a_refused_reading_rests_the_key(world: &dyn KeyPoolWorld) -> PortResult<()> {
+    let fixture = Fixture::unread(world, &["a"]).await?;
+    let claim = fixture.pool.claim_reading(Points::ZERO, LEASE * 10).await?.expect("an unread key");
+    let until = after(world.time().now(), LEASE);
+    fixture.pool.observe(&claim, CallEnd::Refused { until, why: Refusal::Credentials }).await?;
+    let status = fixture.status("a").await?;
+    assert_eq!((status.state, status.renews_at), (KeyState::Paused, until));
+    assert_eq!(status.refusal, Some(Refusal::Credentials));
+    assert_eq!(fixture.pool.claim_reading(Points::ZERO, LEASE).await?, None);
+    pass!(world, LEASE);
+    assert!(fixture.pool.claim_reading(Points::ZERO, LEASE).await?.is_some());
+    Ok(())
+}
+
+/// Whoever was reading the key when a person paused it does not shorten the pause.
+pub async fn a_refused_reading_leaves_a_pause_by_hand_alone(world: &dyn KeyPoolWorld) -> PortResult<()> {
+    let fixture = Fixture::unread(world, &["a"]).await?;
+    let claim = fixture.pool.claim_reading(Points::ZERO, LEASE).await?.expect("an unread key");
+    let by_hand = after(world.time().now(), WINDOW);
+    assert!(fixture.pool.pause(&claim.key, Some(by_hand)).await?);
+    let until = after(world.time().now(), LEASE);
+    fixture.pool.observe(&claim, CallEnd::Refused { until, why: Refusal::Points }).await?;
+    let status = fixture.status("a").await?;
+    assert_eq!((status.state, status.renews_at, status.refusal), (KeyState::Paused, by_hand, None));
     Ok(())
 }
 

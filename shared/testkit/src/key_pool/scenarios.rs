@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use stint_core::clock::{after, before, between};
-use stint_core::ledger::{CallEnd, Grant, KeyState, LedgerSettings, Reading, ReadingClaim};
+use stint_core::ledger::{CallEnd, Grant, KeyState, LedgerSettings, Reading, ReadingClaim, Refusal};
 use stint_core::points::Points;
 use stint_core::ports::PortResult;
 
@@ -242,9 +242,9 @@ impl Play<'_> {
             }
             NoClaim(needed) => assert_eq!(pool.claim_reading(Points::whole(needed), LEASE).await?, None),
             Observe(claim, spent) => {
-                pool.observe(&self.claims[claim], Some(self.reading(spent, now))).await.map(drop)?
+                pool.observe(&self.claims[claim], CallEnd::Answered(self.reading(spent, now))).await.map(drop)?
             }
-            ObserveFailed(claim) => pool.observe(&self.claims[claim], None).await.map(drop)?,
+            ObserveFailed(claim) => pool.observe(&self.claims[claim], CallEnd::Lost).await.map(drop)?,
             Pause(seconds) => {
                 assert!(pool.pause(&key("a"), Some(after(now, Duration::from_secs(seconds)))).await?);
             }
@@ -267,7 +267,9 @@ impl Play<'_> {
             }
             Lost => CallEnd::Lost,
             NotBilled => CallEnd::NotBilled,
-            Refused(seconds) => CallEnd::Refused { until: after(now, Duration::from_secs(seconds)) },
+            Refused(seconds) => {
+                CallEnd::Refused { until: after(now, Duration::from_secs(seconds)), why: Refusal::Points }
+            }
         }
     }
 

@@ -138,7 +138,10 @@ pub async fn keys_are_listed_soonest_reset_first(world: &dyn KeyPoolWorld) -> Po
             "b" => 50,
             _ => 10,
         };
-        fixture.pool.observe(&claim, Some(fixture.reading(100, 0, Duration::from_secs(minutes * 60)))).await?;
+        fixture
+            .pool
+            .observe(&claim, CallEnd::Answered(fixture.reading(100, 0, Duration::from_secs(minutes * 60))))
+            .await?;
     }
     let keys: Vec<String> = fixture.pool.keys().await?.into_iter().map(|status| status.key.0).collect();
     assert_eq!(keys, ["c", "a", "b"]);
@@ -164,5 +167,5 @@ pub async fn a_new_key_is_unread_and_a_missing_one_is_retired(world: &dyn KeyPoo
 /// Reads the key after its reset: a fresh window with so much spent.
 async fn next_window(fixture: &Fixture<'_>, spent: u64) -> PortResult<Option<WindowRecord>> {
     let claim = fixture.pool.claim_reading(Points::ZERO, LEASE).await?.expect("a stale key");
-    fixture.pool.observe(&claim, Some(fixture.reading(100, spent, WINDOW))).await
+    fixture.pool.observe(&claim, CallEnd::Answered(fixture.reading(100, spent, WINDOW))).await
 }

@@ -35,6 +35,26 @@ fn a_key_is_paused_and_resumed() {
 }
 
 #[test]
+fn a_key_that_the_upstream_refuses_says_so_until_it_is_resumed() {
+    let program = Program::new();
+    block_on(async {
+        let world = World::open(&program.home());
+        world.players().await;
+        world.keys().await;
+        world.refuse_key().await;
+    });
+    let listed = program.json(&["keys"]);
+    assert_eq!((&listed["keys"][0]["state"], &listed["keys"][0]["refusal"]), (&"paused".into(), &"credentials".into()));
+    let listed = program.succeed(&["keys"]);
+    assert!(listed.contains("refused until ") && listed.contains(": check its id and secret"), "{listed}");
+    let status = program.json(&["status"]).to_string();
+    assert!(status.contains("refused until ") && !status.contains("free, resets"), "{status}");
+    program.succeed(&["keys", "resume", "key-1"]);
+    let key = &program.json(&["keys"])["keys"][0];
+    assert_eq!((&key["state"], key.get("refusal")), (&"open".into(), None));
+}
+
+#[test]
 fn what_cannot_be_is_said() {
     let program = prepared();
     insta::assert_snapshot!(program.fail(&["keys", "resume", "key-9"]), @"error: there is no key 'key-9'; there are: key-2, key-1");

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use stint_core::clock::{Clock, ManualClock, after, before};
-use stint_core::ledger::{KeyId, LedgerSettings, Reading};
+use stint_core::ledger::{CallEnd, KeyId, LedgerSettings, Reading, ReadingClaim, Refusal};
 use stint_core::points::Points;
 use stint_core::ports::{KeyPool, NewMessage, Parked, Queue, QueueSettings, Wakeups};
 use stint_embedded::{Embedded, Mode};
@@ -118,8 +118,16 @@ impl World {
             let (limit, spent) = (Points::whole(18_000), Points::whole(spent));
             let resets_in = Duration::from_secs(resets_in);
             let reading = Reading { limit, spent, resets_in, received_at: self.now() };
-            pool.observe(&claim, Some(reading)).await.unwrap();
+            pool.observe(&claim, CallEnd::Answered(reading)).await.unwrap();
         }
+    }
+
+    /// The upstream does not accept the first of them any more.
+    pub(crate) async fn refuse_key(&self) {
+        let until = after(self.now(), Duration::from_secs(900));
+        let claim = ReadingClaim { key: KeyId("key-1".into()), started: 0 };
+        let refused = CallEnd::Refused { until, why: Refusal::Credentials };
+        self.pool().observe(&claim, refused).await.unwrap();
     }
 
     /// The schedules of a fleet that runs, and the reviver's wake-up.

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use stint_core::clock::after;
-use stint_core::ledger::{CallEnd, KeyId};
-use stint_http::HttpError;
+use stint_core::ledger::{CallEnd, KeyId, Refusal};
+use stint_http::{HttpError, TokenError};
 
 use super::decode::Unreadable;
 
@@ -16,12 +16,25 @@ const LONGEST_SHORT_LIMIT: Duration = Duration::from_secs(60);
 /// An upstream that refuses a key and does not say for how long.
 const UNSAID_REST: Duration = Duration::from_secs(300);
 
+/// How long a key rests whose credentials the upstream does not accept. Only a person can mend them, and four tries an
+/// hour cost nothing; an upstream whose token service has a bad minute has its keys back soon.
+const UNACCEPTED_REST: Duration = Duration::from_secs(15 * 60);
+
+/// How long a key rests that another process has and this one does not, as while new settings come into force. Those who
+/// have it miss it no longer than that.
+const UNKNOWN_REST: Duration = Duration::from_secs(60);
+
 /// A call without a usable answer. No text holds a secret.
 #[derive(Debug, thiserror::Error)]
 pub enum CallError {
-    /// The settings do not have the key any more.
-    #[error("key {0} is not in WCL_KEYS")]
-    NoSuchKey(KeyId),
+    /// The key cannot be used, whatever is asked with it: its credentials are not accepted, or not known here.
+    #[error("{reason}; the key rests until {until}")]
+    Unaccepted {
+        /// When it is tried again.
+        until: Timestamp,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The key's points are used up, by the upstream's word.
     #[error("the upstream refuses the key until {until}")]
     Exhausted {
@@ -47,10 +60,17 @@ impl CallError {
         CallError::Unreadable(error.to_string())
     }
 
+    pub(super) fn unknown_key(key: &KeyId, now: Timestamp) -> CallError {
+        CallError::Unaccepted { until: after(now, UNKNOWN_REST), reason: format!("key {key} is not in WCL_KEYS") }
+    }
+
     pub(super) fn from_http(error: HttpError, now: Timestamp) -> CallError {
         match error.rate_limited() {
             Some(limited) if limited.retry_after.is_none_or(|delay| delay <= LONGEST_SHORT_LIMIT) => CallError::TooFast,
             Some(limited) => CallError::Exhausted { until: after(now, limited.retry_after.unwrap_or(UNSAID_REST)) },
+            None if matches!(error, HttpError::Unauthorized { .. } | HttpError::Token(TokenError::Refused { .. })) => {
+                CallError::Unaccepted { until: after(now, UNACCEPTED_REST), reason: error.to_string() }
+            }
             None => CallError::Http(error),
         }
     }
@@ -58,25 +78,21 @@ impl CallError {
     /// What the ledger must know.
     pub fn call_end(&self) -> CallEnd {
         match self {
-            CallError::NoSuchKey(_) | CallError::TooFast => CallEnd::NotBilled,
-            CallError::Exhausted { until } => CallEnd::Refused { until: *until },
+            CallError::TooFast => CallEnd::NotBilled,
+            CallError::Exhausted { until } => CallEnd::Refused { until: *until, why: Refusal::Points },
+            CallError::Unaccepted { until, .. } => CallEnd::Refused { until: *until, why: Refusal::Credentials },
             CallError::Http(error) if !error.may_be_billed() => CallEnd::NotBilled,
             _ => CallEnd::Lost,
         }
     }
 
-    /// When the key can be used again, if the upstream sent it away.
-    pub fn resting_until(&self) -> Option<Timestamp> {
-        match self {
-            CallError::Exhausted { until } => Some(*until),
-            _ => None,
-        }
-    }
-
-    /// Whether the same call can be made again without counting as a failure.
+    /// Whether the same call can be made again, with whatever key, without counting as a failure.
     pub fn is_patience(&self) -> bool {
         // One attempt has a time-out of its own, so a call takes too long only where it waits: at the gate that a 429
         // has closed, or for a token.
-        matches!(self, CallError::TooFast | CallError::Exhausted { .. } | CallError::TooLong(_))
+        matches!(
+            self,
+            CallError::TooFast | CallError::Exhausted { .. } | CallError::Unaccepted { .. } | CallError::TooLong(_)
+        )
     }
 }

@@ -109,7 +109,7 @@ impl Api {
     /// Posts a document with a key's token, within the time that a hold lasts.
     async fn post(&self, key: &KeyId, document: String) -> Result<Bytes, CallError> {
         let Some((_, tokens)) = self.tokens.iter().find(|(id, _)| id == key) else {
-            return Err(CallError::NoSuchKey(key.clone()));
+            return Err(CallError::unknown_key(key, self.clock.now()));
         };
         let mut request = http::Request::new(Bytes::from(serde_json::json!({ "query": document }).to_string()));
         *request.method_mut() = Method::POST;

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use stint_core::clock::{Clock, between};
+use futures::FutureExt;
+use stint_core::clock::{Clock, after, between};
 use stint_core::points::Points;
+use stint_warcraftlogs::message::QUEUE;
 
-use crate::world::{Fault, Request, Setup, World, play};
+use crate::world::{Fault, Life, Request, Setup, World, play};
 
 /// Twenty messages, four batches, two keys.
 fn world() -> World {
@@ -176,6 +178,77 @@ fn five_real_failures_end_among_the_dead_letters_with_the_last_reason() {
 }
 
 #[test]
+fn a_key_that_is_revoked_in_its_window_rests_and_the_other_one_goes_on() {
+    let mut setup = Setup::new(11, 100).keys(&[2_000, 2_000], 600);
+    setup.settings.concurrency_limit = 2;
+    let world = setup.build();
+    play(&world, async {
+        world.queue_everybody().await;
+        world.stores.throttle.set("rank-fetcher", 2).await.unwrap();
+        let calls = || world.network.sent(Request::Ranks);
+        let fleet = world.start();
+        fleet
+            .run_while(async {
+                while calls() < 4 {
+                    world.clock.sleep(Duration::from_millis(50)).await;
+                }
+                // That which resets first is the one that is used.
+                world.accept(&world.stores.pool.keys().await.unwrap()[0].key.0, false);
+                while world.stores.queue.counts().await.unwrap().unfinished() > 0 {
+                    world.pass(1).await;
+                }
+            })
+            .await;
+        assert_eq!((fleet.totals().released, world.dead_letters().await), (0, Vec::new()));
+        let (batches, tokens) = (world.everybody().len().div_ceil(5), world.network.sent(Request::Token));
+        let refused = calls() - batches;
+        assert!((1..=2).contains(&refused) && tokens <= 4, "{refused} calls were refused, of {tokens} tokens");
+        world.assert_all_served().await;
+    });
+}
+
+#[test]
+fn a_key_that_is_mended_is_used_again_by_itself() {
+    let world = Setup::new(11, 20).keys(&[100], 120).build();
+    play(&world, async {
+        world.queue_everybody().await;
+        world.accept("key-1", false);
+        let fleet = world.start();
+        fleet
+            .run_while(async {
+                world.pass(3_600).await;
+                assert_eq!(world.dead_letters().await, []);
+                let tries = world.network.sent(Request::Token);
+                assert!((3..=5).contains(&tries), "{tries} tries in an hour");
+                world.accept("key-1", true);
+                while world.ranked().await.is_empty() || world.stores.pool.count_parked(QUEUE).await.unwrap() > 0 {
+                    world.pass(1).await;
+                }
+            })
+            .await;
+        world.start().run_until_idle().await;
+        world.assert_all_served().await;
+    });
+}
+
+#[test]
+fn a_counter_that_is_refused_does_not_end_an_operators_pause() {
+    let world = Setup::new(11, 20).keys(&[400], 120).build();
+    play(&world, async {
+        let until = after(world.clock.now(), Duration::from_secs(7_200));
+        let (pool, key) = (world.stores.pool.clone(), world.settings.wcl_keys[0].id.clone());
+        // Just after the claim, before the request.
+        let life = Life::interrupted_at(3, move || {
+            assert!(pool.pause(&key, Some(until)).now_or_never().unwrap().unwrap());
+        });
+        world.network.fail(Request::Points, [Fault::RefusedFor(90)]);
+        world.start_with(&life).run("reviver").await;
+        assert_eq!(world.network.sent(Request::Points), 1);
+        assert_eq!(world.stores.pool.keys().await.unwrap()[0].renews_at, until);
+    });
+}
+
+#[test]
 fn wrong_credentials_are_said_and_spend_nothing() {
     let mut setup = Setup::new(12, 4);
     setup.settings.wcl_keys[0].secret = secrecy::SecretString::from("mistyped");
@@ -187,6 +260,6 @@ fn wrong_credentials_are_said_and_spend_nothing() {
         world.assert_nobody_lost().await;
         assert_eq!((world.books().charged, world.dead_letters().await), (Points::ZERO, Vec::new()));
         let requests = world.network.sent(Request::Token);
-        assert!(requests <= 100, "{requests} requests for a token in half an hour");
+        assert!(requests <= 3, "{requests} requests for a token in half an hour");
     });
 }

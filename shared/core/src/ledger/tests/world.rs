@@ -250,13 +250,13 @@ impl World {
         }
         let (claim, started) = self.claims.remove(0);
         if self.dice.below(5) == 0 {
-            self.ledger.observe(&claim, None, self.now);
+            self.ledger.observe(&claim, CallEnd::Lost, self.now);
             return;
         }
         let (truth, resets_in) = self.upstream.read(self.now);
         let reading = self.reading(truth, resets_in);
         self.oracle.read(truth, started);
-        self.ledger.observe(&claim, Some(reading), self.now);
+        self.ledger.observe(&claim, CallEnd::Answered(reading), self.now);
     }
 
     /// Goes on with a ledger from its records alone, as another process does.

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::Serialize;
 use stint_core::clock::between;
-use stint_core::ledger::{KeyState, KeyStatus};
+use stint_core::ledger::{KeyState, KeyStatus, Refusal};
 use stint_core::points::Points;
 
 use crate::moment::when;
@@ -26,7 +26,11 @@ pub(crate) struct KeyView {
     pub(crate) refused: u64,
     pub(crate) resets_at: Option<Timestamp>,
     pub(crate) resets_in_seconds: Option<u64>,
+    /// Until when it rests, whoever has put it to rest.
     pub(crate) paused_until: Option<Timestamp>,
+    /// Why the upstream has put it to rest; absent when a person did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) refusal: Option<Refusal>,
 }
 
 impl KeyView {
@@ -55,6 +59,7 @@ impl KeyView {
             resets_at,
             resets_in_seconds: resets_at.map(|at| between(now, at).as_secs()),
             paused_until: Some(key.renews_at).filter(|_| key.state == KeyState::Paused),
+            refusal: key.refusal,
         }
     }
 
@@ -65,7 +70,14 @@ impl KeyView {
             (KeyState::Edge, ..) => "too close to its reset".into(),
             (KeyState::Stale, None, _) => "never read".into(),
             (KeyState::Stale, Some(_), _) => "its window is over, and the new one not read yet".into(),
-            (KeyState::Paused, _, Some(until)) => format!("paused until {}", when(until, now)),
+            (KeyState::Paused, _, Some(until)) => {
+                let until = when(until, now);
+                match self.refusal {
+                    Some(Refusal::Points) => format!("refused until {until}: its points are used up"),
+                    Some(Refusal::Credentials) => format!("refused until {until}: check its id and secret"),
+                    None => format!("paused until {until}"),
+                }
+            }
             (KeyState::Paused, ..) => "paused".into(),
             (KeyState::Retired, ..) => "no longer in WCL_KEYS".into(),
         }

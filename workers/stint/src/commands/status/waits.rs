@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use stint_core::clock::{after, before};
-use stint_core::ledger::KeyStatus;
+use stint_core::ledger::{KeyState, KeyStatus};
 use stint_core::points::Points;
 use stint_core::worker::{Spec, Worker};
 use stint_warcraftlogs::aggregator::{Aggregator, unfinished};
@@ -194,7 +194,8 @@ fn waits_for_reset(
     if view.limit.is_none() {
         return format!("waits for {name}, which was never read");
     }
-    let renews = if *renews_at > now { format!("resets {}", when(*renews_at, now)) } else { view.state_in_words(now) };
+    let resets = *renews_at > now && view.state != KeyState::Paused;
+    let renews = if resets { format!("resets {}", when(*renews_at, now)) } else { view.state_in_words(now) };
     let (needed, free) = (points(needed), points(free(key)));
     format!("waits for {name}: {needed} points needed, {free} free, {renews}")
 }

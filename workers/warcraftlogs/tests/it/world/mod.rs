@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use futures::future::select;
 use jiff::Timestamp;
+use secrecy::ExposeSecret;
 use stint_core::clock::{Clock, ManualClock, between};
 use stint_core::ports::NewMessage;
 use stint_embedded::Embedded;
@@ -107,6 +108,13 @@ impl World {
     /// What the stand-in has counted.
     pub(crate) fn books(&self) -> Books {
         self.upstream().books()
+    }
+
+    /// The upstream accepts the secret that the fleet has of the key `id` no more, or again.
+    pub(crate) fn accept(&self, id: &str, accepted: bool) {
+        let known = self.settings.wcl_keys.iter().find(|key| key.id.0 == id).unwrap();
+        let secret = if accepted { known.secret.expose_secret() } else { "another one" };
+        self.upstream().replace_secret(id, secret);
     }
 
     /// Completes when something that the fleet keeps has changed.
