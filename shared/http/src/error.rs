@@ -50,9 +50,10 @@ pub enum HttpError {
         /// The key, by its public id.
         key_id: String,
     },
-    /// Too many answers of 4xx in a row: the client sends nothing any more, this request included.
+    /// Too many answers of 4xx in a row: the client sends no request any more that counts with those, and none at all
+    /// when all were refused.
     #[error(
-        "nothing more is sent to {host}: {client_errors} answers in a row were client errors, the last one {status} of \
+        "a request to {host} is not sent: {client_errors} answers in a row were client errors, the last one {status} of \
          {endpoint}, and each counts towards a ban; mend what is wrong, then start again"
     )]
     Halted {

@@ -16,9 +16,9 @@ use super::lane::{Headroom, Hit, Lane, LaneMemory};
 pub struct LimitOptions {
     /// When a hit is left unused.
     pub headroom: Headroom,
-    /// This many answers of 4xx in a row, refusals for haste included, end all requests of the client: each counts
-    /// towards a ban, and what was wrong five times will be wrong the sixth. Requests that count together have a row
-    /// of their own, which no success of others ends; all requests have one, too.
+    /// This many answers of 4xx in a row, refusals for haste included, end the requests that count together, whatever
+    /// others are answered; in a row of all requests they end everything. Each counts towards a ban, and what was
+    /// wrong five times will be wrong the sixth.
     pub most_client_errors: u32,
 }
 
@@ -78,8 +78,9 @@ impl Budget {
         Budget { options, lanes, endpoints, client_errors, problem: None, counts }
     }
 
-    pub(super) fn halt(&self) -> Option<&Halt> {
-        self.client_errors.halt()
+    /// Why nothing more is sent in `lane`.
+    pub(super) fn halt(&self, lane: &str) -> Option<&Halt> {
+        self.client_errors.halt(lane)
     }
 
     /// The lane that requests to `endpoint` are in, as far as is known.

@@ -69,7 +69,7 @@ impl Pacer {
     }
 
     /// Completes when a request to `uri` may be sent, at once; nothing else of its lane is sent while the flight
-    /// lasts. Fails when nothing may be sent any more.
+    /// lasts. Fails when nothing of its lane may be sent any more.
     pub(crate) async fn turn(&self, uri: &Uri) -> Result<Flight, HttpError> {
         let endpoint = endpoint(uri);
         let asked = self.clock.now();
@@ -109,7 +109,7 @@ impl Pacer {
     /// The hit, when the lane is open; else when it will be.
     fn depart(&self, uri: &Uri, lane: &str, asked: Timestamp) -> Result<Result<Hit, Timestamp>, HttpError> {
         let mut budget = lock(&self.budget);
-        if let Some(Halt { client_errors, status, endpoint }) = budget.halt().cloned() {
+        if let Some(Halt { client_errors, status, endpoint }) = budget.halt(lane).cloned() {
             return Err(HttpError::Halted { host: host(uri), client_errors, status, endpoint });
         }
         let now = self.clock.now();
