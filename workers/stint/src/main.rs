@@ -14,9 +14,12 @@ mod words;
 
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
+use anyhow::Context;
 use stint_core::clock::Clock;
 use stint_host::{SystemClock, telemetry};
+use tokio::runtime::Runtime;
 
 use crate::cli::Cli;
 use crate::output::Output;
@@ -26,10 +29,25 @@ use crate::output::Output;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-#[tokio::main]
-async fn main() -> ExitCode {
+/// How long a thread is waited for that a library holds at the end, such as git at a remote that is silent.
+const HELD_UP: Duration = Duration::from_secs(1);
+
+fn main() -> ExitCode {
     let cli = Cli::read();
     let output = Output::new(cli.json);
+    let runtime = match Runtime::new().context("cannot start threads") {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            output.error(&error);
+            return ExitCode::FAILURE;
+        }
+    };
+    let code = runtime.block_on(run(cli, output));
+    runtime.shutdown_timeout(HELD_UP);
+    code
+}
+
+async fn run(cli: Cli, output: Output) -> ExitCode {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     if let Err(error) = telemetry::start(&cli.log, cli.exports(), &clock, output.log_writer()) {
         output.error(&anyhow::anyhow!(error));

@@ -177,6 +177,10 @@ pub struct Settings {
     #[arg(long, visible_alias = "out", env = "LUA_OUT")]
     pub lua_out: Option<PathBuf>,
 
+    /// How long, in seconds, the repository's server may be silent before a publication is given up.
+    #[arg(long, env = "GIT_TIMEOUT_SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..=900))]
+    pub git_timeout_seconds: u64,
+
     /// Who the commits are by.
     #[arg(long, env = "GIT_AUTHOR_NAME", default_value = "Stint")]
     pub git_author_name: String,

@@ -158,6 +158,7 @@ pub(crate) fn git(settings: &Settings, home: &Path) -> Option<GitSettings> {
         author_email: settings.git_author_email.clone(),
         token: settings.git_token.clone(),
         ssh_key: settings.git_ssh_key.clone(),
+        timeout: Duration::from_secs(settings.git_timeout_seconds),
         ..GitSettings::new(url, home)
     })
 }

@@ -1,11 +1,16 @@
 //! `stint publish`: generated databases, pushed by hand.
 
+use std::net::TcpListener;
+
 use serde_json::json;
 use stint_warcraftlogs::lua::DatabaseWriter;
 use stint_warcraftlogs::model::Player;
 use stint_warcraftlogs::publish::create_repository;
 
+use crate::lambda_stage::run;
 use crate::program::{Program, text};
+use crate::up::Up;
+use crate::upstream::stint;
 use crate::world::PLAYER;
 
 /// A repository, and databases with players of these names.
@@ -71,6 +76,44 @@ fn an_archive_is_what_was_published() {
     let published = program.json(&["publish", "databases"]);
     assert_eq!((&published["outcome"], &published["tag"]), (&json!("pushed"), &json!(null)));
     assert_eq!(published["archives"][0]["bytes"], archives.join("Stint_EU.zip").metadata().unwrap().len());
+}
+
+/// A server that takes connections and says nothing, and its address as a repository.
+fn silent() -> (TcpListener, String) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("git://{}/databases.git", listener.local_addr().unwrap());
+    (listener, address)
+}
+
+#[test]
+fn a_server_that_is_silent_is_given_up() {
+    let (_silent, address) = silent();
+    let program = prepared(&["Ånn"]).with("LUA_REPOSITORY", &address).with("GIT_TIMEOUT_SECONDS", "1");
+    let error = program.fail(&["publish", "databases"]);
+    assert!(error.contains(&format!("cannot fetch from {address}")) && error.contains("timed out"), "{error}");
+}
+
+/// With all the patience of the default, which is longer than this test has.
+#[test]
+fn a_server_that_is_silent_does_not_hold_up_the_end() {
+    let (silent, address) = silent();
+    let folder = tempfile::tempdir().unwrap();
+    let (home, players) = (folder.path().join("home"), folder.path().join("players.json"));
+    std::fs::write(&players, PLAYER).unwrap();
+    let imported = stint(&home).args(["data", "import", "players", text(&players)]).output().unwrap();
+    assert!(imported.status.success(), "{imported:?}");
+    let mut generator = stint(&home);
+    generator.env("LUA_REPOSITORY", &address).args(["run", "warcraftlogs", "db-generator", "--json"]);
+    run(async {
+        let mut generator = Up::start(generator, folder.path().join("log"));
+        let connected = tokio::task::spawn_blocking(move || silent.accept().unwrap());
+        let _connection = connected.await.unwrap();
+        generator.terminate();
+        generator.says("stopping").await;
+        generator.terminate();
+        assert_eq!(generator.end().await.code(), Some(1), "{}", generator.log());
+        assert!(generator.log().contains("error: stopped while work was under way"), "{}", generator.log());
+    });
 }
 
 #[test]

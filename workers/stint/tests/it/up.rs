@@ -55,13 +55,18 @@ impl Up {
 
     /// Sends SIGTERM, and answers what it reports in the end.
     pub(crate) async fn stop(mut self) -> Value {
-        let signalled = Command::new("kill").args(["-TERM", &self.process.id().to_string()]).status();
-        assert!(signalled.unwrap().success());
+        self.terminate();
         let begun = SystemClock.now();
         let status = self.end().await;
         let took = between(begun, SystemClock.now());
         assert!(took < DRAINED_WITHIN, "{status} after {took:?}: {}", self.log());
         self.report(status)
+    }
+
+    /// Sends SIGTERM.
+    pub(crate) fn terminate(&self) {
+        let signalled = Command::new("kill").args(["-TERM", &self.process.id().to_string()]).status();
+        assert!(signalled.unwrap().success());
     }
 
     /// Waits until it ends by itself, and answers what it reports.
@@ -70,7 +75,8 @@ impl Up {
         self.report(status)
     }
 
-    async fn end(&mut self) -> ExitStatus {
+    /// Waits until it ends by itself, however.
+    pub(crate) async fn end(&mut self) -> ExitStatus {
         loop {
             if let Some(status) = self.process.try_wait().unwrap() {
                 return status;

@@ -83,6 +83,19 @@ pub(crate) const RULES: &[Rule] = &[
         ],
     },
     Rule {
+        name: "unsafe-in-one-place",
+        remedy: "find a safe way, or argue for it here beside the one that there is",
+        check: unsafe_in_one_place,
+        bad: &[
+            &[("shared/core/src/plan.rs", "fn a() { unsafe { b() } }")],
+            &[("shared/http/src/client.rs", "unsafe fn a() {}")],
+        ],
+        good: &[
+            &[("workers/warcraftlogs/src/publish/silence.rs", "fn a() { unsafe { b() } }")],
+            &[("shared/core/src/plan.rs", "//! Nothing unsafe.\n#![deny(unsafe_code)]\nlet a = \"unsafe\";")],
+        ],
+    },
+    Rule {
         name: "time-is-a-clock",
         remedy: "ask the Clock port for the time and for a wait, so that tests own both",
         check: time_is_a_clock,
@@ -198,6 +211,17 @@ fn environment_in_config(tree: &Tree) -> Vec<Finding> {
         findings.extend(mentions(file, READS));
         let settings = crate::source::words(code, "env = \"").into_iter().filter(|at| !code[..*at].ends_with("let "));
         findings.extend(settings.map(|at| file.at(at, "a setting of the environment")));
+    }
+    findings
+}
+
+/// The library's own settings are set nowhere else.
+fn unsafe_in_one_place(tree: &Tree) -> Vec<Finding> {
+    const PLACE: &str = "workers/warcraftlogs/src/publish/silence.rs";
+    let mut findings = Vec::new();
+    for file in tree.rust().filter(|file| file.path != PLACE) {
+        let offsets = crate::source::words(&file.source.code, "unsafe");
+        findings.extend(offsets.into_iter().map(|at| file.at(at, "`unsafe`")));
     }
     findings
 }

@@ -1,9 +1,10 @@
 //! Publishing to a branch of a git repository.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use async_trait::async_trait;
+use futures::lock::Mutex;
 use git2::{Oid, Repository};
 use jiff::civil::Date;
 
@@ -15,6 +16,7 @@ use super::log::{count_publications, latest_publication};
 use super::message::message;
 use super::remote::{Failure, Fetched, Push, Remote};
 use super::settings::GitSettings;
+use super::silence;
 use super::version::Version;
 use super::{History, MAX_FILE_BYTES, Publication, PublishError, Published, Publisher};
 use crate::addon::addons;
@@ -38,13 +40,13 @@ type Progress = Box<dyn Fn(Step) + Send + Sync>;
 #[derive(Clone)]
 pub struct Git {
     shared: Arc<Shared>,
+    running: Arc<Mutex<()>>,
 }
 
 struct Shared {
     settings: GitSettings,
     address: Address,
     progress: Progress,
-    running: Mutex<()>,
 }
 
 /// Whether to write anything.
@@ -62,13 +64,24 @@ impl Git {
 
     /// The same, with every step told before it is done.
     pub fn with_progress(settings: GitSettings, progress: impl Fn(Step) + Send + Sync + 'static) -> Git {
+        silence::limit(settings.timeout);
         let address = Address::new(&settings.url, settings.token.as_ref(), settings.ssh_key.clone());
-        Git { shared: Arc::new(Shared { settings, address, progress: Box::new(progress), running: Mutex::new(()) }) }
+        let shared = Arc::new(Shared { settings, address, progress: Box::new(progress) });
+        Git { shared, running: Arc::default() }
     }
 
     async fn run(&self, folder: &Path, mode: Mode) -> Result<Published, PublishError> {
+        if self.running.try_lock().is_none() {
+            tracing::warn!("an earlier publication is still under way: waiting for it");
+        }
+        // Before the thread: who gives up waiting leaves none behind.
+        let alone = Arc::clone(&self.running).lock_owned().await;
         let (shared, folder) = (Arc::clone(&self.shared), folder.to_owned());
-        tokio::task::spawn_blocking(move || shared.run(&folder, mode)).await?
+        let run = move || {
+            let _alone = alone;
+            shared.run(&folder, mode)
+        };
+        tokio::task::spawn_blocking(run).await?
     }
 }
 
@@ -85,8 +98,6 @@ impl Publisher for Git {
 
 impl Shared {
     fn run(&self, folder: &Path, mode: Mode) -> Result<Published, PublishError> {
-        // The lock guards no data, so a panic of an earlier holder spoils nothing.
-        let _running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(fresh) = fresh(folder)? else { return Ok(Published::Unchanged) };
         let cache = Cache::in_folder(&self.settings.cache);
         let _alone = cache.lock()?;

@@ -21,6 +21,7 @@ mod log;
 mod message;
 mod remote;
 mod settings;
+mod silence;
 mod version;
 
 use std::io;
@@ -37,7 +38,8 @@ pub use settings::GitSettings;
 /// Puts the addons of a folder where users get them.
 ///
 /// A crash at any point leaves the target with the old addons or with the new ones, and the next call succeeds whatever the
-/// crash left behind. Calls on one publisher wait for each other, and so do publishers with one state folder.
+/// crash left behind. Calls on one publisher wait for each other, and so do publishers with one state folder. No call waits for
+/// ever: a remote that is silent for too long is an error.
 #[async_trait]
 pub trait Publisher: Send + Sync {
     /// Publishes the addons in `folder`: each that differs from what is published gets a higher version, which is written

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use secrecy::SecretString;
 
@@ -32,11 +33,16 @@ pub struct GitSettings {
     pub ssh_key: Option<PathBuf>,
     /// How many pushes to try when others push at the same time.
     pub attempts: u32,
+    /// How long a remote may be silent. The first publisher of a process says it for all.
+    pub timeout: Duration,
 }
 
 impl GitSettings {
     /// How many pushes are tried unless set: each failed one means that somebody else's landed within seconds.
     pub const ATTEMPTS: u32 = 5;
+
+    /// How long a remote may be silent unless set. While a server is at work on a push it says so every few seconds.
+    pub const TIMEOUT: Duration = Duration::from_secs(120);
 
     /// The branch `main` of this address, with the cached clone in this folder.
     pub fn new(url: impl Into<String>, cache: impl Into<PathBuf>) -> GitSettings {
@@ -51,6 +57,7 @@ impl GitSettings {
             token: None,
             ssh_key: None,
             attempts: GitSettings::ATTEMPTS,
+            timeout: GitSettings::TIMEOUT,
         }
     }
 }
