@@ -23,6 +23,7 @@ pub mod rank_fetcher;
 pub mod refresher;
 mod results;
 pub mod reviver;
+mod setting_values;
 pub mod store;
 pub mod whom;
 mod worst_case;

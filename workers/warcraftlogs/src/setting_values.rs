@@ -1,0 +1,104 @@
+//! How settings are read from their texts, and what is said of one that cannot be used.
+
+use clap::builder::TypedValueParser;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use secrecy::{ExposeSecret, SecretString};
+use stint_core::ledger::{KeyId, Tail};
+use stint_core::points::Points;
+
+/// An API key. The secret shows in no `Debug` and no error.
+#[derive(Clone, Debug)]
+pub struct Key {
+    /// The client id.
+    pub id: KeyId,
+    /// The client secret.
+    pub secret: SecretString,
+}
+
+/// Why the environment's settings cannot be used, by the variable's name.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct SettingsError(String);
+
+impl From<&clap::Error> for SettingsError {
+    /// Without the usage lines, which are about a command line that nobody typed.
+    fn from(error: &clap::Error) -> SettingsError {
+        let context = |kind| match error.get(kind) {
+            Some(ContextValue::String(text)) => Some(text.clone()),
+            Some(ContextValue::Strings(texts)) => Some(texts.join(", ")),
+            _ => None,
+        };
+        let variable = context(ContextKind::InvalidArg)
+            .and_then(|flag| Some(flag.split_once('<')?.1.split_once('>')?.0.to_owned()));
+        let Some((variable, value)) = variable.zip(context(ContextKind::InvalidValue)) else {
+            let text = error.render().to_string();
+            return SettingsError(text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned());
+        };
+        let valid = || context(ContextKind::ValidValue).map(|values| format!("it is one of {values}"));
+        let reason = std::error::Error::source(error).map(ToString::to_string).or_else(valid).unwrap_or_default();
+        SettingsError(format!("{variable}: '{value}' cannot be used: {reason}"))
+    }
+}
+
+/// Reads a key. The parser's own error would repeat the text, which may hold a secret.
+#[derive(Clone)]
+pub(crate) struct KeyParser;
+
+impl TypedValueParser for KeyParser {
+    type Value = Key;
+
+    fn parse_ref(
+        &self,
+        command: &clap::Command,
+        _argument: Option<&clap::Arg>,
+        value: &std::ffi::OsStr,
+    ) -> Result<Key, clap::Error> {
+        let key = value.to_str().ok_or_else(|| "a key is written as id:secret in UTF-8".to_owned()).and_then(parse_key);
+        key.map_err(|reason| {
+            let text = format!("WCL_KEYS: {reason}; several keys have commas between them");
+            clap::Error::raw(ErrorKind::ValueValidation, text).with_cmd(command)
+        })
+    }
+}
+
+/// Never repeats the text in its error.
+fn parse_key(text: &str) -> Result<Key, String> {
+    let (id, secret) = text.trim().split_once(':').ok_or("a key is written as id:secret")?;
+    if id.is_empty() || secret.is_empty() {
+        return Err("a key is written as id:secret, and neither may be empty".into());
+    }
+    let secret = SecretString::from(secret);
+    debug_assert!(!secret.expose_secret().is_empty());
+    Ok(Key { id: KeyId(id.to_owned()), secret })
+}
+
+pub(crate) fn parse_budget(text: &str) -> Result<Points, String> {
+    let points: Points = text.parse()?;
+    if points.is_zero() { Err("a call costs more than 0 points".into()) } else { Ok(points) }
+}
+
+/// Below, a queue could run dry before the aggregator comes again; above, it could forget messages.
+pub(crate) fn parse_queue_hours(text: &str) -> Result<u32, String> {
+    let hours = text.parse().ok().filter(|hours| matches!(hours, 0 | 6..=240));
+    hours.ok_or_else(|| format!("'{text}' is neither 0 nor a number of hours from 6 to 240"))
+}
+
+pub(crate) fn parse_tail(text: &str) -> Result<Tail, String> {
+    match text {
+        "strict" => return Ok(Tail::Strict),
+        "probe" => return Ok(Tail::Probe),
+        _ => {}
+    }
+    let share = text.strip_prefix("quantile:").and_then(|share| share.parse::<f64>().ok());
+    let share = share.filter(|share| (0.5..1.0).contains(share));
+    let per_mille = share.map(|share| (share * 1_000.0).round() as u32);
+    per_mille.map(Tail::Quantile).ok_or_else(|| {
+        "it is strict, probe, or quantile: with a share from 0.5 up to 0.999, such as quantile:0.98".into()
+    })
+}
+
+/// Goes into the query as an enum literal, so nothing else may get in.
+pub(crate) fn parse_enum_literal(text: &str) -> Result<String, String> {
+    let plain = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    if plain { Ok(text.to_owned()) } else { Err(format!("'{text}' is not the name of a metric, such as dps")) }
+}
