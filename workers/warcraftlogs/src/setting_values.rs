@@ -90,9 +90,10 @@ pub(crate) fn parse_tail(text: &str) -> Result<Tail, String> {
         _ => {}
     }
     let share = text.strip_prefix("quantile:").and_then(|share| share.parse::<f64>().ok());
-    let share = share.filter(|share| (0.5..1.0).contains(share));
-    let per_mille = share.map(|share| (share * 1_000.0).round() as u32);
-    per_mille.map(Tail::Quantile).ok_or_else(|| {
+    let per_mille = share.filter(|share| share.is_finite()).map(|share| (share * 1_000.0).round());
+    // One that is rounded to the whole would be strict in silence.
+    let per_mille = per_mille.filter(|per_mille| (500.0..=999.0).contains(per_mille));
+    per_mille.map(|per_mille| Tail::Quantile(per_mille as u32)).ok_or_else(|| {
         "it is strict, probe, or quantile: with a share from 0.5 up to 0.999, such as quantile:0.98".into()
     })
 }
@@ -101,4 +102,20 @@ pub(crate) fn parse_tail(text: &str) -> Result<Tail, String> {
 pub(crate) fn parse_enum_literal(text: &str) -> Result<String, String> {
     let plain = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
     if plain { Ok(text.to_owned()) } else { Err(format!("'{text}' is not the name of a metric, such as dps")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_share_that_is_rounded_to_the_whole_is_refused() {
+        assert_eq!(parse_tail("quantile:0.999"), Ok(Tail::Quantile(999)));
+        assert_eq!(parse_tail("quantile:0.9994"), Ok(Tail::Quantile(999)));
+        assert_eq!(parse_tail("quantile:0.5"), Ok(Tail::Quantile(500)));
+        for wrong in ["0.9995", "0.9999", "1", "0.4", "NaN", "inf", "much"] {
+            let error = parse_tail(&format!("quantile:{wrong}")).unwrap_err();
+            assert!(error.contains("from 0.5 up to 0.999"), "{wrong}: {error}");
+        }
+    }
 }
