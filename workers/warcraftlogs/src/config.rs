@@ -12,13 +12,20 @@ use url::Url;
 
 use crate::aggregator::AggregatorSettings;
 use crate::budget::TYPICAL_UNITS;
+use crate::client::longest_call;
 use crate::lua::format::Precision;
 use crate::lua::{Field, Options};
 use crate::model::{Difficulty, RaidId};
 use crate::publish::History;
-use crate::setting_values::{KeyParser, parse_budget, parse_enum_literal, parse_queue_hours, parse_tail};
+use crate::rank_fetcher::PATIENCE;
+use crate::setting_values::{
+    KeyParser, parse_budget, parse_call_timeout, parse_enum_literal, parse_queue_hours, parse_steered, parse_tail,
+};
 
 pub use crate::setting_values::{Key, SettingsError};
+
+/// What it may take to store what a call has brought.
+const STORING: Duration = Duration::from_secs(1);
 
 /// The settings of the `warcraftlogs` fleet.
 #[derive(Args, Clone, Debug)]
@@ -108,12 +115,12 @@ pub struct Settings {
     #[arg(long, env = "WCL_WINDOW_SECONDS", default_value_t = 3600, value_parser = clap::value_parser!(u64).range(2..))]
     pub wcl_window_seconds: u64,
 
-    /// How long one API call may take, in seconds.
-    #[arg(long, env = "WCL_CALL_TIMEOUT_SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=300))]
+    /// How long one API call may take, in seconds. At most 45: with its waits it must fit into the 120 s of a batch.
+    #[arg(long, env = "WCL_CALL_TIMEOUT_SECONDS", default_value_t = 30, value_parser = parse_call_timeout)]
     pub wcl_call_timeout_seconds: u64,
 
-    /// How long, in seconds, a queued player stays with a rank fetcher that died before another gets it. At least six
-    /// times as long as a batch may take on Lambda.
+    /// How long, in seconds, a queued player stays with a rank fetcher that died before another gets it. Nobody is at work on
+    /// a batch for longer, so it must be more than a call may take: three times `WCL_CALL_TIMEOUT_SECONDS`, and two more.
     #[arg(long, env = "WCL_VISIBILITY_SECONDS", default_value_t = 720, value_parser = clap::value_parser!(u64).range(1..=43_200))]
     pub wcl_visibility_seconds: u64,
 
@@ -129,8 +136,8 @@ pub struct Settings {
     #[arg(long, env = "CONCURRENCY_LIMIT", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub concurrency_limit: u32,
 
-    /// The worker whose concurrency the reviver restores.
-    #[arg(long, env = "LAMBDA_TO_REVIVE", default_value = "rank-fetcher")]
+    /// The worker whose concurrency the reviver restores: one that the queue of discovered players feeds.
+    #[arg(long, env = "LAMBDA_TO_REVIVE", default_value = "rank-fetcher", value_parser = parse_steered)]
     pub lambda_to_revive: String,
 
     /// The git repository that databases are pushed to: any URL that git takes. Without it they stay in their folder.
@@ -298,6 +305,45 @@ impl Settings {
         if let Some(twice) = self.wcl_keys.iter().find(|key| !ids.insert(&key.id)) {
             return Err(format!("WCL_KEYS: the key {} is named twice", twice.id));
         }
-        Ok(())
+        self.check_visibility()
+    }
+
+    /// A batch whose messages are visible again while a call for them is under way would be paid for twice.
+    fn check_visibility(&self) -> Result<(), String> {
+        let call = longest_call(self.call_timeout()) + PATIENCE + STORING;
+        let (least, set) = (call.as_secs_f64().ceil() as u64, self.wcl_visibility_seconds);
+        if set >= least {
+            return Ok(());
+        }
+        Err(format!(
+            "WCL_VISIBILITY_SECONDS: {set} s are over while a call is under way, which may take up to {} s with \
+             WCL_CALL_TIMEOUT_SECONDS={}, and another would pay for the same players; set the former to {least} or more, or \
+             lower the latter",
+            longest_call(self.call_timeout()).as_secs(),
+            self.wcl_call_timeout_seconds
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(arguments: &[&str]) -> Settings {
+        FromEnvironment::parse_from([&["stint"], arguments].concat()).settings
+    }
+
+    #[test]
+    fn a_batch_is_not_visible_again_while_a_call_is_under_way() {
+        assert_eq!(settings(&[]).check(), Ok(()));
+        let visibility = |seconds: &str, call: &str| {
+            settings(&["--wcl-visibility-seconds", seconds, "--wcl-call-timeout-seconds", call]).check()
+        };
+        assert_eq!([visibility("92", "30"), visibility("5", "1"), visibility("112", "45")], [Ok(()), Ok(()), Ok(())]);
+        let error = visibility("30", "30").unwrap_err();
+        assert!(error.starts_with("WCL_VISIBILITY_SECONDS: 30 s are over while"), "{error}");
+        assert!(error.contains("90 s with WCL_CALL_TIMEOUT_SECONDS=30"), "{error}");
+        assert!(error.ends_with("set the former to 92 or more, or lower the latter"), "{error}");
+        assert!(visibility("4", "1").is_err());
     }
 }

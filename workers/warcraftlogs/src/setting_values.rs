@@ -5,6 +5,9 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use secrecy::{ExposeSecret, SecretString};
 use stint_core::ledger::{KeyId, Tail};
 use stint_core::points::Points;
+use stint_core::worker::Worker;
+
+use crate::rank_fetcher::RankFetcher;
 
 /// An API key. The secret shows in no `Debug` and no error.
 #[derive(Clone, Debug)]
@@ -77,6 +80,23 @@ pub(crate) fn parse_budget(text: &str) -> Result<Points, String> {
     if points.is_zero() { Err("a call costs more than 0 points".into()) } else { Ok(points) }
 }
 
+/// The longest time-out of a call. With its waits it takes as long again and a minute, and a batch has two.
+const LONGEST_CALL_TIMEOUT: u64 = 45;
+
+pub(crate) fn parse_call_timeout(text: &str) -> Result<u64, String> {
+    let seconds = text.parse().ok().filter(|seconds| (1..=LONGEST_CALL_TIMEOUT).contains(seconds));
+    seconds.ok_or_else(|| {
+        let batch = RankFetcher::SPEC.timeout.as_secs();
+        format!("it is from 1 to {LONGEST_CALL_TIMEOUT}, so that a call with all its waits fits into the {batch} s of a batch")
+    })
+}
+
+/// Throttling anybody else would spend what the rank fetcher must not.
+pub(crate) fn parse_steered(text: &str) -> Result<String, String> {
+    let steered = RankFetcher::SPEC.name;
+    if text == steered { Ok(text.to_owned()) } else { Err(format!("the queue of discovered players feeds {steered}")) }
+}
+
 /// Below, a queue could run dry before the aggregator comes again; above, it could forget messages.
 pub(crate) fn parse_queue_hours(text: &str) -> Result<u32, String> {
     let hours = text.parse().ok().filter(|hours| matches!(hours, 0 | 6..=240));
@@ -106,7 +126,22 @@ pub(crate) fn parse_enum_literal(text: &str) -> Result<String, String> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::client::longest_call;
+    use crate::rank_fetcher::PATIENCE;
+
+    /// Also where a host keeps a few seconds for itself.
+    #[test]
+    fn the_longest_call_fits_into_a_batch() {
+        let longest = longest_call(Duration::from_secs(LONGEST_CALL_TIMEOUT)) + PATIENCE;
+        assert!(longest + Duration::from_secs(5) < RankFetcher::SPEC.timeout, "{longest:?}");
+        assert_eq!(parse_call_timeout("45"), Ok(45));
+        for wrong in ["0", "46", "-1", "soon"] {
+            assert!(parse_call_timeout(wrong).unwrap_err().contains("from 1 to 45"), "{wrong}");
+        }
+    }
 
     #[test]
     fn a_share_that_is_rounded_to_the_whole_is_refused() {

@@ -33,7 +33,9 @@ impl<'a> Installation<'a> {
         backends: &'a Backends,
         stop: Stop,
     ) -> anyhow::Result<Installation<'a>> {
-        settings.warcraftlogs.check().map_err(|error| anyhow!(error))?;
+        for plan in plans {
+            (plan.check)(settings).map_err(|error| anyhow!(error))?;
+        }
         ensure!(
             backends.is_hosted_here(),
             "a fleet that runs here keeps its schedules and throttles here: set STINT_WAKEUPS=sqlite and \
@@ -84,8 +86,8 @@ pub(crate) async fn worker(
     backends: &Backends,
     spec: &Spec,
 ) -> anyhow::Result<Arc<dyn AnyWorker>> {
-    settings.warcraftlogs.check().map_err(|error| anyhow!(error))?;
     let plan = plan(spec.fleet).with_context(|| format!("there is no fleet {}", spec.fleet))?;
+    (plan.check)(settings).map_err(|error| anyhow!(error))?;
     let shops = Workshops::new(settings, backends);
     let registry = (plan.add)(&shops, Registry::new(), spec).await?;
     match registry.find(spec.fleet, spec.name) {

@@ -53,6 +53,8 @@ pub(crate) struct Plan {
     pub(crate) workers: &'static [Spec],
     /// What must be set before it can run here, if something is missing.
     pub(crate) missing: fn(&FleetSettings) -> Option<String>,
+    /// Checks what is set: an error names the setting, and the remedy.
+    pub(crate) check: fn(&FleetSettings) -> Result<(), String>,
     /// How a queue of its treats its messages.
     pub(super) queue: fn(&FleetSettings, QueueTrigger) -> QueueSettings,
     /// Adds one of its workers.
@@ -68,6 +70,7 @@ pub(crate) static FLEETS: [Plan; 2] = [
             let missing = "WCL_KEYS is not set: the rank fetcher needs at least one API key, as id:secret";
             settings.warcraftlogs.wcl_keys.is_empty().then(|| missing.to_owned())
         },
+        check: |settings| settings.warcraftlogs.check(),
         queue: |settings, _| queue_settings(&settings.warcraftlogs),
         add: |shops, registry, spec| shops.warcraftlogs.add(registry, spec).boxed(),
     },
@@ -78,6 +81,7 @@ pub(crate) static FLEETS: [Plan; 2] = [
             let settings = &settings.poe_stashes;
             settings.client().map(drop).and_then(|()| settings.user_agent().map(drop)).err()
         },
+        check: |_| Ok(()),
         queue: |settings, trigger| poe_stashes::queue_settings(&settings.poe_stashes, trigger),
         add: |shops, registry, spec| shops.poe_stashes.add(registry, spec).boxed(),
     },

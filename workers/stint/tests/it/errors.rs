@@ -54,6 +54,9 @@ fn a_malformed_setting_is_named() {
         ("WCL_CALL_BUDGET", "0", "error: WCL_CALL_BUDGET: '0' cannot be used: a call costs more than 0 points"),
         ("CONCURRENCY_LIMIT", "many", "error: CONCURRENCY_LIMIT: 'many' cannot be used: "),
         ("BUDGET_STRATEGY", "best", "error: BUDGET_STRATEGY: 'best' cannot be used: it is one of ledger, worst-case"),
+        ("WCL_TAIL", "quantile:0.9995", "error: WCL_TAIL: 'quantile:0.9995' cannot be used: it is strict, probe, or"),
+        ("WCL_CALL_TIMEOUT_SECONDS", "60", "error: WCL_CALL_TIMEOUT_SECONDS: '60' cannot be used: it is from 1 to 45"),
+        ("LAMBDA_TO_REVIVE", "player-rank", "error: LAMBDA_TO_REVIVE: 'player-rank' cannot be used: the queue of"),
         ("STINT_LOG", "a=b=c", "error: STINT_LOG: "),
     ] {
         let program = Program::new().with(variable, value);
@@ -61,6 +64,18 @@ fn a_malformed_setting_is_named() {
         let ran = program.run(&["status"]);
         assert!(ran.code != 0 && ran.stderr.starts_with(expected), "{ran:?}");
     }
+}
+
+#[test]
+fn settings_that_do_not_go_together_stop_their_own_fleet() {
+    let error = |fleet: &str, worker: &str| {
+        let program = Program::new().with("WCL_VISIBILITY_SECONDS", "30").with("WCL_KEYS", "id:secret");
+        program.fail(&["run", fleet, worker])
+    };
+    let refused = error("warcraftlogs", "reviver");
+    assert!(refused.starts_with("error: WCL_VISIBILITY_SECONDS: 30 s are over while a call is under way"), "{refused}");
+    let other = error("poe-stashes", "watcher");
+    assert!(other.starts_with("error: POE_CLIENT_ID is not set"), "{other}");
 }
 
 #[test]

@@ -24,7 +24,7 @@ fn fleet(home: &Path, upstream: &Upstream) -> Command {
     for name in ["wcl_api_url", "wcl_token_url", "wcl_site_url", "wcl_keys"] {
         command.env(name.to_uppercase(), upstream.setting(name));
     }
-    command.env("WCL_WINDOW_SECONDS", "6").env("WCL_CALL_TIMEOUT_SECONDS", "1").env("WCL_VISIBILITY_SECONDS", "3");
+    command.env("WCL_WINDOW_SECONDS", "6").env("WCL_CALL_TIMEOUT_SECONDS", "1").env("WCL_VISIBILITY_SECONDS", "5");
     command.env("CONCURRENCY_LIMIT", "4").env("WCL_PAGE_INTERVAL_MS", "0");
     command
 }

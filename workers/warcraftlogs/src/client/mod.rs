@@ -81,8 +81,7 @@ impl Api {
 
     /// How long one call may take, a closed gate included. Holds must last this long.
     pub fn call_timeout(&self) -> Duration {
-        let timeout = self.policy.limits.timeout;
-        timeout + (timeout * 2).min(LONGEST_WAIT)
+        longest_call(self.policy.limits.timeout)
     }
 
     /// Reads a key's counter.
@@ -140,6 +139,11 @@ impl Api {
             ))
         })
     }
+}
+
+/// How long a call with this time-out may take, a closed gate included.
+pub(crate) fn longest_call(timeout: Duration) -> Duration {
+    timeout + (timeout * 2).min(LONGEST_WAIT)
 }
 
 fn reading(points: &document::read_points::Points, received_at: Timestamp) -> Option<Reading> {
