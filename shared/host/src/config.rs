@@ -1,6 +1,6 @@
 //! The host's settings.
 
-use clap::{Args, ValueEnum};
+use clap::{Args, ValueEnum, ValueHint};
 use secrecy::SecretString;
 
 /// How much is logged, and in which form.
@@ -31,8 +31,15 @@ pub enum LogFormat {
 pub struct TelemetrySettings {
     /// Where `up`, `run`, `demo` and functions send metrics and traces: an OTLP receiver over HTTP, such as
     /// `http://127.0.0.1:4318`. Without it they send none.
-    #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT", global = true, hide_short_help = true)]
-    pub otel_exporter_otlp_endpoint: Option<String>,
+    #[arg(
+        long,
+        env = "OTEL_EXPORTER_OTLP_ENDPOINT",
+        hide_env_values = true,
+        value_hint = ValueHint::Url,
+        global = true,
+        hide_short_help = true
+    )]
+    pub otel_exporter_otlp_endpoint: Option<SecretString>,
 
     /// What every request to the receiver carries, as `name=value` with commas between them; values are percent-encoded.
     #[arg(long, env = "OTEL_EXPORTER_OTLP_HEADERS", hide_env_values = true, global = true, hide_short_help = true)]

@@ -1,6 +1,6 @@
 //! The settings of MongoDB.
 
-use clap::Args;
+use clap::{Args, ValueHint};
 use secrecy::SecretString;
 
 /// The settings of MongoDB.
@@ -8,7 +8,7 @@ use secrecy::SecretString;
 #[command(next_help_heading = "MongoDB")]
 pub struct MongoSettings {
     /// Where MongoDB is, as `mongodb://` or `mongodb+srv://`, with name and password if it wants them.
-    #[arg(long, env = "MONGODB_URI", hide_env_values = true)]
+    #[arg(long, env = "MONGODB_URI", hide_env_values = true, value_hint = ValueHint::Url)]
     pub mongodb_uri: Option<SecretString>,
 
     /// The database. Unless set, the one that the address names, and `stint` if it names none.

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, ValueEnum};
+use clap::{Args, Parser, ValueEnum, ValueHint};
 use secrecy::SecretString;
 use stint_core::ledger::{Bounds, KeyId, LedgerSettings, Tail};
 use stint_core::points::Points;
@@ -141,8 +141,8 @@ pub struct Settings {
     pub lambda_to_revive: String,
 
     /// The git repository that databases are pushed to: any URL that git takes. Without it they stay in their folder.
-    #[arg(long, env = "LUA_REPOSITORY")]
-    pub lua_repository: Option<String>,
+    #[arg(long, env = "LUA_REPOSITORY", hide_env_values = true, value_hint = ValueHint::Url)]
+    pub lua_repository: Option<SecretString>,
 
     /// The branch that databases are pushed to.
     #[arg(long, env = "LUA_BRANCH", default_value = "main")]

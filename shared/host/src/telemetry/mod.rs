@@ -18,6 +18,7 @@ use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use secrecy::ExposeSecret;
 use stint_core::clock::Clock;
 use stint_core::telemetry::{METRICS, TRACES};
 use stint_http::{ReqwestTransport, Transport};
@@ -89,7 +90,8 @@ pub async fn flush_regularly() {
 
 impl Telemetry {
     fn from_settings(settings: &TelemetrySettings, clock: &Arc<dyn Clock>) -> Result<Option<Telemetry>, String> {
-        let set = settings.otel_exporter_otlp_endpoint.as_deref().filter(|endpoint| !endpoint.trim().is_empty());
+        let set = settings.otel_exporter_otlp_endpoint.as_ref().map(|endpoint| endpoint.expose_secret().trim());
+        let set = set.filter(|endpoint| !endpoint.is_empty());
         let endpoint = set.map(|base| Endpoint::new(base, settings.otel_exporter_otlp_headers.as_ref())).transpose()?;
         let user_agent = concat!("stint/", env!("CARGO_PKG_VERSION"));
         let transport = || ReqwestTransport::new(user_agent).map_err(|error| error.to_string());

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail, ensure};
+use secrecy::ExposeSecret;
 use stint_core::ports::Queue;
 use stint_core::registry::Registry;
 use stint_core::worker::{Spec, Worker};
@@ -150,7 +151,7 @@ impl<'a> Workshop<'a> {
 
 /// Where and how to push, if a repository is set.
 pub(crate) fn git(settings: &Settings, home: &Path) -> Option<GitSettings> {
-    let url = settings.lua_repository.as_ref()?;
+    let url = settings.lua_repository.as_ref()?.expose_secret();
     Some(GitSettings {
         branch: settings.lua_branch.clone(),
         history: settings.lua_history,

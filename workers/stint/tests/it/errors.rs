@@ -93,7 +93,15 @@ fn a_malformed_key_is_refused_without_being_told() {
 
 #[test]
 fn help_shows_no_secret() {
-    let program = Program::new().with("WCL_KEYS", "id:hunter2").with("GIT_TOKEN", "hunter2");
-    assert!(!program.succeed(&["up", "--help"]).contains("hunter2"));
-    assert!(!program.succeed(&["describe"]).contains("hunter2"));
+    let program = Program::new()
+        .with("WCL_KEYS", "id:hunter2")
+        .with("GIT_TOKEN", "hunter2")
+        .with("POE_CLIENT_SECRET", "hunter2")
+        .with("LUA_REPOSITORY", "https://you:hunter2@example.org/databases.git")
+        .with("MONGODB_URI", "mongodb://you:hunter2@example.org/stint")
+        .with("OTEL_EXPORTER_OTLP_ENDPOINT", "https://you:hunter2@example.org")
+        .with("OTEL_EXPORTER_OTLP_HEADERS", "authorization=hunter2");
+    for arguments in [&["--help"][..], &["up", "--help"], &["run", "--help"], &["describe"], &["describe", "--json"]] {
+        assert!(!program.succeed(arguments).contains("hunter2"), "{arguments:?}");
+    }
 }

@@ -1,12 +1,13 @@
 //! Where exports go, read from OpenTelemetry's own settings.
 //! <https://opentelemetry.io/docs/specs/otel/protocol/exporter/>
 
+use std::fmt;
+
 use http::header::{HeaderName, HeaderValue};
 use http::{HeaderMap, Uri};
 use secrecy::{ExposeSecret, SecretString};
 
 /// Two addresses below the one that is set, and what every request carries.
-#[derive(Debug)]
 pub(in crate::telemetry) struct Endpoint {
     pub(super) metrics: Uri,
     pub(super) traces: Uri,
@@ -28,6 +29,13 @@ impl Endpoint {
         };
         let headers = headers.map_or(Ok(HeaderMap::new()), |headers| read_headers(headers.expose_secret()));
         Ok(Endpoint { metrics: below("metrics")?, traces: below("traces")?, headers: headers? })
+    }
+}
+
+impl fmt::Debug for Endpoint {
+    /// Without the address's user and password, and without headers.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Endpoint").field("host", &self.traces.host()).finish_non_exhaustive()
     }
 }
 
@@ -81,7 +89,7 @@ mod tests {
     #[test]
     fn headers_are_decoded_and_never_shown() {
         let set = SecretString::from("Authorization=Basic%20planted, x-scope=7");
-        let endpoint = Endpoint::new("https://collector.example", Some(&set)).unwrap();
+        let endpoint = Endpoint::new("https://user:planted@collector.example", Some(&set)).unwrap();
         assert_eq!(endpoint.headers["authorization"], "Basic planted");
         assert_eq!(endpoint.headers["x-scope"], "7");
         assert!(!format!("{endpoint:?}").contains("planted"));

@@ -46,7 +46,11 @@ pub(super) fn env(sections: &[Section]) -> String {
             for value in &setting.values {
                 let _ = write!(text, "{}", comment(&format!("{}: {}", value.value, value.help)));
             }
-            let secret = if setting.secret { "# A secret: never commit it.\n" } else { "" };
+            let secret = match (setting.secret, setting.address) {
+                (true, false) => "# A secret: never commit it.\n",
+                (true, true) => "# A secret if it has a user or password in it: then never commit it.\n",
+                (false, _) => "",
+            };
             let default = quoted(setting.default.as_deref().unwrap_or_default());
             let _ = writeln!(text, "{secret}# {}={default}", setting.variable);
         }
@@ -65,8 +69,10 @@ fn in_a_cell(setting: &Setting) -> String {
     for value in &setting.values {
         let _ = write!(text, "<br>`{}`: {}", value.value, value.help);
     }
-    if setting.secret {
-        text.push_str(" **Secret.**");
+    match (setting.secret, setting.address) {
+        (true, false) => text.push_str(" **Secret.**"),
+        (true, true) => text.push_str(" **Secret** with a user or password in it."),
+        (false, _) => {}
     }
     text
 }

@@ -1,7 +1,7 @@
 //! Every setting, read from the structs that read the settings: their text is written once.
 
 use clap::builder::StyledStr;
-use clap::{Arg, Args, Command};
+use clap::{Arg, Args, Command, ValueHint};
 use serde::Serialize;
 use stint_host::config::{LogSettings, TelemetrySettings};
 
@@ -26,6 +26,9 @@ pub(super) struct Setting {
     pub(super) help: String,
     /// Never shown, and not to be committed anywhere.
     pub(super) secret: bool,
+    /// One that is secret only if there is a user or a password in it.
+    #[serde(skip)]
+    pub(super) address: bool,
     /// What it can be, if that is a short list.
     pub(super) values: Vec<Value>,
 }
@@ -75,6 +78,7 @@ impl Setting {
             default: Some(defaults.join(",")).filter(|default| !default.is_empty()),
             help: argument.get_long_help().or_else(|| argument.get_help()).map(sentence).unwrap_or_default(),
             secret: argument.is_hide_env_values_set(),
+            address: argument.get_value_hint() == ValueHint::Url,
             values: values.collect(),
         })
     }
@@ -100,7 +104,11 @@ mod tests {
         assert_eq!(undocumented, [""; 0]);
         let secret: Vec<&str> =
             settings().filter(|setting| setting.secret).map(|setting| setting.variable.as_str()).collect();
-        assert_eq!(secret, ["WCL_KEYS", "GIT_TOKEN", "POE_CLIENT_SECRET", "MONGODB_URI", "OTEL_EXPORTER_OTLP_HEADERS"]);
+        let (own, telemetry) = (
+            ["WCL_KEYS", "LUA_REPOSITORY", "GIT_TOKEN", "POE_CLIENT_SECRET", "MONGODB_URI"],
+            ["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_HEADERS"],
+        );
+        assert_eq!(secret, [&own[..], &telemetry].concat());
     }
 
     #[test]

@@ -143,7 +143,7 @@ fn settings(options: &Options, arguments: &Arguments, out: &Path, port: u16) -> 
         wcl_page_interval_ms: 0,
         // The demo runs the aggregator once.
         queue_hours: 0,
-        lua_repository: Some(repository.display().to_string()),
+        lua_repository: Some(SecretString::from(repository.display().to_string())),
         lua_out: None,
         ..Settings::from_environment()?
     })
