@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt;
+use futures::future::{Either, select};
 use futures::lock::Mutex;
 use futures::stream;
 use serde::Serialize;
@@ -27,8 +28,12 @@ const CHUNKS_AT_ONCE: usize = 5;
 /// A discovery that keeps no progress for this long is taken for dead.
 const LEASE: Duration = Duration::from_secs(5 * 60);
 
-/// What a page may take, its retries included: with less time left no further one is begun.
+/// With less time left no further page is begun. Most take a second.
 const PAGE_TIME: Duration = Duration::from_secs(45);
+
+/// What is left when a page is given up that takes longer, since the site fails and is asked again: enough to give the rule
+/// back.
+const CLOSING_TIME: Duration = Duration::from_secs(5);
 
 /// Discovers the players of one rule.
 pub struct Discover {
@@ -151,7 +156,10 @@ async fn read_chunk(
             }
             (position.next, shared.pass.clone())
         };
-        let found = source.page(claim, &pass, page).await;
+        let Some(found) = in_time(source.page(claim, &pass, page), invocation).await else {
+            progress.lock().await.stop.get_or_insert(Stopped::Time);
+            return Ok(());
+        };
         if let Ok(Found::Players(players)) = &found {
             let raids = RaidsToScrap::one(claim.rule.raid, claim.rule.difficulty);
             let seen = players.iter().map(|id| Discovered { id: *id, raids_to_scrap: raids.clone() });
@@ -173,6 +181,16 @@ async fn read_chunk(
         if !rules.keep(claim, &shared.pass, LEASE).await? {
             shared.stop.get_or_insert(Stopped::Fenced);
         }
+    }
+}
+
+/// What `reading` brings, or `None` when there is time for nothing but closing. Points that it holds then come back by
+/// themselves.
+async fn in_time<T>(reading: impl Future<Output = T>, invocation: &Invocation) -> Option<T> {
+    let rest = invocation.remaining().saturating_sub(CLOSING_TIME);
+    match select(Box::pin(reading), invocation.clock().sleep(rest)).await {
+        Either::Left((read, _)) => Some(read),
+        Either::Right(_) => None,
     }
 }
 

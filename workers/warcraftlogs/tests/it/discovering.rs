@@ -215,6 +215,22 @@ fn a_passing_fault_of_the_site_is_waited_out_and_a_lasting_one_ends_the_turn() {
 }
 
 #[test]
+fn a_page_that_outlasts_the_invocation_is_given_up_and_read_again() {
+    let world = paged(4, 2).build();
+    play(&world, async {
+        add_rule(&world, (1, 4)).await;
+        world.network.break_down(Request::Page, Fault::Hang);
+        let fleet = world.start();
+        let begun = world.clock.now();
+        assert_eq!(short(&fleet).await["stopped"], "out of time; the next discovery goes on");
+        assert!(world.clock.now() < after(begun, Duration::from_secs(45)), "there is time left to give the rule back");
+        world.network.mend();
+        assert_eq!(fleet.run("discover").await["finished"], true, "it is due at once");
+        assert_everybody_found(&world).await;
+    });
+}
+
+#[test]
 fn two_discoveries_at_once_never_read_the_same_rule() {
     let world = Setup::new(3, 800).rankings(&[(26, 4), (28, 5)]).build();
     play(&world, async {
