@@ -13,6 +13,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::Context;
 use serde::Serialize;
 use stint_core::worker::{Event, Invocation, Outcome, Spec, Trigger, Worker, WorkerError};
 
@@ -73,7 +74,8 @@ impl Worker for DbGenerator {
 
     async fn run(&self, _event: Event, invocation: &Invocation) -> Result<Outcome, WorkerError> {
         let failed = |error: anyhow::Error| WorkerError::Failed(format!("{error:#}"));
-        let writer = DatabaseWriter::create_with(self.folder.clone(), self.options.clone()).map_err(failed)?;
+        let (folder, options) = (self.folder.clone(), self.options.clone());
+        let writer = aside(move || DatabaseWriter::create_with(folder, options)).await.map_err(failed)?;
         let report = generate(&*self.players, writer, invocation).await.map_err(failed)?;
         let (published, publication) = match &self.publisher {
             Some(publisher) => {
@@ -82,8 +84,10 @@ impl Worker for DbGenerator {
             }
             None => (format!("files in {}", self.folder.display()), None),
         };
-        let archives = self.archives.as_ref().map(|target| write_archives(&self.folder, target));
-        let archives = archives.transpose().map_err(failed)?.unwrap_or_default();
+        let archives = match (self.archives.clone(), self.folder.clone()) {
+            (Some(target), folder) => aside(move || write_archives(&folder, &target)).await.map_err(failed)?,
+            (None, _) => Vec::new(),
+        };
         Ok(Outcome::report(Summary { report, published, publication, archives }))
     }
 }
@@ -100,13 +104,20 @@ async fn generate(
         for damaged in &page.damaged {
             tracing::warn!(player = damaged.id, "player {} is left out: {}", damaged.id, damaged.reason);
         }
-        writer.push_documents(page.documents)?;
+        let documents = page.documents;
+        writer = aside(move || writer.push_documents(documents).map(|()| writer)).await?;
         match page.next {
             Some(next) => after = Some(next),
             None => break,
         }
     }
-    writer.finish(invocation.now())
+    let now = invocation.now();
+    aside(move || writer.finish(now)).await
+}
+
+/// Runs on a thread of its own what keeps one busy: whoever shares this one goes on, such as the other schedules of a host.
+async fn aside<T: Send + 'static>(work: impl FnOnce() -> anyhow::Result<T> + Send + 'static) -> anyhow::Result<T> {
+    tokio::task::spawn_blocking(work).await.context("the databases were not written to their end")?
 }
 
 /// A publication in words, and itself.

@@ -1,8 +1,10 @@
 //! From players to databases in a git repository.
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::{Either, select};
 use serde_json::Value;
 use stint_core::clock::{Clock, after};
 use stint_core::worker::{Event, Invocation, Stop, Worker};
@@ -23,8 +25,17 @@ fn served(players: u32) -> World {
     world
 }
 
-/// Runs the generator once. Publishing blocks, so it needs a runtime.
+/// Runs the generator once.
 fn generate(world: &World, folder: &std::path::Path, repository: Option<&std::path::Path>) -> Value {
+    runtime().block_on(generating(world, folder, repository))
+}
+
+/// The generator blocks threads, so it needs a runtime: one that has no second thread for whoever waits.
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().build().unwrap()
+}
+
+async fn generating(world: &World, folder: &std::path::Path, repository: Option<&std::path::Path>) -> Value {
     let publisher = repository.map(|repository| {
         let settings = GitSettings::new(repository.to_str().unwrap(), folder.join("state"));
         Arc::new(Git::new(settings)) as Arc<dyn Publisher>
@@ -33,8 +44,24 @@ fn generate(world: &World, folder: &std::path::Path, repository: Option<&std::pa
     let clock: Arc<dyn Clock> = Arc::new(world.clock.clone());
     let deadline = after(clock.now(), Duration::from_secs(900));
     let invocation = Invocation::new(clock.clone(), deadline, Stop::default());
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    runtime.block_on(generator.run(Event::Tick { due: clock.now() }, &invocation)).unwrap().report
+    generator.run(Event::Tick { due: clock.now() }, &invocation).await.unwrap().report
+}
+
+/// One task runs all schedules of a host.
+#[test]
+fn whoever_shares_the_thread_goes_on_while_databases_are_written() {
+    let (world, folder) = (served(60), tempfile::tempdir().unwrap());
+    let turns = Cell::new(0);
+    let others = async {
+        loop {
+            turns.set(turns.get() + 1);
+            tokio::task::yield_now().await;
+        }
+    };
+    let written = Box::pin(generating(&world, folder.path(), None));
+    let Either::Left((report, _)) = runtime().block_on(select(written, Box::pin(others)));
+    assert!(report["regions"].as_array().is_some_and(|regions| !regions.is_empty()), "{report}");
+    assert!(turns.get() > 10, "{} turns", turns.get());
 }
 
 #[test]
