@@ -47,6 +47,7 @@ fn malformed_rules_name_the_option() {
     for (difficulty, more, expected) in [
         ("easy", vec![], "there is no such difficulty; there are lfr (1)"),
         ("normal", vec!["--start-page", "0"], "--start-page"),
+        ("normal", vec!["--start-page", "4000000000"], "4000000000 is not in 1..=100000"),
         ("normal", vec!["--start-page", "601"], "--end-page 600 comes before --start-page 601"),
     ] {
         let ran = program.run(&[add(difficulty), more].concat());

@@ -30,6 +30,9 @@ pub use discovers::{Backlog, Discovered, Discovers, Due, Freshness};
 pub use mongo::MongoStore;
 pub use sqlite::SqliteStore;
 
+/// The last page that a rule may have: more than a hundred times as many as any ranking shows.
+pub const LAST_PAGE: u32 = 100_000;
+
 /// One document of the `discovery_schedules` collection: which pages to read again and again.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -64,6 +67,9 @@ impl Rule {
         }
         if self.end_page < self.start_page {
             return Err(format!("endPage: {} comes before startPage {}", self.end_page, self.start_page));
+        }
+        if self.end_page > LAST_PAGE {
+            return Err(format!("endPage: {} is beyond page {LAST_PAGE}, and no ranking is as long", self.end_page));
         }
         Ok(())
     }

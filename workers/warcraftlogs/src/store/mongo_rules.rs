@@ -35,6 +35,7 @@ impl Row {
 
     fn claim(&self) -> Result<Claim, String> {
         let rule = self.rule.clone()?;
+        rule.check()?;
         let pass = self.progress.pass(&rule)?;
         let listed_until = self.progress.listed_until(&rule);
         Ok(Claim { rule, pass, listed_until, lease: self.progress.lease + 1 })

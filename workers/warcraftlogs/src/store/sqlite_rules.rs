@@ -32,6 +32,7 @@ impl Lent {
     fn read(&self) -> PortResult<Claim> {
         let what = format!("the discovery rule {}", self.id);
         let rule: Rule = read(&self.document, &what)?;
+        rule.check().map_err(|reason| PortError::backend(format!("cannot read {what}"), reason))?;
         let pass = self.pass.as_deref().map(|pass| read(pass, &format!("the progress of {what}"))).transpose()?;
         let listed_until = self.listed_until.map(from_millis);
         Ok(Claim { rule, pass, listed_until, lease: self.lease.cast_unsigned() })

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use stint_warcraftlogs::model::Difficulty;
 use stint_warcraftlogs::names;
-use stint_warcraftlogs::store::{Rule, RuleStatus};
+use stint_warcraftlogs::store::{LAST_PAGE, Rule, RuleStatus};
 
 use crate::commands::Context;
 use crate::usage::WrongUsage;
@@ -21,10 +21,10 @@ pub(super) struct Add {
     #[arg(long, required = true, value_delimiter = ',', value_parser = names::parse_difficulty)]
     difficulty: Vec<Difficulty>,
     /// The first page, from 1.
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=i64::from(LAST_PAGE)))]
     start_page: u32,
     /// The last page; it is read too. A page has 100 players, and a page past the end ends the rule.
-    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=i64::from(LAST_PAGE)))]
     end_page: u32,
 }
 

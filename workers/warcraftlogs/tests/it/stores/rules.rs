@@ -51,6 +51,7 @@ pub(crate) async fn a_wrong_rule_is_refused_by_its_fields_name(world: &impl Stor
         (rule(1, (26, 7), (1, 2)), "difficulty"),
         (rule(1, (26, 3), (0, 2)), "startPage"),
         (rule(1, (26, 3), (3, 2)), "endPage"),
+        (rule(1, (26, 3), (1, 100_001)), "endPage"),
     ];
     for (rule, field) in wrong {
         let error = world.rules().put(&rule).await.unwrap_err();
