@@ -127,18 +127,35 @@ pub struct MessageException {
 /// What is to happen to a message.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Disposition {
-    /// A passing fault: give it back. Counts as a failure; after `max_receives` of them it is a dead letter.
+    /// A passing fault: give it back, to be visible again after its [`retry_delay`]. Counts as a failure; after
+    /// `max_receives` of them it is a dead letter.
     Retry {
         /// What went wrong, in words.
         reason: String,
-        /// How long to wait before it is visible again.
-        delay: Duration,
     },
     /// It can never succeed: to the dead letters at once.
     Reject {
         /// What is wrong with it, in words that name the field.
         reason: String,
     },
+}
+
+/// Before a message is visible again that has failed once: a store that elects a new primary, or a blip of the network, is
+/// over by then.
+const FIRST_RETRY: Duration = Duration::from_secs(30);
+
+/// Each further failure makes the wait so much longer.
+const RETRY_GROWTH: u32 = 5;
+
+/// No wait is longer: whoever has mended what was broken does not want to wait for much more.
+const LONGEST_RETRY: Duration = Duration::from_secs(60 * 60);
+
+/// How long a message that was received `receives` times, and failed each time, waits before the next: half a minute, two
+/// and a half, twelve and a half, an hour. So a queue that allows five receives outlasts a fault of an hour and a quarter,
+/// and one that lasts is not asked all the time.
+pub fn retry_delay(receives: u32) -> Duration {
+    let growth = RETRY_GROWTH.saturating_pow(receives.saturating_sub(1));
+    FIRST_RETRY.saturating_mul(growth).min(LONGEST_RETRY)
 }
 
 /// An invocation that failed as a whole.
@@ -223,5 +240,16 @@ impl<W: Worker> AnyWorker for W {
 
     fn invoke<'a>(&'a self, event: Event, invocation: &'a Invocation) -> BoxFuture<'a, Result<Outcome, WorkerError>> {
         Box::pin(self.run(event, invocation))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn retries_are_rarer_and_rarer_and_outlast_a_fault_of_an_hour() {
+        let delays = [1, 2, 3, 4, 5, u32::MAX].map(|receives| retry_delay(receives).as_secs());
+        assert_eq!(delays, [30, 150, 750, 3_600, 3_600, 3_600]);
     }
 }

@@ -4,34 +4,36 @@
 //! The process may die before, between or after these calls: what was neither acknowledged nor given back becomes
 //! visible again when its visibility times out, and workers do the same work twice without harm.
 
-use std::time::Duration;
+use std::collections::BTreeMap;
 
 use stint_core::ports::{Delivery, PortResult, Queue, Receipt};
 use stint_core::telemetry::Metric;
-use stint_core::worker::{Disposition, Outcome};
+use stint_core::worker::{Disposition, Outcome, retry_delay};
 
 use crate::counters::Counters;
-
-/// Before a batch whose invocation failed is visible again, for each time it was received.
-const RETRY_DELAY: Duration = Duration::from_secs(5);
 
 /// The messages that are simply done.
 pub(crate) fn done<'a>(batch: &'a [Delivery], outcome: &Outcome) -> Vec<&'a Delivery> {
     batch.iter().filter(|delivery| fate(delivery, outcome).is_none()).collect()
 }
 
-/// Gives a whole batch back, because its invocation failed.
+/// Gives a whole batch back, because its invocation failed. Each message waits as long as it has failed often.
 pub(crate) async fn give_back(
     queue: &dyn Queue,
     batch: &[Delivery],
     reason: &str,
     counters: &Counters,
 ) -> PortResult<()> {
-    let receipts: Vec<Receipt> = batch.iter().map(|delivery| delivery.receipt.clone()).collect();
-    let receives = batch.iter().map(|delivery| delivery.receive_count).max().unwrap_or(1);
-    Counters::add(&counters.released, receipts.len());
-    Metric::Released.record(queue.name(), receipts.len() as f64);
-    queue.release(&receipts, RETRY_DELAY * receives, reason).await
+    Counters::add(&counters.released, batch.len());
+    Metric::Released.record(queue.name(), batch.len() as f64);
+    let mut by_receives: BTreeMap<u32, Vec<Receipt>> = BTreeMap::new();
+    for delivery in batch {
+        by_receives.entry(delivery.receive_count).or_default().push(delivery.receipt.clone());
+    }
+    for (receives, receipts) in by_receives {
+        queue.release(&receipts, retry_delay(receives), reason).await?;
+    }
+    Ok(())
 }
 
 /// Gives back or rejects the messages that are not simply done, and answers the ids of those that will come back. One
@@ -46,11 +48,12 @@ pub(crate) async fn dispose_of_exceptions(
     for delivery in batch {
         let (disposed, returns) = match fate(delivery, outcome) {
             None => continue,
-            Some(Disposition::Retry { reason, delay }) => {
+            Some(Disposition::Retry { reason }) => {
                 Counters::add(&counters.released, 1);
                 Metric::Released.record(queue.name(), 1.0);
                 tracing::info!(message_id = delivery.message_id, reason, "a message is given back: {reason}");
-                (queue.release(std::slice::from_ref(&delivery.receipt), *delay, reason).await, true)
+                let delay = retry_delay(delivery.receive_count);
+                (queue.release(std::slice::from_ref(&delivery.receipt), delay, reason).await, true)
             }
             Some(Disposition::Reject { reason }) => {
                 Counters::add(&counters.rejected, 1);

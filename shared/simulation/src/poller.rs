@@ -12,8 +12,8 @@ use futures::future::select;
 use futures::stream::FuturesUnordered;
 use serde::Serialize;
 use stint_core::clock::{Clock, after};
-use stint_core::ports::{Delivery, Queue, Receipt};
-use stint_core::worker::{Disposition, Event, Outcome};
+use stint_core::ports::{Delivery, Queue};
+use stint_core::worker::{Disposition, Event, Outcome, retry_delay};
 
 use crate::control_plane::MappingControl;
 use crate::lambda::Function;
@@ -199,12 +199,10 @@ impl Mapping {
             self.clock.sleep(pause).await;
             pause = (pause * 2).min(longest);
         };
-        let names: Vec<(String, Receipt)> =
-            batch.iter().map(|delivery| (delivery.message_id.clone(), delivery.receipt.clone())).collect();
-        let outcome = slot.run(Event::Batch(batch)).await;
+        let outcome = slot.run(Event::Batch(batch.clone())).await;
         self.lock().usage.batches += 1;
         match outcome {
-            Ok(outcome) => self.dispose(names, outcome).await,
+            Ok(outcome) => self.dispose(batch, outcome).await,
             Err(_) => {
                 // The whole batch comes back when its visibility times out.
                 self.lock().usage.failed_batches += 1;
@@ -215,9 +213,9 @@ impl Mapping {
 
     /// What the worker's Lambda host and the mapping do with a batch that ran: the host gives back or rejects the
     /// exceptions and reports them as item failures, the mapping deletes the others.
-    async fn dispose(&self, names: Vec<(String, Receipt)>, outcome: Outcome) {
-        let mut done = Vec::with_capacity(names.len());
-        for (message_id, receipt) in names {
+    async fn dispose(&self, batch: Vec<Delivery>, outcome: Outcome) {
+        let mut done = Vec::with_capacity(batch.len());
+        for Delivery { message_id, receipt, receive_count, .. } in batch {
             let exception = outcome.exceptions.iter().find(|exception| exception.message_id == message_id);
             // The queue in memory does not fail.
             let _ = match exception.map(|exception| &exception.disposition) {
@@ -225,7 +223,9 @@ impl Mapping {
                     done.push(receipt);
                     Ok(())
                 }
-                Some(Disposition::Retry { reason, delay }) => self.queue.release(&[receipt], *delay, reason).await,
+                Some(Disposition::Retry { reason }) => {
+                    self.queue.release(&[receipt], retry_delay(receive_count), reason).await
+                }
                 Some(Disposition::Reject { reason }) => self.queue.reject(&receipt, reason).await,
             };
         }

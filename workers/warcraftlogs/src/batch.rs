@@ -8,7 +8,6 @@ use stint_core::worker::{Disposition, MessageException};
 use crate::client::RanksOf;
 use crate::message::PlayerMessage;
 use crate::model::{Difficulty, RaidId, RaidsToScrap};
-use crate::results::RETRY_DELAY;
 use crate::whom::Whom;
 
 /// A failed call is tried again at once this often; each try holds points of its own.
@@ -103,7 +102,7 @@ impl Batch {
         for message in self.asked_for(asked) {
             message.failed_calls += 1;
             if message.failed_calls >= CALL_TRIES {
-                message.exception = Some(Disposition::Retry { reason: reason.to_owned(), delay: RETRY_DELAY });
+                message.exception = Some(Disposition::Retry { reason: reason.to_owned() });
             }
         }
     }
@@ -259,6 +258,6 @@ mod tests {
         }
         assert!(batch.next_group().is_none());
         let exceptions = batch.exceptions();
-        assert!(matches!(&exceptions[0].disposition, Disposition::Retry { reason, .. } if reason.contains("502")));
+        assert!(matches!(&exceptions[0].disposition, Disposition::Retry { reason } if reason.contains("502")));
     }
 }

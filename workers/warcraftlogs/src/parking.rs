@@ -12,7 +12,7 @@ use futures::future::{Either, select};
 use stint_core::clock::after;
 use stint_core::ports::{Delivery, NewMessage, Parked, PortResult, Receipt};
 use stint_core::telemetry::Metric;
-use stint_core::worker::{Disposition, MessageException};
+use stint_core::worker::{Disposition, MessageException, retry_delay};
 
 use crate::batch::Batch;
 use crate::budget::{BATCH, Tallied};
@@ -100,7 +100,7 @@ fn as_delivery(parked: &Parked) -> Delivery {
 fn again(failed: &MessageException, lent: &[Parked]) -> Option<NewMessage> {
     let parked = lent.iter().find(|parked| parked.id == failed.message_id)?;
     let delay = match failed.disposition {
-        Disposition::Retry { delay, .. } => delay,
+        Disposition::Retry { .. } => retry_delay(1),
         Disposition::Reject { .. } => Duration::ZERO,
     };
     Some(NewMessage { body: parked.body.clone(), delay })

@@ -1,7 +1,5 @@
 //! What an answer brought, sorted into what to store and what failed.
 
-use std::time::Duration;
-
 use jiff::Timestamp;
 use stint_core::ports::PortResult;
 use stint_core::worker::Disposition;
@@ -11,9 +9,6 @@ use crate::model::Player;
 use crate::rank_fetcher::Report;
 use crate::store::{DropReason, Dropped, Players};
 use crate::whom::Whom;
-
-/// Before a message that failed is visible again: most faults of an upstream pass within minutes.
-pub(crate) const RETRY_DELAY: Duration = Duration::from_secs(60);
 
 /// What an answer brought.
 pub(crate) struct Results {
@@ -42,9 +37,7 @@ impl Results {
                 }
                 Fate::Dropped(reason) => results.drop(&request.whom, reason, now),
                 Fate::Rejected(reason) => results.fail(&request.whom, Disposition::Reject { reason }),
-                Fate::Failed(reason) => {
-                    results.fail(&request.whom, Disposition::Retry { reason, delay: RETRY_DELAY });
-                }
+                Fate::Failed(reason) => results.fail(&request.whom, Disposition::Retry { reason }),
             }
         }
         results

@@ -9,7 +9,7 @@
 //! * *The mapping deletes what we have rejected, too:* it is not there any more, which SQS takes as deleted.
 //!
 //! A batch is answered in part: what is in `batchItemFailures` comes back, everything else the mapping deletes. A
-//! message that waits comes back when the worker said, since giving it back has changed its visibility; one that can
+//! message that waits comes back when it is due, since giving it back has changed its visibility; one that can
 //! never succeed is with the dead letters already, with its reason, and burns no further receive. An invocation that
 //! fails is told to Lambda as one: its mapping then slows down, and the function's alarm rings.
 //! <https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html>

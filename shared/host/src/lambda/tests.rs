@@ -9,6 +9,7 @@ use stint_core::clock::{Clock, ManualClock, after, to_millis};
 use stint_core::ports::{Counts, NewMessage, Queue, QueueSettings, Receipt, Throttle};
 use stint_core::worker::{
     Disposition, Event, Invocation, MessageException, Outcome, QueueTrigger, Spec, Stop, Trigger, Worker, WorkerError,
+    retry_delay,
 };
 use stint_embedded::Embedded;
 use stint_testkit::drive;
@@ -16,7 +17,6 @@ use stint_testkit::drive;
 use super::{Feed, LambdaHost};
 
 const VISIBILITY: Duration = Duration::from_secs(60);
-const LATER: Duration = Duration::from_secs(30);
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Does with each message what its body says.
@@ -46,7 +46,7 @@ impl Worker for Obedient {
         for delivery in batch {
             let reason = format!("it said {}", delivery.body);
             let disposition = match delivery.body.as_str() {
-                "retry" => Disposition::Retry { reason, delay: LATER },
+                "retry" => Disposition::Retry { reason },
                 "reject" => Disposition::Reject { reason },
                 "fail" => return Err(WorkerError::Failed(reason)),
                 "sleep" => {
@@ -110,6 +110,14 @@ impl World {
         Ok(returning.into_iter().map(|delivery| delivery.body).collect())
     }
 
+    /// Of what can be received now; it is then done.
+    async fn receive_counts(&self) -> Vec<u32> {
+        let batch = self.queue.receive(10).await.unwrap();
+        let receipts: Vec<Receipt> = batch.iter().map(|delivery| delivery.receipt.clone()).collect();
+        self.queue.acknowledge(&receipts).await.unwrap();
+        batch.into_iter().map(|delivery| delivery.receive_count).collect()
+    }
+
     async fn counts(&self) -> Counts {
         self.queue.counts().await.unwrap()
     }
@@ -124,8 +132,8 @@ fn only_what_waits_is_reported_and_what_can_never_succeed_is_a_dead_letter_at_on
         assert_eq!(world.counts().await, Counts { visible: 0, in_flight: 0, delayed: 1, dead: 1 });
         let dead = world.queue.dead_letters(10).await.unwrap();
         assert_eq!((dead[0].reason.as_str(), dead[0].receive_count), ("it said reject", 1));
-        world.clock.sleep(LATER).await;
-        assert_eq!(world.queue.receive(10).await.unwrap()[0].body, "retry", "after the delay that the worker named");
+        world.clock.sleep(retry_delay(1)).await;
+        assert_eq!(world.queue.receive(10).await.unwrap()[0].body, "retry");
     });
 }
 
@@ -136,6 +144,21 @@ fn a_failed_invocation_is_told_to_lambda_and_its_batch_comes_back_soon() {
         let error = world.batch(&["done", "fail"]).await.unwrap_err();
         assert_eq!(error.to_string(), "it said fail");
         assert_eq!(world.counts().await, Counts { visible: 0, in_flight: 0, delayed: 2, dead: 0 });
+    });
+}
+
+#[test]
+fn each_message_of_a_failed_batch_waits_for_as_long_as_it_has_failed_often() {
+    let world = World::new();
+    drive(&world.clock, async {
+        world.batch(&["fail"]).await.unwrap_err();
+        world.clock.sleep(retry_delay(1)).await;
+        // Now with another one, which fails for the first time.
+        world.batch(&["fail"]).await.unwrap_err();
+        world.clock.sleep(retry_delay(1)).await;
+        assert_eq!(world.receive_counts().await, [2]);
+        world.clock.sleep(retry_delay(2) - retry_delay(1)).await;
+        assert_eq!(world.receive_counts().await, [3]);
     });
 }
 

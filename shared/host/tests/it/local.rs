@@ -45,7 +45,7 @@ impl Worker for Slow {
         invocation.clock().sleep(WORK).await;
         let mut outcome = Outcome::default();
         for delivery in batch.into_iter().filter(|delivery| delivery.body == "retry") {
-            let disposition = Disposition::Retry { reason: "it said so".into(), delay: WORK };
+            let disposition = Disposition::Retry { reason: "it said so".into() };
             outcome.exceptions.push(MessageException { message_id: delivery.message_id, disposition });
         }
         Ok(outcome)

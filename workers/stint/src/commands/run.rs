@@ -100,7 +100,7 @@ fn read(path: &Path) -> anyhow::Result<Value> {
 fn summary(worker: &str, outcome: Outcome) -> Summary {
     let failures = outcome.exceptions.into_iter().map(|exception| {
         let (fate, reason) = match exception.disposition {
-            Disposition::Retry { reason, .. } => ("retry", reason),
+            Disposition::Retry { reason } => ("retry", reason),
             Disposition::Reject { reason } => ("rejected", reason),
         };
         Failure { message: exception.message_id, fate, reason }
