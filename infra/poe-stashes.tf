@@ -50,10 +50,9 @@ locals {
     }
   } : name => merge(entry, { prefix = local.poe_prefix }) if var.poe_stashes != null }
 
-  # A follower that fails has its message again; the watcher's next turn is two minutes away. That Lambda has no room for a
-  # second follower is no news, so the follower does not count as one that is fed by a queue.
+  # A follower that fails has its message again; the watcher's next turn is two minutes away.
   poe_workers = { for name, entry in {
-    follower = { function = one(module.follower[*].function_name), failures = 3, fed_by_queue = false }
+    follower = { function = one(module.follower[*].function_name), failures = 3, fed_by_queue = true }
     watcher  = { function = one(module.watcher[*].function_name), failures = 3, fed_by_queue = false }
   } : name => merge(entry, { prefix = local.poe_prefix }) if var.poe_stashes != null }
 }
@@ -66,7 +65,7 @@ module "follower" {
   name            = "follower"
   timeout_seconds = 900
   memory_mb       = 512
-  concurrency     = 1
+  concurrency     = 2
   secrets         = ["POE_CLIENT_SECRET"]
 }
 

@@ -149,6 +149,12 @@ impl Api {
         self.client.limits()?.limits_of(&self.page_uri(ChangeId::BEGINNING))
     }
 
+    /// When the limits will let the next request for a page go: in the past when it may go now. `None` while one is under
+    /// way.
+    pub fn opens_at(&self) -> Option<Timestamp> {
+        self.client.limits()?.opens_at(&self.page_uri(ChangeId::BEGINNING))
+    }
+
     /// What the pace must not forget.
     pub fn memory(&self) -> Option<serde_json::Value> {
         serde_json::to_value(self.client.limits()?.memory()).ok()
@@ -166,6 +172,18 @@ impl Api {
     fn page_uri(&self, id: ChangeId) -> Uri {
         // The address was read as one before, and digits and dashes fit behind it.
         format!("{}?id={id}", self.pages).parse().unwrap_or_default()
+    }
+}
+
+impl RiverError {
+    /// Whether everybody who asks must wait.
+    pub fn is_refusal_for_haste(&self) -> bool {
+        matches!(self, RiverError::Http(HttpError::RateLimited(_) | HttpError::Token(TokenError::RateLimited(_))))
+    }
+
+    /// Whether this may be about what was asked for, and not about who asks.
+    pub fn is_refusal_of_the_page(&self) -> bool {
+        matches!(self, RiverError::Http(HttpError::Status { status, .. }) if status.is_client_error())
     }
 }
 

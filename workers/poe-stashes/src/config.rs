@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use clap::Args;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
 use crate::model::ChangeId;
@@ -151,7 +151,7 @@ impl Settings {
         let missing = |variable: &str, what: &str| format!("{variable} is not set: the follower needs {what}");
         let id = self.poe_client_id.as_deref().filter(|id| !id.is_empty());
         let id = id.ok_or_else(|| missing("POE_CLIENT_ID", "a confidential client with the scope service:psapi"))?;
-        let secret = self.poe_client_secret.as_ref();
+        let secret = self.poe_client_secret.as_ref().filter(|secret| !secret.expose_secret().is_empty());
         Ok((id, secret.ok_or_else(|| missing("POE_CLIENT_SECRET", "the secret of its client"))?))
     }
 

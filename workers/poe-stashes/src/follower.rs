@@ -127,7 +127,8 @@ impl Worker for Follower {
             visibility_timeout: Duration::from_secs(6 * TIMEOUT.as_secs()),
             max_receives: 5,
         })],
-        concurrency: 1,
+        // The chain has one at a time: the second one is there to find it claimed, so that a message too many is done.
+        concurrency: 2,
         timeout: TIMEOUT,
     };
 
@@ -243,8 +244,8 @@ async fn begin(
         (None, Some(_)) => return Ok(None),
         (None, None) => order.seed.map_or(settings.start, Start::At),
     };
-    let (chain, progress, lease) = (&*ports.chain, &chase.progress, settings.lease);
-    let search = Search { api: &ports.api, chain, claim, progress, lease, invocation };
+    let (chain, progress, lease) = (&*ports.chain, chase.progress.clone(), settings.lease);
+    let mut search = Search { api: &ports.api, chain, claim, progress, lease, invocation };
     match search.place(start).await? {
         Ok(place) => {
             chase.progress.position = Some(place);

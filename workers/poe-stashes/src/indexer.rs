@@ -19,9 +19,12 @@ use crate::message::{PAGES_QUEUE, StoredPage};
 use crate::model::page::{Item, Page, Stash, Text};
 use crate::model::price::{Asking, Price, asked};
 use crate::page_file;
-use crate::store::{Changes, Index, ItemRow, Pages, PriceRow, Snapshot, StashRow};
+use crate::store::{Changes, Index, ItemRow, PageKey, Pages, PriceRow, Snapshot, StashRow};
 
 const TIMEOUT: Duration = Duration::from_secs(120);
+
+/// A page that could not be read comes again after so long.
+const UNREADABLE: Duration = Duration::from_secs(60);
 
 /// Keeps the index.
 pub struct Indexer {
@@ -86,10 +89,7 @@ impl Worker for Indexer {
                     report.nameless += nameless;
                     report.changes += changes;
                 }
-                Err(reason) => exceptions.push(MessageException {
-                    message_id: delivery.message_id,
-                    disposition: Disposition::Reject { reason },
-                }),
+                Err(disposition) => exceptions.push(MessageException { message_id: delivery.message_id, disposition }),
             }
         }
         self.index.forget_events(before(invocation.now(), self.settings.event_retention)).await?;
@@ -97,29 +97,37 @@ impl Worker for Indexer {
     }
 }
 
-/// Takes one page over. The inner error says why it never can be: a blob does not change.
+/// Takes one page over. The inner error says what becomes of one that cannot be: a blob does not change, but a store may
+/// be away, and the other pages have nothing to do with it.
 async fn take_over(
     delivery: &Delivery,
     pages: &dyn Pages,
     index: &dyn Index,
     max_page: usize,
-) -> PortResult<Result<(Changes, u64), String>> {
+) -> PortResult<Result<(Changes, u64), Disposition>> {
+    let reject = |reason| Ok(Err(Disposition::Reject { reason }));
     let stored: StoredPage = match serde_json::from_str(&delivery.body) {
         Ok(stored) => stored,
-        Err(error) => return Ok(Err(format!("the message cannot be read: {error}"))),
+        Err(error) => return reject(format!("the message cannot be read: {error}")),
     };
-    let Some(blob) = pages.read(stored.into()).await? else {
-        return Ok(Err(format!("there is no blob of the page {}", stored.id)));
+    let blob = match read(stored.into(), pages).await {
+        Ok(Some(blob)) => blob,
+        Ok(None) => return reject(format!("there is no blob of the page {}", stored.id)),
+        Err(error) => return Ok(Err(Disposition::Retry { reason: error.to_string(), delay: UNREADABLE })),
     };
-    let blob = blob.try_fold(Vec::new(), async |mut blob, piece| {
-        blob.extend_from_slice(&piece);
-        Ok(blob)
-    });
-    let read = snapshot(&blob.await?, max_page);
-    match read {
+    match snapshot(&blob, max_page) {
         Ok((snapshot, nameless)) => Ok(Ok((index.apply(snapshot).await?, nameless))),
-        Err(reason) => Ok(Err(format!("the page {} cannot be read: {reason}", stored.id))),
+        Err(reason) => reject(format!("the page {} cannot be read: {reason}", stored.id)),
     }
+}
+
+async fn read(key: PageKey, pages: &dyn Pages) -> PortResult<Option<Vec<u8>>> {
+    let Some(blob) = pages.read(key).await? else { return Ok(None) };
+    let whole = blob.try_fold(Vec::new(), async |mut whole, piece| {
+        whole.extend_from_slice(&piece);
+        Ok(whole)
+    });
+    whole.await.map(Some)
 }
 
 /// What a blob shows, and how many of its items have no id.

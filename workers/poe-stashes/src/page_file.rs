@@ -11,7 +11,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use zstd::stream::read::Decoder;
-use zstd::stream::write::Encoder;
+use zstd::stream::write::{self, Encoder};
 
 use crate::model::ChangeId;
 use crate::store::Realm;
@@ -119,6 +119,23 @@ pub fn read(blob: &[u8], max: usize) -> Result<(Label, Vec<u8>), PageFileError> 
     if page.len() > max { Err(PageFileError::TooLarge(max)) } else { Ok((label, page)) }
 }
 
+/// Reads a blob piece by piece, as far as somebody wants it.
+pub struct Decompressor(write::Decoder<'static, Vec<u8>>);
+
+impl Decompressor {
+    /// Nothing was read yet.
+    pub fn new() -> io::Result<Decompressor> {
+        Ok(Decompressor(write::Decoder::new(Vec::new())?))
+    }
+
+    /// Takes the next piece of a blob, and answers the bytes of the page that are in it.
+    pub fn feed(&mut self, piece: &[u8]) -> io::Result<Vec<u8>> {
+        self.0.write_all(piece)?;
+        self.0.flush()?;
+        Ok(std::mem::take(self.0.get_mut()))
+    }
+}
+
 fn label(blob: &[u8]) -> Result<Label, PageFileError> {
     let missing = |reason: &str| PageFileError::NoLabel(reason.to_owned());
     let rest = blob.strip_prefix(&SKIPPABLE).ok_or_else(|| missing("another magic number"))?;
@@ -159,6 +176,16 @@ mod tests {
             prop_assert_eq!(label, label_of_today());
             prop_assert!(read == page);
         }
+    }
+
+    #[test]
+    fn a_blob_is_read_piece_by_piece() {
+        let page = b"a page of the river".repeat(20_000);
+        let (blob, _) = blob(&page, 1_000);
+        let mut decompressor = Decompressor::new().unwrap();
+        let read: Vec<u8> = blob.chunks(7).flat_map(|piece| decompressor.feed(piece).unwrap()).collect();
+        assert!(read == page);
+        assert!(Decompressor::new().unwrap().feed(b"no blob").is_err());
     }
 
     #[test]

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use futures::future::{BoxFuture, Either, FutureExt, select};
+use stint_core::clock::{after, between};
 use stint_core::ports::PortResult;
 use stint_core::worker::Invocation;
 
-use crate::chase::RENEWALS;
+use crate::chase::{RENEWALS, REST};
 use crate::client::{Api, Failure, RiverError, failure};
 use crate::config::Start;
 use crate::look_ahead::Scan;
@@ -22,6 +23,9 @@ const FIRST_STEP: u64 = 4096;
 /// The tail is found when it lies between two places that are no further apart: some two seconds of the river.
 const CLOSE_ENOUGH: u64 = 32;
 
+/// A refusal that asks for more is looked at again then: it may have been for somebody else at the address.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+
 /// Failures that are waited out before the search is given up.
 const PATIENCE: u32 = 5;
 
@@ -30,7 +34,8 @@ pub(crate) struct Search<'a> {
     pub(crate) api: &'a Api,
     pub(crate) chain: &'a dyn Chain,
     pub(crate) claim: &'a Claim,
-    pub(crate) progress: &'a Progress,
+    /// As it is kept meanwhile: what the pace must not forget grows with each request.
+    pub(crate) progress: Progress,
     pub(crate) lease: Duration,
     pub(crate) invocation: &'a Invocation,
 }
@@ -48,9 +53,9 @@ type Found<T> = PortResult<Result<T, NotFound>>;
 
 impl Search<'_> {
     /// The place that `start` means.
-    pub(crate) async fn place(&self, start: Start) -> Found<ChangeId> {
+    pub(crate) async fn place(&mut self, start: Start) -> Found<ChangeId> {
         match start {
-            Start::Head => self.patiently(|| self.api.head().boxed()).await,
+            Start::Head => self.patiently(|api| api.head().boxed()).await,
             Start::Tail => self.tail().await,
             Start::Beginning => Ok(Ok(ChangeId::BEGINNING)),
             Start::At(id) => Ok(Ok(id)),
@@ -59,8 +64,8 @@ impl Search<'_> {
 
     /// The newest place that has a page. Beyond it the upstream answers with empty pages, and takes any five numbers for
     /// a place, so it is found by halving: about ten requests.
-    async fn tail(&self) -> Found<ChangeId> {
-        let mut high = match self.patiently(|| self.api.head().boxed()).await? {
+    async fn tail(&mut self) -> Found<ChangeId> {
+        let mut high = match self.patiently(|api| api.head().boxed()).await? {
             Ok(head) => head,
             Err(not_found) => return Ok(Err(not_found)),
         };
@@ -87,15 +92,18 @@ impl Search<'_> {
         Ok(Ok(low))
     }
 
-    async fn is_beyond(&self, id: ChangeId) -> Found<bool> {
-        self.patiently(|| is_beyond(self.api, id).boxed()).await
+    async fn is_beyond(&mut self, id: ChangeId) -> Found<bool> {
+        self.patiently(|api| is_beyond(api, id).boxed()).await
     }
 
     /// Asks until there is an answer.
-    async fn patiently<'f, T>(&self, ask: impl Fn() -> BoxFuture<'f, Result<T, RiverError>>) -> Found<T> {
+    async fn patiently<'f, T>(&mut self, ask: impl Fn(&'f Api) -> BoxFuture<'f, Result<T, RiverError>>) -> Found<T>
+    where
+        Self: 'f,
+    {
         let mut failures = 0;
         loop {
-            let error = match self.under_lease(ask()).await? {
+            let error = match self.under_lease(ask(self.api)).await? {
                 None => return Ok(Err(NotFound::Fenced)),
                 Some(Ok(answer)) => return Ok(Ok(answer)),
                 Some(Err(error)) => error,
@@ -104,8 +112,9 @@ impl Search<'_> {
             match failure(&error, failures) {
                 Failure::Wait { delay, reason } if failures < PATIENCE && self.invocation.has_time_for(delay) => {
                     tracing::warn!(reason, "looking for the chain's beginning: {reason}");
-                    // Another follower is seen before the next request.
-                    self.under_lease(self.invocation.clock().sleep(delay.min(Duration::from_secs(60)))).await?;
+                    // Another follower is seen before the next request, and so is a host that stops.
+                    let rested = rest(self.invocation, delay.min(LONGEST_WAIT));
+                    self.under_lease(rested).await?;
                 }
                 failure => return Ok(Err(NotFound::Failed(failure))),
             }
@@ -114,15 +123,29 @@ impl Search<'_> {
 
     /// Waits for `work`, and keeps the lease up meanwhile. `None`: another follower has the chain, and the work is
     /// given up.
-    async fn under_lease<T>(&self, work: impl Future<Output = T>) -> PortResult<Option<T>> {
+    async fn under_lease<T>(&mut self, work: impl Future<Output = T>) -> PortResult<Option<T>> {
         let mut work = pin!(work);
-        while self.chain.keep(self.claim, self.progress, self.lease).await? {
+        loop {
+            self.progress.pace = self.api.memory();
+            if !self.chain.keep(self.claim, &self.progress, self.lease).await? {
+                return Ok(None);
+            }
             let renewal = self.invocation.clock().sleep(self.lease / RENEWALS);
             if let Either::Left((done, _)) = select(work.as_mut(), renewal).await {
                 return Ok(Some(done));
             }
         }
-        Ok(None)
+    }
+}
+
+/// Waits in pieces, and no longer once the host stops.
+async fn rest(invocation: &Invocation, delay: Duration) {
+    let until = after(invocation.now(), delay);
+    while let left = between(invocation.now(), until)
+        && !left.is_zero()
+        && invocation.has_time_for(left)
+    {
+        invocation.clock().sleep(left.min(REST)).await;
     }
 }
 

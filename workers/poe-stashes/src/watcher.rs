@@ -9,15 +9,19 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::Serialize;
+use stint_core::clock::between;
 use stint_core::ports::{PortResult, Queue, Wakeups};
 use stint_core::telemetry::Metric;
 use stint_core::worker::{Event, Invocation, Outcome, Spec, Trigger, Worker, WorkerError};
 
-use crate::client::Api;
+use crate::client::{Api, Failure, RiverError, failure};
 use crate::lag::{Lag, measure, remember};
 use crate::message::{Baton, message};
 use crate::model::ChangeId;
-use crate::store::{Chain, ChainStatus, Heads, Realm, Sample};
+use crate::store::{Chain, ChainStatus, Head, Heads, Realm, Sample, Stopped};
+
+/// A head that was refused is not asked for again for as long.
+const REFUSED_FOR: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Watches the chain.
 pub struct Watcher {
@@ -78,13 +82,12 @@ impl Worker for Watcher {
         let status = self.chain.read().await?;
         let mut report =
             Report { set_going: self.set_going(status.as_ref(), invocation.now()).await?, ..Report::default() };
-        match self.api.head().await {
-            Ok(head) => self.look(head, invocation.now(), status.as_ref(), &mut report).await?,
-            // The next look is soon, and the chain does not need it.
-            Err(error) => {
-                tracing::warn!(%error, "the river's head is not known: {error}");
-                report.failed = Some(error.to_string());
-            }
+        match self.reason_not_to_ask(status.as_ref(), invocation.now()).await? {
+            Some(reason) => report.failed = Some(reason),
+            None => match self.api.head().await {
+                Ok(head) => self.look(head, invocation.now(), status.as_ref(), &mut report).await?,
+                Err(error) => report.failed = Some(self.not_seen(&error, invocation.now()).await?),
+            },
         }
         Ok(Outcome::report(report))
     }
@@ -117,6 +120,29 @@ impl Watcher {
         Ok(true)
     }
 
+    /// The head is asked for nothing but the lag: not while the chain is stopped, and seldom once it was refused, since
+    /// each refusal counts towards a ban.
+    async fn reason_not_to_ask(&self, status: Option<&ChainStatus>, now: Timestamp) -> PortResult<Option<String>> {
+        if let Some(stopped) = status.and_then(|status| status.progress.stopped.as_ref()) {
+            return Ok(Some(format!("not asked, since the chain is stopped: {}", stopped.reason)));
+        }
+        let refused = self.heads.read().await?.refused.filter(|refused| between(refused.at, now) < REFUSED_FOR);
+        Ok(refused.map(|Stopped { at, reason }| format!("not asked again before a day is over, since {at}: {reason}")))
+    }
+
+    async fn not_seen(&self, error: &RiverError, now: Timestamp) -> PortResult<String> {
+        let reason = error.to_string();
+        if let Failure::Stop { .. } = failure(error, 1) {
+            tracing::error!(reason, "the river's head was refused; how far the chain is behind is not known: {reason}");
+            let head = self.heads.read().await?;
+            self.heads.keep(&Head { refused: Some(Stopped { at: now, reason: reason.clone() }), ..head }).await?;
+        } else {
+            // The next look is soon, and the chain does not need it.
+            tracing::warn!(reason, "the river's head is not known: {reason}");
+        }
+        Ok(reason)
+    }
+
     async fn look(
         &self,
         head: ChangeId,
@@ -124,12 +150,13 @@ impl Watcher {
         status: Option<&ChainStatus>,
         report: &mut Report,
     ) -> PortResult<()> {
-        let mut samples = self.heads.read().await?;
-        remember(&mut samples, Sample { at: now, id: head });
-        self.heads.keep(&samples).await?;
+        let mut known = self.heads.read().await?;
+        remember(&mut known.samples, Sample { at: now, id: head });
+        known.refused = None;
+        self.heads.keep(&known).await?;
         report.head = Some(head);
         report.position = status.and_then(|status| status.progress.position);
-        report.lag = report.position.and_then(|position| measure(&samples, position, now));
+        report.lag = report.position.and_then(|position| measure(&known.samples, position, now));
         let realm = self.settings.realm;
         let Some(lag) = &report.lag else { return Ok(()) };
         for (shard, seconds) in (1..).zip(lag.shards) {

@@ -10,7 +10,8 @@
 //! * *Dies after the blob is made, before its message is sent:* the page is still open; whoever goes on finds the blob and
 //!   sends the message.
 //! * *Dies after the message is sent, before the page is struck off:* the message is sent twice.
-//! * *Is told to write the same page twice:* the first blob stays.
+//! * *Is told to write the same page twice:* the first blob stays, and is looked into for where it leads: the page may have
+//!   grown since, and what it has gained is in no blob.
 
 use bytes::Bytes;
 use futures::StreamExt;
@@ -20,7 +21,7 @@ use stint_http::{Body, TransportError};
 use crate::look_ahead::{Document, Peek, Peeked, Said, Scan, ScanError};
 use crate::message::{StoredPage, message};
 use crate::model::ChangeId;
-use crate::page_file::{Compressor, LEVEL, Label, Sizes};
+use crate::page_file::{Compressor, Decompressor, LEVEL, Label, Sizes};
 use crate::store::{PageKey, Pages, Put, Upload};
 
 /// A page to be written.
@@ -33,9 +34,6 @@ pub struct Incoming {
     pub first: Vec<Bytes>,
     /// The rest.
     pub body: Body,
-    /// Whether the chain knows already that it goes on behind this page. If not, a page that leads to itself is the end
-    /// of the river, and is not stored: it will be another page when it is asked for again.
-    pub leads_on: bool,
 }
 
 /// A page that went through.
@@ -45,8 +43,11 @@ pub struct Written {
     pub said: Said,
     /// How many stashes it has.
     pub stashes: u64,
-    /// What became of the blob; `None` for the end of the river.
+    /// What became of the blob. `None` for a page that leads to itself, the end of the river: it is not stored, since it
+    /// will be another page when it is asked for again.
     pub put: Option<Put>,
+    /// Where the page leads that is stored now, be it this one or an earlier one.
+    pub leads_to: ChangeId,
     /// How large it is.
     pub sizes: Sizes,
 }
@@ -74,7 +75,13 @@ pub async fn write(incoming: Incoming, pages: &dyn Pages, stored: &dyn Queue) ->
     let mut upload = pages.begin(key).await?;
     match stream(incoming, &mut *upload).await {
         Ok(mut written) if written.put.is_some() => {
-            written.put = Some(upload.commit().await?);
+            let put = upload.commit().await?;
+            written.put = Some(put);
+            if put == Put::WasThere
+                && let Some(next) = find(key, pages).await?.and_then(|found| found.next)
+            {
+                written.leads_to = next;
+            }
             announce(key, stored).await?;
             Ok(written)
         }
@@ -90,9 +97,44 @@ pub async fn announce(key: PageKey, stored: &dyn Queue) -> Result<(), PortError>
     stored.send(&[message(&StoredPage::from(key))]).await
 }
 
+/// A page that is stored already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// Where it leads; not to itself. `None`: the blob is damaged, and nobody will know.
+    pub next: Option<ChangeId>,
+}
+
+/// Compressed bytes that are read at once: the next id is in the first of them.
+const LOOK: usize = 4 * 1024;
+
+/// Looks for a page's blob, and where it leads. Reads no further than that takes.
+pub async fn find(key: PageKey, pages: &dyn Pages) -> Result<Option<Found>, PortError> {
+    let Some(mut blob) = pages.read(key).await? else { return Ok(None) };
+    let damaged = |error: &dyn std::fmt::Display| {
+        tracing::error!(%key, %error, "the blob {key} is damaged: {error}");
+        Ok(Some(Found { next: None }))
+    };
+    let mut decompressor =
+        Decompressor::new().map_err(|error| PortError::backend("could not decompress a page", error))?;
+    let (mut peek, mut scan) = (Peek::default(), Scan::default());
+    while let Some(piece) = blob.next().await {
+        for part in piece?.chunks(LOOK) {
+            let page = match decompressor.feed(part) {
+                Ok(page) => page,
+                Err(error) => return damaged(&error),
+            };
+            scan.feed(&page);
+            if let (Peeked::Found(next), _) | (_, Some(next)) = (peek.feed(&page), scan.next()) {
+                return Ok(Some(Found { next: Some(next).filter(|next| *next != key.id) }));
+            }
+        }
+    }
+    damaged(&ScanError::NoId)
+}
+
 /// Moves a body into an upload, and looks at it on the way.
 async fn stream(incoming: Incoming, upload: &mut dyn Upload) -> Result<Written, WriteError> {
-    let Incoming { label, header, first, mut body, leads_on } = incoming;
+    let Incoming { label, header, first, mut body } = incoming;
     let mut passage =
         Passage { compressor: Compressor::new(&label, LEVEL)?, peek: Peek::default(), scan: Scan::default() };
     for piece in first {
@@ -107,12 +149,12 @@ async fn stream(incoming: Incoming, upload: &mut dyn Upload) -> Result<Written, 
         Peeked::NotYet | Peeked::Nothing => None,
     };
     let said = Said { header, peek, body: Some(next) };
-    let is_end = !leads_on && said.agreed() == Some(label.id);
+    let is_end = next == label.id;
     let (last, sizes) = passage.compressor.finish()?;
     if !is_end {
         upload.write(last).await?;
     }
-    Ok(Written { said, stashes, put: (!is_end).then_some(Put::Stored), sizes })
+    Ok(Written { said, stashes, put: (!is_end).then_some(Put::Stored), leads_to: next, sizes })
 }
 
 /// Everything that sees each piece of a body.

@@ -7,29 +7,32 @@
 //! * *Dies after the record is kept, before the request:* the page is asked for by whoever goes on. The record has what
 //!   the pace must not forget, with one request taken for granted.
 //! * *Dies after the answer, before the record is kept:* the position is still that of the page, which is asked for again.
-//!   If its body was stored meanwhile, the blob stays as it is.
-//! * *Dies after the record is kept that moves beyond a page:* the page is open in that very record.
-//! * *Dies after a page is stored, before it is struck off:* whoever goes on finds the blob, and tells it once more.
+//!   If its body was stored meanwhile, the blob stays as it is, and the chain goes on from where the blob leads.
+//! * *Dies after the record is kept that moves beyond a page:* the page is open in that very record, with the place that the
+//!   chain went on from.
+//! * *Dies after a page is stored, before it is struck off:* whoever goes on finds the blob, tells it once more, and turns
+//!   back if it does not lead as far as the chain has gone.
 
+mod missing;
 mod opening;
 mod outcomes;
 
-use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use futures::StreamExt;
 use futures::future::{BoxFuture, FutureExt};
 use futures::stream::FuturesUnordered;
 use jiff::Timestamp;
-use stint_core::clock::between;
-use stint_core::ports::PortResult;
+use stint_core::clock::{before, between};
+use stint_core::ports::{PortError, PortResult};
 use stint_core::worker::Invocation;
 
 use crate::client::{PAGE_TIMEOUT, RiverError};
 use crate::follower::{FollowerPorts, FollowerSettings};
 use crate::model::ChangeId;
-use crate::store::{Claim, PageKey, Progress, Stopped};
-use crate::writer::{WriteError, Written, announce};
+use crate::store::{Claim, OpenPage, PageKey, Progress, Stopped};
+use crate::writer::{Found, WriteError, Written, announce, find};
+use missing::Missing;
 use opening::{Opening, peek};
 
 /// With less time left no further page is asked for: its body must have arrived and be stored before the end.
@@ -39,15 +42,12 @@ const PAGE_TIME: Duration = PAGE_TIMEOUT.saturating_add(Duration::from_secs(30))
 pub(crate) const RENEWALS: u32 = 3;
 
 /// A rest is taken in pieces, so that a host that stops need not wait for its end.
-const REST: Duration = Duration::from_secs(1);
+pub(crate) const REST: Duration = Duration::from_secs(1);
 
-/// At the end of the river: at first, and doubled up to the longest while nothing comes. Other readers of the river wait
-/// 2 to 30 seconds.
-const FIRST_TAIL_WAIT: Duration = Duration::from_secs(2);
-const LONGEST_TAIL_WAIT: Duration = Duration::from_secs(30);
-
-/// Cut bodies of one page that are asked for again at once; then it is waited a little.
-const AT_ONCE: u32 = 3;
+/// Waits at the end of the river, and for what comes to nothing again and again: at first, and doubled up to the longest.
+/// Other readers of the river wait 2 to 30 seconds at its end.
+const FIRST_WAIT: Duration = Duration::from_secs(2);
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
 /// Whole answers to one request that are no page, before it is given up.
 const MOST_TRIES: u32 = 10;
@@ -63,6 +63,8 @@ pub(crate) enum End {
     Later,
     /// A person must see to it.
     Stopped,
+    /// A store or a queue has failed: what streams is still stored, as far as that goes.
+    Failed,
     /// Another follower has the chain.
     Fenced,
 }
@@ -77,10 +79,24 @@ struct Ask {
 
 /// Something that was under way has ended.
 enum Event {
-    Kept { ours: PortResult<bool>, then: Option<Ask> },
-    Opened { ask: Ask, opening: Result<Box<Opening>, RiverError> },
-    Written { id: ChangeId, leads_on: bool, written: Result<Written, WriteError> },
-    Drained,
+    Kept {
+        ours: PortResult<bool>,
+        then: Option<Ask>,
+    },
+    Opened {
+        ask: Ask,
+        opening: Result<Box<Opening>, RiverError>,
+    },
+    Written {
+        id: ChangeId,
+        leads_on: bool,
+        written: Result<Written, WriteError>,
+    },
+    /// What seemed to be the river's end, and where its body leads.
+    Drained {
+        id: ChangeId,
+        next: Option<ChangeId>,
+    },
     Rested,
     Tick,
 }
@@ -95,25 +111,26 @@ pub(crate) struct Chase<'a> {
     invocation: &'a Invocation,
     pub(crate) progress: Progress,
     pub(crate) most_pages: Option<u64>,
-    /// Open pages whose body is to be asked for again.
-    again: VecDeque<ChangeId>,
-    /// Bodies of a page that came to nothing.
-    tries: BTreeMap<ChangeId, u32>,
+    missing: Missing,
     keeping: bool,
     asking: bool,
     resting: bool,
+    /// A link of the chain was answered: who asks is not refused altogether.
+    link_answered: bool,
+    /// The last request was for a page that is missing: next is a link's turn.
+    asked_again: bool,
     /// The chain waits for a whole body to know where it goes on.
     undecided: bool,
     /// Bodies that stream.
     streaming: usize,
-    /// A header that was wrong once is only compared.
-    trusts_header: bool,
     failures: u32,
     tail_wait: Duration,
     rest_until: Timestamp,
     fetched_before: u64,
     refused_before: (u64, u64),
     end: Option<End>,
+    /// The first failure of a store or a queue.
+    failure: Option<PortError>,
 }
 
 impl<'a> Chase<'a> {
@@ -133,20 +150,21 @@ impl<'a> Chase<'a> {
             invocation,
             progress,
             most_pages: None,
-            again: VecDeque::new(),
-            tries: BTreeMap::new(),
+            missing: Missing::default(),
             keeping: false,
             asking: false,
             resting: false,
+            link_answered: false,
+            asked_again: false,
             undecided: false,
             streaming: 0,
-            trusts_header: true,
             failures: 0,
-            tail_wait: FIRST_TAIL_WAIT,
+            tail_wait: FIRST_WAIT,
             rest_until: Timestamp::MIN,
             fetched_before,
             refused_before,
             end: None,
+            failure: None,
         }
     }
 
@@ -165,18 +183,18 @@ impl<'a> Chase<'a> {
             self.plan(&mut work);
             match self.end {
                 Some(End::Fenced) => return Ok(End::Fenced),
-                Some(end) if self.is_idle() => return Ok(end),
+                Some(end) if self.is_idle() => return self.failure.take().map_or(Ok(end), Err),
                 _ => {}
             }
             // The tick is always there.
             let Some(event) = work.next().await else { return Ok(End::Time) };
-            self.handle(event, &mut work)?;
+            self.handle(event, &mut work);
         }
     }
 
     /// Whether nothing is under way that an invocation's end should wait for.
     fn is_idle(&self) -> bool {
-        let owes = self.end == Some(End::Done) && !self.again.is_empty();
+        let owes = self.end == Some(End::Done) && !self.missing.is_empty();
         !self.keeping && !self.asking && self.streaming == 0 && !owes
     }
 
@@ -187,16 +205,24 @@ impl<'a> Chase<'a> {
         self.end = Some(End::Stopped);
     }
 
+    /// A store or a queue has failed: no more is begun, but bodies that stream now can never be read again as they are.
+    fn fail(&mut self, error: PortError) {
+        tracing::error!(%error, "the chain goes no further for now: {error}");
+        self.failure.get_or_insert(error);
+        self.end = Some(End::Failed);
+    }
+
     /// Pages that an earlier follower has left open: those that are stored are told, the others asked for again.
     async fn recover(&mut self) -> PortResult<()> {
-        for id in self.progress.open.clone() {
+        for OpenPage { id, .. } in self.progress.open.clone() {
             let key = self.key(id);
-            if self.ports.pages.has(key).await? {
-                announce(key, &*self.ports.stored).await?;
-                self.progress.totals.stored += 1;
-                self.progress.close(id);
-            } else {
-                self.again.push_back(id);
+            match find(key, &*self.ports.pages).await? {
+                Some(Found { next }) => {
+                    announce(key, &*self.ports.stored).await?;
+                    self.progress.totals.stored += 1;
+                    self.close(id, next);
+                }
+                None => self.missing.inherit(id),
             }
         }
         Ok(())
@@ -216,28 +242,53 @@ impl<'a> Chase<'a> {
             self.end = Some(End::Time);
         }
         let is_over = self.end.is_some() && self.is_idle();
-        if is_over || self.keeping || self.asking || self.resting || !matches!(self.end, None | Some(End::Done)) {
+        if is_over || self.keeping || self.asking || !matches!(self.end, None | Some(End::Done)) {
             return;
         }
-        let rest = between(self.invocation.now(), self.rest_until);
+        let now = self.invocation.now();
+        let rest = between(now, self.opens_at().max(self.rest_until));
         if !rest.is_zero() {
-            self.resting = true;
-            let sleep = self.invocation.clock().sleep(rest.min(REST));
-            work.push(sleep.map(|()| Event::Rested).boxed());
-            return;
+            return self.wake_in(rest, work);
         }
-        if self.streaming >= self.settings.open_pages {
-            return;
-        }
-        let open = self.again.pop_front().map(|id| Ask { id, again: true });
-        let goes_on = self.end.is_none() && !self.undecided;
-        let link = self.progress.position.filter(|_| goes_on).map(|id| Ask { id, again: false });
-        if let Some(ask) = open.or(link) {
+        if let Some(ask) = self.choose(now) {
             work.push(self.keep(Some(ask)));
+        } else if let Some(due) = self.missing.next_due() {
+            self.wake_in(between(now, due), work);
         }
     }
 
-    fn handle(&mut self, event: Event, work: &mut Work<'a>) -> PortResult<()> {
+    /// What is asked for next: a page that is missing and the next link in turn, and first of all a link, since a page
+    /// that is refused must not keep the chain from going on. One that cannot be stored takes the place of one that streams.
+    fn choose(&mut self, now: Timestamp) -> Option<Ask> {
+        if self.streaming >= self.settings.open_pages {
+            return None;
+        }
+        let goes_on = self.end.is_none() && !self.undecided && self.progress.open.len() < self.settings.open_pages;
+        let link = self.progress.position.filter(|_| goes_on).map(|id| Ask { id, again: false });
+        let links_turn = self.asked_again || !self.link_answered;
+        let ask = match link {
+            Some(link) if links_turn => Some(link),
+            link => self.missing.take_due(now).map(|id| Ask { id, again: true }).or(link),
+        };
+        self.asked_again = ask.is_some_and(|ask| ask.again);
+        ask
+    }
+
+    /// When the limits will let a request go. The last second of it is waited out behind the record, so that the request
+    /// goes the moment it may; what is longer is a rest, which a host need not wait for.
+    fn opens_at(&self) -> Timestamp {
+        self.ports.api.opens_at().map_or(Timestamp::MIN, |opens_at| before(opens_at, REST))
+    }
+
+    fn wake_in(&mut self, rest: Duration, work: &mut Work<'a>) {
+        if !self.resting {
+            self.resting = true;
+            let sleep = self.invocation.clock().sleep(rest.min(REST));
+            work.push(sleep.map(|()| Event::Rested).boxed());
+        }
+    }
+
+    fn handle(&mut self, event: Event, work: &mut Work<'a>) {
         match event {
             Event::Tick => {
                 if !self.keeping {
@@ -246,13 +297,13 @@ impl<'a> Chase<'a> {
                 work.push(self.tick());
             }
             Event::Rested => self.resting = false,
-            Event::Drained => self.streaming -= 1,
             Event::Kept { ours, then } => {
                 self.keeping = false;
-                match (ours?, then) {
-                    (false, _) => self.end = Some(End::Fenced),
-                    (true, Some(ask)) => work.push(self.open(ask)),
-                    (true, None) => {}
+                match (ours, then) {
+                    (Err(error), _) => self.fail(error),
+                    (Ok(false), _) => self.end = Some(End::Fenced),
+                    (Ok(true), Some(ask)) => work.push(self.open(ask)),
+                    (Ok(true), None) => {}
                 }
             }
             Event::Opened { ask, opening } => {
@@ -263,16 +314,20 @@ impl<'a> Chase<'a> {
                     Err(error) => self.failed(ask, &error),
                 }
             }
+            Event::Drained { id, next } => {
+                self.streaming -= 1;
+                self.undecided = false;
+                self.drained(id, next);
+            }
             Event::Written { id, leads_on, written } => {
                 self.streaming -= 1;
                 self.undecided &= leads_on;
                 match written {
                     Ok(written) => self.written(id, leads_on, &written),
-                    Err(error) => self.not_written(id, leads_on, error)?,
+                    Err(error) => self.not_written(id, leads_on, error),
                 }
             }
         }
-        Ok(())
     }
 
     fn tick(&self) -> BoxFuture<'a, Event> {
@@ -296,7 +351,7 @@ impl<'a> Chase<'a> {
     fn open(&mut self, ask: Ask) -> BoxFuture<'a, Event> {
         self.asking = true;
         let (ports, looks) = (self.ports, !ask.again);
-        let trusts_header = self.trusts_header;
+        let trusts_header = self.trusts_header();
         async move {
             let opening = match ports.api.page(ask.id).await {
                 Ok(page) if looks && (page.header.is_none() || !trusts_header) => Ok(Box::new(peek(page).await)),

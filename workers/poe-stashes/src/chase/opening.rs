@@ -4,7 +4,7 @@ use bytes::Bytes;
 use futures::StreamExt;
 
 use crate::client::OpenPage;
-use crate::look_ahead::{Peek, Peeked};
+use crate::look_ahead::{Peek, Peeked, Scan};
 use crate::model::ChangeId;
 
 /// An answer, as far as it was read to know where the chain goes on.
@@ -31,7 +31,14 @@ pub(super) async fn peek(mut page: OpenPage) -> Opening {
     Opening { page, peek, first }
 }
 
-/// Reads the page at the end of the river to its own end, so that its connection can be used again.
-pub(super) async fn drain(mut page: OpenPage) {
-    while let Some(Ok(_)) = page.body.next().await {}
+/// Reads the page that seems to be the end of the river to its own end, and answers where it leads by its body; `None` when
+/// it cannot be read.
+pub(super) async fn drain(Opening { page, first, .. }: Opening) -> Option<ChangeId> {
+    let mut scan = Scan::default();
+    first.iter().for_each(|piece| scan.feed(piece));
+    let mut body = page.body;
+    while let Some(piece) = body.next().await {
+        scan.feed(&piece.ok()?);
+    }
+    scan.finish().ok().map(|document| document.next)
 }

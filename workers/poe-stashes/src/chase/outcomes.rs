@@ -3,30 +3,40 @@
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use stint_core::clock::after;
-use stint_core::ports::{PortError, PortResult};
+use stint_core::ports::PortError;
 use stint_core::telemetry::Metric;
 
 use super::opening::{Opening, drain};
-use super::{AT_ONCE, Ask, Chase, Duration, Event, FIRST_TAIL_WAIT, LONGEST_TAIL_WAIT, MOST_TRIES, Work};
+use super::{Ask, Chase, Duration, Event, FIRST_WAIT, LONGEST_WAIT, MOST_TRIES, Work};
 use crate::client::{Failure, OpenPage, RiverError, failure};
 use crate::look_ahead::{Said, Source};
 use crate::model::ChangeId;
 use crate::page_file::Label;
 use crate::writer::{Incoming, WriteError, Written, write};
 
+/// A header that was wrong about one page must be right about so many before it is believed again.
+const DOUBTS: u32 = 1000;
+
 impl<'a> Chase<'a> {
+    pub(super) fn trusts_header(&self) -> bool {
+        self.progress.header_doubts == 0
+    }
+
     pub(super) fn opened(&mut self, ask: Ask, opening: Opening, work: &mut Work<'a>) {
-        self.failures = 0;
-        let header = opening.page.header.filter(|_| self.trusts_header);
+        if !ask.again {
+            self.failures = 0;
+            self.link_answered = true;
+        }
+        let header = opening.page.header.filter(|_| self.trusts_header());
         let said = Said { header, peek: opening.peek, body: None };
         // Meanwhile the chain may have been turned back: then this page is one beside it.
         let is_link = !ask.again && self.progress.position == Some(ask.id);
         let leads_on = match said.first() {
             Some((next, _)) if is_link && next == ask.id => {
-                self.rest_at_tail();
-                let drained = drain(opening.page).map(|()| Event::Drained);
+                self.undecided = true;
                 self.streaming += 1;
-                work.push(drained.boxed());
+                let id = ask.id;
+                work.push(drain(opening).map(move |next| Event::Drained { id, next }).boxed());
                 return;
             }
             Some((next, source)) if is_link => {
@@ -38,7 +48,7 @@ impl<'a> Chase<'a> {
                 false
             }
             _ => {
-                self.progress.add_open(ask.id);
+                self.progress.add_open(ask.id, None);
                 true
             }
         };
@@ -46,14 +56,23 @@ impl<'a> Chase<'a> {
     }
 
     fn advance(&mut self, from: ChangeId, next: ChangeId, source: Source) {
-        self.tail_wait = FIRST_TAIL_WAIT;
+        self.tail_wait = FIRST_WAIT;
         self.progress.advance(from, next, source, self.invocation.now());
+    }
+
+    /// The answer that seemed to be the river's end was read to its own end.
+    pub(super) fn drained(&mut self, id: ChangeId, next: Option<ChangeId>) {
+        match next {
+            // It is asked for once more: its body was not kept.
+            Some(next) if next != id => self.doubt_header(id, Said { header: Some(id), peek: None, body: Some(next) }),
+            _ => self.rest_at_tail(),
+        }
     }
 
     fn rest_at_tail(&mut self) {
         self.progress.at_tail = true;
         self.rest(self.tail_wait);
-        self.tail_wait = (self.tail_wait * 2).min(LONGEST_TAIL_WAIT);
+        self.tail_wait = (self.tail_wait * 2).min(LONGEST_WAIT);
     }
 
     fn rest(&mut self, delay: Duration) {
@@ -64,7 +83,7 @@ impl<'a> Chase<'a> {
         self.streaming += 1;
         let (ports, label) = (self.ports, Label::new(self.settings.realm, id, opening.page.answered_at));
         let OpenPage { header, body, .. } = opening.page;
-        let incoming = Incoming { label, header, first: opening.first, body, leads_on };
+        let incoming = Incoming { label, header, first: opening.first, body };
         async move {
             let written = write(incoming, &*ports.pages, &*ports.stored).await;
             Event::Written { id, leads_on, written }
@@ -72,91 +91,104 @@ impl<'a> Chase<'a> {
         .boxed()
     }
 
+    /// A request came to nothing.
     pub(super) fn failed(&mut self, ask: Ask, error: &RiverError) {
-        self.failures += 1;
-        if ask.again {
-            self.again.push_front(ask.id);
-        }
-        match failure(error, self.failures) {
+        let failures = if ask.again { self.missing.count(ask.id) } else { self.failures + 1 };
+        match failure(error, failures) {
             Failure::Wait { delay, reason } => {
                 let seconds = delay.as_secs_f64();
                 tracing::warn!(id = %ask.id, seconds, reason, "asking for a page again in {seconds:.0} s: {reason}");
-                self.rest(delay);
+                if ask.again {
+                    self.missing.ask_again(ask.id, self.invocation.now(), delay);
+                }
+                if !ask.again || error.is_refusal_for_haste() {
+                    self.failures = failures;
+                    self.rest(delay);
+                }
+            }
+            // Who asks is not refused, so it is the page that is.
+            Failure::Stop { .. } if ask.again && self.link_answered && error.is_refusal_of_the_page() => {
+                self.lose(ask.id, error);
             }
             Failure::Stop { reason } => self.stop(reason),
         }
     }
 
     pub(super) fn written(&mut self, id: ChangeId, leads_on: bool, written: &Written) {
-        self.tries.remove(&id);
+        self.missing.forget(id);
+        if written.said.disagrees() {
+            self.doubt_header(id, written.said);
+        } else if written.said.header.is_some() {
+            self.progress.header_doubts = self.progress.header_doubts.saturating_sub(1);
+        }
         if written.put.is_none() {
+            self.progress.close(id);
+            self.progress.turn_back(id);
             return self.rest_at_tail();
         }
-        let agreed = written.said.agreed();
-        if let Some(next) = agreed.filter(|_| !leads_on) {
-            self.advance(id, next, Source::Body);
+        if !leads_on && self.progress.position == Some(id) {
+            self.advance(id, written.leads_to, Source::Body);
         }
-        self.progress.close(id);
+        self.close(id, Some(written.leads_to));
         let totals = &mut self.progress.totals;
         totals.stored += 1;
         totals.raw_bytes += written.sizes.raw;
         totals.stored_bytes += written.sizes.stored;
         Metric::PagesStored.record(self.settings.realm.name(), 1.0);
-        if written.said.disagrees() {
-            self.turn_back(id, written.said);
+    }
+
+    /// A page is stored that leads to `next`. Should the chain have gone on from further away, it goes back: what lies
+    /// between is in no page. That may be the header's fault, or the page has grown since it was stored.
+    pub(super) fn close(&mut self, id: ChangeId, next: Option<ChangeId>) {
+        if let (Some(led_to), Some(next)) = (self.progress.close(id), next)
+            && led_to.lower(next) != led_to
+        {
+            tracing::warn!(%id, %led_to, %next, "the page {id} does not lead as far as the chain has gone: back to {next}");
+            self.progress.turn_back(next);
         }
     }
 
-    /// The chain may have gone on from a place that is too high: it goes back to the lower one.
-    fn turn_back(&mut self, id: ChangeId, said: Said) {
+    fn doubt_header(&mut self, id: ChangeId, said: Said) {
         self.progress.totals.disagreements += 1;
-        self.trusts_header = false;
-        let agreed = said.agreed();
-        self.progress.position =
-            self.progress.position.map(|position| agreed.map_or(position, |to| position.lower(to)));
         let [header, peek, body] = [said.header, said.peek, said.body].map(|id| id.map(|id| id.to_string()));
-        tracing::warn!(
-            %id, header, peek, body,
-            "header and body disagree about what follows {id}; the chain goes on from the lower place"
-        );
+        if self.trusts_header() {
+            tracing::warn!(
+                %id, header, peek, body,
+                "header and body disagree about what follows {id}; the chain goes on from the lower place"
+            );
+        }
+        self.progress.header_doubts = DOUBTS;
     }
 
-    pub(super) fn not_written(&mut self, id: ChangeId, leads_on: bool, error: WriteError) -> PortResult<()> {
-        let tries = self.tries.entry(id).or_default();
-        *tries += 1;
-        let (tries, gives_up) = (*tries, *tries >= MOST_TRIES);
+    /// A body came to nothing.
+    pub(super) fn not_written(&mut self, id: ChangeId, leads_on: bool, error: WriteError) {
+        let tries = self.missing.count(id);
         match error {
-            WriteError::Port(error) => return Err(error),
-            WriteError::Compression(error) => {
-                return Err(PortError::backend("could not store a page", error));
+            WriteError::Port(error) => self.fail(error),
+            WriteError::Compression(error) => self.fail(PortError::backend("could not store a page", error)),
+            error if leads_on && (error.is_final() || (error.is_no_page() && tries >= MOST_TRIES)) => {
+                self.lose(id, &error);
             }
-            error if error.is_final() || (gives_up && error.is_no_page()) => {
-                self.lose(id, leads_on, &error);
-                return Ok(());
-            }
+            error if error.is_final() => self.stop(format!(
+                "the page {id} cannot be stored, and where the chain goes on is not known: {error}; raise POE_MAX_BODY"
+            )),
             error => {
                 tracing::warn!(%id, tries, %error, "the body of a page came to nothing, it is asked for again: {error}");
+                self.progress.totals.cut += 1;
+                if leads_on {
+                    self.missing.ask_again(id, self.invocation.now(), Duration::ZERO);
+                } else {
+                    self.rest(self.missing.wait(id));
+                }
             }
         }
-        self.progress.totals.cut += 1;
-        if leads_on {
-            self.again.push_back(id);
-        }
-        if tries > AT_ONCE {
-            let doublings = (tries - AT_ONCE - 1).min(16);
-            self.rest((FIRST_TAIL_WAIT * (1 << doublings)).min(LONGEST_TAIL_WAIT));
-        }
-        Ok(())
     }
 
-    /// A page can never be stored. The chain goes on behind it, if it is known where.
-    fn lose(&mut self, id: ChangeId, leads_on: bool, error: &WriteError) {
-        if !leads_on {
-            return self
-                .stop(format!("the page {id} cannot be stored, and where the chain goes on is not known: {error}"));
-        }
+    /// A page can never be stored. The chain has gone on behind it.
+    fn lose(&mut self, id: ChangeId, error: &dyn std::fmt::Display) {
         tracing::error!(%id, %error, "the page {id} is lost: {error}");
         Metric::PagesLost.record(self.settings.realm.name(), 1.0);
+        self.missing.forget(id);
         self.progress.lose(id, self.invocation.now(), error.to_string());
     }
 }

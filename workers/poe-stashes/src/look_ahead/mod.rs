@@ -5,8 +5,9 @@
 //! compared.
 //!
 //! # When they disagree
-//! The chain goes on from the **lower** of them, shard by shard, and the disagreement is reported. A place that is too
-//! low reads something twice; one that is too high skips pages for good.
+//! What a page has is what its body says: where the chain went on further than that, it goes back to the **lower** place,
+//! shard by shard, and the disagreement is reported. A place that is too low reads something twice; one that is too high
+//! skips pages for good. A header that was wrong is compared, but not believed again before it was right a thousand times.
 
 mod peek;
 mod scan;
@@ -52,11 +53,6 @@ impl Said {
         header.or_else(peek).or_else(|| self.body.map(|id| (id, Source::Body)))
     }
 
-    /// Where the chain goes on: where all agree, or else the lower place in each shard.
-    pub fn agreed(&self) -> Option<ChangeId> {
-        [self.header, self.peek, self.body].into_iter().flatten().reduce(ChangeId::lower)
-    }
-
     /// Whether two of them differ.
     pub fn disagrees(&self) -> bool {
         let mut said = [self.header, self.peek, self.body].into_iter().flatten();
@@ -70,15 +66,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_lower_place_wins_a_disagreement() {
+    fn the_first_place_that_tells_is_taken_and_all_are_compared() {
         let id = |text: &str| text.parse::<ChangeId>().ok();
         let said = Said { header: id("9-2-3-4-5"), peek: id("1-8-3-4-5"), body: id("1-8-3-4-5") };
         assert_eq!(said.first(), id("9-2-3-4-5").map(|id| (id, Source::Header)));
         assert!(said.disagrees());
-        assert_eq!(said.agreed(), id("1-2-3-4-5"));
         let said = Said { header: None, ..said };
         assert!(!said.disagrees());
-        assert_eq!((said.agreed(), said.first().map(|(_, source)| source)), (id("1-8-3-4-5"), Some(Source::Peek)));
-        assert_eq!((Said::default().agreed(), Said::default().first()), (None, None));
+        assert_eq!(said.first(), id("1-8-3-4-5").map(|id| (id, Source::Peek)));
+        assert_eq!(Said::default().first(), None);
     }
 }

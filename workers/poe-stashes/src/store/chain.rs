@@ -23,7 +23,10 @@ pub struct Progress {
     pub since: Option<Timestamp>,
     /// Pages that were asked for, and are not stored yet, oldest first.
     #[serde(default)]
-    pub open: Vec<ChangeId>,
+    pub open: Vec<OpenPage>,
+    /// Pages whose header must still be right before it is believed again: it was wrong about one.
+    #[serde(default)]
+    pub header_doubts: u32,
     /// Whether the last answer was the end of the river.
     #[serde(default)]
     pub at_tail: bool,
@@ -41,6 +44,34 @@ pub struct Progress {
     pub pace: Option<serde_json::Value>,
 }
 
+/// A page that is not stored yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Recorded")]
+pub struct OpenPage {
+    /// Which one.
+    pub id: ChangeId,
+    /// Where the chain went on from it. What is stored in the end must lead as far, or else what lies between is in no
+    /// page. `None`: it did not go on from this one.
+    pub led_to: Option<ChangeId>,
+}
+
+/// An open page as a record has it, or as older ones had it.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Recorded {
+    Page { id: ChangeId, led_to: Option<ChangeId> },
+    Id(ChangeId),
+}
+
+impl From<Recorded> for OpenPage {
+    fn from(recorded: Recorded) -> OpenPage {
+        match recorded {
+            Recorded::Page { id, led_to } => OpenPage { id, led_to },
+            Recorded::Id(id) => OpenPage { id, led_to: None },
+        }
+    }
+}
+
 /// What a chain has done since it was first started.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -53,7 +84,7 @@ pub struct Totals {
     pub lost: u64,
     /// Requests for pages.
     pub requests: u64,
-    /// Of them, those that were refused with a 4xx.
+    /// Requests that were refused with a 4xx, those for tokens and for the head included.
     pub client_errors: u64,
     /// Bodies that broke off and were asked for again.
     pub cut: u64,
@@ -63,7 +94,7 @@ pub struct Totals {
     pub peek: u64,
     /// Likewise, in the whole body.
     pub body: u64,
-    /// Pages about whose next id header and body disagreed.
+    /// Pages about whose next id header, first bytes and body disagreed.
     pub disagreements: u64,
     /// Bytes of bodies.
     pub raw_bytes: u64,
@@ -108,7 +139,7 @@ const LOST_KEPT: usize = 20;
 impl Progress {
     /// Moves on from `from` to `next`: from now on its page is open.
     pub fn advance(&mut self, from: ChangeId, next: ChangeId, source: Source, now: Timestamp) {
-        self.add_open(from);
+        self.add_open(from, Some(next));
         self.position = Some(next);
         self.since = Some(now);
         self.at_tail = false;
@@ -116,16 +147,23 @@ impl Progress {
         self.totals.count(source);
     }
 
-    /// Notes that a page is not stored yet.
-    pub fn add_open(&mut self, id: ChangeId) {
-        if !self.open.contains(&id) {
-            self.open.push(id);
+    /// Notes that a page is not stored yet, and where the chain went on from it now, if it did.
+    pub fn add_open(&mut self, id: ChangeId, led_to: Option<ChangeId>) {
+        match self.open.iter_mut().find(|open| open.id == id) {
+            Some(open) => open.led_to = led_to.or(open.led_to),
+            None => self.open.push(OpenPage { id, led_to }),
         }
     }
 
-    /// A page is durable and announced.
-    pub fn close(&mut self, id: ChangeId) {
-        self.open.retain(|open| *open != id);
+    /// A page is durable and announced. Answers where the chain went on from it, if it did.
+    pub fn close(&mut self, id: ChangeId) -> Option<ChangeId> {
+        let place = self.open.iter().position(|open| open.id == id)?;
+        self.open.remove(place).led_to
+    }
+
+    /// Goes back to `place` in every shard that has gone beyond it.
+    pub fn turn_back(&mut self, place: ChangeId) {
+        self.position = self.position.map(|position| position.lower(place));
     }
 
     /// A page is given up.
@@ -173,6 +211,33 @@ pub trait Chain: Send + Sync {
     async fn release(&self, claim: &Claim, progress: &Progress) -> PortResult<bool>;
 }
 
+/// What is known of the river's head.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "RecordedHead")]
+pub struct Head {
+    /// Where it was, oldest first.
+    pub samples: Vec<Sample>,
+    /// The last look was refused: each further one would count towards a ban.
+    pub refused: Option<Stopped>,
+}
+
+/// The head as a record has it, or as older ones had it.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum RecordedHead {
+    Samples(Vec<Sample>),
+    Head { samples: Vec<Sample>, refused: Option<Stopped> },
+}
+
+impl From<RecordedHead> for Head {
+    fn from(recorded: RecordedHead) -> Head {
+        match recorded {
+            RecordedHead::Samples(samples) => Head { samples, refused: None },
+            RecordedHead::Head { samples, refused } => Head { samples, refused },
+        }
+    }
+}
+
 /// Where the river's head was, and when.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sample {
@@ -185,9 +250,9 @@ pub struct Sample {
 /// The head, looked at now and then: how fast the river grows.
 #[async_trait]
 pub trait Heads: Send + Sync {
-    /// Replaces the samples, oldest first. Two writers: the last one wins, and either has looked.
-    async fn keep(&self, samples: &[Sample]) -> PortResult<()>;
+    /// Replaces what is known. Two writers: the last one wins, and either has looked.
+    async fn keep(&self, head: &Head) -> PortResult<()>;
 
-    /// The samples, oldest first; none when nobody has looked yet.
-    async fn read(&self) -> PortResult<Vec<Sample>>;
+    /// What is known; nothing when nobody has looked yet.
+    async fn read(&self) -> PortResult<Head>;
 }

@@ -115,15 +115,6 @@ impl Pages for Objects {
             Err(error) => Err(failed("read", &path, error)),
         }
     }
-
-    async fn has(&self, key: PageKey) -> PortResult<bool> {
-        let path = Path::from(key.to_string());
-        match self.store.head(&path).await {
-            Ok(_) => Ok(true),
-            Err(Error::NotFound { .. }) => Ok(false),
-            Err(error) => Err(failed("look for", &path, error)),
-        }
-    }
 }
 
 /// A blob on its way. Small ones wait here and are put at once; large ones grow aside.

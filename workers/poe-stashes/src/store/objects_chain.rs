@@ -18,7 +18,7 @@ use stint_core::clock::{Clock, after};
 use stint_core::ports::{PortError, PortResult};
 
 use super::objects::{Objects, failed};
-use super::{Chain, ChainStatus, Claim, Heads, Progress, Realm, Sample};
+use super::{Chain, ChainStatus, Claim, Head, Heads, Progress, Realm};
 
 /// The chain of one realm, in a bucket.
 pub struct ObjectChain {
@@ -128,12 +128,12 @@ impl Chain for ObjectChain {
 
 #[async_trait]
 impl Heads for ObjectChain {
-    async fn keep(&self, samples: &[Sample]) -> PortResult<()> {
-        let put = self.store.put(&self.heads, payload(samples)?).await;
+    async fn keep(&self, head: &Head) -> PortResult<()> {
+        let put = self.store.put(&self.heads, payload(head)?).await;
         put.map(drop).map_err(|error| failed("write", &self.heads, error))
     }
 
-    async fn read(&self) -> PortResult<Vec<Sample>> {
-        Ok(self.load(&self.heads).await?.map(|(samples, _)| samples).unwrap_or_default())
+    async fn read(&self) -> PortResult<Head> {
+        Ok(self.load(&self.heads).await?.map(|(head, _)| head).unwrap_or_default())
     }
 }

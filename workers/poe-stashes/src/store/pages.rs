@@ -90,9 +90,6 @@ pub trait Pages: Send + Sync {
 
     /// The blob, from its beginning; `None` when there is none.
     async fn read(&self, key: PageKey) -> PortResult<Option<PageStream>>;
-
-    /// Whether there is a blob.
-    async fn has(&self, key: PageKey) -> PortResult<bool>;
 }
 
 /// A blob that is being written. Dropping it leaves no blob; what it may leave aside is never read.

@@ -11,7 +11,7 @@ use stint_core::ports::{PortError, PortResult};
 use stint_embedded::rusqlite::{Connection, OptionalExtension, params};
 use stint_embedded::{Database, Embedded};
 
-use super::{Chain, ChainStatus, Claim, Heads, Progress, Realm, Sample};
+use super::{Chain, ChainStatus, Claim, Head, Heads, Progress, Realm};
 
 /// Append to these, never change one. Times are milliseconds since the epoch.
 const MIGRATIONS: &[&str] = &["
@@ -22,6 +22,7 @@ const MIGRATIONS: &[&str] = &["
         leased_until INTEGER,
         progress TEXT NOT NULL
     ) STRICT, WITHOUT ROWID;
+    -- `samples` is one JSON document too: what is known of the head.
     CREATE TABLE heads (realm TEXT PRIMARY KEY, samples TEXT NOT NULL) STRICT, WITHOUT ROWID;
 "];
 
@@ -119,17 +120,17 @@ impl Chain for SqliteChain {
 
 #[async_trait]
 impl Heads for SqliteChain {
-    async fn keep(&self, samples: &[Sample]) -> PortResult<()> {
-        let (realm, samples) = (self.realm.name(), write(samples)?);
+    async fn keep(&self, head: &Head) -> PortResult<()> {
+        let (realm, head) = (self.realm.name(), write(head)?);
         let write = self.database.write("keep the head", move |connection| {
             let mut upsert =
                 connection.prepare_cached("INSERT OR REPLACE INTO heads (realm, samples) VALUES (?1, ?2)")?;
-            upsert.execute(params![realm, samples]).map(|_| ())
+            upsert.execute(params![realm, head]).map(|_| ())
         });
         write.await
     }
 
-    async fn read(&self) -> PortResult<Vec<Sample>> {
+    async fn read(&self) -> PortResult<Head> {
         let realm = self.realm.name();
         let found: Option<String> = self
             .database
@@ -138,6 +139,6 @@ impl Heads for SqliteChain {
                 select.query_row([realm], |row| row.get(0)).optional()
             })
             .await?;
-        found.map_or_else(|| Ok(Vec::new()), |samples| read("the head", &samples))
+        found.map_or_else(|| Ok(Head::default()), |head| read("the head", &head))
     }
 }

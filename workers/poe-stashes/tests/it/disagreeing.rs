@@ -9,6 +9,7 @@ use stint_http::{Body, Limits, Transport, TransportError};
 use stint_poe_stashes::look_ahead::HEADER;
 use stint_poe_stashes::model::ChangeId;
 use stint_standins::poe_stashes::Options;
+use stint_testkit::Life;
 
 use crate::world::{World, busy_river, play};
 
@@ -95,6 +96,74 @@ fn a_header_that_is_too_low_reads_pages_twice_and_skips_none() {
         assert_eq!(world.books().client_errors, 0);
         assert_eq!(world.progress().await.open, []);
     });
+}
+
+/// Follows a river whose header is always wrong, as `twist` has it, and answers how many pages were asked for beyond those
+/// that were fetched.
+fn asked_in_vain(seed: u64, twist: fn(ChangeId, ChangeId) -> ChangeId) -> u64 {
+    let world = world(busy_river(seed), move |_, answer| {
+        let page: stint_poe_stashes::model::page::Page<'_> = serde_json::from_slice(answer.body()).unwrap();
+        let next = page.next_change_id;
+        set_header(answer, twist(next, next_of(answer)));
+    });
+    play(&world, async {
+        world.start().fetch(300).await;
+        let (progress, books) = (world.progress().await, world.books());
+        assert!(progress.totals.disagreements >= 300, "each one is reported: {:?}", progress.totals);
+        assert!(progress.totals.header <= 1, "{:?}", progress.totals);
+        assert_eq!(world.assert_whole(ChangeId::BEGINNING).await.gaps, Vec::<u64>::new());
+        books.page_requests - 300
+    })
+}
+
+#[test]
+fn a_header_that_is_always_wrong_is_believed_once() {
+    let further = |next: ChangeId, _| ChangeId::new(next.shards().map(|counter| counter + 40));
+    assert!(asked_in_vain(7, further) <= 2);
+    assert!(asked_in_vain(8, |next, _| next.back(9)) <= 2);
+    assert!(asked_in_vain(9, |_, _| ChangeId::BEGINNING) <= 2, "the first one leads to itself");
+}
+
+#[test]
+fn a_header_that_was_wrong_is_believed_again_after_a_thousand_pages() {
+    let world = world(busy_river(10), |number, answer| {
+        if number == 10 {
+            let id = next_of(answer).back(3);
+            set_header(answer, id);
+        }
+    });
+    play(&world, async {
+        world.start().run_until_fetched(1_100).await;
+        let totals = world.progress().await.totals;
+        assert_eq!(totals.disagreements, 1);
+        assert!((950..=1_050).contains(&totals.peek), "{totals:?}");
+        assert!(totals.header >= 50, "{totals:?}");
+    });
+}
+
+/// As above, with a process that is killed at every second step around the wrong answer.
+#[test]
+fn a_header_that_skips_pages_leaves_no_gap_whenever_the_process_is_killed() {
+    let live = |life: &Life| {
+        let world = world(busy_river(11), |number, answer| {
+            if number == 3 {
+                let shards = next_of(answer).shards().map(|counter| counter + 40);
+                set_header(answer, ChangeId::new(shards));
+            }
+        });
+        play(&world, async {
+            life.live(world.start_with(life).follow(6)).await;
+            let steps = life.steps();
+            world.pass(std::time::Duration::from_secs(40)).await;
+            world.start().follow(8).await.unwrap();
+            assert!(world.assert_whole(ChangeId::BEGINNING).await.pages >= 8);
+            steps
+        })
+    };
+    let lived = live(&Life::endless());
+    for step in (1..=lived).step_by(2) {
+        live(&Life::killed_at(step));
+    }
 }
 
 #[test]

@@ -69,6 +69,22 @@ fn ten_thousand_pages_while_everything_goes_wrong() {
     });
 }
 
+/// A window of ten minutes that is full after fifteen seconds: what is waited for then is no work under way.
+#[test]
+fn a_host_that_stops_need_not_wait_for_a_limit() {
+    let windows = vec![Window::of(6, 1, 60), Window::of(30, 600, 600)];
+    let world = World::new(Options { windows, ..busy_river(5) }, &[]);
+    play(&world, async {
+        let begun = world.clock.now();
+        world.start().run_while(world.pass(Duration::from_secs(60))).await;
+        let took = between(begun, world.clock.now());
+        assert!(took < Duration::from_secs(63), "{took:?}");
+        let status = world.stores.chain.read().await.unwrap().unwrap();
+        assert_eq!((status.leased_until, world.books().page_requests), (None, 30));
+        assert_eq!(world.books().client_errors, 0);
+    });
+}
+
 /// Five megabytes at two megabytes a second take two and a half seconds: five times as long as the limit asks for.
 #[test]
 fn the_chain_keeps_the_pace_of_the_limit_and_not_of_the_download() {

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use serde_json::json;
 use stint_poe_stashes::model::ChangeId;
-use stint_standins::poe_stashes::Options;
+use stint_standins::poe_stashes::{Options, Window};
+use stint_testkit::Life;
 
 use crate::world::{World, busy_river, play};
 
@@ -31,6 +32,26 @@ fn the_tail_is_found_in_about_ten_requests() {
             assert!(first <= tail && tail - first < 65 * 15, "{} edits before the tail", tail - first);
             assert_eq!(world.books().client_errors, 0);
         });
+    }
+}
+
+/// A window that is longer than a lease: whoever searches after one that died must know what that one has asked.
+#[test]
+fn a_search_that_dies_leaves_what_the_pace_must_not_forget() {
+    let search = |life: &Life| {
+        let windows = vec![Window::of(10, 120, 600)];
+        let world = World::new(Options { windows, ..real_river(6) }, &["--poe-start=tail"]);
+        play(&world, async {
+            life.live(world.start_with(life).follow(1)).await;
+            let steps = life.steps();
+            world.pass(Duration::from_secs(31)).await;
+            assert_eq!(world.start().fetch(2).await["fetched"], json!(2));
+            assert_eq!((world.books().client_errors, world.books().refused), (0, 0));
+            steps
+        })
+    };
+    for step in (1..=search(&Life::endless())).step_by(2) {
+        search(&Life::killed_at(step));
     }
 }
 

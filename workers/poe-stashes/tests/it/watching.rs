@@ -56,10 +56,19 @@ fn a_chain_without_a_message_is_set_going_and_only_then() {
 }
 
 #[test]
-fn a_head_that_is_away_is_said_and_stops_nothing() {
+fn a_head_that_is_refused_is_not_asked_for_again_for_a_day() {
     let world = World::new(Options { ban_after: 0, ..busy_river(4) }, &[]);
     play(&world, async {
-        let report = world.start().run("watcher", Value::Null).await;
-        assert!(report["failed"].as_str().unwrap().contains("403"), "{report}");
+        let watch = async || world.start().run("watcher", Value::Null).await["failed"].as_str().unwrap().to_owned();
+        assert!(watch().await.contains("403"));
+        assert_eq!(world.books().requests, 1);
+        for _ in 0..10 {
+            world.pass(Duration::from_secs(2 * 60 * 60)).await;
+            assert!(watch().await.starts_with("not asked again before a day is over, since 2026-11-28T10:00:00"));
+        }
+        assert_eq!(world.books().requests, 1);
+        world.pass(Duration::from_secs(4 * 60 * 60)).await;
+        watch().await;
+        assert_eq!(world.books().requests, 2);
     });
 }

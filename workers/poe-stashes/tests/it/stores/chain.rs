@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use stint_core::clock::{Clock, after};
 use stint_poe_stashes::look_ahead::Source;
 use stint_poe_stashes::model::ChangeId;
-use stint_poe_stashes::store::{Claim, Progress, Sample, Stopped};
+use stint_poe_stashes::store::{Claim, Head, OpenPage, Progress, Sample, Stopped};
 
 use super::Backend;
 
@@ -94,11 +94,13 @@ pub(crate) async fn every_part_of_the_progress_comes_back(backend: &Backend) {
     progress.advance(id(2), id(3), Source::Header, now);
     progress.lose(id(1), now, "too large".into());
     progress.stopped = Some(Stopped { at: now, reason: "banned".into() });
+    progress.header_doubts = 7;
     progress.pace = Some(serde_json::json!({ "lanes": { "pc": [1, 2] } }));
     progress.totals.raw_bytes = u64::MAX >> 1;
     assert!(chain.keep(&claimed, &progress, LEASE).await.unwrap());
     let read = (backend.chain)().0.read().await.unwrap().unwrap().progress;
-    assert_eq!((read.open.clone(), read), (vec![id(2)], progress));
+    let open = OpenPage { id: id(2), led_to: Some(id(3)) };
+    assert_eq!((read.open.clone(), read), (vec![open], progress));
 }
 
 pub(crate) async fn of_many_claimers_one_has_it(backend: &Backend) {
@@ -109,9 +111,12 @@ pub(crate) async fn of_many_claimers_one_has_it(backend: &Backend) {
 
 pub(crate) async fn heads_are_replaced(backend: &Backend) {
     let (_, heads) = (backend.chain)();
-    assert_eq!(heads.read().await.unwrap(), []);
-    let sample = |number| Sample { at: after(Timestamp::UNIX_EPOCH, Duration::from_millis(number)), id: id(number) };
-    heads.keep(&[sample(1), sample(2)]).await.unwrap();
-    heads.keep(&[sample(2), sample(3)]).await.unwrap();
-    assert_eq!((backend.chain)().1.read().await.unwrap(), [sample(2), sample(3)]);
+    assert_eq!(heads.read().await.unwrap(), Head::default());
+    let at = |number| after(Timestamp::UNIX_EPOCH, Duration::from_millis(number));
+    let sample = |number| Sample { at: at(number), id: id(number) };
+    heads.keep(&Head { samples: vec![sample(1), sample(2)], refused: None }).await.unwrap();
+    let refused = Some(Stopped { at: at(4), reason: "403".into() });
+    let head = Head { samples: vec![sample(2), sample(3)], refused };
+    heads.keep(&head).await.unwrap();
+    assert_eq!((backend.chain)().1.read().await.unwrap(), head);
 }

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use stint_core::ports::PortResult;
 use stint_http::{Body, Limits, Transport, TransportError};
 use stint_poe_stashes::store::{
-    Chain, ChainStatus, Changes, Claim, Heads, Index, IndexCounts, PageKey, PageStream, Pages, Progress, Put, Sample,
+    Chain, ChainStatus, Changes, Claim, Head, Heads, Index, IndexCounts, PageKey, PageStream, Pages, Progress, Put,
     Snapshot, Upload,
 };
 use stint_testkit::{Life, mortal_port};
@@ -35,8 +35,8 @@ mortal_port! { MortalStore, Chain {
 } }
 
 mortal_port! { MortalStore, Heads {
-    keep(samples: &[Sample]) -> ();
-    read() -> Vec<Sample>;
+    keep(head: &Head) -> ();
+    read() -> Head;
 } }
 
 mortal_port! { MortalStore, Index {
@@ -56,11 +56,6 @@ impl Pages for MortalStore<dyn Pages> {
     async fn read(&self, key: PageKey) -> PortResult<Option<PageStream>> {
         self.life.step().await?;
         self.port.read(key).await
-    }
-
-    async fn has(&self, key: PageKey) -> PortResult<bool> {
-        self.life.step().await?;
-        self.port.has(key).await
     }
 }
 

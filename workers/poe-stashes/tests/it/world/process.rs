@@ -91,7 +91,13 @@ impl Process {
 
     /// Follows the chain until `pages` more pages are fetched.
     pub(crate) async fn fetch(&self, pages: u64) -> Value {
-        self.run("follower", serde_json::json!({ "pages": pages })).await
+        self.follow(pages).await.unwrap().report
+    }
+
+    /// As `fetch`, where something may go wrong.
+    pub(crate) async fn follow(&self, pages: u64) -> Result<Outcome, WorkerError> {
+        let event = Event::Manual(serde_json::json!({ "pages": pages }));
+        self.invoke("follower", event, Duration::from_secs(15 * 60)).await
     }
 
     /// Runs the host, with its schedules, until the chain has fetched `pages` pages in all, then drains it. Answers when

@@ -9,7 +9,7 @@ use stint_poe_stashes::FLEET;
 use stint_poe_stashes::config::Settings;
 use stint_poe_stashes::lag::{Lag, measure};
 use stint_poe_stashes::model::ChangeId;
-use stint_poe_stashes::store::{IndexCounts, Lost, Progress, Sample, Stopped, Totals};
+use stint_poe_stashes::store::{Head, IndexCounts, Lost, Progress, Sample, Stopped, Totals};
 
 use super::Context;
 use crate::moment::when;
@@ -41,6 +41,8 @@ struct ChainView {
     at_tail: bool,
     /// Where the river was when it was last looked at.
     head: Option<Sample>,
+    /// Why it is not looked at for a day.
+    head_refused: Option<Stopped>,
     lag: Option<Lag>,
     /// Behind by more than POE_LAG_ALARM_SECONDS.
     alarm: bool,
@@ -69,10 +71,10 @@ impl PoeStatus {
         for queue in [&stores.baton, &stores.stored] {
             queues.push(QueueView { queue: queue.name().to_owned(), counts: queue.counts().await? });
         }
-        let samples = stores.heads.read().await?;
+        let head = stores.heads.read().await?;
         let totals = status.progress.totals;
         let followed_until = status.leased_until.filter(|until| *until > now);
-        let chain = ChainView::new(status.progress, followed_until, &samples, &settings, now);
+        let chain = ChainView::new(status.progress, followed_until, head, &settings, now);
         let hints = hints(&chain, &queues, &settings);
         Ok(Some(PoeStatus { fleet: FLEET, chain, totals, queues, index: index_counts(&backends).await?, hints }))
     }
@@ -116,11 +118,11 @@ impl ChainView {
     fn new(
         progress: Progress,
         followed_until: Option<Timestamp>,
-        samples: &[Sample],
+        head: Head,
         settings: &Settings,
         now: Timestamp,
     ) -> ChainView {
-        let lag = progress.position.and_then(|position| measure(samples, position, now));
+        let lag = progress.position.and_then(|position| measure(&head.samples, position, now));
         let seconds = lag.and_then(|lag| lag.seconds);
         ChainView {
             realm: settings.poe_realm.name(),
@@ -128,10 +130,11 @@ impl ChainView {
             since: progress.since,
             followed_until,
             at_tail: progress.at_tail,
-            head: samples.last().copied(),
+            head: head.samples.last().copied(),
+            head_refused: head.refused,
             lag,
             alarm: seconds.is_some_and(|seconds| seconds > settings.lag_alarm().as_secs_f64()),
-            open: progress.open,
+            open: progress.open.iter().map(|open| open.id).collect(),
             lost: progress.lost,
             stopped: progress.stopped,
         }
@@ -160,6 +163,10 @@ fn hints(chain: &ChainView, queues: &[QueueView], settings: &Settings) -> Vec<St
         hints.push(format!("the chain was stopped ({reason}): mend that, then `stint up {FLEET}` goes on"));
     } else if chain.followed_until.is_none() {
         hints.push(format!("nobody follows the chain: is `stint up {FLEET}` running?"));
+    }
+    if let Some(refused) = &chain.head_refused {
+        let reason = printable(&refused.reason);
+        hints.push(format!("the head was refused ({reason}): until tomorrow nobody knows how far the chain is behind"));
     }
     if !chain.lost.is_empty() {
         let most = settings.poe_max_body;

@@ -81,8 +81,9 @@ impl Running for PoeStashes {
         let Some(status) = self.stores.chain.read().await? else { return Ok(Work::UnderWay) };
         let waiting = self.stores.stored.counts().await?.unfinished();
         let progress = &status.progress;
-        let samples = self.stores.heads.read().await?;
-        let lag = progress.position.and_then(|position| measure(&samples, position, now)).and_then(|lag| lag.seconds);
+        let head = self.stores.heads.read().await?;
+        let lag =
+            progress.position.and_then(|position| measure(&head.samples, position, now)).and_then(|lag| lag.seconds);
         self.say(now, in_words(progress, lag, waiting));
         let is_handed_on = progress.open.is_empty() && waiting == 0;
         Ok(match &progress.stopped {

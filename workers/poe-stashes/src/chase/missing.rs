@@ -1,0 +1,103 @@
+//! Open pages whose body is still missing: each is asked for again when its own time has come.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use stint_core::clock::after;
+
+use super::{FIRST_WAIT, LONGEST_WAIT};
+use crate::model::ChangeId;
+
+/// Bodies of one page that came to nothing, or requests for it, until it is waited before the next.
+const AT_ONCE: u32 = 3;
+
+/// The pages, and how often each has come to nothing.
+#[derive(Debug, Default)]
+pub(super) struct Missing {
+    due: BTreeMap<ChangeId, Timestamp>,
+    tries: BTreeMap<ChangeId, u32>,
+}
+
+impl Missing {
+    /// A page that an earlier follower has left open.
+    pub(super) fn inherit(&mut self, id: ChangeId) {
+        self.due.insert(id, Timestamp::MIN);
+    }
+
+    /// Counts a body or a request that came to nothing, and answers how many there were of this page.
+    pub(super) fn count(&mut self, id: ChangeId) -> u32 {
+        let tries = self.tries.entry(id).or_default();
+        *tries += 1;
+        *tries
+    }
+
+    /// The page is asked for again, at once or after a while, and no sooner than in `delay`.
+    pub(super) fn ask_again(&mut self, id: ChangeId, now: Timestamp, delay: Duration) {
+        let wait = self.wait(id).max(delay);
+        self.due.insert(id, after(now, wait));
+    }
+
+    /// How long it is waited after so many tries.
+    pub(super) fn wait(&self, id: ChangeId) -> Duration {
+        match self.tries.get(&id).copied().unwrap_or_default().checked_sub(AT_ONCE + 1) {
+            None => Duration::ZERO,
+            Some(doublings) => (FIRST_WAIT * (1 << doublings.min(16))).min(LONGEST_WAIT),
+        }
+    }
+
+    /// Takes the page whose time has come first.
+    pub(super) fn take_due(&mut self, now: Timestamp) -> Option<ChangeId> {
+        let (id, _) = self.due.iter().filter(|(_, due)| **due <= now).min_by_key(|(_, due)| **due)?;
+        let id = *id;
+        self.due.remove(&id);
+        Some(id)
+    }
+
+    /// When the next page's time comes.
+    pub(super) fn next_due(&self) -> Option<Timestamp> {
+        self.due.values().min().copied()
+    }
+
+    /// The page is stored, or given up.
+    pub(super) fn forget(&mut self, id: ChangeId) {
+        self.due.remove(&id);
+        self.tries.remove(&id);
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.due.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_tries_follow_at_once_and_the_others_after_longer_and_longer_waits() {
+        let (mut missing, id) = (Missing::default(), ChangeId::new([1; 5]));
+        let waits: Vec<u64> = (0..9)
+            .map(|_| {
+                missing.count(id);
+                missing.wait(id).as_secs()
+            })
+            .collect();
+        assert_eq!(waits, [0, 0, 0, 2, 4, 8, 16, 30, 30]);
+        missing.forget(id);
+        assert_eq!(missing.wait(id), Duration::ZERO);
+    }
+
+    #[test]
+    fn a_page_is_due_when_its_own_time_has_come() {
+        let now = Timestamp::UNIX_EPOCH;
+        let in_a_minute = after(now, Duration::from_secs(60));
+        let (mut missing, [late, soon]) = (Missing::default(), [ChangeId::new([1; 5]), ChangeId::new([2; 5])]);
+        missing.ask_again(late, now, Duration::from_secs(60));
+        missing.inherit(soon);
+        assert_eq!(missing.take_due(now), Some(soon));
+        assert_eq!((missing.take_due(now), missing.next_due()), (None, Some(in_a_minute)));
+        assert_eq!(missing.take_due(in_a_minute), Some(late));
+        assert!(missing.is_empty());
+    }
+}
