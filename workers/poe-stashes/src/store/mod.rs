@@ -10,7 +10,7 @@ mod sqlite_index;
 
 pub use chain::{Chain, ChainStatus, Claim, Head, Heads, Lost, OpenPage, Progress, Sample, Stopped, Totals};
 pub use index::{Changes, Index, IndexCounts, ItemRow, PriceRow, Snapshot, StashRow};
-pub use objects::{Objects, PART};
+pub use objects::Objects;
 pub use objects_chain::ObjectChain;
 pub use pages::{PageKey, PageStream, Pages, Put, Realm, Upload};
 pub use sqlite_chain::SqliteChain;

@@ -20,7 +20,7 @@ use super::{PageKey, PageStream, Pages, Put, Upload};
 
 /// Up to here a blob is put in one request. Beyond, it is uploaded in parts of this size: S3 takes none below 5 MiB.
 /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html>
-pub const PART: usize = 8 * 1024 * 1024;
+const PART: usize = 8 * 1024 * 1024;
 
 /// Where blobs grow that are too large for one request. What stays here after a crash may be deleted after a day.
 const UPLOADS: &str = "uploads";
@@ -48,13 +48,8 @@ impl Objects {
         Objects::on_s3(AmazonS3Builder::from_env(), bucket, prefix)
     }
 
-    /// The same behind another address, for tests against an emulator.
-    pub fn in_s3_at(endpoint: &str, region: &str, bucket: &str, prefix: &str) -> PortResult<Objects> {
-        let builder = AmazonS3Builder::new().with_endpoint(endpoint).with_region(region);
-        Objects::on_s3(builder.with_access_key_id("test").with_secret_access_key("test"), bucket, prefix)
-    }
-
-    fn on_s3(builder: AmazonS3Builder, bucket: &str, prefix: &str) -> PortResult<Objects> {
+    /// The same, reached as `builder` says.
+    pub fn on_s3(builder: AmazonS3Builder, bucket: &str, prefix: &str) -> PortResult<Objects> {
         // An address without TLS is an emulator's: AWS's own addresses have it.
         let builder = builder.with_bucket_name(bucket).with_allow_http(true);
         // A copy as an upload of one part, since S3 has a condition for the end of an upload and none for a copy.

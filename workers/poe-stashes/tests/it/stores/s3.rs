@@ -5,6 +5,7 @@ use std::hash::{BuildHasher, Hasher};
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
+use object_store::aws::AmazonS3Builder;
 use stint_poe_stashes::store::Objects;
 
 use super::Backend;
@@ -38,7 +39,9 @@ fn bucket() -> Backend {
     let url = url().unwrap();
     let name = format!("t{:x}", RandomState::new().build_hasher().finish());
     create(&url, &name);
-    super::objects(Objects::in_s3_at(&url, REGION, &name, "poe/pages").unwrap().with_part(LEAST_PART))
+    let emulator = AmazonS3Builder::new().with_endpoint(&url).with_region(REGION);
+    let emulator = emulator.with_access_key_id("test").with_secret_access_key("test");
+    super::objects(Objects::on_s3(emulator, &name, "poe/pages").unwrap().with_part(LEAST_PART))
 }
 
 /// Infrastructure makes buckets, so nothing else here needs a client for it.
