@@ -23,9 +23,6 @@ use crate::store::{Changes, Index, ItemRow, PageKey, Pages, PriceRow, Snapshot, 
 
 const TIMEOUT: Duration = Duration::from_secs(120);
 
-/// A page that could not be read comes again after so long.
-const UNREADABLE: Duration = Duration::from_secs(60);
-
 /// Keeps the index.
 pub struct Indexer {
     pages: Arc<dyn Pages>,
@@ -113,7 +110,7 @@ async fn take_over(
     let blob = match read(stored.into(), pages).await {
         Ok(Some(blob)) => blob,
         Ok(None) => return reject(format!("there is no blob of the page {}", stored.id)),
-        Err(error) => return Ok(Err(Disposition::Retry { reason: error.to_string(), delay: UNREADABLE })),
+        Err(error) => return Ok(Err(Disposition::Retry { reason: error.to_string() })),
     };
     match snapshot(&blob, max_page) {
         Ok((snapshot, nameless)) => Ok(Ok((index.apply(snapshot).await?, nameless))),
