@@ -27,7 +27,7 @@ use jiff::Timestamp;
 use stint_core::ports::{PortError, PortResult};
 use stint_core::worker::Invocation;
 
-use crate::client::{PAGE_TIMEOUT, RiverError};
+use crate::client::RiverError;
 use crate::follower::{FollowerPorts, FollowerSettings};
 use crate::model::ChangeId;
 use crate::store::{Claim, OpenPage, PageKey, Progress, Stopped};

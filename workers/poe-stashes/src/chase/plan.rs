@@ -6,7 +6,8 @@ use futures::future::FutureExt;
 use jiff::Timestamp;
 use stint_core::clock::{before, between};
 
-use super::{Ask, Chase, End, Event, PAGE_TIMEOUT, REST, Work};
+use super::{Ask, Chase, End, Event, REST, Work};
+use crate::client::PAGE_TIMEOUT;
 
 /// With less time left no further page is asked for: its body must have arrived and be stored before the end.
 const PAGE_TIME: Duration = PAGE_TIMEOUT.saturating_add(Duration::from_secs(30));

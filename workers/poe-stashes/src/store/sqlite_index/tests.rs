@@ -1,3 +1,5 @@
+//! What the index makes of pages.
+
 use std::sync::Arc;
 
 use futures::executor::block_on;
