@@ -111,7 +111,8 @@ fn parse<'a, C: Deserialize<'a>>(text: &'a str) -> Result<Body<C>, Unreadable> {
     serde_json::from_str(text).map_err(|error| Unreadable(error.to_string()))
 }
 
-/// The fate of each character, which `read` makes of what was parsed.
+/// The fate of each character, which `read` makes of what was parsed. A null means that there is no such character, unless
+/// something went wrong that may have made it one: an error that names no character may be about any.
 fn fates<C>(
     body: Body<C>,
     batch: &[RanksOf],
@@ -119,19 +120,25 @@ fn fates<C>(
     read: impl Fn(C) -> serde_json::Result<Option<Character>>,
 ) -> Result<Decoded, Unreadable> {
     let Some(data) = body.data else { return Err(Unreadable(first_message(&body.errors))) };
-    let mut aliases = data.aliases.unwrap_or_default();
-    let fate = |(place, asked): (usize, &RanksOf)| {
-        let alias = character_alias(place, &asked.whom);
-        let error = body.errors.iter().find(|error| error.path.iter().any(|step| step == alias.as_str()));
-        match (error, aliases.remove(&alias).map(&read)) {
+    let mut answers = data.aliases.unwrap_or_default();
+    let aliases: Vec<String> =
+        batch.iter().enumerate().map(|(place, asked)| character_alias(place, &asked.whom)).collect();
+    let names = |error: &GraphqlError, alias: &String| error.path.iter().any(|step| step == alias.as_str());
+    let of_nobody = body.errors.iter().find(|error| !aliases.iter().any(|alias| names(error, alias)));
+    let fate = |(alias, asked): (&String, &RanksOf)| {
+        let error = body.errors.iter().find(|error| names(error, alias));
+        match (error, answers.remove(alias).map(&read)) {
             (Some(error), _) => Fate::Failed(format!("the upstream says: {}", error.message)),
             (None, None) => Fate::Failed(format!("the answer lacks {alias}: {}", first_message(&body.errors))),
             (None, Some(Err(error))) => Fate::Failed(format!("cannot read {alias}: {error}")),
-            (None, Some(Ok(None))) => Fate::Dropped(DropReason::Unknown),
             (None, Some(Ok(Some(character)))) => fate_of(character, asked, now),
+            (None, Some(Ok(None))) => match of_nobody {
+                Some(error) => Fate::Failed(format!("the upstream says: {}", error.message)),
+                None => Fate::Dropped(DropReason::Unknown),
+            },
         }
     };
-    let fates = batch.iter().enumerate().map(fate).collect();
+    let fates = aliases.iter().zip(batch).map(fate).collect();
     Ok(Decoded::Fates { points: data.points, fates })
 }
 
@@ -201,6 +208,19 @@ mod tests {
         assert_eq!(fates[1], Fate::Dropped(DropReason::Unknown));
         assert_eq!(fates[2], Fate::Failed("the upstream says: boom".into()));
         assert!(matches!(&fates[3], Fate::Failed(reason) if reason.contains("c10")));
+    }
+
+    #[test]
+    fn a_null_beside_an_error_that_names_nobody_is_not_an_unknown_character() {
+        for path in ["", r#","path":["characterData"]"#, r#","path":[]"#] {
+            let body = format!(
+                r#"{{"data":{{"characterData":{{"c7":{CHARACTER},"c8":null}}}},
+                    "errors":[{{"message":"Internal server error"{path}}}]}}"#
+            );
+            let fates = fates(&body, &[7, 8]);
+            assert!(matches!(&fates[0], Fate::Ranked(_)), "what came is kept");
+            assert_eq!(fates[1], Fate::Failed("the upstream says: Internal server error".into()), "{path}");
+        }
     }
 
     #[test]
