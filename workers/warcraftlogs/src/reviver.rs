@@ -6,6 +6,7 @@
 //!   throttle; the next wake-up raises it.
 //! * *Dies between throttle and seeding:* the next wake-up seeds; meanwhile whoever is fed by the queue goes on with
 //!   what is parked.
+//! * *Dies while it sends back everything, since the strategy was changed:* the next wake-up sends the others.
 
 use std::time::Duration;
 
@@ -58,7 +59,12 @@ impl Worker for Reviver {
 async fn revive(budget: &Budget, strategy: BudgetStrategy) -> Result<Balance, WorkerError> {
     if strategy == BudgetStrategy::WorstCase {
         budget.set_concurrency(budget.concurrency_limit).await?;
-        return Ok(Balance { concurrency: budget.concurrency_limit, ..Balance::default() });
+        let mut balance = Balance { concurrency: budget.concurrency_limit, ..Balance::default() };
+        // What the ledger's rule has parked before the strategy was changed; this one never goes on with it.
+        for queue in [&budget.refreshes, &budget.queue] {
+            balance.unparked += budget.unpark(&**queue, usize::MAX).await?;
+        }
+        return Ok(balance);
     }
     let balance = budget.rebalance().await?;
     let unparked = balance.unparked + budget.seed(&*budget.queue, balance.concurrency).await?;

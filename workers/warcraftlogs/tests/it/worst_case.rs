@@ -7,6 +7,7 @@ use stint_core::clock::{Clock, after};
 use stint_core::worker::{Event, Outcome, WorkerError};
 use stint_warcraftlogs::budget::REVIVE;
 use stint_warcraftlogs::config::BudgetStrategy;
+use stint_warcraftlogs::message::QUEUE;
 
 use crate::world::{Process, Setup, World, play};
 
@@ -76,6 +77,25 @@ fn the_reviver_restores_the_limit_whatever_the_keys_say() {
         assert_eq!(concurrency(&world).await, Some(3));
         assert_eq!(world.start().run("reviver").await["concurrency"], 3);
         assert!(world.clock.now() > wakes_at);
+    });
+}
+
+#[test]
+fn what_was_parked_before_the_strategy_was_changed_goes_back_to_its_queue() {
+    let mut world = Setup::new(23, 40).keys(&[120], 600).build();
+    play(&world, async {
+        world.queue_everybody().await;
+        world.start().run_until(after(world.clock.now(), Duration::from_secs(60))).await;
+    });
+    world.settings.budget_strategy = BudgetStrategy::WorstCase;
+    play(&world, async {
+        let parked = world.stores.pool.count_parked(QUEUE).await.unwrap();
+        let waiting = world.stores.queue.counts().await.unwrap().visible;
+        assert!(parked > 10, "{parked} are parked");
+        assert_eq!(world.start().run("reviver").await["unparked"], parked);
+        assert_eq!(world.stores.pool.count_parked(QUEUE).await.unwrap(), 0);
+        assert_eq!(world.stores.queue.counts().await.unwrap().visible, waiting + parked);
+        world.assert_nobody_lost().await;
     });
 }
 
