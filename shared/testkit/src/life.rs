@@ -31,6 +31,8 @@ enum End {
     Killed(u64),
     /// The port fails, once.
     Failed(u64),
+    /// The port fails for as long as this says so.
+    Away(Box<dyn Fn() -> bool + Send + Sync>),
     /// Somebody else does something at this very moment.
     Interrupted(u64, Box<dyn Fn() + Send + Sync>),
 }
@@ -49,6 +51,11 @@ impl Life {
     /// Meets a port that fails at step `step`, and lives on.
     pub fn failing_at(step: u64) -> Life {
         Life::new(End::Failed(step))
+    }
+
+    /// Meets ports that fail for as long as they are `away`, and lives on.
+    pub fn failing_while(away: impl Fn() -> bool + Send + Sync + 'static) -> Life {
+        Life::new(End::Away(Box::new(away)))
     }
 
     /// Is interrupted at step `step` by somebody who does `deed`.
@@ -82,7 +89,8 @@ impl Life {
                 self.0.mourner.wake();
                 std::future::pending().await
             }
-            End::Failed(last) if step == *last => Err(PortError::backend("could not reach the store", "it is away")),
+            End::Failed(last) if step == *last => Err(away()),
+            End::Away(is_away) if is_away() => Err(away()),
             End::Interrupted(at, deed) if step == *at => {
                 deed();
                 Ok(())
@@ -95,4 +103,8 @@ impl Life {
         let (steps, over, mourner) = (AtomicU64::new(0), AtomicBool::new(false), AtomicWaker::new());
         Life(Arc::new(Inner { end, steps, over, mourner }))
     }
+}
+
+fn away() -> PortError {
+    PortError::backend("could not reach the store", "it is away")
 }

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use stint_core::points::Points;
-use stint_core::ports::{Delivery, Parked};
+use stint_core::ports::Parked;
 use stint_core::worker::{Disposition, MessageException};
 
 use crate::client::RanksOf;
@@ -16,6 +16,8 @@ const CALL_TRIES: u32 = 3;
 /// The messages of one invocation.
 pub(crate) struct Batch {
     messages: Vec<Message>,
+    /// Those that cannot be read.
+    malformed: Vec<MessageException>,
     /// The ids of messages that were parked.
     parked: Vec<String>,
 }
@@ -38,18 +40,18 @@ pub(crate) struct Group {
 }
 
 impl Batch {
-    /// Reads the bodies. A malformed one is rejected with what is wrong; the others go on.
-    pub(crate) fn read(deliveries: Vec<Delivery>) -> Batch {
-        let messages = deliveries.into_iter().map(|delivery| match PlayerMessage::from_body(&delivery.body) {
-            Ok(body) => Message::new(delivery.message_id, body.whom, body.raids_to_scrap.units().collect()),
-            Err(reason) => {
-                // Nobody has the id 0, and an exception keeps the message out of every request.
-                let mut message = Message::new(delivery.message_id, Whom::Id(0), Vec::new());
-                message.exception = Some(Disposition::Reject { reason });
-                message
+    /// Reads messages of these ids and bodies. A malformed one is rejected with what is wrong; the others go on.
+    pub(crate) fn read(messages: impl IntoIterator<Item = (String, String)>) -> Batch {
+        let mut batch = Batch { messages: Vec::new(), malformed: Vec::new(), parked: Vec::new() };
+        for (message_id, body) in messages {
+            match PlayerMessage::from_body(&body) {
+                Ok(body) => batch.messages.push(Message::new(message_id, body)),
+                Err(reason) => {
+                    let disposition = Disposition::Reject { reason };
+                    batch.malformed.push(MessageException { message_id, disposition });
+                }
             }
-        });
-        let mut batch = Batch { messages: messages.collect(), parked: Vec::new() };
+        }
         batch.merge_repeats();
         batch
     }
@@ -58,7 +60,7 @@ impl Batch {
     fn merge_repeats(&mut self) {
         for later in 1..self.messages.len() {
             let (before, rest) = self.messages.split_at_mut(later);
-            let Some(repeat) = rest.first_mut().filter(|message| message.exception.is_none()) else { continue };
+            let Some(repeat) = rest.first_mut() else { continue };
             if let Some(first) = before.iter_mut().find(|message| message.whom == repeat.whom) {
                 let units = first.units.iter().chain(&repeat.units).copied();
                 first.units = units.collect::<RaidsToScrap>().units().collect();
@@ -69,12 +71,16 @@ impl Batch {
 
     /// The next messages to ask for in one request: all that may share one, else a single one.
     pub(crate) fn next_group(&self) -> Option<Group> {
-        let open = || self.messages.iter().filter(|message| message.is_open());
-        let shared: Vec<RanksOf> = open().filter(|message| !message.alone).map(Message::request).collect();
+        let shared: Vec<RanksOf> = self.open().filter(|message| !message.alone).map(Message::request).collect();
         if !shared.is_empty() {
             return Some(Group { messages: shared });
         }
-        open().next().map(|message| Group { messages: vec![message.request()] })
+        self.open().next().map(|message| Group { messages: vec![message.request()] })
+    }
+
+    /// The messages that have no fate yet, each player once.
+    fn open(&self) -> impl Iterator<Item = &Message> {
+        self.messages.iter().filter(|message| message.is_open())
     }
 
     /// What was asked for is stored: takes it off the messages. A dropped player has nothing left to fetch; it is
@@ -107,6 +113,19 @@ impl Batch {
         }
     }
 
+    /// Whether any message has its fate.
+    pub(crate) fn is_begun(&self) -> bool {
+        !self.malformed.is_empty() || self.messages.iter().any(|message| !message.is_open())
+    }
+
+    /// Gives back every message that has no fate yet.
+    pub(crate) fn give_back(&mut self, reason: &str) {
+        let open: Vec<RanksOf> = self.open().map(Message::request).collect();
+        for message in self.asked_for(&open) {
+            message.exception = Some(Disposition::Retry { reason: reason.to_owned() });
+        }
+    }
+
     /// No key will ever pay for these.
     pub(crate) fn reject_unpriceable(&mut self, group: &Group, unit: Points, largest: Points) {
         for message in self.asked_for(&group.messages) {
@@ -121,13 +140,12 @@ impl Batch {
     /// What is still to be fetched, as messages to park: each under its message's id, with just the rest of its
     /// raids and difficulties.
     pub(crate) fn unserved(&self, queue: &str, now: Timestamp) -> Vec<Parked> {
-        let open = self.messages.iter().filter(|message| message.is_open());
         let park = |message: &Message| {
             let raids_to_scrap = message.units.iter().copied().collect();
             let body = PlayerMessage { whom: message.whom.clone(), raids_to_scrap }.to_body();
             Parked { id: message.message_id.clone(), queue: queue.to_owned(), body, parked_at: now }
         };
-        open.map(park).collect()
+        self.open().map(park).collect()
     }
 
     /// The messages of these ids are parked with what was not fetched of them.
@@ -143,7 +161,7 @@ impl Batch {
 
     /// How many raids and difficulties the whole batch asks for.
     pub(crate) fn units(&self) -> usize {
-        self.messages.iter().filter(|message| message.is_open()).map(|message| message.units.len()).sum()
+        self.open().map(|message| message.units.len()).sum()
     }
 
     /// The messages that must not simply be acknowledged.
@@ -152,12 +170,13 @@ impl Batch {
             let disposition = message.exception?;
             Some(MessageException { message_id: message.message_id, disposition })
         };
-        self.messages.into_iter().filter_map(exception).collect()
+        self.malformed.into_iter().chain(self.messages.into_iter().filter_map(exception)).collect()
     }
 }
 
 impl Message {
-    fn new(message_id: String, whom: Whom, units: Vec<(RaidId, Difficulty)>) -> Message {
+    fn new(message_id: String, PlayerMessage { whom, raids_to_scrap }: PlayerMessage) -> Message {
+        let units = raids_to_scrap.units().collect();
         Message { message_id, whom, units, alone: false, failed_calls: 0, exception: None }
     }
 
@@ -194,19 +213,8 @@ fn unpriceable(unit: Points, largest: Points) -> Disposition {
 mod tests {
     use super::*;
 
-    fn delivery(message_id: &str, body: &str) -> Delivery {
-        Delivery {
-            message_id: message_id.into(),
-            receipt: stint_core::ports::Receipt(String::new()),
-            body: body.into(),
-            receive_count: 1,
-            sent_at: Timestamp::UNIX_EPOCH,
-        }
-    }
-
     fn batch(bodies: &[&str]) -> Batch {
-        let named = bodies.iter().enumerate().map(|(index, body)| delivery(&format!("m{index}"), body));
-        Batch::read(named.collect())
+        Batch::read(bodies.iter().enumerate().map(|(index, body)| (format!("m{index}"), (*body).to_owned())))
     }
 
     #[test]
@@ -247,6 +255,21 @@ mod tests {
         assert_eq!(alone.messages.len(), 1);
         batch.served(&alone.messages, Vec::new());
         assert_eq!(batch.next_group().unwrap().messages[0].whom, Whom::Id(8));
+    }
+
+    #[test]
+    fn what_has_no_fate_yet_is_given_back_and_repeats_with_it() {
+        let mut batch = batch(&[
+            r#"{"id":7,"raids":{"26":[3]}}"#,
+            r#"{"id":8,"raids":{"26":[3]}}"#,
+            r#"{"id":8,"raids":{"28":[3]}}"#,
+        ]);
+        batch.served(&batch.next_group().unwrap().messages[..1], Vec::new());
+        assert!(batch.is_begun());
+        batch.give_back("the store is away");
+        assert!(batch.next_group().is_none());
+        let given_back = batch.exceptions().into_iter().map(|exception| exception.message_id);
+        assert_eq!(given_back.collect::<Vec<String>>(), ["m1", "m2"]);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use futures::future::{Either, select};
 use stint_core::clock::after;
-use stint_core::ports::{Delivery, NewMessage, Parked, PortResult, Receipt};
+use stint_core::ports::{NewMessage, Parked, PortResult};
 use stint_core::telemetry::Metric;
 use stint_core::worker::{Disposition, MessageException, retry_delay};
 
@@ -22,9 +22,38 @@ use crate::rank_fetcher::{Fetch, PATIENCE};
 const LOOK_UP: Duration = Duration::from_secs(1);
 
 impl Fetch<'_> {
+    /// What follows a batch that is served: parked messages, and the balance of the pool. It must not fail the batch, nor
+    /// take longer than the invocation may; what is not done here, the reviver does soon.
+    pub(crate) async fn go_on(&mut self, paid: bool) {
+        let (budget, invocation) = (self.budget, self.invocation);
+        let time = invocation.remaining().saturating_sub(PATIENCE);
+        match select(Box::pin(self.spend_on(paid)), invocation.clock().sleep(time)).await {
+            Either::Left((Ok(()), _)) => return,
+            Either::Left((Err(error), _)) => {
+                tracing::warn!(%error, "what follows a batch is left to the reviver: {error}");
+            }
+            Either::Right(_) => {}
+        }
+        if let Err(error) = budget.rebalance_soon().await {
+            tracing::error!(%error, "cannot wake the reviver, the hourly sweep will: {error}");
+        }
+    }
+
+    /// Goes on with parked messages if there were points for the batch, and leaves the pool balanced.
+    async fn spend_on(&mut self, paid: bool) -> PortResult<()> {
+        if paid {
+            self.resume().await?;
+        }
+        match self.budget.rebalance().await?.concurrency {
+            0 if !self.lane.priority => self.linger().await,
+            // What is parked must not wait for a wake-up that nobody has set.
+            concurrency => self.budget.seed(&*self.budget.queue, concurrency).await.map(drop),
+        }
+    }
+
     /// Goes on with parked messages: straight from the store they cost no second receive. Whatever fails goes back to
     /// the queue, which counts its failures.
-    pub(crate) async fn resume(&mut self) -> PortResult<()> {
+    async fn resume(&mut self) -> PortResult<()> {
         let queue = self.lane.queue;
         while self.has_time_for_a_call() {
             let lent = self.budget.pool.lend_parked(queue.name(), BATCH, self.invocation.remaining()).await?;
@@ -32,8 +61,7 @@ impl Fetch<'_> {
                 return Ok(());
             }
             self.budget.tally.count(Tallied::Resumed, lent.len());
-            let mut batch = Batch::read(lent.iter().map(as_delivery).collect());
-            let before = self.report.parked;
+            let mut batch = Batch::read(lent.iter().map(|parked| (parked.id.clone(), parked.body.clone())));
             let paid = self.serve(&mut batch).await?;
             let parked_anew = batch.parked().to_vec();
             let failed: Vec<NewMessage> = batch.exceptions().iter().filter_map(|failed| again(failed, &lent)).collect();
@@ -41,7 +69,7 @@ impl Fetch<'_> {
             // What was parked anew in this very instant looks like what was lent.
             let served: Vec<Parked> = lent.into_iter().filter(|parked| !parked_anew.contains(&parked.id)).collect();
             self.budget.pool.forget_parked(&served).await?;
-            if !paid || self.report.parked > before {
+            if !paid {
                 return Ok(());
             }
         }
@@ -51,7 +79,7 @@ impl Fetch<'_> {
 
     /// Keeps its place while a throttle at 0 does not hold yet, so that nothing is received in vain, and ends early
     /// when points are back.
-    pub(crate) async fn linger(&self) -> PortResult<()> {
+    async fn linger(&self) -> PortResult<()> {
         let until = after(self.invocation.now(), self.budget.throttle.lag());
         while self.invocation.now() < until && self.invocation.has_time_for(LOOK_UP) {
             self.invocation.clock().sleep(LOOK_UP).await;
@@ -60,17 +88,6 @@ impl Fetch<'_> {
             }
         }
         Ok(())
-    }
-
-    /// Rebalances in the time that is left. What was fetched is stored by now: the batch must not fail because the
-    /// upstream takes long over a counter. Answers the concurrency that holds now, if there was time to find out.
-    pub(crate) async fn rebalance(&self) -> PortResult<Option<u32>> {
-        let time = self.invocation.remaining().saturating_sub(PATIENCE);
-        let rebalance = Box::pin(self.budget.rebalance());
-        match select(rebalance, self.invocation.clock().sleep(time)).await {
-            Either::Left((balance, _)) => Ok(Some(balance?.concurrency)),
-            Either::Right(_) => self.budget.rebalance_soon().await.map(|()| None),
-        }
     }
 
     /// Puts aside what is not done yet; the messages themselves are then done.
@@ -82,17 +99,6 @@ impl Fetch<'_> {
         Metric::Parked.record(self.lane.queue.name(), parked.len() as f64);
         batch.set_aside(parked.into_iter().map(|parked| parked.id).collect());
         Ok(())
-    }
-}
-
-/// A parked message as it was received before it was parked.
-fn as_delivery(parked: &Parked) -> Delivery {
-    Delivery {
-        message_id: parked.id.clone(),
-        receipt: Receipt(String::new()),
-        body: parked.body.clone(),
-        receive_count: 1,
-        sent_at: parked.parked_at,
     }
 }
 

@@ -3,22 +3,32 @@
 //! # What may happen between any two lines
 //! * *Dies after the hold, before the call:* the hold ends by itself; the messages come back when their visibility
 //!   times out.
-//! * *Dies after the call, before it is settled:* the hold ends by itself and stays counted until a later reading.
-//! * *Dies after the players are stored, before the messages are acknowledged:* they come back and the same ranks are
+//! * *Dies after the call, before its players are stored:* the messages come back, and are paid for again.
+//! * *Dies after they are stored, before the call is settled:* the hold ends by itself and stays counted until a later
+//!   reading.
+//! * *Dies after the call is settled, before the messages are acknowledged:* they come back and the same ranks are
 //!   stored again.
 //! * *Dies after parking, before the acknowledgement:* the message comes back, and parks over itself.
+//!
+//! # What may fail between any two lines
+//! * *The key pool, before any message has its fate:* the invocation fails, and its messages come back.
+//! * *The key pool, after a call:* what was served stays served; the other messages are given back.
+//! * *The players' store:* the messages come back, and are paid for again. The call is settled all the same.
+//! * *The settlement of a call:* as if the caller had died before it.
+//! * *Whatever follows the batch:* it is served all the same. The reviver is woken to look after the rest; if even that
+//!   fails, the hourly sweep does.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
 use stint_core::ledger::{Ask, Grant, KeyStatus, Reservation};
-use stint_core::ports::{Delivery, PortResult, Queue, Receipt};
+use stint_core::ports::{PortResult, Queue};
 use stint_core::worker::{Event, Invocation, Outcome, QueueTrigger, Spec, Trigger, Worker, WorkerError};
 
 use crate::batch::{Batch, Group};
 use crate::budget::{BATCH, Budget, Tallied};
-use crate::client::{Answer, RanksOf};
+use crate::client::{Answer, CallError, RanksOf};
 use crate::config::BudgetStrategy;
 use crate::message::QUEUE;
 use crate::results::Results;
@@ -100,7 +110,7 @@ pub(crate) async fn run(
     strategy: BudgetStrategy,
     invocation: &Invocation,
 ) -> Result<Outcome, WorkerError> {
-    let mut batch = Batch::read(deliveries(event)?);
+    let mut batch = Batch::read(messages(event)?);
     let fetch = Fetch { lane, budget, players, invocation, report: Report::default() };
     let report = match strategy {
         BudgetStrategy::Ledger => fetch.all(&mut batch).await?,
@@ -110,10 +120,13 @@ pub(crate) async fn run(
     Ok(Outcome { exceptions: batch.exceptions(), idle, ..Outcome::report(report) })
 }
 
-/// A person may hand in one message body, or a list of them.
-fn deliveries(event: Event) -> Result<Vec<Delivery>, WorkerError> {
+/// The messages by id. A person may hand in one body, or a list of them: it is its own id, so that it parks over itself
+/// and over no other.
+fn messages(event: Event) -> Result<Vec<(String, String)>, WorkerError> {
     let bodies = match event {
-        Event::Batch(deliveries) => return Ok(deliveries),
+        Event::Batch(deliveries) => {
+            return Ok(deliveries.into_iter().map(|delivery| (delivery.message_id, delivery.body)).collect());
+        }
         Event::Manual(serde_json::Value::Array(bodies)) => bodies,
         Event::Manual(body @ serde_json::Value::Object(_)) => vec![body],
         Event::Manual(_) | Event::Tick { .. } => {
@@ -121,14 +134,7 @@ fn deliveries(event: Event) -> Result<Vec<Delivery>, WorkerError> {
             return Err(WorkerError::Event(format!("a message is needed, such as {example}")));
         }
     };
-    let delivery = |(index, body): (usize, serde_json::Value)| Delivery {
-        message_id: format!("manual-{index}"),
-        receipt: Receipt(String::new()),
-        body: body.to_string(),
-        receive_count: 1,
-        sent_at: jiff::Timestamp::UNIX_EPOCH,
-    };
-    Ok(bodies.into_iter().enumerate().map(delivery).collect())
+    Ok(bodies.iter().map(|body| (format!("by hand: {body}"), body.to_string())).collect())
 }
 
 /// What an invocation works with.
@@ -141,17 +147,10 @@ pub(crate) struct Fetch<'a> {
 }
 
 impl Fetch<'_> {
-    /// Serves the batch, then parked messages as far as time and points go, and rebalances the pool.
+    /// Serves the batch, and goes on from there as far as time and points go.
     async fn all(mut self, batch: &mut Batch) -> PortResult<Report> {
-        if self.serve(batch).await? {
-            self.resume().await?;
-        }
-        match self.rebalance().await? {
-            Some(0) if !self.lane.priority => self.linger().await?,
-            // What is parked must not wait for a wake-up that nobody has set.
-            Some(concurrency) => self.budget.seed(&*self.budget.queue, concurrency).await.map(drop)?,
-            None => {}
-        }
+        let paid = self.serve(batch).await?;
+        self.go_on(paid).await;
         Ok(self.report)
     }
 
@@ -161,10 +160,26 @@ impl Fetch<'_> {
         Ask { messages: messages.collect(), call_timeout, priority: self.lane.priority }
     }
 
-    /// Holds, calls, settles and stores until every message of the batch has its fate. Answers whether there were
-    /// points for all; what there were none for is parked.
+    /// Holds, calls, stores and settles until every message of the batch has its fate. Answers whether there were points
+    /// and time for all; what there were none for is parked. When a port fails, whatever has no fate yet is given back; it
+    /// is an error only while no message has one.
     pub(crate) async fn serve(&mut self, batch: &mut Batch) -> PortResult<bool> {
+        match self.serve_groups(batch).await {
+            Err(error) if batch.is_begun() => {
+                tracing::warn!(%error, "the rest of a batch is given back: {error}");
+                batch.give_back(&error.to_string());
+                Ok(false)
+            }
+            served => served,
+        }
+    }
+
+    async fn serve_groups(&mut self, batch: &mut Batch) -> PortResult<bool> {
         while let Some(group) = batch.next_group() {
+            if !self.has_time_for_a_call() {
+                self.park(batch).await?;
+                return Ok(false);
+            }
             let ask = self.ask(&group);
             match self.budget.pool.reserve(&ask).await? {
                 Reservation::Granted(grant) => self.call(batch, &group, &grant).await?,
@@ -182,24 +197,36 @@ impl Fetch<'_> {
         Ok(true)
     }
 
-    /// One call for what was granted. Settles whatever came of it, and stores before the batch forgets.
+    /// One call for what was granted. What was paid for is kept first; then the call is settled, whatever came of it.
     async fn call(&mut self, batch: &mut Batch, group: &Group, grant: &Grant) -> PortResult<()> {
         let asked: Vec<RanksOf> = group.paid(&grant.taken);
         self.report.calls += 1;
         self.budget.tally.count(Tallied::Calls, 1);
         let (end, answer) = self.budget.ranks(&grant.hold.key, grant.amount, &asked).await;
-        self.budget.settle(grant, end).await?;
+        let kept = self.keep(batch, &asked, answer).await;
+        if let Err(error) = self.budget.settle(grant, end).await {
+            tracing::warn!(key = %grant.hold.key, %error, "cannot settle a call, its hold ends by itself: {error}");
+        }
+        kept
+    }
+
+    /// Stores what an answer brought, before the batch forgets it.
+    async fn keep(
+        &mut self,
+        batch: &mut Batch,
+        asked: &[RanksOf],
+        answer: Result<Answer, CallError>,
+    ) -> PortResult<()> {
         match answer {
             Ok(Answer::Fates(fates)) => {
-                let results = Results::sort_out(&asked, fates, self.invocation.now());
+                let results = Results::sort_out(asked, fates, self.invocation.now());
                 results.store(self.players, &mut self.report).await?;
-                batch.served(&asked, results.failed);
+                batch.served(asked, results.failed);
             }
-            Ok(Answer::Spoiled) => batch.ask_alone(&asked),
-            // Neither haste nor an empty key is the messages' fault: they are asked for again, or parked.
-            Err(error) if error.is_patience() && self.has_time_for_a_call() => {}
-            Err(error) if error.is_patience() => self.park(batch).await?,
-            Err(error) => batch.call_failed(&asked, &error.to_string()),
+            Ok(Answer::Spoiled) => batch.ask_alone(asked),
+            // Neither haste nor a key that is refused is the messages' fault: they are asked for again, or parked.
+            Err(error) if error.is_patience() => {}
+            Err(error) => batch.call_failed(asked, &error.to_string()),
         }
         Ok(())
     }

@@ -4,6 +4,7 @@ use stint_core::ledger::KeyId;
 use stint_core::points::Points;
 use stint_core::worker::{Disposition, Event};
 use stint_standins::warcraftlogs::{Fate, Shares};
+use stint_warcraftlogs::message::QUEUE;
 use stint_warcraftlogs::model::{PlayerId, RaidsToScrap};
 use stint_warcraftlogs::store::DropReason;
 
@@ -177,6 +178,24 @@ fn a_paused_key_lends_nothing_and_the_others_go_on() {
         let books = world.books();
         assert!(books.keys[0].windows.iter().all(|window| window.calls == 0), "{:?}", books.keys[0]);
         world.assert_all_served().await;
+    });
+}
+
+#[test]
+fn messages_by_hand_are_parked_side_by_side() {
+    let world = Setup::new(8, 20).build();
+    play(&world, async {
+        let fleet = world.start();
+        world.stores.pool.pause(&KeyId("key-1".into()), Some(jiff::Timestamp::MAX)).await.unwrap();
+        for id in [11, 12, 11] {
+            let message = serde_json::json!({ "id": id, "raids": { "26": [3] } });
+            let time = std::time::Duration::from_secs(120);
+            let outcome = fleet.invoke("rank-fetcher", Event::Manual(message), time).await.unwrap();
+            assert_eq!(outcome.report["parked"], 1);
+        }
+        let parked = world.stores.pool.lend_parked(QUEUE, 10, std::time::Duration::ZERO).await.unwrap();
+        let bodies: Vec<&str> = parked.iter().map(|parked| parked.body.as_str()).collect();
+        assert_eq!(bodies, [11, 12].map(|id| format!(r#"{{"id":{id},"raidsToScrap":{{"26":[3]}}}}"#)));
     });
 }
 

@@ -12,6 +12,7 @@ mod fleet;
 mod freshness;
 mod generating;
 mod lua;
+mod outages;
 mod publish;
 mod refreshing;
 mod reviving;

@@ -49,12 +49,17 @@ pub(crate) struct World {
 impl World {
     /// A process of the fleet that nothing kills. Its tokens and tallies are its own.
     pub(crate) fn start(&self) -> Process {
-        Process::start(self, Life::endless())
+        Process::start(self, &Life::endless())
     }
 
     /// A process that ends as `life` says.
     pub(crate) fn start_with(&self, life: &Life) -> Process {
-        Process::start(self, life.clone())
+        Process::start(self, life)
+    }
+
+    /// A process that nothing kills, and that sees these stores.
+    pub(crate) fn start_on(&self, stores: Stores) -> Process {
+        Process::start_on(self, stores, self.network.clone())
     }
 
     /// A rule for each raid and difficulty that is ranked, with `spare` pages more than there are.

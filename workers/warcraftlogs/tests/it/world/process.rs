@@ -46,11 +46,13 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    pub(super) fn start(world: &World, life: Life) -> Process {
-        let clock: Arc<dyn Clock> = Arc::new(world.clock.clone());
+    pub(super) fn start(world: &World, life: &Life) -> Process {
         let network: Arc<dyn Transport> = world.network.clone();
-        let transport: Arc<dyn Transport> = MortalStore::new(&network, &life);
-        let stores = world.stores.within(&life);
+        Process::start_on(world, world.stores.within(life), MortalStore::new(&network, life))
+    }
+
+    pub(super) fn start_on(world: &World, stores: Stores, transport: Arc<dyn Transport>) -> Process {
+        let clock: Arc<dyn Clock> = Arc::new(world.clock.clone());
         let budget = budget(&world.settings, &stores, &transport, &clock);
         let registry = registry(&world.settings, &stores, &budget, &transport);
         let (queues, keys) = (world.embedded.queues().clone(), world.embedded.keys().clone());

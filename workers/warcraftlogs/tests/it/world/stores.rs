@@ -50,7 +50,7 @@ impl Stores {
     }
 
     /// The same stores, as a process sees them that lives no longer than `life`.
-    pub(super) fn within(&self, life: &Life) -> Stores {
+    pub(crate) fn within(&self, life: &Life) -> Stores {
         Stores {
             rules: MortalStore::new(&self.rules, life),
             discovers: MortalStore::new(&self.discovers, life),

@@ -1,0 +1,157 @@
+//! Stores and upstreams that are away for a while, when it hurts most.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use serde_json::json;
+use stint_core::clock::{Clock, after, between};
+use stint_core::ports::Parked;
+use stint_core::worker::{Event, MessageException, Worker};
+use stint_testkit::Mortal;
+use stint_warcraftlogs::budget::{BATCH, REVIVE};
+use stint_warcraftlogs::message::{PlayerMessage, QUEUE};
+use stint_warcraftlogs::model::PlayerId;
+use stint_warcraftlogs::rank_fetcher::RankFetcher;
+use stint_warcraftlogs::whom::Whom;
+
+use crate::world::{Fault, Life, Request, Setup, Stores, World, play};
+
+/// Receives a batch of known players.
+async fn receive(world: &World, ids: &[PlayerId]) -> Event {
+    for id in ids {
+        world.queue(*id, world.raids_of(*id)).await;
+    }
+    let batch = world.stores.queue.receive(BATCH).await.unwrap();
+    assert_eq!(batch.len(), ids.len());
+    Event::Batch(batch)
+}
+
+/// Parks messages as if there had been no points for them.
+async fn park(world: &World, ids: &[PlayerId]) {
+    let body = |id| PlayerMessage { whom: Whom::Id(id), raids_to_scrap: world.raids_of(id) }.to_body();
+    let parked = |id: &PlayerId| Parked {
+        id: id.to_string(),
+        queue: QUEUE.into(),
+        body: body(*id),
+        parked_at: world.clock.now(),
+    };
+    world.stores.pool.park(&ids.iter().map(parked).collect::<Vec<_>>()).await.unwrap();
+}
+
+/// One invocation with a batch, while other players are parked, of a process whose rationing fails as `life` says.
+/// Answers who of the batch was stored, who must come back, and how many steps it took.
+fn fetch(life: &Life) -> (usize, Option<Vec<MessageException>>, u64) {
+    let world = Setup::new(31, 40).build();
+    play(&world, async {
+        let everybody = world.everybody();
+        let event = receive(&world, &everybody[..BATCH]).await;
+        park(&world, &everybody[BATCH..2 * BATCH]).await;
+        // What is paid for is stored at once; all else fails.
+        let stores = Stores { players: world.stores.players.clone(), ..world.stores.within(life) };
+        let outcome = world.start_on(stores).invoke("rank-fetcher", event, RankFetcher::SPEC.timeout).await;
+        let ranked: BTreeSet<PlayerId> = world.ranked().await.into_keys().collect();
+        let stored = everybody[..BATCH].iter().filter(|id| ranked.contains(id)).count();
+        (stored, outcome.ok().map(|outcome| outcome.exceptions), life.steps())
+    })
+}
+
+#[test]
+fn a_batch_that_is_stored_is_served_whatever_fails_then() {
+    let (stored, exceptions, steps) = fetch(&Life::endless());
+    assert!(stored == BATCH && exceptions == Some(Vec::new()) && steps > 30, "{stored}, {exceptions:?}, {steps}");
+    let mut served = 0;
+    for step in 1..=steps {
+        let (stored, exceptions, _) = fetch(&Life::failing_at(step));
+        match stored {
+            0 => assert_eq!(exceptions, None, "a batch that came to nothing fails, at step {step}"),
+            _ => assert_eq!((stored, exceptions), (BATCH, Some(Vec::new())), "paid for twice, at step {step}"),
+        }
+        served += u64::from(stored > 0);
+    }
+    assert!(served > steps / 2, "{served} of {steps}");
+}
+
+#[test]
+fn a_throttle_that_is_away_after_a_batch_leaves_the_rest_to_the_reviver() {
+    let world = Setup::new(32, 20).build();
+    play(&world, async {
+        let event = receive(&world, &world.everybody()[..BATCH]).await;
+        let throttle = Mortal::new(&world.stores.throttle, &Life::failing_while(|| true));
+        let fleet = world.start_on(Stores { throttle, ..world.stores.clone() });
+        let outcome = fleet.invoke("rank-fetcher", event, RankFetcher::SPEC.timeout).await.unwrap();
+        assert_eq!((&outcome.report["ranked"], outcome.exceptions), (&json!(BATCH), Vec::new()));
+        let wakeups = world.stores.wakeups.list().await.unwrap();
+        assert_eq!(wakeups.len(), 1);
+        assert!(wakeups[0].name == REVIVE && between(world.clock.now(), wakeups[0].at) <= Duration::from_secs(30));
+    });
+}
+
+/// Runs a fleet whose `within` picks the stores that are away for `length`, a second after it began.
+fn play_absence(length: Duration, within: fn(&World, &Life) -> Stores) {
+    let mut setup = Setup::new(33, 400).keys(&[2_000, 2_000], 600);
+    setup.settings.concurrency_limit = 8;
+    let world = setup.build();
+    play(&world, async {
+        world.queue_everybody().await;
+        let clock = world.clock.clone();
+        let gone = after(clock.now(), Duration::from_secs(1));
+        let life = Life::failing_while(move || clock.now() >= gone && clock.now() < after(gone, length));
+        let fleet = world.start_on(within(&world, &life));
+        fleet.run_until_idle().await;
+        assert!(world.clock.now() > after(gone, length), "the fleet was done before anything was away");
+        world.assert_all_served().await;
+    });
+}
+
+#[test]
+fn a_key_pool_that_is_away_for_two_minutes_makes_no_dead_letters() {
+    let only_the_pool =
+        |world: &World, life: &Life| Stores { pool: Mortal::new(&world.stores.pool, life), ..world.stores.clone() };
+    play_absence(Duration::from_secs(120), only_the_pool);
+}
+
+#[test]
+fn stores_that_are_all_away_for_two_minutes_make_no_dead_letters() {
+    play_absence(Duration::from_secs(120), |world, life| world.stores.within(life));
+}
+
+#[test]
+fn an_upstream_that_is_away_for_an_hour_makes_no_dead_letters() {
+    for fault in [Fault::Unreachable, Fault::Before(502), Fault::Before(521), Fault::Hang, Fault::Before(401)] {
+        let mut setup = Setup::new(34, 200).keys(&[2_000, 2_000], 600);
+        setup.settings.concurrency_limit = 8;
+        let world = setup.build();
+        play(&world, async {
+            world.queue_everybody().await;
+            let fleet = world.start();
+            fleet
+                .run_while(async {
+                    world.clock.sleep(Duration::from_millis(500)).await;
+                    for kind in [Request::Token, Request::Points, Request::Ranks] {
+                        world.network.break_down(kind, fault);
+                    }
+                    world.pass(3_600).await;
+                    assert_eq!(world.dead_letters().await, [], "{fault:?}");
+                    let calls = world.network.sent(Request::Ranks);
+                    assert!(calls < 3_000, "{calls} calls in an hour of {fault:?}");
+                    world.network.mend();
+                })
+                .await;
+            world.start().run_until_idle().await;
+            world.assert_all_served().await;
+        });
+    }
+}
+
+#[test]
+fn a_batch_that_is_out_of_time_is_parked_before_it_begins_a_call() {
+    let world = Setup::new(35, 20).build();
+    play(&world, async {
+        let event = receive(&world, &world.everybody()[..BATCH]).await;
+        let fleet = world.start();
+        let time = fleet.budget.api.call_timeout();
+        let outcome = fleet.invoke("rank-fetcher", event, time).await.unwrap();
+        assert_eq!((&outcome.report["calls"], &outcome.report["parked"]), (&json!(0), &json!(BATCH)));
+        assert_eq!((outcome.exceptions, world.network.sent(Request::Ranks)), (Vec::new(), 0));
+    });
+}
