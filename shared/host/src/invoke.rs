@@ -45,7 +45,8 @@ pub(crate) async fn invoke_until(
     outcome
 }
 
-/// Invokes `worker` on a batch and disposes of the messages as it says.
+/// Invokes `worker` on a batch that was just received, for no longer than the messages are its own, and disposes of them as it
+/// says.
 pub(crate) async fn invoke_batch(
     worker: &dyn AnyWorker,
     queue: &dyn Queue,
@@ -54,7 +55,9 @@ pub(crate) async fn invoke_batch(
     counters: &Counters,
     stop: &Stop,
 ) {
-    let outcome = invoke(worker, Event::Batch(batch.clone()), &ports.clock, stop).await;
+    let given = worker.spec().timeout.min(queue.visibility_timeout());
+    let deadline = after(ports.clock.now(), given);
+    let outcome = invoke_until(worker, Event::Batch(batch.clone()), &ports.clock, deadline, stop).await;
     let name = worker.spec().name;
     counters.count_batch(&outcome);
     match &outcome {

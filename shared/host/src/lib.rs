@@ -5,6 +5,7 @@
 pub mod config;
 mod counters;
 mod dispose;
+mod intake;
 mod invoke;
 mod lambda;
 mod local;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,21 +12,22 @@ use futures::stream::FuturesUnordered;
 use stint_core::clock::{Clock, after};
 use stint_core::ports::{Firing, PortResult, Queue, Throttle, WakeupSource, Wakeups};
 use stint_core::registry::Registry;
-use stint_core::worker::{AnyWorker, Event, Outcome, QueueTrigger, Stop, Trigger, WorkerError};
+use stint_core::worker::{AnyWorker, Event, Outcome, QueueTrigger, Spec, Stop, Trigger, WorkerError};
 
 use crate::counters::Counters;
+use crate::intake::Intake;
 use crate::invoke::{invoke, invoke_batch};
 
 /// Between two looks at queues, throttles and schedules when nothing in this process has changed: how late a change
 /// by another process, or a message whose delay is over, is seen.
-const LOOK_AGAIN: Duration = Duration::from_millis(200);
+pub(crate) const LOOK_AGAIN: Duration = Duration::from_millis(200);
 
-/// How long an idle worker waits at a queue whose calls are paid for: 360 requests an hour, not 18,000. A stop, a pause
-/// and a throttle that falls to 0 are that late.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a worker waits at an empty queue whose calls are paid for, also while it is at work: 360 requests an hour, not
+/// 18,000. A stop, a pause and a throttle that falls to 0 are that late.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// After a store has failed: it is asked again, but not in a tight loop.
-const AFTER_FAILURE: Duration = Duration::from_secs(5);
+pub(crate) const AFTER_FAILURE: Duration = Duration::from_secs(5);
 
 /// After a wake-up whose worker failed, until it fires again.
 const FIRE_AGAIN: Duration = Duration::from_secs(30);
@@ -116,65 +117,46 @@ impl LocalHost {
             return;
         };
         let mut running = FuturesUnordered::new();
+        let mut intake = Intake::new(&**queue, trigger.batch, &*self.ports.clock);
         loop {
-            let changed = (self.ports.changed)();
-            let mut pause = LOOK_AGAIN;
-            match self.receive(&*worker, &**queue, &trigger, running.len()).await {
-                Ok(batches) => running.extend(
-                    batches
-                        .into_iter()
-                        .map(|batch| invoke_batch(&*worker, &**queue, batch, &self.ports, &self.counters, &self.stop)),
-                ),
-                Err(error) => {
-                    tracing::error!(queue = trigger.queue, %error, "cannot receive from {}: {error}", trigger.queue);
-                    pause = AFTER_FAILURE;
-                }
-            }
-            if self.stop.is_set() && running.is_empty() {
+            if self.stop.is_set() && running.is_empty() && !intake.is_receiving() {
                 return;
             }
-            let wait = select(changed, self.ports.clock.sleep(pause));
-            if running.is_empty() {
-                wait.await;
-            } else if let Either::Left(_) = select(running.next(), wait).await {
-                // Whoever else is done by now is taken off in the same turn.
+            if intake.is_idle() {
+                self.direct(&mut intake, &worker.spec(), running.len()).await;
+            }
+            let came = if running.is_empty() {
+                Some(intake.next().await)
+            } else {
+                match select(running.next(), pin!(intake.next())).await {
+                    Either::Left(_) => None,
+                    Either::Right((batch, _)) => Some(batch),
+                }
+            };
+            if came.is_none() {
+                // Whoever else is done by now is taken off in the same turn; then there is room.
                 while let Some(Some(())) = running.next().now_or_never() {}
+                intake.wake();
+            }
+            if let Some(batch) = came.flatten() {
+                Counters::add(&self.counters.received, batch.len());
+                running.push(invoke_batch(&*worker, &**queue, batch, &self.ports, &self.counters, &self.stop));
             }
         }
     }
 
-    /// Receives as many batches as the throttle leaves room for.
-    async fn receive(
-        &self,
-        worker: &dyn AnyWorker,
-        queue: &dyn Queue,
-        trigger: &QueueTrigger,
-        running: usize,
-    ) -> PortResult<Vec<Vec<stint_core::ports::Delivery>>> {
-        let mut batches = Vec::new();
-        if self.stop.is_set() {
-            return Ok(batches);
-        }
-        let spec = worker.spec();
-        let allowed = self.ports.throttle.read(spec.name).await?.effective(spec.concurrency) as usize;
-        while running + batches.len() < allowed {
-            // Only where nothing else stands still meanwhile.
-            let patience = if running + batches.len() == 0 { PATIENCE } else { Duration::ZERO };
-            let batch = match queue.receive_patiently(trigger.batch, patience).await {
-                // What was received before is worked on: it would be out of sight until its visibility times out.
-                Err(error) if !batches.is_empty() => {
-                    tracing::warn!(queue = trigger.queue, %error, "cannot receive more from {}: {error}", trigger.queue);
-                    break;
-                }
-                received => received?,
-            };
-            if batch.is_empty() {
-                break;
+    /// Tells an intake to receive, if the throttle leaves room for one more than are running, or else to rest.
+    async fn direct(&self, intake: &mut Intake<'_>, spec: &Spec, running: usize) {
+        let changed = (self.ports.changed)();
+        match self.ports.throttle.read(spec.name).await {
+            _ if self.stop.is_set() => intake.rest(changed, LOOK_AGAIN),
+            Ok(throttle) if running < throttle.effective(spec.concurrency) as usize => intake.receive(changed),
+            Ok(_) => intake.rest(changed, LOOK_AGAIN),
+            Err(error) => {
+                tracing::error!(worker = spec.name, %error, "cannot read how many of {} may run: {error}", spec.name);
+                intake.rest(changed, AFTER_FAILURE);
             }
-            Counters::add(&self.counters.received, batch.len());
-            batches.push(batch);
         }
-        Ok(batches)
     }
 
     async fn follow_schedules(self: Arc<Self>) {

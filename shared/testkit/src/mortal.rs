@@ -69,6 +69,10 @@ mortal_port! { Mortal, Queue {
     fn name(&self) -> &str {
         self.port.name()
     }
+
+    fn visibility_timeout(&self) -> Duration {
+        self.port.visibility_timeout()
+    }
 }
 
 mortal_port! { Mortal, KeyPool {

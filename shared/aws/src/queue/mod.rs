@@ -130,8 +130,7 @@ impl SqsQueue {
         if max == 0 {
             return Ok(Vec::new());
         }
-        let visibility = self.settings.visibility_timeout.min(MAX_VISIBILITY);
-        let received = self.live.receive(max, visibility, wait).await?;
+        let received = self.live.receive(max, self.visibility_timeout(), wait).await?;
         Ok(received.into_iter().map(|message| self.deliver(message)).collect())
     }
 
@@ -154,6 +153,10 @@ impl SqsQueue {
 impl Queue for SqsQueue {
     fn name(&self) -> &str {
         &self.name
+    }
+
+    fn visibility_timeout(&self) -> Duration {
+        self.settings.visibility_timeout.min(MAX_VISIBILITY)
     }
 
     async fn send(&self, messages: &[NewMessage]) -> PortResult<()> {

@@ -33,6 +33,9 @@ pub trait Queue: Send + Sync {
     /// The queue's name.
     fn name(&self) -> &str;
 
+    /// How long a receiver owns a message. Whoever is at work on one for longer shares it with the next.
+    fn visibility_timeout(&self) -> Duration;
+
     /// Sends messages, at most [`MAX_BATCH`] of at most [`MAX_BODY`] bytes each, and returns when all of them are
     /// durable. All or nothing on one machine; in the cloud a part may have been sent when this fails, so the
     /// caller sends the same messages again and receivers tolerate a message twice. An empty list does nothing.

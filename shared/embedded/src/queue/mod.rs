@@ -68,6 +68,10 @@ impl Queue for SqliteQueue {
         &self.name
     }
 
+    fn visibility_timeout(&self) -> Duration {
+        self.settings.visibility_timeout.min(MAX_VISIBILITY)
+    }
+
     async fn send(&self, messages: &[NewMessage]) -> PortResult<()> {
         validate(messages)?;
         if messages.is_empty() {
@@ -88,12 +92,12 @@ impl Queue for SqliteQueue {
     }
 
     async fn receive(&self, max: usize) -> PortResult<Vec<Delivery>> {
-        let (settings, clock) = (self.settings, self.clock.clone());
+        let (visibility, clock) = (self.visibility_timeout(), self.clock.clone());
+        let max_receives = self.settings.max_receives.max(1);
         self.write("receive messages", move |connection, queue| {
             // Asked here and not before: the loan runs from when it is made, however long the writer was busy.
             let now = now_millis(&*clock);
-            let lent_until = millis_after(&*clock, settings.visibility_timeout.min(MAX_VISIBILITY));
-            let max_receives = settings.max_receives.max(1);
+            let lent_until = millis_after(&*clock, visibility);
             queue.lend(connection, max.min(MAX_BATCH), now, lent_until, max_receives)
         })
         .await

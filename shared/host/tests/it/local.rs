@@ -19,8 +19,9 @@ use crate::paid_queue::PaidQueue;
 
 const VISIBILITY: Duration = Duration::from_secs(3600);
 
-/// What a message takes.
+/// What a message takes, and what a long one takes.
 const WORK: Duration = Duration::from_secs(5);
+const LONG_WORK: Duration = Duration::from_secs(55);
 
 /// Works on each message for a while, and gives back those that say so.
 struct Slow;
@@ -42,7 +43,8 @@ impl Worker for Slow {
 
     async fn run(&self, event: Event, invocation: &Invocation) -> Result<Outcome, WorkerError> {
         let Event::Batch(batch) = event else { return Ok(Outcome::default()) };
-        invocation.clock().sleep(WORK).await;
+        let is_long = batch.iter().any(|delivery| delivery.body == "long");
+        invocation.clock().sleep(if is_long { LONG_WORK } else { WORK }).await;
         let mut outcome = Outcome::default();
         for delivery in batch.into_iter().filter(|delivery| delivery.body == "retry") {
             let disposition = Disposition::Retry { reason: "it said so".into() };
@@ -62,10 +64,14 @@ struct World {
 impl World {
     /// `fails`: the receive that fails, and with it every release.
     fn new(fails: Option<usize>) -> World {
+        World::with(fails, VISIBILITY)
+    }
+
+    fn with(fails: Option<usize>, visibility_timeout: Duration) -> World {
         let clock = ManualClock::new("2026-11-20T10:00:00Z".parse().unwrap());
         let shared: Arc<dyn Clock> = Arc::new(clock.clone());
         let embedded = Embedded::in_memory(shared.clone()).unwrap();
-        let settings = QueueSettings { visibility_timeout: VISIBILITY, max_receives: 3 };
+        let settings = QueueSettings { visibility_timeout, max_receives: 3 };
         let queue = Arc::new(PaidQueue::new(embedded.queue("work", settings), shared.clone(), fails));
         let wakeups = embedded.wakeups();
         let ports = Ports {
@@ -135,9 +141,9 @@ fn what_comes_to_an_idle_worker_is_worked_on_at_once() {
     assert!(took < WORK + Duration::from_millis(100), "{took:?}");
 }
 
-/// What runs would stand still while the host waits at the queue.
+/// Though the host waits at the queue meanwhile.
 #[test]
-fn a_busy_worker_does_not_wait_at_its_queue() {
+fn what_is_under_way_goes_on_while_the_host_waits_at_the_queue() {
     let world = World::new(None);
     world.send(&["done"]).now_or_never().unwrap();
     let took = world.run(async {
@@ -146,8 +152,40 @@ fn a_busy_worker_does_not_wait_at_its_queue() {
         between(begun, world.clock.now())
     });
     assert!(took < WORK + Duration::from_millis(100), "{took:?}");
+}
+
+#[test]
+fn a_busy_worker_costs_no_more_than_an_idle_one() {
+    let world = World::new(None);
+    world.send(&["long"]).now_or_never().unwrap();
+    world.run(world.succeeded(1));
     let asked = world.queue.asked();
-    assert!(asked[1..20].iter().all(Duration::is_zero), "{asked:?}");
+    assert!((6..=9).contains(&asked.len()), "{} requests in a minute", asked.len());
+}
+
+#[test]
+fn what_comes_to_a_busy_worker_is_worked_on_at_once() {
+    let world = World::new(None);
+    world.send(&["long"]).now_or_never().unwrap();
+    let took = world.run(async {
+        world.clock.sleep(Duration::from_secs(13)).await;
+        let begun = world.clock.now();
+        world.send(&["done"]).await;
+        world.succeeded(1).await;
+        between(begun, world.clock.now())
+    });
+    assert!(took < WORK + Duration::from_millis(300), "{took:?}");
+}
+
+/// Another would get the same message, and do the same work.
+#[test]
+fn nobody_is_at_work_on_a_message_for_longer_than_it_is_its_own() {
+    let world = World::with(None, Duration::from_secs(30));
+    world.send(&["long"]).now_or_never().unwrap();
+    world.run(world.clock.sleep(Duration::from_secs(29)));
+    assert_eq!(world.host.counters().totals().invocations, 1);
+    let ended = world.clock.now();
+    assert!(ended < "2026-11-20T10:00:31Z".parse().unwrap(), "it is given up when the time is over, not at {ended}");
 }
 
 #[test]

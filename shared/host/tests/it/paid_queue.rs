@@ -43,6 +43,10 @@ impl Queue for PaidQueue {
         self.queue.name()
     }
 
+    fn visibility_timeout(&self) -> Duration {
+        self.queue.visibility_timeout()
+    }
+
     async fn send(&self, messages: &[NewMessage]) -> PortResult<()> {
         self.queue.send(messages).await
     }

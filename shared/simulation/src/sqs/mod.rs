@@ -78,11 +78,6 @@ impl Sqs {
         self.lock().usage
     }
 
-    /// How long a receiver owns a message.
-    pub fn visibility_timeout(&self) -> Duration {
-        self.settings.queue.visibility_timeout
-    }
-
     /// How much is in the queue, exactly.
     pub fn exact_counts(&self) -> Counts {
         let mut state = self.lock();
@@ -148,6 +143,10 @@ impl Sqs {
 impl Queue for Sqs {
     fn name(&self) -> &str {
         &self.name
+    }
+
+    fn visibility_timeout(&self) -> Duration {
+        self.settings.queue.visibility_timeout
     }
 
     async fn send(&self, messages: &[NewMessage]) -> PortResult<()> {

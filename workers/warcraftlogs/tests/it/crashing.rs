@@ -10,7 +10,7 @@ use crate::world::{Life, Setup, World, play};
 fn small(seed: u64) -> World {
     let mut setup = Setup::new(seed, 11).odd_players().keys(&[60, 40], 10);
     setup.settings.concurrency_limit = 1 + (seed % 3) as u32;
-    setup.settings.wcl_visibility_seconds = 5;
+    setup.settings.wcl_visibility_seconds = 8;
     setup.build()
 }
 

@@ -211,7 +211,7 @@ fn a_name_that_nobody_has_is_done_and_counted_and_spoils_nothing() {
 fn live_and_be_reborn(seed: u64, life: &Life) -> u64 {
     let mut setup = Setup::new(seed, 10).keys(&[90], 20);
     setup.settings.wcl_reserve = Points::whole(if seed.is_multiple_of(2) { 9 } else { 0 });
-    setup.settings.wcl_visibility_seconds = 5;
+    setup.settings.wcl_visibility_seconds = 8;
     let world = setup.build();
     play(&world, async {
         world.queue_everybody().await;

@@ -1,0 +1,86 @@
+//! The way from a queue into this process: one receive at a time, in a future of its own. A queue that waits for a first message
+//! then holds nothing up, and is not asked more often because somebody is at work.
+
+use std::time::Duration;
+
+use futures::future::{BoxFuture, FutureExt, select};
+use stint_core::clock::Clock;
+use stint_core::ports::{Delivery, PortResult, Queue};
+
+use crate::local::{AFTER_FAILURE, LOOK_AGAIN, PATIENCE};
+
+/// Completes when something in this process may have changed.
+pub(crate) type Change = BoxFuture<'static, ()>;
+
+/// What is received from one queue.
+pub(crate) struct Intake<'a> {
+    queue: &'a dyn Queue,
+    max: usize,
+    clock: &'a dyn Clock,
+    state: State<'a>,
+}
+
+enum State<'a> {
+    Idle,
+    /// Seen through, whatever happens meanwhile: what it brings is on loan to us. With the changes since it began.
+    Receiving(BoxFuture<'a, PortResult<Vec<Delivery>>>, Change),
+    Resting(BoxFuture<'a, ()>),
+}
+
+impl<'a> Intake<'a> {
+    /// Batches of up to `max` messages.
+    pub(crate) fn new(queue: &'a dyn Queue, max: usize, clock: &'a dyn Clock) -> Intake<'a> {
+        Intake { queue, max, clock, state: State::Idle }
+    }
+
+    /// Whether it waits to be told what to do.
+    pub(crate) fn is_idle(&self) -> bool {
+        matches!(self.state, State::Idle)
+    }
+
+    /// Whether messages may be on their way to us.
+    pub(crate) fn is_receiving(&self) -> bool {
+        matches!(self.state, State::Receiving(..))
+    }
+
+    /// Begins a receive. When it brings nothing, a rest follows, which ends at a change since `changed` was made.
+    pub(crate) fn receive(&mut self, changed: Change) {
+        self.state = State::Receiving(self.queue.receive_patiently(self.max, PATIENCE), changed);
+    }
+
+    /// Rests until something changes, or for `pause`.
+    pub(crate) fn rest(&mut self, changed: Change, pause: Duration) {
+        self.state = State::Resting(select(changed, self.clock.sleep(pause)).map(drop).boxed());
+    }
+
+    /// Ends a rest.
+    pub(crate) fn wake(&mut self) {
+        if matches!(self.state, State::Resting(_)) {
+            self.state = State::Idle;
+        }
+    }
+
+    /// Goes on with what is under way, and answers what it brought, if anything. May be dropped: the next call goes on.
+    pub(crate) async fn next(&mut self) -> Option<Vec<Delivery>> {
+        let received = match &mut self.state {
+            State::Idle => return None,
+            State::Resting(rest) => {
+                rest.await;
+                self.state = State::Idle;
+                return None;
+            }
+            State::Receiving(receive, _) => receive.await,
+        };
+        let State::Receiving(_, changed) = std::mem::replace(&mut self.state, State::Idle) else { return None };
+        match received {
+            Ok(batch) if !batch.is_empty() => return Some(batch),
+            Ok(_) => self.rest(changed, LOOK_AGAIN),
+            Err(error) => {
+                let queue = self.queue.name();
+                tracing::error!(queue, %error, "cannot receive from {queue}: {error}");
+                self.rest(changed, AFTER_FAILURE);
+            }
+        }
+        None
+    }
+}
