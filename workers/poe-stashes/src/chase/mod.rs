@@ -29,6 +29,7 @@ use stint_core::worker::Invocation;
 
 use crate::client::RiverError;
 use crate::follower::{FollowerPorts, FollowerSettings};
+use crate::look_ahead::Said;
 use crate::model::ChangeId;
 use crate::store::{Claim, OpenPage, PageKey, Progress, Stopped};
 use crate::writer::{Found, WriteError, Written, announce, find};
@@ -89,10 +90,10 @@ enum Event {
         leads_on: bool,
         written: Result<Written, WriteError>,
     },
-    /// What seemed to be the river's end, and where its body leads.
+    /// What seemed to be the river's end was read to its own.
     Drained {
         id: ChangeId,
-        next: Option<ChangeId>,
+        said: Said,
     },
     Rested,
     Tick,
@@ -249,10 +250,10 @@ impl<'a> Chase<'a> {
                     Err(error) => self.failed(ask, &error),
                 }
             }
-            Event::Drained { id, next } => {
+            Event::Drained { id, said } => {
                 self.streaming -= 1;
                 self.undecided = false;
-                self.drained(id, next);
+                self.drained(id, said);
             }
             Event::Written { id, leads_on, written } => {
                 self.streaming -= 1;

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use futures::StreamExt;
 
 use crate::client::OpenPage;
-use crate::look_ahead::{Peek, Peeked, Scan};
+use crate::look_ahead::{Peek, Peeked, Said, Scan};
 use crate::model::ChangeId;
 
 /// An answer, as far as it was read to know where the chain goes on.
@@ -31,14 +31,13 @@ pub(super) async fn peek(mut page: OpenPage) -> Opening {
     Opening { page, peek, first }
 }
 
-/// Reads the page that seems to be the end of the river to its own end, and answers where it leads by its body; `None` when
-/// it cannot be read.
-pub(super) async fn drain(Opening { page, first, .. }: Opening) -> Option<ChangeId> {
+/// Reads the page that seems to be the end of the river to its own end, and answers where it leads by its body, if it has
+/// one that can be read.
+pub(super) async fn drain(Opening { mut page, peek, first }: Opening) -> Said {
     let mut scan = Scan::default();
     first.iter().for_each(|piece| scan.feed(piece));
-    let mut body = page.body;
-    while let Some(piece) = body.next().await {
-        scan.feed(&piece.ok()?);
+    while let Some(Ok(piece)) = page.body.next().await {
+        scan.feed(&piece);
     }
-    scan.finish().ok().map(|document| document.next)
+    Said { header: page.header, peek, body: scan.finish().ok().map(|document| document.next) }
 }

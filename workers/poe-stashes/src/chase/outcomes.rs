@@ -36,7 +36,7 @@ impl<'a> Chase<'a> {
                 self.undecided = true;
                 self.streaming += 1;
                 let id = ask.id;
-                work.push(drain(opening).map(move |next| Event::Drained { id, next }).boxed());
+                work.push(drain(opening).map(move |said| Event::Drained { id, said }).boxed());
                 return;
             }
             Some((next, source)) if is_link => {
@@ -61,12 +61,12 @@ impl<'a> Chase<'a> {
     }
 
     /// The answer that seemed to be the river's end was read to its own end.
-    pub(super) fn drained(&mut self, id: ChangeId, next: Option<ChangeId>) {
-        match next {
+    pub(super) fn drained(&mut self, id: ChangeId, said: Said) {
+        if self.trusts_header() && said.header == Some(id) && said.body.is_some_and(|next| next != id) {
             // It is asked for once more: its body was not kept.
-            Some(next) if next != id => self.doubt_header(id, Said { header: Some(id), peek: None, body: Some(next) }),
-            _ => self.rest_at_tail(),
+            return self.doubt_header(id, said);
         }
+        self.rest_at_tail();
     }
 
     fn rest_at_tail(&mut self) {
