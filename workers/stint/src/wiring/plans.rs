@@ -1,6 +1,6 @@
 //! The fleets, in one table: what the commands must know of each. A new fleet is a new row.
 
-use clap::{Args, Parser};
+use clap::{Args, CommandFactory, FromArgMatches, Parser};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use stint_core::ports::QueueSettings;
@@ -41,6 +41,14 @@ impl FleetSettings {
     /// The settings of the environment. An error names the variable.
     pub(crate) fn from_environment() -> Result<FleetSettings, SettingsError> {
         let parsed = FleetsAlone::try_parse_from(["stint"]);
+        parsed.map(|parsed| parsed.fleets).map_err(|error| SettingsError::from(&error))
+    }
+
+    /// The defaults of all settings, whatever the environment says.
+    pub(crate) fn defaults() -> Result<FleetSettings, SettingsError> {
+        let command = FleetsAlone::command().mut_args(|argument| argument.env(None::<&str>));
+        let parsed = command.try_get_matches_from(["stint"]);
+        let parsed = parsed.and_then(|mut matches| FleetsAlone::from_arg_matches_mut(&mut matches));
         parsed.map(|parsed| parsed.fleets).map_err(|error| SettingsError::from(&error))
     }
 }

@@ -12,10 +12,11 @@ use crate::program::Program;
 use crate::up::Up;
 use crate::upstream::{Upstream, stint};
 
-/// The promise of the command line: these very arguments, these very fields.
+/// The promise of the command line: these very arguments, these very fields. What is set for a fleet of one's own is about
+/// another river.
 #[test]
 fn a_demo_follows_the_river_and_loses_nothing() {
-    let program = Program::new();
+    let program = Program::new().with("POE_REALM", "sony").with("POE_MAX_BODY", "1024").with("WCL_KEYS", "a:b,a:c");
     let ran = program.run(&["demo", "poe-stashes", "--pages", "60", "--json"]);
     assert_eq!(ran.code, 0, "{ran:?}");
     let report: Value = serde_json::from_str(&ran.stdout).unwrap();

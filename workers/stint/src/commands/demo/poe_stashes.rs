@@ -184,10 +184,11 @@ fn options(arguments: &Arguments, context: &Context) -> Options {
     }
 }
 
-/// Everything that points a fleet at an upstream; nothing else differs from a real one.
+/// Everything that points a fleet at an upstream; nothing else differs from a real one. What is set for a real one is about
+/// another river.
 fn settings(options: &Options, port: u16) -> anyhow::Result<FleetSettings> {
     let url = |path: &str| format!("http://127.0.0.1:{port}/{path}").parse();
-    let settings = FleetSettings::from_environment()?;
+    let settings = FleetSettings::defaults()?;
     let poe_stashes = Settings {
         poe_client_id: Some(options.client_id.clone()),
         poe_client_secret: Some(SecretString::from(options.client_secret.clone())),
