@@ -12,7 +12,7 @@ output "queues" {
 
 output "secrets" {
   description = "The parameters in SSM that must be there before anything works."
-  value       = [for secret in ["MONGODB_URI", "WCL_KEYS", "GIT_TOKEN"] : "${var.secret_path}/${secret}"]
+  value       = [for secret in concat(["MONGODB_URI", "WCL_KEYS", "GIT_TOKEN"], var.poe_stashes == null ? [] : ["POE_CLIENT_SECRET"]) : "${var.secret_path}/${secret}"]
 }
 
 output "dashboard" {

@@ -17,6 +17,7 @@ locals {
   poe_prefix       = "stint-poe-stashes"
   poe_bucket       = try(var.poe_stashes.bucket, "")
   poe_pages_prefix = "pages"
+  poe_realm        = lookup(var.settings, "POE_REALM", "pc")
 
   poe_installation = merge(local.installation, {
     fleet  = "poe-stashes"
@@ -104,7 +105,7 @@ module "watcher_schedule" {
 resource "aws_sqs_queue" "stored_pages" {
   count                      = local.poe_count
   name                       = "poe-stored-pages"
-  visibility_timeout_seconds = 720
+  visibility_timeout_seconds = 150
   message_retention_seconds  = 14 * 24 * 60 * 60
   sqs_managed_sse_enabled    = true
 
@@ -210,15 +211,15 @@ resource "aws_iam_role_policy" "follow" {
 resource "aws_cloudwatch_metric_alarm" "lag" {
   count               = local.poe_count
   alarm_name          = "${local.poe_prefix}-lag"
-  alarm_description   = "The chain is behind the river: `stint status` tells how far in each shard."
+  alarm_description   = "The chain is behind the river, or has stopped: `stint status` tells how far in each shard, and why."
   namespace           = "Stint"
   metric_name         = "Lag"
-  dimensions          = { Stream = "pc" }
+  dimensions          = { Stream = local.poe_realm }
   statistic           = "Minimum"
   period              = 300
   evaluation_periods  = 3
   comparison_operator = "GreaterThanThreshold"
-  threshold           = 300
+  threshold           = tonumber(lookup(var.settings, "POE_LAG_ALARM_SECONDS", "300"))
   # Without a watcher nothing is known.
   treat_missing_data = "breaching"
   alarm_actions      = [aws_sns_topic.alarms.arn]
@@ -231,7 +232,7 @@ resource "aws_cloudwatch_metric_alarm" "lost_pages" {
   alarm_description   = "A page was given up: `stint status` names it and says why."
   namespace           = "Stint"
   metric_name         = "PagesLost"
-  dimensions          = { Stream = "pc" }
+  dimensions          = { Stream = local.poe_realm }
   statistic           = "Sum"
   period              = 300
   evaluation_periods  = 1

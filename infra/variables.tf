@@ -85,13 +85,18 @@ variable "settings" {
   default     = {}
 
   validation {
-    condition     = length(setintersection(keys(var.settings), ["WCL_KEYS", "MONGODB_URI", "GIT_TOKEN"])) == 0
-    error_message = "WCL_KEYS, MONGODB_URI and GIT_TOKEN are secrets: put them into SSM by hand, as README.md says."
+    condition     = length(setintersection(keys(var.settings), ["WCL_KEYS", "MONGODB_URI", "GIT_TOKEN", "POE_CLIENT_SECRET"])) == 0
+    error_message = "WCL_KEYS, MONGODB_URI, GIT_TOKEN and POE_CLIENT_SECRET are secrets: put them into SSM by hand, as README.md says."
   }
 
   validation {
     condition     = length(setintersection(keys(var.settings), ["CONCURRENCY_LIMIT", "DISCOVERY_SOURCE", "LUA_REPOSITORY", "WCL_VISIBILITY_SECONDS"])) == 0
     error_message = "CONCURRENCY_LIMIT, DISCOVERY_SOURCE and LUA_REPOSITORY have variables of their own, and WCL_VISIBILITY_SECONDS is the queues'."
+  }
+
+  validation {
+    condition     = length(setintersection(keys(var.settings), ["POE_BLOBS", "POE_CLIENT_ID", "POE_CONTACT"])) == 0
+    error_message = "POE_BLOBS, POE_CLIENT_ID and POE_CONTACT are in the variable poe_stashes."
   }
 }
 

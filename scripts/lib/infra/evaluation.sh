@@ -11,7 +11,7 @@ given=(
 # The other ways through the optional ones.
 chosen=(
     -var discovery_source=reports -var reserve_concurrency=false -var secrets_key_arn=arn:aws:kms:key
-    -var 'settings={WCL_METRIC="dps"}' -var 'network={subnet_ids=["a"],security_group_ids=["b"]}'
+    -var 'settings={WCL_METRIC="dps",POE_REALM="sony",POE_LAG_ALARM_SECONDS="60"}' -var 'network={subnet_ids=["a"],security_group_ids=["b"]}'
     -var 'poe_stashes={client_id="shop",contact="you@example.org",bucket="pages"}'
 )
 
@@ -21,7 +21,7 @@ refused=(
     lua_repository=git@example.org:databases.git lua_repository=http://example.org/databases.git
     lua_repository=https://token@example.org/databases.git
     monthly_budget_usd=0 oldest_message_hours=336 secret_path=stint/ 'settings={WCL_KEYS="id:secret"}'
-    'settings={CONCURRENCY_LIMIT="5"}'
+    'settings={CONCURRENCY_LIMIT="5"}' 'settings={POE_CLIENT_SECRET="hidden"}' 'settings={POE_CONTACT="you@example.org"}'
 )
 
 # evaluate TYPES WHEELS: applies the copy with what is given and with what is chosen, and offers what must be refused.

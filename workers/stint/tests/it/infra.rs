@@ -78,6 +78,12 @@ impl Infra {
         attribute(call, argument).map(|expression| expression.evaluate(&context).unwrap())
     }
 
+    /// A resource of the fleet's file.
+    fn resource(&self, kind: &str, name: &str) -> &Block {
+        let is_it = |block: &&Block| block.labels().iter().map(|label| label.as_str()).eq([kind, name]);
+        self.fleet.blocks().filter(|block| block.identifier() == "resource").find(is_it).unwrap()
+    }
+
     /// The call that deploys a worker, by the name that `stint describe` has for it.
     fn worker(&self, name: &str) -> Option<&Block> {
         self.calls("worker").map(|(_, call)| call).find(|call| self.value(call, "name") == Some(name.into()))
@@ -179,6 +185,14 @@ fn described_of(deployment: Deployment) -> Facts {
     facts
 }
 
+/// What the program says of the queue that feeds a worker which runs elsewhere.
+fn queue_of(deployment: Deployment, worker: &str) -> serde_json::Value {
+    let description = Program::new().json(&["describe"]);
+    let fleets = description["fleets"].as_array().unwrap();
+    let fleet = fleets.iter().find(|fleet| fleet["fleet"] == deployment.fleet).unwrap();
+    fleet["queues"].as_array().unwrap().iter().find(|queue| queue["feeds"] == worker).unwrap().clone()
+}
+
 /// Where the two sides differ, in words that name both.
 fn differences(described: &Facts, deployed: &Facts) -> Vec<String> {
     let about: BTreeSet<&String> = described.keys().chain(deployed.keys()).collect();
@@ -228,6 +242,19 @@ fn infra_deploys_the_other_fleet_as_it_is_described() {
     assert!(deployed.len() >= 9, "{deployed:?}");
     let differences = differences(&described, &deployed);
     assert!(differences.is_empty(), "{}", differences.join("\n"));
+}
+
+/// Nobody's function consumes it, so that no module makes it.
+#[test]
+fn the_queue_of_a_worker_that_runs_elsewhere_is_as_described() {
+    let (described, infra) = (queue_of(POE_STASHES, "indexer"), Infra::read_of(POE_STASHES));
+    let queue = infra.resource("aws_sqs_queue", "stored_pages");
+    assert_eq!(infra.shown(queue, "name"), described["queue"].as_str().unwrap());
+    assert_eq!(infra.shown(queue, "visibility_timeout_seconds"), described["visibility_timeout_seconds"].to_string());
+    let Some(Expression::FuncCall(encode)) = attribute(queue, "redrive_policy") else { panic!("{queue:?}") };
+    let Some(Expression::Object(policy)) = encode.args.first() else { panic!("{encode:?}") };
+    let receives = policy.iter().find(|(key, _)| key.to_string() == "maxReceiveCount").unwrap().1;
+    assert_eq!(receives.to_string(), described["max_receives"].to_string());
 }
 
 #[test]

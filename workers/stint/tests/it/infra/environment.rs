@@ -82,9 +82,14 @@ fn context(variables: Value) -> Context<'static> {
         let parts = args[1].as_array().ok_or("no list")?.iter().map(text_of).collect::<Vec<_>>();
         Ok(Value::from(parts.join(&text_of(&args[0]))))
     };
+    let lookup = |args: FuncArgs| {
+        let map = args[0].as_object().ok_or("no map")?;
+        Ok(map.get(&text_of(&args[1])).unwrap_or(&args[2]).clone())
+    };
     let mut context = Context::new();
-    for (name, function) in [("tostring", text as fn(FuncArgs) -> _), ("try", first), ("merge", merge), ("join", join)]
-    {
+    let functions: [(&str, fn(FuncArgs) -> Result<Value, String>); 6] =
+        [("tostring", text), ("tonumber", text), ("try", first), ("merge", merge), ("join", join), ("lookup", lookup)];
+    for (name, function) in functions {
         context.declare_func(name, FuncDef::builder().variadic_param(ParamType::Any).build(function));
     }
     context.declare_var("var", variables);
@@ -105,6 +110,29 @@ fn what_is_set_is_a_setting() {
         let is_known = described.contains(name.as_str()) || name == "MIMALLOC_ALLOW_THP";
         assert!(is_known, "infra/ sets {name}, which is no setting");
     }
+}
+
+/// Metrics are named by the realm, and `stint status` tells of the same lag.
+#[test]
+fn alarms_are_about_the_realm_and_the_lag_that_are_set() {
+    let mut infra = Infra::read_of(POE_STASHES);
+    let mut alarms = |settings: Value| {
+        infra.variables.insert("settings".to_owned(), settings);
+        let mut context = context(Value::Object(infra.variables.clone()));
+        let realm = infra.fleet.blocks().find_map(|block| attribute(block, "poe_realm")).unwrap();
+        let realm = realm.evaluate(&context).unwrap();
+        context.declare_var("local", value!({ poe_realm = realm }));
+        let of = |alarm, argument| {
+            let alarm = infra.resource("aws_cloudwatch_metric_alarm", alarm);
+            attribute(alarm, argument).unwrap().evaluate(&context).unwrap()
+        };
+        let stream = |alarm| text_of(&of(alarm, "dimensions").as_object().unwrap()["Stream"]);
+        [stream("lag"), stream("lost_pages"), text_of(&of("lag", "threshold"))]
+    };
+    assert_eq!(alarms(value!({})), ["pc", "pc", "300"]);
+    assert_eq!(alarms(value!({ POE_REALM = "sony", POE_LAG_ALARM_SECONDS = "60" })), ["sony", "sony", "60"]);
+    let page = Program::new().succeed(&["describe", "--settings", "env"]);
+    assert!(page.contains("# POE_REALM=pc\n") && page.contains("# POE_LAG_ALARM_SECONDS=300\n"), "other defaults");
 }
 
 #[test]
