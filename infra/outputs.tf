@@ -25,5 +25,8 @@ output "settings" {
   value = join("\n", concat(["export AWS_REGION=${var.region}"], [
     for name, value in local.installation.environment : "export ${name}='${value}'"
     if startswith(name, "STINT_AWS_") || name == "STINT_PROFILE"
+    ], [
+    for name, value in local.poe_installation.environment : "export ${name}='${value}'"
+    if var.poe_stashes != null && contains(["POE_BLOBS", "POE_REALM"], name)
   ]))
 }
