@@ -1,12 +1,12 @@
 //! Stores and upstreams that are away for a while, when it hurts most.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde_json::json;
 use stint_core::clock::{Clock, after, between};
-use stint_core::ports::Parked;
-use stint_core::worker::{Event, MessageException, Worker};
+use stint_core::ports::{Delivery, Parked};
+use stint_core::worker::{Event, Worker};
+use stint_standins::warcraftlogs::{Fate, Shares};
 use stint_testkit::Mortal;
 use stint_warcraftlogs::budget::{BATCH, REVIVE};
 use stint_warcraftlogs::message::{PlayerMessage, QUEUE};
@@ -17,13 +17,13 @@ use stint_warcraftlogs::whom::Whom;
 use crate::world::{Fault, Life, Request, Setup, Stores, World, play};
 
 /// Receives a batch of known players.
-async fn receive(world: &World, ids: &[PlayerId]) -> Event {
+async fn receive(world: &World, ids: &[PlayerId]) -> Vec<Delivery> {
     for id in ids {
         world.queue(*id, world.raids_of(*id)).await;
     }
     let batch = world.stores.queue.receive(BATCH).await.unwrap();
     assert_eq!(batch.len(), ids.len());
-    Event::Batch(batch)
+    batch
 }
 
 /// Parks messages as if there had been no points for them.
@@ -38,45 +38,65 @@ async fn park(world: &World, ids: &[PlayerId]) {
     world.stores.pool.park(&ids.iter().map(parked).collect::<Vec<_>>()).await.unwrap();
 }
 
-/// One invocation with a batch, while other players are parked, of a process whose rationing fails as `life` says.
-/// Answers how many calls were made, how many of the batch are stored, and who must come back.
-fn fetch(life: &Life) -> (usize, usize, Option<Vec<MessageException>>) {
-    let world = Setup::new(31, 40).build();
+/// What became of a batch: how many calls were made, and of each player whether it is stored and whether it comes back.
+struct Fetched {
+    calls: usize,
+    stored: Vec<bool>,
+    comes_back: Vec<bool>,
+}
+
+/// One invocation with a batch whose first call is spoiled, so that each player is asked for alone, while others are
+/// parked. The process's rationing fails as `life` says; what is paid for it can store.
+fn fetch(life: &Life) -> Fetched {
+    let mut setup = Setup::new(31, 60);
+    setup.options.shares = Shares { never_classed: 200, ..Shares::NONE };
+    let world = setup.build();
     play(&world, async {
-        let everybody = world.everybody();
-        let event = receive(&world, &everybody[..BATCH]).await;
-        park(&world, &everybody[BATCH..2 * BATCH]).await;
-        // What is paid for is stored at once; all else fails.
+        let population = world.population();
+        let mut ids = population.with_fate(population.rankings(), Fate::Ranked);
+        let others = ids.split_off(BATCH - 1);
+        ids.extend(&population.with_fate(population.rankings(), Fate::NeverClassed)[..1]);
+        let batch = receive(&world, &ids).await;
+        park(&world, &others[..BATCH]).await;
         let stores = Stores { players: world.stores.players.clone(), ..world.stores.within(life) };
+        let event = Event::Batch(batch.clone());
         let outcome = world.start_on(stores).invoke("rank-fetcher", event, RankFetcher::SPEC.timeout).await;
-        let ranked: BTreeSet<PlayerId> = world.ranked().await.into_keys().collect();
-        let stored = everybody[..BATCH].iter().filter(|id| ranked.contains(id)).count();
-        (world.network.sent(Request::Ranks), stored, outcome.ok().map(|outcome| outcome.exceptions))
+        let (ranked, dropped) = (world.ranked().await, world.dropped().await);
+        let comes_back = |delivery: &Delivery| match &outcome {
+            Ok(outcome) => outcome.exceptions.iter().any(|exception| exception.message_id == delivery.message_id),
+            Err(_) => true,
+        };
+        Fetched {
+            calls: world.network.sent(Request::Ranks),
+            stored: ids.iter().map(|id| ranked.contains_key(id) || dropped.contains_key(id)).collect(),
+            comes_back: batch.iter().map(comes_back).collect(),
+        }
     })
 }
 
 #[test]
-fn a_batch_that_is_paid_for_is_stored_and_served_whatever_fails_then() {
+fn what_is_paid_for_is_stored_and_does_not_come_back_whatever_fails_then() {
+    // The spoiled call, one for each player, and one for those who were parked.
+    let all = BATCH + 2;
     let life = Life::endless();
-    let all = (BATCH, Some(Vec::new()));
-    let (calls, stored, exceptions) = fetch(&life);
-    assert_eq!((calls, (stored, exceptions)), (2, all.clone()), "the batch, and what was parked");
-    let mut paid = 0;
+    assert_eq!(fetch(&life).calls, all);
+    let mut followed = 0;
     for step in 1..=life.steps() {
-        let (calls, stored, exceptions) = fetch(&Life::failing_at(step));
-        // A batch that came to nothing fails as a whole.
-        let expected = if calls == 0 { (0, None) } else { all.clone() };
-        assert_eq!((stored, exceptions), expected, "after {calls} calls, at step {step}");
-        paid += u64::from(calls > 0);
+        let Fetched { calls, stored, comes_back } = fetch(&Life::failing_at(step));
+        let paid = calls.min(BATCH + 1).saturating_sub(1);
+        assert_eq!(stored.iter().filter(|stored| **stored).count(), paid, "after {calls} calls, at step {step}");
+        let left: Vec<bool> = stored.iter().map(|stored| !stored).collect();
+        assert_eq!(comes_back, left, "after {calls} calls, at step {step}");
+        followed += usize::from(paid == BATCH);
     }
-    assert!(paid > life.steps() / 2, "{paid} of {}", life.steps());
+    assert!(followed > 10, "{followed} faults were after the batch");
 }
 
 #[test]
 fn a_throttle_that_is_away_after_a_batch_leaves_the_rest_to_the_reviver() {
     let world = Setup::new(32, 20).build();
     play(&world, async {
-        let event = receive(&world, &world.everybody()[..BATCH]).await;
+        let event = Event::Batch(receive(&world, &world.everybody()[..BATCH]).await);
         let throttle = Mortal::new(&world.stores.throttle, &Life::failing_while(|| true));
         let fleet = world.start_on(Stores { throttle, ..world.stores.clone() });
         let outcome = fleet.invoke("rank-fetcher", event, RankFetcher::SPEC.timeout).await.unwrap();
@@ -148,7 +168,7 @@ fn an_upstream_that_is_away_for_an_hour_makes_no_dead_letters() {
 fn a_batch_that_is_out_of_time_is_parked_before_it_begins_a_call() {
     let world = Setup::new(35, 20).build();
     play(&world, async {
-        let event = receive(&world, &world.everybody()[..BATCH]).await;
+        let event = Event::Batch(receive(&world, &world.everybody()[..BATCH]).await);
         let fleet = world.start();
         let time = fleet.budget.api.call_timeout();
         let outcome = fleet.invoke("rank-fetcher", event, time).await.unwrap();
