@@ -1,6 +1,6 @@
 //! Which request counts with which others.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use http::StatusCode;
@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::halt::{ClientErrors, Halt};
-use super::headers::{RateHeaderError, RateLimits, RateRule};
+use super::headers::{RULES, RateHeaderError, RateLimits, RateRule};
 use super::lane::{Headroom, Hit, Lane, LaneMemory};
 
 /// How a client keeps to the limits that it is told.
@@ -20,11 +20,25 @@ pub struct LimitOptions {
     /// others are answered; in a row of all requests they end everything. Each counts towards a ban, and what was
     /// wrong five times will be wrong the sixth.
     pub most_client_errors: u32,
+    /// How long a lane rests after each answer as long as none has named a limit that could be read: what an upstream
+    /// asks for may be lost on the way. Nothing rests for zero. An endpoint that is asked for the first time does not.
+    pub unannounced_interval: Duration,
 }
+
+/// Slow for an upstream that permits two, and no flood for one that permits less than is known.
+const UNANNOUNCED_INTERVAL: Duration = Duration::from_secs(1);
+
+/// So many answers may come without a limit before it is said that requests wait for one: two who ask at the same time
+/// for what is asked seldom, as a token is, are no news.
+const SILENT_ANSWERS: u64 = 3;
 
 impl Default for LimitOptions {
     fn default() -> LimitOptions {
-        LimitOptions { headroom: Headroom::WhenUnsure, most_client_errors: 5 }
+        LimitOptions {
+            headroom: Headroom::WhenUnsure,
+            most_client_errors: 5,
+            unannounced_interval: UNANNOUNCED_INTERVAL,
+        }
     }
 }
 
@@ -68,6 +82,8 @@ pub(super) struct Budget {
     client_errors: ClientErrors,
     /// The last one that was logged.
     problem: Option<RateHeaderError>,
+    /// The lanes of which was logged that they name no limits.
+    silent: BTreeSet<String>,
     pub(super) counts: LimitCounts,
 }
 
@@ -75,7 +91,7 @@ impl Budget {
     pub(super) fn new(options: LimitOptions) -> Budget {
         let (lanes, endpoints, counts) = (BTreeMap::new(), BTreeMap::new(), LimitCounts::default());
         let client_errors = ClientErrors::new(options.most_client_errors);
-        Budget { options, lanes, endpoints, client_errors, problem: None, counts }
+        Budget { options, lanes, endpoints, client_errors, problem: None, silent: BTreeSet::new(), counts }
     }
 
     /// Why nothing more is sent in `lane`.
@@ -108,7 +124,26 @@ impl Budget {
     pub(super) fn opens_at(&self, lane: &str) -> Option<Timestamp> {
         let lanes = self.lanes_of(lane);
         let lanes = lanes.iter().filter_map(|name| self.lanes.get(name));
-        lanes.map(Lane::opens_at).try_fold(Timestamp::MIN, |latest, opens_at| Some(latest.max(opens_at?)))
+        let rests_until = self.unannounced_until(lane)?;
+        lanes.map(Lane::opens_at).try_fold(rests_until, |latest, opens_at| Some(latest.max(opens_at?)))
+    }
+
+    fn unannounced_until(&self, lane: &str) -> Option<Timestamp> {
+        let lane = self.lanes.get(lane);
+        lane.map_or(Some(Timestamp::MIN), |lane| lane.unannounced_until(self.options.unannounced_interval))
+    }
+
+    /// Says, once for each lane, that its requests wait because nobody has told its limits. Called when one waits.
+    pub(super) fn report_silence(&mut self, lane: &str, now: Timestamp) {
+        let rests = self.unannounced_until(lane).is_some_and(|until| until > now);
+        let answers = self.lanes.get(lane).map_or(0, Lane::answers);
+        if rests && lane != UNKNOWN && answers >= SILENT_ANSWERS && self.silent.insert(lane.to_owned()) {
+            let seconds = self.options.unannounced_interval.as_secs_f64();
+            tracing::warn!(
+                "{lane} names no limits: the header {RULES}, or the one of each rule that it names, is missing or cannot \
+                 be read; it is asked once in {seconds} s until they come through"
+            );
+        }
     }
 
     /// Notes that a request goes now.

@@ -19,7 +19,8 @@ use serde::{Deserialize, Serialize};
 use crate::retry_after::retry_after;
 
 const POLICY: &str = "x-rate-limit-policy";
-const RULES: &str = "x-rate-limit-rules";
+/// The header that names the rules, each of which has a header of its own.
+pub(super) const RULES: &str = "x-rate-limit-rules";
 
 /// How much of a header an error quotes.
 const QUOTED_CHARACTERS: usize = 80;

@@ -122,6 +122,20 @@ impl Lane {
         Some(opens_at)
     }
 
+    /// When the next request may go, at the earliest, as long as nobody has told a limit: `interval` after the last
+    /// answer. `None` before an answer that is under way.
+    pub(super) fn unannounced_until(&self, interval: Duration) -> Option<Timestamp> {
+        match self.hits.back() {
+            Some(last) if self.rules.is_empty() => Some(after(last.answered?, interval)),
+            _ => Some(Timestamp::MIN),
+        }
+    }
+
+    /// How many answers have come, of this process.
+    pub(super) fn answers(&self) -> u64 {
+        self.answers
+    }
+
     /// Takes a request that goes now, or that was sent in another lane.
     pub(super) fn adopt(&mut self, hit: Hit) {
         self.forget(hit.sent);

@@ -11,7 +11,8 @@
 //! * `halt`: client errors, and when they end it. Pure state.
 //! * `pacer`: who waits, on the clock.
 //!
-//! No limit is written down here. Before the first answer of an address exactly one request is under way.
+//! No limit is written down here. Before the first answer of an address exactly one request is under way. Where no answer
+//! names a limit, requests keep a distance all the same ([`LimitOptions::unannounced_interval`]).
 //!
 //! The budget lives in the process: one process to an address. A fleet that runs as functions has one message of the
 //! chain in flight, so one request; whoever starts again, or takes over, restores a [`PaceMemory`].

@@ -116,6 +116,7 @@ impl Pacer {
         // With one flight for each lane, nothing of this one is under way.
         let opens_at = budget.opens_at(lane).unwrap_or(now);
         if opens_at > now {
+            budget.report_silence(lane, now);
             return Ok(Err(opens_at));
         }
         let waited = between(asked, now);

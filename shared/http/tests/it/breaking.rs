@@ -48,10 +48,11 @@ fn serve_half(status: u16, ending: Ending) -> SocketAddr {
     address
 }
 
-/// On a clock that stands still.
+/// On a clock that stands still, so nothing may wait.
 fn client() -> Client {
     let transport = ReqwestTransport::new("stint/0").expect("transport");
-    Client::with_limits(Arc::new(transport), Arc::new(ManualClock::new(start())), LimitOptions::default())
+    let options = LimitOptions { unannounced_interval: Duration::ZERO, ..LimitOptions::default() };
+    Client::with_limits(Arc::new(transport), Arc::new(ManualClock::new(start())), options)
 }
 
 fn request(address: SocketAddr) -> http::Request<Bytes> {

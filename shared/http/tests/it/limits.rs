@@ -237,15 +237,6 @@ fn headers_that_cannot_be_read_are_reported_and_the_last_limits_stay() {
 }
 
 #[test]
-fn an_upstream_without_limits_is_asked_one_by_one() {
-    let upstream = Upstream::new(&[], tenth, Counting::Sliding);
-    upstream.state.lock().expect("lock").headers = Some(vec![]);
-    let client = upstream.client(LimitOptions::default());
-    assert_eq!(upstream.send(&client, 10), SECOND);
-    assert_eq!(client.limits().and_then(|limits| limits.limits_of(&pages())), None);
-}
-
-#[test]
 fn whoever_starts_again_remembers() {
     // The process ends at every request, just before it and just after; each next one knows what the last has kept.
     let upstream = Upstream::new(&[(2, 1, 60), (30, 60, 600)], tenth, Counting::Sliding);

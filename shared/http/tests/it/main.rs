@@ -12,4 +12,5 @@ mod redaction;
 mod scripted;
 mod streaming;
 mod tokens;
+mod unannounced;
 mod utilisation;

@@ -10,9 +10,6 @@ use crate::counting::{Counting, Limit, Network, Upstream, drawn};
 const MANY: u64 = 10_000;
 const SOME: u64 = 1_500;
 
-const ALWAYS: LimitOptions = LimitOptions { headroom: Headroom::Always, most_client_errors: 1 };
-const WHEN_UNSURE: LimitOptions = LimitOptions { headroom: Headroom::WhenUnsure, most_client_errors: 1 };
-
 const LIMITS: [&[Limit]; 5] =
     [&[(2, 1, 60)], &[(3, 1, 60)], &[(10, 1, 60)], &[(30, 5, 60)], &[(5, 2, 60), (30, 20, 300)]];
 
@@ -51,9 +48,9 @@ struct Outcome {
     of_one_less: f64,
 }
 
-fn outcome(requests: u64, limits: &[Limit], network: Network, counting: Counting, options: LimitOptions) -> Outcome {
+fn outcome(requests: u64, limits: &[Limit], network: Network, counting: Counting, headroom: Headroom) -> Outcome {
     let upstream = Upstream::new(limits, network, counting);
-    let client = upstream.client(LimitOptions { most_client_errors: u32::MAX, ..options });
+    let client = upstream.client(LimitOptions { headroom, most_client_errors: u32::MAX, ..LimitOptions::default() });
     let elapsed = upstream.send(&client, requests).as_secs_f64();
     assert_eq!(upstream.most_under_way(), 1);
     let used = |spared: u32| {
@@ -72,7 +69,7 @@ fn a_spared_hit_takes_up_whatever_a_network_does() {
                 if name == "far" && limits[0].0 == 10 {
                     continue;
                 }
-                let outcome = outcome(SOME, limits, network, counting, ALWAYS);
+                let outcome = outcome(SOME, limits, network, counting, Headroom::Always);
                 assert_eq!(outcome.refused, 0, "{name} {counting:?} {limits:?}");
                 assert!(outcome.of_one_less >= 0.98, "{name} {counting:?} {limits:?}: {}", outcome.of_one_less);
             }
@@ -85,7 +82,7 @@ fn the_whole_limit_is_used_once_the_network_is_known() {
     let networks =
         [("near", near as Network, LIMITS[0], 0.98), ("near", near, LIMITS[2], 0.98), ("far", far, LIMITS[0], 0.98)];
     for (name, network, limits, least) in networks {
-        let outcome = outcome(MANY, limits, network, Counting::Sliding, WHEN_UNSURE);
+        let outcome = outcome(MANY, limits, network, Counting::Sliding, Headroom::WhenUnsure);
         assert_eq!(outcome.refused, 0, "{name} {limits:?}");
         assert!(outcome.of_the_limit >= least, "{name} {limits:?}: {}", outcome.of_the_limit);
     }
@@ -96,7 +93,7 @@ fn nothing_is_refused_while_the_network_is_learned_and_after() {
     for network in [near as Network, far] {
         for counting in [Counting::Sliding, Counting::Fixed] {
             for limits in LIMITS {
-                let outcome = outcome(SOME, limits, network, counting, WHEN_UNSURE);
+                let outcome = outcome(SOME, limits, network, counting, Headroom::WhenUnsure);
                 assert_eq!(outcome.refused, 0, "{counting:?} {limits:?}");
                 // With one flight, a round trip of 100 ms permits ten requests in a second, less what they wait.
                 assert!(outcome.of_the_limit >= 0.85, "{counting:?} {limits:?}: {}", outcome.of_the_limit);
@@ -109,7 +106,7 @@ fn nothing_is_refused_while_the_network_is_learned_and_after() {
 fn an_upstream_that_counts_when_it_likes_is_found_out_before_it_refuses() {
     for (name, network) in [("any", at_any_moment as Network), ("late", counted_late)] {
         for limits in LIMITS {
-            let outcome = outcome(SOME, limits, network, Counting::Sliding, WHEN_UNSURE);
+            let outcome = outcome(SOME, limits, network, Counting::Sliding, Headroom::WhenUnsure);
             assert_eq!(outcome.refused, 0, "{name} {limits:?}");
             assert!(outcome.of_the_limit >= 0.9, "{name} {limits:?}: {}", outcome.of_the_limit);
         }
