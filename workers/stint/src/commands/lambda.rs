@@ -12,7 +12,7 @@ use stint_host::LambdaHost;
 
 use super::Context;
 use crate::config::FunctionSettings;
-use crate::wiring::{Backends, function, specs, transport};
+use crate::wiring::{Backends, function, plan, specs, transport};
 
 pub(crate) const HELP: &str = "All settings come from the environment: STINT_WORKER names the worker, STINT_PROFILE or a \
                                setting for each port its backends, STINT_AWS_SECRETS the parameters of SSM that hold \
@@ -58,6 +58,7 @@ fn check(settings: &FunctionSettings) -> anyhow::Result<&'static Spec> {
     );
     let later: Vec<&str> = settings.lambda.secrets.iter().map(|name| last_part(name)).collect();
     settings.backends.check(&later).map_err(|error| anyhow!(error))?;
+    plan(spec.fleet).map_or(Ok(()), |plan| (plan.check)(&settings.fleets)).map_err(|error| anyhow!(error))?;
     Ok(spec)
 }
 

@@ -70,6 +70,8 @@ fn of_the_module(fleet: &str, worker: &str, secrets: &BTreeSet<String>, common: 
     variables.as_object().unwrap().iter().map(|(name, value)| (name.clone(), text_of(value))).collect()
 }
 
+type Callable = fn(FuncArgs) -> Result<Value, String>;
+
 /// Terraform's own functions, as far as they are called here.
 fn context(variables: Value) -> Context<'static> {
     let text = |args: FuncArgs| Ok(Value::from(text_of(&args[0])));
@@ -87,7 +89,7 @@ fn context(variables: Value) -> Context<'static> {
         Ok(map.get(&text_of(&args[1])).unwrap_or(&args[2]).clone())
     };
     let mut context = Context::new();
-    let functions: [(&str, fn(FuncArgs) -> Result<Value, String>); 6] =
+    let functions: [(&str, Callable); 6] =
         [("tostring", text), ("tonumber", text), ("try", first), ("merge", merge), ("join", join), ("lookup", lookup)];
     for (name, function) in functions {
         context.declare_func(name, FuncDef::builder().variadic_param(ParamType::Any).build(function));
