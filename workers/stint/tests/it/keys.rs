@@ -49,9 +49,12 @@ fn a_key_that_the_upstream_refuses_says_so_until_it_is_resumed() {
     assert!(listed.contains("refused until ") && listed.contains(": check its id and secret"), "{listed}");
     let status = program.json(&["status"]).to_string();
     assert!(status.contains("refused until ") && !status.contains("free, resets"), "{status}");
+    assert!(status.contains("the upstream does not accept key-1"), "{status}");
     program.succeed(&["keys", "resume", "key-1"]);
     let key = &program.json(&["keys"])["keys"][0];
     assert_eq!((&key["state"], key.get("refusal")), (&"open".into(), None));
+    let woken = block_on(async { World::open(&program.home()).revival().await });
+    assert!(woken.is_some(), "whoever sleeps until the key's rest is over is woken");
 }
 
 #[test]

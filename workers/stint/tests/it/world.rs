@@ -130,6 +130,12 @@ impl World {
         self.pool().observe(&claim, refused).await.unwrap();
     }
 
+    /// When the reviver is woken.
+    pub(crate) async fn revival(&self) -> Option<Timestamp> {
+        let wakeups = self.embedded.wakeups().list().await.unwrap();
+        wakeups.into_iter().find(|wakeup| wakeup.name == REVIVE).map(|wakeup| wakeup.at)
+    }
+
     /// The schedules of a fleet that runs, and the reviver's wake-up.
     pub(crate) async fn schedules(&self) {
         let wakeups = self.embedded.wakeups();

@@ -10,6 +10,9 @@ use serde::Serialize;
 use stint_core::clock::after;
 use stint_core::ledger::KeyId;
 use stint_core::ports::KeyPool;
+use stint_core::worker::Worker;
+use stint_warcraftlogs::budget::REVIVE;
+use stint_warcraftlogs::reviver::Reviver;
 
 use super::Context;
 use crate::moment::{Moment, parse_length, when};
@@ -121,11 +124,15 @@ async fn list(windows: Option<u32>, context: &Context) -> anyhow::Result<()> {
 }
 
 async fn set(key: &str, until: Option<Timestamp>, context: &Context) -> anyhow::Result<()> {
-    let pool = context.existing_stores().await?.pool;
-    if !pool.pause(&KeyId(key.to_owned()), until).await? {
-        bail!("there is no key '{key}'; {}", known(&*pool).await?);
+    let stores = context.existing_stores().await?;
+    if !stores.pool.pause(&KeyId(key.to_owned()), until).await? {
+        bail!("there is no key '{key}'; {}", known(&*stores.pool).await?);
     }
     let now = context.clock.now();
+    if until.is_none() {
+        // The fleet may be asleep until the key's rest would have ended.
+        stores.wakeups.once(REVIVE, Reviver::SPEC.name, now).await?;
+    }
     context.output.result(&Changed { key: key.to_owned(), paused_until: until }, |_| match until {
         Some(until) => format!("{key} rests until {}; end it with `stint keys resume {key}`\n", when(until, now)),
         None => format!("{key} is in use again\n"),

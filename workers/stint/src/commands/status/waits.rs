@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use stint_core::clock::{after, before};
-use stint_core::ledger::{KeyState, KeyStatus};
+use stint_core::ledger::{KeyState, KeyStatus, Refusal};
 use stint_core::points::Points;
 use stint_core::worker::{Spec, Worker};
 use stint_warcraftlogs::aggregator::{Aggregator, unfinished};
@@ -53,6 +53,12 @@ pub(super) fn hints(facts: &Facts, settings: &Settings, now: Timestamp) -> Vec<S
     }
     if facts.keys_in_use().next().is_none() && settings.wcl_keys.is_empty() {
         hints.push("there are no API keys; set WCL_KEYS to id:secret".into());
+    }
+    for KeyStatus { key, .. } in facts.keys_in_use().filter(|key| key.refusal == Some(Refusal::Credentials)) {
+        hints.push(format!(
+            "the upstream does not accept {key}: mend or remove it in WCL_KEYS, then try it at once with `stint keys resume \
+             {key}`"
+        ));
     }
     let late = |spec: &Spec| facts.next_run(spec).is_some_and(|at| after(after(at, spec.timeout), GRACE) < now);
     if facts.wakeups.is_empty() {
@@ -191,7 +197,7 @@ fn waits_for_reset(
     let Some(key) = key else { return "waits for an API key: set WCL_KEYS to id:secret".into() };
     let KeyStatus { key: name, renews_at, .. } = key;
     let view = KeyView::new(key, now);
-    if view.limit.is_none() {
+    if view.limit.is_none() && view.state != KeyState::Paused {
         return format!("waits for {name}, which was never read");
     }
     let resets = *renews_at > now && view.state != KeyState::Paused;
