@@ -183,13 +183,14 @@ impl Lane {
     /// Takes in what another process, or this one before its end, has known at some time before `now`. It may have
     /// sent one request more. What is all known already changes nothing: then that one is known, too.
     pub(super) fn restore(&mut self, memory: &LaneMemory, now: Timestamp) {
+        // It may outlast the hits that it was for.
+        self.closed_until = self.closed_until.max(memory.closed_until);
         let known = |hit: &Hit| self.hits.iter().any(|own| own.sent == hit.sent);
         let news: Vec<Hit> = memory.hits.iter().filter(|hit| !known(hit)).copied().collect();
         if news.is_empty() && self.rules == memory.rules {
             return;
         }
         self.rules.clone_from(&memory.rules);
-        self.closed_until = self.closed_until.max(memory.closed_until);
         for hit in news {
             self.adopt(Hit { answered: hit.answered.or(Some(now)), ..hit });
         }

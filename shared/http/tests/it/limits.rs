@@ -287,6 +287,28 @@ fn a_restriction_outlives_the_process() {
 }
 
 #[test]
+fn a_restriction_outlives_the_process_where_no_limit_was_told() {
+    let upstream = Upstream::new(&[], instant, Counting::Sliding);
+    {
+        let mut state = upstream.state.lock().expect("lock");
+        (state.headers, state.script) = (Some(vec![("Retry-After", "600")]), [200, 429].into());
+    }
+    let client = upstream.client(LimitOptions::default());
+    assert_eq!(ask(&upstream, &client, "/pages"), Ok(StatusCode::OK));
+    assert!(ask(&upstream, &client, "/pages").is_err());
+    upstream.clock.advance(SECOND * 100);
+    let memory = kept(&client);
+    // Another process that has asked before, and one that has not.
+    let (warm, cold) = (upstream.client(LimitOptions::default()), upstream.client(LimitOptions::default()));
+    assert_eq!(ask(&upstream, &warm, "/pages"), Ok(StatusCode::OK));
+    for next in [warm, cold] {
+        let limits = next.limits().expect("limits");
+        limits.restore(&memory);
+        assert!(limits.opens_at(&pages()).expect("an instant") >= after(upstream.clock.now(), SECOND * 500));
+    }
+}
+
+#[test]
 fn a_request_that_is_given_up_is_taken_to_be_counted() {
     let upstream = Upstream::new(&[(2, 10, 60)], tenth, Counting::Sliding);
     let client = upstream.client(LimitOptions::default());
