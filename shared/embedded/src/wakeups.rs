@@ -1,5 +1,6 @@
 //! Wake-ups on SQLite: kept here, and fired by the local host, which claims what is due.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -78,22 +79,26 @@ impl Wakeups for SqliteWakeups {
 
 #[async_trait]
 impl WakeupSource for SqliteWakeups {
-    async fn claim_due(&self, workers: &[&str], lease: Duration) -> PortResult<Vec<Firing>> {
+    async fn claim_due(&self, workers: &[(&str, Duration)]) -> PortResult<Vec<Firing>> {
         let clock = self.clock.clone();
-        let workers: Vec<String> = workers.iter().map(|worker| (*worker).to_owned()).collect();
+        let leases: HashMap<String, Duration> =
+            workers.iter().map(|(worker, lease)| ((*worker).to_owned(), *lease)).collect();
         let write = self.database.write("claim wake-ups", move |connection| {
-            let (now, lent_until) = (now_millis(&*clock), millis_after(&*clock, lease));
+            let now = now_millis(&*clock);
             let mut statement = connection.prepare_cached(
                 "SELECT name, worker, at FROM wakeups
                  WHERE at <= ?1 AND (lent_until IS NULL OR lent_until <= ?1) ORDER BY at, name",
             )?;
             let due = statement.query_map([now], read_firing)?.collect::<rusqlite::Result<Vec<Firing>>>()?;
-            let due: Vec<Firing> = due.into_iter().filter(|firing| workers.contains(&firing.worker)).collect();
             let mut lend = connection.prepare_cached("UPDATE wakeups SET lent_until = ?2 WHERE name = ?1")?;
-            for firing in &due {
-                lend.execute(params![firing.name, lent_until])?;
+            let mut lent = Vec::new();
+            for firing in due {
+                if let Some(lease) = leases.get(&firing.worker) {
+                    lend.execute(params![firing.name, millis_after(&*clock, *lease)])?;
+                    lent.push(firing);
+                }
             }
-            Ok(due)
+            Ok(lent)
         });
         write.await
     }

@@ -160,13 +160,14 @@ impl LocalHost {
     }
 
     async fn follow_schedules(self: Arc<Self>) {
-        let workers: Vec<&str> = self.registry.workers().iter().map(|worker| worker.spec().name).collect();
+        let specs = self.registry.workers().iter().map(|worker| worker.spec());
+        let workers: Vec<(&str, Duration)> = specs.map(|spec| (spec.name, spec.timeout + LEASE_MARGIN)).collect();
         let mut running = FuturesUnordered::new();
         loop {
             let changed = (self.ports.changed)();
             let mut pause = LOOK_AGAIN;
             if !self.stop.is_set() {
-                match self.ports.due.claim_due(&workers, self.lease()).await {
+                match self.ports.due.claim_due(&workers).await {
                     Ok(due) => running.extend(due.into_iter().map(|firing| self.fire(firing))),
                     Err(error) => {
                         tracing::error!(%error, "cannot read what is due: {error}");
@@ -184,11 +185,6 @@ impl LocalHost {
                 select(running.next(), wait).await;
             }
         }
-    }
-
-    fn lease(&self) -> Duration {
-        let longest = self.registry.workers().iter().map(|worker| worker.spec().timeout).max();
-        longest.unwrap_or_default() + LEASE_MARGIN
     }
 
     /// Runs what is due. A paused worker's turn passes. A failed one-shot is set again, to fire soon; a failed schedule

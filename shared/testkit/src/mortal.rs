@@ -110,6 +110,6 @@ mortal_port! { Mortal, Wakeups {
 } }
 
 mortal_port! { Mortal, WakeupSource {
-    claim_due(workers: &[&str], lease: Duration) -> Vec<Firing>;
+    claim_due(workers: &[(&str, Duration)]) -> Vec<Firing>;
     complete(firing: &Firing) -> ();
 } }

@@ -24,6 +24,7 @@ macro_rules! wakeups_suite {
             a_wakeup_fires_once_and_is_gone
             a_time_in_the_past_fires_at_once
             wakeups_of_other_workers_are_left_alone
+            each_worker_has_a_lease_of_its_own
             a_claimed_wakeup_is_lent_again_after_its_lease
             a_recurring_wakeup_is_due_again_after_its_period
             missed_periods_are_not_made_up_for
@@ -35,7 +36,7 @@ macro_rules! wakeups_suite {
 
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3_600);
-const REVIVER: &[&str] = &["reviver"];
+const REVIVER: &[(&str, Duration)] = &[("reviver", MINUTE)];
 
 /// All wake-ups with their worker, time and period, soonest first, whatever the order they were set in.
 pub async fn wakeups_are_listed_soonest_first(world: &dyn WakeupWorld) -> PortResult<()> {
@@ -108,7 +109,7 @@ pub async fn a_cancelled_wakeup_is_gone(world: &dyn WakeupWorld) -> PortResult<(
     assert_eq!(wakeups.list().await?, []);
     let Some(source) = world.source().await? else { return Ok(()) };
     pass!(world, HOUR);
-    assert_eq!(source.claim_due(REVIVER, MINUTE).await?, []);
+    assert_eq!(source.claim_due(REVIVER).await?, []);
     Ok(())
 }
 
@@ -119,9 +120,9 @@ pub async fn nothing_fires_before_its_time(world: &dyn WakeupWorld) -> PortResul
     let at = after(world.time().now(), MINUTE);
     wakeups.once("revive", "reviver", at).await?;
     pass!(world, MINUTE - Duration::from_secs(1));
-    assert_eq!(source.claim_due(REVIVER, MINUTE).await?, []);
+    assert_eq!(source.claim_due(REVIVER).await?, []);
     pass!(world, Duration::from_secs(1));
-    let due = source.claim_due(REVIVER, MINUTE).await?;
+    let due = source.claim_due(REVIVER).await?;
     assert_eq!(due, [Firing { name: "revive".into(), worker: "reviver".into(), due: at }]);
     Ok(())
 }
@@ -132,12 +133,12 @@ pub async fn a_wakeup_fires_once_and_is_gone(world: &dyn WakeupWorld) -> PortRes
     let Some(source) = world.source().await? else { return Ok(()) };
     wakeups.once("revive", "reviver", after(world.time().now(), MINUTE)).await?;
     pass!(world, MINUTE);
-    let due = source.claim_due(REVIVER, MINUTE).await?;
+    let due = source.claim_due(REVIVER).await?;
     source.complete(&due[0]).await?;
     source.complete(&due[0]).await?;
     assert_eq!(wakeups.list().await?, []);
     pass!(world, HOUR);
-    assert_eq!(source.claim_due(REVIVER, MINUTE).await?, []);
+    assert_eq!(source.claim_due(REVIVER).await?, []);
     Ok(())
 }
 
@@ -148,7 +149,7 @@ pub async fn a_time_in_the_past_fires_at_once(world: &dyn WakeupWorld) -> PortRe
     pass!(world, HOUR);
     let past = stint_core::clock::before(world.time().now(), MINUTE);
     wakeups.once("revive", "reviver", past).await?;
-    assert_eq!(source.claim_due(REVIVER, MINUTE).await?.len(), 1);
+    assert_eq!(source.claim_due(REVIVER).await?.len(), 1);
     Ok(())
 }
 
@@ -159,10 +160,25 @@ pub async fn wakeups_of_other_workers_are_left_alone(world: &dyn WakeupWorld) ->
     wakeups.once("revive", "reviver", world.time().now()).await?;
     wakeups.every("look", "watcher", MINUTE).await?;
     pass!(world, MINUTE);
-    assert_eq!(source.claim_due(&["discover"], HOUR).await?, []);
+    assert_eq!(source.claim_due(&[("discover", HOUR)]).await?, []);
     let names = |due: &[Firing]| due.iter().map(|firing| firing.name.clone()).collect::<Vec<_>>();
-    assert_eq!(names(&source.claim_due(REVIVER, HOUR).await?), ["revive"]);
-    assert_eq!(names(&source.claim_due(&["watcher", "reviver"], HOUR).await?), ["look"]);
+    assert_eq!(names(&source.claim_due(REVIVER).await?), ["revive"]);
+    assert_eq!(names(&source.claim_due(&[("watcher", HOUR), ("reviver", HOUR)]).await?), ["look"]);
+    Ok(())
+}
+
+/// A worker that may take an hour does not keep another's wake-up lent for that long.
+pub async fn each_worker_has_a_lease_of_its_own(world: &dyn WakeupWorld) -> PortResult<()> {
+    let wakeups = world.wakeups().await?;
+    let Some(source) = world.source().await? else { return Ok(()) };
+    let now = world.time().now();
+    wakeups.once("revive", "reviver", now).await?;
+    wakeups.once("generate", "generator", now).await?;
+    let workers = [("reviver", MINUTE), ("generator", HOUR)];
+    assert_eq!(source.claim_due(&workers).await?.len(), 2);
+    pass!(world, MINUTE);
+    let again = source.claim_due(&workers).await?;
+    assert_eq!(again.iter().map(|firing| &*firing.name).collect::<Vec<_>>(), ["revive"]);
     Ok(())
 }
 
@@ -173,12 +189,12 @@ pub async fn a_claimed_wakeup_is_lent_again_after_its_lease(world: &dyn WakeupWo
     wakeups.once("revive", "reviver", world.time().now()).await?;
     wakeups.every("sweep", "reviver", MINUTE).await?;
     pass!(world, MINUTE);
-    let first = source.claim_due(REVIVER, MINUTE).await?;
+    let first = source.claim_due(REVIVER).await?;
     assert_eq!(first.len(), 2);
     pass!(world, MINUTE - Duration::from_secs(1));
-    assert_eq!(source.claim_due(REVIVER, MINUTE).await?, []);
+    assert_eq!(source.claim_due(REVIVER).await?, []);
     pass!(world, Duration::from_secs(1));
-    assert_eq!(source.claim_due(REVIVER, MINUTE).await?, first);
+    assert_eq!(source.claim_due(REVIVER).await?, first);
     Ok(())
 }
 
@@ -190,9 +206,9 @@ pub async fn a_recurring_wakeup_is_due_again_after_its_period(world: &dyn Wakeup
     wakeups.every("sweep", "reviver", HOUR).await?;
     for round in 1..=3 {
         pass!(world, HOUR - MINUTE);
-        assert_eq!(source.claim_due(REVIVER, MINUTE).await?, []);
+        assert_eq!(source.claim_due(REVIVER).await?, []);
         pass!(world, MINUTE);
-        let due = source.claim_due(REVIVER, HOUR).await?;
+        let due = source.claim_due(REVIVER).await?;
         assert_eq!(due.iter().map(|firing| firing.due).collect::<Vec<_>>(), [after(start, HOUR * round)]);
         source.complete(&due[0]).await?;
         source.complete(&due[0]).await?;
@@ -208,10 +224,10 @@ pub async fn missed_periods_are_not_made_up_for(world: &dyn WakeupWorld) -> Port
     let start = world.time().now();
     wakeups.every("sweep", "reviver", HOUR).await?;
     pass!(world, HOUR * 5 + MINUTE);
-    let due = source.claim_due(REVIVER, MINUTE).await?;
+    let due = source.claim_due(REVIVER).await?;
     assert_eq!(due.len(), 1);
     source.complete(&due[0]).await?;
-    assert_eq!(source.claim_due(REVIVER, MINUTE).await?, []);
+    assert_eq!(source.claim_due(REVIVER).await?, []);
     assert_eq!(wakeups.list().await?[0].at, after(start, HOUR * 6));
     Ok(())
 }
@@ -223,7 +239,7 @@ pub async fn a_wakeup_that_was_replaced_while_it_fired_stays(world: &dyn WakeupW
     let now = world.time().now();
     wakeups.once("later", "reviver", now).await?;
     wakeups.once("same", "reviver", now).await?;
-    let due = source.claim_due(REVIVER, MINUTE).await?;
+    let due = source.claim_due(REVIVER).await?;
     assert_eq!(due.len(), 2);
     wakeups.once("later", "reviver", after(now, HOUR)).await?;
     wakeups.once("same", "reviver", now).await?;
@@ -232,7 +248,7 @@ pub async fn a_wakeup_that_was_replaced_while_it_fired_stays(world: &dyn WakeupW
     }
     let all = wakeups.list().await?;
     assert_eq!(all.iter().map(|wakeup| wakeup.name.as_str()).collect::<Vec<_>>(), ["same", "later"]);
-    assert_eq!(source.claim_due(REVIVER, MINUTE).await?.len(), 1);
+    assert_eq!(source.claim_due(REVIVER).await?.len(), 1);
     Ok(())
 }
 
@@ -242,7 +258,7 @@ pub async fn a_wakeup_that_was_cancelled_while_it_fired_stays_gone(world: &dyn W
     let Some(source) = world.source().await? else { return Ok(()) };
     wakeups.every("sweep", "reviver", MINUTE).await?;
     pass!(world, MINUTE);
-    let due = source.claim_due(REVIVER, MINUTE).await?;
+    let due = source.claim_due(REVIVER).await?;
     wakeups.cancel("sweep").await?;
     source.complete(&due[0]).await?;
     assert_eq!(wakeups.list().await?, []);

@@ -32,10 +32,10 @@ pub trait Wakeups: Send + Sync {
 /// Where a host that keeps its own schedules reads what is due. The cloud has no such thing: it calls the worker.
 #[async_trait]
 pub trait WakeupSource: Send + Sync {
-    /// Lends every wake-up of these `workers` that is due to the caller for `lease`; those of others are left for the
-    /// host that has them. One that is not completed by then is lent again, so a host that dies between the two calls
-    /// delays a wake-up but never loses it.
-    async fn claim_due(&self, workers: &[&str], lease: Duration) -> PortResult<Vec<Firing>>;
+    /// Lends every wake-up of these `workers` that is due to the caller, each for the time beside its worker's name; those
+    /// of others are left for the host that has them. One that is not completed by then is lent again, so a host that
+    /// dies between the two calls delays a wake-up but never loses it.
+    async fn claim_due(&self, workers: &[(&str, Duration)]) -> PortResult<Vec<Firing>>;
 
     /// Ends a firing: a one-shot wake-up is forgotten, a recurring one is due again a period after it was due last
     /// (periods that passed unnoticed are skipped, not made up for). A wake-up that was replaced meanwhile stays as
