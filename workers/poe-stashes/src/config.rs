@@ -63,11 +63,12 @@ pub struct Settings {
     pub poe_open_pages: u32,
 
     /// A follower that keeps no progress for so many seconds is taken for dead, and another may go on. It keeps it three
-    /// times as often, and before each request.
+    /// times as often, and before each request. Where the record is in a bucket, 10 at the least: one write may take seconds.
     #[arg(long, env = "POE_LEASE_SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=600))]
     pub poe_lease_seconds: u32,
 
-    /// How long, in seconds, stored pages stay with an indexer that died before they are indexed again.
+    /// How long, in seconds, stored pages stay with an indexer that died before they are indexed again. An indexer has no
+    /// longer for a batch of ten.
     #[arg(long, env = "POE_VISIBILITY_SECONDS", default_value_t = 150, value_parser = clap::value_parser!(u32).range(1..=43_200))]
     pub poe_visibility_seconds: u32,
 
