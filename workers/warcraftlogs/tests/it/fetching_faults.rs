@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use stint_core::clock::{Clock, after, between};
+use stint_core::ledger::{CallEnd, KeyId, Reading, ReadingClaim};
 use stint_core::points::Points;
 use stint_warcraftlogs::message::QUEUE;
 
@@ -228,6 +229,28 @@ fn a_key_that_is_mended_is_used_again_by_itself() {
             .await;
         world.start().run_until_idle().await;
         world.assert_all_served().await;
+    });
+}
+
+#[test]
+fn a_key_that_only_another_process_has_is_left_to_it() {
+    let world = Setup::new(11, 40).keys(&[400], 120).build();
+    play(&world, async {
+        world.queue_everybody().await;
+        let (fleet, pool) = (world.start(), &world.stores.pool);
+        let [known, unknown] = ["key-1", "key-0"].map(|id| KeyId(id.into()));
+        pool.configure(&[known, unknown.clone()]).await.unwrap();
+        // The other process has read it: it resets first, so that it is taken first.
+        let claim = ReadingClaim { key: unknown.clone(), started: 0 };
+        let (limit, spent, received_at) = (Points::whole(400), Points::ZERO, world.clock.now());
+        let reading = Reading { limit, spent, resets_in: Duration::from_secs(60), received_at };
+        pool.observe(&claim, CallEnd::Answered(reading)).await.unwrap();
+        fleet.run_until_idle().await;
+        assert_eq!(fleet.totals().released, 0);
+        let rests = pool.keys().await.unwrap().into_iter().find(|status| status.key == unknown).unwrap();
+        assert!(rests.renews_at <= after(world.clock.now(), Duration::from_secs(62)), "{rests:?}");
+        pool.configure(&world.settings.key_ids()).await.unwrap();
+        world.assert_fates(&world.asked_of(&world.everybody())).await;
     });
 }
 
