@@ -48,8 +48,8 @@ const LOOK_WAIT: Duration = Duration::from_secs(1);
 ///
 /// Four things differ from the embedded queue, each because SQS has nothing for it:
 /// * `peek` is refused: SQS shows a message only by receiving it, and counts that.
-/// * The reason of a `release` is kept only by the last one, which buries the message at once instead of at its next
-///   receive. A message that nobody gave back dies without a reason.
+/// * The reason of a `release` is kept only by the last one, which buries the message. A message that nobody gave back
+///   then dies without a reason.
 /// * `dead_letters` shows any `max` of them, in the order of their deaths; of one that SQS itself moved it knows the
 ///   time of the send instead.
 /// * `purge` of everything is SQS's own, which it allows once a minute: the count of messages is its estimate.

@@ -60,8 +60,8 @@ pub trait Queue: Send + Sync {
     async fn acknowledge(&self, receipts: &[Receipt]) -> PortResult<()>;
 
     /// Gives messages back, to be visible after `delay` (clamped to [`MAX_VISIBILITY`]), and keeps `reason` for
-    /// whoever finds the message among the dead letters. The receive count stays as it is. Stale receipts are
-    /// passed over.
+    /// whoever finds the message among the dead letters. The receive count stays as it is; a message whose receives are
+    /// used up waits for nothing any more, and is a dead letter at once. Stale receipts are passed over.
     async fn release(&self, receipts: &[Receipt], delay: Duration, reason: &str) -> PortResult<()>;
 
     /// Moves a message that can never succeed to the dead letters, with the reason, whatever its receive count.

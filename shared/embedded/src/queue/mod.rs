@@ -15,7 +15,7 @@ use stint_core::ports::{
 
 use crate::database::Database;
 use crate::time::{millis_after, now_millis};
-use statements::{Loan, QueueId};
+use statements::{Loan, QueueId, worn_out};
 
 /// A queue in a [`Database`]. The message that has been visible for the longest time is received first.
 ///
@@ -116,12 +116,18 @@ impl Queue for SqliteQueue {
 
     async fn release(&self, receipts: &[Receipt], delay: Duration, reason: &str) -> PortResult<()> {
         let (loans, clock, reason) = (Loan::of(receipts), self.clock.clone(), reason.to_owned());
+        let max_receives = self.settings.max_receives;
         if loans.is_empty() {
             return Ok(());
         }
         self.write("release messages", move |connection, queue| {
-            let visible_at = millis_after(&*clock, delay.min(MAX_VISIBILITY));
-            loans.iter().try_for_each(|loan| queue.give_back(connection, loan, visible_at, &reason))
+            let (now, visible_at) = (now_millis(&*clock), millis_after(&*clock, delay.min(MAX_VISIBILITY)));
+            loans.iter().try_for_each(|loan| match queue.receives(connection, loan)? {
+                Some(receives) if receives >= max_receives => {
+                    queue.bury(connection, loan, now, &worn_out(receives, Some(&reason)))
+                }
+                _ => queue.give_back(connection, loan, visible_at, &reason),
+            })
         })
         .await
     }

@@ -119,11 +119,16 @@ impl QueueId {
         statement.execute(params![loan.message, loan.number, self.0, visible_at, reason]).map(|_| ())
     }
 
+    /// How often a message on loan was received.
+    pub(super) fn receives(self, connection: &Connection, loan: &Loan) -> rusqlite::Result<Option<u32>> {
+        let mut statement = connection
+            .prepare_cached("SELECT receives FROM messages WHERE id = ?1 AND loan = ?2 AND queue = ?3 AND lent = 1")?;
+        statement.query_row([loan.message, loan.number, self.0], |row| row.get(0)).optional()
+    }
+
     /// Moves a message on loan to the dead letters.
     pub(super) fn bury(self, connection: &Connection, loan: &Loan, now: i64, reason: &str) -> rusqlite::Result<()> {
-        let mut statement = connection
-            .prepare_cached("SELECT 1 FROM messages WHERE id = ?1 AND loan = ?2 AND queue = ?3 AND lent = 1")?;
-        if statement.exists([loan.message, loan.number, self.0])? {
+        if self.receives(connection, loan)?.is_some() {
             self.move_to_dead_letters(connection, loan.message, now, reason)?;
         }
         Ok(())
@@ -241,7 +246,7 @@ impl Candidate {
     }
 }
 
-fn worn_out(receives: u32, last_error: Option<&str>) -> String {
+pub(super) fn worn_out(receives: u32, last_error: Option<&str>) -> String {
     match last_error {
         Some(error) => format!("received {receives} times; last error: {error}"),
         None => format!("received {receives} times, and never acknowledged"),

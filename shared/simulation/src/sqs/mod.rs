@@ -188,7 +188,11 @@ impl Queue for Sqs {
         state.settle(now);
         state.usage.requests += receipts.len().div_ceil(MAX_BATCH) as u64;
         for receipt in receipts {
-            if let Some(letter) = state.take_back(receipt) {
+            let Some(letter) = state.take_back(receipt) else { continue };
+            if u32::from(letter.receives) >= self.settings.queue.max_receives {
+                state.usage.requests += 2;
+                state.bury(&letter, reason.to_owned(), self.clock.now());
+            } else {
                 state.explain(&letter, reason);
                 state.place(letter, now + delay.min(MAX_VISIBILITY).as_millis() as i64, now);
                 state.wake(1);

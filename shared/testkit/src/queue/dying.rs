@@ -40,6 +40,21 @@ pub async fn a_message_that_was_given_back_too_often_dies_of_its_last_error(worl
     Ok(())
 }
 
+/// It would wait for a receive that it does not have.
+pub async fn a_message_that_is_given_back_for_the_last_time_dies_at_once(world: &dyn QueueWorld) -> PortResult<()> {
+    let queue = queue(world, 1).await?;
+    send(&*queue, &["poison"]).await?;
+    let lent = receive_one(&*queue).await?;
+    queue.release(std::slice::from_ref(&lent.receipt), Duration::from_secs(3_600), "the last error").await?;
+    let dead = one_dead_letter(&*queue).await?;
+    assert_eq!(dead.receive_count, 1);
+    assert!(dead.reason.contains("the last error"), "{}", dead.reason);
+    queue.release(&[lent.receipt], Duration::ZERO, "a second time").await?;
+    assert_eq!(one_dead_letter(&*queue).await?, dead);
+    assert_nothing_visible(&*queue).await?;
+    Ok(())
+}
+
 /// A dying message takes no place in a batch away.
 pub async fn a_worn_out_message_makes_room_for_others(world: &dyn QueueWorld) -> PortResult<()> {
     let queue = queue(world, 1).await?;

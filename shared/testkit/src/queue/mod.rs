@@ -14,6 +14,7 @@ use stint_core::ports::{Delivery, NewMessage, PortResult, Queue, QueueSettings};
 use crate::world::QueueWorld;
 
 pub use dying::{
+    a_message_that_is_given_back_for_the_last_time_dies_at_once,
     a_message_that_was_given_back_too_often_dies_of_its_last_error, a_message_that_was_received_too_often_dies,
     a_redriven_message_starts_over, a_rejected_message_dies_at_once, a_worn_out_message_makes_room_for_others,
     dead_letters_are_shown_and_not_touched, purging_deletes_dead_letters_or_everything,
@@ -64,6 +65,7 @@ macro_rules! queue_suite {
             a_very_long_release_is_clamped
             a_message_that_was_received_too_often_dies
             a_message_that_was_given_back_too_often_dies_of_its_last_error
+            a_message_that_is_given_back_for_the_last_time_dies_at_once
             a_worn_out_message_makes_room_for_others
             a_rejected_message_dies_at_once
             dead_letters_are_shown_and_not_touched
