@@ -25,30 +25,24 @@ struct Twisted {
 
 #[async_trait]
 impl Transport for Twisted {
-    async fn send(
-        &self,
-        request: http::Request<Bytes>,
-        limits: Limits,
-    ) -> Result<http::Response<Bytes>, TransportError> {
-        let is_page = request.uri().path().starts_with("/public-stash-tabs");
-        let mut answer = self.line.send(request, limits).await?;
-        if is_page {
-            let number = {
-                let mut pages = self.pages.lock().unwrap();
-                *pages += 1;
-                *pages
-            };
-            (self.twist)(number, &mut answer);
-        }
-        Ok(answer)
-    }
-
     async fn open(
         &self,
         request: http::Request<Bytes>,
         limits: Limits,
     ) -> Result<http::Response<Body>, TransportError> {
-        Ok(self.send(request, limits).await?.map(Body::whole))
+        let is_page = request.uri().path().starts_with("/public-stash-tabs");
+        let (head, body) = self.line.open(request, limits).await?.into_parts();
+        if !is_page {
+            return Ok(http::Response::from_parts(head, body));
+        }
+        let number = {
+            let mut pages = self.pages.lock().unwrap();
+            *pages += 1;
+            *pages
+        };
+        let mut answer = http::Response::from_parts(head, body.collect().await?);
+        (self.twist)(number, &mut answer);
+        Ok(answer.map(Body::whole))
     }
 }
 

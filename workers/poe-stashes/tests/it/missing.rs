@@ -32,14 +32,6 @@ impl Spoiled {
 
 #[async_trait]
 impl Transport for Spoiled {
-    async fn send(
-        &self,
-        request: http::Request<Bytes>,
-        limits: Limits,
-    ) -> Result<http::Response<Bytes>, TransportError> {
-        self.line.send(request, limits).await
-    }
-
     async fn open(
         &self,
         request: http::Request<Bytes>,

@@ -86,17 +86,6 @@ impl Upload for MortalUpload {
 
 #[async_trait]
 impl Transport for MortalStore<dyn Transport> {
-    async fn send(
-        &self,
-        request: http::Request<Bytes>,
-        limits: Limits,
-    ) -> Result<http::Response<Bytes>, TransportError> {
-        self.life.step().await.map_err(|_| lost())?;
-        let answer = self.port.send(request, limits).await;
-        self.life.step().await.map_err(|_| lost())?;
-        answer
-    }
-
     async fn open(
         &self,
         request: http::Request<Bytes>,
