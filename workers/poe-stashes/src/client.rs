@@ -11,7 +11,7 @@ use serde::Deserialize;
 use stint_core::clock::Clock;
 use stint_http::{
     Body, Client, HttpError, LimitCounts, LimitOptions, Limits, RateLimits, Repeat, RetryPolicy, TokenError,
-    TokenSource, Transport, TransportError,
+    TokenSource, Transport,
 };
 
 use crate::config::Settings;
@@ -218,7 +218,6 @@ fn http_failure(error: &HttpError, failures: u32) -> Failure {
         HttpError::Token(TokenError::RateLimited(limited)) => wait(limited.retry_after.unwrap_or(UNSAID), error),
         HttpError::Token(TokenError::Failed { error, .. }) => http_failure(error, failures),
         HttpError::Token(TokenError::Malformed { .. }) => wait(doubled(10, 60, failures), error),
-        HttpError::Transport(TransportError::TooLarge { .. }) => stop(error),
         HttpError::Transport(_) => wait(doubled(2, 30, failures), error),
         HttpError::Status { status, retry_after, .. } if status.is_server_error() => {
             let delay = match status.as_u16() {
@@ -251,7 +250,7 @@ fn stop(error: &HttpError) -> Failure {
 #[cfg(test)]
 mod tests {
     use http::StatusCode;
-    use stint_http::RateLimited;
+    use stint_http::{RateLimited, TransportError};
 
     use super::*;
 

@@ -69,7 +69,7 @@ pub struct Settings {
 
     /// How long, in seconds, stored pages stay with an indexer that died before they are indexed again. An indexer has no
     /// longer for a batch of ten.
-    #[arg(long, env = "POE_VISIBILITY_SECONDS", default_value_t = 150, value_parser = clap::value_parser!(u32).range(1..=43_200))]
+    #[arg(long, env = "POE_VISIBILITY_SECONDS", default_value_t = 150, value_parser = clap::value_parser!(u32).range(3..=43_200))]
     pub poe_visibility_seconds: u32,
 
     /// Where pages are kept: a folder, or `s3://bucket/prefix`, with AWS's own settings for region and credentials. Otherwise
@@ -146,6 +146,9 @@ impl FromStr for Blobs {
     }
 }
 
+/// Three renewals of a lease must have time for a write that S3 repeats.
+const LEAST_LEASE_IN_BUCKET: u32 = 10;
+
 impl Settings {
     /// The client, its secret and who to write to. An error names what is missing.
     pub fn client(&self) -> Result<(&str, &SecretString), String> {
@@ -165,6 +168,19 @@ impl Settings {
         let contact = self.poe_contact.as_deref().filter(plain);
         let contact = contact.ok_or_else(|| missing("POE_CONTACT", "whom to write to, such as you@example.org"))?;
         Ok(format!("OAuth {id}/{} (contact: {contact}) stint", env!("CARGO_PKG_VERSION")))
+    }
+
+    /// Whether the settings go together. An error names them, and the remedy.
+    pub fn check(&self) -> Result<(), String> {
+        let in_bucket = matches!(self.poe_blobs, Some(Blobs::S3 { .. }));
+        if in_bucket && self.poe_lease_seconds < LEAST_LEASE_IN_BUCKET {
+            return Err(format!(
+                "POE_LEASE_SECONDS is {}, and the chain's record is in the bucket of POE_BLOBS, where one write may take \
+                 seconds: set it to {LEAST_LEASE_IN_BUCKET} at the least",
+                self.poe_lease_seconds
+            ));
+        }
+        Ok(())
     }
 
     /// A follower that keeps no progress for this long is taken for dead.

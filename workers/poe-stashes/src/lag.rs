@@ -38,7 +38,8 @@ pub fn remember(samples: &mut Vec<Sample>, sample: Sample) {
 pub fn measure(samples: &[Sample], position: ChangeId, now: Timestamp) -> Option<Lag> {
     let (first, last) = (samples.first()?, samples.last()?);
     let span = between(first.at, last.at);
-    if span < LEAST_SPAN {
+    // Nor does a head that was not seen for long tell where the river is.
+    if span < LEAST_SPAN || between(last.at, now) > MEMORY {
         return None;
     }
     let grown = first.id.behind(last.id).map(|changes| changes as f64 / span.as_secs_f64());
@@ -90,6 +91,7 @@ mod tests {
         assert_eq!(lag.seconds, Some(300.0));
         let later = measure(&samples, position, at(160)).unwrap();
         assert_eq!(later.shards[0], Some(360.0), "the head has moved on since");
+        assert_eq!(measure(&samples, position, at(100 + 15 * 60 + 1)), None, "nobody has looked for long");
     }
 
     #[test]

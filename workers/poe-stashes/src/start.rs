@@ -115,6 +115,9 @@ impl Search<'_> {
                     // Another follower is seen before the next request, and so is a host that stops.
                     let rested = rest(self.invocation, delay.min(LONGEST_WAIT));
                     self.under_lease(rested).await?;
+                    if !self.invocation.has_time_for(Duration::ZERO) {
+                        return Ok(Err(NotFound::Failed(Failure::Wait { delay, reason })));
+                    }
                 }
                 failure => return Ok(Err(NotFound::Failed(failure))),
             }

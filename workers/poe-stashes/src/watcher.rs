@@ -93,6 +93,15 @@ impl Worker for Watcher {
     }
 }
 
+/// Lets the head be looked at again that was refused, as somebody who starts the fleet means it to be.
+pub async fn look_again(heads: &dyn Heads) -> PortResult<()> {
+    let head = heads.read().await?;
+    if head.refused.is_some() {
+        heads.keep(&Head { refused: None, ..head }).await?;
+    }
+    Ok(())
+}
+
 /// Wakes the watcher, as whoever starts the fleet does: at once, and again when the lease of a follower is over that may
 /// have been killed. Answers when that is, if there is one.
 pub async fn wake(chain: &dyn Chain, wakeups: &dyn Wakeups, now: Timestamp) -> PortResult<Option<Timestamp>> {
@@ -106,13 +115,13 @@ pub async fn wake(chain: &dyn Chain, wakeups: &dyn Wakeups, now: Timestamp) -> P
 }
 
 impl Watcher {
-    /// Sends a message if nobody follows the chain and no message waits. One that is on loan to a follower that died
-    /// does not count: it comes back in hours.
+    /// Sends a message if nobody follows the chain and no message waits. One that is on loan to a follower that died, or
+    /// that waits since it failed, does not count: it may come back in hours. One too many finds the chain claimed.
     async fn set_going(&self, status: Option<&ChainStatus>, now: Timestamp) -> PortResult<bool> {
         let is_led = status.and_then(|status| status.leased_until).is_some_and(|until| until > now);
         let is_stopped = status.is_some_and(|status| status.progress.stopped.is_some());
         let counts = self.baton.counts().await?;
-        if is_led || is_stopped || counts.visible + counts.delayed > 0 {
+        if is_led || is_stopped || counts.visible > 0 {
             return Ok(false);
         }
         let id = status.and_then(|status| status.progress.position);

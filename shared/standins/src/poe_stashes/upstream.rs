@@ -11,7 +11,7 @@ use super::answers::{self, Answer, Refusal, compressed, refused};
 use super::books::{Books, ServedPage, digest};
 use super::gate::Gate;
 use super::oauth::Tokens;
-use super::options::Options;
+use super::options::{Faults, Options};
 use super::river::{River, parse};
 use super::stash::Stash;
 use crate::draw::{Draw, Stream};
@@ -74,6 +74,16 @@ impl PoeStashes {
     /// How the stand-in was set up.
     pub fn options(&self) -> &Options {
         &self.options
+    }
+
+    /// Turns every request away from now on, as after too many client errors.
+    pub fn ban(&mut self) {
+        self.options.ban_after = 0;
+    }
+
+    /// Goes wrong from now on as `faults` say.
+    pub fn set_faults(&mut self, faults: Faults) {
+        self.options.faults = faults;
     }
 
     /// Everything counted and served so far.

@@ -1,6 +1,6 @@
 //! Open pages whose body is still missing: each is asked for again when its own time has come.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -17,6 +17,9 @@ const AT_ONCE: u32 = 3;
 pub(super) struct Missing {
     due: BTreeMap<ChangeId, Timestamp>,
     tries: BTreeMap<ChangeId, u32>,
+    /// Answers that came whole, and were no page.
+    no_pages: BTreeMap<ChangeId, u32>,
+    refused: BTreeSet<ChangeId>,
 }
 
 impl Missing {
@@ -30,6 +33,18 @@ impl Missing {
         let tries = self.tries.entry(id).or_default();
         *tries += 1;
         *tries
+    }
+
+    /// Counts a whole answer that is no page, and answers how many there were for this one.
+    pub(super) fn count_no_page(&mut self, id: ChangeId) -> u32 {
+        let no_pages = self.no_pages.entry(id).or_default();
+        *no_pages += 1;
+        *no_pages
+    }
+
+    /// Notes that the page was refused, and answers whether it was before.
+    pub(super) fn was_refused(&mut self, id: ChangeId) -> bool {
+        !self.refused.insert(id)
     }
 
     /// The page is asked for again, at once or after a while, and no sooner than in `delay`.
@@ -63,6 +78,8 @@ impl Missing {
     pub(super) fn forget(&mut self, id: ChangeId) {
         self.due.remove(&id);
         self.tries.remove(&id);
+        self.no_pages.remove(&id);
+        self.refused.remove(&id);
     }
 
     pub(super) fn is_empty(&self) -> bool {

@@ -113,8 +113,8 @@ pub(crate) struct Chase<'a> {
     keeping: bool,
     asking: bool,
     resting: bool,
-    /// A link of the chain was answered: who asks is not refused altogether.
-    link_answered: bool,
+    /// Something was answered since a page was refused last: it is not who asks that is refused.
+    answered: bool,
     /// The last request was for a page that is missing: next is a link's turn.
     asked_again: bool,
     /// The chain waits for a whole body to know where it goes on.
@@ -152,7 +152,7 @@ impl<'a> Chase<'a> {
             keeping: false,
             asking: false,
             resting: false,
-            link_answered: false,
+            answered: false,
             asked_again: false,
             undecided: false,
             streaming: 0,
@@ -174,7 +174,9 @@ impl<'a> Chase<'a> {
 
     /// Follows the chain until its time is over. After an error the progress is still what is certain.
     pub(crate) async fn run(&mut self) -> PortResult<End> {
-        self.recover().await?;
+        if !self.recover().await? {
+            return Ok(End::Fenced);
+        }
         let mut work = Work::new();
         work.push(self.tick());
         loop {
@@ -204,9 +206,14 @@ impl<'a> Chase<'a> {
         self.end = Some(End::Failed);
     }
 
-    /// Pages that an earlier follower has left open: those that are stored are told, the others asked for again.
-    async fn recover(&mut self) -> PortResult<()> {
+    /// Pages that an earlier follower has left open: those that are stored are told, the others asked for again. `false`:
+    /// another follower has the chain.
+    async fn recover(&mut self) -> PortResult<bool> {
         for OpenPage { id, .. } in self.progress.open.clone() {
+            // There may be many, and each takes a while: the lease is renewed.
+            if !self.ports.chain.keep(self.claim, &self.progress, self.settings.lease).await? {
+                return Ok(false);
+            }
             let key = self.key(id);
             match find(key, &*self.ports.pages).await? {
                 Some(Found { next }) => {
@@ -217,7 +224,7 @@ impl<'a> Chase<'a> {
                 None => self.missing.inherit(id),
             }
         }
-        Ok(())
+        Ok(true)
     }
 
     fn key(&self, id: ChangeId) -> PageKey {

@@ -23,9 +23,9 @@ impl<'a> Chase<'a> {
     }
 
     pub(super) fn opened(&mut self, ask: Ask, opening: Opening, work: &mut Work<'a>) {
+        self.answered = true;
         if !ask.again {
             self.failures = 0;
-            self.link_answered = true;
         }
         let header = opening.page.header.filter(|_| self.trusts_header());
         let said = Said { header, peek: opening.peek, body: None };
@@ -106,12 +106,22 @@ impl<'a> Chase<'a> {
                     self.rest(delay);
                 }
             }
-            // Who asks is not refused, so it is the page that is.
-            Failure::Stop { .. } if ask.again && self.link_answered && error.is_refusal_of_the_page() => {
-                self.lose(ask.id, error);
+            Failure::Stop { reason } if ask.again && self.answered && error.is_refusal_of_the_page() => {
+                self.refused(ask.id, &reason);
             }
             Failure::Stop { reason } => self.stop(reason),
         }
+    }
+
+    /// A page was refused: or is it who asks? A link tells, which is next. Only a page that is refused again, after something
+    /// else was answered, is given up.
+    fn refused(&mut self, id: ChangeId, reason: &str) {
+        self.answered = false;
+        if self.missing.was_refused(id) {
+            return self.lose(id, &reason);
+        }
+        tracing::warn!(%id, reason, "a page was refused, and is asked for once more: {reason}");
+        self.missing.ask_again(id, self.invocation.now(), LONGEST_WAIT);
     }
 
     pub(super) fn written(&mut self, id: ChangeId, leads_on: bool, written: &Written) {
@@ -163,10 +173,11 @@ impl<'a> Chase<'a> {
     /// A body came to nothing.
     pub(super) fn not_written(&mut self, id: ChangeId, leads_on: bool, error: WriteError) {
         let tries = self.missing.count(id);
+        let no_pages = if error.is_no_page() { self.missing.count_no_page(id) } else { 0 };
         match error {
             WriteError::Port(error) => self.fail(error),
             WriteError::Compression(error) => self.fail(PortError::backend("could not store a page", error)),
-            error if leads_on && (error.is_final() || (error.is_no_page() && tries >= MOST_TRIES)) => {
+            error if leads_on && (error.is_final() || (error.is_no_page() && no_pages >= MOST_TRIES)) => {
                 self.lose(id, &error);
             }
             error if error.is_final() => self.stop(format!(

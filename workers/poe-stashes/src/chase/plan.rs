@@ -39,26 +39,35 @@ impl<'a> Chase<'a> {
         }
         if let Some(ask) = self.choose(now) {
             work.push(self.keep(Some(ask)));
-        } else if let Some(due) = self.missing.next_due() {
+        } else if self.has_room()
+            && let Some(due) = self.missing.next_due()
+        {
             self.wake_in(between(now, due), work);
         }
     }
 
-    /// What is asked for next: a page that is missing and the next link in turn, and first of all a link, since a page
-    /// that is refused must not keep the chain from going on. One that cannot be stored takes the place of one that streams.
+    /// What is asked for next: a page that is missing and the next link in turn. First of all, and after a page was refused,
+    /// it is a link, even one more than there is room for: a page that is refused must not keep the chain from going on.
+    /// Otherwise one that cannot be stored takes the place of one that streams.
     fn choose(&mut self, now: Timestamp) -> Option<Ask> {
-        if self.streaming >= self.settings.open_pages {
+        if !self.has_room() {
             return None;
         }
-        let goes_on = self.end.is_none() && !self.undecided && self.progress.open.len() < self.settings.open_pages;
+        let most_open = self.settings.open_pages + usize::from(!self.answered);
+        let goes_on = self.end.is_none() && !self.undecided && self.progress.open.len() < most_open;
         let link = self.progress.position.filter(|_| goes_on).map(|id| Ask { id, again: false });
-        let links_turn = self.asked_again || !self.link_answered;
+        let links_turn = self.asked_again || !self.answered;
         let ask = match link {
             Some(link) if links_turn => Some(link),
             link => self.missing.take_due(now).map(|id| Ask { id, again: true }).or(link),
         };
         self.asked_again = ask.is_some_and(|ask| ask.again);
         ask
+    }
+
+    /// Whether another body may stream. If not, the end of one that does is what is waited for.
+    fn has_room(&self) -> bool {
+        self.streaming < self.settings.open_pages
     }
 
     /// When the limits will let a request go. The last second of it is waited out behind the record, so that the request

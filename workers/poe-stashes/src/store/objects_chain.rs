@@ -26,8 +26,9 @@ pub struct ObjectChain {
     chain: Path,
     heads: Path,
     clock: Arc<dyn Clock>,
-    /// The version that this process wrote last, so that a write need not read first.
-    version: Mutex<Option<UpdateVersion>>,
+    /// The version that this process wrote last, and by which claim, so that a write need not read first. Two invocations
+    /// of one process may hold a claim each, of which the older one is void.
+    version: Mutex<Option<(u64, UpdateVersion)>>,
 }
 
 /// The object.
@@ -74,18 +75,19 @@ impl ObjectChain {
     async fn put(&self, claim: &Claim, progress: &Progress, leased_until: Option<Timestamp>) -> PortResult<bool> {
         let record = Record { lease: claim.lease, leased_until, progress: progress.clone() };
         let mut version = self.version.lock().await;
-        if let Some(known) = version.take()
+        if let Some((_, known)) = version.take_if(|(lease, _)| *lease == claim.lease)
             && let Some(written) = self.replace(&record, Some(known)).await?
         {
-            *version = Some(written);
+            *version = Some((claim.lease, written));
             return Ok(true);
         }
         let Some((current, known)) = self.load::<Record>(&self.chain).await? else { return Ok(false) };
         if current.lease != claim.lease {
             return Ok(false);
         }
-        *version = self.replace(&record, Some(known)).await?;
-        Ok(version.is_some())
+        let Some(written) = self.replace(&record, Some(known)).await? else { return Ok(false) };
+        *version = Some((claim.lease, written));
+        Ok(true)
     }
 }
 
@@ -113,7 +115,7 @@ impl Chain for ObjectChain {
         record.lease += 1;
         record.leased_until = Some(after(now, lease));
         let Some(written) = self.replace(&record, version).await? else { return Ok(None) };
-        *self.version.lock().await = Some(written);
+        *self.version.lock().await = Some((record.lease, written));
         Ok(Some(Claim { lease: record.lease, progress: record.progress }))
     }
 

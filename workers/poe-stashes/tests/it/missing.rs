@@ -52,14 +52,14 @@ impl Transport for Spoiled {
     }
 }
 
-fn spoiled(seed: u64, status: u16) -> World {
+fn spoiled(seed: u64, status: u16, flags: &[&str]) -> World {
     let status = StatusCode::from_u16(status).unwrap();
-    World::with(busy_river(seed), &[], |line| std::sync::Arc::new(Spoiled { line, status, seen: Mutex::default() }))
+    World::with(busy_river(seed), flags, |line| std::sync::Arc::new(Spoiled { line, status, seen: Mutex::default() }))
 }
 
 #[test]
 fn a_page_that_always_fails_keeps_nothing_else_waiting() {
-    let world = spoiled(1, 500);
+    let world = spoiled(1, 500, &[]);
     play(&world, async {
         let (process, begun) = (world.start(), stint_core::clock::Clock::now(&world.clock));
         let took = stint_core::clock::between(begun, process.run_until_fetched(600).await);
@@ -74,16 +74,68 @@ fn a_page_that_always_fails_keeps_nothing_else_waiting() {
 
 #[test]
 fn a_page_that_is_refused_is_given_up_and_the_chain_goes_on() {
-    for status in [403, 404, 410] {
-        let world = spoiled(2, status);
+    for (status, flags) in [(403, &[][..]), (404, &["--poe-open-pages=1"]), (410, &[])] {
+        let world = spoiled(2, status, flags);
         play(&world, async {
-            world.start().fetch(50).await;
+            world.start().fetch(100).await;
             let progress = world.progress().await;
-            assert_eq!((progress.open.len(), progress.totals.lost, progress.totals.stored), (0, 1, 49));
+            assert_eq!((progress.open.len(), progress.totals.lost, progress.totals.stored), (0, 1, 99));
             assert!(progress.lost[0].reason.contains(&status.to_string()), "{:?}", progress.lost);
-            assert_eq!((progress.stopped, progress.totals.client_errors), (None, 1));
+            assert_eq!((progress.stopped, progress.totals.client_errors), (None, 2));
         });
     }
+}
+
+/// A page is missing when the client is turned away: that is not the page's fault.
+#[test]
+fn who_is_turned_away_loses_no_page() {
+    let river = Options { faults: Faults { cut: 500, ..Faults::default() }, ..busy_river(5) };
+    let world = World::new(river, &[]);
+    play(&world, async {
+        world
+            .start()
+            .run_while(async {
+                world.pass(std::time::Duration::from_secs(60)).await;
+                world.upstream().ban();
+                world.pass(std::time::Duration::from_secs(60)).await;
+            })
+            .await;
+        let progress = world.progress().await;
+        assert!(progress.stopped.is_some() && !progress.open.is_empty(), "{progress:?}");
+        assert_eq!(progress.totals.lost, 0);
+        assert!(world.books().client_errors <= 2, "{}", world.books().client_errors);
+    });
+}
+
+/// A page is cut as a maintenance begins, which ends with a page that is none: one answer is not ten.
+#[test]
+fn requests_that_fail_do_not_count_as_answers_that_are_no_page() {
+    let faults = Faults { cut: 300, unavailable: 600, ..Faults::default() };
+    let world = World::new(Options { faults, ..busy_river(6) }, &[]);
+    play(&world, async {
+        world.start().run_while(world.pass(std::time::Duration::from_secs(3_600))).await;
+        let progress = world.progress().await;
+        assert!(progress.totals.stored > 20, "{:?}", progress.totals);
+        assert_eq!((progress.totals.lost, progress.stopped), (0, None));
+    });
+}
+
+/// An earlier follower was allowed more than this one.
+#[test]
+fn more_open_pages_than_may_stream_are_taken_over_one_after_the_other() {
+    let faults = Faults { cut: 1000, ..Faults::default() };
+    let mut world = World::new(Options { faults, bytes_per_second: Some(2_000), ..busy_river(7) }, &[]);
+    play(&world, async {
+        world.start().run_while(world.pass(std::time::Duration::from_secs(60))).await;
+        let open = world.progress().await.open.len();
+        assert_eq!(open, 16);
+    });
+    world.settings.poe_open_pages = 2;
+    world.upstream().set_faults(Faults::default());
+    play(&world, async {
+        world.start().fetch(5).await;
+        world.assert_whole(ChangeId::BEGINNING).await;
+    });
 }
 
 #[test]

@@ -2,12 +2,17 @@
 
 use std::cell::Cell;
 use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use futures::future::{Either, select};
 use stint_core::clock::{Clock, between};
+use stint_core::ports::{PortError, PortResult};
 use stint_poe_stashes::follower::resume;
-use stint_poe_stashes::store::{Progress, Stopped};
+use stint_poe_stashes::model::ChangeId;
+use stint_poe_stashes::store::{PageKey, PageStream, Pages, Progress, Stopped, Upload};
 use stint_standins::poe_stashes::{Faults, Options};
 use stint_testkit::Life;
 
@@ -86,4 +91,47 @@ fn whoever_dies_while_it_lets_a_stopped_chain_go_on_keeps_nobody_waiting() {
             assert_eq!(chain.read().await.unwrap().unwrap().progress.stopped, None);
         }
     });
+}
+
+/// A store that was away for twenty minutes: by then a message that failed waits for an hour.
+#[test]
+fn the_chain_goes_on_within_two_minutes_when_a_store_is_back() {
+    let mut world = World::new(busy_river(9), &[]);
+    let away = Arc::new(Away { pages: world.stores.pages.clone(), is_away: AtomicBool::new(false) });
+    world.stores.pages = away.clone();
+    play(&world, async {
+        world
+            .start()
+            .run_while(async {
+                world.pass(Duration::from_secs(30)).await;
+                away.is_away.store(true, Ordering::Relaxed);
+                world.pass(Duration::from_secs(20 * 60)).await;
+                away.is_away.store(false, Ordering::Relaxed);
+                let before = world.progress().await.totals.stored;
+                world.pass(Duration::from_secs(125)).await;
+                assert!(world.progress().await.totals.stored > before, "nobody follows the chain");
+            })
+            .await;
+        world.assert_whole(ChangeId::BEGINNING).await;
+    });
+}
+
+/// Pages in a store that may be away.
+struct Away {
+    pages: Arc<dyn Pages>,
+    is_away: AtomicBool,
+}
+
+#[async_trait]
+impl Pages for Away {
+    async fn begin(&self, key: PageKey) -> PortResult<Box<dyn Upload>> {
+        if self.is_away.load(Ordering::Relaxed) {
+            return Err(PortError::backend("could not store a page", "the disk is full"));
+        }
+        self.pages.begin(key).await
+    }
+
+    async fn read(&self, key: PageKey) -> PortResult<Option<PageStream>> {
+        self.pages.read(key).await
+    }
 }

@@ -89,7 +89,7 @@ pub(crate) static FLEETS: [Plan; 2] = [
             let settings = &settings.poe_stashes;
             settings.client().map(drop).and_then(|()| settings.user_agent().map(drop)).err()
         },
-        check: |_| Ok(()),
+        check: |settings| settings.poe_stashes.check(),
         queue: |settings, trigger| poe_stashes::queue_settings(&settings.poe_stashes, trigger),
         add: |shops, registry, spec| shops.poe_stashes.add(registry, spec).boxed(),
     },

@@ -71,6 +71,15 @@ pub(crate) async fn an_old_claim_changes_nothing(backend: &Backend) {
     assert_eq!(new.progress, at(1));
     assert!(!chain.keep(&old, &at(2), LEASE).await.unwrap());
     assert!(!chain.release(&old, &at(2)).await.unwrap());
+    // Nor where both are of one process.
+    let same = (backend.chain)().0;
+    backend.clock.advance(LEASE);
+    let old = same.claim(LEASE).await.unwrap().unwrap();
+    backend.clock.advance(LEASE);
+    let new = same.claim(LEASE).await.unwrap().unwrap();
+    assert!(!same.keep(&old, &at(2), LEASE).await.unwrap());
+    assert!(same.keep(&new, &at(1), LEASE).await.unwrap());
+    assert!(!same.release(&old, &at(2)).await.unwrap());
     assert_eq!(position(backend).await, Some(id(1)));
     assert_eq!(claim(backend).await, None, "the new one still has it");
 }

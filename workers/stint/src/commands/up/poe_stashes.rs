@@ -12,7 +12,7 @@ use stint_poe_stashes::config::{Settings, Start};
 use stint_poe_stashes::follower::resume;
 use stint_poe_stashes::lag::measure;
 use stint_poe_stashes::store::Progress;
-use stint_poe_stashes::watcher::wake;
+use stint_poe_stashes::watcher::{look_again, wake};
 
 use super::{Context, Running, Work};
 use crate::moment::when;
@@ -51,6 +51,7 @@ impl Running for PoeStashes {
         if let Some(stopped) = resume(&*self.stores.chain).await? {
             context.output.line(&format!("{FLEET}: the chain was stopped and goes on; it was: {}", stopped.reason));
         }
+        look_again(&*self.stores.heads).await?;
         let now = context.clock.now();
         if let Some(until) = wake(&*self.stores.chain, &*self.wakeups, now).await? {
             let until = when(until, now);
