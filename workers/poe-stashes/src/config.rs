@@ -221,11 +221,22 @@ mod tests {
     }
 
     #[test]
+    fn a_lease_outlasts_a_write_to_the_bucket() {
+        let short = ["--poe-lease-seconds", "9"];
+        assert_eq!(settings(&short).check(), Ok(()));
+        let refused = settings(&[&short[..], &["--poe-blobs", "s3://bucket/pages"]].concat()).check().unwrap_err();
+        assert!(refused.contains("POE_LEASE_SECONDS is 9") && refused.contains("10 at the least"), "{refused}");
+        assert_eq!(settings(&["--poe-blobs", "s3://bucket/pages"]).check(), Ok(()));
+    }
+
+    #[test]
     fn what_is_missing_is_named() {
         let none = settings(&["--poe-client-id", ""]);
         assert!(none.client().unwrap_err().starts_with("POE_CLIENT_ID is not set: "));
         let named = settings(&["--poe-client-id", "shop"]);
         assert!(named.client().unwrap_err().starts_with("POE_CLIENT_SECRET is not set: "));
+        let empty = settings(&["--poe-client-id", "shop", "--poe-client-secret", ""]);
+        assert!(empty.client().unwrap_err().starts_with("POE_CLIENT_SECRET is not set: "));
         assert!(named.user_agent().unwrap_err().starts_with("POE_CONTACT is not set: "));
         let whole =
             settings(&["--poe-client-id", "shop", "--poe-client-secret", "hidden", "--poe-contact", "a@b.example"]);
