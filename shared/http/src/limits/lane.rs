@@ -311,9 +311,9 @@ impl Lane {
         }
     }
 
-    /// Drops what has left every window.
+    /// Drops what has left every window, and a period ago: what has only just left is what proves that hits leave in time.
     fn forget(&mut self, now: Timestamp) {
-        let longest = self.longest_period();
+        let longest = self.longest_period() * 2;
         let gone = |hit: &Hit| hit.answered.is_some_and(|answered| after(answered, longest) < now);
         while self.hits.front().is_some_and(gone) {
             self.hits.pop_front();

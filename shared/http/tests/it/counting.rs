@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures::future::BoxFuture;
 use jiff::Timestamp;
 use stint_core::clock::{Clock, ManualClock, after, before, between};
 use stint_http::{Body, Client, LimitOptions, Limits, PaceMemory, RetryPolicy, Transport, TransportError};
@@ -51,6 +52,20 @@ pub(crate) struct Upstream {
     pub(crate) state: Mutex<State>,
 }
 
+/// A clock that wakes a millisecond late.
+struct Late(ManualClock);
+
+impl Clock for Late {
+    fn now(&self) -> Timestamp {
+        self.0.now()
+    }
+
+    fn sleep_until(&self, deadline: Timestamp) -> BoxFuture<'static, ()> {
+        let late = if deadline > self.0.now() { after(deadline, Duration::from_millis(1)) } else { deadline };
+        self.0.sleep_until(late)
+    }
+}
+
 impl Upstream {
     pub(crate) fn new(limits: &[Limit], network: Network, counting: Counting) -> Arc<Upstream> {
         let state = State { limits: limits.to_vec(), ..State::default() };
@@ -59,6 +74,11 @@ impl Upstream {
 
     pub(crate) fn client(self: &Arc<Upstream>, options: LimitOptions) -> Client {
         Client::with_limits(Arc::<Upstream>::clone(self), Arc::new(self.clock.clone()), options)
+    }
+
+    /// A client whose clock wakes it a little late each time, as every real one does.
+    pub(crate) fn late_client(self: &Arc<Upstream>, options: LimitOptions) -> Client {
+        Client::with_limits(Arc::<Upstream>::clone(self), Arc::new(Late(self.clock.clone())), options)
     }
 
     /// Sends `count` requests, each as soon as it may go. How long they took, from the first to the last.

@@ -88,6 +88,22 @@ fn the_whole_limit_is_used_once_the_network_is_known() {
     }
 }
 
+/// On virtual time a request goes the very moment that a hit leaves. On a real clock it is later, and the hit is long gone:
+/// that it is gone must still be seen.
+#[test]
+fn the_whole_limit_is_used_though_the_clock_wakes_late() {
+    for (limits, least) in [(LIMITS[0], 0.96), (LIMITS[2], 0.96), (LIMITS[4], 0.96)] {
+        let upstream = Upstream::new(limits, near, Counting::Sliding);
+        let client = upstream.late_client(LimitOptions { most_client_errors: u32::MAX, ..LimitOptions::default() });
+        let elapsed = upstream.send(&client, SOME).as_secs_f64();
+        let rate =
+            limits.iter().map(|(hits, period, _)| f64::from(*hits) / *period as f64).fold(f64::INFINITY, f64::min);
+        let used = SOME as f64 / (rate * elapsed);
+        assert_eq!(upstream.refused(), 0, "{limits:?}");
+        assert!(used >= least, "{limits:?}: {used}");
+    }
+}
+
 #[test]
 fn nothing_is_refused_while_the_network_is_learned_and_after() {
     for network in [near as Network, far] {
