@@ -30,7 +30,10 @@ const SAMPLES: usize = 64;
 
 /// Answers that must agree. An upstream that contradicts the lag in one of five requests passes once in a thousand
 /// times; one that counts at a random moment of the round trip contradicts it in one of four.
-const PROOFS: u32 = 32;
+const PROOFS: usize = 32;
+
+/// Agreeing answers after which the proof ends, with the lag that [`PROOFS`] of them have shown: a hit is spared meanwhile.
+const MOST_SHOWN: usize = 2 * PROOFS;
 
 /// The share of a period below which the lag is not worth its proof.
 const WORTH_PROVING: f64 = 0.005;
@@ -49,7 +52,7 @@ pub(super) struct Lag {
 #[derive(Clone, Debug)]
 enum Phase {
     Measuring(Vec<Duration>),
-    Proving { lag: Duration, proofs: u32 },
+    Proving { lag: Duration, shown: Vec<Duration> },
     Settled { lag: Duration, answers: u32 },
     Off,
 }
@@ -104,12 +107,15 @@ impl Lag {
 
     /// A request that went `early` of the whole distance to another found that other one gone.
     pub(super) fn agreed(&mut self, early: Duration) {
-        let Phase::Proving { lag, proofs } = &mut self.phase else { return };
-        if early + PUNCTUAL >= *lag {
-            *proofs += 1;
-            if *proofs == PROOFS {
-                self.phase = Phase::Settled { lag: *lag, answers: 0 };
-            }
+        let Phase::Proving { lag, shown } = &mut self.phase else { return };
+        shown.push(early);
+        let lag = *lag;
+        if shown.iter().filter(|early| **early + PUNCTUAL >= lag).count() == PROOFS {
+            self.phase = Phase::Settled { lag, answers: 0 };
+        } else if shown.len() == MOST_SHOWN {
+            // A clock that wakes late proves less than was hoped for: what so many answers have shown.
+            shown.sort_unstable();
+            self.phase = Phase::Settled { lag: shown[MOST_SHOWN - PROOFS], answers: 0 };
         }
     }
 
@@ -134,7 +140,7 @@ fn to_prove(samples: &mut [Duration], period: Duration) -> Phase {
     let (least, usual) = (samples[0], samples[samples.len() / 2]);
     let lag = least.saturating_sub(usual.saturating_sub(least) * 3 / 4);
     if lag > period.mul_f64(WORTH_PROVING) {
-        Phase::Proving { lag, proofs: 0 }
+        Phase::Proving { lag, shown: Vec::new() }
     } else {
         Phase::Settled { lag: Duration::ZERO, answers: 0 }
     }
@@ -173,8 +179,16 @@ mod tests {
     #[test]
     fn only_who_goes_as_early_as_the_lag_says_proves_it() {
         let mut lag = measured();
-        (0..PROOFS * 2).for_each(|_| lag.agreed(millis(25)));
+        (0..PROOFS * 2 - 1).for_each(|_| lag.agreed(millis(25)));
         assert!(lag.unproved());
+    }
+
+    #[test]
+    fn a_clock_that_wakes_late_proves_what_it_has_shown_and_no_more() {
+        let mut lag = measured();
+        let shown = [millis(5), millis(25)];
+        (0..PROOFS).for_each(|_| shown.iter().for_each(|early| lag.agreed(*early)));
+        assert_eq!((lag.least(), lag.unproved()), (millis(25), false));
     }
 
     #[test]

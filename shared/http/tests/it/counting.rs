@@ -52,8 +52,8 @@ pub(crate) struct Upstream {
     pub(crate) state: Mutex<State>,
 }
 
-/// A clock that wakes a millisecond late.
-struct Late(ManualClock);
+/// A clock that wakes so much late.
+struct Late(ManualClock, Duration);
 
 impl Clock for Late {
     fn now(&self) -> Timestamp {
@@ -61,7 +61,7 @@ impl Clock for Late {
     }
 
     fn sleep_until(&self, deadline: Timestamp) -> BoxFuture<'static, ()> {
-        let late = if deadline > self.0.now() { after(deadline, Duration::from_millis(1)) } else { deadline };
+        let late = if deadline > self.0.now() { after(deadline, self.1) } else { deadline };
         self.0.sleep_until(late)
     }
 }
@@ -77,8 +77,8 @@ impl Upstream {
     }
 
     /// A client whose clock wakes it a little late each time, as every real one does.
-    pub(crate) fn late_client(self: &Arc<Upstream>, options: LimitOptions) -> Client {
-        Client::with_limits(Arc::<Upstream>::clone(self), Arc::new(Late(self.clock.clone())), options)
+    pub(crate) fn late_client(self: &Arc<Upstream>, late: Duration, options: LimitOptions) -> Client {
+        Client::with_limits(Arc::<Upstream>::clone(self), Arc::new(Late(self.clock.clone(), late)), options)
     }
 
     /// Sends `count` requests, each as soon as it may go. How long they took, from the first to the last.

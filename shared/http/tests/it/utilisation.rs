@@ -92,15 +92,19 @@ fn the_whole_limit_is_used_once_the_network_is_known() {
 /// that it is gone must still be seen.
 #[test]
 fn the_whole_limit_is_used_though_the_clock_wakes_late() {
-    for (limits, least) in [(LIMITS[0], 0.96), (LIMITS[2], 0.96), (LIMITS[4], 0.96)] {
+    let late = |millis| Duration::from_millis(millis);
+    for (limits, late, least) in
+        [(LIMITS[0], late(1), 0.96), (LIMITS[2], late(1), 0.96), (LIMITS[4], late(1), 0.96), (LIMITS[0], late(15), 0.9)]
+    {
         let upstream = Upstream::new(limits, near, Counting::Sliding);
-        let client = upstream.late_client(LimitOptions { most_client_errors: u32::MAX, ..LimitOptions::default() });
+        let client =
+            upstream.late_client(late, LimitOptions { most_client_errors: u32::MAX, ..LimitOptions::default() });
         let elapsed = upstream.send(&client, SOME).as_secs_f64();
         let rate =
             limits.iter().map(|(hits, period, _)| f64::from(*hits) / *period as f64).fold(f64::INFINITY, f64::min);
         let used = SOME as f64 / (rate * elapsed);
         assert_eq!(upstream.refused(), 0, "{limits:?}");
-        assert!(used >= least, "{limits:?}: {used}");
+        assert!(used >= least, "{limits:?} {late:?}: {used}");
     }
 }
 
