@@ -82,15 +82,26 @@ impl Worker for Watcher {
         let status = self.chain.read().await?;
         let mut report =
             Report { set_going: self.set_going(status.as_ref(), invocation.now()).await?, ..Report::default() };
-        match self.reason_not_to_ask(status.as_ref(), invocation.now()).await? {
+        let known = self.heads.read().await?;
+        match reason_not_to_ask(status.as_ref(), &known, invocation.now()) {
             Some(reason) => report.failed = Some(reason),
             None => match self.api.head().await {
-                Ok(head) => self.look(head, invocation.now(), status.as_ref(), &mut report).await?,
-                Err(error) => report.failed = Some(self.not_seen(&error, invocation.now()).await?),
+                Ok(head) => self.look(head, known, invocation.now(), status.as_ref(), &mut report).await?,
+                Err(error) => report.failed = Some(self.not_seen(&error, known, invocation.now()).await?),
             },
         }
         Ok(Outcome::report(report))
     }
+}
+
+/// The head is asked for nothing but the lag: not while the chain is stopped, and seldom once it was refused, since each
+/// refusal counts towards a ban.
+fn reason_not_to_ask(status: Option<&ChainStatus>, known: &Head, now: Timestamp) -> Option<String> {
+    if let Some(stopped) = status.and_then(|status| status.progress.stopped.as_ref()) {
+        return Some(format!("not asked, since the chain is stopped: {}", stopped.reason));
+    }
+    let refused = known.refused.as_ref().filter(|refused| between(refused.at, now) < REFUSED_FOR);
+    refused.map(|Stopped { at, reason }| format!("not asked again before a day is over, since {at}: {reason}"))
 }
 
 /// Lets the head be looked at again that was refused, as somebody who starts the fleet means it to be.
@@ -129,22 +140,12 @@ impl Watcher {
         Ok(true)
     }
 
-    /// The head is asked for nothing but the lag: not while the chain is stopped, and seldom once it was refused, since
-    /// each refusal counts towards a ban.
-    async fn reason_not_to_ask(&self, status: Option<&ChainStatus>, now: Timestamp) -> PortResult<Option<String>> {
-        if let Some(stopped) = status.and_then(|status| status.progress.stopped.as_ref()) {
-            return Ok(Some(format!("not asked, since the chain is stopped: {}", stopped.reason)));
-        }
-        let refused = self.heads.read().await?.refused.filter(|refused| between(refused.at, now) < REFUSED_FOR);
-        Ok(refused.map(|Stopped { at, reason }| format!("not asked again before a day is over, since {at}: {reason}")))
-    }
-
-    async fn not_seen(&self, error: &RiverError, now: Timestamp) -> PortResult<String> {
+    async fn not_seen(&self, error: &RiverError, known: Head, now: Timestamp) -> PortResult<String> {
         let reason = error.to_string();
         if let Failure::Stop { .. } = failure(error, 1) {
             tracing::error!(reason, "the river's head was refused; how far the chain is behind is not known: {reason}");
-            let head = self.heads.read().await?;
-            self.heads.keep(&Head { refused: Some(Stopped { at: now, reason: reason.clone() }), ..head }).await?;
+            let refused = Some(Stopped { at: now, reason: reason.clone() });
+            self.heads.keep(&Head { refused, ..known }).await?;
         } else {
             // The next look is soon, and the chain does not need it.
             tracing::warn!(reason, "the river's head is not known: {reason}");
@@ -155,11 +156,11 @@ impl Watcher {
     async fn look(
         &self,
         head: ChangeId,
+        mut known: Head,
         now: Timestamp,
         status: Option<&ChainStatus>,
         report: &mut Report,
     ) -> PortResult<()> {
-        let mut known = self.heads.read().await?;
         remember(&mut known.samples, Sample { at: now, id: head });
         known.refused = None;
         self.heads.keep(&known).await?;

@@ -110,12 +110,12 @@ impl Lag {
         let Phase::Proving { lag, shown } = &mut self.phase else { return };
         shown.push(early);
         let lag = *lag;
-        if shown.iter().filter(|early| **early + PUNCTUAL >= lag).count() == PROOFS {
+        if shown.iter().filter(|early| **early + PUNCTUAL >= lag).count() >= PROOFS {
             self.phase = Phase::Settled { lag, answers: 0 };
         } else if shown.len() == MOST_SHOWN {
             // A clock that wakes late proves less than was hoped for: what so many answers have shown.
             shown.sort_unstable();
-            self.phase = Phase::Settled { lag: shown[MOST_SHOWN - PROOFS], answers: 0 };
+            self.phase = Phase::Settled { lag: shown[MOST_SHOWN - PROOFS].min(lag), answers: 0 };
         }
     }
 
