@@ -8,6 +8,7 @@ use stint_core::worker::{Disposition, MessageException};
 use crate::client::RanksOf;
 use crate::message::PlayerMessage;
 use crate::model::{Difficulty, RaidId, RaidsToScrap};
+use crate::results::Results;
 use crate::whom::Whom;
 
 /// A failed call is tried again at once this often; each try holds points of its own.
@@ -85,21 +86,20 @@ impl Batch {
 
     /// What was asked for is stored: takes it off the messages. A dropped player has nothing left to fetch; it is
     /// asked for again only if its message was split.
-    pub(crate) fn served(&mut self, asked: &[RanksOf], failed: Vec<(Whom, Disposition)>) {
+    pub(crate) fn served(&mut self, asked: &[RanksOf], Results { failed, unclear, .. }: Results) {
+        for message in self.asked_for(&unclear) {
+            message.alone = true;
+        }
         for message in &mut self.messages {
+            if unclear.iter().any(|request| request.whom == message.whom) {
+                continue;
+            }
             if let Some(request) = asked.iter().find(|request| request.whom == message.whom) {
                 message.units.retain(|unit| !request.units.contains(unit));
             }
             if let Some((_, disposition)) = failed.iter().find(|(whom, _)| *whom == message.whom) {
                 message.exception = Some(disposition.clone());
             }
-        }
-    }
-
-    /// The answer was spoiled: each of the players is asked for alone.
-    pub(crate) fn ask_alone(&mut self, asked: &[RanksOf]) {
-        for message in self.asked_for(asked) {
-            message.alone = true;
         }
     }
 
@@ -231,7 +231,7 @@ mod tests {
         let mut batch = batch(&[r#"{"id":7,"raids":{"26":[3]}}"#, r#"{"id":7,"raids":{"26":[3,5]}}"#]);
         let group = batch.next_group().unwrap();
         assert_eq!(group.messages, [RanksOf { whom: Whom::Id(7), units: vec![(26, 3), (26, 5)] }]);
-        batch.served(&group.messages, Vec::new());
+        batch.served(&group.messages, Results::default());
         assert!(batch.next_group().is_none());
         assert!(batch.exceptions().is_empty());
     }
@@ -240,7 +240,7 @@ mod tests {
     fn a_split_message_parks_its_rest() {
         let mut batch = batch(&[r#"{"id":7,"raids":{"26":[3,4],"28":[5]}}"#]);
         let group = batch.next_group().unwrap();
-        batch.served(&group.paid(&[2]), Vec::new());
+        batch.served(&group.paid(&[2]), Results::default());
         let parked = batch.unserved("q", Timestamp::UNIX_EPOCH);
         assert_eq!(parked[0].body, r#"{"id":7,"raidsToScrap":{"28":[5]}}"#);
         assert_eq!(parked[0].id, "m0");
@@ -250,10 +250,10 @@ mod tests {
     fn a_spoiled_answer_is_asked_for_player_by_player() {
         let mut batch = batch(&[r#"{"id":7,"raids":{"26":[3]}}"#, r#"{"id":8,"raids":{"26":[3]}}"#]);
         let group = batch.next_group().unwrap();
-        batch.ask_alone(&group.messages);
+        batch.served(&group.messages, Results { unclear: group.messages.clone(), ..Results::default() });
         let alone = batch.next_group().unwrap();
         assert_eq!(alone.messages.len(), 1);
-        batch.served(&alone.messages, Vec::new());
+        batch.served(&alone.messages, Results::default());
         assert_eq!(batch.next_group().unwrap().messages[0].whom, Whom::Id(8));
     }
 
@@ -264,7 +264,7 @@ mod tests {
             r#"{"id":8,"raids":{"26":[3]}}"#,
             r#"{"id":8,"raids":{"28":[3]}}"#,
         ]);
-        batch.served(&batch.next_group().unwrap().messages[..1], Vec::new());
+        batch.served(&batch.next_group().unwrap().messages[..1], Results::default());
         assert!(batch.is_begun());
         batch.give_back("the store is away");
         assert!(batch.next_group().is_none());

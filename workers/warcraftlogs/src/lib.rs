@@ -19,6 +19,7 @@ pub mod model;
 pub mod names;
 mod parking;
 pub mod publish;
+pub mod raids;
 pub mod rank_fetcher;
 pub mod refresher;
 mod results;

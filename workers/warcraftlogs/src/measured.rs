@@ -14,7 +14,7 @@ use tracing::field::Empty;
 use tracing::{Instrument, info_span};
 
 use crate::budget::Budget;
-use crate::client::{Answer, CallError, RanksOf};
+use crate::client::{CallError, Fate, RanksOf};
 
 /// Makes one call to the upstream, counted and traced. The trace has the key's id and how the call ended, and nothing
 /// of what was sent or answered.
@@ -51,8 +51,8 @@ impl Budget {
         key: &KeyId,
         held: Points,
         asked: &[RanksOf],
-    ) -> (CallEnd, Result<Answer, CallError>) {
-        let ended = |(end, answer): &(CallEnd, Result<Answer, CallError>)| match (end, answer) {
+    ) -> (CallEnd, Result<Vec<Fate>, CallError>) {
+        let ended = |(end, answer): &(CallEnd, Result<Vec<Fate>, CallError>)| match (end, answer) {
             // What a player without a class spoils, for example.
             (CallEnd::Lost, Ok(_)) => "unpriced",
             (end, _) => status(end),

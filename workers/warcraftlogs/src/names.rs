@@ -1,21 +1,7 @@
 //! The names behind the upstream's ids, for people. An id without a name is shown as it is: raids come every year.
 
 use crate::model::{Difficulty, RaidId};
-
-/// Id, name, and how many bosses it has.
-const RAIDS: [(RaidId, &str, u32); 11] = [
-    (24, "Ny'alotha", 12),
-    (26, "Castle Nathria", 10),
-    (28, "Sanctum of Domination", 10),
-    (29, "Sepulcher of the First Ones", 11),
-    (31, "Vault of the Incarnates", 8),
-    (33, "Aberrus", 9),
-    (35, "Amirdrassil", 9),
-    (38, "Nerub-ar Palace", 8),
-    (40, "Blackrock Depths", 8),
-    (42, "Liberation of Undermine", 8),
-    (44, "Manaforge Omega", 8),
-];
+use crate::raids::{self, RAIDS};
 
 const DIFFICULTIES: [(Difficulty, &str); 6] =
     [(1, "lfr"), (2, "flex"), (3, "normal"), (4, "heroic"), (5, "mythic"), (10, "dungeon")];
@@ -39,7 +25,7 @@ const CLASSES: [&str; 13] = [
 
 /// The raid's name, if it is known here.
 pub fn raid_name(raid: RaidId) -> Option<&'static str> {
-    RAIDS.iter().find(|(id, ..)| *id == raid).map(|(_, name, _)| *name)
+    raids::find(raid).map(|raid| raid.name)
 }
 
 /// `Castle Nathria (26)`, or `raid 99`.
@@ -65,8 +51,8 @@ pub(crate) fn in_lua() -> String {
         "-- What the upstream's ids are called. Made by the generator of the databases.\n\nlocal _, addon = ...\n\n\
                     addon.raids = {\n"
             .to_owned();
-    for (raid, name, bosses) in RAIDS {
-        text.push_str(&format!("  [{raid}] = {{ name = \"{name}\", bosses = {bosses} }},\n"));
+    for raids::Raid { id, name, bosses, .. } in RAIDS {
+        text.push_str(&format!("  [{id}] = {{ name = \"{name}\", bosses = {bosses} }},\n"));
     }
     text.push_str("}\n\naddon.difficulties = {\n");
     for (difficulty, name) in DIFFICULTIES {

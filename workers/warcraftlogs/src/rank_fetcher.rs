@@ -28,7 +28,7 @@ use stint_core::worker::{Event, Invocation, Outcome, QueueTrigger, Spec, Trigger
 
 use crate::batch::{Batch, Group};
 use crate::budget::{BATCH, Budget, Tallied};
-use crate::client::{Answer, CallError, RanksOf};
+use crate::client::{CallError, Fate, RanksOf};
 use crate::config::BudgetStrategy;
 use crate::message::QUEUE;
 use crate::results::Results;
@@ -215,15 +215,14 @@ impl Fetch<'_> {
         &mut self,
         batch: &mut Batch,
         asked: &[RanksOf],
-        answer: Result<Answer, CallError>,
+        answer: Result<Vec<Fate>, CallError>,
     ) -> PortResult<()> {
         match answer {
-            Ok(Answer::Fates(fates)) => {
+            Ok(fates) => {
                 let results = Results::sort_out(asked, fates, self.invocation.now());
                 results.store(self.players, &mut self.report).await?;
-                batch.served(asked, results.failed);
+                batch.served(asked, results);
             }
-            Ok(Answer::Spoiled) => batch.ask_alone(asked),
             // Neither haste nor a key that is refused is the messages' fault: they are asked for again, or parked.
             Err(error) if error.is_patience() => {}
             Err(error) => batch.call_failed(asked, &error.to_string()),

@@ -13,7 +13,6 @@ use stint_core::worker::WorkerError;
 
 use crate::batch::Batch;
 use crate::budget::{Budget, REVIVE};
-use crate::client::Answer;
 use crate::rank_fetcher::Report;
 use crate::results::Results;
 use crate::store::Players;
@@ -37,12 +36,11 @@ pub(crate) async fn fetch(batch: &mut Batch, budget: &Budget, players: &dyn Play
     while let Some(group) = batch.next_group() {
         report.calls += 1;
         match budget.ranks(key, needed, &group.messages).await.1 {
-            Ok(Answer::Fates(fates)) => {
+            Ok(fates) => {
                 let results = Results::sort_out(&group.messages, fates, budget.clock.now());
                 results.store(players, &mut report).await?;
-                batch.served(&group.messages, results.failed);
+                batch.served(&group.messages, results);
             }
-            Ok(Answer::Spoiled) => batch.ask_alone(&group.messages),
             Err(error) => batch.call_failed(&group.messages, &error.to_string()),
         }
     }

@@ -46,6 +46,12 @@ fn malformed_rules_name_the_option() {
     let program = Program::new();
     for (difficulty, more, expected) in [
         ("easy", vec![], "there is no such difficulty; there are lfr (1)"),
+        (
+            "flex",
+            vec![],
+            "--difficulty: Castle Nathria (26) has no flex difficulty; it has lfr, normal, heroic, mythic",
+        ),
+        ("normal,dungeon", vec![], "Castle Nathria (26) has no dungeon difficulty"),
         ("normal", vec!["--start-page", "0"], "--start-page"),
         ("normal", vec!["--start-page", "4000000000"], "4000000000 is not in 1..=100000"),
         ("normal", vec!["--start-page", "601"], "--end-page 600 comes before --start-page 601"),

@@ -5,20 +5,56 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 
-use super::document::read_character::CharacterFieldsServer;
-use super::rankings::{Rankings, ZoneRankings};
-use crate::model::{Difficulty, RaidId};
+use super::lenient::Number;
+use super::rankings::Rankings;
+use crate::model::{Difficulty, RaidId, Server};
 
 /// A character with its rankings.
 pub(super) struct Character {
-    pub(super) canonical_id: i64,
+    pub(super) canonical_id: Number,
     pub(super) name: String,
-    pub(super) class_id: i64,
-    pub(super) server: CharacterFieldsServer,
+    pub(super) class_id: Number,
+    pub(super) server: CharacterServer,
     units: Vec<((RaidId, Difficulty), Rankings)>,
 }
 
+/// Where a character lives.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct CharacterServer {
+    name: String,
+    slug: String,
+    normalized_name: Option<String>,
+    region: CharacterRegion,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct CharacterRegion {
+    compact_name: String,
+}
+
+impl CharacterServer {
+    /// The region, and the server in the three spellings. Where the upstream lacks the normalised one, it is the name
+    /// as the game writes it behind a foreign character: without spaces and hyphens.
+    pub(super) fn into_parts(self) -> (String, Server) {
+        let CharacterServer { name, slug, normalized_name, region } = self;
+        let normalized_name = normalized_name.unwrap_or_else(|| name.replace([' ', '-'], ""));
+        (region.compact_name, Server { name, slug, normalized_name })
+    }
+}
+
 impl Character {
+    /// Whether the upstream has never learned its class: nothing can be said of its ranks.
+    pub(super) fn has_no_class(&self) -> bool {
+        self.class_id.whole() == Some(0)
+    }
+
+    /// Whether there are ranks in any raid and difficulty.
+    pub(super) fn has_ranks(&self) -> bool {
+        self.units.iter().any(|(_, rankings)| matches!(rankings, Rankings::Ranks(_)))
+    }
+
     /// Takes out what the answer says of a raid and difficulty.
     pub(super) fn take(&mut self, unit: (RaidId, Difficulty)) -> Rankings {
         let place = self.units.iter().position(|(answered, _)| *answered == unit);
@@ -90,10 +126,7 @@ impl<'de> Visitor<'de> for CharacterVisitor {
                 Member::Name => name = Some(members.next_value()?),
                 Member::ClassId => class_id = Some(members.next_value()?),
                 Member::Server => server = Some(members.next_value()?),
-                Member::Unit(raid, difficulty) => {
-                    let scalar = members.next_value::<Option<ZoneRankings>>()?;
-                    units.push(((raid, difficulty), Rankings::from(scalar)));
-                }
+                Member::Unit(raid, difficulty) => units.push(((raid, difficulty), members.next_value()?)),
                 Member::Other => drop(members.next_value::<IgnoredAny>()?),
             }
         }
@@ -116,6 +149,17 @@ mod tests {
         assert_eq!(unit("r26d4"), Some((26, 4)));
         for name in ["rankings", "r26", "rd", "r26d", "r-1d4", "name", "rated"] {
             assert_eq!(unit(name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_server_without_a_normalised_name_has_the_games() {
+        for (given, expected) in [(r#""Azjol""#, "Azjol"), ("null", "AzjolNerub")] {
+            let raw = format!(
+                r#"{{"name":"Azjol-Nerub","slug":"azjol-nerub","normalizedName":{given},"region":{{"compactName":"EU"}}}}"#
+            );
+            let (region, server) = serde_json::from_str::<CharacterServer>(&raw).unwrap().into_parts();
+            assert_eq!((region.as_str(), server.normalized_name.as_str()), ("EU", expected));
         }
     }
 

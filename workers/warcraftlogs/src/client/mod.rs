@@ -4,6 +4,9 @@ mod character;
 mod decode;
 mod document;
 mod error;
+mod fates;
+mod lenient;
+mod points;
 mod rankings;
 mod reports;
 
@@ -13,21 +16,21 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::future::{Either, select};
 use http::{Method, Uri};
-use jiff::Timestamp;
 use stint_core::clock::Clock;
 use stint_core::ledger::{CallEnd, KeyId, Reading};
-use stint_core::points::Points;
 use stint_http::{Client, RetryPolicy, TokenSource};
 
-pub use decode::Fate;
 pub use document::{
     RanksOf, is_report_code, list_reports, ranks as ranks_document, read_points, reports as reports_document,
 };
 pub use error::CallError;
+pub(crate) use fates::in_words;
+pub use fates::{Fate, Ranked};
 pub use reports::{ReportList, ReportPlayers};
 
 use crate::config::Settings;
 use decode::Decoded;
+use points::Counter;
 
 /// A call may wait this long at the gate that a 429 for haste closes, or twice its time-out if that is less; its points
 /// stay held meanwhile.
@@ -45,15 +48,6 @@ pub struct Api {
     policy: RetryPolicy,
     metric: Option<String>,
     clock: Arc<dyn Clock>,
-}
-
-/// An answer to a batch of players.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Answer {
-    /// One fate per player, in the order asked.
-    Fates(Vec<Fate>),
-    /// A never-classed player spoiled the answer of all: ask for each alone.
-    Spoiled,
 }
 
 impl Api {
@@ -90,17 +84,16 @@ impl Api {
         decode::points(&body).map_err(CallError::unreadable).and_then(|points| self.reading(&points))
     }
 
-    /// Fetches several players' ranks in one request. Answers how the call ended for the ledger, whatever came of
-    /// it for the players.
-    pub async fn ranks(&self, key: &KeyId, batch: &[RanksOf]) -> (CallEnd, Result<Answer, CallError>) {
+    /// Fetches several players' ranks in one request. Returns how the call ended for the ledger, whatever came of
+    /// it for the players, and one fate per player, in the order asked.
+    pub async fn ranks(&self, key: &KeyId, batch: &[RanksOf]) -> (CallEnd, Result<Vec<Fate>, CallError>) {
         let document = ranks_document(batch, self.metric.as_deref());
         let body = match self.post(key, document).await {
             Ok(body) => body,
             Err(error) => return (error.call_end(), Err(error)),
         };
         match decode::ranks(&body, batch, self.clock.now()) {
-            Ok(Decoded::Fates { points, fates }) => (self.call_end(points.as_ref()), Ok(Answer::Fates(fates))),
-            Ok(Decoded::Spoiled { points }) => (self.call_end(points.as_ref()), Ok(Answer::Spoiled)),
+            Ok(Decoded { points, fates }) => (self.call_end(points.as_ref()), Ok(fates)),
             Err(error) => (CallEnd::Lost, Err(CallError::unreadable(error))),
         }
     }
@@ -124,33 +117,18 @@ impl Api {
         Ok(answer.success().map_err(CallError::Http)?.body)
     }
 
-    fn call_end(&self, points: Option<&document::read_points::Points>) -> CallEnd {
-        match points.map(|points| self.reading(points)) {
-            Some(Ok(reading)) => CallEnd::Answered(reading),
-            _ => CallEnd::Lost,
-        }
+    fn call_end(&self, points: Option<&Counter>) -> CallEnd {
+        let reading = points.and_then(|points| points.reading(self.clock.now()));
+        reading.map_or(CallEnd::Lost, CallEnd::Answered)
     }
 
-    fn reading(&self, points: &document::read_points::Points) -> Result<Reading, CallError> {
-        reading(points, self.clock.now()).ok_or_else(|| {
-            CallError::Unreadable(format!(
-                "rateLimitData: limitPerHour {}, pointsSpentThisHour {} and pointsResetIn {} make no sense",
-                points.limit_per_hour, points.points_spent_this_hour, points.points_reset_in
-            ))
-        })
+    fn reading(&self, points: &Counter) -> Result<Reading, CallError> {
+        let nonsense = || CallError::Unreadable(format!("rateLimitData: {points} make no sense"));
+        points.reading(self.clock.now()).ok_or_else(nonsense)
     }
 }
 
 /// How long a call with this time-out may take, a closed gate included.
 pub(crate) fn longest_call(timeout: Duration) -> Duration {
     timeout + (timeout * 2).min(LONGEST_WAIT)
-}
-
-fn reading(points: &document::read_points::Points, received_at: Timestamp) -> Option<Reading> {
-    Some(Reading {
-        limit: Points::whole(u64::try_from(points.limit_per_hour).ok()?),
-        spent: Points::from_float(points.points_spent_this_hour)?,
-        resets_in: Duration::from_secs(u64::try_from(points.points_reset_in).ok()?),
-        received_at,
-    })
 }

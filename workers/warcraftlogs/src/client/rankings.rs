@@ -1,10 +1,10 @@
 //! The `zoneRankings` scalar: what the recorded answers look like, and nothing more than that is relied on.
 
-use std::fmt;
+use serde::Deserialize;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserializer, MapAccess, SeqAccess};
 
-use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
-use serde::{Deserialize, de};
-
+use super::lenient::{self, Lenient, Number, Text};
 use crate::model::{EncounterRank, RaidRanks};
 
 /// What a `zoneRankings` scalar says.
@@ -18,59 +18,192 @@ pub(super) enum Rankings {
     Refused(String),
     /// There is no scalar.
     Absent,
+    /// It says nothing about ranks: why.
+    Odd(String),
 }
 
-/// A scalar as it is written.
+/// What is quoted at the most of a text that is no ranks, in characters.
+const LONGEST_QUOTE: usize = 200;
+
+/// Words of messages about the upstream's own trouble: the same question may be answered later.
+const PASSING: [&str; 11] = [
+    "try again",
+    "timeout",
+    "timed out",
+    "temporar",
+    "internal",
+    "server error",
+    "unavailable",
+    "unauthenticated",
+    "rate limit",
+    "too many",
+    "maintenance",
+];
+
+/// A scalar that is an object. Each member is read whatever its shape.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct ZoneRankings {
-    error: Option<String>,
+struct Scalar {
     #[serde(default)]
-    metric: Option<String>,
+    error: Text,
+    #[serde(default)]
+    message: Text,
+    #[serde(default)]
+    metric: Text,
     #[serde(default)]
     best_performance_average: Number,
     #[serde(default)]
     median_performance_average: Number,
     #[serde(default)]
-    rankings: Vec<BossRanking>,
+    rankings: Rows,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
+/// The bosses of a scalar.
+#[derive(Default)]
+enum Rows {
+    /// A list, or an object with the numbers of the rows as its keys. Null is an empty list.
+    Listed(Vec<BossRanking>),
+    /// There is none, or something else in its place.
+    #[default]
+    Absent,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
 struct BossRanking {
-    encounter: Option<Encounter>,
-    #[serde(default)]
+    encounter: Encounter,
     rank_percent: Number,
-    #[serde(default)]
     median_percent: Number,
-    #[serde(default)]
     total_kills: Number,
-    spec: Option<String>,
-    best_spec: Option<String>,
+    spec: Text,
+    best_spec: Text,
 }
 
-#[derive(Deserialize)]
-struct Encounter {
-    id: u32,
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct EncounterFields {
+    id: Number,
 }
 
-/// A number that may also be null, absent, or the string `-` where the site shows a dash.
-#[derive(Clone, Copy, Debug, Default)]
-struct Number(Option<f64>);
+/// A row of a scalar; one that is no object is about no boss.
+#[derive(Default)]
+struct Row(BossRanking);
 
-impl From<Option<ZoneRankings>> for Rankings {
-    fn from(scalar: Option<ZoneRankings>) -> Rankings {
-        let Some(scalar) = scalar else { return Rankings::Absent };
-        if let Some(message) = scalar.error {
-            let hidden = message.contains("permission");
-            return if hidden { Rankings::Hidden } else { Rankings::Refused(message) };
+/// The boss of a row.
+#[derive(Default)]
+struct Encounter(EncounterFields);
+
+impl Default for Rankings {
+    fn default() -> Rankings {
+        Rankings::Odd("it is not an object".into())
+    }
+}
+
+impl<'de> Lenient<'de> for Rankings {
+    fn of_null() -> Rankings {
+        Rankings::Absent
+    }
+
+    /// Some answers have the scalar as a text of JSON.
+    fn of_text(text: &str) -> Rankings {
+        let object = text.trim_start().starts_with('{').then(|| serde_json::from_str::<Scalar>(text));
+        match object {
+            Some(Ok(scalar)) => Rankings::from(scalar),
+            _ => Rankings::Odd(format!("it says: {}", text.chars().take(LONGEST_QUOTE).collect::<String>())),
         }
+    }
+
+    fn of_object<A: MapAccess<'de>>(members: A) -> Result<Rankings, A::Error> {
+        Scalar::deserialize(MapAccessDeserializer::new(members)).map(Rankings::from)
+    }
+}
+
+impl<'de> Lenient<'de> for Rows {
+    fn of_null() -> Rows {
+        Rows::Listed(Vec::new())
+    }
+
+    fn of_list<A: SeqAccess<'de>>(mut list: A) -> Result<Rows, A::Error> {
+        let mut rows = Vec::with_capacity(list.size_hint().unwrap_or_default());
+        while let Some(Row(row)) = list.next_element()? {
+            rows.push(row);
+        }
+        Ok(Rows::Listed(rows))
+    }
+
+    fn of_object<A: MapAccess<'de>>(mut members: A) -> Result<Rows, A::Error> {
+        let (mut rows, mut numbered) = (Vec::new(), true);
+        while let Some((name, Row(row))) = members.next_entry::<String, Row>()? {
+            numbered &= name.bytes().all(|byte| byte.is_ascii_digit());
+            rows.push(row);
+        }
+        Ok(if numbered { Rows::Listed(rows) } else { Rows::Absent })
+    }
+}
+
+impl<'de> Lenient<'de> for Row {
+    fn of_object<A: MapAccess<'de>>(members: A) -> Result<Row, A::Error> {
+        BossRanking::deserialize(MapAccessDeserializer::new(members)).map(Row)
+    }
+}
+
+impl<'de> Lenient<'de> for Encounter {
+    fn of_object<A: MapAccess<'de>>(members: A) -> Result<Encounter, A::Error> {
+        EncounterFields::deserialize(MapAccessDeserializer::new(members)).map(Encounter)
+    }
+}
+
+impl<'de> Deserialize<'de> for Rankings {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Rankings, D::Error> {
+        lenient::read(deserializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Rows {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Rows, D::Error> {
+        lenient::read(deserializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Row {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Row, D::Error> {
+        lenient::read(deserializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Encounter {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Encounter, D::Error> {
+        lenient::read(deserializer)
+    }
+}
+
+impl From<Scalar> for Rankings {
+    fn from(scalar: Scalar) -> Rankings {
+        if let Some(message) = scalar.error.0.filter(|message| !message.is_empty()) {
+            return refusal(message);
+        }
+        let Rows::Listed(rows) = scalar.rankings else {
+            let said = scalar.message.0.map(|message| format!(": the upstream says: {message}"));
+            return Rankings::Odd(format!("it has no rankings{}", said.unwrap_or_default()));
+        };
         Rankings::Ranks(RaidRanks {
-            metric: scalar.metric.unwrap_or_default(),
+            metric: scalar.metric.0.unwrap_or_default(),
             best: scalar.best_performance_average.percent(),
             median: scalar.median_performance_average.percent(),
-            encounters: scalar.rankings.into_iter().filter_map(killed).collect(),
+            encounters: rows.into_iter().filter_map(killed).collect(),
         })
+    }
+}
+
+/// What the upstream means by an error in the place of ranks.
+fn refusal(message: String) -> Rankings {
+    let lower = message.to_lowercase();
+    if lower.contains("permission") {
+        Rankings::Hidden
+    } else if PASSING.iter().any(|word| lower.contains(word)) {
+        Rankings::Odd(format!("the upstream says: {message}"))
+    } else {
+        Rankings::Refused(message)
     }
 }
 
@@ -81,74 +214,25 @@ fn killed(ranking: BossRanking) -> Option<(u32, EncounterRank)> {
         best: ranking.rank_percent.percent(),
         median: ranking.median_percent.percent(),
         kills,
-        spec: ranking.best_spec.or(ranking.spec).unwrap_or_default(),
+        spec: ranking.best_spec.0.or(ranking.spec.0).unwrap_or_default(),
     };
-    Some((ranking.encounter?.id, rank))
-}
-
-impl Number {
-    /// As a percentile; what lies outside 0 to 100 is none.
-    fn percent(self) -> Option<f64> {
-        self.0.filter(|percent| (0.0..=100.0).contains(percent))
-    }
-}
-
-impl<'de> Deserialize<'de> for Number {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Number, D::Error> {
-        deserializer.deserialize_any(NumberVisitor)
-    }
-}
-
-struct NumberVisitor;
-
-impl<'de> Visitor<'de> for NumberVisitor {
-    type Value = Number;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("a number, or something in its place")
-    }
-
-    fn visit_f64<E: de::Error>(self, number: f64) -> Result<Number, E> {
-        Ok(Number(Some(number)))
-    }
-
-    fn visit_u64<E: de::Error>(self, number: u64) -> Result<Number, E> {
-        Ok(Number(Some(number as f64)))
-    }
-
-    fn visit_i64<E: de::Error>(self, number: i64) -> Result<Number, E> {
-        Ok(Number(Some(number as f64)))
-    }
-
-    fn visit_str<E: de::Error>(self, text: &str) -> Result<Number, E> {
-        Ok(Number(text.parse().ok()))
-    }
-
-    fn visit_bool<E: de::Error>(self, _: bool) -> Result<Number, E> {
-        Ok(Number(None))
-    }
-
-    fn visit_unit<E: de::Error>(self) -> Result<Number, E> {
-        Ok(Number(None))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Number, A::Error> {
-        while sequence.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Number(None))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Number, A::Error> {
-        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok(Number(None))
-    }
+    let Encounter(EncounterFields { id }) = ranking.encounter;
+    Some((u32::try_from(id.whole()?).ok()?, rank))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn read(raw: &str) -> Result<Rankings, serde_json::Error> {
-        serde_json::from_str::<Option<ZoneRankings>>(raw).map(Rankings::from)
+    fn read(raw: &str) -> Rankings {
+        serde_json::from_str(raw).unwrap()
+    }
+
+    fn ranks(raw: &str) -> RaidRanks {
+        match read(raw) {
+            Rankings::Ranks(ranks) => ranks,
+            other => panic!("{raw}: {other:?}"),
+        }
     }
 
     #[test]
@@ -158,11 +242,53 @@ mod tests {
             {"encounter":{"id":2,"name":"b"},"rankPercent":"-","medianPercent":50,"totalKills":3,"spec":"Holy",
              "bestSpec":"Holy","allStars":{"rank":"-","partition":0}},
             {"encounter":{"id":3,"name":"c"},"rankPercent":99,"medianPercent":98.5,"totalKills":1,"spec":"Holy"}]}"#;
-        let Rankings::Ranks(ranks) = read(raw).unwrap() else { panic!("no ranks") };
+        let ranks = ranks(raw);
         assert_eq!((ranks.best, ranks.median, ranks.metric.as_str()), (None, None, "hps"));
         assert_eq!(ranks.encounters.keys().copied().collect::<Vec<_>>(), [2, 3]);
         assert_eq!((ranks.encounters[&2].best, ranks.encounters[&2].median), (None, Some(50.0)));
         assert_eq!(ranks.encounters[&3].best, Some(99.0));
+    }
+
+    #[test]
+    fn every_shape_that_ranks_may_have_is_read() {
+        let row = r#"{"encounter":{"id":"2398"},"rankPercent":"95.5","totalKills":"3","spec":{"odd":1},"bestSpec":7}"#;
+        let object = format!(r#"{{"metric":"dps","rankings":{{"0":{row},"2":null,"10":{{"encounter":null}}}}}}"#);
+        let text = serde_json::Value::from(object.as_str()).to_string();
+        for raw in [format!(r#"{{"metric":"dps","rankings":[null,{row},7]}}"#), object, text] {
+            let ranks = ranks(&raw);
+            let expected = EncounterRank { best: Some(95.5), median: None, kills: 3, spec: String::new() };
+            assert_eq!((ranks.metric.as_str(), &ranks.encounters), ("dps", &[(2398, expected)].into()), "{raw}");
+        }
+        assert_eq!(ranks(r#"{"rankings":null,"error":null}"#), RaidRanks::default());
+    }
+
+    #[test]
+    fn an_object_of_another_shape_is_no_ranks() {
+        assert_eq!(read("null"), Rankings::Absent);
+        for (raw, why) in [
+            (r#"{"message":"Server Error"}"#, "it has no rankings: the upstream says: Server Error"),
+            (r#"{"metric":"dps","bestPerformanceAverage":90}"#, "it has no rankings"),
+            (r#"{"rankings":{"message":"no"}}"#, "it has no rankings"),
+            (r#"{"rankings":"none"}"#, "it has no rankings"),
+            (r#"{"error":{"code":5}}"#, "it has no rankings"),
+            (r#"{"error":"Something broke, please try again later."}"#, "the upstream says: Something broke"),
+            (r#"{"error":"Internal server error"}"#, "the upstream says: Internal"),
+            ("{}", "it has no rankings"),
+            ("[]", "it is not an object"),
+            ("7", "it is not an object"),
+            (r#""Bad Gateway""#, "it says: Bad Gateway"),
+            (r#""[1]""#, "it says: [1]"),
+        ] {
+            assert!(matches!(read(raw), Rankings::Odd(reason) if reason.starts_with(why)), "{raw}: {:?}", read(raw));
+        }
+    }
+
+    #[test]
+    fn hidden_and_refused_are_told_apart() {
+        let hidden = r#"{"error":"You do not have permission to see this character's rankings."}"#;
+        assert_eq!(read(hidden), Rankings::Hidden);
+        let refused = "Invalid difficulty/size specified.";
+        assert_eq!(read(&format!(r#"{{"error":"{refused}"}}"#)), Rankings::Refused(refused.into()));
     }
 
     #[test]
@@ -174,7 +300,7 @@ mod tests {
             return;
         };
         let recorded: serde_json::Value = serde_json::from_str(&recorded).unwrap();
-        let Rankings::Ranks(ranks) = read(&recorded["zoneRankings"].to_string()).unwrap() else { panic!("no ranks") };
+        let ranks = ranks(&recorded["zoneRankings"].to_string());
         let listed = recorded["zoneRankings"]["rankings"].as_array().unwrap();
         let killed = listed.iter().filter(|ranking| ranking["totalKills"].as_u64() > Some(0)).count();
         assert_eq!(ranks.encounters.len(), killed);

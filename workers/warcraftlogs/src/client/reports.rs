@@ -7,7 +7,8 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use stint_core::ledger::{CallEnd, KeyId};
 
-use super::document::{is_report_code, list_reports, read_points, read_report, report_alias};
+use super::document::{is_report_code, list_reports, read_report, report_alias};
+use super::points::Counter;
 use super::{Api, CallError, document, reports_document};
 use crate::model::{Difficulty, PlayerId, RaidId};
 
@@ -40,7 +41,7 @@ struct Body<'a> {
 #[derive(Deserialize)]
 struct Data<'a> {
     #[serde(rename = "rateLimitData")]
-    points: Option<read_points::Points>,
+    points: Option<Counter>,
     #[serde(borrow, rename = "reportData")]
     reports: Option<BTreeMap<Cow<'a, str>, &'a RawValue>>,
 }

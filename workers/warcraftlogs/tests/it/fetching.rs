@@ -1,5 +1,7 @@
 //! Fetching ranks: one request a batch, and a fate for every message.
 
+use std::collections::BTreeSet;
+
 use stint_core::ledger::KeyId;
 use stint_core::points::Points;
 use stint_core::worker::{Disposition, Event};
@@ -62,22 +64,6 @@ fn a_malformed_message_dies_with_the_reason_and_the_others_are_served() {
 }
 
 #[test]
-fn arguments_that_the_upstream_refuses_are_the_fault_of_one_message() {
-    let world = Setup::new(2, 30).build();
-    play(&world, async {
-        let ids = players(&world, Fate::Ranked, 3);
-        queue(&world, &ids[..2]).await;
-        world.queue(ids[2], RaidsToScrap::one(26, 7)).await;
-        world.start().run_until_idle().await;
-        let dead = world.dead_letters().await;
-        assert_eq!(dead.len(), 1);
-        assert_eq!(dead[0].reason, "raid 26 in difficulty 7: Invalid difficulty/size specified.");
-        world.stores.queue.purge(false).await.unwrap();
-        world.assert_served(&world.asked_of(&ids[..2])).await;
-    });
-}
-
-#[test]
 fn permanent_answers_drop_the_player_with_the_reason_and_are_never_asked_again() {
     let mut setup = Setup::new(3, 120);
     setup.options.shares = Shares { hidden: 200, unknown: 200, never_classed: 0, transferred: 0 };
@@ -101,6 +87,7 @@ fn permanent_answers_drop_the_player_with_the_reason_and_are_never_asked_again()
 #[test]
 fn a_never_classed_player_does_not_spoil_the_others() {
     // Each of the three forms that the upstream's answer takes is met by one seed or another.
+    let mut forms = BTreeSet::new();
     for seed in 0..9 {
         let mut setup = Setup::new(seed, 60);
         setup.options.shares = Shares { never_classed: 200, ..Shares::NONE };
@@ -111,11 +98,14 @@ fn a_never_classed_player_does_not_spoil_the_others() {
             queue(&world, &ids).await;
             let fleet = world.start();
             fleet.run_until_idle().await;
-            assert_eq!(world.network.sent(Request::Ranks), 6, "once together, and each alone");
+            let calls = world.network.sent(Request::Ranks);
+            assert!(calls == 1 || calls == 6, "{calls}: once together, and each alone if no answer follows the text");
+            forms.insert(calls);
             assert_eq!((fleet.totals().received, fleet.totals().released), (5, 0));
             world.assert_served(&world.asked_of(&ids)).await;
         });
     }
+    assert_eq!(forms, [1, 6].into(), "the answer behind the text is used");
 }
 
 #[test]

@@ -4,8 +4,8 @@ use anyhow::{anyhow, bail};
 use jiff::Timestamp;
 use serde::Serialize;
 use stint_warcraftlogs::model::Difficulty;
-use stint_warcraftlogs::names;
 use stint_warcraftlogs::store::{LAST_PAGE, Rule, RuleStatus};
+use stint_warcraftlogs::{names, raids};
 
 use crate::commands::Context;
 use crate::usage::WrongUsage;
@@ -72,6 +72,8 @@ fn new_rules(arguments: &Add, now: Timestamp) -> anyhow::Result<Vec<Rule>> {
     let rule = |difficulty| {
         let rule = Rule { id: fresh_id(now)?, raid, difficulty, start_page, end_page, last_run: None };
         rule.check().map_err(|reason| anyhow!(reason))?;
+        raids::check_difficulty(raid, difficulty)
+            .map_err(|reason| WrongUsage::error(format!("--difficulty: {reason}; nothing was added")))?;
         Ok(rule)
     };
     difficulties.into_iter().map(rule).collect()

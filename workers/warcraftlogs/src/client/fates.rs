@@ -1,0 +1,252 @@
+//! What an answer means for each character of a batch, and for each raid and difficulty of a character.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::character::Character;
+use super::document::{RanksOf, character_alias, unit_alias};
+use super::rankings::Rankings;
+use crate::model::{Difficulty, Player, RaidId, RaidRanks};
+use crate::store::DropReason;
+
+/// A raid and difficulty.
+type Unit = (RaidId, Difficulty);
+
+/// What became of one character of a batch.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Fate {
+    /// Something came.
+    Ranked(Box<Ranked>),
+    /// There will never be ranks.
+    Dropped(DropReason),
+    /// Nothing came this time, and why.
+    Failed(String),
+    /// The answer is spoiled by a character that was never classed, and does not say by which of several: ask for this
+    /// one alone.
+    Unclear,
+}
+
+/// A character of which something came.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ranked {
+    /// The character, with the ranks that came.
+    pub player: Player,
+    /// The raids and difficulties that the upstream refuses, and its reasons.
+    pub refused: Vec<(Unit, String)>,
+    /// Those that did not come, and why.
+    pub missing: Vec<(Unit, String)>,
+}
+
+impl Fate {
+    /// The fates where only one thing is known: that a character was never classed.
+    pub(super) fn never_classed_among(batch: &[RanksOf]) -> Vec<Fate> {
+        match batch {
+            [_] => vec![Fate::Dropped(DropReason::NeverClassed)],
+            _ => vec![Fate::Unclear; batch.len()],
+        }
+    }
+}
+
+/// The `errors` of an answer.
+#[derive(Debug)]
+pub(super) struct Errors(Vec<GraphqlError>);
+
+#[derive(Debug)]
+struct GraphqlError {
+    message: String,
+    path: Vec<String>,
+}
+
+impl Errors {
+    /// Reads what stands there, whatever its shape.
+    pub(super) fn read(errors: &Value) -> Errors {
+        let error = |error: &Value| GraphqlError {
+            message: error["message"].as_str().unwrap_or("an error without a message").to_owned(),
+            path: error["path"].as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect(),
+        };
+        Errors(errors.as_array().into_iter().flatten().map(error).collect())
+    }
+
+    /// The first of them, in words.
+    pub(super) fn first(&self) -> Option<String> {
+        self.0.first().map(GraphqlError::in_words)
+    }
+
+    fn find(&self, matches: impl Fn(&[String]) -> bool) -> Option<String> {
+        self.0.iter().find(|error| matches(&error.path)).map(GraphqlError::in_words)
+    }
+
+    /// An error that names none of `aliases` may be about any of them.
+    fn of_nobody(&self, aliases: &[String]) -> Option<String> {
+        self.find(|path| !path.iter().any(|step| aliases.contains(step)))
+    }
+
+    /// An error about the character, be it about one of its raids and difficulties only.
+    fn within(&self, alias: &str) -> Option<String> {
+        self.find(|path| path.iter().any(|step| step == alias))
+    }
+
+    /// An error about the character as a whole.
+    fn of_character(&self, alias: &str, units: &[Unit]) -> Option<String> {
+        if self.0.is_empty() {
+            return None;
+        }
+        let aliases: Vec<String> = units.iter().copied().map(unit_alias).collect();
+        self.find(|path| path.iter().any(|step| step == alias) && !path.iter().any(|step| aliases.contains(step)))
+    }
+
+    /// An error about one raid and difficulty of the character.
+    fn of_unit(&self, alias: &str, unit: Unit) -> Option<String> {
+        if self.0.is_empty() {
+            return None;
+        }
+        let unit = unit_alias(unit);
+        self.find(|path| path.windows(2).any(|steps| steps[0] == alias && steps[1] == unit))
+    }
+}
+
+impl GraphqlError {
+    fn in_words(&self) -> String {
+        format!("the upstream says: {}", self.message)
+    }
+}
+
+/// An answer, read as far as its characters.
+pub(super) struct Sheet {
+    /// By alias.
+    pub(super) answers: BTreeMap<String, serde_json::Result<Option<Character>>>,
+    pub(super) errors: Errors,
+    /// A text before the answer says that some character was never classed.
+    pub(super) spoken: bool,
+    pub(super) now: Timestamp,
+}
+
+impl Sheet {
+    /// The fate of each character of `batch`.
+    pub(super) fn fates(mut self, batch: &[RanksOf]) -> Vec<Fate> {
+        let aliases: Vec<String> =
+            batch.iter().enumerate().map(|(place, asked)| character_alias(place, &asked.whom)).collect();
+        let of_nobody = self.errors.of_nobody(&aliases);
+        let fates = aliases.iter().zip(batch).map(|(alias, asked)| {
+            let answer = self.answers.remove(alias);
+            self.fate(alias, asked, answer, of_nobody.as_deref())
+        });
+        let mut fates: Vec<Fate> = fates.collect();
+        if self.spoken {
+            settle_the_spoken(&mut fates);
+        }
+        fates
+    }
+
+    /// The fate of one character. A null means that there is no such character, unless something went wrong that may
+    /// have made it one.
+    fn fate(
+        &self,
+        alias: &str,
+        asked: &RanksOf,
+        answer: Option<serde_json::Result<Option<Character>>>,
+        of_nobody: Option<&str>,
+    ) -> Fate {
+        if let Some(error) = self.errors.of_character(alias, &asked.units) {
+            return Fate::Failed(error);
+        }
+        match answer {
+            None => {
+                let why = self.errors.first().unwrap_or_else(|| "it has nothing of it".to_owned());
+                Fate::Failed(format!("the answer lacks {alias}: {why}"))
+            }
+            Some(Err(error)) => Fate::Failed(format!("cannot read {alias}: {error}")),
+            Some(Ok(Some(character))) => self.fate_of(character, alias, asked, of_nobody),
+            Some(Ok(None)) => match self.errors.within(alias).as_deref().or(of_nobody) {
+                Some(error) => Fate::Failed(error.to_owned()),
+                None => Fate::Dropped(DropReason::Unknown),
+            },
+        }
+    }
+
+    /// The fate of a character that came: each raid and difficulty has its own.
+    fn fate_of(&self, mut character: Character, alias: &str, asked: &RanksOf, of_nobody: Option<&str>) -> Fate {
+        let unclassed = character.has_no_class() && !character.has_ranks() && self.errors.within(alias).is_none();
+        let mut units = Units::default();
+        for unit in &asked.units {
+            match self.errors.of_unit(alias, *unit) {
+                Some(error) => units.missing.push((*unit, error)),
+                None => units.sort_in(*unit, character.take(*unit), of_nobody),
+            }
+        }
+        if unclassed && units.absent == asked.units.len() && of_nobody.is_none() {
+            return Fate::Dropped(DropReason::NeverClassed);
+        }
+        if !units.hidden.is_empty() && units.raids.is_empty() {
+            return Fate::Dropped(DropReason::Hidden);
+        }
+        if self.spoken && units.absent == asked.units.len() {
+            return Fate::Unclear;
+        }
+        if units.raids.is_empty() && units.refused.is_empty() {
+            return Fate::Failed(in_words(&units.missing));
+        }
+        units.refused.append(&mut units.hidden);
+        match player(character, units.raids, self.now) {
+            Ok(player) => Fate::Ranked(Box::new(Ranked { player, refused: units.refused, missing: units.missing })),
+            Err(reason) => Fate::Failed(reason),
+        }
+    }
+}
+
+/// A text said that some character was never classed. Once one is known, the text is explained; if only one can be meant,
+/// it is that one.
+fn settle_the_spoken(fates: &mut [Fate]) {
+    let explained = fates.contains(&Fate::Dropped(DropReason::NeverClassed));
+    let mut unclear: Vec<&mut Fate> = fates.iter_mut().filter(|fate| **fate == Fate::Unclear).collect();
+    if let ([only], false) = (unclear.as_mut_slice(), explained) {
+        **only = Fate::Dropped(DropReason::NeverClassed);
+    }
+}
+
+/// The raids and difficulties of one character, sorted by what came of them.
+#[derive(Default)]
+struct Units {
+    raids: BTreeMap<RaidId, BTreeMap<Difficulty, RaidRanks>>,
+    hidden: Vec<(Unit, String)>,
+    refused: Vec<(Unit, String)>,
+    missing: Vec<(Unit, String)>,
+    /// How many of the missing ones are null without any error.
+    absent: usize,
+}
+
+impl Units {
+    fn sort_in(&mut self, unit: Unit, rankings: Rankings, of_nobody: Option<&str>) {
+        match rankings {
+            Rankings::Ranks(ranks) => drop(self.raids.entry(unit.0).or_default().insert(unit.1, ranks)),
+            Rankings::Hidden => self.hidden.push((unit, "the player hides its ranks".to_owned())),
+            Rankings::Refused(message) => self.refused.push((unit, message)),
+            Rankings::Odd(reason) => self.missing.push((unit, reason)),
+            Rankings::Absent => {
+                self.absent += usize::from(of_nobody.is_none());
+                self.missing.push((unit, of_nobody.unwrap_or("the answer has no ranks").to_owned()));
+            }
+        }
+    }
+}
+
+/// Why a message comes back: `raid 26 in difficulty 4: the answer has no ranks; …`.
+pub(crate) fn in_words(missing: &[(Unit, String)]) -> String {
+    let unit =
+        |((raid, difficulty), reason): &(Unit, String)| format!("raid {raid} in difficulty {difficulty}: {reason}");
+    missing.iter().map(unit).collect::<Vec<String>>().join("; ")
+}
+
+fn player(
+    character: Character,
+    raids: BTreeMap<RaidId, BTreeMap<Difficulty, RaidRanks>>,
+    now: Timestamp,
+) -> Result<Player, String> {
+    let Character { canonical_id, class_id, name, server, .. } = character;
+    let id = canonical_id.whole().ok_or("its canonicalID is not an id")?;
+    let class_id = class_id.whole().and_then(|id| u32::try_from(id).ok()).ok_or("its classID is not an id")?;
+    let (region, server) = server.into_parts();
+    Ok(Player { id, name, class_id, region, server, updated_at: now, raids })
+}

@@ -1,0 +1,150 @@
+//! Values that may come in another shape than the schema says: read for what they are worth, and never the reason that
+//! the answer around them cannot be read.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::Deserialize;
+use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+
+/// A type that any JSON value can be read as. A shape of which the type says nothing is its default.
+pub(super) trait Lenient<'de>: Default {
+    fn of_null() -> Self {
+        Self::default()
+    }
+
+    fn of_number(_: f64) -> Self {
+        Self::default()
+    }
+
+    fn of_text(_: &str) -> Self {
+        Self::default()
+    }
+
+    fn of_list<A: SeqAccess<'de>>(list: A) -> Result<Self, A::Error> {
+        pass_over_list(list)?;
+        Ok(Self::default())
+    }
+
+    fn of_object<A: MapAccess<'de>>(mut members: A) -> Result<Self, A::Error> {
+        while members.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(Self::default())
+    }
+}
+
+/// Reads any value.
+pub(super) fn read<'de, T: Lenient<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
+    deserializer.deserialize_any(AnyShape(PhantomData))
+}
+
+fn pass_over_list<'de, A: SeqAccess<'de>>(mut list: A) -> Result<(), A::Error> {
+    while list.next_element::<IgnoredAny>()?.is_some() {}
+    Ok(())
+}
+
+struct AnyShape<T>(PhantomData<T>);
+
+impl<'de, T: Lenient<'de>> Visitor<'de> for AnyShape<T> {
+    type Value = T;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("any value")
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<T, E> {
+        Ok(T::of_null())
+    }
+
+    fn visit_bool<E: Error>(self, _: bool) -> Result<T, E> {
+        Ok(T::default())
+    }
+
+    fn visit_f64<E: Error>(self, number: f64) -> Result<T, E> {
+        Ok(T::of_number(number))
+    }
+
+    fn visit_u64<E: Error>(self, number: u64) -> Result<T, E> {
+        Ok(T::of_number(number as f64))
+    }
+
+    fn visit_i64<E: Error>(self, number: i64) -> Result<T, E> {
+        Ok(T::of_number(number as f64))
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<T, E> {
+        Ok(T::of_text(text))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<T, A::Error> {
+        T::of_list(list)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<T, A::Error> {
+        T::of_object(members)
+    }
+}
+
+/// A number, which may also be a text such as `"2398"`. Null, a dash and other shapes are none.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Number(pub(super) Option<f64>);
+
+impl Number {
+    /// As a percentile; what lies outside 0 to 100 is none.
+    pub(super) fn percent(self) -> Option<f64> {
+        self.0.filter(|percent| (0.0..=100.0).contains(percent))
+    }
+
+    /// As a whole number that is not negative, such as `3600.0`.
+    pub(super) fn whole(self) -> Option<u64> {
+        let exact = |number: &f64| number.fract() == 0.0 && (0.0..9_007_199_254_740_992.0).contains(number);
+        self.0.filter(exact).map(|number| number as u64)
+    }
+}
+
+impl Lenient<'_> for Number {
+    fn of_number(number: f64) -> Number {
+        Number(Some(number))
+    }
+
+    fn of_text(text: &str) -> Number {
+        Number(text.trim().parse().ok().filter(|number: &f64| number.is_finite()))
+    }
+}
+
+impl<'de> Deserialize<'de> for Number {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Number, D::Error> {
+        read(deserializer)
+    }
+}
+
+/// A text. Null and other shapes are none.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Text(pub(super) Option<String>);
+
+impl Lenient<'_> for Text {
+    fn of_text(text: &str) -> Text {
+        Text(Some(text.to_owned()))
+    }
+}
+
+impl<'de> Deserialize<'de> for Text {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Text, D::Error> {
+        read(deserializer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_shape_is_read_for_what_it_is_worth() {
+        let numbers: Vec<Number> =
+            serde_json::from_str(r#"[3600.0, "2398", -1, "-", null, true, [1], {"a":1}]"#).unwrap();
+        let expected = [Some(3600.0), Some(2398.0), Some(-1.0), None, None, None, None, None];
+        assert_eq!(numbers, expected.map(Number));
+        assert_eq!(numbers.iter().filter_map(|number| number.whole()).collect::<Vec<_>>(), [3600, 2398]);
+        let texts: Vec<Text> = serde_json::from_str(r#"["Fire", null, 7, {}]"#).unwrap();
+        assert_eq!(texts, [Some("Fire".to_owned()), None, None, None].map(Text));
+    }
+}

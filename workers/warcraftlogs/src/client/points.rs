@@ -1,0 +1,95 @@
+//! A key's counter, as the upstream writes it.
+
+use std::fmt;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserializer, MapAccess};
+use stint_core::ledger::Reading;
+use stint_core::points::Points;
+
+use super::lenient::{self, Lenient, Number};
+
+/// `rateLimitData`, whatever it and its numbers look like: `3600`, `3600.0` or `"3600"`.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Counter(Fields);
+
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Fields {
+    limit_per_hour: Number,
+    points_spent_this_hour: Number,
+    points_reset_in: Number,
+}
+
+impl<'de> Lenient<'de> for Counter {
+    fn of_object<A: MapAccess<'de>>(members: A) -> Result<Counter, A::Error> {
+        Fields::deserialize(MapAccessDeserializer::new(members)).map(Counter)
+    }
+}
+
+impl<'de> Deserialize<'de> for Counter {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Counter, D::Error> {
+        lenient::read(deserializer)
+    }
+}
+
+impl Counter {
+    /// What the counter says. `None` when a number is missing: what was spent is never guessed, so a call that is answered
+    /// without it keeps its points held until a later answer has it.
+    pub(super) fn reading(&self, received_at: Timestamp) -> Option<Reading> {
+        Some(Reading {
+            limit: Points::whole(self.0.limit_per_hour.whole()?),
+            spent: Points::from_float(self.0.points_spent_this_hour.0?)?,
+            resets_in: Duration::from_secs(self.0.points_reset_in.0.filter(|seconds| *seconds >= 0.0)?.ceil() as u64),
+            received_at,
+        })
+    }
+}
+
+impl fmt::Display for Counter {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = |number: Number| number.0.map_or_else(|| "null".to_owned(), |number| number.to_string());
+        let Fields { limit_per_hour, points_spent_this_hour, points_reset_in } = self.0;
+        write!(
+            formatter,
+            "limitPerHour {}, pointsSpentThisHour {} and pointsResetIn {}",
+            shown(limit_per_hour),
+            shown(points_spent_this_hour),
+            shown(points_reset_in)
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(raw: &str) -> Option<(Points, Points, u64)> {
+        let reading = serde_json::from_str::<Counter>(raw).unwrap().reading(Timestamp::UNIX_EPOCH)?;
+        Some((reading.limit, reading.spent, reading.resets_in.as_secs()))
+    }
+
+    #[test]
+    fn numbers_are_read_in_every_form_and_nothing_is_guessed() {
+        let expected = Some((Points::whole(3_600), Points::from_micros(1_500_000), 90));
+        for raw in [
+            r#"{"limitPerHour":3600,"pointsSpentThisHour":1.5,"pointsResetIn":90}"#,
+            r#"{"limitPerHour":3600.0,"pointsSpentThisHour":"1.5","pointsResetIn":89.5}"#,
+        ] {
+            assert_eq!(read(raw), expected, "{raw}");
+        }
+        for raw in [
+            r#"{"limitPerHour":3600,"pointsSpentThisHour":null,"pointsResetIn":90}"#,
+            r#"{"limitPerHour":-1,"pointsSpentThisHour":0,"pointsResetIn":90}"#,
+            r#"{"limitPerHour":3600,"pointsSpentThisHour":0,"pointsResetIn":-5}"#,
+            "{}",
+            "[]",
+            "null",
+        ] {
+            assert_eq!(read(raw), None, "{raw}");
+        }
+    }
+}
