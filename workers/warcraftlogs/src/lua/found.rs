@@ -6,6 +6,7 @@ use jiff::civil::Date;
 use serde::Serialize;
 
 use super::format::{day, day_number};
+use super::name;
 use super::options::{Field, Options};
 use super::record::Record;
 use super::trailer::Trailer;
@@ -100,7 +101,7 @@ impl Found {
         Found {
             region: trailer.region.clone(),
             server: trailer.servers[server].clone(),
-            name: String::from_utf8_lossy(&record.name).into_owned(),
+            name: name::shown(&record.name),
             class_id: record.class_id,
             updated_at: day(record.day),
             raids,

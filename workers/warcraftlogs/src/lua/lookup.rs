@@ -6,6 +6,7 @@ use anyhow::{Result, bail};
 
 use super::database_path;
 use super::found::Found;
+use super::name;
 use super::read::{Database, damaged};
 use super::record::{Record, split_name};
 use super::trailer::Trailer;
@@ -29,11 +30,12 @@ pub fn lookup(folder: &Path, region: &str, server: &str, name: &str) -> Result<O
     if wanted.is_empty() {
         return Ok(None);
     }
+    let written = name::written(name);
     while let Some(block) = blocks.next_block()? {
         if !wanted.contains(&block.server) {
             continue;
         }
-        if let Some(text) = block.records().find(|text| split_name(text).0 == name.as_bytes()) {
+        if let Some(text) = block.records().find(|text| split_name(text).0 == &*written) {
             let mut record = Record::default();
             let read = record.read(text, &trailer.models, trailer.shape());
             read.ok_or_else(|| damaged(&trailer, block.server, text))?;

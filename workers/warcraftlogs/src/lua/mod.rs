@@ -14,6 +14,7 @@ pub mod format;
 mod found;
 mod hash;
 mod lookup;
+mod name;
 mod options;
 mod read;
 mod record;

@@ -8,6 +8,7 @@ use anyhow::{Context, Result, ensure};
 
 use super::format::Digits;
 use super::found::Found;
+use super::name;
 use super::part_path;
 use super::record::{Record, split_name};
 use super::server::PLACE_DIGITS;
@@ -156,7 +157,7 @@ fn remedy(path: &Path) -> String {
 
 /// What to say about a record that does not decode.
 pub(super) fn damaged(trailer: &Trailer, server: usize, text: &[u8]) -> anyhow::Error {
-    let (name, server) = (String::from_utf8_lossy(split_name(text).0), &trailer.servers[server].name);
+    let (name, server) = (name::shown(split_name(text).0), &trailer.servers[server].name);
     anyhow::anyhow!(
         "region {}: the record of {name:?} of {server:?} is damaged; generate the database again",
         trailer.region

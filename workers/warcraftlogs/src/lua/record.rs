@@ -7,10 +7,12 @@ use super::entropy::models::Models;
 use super::entropy::places;
 use super::entropy::walk::{Shape, mean, unzigzag};
 use super::format::{MODELLED_ENCOUNTERS, Precision, ZERO};
+use super::name;
 
 /// What the database says about a player.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Record {
+    /// As it is [written](name::written).
     pub(crate) name: Vec<u8>,
     pub(crate) class_id: u32,
     pub(crate) day: u32,
@@ -66,6 +68,7 @@ impl Record {
         self.clear();
         let (name, rest) = split_name(text);
         self.name.extend_from_slice(name);
+        name::read(name)?;
         let (class, digits) = rest.split_first()?;
         self.class_id = u32::from(class - ZERO);
         let mut reader = Reader { state: State::new(digits)?, models, shape, level: None, spec: None };

@@ -31,7 +31,7 @@ fn check_server(server: &DraftServer<'_>) -> Result<(), String> {
     columns.iter().all(|text| !text.is_empty()).then_some(()).ok_or_else(|| "the server has an empty name".to_owned())
 }
 
-/// Names hold letters only: the byte after one is below `A`, which is how a reader knows where it ends.
+/// A name with a hyphen could not be found: behind one, the game writes a server.
 fn check_name(name: &str) -> Result<(), String> {
     if name.is_empty() {
         return Err("the name is empty".to_owned());
@@ -39,7 +39,7 @@ fn check_name(name: &str) -> Result<(), String> {
     if name.len() > MAX_NAME_BYTES {
         return Err(format!("the name has {} bytes, more than {MAX_NAME_BYTES}", name.len()));
     }
-    match name.chars().find(|letter| letter.is_control() || (letter.is_ascii() && !letter.is_ascii_alphabetic())) {
+    match name.chars().find(|letter| letter.is_control() || *letter == '-') {
         Some(letter) => Err(format!("the name {name:?} contains {letter:?}, which no name has")),
         None => Ok(()),
     }

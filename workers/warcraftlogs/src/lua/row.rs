@@ -8,6 +8,7 @@ use std::sync::Mutex;
 use super::dictionary::{Dictionaries, Known, Numbers};
 use super::draft::{Draft, DraftSection};
 use super::format::{Precision, day_number};
+use super::name;
 use super::options::{Field, Options};
 use super::record::{Cell, Record, Section};
 
@@ -17,6 +18,7 @@ pub(crate) struct Head {
     pub(crate) id: u64,
     /// Seconds since 1970.
     pub(crate) updated_at: u64,
+    /// As it is [written](name::written).
     pub(crate) name: Range<usize>,
     /// What is behind the name.
     pub(crate) rest: Range<usize>,
@@ -41,8 +43,9 @@ pub(crate) fn write(
     }
     put(target, player.id);
     put(target, player.updated_at.as_second().unsigned_abs());
-    put(target, player.name.len() as u64);
-    target.extend_from_slice(player.name.as_bytes());
+    let name = name::written(&player.name);
+    put(target, name.len() as u64);
+    target.extend_from_slice(&name);
     put(target, rest.len() as u64);
     target.extend_from_slice(&rest);
     Ok(())

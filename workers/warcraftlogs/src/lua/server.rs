@@ -11,6 +11,7 @@ use super::entropy::models::Models;
 use super::entropy::walk::Shape;
 use super::format::{ZERO, put_digits};
 use super::hash::{bucket, buckets};
+use super::name;
 use super::record::Record;
 use super::report::Refused;
 use super::row;
@@ -117,7 +118,7 @@ impl Players {
         let updated_at = Timestamp::from_second(kept.updated_at as i64).unwrap_or_default();
         Refused {
             id: head.id,
-            name: String::from_utf8_lossy(&self.rows[head.name.clone()]).into_owned(),
+            name: name::shown(&self.rows[head.name.clone()]),
             server: server.name.clone(),
             region: region.to_owned(),
             reason: format!("player {} bears the same name and was updated at {updated_at}", kept.id),

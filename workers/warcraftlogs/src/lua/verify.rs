@@ -3,6 +3,7 @@
 use anyhow::{Context, Result, bail, ensure};
 use rayon::prelude::*;
 
+use super::name;
 use super::read::{Block, Database};
 use super::record::Record;
 use super::region::WrittenRegion;
@@ -54,7 +55,7 @@ fn compare(players: &Players, block: &Block, trailer: &Trailer, written: &Writte
         if same {
             return Ok(());
         }
-        let (name, server) = (String::from_utf8_lossy(&expected.name), &trailer.servers[block.server].name);
+        let (name, server) = (name::shown(&expected.name), &trailer.servers[block.server].name);
         bail!(
             "region {}: {name:?} of {server:?} does not read back as written; the older files stay, please report this",
             trailer.region

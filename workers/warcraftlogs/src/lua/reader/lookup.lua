@@ -13,8 +13,14 @@ local FORMAT = 2
 local KEPT = 200              -- answers that are kept for each region
 local FOUR_ZEROS = 27703995   -- what four bytes of the digit 0 come to as a number in base 94
 
-local byte, find, match, sub, tonumber, upper =
-  string.byte, string.find, string.match, string.sub, tonumber, string.upper
+local byte, char, find, gsub, match, sub, tonumber, upper =
+  string.byte, string.char, string.find, string.gsub, string.match, string.sub, tonumber, string.upper
+
+-- What a database has instead of characters that would end a name, such as the digits of a forced rename.
+local ESCAPES = { ["~"] = "~~" }
+for code = 32, 64 do
+  ESCAPES[char(code)] = "~" .. char(code + 33)
+end
 
 StintDatabases = StintDatabases or {}
 Stint = { format = FORMAT }
@@ -88,6 +94,9 @@ local function place_of(region, server, name)
   end
   if not opened or not server or server == "" or name == "" then
     return nil
+  end
+  if find(name, "[ -@~]") then
+    name = gsub(name, "[ -@~]", ESCAPES)
   end
   return opened, opened.servers[server] or open_server(opened, server), name
 end

@@ -80,6 +80,36 @@ fn neighbours_prefixes_and_absent_names_are_told_apart() {
 }
 
 #[test]
+fn names_of_forced_renames_are_found_and_told_apart() {
+    let folder = tempfile::tempdir().unwrap();
+    let names = ["狂嗨", "狂嗨2F8469", "狂嗨2F846", "狂嗨~SF", "Ann", "Ann1", "Ann 1", "Ann~", "Ann~1", "7", "]==]"];
+    let players: Vec<Player> = names.iter().zip(1..).map(|(name, seed)| ranked("CN", "安苏", name, seed)).collect();
+    assert_eq!(generate(folder.path(), &players).refused, []);
+    assert_all_found(folder.path(), &players);
+    let absent = ["Ann%", "Ann$!", "Ann~2", "狂嗨3F8469", "1"];
+    let queries: Vec<_> = absent.iter().map(|name| ("CN", "安苏", *name)).collect();
+    assert_eq!(answers(folder.path(), &queries), vec!["nil"; absent.len()]);
+    for player in &players {
+        let found = stint_warcraftlogs::lua::lookup(folder.path(), "CN", "安苏", &player.name).unwrap();
+        assert_eq!(found, Found::expected(player), "{}", player.name);
+    }
+}
+
+#[test]
+fn a_name_does_not_end_where_a_record_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let players: Vec<Player> = (1..200).map(|seed| ranked("EU", "Aa", &name_of(seed as u32), seed)).collect();
+    generate(folder.path(), &players);
+    // A name and the class behind it are no name, whatever digit follows.
+    let text = std::fs::read_to_string(database_path(folder.path(), "EU")).unwrap();
+    let begin = |line: &'static str| line.bytes().position(|byte| (33..65).contains(&byte)).map(|end| &line[..=end]);
+    let begins: Vec<&str> = text.leak().lines().filter_map(begin).filter(|name| !name.contains('-')).collect();
+    let queries: Vec<_> = begins.iter().map(|name| ("EU", "Aa", *name)).collect();
+    assert!(queries.len() > 150);
+    assert_eq!(answers(folder.path(), &queries), vec!["nil"; queries.len()]);
+}
+
+#[test]
 fn a_server_answers_to_each_of_its_names() {
     let folder = tempfile::tempdir().unwrap();
     let player = ranked("EU", "Tarren Mill", "Ann", 1);

@@ -8,7 +8,7 @@ use super::world::{GENERATED, bare, generate, ranked, server};
 #[test]
 fn damaged_players_are_refused_by_name_and_the_rest_is_written() {
     let folder = tempfile::tempdir().unwrap();
-    for name in ["", "A1", "Ann Bea", "A-n", "A\nn", "A\"", "A]]", "A\u{85}", "A\0"] {
+    for name in ["", "A-n", "A\nn", "A\u{85}", "A\0", "A\u{7f}"] {
         let report = generate(folder.path(), &[bare("EU", "Aa", name), bare("EU", "Aa", "Bea")]);
         assert_eq!((report.refused_players, report.regions[0].players), (1, 1), "{name:?}");
         assert_eq!(report.refused[0].name, name);

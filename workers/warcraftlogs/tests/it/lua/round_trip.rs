@@ -15,7 +15,9 @@ use super::world::{bare, generate, order, ranked};
 fn names() -> impl Strategy<Value = (String, bool)> {
     prop_oneof![
         8 => "[A-Z][a-zß-öа-я가-힣一-龥]{0,11}".prop_map(|name| (name, true)),
-        1 => "[A-Za-z]{0,3}[\\x00-@\\[-`{-\\x7f\\x{80}-\\x{9f}][A-Za-z]{0,3}".prop_map(|name| (name, false)),
+        2 => "[一-龥]{1,3}[0-9A-F]{1,6}".prop_map(|name| (name, true)),
+        1 => "[ -,.-~]{1,6}".prop_map(|name| (name, true)),
+        1 => "[A-Za-z]{0,3}[\\x00-\\x1f\\-\\x7f-\\x{9f}][A-Za-z]{0,3}".prop_map(|name| (name, false)),
         1 => Just((String::new(), false)),
     ]
 }
