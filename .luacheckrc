@@ -8,12 +8,12 @@ exclude_files = { "**/Stint_*.lua" }
 -- What the game has and plain Lua has not, by the addon's own word: anything else is a typing error.
 local game = {
   "ADDON_INTERFACE_VERSION",
-  "C_AddOns", "LoadAddOn", "GetAddOnMetadata",
+  "C_AddOns", "GetAddOnInfo", "GetAddOnMetadata", "GetNumAddOns", "LoadAddOn",
   "CreateFrame", "GameTooltip", "TooltipDataProcessor", "Enum", "SlashCmdList",
   "EncounterJournal", "EJ_GetCurrentTier", "EJ_GetEncounterInfoByIndex", "EJ_GetInstanceByIndex", "EJ_GetNumTiers",
   "EJ_SelectTier",
   "GetCurrentRegion", "GetCurrentRegionName", "GetNormalizedRealmName", "GetRealmName",
-  "IsShiftKeyDown", "UnitIsPlayer", "UnitName", "date", "issecretvalue",
+  "IsShiftKeyDown", "UnitIsPlayer", "UnitName", "date", "issecretvalue", "time",
 }
 
 -- Two halves of one file: the first defines what the second calls.

@@ -9,11 +9,12 @@ use super::found::Found;
 use super::name;
 use super::read::{Database, damaged};
 use super::record::{Record, split_name};
+use super::spelling::is_called;
 use super::trailer::Trailer;
 use crate::addon::{REMEDY, regions};
 
 /// Finds a player. The region's case does not matter; the server may be its display name, its normalized name or its
-/// slug; the name is exact, and `Name-Server` names the server too (then `server` is ignored). `None` when the region
+/// slug, spelled as [`is_called`] allows; the name is exact, and `Name-Server` names the server too (then `server` is ignored). `None` when the region
 /// has no such player or no such server; an error when the folder has no such region.
 pub fn lookup(folder: &Path, region: &str, server: &str, name: &str) -> Result<Option<Found>> {
     let region = region.to_ascii_uppercase();
@@ -48,7 +49,5 @@ pub fn lookup(folder: &Path, region: &str, server: &str, name: &str) -> Result<O
 /// The servers that are called so; several when two share a display name.
 fn places(trailer: &Trailer, name: &str) -> Vec<usize> {
     let servers = trailer.servers.iter().enumerate();
-    let called =
-        servers.filter(|(_, server)| [&server.normalized_name, &server.name, &server.slug].contains(&&name.to_owned()));
-    called.map(|(place, _)| place).collect()
+    servers.filter(|(_, server)| is_called(server, name)).map(|(place, _)| place).collect()
 }

@@ -23,6 +23,7 @@ mod region;
 mod report;
 mod row;
 mod server;
+mod spelling;
 mod stage;
 mod trailer;
 mod verify;
@@ -33,6 +34,7 @@ pub use lookup::lookup;
 pub use options::{Field, Options};
 pub use read::read_back;
 pub use report::{Refused, RegionReport, Report, ServerReport};
+pub use spelling::is_called;
 pub use writer::DatabaseWriter;
 
 use std::path::{Path, PathBuf};

@@ -50,7 +50,10 @@ struct Servers {
 
 /// One server's rows.
 struct StagedServer {
+    /// As the player has it who was updated last.
     server: Server,
+    /// When that was, in seconds since 1970.
+    updated_at: i64,
     rows: Vec<u8>,
     spooled: Vec<Range<u64>>,
 }
@@ -59,14 +62,13 @@ struct StagedServer {
 #[derive(Default)]
 struct Clerk {
     regions: HashMap<String, Desk>,
-    /// The server at hand, in its three spellings.
-    key: String,
 }
 
 /// What a thread knows of one region.
 struct Desk {
     region: Arc<Region>,
     known: Known,
+    /// Where servers are, by their slugs.
     places: HashMap<String, usize>,
 }
 
@@ -123,7 +125,7 @@ impl Stage {
     ) -> Result<(), String> {
         refuse::check(draft)?;
         row.clear();
-        let Clerk { regions, key } = clerk;
+        let regions = &mut clerk.regions;
         if !regions.contains_key(&*draft.region) {
             let region = self.region(&draft.region);
             let desk = Desk { region, known: Known::default(), places: HashMap::new() };
@@ -131,12 +133,7 @@ impl Stage {
         }
         let Some(desk) = regions.get_mut(&*draft.region) else { return Ok(()) };
         row::write(draft, &self.options, &mut desk.known, &desk.region.dictionaries, row)?;
-        key.clear();
-        for name in [&draft.server.slug, &draft.server.name, &draft.server.normalized_name] {
-            key.push_str(name);
-            key.push('\t');
-        }
-        desk.keep(key, draft, row);
+        desk.keep(draft, row);
         batch.bytes += row.len();
         Ok(())
     }
@@ -198,14 +195,12 @@ impl Stage {
 }
 
 impl Region {
-    /// The region's servers with their places on the stage: by slug, name and normalized name.
+    /// The region's servers with their places on the stage, by slug.
     pub(crate) fn servers(&self) -> Vec<(Server, usize)> {
         let servers = lock(&self.servers);
         let mut ordered: Vec<(Server, usize)> =
             servers.staged.iter().enumerate().map(|(place, staged)| (staged.server.clone(), place)).collect();
-        ordered.sort_unstable_by(|(left, _), (right, _)| {
-            (&left.slug, &left.name, &left.normalized_name).cmp(&(&right.slug, &right.name, &right.normalized_name))
-        });
+        ordered.sort_unstable_by(|(left, _), (right, _)| left.slug.cmp(&right.slug));
         ordered
     }
 
@@ -217,30 +212,48 @@ impl Region {
 
 impl Desk {
     /// Keeps a row with its server's.
-    fn keep(&mut self, key: &str, draft: &Draft<'_>, row: &[u8]) {
+    fn keep(&mut self, draft: &Draft<'_>, row: &[u8]) {
         let mut servers = lock(&self.region.servers);
-        let place = match self.places.get(key) {
+        let slug = &*draft.server.slug;
+        let place = match self.places.get(slug) {
             Some(place) => *place,
             None => {
-                let place = servers.place(key, draft);
-                self.places.insert(key.to_owned(), place);
+                let place = servers.place(draft);
+                self.places.insert(slug.to_owned(), place);
                 place
             }
         };
-        servers.staged[place].rows.extend_from_slice(row);
+        let server = &mut servers.staged[place];
+        server.name_after(draft);
+        server.rows.extend_from_slice(row);
     }
 }
 
 impl Servers {
-    fn place(&mut self, key: &str, draft: &Draft<'_>) -> usize {
-        if let Some(place) = self.places.get(key) {
+    fn place(&mut self, draft: &Draft<'_>) -> usize {
+        let slug = &*draft.server.slug;
+        if let Some(place) = self.places.get(slug) {
             return *place;
         }
         let place = self.staged.len();
-        let server = draft.server.to_server();
-        self.staged.push(StagedServer { server, rows: Vec::new(), spooled: Vec::new() });
-        self.places.insert(key.to_owned(), place);
+        let (server, updated_at) = (draft.server.to_server(), draft.updated_at.as_second());
+        self.staged.push(StagedServer { server, updated_at, rows: Vec::new(), spooled: Vec::new() });
+        self.places.insert(slug.to_owned(), place);
         place
+    }
+}
+
+impl StagedServer {
+    /// Takes over the names that a player's document has for the server, if it is the newest one. Of documents of one second, the
+    /// one with the greater names counts, in whatever order they come.
+    fn name_after(&mut self, draft: &Draft<'_>) {
+        let updated_at = draft.updated_at.as_second();
+        let names = (&*draft.server.name, &*draft.server.normalized_name);
+        let own = (&*self.server.name, &*self.server.normalized_name);
+        if names != own && (updated_at, names) > (self.updated_at, own) {
+            self.server = draft.server.to_server();
+        }
+        self.updated_at = self.updated_at.max(updated_at);
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use stint_warcraftlogs::addon::players;
-use stint_warcraftlogs::lua::Found;
+use stint_warcraftlogs::lua::{Found, is_called};
 use stint_warcraftlogs::model::Server;
 
 /// So many are named at the most.
@@ -51,7 +51,7 @@ impl Candidates {
 
     fn consider_server(&mut self, server: &Server, named: &str) -> bool {
         let spellings = [&server.name, &server.slug, &server.normalized_name];
-        let is_named = spellings.iter().any(|spelling| *spelling == named);
+        let is_named = is_called(server, named);
         self.server_exists |= is_named;
         if !is_named {
             let likeness = spellings.map(|spelling| likeness(spelling, named)).into_iter().fold(0.0, f64::max);

@@ -44,7 +44,7 @@ end
 
 local function run(text)
   local wanted = text:match("^%s*(.-)%s*$")
-  local name, realm = wanted:match("^([^%-]+)%-(.+)$")
+  local name, realm = wanted:match("^([^%-]*[^%-%s])%s*%-%s*(.+)$")
   if wanted == "" then
     name, realm = addon.player_of("target")
   elseif wanted ~= "help" then

@@ -1,11 +1,19 @@
--- Loads the database of the region at login, and no other: each is an addon of its own, loaded on demand.
+-- Loads the database of the player's region at login, and no other if that can be told: each is an addon of its own, loaded
+-- on demand.
 
 local _, addon = ...
 
 -- As GetCurrentRegion numbers them; GetCurrentRegionName is not in every client.
 local REGIONS = { "US", "KR", "EU", "TW", "CN" }
 
+-- Data that are older than this many days are said to be old.
+local OLD_AFTER_DAYS = 14
+local DAY = 24 * 60 * 60
+
 local said = {}
+
+-- The databases that this file has loaded, by region: another addon may have loaded others for itself.
+local loaded_here = {}
 
 -- A line in the chat, the same one once only.
 function addon.say(text)
@@ -15,56 +23,129 @@ function addon.say(text)
   end
 end
 
--- The client's region, or nil where it is none of the five: on a test realm.
+-- The client's region, or nil where it is none of the five: on a test realm. It is not always the player's: many clients
+-- of EU say US.
 local function current_region()
   local number = GetCurrentRegion and GetCurrentRegion()
   local name = GetCurrentRegionName and GetCurrentRegionName()
   return REGIONS[number] or (name ~= "" and name) or nil
 end
 
-local function load_addon(name)
-  local load = C_AddOns and C_AddOns.LoadAddOn or LoadAddOn
-  return load(name)
+-- Calls a function of the game that newer clients have in C_AddOns.
+local function of_addons(name, ...)
+  local call = C_AddOns and C_AddOns[name] or _G[name]
+  if call then
+    return call(...)
+  end
 end
 
 -- What stands in the table of contents of the region's addon.
 function addon.metadata(field)
-  local metadata = C_AddOns and C_AddOns.GetAddOnMetadata or GetAddOnMetadata
-  return addon.region and metadata and metadata("Stint_" .. addon.region, field)
+  return addon.region and of_addons("GetAddOnMetadata", "Stint_" .. addon.region, field)
 end
 
-local function why_not_loaded(name, reason)
-  if reason == "MISSING" then
-    return "there is no database for your region: install the addon " .. name
+-- The regions whose databases are installed: those that may be loaded, and those that are switched off. The client's own
+-- comes first.
+local function installed(own)
+  local usable, switched_off = {}, {}
+  for index = 1, of_addons("GetNumAddOns") or 0 do
+    local name, _, _, _, reason = of_addons("GetAddOnInfo", index)
+    local region = name:match("^Stint_(%w+)$")
+    if region then
+      local list = reason == "DISABLED" and switched_off or usable
+      table.insert(list, region == own and 1 or #list + 1, region)
+    end
   end
-  if reason == "DISABLED" then
-    return "the database for your region is switched off: enable the addon " .. name
+  return usable, switched_off
+end
+
+local function say_none(own, switched_off)
+  local off = switched_off[1]
+  if off then
+    local which = off == own and "the database for your region is switched off" or "no database is switched on"
+    addon.say(which .. ": enable the addon Stint_" .. off)
+  elseif own then
+    addon.say("there is no database for your region: install the addon Stint_" .. own)
+  else
+    addon.say("the region of this client is unknown, and no database is installed")
   end
-  -- The client's own words for the reason.
-  return "the addon " .. name .. " could not be loaded: " .. (_G["ADDON_" .. tostring(reason)] or tostring(reason))
+end
+
+-- Loads a region's database. Returns whether it can be used, and says why if it cannot.
+local function load_region(region)
+  local name = "Stint_" .. region
+  if not StintDatabases[region] then
+    local loaded, reason = of_addons("LoadAddOn", name)
+    if not loaded then
+      -- The client's own words for the reason.
+      reason = _G["ADDON_" .. tostring(reason)] or tostring(reason)
+      addon.say("the addon " .. name .. " could not be loaded: " .. reason)
+      return false
+    end
+    loaded_here[region] = true
+  end
+  if not StintDatabases[region] then
+    addon.say("the Stint database of region " .. region .. " was cut short or damaged: install it again")
+    return false
+  end
+  -- The reader refuses a database of another format, or one that was cut.
+  local fine, problem = pcall(Stint.knows, region, "-")
+  if not fine then
+    addon.say(tostring(problem))
+  end
+  return fine
+end
+
+-- The region whose database knows the player's realm. Where none does, it is the first that can be used: the client's own, or
+-- the only one.
+local function choose(regions)
+  local first
+  for _, region in ipairs(regions) do
+    if load_region(region) then
+      if Stint.knows(region, addon.own_realm()) then
+        return region, true
+      end
+      first = first or region
+    end
+  end
+  return first, false
+end
+
+local function say_if_old(region)
+  local year, month, day = tostring(StintDatabases[region].updatedAt):match("^(%d+)-(%d+)-(%d+)$")
+  if not year then
+    return
+  end
+  local updated_at = time({ year = tonumber(year), month = tonumber(month), day = tonumber(day), hour = 12 })
+  local age = math.floor((time() - updated_at) / DAY)
+  if age > OLD_AFTER_DAYS then
+    addon.say(("the ranks of Stint_%s are %d days old: update it"):format(region, age))
+  end
 end
 
 -- Loads the database and tries it. Says what is wrong, if anything is.
 function addon.load()
-  local region = current_region()
-  if not region then
-    addon.say("the region of this client is unknown, so no database is loaded")
+  if addon.region then
     return
   end
-  local name = "Stint_" .. region
-  if not StintDatabases[region] then
-    local loaded, reason = load_addon(name)
-    if not loaded then
-      addon.say(why_not_loaded(name, reason))
-      return
+  local own = current_region()
+  local usable, switched_off = installed(own)
+  if not usable[1] then
+    say_none(own, switched_off)
+    return
+  end
+  local region, knows_realm = choose(usable)
+  for _, other in ipairs(usable) do
+    if other ~= region and loaded_here[other] then
+      Stint.forget(other)
     end
   end
-  -- The reader refuses a database of another format, whomever one looks for.
-  local fine, problem = pcall(Stint.lookup, region, "-", "Stint")
-  if fine then
-    addon.region = region
-  else
-    addon.say(tostring(problem))
+  addon.region = region
+  if region then
+    if region ~= own and not knows_realm then
+      addon.say(("the database Stint_%s knows nobody of your realm %s"):format(region, addon.own_realm()))
+    end
+    say_if_old(region)
   end
 end
 

@@ -13,8 +13,8 @@ local FORMAT = 2
 local KEPT = 200              -- answers that are kept for each region
 local FOUR_ZEROS = 27703995   -- what four bytes of the digit 0 come to as a number in base 94
 
-local byte, char, find, gsub, match, sub, tonumber, upper =
-  string.byte, string.char, string.find, string.gsub, string.match, string.sub, tonumber, string.upper
+local byte, char, find, gsub, lower, match, sub, tonumber, upper =
+  string.byte, string.char, string.find, string.gsub, string.lower, string.match, string.sub, tonumber, string.upper
 
 -- What a database has instead of characters that would end a name, such as the digits of a forced rename.
 local ESCAPES = { ["~"] = "~~" }
@@ -48,20 +48,41 @@ local function find_record(text, name)
   end
 end
 
--- The strings of all servers that are called so: two may share a display name.
-local function servers_called(database, server)
-  local texts, position = {}, 1
-  while true do
-    local _, last = find(database.servers, "\t" .. server .. "\t", position, true)
-    if not last then
-      return texts
-    end
-    position = find(database.servers, "\n", last, true)
-    texts[#texts + 1] = database.data[tonumber(match(sub(database.servers, last, position), "\t(%d+)\n$"))]
-  end
+-- Server names as they are compared: spaces, hyphens, apostrophes (straight or curly) and the case of ASCII letters do not
+-- matter.
+local function folded(names)
+  return (gsub(gsub(lower(names), "[ '-]", ""), "\226\128[\152\153]", ""))
 end
 
--- What is known of each region: its database, its reader, and the servers that were asked for.
+-- The strings of all servers that are called so: two may share a display name.
+local function servers_called(opened, server)
+  local texts, position = {}, 1
+  local names, wanted = opened.names, "\t" .. folded(server) .. "\t"
+  while #wanted > 2 do
+    local _, last = find(names, wanted, position, true)
+    if not last then
+      break
+    end
+    position = find(names, "\n", last, true)
+    texts[#texts + 1] = opened.database.data[tonumber(match(sub(names, last, position), "\t(%d+)\n$"))]
+  end
+  return texts
+end
+
+-- Whether all of a database was loaded: its models come last, and behind them nothing but a comment. A file that was cut
+-- within a text or a table is not run at all.
+local function is_whole(database)
+  local _, lines = gsub(database.servers or "", "\n", "\n")
+  for place = 1, lines - 1 do
+    if not database.data[place] then
+      return false
+    end
+  end
+  return database.models ~= nil
+end
+
+-- What is known of each region: its database, its reader, its servers' names as they are compared, and the servers that were
+-- asked for.
 local known = {}
 
 local function open(region)
@@ -69,16 +90,23 @@ local function open(region)
   if not database then
     return nil
   end
-  if database.format ~= FORMAT then
+  if database.format and database.format ~= FORMAT then
     error("the Stint database of region " .. region .. " has format " .. tostring(database.format)
-      .. ", this reader reads format " .. FORMAT .. ": install both from the same release", 3)
+      .. ", this reader reads format " .. FORMAT .. ": install both from the same release", 0)
   end
-  known[region] = { database = database, servers = {}, answers = {}, kept = 0 }
+  if not is_whole(database) then
+    error("the Stint database of region " .. region .. " was cut short or damaged: install it again", 0)
+  end
+  known[region] = { database = database, servers = {}, names = folded(database.servers), answers = {}, kept = 0 }
   return known[region]
 end
 
+local function open_region(region)
+  return known[region] or known[upper(region)] or open(upper(region))
+end
+
 local function open_server(opened, server)
-  local texts = servers_called(opened.database, server)
+  local texts = servers_called(opened, server)
   if #texts > 0 then
     opened.servers[server] = texts
   end
@@ -87,7 +115,7 @@ end
 
 -- The region, the server and the name that are asked for. A name may bring its server: `Ann-TarrenMill`.
 local function place_of(region, server, name)
-  local opened = known[region] or known[upper(region)] or open(upper(region))
+  local opened = open_region(region)
   local dash = find(name, "-", 1, true)
   if dash then
     name, server = sub(name, 1, dash - 1), sub(name, dash + 1)
@@ -108,6 +136,17 @@ local function find_player(texts, name)
       return bucket, position, last, class
     end
   end
+end
+
+-- Whether a region has a server that is called so.
+function Stint.knows(region, server)
+  local opened = open_region(region)
+  return opened ~= nil and #(opened.servers[server] or open_server(opened, server)) > 0
+end
+
+-- Forgets a region's database, so that its memory is free again.
+function Stint.forget(region)
+  StintDatabases[region], known[region] = nil, nil
 end
 
 -- Whether a player is there: false too when the region or the server is not.

@@ -5,7 +5,8 @@ use super::{installed, play};
 #[test]
 fn a_player_is_named_with_or_without_a_realm() {
     let folder = installed();
-    let scenario = "game.start() game.type('Ann') game.type('  bea-Area52 ') game.type('Bea-Area 52')";
+    let scenario = "game.start() game.type('Ann') game.type('  bea-Area52 ') game.type('Bea-Area 52')
+        game.type('bea - area-52')";
     insta::assert_snapshot!(play(folder.path(), scenario), @r"
     Ann of TarrenMill
     |cffe5cc80Stint|r: |cff9d9d9d2026-11-20|r

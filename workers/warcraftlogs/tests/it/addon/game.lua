@@ -7,7 +7,10 @@
 
 local folder, scenario = ...
 
-local read_lines, open, run_file, write = io.lines, io.open, loadfile, io.write
+local read_lines, open, run_file, write, time_of = io.lines, io.open, loadfile, io.write, os.time
+
+-- Every addon that a folder may have, in the order of the client's list.
+local ADDONS = { "Stint", "Stint_CN", "Stint_EU", "Stint_KR", "Stint_TW", "Stint_US" }
 
 -- What the scenario sets before game.start(), and may change later.
 game = {
@@ -16,6 +19,7 @@ game = {
   interface = "120000",
   modern = true,
   disabled = {},
+  now = { year = 2026, month = 11, day = 21 },
   shift = false,
   units = {},
 }
@@ -23,7 +27,11 @@ game = {
 local frames, post_calls, hooks, loaded = {}, {}, {}, {}
 
 local function show(...)
-  write(table.concat({ ... }, " "), "\n")
+  local parts = { ... }
+  for index = 1, select("#", ...) do
+    parts[index] = tostring(parts[index])
+  end
+  write(table.concat(parts, " "), "\n")
 end
 
 -- Addons ------------------------------------------------------------------------------------------
@@ -47,25 +55,54 @@ local function toc_of(name)
   return toc
 end
 
-local function load_addon(name)
+-- Why an addon cannot be loaded, or nil.
+local function obstacle(name)
   local toc = toc_of(name)
   if not toc then
-    return nil, "MISSING"
+    return "MISSING"
   elseif game.disabled[name] then
-    return nil, "DISABLED"
+    return "DISABLED"
   elseif not (", " .. toc.fields.Interface .. ","):find(", " .. game.interface .. ",", 1, true) then
-    return nil, "INTERFACE_VERSION"
+    return "INTERFACE_VERSION"
   elseif toc.fields.Dependencies and not loaded[toc.fields.Dependencies] then
-    return nil, "DEP_MISSING"
+    return "DEP_MISSING"
+  end
+end
+
+local function load_addon(name)
+  local reason, toc = obstacle(name), toc_of(name)
+  if reason then
+    return nil, reason
   end
   if not loaded[name] then
     loaded[name] = toc
     local shared = {}
     for _, file in ipairs(toc.files) do
-      assert(run_file(folder .. "/" .. name .. "/" .. file))(name, shared)
+      local chunk, problem = run_file(folder .. "/" .. name .. "/" .. file)
+      -- A client goes on with the next file, and says that the addon was loaded.
+      assert(chunk or name ~= "Stint", problem)
+      if chunk then
+        chunk(name, shared)
+      end
     end
   end
   return true
+end
+
+local function installed()
+  local names = {}
+  for _, name in ipairs(ADDONS) do
+    names[#names + 1] = toc_of(name) and name
+  end
+  return names
+end
+
+local function count_addons() return #installed() end
+
+local function addon_info(index)
+  local name = installed()[index]
+  local reason = obstacle(name) or (toc_of(name).fields.LoadOnDemand == "1" and "DEMAND_LOADED") or nil
+  return name, name, "", reason == nil or reason == "DEMAND_LOADED", reason
 end
 
 local function metadata(name, field)
@@ -154,6 +191,7 @@ game.secret = setmetatable({}, { __index = misuse, __eq = misuse, __lt = misuse,
 
 local function give_functions()
   GameTooltip, SlashCmdList, CreateFrame, date = tooltip, {}, create_frame, os.date
+  function time(moment) return time_of(moment or game.now) end
   print = show
   function GetRealmName() return (game.realm:gsub("(%l)(%u)", "%1 %2")) end
   function GetCurrentRegion() return game.region end
@@ -166,7 +204,9 @@ local function give_functions()
   function UnitIsPlayer(unit) return game.units[unit] ~= nil and game.units[unit].is_player end
   function IsShiftKeyDown() return game.shift end
   if game.modern then
-    C_AddOns = { LoadAddOn = load_addon, GetAddOnMetadata = metadata }
+    C_AddOns = {
+      GetAddOnInfo = addon_info, GetAddOnMetadata = metadata, GetNumAddOns = count_addons, LoadAddOn = load_addon,
+    }
     Enum = { TooltipDataType = { Item = 0, Spell = 1, Unit = 2 } }
     TooltipDataProcessor = {
       AddTooltipPostCall = function(kind, handler)
@@ -177,7 +217,7 @@ local function give_functions()
     function GetNormalizedRealmName() return game.realm end
     function issecretvalue(value) return rawequal(value, game.secret) end
   else
-    LoadAddOn, GetAddOnMetadata = load_addon, metadata
+    GetAddOnInfo, GetAddOnMetadata, GetNumAddOns, LoadAddOn = addon_info, metadata, count_addons, load_addon
   end
 end
 

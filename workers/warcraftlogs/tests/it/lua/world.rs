@@ -66,7 +66,7 @@ pub(crate) fn ranked(region: &str, server_name: &str, name: &str, seed: u64) -> 
 }
 
 /// Different names of letters, some of them not ASCII: the number written in a base of letters.
-pub(super) fn name_of(number: u32) -> String {
+pub(crate) fn name_of(number: u32) -> String {
     let letters = ["a", "é", "o", "л", "n", "ß", "금", "s", "u", "i"];
     let digits: String = number.to_string().bytes().map(|digit| letters[usize::from(digit - b'0')]).collect();
     format!("{}{digits}", ["Ann", "Åke", "Мир", "가"][number as usize % 4])
@@ -78,7 +78,7 @@ pub(crate) fn generate(folder: &Path, players: &[Player]) -> Report {
 }
 
 /// Writes databases with these options.
-pub(super) fn generate_with(folder: &Path, players: &[Player], options: Options) -> Report {
+pub(crate) fn generate_with(folder: &Path, players: &[Player], options: Options) -> Report {
     let mut writer = DatabaseWriter::create_with(folder, options).unwrap();
     players.iter().cloned().for_each(|player| writer.push(player).unwrap());
     writer.finish(GENERATED.parse().unwrap()).unwrap()
