@@ -165,6 +165,11 @@ pub struct Settings {
     #[arg(long, env = "LUA_DIFFICULTIES", value_delimiter = ',')]
     pub lua_difficulties: Vec<Difficulty>,
 
+    /// Leave players out of the databases whose ranks were last fetched more than so many days before the newest ranks: people
+    /// that no discovery has listed for so long. All are in without, however old.
+    #[arg(long, env = "LUA_MAX_AGE_DAYS", value_parser = clap::value_parser!(u32).range(1..=36_500))]
+    pub lua_max_age_days: Option<u32>,
+
     /// What the databases say beside the best percentiles.
     #[arg(long, env = "LUA_FIELDS", value_delimiter = ',', value_enum, default_value = "median,kills,spec")]
     pub lua_fields: Vec<Field>,
@@ -262,6 +267,7 @@ impl Settings {
             raids: some(&self.lua_raids),
             difficulties: some(&self.lua_difficulties),
             fields: self.lua_fields.iter().copied().collect(),
+            max_age_days: self.lua_max_age_days,
             ..Options::default()
         }
     }

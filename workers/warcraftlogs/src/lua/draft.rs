@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
+use super::options::{Field, Options};
 use crate::model::{Difficulty, EncounterId, PlayerId, RaidId, Server, extended_date};
 
 /// A document of `players`.
@@ -86,6 +87,16 @@ enum Key {
     Encounters,
     #[serde(other)]
     Other,
+}
+
+impl Draft<'_> {
+    /// Whether there is any rank in what `options` take: a killed encounter, or an average.
+    pub(crate) fn has_ranks(&self, options: &Options) -> bool {
+        self.raids.sections.iter().filter(|section| options.takes(section.raid, section.difficulty)).any(|section| {
+            let median = section.median.filter(|_| options.says(Field::Median));
+            !section.cells.is_empty() || section.best.or(median).is_some()
+        })
+    }
 }
 
 impl DraftServer<'_> {

@@ -33,7 +33,7 @@ pub use found::{Found, FoundEncounter, FoundRaid};
 pub use lookup::lookup;
 pub use options::{Field, Options};
 pub use read::read_back;
-pub use report::{Refused, RegionReport, Report, ServerReport};
+pub use report::{LeftOut, Refused, RegionReport, Report, ServerReport};
 pub use spelling::is_called;
 pub use writer::DatabaseWriter;
 

@@ -16,6 +16,8 @@ pub struct Options {
     pub difficulties: Option<BTreeSet<Difficulty>>,
     /// What is said beside the best percentiles.
     pub fields: BTreeSet<Field>,
+    /// Players that were updated last more than so many days before the newest one are left out; all are in without.
+    pub max_age_days: Option<u32>,
     /// From how many bytes on a region gets another file.
     pub largest_file: u64,
 }
@@ -38,6 +40,7 @@ impl Default for Options {
             raids: None,
             difficulties: None,
             fields: BTreeSet::from([Field::Median, Field::Kills, Field::Spec]),
+            max_age_days: None,
             largest_file: LARGEST_FILE,
         }
     }

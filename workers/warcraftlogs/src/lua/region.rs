@@ -15,7 +15,7 @@ use super::entropy::models::{Models, Statistics};
 use super::entropy::walk::Shape;
 use super::format::{MAX_SERVERS, day};
 use super::report::{Refused, Report, ServerReport};
-use super::server::{EncodedServer, Players};
+use super::server::EncodedServer;
 use super::stage::{Region, Stage};
 use super::trailer::{Trailer, beginning};
 use crate::addon::{create_addon, region_addon};
@@ -39,14 +39,19 @@ pub(super) struct WrittenRegion {
     pub(super) numbers: Numbers,
 }
 
-/// Writes a region: first it looks at all records to see what is common, then it writes them.
+/// Writes a region: first it looks at all records to see what is common, then it writes them. `None`, and no file, when none of its
+/// players is to be written.
 pub(super) fn write_region(
     stage: &Stage,
     region: &Region,
     folder: &Path,
     report: &mut Report,
-) -> Result<WrittenRegion> {
-    let servers = within_limit(region, stage, report)?;
+) -> Result<Option<WrittenRegion>> {
+    let servers = with_players(region, stage, report)?;
+    if servers.is_empty() {
+        return Ok(None);
+    }
+    let servers = within_limit(servers, region, stage, report)?;
     let (dictionaries, numbers) = region.dictionaries().in_order();
     let models = models(stage, region, &servers, &dictionaries, &numbers)?;
     let trailer = Trailer::new(&region.name, &stage.options, dictionaries, models);
@@ -56,24 +61,39 @@ pub(super) fn write_region(
         let encoded: Vec<EncodedServer> = group
             .par_iter()
             .map(|(server, place)| {
-                let players = Players::new(stage.rows(region, *place)?);
+                let players = stage.players(region, *place)?;
                 players.encode(&region.name, server, &numbers, &writer.trailer.models, writer.trailer.shape())
             })
             .collect::<Result<_>>()?;
         for ((server, place), encoded) in group.iter().zip(encoded) {
             newest = newest.max(encoded.newest);
+            report.left_out.not_seen += encoded.not_seen;
             places.push(*place);
             writer.write(server, &encoded)?;
             encoded.refused.into_iter().for_each(|refused| report.refuse(refused));
         }
     }
     writer.trailer.updated_at = day(newest).to_string();
-    writer.finish(places, numbers)
+    writer.finish(places, numbers).map(Some)
+}
+
+/// The region's servers, with their places on the stage, but those whose players are all left out.
+fn with_players(region: &Region, stage: &Stage, report: &mut Report) -> Result<Vec<(Server, usize)>> {
+    let (servers, without): (Vec<_>, Vec<_>) =
+        region.servers().into_iter().partition(|(_, place)| stage.has_players(region, *place));
+    for (_, place) in without {
+        report.left_out.not_seen += super::row::heads(&stage.rows(region, place)?).len() as u64;
+    }
+    Ok(servers)
 }
 
 /// All servers but those beyond what the format can number, whose players are refused.
-fn within_limit(region: &Region, stage: &Stage, report: &mut Report) -> Result<Vec<(Server, usize)>> {
-    let mut servers = region.servers();
+fn within_limit(
+    mut servers: Vec<(Server, usize)>,
+    region: &Region,
+    stage: &Stage,
+    report: &mut Report,
+) -> Result<Vec<(Server, usize)>> {
     for (server, place) in servers.split_off(servers.len().min(MAX_SERVERS)) {
         let reason = format!("the region has more than {MAX_SERVERS} servers");
         for head in super::row::heads(&stage.rows(region, place)?) {
@@ -94,7 +114,7 @@ fn models(
     let sizes = dictionaries.sizes();
     let shape = Shape { encounters: &sizes, precision: stage.options.precision };
     let see = |mut seen: Statistics, (_, place): &(Server, usize)| {
-        let players = Players::new(stage.rows(region, *place)?);
+        let players = stage.players(region, *place)?;
         players.for_each(numbers, |record| {
             seen.see(record, shape);
             Ok(())

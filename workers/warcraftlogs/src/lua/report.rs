@@ -20,6 +20,22 @@ pub struct Report {
     pub refused_players: u64,
     /// The first [`Report::LISTED`] of them, with the reason.
     pub refused: Vec<Refused>,
+    /// Players that are in no file either, for no fault in their documents.
+    pub left_out: LeftOut,
+}
+
+/// How many players the databases leave out, and why.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LeftOut {
+    /// Without any rank in the raids and difficulties that are written.
+    pub without_ranks: u64,
+    /// Not updated for as many days as [`Options::max_age_days`](super::Options::max_age_days).
+    pub not_seen: u64,
+    /// The moment since which those were not updated.
+    pub not_seen_since: Option<Timestamp>,
+    /// Regions of which no player is left. Their older databases stay as they were.
+    pub regions: Vec<String>,
 }
 
 /// One region's database.
@@ -91,6 +107,21 @@ impl Report {
 }
 
 impl Report {
+    /// Tells the log what was left out, if anything was.
+    pub(super) fn tell_left_out(&self) {
+        let LeftOut { without_ranks, not_seen, regions, .. } = &self.left_out;
+        if *without_ranks + *not_seen > 0 {
+            tracing::info!(
+                without_ranks,
+                not_seen,
+                "left out {without_ranks} players without ranks in what is written, and {not_seen} that were not updated for too long"
+            );
+        }
+        for region in regions {
+            tracing::warn!(%region, "no player of region {region} is left to write; its older database stays as it was");
+        }
+    }
+
     /// A document that cannot be read.
     pub(super) fn refuse_document(&mut self, id: PlayerId, reason: String) {
         let unknown = String::new;

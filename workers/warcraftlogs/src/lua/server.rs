@@ -27,6 +27,8 @@ pub(super) struct Players {
     buckets: usize,
     /// Players whose name another one of this server bears.
     twins: Vec<(row::Head, row::Head)>,
+    /// How many were left out, since they were not updated for too long.
+    not_seen: u64,
 }
 
 /// What one server comes to.
@@ -35,13 +37,18 @@ pub(super) struct EncodedServer {
     pub(super) players: u64,
     /// The newest day.
     pub(super) newest: u32,
+    pub(super) not_seen: u64,
     pub(super) refused: Vec<Refused>,
 }
 
 impl Players {
-    /// Puts rows in order. Of two players with one name the newer stays, then the one with the higher id.
-    pub(super) fn new(rows: Vec<u8>) -> Players {
+    /// Puts rows in order, without those that were updated before the second `oldest`. Of two players with one name the newer
+    /// stays, then the one with the higher id.
+    pub(super) fn new(rows: Vec<u8>, oldest: i64) -> Players {
         let mut heads = row::heads(&rows);
+        let all = heads.len();
+        heads.retain(|head| head.updated_at.cast_signed() >= oldest);
+        let not_seen = (all - heads.len()) as u64;
         let name = |head: &row::Head| &rows[head.name.clone()];
         heads.sort_unstable_by(|left, right| {
             let newest = |head: &row::Head| Reverse((head.updated_at, head.id));
@@ -57,7 +64,7 @@ impl Players {
         }
         let buckets = buckets(kept.len());
         kept.sort_by_cached_key(|head| bucket(name(head), buckets));
-        Players { heads: kept, buckets, twins, rows }
+        Players { heads: kept, buckets, twins, rows, not_seen }
     }
 
     /// Calls `each` with every record in order. `record` is used again and again.
@@ -111,7 +118,8 @@ impl Players {
         places.iter().for_each(|place| put_digits(&mut digits, *place as u64, PLACE_DIGITS));
         payload[..directory].copy_from_slice(&digits);
         let refused = self.twins.iter().map(|(head, kept)| self.twin(region, server, head, kept)).collect();
-        Ok(EncodedServer { payload, players: self.heads.len() as u64, newest, refused })
+        let (players, not_seen) = (self.heads.len() as u64, self.not_seen);
+        Ok(EncodedServer { payload, players, newest, not_seen, refused })
     }
 
     fn twin(&self, region: &str, server: &Server, head: &row::Head, kept: &row::Head) -> Refused {

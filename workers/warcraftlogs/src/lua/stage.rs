@@ -7,10 +7,11 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::ops::Range;
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context, Result};
+use jiff::Timestamp;
 
 use super::dictionary::{Dictionaries, Known};
 use super::draft::Draft;
@@ -18,6 +19,7 @@ use super::options::Options;
 use super::refuse;
 use super::report::Refused;
 use super::row;
+use super::server::Players;
 use crate::model::{PlayerId, Server};
 
 /// Bytes of rows in memory: the players of a few hundred thousand.
@@ -33,6 +35,8 @@ pub(crate) struct Stage {
     /// Bytes of rows in memory, and how many may be there.
     held: AtomicUsize,
     most_held: usize,
+    /// Players that were updated before this second are left out.
+    oldest: AtomicI64,
 }
 
 /// One region.
@@ -77,6 +81,8 @@ struct Desk {
 pub(crate) struct Batch {
     /// Bytes that were added.
     bytes: usize,
+    /// Players that have no rank in what is written.
+    pub(crate) without_ranks: u64,
     pub(crate) refused: Vec<Refused>,
     /// Documents that cannot be read, with the reason.
     pub(crate) damaged: Vec<(PlayerId, String)>,
@@ -94,6 +100,7 @@ impl Stage {
             spool: Mutex::new(spool),
             held: AtomicUsize::new(0),
             most_held: HELD,
+            oldest: AtomicI64::new(i64::MIN),
         })
     }
 
@@ -132,6 +139,10 @@ impl Stage {
             regions.insert(draft.region.to_string(), desk);
         }
         let Some(desk) = regions.get_mut(&*draft.region) else { return Ok(()) };
+        if !draft.has_ranks(&self.options) {
+            batch.without_ranks += 1;
+            return Ok(());
+        }
         row::write(draft, &self.options, &mut desk.known, &desk.region.dictionaries, row)?;
         desk.keep(draft, row);
         batch.bytes += row.len();
@@ -172,10 +183,30 @@ impl Stage {
         Ok(())
     }
 
-    /// The regions that have players, ascending by name.
+    /// The regions of which documents came, ascending by name. They may have no players.
     pub(crate) fn regions(&self) -> Vec<Arc<Region>> {
-        let regions = lock(&self.regions);
-        regions.values().filter(|region| !lock(&region.servers).staged.is_empty()).cloned().collect()
+        lock(&self.regions).values().cloned().collect()
+    }
+
+    /// Leaves out players that were not updated within the options' days, from here on. The days are counted back from the
+    /// newest player, not from `now`: a fleet that stood still loses nobody, and the same players give the same files. Of a newest
+    /// player in the future, `now` counts. Returns the moment.
+    pub(crate) fn leave_out_older(&self, now: Timestamp) -> Option<Timestamp> {
+        let days = self.options.max_age_days?;
+        let newest = lock(&self.regions).values().filter_map(|region| region.newest()).max()?;
+        let oldest = newest.min(now.as_second()) - i64::from(days) * 86_400;
+        self.oldest.store(oldest, Ordering::Relaxed);
+        Timestamp::from_second(oldest).ok()
+    }
+
+    /// The players of a server.
+    pub(crate) fn players(&self, region: &Region, place: usize) -> Result<Players> {
+        Ok(Players::new(self.rows(region, place)?, self.oldest.load(Ordering::Relaxed)))
+    }
+
+    /// Whether a server has players that are not left out.
+    pub(crate) fn has_players(&self, region: &Region, place: usize) -> bool {
+        lock(&region.servers).staged[place].updated_at >= self.oldest.load(Ordering::Relaxed)
     }
 
     /// All rows of a server.
@@ -202,6 +233,11 @@ impl Region {
             servers.staged.iter().enumerate().map(|(place, staged)| (staged.server.clone(), place)).collect();
         ordered.sort_unstable_by(|(left, _), (right, _)| left.slug.cmp(&right.slug));
         ordered
+    }
+
+    /// When the player was updated that was updated last.
+    fn newest(&self) -> Option<i64> {
+        lock(&self.servers).staged.iter().map(|server| server.updated_at).max()
     }
 
     /// What its rows number.
@@ -271,7 +307,8 @@ mod tests {
         let text = serde_json::json!({
             "_id": id, "name": format!("Ann{}", "a".repeat(id as usize)), "classId": 4, "region": "EU",
             "server": {"name": server, "slug": server, "normalizedName": server},
-            "updatedAt": {"$date": "2026-11-20T10:00:00Z"}, "raids": {},
+            "updatedAt": {"$date": "2026-11-20T10:00:00Z"},
+            "raids": {"26": {"4": {"metric": "dps", "best": 1, "median": 1, "encounters": {}}}},
         });
         (id, text.to_string())
     }

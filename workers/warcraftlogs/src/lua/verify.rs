@@ -36,7 +36,7 @@ pub(super) fn verify(stage: &Stage, region: &Region, written: &WrittenRegion) ->
         }
         group.par_iter().try_for_each(|block| {
             let place = written.places.get(block.server).context("the files have more servers than were written")?;
-            let players = Players::new(stage.rows(region, *place)?);
+            let players = stage.players(region, *place)?;
             compare(&players, block, &trailer, written)
         })?;
     }

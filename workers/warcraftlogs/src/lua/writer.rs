@@ -68,6 +68,7 @@ impl DatabaseWriter {
         let Some(reading) = self.reading.take() else { return Ok(()) };
         for batch in reading.recv().context("documents were not read to their end")? {
             self.stage.settle(&batch)?;
+            self.report.left_out.without_ranks += batch.without_ranks;
             batch.refused.into_iter().for_each(|refused| self.report.refuse(refused));
             batch.damaged.into_iter().for_each(|(id, reason)| self.report.refuse_document(id, reason));
         }
@@ -80,15 +81,21 @@ impl DatabaseWriter {
     }
 
     /// Writes and reads back every file, then gives them their names and makes addons of them, with the core beside
-    /// them. `generated_at` is in the report only.
+    /// them. `generated_at` is in the report only, and bounds the age of players where one is updated later.
     pub fn finish(mut self, generated_at: Timestamp) -> Result<Report> {
         self.settle()?;
+        self.report.left_out.not_seen_since = self.stage.leave_out_older(generated_at);
         let mut written = Vec::new();
         for region in self.stage.regions() {
-            let region_written = write_region(&self.stage, &region, &self.folder, &mut self.report)?;
-            verify(&self.stage, &region, &region_written)?;
-            written.push(region_written);
+            match write_region(&self.stage, &region, &self.folder, &mut self.report)? {
+                Some(region_written) => {
+                    verify(&self.stage, &region, &region_written)?;
+                    written.push(region_written);
+                }
+                None => self.report.left_out.regions.push(region.name.clone()),
+            }
         }
+        self.report.tell_left_out();
         for region in written {
             self.publish(region)?;
         }

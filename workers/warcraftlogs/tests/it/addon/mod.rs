@@ -10,7 +10,7 @@ use std::process::Command;
 
 use stint_warcraftlogs::model::{EncounterRank, Player, RaidRanks};
 
-use crate::lua::world::{bare, generate};
+use crate::lua::world::{bare, generate, plain};
 
 /// Ranks with these averages, and a rank for each (boss, best, kills, spec).
 fn ranks(best: f64, median: f64, encounters: &[(u32, f64, u32, &str)]) -> RaidRanks {
@@ -20,7 +20,7 @@ fn ranks(best: f64, median: f64, encounters: &[(u32, f64, u32, &str)]) -> RaidRa
     RaidRanks { metric: "dps".to_owned(), best: Some(best), median: Some(median), encounters: encounters.collect() }
 }
 
-/// Ann of Tarren Mill with ranks in two raids, Bea of Area 52 without any, and Cid of a raid without a name.
+/// Ann of Tarren Mill with ranks in two raids, Bea of Area 52 with an average, and Cid of a raid without a name.
 fn players() -> [Player; 3] {
     let mut ann = bare("EU", "Tarren Mill", "Ann");
     let heroic = ranks(99.0, 49.0, &[(2398, 100.0, 12, "Fire"), (2418, 24.0, 1, "Arcane")]);
@@ -28,7 +28,7 @@ fn players() -> [Player; 3] {
     ann.raids.insert(28, [(4, ranks(75.0, 50.0, &[(2423, 95.0, 2, "")])), (5, ranks(25.0, 0.0, &[]))].into());
     let mut cid = bare("EU", "Tarren Mill", "Cid");
     cid.raids.insert(99, [(7, ranks(94.0, 74.0, &[(9001, 1.0, 1, "Fire")]))].into());
-    [ann, bare("EU", "Area 52", "Bea"), cid]
+    [ann, plain("EU", "Area 52", "Bea"), cid]
 }
 
 /// A folder with the addons of these players.

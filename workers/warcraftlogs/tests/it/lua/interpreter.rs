@@ -6,7 +6,7 @@ use std::process::Command;
 use stint_warcraftlogs::lua::{Found, Options, database_path};
 use stint_warcraftlogs::model::Player;
 
-use super::world::{bare, generate, line, name_of, ranked, server};
+use super::world::{generate, line, name_of, plain, ranked, server};
 
 /// Runs a program of Lua 5.1 and returns what it printed.
 fn run(program: &str, arguments: &[&Path]) -> String {
@@ -54,7 +54,7 @@ fn the_interpreter_finds_every_player_of_large_and_small_servers() {
     // A tenth of them with ranks, which take a debug build a while.
     let large = (0..25_000).map(|number| match number % 10 {
         0 => ranked("EU", "Tarren Mill", &name_of(number), number.into()),
-        _ => bare("EU", "Tarren Mill", &name_of(number)),
+        _ => plain("EU", "Tarren Mill", &name_of(number)),
     });
     let small =
         [ranked("EU", "Kel'Thuzad", "Solo", 7), ranked("EU", "Гордунни", "Мир", 8), ranked("TW", "暗影之月", "금", 9)];
@@ -148,7 +148,7 @@ fn more_players_than_lua_has_constants_load() {
     let players: Vec<Player> = (0..count)
         .map(|number| Player {
             server: server(["Aa", "Bb"][number as usize % 2]),
-            ..bare("EU", "Aa", &name_of(number))
+            ..plain("EU", "Aa", &name_of(number))
         })
         .collect();
     assert_eq!(generate(folder.path(), &players).regions[0].players, u64::from(count));
@@ -159,7 +159,7 @@ fn more_players_than_lua_has_constants_load() {
 #[test]
 fn the_reader_refuses_another_format() {
     let folder = tempfile::tempdir().unwrap();
-    generate(folder.path(), &[bare("EU", "Aa", "Ann")]);
+    generate(folder.path(), &[plain("EU", "Aa", "Ann")]);
     let path = database_path(folder.path(), "EU");
     let text = std::fs::read_to_string(&path).unwrap().replace("D.format=2", "D.format=3");
     std::fs::write(&path, text).unwrap();

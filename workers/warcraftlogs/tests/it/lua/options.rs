@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 
 use stint_warcraftlogs::lua::format::Precision;
-use stint_warcraftlogs::lua::{Field, Found, Options, read_back};
-use stint_warcraftlogs::model::Player;
+use stint_warcraftlogs::lua::{Field, Found, LeftOut, Options, Report, database_path, read_back};
+use stint_warcraftlogs::model::{Player, RaidRanks};
 
 use super::interpreter::assert_all_found_with;
-use super::world::{generate_with, name_of, ranked};
+use super::world::{bare, generate, generate_with, name_of, plain, ranked};
 
 fn players(servers: &[&str]) -> Vec<Player> {
     let player = |number: u32| ranked("EU", servers[number as usize % servers.len()], &name_of(number), number.into());
@@ -19,13 +19,22 @@ fn assert_reads_back(players: &[Player], options: &Options) {
     let folder = tempfile::tempdir().unwrap();
     let report = generate_with(folder.path(), players, options.clone());
     assert_eq!(report.refused, []);
-    assert_all_found_with(folder.path(), players, options);
+    let (players, others): (Vec<Player>, Vec<Player>) =
+        players.iter().cloned().partition(|player| has_ranks(&Found::expected_with(player, options).unwrap()));
+    assert_eq!(report.left_out.without_ranks, others.len() as u64);
+    assert_all_found_with(folder.path(), &players, options);
     let mut found: Vec<Found> = read_back(&report.regions[0].path).map(Result::unwrap).collect();
     let mut expected: Vec<Found> =
         players.iter().map(|player| Found::expected_with(player, options).unwrap()).collect();
     found.sort_by(|left, right| left.name.cmp(&right.name));
     expected.sort_by(|left, right| left.name.cmp(&right.name));
     assert_eq!(found, expected);
+}
+
+/// Whether a database says anything of a player beside its name.
+fn has_ranks(found: &Found) -> bool {
+    let mut ranks = found.raids.values().flat_map(|raid| raid.values());
+    ranks.any(|ranks| !ranks.encounters.is_empty() || ranks.best.or(ranks.median).is_some())
 }
 
 #[test]
@@ -45,7 +54,101 @@ fn raids_and_difficulties_can_be_chosen() {
     let some = |ids: &[u32]| Some(ids.iter().copied().collect::<BTreeSet<u32>>());
     assert_reads_back(&players(&["Aa"]), &Options { raids: some(&[26, 31]), ..Options::default() });
     assert_reads_back(&players(&["Aa"]), &Options { difficulties: some(&[5]), ..Options::default() });
-    assert_reads_back(&players(&["Aa"]), &Options { raids: some(&[1]), ..Options::default() });
+}
+
+#[test]
+fn whoever_has_no_rank_in_what_is_written_is_left_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut mythic = plain("EU", "Aa", "Mythic");
+    let ranks = mythic.raids[&26][&4].clone();
+    mythic.raids.insert(31, [(5, ranks)].into());
+    let empty = |name| {
+        let mut player = plain("EU", "Aa", name);
+        player.raids.insert(26, [(4, RaidRanks { metric: "dps".to_owned(), ..RaidRanks::default() })].into());
+        player
+    };
+    let everyone = [mythic, plain("EU", "Aa", "Ann"), plain("US", "Aa", "Bea"), empty("Cid"), bare("EU", "Bb", "Dee")];
+    let names = |report: &Report| {
+        let found = report.regions.iter().flat_map(|region| read_back(&region.path));
+        found.map(|found| found.unwrap().name).collect::<Vec<_>>()
+    };
+    let report = generate(folder.path(), &everyone);
+    assert_eq!(names(&report), ["Ann", "Mythic", "Bea"]);
+    assert_eq!(report.left_out, LeftOut { without_ranks: 2, ..LeftOut::default() });
+    assert_eq!((report.regions[0].servers, report.refused_players), (1, 0), "Dee's server is not written");
+    // A choice that hardly anybody meets: the other region keeps its older database, and the report says so.
+    let options = Options { raids: Some([31].into()), ..Options::default() };
+    let report = generate_with(folder.path(), &everyone, options);
+    assert_eq!(names(&report), ["Mythic"]);
+    let left_out = LeftOut { without_ranks: 4, regions: vec!["US".to_owned()], ..LeftOut::default() };
+    assert_eq!(report.left_out, left_out);
+    assert_eq!(read_back(&database_path(folder.path(), "US")).count(), 1);
+    assert_eq!(serde_json::to_value(&report).unwrap()["leftOut"]["withoutRanks"], 4);
+}
+
+#[test]
+fn whoever_was_not_seen_for_long_is_left_out_when_that_is_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let updated = |region: &str, server: &str, name: &str, day: &str| Player {
+        updated_at: format!("{day}T10:00:00Z").parse().unwrap(),
+        ..plain(region, server, name)
+    };
+    let mut everyone = vec![
+        updated("EU", "Aa", "New", "2026-11-20"),
+        updated("EU", "Aa", "Edge", "2026-10-21"),
+        updated("EU", "Aa", "Old", "2026-10-20"),
+        updated("EU", "Bb", "Older", "2026-01-01"),
+        updated("US", "Aa", "Oldest", "2021-01-01"),
+    ];
+    let generate = |everyone: &[Player], days| {
+        let report = generate_with(folder.path(), everyone, Options { max_age_days: days, ..Options::default() });
+        let found = report.regions.iter().flat_map(|region| read_back(&region.path));
+        (found.map(|found| found.unwrap().name).collect::<Vec<_>>().join(" "), report.left_out)
+    };
+    let (names, left_out) = generate(&everyone, None);
+    assert_eq!((names.split(' ').count(), left_out), (5, LeftOut::default()));
+    let (names, left_out) = generate(&everyone, Some(30));
+    assert_eq!(names, "Edge New");
+    let since = Some("2026-10-21T10:00:00Z".parse().unwrap());
+    let expected = LeftOut { not_seen: 3, not_seen_since: since, regions: vec!["US".to_owned()], ..LeftOut::default() };
+    assert_eq!(left_out, expected);
+    // A fleet that stood still loses nobody: days are counted back from the newest player. A clock that was ahead loses nobody
+    // either: the generation's own moment, a day after the newest, is the latest that counts.
+    everyone.push(updated("EU", "Aa", "Future", "2043-01-01"));
+    assert_eq!(generate(&everyone, Some(31)).0, "Edge Future New");
+    everyone.retain(|player| player.name.starts_with("Old"));
+    assert_eq!(generate(&everyone, Some(300)).0, "Old Older");
+}
+
+#[test]
+fn servers_of_one_slug_are_one_under_the_newest_name() {
+    let named = |name: &str, server: &str, day: u32, id: u64| {
+        let mut player = plain("EU", "Aggra", name);
+        player.server.name = server.to_owned();
+        player.server.normalized_name = server.replace(' ', "");
+        player.updated_at = format!("2026-11-{day:02}T10:00:00Z").parse().unwrap();
+        player.id = id;
+        player
+    };
+    let mut everyone = [
+        named("Ann", "Aggra (Português)", 1, 1),
+        named("Bea", "Aggra(Português)", 9, 2),
+        named("Ann", "Aggra (Portugues)", 8, 3),
+        named("Cid", "Aggra (Português)", 9, 4),
+    ];
+    let mut files = Vec::new();
+    for _ in 0..2 {
+        let folder = tempfile::tempdir().unwrap();
+        let report = generate(folder.path(), &everyone);
+        assert_eq!(report.regions[0].servers, 1);
+        let refused: Vec<u64> = report.refused.iter().map(|refused| refused.id).collect();
+        assert_eq!(refused, [1], "the older of one name");
+        let servers: BTreeSet<_> = read_back(&report.regions[0].path).map(|found| found.unwrap().server.name).collect();
+        assert_eq!(servers, ["Aggra(Português)".to_owned()].into(), "of the same moment, the one that is greater");
+        files.push(std::fs::read(&report.regions[0].path).unwrap());
+        everyone.reverse();
+    }
+    assert_eq!(files[0], files[1]);
 }
 
 #[test]

@@ -3,13 +3,13 @@
 use stint_warcraftlogs::lua::{DatabaseWriter, read_back};
 use stint_warcraftlogs::model::Player;
 
-use super::world::{GENERATED, bare, generate, ranked, server};
+use super::world::{GENERATED, bare, generate, plain, ranked, server};
 
 #[test]
 fn damaged_players_are_refused_by_name_and_the_rest_is_written() {
     let folder = tempfile::tempdir().unwrap();
     for name in ["", "A-n", "A\nn", "A\u{85}", "A\0", "A\u{7f}"] {
-        let report = generate(folder.path(), &[bare("EU", "Aa", name), bare("EU", "Aa", "Bea")]);
+        let report = generate(folder.path(), &[plain("EU", "Aa", name), plain("EU", "Aa", "Bea")]);
         assert_eq!((report.refused_players, report.regions[0].players), (1, 1), "{name:?}");
         assert_eq!(report.refused[0].name, name);
     }
@@ -88,7 +88,7 @@ fn documents_that_cannot_be_read_and_keys_that_come_twice_are_refused() {
         let folder = tempfile::tempdir().unwrap();
         let mut writer = DatabaseWriter::create(folder.path()).unwrap();
         writer.push_documents(vec![(9, document)]).unwrap();
-        writer.push(bare("EU", "Aa", "Bea")).unwrap();
+        writer.push(plain("EU", "Aa", "Bea")).unwrap();
         let report = writer.finish(GENERATED.parse().unwrap()).unwrap();
         assert!(report.refused[0].reason.contains(reason), "{}", report.refused[0].reason);
         assert_eq!((report.refused_players, report.regions[0].players), (1, 1));
@@ -98,9 +98,9 @@ fn documents_that_cannot_be_read_and_keys_that_come_twice_are_refused() {
 #[test]
 fn an_unfinished_generation_leaves_the_older_file() {
     let folder = tempfile::tempdir().unwrap();
-    let report = generate(folder.path(), &[bare("EU", "Aa", "Old")]);
+    let report = generate(folder.path(), &[plain("EU", "Aa", "Old")]);
     let mut writer = DatabaseWriter::create(folder.path()).unwrap();
-    writer.push(bare("EU", "Aa", "New")).unwrap();
+    writer.push(plain("EU", "Aa", "New")).unwrap();
     drop(writer);
     let names: Vec<String> = read_back(&report.regions[0].path).map(|found| found.unwrap().name).collect();
     assert_eq!(names, ["Old"]);

@@ -31,6 +31,14 @@ pub(crate) fn bare(region: &str, server_name: &str, name: &str) -> Player {
     }
 }
 
+/// A player with an average, and no more.
+pub(crate) fn plain(region: &str, server_name: &str, name: &str) -> Player {
+    let mut player = bare(region, server_name, name);
+    let ranks = RaidRanks { metric: "dps".to_owned(), best: Some(50.0), ..RaidRanks::default() };
+    player.raids.insert(26, [(4, ranks)].into());
+    player
+}
+
 /// A player with ranks that the seed decides: three raids, sets of bosses with holes, several specs.
 pub(crate) fn ranked(region: &str, server_name: &str, name: &str, seed: u64) -> Player {
     let mut dice = Dice(seed);

@@ -11,9 +11,9 @@ use stint_warcraftlogs::publish::{
     Git, GitSettings, Publication, PublishError, Published, Publisher, create_repository,
 };
 
-use crate::lua::world::{bare, generate};
+use crate::lua::world::{plain, generate};
 
-/// A bare repository, and state folders of publishers.
+/// A plain repository, and state folders of publishers.
 pub(super) struct Place {
     root: tempfile::TempDir,
     /// How publishers reach the repository.
@@ -22,7 +22,7 @@ pub(super) struct Place {
 
 /// A player of this region and name, whose ranks are of this day of November 2026.
 pub(super) fn player(region: &str, name: &str, day: u32) -> Player {
-    Player { updated_at: format!("2026-11-{day}T10:00:00Z").parse().unwrap(), ..bare(region, "Area 52", name) }
+    Player { updated_at: format!("2026-11-{day}T10:00:00Z").parse().unwrap(), ..plain(region, "Area 52", name) }
 }
 
 impl Place {
