@@ -84,7 +84,7 @@ mod tests {
         fn every_name_reads_back_and_has_no_byte_of_a_class(name in "\\PC{0,20}") {
             let bytes = written(&name);
             prop_assert!(bytes.iter().all(|byte| *byte >= b'A'));
-            prop_assert_eq!(read(&bytes).unwrap(), name);
+            prop_assert_eq!(read(&bytes).unwrap(), name.as_str());
         }
     }
 }

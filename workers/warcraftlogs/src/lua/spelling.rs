@@ -6,7 +6,8 @@ use crate::model::Server;
 /// matter: clients, sites and players disagree about them. `Stint.lua` compares in the same way.
 pub fn is_called(server: &Server, name: &str) -> bool {
     let wanted = folded(name);
-    !wanted.is_empty() && [&server.normalized_name, &server.name, &server.slug].into_iter().any(|own| folded(own) == wanted)
+    !wanted.is_empty()
+        && [&server.normalized_name, &server.name, &server.slug].into_iter().any(|own| folded(own) == wanted)
 }
 
 fn folded(name: &str) -> String {
@@ -20,7 +21,8 @@ mod tests {
 
     #[test]
     fn spellings_of_one_server_are_one() {
-        let server = |name: &str| Server { name: name.into(), slug: "kelthuzad".into(), normalized_name: "KelThuzad".into() };
+        let server =
+            |name: &str| Server { name: name.into(), slug: "kelthuzad".into(), normalized_name: "KelThuzad".into() };
         for name in ["Kel'Thuzad", "Kel\u{2019}Thuzad", "kel\u{2018}thuzad", "KELTHUZAD", "kel-thuzad", "Kel Thuzad"] {
             assert!(is_called(&server("Kel'Thuzad"), name), "{name}");
         }

@@ -1,5 +1,5 @@
--- Loads the database of the player's region at login, and no other if that can be told: each is an addon of its own, loaded
--- on demand.
+-- Loads the database of the player's region at login, and no other if that can be told: each is an addon of its own,
+-- loaded on demand.
 
 local _, addon = ...
 
@@ -23,8 +23,8 @@ function addon.say(text)
   end
 end
 
--- The client's region, or nil where it is none of the five: on a test realm. It is not always the player's: many clients
--- of EU say US.
+-- The client's region, or nil where it is none of the five: on a test realm. It is not always the player's: many
+-- clients of EU say US.
 local function current_region()
   local number = GetCurrentRegion and GetCurrentRegion()
   local name = GetCurrentRegionName and GetCurrentRegionName()
@@ -44,8 +44,8 @@ function addon.metadata(field)
   return addon.region and of_addons("GetAddOnMetadata", "Stint_" .. addon.region, field)
 end
 
--- The regions whose databases are installed: those that may be loaded, and those that are switched off. The client's own
--- comes first.
+-- The regions whose databases are installed: those that may be loaded, and those that are switched off. The client's
+-- own comes first.
 local function installed(own)
   local usable, switched_off = {}, {}
   for index = 1, of_addons("GetNumAddOns") or 0 do
@@ -96,8 +96,8 @@ local function load_region(region)
   return fine
 end
 
--- The region whose database knows the player's realm. Where none does, it is the first that can be used: the client's own, or
--- the only one.
+-- The region whose database knows the player's realm. Where none does, it is the first that can be used: the client's
+-- own, or the only one.
 local function choose(regions)
   local first
   for _, region in ipairs(regions) do
@@ -135,18 +135,19 @@ function addon.load()
     return
   end
   local region, knows_realm = choose(usable)
+  if not region then
+    return
+  end
   for _, other in ipairs(usable) do
     if other ~= region and loaded_here[other] then
       Stint.forget(other)
     end
   end
   addon.region = region
-  if region then
-    if region ~= own and not knows_realm then
-      addon.say(("the database Stint_%s knows nobody of your realm %s"):format(region, addon.own_realm()))
-    end
-    say_if_old(region)
+  if region ~= own and not knows_realm then
+    addon.say(("the database Stint_%s knows nobody of your realm %s"):format(region, addon.own_realm()))
   end
+  say_if_old(region)
 end
 
 -- A player of this region, or nil: nobody of that name, or no database.

@@ -48,8 +48,8 @@ local function find_record(text, name)
   end
 end
 
--- Server names as they are compared: spaces, hyphens, apostrophes (straight or curly) and the case of ASCII letters do not
--- matter.
+-- Server names as they are compared: spaces, hyphens, apostrophes (straight or curly) and the case of ASCII letters do
+-- not matter.
 local function folded(names)
   return (gsub(gsub(lower(names), "[ '-]", ""), "\226\128[\152\153]", ""))
 end
@@ -69,8 +69,8 @@ local function servers_called(opened, server)
   return texts
 end
 
--- Whether all of a database was loaded: its models come last, and behind them nothing but a comment. A file that was cut
--- within a text or a table is not run at all.
+-- Whether all of a database was loaded: its models come last, and behind them nothing but a comment. A file that was
+-- cut within a text or a table is not run at all.
 local function is_whole(database)
   local _, lines = gsub(database.servers or "", "\n", "\n")
   for place = 1, lines - 1 do
@@ -81,8 +81,8 @@ local function is_whole(database)
   return database.models ~= nil
 end
 
--- What is known of each region: its database, its reader, its servers' names as they are compared, and the servers that were
--- asked for.
+-- What is known of each region: its database, its reader, its servers' names as they are compared, and the servers that
+-- were asked for.
 local known = {}
 
 local function open(region)

@@ -105,7 +105,9 @@ end
 -- What makes a table of a region's record. Everything it needs is a local of its own: that is quickest.
 local function record_reader(database)
   local base, value, share, rest = read_models(database.models)
-  local sections, encounters, specs = database.sections, database.encounters, database.specs
+  -- A raid without any encounter has averages alone.
+  local encounters = setmetatable(database.encounters, { __index = function() return {} end })
+  local sections, specs = database.sections, database.specs
   local tenths = database.precision == 10
   local has_kills, has_spec = database.kills, database.spec
 

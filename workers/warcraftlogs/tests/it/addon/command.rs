@@ -20,10 +20,13 @@ fn a_player_is_named_with_or_without_a_realm() {
       Boss 2398: |cff66666610|r Fire, 30 kills
     Bea of Area52
     |cffe5cc80Stint|r: |cff9d9d9d2026-11-20|r
-    no ranks
+    Castle Nathria Heroic: |cff0070ff50|r best, 0/10
     Bea of Area 52
     |cffe5cc80Stint|r: |cff9d9d9d2026-11-20|r
-    no ranks
+    Castle Nathria Heroic: |cff0070ff50|r best, 0/10
+    Bea of area-52
+    |cffe5cc80Stint|r: |cff9d9d9d2026-11-20|r
+    Castle Nathria Heroic: |cff0070ff50|r best, 0/10
     ");
 }
 
@@ -35,7 +38,7 @@ fn without_a_name_it_is_the_target_or_help() {
     insta::assert_snapshot!(play(folder.path(), scenario), @r"
     Bea of Area52
     |cffe5cc80Stint|r: |cff9d9d9d2026-11-20|r
-    no ranks
+    Castle Nathria Heroic: |cff0070ff50|r best, 0/10
     /stint                  your target's ranks
     /stint Name             the ranks of a player of your realm
     /stint Name-Realm       the ranks of a player of another realm
@@ -68,6 +71,7 @@ fn help_names_the_database_that_is_loaded() {
     /stint help             this text
     Database: EU of 2026-11-20, version 2026.11.20
     ");
+    std::fs::rename(folder.path().join("Stint_EU"), folder.path().join("aside")).unwrap();
     insta::assert_snapshot!(play(folder.path(), "game.region = 2 game.start() game.type('help') game.type('Ann')"), @r"
     |cffe5cc80Stint|r: there is no database for your region: install the addon Stint_KR
     /stint                  your target's ranks

@@ -54,11 +54,13 @@ fn a_realm_is_the_players_own_unless_it_is_named() {
         game.realm = 'Area52' game.hover('Bea', nil)";
     insta::assert_snapshot!(play(folder.path(), scenario), @r"
     |cffe5cc80Stint|r | |cff9d9d9d2026-11-20|r
-    no ranks
+    Castle Nathria Heroic | |cff0070ff50|r best, 0/10
+    |cff9d9d9dHold Shift for every boss|r
     (an empty tooltip)
     (an empty tooltip)
     |cffe5cc80Stint|r | |cff9d9d9d2026-11-20|r
-    no ranks
+    Castle Nathria Heroic | |cff0070ff50|r best, 0/10
+    |cff9d9d9dHold Shift for every boss|r
     ");
 }
 

@@ -11,7 +11,7 @@ use stint_warcraftlogs::publish::{
     Git, GitSettings, Publication, PublishError, Published, Publisher, create_repository,
 };
 
-use crate::lua::world::{plain, generate};
+use crate::lua::world::{generate, plain};
 
 /// A plain repository, and state folders of publishers.
 pub(super) struct Place {
