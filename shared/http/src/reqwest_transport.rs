@@ -6,9 +6,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::TryStreamExt;
+use http::header::AUTHORIZATION;
 
 use crate::body::Body;
-use crate::redact::host;
+use crate::redact::{host, without_user};
 use crate::transport::{Limits, Transport, TransportError};
 
 /// A host that takes longer to connect to is not there.
@@ -49,6 +50,7 @@ impl Transport for ReqwestTransport {
         limits: Limits,
     ) -> Result<http::Response<Body>, TransportError> {
         let host = host(request.uri());
+        let request = with_user_in_header(request);
         let mut request = reqwest::Request::try_from(request)
             .map_err(|error| TransportError::Unreachable { host: host.clone(), reason: reason(error) })?;
         // Covers the body too: reqwest stops its clock with the last byte.
@@ -60,6 +62,17 @@ impl Transport for ReqwestTransport {
         *answer.headers_mut() = headers;
         Ok(answer)
     }
+}
+
+/// `request` with the user information of its address in a header, where it has no `Authorization` of its own.
+fn with_user_in_header(request: http::Request<Bytes>) -> http::Request<Bytes> {
+    let (mut parts, body) = request.into_parts();
+    let (uri, authorization) = without_user(parts.uri);
+    parts.uri = uri;
+    if let Some(authorization) = authorization {
+        parts.headers.entry(AUTHORIZATION).or_insert(authorization);
+    }
+    http::Request::from_parts(parts, body)
 }
 
 /// What comes out of the decompressor, piece by piece. Its length is announced when it is not compressed.

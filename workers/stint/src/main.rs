@@ -5,6 +5,7 @@ mod commands;
 mod config;
 mod moment;
 mod output;
+mod printable;
 mod progress;
 mod report;
 mod table;

@@ -1,4 +1,4 @@
-//! What people and programs see: results on stdout, everything else on stderr.
+//! What people and programs see: results on stdout, everything else on stderr. All of it goes through [`printable`].
 
 use std::io::{self, IsTerminal, Write};
 use std::sync::Arc;
@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use indicatif::MultiProgress;
 use serde::Serialize;
 use tracing_subscriber::fmt::MakeWriter;
+
+use crate::printable::printable;
 
 /// Where a command prints. With `--json`, one JSON object is the only thing on stdout.
 #[derive(Clone)]
@@ -35,6 +37,7 @@ impl Output {
     /// A result: as JSON, or in words.
     pub(crate) fn result<T: Serialize>(&self, result: &T, in_words: impl FnOnce(&T) -> String) -> anyhow::Result<()> {
         let text = if self.json { serde_json::to_string_pretty(result)? + "\n" } else { in_words(result) };
+        let text = printable(&text);
         self.printed.store(true, Ordering::SeqCst);
         self.bars.suspend(|| {
             let mut stdout = io::stdout().lock();
@@ -48,6 +51,7 @@ impl Output {
 
     /// A line for whoever watches: stdout in words, stderr beside JSON.
     pub(crate) fn line(&self, text: &str) {
+        let text = printable(text);
         self.bars.suspend(|| {
             // A reader that has gone does not stop the work.
             let _ = if self.json { writeln!(io::stderr(), "{text}") } else { writeln!(io::stdout(), "{text}") };
@@ -56,6 +60,7 @@ impl Output {
 
     /// Something that whoever watches should know, and that does not stop the work: on stderr.
     pub(crate) fn warning(&self, text: &str) {
+        let text = printable(text);
         self.bars.suspend(|| {
             // There is nowhere to report that a warning could not be reported.
             let _ = writeln!(io::stderr(), "warning: {text}");
@@ -70,11 +75,13 @@ impl Output {
     /// An error with its causes, on stderr; with `--json` as an object on stdout too, unless a result is there.
     pub(crate) fn error(&self, error: &anyhow::Error) {
         let text = format!("{error:#}");
+        let shown = printable(&text);
         self.bars.suspend(|| {
             // There is nowhere to report that an error could not be reported.
-            let _ = writeln!(io::stderr(), "error: {text}");
+            let _ = writeln!(io::stderr(), "error: {shown}");
             if self.json && !self.printed.swap(true, Ordering::SeqCst) {
-                let _ = writeln!(io::stdout(), "{}", serde_json::json!({ "error": text }));
+                let object = serde_json::json!({ "error": text }).to_string();
+                let _ = writeln!(io::stdout(), "{}", printable(&object));
             }
         });
     }
@@ -91,7 +98,8 @@ pub(crate) struct LogWriter(MultiProgress);
 
 impl Write for LogWriter {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        self.0.suspend(|| io::stderr().write_all(line)).map(|()| line.len())
+        let text = String::from_utf8_lossy(line);
+        self.0.suspend(|| io::stderr().write_all(printable(&text).as_bytes())).map(|()| line.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {

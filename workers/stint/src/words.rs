@@ -1,6 +1,7 @@
 //! Numbers as people read them.
 
 use stint_core::points::Points;
+use url::Url;
 
 const MICROS_PER_CENT: u64 = 10_000;
 
@@ -32,9 +33,25 @@ pub(crate) fn points(points: Points) -> String {
     }
 }
 
+/// `url` without its user information, which may be a password.
+pub(crate) fn address(url: &Url) -> String {
+    let mut shown = url.clone();
+    // Both fail only for a URL without a host, which has no user information.
+    let _ = shown.set_username("");
+    let _ = shown.set_password(None);
+    shown.to_string()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_address_is_shown_without_user_information() {
+        let shown = |url: &str| address(&url.parse().unwrap());
+        assert_eq!(shown("https://me:planted@api.example:8443/v2?x=1"), "https://api.example:8443/v2?x=1");
+        assert_eq!(shown("https://api.example/"), "https://api.example/");
+    }
 
     #[test]
     fn thousands_are_set_apart() {

@@ -1,6 +1,6 @@
 //! Documents as lines of extended JSON, into a file or to standard output.
 
-use std::io::{self, BufWriter, StdoutLock, Write};
+use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
 use std::path::Path;
 
 use anyhow::Result;
@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::Context;
 use super::aside::Aside;
+use crate::printable::printable;
 use crate::usage::WrongUsage;
 use crate::words::count;
 
@@ -49,6 +50,10 @@ impl Lines {
         let mut line = serde_json::to_vec(document)?;
         line.push(b'\n');
         match &mut self.sink {
+            // A program that reads them gets every byte; a terminal gets nothing to obey.
+            Sink::Output(output) if output.get_ref().is_terminal() => {
+                output.write_all(printable(&String::from_utf8_lossy(&line)).as_bytes())?;
+            }
             Sink::Output(output) => output.write_all(&line)?,
             Sink::File(file) => file.write_all(&line)?,
         }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::program::Program;
+use crate::program::{Program, text};
 
 #[test]
 fn wrong_usage_ends_with_two() {
@@ -103,5 +103,18 @@ fn help_shows_no_secret() {
         .with("OTEL_EXPORTER_OTLP_HEADERS", "authorization=hunter2");
     for arguments in [&["--help"][..], &["up", "--help"], &["run", "--help"], &["describe"], &["describe", "--json"]] {
         assert!(!program.succeed(arguments).contains("hunter2"), "{arguments:?}");
+    }
+}
+
+#[test]
+fn nothing_that_a_terminal_obeys_is_printed() {
+    let hostile = "\u{1b}]0;owned\u{7}\u{202e}gnp";
+    let program = Program::new();
+    let ran = program.run(&["lookup", "databases", "EU", hostile, "realm"]);
+    assert!(ran.code == 1 && ran.stderr.starts_with("error: "), "{ran:?}");
+    let event = program.write("event.json", &format!(r#"{{"id":7,"name":"{}"}}"#, "\\u001b[2J"));
+    let ran_by_hand = program.run(&["run", "rank-fetcher", "--event", text(&event)]);
+    for printed in [ran.stderr, ran_by_hand.stdout, ran_by_hand.stderr] {
+        assert!(!printed.contains(['\u{1b}', '\u{7}', '\u{202e}']), "{printed:?}");
     }
 }

@@ -18,7 +18,7 @@ use super::{Context, Running, Work};
 use crate::moment::when;
 use crate::output::Output;
 use crate::wiring::{FleetSettings, Installation, PoeStores};
-use crate::words::{count, number};
+use crate::words::{address, count, number};
 
 /// Between two lines that only say that things go on.
 const LINE_EVERY: Duration = Duration::from_secs(10);
@@ -71,7 +71,8 @@ impl Running for PoeStashes {
             (None, Start::Tail) => "begins at the tail, which is looked for first".to_owned(),
             (None, Start::Beginning) => "begins at the river's beginning".to_owned(),
         };
-        let Settings { poe_realm, poe_api_url, .. } = &self.settings;
+        let poe_realm = &self.settings.poe_realm;
+        let poe_api_url = address(&self.settings.poe_api_url);
         context.output.line(&format!("{FLEET}: the river of {poe_realm} at {poe_api_url}; the chain {place}"));
         Ok(())
     }

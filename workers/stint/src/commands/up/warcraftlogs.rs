@@ -7,6 +7,7 @@ use stint_warcraftlogs::config::{BudgetStrategy, DiscoverySource, Settings};
 use super::{Context, Running, Work};
 use crate::progress::{Progress, Snapshot};
 use crate::wiring::{Fleet, FleetSettings, Installation};
+use crate::words::address;
 
 /// The fleet, and what it is seen to do.
 struct WarcraftLogs {
@@ -48,7 +49,7 @@ impl Running for WarcraftLogs {
             BudgetStrategy::WorstCase => "worst-case",
         };
         let keys = settings.wcl_keys.len();
-        let (site, api) = (&settings.wcl_site_url, &settings.wcl_api_url);
+        let (site, api) = (address(&settings.wcl_site_url), address(&settings.wcl_api_url));
         context.output.line(&format!(
             "{}: {rules} discovery rules on {source} of {site}, {keys} keys for {api}, strategy {strategy}; state in {}",
             stint_warcraftlogs::FLEET,

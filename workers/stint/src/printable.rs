@@ -1,0 +1,64 @@
+//! The one place where text from outside becomes text for a terminal or a log.
+//!
+//! Player names, upstream answers and stored documents may hold characters that a terminal obeys (escape sequences) or
+//! that change the order in which text is shown (bidirectional marks). Each is replaced by its escape, such as `\u001b`,
+//! which a person can read, and which inside a JSON string still means the same character.
+
+use std::borrow::Cow;
+use std::fmt::Write;
+
+/// `text` with every character escaped that a terminal may obey instead of showing it. Line breaks and tabs stay.
+pub(crate) fn printable(text: &str) -> Cow<'_, str> {
+    if !text.chars().any(is_obeyed) {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::with_capacity(text.len() + 16);
+    for character in text.chars() {
+        if is_obeyed(character) {
+            for unit in character.encode_utf16(&mut [0; 2]) {
+                // Writing to a string cannot fail.
+                let _ = write!(shown, "\\u{unit:04x}");
+            }
+        } else {
+            shown.push(character);
+        }
+    }
+    Cow::Owned(shown)
+}
+
+/// Whether a terminal may obey the character. The bidirectional marks are those of Unicode's annex 9, section 2:
+/// <https://www.unicode.org/reports/tr9/>; the tags are the invisible ones of the block at U+E0000.
+fn is_obeyed(character: char) -> bool {
+    match character {
+        '\n' | '\t' => false,
+        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => true,
+        '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}' => true,
+        other => other.is_control(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn what_a_terminal_obeys_is_shown_as_its_escape() {
+        assert_eq!(printable("a\u{1b}[2Jb\r\u{9b}1m"), "a\\u001b[2Jb\\u000d\\u009b1m");
+        assert_eq!(printable("\u{202e}gnp.exe\u{2069}\u{e0041}"), "\\u202egnp.exe\\u2069\\udb40\\udc41");
+        let plain = "Ånn 狂嗨2F8469\tof\nTarren Mill, “x” \\";
+        assert!(matches!(printable(plain), Cow::Borrowed(text) if text == plain));
+    }
+
+    proptest! {
+        #[test]
+        fn json_means_the_same_afterwards(text: String) {
+            let value = serde_json::json!({ "name": text });
+            let json = serde_json::to_string_pretty(&value).unwrap();
+            let shown = printable(&json);
+            prop_assert_eq!(serde_json::from_str::<serde_json::Value>(&shown).unwrap(), value);
+            prop_assert!(!shown.chars().any(is_obeyed));
+        }
+    }
+}
