@@ -138,6 +138,32 @@ ensure_deny() {
     find_deny
 }
 
+# Days after which a copy of the advisory database says too little.
+oldest_advisories=120
+
+# Checks the lock file against the clone of RustSec's advisory database that STINT_ADVISORIES names, and says of which day
+# the clone is. An old one fails: it would pass what is known by now.
+check_advisories() {
+    local deny day age folder configuration
+    deny=$(ensure_deny) || return 1
+    day=$(git -C "$STINT_ADVISORIES" log -1 --format=%cs) || {
+        say "STINT_ADVISORIES: $STINT_ADVISORIES is not a clone of https://github.com/rustsec/advisory-db"
+        return 1
+    }
+    age=$((($(date +%s) - $(date -d "$day" +%s)) / 86400))
+    say "advisories as of $day, $age days ago"
+    if [ "$age" -gt "$oldest_advisories" ]; then
+        say "STINT_ADVISORIES: a copy of more than $oldest_advisories days says too little; fetch the database anew"
+        return 1
+    fi
+    # cargo-deny looks for a database by a name of its own in a folder, and would fetch it.
+    folder=$(mktemp -d)
+    configuration="$folder/deny.toml"
+    sed "s|^\[advisories\]|&\ndb-path = \"$folder\"|" "$root/deny.toml" >"$configuration"
+    (cd "$root" && "$deny" --color never check --config "$configuration" --disable-fetch advisories) &&
+        rm -rf "$folder"
+}
+
 # Prints the path of actionlint: the one on PATH, or one that Go builds into the tools folder in some seconds.
 ensure_actionlint() {
     local folder="$tools/actionlint-$actionlint_version"
