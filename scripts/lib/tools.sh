@@ -144,7 +144,7 @@ oldest_advisories=120
 # Checks the lock file against the clone of RustSec's advisory database that STINT_ADVISORIES names, and says of which day
 # the clone is. An old one fails: it would pass what is known by now.
 check_advisories() {
-    local deny day age folder configuration
+    local deny day age folder code=0
     deny=$(ensure_deny) || return 1
     day=$(git -C "$STINT_ADVISORIES" log -1 --format=%cs) || {
         say "STINT_ADVISORIES: $STINT_ADVISORIES is not a clone of https://github.com/rustsec/advisory-db"
@@ -156,12 +156,14 @@ check_advisories() {
         say "STINT_ADVISORIES: a copy of more than $oldest_advisories days says too little; fetch the database anew"
         return 1
     fi
-    # cargo-deny looks for a database by a name of its own in a folder, and would fetch it.
+    # cargo-deny looks for a database in a folder by a name that it makes of the address, and fetches it unless it is offline.
     folder=$(mktemp -d)
-    configuration="$folder/deny.toml"
-    sed "s|^\[advisories\]|&\ndb-path = \"$folder\"|" "$root/deny.toml" >"$configuration"
-    (cd "$root" && "$deny" --color never check --config "$configuration" --disable-fetch advisories) &&
-        rm -rf "$folder"
+    git clone --quiet "$STINT_ADVISORIES" "$folder/advisory-db-3157b0e258782691"
+    sed "s|^\[advisories\]|&\ndb-path = \"$folder\"|" "$root/deny.toml" >"$folder/deny.toml"
+    (cd "$root" && cargo fetch --locked --quiet &&
+        "$deny" --color never --offline --config "$folder/deny.toml" check advisories) || code=$?
+    rm -rf "$folder"
+    return "$code"
 }
 
 # Prints the path of actionlint: the one on PATH, or one that Go builds into the tools folder in some seconds.
