@@ -19,8 +19,8 @@ const ROUNDS: u32 = 9;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let page = page()?;
-    let ours = || match parse(&page) {
-        ParsedPage::Rows(players) => players.len(),
+    let ours = || match parse(page.as_bytes()) {
+        ParsedPage::Table(table) => table.players.len(),
         _ => 0,
     };
     let theirs = || by_selectors(&page);

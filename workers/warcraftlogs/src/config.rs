@@ -59,6 +59,11 @@ pub struct Settings {
     #[arg(long, env = "DELAY_DISCOVERY_IN_HOURS", default_value_t = 24, value_parser = clap::value_parser!(u32).range(1..))]
     pub delay_discovery_in_hours: u32,
 
+    /// How many hours a discovery rule that has never run looks back, with `DISCOVERY_SOURCE=reports`: a week of raids names
+    /// nearly everybody who raids. About a point for each report.
+    #[arg(long, env = "DISCOVERY_FIRST_LOOK_HOURS", default_value_t = 168, value_parser = clap::value_parser!(u32).range(1..=8760))]
+    pub discovery_first_look_hours: u32,
+
     /// A discovered player is queued again this many hours after its ranks were fetched, and not before. Lower than
     /// `DELAY_DISCOVERY_IN_HOURS`, so that who is discovered every day is refreshed every day.
     #[arg(long, env = "REFRESH_AFTER_HOURS", default_value_t = 20)]
@@ -303,6 +308,11 @@ impl Settings {
     /// After this a rule is due again.
     pub fn discovery_delay(&self) -> Duration {
         Duration::from_secs(u64::from(self.delay_discovery_in_hours) * 3600)
+    }
+
+    /// How far back reports are listed for a rule that has never run.
+    pub fn first_look(&self) -> Duration {
+        Duration::from_secs(u64::from(self.discovery_first_look_hours) * 3600)
     }
 
     /// Checks what one value alone cannot show.

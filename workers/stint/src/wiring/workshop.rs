@@ -135,9 +135,9 @@ impl<'a> Workshop<'a> {
             DiscoverySource::Pages => {
                 let interval = Duration::from_millis(settings.wcl_page_interval_ms);
                 let client = Client::with_interval(self.transport().await?, self.backends.clock.clone(), interval);
-                Arc::new(RankingPages::new(client, settings.wcl_site_url.clone()))
+                Arc::new(RankingPages::new(client, settings.wcl_site_url.clone(), self.backends.clock.clone()))
             }
-            DiscoverySource::Reports => Arc::new(Reports::new(self.budget().await?, settings.discovery_delay())),
+            DiscoverySource::Reports => Arc::new(Reports::new(self.budget().await?, settings.first_look())),
         })
     }
 

@@ -2,7 +2,9 @@
 
 mod pages;
 mod parse;
+mod reading;
 mod reports;
+mod rows;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -13,6 +15,7 @@ use crate::store::{Claim, Pass};
 pub use pages::RankingPages;
 pub use parse::{ParsedPage, parse};
 pub use reports::Reports;
+pub use rows::RankingPage;
 
 /// Finds players, page by page.
 #[async_trait]

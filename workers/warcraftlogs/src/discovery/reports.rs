@@ -1,10 +1,11 @@
-//! The API's reports: whoever is ranked in a report that was uploaded lately. Costs points, which the key pool lends.
+//! The API's reports: the characters that are ranked in a report that was uploaded lately. Costs points of the key pool.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use stint_core::clock::before;
+use jiff::Timestamp;
+use stint_core::clock::{after, before, between};
 use stint_core::ledger::{Ask, CallEnd, Grant, KeyState, Reservation};
 use stint_core::points::Points;
 use stint_core::ports::PortError;
@@ -28,10 +29,17 @@ const REPORT_BOUND: Points = Points::whole(5);
 /// for as long as an evening's raid and its upload take.
 const UPLOAD: Duration = Duration::from_secs(6 * 3600);
 
+/// Points that come back so soon are waited for: at a reset, while another caller reads the counter or settles a call. A
+/// schedule would come half an hour later.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Between two looks at the keys meanwhile.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
 /// Players found in the reports of a raid and difficulty.
 pub struct Reports {
     budget: Budget,
-    /// How far back a rule that never ran looks.
+    /// How far back a rule looks that has never run.
     first_look: Duration,
 }
 
@@ -55,12 +63,13 @@ impl Reports {
         // Whatever key can pay for the cheapest of them is enough.
         let needed = units.iter().copied().min().unwrap_or_default();
         let ask = Ask { messages: vec![units], call_timeout: self.budget.api.call_timeout(), priority: false };
+        let patient_until = after(self.budget.clock.now(), PATIENCE);
         loop {
             match self.budget.pool.reserve(&ask).await.map_err(|error| port(&error, page))? {
                 Reservation::Granted(grant) => return Ok(grant),
                 Reservation::Refused { .. } => {
                     if self.budget.read_counters(ask.total()).await.map_err(|error| port(&error, page))? == 0 {
-                        return Err(self.no_points(needed, page).await);
+                        self.wait(needed, patient_until, page).await?;
                     }
                 }
                 Reservation::Unpriceable { unit, largest } => {
@@ -71,17 +80,26 @@ impl Reports {
         }
     }
 
-    /// With when a key in use has `needed` points again.
-    async fn no_points(&self, needed: Points, page: u32) -> SourceError {
-        let keys = match self.budget.pool.keys().await {
-            Ok(keys) => keys,
-            Err(error) => return port(&error, page),
+    /// Waits until a key in use may have `needed` points, or fails with when it has them, if that is not soon.
+    async fn wait(&self, needed: Points, patient_until: Timestamp, page: u32) -> Result<(), SourceError> {
+        let keys = self.budget.pool.keys().await.map_err(|error| port(&error, page))?;
+        let in_use: Vec<_> = keys.iter().filter(|key| key.state != KeyState::Retired).collect();
+        let Some(until) = in_use.iter().map(|key| key.lends_at(needed)).min() else {
+            return Err(SourceError::Failed { page, reason: "WCL_KEYS is empty; reports need a key".into() });
         };
-        let in_use = keys.iter().filter(|key| key.state != KeyState::Retired);
-        match in_use.map(|key| key.lends_at(needed)).min() {
-            Some(until) => SourceError::NoPoints { until },
-            None => SourceError::Failed { page, reason: "WCL_KEYS is empty; reports need a key".into() },
+        let now = self.budget.clock.now();
+        // A reset that has passed says nothing of the points: another caller reads the counter, or has just read it.
+        let soon = until <= now || in_use.iter().any(|key| key.may_soon_lend(needed, false));
+        let look_at = if soon { after(now, LOOK_EVERY) } else { until };
+        if look_at <= patient_until {
+            self.budget.clock.sleep(between(now, look_at)).await;
+            return Ok(());
         }
+        if until > now {
+            return Err(SourceError::NoPoints { until });
+        }
+        let reason = format!("no key's counter was read within {} s", PATIENCE.as_secs());
+        Err(SourceError::Failed { page, reason })
     }
 
     /// Settles a call and answers what it brought.

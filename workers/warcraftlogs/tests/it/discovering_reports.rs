@@ -13,12 +13,12 @@ use crate::world::{Fault, Request, Setup, World, play, rule};
 
 const RANKING: (u32, u32) = (26, 4);
 
-/// A world whose reports go back a week, which is as long as discovery looks back.
+/// A world whose reports go back a week, which is as long as a first discovery looks back.
 fn reported(players: u32) -> Setup {
     let mut setup = Setup::new(9, players).rankings(&[RANKING, (26, 3)]).keys(&[400], 60);
     setup.options.shares = Shares { hidden: 30, unknown: 30, never_classed: 30, transferred: 60 };
     setup.settings.discovery_source = DiscoverySource::Reports;
-    setup.settings.delay_discovery_in_hours = 8 * 24;
+    setup.settings.discovery_first_look_hours = 8 * 24;
     setup
 }
 
@@ -42,6 +42,59 @@ fn reports_name_the_same_players_and_the_books_confirm_their_points() {
         assert!(!charged.is_zero(), "reports cost points");
         assert!(world.assert_books_agree().await.is_zero());
         assert_eq!(world.books().charged, charged);
+    });
+}
+
+/// A week of raids names nearly everybody who is ranked.
+#[test]
+fn a_first_discovery_looks_back_a_week() {
+    let mut setup = reported(600);
+    setup.settings.discovery_first_look_hours = setup.default_first_look_hours();
+    let world = setup.build();
+    play(&world, async {
+        world.stores.rules.put(&rule(1, RANKING, (1, 100))).await.unwrap();
+        world.start().discover_everything().await;
+        let (found, ranked) = (world.discovered().await.len(), ranked_in_reports(&world).len());
+        assert!(found * 100 >= ranked * 95, "{found} of {ranked}");
+    });
+}
+
+/// The chunks of a rule ask for points at once, and one of them reads the counter of a key whose window is new.
+#[test]
+fn a_pass_at_the_beginning_of_a_window_waits_for_its_counter() {
+    let mut setup = reported(1_200).keys(&[400], 60);
+    setup.settings.pages_per_thread = 2;
+    let world = setup.build();
+    play(&world, async {
+        world.stores.rules.put(&rule(1, RANKING, (1, 100))).await.unwrap();
+        world.stores.rules.put(&rule(2, (26, 3), (1, 100))).await.unwrap();
+        let fleet = world.start();
+        for _ in 0..2 {
+            let report = fleet.run("discover").await;
+            assert_eq!(report["finished"], true, "{report}");
+            let reset = world.stores.pool.keys().await.unwrap()[0].reset_at;
+            world.clock.sleep_until(reset).await;
+        }
+        world.assert_books_agree().await;
+    });
+}
+
+#[test]
+fn points_that_are_far_away_are_said_with_when_they_come() {
+    let mut setup = reported(1_200).keys(&[40], 3600);
+    setup.settings.pages_per_thread = 2;
+    let world = setup.build();
+    play(&world, async {
+        world.stores.rules.put(&rule(1, RANKING, (1, 100))).await.unwrap();
+        let fleet = world.start();
+        for _ in 0..4 {
+            let stopped = fleet.run("discover").await["stopped"].clone();
+            assert!(stopped.as_str().unwrap().starts_with("no points for the reports before 2026-"), "{stopped}");
+            let resting = world.stores.rules.list().await.unwrap().documents.remove(0).resting.unwrap();
+            assert!(resting.until > world.clock.now());
+            world.clock.sleep_until(resting.until).await;
+        }
+        world.assert_books_agree().await;
     });
 }
 
@@ -74,7 +127,7 @@ fn what_is_uploaded_while_a_pass_goes_on_is_found_by_the_next() {
     const HOUR: Duration = Duration::from_secs(3600);
     let reported = || reported(4_000).keys(&[40], 3600);
     let mut slow = reported();
-    slow.settings.delay_discovery_in_hours = 24;
+    slow.settings.discovery_first_look_hours = 24;
     let slow = slow.build();
     let (began, found) = play(&slow, async {
         slow.stores.rules.put(&rule(1, RANKING, (1, 100))).await.unwrap();
@@ -92,7 +145,7 @@ fn what_is_uploaded_while_a_pass_goes_on_is_found_by_the_next() {
     let [first, second] = began[..] else { panic!("both passes are interrupted for want of points: {began:?}") };
     // Somebody with all the points looks back on the same time at once.
     let mut quick = reported().keys(&[100_000], 60);
-    quick.settings.delay_discovery_in_hours = (between(first, second).as_secs() / HOUR.as_secs()) as u32 + 24;
+    quick.settings.discovery_first_look_hours = (between(first, second).as_secs() / HOUR.as_secs()) as u32 + 24;
     let quick = quick.build();
     let expected: BTreeSet<u64> = play(&quick, async {
         quick.clock.sleep(between(quick.clock.now(), second)).await;

@@ -163,9 +163,9 @@ fn registry(settings: &Settings, stores: &Stores, budget: &Budget, transport: &A
         DiscoverySource::Pages => {
             let interval = Duration::from_millis(settings.wcl_page_interval_ms);
             let client = Client::with_interval(transport.clone(), budget.clock.clone(), interval);
-            Arc::new(RankingPages::new(client, settings.wcl_site_url.clone()))
+            Arc::new(RankingPages::new(client, settings.wcl_site_url.clone(), budget.clock.clone()))
         }
-        DiscoverySource::Reports => Arc::new(Reports::new(budget.clone(), delay)),
+        DiscoverySource::Reports => Arc::new(Reports::new(budget.clone(), settings.first_look())),
     };
     Registry::new()
         .with(Discover::new(stores.rules.clone(), stores.discovers.clone(), source, discover))

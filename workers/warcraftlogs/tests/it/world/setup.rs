@@ -84,6 +84,11 @@ impl Setup {
         self
     }
 
+    /// How far back a first discovery looks unless it is told otherwise.
+    pub(crate) fn default_first_look_hours(&self) -> u32 {
+        Defaults::parse_from(["stint"]).settings.discovery_first_look_hours
+    }
+
     /// In files, which a test may damage.
     pub(crate) fn on_disk(mut self) -> Setup {
         self.on_disk = true;

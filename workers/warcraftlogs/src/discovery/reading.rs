@@ -1,0 +1,31 @@
+//! Reading a page where it keeps nothing else waiting, for so long and no longer.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::future::{Either, select};
+use stint_core::clock::Clock;
+use tokio::runtime::Handle;
+
+use super::parse::{ParsedPage, parse, parse_while};
+
+/// What reading a page may take. A page of 100 rows takes less than a thousandth of a second, and the largest that is let in
+/// a tenth, on a machine that has nothing else to do.
+pub(super) const READING_TIME: Duration = Duration::from_secs(5);
+
+/// Reads `html` on a thread of its own. In a simulation, which has no runtime and one thread, it is read at once.
+pub(super) async fn read(html: Bytes, clock: &dyn Clock) -> ParsedPage {
+    let Ok(runtime) = Handle::try_current() else { return parse(&html) };
+    let over = Arc::new(AtomicBool::new(false));
+    let is_over = over.clone();
+    let reading = runtime.spawn_blocking(move || parse_while(&html, || !is_over.load(Ordering::Relaxed)));
+    match select(reading, clock.sleep(READING_TIME)).await {
+        Either::Left((read, _)) => read.unwrap_or(ParsedPage::GivenUp),
+        Either::Right(_) => {
+            over.store(true, Ordering::Relaxed);
+            ParsedPage::GivenUp
+        }
+    }
+}

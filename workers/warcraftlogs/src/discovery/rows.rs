@@ -1,0 +1,309 @@
+//! The rows of a ranking page, gathered while its tags go by.
+//!
+//! Nothing is kept of a page but the tag at hand and what its rows came to: no tree is built, so depth costs nothing, and
+//! each byte is looked at a fixed number of times.
+
+use html5gum::{Emitter, Error, State, naive_next_state};
+
+use crate::model::PlayerId;
+
+/// Tags between two moments at which the reader may give a page up.
+const TAGS_AT_A_TIME: u32 = 4_096;
+
+/// Longer names of tags and attributes are none of those that are looked at.
+const LONGEST_NAME: usize = 32;
+
+/// A row of players, by the beginning of its id.
+const ROW_ID: &[u8] = b"row-";
+
+/// What a character's links go to.
+const CHARACTER_PATH: &str = "/character/";
+
+/// What follows in a link that goes to a character by its id.
+const BY_ID: &str = "id/";
+
+/// Rows of a page that is not the last.
+const FULL_PAGE: u32 = 100;
+
+/// What the table of a ranking page says. Without a row it is past the end.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RankingPage {
+    /// The characters that rows name by id, in order.
+    pub players: Vec<PlayerId>,
+    /// Rows. One that names no character is a hidden one's.
+    pub rows: u32,
+    /// Rows that name a character without its id.
+    pub by_name: u32,
+    /// Whether there should be a page after this one: as its pager says, or, without a pager, since it is full.
+    pub more: bool,
+}
+
+/// What a page's tags have come to.
+pub(super) enum Step {
+    /// Some thousand tags went by.
+    Tags,
+    /// The page is over. `None`: it has no table.
+    End(Option<RankingPage>),
+}
+
+/// Gathers the rows of a page.
+#[derive(Default)]
+pub(super) struct Rows {
+    tag: Tag,
+    /// The name of the last start tag whose content is text up to its end tag, such as `script`.
+    text_until: Vec<u8>,
+    attribute: Attribute,
+    name: Vec<u8>,
+    value: Vec<u8>,
+    /// The row that is open.
+    row: Option<Row>,
+    /// Whether the list item at hand, of a pager, is disabled.
+    item_disabled: bool,
+    has_table: bool,
+    pager: Option<Pager>,
+    page: RankingPage,
+    tags: u32,
+    step: Option<Step>,
+}
+
+/// The tag at hand.
+#[derive(Default)]
+struct Tag {
+    name: Vec<u8>,
+    ends: bool,
+    /// Set by attributes.
+    is_row: bool,
+    link: Option<Link>,
+    is_next: bool,
+    is_disabled: bool,
+    is_page_item: bool,
+}
+
+/// A link to a character.
+#[derive(Clone, Copy)]
+enum Link {
+    Id(PlayerId),
+    Name,
+}
+
+/// What a row names.
+#[derive(Default)]
+struct Row {
+    link: Option<Link>,
+}
+
+/// What a pager says of the page after this one.
+#[derive(Clone, Copy)]
+enum Pager {
+    Last,
+    More,
+}
+
+/// The attribute at hand, if it is looked at.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Attribute {
+    #[default]
+    Other,
+    Id,
+    Href,
+    Rel,
+    Class,
+    Disabled,
+}
+
+impl Rows {
+    /// Takes in the attribute at hand.
+    fn end_attribute(&mut self) {
+        let value = self.value.as_slice();
+        match self.attribute {
+            Attribute::Other => {}
+            Attribute::Id => self.tag.is_row = value.starts_with(ROW_ID),
+            Attribute::Href => self.tag.link = character(value),
+            Attribute::Rel => self.tag.is_next = words(value).any(|word| word == b"next"),
+            Attribute::Class => self.tag.is_page_item = words(value).any(|word| word == b"page-item"),
+            Attribute::Disabled => self.tag.is_disabled = value == b"true",
+        }
+        self.attribute = Attribute::Other;
+        self.name.clear();
+        self.value.clear();
+    }
+
+    fn start_tag(&mut self) {
+        match self.tag.name.as_slice() {
+            b"table" => self.has_table = true,
+            b"tr" => {
+                self.end_row();
+                self.row = self.tag.is_row.then(Row::default);
+            }
+            b"a" => self.link(),
+            b"li" => {
+                self.item_disabled = self.tag.is_disabled;
+                if self.tag.is_page_item {
+                    self.pager.get_or_insert(Pager::Last);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn link(&mut self) {
+        if let Some(row) = &mut self.row
+            && !matches!(row.link, Some(Link::Id(_)))
+        {
+            row.link = self.tag.link.or(row.link);
+        }
+        if self.tag.is_next && !self.item_disabled {
+            self.pager = Some(Pager::More);
+        }
+    }
+
+    fn end_tag(&mut self) {
+        if matches!(self.tag.name.as_slice(), b"tr" | b"tbody" | b"table") {
+            self.end_row();
+        }
+    }
+
+    fn end_row(&mut self) {
+        let Some(row) = self.row.take() else { return };
+        self.page.rows += 1;
+        match row.link {
+            Some(Link::Id(id)) => self.page.players.push(id),
+            Some(Link::Name) => self.page.by_name += 1,
+            None => {}
+        }
+    }
+}
+
+impl Emitter for Rows {
+    type Token = Step;
+
+    fn init_start_tag(&mut self) {
+        let name = std::mem::take(&mut self.tag.name);
+        self.tag = Tag { name, ..Tag::default() };
+        self.tag.name.clear();
+    }
+
+    fn init_end_tag(&mut self) {
+        self.init_start_tag();
+        self.tag.ends = true;
+    }
+
+    #[inline]
+    fn push_tag_name(&mut self, name: &[u8]) {
+        if self.tag.name.len() < LONGEST_NAME {
+            self.tag.name.extend_from_slice(name);
+        }
+    }
+
+    fn init_attribute(&mut self) {
+        self.end_attribute();
+    }
+
+    #[inline]
+    fn push_attribute_name(&mut self, name: &[u8]) {
+        if self.name.len() < LONGEST_NAME {
+            self.name.extend_from_slice(name);
+        }
+    }
+
+    #[inline]
+    fn init_attribute_value(&mut self) {
+        self.attribute = match (self.tag.name.as_slice(), self.name.as_slice()) {
+            (b"tr", b"id") => Attribute::Id,
+            (b"a", b"href") => Attribute::Href,
+            (b"a", b"rel") => Attribute::Rel,
+            (b"li", b"class") => Attribute::Class,
+            (b"li", b"aria-disabled") => Attribute::Disabled,
+            _ => Attribute::Other,
+        };
+    }
+
+    #[inline]
+    fn push_attribute_value(&mut self, value: &[u8]) {
+        if self.attribute != Attribute::Other {
+            self.value.extend_from_slice(value);
+        }
+    }
+
+    fn emit_current_tag(&mut self) -> Option<State> {
+        self.end_attribute();
+        self.tags += 1;
+        if self.tags.is_multiple_of(TAGS_AT_A_TIME) {
+            self.step = Some(Step::Tags);
+        }
+        if self.tag.ends {
+            self.end_tag();
+            self.text_until.clear();
+            return None;
+        }
+        self.start_tag();
+        let text = naive_next_state(&self.tag.name);
+        if text.is_some() {
+            self.text_until.clone_from(&self.tag.name);
+        }
+        text
+    }
+
+    fn current_is_appropriate_end_tag_token(&mut self) -> bool {
+        self.tag.ends && !self.text_until.is_empty() && self.text_until == self.tag.name
+    }
+
+    fn emit_eof(&mut self) {
+        self.end_row();
+        let full = self.page.rows >= FULL_PAGE;
+        self.page.more = self.pager.map_or(full, |pager| matches!(pager, Pager::More));
+        self.step = Some(Step::End(self.has_table.then(|| std::mem::take(&mut self.page))));
+    }
+
+    fn pop_token(&mut self) -> Option<Step> {
+        self.step.take()
+    }
+
+    fn should_emit_errors(&mut self) -> bool {
+        false
+    }
+
+    fn emit_error(&mut self, _: Error) {}
+
+    fn set_last_start_tag(&mut self, _: Option<&[u8]>) {}
+
+    fn emit_string(&mut self, _: &[u8]) {}
+
+    fn init_comment(&mut self) {}
+
+    fn push_comment(&mut self, _: &[u8]) {}
+
+    fn emit_current_comment(&mut self) {}
+
+    fn set_self_closing(&mut self) {}
+
+    fn init_doctype(&mut self) {}
+
+    fn push_doctype_name(&mut self, _: &[u8]) {}
+
+    fn set_doctype_public_identifier(&mut self, _: &[u8]) {}
+
+    fn set_doctype_system_identifier(&mut self, _: &[u8]) {}
+
+    fn push_doctype_public_identifier(&mut self, _: &[u8]) {}
+
+    fn push_doctype_system_identifier(&mut self, _: &[u8]) {}
+
+    fn set_force_quirks(&mut self) {}
+
+    fn emit_current_doctype(&mut self) {}
+}
+
+fn words(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    value.split(u8::is_ascii_whitespace)
+}
+
+/// The character that a link goes to: by id in `…/character/id/57147396`, with a slash at the end or without, or by name in
+/// `…/character/eu/tarren-mill/Ånn`.
+fn character(link: &[u8]) -> Option<Link> {
+    let link = std::str::from_utf8(link).ok()?;
+    let (_, rest) = link.split_once(CHARACTER_PATH)?;
+    let Some(rest) = rest.strip_prefix(BY_ID) else { return Some(Link::Name) };
+    let id = rest.split(['/', '?', '#']).next()?.parse().ok();
+    id.filter(|id| *id > 0).map(Link::Id)
+}
