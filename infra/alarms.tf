@@ -146,3 +146,19 @@ resource "aws_cloudwatch_metric_alarm" "lost_wakeups" {
   treat_missing_data  = "notBreaching"
   alarm_actions       = [aws_sns_topic.alarms.arn]
 }
+
+# Once for each rest: discovery asks again when it is over, and stops again if nothing has changed.
+resource "aws_cloudwatch_metric_alarm" "discovery_stopped" {
+  alarm_name          = "${local.prefix}-discovery-stopped"
+  alarm_description   = "Discovery was turned away, or its pages make no sense: `stint rules list` tells which, and what to do."
+  namespace           = "Stint"
+  metric_name         = "DiscoveryStops"
+  dimensions          = { Worker = "discover" }
+  statistic           = "Sum"
+  period              = 900
+  evaluation_periods  = 1
+  comparison_operator = "GreaterThanThreshold"
+  threshold           = 0
+  treat_missing_data  = "notBreaching"
+  alarm_actions       = [aws_sns_topic.alarms.arn]
+}

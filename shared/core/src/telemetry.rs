@@ -59,6 +59,8 @@ pub enum Metric {
     Lag,
     /// The same for each of its shards.
     ShardLag,
+    /// Discoveries that stopped because the upstream turned them away, or because its pages make no sense.
+    DiscoveryStops,
 }
 
 /// What recorded values add up to.
@@ -96,7 +98,7 @@ pub enum Dimension {
 
 impl Metric {
     /// All of them, in the order of the documentation.
-    pub const ALL: [Metric; 20] = [
+    pub const ALL: [Metric; 21] = [
         Metric::PointsSpent,
         Metric::PointsExpired,
         Metric::PointsOverspent,
@@ -117,6 +119,7 @@ impl Metric {
         Metric::PagesLost,
         Metric::Lag,
         Metric::ShardLag,
+        Metric::DiscoveryStops,
     ];
 
     /// Its name, a promise to dashboards and alarms.
@@ -142,6 +145,7 @@ impl Metric {
             Metric::PagesLost => "PagesLost",
             Metric::Lag => "Lag",
             Metric::ShardLag => "ShardLag",
+            Metric::DiscoveryStops => "DiscoveryStops",
         }
     }
 

@@ -87,7 +87,7 @@ pub struct Settings {
     #[arg(long, env = "WCL_PAGE_INTERVAL_MS", default_value_t = 250)]
     pub wcl_page_interval_ms: u64,
 
-    /// How long discovery rests, in minutes, after the site has turned it away.
+    /// How long, in minutes, a site rests that turned discovery away, and a rule whose pages make no sense.
     #[arg(long, env = "WCL_BAN_REST_MINUTES", default_value_t = 360)]
     pub wcl_ban_rest_minutes: u32,
 

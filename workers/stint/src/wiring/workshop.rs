@@ -137,7 +137,7 @@ impl<'a> Workshop<'a> {
                 let client = Client::with_interval(self.transport().await?, self.backends.clock.clone(), interval);
                 Arc::new(RankingPages::new(client, settings.wcl_site_url.clone(), self.backends.clock.clone()))
             }
-            DiscoverySource::Reports => Arc::new(Reports::new(self.budget().await?, settings.first_look())),
+            DiscoverySource::Reports => Arc::new(Reports::new(self.budget().await?, settings)),
         })
     }
 

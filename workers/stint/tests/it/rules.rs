@@ -74,3 +74,45 @@ fn removing_all_asks_for_a_yes() {
     assert_eq!(program.json(&["rules", "remove", "--all", "--yes"])["removed"], 1);
     assert!(program.succeed(&["rules", "list"]).starts_with("there are no discovery rules"));
 }
+
+#[test]
+fn a_doubted_rule_is_shown_with_its_page_and_accepted() {
+    let program = Program::new();
+    let id = block_on(async { World::open(&program.home()).doubted().await });
+    let listed = program.run(&["rules", "list"]);
+    assert!(listed.stdout.contains("resting until") && listed.stdout.contains("names no player"), "{listed:?}");
+    let hint = format!(
+        "see the page with `stint rules sample {id}`, and if it is right, say so with `stint rules accept {id}`"
+    );
+    assert!(listed.stderr.contains(&hint), "{listed:?}");
+    assert!(program.succeed(&["status"]).contains(&hint));
+    let sample = program.succeed(&["rules", "sample", &id]);
+    assert!(sample.contains("<tr id=\"line-1\"> [2J</table>") && sample.starts_with("page 1, the first"), "{sample:?}");
+    assert!(program.fail(&["rules", "sample", "638190fc00bc58421e002c83"]).contains("there is no rule"));
+    assert_eq!(
+        program.succeed(&["rules", "accept", &id]),
+        format!("accepted {id}: the next discovery takes its pages as they are\n")
+    );
+    let rule = program.json(&["rules", "list"])["rules"][0].clone();
+    assert_eq!(
+        (&rule["accepted"], &rule["resting_because"]),
+        (&true.into(), &"the site turned discovery away: status 403 for page 1".into())
+    );
+}
+
+#[test]
+fn an_upstream_that_turned_discovery_away_is_shown_and_resumed() {
+    let program = Program::new();
+    let id = block_on(async { World::open(&program.home()).doubted().await });
+    program.succeed(&["rules", "accept", &id]);
+    let rests = "www.warcraftlogs.com/zone/rankings rests until";
+    assert!(program.succeed(&["rules", "list"]).contains(rests));
+    assert!(program.succeed(&["status"]).contains(rests));
+    assert_eq!(program.json(&["status"])["fleets"][0]["resting"][0]["upstream"], "www.warcraftlogs.com/zone/rankings");
+    assert!(program.fail(&["rules", "accept", "638190fc00bc58421e002c83"]).contains("there is no rule"));
+    assert!(program.fail(&["rules", "resume", "nothing"]).contains("does not rest"));
+    let resume = ["rules", "resume", "www.warcraftlogs.com/zone/rankings"];
+    assert!(program.succeed(&resume).contains("is asked again by the next discovery"));
+    let rule = program.json(&["rules", "list"])["rules"][0].clone();
+    assert_eq!((&rule["state"], &rule["accepted"]), (&"due".into(), &true.into()));
+}

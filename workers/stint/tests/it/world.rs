@@ -16,7 +16,8 @@ use stint_warcraftlogs::budget::REVIVE;
 use stint_warcraftlogs::message::QUEUE;
 use stint_warcraftlogs::model::{Player, RaidsToScrap};
 use stint_warcraftlogs::store::{
-    Chunk, Claim, Discovered, Discovers, DropReason, Dropped, Pass, Players, Rest, Rule, Rules, SqliteStore,
+    Chunk, Claim, Discovered, Discovers, Doubt, DropReason, Dropped, Pass, Players, Rest, Rule, Rules, Seen,
+    SqliteStore, UpstreamRest,
 };
 
 pub(crate) const PLAYER: &str = r#"{"_id":57147396,"name":"Ånn","classId":4,"region":"EU","server":{"name":"Tarren Mill","slug":"tarren-mill","normalizedName":"TarrenMill"},"updatedAt":{"$date":"2026-11-20T10:00:00Z"},"raids":{"26":{"4":{"metric":"dps","best":91.2,"median":80.1,"encounters":{"2398":{"best":95.3,"median":80.0,"kills":12,"spec":"Fire"}}}}}}"#;
@@ -70,10 +71,25 @@ impl World {
         let claim = self.claim().await;
         let chunks =
             vec![Chunk { next: 101, last: 200 }, Chunk { next: 221, last: 400 }, Chunk { next: 401, last: 600 }];
-        let pass = Pass { started_at: now, chunks, end: None };
+        let pass = Pass { started_at: now, chunks, end: None, seen: Seen::default() };
         assert!(self.store.keep(&claim, &pass, Duration::from_secs(300)).await.unwrap());
         self.store.put(&rule(3, 29, 5, None)).await.unwrap();
         self.store.put(&rule(4, 99, 5, Some(now))).await.unwrap();
+    }
+
+    /// A rule whose first page makes no sense, and an upstream that turned discovery away. Returns the rule's id.
+    pub(crate) async fn doubted(&self) -> String {
+        let now = self.now();
+        self.store.put(&rule(5, 26, 4, Some(before(now, Duration::from_secs(25 * 3600))))).await.unwrap();
+        let claim = self.claim().await;
+        let reason = "page 1, the first of the rule, names no player".to_owned();
+        let doubt = Doubt { at: now, reason, sample: Some("<table><tr id=\"line-1\">\u{1b}[2J</table>".into()) };
+        let until = after(now, Duration::from_secs(3600));
+        assert!(self.store.doubt(&claim, None, &doubt, until).await.unwrap());
+        let rest = Rest { until, reason: "the site turned discovery away: status 403 for page 1".into() };
+        let upstream = "www.warcraftlogs.com/zone/rankings".into();
+        self.store.rest_upstream(&UpstreamRest { upstream, rest }).await.unwrap();
+        claim.rule.id
     }
 
     async fn claim(&self) -> Claim {

@@ -1,6 +1,7 @@
 //! The site's ranking pages.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -10,7 +11,8 @@ use stint_http::{Client, HttpError, Limits, RetryPolicy};
 use url::Url;
 
 use super::reading::{READING_TIME, read};
-use super::{Found, ParsedPage, PlayerSource, SourceError};
+use super::sample::outline;
+use super::{Found, Listing, ParsedPage, PlayerSource, RANKINGS, RankingPage, SourceError, upstream_of_pages};
 use crate::model::Difficulty;
 use crate::store::{Claim, Pass, Rule};
 
@@ -22,6 +24,9 @@ const MYTHIC: Difficulty = 5;
 
 /// A page of 100 rows has about 100 KB. One that is twenty times as large is no ranking page.
 const LARGEST_PAGE: usize = 2 * 1024 * 1024;
+
+/// So many rows may be of hidden characters alone: of a hundred players two are hidden.
+const FEW_ROWS: u32 = 5;
 
 const PAGE: RetryPolicy =
     RetryPolicy { limits: Limits { max_body: LARGEST_PAGE, ..RetryPolicy::PAGE.limits }, ..RetryPolicy::PAGE };
@@ -42,7 +47,7 @@ impl RankingPages {
     fn request(&self, rule: &Rule, page: u32) -> Result<http::Request<Bytes>, String> {
         let size = if rule.difficulty == MYTHIC { 20 } else { 10 };
         let path = format!(
-            "zone/rankings/table/{}/{METRIC}/-1/{}/{size}/5/Any/Any/0/0/0/0/0/?search=&page={page}",
+            "{RANKINGS}table/{}/{METRIC}/-1/{}/{size}/5/Any/Any/0/0/0/0/0/?search=&page={page}",
             rule.raid, rule.difficulty
         );
         let url = self.site.join(&path).map_err(|error| format!("WCL_SITE_URL: {error}"))?;
@@ -62,18 +67,56 @@ impl PlayerSource for RankingPages {
             // A redirect, a 403 or a 404 in place of a table: the site does not want to be read.
             return Err(SourceError::TurnedAway(format!("status {} for page {page}", answer.status)));
         }
-        match read(answer.body, &*self.clock).await {
-            ParsedPage::Table(table) if table.rows == 0 => Ok(Found::PastTheEnd),
-            ParsedPage::Table(table) => Ok(Found::Players(table.players)),
+        match read(answer.body.clone(), &*self.clock).await {
+            ParsedPage::Table(table) => Ok(found(table, &answer.body)),
             ParsedPage::NotATable => Err(SourceError::TurnedAway(format!("page {page} is not a ranking table"))),
             ParsedPage::GivenUp => Err(failed(format!("it was not read within {} s", READING_TIME.as_secs()))),
         }
     }
+
+    fn upstream(&self) -> String {
+        upstream_of_pages(&self.site)
+    }
+
+    fn span(&self, _claim: &Claim, _pass: &Pass) -> Option<Duration> {
+        None
+    }
+}
+
+/// What a page with a table says. Rows that name nobody are those of hidden characters, which are few.
+fn found(table: RankingPage, html: &[u8]) -> Found {
+    let RankingPage { players, rows, by_name, more } = table;
+    if rows == 0 {
+        return Found::PastTheEnd { sample: Some(outline(html)) };
+    }
+    let named = players.len() as u32;
+    let is_hidden_alone = by_name == 0 && rows <= FEW_ROWS;
+    if named * 2 >= rows || is_hidden_alone {
+        return Found::Rows(Listing { players, more });
+    }
+    let reason =
+        format!("has {rows} rows, of which {named} name a character by its id and {by_name} by its name alone");
+    Found::Unreadable { players, reason, sample: Some(outline(html)) }
 }
 
 fn refused(error: HttpError, page: u32) -> SourceError {
     match error {
         HttpError::Challenged { .. } | HttpError::RateLimited(_) => SourceError::TurnedAway(error.to_string()),
         error => SourceError::Failed { page, reason: error.to_string() },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_that_name_too_few_are_no_page_of_players() {
+        let table =
+            |players: u64, rows, by_name| RankingPage { players: (1..=players).collect(), rows, by_name, more: true };
+        let is_read = |players, rows, by_name| matches!(found(table(players, rows, by_name), b""), Found::Rows(_));
+        assert!(is_read(98, 100, 0) && is_read(50, 100, 50) && is_read(0, 5, 0));
+        assert!(!is_read(49, 100, 0) && !is_read(0, 100, 100) && !is_read(0, 6, 0) && !is_read(0, 1, 1));
+        assert_eq!(found(table(0, 0, 0), b"<p>x"), Found::PastTheEnd { sample: Some("<p>x".into()) });
     }
 }

@@ -29,3 +29,22 @@ pub(super) async fn read(html: Bytes, clock: &dyn Clock) -> ParsedPage {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+    use stint_core::clock::ManualClock;
+
+    use super::super::RankingPage;
+    use super::*;
+
+    #[tokio::test]
+    async fn a_page_is_read_beside_a_runtime_and_without_one() {
+        let clock = ManualClock::new(Timestamp::UNIX_EPOCH);
+        let page = Bytes::from_static(b"<table><tr id=row-1><td><a href=/character/id/7>x</table>");
+        let expected = RankingPage { players: vec![7], rows: 1, by_name: 0, more: false };
+        assert_eq!(read(page.clone(), &clock).await, ParsedPage::Table(expected.clone()));
+        let without = std::thread::spawn(move || futures::executor::block_on(read(page, &clock)));
+        assert_eq!(without.join().unwrap(), ParsedPage::Table(expected));
+    }
+}

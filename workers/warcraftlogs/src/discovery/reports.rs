@@ -9,12 +9,15 @@ use stint_core::clock::{after, before, between};
 use stint_core::ledger::{Ask, CallEnd, Grant, KeyState, Reservation};
 use stint_core::points::Points;
 use stint_core::ports::PortError;
+use stint_http::HttpError;
 
-use super::{Found, PlayerSource, SourceError};
+use super::{Found, PlayerSource, SourceError, named};
 use crate::budget::Budget;
 use crate::client::{CallError, ReportPlayers};
+use crate::config::Settings;
 use crate::measured::{call, status};
-use crate::store::{Claim, Pass};
+use crate::model::PlayerId;
+use crate::store::{Claim, Pass, Rule};
 
 /// Reports on a page of ours: as many as one document reads (the original's number).
 const REPORTS_PER_PAGE: usize = 20;
@@ -41,17 +44,19 @@ pub struct Reports {
     budget: Budget,
     /// How far back a rule looks that has never run.
     first_look: Duration,
+    /// The API's name among the upstreams.
+    upstream: String,
 }
 
 impl Reports {
     /// Reports read for points of `budget`.
-    pub fn new(budget: Budget, first_look: Duration) -> Reports {
-        Reports { budget, first_look }
+    pub fn new(budget: Budget, settings: &Settings) -> Reports {
+        Reports { budget, first_look: settings.first_look(), upstream: named(&settings.wcl_api_url) }
     }
 
     /// What to list, in milliseconds: what the pass before has not, from when that began and not from when it was done. A
     /// rule that was imported says only when it was done.
-    fn span(&self, claim: &Claim, pass: &Pass) -> (i64, i64) {
+    fn span_in_millis(&self, claim: &Claim, pass: &Pass) -> (i64, i64) {
         let listed_until = claim.listed_until.or(claim.rule.last_run);
         let first_look = || before(pass.started_at, self.first_look);
         let since = listed_until.map_or_else(first_look, |until| before(until, UPLOAD));
@@ -102,7 +107,25 @@ impl Reports {
         Err(SourceError::Failed { page, reason })
     }
 
-    /// Settles a call and answers what it brought.
+    /// The players of as many of the reports as a key can pay for, and how many reports those were.
+    async fn players(
+        &self,
+        rule: &Rule,
+        codes: &[String],
+        page: u32,
+    ) -> Result<(impl Iterator<Item = PlayerId>, usize), SourceError> {
+        let grant = self.hold(vec![REPORT_BOUND; codes.len()], page).await?;
+        let paid = grant.taken.iter().sum::<usize>();
+        let key = &grant.hold.key;
+        let answer = self.budget.api.report_players(key, &codes[..paid]);
+        let answer = call("report-players", key, grant.amount, answer, |(end, _)| status(end)).await;
+        let reports = self.settle(&grant, answer, page).await?;
+        let (raid, difficulty) = (rule.raid, rule.difficulty);
+        let wanted = move |report: &ReportPlayers| report.raid == raid && report.difficulties.contains(&difficulty);
+        Ok((reports.into_iter().filter(wanted).flat_map(|report| report.players), paid))
+    }
+
+    /// Settles a call and returns what it brought.
     async fn settle<T>(
         &self,
         grant: &Grant,
@@ -110,37 +133,46 @@ impl Reports {
         page: u32,
     ) -> Result<T, SourceError> {
         self.budget.settle(grant, end).await.map_err(|error| port(&error, page))?;
-        answer.map_err(|error| SourceError::Failed { page, reason: error.to_string() })
+        answer.map_err(|error| match &error {
+            CallError::Http(HttpError::Challenged { .. }) => SourceError::TurnedAway(error.to_string()),
+            _ => SourceError::Failed { page, reason: error.to_string() },
+        })
     }
 }
 
 #[async_trait]
 impl PlayerSource for Reports {
     async fn page(&self, claim: &Claim, pass: &Pass, page: u32) -> Result<Found, SourceError> {
-        let (rule, span) = (&claim.rule, self.span(claim, pass));
+        let (rule, span) = (&claim.rule, self.span_in_millis(claim, pass));
         let grant = self.hold(vec![LIST_BOUND], page).await?;
         let key = &grant.hold.key;
         let listing = self.budget.api.list_reports(key, rule.raid, span, REPORTS_PER_PAGE, page);
         let listing = call("reports", key, grant.amount, listing, |(end, _)| status(end)).await;
         let list = self.settle(&grant, listing, page).await?;
         if list.codes.is_empty() {
-            return Ok(if list.more { Found::Players(Vec::new()) } else { Found::PastTheEnd });
+            return Ok(if list.more { Found::players(Vec::new()) } else { Found::PastTheEnd { sample: None } });
         }
-        let mut reports = Vec::new();
+        let mut players = BTreeSet::new();
         let mut codes = list.codes.as_slice();
         while !codes.is_empty() {
-            let grant = self.hold(vec![REPORT_BOUND; codes.len()], page).await?;
-            let (paid, rest) = codes.split_at(grant.taken.iter().sum());
-            let key = &grant.hold.key;
-            let answer = self.budget.api.report_players(key, paid);
-            let answer = call("report-players", key, grant.amount, answer, |(end, _)| status(end)).await;
-            reports.extend(self.settle(&grant, answer, page).await?);
-            codes = rest;
+            match self.players(rule, codes, page).await {
+                Ok((found, read)) => {
+                    players.extend(found);
+                    codes = &codes[read..];
+                }
+                Err(error) => return Ok(Found::Part { players: players.into_iter().collect(), error }),
+            }
         }
-        let wanted =
-            |report: &ReportPlayers| report.raid == rule.raid && report.difficulties.contains(&rule.difficulty);
-        let players: BTreeSet<_> = reports.into_iter().filter(wanted).flat_map(|report| report.players).collect();
-        Ok(Found::Players(players.into_iter().collect()))
+        Ok(Found::players(players.into_iter().collect()))
+    }
+
+    fn upstream(&self) -> String {
+        self.upstream.clone()
+    }
+
+    fn span(&self, claim: &Claim, pass: &Pass) -> Option<Duration> {
+        let (since, until) = self.span_in_millis(claim, pass);
+        Some(Duration::from_millis(until.saturating_sub(since).try_into().unwrap_or_default()))
     }
 }
 

@@ -8,12 +8,15 @@ mod mongo_discovers;
 mod mongo_documents;
 mod mongo_players;
 mod mongo_progress;
+mod mongo_rests;
 mod mongo_rules;
 mod mongo_standings;
+mod pass;
 mod sqlite;
 mod sqlite_directory;
 mod sqlite_discovers;
 mod sqlite_players;
+mod sqlite_rests;
 mod sqlite_rules;
 mod sqlite_standings;
 
@@ -28,6 +31,7 @@ use crate::model::{Difficulty, Player, PlayerId, RaidId, Server, extended_date};
 pub use directory::Directory;
 pub use discovers::{Backlog, Discovered, Discovers, Due, Freshness};
 pub use mongo::MongoStore;
+pub use pass::{Chunk, Doubt, Pass, Seen};
 pub use sqlite::SqliteStore;
 
 /// The last page that a rule may have: more than a hundred times as many as any ranking shows.
@@ -75,49 +79,6 @@ impl Rule {
     }
 }
 
-/// A rule that one discovery works on, and how far it has come. Kept apart from the rule, whose document belongs to
-/// existing deployments too.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Pass {
-    /// When the pass began. Sources that list what is new list it up to here, so that pages do not shift.
-    pub started_at: Timestamp,
-    /// The page range in pieces.
-    pub chunks: Vec<Chunk>,
-    /// The first page that turned out to be past the end.
-    pub end: Option<u32>,
-}
-
-/// A piece of a rule's page range.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Chunk {
-    /// The next page to read.
-    pub next: u32,
-    /// The last page to read.
-    pub last: u32,
-}
-
-impl Chunk {
-    /// Whether every page was read.
-    pub fn is_done(&self) -> bool {
-        self.next > self.last
-    }
-}
-
-impl Pass {
-    /// A pass over the pages of `rule`, its last page included, in chunks of `pages_per_chunk`.
-    pub fn begin(rule: &Rule, pages_per_chunk: u32, now: Timestamp) -> Pass {
-        let starts = (rule.start_page..=rule.end_page).step_by(pages_per_chunk.max(1) as usize);
-        let chunk =
-            |next: u32| Chunk { next, last: rule.end_page.min(next.saturating_add(pages_per_chunk.max(1) - 1)) };
-        Pass { started_at: now, chunks: starts.map(chunk).collect(), end: None }
-    }
-
-    /// Whether there is nothing left to read.
-    pub fn is_done(&self) -> bool {
-        self.chunks.iter().all(|chunk| chunk.is_done() || self.end.is_some_and(|end| chunk.next >= end))
-    }
-}
-
 /// A rule on loan to one discovery. Whoever holds an older lease can change nothing any more.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Claim {
@@ -127,6 +88,10 @@ pub struct Claim {
     pub pass: Option<Pass>,
     /// When the last pass over these pages had begun that was finished: what is newer it has not listed.
     pub listed_until: Option<Timestamp>,
+    /// What that pass came to.
+    pub last: Option<Seen>,
+    /// An operator says that what was doubted of the rule is right.
+    pub accepted: bool,
     /// Grows with each claim of the rule: the fence against a discovery that was thought dead.
     pub lease: u64,
 }
@@ -143,6 +108,10 @@ pub struct RuleStatus {
     pub resting: Option<Rest>,
     /// The pass that is under way.
     pub pass: Option<Pass>,
+    /// What the rule's pages came to that makes no sense.
+    pub doubt: Option<Doubt>,
+    /// An operator says that it is right.
+    pub accepted: bool,
 }
 
 /// Why a rule is left alone for a while.
@@ -154,7 +123,17 @@ pub struct Rest {
     pub reason: String,
 }
 
-/// Discovery rules, and who works on them.
+/// An upstream that every discovery leaves alone for a while.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct UpstreamRest {
+    /// Its name, as [`PlayerSource::upstream`](crate::discovery::PlayerSource::upstream) has it.
+    pub upstream: String,
+    /// Until when, and why.
+    #[serde(flatten)]
+    pub rest: Rest,
+}
+
+/// Discovery rules, who works on them, and which upstreams are left alone.
 #[async_trait]
 pub trait Rules: Send + Sync {
     /// All rules on one page, in the order of raid, difficulty, first page.
@@ -173,12 +152,29 @@ pub trait Rules: Send + Sync {
     /// Keeps how far a pass has come, and renews the lease. `false`: another discovery has the rule, stop.
     async fn keep(&self, claim: &Claim, pass: &Pass, lease: Duration) -> PortResult<bool>;
 
-    /// Ends a pass that read everything: sets `lastRun`, keeps of the progress when the pass began, gives the rule back.
-    /// `false` as above.
+    /// Ends a pass that read everything: sets `lastRun`, keeps of the progress when the pass began and what it came to,
+    /// forgets what was doubted, gives the rule back. `false` as above.
     async fn finish(&self, claim: &Claim, pass: &Pass, ran_at: Timestamp) -> PortResult<bool>;
 
     /// Gives the rule back with its progress kept, to go on at once or after a rest.
     async fn give_back(&self, claim: &Claim, rest: Option<Rest>) -> PortResult<()>;
+
+    /// Gives the rule back with `doubt` in place of an earlier one, to rest until `until`. Keeps `pass` as its progress, or
+    /// forgets all progress without one. `false` as above.
+    async fn doubt(&self, claim: &Claim, pass: Option<&Pass>, doubt: &Doubt, until: Timestamp) -> PortResult<bool>;
+
+    /// Takes what is doubted of a rule for right, and ends its rest: the next discovery takes its pages as they are. Returns
+    /// whether anything is doubted of it.
+    async fn accept(&self, id: &str) -> PortResult<bool>;
+
+    /// The upstreams that were ever left alone, in the order of their names. A rest that is over is kept.
+    async fn upstreams(&self) -> PortResult<Vec<UpstreamRest>>;
+
+    /// Leaves an upstream alone, in every process. Of two rests the one that ends later is kept.
+    async fn rest_upstream(&self, rest: &UpstreamRest) -> PortResult<()>;
+
+    /// Ends the rest of an upstream. Returns whether there was one.
+    async fn wake_upstream(&self, upstream: &str) -> PortResult<bool>;
 }
 
 /// A stored document that cannot be read. It stays where it is; everything else goes on.
@@ -371,22 +367,5 @@ mod tests {
         assert_eq!(document(r#","lastRun":1669438300.48"#).unwrap(), Some(1_669_438_300_480));
         assert_eq!(document("").unwrap(), None);
         assert!(document(r#","lastRun":"yesterday""#).unwrap_err().to_string().contains("lastRun"));
-    }
-
-    #[test]
-    fn the_last_page_belongs_to_a_pass_whatever_the_chunk_size() {
-        let rule = |start_page, end_page| Rule {
-            id: "0".repeat(24),
-            raid: 26,
-            difficulty: 3,
-            start_page,
-            end_page,
-            last_run: None,
-        };
-        for (start, end, size) in [(1, 600, 200), (1, 601, 200), (1, 201, 200), (5, 5, 200), (1, 7, 3), (2, 8, 3)] {
-            let pass = Pass::begin(&rule(start, end), size, Timestamp::UNIX_EPOCH);
-            let pages: Vec<u32> = pass.chunks.iter().flat_map(|chunk| chunk.next..=chunk.last).collect();
-            assert_eq!(pages, (start..=end).collect::<Vec<_>>(), "{start} to {end} by {size}");
-        }
     }
 }

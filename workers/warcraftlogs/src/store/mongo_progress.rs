@@ -1,5 +1,6 @@
 //! How far the work on a rule has come, who has it on loan, and until when it rests: `discovery_progress {_id, lease,
-//! leasedUntil, resting, pass, pages, listed}`, beside the rule, whose document belongs to existing deployments too.
+//! leasedUntil, resting, pass, pages, listed, doubt, accepted}`, beside the rule, whose document belongs to existing
+//! deployments too.
 
 use jiff::Timestamp;
 use stint_core::ports::{PortError, PortResult};
@@ -9,7 +10,7 @@ use stint_mongo::{date, explain, instant, is_duplicate};
 
 use super::mongo::MongoStore;
 use super::mongo_documents::{read, write};
-use super::{Pass, Rest, Rule};
+use super::{Doubt, Pass, Rest, Rule, Seen};
 
 pub(super) const PROGRESS: &str = "discovery_progress";
 
@@ -21,8 +22,10 @@ pub(super) struct Progress {
     pub(super) resting: Option<Rest>,
     /// The pass, and the pages that it is about.
     pass: Option<(Document, Bson)>,
-    /// When the last pass had begun that was finished, and the pages that it was about.
-    listed: Option<(Timestamp, Document)>,
+    /// When the last pass had begun that was finished, the pages that it was about, and what it came to.
+    listed: Option<(Timestamp, Document, Option<Seen>)>,
+    pub(super) doubt: Option<Doubt>,
+    pub(super) accepted: bool,
 }
 
 impl Progress {
@@ -37,10 +40,13 @@ impl Progress {
             leased_until: instant(document.get("leasedUntil")),
             resting,
             pass: document.get_document("pass").ok().map(|pass| (pass.clone(), pages)),
-            listed: document
-                .get_document("listed")
-                .ok()
-                .and_then(|listed| Some((instant(listed.get("until"))?, listed.get_document("pages").ok()?.clone()))),
+            listed: document.get_document("listed").ok().and_then(|listed| {
+                // An earlier version kept nothing of what a pass came to.
+                let seen = listed.get_document("seen").ok().and_then(|seen| read(seen.clone()).ok());
+                Some((instant(listed.get("until"))?, listed.get_document("pages").ok()?.clone(), seen))
+            }),
+            doubt: document.get_document("doubt").ok().and_then(|doubt| read(doubt.clone()).ok()),
+            accepted: document.get_bool("accepted").unwrap_or_default(),
         }
     }
 
@@ -59,7 +65,12 @@ impl Progress {
 
     /// When the last pass over the rule's pages had begun that was finished.
     pub(super) fn listed_until(&self, rule: &Rule) -> Option<Timestamp> {
-        self.listed.as_ref().filter(|(_, about)| *about == pages(rule)).map(|(until, _)| *until)
+        self.listed.as_ref().filter(|(_, about, _)| *about == pages(rule)).map(|(until, ..)| *until)
+    }
+
+    /// What that pass came to.
+    pub(super) fn last(&self, rule: &Rule) -> Option<Seen> {
+        self.listed.as_ref().filter(|(_, about, _)| *about == pages(rule)).and_then(|(.., seen)| *seen)
     }
 }
 
@@ -100,9 +111,10 @@ pub(super) fn keep(rule: &Rule, pass: &Pass, until: Timestamp) -> PortResult<Doc
     Ok(doc! { "$set": { "pass": write(pass)?, "pages": pages(rule), "leasedUntil": date(until) } })
 }
 
-/// The change that keeps of a finished pass of `rule` when it began.
-pub(super) fn listed(rule: &Rule, pass: &Pass) -> Document {
-    doc! { "$set": { "listed": { "until": date(pass.started_at), "pages": pages(rule) } } }
+/// The change that keeps of a finished pass of `rule` when it began, and what it came to.
+pub(super) fn listed(rule: &Rule, pass: &Pass) -> PortResult<Document> {
+    let listed = doc! { "until": date(pass.started_at), "pages": pages(rule), "seen": write(&pass.seen)? };
+    Ok(doc! { "$set": { "listed": listed } })
 }
 
 /// What a rule is about. A discovery of other pages has nothing to say of it.

@@ -15,7 +15,7 @@ use stint_mongo::{date, explain, upsert};
 use super::mongo::MongoStore;
 use super::mongo_documents::{read, write};
 use super::mongo_progress::{PROGRESS, Progress, keep, listed, object_id, pages};
-use super::{Claim, Damaged, Page, Pass, Rest, Rule, RuleStatus, Rules};
+use super::{Claim, Damaged, Doubt, Page, Pass, Rest, Rule, RuleStatus, Rules, UpstreamRest};
 
 const SCHEDULES: &str = "discovery_schedules";
 
@@ -38,14 +38,16 @@ impl Row {
         rule.check()?;
         let pass = self.progress.pass(&rule)?;
         let listed_until = self.progress.listed_until(&rule);
-        Ok(Claim { rule, pass, listed_until, lease: self.progress.lease + 1 })
+        let (last, accepted) = (self.progress.last(&rule), self.progress.accepted);
+        Ok(Claim { rule, pass, listed_until, last, accepted, lease: self.progress.lease + 1 })
     }
 
     fn status(self) -> Result<RuleStatus, Damaged> {
         let damaged = |reason| Damaged { id: self.id.to_hex(), reason };
         let rule = self.rule.map_err(damaged)?;
         let pass = self.progress.pass(&rule).map_err(damaged)?;
-        Ok(RuleStatus { rule, leased_until: self.progress.leased_until, resting: self.progress.resting, pass })
+        let Progress { leased_until, resting, doubt, accepted, .. } = self.progress;
+        Ok(RuleStatus { rule, leased_until, resting, pass, doubt, accepted })
     }
 }
 
@@ -72,7 +74,7 @@ impl Rules for MongoStore {
         let filter = doc! { "_id": object_id(&rule.id)? };
         let what = "store a discovery rule";
         self.mongo.update_all(SCHEDULES, &[upsert(filter.clone(), document)], what).await?;
-        let all = doc! { "pass": "", "listed": "", "resting": "", "leasedUntil": "" };
+        let all = doc! { "pass": "", "listed": "", "resting": "", "leasedUntil": "", "doubt": "", "accepted": "" };
         let forget = doc! { "$inc": { "lease": 1_i64 }, "$unset": all };
         let forgotten = self.mongo.collection(PROGRESS).update_one(filter, forget).upsert(true).await;
         forgotten.map(drop).map_err(|error| explain(what, &error))
@@ -121,7 +123,7 @@ impl Rules for MongoStore {
     /// it, whoever takes the rule over finds a pass that has nothing left to read.
     async fn finish(&self, claim: &Claim, pass: &Pass, ran_at: Timestamp) -> PortResult<bool> {
         let (id, what) = (object_id(&claim.rule.id)?, "finish a discovery rule");
-        if !self.change_progress(id, claim.lease, listed(&claim.rule, pass), what).await? {
+        if !self.change_progress(id, claim.lease, listed(&claim.rule, pass)?, what).await? {
             return Ok(false);
         }
         let mut as_claimed = doc! { "_id": id };
@@ -131,7 +133,7 @@ impl Rules for MongoStore {
         if ran.map_err(|error| explain(what, &error))?.matched_count == 0 {
             return Ok(false);
         }
-        let forget = doc! { "$unset": { "pass": "", "leasedUntil": "" } };
+        let forget = doc! { "$unset": { "pass": "", "leasedUntil": "", "doubt": "", "accepted": "" } };
         self.change_progress(id, claim.lease, forget, what).await
     }
 
@@ -145,6 +147,26 @@ impl Rules for MongoStore {
         }
         let id = object_id(&claim.rule.id)?;
         self.change_progress(id, claim.lease, change, "give a discovery rule back").await.map(drop)
+    }
+
+    async fn doubt(&self, claim: &Claim, pass: Option<&Pass>, doubt: &Doubt, until: Timestamp) -> PortResult<bool> {
+        self.keep_doubt(claim, pass, doubt, until).await
+    }
+
+    async fn accept(&self, id: &str) -> PortResult<bool> {
+        self.accept_doubt(id).await
+    }
+
+    async fn upstreams(&self) -> PortResult<Vec<UpstreamRest>> {
+        self.list_upstreams().await
+    }
+
+    async fn rest_upstream(&self, rest: &UpstreamRest) -> PortResult<()> {
+        self.begin_rest(rest).await
+    }
+
+    async fn wake_upstream(&self, upstream: &str) -> PortResult<bool> {
+        self.end_rest(upstream).await
     }
 }
 

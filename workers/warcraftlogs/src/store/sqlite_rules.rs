@@ -9,7 +9,7 @@ use stint_core::ports::{PortError, PortResult};
 use stint_embedded::rusqlite::{Connection, OptionalExtension, Result, params};
 
 use super::sqlite::{SqliteStore, to_json};
-use super::{Claim, Damaged, Page, Pass, Rest, Rule, RuleStatus, Rules};
+use super::{Claim, Damaged, Doubt, Page, Pass, Rest, Rule, RuleStatus, Rules, UpstreamRest};
 
 struct Row {
     id: String,
@@ -17,6 +17,8 @@ struct Row {
     leased_until: Option<i64>,
     rest: Option<String>,
     pass: Option<String>,
+    doubt: Option<String>,
+    accepted: bool,
 }
 
 /// A rule that was lent, as it is kept.
@@ -26,6 +28,8 @@ struct Lent {
     pass: Option<String>,
     listed_until: Option<i64>,
     lease: i64,
+    seen: Option<String>,
+    accepted: bool,
 }
 
 impl Lent {
@@ -35,7 +39,8 @@ impl Lent {
         rule.check().map_err(|reason| PortError::backend(format!("cannot read {what}"), reason))?;
         let pass = self.pass.as_deref().map(|pass| read(pass, &format!("the progress of {what}"))).transpose()?;
         let listed_until = self.listed_until.map(from_millis);
-        Ok(Claim { rule, pass, listed_until, lease: self.lease.cast_unsigned() })
+        let last = self.seen.as_deref().map(|seen| read(seen, &format!("what {what} came to"))).transpose()?;
+        Ok(Claim { rule, pass, listed_until, last, accepted: self.accepted, lease: self.lease.cast_unsigned() })
     }
 }
 
@@ -50,7 +55,7 @@ impl SqliteStore {
                  WHERE id = (SELECT id FROM rules WHERE (last_run IS NULL OR last_run <= ?3)
                      AND (leased_until IS NULL OR leased_until <= ?1) AND (resting_until IS NULL OR resting_until <= ?1)
                      ORDER BY last_run, id LIMIT 1)
-                 RETURNING id, document, pass, listed_until, lease",
+                 RETURNING id, document, pass, listed_until, lease, seen, accepted",
             )?;
             let lent = |row: &stint_embedded::rusqlite::Row<'_>| {
                 Ok(Lent {
@@ -59,6 +64,8 @@ impl SqliteStore {
                     pass: row.get(2)?,
                     listed_until: row.get(3)?,
                     lease: row.get(4)?,
+                    seen: row.get(5)?,
+                    accepted: row.get(6)?,
                 })
             };
             due.query_row(params![now, until, due_before], lent).optional()
@@ -89,7 +96,8 @@ impl Rules for SqliteStore {
             let mut upsert = connection.prepare_cached(
                 "INSERT INTO rules (id, document, last_run) VALUES (?1, ?2, ?3)
                  ON CONFLICT (id) DO UPDATE SET document = ?2, last_run = ?3, pass = NULL, rest = NULL,
-                 resting_until = NULL, listed_until = NULL, leased_until = NULL, lease = lease + 1",
+                 resting_until = NULL, listed_until = NULL, leased_until = NULL, lease = lease + 1, seen = NULL, doubt = NULL,
+                 accepted = 0",
             )?;
             upsert.execute(params![rule.id, to_json(&rule)?, rule.last_run.map(to_millis)])
         };
@@ -131,13 +139,13 @@ impl Rules for SqliteStore {
     async fn finish(&self, claim: &Claim, pass: &Pass, ran_at: Timestamp) -> PortResult<bool> {
         let mut rule = claim.rule.clone();
         rule.last_run = Some(ran_at);
-        let (lease, listed_until) = (claim.lease.cast_signed(), to_millis(pass.started_at));
+        let (lease, listed_until, seen) = (claim.lease.cast_signed(), to_millis(pass.started_at), pass.seen);
         let finish = move |connection: &Connection| {
             let mut update = connection.prepare_cached(
-                "UPDATE rules SET document = ?3, last_run = ?4, listed_until = ?5, pass = NULL, leased_until = NULL
-                 WHERE id = ?1 AND lease = ?2",
+                "UPDATE rules SET document = ?3, last_run = ?4, listed_until = ?5, seen = ?6, pass = NULL,
+                 leased_until = NULL, doubt = NULL, accepted = 0 WHERE id = ?1 AND lease = ?2",
             )?;
-            update.execute(params![rule.id, lease, to_json(&rule)?, to_millis(ran_at), listed_until])
+            update.execute(params![rule.id, lease, to_json(&rule)?, to_millis(ran_at), listed_until, to_json(&seen)?])
         };
         Ok(self.database.write("finish a discovery rule", finish).await? > 0)
     }
@@ -154,10 +162,31 @@ impl Rules for SqliteStore {
         };
         self.database.write("give a discovery rule back", give_back).await.map(drop)
     }
+
+    async fn doubt(&self, claim: &Claim, pass: Option<&Pass>, doubt: &Doubt, until: Timestamp) -> PortResult<bool> {
+        self.keep_doubt(claim, pass, doubt, until).await
+    }
+
+    async fn accept(&self, id: &str) -> PortResult<bool> {
+        self.accept_doubt(id).await
+    }
+
+    async fn upstreams(&self) -> PortResult<Vec<UpstreamRest>> {
+        self.list_upstreams().await
+    }
+
+    async fn rest_upstream(&self, rest: &UpstreamRest) -> PortResult<()> {
+        self.begin_rest(rest).await
+    }
+
+    async fn wake_upstream(&self, upstream: &str) -> PortResult<bool> {
+        self.end_rest(upstream).await
+    }
 }
 
 fn rows(connection: &Connection) -> Result<Vec<Row>> {
-    let mut select = connection.prepare_cached("SELECT id, document, leased_until, rest, pass FROM rules")?;
+    let mut select =
+        connection.prepare_cached("SELECT id, document, leased_until, rest, pass, doubt, accepted FROM rules")?;
     let rows = select.query_map([], |row| {
         Ok(Row {
             id: row.get(0)?,
@@ -165,6 +194,8 @@ fn rows(connection: &Connection) -> Result<Vec<Row>> {
             leased_until: row.get(2)?,
             rest: row.get(3)?,
             pass: row.get(4)?,
+            doubt: row.get(5)?,
+            accepted: row.get(6)?,
         })
     })?;
     rows.collect()
@@ -177,6 +208,8 @@ fn status(row: Row) -> PortResult<RuleStatus> {
         leased_until: row.leased_until.map(from_millis),
         resting: row.rest.map(|rest| read(&rest, &what)).transpose()?,
         pass: row.pass.map(|pass| read(&pass, &what)).transpose()?,
+        doubt: row.doubt.map(|doubt| read(&doubt, &what)).transpose()?,
+        accepted: row.accepted,
     })
 }
 

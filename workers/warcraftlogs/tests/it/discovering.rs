@@ -163,12 +163,14 @@ fn a_ban_stops_politely_keeps_progress_and_rests() {
             let stopped = report["stopped"].as_str().unwrap();
             assert!(stopped.contains("turned discovery away"), "{stopped}");
             assert_eq!((reads(&world).len(), last_run(&world).await), (6, None));
-            let rest = world.stores.rules.list().await.unwrap().documents[0].resting.clone().unwrap();
-            assert_eq!(rest.until, after(world.clock.now(), Duration::from_secs(6 * 3600)));
+            let rest = world.stores.rules.upstreams().await.unwrap().remove(0);
+            assert_eq!(rest.upstream, "standin/zone/rankings");
+            assert_eq!(rest.rest.until, after(world.clock.now(), Duration::from_secs(6 * 3600)));
             let requests = world.books().requests;
             assert!(world.books().banned_requests <= 5, "the ban was not heeded at once");
             world.pass(3 * 3600).await;
-            assert_eq!(fleet.run("discover").await["stopped"], "no rule is due");
+            let stopped = fleet.run("discover").await["stopped"].clone();
+            assert!(stopped.as_str().unwrap().starts_with("standin/zone/rankings rests until 2026-"), "{stopped}");
             assert_eq!(world.books().requests, requests, "a banned site is left alone");
             world.pass(3 * 3600).await;
             fleet.discover_everything().await;

@@ -92,6 +92,7 @@ fn points_that_are_far_away_are_said_with_when_they_come() {
             assert!(stopped.as_str().unwrap().starts_with("no points for the reports before 2026-"), "{stopped}");
             let resting = world.stores.rules.list().await.unwrap().documents.remove(0).resting.unwrap();
             assert!(resting.until > world.clock.now());
+            assert!(!world.discovered().await.is_empty(), "who was paid for is kept, be it of a part of a page");
             world.clock.sleep_until(resting.until).await;
         }
         world.assert_books_agree().await;

@@ -6,6 +6,7 @@ mod aggregating;
 mod crashing;
 mod discovering;
 mod discovering_reports;
+mod doubting;
 mod fetching;
 mod fetching_faults;
 mod fleet;

@@ -60,6 +60,11 @@ macro_rules! store_suite {
             a_finished_rule_has_run_and_has_no_progress
             a_resting_rule_keeps_its_progress_and_is_left_alone
             a_rule_whose_pages_change_begins_anew_and_fences_its_discovery
+            a_doubted_rule_rests_with_its_last_run_its_progress_and_the_page
+            a_doubt_without_progress_begins_anew
+            an_accepted_doubt_ends_the_rest_and_is_forgotten_once_the_rule_is_read
+            a_new_doubt_asks_again_and_other_pages_have_none
+            an_upstream_rests_until_the_later_end_in_every_process
         }
         crate::stores::expand! { discovers, $run, $world,
             what_was_seen_is_merged

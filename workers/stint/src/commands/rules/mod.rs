@@ -1,16 +1,20 @@
 //! Discovery rules: which ranking pages are read again and again.
 
 mod add;
+mod doubts;
 mod view;
 
 use anyhow::{bail, ensure};
 use serde::Serialize;
+use stint_warcraftlogs::discovery::upstream;
+use stint_warcraftlogs::store::UpstreamRest;
 
 use super::Context;
 use crate::moment::when;
 use crate::table::Table;
 use crate::words::count;
 
+pub(crate) use doubts::{hint, rest_of, resting, rests};
 pub(crate) use view::{RuleState, RuleView};
 
 /// What to do with rules.
@@ -28,6 +32,12 @@ enum Action {
     Add(add::Add),
     /// Remove a rule; who was discovered stays.
     Remove(Remove),
+    /// Show the page that makes no sense, in outline.
+    Sample(doubts::Sample),
+    /// Say that what makes no sense is right: the next discovery takes the rule's pages as they are.
+    Accept(doubts::Accept),
+    /// End the rest of an upstream that has turned discovery away.
+    Resume(doubts::Resume),
 }
 
 #[derive(clap::Args)]
@@ -56,6 +66,8 @@ struct Remove {
 struct Listed {
     total: u64,
     rules: Vec<RuleView>,
+    /// Upstreams that no discovery asks now.
+    resting: Vec<UpstreamRest>,
 }
 
 #[derive(Serialize)]
@@ -69,19 +81,28 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
         Action::List(arguments) => list(&arguments, context).await,
         Action::Add(arguments) => add::run(&arguments, context).await,
         Action::Remove(arguments) => remove(&arguments, context).await,
+        Action::Sample(arguments) => arguments.run(context).await,
+        Action::Accept(arguments) => arguments.run(context).await,
+        Action::Resume(arguments) => arguments.run(context).await,
     }
 }
 
 async fn list(arguments: &List, context: &Context) -> anyhow::Result<()> {
-    let page = context.existing_stores().await?.rules.list().await?;
+    let store = context.existing_stores().await?.rules;
+    let page = store.list().await?;
     for damaged in &page.damaged {
         context.output.warning(&format!("rule {} cannot be read: {}; remove it", damaged.id, damaged.reason));
     }
     let rules = page.documents;
-    let (delay, now) = (context.settings()?.discovery_delay(), context.clock.now());
-    let shown = rules.iter().take(arguments.max as usize);
-    let listed =
-        Listed { total: rules.len() as u64, rules: shown.map(|status| RuleView::new(status, delay, now)).collect() };
+    let (settings, now) = (context.settings()?, context.clock.now());
+    let resting: Vec<UpstreamRest> = resting(store.upstreams().await?, now);
+    let upstream = rest_of(&resting, &upstream(&settings));
+    let view = |status| RuleView::new(status, settings.discovery_delay(), now).under(upstream);
+    let shown = rules.iter().take(arguments.max as usize).map(view).collect();
+    for rule in rules.iter().filter(|status| status.doubt.is_some() && !status.accepted) {
+        context.output.warning(&doubts::hint(rule));
+    }
+    let listed = Listed { total: rules.len() as u64, rules: shown, resting: resting.clone() };
     context.output.result(&listed, |listed| {
         if listed.rules.is_empty() {
             return "there are no discovery rules; add one, such as\n  stint rules add --raid 26 --difficulty heroic \
@@ -97,7 +118,8 @@ async fn list(arguments: &List, context: &Context) -> anyhow::Result<()> {
         }
         let hidden = listed.total - listed.rules.len() as u64;
         let more = if hidden > 0 { format!("and {hidden} more; see them with --max\n") } else { String::new() };
-        format!("{table}{more}")
+        let resting = listed.resting.iter().map(|rest| format!("{}\n", doubts::rests(rest, now)));
+        format!("{table}{more}{}", resting.collect::<String>())
     })
 }
 

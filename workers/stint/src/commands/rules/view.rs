@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use stint_core::clock::after;
 use stint_warcraftlogs::names;
-use stint_warcraftlogs::store::{Chunk, Pass, RuleStatus};
+use stint_warcraftlogs::store::{Chunk, Pass, Rest, RuleStatus};
 
 use crate::moment::{clock_time, when};
 use crate::words::number;
@@ -30,6 +30,10 @@ pub(crate) struct RuleView {
     pub(crate) next_due: Option<Timestamp>,
     pub(crate) resting_until: Option<Timestamp>,
     pub(crate) resting_because: Option<String>,
+    /// Why what its pages came to makes no sense.
+    pub(crate) doubt: Option<String>,
+    /// An operator has accepted it: the next discovery takes the pages as they are.
+    pub(crate) accepted: bool,
 }
 
 /// What a rule is up to.
@@ -81,7 +85,21 @@ impl RuleView {
             next_due,
             resting_until: resting.map(|rest| rest.until),
             resting_because: resting.map(|rest| rest.reason.clone()),
+            doubt: status.doubt.as_ref().map(|doubt| doubt.reason.clone()),
+            accepted: status.accepted,
         }
+    }
+
+    /// The rule while the upstream of all rules rests: one that would be read rests with it.
+    pub(crate) fn under(mut self, upstream: Option<&Rest>) -> RuleView {
+        if let Some(rest) = upstream
+            && matches!(self.state, RuleState::Due | RuleState::Interrupted)
+        {
+            self.state = RuleState::Resting;
+            self.resting_until = Some(rest.until);
+            self.resting_because = Some(rest.reason.clone());
+        }
+        self
     }
 
     /// `Castle Nathria (26)`.
@@ -109,6 +127,7 @@ impl RuleView {
             }
             (RuleState::Resting, ..) => "resting".into(),
             (RuleState::Due, _, Some(due)) => format!("due since {}", clock_time(due, now)),
+            (RuleState::Due, ..) if self.accepted => "due, to be taken as it is".into(),
             (RuleState::Due, ..) => "due, never read yet".into(),
             (RuleState::Fresh, _, Some(due)) => format!("fresh, due {}", when(due, now)),
             (RuleState::Fresh, ..) => "fresh".into(),
@@ -127,20 +146,20 @@ fn unread(pass: &Pass) -> u32 {
 
 #[cfg(test)]
 mod tests {
-    use stint_warcraftlogs::store::Rule;
+    use stint_warcraftlogs::store::{Rule, Seen};
 
     use super::*;
 
     fn status(pass: Option<Pass>) -> RuleStatus {
         let rule = Rule { id: "0".repeat(24), raid: 26, difficulty: 3, start_page: 1, end_page: 600, last_run: None };
-        RuleStatus { rule, leased_until: None, resting: None, pass }
+        RuleStatus { rule, leased_until: None, resting: None, pass, doubt: None, accepted: false }
     }
 
     #[test]
     fn progress_counts_pages_of_every_chunk_up_to_the_end() {
         let chunks =
             vec![Chunk { next: 101, last: 200 }, Chunk { next: 221, last: 400 }, Chunk { next: 401, last: 600 }];
-        let pass = Pass { started_at: Timestamp::UNIX_EPOCH, chunks, end: None };
+        let pass = Pass { started_at: Timestamp::UNIX_EPOCH, chunks, end: None, seen: Seen::default() };
         let shown =
             |end| RuleView::new(&status(Some(Pass { end, ..pass.clone() })), Duration::ZERO, Timestamp::UNIX_EPOCH);
         assert_eq!((shown(None).pages_read, shown(None).pages), (Some(120), 600));

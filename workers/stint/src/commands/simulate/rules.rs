@@ -7,12 +7,13 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use stint_core::clock::{Clock, after};
 use stint_core::ports::PortResult;
-use stint_warcraftlogs::store::{Claim, Page, Pass, Rest, Rule, RuleStatus, Rules};
+use stint_warcraftlogs::store::{Claim, Doubt, Page, Pass, Rest, Rule, RuleStatus, Rules, Seen, UpstreamRest};
 
 /// Rules, and who works on them.
 pub(super) struct MemoryRules {
     clock: Arc<dyn Clock>,
     entries: Mutex<Vec<Entry>>,
+    upstreams: Mutex<Vec<UpstreamRest>>,
 }
 
 struct Entry {
@@ -22,12 +23,15 @@ struct Entry {
     resting: Option<Rest>,
     pass: Option<Pass>,
     listed_until: Option<Timestamp>,
+    last: Option<Seen>,
+    doubt: Option<Doubt>,
+    accepted: bool,
 }
 
 impl MemoryRules {
     /// Without rules.
     pub(super) fn new(clock: Arc<dyn Clock>) -> MemoryRules {
-        MemoryRules { clock, entries: Mutex::default() }
+        MemoryRules { clock, entries: Mutex::default(), upstreams: Mutex::default() }
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Entry>> {
@@ -50,6 +54,8 @@ impl Rules for MemoryRules {
             leased_until: entry.leased_until,
             resting: entry.resting.clone(),
             pass: entry.pass.clone(),
+            doubt: entry.doubt.clone(),
+            accepted: entry.accepted,
         };
         let mut documents: Vec<RuleStatus> = self.lock().iter().map(status).collect();
         documents.sort_by_key(|status| (status.rule.raid, status.rule.difficulty, status.rule.start_page));
@@ -67,6 +73,9 @@ impl Rules for MemoryRules {
             resting: None,
             pass: None,
             listed_until: None,
+            last: None,
+            doubt: None,
+            accepted: false,
         });
         Ok(())
     }
@@ -94,6 +103,8 @@ impl Rules for MemoryRules {
                 rule: entry.rule.clone(),
                 pass: entry.pass.clone(),
                 listed_until: entry.listed_until,
+                last: entry.last,
+                accepted: entry.accepted,
                 lease: entry.lease,
             }
         }))
@@ -111,7 +122,8 @@ impl Rules for MemoryRules {
         Ok(self.with(claim, |entry| {
             entry.listed_until = Some(pass.started_at);
             entry.rule.last_run = Some(ran_at);
-            entry.pass = None;
+            entry.last = Some(pass.seen);
+            (entry.pass, entry.doubt, entry.accepted) = (None, None, false);
             entry.leased_until = None;
         }))
     }
@@ -122,5 +134,41 @@ impl Rules for MemoryRules {
             entry.resting = rest;
         });
         Ok(())
+    }
+
+    async fn doubt(&self, claim: &Claim, pass: Option<&Pass>, doubt: &Doubt, until: Timestamp) -> PortResult<bool> {
+        Ok(self.with(claim, |entry| {
+            entry.leased_until = None;
+            entry.pass = pass.cloned();
+            entry.resting = Some(Rest { until, reason: doubt.reason.clone() });
+            (entry.doubt, entry.accepted) = (Some(doubt.clone()), false);
+        }))
+    }
+
+    async fn accept(&self, id: &str) -> PortResult<bool> {
+        let mut entries = self.lock();
+        let doubted = entries.iter_mut().find(|entry| entry.rule.id == id && entry.doubt.is_some());
+        Ok(doubted.map(|entry| (entry.accepted, entry.resting) = (true, None)).is_some())
+    }
+
+    async fn upstreams(&self) -> PortResult<Vec<UpstreamRest>> {
+        Ok(self.upstreams.lock().unwrap_or_else(PoisonError::into_inner).clone())
+    }
+
+    async fn rest_upstream(&self, rest: &UpstreamRest) -> PortResult<()> {
+        let mut upstreams = self.upstreams.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_shorter = |other: &UpstreamRest| other.upstream == rest.upstream && other.rest.until < rest.rest.until;
+        upstreams.retain(|other| !is_shorter(other));
+        if upstreams.iter().all(|other| other.upstream != rest.upstream) {
+            upstreams.push(rest.clone());
+        }
+        Ok(())
+    }
+
+    async fn wake_upstream(&self, upstream: &str) -> PortResult<bool> {
+        let mut upstreams = self.upstreams.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = upstreams.len();
+        upstreams.retain(|rest| rest.upstream != upstream);
+        Ok(upstreams.len() < before)
     }
 }

@@ -43,7 +43,15 @@ impl PlayerSource for Rankings {
         };
         self.clock.sleep_until(turn).await;
         let ids = self.population.ranking_page(rule.raid, rule.difficulty, page);
-        Ok(ids.map_or(Found::PastTheEnd, Found::Players))
+        Ok(ids.map_or(Found::PastTheEnd { sample: None }, Found::players))
+    }
+
+    fn upstream(&self) -> String {
+        "the ranking pages".to_owned()
+    }
+
+    fn span(&self, _claim: &Claim, _pass: &Pass) -> Option<Duration> {
+        None
     }
 }
 

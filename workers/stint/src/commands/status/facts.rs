@@ -7,7 +7,7 @@ use stint_core::ledger::{KeyState, KeyStatus};
 use stint_core::ports::{Concurrency, Counts, Wakeup};
 use stint_core::worker::Spec;
 use stint_warcraftlogs::message::REFRESH_QUEUE;
-use stint_warcraftlogs::store::{Backlog, Freshness, PlayerCounts, RuleStatus};
+use stint_warcraftlogs::store::{Backlog, Freshness, PlayerCounts, RuleStatus, UpstreamRest};
 
 use crate::commands::queue::QueueView;
 use crate::wiring::{Stores, WARCRAFTLOGS, trigger};
@@ -15,6 +15,8 @@ use crate::wiring::{Stores, WARCRAFTLOGS, trigger};
 /// The stores at one moment. The default is an installation in which nothing was ever done.
 pub(super) struct Facts {
     pub(super) rules: Vec<RuleStatus>,
+    /// Upstreams that discovery has left alone, be it over by now.
+    pub(super) upstreams: Vec<UpstreamRest>,
     /// Discovered players, by what is to become of them.
     pub(super) backlog: Backlog,
     pub(super) queue: QueueView,
@@ -30,6 +32,7 @@ impl Default for Facts {
         let queue = |name: &str| QueueView { queue: name.to_owned(), counts: Counts::default(), parked: 0 };
         Facts {
             rules: Vec::new(),
+            upstreams: Vec::new(),
             backlog: Backlog::default(),
             queue: queue(trigger().queue),
             refreshes: queue(REFRESH_QUEUE),
@@ -50,6 +53,7 @@ impl Facts {
         }
         Ok(Facts {
             rules: stores.rules.list().await?.documents,
+            upstreams: stores.rules.upstreams().await?,
             backlog: stores.discovers.backlog(freshness).await?,
             queue: QueueView::read(&*stores.queue, stores).await?,
             refreshes: QueueView::read(&*stores.refreshes, stores).await?,

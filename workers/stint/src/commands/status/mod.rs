@@ -11,12 +11,13 @@ use anyhow::ensure;
 use jiff::Timestamp;
 use serde::Serialize;
 use stint_warcraftlogs::FLEET;
-use stint_warcraftlogs::store::{Backlog, Freshness, PlayerCounts};
+use stint_warcraftlogs::discovery::upstream;
+use stint_warcraftlogs::store::{Backlog, Freshness, PlayerCounts, UpstreamRest};
 
 use super::Context;
 use super::keys::KeyView;
 use super::queue::QueueView;
-use super::rules::{RuleState, RuleView};
+use super::rules::{RuleState, RuleView, rest_of, resting};
 use super::throttle::ThrottleView;
 use facts::Facts;
 use poe_stashes::PoeStatus;
@@ -52,6 +53,8 @@ enum AnyFleet {
 struct FleetStatus {
     fleet: &'static str,
     rules: RulesStatus,
+    /// Upstreams that no discovery asks now.
+    resting: Vec<UpstreamRest>,
     /// Discovered players, by what is to become of them.
     discovers: Backlog,
     queues: Vec<QueueView>,
@@ -117,12 +120,16 @@ pub(crate) async fn run(_arguments: Arguments, context: &Context) -> anyhow::Res
 
 fn fleet_status(facts: &Facts, settings: &stint_warcraftlogs::config::Settings, now: Timestamp) -> FleetStatus {
     let delay = settings.discovery_delay();
-    let mut rules: Vec<RuleView> = facts.rules.iter().map(|status| RuleView::new(status, delay, now)).collect();
+    let resting = resting(facts.upstreams.clone(), now);
+    let upstream = rest_of(&resting, &upstream(settings));
+    let view = |status| RuleView::new(status, delay, now).under(upstream);
+    let mut rules: Vec<RuleView> = facts.rules.iter().map(view).collect();
     rules.sort_by_key(|rule| rule.state);
     let workers = waits::workers(facts, &rules, settings, now);
     FleetStatus {
         fleet: FLEET,
         rules: rules_status(rules),
+        resting,
         discovers: facts.backlog,
         queues: vec![facts.queue.clone(), facts.refreshes.clone()],
         players: facts.players,

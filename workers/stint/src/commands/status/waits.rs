@@ -19,7 +19,7 @@ use super::WorkerStatus;
 use super::facts::Facts;
 use crate::commands::keys::KeyView;
 use crate::commands::queue::QueueView;
-use crate::commands::rules::{RuleState, RuleView};
+use crate::commands::rules::{RuleState, RuleView, hint};
 use crate::commands::throttle::ThrottleView;
 use crate::moment::when;
 use crate::wiring::WARCRAFTLOGS;
@@ -51,6 +51,7 @@ pub(super) fn hints(facts: &Facts, settings: &Settings, now: Timestamp) -> Vec<S
                 .into(),
         );
     }
+    hints.extend(facts.rules.iter().filter(|status| status.doubt.is_some() && !status.accepted).map(hint));
     if facts.keys_in_use().next().is_none() && settings.wcl_keys.is_empty() {
         hints.push("there are no API keys; set WCL_KEYS to id:secret".into());
     }

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use super::{AnyFleet, FleetStatus, RulesStatus, Status};
 use crate::commands::keys::KeyView;
+use crate::commands::rules::rests;
 use crate::moment::when;
 use crate::table::{Table, printable};
 use crate::words::{count, number, points};
@@ -29,6 +30,7 @@ pub(super) fn in_words(status: &Status) -> String {
 
 fn write_fleet(text: &mut String, fleet: &FleetStatus, now: Timestamp) -> std::fmt::Result {
     write_rules(text, &fleet.rules, now)?;
+    fleet.resting.iter().try_for_each(|rest| writeln!(text, "resting     {}", rests(rest, now)))?;
     let discovers = &fleet.discovers;
     let [due, waiting, fresh] = [discovers.due, discovers.waiting, discovers.fresh].map(number);
     writeln!(text, "discovered  {due} due, {waiting} queued already, {fresh} fresh")?;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use stint_core::clock::{after, before};
 use stint_core::ports::PortError;
-use stint_warcraftlogs::store::{Chunk, Claim, Pass, Rest, Rule, Rules};
+use stint_warcraftlogs::store::{Chunk, Claim, Doubt, Pass, Rest, Rule, Rules, Seen, UpstreamRest};
 
 use super::StoreWorld;
 use crate::world::rule;
@@ -23,7 +23,8 @@ async fn claim(world: &impl StoreWorld) -> Option<Claim> {
 }
 
 fn progress(now: Timestamp) -> Pass {
-    Pass { started_at: now, chunks: vec![Chunk { next: 4, last: 5 }, Chunk { next: 6, last: 9 }], end: Some(8) }
+    let seen = Seen { players: 420, last_page: 5, promised: 6, span: None };
+    Pass { started_at: now, chunks: vec![Chunk { next: 4, last: 5 }, Chunk { next: 6, last: 9 }], end: Some(8), seen }
 }
 
 async fn only(rules: &dyn Rules) -> stint_warcraftlogs::store::RuleStatus {
@@ -173,4 +174,86 @@ pub(crate) async fn a_rule_whose_pages_change_begins_anew_and_fences_its_discove
     assert!(!world.rules().finish(&first, &progress(world.now()), world.now()).await.unwrap());
     let again = claim(world).await.unwrap();
     assert_eq!((again.pass, again.rule.end_page), (None, 20));
+}
+
+fn doubt(now: Timestamp) -> Doubt {
+    Doubt { at: now, reason: "page 1 names no player".into(), sample: Some("<table></table>".into()) }
+}
+
+/// A rule that is doubted until tomorrow, with what it had come to.
+async fn doubted(world: &impl StoreWorld) -> Claim {
+    world.rules().put(&ran(world, 1, 2)).await.unwrap();
+    let first = claim(world).await.unwrap();
+    let (pass, until) = (progress(world.now()), after(world.now(), DAY));
+    assert!(world.rules().doubt(&first, Some(&pass), &doubt(world.now()), until).await.unwrap());
+    first
+}
+
+pub(crate) async fn a_doubted_rule_rests_with_its_last_run_its_progress_and_the_page(world: &impl StoreWorld) {
+    let first = doubted(world).await;
+    let (seen, kept) = (doubt(world.now()), progress(world.now()));
+    let status = only(&*world.rules()).await;
+    let rest = Rest { until: after(world.now(), DAY), reason: seen.reason.clone() };
+    assert_eq!((status.resting, status.leased_until), (Some(rest), None));
+    assert_eq!((&status.rule, status.pass, status.doubt), (&first.rule, Some(kept.clone()), Some(seen.clone())));
+    assert_eq!(claim(world).await, None);
+    world.pass(DAY);
+    let again = claim(world).await.unwrap();
+    assert_eq!((again.pass, again.accepted), (Some(kept), false));
+    assert_eq!(only(&*world.rules()).await.doubt, Some(seen), "it is kept until the rule is read");
+}
+
+pub(crate) async fn a_doubt_without_progress_begins_anew(world: &impl StoreWorld) {
+    world.rules().put(&rule(1, (26, 4), (1, 9))).await.unwrap();
+    let first = claim(world).await.unwrap();
+    assert!(world.rules().keep(&first, &progress(world.now()), LEASE).await.unwrap());
+    assert!(world.rules().doubt(&first, None, &doubt(world.now()), world.now()).await.unwrap());
+    assert_eq!(claim(world).await.unwrap().pass, None);
+}
+
+pub(crate) async fn an_accepted_doubt_ends_the_rest_and_is_forgotten_once_the_rule_is_read(world: &impl StoreWorld) {
+    assert!(!world.rules().accept(&rule(1, (26, 4), (1, 9)).id).await.unwrap(), "there is no such rule");
+    let first = doubted(world).await;
+    assert!(world.rules().accept(&first.rule.id).await.unwrap());
+    let status = only(&*world.rules()).await;
+    assert!(status.accepted && status.resting.is_none() && status.doubt.is_some());
+    let again = claim(world).await.unwrap();
+    assert!(again.accepted && again.last.is_none());
+    let pass = progress(world.now());
+    assert!(world.rules().finish(&again, &pass, world.now()).await.unwrap());
+    let status = only(&*world.rules()).await;
+    assert_eq!((status.doubt, status.accepted), (None, false));
+    assert!(!world.rules().accept(&first.rule.id).await.unwrap(), "nothing is doubted any more");
+    world.pass(DAY);
+    let next = claim(world).await.unwrap();
+    assert_eq!((next.last, next.accepted), (Some(pass.seen), false));
+}
+
+pub(crate) async fn a_new_doubt_asks_again_and_other_pages_have_none(world: &impl StoreWorld) {
+    let first = doubted(world).await;
+    assert!(world.rules().accept(&first.rule.id).await.unwrap());
+    let again = claim(world).await.unwrap();
+    assert!(!world.rules().doubt(&first, None, &doubt(world.now()), world.now()).await.unwrap(), "an old lease");
+    assert!(world.rules().doubt(&again, None, &doubt(world.now()), world.now()).await.unwrap());
+    assert!(!only(&*world.rules()).await.accepted);
+    world.rules().put(&Rule { end_page: 20, ..first.rule }).await.unwrap();
+    let status = only(&*world.rules()).await;
+    assert_eq!((status.doubt, status.resting), (None, None));
+}
+
+pub(crate) async fn an_upstream_rests_until_the_later_end_in_every_process(world: &impl StoreWorld) {
+    let rest = |upstream: &str, hours: u32, reason: &str| UpstreamRest {
+        upstream: upstream.into(),
+        rest: Rest { until: after(world.now(), Duration::from_secs(3600) * hours), reason: reason.into() },
+    };
+    let (pages, api) = (rest("site/pages", 6, "banned"), rest("site/api", 1, "challenged"));
+    for rest in [&api, &pages, &rest("site/pages", 2, "banned for less"), &pages] {
+        world.rules().rest_upstream(rest).await.unwrap();
+    }
+    assert_eq!(world.rules().upstreams().await.unwrap(), [api.clone(), pages]);
+    let longer = rest("site/pages", 7, "banned again");
+    world.rules().rest_upstream(&longer).await.unwrap();
+    assert!(world.rules().wake_upstream("site/api").await.unwrap());
+    assert!(!world.rules().wake_upstream("site/api").await.unwrap());
+    assert_eq!(world.rules().upstreams().await.unwrap(), [longer]);
 }

@@ -10,8 +10,8 @@ use stint_http::{Body, Limits, Transport, TransportError};
 use stint_testkit::mortal_port;
 use stint_warcraftlogs::model::{Player, PlayerId};
 use stint_warcraftlogs::store::{
-    Backlog, Claim, Discovered, Discovers, Dropped, Due, Freshness, Page, Pass, PlayerCounts, PlayerKey, Players, Rest,
-    Rule, RuleStatus, Rules,
+    Backlog, Claim, Discovered, Discovers, Doubt, Dropped, Due, Freshness, Page, Pass, PlayerCounts, PlayerKey,
+    Players, Rest, Rule, RuleStatus, Rules, UpstreamRest,
 };
 
 use super::Life;
@@ -36,6 +36,11 @@ mortal_port! { MortalStore, Rules {
     keep(claim: &Claim, pass: &Pass, lease: Duration) -> bool;
     finish(claim: &Claim, pass: &Pass, ran_at: Timestamp) -> bool;
     give_back(claim: &Claim, rest: Option<Rest>) -> ();
+    doubt(claim: &Claim, pass: Option<&Pass>, doubt: &Doubt, until: Timestamp) -> bool;
+    accept(id: &str) -> bool;
+    upstreams() -> Vec<UpstreamRest>;
+    rest_upstream(rest: &UpstreamRest) -> ();
+    wake_upstream(upstream: &str) -> bool;
 } }
 
 mortal_port! { MortalStore, Discovers {

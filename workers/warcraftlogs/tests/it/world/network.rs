@@ -45,6 +45,9 @@ pub(crate) enum Request {
     Reports,
 }
 
+/// Changes a ranking page, by its number.
+type Rewrite = Box<dyn Fn(u32, &str) -> String + Send>;
+
 /// A transport to the stand-in, with a script of faults.
 pub(crate) struct Network {
     inner: InProcess<WarcraftLogs>,
@@ -57,6 +60,7 @@ struct State {
     script: BTreeMap<Request, VecDeque<Fault>>,
     always: BTreeMap<Request, Fault>,
     sent: Vec<(Timestamp, Request)>,
+    rewrite: Option<Rewrite>,
 }
 
 impl Network {
@@ -74,9 +78,24 @@ impl Network {
         self.state.lock().unwrap().always.insert(request, fault);
     }
 
+    /// The site shows its ranking pages as `rewrite` makes them, until [`Network::mend`].
+    pub(crate) fn rewrite_pages(&self, rewrite: impl Fn(u32, &str) -> String + Send + 'static) {
+        self.state.lock().unwrap().rewrite = Some(Box::new(rewrite));
+    }
+
+    fn rewritten(&self, uri: &http::Uri, body: Bytes) -> Bytes {
+        let state = self.state.lock().unwrap();
+        let page = uri.query().and_then(|query| query.rsplit_once("page=")?.1.parse().ok());
+        match (&state.rewrite, page) {
+            (Some(rewrite), Some(page)) => Bytes::from(rewrite(page, std::str::from_utf8(&body).unwrap())),
+            _ => body,
+        }
+    }
+
     /// Nothing fails any more.
     pub(crate) fn mend(&self) {
         let mut state = self.state.lock().unwrap();
+        state.rewrite = None;
         state.script.clear();
         state.always.clear();
     }
@@ -130,7 +149,9 @@ impl Transport for Network {
             Some(Fault::RefusedFor(seconds)) => return Ok(refused(seconds)),
             _ => {}
         }
+        let (kind, uri) = (Request::of(&request), request.uri().clone());
         let (head, body) = self.inner.send(request, limits).await?.into_parts();
+        let body = if kind == Request::Page { self.rewritten(&uri, body) } else { body };
         let half = body.slice(..body.len() / 2);
         let body = match fault {
             Some(Fault::After(status)) => return Ok(failed(status)),

@@ -165,7 +165,7 @@ fn registry(settings: &Settings, stores: &Stores, budget: &Budget, transport: &A
             let client = Client::with_interval(transport.clone(), budget.clock.clone(), interval);
             Arc::new(RankingPages::new(client, settings.wcl_site_url.clone(), budget.clock.clone()))
         }
-        DiscoverySource::Reports => Arc::new(Reports::new(budget.clone(), settings.first_look())),
+        DiscoverySource::Reports => Arc::new(Reports::new(budget.clone(), settings)),
     };
     Registry::new()
         .with(Discover::new(stores.rules.clone(), stores.discovers.clone(), source, discover))

@@ -1,0 +1,75 @@
+//! What is doubted of rules, in `discovery_progress`, and which upstreams rest: `discovery_rests {_id, until, reason}`.
+
+use jiff::Timestamp;
+use stint_core::ports::PortResult;
+use stint_mongo::mongodb::bson::{Bson, Document, doc};
+use stint_mongo::{date, explain, instant, is_duplicate};
+
+use super::mongo::MongoStore;
+use super::mongo_documents::write;
+use super::mongo_progress::{PROGRESS, object_id, pages};
+use super::{Claim, Doubt, Pass, Rest, UpstreamRest};
+
+const RESTS: &str = "discovery_rests";
+
+impl MongoStore {
+    /// One document, so that nothing is half done. An earlier doubt goes, and with it what was accepted of it.
+    pub(super) async fn keep_doubt(
+        &self,
+        claim: &Claim,
+        pass: Option<&Pass>,
+        doubt: &Doubt,
+        until: Timestamp,
+    ) -> PortResult<bool> {
+        let mut set = doc! {
+            "doubt": write(doubt)?,
+            "resting": { "until": date(until), "reason": doubt.reason.clone() },
+            "pages": pages(&claim.rule),
+        };
+        let mut unset = doc! { "leasedUntil": "", "accepted": "" };
+        match pass {
+            Some(pass) => set.insert("pass", write(pass)?),
+            None => unset.insert("pass", ""),
+        };
+        let change = doc! { "$set": set, "$unset": unset };
+        let what = "keep what is doubted of a discovery rule";
+        self.change_progress(object_id(&claim.rule.id)?, claim.lease, change, what).await
+    }
+
+    pub(super) async fn accept_doubt(&self, id: &str) -> PortResult<bool> {
+        let Ok(id) = object_id(id) else { return Ok(false) };
+        let doubted = doc! { "_id": id, "doubt": { "$exists": true } };
+        let accept = doc! { "$set": { "accepted": true }, "$unset": { "resting": "" } };
+        let accepted = self.mongo.collection(PROGRESS).update_one(doubted, accept).await;
+        let accepted = accepted.map_err(|error| explain("accept what is doubted of a discovery rule", &error))?;
+        Ok(accepted.matched_count > 0)
+    }
+
+    pub(super) async fn list_upstreams(&self) -> PortResult<Vec<UpstreamRest>> {
+        let what = "list the upstreams that rest";
+        let rests = self.mongo.find(RESTS, doc! {}, doc! { "_id": 1 }, usize::MAX, what).await?;
+        Ok(rests.iter().filter_map(rest).collect())
+    }
+
+    /// A rest that ends later is there under the same id, and stands in the way of the new document.
+    pub(super) async fn begin_rest(&self, rest: &UpstreamRest) -> PortResult<()> {
+        let until = date(rest.rest.until);
+        let earlier = doc! { "_id": &rest.upstream, "until": { "$lt": until.clone() } };
+        let begin = doc! { "$set": { "until": until, "reason": &rest.rest.reason } };
+        match self.mongo.collection(RESTS).update_one(earlier, begin).upsert(true).await {
+            Err(error) if is_duplicate(&error) => Ok(()),
+            begun => begun.map(drop).map_err(|error| explain("leave an upstream alone", &error)),
+        }
+    }
+
+    pub(super) async fn end_rest(&self, upstream: &str) -> PortResult<bool> {
+        let ended = self.mongo.collection(RESTS).delete_one(doc! { "_id": upstream }).await;
+        Ok(ended.map_err(|error| explain("end the rest of an upstream", &error))?.deleted_count > 0)
+    }
+}
+
+fn rest(document: &Document) -> Option<UpstreamRest> {
+    let upstream = document.get("_id").and_then(Bson::as_str)?.to_owned();
+    let reason = document.get_str("reason").unwrap_or_default().to_owned();
+    Some(UpstreamRest { upstream, rest: Rest { until: instant(document.get("until"))?, reason } })
+}

@@ -1,0 +1,85 @@
+//! What is doubted of rules, and which upstreams rest, in SQLite.
+
+use jiff::Timestamp;
+use stint_core::clock::{from_millis, to_millis};
+use stint_core::ports::PortResult;
+use stint_embedded::rusqlite::{Connection, params};
+
+use super::sqlite::{SqliteStore, to_json};
+use super::{Claim, Doubt, Pass, Rest, UpstreamRest};
+
+pub(super) const MIGRATION: &str = "
+    ALTER TABLE rules ADD COLUMN seen TEXT;
+    ALTER TABLE rules ADD COLUMN doubt TEXT;
+    ALTER TABLE rules ADD COLUMN accepted INTEGER NOT NULL DEFAULT 0;
+
+    CREATE TABLE upstream_rests (upstream TEXT PRIMARY KEY, until INTEGER NOT NULL, reason TEXT NOT NULL)
+        STRICT, WITHOUT ROWID;
+";
+
+impl SqliteStore {
+    pub(super) async fn keep_doubt(
+        &self,
+        claim: &Claim,
+        pass: Option<&Pass>,
+        doubt: &Doubt,
+        until: Timestamp,
+    ) -> PortResult<bool> {
+        let (id, lease, pass, doubt) = (claim.rule.id.clone(), claim.lease.cast_signed(), pass.cloned(), doubt.clone());
+        let keep = move |connection: &Connection| {
+            let pass = pass.as_ref().map(to_json).transpose()?;
+            let rest = to_json(&Rest { until, reason: doubt.reason.clone() })?;
+            let mut update = connection.prepare_cached(
+                "UPDATE rules SET leased_until = NULL, pass = ?3, doubt = ?4, accepted = 0, rest = ?5, resting_until = ?6
+                 WHERE id = ?1 AND lease = ?2",
+            )?;
+            update.execute(params![id, lease, pass, to_json(&doubt)?, rest, to_millis(until)])
+        };
+        Ok(self.database.write("keep what is doubted of a discovery rule", keep).await? > 0)
+    }
+
+    pub(super) async fn accept_doubt(&self, id: &str) -> PortResult<bool> {
+        let id = id.to_owned();
+        let accept = move |connection: &Connection| {
+            let mut update = connection.prepare_cached(
+                "UPDATE rules SET accepted = 1, rest = NULL, resting_until = NULL WHERE id = ?1 AND doubt IS NOT NULL",
+            )?;
+            update.execute(params![id])
+        };
+        Ok(self.database.write("accept what is doubted of a discovery rule", accept).await? > 0)
+    }
+
+    pub(super) async fn list_upstreams(&self) -> PortResult<Vec<UpstreamRest>> {
+        let list = |connection: &Connection| {
+            let mut select =
+                connection.prepare_cached("SELECT upstream, until, reason FROM upstream_rests ORDER BY upstream")?;
+            let rows = select.query_map([], |row| {
+                let rest = Rest { until: from_millis(row.get(1)?), reason: row.get(2)? };
+                Ok(UpstreamRest { upstream: row.get(0)?, rest })
+            })?;
+            rows.collect()
+        };
+        self.database.read("list the upstreams that rest", list).await
+    }
+
+    pub(super) async fn begin_rest(&self, rest: &UpstreamRest) -> PortResult<()> {
+        let UpstreamRest { upstream, rest } = rest.clone();
+        let begin = move |connection: &Connection| {
+            let mut upsert = connection.prepare_cached(
+                "INSERT INTO upstream_rests (upstream, until, reason) VALUES (?1, ?2, ?3)
+                 ON CONFLICT (upstream) DO UPDATE SET until = excluded.until, reason = excluded.reason
+                 WHERE excluded.until > until",
+            )?;
+            upsert.execute(params![upstream, to_millis(rest.until), rest.reason])
+        };
+        self.database.write("leave an upstream alone", begin).await.map(drop)
+    }
+
+    pub(super) async fn end_rest(&self, upstream: &str) -> PortResult<bool> {
+        let upstream = upstream.to_owned();
+        let end = move |connection: &Connection| {
+            connection.execute("DELETE FROM upstream_rests WHERE upstream = ?1", params![upstream])
+        };
+        Ok(self.database.write("end the rest of an upstream", end).await? > 0)
+    }
+}
