@@ -58,6 +58,14 @@ impl Output {
         });
     }
 
+    /// How far long work has come, where no bar shows it: on stderr.
+    pub(crate) fn progress(&self, text: &str) {
+        if !self.is_watched() {
+            // There is nowhere to report that it could not be told.
+            let _ = writeln!(io::stderr(), "{text}");
+        }
+    }
+
     /// Something that whoever watches should know, and that does not stop the work: on stderr.
     pub(crate) fn warning(&self, text: &str) {
         let text = printable(text);

@@ -139,3 +139,105 @@ fn an_export_replaces_a_file_only_when_forced() {
     let leftovers = std::fs::read_dir(source.parent().unwrap()).unwrap();
     assert!(leftovers.into_iter().all(|entry| !entry.unwrap().file_name().to_string_lossy().contains("partial")));
 }
+
+#[test]
+fn of_a_player_that_is_stored_the_newer_counts_unless_it_is_overwritten() {
+    let program = Program::new();
+    let newer = program.write("newer.jsonl", PLAYER);
+    let older = PLAYER.replace("2026-11-20T", "2026-11-19T").replace("91.2", "11.2").replace("Ånn", "Old");
+    let older = program.write(
+        "older.jsonl",
+        &older.replace(
+            "{\"26\":{",
+            "{\"26\":{\"3\":{\"metric\":\"hps\",\"best\":1.5,\"median\":null,\"encounters\":{}},",
+        ),
+    );
+    let exported = || program.run(&["data", "export", "players", "-"]).stdout;
+    program.succeed(&["data", "import", "players", text(&newer)]);
+    let told = program.succeed(&["data", "import", "players", text(&older)]);
+    assert_eq!(told, "imported 1 document of players\n0 new, 0 updated, 1 older than what is stored\n");
+    let kept = exported();
+    assert!(
+        kept.contains("Ånn") && kept.contains("91.2") && kept.contains("\"hps\""),
+        "what only the older has is added: {kept}"
+    );
+    let json = program.json(&["data", "import", "players", text(&newer)]);
+    assert_eq!(json["players"], serde_json::json!({"new": 0, "updated": 1, "older": 0}));
+    assert_eq!(exported(), kept);
+    let json = program.json(&["data", "import", "players", text(&older), "--overwrite"]);
+    assert_eq!((&json["players"], &json["documents"]), (&serde_json::Value::Null, &1.into()));
+    assert!(exported().contains("\"Old\"") && exported().contains("11.2"));
+    let error = program.run(&["data", "import", "discovers", text(&older), "--overwrite"]);
+    assert_eq!(error.code, 2, "{}", error.stderr);
+}
+
+#[test]
+fn fields_that_are_not_known_are_told_and_counted() {
+    let program = Program::new();
+    let with_guild = PLAYER
+        .replace("\"classId\"", "\"guild\":{\"name\":\"Night\"},\"classId\"")
+        .replace("\"kills\"", "\"rank\":7,\"kills\"");
+    let source = program.write("in.jsonl", &with_guild);
+    for options in [&["--dry-run", "--json"][..], &["--json"]] {
+        let ran = program.run(&[&["data", "import", "players", text(&source)], options].concat());
+        assert!(
+            ran.stderr.contains("warning: field guild is not known here and was left out: 1 document"),
+            "{}",
+            ran.stderr
+        );
+        let json: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+        assert_eq!(json["unknown_fields"], serde_json::json!({"guild": 1, "raids.*.*.encounters.*.rank": 1}));
+    }
+}
+
+#[test]
+fn what_is_often_wrong_is_named_with_its_remedy() {
+    let player_of = |id: &str| PLAYER.replace("57147396", id);
+    for (collection, document, expected) in [
+        ("players", PLAYER.replace("\"EU\"", "\"eu\""), "field region: 'eu' is to be written EU"),
+        ("players", PLAYER.replace("\"EU\"", "\"Mars\""), "field region: 'Mars' is none of US, EU, KR, TW, CN"),
+        (
+            "players",
+            "_id,name,region\n7,Ann,EU\n".to_owned(),
+            "line 1: this is CSV, not JSON: export the collection with 'mongoexport --type=json'",
+        ),
+        ("players", player_of("9223372036854775808"), "9223372036854775808 is not a player's id (1 to 2147483647)"),
+        ("players", player_of("18446744073709551616"), "field _id"),
+        (
+            "discovery_schedules",
+            r#"{"_id":1,"raid":26,"difficulty":3,"startPage":1,"endPage":600}"#.to_owned(),
+            "field _id: 1 is not an id of 24 hexadecimal digits",
+        ),
+    ] {
+        let program = Program::new();
+        let source = program.write("in", &document);
+        let error = program.fail(&["data", "import", collection, text(&source)]);
+        assert!(error.contains(expected), "{document}: {error}");
+    }
+}
+
+/// As the deployment of the source document kept players.
+const RAIDLOGS: &str = r#"{"_id":{"$numberInt":"57147396"},"name":"狂嗨2F8469","server":"暗影之月","region":"TW","raids":{"2398_4":{"encounter":2398,"tag":"2398_4","difficulty":4,"zone":26,"metric":"dps","averagePerformance":60,"bestPerformance":95.0,"totalKills":12}}}
+{"_id":12,"name":"Ann","server":"Tarren Mill","region":"EU","encounters":{"Alias_26_3_2398":{"encounter":2398,"difficulty":3,"zone":26,"metric":"hps","bestPerformance":40,"totalKills":1}}}
+"#;
+
+#[test]
+fn players_of_the_original_are_converted() {
+    let program = Program::new();
+    let source = program.write("raidlogs.jsonl", RAIDLOGS);
+    assert!(program.fail(&["data", "import", "players", text(&source)]).contains("line 1: field"));
+    let import = ["data", "import", "players", text(&source), "--from", "raidlogs"];
+    let ask = |options: &[&str]| {
+        let ran = program.run(&[&import[..], &["--json"], options].concat());
+        assert!(ran.stderr.contains("warning: field raids.*.averagePerformance is not known here"), "{}", ran.stderr);
+        serde_json::from_str::<serde_json::Value>(&ran.stdout).unwrap()
+    };
+    let json = ask(&["--dry-run"]);
+    assert_eq!((&json["documents"], &json["players"]), (&2.into(), &serde_json::Value::Null));
+    assert!(!program.home().exists());
+    let json = ask(&[]);
+    assert_eq!(json["players"], serde_json::json!({"new": 2, "updated": 0, "older": 0}));
+    assert_eq!(json["unknown_fields"], serde_json::json!({"raids.*.averagePerformance": 1}));
+    insta::assert_snapshot!(program.run(&["data", "export", "players", "-"]).stdout);
+    assert_eq!(ask(&[])["players"]["updated"], 2, "again");
+}

@@ -8,6 +8,9 @@ pub(super) fn check(player: &Draft<'_>) -> Result<(), String> {
     check_region(&player.region)?;
     check_server(&player.server)?;
     check_name(&player.name)?;
+    if i64::try_from(player.id).is_err() {
+        return Err(format!("id {} is 2^63 or more, which no store can keep", player.id));
+    }
     if player.class_id > MAX_CLASS_ID {
         return Err(format!("class id {} is above {MAX_CLASS_ID}", player.class_id));
     }

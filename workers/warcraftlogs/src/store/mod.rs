@@ -11,6 +11,7 @@ mod mongo_progress;
 mod mongo_rests;
 mod mongo_rules;
 mod mongo_standings;
+mod mongo_taken_over;
 mod pass;
 mod sqlite;
 mod sqlite_directory;
@@ -19,6 +20,7 @@ mod sqlite_players;
 mod sqlite_rests;
 mod sqlite_rules;
 mod sqlite_standings;
+mod taken_over;
 
 use std::time::Duration;
 
@@ -33,6 +35,7 @@ pub use discovers::{Backlog, Discovered, Discovers, Due, Freshness};
 pub use mongo::MongoStore;
 pub use pass::{Chunk, Doubt, Pass, Seen};
 pub use sqlite::SqliteStore;
+pub use taken_over::TakenOver;
 
 /// The last page that a rule may have: more than a hundred times as many as any ranking shows.
 pub const LAST_PAGE: u32 = 100_000;
@@ -250,6 +253,11 @@ pub trait Players: Send + Sync {
     /// Stores what was fetched, all in one round trip: the (raid, difficulty) that are given replace those of the
     /// stored document, others stay. The same twice changes nothing. A player that was dropped is one no more.
     async fn upsert(&self, players: &[Player]) -> PortResult<()>;
+
+    /// Stores players from elsewhere. Of a player that is stored already, what was updated last counts; the other adds the
+    /// (raid, difficulty) that are missing, and nothing else: neither a name nor a standing, and a player that was dropped since
+    /// stays dropped. The same twice changes nothing.
+    async fn take_over(&self, players: &[Player]) -> PortResult<TakenOver>;
 
     /// Records players that will never have ranks. Ranks that are already stored stay.
     async fn drop_players(&self, dropped: &[Dropped]) -> PortResult<()>;

@@ -8,11 +8,11 @@ use stint_mongo::{delete, explain, upsert};
 use super::mongo::MongoStore;
 use super::mongo_documents::{above, id, id_of, page, read, write};
 use super::mongo_standings::Covered;
-use super::{Dropped, Page, PlayerCounts, PlayerKey, Players};
+use super::{Dropped, Page, PlayerCounts, PlayerKey, Players, TakenOver};
 use crate::model::{Player, PlayerId};
 
 pub(super) const PLAYERS: &str = "players";
-const DROPPED: &str = "dropped";
+pub(super) const DROPPED: &str = "dropped";
 
 /// The order in which the generator reads players, and the index that makes it cheap.
 pub(super) fn in_order() -> Document {
@@ -38,6 +38,10 @@ impl Players for MongoStore {
         self.mongo.delete_all(DROPPED, &returned, "take players back who were dropped").await?;
         let fetched = |player: &Player| (player.id, player.updated_at, Covered::Only(player.ranked_in()));
         self.fetched(players.iter().map(fetched)).await
+    }
+
+    async fn take_over(&self, players: &[Player]) -> PortResult<TakenOver> {
+        self.take_over_all(players).await
     }
 
     /// First the reasons: cut off behind them, the players are due, and dropped once more.
@@ -92,7 +96,7 @@ impl Players for MongoStore {
 
 impl MongoStore {
     /// Removes the documents of these players that cannot be read. Says whether there were any.
-    async fn remove_damaged(&self, players: &[Player]) -> PortResult<bool> {
+    pub(super) async fn remove_damaged(&self, players: &[Player]) -> PortResult<bool> {
         let ids: Vec<i64> = players.iter().map(|player| id(player.id)).collect();
         let (count, filter) = (ids.len(), doc! { "_id": { "$in": ids } });
         let stored = self.mongo.find(PLAYERS, filter, doc! {}, count, "read players").await?;
@@ -111,6 +115,11 @@ impl MongoStore {
 
 /// Each given raid and difficulty is a field of its own, so that the others stay.
 fn store(player: &Player) -> PortResult<Document> {
+    Ok(upsert(doc! { "_id": id(player.id) }, change(player)?))
+}
+
+/// What makes a stored player this one, with all that is stored beside.
+pub(super) fn change(player: &Player) -> PortResult<Document> {
     let Bson::Document(mut fields) = write(player)? else { return Err(no_document()) };
     fields.remove("_id");
     fields.remove("raids");
@@ -124,7 +133,7 @@ fn store(player: &Player) -> PortResult<Document> {
         change.insert("$setOnInsert", doc! { "raids": {} });
     }
     change.insert("$set", fields);
-    Ok(upsert(doc! { "_id": id(player.id) }, change))
+    Ok(change)
 }
 
 /// Finds the players behind a place, in the order of the index.
@@ -153,6 +162,6 @@ pub(super) fn key_of(document: &Document) -> PlayerKey {
     }
 }
 
-fn no_document() -> PortError {
+pub(super) fn no_document() -> PortError {
     PortError::backend("could not write a document", "it has no fields")
 }

@@ -1,13 +1,15 @@
 //! Players and dropped players in SQLite.
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use stint_core::ports::{PortError, PortResult};
 use stint_embedded::rusqlite::types::Value;
 use stint_embedded::rusqlite::{Connection, OptionalExtension, Result, params, params_from_iter};
 
 use super::sqlite::{SqliteStore, count, id_and_text, page, sql_count, sql_id, to_json};
 use super::sqlite_standings::{Covered, fetched};
-use super::{Damaged, Dropped, Page, PlayerCounts, PlayerKey, Players};
+use super::taken_over::{Relation, missing};
+use super::{Damaged, Dropped, Page, PlayerCounts, PlayerKey, Players, TakenOver};
 use crate::model::{Player, PlayerId};
 
 #[async_trait]
@@ -20,6 +22,18 @@ impl Players for SqliteStore {
         let upsert =
             move |connection: &Connection| players.into_iter().try_for_each(|player| store(connection, player));
         self.database.write("store players", upsert).await
+    }
+
+    async fn take_over(&self, players: &[Player]) -> PortResult<TakenOver> {
+        let players = players.to_vec();
+        let take_over = move |connection: &Connection| {
+            let mut taken = TakenOver::default();
+            for player in players.iter().cloned() {
+                taken.count(take_over_one(connection, player)?);
+            }
+            Ok(taken)
+        };
+        self.database.write("take over players", take_over).await
     }
 
     async fn drop_players(&self, dropped: &[Dropped]) -> PortResult<()> {
@@ -97,20 +111,38 @@ impl Players for SqliteStore {
 }
 
 /// Merges one player into what is stored. A stored document that cannot be read is replaced.
-fn store(connection: &Connection, mut player: Player) -> Result<()> {
-    let stored = document(connection, player.id)?.and_then(|text| serde_json::from_str::<Player>(&text).ok());
+fn store(connection: &Connection, player: Player) -> Result<()> {
+    let stored = readable(connection, player.id)?;
+    let player = merged(player, stored);
+    write(connection, &player)?;
+    connection.prepare_cached("DELETE FROM dropped WHERE id = ?1")?.execute(params![sql_id(player.id)])?;
+    fetched(connection, player.id, player.updated_at, Covered::Only(player.ranked_in()))
+}
+
+/// The stored player, if its document can be read.
+fn readable(connection: &Connection, id: PlayerId) -> Result<Option<Player>> {
+    Ok(document(connection, id)?.and_then(|text| serde_json::from_str(&text).ok()))
+}
+
+/// The player with what is stored of it in other raids and difficulties.
+fn merged(mut player: Player, stored: Option<Player>) -> Player {
     if let Some(mut stored) = stored {
         for (raid, difficulties) in std::mem::take(&mut player.raids) {
             stored.raids.entry(raid).or_default().extend(difficulties);
         }
         player.raids = stored.raids;
     }
+    player
+}
+
+/// Writes the document of a player, in place of an older one.
+fn write(connection: &Connection, player: &Player) -> Result<()> {
     let mut write = connection.prepare_cached(
         "INSERT OR REPLACE INTO players (id, region, server_slug, server_name, server_normalized, document)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
     )?;
     let server = &player.server;
-    let document = to_json(&player)?;
+    let document = to_json(player)?;
     write.execute(params![
         sql_id(player.id),
         player.region,
@@ -119,8 +151,32 @@ fn store(connection: &Connection, mut player: Player) -> Result<()> {
         server.normalized_name,
         document
     ])?;
-    connection.prepare_cached("DELETE FROM dropped WHERE id = ?1")?.execute(params![sql_id(player.id)])?;
-    fetched(connection, player.id, player.updated_at, Covered::Only(player.ranked_in()))
+    Ok(())
+}
+
+/// Merges one player from elsewhere into what is stored. A stored document that cannot be read is replaced.
+fn take_over_one(connection: &Connection, player: Player) -> Result<Relation> {
+    let stored = readable(connection, player.id)?;
+    let relation = Relation::of(player.updated_at, stored.as_ref().map(|stored| stored.updated_at));
+    match stored {
+        Some(stored) if relation == Relation::Older => {
+            if missing(&player, &stored).next().is_some() {
+                write(connection, &merged(stored, Some(player)))?;
+            }
+        }
+        // It was dropped since: it stays so, and has ranks.
+        stored if dropped_at(connection, player.id)?.is_some_and(|at| at > player.updated_at) => {
+            write(connection, &merged(player, stored))?;
+        }
+        _ => store(connection, player)?,
+    }
+    Ok(relation)
+}
+
+fn dropped_at(connection: &Connection, id: PlayerId) -> Result<Option<Timestamp>> {
+    let mut select = connection.prepare_cached("SELECT document FROM dropped WHERE id = ?1")?;
+    let text: Option<String> = select.query_row(params![sql_id(id)], |row| row.get(0)).optional()?;
+    Ok(text.and_then(|text| serde_json::from_str::<Dropped>(&text).ok()).map(|dropped| dropped.at))
 }
 
 fn document(connection: &Connection, id: PlayerId) -> Result<Option<String>> {

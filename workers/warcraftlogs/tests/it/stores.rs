@@ -100,6 +100,9 @@ macro_rules! store_suite {
             pages_go_by_region_server_and_id
             a_dropped_player_who_is_ranked_again_is_one_no_more
             dropping_keeps_the_ranks_that_are_stored
+            of_a_player_from_elsewhere_what_was_updated_last_counts
+            what_is_taken_over_is_new_once_and_the_same_twice
+            an_older_player_from_elsewhere_changes_no_standing_and_no_drop
             dropped_players_are_listed_by_id
         }
     };

@@ -4,8 +4,10 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use stint_core::ports::PortResult;
 use stint_warcraftlogs::model::{Player, PlayerId};
-use stint_warcraftlogs::store::{Discovered, Dropped, Rule};
+use stint_warcraftlogs::store::{Discovered, Dropped, Rule, TakenOver};
+use stint_warcraftlogs::whom::{REGIONS, parse_region};
 
+use super::unknown::Unknown;
 use super::{Collection, extended};
 use crate::wiring::Stores;
 
@@ -27,18 +29,31 @@ impl Batch {
         }
     }
 
-    /// Reads and checks one document. The error names the field.
-    pub(super) fn push(&mut self, text: &[u8]) -> Result<(), String> {
-        let value: Value = serde_json::from_slice(text).map_err(|error| not_json(&error))?;
-        if !value.is_object() {
-            return Err("a document is one JSON object".into());
-        }
-        let value = extended::plain(value)?;
+    /// Reads and checks one document. The error names the field. Fields of players that nothing here reads are added to
+    /// `unknown`.
+    pub(super) fn push(&mut self, text: &[u8], unknown: &mut Unknown) -> Result<(), String> {
+        let value = document(text)?;
         match self {
-            Batch::Players(players) => players.push(read(value, check_player)?),
+            Batch::Players(players) => {
+                let player: Player = read(value.clone(), check_player)?;
+                unknown.compare(&value, &player);
+                players.push(player);
+            }
             Batch::Discovers(discovers) => discovers.push(read(value, check_discovered)?),
-            Batch::Rules(rules) => rules.push(read(value, Rule::check)?),
+            Batch::Rules(rules) => {
+                check_object_id(&value)?;
+                rules.push(read(value, Rule::check)?);
+            }
             Batch::Dropped(dropped) => dropped.push(read(value, |dropped: &Dropped| check_id(dropped.id))?),
+        }
+        Ok(())
+    }
+
+    /// Adds a player that was made of another form of document.
+    pub(super) fn push_player(&mut self, player: Player) -> Result<(), String> {
+        check_player(&player).map_err(|reason| format!("field {reason}"))?;
+        if let Batch::Players(players) = self {
+            players.push(player);
         }
         Ok(())
     }
@@ -61,20 +76,31 @@ impl Batch {
         }
     }
 
-    /// Stores the documents. The same twice changes nothing.
-    pub(super) async fn store(&self, stores: &Stores) -> PortResult<()> {
+    /// Stores the documents. The same twice changes nothing. Says what became of players, unless they `overwrite` what is
+    /// stored.
+    pub(super) async fn store(&self, stores: &Stores, overwrite: bool) -> PortResult<Option<TakenOver>> {
         match self {
-            Batch::Players(players) => stores.players.upsert(players).await,
-            Batch::Discovers(discovers) => stores.discovers.merge(discovers).await,
+            Batch::Players(players) if overwrite => stores.players.upsert(players).await?,
+            Batch::Players(players) => return stores.players.take_over(players).await.map(Some),
+            Batch::Discovers(discovers) => stores.discovers.merge(discovers).await?,
             Batch::Rules(rules) => {
                 for rule in rules {
                     stores.rules.put(rule).await?;
                 }
-                Ok(())
             }
-            Batch::Dropped(dropped) => stores.players.drop_players(dropped).await,
+            Batch::Dropped(dropped) => stores.players.drop_players(dropped).await?,
         }
+        Ok(None)
     }
+}
+
+/// The document of a text, as plain JSON.
+pub(super) fn document(text: &[u8]) -> Result<Value, String> {
+    let value: Value = serde_json::from_slice(text).map_err(|error| not_json(text, &error))?;
+    if !value.is_object() {
+        return Err("a document is one JSON object".into());
+    }
+    extended::plain(value)
 }
 
 fn read<T: DeserializeOwned>(value: Value, check: impl Fn(&T) -> Result<(), String>) -> Result<T, String> {
@@ -87,8 +113,11 @@ fn read<T: DeserializeOwned>(value: Value, check: impl Fn(&T) -> Result<(), Stri
     Ok(document)
 }
 
-/// A document is mostly broken by being spread over several lines.
-fn not_json(error: &serde_json::Error) -> String {
+/// A document is mostly broken by being spread over several lines, or in another format.
+fn not_json(text: &[u8], error: &serde_json::Error) -> String {
+    if text.first().is_some_and(|first| !b"{[".contains(first)) && text.contains(&b',') {
+        return "this is CSV, not JSON: export the collection with 'mongoexport --type=json'".into();
+    }
     if error.is_eof() {
         return "the document does not end on its line: one document to a line, or one JSON array".into();
     }
@@ -101,6 +130,30 @@ fn check_id(id: PlayerId) -> Result<(), String> {
         return Err(format!("_id: {id} is not a player's id (1 to {})", i32::MAX));
     }
     Ok(())
+}
+
+/// A rule's id, whose error else says nothing of use.
+fn check_object_id(rule: &Value) -> Result<(), String> {
+    let Some(id) = rule.get("_id") else { return Ok(()) };
+    let is_hex = |id: &str| id.len() == 24 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if id.as_str().is_some_and(is_hex) {
+        return Ok(());
+    }
+    Err(format!(
+        "field _id: {id} is not an id of 24 hexadecimal digits, such as {{\"$oid\": \"638190fc00bc58421e002c83\"}}; write one, \
+         or add the rule with 'stint rules add'"
+    ))
+}
+
+/// Regions are written in capital letters, as the upstream's compact names are.
+fn check_region(region: &str) -> Result<(), String> {
+    if REGIONS.contains(&region) {
+        return Ok(());
+    }
+    match parse_region(region) {
+        Ok(known) => Err(format!("region: '{region}' is to be written {known}; mend the file, such as with sed")),
+        Err(_) => Err(format!("region: '{region}' is none of {}", REGIONS.join(", "))),
+    }
 }
 
 fn check_discovered(discovered: &Discovered) -> Result<(), String> {
@@ -121,6 +174,7 @@ fn check_player(player: &Player) -> Result<(), String> {
             return Err(format!("{field}: is empty"));
         }
     }
+    check_region(region)?;
     for (raid, difficulties) in &player.raids {
         for (difficulty, ranks) in difficulties {
             let bosses = ranks.encounters.values().flat_map(|boss| [boss.best, boss.median]);

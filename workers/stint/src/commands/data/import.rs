@@ -5,19 +5,28 @@ use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
+use clap::ValueEnum;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
+use stint_warcraftlogs::store::TakenOver;
+use stint_warcraftlogs::whom::REGIONS;
 
 use super::Collection;
-use super::batch::Batch;
+use super::batch::{self, Batch};
 use super::documents::{Documents, Text};
+use super::raidlogs::{self, KnownServers};
+use super::unknown::Unknown;
 use crate::commands::Context;
 use crate::table::printable;
+use crate::usage::WrongUsage;
 use crate::wiring::Stores;
-use crate::words::count;
+use crate::words::{count, number};
 
 /// Documents to a transaction: what is in memory, whatever the file's size.
 const BATCH: usize = 1_000;
+
+/// After so many documents it is told how far an import has come, where no bar shows it.
+const TELL_EVERY: u64 = 50_000;
 
 /// Bad documents that are told one by one; the others are counted.
 const TOLD: u64 = 20;
@@ -26,18 +35,32 @@ const TOLD: u64 = 20;
 #[command(after_help = "Examples:\n  mongoexport -c discovery_schedules | stint data import discovery_schedules -\n  \
                         stint data import players players.jsonl --dry-run\n\nDocuments may be in relaxed or canonical \
                         extended JSON. What is stored already is merged with what comes in, so importing a file twice is \
-                        as good as once.")]
+                        as good as once. Of a player in both, what was updated last counts, unless --overwrite is \
+                        given; fields that are not known are counted and told.")]
 pub(super) struct Import {
     /// The collection.
     collection: Collection,
     /// The file, or - for standard input.
     file: PathBuf,
+    /// Whose documents they are, if not ours: those of players are then converted.
+    #[arg(long, value_enum)]
+    from: Option<Source>,
+    /// What comes in replaces what is stored of a player in the same raid and difficulty, also where that is newer.
+    #[arg(long)]
+    overwrite: bool,
     /// Leave out documents that cannot be read, and count them, instead of stopping at the first.
     #[arg(long)]
     skip_bad: bool,
     /// Only check every document; store nothing.
     #[arg(long)]
     dry_run: bool,
+}
+
+/// Whose documents can be converted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Source {
+    /// The deployment that Stint's first source document describes: players with percentiles by boss, without class and date.
+    Raidlogs,
 }
 
 #[derive(Serialize)]
@@ -48,21 +71,45 @@ struct Imported {
     /// Documents that were left out.
     bad: u64,
     dry_run: bool,
+    /// What became of players, where that depends on what is stored.
+    players: Option<TakenOver>,
+    /// How many documents have each field that is not known, and was left out.
+    unknown_fields: Unknown,
 }
 
 pub(super) async fn run(arguments: &Import, context: &Context) -> Result<()> {
     let Import { collection, file, dry_run, .. } = arguments;
+    if *collection != Collection::Players && (arguments.from.is_some() || arguments.overwrite) {
+        let text = format!("--from and --overwrite are for players, not for {}", collection.name());
+        return Err(WrongUsage::error(text));
+    }
     let reader = open(file, context)?;
     // Not even a folder is created by a dry run.
     let stores = if *dry_run { None } else { Some(context.stores().await?) };
-    let mut importing = Importing { arguments, context, stores, batch: Batch::new(*collection), stored: 0, bad: 0 };
+    let mut importing = Importing {
+        arguments,
+        context,
+        servers: KnownServers::new(),
+        stores,
+        batch: Batch::new(*collection),
+        unknown: Unknown::default(),
+        players: None,
+        stored: 0,
+        bad: 0,
+    };
+    importing.learn_servers().await?;
     importing.read_all(Documents::new(reader)).await.with_context(|| format!("cannot import {}", name(file)))?;
-    let Importing { stored, bad, .. } = importing;
+    let Importing { stored, bad, players, unknown, .. } = importing;
+    for (path, documents) in unknown.iter() {
+        let documents = count(documents, "document", "documents");
+        context.output.warning(&format!("field {} is not known here and was left out: {documents}", printable(path)));
+    }
     if *dry_run && bad > 0 && !arguments.skip_bad {
         let (good, bad) = (count(stored, "document is", "documents are"), count(bad, "is not", "are not"));
         bail!("{good} good and {bad}; see above for the lines");
     }
-    let imported = Imported { collection: *collection, documents: stored, bad, dry_run: *dry_run };
+    let collection = *collection;
+    let imported = Imported { collection, documents: stored, bad, dry_run: *dry_run, players, unknown_fields: unknown };
     context.output.result(&imported, in_words)
 }
 
@@ -71,7 +118,11 @@ struct Importing<'a> {
     arguments: &'a Import,
     context: &'a Context,
     stores: Option<Stores>,
+    /// For documents that say a server's name alone.
+    servers: KnownServers,
     batch: Batch,
+    unknown: Unknown,
+    players: Option<TakenOver>,
     stored: u64,
     bad: u64,
 }
@@ -84,7 +135,7 @@ impl Importing<'_> {
                 Err(error) => return Err(self.stop(&format!("{error:#}"), "").await?),
             };
             let Some(Text { line, bytes }) = document else { break };
-            if let Err(reason) = self.batch.push(&bytes) {
+            if let Err(reason) = self.push(&bytes) {
                 self.bad(line, &reason).await?;
             }
             if self.batch.len() >= BATCH {
@@ -92,6 +143,26 @@ impl Importing<'_> {
             }
         }
         self.store().await
+    }
+
+    /// Reads, converts and checks one document.
+    fn push(&mut self, text: &[u8]) -> Result<(), String> {
+        match self.arguments.from {
+            None => self.batch.push(text, &mut self.unknown),
+            Some(Source::Raidlogs) => {
+                let player = raidlogs::player(&batch::document(text)?, &self.servers, &mut self.unknown)?;
+                self.batch.push_player(player)
+            }
+        }
+    }
+
+    /// Reads which servers stored players live on, where documents do not say it all.
+    async fn learn_servers(&mut self) -> Result<()> {
+        let Some(stores) = self.stores.as_ref().filter(|_| self.arguments.from.is_some()) else { return Ok(()) };
+        for region in REGIONS {
+            self.servers.insert(region.to_owned(), stores.directory.servers(region).await?);
+        }
+        Ok(())
     }
 
     /// Stops at a bad document, unless the user wants to hear of all of them.
@@ -120,10 +191,16 @@ impl Importing<'_> {
 
     async fn store(&mut self) -> Result<()> {
         if let Some(stores) = &self.stores {
-            self.batch.store(stores).await?;
+            if let Some(taken) = self.batch.store(stores, self.arguments.overwrite).await? {
+                self.players.get_or_insert_default().add(taken);
+            }
         }
+        let before = self.stored;
         self.stored += self.batch.len() as u64;
         self.batch.clear();
+        if self.stored / TELL_EVERY > before / TELL_EVERY {
+            self.context.output.progress(&format!("{} so far", count(self.stored, "document", "documents")));
+        }
         Ok(())
     }
 }
@@ -158,12 +235,15 @@ fn name(file: &Path) -> String {
 }
 
 fn in_words(imported: &Imported) -> String {
-    let Imported { collection, documents, bad, dry_run } = imported;
+    let Imported { collection, documents, bad, dry_run, players, .. } = imported;
+    let players = players.as_ref().map_or_else(String::new, |TakenOver { new, updated, older }| {
+        format!("{} new, {} updated, {} older than what is stored\n", number(*new), number(*updated), number(*older))
+    });
     let verb = if *dry_run { "could import" } else { "imported" };
     let left_out = if *bad > 0 {
         format!(", and left out {}", count(*bad, "bad document", "bad documents"))
     } else {
         String::new()
     };
-    format!("{verb} {} of {}{left_out}\n", count(*documents, "document", "documents"), collection.name())
+    format!("{verb} {} of {}{left_out}\n{players}", count(*documents, "document", "documents"), collection.name())
 }

@@ -5,6 +5,8 @@ mod documents;
 mod export;
 mod extended;
 mod import;
+mod raidlogs;
+mod unknown;
 
 use clap::ValueEnum;
 use serde::Serialize;

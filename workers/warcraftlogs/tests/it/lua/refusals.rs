@@ -28,6 +28,7 @@ fn every_refusal_says_its_reason() {
         (with(|player| player.server.slug.clear()), "the server has an empty name"),
         (with(|player| player.server.normalized_name.push_str("]]")), "normalized name"),
         (with(|player| player.region = "E/U".to_owned()), "region \"E/U\""),
+        (with(|player| player.id = 1 << 63), "id 9223372036854775808 is 2^63 or more"),
         (with(|player| player.class_id = 32), "class id 32 is above 31"),
         (with(|player| player.updated_at = "2019-12-31T00:00:00Z".parse().unwrap()), "updatedAt 2019-12-31"),
     ] {

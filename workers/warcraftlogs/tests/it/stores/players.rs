@@ -1,7 +1,10 @@
 //! Players and their ranks.
 
-use stint_warcraftlogs::model::{EncounterRank, Player, PlayerId, RaidRanks, Server};
-use stint_warcraftlogs::store::{DropReason, Dropped, PlayerCounts, Players};
+use std::time::Duration;
+
+use stint_core::clock::before;
+use stint_warcraftlogs::model::{EncounterRank, Player, PlayerId, RaidRanks, RaidsToScrap, Server};
+use stint_warcraftlogs::store::{Discovered, DropReason, Dropped, Freshness, PlayerCounts, Players, TakenOver};
 
 use super::StoreWorld;
 
@@ -113,6 +116,70 @@ pub(crate) async fn dropping_keeps_the_ranks_that_are_stored(world: &impl StoreW
     assert_eq!(players.get(7).await.unwrap(), Some(ann));
     let page = players.dropped_page(None, 10).await.unwrap();
     assert_eq!(page.documents, [dropped(world, 7, DropReason::Hidden)]);
+}
+
+pub(crate) async fn of_a_player_from_elsewhere_what_was_updated_last_counts(world: &impl StoreWorld) {
+    let players = world.players();
+    let mut older = player(world, "EU", "tarren-mill", 7);
+    older.raids.entry(26).or_default().extend([(3, ranks(1.0)), (4, ranks(2.0))]);
+    world.pass(Duration::from_secs(1));
+    let mut newer = player(world, "US", "area-52", 7);
+    newer.name = "Anna".into();
+    newer.raids.entry(26).or_default().insert(4, ranks(3.0));
+    newer.raids.entry(28).or_default().insert(5, ranks(4.0));
+    let mut both = newer.clone();
+    both.raids.entry(26).or_default().insert(3, ranks(1.0));
+    for (id, first, second, taken) in [
+        (7, &older, &newer, TakenOver { updated: 1, ..TakenOver::default() }),
+        (8, &newer, &older, TakenOver { older: 1, ..TakenOver::default() }),
+    ] {
+        let [first, second, both] = [first, second, &both].map(|player| Player { id, ..player.clone() });
+        players.upsert(&[first]).await.unwrap();
+        for _ in 0..2 {
+            assert_eq!(players.take_over(std::slice::from_ref(&second)).await.unwrap(), taken);
+            assert_eq!(players.get(id).await.unwrap().as_ref(), Some(&both));
+        }
+    }
+    assert_eq!(all(&*players, 10).await, [7, 8]);
+}
+
+pub(crate) async fn what_is_taken_over_is_new_once_and_the_same_twice(world: &impl StoreWorld) {
+    let players = world.players();
+    let mut ann = player(world, "EU", "tarren-mill", 7);
+    ann.raids.entry(26).or_default().insert(4, ranks(95.3));
+    let everybody = [ann.clone(), player(world, "EU", "zuluhed", 8)];
+    assert_eq!(players.take_over(&[]).await.unwrap(), TakenOver::default());
+    assert_eq!(players.take_over(&everybody).await.unwrap(), TakenOver { new: 2, ..TakenOver::default() });
+    assert_eq!(players.take_over(&everybody).await.unwrap(), TakenOver { updated: 2, ..TakenOver::default() });
+    assert_eq!(players.get(7).await.unwrap(), Some(ann));
+    assert_eq!(all(&*players, 10).await, [7, 8]);
+}
+
+pub(crate) async fn an_older_player_from_elsewhere_changes_no_standing_and_no_drop(world: &impl StoreWorld) {
+    let players = world.players();
+    let with_ranks = |id| {
+        let mut player = player(world, "EU", "tarren-mill", id);
+        player.raids.entry(28).or_default().insert(5, ranks(9.0));
+        player
+    };
+    let older = [with_ranks(7), with_ranks(8), with_ranks(9)];
+    let discovered = |id| Discovered { id, raids_to_scrap: RaidsToScrap::one(28, 5) };
+    world.discovers().merge(&[discovered(7), discovered(8), discovered(9)]).await.unwrap();
+    world.pass(Duration::from_secs(3_600));
+    players.upsert(&[player(world, "EU", "tarren-mill", 7)]).await.unwrap();
+    players.drop_players(&[dropped(world, 8, DropReason::Hidden)]).await.unwrap();
+    let taken = players.take_over(&older).await.unwrap();
+    assert_eq!(taken, TakenOver { new: 2, updated: 0, older: 1 });
+    for id in [7, 8, 9] {
+        assert_eq!(players.get(id).await.unwrap().unwrap().raids[&28][&5], ranks(9.0), "player {id}");
+    }
+    // The ranks of 7 in 28:5 are older than its standing says, so it is due; 8 stays dropped; 9 was fetched when its document says.
+    assert_eq!(players.dropped_page(None, 10).await.unwrap().documents, [dropped(world, 8, DropReason::Hidden)]);
+    for (minutes, expected) in [(90, (1, 2)), (30, (2, 1))] {
+        let stale_at = before(world.now(), Duration::from_secs(60 * minutes));
+        let backlog = world.discovers().backlog(&Freshness { stale_at, forgotten_at: world.now() }).await.unwrap();
+        assert_eq!((backlog.due, backlog.fresh), expected, "fresh for {minutes} minutes");
+    }
 }
 
 pub(crate) async fn dropped_players_are_listed_by_id(world: &impl StoreWorld) {

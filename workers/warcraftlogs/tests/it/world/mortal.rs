@@ -11,7 +11,7 @@ use stint_testkit::mortal_port;
 use stint_warcraftlogs::model::{Player, PlayerId};
 use stint_warcraftlogs::store::{
     Backlog, Claim, Discovered, Discovers, Doubt, Dropped, Due, Freshness, Page, Pass, PlayerCounts, PlayerKey,
-    Players, Rest, Rule, RuleStatus, Rules, UpstreamRest,
+    Players, Rest, Rule, RuleStatus, Rules, TakenOver, UpstreamRest,
 };
 
 use super::Life;
@@ -56,6 +56,7 @@ mortal_port! { MortalStore, Discovers {
 
 mortal_port! { MortalStore, Players {
     upsert(players: &[Player]) -> ();
+    take_over(players: &[Player]) -> TakenOver;
     drop_players(dropped: &[Dropped]) -> ();
     page(after: Option<&PlayerKey>, max: usize) -> Page<Player, PlayerKey>;
     documents(after: Option<PlayerId>, max: usize) -> Page<(PlayerId, String), PlayerId>;

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use stint_core::ports::{PortError, PortResult};
 use stint_warcraftlogs::model::{Player, PlayerId};
-use stint_warcraftlogs::store::{Dropped, Page, PlayerCounts, PlayerKey, Players};
+use stint_warcraftlogs::store::{Dropped, Page, PlayerCounts, PlayerKey, Players, TakenOver};
 
 use super::{Fate, People};
 
@@ -22,6 +22,10 @@ impl Players for People {
             self.fetched(&mut state, place, mask, Fate::Ranked);
         }
         Ok(())
+    }
+
+    async fn take_over(&self, _: &[Player]) -> PortResult<TakenOver> {
+        Err(no_ranks())
     }
 
     async fn drop_players(&self, dropped: &[Dropped]) -> PortResult<()> {

@@ -1,0 +1,90 @@
+//! Fields of documents that nothing here reads: they are counted, so that none is lost in silence.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde_json::Value;
+
+/// Names that are told apart; further ones are counted together.
+const TOLD: usize = 100;
+
+/// Under which they are.
+const OTHERS: &str = "(others)";
+
+/// How many documents have each unknown field, by its path. Ids in a path are `*`.
+#[derive(Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub(super) struct Unknown(BTreeMap<String, u64>);
+
+impl Unknown {
+    /// Counts the fields of a document that are not in what was read of it.
+    pub(super) fn compare(&mut self, document: &Value, read: &impl Serialize) {
+        // A model that cannot be written is told when it is stored.
+        let Ok(read) = serde_json::to_value(read) else { return };
+        let mut paths = Vec::new();
+        differences(document, &read, "", &mut paths);
+        paths.sort_unstable();
+        paths.dedup();
+        paths.into_iter().for_each(|path| self.count(path));
+    }
+
+    /// Counts one field of one document.
+    pub(super) fn count(&mut self, path: String) {
+        let path = if self.0.contains_key(&path) || self.0.len() < TOLD { path } else { OTHERS.to_owned() };
+        *self.0.entry(path).or_default() += 1;
+    }
+
+    /// Each path, and how many documents have it.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, u64)> {
+        self.0.iter().map(|(path, documents)| (path.as_str(), *documents))
+    }
+}
+
+fn differences(document: &Value, read: &Value, path: &str, paths: &mut Vec<String>) {
+    let (Value::Object(document), Value::Object(read)) = (document, read) else { return };
+    for (name, value) in document {
+        let is_id = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_digit());
+        let name_in_path = if is_id { "*" } else { name };
+        let path = if path.is_empty() { name_in_path.to_owned() } else { format!("{path}.{name_in_path}") };
+        match read.get(name) {
+            Some(read) => differences(value, read, &path, paths),
+            // Nothing is lost with it.
+            None if value.is_null() => {}
+            None => paths.push(path),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn unknown(documents: &[Value]) -> Value {
+        let mut unknown = Unknown::default();
+        let read =
+            json!({"_id": 7, "raids": {"26": {"4": {"best": 1}}}, "updatedAt": {"$date": "2026-11-20T10:00:00Z"}});
+        documents.iter().for_each(|document| unknown.compare(document, &read));
+        serde_json::to_value(&unknown).unwrap()
+    }
+
+    #[test]
+    fn what_was_not_read_is_counted_once_a_document() {
+        let document = json!({
+            "_id": 7, "guild": {"name": "Night"}, "nothing": null, "updatedAt": "2026-11-20T10:00:00Z",
+            "raids": {"26": {"4": {"best": 1, "rank": 5}, "5": {}}},
+        });
+        let expected = json!({"guild": 2, "raids.*.*": 2, "raids.*.*.rank": 2});
+        assert_eq!(unknown(&[document.clone(), document]), expected);
+        assert_eq!(unknown(&[json!({"_id": 7})]), json!({}));
+    }
+
+    #[test]
+    fn names_without_end_do_not_fill_the_memory() {
+        let documents: Vec<Value> = (0..300).map(|number| json!({ format!("field{number}"): 1 })).collect();
+        let unknown = unknown(&documents);
+        assert_eq!(unknown.as_object().unwrap().len(), TOLD + 1);
+        assert_eq!(unknown[OTHERS], 200);
+    }
+}

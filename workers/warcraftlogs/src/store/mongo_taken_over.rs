@@ -1,0 +1,108 @@
+//! Players from elsewhere, into MongoDB.
+//!
+//! Other processes store ranks meanwhile, and each statement changes one document by a condition of its own: a player that is new is
+//! only inserted, one that was read as older is only changed while it still is that, and a raid and difficulty is only added
+//! where it is missing. So nothing newer is lost, whichever comes first, and the same twice changes nothing.
+
+use std::collections::HashMap;
+
+use jiff::Timestamp;
+use stint_core::ports::PortResult;
+use stint_mongo::mongodb::bson::{Bson, Document, doc};
+use stint_mongo::{date, delete, update, upsert};
+
+use super::mongo::MongoStore;
+use super::mongo_documents::{id, id_of, read, write};
+use super::mongo_players::{DROPPED, PLAYERS, change, no_document};
+use super::mongo_standings::Covered;
+use super::taken_over::Relation;
+use super::{Dropped, TakenOver};
+use crate::model::{Player, PlayerId};
+
+/// A stored player: when it was updated, and what its document says of that, to be compared with.
+struct Stored {
+    updated_at: Timestamp,
+    as_written: Bson,
+}
+
+impl MongoStore {
+    /// First the players, then the standings of those whose ranks count: cut off in between, they are due, and no more.
+    pub(super) async fn take_over_all(&self, players: &[Player]) -> PortResult<TakenOver> {
+        self.remove_damaged(players).await?;
+        let stored = self.stored(players).await?;
+        let dropped = self.dropped_at(players).await?;
+        let (mut taken, mut statements, mut counting) = (TakenOver::default(), Vec::new(), Vec::new());
+        for player in players {
+            let stored = stored.get(&player.id);
+            let relation = Relation::of(player.updated_at, stored.map(|stored| stored.updated_at));
+            taken.count(relation);
+            statements.extend(change_of(player, relation, stored)?);
+            add_missing(player, &mut statements)?;
+            let dropped_since = dropped.get(&player.id).is_some_and(|at| *at > player.updated_at);
+            if relation != Relation::Older && !dropped_since {
+                counting.push(player);
+            }
+        }
+        self.mongo.update_all(PLAYERS, &statements, "take over players").await?;
+        let returned =
+            |player: &&Player| delete(doc! { "_id": id(player.id), "at": { "$lte": date(player.updated_at) } });
+        let returned: Vec<Document> = counting.iter().map(returned).collect();
+        self.mongo.delete_all(DROPPED, &returned, "take players back who were dropped").await?;
+        let fetched = |player: &Player| (player.id, player.updated_at, Covered::Only(player.ranked_in()));
+        self.fetched(counting.into_iter().map(fetched)).await?;
+        Ok(taken)
+    }
+
+    async fn stored(&self, players: &[Player]) -> PortResult<HashMap<PlayerId, Stored>> {
+        let documents = self.mongo.find(PLAYERS, one_of(players), doc! {}, players.len(), "read players").await?;
+        let stored = documents.into_iter().filter_map(|document| {
+            let as_written = document.get("updatedAt").cloned()?;
+            let player: Player = read(document).ok()?;
+            Some((player.id, Stored { updated_at: player.updated_at, as_written }))
+        });
+        Ok(stored.collect())
+    }
+
+    async fn dropped_at(&self, players: &[Player]) -> PortResult<HashMap<PlayerId, Timestamp>> {
+        let what = "read dropped players";
+        let documents = self.mongo.find(DROPPED, one_of(players), doc! {}, players.len(), what).await?;
+        let at = documents.into_iter().filter_map(|document| {
+            let id = id_of(&document)?;
+            read::<Dropped>(document).ok().map(|dropped| (id, dropped.at))
+        });
+        Ok(at.collect())
+    }
+}
+
+fn one_of(players: &[Player]) -> Document {
+    let ids: Vec<i64> = players.iter().map(|player| id(player.id)).collect();
+    doc! { "_id": { "$in": ids } }
+}
+
+/// The statement that stores a player whose ranks count.
+fn change_of(player: &Player, relation: Relation, stored: Option<&Stored>) -> PortResult<Option<Document>> {
+    Ok(match (relation, stored) {
+        (Relation::Older, _) => None,
+        (_, Some(stored)) => {
+            let as_read = doc! { "_id": id(player.id), "updatedAt": stored.as_written.clone() };
+            Some(update(as_read, change(player)?))
+        }
+        (_, None) => {
+            let Bson::Document(mut fields) = write(player)? else { return Err(no_document()) };
+            fields.remove("_id");
+            Some(upsert(doc! { "_id": id(player.id) }, doc! { "$setOnInsert": fields }))
+        }
+    })
+}
+
+/// Adds the statements that add what is missing.
+fn add_missing(player: &Player, statements: &mut Vec<Document>) -> PortResult<()> {
+    for (raid, difficulties) in &player.raids {
+        for (difficulty, ranks) in difficulties {
+            let field = format!("raids.{raid}.{difficulty}");
+            let without = doc! { "_id": id(player.id), &field: { "$exists": false } };
+            statements.push(update(without, doc! { "$set": { field: write(ranks)? } }));
+        }
+    }
+    Ok(())
+}
