@@ -15,5 +15,5 @@ pub mod telemetry;
 pub use counters::{Counters, Totals};
 pub use invoke::invoke;
 pub use lambda::{Feed, LambdaHost, MARGIN, Record, serve};
-pub use local::{Changed, LocalHost, Ports};
+pub use local::{Changed, LocalHost, Observer, Ports};
 pub use system_clock::SystemClock;

@@ -1,6 +1,6 @@
 //! All workers in one process: schedules, wake-ups and queues of this machine.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -9,6 +9,7 @@ use std::time::Duration;
 use futures::StreamExt;
 use futures::future::{BoxFuture, Either, FutureExt, select};
 use futures::stream::FuturesUnordered;
+use jiff::Timestamp;
 use stint_core::clock::{Clock, after};
 use stint_core::ports::{Firing, PortResult, Queue, Throttle, WakeupSource, Wakeups};
 use stint_core::registry::Registry;
@@ -34,6 +35,9 @@ const FIRE_AGAIN: Duration = Duration::from_secs(30);
 
 /// Beyond a worker's time-out, until a wake-up that was not completed is lent again.
 const LEASE_MARGIN: Duration = Duration::from_secs(30);
+
+/// Is told what came of each invocation that a schedule or a wake-up has started, by the worker's name.
+pub type Observer = Arc<dyn Fn(&str, &Result<Outcome, WorkerError>) + Send + Sync>;
 
 /// Completes when something in this process may have changed.
 pub type Changed = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
@@ -63,13 +67,19 @@ pub struct LocalHost {
     registry: Registry,
     ports: Ports,
     counters: Arc<Counters>,
+    observer: Option<Observer>,
     stop: Stop,
 }
 
 impl LocalHost {
     /// A host for all workers of `registry`. It runs until `stop` is set, and then drains.
     pub fn new(registry: Registry, ports: Ports, stop: Stop) -> LocalHost {
-        LocalHost { registry, ports, counters: Arc::default(), stop }
+        LocalHost { registry, ports, counters: Arc::default(), observer: None, stop }
+    }
+
+    /// The same, which tells `observer` what its workers report.
+    pub fn observed_by(self, observer: Observer) -> LocalHost {
+        LocalHost { observer: Some(observer), ..self }
     }
 
     /// What this host has done so far.
@@ -163,12 +173,21 @@ impl LocalHost {
         let specs = self.registry.workers().iter().map(|worker| worker.spec());
         let workers: Vec<(&str, Duration)> = specs.map(|spec| (spec.name, spec.timeout + LEASE_MARGIN)).collect();
         let mut running = FuturesUnordered::new();
+        let mut busy: BTreeSet<&str> = BTreeSet::new();
         loop {
             let changed = (self.ports.changed)();
             let mut pause = LOOK_AGAIN;
             if !self.stop.is_set() {
-                match self.ports.due.claim_due(&workers).await {
-                    Ok(due) => running.extend(due.into_iter().map(|firing| self.fire(firing))),
+                // What becomes due for a worker that runs waits until it is done.
+                let idle: Vec<(&str, Duration)> =
+                    workers.iter().copied().filter(|(worker, _)| !busy.contains(worker)).collect();
+                match self.ports.due.claim_due(&idle).await {
+                    Ok(due) => {
+                        for (worker, firings) in by_worker(due, &workers) {
+                            busy.insert(worker);
+                            running.push(self.fire(worker, firings));
+                        }
+                    }
                     Err(error) => {
                         tracing::error!(%error, "cannot read what is due: {error}");
                         pause = AFTER_FAILURE;
@@ -181,48 +200,69 @@ impl LocalHost {
             let wait = select(changed, self.ports.clock.sleep(pause));
             if running.is_empty() {
                 wait.await;
-            } else {
-                select(running.next(), wait).await;
+            } else if let Either::Left((Some(done), _)) = select(running.next(), wait).await {
+                busy.remove(done);
             }
         }
     }
 
-    /// Runs what is due. A paused worker's turn passes. A failed one-shot is set again, to fire soon; a failed schedule
-    /// has its next tick.
-    async fn fire(&self, firing: Firing) {
-        let Some(worker) = self.registry.workers().iter().find(|worker| worker.spec().name == firing.worker) else {
-            tracing::error!(worker = firing.worker, "{} is due, but was not asked for", firing.worker);
-            return;
-        };
-        let failed = match self.fire_worker(&**worker, &firing).await {
-            Ok(()) => false,
-            Err(error) => {
-                tracing::error!(worker = firing.worker, %error, "{} failed: {error}", firing.worker);
-                true
+    /// Runs a worker for all wake-ups of its that are due, once: it is woken twice as well as once. Returns its name. A paused
+    /// worker's turn passes.
+    async fn fire<'a>(&self, name: &'a str, firings: Vec<Firing>) -> &'a str {
+        let worker = self.registry.workers().iter().find(|worker| worker.spec().name == name);
+        let due = firings.iter().map(|firing| firing.due).min();
+        if let Some((worker, due)) = worker.zip(due) {
+            let fired = self.fire_worker(&**worker, due).await;
+            if let Err(error) = &fired {
+                tracing::error!(worker = name, %error, "{name} failed: {error}");
             }
-        };
+            for firing in firings {
+                self.end(&firing, fired.is_err()).await;
+            }
+        }
+        name
+    }
+
+    /// A failed one-shot is set again, to fire soon; a failed schedule has its next tick.
+    async fn end(&self, firing: &Firing, failed: bool) {
         let ended = if failed && firing.name != schedule_name(&firing.worker) {
             let again = after(self.ports.clock.now(), FIRE_AGAIN);
             self.ports.wakeups.once(&firing.name, &firing.worker, again).await
         } else {
-            self.ports.due.complete(&firing).await
+            self.ports.due.complete(firing).await
         };
         if let Err(error) = ended {
             tracing::error!(wakeup = firing.name, %error, "cannot complete {}: {error}", firing.name);
         }
     }
 
-    async fn fire_worker(&self, worker: &dyn AnyWorker, firing: &Firing) -> Result<(), WorkerError> {
-        if self.ports.throttle.read(&firing.worker).await?.paused {
-            tracing::info!(worker = firing.worker, "{} is due, but paused", firing.worker);
+    async fn fire_worker(&self, worker: &dyn AnyWorker, due: Timestamp) -> Result<(), WorkerError> {
+        let name = worker.spec().name;
+        if self.ports.throttle.read(name).await?.paused {
+            tracing::info!(worker = name, "{name} is due, but paused");
             return Ok(());
         }
-        let outcome = invoke(worker, Event::Tick { due: firing.due }, &self.ports.clock, &self.stop).await;
+        let outcome = invoke(worker, Event::Tick { due }, &self.ports.clock, &self.stop).await;
         Counters::add(&self.counters.invocations, 1);
+        if let Some(observer) = &self.observer {
+            observer(name, &outcome);
+        }
         let report = outcome?.report;
-        tracing::info!(worker = firing.worker, %report, "{} is done: {report}", firing.worker);
+        tracing::info!(worker = name, %report, "{name} is done: {report}");
         Ok(())
     }
+}
+
+/// What is due, by the worker that it is due for.
+fn by_worker<'a>(due: Vec<Firing>, workers: &[(&'a str, Duration)]) -> BTreeMap<&'a str, Vec<Firing>> {
+    let mut by_worker: BTreeMap<&str, Vec<Firing>> = BTreeMap::new();
+    for firing in due {
+        match workers.iter().find(|(worker, _)| *worker == firing.worker) {
+            Some((worker, _)) => by_worker.entry(worker).or_default().push(firing),
+            None => tracing::error!(worker = firing.worker, "{} is due, but was not asked for", firing.worker),
+        }
+    }
+    by_worker
 }
 
 fn schedule_name(worker: &str) -> String {

@@ -4,3 +4,4 @@
 
 mod local;
 mod paid_queue;
+mod waking;
