@@ -44,6 +44,10 @@ const LOOK: Duration = Duration::from_secs(60);
 /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-short-and-long-polling.html>
 const LOOK_WAIT: Duration = Duration::from_secs(1);
 
+/// Counts are right this long after senders, receivers and schedules have come to rest.
+/// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_GetQueueAttributes.html>
+const COUNTS_LAG: Duration = Duration::from_secs(60);
+
 /// A queue of SQS and the queue of its dead letters, to which its redrive policy must point.
 ///
 /// Four things differ from the embedded queue, each because SQS has nothing for it:
@@ -203,6 +207,10 @@ impl Queue for SqsQueue {
         let (live, dead) = futures::try_join!(self.live.estimate(), self.dead.estimate())?;
         // What was given back with a delay is on loan to SQS.
         Ok(Counts { visible: live.visible, in_flight: live.lent, delayed: live.delayed, dead: dead.all() })
+    }
+
+    fn counts_lag(&self) -> Duration {
+        COUNTS_LAG
     }
 
     async fn dead_letters(&self, max: usize) -> PortResult<Vec<DeadLetter>> {

@@ -71,6 +71,11 @@ pub trait Queue: Send + Sync {
     /// How much is in the queue. In the cloud these are estimates.
     async fn counts(&self) -> PortResult<Counts>;
 
+    /// How long [`Queue::counts`] may take to show a change. Where a queue is on this machine they show it at once.
+    fn counts_lag(&self) -> Duration {
+        Duration::ZERO
+    }
+
     /// Shows the dead letters without touching them, oldest first, at most `max`.
     async fn dead_letters(&self, max: usize) -> PortResult<Vec<DeadLetter>>;
 

@@ -26,6 +26,10 @@ use state::State;
 /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html>
 pub const LONGEST_RETENTION: Duration = Duration::from_secs(14 * 24 * 60 * 60);
 
+/// Counts are right this long after the last change.
+/// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_GetQueueAttributes.html>
+pub const COUNTS_LAG: Duration = Duration::from_secs(60);
+
 /// How a queue is set up.
 #[derive(Clone, Copy, Debug)]
 pub struct SqsSettings {
@@ -216,6 +220,11 @@ impl Queue for Sqs {
     async fn counts(&self) -> PortResult<Counts> {
         self.lock().usage.requests += 1;
         Ok(self.exact_counts())
+    }
+
+    /// What the model shows is exact; callers wait as they do at the real queue.
+    fn counts_lag(&self) -> Duration {
+        COUNTS_LAG
     }
 
     async fn dead_letters(&self, max: usize) -> PortResult<Vec<DeadLetter>> {
