@@ -5,6 +5,9 @@
 //! is refreshed. So players stay in `discovers` until they are due, the queue holds no more than the keys can pay for
 //! in a while, and who comes first is decided here, as late as that.
 //!
+//! A run that queues no player looks at the queue as well. Once nothing is left in it, the databases are generated: one time for
+//! all players who were queued since the last time, and not more often than `LUA_MIN_INTERVAL_MINUTES` says.
+//!
 //! # What may happen between any two lines
 //! * *Dies before a batch is sent:* its players are still in `discovers`, and due.
 //! * *Dies after a batch is sent, before it is handed over:* the next run sends those players again. Fetching a player
@@ -15,7 +18,11 @@
 //!   until the message is fetched, and is due again if that did not cover it.
 //! * *The message is lost, or dies in the dead letters:* the player counts as waiting until no queue can have the
 //!   message any more, and is due then.
-//! * *Two run at once:* both send the same players, who are fetched twice.
+//! * *Two run at once:* both send the same players, who are fetched twice. The local host never runs two; neither does
+//!   Lambda, with the reserved concurrency that `infra/` gives it.
+//! * *Exits after the hand-over, before it is kept that everybody was looked at:* the next discovery wakes it again, and it
+//!   finds no player who is due.
+//! * *Exits before the database generator is woken:* the next run wakes it, since the databases are older than the queue.
 
 use std::collections::BinaryHeap;
 use std::sync::Arc;
@@ -24,16 +31,17 @@ use std::time::Duration;
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 use serde::Serialize;
-use stint_core::clock::before;
+use stint_core::clock::{after, before, between};
 use stint_core::ledger::KeyState;
 use stint_core::points::Points;
-use stint_core::ports::{KeyPool, MAX_BATCH, NewMessage, PortResult, Queue};
+use stint_core::ports::{Counts, KeyPool, MAX_BATCH, NewMessage, PortResult, Queue};
 use stint_core::worker::{Event, Invocation, Outcome, Spec, Trigger, Worker, WorkerError};
 
 use crate::config::QueueOrder;
+use crate::handover::{GENERATE, Handover, LAST_IN_FLIGHT};
 use crate::message::PlayerMessage;
 use crate::model::PlayerId;
-use crate::store::{Damaged, Discovered, Discovers, Due, Freshness, RuleStatus, Rules};
+use crate::store::{Damaged, Discovered, Discovers, Due, Freshness, Milestone, RuleStatus, Rules};
 
 /// Players looked at in one round trip, 24 bytes each.
 const PAGE: usize = 10_000;
@@ -58,12 +66,16 @@ const LEAST_QUEUED: u64 = 10_000;
 /// count as waiting for weeks otherwise.
 const CLOCK_SKEW: Duration = Duration::from_secs(5);
 
+/// Between two looks at a queue whose last messages are in flight: as long as it has been empty otherwise, within these.
+const LOOK_AGAIN: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(10 * 60));
+
 /// Moves discovered players to the queue.
 pub struct Aggregator {
     rules: Arc<dyn Rules>,
     discovers: Arc<dyn Discovers>,
     queue: Arc<dyn Queue>,
     pool: Arc<dyn KeyPool>,
+    handover: Handover,
     settings: AggregatorSettings,
 }
 
@@ -82,6 +94,8 @@ pub struct AggregatorSettings {
     pub window: Duration,
     /// The most points that a message of average size may cost.
     pub message_cost: Points,
+    /// The databases are generated no more often than this.
+    pub databases_every: Duration,
 }
 
 /// What an invocation did.
@@ -94,6 +108,8 @@ struct Report {
     /// Documents that cannot be read.
     damaged: u64,
     waits_for: Option<String>,
+    /// When the databases are generated, now that nothing is left in the queue.
+    databases_at: Option<Timestamp>,
 }
 
 impl Aggregator {
@@ -103,9 +119,10 @@ impl Aggregator {
         discovers: Arc<dyn Discovers>,
         queue: Arc<dyn Queue>,
         pool: Arc<dyn KeyPool>,
+        handover: Handover,
         settings: AggregatorSettings,
     ) -> Aggregator {
-        Aggregator { rules, discovers, queue, pool, settings }
+        Aggregator { rules, discovers, queue, pool, handover, settings }
     }
 }
 
@@ -114,7 +131,7 @@ impl Worker for Aggregator {
         fleet: crate::FLEET,
         name: "aggregator",
         summary: "sends discovered players who are due to the queue, once every discovery rule is fresh",
-        triggers: &[Trigger::Every { period: Duration::from_secs(3 * 60 * 60) }],
+        triggers: &[Trigger::Every { period: Duration::from_secs(3 * 60 * 60) }, Trigger::Wakeup],
         concurrency: 1,
         timeout: Duration::from_secs(15 * 60),
     };
@@ -124,13 +141,17 @@ impl Worker for Aggregator {
         for damaged in &rules.damaged {
             tracing::warn!(rule = damaged.id, "discovery rule {} is passed over: {}", damaged.id, damaged.reason);
         }
-        let fresh_since = before(invocation.now(), self.settings.delay);
-        if let Some(reason) = unfinished(&rules.documents, fresh_since, invocation.now()) {
-            return Ok(Outcome::report(Report { waits_for: Some(reason), ..Report::default() }));
+        let begun = invocation.now();
+        let waits_for = unfinished(&rules.documents, before(begun, self.settings.delay), begun);
+        let mut report = Report { waits_for, ..Report::default() };
+        if report.waits_for.is_none() {
+            let chosen = self.choose(invocation, &mut report).await?;
+            self.queue(&chosen, invocation, &mut report).await?;
+            self.handover.milestones.pass(Milestone::Aggregated, begun).await?;
         }
-        let mut report = Report::default();
-        let chosen = self.choose(invocation, &mut report).await?;
-        self.queue(&chosen, invocation, &mut report).await?;
+        if report.queued == 0 {
+            report.databases_at = self.hand_over(invocation.now()).await?;
+        }
         Ok(Outcome::report(report))
     }
 }
@@ -187,8 +208,12 @@ impl Aggregator {
         Ok(usize::try_from(room).unwrap_or(usize::MAX))
     }
 
-    /// Sends these players and hands them over, a chunk at a time.
+    /// Sends these players and hands them over, a chunk at a time. That they are queued is kept first: the rank fetcher that
+    /// fetches the last of them must see that the databases are out of date.
     async fn queue(&self, ids: &[PlayerId], invocation: &Invocation, report: &mut Report) -> PortResult<()> {
+        if !ids.is_empty() {
+            self.handover.milestones.pass(Milestone::Queued, invocation.now()).await?;
+        }
         for ids in ids.chunks(CHUNK) {
             if !invocation.has_time_for(CHUNK_TIME) {
                 break;
@@ -201,6 +226,34 @@ impl Aggregator {
             report.queued += players.documents.len() as u64;
         }
         Ok(())
+    }
+}
+
+impl Aggregator {
+    /// Starts the database generator once nothing is left to fetch, if anything was since it last ran. Returns when it runs.
+    async fn hand_over(&self, now: Timestamp) -> PortResult<Option<Timestamp>> {
+        let Handover { milestones, .. } = &self.handover;
+        let parked = self.pool.count_parked(self.queue.name()).await?;
+        let Counts { visible, delayed, in_flight, .. } = self.queue.counts().await?;
+        if visible + delayed + parked > 0 {
+            // A rank fetcher finds the end of these.
+            milestones.pass(Milestone::Queued, now).await?;
+            return Ok(None);
+        }
+        let reached = milestones.reached().await?.as_of(now);
+        if in_flight > 0 {
+            let (soonest, latest) = LOOK_AGAIN;
+            let pause = reached.emptied.map_or(latest, |emptied| between(emptied, now));
+            self.handover.start(LAST_IN_FLIGHT, after(now, pause.clamp(soonest, latest))).await?;
+            return Ok(None);
+        }
+        if !reached.is_unwritten() {
+            return Ok(None);
+        }
+        let allowed = reached.generated.map(|generated| after(generated, self.settings.databases_every));
+        let at = allowed.map_or(now, |allowed| allowed.max(now));
+        self.handover.start(GENERATE, at).await?;
+        Ok(Some(at))
     }
 }
 

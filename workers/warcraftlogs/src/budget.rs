@@ -122,6 +122,9 @@ pub struct Balance {
     pub unparked: u64,
     /// Counters read.
     pub readings: u64,
+    /// Calls in flight, of all processes.
+    #[serde(skip)]
+    pub in_flight: u64,
 }
 
 impl Budget {
@@ -136,6 +139,7 @@ impl Budget {
             let load = Load { unit, call, call_timeout, concurrency_limit };
             let keys = self.pool.keys().await?;
             record_held(&keys);
+            balance.in_flight = keys.iter().map(|key| key.in_flight).sum();
             // On their way before anybody else is let go.
             balance.unparked += self.seed_refreshes(&keys).await?;
             let plan = plan(&keys, &load, self.clock.now());

@@ -158,6 +158,11 @@ pub struct Settings {
     #[arg(long, env = "LUA_HISTORY", value_enum, default_value_t = History::All)]
     pub lua_history: History,
 
+    /// The databases are generated when the queue is empty, but no more often than once in this many minutes; and once a day
+    /// whatever the queue holds.
+    #[arg(long, env = "LUA_MIN_INTERVAL_MINUTES", default_value_t = 60)]
+    pub lua_min_interval_minutes: u32,
+
     /// Write an archive for each region into this folder: what a user unpacks into the game's folder of addons.
     #[arg(long, env = "LUA_ARCHIVES")]
     pub lua_archives: Option<PathBuf>,
@@ -297,6 +302,7 @@ impl Settings {
             queue_time: Some(self.queue_hours).filter(|hours| *hours > 0).map(hours),
             window: Duration::from_secs(self.wcl_window_seconds),
             message_cost: self.wcl_call_budget.saturating_mul(TYPICAL_UNITS),
+            databases_every: Duration::from_secs(u64::from(self.lua_min_interval_minutes) * 60),
         }
     }
 

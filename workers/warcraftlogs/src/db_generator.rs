@@ -8,6 +8,7 @@
 //! * *Dies before or during publishing:* the next run generates again and publishes what differs; what may happen there
 //!   is told by [`publish`](crate::publish).
 //! * *Dies before or while writing archives:* each is written aside and renamed, and the next run writes all of them.
+//! * *Exits before it is kept that it ran:* the aggregator wakes it again, and it publishes nothing, since nothing changed.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -20,7 +21,7 @@ use stint_core::worker::{Event, Invocation, Outcome, Spec, Trigger, Worker, Work
 use crate::addon::{Archive, write_archives};
 use crate::lua::{DatabaseWriter, Options, Report};
 use crate::publish::{Publication, Published, Publisher};
-use crate::store::Players;
+use crate::store::{Milestone, Milestones, Players};
 
 /// Documents read at a time, while those before are taken apart.
 const PAGE: usize = 4_000;
@@ -32,6 +33,7 @@ pub struct DbGenerator {
     folder: PathBuf,
     archives: Option<PathBuf>,
     options: Options,
+    milestones: Option<Arc<dyn Milestones>>,
 }
 
 /// What an invocation did.
@@ -48,12 +50,17 @@ struct Summary {
 impl DbGenerator {
     /// A generator that writes into `folder`, and publishes from there if there is a publisher.
     pub fn new(players: Arc<dyn Players>, publisher: Option<Arc<dyn Publisher>>, folder: PathBuf) -> DbGenerator {
-        DbGenerator { players, publisher, folder, archives: None, options: Options::default() }
+        DbGenerator { players, publisher, folder, archives: None, options: Options::default(), milestones: None }
     }
 
     /// The same, which also writes an archive for each region into this folder.
     pub fn with_archives(self, archives: Option<PathBuf>) -> DbGenerator {
         DbGenerator { archives, ..self }
+    }
+
+    /// The same, which keeps when it last ran.
+    pub fn with_milestones(self, milestones: Arc<dyn Milestones>) -> DbGenerator {
+        DbGenerator { milestones: Some(milestones), ..self }
     }
 
     /// The same, of databases that say what `options` have.
@@ -67,12 +74,13 @@ impl Worker for DbGenerator {
         fleet: crate::FLEET,
         name: "db-generator",
         summary: "writes all players into Lua databases by region and pushes them to git",
-        triggers: &[Trigger::Every { period: Duration::from_secs(24 * 60 * 60) }],
+        triggers: &[Trigger::Every { period: Duration::from_secs(24 * 60 * 60) }, Trigger::Wakeup],
         concurrency: 1,
         timeout: Duration::from_secs(15 * 60),
     };
 
     async fn run(&self, _event: Event, invocation: &Invocation) -> Result<Outcome, WorkerError> {
+        let begun = invocation.now();
         let failed = |error: anyhow::Error| WorkerError::Failed(format!("{error:#}"));
         let (folder, options) = (self.folder.clone(), self.options.clone());
         let writer = aside(move || DatabaseWriter::create_with(folder, options)).await.map_err(failed)?;
@@ -88,6 +96,9 @@ impl Worker for DbGenerator {
             (Some(target), folder) => aside(move || write_archives(&folder, &target)).await.map_err(failed)?,
             (None, _) => Vec::new(),
         };
+        if let Some(milestones) = &self.milestones {
+            milestones.pass(Milestone::Generated, begun).await?;
+        }
         Ok(Outcome::report(Summary { report, published, publication, archives }))
     }
 }

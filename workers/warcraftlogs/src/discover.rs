@@ -11,6 +11,9 @@
 //! * *Dies after a page that makes no sense, before that is recorded:* its players are merged, its progress is not kept, and
 //!   the next discovery reads it again. Recorded, it is one change with the rest and the progress.
 //! * *An operator accepts a doubt meanwhile:* a discovery that was begun before may doubt again, and is accepted again.
+//! * *Exits after the rule is finished, before the next worker is woken:* the next tick reads the next rule. It wakes the
+//!   aggregator too if that has not looked since the last rule was finished.
+//! * *Exits between the two wake-ups:* the same.
 
 mod reading;
 
@@ -19,22 +22,28 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::Serialize;
-use stint_core::clock::before;
+use stint_core::clock::{after, before};
 use stint_core::ports::PortResult;
 use stint_core::worker::{Event, Invocation, Outcome, Spec, Trigger, Worker, WorkerError};
 
+use crate::aggregator::unfinished;
 use crate::discovery::PlayerSource;
+use crate::handover::{ALL_FRESH, Handover, NEXT_DUE, NEXT_RULE, next_claim};
 use crate::store::{Discovers, Rest, Rules};
 use reading::discover;
 
 /// A discovery that keeps no progress for this long is taken for dead.
 const LEASE: Duration = Duration::from_secs(5 * 60);
 
-/// Discovers the players of one rule.
+/// After a pass that read nothing the rule is not tried again at once: the site fails, or there was no time.
+const PAUSE: Duration = Duration::from_secs(5 * 60);
+
+/// Discovers the players of one rule, and starts what comes next.
 pub struct Discover {
     rules: Arc<dyn Rules>,
     discovers: Arc<dyn Discovers>,
     source: Arc<dyn PlayerSource>,
+    handover: Handover,
     settings: DiscoverSettings,
 }
 
@@ -65,9 +74,29 @@ impl Discover {
         rules: Arc<dyn Rules>,
         discovers: Arc<dyn Discovers>,
         source: Arc<dyn PlayerSource>,
+        handover: Handover,
         settings: DiscoverSettings,
     ) -> Discover {
-        Discover { rules, discovers, source, settings }
+        Discover { rules, discovers, source, handover, settings }
+    }
+
+    /// Starts the next discovery when a rule can be claimed, and the aggregator if all rules are fresh and it has not looked
+    /// since. `read` is the rule that was; what is due by now is claimed at `earliest`, and nothing while the
+    /// upstream rests.
+    async fn hand_over(&self, read: Option<&str>, earliest: Timestamp, now: Timestamp) -> PortResult<()> {
+        let rules = self.rules.list().await?.documents;
+        if let Some(next) = next_claim(&rules, self.settings.delay) {
+            let wakeup = read.map_or_else(|| NEXT_DUE.to_owned(), |rule| format!("{NEXT_RULE}{rule}"));
+            let rest = resting(&*self.rules, &*self.source, now).await?;
+            let rested = rest.map_or(Timestamp::MIN, |rest| rest.until);
+            self.handover.start(&wakeup, if next > now { next } else { earliest }.max(rested)).await?;
+        }
+        let newest = rules.iter().filter_map(|status| status.rule.last_run).max();
+        let all_fresh = unfinished(&rules, before(now, self.settings.delay), now).is_none();
+        if all_fresh && newest > self.handover.milestones.reached().await?.as_of(now).aggregated {
+            self.handover.start(ALL_FRESH, now).await?;
+        }
+        Ok(())
     }
 }
 
@@ -76,21 +105,27 @@ impl Worker for Discover {
         fleet: crate::FLEET,
         name: "discover",
         summary: "reads the ranking pages of one due rule and merges the players it finds",
-        triggers: &[Trigger::Every { period: Duration::from_secs(30 * 60) }],
+        triggers: &[Trigger::Every { period: Duration::from_secs(30 * 60) }, Trigger::Wakeup],
         concurrency: 1,
         timeout: Duration::from_secs(15 * 60),
     };
 
     async fn run(&self, _event: Event, invocation: &Invocation) -> Result<Outcome, WorkerError> {
         if let Some(rest) = resting(&*self.rules, &*self.source, invocation.now()).await? {
+            self.hand_over(None, rest.until, invocation.now()).await?;
             let stopped = Some(format!("{} rests until {}: {}", self.source.upstream(), rest.until, rest.reason));
             return Ok(Outcome::report(Report { stopped, ..Report::default() }));
         }
         let due_before = before(invocation.now(), self.settings.delay);
         let Some(claim) = self.rules.claim_due(due_before, LEASE).await? else {
+            let now = invocation.now();
+            self.hand_over(None, after(now, PAUSE), now).await?;
             return Ok(Outcome::report(Report { stopped: Some("no rule is due".into()), ..Report::default() }));
         };
         let report = discover(&claim, &*self.rules, &*self.discovers, &*self.source, self.settings, invocation).await?;
+        let now = invocation.now();
+        let earliest = if report.finished || report.pages > 0 { now } else { after(now, PAUSE) };
+        self.hand_over(Some(&claim.rule.id), earliest, now).await?;
         Ok(Outcome::report(report))
     }
 }

@@ -12,6 +12,8 @@ pub mod config;
 pub mod db_generator;
 pub mod discover;
 pub mod discovery;
+mod ending;
+pub mod handover;
 pub mod lua;
 mod measured;
 pub mod message;

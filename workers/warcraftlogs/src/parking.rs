@@ -44,7 +44,9 @@ impl Fetch<'_> {
         if paid {
             self.resume().await?;
         }
-        match self.budget.rebalance().await?.concurrency {
+        let balance = self.budget.rebalance().await?;
+        self.look_for_the_end(balance.in_flight).await;
+        match balance.concurrency {
             0 if !self.lane.priority => self.linger().await,
             // What is parked must not wait for a wake-up that nobody has set.
             concurrency => self.budget.seed(&*self.budget.queue, concurrency).await.map(drop),

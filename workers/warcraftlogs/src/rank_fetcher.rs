@@ -15,6 +15,7 @@
 //! * *The key pool, after a call:* what was served stays served; the other messages are given back.
 //! * *The players' store:* the messages come back, and are paid for again. The call is settled all the same.
 //! * *The settlement of a call:* as if the caller had died before it.
+//! * *What looks for the end of the queue:* the schedules of the aggregator and of the database generator make up for it.
 //! * *Whatever follows the batch:* it is served all the same. The reviver is woken to look after the rest; if even that
 //!   fails, the hourly sweep does.
 
@@ -30,6 +31,7 @@ use crate::batch::{Batch, Group};
 use crate::budget::{BATCH, Budget, Tallied};
 use crate::client::{CallError, Fate, RanksOf};
 use crate::config::BudgetStrategy;
+use crate::handover::Handover;
 use crate::message::QUEUE;
 use crate::results::Results;
 use crate::store::Players;
@@ -46,6 +48,7 @@ pub struct RankFetcher {
     budget: Budget,
     players: Arc<dyn Players>,
     strategy: BudgetStrategy,
+    handover: Handover,
 }
 
 /// What an invocation did, in players.
@@ -64,9 +67,9 @@ pub(crate) struct Report {
 }
 
 impl RankFetcher {
-    /// A fetcher that spends `budget`.
-    pub fn new(budget: Budget, players: Arc<dyn Players>, strategy: BudgetStrategy) -> RankFetcher {
-        RankFetcher { budget, players, strategy }
+    /// A fetcher that spends `budget`, and starts the aggregator when its queue is empty.
+    pub fn new(budget: Budget, players: Arc<dyn Players>, strategy: BudgetStrategy, handover: Handover) -> RankFetcher {
+        RankFetcher { budget, players, strategy, handover }
     }
 }
 
@@ -87,7 +90,7 @@ impl Worker for RankFetcher {
     };
 
     async fn run(&self, event: Event, invocation: &Invocation) -> Result<Outcome, WorkerError> {
-        let lane = Lane { queue: &*self.budget.queue, priority: false };
+        let lane = Lane { queue: &*self.budget.queue, priority: false, handover: Some(&self.handover) };
         run(event, lane, &self.budget, &*self.players, self.strategy, invocation).await
     }
 }
@@ -99,6 +102,8 @@ pub(crate) struct Lane<'a> {
     pub(crate) queue: &'a dyn Queue,
     /// Whether its messages may spend the reserve. The throttle steers those that may not.
     pub(crate) priority: bool,
+    /// Who is started when its queue is empty.
+    pub(crate) handover: Option<&'a Handover>,
 }
 
 /// One invocation of whoever serves `lane`.
@@ -114,7 +119,11 @@ pub(crate) async fn run(
     let fetch = Fetch { lane, budget, players, invocation, report: Report::default() };
     let report = match strategy {
         BudgetStrategy::Ledger => fetch.all(&mut batch).await?,
-        BudgetStrategy::WorstCase => worst_case::fetch(&mut batch, budget, players).await?,
+        BudgetStrategy::WorstCase => {
+            let report = worst_case::fetch(&mut batch, budget, players).await?;
+            fetch.look_for_the_end(0).await;
+            report
+        }
     };
     let idle = report.calls == 0;
     Ok(Outcome { exceptions: batch.exceptions(), idle, ..Outcome::report(report) })

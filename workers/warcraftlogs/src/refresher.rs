@@ -49,7 +49,7 @@ impl Worker for Refresher {
     };
 
     async fn run(&self, event: Event, invocation: &Invocation) -> Result<Outcome, WorkerError> {
-        let lane = Lane { queue: &*self.budget.refreshes, priority: true };
+        let lane = Lane { queue: &*self.budget.refreshes, priority: true, handover: None };
         run(event, lane, &self.budget, &*self.players, self.strategy, invocation).await
     }
 }

@@ -14,6 +14,7 @@ use stint_poe_stashes::client::Api;
 use stint_warcraftlogs::budget::Budget;
 
 use super::backends::Backends;
+use super::diary::Diary;
 use super::plans::{FleetSettings, Plan, Workshops, plan};
 use super::poe_stashes::PoeStores;
 use super::stores::Stores;
@@ -22,6 +23,10 @@ use super::stores::Stores;
 /// each other.
 pub(crate) struct Installation<'a> {
     pub(crate) host: Arc<LocalHost>,
+    /// What its scheduled workers report.
+    pub(crate) diary: Diary,
+    /// Ends the host.
+    pub(crate) stop: Stop,
     shops: Workshops<'a>,
 }
 
@@ -52,14 +57,16 @@ impl<'a> Installation<'a> {
                 }
             }
         }
-        let host = Arc::new(LocalHost::new(registry, ports(queues, backends).await?, stop));
-        Ok(Installation { host, shops })
+        let diary = Diary::new(backends.clock.clone());
+        let host = LocalHost::new(registry, ports(queues, backends).await?, stop.clone());
+        let host = Arc::new(host.observed_by(diary.observer()));
+        Ok(Installation { host, diary, stop, shops })
     }
 
     /// The `warcraftlogs` fleet behind the host.
     pub(crate) async fn warcraftlogs(&self) -> anyhow::Result<Fleet> {
         let stores = Stores::open(&self.shops.settings.warcraftlogs, self.shops.backends).await?;
-        Ok(Fleet { stores, budget: self.shops.warcraftlogs.budget().await?, host: self.host.clone() })
+        Ok(Fleet { stores, budget: self.shops.warcraftlogs.budget().await? })
     }
 
     /// The wake-ups.
@@ -77,7 +84,6 @@ impl<'a> Installation<'a> {
 pub(crate) struct Fleet {
     pub(crate) stores: Stores,
     pub(crate) budget: Budget,
-    pub(crate) host: Arc<LocalHost>,
 }
 
 /// Builds one worker, with the ports that it needs.

@@ -2,6 +2,7 @@
 
 mod backends;
 mod config;
+mod diary;
 mod fleet;
 mod plans;
 mod poe_stashes;
@@ -21,6 +22,7 @@ use stint_warcraftlogs::reviver::Reviver;
 
 pub(crate) use backends::Backends;
 pub(crate) use config::{BackendSettings, QueueBackend};
+pub(crate) use diary::Diary;
 pub(crate) use fleet::{Fleet, Installation, function, worker};
 pub(crate) use plans::{FLEETS, FleetSettings, Plan, fleet_names, plan, specs};
 pub(crate) use poe_stashes::{PoeStores, index_counts};

@@ -3,11 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use stint_core::ports::{KeyPool, Queue, QueueSettings, Throttle, Wakeups};
-use stint_core::worker::{QueueTrigger, Spec};
+use jiff::Timestamp;
+use stint_core::ports::{KeyPool, PortResult, Queue, QueueSettings, Throttle, Wakeups};
+use stint_core::worker::{QueueTrigger, Spec, Worker};
 use stint_warcraftlogs::config::Settings;
+use stint_warcraftlogs::discover::Discover;
+use stint_warcraftlogs::handover::NEXT_DUE;
 use stint_warcraftlogs::message::REFRESH_QUEUE;
-use stint_warcraftlogs::store::{Directory, Discovers, Players, Rules};
+use stint_warcraftlogs::store::{Directory, Discovers, Milestones, Players, Rules};
 
 use super::backends::Backends;
 use super::plans::specs;
@@ -20,6 +23,7 @@ pub(crate) struct Stores {
     pub(crate) discovers: Arc<dyn Discovers>,
     pub(crate) players: Arc<dyn Players>,
     pub(crate) directory: Arc<dyn Directory>,
+    pub(crate) milestones: Arc<dyn Milestones>,
     pub(crate) queue: Arc<dyn Queue>,
     /// Beside the queue, for those who do not wait their turn.
     pub(crate) refreshes: Arc<dyn Queue>,
@@ -28,6 +32,8 @@ pub(crate) struct Stores {
     pub(crate) pool: Arc<dyn KeyPool>,
     pub(crate) throttle: Arc<dyn Throttle>,
     pub(crate) wakeups: Arc<dyn Wakeups>,
+    /// Whether functions are what wake-ups start.
+    calls_functions: bool,
 }
 
 impl Stores {
@@ -39,13 +45,31 @@ impl Stores {
             discovers: collections.discovers,
             players: collections.players,
             directory: collections.directory,
+            milestones: collections.milestones,
             queue: backends.queue(trigger().queue, queue_settings(settings))?,
             refreshes: backends.queue(REFRESH_QUEUE, queue_settings(settings))?,
             others: others(backends)?,
             pool: backends.pool(settings.ledger()).await?,
             throttle: backends.throttle().await?,
             wakeups: backends.wakeups()?,
+            calls_functions: !backends.is_hosted_here(),
         })
+    }
+
+    /// Starts a discovery, where the fleet was ever started: a rule is new, and its tick may be half an hour away. A failure is
+    /// only said, since the tick makes up for it.
+    pub(crate) async fn start_discovery(&self, now: Timestamp) {
+        if let Err(error) = self.try_start_discovery(now).await {
+            tracing::warn!(%error, "cannot start a discovery, its schedule will: {error}");
+        }
+    }
+
+    async fn try_start_discovery(&self, now: Timestamp) -> PortResult<()> {
+        let is_started = self.calls_functions || !self.wakeups.list().await?.is_empty();
+        if is_started {
+            self.wakeups.once(NEXT_DUE, Discover::SPEC.name, now).await?;
+        }
+        Ok(())
     }
 
     /// The fleet's queues, the backlog first.

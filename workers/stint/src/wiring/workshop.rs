@@ -17,6 +17,7 @@ use stint_warcraftlogs::config::{DiscoverySource, Settings};
 use stint_warcraftlogs::db_generator::DbGenerator;
 use stint_warcraftlogs::discover::{Discover, DiscoverSettings};
 use stint_warcraftlogs::discovery::{PlayerSource, RankingPages, Reports};
+use stint_warcraftlogs::handover::Handover;
 use stint_warcraftlogs::message::REFRESH_QUEUE;
 use stint_warcraftlogs::publish::{Git, GitSettings, Publisher};
 use stint_warcraftlogs::rank_fetcher::RankFetcher;
@@ -55,9 +56,12 @@ impl<'a> Workshop<'a> {
         Ok(match spec.name {
             name if name == Discover::SPEC.name => registry.with(self.discover().await?),
             name if name == Aggregator::SPEC.name => registry.with(self.aggregator().await?),
-            name if name == RankFetcher::SPEC.name => {
-                registry.with(RankFetcher::new(self.budget().await?, players().await?, strategy))
-            }
+            name if name == RankFetcher::SPEC.name => registry.with(RankFetcher::new(
+                self.budget().await?,
+                players().await?,
+                strategy,
+                self.handover().await?,
+            )),
             name if name == Refresher::SPEC.name => {
                 registry.with(Refresher::new(self.budget().await?, players().await?, strategy))
             }
@@ -70,6 +74,7 @@ impl<'a> Workshop<'a> {
                 let publisher = repository.map(|repository| Arc::new(Git::new(repository)) as Arc<dyn Publisher>);
                 let generator = DbGenerator::new(players().await?, publisher, generated);
                 let generator = generator.with_options(settings.databases());
+                let generator = generator.with_milestones(self.backends.collections().await?.milestones);
                 registry.with(generator.with_archives(settings.lua_archives.clone()))
             }
             unknown => bail!("nobody can build the worker {unknown}"),
@@ -126,7 +131,14 @@ impl<'a> Workshop<'a> {
             pages_per_chunk: settings.pages_per_thread,
             rest: Duration::from_secs(u64::from(settings.wcl_ban_rest_minutes) * 60),
         };
-        Ok(Discover::new(collections.rules, collections.discovers, self.source().await?, discover))
+        let (source, handover) = (self.source().await?, self.handover().await?);
+        Ok(Discover::new(collections.rules, collections.discovers, source, handover, discover))
+    }
+
+    /// What starts the next worker.
+    async fn handover(&self) -> anyhow::Result<Handover> {
+        let milestones = self.backends.collections().await?.milestones;
+        Ok(Handover { wakeups: self.backends.wakeups()?, milestones })
     }
 
     async fn source(&self) -> anyhow::Result<Arc<dyn PlayerSource>> {
@@ -145,7 +157,8 @@ impl<'a> Workshop<'a> {
         let collections = self.backends.collections().await?;
         let pool = self.backends.pool(self.settings.ledger()).await?;
         let queue = self.queue(trigger().queue)?;
-        Ok(Aggregator::new(collections.rules, collections.discovers, queue, pool, self.settings.aggregator()))
+        let (handover, settings) = (self.handover().await?, self.settings.aggregator());
+        Ok(Aggregator::new(collections.rules, collections.discovers, queue, pool, handover, settings))
     }
 }
 

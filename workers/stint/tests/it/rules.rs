@@ -24,6 +24,21 @@ fn rules_are_added_by_name_and_number_and_listed() {
     assert_eq!(listed["rules"][0]["state"], "due");
 }
 
+/// Where the fleet was never started there is nobody to wake, and `stint status` says so.
+#[test]
+fn a_new_rule_of_a_running_fleet_is_read_at_once() {
+    let program = Program::new();
+    program.succeed(&add("heroic"));
+    block_on(async {
+        let world = World::open(&program.home());
+        assert_eq!(world.woken().await, [] as [&str; 0]);
+        world.schedules().await;
+    });
+    program.succeed(&add("mythic"));
+    let woken = block_on(async { World::open(&program.home()).woken().await });
+    assert!(woken.contains(&"discover".to_owned()), "{woken:?}");
+}
+
 #[test]
 fn every_state_is_told() {
     let program = Program::new();

@@ -63,10 +63,7 @@ impl World {
     pub(crate) async fn rules(&self) {
         let now = self.now();
         let yesterday = before(now, Duration::from_secs(25 * 3600));
-        self.store.put(&rule(1, 26, 3, Some(yesterday))).await.unwrap();
-        let claim = self.claim().await;
-        let rest = Rest { until: after(now, Duration::from_secs(3600)), reason: "the site answered 403".into() };
-        self.store.give_back(&claim, Some(rest)).await.unwrap();
+        self.resting_rule().await;
         self.store.put(&rule(2, 28, 4, Some(yesterday))).await.unwrap();
         let claim = self.claim().await;
         let chunks =
@@ -90,6 +87,15 @@ impl World {
         let upstream = "www.warcraftlogs.com/zone/rankings".into();
         self.store.rest_upstream(&UpstreamRest { upstream, rest }).await.unwrap();
         claim.rule.id
+    }
+
+    /// A rule that rests for an hour.
+    pub(crate) async fn resting_rule(&self) {
+        let now = self.now();
+        self.store.put(&rule(1, 26, 3, Some(before(now, Duration::from_secs(25 * 3600))))).await.unwrap();
+        let claim = self.claim().await;
+        let rest = Rest { until: after(now, Duration::from_secs(3600)), reason: "the site answered 403".into() };
+        self.store.give_back(&claim, Some(rest)).await.unwrap();
     }
 
     async fn claim(&self) -> Claim {
@@ -144,6 +150,12 @@ impl World {
         let claim = ReadingClaim { key: KeyId("key-1".into()), started: 0 };
         let refused = CallEnd::Refused { until, why: Refusal::Credentials };
         self.pool().observe(&claim, refused).await.unwrap();
+    }
+
+    /// The workers that are woken once.
+    pub(crate) async fn woken(&self) -> Vec<String> {
+        let wakeups = self.embedded.wakeups().list().await.unwrap();
+        wakeups.into_iter().filter(|wakeup| wakeup.period.is_none()).map(|wakeup| wakeup.worker).collect()
     }
 
     /// When the reviver is woken.

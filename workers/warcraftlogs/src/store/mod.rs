@@ -2,10 +2,12 @@
 
 mod directory;
 mod discovers;
+mod milestones;
 mod mongo;
 mod mongo_directory;
 mod mongo_discovers;
 mod mongo_documents;
+mod mongo_milestones;
 mod mongo_players;
 mod mongo_progress;
 mod mongo_rests;
@@ -16,6 +18,7 @@ mod pass;
 mod sqlite;
 mod sqlite_directory;
 mod sqlite_discovers;
+mod sqlite_milestones;
 mod sqlite_players;
 mod sqlite_rests;
 mod sqlite_rules;
@@ -32,6 +35,7 @@ use stint_core::ports::PortResult;
 use crate::model::{Difficulty, Player, PlayerId, RaidId, Server, extended_date};
 pub use directory::Directory;
 pub use discovers::{Backlog, Discovered, Discovers, Due, Freshness};
+pub use milestones::{Milestone, Milestones, Reached};
 pub use mongo::MongoStore;
 pub use pass::{Chunk, Doubt, Pass, Seen};
 pub use sqlite::SqliteStore;

@@ -10,6 +10,7 @@ mod doubting;
 mod fetching;
 mod fetching_faults;
 mod fleet;
+mod flowing;
 mod freshness;
 mod generating;
 mod lua;

@@ -5,6 +5,7 @@
 mod directory;
 mod discovers;
 mod freshness;
+mod milestones;
 mod mongo;
 mod players;
 mod rules;
@@ -14,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use stint_warcraftlogs::store::{Directory, Discovers, Players, Rules};
+use stint_warcraftlogs::store::{Directory, Discovers, Milestones, Players, Rules};
 
 /// Stores that are empty and that no other test uses.
 pub(crate) trait StoreWorld {
@@ -24,6 +25,7 @@ pub(crate) trait StoreWorld {
     fn players(&self) -> Arc<dyn Players>;
     /// Of the same players.
     fn directory(&self) -> Arc<dyn Directory>;
+    fn milestones(&self) -> Arc<dyn Milestones>;
 
     /// The time that the stores live in.
     fn now(&self) -> Timestamp;
@@ -92,6 +94,10 @@ macro_rules! store_suite {
             a_player_is_found_by_name_server_and_region
             of_several_of_one_name_the_last_one_fetched_is_found
             the_servers_of_a_region_are_listed_once
+        }
+        crate::stores::expand! { milestones, $run, $world,
+            nothing_is_reached_at_first
+            each_milestone_is_kept_apart_and_the_last_word_holds
         }
         crate::stores::expand! { players, $run, $world,
             a_player_reads_back_as_it_was_stored

@@ -48,12 +48,14 @@ pub(super) async fn run(arguments: &Add, context: &Context) -> anyhow::Result<()
         return Err(WrongUsage::error(format!("--end-page {end_page} comes before --start-page {start_page}")));
     }
     let new = new_rules(arguments, context.clock.now())?;
-    let rules = context.stores().await?.rules;
+    let stores = context.stores().await?;
+    let rules = &stores.rules;
     let stored = rules.list().await?.documents;
     new.iter().try_for_each(|rule| refuse_overlap(rule, &stored))?;
     for rule in &new {
         rules.put(rule).await?;
     }
+    stores.start_discovery(context.clock.now()).await;
     let added = new.into_iter().map(|rule| AddedRule {
         id: rule.id,
         raid: rule.raid,

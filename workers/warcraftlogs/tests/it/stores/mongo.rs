@@ -12,7 +12,7 @@ use stint_mongo::mongodb::bson::{Bson, DateTime, Document, doc};
 use stint_mongo::testing::{TestDatabase, block_on, run, run_race};
 use stint_warcraftlogs::model::{Player, RaidsToScrap};
 use stint_warcraftlogs::store::{
-    Backlog, Claim, Directory, Discovered, Discovers, Due, Freshness, MongoStore, Pass, Players, Rules,
+    Backlog, Claim, Directory, Discovered, Discovers, Due, Freshness, Milestones, MongoStore, Pass, Players, Rules,
 };
 
 use super::StoreWorld;
@@ -73,6 +73,10 @@ impl StoreWorld for World {
     }
 
     fn directory(&self) -> Arc<dyn Directory> {
+        self.way()
+    }
+
+    fn milestones(&self) -> Arc<dyn Milestones> {
         self.way()
     }
 

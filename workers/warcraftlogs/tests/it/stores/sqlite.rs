@@ -11,7 +11,7 @@ use stint_embedded::rusqlite::Connection;
 use stint_embedded::{Embedded, Mode};
 use stint_warcraftlogs::model::RaidsToScrap;
 use stint_warcraftlogs::store::{
-    Backlog, Directory, Discovered, Discovers, DropReason, Due, Freshness, Players, Rules, SqliteStore,
+    Backlog, Directory, Discovered, Discovers, DropReason, Due, Freshness, Milestones, Players, Rules, SqliteStore,
 };
 
 use super::StoreWorld;
@@ -42,6 +42,10 @@ impl StoreWorld for Sqlite {
     }
 
     fn directory(&self) -> Arc<dyn Directory> {
+        Arc::new(self.store.clone())
+    }
+
+    fn milestones(&self) -> Arc<dyn Milestones> {
         Arc::new(self.store.clone())
     }
 
@@ -86,6 +90,7 @@ fn a_file_of_an_earlier_version_knows_who_was_fetched_when_and_of_what() {
     let damage = "UPDATE players SET document = '{' WHERE id = 3;
         UPDATE players SET document = json_set(document, '$.updatedAt', 'yesterday') WHERE id = 4;";
     let earlier = "DROP TABLE standings; ALTER TABLE rules DROP COLUMN listed_until; DROP TABLE upstream_rests;
+        DROP TABLE milestones;
         ALTER TABLE rules DROP COLUMN seen; ALTER TABLE rules DROP COLUMN doubt;
         ALTER TABLE rules DROP COLUMN accepted; PRAGMA user_version = 1;";
     execute(folder.path(), &format!("{damage} {earlier}"));

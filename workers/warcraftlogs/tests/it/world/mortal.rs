@@ -10,8 +10,8 @@ use stint_http::{Body, Limits, Transport, TransportError};
 use stint_testkit::mortal_port;
 use stint_warcraftlogs::model::{Player, PlayerId};
 use stint_warcraftlogs::store::{
-    Backlog, Claim, Discovered, Discovers, Doubt, Dropped, Due, Freshness, Page, Pass, PlayerCounts, PlayerKey,
-    Players, Rest, Rule, RuleStatus, Rules, TakenOver, UpstreamRest,
+    Backlog, Claim, Discovered, Discovers, Doubt, Dropped, Due, Freshness, Milestone, Milestones, Page, Pass,
+    PlayerCounts, PlayerKey, Players, Reached, Rest, Rule, RuleStatus, Rules, TakenOver, UpstreamRest,
 };
 
 use super::Life;
@@ -63,6 +63,11 @@ mortal_port! { MortalStore, Players {
     get(id: PlayerId) -> Option<Player>;
     dropped_page(after: Option<PlayerId>, max: usize) -> Page<Dropped, PlayerId>;
     counts() -> PlayerCounts;
+} }
+
+mortal_port! { MortalStore, Milestones {
+    reached() -> Reached;
+    pass(milestone: Milestone, at: Timestamp) -> ();
 } }
 
 #[async_trait]

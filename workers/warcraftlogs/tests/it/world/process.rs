@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures::FutureExt;
@@ -11,19 +11,21 @@ use jiff::Timestamp;
 use serde_json::Value;
 use stint_core::clock::{Clock, after};
 use stint_core::registry::Registry;
-use stint_core::worker::{Event, Invocation, Outcome, Stop, WorkerError};
-use stint_host::{Changed, LocalHost, Ports, Totals};
+use stint_core::worker::{Event, Invocation, Outcome, Spec, Stop, Worker, WorkerError};
+use stint_host::{Changed, LocalHost, Observer, Ports, Totals};
 use stint_http::{Client, Transport};
 use stint_warcraftlogs::aggregator::Aggregator;
 use stint_warcraftlogs::budget::Budget;
 use stint_warcraftlogs::client::Api;
 use stint_warcraftlogs::config::{DiscoverySource, Settings};
+use stint_warcraftlogs::db_generator::DbGenerator;
 use stint_warcraftlogs::discover::{Discover, DiscoverSettings};
 use stint_warcraftlogs::discovery::{PlayerSource, RankingPages, Reports};
 use stint_warcraftlogs::message::{QUEUE, REFRESH_QUEUE};
 use stint_warcraftlogs::rank_fetcher::RankFetcher;
 use stint_warcraftlogs::refresher::Refresher;
 use stint_warcraftlogs::reviver::Reviver;
+use stint_warcraftlogs::store::{Milestone, Milestones};
 
 use super::mortal::MortalStore;
 use super::{Life, Stores, World};
@@ -43,6 +45,18 @@ pub(crate) struct Process {
     /// The stores themselves: to look at them is no step of a life.
     stores: Stores,
     stop: Stop,
+    diary: Diary,
+}
+
+/// What scheduled workers reported, in the order of their ends.
+type Diary = Arc<Mutex<Vec<Entry>>>;
+
+/// What one invocation reported, and when; an error as text.
+#[derive(Clone, Debug)]
+pub(crate) struct Entry {
+    pub(crate) at: Timestamp,
+    pub(crate) worker: String,
+    pub(crate) report: Value,
 }
 
 impl Process {
@@ -69,11 +83,13 @@ impl Process {
             changed,
         };
         let stop = Stop::default();
-        let host = Arc::new(LocalHost::new(registry.clone(), ports, stop.clone()));
+        let diary = Diary::default();
+        let observer = observer(diary.clone(), clock.clone());
+        let host = Arc::new(LocalHost::new(registry.clone(), ports, stop.clone()).observed_by(observer));
         // What the binary does before anything else. Once done it changes nothing, so it is no step.
         let configured = world.stores.pool.configure(&world.settings.key_ids()).now_or_never();
         configured.unwrap().unwrap();
-        Process { budget, host, registry, clock, stores: world.stores.clone(), stop }
+        Process { budget, host, registry, clock, stores: world.stores.clone(), stop, diary }
     }
 
     /// Runs a worker once, by hand, and answers its report.
@@ -122,6 +138,11 @@ impl Process {
         self.host.set_schedules().await.unwrap();
     }
 
+    /// What invocations of a scheduled worker have reported so far.
+    pub(crate) fn reports(&self, worker: &str) -> Vec<Entry> {
+        self.diary.lock().unwrap().iter().filter(|entry| entry.worker == worker).cloned().collect()
+    }
+
     /// What the host has counted.
     pub(crate) fn totals(&self) -> Totals {
         self.host.counters().totals()
@@ -136,6 +157,16 @@ impl Process {
         }
         true
     }
+}
+
+fn observer(diary: Diary, clock: Arc<dyn Clock>) -> Observer {
+    Arc::new(move |worker, outcome| {
+        let report = match outcome {
+            Ok(outcome) => outcome.report.clone(),
+            Err(error) => Value::from(error.to_string()),
+        };
+        diary.lock().unwrap().push(Entry { at: clock.now(), worker: worker.to_owned(), report });
+    })
 }
 
 fn budget(settings: &Settings, stores: &Stores, transport: &Arc<dyn Transport>, clock: &Arc<dyn Clock>) -> Budget {
@@ -168,14 +199,28 @@ fn registry(settings: &Settings, stores: &Stores, budget: &Budget, transport: &A
         DiscoverySource::Reports => Arc::new(Reports::new(budget.clone(), settings)),
     };
     Registry::new()
-        .with(Discover::new(stores.rules.clone(), stores.discovers.clone(), source, discover))
+        .with(Discover::new(stores.rules.clone(), stores.discovers.clone(), source, stores.handover(), discover))
         .with(aggregator(settings, stores))
-        .with(RankFetcher::new(budget.clone(), stores.players.clone(), settings.budget_strategy))
+        .with(RankFetcher::new(budget.clone(), stores.players.clone(), settings.budget_strategy, stores.handover()))
         .with(Refresher::new(budget.clone(), stores.players.clone(), settings.budget_strategy))
         .with(Reviver::new(budget.clone(), settings.budget_strategy))
+        .with(Generator(stores.milestones.clone()))
+}
+
+/// In the place of the database generator, whose files are no story of virtual time: keeps when it ran.
+struct Generator(Arc<dyn Milestones>);
+
+impl Worker for Generator {
+    const SPEC: Spec = DbGenerator::SPEC;
+
+    async fn run(&self, _event: Event, invocation: &Invocation) -> Result<Outcome, WorkerError> {
+        self.0.pass(Milestone::Generated, invocation.now()).await?;
+        Ok(Outcome::default())
+    }
 }
 
 fn aggregator(settings: &Settings, stores: &Stores) -> Aggregator {
     let (rules, discovers) = (stores.rules.clone(), stores.discovers.clone());
-    Aggregator::new(rules, discovers, stores.queue.clone(), stores.pool.clone(), settings.aggregator())
+    let (queue, pool) = (stores.queue.clone(), stores.pool.clone());
+    Aggregator::new(rules, discovers, queue, pool, stores.handover(), settings.aggregator())
 }

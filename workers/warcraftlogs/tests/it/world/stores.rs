@@ -9,9 +9,10 @@ use stint_core::worker::Worker;
 use stint_embedded::Embedded;
 use stint_testkit::Mortal;
 use stint_warcraftlogs::config::Settings;
+use stint_warcraftlogs::handover::Handover;
 use stint_warcraftlogs::message::{QUEUE, REFRESH_QUEUE};
 use stint_warcraftlogs::rank_fetcher::RankFetcher;
-use stint_warcraftlogs::store::{Discovers, Players, Rules, SqliteStore};
+use stint_warcraftlogs::store::{Discovers, Milestones, Players, Rules, SqliteStore};
 
 use super::Life;
 use super::mortal::MortalStore;
@@ -22,6 +23,7 @@ pub(crate) struct Stores {
     pub(crate) rules: Arc<dyn Rules>,
     pub(crate) discovers: Arc<dyn Discovers>,
     pub(crate) players: Arc<dyn Players>,
+    pub(crate) milestones: Arc<dyn Milestones>,
     pub(crate) queue: Arc<dyn Queue>,
     pub(crate) refreshes: Arc<dyn Queue>,
     pub(crate) pool: Arc<dyn KeyPool>,
@@ -39,7 +41,8 @@ impl Stores {
         Stores {
             rules: store.clone(),
             discovers: store.clone(),
-            players: store,
+            players: store.clone(),
+            milestones: store,
             queue: embedded.queue(QUEUE, queue),
             refreshes: embedded.queue(REFRESH_QUEUE, queue),
             pool: embedded.key_pool(settings.ledger()),
@@ -49,12 +52,18 @@ impl Stores {
         }
     }
 
+    /// What starts the next worker.
+    pub(super) fn handover(&self) -> Handover {
+        Handover { wakeups: self.wakeups.clone(), milestones: self.milestones.clone() }
+    }
+
     /// The same stores, as a process sees them that lives no longer than `life`.
     pub(crate) fn within(&self, life: &Life) -> Stores {
         Stores {
             rules: MortalStore::new(&self.rules, life),
             discovers: MortalStore::new(&self.discovers, life),
             players: MortalStore::new(&self.players, life),
+            milestones: MortalStore::new(&self.milestones, life),
             queue: Mortal::new(&self.queue, life),
             refreshes: Mortal::new(&self.refreshes, life),
             pool: Mortal::new(&self.pool, life),

@@ -1,0 +1,119 @@
+//! What the scheduled workers of a host have reported since it began.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use jiff::Timestamp;
+use serde_json::Value;
+use stint_core::clock::Clock;
+use stint_core::worker::{Outcome, WorkerError};
+use stint_host::Observer;
+
+/// The reports of all scheduled workers. Clones share them.
+#[derive(Clone)]
+pub(crate) struct Diary {
+    clock: Arc<dyn Clock>,
+    pages: Arc<Mutex<BTreeMap<String, Page>>>,
+}
+
+/// The reports of one worker.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Page {
+    /// The last one.
+    pub(crate) last: Option<Value>,
+    /// How often it failed since the last report.
+    pub(crate) failures: u32,
+    /// What it failed of last.
+    pub(crate) error: Option<String>,
+    /// Each number of the reports: all of it, and when there first was any.
+    sums: BTreeMap<String, (u64, Option<Timestamp>)>,
+}
+
+impl Diary {
+    /// Nothing is reported yet.
+    pub(super) fn new(clock: Arc<dyn Clock>) -> Diary {
+        Diary { clock, pages: Arc::default() }
+    }
+
+    /// Writes down what a host tells.
+    pub(super) fn observer(&self) -> Observer {
+        let diary = self.clone();
+        Arc::new(move |worker, outcome| diary.write(worker, outcome))
+    }
+
+    /// What a worker has reported.
+    pub(crate) fn of(&self, worker: &str) -> Page {
+        self.lock().get(worker).cloned().unwrap_or_default()
+    }
+
+    fn write(&self, worker: &str, outcome: &Result<Outcome, WorkerError>) {
+        let now = self.clock.now();
+        let mut pages = self.lock();
+        let page = pages.entry(worker.to_owned()).or_default();
+        match outcome {
+            Ok(outcome) => page.report(&outcome.report, now),
+            Err(error) => {
+                page.failures += 1;
+                page.error = Some(error.to_string());
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Page>> {
+        self.pages.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Page {
+    /// The sum of a number in all reports.
+    pub(crate) fn sum(&self, field: &str) -> u64 {
+        self.sums.get(field).map_or(0, |(sum, _)| *sum)
+    }
+
+    /// When a number was first above zero.
+    pub(crate) fn since(&self, field: &str) -> Option<Timestamp> {
+        self.sums.get(field).and_then(|(_, since)| *since)
+    }
+
+    fn report(&mut self, report: &Value, now: Timestamp) {
+        (self.failures, self.error) = (0, None);
+        for (field, value) in report.as_object().into_iter().flatten() {
+            let Some(number) = value.as_u64() else { continue };
+            let (sum, since) = self.sums.entry(field.clone()).or_default();
+            *sum += number;
+            *since = since.or((number > 0).then_some(now));
+        }
+        self.last = Some(report.clone());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use serde_json::json;
+    use stint_core::clock::{ManualClock, after};
+
+    use super::*;
+
+    #[test]
+    fn numbers_add_up_and_a_success_forgets_failures() {
+        let clock = ManualClock::new(Timestamp::UNIX_EPOCH);
+        let diary = Diary::new(Arc::new(clock.clone()));
+        let tell = diary.observer();
+        let queued = |queued: u64| Ok(Outcome::report(json!({ "queued": queued, "waits_for": null })));
+        tell("aggregator", &queued(0));
+        clock.advance(Duration::from_secs(5));
+        tell("aggregator", &queued(3));
+        tell("aggregator", &Err(WorkerError::Failed("no".into())));
+        tell("aggregator", &queued(4));
+        tell("db-generator", &Err(WorkerError::Failed("no disk".into())));
+        let page = diary.of("aggregator");
+        assert_eq!((page.sum("queued"), page.failures, page.error), (7, 0, None));
+        let since = diary.of("aggregator").since("queued");
+        assert_eq!(since, Some(after(Timestamp::UNIX_EPOCH, Duration::from_secs(5))));
+        let page = diary.of("db-generator");
+        assert_eq!((page.failures, page.error.as_deref(), page.last), (1, Some("no disk"), None));
+        assert_eq!(diary.of("discover").sum("pages"), 0);
+    }
+}

@@ -1,0 +1,117 @@
+//! How a worker starts the next one: by wake-ups, which both hosts have. Schedules make up for each that is lost.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use stint_core::clock::after;
+use stint_core::ports::{PortResult, Wakeups};
+
+use crate::store::{Milestones, RuleStatus};
+
+/// Starts the next discovery. What follows is the id of the rule that was read before: Scheduler deletes a wake-up after its
+/// firing, and must not delete the one that this firing has set.
+pub const NEXT_RULE: &str = "discover-after-";
+
+/// Starts the next discovery, when this one found no rule that is due.
+pub const NEXT_DUE: &str = "discover-when-due";
+
+/// Starts the aggregator: all rules are fresh.
+pub const ALL_FRESH: &str = "aggregate-discovered";
+
+/// Starts the aggregator: the queue is empty.
+pub const EMPTIED: &str = "aggregate-after-queue";
+
+/// Starts the aggregator again, while the last messages are in flight.
+pub const LAST_IN_FLIGHT: &str = "aggregate-after-last";
+
+/// Starts the database generator: everything that was queued is fetched.
+pub const GENERATE: &str = "generate-databases";
+
+/// All wake-ups by which a worker starts the next one: name, worker, and the workers that set it, which need the right to.
+/// A name that ends in `-` is the beginning of a name.
+pub const HANDOVERS: [(&str, &str, &[&str]); 6] = [
+    (NEXT_RULE, "discover", &["discover"]),
+    (NEXT_DUE, "discover", &["discover"]),
+    (ALL_FRESH, "aggregator", &["discover"]),
+    (EMPTIED, "aggregator", &["rank-fetcher"]),
+    (LAST_IN_FLIGHT, "aggregator", &["aggregator"]),
+    (GENERATE, "db-generator", &["aggregator"]),
+];
+
+/// The workers that find out by themselves whether there is something to do.
+const SELF_STARTERS: [&str; 3] = ["discover", "aggregator", "reviver"];
+
+/// Starts a fleet: one that is new begins at once, and one that ended with its concurrency at 0 comes back.
+pub async fn start_fleet(wakeups: &dyn Wakeups, now: Timestamp) -> PortResult<()> {
+    for worker in SELF_STARTERS {
+        wakeups.once(&format!("start-{worker}"), worker, now).await?;
+    }
+    Ok(())
+}
+
+/// What a worker needs to start the next one.
+#[derive(Clone)]
+pub struct Handover {
+    /// Where the next worker's wake-up is set.
+    pub wakeups: Arc<dyn Wakeups>,
+    /// What tells whether it was set already.
+    pub milestones: Arc<dyn Milestones>,
+}
+
+impl Handover {
+    /// Starts the worker that `wakeup` is for at `at`; it is one of [`HANDOVERS`].
+    pub(crate) async fn start(&self, wakeup: &str, at: Timestamp) -> PortResult<()> {
+        let known = HANDOVERS.iter().find(|(name, ..)| wakeup.starts_with(name));
+        let worker = known.map(|(_, worker, _)| *worker).unwrap_or_default();
+        self.wakeups.once(wakeup, worker, at).await
+    }
+}
+
+/// When a rule can next be claimed, if there is one: it is due `delay` after its last run, and neither rests nor is read then.
+pub fn next_claim(rules: &[RuleStatus], delay: Duration) -> Option<Timestamp> {
+    let claimable = |status: &RuleStatus| {
+        let due = status.rule.last_run.map_or(Timestamp::MIN, |last_run| after(last_run, delay));
+        let rested = status.resting.as_ref().map_or(Timestamp::MIN, |rest| rest.until);
+        due.max(rested).max(status.leased_until.unwrap_or(Timestamp::MIN))
+    };
+    rules.iter().map(claimable).min()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Rest;
+
+    fn at(hour: i64) -> Timestamp {
+        Timestamp::from_second(hour * 3600).unwrap_or(Timestamp::MAX)
+    }
+
+    fn rule(last_run: Option<i64>) -> RuleStatus {
+        let text = r#"{"_id":"638190fc00bc58421e002c83","raid":26,"difficulty":3,"startPage":1,"endPage":600}"#;
+        let mut rule: crate::store::Rule = serde_json::from_str(text).unwrap();
+        rule.last_run = last_run.map(at);
+        RuleStatus { rule, leased_until: None, resting: None, pass: None }
+    }
+
+    #[test]
+    fn the_next_claim_is_when_a_rule_is_due_rested_and_free() {
+        let day = Duration::from_secs(24 * 3600);
+        let resting = RuleStatus { resting: Some(Rest { until: at(30), reason: String::new() }), ..rule(Some(1)) };
+        let leased = RuleStatus { leased_until: Some(at(7)), ..rule(None) };
+        assert_eq!(next_claim(&[], day), None);
+        assert_eq!(next_claim(&[rule(Some(2)), rule(Some(1))], day), Some(at(25)));
+        assert_eq!(next_claim(&[resting.clone(), rule(Some(9))], day), Some(at(30)));
+        assert_eq!(next_claim(&[resting, leased, rule(Some(9))], day), Some(at(7)));
+        assert_eq!(next_claim(&[rule(None), rule(Some(9))], day), Some(Timestamp::MIN));
+    }
+
+    #[test]
+    fn each_wake_up_is_known_by_its_beginning() {
+        for name in [NEXT_DUE, ALL_FRESH, EMPTIED, LAST_IN_FLIGHT, GENERATE, "discover-after-638190fc00bc58421e002c83"]
+        {
+            let known = HANDOVERS.iter().filter(|(known, ..)| name.starts_with(known));
+            assert_eq!(known.count(), 1, "{name}");
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! When the fleet last passed each of its stages. From these instants a worker decides whether the next one has something to
+//! do, so that each hand-over is made once.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use stint_core::clock::after;
+use stint_core::ports::PortResult;
+
+/// The clocks of two machines differ by less. An instant that lies further ahead was kept by a clock that was wrong.
+const CLOCK_SKEW: Duration = Duration::from_secs(60);
+
+/// A stage of the data's way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Milestone {
+    /// The aggregator began a look at all players who are due, which it has completed.
+    Aggregated,
+    /// Players were sent to the queue, or the aggregator saw some in it.
+    Queued,
+    /// A rank fetcher found nothing more in the queue.
+    Emptied,
+    /// The database generator began to read the players of the databases that it has published.
+    Generated,
+}
+
+impl Milestone {
+    /// All stages.
+    pub const ALL: [Milestone; 4] =
+        [Milestone::Aggregated, Milestone::Queued, Milestone::Emptied, Milestone::Generated];
+
+    /// The name under which the stage is kept.
+    pub fn name(self) -> &'static str {
+        match self {
+            Milestone::Aggregated => "aggregated",
+            Milestone::Queued => "queued",
+            Milestone::Emptied => "emptied",
+            Milestone::Generated => "generated",
+        }
+    }
+}
+
+/// When each stage was last passed; `None` if it never was.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reached {
+    /// See [`Milestone::Aggregated`].
+    pub aggregated: Option<Timestamp>,
+    /// See [`Milestone::Queued`].
+    pub queued: Option<Timestamp>,
+    /// See [`Milestone::Emptied`].
+    pub emptied: Option<Timestamp>,
+    /// See [`Milestone::Generated`].
+    pub generated: Option<Timestamp>,
+}
+
+impl Reached {
+    /// Sets when `milestone` was passed.
+    pub fn set(&mut self, milestone: Milestone, at: Timestamp) {
+        let field = match milestone {
+            Milestone::Aggregated => &mut self.aggregated,
+            Milestone::Queued => &mut self.queued,
+            Milestone::Emptied => &mut self.emptied,
+            Milestone::Generated => &mut self.generated,
+        };
+        *field = Some(at);
+    }
+
+    /// What is believed at `now`: an instant that has not come yet, since a clock was once ahead, counts as never.
+    pub fn as_of(self, now: Timestamp) -> Reached {
+        let past = |at: Option<Timestamp>| at.filter(|at| *at <= after(now, CLOCK_SKEW));
+        Reached {
+            aggregated: past(self.aggregated),
+            queued: past(self.queued),
+            emptied: past(self.emptied),
+            generated: past(self.generated),
+        }
+    }
+
+    /// Whether players were queued after the queue was last found empty.
+    pub fn is_open(&self) -> bool {
+        self.queued > self.emptied
+    }
+
+    /// Whether players were queued or fetched since the databases were last generated.
+    pub fn is_unwritten(&self) -> bool {
+        self.queued.max(self.emptied) > self.generated
+    }
+}
+
+/// When the fleet last passed each of its stages.
+#[async_trait]
+pub trait Milestones: Send + Sync {
+    /// All stages.
+    async fn reached(&self) -> PortResult<Reached>;
+
+    /// Keeps that a stage was passed at `at`. The last call holds, also with an earlier instant.
+    async fn pass(&self, milestone: Milestone, at: Timestamp) -> PortResult<()>;
+}

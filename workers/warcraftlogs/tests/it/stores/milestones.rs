@@ -1,0 +1,25 @@
+//! When the fleet last passed its stages.
+
+use std::time::Duration;
+
+use stint_core::clock::{after, before};
+use stint_warcraftlogs::store::{Milestone, Reached};
+
+use super::StoreWorld;
+
+pub(crate) async fn nothing_is_reached_at_first(world: &impl StoreWorld) {
+    assert_eq!(world.milestones().reached().await.unwrap(), Reached::default());
+}
+
+pub(crate) async fn each_milestone_is_kept_apart_and_the_last_word_holds(world: &impl StoreWorld) {
+    let mut expected = Reached::default();
+    for (minutes, milestone) in [7, 3, 9, 1].into_iter().zip(Milestone::ALL) {
+        let at = after(world.now(), Duration::from_secs(60 * minutes));
+        world.milestones().pass(milestone, at).await.unwrap();
+        expected.set(milestone, at);
+        assert_eq!(world.milestones().reached().await.unwrap(), expected);
+    }
+    let earlier = before(world.now(), Duration::from_secs(60));
+    world.milestones().pass(Milestone::Emptied, earlier).await.unwrap();
+    assert_eq!(world.milestones().reached().await.unwrap(), Reached { emptied: Some(earlier), ..expected });
+}
