@@ -17,7 +17,7 @@ use stint_warcraftlogs::budget::{REVIVE, Tallied};
 use stint_warcraftlogs::store::Freshness;
 
 use super::Plan;
-use super::outcome::{Capacity, Cloud, KeyOutcome, Left, Outcome, RankAges, WakeDelay, WindowOutcome};
+use super::outcome::{Capacity, Cloud, Flow, KeyOutcome, Left, Outcome, RankAges, WakeDelay, WindowOutcome};
 use super::stage::Stage;
 use super::watch::Watch;
 use super::words;
@@ -61,6 +61,7 @@ pub(super) fn report(plan: &Plan, stage: &Stage, seen: &Watch) -> anyhow::Result
     let mut outcome = Outcome {
         fits: tally.all_done_at.is_some(),
         done_after_seconds: tally.all_done_at.map(|done| between(stage.started, done).as_secs_f64()),
+        flow: flow(stage, &keys, tally.first_rank_at),
         capacity: capacity(plan, &books, tally.completed, options.window),
         ages: ages(stage),
         left: left(stage, seen),
@@ -110,6 +111,7 @@ fn key_outcome(key: &StandinKey, plan: &Plan, stage: &Stage, seen: &Watch, books
             spent,
             expired: key.limit.saturating_sub(spent),
             backlog: seen.had_backlog(start, reset),
+            due: seen.had_due(reset),
         }
     });
     KeyOutcome { key: KeyId(key.id.clone()).0, limit: key.limit, windows: windows.collect() }
@@ -138,6 +140,32 @@ fn budget(keys: &[KeyOutcome], books: &Books) -> Budget {
         budget.utilisation = busy_spent.to_float() / busy_limit.to_float();
     }
     budget
+}
+
+/// Whether the fleet worked whenever there was work.
+fn flow(stage: &Stage, keys: &[KeyOutcome], first_rank_at: Option<Timestamp>) -> Flow {
+    let seconds = |at: Timestamp| between(stage.started, at).as_secs_f64();
+    let first_rank = first_rank_at.map(seconds);
+    let mut flow = Flow {
+        first_rank_after_seconds: first_rank,
+        databases_after_seconds: stage.milestones.generated().into_iter().map(seconds).collect(),
+        ..Flow::default()
+    };
+    let (mut limit, mut spent) = (Points::ZERO, Points::ZERO);
+    for (key, window) in keys.iter().flat_map(|key| key.windows.iter().map(move |window| (key, window))) {
+        if first_rank.is_none_or(|first| window.reset_at_seconds <= first) {
+            flow.expired_before_first_rank = flow.expired_before_first_rank.saturating_add(window.expired);
+        }
+        if window.due {
+            flow.expired_while_due = flow.expired_while_due.saturating_add(window.expired);
+            limit = limit.saturating_add(key.limit);
+            spent = spent.saturating_add(window.spent.min(key.limit));
+        }
+    }
+    if !limit.is_zero() {
+        flow.utilisation_while_due = spent.to_float() / limit.to_float();
+    }
+    flow
 }
 
 fn queue(stage: &Stage) -> Queue {

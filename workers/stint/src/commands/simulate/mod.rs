@@ -4,6 +4,7 @@ mod ahead;
 mod audit;
 mod chart;
 mod directory;
+mod milestones;
 mod outcome;
 mod people;
 mod plan;

@@ -19,6 +19,7 @@ pub(crate) struct Outcome {
     pub(crate) done_after_seconds: Option<f64>,
     /// In one sentence.
     pub(crate) verdict: String,
+    pub(crate) flow: Flow,
     pub(crate) capacity: Capacity,
     pub(crate) ages: RankAges,
     /// What is still to be done at the end.
@@ -29,6 +30,22 @@ pub(crate) struct Outcome {
     /// How often each fault happened that was wished for, by its name on the command line.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) faults: BTreeMap<&'static str, u64>,
+}
+
+/// Whether the fleet worked whenever there was work. A player is due who was never fetched, discovered or not, who waits in a
+/// queue, or whose ranks are stale.
+#[derive(Clone, Debug, Default, Serialize)]
+pub(crate) struct Flow {
+    /// When the first ranks were stored.
+    pub(crate) first_rank_after_seconds: Option<f64>,
+    /// Of windows that ended before.
+    pub(crate) expired_before_first_rank: Points,
+    /// Of windows at whose end a player was due.
+    pub(crate) expired_while_due: Points,
+    /// Spent of limit, in windows at whose end a player was due; 0 when there was none.
+    pub(crate) utilisation_while_due: f64,
+    /// When databases were generated.
+    pub(crate) databases_after_seconds: Vec<f64>,
 }
 
 /// How much the keys can carry, by what the run has shown.
@@ -85,6 +102,8 @@ pub(crate) struct WindowOutcome {
     pub(crate) expired: Points,
     /// Whether messages waited from its start to its end.
     pub(crate) backlog: bool,
+    /// Whether a player was due at its end.
+    pub(crate) due: bool,
 }
 
 /// How late wake-ups came after they were due.

@@ -93,7 +93,7 @@ impl Rules for MemoryRules {
         let due = entries.iter_mut().filter(|entry| {
             let rests = entry.resting.as_ref().is_some_and(|rest| rest.until > now);
             let runs = entry.leased_until.is_some_and(|until| until > now);
-            !rests && !runs && entry.rule.last_run.is_none_or(|last_run| last_run < due_before)
+            !rests && !runs && entry.rule.last_run.is_none_or(|last_run| last_run <= due_before)
         });
         Ok(due.min_by_key(|entry| entry.rule.last_run).map(|entry| {
             entry.lease += 1;

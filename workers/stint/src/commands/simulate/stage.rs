@@ -26,6 +26,7 @@ use stint_warcraftlogs::budget::Budget;
 use stint_warcraftlogs::client::Api;
 use stint_warcraftlogs::config::{BudgetStrategy, Key, Settings};
 use stint_warcraftlogs::discover::{Discover, DiscoverSettings};
+use stint_warcraftlogs::handover::{Handover, start_fleet};
 use stint_warcraftlogs::message::REFRESH_QUEUE;
 use stint_warcraftlogs::rank_fetcher::RankFetcher;
 use stint_warcraftlogs::reviver::Reviver;
@@ -34,6 +35,7 @@ use stint_warcraftlogs::store::{Rule, Rules};
 use super::Plan;
 use super::ahead::Ahead;
 use super::directory::Directory;
+use super::milestones::{Generator, MemoryMilestones};
 use super::people::People;
 use super::rules::MemoryRules;
 use super::upstream::{Moody, Rankings};
@@ -68,6 +70,7 @@ pub(super) struct Stage {
     pub(super) pool: Arc<MemoryKeyPool>,
     pub(super) throttle: Arc<AwsThrottle>,
     pub(super) scheduler: Arc<Scheduler>,
+    pub(super) milestones: Arc<MemoryMilestones>,
     pub(super) functions: Vec<Arc<Function>>,
     pub(super) fetcher: Arc<Function>,
     pub(super) mapping: Mapping,
@@ -95,6 +98,8 @@ impl Stage {
         let (queue, refreshes) = (sqs(trigger().queue), sqs(REFRESH_QUEUE));
         let pool = Arc::new(MemoryKeyPool::new(settings.ledger(), time.clone(), seed, faults));
         let scheduler = Arc::new(Scheduler::new(time.clone(), seed, faults));
+        let milestones = Arc::new(MemoryMilestones::default());
+        let handover = Handover { wakeups: scheduler.clone(), milestones: milestones.clone() };
         let (reserved, control) = controls(&settings);
         let throttle = Arc::new(throttle(&settings, seed, &time, &reserved, &control));
         let budget = Budget {
@@ -122,14 +127,22 @@ impl Stage {
             Function::new(worker, reserved, time.clone(), seed, faults)
         };
         let strategy = settings.budget_strategy;
-        let fetcher = function(Arc::new(RankFetcher::new(budget.clone(), people.clone(), strategy)), Some(reserved));
-        let discover = Discover::new(rules.clone(), people.clone(), source, discover);
-        let aggregator =
-            Aggregator::new(rules.clone(), people.clone(), queue.clone(), pool.clone(), settings.aggregator());
+        let fetcher = RankFetcher::new(budget.clone(), people.clone(), strategy, handover.clone());
+        let fetcher = function(Arc::new(fetcher), Some(reserved));
+        let discover = Discover::new(rules.clone(), people.clone(), source, handover.clone(), discover);
+        let aggregator = Aggregator::new(
+            rules.clone(),
+            people.clone(),
+            queue.clone(),
+            pool.clone(),
+            handover,
+            settings.aggregator(),
+        );
         let functions = vec![
             function(Arc::new(discover), None),
             function(Arc::new(aggregator), None),
             function(Arc::new(Reviver::new(budget.clone(), strategy)), None),
+            function(Arc::new(Generator(milestones.clone())), None),
             fetcher.clone(),
         ];
         let mapping = Mapping::new(queue.clone(), fetcher.clone(), trigger().batch, control, time.clone());
@@ -143,6 +156,7 @@ impl Stage {
             pool,
             throttle,
             scheduler,
+            milestones,
             functions,
             fetcher,
             mapping,
@@ -152,7 +166,8 @@ impl Stage {
         })
     }
 
-    /// What a deployment does once: keys, rules and schedules.
+    /// What a deployment does once: keys, rules and schedules. Schedules begin to count when they are made; what begins at once is
+    /// started as `stint up` starts it.
     pub(super) async fn deploy(&self) -> anyhow::Result<()> {
         self.pool.configure(&self.settings.key_ids()).await?;
         let (pairs, players) = {
@@ -172,7 +187,7 @@ impl Stage {
                 }
             }
         }
-        Ok(())
+        Ok(start_fleet(&*self.scheduler, self.clock.now()).await?)
     }
 
     /// Whether the strategy holds points, so that the ledger knows of every call.

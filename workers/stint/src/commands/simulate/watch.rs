@@ -4,8 +4,9 @@ use std::cell::RefCell;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use stint_core::clock::{Clock, between};
+use stint_core::clock::{Clock, before, between};
 use stint_core::ports::Throttle;
+use stint_warcraftlogs::store::Freshness;
 
 use super::stage::Stage;
 
@@ -34,7 +35,9 @@ pub(super) struct Sample {
 pub(super) struct Watch {
     pub(super) samples: Vec<Sample>,
     /// From when to when messages waited.
-    pub(super) backlogs: Vec<(Timestamp, Timestamp)>,
+    pub(super) backlogs: Spans,
+    /// From when to when any player was due, discovered or not.
+    pub(super) due: Spans,
     pub(super) most_queued: u64,
     pub(super) most_parked: u64,
 }
@@ -42,7 +45,37 @@ pub(super) struct Watch {
 impl Watch {
     /// Whether messages waited all the time from `start` to `end`.
     pub(super) fn had_backlog(&self, start: Timestamp, end: Timestamp) -> bool {
-        self.backlogs.iter().any(|(from, to)| *from <= start && end <= *to)
+        self.backlogs.cover(start, end)
+    }
+
+    /// Whether any player was due when a window ended.
+    pub(super) fn had_due(&self, end: Timestamp) -> bool {
+        self.due.cover(before(end, LOOK_EVERY), end)
+    }
+}
+
+/// Spans of time in which something was so at every look.
+#[derive(Debug, Default)]
+pub(super) struct Spans {
+    spans: Vec<(Timestamp, Timestamp)>,
+    /// The last look is in the last span.
+    is_open: bool,
+}
+
+impl Spans {
+    /// Adds a look.
+    fn look(&mut self, is_so: bool, now: Timestamp) {
+        match self.spans.last_mut().filter(|_| self.is_open && is_so) {
+            Some((_, to)) => *to = now,
+            None if is_so => self.spans.push((now, now)),
+            None => {}
+        }
+        self.is_open = is_so;
+    }
+
+    /// Whether it was so from `start` to `end`.
+    fn cover(&self, start: Timestamp, end: Timestamp) -> bool {
+        self.spans.iter().any(|(from, to)| *from <= start && end <= *to)
     }
 }
 
@@ -51,7 +84,6 @@ pub(super) async fn watch(stage: &Stage, hours: Duration, seen: &RefCell<Watch>,
     let looks = hours.as_secs() / LOOK_EVERY.as_secs();
     let sample_every = looks.div_ceil(MOST_SAMPLES).max(1);
     let mut look = 0;
-    let mut waited_since = None;
     loop {
         let (now, counts, parked) = (stage.clock.now(), stage.queue.exact_counts(), stage.pool.parked());
         let queued = counts.unfinished();
@@ -59,16 +91,9 @@ pub(super) async fn watch(stage: &Stage, hours: Duration, seen: &RefCell<Watch>,
             let mut seen = seen.borrow_mut();
             seen.most_queued = seen.most_queued.max(queued);
             seen.most_parked = seen.most_parked.max(parked);
-            waited_since = if counts.visible + counts.delayed + parked > 0 {
-                let since = waited_since.unwrap_or(now);
-                match seen.backlogs.last_mut().filter(|(from, _)| *from == since) {
-                    Some((_, to)) => *to = now,
-                    None => seen.backlogs.push((since, now)),
-                }
-                Some(since)
-            } else {
-                None
-            };
+            seen.backlogs.look(counts.visible + counts.delayed + parked > 0, now);
+            let freshness = Freshness::at(now, stage.settings().aggregator().refresh_after);
+            seen.due.look(stage.people.is_a_player_due(&freshness), now);
         }
         if look % sample_every == 0 {
             let sample = sample(stage, queued, parked, now).await;

@@ -81,6 +81,7 @@ pub(super) fn in_words(report: &Report) -> String {
     if budget.utilisation > 0.0 {
         row("", format!("{:.2} % used of the windows that had work all the time", budget.utilisation * 100.0));
     }
+    flow(outcome, &mut row);
     row(
         "messages",
         format!(
@@ -101,6 +102,30 @@ pub(super) fn in_words(report: &Report) -> String {
     cloud(report, outcome, &mut row);
     lines.push(String::new());
     format!("{}\n{}", lines.join("\n"), keys(outcome))
+}
+
+fn flow(outcome: &Outcome, row: &mut impl FnMut(&str, String)) {
+    let flow = &outcome.flow;
+    if flow.utilisation_while_due > 0.0 {
+        row(
+            "",
+            format!(
+                "{:.2} % used of the windows at whose end a player was due; {} expired there",
+                flow.utilisation_while_due * 100.0,
+                points(flow.expired_while_due)
+            ),
+        );
+    }
+    let first = match flow.first_rank_after_seconds {
+        Some(seconds) => format!("first rank after {}", span(seconds)),
+        None => "no rank".to_owned(),
+    };
+    let databases = match flow.databases_after_seconds.first() {
+        Some(seconds) => format!("first databases after {}", span(*seconds)),
+        None => "no databases".to_owned(),
+    };
+    let expired = points(flow.expired_before_first_rank);
+    row("start", format!("{first}, {expired} points expired before; {databases}"));
 }
 
 fn ages(outcome: &Outcome) -> String {

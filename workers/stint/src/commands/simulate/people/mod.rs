@@ -86,6 +86,8 @@ pub(super) struct Tally {
     pub(super) dropped: u64,
     /// Players of whom everything that was queued is fetched, each as often as it was.
     pub(super) completed: u64,
+    /// When the first ranks were stored.
+    pub(super) first_rank_at: Option<Timestamp>,
     /// When everybody had been fetched for the first time.
     pub(super) all_done_at: Option<Timestamp>,
 }
@@ -124,6 +126,15 @@ impl People {
             }
         }
         backlog
+    }
+
+    /// Whether any player is due: never fetched, on its way, or to be queued.
+    pub(super) fn is_a_player_due(&self, freshness: &Freshness) -> bool {
+        let lines = self.lines(freshness);
+        let state = self.lock();
+        let fetched = state.tally.ranked + state.tally.dropped;
+        fetched < state.people.len() as u64
+            || state.people.iter().any(|person| person.pending != 0 || person.kind(lines) == Kind::Due)
     }
 
     pub(super) fn ages(&self) -> Ages {
@@ -211,6 +222,7 @@ impl People {
         tally.ranked = tally.ranked + new.0 - old.0;
         tally.dropped = tally.dropped + new.1 - old.1;
         person.fate = fate;
+        tally.first_rank_at = tally.first_rank_at.or((fate == Fate::Ranked).then_some(now));
         if tally.all_done_at.is_none() && tally.ranked + tally.dropped == people.len() as u64 {
             tally.all_done_at = Some(now);
         }
