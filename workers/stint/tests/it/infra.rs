@@ -10,6 +10,7 @@ use hcl::eval::{Context, Evaluate};
 use hcl::{Block, Body, Expression, Map, Value};
 use stint_simulation::prices::MEMORY_MB;
 use stint_warcraftlogs::budget::REVIVE;
+use stint_warcraftlogs::handover::HANDOVERS;
 
 use crate::program::Program;
 
@@ -308,9 +309,53 @@ fn only_who_calls_the_api_reads_its_keys() {
     assert_eq!(readers(&infra), ["discover", "rank-fetcher", "refresher", "reviver"].map(str::to_owned).into());
 }
 
+/// A local value of a file.
+fn local(file: &str, name: &str) -> Expression {
+    let body = body(&text(file));
+    let mut locals = body.blocks().filter(|block| block.identifier() == "locals");
+    locals.find_map(|block| attribute(block, name).cloned()).unwrap()
+}
+
+fn texts(list: &Expression) -> BTreeSet<String> {
+    let list = list.evaluate(&Context::new()).unwrap();
+    list.as_array().unwrap().iter().map(text_of).collect()
+}
+
 #[test]
 fn the_planners_may_set_the_fleets_wake_up() {
-    let planning = body(&text("planning.tf"));
-    let locals = planning.blocks().find(|block| block.identifier() == "locals").unwrap();
-    assert_eq!(attribute(locals, "wakeup").map(ToString::to_string), Some(format!("\"{REVIVE}\"")));
+    assert_eq!(local("planning.tf", "wakeup").to_string(), format!("\"{REVIVE}\""));
+}
+
+#[test]
+fn whoever_starts_the_next_worker_may_set_its_wake_up_and_no_other() {
+    let mut expected: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for (wakeup, _, set_by) in HANDOVERS {
+        let wakeup = if wakeup.ends_with('-') { format!("{wakeup}*") } else { wakeup.to_owned() };
+        for worker in set_by {
+            expected.entry((*worker).to_owned()).or_default().insert(wakeup.clone());
+        }
+    }
+    let Expression::Object(handovers) = local("planning.tf", "handovers") else { panic!("an object") };
+    let deployed: BTreeMap<String, BTreeSet<String>> =
+        handovers.iter().map(|(worker, wakeups)| (worker.to_string(), texts(wakeups))).collect();
+    assert_eq!(deployed, expected);
+    let Expression::Object(roles) = local("planning.tf", "handing_over") else { panic!("an object") };
+    let roles: BTreeSet<String> = roles.iter().map(|(worker, _)| worker.to_string()).collect();
+    assert_eq!(roles, expected.into_keys().collect(), "each with its role");
+}
+
+#[test]
+fn scheduler_may_start_every_worker_that_has_wake_ups() {
+    let description = Program::new().json(&["describe"]);
+    let fleets = description["fleets"].as_array().unwrap();
+    let workers = fleets.iter().filter(|fleet| fleet["fleet"] == WARCRAFTLOGS.fleet);
+    let workers: Vec<&serde_json::Value> = workers.flat_map(|fleet| fleet["workers"].as_array().unwrap()).collect();
+    let has_wakeups = |worker: &&&serde_json::Value| {
+        worker["triggers"].as_array().unwrap().iter().any(|trigger| trigger["trigger"] == "wakeup")
+    };
+    let woken: BTreeSet<String> =
+        workers.iter().filter(has_wakeups).map(|worker| worker["name"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(texts(&local("wakeups.tf", "woken")), woken);
+    let handed: BTreeSet<String> = HANDOVERS.iter().map(|(_, worker, _)| (*worker).to_owned()).collect();
+    assert!(handed.is_subset(&woken), "{handed:?} of {woken:?}");
 }

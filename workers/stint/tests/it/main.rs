@@ -28,6 +28,7 @@ mod telemetry;
 mod throttle;
 mod unpack;
 mod unruly;
+mod until_drained;
 mod up;
 mod up_aws;
 mod upstream;

@@ -44,11 +44,13 @@ fn up_takes_the_fleet_from_discovery_to_databases_on_sqs_and_mongodb() {
     run(async {
         cloud.emulator.create_queues().await;
         stage.add_rules("3");
+        stage.stint(&["throttle", "pause", "aggregator"]);
         let mut up = start(&stage, "first.log");
         up.says("discover is done").await;
         let discovered = stage.ids("discovers");
         assert!(discovered.len() > 50, "only {} players were discovered", discovered.len());
-        // Its hour is three hours away.
+        // It was woken, and is paused: who was discovered can be seen.
+        stage.stint(&["throttle", "resume", "aggregator"]);
         let queued = by_hand(&stage, "aggregator");
         assert_eq!(queued["queued"], discovered.len(), "{queued}");
         while stage.ids("players").is_empty() {

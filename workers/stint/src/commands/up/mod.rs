@@ -1,5 +1,6 @@
 //! Runs fleets on this machine until somebody stops them.
 
+mod drained;
 mod poe_stashes;
 mod warcraftlogs;
 mod watch;
@@ -16,7 +17,8 @@ use tokio::task::{JoinError, JoinSet};
 use super::Context;
 use super::stopping::{STOPPING, drained, interrupted};
 use crate::wiring::{BackendSettings, FLEETS, FleetSettings, Installation, Plan, fleet_names, plan};
-use watch::{Looks, watch};
+use watch::watch;
+pub(super) use watch::{Looks, Until};
 
 /// What to run, and how.
 #[derive(clap::Args)]
@@ -25,7 +27,8 @@ pub(crate) struct Arguments {
     /// The fleets; without any, all whose settings are there.
     fleets: Vec<String>,
 
-    /// Stop by itself when nothing is queued or parked any more.
+    /// Stop by itself when nothing is left to do: no rule is due, no player waits anywhere, and the databases are written.
+    /// What rests, such as a rule after a ban, is named, and the exit code is 1.
     #[arg(long)]
     until_drained: bool,
 
@@ -38,10 +41,13 @@ pub(crate) struct Arguments {
 
 /// What was done.
 #[derive(Serialize)]
-struct Summary {
+pub(super) struct Summary {
     drained: bool,
+    /// By a person.
+    #[serde(skip)]
+    pub(super) interrupted: bool,
     #[serde(flatten)]
-    totals: Totals,
+    pub(super) totals: Totals,
 }
 
 /// What a fleet is at.
@@ -64,8 +70,11 @@ trait Running {
     /// Says what it is about to do, and what is missing.
     async fn say_what_happens(&self, context: &Context) -> anyhow::Result<()>;
 
-    /// Shows what it does, and answers it.
-    async fn look(&mut self, now: Timestamp) -> anyhow::Result<Work>;
+    /// Shows what it does.
+    async fn look(&mut self, now: Timestamp) -> anyhow::Result<()>;
+
+    /// Returns what it is at, as of the last look. Called only with `--until-drained`.
+    async fn work(&mut self, now: Timestamp) -> anyhow::Result<Work>;
 
     /// Ends the showing.
     fn finish(&mut self);
@@ -92,21 +101,31 @@ const RUNNING: [(&str, Open); 2] = [
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Result<()> {
     let settings = &arguments.settings;
     let plans = chosen(&arguments.fleets, settings)?;
-    let stop = Stop::default();
     let backends = context.backends(&arguments.backends).await?;
-    let installation = Installation::build(&plans, settings, &backends, stop.clone()).await?;
-    let mut running = open(&plans, &installation, settings, context).await?;
-    let mut loops: JoinSet<()> = installation.host.loops().into_iter().collect();
-    let looks = Looks::at(arguments.backends.choice().queues);
-    let ended = until_over(watch(&mut running, context, arguments.until_drained, looks), &mut loops, context).await;
-    stop.set();
-    let drained = drain(&mut loops, context).await;
-    ended?;
-    let summary = Summary { drained, totals: installation.host.counters().totals() };
+    let installation = Installation::build(&plans, settings, &backends, Stop::default()).await?;
+    let until = Until { drained: arguments.until_drained, looks: Looks::at(arguments.backends.choice().queues) };
+    let summary = here(&plans, &installation, settings, until, context).await?;
     context.output.result(&summary, |summary| {
         let Totals { invocations, succeeded, .. } = summary.totals;
         format!("stopped after {invocations} invocations and {succeeded} messages done\n")
     })
+}
+
+/// Runs an installation until it is over, and drains it. It is run once.
+pub(super) async fn here(
+    plans: &[&Plan],
+    installation: &Installation<'_>,
+    settings: &FleetSettings,
+    until: Until,
+    context: &Context,
+) -> anyhow::Result<Summary> {
+    let mut running = open(plans, installation, settings, context).await?;
+    let mut loops: JoinSet<()> = installation.host.loops().into_iter().collect();
+    let ended = until_over(watch(&mut running, context, until), &mut loops, context).await;
+    installation.stop.set();
+    let drained = drain(&mut loops, context).await;
+    let interrupted = ended?;
+    Ok(Summary { drained, interrupted, totals: installation.host.counters().totals() })
 }
 
 /// The fleets that are named, all of whose settings must be there; without names, those whose settings are.
@@ -150,16 +169,19 @@ async fn open(
     Ok(running)
 }
 
-/// Completes when the watch is over, at a signal, or when the host has ended by itself.
+/// Completes when the watch is over, at a signal, or when the host has ended by itself. Returns whether it was a signal.
 async fn until_over(
     watching: impl Future<Output = anyhow::Result<()>>,
     loops: &mut JoinSet<()>,
     context: &Context,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<bool> {
     let told = select(Box::pin(interrupted()), Box::pin(loops.join_next()));
     match select(Box::pin(watching), told).await {
-        Either::Left((watched, _)) => watched,
-        Either::Right((Either::Left((signal, _)), _)) => signal.map(|()| context.output.line(STOPPING)),
+        Either::Left((watched, _)) => watched.map(|()| false),
+        Either::Right((Either::Left((signal, _)), _)) => {
+            signal.map(|()| context.output.line(STOPPING))?;
+            Ok(true)
+        }
         Either::Right((Either::Right((ended, _)), _)) => Err(broken(ended)),
     }
 }

@@ -30,6 +30,8 @@ struct PoeStashes {
     wakeups: Arc<dyn Wakeups>,
     output: Output,
     said: Option<(Timestamp, String)>,
+    /// As of the last look.
+    work: Work,
 }
 
 pub(super) async fn open(
@@ -40,7 +42,7 @@ pub(super) async fn open(
     let (stores, _) = installation.poe_stashes().await?;
     let wakeups = installation.wakeups()?;
     let (settings, output) = (settings.poe_stashes.clone(), context.output.clone());
-    Ok(Box::new(PoeStashes { stores, settings, wakeups, output, said: None }))
+    Ok(Box::new(PoeStashes { stores, settings, wakeups, output, said: None, work: Work::UnderWay }))
 }
 
 #[async_trait(?Send)]
@@ -79,8 +81,8 @@ impl Running for PoeStashes {
 
     /// Nothing is left when the river has ended and every page is stored and consumed. A chain that has stopped is over
     /// once that much is done of it.
-    async fn look(&mut self, now: Timestamp) -> anyhow::Result<Work> {
-        let Some(status) = self.stores.chain.read().await? else { return Ok(Work::UnderWay) };
+    async fn look(&mut self, now: Timestamp) -> anyhow::Result<()> {
+        let Some(status) = self.stores.chain.read().await? else { return Ok(()) };
         let waiting = self.stores.stored.counts().await?.unfinished();
         let progress = &status.progress;
         let head = self.stores.heads.read().await?;
@@ -88,11 +90,16 @@ impl Running for PoeStashes {
             progress.position.and_then(|position| measure(&head.samples, position, now)).and_then(|lag| lag.seconds);
         self.say(now, in_words(progress, lag, waiting));
         let is_handed_on = progress.open.is_empty() && waiting == 0;
-        Ok(match &progress.stopped {
+        self.work = match &progress.stopped {
             Some(stopped) if is_handed_on => Work::Stopped(format!("{FLEET}: {}", stopped.reason)),
             None if is_handed_on && progress.at_tail => Work::Done,
             _ => Work::UnderWay,
-        })
+        };
+        Ok(())
+    }
+
+    async fn work(&mut self, _: Timestamp) -> anyhow::Result<Work> {
+        Ok(self.work.clone())
     }
 
     fn finish(&mut self) {}

@@ -2,17 +2,28 @@
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use stint_core::worker::Worker;
+use stint_warcraftlogs::aggregator::Aggregator;
 use stint_warcraftlogs::config::{BudgetStrategy, DiscoverySource, Settings};
+use stint_warcraftlogs::discover::Discover;
+use stint_warcraftlogs::handover::start_fleet;
 
+use super::drained::Drain;
 use super::{Context, Running, Work};
+use crate::output::Output;
 use crate::progress::{Progress, Snapshot};
-use crate::wiring::{Fleet, FleetSettings, Installation};
-use crate::words::address;
+use crate::wiring::{Diary, Fleet, FleetSettings, Installation};
+use crate::words::{address, count};
 
 /// The fleet, and what it is seen to do.
 struct WarcraftLogs {
     fleet: Fleet,
     settings: Settings,
+    diary: Diary,
+    output: Output,
+    /// How many players it has said to be queued.
+    said: u64,
+    drain: Drain,
     /// Until it is finished.
     progress: Option<Progress>,
 }
@@ -23,18 +34,14 @@ pub(super) async fn open(
     context: &Context,
 ) -> anyhow::Result<Box<dyn Running>> {
     let (fleet, progress) = (installation.warcraftlogs().await?, Some(Progress::new(&context.output, None)));
-    Ok(Box::new(WarcraftLogs { fleet, settings: settings.warcraftlogs.clone(), progress }))
+    let (settings, diary, output) = (settings.warcraftlogs.clone(), installation.diary.clone(), context.output.clone());
+    Ok(Box::new(WarcraftLogs { fleet, settings, diary, output, said: 0, drain: Drain::default(), progress }))
 }
 
 #[async_trait(?Send)]
 impl Running for WarcraftLogs {
-    /// Wakes those workers once that find out by themselves whether there is something to do: a fresh installation then
-    /// begins at once, and one that died with its concurrency at 0 comes back.
     async fn start(&self, context: &Context) -> anyhow::Result<()> {
-        for worker in ["discover", "reviver"] {
-            self.fleet.stores.wakeups.once(&format!("start-{worker}"), worker, context.clock.now()).await?;
-        }
-        Ok(())
+        Ok(start_fleet(&*self.fleet.stores.wakeups, context.clock.now()).await?)
     }
 
     async fn say_what_happens(&self, context: &Context) -> anyhow::Result<()> {
@@ -64,18 +71,39 @@ impl Running for WarcraftLogs {
         Ok(())
     }
 
-    async fn look(&mut self, now: Timestamp) -> anyhow::Result<Work> {
+    async fn look(&mut self, now: Timestamp) -> anyhow::Result<()> {
+        self.say_what_is_queued();
         let budget = &self.fleet.budget;
         let snapshot = Snapshot::take(&self.fleet.stores, &budget.worker, budget.concurrency_limit, now).await?;
         if let Some(progress) = &mut self.progress {
             progress.show(&snapshot);
         }
-        Ok(if snapshot.is_drained() { Work::Done } else { Work::UnderWay })
+        self.drain.see(&snapshot);
+        Ok(())
+    }
+
+    async fn work(&mut self, now: Timestamp) -> anyhow::Result<Work> {
+        self.drain.work(&self.fleet.stores, &self.settings, &self.diary, now).await
     }
 
     fn finish(&mut self) {
         if let Some(progress) = self.progress.take() {
             progress.finish();
         }
+    }
+}
+
+impl WarcraftLogs {
+    /// Says it once when more players were queued.
+    fn say_what_is_queued(&mut self) {
+        let queued = self.diary.of(Aggregator::SPEC.name).sum("queued");
+        if queued == self.said {
+            return;
+        }
+        self.said = queued;
+        let pages = count(self.diary.of(Discover::SPEC.name).sum("pages"), "page", "pages");
+        let players = count(queued, "player is", "players are");
+        self.output
+            .line(&format!("{players} queued, one message each, after {pages} of discovery; fetching their ranks"));
     }
 }

@@ -9,9 +9,17 @@ use stint_core::clock::between;
 use super::{Context, Running, Work};
 use crate::wiring::QueueBackend;
 
+/// What ends a watch, and how fleets are looked at meanwhile.
+#[derive(Clone, Copy)]
+pub(in crate::commands) struct Until {
+    /// Whether it ends when nothing is left to do; else nothing but a signal ends it.
+    pub(in crate::commands) drained: bool,
+    pub(in crate::commands) looks: Looks,
+}
+
 /// How fleets are looked at.
 #[derive(Clone, Copy)]
-pub(super) struct Looks {
+pub(in crate::commands) struct Looks {
     /// Between two of them.
     every: Duration,
     /// How long nothing must have been left to do before a fleet is done.
@@ -20,6 +28,9 @@ pub(super) struct Looks {
 
 /// At files: nothing is as cheap.
 const OF_FILES: Looks = Looks { every: Duration::from_secs(1), settled: Duration::ZERO };
+
+/// Between two looks of a demo.
+const OFTEN: Looks = Looks { every: Duration::from_millis(250), settled: Duration::ZERO };
 
 /// At SQS, where a look is two paid requests to a queue, and where counts are right a minute after the last change.
 /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_GetQueueAttributes.html>
@@ -33,19 +44,23 @@ impl Looks {
     pub(super) fn at(queues: QueueBackend) -> Looks {
         if queues == QueueBackend::Sqs { OF_SQS } else { OF_FILES }
     }
+
+    /// At files, for a person who watches.
+    pub(in crate::commands) fn often() -> Looks {
+        OFTEN
+    }
 }
 
 /// Shows progress. Ends only if asked to end when everything is done, with an error if what is done is not all.
 pub(super) async fn watch(
     running: &mut [Box<dyn Running>],
     context: &Context,
-    until_drained: bool,
-    looks: Looks,
+    Until { drained: until_drained, looks }: Until,
 ) -> anyhow::Result<()> {
     let (mut done_since, mut blind_since) = (None, None);
     loop {
         let now = context.clock.now();
-        match look(running, now).await {
+        match look(running, now, until_drained).await {
             Ok(work) => {
                 if blind_since.take().is_some() {
                     tracing::warn!("the fleet can be looked at again");
@@ -71,11 +86,15 @@ pub(super) async fn watch(
     }
 }
 
-/// Looks at every fleet, also when it fails at one, and answers what all of them are at.
-async fn look(running: &mut [Box<dyn Running>], now: Timestamp) -> anyhow::Result<Work> {
+/// Looks at every fleet, also when it fails at one. Returns what all of them are at, if the watch is to end.
+async fn look(running: &mut [Box<dyn Running>], now: Timestamp, until_drained: bool) -> anyhow::Result<Work> {
     let (mut work, mut failed) = (Work::Done, None);
     for fleet in running {
-        match fleet.look(now).await {
+        let looked = match fleet.look(now).await {
+            Ok(()) if until_drained => fleet.work(now).await,
+            looked => looked.map(|()| Work::UnderWay),
+        };
+        match looked {
             Ok(one) => work = work.and(one),
             Err(error) => failed = failed.or(Some(error)),
         }
@@ -127,7 +146,11 @@ mod tests {
             Ok(())
         }
 
-        async fn look(&mut self, _: Timestamp) -> anyhow::Result<Work> {
+        async fn look(&mut self, _: Timestamp) -> anyhow::Result<()> {
+            Ok(())
+        }
+
+        async fn work(&mut self, _: Timestamp) -> anyhow::Result<Work> {
             let seen = if self.0.len() > 1 { self.0.pop_front() } else { self.0.front().cloned() };
             seen.unwrap().map_err(|reason| anyhow!(reason))
         }
@@ -142,7 +165,7 @@ mod tests {
         let scripted = |script: &&[Result<Work, &'static str>]| Scripted(script.iter().cloned().collect());
         let mut running: Vec<Box<dyn Running>> =
             fleets.iter().map(|script| Box::new(scripted(script)) as Box<dyn Running>).collect();
-        let ended = drive(&clock, watch(&mut running, &context, true, OF_FILES));
+        let ended = drive(&clock, watch(&mut running, &context, Until { drained: true, looks: OF_FILES }));
         (ended.map_err(|error| format!("{error:#}")), between(Timestamp::UNIX_EPOCH, clock.now()).as_secs())
     }
 

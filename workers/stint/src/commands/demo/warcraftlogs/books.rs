@@ -12,6 +12,7 @@ use stint_core::points::Points;
 
 use super::stage::Stage;
 use crate::report::Budget;
+use crate::wiring::Fleet;
 
 /// More windows than any demo has.
 const ALL: usize = 100_000;
@@ -20,15 +21,20 @@ const ALL: usize = 100_000;
 const PAGE: usize = 2_000;
 
 /// Adds up the ledger's windows, and checks each key against what the stand-in has charged it.
-pub(super) async fn audit(stage: &Stage, backlog_from: Timestamp, backlog_to: Timestamp) -> anyhow::Result<Budget> {
+pub(super) async fn audit(
+    stage: &Stage,
+    fleet: &Fleet,
+    backlog_from: Timestamp,
+    backlog_to: Timestamp,
+) -> anyhow::Result<Budget> {
     let (books, window) = {
         let upstream = stage.upstream.lock().unwrap_or_else(PoisonError::into_inner);
         (upstream.books(), upstream.options().window)
     };
     let mut budget = Budget { refused_calls: books.refused_calls, ..Budget::default() };
     let (mut busy_limit, mut busy_spent) = (Points::ZERO, Points::ZERO);
-    for key in stage.fleet.stores.pool.keys().await? {
-        let windows = stage.fleet.stores.pool.windows(&key.key, ALL).await?;
+    for key in fleet.stores.pool.keys().await? {
+        let windows = fleet.stores.pool.windows(&key.key, ALL).await?;
         add(&mut budget, &key, &windows);
         for busy in windows.iter().filter(|record| had_backlog(record, window, backlog_from, backlog_to)) {
             busy_limit = busy_limit.saturating_add(busy.limit);
@@ -70,26 +76,12 @@ fn check(key: &KeyStatus, windows: &[WindowRecord], charged: Points) -> anyhow::
     Ok(())
 }
 
-/// The ids of everybody in `discovers`.
-pub(super) async fn discovered(stage: &Stage) -> anyhow::Result<BTreeSet<u64>> {
-    let mut ids = BTreeSet::new();
-    let mut after = None;
-    loop {
-        let page = stage.fleet.stores.discovers.page(after, PAGE).await?;
-        ids.extend(page.documents.iter().map(|player| player.id));
-        match page.next {
-            Some(next) => after = Some(next),
-            None => return Ok(ids),
-        }
-    }
-}
-
-/// How many of the discovered are ranked, and how many are dropped; nobody is counted twice.
-pub(super) async fn fates(stage: &Stage, discovered: &BTreeSet<u64>) -> anyhow::Result<(u64, u64)> {
+/// How many of the discovered are ranked, and how many are dropped; each is counted once.
+pub(super) async fn fates(fleet: &Fleet, discovered: &BTreeSet<u64>) -> anyhow::Result<(u64, u64)> {
     let mut dropped = BTreeSet::new();
     let mut after = None;
     loop {
-        let page = stage.fleet.stores.players.dropped_page(after, PAGE).await?;
+        let page = fleet.stores.players.dropped_page(after, PAGE).await?;
         dropped.extend(page.documents.iter().map(|player| player.id).filter(|id| discovered.contains(id)));
         match page.next {
             Some(next) => after = Some(next),
@@ -99,7 +91,7 @@ pub(super) async fn fates(stage: &Stage, discovered: &BTreeSet<u64>) -> anyhow::
     let mut ranked = BTreeSet::new();
     let mut after = None;
     loop {
-        let page = stage.fleet.stores.players.page(after.as_ref(), PAGE).await?;
+        let page = fleet.stores.players.page(after.as_ref(), PAGE).await?;
         let ids = page.documents.iter().map(|player| player.id);
         ranked.extend(ids.filter(|id| discovered.contains(id) && !dropped.contains(id)));
         match page.next {

@@ -1,69 +1,81 @@
-//! The `warcraftlogs` fleet against its stand-in upstream, from discovery to databases.
+//! The `warcraftlogs` fleet against its stand-in upstream, from discovery to databases: `stint up --until-drained`, and what
+//! came of it.
 
 mod books;
 mod stage;
 
-use std::time::Duration;
-
-use anyhow::{Context as _, bail, ensure};
-use serde_json::{Value, json};
+use anyhow::{bail, ensure};
+use serde_json::Value;
 use stint_core::clock::between;
 use stint_core::points::Points;
-use stint_core::worker::Event;
+use stint_core::worker::{Stop, Worker};
+use stint_host::Totals;
+use stint_warcraftlogs::aggregator::Aggregator;
 use stint_warcraftlogs::budget::Tallied;
+use stint_warcraftlogs::db_generator::DbGenerator;
+use stint_warcraftlogs::discover::Discover;
 
 use super::{Arguments, Context};
-use crate::progress::{Progress, Snapshot};
+use crate::commands::up::{Looks, Until, here};
 use crate::report::{Database, Invocations, Players, Queue, Report};
+use crate::wiring::{Diary, Fleet, Installation};
 use stage::Stage;
-
-/// Between two looks at a running fleet.
-const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 /// Runs the demo.
 pub(super) async fn run(arguments: &Arguments, context: &Context) -> anyhow::Result<()> {
     let stage = Stage::set(arguments, context).await?;
-    let played = play(&stage, context).await;
-    stage.strike().await;
-    let report = played?;
+    let installation = Installation::build(&stage.plans, &stage.settings, &stage.backends, Stop::default()).await?;
+    let fleet = installation.warcraftlogs().await?;
+    stage.add_rules(&*fleet.stores.rules, arguments.players).await?;
+    let begun = stage.context.clock.now();
+    let until = Until { drained: true, looks: Looks::often() };
+    let ran = here(&stage.plans, &installation, &stage.settings, until, &stage.context).await?;
+    if ran.interrupted {
+        bail!("interrupted; what was fetched so far is in {}", stage.out.display());
+    }
+    let report = report(&stage, &fleet, &installation.diary, ran.totals).await?;
+    let seconds = between(begun, stage.context.clock.now()).as_secs_f64();
+    let report = Report { virtual_seconds: seconds, wall_seconds: seconds, ..report };
     context.output.result(&report, Report::in_words)?;
-    context.output.line(&stage.farewell().await?);
+    context.output.line(&stage.farewell(&fleet).await?);
     ensure!(report.players.lost == 0, "{} players are lost", report.players.lost);
     Ok(())
 }
 
-async fn play(stage: &Stage, context: &Context) -> anyhow::Result<Report> {
-    let begun = context.clock.now();
-    let discovered = discover(stage, context).await?;
-    let queued = run_worker(stage, "aggregator").await?["queued"].as_u64().unwrap_or_default();
-    context.output.line(&format!("queued {queued} players, one message each; fetching their ranks"));
-    let backlog_from = context.clock.now();
-    fetch(stage, context, discovered.len() as u64).await?;
-    let backlog_to = context.clock.now();
-    let seconds = between(backlog_from, backlog_to).as_secs_f64();
-    let rate = queued as f64 / seconds.max(f64::EPSILON);
-    context.output.line(&format!("fetched in {seconds:.1} s, {rate:.0} players a second"));
+/// Adds up what came of a run, and compares it with the stand-in's books.
+async fn report(stage: &Stage, fleet: &Fleet, diary: &Diary, totals: Totals) -> anyhow::Result<Report> {
+    let (aggregator, discover) = (diary.of(Aggregator::SPEC.name), diary.of(Discover::SPEC.name));
+    let queued = aggregator.sum("queued");
+    let now = stage.context.clock.now();
+    let emptied = fleet.stores.milestones.reached().await?.emptied;
+    let (from, to) = (aggregator.since("queued").unwrap_or(now), emptied.unwrap_or(now));
+    let (seconds, players) = (between(from, to).as_secs_f64(), stage.players());
+    let (pages, rules) = (discover.sum("pages"), fleet.stores.rules.list().await?.documents.len());
+    stage.context.output.line(&format!(
+        "discovered {} players on {pages} ranking pages, by {rules} rules; fetched in {seconds:.1} s, {:.0} players a second",
+        players.len(),
+        queued as f64 / seconds.max(f64::EPSILON)
+    ));
     // The last calls' charge shows only in a later reading.
-    stage.fleet.budget.read_counters(Points::MAX).await?;
-    let generated = run_worker(stage, "db-generator").await?;
-    let books = books::audit(stage, backlog_from, backlog_to).await?;
-    let (ranked, dropped) = books::fates(stage, &discovered).await?;
-    let totals = stage.fleet.host.counters().totals();
-    let counts = stage.fleet.stores.queue.counts().await?;
-    let tally = &stage.fleet.budget.tally;
+    fleet.budget.read_counters(Points::MAX).await?;
+    let budget = books::audit(stage, fleet, from, to).await?;
+    let (ranked, dropped) = books::fates(fleet, &players).await?;
+    let counts = fleet.stores.queue.counts().await?;
+    let tally = &fleet.budget.tally;
     let waiting = counts.unfinished() + counts.dead;
     let parked = tally.total(Tallied::Parked);
     // A parked message was acknowledged too, but its player was served later, straight from where it was parked.
     let succeeded = (totals.succeeded + tally.total(Tallied::Resumed)).saturating_sub(parked);
+    let discovered = players.len() as u64;
     Ok(Report {
         players: Players {
-            discovered: discovered.len() as u64,
+            discovered,
             queued,
             ranked,
             dropped,
-            lost: (discovered.len() as u64).saturating_sub(ranked + dropped + waiting),
+            lost: discovered.saturating_sub(ranked + dropped + waiting),
         },
-        budget: books,
+        budget,
         queue: Queue {
             received: totals.received,
             succeeded,
@@ -72,54 +84,9 @@ async fn play(stage: &Stage, context: &Context) -> anyhow::Result<Report> {
             dead_letters: counts.dead,
         },
         invocations: Invocations { total: totals.invocations, wasted: totals.wasted },
-        databases: databases(&generated),
-        virtual_seconds: between(begun, context.clock.now()).as_secs_f64(),
-        wall_seconds: between(begun, context.clock.now()).as_secs_f64(),
-        simulation: None,
+        databases: databases(&diary.of(DbGenerator::SPEC.name).last.unwrap_or_default()),
+        ..Report::default()
     })
-}
-
-/// Runs the discovery until no rule is due, as its schedule would over a few hours.
-async fn discover(stage: &Stage, context: &Context) -> anyhow::Result<std::collections::BTreeSet<u64>> {
-    let mut pages = 0;
-    loop {
-        let report = run_worker(stage, "discover").await?;
-        if report["rule"].is_null() {
-            break;
-        }
-        ensure!(report["finished"] == json!(true), "discovery stopped: {}", report["stopped"]);
-        pages += report["pages"].as_u64().unwrap_or_default();
-    }
-    let discovered = books::discovered(stage).await?;
-    let rules = stage.fleet.stores.rules.list().await?.documents.len();
-    let players = discovered.len();
-    context.output.line(&format!("discovered {players} players on {pages} ranking pages, by {rules} rules"));
-    Ok(discovered)
-}
-
-/// Waits until every message is done or dead, and shows how it goes.
-async fn fetch(stage: &Stage, context: &Context, total: u64) -> anyhow::Result<()> {
-    let mut progress = Progress::new(&context.output, Some(total));
-    loop {
-        let budget = &stage.fleet.budget;
-        let now = context.clock.now();
-        let snapshot = Snapshot::take(&stage.fleet.stores, &budget.worker, budget.concurrency_limit, now).await?;
-        progress.show(&snapshot);
-        if snapshot.is_drained() {
-            progress.finish();
-            return Ok(());
-        }
-        if stage.is_interrupted() {
-            progress.finish();
-            bail!("interrupted; what was fetched so far is in {}", stage.out.display());
-        }
-        context.clock.sleep(LOOK_EVERY).await;
-    }
-}
-
-async fn run_worker(stage: &Stage, worker: &str) -> anyhow::Result<Value> {
-    let outcome = stage.fleet.host.run(stint_warcraftlogs::FLEET, worker, Event::Manual(Value::Null)).await;
-    Ok(outcome.with_context(|| format!("{worker} failed"))?.report)
 }
 
 fn databases(generated: &Value) -> Vec<Database> {

@@ -1,25 +1,24 @@
 //! The scenery of a demo: a stand-in upstream behind a real socket, an empty state folder, and a fleet pointed at both
 //! by settings alone.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context as _;
 use secrecy::SecretString;
 use stint_core::ledger::KeyId;
 use stint_core::points::Points;
-use stint_core::worker::Stop;
 use stint_standins::WarcraftLogs;
 use stint_standins::warcraftlogs::Options;
 use stint_warcraftlogs::config::{Key, Settings};
-use stint_warcraftlogs::store::Rule;
+use stint_warcraftlogs::store::{Rule, Rules};
 use tokio::net::TcpListener;
-use tokio::task::JoinHandle;
 
 use super::super::{Context, clear};
 use super::Arguments;
-use crate::wiring::{Backends, Fleet, FleetSettings, Installation, plan};
+use crate::wiring::{Backends, Fleet, FleetSettings, Plan, plan};
 
 /// What a player costs on average: about three raids and difficulties at about three and a half points.
 const MEAN_COST: f64 = 10.5;
@@ -33,14 +32,16 @@ const SPARE_PAGES: u32 = 5;
 /// A demo's scenery.
 pub(super) struct Stage {
     pub(super) out: PathBuf,
-    pub(super) fleet: Fleet,
     pub(super) upstream: Arc<Mutex<WarcraftLogs>>,
-    stop: Stop,
-    loops: Mutex<Vec<JoinHandle<()>>>,
+    pub(super) plans: Vec<&'static Plan>,
+    pub(super) settings: FleetSettings,
+    pub(super) backends: Backends,
+    /// The command's, but for the folder.
+    pub(super) context: Context,
 }
 
 impl Stage {
-    /// Starts the stand-in and the fleet's host.
+    /// Starts the stand-in, and points a fleet at it.
     pub(super) async fn set(arguments: &Arguments, context: &Context) -> anyhow::Result<Stage> {
         let out = std::path::absolute(&arguments.out)?;
         clear(&out)?;
@@ -50,15 +51,8 @@ impl Stage {
         let settings = settings(&options, arguments, &out, listener.local_addr()?.port())?;
         let (clock, served) = (context.clock.clone(), upstream.clone());
         tokio::spawn(stint_standins::serve(served, clock.clone(), listener, std::future::pending()));
-        let stop = Stop::default();
         let settings = FleetSettings { warcraftlogs: settings, ..FleetSettings::from_environment()? };
-        let backends = Backends::local(&out, clock)?;
-        let plans: Vec<_> = plan(stint_warcraftlogs::FLEET).into_iter().collect();
-        let installation = Installation::build(&plans, &settings, &backends, stop.clone()).await?;
-        let fleet = installation.warcraftlogs().await?;
-        for rule in rules(&options, arguments.players) {
-            fleet.stores.rules.put(&rule).await?;
-        }
+        let backends = Backends::local(&out, clock.clone())?;
         context.output.line(&format!(
             "a stand-in of Warcraft Logs with {} players; {} keys of {} points per {} s; state in {}",
             arguments.players,
@@ -67,40 +61,30 @@ impl Stage {
             arguments.window,
             out.display()
         ));
-        let loops = Mutex::new(fleet.host.loops().into_iter().map(tokio::spawn).collect());
-        let stage = Stage { out, fleet, upstream, stop, loops };
-        stage.watch_for_interrupts();
-        Ok(stage)
+        let context = Context { home: out.clone(), output: context.output.clone(), clock };
+        let plans = plan(stint_warcraftlogs::FLEET).into_iter().collect();
+        Ok(Stage { out, upstream, plans, settings, backends, context })
     }
 
-    /// Drains the host.
-    pub(super) async fn strike(&self) {
-        self.stop.set();
-        let loops = std::mem::take(&mut *self.loops.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
-        for running in loops {
-            // A loop that panicked has said so itself.
-            let _ = running.await;
+    /// Adds a rule for each raid and difficulty that the stand-in ranks.
+    pub(super) async fn add_rules(&self, rules: &dyn Rules, players: u32) -> anyhow::Result<()> {
+        for (position, (raid, difficulty)) in self.rankings().into_iter().enumerate() {
+            let (id, end_page) = (format!("{position:024x}"), players / 100 + SPARE_PAGES);
+            rules.put(&Rule { id, raid, difficulty, start_page: 1, end_page, last_run: None }).await?;
         }
+        Ok(())
     }
 
-    /// Whether somebody pressed Ctrl-C.
-    pub(super) fn is_interrupted(&self) -> bool {
-        self.stop.is_set()
-    }
-
-    fn watch_for_interrupts(&self) {
-        let stop = self.stop.clone();
-        tokio::spawn(async move {
-            if tokio::signal::ctrl_c().await.is_ok() {
-                stop.set();
-            }
-        });
+    /// The ids of all players on the stand-in's ranking pages.
+    pub(super) fn players(&self) -> BTreeSet<u64> {
+        let population = self.lock().population();
+        population.discoverable(&self.rankings()).into_iter().collect()
     }
 
     /// Where everything is, and how to look a player up.
-    pub(super) async fn farewell(&self) -> anyhow::Result<String> {
+    pub(super) async fn farewell(&self, fleet: &Fleet) -> anyhow::Result<String> {
         let databases = self.out.join("databases");
-        let page = self.fleet.stores.players.page(None, 1).await?;
+        let page = fleet.stores.players.page(None, 1).await?;
         let Some(player) = page.documents.first() else { return Ok("no player has ranks".into()) };
         Ok(format!(
             "\nThe databases are in {}, and committed to {}.\nLook a player up:\n  stint lookup {} {} '{}' '{}'",
@@ -111,6 +95,14 @@ impl Stage {
             player.server.name.replace('\'', r"'\''"),
             player.name
         ))
+    }
+
+    fn rankings(&self) -> Vec<(u32, u32)> {
+        self.lock().options().rankings.clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, WarcraftLogs> {
+        self.upstream.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -141,23 +133,8 @@ fn settings(options: &Options, arguments: &Arguments, out: &Path, port: u16) -> 
         wcl_site_url: url("")?,
         wcl_window_seconds: arguments.window,
         wcl_page_interval_ms: 0,
-        // The demo runs the aggregator once.
-        queue_hours: 0,
         lua_repository: Some(SecretString::from(repository.display().to_string())),
         lua_out: None,
         ..Settings::from_environment()?
     })
-}
-
-/// A rule for each raid and difficulty that the stand-in ranks.
-fn rules(options: &Options, players: u32) -> Vec<Rule> {
-    let rule = |(position, (raid, difficulty)): (usize, &(u32, u32))| Rule {
-        id: format!("{position:024x}"),
-        raid: *raid,
-        difficulty: *difficulty,
-        start_page: 1,
-        end_page: players / 100 + SPARE_PAGES,
-        last_run: None,
-    };
-    options.rankings.iter().enumerate().map(rule).collect()
 }
