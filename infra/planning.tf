@@ -1,6 +1,6 @@
 # What those may do who plan the budget: rank-fetcher and refresher after each batch, reviver after each reset. They
-# send parked players back to their queues, steer the rank fetcher's mapping, and set the reviver's wake-up. Nothing
-# else.
+# send parked players back to their queues, steer the rank fetcher's mapping, and set the reviver's wake-up. And what those
+# may do who start the next worker: set its wake-up. Nothing else.
 
 locals {
   planners = {
@@ -9,8 +9,25 @@ locals {
     reviver      = module.reviver.role_name
   }
 
-  # The one wake-up of the fleet: `REVIVE` in workers/warcraftlogs/src/budget.rs.
+  # The planners' wake-up: `REVIVE` in workers/warcraftlogs/src/budget.rs.
   wakeup = "revive-rank-fetcher"
+
+  # Where the wake-ups are.
+  schedules = "arn:${local.partition}:scheduler:${var.region}:${local.account}:schedule/${aws_scheduler_schedule_group.wakeups.name}"
+
+  # Which wake-ups a worker sets to start the next one: `HANDOVERS` in workers/warcraftlogs/src/handover.rs. A rule's id follows
+  # what ends in a hyphen.
+  handovers = {
+    discover     = ["aggregate-discovered", "discover-after-*", "discover-when-due"]
+    aggregator   = ["aggregate-after-last", "generate-databases"]
+    rank-fetcher = ["aggregate-after-queue"]
+  }
+
+  handing_over = {
+    discover     = module.discover.role_name
+    aggregator   = module.aggregator.role_name
+    rank-fetcher = module.rank_fetcher.role_name
+  }
 }
 
 # For wake-ups, and nothing else: the group is a setting of the functions.
@@ -53,7 +70,7 @@ data "aws_iam_policy_document" "planning" {
   statement {
     sid       = "SetTheWakeup"
     actions   = ["scheduler:CreateSchedule", "scheduler:DeleteSchedule", "scheduler:UpdateSchedule"]
-    resources = ["arn:${local.partition}:scheduler:${var.region}:${local.account}:schedule/${aws_scheduler_schedule_group.wakeups.name}/${local.wakeup}"]
+    resources = ["${local.schedules}/${local.wakeup}"]
   }
 
   statement {
@@ -74,6 +91,35 @@ resource "aws_iam_role_policy" "planning" {
   name     = "planning"
   role     = each.value
   policy   = data.aws_iam_policy_document.planning.json
+}
+
+data "aws_iam_policy_document" "handing_over" {
+  for_each = local.handovers
+
+  statement {
+    sid       = "SetTheNextWorkersWakeup"
+    actions   = ["scheduler:CreateSchedule", "scheduler:UpdateSchedule"]
+    resources = [for wakeup in each.value : "${local.schedules}/${wakeup}"]
+  }
+
+  statement {
+    sid       = "LetSchedulerStartIt"
+    actions   = ["iam:PassRole"]
+    resources = [aws_iam_role.wakeups.arn]
+
+    condition {
+      test     = "StringEquals"
+      variable = "iam:PassedToService"
+      values   = ["scheduler.amazonaws.com"]
+    }
+  }
+}
+
+resource "aws_iam_role_policy" "handing_over" {
+  for_each = local.handing_over
+  name     = "handing-over"
+  role     = each.value
+  policy   = data.aws_iam_policy_document.handing_over[each.key].json
 }
 
 # What the aggregator may do: fill the queue, as far as there is room in it.

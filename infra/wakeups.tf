@@ -1,4 +1,4 @@
-# The role in which EventBridge Scheduler starts the reviver when a wake-up is due.
+# The role in which EventBridge Scheduler starts a worker when its wake-up is due.
 
 data "aws_iam_policy_document" "assume_wakeups" {
   statement {
@@ -21,15 +21,20 @@ data "aws_iam_policy_document" "assume_wakeups" {
 
 resource "aws_iam_role" "wakeups" {
   name               = "${local.prefix}-wakeups"
-  description        = "Lets EventBridge Scheduler start the reviver of ${local.prefix}"
+  description        = "Lets EventBridge Scheduler start the workers of ${local.prefix} that have wake-ups"
   assume_role_policy = data.aws_iam_policy_document.assume_wakeups.json
+}
+
+locals {
+  # The workers that have wake-ups, as `stint describe` tells.
+  woken = ["aggregator", "db-generator", "discover", "reviver"]
 }
 
 data "aws_iam_policy_document" "wakeups" {
   statement {
-    sid       = "StartTheReviver"
+    sid       = "StartTheWorkers"
     actions   = ["lambda:InvokeFunction"]
-    resources = ["${local.function_arn}-reviver"]
+    resources = [for worker in local.woken : "${local.function_arn}-${worker}"]
   }
 }
 
