@@ -57,3 +57,19 @@ fn what_rests_is_named_and_the_exit_code_is_1() {
     assert!(error.contains("it stopped with work left: raid 26 in difficulty 3 rests until "), "{error}");
     assert!(error.contains("the site answered 403"), "{error}");
 }
+
+/// A ban rests the site, whose rules are due all the while.
+#[test]
+fn a_site_that_turned_discovery_away_is_named() {
+    let (upstream, folder) = (upstream("50"), tempfile::tempdir().unwrap());
+    let (home, site) = (folder.path(), upstream.setting("wcl_site_url"));
+    succeed(home, &["rules", "add", "--raid", "26", "--difficulty", "3,4", "--end-page", "20"]);
+    let host = site.trim_start_matches("http://").trim_end_matches('/');
+    block_on(async { World::open(home).resting_upstream(&format!("{host}/zone/rankings")).await });
+    let output = until_drained(home, &upstream);
+    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{error}");
+    assert!(error.contains(&format!("it stopped with work left: {host}/zone/rankings rests until ")), "{error}");
+    let books: Value = upstream.books();
+    assert_eq!(books["pages"].as_array().map(Vec::len), Some(0), "{books}");
+}

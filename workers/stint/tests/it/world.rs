@@ -83,10 +83,16 @@ impl World {
         let doubt = Doubt { at: now, reason, sample: Some("<table><tr id=\"line-1\">\u{1b}[2J</table>".into()) };
         let until = after(now, Duration::from_secs(3600));
         assert!(self.store.doubt(&claim, None, &doubt, until).await.unwrap());
-        let rest = Rest { until, reason: "the site turned discovery away: status 403 for page 1".into() };
-        let upstream = "www.warcraftlogs.com/zone/rankings".into();
-        self.store.rest_upstream(&UpstreamRest { upstream, rest }).await.unwrap();
+        self.resting_upstream("www.warcraftlogs.com/zone/rankings").await;
         claim.rule.id
+    }
+
+    /// An upstream that turned discovery away, and rests for an hour.
+    pub(crate) async fn resting_upstream(&self, upstream: &str) {
+        let until = after(self.now(), Duration::from_secs(3600));
+        let rest = Rest { until, reason: "the site turned discovery away: status 403 for page 1".into() };
+        let upstream = upstream.to_owned();
+        self.store.rest_upstream(&UpstreamRest { upstream, rest }).await.unwrap();
     }
 
     /// A rule that rests for an hour.

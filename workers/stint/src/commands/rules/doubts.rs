@@ -72,7 +72,8 @@ impl Sample {
 
 impl Accept {
     pub(super) async fn run(&self, context: &Context) -> anyhow::Result<()> {
-        let rules = context.existing_stores().await?.rules;
+        let stores = context.existing_stores().await?;
+        let rules = &stores.rules;
         let stored = rules.list().await?.documents;
         let all: Vec<&str> = stored.iter().map(|status| status.rule.id.as_str()).collect();
         let ids: Vec<&str> = self.ids.iter().map(|id| known(&all, id)).collect::<anyhow::Result<_>>()?;
@@ -87,6 +88,7 @@ impl Accept {
                 accepted.push(id.to_owned());
             }
         }
+        stores.start_discovery(context.clock.now()).await;
         context.output.result(&Accepted { accepted }, |Accepted { accepted }| {
             let lines =
                 accepted.iter().map(|id| format!("accepted {id}: the next discovery takes its pages as they are\n"));
@@ -98,9 +100,11 @@ impl Accept {
 impl Resume {
     pub(super) async fn run(&self, context: &Context) -> anyhow::Result<()> {
         let upstream = &self.upstream;
-        if !context.existing_stores().await?.rules.wake_upstream(upstream).await? {
+        let stores = context.existing_stores().await?;
+        if !stores.rules.wake_upstream(upstream).await? {
             bail!("'{upstream}' does not rest; see what does with `stint rules list`");
         }
+        stores.start_discovery(context.clock.now()).await;
         context.output.result(&Resumed { resumed: upstream.clone() }, |Resumed { resumed }| {
             format!("{resumed} is asked again by the next discovery\n")
         })

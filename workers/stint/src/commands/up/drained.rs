@@ -1,6 +1,7 @@
 //! When the `warcraftlogs` fleet has nothing left to do: no rule is due or read, no player waits anywhere, and the databases
 //! are written.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -10,8 +11,9 @@ use stint_core::worker::Worker;
 use stint_warcraftlogs::aggregator::unfinished;
 use stint_warcraftlogs::config::{DiscoverySource, Settings};
 use stint_warcraftlogs::db_generator::DbGenerator;
+use stint_warcraftlogs::discovery::upstream;
 use stint_warcraftlogs::handover::{ALL_FRESH, GENERATE};
-use stint_warcraftlogs::store::{Freshness, RuleStatus};
+use stint_warcraftlogs::store::{Freshness, UpstreamRest};
 
 use super::Work;
 use crate::progress::Snapshot;
@@ -116,19 +118,27 @@ async fn rules(stores: &Stores, settings: &Settings, now: Timestamp) -> anyhow::
     let points_at = keys.iter().map(|key| after(key.renews_at, AFTER_RESET)).max();
     let for_points = settings.discovery_source == DiscoverySource::Reports;
     let waits_for_points = |until: Timestamp| for_points && points_at.is_some_and(|at| until <= at);
-    let mut resting = Vec::new();
+    let source = upstream_rest(stores, settings, now).await?;
+    let mut resting = BTreeSet::new();
     for status in rules {
         let Some(reason) = unfinished(std::slice::from_ref(&status), fresh_since, now) else { continue };
-        if !rests(&status, now) || status.resting.is_some_and(|rest| waits_for_points(rest.until)) {
-            return Ok(Rules::Unfinished);
-        }
-        resting.push(reason);
+        let rest = status.resting.as_ref().map(|rest| rest.until).filter(|until| *until > now);
+        let is_read = status.leased_until.is_some_and(|until| until > now);
+        match (rest, &source) {
+            (Some(until), _) if !waits_for_points(until) => resting.insert(reason),
+            (None, Some(source)) if !is_read => resting.insert(source.clone()),
+            _ => return Ok(Rules::Unfinished),
+        };
     }
-    Ok(if resting.is_empty() { Rules::Fresh } else { Rules::Resting(resting.join("; ")) })
+    Ok(if resting.is_empty() { Rules::Fresh } else { Rules::Resting(Vec::from_iter(resting).join("; ")) })
 }
 
-fn rests(status: &RuleStatus, now: Timestamp) -> bool {
-    status.resting.as_ref().is_some_and(|rest| rest.until > now)
+/// Why no page is read now, if the upstream has turned discovery away.
+async fn upstream_rest(stores: &Stores, settings: &Settings, now: Timestamp) -> anyhow::Result<Option<String>> {
+    let asked = upstream(settings);
+    let rests = stores.rules.upstreams().await?;
+    let rest = rests.into_iter().find(|rest| rest.upstream == asked && rest.rest.until > now);
+    Ok(rest.map(|UpstreamRest { upstream, rest }| format!("{upstream} rests until {}: {}", rest.until, rest.reason)))
 }
 
 /// Whether a player is to be queued. A document that cannot be read is passed over, as the aggregator does.
