@@ -91,7 +91,7 @@ mod tests {
         let text = r#"{"_id":"638190fc00bc58421e002c83","raid":26,"difficulty":3,"startPage":1,"endPage":600}"#;
         let mut rule: crate::store::Rule = serde_json::from_str(text).unwrap();
         rule.last_run = last_run.map(at);
-        RuleStatus { rule, leased_until: None, resting: None, pass: None }
+        RuleStatus { rule, leased_until: None, resting: None, pass: None, doubt: None, accepted: false }
     }
 
     #[test]
