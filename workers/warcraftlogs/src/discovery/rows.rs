@@ -22,9 +22,6 @@ const CHARACTER_PATH: &str = "/character/";
 /// What follows in a link that goes to a character by its id.
 const BY_ID: &str = "id/";
 
-/// Rows of a page that is not the last.
-const FULL_PAGE: u32 = 100;
-
 /// What the table of a ranking page says. Without a row it is past the end.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RankingPage {
@@ -34,7 +31,7 @@ pub struct RankingPage {
     pub rows: u32,
     /// Rows that name a character without its id.
     pub by_name: u32,
-    /// Whether there should be a page after this one: as its pager says, or, without a pager, since it is full.
+    /// Whether its pager says that there is a page after this one.
     pub more: bool,
 }
 
@@ -152,7 +149,8 @@ impl Rows {
         {
             row.link = self.tag.link.or(row.link);
         }
-        if self.tag.is_next && !self.item_disabled {
+        // A link to a next page without items of a pager around it is of another make, and says nothing.
+        if self.tag.is_next && !self.item_disabled && self.pager.is_some() {
             self.pager = Some(Pager::More);
         }
     }
@@ -250,8 +248,7 @@ impl Emitter for Rows {
 
     fn emit_eof(&mut self) {
         self.end_row();
-        let full = self.page.rows >= FULL_PAGE;
-        self.page.more = self.pager.map_or(full, |pager| matches!(pager, Pager::More));
+        self.page.more = matches!(self.pager, Some(Pager::More));
         self.step = Some(Step::End(self.has_table.then(|| std::mem::take(&mut self.page))));
     }
 
