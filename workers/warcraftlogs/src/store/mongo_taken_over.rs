@@ -4,7 +4,7 @@
 //! only inserted, one that was read as older is only changed while it still is that, and a raid and difficulty is only added
 //! where it is missing. So nothing newer is lost, whichever comes first, and the same twice changes nothing.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use jiff::Timestamp;
 use stint_core::ports::PortResult;
@@ -26,8 +26,21 @@ struct Stored {
 }
 
 impl MongoStore {
-    /// First the players, then the standings of those whose ranks count: cut off in between, they are due, and no more.
+    /// A player that comes twice is compared with what came before, so each round has every player once.
     pub(super) async fn take_over_all(&self, players: &[Player]) -> PortResult<TakenOver> {
+        let (mut taken, mut rest) = (TakenOver::default(), players.to_vec());
+        while !rest.is_empty() {
+            let mut seen = HashSet::new();
+            let (first, others): (Vec<Player>, Vec<Player>) =
+                rest.into_iter().partition(|player| seen.insert(player.id));
+            taken.add(self.take_over_each(&first).await?);
+            rest = others;
+        }
+        Ok(taken)
+    }
+
+    /// First the players, then the standings of those whose ranks count: cut off in between, they are due, and no more.
+    async fn take_over_each(&self, players: &[Player]) -> PortResult<TakenOver> {
         self.remove_damaged(players).await?;
         let stored = self.stored(players).await?;
         let dropped = self.dropped_at(players).await?;

@@ -151,8 +151,17 @@ pub(crate) async fn what_is_taken_over_is_new_once_and_the_same_twice(world: &im
     assert_eq!(players.take_over(&[]).await.unwrap(), TakenOver::default());
     assert_eq!(players.take_over(&everybody).await.unwrap(), TakenOver { new: 2, ..TakenOver::default() });
     assert_eq!(players.take_over(&everybody).await.unwrap(), TakenOver { updated: 2, ..TakenOver::default() });
-    assert_eq!(players.get(7).await.unwrap(), Some(ann));
+    assert_eq!(players.get(7).await.unwrap(), Some(ann.clone()));
     assert_eq!(all(&*players, 10).await, [7, 8]);
+    // One who comes twice at once, as in two exports behind each other: the newer counts in either order.
+    let older = Player { id: 9, ..ann };
+    world.pass(Duration::from_secs(1));
+    let newer = Player { name: "Anna".into(), updated_at: world.now(), ..older.clone() };
+    for (id, twice) in [(9, [&older, &newer]), (10, [&newer, &older])] {
+        let twice = twice.map(|player| Player { id, ..player.clone() });
+        players.take_over(&twice).await.unwrap();
+        assert_eq!(players.get(id).await.unwrap(), Some(Player { id, ..newer.clone() }));
+    }
 }
 
 pub(crate) async fn an_older_player_from_elsewhere_changes_no_standing_and_no_drop(world: &impl StoreWorld) {
