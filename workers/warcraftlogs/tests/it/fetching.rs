@@ -7,7 +7,7 @@ use stint_core::points::Points;
 use stint_core::worker::{Disposition, Event};
 use stint_standins::warcraftlogs::{Fate, Shares};
 use stint_warcraftlogs::message::QUEUE;
-use stint_warcraftlogs::model::{PlayerId};
+use stint_warcraftlogs::model::PlayerId;
 use stint_warcraftlogs::store::DropReason;
 
 use crate::world::{Request, Setup, World, play};
