@@ -45,7 +45,7 @@ impl WarcraftLogs {
         }
         let (seed, started) = (self.options.seed, self.options.started);
         let reports = Reports { population: &self.population, seed, started, now };
-        let outcome = graphql::answer(request.body(), World { reports, rates });
+        let outcome = graphql::answer(request.body(), World { reports, rates, frozen: &self.frozen });
         account.charge(now, Points::from_micros(outcome.cost_micros));
         if let Some(status) = luck.fails_after_charge {
             self.counts.failed += 1;

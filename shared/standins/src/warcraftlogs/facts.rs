@@ -7,6 +7,8 @@ pub(crate) struct Zone {
     pub(crate) name: &'static str,
     /// The latest partition, which an answer names when none was asked for.
     pub(crate) partition: i64,
+    /// Whether its encounters are dungeons, with keystones.
+    pub(crate) has_keystones: bool,
     /// In the order of the API.
     pub(crate) encounters: &'static [(u32, &'static str)],
 }
@@ -17,6 +19,7 @@ pub(crate) const ZONES: &[Zone] = &[
         id: 26,
         name: "Castle Nathria",
         partition: 2,
+        has_keystones: false,
         encounters: &[
             (2398, "Shriekwing"),
             (2418, "Huntsman Altimor"),
@@ -34,6 +37,7 @@ pub(crate) const ZONES: &[Zone] = &[
         id: 28,
         name: "Sanctum of Domination",
         partition: 3,
+        has_keystones: false,
         encounters: &[
             (2423, "The Tarragrue"),
             (2433, "The Eye of the Jailer"),
@@ -51,6 +55,7 @@ pub(crate) const ZONES: &[Zone] = &[
         id: 29,
         name: "Sepulcher of the First Ones",
         partition: 1,
+        has_keystones: false,
         encounters: &[
             (2512, "Vigilant Guardian"),
             (2540, "Dausegne, the Fallen Oracle"),
@@ -65,7 +70,44 @@ pub(crate) const ZONES: &[Zone] = &[
             (2537, "The Jailer"),
         ],
     },
+    Zone {
+        id: 25,
+        name: "Mythic+ Seasons 1 - 3",
+        partition: 3,
+        has_keystones: true,
+        encounters: &[
+            (12291, "De Other Side"),
+            (12287, "Halls of Atonement"),
+            (12290, "Mists of Tirna Scithe"),
+            (12289, "Plaguefall"),
+            (12284, "Sanguine Depths"),
+            (12285, "Spires of Ascension"),
+            (12286, "The Necrotic Wake"),
+            (12293, "Theater of Pain"),
+        ],
+    },
 ];
+
+impl Zone {
+    /// Whether it has this difficulty.
+    pub(crate) fn has(&self, difficulty: u32) -> bool {
+        if self.has_keystones { difficulty == DUNGEON } else { DIFFICULTIES.contains(&difficulty) }
+    }
+
+    /// The size of groups in this difficulty, where it is fixed.
+    pub(crate) fn size(&self, difficulty: u32) -> Option<u32> {
+        match difficulty {
+            HIGHEST_DIFFICULTY => Some(20),
+            DUNGEON => Some(5),
+            _ => None,
+        }
+    }
+
+    /// Its difficulties, with their names.
+    pub(crate) fn difficulties(&self) -> impl Iterator<Item = (u32, &'static str)> + '_ {
+        DIFFICULTY_NAMES.into_iter().filter(|(difficulty, _)| self.has(*difficulty))
+    }
+}
 
 /// The zone with `id`.
 pub(crate) fn zone(id: u32) -> Option<&'static Zone> {
@@ -74,6 +116,11 @@ pub(crate) fn zone(id: u32) -> Option<&'static Zone> {
 
 /// Looking for raid, normal, heroic, mythic: the difficulties of a raid.
 pub(crate) const DIFFICULTIES: [u32; 4] = [1, 3, 4, 5];
+/// The one difficulty of dungeons.
+const DUNGEON: u32 = 10;
+/// As the API calls them.
+const DIFFICULTY_NAMES: [(u32, &str); 5] =
+    [(1, "LFR"), (3, "Normal"), (4, "Heroic"), (5, "Mythic"), (DUNGEON, "Dungeon")];
 /// What an answer is about when no difficulty was asked for.
 pub(crate) const HIGHEST_DIFFICULTY: u32 = 5;
 
@@ -134,6 +181,8 @@ pub(crate) const HIDDEN: &str = r#"{"error":"You do not have permission to see t
 pub(crate) const BAD_DIFFICULTY: &str = r#"{"error":"Invalid difficulty/size specified."}"#;
 /// Instead of rankings, when there is no such raid. The wording is ours: no recording of it exists.
 pub(crate) const BAD_ZONE: &str = r#"{"error":"Invalid zone specified."}"#;
+/// Instead of rankings, when the raid has no such partition. The wording is ours: no recording of it exists.
+pub(crate) const BAD_PARTITION: &str = r#"{"error":"Invalid partition specified."}"#;
 /// What a never classed character makes of the whole answer.
 pub(crate) const NO_CLASS_SET: &str =
     "No class set for this character. Click the Update button in the upper right to establish a class.";
@@ -142,6 +191,8 @@ pub(crate) const NO_CLASS_SET: &str =
 pub(crate) const RANKINGS_COST_MICROS: (u64, u64) = (2_500_000, 4_500_000);
 /// A page of reports, and a report with its ranked characters, in micro-points.
 pub(crate) const REPORT_COST_MICROS: u64 = 1_000_000;
+/// What the API says of one raid or one server, in micro-points. A guess, like the price of a page of reports.
+pub(crate) const WORLD_COST_MICROS: u64 = 1_000_000;
 
 /// Rows on a ranking page.
 pub(crate) const PAGE_ROWS: usize = 100;

@@ -6,6 +6,7 @@
 mod account;
 mod answers;
 mod api;
+mod asking;
 mod books;
 mod facts;
 mod gate;
@@ -19,14 +20,18 @@ mod population;
 mod realms;
 mod reports;
 mod standing;
+mod stars;
 mod upstream;
 
+pub use asking::Asking;
 pub use books::{Books, KeyBook, PageReads, WindowBook};
 pub use graphql::ServedField;
 pub use options::{Ban, BanForm, Detail, Faults, Options, Rate, Shares, StandinKey};
+pub use pages::Narrowed;
 pub use population::{Character, Fate, Population};
 pub use realms::Realm;
 pub use standing::{TrueEncounter, TrueRanks};
+pub use stars::{Places, TrueStars};
 pub use upstream::WarcraftLogs;
 
 /// The part of the published schema that the stand-in serves.

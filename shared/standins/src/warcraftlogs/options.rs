@@ -12,7 +12,7 @@ pub struct Options {
     pub seed: u64,
     /// How many players there are, up to twenty million (ids are 32 bits wide).
     pub players: u32,
-    /// The (raid, difficulty) pairs that are ranked. At most 32; known raids are 26, 28 and 29.
+    /// The (raid, difficulty) pairs that are ranked. At most 32; known raids are 26, 28 and 29, and 25 in difficulty 10, which are dungeons.
     pub rankings: Vec<(u32, u32)>,
     /// How many players are not what one expects.
     pub shares: Shares,
@@ -39,6 +39,8 @@ pub struct Options {
     pub ban: Ban,
     /// What goes wrong by itself.
     pub faults: Faults,
+    /// The raids that are frozen from the beginning.
+    pub frozen: Vec<u32>,
 }
 
 /// How much a ranking tells.
@@ -142,6 +144,7 @@ impl Default for Options {
             site_rate: None,
             ban: Ban { duration: HOUR, form: BanForm::Challenge },
             faults: Faults::default(),
+            frozen: Vec::new(),
         }
     }
 }

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use stint_core::clock::to_millis;
 
 use super::answers::{Answer, html};
-use super::facts::{CLASSES, PAGE_ROWS};
+use super::facts::{CLASSES, HIGHEST_DIFFICULTY, PAGE_ROWS};
 use super::population::Population;
 use crate::draw::{Draw, Stream};
 
@@ -18,6 +18,55 @@ pub(crate) struct PageRequest {
     pub(crate) difficulty: u32,
     /// From 1.
     pub(crate) page: u32,
+    pub(crate) narrowed: Narrowed,
+}
+
+/// What a table is narrowed to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Narrowed {
+    /// Only those who are ranked by healing, or only those who are not.
+    pub healers: Option<bool>,
+    /// The part of the raid's time. Anything but 5 shows about half of the players.
+    pub partition: i32,
+    /// The size of the group. Anything but 10 and 20 shows about half of the players.
+    pub size: u32,
+    /// The server, by its id; 0 for all of them.
+    pub server: u32,
+    /// The region, by its id; 0 for all of them.
+    pub region: u32,
+}
+
+impl Narrowed {
+    /// The table of everybody, as the original deployment has read it.
+    pub fn all(difficulty: u32) -> Narrowed {
+        Narrowed { healers: None, partition: ALL_PARTITION, size: usual_size(difficulty), server: 0, region: 0 }
+    }
+
+    fn parse(segments: &[&str], difficulty: u32) -> Option<Narrowed> {
+        let healers = match segments[1] {
+            "hps" | "tankhps" => Some(true),
+            "dps" | "bossdps" | "wdps" => Some(false),
+            _ => None,
+        };
+        Some(Narrowed {
+            healers,
+            partition: segments[5].parse().ok()?,
+            size: segments[4]
+                .parse()
+                .ok()
+                .filter(|size| ![0, 10, 20].contains(size))
+                .unwrap_or_else(|| usual_size(difficulty)),
+            server: segments[9].parse().ok()?,
+            region: segments[10].parse().ok()?,
+        })
+    }
+}
+
+/// The partition that stands in the original's addresses.
+const ALL_PARTITION: i32 = 5;
+
+fn usual_size(difficulty: u32) -> u32 {
+    if difficulty == HIGHEST_DIFFICULTY { 20 } else { 10 }
 }
 
 /// Every table's address begins so.
@@ -42,13 +91,15 @@ impl PageRequest {
         let query = url::form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes());
         let mut pages = query.filter(|(name, _)| name == "page").map(|(_, page)| page.parse().ok());
         let page = pages.next().unwrap_or(Some(1))?;
-        Some(PageRequest { zone: segments[0].parse().ok()?, difficulty: segments[3].parse().ok()?, page })
+        let difficulty = segments[3].parse().ok()?;
+        let narrowed = Narrowed::parse(&segments, difficulty)?;
+        Some(PageRequest { zone: segments[0].parse().ok()?, difficulty, page, narrowed })
     }
 }
 
 /// The page that was asked for, or the empty one past the end.
 pub(crate) fn table(population: &Population, seed: u64, started: Timestamp, asked: PageRequest) -> Answer {
-    let rows = population.table(asked.zone, asked.difficulty);
+    let rows = population.narrowed_table(asked.zone, asked.difficulty, asked.narrowed);
     let first = (asked.page.max(1) as usize - 1).saturating_mul(PAGE_ROWS);
     let shown = rows.get(first..rows.len().min(first.saturating_add(PAGE_ROWS))).unwrap_or(&[]);
     let mut page = String::with_capacity(1_500 + 1_200 * shown.len());
@@ -136,7 +187,11 @@ mod tests {
     fn an_address_names_zone_difficulty_and_page() {
         let parse = |uri: &str| PageRequest::parse(&uri.parse().expect("a uri"));
         let asked = parse("/zone/rankings/table/29/playerspeed/-1/4/10/5/Any/Any/0/0/0/0/0/?search=&page=17");
-        assert_eq!(asked, Some(PageRequest { zone: 29, difficulty: 4, page: 17 }));
+        let narrowed = Narrowed::all(4);
+        assert_eq!(asked, Some(PageRequest { zone: 29, difficulty: 4, page: 17, narrowed }));
+        let narrowed = parse("/zone/rankings/table/29/hps/-1/5/25/2/Any/Any/0/304/1/0/0/?page=17");
+        let expected = Narrowed { healers: Some(true), partition: 2, size: 25, server: 304, region: 1 };
+        assert_eq!(narrowed.map(|asked| asked.narrowed), Some(expected));
         let first = parse("http://host/zone/rankings/table/29/dps/-1/4/10/5/Any/Any/0/0/0/0/0");
         assert_eq!(first.map(|asked| asked.page), Some(1));
         assert_eq!(parse("/zone/rankings/table/29/playerspeed/-1/4/?page=1"), None);

@@ -1,12 +1,15 @@
 //! The players. Nothing about them is stored: everything is derived from the seed and a player's number.
 
+use std::borrow::Cow;
 use std::sync::OnceLock;
 
 use serde::Serialize;
 
+use super::asking::Asking;
 use super::facts::{self, CLASSES};
 use super::names::name;
 use super::options::{Detail, Options, Shares};
+use super::pages::Narrowed;
 use super::realms::{Realm, Realms};
 use super::standing::{Standing, TrueRanks};
 use crate::draw::{Draw, Stream, mix};
@@ -158,9 +161,16 @@ impl Population {
     /// The ranks of the character with `id` in its default metric. `None` when there is no such character; without
     /// kills when it takes no part. Whether asking would show them is its [`Fate`]'s to say.
     pub fn true_ranks(&self, id: u64, raid: u32, difficulty: u32) -> Option<TrueRanks> {
+        self.true_ranks_asked(id, raid, difficulty, &Asking::default())
+    }
+
+    /// The same, for another question.
+    pub fn true_ranks_asked(&self, id: u64, raid: u32, difficulty: u32, asking: &Asking) -> Option<TrueRanks> {
         let player = self.find(id)?;
         let zone = facts::zone(raid)?;
-        Some(self.standing(player, &self.profile(player), zone, difficulty, None).true_ranks(zone, difficulty))
+        let partition = asking.partition.filter(|partition| *partition > 0).unwrap_or(zone.partition);
+        let standing = self.standing(player, &self.profile(player), zone, difficulty, asking);
+        Some(standing.true_ranks(zone, difficulty, partition))
     }
 
     /// How many rows the ranking of a pair has.
@@ -180,13 +190,49 @@ impl Population {
         profile: &Profile,
         zone: &'static facts::Zone,
         difficulty: u32,
-        metric: Option<&str>,
+        asking: &Asking,
     ) -> Standing {
         let pair = self.rankings.iter().position(|pair| *pair == (zone.id, difficulty));
         let takes_part = pair.is_some_and(|bit| self.participation(player) & (1 << bit) != 0);
         let subject = u64::from(player) << 32 | u64::from(zone.id) << 8 | u64::from(difficulty);
         let draw = Draw::of(self.seed, Stream::Standing, subject);
-        Standing::new(profile, zone, difficulty, metric, self.detail, takes_part.then_some(draw))
+        Standing::new(profile, zone, difficulty, asking, self.detail, takes_part.then_some(draw))
+    }
+
+    /// The same, as far as a table is narrowed.
+    pub(crate) fn narrowed_table(&self, raid: u32, difficulty: u32, narrowed: Narrowed) -> Cow<'_, [u32]> {
+        let (rows, all) = (self.table(raid, difficulty), Narrowed::all(difficulty));
+        if narrowed == all {
+            return Cow::Borrowed(rows);
+        }
+        let halves = [
+            (narrowed.partition != all.partition).then_some(1 << 41 | u64::from(narrowed.partition.cast_unsigned())),
+            (narrowed.size != all.size).then_some(1 << 42 | u64::from(narrowed.size)),
+        ];
+        let shows = |player: &u32| {
+            let profile = self.profile(*player);
+            let realm = self.realm(&profile);
+            let spec = CLASSES[profile.class_id as usize - 1].specs[profile.main_spec];
+            let halved = |salt: u64| mix(self.seed ^ mix(salt) ^ u64::from(*player)).is_multiple_of(2);
+            [0, realm.id].contains(&narrowed.server)
+                && [0, realm.region().id].contains(&narrowed.region)
+                && narrowed.healers.is_none_or(|healers| healers == facts::heals(profile.class_id, spec))
+                && halves.iter().flatten().all(|salt| halved(*salt))
+        };
+        Cow::Owned(rows.iter().copied().filter(shows).collect())
+    }
+
+    /// The ids that the ranking pages of a pair show, as far as they are narrowed, ascending.
+    pub fn discoverable_in(&self, raid: u32, difficulty: u32, narrowed: Narrowed) -> Vec<u64> {
+        let rows = self.narrowed_table(raid, difficulty, narrowed);
+        let mut ids: Vec<u64> = rows.iter().map(|player| self.id(*player)).collect();
+        ids.sort_unstable();
+        ids
+    }
+
+    /// The realms.
+    pub(crate) fn realms(&self) -> &Realms {
+        &self.realms
     }
 
     /// Who stands in the ranking of a pair, the best first.

@@ -146,6 +146,17 @@ impl Realms {
         (region, first + draw.weighted(weights))
     }
 
+    /// The server with this id.
+    pub(crate) fn by_id(&self, id: i64) -> Option<&Realm> {
+        self.realms.iter().find(|realm| i64::from(realm.id) == id)
+    }
+
+    /// The server with this slug in the region with this slug or name.
+    pub(crate) fn by_slug(&self, slug: &str, region: &str) -> Option<&Realm> {
+        let is_it = |realm: &&Realm| realm.slug == slug && realm.region().slug == region.to_lowercase();
+        self.realms.iter().find(is_it)
+    }
+
     pub(crate) fn get(&self, index: usize) -> &Realm {
         &self.realms[index]
     }

@@ -11,6 +11,8 @@ use crate::draw::{Draw, Stream, mix};
 const RAIDERS: usize = 20;
 /// Everybody raids once in this time, and again in the next. The oldest report lies so far before the beginning.
 const CYCLE_MILLIS: i64 = 7 * 24 * 3600 * 1000;
+/// Guilds of a server, called `Guild 0` and so on.
+const GUILDS: u64 = 2;
 /// How long a raid takes, and when its report can be read.
 const LENGTH_MILLIS: i64 = 3 * 3600 * 1000;
 const READABLE_MILLIS: i64 = 4 * 3600 * 1000;
@@ -89,6 +91,15 @@ impl<'p> Reports<'p> {
         let table = self.population.table(report.zone.id, report.difficulty);
         let end = table.len().min(report.first_row + RAIDERS);
         table.get(report.first_row..end).unwrap_or(&[])
+    }
+
+    /// Whether a guild of this name, on the server of the first raider, has uploaded a report. Each server has two guilds.
+    pub(crate) fn is_of_guild(&self, report: &Report, name: &str, place: (Option<&str>, Option<&str>)) -> bool {
+        let Some(first) = self.raiders(report).first() else { return false };
+        let realm = self.population.realm(&self.population.profile(*first));
+        let is_there = place.0 == Some(realm.slug)
+            && place.1.is_some_and(|region| region.eq_ignore_ascii_case(realm.region().compact_name));
+        is_there && name == format!("Guild {}", report.number % GUILDS)
     }
 
     /// The code by which a report is asked for.

@@ -2,10 +2,12 @@
 
 use serde::Serialize;
 
+use super::asking::Asking;
 use super::facts::{CLASSES, Zone, heals};
 use super::options::Detail;
 use super::population::Profile;
-use crate::draw::{Draw, mix};
+use super::stars::TrueStars;
+use crate::draw::Draw;
 
 /// No raid has more bosses.
 const MOST_ENCOUNTERS: usize = 12;
@@ -28,6 +30,8 @@ pub(crate) struct Kill {
     pub(crate) amount: u64,
     /// How many are ranked on this boss.
     pub(crate) total: u32,
+    /// Of the keystone, in dungeons.
+    pub(crate) key_level: u32,
 }
 
 /// The kills of every boss of a raid, in the order of the raid.
@@ -67,6 +71,8 @@ pub struct TrueRanks {
     pub best: Option<f64>,
     /// The mean of the median percentiles; `None` without a kill.
     pub median: Option<f64>,
+    /// All-star points, by spec.
+    pub all_stars: Vec<TrueStars>,
     /// The bosses with a kill.
     pub encounters: Vec<TrueEncounter>,
 }
@@ -84,6 +90,12 @@ pub struct TrueEncounter {
     pub kills: u32,
     /// The spec of the best kill.
     pub spec: String,
+    /// All-star points; `None` when they are not told of.
+    pub all_stars: Option<TrueStars>,
+    /// The damage, the healing, or the score of the best kill.
+    pub amount: f64,
+    /// The level of the best kill's keystone, in dungeons.
+    pub key_level: Option<u32>,
 }
 
 impl Standing {
@@ -92,23 +104,25 @@ impl Standing {
         profile: &Profile,
         zone: &Zone,
         difficulty: u32,
-        asked: Option<&str>,
+        asking: &Asking,
         detail: Detail,
         draw: Option<Draw>,
     ) -> Standing {
         let specs = CLASSES[profile.class_id as usize - 1].specs;
         let own = if heals(profile.class_id, specs[profile.main_spec]) { "hps" } else { "dps" };
-        let metric = match asked {
+        // In dungeons everybody is ranked by the score that the keystones are worth.
+        let own = if zone.has_keystones { "playerscore" } else { own };
+        let metric = match asking.metric.as_deref() {
             None | Some("default") => Metric::Default(own),
             Some(asked) => Metric::Asked(asked.to_owned()),
         };
         let mut standing = Standing { metric, kills: [None; MOST_ENCOUNTERS], detail };
         let Some(mut draw) = draw else { return standing };
-        let other_metric = if standing.metric.name() == own { 0 } else { mix(hash(standing.metric.name())) };
+        let salt = asking.salt(own, zone);
         let progress = progress(zone.encounters.len() as u64, difficulty, profile.skill, &mut draw);
         let told = standing.told(zone).min(progress as usize);
         for kill in &mut standing.kills[..told] {
-            *kill = Some(Kill::drawn(profile, specs, other_metric, &mut draw));
+            *kill = Some(Kill::drawn(profile, specs, salt, &mut draw));
         }
         standing
     }
@@ -138,7 +152,7 @@ impl Standing {
         (count > 0.0).then(|| (best / count, median / count))
     }
 
-    pub(crate) fn true_ranks(&self, zone: &Zone, difficulty: u32) -> TrueRanks {
+    pub(crate) fn true_ranks(&self, zone: &Zone, difficulty: u32, partition: i64) -> TrueRanks {
         let kills = zone.encounters.iter().zip(self.kills(zone));
         let encounters = kills.filter_map(|(encounter, kill)| {
             kill.map(|kill| TrueEncounter {
@@ -147,6 +161,9 @@ impl Standing {
                 median: percent(kill.median),
                 kills: kill.kills,
                 spec: kill.spec.to_owned(),
+                all_stars: self.has_all_stars().then(|| kill.true_stars(partition)),
+                amount: kill.amount as f64 / 1000.0,
+                key_level: zone.has_keystones.then_some(kill.key_level),
             })
         });
         let averages = self.averages();
@@ -156,14 +173,21 @@ impl Standing {
             metric: self.metric.name().to_owned(),
             best: averages.map(|averages| averages.0),
             median: averages.map(|averages| averages.1),
+            all_stars: if self.has_all_stars() { self.stars(zone, partition) } else { Vec::new() },
             encounters: encounters.collect(),
         }
     }
 }
 
+impl Standing {
+    fn stars(&self, zone: &Zone, partition: i64) -> Vec<TrueStars> {
+        self.specs(zone).iter().map(|spec| spec.true_stars(partition)).collect()
+    }
+}
+
 impl Kill {
-    fn drawn(profile: &Profile, specs: &'static [&'static str], other_metric: u64, draw: &mut Draw) -> Kill {
-        let mut numbers = Draw::of(draw.bits(), crate::draw::Stream::Standing, other_metric);
+    fn drawn(profile: &Profile, specs: &'static [&'static str], salt: u64, draw: &mut Draw) -> Kill {
+        let mut numbers = Draw::of(draw.bits(), crate::draw::Stream::Standing, salt);
         let spec = if numbers.per_mille(850) { profile.main_spec } else { numbers.below(specs.len() as u64) as usize };
         let best = best(profile.skill, &mut numbers);
         let kills = numbers.within(1, 40) as u32;
@@ -178,6 +202,7 @@ impl Kill {
             spec: specs[spec],
             amount: u64::from(best) / 12 + numbers.within(900_000, 4_000_000),
             total: numbers.within(5_000, 20_000) as u32,
+            key_level: numbers.within(2, 25) as u32,
         }
     }
 }
@@ -205,8 +230,4 @@ fn best(skill: u32, draw: &mut Draw) -> u32 {
 /// Millionths of a percent as the float that their decimal spelling reads back to.
 pub(crate) fn percent(millionths: u32) -> f64 {
     f64::from(millionths) / 1_000_000.0
-}
-
-fn hash(text: &str) -> u64 {
-    text.bytes().fold(0, |hash, byte| mix(hash ^ u64::from(byte)))
 }

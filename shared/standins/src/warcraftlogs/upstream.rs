@@ -1,6 +1,6 @@
 //! The whole stand-in: which address is answered by what.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -36,6 +36,8 @@ pub struct WarcraftLogs {
     pub(super) tokens: Tokens,
     pub(super) bucket: Option<Bucket>,
     pub(super) counts: Counts,
+    /// The raids whose ranks do not change any more.
+    pub(super) frozen: BTreeSet<u32>,
     door: Door,
     pages: BTreeMap<PageRequest, u32>,
 }
@@ -72,6 +74,7 @@ impl WarcraftLogs {
             bucket: options.api_rate.map(|rate| Bucket::full(rate, options.started)),
             counts: Counts::default(),
             door: Door::new(options.site_rate, options.ban, options.started),
+            frozen: options.frozen.iter().copied().collect(),
             pages: BTreeMap::new(),
             options,
         }
@@ -91,6 +94,11 @@ impl WarcraftLogs {
     /// another thread knows at once until when it may work on them.
     pub fn latency_of(options: &Options, request: u64) -> Duration {
         Luck::drawn(options, request).latency
+    }
+
+    /// A raid is over: from now on its ranks do not change any more.
+    pub fn freeze(&mut self, raid: u32) {
+        self.frozen.insert(raid);
     }
 
     /// The owner of the key `id` makes a new secret: the old one and all tokens are good no longer.

@@ -1,5 +1,6 @@
 //! The stand-in as a client sees it.
 
+mod asked;
 mod client;
 
 mod determinism;

@@ -5,7 +5,8 @@ use super::execution::Execution;
 use super::plan::Node;
 use super::rankings;
 use crate::draw::{Draw, Stream};
-use crate::warcraftlogs::facts::{self, BAD_DIFFICULTY, BAD_ZONE, HIDDEN, RANKINGS_COST_MICROS, Region};
+use crate::warcraftlogs::asking::Asking;
+use crate::warcraftlogs::facts::{self, BAD_DIFFICULTY, BAD_PARTITION, BAD_ZONE, HIDDEN, RANKINGS_COST_MICROS, Region};
 use crate::warcraftlogs::json;
 use crate::warcraftlogs::population::{Fate, Population, Profile};
 use crate::warcraftlogs::realms::Realm;
@@ -69,7 +70,7 @@ impl<'d> Execution<'d> {
         }
     }
 
-    fn server_field(&mut self, realm: &Realm, node: &Node<'d>) {
+    pub(super) fn server_field(&mut self, realm: &Realm, node: &Node<'d>) {
         match node.definition.name {
             "id" => json::number(&mut self.out, realm.id.into()),
             "name" => json::text(&mut self.out, realm.name),
@@ -107,13 +108,28 @@ impl<'d> Execution<'d> {
             Fate::Ranked | Fate::Unknown => {}
         }
         let Some(zone) = facts::zone(zone_id) else { return self.out.push_str(BAD_ZONE) };
-        if !facts::DIFFICULTIES.contains(&difficulty) {
+        let asking = self.asking(node);
+        if !zone.has(difficulty) || !asking.has_size(zone, difficulty) {
             return self.out.push_str(BAD_DIFFICULTY);
         }
-        let metric = self.text(node, "metric");
-        let partition = self.int(node, "partition").unwrap_or(zone.partition);
-        let standing = population.standing(found.player, &found.profile, zone, difficulty, metric);
+        if !asking.has_partition(zone) {
+            return self.out.push_str(BAD_PARTITION);
+        }
+        let partition = asking.partition.unwrap_or(zone.partition);
+        let standing = population.standing(found.player, &found.profile, zone, difficulty, &asking);
         rankings::write(&mut self.out, &rankings::Asked { zone, difficulty, partition }, &standing);
+    }
+
+    /// What the question says beside raid and difficulty.
+    fn asking(&self, node: &Node<'d>) -> Asking {
+        Asking {
+            metric: self.text(node, "metric").map(str::to_owned),
+            partition: self.int(node, "partition"),
+            size: self.int(node, "size"),
+            by_bracket: self.holds(node, "byBracket"),
+            parses: self.text(node, "compare") == Some("Parses"),
+            today: self.text(node, "timeframe") == Some("Today"),
+        }
     }
 
     /// The hidden price of one `zoneRankings`.

@@ -53,6 +53,7 @@ impl<'d> Execution<'d> {
             "rateLimitData" => self.object(&node.children, Execution::rate_field),
             "characterData" => self.object(&node.children, Execution::character),
             "reportData" => self.object(&node.children, Execution::report_data),
+            "worldData" => self.object(&node.children, Execution::world_data),
             _ => self.null(),
         }
     }
@@ -139,6 +140,11 @@ impl<'d> Execution<'d> {
             Argument::Text(text) | Argument::Enum(text) => Some(text),
             _ => None,
         }
+    }
+
+    /// Whether an argument that was checked to be a boolean holds.
+    pub(super) fn holds(&self, node: &Node<'d>, name: &str) -> bool {
+        self.argument(node, name) == Some(Argument::Boolean(true))
     }
 
     fn argument(&self, node: &Node<'d>, name: &str) -> Option<Argument<'d>> {

@@ -11,6 +11,9 @@ mod reader;
 mod report;
 mod schema;
 mod values;
+mod world;
+
+use std::collections::BTreeSet;
 
 pub use schema::ServedField;
 pub(super) use schema::served;
@@ -26,6 +29,8 @@ use plan::Plan;
 pub(super) struct World<'w> {
     /// Players and reports.
     pub(super) reports: Reports<'w>,
+    /// The raids whose ranks do not change any more.
+    pub(super) frozen: &'w BTreeSet<u32>,
     /// The points of the key that asks, before this document.
     pub(super) rates: Rates,
 }

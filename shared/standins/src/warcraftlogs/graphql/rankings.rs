@@ -5,6 +5,7 @@ use std::fmt::Write;
 use crate::warcraftlogs::facts::Zone;
 use crate::warcraftlogs::json;
 use crate::warcraftlogs::standing::{Kill, Standing};
+use crate::warcraftlogs::stars::{POINTS_PER_BOSS, Places};
 
 /// What the answer is about.
 pub(super) struct Asked {
@@ -13,9 +14,6 @@ pub(super) struct Asked {
     /// -1 stands for all of them.
     pub(super) partition: i64,
 }
-
-/// The points of an all star for one boss, and what they count in: a full percentile is worth all of them.
-const POINTS_PER_BOSS: u64 = 120;
 
 /// Writes the whole scalar.
 pub(super) fn write(out: &mut String, asked: &Asked, standing: &Standing) {
@@ -79,17 +77,21 @@ fn killed(out: &mut String, asked: &Asked, kill: &Kill, with_all_stars: bool) {
     out.push_str(kill.spec);
     out.push_str("\",\"bestAmount\":");
     json::decimal(out, kill.amount, 3);
+    if asked.zone.has_keystones {
+        out.push_str(",\"bracketData\":");
+        json::number(out, kill.key_level.into());
+    }
     out.push('}');
 }
 
 /// The all star that a kill is worth.
 fn all_star(out: &mut String, asked: &Asked, kill: &Kill) {
     out.push_str("{\"points\":");
-    json::decimal(out, u64::from(kill.best) * POINTS_PER_BOSS / 1_000_000, 2);
+    json::decimal(out, kill.points(), 2);
     if kill.locked_in {
         out.push_str(",\"possiblePoints\":120,\"partition\":");
         json::number(out, partition(asked));
-        places(out, kill, kill.total);
+        places(out, &kill.places(kill.total), kill, kill.total);
     } else {
         // Not ranked yet: the places are strings, and the one on the server is missing.
         out.push_str(",\"possiblePoints\":120,\"partition\":0,\"rank\":\"-\",\"regionRank\":\"-\",\"rankPercent\":\"-\",\"total\":0");
@@ -99,46 +101,34 @@ fn all_star(out: &mut String, asked: &Asked, kill: &Kill) {
 
 /// One entry for each spec that has a kill, in the order of the bosses.
 fn all_stars(out: &mut String, asked: &Asked, standing: &Standing) {
-    let kills = standing.kills(asked.zone);
-    let mut first = true;
-    for (position, kill) in kills.iter().enumerate() {
-        let Some(kill) = kill else { continue };
-        let with_spec = |other: &Option<Kill>| other.filter(|other| other.spec == kill.spec);
-        if kills[..position].iter().any(|other| with_spec(other).is_some()) {
-            continue;
-        }
-        let points: u64 = kills.iter().filter_map(with_spec).map(|kill| u64::from(kill.best)).sum();
-        if !first {
+    for (position, spec) in standing.specs(asked.zone).iter().enumerate() {
+        if position > 0 {
             out.push(',');
         }
-        first = false;
         out.push_str("{\"partition\":");
         json::number(out, partition(asked));
         out.push_str(",\"spec\":\"");
-        out.push_str(kill.spec);
+        out.push_str(spec.first.spec);
         out.push_str("\",\"points\":");
-        json::decimal(out, points * POINTS_PER_BOSS / 100_000, 3);
+        json::decimal(out, spec.points, 3);
         out.push_str(",\"possiblePoints\":");
-        json::number(out, POINTS_PER_BOSS * kills.len() as u64);
-        places(out, kill, kill.total + 5_000);
+        json::number(out, POINTS_PER_BOSS * standing.kills(asked.zone).len() as u64);
+        let total = spec.total();
+        places(out, &spec.first.places(total), spec.first, total);
         out.push('}');
     }
 }
 
 /// Rank, regional rank, rank on the server, percentile, and how many there are.
-fn places(out: &mut String, kill: &Kill, total: u32) {
-    let better = u64::from(100_000_000 - kill.best) * u64::from(total) / 100_000_000;
-    let rank = better + 1;
+fn places(out: &mut String, places: &Places, kill: &Kill, total: u32) {
     out.push_str(",\"rank\":");
-    json::number(out, rank);
+    json::number(out, places.world);
     out.push_str(",\"regionRank\":");
-    json::number(out, rank.div_ceil(3));
+    json::number(out, places.region);
     out.push_str(",\"serverRank\":");
-    // Some servers have no ranking of their own.
-    if kill.fastest.is_multiple_of(29) {
-        out.push_str("null")
-    } else {
-        json::number(out, rank.div_ceil(40))
+    match places.server {
+        Some(server) => json::number(out, server),
+        None => out.push_str("null"),
     }
     out.push_str(",\"rankPercent\":");
     json::decimal(out, u64::from(kill.best), 6);

@@ -44,8 +44,22 @@ impl<'d> Execution<'d> {
         let page = positive(self.int(node, "page")).max(1);
         let first = ages.start.saturating_add((page - 1).saturating_mul(per_page)).min(ages.end);
         let shown = first..first.saturating_add(per_page).min(ages.end);
-        let reports = shown.filter_map(|age| self.world.reports.aged(zone, age)).collect();
-        let listed = Listed { reports, total: ages.end - ages.start, per_page, page };
+        let listed = match self.text(node, "guildName") {
+            None => {
+                let reports = shown.filter_map(|age| self.world.reports.aged(zone, age)).collect();
+                Listed { reports, total: ages.end - ages.start, per_page, page }
+            }
+            Some(guild) => {
+                let place = (self.text(node, "guildServerSlug"), self.text(node, "guildServerRegion"));
+                let all: Vec<Report> = ages
+                    .filter_map(|age| self.world.reports.aged(zone, age))
+                    .filter(|report| self.world.reports.is_of_guild(report, guild, place))
+                    .collect();
+                let first = (page - 1).saturating_mul(per_page) as usize;
+                let reports = all.iter().skip(first).take(per_page as usize).copied().collect();
+                Listed { reports, total: all.len() as u64, per_page, page }
+            }
+        };
         self.object(&node.children, |execution, field| execution.listed_field(&listed, field));
     }
 
@@ -87,11 +101,7 @@ impl<'d> Execution<'d> {
             "endTime" => json::signed(&mut self.out, report.end_millis),
             "title" => json::text(&mut self.out, report.zone.name),
             "visibility" => json::text(&mut self.out, "public"),
-            "zone" => self.object(&node.children, |execution, field| match field.definition.name {
-                "id" => json::number(&mut execution.out, report.zone.id.into()),
-                "name" => json::text(&mut execution.out, report.zone.name),
-                _ => execution.boolean(false),
-            }),
+            "zone" => self.zone(report.zone, node),
             "rankedCharacters" => self.ranked_characters(report, node),
             "fights" => self.fights(report, node),
             _ => self.null(),

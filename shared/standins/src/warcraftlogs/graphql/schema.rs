@@ -15,6 +15,10 @@ pub(super) enum Type {
     Report,
     ReportFight,
     Zone,
+    WorldData,
+    Difficulty,
+    Partition,
+    Encounter,
     /// Anything without fields, under its name in the schema.
     Leaf(&'static str),
 }
@@ -76,6 +80,7 @@ const QUERY: &[FieldDefinition] = &[
     object("characterData", Type::CharacterData),
     object("rateLimitData", Type::RateLimitData),
     object("reportData", Type::ReportData),
+    object("worldData", Type::WorldData),
 ];
 
 const RATE_LIMIT_DATA: &[FieldDefinition] =
@@ -202,10 +207,34 @@ const REPORT_FIGHT: &[FieldDefinition] = &[
     leaf("name", "String!"),
 ];
 
-const ZONE: &[FieldDefinition] = &[leaf("id", "Int!"), leaf("name", "String!"), leaf("frozen", "Boolean!")];
+const ZONE: &[FieldDefinition] = &[
+    leaf("id", "Int!"),
+    leaf("name", "String!"),
+    leaf("frozen", "Boolean!"),
+    object("difficulties", Type::Difficulty),
+    object("encounters", Type::Encounter),
+    object("partitions", Type::Partition),
+];
+
+const WORLD_DATA: &[FieldDefinition] = &[
+    FieldDefinition { name: "zone", of: Type::Zone, arguments: &[("id", Kind::Int)] },
+    FieldDefinition { name: "zones", of: Type::Zone, arguments: &[("expansion_id", Kind::Int)] },
+    FieldDefinition {
+        name: "server",
+        of: Type::Server,
+        arguments: &[("id", Kind::Int), ("region", Kind::String), ("slug", Kind::String)],
+    },
+];
+
+const DIFFICULTY: &[FieldDefinition] = &[leaf("id", "Int!"), leaf("name", "String!"), leaf("sizes", "[Int]")];
+
+const PARTITION: &[FieldDefinition] =
+    &[leaf("id", "Int!"), leaf("name", "String!"), leaf("compactName", "String!"), leaf("default", "Boolean!")];
+
+const ENCOUNTER: &[FieldDefinition] = &[leaf("id", "Int!"), leaf("name", "String!")];
 
 /// All types that have fields.
-pub(super) const OBJECTS: [Type; 12] = [
+pub(super) const OBJECTS: [Type; 16] = [
     Type::Query,
     Type::RateLimitData,
     Type::CharacterData,
@@ -218,6 +247,10 @@ pub(super) const OBJECTS: [Type; 12] = [
     Type::Report,
     Type::ReportFight,
     Type::Zone,
+    Type::WorldData,
+    Type::Difficulty,
+    Type::Partition,
+    Type::Encounter,
 ];
 
 impl Type {
@@ -236,6 +269,10 @@ impl Type {
             Type::Report => "Report",
             Type::ReportFight => "ReportFight",
             Type::Zone => "Zone",
+            Type::WorldData => "WorldData",
+            Type::Difficulty => "Difficulty",
+            Type::Partition => "Partition",
+            Type::Encounter => "Encounter",
             Type::Leaf(name) => name,
         }
     }
@@ -265,6 +302,10 @@ impl Type {
             Type::Report => REPORT,
             Type::ReportFight => REPORT_FIGHT,
             Type::Zone => ZONE,
+            Type::WorldData => WORLD_DATA,
+            Type::Difficulty => DIFFICULTY,
+            Type::Partition => PARTITION,
+            Type::Encounter => ENCOUNTER,
             Type::Leaf(_) => &[],
         }
     }

@@ -1,0 +1,51 @@
+//! What a question for ranks says beside raid and difficulty, and what it makes of the numbers.
+
+use super::facts::Zone;
+use crate::draw::mix;
+
+/// A question for ranks. The default is the question that says nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Asking {
+    /// What to rank by; without it the one that fits the player.
+    pub metric: Option<String>,
+    /// A part of the raid's time; without it the latest. -1 stands for all of them.
+    pub partition: Option<i64>,
+    /// The size of the group; without it the first.
+    pub size: Option<i64>,
+    /// Among those of the same item level only.
+    pub by_bracket: bool,
+    /// Against the parses of two weeks, instead of rankings.
+    pub parses: bool,
+    /// Against the rankings of today, instead of those of the day of the kill.
+    pub today: bool,
+}
+
+/// The sizes of groups where the size is free.
+const FREE_SIZES: std::ops::RangeInclusive<i64> = 10..=30;
+
+impl Asking {
+    /// 0 for the question that says nothing, or the same as nothing; any two others give other numbers.
+    pub(crate) fn salt(&self, own_metric: &str, zone: &Zone) -> u64 {
+        let metric = self.metric.as_deref().filter(|metric| *metric != "default" && *metric != own_metric);
+        let partition = self.partition.filter(|partition| *partition != zone.partition);
+        let number = |number: Option<i64>| number.map_or(0, |number| mix(number.cast_unsigned() ^ 1 << 40));
+        let flags = [self.by_bracket, self.parses, self.today].map(u64::from);
+        let said = [metric.map_or(0, hash), number(partition), number(self.size), flags[0], flags[1], flags[2]];
+        if said == [0; 6] { 0 } else { said.into_iter().fold(0, |salt, part| mix(salt ^ part)) }
+    }
+
+    /// Whether the raid has such a partition.
+    pub(crate) fn has_partition(&self, zone: &Zone) -> bool {
+        self.partition.is_none_or(|partition| partition == -1 || (1..=zone.partition).contains(&partition))
+    }
+
+    /// Whether the difficulty has such a size.
+    pub(crate) fn has_size(&self, zone: &Zone, difficulty: u32) -> bool {
+        let fixed = zone.size(difficulty).map(i64::from);
+        self.size.is_none_or(|size| fixed.map_or(FREE_SIZES.contains(&size), |fixed| fixed == size))
+    }
+}
+
+fn hash(text: &str) -> u64 {
+    text.bytes().fold(0, |hash, byte| mix(hash ^ u64::from(byte)))
+}
