@@ -44,6 +44,17 @@ fn rules_move_with_both_forms_of_the_last_run() {
 }
 
 #[test]
+fn a_rule_moves_with_what_nobody_here_reads() {
+    let rule = r#"{"_id":{"$oid":"638190fc00bc58421e002c83"},"raid":26,"difficulty":3,"startPage":1,"endPage":600,"partition":2,"size":20,"metric":"hps","region":"EU","server":"tarren-mill","guild":"Écho","bytes":{"$binary":{"base64":"AA==","subType":"00"}},"note":{"by":["me",1.5]},"since":{"$date":{"$numberLong":"5"}}}
+"#;
+    assert_eq!(round_trip("discovery_schedules", rule), rule);
+    let program = Program::new();
+    let source = program.write("in.jsonl", &rule.replace("\"hps\"", "\"HPS\""));
+    let error = program.fail(&["data", "import", "discovery_schedules", text(&source)]);
+    assert!(error.contains("line 1: field metric: 'HPS' is not one of default, dps"), "{error}");
+}
+
+#[test]
 fn discovered_players_move() {
     insta::assert_snapshot!(round_trip("discovers", DISCOVERS));
 }

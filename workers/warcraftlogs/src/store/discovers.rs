@@ -30,7 +30,8 @@ pub struct Discovered {
 ///
 /// A discovered player is *waiting* when it was queued after `forgotten_at` and not fetched since. Otherwise it is
 /// *fresh* when it was fetched after `stale_at` and nothing is missing: it was dropped, or its ranks cover everything
-/// that it was discovered in. Everybody else is *due*.
+/// that it was discovered in. It is also fresh, however long ago that was, when all of that is frozen and was fetched since.
+/// Everybody else is *due*.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Freshness {
     /// Ranks that were fetched at this instant or before are stale.
@@ -81,6 +82,10 @@ pub trait Discovers: Send + Sync {
 
     /// The documents of these players, in any order and on one page. Whoever has none is left out.
     async fn get(&self, ids: &[PlayerId]) -> PortResult<Page<Discovered, PlayerId>>;
+
+    /// The same players without what is frozen and was fetched since ([`Zones`](super::Zones)), in the same order: what to ask
+    /// for. Somebody of whom nothing is left is not due.
+    async fn still_wanted(&self, players: &[Discovered]) -> PortResult<Vec<Discovered>>;
 
     /// Ends the hand-over of players whose messages were sent, all or nothing: deletes those documents that still say
     /// exactly this, so that one that was merged into meanwhile survives, and remembers for all of them that they

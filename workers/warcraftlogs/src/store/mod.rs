@@ -14,7 +14,9 @@ mod mongo_rests;
 mod mongo_rules;
 mod mongo_standings;
 mod mongo_taken_over;
+mod mongo_zones;
 mod pass;
+mod rule;
 mod sqlite;
 mod sqlite_directory;
 mod sqlite_discovers;
@@ -23,7 +25,9 @@ mod sqlite_players;
 mod sqlite_rests;
 mod sqlite_rules;
 mod sqlite_standings;
+mod sqlite_zones;
 mod taken_over;
+mod zones;
 
 use std::time::Duration;
 
@@ -32,59 +36,16 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use stint_core::ports::PortResult;
 
-use crate::model::{Difficulty, Player, PlayerId, RaidId, Server, extended_date};
+use crate::model::{Player, PlayerId, Server, extended_date};
 pub use directory::Directory;
 pub use discovers::{Backlog, Discovered, Discovers, Due, Freshness};
 pub use milestones::{Milestone, Milestones, Reached};
 pub use mongo::MongoStore;
 pub use pass::{Chunk, Doubt, Pass, Seen};
+pub use rule::{LAST_PAGE, METRICS, Rule, parse_partition, parse_size};
 pub use sqlite::SqliteStore;
 pub use taken_over::TakenOver;
-
-/// The last page that a rule may have: more than a hundred times as many as any ranking shows.
-pub const LAST_PAGE: u32 = 100_000;
-
-/// One document of the `discovery_schedules` collection: which pages to read again and again.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Rule {
-    /// 24 hexadecimal digits.
-    #[serde(rename = "_id", with = "object_id")]
-    pub id: String,
-    /// The raid whose rankings are read.
-    pub raid: RaidId,
-    /// In which difficulty.
-    pub difficulty: Difficulty,
-    /// The first page, from 1.
-    pub start_page: u32,
-    /// The last page; it is read too.
-    pub end_page: u32,
-    /// When a pass over the pages was last finished.
-    #[serde(default, with = "last_run", skip_serializing_if = "Option::is_none")]
-    pub last_run: Option<Timestamp>,
-}
-
-impl Rule {
-    /// Says what is wrong with the rule's numbers, by the field's name.
-    pub fn check(&self) -> Result<(), String> {
-        if self.raid == 0 {
-            return Err("raid: 0 is no raid; see `stint rules add --help`".into());
-        }
-        if !matches!(self.difficulty, 1..=5 | 10) {
-            return Err(format!("difficulty: {} is none of 1 to 5 and 10", self.difficulty));
-        }
-        if self.start_page == 0 {
-            return Err("startPage: pages are counted from 1".into());
-        }
-        if self.end_page < self.start_page {
-            return Err(format!("endPage: {} comes before startPage {}", self.end_page, self.start_page));
-        }
-        if self.end_page > LAST_PAGE {
-            return Err(format!("endPage: {} is beyond page {LAST_PAGE}, and no ranking is as long", self.end_page));
-        }
-        Ok(())
-    }
-}
+pub use zones::{Frozen, Zones};
 
 /// A rule on loan to one discovery. Whoever holds an older lease can change nothing any more.
 #[derive(Clone, Debug, PartialEq)]
@@ -99,8 +60,17 @@ pub struct Claim {
     pub last: Option<Seen>,
     /// An operator says that what was doubted of the rule is right.
     pub accepted: bool,
+    /// When the rule's raid was known to be frozen, if it is.
+    pub frozen_since: Option<Timestamp>,
     /// Grows with each claim of the rule: the fence against a discovery that was thought dead.
     pub lease: u64,
+}
+
+impl Claim {
+    /// Whether the raid is frozen, and was read to the end since: there is nothing new to find.
+    pub fn is_settled(&self) -> bool {
+        self.pass.is_none() && self.frozen_since.is_some_and(|since| self.rule.last_run > Some(since))
+    }
 }
 
 /// A rule as an operator sees it.
@@ -291,93 +261,4 @@ pub struct PlayerCounts {
     pub ranked: u64,
     /// Dropped for good.
     pub dropped: u64,
-}
-
-/// Ids as MongoDB writes them: `{"$oid": "638190fc00bc58421e002c83"}`; a plain string is read too.
-mod object_id {
-    use serde::de::Error;
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-    #[derive(Serialize, Deserialize)]
-    struct ObjectId {
-        #[serde(rename = "$oid")]
-        hex: String,
-    }
-
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Form {
-        Plain(String),
-        Extended(ObjectId),
-    }
-
-    pub(super) fn serialize<S: Serializer>(id: &str, serializer: S) -> Result<S::Ok, S::Error> {
-        ObjectId { hex: id.to_owned() }.serialize(serializer)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
-        let (Form::Plain(hex) | Form::Extended(ObjectId { hex })) = Form::deserialize(deserializer)?;
-        if hex.len() == 24 && hex.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-            return Ok(hex.to_ascii_lowercase());
-        }
-        Err(D::Error::custom(format!("'{hex}' is not an id of 24 hexadecimal digits")))
-    }
-}
-
-/// `lastRun` as deployments have it: a date, or seconds since the epoch as a number (the original wrote floats).
-mod last_run {
-    use jiff::Timestamp;
-    use serde::de::Error;
-    use serde::{Deserialize, Deserializer, Serializer};
-
-    use crate::model::extended_date;
-
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Form {
-        Seconds(f64),
-        Date(#[serde(with = "extended_date")] Timestamp),
-        Never(()),
-    }
-
-    pub(super) fn serialize<S: Serializer>(date: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
-        match date {
-            Some(date) => extended_date::serialize(date, serializer),
-            None => serializer.serialize_none(),
-        }
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
-        let form = Form::deserialize(deserializer)
-            .map_err(|_| D::Error::custom("lastRun is neither a date nor a number of seconds"))?;
-        match form {
-            Form::Never(()) => Ok(None),
-            Form::Date(date) => Ok(Some(date)),
-            Form::Seconds(seconds) => Timestamp::from_millisecond((seconds * 1000.0).round() as i64)
-                .map(Some)
-                .map_err(|_| D::Error::custom(format!("lastRun: {seconds} s is not a date"))),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn last_run_is_read_as_a_date_and_as_float_seconds() {
-        let document = |last_run: &str| {
-            let text = format!(
-                r#"{{"_id":{{"$oid":"638190fc00bc58421e002c83"}},"raid":26,"difficulty":3,"startPage":1,"endPage":600{last_run}}}"#
-            );
-            serde_json::from_str::<Rule>(&text).map(|rule| rule.last_run.map(|date| date.as_millisecond()))
-        };
-        assert_eq!(
-            document(r#","lastRun":{"$date":{"$numberLong":"1669438300480"}}"#).unwrap(),
-            Some(1_669_438_300_480)
-        );
-        assert_eq!(document(r#","lastRun":1669438300.48"#).unwrap(), Some(1_669_438_300_480));
-        assert_eq!(document("").unwrap(), None);
-        assert!(document(r#","lastRun":"yesterday""#).unwrap_err().to_string().contains("lastRun"));
-    }
 }

@@ -10,7 +10,7 @@ use stint_mongo::{delete, explain, update, upsert};
 use super::mongo::MongoStore;
 use super::mongo_documents::{above, id, id_of, page, read};
 use super::mongo_standings::{Kind, add_raids};
-use super::{Backlog, Damaged, Discovered, Discovers, Due, Freshness, Page};
+use super::{Backlog, Damaged, Discovered, Discovers, Due, Freshness, Page, Zones};
 use crate::model::{PlayerId, RaidsToScrap};
 
 const DISCOVERS: &str = "discovers";
@@ -54,6 +54,21 @@ impl Discovers for MongoStore {
 
     async fn get(&self, ids: &[PlayerId]) -> PortResult<Page<Discovered, PlayerId>> {
         Ok(page(self.documents_of(ids.iter().copied()).await?, usize::MAX, discovered))
+    }
+
+    async fn still_wanted(&self, players: &[Discovered]) -> PortResult<Vec<Discovered>> {
+        let frozen = self.frozen().await?;
+        if frozen.0.is_empty() {
+            return Ok(players.to_vec());
+        }
+        let ids: Vec<PlayerId> = players.iter().map(|player| player.id).collect();
+        let standings = self.standings(&ids).await?;
+        let still_wanted = |player: &Discovered| match standings.get(&player.id) {
+            Some(standing) => standing.still_wanted(&frozen, &player.raids_to_scrap),
+            None => player.raids_to_scrap.clone(),
+        };
+        let players = players.iter();
+        Ok(players.map(|player| Discovered { id: player.id, raids_to_scrap: still_wanted(player) }).collect())
     }
 
     /// First the standings: cut off behind them, nobody is sent twice, and the documents that stay wait until their
@@ -108,17 +123,17 @@ impl MongoStore {
     ) -> PortResult<(Kinds, Option<PlayerId>)> {
         let documents = self.documents(after, max).await?;
         let ids: Vec<PlayerId> = documents.iter().filter_map(id_of).collect();
-        let standings = self.standings(&ids).await?;
+        let (standings, frozen) = (self.standings(&ids).await?, self.frozen().await?);
         let next = ids.last().copied().filter(|_| documents.len() == max);
         let kinds = documents.into_iter().map(|document| {
             let id = id_of(&document).unwrap_or_default();
             let standing = standings.get(&id).cloned().unwrap_or_default();
             match discovered(document) {
                 Ok(player) => {
-                    let kind = standing.kind(Some(&player.raids_to_scrap), freshness);
+                    let kind = standing.kind(Some(&player.raids_to_scrap), freshness, &frozen);
                     (kind, Ok(Due { id, fetched_at: standing.fetched_at }))
                 }
-                Err(reason) => (standing.kind(None, freshness), Err(Damaged { id: id.to_string(), reason })),
+                Err(reason) => (standing.kind(None, freshness, &frozen), Err(Damaged { id: id.to_string(), reason })),
             }
         });
         Ok((kinds.collect(), next))

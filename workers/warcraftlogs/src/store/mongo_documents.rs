@@ -31,6 +31,16 @@ pub(super) fn write(value: &impl Serialize) -> PortResult<Bson> {
     serde_json::to_value(value).map(bson).map_err(unwritable)
 }
 
+/// A value that is not read here, as extended JSON: whatever its type is, it can be told from others.
+pub(super) fn extended(value: &Bson) -> Value {
+    serde_json::to_value(value).unwrap_or_default()
+}
+
+/// The value that extended JSON stands for.
+pub(super) fn from_extended(value: &Value) -> Bson {
+    serde_json::from_value(value.clone()).unwrap_or_else(|_| bson(value.clone()))
+}
+
 /// Turns documents in the order of their ids into a page. A full page has a successor.
 pub(super) fn page<T>(
     documents: Vec<Document>,
@@ -114,6 +124,8 @@ fn tagged(fields: &Map<String, Value>) -> Option<Bson> {
 
 #[cfg(test)]
 mod tests {
+    use stint_mongo::mongodb::bson::Decimal128;
+
     use super::*;
     use crate::model::Player;
     use crate::store::Rule;
@@ -141,6 +153,19 @@ mod tests {
             let document = doc! { "_id": id, "raid": raid, "difficulty": 3, "startPage": start, "endPage": end };
             let rule: Rule = read(document).unwrap();
             assert_eq!((rule.raid, rule.start_page, rule.end_page), (26, 1, 600));
+        }
+    }
+
+    #[test]
+    fn a_value_of_any_type_survives_the_way_through_extended_json() {
+        let id = ObjectId::parse_str("638190fc00bc58421e002c83").unwrap();
+        let decimal: Decimal128 = "1.50".parse().unwrap();
+        let document = doc! {
+            "date": DateTime::from_millis(1_669_438_300_480), "owner": id, "small": 7, "large": 1_i64 << 40,
+            "share": 1.5, "exact": decimal, "none": Bson::Null, "list": ["a", { "b": true }],
+        };
+        for (name, value) in document {
+            assert_eq!(from_extended(&extended(&value)), value, "{name}");
         }
     }
 

@@ -119,6 +119,20 @@ pub(super) fn listed(rule: &Rule, pass: &Pass) -> PortResult<Document> {
 
 /// What a rule is about. A discovery of other pages has nothing to say of it.
 pub(super) fn pages(rule: &Rule) -> Document {
+    let mut pages = range(rule);
+    pages.extend(options(rule).into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
+    pages
+}
+
+/// Finds the rule while it is about the same pages. An option that it does not have is not there, or null.
+pub(super) fn as_claimed(id: ObjectId, rule: &Rule) -> Document {
+    let mut filter = doc! { "_id": id };
+    filter.extend(range(rule));
+    filter.extend(options(rule).into_iter().map(|(name, value)| (name.to_owned(), value.unwrap_or(Bson::Null))));
+    filter
+}
+
+fn range(rule: &Rule) -> Document {
     let Rule { raid, difficulty, start_page, end_page, .. } = rule;
     let number = |number: &u32| i64::from(*number);
     doc! {
@@ -127,6 +141,18 @@ pub(super) fn pages(rule: &Rule) -> Document {
         "startPage": number(start_page),
         "endPage": number(end_page),
     }
+}
+
+fn options(rule: &Rule) -> [(&'static str, Option<Bson>); 6] {
+    let text = |text: &Option<String>| text.clone().map(Bson::String);
+    [
+        ("partition", rule.partition.map(|partition| Bson::Int64(partition.into()))),
+        ("size", rule.size.map(|size| Bson::Int64(size.into()))),
+        ("metric", text(&rule.metric)),
+        ("region", text(&rule.region)),
+        ("server", text(&rule.server)),
+        ("guild", text(&rule.guild)),
+    ]
 }
 
 /// A rule's id as MongoDB has it.

@@ -1,4 +1,5 @@
-//! Discovery rules in MongoDB: `discovery_schedules {_id, raid, difficulty, startPage, endPage, lastRun}`.
+//! Discovery rules in MongoDB: `discovery_schedules {_id, raid, difficulty, startPage, endPage, lastRun}`, the optional fields of
+//! [`Rule`], and whatever else the deployment keeps there.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,9 +14,9 @@ use stint_mongo::mongodb::bson::{Bson, Document, doc};
 use stint_mongo::{date, explain, upsert};
 
 use super::mongo::MongoStore;
-use super::mongo_documents::{read, write};
-use super::mongo_progress::{PROGRESS, Progress, keep, listed, object_id, pages};
-use super::{Claim, Damaged, Doubt, Page, Pass, Rest, Rule, RuleStatus, Rules, UpstreamRest};
+use super::mongo_documents::{extended, from_extended, read, write};
+use super::mongo_progress::{PROGRESS, Progress, as_claimed, keep, listed, object_id};
+use super::{Claim, Damaged, Doubt, Frozen, Page, Pass, Rest, Rule, RuleStatus, Rules, UpstreamRest, Zones};
 
 const SCHEDULES: &str = "discovery_schedules";
 
@@ -33,13 +34,14 @@ impl Row {
         self.progress.is_free(now) && last_run.map(to_millis) <= Some(to_millis(due_before))
     }
 
-    fn claim(&self) -> Result<Claim, String> {
+    fn claim(&self, frozen: &Frozen) -> Result<Claim, String> {
         let rule = self.rule.clone()?;
         rule.check()?;
         let pass = self.progress.pass(&rule)?;
         let listed_until = self.progress.listed_until(&rule);
         let (last, accepted) = (self.progress.last(&rule), self.progress.accepted);
-        Ok(Claim { rule, pass, listed_until, last, accepted, lease: self.progress.lease + 1 })
+        let frozen_since = frozen.0.get(&rule.raid).copied();
+        Ok(Claim { rule, pass, listed_until, last, accepted, frozen_since, lease: self.progress.lease + 1 })
     }
 
     fn status(self) -> Result<RuleStatus, Damaged> {
@@ -70,7 +72,7 @@ impl Rules for MongoStore {
     /// off whoever works on what the rule was.
     async fn put(&self, rule: &Rule) -> PortResult<()> {
         rule.check().map_err(PortError::Invalid)?;
-        let Bson::Document(document) = write(rule)? else { return Ok(()) };
+        let document = document(rule)?;
         let filter = doc! { "_id": object_id(&rule.id)? };
         let what = "store a discovery rule";
         self.mongo.update_all(SCHEDULES, &[upsert(filter.clone(), document)], what).await?;
@@ -91,7 +93,7 @@ impl Rules for MongoStore {
     /// Operators write rules, so there are few, and the one that has waited longest is found here.
     async fn claim_due(&self, due_before: Timestamp, lease: Duration) -> PortResult<Option<Claim>> {
         let now = self.clock.now();
-        let (mut rows, _) = self.rows().await?;
+        let ((mut rows, _), frozen) = try_join(self.rows(), self.frozen()).await?;
         rows.retain(|row| row.is_due(due_before, now));
         rows.sort_by_key(|row| (row.rule.as_ref().ok().and_then(|rule| rule.last_run), row.id));
         let mut damaged = None;
@@ -100,7 +102,7 @@ impl Rules for MongoStore {
             if !self.lend(row.id, row.progress.lease, after(now, lease)).await? {
                 continue;
             }
-            match row.claim() {
+            match row.claim(&frozen) {
                 Ok(claim) => return Ok(Some(claim)),
                 // It is on loan now, so that the next look finds another.
                 Err(reason) => {
@@ -126,8 +128,7 @@ impl Rules for MongoStore {
         if !self.change_progress(id, claim.lease, listed(&claim.rule, pass)?, what).await? {
             return Ok(false);
         }
-        let mut as_claimed = doc! { "_id": id };
-        as_claimed.extend(pages(&claim.rule));
+        let as_claimed = as_claimed(id, &claim.rule);
         let ran = doc! { "$set": { "lastRun": date(ran_at) } };
         let ran = self.mongo.collection(SCHEDULES).update_one(as_claimed, ran).await;
         if ran.map_err(|error| explain(what, &error))?.matched_count == 0 {
@@ -184,13 +185,31 @@ impl MongoStore {
             match document.get_object_id("_id") {
                 Ok(id) => {
                     let progress = progress.get(&id).cloned().unwrap_or_default();
-                    rows.push(Row { id, rule: read(document), progress });
+                    rows.push(Row { id, rule: rule(document), progress });
                 }
                 Err(_) => damaged.push(without_object_id(&document)),
             }
         }
         Ok((rows, damaged))
     }
+}
+
+/// Reads a rule. What it has beside the fields that are read here is kept in its own types.
+fn rule(document: Document) -> Result<Rule, String> {
+    let (known, unknown): (Document, Document) =
+        document.into_iter().partition(|(name, _)| Rule::FIELDS.contains(&name.as_str()));
+    let mut rule: Rule = read(known)?;
+    rule.unknown = unknown.into_iter().map(|(name, value)| (name, extended(&value))).collect();
+    Ok(rule)
+}
+
+/// The document of a rule.
+fn document(rule: &Rule) -> PortResult<Document> {
+    let unknown = rule.unknown.iter().map(|(name, value)| (name.clone(), from_extended(value)));
+    let known = Rule { unknown: serde_json::Map::new(), ..rule.clone() };
+    let Bson::Document(mut document) = write(&known)? else { return Ok(Document::new()) };
+    document.extend(unknown);
+    Ok(document)
 }
 
 fn without_object_id(document: &Document) -> Damaged {

@@ -10,9 +10,9 @@ use stint_core::ports::PortResult;
 use stint_mongo::mongodb::bson::{Bson, Document, doc};
 use stint_mongo::{date, explain, instant, update, upsert};
 
-use super::Freshness;
 use super::mongo::MongoStore;
 use super::mongo_documents::{id, id_of, read};
+use super::{Freshness, Frozen};
 use crate::model::{PlayerId, RaidsToScrap};
 
 const STANDINGS: &str = "standings";
@@ -50,7 +50,7 @@ impl Default for Covered {
 
 impl Standing {
     /// Where a player stands who was discovered in `raids`; `None` when nobody can read in what.
-    pub(super) fn kind(&self, raids: Option<&RaidsToScrap>, freshness: &Freshness) -> Kind {
+    pub(super) fn kind(&self, raids: Option<&RaidsToScrap>, freshness: &Freshness, frozen: &Frozen) -> Kind {
         let [forgotten_at, stale_at] = [freshness.forgotten_at, freshness.stale_at].map(to_millis);
         let (fetched_at, queued_at) = (self.fetched_at.map(to_millis), self.queued_at.map(to_millis));
         if queued_at > Some(forgotten_at).max(fetched_at) {
@@ -60,7 +60,21 @@ impl Standing {
             Covered::Everything => true,
             Covered::Only(covered) => raids.is_some_and(|raids| covered.covers(raids)),
         };
-        if fetched_at > Some(stale_at) && covered { Kind::Fresh } else { Kind::Due }
+        let settled = raids.is_some_and(|raids| frozen.settles(raids, self.covered(), self.fetched_at));
+        if fetched_at > Some(stale_at) && covered || settled { Kind::Fresh } else { Kind::Due }
+    }
+
+    /// What of `raids` is still to be fetched, in spite of what is frozen.
+    pub(super) fn still_wanted(&self, frozen: &Frozen, raids: &RaidsToScrap) -> RaidsToScrap {
+        frozen.still_wanted(raids, self.covered(), self.fetched_at)
+    }
+
+    /// `None` stands for everything.
+    fn covered(&self) -> Option<&RaidsToScrap> {
+        match &self.covered {
+            Covered::Everything => None,
+            Covered::Only(covered) => Some(covered),
+        }
     }
 
     fn of(document: &Document) -> Standing {

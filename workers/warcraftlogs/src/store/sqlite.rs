@@ -8,7 +8,7 @@ use stint_core::ports::PortResult;
 use stint_embedded::rusqlite::{Connection, Result, Row};
 use stint_embedded::{Database, Embedded};
 
-use super::{Damaged, Page, sqlite_milestones, sqlite_rests, sqlite_standings};
+use super::{Damaged, Page, sqlite_milestones, sqlite_rests, sqlite_standings, sqlite_zones};
 use crate::model::PlayerId;
 
 /// The file's name in `STINT_HOME`.
@@ -46,6 +46,7 @@ const MIGRATIONS: &[&str] = &[
     "ALTER TABLE rules ADD COLUMN listed_until INTEGER;",
     sqlite_rests::MIGRATION,
     sqlite_milestones::MIGRATION,
+    sqlite_zones::MIGRATION,
 ];
 
 /// All collections of the fleet in one file.

@@ -8,7 +8,8 @@ use stint_embedded::rusqlite::{Connection, OptionalExtension, Result, params};
 
 use super::sqlite::{SqliteStore, count, id_and_text, page, sql_count, sql_id, to_json};
 use super::sqlite_standings::{KINDS, lines, queued};
-use super::{Backlog, Damaged, Discovered, Discovers, Due, Freshness, Page};
+use super::sqlite_zones::frozen;
+use super::{Backlog, Damaged, Discovered, Discovers, Due, Freshness, Frozen, Page};
 use crate::model::{PlayerId, RaidsToScrap};
 
 #[async_trait]
@@ -45,6 +46,12 @@ impl Discovers for SqliteStore {
         };
         let rows = self.database.read("read discovered players", rows).await?;
         Ok(page(rows, usize::MAX, discovered))
+    }
+
+    async fn still_wanted(&self, players: &[Discovered]) -> PortResult<Vec<Discovered>> {
+        let players = players.to_vec();
+        let still_wanted = move |connection: &Connection| still_wanted(connection, players);
+        self.database.read("find what is still to be fetched of players", still_wanted).await
     }
 
     async fn hand_over(&self, sent: &[Discovered], queued_at: Timestamp) -> PortResult<()> {
@@ -111,7 +118,7 @@ fn due(
     ))?;
     let mut rows = select.query(params![forgotten_at, stale_at, after.map_or(-1, sql_id), sql_count(max)])?;
     let mut page = Page { documents: Vec::new(), damaged: Vec::new(), next: None };
-    let (mut looked_at, mut last) = (0, None);
+    let (frozen, mut looked_at, mut last) = (frozen(connection)?, 0, None);
     while let Some(row) = rows.next()? {
         let id = row.get::<_, i64>(0)?.cast_unsigned();
         (looked_at, last) = (looked_at + 1, Some(id));
@@ -119,6 +126,7 @@ fn due(
         let unlike = row.get_ref(4)?.as_str()? == "unlike";
         match serde_json::from_str(raids) {
             Ok(raids) if unlike && is_covered(&raids, row.get_ref(3)?.as_str()?) => {}
+            Ok(raids) if is_settled(&frozen, &raids, row.get(3)?, row.get(2)?) => {}
             Ok(_) => {
                 page.documents.push(Due { id, fetched_at: row.get::<_, Option<i64>>(2)?.map(from_millis) });
             }
@@ -131,9 +139,9 @@ fn due(
 
 fn backlog(connection: &Connection, freshness: &Freshness) -> Result<Backlog> {
     let (forgotten_at, stale_at) = lines(freshness);
-    let mut select = connection.prepare_cached(&format!("SELECT kind, raids, covered FROM ({KINDS})"))?;
+    let mut select = connection.prepare_cached(&format!("SELECT kind, raids, covered, fetched_at FROM ({KINDS})"))?;
     let mut rows = select.query(params![forgotten_at, stale_at])?;
-    let mut backlog = Backlog::default();
+    let (frozen, mut backlog) = (frozen(connection)?, Backlog::default());
     while let Some(row) = rows.next()? {
         match row.get_ref(0)?.as_str()? {
             "waiting" => backlog.waiting += 1,
@@ -144,10 +152,44 @@ fn backlog(connection: &Connection, freshness: &Freshness) -> Result<Backlog> {
                 let fresh = raids.is_ok_and(|raids: RaidsToScrap| is_covered(&raids, covered));
                 *if fresh { &mut backlog.fresh } else { &mut backlog.due } += 1;
             }
-            _ => backlog.due += 1,
+            _ => {
+                let settled = !frozen.0.is_empty()
+                    && serde_json::from_str(row.get_ref(1)?.as_str()?).is_ok_and(|raids| {
+                        is_settled(&frozen, &raids, row.get(2).unwrap_or_default(), row.get(3).ok().flatten())
+                    });
+                *if settled { &mut backlog.fresh } else { &mut backlog.due } += 1;
+            }
         }
     }
     Ok(backlog)
+}
+
+/// Whether everything is frozen and was fetched since. Nothing is covered where the text cannot be read, and everything
+/// where there is none: the player was dropped.
+fn is_settled(frozen: &Frozen, raids: &RaidsToScrap, covered: Option<String>, fetched_at: Option<i64>) -> bool {
+    if frozen.0.is_empty() {
+        return false;
+    }
+    let covered = covered.map(|covered| serde_json::from_str(&covered).unwrap_or_default());
+    frozen.settles(raids, covered.as_ref(), fetched_at.map(from_millis))
+}
+
+/// Without what is frozen and was fetched since.
+fn still_wanted(connection: &Connection, mut players: Vec<Discovered>) -> Result<Vec<Discovered>> {
+    let frozen = frozen(connection)?;
+    if frozen.0.is_empty() {
+        return Ok(players);
+    }
+    let mut select = connection.prepare_cached("SELECT fetched_at, raids FROM standings WHERE id = ?1")?;
+    for player in &mut players {
+        let standing = select.query_row(params![sql_id(player.id)], |row| {
+            Ok((row.get::<_, Option<i64>>(0)?.map(from_millis), row.get::<_, Option<String>>(1)?))
+        });
+        let Some((fetched_at, covered)) = standing.optional()? else { continue };
+        let covered = covered.map(|covered| serde_json::from_str(&covered).unwrap_or_default());
+        player.raids_to_scrap = frozen.still_wanted(&player.raids_to_scrap, covered.as_ref(), fetched_at);
+    }
+    Ok(players)
 }
 
 /// What cannot be read covers nothing: fetching once too often loses nobody.

@@ -30,6 +30,7 @@ struct Lent {
     lease: i64,
     seen: Option<String>,
     accepted: bool,
+    frozen_since: Option<i64>,
 }
 
 impl Lent {
@@ -40,7 +41,8 @@ impl Lent {
         let pass = self.pass.as_deref().map(|pass| read(pass, &format!("the progress of {what}"))).transpose()?;
         let listed_until = self.listed_until.map(from_millis);
         let last = self.seen.as_deref().map(|seen| read(seen, &format!("what {what} came to"))).transpose()?;
-        Ok(Claim { rule, pass, listed_until, last, accepted: self.accepted, lease: self.lease.cast_unsigned() })
+        let (accepted, frozen_since) = (self.accepted, self.frozen_since.map(from_millis));
+        Ok(Claim { rule, pass, listed_until, last, accepted, frozen_since, lease: self.lease.cast_unsigned() })
     }
 }
 
@@ -55,7 +57,8 @@ impl SqliteStore {
                  WHERE id = (SELECT id FROM rules WHERE (last_run IS NULL OR last_run <= ?3)
                      AND (leased_until IS NULL OR leased_until <= ?1) AND (resting_until IS NULL OR resting_until <= ?1)
                      ORDER BY last_run, id LIMIT 1)
-                 RETURNING id, document, pass, listed_until, lease, seen, accepted",
+                 RETURNING id, document, pass, listed_until, lease, seen, accepted, CASE WHEN json_valid(document) THEN
+                     (SELECT frozen_since FROM zones WHERE zones.raid = rules.document ->> '$.raid') END",
             )?;
             let lent = |row: &stint_embedded::rusqlite::Row<'_>| {
                 Ok(Lent {
@@ -66,6 +69,7 @@ impl SqliteStore {
                     lease: row.get(4)?,
                     seen: row.get(5)?,
                     accepted: row.get(6)?,
+                    frozen_since: row.get(7)?,
                 })
             };
             due.query_row(params![now, until, due_before], lent).optional()

@@ -10,12 +10,13 @@ mod mongo;
 mod players;
 mod rules;
 mod sqlite;
+mod zones;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use stint_warcraftlogs::store::{Directory, Discovers, Milestones, Players, Rules};
+use stint_warcraftlogs::store::{Directory, Discovers, Milestones, Players, Rules, Zones};
 
 /// Stores that are empty and that no other test uses.
 pub(crate) trait StoreWorld {
@@ -26,6 +27,9 @@ pub(crate) trait StoreWorld {
     /// Of the same players.
     fn directory(&self) -> Arc<dyn Directory>;
     fn milestones(&self) -> Arc<dyn Milestones>;
+
+    /// Of the same raids.
+    fn zones(&self) -> Arc<dyn Zones>;
 
     /// The time that the stores live in.
     fn now(&self) -> Timestamp;
@@ -54,6 +58,8 @@ macro_rules! store_suite {
         crate::stores::expand! { rules, $run, $world,
             rules_are_listed_by_raid_difficulty_and_first_page
             a_wrong_rule_is_refused_by_its_fields_name
+            a_rule_keeps_its_options_and_what_nobody_reads
+            a_rule_whose_options_change_begins_anew
             a_rule_is_removed_once
             the_rule_that_has_waited_longest_is_lent_first
             a_rule_on_loan_is_lent_to_nobody_until_its_lease_is_over
@@ -89,6 +95,12 @@ macro_rules! store_suite {
             older_ranks_that_are_imported_count_with_their_age
             whoever_is_discovered_anew_while_it_waits_is_due_when_the_ranks_fall_short
             nobody_waits_for_a_queue_that_was_purged
+        }
+        crate::stores::expand! { zones, $run, $world,
+            a_question_is_claimed_once_and_again_when_its_time_has_come
+            a_frozen_raid_stays_frozen_and_is_not_asked_about_again
+            what_is_frozen_and_fetched_since_is_not_wanted_any_more
+            a_claim_says_since_when_the_raid_is_frozen
         }
         crate::stores::expand! { directory, $run, $world,
             a_player_is_found_by_name_server_and_region

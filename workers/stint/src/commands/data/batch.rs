@@ -1,7 +1,7 @@
 //! Documents that were read and checked, on their way into a collection.
 
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use stint_core::ports::PortResult;
 use stint_warcraftlogs::model::{Player, PlayerId};
 use stint_warcraftlogs::store::{Discovered, Dropped, Rule, TakenOver};
@@ -32,6 +32,10 @@ impl Batch {
     /// Reads and checks one document. The error names the field. Fields of players that nothing here reads are added to
     /// `unknown`.
     pub(super) fn push(&mut self, text: &[u8], unknown: &mut Unknown) -> Result<(), String> {
+        if let Batch::Rules(rules) = self {
+            rules.push(rule(text)?);
+            return Ok(());
+        }
         let value = document(text)?;
         match self {
             Batch::Players(players) => {
@@ -40,10 +44,7 @@ impl Batch {
                 players.push(player);
             }
             Batch::Discovers(discovers) => discovers.push(read(value, check_discovered)?),
-            Batch::Rules(rules) => {
-                check_object_id(&value)?;
-                rules.push(read(value, Rule::check)?);
-            }
+            Batch::Rules(_) => {}
             Batch::Dropped(dropped) => dropped.push(read(value, |dropped: &Dropped| check_id(dropped.id))?),
         }
         Ok(())
@@ -96,11 +97,23 @@ impl Batch {
 
 /// The document of a text, as plain JSON.
 pub(super) fn document(text: &[u8]) -> Result<Value, String> {
-    let value: Value = serde_json::from_slice(text).map_err(|error| not_json(text, &error))?;
-    if !value.is_object() {
-        return Err("a document is one JSON object".into());
+    extended::plain(Value::Object(fields(text)?))
+}
+
+fn fields(text: &[u8]) -> Result<Map<String, Value>, String> {
+    match serde_json::from_slice(text).map_err(|error| not_json(text, &error))? {
+        Value::Object(fields) => Ok(fields),
+        _ => Err("a document is one JSON object".into()),
     }
-    extended::plain(value)
+}
+
+/// A rule. What it has beside the fields that are read here stays in extended JSON, so that it is stored as it came.
+fn rule(text: &[u8]) -> Result<Rule, String> {
+    let (known, unknown): (Map<String, Value>, Map<String, Value>) =
+        fields(text)?.into_iter().partition(|(name, _)| Rule::FIELDS.contains(&name.as_str()));
+    let value = extended::plain(Value::Object(known))?;
+    check_object_id(&value)?;
+    Ok(Rule { unknown, ..read(value, Rule::check)? })
 }
 
 fn read<T: DeserializeOwned>(value: Value, check: impl Fn(&T) -> Result<(), String>) -> Result<T, String> {

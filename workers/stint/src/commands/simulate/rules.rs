@@ -7,7 +7,10 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use stint_core::clock::{Clock, after};
 use stint_core::ports::PortResult;
-use stint_warcraftlogs::store::{Claim, Doubt, Page, Pass, Rest, Rule, RuleStatus, Rules, Seen, UpstreamRest};
+use stint_warcraftlogs::model::RaidId;
+use stint_warcraftlogs::store::{
+    Claim, Doubt, Frozen, Page, Pass, Rest, Rule, RuleStatus, Rules, Seen, UpstreamRest, Zones,
+};
 
 /// Rules, and who works on them.
 pub(super) struct MemoryRules {
@@ -105,6 +108,7 @@ impl Rules for MemoryRules {
                 listed_until: entry.listed_until,
                 last: entry.last,
                 accepted: entry.accepted,
+                frozen_since: None,
                 lease: entry.lease,
             }
         }))
@@ -170,5 +174,25 @@ impl Rules for MemoryRules {
         let before = upstreams.len();
         upstreams.retain(|rest| rest.upstream != upstream);
         Ok(upstreams.len() < before)
+    }
+}
+
+/// No raid of a simulated upstream is frozen, and nobody asks.
+#[async_trait]
+impl Zones for MemoryRules {
+    async fn claim_question(&self, _raids: &[RaidId], _until: Timestamp) -> PortResult<Vec<RaidId>> {
+        Ok(Vec::new())
+    }
+
+    async fn answered(&self, _raids: &[(RaidId, bool)], _now: Timestamp, _again: Timestamp) -> PortResult<()> {
+        Ok(())
+    }
+
+    async fn frozen(&self) -> PortResult<Frozen> {
+        Ok(Frozen::default())
+    }
+
+    async fn thaw(&self) -> PortResult<()> {
+        Ok(())
     }
 }

@@ -12,7 +12,7 @@ use stint_mongo::mongodb::bson::{Bson, DateTime, Document, doc};
 use stint_mongo::testing::{TestDatabase, block_on, run, run_race};
 use stint_warcraftlogs::model::{Player, RaidsToScrap};
 use stint_warcraftlogs::store::{
-    Backlog, Claim, Directory, Discovered, Discovers, Due, Freshness, Milestones, MongoStore, Pass, Players, Rules,
+    Backlog, Claim, Directory, Discovered, Discovers, Due, Freshness, Milestones, MongoStore, Pass, Players, Rules, Zones,
 };
 
 use super::StoreWorld;
@@ -80,6 +80,10 @@ impl StoreWorld for World {
         self.way()
     }
 
+    fn zones(&self) -> Arc<dyn Zones> {
+        self.way()
+    }
+
     fn now(&self) -> Timestamp {
         self.clock.now()
     }
@@ -124,6 +128,46 @@ fn rules_of_the_original_deployment_are_read_in_both_forms() {
         let mut expected = doc! { "_id": ids[2], "lastRun": DateTime::from_millis(world.now().as_millisecond()) };
         expected.extend(fields);
         assert_eq!(finished, expected);
+    });
+}
+
+#[test]
+fn a_rule_with_fields_of_others_is_read_and_stays_as_it_is() {
+    with_world(async |world| {
+        let id = ObjectId::parse_str(format!("{:024x}", 1)).unwrap();
+        let mut stored = doc! {
+            "_id": id, "raid": 26, "difficulty": 3, "startPage": 1, "endPage": 600, "size": Bson::Null, "partition": 2.0,
+            "owner": ObjectId::parse_str("638190fc00bc58421e002c99").unwrap(), "since": DateTime::from_millis(5),
+            "enabled": true, "share": 1.5, "notes": [{ "by": "me", "times": 3_i64 << 40 }],
+        };
+        world.insert("discovery_schedules", &[stored.clone()]).await;
+        let claim = world.rules().claim_due(world.now(), LEASE).await.unwrap().unwrap();
+        assert_eq!((claim.rule.partition, claim.rule.size, claim.rule.unknown.len()), (Some(2), None, 5));
+        let pass = Pass::begin(&claim.rule, 200, world.now());
+        assert!(world.rules().finish(&claim, &pass, world.now()).await.unwrap());
+        stored.insert("lastRun", DateTime::from_millis(world.now().as_millisecond()));
+        assert_eq!(world.documents("discovery_schedules").await, [stored.clone()]);
+        let listed = world.rules().list().await.unwrap();
+        assert_eq!(listed.damaged, []);
+        // What is exported and imported again has the same values, in the types of ours.
+        world.rules().put(&listed.documents[0].rule).await.unwrap();
+        stored.insert("partition", 2);
+        stored.remove("size");
+        assert_eq!(world.documents("discovery_schedules").await, [stored]);
+    });
+}
+
+#[test]
+fn a_pass_is_not_finished_for_a_rule_whose_options_were_changed_by_hand() {
+    with_world(async |world| {
+        world.rules().put(&rule(1, (26, 4), (1, 9))).await.unwrap();
+        let claim = world.rules().claim_due(world.now(), LEASE).await.unwrap().unwrap();
+        let mongo = world.database.connect().await;
+        let change = doc! { "$set": { "partition": 2 } };
+        mongo.collection("discovery_schedules").update_one(doc! {}, change).await.unwrap();
+        let pass = Pass::begin(&claim.rule, 200, world.now());
+        assert!(!world.rules().finish(&claim, &pass, world.now()).await.unwrap());
+        assert_eq!(world.rules().list().await.unwrap().documents[0].rule.last_run, None);
     });
 }
 

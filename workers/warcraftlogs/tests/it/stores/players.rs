@@ -22,8 +22,9 @@ pub(super) fn player(world: &impl StoreWorld, region: &str, slug: &str, id: Play
 }
 
 pub(super) fn ranks(best: f64) -> RaidRanks {
-    let rank = EncounterRank { best: Some(best), median: None, kills: 3, spec: "Fire".into() };
-    RaidRanks { metric: "dps".into(), best: Some(best), median: Some(0.1 + 0.2), encounters: [(2398, rank)].into() }
+    let rank = EncounterRank { best: Some(best), kills: 3, spec: "Fire".into(), ..EncounterRank::default() };
+    let (median, encounters) = (Some(0.1 + 0.2), [(2398, rank)].into());
+    RaidRanks { metric: "dps".into(), best: Some(best), median, encounters, ..RaidRanks::default() }
 }
 
 pub(super) fn dropped(world: &impl StoreWorld, id: PlayerId, reason: DropReason) -> Dropped {

@@ -53,12 +53,58 @@ pub(crate) async fn a_wrong_rule_is_refused_by_its_fields_name(world: &impl Stor
         (rule(1, (26, 3), (0, 2)), "startPage"),
         (rule(1, (26, 3), (3, 2)), "endPage"),
         (rule(1, (26, 3), (1, 100_001)), "endPage"),
+        (Rule { partition: Some(0), ..rule(1, (26, 3), (1, 2)) }, "partition"),
+        (Rule { server: Some("kazzak".into()), ..rule(1, (26, 3), (1, 2)) }, "server"),
     ];
     for (rule, field) in wrong {
         let error = world.rules().put(&rule).await.unwrap_err();
         assert!(matches!(&error, PortError::Invalid(reason) if reason.starts_with(field)), "{error}");
     }
     assert_eq!(world.rules().list().await.unwrap().documents, []);
+}
+
+/// A rule with every option, and with fields of somebody else's.
+fn rule_of_others() -> Rule {
+    let unknown = serde_json::json!({
+        "owner": {"$oid": "638190fc00bc58421e002c99"}, "note": {"by": ["me", 1.5]}, "since": {"$date": {"$numberLong": "5"}},
+        "pass": "ours has this name too", "nothing": null,
+    });
+    Rule {
+        partition: Some(-1),
+        size: Some(25),
+        metric: Some("hps".into()),
+        region: Some("EU".into()),
+        server: Some("tarren-mill".into()),
+        guild: Some("Écho".into()),
+        unknown: unknown.as_object().unwrap().clone(),
+        ..rule(1, (26, 4), (1, 9))
+    }
+}
+
+pub(crate) async fn a_rule_keeps_its_options_and_what_nobody_reads(world: &impl StoreWorld) {
+    let rule = rule_of_others();
+    world.rules().put(&rule).await.unwrap();
+    assert_eq!(only(&*world.rules()).await.rule, rule);
+    let claim = claim(world).await.unwrap();
+    assert_eq!(claim.rule, rule);
+    let (pass, ran_at) = (progress(world.now()), world.now());
+    assert!(world.rules().keep(&claim, &pass, LEASE).await.unwrap());
+    assert!(world.rules().finish(&claim, &pass, ran_at).await.unwrap());
+    let finished = only(&*world.rules()).await.rule;
+    assert_eq!(finished, Rule { last_run: Some(ran_at), ..rule });
+    world.rules().put(&finished).await.unwrap();
+    assert_eq!(only(&*world.rules()).await.rule, finished);
+}
+
+pub(crate) async fn a_rule_whose_options_change_begins_anew(world: &impl StoreWorld) {
+    let rule = rule(1, (26, 4), (1, 9));
+    world.rules().put(&rule).await.unwrap();
+    let first = claim(world).await.unwrap();
+    assert!(world.rules().keep(&first, &progress(world.now()), LEASE).await.unwrap());
+    world.rules().put(&Rule { partition: Some(2), ..rule }).await.unwrap();
+    assert!(!world.rules().finish(&first, &progress(world.now()), world.now()).await.unwrap());
+    let again = claim(world).await.unwrap();
+    assert_eq!((again.pass, again.rule.partition, again.rule.last_run), (None, Some(2), None));
 }
 
 pub(crate) async fn a_rule_is_removed_once(world: &impl StoreWorld) {

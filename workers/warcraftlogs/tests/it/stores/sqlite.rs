@@ -11,7 +11,7 @@ use stint_embedded::rusqlite::Connection;
 use stint_embedded::{Embedded, Mode};
 use stint_warcraftlogs::model::RaidsToScrap;
 use stint_warcraftlogs::store::{
-    Backlog, Directory, Discovered, Discovers, DropReason, Due, Freshness, Milestones, Players, Rules, SqliteStore,
+    Backlog, Directory, Discovered, Discovers, DropReason, Due, Freshness, Milestones, Players, Rules, SqliteStore, Zones,
 };
 
 use super::StoreWorld;
@@ -46,6 +46,10 @@ impl StoreWorld for Sqlite {
     }
 
     fn milestones(&self) -> Arc<dyn Milestones> {
+        Arc::new(self.store.clone())
+    }
+
+    fn zones(&self) -> Arc<dyn Zones> {
         Arc::new(self.store.clone())
     }
 
@@ -92,7 +96,7 @@ fn a_file_of_an_earlier_version_knows_who_was_fetched_when_and_of_what() {
     let earlier = "DROP TABLE standings; ALTER TABLE rules DROP COLUMN listed_until; DROP TABLE upstream_rests;
         DROP TABLE milestones;
         ALTER TABLE rules DROP COLUMN seen; ALTER TABLE rules DROP COLUMN doubt;
-        ALTER TABLE rules DROP COLUMN accepted; PRAGMA user_version = 1;";
+        ALTER TABLE rules DROP COLUMN accepted; DROP TABLE zones; PRAGMA user_version = 1;";
     execute(folder.path(), &format!("{damage} {earlier}"));
     clock.advance(Duration::from_secs(60));
     let store = on_disk(folder.path(), &clock);

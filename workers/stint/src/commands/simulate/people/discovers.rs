@@ -80,6 +80,11 @@ impl Discovers for People {
         Ok(Page { documents: documents.collect(), damaged: Vec::new(), next: None })
     }
 
+    /// No raid of a simulated upstream is frozen.
+    async fn still_wanted(&self, players: &[Discovered]) -> PortResult<Vec<Discovered>> {
+        Ok(players.to_vec())
+    }
+
     async fn hand_over(&self, sent: &[Discovered], queued_at: Timestamp) -> PortResult<()> {
         {
             let mut state = self.lock();

@@ -1,0 +1,58 @@
+//! Frozen raids in MongoDB: `zones {_id: <raid>, askAt, frozenSince}`, which are ours.
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use stint_core::ports::PortResult;
+use stint_mongo::mongodb::bson::{Bson, Document, doc};
+use stint_mongo::{date, explain, instant, is_duplicate, upsert};
+
+use super::mongo::MongoStore;
+use super::mongo_documents::id_of;
+use super::zones::{Frozen, Zones};
+use crate::model::RaidId;
+
+const ZONES: &str = "zones";
+
+#[async_trait]
+impl Zones for MongoStore {
+    /// A raid that the filter does not find is there already, and not to be asked about: to insert it once more fails.
+    async fn claim_question(&self, raids: &[RaidId], until: Timestamp) -> PortResult<Vec<RaidId>> {
+        let now = date(self.clock.now());
+        let mut claimed = Vec::new();
+        for raid in raids {
+            let free = doc! { "_id": i64::from(*raid), "frozenSince": Bson::Null, "askAt": { "$lte": now } };
+            let claim = doc! { "$set": { "askAt": date(until) } };
+            match self.mongo.collection(ZONES).update_one(free, claim).upsert(true).await {
+                Ok(_) => claimed.push(*raid),
+                Err(error) if is_duplicate(&error) => {}
+                Err(error) => return Err(explain("claim the question which raids are frozen", &error)),
+            }
+        }
+        Ok(claimed)
+    }
+
+    async fn answered(&self, raids: &[(RaidId, bool)], now: Timestamp, ask_again_at: Timestamp) -> PortResult<()> {
+        let keep = |(raid, frozen): &(RaidId, bool)| {
+            let mut change = doc! { "$set": { "askAt": date(ask_again_at) } };
+            if *frozen {
+                // The earliest instant stays.
+                change.insert("$min", doc! { "frozenSince": date(now) });
+            }
+            upsert(doc! { "_id": i64::from(*raid) }, change)
+        };
+        let statements: Vec<Document> = raids.iter().map(keep).collect();
+        self.mongo.update_all(ZONES, &statements, "keep which raids are frozen").await
+    }
+
+    async fn frozen(&self) -> PortResult<Frozen> {
+        let filter = doc! { "frozenSince": { "$exists": true } };
+        let found = self.mongo.find(ZONES, filter, doc! {}, usize::MAX, "read which raids are frozen").await?;
+        let zone = |zone: &Document| Some((RaidId::try_from(id_of(zone)?).ok()?, instant(zone.get("frozenSince"))?));
+        Ok(Frozen(found.iter().filter_map(zone).collect()))
+    }
+
+    async fn thaw(&self) -> PortResult<()> {
+        let thawed = self.mongo.collection(ZONES).delete_many(doc! {}).await;
+        thawed.map(drop).map_err(|error| explain("forget which raids are frozen", &error))
+    }
+}
