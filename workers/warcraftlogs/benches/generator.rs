@@ -76,11 +76,13 @@ fn player(population: &Population, id: u64) -> Option<Player> {
                 median: Some(kill.median),
                 kills: kill.kills,
                 spec: kill.spec.to_string(),
+                ..EncounterRank::default()
             };
             (kill.id, rank)
         };
         let encounters = ranks.encounters.iter().map(encounter).collect();
-        let ranks = RaidRanks { metric: ranks.metric.to_string(), best: ranks.best, median: ranks.median, encounters };
+        let (best, median) = (ranks.best, ranks.median);
+        let ranks = RaidRanks { metric: ranks.metric.to_string(), best, median, encounters, ..RaidRanks::default() };
         raids.entry(raid).or_default().insert(difficulty, ranks);
     }
     let realm = character.realm;

@@ -17,9 +17,10 @@ use crate::lua::format::Precision;
 use crate::lua::{Field, Options};
 use crate::model::{Difficulty, RaidId};
 use crate::publish::History;
+use crate::questions::RankSettings;
 use crate::rank_fetcher::PATIENCE;
 use crate::setting_values::{
-    KeyParser, parse_budget, parse_call_timeout, parse_enum_literal, parse_queue_hours, parse_steered, parse_tail,
+    KeyParser, parse_budget, parse_call_timeout, parse_queue_hours, parse_steered, parse_tail,
 };
 
 pub use crate::setting_values::{Key, SettingsError};
@@ -69,6 +70,11 @@ pub struct Settings {
     #[arg(long, env = "REFRESH_AFTER_HOURS", default_value_t = 20)]
     pub refresh_after_hours: u32,
 
+    /// Fetch the ranks of frozen raids again and again, like those of others. Otherwise they are fetched once from when the
+    /// upstream says that a raid is frozen, and its pages are read once; `stint refresh` fetches them all the same.
+    #[arg(long, env = "REFRESH_FROZEN", default_value_t = false, action = clap::ArgAction::Set)]
+    pub refresh_frozen: bool,
+
     /// Who is queued first when there are more players than points.
     #[arg(long, env = "QUEUE_ORDER", value_enum, default_value_t = QueueOrder::Stalest)]
     pub queue_order: QueueOrder,
@@ -91,7 +97,7 @@ pub struct Settings {
     #[arg(long, env = "WCL_BAN_REST_MINUTES", default_value_t = 360)]
     pub wcl_ban_rest_minutes: u32,
 
-    /// The most points that one player's ranks in one raid and difficulty can cost. Never a mean: what is held for a
+    /// The most points that one player's ranks in one raid, difficulty and metric can cost. Never a mean: what is held for a
     /// call must cover it.
     #[arg(long, env = "WCL_CALL_BUDGET", default_value = "5", value_parser = parse_budget)]
     pub wcl_call_budget: Points,
@@ -129,9 +135,9 @@ pub struct Settings {
     #[arg(long, env = "WCL_VISIBILITY_SECONDS", default_value_t = 720, value_parser = clap::value_parser!(u64).range(1..=43_200))]
     pub wcl_visibility_seconds: u64,
 
-    /// The metric to rank by, such as `dps`; without it the upstream takes the one that fits the character.
-    #[arg(long, env = "WCL_METRIC", value_parser = parse_enum_literal)]
-    pub wcl_metric: Option<String>,
+    /// How ranks are asked for.
+    #[command(flatten)]
+    pub ranks: RankSettings,
 
     /// How points are rationed: by the shared ledger, or by the worst case as the source document has it.
     #[arg(long, env = "BUDGET_STRATEGY", value_enum, default_value_t = BudgetStrategy::Ledger)]
@@ -301,9 +307,14 @@ impl Settings {
             order: self.queue_order,
             queue_time: Some(self.queue_hours).filter(|hours| *hours > 0).map(hours),
             window: Duration::from_secs(self.wcl_window_seconds),
-            message_cost: self.wcl_call_budget.saturating_mul(TYPICAL_UNITS),
+            message_cost: self.unit().saturating_mul(TYPICAL_UNITS),
             databases_every: Duration::from_secs(u64::from(self.lua_min_interval_minutes) * 60),
         }
+    }
+
+    /// The most that one player's ranks in one raid and difficulty can cost, in all metrics.
+    pub fn unit(&self) -> Points {
+        self.wcl_call_budget.saturating_mul(self.ranks.metrics())
     }
 
     /// How long one API call may take.
@@ -327,6 +338,7 @@ impl Settings {
         if let Some(twice) = self.wcl_keys.iter().find(|key| !ids.insert(&key.id)) {
             return Err(format!("WCL_KEYS: the key {} is named twice", twice.id));
         }
+        self.ranks.check()?;
         self.check_visibility()
     }
 

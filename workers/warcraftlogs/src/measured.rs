@@ -57,7 +57,8 @@ impl Budget {
             (CallEnd::Lost, Ok(_)) => "unpriced",
             (end, _) => status(end),
         };
-        let (end, answer) = call("ranks", key, held, self.api.ranks(key, asked), ended).await;
+        let questions = self.questions.known();
+        let (end, answer) = call("ranks", key, held, self.api.ranks(key, asked, &questions), ended).await;
         if let (CallEnd::Refused { .. }, Err(error)) = (&end, &answer) {
             tracing::warn!(key = %key, %error, "key {key} is refused: {error}");
         }
@@ -109,7 +110,7 @@ pub(crate) fn record_held(keys: &[KeyStatus]) {
 }
 
 /// Nobody else is told of the window, so nobody else records it.
-fn record_window(key: &KeyId, closed: Option<&WindowRecord>) {
+pub(crate) fn record_window(key: &KeyId, closed: Option<&WindowRecord>) {
     let Some(window) = closed else { return };
     Metric::PointsSpent.record(&key.0, window.spent.to_float());
     Metric::PointsExpired.record(&key.0, window.expired.to_float());

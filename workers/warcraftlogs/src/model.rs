@@ -121,6 +121,7 @@ pub struct Server {
 
 /// A player's ranks in one raid and difficulty.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct RaidRanks {
     /// The metric that the upstream chose: `dps`, `hps`, …
     pub metric: String,
@@ -130,10 +131,17 @@ pub struct RaidRanks {
     pub median: Option<f64>,
     /// Only those with a kill.
     pub encounters: BTreeMap<EncounterId, EncounterRank>,
+    /// All-star points, by spec and partition; absent where there are none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub all_stars: Vec<AllStars>,
+    /// The same by further metrics, where several were asked for: each under the metric's name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub metrics: BTreeMap<String, RaidRanks>,
 }
 
 /// A player's rank against one boss.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct EncounterRank {
     /// The best percentile, 0 to 100.
     pub best: Option<f64>,
@@ -144,6 +152,38 @@ pub struct EncounterRank {
     /// The specialisation of the best kill, such as `Fire`; empty when the upstream does not say.
     #[serde(default)]
     pub spec: String,
+    /// All-star points for this boss; absent where there are none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub all_stars: Option<AllStars>,
+    /// What the best run of a dungeon is worth; absent in raids.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub score: Option<f64>,
+    /// The level of the best run's keystone; absent in raids, and where the upstream does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_level: Option<u32>,
+}
+
+/// All-star points, and the places that they earn. A place is absent while it still moves, and where there is no such ranking.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AllStars {
+    /// The specialisation, where the points are those of all bosses.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spec: Option<String>,
+    /// The part of the raid's time, such as a patch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub partition: Option<u32>,
+    /// The points.
+    pub points: f64,
+    /// The place in the world.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rank: Option<u32>,
+    /// The place in the region.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub region_rank: Option<u32>,
+    /// The place on the server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server_rank: Option<u32>,
 }
 
 /// Dates as extended JSON writes them: `{"$date": "2026-11-20T10:00:00Z"}`. Also reads a plain string and
@@ -209,6 +249,14 @@ mod tests {
         let player: Player = serde_json::from_str(text).unwrap();
         assert_eq!(player.raids[&26][&4].encounters[&2398].kills, 12);
         assert_eq!(serde_json::to_string(&player).unwrap(), text);
+    }
+
+    #[test]
+    fn what_is_optional_reads_and_writes_back_the_same() {
+        let text = r#"{"metric":"dps","best":91.2,"median":null,"encounters":{"12291":{"best":95.3,"median":null,"kills":1,"spec":"Fire","allStars":{"partition":3,"points":103.43,"rank":1518,"regionRank":453},"score":169.3,"keyLevel":15}},"allStars":[{"spec":"Fire","partition":3,"points":910.852,"rank":1326,"regionRank":317,"serverRank":53}],"metrics":{"hps":{"metric":"hps","best":1.0,"median":null,"encounters":{}}}}"#;
+        let ranks: RaidRanks = serde_json::from_str(text).unwrap();
+        assert_eq!(ranks.metrics["hps"].best, Some(1.0));
+        assert_eq!(serde_json::to_string(&ranks).unwrap(), text);
     }
 
     #[test]

@@ -16,6 +16,8 @@ pub(super) struct Character {
     pub(super) class_id: Number,
     pub(super) server: CharacterServer,
     units: Vec<((RaidId, Difficulty), Rankings)>,
+    /// By further metrics.
+    further: Vec<((RaidId, Difficulty), Rankings)>,
 }
 
 /// Where a character lives.
@@ -60,6 +62,15 @@ impl Character {
         let place = self.units.iter().position(|(answered, _)| *answered == unit);
         place.map_or(Rankings::Absent, |place| self.units.swap_remove(place).1)
     }
+
+    /// Takes out what the answer says of a raid and difficulty by further metrics, in any order.
+    pub(super) fn take_further(&mut self, unit: (RaidId, Difficulty)) -> Vec<Rankings> {
+        let (further, others) =
+            std::mem::take(&mut self.further).into_iter().partition(|(answered, _)| *answered == unit);
+        self.further = others;
+        let further: Vec<((RaidId, Difficulty), Rankings)> = further;
+        further.into_iter().map(|(_, rankings)| rankings).collect()
+    }
 }
 
 /// What a member of a character is.
@@ -69,6 +80,8 @@ enum Member {
     ClassId,
     Server,
     Unit(RaidId, Difficulty),
+    /// By a further metric.
+    Further(RaidId, Difficulty),
     Other,
 }
 
@@ -88,7 +101,7 @@ impl<'de> Deserialize<'de> for Member {
                     "name" => Member::Name,
                     "classID" => Member::ClassId,
                     "server" => Member::Server,
-                    _ => unit(name).map_or(Member::Other, |(raid, difficulty)| Member::Unit(raid, difficulty)),
+                    _ => unit(name).unwrap_or(Member::Other),
                 })
             }
         }
@@ -96,10 +109,17 @@ impl<'de> Deserialize<'de> for Member {
     }
 }
 
-/// The raid and difficulty of the alias `r26d4`.
-fn unit(alias: &str) -> Option<(RaidId, Difficulty)> {
-    let (raid, difficulty) = alias.strip_prefix('r')?.split_once('d')?;
-    Some((raid.parse().ok()?, difficulty.parse().ok()?))
+/// The raid and difficulty of the alias `r26d4`, or by a further metric of `r26d4m1`.
+fn unit(alias: &str) -> Option<Member> {
+    let (raid, rest) = alias.strip_prefix('r')?.split_once('d')?;
+    let raid = raid.parse().ok()?;
+    match rest.split_once('m') {
+        None => Some(Member::Unit(raid, rest.parse().ok()?)),
+        Some((difficulty, place)) => {
+            let _: u32 = place.parse().ok()?;
+            Some(Member::Further(raid, difficulty.parse().ok()?))
+        }
+    }
 }
 
 impl<'de> Deserialize<'de> for Character {
@@ -119,7 +139,7 @@ impl<'de> Visitor<'de> for CharacterVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Character, A::Error> {
         let (mut canonical_id, mut name, mut class_id, mut server) = (None, None, None, None);
-        let mut units = Vec::new();
+        let (mut units, mut further) = (Vec::new(), Vec::new());
         while let Some(member) = members.next_key::<Member>()? {
             match member {
                 Member::CanonicalId => canonical_id = Some(members.next_value()?),
@@ -127,6 +147,7 @@ impl<'de> Visitor<'de> for CharacterVisitor {
                 Member::ClassId => class_id = Some(members.next_value()?),
                 Member::Server => server = Some(members.next_value()?),
                 Member::Unit(raid, difficulty) => units.push(((raid, difficulty), members.next_value()?)),
+                Member::Further(raid, difficulty) => further.push(((raid, difficulty), members.next_value()?)),
                 Member::Other => drop(members.next_value::<IgnoredAny>()?),
             }
         }
@@ -136,6 +157,7 @@ impl<'de> Visitor<'de> for CharacterVisitor {
             class_id: class_id.ok_or_else(|| A::Error::missing_field("classID"))?,
             server: server.ok_or_else(|| A::Error::missing_field("server"))?,
             units,
+            further,
         })
     }
 }
@@ -146,9 +168,10 @@ mod tests {
 
     #[test]
     fn only_an_alias_of_ours_is_a_unit() {
-        assert_eq!(unit("r26d4"), Some((26, 4)));
-        for name in ["rankings", "r26", "rd", "r26d", "r-1d4", "name", "rated"] {
-            assert_eq!(unit(name), None, "{name}");
+        assert!(matches!(unit("r26d4"), Some(Member::Unit(26, 4))));
+        assert!(matches!(unit("r26d4m1"), Some(Member::Further(26, 4))));
+        for name in ["rankings", "r26", "rd", "r26d", "r-1d4", "name", "rated", "r26d4m", "r26d4mx", "r26dm1"] {
+            assert!(unit(name).is_none(), "{name}");
         }
     }
 

@@ -10,6 +10,7 @@ use std::sync::LazyLock;
 use graphql_client::GraphQLQuery;
 
 use crate::model::{Difficulty, RaidId};
+use crate::questions::Questions;
 use crate::whom::Whom;
 
 /// The fixed documents, one string with all operations and fragments.
@@ -76,7 +77,7 @@ fn string_literal(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
-/// The alias of a raid and difficulty within a character.
+/// The alias of a raid and difficulty within a character. That of a further metric has its place behind it: `r26d4m1`.
 pub(super) fn unit_alias((raid, difficulty): (RaidId, Difficulty)) -> String {
     format!("r{raid}d{difficulty}")
 }
@@ -92,8 +93,7 @@ pub fn read_points() -> String {
 }
 
 /// The ranks of several characters, and the key's counter, in one document.
-pub fn ranks(batch: &[RanksOf], metric: Option<&str>) -> String {
-    let metric = metric.map(|metric| format!(", metric: {metric}")).unwrap_or_default();
+pub fn ranks(batch: &[RanksOf], questions: &Questions) -> String {
     let mut document = String::with_capacity(TYPICAL_LENGTH);
     document.push_str("query Ranks {\n  rateLimitData { ...Points }\n  characterData {\n");
     for (place, RanksOf { whom, units }) in batch.iter().enumerate() {
@@ -103,8 +103,14 @@ pub fn ranks(batch: &[RanksOf], metric: Option<&str>) -> String {
         document.push_str("      ...CharacterFields\n");
         for (raid, difficulty) in units {
             // The alias of `unit_alias`, without a string of its own: this is the innermost of millions of lines.
-            let _ = write!(document, "      r{raid}d{difficulty}: zoneRankings(zoneID: {raid}, ");
-            let _ = writeln!(document, "difficulty: {difficulty}{metric})");
+            for (place, arguments) in questions.arguments((*raid, *difficulty)).iter().enumerate() {
+                let _ = write!(document, "      r{raid}d{difficulty}");
+                if place > 0 {
+                    let _ = write!(document, "m{place}");
+                }
+                let _ = write!(document, ": zoneRankings(zoneID: {raid}, ");
+                let _ = writeln!(document, "difficulty: {difficulty}{arguments})");
+            }
         }
         document.push_str("    }\n");
     }
@@ -112,25 +118,76 @@ pub fn ranks(batch: &[RanksOf], metric: Option<&str>) -> String {
     document + &RANKS_FRAGMENTS
 }
 
-/// A page of the list of reports of one raid that were uploaded between two instants (in milliseconds).
-pub fn list_reports(raid: RaidId, from_millis: i64, to_millis: i64, limit: usize, page: u32) -> String {
+/// A guild, as the upstream tells guilds of one name apart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GuildOf {
+    /// Its name.
+    pub name: String,
+    /// The slug of its server.
+    pub server: String,
+    /// The server's region.
+    pub region: String,
+}
+
+/// A page of the list of reports of one raid that were uploaded between two instants (in milliseconds), by a guild if
+/// one is given.
+pub fn list_reports(
+    raid: RaidId,
+    (from_millis, to_millis): (i64, i64),
+    guild: Option<&GuildOf>,
+    limit: usize,
+    page: u32,
+) -> String {
+    let guild = guild.map(|GuildOf { name, server, region }| {
+        let [name, server, region] = [name, server, region].map(|text| string_literal(text));
+        format!(", guildName: {name}, guildServerSlug: {server}, guildServerRegion: {region}")
+    });
     format!(
         "query ListReports {{\n  rateLimitData {{ ...Points }}\n  reportData {{\n    \
-         reports(zoneID: {raid}, startTime: {from_millis}.0, endTime: {to_millis}.0, limit: {limit}, page: {page}) {{ \
+         reports(zoneID: {raid}, startTime: {from_millis}.0, endTime: {to_millis}.0, limit: {limit}, page: {page}{}) {{ \
          has_more_pages data {{ code }} }}\n  }}\n}}\n{}",
+        guild.unwrap_or_default(),
         fragment("Points")
     )
 }
 
-/// The ranked characters of several reports. A code goes into the document as a string literal, so it must be one
-/// of [`is_report_code`].
-pub fn reports(codes: &[String]) -> String {
+/// The alias of a raid among several.
+pub(super) fn zone_alias(raid: RaidId) -> String {
+    format!("zone{raid}")
+}
+
+/// What is to be known of several raids.
+pub fn zones(raids: &[RaidId]) -> String {
+    let zones = raids.iter().map(|raid| format!("    {}: zone(id: {raid}) {{ ...ZoneFields }}\n", zone_alias(*raid)));
+    world("Zones", &zones.collect::<String>()) + fragment("ZoneFields")
+}
+
+/// What is to be known of all raids.
+pub fn all_zones() -> String {
+    world("AllZones", "    zones { ...ZoneFields }\n") + fragment("ZoneFields")
+}
+
+/// The id of a server.
+pub fn server_id(region: &str, slug: &str) -> String {
+    let [region, slug] = [region, slug].map(string_literal);
+    world("ServerId", &format!("    server(region: {region}, slug: {slug}) {{ id }}\n"))
+}
+
+fn world(name: &str, fields: &str) -> String {
+    let points = fragment("Points");
+    format!("query {name} {{\n  rateLimitData {{ ...Points }}\n  worldData {{\n{fields}  }}\n}}\n{points}")
+}
+
+/// The ranked characters of several reports, and where they live if that is to be known. A code goes into the document as
+/// a string literal, so it must be one of [`is_report_code`].
+pub fn reports(codes: &[String], with_servers: bool) -> String {
+    let fields = if with_servers { "PlacedReportFields" } else { "ReportFields" };
     let mut document = String::from("query Reports {\n  rateLimitData { ...Points }\n  reportData {\n");
     for (index, code) in codes.iter().enumerate() {
-        let _ = writeln!(document, "    {}: report(code: \"{code}\") {{ ...ReportFields }}", report_alias(index));
+        let _ = writeln!(document, "    {}: report(code: \"{code}\") {{ ...{fields} }}", report_alias(index));
     }
     document.push_str("  }\n}\n");
-    document + fragment("Points") + fragment("ReportFields")
+    document + fragment("Points") + fragment(fields)
 }
 
 /// Report codes are letters and digits; anything else is not put into a document.
@@ -148,6 +205,7 @@ fn fragment(name: &str) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::questions::RankOptions;
     use crate::whom::Named;
 
     fn ranks_of(id: u64, units: &[(RaidId, Difficulty)]) -> RanksOf {
@@ -157,12 +215,23 @@ mod tests {
     #[test]
     fn a_batch_has_an_alias_for_each_raid_and_difficulty() {
         let batch = [ranks_of(57_147_396, &[(26, 3), (26, 5)]), ranks_of(7, &[(28, 4)])];
-        let document = ranks(&batch, Some("dps"));
+        let metrics = vec!["dps".to_owned()];
+        let questions = Questions::of_fleet(&RankOptions { metrics, size: Some(25), ..RankOptions::default() });
+        let document = ranks(&batch, &questions);
         assert!(document.contains("c57147396: character(id: 57147396)"));
-        assert!(document.contains("r26d5: zoneRankings(zoneID: 26, difficulty: 5, metric: dps)"));
+        assert!(document.contains("r26d5: zoneRankings(zoneID: 26, difficulty: 5, metric: dps, size: 25)"));
         assert!(document.contains(&format!(" {}: ", unit_alias((26, 3)))), "the reader looks for this alias");
         assert!(document.contains("r28d4: zoneRankings"));
         assert_eq!(document.matches("fragment ").count(), 2);
+    }
+
+    #[test]
+    fn each_further_metric_has_an_alias_of_its_own() {
+        let metrics = vec!["dps".to_owned(), "hps".to_owned()];
+        let questions = Questions::of_fleet(&RankOptions { metrics, ..RankOptions::default() });
+        let document = ranks(&[ranks_of(7, &[(26, 4)])], &questions);
+        assert!(document.contains(" r26d4: zoneRankings(zoneID: 26, difficulty: 4, metric: dps)"));
+        assert!(document.contains(" r26d4m1: zoneRankings(zoneID: 26, difficulty: 4, metric: hps)"));
     }
 
     #[test]
@@ -176,7 +245,7 @@ mod tests {
             let named = Named::new(name, "tarren-mill", "EU").unwrap();
             let batch = [ranks_of(7, &[(26, 3)]), RanksOf { whom: Whom::Named(named), units: vec![(26, 3)] }];
             let asked = format!("n1: character(name: {literal}, serverSlug: \"tarren-mill\", serverRegion: \"EU\")");
-            let document = ranks(&batch, None);
+            let document = ranks(&batch, &Questions::of_fleet(&RankOptions::default()));
             assert!(document.contains(&asked), "{document}");
         }
         assert_eq!(string_literal("a\nb\u{7}"), r#""a\nb\u0007""#, "a line never breaks in a literal");

@@ -80,7 +80,7 @@ impl Errors {
 
     /// An error that names none of `aliases` may be about any of them.
     fn of_nobody(&self, aliases: &[String]) -> Option<String> {
-        self.find(|path| !path.iter().any(|step| aliases.contains(step)))
+        self.find(|path| !path.iter().any(|step| aliases.iter().any(|unit| is_of_unit(step, unit))))
     }
 
     /// An error about the character, be it about one of its raids and difficulties only.
@@ -94,7 +94,10 @@ impl Errors {
             return None;
         }
         let aliases: Vec<String> = units.iter().copied().map(unit_alias).collect();
-        self.find(|path| path.iter().any(|step| step == alias) && !path.iter().any(|step| aliases.contains(step)))
+        self.find(|path| {
+            path.iter().any(|step| step == alias)
+                && !path.iter().any(|step| aliases.iter().any(|unit| is_of_unit(step, unit)))
+        })
     }
 
     /// An error about one raid and difficulty of the character.
@@ -103,8 +106,13 @@ impl Errors {
             return None;
         }
         let unit = unit_alias(unit);
-        self.find(|path| path.windows(2).any(|steps| steps[0] == alias && steps[1] == unit))
+        self.find(|path| path.windows(2).any(|steps| steps[0] == alias && is_of_unit(&steps[1], &unit)))
     }
+}
+
+/// Whether a step of a path is the alias of a raid and difficulty, or that of a further metric.
+fn is_of_unit(step: &str, unit: &str) -> bool {
+    step.strip_prefix(unit).is_some_and(|rest| rest.is_empty() || rest.starts_with('m'))
 }
 
 impl GraphqlError {
@@ -173,7 +181,10 @@ impl Sheet {
         for unit in &asked.units {
             match self.errors.of_unit(alias, *unit) {
                 Some(error) => units.missing.push((*unit, error)),
-                None => units.sort_in(*unit, character.take(*unit), of_nobody),
+                None => {
+                    let further = character.take_further(*unit);
+                    units.sort_in(*unit, character.take(*unit).with_further(further), of_nobody);
+                }
             }
         }
         if unclassed && units.absent == asked.units.len() && of_nobody.is_none() {

@@ -5,10 +5,13 @@ mod decode;
 mod document;
 mod error;
 mod fates;
+mod further;
 mod lenient;
 mod points;
 mod rankings;
 mod reports;
+mod stars;
+mod world;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,14 +24,17 @@ use stint_core::ledger::{CallEnd, KeyId, Reading};
 use stint_http::{Client, RetryPolicy, TokenSource};
 
 pub use document::{
-    RanksOf, is_report_code, list_reports, ranks as ranks_document, read_points, reports as reports_document,
+    GuildOf, RanksOf, all_zones as all_zones_document, is_report_code, list_reports, ranks as ranks_document,
+    read_points, reports as reports_document, server_id as server_id_document, zones as zones_document,
 };
 pub use error::CallError;
 pub(crate) use fates::in_words;
 pub use fates::{Fate, Ranked};
-pub use reports::{ReportList, ReportPlayers};
+pub use reports::{RankedPlayer, ReportList, ReportPlayers};
+pub use world::{Partition, Zone, ZoneDifficulty};
 
 use crate::config::Settings;
+use crate::questions::Questions;
 use decode::Decoded;
 use points::Counter;
 
@@ -46,7 +52,6 @@ pub struct Api {
     url: Uri,
     tokens: Vec<(KeyId, TokenSource)>,
     policy: RetryPolicy,
-    metric: Option<String>,
     clock: Arc<dyn Clock>,
 }
 
@@ -65,7 +70,7 @@ impl Api {
         let tokens = settings.wcl_keys.iter().map(token).collect();
         let limits = stint_http::Limits { timeout: settings.call_timeout(), ..BILLED.limits };
         let policy = RetryPolicy { limits, ..BILLED };
-        Ok(Api { client, url, tokens, policy, metric: settings.wcl_metric.clone(), clock })
+        Ok(Api { client, url, tokens, policy, clock })
     }
 
     /// The keys, in the order of the settings.
@@ -86,8 +91,13 @@ impl Api {
 
     /// Fetches several players' ranks in one request. Returns how the call ended for the ledger, whatever came of
     /// it for the players, and one fate per player, in the order asked.
-    pub async fn ranks(&self, key: &KeyId, batch: &[RanksOf]) -> (CallEnd, Result<Vec<Fate>, CallError>) {
-        let document = ranks_document(batch, self.metric.as_deref());
+    pub async fn ranks(
+        &self,
+        key: &KeyId,
+        batch: &[RanksOf],
+        questions: &Questions,
+    ) -> (CallEnd, Result<Vec<Fate>, CallError>) {
+        let document = ranks_document(batch, questions);
         let body = match self.post(key, document).await {
             Ok(body) => body,
             Err(error) => return (error.call_end(), Err(error)),

@@ -1,10 +1,13 @@
 //! The `zoneRankings` scalar: what the recorded answers look like, and nothing more than that is relied on.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, MapAccess, SeqAccess};
 
 use super::lenient::{self, Lenient, Number, Text};
+use super::stars::Stars;
 use crate::model::{EncounterRank, RaidRanks};
 
 /// What a `zoneRankings` scalar says.
@@ -21,6 +24,9 @@ pub(super) enum Rankings {
     /// It says nothing about ranks: why.
     Odd(String),
 }
+
+/// The difficulty of dungeons, whose brackets are the levels of keystones.
+const DUNGEON: u64 = 10;
 
 /// What is quoted at the most of a text that is no ranks, in characters.
 const LONGEST_QUOTE: usize = 200;
@@ -55,6 +61,10 @@ struct Scalar {
     #[serde(default)]
     median_performance_average: Number,
     #[serde(default)]
+    difficulty: Number,
+    #[serde(default)]
+    all_stars: Stars,
+    #[serde(default)]
     rankings: Rows,
 }
 
@@ -77,6 +87,11 @@ struct BossRanking {
     total_kills: Number,
     spec: Text,
     best_spec: Text,
+    all_stars: Stars,
+    best_amount: Number,
+    /// The item level in raids, the keystone's level in dungeons.
+    bracket_data: Number,
+    keystone_level: Number,
 }
 
 #[derive(Default, Deserialize)]
@@ -186,11 +201,14 @@ impl From<Scalar> for Rankings {
             let said = scalar.message.0.map(|message| format!(": the upstream says: {message}"));
             return Rankings::Odd(format!("it has no rankings{}", said.unwrap_or_default()));
         };
+        let is_dungeon = scalar.difficulty.whole() == Some(DUNGEON);
         Rankings::Ranks(RaidRanks {
             metric: scalar.metric.0.unwrap_or_default(),
             best: scalar.best_performance_average.percent(),
             median: scalar.median_performance_average.percent(),
-            encounters: rows.into_iter().filter_map(killed).collect(),
+            encounters: rows.into_iter().filter_map(|row| killed(row, is_dungeon)).collect(),
+            all_stars: scalar.all_stars.of_specs(),
+            metrics: BTreeMap::new(),
         })
     }
 }
@@ -208,13 +226,18 @@ fn refusal(message: String) -> Rankings {
 }
 
 /// Every boss of the raid is listed; those without a kill are left out.
-fn killed(ranking: BossRanking) -> Option<(u32, EncounterRank)> {
+fn killed(ranking: BossRanking, is_dungeon: bool) -> Option<(u32, EncounterRank)> {
     let kills = ranking.total_kills.0.filter(|kills| *kills >= 1.0)? as u32;
+    let key_level = ranking.keystone_level.whole().or(ranking.bracket_data.whole());
+    let key_level = key_level.and_then(|level| u32::try_from(level).ok());
     let rank = EncounterRank {
         best: ranking.rank_percent.percent(),
         median: ranking.median_percent.percent(),
         kills,
         spec: ranking.best_spec.0.or(ranking.spec.0).unwrap_or_default(),
+        all_stars: ranking.all_stars.of_boss(),
+        score: ranking.best_amount.0.filter(|_| is_dungeon),
+        key_level: key_level.filter(|_| is_dungeon),
     };
     let Encounter(EncounterFields { id }) = ranking.encounter;
     Some((u32::try_from(id.whole()?).ok()?, rank))
@@ -223,6 +246,7 @@ fn killed(ranking: BossRanking) -> Option<(u32, EncounterRank)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::AllStars;
 
     fn read(raw: &str) -> Rankings {
         serde_json::from_str(raw).unwrap()
@@ -250,13 +274,56 @@ mod tests {
     }
 
     #[test]
+    fn all_stars_keep_points_and_the_places_that_there_are() {
+        let raw = r#"{"metric":"hps","difficulty":4,"allStars":[null,{"partition":1,"spec":"Holy","points":910.852,
+            "possiblePoints":1320,"rank":1326,"regionRank":317,"serverRank":null,"rankPercent":93.3,"total":20012}],
+            "rankings":[
+            {"encounter":{"id":1},"totalKills":6,"spec":"Holy","bestAmount":10660.8,"bracketData":252,"allStars":{
+             "points":103.43,"possiblePoints":120,"partition":1,"rank":1518,"regionRank":453,"serverRank":54}},
+            {"encounter":{"id":2},"totalKills":5,"allStars":{"points":98.7,"partition":0,"rank":"-","regionRank":"-",
+             "rankPercent":"-","total":0}},
+            {"encounter":{"id":3},"totalKills":1,"allStars":null}]}"#;
+        let ranks = ranks(raw);
+        let stars = |points, places: [Option<u32>; 3], partition| AllStars {
+            spec: None,
+            partition,
+            points,
+            rank: places[0],
+            region_rank: places[1],
+            server_rank: places[2],
+        };
+        let of_spec = AllStars { spec: Some("Holy".into()), ..stars(910.852, [Some(1326), Some(317), None], Some(1)) };
+        assert_eq!(ranks.all_stars, [of_spec]);
+        let of_boss = |boss: u32| ranks.encounters[&boss].all_stars.clone();
+        assert_eq!(of_boss(1), Some(stars(103.43, [Some(1518), Some(453), Some(54)], Some(1))));
+        assert_eq!(of_boss(2), Some(stars(98.7, [None; 3], None)));
+        assert_eq!(of_boss(3), None);
+        assert_eq!(
+            (ranks.encounters[&1].score, ranks.encounters[&1].key_level),
+            (None, None),
+            "a raid has no keystones"
+        );
+    }
+
+    #[test]
+    fn dungeons_keep_score_and_key_level() {
+        let raw = r#"{"metric":"playerscore","difficulty":10,"rankings":[
+            {"encounter":{"id":1},"totalKills":6,"bestAmount":169.3,"bracketData":15},
+            {"encounter":{"id":2},"totalKills":1,"bestAmount":12,"keystoneLevel":"7"},
+            {"encounter":{"id":3},"totalKills":1,"bestAmount":null}]}"#;
+        let ranks = ranks(raw);
+        let kept = |dungeon: u32| (ranks.encounters[&dungeon].score, ranks.encounters[&dungeon].key_level);
+        assert_eq!([kept(1), kept(2), kept(3)], [(Some(169.3), Some(15)), (Some(12.0), Some(7)), (None, None)]);
+    }
+
+    #[test]
     fn every_shape_that_ranks_may_have_is_read() {
         let row = r#"{"encounter":{"id":"2398"},"rankPercent":"95.5","totalKills":"3","spec":{"odd":1},"bestSpec":7}"#;
         let object = format!(r#"{{"metric":"dps","rankings":{{"0":{row},"2":null,"10":{{"encounter":null}}}}}}"#);
         let text = serde_json::Value::from(object.as_str()).to_string();
         for raw in [format!(r#"{{"metric":"dps","rankings":[null,{row},7]}}"#), object, text] {
             let ranks = ranks(&raw);
-            let expected = EncounterRank { best: Some(95.5), median: None, kills: 3, spec: String::new() };
+            let expected = EncounterRank { best: Some(95.5), kills: 3, ..EncounterRank::default() };
             assert_eq!((ranks.metric.as_str(), &ranks.encounters), ("dps", &[(2398, expected)].into()), "{raw}");
         }
         assert_eq!(ranks(r#"{"rankings":null,"error":null}"#), RaidRanks::default());
@@ -306,5 +373,10 @@ mod tests {
         assert_eq!(ranks.encounters.len(), killed);
         assert_eq!(ranks.best, recorded["zoneRankings"]["bestPerformanceAverage"].as_f64());
         assert_eq!(ranks.encounters[&2329].kills, 20);
+        assert_eq!(ranks.encounters[&2329].all_stars.as_ref().map(|stars| stars.rank), Some(Some(30)));
+        assert_eq!(
+            ranks.all_stars.iter().map(|stars| stars.server_rank).collect::<Vec<_>>(),
+            [Some(52), None, Some(36_951)]
+        );
     }
 }

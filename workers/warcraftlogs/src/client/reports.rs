@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use stint_core::ledger::{CallEnd, KeyId};
 
-use super::document::{is_report_code, list_reports, read_report, report_alias};
+use super::document::{GuildOf, is_report_code, list_reports, read_report, report_alias};
 use super::points::Counter;
 use super::{Api, CallError, document, reports_document};
 use crate::model::{Difficulty, PlayerId, RaidId};
@@ -29,7 +29,16 @@ pub struct ReportPlayers {
     /// The difficulties of its kills.
     pub difficulties: BTreeSet<Difficulty>,
     /// The characters.
-    pub players: Vec<PlayerId>,
+    pub players: Vec<RankedPlayer>,
+}
+
+/// A character that is ranked in a report.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RankedPlayer {
+    /// The character.
+    pub id: PlayerId,
+    /// The region and the slug of its server, if they were asked for.
+    pub place: Option<(String, String)>,
 }
 
 #[derive(Deserialize)]
@@ -46,17 +55,46 @@ struct Data<'a> {
     reports: Option<BTreeMap<Cow<'a, str>, &'a RawValue>>,
 }
 
+/// A report, with or without the characters' servers.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Report {
+    zone: Option<read_report::ReportFieldsZone>,
+    fights: Option<Vec<Option<read_report::ReportFieldsFights>>>,
+    ranked_characters: Option<Vec<Option<Ranked>>>,
+}
+
+#[derive(Deserialize)]
+struct Ranked {
+    #[serde(rename = "canonicalID")]
+    canonical_id: i64,
+    server: Option<RankedServer>,
+}
+
+#[derive(Deserialize)]
+struct RankedServer {
+    slug: String,
+    region: RankedRegion,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RankedRegion {
+    compact_name: String,
+}
+
 impl Api {
-    /// A page of the reports of `raid` that were uploaded between two instants, in milliseconds.
+    /// A page of the reports of `raid` that were uploaded between two instants, in milliseconds; by a guild if one is given.
     pub async fn list_reports(
         &self,
         key: &KeyId,
         raid: RaidId,
         span: (i64, i64),
+        guild: Option<&GuildOf>,
         limit: usize,
         page: u32,
     ) -> (CallEnd, Result<ReportList, CallError>) {
-        self.read_reports(key, list_reports(raid, span.0, span.1, limit, page), |reports| {
+        self.read_reports(key, list_reports(raid, span, guild, limit, page), |reports| {
             let raw = reports.get("reports").ok_or("the answer has no reports")?;
             let list: Option<document::list_reports::ListReportsReportDataReports> =
                 serde_json::from_str(raw.get()).map_err(|error| error.to_string())?;
@@ -67,13 +105,15 @@ impl Api {
         .await
     }
 
-    /// Who is ranked in several reports. A report that is gone or private is passed over.
+    /// Who is ranked in several reports, and where they live if that is to be known. A report that is gone or private is
+    /// passed over.
     pub async fn report_players(
         &self,
         key: &KeyId,
         codes: &[String],
+        with_servers: bool,
     ) -> (CallEnd, Result<Vec<ReportPlayers>, CallError>) {
-        self.read_reports(key, reports_document(codes), |reports| {
+        self.read_reports(key, reports_document(codes, with_servers), |reports| {
             let found = (0..codes.len()).filter_map(|index| reports.get(report_alias(index).as_str()));
             found.filter_map(|raw| report_players(raw.get()).transpose()).collect()
         })
@@ -105,12 +145,16 @@ fn unreadable(reason: String) -> CallError {
 }
 
 fn report_players(raw: &str) -> Result<Option<ReportPlayers>, String> {
-    let report: Option<read_report::ReportFields> = serde_json::from_str(raw).map_err(|error| error.to_string())?;
+    let report: Option<Report> = serde_json::from_str(raw).map_err(|error| error.to_string())?;
     let Some(report) = report else { return Ok(None) };
     let Some(raid) = report.zone.and_then(|zone| u32::try_from(zone.id).ok()) else { return Ok(None) };
     let fights = report.fights.unwrap_or_default().into_iter().flatten();
     let difficulties = fights.filter_map(|fight| u32::try_from(fight.difficulty?).ok()).collect();
     let characters = report.ranked_characters.unwrap_or_default().into_iter().flatten();
-    let players = characters.filter_map(|character| u64::try_from(character.canonical_id).ok()).collect();
+    let player = |character: Ranked| {
+        let place = character.server.map(|server| (server.region.compact_name, server.slug));
+        Some(RankedPlayer { id: u64::try_from(character.canonical_id).ok()?, place })
+    };
+    let players = characters.filter_map(player).collect();
     Ok(Some(ReportPlayers { raid, difficulties, players }))
 }

@@ -3,11 +3,15 @@
 use apollo_compiler::schema::ExtendedType;
 use apollo_compiler::validation::Valid;
 use apollo_compiler::{ExecutableDocument, Schema};
+use proptest::option;
 use proptest::prelude::{Just, Strategy, any, prop_oneof};
 use proptest::proptest;
 use stint_warcraftlogs::client::{
-    RanksOf, is_report_code, list_reports, ranks_document, read_points, reports_document,
+    GuildOf, RanksOf, all_zones_document, is_report_code, list_reports, ranks_document, read_points, reports_document,
+    server_id_document, zones_document,
 };
+use stint_warcraftlogs::questions::{Compare, Questions, RankOptions, Timeframe};
+use stint_warcraftlogs::store::{METRICS, Rule};
 use stint_warcraftlogs::whom::{Named, REGIONS, Whom};
 
 /// The part of the schema that is checked in.
@@ -49,13 +53,41 @@ fn check(schemas: &[Valid<Schema>], document: &str) {
 fn what_the_fleet_asks_of_points_and_reports_is_valid() {
     let schemas = schemas();
     check(&schemas, &read_points());
-    check(&schemas, &list_reports(26, 1_669_438_300_480, 1_669_524_700_480, 20, 1));
-    check(&schemas, &list_reports(29, 0, 0, 100, 400));
+    check(&schemas, &list_reports(26, (1_669_438_300_480, 1_669_524_700_480), None, 20, 1));
+    let guild = GuildOf { name: "Écho \") { x }".into(), server: "tarren-mill".into(), region: "EU".into() };
+    check(&schemas, &list_reports(29, (0, 0), Some(&guild), 100, 400));
     for count in [1, 2, 20] {
         let codes: Vec<String> = (0..count).map(|number| format!("aB{number}xYz01")).collect();
-        check(&schemas, &reports_document(&codes));
+        check(&schemas, &reports_document(&codes, false));
+        check(&schemas, &reports_document(&codes, true));
     }
     check(&schemas, QUERIES);
+}
+
+/// Whatever the settings say, and rules of three raids beside them.
+fn questions() -> impl Strategy<Value = Questions> {
+    let metric = || proptest::sample::select(&METRICS[..]).prop_map(str::to_owned);
+    let (partition, size) = (option::of(prop_oneof![Just(-1), 1..9_i32]), option::of(1..=40_u32));
+    let metrics = proptest::collection::btree_set(metric(), 0..3);
+    let compare = option::of(proptest::sample::select(&[Compare::Rankings, Compare::Parses][..]));
+    let timeframe = option::of(proptest::sample::select(&[Timeframe::Today, Timeframe::Historical][..]));
+    let rule = (1..4_u32, option::of(metric()), partition.clone(), size.clone());
+    let rule = rule.prop_map(|(raid, metric, partition, size)| Rule {
+        raid,
+        difficulty: 4,
+        start_page: 1,
+        end_page: 9,
+        metric,
+        partition,
+        size,
+        ..Rule::default()
+    });
+    let rules = proptest::collection::vec(rule, 0..4);
+    let fleet = (metrics, partition, size, option::of(any::<bool>()), compare, timeframe);
+    (fleet, rules).prop_map(|((metrics, partition, size, by_bracket, compare, timeframe), rules)| {
+        let metrics = metrics.into_iter().collect();
+        Questions::new(&RankOptions { metrics, partition, size, by_bracket, compare, timeframe }, &rules)
+    })
 }
 
 #[test]
@@ -64,14 +96,23 @@ fn whatever_ranks_the_fleet_asks_for_the_document_is_valid() {
     let named = ("[^\\p{C}]{1,12}", "[a-z\"\\\\-]{1,12}", proptest::sample::select(&REGIONS[..]));
     let named = named.prop_filter_map("a name", |(name, server, region)| Named::new(&name, &server, region).ok());
     let whom = prop_oneof![(1..=i32::MAX as u64).prop_map(Whom::Id), named.prop_map(Whom::Named)];
-    let unit = (1..10_000_u32, prop_oneof![Just(1_u32), 3..=5_u32, Just(10)]);
+    let unit = (prop_oneof![1..4_u32, 1..10_000_u32], prop_oneof![Just(1_u32), 3..=5_u32, Just(10)]);
     let units = proptest::collection::btree_set(unit, 1..12);
     let batch = proptest::collection::btree_map(whom, units, 1..=5);
-    let metric = prop_oneof![Just(None), Just(Some("dps")), Just(Some("hps")), Just(Some("default"))];
-    proptest!(|(batch in batch.prop_filter("a batch", |batch| !batch.is_empty()), metric in metric)| {
+    proptest!(|(batch in batch.prop_filter("a batch", |batch| !batch.is_empty()), questions in questions())| {
         let batch = batch.into_iter().map(|(whom, units)| RanksOf { whom, units: units.into_iter().collect() });
-        check(&schemas, &ranks_document(&batch.collect::<Vec<_>>(), metric));
+        check(&schemas, &ranks_document(&batch.collect::<Vec<_>>(), &questions));
     });
+}
+
+#[test]
+fn what_the_fleet_asks_of_raids_and_servers_is_valid() {
+    let schemas = schemas();
+    check(&schemas, &zones_document(&[26]));
+    check(&schemas, &zones_document(&[3, 26, 28, 44, 9_999]));
+    check(&schemas, &all_zones_document());
+    check(&schemas, &server_id_document("EU", "tarren-mill"));
+    check(&schemas, &server_id_document("\"", "}) { x \\"));
 }
 
 #[test]
@@ -81,7 +122,7 @@ fn whatever_passes_for_a_report_code_cannot_break_a_document() {
     proptest!(|(codes in proptest::collection::vec(code, 1..5))| {
         let codes: Vec<String> = codes.into_iter().filter(|code| is_report_code(code)).collect();
         if !codes.is_empty() {
-            check(&schemas, &reports_document(&codes));
+            check(&schemas, &reports_document(&codes, codes.len() % 2 == 0));
         }
     });
 }

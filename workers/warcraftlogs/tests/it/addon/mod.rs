@@ -15,9 +15,13 @@ use crate::lua::world::{bare, generate, plain};
 /// Ranks with these averages, and a rank for each (boss, best, kills, spec).
 fn ranks(best: f64, median: f64, encounters: &[(u32, f64, u32, &str)]) -> RaidRanks {
     let encounters = encounters.iter().map(|(encounter, best, kills, spec)| {
-        (*encounter, EncounterRank { best: Some(*best), median: None, kills: *kills, spec: (*spec).to_owned() })
+        (
+            *encounter,
+            EncounterRank { best: Some(*best), kills: *kills, spec: (*spec).to_owned(), ..EncounterRank::default() },
+        )
     });
-    RaidRanks { metric: "dps".to_owned(), best: Some(best), median: Some(median), encounters: encounters.collect() }
+    let (metric, encounters) = ("dps".to_owned(), encounters.collect());
+    RaidRanks { metric, best: Some(best), median: Some(median), encounters, ..RaidRanks::default() }
 }
 
 /// Ann of Tarren Mill with ranks in two raids, Bea of Area 52 with an average, and Cid of a raid without a name.

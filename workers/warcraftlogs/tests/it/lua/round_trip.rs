@@ -26,7 +26,7 @@ fn ranks() -> impl Strategy<Value = RaidRanks> {
     let percentile = || option::weighted(0.9, 0.0..=100.0);
     let rank = (percentile(), 0u32..1_000, 0u32..40).prop_map(|(best, kills, spec)| {
         let spec = if spec == 0 { String::new() } else { format!("Spec {spec}, the") };
-        EncounterRank { best, median: best, kills, spec }
+        EncounterRank { best, median: best, kills, spec, ..EncounterRank::default() }
     });
     (
         prop_oneof![Just("dps"), Just("hps"), Just("")],
@@ -39,6 +39,7 @@ fn ranks() -> impl Strategy<Value = RaidRanks> {
             best,
             median,
             encounters,
+            ..RaidRanks::default()
         })
 }
 
@@ -119,9 +120,15 @@ fn the_same_players_give_the_same_bytes_in_whatever_order_they_come() {
 fn what_the_file_says_of_its_players() {
     let folder = tempfile::tempdir().unwrap();
     let mut ann = bare("EU", "Tarren Mill", "Ann");
-    let rank = EncounterRank { best: Some(95.3), median: None, kills: 12, spec: "Fire".to_owned() };
+    let rank = EncounterRank { best: Some(95.3), kills: 12, spec: "Fire".to_owned(), ..EncounterRank::default() };
     let encounters = [(2398, rank)].into();
-    let ranks = RaidRanks { metric: "dps".to_owned(), best: Some(91.2), median: Some(80.1), encounters };
+    let ranks = RaidRanks {
+        metric: "dps".to_owned(),
+        best: Some(91.2),
+        median: Some(80.1),
+        encounters,
+        ..RaidRanks::default()
+    };
     ann.raids.insert(26, [(4, ranks)].into());
     let report = generate(folder.path(), &[ann]);
     let text = std::fs::read_to_string(&report.regions[0].path).unwrap();

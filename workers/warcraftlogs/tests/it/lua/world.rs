@@ -62,9 +62,10 @@ pub(crate) fn ranked(region: &str, server_name: &str, name: &str, seed: u64) -> 
                 if full || dice.below(3) == 0 {
                     let (best, kills) = (dice.percentile(), 1 + dice.below(250));
                     let spec = specs[dice.below(width) as usize].to_owned();
-                    ranks
-                        .encounters
-                        .insert(2_000 + raid * 10 + boss, EncounterRank { best, median: None, kills, spec });
+                    ranks.encounters.insert(
+                        2_000 + raid * 10 + boss,
+                        EncounterRank { best, kills, spec, ..EncounterRank::default() },
+                    );
                 }
             }
             player.raids.entry(raid).or_default().insert(difficulty, ranks);

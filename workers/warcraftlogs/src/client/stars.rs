@@ -1,0 +1,80 @@
+//! All stars, as the `zoneRankings` scalar has them: a list by specs, and an object for each boss.
+
+use serde::Deserialize;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserializer, MapAccess, SeqAccess};
+
+use super::lenient::{self, Lenient, Number, Text};
+use crate::model::AllStars;
+
+/// What stands there, whatever its shape.
+#[derive(Default)]
+pub(super) enum Stars {
+    /// One entry for each spec and partition.
+    Listed(Vec<AllStars>),
+    /// Those for one boss.
+    Single(AllStars),
+    /// Null, or something else.
+    #[default]
+    Absent,
+}
+
+impl Stars {
+    /// Those of all bosses.
+    pub(super) fn of_specs(self) -> Vec<AllStars> {
+        if let Stars::Listed(stars) = self { stars } else { Vec::new() }
+    }
+
+    /// Those of one boss.
+    pub(super) fn of_boss(self) -> Option<AllStars> {
+        if let Stars::Single(stars) = self { Some(stars) } else { None }
+    }
+}
+
+/// A place that still moves is a dash, and a partition that does not count yet is 0.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Fields {
+    spec: Text,
+    partition: Number,
+    points: Number,
+    rank: Number,
+    region_rank: Number,
+    server_rank: Number,
+}
+
+impl Fields {
+    /// Without points there is nothing to keep.
+    fn stars(self) -> Option<AllStars> {
+        let number = |number: Number| number.whole().and_then(|number| u32::try_from(number).ok());
+        Some(AllStars {
+            points: self.points.0?,
+            spec: self.spec.0,
+            partition: number(self.partition).filter(|partition| *partition > 0),
+            rank: number(self.rank),
+            region_rank: number(self.region_rank),
+            server_rank: number(self.server_rank),
+        })
+    }
+}
+
+impl<'de> Lenient<'de> for Stars {
+    fn of_list<A: SeqAccess<'de>>(mut list: A) -> Result<Stars, A::Error> {
+        let mut listed = Vec::new();
+        while let Some(stars) = list.next_element::<Stars>()? {
+            listed.extend(stars.of_boss());
+        }
+        Ok(Stars::Listed(listed))
+    }
+
+    fn of_object<A: MapAccess<'de>>(members: A) -> Result<Stars, A::Error> {
+        let fields = Fields::deserialize(MapAccessDeserializer::new(members))?;
+        Ok(fields.stars().map_or(Stars::Absent, Stars::Single))
+    }
+}
+
+impl<'de> Deserialize<'de> for Stars {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Stars, D::Error> {
+        lenient::read(deserializer)
+    }
+}

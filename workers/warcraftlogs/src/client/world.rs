@@ -1,0 +1,154 @@
+//! What the API says of raids and servers.
+
+use serde::Deserialize;
+use stint_core::ledger::{CallEnd, KeyId};
+
+use super::document::{all_zones, server_id, zone_alias, zones};
+use super::points::Counter;
+use super::{Api, CallError};
+use crate::model::{Difficulty, RaidId};
+
+/// A raid, as the upstream has it.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Zone {
+    /// Its id.
+    pub id: RaidId,
+    /// Its name, localised.
+    #[serde(default)]
+    pub name: String,
+    /// Whether its ranks do not change any more.
+    #[serde(default)]
+    pub frozen: bool,
+    /// The difficulties that it has.
+    #[serde(default, deserialize_with = "listed")]
+    pub difficulties: Vec<ZoneDifficulty>,
+    /// The parts of its time.
+    #[serde(default, deserialize_with = "listed")]
+    pub partitions: Vec<Partition>,
+}
+
+/// A difficulty of a raid.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct ZoneDifficulty {
+    /// Its id.
+    pub id: Difficulty,
+    /// Its name.
+    #[serde(default)]
+    pub name: String,
+}
+
+/// A part of a raid's time, such as a patch.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Partition {
+    /// Its number, as settings and rules have it.
+    pub id: i32,
+    /// Its name.
+    #[serde(default)]
+    pub name: String,
+    /// Whether it is asked for when none is named.
+    #[serde(default)]
+    pub default: bool,
+}
+
+#[derive(Deserialize)]
+struct Body {
+    data: Option<Data>,
+}
+
+#[derive(Deserialize)]
+struct Data {
+    #[serde(rename = "rateLimitData")]
+    points: Option<Counter>,
+    #[serde(rename = "worldData")]
+    world: Option<serde_json::Map<String, serde_json::Value>>,
+}
+
+#[derive(Deserialize)]
+struct Server {
+    id: u32,
+}
+
+/// A list; null is an empty one, and so is a null within it.
+fn listed<'de, D: serde::Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
+    let list: Option<Vec<Option<T>>> = Option::deserialize(deserializer)?;
+    Ok(list.unwrap_or_default().into_iter().flatten().collect())
+}
+
+impl Api {
+    /// What the upstream says of these raids; one that it does not know is left out.
+    pub async fn zones(&self, key: &KeyId, raids: &[RaidId]) -> (CallEnd, Result<Vec<Zone>, CallError>) {
+        self.read_world(key, zones(raids), |world| {
+            let found = raids.iter().filter_map(|raid| world.remove(&zone_alias(*raid)));
+            read(serde_json::Value::Array(found.collect()))
+        })
+        .await
+    }
+
+    /// What the upstream says of all raids that it knows.
+    pub async fn all_zones(&self, key: &KeyId) -> (CallEnd, Result<Vec<Zone>, CallError>) {
+        self.read_world(key, all_zones(), |world| read(world.remove("zones").unwrap_or_default())).await
+    }
+
+    /// The id of the server with this slug, as the site's addresses have it. `None`: there is no such server.
+    pub async fn server_id(&self, key: &KeyId, region: &str, slug: &str) -> (CallEnd, Result<Option<u32>, CallError>) {
+        self.read_world(key, server_id(region, slug), |world| {
+            let server: Option<Server> = serde_json::from_value(world.remove("server").unwrap_or_default())?;
+            Ok(server.map(|server| server.id))
+        })
+        .await
+    }
+
+    async fn read_world<T>(
+        &self,
+        key: &KeyId,
+        query: String,
+        read: impl FnOnce(&mut serde_json::Map<String, serde_json::Value>) -> serde_json::Result<T>,
+    ) -> (CallEnd, Result<T, CallError>) {
+        let body = match self.post(key, query).await {
+            Ok(body) => body,
+            Err(error) => return (error.call_end(), Err(error)),
+        };
+        let unreadable = |reason: String| CallError::Unreadable(format!("cannot read the answer: {reason}"));
+        let data = match serde_json::from_slice::<Body>(&body) {
+            Ok(Body { data: Some(data) }) => data,
+            Ok(Body { data: None }) => return (CallEnd::Lost, Err(unreadable("it has no data".into()))),
+            Err(error) => return (CallEnd::Lost, Err(unreadable(error.to_string()))),
+        };
+        let end = self.call_end(data.points.as_ref());
+        let Some(mut world) = data.world else { return (end, Err(unreadable("it has no worldData".into()))) };
+        (end, read(&mut world).map_err(|error| unreadable(error.to_string())))
+    }
+}
+
+/// Zones, of which null is none.
+fn read(list: serde_json::Value) -> serde_json::Result<Vec<Zone>> {
+    let zones: Option<Vec<Option<Zone>>> = serde_json::from_value(list)?;
+    Ok(zones.unwrap_or_default().into_iter().flatten().collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[expect(clippy::print_stdout, reason = "a skipped test says so")]
+    fn recorded_zones_are_read() {
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data/wcl/sdk-worldData-zones.json");
+        let Ok(recorded) = std::fs::read_to_string(file) else {
+            println!("skipped: there is no {file}");
+            return;
+        };
+        let zones = read(serde_json::from_str(&recorded).unwrap()).unwrap();
+        let nyalotha = zones.iter().find(|zone| zone.id == 24).unwrap();
+        assert!(nyalotha.frozen);
+        assert_eq!(nyalotha.difficulties.iter().map(|difficulty| difficulty.id).collect::<Vec<_>>(), [5, 4, 3, 1]);
+    }
+
+    #[test]
+    fn nulls_are_nothing() {
+        let zones = r#"[null, {"id": 26, "name": "A", "frozen": true, "difficulties": null, "partitions": [null]}]"#;
+        let [zone] = &read(serde_json::from_str(zones).unwrap()).unwrap()[..] else { panic!("one zone") };
+        assert!(zone.frozen && zone.difficulties.is_empty() && zone.partitions.is_empty());
+        assert_eq!(read(serde_json::Value::Null).unwrap(), []);
+    }
+}

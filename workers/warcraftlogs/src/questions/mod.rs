@@ -1,0 +1,294 @@
+//! How ranks are asked for: as the fleet's settings say, and where a rule of the raid and difficulty says otherwise, as it says.
+//!
+//! A player's message names raids and difficulties and nothing else, so the rules are looked up when a player is fetched:
+//! `docs/decisions/0013-a-rule-says-how-its-ranks-are-asked-for.md`.
+
+mod config;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use stint_core::clock::{Clock, after};
+use stint_core::ports::PortResult;
+
+use crate::model::{Difficulty, RaidId};
+use crate::store::{Rule, Rules};
+
+pub use config::{Compare, RankSettings, Timeframe};
+
+/// Rules that were read are good for so long: a rule that is changed is obeyed after this.
+const GOOD_FOR: Duration = Duration::from_secs(60);
+
+/// How the ranks of one raid and difficulty are asked for. What is not said the upstream decides.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RankOptions {
+    /// Ranked by what; several are asked for side by side.
+    pub metrics: Vec<String>,
+    /// The part of the raid's time; -1 stands for all of them.
+    pub partition: Option<i32>,
+    /// The size of the group.
+    pub size: Option<u32>,
+    /// Among those of the same item level or keystone only.
+    pub by_bracket: Option<bool>,
+    /// Compared with what.
+    pub compare: Option<Compare>,
+    /// Compared with the rankings of which day.
+    pub timeframe: Option<Timeframe>,
+}
+
+/// What to ask of every raid and difficulty, as text of a GraphQL document.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Questions {
+    /// Behind zone and difficulty, one for each metric.
+    fleet: Vec<String>,
+    /// Of the raids and difficulties whose rules say otherwise.
+    of_rules: BTreeMap<(RaidId, Difficulty), Vec<String>>,
+    /// The raids that rules are about.
+    raids: BTreeSet<RaidId>,
+}
+
+/// Two rules that want the ranks of one raid and difficulty asked for in different ways.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Conflict {
+    /// The field in which they differ.
+    pub field: &'static str,
+    /// What the one says.
+    pub one: String,
+    /// What the other says.
+    pub other: String,
+}
+
+impl RankOptions {
+    /// The arguments behind zone and difficulty, each with its comma: one for each metric.
+    fn arguments(&self) -> Vec<String> {
+        let rest = self.rest();
+        if self.metrics.is_empty() {
+            return vec![rest];
+        }
+        self.metrics.iter().map(|metric| format!(", metric: {metric}{rest}")).collect()
+    }
+
+    /// Enum values are written as literals: the upstream has renamed an enum type before.
+    fn rest(&self) -> String {
+        let compare = self.compare.map(|compare| match compare {
+            Compare::Rankings => "Rankings",
+            Compare::Parses => "Parses",
+        });
+        let timeframe = self.timeframe.map(|timeframe| match timeframe {
+            Timeframe::Today => "Today",
+            Timeframe::Historical => "Historical",
+        });
+        let arguments = [
+            self.partition.map(|partition| format!(", partition: {partition}")),
+            self.size.map(|size| format!(", size: {size}")),
+            self.by_bracket.map(|by_bracket| format!(", byBracket: {by_bracket}")),
+            compare.map(|compare| format!(", compare: {compare}")),
+            timeframe.map(|timeframe| format!(", timeframe: {timeframe}")),
+        ];
+        arguments.into_iter().flatten().collect()
+    }
+
+    /// The same, with what the rules of one raid and difficulty say. What they do not agree on stays as it is.
+    fn with(&self, rules: &[&Rule]) -> RankOptions {
+        let mut options = self.clone();
+        if let Some(metric) = agreed(rules, |rule| rule.metric.clone()) {
+            options.metrics = vec![metric];
+        }
+        options.partition = agreed(rules, |rule| rule.partition).or(options.partition);
+        options.size = agreed(rules, |rule| rule.size).or(options.size);
+        options
+    }
+}
+
+/// What those rules say that say anything, if all of them say the same.
+fn agreed<T: PartialEq>(rules: &[&Rule], says: impl Fn(&Rule) -> Option<T>) -> Option<T> {
+    let mut said = rules.iter().filter_map(|rule| says(rule));
+    let first = said.next()?;
+    said.all(|other| other == first).then_some(first)
+}
+
+impl Conflict {
+    /// In what two rules differ that the ranks of both are asked for with. `None` when they are about different ranks, or
+    /// only one of them says anything.
+    pub fn between(one: &Rule, other: &Rule) -> Option<Conflict> {
+        if (one.raid, one.difficulty) != (other.raid, other.difficulty) {
+            return None;
+        }
+        let text = |rule: &Rule| {
+            let number = |number: Option<i64>| number.map(|number| number.to_string());
+            [
+                ("metric", rule.metric.clone()),
+                ("partition", number(rule.partition.map(i64::from))),
+                ("size", number(rule.size.map(i64::from))),
+            ]
+        };
+        text(one).into_iter().zip(text(other)).find_map(|((field, one), (_, other))| {
+            let (one, other) = (one?, other?);
+            (one != other).then_some(Conflict { field, one, other })
+        })
+    }
+}
+
+impl Questions {
+    /// Every raid and difficulty as the settings say.
+    pub fn of_fleet(fleet: &RankOptions) -> Questions {
+        Questions { fleet: fleet.arguments(), of_rules: BTreeMap::new(), raids: BTreeSet::new() }
+    }
+
+    /// The same, and as the rules say. One that is not in order says nothing: it could spoil whole documents.
+    pub fn new<'r>(fleet: &RankOptions, rules: impl IntoIterator<Item = &'r Rule>) -> Questions {
+        let mut questions = Questions::of_fleet(fleet);
+        let mut by_unit: BTreeMap<(RaidId, Difficulty), Vec<&Rule>> = BTreeMap::new();
+        for rule in rules.into_iter().filter(|rule| rule.check().is_ok()) {
+            by_unit.entry((rule.raid, rule.difficulty)).or_default().push(rule);
+        }
+        questions.raids = by_unit.keys().map(|(raid, _)| *raid).collect();
+        for (unit, rules) in by_unit {
+            let arguments = fleet.with(&rules).arguments();
+            if arguments != questions.fleet {
+                questions.of_rules.insert(unit, arguments);
+            }
+        }
+        questions
+    }
+
+    /// What stands behind zone and difficulty, one for each metric; never empty.
+    pub fn arguments(&self, unit: (RaidId, Difficulty)) -> &[String] {
+        self.of_rules.get(&unit).unwrap_or(&self.fleet)
+    }
+
+    /// How many metrics are asked for.
+    pub fn metrics(&self, unit: (RaidId, Difficulty)) -> usize {
+        self.arguments(unit).len()
+    }
+
+    /// The raids that rules are about.
+    pub fn raids(&self) -> &BTreeSet<RaidId> {
+        &self.raids
+    }
+}
+
+/// The questions of a process, which follow the rules.
+pub struct FollowedQuestions {
+    rules: Arc<dyn Rules>,
+    fleet: RankOptions,
+    clock: Arc<dyn Clock>,
+    known: Mutex<Known>,
+}
+
+struct Known {
+    questions: Arc<Questions>,
+    /// `None` until rules were read.
+    good_until: Option<Timestamp>,
+}
+
+impl FollowedQuestions {
+    /// Questions by these settings and rules, which are read when they are needed.
+    pub fn new(rules: Arc<dyn Rules>, fleet: RankOptions, clock: Arc<dyn Clock>) -> FollowedQuestions {
+        let questions = Arc::new(Questions::of_fleet(&fleet));
+        FollowedQuestions { rules, fleet, clock, known: Mutex::new(Known { questions, good_until: None }) }
+    }
+
+    /// The questions as they were last read.
+    pub fn known(&self) -> Arc<Questions> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).questions.clone()
+    }
+
+    /// Reads the rules if it is time to. Fails only while none were ever read: afterwards those that are known are good
+    /// enough, and a store that is away is no reason to leave points unspent.
+    pub async fn follow(&self) -> PortResult<Arc<Questions>> {
+        let good_until = self.known.lock().unwrap_or_else(PoisonError::into_inner).good_until;
+        let now = self.clock.now();
+        if good_until.is_some_and(|until| now < until) {
+            return Ok(self.known());
+        }
+        let rules = match self.rules.list().await {
+            Ok(page) => page.documents,
+            Err(error) if good_until.is_some() => {
+                tracing::warn!(%error, "the rules cannot be read, so ranks are asked for as before: {error}");
+                return Ok(self.known());
+            }
+            Err(error) => return Err(error),
+        };
+        let questions = Arc::new(Questions::new(&self.fleet, rules.iter().map(|status| &status.rule)));
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.questions != questions {
+            warn_of_conflicts(&rules.iter().map(|status| &status.rule).collect::<Vec<_>>());
+        }
+        *known = Known { questions: questions.clone(), good_until: Some(after(now, GOOD_FOR)) };
+        Ok(questions)
+    }
+}
+
+fn warn_of_conflicts(rules: &[&Rule]) {
+    for (position, one) in rules.iter().enumerate() {
+        for other in &rules[position + 1..] {
+            let Some(Conflict { field, one: said, other: otherwise }) = Conflict::between(one, other) else { continue };
+            tracing::warn!(
+                rule = one.id,
+                "the rules {} and {} name {field} {said} and {otherwise} for the same ranks, which are asked for as the \
+                 settings say; mend one of them",
+                one.id,
+                other.id
+            );
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rule(unit: (RaidId, Difficulty), more: Rule) -> Rule {
+        Rule { id: "0".repeat(24), raid: unit.0, difficulty: unit.1, start_page: 1, end_page: 9, ..more }
+    }
+
+    fn fleet() -> RankOptions {
+        RankOptions { by_bracket: Some(true), compare: Some(Compare::Parses), ..RankOptions::default() }
+    }
+
+    #[test]
+    fn settings_and_rules_become_arguments() {
+        let timeframe = Some(Timeframe::Historical);
+        let all = RankOptions { metrics: vec!["dps".into(), "hps".into()], size: Some(25), timeframe, ..fleet() };
+        let rest = ", size: 25, byBracket: true, compare: Parses, timeframe: Historical";
+        assert_eq!(
+            Questions::of_fleet(&all).arguments((26, 4)),
+            [format!(", metric: dps{rest}"), format!(", metric: hps{rest}")]
+        );
+        assert_eq!(Questions::of_fleet(&RankOptions::default()).arguments((26, 4)), [""]);
+    }
+
+    #[test]
+    fn a_rule_speaks_for_its_raid_and_difficulty_alone() {
+        let more = Rule { partition: Some(-1), metric: Some("hps".into()), ..Rule::default() };
+        let rules = [rule((26, 4), more), rule((26, 4), Rule::default()), rule((28, 5), Rule::default())];
+        let questions = Questions::new(&fleet(), &rules);
+        let expected = ", metric: hps, partition: -1, byBracket: true, compare: Parses";
+        assert_eq!(questions.arguments((26, 4)), [expected]);
+        for other in [(26, 5), (28, 5), (99, 1)] {
+            assert_eq!(questions.arguments(other), [", byBracket: true, compare: Parses"]);
+        }
+        assert_eq!(questions.raids(), &BTreeSet::from([26, 28]));
+    }
+
+    #[test]
+    fn what_rules_do_not_agree_on_the_settings_decide() {
+        let says = |partition, size| rule((26, 4), Rule { partition, size, ..Rule::default() });
+        let rules = [says(Some(1), Some(20)), says(Some(2), Some(20)), says(None, None)];
+        let settings = RankOptions { partition: Some(3), ..RankOptions::default() };
+        assert_eq!(Questions::new(&settings, &rules).arguments((26, 4)), [", partition: 3, size: 20"]);
+        let conflict = Conflict::between(&rules[0], &rules[1]).unwrap();
+        assert_eq!((conflict.field, conflict.one.as_str(), conflict.other.as_str()), ("partition", "1", "2"));
+        assert_eq!(Conflict::between(&rules[0], &rules[2]), None);
+        assert_eq!(Conflict::between(&rules[0], &rule((26, 5), Rule { partition: Some(2), ..Rule::default() })), None);
+    }
+
+    #[test]
+    fn a_rule_that_is_not_in_order_gets_nothing_into_a_document() {
+        let rules = [rule((26, 4), Rule { metric: Some("dps) { x }".into()), ..Rule::default() })];
+        assert_eq!(Questions::new(&RankOptions::default(), &rules).arguments((26, 4)), [""]);
+    }
+}
