@@ -247,6 +247,9 @@ impl Reading<'_> {
                         None
                     }
                     SourceError::NoPoints { until } => Some(Rest { until, reason: error.to_string() }),
+                    SourceError::WrongRule(_) => {
+                        Some(Rest { until: after(now, settings.rest), reason: error.to_string() })
+                    }
                     SourceError::Failed { .. } => None,
                 }
             }

@@ -7,6 +7,7 @@ mod reading;
 mod reports;
 mod rows;
 mod sample;
+mod servers;
 
 use std::time::Duration;
 
@@ -23,6 +24,7 @@ pub use pages::RankingPages;
 pub use parse::{ParsedPage, parse};
 pub use reports::Reports;
 pub use rows::RankingPage;
+pub use servers::{AskedServerIds, NoServerId, NoServerIds, ServerIds};
 
 /// Where a site's ranking pages are.
 const RANKINGS: &str = "zone/rankings/";
@@ -106,6 +108,9 @@ pub enum SourceError {
         /// The earliest reset.
         until: Timestamp,
     },
+    /// The rule asks for what this source cannot have. It rests, since only a person can mend it.
+    #[error("the rule cannot be read: {0}")]
+    WrongRule(String),
     /// Anything else: the next discovery tries again.
     #[error("cannot read page {page}: {reason}")]
     Failed {

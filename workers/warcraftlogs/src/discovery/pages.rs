@@ -12,12 +12,25 @@ use url::Url;
 
 use super::reading::{READING_TIME, read};
 use super::sample::outline;
-use super::{Found, Listing, ParsedPage, PlayerSource, RANKINGS, RankingPage, SourceError, upstream_of_pages};
+use super::{
+    Found, Listing, NoServerId, ParsedPage, PlayerSource, RANKINGS, RankingPage, ServerIds, SourceError,
+    upstream_of_pages,
+};
 use crate::model::Difficulty;
 use crate::store::{Claim, Pass, Rule};
 
-/// Mixes healers and damage dealers in one table; every other metric lists only one role.
+/// Mixes healers and damage dealers in one table; every other metric lists only one role. That a rule says otherwise is its
+/// own affair.
 const METRIC: &str = "playerspeed";
+
+/// The partition that the original deployment has asked for, of every raid.
+const PARTITION: i32 = 5;
+
+/// The ids of regions, which the site's addresses have in place of names.
+const REGION_IDS: [(&str, u32); 5] = [("US", 1), ("EU", 2), ("KR", 3), ("TW", 4), ("CN", 5)];
+
+/// Where addresses have the id of a region or a server, and all of them are meant.
+const ANY: u32 = 0;
 
 /// The difficulty that the site calls mythic, whose groups are larger.
 const MYTHIC: Difficulty = 5;
@@ -36,20 +49,31 @@ pub struct RankingPages {
     client: Client,
     site: Url,
     clock: Arc<dyn Clock>,
+    servers: Arc<dyn ServerIds>,
 }
 
 impl RankingPages {
     /// The pages of `site`, through a client that leaves time between two of them.
-    pub fn new(client: Client, site: Url, clock: Arc<dyn Clock>) -> RankingPages {
-        RankingPages { client, site, clock }
+    pub fn new(client: Client, site: Url, clock: Arc<dyn Clock>, servers: Arc<dyn ServerIds>) -> RankingPages {
+        RankingPages { client, site, clock, servers }
     }
 
-    fn request(&self, rule: &Rule, page: u32) -> Result<http::Request<Bytes>, String> {
-        let size = if rule.difficulty == MYTHIC { 20 } else { 10 };
-        let path = format!(
-            "{RANKINGS}table/{}/{METRIC}/-1/{}/{size}/5/Any/Any/0/0/0/0/0/?search=&page={page}",
-            rule.raid, rule.difficulty
-        );
+    /// The id of the server that the rule names, as addresses have it.
+    async fn server(&self, rule: &Rule, page: u32) -> Result<u32, SourceError> {
+        if rule.guild.is_some() {
+            let reason = "guild: the site has no ranking of one guild's players; set DISCOVERY_SOURCE=reports, or replace \
+                          the rule by one without a guild";
+            return Err(SourceError::WrongRule(reason.to_owned()));
+        }
+        let (Some(server), Some(region)) = (&rule.server, &rule.region) else { return Ok(ANY) };
+        self.servers.id(region, server).await.map_err(|error| match error {
+            NoServerId::Never(reason) => SourceError::WrongRule(reason),
+            NoServerId::NotNow(reason) => SourceError::Failed { page, reason },
+        })
+    }
+
+    fn request(&self, rule: &Rule, server: u32, page: u32) -> Result<http::Request<Bytes>, String> {
+        let path = path(rule, server, page);
         let url = self.site.join(&path).map_err(|error| format!("WCL_SITE_URL: {error}"))?;
         // Without it the site refuses the table, which its own pages load.
         let request = http::Request::get(url.as_str()).header(REFERER, self.site.as_str());
@@ -57,11 +81,28 @@ impl RankingPages {
     }
 }
 
+/// The address of a table: raid, metric, boss, difficulty, size, partition, class, spec, bracket, server, region, subregion,
+/// leaderboards.
+fn path(rule: &Rule, server: u32, page: u32) -> String {
+    let Rule { raid, difficulty, .. } = rule;
+    let usual_size = if *difficulty == MYTHIC { 20 } else { 10 };
+    let size = rule.size.unwrap_or(usual_size);
+    let metric = rule.metric.as_deref().filter(|metric| *metric != "default").unwrap_or(METRIC);
+    let partition = rule.partition.unwrap_or(PARTITION);
+    let region = rule.region.as_ref().map(|region| region.to_uppercase());
+    let region = REGION_IDS.iter().find(|(name, _)| Some(*name) == region.as_deref()).map_or(ANY, |(_, id)| *id);
+    format!(
+        "{RANKINGS}table/{raid}/{metric}/-1/{difficulty}/{size}/{partition}/Any/Any/0/{server}/{region}/0/0/\
+         ?search=&page={page}"
+    )
+}
+
 #[async_trait]
 impl PlayerSource for RankingPages {
     async fn page(&self, claim: &Claim, _pass: &Pass, page: u32) -> Result<Found, SourceError> {
         let failed = |reason: String| SourceError::Failed { page, reason };
-        let request = self.request(&claim.rule, page).map_err(failed)?;
+        let server = self.server(&claim.rule, page).await?;
+        let request = self.request(&claim.rule, server, page).map_err(failed)?;
         let answer = self.client.send(request, &PAGE).await.map_err(|error| refused(error, page))?;
         if !answer.status.is_success() {
             // A redirect, a 403 or a 404 in place of a table: the site does not want to be read.
@@ -118,5 +159,28 @@ mod tests {
         assert!(is_read(98, 100, 0) && is_read(50, 100, 50) && is_read(0, 5, 0));
         assert!(!is_read(49, 100, 0) && !is_read(0, 100, 100) && !is_read(0, 6, 0) && !is_read(0, 1, 1));
         assert_eq!(found(table(0, 0, 0), b"<p>x"), Found::PastTheEnd { sample: Some("<p>x".into()) });
+    }
+
+    fn rule(difficulty: Difficulty) -> Rule {
+        Rule { raid: 26, difficulty, start_page: 1, end_page: 9, ..Rule::default() }
+    }
+
+    #[test]
+    fn a_rule_without_options_is_read_at_the_originals_addresses() {
+        for (difficulty, size) in [(3, 10), (4, 10), (5, 20)] {
+            let expected = format!(
+                "zone/rankings/table/26/playerspeed/-1/{difficulty}/{size}/5/Any/Any/0/0/0/0/0/?search=&page=7"
+            );
+            assert_eq!(path(&rule(difficulty), ANY, 7), expected);
+        }
+    }
+
+    #[test]
+    fn each_option_has_its_place_in_the_address() {
+        let metric = Some("hps".to_owned());
+        let region = Some("eu".to_owned());
+        let rule = Rule { partition: Some(2), size: Some(25), metric, region, ..rule(4) };
+        let expected = "zone/rankings/table/26/hps/-1/4/25/2/Any/Any/0/304/2/0/0/?search=&page=1";
+        assert_eq!(path(&rule, 304, 1), expected);
     }
 }

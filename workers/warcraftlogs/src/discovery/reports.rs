@@ -13,7 +13,7 @@ use stint_http::HttpError;
 
 use super::{Found, PlayerSource, SourceError, named};
 use crate::budget::Budget;
-use crate::client::{CallError, ReportPlayers};
+use crate::client::{CallError, GuildOf, RankedPlayer, ReportPlayers};
 use crate::config::Settings;
 use crate::measured::{call, status};
 use crate::model::PlayerId;
@@ -117,12 +117,14 @@ impl Reports {
         let grant = self.hold(vec![REPORT_BOUND; codes.len()], page).await?;
         let paid = grant.taken.iter().sum::<usize>();
         let key = &grant.hold.key;
-        let answer = self.budget.api.report_players(key, &codes[..paid]);
+        let answer = self.budget.api.report_players(key, &codes[..paid], is_narrowed(rule));
         let answer = call("report-players", key, grant.amount, answer, |(end, _)| status(end)).await;
         let reports = self.settle(&grant, answer, page).await?;
-        let (raid, difficulty) = (rule.raid, rule.difficulty);
-        let wanted = move |report: &ReportPlayers| report.raid == raid && report.difficulties.contains(&difficulty);
-        Ok((reports.into_iter().filter(wanted).flat_map(|report| report.players), paid))
+        let wanted =
+            |report: &ReportPlayers| report.raid == rule.raid && report.difficulties.contains(&rule.difficulty);
+        let players = reports.into_iter().filter(wanted).flat_map(|report| report.players);
+        let players = players.filter(|player| lives_there(rule, player)).map(|player| player.id);
+        Ok((players.collect::<Vec<PlayerId>>().into_iter(), paid))
     }
 
     /// Settles a call and returns what it brought.
@@ -146,7 +148,8 @@ impl PlayerSource for Reports {
         let (rule, span) = (&claim.rule, self.span_in_millis(claim, pass));
         let grant = self.hold(vec![LIST_BOUND], page).await?;
         let key = &grant.hold.key;
-        let listing = self.budget.api.list_reports(key, rule.raid, span, REPORTS_PER_PAGE, page);
+        let guild = guild(rule);
+        let listing = self.budget.api.list_reports(key, rule.raid, span, guild.as_ref(), REPORTS_PER_PAGE, page);
         let listing = call("reports", key, grant.amount, listing, |(end, _)| status(end)).await;
         let list = self.settle(&grant, listing, page).await?;
         if list.codes.is_empty() {
@@ -174,6 +177,26 @@ impl PlayerSource for Reports {
         let (since, until) = self.span_in_millis(claim, pass);
         Some(Duration::from_millis(until.saturating_sub(since).try_into().unwrap_or_default()))
     }
+}
+
+/// The guild whose reports are read.
+fn guild(rule: &Rule) -> Option<GuildOf> {
+    let (name, server, region) = (rule.guild.clone()?, rule.server.clone()?, rule.region.clone()?);
+    Some(GuildOf { name, server: server.to_lowercase(), region: region.to_uppercase() })
+}
+
+/// Whether only players of a region or a server are wanted. A guild has members from elsewhere, who are wanted too.
+fn is_narrowed(rule: &Rule) -> bool {
+    rule.region.is_some() && rule.guild.is_none()
+}
+
+fn lives_there(rule: &Rule, player: &RankedPlayer) -> bool {
+    if !is_narrowed(rule) {
+        return true;
+    }
+    let is =
+        |wanted: &Option<String>, place: &str| wanted.as_ref().is_none_or(|wanted| wanted.eq_ignore_ascii_case(place));
+    player.place.as_ref().is_some_and(|(region, server)| is(&rule.region, region) && is(&rule.server, server))
 }
 
 fn port(error: &PortError, page: u32) -> SourceError {

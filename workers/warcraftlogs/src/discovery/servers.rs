@@ -1,0 +1,75 @@
+//! The ids of servers, which the site's addresses have in place of slugs.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use async_trait::async_trait;
+
+use crate::budget::Budget;
+use crate::paid::{Unanswered, ask, hold};
+
+/// Why the id of a server is not known, and what to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NoServerId {
+    /// It will not be known unless a person does something.
+    Never(String),
+    /// It may be known when it is asked for again.
+    NotNow(String),
+}
+
+/// Finds the ids of servers.
+#[async_trait]
+pub trait ServerIds: Send + Sync {
+    /// The id of the server with this slug.
+    async fn id(&self, region: &str, slug: &str) -> Result<u32, NoServerId>;
+}
+
+/// Without a key nobody can be asked.
+pub struct NoServerIds;
+
+#[async_trait]
+impl ServerIds for NoServerIds {
+    async fn id(&self, _region: &str, slug: &str) -> Result<u32, NoServerId> {
+        let reason =
+            format!("server: the id of {slug} is asked of the API, which needs a key: set WCL_KEYS to id:secret");
+        Err(NoServerId::Never(reason))
+    }
+}
+
+/// Asks the API, once for each server and process, for points that are held first.
+pub struct AskedServerIds {
+    budget: Budget,
+    known: Mutex<BTreeMap<(String, String), u32>>,
+}
+
+impl AskedServerIds {
+    /// Ids that are paid for with points of `budget`.
+    pub fn new(budget: Budget) -> AskedServerIds {
+        AskedServerIds { budget, known: Mutex::default() }
+    }
+
+    async fn ask(&self, (region, slug): &(String, String)) -> Result<Option<u32>, Unanswered> {
+        let Budget { pool, api, .. } = &self.budget;
+        let grant = hold(&**pool, api, 1).await?;
+        ask(&**pool, "server", &grant, api.server_id(&grant.hold.key, region, slug)).await
+    }
+}
+
+#[async_trait]
+impl ServerIds for AskedServerIds {
+    async fn id(&self, region: &str, slug: &str) -> Result<u32, NoServerId> {
+        let name = (region.to_uppercase(), slug.to_lowercase());
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(&name).copied();
+        if let Some(id) = known {
+            return Ok(id);
+        }
+        let not_now = |error: Unanswered| NoServerId::NotNow(format!("server: the id of {slug} is not known: {error}"));
+        let id = self.ask(&name).await.map_err(not_now)?.ok_or_else(|| {
+            let region = &name.0;
+            let remedy = "replace the rule by one with another slug: `stint rules remove`, then `stint rules add`";
+            NoServerId::Never(format!("server: {region} has no server {slug}; {remedy}"))
+        })?;
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(name, id);
+        Ok(id)
+    }
+}
