@@ -18,6 +18,8 @@
 //!   until the message is fetched, and is due again if that did not cover it.
 //! * *The message is lost, or dies in the dead letters:* the player counts as waiting until no queue can have the
 //!   message any more, and is due then.
+//! * *A raid is known to be frozen between look and send:* what was fetched since is left out of the message. A player of whom
+//!   nothing is left then stays, and is fresh.
 //! * *Two run at once:* both send the same players, who are fetched twice. The local host never runs two; neither does
 //!   Lambda, with the reserved concurrency that `infra/` gives it.
 //! * *Exits after the hand-over, before it is kept that everybody was looked at:* the next discovery wakes it again, and it
@@ -221,9 +223,13 @@ impl Aggregator {
             let players = self.discovers.get(ids).await?;
             pass_over(&players.damaged);
             let queued_at = before(invocation.now(), CLOCK_SKEW);
-            send(&*self.queue, &players.documents).await?;
-            self.discovers.hand_over(&players.documents, queued_at).await?;
-            report.queued += players.documents.len() as u64;
+            let wanted = self.discovers.still_wanted(&players.documents).await?;
+            let pairs = players.documents.into_iter().zip(wanted);
+            let (players, wanted): (Vec<_>, Vec<_>) =
+                pairs.filter(|(_, wanted)| !wanted.raids_to_scrap.is_empty()).unzip();
+            send(&*self.queue, &wanted).await?;
+            self.discovers.hand_over(&players, queued_at).await?;
+            report.queued += players.len() as u64;
         }
         Ok(())
     }

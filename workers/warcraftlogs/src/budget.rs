@@ -20,7 +20,9 @@ use stint_core::points::Points;
 use stint_core::ports::{KeyPool, MAX_BATCH, NewMessage, PortResult, Queue, Throttle, Wakeups};
 
 use crate::client::Api;
+use crate::frozen::FrozenRaids;
 use crate::measured::record_held;
+use crate::questions::FollowedQuestions;
 
 /// The wake-up that the reviver waits for.
 pub const REVIVE: &str = "revive-rank-fetcher";
@@ -59,11 +61,15 @@ pub struct Budget {
     pub refreshes: Arc<dyn Queue>,
     /// For reading counters.
     pub api: Arc<Api>,
+    /// How ranks are asked for.
+    pub questions: Arc<FollowedQuestions>,
+    /// Which raids need not be asked for again.
+    pub frozen: Arc<FrozenRaids>,
     /// What time it is.
     pub clock: Arc<dyn Clock>,
     /// The worker that is throttled.
     pub worker: String,
-    /// The bound of one raid and difficulty.
+    /// The bound of one raid and difficulty, in all metrics of the settings.
     pub unit: Points,
     /// The operator's limit.
     pub concurrency_limit: u32,

@@ -5,6 +5,7 @@
 //!   players again changes nothing.
 //! * *Dies after progress is kept:* the next discovery goes on behind that page, once the lease is over.
 //! * *Dies after the last page, before the rule is finished:* the next discovery finds nothing left and finishes it.
+//! * *Dies before a rule of a frozen raid is finished unread:* it is claimed again, and finished.
 //! * *Is only thought dead:* its lease number is old, so keeping progress answers `false` and it stops.
 //! * *Dies after an upstream has turned it away, before that is recorded:* the next discovery asks once more, is turned away,
 //!   and records it. Recorded, it stops every discovery in every process before its next page.
@@ -122,6 +123,9 @@ impl Worker for Discover {
             self.hand_over(None, after(now, PAUSE), now).await?;
             return Ok(Outcome::report(Report { stopped: Some("no rule is due".into()), ..Report::default() }));
         };
+        if claim.is_settled() {
+            return Ok(Outcome::report(settle(&claim, &*self.rules, invocation).await?));
+        }
         let report = discover(&claim, &*self.rules, &*self.discovers, &*self.source, self.settings, invocation).await?;
         let now = invocation.now();
         let earliest = if report.finished || report.pages > 0 { now } else { after(now, PAUSE) };
@@ -135,4 +139,13 @@ async fn resting(rules: &dyn Rules, source: &dyn PlayerSource, now: Timestamp) -
     let upstream = source.upstream();
     let mut rests = rules.upstreams().await?.into_iter();
     Ok(rests.find(|rest| rest.upstream == upstream && rest.rest.until > now).map(|rest| rest.rest))
+}
+
+/// Finishes a rule of a frozen raid that was read since: its pages show nobody new, and the last pass stays the measure of the next.
+async fn settle(claim: &Claim, rules: &dyn Rules, invocation: &Invocation) -> Result<Report, WorkerError> {
+    let seen = claim.last.unwrap_or_default();
+    let nothing = Pass { started_at: invocation.now(), chunks: Vec::new(), end: None, seen };
+    let finished = rules.finish(claim, &nothing, invocation.now()).await?;
+    let stopped = Some(format!("raid {} is frozen, and was read since", claim.rule.raid));
+    Ok(Report { rule: Some(claim.rule.id.clone()), finished, stopped, ..Report::default() })
 }

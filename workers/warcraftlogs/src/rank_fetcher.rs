@@ -11,6 +11,7 @@
 //! * *Dies after parking, before the acknowledgement:* the message comes back, and parks over itself.
 //!
 //! # What may fail between any two lines
+//! * *The rules' store, while the process has never read the rules:* the invocation fails before anything is held.
 //! * *The key pool, before any message has its fate:* the invocation fails, and its messages come back.
 //! * *The key pool, after a call:* what was served stays served; the other messages are given back.
 //! * *The players' store:* the messages come back, and are paid for again. The call is settled all the same.
@@ -116,6 +117,10 @@ pub(crate) async fn run(
     invocation: &Invocation,
 ) -> Result<Outcome, WorkerError> {
     let mut batch = Batch::read(messages(event)?);
+    let questions = budget.questions.follow().await?;
+    if strategy == BudgetStrategy::Ledger {
+        budget.ask_for_frozen_raids(&questions).await;
+    }
     let fetch = Fetch { lane, budget, players, invocation, report: Report::default() };
     let report = match strategy {
         BudgetStrategy::Ledger => fetch.all(&mut batch).await?,

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use stint_core::points::Points;
 use stint_core::ports::{DeadLetter, Queue};
-use stint_standins::warcraftlogs::{Fate, TrueRanks};
+use stint_standins::warcraftlogs::{Fate, TrueRanks, TrueStars};
 use stint_warcraftlogs::message::PlayerMessage;
-use stint_warcraftlogs::model::{Player, PlayerId, RaidRanks, RaidsToScrap};
+use stint_warcraftlogs::model::{AllStars, EncounterRank, Player, PlayerId, RaidRanks, RaidsToScrap};
 use stint_warcraftlogs::store::DropReason;
 
 use super::{Process, World};
@@ -163,15 +163,38 @@ impl World {
 }
 
 /// The truth as the fleet stores it.
-fn told(truth: &TrueRanks) -> RaidRanks {
+pub(crate) fn told(truth: &TrueRanks) -> RaidRanks {
     let encounters = truth.encounters.iter().map(|encounter| {
-        let rank = stint_warcraftlogs::model::EncounterRank {
+        let rank = EncounterRank {
             best: Some(encounter.best),
             median: Some(encounter.median),
             kills: encounter.kills,
             spec: encounter.spec.clone(),
+            all_stars: encounter.all_stars.as_ref().map(told_stars),
+            score: encounter.key_level.map(|_| encounter.amount),
+            key_level: encounter.key_level,
         };
         (encounter.id, rank)
     });
-    RaidRanks { metric: truth.metric.clone(), best: truth.best, median: truth.median, encounters: encounters.collect() }
+    RaidRanks {
+        metric: truth.metric.clone(),
+        best: truth.best,
+        median: truth.median,
+        encounters: encounters.collect(),
+        all_stars: truth.all_stars.iter().map(told_stars).collect(),
+        metrics: BTreeMap::new(),
+    }
+}
+
+fn told_stars(truth: &TrueStars) -> AllStars {
+    let places = truth.places.as_ref();
+    let place = |place: Option<u64>| place.map(|place| u32::try_from(place).unwrap());
+    AllStars {
+        spec: truth.spec.clone(),
+        partition: u32::try_from(truth.partition).ok().filter(|partition| *partition > 0),
+        points: truth.points,
+        rank: place(places.map(|places| places.world)),
+        region_rank: place(places.map(|places| places.region)),
+        server_rank: place(places.and_then(|places| places.server)),
+    }
 }

@@ -29,6 +29,7 @@ use stint_warcraftlogs::model::{PlayerId, RaidsToScrap};
 use stint_warcraftlogs::store::Rule;
 use stint_warcraftlogs::whom::Whom;
 
+pub(crate) use audit::told;
 pub(crate) use network::{Fault, Network, Request};
 pub(crate) use process::Process;
 pub(crate) use setup::Setup;
@@ -115,6 +116,11 @@ impl World {
         self.upstream().books()
     }
 
+    /// A raid is over.
+    pub(crate) fn freeze(&self, raid: u32) {
+        self.upstream().freeze(raid);
+    }
+
     /// The upstream accepts the secret that the fleet has of the key `id` no more, or again.
     pub(crate) fn accept(&self, id: &str, accepted: bool) {
         let known = self.settings.wcl_keys.iter().find(|key| key.id.0 == id).unwrap();
@@ -150,7 +156,7 @@ impl World {
 
 /// A rule that never ran.
 pub(crate) fn rule(number: usize, (raid, difficulty): (u32, u32), (start_page, end_page): (u32, u32)) -> Rule {
-    Rule { id: format!("{number:024x}"), raid, difficulty, start_page, end_page, last_run: None }
+    Rule { id: format!("{number:024x}"), raid, difficulty, start_page, end_page, ..Rule::default() }
 }
 
 /// Longer than any story takes; a fleet that never comes to rest is found out.

@@ -8,10 +8,10 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use stint_http::{Body, Limits, Transport, TransportError};
 use stint_testkit::mortal_port;
-use stint_warcraftlogs::model::{Player, PlayerId};
+use stint_warcraftlogs::model::{Player, PlayerId, RaidId};
 use stint_warcraftlogs::store::{
-    Backlog, Claim, Discovered, Discovers, Doubt, Dropped, Due, Freshness, Milestone, Milestones, Page, Pass,
-    PlayerCounts, PlayerKey, Players, Reached, Rest, Rule, RuleStatus, Rules, TakenOver, UpstreamRest,
+    Backlog, Claim, Discovered, Discovers, Doubt, Dropped, Due, Freshness, Frozen, Milestone, Milestones, Page, Pass,
+    PlayerCounts, PlayerKey, Players, Reached, Rest, Rule, RuleStatus, Rules, TakenOver, UpstreamRest, Zones,
 };
 
 use super::Life;
@@ -48,10 +48,18 @@ mortal_port! { MortalStore, Discovers {
     page(after: Option<PlayerId>, max: usize) -> Page<Discovered, PlayerId>;
     due(after: Option<PlayerId>, max: usize, freshness: &Freshness) -> Page<Due, PlayerId>;
     get(ids: &[PlayerId]) -> Page<Discovered, PlayerId>;
+    still_wanted(players: &[Discovered]) -> Vec<Discovered>;
     hand_over(sent: &[Discovered], queued_at: Timestamp) -> ();
     forget_queued() -> ();
     count() -> u64;
     backlog(freshness: &Freshness) -> Backlog;
+} }
+
+mortal_port! { MortalStore, Zones {
+    claim_question(raids: &[RaidId], until: Timestamp) -> Vec<RaidId>;
+    answered(raids: &[(RaidId, bool)], now: Timestamp, ask_again_at: Timestamp) -> ();
+    frozen() -> Frozen;
+    thaw() -> ();
 } }
 
 mortal_port! { MortalStore, Players {

@@ -43,6 +43,8 @@ pub(crate) enum Request {
     Ranks,
     Points,
     Reports,
+    /// About raids and servers.
+    World,
 }
 
 /// Changes a ranking page, by its number.
@@ -126,6 +128,7 @@ impl Request {
             "/oauth/token" => Request::Token,
             "/api/v2/client" if body.contains("query Ranks") => Request::Ranks,
             "/api/v2/client" if body.contains("query ReadPoints") => Request::Points,
+            "/api/v2/client" if body.contains("worldData") => Request::World,
             "/api/v2/client" => Request::Reports,
             _ => Request::Page,
         }

@@ -20,8 +20,10 @@ use stint_warcraftlogs::client::Api;
 use stint_warcraftlogs::config::{DiscoverySource, Settings};
 use stint_warcraftlogs::db_generator::DbGenerator;
 use stint_warcraftlogs::discover::{Discover, DiscoverSettings};
-use stint_warcraftlogs::discovery::{PlayerSource, RankingPages, Reports};
+use stint_warcraftlogs::discovery::{AskedServerIds, PlayerSource, RankingPages, Reports};
+use stint_warcraftlogs::frozen::FrozenRaids;
 use stint_warcraftlogs::message::{QUEUE, REFRESH_QUEUE};
+use stint_warcraftlogs::questions::FollowedQuestions;
 use stint_warcraftlogs::rank_fetcher::RankFetcher;
 use stint_warcraftlogs::refresher::Refresher;
 use stint_warcraftlogs::reviver::Reviver;
@@ -104,6 +106,12 @@ impl Process {
         worker.invoke(event, &invocation).await
     }
 
+    /// Hands a body to a worker, by hand.
+    pub(crate) async fn invoke_by_hand(&self, worker: &str, body: &str) {
+        let outcome = self.invoke(worker, Event::Manual(serde_json::from_str(body).unwrap()), BY_HAND).await.unwrap();
+        assert_eq!(outcome.exceptions.len(), 0, "{body}");
+    }
+
     /// Discovers until no rule is due.
     pub(crate) async fn discover_everything(&self) {
         while self.run("discover").await["rule"].is_string() {}
@@ -178,9 +186,11 @@ fn budget(settings: &Settings, stores: &Stores, transport: &Arc<dyn Transport>, 
         queue: stores.queue.clone(),
         refreshes: stores.refreshes.clone(),
         api: Arc::new(Api::new(settings, client, clock.clone()).unwrap()),
+        questions: Arc::new(FollowedQuestions::new(stores.rules.clone(), settings.ranks.options(), clock.clone())),
+        frozen: Arc::new(FrozenRaids::new(stores.zones.clone(), settings.refresh_frozen)),
         clock: clock.clone(),
         worker: settings.lambda_to_revive.clone(),
-        unit: settings.wcl_call_budget,
+        unit: settings.unit(),
         concurrency_limit: settings.concurrency_limit,
         tally: Arc::default(),
     }
@@ -194,7 +204,8 @@ fn registry(settings: &Settings, stores: &Stores, budget: &Budget, transport: &A
         DiscoverySource::Pages => {
             let interval = Duration::from_millis(settings.wcl_page_interval_ms);
             let client = Client::with_interval(transport.clone(), budget.clock.clone(), interval);
-            Arc::new(RankingPages::new(client, settings.wcl_site_url.clone(), budget.clock.clone()))
+            let (clock, servers) = (budget.clock.clone(), Arc::new(AskedServerIds::new(budget.clone())));
+            Arc::new(RankingPages::new(client, settings.wcl_site_url.clone(), clock, servers))
         }
         DiscoverySource::Reports => Arc::new(Reports::new(budget.clone(), settings)),
     };
@@ -220,6 +231,9 @@ impl Worker for Generator {
 }
 
 fn aggregator(settings: &Settings, stores: &Stores) -> Aggregator {
+    if settings.refresh_frozen {
+        stores.zones.thaw().now_or_never().unwrap().unwrap();
+    }
     let (rules, discovers) = (stores.rules.clone(), stores.discovers.clone());
     let (queue, pool) = (stores.queue.clone(), stores.pool.clone());
     Aggregator::new(rules, discovers, queue, pool, stores.handover(), settings.aggregator())

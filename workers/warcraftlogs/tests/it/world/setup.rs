@@ -13,6 +13,7 @@ use stint_embedded::{Embedded, Mode};
 use stint_standins::WarcraftLogs;
 use stint_standins::warcraftlogs::{Options, Shares};
 use stint_warcraftlogs::config::{BudgetStrategy, DiscoverySource, Key, Settings};
+use stint_warcraftlogs::questions::RankSettings;
 
 use super::{Network, Stores, World};
 
@@ -53,7 +54,7 @@ impl Setup {
             wcl_call_timeout_seconds: 2,
             wcl_visibility_seconds: 720,
             wcl_page_interval_ms: 0,
-            wcl_metric: None,
+            ranks: RankSettings::default(),
             discovery_source: DiscoverySource::Pages,
             budget_strategy: BudgetStrategy::Ledger,
             concurrency_limit: 8,

@@ -12,7 +12,7 @@ use stint_warcraftlogs::config::Settings;
 use stint_warcraftlogs::handover::Handover;
 use stint_warcraftlogs::message::{QUEUE, REFRESH_QUEUE};
 use stint_warcraftlogs::rank_fetcher::RankFetcher;
-use stint_warcraftlogs::store::{Discovers, Milestones, Players, Rules, SqliteStore};
+use stint_warcraftlogs::store::{Discovers, Milestones, Players, Rules, SqliteStore, Zones};
 
 use super::Life;
 use super::mortal::MortalStore;
@@ -24,6 +24,7 @@ pub(crate) struct Stores {
     pub(crate) discovers: Arc<dyn Discovers>,
     pub(crate) players: Arc<dyn Players>,
     pub(crate) milestones: Arc<dyn Milestones>,
+    pub(crate) zones: Arc<dyn Zones>,
     pub(crate) queue: Arc<dyn Queue>,
     pub(crate) refreshes: Arc<dyn Queue>,
     pub(crate) pool: Arc<dyn KeyPool>,
@@ -42,7 +43,8 @@ impl Stores {
             rules: store.clone(),
             discovers: store.clone(),
             players: store.clone(),
-            milestones: store,
+            milestones: store.clone(),
+            zones: store,
             queue: embedded.queue(QUEUE, queue),
             refreshes: embedded.queue(REFRESH_QUEUE, queue),
             pool: embedded.key_pool(settings.ledger()),
@@ -64,6 +66,7 @@ impl Stores {
             discovers: MortalStore::new(&self.discovers, life),
             players: MortalStore::new(&self.players, life),
             milestones: MortalStore::new(&self.milestones, life),
+            zones: MortalStore::new(&self.zones, life),
             queue: Mortal::new(&self.queue, life),
             refreshes: Mortal::new(&self.refreshes, life),
             pool: Mortal::new(&self.pool, life),

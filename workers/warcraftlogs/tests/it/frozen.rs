@@ -1,0 +1,147 @@
+//! Frozen raids: once known to be, their ranks are fetched once and their pages are read once.
+
+use stint_core::clock::{Clock, after};
+use stint_core::points::Points;
+use stint_warcraftlogs::whom::Whom;
+
+use crate::world::{Fault, Process, Request, Setup, World, play};
+
+/// A rule is due again after this, and a player a little earlier.
+const TURN: u64 = 12 * 60 * 60;
+
+/// A world whose raid 26 is frozen from the beginning, and 28 is not; players take part in one of them or both.
+fn setup() -> Setup {
+    let mut setup = Setup::new(29, 40).rankings(&[(26, 4), (28, 4)]);
+    setup.options.frozen = vec![26];
+    setup.settings.delay_discovery_in_hours = 12;
+    setup.settings.refresh_after_hours = 10;
+    setup
+}
+
+/// One round: discovery, queue, ranks. Returns what was queued.
+async fn round(world: &World, fleet: &Process) -> u64 {
+    fleet.discover_everything().await;
+    fleet.run("aggregator").await;
+    let queued = world.queued().await;
+    world.start().run_until_idle().await;
+    queued.values().map(|raids| raids.len() as u64).sum()
+}
+
+/// How many raids and difficulties are discovered, of 28 and of both.
+fn units(world: &World) -> (u64, u64) {
+    let count = |pairs: &[(u32, u32)]| world.population().discoverable(pairs).len() as u64;
+    (count(&[(28, 4)]), count(&[(28, 4)]) + count(&[(26, 4)]))
+}
+
+#[test]
+fn frozen_raids_are_fetched_once_and_the_others_again_and_again() {
+    let world = setup().build();
+    let (unfrozen, all) = units(&world);
+    play(&world, async {
+        world.add_rules(0).await;
+        let fleet = world.start();
+        assert_eq!(round(&world, &fleet).await, all);
+        let pages = |raid| world.books().page_reads(raid, 4, 1);
+        assert_eq!((pages(26), pages(28)), (1, 1));
+        // The answer came after this pass over the pages, so they are read once more.
+        for (turn, reads) in [(1, 2), (2, 2), (3, 2)] {
+            world.pass(TURN).await;
+            assert_eq!(round(&world, &fleet).await, unfrozen, "turn {turn}");
+            assert_eq!((pages(26), pages(28)), (reads, turn + 1), "turn {turn}");
+        }
+        world.assert_all_served().await;
+        assert_eq!(world.stores.zones.frozen().await.unwrap().0.keys().copied().collect::<Vec<_>>(), [26]);
+        let left = fleet.run("aggregator").await;
+        assert_eq!((&left["due"], &left["queued"]), (&0.into(), &0.into()), "who is left is fresh");
+    });
+    assert_eq!(world.network.sent(Request::World), 2, "one small question a day");
+}
+
+#[test]
+fn a_raid_that_freezes_later_is_fetched_once_more() {
+    let mut setup = setup();
+    setup.options.frozen.clear();
+    let world = setup.build();
+    let (unfrozen, all) = units(&world);
+    play(&world, async {
+        world.add_rules(0).await;
+        let fleet = world.start();
+        assert_eq!(round(&world, &fleet).await, all);
+        world.freeze(26);
+        // What has changed is known within a day.
+        for (turn, queued) in [(1, all), (2, all), (3, unfrozen), (4, unfrozen)] {
+            world.pass(TURN).await;
+            assert_eq!(round(&world, &fleet).await, queued, "turn {turn}");
+        }
+        world.assert_all_served().await;
+    });
+}
+
+#[test]
+fn frozen_raids_are_fetched_again_where_that_is_asked_for() {
+    let mut setup = setup();
+    setup.settings.refresh_frozen = true;
+    let world = setup.build();
+    let (_, all) = units(&world);
+    play(&world, async {
+        world.add_rules(0).await;
+        let fleet = world.start();
+        for _ in 0..3 {
+            assert_eq!(round(&world, &fleet).await, all);
+            world.pass(TURN).await;
+        }
+    });
+    assert_eq!(world.network.sent(Request::World), 0, "nobody has to know");
+}
+
+#[test]
+fn a_refresh_by_hand_fetches_what_is_frozen() {
+    let world = setup().build();
+    let id = world.population().discoverable(&[(26, 4)])[0];
+    play(&world, async {
+        world.add_rules(0).await;
+        let fleet = world.start();
+        round(&world, &fleet).await;
+        world.pass(TURN).await;
+        let before = world.ranked().await[&id].updated_at;
+        world.refresh(Whom::Id(id), [(26, 4)].into_iter().collect()).await;
+        world.start().run_until_idle().await;
+        assert!(world.ranked().await[&id].updated_at > before);
+    });
+}
+
+#[test]
+fn a_question_that_fails_holds_nobody_up_and_is_asked_again() {
+    let world = setup().build();
+    let (_, all) = units(&world);
+    play(&world, async {
+        world.add_rules(0).await;
+        world.network.fail(Request::World, [Fault::Before(502), Fault::After(500)]);
+        let fleet = world.start();
+        assert_eq!(round(&world, &fleet).await, all);
+        assert!(world.stores.zones.frozen().await.unwrap().0.is_empty());
+        for _ in 0..3 {
+            world.pass(TURN).await;
+            round(&world, &fleet).await;
+        }
+        assert_eq!(world.stores.zones.frozen().await.unwrap().0.keys().copied().collect::<Vec<_>>(), [26]);
+        world.assert_books_agree().await;
+    });
+}
+
+#[test]
+fn many_processes_ask_once() {
+    let mut setup = setup();
+    setup.settings.concurrency_limit = 8;
+    let world = setup.build();
+    play(&world, async {
+        world.add_rules(0).await;
+        world.queue_everybody().await;
+        let fleets = [world.start(), world.start(), world.start()];
+        let end = after(world.clock.now(), std::time::Duration::from_secs(600));
+        futures::future::join_all(fleets.iter().map(|fleet| fleet.run_until(end))).await;
+        world.assert_all_served().await;
+    });
+    assert_eq!(world.network.sent(Request::World), 1);
+    assert!(world.books().charged > Points::ZERO);
+}
