@@ -7,7 +7,7 @@ use clap::{Parser, Subcommand};
 use stint_host::config::{LogSettings, TelemetrySettings};
 
 use crate::commands::{
-    data, demo, describe, keys, lambda, lookup, publish, queue, refresh, rules, run, simulate, status, throttle,
+    data, demo, describe, keys, lambda, lookup, publish, queue, raids, refresh, rules, run, simulate, status, throttle,
     unpack, up, upstream,
 };
 use crate::config::HomeSettings;
@@ -57,6 +57,8 @@ pub(crate) enum Command {
     Throttle(throttle::Arguments),
     /// List, add and remove discovery rules.
     Rules(rules::Arguments),
+    /// List raids with their difficulties and partitions.
+    Raids(raids::Arguments),
     /// Look into queues and their dead letters.
     Queue(queue::Arguments),
     /// Put a player ahead of the backlog.

@@ -30,7 +30,7 @@ use stint_core::worker::{Event, Invocation, Outcome, Spec, Trigger, Worker, Work
 use crate::aggregator::unfinished;
 use crate::discovery::PlayerSource;
 use crate::handover::{ALL_FRESH, Handover, NEXT_DUE, NEXT_RULE, next_claim};
-use crate::store::{Discovers, Rest, Rules};
+use crate::store::{Claim, Discovers, Pass, Rest, Rules};
 use reading::discover;
 
 /// A discovery that keeps no progress for this long is taken for dead.
@@ -123,10 +123,11 @@ impl Worker for Discover {
             self.hand_over(None, after(now, PAUSE), now).await?;
             return Ok(Outcome::report(Report { stopped: Some("no rule is due".into()), ..Report::default() }));
         };
-        if claim.is_settled() {
-            return Ok(Outcome::report(settle(&claim, &*self.rules, invocation).await?));
-        }
-        let report = discover(&claim, &*self.rules, &*self.discovers, &*self.source, self.settings, invocation).await?;
+        let report = if claim.is_settled() {
+            settle(&claim, &*self.rules, invocation).await?
+        } else {
+            discover(&claim, &*self.rules, &*self.discovers, &*self.source, self.settings, invocation).await?
+        };
         let now = invocation.now();
         let earliest = if report.finished || report.pages > 0 { now } else { after(now, PAUSE) };
         self.hand_over(Some(&claim.rule.id), earliest, now).await?;

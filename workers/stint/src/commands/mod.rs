@@ -10,6 +10,7 @@ mod lines;
 pub(crate) mod lookup;
 pub(crate) mod publish;
 pub(crate) mod queue;
+pub(crate) mod raids;
 pub(crate) mod refresh;
 pub(crate) mod rules;
 pub(crate) mod run;
@@ -91,6 +92,7 @@ pub(crate) async fn run(cli: Cli, output: &Output) -> anyhow::Result<()> {
         Command::Keys(arguments) => keys::run(arguments, &context).await,
         Command::Throttle(arguments) => throttle::run(arguments, &context).await,
         Command::Rules(arguments) => rules::run(arguments, &context).await,
+        Command::Raids(arguments) => raids::run(arguments, &context).await,
         Command::Queue(arguments) => queue::run(arguments, &context).await,
         Command::Refresh(arguments) => refresh::run(arguments, &context).await,
         Command::Lookup(arguments) => lookup::run(&arguments, &context),

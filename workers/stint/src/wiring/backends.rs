@@ -11,7 +11,7 @@ use stint_core::ports::{KeyPool, Queue, QueueSettings, Receipt, Throttle, Wakeup
 use stint_embedded::{Embedded, Mode};
 use stint_host::Record;
 use stint_mongo::{Mongo, MongoKeyPool, MongoRecords};
-use stint_warcraftlogs::store::{Directory, Discovers, Milestones, MongoStore, Players, Rules, SqliteStore};
+use stint_warcraftlogs::store::{Directory, Discovers, Milestones, MongoStore, Players, Rules, SqliteStore, Zones};
 use tokio::sync::OnceCell;
 
 use super::config::{BackendSettings, Choice, QueueBackend, StoreBackend, ThrottleBackend, WakeupBackend};
@@ -26,17 +26,19 @@ pub(crate) struct Collections {
     pub(crate) players: Arc<dyn Players>,
     pub(crate) directory: Arc<dyn Directory>,
     pub(crate) milestones: Arc<dyn Milestones>,
+    pub(crate) zones: Arc<dyn Zones>,
 }
 
 impl Collections {
-    fn of<S: Rules + Discovers + Players + Directory + Milestones + 'static>(store: S) -> Collections {
+    fn of<S: Rules + Discovers + Players + Directory + Milestones + Zones + 'static>(store: S) -> Collections {
         let store = Arc::new(store);
         Collections {
             rules: store.clone(),
             discovers: store.clone(),
             players: store.clone(),
             directory: store.clone(),
-            milestones: store,
+            milestones: store.clone(),
+            zones: store,
         }
     }
 }

@@ -16,10 +16,12 @@ use stint_warcraftlogs::client::Api;
 use stint_warcraftlogs::config::{DiscoverySource, Settings};
 use stint_warcraftlogs::db_generator::DbGenerator;
 use stint_warcraftlogs::discover::{Discover, DiscoverSettings};
-use stint_warcraftlogs::discovery::{PlayerSource, RankingPages, Reports};
+use stint_warcraftlogs::discovery::{AskedServerIds, NoServerIds, PlayerSource, RankingPages, Reports, ServerIds};
+use stint_warcraftlogs::frozen::FrozenRaids;
 use stint_warcraftlogs::handover::Handover;
 use stint_warcraftlogs::message::REFRESH_QUEUE;
 use stint_warcraftlogs::publish::{Git, GitSettings, Publisher};
+use stint_warcraftlogs::questions::FollowedQuestions;
 use stint_warcraftlogs::rank_fetcher::RankFetcher;
 use stint_warcraftlogs::refresher::Refresher;
 use stint_warcraftlogs::reviver::Reviver;
@@ -94,6 +96,7 @@ impl<'a> Workshop<'a> {
         );
         let client = Client::new(self.transport().await?, clock.clone());
         let api = Api::new(settings, client, clock.clone()).map_err(|error| anyhow!(error))?;
+        let collections = self.backends.collections().await?;
         let (pool, throttle) = (self.backends.pool(settings.ledger()).await?, self.backends.throttle().await?);
         pool.configure(&settings.key_ids()).await?;
         // Until the first batch has planned, the operator's limit holds, not the worker's own default.
@@ -107,9 +110,11 @@ impl<'a> Workshop<'a> {
             queue: self.queue(trigger().queue)?,
             refreshes: self.queue(REFRESH_QUEUE)?,
             api: Arc::new(api),
+            questions: Arc::new(FollowedQuestions::new(collections.rules, settings.ranks.options(), clock.clone())),
+            frozen: Arc::new(FrozenRaids::new(collections.zones, settings.refresh_frozen)),
             clock: clock.clone(),
             worker: settings.lambda_to_revive.clone(),
-            unit: settings.wcl_call_budget,
+            unit: settings.unit(),
             concurrency_limit: settings.concurrency_limit,
             tally: Arc::default(),
         })
@@ -147,14 +152,26 @@ impl<'a> Workshop<'a> {
             DiscoverySource::Pages => {
                 let interval = Duration::from_millis(settings.wcl_page_interval_ms);
                 let client = Client::with_interval(self.transport().await?, self.backends.clock.clone(), interval);
-                Arc::new(RankingPages::new(client, settings.wcl_site_url.clone(), self.backends.clock.clone()))
+                let (clock, servers) = (self.backends.clock.clone(), self.servers().await?);
+                Arc::new(RankingPages::new(client, settings.wcl_site_url.clone(), clock, servers))
             }
             DiscoverySource::Reports => Arc::new(Reports::new(self.budget().await?, settings)),
         })
     }
 
+    /// Pages need no key, but for the ids of servers that rules name.
+    async fn servers(&self) -> anyhow::Result<Arc<dyn ServerIds>> {
+        if self.settings.wcl_keys.is_empty() {
+            return Ok(Arc::new(NoServerIds));
+        }
+        Ok(Arc::new(AskedServerIds::new(self.budget().await?)))
+    }
+
     async fn aggregator(&self) -> anyhow::Result<Aggregator> {
         let collections = self.backends.collections().await?;
+        if self.settings.refresh_frozen {
+            collections.zones.thaw().await?;
+        }
         let pool = self.backends.pool(self.settings.ledger()).await?;
         let queue = self.queue(trigger().queue)?;
         let (handover, settings) = (self.handover().await?, self.settings.aggregator());

@@ -41,6 +41,7 @@ fn every_command_for_operators() {
         "rules list",
         "rules add",
         "rules remove",
+        "raids",
         "queue",
         "queue list",
         "queue peek",

@@ -21,6 +21,7 @@ mod poe_stashes;
 mod program;
 mod publish;
 mod queue;
+mod raids;
 mod refresh;
 mod rules;
 mod status;

@@ -57,6 +57,53 @@ fn pages_that_another_rule_reads_are_refused() {
 }
 
 #[test]
+fn a_rule_says_what_to_read() {
+    let program = Program::new();
+    let _filters = filters();
+    let options = ["--metric", "hps", "--partition", "-1", "--size", "25", "--region", "eu", "--server", "Tarren-Mill"];
+    let added = program.succeed(&[&add("heroic")[..], &options].concat());
+    insta::assert_snapshot!(added, @"
+    added [id]: Castle Nathria (26), heroic, pages 1 to 600 of hps, partition -1, size 25, EU tarren-mill
+    `stint up` discovers them; `stint status` tells how far it is
+    ");
+    let listed = program.json(&["rules", "list"]);
+    let rule = &listed["rules"][0];
+    let shown = ["partition", "size", "metric", "region", "server", "guild"].map(|field| rule[field].clone());
+    assert_eq!(
+        shown,
+        [(-1).into(), 25.into(), "hps".into(), "EU".into(), "tarren-mill".into(), serde_json::Value::Null]
+    );
+    assert!(program.succeed(&["rules", "list"]).contains("1-600 of hps, partition -1, size 25, EU tarren-mill"));
+    // Other pages of the same ranking, whose ranks are asked for in the same way.
+    program.succeed(&[&add("heroic")[..], &["--metric", "hps", "--region", "US"]].concat());
+    let conflict = program.fail(&[&add("heroic")[..], &["--partition", "2", "--region", "KR"]].concat());
+    insta::assert_snapshot!(conflict, @"error: --partition: ranks of Castle Nathria (26) in heroic are asked for with partition -1 by the rule [id], and can be asked for in one way only; nothing was added. Use -1 instead of 2, or remove that rule first with `stint rules remove [id]`");
+    assert_eq!(program.json(&["rules", "list"])["total"], 2);
+}
+
+#[test]
+fn options_that_cannot_be_are_named() {
+    let program = Program::new();
+    for (options, code, expected) in [
+        (vec!["--partition", "0"], 2, "0 is none; partitions are counted from 1"),
+        (vec!["--size", "41"], 2, "no group has 41 players"),
+        (vec!["--metric", "HPS"], 2, "[possible values: default, dps, hps"),
+        (vec!["--region", "Mars"], 2, "there are US, EU"),
+        (vec!["--server", "kazzak"], 2, "--region <REGION>"),
+        (vec!["--guild", "Echo", "--region", "EU"], 2, "--server <SERVER>"),
+        (vec!["--region", "EU", "--server", "Tarren Mill"], 1, "server: 'tarren mill' is no slug"),
+        (vec!["--guild", "Echo", "--region", "EU", "--server", "kazzak"], 1, "set DISCOVERY_SOURCE=reports"),
+    ] {
+        let ran = program.run(&[&add("heroic")[..], &options].concat());
+        assert!(ran.code == code && ran.stderr.contains(expected), "{options:?}: {ran:?}");
+    }
+    assert!(!program.home().exists());
+    let reports = Program::new().with("DISCOVERY_SOURCE", "reports");
+    let guild = ["--guild", "Écho", "--region", "EU", "--server", "kazzak"];
+    assert!(reports.succeed(&[&add("heroic")[..], &guild].concat()).contains("of EU kazzak, guild Écho"));
+}
+
+#[test]
 fn malformed_rules_name_the_option() {
     let program = Program::new();
     for (difficulty, more, expected) in [

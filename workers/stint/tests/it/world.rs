@@ -23,7 +23,7 @@ use stint_warcraftlogs::store::{
 pub(crate) const PLAYER: &str = r#"{"_id":57147396,"name":"Ånn","classId":4,"region":"EU","server":{"name":"Tarren Mill","slug":"tarren-mill","normalizedName":"TarrenMill"},"updatedAt":{"$date":"2026-11-20T10:00:00Z"},"raids":{"26":{"4":{"metric":"dps","best":91.2,"median":80.1,"encounters":{"2398":{"best":95.3,"median":80.0,"kills":12,"spec":"Fire"}}}}}}"#;
 
 fn rule(number: u8, raid: u32, difficulty: u32, last_run: Option<Timestamp>) -> Rule {
-    Rule { id: format!("{number:024x}"), raid, difficulty, start_page: 1, end_page: 600, last_run }
+    Rule { id: format!("{number:024x}"), raid, difficulty, start_page: 1, end_page: 600, last_run, ..Rule::default() }
 }
 
 /// A home in the middle of its work.

@@ -68,9 +68,9 @@ impl Setting {
         let variable = argument.get_env()?.to_str()?.to_owned();
         let defaults: Vec<String> =
             argument.get_default_values().iter().map(|value| value.to_string_lossy().into_owned()).collect();
-        let values = argument.get_possible_values().into_iter().map(|value| Value {
-            value: value.get_name().to_owned(),
-            help: value.get_help().map(sentence).unwrap_or_default(),
+        // Where they explain themselves, such as `true` and `false`, nothing is said of them.
+        let values = argument.get_possible_values().into_iter().filter_map(|value| {
+            Some(Value { value: value.get_name().to_owned(), help: value.get_help().map(sentence)? })
         });
         Some(Setting {
             variable,

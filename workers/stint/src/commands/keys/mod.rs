@@ -106,7 +106,7 @@ async fn list(windows: Option<u32>, context: &Context) -> anyhow::Result<()> {
         None => None,
     };
     let now = context.clock.now();
-    let declared = context.settings()?.wcl_call_budget;
+    let declared = context.settings()?.unit();
     let costs = CallCosts::all(&pool.costs().await?, declared);
     let listed = Listed { keys: KeyView::all(&keys, now), costs, windows };
     context.output.result(&listed, |listed| {

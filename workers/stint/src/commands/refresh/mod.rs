@@ -82,7 +82,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
         queue: stores.refreshes.name().to_owned(),
         id: message.whom.id(),
         player: player_name(&message.whom, stored),
-        forecast: Forecast::read(&stores, settings.wcl_call_budget, context.clock.now()).await?,
+        forecast: Forecast::read(&stores, settings.unit(), context.clock.now()).await?,
         raids_to_scrap: message.raids_to_scrap,
     };
     context.output.result(&queued, in_words)

@@ -7,12 +7,15 @@ use stint_warcraftlogs::model::Difficulty;
 use stint_warcraftlogs::store::{LAST_PAGE, Rule, RuleStatus};
 use stint_warcraftlogs::{names, raids};
 
+use super::reads::{Reads, refuse_conflict};
 use crate::commands::Context;
 use crate::usage::WrongUsage;
 
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  stint rules add --raid 26 --difficulty heroic --end-page 600\n  \
-                        stint rules add --raid 28 --difficulty 3,4,5 --start-page 1 --end-page 400")]
+                        stint rules add --raid 28 --difficulty 3,4,5 --start-page 1 --end-page 400\n  \
+                        stint rules add --raid 44 --difficulty heroic --end-page 50 --partition 2 --region EU --server \
+                        tarren-mill")]
 pub(super) struct Add {
     /// The raid's id in Warcraft Logs, such as 26 for Castle Nathria.
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
@@ -26,6 +29,8 @@ pub(super) struct Add {
     /// The last page; it is read too. A page has 100 players, and a page past the end ends the rule.
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=i64::from(LAST_PAGE)))]
     end_page: u32,
+    #[command(flatten)]
+    reads: Reads,
 }
 
 #[derive(Serialize)]
@@ -40,6 +45,8 @@ struct AddedRule {
     difficulty: Difficulty,
     start_page: u32,
     end_page: u32,
+    #[serde(flatten)]
+    reads: Reads,
 }
 
 pub(super) async fn run(arguments: &Add, context: &Context) -> anyhow::Result<()> {
@@ -47,16 +54,19 @@ pub(super) async fn run(arguments: &Add, context: &Context) -> anyhow::Result<()
         let Add { start_page, end_page, .. } = arguments;
         return Err(WrongUsage::error(format!("--end-page {end_page} comes before --start-page {start_page}")));
     }
+    arguments.reads.check(context.settings()?.discovery_source)?;
     let new = new_rules(arguments, context.clock.now())?;
     let stores = context.stores().await?;
     let rules = &stores.rules;
     let stored = rules.list().await?.documents;
     new.iter().try_for_each(|rule| refuse_overlap(rule, &stored))?;
+    new.iter().try_for_each(|rule| refuse_conflict(rule, &stored))?;
     for rule in &new {
         rules.put(rule).await?;
     }
     stores.start_discovery(context.clock.now()).await;
     let added = new.into_iter().map(|rule| AddedRule {
+        reads: Reads::of(&rule),
         id: rule.id,
         raid: rule.raid,
         difficulty: rule.difficulty,
@@ -72,7 +82,8 @@ fn new_rules(arguments: &Add, now: Timestamp) -> anyhow::Result<Vec<Rule>> {
     difficulties.sort_unstable();
     difficulties.dedup();
     let rule = |difficulty| {
-        let rule = Rule { id: fresh_id(now)?, raid, difficulty, start_page, end_page, last_run: None };
+        let rule = Rule { id: fresh_id(now)?, raid, difficulty, start_page, end_page, ..Rule::default() };
+        let rule = arguments.reads.on(rule);
         rule.check().map_err(|reason| anyhow!(reason))?;
         raids::check_difficulty(raid, difficulty)
             .map_err(|reason| WrongUsage::error(format!("--difficulty: {reason}; nothing was added")))?;
@@ -83,10 +94,12 @@ fn new_rules(arguments: &Add, now: Timestamp) -> anyhow::Result<Vec<Rule>> {
 
 /// Two rules for one page would read it twice a day, for nothing.
 fn refuse_overlap(rule: &Rule, stored: &[RuleStatus]) -> anyhow::Result<()> {
+    let table = |rule: &Rule| {
+        let Rule { raid, difficulty, partition, size, metric, region, server, guild, .. } = rule.clone();
+        (raid, difficulty, partition, size, metric, region, server, guild)
+    };
     let overlaps = |other: &Rule| {
-        (other.raid, other.difficulty) == (rule.raid, rule.difficulty)
-            && other.start_page <= rule.end_page
-            && rule.start_page <= other.end_page
+        table(other) == table(rule) && other.start_page <= rule.end_page && rule.start_page <= other.end_page
     };
     match stored.iter().map(|status| &status.rule).find(|other| overlaps(other)) {
         None => Ok(()),
@@ -108,9 +121,9 @@ fn fresh_id(now: Timestamp) -> anyhow::Result<String> {
 }
 
 fn in_words(added: &Added) -> String {
-    let lines = added.rules.iter().map(|AddedRule { id, raid, difficulty, start_page, end_page }| {
+    let lines = added.rules.iter().map(|AddedRule { id, raid, difficulty, start_page, end_page, reads }| {
         let (raid, difficulty) = (names::raid(*raid), names::difficulty(*difficulty));
-        format!("added {id}: {raid}, {difficulty}, pages {start_page} to {end_page}\n")
+        format!("added {id}: {raid}, {difficulty}, pages {start_page} to {end_page}{}\n", reads.behind_pages())
     });
     lines.collect::<String>() + "`stint up` discovers them; `stint status` tells how far it is\n"
 }

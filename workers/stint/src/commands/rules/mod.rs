@@ -2,6 +2,7 @@
 
 mod add;
 mod doubts;
+mod reads;
 mod view;
 
 use anyhow::{bail, ensure};
@@ -15,6 +16,7 @@ use crate::table::Table;
 use crate::words::count;
 
 pub(crate) use doubts::{hint, rest_of, resting, rests};
+use reads::conflicts;
 pub(crate) use view::{RuleState, RuleView};
 
 /// What to do with rules.
@@ -94,6 +96,7 @@ async fn list(arguments: &List, context: &Context) -> anyhow::Result<()> {
         context.output.warning(&format!("rule {} cannot be read: {}; remove it", damaged.id, damaged.reason));
     }
     let rules = page.documents;
+    conflicts(&rules).iter().for_each(|conflict| context.output.warning(conflict));
     let (settings, now) = (context.settings()?, context.clock.now());
     let resting: Vec<UpstreamRest> = resting(store.upstreams().await?, now);
     let upstream = rest_of(&resting, &upstream(&settings));
@@ -112,7 +115,7 @@ async fn list(arguments: &List, context: &Context) -> anyhow::Result<()> {
         let mut table = Table::new(["id", "raid", "difficulty", "pages", "last run", "state"]);
         for rule in &listed.rules {
             let last_run = rule.last_run.map_or_else(|| "never".into(), |last_run| when(last_run, now));
-            let pages = format!("{}-{}", rule.start_page, rule.end_page);
+            let pages = format!("{}-{}{}", rule.start_page, rule.end_page, rule.reads.behind_pages());
             let (raid, difficulty) = (rule.raid_in_words(), rule.difficulty_in_words());
             table.row([rule.id.clone(), raid, difficulty, pages, last_run, rule.state_in_words(now)]);
         }

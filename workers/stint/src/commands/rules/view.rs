@@ -8,6 +8,7 @@ use stint_core::clock::after;
 use stint_warcraftlogs::names;
 use stint_warcraftlogs::store::{Chunk, Pass, Rest, RuleStatus};
 
+use super::reads::Reads;
 use crate::moment::{clock_time, when};
 use crate::words::number;
 
@@ -20,6 +21,8 @@ pub(crate) struct RuleView {
     pub(crate) difficulty: u32,
     pub(crate) start_page: u32,
     pub(crate) end_page: u32,
+    #[serde(flatten)]
+    pub(crate) reads: Reads,
     pub(crate) state: RuleState,
     /// Of the pass that is under way.
     pub(crate) pages_read: Option<u32>,
@@ -78,6 +81,7 @@ impl RuleView {
             difficulty: rule.difficulty,
             start_page: rule.start_page,
             end_page: rule.end_page,
+            reads: Reads::of(rule),
             state,
             pages_read: status.pass.as_ref().map(|pass| pages.saturating_sub(unread(pass))),
             pages,
@@ -151,7 +155,8 @@ mod tests {
     use super::*;
 
     fn status(pass: Option<Pass>) -> RuleStatus {
-        let rule = Rule { id: "0".repeat(24), raid: 26, difficulty: 3, start_page: 1, end_page: 600, last_run: None };
+        let rule =
+            Rule { id: "0".repeat(24), raid: 26, difficulty: 3, start_page: 1, end_page: 600, ..Rule::default() };
         RuleStatus { rule, leased_until: None, resting: None, pass, doubt: None, accepted: false }
     }
 

@@ -83,7 +83,7 @@ fn check(stage: &Stage, key: &KeyStatus, books: &Books) -> anyhow::Result<()> {
     let spent: Points = windows.iter().map(|window| window.spent).sum::<Points>().saturating_add(key.spent);
     let tried = if settings.wcl_tail == Tail::Strict { 0 } else { windows.len() as u64 + 1 };
     let unsure: Points = windows.iter().map(|window| window.unconfirmed).sum::<Points>().saturating_add(key.held);
-    let unsure = unsure.saturating_add(settings.wcl_call_budget.saturating_mul(tried));
+    let unsure = unsure.saturating_add(settings.unit().saturating_mul(tried));
     let book = books.keys.iter().find(|book| book.id == key.key.0);
     let charged: Points = book.map(|book| book.windows.iter().map(|window| window.charged).sum()).unwrap_or_default();
     let held = stage.budget_holds();

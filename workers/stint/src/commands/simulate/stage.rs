@@ -26,8 +26,10 @@ use stint_warcraftlogs::budget::Budget;
 use stint_warcraftlogs::client::Api;
 use stint_warcraftlogs::config::{BudgetStrategy, Key, Settings};
 use stint_warcraftlogs::discover::{Discover, DiscoverSettings};
+use stint_warcraftlogs::frozen::FrozenRaids;
 use stint_warcraftlogs::handover::{Handover, start_fleet};
 use stint_warcraftlogs::message::REFRESH_QUEUE;
+use stint_warcraftlogs::questions::FollowedQuestions;
 use stint_warcraftlogs::rank_fetcher::RankFetcher;
 use stint_warcraftlogs::reviver::Reviver;
 use stint_warcraftlogs::store::{Rule, Rules};
@@ -109,9 +111,11 @@ impl Stage {
             queue: queue.clone(),
             refreshes,
             api: Arc::new(api(&settings, &ahead, plan, &time)?),
+            questions: Arc::new(FollowedQuestions::new(rules.clone(), settings.ranks.options(), time.clone())),
+            frozen: Arc::new(FrozenRaids::new(rules.clone(), settings.refresh_frozen)),
             clock: time.clone(),
             worker: settings.lambda_to_revive.clone(),
-            unit: settings.wcl_call_budget,
+            unit: settings.unit(),
             concurrency_limit: settings.concurrency_limit,
             tally: Arc::default(),
         };
@@ -177,7 +181,7 @@ impl Stage {
         for (position, (raid, difficulty)) in pairs.into_iter().enumerate() {
             let end_page = players / 100 + SPARE_PAGES;
             let id = format!("{position:024x}");
-            self.rules.put(&Rule { id, raid, difficulty, start_page: 1, end_page, last_run: None }).await?;
+            self.rules.put(&Rule { id, raid, difficulty, start_page: 1, end_page, ..Rule::default() }).await?;
         }
         for function in &self.functions {
             let spec = function.spec();

@@ -86,11 +86,11 @@ fn says(spec: &Spec, facts: &Facts, rules: &[RuleView], settings: &Settings, now
         name if name == Discover::SPEC.name => discover(rules, now),
         name if name == Aggregator::SPEC.name => aggregator(facts, rules, settings, now),
         name if name == RankFetcher::SPEC.name => {
-            fetcher(&facts.queue, waits_for_points(facts, settings.wcl_call_budget, now), "its queue is empty")
+            fetcher(&facts.queue, waits_for_points(facts, settings.unit(), now), "its queue is empty")
         }
         name if name == Refresher::SPEC.name => {
             let keys: Vec<&KeyStatus> = facts.keys_in_use().collect();
-            let wait = refresh_waits_for_points(&keys, settings.wcl_call_budget, now);
+            let wait = refresh_waits_for_points(&keys, settings.unit(), now);
             fetcher(&facts.refreshes, wait, "nobody asks for a refresh")
         }
         name if name == Reviver::SPEC.name => reviver(facts, now),

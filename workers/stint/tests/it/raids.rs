@@ -1,0 +1,40 @@
+//! `stint raids`.
+
+use stint_standins::warcraftlogs::Books;
+
+use crate::program::Program;
+use crate::upstream::Upstream;
+
+#[test]
+fn without_a_key_the_built_in_list_is_shown() {
+    let program = Program::new();
+    let listed = program.json(&["raids", "--raid", "26"]);
+    assert_eq!(listed["source"], "built_in");
+    let nathria = &listed["raids"][0];
+    assert_eq!((&nathria["name"], &nathria["partitions"]), (&"Castle Nathria".into(), &serde_json::Value::Null));
+    assert_eq!(nathria["difficulties"][3]["name"], "mythic");
+    let text = program.succeed(&["raids"]);
+    assert!(text.contains("26  Castle Nathria") && text.contains("with WCL_KEYS the API tells partitions"), "{text}");
+    assert!(!program.home().exists(), "a command that only looks creates nothing");
+}
+
+#[test]
+fn with_a_key_the_api_is_asked_and_paid() {
+    let upstream = Upstream::start("warcraftlogs", &[]);
+    let mut program = Program::new();
+    for (variable, setting) in
+        [("WCL_KEYS", "wcl_keys"), ("WCL_API_URL", "wcl_api_url"), ("WCL_TOKEN_URL", "wcl_token_url")]
+    {
+        program = program.with(variable, upstream.setting(setting));
+    }
+    insta::assert_snapshot!(program.succeed(&["raids"]));
+    assert_eq!(program.json(&["raids", "--raid", "28"])["raids"][0]["partitions"][2]["default"], true);
+    assert!(!upstream.books::<Books>().charged.is_zero());
+    let before = upstream.books::<Books>().api_requests;
+    assert_eq!(program.json(&["raids", "--built-in"])["source"], "built_in");
+    assert_eq!(upstream.books::<Books>().api_requests, before, "nobody was asked");
+    assert!(!program.home().exists(), "a command that only looks creates nothing");
+    drop(upstream);
+    let error = program.fail(&["raids"]);
+    assert!(error.contains("cannot ask the API for its raids; `stint raids --built-in`"), "{error}");
+}
