@@ -118,8 +118,9 @@ mod tests {
     use crate::store::Rule;
 
     fn claim(last: Option<Seen>) -> Claim {
-        let rule = Rule { id: "0".repeat(24), raid: 26, difficulty: 4, start_page: 1, end_page: 600, last_run: None };
-        Claim { rule, pass: None, listed_until: None, last, accepted: false, lease: 1 }
+        let rule =
+            Rule { id: "0".repeat(24), raid: 26, difficulty: 4, start_page: 1, end_page: 600, ..Rule::default() };
+        Claim { rule, pass: None, listed_until: None, last, accepted: false, frozen_since: None, lease: 1 }
     }
 
     fn pass(end: Option<u32>, seen: Seen) -> Pass {

@@ -100,7 +100,7 @@ mod tests {
             difficulty: 3,
             start_page,
             end_page,
-            last_run: None,
+            ..Rule::default()
         };
         for (start, end, size) in [(1, 600, 200), (1, 601, 200), (1, 201, 200), (5, 5, 200), (1, 7, 3), (2, 8, 3)] {
             let pass = Pass::begin(&rule(start, end), size, Timestamp::UNIX_EPOCH);

@@ -72,14 +72,29 @@ fn a_server_is_asked_for_by_its_slug_once_and_paid_for() {
 }
 
 #[test]
-fn a_server_that_does_not_exist_is_said() {
-    let world = setup(100).build();
-    play(&world, async {
-        let options = Rule { server: Some("atlantis".into()), region: Some("EU".into()), ..rule(1, RANKING, (1, 9)) };
-        world.stores.rules.put(&options).await.unwrap();
-        let stopped = world.start().run("discover").await["stopped"].to_string();
-        assert!(stopped.contains("server: EU has no server atlantis; correct the rule"), "{stopped}");
-    });
+fn a_rule_that_cannot_be_read_rests_with_the_reason() {
+    for (options, expected) in [
+        (
+            Rule { server: Some("atlantis".into()), ..Rule::default() },
+            "server: EU has no server atlantis; replace the rule",
+        ),
+        (
+            Rule { server: Some("kazzak".into()), guild: Some("Echo".into()), ..Rule::default() },
+            "guild: the site has no ranking of one guild's players; set DISCOVERY_SOURCE=reports",
+        ),
+    ] {
+        let world = setup(100).build();
+        play(&world, async {
+            let Rule { server, guild, .. } = options;
+            let options = Rule { server, guild, region: Some("EU".into()), ..rule(1, RANKING, (1, 9)) };
+            world.stores.rules.put(&options).await.unwrap();
+            let stopped = world.start().run("discover").await["stopped"].to_string();
+            assert!(stopped.contains(expected), "{stopped}");
+            let status = world.stores.rules.list().await.unwrap().documents.remove(0);
+            assert!(status.resting.is_some_and(|rest| rest.reason.contains(expected)));
+        });
+        assert_eq!(world.network.sent(Request::Page), 0, "nothing is asked of the site");
+    }
 }
 
 #[test]
