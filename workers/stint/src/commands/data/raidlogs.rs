@@ -90,7 +90,7 @@ fn add_cell(player: &mut Player, key: &str, cell: &Map<String, Value>) -> Result
     if ranks.metric.is_empty() {
         ranks.metric = cell.get("metric").and_then(Value::as_str).unwrap_or("dps").to_owned();
     }
-    let rank = EncounterRank { best, median: None, kills, spec: String::new() };
+    let rank = EncounterRank { best, kills, ..EncounterRank::default() };
     let kept = ranks.encounters.entry(encounter).or_insert_with(|| rank.clone());
     // One metric to a difficulty: of two, the better rank.
     if rank.best > kept.best {

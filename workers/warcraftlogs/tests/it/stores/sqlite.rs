@@ -11,7 +11,8 @@ use stint_embedded::rusqlite::Connection;
 use stint_embedded::{Embedded, Mode};
 use stint_warcraftlogs::model::RaidsToScrap;
 use stint_warcraftlogs::store::{
-    Backlog, Directory, Discovered, Discovers, DropReason, Due, Freshness, Milestones, Players, Rules, SqliteStore, Zones,
+    Backlog, Directory, Discovered, Discovers, DropReason, Due, Freshness, Milestones, Players, Rules, SqliteStore,
+    Zones,
 };
 
 use super::StoreWorld;

@@ -70,7 +70,7 @@ impl Stage {
     pub(super) async fn add_rules(&self, rules: &dyn Rules, players: u32) -> anyhow::Result<()> {
         for (position, (raid, difficulty)) in self.rankings().into_iter().enumerate() {
             let (id, end_page) = (format!("{position:024x}"), players / 100 + SPARE_PAGES);
-            rules.put(&Rule { id, raid, difficulty, start_page: 1, end_page, last_run: None }).await?;
+            rules.put(&Rule { id, raid, difficulty, start_page: 1, end_page, ..Rule::default() }).await?;
         }
         Ok(())
     }
