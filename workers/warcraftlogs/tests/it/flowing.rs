@@ -7,7 +7,8 @@ use jiff::Timestamp;
 use stint_core::clock::{Clock, after, between};
 use stint_standins::warcraftlogs::Rate;
 use stint_warcraftlogs::handover::start_fleet;
-use stint_warcraftlogs::store::{Milestone, Rest};
+use stint_warcraftlogs::model::RaidsToScrap;
+use stint_warcraftlogs::store::{Discovered, Milestone, Rest};
 
 use crate::world::{Fault, Life, Process, Request, Setup, World, play, rule};
 
@@ -119,6 +120,27 @@ fn dead_letters_that_are_sent_back_make_new_databases() {
             generated(&world, &fleet, 2, after(began, 2 * HOUR)).await;
         };
         fleet.run_while(story).await;
+    });
+}
+
+/// While no key was read the queue gets 10,000 players and no more; with large keys those are done long before the aggregator's
+/// schedule.
+#[test]
+fn players_for_whom_there_was_no_room_are_queued_when_the_queue_is_empty() {
+    let world = Setup::new(5, 40).build();
+    play(&world, async {
+        let unknown = |number: u64| Discovered { id: 1_000_000_000 + number, raids_to_scrap: RaidsToScrap::one(26, 4) };
+        let discovered: Vec<Discovered> = (0..10_040).map(unknown).collect();
+        world.stores.discovers.merge(&discovered).await.unwrap();
+        let (fleet, began) = (world.start(), world.clock.now());
+        assert_eq!(fleet.run("aggregator").await["queued"], 10_000);
+        // All but one of them are done at once.
+        world.stores.queue.purge(true).await.unwrap();
+        let last = world.everybody()[0];
+        world.queue(last, world.raids_of(last)).await;
+        fleet.run_until(after(began, Duration::from_secs(60))).await;
+        assert_eq!(queued(&fleet), [40]);
+        assert_eq!(world.dropped().await.len(), 40, "they are fetched, and nobody knows them");
     });
 }
 

@@ -159,11 +159,3 @@ fn wakeups_that_are_lost_are_made_up_for_by_schedules() {
     let outcome = report.simulation.as_ref().unwrap();
     assert!(outcome.fits && !outcome.flow.databases_after_seconds.is_empty(), "{:?}", outcome.flow);
 }
-
-/// More players than are queued while no key was read: the empty queue brings the others.
-#[test]
-fn an_empty_queue_is_filled_again_though_the_aggregator_is_hours_away() {
-    let report = play(&plan(14_000, &[72_000, 72_000, 72_000], 3.0));
-    let outcome = report.simulation.as_ref().unwrap();
-    assert!(outcome.fits, "{:?} and {:?}", outcome.left, outcome.flow);
-}
