@@ -54,7 +54,7 @@ impl MongoStore {
     /// A rest that ends later is there under the same id, and stands in the way of the new document.
     pub(super) async fn begin_rest(&self, rest: &UpstreamRest) -> PortResult<()> {
         let until = date(rest.rest.until);
-        let earlier = doc! { "_id": &rest.upstream, "until": { "$lt": until.clone() } };
+        let earlier = doc! { "_id": &rest.upstream, "until": { "$lt": until } };
         let begin = doc! { "$set": { "until": until, "reason": &rest.rest.reason } };
         match self.mongo.collection(RESTS).update_one(earlier, begin).upsert(true).await {
             Err(error) if is_duplicate(&error) => Ok(()),
