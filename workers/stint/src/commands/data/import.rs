@@ -190,10 +190,10 @@ impl Importing<'_> {
     }
 
     async fn store(&mut self) -> Result<()> {
-        if let Some(stores) = &self.stores {
-            if let Some(taken) = self.batch.store(stores, self.arguments.overwrite).await? {
-                self.players.get_or_insert_default().add(taken);
-            }
+        if let Some(stores) = &self.stores
+            && let Some(taken) = self.batch.store(stores, self.arguments.overwrite).await?
+        {
+            self.players.get_or_insert_default().add(taken);
         }
         let before = self.stored;
         self.stored += self.batch.len() as u64;
