@@ -28,6 +28,8 @@ pub(crate) enum Stream {
     Stash = 10,
     /// An item.
     Item = 11,
+    /// What goes wrong with a section of an answer.
+    Section = 12,
 }
 
 /// A sequence of values for one subject (SplitMix64).

@@ -167,6 +167,8 @@ pub fn unfinished(rules: &[RuleStatus], due_before: Timestamp, now: Timestamp) -
         // A rest that is over is forgotten by the next discovery only.
         let resting = status.resting.as_ref().filter(|rest| rest.until > now);
         match (resting, fresh, runs) {
+            // Only a person can change that, and everybody else is not to wait for it.
+            (Some(rest), ..) if rest.is_until_changed() => None,
             (Some(rest), false, _) => {
                 Some(format!("raid {raid} in difficulty {difficulty} rests until {}: {}", rest.until, rest.reason))
             }

@@ -1,15 +1,19 @@
 //! A batch of messages on its way through the rank fetcher: what is still to be fetched of each, and its fate.
 
+mod message;
+
 use jiff::Timestamp;
 use stint_core::points::Points;
 use stint_core::ports::Parked;
 use stint_core::worker::{Disposition, MessageException};
 
 use crate::client::RanksOf;
-use crate::message::PlayerMessage;
-use crate::model::{Difficulty, RaidId, RaidsToScrap};
-use crate::results::Results;
+use crate::model::{PlayerId, RaidsToScrap, Unit};
+use crate::results::{End, Results};
+use crate::store::Known;
 use crate::whom::Whom;
+pub(crate) use message::Letter;
+use message::{Look, Message};
 
 /// A failed call is tried again at once this often; each try holds points of its own.
 const CALL_TRIES: u32 = 3;
@@ -23,33 +27,31 @@ pub(crate) struct Batch {
     parked: Vec<String>,
 }
 
-struct Message {
-    message_id: String,
-    whom: Whom,
-    /// What is still to be fetched.
-    units: Vec<(RaidId, Difficulty)>,
-    /// Asked for without company, since a never-classed player may spoil the answer of all.
-    alone: bool,
-    failed_calls: u32,
-    exception: Option<Disposition>,
-}
-
 /// Messages to be asked for in one request.
 pub(crate) struct Group {
     /// One entry per message.
     pub(crate) messages: Vec<RanksOf>,
 }
 
+/// What needs no call.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct PassedOver {
+    /// Messages of which everything was fetched since they were sent.
+    pub(crate) fresh: usize,
+    /// Players of whom nothing is left to be fetched, because the upstream refuses it.
+    pub(crate) refused: Vec<(Whom, Vec<(Unit, String)>)>,
+}
+
 impl Batch {
-    /// Reads messages of these ids and bodies. A malformed one is rejected with what is wrong; the others go on.
-    pub(crate) fn read(messages: impl IntoIterator<Item = (String, String)>) -> Batch {
+    /// Reads messages. A malformed one is rejected with what is wrong; the others go on.
+    pub(crate) fn read(letters: impl IntoIterator<Item = Letter>) -> Batch {
         let mut batch = Batch { messages: Vec::new(), malformed: Vec::new(), parked: Vec::new() };
-        for (message_id, body) in messages {
-            match PlayerMessage::from_body(&body) {
-                Ok(body) => batch.messages.push(Message::new(message_id, body)),
+        for letter in letters {
+            match Message::read(&letter) {
+                Ok(message) => batch.messages.push(message),
                 Err(reason) => {
                     let disposition = Disposition::Reject { reason };
-                    batch.malformed.push(MessageException { message_id, disposition });
+                    batch.malformed.push(MessageException { message_id: letter.id, disposition });
                 }
             }
         }
@@ -57,7 +59,8 @@ impl Batch {
         batch
     }
 
-    /// Two messages of one player become one request: aliases are unique. The first carries what both ask for.
+    /// Two messages of one player become one request: aliases are unique. The first carries what both ask for, as if it
+    /// had been sent last.
     fn merge_repeats(&mut self) {
         for later in 1..self.messages.len() {
             let (before, rest) = self.messages.split_at_mut(later);
@@ -65,9 +68,41 @@ impl Batch {
             if let Some(first) = before.iter_mut().find(|message| message.whom == repeat.whom) {
                 let units = first.units.iter().chain(&repeat.units).copied();
                 first.units = units.collect::<RaidsToScrap>().units().collect();
+                first.queued_at = first.queued_at.zip(repeat.queued_at).map(|(first, repeat)| first.max(repeat));
                 repeat.units.clear();
             }
         }
+    }
+
+    /// Whom the open messages are about, as far as there are ids.
+    pub(crate) fn ids(&self) -> Vec<PlayerId> {
+        self.open().filter_map(|message| message.whom.id()).collect()
+    }
+
+    /// Takes off the messages what was fetched since they were sent, and what the upstream refuses. What a `priority` message
+    /// asks for is fetched though another message of the player may be under way.
+    pub(crate) fn pass_over(&mut self, known: &Known, priority: bool) -> PassedOver {
+        let mut passed_over = PassedOver::default();
+        for message in self.messages.iter_mut().filter(|message| message.is_open()) {
+            match message.pass_over(known, priority) {
+                Look::Open => {}
+                Look::Fresh => passed_over.fresh += 1,
+                Look::Refused => passed_over.refused.push((message.whom.clone(), message.refused.clone())),
+            }
+        }
+        passed_over
+    }
+
+    /// What is not asked of a player, because the upstream refuses it, and why.
+    pub(crate) fn passed_over(&self, whom: &Whom) -> Vec<(Unit, String)> {
+        let mut of_player = self.messages.iter().filter(|message| message.whom == *whom);
+        of_player.next().map(|message| message.refused.clone()).unwrap_or_default()
+    }
+
+    /// What is still to be fetched of a player beyond `request`.
+    pub(crate) fn rest_of(&self, request: &RanksOf) -> Vec<Unit> {
+        let of_player = self.messages.iter().filter(|message| message.whom == request.whom);
+        of_player.flat_map(|message| &message.units).copied().filter(|unit| !request.units.contains(unit)).collect()
     }
 
     /// The next messages to ask for in one request: all that may share one, else a single one.
@@ -84,21 +119,20 @@ impl Batch {
         self.messages.iter().filter(|message| message.is_open())
     }
 
-    /// What was asked for is stored: takes it off the messages. A dropped player has nothing left to fetch; it is
-    /// asked for again only if its message was split.
-    pub(crate) fn served(&mut self, asked: &[RanksOf], Results { failed, unclear, .. }: Results) {
-        for message in self.asked_for(&unclear) {
-            message.alone = true;
-        }
-        for message in &mut self.messages {
-            if unclear.iter().any(|request| request.whom == message.whom) {
-                continue;
-            }
-            if let Some(request) = asked.iter().find(|request| request.whom == message.whom) {
-                message.units.retain(|unit| !request.units.contains(unit));
-            }
-            if let Some((_, disposition)) = failed.iter().find(|(whom, _)| *whom == message.whom) {
-                message.exception = Some(disposition.clone());
+    /// What came is stored: takes it off the messages. What did not come is not asked for again in this invocation.
+    pub(crate) fn served(&mut self, asked: &[RanksOf], results: &Results) {
+        for (whom, end) in &results.ends {
+            let units = asked.iter().find(|request| request.whom == *whom).map(|request| request.units.as_slice());
+            for message in self.messages.iter_mut().filter(|message| message.whom == *whom) {
+                match end {
+                    End::Unclear => message.alone = true,
+                    End::Over => message.units.clear(),
+                    End::Served => message.asked(units.unwrap_or_default()),
+                    End::Missing(missing, reason) => {
+                        message.asked(units.unwrap_or_default());
+                        message.lacks(missing, reason);
+                    }
+                }
             }
         }
     }
@@ -140,15 +174,17 @@ impl Batch {
     /// What is still to be fetched, as messages to park: each under its message's id, with just the rest of its
     /// raids and difficulties.
     pub(crate) fn unserved(&self, queue: &str, now: Timestamp) -> Vec<Parked> {
-        let park = |message: &Message| {
-            let raids_to_scrap = message.units.iter().copied().collect();
-            let body = PlayerMessage { whom: message.whom.clone(), raids_to_scrap }.to_body();
-            Parked { id: message.message_id.clone(), queue: queue.to_owned(), body, parked_at: now }
+        let park = |message: &Message| Parked {
+            id: message.message_id.clone(),
+            queue: queue.to_owned(),
+            body: message.rest(),
+            parked_at: now,
         };
         self.open().map(park).collect()
     }
 
-    /// The messages of these ids are parked with what was not fetched of them.
+    /// The messages of these ids are parked with what was not asked for. One of which something did not come comes back
+    /// all the same.
     pub(crate) fn set_aside(&mut self, ids: Vec<String>) {
         self.messages.iter_mut().for_each(|message| message.units.clear());
         self.parked.extend(ids);
@@ -166,26 +202,7 @@ impl Batch {
 
     /// The messages that must not simply be acknowledged.
     pub(crate) fn exceptions(self) -> Vec<MessageException> {
-        let exception = |message: Message| {
-            let disposition = message.exception?;
-            Some(MessageException { message_id: message.message_id, disposition })
-        };
-        self.malformed.into_iter().chain(self.messages.into_iter().filter_map(exception)).collect()
-    }
-}
-
-impl Message {
-    fn new(message_id: String, PlayerMessage { whom, raids_to_scrap }: PlayerMessage) -> Message {
-        let units = raids_to_scrap.units().collect();
-        Message { message_id, whom, units, alone: false, failed_calls: 0, exception: None }
-    }
-
-    fn is_open(&self) -> bool {
-        self.exception.is_none() && !self.units.is_empty()
-    }
-
-    fn request(&self) -> RanksOf {
-        RanksOf { whom: self.whom.clone(), units: self.units.clone() }
+        self.malformed.into_iter().chain(self.messages.into_iter().filter_map(Message::exception)).collect()
     }
 }
 
@@ -210,77 +227,4 @@ fn unpriceable(unit: Points, largest: Points) -> Disposition {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn batch(bodies: &[&str]) -> Batch {
-        Batch::read(bodies.iter().enumerate().map(|(index, body)| (format!("m{index}"), (*body).to_owned())))
-    }
-
-    #[test]
-    fn a_malformed_message_is_rejected_and_the_others_go_on() {
-        let batch = batch(&["{}", r#"{"id":7,"raids":{"26":[3]}}"#]);
-        assert_eq!(batch.next_group().unwrap().messages, [RanksOf { whom: Whom::Id(7), units: vec![(26, 3)] }]);
-        let exceptions = batch.exceptions();
-        assert_eq!(exceptions.len(), 1);
-        assert_eq!(exceptions[0].message_id, "m0");
-    }
-
-    #[test]
-    fn two_messages_of_one_player_are_one_request() {
-        let mut batch = batch(&[r#"{"id":7,"raids":{"26":[3]}}"#, r#"{"id":7,"raids":{"26":[3,5]}}"#]);
-        let group = batch.next_group().unwrap();
-        assert_eq!(group.messages, [RanksOf { whom: Whom::Id(7), units: vec![(26, 3), (26, 5)] }]);
-        batch.served(&group.messages, Results::default());
-        assert!(batch.next_group().is_none());
-        assert!(batch.exceptions().is_empty());
-    }
-
-    #[test]
-    fn a_split_message_parks_its_rest() {
-        let mut batch = batch(&[r#"{"id":7,"raids":{"26":[3,4],"28":[5]}}"#]);
-        let group = batch.next_group().unwrap();
-        batch.served(&group.paid(&[2]), Results::default());
-        let parked = batch.unserved("q", Timestamp::UNIX_EPOCH);
-        assert_eq!(parked[0].body, r#"{"id":7,"raidsToScrap":{"28":[5]}}"#);
-        assert_eq!(parked[0].id, "m0");
-    }
-
-    #[test]
-    fn a_spoiled_answer_is_asked_for_player_by_player() {
-        let mut batch = batch(&[r#"{"id":7,"raids":{"26":[3]}}"#, r#"{"id":8,"raids":{"26":[3]}}"#]);
-        let group = batch.next_group().unwrap();
-        batch.served(&group.messages, Results { unclear: group.messages.clone(), ..Results::default() });
-        let alone = batch.next_group().unwrap();
-        assert_eq!(alone.messages.len(), 1);
-        batch.served(&alone.messages, Results::default());
-        assert_eq!(batch.next_group().unwrap().messages[0].whom, Whom::Id(8));
-    }
-
-    #[test]
-    fn what_has_no_fate_yet_is_given_back_and_repeats_with_it() {
-        let mut batch = batch(&[
-            r#"{"id":7,"raids":{"26":[3]}}"#,
-            r#"{"id":8,"raids":{"26":[3]}}"#,
-            r#"{"id":8,"raids":{"28":[3]}}"#,
-        ]);
-        batch.served(&batch.next_group().unwrap().messages[..1], Results::default());
-        assert!(batch.is_begun());
-        batch.give_back("the store is away");
-        assert!(batch.next_group().is_none());
-        let given_back = batch.exceptions().into_iter().map(|exception| exception.message_id);
-        assert_eq!(given_back.collect::<Vec<String>>(), ["m1", "m2"]);
-    }
-
-    #[test]
-    fn a_call_that_keeps_failing_gives_the_message_back() {
-        let mut batch = batch(&[r#"{"id":7,"raids":{"26":[3]}}"#]);
-        for _ in 0..CALL_TRIES {
-            let group = batch.next_group().unwrap();
-            batch.call_failed(&group.messages, "502 from the upstream");
-        }
-        assert!(batch.next_group().is_none());
-        let exceptions = batch.exceptions();
-        assert!(matches!(&exceptions[0].disposition, Disposition::Retry { reason } if reason.contains("502")));
-    }
-}
+mod tests;

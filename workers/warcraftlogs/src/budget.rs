@@ -6,8 +6,8 @@
 //! * *Dies between wake-up and throttle:* the wake-up is written first, so a throttle at 0 always has one.
 //! * *Two rebalance at once:* each reads the pool, writes, and reads again until nothing changes. Whoever changed the
 //!   pool last reads last, so the last write is based on the last change.
-//! * *Un-parking dies after the send:* the message is sent again when the loan of the parked copy ends; fetching a
-//!   player twice costs points but changes nothing.
+//! * *Un-parking dies after the send:* the message is sent again when the loan of the parked copy ends. Whichever is
+//!   served first leaves nothing for the other, since a parked message says when it was queued first.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,5 +1,6 @@
 //! The message of the fleet's two queues: one player, and what to fetch of it.
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{PlayerId, RaidsToScrap};
@@ -22,7 +23,7 @@ pub struct PlayerMessage {
 }
 
 /// The message as it is sent: `{"id": 57147396, "raidsToScrap": {"26": [3, 5]}}`, or with `name`, `server` (its slug)
-/// and `region` instead of an id.
+/// and `region` instead of an id. One that was parked has `queuedAt` too, since its queue counts it as sent anew.
 #[derive(Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Body {
@@ -37,16 +38,24 @@ struct Body {
     /// The original deployment calls the field `raids`.
     #[serde(alias = "raids")]
     raids_to_scrap: RaidsToScrap,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    queued_at: Option<Timestamp>,
 }
 
 impl PlayerMessage {
     /// The message as it is sent.
     pub fn to_body(&self) -> String {
+        self.to_body_of(None)
+    }
+
+    /// The message as it is sent anew, when it was sent for the first time at `queued_at`.
+    pub(crate) fn to_body_of(&self, queued_at: Option<Timestamp>) -> String {
         let raids_to_scrap = self.raids_to_scrap.clone();
         let body = match &self.whom {
-            Whom::Id(id) => Body { id: Some(*id), raids_to_scrap, ..Body::default() },
+            Whom::Id(id) => Body { id: Some(*id), raids_to_scrap, queued_at, ..Body::default() },
             Whom::Named(named) => Body {
                 id: None,
+                queued_at,
                 name: Some(named.name().to_owned()),
                 server: Some(named.server().to_owned()),
                 region: Some(named.region().to_owned()),
@@ -59,12 +68,17 @@ impl PlayerMessage {
 
     /// Reads a body, and says what is wrong with it by the field's name.
     pub fn from_body(body: &str) -> Result<PlayerMessage, String> {
+        PlayerMessage::read(body).map(|(message, _)| message)
+    }
+
+    /// The same, and when the message was sent for the first time if it was sent anew.
+    pub(crate) fn read(body: &str) -> Result<(PlayerMessage, Option<Timestamp>), String> {
         let body: Body = serde_json::from_str(body).map_err(|error| what_is_wrong(body, &error))?;
         let whom = body.whom()?;
         if body.raids_to_scrap.is_empty() {
             return Err("field raidsToScrap: names no raid and difficulty".into());
         }
-        Ok(PlayerMessage { whom, raids_to_scrap: body.raids_to_scrap })
+        Ok((PlayerMessage { whom, raids_to_scrap: body.raids_to_scrap }, body.queued_at))
     }
 }
 

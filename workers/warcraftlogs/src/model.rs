@@ -12,6 +12,8 @@ pub type PlayerId = u64;
 pub type RaidId = u32;
 /// 1 raid finder, 3 normal, 4 heroic, 5 mythic.
 pub type Difficulty = u32;
+/// A raid in one difficulty: what the upstream is asked for, and what it charges.
+pub type Unit = (RaidId, Difficulty);
 /// The upstream's id of a boss.
 pub type EncounterId = u32;
 
@@ -49,6 +51,14 @@ impl RaidsToScrap {
     /// Adds one (raid, difficulty).
     pub fn insert(&mut self, raid: RaidId, difficulty: Difficulty) {
         self.0.entry(raid).or_default().insert(difficulty);
+    }
+
+    /// Takes one (raid, difficulty) out.
+    pub fn remove(&mut self, raid: RaidId, difficulty: Difficulty) {
+        let emptied = self.0.get_mut(&raid).is_some_and(|known| known.remove(&difficulty) && known.is_empty());
+        if emptied {
+            self.0.remove(&raid);
+        }
     }
 
     /// Adds everything that `other` asks for.

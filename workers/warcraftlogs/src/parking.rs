@@ -3,8 +3,9 @@
 //!
 //! # What may happen between any two lines
 //! * *Dies while it serves borrowed messages:* the loan ends, and another fetcher or the reviver has them. What was
-//!   served already is fetched and stored again.
-//! * *Dies between sending what failed and forgetting it:* it is in the queue and still parked, and served twice.
+//!   served already is not fetched again: it came after they were queued.
+//! * *Dies between sending what failed and forgetting it:* it is in the queue and still parked. Whichever is served first
+//!   leaves nothing for the other.
 
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use stint_core::ports::{NewMessage, Parked, PortResult};
 use stint_core::telemetry::Metric;
 use stint_core::worker::{Disposition, MessageException, retry_delay};
 
-use crate::batch::Batch;
+use crate::batch::{Batch, Letter};
 use crate::budget::{BATCH, Tallied};
 use crate::rank_fetcher::{Fetch, PATIENCE};
 
@@ -63,7 +64,7 @@ impl Fetch<'_> {
                 return Ok(());
             }
             self.budget.tally.count(Tallied::Resumed, lent.len());
-            let mut batch = Batch::read(lent.iter().map(|parked| (parked.id.clone(), parked.body.clone())));
+            let mut batch = Batch::read(lent.iter().map(letter));
             let paid = self.serve(&mut batch).await?;
             let parked_anew = batch.parked().to_vec();
             let failed: Vec<NewMessage> = batch.exceptions().iter().filter_map(|failed| again(failed, &lent)).collect();
@@ -104,7 +105,12 @@ impl Fetch<'_> {
     }
 }
 
-/// A parked message that failed, for its queue.
+fn letter(parked: &Parked) -> Letter {
+    Letter { id: parked.id.clone(), body: parked.body.clone(), sent_at: Some(parked.parked_at) }
+}
+
+/// A parked message that failed, for its queue. It says when it was queued first, so that nothing is fetched again that
+/// came since.
 fn again(failed: &MessageException, lent: &[Parked]) -> Option<NewMessage> {
     let parked = lent.iter().find(|parked| parked.id == failed.message_id)?;
     let delay = match failed.disposition {

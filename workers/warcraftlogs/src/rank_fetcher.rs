@@ -4,17 +4,20 @@
 //! * *Dies after the hold, before the call:* the hold ends by itself; the messages come back when their visibility
 //!   times out.
 //! * *Dies after the call, before its players are stored:* the messages come back, and are paid for again.
+//! * *Dies between sending what is left of a player under another id and storing what came:* both messages are served, and
+//!   some of it is paid for twice.
 //! * *Dies after they are stored, before the call is settled:* the hold ends by itself and stays counted until a later
 //!   reading.
-//! * *Dies after the call is settled, before the messages are acknowledged:* they come back and the same ranks are
-//!   stored again.
+//! * *Dies after the call is settled, before the messages are acknowledged:* they come back, and are acknowledged without
+//!   a call, since all of it was fetched after they were sent.
 //! * *Dies after parking, before the acknowledgement:* the message comes back, and parks over itself.
 //!
 //! # What may fail between any two lines
 //! * *The rules' store, while the process has never read the rules:* the invocation fails before anything is held.
 //! * *The key pool, before any message has its fate:* the invocation fails, and its messages come back.
 //! * *The key pool, after a call:* what was served stays served; the other messages are given back.
-//! * *The players' store:* the messages come back, and are paid for again. The call is settled all the same.
+//! * *The players' store:* the answer waits in memory and the messages come back; no further call is made before it is
+//!   stored (see [`crate::keeper`]). The call is settled all the same.
 //! * *The settlement of a call:* as if the caller had died before it.
 //! * *What looks for the end of the queue:* the schedules of the aggregator and of the database generator make up for it.
 //! * *Whatever follows the batch:* it is served all the same. The reviver is woken to look after the rest; if even that
@@ -25,15 +28,17 @@ use std::time::Duration;
 
 use serde::Serialize;
 use stint_core::ledger::{Ask, Grant, KeyStatus, Reservation};
-use stint_core::ports::{PortResult, Queue};
+use stint_core::ports::{Delivery, PortResult, Queue};
 use stint_core::worker::{Event, Invocation, Outcome, QueueTrigger, Spec, Trigger, Worker, WorkerError};
 
-use crate::batch::{Batch, Group};
+use crate::batch::{Batch, Group, Letter, PassedOver};
 use crate::budget::{BATCH, Budget, Tallied};
 use crate::client::{CallError, Fate, RanksOf};
 use crate::config::BudgetStrategy;
 use crate::handover::Handover;
+use crate::keeper::Keeper;
 use crate::message::QUEUE;
+use crate::refused::record_refused;
 use crate::results::Results;
 use crate::store::Players;
 use crate::worst_case;
@@ -47,7 +52,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_millis(500);
 /// Fetches the ranks of the players of a batch.
 pub struct RankFetcher {
     budget: Budget,
-    players: Arc<dyn Players>,
+    keeper: Keeper,
     strategy: BudgetStrategy,
     handover: Handover,
 }
@@ -61,6 +66,10 @@ pub(crate) struct Report {
     pub(crate) dropped: usize,
     /// Asked for by name, and the same: without an id there is nothing to record, so the log has it.
     pub(crate) unrecorded: usize,
+    /// Messages that needed no call, since everything was fetched after they were sent.
+    pub(crate) fresh: usize,
+    /// Raids and difficulties of players that the upstream refuses.
+    pub(crate) refused: usize,
     /// Put aside until there are points.
     pub(crate) parked: usize,
     /// API calls made.
@@ -70,7 +79,7 @@ pub(crate) struct Report {
 impl RankFetcher {
     /// A fetcher that spends `budget`, and starts the aggregator when its queue is empty.
     pub fn new(budget: Budget, players: Arc<dyn Players>, strategy: BudgetStrategy, handover: Handover) -> RankFetcher {
-        RankFetcher { budget, players, strategy, handover }
+        RankFetcher { budget, keeper: Keeper::new(players), strategy, handover }
     }
 }
 
@@ -92,7 +101,7 @@ impl Worker for RankFetcher {
 
     async fn run(&self, event: Event, invocation: &Invocation) -> Result<Outcome, WorkerError> {
         let lane = Lane { queue: &*self.budget.queue, priority: false, handover: Some(&self.handover) };
-        run(event, lane, &self.budget, &*self.players, self.strategy, invocation).await
+        run(event, lane, &self.budget, &self.keeper, self.strategy, invocation).await
     }
 }
 
@@ -112,34 +121,40 @@ pub(crate) async fn run(
     event: Event,
     lane: Lane<'_>,
     budget: &Budget,
-    players: &dyn Players,
+    keeper: &Keeper,
     strategy: BudgetStrategy,
     invocation: &Invocation,
 ) -> Result<Outcome, WorkerError> {
-    let mut batch = Batch::read(messages(event)?);
+    let mut batch = Batch::read(letters(event)?);
     let questions = budget.questions.follow().await?;
     if strategy == BudgetStrategy::Ledger {
         budget.ask_for_frozen_raids(&questions).await;
     }
-    let fetch = Fetch { lane, budget, players, invocation, report: Report::default() };
+    let mut fetch = Fetch { lane, budget, keeper, invocation, report: Report::default() };
     let report = match strategy {
         BudgetStrategy::Ledger => fetch.all(&mut batch).await?,
         BudgetStrategy::WorstCase => {
-            let report = worst_case::fetch(&mut batch, budget, players).await?;
+            fetch.pass_over(&mut batch).await?;
+            worst_case::fetch(&mut batch, &mut fetch).await?;
             fetch.look_for_the_end(0).await;
-            report
+            fetch.report
         }
     };
-    let idle = report.calls == 0;
+    let idle = report.calls == 0 && report.fresh == 0;
     Ok(Outcome { exceptions: batch.exceptions(), idle, ..Outcome::report(report) })
 }
 
-/// The messages by id. A person may hand in one body, or a list of them: it is its own id, so that it parks over itself
-/// and over no other.
-fn messages(event: Event) -> Result<Vec<(String, String)>, WorkerError> {
+/// The messages. A person may hand in one body, or a list of them: it is its own id, so that it parks over itself and
+/// over no other.
+fn letters(event: Event) -> Result<Vec<Letter>, WorkerError> {
     let bodies = match event {
         Event::Batch(deliveries) => {
-            return Ok(deliveries.into_iter().map(|delivery| (delivery.message_id, delivery.body)).collect());
+            let letter = |delivery: Delivery| Letter {
+                id: delivery.message_id,
+                body: delivery.body,
+                sent_at: Some(delivery.sent_at),
+            };
+            return Ok(deliveries.into_iter().map(letter).collect());
         }
         Event::Manual(serde_json::Value::Array(bodies)) => bodies,
         Event::Manual(body @ serde_json::Value::Object(_)) => vec![body],
@@ -148,14 +163,16 @@ fn messages(event: Event) -> Result<Vec<(String, String)>, WorkerError> {
             return Err(WorkerError::Event(format!("a message is needed, such as {example}")));
         }
     };
-    Ok(bodies.iter().map(|body| (format!("by hand: {body}"), body.to_string())).collect())
+    let letter =
+        |body: &serde_json::Value| Letter { id: format!("by hand: {body}"), body: body.to_string(), sent_at: None };
+    Ok(bodies.iter().map(letter).collect())
 }
 
 /// What an invocation works with.
 pub(crate) struct Fetch<'a> {
     pub(crate) lane: Lane<'a>,
     pub(crate) budget: &'a Budget,
-    pub(crate) players: &'a dyn Players,
+    pub(crate) keeper: &'a Keeper,
     pub(crate) invocation: &'a Invocation,
     pub(crate) report: Report,
 }
@@ -189,7 +206,9 @@ impl Fetch<'_> {
     }
 
     async fn serve_groups(&mut self, batch: &mut Batch) -> PortResult<bool> {
+        self.pass_over(batch).await?;
         while let Some(group) = batch.next_group() {
+            self.keeper.catch_up(self.lane.queue).await?;
             if !self.has_time_for_a_call() {
                 self.park(batch).await?;
                 return Ok(false);
@@ -209,6 +228,18 @@ impl Fetch<'_> {
             }
         }
         Ok(true)
+    }
+
+    /// Takes off the messages what needs no call: what was fetched since they were sent, and what the upstream refuses.
+    async fn pass_over(&mut self, batch: &mut Batch) -> PortResult<()> {
+        self.keeper.catch_up(self.lane.queue).await?;
+        let players = &*self.keeper.players;
+        let ids = batch.ids();
+        let known = players.known(&ids).await?;
+        let PassedOver { fresh, refused } = batch.pass_over(&known, self.lane.priority);
+        self.report.fresh += fresh;
+        self.report.refused += refused.iter().map(|(_, refused)| refused.len()).sum::<usize>();
+        record_refused(players, &known, refused, self.invocation.now()).await
     }
 
     /// One call for what was granted. What was paid for is kept first; then the call is settled, whatever came of it.
@@ -233,9 +264,10 @@ impl Fetch<'_> {
     ) -> PortResult<()> {
         match answer {
             Ok(fates) => {
-                let results = Results::sort_out(asked, fates, self.invocation.now());
-                results.store(self.players, &mut self.report).await?;
-                batch.served(asked, results);
+                let results = Results::sort_out(batch, asked, fates, self.invocation.now());
+                let results = self.keeper.keep(results, self.lane.queue).await?;
+                results.count(&mut self.report);
+                batch.served(asked, &results);
             }
             // Neither haste nor a key that is refused is the messages' fault: they are asked for again, or parked.
             Err(error) if error.is_patience() => {}

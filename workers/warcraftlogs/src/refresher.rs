@@ -15,6 +15,7 @@ use stint_core::worker::{Event, Invocation, Outcome, QueueTrigger, Spec, Trigger
 
 use crate::budget::{BATCH, Budget, REFRESHERS};
 use crate::config::BudgetStrategy;
+use crate::keeper::Keeper;
 use crate::message::REFRESH_QUEUE;
 use crate::rank_fetcher::{Lane, TIMEOUT, run};
 use crate::store::Players;
@@ -22,14 +23,14 @@ use crate::store::Players;
 /// Fetches the ranks of players who do not wait their turn.
 pub struct Refresher {
     budget: Budget,
-    players: Arc<dyn Players>,
+    keeper: Keeper,
     strategy: BudgetStrategy,
 }
 
 impl Refresher {
     /// A refresher that spends `budget`. The worst-case strategy knows no reserve: there it asks like a rank fetcher.
     pub fn new(budget: Budget, players: Arc<dyn Players>, strategy: BudgetStrategy) -> Refresher {
-        Refresher { budget, players, strategy }
+        Refresher { budget, keeper: Keeper::new(players), strategy }
     }
 }
 
@@ -50,6 +51,6 @@ impl Worker for Refresher {
 
     async fn run(&self, event: Event, invocation: &Invocation) -> Result<Outcome, WorkerError> {
         let lane = Lane { queue: &*self.budget.refreshes, priority: true, handover: None };
-        run(event, lane, &self.budget, &*self.players, self.strategy, invocation).await
+        run(event, lane, &self.budget, &self.keeper, self.strategy, invocation).await
     }
 }

@@ -13,15 +13,15 @@ use stint_core::worker::WorkerError;
 
 use crate::batch::Batch;
 use crate::budget::{Budget, REVIVE};
-use crate::rank_fetcher::Report;
+use crate::rank_fetcher::Fetch;
 use crate::results::Results;
-use crate::store::Players;
 
 /// "Few seconds after the first api key budget resets".
 const AFTER_RESET: Duration = Duration::from_secs(5);
 
 /// Fetches the batch with the first key that covers the worst case.
-pub(crate) async fn fetch(batch: &mut Batch, budget: &Budget, players: &dyn Players) -> Result<Report, WorkerError> {
+pub(crate) async fn fetch(batch: &mut Batch, fetch: &mut Fetch<'_>) -> Result<(), WorkerError> {
+    let Fetch { lane, budget, keeper, .. } = *fetch;
     let readings = read_all(budget).await?;
     let concurrency = budget.throttle.read(&budget.worker).await?.effective(budget.concurrency_limit);
     // Others may have lowered it to 0 since this invocation began, which does not make it free of charge.
@@ -32,19 +32,20 @@ pub(crate) async fn fetch(batch: &mut Batch, budget: &Budget, players: &dyn Play
         refuse(budget, concurrency, &readings).await?;
         return Err(WorkerError::Failed(format!("no key has the {needed} points of the worst case left")));
     };
-    let mut report = Report::default();
     while let Some(group) = batch.next_group() {
-        report.calls += 1;
+        keeper.catch_up(lane.queue).await?;
+        fetch.report.calls += 1;
         match budget.ranks(key, needed, &group.messages).await.1 {
             Ok(fates) => {
-                let results = Results::sort_out(&group.messages, fates, budget.clock.now());
-                results.store(players, &mut report).await?;
-                batch.served(&group.messages, results);
+                let results = Results::sort_out(batch, &group.messages, fates, budget.clock.now());
+                let results = keeper.keep(results, lane.queue).await?;
+                results.count(&mut fetch.report);
+                batch.served(&group.messages, &results);
             }
             Err(error) => batch.call_failed(&group.messages, &error.to_string()),
         }
     }
-    Ok(report)
+    Ok(())
 }
 
 /// Reads every key's counter, and shows the pool what it said, so that `stint keys` has something to tell.

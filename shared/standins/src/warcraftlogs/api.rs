@@ -8,6 +8,7 @@ use stint_core::points::Points;
 use super::answers::{self, Answer};
 use super::graphql::{self, Outcome, World};
 use super::oauth::Caller;
+use super::options::Spoilt;
 use super::reports::Reports;
 use super::upstream::{Luck, WarcraftLogs};
 
@@ -45,11 +46,17 @@ impl WarcraftLogs {
         }
         let (seed, started) = (self.options.seed, self.options.started);
         let reports = Reports { population: &self.population, seed, started, now };
-        let outcome = graphql::answer(request.body(), World { reports, rates, frozen: &self.frozen });
+        let faults = &self.options.sections;
+        let world = World { reports, rates, frozen: &self.frozen, faults, request: self.counts.requests };
+        let outcome = graphql::answer(request.body(), world);
         account.charge(now, Points::from_micros(outcome.cost_micros));
         if let Some(status) = luck.fails_after_charge {
             self.counts.failed += 1;
             return answers::failed(status);
+        }
+        let whole = !matches!(outcome.spoilt, Some(Spoilt::TextOnly | Spoilt::Nothing));
+        if self.options.sections.counted && whole {
+            self.sections.answer(&outcome.sections);
         }
         spoken(outcome)
     }
@@ -74,7 +81,6 @@ impl WarcraftLogs {
 
 /// The answer of an executed query, spoilt if it touched a never classed character.
 fn spoken(outcome: Outcome) -> Answer {
-    use graphql::Spoilt;
     match outcome.spoilt {
         None => answers::json(StatusCode::OK, outcome.body),
         Some(Spoilt::TextOnly) => answers::plain(StatusCode::OK, super::facts::NO_CLASS_SET),

@@ -31,6 +31,16 @@ pub struct Books {
     pub banned_requests: u64,
     /// Ranking pages read, by zone, difficulty and page, ascending.
     pub pages: Vec<PageReads>,
+    /// Sections that were answered: what there is of one character in one raid and difficulty. Like the two that follow,
+    /// zero unless [`super::SectionFaults::counted`].
+    #[serde(default)]
+    pub sections: u64,
+    /// How often a section was answered that had been answered before.
+    #[serde(default)]
+    pub sections_again: u64,
+    /// The points charged for those.
+    #[serde(default)]
+    pub paid_again: Points,
 }
 
 /// The windows of one key.

@@ -41,6 +41,35 @@ pub struct Options {
     pub faults: Faults,
     /// The raids that are frozen from the beginning.
     pub frozen: Vec<u32>,
+    /// What goes wrong within answers.
+    pub sections: SectionFaults,
+}
+
+/// What goes wrong with a *section*: what an answer says of one character in one raid and difficulty. A section that goes
+/// wrong costs as much as one that does not.
+#[derive(Clone, Debug, Default)]
+pub struct SectionFaults {
+    /// Of a thousand, how many are null, with an error that names the section.
+    pub failed: u32,
+    /// Of a thousand, how many are null, without a word.
+    pub absent: u32,
+    /// The (raid, difficulty) pairs that are refused, though they are ranked.
+    pub refused: Vec<(u32, u32)>,
+    /// What a never classed character makes of an answer. `None`: one of the three, for each character its own.
+    pub spoilt: Option<Spoilt>,
+    /// Whether the books count which sections were answered, and which of them again: a few bytes for each.
+    pub counted: bool,
+}
+
+/// What a never classed character makes of the answer to the whole document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Spoilt {
+    /// Its text, and nothing else.
+    TextOnly,
+    /// Its text, and then the answer.
+    TextFirst,
+    /// No body.
+    Nothing,
 }
 
 /// How much a ranking tells.
@@ -145,6 +174,7 @@ impl Default for Options {
             ban: Ban { duration: HOUR, form: BanForm::Challenge },
             faults: Faults::default(),
             frozen: Vec::new(),
+            sections: SectionFaults::default(),
         }
     }
 }

@@ -14,9 +14,10 @@ use super::answers::{self, Answer};
 use super::books::{Books, PageReads};
 use super::gate::{Bucket, Door};
 use super::oauth::Tokens;
-use super::options::Options;
+use super::options::{Options, SectionFaults};
 use super::pages::{self, PageRequest};
 use super::population::Population;
+use super::sections::Sections;
 use crate::draw::{Draw, Stream};
 use crate::{Reply, Upstream};
 
@@ -38,6 +39,7 @@ pub struct WarcraftLogs {
     pub(super) counts: Counts,
     /// The raids whose ranks do not change any more.
     pub(super) frozen: BTreeSet<u32>,
+    pub(super) sections: Sections,
     door: Door,
     pages: BTreeMap<PageRequest, u32>,
 }
@@ -73,6 +75,7 @@ impl WarcraftLogs {
             tokens: Tokens::default(),
             bucket: options.api_rate.map(|rate| Bucket::full(rate, options.started)),
             counts: Counts::default(),
+            sections: Sections::default(),
             door: Door::new(options.site_rate, options.ban, options.started),
             frozen: options.frozen.iter().copied().collect(),
             pages: BTreeMap::new(),
@@ -109,6 +112,11 @@ impl WarcraftLogs {
         }
     }
 
+    /// From now on this goes wrong within answers.
+    pub fn set_section_faults(&mut self, faults: SectionFaults) {
+        self.options.sections = faults;
+    }
+
     /// Everything counted so far.
     pub fn books(&self) -> Books {
         let windows = || self.accounts.iter().flat_map(Account::windows);
@@ -131,6 +139,9 @@ impl WarcraftLogs {
             bans: self.door.bans,
             banned_requests: self.counts.banned,
             pages: pages.collect(),
+            sections: self.sections.count(),
+            sections_again: self.sections.again,
+            paid_again: self.sections.paid_again,
         }
     }
 

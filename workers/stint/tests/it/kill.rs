@@ -10,7 +10,13 @@ use serde_json::Value;
 use crate::upstream::{Upstream, stint};
 
 /// How often `stint up` is killed.
-const KILLS: u64 = 12;
+const KILLS: u64 = 24;
+
+/// Four calls for five players in three difficulties each.
+const MOST_IN_FLIGHT: u64 = 4 * 5 * 3;
+
+/// How often the generator is killed.
+const GENERATOR_KILLS: u32 = 40;
 
 /// A stand-in whose keys run dry every few seconds.
 pub(crate) fn upstream(players: &str) -> Upstream {
@@ -82,15 +88,28 @@ fn a_signal_drains_what_is_under_way() {
     assert_eq!(queues["queues"][0]["in_flight"], 0, "{queues}");
 }
 
+/// How many raids and difficulties have ranks in the store.
+fn stored(home: &Path) -> u64 {
+    let lines = output(stint(home).args(["data", "export", "players", "-"]));
+    let units = lines.lines().map(|line| {
+        let player: Value = serde_json::from_str(line).unwrap();
+        player["raids"].as_object().unwrap().values().map(|raid| raid.as_object().unwrap().len() as u64).sum::<u64>()
+    });
+    units.sum()
+}
+
 #[test]
 fn nobody_is_lost_and_nothing_overspent_however_often_it_is_killed() {
     let upstream = upstream("500");
     let folder = tempfile::tempdir().unwrap();
     let home = folder.path();
     let discovered = queued(home, &upstream);
+    let mut in_flight = 0;
     for kill in 1..=KILLS {
         // Any moment will do; these are spread over starting, fetching and waiting.
         kill_after(kill * kill * 7 % 61 + 1, home, &upstream);
+        let books: Value = upstream.books();
+        in_flight += (books["sections"].as_u64().unwrap() - stored(home)).min(MOST_IN_FLIGHT);
     }
     output(fleet(home, &upstream).args(["up", "--until-drained"]));
 
@@ -100,4 +119,34 @@ fn nobody_is_lost_and_nothing_overspent_however_often_it_is_killed() {
     let books: Value = upstream.books();
     assert_eq!(books["overspent"].as_f64(), Some(0.0), "{books}");
     assert_eq!(books["refused_calls"], 0, "{books}");
+    let again = books["sections_again"].as_u64().unwrap();
+    assert!(again <= in_flight, "{again} raids and difficulties were bought again, at most {in_flight} were in flight");
+}
+
+#[test]
+fn a_generator_that_is_killed_again_and_again_leaves_nothing_behind_that_matters() {
+    let upstream = upstream("300");
+    let folder = tempfile::tempdir().unwrap();
+    let home = folder.path();
+    queued(home, &upstream);
+    output(fleet(home, &upstream).args(["up", "--until-drained"]));
+    let databases = folder.path().join("out");
+    let generator = || {
+        let mut generator = fleet(home, &upstream);
+        generator.env("LUA_OUT", &databases).args(["run", "warcraftlogs", "db-generator", "--json"]);
+        generator
+    };
+    for kill in 0..GENERATOR_KILLS {
+        let mut generator = generator().stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        // Each is killed a little later in its life than the one before, or has ended by then.
+        (0..kill * 400).for_each(|_| drop(databases.read_dir()));
+        generator.kill().unwrap();
+        generator.wait().unwrap();
+    }
+    let report: Value = serde_json::from_str(&output(&mut generator())).unwrap();
+    let regions = report["report"]["regions"].as_array().unwrap_or_else(|| panic!("{report}"));
+    let written: u64 = regions.iter().map(|region| region["players"].as_u64().unwrap()).sum();
+    assert_eq!(written, ids(home, "players").len() as u64, "{report}");
+    let unpacked = output(stint(home).arg("unpack").arg(&databases));
+    assert_eq!(unpacked.lines().count() as u64, written);
 }

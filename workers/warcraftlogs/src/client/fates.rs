@@ -8,11 +8,8 @@ use serde_json::Value;
 use super::character::Character;
 use super::document::{RanksOf, character_alias, unit_alias};
 use super::rankings::Rankings;
-use crate::model::{Difficulty, Player, RaidId, RaidRanks};
+use crate::model::{Difficulty, Player, RaidId, RaidRanks, Unit};
 use crate::store::DropReason;
-
-/// A raid and difficulty.
-type Unit = (RaidId, Difficulty);
 
 /// What became of one character of a batch.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,5 +1,6 @@
 //! What the fleet keeps, in the fleet's own words. One narrow trait per collection; one file per backend.
 
+mod answers;
 mod directory;
 mod discovers;
 mod milestones;
@@ -10,18 +11,21 @@ mod mongo_documents;
 mod mongo_milestones;
 mod mongo_players;
 mod mongo_progress;
+mod mongo_refusals;
 mod mongo_rests;
 mod mongo_rules;
 mod mongo_standings;
 mod mongo_taken_over;
 mod mongo_zones;
 mod pass;
+mod rest;
 mod rule;
 mod sqlite;
 mod sqlite_directory;
 mod sqlite_discovers;
 mod sqlite_milestones;
 mod sqlite_players;
+mod sqlite_refusals;
 mod sqlite_rests;
 mod sqlite_rules;
 mod sqlite_standings;
@@ -36,12 +40,14 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use stint_core::ports::PortResult;
 
-use crate::model::{Player, PlayerId, Server, extended_date};
+use crate::model::{Player, PlayerId, Server, Unit, extended_date};
+pub use answers::{Answered, Answers, Fetched, Known, REFUSALS_IN_A_ROW, Refusals, UnitAnswer};
 pub use directory::Directory;
 pub use discovers::{Backlog, Discovered, Discovers, Due, Freshness};
 pub use milestones::{Milestone, Milestones, Reached};
 pub use mongo::MongoStore;
 pub use pass::{Chunk, Doubt, Pass, Seen};
+pub use rest::Rest;
 pub use rule::{LAST_PAGE, METRICS, Rule, parse_partition, parse_size};
 pub use sqlite::SqliteStore;
 pub use taken_over::TakenOver;
@@ -91,15 +97,6 @@ pub struct RuleStatus {
     pub accepted: bool,
 }
 
-/// Why a rule is left alone for a while.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Rest {
-    /// Until when.
-    pub until: Timestamp,
-    /// In words.
-    pub reason: String,
-}
-
 /// An upstream that every discovery leaves alone for a while.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct UpstreamRest {
@@ -116,7 +113,7 @@ pub trait Rules: Send + Sync {
     /// All rules on one page, in the order of raid, difficulty, first page.
     async fn list(&self) -> PortResult<Page<RuleStatus, ()>>;
 
-    /// Adds a rule, or replaces the one of the same id. Its progress is forgotten when its pages changed.
+    /// Adds a rule, or replaces the one of the same id. Its progress is forgotten when its pages changed, its refusals always.
     async fn put(&self, rule: &Rule) -> PortResult<()>;
 
     /// Removes a rule. Answers whether there was one.
@@ -200,6 +197,8 @@ pub enum DropReason {
     NeverClassed,
     /// It is another id's former self: its ranks are stored under the id that the upstream keeps.
     Merged,
+    /// The upstream refuses all that the player was discovered in.
+    Refused,
 }
 
 /// Where a page of players begins.
@@ -232,6 +231,14 @@ pub trait Players: Send + Sync {
     /// (raid, difficulty) that are missing, and nothing else: neither a name nor a standing, and a player that was dropped since
     /// stays dropped. The same twice changes nothing.
     async fn take_over(&self, players: &[Player]) -> PortResult<TakenOver>;
+    /// Stores what answers brought: ranks like [`Players::upsert`], and what came of each raid and difficulty.
+    async fn store(&self, answered: &[Answered]) -> PortResult<()>;
+
+    /// Records what is not asked of players, because the upstream refuses it: their messages are done.
+    async fn refuse(&self, refused: &[(PlayerId, Vec<(Unit, String)>)], at: Timestamp) -> PortResult<()>;
+
+    /// What was fetched of these players, and what is refused to all of them, in one round trip.
+    async fn known(&self, ids: &[PlayerId]) -> PortResult<Known>;
 
     /// Records players that will never have ranks. Ranks that are already stored stay.
     async fn drop_players(&self, dropped: &[Dropped]) -> PortResult<()>;

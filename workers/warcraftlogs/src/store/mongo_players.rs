@@ -1,15 +1,17 @@
 //! Players and dropped players in MongoDB: `players` as the design has it, and `dropped {_id, reason, at}`.
 
 use async_trait::async_trait;
+use futures::future::try_join;
+use jiff::Timestamp;
 use stint_core::ports::{PortError, PortResult};
 use stint_mongo::mongodb::bson::{Bson, Document, doc};
 use stint_mongo::{delete, explain, upsert};
 
 use super::mongo::MongoStore;
 use super::mongo_documents::{above, id, id_of, page, read, write};
-use super::mongo_standings::Covered;
-use super::{Dropped, Page, PlayerCounts, PlayerKey, Players, TakenOver};
-use crate::model::{Player, PlayerId};
+use super::mongo_standings::{Came, Covered};
+use super::{Answered, Dropped, Fetched, Known, Page, PlayerCounts, PlayerKey, Players, TakenOver, UnitAnswer};
+use crate::model::{Player, PlayerId, RaidsToScrap, Unit};
 
 pub(super) const PLAYERS: &str = "players";
 pub(super) const DROPPED: &str = "dropped";
@@ -23,21 +25,39 @@ const ORDER: [&str; 5] = ["region", "server.slug", "server.name", "server.normal
 
 #[async_trait]
 impl Players for MongoStore {
-    /// First the players: cut off behind them, their standings still say that they are due.
     async fn upsert(&self, players: &[Player]) -> PortResult<()> {
-        let statements = players.iter().map(store).collect::<PortResult<Vec<Document>>>()?;
-        let what = "store players";
-        if let Err(error) = self.mongo.update_all(PLAYERS, &statements, what).await {
-            // A document that cannot be read is replaced.
-            if !self.remove_damaged(players).await? {
-                return Err(error);
-            }
-            self.mongo.update_all(PLAYERS, &statements, what).await?;
-        }
-        let returned: Vec<Document> = players.iter().map(|player| delete(doc! { "_id": id(player.id) })).collect();
+        self.store(&players.iter().cloned().map(Answered::from).collect::<Vec<Answered>>()).await
+    }
+
+    /// First what is refused: cut off behind it, it is counted twice. Then the players: cut off behind them, their
+    /// standings still say that they are due.
+    async fn store(&self, answered: &[Answered]) -> PortResult<()> {
+        self.count_refusals(answered).await?;
+        self.write_players(answered).await?;
+        let players = answered.iter().map(|answered| &answered.player);
+        let returned: Vec<Document> = players.map(|player| delete(doc! { "_id": id(player.id) })).collect();
         self.mongo.delete_all(DROPPED, &returned, "take players back who were dropped").await?;
-        let fetched = |player: &Player| (player.id, player.updated_at, Covered::Only(player.ranked_in()));
-        self.fetched(players.iter().map(fetched)).await
+        self.fetched(answered.iter().map(came)).await
+    }
+
+    async fn refuse(&self, refused: &[(PlayerId, Vec<(Unit, String)>)], at: Timestamp) -> PortResult<()> {
+        let came = |(player, refused): &(PlayerId, Vec<(Unit, String)>)| Came {
+            player: *player,
+            complete: Some(at),
+            covered: Covered::Only(refused.iter().map(|(unit, _)| *unit).collect()),
+            answers: refused.iter().map(refusal).collect(),
+        };
+        self.fetched(refused.iter().map(came)).await
+    }
+
+    /// Both collections at once.
+    async fn known(&self, ids: &[PlayerId]) -> PortResult<Known> {
+        let (standings, refusals) = try_join(self.standings(ids), self.refusals()).await?;
+        let fetched = standings.into_iter().map(|(player, standing)| {
+            let (dropped_at, complete_at) = (standing.dropped_at(), standing.fetched_at);
+            (player, Fetched { dropped_at, complete_at, answers: standing.answers })
+        });
+        Ok(Known { players: fetched.collect(), refusals })
     }
 
     async fn take_over(&self, players: &[Player]) -> PortResult<TakenOver> {
@@ -53,7 +73,13 @@ impl Players for MongoStore {
         };
         let statements = dropped.iter().map(statement).collect::<PortResult<Vec<Document>>>()?;
         self.mongo.update_all(DROPPED, &statements, "record dropped players").await?;
-        self.fetched(dropped.iter().map(|player| (player.id, player.at, Covered::Everything))).await
+        let came = |player: &Dropped| Came {
+            player: player.id,
+            complete: Some(player.at),
+            covered: Covered::Everything,
+            answers: Vec::new(),
+        };
+        self.fetched(dropped.iter().map(came)).await
     }
 
     async fn page(&self, after: Option<&PlayerKey>, max: usize) -> PortResult<Page<Player, PlayerKey>> {
@@ -95,8 +121,20 @@ impl Players for MongoStore {
 }
 
 impl MongoStore {
+    async fn write_players(&self, answered: &[Answered]) -> PortResult<()> {
+        let players: Vec<&Player> = answered.iter().map(|answered| &answered.player).collect();
+        let statements = players.iter().map(|player| store(player)).collect::<PortResult<Vec<Document>>>()?;
+        let what = "store players";
+        let Err(error) = self.mongo.update_all(PLAYERS, &statements, what).await else { return Ok(()) };
+        // A document that cannot be read is replaced.
+        if !self.remove_damaged(&players).await? {
+            return Err(error);
+        }
+        self.mongo.update_all(PLAYERS, &statements, what).await
+    }
+
     /// Removes the documents of these players that cannot be read. Says whether there were any.
-    pub(super) async fn remove_damaged(&self, players: &[Player]) -> PortResult<bool> {
+    pub(super) async fn remove_damaged(&self, players: &[&Player]) -> PortResult<bool> {
         let ids: Vec<i64> = players.iter().map(|player| id(player.id)).collect();
         let (count, filter) = (ids.len(), doc! { "_id": { "$in": ids } });
         let stored = self.mongo.find(PLAYERS, filter, doc! {}, count, "read players").await?;
@@ -111,6 +149,21 @@ impl MongoStore {
         self.mongo.delete_all(PLAYERS, &statements, "replace documents that cannot be read").await?;
         Ok(!statements.is_empty())
     }
+}
+
+/// What an answer means for the player's standing.
+pub(super) fn came(Answered { player, refused, complete }: &Answered) -> Came {
+    let served = player.ranked_in();
+    let mut covered: RaidsToScrap = served.clone();
+    refused.iter().for_each(|((raid, difficulty), _)| covered.insert(*raid, *difficulty));
+    let at = player.updated_at;
+    let served = served.units().map(|unit| (unit, UnitAnswer::Served(at))).collect::<Vec<_>>();
+    let answers = served.into_iter().chain(refused.iter().map(refusal)).collect();
+    Came { player: player.id, complete: complete.then_some(at), covered: Covered::Only(covered), answers }
+}
+
+fn refusal((unit, reason): &(Unit, String)) -> (Unit, UnitAnswer) {
+    (*unit, UnitAnswer::Refused(reason.clone()))
 }
 
 /// Each given raid and difficulty is a field of its own, so that the others stay.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use futures::future::try_join;
+use futures::future::{try_join, try_join3};
 use jiff::Timestamp;
 use stint_core::clock::{after, to_millis};
 use stint_core::ports::{PortError, PortResult};
@@ -16,7 +16,8 @@ use stint_mongo::{date, explain, upsert};
 use super::mongo::MongoStore;
 use super::mongo_documents::{extended, from_extended, read, write};
 use super::mongo_progress::{PROGRESS, Progress, as_claimed, keep, listed, object_id};
-use super::{Claim, Damaged, Doubt, Frozen, Page, Pass, Rest, Rule, RuleStatus, Rules, UpstreamRest, Zones};
+use super::{Claim, Damaged, Doubt, Frozen, Page, Pass, Refusals, Rest, Rule, RuleStatus, Rules, UpstreamRest, Zones};
+use crate::model::Unit;
 
 const SCHEDULES: &str = "discovery_schedules";
 
@@ -32,6 +33,12 @@ impl Row {
     fn is_due(&self, due_before: Timestamp, now: Timestamp) -> bool {
         let last_run = self.rule.as_ref().ok().and_then(|rule| rule.last_run);
         self.progress.is_free(now) && last_run.map(to_millis) <= Some(to_millis(due_before))
+    }
+
+    /// Whether the upstream refuses it to every player.
+    fn is_to_blame(&self, refusals: &BTreeMap<Unit, Refusals>) -> bool {
+        let unit = self.rule.as_ref().ok().map(|rule| (rule.raid, rule.difficulty));
+        unit.and_then(|unit| refusals.get(&unit)).is_some_and(Refusals::blame_the_rule)
     }
 
     fn claim(&self, frozen: &Frozen) -> Result<Claim, String> {
@@ -53,14 +60,21 @@ impl Row {
     }
 }
 
+/// A rule that the upstream refuses to every player rests for that.
+fn blamed(mut status: RuleStatus, refusals: &BTreeMap<Unit, Refusals>) -> RuleStatus {
+    let unit = (status.rule.raid, status.rule.difficulty);
+    status.resting = refusals.get(&unit).and_then(|refusals| refusals.rest(unit)).or(status.resting);
+    status
+}
+
 #[async_trait]
 impl Rules for MongoStore {
     async fn list(&self) -> PortResult<Page<RuleStatus, ()>> {
-        let (rows, damaged) = self.rows().await?;
+        let ((rows, damaged), refusals) = try_join(self.rows(), self.refusals()).await?;
         let mut page = Page { documents: Vec::new(), damaged, next: None };
         for row in rows {
             match row.status() {
-                Ok(status) => page.documents.push(status),
+                Ok(status) => page.documents.push(blamed(status, &refusals)),
                 Err(damaged) => page.damaged.push(damaged),
             }
         }
@@ -73,6 +87,7 @@ impl Rules for MongoStore {
     async fn put(&self, rule: &Rule) -> PortResult<()> {
         rule.check().map_err(PortError::Invalid)?;
         let document = document(rule)?;
+        self.forget_refusals((rule.raid, rule.difficulty)).await?;
         let filter = doc! { "_id": object_id(&rule.id)? };
         let what = "store a discovery rule";
         self.mongo.update_all(SCHEDULES, &[upsert(filter.clone(), document)], what).await?;
@@ -93,8 +108,8 @@ impl Rules for MongoStore {
     /// Operators write rules, so there are few, and the one that has waited longest is found here.
     async fn claim_due(&self, due_before: Timestamp, lease: Duration) -> PortResult<Option<Claim>> {
         let now = self.clock.now();
-        let ((mut rows, _), frozen) = try_join(self.rows(), self.frozen()).await?;
-        rows.retain(|row| row.is_due(due_before, now));
+        let ((mut rows, _), frozen, refusals) = try_join3(self.rows(), self.frozen(), self.refusals()).await?;
+        rows.retain(|row| row.is_due(due_before, now) && !row.is_to_blame(&refusals));
         rows.sort_by_key(|row| (row.rule.as_ref().ok().and_then(|rule| rule.last_run), row.id));
         let mut damaged = None;
         for row in rows {

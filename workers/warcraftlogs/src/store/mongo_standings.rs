@@ -1,5 +1,5 @@
 //! When each player was fetched and queued last, and what its ranks cover: `standings {_id, fetchedAt, queuedAt, dropped,
-//! raids}`, beside the collections that existing deployments have. Their players have none, and so count as never
+//! raids, answers}`, beside the collections that existing deployments have. Their players have none, and so count as never
 //! fetched.
 
 use std::collections::BTreeMap;
@@ -12,10 +12,10 @@ use stint_mongo::{date, explain, instant, update, upsert};
 
 use super::mongo::MongoStore;
 use super::mongo_documents::{id, id_of, read};
-use super::{Freshness, Frozen};
-use crate::model::{PlayerId, RaidsToScrap};
+use super::{Answers, Freshness, Frozen, UnitAnswer};
+use crate::model::{PlayerId, RaidsToScrap, Unit};
 
-const STANDINGS: &str = "standings";
+pub(super) const STANDINGS: &str = "standings";
 
 /// What is known of a player.
 #[derive(Clone, Debug, Default)]
@@ -23,6 +23,17 @@ pub(super) struct Standing {
     pub(super) fetched_at: Option<Timestamp>,
     queued_at: Option<Timestamp>,
     covered: Covered,
+    pub(super) answers: Answers,
+}
+
+/// What came of a player.
+#[derive(Clone, Debug)]
+pub(super) struct Came {
+    pub(super) player: PlayerId,
+    /// When everything had come that its message asks for; otherwise the player still waits.
+    pub(super) complete: Option<Timestamp>,
+    pub(super) covered: Covered,
+    pub(super) answers: Vec<(Unit, UnitAnswer)>,
 }
 
 /// Of what a player was fetched.
@@ -77,6 +88,11 @@ impl Standing {
         }
     }
 
+    /// When the player was dropped, if it was dropped last.
+    pub(super) fn dropped_at(&self) -> Option<Timestamp> {
+        self.fetched_at.filter(|_| matches!(self.covered, Covered::Everything))
+    }
+
     fn of(document: &Document) -> Standing {
         let covered = if document.get_bool("dropped").unwrap_or_default() {
             Covered::Everything
@@ -86,7 +102,7 @@ impl Standing {
             Covered::Only(read(raids).unwrap_or_default())
         };
         let (fetched_at, queued_at) = (instant(document.get("fetchedAt")), instant(document.get("queuedAt")));
-        Standing { fetched_at, queued_at, covered }
+        Standing { fetched_at, queued_at, covered, answers: answers(document) }
     }
 }
 
@@ -100,11 +116,8 @@ impl MongoStore {
     }
 
     /// Players were ranked or dropped. A message that was queued later still waits, and is not forgotten.
-    pub(super) async fn fetched(
-        &self,
-        players: impl Iterator<Item = (PlayerId, Timestamp, Covered)> + Send,
-    ) -> PortResult<()> {
-        let statements: Vec<Document> = players.flat_map(|(id, at, covered)| fetched(id, at, &covered)).collect();
+    pub(super) async fn fetched(&self, players: impl Iterator<Item = Came> + Send) -> PortResult<()> {
+        let statements: Vec<Document> = players.flat_map(|came| fetched(&came)).collect();
         self.mongo.update_all(STANDINGS, &statements, "keep the players' standings").await
     }
 
@@ -123,17 +136,57 @@ impl MongoStore {
 }
 
 /// What was fetched at different times adds up.
-fn fetched(player: PlayerId, at: Timestamp, covered: &Covered) -> [Document; 2] {
-    let change = match covered {
-        Covered::Everything => doc! { "$set": { "fetchedAt": date(at), "dropped": true } },
+fn fetched(Came { player, complete, covered, answers }: &Came) -> Vec<Document> {
+    let mut set: Document = answers.iter().map(|(unit, answer)| (field(*unit), stored(answer))).collect();
+    set.extend(complete.map(|at| ("fetchedAt".to_owned(), Bson::from(date(at)))));
+    let mut change = match covered {
+        Covered::Everything => {
+            set.insert("dropped", true);
+            Document::new()
+        }
         Covered::Only(raids) => {
-            let mut change = doc! { "$set": { "fetchedAt": date(at) }, "$unset": { "dropped": "" } };
+            let mut change = doc! { "$unset": { "dropped": "" } };
             change.extend(add_raids("raids", raids));
             change
         }
     };
-    let answered = doc! { "_id": id(player), "queuedAt": { "$lte": date(at) } };
-    [upsert(doc! { "_id": id(player) }, change), update(answered, doc! { "$unset": { "queuedAt": "" } })]
+    if !set.is_empty() {
+        change.insert("$set", set);
+    }
+    let mut statements = vec![upsert(doc! { "_id": id(*player) }, change)];
+    if let Some(at) = complete {
+        let answered = doc! { "_id": id(*player), "queuedAt": { "$lte": date(*at) } };
+        statements.push(update(answered, doc! { "$unset": { "queuedAt": "" } }));
+    }
+    statements
+}
+
+/// Where the answer of a raid and difficulty stands.
+pub(super) fn field((raid, difficulty): Unit) -> String {
+    format!("answers.{raid}.{difficulty}")
+}
+
+fn stored(answer: &UnitAnswer) -> Bson {
+    match answer {
+        UnitAnswer::Served(at) => Bson::from(date(*at)),
+        UnitAnswer::Refused(reason) => Bson::String(reason.clone()),
+    }
+}
+
+/// The answers of a player. What cannot be read is none.
+fn answers(document: &Document) -> Answers {
+    let mut answers = Answers::default();
+    for (raid, units) in document.get_document("answers").into_iter().flatten() {
+        for (difficulty, answer) in units.as_document().into_iter().flatten() {
+            let (Ok(raid), Ok(difficulty)) = (raid.parse(), difficulty.parse()) else { continue };
+            let answer = match answer {
+                Bson::String(reason) => Some(UnitAnswer::Refused(reason.clone())),
+                at => instant(Some(at)).map(UnitAnswer::Served),
+            };
+            answer.into_iter().for_each(|answer| answers.insert((raid, difficulty), answer));
+        }
+    }
+    answers
 }
 
 /// Merges raids and difficulties into what `field` has; empty when there is nothing to merge.

@@ -13,10 +13,9 @@ use stint_mongo::{date, delete, update, upsert};
 
 use super::mongo::MongoStore;
 use super::mongo_documents::{id, id_of, read, write};
-use super::mongo_players::{DROPPED, PLAYERS, change, no_document};
-use super::mongo_standings::Covered;
+use super::mongo_players::{DROPPED, PLAYERS, came, change, no_document};
 use super::taken_over::Relation;
-use super::{Dropped, TakenOver};
+use super::{Answered, Dropped, TakenOver};
 use crate::model::{Player, PlayerId};
 
 /// A stored player: when it was updated, and what its document says of that, to be compared with.
@@ -41,7 +40,7 @@ impl MongoStore {
 
     /// First the players, then the standings of those whose ranks count: cut off in between, they are due, and no more.
     async fn take_over_each(&self, players: &[Player]) -> PortResult<TakenOver> {
-        self.remove_damaged(players).await?;
+        self.remove_damaged(&players.iter().collect::<Vec<&Player>>()).await?;
         let stored = self.stored(players).await?;
         let dropped = self.dropped_at(players).await?;
         let (mut taken, mut statements, mut counting) = (TakenOver::default(), Vec::new(), Vec::new());
@@ -61,8 +60,8 @@ impl MongoStore {
             |player: &&Player| delete(doc! { "_id": id(player.id), "at": { "$lte": date(player.updated_at) } });
         let returned: Vec<Document> = counting.iter().map(returned).collect();
         self.mongo.delete_all(DROPPED, &returned, "take players back who were dropped").await?;
-        let fetched = |player: &Player| (player.id, player.updated_at, Covered::Only(player.ranked_in()));
-        self.fetched(counting.into_iter().map(fetched)).await?;
+        let came = counting.into_iter().map(|player| came(&Answered::from(player.clone())));
+        self.fetched(came).await?;
         Ok(taken)
     }
 

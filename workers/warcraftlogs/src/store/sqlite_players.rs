@@ -7,10 +7,11 @@ use stint_embedded::rusqlite::types::Value;
 use stint_embedded::rusqlite::{Connection, OptionalExtension, Result, params, params_from_iter};
 
 use super::sqlite::{SqliteStore, count, id_and_text, page, sql_count, sql_id, to_json};
-use super::sqlite_standings::{Covered, fetched};
+use super::sqlite_refusals::{Refused, known, refuse};
+use super::sqlite_standings::{Standing, fetched, standing, was_dropped};
 use super::taken_over::{Relation, missing};
-use super::{Damaged, Dropped, Page, PlayerCounts, PlayerKey, Players, TakenOver};
-use crate::model::{Player, PlayerId};
+use super::{Answered, Damaged, Dropped, Known, Page, PlayerCounts, PlayerKey, Players, TakenOver};
+use crate::model::{Player, PlayerId, RaidsToScrap, Unit};
 
 #[async_trait]
 impl Players for SqliteStore {
@@ -18,10 +19,31 @@ impl Players for SqliteStore {
         if players.is_empty() {
             return Ok(());
         }
-        let players = players.to_vec();
-        let upsert =
-            move |connection: &Connection| players.into_iter().try_for_each(|player| store(connection, player));
-        self.database.write("store players", upsert).await
+        let answered: Vec<Answered> = players.iter().cloned().map(Answered::from).collect();
+        self.store(&answered).await
+    }
+
+    async fn store(&self, answered: &[Answered]) -> PortResult<()> {
+        let answered = answered.to_vec();
+        let store = move |connection: &Connection| {
+            let mut refused = Refused::new();
+            answered.into_iter().try_for_each(|answered| store(connection, answered, &mut refused))?;
+            refused.keep(connection)
+        };
+        self.database.write("store players", store).await
+    }
+
+    async fn refuse(&self, refused: &[(PlayerId, Vec<(Unit, String)>)], at: Timestamp) -> PortResult<()> {
+        let refused = refused.to_vec();
+        let refuse = move |connection: &Connection| {
+            refused.iter().try_for_each(|(player, refused)| refuse(connection, *player, refused, at))
+        };
+        self.database.write("record what is refused", refuse).await
+    }
+
+    async fn known(&self, ids: &[PlayerId]) -> PortResult<Known> {
+        let ids = ids.to_vec();
+        self.database.read("read what is known of players", move |connection| known(connection, &ids)).await
     }
 
     async fn take_over(&self, players: &[Player]) -> PortResult<TakenOver> {
@@ -46,7 +68,7 @@ impl Players for SqliteStore {
                 connection.prepare_cached("INSERT OR REPLACE INTO dropped (id, document) VALUES (?1, ?2)")?;
             dropped.iter().try_for_each(|player| {
                 write.execute(params![sql_id(player.id), to_json(player)?])?;
-                fetched(connection, player.id, player.at, Covered::Everything)
+                was_dropped(connection, player.id, player.at)
             })
         };
         self.database.write("record dropped players", record).await
@@ -110,13 +132,20 @@ impl Players for SqliteStore {
     }
 }
 
-/// Merges one player into what is stored. A stored document that cannot be read is replaced.
-fn store(connection: &Connection, player: Player) -> Result<()> {
-    let stored = readable(connection, player.id)?;
-    let player = merged(player, stored);
+/// Merges one player into what is stored, and counts what is refused for the first time. A stored document that cannot be
+/// read is replaced.
+fn store(connection: &Connection, answered: Answered, refused: &mut Refused) -> Result<()> {
+    let stored = readable(connection, answered.player.id)?;
+    let mut answers = standing(connection, answered.player.id)?.answers;
+    refused.take_in(&answered, &answers, stored.as_ref());
+    answers.take_in(&answered);
+    let player = merged(answered.player, stored);
     write(connection, &player)?;
     connection.prepare_cached("DELETE FROM dropped WHERE id = ?1")?.execute(params![sql_id(player.id)])?;
-    fetched(connection, player.id, player.updated_at, Covered::Only(player.ranked_in()))
+    let mut covered: RaidsToScrap = player.ranked_in();
+    covered.merge(&answers.refused());
+    let complete = answered.complete.then_some(player.updated_at);
+    fetched(connection, player.id, complete, &Standing { covered, answers })
 }
 
 /// The stored player, if its document can be read.
@@ -168,7 +197,7 @@ fn take_over_one(connection: &Connection, player: Player) -> Result<Relation> {
         stored if dropped_at(connection, player.id)?.is_some_and(|at| at > player.updated_at) => {
             write(connection, &merged(player, stored))?;
         }
-        _ => store(connection, player)?,
+        _ => store(connection, Answered::from(player), &mut Refused::new())?,
     }
     Ok(relation)
 }

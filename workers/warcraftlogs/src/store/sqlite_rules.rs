@@ -1,5 +1,6 @@
 //! Discovery rules in SQLite.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -9,7 +10,11 @@ use stint_core::ports::{PortError, PortResult};
 use stint_embedded::rusqlite::{Connection, OptionalExtension, Result, params};
 
 use super::sqlite::{SqliteStore, to_json};
-use super::{Claim, Damaged, Doubt, Page, Pass, Rest, Rule, RuleStatus, Rules, UpstreamRest};
+use super::sqlite_refusals::{forget, refusals};
+use super::{
+    Claim, Damaged, Doubt, Page, Pass, REFUSALS_IN_A_ROW, Refusals, Rest, Rule, RuleStatus, Rules, UpstreamRest,
+};
+use crate::model::Unit;
 
 struct Row {
     id: String,
@@ -56,6 +61,8 @@ impl SqliteStore {
                 "UPDATE rules SET lease = lease + 1, leased_until = ?2, rest = NULL, resting_until = NULL
                  WHERE id = (SELECT id FROM rules WHERE (last_run IS NULL OR last_run <= ?3)
                      AND (leased_until IS NULL OR leased_until <= ?1) AND (resting_until IS NULL OR resting_until <= ?1)
+                     AND NOT EXISTS (SELECT 1 FROM refusals WHERE served = 0 AND in_a_row >= ?4 AND json_valid(document)
+                         AND raid = document ->> '$.raid' AND difficulty = document ->> '$.difficulty')
                      ORDER BY last_run, id LIMIT 1)
                  RETURNING id, document, pass, listed_until, lease, seen, accepted, CASE WHEN json_valid(document) THEN
                      (SELECT frozen_since FROM zones WHERE zones.raid = rules.document ->> '$.raid') END",
@@ -72,7 +79,7 @@ impl SqliteStore {
                     frozen_since: row.get(7)?,
                 })
             };
-            due.query_row(params![now, until, due_before], lent).optional()
+            due.query_row(params![now, until, due_before, REFUSALS_IN_A_ROW], lent).optional()
         };
         self.database.write("claim a discovery rule", lend).await
     }
@@ -82,9 +89,11 @@ impl SqliteStore {
 impl Rules for SqliteStore {
     async fn list(&self) -> PortResult<Page<RuleStatus, ()>> {
         let mut page = Page { documents: Vec::new(), damaged: Vec::new(), next: None };
-        for row in self.database.read("list the discovery rules", rows).await? {
+        let list = |connection: &Connection| Ok((rows(connection)?, refusals(connection)?));
+        let (rows, refusals) = self.database.read("list the discovery rules", list).await?;
+        for row in rows {
             let id = row.id.clone();
-            match status(row) {
+            match status(row, &refusals) {
                 Ok(status) => page.documents.push(status),
                 Err(error) => page.damaged.push(Damaged { id, reason: error.to_string() }),
             }
@@ -97,6 +106,7 @@ impl Rules for SqliteStore {
         rule.check().map_err(PortError::Invalid)?;
         let rule = rule.clone();
         let put = move |connection: &Connection| {
+            forget(connection, (rule.raid, rule.difficulty))?;
             let mut upsert = connection.prepare_cached(
                 "INSERT INTO rules (id, document, last_run) VALUES (?1, ?2, ?3)
                  ON CONFLICT (id) DO UPDATE SET document = ?2, last_run = ?3, pass = NULL, rest = NULL,
@@ -205,12 +215,16 @@ fn rows(connection: &Connection) -> Result<Vec<Row>> {
     rows.collect()
 }
 
-fn status(row: Row) -> PortResult<RuleStatus> {
+fn status(row: Row, refusals: &BTreeMap<Unit, Refusals>) -> PortResult<RuleStatus> {
     let what = format!("the discovery rule {}", row.id);
+    let rule: Rule = read(&row.document, &what)?;
+    let resting: Option<Rest> = row.rest.map(|rest| read(&rest, &what)).transpose()?;
+    let unit = (rule.raid, rule.difficulty);
+    let to_blame = refusals.get(&unit).and_then(|refusals| refusals.rest(unit));
     Ok(RuleStatus {
-        rule: read(&row.document, &what)?,
+        rule,
         leased_until: row.leased_until.map(from_millis),
-        resting: row.rest.map(|rest| read(&rest, &what)).transpose()?,
+        resting: to_blame.or(resting),
         pass: row.pass.map(|pass| read(&pass, &what)).transpose()?,
         doubt: row.doubt.map(|doubt| read(&doubt, &what)).transpose()?,
         accepted: row.accepted,

@@ -2,11 +2,12 @@
 //! that finding out who is due reads no player's document.
 
 use jiff::Timestamp;
+use serde::de::DeserializeOwned;
 use stint_core::clock::to_millis;
-use stint_embedded::rusqlite::{Connection, Result, params};
+use stint_embedded::rusqlite::{Connection, OptionalExtension, Result, Row, params};
 
-use super::Freshness;
 use super::sqlite::{sql_id, to_json};
+use super::{Answers, Freshness};
 use crate::model::{PlayerId, RaidsToScrap};
 
 /// Times are in milliseconds. `raids` is `NULL` for a dropped player, of whom nothing more can be fetched.
@@ -50,26 +51,53 @@ pub(super) fn lines(freshness: &Freshness) -> (i64, i64) {
     (to_millis(freshness.forgotten_at), to_millis(freshness.stale_at))
 }
 
-/// Of what a player was fetched.
-pub(super) enum Covered {
-    /// It has ranks here, and may have others elsewhere.
-    Only(RaidsToScrap),
-    /// It was dropped.
-    Everything,
+/// What is kept of a player besides its document.
+#[derive(Default)]
+pub(super) struct Standing {
+    /// Where nothing more is to be fetched: it has ranks there, or is refused them.
+    pub(super) covered: RaidsToScrap,
+    pub(super) answers: Answers,
 }
 
-/// A player was ranked or dropped. A message that was queued later still waits, and is not forgotten.
-pub(super) fn fetched(connection: &Connection, id: PlayerId, at: Timestamp, covered: Covered) -> Result<()> {
-    let raids = match covered {
-        Covered::Only(raids) => Some(to_json(&raids)?),
-        Covered::Everything => None,
-    };
+/// What is kept of a player. What cannot be read covers nothing: fetching once too often loses no player.
+pub(super) fn standing(connection: &Connection, id: PlayerId) -> Result<Standing> {
+    let mut select = connection.prepare_cached("SELECT raids, answers FROM standings WHERE id = ?1")?;
+    let row = |row: &Row<'_>| Ok((row.get::<_, Option<String>>(0)?, row.get::<_, Option<String>>(1)?));
+    let (covered, answers) = select.query_row(params![sql_id(id)], row).optional()?.unwrap_or_default();
+    Ok(Standing { covered: from_json(covered), answers: from_json(answers) })
+}
+
+/// A text as it was written, or the default of what it cannot be read as.
+pub(super) fn from_json<T: Default + DeserializeOwned>(text: Option<String>) -> T {
+    text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default()
+}
+
+/// Something came of a player: everything that its message asks for at `complete`, else it still waits for the rest. A
+/// message that was queued later still waits too, and is not forgotten.
+pub(super) fn fetched(
+    connection: &Connection,
+    id: PlayerId,
+    complete: Option<Timestamp>,
+    standing: &Standing,
+) -> Result<()> {
     let mut write = connection.prepare_cached(
-        "INSERT INTO standings (id, fetched_at, raids) VALUES (?1, ?2, ?3)
-         ON CONFLICT (id) DO UPDATE SET fetched_at = excluded.fetched_at, raids = excluded.raids,
+        "INSERT INTO standings (id, fetched_at, raids, answers) VALUES (?1, ?2, ?3, ?4)
+         ON CONFLICT (id) DO UPDATE SET fetched_at = ifnull(excluded.fetched_at, fetched_at), raids = excluded.raids,
+             answers = excluded.answers,
+             queued_at = CASE WHEN excluded.fetched_at IS NULL OR queued_at > excluded.fetched_at THEN queued_at END",
+    )?;
+    let (covered, answers) = (to_json(&standing.covered)?, to_json(&standing.answers)?);
+    write.execute(params![sql_id(id), complete.map(to_millis), covered, answers]).map(drop)
+}
+
+/// A player was dropped: nothing more is to be fetched of it.
+pub(super) fn was_dropped(connection: &Connection, id: PlayerId, at: Timestamp) -> Result<()> {
+    let mut write = connection.prepare_cached(
+        "INSERT INTO standings (id, fetched_at) VALUES (?1, ?2)
+         ON CONFLICT (id) DO UPDATE SET fetched_at = excluded.fetched_at, raids = NULL,
              queued_at = CASE WHEN queued_at > excluded.fetched_at THEN queued_at END",
     )?;
-    write.execute(params![sql_id(id), to_millis(at), raids]).map(drop)
+    write.execute(params![sql_id(id), to_millis(at)]).map(drop)
 }
 
 /// A player's message was sent.

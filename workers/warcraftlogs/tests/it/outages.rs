@@ -6,7 +6,7 @@ use serde_json::json;
 use stint_core::clock::{Clock, after, between};
 use stint_core::ports::{Delivery, Parked};
 use stint_core::worker::{Event, Worker};
-use stint_standins::warcraftlogs::{Fate, Shares};
+use stint_standins::warcraftlogs::{Fate, Shares, Spoilt};
 use stint_testkit::Mortal;
 use stint_warcraftlogs::budget::{BATCH, REVIVE};
 use stint_warcraftlogs::message::{PlayerMessage, QUEUE};
@@ -50,6 +50,7 @@ struct Fetched {
 fn fetch(life: &Life) -> Fetched {
     let mut setup = Setup::new(31, 60);
     setup.options.shares = Shares { never_classed: 200, ..Shares::NONE };
+    setup.options.sections.spoilt = Some(Spoilt::TextOnly);
     let world = setup.build();
     play(&world, async {
         let population = world.population();

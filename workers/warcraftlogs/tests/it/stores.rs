@@ -2,6 +2,7 @@
 //!
 //! A backend implements [`StoreWorld`] and names `store_suite!` once.
 
+mod answers;
 mod directory;
 mod discovers;
 mod freshness;
@@ -101,6 +102,13 @@ macro_rules! store_suite {
             a_frozen_raid_stays_frozen_and_is_not_asked_about_again
             what_is_frozen_and_fetched_since_is_not_wanted_any_more
             a_claim_says_since_when_the_raid_is_frozen
+        }
+        crate::stores::expand! { answers, $run, $world,
+            what_came_of_each_raid_and_difficulty_is_known
+            a_player_who_lacks_something_still_waits_for_its_message
+            what_is_refused_is_not_due_until_the_rule_changes
+            a_rule_that_everyone_is_refused_rests_until_it_is_put_anew
+            a_player_who_is_served_acquits_the_rule
         }
         crate::stores::expand! { directory, $run, $world,
             a_player_is_found_by_name_server_and_region

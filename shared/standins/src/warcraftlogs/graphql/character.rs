@@ -58,7 +58,7 @@ impl<'d> Execution<'d> {
                 let realm = population.realm(profile);
                 self.object(&node.children, |execution, field| execution.server_field(realm, field));
             }
-            "zoneRankings" => self.zone_rankings(found, node),
+            "zoneRankings" => self.section(found, node),
             _ => self.null(),
         }
     }
@@ -93,7 +93,7 @@ impl<'d> Execution<'d> {
         }
     }
 
-    fn zone_rankings(&mut self, found: &Found, node: &Node<'d>) {
+    pub(super) fn zone_rankings(&mut self, found: &Found, node: &Node<'d>) {
         let population = self.world.reports.population;
         let latest = || population.rankings().iter().map(|(raid, _)| *raid).max().unwrap_or_default();
         let zone_id = self.int(node, "zoneID").map_or_else(latest, clamped);
@@ -133,7 +133,7 @@ impl<'d> Execution<'d> {
     }
 
     /// The hidden price of one `zoneRankings`.
-    fn cost(&self, player: u32, zone: u32, difficulty: u32) -> u64 {
+    pub(super) fn cost(&self, player: u32, zone: u32, difficulty: u32) -> u64 {
         let subject = u64::from(player) << 32 | u64::from(zone) << 8 | u64::from(difficulty);
         let (least, most) = RANKINGS_COST_MICROS;
         Draw::of(self.world.reports.seed, Stream::Cost, subject).within(least, most)
@@ -143,7 +143,8 @@ impl<'d> Execution<'d> {
     fn spoil(&mut self, player: u32) {
         let forms = [Spoilt::TextOnly, Spoilt::TextFirst, Spoilt::Nothing];
         let drawn = Draw::of(self.world.reports.seed, Stream::Row, u64::from(player) | 1 << 40).below(3);
-        self.spoilt.get_or_insert(forms[drawn as usize]);
+        let form = self.world.faults.spoilt.unwrap_or(forms[drawn as usize]);
+        self.spoilt.get_or_insert(form);
     }
 }
 
@@ -156,6 +157,6 @@ impl Found {
 }
 
 /// An identifier out of range is one that does not exist.
-fn clamped(number: i64) -> u32 {
+pub(super) fn clamped(number: i64) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
 }

@@ -3,7 +3,7 @@
 use super::plan::Node;
 use super::schema::TYPENAME;
 use super::values::{Argument, Variables};
-use super::{Outcome, Spoilt, World};
+use super::{Outcome, Section, Spoilt, World};
 use crate::warcraftlogs::json;
 
 /// Room for one ranking; more is found when needed.
@@ -16,6 +16,7 @@ pub(super) struct Execution<'d> {
     pub(super) out: String,
     pub(super) cost_micros: u64,
     pub(super) spoilt: Option<Spoilt>,
+    pub(super) sections: Vec<Section>,
     /// The errors so far, as the members of a JSON array.
     errors: String,
     /// The keys down to the field that is being written.
@@ -30,6 +31,7 @@ impl<'d> Execution<'d> {
             out: String::with_capacity(USUAL_BODY),
             cost_micros: 0,
             spoilt: None,
+            sections: Vec::new(),
             errors: String::new(),
             path: Vec::new(),
         }
@@ -45,7 +47,7 @@ impl<'d> Execution<'d> {
             self.out.push(']');
         }
         self.out.push('}');
-        Outcome { body: self.out, cost_micros: self.cost_micros, spoilt: self.spoilt }
+        Outcome { body: self.out, cost_micros: self.cost_micros, spoilt: self.spoilt, sections: self.sections }
     }
 
     fn query_field(&mut self, node: &Node<'d>) {

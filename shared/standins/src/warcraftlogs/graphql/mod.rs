@@ -10,6 +10,7 @@ mod rankings;
 mod reader;
 mod report;
 mod schema;
+mod section;
 mod values;
 mod world;
 
@@ -21,7 +22,9 @@ use serde::Deserialize;
 
 use super::account::Rates;
 use super::json;
+use super::options::{SectionFaults, Spoilt};
 use super::reports::Reports;
+use super::sections::Section;
 use execution::Execution;
 use plan::Plan;
 
@@ -33,6 +36,10 @@ pub(super) struct World<'w> {
     pub(super) frozen: &'w BTreeSet<u32>,
     /// The points of the key that asks, before this document.
     pub(super) rates: Rates,
+    /// What goes wrong with sections.
+    pub(super) faults: &'w SectionFaults,
+    /// The number of the request, for what is left to chance.
+    pub(super) request: u64,
 }
 
 /// What came of a document.
@@ -44,17 +51,8 @@ pub(super) struct Outcome {
     pub(super) cost_micros: u64,
     /// How a never classed character spoils the answer, if one was touched.
     pub(super) spoilt: Option<Spoilt>,
-}
-
-/// What a never classed character makes of the answer to the whole document.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Spoilt {
-    /// Its text, and nothing else.
-    TextOnly,
-    /// Its text, and then the answer.
-    TextFirst,
-    /// No body.
-    Nothing,
+    /// The sections that the answer has.
+    pub(super) sections: Vec<Section>,
 }
 
 #[derive(Deserialize)]
@@ -71,7 +69,7 @@ struct Posted {
 pub(super) fn answer(body: &[u8], world: World<'_>) -> Outcome {
     match execute(body, world) {
         Ok(outcome) => outcome,
-        Err(message) => Outcome { body: errors(&message), cost_micros: 0, spoilt: None },
+        Err(message) => Outcome { body: errors(&message), cost_micros: 0, spoilt: None, sections: Vec::new() },
     }
 }
 

@@ -31,6 +31,7 @@ pub(crate) struct RuleView {
     pub(crate) last_run: Option<Timestamp>,
     /// `None` when it never ran: at once.
     pub(crate) next_due: Option<Timestamp>,
+    /// `None` for a rule that rests until it is changed.
     pub(crate) resting_until: Option<Timestamp>,
     pub(crate) resting_because: Option<String>,
     /// Why what its pages came to makes no sense.
@@ -87,7 +88,7 @@ impl RuleView {
             pages,
             last_run: rule.last_run,
             next_due,
-            resting_until: resting.map(|rest| rest.until),
+            resting_until: resting.filter(|rest| !rest.is_until_changed()).map(|rest| rest.until),
             resting_because: resting.map(|rest| rest.reason.clone()),
             doubt: status.doubt.as_ref().map(|doubt| doubt.reason.clone()),
             accepted: status.accepted,
@@ -104,6 +105,11 @@ impl RuleView {
             self.resting_because = Some(rest.reason.clone());
         }
         self
+    }
+
+    /// Whether only a change of the rule ends its rest.
+    pub(crate) fn rests_until_changed(&self) -> bool {
+        self.state == RuleState::Resting && self.resting_until.is_none()
     }
 
     /// `Castle Nathria (26)`.
@@ -129,7 +135,12 @@ impl RuleView {
                 let reason = self.resting_because.as_deref().unwrap_or("no reason was kept");
                 format!("resting until {}: {reason}", when(until, now))
             }
-            (RuleState::Resting, ..) => "resting".into(),
+            (RuleState::Resting, ..) => {
+                format!(
+                    "resting until it is changed: {}",
+                    self.resting_because.as_deref().unwrap_or("no reason was kept")
+                )
+            }
             (RuleState::Due, _, Some(due)) => format!("due since {}", clock_time(due, now)),
             (RuleState::Due, ..) if self.accepted => "due, to be taken as it is".into(),
             (RuleState::Due, ..) => "due, never read yet".into(),

@@ -52,6 +52,9 @@ pub(super) fn hints(facts: &Facts, settings: &Settings, now: Timestamp) -> Vec<S
         );
     }
     hints.extend(facts.rules.iter().filter(|status| status.doubt.is_some() && !status.accepted).map(hint));
+    let to_blame =
+        facts.rules.iter().filter_map(|status| status.resting.as_ref().filter(|rest| rest.is_until_changed()));
+    hints.extend(to_blame.map(|rest| format!("a discovery rule rests: {}", rest.reason)));
     if facts.keys_in_use().next().is_none() && settings.wcl_keys.is_empty() {
         hints.push("there are no API keys; set WCL_KEYS to id:secret".into());
     }
@@ -138,7 +141,7 @@ fn aggregator(facts: &Facts, rules: &[RuleView], settings: &Settings, now: Times
         return format!("ready: {players}");
     };
     // The worker decides whether to wait; the rule's own view says it with names and local times.
-    let rule = rules.iter().find(|rule| rule.state != RuleState::Fresh);
+    let rule = rules.iter().find(|rule| rule.state != RuleState::Fresh && !rule.rests_until_changed());
     let reason = rule.map_or(reason, |rule| format!("{}: {}", of(rule), rule.state_in_words(now)));
     format!("waits for {reason}; meanwhile {players}")
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 use stint_core::points::Points;
 use stint_standins::WarcraftLogs;
-use stint_standins::warcraftlogs::Options;
+use stint_standins::warcraftlogs::{Options, SectionFaults};
 
 use super::Context;
 
@@ -30,6 +30,15 @@ pub(super) struct Arguments {
     /// Of 1,000 API calls, how many fail with a server error.
     #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u32).range(..=1000))]
     faults: u32,
+    /// Of 1,000 raids and difficulties of characters, how many are null with an error that names them.
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u32).range(..=1000))]
+    partial: u32,
+    /// Of 1,000 raids and difficulties of characters, how many are null without a word.
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u32).range(..=1000))]
+    nulls: u32,
+    /// Raids and difficulties that are refused to every character, such as 28:4, with commas between them.
+    #[arg(long, value_delimiter = ',', value_parser = raid_and_difficulty)]
+    refuse: Vec<(u32, u32)>,
     /// The same seed makes the same players, ranks and costs.
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -61,7 +70,14 @@ fn options(arguments: &Arguments, context: &Context) -> Options {
     options.latency = (longest / 4, longest);
     options.faults.failed_before_charge = arguments.faults / 2;
     options.faults.failed_after_charge = arguments.faults - arguments.faults / 2;
+    let (failed, absent, refused) = (arguments.partial, arguments.nulls, arguments.refuse.clone());
+    options.sections = SectionFaults { failed, absent, refused, spoilt: None, counted: true };
     options
+}
+
+fn raid_and_difficulty(text: &str) -> Result<(u32, u32), String> {
+    let pair = text.split_once(':').and_then(|(raid, difficulty)| Some((raid.parse().ok()?, difficulty.parse().ok()?)));
+    pair.ok_or_else(|| format!("'{text}' is not a raid and a difficulty, such as 28:4"))
 }
 
 fn address(options: &Options, port: u16) -> Address {

@@ -95,7 +95,7 @@ fn a_file_of_an_earlier_version_knows_who_was_fetched_when_and_of_what() {
     let damage = "UPDATE players SET document = '{' WHERE id = 3;
         UPDATE players SET document = json_set(document, '$.updatedAt', 'yesterday') WHERE id = 4;";
     let earlier = "DROP TABLE standings; ALTER TABLE rules DROP COLUMN listed_until; DROP TABLE upstream_rests;
-        DROP TABLE milestones;
+        DROP TABLE milestones; DROP TABLE refusals;
         ALTER TABLE rules DROP COLUMN seen; ALTER TABLE rules DROP COLUMN doubt;
         ALTER TABLE rules DROP COLUMN accepted; DROP TABLE zones; PRAGMA user_version = 1;";
     execute(folder.path(), &format!("{damage} {earlier}"));

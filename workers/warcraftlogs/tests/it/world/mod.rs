@@ -149,7 +149,13 @@ impl World {
         self.clock.sleep(Duration::from_secs(seconds)).await;
     }
 
-    fn upstream(&self) -> MutexGuard<'_, WarcraftLogs> {
+    /// So many seconds from now.
+    pub(crate) fn at(&self, seconds: u64) -> Timestamp {
+        stint_core::clock::after(self.clock.now(), Duration::from_secs(seconds))
+    }
+
+    /// The stand-in itself.
+    pub(crate) fn upstream(&self) -> MutexGuard<'_, WarcraftLogs> {
         self.upstream.lock().unwrap()
     }
 }

@@ -14,7 +14,7 @@ use stint_core::clock::{Clock, between};
 use stint_simulation::{Dice, Faults};
 use stint_warcraftlogs::message::PlayerMessage;
 use stint_warcraftlogs::model::PlayerId;
-use stint_warcraftlogs::store::{Backlog, Freshness};
+use stint_warcraftlogs::store::{Backlog, Fetched, Freshness, UnitAnswer};
 
 use super::directory::Directory;
 
@@ -43,8 +43,10 @@ struct Person {
     pending: u32,
     /// What its ranks cover, by bit.
     covered: u32,
-    /// When it was fetched last, in seconds from the start.
+    /// When it was fetched last, in seconds from the start: all that its message asked for.
     fetched_at: u32,
+    /// When anything of it was fetched last, likewise.
+    answered_at: u32,
     /// When it was queued last, likewise.
     queued_at: Option<NonZeroU32>,
     discovered: bool,
@@ -171,6 +173,8 @@ impl People {
     /// Whom a body is about, and what it asks for. What stands behind the id is read once.
     fn read(&self, body: &str, known: &mut BTreeMap<String, u32>) -> Option<(usize, u32)> {
         let (head, tail) = body.split_once(',')?;
+        // When a parked message was queued first has nothing to do with what it asks for.
+        let tail = tail.split_once(r#","queuedAt""#).map_or(tail, |(tail, _)| tail);
         let id: PlayerId = head.strip_prefix(r#"{"id":"#)?.parse().ok()?;
         let mask = match known.get(tail) {
             Some(mask) => *mask,
@@ -192,6 +196,17 @@ impl People {
         Lines { stale_at: seconds(freshness.stale_at), forgotten_at: seconds(freshness.forgotten_at) }
     }
 
+    /// What is known of a player before it is asked for.
+    fn known(&self, person: &Person) -> Option<Fetched> {
+        let at = Timestamp::from_second(self.started.as_second() + i64::from(person.answered_at)).ok()?;
+        let complete_at = self.fetched_at(person);
+        let dropped_at = complete_at.filter(|_| person.fate == Fate::Dropped);
+        let mut fetched = Fetched { dropped_at, complete_at, ..Fetched::default() };
+        let served = self.directory.raids(person.covered & !person.pending);
+        served.units().for_each(|unit| fetched.answers.insert(unit, UnitAnswer::Served(at)));
+        (person.fate != Fate::None).then_some(fetched)
+    }
+
     /// When a player was fetched last.
     fn fetched_at(&self, person: &Person) -> Option<Timestamp> {
         let fetched_at = self.started.as_second() + i64::from(person.fetched_at);
@@ -208,14 +223,17 @@ impl People {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn fetched(&self, state: &mut State, place: usize, mask: u32, fate: Fate) {
+    fn fetched(&self, state: &mut State, place: usize, mask: u32, fate: Fate, complete: bool) {
         let (seconds, now) = (self.seconds(), self.clock.now());
         let State { people, tally, .. } = state;
         let person = &mut people[place];
         let before = person.pending;
         person.pending &= !mask;
         person.covered |= if fate == Fate::Ranked { mask } else { 0 };
-        person.fetched_at = seconds;
+        person.answered_at = seconds;
+        if complete {
+            person.fetched_at = seconds;
+        }
         tally.completed += u64::from(before != 0 && person.pending == 0);
         let counted = |fate| (u64::from(fate == Fate::Ranked), u64::from(fate == Fate::Dropped));
         let (old, new) = (counted(person.fate), counted(fate));

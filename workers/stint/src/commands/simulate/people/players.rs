@@ -1,31 +1,58 @@
 //! `players`: who was fetched, and of what.
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use stint_core::ports::{PortError, PortResult};
-use stint_warcraftlogs::model::{Player, PlayerId};
-use stint_warcraftlogs::store::{Dropped, Page, PlayerCounts, PlayerKey, Players, TakenOver};
+use stint_warcraftlogs::model::{Player, PlayerId, Unit};
+use stint_warcraftlogs::store::{Answered, Dropped, Known, Page, PlayerCounts, PlayerKey, Players, TakenOver};
 
 use super::{Fate, People};
 
 #[async_trait]
 impl Players for People {
     async fn upsert(&self, players: &[Player]) -> PortResult<()> {
+        self.store(&players.iter().cloned().map(Answered::from).collect::<Vec<Answered>>()).await
+    }
+
+    async fn store(&self, answered: &[Answered]) -> PortResult<()> {
         self.pass_time().await;
         let mut state = self.lock();
-        for player in players {
+        for Answered { player, refused, complete } in answered {
             let Some(place) = self.directory.find(player.id) else {
                 let seconds = self.seconds();
                 state.others.insert(player.id, seconds);
                 continue;
             };
-            let mask = self.directory.mask(&player.ranked_in());
-            self.fetched(&mut state, place, mask, Fate::Ranked);
+            let mut covered = player.ranked_in();
+            refused.iter().for_each(|((raid, difficulty), _)| covered.insert(*raid, *difficulty));
+            self.fetched(&mut state, place, self.directory.mask(&covered), Fate::Ranked, *complete);
         }
         Ok(())
     }
 
     async fn take_over(&self, _: &[Player]) -> PortResult<TakenOver> {
         Err(no_ranks())
+    }
+
+    async fn refuse(&self, refused: &[(PlayerId, Vec<(Unit, String)>)], _: Timestamp) -> PortResult<()> {
+        let mut state = self.lock();
+        for (player, refused) in refused {
+            if let Some(place) = self.directory.find(*player) {
+                let covered = refused.iter().map(|(unit, _)| *unit).collect();
+                let fate = state.people[place].fate;
+                self.fetched(&mut state, place, self.directory.mask(&covered), fate, true);
+            }
+        }
+        Ok(())
+    }
+
+    /// What was queued and is not pending any more was fetched when the player was answered last. Nothing is refused here.
+    async fn known(&self, ids: &[PlayerId]) -> PortResult<Known> {
+        self.pass_time().await;
+        let state = self.lock();
+        let places = ids.iter().filter_map(|id| Some((*id, self.directory.find(*id)?)));
+        let known = places.filter_map(|(id, place)| Some((id, self.known(&state.people[place])?)));
+        Ok(Known { players: known.collect(), ..Known::default() })
     }
 
     async fn drop_players(&self, dropped: &[Dropped]) -> PortResult<()> {
@@ -36,7 +63,7 @@ impl Players for People {
         let mut state = self.lock();
         for dropped in dropped {
             if let Some(place) = self.directory.find(dropped.id) {
-                self.fetched(&mut state, place, u32::MAX, Fate::Dropped);
+                self.fetched(&mut state, place, u32::MAX, Fate::Dropped, true);
             }
         }
         Ok(())

@@ -1,0 +1,45 @@
+//! One section of an answer: a character in one raid and difficulty, and what goes wrong with it.
+
+use super::character::{Found, clamped};
+use super::execution::Execution;
+use super::plan::Node;
+use crate::draw::{Draw, Stream, mix};
+use crate::warcraftlogs::facts::{self, BAD_DIFFICULTY};
+use crate::warcraftlogs::population::Fate;
+use crate::warcraftlogs::sections::Section;
+
+/// What an error about one section says.
+const FAILED: &str = "Internal server error";
+
+impl<'d> Execution<'d> {
+    /// `zoneRankings` of a character.
+    pub(super) fn section(&mut self, found: &Found, node: &Node<'d>) {
+        let number = |name| self.int(node, name).map(clamped);
+        let zone = number("zoneID").unwrap_or_default();
+        let difficulty = number("difficulty").unwrap_or(facts::HIGHEST_DIFFICULTY);
+        let faults = self.world.faults;
+        let subject = self.world.request << 36 ^ u64::from(found.player) << 12 ^ u64::from(zone * 16 + difficulty);
+        let drawn = Draw::of(self.world.reports.seed, Stream::Section, subject).below(1000) as u32;
+        let cost = self.cost(found.player, zone, difficulty);
+        let shown = matches!(found.profile.fate, Fate::Ranked | Fate::Hidden);
+        if !shown {
+            self.zone_rankings(found, node);
+        } else if faults.refused.contains(&(zone, difficulty)) {
+            self.cost_micros += cost;
+            self.out.push_str(BAD_DIFFICULTY);
+        } else if drawn < faults.failed {
+            self.cost_micros += cost;
+            self.fail(FAILED);
+        } else if drawn < faults.failed + faults.absent {
+            self.cost_micros += cost;
+            self.null();
+        } else {
+            self.zone_rankings(found, node);
+            if found.profile.fate == Fate::Ranked && facts::zone(zone).is_some() {
+                let metric = self.text(node, "metric").unwrap_or_default();
+                let metric = metric.bytes().fold(0, |hash, byte| mix(hash ^ u64::from(byte)));
+                self.sections.push(Section { player: found.player, zone, difficulty, metric, cost_micros: cost });
+            }
+        }
+    }
+}

@@ -1,0 +1,252 @@
+//! What is known of players, raid by raid and difficulty by difficulty, before the upstream is asked again.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use stint_core::clock::{before, from_millis, to_millis};
+
+use super::Rest;
+use crate::model::{Difficulty, Player, PlayerId, RaidId, RaidsToScrap, Unit};
+use crate::names;
+
+/// So many players in a row are refused one raid and difficulty, which was never served to any, before the rule is to
+/// blame: one batch.
+pub const REFUSALS_IN_A_ROW: u32 = 5;
+
+/// A message that lacks something comes back within five quarters of an hour, and one that was parked at the next reset.
+const LONGEST_WAY: Duration = Duration::from_secs(3 * 60 * 60);
+
+/// The upstream's last word on one raid and difficulty of a player.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum UnitAnswer {
+    /// Ranks came, and when.
+    Served(Timestamp),
+    /// It does not take the question, with its reason. It is not asked again until the rule changes.
+    Refused(String),
+}
+
+/// A player's answers: `{"26": {"4": 1795168800000}, "99": {"1": "Invalid zone specified."}}`, with times in milliseconds.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Answers(BTreeMap<RaidId, BTreeMap<Difficulty, UnitAnswer>>);
+
+impl Answers {
+    /// The answer of one raid and difficulty.
+    pub fn get(&self, (raid, difficulty): Unit) -> Option<&UnitAnswer> {
+        self.0.get(&raid)?.get(&difficulty)
+    }
+
+    /// Keeps an answer in the place of an earlier one.
+    pub fn insert(&mut self, (raid, difficulty): Unit, answer: UnitAnswer) {
+        self.0.entry(raid).or_default().insert(difficulty, answer);
+    }
+
+    /// Forgets that one raid and difficulty was refused. Returns whether it was.
+    pub fn forgive(&mut self, unit: Unit) -> bool {
+        let refused = self.is_refused(unit);
+        if let (true, Some(difficulties)) = (refused, self.0.get_mut(&unit.0)) {
+            difficulties.remove(&unit.1);
+        }
+        refused
+    }
+
+    /// Whether the upstream refuses one raid and difficulty.
+    pub fn is_refused(&self, unit: Unit) -> bool {
+        matches!(self.get(unit), Some(UnitAnswer::Refused(_)))
+    }
+
+    /// Every raid and difficulty that the upstream refuses.
+    pub fn refused(&self) -> RaidsToScrap {
+        let all = self.0.iter().flat_map(|(raid, answers)| answers.keys().map(|difficulty| (*raid, *difficulty)));
+        all.filter(|unit| self.is_refused(*unit)).collect()
+    }
+
+    /// Takes in what came now.
+    pub fn take_in(&mut self, answered: &Answered) {
+        let at = answered.player.updated_at;
+        answered.player.ranked_in().units().for_each(|unit| self.insert(unit, UnitAnswer::Served(at)));
+        for (unit, reason) in &answered.refused {
+            self.insert(*unit, UnitAnswer::Refused(reason.clone()));
+        }
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum Written {
+    Millis(i64),
+    Reason(String),
+}
+
+impl Serialize for UnitAnswer {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            UnitAnswer::Served(at) => serializer.serialize_i64(to_millis(*at)),
+            UnitAnswer::Refused(reason) => serializer.serialize_str(reason),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for UnitAnswer {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<UnitAnswer, D::Error> {
+        Ok(match Written::deserialize(deserializer)? {
+            Written::Millis(at) => UnitAnswer::Served(from_millis(at)),
+            Written::Reason(reason) => UnitAnswer::Refused(reason),
+        })
+    }
+}
+
+/// What one answer of the upstream brought of a player.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Answered {
+    /// The player, with the ranks that came.
+    pub player: Player,
+    /// The raids and difficulties that the upstream refuses, and its reasons. Each counts against its rule, until any player is
+    /// served.
+    pub refused: Vec<(Unit, String)>,
+    /// Whether nothing is left to be fetched of what the player's message asks for. Otherwise the player still waits.
+    pub complete: bool,
+}
+
+impl From<Player> for Answered {
+    fn from(player: Player) -> Answered {
+        Answered { player, refused: Vec::new(), complete: true }
+    }
+}
+
+/// What was fetched of one player.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Fetched {
+    /// When it was dropped, if it was dropped last.
+    pub dropped_at: Option<Timestamp>,
+    /// When everything had come last that its message asked for.
+    pub complete_at: Option<Timestamp>,
+    /// What came of each raid and difficulty last.
+    pub answers: Answers,
+}
+
+impl Fetched {
+    /// Whether anything was fetched of the player after `at`.
+    pub fn is_known_since(&self, at: Timestamp) -> bool {
+        let answers = self.answers.0.values().flat_map(BTreeMap::values);
+        let served = answers.filter_map(|answer| match answer {
+            UnitAnswer::Served(at) => Some(*at),
+            UnitAnswer::Refused(_) => None,
+        });
+        self.dropped_at.max(served.max()).map(to_millis) > Some(to_millis(at))
+    }
+
+    /// Whether a message that was sent at `sent_at` asks in vain for a raid and difficulty: it was fetched since.
+    pub fn is_fresh(&self, unit: Unit, sent_at: Timestamp) -> bool {
+        // Times are kept in milliseconds.
+        self.dropped_at.max(self.served_at(unit)).map(to_millis) > Some(to_millis(sent_at))
+    }
+
+    /// Whether another message of the player is under way, which has brought this raid and difficulty already and still lacks
+    /// others: one that an aggregator sent which was killed before it could say so. It is not bought again for a message
+    /// that was sent at `sent_at` to the same end.
+    pub fn is_under_way(&self, unit: Unit, sent_at: Timestamp) -> bool {
+        let served_at = self.served_at(unit);
+        served_at > self.complete_at && served_at > Some(before(sent_at, LONGEST_WAY))
+    }
+
+    fn served_at(&self, unit: Unit) -> Option<Timestamp> {
+        match self.answers.get(unit) {
+            Some(UnitAnswer::Served(at)) => Some(*at),
+            _ => None,
+        }
+    }
+}
+
+/// How often the upstream has refused one raid and difficulty.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refusals {
+    /// Players that were refused one after the other.
+    pub in_a_row: u32,
+    /// Whether any player was ever served: then it is no fault of the rule.
+    pub served: bool,
+    /// The upstream's last reason.
+    pub reason: String,
+}
+
+impl Refusals {
+    /// Whether the rule is to blame: several players in a row were refused, and no player was ever served.
+    pub fn blame_the_rule(&self) -> bool {
+        !self.served && self.in_a_row >= REFUSALS_IN_A_ROW
+    }
+
+    /// The rest of a rule that is to blame.
+    pub fn rest(&self, (raid, difficulty): Unit) -> Option<Rest> {
+        let (raid, difficulty) = (names::raid(raid), names::difficulty(difficulty));
+        let reason = format!(
+            "the upstream refuses {raid} in {difficulty} for every player: {}; remove the rule, or add it anew to try again",
+            self.reason
+        );
+        self.blame_the_rule().then(|| Rest::until_changed(reason))
+    }
+}
+
+/// What is known of several players before the upstream is asked.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Known {
+    /// Those of whom anything is known.
+    pub players: BTreeMap<PlayerId, Fetched>,
+    /// The raids and difficulties that were refused, and that no player is known to have been served.
+    pub refusals: BTreeMap<Unit, Refusals>,
+}
+
+impl Known {
+    /// Why it is of no use to ask for a raid and difficulty of a player: the upstream refuses it.
+    pub fn refusal(&self, player: Option<PlayerId>, unit: Unit) -> Option<&str> {
+        let answers = player.and_then(|player| self.players.get(&player)).map(|fetched| &fetched.answers);
+        match (answers.and_then(|answers| answers.get(unit)), self.refusals.get(&unit)) {
+            (Some(UnitAnswer::Refused(reason)), _) => Some(reason),
+            (None, Some(refusals)) if refusals.blame_the_rule() => Some(&refusals.reason),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const AT: i64 = 1_795_168_800_000;
+
+    #[test]
+    fn answers_are_kept_in_few_bytes() {
+        let mut answers = Answers::default();
+        answers.insert((26, 4), UnitAnswer::Served(from_millis(AT)));
+        answers.insert((99, 1), UnitAnswer::Refused("no".into()));
+        let text = r#"{"26":{"4":1795168800000},"99":{"1":"no"}}"#;
+        assert_eq!(serde_json::to_string(&answers).unwrap(), text);
+        assert_eq!(serde_json::from_str::<Answers>(text).unwrap(), answers);
+        assert_eq!(answers.refused(), RaidsToScrap::one(99, 1));
+        assert!(answers.forgive((99, 1)) && !answers.forgive((26, 4)) && !answers.is_refused((99, 1)));
+    }
+
+    #[test]
+    fn what_was_fetched_after_a_message_was_sent_is_fresh() {
+        let mut fetched = Fetched::default();
+        fetched.answers.insert((26, 4), UnitAnswer::Served(from_millis(AT)));
+        assert!(fetched.is_fresh((26, 4), from_millis(AT - 1)) && !fetched.is_fresh((26, 4), from_millis(AT)));
+        assert!(!fetched.is_fresh((26, 5), from_millis(AT - 1)), "another difficulty was not fetched");
+        assert!(fetched.is_under_way((26, 4), from_millis(AT + 5)) && !fetched.is_under_way((26, 5), from_millis(AT)));
+        assert!(!fetched.is_under_way((26, 4), from_millis(AT + 3 * 3_600_000)), "that was long ago");
+        fetched.complete_at = Some(from_millis(AT));
+        assert!(!fetched.is_under_way((26, 4), from_millis(AT + 5)), "nothing was missing");
+        fetched.dropped_at = Some(from_millis(AT + 5));
+        assert!(fetched.is_fresh((26, 5), from_millis(AT)));
+    }
+
+    #[test]
+    fn a_rule_is_to_blame_after_several_refusals_and_not_once_anyone_was_served() {
+        let refusals = |in_a_row, served| Refusals { in_a_row, served, reason: "no".into() };
+        assert!(refusals(REFUSALS_IN_A_ROW, false).blame_the_rule());
+        assert!(!refusals(REFUSALS_IN_A_ROW - 1, false).blame_the_rule());
+        assert!(!refusals(REFUSALS_IN_A_ROW, true).blame_the_rule());
+        assert!(refusals(REFUSALS_IN_A_ROW, false).rest((99, 1)).unwrap().is_until_changed());
+    }
+}

@@ -1,0 +1,165 @@
+//! What the upstream refuses, per player and for all of them, in SQLite: beside the standings, and in a table of a few rows.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use stint_core::clock::from_millis;
+use stint_embedded::rusqlite::{Connection, OptionalExtension, Result, Row, params};
+
+use super::sqlite::{sql_id, to_json};
+use super::sqlite_standings::{Standing, fetched, from_json, standing};
+use super::{Answered, Answers, Fetched, Known, Refusals, UnitAnswer};
+use crate::model::{Player, PlayerId, RaidsToScrap, Unit};
+
+/// `answers` has what came of each raid and difficulty of a player last.
+pub(super) const MIGRATION: &str = "
+    ALTER TABLE standings ADD COLUMN answers TEXT;
+
+    CREATE TABLE refusals (
+        raid INTEGER NOT NULL,
+        difficulty INTEGER NOT NULL,
+        in_a_row INTEGER NOT NULL,
+        served INTEGER NOT NULL,
+        reason TEXT NOT NULL,
+        PRIMARY KEY (raid, difficulty)
+    ) STRICT, WITHOUT ROWID;
+";
+
+/// What several answers refuse, and serve.
+pub(super) struct Refused {
+    refused: BTreeMap<Unit, Refusal>,
+    served: RaidsToScrap,
+}
+
+/// What several answers say of one raid and difficulty.
+pub(super) struct Refusal {
+    players: u32,
+    reason: String,
+    /// One of the players has ranks from earlier.
+    served: bool,
+}
+
+impl Refused {
+    pub(super) fn new() -> Refused {
+        Refused { refused: BTreeMap::new(), served: RaidsToScrap::default() }
+    }
+
+    /// Counts what is refused to a player that was not refused before.
+    pub(super) fn take_in(&mut self, answered: &Answered, known: &Answers, stored: Option<&Player>) {
+        self.served.merge(&answered.player.ranked_in());
+        let ranked = stored.map(Player::ranked_in).unwrap_or_default();
+        for (unit, reason) in answered.refused.iter().filter(|(unit, _)| !known.is_refused(*unit)) {
+            let new = || Refusal { players: 0, reason: reason.clone(), served: false };
+            let refusal = self.refused.entry(*unit).or_insert_with(new);
+            refusal.players += 1;
+            refusal.served |= ranked.covers(&RaidsToScrap::one(unit.0, unit.1));
+        }
+    }
+
+    /// Keeps the counts: who is served acquits the rule.
+    pub(super) fn keep(&self, connection: &Connection) -> Result<()> {
+        self.refused.iter().try_for_each(|(unit, refusal)| count(connection, *unit, refusal))?;
+        let mut acquit = connection
+            .prepare_cached("UPDATE refusals SET served = 1 WHERE raid = ?1 AND difficulty = ?2 AND served = 0")?;
+        self.served.units().try_for_each(|(raid, difficulty)| acquit.execute(params![raid, difficulty]).map(drop))
+    }
+}
+
+fn count(connection: &Connection, unit: Unit, refusal: &Refusal) -> Result<()> {
+    let (raid, difficulty) = unit;
+    let mut known = connection.prepare_cached("SELECT 1 FROM refusals WHERE raid = ?1 AND difficulty = ?2")?;
+    let served = if known.exists(params![raid, difficulty])? { false } else { was_served(connection, unit)? };
+    let mut count = connection.prepare_cached(
+        "INSERT INTO refusals (raid, difficulty, in_a_row, served, reason) VALUES (?1, ?2, ?3, ?4, ?5)
+         ON CONFLICT (raid, difficulty) DO UPDATE SET in_a_row = in_a_row + excluded.in_a_row,
+             served = max(served, excluded.served), reason = excluded.reason",
+    )?;
+    let Refusal { players, reason, served: by_one } = refusal;
+    count.execute(params![raid, difficulty, players, served || *by_one, reason]).map(drop)
+}
+
+/// Whether any player has ranks in a raid and difficulty. Looked up once, when it is refused for the first time.
+fn was_served(connection: &Connection, unit: Unit) -> Result<bool> {
+    let mut select = connection.prepare_cached("SELECT raids, answers FROM standings WHERE raids LIKE ?1")?;
+    let mut rows = select.query(params![format!("%\"{}\":%", unit.0)])?;
+    while let Some(row) = rows.next()? {
+        let Standing { covered, answers } = read(row, 0)?;
+        if covered.covers(&RaidsToScrap::one(unit.0, unit.1)) && !answers.is_refused(unit) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn read(row: &Row<'_>, first: usize) -> Result<Standing> {
+    Ok(Standing { covered: from_json(row.get(first)?), answers: from_json(row.get(first + 1)?) })
+}
+
+/// Records what is not asked of a player.
+pub(super) fn refuse(
+    connection: &Connection,
+    player: PlayerId,
+    refused: &[(Unit, String)],
+    at: Timestamp,
+) -> Result<()> {
+    let Standing { mut covered, mut answers } = standing(connection, player)?;
+    for (unit, reason) in refused {
+        covered.insert(unit.0, unit.1);
+        answers.insert(*unit, UnitAnswer::Refused(reason.clone()));
+    }
+    fetched(connection, player, Some(at), &Standing { covered, answers })
+}
+
+/// What is known of these players, and what is refused to all.
+pub(super) fn known(connection: &Connection, ids: &[PlayerId]) -> Result<Known> {
+    let mut select = connection.prepare_cached("SELECT fetched_at, raids, answers FROM standings WHERE id = ?1")?;
+    let mut known = Known { refusals: refusals(connection)?, ..Known::default() };
+    for id in ids {
+        let fetched = |row: &Row<'_>| {
+            let dropped = row.get::<_, Option<String>>(1)?.is_none();
+            let fetched_at: Option<i64> = row.get(0)?;
+            let complete_at = fetched_at.map(from_millis);
+            Ok(Fetched { dropped_at: complete_at.filter(|_| dropped), complete_at, answers: from_json(row.get(2)?) })
+        };
+        if let Some(fetched) = select.query_row(params![sql_id(*id)], fetched).optional()? {
+            known.players.insert(*id, fetched);
+        }
+    }
+    Ok(known)
+}
+
+/// The raids and difficulties that were refused, and that no player is known to have been served.
+pub(super) fn refusals(connection: &Connection) -> Result<BTreeMap<Unit, Refusals>> {
+    let mut select =
+        connection.prepare_cached("SELECT raid, difficulty, in_a_row, reason FROM refusals WHERE served = 0")?;
+    let rows = select.query_map([], |row| {
+        let refusals = Refusals { in_a_row: row.get(2)?, served: false, reason: row.get(3)? };
+        Ok(((row.get(0)?, row.get(1)?), refusals))
+    })?;
+    rows.collect()
+}
+
+/// A rule is new: what the upstream refused of its raid and difficulty is asked for again.
+pub(super) fn forget(connection: &Connection, unit: Unit) -> Result<()> {
+    let deleted = connection
+        .prepare_cached("DELETE FROM refusals WHERE raid = ?1 AND difficulty = ?2")?
+        .execute(params![unit.0, unit.1])?;
+    if deleted == 0 {
+        return Ok(());
+    }
+    let mut select = connection.prepare_cached("SELECT id, raids, answers FROM standings WHERE answers LIKE ?1")?;
+    let mut rows = select.query(params![format!("%\"{}\":%", unit.0)])?;
+    let mut forgiven: Vec<(i64, Standing)> = Vec::new();
+    while let Some(row) = rows.next()? {
+        let mut standing = read(row, 1)?;
+        if standing.answers.forgive(unit) {
+            standing.covered.remove(unit.0, unit.1);
+            forgiven.push((row.get(0)?, standing));
+        }
+    }
+    let mut write = connection
+        .prepare_cached("UPDATE standings SET raids = ?2, answers = ?3 WHERE id = ?1 AND raids IS NOT NULL")?;
+    forgiven.iter().try_for_each(|(id, Standing { covered, answers })| {
+        write.execute(params![id, to_json(covered)?, to_json(answers)?]).map(drop)
+    })
+}

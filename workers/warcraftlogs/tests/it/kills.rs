@@ -1,0 +1,132 @@
+//! Kills cost no more points than the calls in flight: what was stored by then is not bought again.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use stint_core::clock::{Clock, after};
+use stint_core::worker::Event;
+use stint_standins::warcraftlogs::{Fate, SectionFaults, Shares, Spoilt};
+use stint_warcraftlogs::model::PlayerId;
+use stint_warcraftlogs::store::Discovered;
+
+use crate::world::{Life, Request, Setup, World, play};
+
+/// How often each worker is killed.
+const KILLS: u64 = 40;
+
+/// Sixty players of all fates and two keys that run dry, so that messages are split and parked.
+fn world(seed: u64, concurrency: u32) -> World {
+    let mut setup = Setup::new(seed, 60).keys(&[130, 90], 10);
+    setup.options.shares = Shares { hidden: 60, unknown: 60, never_classed: 30, transferred: 60 };
+    setup.options.sections = SectionFaults {
+        failed: 20,
+        absent: 20,
+        spoilt: Some(Spoilt::TextFirst),
+        counted: true,
+        ..SectionFaults::default()
+    };
+    setup.settings.concurrency_limit = concurrency;
+    setup.settings.wcl_visibility_seconds = 8;
+    setup.build()
+}
+
+/// How many raids and difficulties have ranks in the store.
+async fn stored(world: &World) -> u64 {
+    world.ranked().await.values().map(|player| player.ranked_in().len() as u64).sum()
+}
+
+/// What was bought when a process ended, and was not stored yet: the calls in flight.
+async fn in_flight(world: &World) -> u64 {
+    let books = world.books();
+    assert_eq!(books.sections_again, 0, "nothing was bought twice before anything was killed");
+    books.sections - stored(world).await
+}
+
+async fn assert_not_bought_again(world: &World, in_flight: u64, when: &str) {
+    world.assert_all_served().await;
+    let again = world.books().sections_again;
+    assert!(again <= in_flight, "{when}: {again} raids and difficulties were bought again, {in_flight} were in flight");
+}
+
+/// Runs a fleet of four fetchers that ends as `life` says, then another to the end. Returns how many steps the first one took.
+fn kill_the_fleet(seed: u64, life: &Life) -> u64 {
+    let world = world(seed, 4);
+    play(&world, async {
+        world.queue_everybody().await;
+        let busy = after(world.clock.now(), Duration::from_secs(25));
+        life.live(world.start_with(life).run_until(busy)).await;
+        let (steps, in_flight) = (life.steps(), in_flight(&world).await);
+        let reborn = world.start();
+        reborn.set_schedules().await;
+        reborn.run_until_idle().await;
+        assert_not_bought_again(&world, in_flight, &format!("seed {seed}, step {steps}")).await;
+        steps
+    })
+}
+
+#[test]
+fn a_killed_fleet_buys_again_no_more_than_was_in_flight() {
+    let lived = kill_the_fleet(60, &Life::endless());
+    assert!(lived > KILLS, "{lived} steps");
+    for kill in 0..KILLS {
+        kill_the_fleet(60 + kill, &Life::killed_at(1 + (kill * 2 + 1) * lived / (2 * KILLS)));
+    }
+}
+
+async fn discover(world: &World, ids: &[PlayerId]) {
+    let seen = ids.iter().map(|id| Discovered { id: *id, raids_to_scrap: world.raids_of(*id) });
+    world.stores.discovers.merge(&seen.collect::<Vec<_>>()).await.unwrap();
+}
+
+/// An aggregator that ends as `life` says, a fleet that serves some of what it has sent, and another aggregator, which sends
+/// again what was not handed over. Returns how many steps the first one took. There is one fetcher: two that have a player's
+/// two messages at the very same moment cannot know of each other.
+fn kill_the_aggregator(seed: u64, life: &Life) -> u64 {
+    let world = world(seed, 1);
+    play(&world, async {
+        world.stores.throttle.set("rank-fetcher", 1).await.unwrap();
+        discover(&world, &world.everybody()).await;
+        let killed = world.start_with(life);
+        let run = killed.invoke("aggregator", Event::Manual(Value::Null), Duration::from_secs(900));
+        life.live(run).await;
+        let steps = life.steps();
+        world.start().run_until(after(world.clock.now(), Duration::from_secs(seed % 5))).await;
+        world.start().run("aggregator").await;
+        world.start().run_until_idle().await;
+        assert_not_bought_again(&world, 0, &format!("seed {seed}, step {steps}")).await;
+        steps
+    })
+}
+
+#[test]
+fn a_killed_aggregator_costs_no_points() {
+    let lived = kill_the_aggregator(60, &Life::endless());
+    let mut sent_twice = 0;
+    for kill in 0..KILLS {
+        let step = 1 + kill % lived;
+        kill_the_aggregator(60 + kill, &Life::killed_at(step));
+        sent_twice += u64::from(step > 2);
+    }
+    assert!(sent_twice > KILLS / 2, "{lived} steps");
+}
+
+#[test]
+fn a_hidden_or_unknown_player_is_not_asked_for_again_either() {
+    let mut setup = Setup::new(60, 300);
+    setup.options.shares = Shares { hidden: 100, unknown: 100, never_classed: 100, transferred: 0 };
+    setup.options.sections.spoilt = Some(Spoilt::TextFirst);
+    setup.settings.concurrency_limit = 1;
+    let world = setup.build();
+    play(&world, async {
+        world.stores.throttle.set("rank-fetcher", 1).await.unwrap();
+        let population = world.population();
+        let first = |fate: &Fate| population.with_fate(population.rankings(), *fate)[0];
+        let ids: Vec<PlayerId> = [Fate::Hidden, Fate::Unknown, Fate::NeverClassed].iter().map(first).collect();
+        for id in ids.iter().chain(&ids) {
+            world.queue(*id, world.raids_of(*id)).await;
+        }
+        world.start().run_until_idle().await;
+        assert_eq!(world.dropped().await.len(), ids.len());
+        assert_eq!(world.network.sent(Request::Ranks), 1, "six messages in two batches");
+    });
+}

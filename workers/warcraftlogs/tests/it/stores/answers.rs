@@ -1,0 +1,133 @@
+//! What is known of each raid and difficulty of a player, and what is refused.
+
+use std::time::Duration;
+
+use stint_core::clock::before;
+use stint_warcraftlogs::model::{PlayerId, RaidsToScrap, Unit};
+use stint_warcraftlogs::store::{Answered, DropReason, Fetched, Freshness, REFUSALS_IN_A_ROW, UnitAnswer};
+
+use super::StoreWorld;
+use super::discovers::seen;
+use super::players::{dropped, player, ranks};
+use crate::world::rule;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// An answer with ranks in `served` and a refusal in each of `refused`.
+fn answered(world: &impl StoreWorld, id: PlayerId, served: &[Unit], refused: &[Unit]) -> Answered {
+    let mut player = player(world, "EU", "tarren-mill", id);
+    for (raid, difficulty) in served {
+        player.raids.entry(*raid).or_default().insert(*difficulty, ranks(95.3));
+    }
+    let refused = refused.iter().map(|unit| (*unit, "no such raid".to_owned())).collect();
+    Answered { player, refused, complete: true }
+}
+
+async fn store(world: &impl StoreWorld, answered: Answered) {
+    world.players().store(&[answered]).await.unwrap();
+}
+
+async fn fetched(world: &impl StoreWorld, id: PlayerId) -> Fetched {
+    world.players().known(&[id, 99]).await.unwrap().players.remove(&id).unwrap_or_default()
+}
+
+/// How many are due, waiting and fresh.
+async fn backlog(world: &impl StoreWorld) -> (u64, u64, u64) {
+    let freshness = Freshness::at(world.now(), Duration::from_secs(20 * 3_600));
+    let backlog = world.discovers().backlog(&freshness).await.unwrap();
+    (backlog.due, backlog.waiting, backlog.fresh)
+}
+
+pub(crate) async fn what_came_of_each_raid_and_difficulty_is_known(world: &impl StoreWorld) {
+    assert_eq!(fetched(world, 7).await, Fetched::default());
+    let first = world.now();
+    store(world, answered(world, 7, &[(26, 4), (28, 5)], &[])).await;
+    world.pass(SECOND);
+    store(world, answered(world, 7, &[(26, 4)], &[(99, 1)])).await;
+    let known = fetched(world, 7).await;
+    assert_eq!(known.answers.get((26, 4)), Some(&UnitAnswer::Served(world.now())));
+    assert_eq!(known.answers.get((28, 5)), Some(&UnitAnswer::Served(first)));
+    assert_eq!(known.answers.get((99, 1)), Some(&UnitAnswer::Refused("no such raid".into())));
+    assert_eq!((known.answers.get((26, 5)), known.dropped_at), (None, None));
+    world.pass(SECOND);
+    world.players().drop_players(&[dropped(world, 7, DropReason::Hidden)]).await.unwrap();
+    assert_eq!(fetched(world, 7).await.dropped_at, Some(world.now()));
+    store(world, answered(world, 7, &[(26, 4)], &[])).await;
+    assert_eq!(fetched(world, 7).await.dropped_at, None);
+}
+
+pub(crate) async fn a_player_who_lacks_something_still_waits_for_its_message(world: &impl StoreWorld) {
+    let discovered = [seen(7, &[(26, 4), (26, 5)])];
+    world.discovers().merge(&discovered).await.unwrap();
+    world.discovers().hand_over(&discovered, world.now()).await.unwrap();
+    world.discovers().merge(&discovered).await.unwrap();
+    world.pass(SECOND);
+    store(world, Answered { complete: false, ..answered(world, 7, &[(26, 4)], &[]) }).await;
+    assert_eq!(backlog(world).await, (0, 1, 0));
+    store(world, answered(world, 7, &[(26, 5)], &[])).await;
+    assert_eq!(backlog(world).await, (0, 0, 1));
+}
+
+pub(crate) async fn what_is_refused_is_not_due_until_the_rule_changes(world: &impl StoreWorld) {
+    let discovered = [seen(7, &[(26, 4), (99, 1)]), seen(8, &[(99, 1)])];
+    world.discovers().merge(&discovered).await.unwrap();
+    store(world, answered(world, 7, &[(26, 4)], &[(99, 1)])).await;
+    let refused = vec![((99, 1), "no such raid".to_owned())];
+    world.players().refuse(&[(8, refused)], world.now()).await.unwrap();
+    assert_eq!(backlog(world).await, (0, 0, 2));
+    assert!(fetched(world, 8).await.answers.is_refused((99, 1)));
+    world.rules().put(&rule(1, (26, 4), (1, 9))).await.unwrap();
+    assert_eq!(backlog(world).await, (0, 0, 2), "another rule");
+    world.rules().put(&rule(2, (99, 1), (1, 9))).await.unwrap();
+    assert_eq!(backlog(world).await, (2, 0, 0));
+    let known = fetched(world, 7).await;
+    assert_eq!(known.answers.refused(), RaidsToScrap::default());
+    assert!(known.answers.get((26, 4)).is_some(), "what was served stays");
+}
+
+pub(crate) async fn a_rule_that_everyone_is_refused_rests_until_it_is_put_anew(world: &impl StoreWorld) {
+    let (rules, players) = (world.rules(), world.players());
+    let (good, bad) = (rule(1, (26, 4), (1, 9)), rule(2, (99, 1), (1, 9)));
+    rules.put(&good).await.unwrap();
+    rules.put(&bad).await.unwrap();
+    for id in 1..=u64::from(REFUSALS_IN_A_ROW) {
+        assert_eq!(rules.list().await.unwrap().documents[1].resting, None, "{id}");
+        store(world, answered(world, id, &[(26, 4)], &[(99, 1)])).await;
+    }
+    let listed = rules.list().await.unwrap().documents;
+    assert_eq!(listed[0].resting, None);
+    let rest = listed[1].resting.clone().unwrap();
+    assert!(rest.is_until_changed() && rest.reason.contains("raid 99") && rest.reason.contains("no such raid"));
+    let known = players.known(&[100]).await.unwrap();
+    assert_eq!(known.refusal(Some(100), (99, 1)), Some("no such raid"), "no player is asked for it");
+    assert_eq!(known.refusal(Some(100), (26, 4)), None);
+    let due_before = before(world.now(), SECOND);
+    assert_eq!(rules.claim_due(due_before, SECOND).await.unwrap().map(|claim| claim.rule), Some(good));
+    assert_eq!(rules.claim_due(due_before, SECOND).await.unwrap(), None);
+    rules.put(&bad).await.unwrap();
+    assert_eq!(rules.list().await.unwrap().documents[1].resting, None);
+    assert_eq!(players.known(&[1]).await.unwrap().refusal(Some(1), (99, 1)), None);
+    assert_eq!(rules.claim_due(due_before, SECOND).await.unwrap().map(|claim| claim.rule), Some(bad));
+}
+
+pub(crate) async fn a_player_who_is_served_acquits_the_rule(world: &impl StoreWorld) {
+    let refuse = async |from: u64, count: u64| {
+        for id in from..from + count {
+            store(world, answered(world, id, &[], &[(28, 4)])).await;
+        }
+    };
+    let is_refused = async || world.players().known(&[]).await.unwrap().refusal(None, (28, 4)).is_some();
+    store(world, answered(world, 1_000, &[(28, 4)], &[])).await;
+    refuse(1, 9).await;
+    assert!(!is_refused().await, "one was served before");
+    world.rules().put(&rule(2, (28, 5), (1, 9))).await.unwrap();
+    for id in 20..24 {
+        store(world, answered(world, id, &[], &[(28, 5)])).await;
+    }
+    store(world, answered(world, 30, &[(28, 5)], &[])).await;
+    for id in 40..44 {
+        store(world, answered(world, id, &[], &[(28, 5)])).await;
+    }
+    let known = world.players().known(&[]).await.unwrap();
+    assert_eq!(known.refusal(None, (28, 5)), None, "one was served in between");
+}
