@@ -144,12 +144,13 @@ impl Fetched {
         self.dropped_at.max(self.served_at(unit)).map(to_millis) > Some(to_millis(sent_at))
     }
 
-    /// Whether another message of the player is under way, which has brought this raid and difficulty already and still lacks
-    /// others: one that an aggregator sent which was killed before it could say so. It is not bought again for a message
+    /// Whether another message of the player is under way, or was when this one was sent, which has brought this raid and
+    /// difficulty before it brought others: one that an aggregator sent which was killed before it could say so. It is not bought again for a message
     /// that was sent at `sent_at` to the same end.
     pub fn is_under_way(&self, unit: Unit, sent_at: Timestamp) -> bool {
         let served_at = self.served_at(unit);
-        served_at > self.complete_at && served_at > Some(before(sent_at, LONGEST_WAY))
+        let was_under_way = served_at > self.complete_at || self.complete_at > Some(sent_at);
+        was_under_way && served_at > Some(before(sent_at, LONGEST_WAY))
     }
 
     fn served_at(&self, unit: Unit) -> Option<Timestamp> {
@@ -237,6 +238,8 @@ mod tests {
         assert!(!fetched.is_under_way((26, 4), from_millis(AT + 3 * 3_600_000)), "that was long ago");
         fetched.complete_at = Some(from_millis(AT));
         assert!(!fetched.is_under_way((26, 4), from_millis(AT + 5)), "nothing was missing");
+        fetched.complete_at = Some(from_millis(AT + 9));
+        assert!(fetched.is_under_way((26, 4), from_millis(AT + 5)), "the rest came after this one was sent");
         fetched.dropped_at = Some(from_millis(AT + 5));
         assert!(fetched.is_fresh((26, 5), from_millis(AT)));
     }
