@@ -17,10 +17,11 @@ use crate::lua::format::Precision;
 use crate::lua::{Field, Options};
 use crate::model::{Difficulty, RaidId};
 use crate::publish::History;
+use crate::publish::checks::{check_publishing, parse_author, parse_branch, parse_email};
 use crate::questions::RankSettings;
 use crate::rank_fetcher::PATIENCE;
 use crate::setting_values::{
-    KeyParser, parse_budget, parse_call_timeout, parse_queue_hours, parse_steered, parse_tail,
+    KeyParser, RepositoryParser, parse_budget, parse_call_timeout, parse_queue_hours, parse_steered, parse_tail,
 };
 
 pub use crate::setting_values::{Key, SettingsError};
@@ -152,11 +153,11 @@ pub struct Settings {
     pub lambda_to_revive: String,
 
     /// The git repository that databases are pushed to: any URL that git takes. Without it they stay in their folder.
-    #[arg(long, env = "LUA_REPOSITORY", hide_env_values = true, value_hint = ValueHint::Url)]
+    #[arg(long, env = "LUA_REPOSITORY", hide_env_values = true, value_parser = RepositoryParser, value_hint = ValueHint::Url)]
     pub lua_repository: Option<SecretString>,
 
     /// The branch that databases are pushed to.
-    #[arg(long, env = "LUA_BRANCH", default_value = "main")]
+    #[arg(long, env = "LUA_BRANCH", default_value = "main", value_parser = parse_branch)]
     pub lua_branch: String,
 
     /// How much of that branch's history is kept: every generation as a commit with a tag, or the latest state alone, which
@@ -210,12 +211,16 @@ pub struct Settings {
     #[arg(long, env = "GIT_TIMEOUT_SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..=900))]
     pub git_timeout_seconds: u64,
 
+    /// How long, in seconds, a publication may take from its first connection to its last, however it goes on.
+    #[arg(long, env = "GIT_DEADLINE_SECONDS", default_value_t = 600, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub git_deadline_seconds: u64,
+
     /// Who the commits are by.
-    #[arg(long, env = "GIT_AUTHOR_NAME", default_value = "Stint")]
+    #[arg(long, env = "GIT_AUTHOR_NAME", default_value = "Stint", value_parser = parse_author)]
     pub git_author_name: String,
 
     /// The address in the commits.
-    #[arg(long, env = "GIT_AUTHOR_EMAIL", default_value = "stint@localhost")]
+    #[arg(long, env = "GIT_AUTHOR_EMAIL", default_value = "stint@localhost", value_parser = parse_email)]
     pub git_author_email: String,
 }
 
@@ -339,6 +344,8 @@ impl Settings {
             return Err(format!("WCL_KEYS: the key {} is named twice", twice.id));
         }
         self.ranks.check()?;
+        let folders = [("LUA_OUT", &self.lua_out), ("LUA_ARCHIVES", &self.lua_archives)];
+        check_publishing(self.lua_repository.as_ref(), self.git_token.as_ref(), self.git_ssh_key.as_deref(), folders)?;
         self.check_visibility()
     }
 

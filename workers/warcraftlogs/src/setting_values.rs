@@ -7,6 +7,7 @@ use stint_core::ledger::{KeyId, Tail};
 use stint_core::points::Points;
 use stint_core::worker::Worker;
 
+use crate::publish::checks::check_address;
 use crate::rank_fetcher::RankFetcher;
 
 /// An API key. The secret shows in no `Debug` and no error.
@@ -60,6 +61,27 @@ impl TypedValueParser for KeyParser {
         key.map_err(|reason| {
             let text = format!("WCL_KEYS: {reason}; several keys have commas between them");
             clap::Error::raw(ErrorKind::ValueValidation, text).with_cmd(command)
+        })
+    }
+}
+
+/// Reads a repository's address. The parser's own error would repeat the text, which may hold a secret.
+#[derive(Clone)]
+pub(crate) struct RepositoryParser;
+
+impl TypedValueParser for RepositoryParser {
+    type Value = SecretString;
+
+    fn parse_ref(
+        &self,
+        command: &clap::Command,
+        _argument: Option<&clap::Arg>,
+        value: &std::ffi::OsStr,
+    ) -> Result<SecretString, clap::Error> {
+        let address = value.to_str().ok_or_else(|| "it is not UTF-8".to_owned());
+        let checked = address.and_then(|address| check_address(address).map(|()| SecretString::from(address)));
+        checked.map_err(|reason| {
+            clap::Error::raw(ErrorKind::ValueValidation, format!("LUA_REPOSITORY: {reason}")).with_cmd(command)
         })
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, anyhow};
 use indicatif::ProgressBar;
 use serde::Serialize;
 use stint_warcraftlogs::addon::{Archive, write_archives};
@@ -37,9 +37,10 @@ struct Outcome {
 /// Commits, pushes and tags what has changed; then writes the archives, if they are set.
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<()> {
     let settings = context.settings()?;
+    settings.check().map_err(|error| anyhow!(error))?;
     let folder = arguments.folder.or_else(|| settings.lua_out.clone());
     let folder = folder.unwrap_or_else(|| context.home.join("databases"));
-    let repository = git(&settings, &context.home)
+    let repository = git(&settings, &context.home, &context.clock)
         .context("LUA_REPOSITORY is not set: it names the git repository that databases are pushed to")?;
     let bar = match context.output.is_watched() {
         true => context.output.bars().add(ProgressBar::new_spinner()),

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail, ensure};
 use secrecy::ExposeSecret;
+use stint_core::clock::Clock;
 use stint_core::ports::Queue;
 use stint_core::registry::Registry;
 use stint_core::worker::{Spec, Worker};
@@ -20,7 +21,7 @@ use stint_warcraftlogs::discovery::{AskedServerIds, NoServerIds, PlayerSource, R
 use stint_warcraftlogs::frozen::FrozenRaids;
 use stint_warcraftlogs::handover::Handover;
 use stint_warcraftlogs::message::REFRESH_QUEUE;
-use stint_warcraftlogs::publish::{Git, GitSettings, Publisher};
+use stint_warcraftlogs::publish::{Git, GitSettings, Limits, Publisher};
 use stint_warcraftlogs::questions::FollowedQuestions;
 use stint_warcraftlogs::rank_fetcher::RankFetcher;
 use stint_warcraftlogs::refresher::Refresher;
@@ -72,7 +73,7 @@ impl<'a> Workshop<'a> {
                 let home = &self.backends.home;
                 let generated = settings.lua_out.clone().unwrap_or_else(|| home.join("databases"));
                 // Whoever asks for a folder wants the databases there, and not pushed.
-                let repository = git(settings, home).filter(|_| settings.lua_out.is_none());
+                let repository = git(settings, home, &self.backends.clock).filter(|_| settings.lua_out.is_none());
                 let publisher = repository.map(|repository| Arc::new(Git::new(repository)) as Arc<dyn Publisher>);
                 let generator = DbGenerator::new(players().await?, publisher, generated);
                 let generator = generator.with_options(settings.databases());
@@ -180,7 +181,7 @@ impl<'a> Workshop<'a> {
 }
 
 /// Where and how to push, if a repository is set.
-pub(crate) fn git(settings: &Settings, home: &Path) -> Option<GitSettings> {
+pub(crate) fn git(settings: &Settings, home: &Path, clock: &Arc<dyn Clock>) -> Option<GitSettings> {
     let url = settings.lua_repository.as_ref()?.expose_secret();
     Some(GitSettings {
         branch: settings.lua_branch.clone(),
@@ -189,7 +190,11 @@ pub(crate) fn git(settings: &Settings, home: &Path) -> Option<GitSettings> {
         author_email: settings.git_author_email.clone(),
         token: settings.git_token.clone(),
         ssh_key: settings.git_ssh_key.clone(),
-        timeout: Duration::from_secs(settings.git_timeout_seconds),
-        ..GitSettings::new(url, home)
+        limits: Limits {
+            silence: Duration::from_secs(settings.git_timeout_seconds),
+            deadline: Duration::from_secs(settings.git_deadline_seconds),
+            ..GitSettings::LIMITS
+        },
+        ..GitSettings::new(url, home, clock.clone())
     })
 }

@@ -57,6 +57,13 @@ fn a_malformed_setting_is_named() {
         ("WCL_TAIL", "quantile:0.9995", "error: WCL_TAIL: 'quantile:0.9995' cannot be used: it is strict, probe, or"),
         ("WCL_CALL_TIMEOUT_SECONDS", "60", "error: WCL_CALL_TIMEOUT_SECONDS: '60' cannot be used: it is from 1 to 45"),
         ("LAMBDA_TO_REVIVE", "player-rank", "error: LAMBDA_TO_REVIVE: 'player-rank' cannot be used: the queue of"),
+        (
+            "LUA_REPOSITORY",
+            "ftp://you:hunter2@x/a",
+            "error: LUA_REPOSITORY: 'ftp://' is no address that git takes; it takes",
+        ),
+        ("LUA_BRANCH", "a..b", "error: LUA_BRANCH: 'a..b' cannot be used: git takes no branch of this name"),
+        ("GIT_AUTHOR_NAME", "<", "error: GIT_AUTHOR_NAME: '<' cannot be used: git takes no author"),
         ("STINT_LOG", "a=b=c", "error: STINT_LOG: "),
     ] {
         let program = Program::new().with(variable, value);
@@ -76,6 +83,21 @@ fn settings_that_do_not_go_together_stop_their_own_fleet() {
     assert!(refused.starts_with("error: WCL_VISIBILITY_SECONDS: 30 s are over while a call is under way"), "{refused}");
     let other = error("poe-stashes", "watcher");
     assert!(other.starts_with("error: POE_CLIENT_ID is not set"), "{other}");
+}
+
+#[test]
+fn what_a_publication_would_stumble_over_stops_the_start() {
+    for (variable, value, expected) in [
+        ("LUA_REPOSITORY", "absent.git", "LUA_REPOSITORY: there is no git repository at absent.git; create one with"),
+        ("GIT_TOKEN", "hunter 2", "GIT_TOKEN: it is empty, or has a blank or a line break in it"),
+        ("GIT_SSH_KEY", "absent", "GIT_SSH_KEY: absent cannot be read: "),
+    ] {
+        for arguments in [&["up"][..], &["run", "warcraftlogs", "reviver"], &["publish"]] {
+            let program = Program::new().with("WCL_KEYS", "id:secret").with(variable, value);
+            let error = program.fail(arguments);
+            assert!(error.contains(expected) && !error.contains("hunter"), "{arguments:?}: {error}");
+        }
+    }
 }
 
 #[test]

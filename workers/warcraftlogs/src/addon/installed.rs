@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 
 use super::toc::Toc;
-use super::{CORE, REMEDY, region_addon, region_of, toc_path};
+use super::{CORE, REMEDY, is_file_name, region_addon, region_of, toc_path};
 use crate::lua::{Found, read_back};
 
 /// An addon of ours, by its table of contents.
@@ -20,15 +20,12 @@ pub(crate) struct Addon {
 impl Addon {
     /// Reads the table of contents of an addon in the folder of all addons, and sees that its files are there.
     pub(crate) fn read(folder: &Path, name: &str) -> Result<Addon> {
-        let addon =
-            Addon { name: name.to_owned(), toc: Toc::read(&toc_path(folder, name))?, folder: folder.join(name) };
-        for path in addon.files().into_iter().map(|(_, path)| path) {
-            ensure!(
-                path.is_file(),
-                "{} lists a file that is not there: {}",
-                toc_path(folder, name).display(),
-                path.display()
-            );
+        let path = toc_path(folder, name);
+        let addon = Addon { name: name.to_owned(), toc: Toc::read(&path)?, folder: folder.join(name) };
+        let toc = path.display();
+        for (name, path) in addon.files().into_iter().skip(1) {
+            ensure!(is_file_name(&name), "{toc} lists {name:?}, which is no plain name of a file; {REMEDY}");
+            ensure!(path.is_file(), "{toc} lists a file that is not there: {}", path.display());
         }
         Ok(addon)
     }

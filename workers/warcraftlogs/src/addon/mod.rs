@@ -58,6 +58,16 @@ pub(crate) fn is_addon(name: &str) -> bool {
     name == CORE || region_of(name).is_some()
 }
 
+/// The longest name of a file that may belong to an addon.
+const MAX_FILE_NAME: usize = 100;
+
+/// Whether a file of this name may belong to an addon. A table of contents may come from anybody who can write to the
+/// repository, so a name is plain ASCII without a folder in it: to every system it is a file in the addon's own folder.
+pub(crate) fn is_file_name(name: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
+    (1..=MAX_FILE_NAME).contains(&name.len()) && !name.starts_with('.') && name.bytes().all(is_plain)
+}
+
 /// Where the table of contents of an addon lies, in the folder of all addons.
 pub(crate) fn toc_path(folder: &Path, addon: &str) -> PathBuf {
     folder.join(addon).join(format!("{addon}.toc"))
@@ -118,6 +128,27 @@ pub(crate) fn write_whole(path: &Path, text: &str) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_that_leads_out_of_its_folder_is_no_file_of_an_addon() {
+        for name in ["Stint.lua", "Stint_EU.toc", "Stint_EU_2.lua", "a-b.c"] {
+            assert!(is_file_name(name), "{name}");
+        }
+        let long = "a".repeat(MAX_FILE_NAME + 1);
+        for name in ["", ".", "..", ".hidden", "../x", "a/b", "/etc/x", "a\\b", "C:x", "a b", "a\0", "ä", "a\n", &long]
+        {
+            assert!(!is_file_name(name), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn a_table_of_contents_cannot_name_files_of_others() {
+        let folder = tempfile::tempdir().unwrap();
+        write_region(folder.path(), "EU", "2026-11-20", &["../secret.lua".to_owned()]).unwrap();
+        std::fs::write(folder.path().join("secret.lua"), "").unwrap();
+        let error = Addon::read(folder.path(), "Stint_EU").unwrap_err().to_string();
+        assert!(error.contains("Stint_EU.toc") && error.contains("\"../secret.lua\""), "{error}");
+    }
 
     #[test]
     fn databases_of_an_earlier_generation_go_and_other_files_stay() {

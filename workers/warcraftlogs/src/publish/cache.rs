@@ -1,4 +1,7 @@
 //! The cached clone: objects that need not be fetched again. It may be deleted at any time.
+//!
+//! Of the branch it has the files of the latest commit, and what earlier runs have committed. Those are never collected, so
+//! a clone that has grown is made anew, which costs one fetch of the latest files.
 
 use std::fs::{File, TryLockError};
 use std::io;
@@ -6,13 +9,13 @@ use std::path::{Path, PathBuf};
 
 use git2::Repository;
 
-use super::{History, PublishError};
+use super::PublishError;
 
 /// Deltas of a database against yesterday's take memory for both; above this size git sends it whole.
 const BIG_FILE_BYTES: i64 = 16 << 20;
 
-/// Where a branch loses its history, so does the clone, now and then: above this it is made anew.
-const MAX_BYTES: u64 = 512 << 20;
+/// Above this the clone is made anew. A function has 512 MiB of disk, for the databases and two generations of objects too.
+const MAX_BYTES: u64 = 128 << 20;
 
 /// The clone in a state folder.
 pub(super) struct Cache(PathBuf);
@@ -56,9 +59,9 @@ impl Cache {
 
     /// Opens the clone, or starts an empty one. What is in it is only ever objects: every run takes the branch from the
     /// remote.
-    pub(super) fn open(&self, history: History) -> Result<Repository, git2::Error> {
+    pub(super) fn open(&self) -> Result<Repository, git2::Error> {
         let remove = || self.remove().map_err(|error| git2::Error::from_str(&error.to_string()));
-        if history == History::Latest && size(&self.0) > MAX_BYTES {
+        if size(&self.0) > MAX_BYTES {
             remove()?;
         }
         let repository = match Repository::open_bare(&self.0) {
@@ -68,7 +71,10 @@ impl Cache {
                 Repository::init_bare(&self.0)?
             }
         };
-        repository.config()?.set_i64("core.bigFileThreshold", BIG_FILE_BYTES)?;
+        let mut config = repository.config()?;
+        config.set_i64("core.bigFileThreshold", BIG_FILE_BYTES)?;
+        // A redirected request would carry the token to wherever it is sent.
+        config.set_bool("http.followRedirects", false)?;
         Ok(repository)
     }
 

@@ -5,7 +5,7 @@ use git2::{Commit, FileMode, ObjectType, Oid, Repository, Signature, Tree};
 
 use super::History;
 use super::draft::Draft;
-use super::earlier::Earlier;
+use crate::addon::Addon;
 
 /// Where to commit, and as whom.
 pub(super) struct Committer<'a> {
@@ -55,20 +55,8 @@ impl Committer<'_> {
     ) -> Result<Oid, git2::Error> {
         let mut update = TreeUpdateBuilder::new();
         for addon in &draft.changed {
-            let files = addon.files();
-            let earlier = Earlier::find(repository, &baseline.addons, &addon.name);
-            let gone = earlier.iter().flat_map(|earlier| earlier.names().collect::<Vec<_>>());
-            for name in gone.filter(|name| files.iter().all(|(kept, _)| kept != name)) {
-                update.remove(self.place(&addon.name, &name));
-            }
-            for (name, path) in files {
-                let blob = match name == addon.toc_name() {
-                    true => repository.blob(addon.toc.with_version(&draft.version.to_string()).0.as_bytes())?,
-                    // Streamed from the file: a database of a region is not held in memory.
-                    false => repository.blob_path(&path)?,
-                };
-                update.upsert(self.place(&addon.name, &name), blob, FileMode::Blob);
-            }
+            let tree = write_addon(repository, addon, draft)?;
+            update.upsert(self.place(&addon.name), tree, FileMode::Tree);
         }
         let tree = repository.find_tree(update.create_updated(repository, &baseline.root)?)?;
         let author = Signature::now(self.author_name, self.author_email)?;
@@ -79,10 +67,24 @@ impl Committer<'_> {
         repository.commit(None, &author, &author, message, &tree, &parents)
     }
 
-    fn place(&self, addon: &str, file: &str) -> String {
+    fn place(&self, addon: &str) -> String {
         match self.folder.trim_matches('/') {
-            "" => format!("{addon}/{file}"),
-            folder => format!("{folder}/{addon}/{file}"),
+            "" => addon.to_owned(),
+            folder => format!("{folder}/{addon}"),
         }
     }
+}
+
+/// Writes an addon's folder anew: nothing that the branch has in it gets into the new one, whatever its name.
+fn write_addon(repository: &Repository, addon: &Addon, draft: &Draft<'_>) -> Result<Oid, git2::Error> {
+    let mut tree = repository.treebuilder(None)?;
+    for (name, path) in addon.files() {
+        let blob = match name == addon.toc_name() {
+            true => repository.blob(addon.toc.with_version(&draft.version.to_string()).0.as_bytes())?,
+            // Streamed from the file: a database of a region is not held in memory.
+            false => repository.blob_path(&path)?,
+        };
+        tree.insert(name, blob, FileMode::Blob.into())?;
+    }
+    tree.write()
 }

@@ -44,11 +44,23 @@ impl Address {
         address
     }
 
+    /// The user and token that are sent over HTTP, if there are any.
+    pub(super) fn login(&self) -> Option<(&str, &str)> {
+        let token = self.token.as_ref().map(|token| token.expose_secret());
+        match (self.user.as_deref(), token) {
+            (None, None) => None,
+            (user, token) => Some((user.unwrap_or(TOKEN_USER), token.unwrap_or_default())),
+        }
+    }
+
     /// Callbacks that answer the remote's questions.
     pub(super) fn callbacks(&self) -> RemoteCallbacks<'_> {
         let mut callbacks = RemoteCallbacks::new();
         let mut questions = 0;
-        callbacks.credentials(move |_, user_in_url, allowed| {
+        callbacks.credentials(move |asked_at, user_in_url, allowed| {
+            if !self.is_own(asked_at) {
+                return Err(git2::Error::from_str("another host than the repository's asks for the user and token"));
+            }
             questions += 1;
             if questions > MAX_QUESTIONS {
                 return Err(git2::Error::from_str("the remote refuses the user, token or key it was given"));
@@ -56,6 +68,18 @@ impl Address {
             self.answer(user_in_url, allowed)
         });
         callbacks
+    }
+
+    /// Whether an address is at the server of this one: what gets in there is told to no other.
+    fn is_own(&self, other: &str) -> bool {
+        let server = |url: &Url| {
+            let host = url.host_str().map(str::to_ascii_lowercase);
+            (url.scheme().to_owned(), host, url.port_or_known_default())
+        };
+        match (Url::parse(&self.url), Url::parse(other)) {
+            (Ok(own), Ok(other)) => server(&own) == server(&other),
+            _ => self.url == other,
+        }
     }
 
     fn answer(&self, user_in_url: Option<&str>, allowed: CredentialType) -> Result<Cred, git2::Error> {
@@ -124,6 +148,17 @@ mod tests {
             ("file:///srv/a.git", "file:///srv/a.git"),
         ] {
             assert_eq!(redact(address), shown);
+        }
+    }
+
+    #[test]
+    fn only_the_own_server_is_answered() {
+        let address = |url| Address::new(url, None, None);
+        assert!(address("https://bot:hunter2@host/a.git").is_own("https://HOST:443/a.git/info/refs"));
+        assert!(address("git@host:a.git").is_own("git@host:a.git"));
+        assert!(address("ssh://git@host/a.git").is_own("ssh://git@host/a.git"));
+        for other in ["https://other/a.git", "http://host/a.git", "https://host:8443/a.git", "https://host.evil/", ""] {
+            assert!(!address("https://host/a.git").is_own(other), "{other}");
         }
     }
 

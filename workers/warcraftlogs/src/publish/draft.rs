@@ -40,7 +40,7 @@ impl<'a> Draft<'a> {
         tags: &BTreeMap<String, Oid>,
         comparisons: &mut Comparisons,
     ) -> anyhow::Result<Draft<'a>> {
-        let version = Version::next(highest_version(repository, published, tags), fresh.day);
+        let version = next_version(highest_published(repository, published), tags, fresh.day);
         let mut draft = Draft { version, changed: Vec::new(), regions: Vec::new(), kept: Vec::new() };
         for addon in &fresh.addons {
             let earlier = Earlier::find(repository, published, &addon.name);
@@ -99,7 +99,7 @@ impl Comparisons {
         }
         let scratch = Scratch::new(self.scratch.clone());
         let before = match earlier {
-            Some(earlier) => Some((scratch.path(), earlier.write_into(scratch.path(), &addon.name)?)),
+            Some(earlier) => earlier.write_into(scratch.path(), &addon.name)?.map(|bytes| (scratch.path(), bytes)),
             None => None,
         };
         let mut bytes = 0;
@@ -112,11 +112,21 @@ impl Comparisons {
     }
 }
 
-/// The highest version among the addons of a tree, whoever publishes them, and among the tags.
-fn highest_version(repository: &Repository, published: &Tree<'_>, tags: &BTreeMap<String, Oid>) -> Option<Version> {
+/// The version after all that are published or tagged, and whose tag is free.
+fn next_version(published: Option<Version>, tags: &BTreeMap<String, Oid>, day: Date) -> Version {
+    let tagged = tags.keys().filter_map(|tag| Version::of_tag(tag));
+    let mut version = Version::next(tagged.chain(published).max(), day);
+    while tags.contains_key(&version.tag()) {
+        version = Version::next(Some(version), day);
+    }
+    version
+}
+
+/// The highest version among the addons of a tree, whoever publishes them.
+pub(super) fn highest_published(repository: &Repository, published: &Tree<'_>) -> Option<Version> {
     let names = published.iter().filter_map(|entry| entry.name().ok().map(str::to_owned));
-    let addons = names
+    names
         .filter(|name| is_addon(name))
-        .filter_map(|name| Earlier::find(repository, published, &name).and_then(|earlier| earlier.version()));
-    addons.chain(tags.keys().filter_map(|tag| Version::of_tag(tag))).max()
+        .filter_map(|name| Earlier::find(repository, published, &name).and_then(|earlier| earlier.version()))
+        .max()
 }

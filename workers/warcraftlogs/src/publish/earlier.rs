@@ -2,13 +2,20 @@
 
 use std::path::{Path, PathBuf};
 
-use git2::{ObjectType, Oid, Repository, Tree};
+use git2::{Blob, ObjectType, Oid, Repository, Tree};
 
+use super::MAX_FILE_BYTES;
 use super::version::Version;
-use crate::addon::{Addon, Toc};
+use crate::addon::{Addon, Toc, is_file_name};
 
 /// A version that is nobody's: two tables of contents that agree but for their versions agree with it.
 const ANY_VERSION: &str = "";
+
+/// A table of contents of ours has a few hundred bytes.
+const MAX_TOC_BYTES: u64 = 64 << 10;
+
+/// All files of a region that are read to be compared.
+const MAX_EARLIER_BYTES: u64 = 4 * MAX_FILE_BYTES;
 
 /// An addon in a tree of the repository.
 pub(super) struct Earlier<'a> {
@@ -22,18 +29,13 @@ impl<'a> Earlier<'a> {
     pub(super) fn find(repository: &'a Repository, addons: &Tree<'_>, name: &str) -> Option<Earlier<'a>> {
         let tree =
             repository.find_tree(addons.get_name(name).filter(|it| it.kind() == Some(ObjectType::Tree))?.id()).ok()?;
-        let blob = repository.find_blob(tree.get_name(&format!("{name}.toc"))?.id()).ok()?;
+        let blob = read_blob(repository, &tree, &format!("{name}.toc"), MAX_TOC_BYTES).ok()??;
         let toc = Toc(std::str::from_utf8(blob.content()).ok()?.to_owned());
         Some(Earlier { repository, tree, toc })
     }
 
     pub(super) fn version(&self) -> Option<Version> {
         self.toc.version()?.parse().ok()
-    }
-
-    /// The files in its folder.
-    pub(super) fn names(&self) -> impl Iterator<Item = String> {
-        self.tree.iter().filter_map(|entry| entry.name().ok().map(str::to_owned))
     }
 
     /// Whether the fresh addon has the same files, its version apart.
@@ -52,25 +54,49 @@ impl<'a> Earlier<'a> {
         Ok(true)
     }
 
-    /// Writes its files into a folder, as a folder of all addons has them, and returns the size of what the table of
-    /// contents lists.
-    pub(super) fn write_into(&self, folder: &Path, name: &str) -> Result<u64, git2::Error> {
-        let failed =
-            |error: std::io::Error| git2::Error::from_str(&format!("cannot write into {}: {error}", folder.display()));
-        std::fs::create_dir_all(folder.join(name)).map_err(failed)?;
+    /// Writes what its table of contents lists into a folder, as a folder of all addons has it, and returns its size.
+    /// What is in the branch may be anybody's: only files of plain names are written, and `None` is returned if they are
+    /// larger than ours can be.
+    pub(super) fn write_into(&self, folder: &Path, name: &str) -> Result<Option<u64>, git2::Error> {
+        let place = folder.join(name);
+        std::fs::create_dir_all(&place).map_err(|error| cannot_write(&place, &error))?;
+        let toc = place.join(format!("{name}.toc"));
+        std::fs::write(&toc, &self.toc.0).map_err(|error| cannot_write(&toc, &error))?;
         let mut bytes = 0;
-        for file in self.names() {
-            let Some(entry) = self.tree.get_name(&file).filter(|entry| entry.kind() == Some(ObjectType::Blob)) else {
-                continue;
-            };
-            let blob = self.repository.find_blob(entry.id())?;
-            std::fs::write(folder.join(name).join(&file), blob.content()).map_err(failed)?;
-            if self.toc.files().any(|listed| listed == file) {
-                bytes += blob.size() as u64;
+        for file in self.toc.files().filter(|file| is_file_name(file)) {
+            let Some(blob) = self.blob(file)? else { continue };
+            bytes += blob.size() as u64;
+            if bytes > MAX_EARLIER_BYTES {
+                tracing::warn!(addon = name, "what is published is too large to be compared");
+                return Ok(None);
             }
+            std::fs::write(place.join(file), blob.content()).map_err(|error| cannot_write(&place, &error))?;
         }
-        Ok(bytes)
+        Ok(Some(bytes))
     }
+
+    /// A file in its folder. `None` for what is no file, or larger than any that we publish.
+    fn blob(&self, file: &str) -> Result<Option<Blob<'a>>, git2::Error> {
+        read_blob(self.repository, &self.tree, file, MAX_FILE_BYTES)
+    }
+}
+
+/// The file of this name, unless it is larger than this: its size is looked at before it is read.
+fn read_blob<'a>(
+    repository: &'a Repository,
+    tree: &Tree<'_>,
+    file: &str,
+    most: u64,
+) -> Result<Option<Blob<'a>>, git2::Error> {
+    let Some(entry) = tree.get_name(file).filter(|entry| entry.kind() == Some(ObjectType::Blob)) else {
+        return Ok(None);
+    };
+    let (size, _) = repository.odb()?.read_header(entry.id())?;
+    if size as u64 > most { Ok(None) } else { repository.find_blob(entry.id()).map(Some) }
+}
+
+fn cannot_write(path: &Path, error: &std::io::Error) -> git2::Error {
+    git2::Error::from_str(&format!("cannot write {}: {error}", path.display()))
 }
 
 /// A folder that goes when it is no longer needed.

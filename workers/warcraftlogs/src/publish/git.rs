@@ -11,13 +11,15 @@ use jiff::civil::Date;
 use super::cache::Cache;
 use super::commit::{Baseline, Committer};
 use super::credentials::Address;
-use super::draft::{Comparisons, Draft, Fresh};
-use super::log::{count_publications, latest_publication};
+use super::draft::{Comparisons, Draft, Fresh, highest_published};
+use super::fetch::{Depth, Fetched};
+use super::log::{self, latest_publication, look_through};
 use super::message::message;
-use super::remote::{Failure, Fetched, Push, Remote};
+use super::remote::{Failure, Push, Remote};
 use super::settings::GitSettings;
 use super::silence;
 use super::version::Version;
+use super::wire::Session;
 use super::{History, MAX_FILE_BYTES, Publication, PublishError, Published, Publisher};
 use crate::addon::addons;
 
@@ -34,6 +36,9 @@ pub enum Step {
     Tag(u32),
 }
 
+/// How far back the latest publication is looked for where other commits lie on top of it and its tag is missing.
+const LOOK_BACK: [Depth; 3] = [Depth::Commits(4), Depth::Commits(16), Depth::Commits(64)];
+
 type Progress = Box<dyn Fn(Step) + Send + Sync>;
 
 /// Commits the addons to a branch and pushes it. When another push comes first, it fetches that and puts them on top.
@@ -45,7 +50,7 @@ pub struct Git {
 
 struct Shared {
     settings: GitSettings,
-    address: Address,
+    address: Arc<Address>,
     progress: Progress,
 }
 
@@ -64,8 +69,8 @@ impl Git {
 
     /// The same, with every step told before it is done.
     pub fn with_progress(settings: GitSettings, progress: impl Fn(Step) + Send + Sync + 'static) -> Git {
-        silence::limit(settings.timeout);
-        let address = Address::new(&settings.url, settings.token.as_ref(), settings.ssh_key.clone());
+        silence::limit(settings.limits.silence);
+        let address = Arc::new(Address::new(&settings.url, settings.token.as_ref(), settings.ssh_key.clone()));
         let shared = Arc::new(Shared { settings, address, progress: Box::new(progress) });
         Git { shared, running: Arc::default() }
     }
@@ -114,10 +119,11 @@ impl Shared {
 
     fn try_with_cache(&self, cache: &Cache, fresh: &Fresh<'_>, mode: Mode) -> Result<Published, Failure> {
         const REMEDY: &str = "see that the state folder is writable";
-        let GitSettings { branch, attempts, history, .. } = &self.settings;
-        let remote = Remote { address: &self.address, branch };
-        let repository =
-            cache.open(*history).map_err(|error| remote.failure("open the cached clone of", REMEDY, &error))?;
+        let GitSettings { branch, attempts, .. } = &self.settings;
+        let session = Session::begin(&self.settings.clock, self.settings.limits, &self.address, branch);
+        let _within = session.enter();
+        let remote = Remote { address: &self.address, branch, session: &session };
+        let repository = cache.open().map_err(|error| remote.failure("open the cached clone of", REMEDY, &error))?;
         let mut comparisons = Comparisons::new(cache.scratch());
         let mut reason = String::new();
         for attempt in 1..=*attempts {
@@ -148,13 +154,13 @@ impl Attempt<'_> {
     fn run(&self, comparisons: &mut Comparisons) -> Result<Result<Published, String>, Failure> {
         let GitSettings { folder, author_name, author_email, history, .. } = &self.shared.settings;
         self.tell(Step::Fetch(self.attempt));
-        let fetched = self.remote.fetch(self.repository)?;
-        self.tag_latest(&fetched)?;
-        self.tell(Step::Commit(self.attempt));
+        let fetched = self.remote.fetch(self.repository, Depth::TIP)?;
         let baseline =
             Baseline::read(self.repository, fetched.parent, folder).map_err(|error| self.cannot_commit(&error))?;
+        self.tag_latest(&fetched, &baseline)?;
+        self.tell(Step::Commit(self.attempt));
         let draft = Draft::new(self.repository, self.fresh, &baseline.addons, &fetched.tags, comparisons);
-        let draft = draft.map_err(PublishError::Addons)?;
+        let draft = draft.map_err(|error| self.cannot_compare(error))?;
         if self.mode == Mode::Publish {
             draft.stamp(self.fresh).map_err(PublishError::Addons)?;
         }
@@ -195,21 +201,34 @@ impl Attempt<'_> {
         }
     }
 
-    /// How many commits the branch is to lose. An error if one of them is not ours.
+    /// How many commits the branch is to lose. An error if one of them is not ours. A branch that was published this way
+    /// before has one commit; only another one's history is fetched to be looked through.
     fn replaced(&self, parent: Option<Oid>) -> Result<u64, Failure> {
         let Some(parent) = parent.filter(|_| self.shared.settings.history == History::Latest) else { return Ok(0) };
-        let counted = count_publications(self.repository, parent).map_err(|error| self.cannot_commit(&error))?;
-        counted.map_err(|commit| {
-            let (branch, url) = (self.remote.branch.to_owned(), self.shared.address.shown.clone());
-            PublishError::ForeignHistory { branch, url, commit }.into()
-        })
+        let look = || look_through(self.repository, parent).map_err(|error| self.cannot_commit(&error));
+        let mut history = look()?;
+        if matches!(history, log::History::Cut) {
+            self.remote.fetch(self.repository, Depth::Whole)?;
+            history = look()?;
+        }
+        let commit = match history {
+            log::History::Ours(count) => return Ok(count),
+            log::History::Foreign(commit) => commit,
+            log::History::Cut => "those that the remote itself does not have".to_owned(),
+        };
+        let (branch, url) = (self.remote.branch.to_owned(), self.shared.address.shown.clone());
+        Err(PublishError::ForeignHistory { branch, url, commit }.into())
     }
 
-    /// Makes up for a tag that an earlier run died before it had pushed.
-    fn tag_latest(&self, fetched: &Fetched) -> Result<(), Failure> {
+    /// Makes up for a tag that an earlier run ended before it had pushed.
+    fn tag_latest(&self, fetched: &Fetched, baseline: &Baseline<'_>) -> Result<(), Failure> {
         let tags = self.shared.settings.history == History::All && self.mode == Mode::Publish;
         let Some(parent) = fetched.parent.filter(|_| tags) else { return Ok(()) };
-        let latest = latest_publication(self.repository, parent).map_err(|error| self.cannot_commit(&error))?;
+        let published = highest_published(self.repository, &baseline.addons);
+        if published.is_none_or(|version| fetched.tags.contains_key(&version.tag())) {
+            return Ok(());
+        }
+        let latest = self.find_latest(parent)?;
         let is_untagged = |(_, version): &(Oid, Version)| !fetched.tags.contains_key(&version.tag());
         if let Some((commit, version)) = latest.filter(is_untagged) {
             // A refusal is in the log, and tried again by the next run.
@@ -218,11 +237,33 @@ impl Attempt<'_> {
         Ok(())
     }
 
+    /// The latest publication. Where it is not what the branch stands at, more of the branch is fetched, step by step.
+    fn find_latest(&self, parent: Oid) -> Result<Option<(Oid, Version)>, Failure> {
+        let find = || latest_publication(self.repository, parent).map_err(|error| self.cannot_commit(&error));
+        let mut found = find()?;
+        for depth in LOOK_BACK {
+            if found.is_some() {
+                break;
+            }
+            self.remote.fetch(self.repository, depth)?;
+            found = find()?;
+        }
+        Ok(found)
+    }
+
     fn tag(&self, tag: &str, commit: Oid) -> Result<(), String> {
         self.tell(Step::Tag(self.attempt));
         self.remote.push_tag(self.repository, tag, commit).inspect_err(|reason| {
             tracing::warn!(tag, reason, "the databases are published, but their tag was refused");
         })
+    }
+
+    /// What git cannot read may be damaged in the cached clone alone.
+    fn cannot_compare(&self, error: anyhow::Error) -> Failure {
+        match error.downcast::<git2::Error>() {
+            Ok(error) => self.cannot_commit(&error),
+            Err(error) => PublishError::Addons(error).into(),
+        }
     }
 
     fn cannot_commit(&self, error: &git2::Error) -> Failure {

@@ -8,6 +8,7 @@ use std::io::Write;
 
 use git2::{ErrorClass, ErrorCode, Oid, Repository};
 
+use super::checks::local_path;
 use super::remote::Push;
 
 /// In a repository on this machine: a commit on its way to a branch.
@@ -15,12 +16,7 @@ pub(super) const INCOMING: &str = "refs/stint/incoming-";
 
 /// The repository itself, when it is a bare one on this machine.
 pub(super) fn open(url: &str) -> Option<Repository> {
-    let path = match url.split_once("://") {
-        Some(("file", _)) => url::Url::parse(url).ok()?.to_file_path().ok()?,
-        Some(_) => return None,
-        None => url.into(),
-    };
-    Repository::open_bare(path).ok()
+    Repository::open_bare(local_path(url)?).ok()
 }
 
 /// Moves a reference from `expected`, or creates it where that is `None`, unless somebody else was faster.

@@ -1,16 +1,25 @@
 //! The history of the branch: which commits are ours.
 
-use git2::{Oid, Repository};
+use std::collections::BTreeSet;
+
+use git2::{Commit, Oid, Repository};
 
 use super::message::published_by;
 use super::version::Version;
 
-/// A publication of ours lies no more than so many commits back, or is not looked for.
-const LOOK_BACK: usize = 1_000;
+/// What a history holds, as far as it was fetched.
+pub(super) enum History {
+    /// All of its commits are publications: so many.
+    Ours(u64),
+    /// One of them is not, in a few words.
+    Foreign(String),
+    /// Those that are here are, and there are others before them.
+    Cut,
+}
 
-/// The latest publication in the history of a commit.
+/// The latest publication in what was fetched of a commit's history.
 pub(super) fn latest_publication(repository: &Repository, from: Oid) -> Result<Option<(Oid, Version)>, git2::Error> {
-    for oid in walk(repository, from)?.take(LOOK_BACK) {
+    for oid in walk(repository, from)? {
         let oid = oid?;
         if let Some(version) = published_by(&repository.find_commit(oid)?) {
             return Ok(Some((oid, version)));
@@ -19,18 +28,26 @@ pub(super) fn latest_publication(repository: &Repository, from: Oid) -> Result<O
     Ok(None)
 }
 
-/// How many commits a history has, if all of them are publications; else the one that is none, in a few words.
-pub(super) fn count_publications(repository: &Repository, from: Oid) -> Result<Result<u64, String>, git2::Error> {
-    let mut count = 0;
+/// Looks through what was fetched of a commit's history.
+pub(super) fn look_through(repository: &Repository, from: Oid) -> Result<History, git2::Error> {
+    let (mut seen, mut parents) = (BTreeSet::new(), BTreeSet::new());
     for oid in walk(repository, from)? {
         let commit = repository.find_commit(oid?)?;
         if published_by(&commit).is_none() {
             let subject = commit.summary().ok().flatten().unwrap_or_default();
-            return Ok(Err(format!("{} {subject:?}", &commit.id().to_string()[..10])));
+            return Ok(History::Foreign(format!("{} {subject:?}", &commit.id().to_string()[..10])));
         }
-        count += 1;
+        seen.insert(commit.id());
+        parents.extend(parents_of(&commit));
     }
-    Ok(Ok(count))
+    Ok(if parents.is_subset(&seen) { History::Ours(seen.len() as u64) } else { History::Cut })
+}
+
+/// The commits before this one, those that were left at the remote too: to libgit2 it has none in a clone without them.
+fn parents_of(commit: &Commit<'_>) -> Vec<Oid> {
+    let header = commit.raw_header_bytes().split(|byte| *byte == b'\n');
+    let parents = header.filter_map(|line| std::str::from_utf8(line).ok()?.strip_prefix("parent "));
+    parents.filter_map(|oid| Oid::from_str(oid).ok()).collect()
 }
 
 fn walk(repository: &Repository, from: Oid) -> Result<git2::Revwalk<'_>, git2::Error> {

@@ -8,13 +8,20 @@
 //! * *Somebody else pushes meanwhile:* the branch is only moved from where it was when we looked. We look again, and put
 //!   our addons on top of theirs. With [`History::Latest`] theirs are in the new commit's files, and their commit goes.
 //! * *Dies between push and report:* the next run finds nothing to change.
+//!
+//! # What is trusted
+//! Nothing that a remote says or has. Names in its trees and tables of contents are looked at before anything of that name
+//! is written here; its references, objects and bytes are counted, and all of it has a deadline; and the token goes to the
+//! address of the settings alone.
 
 mod cache;
 mod changes;
+pub(crate) mod checks;
 mod commit;
 mod credentials;
 mod draft;
 mod earlier;
+mod fetch;
 mod git;
 mod local;
 mod log;
@@ -23,6 +30,7 @@ mod remote;
 mod settings;
 mod silence;
 mod version;
+mod wire;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -34,6 +42,7 @@ pub use changes::{Difference, RegionChange};
 pub use credentials::redact;
 pub use git::{Git, Step};
 pub use settings::GitSettings;
+pub use wire::Limits;
 
 /// Puts the addons of a folder where users get them.
 ///

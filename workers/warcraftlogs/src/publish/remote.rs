@@ -1,35 +1,25 @@
-//! Fetching from and pushing to the remote.
+//! Pushing to the remote.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
 
-use git2::{Direction, ErrorClass, ErrorCode, FetchOptions, Oid, PushOptions, Repository};
+use git2::{ErrorClass, ErrorCode, Oid, PushOptions, RemoteRedirect, Repository};
 
 use super::PublishError;
 use super::credentials::Address;
 use super::local;
+use super::wire::Session;
 
 /// Ours alone in the cache: nothing else depends on what an earlier run left there.
-const FETCHED: &str = "refs/stint/fetched";
 const OUTGOING: &str = "refs/stint/outgoing";
 
-const TAGS: &str = "refs/tags/";
-
-/// A reference that comes and goes is met again with little luck only.
-const FETCHES: usize = 10;
+/// Begins the whole name of a tag.
+pub(super) const TAGS: &str = "refs/tags/";
 
 /// A remote's branch.
 pub(super) struct Remote<'a> {
     pub(super) address: &'a Address,
     pub(super) branch: &'a str,
-}
-
-/// What the remote has.
-pub(super) struct Fetched {
-    /// The branch's commit. `None` when the remote does not have the branch, or has nothing at all.
-    pub(super) parent: Option<Oid>,
-    /// Every tag, by name. Of an annotated one, the tag's own id.
-    pub(super) tags: BTreeMap<String, Oid>,
+    pub(super) session: &'a Session,
 }
 
 /// What became of a push.
@@ -52,41 +42,6 @@ impl From<PublishError> for Failure {
 }
 
 impl Remote<'_> {
-    /// Fetches the branch, and lists the tags.
-    pub(super) fn fetch(&self, repository: &Repository) -> Result<Fetched, Failure> {
-        const REMEDY: &str = "see that the address is right, the network is up and the token or key may read it";
-        for _ in 0..FETCHES {
-            match self.fetch_once(repository) {
-                Err(error) if local::is_passing(&error) => {}
-                fetched => return fetched.map_err(|error| self.failure("fetch from", REMEDY, &error)),
-            }
-        }
-        self.fetch_once(repository).map_err(|error| self.failure("fetch from", REMEDY, &error))
-    }
-
-    fn fetch_once(&self, repository: &Repository) -> Result<Fetched, git2::Error> {
-        let name = self.branch_reference();
-        let mut remote = repository.remote_anonymous(&self.address.url)?;
-        let (mut exists, mut tags) = (false, BTreeMap::new());
-        {
-            let connection = remote.connect_auth(Direction::Fetch, Some(self.address.callbacks()), None)?;
-            for head in connection.list()? {
-                exists |= head.name() == name;
-                // What `^{}` ends is the commit of an annotated tag, listed beside it.
-                if let Some(tag) = head.name().strip_prefix(TAGS).filter(|tag| !tag.ends_with("^{}")) {
-                    tags.insert(tag.to_owned(), head.oid());
-                }
-            }
-        }
-        if !exists {
-            return Ok(Fetched { parent: None, tags });
-        }
-        let mut options = FetchOptions::new();
-        options.remote_callbacks(self.address.callbacks()).download_tags(git2::AutotagOption::None);
-        remote.fetch(&[format!("+{name}:{FETCHED}")], Some(&mut options), None)?;
-        Ok(Fetched { parent: Some(repository.refname_to_id(FETCHED)?), tags })
-    }
-
     /// Moves the branch from `parent` to a commit, if it still stands there. The commit need not be a child of `parent`:
     /// then the branch's history is replaced.
     pub(super) fn push(&self, repository: &Repository, commit: Oid, parent: Option<Oid>) -> Result<Push, Failure> {
@@ -104,7 +59,7 @@ impl Remote<'_> {
         }
     }
 
-    fn branch_reference(&self) -> String {
+    pub(super) fn branch_reference(&self) -> String {
         format!("refs/heads/{}", self.branch)
     }
 
@@ -143,7 +98,7 @@ impl Remote<'_> {
             if moved.get() { Err(git2::Error::from_str("the reference has moved")) } else { Ok(()) }
         });
         let mut options = PushOptions::new();
-        options.remote_callbacks(callbacks);
+        options.remote_callbacks(callbacks).follow_redirects(RemoteRedirect::None);
         let mut remote = repository.remote_anonymous(&self.address.url)?;
         let pushed = remote.push(&[format!("+{OUTGOING}:{reference}")], Some(&mut options));
         drop((options, remote));
@@ -163,13 +118,15 @@ impl Remote<'_> {
             error.class(),
             ErrorClass::Net | ErrorClass::Http | ErrorClass::Ssh | ErrorClass::Ssl | ErrorClass::Callback
         );
+        // What the remote sends is beyond a limit: a new clone would meet it again.
+        let is_given_up = error.code() == ErrorCode::User;
         let remote_code = matches!(error.code(), ErrorCode::Auth | ErrorCode::Certificate | ErrorCode::NotFastForward);
         Failure {
-            cache_suspect: !remote_class && !remote_code,
+            cache_suspect: !remote_class && !remote_code && !is_given_up,
             error: PublishError::Git {
                 step,
                 url: self.address.shown.clone(),
-                reason: self.address.scrub(error.message()),
+                reason: self.session.take_reason().unwrap_or_else(|| self.address.scrub(error.message())),
                 remedy,
             },
         }

@@ -2,12 +2,15 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::SecretString;
+use stint_core::clock::Clock;
 
 use super::History;
 use super::credentials::redact;
+use super::wire::Limits;
 
 /// Where to push, as whom, and where to keep the cached clone.
 #[derive(Clone)]
@@ -33,19 +36,27 @@ pub struct GitSettings {
     pub ssh_key: Option<PathBuf>,
     /// How many pushes to try when others push at the same time.
     pub attempts: u32,
-    /// How long a remote may be silent. The first publisher of a process says it for all.
-    pub timeout: Duration,
+    /// What a remote may cost. Over SSH the first publisher of a process says for all how long it may be silent.
+    pub limits: Limits,
+    /// What ends a wait.
+    pub clock: Arc<dyn Clock>,
 }
 
 impl GitSettings {
     /// How many pushes are tried unless set: each failed one means that somebody else's landed within seconds.
     pub const ATTEMPTS: u32 = 5;
 
-    /// How long a remote may be silent unless set. While a server is at work on a push it says so every few seconds.
-    pub const TIMEOUT: Duration = Duration::from_secs(120);
+    /// What a remote may cost unless set. While a server is at work on a push it says so every few seconds; a worker has
+    /// a quarter of an hour, and generates before it publishes; a generation of databases has tens of megabytes.
+    pub const LIMITS: Limits = Limits {
+        deadline: Duration::from_secs(600),
+        silence: Duration::from_secs(120),
+        bytes: 1 << 30,
+        objects: 1_000_000,
+    };
 
     /// The branch `main` of this address, with the cached clone in this folder.
-    pub fn new(url: impl Into<String>, cache: impl Into<PathBuf>) -> GitSettings {
+    pub fn new(url: impl Into<String>, cache: impl Into<PathBuf>, clock: Arc<dyn Clock>) -> GitSettings {
         GitSettings {
             url: url.into(),
             branch: "main".to_owned(),
@@ -57,7 +68,8 @@ impl GitSettings {
             token: None,
             ssh_key: None,
             attempts: GitSettings::ATTEMPTS,
-            timeout: GitSettings::TIMEOUT,
+            limits: GitSettings::LIMITS,
+            clock,
         }
     }
 }

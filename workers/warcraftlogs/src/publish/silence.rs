@@ -1,12 +1,15 @@
-//! How long libgit2 waits for a remote. Left alone it waits for ever, and with it whoever publishes.
+//! How libgit2 reaches a remote, and how long it waits for one. Left alone it waits for ever, and with it whoever publishes.
 
 use std::sync::Once;
 use std::time::Duration;
 
 use git2::opts::{set_server_connect_timeout_in_milliseconds, set_server_timeout_in_milliseconds};
+use git2::transport::register;
 
-/// Lets a remote be silent for at most so long, also when it is called upon first. The value is the library's, not a remote's:
-/// the first call of a process counts.
+use super::wire::SCHEMES;
+
+/// Lets a remote be silent for at most so long, also when it is called upon first, and has the connections of our own
+/// schemes made by [`wire`](super::wire). Both are the library's, not a remote's: the first call of a process counts.
 pub(super) fn limit(longest: Duration) {
     static LIMITED: Once = Once::new();
     LIMITED.call_once(|| {
@@ -17,6 +20,14 @@ pub(super) fn limit(longest: Duration) {
         let limited = unsafe {
             set_server_connect_timeout_in_milliseconds(millis).and_then(|()| set_server_timeout_in_milliseconds(millis))
         };
+        for (scheme, factory) in SCHEMES {
+            #[expect(unsafe_code, reason = "libgit2 has no other way to be given a transport")]
+            // SAFETY: it changes a list that libgit2 reads when it opens a connection, which nobody does before this is done.
+            let registered = unsafe { register(scheme, factory) };
+            if let Err(error) = registered {
+                tracing::warn!(scheme, %error, "remotes of {scheme}:// are reached without a deadline: {error}");
+            }
+        }
         if let Err(error) = limited {
             tracing::warn!(%error, "a git remote may be silent for ever: {error}");
         }

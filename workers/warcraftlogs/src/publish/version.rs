@@ -1,9 +1,16 @@
 //! What a publication is called.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::str::FromStr;
 
 use jiff::civil::Date;
+
+/// A higher number is nobody's: a publication of every minute has half as many in a year.
+const MAX_NUMBER: u32 = 999_999;
+
+/// Of which years the days of data may be. Tags and tables of contents may be anybody's.
+const YEARS: RangeInclusive<i16> = 2004..=2999;
 
 /// `2026.11.28-1`: the newest day of the data, and a number that makes it higher than every version before. No clock is
 /// in it: the same databases on top of the same publication have the same version.
@@ -17,7 +24,13 @@ impl Version {
     /// The one after `earlier`. Should the data have become older, its day stays: addon managers only take higher ones.
     pub(super) fn next(earlier: Option<Version>, day: Date) -> Version {
         match earlier {
-            Some(earlier) if earlier.day >= day => Version { day: earlier.day, number: earlier.number + 1 },
+            Some(Version { day: earlier, number }) if earlier >= day && number < MAX_NUMBER => {
+                Version { day: earlier, number: number + 1 }
+            }
+            // The numbers of its day are used up. There is a next day, since no version is of the last year of all.
+            Some(Version { day: earlier, .. }) if earlier >= day => {
+                Version { day: earlier.tomorrow().unwrap_or(earlier), number: 1 }
+            }
             _ => Version { day, number: 1 },
         }
     }
@@ -43,12 +56,13 @@ impl fmt::Display for Version {
 impl FromStr for Version {
     type Err = ();
 
-    /// Only what [`Display`](fmt::Display) writes: other people's versions are not ours to count on.
+    /// Only what [`Display`](fmt::Display) writes, and only what we would: other people's versions are not ours to count on.
     fn from_str(text: &str) -> Result<Version, ()> {
         let (day, number) = text.split_once('-').ok_or(())?;
         let version =
             Version { day: day.replace('.', "-").parse().map_err(|_| ())?, number: number.parse().map_err(|_| ())? };
-        (version.to_string() == text).then_some(version).ok_or(())
+        let is_ours = YEARS.contains(&version.day.year()) && (1..=MAX_NUMBER).contains(&version.number);
+        (is_ours && version.to_string() == text).then_some(version).ok_or(())
     }
 }
 
@@ -71,10 +85,28 @@ mod tests {
     }
 
     #[test]
+    fn a_number_never_starts_again_at_0() {
+        for wraps in ["2026.11.28-4294967295", "2026.11.28-1000000", "9999.12.31-1", "3000.01.01-1", "0001.01.01-1"] {
+            assert_eq!(wraps.parse::<Version>(), Err(()), "{wraps}");
+        }
+        assert_eq!(next(Some("2026.11.28-999999"), "2026-11-28"), "2026.11.29-1");
+        assert_eq!(next(Some("2026.12.31-999999"), "2026-11-28"), "2027.01.01-1");
+        assert_eq!(next(Some("2999.12.31-999999"), "2026-11-28"), "3000.01.01-1");
+    }
+
+    #[test]
     fn only_our_own_spelling_is_a_version() {
-        for text in
-            ["", "1.0.0", "2026.11.28", "2026.11.28-", "2026.1.28-1", "2026.13.28-1", "2026.11.28-01", "2026-11-28-1"]
-        {
+        for text in [
+            "",
+            "1.0.0",
+            "2026.11.28",
+            "2026.11.28-",
+            "2026.1.28-1",
+            "2026.13.28-1",
+            "2026.11.28-01",
+            "2026.11.28-0",
+            "2026-11-28-1",
+        ] {
             assert_eq!(text.parse::<Version>(), Err(()), "{text}");
         }
         assert_eq!(Version::of_tag("v2026.11.28-3").map(|version| version.tag()).as_deref(), Some("v2026.11.28-3"));

@@ -37,7 +37,8 @@ fn runtime() -> tokio::runtime::Runtime {
 
 async fn generating(world: &World, folder: &std::path::Path, repository: Option<&std::path::Path>) -> Value {
     let publisher = repository.map(|repository| {
-        let settings = GitSettings::new(repository.to_str().unwrap(), folder.join("state"));
+        let settings =
+            GitSettings::new(repository.to_str().unwrap(), folder.join("state"), Arc::new(world.clock.clone()));
         Arc::new(Git::new(settings)) as Arc<dyn Publisher>
     });
     let generator = DbGenerator::new(world.stores.players.clone(), publisher, folder.join("databases"));

@@ -5,15 +5,24 @@ use std::net::TcpListener;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 
+use stint_host::SystemClock;
 use stint_warcraftlogs::model::Player;
 use stint_warcraftlogs::publish::{
     Git, GitSettings, Publication, PublishError, Published, Publisher, create_repository,
 };
 
+use super::http::{Reply, Server};
+use super::shallow::feed;
 use crate::lua::world::{generate, plain};
 
-/// A plain repository, and state folders of publishers.
+/// What lets a publisher write.
+pub(super) const TOKEN: &str = "hunter2";
+/// `x-access-token:hunter2` in base64.
+pub(super) const TOKEN_AS_SENT: &str = "Basic eC1hY2Nlc3MtdG9rZW46aHVudGVyMg==";
+
+/// A bare repository, and state folders of publishers.
 pub(super) struct Place {
     root: tempfile::TempDir,
     /// How publishers reach the repository.
@@ -53,9 +62,27 @@ impl Place {
         Place { url: format!("git://127.0.0.1:{port}/remote.git"), ..place }
     }
 
+    /// Reached through git's HTTP server, which asks for a user and token before it lets anyone write.
+    pub(super) fn over_http() -> Place {
+        let place = Place::local();
+        let server = Server::start(place.root.path(), |request| {
+            let writes = request.path.ends_with("git-receive-pack") || request.asks_to_write();
+            match writes && request.authorization.as_deref() != Some(TOKEN_AS_SENT) {
+                true => Reply::Head("401 Unauthorized\r\nwww-authenticate: Basic realm=\"git\"".to_owned()),
+                false => Reply::Git,
+            }
+        });
+        Place { url: format!("http://127.0.0.1:{}/remote.git", server.port), ..place }
+    }
+
     /// Both kinds: what holds for one has to hold for the other.
     pub(super) fn both() -> [Place; 2] {
         [Place::local(), Place::served()]
+    }
+
+    /// Every kind that there is a server for.
+    pub(super) fn all() -> [Place; 3] {
+        [Place::local(), Place::served(), Place::over_http()]
     }
 
     pub(super) fn path(&self, name: &str) -> PathBuf {
@@ -64,7 +91,8 @@ impl Place {
 
     /// A publisher's settings; its state is in a folder of this name.
     pub(super) fn settings(&self, state: &str) -> GitSettings {
-        GitSettings::new(&self.url, self.path(state))
+        let clock = Arc::new(SystemClock);
+        GitSettings { token: Some(TOKEN.into()), ..GitSettings::new(&self.url, self.path(state), clock) }
     }
 
     /// Generates these players into a folder that is empty before, and returns it.
@@ -78,6 +106,11 @@ impl Place {
     /// Runs git in the remote and returns what it prints.
     pub(super) fn git(&self, arguments: &[&str]) -> String {
         run_git(&self.path("remote.git"), arguments)
+    }
+
+    /// Runs git in the remote with an input, and returns what it prints.
+    pub(super) fn feed(&self, arguments: &[&str], input: &[u8]) -> String {
+        feed(&self.path("remote.git"), arguments, input)
     }
 
     /// Commits files to the branch as somebody would who has a clone: an empty text removes the file.
@@ -144,7 +177,7 @@ pub(super) async fn push(git: &Git, folder: &Path) -> Publication {
 /// Publishes from a thread that blocks already, as another publisher would.
 pub(super) fn push_meanwhile(git: Git, folder: PathBuf) -> Result<Published, PublishError> {
     let publish = move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(git.publish(&folder))
     };
     std::thread::spawn(publish).join().unwrap()

@@ -1,0 +1,137 @@
+//! One publication's limits, shared by all of its connections.
+
+use std::cell::RefCell;
+use std::future::Future;
+use std::io;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures::future::{Either, select};
+use jiff::Timestamp;
+use stint_core::clock::{Clock, after};
+use tokio::runtime::Handle;
+
+use crate::publish::credentials::Address;
+
+thread_local! {
+    /// libgit2 makes its connections on the thread that asks for them.
+    static CURRENT: RefCell<Option<Arc<Session>>> = const { RefCell::new(None) };
+}
+
+/// What a remote may cost a publication.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// For all of it.
+    pub deadline: Duration,
+    /// Without a byte.
+    pub silence: Duration,
+    /// Received.
+    pub bytes: u64,
+    /// Received in one fetch.
+    pub objects: usize,
+}
+
+/// One publication on its way.
+pub(crate) struct Session {
+    runtime: Handle,
+    clock: Arc<dyn Clock>,
+    limits: Limits,
+    ends_at: Timestamp,
+    pub(super) address: Arc<Address>,
+    pub(super) branch: String,
+    received: Mutex<u64>,
+    /// Why it was given up from within, where libgit2 only knows that it was.
+    reason: Mutex<Option<String>>,
+}
+
+/// The session is that of this thread for as long.
+pub(crate) struct Entered(());
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        CURRENT.set(None);
+    }
+}
+
+impl Session {
+    /// One that begins now. Needs a tokio runtime around it.
+    pub(crate) fn begin(clock: &Arc<dyn Clock>, limits: Limits, address: &Arc<Address>, branch: &str) -> Arc<Session> {
+        Arc::new(Session {
+            runtime: Handle::current(),
+            clock: clock.clone(),
+            limits,
+            ends_at: after(clock.now(), limits.deadline),
+            address: address.clone(),
+            branch: format!("refs/heads/{branch}"),
+            received: Mutex::new(0),
+            reason: Mutex::new(None),
+        })
+    }
+
+    /// Connections that this thread makes are within this session, until the guard is dropped.
+    pub(crate) fn enter(self: &Arc<Session>) -> Entered {
+        CURRENT.set(Some(self.clone()));
+        Entered(())
+    }
+
+    pub(super) fn current() -> Result<Arc<Session>, git2::Error> {
+        CURRENT.with_borrow(Clone::clone).ok_or_else(|| git2::Error::from_str("no publication is under way"))
+    }
+
+    pub(super) fn runtime(&self) -> &Handle {
+        &self.runtime
+    }
+
+    /// Waits for `work`, which ends when a byte comes or goes, and no longer than the limits allow.
+    pub(super) fn wait<T>(&self, work: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+        self.check_deadline()?;
+        let (silence, deadline) = (self.clock.sleep(self.limits.silence), self.clock.sleep_until(self.ends_at));
+        self.runtime.block_on(async {
+            match select(pin!(work), select(silence, deadline)).await {
+                Either::Left((done, _)) => done,
+                Either::Right((Either::Left(_), _)) => Err(io::Error::other(format!(
+                    "timed out: nothing came or went for {} s (GIT_TIMEOUT_SECONDS)",
+                    self.limits.silence.as_secs_f64()
+                ))),
+                Either::Right((Either::Right(_), _)) => Err(io::Error::other(self.over())),
+            }
+        })
+    }
+
+    /// Counts what came.
+    pub(super) fn count(&self, bytes: usize) -> io::Result<()> {
+        let mut received = self.received.lock().unwrap_or_else(PoisonError::into_inner);
+        *received = received.saturating_add(bytes as u64);
+        let most = self.limits.bytes;
+        match *received > most {
+            true => Err(io::Error::other(format!("it sends more than {most} bytes, and no more are read"))),
+            false => Ok(()),
+        }
+    }
+
+    fn check_deadline(&self) -> io::Result<()> {
+        if self.clock.now() >= self.ends_at { Err(io::Error::other(self.over())) } else { Ok(()) }
+    }
+
+    fn over(&self) -> String {
+        format!("the publication took longer than {} s (GIT_DEADLINE_SECONDS)", self.limits.deadline.as_secs_f64())
+    }
+
+    /// Whether a transfer may go on in which so many objects are announced.
+    pub(crate) fn may_go_on(&self, objects: usize) -> bool {
+        let most = self.limits.objects;
+        let reason = match self.check_deadline() {
+            Err(error) => error.to_string(),
+            Ok(()) if objects > most => format!("it sends {objects} objects, and at most {most} are taken"),
+            Ok(()) => return true,
+        };
+        *self.reason.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason);
+        false
+    }
+
+    /// Why it was given up from within, once.
+    pub(crate) fn take_reason(&self) -> Option<String> {
+        self.reason.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
