@@ -4,6 +4,7 @@
 
 #![warn(missing_docs)]
 
+pub mod circuit;
 pub mod clock;
 pub mod ledger;
 pub mod ledger_store;

@@ -61,6 +61,10 @@ pub enum Metric {
     ShardLag,
     /// Discoveries that stopped because the upstream turned them away, or because its pages make no sense.
     DiscoveryStops,
+    /// Whether the breaker of an upstream is open: 1 when it opens and with each probe that fails, 0 when it closes.
+    BreakerOpen,
+    /// Refusals for haste (429) that did not say for how long.
+    UnsaidLimits,
 }
 
 /// What recorded values add up to.
@@ -94,11 +98,13 @@ pub enum Dimension {
     Worker,
     /// A stream that is followed, by its name, or one of its shards.
     Stream,
+    /// An upstream, by the name of its breaker.
+    Upstream,
 }
 
 impl Metric {
     /// All of them, in the order of the documentation.
-    pub const ALL: [Metric; 21] = [
+    pub const ALL: [Metric; 23] = [
         Metric::PointsSpent,
         Metric::PointsExpired,
         Metric::PointsOverspent,
@@ -120,6 +126,8 @@ impl Metric {
         Metric::Lag,
         Metric::ShardLag,
         Metric::DiscoveryStops,
+        Metric::BreakerOpen,
+        Metric::UnsaidLimits,
     ];
 
     /// Its name, a promise to dashboards and alarms.
@@ -146,6 +154,8 @@ impl Metric {
             Metric::Lag => "Lag",
             Metric::ShardLag => "ShardLag",
             Metric::DiscoveryStops => "DiscoveryStops",
+            Metric::BreakerOpen => "BreakerOpen",
+            Metric::UnsaidLimits => "UnsaidLimits",
         }
     }
 
@@ -157,7 +167,9 @@ impl Metric {
     /// What its values add up to.
     pub fn kind(self) -> Kind {
         match self {
-            Metric::PointsHeld | Metric::Concurrency | Metric::Lag | Metric::ShardLag => Kind::Latest,
+            Metric::PointsHeld | Metric::Concurrency | Metric::Lag | Metric::ShardLag | Metric::BreakerOpen => {
+                Kind::Latest
+            }
             Metric::WakeDelay => Kind::Spread,
             _ => Kind::Sum,
         }
@@ -174,18 +186,19 @@ impl Metric {
     /// What tells its series apart.
     pub fn dimension(self) -> Dimension {
         use Metric::{
-            Calls, DeadLetters, Lag, PagesLost, PagesStored, Parked, PointsExpired, PointsHeld, PointsOverspent,
-            PointsSpent, Receives, Refusals, Released, ShardLag,
+            BreakerOpen, Calls, DeadLetters, Lag, PagesLost, PagesStored, Parked, PointsExpired, PointsHeld,
+            PointsOverspent, PointsSpent, Receives, Refusals, Released, ShardLag, UnsaidLimits,
         };
         match self {
             PointsSpent | PointsExpired | PointsOverspent | PointsHeld | Calls | Refusals => Dimension::Key,
             Receives | Released | DeadLetters | Parked => Dimension::Queue,
             PagesStored | PagesLost | Lag | ShardLag => Dimension::Stream,
+            BreakerOpen | UnsaidLimits => Dimension::Upstream,
             _ => Dimension::Worker,
         }
     }
 
-    /// Records `value` of the key, queue, worker or stream `of`.
+    /// Records `value` of the key, queue, worker, stream or upstream `of`.
     pub fn record(self, of: &str, value: f64) {
         tracing::info!(target: METRICS, metric = self.name(), of, value);
     }
@@ -199,6 +212,7 @@ impl Dimension {
             Dimension::Queue => "Queue",
             Dimension::Worker => "Worker",
             Dimension::Stream => "Stream",
+            Dimension::Upstream => "Upstream",
         }
     }
 }

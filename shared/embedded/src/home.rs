@@ -8,11 +8,11 @@ use stint_core::ledger::LedgerSettings;
 use stint_core::ports::{PortError, PortResult, QueueSettings};
 
 use crate::database::{Database, Mode, Rows};
-use crate::{SqliteKeyPool, SqliteQueue, SqliteThrottle, SqliteWakeups, schema};
+use crate::{SqliteBreakers, SqliteKeyPool, SqliteQueue, SqliteThrottle, SqliteWakeups, schema};
 
 const QUEUES_FILE: &str = "queues.db";
 
-/// The default adapters in one folder: `queues.db` with the queues, wake-ups and throttles, and `keys.db` with the
+/// The default adapters in one folder: `queues.db` with the queues, wake-ups, throttles and breakers, and `keys.db` with the
 /// key pool. Fleets put their own files beside them. Clones are one.
 ///
 /// Several processes may open the same folder. No lock guards it: each file is shared, transaction by transaction.
@@ -74,12 +74,17 @@ impl Embedded {
         Arc::new(SqliteThrottle::new(&self.queues))
     }
 
+    /// The breakers' records.
+    pub fn breakers(&self) -> Arc<SqliteBreakers> {
+        Arc::new(SqliteBreakers::new(&self.queues))
+    }
+
     /// The key pool.
     pub fn key_pool(&self, settings: LedgerSettings) -> Arc<SqliteKeyPool> {
         Arc::new(SqliteKeyPool::new(&self.keys, settings, self.clock.clone()))
     }
 
-    /// The file of the queues, wake-ups and throttles: its [`Database::changed`] tells a host to look again.
+    /// The file of the queues, wake-ups, throttles and breakers: its [`Database::changed`] tells a host to look again.
     pub fn queues(&self) -> &Database {
         &self.queues
     }

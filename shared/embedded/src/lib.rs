@@ -4,6 +4,7 @@
 
 #![warn(missing_docs)]
 
+mod breakers;
 mod database;
 mod home;
 mod key_pool;
@@ -13,6 +14,7 @@ mod throttle;
 mod time;
 mod wakeups;
 
+pub use breakers::SqliteBreakers;
 pub use database::{Database, Mode, Rows};
 pub use home::Embedded;
 pub use key_pool::SqliteKeyPool;

@@ -1,7 +1,8 @@
 //! The tables of the adapters. Migrations are numbered by their place: append to them, never change one.
 
-/// `queues.db`: queues, wake-ups, throttles. Times are milliseconds since the epoch.
-pub(crate) const QUEUES: &[&str] = &["
+/// `queues.db`: queues, wake-ups, throttles, breakers. Times are milliseconds since the epoch.
+pub(crate) const QUEUES: &[&str] = &[
+    "
     CREATE TABLE queues (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;
 
     -- AUTOINCREMENT: the id of a deleted message must not come back, or its old receipt would fit the new message.
@@ -44,7 +45,16 @@ pub(crate) const QUEUES: &[&str] = &["
         concurrency INTEGER,
         paused INTEGER NOT NULL DEFAULT 0
     ) STRICT, WITHOUT ROWID;
-"];
+",
+    "
+    -- `record` is the state of an upstream's circuit breaker, as JSON; `version` grows with each change.
+    CREATE TABLE breakers (
+        upstream TEXT PRIMARY KEY,
+        version INTEGER NOT NULL,
+        record TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID;
+",
+];
 
 /// `keys.db`: the ledger, and the messages that wait for points.
 pub(crate) const KEYS: &[&str] = &["

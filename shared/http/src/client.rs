@@ -1,8 +1,8 @@
 //! The client: one upstream address, any number of callers.
 
 use std::fmt;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,15 +11,18 @@ use futures::future::BoxFuture;
 use http::StatusCode;
 use http::header::AUTHORIZATION;
 use secrecy::{ExposeSecret, SecretString};
+use stint_core::circuit::Pass;
 use stint_core::clock::{Clock, after, between};
+use stint_core::telemetry::Metric;
 
 use crate::answer::{Answer, Answered, Streaming};
 use crate::body::Body;
+use crate::breaker::Breaker;
 use crate::challenge::{SEARCHED_BYTES, challenge, is_marked};
 use crate::error::{HttpError, RateLimited};
 use crate::limits::{Flight, LimitOptions, Pacer};
 use crate::pace::{Pace, PaceCounts};
-use crate::policy::{RetryPolicy, draw};
+use crate::policy::{Repeat, RetryPolicy, draw};
 use crate::redact::{excerpt, host, secrets_of, sensitive};
 use crate::retry_after::retry_after;
 use crate::token::TokenSource;
@@ -29,8 +32,8 @@ use crate::transport::{Transport, TransportError};
 /// cannot mend by waiting (for Warcraft Logs: the points of the hour are used up) and the caller decides.
 const LONGEST_SHORT_LIMIT: Duration = Duration::from_secs(60);
 
-/// The wait after a 429 that names none: long enough for a limiter that counts seconds.
-const UNSAID_SHORT_LIMIT: Duration = Duration::from_secs(5);
+/// The wait after a 429 that names none: half of what is waited out at the most, since nobody knows what is counted.
+const UNSAID_SHORT_LIMIT: Duration = Duration::from_secs(30);
 
 /// `Retry-After` counts whole seconds, so 0 means "less than one", not "at once".
 const SHORTEST_SHORT_LIMIT: Duration = Duration::from_secs(1);
@@ -50,6 +53,10 @@ struct Inner {
     pace: Pace,
     /// The budget of requests; `None` where the upstream announces none.
     limits: Option<Pacer>,
+    /// Empty where nobody shares what is known of the upstream's health.
+    breaker: OnceLock<Arc<Breaker>>,
+    /// Whether a 429 without a word of how long has been logged.
+    unsaid: AtomicBool,
     /// Jitter comes from the clock's first reading: different in each process, the same in each simulation.
     seed: u64,
     draws: AtomicU64,
@@ -81,7 +88,24 @@ impl Client {
     ) -> Client {
         let seed = clock.now().as_microsecond().cast_unsigned();
         let pace = Pace::new(Arc::clone(&clock), interval);
-        Client { inner: Arc::new(Inner { transport, clock, pace, limits, seed, draws: AtomicU64::new(0) }) }
+        let (breaker, unsaid, draws) = (OnceLock::new(), AtomicBool::new(false), AtomicU64::new(0));
+        Client { inner: Arc::new(Inner { transport, clock, pace, limits, breaker, unsaid, seed, draws }) }
+    }
+
+    /// Puts the client and all its clones behind a breaker, for good: while that is open no request leaves but those of its
+    /// one prober, and none is repeated.
+    ///
+    /// Callers enter the breaker before a call, and report to it how the call ended: only they know what an answer is worth.
+    #[must_use]
+    pub fn guarded(self, breaker: Arc<Breaker>) -> Client {
+        // A second breaker changes nothing: what guards a client does not change while it is in use.
+        let _ = self.inner.breaker.set(breaker);
+        self
+    }
+
+    /// The breaker, if there is one.
+    pub fn breaker(&self) -> Option<&Arc<Breaker>> {
+        self.inner.breaker.get()
     }
 
     /// The budget of requests. `None` unless this is a client [with limits](Client::with_limits).
@@ -92,6 +116,11 @@ impl Client {
     /// What the gate of this client has done so far.
     pub fn pace_counts(&self) -> PaceCounts {
         self.inner.pace.counts()
+    }
+
+    /// Whether a refusal for haste keeps everybody waiting now.
+    pub fn is_held_up(&self) -> bool {
+        self.inner.pace.is_closed()
     }
 
     /// Sends `request` until there is an answer, or no attempt left, or a failure that `policy` does not repeat.
@@ -138,18 +167,20 @@ impl Client {
         let mut rate_limits = 0;
         loop {
             self.inner.pace.turn().await;
+            self.admit()?;
             let error = match attempt().await {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
             if let HttpError::RateLimited(limited) = &error {
                 rate_limits += 1;
-                if !self.slow_down(limited) || rate_limits > policy.rate_limit_waits {
+                if !self.slow_down(limited) || rate_limits > policy.rate_limit_waits || !self.repeats() {
                     return Err(error);
                 }
             } else {
                 failures += 1;
                 let Some(delay) = self.delay_after(&error, failures, policy) else { return Err(error) };
+                self.note(policy, &error).await;
                 let delay_ms = delay.as_millis();
                 tracing::debug!(operation = policy.operation, failures, delay_ms, %error, "repeating a request");
                 self.inner.clock.sleep(delay).await;
@@ -170,6 +201,9 @@ impl Client {
         }
         tracing::debug!(key.id = tokens.key_id(), upstream.host = answer.host(), "renewing a refused access token");
         tokens.invalidate(&token).await;
+        if !self.repeats() {
+            return Err(HttpError::Unauthorized { host: answer.host().to_owned(), key_id: tokens.key_id().to_owned() });
+        }
         let token = tokens.token().await?;
         let answer = send(with_bearer(request, &token)).await?;
         if answer.status() != StatusCode::UNAUTHORIZED {
@@ -232,8 +266,48 @@ impl Client {
         Ok(Streaming::new(host, head, Body::whole(body), excerpt))
     }
 
+    /// Whether the breaker lets a request leave that has waited for its turn.
+    fn admit(&self) -> Result<(), HttpError> {
+        let Some(breaker) = self.inner.breaker.get() else { return Ok(()) };
+        breaker.admits().map_err(|wait| HttpError::Waits {
+            upstream: breaker.upstream().to_owned(),
+            since: wait.outage.since,
+            until: wait.until,
+            reason: wait.outage.reason,
+        })
+    }
+
+    /// Counts a failure that is repeated as one of its own. There are many queries at once: each of them would be sent several
+    /// times before its caller hears of the first failure.
+    async fn note(&self, policy: &RetryPolicy, error: &HttpError) {
+        if let Some(breaker) = self.inner.breaker.get().filter(|_| policy.repeat == Repeat::Unseen) {
+            breaker.report(Pass::Free, &error.health()).await;
+        }
+    }
+
+    /// Whether anything may be repeated: a probe is one request.
+    fn repeats(&self) -> bool {
+        self.inner.breaker.get().is_none_or(|breaker| breaker.is_closed())
+    }
+
+    /// Says once, and counts, that a refusal does not tell for how long.
+    fn note_unsaid(&self, host: &str) {
+        let name = self.inner.breaker.get().map_or(host, |breaker| breaker.upstream());
+        Metric::UnsaidLimits.record(name, 1.0);
+        if !self.inner.unsaid.swap(true, Ordering::Relaxed) {
+            let seconds = UNSAID_SHORT_LIMIT.as_secs();
+            tracing::warn!(
+                upstream.host = host,
+                "{host} refuses requests (429) and does not say for how long; each such refusal is waited out for {seconds} s"
+            );
+        }
+    }
+
     /// Closes the gate for a short refusal. `false` for a long one, which is not ours to wait out.
     fn slow_down(&self, limited: &RateLimited) -> bool {
+        if limited.retry_after.is_none() {
+            self.note_unsaid(&limited.host);
+        }
         let delay = limited.retry_after.unwrap_or(UNSAID_SHORT_LIMIT).max(SHORTEST_SHORT_LIMIT);
         if delay > LONGEST_SHORT_LIMIT {
             return false;
@@ -249,7 +323,7 @@ impl Client {
 
     /// How long to wait before the next attempt. `None` when there is to be none.
     fn delay_after(&self, error: &HttpError, failures: u32, policy: &RetryPolicy) -> Option<Duration> {
-        if failures >= policy.attempts || !policy.repeats(error) {
+        if failures >= policy.attempts || !policy.repeats(error) || !self.repeats() {
             return None;
         }
         let draws = self.inner.draws.fetch_add(1, Ordering::Relaxed);

@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use http::StatusCode;
+use jiff::Timestamp;
 
 use crate::challenge::Challenge;
 use crate::token::TokenError;
@@ -66,6 +67,18 @@ pub enum HttpError {
         /// Host and path that answered so.
         endpoint: String,
     },
+    /// The upstream is down, by the word of its breaker: the request is not sent.
+    #[error("{upstream} is down since {since}, and is asked again at {until}: {reason}")]
+    Waits {
+        /// The breaker's name of it.
+        upstream: String,
+        /// Since when.
+        since: Timestamp,
+        /// When it is asked next.
+        until: Timestamp,
+        /// How the last call failed.
+        reason: String,
+    },
     /// No access token, so the request itself was never sent.
     #[error(transparent)]
     Token(#[from] TokenError),
@@ -84,8 +97,14 @@ impl HttpError {
             HttpError::RateLimited(_)
             | HttpError::Unauthorized { .. }
             | HttpError::Halted { .. }
+            | HttpError::Waits { .. }
             | HttpError::Token(_) => false,
         }
+    }
+
+    /// Whether a request was refused for what it is, by a status of 4xx.
+    pub fn is_client_error(&self) -> bool {
+        matches!(self, HttpError::Status { status, .. } if status.is_client_error())
     }
 
     /// The refusal for haste behind this error, whether it met the request or the token for it.

@@ -11,6 +11,7 @@
 
 mod answer;
 mod body;
+mod breaker;
 mod challenge;
 mod client;
 mod error;
@@ -25,6 +26,7 @@ mod transport;
 
 pub use answer::{AddressLimit, Answer, Streaming};
 pub use body::Body;
+pub use breaker::{Breaker, MemoryBreakers};
 pub use challenge::{Challenge, ChallengeMark, challenge};
 pub use client::Client;
 pub use error::{HttpError, RateLimited};

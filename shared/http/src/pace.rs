@@ -57,6 +57,11 @@ impl Pace {
         state.counts.short_limits += 1;
     }
 
+    /// Whether the upstream has asked everybody to stay away for now.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.lock().closed_until > self.clock.now()
+    }
+
     pub(crate) fn counts(&self) -> PaceCounts {
         self.lock().counts
     }

@@ -162,6 +162,11 @@ impl TokenSource {
         }
     }
 
+    /// Forgets the token, which an upstream has refused in the body of an answer.
+    pub async fn forget(&self) {
+        self.state.lock().await.cached = None;
+    }
+
     async fn request(&self) -> Result<CachedToken, TokenError> {
         // Counted from before the request: the upstream's clock started somewhere within it.
         let asked_at = self.client.clock().now();

@@ -7,6 +7,7 @@
 
 #![warn(missing_docs)]
 
+mod breakers;
 pub mod config;
 mod connection;
 mod error;
@@ -16,6 +17,7 @@ mod statements;
 pub mod testing;
 mod time;
 
+pub use breakers::MongoBreakers;
 pub use config::MongoSettings;
 pub use connection::Mongo;
 pub use error::{explain, is_duplicate};

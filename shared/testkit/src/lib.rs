@@ -10,6 +10,7 @@
 
 #![warn(missing_docs)]
 
+pub mod breakers;
 pub mod drive;
 pub mod key_pool;
 mod life;
@@ -24,4 +25,4 @@ mod world;
 pub use drive::{Companions, Driver, drive};
 pub use life::Life;
 pub use mortal::Mortal;
-pub use world::{KeyPoolWorld, QueueWorld, ThrottleWorld, Time, WakeupWorld};
+pub use world::{BreakerWorld, KeyPoolWorld, QueueWorld, ThrottleWorld, Time, WakeupWorld};

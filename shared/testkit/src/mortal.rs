@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use stint_core::circuit::Circuit;
 use stint_core::ledger::{Ask, CallEnd, Costs, HoldId, KeyId, KeyStatus, ReadingClaim, Reservation, WindowRecord};
 use stint_core::points::Points;
 use stint_core::ports::{
-    Concurrency, Counts, DeadLetter, Delivery, Firing, KeyPool, NewMessage, Parked, Queue, Receipt, Throttle, Wakeup,
-    WakeupSource, Wakeups,
+    Breakers, Concurrency, Counts, DeadLetter, Delivery, Firing, KeyPool, NewMessage, Parked, Queue, Receipt, Throttle,
+    Wakeup, WakeupSource, Wakeups,
 };
 
 use crate::Life;
@@ -101,6 +102,11 @@ mortal_port! { Mortal, Throttle {
         self.port.lag()
     }
 }
+
+mortal_port! { Mortal, Breakers {
+    load(upstream: &str) -> (u64, Circuit);
+    replace(upstream: &str, version: u64, circuit: &Circuit) -> bool;
+} }
 
 mortal_port! { Mortal, Wakeups {
     once(name: &str, worker: &str, at: Timestamp) -> ();

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use stint_core::clock::{Clock, ManualClock};
 use stint_core::ledger::LedgerSettings;
-use stint_core::ports::{KeyPool, PortResult, Queue, QueueSettings, Throttle, WakeupSource, Wakeups};
+use stint_core::ports::{Breakers, KeyPool, PortResult, Queue, QueueSettings, Throttle, WakeupSource, Wakeups};
 
 /// The time that an adapter lives in.
 #[async_trait]
@@ -65,6 +65,13 @@ pub trait WakeupWorld: Send + Sync {
 pub trait ThrottleWorld: Send + Sync {
     /// The throttles. Asked twice, answers another way to the same ones.
     async fn throttle(&self) -> PortResult<Arc<dyn Throttle>>;
+}
+
+/// A store of breakers' records that no other test uses.
+#[async_trait]
+pub trait BreakerWorld: Send + Sync {
+    /// The records. Asked twice, returns another way to the same ones.
+    async fn breakers(&self) -> PortResult<Arc<dyn Breakers>>;
 }
 
 /// A key pool without keys that no other test uses.

@@ -1,11 +1,13 @@
 //! The ports: what a worker may ask of the world. Each is a written contract, and each has one conformance suite in
 //! `stint-testkit` that every adapter passes.
 
+mod breakers;
 mod key_pool;
 mod queue;
 mod throttle;
 mod wakeups;
 
+pub use breakers::Breakers;
 pub use key_pool::{KeyPool, Parked};
 pub use queue::{
     Counts, DeadLetter, Delivery, MAX_BATCH, MAX_BODY, MAX_DELAY, MAX_VISIBILITY, MAX_WAIT, NewMessage, Queue,

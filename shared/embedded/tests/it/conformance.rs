@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use async_trait::async_trait;
 use stint_core::clock::ManualClock;
 use stint_core::ledger::LedgerSettings;
-use stint_core::ports::{KeyPool, PortResult, Queue, QueueSettings, Throttle, WakeupSource, Wakeups};
+use stint_core::ports::{Breakers, KeyPool, PortResult, Queue, QueueSettings, Throttle, WakeupSource, Wakeups};
 use stint_embedded::{Embedded, Mode};
-use stint_testkit::{KeyPoolWorld, QueueWorld, ThrottleWorld, Time, WakeupWorld};
+use stint_testkit::{BreakerWorld, KeyPoolWorld, QueueWorld, ThrottleWorld, Time, WakeupWorld};
 use tempfile::TempDir;
 
 /// A folder, opened twice where that is possible, as two processes have it: the suites ask for ports by turns.
@@ -78,6 +78,13 @@ impl ThrottleWorld for World {
 }
 
 #[async_trait]
+impl BreakerWorld for World {
+    async fn breakers(&self) -> PortResult<Arc<dyn Breakers>> {
+        Ok(self.way().breakers())
+    }
+}
+
+#[async_trait]
 impl KeyPoolWorld for World {
     async fn pool(&self, settings: LedgerSettings) -> PortResult<Arc<dyn KeyPool>> {
         Ok(self.way().key_pool(settings))
@@ -104,6 +111,9 @@ macro_rules! suites {
             }
             mod throttle {
                 stint_testkit::throttle_suite!(futures::executor::block_on, async { $world });
+            }
+            mod breakers {
+                stint_testkit::breakers_suite!(futures::executor::block_on, async { $world });
             }
             mod key_pool {
                 stint_testkit::key_pool_suite!(futures::executor::block_on, async { $world });

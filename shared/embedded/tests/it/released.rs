@@ -4,9 +4,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use futures::executor::block_on;
+use stint_core::circuit::Circuit;
 use stint_core::ledger::{Account, CallEnd, HoldId, KeyState};
 use stint_core::points::Points;
-use stint_core::ports::KeyPool;
+use stint_core::ports::{Breakers, KeyPool, Throttle};
 use stint_embedded::rusqlite::{Connection, params};
 use stint_embedded::{Embedded, Mode};
 
@@ -69,4 +70,38 @@ fn an_unreadable_hold_of_schema_1_closes_its_key() {
         read_key(&*pool, 100).await;
         assert!(reserve(&*pool, 90).await.is_some());
     });
+}
+
+/// `queues.db` of schema 1, but for the tables that have not changed since.
+const QUEUES_1: &str = "
+    PRAGMA user_version = 1;
+    CREATE TABLE throttles (
+        worker TEXT PRIMARY KEY,
+        concurrency INTEGER,
+        paused INTEGER NOT NULL DEFAULT 0
+    ) STRICT, WITHOUT ROWID;
+    INSERT INTO throttles VALUES ('rank-fetcher', 8, 0);
+";
+
+#[test]
+fn a_folder_of_schema_1_has_breakers_and_keeps_what_it_had() {
+    let home = tempfile::tempdir().unwrap();
+    Connection::open(home.path().join("queues.db")).unwrap().execute_batch(QUEUES_1).unwrap();
+    block_on(async {
+        let embedded = Embedded::open(home.path(), Mode::Shared, Arc::new(clock())).unwrap();
+        assert_eq!(embedded.throttle().read("rank-fetcher").await.unwrap().set, Some(8));
+        let circuit = Circuit { probes: 3, ..Circuit::default() };
+        assert!(embedded.breakers().replace("api", 0, &circuit).await.unwrap());
+        assert_eq!(embedded.breakers().load("api").await.unwrap(), (1, circuit));
+    });
+}
+
+#[test]
+fn a_breaker_that_cannot_be_read_is_an_error_that_names_it() {
+    let home = tempfile::tempdir().unwrap();
+    let embedded = Embedded::open(home.path(), Mode::Shared, Arc::new(clock())).unwrap();
+    let damaged = "INSERT INTO breakers VALUES ('api', 4, '{')";
+    Connection::open(home.path().join("queues.db")).unwrap().execute_batch(damaged).unwrap();
+    let error = block_on(embedded.breakers().load("api")).unwrap_err().to_string();
+    assert!(error.starts_with("could not read the breaker of api: "), "{error}");
 }

@@ -1,9 +1,11 @@
 //! The client against a scripted transport on virtual time, and the transport of production against loopback.
 
+mod breaker;
 mod breaking;
 mod counting;
 mod limit_headers;
 mod limits;
+mod log;
 mod loopback;
 mod opening;
 mod pacing;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use futures::future::join_all;
 use stint_http::{PaceCounts, RateLimited, RetryPolicy};
 
+use crate::log::logged;
 use crate::scripted::{HOST, World, answer, ok, request, too_many};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -31,10 +32,11 @@ fn a_short_refusal_is_waited_out_exactly() {
 }
 
 #[test]
-fn a_refusal_that_names_no_time_is_waited_out_for_five_seconds() {
-    let world = World::new([answer(429, &[], ""), ok("done")]);
-    assert_eq!(send_all(&world, 1), 1);
-    assert_eq!(world.times(), [0, 5000]);
+fn a_refusal_that_names_no_time_is_waited_out_for_half_a_minute_and_said_once() {
+    let world = World::new([answer(429, &[], ""), answer(429, &[], ""), ok("done")]);
+    let (sent, log) = logged(|| send_all(&world, 1));
+    assert_eq!((sent, world.times()), (1, vec![0, 30_000, 60_000]));
+    assert_eq!(log.matches("does not say for how long").count(), 1, "{log}");
 }
 
 #[test]

@@ -1,7 +1,6 @@
 //! Upstreams that name no limits, or whose headers do not get through.
 
-use std::io::{self, Write};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -9,6 +8,7 @@ use stint_core::clock::{Clock, between};
 use stint_http::{Client, LimitOptions, RetryPolicy};
 
 use crate::counting::{Counting, Upstream, request};
+use crate::log::logged;
 use crate::scripted::run;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -96,31 +96,15 @@ fn without_a_distance_an_upstream_is_asked_one_by_one() {
     assert_eq!(upstream.most_under_way(), 1);
 }
 
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().expect("lock").write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
 #[test]
 fn it_is_said_once_and_only_of_an_endpoint_that_waits_for_it() {
-    let (log, upstream) = (Log::default(), upstream(&[]));
+    let upstream = upstream(&[]);
     let client = upstream.client(LimitOptions::default());
-    let writer = log.clone();
-    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
-    tracing::subscriber::with_default(subscriber, || {
+    let ((), log) = logged(|| {
         for path in ["/head", "/head", "/pages", "/pages", "/pages", "/pages", "/pages", "/pages"] {
             ask(&upstream, &client, path);
         }
     });
-    let log = String::from_utf8(log.0.lock().expect("lock").clone()).expect("text");
     let warnings: Vec<&str> = log.lines().filter(|line| line.contains("WARN")).collect();
     assert_eq!(warnings.len(), 1, "{log}");
     for said in ["upstream.example/pages names no limits", "x-rate-limit-rules", "once in 1 s"] {

@@ -5,10 +5,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use stint_core::ledger::LedgerSettings;
-use stint_core::ports::{KeyPool, PortResult};
+use stint_core::ports::{Breakers, KeyPool, PortResult};
 use stint_mongo::testing::TestDatabase;
-use stint_mongo::{Mongo, MongoKeyPool};
-use stint_testkit::{KeyPoolWorld, Time};
+use stint_mongo::{Mongo, MongoBreakers, MongoKeyPool};
+use stint_testkit::{BreakerWorld, KeyPoolWorld, Time};
 
 use crate::clock::Standing;
 
@@ -32,6 +32,14 @@ impl World {
 }
 
 #[async_trait]
+impl BreakerWorld for World {
+    async fn breakers(&self) -> PortResult<Arc<dyn Breakers>> {
+        let turn = self.turn.fetch_add(1, Ordering::SeqCst);
+        Ok(Arc::new(MongoBreakers::new(&self.ways[turn % self.ways.len()])))
+    }
+}
+
+#[async_trait]
 impl KeyPoolWorld for World {
     async fn pool(&self, settings: LedgerSettings) -> PortResult<Arc<dyn KeyPool>> {
         let turn = self.turn.fetch_add(1, Ordering::SeqCst);
@@ -45,6 +53,10 @@ impl KeyPoolWorld for World {
     fn time(&self) -> &dyn Time {
         &self.clock.0
     }
+}
+
+mod breakers {
+    stint_testkit::breakers_suite!(stint_mongo::testing::run_race, crate::conformance::World::new());
 }
 
 mod key_pool {

@@ -1,0 +1,169 @@
+//! The steps: asking to call, and telling how a call ended.
+
+use jiff::Timestamp;
+
+use super::{Circuit, CircuitSettings, CircuitState, Health, Intent, Outage, Pass, Streak, Wait};
+use crate::clock::{after, between};
+
+/// What a step changed, where somebody should be told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Transition {
+    /// The breaker opened.
+    Opened(Wait),
+    /// A probe failed.
+    StillOpen(Wait),
+    /// The upstream answers again, which one ordinary call has to prove.
+    HalfOpened,
+    /// The breaker closed.
+    Closed(Outage),
+}
+
+impl Circuit {
+    /// The right to make a call, or why there is none. `random` is drawn anew for each step.
+    pub fn enter(
+        &mut self,
+        intent: Intent,
+        settings: &CircuitSettings,
+        now: Timestamp,
+        random: u64,
+    ) -> Result<Pass, Wait> {
+        self.end_lapsed(settings, now, random);
+        let outage = match &self.state {
+            CircuitState::Closed(_) => return Ok(Pass::Free),
+            CircuitState::HalfOpen { outage } => outage.clone(),
+            CircuitState::Open { outage, probe_at } if intent == Intent::Probe && *probe_at <= now => outage.clone(),
+            CircuitState::Open { outage, probe_at: until } | CircuitState::Probing { outage, until } => {
+                return Err(Wait { outage: outage.clone(), until: *until });
+            }
+        };
+        self.probes += 1;
+        self.state = CircuitState::Probing { outage, until: after(now, settings.lease) };
+        Ok(Pass::Probe(self.probes))
+    }
+
+    /// Why a call with this intent could not go now; `None` if it could. Takes no right.
+    pub fn waits(&self, intent: Intent, settings: &CircuitSettings, now: Timestamp) -> Option<Wait> {
+        // A lapsed probe is due at the earliest that the draw allows, which is as good as any for a look.
+        self.clone().enter(intent, settings, now, 0).err()
+    }
+
+    /// Takes in how a call ended.
+    pub fn report(
+        &mut self,
+        pass: Pass,
+        health: &Health,
+        settings: &CircuitSettings,
+        now: Timestamp,
+        random: u64,
+    ) -> Option<Transition> {
+        match (&self.state, pass) {
+            (CircuitState::Closed(streak), Pass::Free) => {
+                let streak = streak.clone();
+                self.ordinary(streak, health, settings, now, random)
+            }
+            (CircuitState::Probing { outage, .. }, Pass::Probe(number)) if number == self.probes => {
+                let outage = outage.clone();
+                self.probed(outage, health, settings, now, random)
+            }
+            // A call that began before the breaker opened, or a probe that was given up.
+            _ => None,
+        }
+    }
+
+    /// Makes the next probe due now, for a person who has reason to believe that the upstream is back.
+    pub fn hasten(&mut self, now: Timestamp) {
+        if let CircuitState::Open { probe_at, .. } = &mut self.state {
+            *probe_at = now.min(*probe_at);
+        }
+    }
+
+    /// Closes a breaker that is half open: there is no work that could prove it.
+    pub fn close_idle(&mut self, now: Timestamp) -> Option<Transition> {
+        let CircuitState::HalfOpen { outage } = &self.state else { return None };
+        let outage = outage.clone();
+        Some(self.close(outage, now))
+    }
+
+    fn ordinary(
+        &mut self,
+        streak: Streak,
+        health: &Health,
+        settings: &CircuitSettings,
+        now: Timestamp,
+        random: u64,
+    ) -> Option<Transition> {
+        let (reason, banned) = match health {
+            Health::Answered | Health::Unknown => return None,
+            Health::Served => {
+                self.state = CircuitState::Closed(Streak { failures: 0, failed_at: None, ..streak });
+                return None;
+            }
+            Health::Failed(reason) => (reason, false),
+            Health::Banned(reason) => (reason, true),
+        };
+        let in_a_row = streak.failed_at.is_some_and(|at| between(at, now) < settings.memory);
+        let failures = if in_a_row { streak.failures.saturating_add(1) } else { 1 };
+        if !banned && failures < settings.failures {
+            self.state = CircuitState::Closed(Streak { failures, failed_at: Some(now), ..streak });
+            return None;
+        }
+        // An upstream that was back for a shorter time than it was last waited for is asked still more seldom.
+        let flaps = streak
+            .closed_at
+            .is_some_and(|at| between(at, now) < settings.wait(streak.last_tries).min(settings.longest()));
+        let tries = if flaps { streak.last_tries.saturating_add(1) } else { 0 };
+        let outage = Outage { since: now, reason: reason.clone(), banned, tries, answers: false };
+        Some(Transition::Opened(self.open(outage, settings, now, random)))
+    }
+
+    fn probed(
+        &mut self,
+        outage: Outage,
+        health: &Health,
+        settings: &CircuitSettings,
+        now: Timestamp,
+        random: u64,
+    ) -> Option<Transition> {
+        let outage = match health {
+            Health::Served => return Some(self.close(outage, now)),
+            Health::Answered => {
+                self.state = CircuitState::HalfOpen { outage: Outage { answers: true, ..outage } };
+                return Some(Transition::HalfOpened);
+            }
+            Health::Unknown => outage,
+            Health::Failed(reason) => Outage { reason: reason.clone(), banned: false, ..outage },
+            Health::Banned(reason) => Outage { reason: reason.clone(), banned: true, ..outage },
+        };
+        let tries = outage.tries.saturating_add(1);
+        Some(Transition::StillOpen(self.open(Outage { tries, ..outage }, settings, now, random)))
+    }
+
+    fn open(&mut self, outage: Outage, settings: &CircuitSettings, now: Timestamp, random: u64) -> Wait {
+        let probe_at = after(now, settings.delay(&outage, random));
+        self.state = CircuitState::Open { outage: outage.clone(), probe_at };
+        Wait { outage, until: probe_at }
+    }
+
+    fn close(&mut self, outage: Outage, now: Timestamp) -> Transition {
+        let streak = Streak { closed_at: Some(now), last_tries: outage.tries, ..Streak::default() };
+        self.state = CircuitState::Closed(streak);
+        Transition::Closed(outage)
+    }
+
+    /// A probe whose caller did not come back has failed. What is further away than it can be is due.
+    fn end_lapsed(&mut self, settings: &CircuitSettings, now: Timestamp, random: u64) {
+        match self.state.clone() {
+            CircuitState::Probing { outage, until } if until <= now || between(now, until) > settings.lease => {
+                let ended = until.min(now);
+                let tries = outage.tries.saturating_add(1);
+                self.open(Outage { tries, ..outage }, settings, ended, random);
+            }
+            CircuitState::Open { outage, probe_at } => {
+                if between(now, probe_at) > settings.longest() {
+                    self.state = CircuitState::Open { outage, probe_at: now };
+                }
+            }
+            _ => {}
+        }
+    }
+}
