@@ -9,12 +9,14 @@ use http::header::ACCEPT;
 use jiff::Timestamp;
 use serde::Deserialize;
 use stint_core::clock::Clock;
+use stint_core::ports::Breakers;
 use stint_http::{
     Body, Client, HttpError, LimitCounts, LimitOptions, Limits, RateLimits, Repeat, RetryPolicy, TokenError,
     TokenSource, Transport,
 };
 
 use crate::config::Settings;
+use crate::guard::{Guards, guarded};
 use crate::look_ahead::HEADER;
 use crate::model::ChangeId;
 use crate::store::Realm;
@@ -52,6 +54,7 @@ pub struct Api {
     head: Uri,
     page: RetryPolicy,
     clock: Arc<dyn Clock>,
+    guards: Guards,
 }
 
 /// An answer whose body is still on its way.
@@ -85,14 +88,35 @@ pub enum RiverError {
         /// What is wrong with it.
         reason: String,
     },
+    /// Not sent: by the word of its breaker the upstream is down.
+    #[error("{upstream} is down since {since}, and is asked again in {} s: {reason}", delay.as_secs())]
+    Down {
+        /// The breaker's name of it.
+        upstream: String,
+        /// Since when.
+        since: Timestamp,
+        /// Until the next probe.
+        delay: Duration,
+        /// How the last request failed.
+        reason: String,
+    },
 }
 
 impl Api {
     /// An API that is asked through `transport`, which must say who asks (`Settings::user_agent`). An error names the
     /// setting that is missing.
-    pub fn new(settings: &Settings, transport: Arc<dyn Transport>, clock: Arc<dyn Clock>) -> Result<Api, String> {
+    ///
+    /// What all processes know of the upstream's health is in `breakers`.
+    pub fn new(
+        settings: &Settings,
+        transport: Arc<dyn Transport>,
+        breakers: &Arc<dyn Breakers>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Api, String> {
         let (id, secret) = settings.client()?;
+        let guards = Guards::new(breakers, &clock);
         let client = Client::with_limits(transport, clock.clone(), LimitOptions::default());
+        let client = client.guarded(guards.pages.clone());
         let uri = |variable: &str, url: &url::Url| {
             url.as_str().parse::<Uri>().map_err(|error| format!("{variable}: '{url}' cannot be used: {error}"))
         };
@@ -110,11 +134,20 @@ impl Api {
             head: uri("POE_HEAD_URL", &settings.poe_head_url)?,
             page: RetryPolicy { limits: Limits { max_body: settings.poe_max_body as usize, ..PAGE.limits }, ..PAGE },
             clock,
+            guards,
         })
     }
 
     /// Asks for the page of `id`, as soon as the limits permit, and answers when its headers are there.
     pub async fn page(&self, id: ChangeId) -> Result<OpenPage, RiverError> {
+        if let Some(opens_at) = self.opens_at().filter(|_| !self.guards.pages.is_closed()) {
+            // The limits may keep a probe waiting for longer than it may take.
+            self.clock.sleep_until(opens_at).await;
+        }
+        guarded(&self.guards.pages, &*self.clock, self.open_page(id)).await
+    }
+
+    async fn open_page(&self, id: ChangeId) -> Result<OpenPage, RiverError> {
         let mut request = http::Request::new(Bytes::new());
         *request.uri_mut() = self.page_uri(id);
         request.headers_mut().insert(ACCEPT, http::HeaderValue::from_static("application/json"));
@@ -132,11 +165,26 @@ impl Api {
 
     /// Where the river is now. Asked without a token.
     pub async fn head(&self) -> Result<ChangeId, RiverError> {
+        guarded(&self.guards.head, &*self.clock, self.ask_for_head()).await
+    }
+
+    async fn ask_for_head(&self) -> Result<ChangeId, RiverError> {
         let mut request = http::Request::new(Bytes::new());
         *request.uri_mut() = self.head.clone();
         let answer = self.client.send(request, &HEAD).await?.success()?;
         let head: Result<Head, _> = serde_json::from_slice(&answer.body);
         head.map(|head| head.psapi).map_err(|error| RiverError::NoHead { host: answer.host, reason: error.to_string() })
+    }
+
+    /// Whether requests for pages go without restriction, as far as this process knows.
+    pub fn is_up(&self) -> bool {
+        self.guards.pages.is_closed()
+    }
+
+    /// Lets the next request go as a probe, as somebody who starts the fleet means it to.
+    pub async fn hasten(&self) {
+        self.guards.pages.hasten().await;
+        self.guards.head.hasten().await;
     }
 
     /// What has been sent so far.
@@ -209,6 +257,7 @@ pub fn failure(error: &RiverError, failures: u32) -> Failure {
     match error {
         RiverError::Http(error) => http_failure(error, failures),
         RiverError::NoHead { .. } => wait(doubled(2, 30, failures), error),
+        RiverError::Down { delay, .. } => wait(*delay, error),
     }
 }
 

@@ -6,6 +6,7 @@ mod chase;
 pub mod client;
 pub mod config;
 pub mod follower;
+pub mod guard;
 pub mod indexer;
 pub mod lag;
 pub mod look_ahead;

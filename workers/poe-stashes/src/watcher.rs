@@ -146,7 +146,7 @@ impl Watcher {
             tracing::error!(reason, "the river's head was refused; how far the chain is behind is not known: {reason}");
             let refused = Some(Stopped { at: now, reason: reason.clone() });
             self.heads.keep(&Head { refused, ..known }).await?;
-        } else {
+        } else if !matches!(error, RiverError::Down { .. }) {
             // The next look is soon, and the chain does not need it.
             tracing::warn!(reason, "the river's head is not known: {reason}");
         }

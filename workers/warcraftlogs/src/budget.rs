@@ -19,7 +19,7 @@ use stint_core::plan::{Load, Plan, plan, step};
 use stint_core::points::Points;
 use stint_core::ports::{KeyPool, MAX_BATCH, NewMessage, PortResult, Queue, Throttle, Wakeups};
 
-use crate::client::Api;
+use crate::client::{Api, CallError};
 use crate::frozen::FrozenRaids;
 use crate::measured::record_held;
 use crate::questions::FollowedQuestions;
@@ -140,8 +140,18 @@ impl Budget {
         let call = self.unit.saturating_mul(TYPICAL_UNITS * BATCH as u64);
         let mut balance = Balance::default();
         for _ in 0..LOOKS {
-            balance.readings += self.read_counters(self.unit).await?;
-            let (unit, concurrency_limit, call_timeout) = (self.unit, self.concurrency_limit, self.api.call_timeout());
+            if let Some(outage) = self.outage().await {
+                return Ok(Balance {
+                    readings: balance.readings,
+                    unparked: balance.unparked,
+                    ..self.stand_still(&outage).await?
+                });
+            }
+            if !self.has_points_for_a_trial().await? {
+                balance.readings += self.read_counters(self.unit).await?;
+            }
+            let (unit, concurrency_limit, call_timeout) =
+                (self.unit, self.most_at_once().await, self.api.call_timeout());
             let load = Load { unit, call, call_timeout, concurrency_limit };
             let keys = self.pool.keys().await?;
             record_held(&keys);
@@ -153,7 +163,7 @@ impl Budget {
             // A host that obeys at once is told exactly; a throttle in the cloud is slow, and its writes are rationed.
             let obeyed_at_once = self.throttle.lag().is_zero();
             balance.concurrency =
-                if obeyed_at_once { plan.concurrency } else { step(current, &plan, self.concurrency_limit) };
+                if obeyed_at_once { plan.concurrency } else { step(current, &plan, concurrency_limit) };
             if !self.apply(&plan, current, balance.concurrency).await? {
                 break;
             }
@@ -167,7 +177,7 @@ impl Budget {
     }
 
     /// Answers whether the throttle had to be changed.
-    async fn apply(&self, plan: &Plan, current: Option<u32>, concurrency: u32) -> PortResult<bool> {
+    pub(crate) async fn apply(&self, plan: &Plan, current: Option<u32>, concurrency: u32) -> PortResult<bool> {
         if current == Some(concurrency) && concurrency > 0 {
             return Ok(false);
         }
@@ -197,6 +207,13 @@ impl Budget {
             match self.read_points(&claim.key).await {
                 Ok(reading) => self.observe(&claim, CallEnd::Answered(reading)).await?,
                 Err(error) => {
+                    // Nothing was sent, or what was sent is the breaker's to tell: somebody else may ask for the key.
+                    if matches!(error, CallError::Down { .. }) || self.outage().await.is_some() {
+                        let end =
+                            if let end @ CallEnd::Refused { .. } = error.call_end() { end } else { CallEnd::NotBilled };
+                        self.observe(&claim, end).await?;
+                        break;
+                    }
                     tracing::warn!(key = %claim.key, %error, "cannot read the counter of key {}: {error}", claim.key);
                     let end @ CallEnd::Refused { .. } = error.call_end() else { break };
                     self.observe(&claim, end).await?;

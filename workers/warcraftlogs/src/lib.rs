@@ -21,6 +21,7 @@ mod measured;
 pub mod message;
 pub mod model;
 pub mod names;
+mod outage;
 pub mod paid;
 mod parking;
 pub mod publish;

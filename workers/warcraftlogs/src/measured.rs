@@ -59,7 +59,9 @@ impl Budget {
         };
         let questions = self.questions.known();
         let (end, answer) = call("ranks", key, held, self.api.ranks(key, asked, &questions), ended).await;
-        if let (CallEnd::Refused { .. }, Err(error)) = (&end, &answer) {
+        if let (CallEnd::Refused { .. }, Err(error)) = (&end, &answer)
+            && self.outage().await.is_none()
+        {
             tracing::warn!(key = %key, %error, "key {key} is refused: {error}");
         }
         (end, answer)
@@ -73,6 +75,15 @@ impl Budget {
             Err(error) => status(&error.call_end()),
         };
         call("points", key, Points::ZERO, reading, ended).await
+    }
+
+    /// Reads a key's counter, to find out whether the upstream is back.
+    pub(crate) async fn probe_points(&self, key: &KeyId) -> Result<Reading, CallError> {
+        let ended = |reading: &Result<Reading, CallError>| match reading {
+            Ok(_) => "answered",
+            Err(error) => status(&error.call_end()),
+        };
+        call("probe", key, Points::ZERO, self.api.probe(key), ended).await
     }
 
     /// Ends the hold of `grant`.

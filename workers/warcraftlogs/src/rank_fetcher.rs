@@ -130,15 +130,10 @@ pub(crate) async fn run(
     if strategy == BudgetStrategy::Ledger {
         budget.ask_for_frozen_raids(&questions).await;
     }
-    let mut fetch = Fetch { lane, budget, keeper, invocation, report: Report::default() };
+    let fetch = Fetch { lane, budget, keeper, invocation, report: Report::default() };
     let report = match strategy {
         BudgetStrategy::Ledger => fetch.all(&mut batch).await?,
-        BudgetStrategy::WorstCase => {
-            fetch.pass_over(&mut batch).await?;
-            worst_case::fetch(&mut batch, &mut fetch).await?;
-            fetch.look_for_the_end(0).await;
-            fetch.report
-        }
+        BudgetStrategy::WorstCase => fetch.by_worst_case(&mut batch).await?,
     };
     let idle = report.calls == 0 && report.fresh == 0;
     Ok(Outcome { exceptions: batch.exceptions(), idle, ..Outcome::report(report) })
@@ -185,6 +180,20 @@ impl Fetch<'_> {
         Ok(self.report)
     }
 
+    /// Serves the batch by the source document's rule. What the upstream is down for is parked: that rule knows points only.
+    async fn by_worst_case(mut self, batch: &mut Batch) -> Result<Report, WorkerError> {
+        self.pass_over(batch).await?;
+        if self.budget.outage().await.is_none() {
+            worst_case::fetch(batch, &mut self).await?;
+        }
+        if let Some(outage) = self.budget.outage().await {
+            self.park(batch).await?;
+            self.budget.stand_still(&outage).await?;
+        }
+        self.look_for_the_end(0).await;
+        Ok(self.report)
+    }
+
     fn ask(&self, group: &Group) -> Ask {
         let messages = group.messages.iter().map(|message| vec![self.budget.unit; message.units.len()]);
         let call_timeout = self.budget.api.call_timeout();
@@ -209,7 +218,7 @@ impl Fetch<'_> {
         self.pass_over(batch).await?;
         while let Some(group) = batch.next_group() {
             self.keeper.catch_up(self.lane.queue).await?;
-            if !self.has_time_for_a_call() {
+            if !self.has_time_for_a_call() || self.budget.outage().await.is_some() {
                 self.park(batch).await?;
                 return Ok(false);
             }

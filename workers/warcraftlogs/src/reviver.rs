@@ -49,7 +49,10 @@ impl Worker for Reviver {
         timeout: Duration::from_secs(120),
     };
 
-    async fn run(&self, _event: Event, _invocation: &Invocation) -> Result<Outcome, WorkerError> {
+    async fn run(&self, event: Event, _invocation: &Invocation) -> Result<Outcome, WorkerError> {
+        if let (Event::Manual(_), Some(breaker)) = (&event, self.budget.api.breaker()) {
+            breaker.hasten().await;
+        }
         let balance = revive(&self.budget, self.strategy).await?;
         Ok(Outcome::report(Report { worker: self.budget.worker.clone(), balance }))
     }
@@ -57,16 +60,30 @@ impl Worker for Reviver {
 
 /// The source document's reviver sets the limit, whatever the keys say; ours asks them.
 async fn revive(budget: &Budget, strategy: BudgetStrategy) -> Result<Balance, WorkerError> {
+    budget.probe().await?;
     if strategy == BudgetStrategy::WorstCase {
-        budget.set_concurrency(budget.concurrency_limit).await?;
-        let mut balance = Balance { concurrency: budget.concurrency_limit, ..Balance::default() };
-        // What the ledger's rule has parked before the strategy was changed; this one never goes on with it.
-        for queue in [&budget.refreshes, &budget.queue] {
-            balance.unparked += budget.unpark(&**queue, usize::MAX).await?;
-        }
-        return Ok(balance);
+        return revive_by_worst_case(budget).await;
     }
+    budget.close_if_idle().await?;
     let balance = budget.rebalance().await?;
     let unparked = balance.unparked + budget.seed(&*budget.queue, balance.concurrency).await?;
     Ok(Balance { unparked, ..balance })
+}
+
+/// The limit, whatever the keys say. While the upstream is down that is left to the next probe; what answers a probe is
+/// back, since this rule has no way to let one call go first.
+async fn revive_by_worst_case(budget: &Budget) -> Result<Balance, WorkerError> {
+    if let Some(breaker) = budget.api.breaker() {
+        breaker.close_idle().await;
+    }
+    if let Some(outage) = budget.outage().await {
+        return Ok(budget.stand_still(&outage).await?);
+    }
+    budget.set_concurrency(budget.concurrency_limit).await?;
+    let mut balance = Balance { concurrency: budget.concurrency_limit, ..Balance::default() };
+    // What the ledger's rule has parked before the strategy was changed, or an outage.
+    for queue in [&budget.refreshes, &budget.queue] {
+        balance.unparked += budget.unpark(&**queue, usize::MAX).await?;
+    }
+    Ok(balance)
 }

@@ -13,16 +13,21 @@ use stint_core::worker::WorkerError;
 
 use crate::batch::Batch;
 use crate::budget::{Budget, REVIVE};
+use crate::client::CallError;
 use crate::rank_fetcher::Fetch;
 use crate::results::Results;
 
 /// "Few seconds after the first api key budget resets".
 const AFTER_RESET: Duration = Duration::from_secs(5);
 
-/// Fetches the batch with the first key that covers the worst case.
+/// Fetches the batch with the first key that covers the worst case. What is not served when it returns, the upstream is
+/// down for.
 pub(crate) async fn fetch(batch: &mut Batch, fetch: &mut Fetch<'_>) -> Result<(), WorkerError> {
     let Fetch { lane, budget, keeper, .. } = *fetch;
     let readings = read_all(budget).await?;
+    if readings.is_empty() && budget.outage().await.is_some() {
+        return Ok(());
+    }
     let concurrency = budget.throttle.read(&budget.worker).await?.effective(budget.concurrency_limit);
     // Others may have lowered it to 0 since this invocation began, which does not make it free of charge.
     let factor = u64::from(concurrency.max(1)).saturating_mul(batch.units() as u64);
@@ -42,6 +47,7 @@ pub(crate) async fn fetch(batch: &mut Batch, fetch: &mut Fetch<'_>) -> Result<()
                 results.count(&mut fetch.report);
                 batch.served(&group.messages, &results);
             }
+            Err(CallError::Down { .. }) => return Ok(()),
             Err(error) => batch.call_failed(&group.messages, &error.to_string()),
         }
     }

@@ -251,7 +251,8 @@ impl<'a> Chase<'a> {
             }
             Event::Opened { ask, opening } => {
                 self.asking = false;
-                self.progress.totals.requests += 1;
+                let sent = !matches!(opening, Err(RiverError::Down { .. }));
+                self.progress.totals.requests += u64::from(sent);
                 match opening {
                     Ok(opening) => self.opened(ask, *opening, work),
                     Err(error) => self.failed(ask, &error),

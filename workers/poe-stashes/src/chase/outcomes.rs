@@ -97,7 +97,10 @@ impl<'a> Chase<'a> {
         match failure(error, failures) {
             Failure::Wait { delay, reason } => {
                 let seconds = delay.as_secs_f64();
-                tracing::warn!(id = %ask.id, seconds, reason, "asking for a page again in {seconds:.0} s: {reason}");
+                // An outage is said once, by its breaker.
+                if self.ports.api.is_up() {
+                    tracing::warn!(id = %ask.id, seconds, reason, "asking for a page again in {seconds:.0} s: {reason}");
+                }
                 if ask.again {
                     self.missing.ask_again(ask.id, self.invocation.now(), delay);
                 }

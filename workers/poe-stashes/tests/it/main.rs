@@ -8,6 +8,7 @@ mod following;
 mod indexing;
 mod limits;
 mod missing;
+mod outages;
 mod recorded;
 mod restarting;
 mod starting;

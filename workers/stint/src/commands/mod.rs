@@ -1,6 +1,7 @@
 //! The commands, one to a file.
 
 mod aside;
+mod breakers;
 pub(crate) mod data;
 pub(crate) mod demo;
 pub(crate) mod describe;

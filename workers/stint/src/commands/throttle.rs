@@ -2,11 +2,20 @@
 
 use serde::Serialize;
 use stint_core::ports::{Concurrency, Throttle};
-use stint_core::worker::Spec;
+use stint_core::worker::{Spec, Worker};
+use stint_poe_stashes::follower::Follower;
+use stint_poe_stashes::guard::{HEAD_UPSTREAM, PAGES_UPSTREAM};
+use stint_poe_stashes::watcher::Watcher;
+use stint_warcraftlogs::client::UPSTREAM;
+use stint_warcraftlogs::discover::Discover;
+use stint_warcraftlogs::discovery::SITE;
+use stint_warcraftlogs::rank_fetcher::RankFetcher;
+use stint_warcraftlogs::refresher::Refresher;
 
 use super::Context;
+use super::breakers::BreakerView;
 use crate::table::Table;
-use crate::wiring::specs;
+use crate::wiring::{Stores, specs};
 
 /// Shows throttles, or changes one.
 #[derive(clap::Args)]
@@ -61,6 +70,9 @@ pub(crate) struct ThrottleView {
     pub(crate) set: Option<u32>,
     pub(crate) paused: bool,
     pub(crate) effective: u32,
+    /// What holds it back beside the pause and the number: the upstream that it calls is down.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) waits: Option<String>,
 }
 
 impl ThrottleView {
@@ -68,7 +80,7 @@ impl ThrottleView {
     pub(crate) fn new(spec: &Spec, concurrency: Concurrency) -> ThrottleView {
         let Concurrency { set, paused } = concurrency;
         let effective = concurrency.effective(spec.concurrency);
-        ThrottleView { worker: spec.name, default: spec.concurrency, set, paused, effective }
+        ThrottleView { worker: spec.name, default: spec.concurrency, set, paused, effective, waits: None }
     }
 }
 
@@ -112,10 +124,16 @@ fn worker(name: &str) -> Result<Spec, String> {
 }
 
 async fn show(context: &Context) -> anyhow::Result<()> {
-    let throttle = context.existing_stores().await?.throttle;
+    let Stores { throttle, breakers, .. } = context.existing_stores().await?;
+    let now = context.clock.now();
     let mut workers = Vec::new();
     for spec in specs() {
-        workers.push(ThrottleView::new(spec, throttle.read(spec.name).await?));
+        let mut view = ThrottleView::new(spec, throttle.read(spec.name).await?);
+        if let Some(upstream) = upstream_of(spec) {
+            let upstreams = BreakerView::read(&*breakers, &[upstream]).await?;
+            view.waits = upstreams.iter().find_map(|upstream| upstream.wait(now));
+        }
+        workers.push(view);
     }
     context.output.result(&Listed { workers }, |listed| {
         let mut table = Table::new(["worker", ">runs at once", ">set to", ">default", "paused"]);
@@ -124,8 +142,25 @@ async fn show(context: &Context) -> anyhow::Result<()> {
             let paused = if view.paused { "yes" } else { "no" }.to_owned();
             table.row([view.worker.to_owned(), view.effective.to_string(), set, view.default.to_string(), paused]);
         }
-        table.to_string()
+        let waits = listed.workers.iter().filter_map(|view| Some((view.worker, view.waits.as_deref()?)));
+        let waits: String = waits.map(|(worker, waits)| format!("\n{worker} {waits}")).collect();
+        format!("{table}{waits}{}", if waits.is_empty() { "" } else { "\n" })
     })
+}
+
+/// The upstream without which a worker has nothing to do.
+fn upstream_of(spec: &Spec) -> Option<&'static str> {
+    let calls: [(&str, &str, &'static str); 5] = [
+        (Discover::SPEC.fleet, Discover::SPEC.name, SITE),
+        (RankFetcher::SPEC.fleet, RankFetcher::SPEC.name, UPSTREAM),
+        (Refresher::SPEC.fleet, Refresher::SPEC.name, UPSTREAM),
+        (Follower::SPEC.fleet, Follower::SPEC.name, PAGES_UPSTREAM),
+        (Watcher::SPEC.fleet, Watcher::SPEC.name, HEAD_UPSTREAM),
+    ];
+    calls
+        .into_iter()
+        .find(|(fleet, name, _)| (*fleet, *name) == (spec.fleet, spec.name))
+        .map(|(_, _, upstream)| upstream)
 }
 
 async fn changed(spec: &Spec, throttle: &dyn Throttle, context: &Context) -> anyhow::Result<()> {

@@ -7,10 +7,10 @@ use anyhow::{Context, anyhow};
 use stint_aws::Aws;
 use stint_core::clock::Clock;
 use stint_core::ledger::LedgerSettings;
-use stint_core::ports::{KeyPool, Queue, QueueSettings, Receipt, Throttle, Wakeups};
+use stint_core::ports::{Breakers, KeyPool, Queue, QueueSettings, Receipt, Throttle, Wakeups};
 use stint_embedded::{Embedded, Mode};
 use stint_host::Record;
-use stint_mongo::{Mongo, MongoKeyPool, MongoRecords};
+use stint_mongo::{Mongo, MongoBreakers, MongoKeyPool, MongoRecords};
 use stint_warcraftlogs::store::{Directory, Discovers, Milestones, MongoStore, Players, Rules, SqliteStore, Zones};
 use tokio::sync::OnceCell;
 
@@ -141,6 +141,14 @@ impl Backends {
             })
         });
         throttle.await.cloned()
+    }
+
+    /// The breakers' records: where all processes of the installation find them.
+    pub(crate) fn breakers(&self) -> anyhow::Result<Arc<dyn Breakers>> {
+        Ok(match &self.mongo {
+            Some(mongo) => Arc::new(MongoBreakers::new(mongo)),
+            None => self.embedded()?.breakers(),
+        })
     }
 
     /// The key pool.

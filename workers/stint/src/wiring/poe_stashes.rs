@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use anyhow::{Context, anyhow, bail};
-use stint_core::clock::Clock;
 use stint_core::ports::{Queue, QueueSettings};
 use stint_core::registry::Registry;
 use stint_core::worker::{QueueTrigger, Spec, Worker};
@@ -98,10 +97,11 @@ fn objects(settings: &Settings, backends: &Backends) -> anyhow::Result<Objects> 
 }
 
 /// The upstream, as all workers of a process share it.
-fn api(settings: &Settings, clock: Arc<dyn Clock>) -> anyhow::Result<Api> {
+fn api(settings: &Settings, backends: &Backends) -> anyhow::Result<Api> {
     let agent = settings.user_agent().map_err(|error| anyhow!(error))?;
     let transport = ReqwestTransport::new(&agent).context("POE_CONTACT")?;
-    Api::new(settings, Arc::new(transport), clock).map_err(|error| anyhow!(error))
+    Api::new(settings, Arc::new(transport), &backends.breakers()?, backends.clock.clone())
+        .map_err(|error| anyhow!(error))
 }
 
 /// Where the workers of the fleet are built.
@@ -141,7 +141,7 @@ impl<'a> PoeWorkshop<'a> {
     }
 
     pub(super) async fn api(&self) -> anyhow::Result<Arc<Api>> {
-        let api = self.api.get_or_try_init(async || api(self.settings, self.backends.clock.clone()).map(Arc::new));
+        let api = self.api.get_or_try_init(async || api(self.settings, self.backends).map(Arc::new));
         api.await.cloned()
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use stint_core::ports::{KeyPool, PortResult, Queue, QueueSettings, Throttle, Wakeups};
+use stint_core::ports::{Breakers, KeyPool, PortResult, Queue, QueueSettings, Throttle, Wakeups};
 use stint_core::worker::{QueueTrigger, Spec, Worker};
 use stint_warcraftlogs::config::Settings;
 use stint_warcraftlogs::discover::Discover;
@@ -30,6 +30,7 @@ pub(crate) struct Stores {
     /// Those of the other fleets.
     pub(crate) others: Vec<Arc<dyn Queue>>,
     pub(crate) pool: Arc<dyn KeyPool>,
+    pub(crate) breakers: Arc<dyn Breakers>,
     pub(crate) throttle: Arc<dyn Throttle>,
     pub(crate) wakeups: Arc<dyn Wakeups>,
     /// Whether functions are what wake-ups start.
@@ -50,6 +51,7 @@ impl Stores {
             refreshes: backends.queue(REFRESH_QUEUE, queue_settings(settings))?,
             others: others(backends)?,
             pool: backends.pool(settings.ledger()).await?,
+            breakers: backends.breakers()?,
             throttle: backends.throttle().await?,
             wakeups: backends.wakeups()?,
             calls_functions: !backends.is_hosted_here(),

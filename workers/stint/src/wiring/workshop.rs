@@ -6,18 +6,21 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail, ensure};
 use secrecy::ExposeSecret;
+use stint_core::circuit::CircuitSettings;
 use stint_core::clock::Clock;
 use stint_core::ports::Queue;
 use stint_core::registry::Registry;
 use stint_core::worker::{Spec, Worker};
-use stint_http::{Client, ReqwestTransport, Transport};
+use stint_http::{Breaker, Client, ReqwestTransport, Transport};
 use stint_warcraftlogs::aggregator::Aggregator;
 use stint_warcraftlogs::budget::Budget;
-use stint_warcraftlogs::client::Api;
+use stint_warcraftlogs::client::{Api, UPSTREAM};
 use stint_warcraftlogs::config::{DiscoverySource, Settings};
 use stint_warcraftlogs::db_generator::DbGenerator;
 use stint_warcraftlogs::discover::{Discover, DiscoverSettings};
-use stint_warcraftlogs::discovery::{AskedServerIds, NoServerIds, PlayerSource, RankingPages, Reports, ServerIds};
+use stint_warcraftlogs::discovery::{
+    AskedServerIds, Guarded, NoServerIds, PlayerSource, RankingPages, Reports, SITE, ServerIds,
+};
 use stint_warcraftlogs::frozen::FrozenRaids;
 use stint_warcraftlogs::handover::Handover;
 use stint_warcraftlogs::message::REFRESH_QUEUE;
@@ -95,7 +98,8 @@ impl<'a> Workshop<'a> {
             !settings.wcl_keys.is_empty(),
             "WCL_KEYS is not set: the workers that call the API need at least one key, as id:secret"
         );
-        let client = Client::new(self.transport().await?, clock.clone());
+        let breaker = self.breaker(UPSTREAM, settings.breaker())?;
+        let client = Client::new(self.transport().await?, clock.clone()).guarded(Arc::new(breaker));
         let api = Api::new(settings, client, clock.clone()).map_err(|error| anyhow!(error))?;
         let collections = self.backends.collections().await?;
         let (pool, throttle) = (self.backends.pool(settings.ledger()).await?, self.backends.throttle().await?);
@@ -119,6 +123,11 @@ impl<'a> Workshop<'a> {
             concurrency_limit: settings.concurrency_limit,
             tally: Arc::default(),
         })
+    }
+
+    /// The breaker of an upstream.
+    fn breaker(&self, upstream: &str, settings: CircuitSettings) -> anyhow::Result<Breaker> {
+        Ok(Breaker::new(upstream, self.backends.breakers()?, self.backends.clock.clone(), settings))
     }
 
     async fn transport(&self) -> anyhow::Result<Arc<dyn Transport>> {
@@ -152,9 +161,14 @@ impl<'a> Workshop<'a> {
         Ok(match settings.discovery_source {
             DiscoverySource::Pages => {
                 let interval = Duration::from_millis(settings.wcl_page_interval_ms);
+                let site = Arc::new(self.breaker(SITE, settings.site_breaker())?);
                 let client = Client::with_interval(self.transport().await?, self.backends.clock.clone(), interval);
                 let (clock, servers) = (self.backends.clock.clone(), self.servers().await?);
-                Arc::new(RankingPages::new(client, settings.wcl_site_url.clone(), clock, servers))
+                let client = client.guarded(site.clone());
+                let pages = RankingPages::new(client, settings.wcl_site_url.clone(), clock, servers);
+                let api =
+                    if settings.has_one_host() { Some(self.breaker(UPSTREAM, settings.breaker())?) } else { None };
+                Arc::new(Guarded::new(Arc::new(pages), site, api.map(Arc::new)))
             }
             DiscoverySource::Reports => Arc::new(Reports::new(self.budget().await?, settings)),
         })

@@ -8,6 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use hcl::eval::{Context, Evaluate};
 use hcl::{Block, Body, Expression, Map, Value};
+use stint_core::telemetry::Metric;
+use stint_poe_stashes::guard::{HEAD_UPSTREAM, PAGES_UPSTREAM};
 use stint_simulation::prices::MEMORY_MB;
 use stint_warcraftlogs::budget::REVIVE;
 use stint_warcraftlogs::handover::HANDOVERS;
@@ -319,6 +321,22 @@ fn local(file: &str, name: &str) -> Expression {
 fn texts(list: &Expression) -> BTreeSet<String> {
     let list = list.evaluate(&Context::new()).unwrap();
     list.as_array().unwrap().iter().map(text_of).collect()
+}
+
+#[test]
+fn every_upstream_has_an_alarm() {
+    let alarms = text("alarms.tf");
+    let (fleet, other) = (body(&alarms), text("poe-stashes.tf"));
+    let alarm = fleet
+        .blocks()
+        .find(|block| block.labels().iter().map(|label| label.as_str()).eq(["aws_cloudwatch_metric_alarm", "down"]));
+    let metric = attribute(alarm.unwrap(), "metric_name").unwrap().evaluate(&Context::new()).unwrap();
+    assert_eq!(metric, Value::from(Metric::BreakerOpen.name()));
+    for upstream in [stint_warcraftlogs::client::UPSTREAM, stint_warcraftlogs::discovery::SITE] {
+        assert!(alarms.contains(&format!("{upstream:<17} = {{ prefix = local.prefix }}")), "{upstream}");
+    }
+    let names = [PAGES_UPSTREAM, HEAD_UPSTREAM].map(|name| format!("\"{name}\"")).join(", ");
+    assert!(other.contains(&format!("for name in [{names}]")), "{names}");
 }
 
 #[test]

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use stint_core::circuit::{Circuit, CircuitSettings, Health, Intent, Pass as Right};
 use stint_core::clock::{Clock, ManualClock, after, before};
 use stint_core::ledger::{CallEnd, KeyId, LedgerSettings, Reading, ReadingClaim, Refusal};
 use stint_core::points::Points;
-use stint_core::ports::{KeyPool, NewMessage, Parked, Queue, QueueSettings, Wakeups};
+use stint_core::ports::{Breakers, KeyPool, NewMessage, Parked, Queue, QueueSettings, Wakeups};
 use stint_embedded::{Embedded, Mode};
 use stint_host::SystemClock;
 use stint_warcraftlogs::budget::REVIVE;
@@ -57,6 +58,22 @@ impl World {
 
     fn pool(&self) -> Arc<dyn KeyPool> {
         self.embedded.key_pool(LedgerSettings::plain(Duration::from_secs(3600)))
+    }
+
+    /// The breaker of `upstream`, opened by a challenge.
+    pub(crate) async fn outage(&self, upstream: &str) {
+        let settings = CircuitSettings::for_calls_of(Duration::from_secs(90));
+        let (breakers, mut circuit) = (self.embedded.breakers(), Circuit::default());
+        let challenged = Health::Banned("a challenge for humans (status 403)".into());
+        circuit.report(Right::Free, &challenged, &settings, self.now(), 0).unwrap();
+        assert!(breakers.replace(upstream, 0, &circuit).await.unwrap());
+    }
+
+    /// Whether the breaker of `upstream` lets a probe go now.
+    pub(crate) async fn is_probe_due(&self, upstream: &str) -> bool {
+        let settings = CircuitSettings::for_calls_of(Duration::from_secs(90));
+        let circuit = self.embedded.breakers().load(upstream).await.unwrap().1;
+        circuit.waits(Intent::Probe, &settings, SystemClock.now()).is_none()
     }
 
     /// One rule that is read, one that rests, one that is due and one that is fresh.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use stint_core::circuit::Wait;
 use stint_core::clock::after;
 use stint_core::ledger::{CallEnd, KeyId, Refusal};
 use stint_http::{HttpError, TokenError};
@@ -43,7 +44,22 @@ pub enum CallError {
     },
     /// Asked too fast; the gate is closed for a moment.
     #[error("the upstream asks for patience")]
-    TooFast,
+    TooFast {
+        /// Whether it said for how long.
+        said: bool,
+    },
+    /// Not sent: by the word of its breaker the upstream is down.
+    #[error("{upstream} is down since {since}, and is asked again at {until}: {reason}")]
+    Down {
+        /// The breaker's name of it.
+        upstream: String,
+        /// Since when.
+        since: Timestamp,
+        /// When it is asked next.
+        until: Timestamp,
+        /// How the last call failed.
+        reason: String,
+    },
     /// Waited longer than the points are held.
     #[error("no answer within {} s", .0.as_secs())]
     TooLong(Duration),
@@ -64,9 +80,24 @@ impl CallError {
         CallError::Unaccepted { until: after(now, UNKNOWN_REST), reason: format!("key {key} is not in WCL_KEYS") }
     }
 
+    /// The upstream does not accept the token of a key, as it says in the body of an answer.
+    pub(super) fn unaccepted(reason: String, now: Timestamp) -> CallError {
+        CallError::Unaccepted { until: after(now, UNACCEPTED_REST), reason }
+    }
+
+    pub(super) fn down(upstream: &str, wait: Wait) -> CallError {
+        let Wait { outage, until } = wait;
+        CallError::Down { upstream: upstream.to_owned(), since: outage.since, until, reason: outage.reason }
+    }
+
     pub(super) fn from_http(error: HttpError, now: Timestamp) -> CallError {
+        if let HttpError::Waits { upstream, since, until, reason } = error {
+            return CallError::Down { upstream, since, until, reason };
+        }
         match error.rate_limited() {
-            Some(limited) if limited.retry_after.is_none_or(|delay| delay <= LONGEST_SHORT_LIMIT) => CallError::TooFast,
+            Some(limited) if limited.retry_after.is_none_or(|delay| delay <= LONGEST_SHORT_LIMIT) => {
+                CallError::TooFast { said: limited.retry_after.is_some() }
+            }
             Some(limited) => CallError::Exhausted { until: after(now, limited.retry_after.unwrap_or(UNSAID_REST)) },
             None if matches!(error, HttpError::Unauthorized { .. } | HttpError::Token(TokenError::Refused { .. })) => {
                 CallError::Unaccepted { until: after(now, UNACCEPTED_REST), reason: error.to_string() }
@@ -78,7 +109,7 @@ impl CallError {
     /// What the ledger must know.
     pub fn call_end(&self) -> CallEnd {
         match self {
-            CallError::TooFast => CallEnd::NotBilled,
+            CallError::TooFast { .. } | CallError::Down { .. } => CallEnd::NotBilled,
             CallError::Exhausted { until } => CallEnd::Refused { until: *until, why: Refusal::Points },
             CallError::Unaccepted { until, .. } => CallEnd::Refused { until: *until, why: Refusal::Credentials },
             CallError::Http(error) if !error.may_be_billed() => CallEnd::NotBilled,
@@ -92,7 +123,11 @@ impl CallError {
         // has closed, or for a token.
         matches!(
             self,
-            CallError::TooFast | CallError::Exhausted { .. } | CallError::Unaccepted { .. } | CallError::TooLong(_)
+            CallError::TooFast { .. }
+                | CallError::Down { .. }
+                | CallError::Exhausted { .. }
+                | CallError::Unaccepted { .. }
+                | CallError::TooLong(_)
         )
     }
 }

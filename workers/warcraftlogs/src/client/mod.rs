@@ -6,6 +6,7 @@ mod document;
 mod error;
 mod fates;
 mod further;
+mod guard;
 mod lenient;
 mod points;
 mod rankings;
@@ -13,12 +14,14 @@ mod reports;
 mod stars;
 mod world;
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures::future::{Either, select};
 use http::{Method, Uri};
+use stint_core::circuit::{Health, Intent};
 use stint_core::clock::Clock;
 use stint_core::ledger::{CallEnd, KeyId, Reading};
 use stint_http::{Client, RetryPolicy, TokenSource};
@@ -30,12 +33,14 @@ pub use document::{
 pub use error::CallError;
 pub(crate) use fates::in_words;
 pub use fates::{Fate, Ranked};
+pub use guard::UPSTREAM;
 pub use reports::{RankedPlayer, ReportList, ReportPlayers};
 pub use world::{Partition, Zone, ZoneDifficulty};
 
 use crate::config::Settings;
 use crate::questions::Questions;
 use decode::Decoded;
+use guard::{ended, refusal_of_key, worth};
 use points::Counter;
 
 /// A call may wait this long at the gate that a 429 for haste closes, or twice its time-out if that is less; its points
@@ -53,6 +58,8 @@ pub struct Api {
     tokens: Vec<(KeyId, TokenSource)>,
     policy: RetryPolicy,
     clock: Arc<dyn Clock>,
+    /// The keys that were not accepted the last time that they were used here.
+    refused: Mutex<BTreeSet<KeyId>>,
 }
 
 impl Api {
@@ -70,7 +77,7 @@ impl Api {
         let tokens = settings.wcl_keys.iter().map(token).collect();
         let limits = stint_http::Limits { timeout: settings.call_timeout(), ..BILLED.limits };
         let policy = RetryPolicy { limits, ..BILLED };
-        Ok(Api { client, url, tokens, policy, clock })
+        Ok(Api { client, url, tokens, policy, clock, refused: Mutex::default() })
     }
 
     /// The keys, in the order of the settings.
@@ -85,6 +92,11 @@ impl Api {
 
     /// Reads a key's counter.
     pub async fn read_points(&self, key: &KeyId) -> Result<Reading, CallError> {
+        let read = async { ended(self.read_counter(key).await) };
+        self.guarded(Intent::Work, key, read, |_| Health::Answered).await.1
+    }
+
+    async fn read_counter(&self, key: &KeyId) -> Result<Reading, CallError> {
         let body = self.post(key, read_points()).await?;
         decode::points(&body).map_err(CallError::unreadable).and_then(|points| self.reading(&points))
     }
@@ -92,6 +104,15 @@ impl Api {
     /// Fetches several players' ranks in one request. Returns how the call ended for the ledger, whatever came of
     /// it for the players, and one fate per player, in the order asked.
     pub async fn ranks(
+        &self,
+        key: &KeyId,
+        batch: &[RanksOf],
+        questions: &Questions,
+    ) -> (CallEnd, Result<Vec<Fate>, CallError>) {
+        self.guarded(Intent::Work, key, self.ask_for_ranks(key, batch, questions), |fates| worth(fates)).await
+    }
+
+    async fn ask_for_ranks(
         &self,
         key: &KeyId,
         batch: &[RanksOf],
@@ -124,6 +145,11 @@ impl Api {
             Either::Left((answer, _)) => answer.map_err(|error| CallError::from_http(error, self.clock.now()))?,
             Either::Right(_) => return Err(CallError::TooLong(self.call_timeout())),
         };
+        let unaccepted = refusal_of_key(&answer.body);
+        if let Some(reason) = unaccepted.filter(|_| answer.status.is_success()) {
+            tokens.forget().await;
+            return Err(CallError::unaccepted(reason, self.clock.now()));
+        }
         Ok(answer.success().map_err(CallError::Http)?.body)
     }
 

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use stint_core::circuit::{Health, Intent};
 use stint_core::ledger::{CallEnd, KeyId};
 
 use super::document::{GuildOf, is_report_code, list_reports, read_report, report_alias};
@@ -121,6 +122,15 @@ impl Api {
     }
 
     async fn read_reports<T>(
+        &self,
+        key: &KeyId,
+        query: String,
+        read: impl FnOnce(&BTreeMap<Cow<'_, str>, &RawValue>) -> Result<T, String>,
+    ) -> (CallEnd, Result<T, CallError>) {
+        self.guarded(Intent::Work, key, self.ask_for_reports(key, query, read), |_| Health::Served).await
+    }
+
+    async fn ask_for_reports<T>(
         &self,
         key: &KeyId,
         query: String,

@@ -1,6 +1,7 @@
 //! What the API says of raids and servers.
 
 use serde::Deserialize;
+use stint_core::circuit::{Health, Intent};
 use stint_core::ledger::{CallEnd, KeyId};
 
 use super::document::{all_zones, server_id, zone_alias, zones};
@@ -99,6 +100,15 @@ impl Api {
     }
 
     async fn read_world<T>(
+        &self,
+        key: &KeyId,
+        query: String,
+        read: impl FnOnce(&mut serde_json::Map<String, serde_json::Value>) -> serde_json::Result<T>,
+    ) -> (CallEnd, Result<T, CallError>) {
+        self.guarded(Intent::Work, key, self.ask_for_world(key, query, read), |_| Health::Answered).await
+    }
+
+    async fn ask_for_world<T>(
         &self,
         key: &KeyId,
         query: String,

@@ -239,14 +239,19 @@ impl Reading<'_> {
                 None
             }
             Some(Stopped::Source(error)) => {
-                tracing::warn!(rule = claim.rule.id, %error, "discovery of rule {} stopped: {error}", claim.rule.id);
+                // An outage is said once, by its breaker.
+                if !matches!(error, SourceError::Down { .. }) {
+                    tracing::warn!(rule = claim.rule.id, %error, "discovery of rule {} stopped: {error}", claim.rule.id);
+                }
                 report.stopped = Some(error.to_string());
                 match error {
                     SourceError::TurnedAway(_) => {
                         Metric::DiscoveryStops.record(Discover::SPEC.name, 1.0);
                         None
                     }
-                    SourceError::NoPoints { until } => Some(Rest { until, reason: error.to_string() }),
+                    SourceError::NoPoints { until } | SourceError::Down { until, .. } => {
+                        Some(Rest { until, reason: error.to_string() })
+                    }
                     SourceError::WrongRule(_) => {
                         Some(Rest { until: after(now, settings.rest), reason: error.to_string() })
                     }

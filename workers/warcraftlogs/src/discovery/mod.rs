@@ -1,6 +1,7 @@
 //! Where players are found: two sources behind one interface.
 
 mod doubts;
+mod guarded;
 mod pages;
 mod parse;
 mod reading;
@@ -20,6 +21,7 @@ use crate::model::PlayerId;
 use crate::store::{Claim, Pass};
 
 pub(crate) use doubts::{Oddity, of_page, of_pass};
+pub use guarded::{Guarded, SITE};
 pub use pages::RankingPages;
 pub use parse::{ParsedPage, parse};
 pub use reports::Reports;
@@ -111,6 +113,18 @@ pub enum SourceError {
     /// The rule asks for what this source cannot have. It rests, since only a person can mend it.
     #[error("the rule cannot be read: {0}")]
     WrongRule(String),
+    /// Not asked: by the word of its breaker the upstream is down. The rule rests until the next probe.
+    #[error("{upstream} is down since {since}, and is asked again at {until}: {reason}")]
+    Down {
+        /// The breaker's name of it.
+        upstream: String,
+        /// Since when.
+        since: Timestamp,
+        /// When it is asked next.
+        until: Timestamp,
+        /// How the last call failed.
+        reason: String,
+    },
     /// Anything else: the next discovery tries again.
     #[error("cannot read page {page}: {reason}")]
     Failed {

@@ -135,9 +135,10 @@ impl Reports {
         page: u32,
     ) -> Result<T, SourceError> {
         self.budget.settle(grant, end).await.map_err(|error| port(&error, page))?;
-        answer.map_err(|error| match &error {
+        answer.map_err(|error| match error {
+            CallError::Down { upstream, since, until, reason } => SourceError::Down { upstream, since, until, reason },
             CallError::Http(HttpError::Challenged { .. }) => SourceError::TurnedAway(error.to_string()),
-            _ => SourceError::Failed { page, reason: error.to_string() },
+            error => SourceError::Failed { page, reason: error.to_string() },
         })
     }
 }

@@ -3,6 +3,7 @@
 
 mod addon;
 mod aggregating;
+mod breaker;
 mod crashing;
 mod discovering;
 mod discovering_reports;
@@ -22,6 +23,7 @@ mod refreshing;
 mod reviving;
 mod rule_options;
 mod schema;
+mod site_breaker;
 mod stores;
 mod units;
 mod world;

@@ -12,7 +12,7 @@ use std::time::Duration;
 use clap::Parser;
 use jiff::Timestamp;
 use stint_core::clock::{Clock, ManualClock, after};
-use stint_core::ports::{Queue, QueueSettings, Throttle, WakeupSource, Wakeups};
+use stint_core::ports::{Breakers, Queue, QueueSettings, Throttle, WakeupSource, Wakeups};
 use stint_core::worker::Worker;
 use stint_embedded::Embedded;
 use stint_http::Transport;
@@ -51,6 +51,7 @@ pub(crate) struct Stores {
     pub(crate) index: Arc<dyn Index>,
     pub(crate) baton: Arc<dyn Queue>,
     pub(crate) stored: Arc<dyn Queue>,
+    pub(crate) breakers: Arc<dyn Breakers>,
     pub(crate) throttle: Arc<dyn Throttle>,
     pub(crate) wakeups: Arc<dyn Wakeups>,
     pub(crate) due: Arc<dyn WakeupSource>,
@@ -123,6 +124,7 @@ impl World {
             index: Arc::new(SqliteIndex::open(&embedded).unwrap()),
             baton: queue(CHAIN_QUEUE, Follower::SPEC.queue().unwrap()),
             stored: queue(PAGES_QUEUE, Indexer::SPEC.queue().unwrap()),
+            breakers: embedded.breakers(),
             throttle: embedded.throttle(),
             wakeups: embedded.wakeups(),
             due: embedded.wakeups(),

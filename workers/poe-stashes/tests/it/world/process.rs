@@ -45,6 +45,7 @@ impl Stores {
             index: MortalStore::new(&self.index, life),
             baton: Mortal::new(&self.baton, life),
             stored: Mortal::new(&self.stored, life),
+            breakers: Mortal::new(&self.breakers, life),
             throttle: Mortal::new(&self.throttle, life),
             wakeups: Mortal::new(&self.wakeups, life),
             due: Mortal::new(&self.due, life),
@@ -57,7 +58,7 @@ impl Process {
         let clock: Arc<dyn Clock> = Arc::new(world.clock.clone());
         let stores = world.stores.within(life);
         let transport = MortalStore::new(&world.transport, life);
-        let api = Arc::new(Api::new(&world.settings, transport, clock.clone()).unwrap());
+        let api = Arc::new(Api::new(&world.settings, transport, &stores.breakers, clock.clone()).unwrap());
         let registry = registry(world, &stores, &api);
         let queues = world.embedded.queues().clone();
         let changed: Changed = Arc::new(move || queues.changed().boxed());

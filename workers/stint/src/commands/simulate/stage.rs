@@ -11,7 +11,7 @@ use stint_core::clock::{Clock, ManualClock};
 use stint_core::ledger::KeyId;
 use stint_core::ports::{KeyPool, QueueSettings, Wakeups};
 use stint_core::worker::{AnyWorker, Trigger};
-use stint_http::{Client, Transport};
+use stint_http::{Breaker, Client, MemoryBreakers, Transport};
 use stint_simulation::Fault;
 use stint_simulation::control_plane::{AwsThrottle, MappingControl, MappingSetting, Reserved};
 use stint_simulation::key_pool::MemoryKeyPool;
@@ -23,7 +23,7 @@ use stint_standins::WarcraftLogs;
 use stint_standins::warcraftlogs::{Detail, Faults as UpstreamFaults, Options, StandinKey};
 use stint_warcraftlogs::aggregator::Aggregator;
 use stint_warcraftlogs::budget::Budget;
-use stint_warcraftlogs::client::Api;
+use stint_warcraftlogs::client::{Api, UPSTREAM};
 use stint_warcraftlogs::config::{BudgetStrategy, Key, Settings};
 use stint_warcraftlogs::discover::{Discover, DiscoverSettings};
 use stint_warcraftlogs::frozen::FrozenRaids;
@@ -265,6 +265,8 @@ fn throttle(
 fn api(settings: &Settings, ahead: &Arc<Ahead>, plan: &Plan, clock: &Arc<dyn Clock>) -> anyhow::Result<Api> {
     let ahead: Arc<dyn Transport> = ahead.clone();
     let transport = if plan.faults.is_none() { ahead } else { Arc::new(Moody::new(ahead, plan.seed, &plan.faults)) };
-    let client = Client::new(transport, clock.clone());
+    let breakers = Arc::new(MemoryBreakers::default());
+    let breaker = Breaker::new(UPSTREAM, breakers, clock.clone(), settings.breaker());
+    let client = Client::new(transport, clock.clone()).guarded(Arc::new(breaker));
     Api::new(settings, client, clock.clone()).map_err(|error| anyhow!(error))
 }

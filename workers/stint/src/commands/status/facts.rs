@@ -6,11 +6,17 @@ use jiff::Timestamp;
 use stint_core::ledger::{KeyState, KeyStatus};
 use stint_core::ports::{Concurrency, Counts, Wakeup};
 use stint_core::worker::Spec;
+use stint_warcraftlogs::client::UPSTREAM;
+use stint_warcraftlogs::discovery::SITE;
 use stint_warcraftlogs::message::REFRESH_QUEUE;
 use stint_warcraftlogs::store::{Backlog, Freshness, PlayerCounts, RuleStatus, UpstreamRest};
 
+use crate::commands::breakers::BreakerView;
 use crate::commands::queue::QueueView;
 use crate::wiring::{Stores, WARCRAFTLOGS, trigger};
+
+/// What the fleet calls.
+const UPSTREAMS: [&str; 2] = [UPSTREAM, SITE];
 
 /// The stores at one moment. The default is an installation in which nothing was ever done.
 pub(super) struct Facts {
@@ -24,6 +30,7 @@ pub(super) struct Facts {
     pub(super) players: PlayerCounts,
     pub(super) keys: Vec<KeyStatus>,
     pub(super) wakeups: Vec<Wakeup>,
+    pub(super) upstreams: Vec<BreakerView>,
     throttles: BTreeMap<&'static str, Concurrency>,
 }
 
@@ -39,6 +46,7 @@ impl Default for Facts {
             players: PlayerCounts::default(),
             keys: Vec::new(),
             wakeups: Vec::new(),
+            upstreams: UPSTREAMS.map(BreakerView::unused).to_vec(),
             throttles: BTreeMap::new(),
         }
     }
@@ -60,6 +68,7 @@ impl Facts {
             players: stores.players.counts().await?,
             keys: stores.pool.keys().await?,
             wakeups: stores.wakeups.list().await?,
+            upstreams: BreakerView::read(&*stores.breakers, &UPSTREAMS).await?,
             throttles,
         })
     }
@@ -67,6 +76,11 @@ impl Facts {
     /// Whether anybody has set the fleet up: there are rules, or keys that were once in use.
     pub(super) fn is_set_up(&self) -> bool {
         !self.rules.is_empty() || !self.keys.is_empty()
+    }
+
+    /// What a worker waits for that calls the API, while that is down.
+    pub(super) fn outage(&self, now: Timestamp) -> Option<String> {
+        self.upstreams.iter().find(|upstream| upstream.upstream == UPSTREAM)?.wait(now)
     }
 
     /// The throttle of a worker.

@@ -15,6 +15,7 @@ use stint_warcraftlogs::discovery::upstream;
 use stint_warcraftlogs::store::{Backlog, Freshness, PlayerCounts, UpstreamRest};
 
 use super::Context;
+use super::breakers::BreakerView;
 use super::keys::KeyView;
 use super::queue::QueueView;
 use super::rules::{RuleState, RuleView, rest_of, resting};
@@ -60,6 +61,8 @@ struct FleetStatus {
     queues: Vec<QueueView>,
     players: PlayerCounts,
     keys: Vec<KeyView>,
+    /// What the fleet calls, and whether it is held to be down.
+    upstreams: Vec<BreakerView>,
     workers: Vec<WorkerStatus>,
     /// What to do next, if something is missing.
     hints: Vec<String>,
@@ -134,6 +137,7 @@ fn fleet_status(facts: &Facts, settings: &stint_warcraftlogs::config::Settings, 
         queues: vec![facts.queue.clone(), facts.refreshes.clone()],
         players: facts.players,
         keys: KeyView::all(&facts.keys, now),
+        upstreams: facts.upstreams.clone(),
         workers,
         hints: waits::hints(facts, settings, now),
     }

@@ -7,11 +7,14 @@ use serde::Serialize;
 use stint_core::ports::Counts;
 use stint_poe_stashes::FLEET;
 use stint_poe_stashes::config::Settings;
+use stint_poe_stashes::guard::{HEAD_UPSTREAM, PAGES_UPSTREAM};
 use stint_poe_stashes::lag::{Lag, measure};
 use stint_poe_stashes::model::ChangeId;
 use stint_poe_stashes::store::{Head, IndexCounts, Lost, Progress, Sample, Stopped, Totals};
 
 use super::Context;
+use super::words::write_upstreams;
+use crate::commands::breakers::BreakerView;
 use crate::moment::when;
 use crate::table::printable;
 use crate::wiring::{BackendSettings, FleetSettings, PoeStores, index_counts};
@@ -24,6 +27,8 @@ pub(super) struct PoeStatus {
     /// What was done since the chain was first started.
     totals: Totals,
     queues: Vec<QueueView>,
+    /// What the fleet calls, and whether it is held to be down.
+    upstreams: Vec<BreakerView>,
     /// What the indexer has, if it ever ran here.
     index: Option<IndexCounts>,
     /// What to do next, if something is wrong.
@@ -76,11 +81,13 @@ impl PoeStatus {
         let followed_until = status.leased_until.filter(|until| *until > now);
         let chain = ChainView::new(status.progress, followed_until, head, &settings, now);
         let hints = hints(&chain, &queues, &settings);
-        Ok(Some(PoeStatus { fleet: FLEET, chain, totals, queues, index: index_counts(&backends).await?, hints }))
+        let upstreams = BreakerView::read(&*backends.breakers()?, &[PAGES_UPSTREAM, HEAD_UPSTREAM]).await?;
+        let index = index_counts(&backends).await?;
+        Ok(Some(PoeStatus { fleet: FLEET, chain, totals, queues, upstreams, index, hints }))
     }
 
     pub(super) fn write(&self, text: &mut String, now: Timestamp) -> std::fmt::Result {
-        let PoeStatus { chain, totals, queues, index, hints, .. } = self;
+        let PoeStatus { chain, totals, queues, upstreams, index, hints, .. } = self;
         let position = chain.position.map_or_else(|| "not begun".to_owned(), |id| id.to_string());
         let since = chain.since.map(|at| format!(", reached {}", when(at, now))).unwrap_or_default();
         writeln!(text, "chain       {} {position}{since}", chain.realm)?;
@@ -107,6 +114,7 @@ impl PoeStatus {
         if let Some(IndexCounts { stashes, items }) = index {
             writeln!(text, "index       {} stashes listed, {} items in them", number(*stashes), number(*items))?;
         }
+        write_upstreams(text, upstreams, now)?;
         if !hints.is_empty() {
             writeln!(text, "\nto do:")?;
         }

@@ -58,6 +58,12 @@ pub(super) fn hints(facts: &Facts, settings: &Settings, now: Timestamp) -> Vec<S
     if facts.keys_in_use().next().is_none() && settings.wcl_keys.is_empty() {
         hints.push("there are no API keys; set WCL_KEYS to id:secret".into());
     }
+    for upstream in facts.upstreams.iter().filter(|upstream| upstream.banned) {
+        hints.push(format!(
+            "{} turns this installation away: find out why, since no call can mend it; it is asked again by itself",
+            upstream.upstream
+        ));
+    }
     for KeyStatus { key, .. } in facts.keys_in_use().filter(|key| key.refusal == Some(Refusal::Credentials)) {
         hints.push(format!(
             "the upstream does not accept {key}: mend or remove it in WCL_KEYS, then try it at once with `stint keys resume \
@@ -89,11 +95,13 @@ fn says(spec: &Spec, facts: &Facts, rules: &[RuleView], settings: &Settings, now
         name if name == Discover::SPEC.name => discover(rules, now),
         name if name == Aggregator::SPEC.name => aggregator(facts, rules, settings, now),
         name if name == RankFetcher::SPEC.name => {
-            fetcher(&facts.queue, waits_for_points(facts, settings.unit(), now), "its queue is empty")
+            let wait = facts.outage(now).or_else(|| waits_for_points(facts, settings.unit(), now));
+            fetcher(&facts.queue, wait, "its queue is empty")
         }
         name if name == Refresher::SPEC.name => {
             let keys: Vec<&KeyStatus> = facts.keys_in_use().collect();
             let wait = refresh_waits_for_points(&keys, settings.unit(), now);
+            let wait = facts.outage(now).or(wait);
             fetcher(&facts.refreshes, wait, "nobody asks for a refresh")
         }
         name if name == Reviver::SPEC.name => reviver(facts, now),
@@ -215,6 +223,7 @@ fn reviver(facts: &Facts, now: Timestamp) -> String {
         Some(wakeup) => {
             let parked = facts.queue.parked + facts.refreshes.parked;
             let unpark = match parked {
+                _ if facts.outage(now).is_some() => "ask whether the API is back".to_owned(),
                 0 => "look for points".to_owned(),
                 parked => format!("un-park {}", count(parked, "message", "messages")),
             };

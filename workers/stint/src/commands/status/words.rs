@@ -5,6 +5,7 @@ use std::fmt::Write;
 use jiff::Timestamp;
 
 use super::{AnyFleet, FleetStatus, RulesStatus, Status};
+use crate::commands::breakers::BreakerView;
 use crate::commands::keys::KeyView;
 use crate::commands::rules::rests;
 use crate::moment::when;
@@ -44,18 +45,28 @@ fn write_fleet(text: &mut String, fleet: &FleetStatus, now: Timestamp) -> std::f
             "queue       {}: {visible} visible, {in_flight} in flight, {delayed} delayed, {dead}",
             queue.queue
         )?;
-        writeln!(text, "parked      {parked} for want of points")?;
+        writeln!(text, "parked      {parked}")?;
     }
     let (ranked, dropped) = (number(fleet.players.ranked), number(fleet.players.dropped));
     writeln!(text, "players     {ranked} ranked, {dropped} dropped")?;
     for (position, key) in fleet.keys.iter().enumerate() {
         writeln!(text, "{}{}", if position == 0 { "keys        " } else { "            " }, key_in_words(key, now))?;
     }
+    write_upstreams(text, &fleet.upstreams, now)?;
     writeln!(text, "\n{}", workers(fleet, now).to_string().trim_end())?;
     if !fleet.hints.is_empty() {
         writeln!(text, "\nto do:")?;
     }
     fleet.hints.iter().try_for_each(|hint| writeln!(text, "  {hint}"))
+}
+
+/// A row for each upstream.
+pub(super) fn write_upstreams(text: &mut String, upstreams: &[BreakerView], now: Timestamp) -> std::fmt::Result {
+    for (position, view) in upstreams.iter().enumerate() {
+        let title = if position == 0 { "upstreams" } else { "" };
+        writeln!(text, "{title:<12}{}: {}", view.upstream, view.in_words(now))?;
+    }
+    Ok(())
 }
 
 fn write_rules(text: &mut String, rules: &RulesStatus, now: Timestamp) -> std::fmt::Result {

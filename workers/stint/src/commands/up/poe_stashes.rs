@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use stint_core::clock::between;
 use stint_core::ports::Wakeups;
 use stint_poe_stashes::FLEET;
+use stint_poe_stashes::client::Api;
 use stint_poe_stashes::config::{Settings, Start};
 use stint_poe_stashes::follower::resume;
 use stint_poe_stashes::lag::measure;
@@ -26,6 +27,7 @@ const LINE_EVERY: Duration = Duration::from_secs(10);
 /// The fleet, and what it was last said to do.
 struct PoeStashes {
     stores: PoeStores,
+    api: Arc<Api>,
     settings: Settings,
     wakeups: Arc<dyn Wakeups>,
     output: Output,
@@ -39,10 +41,10 @@ pub(super) async fn open(
     settings: &FleetSettings,
     context: &Context,
 ) -> anyhow::Result<Box<dyn Running>> {
-    let (stores, _) = installation.poe_stashes().await?;
+    let (stores, api) = installation.poe_stashes().await?;
     let wakeups = installation.wakeups()?;
     let (settings, output) = (settings.poe_stashes.clone(), context.output.clone());
-    Ok(Box::new(PoeStashes { stores, settings, wakeups, output, said: None, work: Work::UnderWay }))
+    Ok(Box::new(PoeStashes { stores, api, settings, wakeups, output, said: None, work: Work::UnderWay }))
 }
 
 #[async_trait(?Send)]
@@ -50,6 +52,7 @@ impl Running for PoeStashes {
     /// Wakes the watcher, which sets the chain going: at once, and again when the lease of a follower that was killed is
     /// over. Whoever starts the fleet wants a chain to go on that was stopped.
     async fn start(&self, context: &Context) -> anyhow::Result<()> {
+        self.api.hasten().await;
         if let Some(stopped) = resume(&*self.stores.chain).await? {
             context.output.line(&format!("{FLEET}: the chain was stopped and goes on; it was: {}", stopped.reason));
         }

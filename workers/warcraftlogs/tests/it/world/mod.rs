@@ -41,6 +41,8 @@ pub(crate) struct World {
     pub(crate) network: Arc<Network>,
     pub(crate) settings: Settings,
     pub(crate) stores: Stores,
+    /// Whether the API is behind a breaker.
+    guarded: bool,
     embedded: Embedded,
     upstream: Arc<Mutex<WarcraftLogs>>,
     began: Timestamp,

@@ -31,6 +31,10 @@ pub(crate) enum Fault {
     Replaced(&'static str),
     /// Done and charged; nothing arrives before the client's patience ends.
     Hang,
+    /// Something in front of the upstream answers in its place: a challenge, an error page, a refusal.
+    Instead(u16, &'static str),
+    /// The answer comes so late, or not at all where the client's patience ends before.
+    Late(Duration),
     /// 429 with `Retry-After`: a few seconds are about haste, more than a minute is about points.
     RefusedFor(u64),
 }
@@ -49,6 +53,10 @@ pub(crate) enum Request {
 
 /// Changes a ranking page, by its number.
 type Rewrite = Box<dyn Fn(u32, &str) -> String + Send>;
+impl Request {
+    pub(crate) const ALL: [Request; 5] =
+        [Request::Token, Request::Page, Request::Ranks, Request::Points, Request::Reports];
+}
 
 /// A transport to the stand-in, with a script of faults.
 pub(crate) struct Network {
@@ -113,6 +121,11 @@ impl Network {
         state.sent.iter().filter(|(_, kind)| *kind == request).map(|(at, _)| *at).collect()
     }
 
+    /// How many requests were sent in all.
+    pub(crate) fn sent_in_all(&self) -> usize {
+        self.state.lock().unwrap().sent.len()
+    }
+
     fn next_fault(&self, kind: Request) -> Option<Fault> {
         let mut state = self.state.lock().unwrap();
         state.sent.push((self.clock.now(), kind));
@@ -150,6 +163,7 @@ impl Transport for Network {
             }
             Some(Fault::Before(status)) => return Ok(failed(status)),
             Some(Fault::RefusedFor(seconds)) => return Ok(refused(seconds)),
+            Some(Fault::Instead(status, text)) => return Ok(instead(status, text)),
             _ => {}
         }
         let (kind, uri) = (Request::of(&request), request.uri().clone());
@@ -162,6 +176,13 @@ impl Transport for Network {
                 let timeout = limits.timeout.saturating_sub(Duration::from_millis(100));
                 self.clock.sleep(timeout).await;
                 return Err(TransportError::TimedOut { host: host(), timeout: limits.timeout });
+            }
+            Some(Fault::Late(late)) => {
+                self.clock.sleep(late.min(limits.timeout).saturating_sub(Duration::from_millis(100))).await;
+                if late >= limits.timeout {
+                    return Err(TransportError::TimedOut { host: host(), timeout: limits.timeout });
+                }
+                Body::whole(body)
             }
             Some(Fault::Cut) => {
                 let cut = TransportError::Broken { host: host(), reason: "connection reset".into() };
@@ -176,7 +197,11 @@ impl Transport for Network {
 }
 
 fn failed(status: u16) -> Response<Body> {
-    let mut answer = Response::new(Body::whole(Bytes::from_static(b"<html><body>Error</body></html>")));
+    instead(status, "<html><body>Error</body></html>")
+}
+
+fn instead(status: u16, text: &'static str) -> Response<Body> {
+    let mut answer = Response::new(Body::whole(Bytes::from_static(text.as_bytes())));
     *answer.status_mut() = StatusCode::from_u16(status).unwrap();
     answer
 }

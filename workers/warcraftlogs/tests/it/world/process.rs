@@ -13,14 +13,14 @@ use stint_core::clock::{Clock, after};
 use stint_core::registry::Registry;
 use stint_core::worker::{Event, Invocation, Outcome, Spec, Stop, Worker, WorkerError};
 use stint_host::{Changed, LocalHost, Observer, Ports, Totals};
-use stint_http::{Client, Transport};
+use stint_http::{Breaker, Client, Transport};
 use stint_warcraftlogs::aggregator::Aggregator;
 use stint_warcraftlogs::budget::Budget;
-use stint_warcraftlogs::client::Api;
+use stint_warcraftlogs::client::{Api, UPSTREAM};
 use stint_warcraftlogs::config::{DiscoverySource, Settings};
 use stint_warcraftlogs::db_generator::DbGenerator;
 use stint_warcraftlogs::discover::{Discover, DiscoverSettings};
-use stint_warcraftlogs::discovery::{AskedServerIds, PlayerSource, RankingPages, Reports};
+use stint_warcraftlogs::discovery::{AskedServerIds, Guarded, PlayerSource, RankingPages, Reports, SITE};
 use stint_warcraftlogs::frozen::FrozenRaids;
 use stint_warcraftlogs::message::{QUEUE, REFRESH_QUEUE};
 use stint_warcraftlogs::questions::FollowedQuestions;
@@ -69,7 +69,7 @@ impl Process {
 
     pub(super) fn start_on(world: &World, stores: Stores, transport: Arc<dyn Transport>) -> Process {
         let clock: Arc<dyn Clock> = Arc::new(world.clock.clone());
-        let budget = budget(&world.settings, &stores, &transport, &clock);
+        let budget = budget(world, &stores, &transport, &clock);
         let registry = registry(&world.settings, &stores, &budget, &transport);
         let (queues, keys) = (world.embedded.queues().clone(), world.embedded.keys().clone());
         let changed: Changed = Arc::new(move || select(queues.changed(), keys.changed()).map(drop).boxed());
@@ -177,8 +177,11 @@ fn observer(diary: Diary, clock: Arc<dyn Clock>) -> Observer {
     })
 }
 
-fn budget(settings: &Settings, stores: &Stores, transport: &Arc<dyn Transport>, clock: &Arc<dyn Clock>) -> Budget {
+fn budget(world: &World, stores: &Stores, transport: &Arc<dyn Transport>, clock: &Arc<dyn Clock>) -> Budget {
+    let settings = &world.settings;
+    let breaker = Breaker::new(UPSTREAM, stores.breakers.clone(), clock.clone(), settings.breaker());
     let client = Client::new(transport.clone(), clock.clone());
+    let client = if world.guarded { client.guarded(Arc::new(breaker)) } else { client };
     Budget {
         pool: stores.pool.clone(),
         throttle: stores.throttle.clone(),
@@ -203,9 +206,13 @@ fn registry(settings: &Settings, stores: &Stores, budget: &Budget, transport: &A
     let source: Arc<dyn PlayerSource> = match settings.discovery_source {
         DiscoverySource::Pages => {
             let interval = Duration::from_millis(settings.wcl_page_interval_ms);
-            let client = Client::with_interval(transport.clone(), budget.clock.clone(), interval);
+            let site = Breaker::new(SITE, stores.breakers.clone(), budget.clock.clone(), settings.site_breaker());
+            let site = Arc::new(site);
+            let client = Client::with_interval(transport.clone(), budget.clock.clone(), interval).guarded(site.clone());
             let (clock, servers) = (budget.clock.clone(), Arc::new(AskedServerIds::new(budget.clone())));
-            Arc::new(RankingPages::new(client, settings.wcl_site_url.clone(), clock, servers))
+            let pages = Arc::new(RankingPages::new(client, settings.wcl_site_url.clone(), clock, servers));
+            let api = budget.api.breaker().filter(|_| settings.has_one_host()).cloned();
+            Arc::new(Guarded::new(pages, site, api))
         }
         DiscoverySource::Reports => Arc::new(Reports::new(budget.clone(), settings)),
     };

@@ -25,6 +25,7 @@ pub(crate) struct Setup {
     pub(crate) settings: Settings,
     pub(crate) options: Options,
     on_disk: bool,
+    guarded: bool,
 }
 
 /// The settings with their defaults.
@@ -60,7 +61,7 @@ impl Setup {
             concurrency_limit: 8,
             ..defaults
         };
-        Setup { settings, options, on_disk: false }.keys(&[100_000], 60)
+        Setup { settings, options, on_disk: false, guarded: true }.keys(&[100_000], 60)
     }
 
     /// A key for each limit, whose windows of `window` seconds are spread evenly.
@@ -96,8 +97,14 @@ impl Setup {
         self
     }
 
+    /// Without breakers, for what would open them.
+    pub(crate) fn unguarded(mut self) -> Setup {
+        self.guarded = false;
+        self
+    }
+
     pub(crate) fn build(self) -> World {
-        let Setup { settings, options, on_disk } = self;
+        let Setup { settings, options, on_disk, guarded } = self;
         let clock = ManualClock::new(options.started);
         let shared: Arc<dyn Clock> = Arc::new(clock.clone());
         let folder = on_disk.then(|| tempfile::tempdir().unwrap());
@@ -110,7 +117,7 @@ impl Setup {
         let began = options.started;
         let upstream = Arc::new(Mutex::new(WarcraftLogs::new(options)));
         let network = Arc::new(Network::new(upstream.clone(), shared));
-        World { clock, network, settings, stores, embedded, upstream, began, folder }
+        World { clock, network, settings, stores, guarded, embedded, upstream, began, folder }
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use stint_core::clock::Clock;
-use stint_core::ports::{KeyPool, Queue, QueueSettings, Throttle, WakeupSource, Wakeups};
+use stint_core::ports::{Breakers, KeyPool, Queue, QueueSettings, Throttle, WakeupSource, Wakeups};
 use stint_core::worker::Worker;
 use stint_embedded::Embedded;
 use stint_testkit::Mortal;
@@ -28,6 +28,7 @@ pub(crate) struct Stores {
     pub(crate) queue: Arc<dyn Queue>,
     pub(crate) refreshes: Arc<dyn Queue>,
     pub(crate) pool: Arc<dyn KeyPool>,
+    pub(crate) breakers: Arc<dyn Breakers>,
     pub(crate) throttle: Arc<dyn Throttle>,
     pub(crate) wakeups: Arc<dyn Wakeups>,
     pub(crate) due: Arc<dyn WakeupSource>,
@@ -48,6 +49,7 @@ impl Stores {
             queue: embedded.queue(QUEUE, queue),
             refreshes: embedded.queue(REFRESH_QUEUE, queue),
             pool: embedded.key_pool(settings.ledger()),
+            breakers: embedded.breakers(),
             throttle: embedded.throttle(),
             wakeups: embedded.wakeups(),
             due: embedded.wakeups(),
@@ -70,6 +72,7 @@ impl Stores {
             queue: Mortal::new(&self.queue, life),
             refreshes: Mortal::new(&self.refreshes, life),
             pool: Mortal::new(&self.pool, life),
+            breakers: Mortal::new(&self.breakers, life),
             throttle: Mortal::new(&self.throttle, life),
             wakeups: Mortal::new(&self.wakeups, life),
             due: Mortal::new(&self.due, life),

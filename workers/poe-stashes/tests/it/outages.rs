@@ -1,0 +1,107 @@
+//! Outages of the upstream: it is left alone, and the chain goes on where it stood.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::StatusCode;
+use stint_core::clock::{Clock, after};
+use stint_http::{Body, Limits, Transport, TransportError};
+use stint_poe_stashes::guard::PAGES_UPSTREAM;
+use stint_poe_stashes::model::ChangeId;
+use stint_standins::poe_stashes::Options;
+
+use crate::world::{World, busy_river, play};
+
+const HOUR: Duration = Duration::from_secs(60 * 60);
+
+/// How a line fails.
+#[derive(Clone, Copy, Debug)]
+enum Form {
+    Status(u16),
+    Silence,
+    NoConnection,
+}
+
+/// A line to the river that fails while it is told to.
+struct Line {
+    line: Arc<dyn Transport>,
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Default)]
+struct State {
+    form: Option<Form>,
+    /// Requests that failed.
+    failed: usize,
+}
+
+#[async_trait]
+impl Transport for Line {
+    async fn open(
+        &self,
+        request: http::Request<Bytes>,
+        limits: Limits,
+    ) -> Result<http::Response<Body>, TransportError> {
+        let form = {
+            let mut state = self.state.lock().unwrap();
+            state.failed += usize::from(state.form.is_some());
+            state.form
+        };
+        let host = String::from("river.invalid");
+        let answer = |status, text: &'static str| {
+            let mut answer = http::Response::new(Body::whole(Bytes::from_static(text.as_bytes())));
+            *answer.status_mut() = StatusCode::from_u16(status).unwrap();
+            Ok(answer)
+        };
+        match form {
+            None => self.line.open(request, limits).await,
+            Some(Form::Status(status)) => answer(status, "busy"),
+            Some(Form::Silence) => Err(TransportError::TimedOut { host, timeout: limits.timeout }),
+            Some(Form::NoConnection) => Err(TransportError::Unreachable { host, reason: "refused".into() }),
+        }
+    }
+}
+
+fn world(seed: u64) -> (World, Arc<Mutex<State>>) {
+    let state = Arc::<Mutex<State>>::default();
+    let river = Options { edits_per_second: 2, stashes: 500, ..busy_river(seed) };
+    let world = World::with(river, &[], |line| Arc::new(Line { line, state: state.clone() }));
+    (world, state)
+}
+
+#[test]
+fn hours_of_every_form_take_few_requests_and_the_chain_goes_on_behind_them() {
+    const HOURS: u32 = 3;
+    let forms =
+        [(24, Form::Status(502)), (HOURS, Form::Status(503)), (HOURS, Form::Silence), (HOURS, Form::NoConnection)];
+    for (seed, (hours, form)) in (40..).zip(forms) {
+        let (world, line) = world(seed);
+        play(&world, async {
+            let mut before = 0;
+            world
+                .start()
+                .run_while(async {
+                    world.pass(Duration::from_secs(20)).await;
+                    before = world.progress().await.totals.fetched;
+                    line.lock().unwrap().form = Some(form);
+                    world.pass(HOUR * hours).await;
+                    line.lock().unwrap().form = None;
+                })
+                .await;
+            let failed = line.lock().unwrap().failed;
+            assert!(failed < 30 + 4 * hours as usize, "{failed} requests in {hours} hours of {form:?}");
+            let progress = world.progress().await;
+            assert!(before > 0 && progress.stopped.is_none(), "{before} pages, {:?}", progress.stopped);
+            assert!(!world.stores.breakers.load(PAGES_UPSTREAM).await.unwrap().1.is_closed(), "{form:?}");
+            let back = world.clock.now();
+            let fetched_at = world.start().run_until_fetched(before + 5).await;
+            assert!(fetched_at <= after(back, Duration::from_secs(45 * 60)), "{form:?}: went on late");
+            assert!(world.stores.breakers.load(PAGES_UPSTREAM).await.unwrap().1.is_closed(), "{form:?}");
+            assert_eq!(world.progress().await.totals.lost, 0);
+            world.assert_whole(ChangeId::BEGINNING).await;
+            assert_eq!(world.stores.baton.dead_letters(10).await.unwrap(), []);
+        });
+    }
+}

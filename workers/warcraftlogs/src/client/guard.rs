@@ -1,0 +1,159 @@
+//! The API behind its circuit breaker: whether a call may go, and what its end shows of the upstream's health.
+
+use std::future::Future;
+use std::sync::{Arc, PoisonError};
+
+use stint_core::circuit::{Health, Intent, Wait};
+use stint_core::ledger::{CallEnd, KeyId, Reading};
+use stint_http::Breaker;
+
+use super::{Api, CallError, Fate};
+
+/// The API's name among upstreams: of its breaker, in `status` and in metrics.
+pub const UPSTREAM: &str = "warcraftlogs-api";
+
+impl Api {
+    /// The breaker of the API, where processes share one.
+    pub fn breaker(&self) -> Option<&Arc<Breaker>> {
+        self.client.breaker()
+    }
+
+    /// Why no ordinary call may go now; `None` if one may.
+    pub async fn outage(&self) -> Option<Wait> {
+        self.breaker()?.waits(Intent::Work).await
+    }
+
+    /// Reads a key's counter, which costs no points, to find out whether the upstream is back.
+    pub async fn probe(&self, key: &KeyId) -> Result<Reading, CallError> {
+        let read = async { ended(self.read_counter(key).await) };
+        self.guarded(Intent::Probe, key, read, |_| Health::Answered).await.1
+    }
+
+    /// Makes a call if the breaker lets it go, and tells the breaker how it ended; `worth` is what an answer shows.
+    pub(super) async fn guarded<T>(
+        &self,
+        intent: Intent,
+        key: &KeyId,
+        call: impl Future<Output = (CallEnd, Result<T, CallError>)>,
+        worth: impl FnOnce(&T) -> Health,
+    ) -> (CallEnd, Result<T, CallError>) {
+        let Some(breaker) = self.breaker() else { return call.await };
+        let pass = match breaker.enter(intent).await {
+            Ok(pass) => pass,
+            Err(wait) => return (CallEnd::NotBilled, Err(CallError::down(breaker.upstream(), wait))),
+        };
+        let (end, answer) = call.await;
+        let health = match &answer {
+            Ok(answer) => {
+                self.note_accepted(key);
+                worth(answer)
+            }
+            Err(error) => self.health(key, error),
+        };
+        breaker.report(pass, &health).await;
+        (end, answer)
+    }
+
+    fn health(&self, key: &KeyId, error: &CallError) -> Health {
+        match error {
+            CallError::Unaccepted { reason, .. } => self.note_refused(key, reason),
+            // It answers, and says that this key has no points.
+            CallError::Exhausted { .. } => Health::Answered,
+            CallError::TooFast { said: true } | CallError::Down { .. } => Health::Unknown,
+            // It waited at the gate that a refusal for haste has closed.
+            CallError::TooLong(_) if self.client.is_held_up() => Health::Unknown,
+            CallError::TooFast { said: false } | CallError::TooLong(_) | CallError::Unreadable(_) => {
+                Health::Failed(error.to_string())
+            }
+            CallError::Http(error) => error.health(),
+        }
+    }
+
+    /// A refusal of one key of several is that key's matter. An upstream that accepts none of them is down.
+    fn note_refused(&self, key: &KeyId, reason: &str) -> Health {
+        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.keys().any(|known| known == key) {
+            refused.insert(key.clone());
+        }
+        match self.keys().all(|known| refused.contains(known)) {
+            true if refused.len() > 1 => {
+                Health::Banned(format!("none of {} keys is accepted: {reason}", refused.len()))
+            }
+            true => Health::Banned(reason.to_owned()),
+            false => Health::Unknown,
+        }
+    }
+
+    fn note_accepted(&self, key: &KeyId) {
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
+    }
+}
+
+/// What the fates of a batch show. An answer in which nothing came of any player is no better than none.
+pub(super) fn worth(fates: &[Fate]) -> Health {
+    let reasons: Option<Vec<&str>> = fates.iter().map(nothing_came).collect();
+    match reasons.as_deref() {
+        None | Some([]) => Health::Served,
+        Some([reason, ..]) => Health::Failed(format!("no player of a batch was served: {reason}")),
+    }
+}
+
+/// Why nothing came of a player; `None` if something did, be it a refusal.
+fn nothing_came(fate: &Fate) -> Option<&str> {
+    match fate {
+        Fate::Failed(reason) => Some(reason),
+        Fate::Ranked(ranked) if ranked.player.raids.is_empty() && ranked.refused.is_empty() => {
+            ranked.missing.first().map(|(_, reason)| reason.as_str())
+        }
+        Fate::Ranked(_) | Fate::Dropped(_) | Fate::Unclear => None,
+    }
+}
+
+/// How a reading of a counter ended, for the ledger.
+pub(super) fn ended(reading: Result<Reading, CallError>) -> (CallEnd, Result<Reading, CallError>) {
+    let end = reading.as_ref().map_or_else(CallError::call_end, |reading| CallEnd::Answered(*reading));
+    (end, reading)
+}
+
+/// What the upstream says, whatever the status, to a token that it does not accept.
+const UNAUTHENTICATED: &str = "Unauthenticated";
+
+/// A body of more bytes is an answer.
+const LONGEST_REFUSAL: usize = 1024;
+
+/// The refusal that `body` is, if it is nothing else: `{"error":"Unauthenticated."}`.
+pub(super) fn refusal_of_key(body: &[u8]) -> Option<String> {
+    #[derive(serde::Deserialize)]
+    struct Refusal {
+        error: String,
+    }
+    let body = body.get(..body.len().min(LONGEST_REFUSAL + 1)).filter(|body| body.len() <= LONGEST_REFUSAL)?;
+    let refusal: Refusal = serde_json::from_slice(body).ok()?;
+    refusal.error.starts_with(UNAUTHENTICATED).then_some(refusal.error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::DropReason;
+
+    #[test]
+    fn an_answer_without_a_served_player_is_no_service() {
+        let failed = || Fate::Failed("the upstream says: Internal server error".into());
+        let dropped = Fate::Dropped(DropReason::Unknown);
+        assert_eq!(worth(&[failed(), dropped]), Health::Served);
+        assert_eq!(worth(&[]), Health::Served);
+        assert_eq!(worth(&[Fate::Unclear, failed()]), Health::Served);
+        assert!(matches!(worth(&[failed(), failed()]), Health::Failed(reason) if reason.contains("Internal")));
+    }
+
+    #[test]
+    fn a_refusal_is_known_whatever_the_status() {
+        assert_eq!(refusal_of_key(br#"{"error":"Unauthenticated."}"#).as_deref(), Some("Unauthenticated."));
+        for other in [r#"{"data":{}}"#, r#"{"error":"Too busy."}"#, "", "<html>", "[1]"] {
+            assert_eq!(refusal_of_key(other.as_bytes()), None, "{other}");
+        }
+        let long = format!(r#"{{"error":"Unauthenticated.","data":"{}"}}"#, "x".repeat(LONGEST_REFUSAL));
+        assert_eq!(refusal_of_key(long.as_bytes()), None);
+    }
+}

@@ -1,0 +1,113 @@
+//! What the fleet does while the API is down: it stands still with nothing received, and one probe at a time finds out
+//! when the API is back.
+//!
+//! # What may happen between any two lines
+//! * *Exits after the breaker opened, before the throttle is at 0:* whoever receives next sees that it is open, parks what
+//!   it has received, and sets the throttle; if nobody does, the hourly sweep does.
+//! * *Exits between wake-up and throttle:* the wake-up is written first, so a throttle at 0 always has one.
+//! * *Exits in a probe:* the wake-up for the end of the probe's lease was written before it. It finds a probe that failed.
+//! * *Exits after the probe was answered, or after the breaker closed, before the throttle is raised:* the same wake-up
+//!   raises it.
+
+use stint_core::circuit::{Intent, Wait};
+use stint_core::clock::after;
+use stint_core::ledger::{CallEnd, KeyId, KeyState, KeyStatus, ReadingClaim, Refusal};
+use stint_core::plan::Plan;
+use stint_core::ports::{KeyPool, PortResult};
+
+use crate::budget::{Balance, Budget, REVIVE};
+
+impl Budget {
+    /// Why no call may go now; `None` if one may.
+    pub(crate) async fn outage(&self) -> Option<Wait> {
+        self.api.outage().await
+    }
+
+    /// Keeps concurrency at 0 until the next probe.
+    pub(crate) async fn stand_still(&self, outage: &Wait) -> PortResult<Balance> {
+        let wake_at = Some(outage.until);
+        let plan = Plan { concurrency: 0, affordable: 0, more_is_due: false, wake_at };
+        let current = self.throttle.read(&self.worker).await?.set;
+        self.apply(&plan, current, 0).await?;
+        Ok(Balance::default())
+    }
+
+    /// How many calls may run at once by the word of the breaker: all, or one that has to prove that the API is back.
+    pub(crate) async fn most_at_once(&self) -> u32 {
+        if self.is_half_open().await { 1 } else { self.concurrency_limit }
+    }
+
+    /// Whether the one call that has to prove that the API is back can be paid for: then no counter is read before it.
+    pub(crate) async fn has_points_for_a_trial(&self) -> PortResult<bool> {
+        if !self.is_half_open().await {
+            return Ok(false);
+        }
+        Ok(self.pool.keys().await?.iter().any(|key| key.free >= self.unit))
+    }
+
+    async fn is_half_open(&self) -> bool {
+        match self.api.breaker() {
+            Some(breaker) => breaker.look().await.is_half_open(),
+            None => false,
+        }
+    }
+
+    /// Asks the API whether it is back, if that is due: by reading a key's counter, which costs no points.
+    pub(crate) async fn probe(&self) -> PortResult<()> {
+        let Some(breaker) = self.api.breaker() else { return Ok(()) };
+        let circuit = breaker.look().await;
+        let (Some(outage), false) = (circuit.outage(), circuit.is_half_open()) else { return Ok(()) };
+        if breaker.waits(Intent::Probe).await.is_some() {
+            return Ok(());
+        }
+        let keys = self.pool.keys().await?;
+        let Some(key) = key_to_probe(&keys, outage.tries) else { return Ok(()) };
+        self.wakeups.once(REVIVE, "reviver", after(self.clock.now(), breaker.lease())).await?;
+        match self.probe_points(&key).await {
+            Ok(reading) => {
+                let claim = ReadingClaim { key, started: 0 };
+                self.observe(&claim, CallEnd::Answered(reading)).await?;
+                wake_refused(&*self.pool, &keys).await
+            }
+            Err(error) => {
+                tracing::debug!(%key, %error, "a probe with key {key} failed: {error}");
+                let end @ CallEnd::Refused { .. } = error.call_end() else { return Ok(()) };
+                self.observe(&ReadingClaim { key, started: 0 }, end).await
+            }
+        }
+    }
+
+    /// Closes a breaker that is half open while there is nothing to call for.
+    pub(crate) async fn close_if_idle(&self) -> PortResult<()> {
+        let Some(breaker) = self.api.breaker() else { return Ok(()) };
+        if !breaker.look().await.is_half_open() {
+            return Ok(());
+        }
+        for queue in [&self.queue, &self.refreshes] {
+            if queue.counts().await?.unfinished() > 0 || self.pool.count_parked(queue.name()).await? > 0 {
+                return Ok(());
+            }
+        }
+        breaker.close_idle().await;
+        Ok(())
+    }
+}
+
+/// The key to ask with: another one each time, since one of them may be refused for itself. None that rests by hand.
+fn key_to_probe(keys: &[KeyStatus], tries: u32) -> Option<KeyId> {
+    let in_use = |key: &&KeyStatus| key.state != KeyState::Retired;
+    let awake = keys.iter().filter(in_use).filter(|key| key.state != KeyState::Paused);
+    let refused = keys.iter().filter(in_use).filter(|key| key.refusal.is_some());
+    let mut usable: Vec<&KeyId> = awake.chain(refused).map(|key| &key.key).collect();
+    usable.sort();
+    let place = usize::try_from(tries).unwrap_or_default().checked_rem(usable.len())?;
+    usable.get(place).map(|key| (*key).clone())
+}
+
+/// Keys that were refused while the API accepted none are tried again with the work.
+async fn wake_refused(pool: &dyn KeyPool, keys: &[KeyStatus]) -> PortResult<()> {
+    for key in keys.iter().filter(|key| key.refusal == Some(Refusal::Credentials)) {
+        pool.pause(&key.key, None).await?;
+    }
+    Ok(())
+}
