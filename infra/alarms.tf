@@ -7,6 +7,12 @@ locals {
     refresh = { prefix = local.prefix, queue = module.refresh_players, oldest_hours = 2 }
   })
 
+  # As their breakers are called.
+  upstreams = merge(local.poe_upstreams, {
+    warcraftlogs-api  = { prefix = local.prefix }
+    warcraftlogs-site = { prefix = local.prefix }
+  })
+
   # A failed batch comes back by itself, so that one is no news; a failed schedule may cost a day.
   workers = merge(local.poe_workers, {
     discover     = { prefix = local.prefix, function = module.discover.function_name, failures = 1, fed_by_queue = false }
@@ -16,6 +22,25 @@ locals {
     reviver      = { prefix = local.prefix, function = module.reviver.function_name, failures = 3, fed_by_queue = false }
     db-generator = { prefix = local.prefix, function = module.db_generator.function_name, failures = 1, fed_by_queue = false }
   })
+}
+
+# Rings while an upstream is left alone, and is silent again once it is back: between two probes nothing is told, so that the
+# alarm stays as it is. An outage that is over within a period rings nobody.
+resource "aws_cloudwatch_metric_alarm" "down" {
+  for_each            = local.upstreams
+  alarm_name          = "${each.value.prefix}-${each.key}-down"
+  alarm_description   = "${each.key} is down, or turns us away: `stint status` says since when and why. It is probed, and work goes on by itself."
+  namespace           = "Stint"
+  metric_name         = "BreakerOpen"
+  dimensions          = { Upstream = each.key }
+  statistic           = "Minimum"
+  period              = 300
+  evaluation_periods  = 1
+  comparison_operator = "GreaterThanThreshold"
+  threshold           = 0
+  treat_missing_data  = "ignore"
+  alarm_actions       = [aws_sns_topic.alarms.arn]
+  ok_actions          = [aws_sns_topic.alarms.arn]
 }
 
 resource "aws_cloudwatch_metric_alarm" "dead_letters" {

@@ -52,6 +52,8 @@ locals {
   } : name => merge(entry, { prefix = local.poe_prefix }) if var.poe_stashes != null }
 
   # A follower that fails has its message again; the watcher's next turn is two minutes away.
+  poe_upstreams = { for name in ["poe-stashes-pages", "poe-stashes-head"] : name => { prefix = local.poe_prefix } if var.poe_stashes != null }
+
   poe_workers = { for name, entry in {
     follower = { function = one(module.follower[*].function_name), failures = 3, fed_by_queue = true }
     watcher  = { function = one(module.watcher[*].function_name), failures = 3, fed_by_queue = false }
