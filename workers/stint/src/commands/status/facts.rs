@@ -30,7 +30,8 @@ pub(super) struct Facts {
     pub(super) players: PlayerCounts,
     pub(super) keys: Vec<KeyStatus>,
     pub(super) wakeups: Vec<Wakeup>,
-    pub(super) upstreams: Vec<BreakerView>,
+    /// What the fleet calls, and whether it is held to be down.
+    pub(super) breakers: Vec<BreakerView>,
     throttles: BTreeMap<&'static str, Concurrency>,
 }
 
@@ -46,7 +47,7 @@ impl Default for Facts {
             players: PlayerCounts::default(),
             keys: Vec::new(),
             wakeups: Vec::new(),
-            upstreams: UPSTREAMS.map(BreakerView::unused).to_vec(),
+            breakers: UPSTREAMS.map(BreakerView::unused).to_vec(),
             throttles: BTreeMap::new(),
         }
     }
@@ -68,7 +69,7 @@ impl Facts {
             players: stores.players.counts().await?,
             keys: stores.pool.keys().await?,
             wakeups: stores.wakeups.list().await?,
-            upstreams: BreakerView::read(&*stores.breakers, &UPSTREAMS).await?,
+            breakers: BreakerView::read(&*stores.breakers, &UPSTREAMS).await?,
             throttles,
         })
     }
@@ -80,7 +81,7 @@ impl Facts {
 
     /// What a worker waits for that calls the API, while that is down.
     pub(super) fn outage(&self, now: Timestamp) -> Option<String> {
-        self.upstreams.iter().find(|upstream| upstream.upstream == UPSTREAM)?.wait(now)
+        self.breakers.iter().find(|upstream| upstream.upstream == UPSTREAM)?.wait(now)
     }
 
     /// The throttle of a worker.

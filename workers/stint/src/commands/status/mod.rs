@@ -137,7 +137,7 @@ fn fleet_status(facts: &Facts, settings: &stint_warcraftlogs::config::Settings, 
         queues: vec![facts.queue.clone(), facts.refreshes.clone()],
         players: facts.players,
         keys: KeyView::all(&facts.keys, now),
-        upstreams: facts.upstreams.clone(),
+        upstreams: facts.breakers.clone(),
         workers,
         hints: waits::hints(facts, settings, now),
     }

@@ -58,7 +58,7 @@ pub(super) fn hints(facts: &Facts, settings: &Settings, now: Timestamp) -> Vec<S
     if facts.keys_in_use().next().is_none() && settings.wcl_keys.is_empty() {
         hints.push("there are no API keys; set WCL_KEYS to id:secret".into());
     }
-    for upstream in facts.upstreams.iter().filter(|upstream| upstream.banned) {
+    for upstream in facts.breakers.iter().filter(|upstream| upstream.banned) {
         hints.push(format!(
             "{} turns this installation away: find out why, since no call can mend it; it is asked again by itself",
             upstream.upstream
