@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use clap::{Args, Parser, ValueEnum, ValueHint};
 use secrecy::SecretString;
-use stint_core::circuit::CircuitSettings;
 use stint_core::ledger::{Bounds, KeyId, LedgerSettings, Tail};
 use stint_core::points::Points;
 use url::Url;
@@ -26,9 +25,6 @@ use crate::setting_values::{
 };
 
 pub use crate::setting_values::{Key, SettingsError};
-
-/// What reading a page may take: a discovery gives up one that takes longer than what is left of its invocation.
-const LONGEST_PAGE: Duration = Duration::from_secs(15 * 60);
 
 /// What it may take to store what a call has brought.
 const STORING: Duration = Duration::from_secs(1);
@@ -329,22 +325,6 @@ impl Settings {
     /// How long one API call may take.
     pub fn call_timeout(&self) -> Duration {
         Duration::from_secs(self.wcl_call_timeout_seconds)
-    }
-
-    /// When the breaker of the API opens, and how long a probe may take.
-    pub fn breaker(&self) -> CircuitSettings {
-        CircuitSettings::for_calls_of(longest_call(self.call_timeout()))
-    }
-
-    /// The same for the breaker of the site.
-    pub fn site_breaker(&self) -> CircuitSettings {
-        CircuitSettings::for_calls_of(LONGEST_PAGE)
-    }
-
-    /// Whether the site and the API are one host, so that they are down together.
-    pub fn has_one_host(&self) -> bool {
-        let host = |url: &Url| (url.host_str().map(str::to_owned), url.port_or_known_default());
-        host(&self.wcl_site_url) == host(&self.wcl_api_url)
     }
 
     /// After this a rule is due again.

@@ -3,14 +3,22 @@
 use std::future::Future;
 use std::sync::{Arc, PoisonError};
 
-use stint_core::circuit::{Health, Intent, Wait};
+use stint_core::circuit::{CircuitSettings, Health, Intent, Wait};
 use stint_core::ledger::{CallEnd, KeyId, Reading};
 use stint_http::Breaker;
 
-use super::{Api, CallError, Fate};
+use super::{Api, CallError, Fate, longest_call};
+use crate::config::Settings;
 
 /// The API's name among upstreams: of its breaker, in `status` and in metrics.
 pub const UPSTREAM: &str = "warcraftlogs-api";
+
+impl Settings {
+    /// When the breaker of the API opens, and how long a probe may take.
+    pub fn breaker(&self) -> CircuitSettings {
+        CircuitSettings::for_calls_of(longest_call(self.call_timeout()))
+    }
+}
 
 impl Api {
     /// The breaker of the API, where processes share one.

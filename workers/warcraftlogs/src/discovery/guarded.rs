@@ -5,14 +5,32 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::lock::Mutex;
-use stint_core::circuit::{self, Health, Intent, Wait};
+use stint_core::circuit::{self, CircuitSettings, Health, Intent, Wait};
 use stint_http::Breaker;
+use url::Url;
 
 use super::{Found, PlayerSource, SourceError};
+use crate::config::Settings;
 use crate::store::{Claim, Pass};
 
 /// The site's name among upstreams: of its breaker, in `status` and in metrics.
 pub const SITE: &str = "warcraftlogs-site";
+
+/// What reading a page may take: a discovery gives up one that takes longer than what is left of its invocation.
+const LONGEST_PAGE: Duration = Duration::from_secs(15 * 60);
+
+impl Settings {
+    /// When the breaker of the site opens, and how long a probe may take.
+    pub fn site_breaker(&self) -> CircuitSettings {
+        CircuitSettings::for_calls_of(LONGEST_PAGE)
+    }
+
+    /// Whether the site and the API are one host, so that they are down together.
+    pub fn has_one_host(&self) -> bool {
+        let host = |url: &Url| (url.host_str().map(str::to_owned), url.port_or_known_default());
+        host(&self.wcl_site_url) == host(&self.wcl_api_url)
+    }
+}
 
 /// Pages that are asked for only while the site is up. The next page is the probe.
 ///
