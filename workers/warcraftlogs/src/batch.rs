@@ -102,7 +102,7 @@ impl Batch {
     /// What is still to be fetched of a player beyond `request`.
     pub(crate) fn rest_of(&self, request: &RanksOf) -> Vec<Unit> {
         let of_player = self.messages.iter().filter(|message| message.whom == request.whom);
-        of_player.flat_map(|message| &message.units).copied().filter(|unit| !request.units.contains(unit)).collect()
+        of_player.flat_map(Message::left).filter(|unit| !request.units.contains(unit)).collect()
     }
 
     /// The next messages to ask for in one request: all that may share one, else a single one.
@@ -126,7 +126,7 @@ impl Batch {
             for message in self.messages.iter_mut().filter(|message| message.whom == *whom) {
                 match end {
                     End::Unclear => message.alone = true,
-                    End::Over => message.units.clear(),
+                    End::Over => message.end(),
                     End::Served => message.asked(units.unwrap_or_default()),
                     End::Missing(missing, reason) => {
                         message.asked(units.unwrap_or_default());

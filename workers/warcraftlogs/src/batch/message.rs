@@ -104,6 +104,18 @@ impl Message {
         }
     }
 
+    /// What has not come yet, be it that it was not asked for or that it did not come.
+    pub(super) fn left(&self) -> impl Iterator<Item = Unit> {
+        self.units.iter().chain(&self.missing).copied()
+    }
+
+    /// Nothing of it is to be fetched under this id any more.
+    pub(super) fn end(&mut self) {
+        self.units.clear();
+        self.missing.clear();
+        self.reasons.clear();
+    }
+
     /// These raids and difficulties were asked for, and are not asked for again now.
     pub(super) fn asked(&mut self, units: &[Unit]) {
         self.units.retain(|unit| !units.contains(unit));

@@ -175,6 +175,24 @@ fn what_is_left_of_a_player_with_another_id_goes_on_under_that_id() {
 }
 
 #[test]
+fn what_did_not_come_before_the_id_was_known_goes_on_under_that_id_too() {
+    let server = Server { name: "A".into(), slug: "a".into(), normalized_name: "A".into() };
+    let raids = [(28, [(5, crate::model::RaidRanks::default())].into())].into();
+    let updated_at = from_millis(SENT_AT);
+    let player = Player { id: 9, name: "Ånn".into(), class_id: 4, region: "EU".into(), server, updated_at, raids };
+    let ranked = crate::client::Ranked { player, refused: Vec::new(), missing: Vec::new() };
+    let mut batch = batch(&[r#"{"id":7,"raids":{"26":[3],"28":[5]}}"#]);
+    let paid = batch.next_group().unwrap().paid(&[1]);
+    batch.served(&paid, &ends(&paid, &End::Missing(vec![(26, 3)], "no ranks".into())));
+    let group = batch.next_group().unwrap().messages;
+    let fates = vec![crate::client::Fate::Ranked(Box::new(ranked))];
+    let results = Results::sort_out(&batch, &group, fates, updated_at);
+    assert_eq!(results.follow_ups[0].body, r#"{"id":9,"raidsToScrap":{"26":[3]}}"#);
+    batch.served(&group, &results);
+    assert!(batch.next_group().is_none() && given_back(batch).is_empty());
+}
+
+#[test]
 fn what_has_no_fate_yet_is_given_back_and_repeats_with_it() {
     let mut batch =
         batch(&[r#"{"id":7,"raids":{"26":[3]}}"#, r#"{"id":8,"raids":{"26":[3]}}"#, r#"{"id":8,"raids":{"28":[3]}}"#]);
