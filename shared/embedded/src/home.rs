@@ -8,12 +8,12 @@ use stint_core::ledger::LedgerSettings;
 use stint_core::ports::{PortError, PortResult, QueueSettings};
 
 use crate::database::{Database, Mode, Rows};
-use crate::{SqliteBreakers, SqliteKeyPool, SqliteQueue, SqliteThrottle, SqliteWakeups, schema};
+use crate::{SqliteBreakers, SqliteHosts, SqliteKeyPool, SqliteQueue, SqliteThrottle, SqliteWakeups, schema};
 
 const QUEUES_FILE: &str = "queues.db";
 
-/// The default adapters in one folder: `queues.db` with the queues, wake-ups, throttles and breakers, and `keys.db` with the
-/// key pool. Fleets put their own files beside them. Clones are one.
+/// The default adapters in one folder: `queues.db` with the queues, wake-ups, throttles, breakers and who runs here, and
+/// `keys.db` with the key pool. Fleets put their own files beside them. Clones are one.
 ///
 /// Several processes may open the same folder. No lock guards it: each file is shared, transaction by transaction.
 #[derive(Clone)]
@@ -77,6 +77,11 @@ impl Embedded {
     /// The breakers' records.
     pub fn breakers(&self) -> Arc<SqliteBreakers> {
         Arc::new(SqliteBreakers::new(&self.queues))
+    }
+
+    /// The processes that run fleets in this folder.
+    pub fn hosts(&self) -> SqliteHosts {
+        SqliteHosts::new(&self.queues)
     }
 
     /// The key pool.

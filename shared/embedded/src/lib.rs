@@ -7,6 +7,7 @@
 mod breakers;
 mod database;
 mod home;
+mod hosts;
 mod key_pool;
 mod queue;
 mod schema;
@@ -17,6 +18,7 @@ mod wakeups;
 pub use breakers::SqliteBreakers;
 pub use database::{Database, Mode, Rows};
 pub use home::Embedded;
+pub use hosts::{BEAT, Host, SqliteHosts};
 pub use key_pool::SqliteKeyPool;
 pub use queue::SqliteQueue;
 pub use rusqlite;

@@ -1,6 +1,6 @@
 //! The tables of the adapters. Migrations are numbered by their place: append to them, never change one.
 
-/// `queues.db`: queues, wake-ups, throttles, breakers. Times are milliseconds since the epoch.
+/// `queues.db`: queues, wake-ups, throttles, breakers, and who runs here. Times are milliseconds since the epoch.
 pub(crate) const QUEUES: &[&str] = &[
     "
     CREATE TABLE queues (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;
@@ -52,6 +52,15 @@ pub(crate) const QUEUES: &[&str] = &[
         upstream TEXT PRIMARY KEY,
         version INTEGER NOT NULL,
         record TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID;
+",
+    "
+    -- Processes that run fleets in this folder, and when each last said so. `fleets` has commas between them.
+    CREATE TABLE hosts (
+        id TEXT PRIMARY KEY,
+        fleets TEXT NOT NULL,
+        started_at INTEGER NOT NULL,
+        seen_at INTEGER NOT NULL
     ) STRICT, WITHOUT ROWID;
 ",
 ];

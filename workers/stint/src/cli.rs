@@ -7,8 +7,8 @@ use clap::{Parser, Subcommand};
 use stint_host::config::{LogSettings, TelemetrySettings};
 
 use crate::commands::{
-    data, demo, describe, keys, lambda, lookup, publish, queue, raids, refresh, rules, run, simulate, status, throttle,
-    unpack, up, upstream,
+    data, demo, describe, keys, lambda, lookup, publish, queue, raids, refresh, rules, run, show, simulate, status,
+    throttle, unpack, up, upstream,
 };
 use crate::config::HomeSettings;
 
@@ -63,6 +63,8 @@ pub(crate) enum Command {
     Queue(queue::Arguments),
     /// Put a player ahead of the backlog.
     Refresh(refresh::Arguments),
+    /// Show what is stored of one player.
+    Show(show::Arguments),
     /// Run a whole fleet on virtual time: will it fit, when is it done, what expires, what does it cost.
     Simulate(simulate::Arguments),
     /// Read one player back out of generated databases.

@@ -66,6 +66,15 @@ impl Output {
         }
     }
 
+    /// What a command that is at work has to say: on stderr, since it is no result.
+    pub(crate) fn aside(&self, text: &str) {
+        let text = printable(text);
+        self.bars.suspend(|| {
+            // A reader that has gone does not stop the work.
+            let _ = writeln!(io::stderr(), "{text}");
+        });
+    }
+
     /// Something that whoever watches should know, and that does not stop the work: on stderr.
     pub(crate) fn warning(&self, text: &str) {
         let text = printable(text);

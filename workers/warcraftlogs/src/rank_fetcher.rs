@@ -40,7 +40,7 @@ use crate::keeper::Keeper;
 use crate::message::QUEUE;
 use crate::refused::record_refused;
 use crate::results::Results;
-use crate::store::Players;
+use crate::store::{Players, RefreshAnswer, RefreshAnswers};
 use crate::worst_case;
 
 /// How long one invocation may take: a few calls and their retries.
@@ -64,7 +64,7 @@ pub(crate) struct Report {
     pub(crate) ranked: usize,
     /// Recorded as hidden, unknown, never classed or merged.
     pub(crate) dropped: usize,
-    /// Asked for by name, and the same: without an id there is nothing to record, so the log has it.
+    /// Asked for by name, and the same: without an id it is not kept for good; the log has it, and whoever waits is told.
     pub(crate) unrecorded: usize,
     /// Messages that needed no call, since everything was fetched after they were sent.
     pub(crate) fresh: usize,
@@ -74,6 +74,9 @@ pub(crate) struct Report {
     pub(crate) parked: usize,
     /// API calls made.
     pub(crate) calls: usize,
+    /// What a person who waits for one of the players is told.
+    #[serde(skip)]
+    pub(crate) answers: Vec<RefreshAnswer>,
 }
 
 impl RankFetcher {
@@ -100,7 +103,7 @@ impl Worker for RankFetcher {
     };
 
     async fn run(&self, event: Event, invocation: &Invocation) -> Result<Outcome, WorkerError> {
-        let lane = Lane { queue: &*self.budget.queue, priority: false, handover: Some(&self.handover) };
+        let lane = Lane { queue: &*self.budget.queue, priority: false, handover: Some(&self.handover), answers: None };
         run(event, lane, &self.budget, &self.keeper, self.strategy, invocation).await
     }
 }
@@ -114,6 +117,8 @@ pub(crate) struct Lane<'a> {
     pub(crate) priority: bool,
     /// Who is started when its queue is empty.
     pub(crate) handover: Option<&'a Handover>,
+    /// Where it is kept what became of its messages, if a person may wait for that.
+    pub(crate) answers: Option<&'a dyn RefreshAnswers>,
 }
 
 /// One invocation of whoever serves `lane`.
@@ -135,6 +140,12 @@ pub(crate) async fn run(
         BudgetStrategy::Ledger => fetch.all(&mut batch).await?,
         BudgetStrategy::WorstCase => fetch.by_worst_case(&mut batch).await?,
     };
+    if let Some(answers) = lane.answers {
+        // What was fetched is stored, and stays done: only a person waits longer.
+        if let Err(error) = answers.keep_answers(&report.answers).await {
+            tracing::warn!(%error, "cannot keep what became of refreshes: {error}");
+        }
+    }
     let idle = report.calls == 0 && report.fresh == 0;
     Ok(Outcome { exceptions: batch.exceptions(), idle, ..Outcome::report(report) })
 }

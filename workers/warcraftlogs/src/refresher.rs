@@ -7,6 +7,8 @@
 //!   times out; the hourly sweep finds the parked copy.
 //! * *Points come back between the refusal and the parking:* whoever brought them saw nothing parked. So a refresher
 //!   looks at the pool again once it has parked, and sends back what can be paid for by then.
+//! * *Dies after the ranks are stored, before it is kept what became of the refresh:* the message comes back, unless it was
+//!   served from the parked ones. A person who waits sees the ranks in the store.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,19 +20,25 @@ use crate::config::BudgetStrategy;
 use crate::keeper::Keeper;
 use crate::message::REFRESH_QUEUE;
 use crate::rank_fetcher::{Lane, TIMEOUT, run};
-use crate::store::Players;
+use crate::store::{Players, RefreshAnswers};
 
 /// Fetches the ranks of players who do not wait their turn.
 pub struct Refresher {
     budget: Budget,
     keeper: Keeper,
+    answers: Arc<dyn RefreshAnswers>,
     strategy: BudgetStrategy,
 }
 
 impl Refresher {
     /// A refresher that spends `budget`. The worst-case strategy knows no reserve: there it asks like a rank fetcher.
-    pub fn new(budget: Budget, players: Arc<dyn Players>, strategy: BudgetStrategy) -> Refresher {
-        Refresher { budget, keeper: Keeper::new(players), strategy }
+    pub fn new(
+        budget: Budget,
+        players: Arc<dyn Players>,
+        answers: Arc<dyn RefreshAnswers>,
+        strategy: BudgetStrategy,
+    ) -> Refresher {
+        Refresher { budget, keeper: Keeper::new(players), answers, strategy }
     }
 }
 
@@ -50,7 +58,8 @@ impl Worker for Refresher {
     };
 
     async fn run(&self, event: Event, invocation: &Invocation) -> Result<Outcome, WorkerError> {
-        let lane = Lane { queue: &*self.budget.refreshes, priority: true, handover: None };
+        let lane =
+            Lane { queue: &*self.budget.refreshes, priority: true, handover: None, answers: Some(&*self.answers) };
         run(event, lane, &self.budget, &self.keeper, self.strategy, invocation).await
     }
 }

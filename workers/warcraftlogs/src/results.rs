@@ -9,7 +9,7 @@ use crate::client::{Fate, Ranked, RanksOf, in_words};
 use crate::message::PlayerMessage;
 use crate::model::{PlayerId, Unit};
 use crate::rank_fetcher::Report;
-use crate::store::{Answered, DropReason, Dropped, Known, Players};
+use crate::store::{Answered, DropReason, Dropped, Known, Players, RefreshAnswer, Refreshed};
 use crate::whom::Whom;
 
 /// What an answer brought.
@@ -23,6 +23,8 @@ pub(crate) struct Results {
     pub(crate) unrecorded: Vec<(Whom, DropReason)>,
     /// What is left of players who turned out to have another id than their message says, under that id.
     pub(crate) follow_ups: Vec<NewMessage>,
+    /// What a person who waits for one of these players is told.
+    pub(crate) answers: Vec<RefreshAnswer>,
     /// What the answer means for each player's message.
     pub(crate) ends: Vec<(Whom, End)>,
 }
@@ -47,7 +49,10 @@ impl Results {
         for (request, fate) in asked.iter().zip(fates) {
             let end = match fate {
                 Fate::Ranked(ranked) => results.rank(batch, request, *ranked),
-                Fate::Dropped(reason) => results.drop(&request.whom, reason, now),
+                Fate::Dropped(reason) => {
+                    results.tell(&request.whom, Refreshed::Dropped(reason), now);
+                    results.drop(&request.whom, reason, now)
+                }
                 Fate::Failed(reason) => End::Missing(request.units.clone(), reason),
                 Fate::Unclear => End::Unclear,
             };
@@ -76,6 +81,7 @@ impl Results {
         report.ranked += self.answered.len();
         report.dropped += self.dropped.len();
         report.unrecorded += self.unrecorded.len();
+        report.answers.extend_from_slice(&self.answers);
         report.refused += self.answered.iter().map(|answered| answered.refused.len()).sum::<usize>();
     }
 
@@ -115,6 +121,13 @@ impl Results {
         let reason = in_words(&missing);
         let missing: Vec<Unit> = missing.into_iter().map(|(unit, _)| unit).collect();
         let left: Vec<Unit> = missing.iter().copied().chain(batch.rest_of(request)).collect();
+        if missing.is_empty() {
+            let result = match player.raids.is_empty() && !refused.is_empty() {
+                true => Refreshed::Refused(in_words(&refused)),
+                false => Refreshed::Ranked(id),
+            };
+            self.tell(&request.whom, result, at);
+        }
         self.answered.push(Answered { player, refused, complete: left.is_empty() });
         if request.whom.id() == Some(id) {
             return if missing.is_empty() { End::Served } else { End::Missing(missing, reason) };
@@ -137,6 +150,10 @@ impl Results {
             message.delay = retry_delay(1);
         }
         self.follow_ups.push(message);
+    }
+
+    fn tell(&mut self, whom: &Whom, result: Refreshed, at: Timestamp) {
+        self.answers.push(RefreshAnswer { whom: whom.clone(), at, result });
     }
 
     fn drop(&mut self, whom: &Whom, reason: DropReason, at: Timestamp) -> End {

@@ -15,6 +15,7 @@ pub(crate) mod raids;
 pub(crate) mod refresh;
 pub(crate) mod rules;
 pub(crate) mod run;
+pub(crate) mod show;
 pub(crate) mod simulate;
 pub(crate) mod status;
 mod stopping;
@@ -101,6 +102,7 @@ pub(crate) async fn run(cli: Cli, output: &Output) -> anyhow::Result<()> {
         Command::Publish(arguments) => publish::run(arguments, &context).await,
         Command::Data(arguments) => data::run(arguments, &context).await,
         Command::Upstream(arguments) => upstream::run(arguments, &context).await,
+        Command::Show(arguments) => show::run(arguments, &context).await,
         Command::Simulate(arguments) => simulate::run(arguments, &context).await,
         Command::Describe(arguments) => describe::run(&arguments, &context),
     }

@@ -11,7 +11,9 @@ use stint_core::ports::{Breakers, KeyPool, Queue, QueueSettings, Receipt, Thrott
 use stint_embedded::{Embedded, Mode};
 use stint_host::Record;
 use stint_mongo::{Mongo, MongoBreakers, MongoKeyPool, MongoRecords};
-use stint_warcraftlogs::store::{Directory, Discovers, Milestones, MongoStore, Players, Rules, SqliteStore, Zones};
+use stint_warcraftlogs::store::{
+    Directory, Discovers, Milestones, MongoStore, Players, RefreshAnswers, Rules, SqliteStore, Zones,
+};
 use tokio::sync::OnceCell;
 
 use super::config::{BackendSettings, Choice, QueueBackend, StoreBackend, ThrottleBackend, WakeupBackend};
@@ -27,10 +29,13 @@ pub(crate) struct Collections {
     pub(crate) directory: Arc<dyn Directory>,
     pub(crate) milestones: Arc<dyn Milestones>,
     pub(crate) zones: Arc<dyn Zones>,
+    pub(crate) answers: Arc<dyn RefreshAnswers>,
 }
 
 impl Collections {
-    fn of<S: Rules + Discovers + Players + Directory + Milestones + Zones + 'static>(store: S) -> Collections {
+    fn of<S: Rules + Discovers + Players + Directory + Milestones + Zones + RefreshAnswers + 'static>(
+        store: S,
+    ) -> Collections {
         let store = Arc::new(store);
         Collections {
             rules: store.clone(),
@@ -38,7 +43,8 @@ impl Collections {
             players: store.clone(),
             directory: store.clone(),
             milestones: store.clone(),
-            zones: store,
+            zones: store.clone(),
+            answers: store,
         }
     }
 }

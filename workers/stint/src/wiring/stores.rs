@@ -10,9 +10,10 @@ use stint_warcraftlogs::config::Settings;
 use stint_warcraftlogs::discover::Discover;
 use stint_warcraftlogs::handover::NEXT_DUE;
 use stint_warcraftlogs::message::REFRESH_QUEUE;
-use stint_warcraftlogs::store::{Directory, Discovers, Milestones, Players, Rules};
+use stint_warcraftlogs::store::{Directory, Discovers, Milestones, Players, RefreshAnswers, Rules};
 
 use super::backends::Backends;
+use super::hosts::Hosts;
 use super::plans::specs;
 use super::trigger;
 
@@ -24,6 +25,8 @@ pub(crate) struct Stores {
     pub(crate) players: Arc<dyn Players>,
     pub(crate) directory: Arc<dyn Directory>,
     pub(crate) milestones: Arc<dyn Milestones>,
+    pub(crate) answers: Arc<dyn RefreshAnswers>,
+    pub(crate) hosts: Hosts,
     pub(crate) queue: Arc<dyn Queue>,
     /// Beside the queue, for those who do not wait their turn.
     pub(crate) refreshes: Arc<dyn Queue>,
@@ -47,6 +50,8 @@ impl Stores {
             players: collections.players,
             directory: collections.directory,
             milestones: collections.milestones,
+            answers: collections.answers,
+            hosts: Hosts::of(backends)?,
             queue: backends.queue(trigger().queue, queue_settings(settings))?,
             refreshes: backends.queue(REFRESH_QUEUE, queue_settings(settings))?,
             others: others(backends)?,

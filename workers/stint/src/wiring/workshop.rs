@@ -69,7 +69,8 @@ impl<'a> Workshop<'a> {
                 self.handover().await?,
             )),
             name if name == Refresher::SPEC.name => {
-                registry.with(Refresher::new(self.budget().await?, players().await?, strategy))
+                let answers = self.backends.collections().await?.answers;
+                registry.with(Refresher::new(self.budget().await?, players().await?, answers, strategy))
             }
             name if name == Reviver::SPEC.name => registry.with(Reviver::new(self.budget().await?, strategy)),
             name if name == DbGenerator::SPEC.name => {

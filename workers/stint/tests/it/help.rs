@@ -48,6 +48,7 @@ fn every_command_for_operators() {
         "queue redrive",
         "queue purge",
         "refresh",
+        "show",
         "lookup",
         "unpack",
         "publish",

@@ -34,4 +34,5 @@ mod until_drained;
 mod up;
 mod up_aws;
 mod upstream;
+mod waiting;
 mod world;

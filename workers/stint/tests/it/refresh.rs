@@ -16,6 +16,7 @@ fn prepared(program: Program) -> Program {
         world.players().await;
         world.keys().await;
         world.schedules().await;
+        world.host().await;
     });
     program
 }
@@ -79,6 +80,20 @@ fn when_it_is_served_is_said() {
     let fresh = Program::new();
     block_on(async { World::open(&fresh.home()).players().await });
     assert!(fresh.succeed(&refresh).ends_with("the fleet was never started here; start it: stint up\n"));
+}
+
+#[test]
+fn a_fleet_that_no_process_runs_is_said() {
+    let program = Program::new();
+    block_on(async {
+        let world = World::open(&program.home());
+        world.players().await;
+        world.schedules().await;
+    });
+    let refresh = [&["refresh", "--id", "7"][..], &HEROIC].concat();
+    assert!(program.succeed(&refresh).ends_with("no process runs the fleet here now; start it: stint up\n"));
+    let waited = program.fail(&[&refresh[..], &["--wait"]].concat());
+    assert!(waited.contains("player 7 is queued, but no process runs the fleet here now"), "{waited}");
 }
 
 #[test]

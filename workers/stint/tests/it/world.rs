@@ -11,7 +11,7 @@ use stint_core::clock::{Clock, ManualClock, after, before};
 use stint_core::ledger::{CallEnd, KeyId, LedgerSettings, Reading, ReadingClaim, Refusal};
 use stint_core::points::Points;
 use stint_core::ports::{Breakers, KeyPool, NewMessage, Parked, Queue, QueueSettings, Wakeups};
-use stint_embedded::{Embedded, Mode};
+use stint_embedded::{Embedded, Host, Mode};
 use stint_host::SystemClock;
 use stint_warcraftlogs::budget::REVIVE;
 use stint_warcraftlogs::message::QUEUE;
@@ -185,6 +185,12 @@ impl World {
     pub(crate) async fn revival(&self) -> Option<Timestamp> {
         let wakeups = self.embedded.wakeups().list().await.unwrap();
         wakeups.into_iter().find(|wakeup| wakeup.name == REVIVE).map(|wakeup| wakeup.at)
+    }
+
+    /// A process that runs the fleet, now and by the program's clock.
+    pub(crate) async fn host(&self) {
+        let host = Host::new(1, vec![stint_warcraftlogs::FLEET.into()], SystemClock.now());
+        self.embedded.hosts().beat(&host, SystemClock.now()).await.unwrap();
     }
 
     /// The schedules of a fleet that runs, and the reviver's wake-up.

@@ -1,5 +1,6 @@
 //! The collections in MongoDB: `discovery_schedules`, `discovers` and `players` as existing deployments have them, and
-//! beside them `dropped`, `standings`, `refusals`, `discovery_progress`, `milestones` and `zones`, which are ours.
+//! beside them `dropped`, `standings`, `refusals`, `discovery_progress`, `milestones`, `zones` and `refresh_answers`, which
+//! are ours.
 //!
 //! Only simple operators are used, and nothing relies on more than one document changing in one step. So a method that
 //! writes to several collections can be cut off in between; each says why it may be done again from its beginning.

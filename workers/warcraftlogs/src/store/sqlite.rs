@@ -8,7 +8,9 @@ use stint_core::ports::PortResult;
 use stint_embedded::rusqlite::{Connection, Result, Row};
 use stint_embedded::{Database, Embedded};
 
-use super::{Damaged, Page, sqlite_milestones, sqlite_refusals, sqlite_rests, sqlite_standings, sqlite_zones};
+use super::{
+    Damaged, Page, sqlite_milestones, sqlite_refreshed, sqlite_refusals, sqlite_rests, sqlite_standings, sqlite_zones,
+};
 use crate::model::PlayerId;
 
 /// The file's name in `STINT_HOME`.
@@ -48,6 +50,7 @@ const MIGRATIONS: &[&str] = &[
     sqlite_milestones::MIGRATION,
     sqlite_zones::MIGRATION,
     sqlite_refusals::MIGRATION,
+    sqlite_refreshed::MIGRATION,
 ];
 
 /// All collections of the fleet in one file.

@@ -9,6 +9,7 @@ mod freshness;
 mod milestones;
 mod mongo;
 mod players;
+mod refreshed;
 mod rules;
 mod sqlite;
 mod zones;
@@ -17,7 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use stint_warcraftlogs::store::{Directory, Discovers, Milestones, Players, Rules, Zones};
+use stint_warcraftlogs::store::{Directory, Discovers, Milestones, Players, RefreshAnswers, Rules, Zones};
 
 /// Stores that are empty and that no other test uses.
 pub(crate) trait StoreWorld {
@@ -25,6 +26,7 @@ pub(crate) trait StoreWorld {
     fn rules(&self) -> Arc<dyn Rules>;
     fn discovers(&self) -> Arc<dyn Discovers>;
     fn players(&self) -> Arc<dyn Players>;
+    fn answers(&self) -> Arc<dyn RefreshAnswers>;
     /// Of the same players.
     fn directory(&self) -> Arc<dyn Directory>;
     fn milestones(&self) -> Arc<dyn Milestones>;
@@ -118,6 +120,10 @@ macro_rules! store_suite {
         crate::stores::expand! { milestones, $run, $world,
             nothing_is_reached_at_first
             each_milestone_is_kept_apart_and_the_last_word_holds
+        }
+        crate::stores::expand! { refreshed, $run, $world,
+            an_answer_is_found_by_how_it_was_asked_for
+            the_latest_answer_counts_and_old_ones_are_forgotten
         }
         crate::stores::expand! { players, $run, $world,
             a_player_reads_back_as_it_was_stored

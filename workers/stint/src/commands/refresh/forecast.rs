@@ -19,6 +19,9 @@ pub(super) struct Forecast {
     /// What it waits for beside its turn, in words; absent if for nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     waits_for: Option<String>,
+    /// Whether it waits for a process that runs the fleet, since none does.
+    #[serde(skip)]
+    pub(super) is_idle: bool,
 }
 
 impl Forecast {
@@ -28,14 +31,18 @@ impl Forecast {
         let keys: Vec<&KeyStatus> = keys.iter().filter(|key| key.state != KeyState::Retired).collect();
         let points_free = keys.iter().map(|key| key.free.saturating_add(key.reserved)).sum();
         let name = Refresher::SPEC.name;
-        let waits_for = if stores.wakeups.list().await?.is_empty() {
+        let never_started = stores.wakeups.list().await?.is_empty();
+        let is_idle = never_started || stores.hosts.is_idle(stint_warcraftlogs::FLEET).await?;
+        let waits_for = if never_started {
             Some("the fleet was never started here; start it: stint up".to_owned())
+        } else if is_idle {
+            Some("no process runs the fleet here now; start it: stint up".to_owned())
         } else if stores.throttle.read(name).await?.paused {
             Some(format!("{name} is paused by hand; `stint throttle resume {name}` ends it"))
         } else {
             refresh_waits_for_points(&keys, needed, now)
         };
-        Ok(Forecast { points_free, waits_for })
+        Ok(Forecast { points_free, waits_for, is_idle })
     }
 
     pub(super) fn in_words(&self) -> String {

@@ -1,7 +1,10 @@
 //! A player ahead of the backlog.
 
 mod forecast;
+mod wait;
 mod whom;
+
+use std::time::Duration;
 
 use anyhow::ensure;
 use serde::Serialize;
@@ -15,6 +18,8 @@ use super::Context;
 use crate::table::printable;
 use crate::wiring::Stores;
 use forecast::Forecast;
+use wait::Waiting;
+pub(in crate::commands) use whom::slug;
 
 /// Whom to fetch, and what of it.
 #[derive(clap::Args)]
@@ -22,7 +27,8 @@ use forecast::Forecast;
     group(clap::ArgGroup::new("player").required(true).args(["id", "name"])),
     after_help = "Examples:\n  stint refresh --id 57147396\n  \
                   stint refresh --name Ånn --server 'Tarren Mill' --region EU\n  \
-                  stint refresh --id 57147396 --raid 26 --difficulty heroic,mythic"
+                  stint refresh --id 57147396 --raid 26 --difficulty heroic,mythic\n  \
+                  stint refresh --id 57147396 --wait"
 )]
 pub(crate) struct Arguments {
     /// The player's id in Warcraft Logs.
@@ -43,6 +49,12 @@ pub(crate) struct Arguments {
     /// In these difficulties of the raid: lfr (1), normal (3), heroic (4) or mythic (5), with commas between them.
     #[arg(long, requires = "raid", value_delimiter = ',', value_parser = names::parse_difficulty)]
     difficulty: Vec<Difficulty>,
+    /// Wait for the answer, and print the ranks, or fail with why there are none.
+    #[arg(long)]
+    wait: bool,
+    /// How long to wait, in seconds. The player stays queued.
+    #[arg(long, requires = "wait", value_name = "SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    timeout: u64,
 }
 
 /// What was queued, and when it will be served.
@@ -77,6 +89,11 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
          queued. Say it with --raid 26 --difficulty heroic, or add a rule: `stint rules add --help`"
     );
     let message = PlayerMessage { whom, raids_to_scrap };
+    if arguments.wait {
+        let waiting = Waiting::before(&message, &stores).await?;
+        stores.refreshes.send(&[NewMessage::new(message.to_body())]).await?;
+        return waiting.run(Duration::from_secs(arguments.timeout), settings.wcl_call_budget, context).await;
+    }
     stores.refreshes.send(&[NewMessage::new(message.to_body())]).await?;
     let queued = Queued {
         queue: stores.refreshes.name().to_owned(),

@@ -27,7 +27,7 @@ pub(super) async fn find(arguments: &Arguments, stores: &Stores) -> anyhow::Resu
 
 /// The slug of a server by any of its spellings, if somebody from there is stored; else what the upstream makes of most
 /// names.
-fn slug(text: &str, servers: &[Server]) -> String {
+pub(crate) fn slug(text: &str, servers: &[Server]) -> String {
     let wanted = text.trim().to_lowercase();
     let is_meant = |server: &&Server| {
         [&server.slug, &server.name, &server.normalized_name].into_iter().any(|known| known.to_lowercase() == wanted)

@@ -16,7 +16,7 @@ use tokio::task::{JoinError, JoinSet};
 
 use super::Context;
 use super::stopping::{STOPPING, drained, interrupted};
-use crate::wiring::{BackendSettings, FLEETS, FleetSettings, Installation, Plan, fleet_names, plan};
+use crate::wiring::{BackendSettings, FLEETS, FleetSettings, Hosts, Installation, Plan, fleet_names, plan};
 use watch::watch;
 pub(super) use watch::{Looks, Until};
 
@@ -104,7 +104,9 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
     let backends = context.backends(&arguments.backends).await?;
     let installation = Installation::build(&plans, settings, &backends, Stop::default()).await?;
     let until = Until { drained: arguments.until_drained, looks: Looks::at(arguments.backends.choice().queues) };
-    let summary = here(&plans, &installation, settings, until, context).await?;
+    let fleets = plans.iter().map(|plan| plan.name.to_owned()).collect();
+    let work = here(&plans, &installation, settings, until, context);
+    let summary = Hosts::of(&backends)?.beside(fleets, work).await?;
     context.output.result(&summary, |summary| {
         let Totals { invocations, succeeded, .. } = summary.totals;
         format!("stopped after {invocations} invocations and {succeeded} messages done\n")

@@ -12,8 +12,8 @@ use stint_mongo::mongodb::bson::{Bson, DateTime, Document, doc};
 use stint_mongo::testing::{TestDatabase, block_on, run, run_race};
 use stint_warcraftlogs::model::{Player, RaidsToScrap};
 use stint_warcraftlogs::store::{
-    Backlog, Claim, Directory, Discovered, Discovers, Due, Freshness, Milestones, MongoStore, Pass, Players, Rules,
-    Zones,
+    Backlog, Claim, Directory, Discovered, Discovers, Due, Freshness, Milestones, MongoStore, Pass, Players,
+    RefreshAnswers, Rules, Zones,
 };
 
 use super::StoreWorld;
@@ -82,6 +82,10 @@ impl StoreWorld for World {
     }
 
     fn zones(&self) -> Arc<dyn Zones> {
+        self.way()
+    }
+
+    fn answers(&self) -> Arc<dyn RefreshAnswers> {
         self.way()
     }
 

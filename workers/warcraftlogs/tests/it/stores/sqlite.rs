@@ -11,8 +11,8 @@ use stint_embedded::rusqlite::Connection;
 use stint_embedded::{Embedded, Mode};
 use stint_warcraftlogs::model::RaidsToScrap;
 use stint_warcraftlogs::store::{
-    Backlog, Directory, Discovered, Discovers, DropReason, Due, Freshness, Milestones, Players, Rules, SqliteStore,
-    Zones,
+    Backlog, Directory, Discovered, Discovers, DropReason, Due, Freshness, Milestones, Players, RefreshAnswers, Rules,
+    SqliteStore, Zones,
 };
 
 use super::StoreWorld;
@@ -51,6 +51,10 @@ impl StoreWorld for Sqlite {
     }
 
     fn zones(&self) -> Arc<dyn Zones> {
+        Arc::new(self.store.clone())
+    }
+
+    fn answers(&self) -> Arc<dyn RefreshAnswers> {
         Arc::new(self.store.clone())
     }
 
@@ -95,7 +99,7 @@ fn a_file_of_an_earlier_version_knows_who_was_fetched_when_and_of_what() {
     let damage = "UPDATE players SET document = '{' WHERE id = 3;
         UPDATE players SET document = json_set(document, '$.updatedAt', 'yesterday') WHERE id = 4;";
     let earlier = "DROP TABLE standings; ALTER TABLE rules DROP COLUMN listed_until; DROP TABLE upstream_rests;
-        DROP TABLE milestones; DROP TABLE refusals;
+        DROP TABLE milestones; DROP TABLE refusals; DROP TABLE refresh_answers;
         ALTER TABLE rules DROP COLUMN seen; ALTER TABLE rules DROP COLUMN doubt;
         ALTER TABLE rules DROP COLUMN accepted; DROP TABLE zones; PRAGMA user_version = 1;";
     execute(folder.path(), &format!("{damage} {earlier}"));

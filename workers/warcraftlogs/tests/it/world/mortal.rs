@@ -11,9 +11,10 @@ use stint_testkit::mortal_port;
 use stint_warcraftlogs::model::{Player, PlayerId, RaidId, Unit};
 use stint_warcraftlogs::store::{
     Answered, Backlog, Claim, Discovered, Discovers, Doubt, Dropped, Due, Freshness, Frozen, Known, Milestone,
-    Milestones, Page, Pass, PlayerCounts, PlayerKey, Players, Reached, Rest, Rule, RuleStatus, Rules, TakenOver,
-    UpstreamRest, Zones,
+    Milestones, Page, Pass, PlayerCounts, PlayerKey, Players, Reached, RefreshAnswer, RefreshAnswers, Rest, Rule,
+    RuleStatus, Rules, TakenOver, UpstreamRest, Zones,
 };
+use stint_warcraftlogs::whom::Whom;
 
 use super::Life;
 
@@ -80,6 +81,11 @@ mortal_port! { MortalStore, Players {
 mortal_port! { MortalStore, Milestones {
     reached() -> Reached;
     pass(milestone: Milestone, at: Timestamp) -> ();
+} }
+
+mortal_port! { MortalStore, RefreshAnswers {
+    keep_answers(answers: &[RefreshAnswer]) -> ();
+    answer(whom: &Whom) -> Option<RefreshAnswer>;
 } }
 
 #[async_trait]

@@ -220,7 +220,7 @@ fn registry(settings: &Settings, stores: &Stores, budget: &Budget, transport: &A
         .with(Discover::new(stores.rules.clone(), stores.discovers.clone(), source, stores.handover(), discover))
         .with(aggregator(settings, stores))
         .with(RankFetcher::new(budget.clone(), stores.players.clone(), settings.budget_strategy, stores.handover()))
-        .with(Refresher::new(budget.clone(), stores.players.clone(), settings.budget_strategy))
+        .with(Refresher::new(budget.clone(), stores.players.clone(), stores.answers.clone(), settings.budget_strategy))
         .with(Reviver::new(budget.clone(), settings.budget_strategy))
         .with(Generator(stores.milestones.clone()))
 }

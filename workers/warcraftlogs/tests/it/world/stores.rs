@@ -12,7 +12,7 @@ use stint_warcraftlogs::config::Settings;
 use stint_warcraftlogs::handover::Handover;
 use stint_warcraftlogs::message::{QUEUE, REFRESH_QUEUE};
 use stint_warcraftlogs::rank_fetcher::RankFetcher;
-use stint_warcraftlogs::store::{Discovers, Milestones, Players, Rules, SqliteStore, Zones};
+use stint_warcraftlogs::store::{Discovers, Milestones, Players, RefreshAnswers, Rules, SqliteStore, Zones};
 
 use super::Life;
 use super::mortal::MortalStore;
@@ -25,6 +25,7 @@ pub(crate) struct Stores {
     pub(crate) players: Arc<dyn Players>,
     pub(crate) milestones: Arc<dyn Milestones>,
     pub(crate) zones: Arc<dyn Zones>,
+    pub(crate) answers: Arc<dyn RefreshAnswers>,
     pub(crate) queue: Arc<dyn Queue>,
     pub(crate) refreshes: Arc<dyn Queue>,
     pub(crate) pool: Arc<dyn KeyPool>,
@@ -45,7 +46,8 @@ impl Stores {
             discovers: store.clone(),
             players: store.clone(),
             milestones: store.clone(),
-            zones: store,
+            zones: store.clone(),
+            answers: store,
             queue: embedded.queue(QUEUE, queue),
             refreshes: embedded.queue(REFRESH_QUEUE, queue),
             pool: embedded.key_pool(settings.ledger()),
@@ -69,6 +71,7 @@ impl Stores {
             players: MortalStore::new(&self.players, life),
             milestones: MortalStore::new(&self.milestones, life),
             zones: MortalStore::new(&self.zones, life),
+            answers: MortalStore::new(&self.answers, life),
             queue: Mortal::new(&self.queue, life),
             refreshes: Mortal::new(&self.refreshes, life),
             pool: Mortal::new(&self.pool, life),

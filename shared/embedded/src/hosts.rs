@@ -1,0 +1,124 @@
+//! Which processes run fleets in this folder.
+//!
+//! A process writes its row when it starts, again every [`BEAT`], and removes it when it ends. One that was killed leaves
+//! its row behind, which counts for nothing after [`SILENCE`] and is removed by the next process that starts.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use rusqlite::params;
+use stint_core::clock::{before, from_millis, to_millis};
+use stint_core::ports::PortResult;
+
+use crate::database::Database;
+
+/// How often a process says that it is there.
+pub const BEAT: Duration = Duration::from_secs(10);
+
+/// A process that has said nothing for as long is gone: three beats, so that a slow disk is no absence.
+pub(crate) const SILENCE: Duration = Duration::from_secs(30);
+
+/// A process that runs fleets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Host {
+    /// Of its own: the number of the process, and when it started.
+    pub id: String,
+    /// The fleets that it runs.
+    pub fleets: Vec<String>,
+    /// When it started.
+    pub started_at: Timestamp,
+}
+
+impl Host {
+    /// The process of this number.
+    pub fn new(process: u32, fleets: Vec<String>, started_at: Timestamp) -> Host {
+        Host { id: format!("{process}-{}", to_millis(started_at)), fleets, started_at }
+    }
+}
+
+/// The processes of a [`Database`].
+#[derive(Clone)]
+pub struct SqliteHosts {
+    database: Database,
+}
+
+impl SqliteHosts {
+    /// The processes of a database that has the table of hosts.
+    pub fn new(database: &Database) -> SqliteHosts {
+        SqliteHosts { database: database.clone() }
+    }
+
+    /// Writes down that `host` is there at `now`, and forgets those that have long been silent.
+    pub async fn beat(&self, host: &Host, now: Timestamp) -> PortResult<()> {
+        let (id, fleets, started_at) = (host.id.clone(), host.fleets.join(","), to_millis(host.started_at));
+        let (now, silent) = (to_millis(now), to_millis(before(now, SILENCE)));
+        let write = self.database.write("keep which process runs here", move |connection| {
+            connection.prepare_cached("DELETE FROM hosts WHERE seen_at < ?1")?.execute([silent])?;
+            let mut statement = connection.prepare_cached(
+                "INSERT INTO hosts (id, fleets, started_at, seen_at) VALUES (?1, ?2, ?3, ?4)
+                 ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at",
+            )?;
+            statement.execute(params![id, fleets, started_at, now]).map(drop)
+        });
+        write.await
+    }
+
+    /// Removes a host that has ended.
+    pub async fn leave(&self, host: &Host) -> PortResult<()> {
+        let id = host.id.clone();
+        let write = self.database.write("forget a process that ran here", move |connection| {
+            connection.prepare_cached("DELETE FROM hosts WHERE id = ?1")?.execute([id]).map(drop)
+        });
+        write.await
+    }
+
+    /// The processes that were there within [`SILENCE`] before `now`, the oldest first.
+    pub async fn present(&self, now: Timestamp) -> PortResult<Vec<Host>> {
+        let silent = to_millis(before(now, SILENCE));
+        let read = self.database.read("read which processes run here", move |connection| {
+            let mut statement = connection.prepare_cached(
+                "SELECT id, fleets, started_at FROM hosts WHERE seen_at >= ?1 ORDER BY started_at, id",
+            )?;
+            let rows = statement.query_map([silent], |row| {
+                let fleets: String = row.get(1)?;
+                let fleets = fleets.split(',').filter(|fleet| !fleet.is_empty()).map(str::to_owned).collect();
+                Ok(Host { id: row.get(0)?, fleets, started_at: from_millis(row.get(2)?) })
+            })?;
+            rows.collect()
+        });
+        read.await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use stint_core::clock::{Clock, ManualClock};
+
+    use super::*;
+    use crate::Embedded;
+
+    #[test]
+    fn a_process_is_there_until_it_leaves_or_falls_silent() {
+        let clock = ManualClock::new(Timestamp::UNIX_EPOCH);
+        let embedded = Embedded::in_memory(Arc::new(clock.clone())).unwrap();
+        let hosts = embedded.hosts();
+        let host = |process| Host::new(process, vec!["warcraftlogs".into(), "poe-stashes".into()], clock.now());
+        let (first, second) = (host(1), host(2));
+        futures::executor::block_on(async {
+            assert_eq!(hosts.present(clock.now()).await.unwrap(), []);
+            for host in [&first, &second] {
+                hosts.beat(host, clock.now()).await.unwrap();
+            }
+            clock.advance(SILENCE);
+            hosts.beat(&second, clock.now()).await.unwrap();
+            assert_eq!(hosts.present(clock.now()).await.unwrap(), [first.clone(), second.clone()]);
+            clock.advance(Duration::from_secs(1));
+            assert_eq!(hosts.present(clock.now()).await.unwrap(), [second.clone()]);
+            hosts.leave(&second).await.unwrap();
+            hosts.leave(&second).await.unwrap();
+            assert_eq!(hosts.present(clock.now()).await.unwrap(), []);
+        });
+    }
+}

@@ -1,0 +1,57 @@
+//! Which processes run fleets in this folder. In the cloud nothing is known of that.
+
+use std::process;
+
+use futures::future::{Either, select};
+use stint_core::clock::Clock;
+use stint_core::ports::PortResult;
+use stint_embedded::{BEAT, Host, SqliteHosts};
+
+use super::backends::Backends;
+
+/// The processes that run fleets, as far as they can be known.
+#[derive(Clone)]
+pub(crate) struct Hosts {
+    /// `None` where the work may be done elsewhere.
+    hosts: Option<SqliteHosts>,
+    clock: std::sync::Arc<dyn Clock>,
+}
+
+impl Hosts {
+    /// Those of the backends' folder.
+    pub(crate) fn of(backends: &Backends) -> anyhow::Result<Hosts> {
+        let is_here = backends.is_hosted_here() && !backends.has_shared_queues();
+        let hosts = is_here.then(|| backends.embedded().map(|embedded| embedded.hosts())).transpose()?;
+        Ok(Hosts { hosts, clock: backends.clock.clone() })
+    }
+
+    /// Whether it is known that no process runs this fleet now.
+    pub(crate) async fn is_idle(&self, fleet: &str) -> PortResult<bool> {
+        let Some(hosts) = &self.hosts else { return Ok(false) };
+        let present = hosts.present(self.clock.now()).await?;
+        Ok(!present.iter().any(|host| host.fleets.iter().any(|name| name == fleet)))
+    }
+
+    /// Says that this process runs `fleets`, again and again, beside `work`; and that it does no more, when that ends.
+    /// What cannot be said is in the log: the work goes on.
+    pub(crate) async fn beside<T>(&self, fleets: Vec<String>, work: impl Future<Output = T>) -> T {
+        let Some(hosts) = &self.hosts else { return work.await };
+        let host = Host::new(process::id(), fleets, self.clock.now());
+        let beats = async {
+            loop {
+                if let Err(error) = hosts.beat(&host, self.clock.now()).await {
+                    tracing::warn!(%error, "other commands cannot see that this one runs: {error}");
+                }
+                self.clock.sleep(BEAT).await;
+            }
+        };
+        let done = match select(Box::pin(work), Box::pin(beats)).await {
+            Either::Left((done, _)) => done,
+            Either::Right((never, _)) => never,
+        };
+        if let Err(error) = hosts.leave(&host).await {
+            tracing::warn!(%error, "other commands may believe for a while that this one runs: {error}");
+        }
+        done
+    }
+}

@@ -1,0 +1,117 @@
+//! `stint refresh --wait` beside a fleet that runs, and `stint show`.
+
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::lambda_stage::run;
+use crate::program::{Program, filters, text};
+use crate::up::Up;
+use crate::upstream::{Upstream, stint};
+use crate::world::{PLAYER, World, block_on};
+
+/// `stint`, pointed at a stand-in.
+fn fleet(home: &Path, upstream: &Upstream) -> Command {
+    let mut command = stint(home);
+    for name in ["wcl_api_url", "wcl_token_url", "wcl_site_url", "wcl_keys"] {
+        command.env(name.to_uppercase(), upstream.setting(name));
+    }
+    command.env("WCL_PAGE_INTERVAL_MS", "0");
+    command
+}
+
+/// Runs a command, and returns its exit code, and what it prints on stdout and on stderr.
+async fn ran(mut command: Command, arguments: &[&str]) -> (i32, String, String) {
+    command.args(arguments);
+    let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+    let [stdout, stderr] = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap());
+    (output.status.code().unwrap(), stdout, stderr)
+}
+
+#[test]
+fn whoever_waits_gets_the_ranks_or_the_reason() {
+    let upstream = Upstream::start("warcraftlogs", &["--players", "60", "--latency", "4"]);
+    let folder = tempfile::tempdir().unwrap();
+    let home = folder.path().join("home");
+    run(async {
+        let rule = ["rules", "add", "--raid", "26", "--difficulty", "normal", "--start-page", "1", "--end-page", "3"];
+        assert_eq!(ran(stint(&home), &rule).await.0, 0);
+        let mut up = fleet(&home, &upstream);
+        up.args(["up", "--json"]);
+        let mut up = Up::start(up, folder.path().join("log"));
+        let player: Value = loop {
+            up.until(async |_| home.join("warcraftlogs.db").is_file()).await;
+            let (_, players, _) = ran(stint(&home), &["data", "export", "discovers", "-"]).await;
+            if let Some(player) = players.lines().next() {
+                break serde_json::from_str(player).unwrap();
+            }
+        };
+        let id = player["_id"].to_string();
+        let refresh = ["refresh", "--raid", "26", "--difficulty", "normal", "--wait", "--timeout", "60"];
+        let (code, ranks, said) = ran(fleet(&home, &upstream), &[&refresh[..], &["--id", &id]].concat()).await;
+        assert!(code == 0 || said.contains("has no ranks: "), "{ranks} {said}");
+        assert!(code == 1 || ranks.contains(&format!(", player {id}, updated ")), "{ranks} {said}");
+        let misspelt = ["--name", "Nobody", "--server", "tarren-mil", "--region", "EU"];
+        let (code, ranks, said) = ran(fleet(&home, &upstream), &[&refresh[..], &misspelt].concat()).await;
+        assert_eq!((code, ranks.as_str()), (1, ""));
+        let expected = "error: Nobody of tarren-mil (EU) has no ranks: the upstream knows no such player";
+        assert!(said.contains("waiting for Nobody of tarren-mil (EU): ") && said.contains(expected), "{said}");
+        let (code, ranks, _) = ran(fleet(&home, &upstream), &[&refresh[..], &misspelt, &["--json"]].concat()).await;
+        assert!(code == 1 && serde_json::from_str::<Value>(&ranks).unwrap()["error"].is_string(), "{ranks}");
+        up.stop().await;
+        let (code, _, said) = ran(fleet(&home, &upstream), &[&refresh[..], &["--id", &id]].concat()).await;
+        let expected = format!("player {id} is queued, but no process runs the fleet here now; start it: stint up");
+        assert!(code == 1 && said.contains(&expected), "{said}");
+    });
+}
+
+#[test]
+fn a_wait_has_an_end_and_says_what_it_waited_for() {
+    let program = Program::new();
+    block_on(async {
+        let world = World::open(&program.home());
+        world.players().await;
+        world.keys().await;
+        world.schedules().await;
+        world.host().await;
+    });
+    let refresh = ["refresh", "--id", "7", "--raid", "26", "--difficulty", "heroic", "--wait", "--timeout", "1"];
+    let error = program.fail(&refresh);
+    let error = error.lines().last().unwrap();
+    assert!(
+        error.contains("no answer about player 7 after 1 s; it stays queued: waits for key-1: 5 points"),
+        "{error}"
+    );
+    let ran = program.run(&["refresh", "--id", "7", "--timeout", "1"]);
+    assert!(ran.code == 2 && ran.stderr.contains("--wait"), "{ran:?}");
+}
+
+#[test]
+fn what_is_stored_of_a_player_is_shown() {
+    let program = Program::new();
+    let file = program.write("players.json", PLAYER);
+    program.succeed(&["data", "import", "players", text(&file)]);
+    block_on(async { World::open(&program.home()).players().await });
+    let _filters = filters();
+    insta::assert_snapshot!(program.redact(&program.succeed(&["show", "57147396"])), @"
+    Ånn of Tarren Mill (EU), Mage, player 57147396, updated [time] (… ago)
+
+    Castle Nathria (26), heroic
+      dps: best average 91.2, median average 80.1
+      BOSS  BEST  MEDIAN  KILLS  SPEC
+      2398  95.3  80  12  Fire
+    ");
+    let shown = program.json(&["show", "57147396"]);
+    for name in ["Ånn-Tarren Mill-EU", "ånn-TarrenMill-eu", "Ånn-tarren-mill-EU"] {
+        assert_eq!(program.json(&["show", name]), shown, "{name}");
+    }
+    assert_eq!(shown["raids"]["26"]["4"]["best"], 91.2);
+    assert!(program.fail(&["show", "9"]).contains("player 9 has no ranks: the player hides its ranks"));
+    assert!(program.fail(&["show", "8"]).contains("nothing is stored of player 8; ask for the player: stint refresh"));
+    let error = program.fail(&["show", "Bob-Kazzak-EU"]);
+    assert!(error.contains("stint refresh --name Bob --server kazzak --region EU"), "{error}");
+    for wrong in ["Bob", "Bob-Kazzak", "Bob-Kazzak-Mars", "0"] {
+        assert_eq!(program.run(&["show", wrong]).code, 2, "{wrong}");
+    }
+}

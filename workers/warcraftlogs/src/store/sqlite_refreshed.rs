@@ -1,0 +1,57 @@
+//! Answers to refreshes in SQLite.
+
+use async_trait::async_trait;
+use stint_core::clock::{before, from_millis, to_millis};
+use stint_core::ports::PortResult;
+use stint_embedded::rusqlite::{Connection, OptionalExtension, params};
+
+use super::refreshed::key;
+use super::sqlite::{SqliteStore, to_json};
+use super::{ANSWERS_KEPT, RefreshAnswer, RefreshAnswers};
+use crate::whom::Whom;
+
+/// `at` is in milliseconds, `result` the JSON of what the upstream answered.
+pub(super) const MIGRATION: &str = "
+    CREATE TABLE refresh_answers (
+        whom TEXT PRIMARY KEY,
+        at INTEGER NOT NULL,
+        result TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID;
+";
+
+#[async_trait]
+impl RefreshAnswers for SqliteStore {
+    async fn keep_answers(&self, answers: &[RefreshAnswer]) -> PortResult<()> {
+        if answers.is_empty() {
+            return Ok(());
+        }
+        let (answers, old) = (answers.to_vec(), to_millis(before(self.clock.now(), ANSWERS_KEPT)));
+        let keep = move |connection: &Connection| {
+            connection.prepare_cached("DELETE FROM refresh_answers WHERE at < ?1")?.execute([old])?;
+            let mut keep = connection.prepare_cached(
+                "INSERT INTO refresh_answers (whom, at, result) VALUES (?1, ?2, ?3)
+                 ON CONFLICT (whom) DO UPDATE SET at = excluded.at, result = excluded.result",
+            )?;
+            for RefreshAnswer { whom, at, result } in &answers {
+                keep.execute(params![key(whom), to_millis(*at), to_json(result)?])?;
+            }
+            Ok(())
+        };
+        self.database.write("keep what became of a refresh", keep).await
+    }
+
+    async fn answer(&self, whom: &Whom) -> PortResult<Option<RefreshAnswer>> {
+        let key = key(whom);
+        let read = move |connection: &Connection| {
+            let mut select = connection.prepare_cached("SELECT at, result FROM refresh_answers WHERE whom = ?1")?;
+            select.query_row([key], |row| Ok((row.get(0)?, row.get(1)?))).optional()
+        };
+        let row: Option<(i64, String)> = self.database.read("read what became of a refresh", read).await?;
+        // What cannot be read is no answer: a person waits a little longer, or reads what is stored.
+        let read = |(at, result): (i64, String)| {
+            let result = serde_json::from_str(&result).ok()?;
+            Some(RefreshAnswer { whom: whom.clone(), at: from_millis(at), result })
+        };
+        Ok(row.and_then(read))
+    }
+}
