@@ -8,17 +8,19 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 /// What time it is, and how to wait.
 ///
 /// Nothing else in the workspace reads the wall clock or sleeps, so a test that hands out a [`ManualClock`] owns
 /// time: a day of the fleet passes in milliseconds, and the same way each run.
 pub trait Clock: Send + Sync {
-    /// Now. Two calls may answer the same instant; a later call never answers an earlier one.
+    /// Now. Two calls may return the same instant. The clock of a machine may be set while the fleet runs, or between two
+    /// starts, so a later call may return an earlier instant: what is kept beyond a call says how it bears that.
     fn now(&self) -> Timestamp;
 
-    /// Completes once `now` has reached `deadline`; at once when it already has.
+    /// Completes once `now` has reached `deadline`; at once when it already has. How long that takes is settled by the call:
+    /// a clock that jumps meanwhile does not change it.
     fn sleep_until(&self, deadline: Timestamp) -> BoxFuture<'static, ()>;
 
     /// Completes after `duration`.
@@ -60,17 +62,33 @@ pub struct ManualClock {
 }
 
 struct ManualState {
-    now: Timestamp,
+    /// Time as it passes, whatever the clock shows.
+    passed: Timestamp,
+    /// How far the clock is ahead of that.
+    ahead: SignedDuration,
     /// Woken in the order of deadline, then of registration, so that a run is the same each time. A sleep that is
     /// dropped takes its entry along, so that nobody advances to an instant that nobody waits for.
     sleepers: BTreeMap<(Timestamp, u64), Waker>,
     registered: u64,
 }
 
+impl ManualState {
+    /// What the clock shows at an instant of passing time.
+    fn shown(&self, passed: Timestamp) -> Timestamp {
+        passed.checked_add(self.ahead).unwrap_or(if self.ahead.is_negative() { Timestamp::MIN } else { Timestamp::MAX })
+    }
+
+    /// The instant of passing time at which the clock shows `shown`.
+    fn passing(&self, shown: Timestamp) -> Timestamp {
+        shown.checked_sub(self.ahead).unwrap_or(if self.ahead.is_negative() { Timestamp::MAX } else { Timestamp::MIN })
+    }
+}
+
 impl ManualClock {
     /// A clock that shows `now`.
     pub fn new(now: Timestamp) -> ManualClock {
-        let state = ManualState { now, sleepers: BTreeMap::new(), registered: 0 };
+        let (sleepers, registered) = (BTreeMap::new(), 0);
+        let state = ManualState { passed: now, ahead: SignedDuration::ZERO, sleepers, registered };
         ManualClock { state: Arc::new(Mutex::new(state)) }
     }
 
@@ -82,9 +100,59 @@ impl ManualClock {
 
     /// Moves time to `target` (never backwards) and wakes whoever was waiting for an instant up to then.
     pub fn advance_to(&self, target: Timestamp) {
+        let target = self.lock().passing(target);
+        self.steady().advance_to(target);
+    }
+
+    /// Sets the clock forward or back, as a person or a time server does: no time passes, and whoever sleeps sleeps on for
+    /// as long as before.
+    pub fn jump(&self, by: SignedDuration) {
+        let mut state = self.lock();
+        state.ahead = state.ahead.saturating_add(by);
+    }
+
+    /// The same time without the jumps: the clock of another machine, which was never set.
+    pub fn steady(&self) -> SteadyClock {
+        SteadyClock(self.clone())
+    }
+
+    /// The instant that the next sleeper waits for. `None` when nobody sleeps.
+    pub fn next_deadline(&self) -> Option<Timestamp> {
+        let state = self.lock();
+        state.sleepers.first_key_value().map(|((deadline, _), _)| state.shown(*deadline))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, ManualState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn sleep_until_passed(&self, deadline: Timestamp) -> BoxFuture<'static, ()> {
+        Box::pin(ManualSleep { clock: self.clone(), deadline, registration: None })
+    }
+}
+
+impl Clock for ManualClock {
+    fn now(&self) -> Timestamp {
+        let state = self.lock();
+        state.shown(state.passed)
+    }
+
+    fn sleep_until(&self, deadline: Timestamp) -> BoxFuture<'static, ()> {
+        let deadline = self.lock().passing(deadline);
+        self.sleep_until_passed(deadline)
+    }
+}
+
+/// The time of a [`ManualClock`] without its jumps.
+#[derive(Clone)]
+pub struct SteadyClock(ManualClock);
+
+impl SteadyClock {
+    /// Lets time pass until `target` (never backwards) and wakes whoever was waiting for an instant up to then.
+    pub fn advance_to(&self, target: Timestamp) {
         let due = {
-            let mut state = self.lock();
-            state.now = state.now.max(target);
+            let mut state = self.0.lock();
+            state.passed = state.passed.max(target);
             let mut due = Vec::new();
             while let Some(sleeper) = state.sleepers.first_entry().filter(|sleeper| sleeper.key().0 <= target) {
                 due.push(sleeper.remove());
@@ -96,24 +164,21 @@ impl ManualClock {
 
     /// The instant that the next sleeper waits for. `None` when nobody sleeps.
     pub fn next_deadline(&self) -> Option<Timestamp> {
-        self.lock().sleepers.first_key_value().map(|((deadline, _), _)| *deadline)
-    }
-
-    fn lock(&self) -> MutexGuard<'_, ManualState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().sleepers.first_key_value().map(|((deadline, _), _)| *deadline)
     }
 }
 
-impl Clock for ManualClock {
+impl Clock for SteadyClock {
     fn now(&self) -> Timestamp {
-        self.lock().now
+        self.0.lock().passed
     }
 
     fn sleep_until(&self, deadline: Timestamp) -> BoxFuture<'static, ()> {
-        Box::pin(ManualSleep { clock: self.clone(), deadline, registration: None })
+        self.0.sleep_until_passed(deadline)
     }
 }
 
+/// Waits for an instant of passing time.
 struct ManualSleep {
     clock: ManualClock,
     deadline: Timestamp,
@@ -126,7 +191,7 @@ impl Future for ManualSleep {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         let clock = self.clock.clone();
         let mut state = clock.lock();
-        if state.now >= self.deadline {
+        if state.passed >= self.deadline {
             return Poll::Ready(());
         }
         let registration = self.registration.unwrap_or_else(|| {
@@ -187,5 +252,21 @@ mod tests {
         clock.advance(Duration::from_secs(5));
         clock.advance_to(Timestamp::UNIX_EPOCH);
         assert_eq!(clock.now(), after(Timestamp::UNIX_EPOCH, Duration::from_secs(5)));
+    }
+
+    #[test]
+    fn a_clock_that_is_set_lets_no_time_pass() {
+        let clock = ManualClock::new(Timestamp::UNIX_EPOCH);
+        let mut sleep = clock.sleep(Duration::from_secs(10));
+        for hours in [2, -5] {
+            clock.jump(SignedDuration::from_hours(hours));
+            assert!((&mut sleep).now_or_never().is_none());
+        }
+        assert_eq!(clock.now(), before(Timestamp::UNIX_EPOCH, Duration::from_secs(3 * 3_600)));
+        assert_eq!(clock.steady().now(), Timestamp::UNIX_EPOCH);
+        assert_eq!(clock.next_deadline(), Some(after(clock.now(), Duration::from_secs(10))));
+        let beside = clock.steady().sleep(Duration::from_secs(10));
+        clock.advance(Duration::from_secs(10));
+        assert!((&mut sleep).now_or_never().is_some() && beside.now_or_never().is_some());
     }
 }

@@ -177,13 +177,16 @@ pub enum WorkerError {
 pub struct Invocation {
     clock: Arc<dyn Clock>,
     deadline: Timestamp,
+    /// From its beginning to its deadline.
+    time: Duration,
     stop: Stop,
 }
 
 impl Invocation {
     /// An invocation that must be over by `deadline`.
     pub fn new(clock: Arc<dyn Clock>, deadline: Timestamp, stop: Stop) -> Invocation {
-        Invocation { clock, deadline, stop }
+        let time = between(clock.now(), deadline);
+        Invocation { clock, deadline, time, stop }
     }
 
     /// What time it is.
@@ -196,9 +199,9 @@ impl Invocation {
         &self.clock
     }
 
-    /// The time left before the deadline.
+    /// The time left before the deadline. A clock that is set back does not make it longer than it was at first.
     pub fn remaining(&self) -> Duration {
-        between(self.now(), self.deadline)
+        between(self.now(), self.deadline).min(self.time)
     }
 
     /// Whether to start another piece of work that may take `needed`: no when the host is stopping, or when it

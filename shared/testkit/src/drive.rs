@@ -77,7 +77,8 @@ impl Driver {
         let mut main = pin!(main);
         let woken = Arc::new(Flag(AtomicBool::new(true)));
         let waker = waker(woken.clone());
-        let end = after(self.clock.now(), self.limit);
+        // Clocks may be set while a story is played; time passes all the same.
+        let end = after(self.clock.steady().now(), self.limit);
         let mut polls = 0;
         loop {
             while woken.0.swap(false, Ordering::SeqCst) {
@@ -97,8 +98,9 @@ impl Driver {
     }
 
     fn advance(&self, end: jiff::Timestamp) {
-        match self.clock.next_deadline() {
-            Some(deadline) if deadline <= end => self.clock.advance_to(deadline),
+        let time = self.clock.steady();
+        match time.next_deadline() {
+            Some(deadline) if deadline <= end => time.advance_to(deadline),
             Some(deadline) => {
                 panic!("{}", self.standstill(&format!("the next sleeper waits for {deadline}, past {end}")))
             }

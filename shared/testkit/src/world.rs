@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use stint_core::clock::{Clock, ManualClock};
 use stint_core::ledger::LedgerSettings;
 use stint_core::ports::{Breakers, KeyPool, PortResult, Queue, QueueSettings, Throttle, WakeupSource, Wakeups};
@@ -18,6 +18,13 @@ pub trait Time: Send + Sync {
     /// Lets `duration` pass. Answers `false`, at once, where so much time can neither be moved nor waited for; the
     /// test then ends there.
     async fn pass(&self, duration: Duration) -> bool;
+
+    /// Sets the clock that the adapter reads, while no time passes. Returns `false` where it cannot be set; the test then
+    /// ends there.
+    fn jump(&self, by: SignedDuration) -> bool {
+        let _ = by;
+        false
+    }
 }
 
 #[async_trait]
@@ -28,6 +35,11 @@ impl Time for ManualClock {
 
     async fn pass(&self, duration: Duration) -> bool {
         self.advance(duration);
+        true
+    }
+
+    fn jump(&self, by: SignedDuration) -> bool {
+        ManualClock::jump(self, by);
         true
     }
 }
