@@ -80,6 +80,11 @@ impl<S: LedgerStore> KeyPool for S {
         self.step("pause a key", move |ledger, _| ledger.pause(&key, until)).await
     }
 
+    async fn forget(&self, key: &KeyId) -> PortResult<bool> {
+        let key = key.clone();
+        self.step("forget what is known of a key", move |ledger, _| ledger.forget(&key)).await
+    }
+
     async fn park(&self, messages: &[Parked]) -> PortResult<()> {
         if messages.is_empty() { Ok(()) } else { self.store_parked(messages).await }
     }

@@ -102,6 +102,9 @@ mod tests {
             being_read: false,
             refused: 0,
             refusal: None,
+            doubt: None,
+            lost: Points::ZERO,
+            lost_until: None,
         }
     }
 

@@ -85,6 +85,7 @@ mortal_port! { Mortal, KeyPool {
     keys() -> Vec<KeyStatus>;
     windows(key: &KeyId, max: usize) -> Vec<WindowRecord>;
     pause(key: &KeyId, until: Option<Timestamp>) -> bool;
+    forget(key: &KeyId) -> bool;
     park(messages: &[Parked]) -> ();
     lend_parked(queue: &str, max: usize, lease: Duration) -> Vec<Parked>;
     forget_parked(messages: &[Parked]) -> ();

@@ -74,6 +74,7 @@ mod tests {
                 include_str!("key_pool/mod.rs"),
                 include_str!("key_pool/holds.rs"),
                 include_str!("key_pool/reading.rs"),
+                include_str!("key_pool/jumps.rs"),
                 include_str!("key_pool/windows.rs"),
                 include_str!("key_pool/parking.rs"),
             ],

@@ -300,7 +300,14 @@ impl Settings {
             CallBounds::Declared => Bounds::Declared,
             CallBounds::Learned => Bounds::Learned,
         };
-        LedgerSettings { guard: self.wcl_guard, reserve: self.wcl_reserve, window, bounds, tail: self.wcl_tail }
+        LedgerSettings {
+            guard: self.wcl_guard,
+            reserve: self.wcl_reserve,
+            window,
+            grace: longest_call(self.call_timeout()),
+            bounds,
+            tail: self.wcl_tail,
+        }
     }
 
     /// What the aggregator must know.

@@ -34,10 +34,11 @@ pub(crate) async fn call<T>(
     answer
 }
 
-/// How a call ended, in a word. One more is "unpriced": an answer came, and did not say what it cost.
+/// How a call ended, in a word.
 pub(crate) fn status(end: &CallEnd) -> &'static str {
     match end {
         CallEnd::Answered(_) => "answered",
+        CallEnd::Unpriced => "unpriced",
         CallEnd::Lost => "lost",
         CallEnd::NotBilled => "not-billed",
         CallEnd::Refused { .. } => "refused",
@@ -52,11 +53,7 @@ impl Budget {
         held: Points,
         asked: &[RanksOf],
     ) -> (CallEnd, Result<Vec<Fate>, CallError>) {
-        let ended = |(end, answer): &(CallEnd, Result<Vec<Fate>, CallError>)| match (end, answer) {
-            // What a player without a class spoils, for example.
-            (CallEnd::Lost, Ok(_)) => "unpriced",
-            (end, _) => status(end),
-        };
+        let ended = |(end, _): &(CallEnd, Result<Vec<Fate>, CallError>)| status(end);
         let questions = self.questions.known();
         let (end, answer) = call("ranks", key, held, self.api.ranks(key, asked, &questions), ended).await;
         if let (CallEnd::Refused { .. }, Err(error)) = (&end, &answer)

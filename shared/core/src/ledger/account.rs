@@ -5,9 +5,13 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Alone, Costs, Holds, LedgerSettings, Reading, Refusal};
+use super::window::RESET_MARGIN;
+use super::{Alone, Costs, Doubt, Holds, LedgerSettings, Refusal};
 use crate::clock::{after, before};
 use crate::points::Points;
+
+/// A key whose credentials are not accepted is tried again after an hour, however long the word was to wait.
+const LONGEST_CREDENTIALS_REST: Duration = Duration::from_secs(60 * 60);
 
 /// One key's account: a record that a store keeps whole.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,6 +38,24 @@ pub struct Account {
     pub retired: bool,
     /// Who reads the counter has until then.
     pub reading_until: Option<Timestamp>,
+    /// What was read last does not agree with what was known before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub doubted: Option<Doubt>,
+    /// What the last reading called the limit, as long as no second one has said the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit_doubt: Option<Points>,
+    /// The sequence number at which the newest reading was taken in.
+    #[serde(default)]
+    pub read_at: u64,
+    /// How many seconds the window had to go by that reading.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub read_resets_in: Option<u64>,
+    /// Claimed readings in a row that have confirmed nothing.
+    #[serde(default)]
+    pub idle_readings: u32,
+    /// After those nobody reads the counter before then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub read_not_before: Option<Timestamp>,
     /// Calls that the upstream refused for lack of points, ever.
     pub refused: u64,
     /// The call that was granted last, if no other was in flight.
@@ -77,7 +99,7 @@ pub enum KeyState {
     Open,
     /// Too close to the reset to start another call.
     Edge,
-    /// It was never read, or its window is over: it must be read before it lends.
+    /// It was never read, its window is over, or what is known of it is in doubt: it must be read before it lends.
     Stale,
     /// It rests, by hand or because the upstream refused it.
     Paused,
@@ -100,6 +122,12 @@ impl Account {
             refused_for: Refusal::Points,
             retired: false,
             reading_until: None,
+            doubted: None,
+            limit_doubt: None,
+            read_at: 0,
+            read_resets_in: None,
+            idle_readings: 0,
+            read_not_before: None,
             refused: 0,
             alone: None,
             unpriced: None,
@@ -112,9 +140,9 @@ impl Account {
     pub fn state(&self, settings: &LedgerSettings, now: Timestamp) -> KeyState {
         if self.retired {
             KeyState::Retired
-        } else if self.rests_until().is_some_and(|until| now < until) {
+        } else if self.rests_until(settings, now).is_some() {
             KeyState::Paused
-        } else if self.limit.is_none() || now >= self.reset_at {
+        } else if self.is_stale(settings, now) {
             KeyState::Stale
         } else if now >= before(self.reset_at, settings.edge()) {
             KeyState::Edge
@@ -123,20 +151,29 @@ impl Account {
         }
     }
 
-    /// When the key has rested long enough, by hand or by the upstream's word.
-    pub fn rests_until(&self) -> Option<Timestamp> {
-        self.paused_until.max(self.refused_until)
+    /// Until when the key rests, by hand or by the upstream's word; `None` when it does not.
+    pub fn rests_until(&self, settings: &LedgerSettings, now: Timestamp) -> Option<Timestamp> {
+        self.paused_until.filter(|until| now < *until).max(self.refused_until(settings, now))
+    }
+
+    /// Until when the key rests by the upstream's word. A rest that is longer than any that is taken was begun by a clock
+    /// that was ahead, and is over.
+    fn refused_until(&self, settings: &LedgerSettings, now: Timestamp) -> Option<Timestamp> {
+        let longest = after(now, longest_rest(self.refused_for, settings) + RESET_MARGIN);
+        self.refused_until.filter(|until| now < *until && *until <= longest)
     }
 
     /// Why the key rests, if that is the upstream's word and no longer pause by hand outlasts it.
-    pub(super) fn refusal(&self, now: Timestamp) -> Option<Refusal> {
-        let resting = self.refused_until > Some(now) && self.refused_until >= self.paused_until;
-        resting.then_some(self.refused_for)
+    pub(super) fn refusal(&self, settings: &LedgerSettings, now: Timestamp) -> Option<Refusal> {
+        let until = self.refused_until(settings, now)?;
+        (Some(until) >= self.paused_until).then_some(self.refused_for)
     }
 
-    /// Rests the key, unless it was refused for longer already.
-    pub(super) fn refuse(&mut self, until: Timestamp, why: Refusal) {
-        if self.refused_until < Some(until) {
+    /// Rests the key, unless it was refused for longer already. No word of the upstream rests it for longer than a window
+    /// if it is about points, or than an hour if it is about credentials.
+    pub(super) fn refuse(&mut self, until: Timestamp, why: Refusal, settings: &LedgerSettings, now: Timestamp) {
+        let until = until.min(after(now, longest_rest(why, settings)));
+        if self.refused_until(settings, now) < Some(until) {
             (self.refused_until, self.refused_for) = (Some(until), why);
         }
     }
@@ -146,9 +183,9 @@ impl Account {
         self.holds.held()
     }
 
-    /// On loan to calls that are over.
+    /// On loan to calls that are over: those that a reading would confirm, and lost ones that may still be billed.
     pub fn unconfirmed(&self) -> Points {
-        self.holds.unconfirmed()
+        self.holds.unconfirmed().saturating_add(self.holds.lost())
     }
 
     /// Calls that still run.
@@ -177,17 +214,35 @@ impl Account {
         self.sequence
     }
 
-    /// Ends the holds of callers that did not come back: their calls are over, and may have been billed.
-    pub(super) fn end_expired(&mut self, now: Timestamp) -> Vec<u64> {
-        let mut expired = Vec::new();
-        while let Some(sequence) = self.holds.first_expired(now) {
-            self.mark_unconfirmed(sequence);
-            expired.push(sequence);
+    /// Ends the holds of callers that did not come back, and of lost calls that can no longer be billed. Returns what has
+    /// changed.
+    pub(super) fn end_expired(&mut self, settings: &LedgerSettings, now: Timestamp) -> Vec<u64> {
+        let mut changed = Vec::new();
+        let latest = after(now, settings.longest_hold());
+        while let Some(sequence) = self.holds.first_beyond(latest) {
+            self.holds.expire_at(sequence, latest);
+            changed.push(sequence);
         }
-        expired
+        while let Some((sequence, lost)) = self.holds.first_expired(now) {
+            if lost {
+                self.mark_unconfirmed(sequence);
+            } else {
+                self.mark_lost(sequence, settings, now);
+            }
+            changed.push(sequence);
+        }
+        changed
     }
 
-    /// Says whether there was such a hold of a running call.
+    /// A call ended without an answer, and may be billed for a while. Says whether it was a running one.
+    pub(super) fn mark_lost(&mut self, sequence: u64, settings: &LedgerSettings, now: Timestamp) -> bool {
+        if settings.grace.is_zero() {
+            return self.mark_unconfirmed(sequence);
+        }
+        self.holds.lose(sequence, after(now, settings.grace))
+    }
+
+    /// A call is over and can no longer be billed. Says whether it was not known to be.
     pub(super) fn mark_unconfirmed(&mut self, sequence: u64) -> bool {
         let ended = self.sequence + 1;
         let known = self.holds.end(sequence, ended);
@@ -196,55 +251,12 @@ impl Account {
         }
         known
     }
+}
 
-    /// Takes in a reading whose request started at sequence number `started`. Answers the holds that it confirms,
-    /// and the window that it closes.
-    pub(super) fn observe(
-        &mut self,
-        reading: &Reading,
-        started: u64,
-        settings: &LedgerSettings,
-    ) -> (Vec<u64>, Option<WindowRecord>) {
-        let half = settings.window / 2;
-        let first = self.limit.is_none();
-        if !first && reading.reset_at() < before(self.reset_at, half) {
-            // An answer from the window before: true, but about points that are gone.
-            return (Vec::new(), None);
-        }
-        let mut closed = None;
-        if first || reading.reset_at() > after(self.reset_at, half) {
-            closed = (!first).then(|| self.close_window());
-            self.window += 1;
-            self.spent = reading.spent;
-            self.reset_at = reading.reset_at();
-            self.refused_until = None;
-        } else {
-            self.spent = self.spent.max(reading.spent);
-            self.reset_at = self.better_reset(reading);
-        }
-        self.limit = Some(reading.limit);
-        (self.holds.confirm(started), closed)
-    }
-
-    /// Within one window the earliest estimate is the best: each is late by its own round trip. Unless it has
-    /// passed and the window goes on, which the upstream knows better.
-    fn better_reset(&self, reading: &Reading) -> Timestamp {
-        if self.reset_at > reading.received_at {
-            return self.reset_at.min(reading.reset_at());
-        }
-        reading.reset_at().max(after(reading.received_at, Duration::from_secs(1)))
-    }
-
-    fn close_window(&self) -> WindowRecord {
-        let limit = self.limit.unwrap_or_default();
-        WindowRecord {
-            window: self.window,
-            reset_at: self.reset_at,
-            limit,
-            spent: self.spent,
-            unconfirmed: self.held(),
-            expired: limit.saturating_sub(self.spent),
-            overspent: self.spent.saturating_sub(limit),
-        }
+/// The longest that a key rests by the upstream's word.
+fn longest_rest(why: Refusal, settings: &LedgerSettings) -> Duration {
+    match why {
+        Refusal::Points => settings.window,
+        Refusal::Credentials => settings.window.max(LONGEST_CREDENTIALS_REST),
     }
 }

@@ -1,10 +1,15 @@
 //! Points on loan to one call.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{KeyId, Reading};
 use crate::points::Points;
+
+/// Beyond a call's time-out, for the way back: after that a hold ends by itself.
+pub(super) const HOLD_MARGIN: Duration = Duration::from_secs(5);
 
 /// Names a hold: its key, and the key's sequence number when it was granted.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -20,7 +25,7 @@ pub struct HoldId {
 pub struct Hold {
     /// The most that the call can cost.
     pub amount: Points,
-    /// When the call is over in any case: a little after its time-out.
+    /// When the call is over in any case: a little after its time-out. Of a lost call: when it can no longer be billed.
     pub expires_at: Timestamp,
     /// Whether the call still runs.
     pub state: HoldState,
@@ -31,7 +36,9 @@ pub struct Hold {
 pub enum HoldState {
     /// It may be billed at any moment.
     InFlight,
-    /// It is over, and may have been billed. Waits for a reading that started after `ended`.
+    /// It is over, no answer came, and it may still be billed until the hold expires.
+    Lost,
+    /// It is over, and may have been billed, but not any more. Waits for a reading that started after `ended`.
     Unconfirmed {
         /// The key's sequence number when the call ended.
         ended: u64,
@@ -43,7 +50,9 @@ pub enum HoldState {
 pub enum CallEnd {
     /// With an answer that carried the key's counter.
     Answered(Reading),
-    /// Without a counter: a time-out, a broken answer, a server error. It may have been billed.
+    /// With an answer that did not carry the counter: it was billed, if at all, by now.
+    Unpriced,
+    /// Without an answer: a time-out, a broken answer, a server error. It may have been billed, or may yet be.
     Lost,
     /// It never reached the upstream, or was turned away before it was billed: the hold ends at once.
     NotBilled,

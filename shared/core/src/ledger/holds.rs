@@ -15,11 +15,14 @@ use crate::points::Points;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Holds {
     by_sequence: BTreeMap<u64, Hold>,
-    /// The holds of running calls, by when each ends in any case.
-    running: BTreeSet<(Timestamp, u64)>,
-    /// The holds of calls that are over, by the sequence number of the call's end.
+    /// The holds that end by themselves, those of running calls and of lost ones, by when they do.
+    timed: BTreeSet<(Timestamp, u64)>,
+    /// The holds of calls that cannot be billed any more, by the sequence number of the call's end.
     over: BTreeSet<(u64, u64)>,
+    /// When the holds of lost calls end.
+    lost_until: BTreeSet<(Timestamp, u64)>,
     held: Points,
+    lost: Points,
     unconfirmed: Points,
 }
 
@@ -30,7 +33,12 @@ impl Holds {
         self.held = self.held.saturating_add(hold.amount);
         match hold.state {
             HoldState::InFlight => {
-                self.running.insert((hold.expires_at, sequence));
+                self.timed.insert((hold.expires_at, sequence));
+            }
+            HoldState::Lost => {
+                self.lost = self.lost.saturating_add(hold.amount);
+                self.timed.insert((hold.expires_at, sequence));
+                self.lost_until.insert((hold.expires_at, sequence));
             }
             HoldState::Unconfirmed { ended } => {
                 self.unconfirmed = self.unconfirmed.saturating_add(hold.amount);
@@ -40,13 +48,18 @@ impl Holds {
         self.by_sequence.insert(sequence, hold);
     }
 
-    /// Drops a hold, and answers it if there was one.
+    /// Drops a hold, and returns it if there was one.
     pub fn remove(&mut self, sequence: u64) -> Option<Hold> {
         let hold = self.by_sequence.remove(&sequence)?;
         self.held = self.held.saturating_sub(hold.amount);
         match hold.state {
             HoldState::InFlight => {
-                self.running.remove(&(hold.expires_at, sequence));
+                self.timed.remove(&(hold.expires_at, sequence));
+            }
+            HoldState::Lost => {
+                self.lost = self.lost.saturating_sub(hold.amount);
+                self.timed.remove(&(hold.expires_at, sequence));
+                self.lost_until.remove(&(hold.expires_at, sequence));
             }
             HoldState::Unconfirmed { ended } => {
                 self.unconfirmed = self.unconfirmed.saturating_sub(hold.amount);
@@ -86,14 +99,24 @@ impl Holds {
         self.held
     }
 
-    /// On loan to calls that are over.
+    /// On loan to calls that got no answer and may still be billed.
+    pub fn lost(&self) -> Points {
+        self.lost
+    }
+
+    /// When the first of them can no longer be billed.
+    pub fn lost_until(&self) -> Option<Timestamp> {
+        self.lost_until.first().map(|(until, _)| *until)
+    }
+
+    /// On loan to calls that are over, and that a reading would confirm.
     pub fn unconfirmed(&self) -> Points {
         self.unconfirmed
     }
 
     /// Calls that still run.
     pub fn in_flight(&self) -> u64 {
-        self.running.len() as u64
+        (self.timed.len() - self.lost_until.len()) as u64
     }
 
     /// The highest sequence number that a hold or a call's end has used.
@@ -102,21 +125,46 @@ impl Holds {
         granted.max(self.over.last().map_or(0, |(ended, _)| *ended))
     }
 
-    /// A running call that has outlived its hold at `now`.
-    pub(super) fn first_expired(&self, now: Timestamp) -> Option<u64> {
-        self.running.first().filter(|(expires_at, _)| *expires_at <= now).map(|(_, sequence)| *sequence)
+    /// A hold that has ended by itself at `now`, and whether its call was known to be lost.
+    pub(super) fn first_expired(&self, now: Timestamp) -> Option<(u64, bool)> {
+        let (_, sequence) = self.timed.first().filter(|(expires_at, _)| *expires_at <= now)?;
+        Some((*sequence, self.is_lost(*sequence)))
     }
 
-    /// Marks a running call as over since sequence number `ended`. Says whether there was one.
+    /// A hold that ends by itself later than `latest`.
+    pub(super) fn first_beyond(&self, latest: Timestamp) -> Option<u64> {
+        self.timed.last().filter(|(expires_at, _)| *expires_at > latest).map(|(_, sequence)| *sequence)
+    }
+
+    /// Has a hold end by itself at `expires_at`.
+    pub(super) fn expire_at(&mut self, sequence: u64, expires_at: Timestamp) {
+        if let Some(hold) = self.by_sequence.get(&sequence).cloned() {
+            self.insert(sequence, Hold { expires_at, ..hold });
+        }
+    }
+
+    fn is_lost(&self, sequence: u64) -> bool {
+        self.by_sequence.get(&sequence).is_some_and(|hold| hold.state == HoldState::Lost)
+    }
+
+    /// Marks a running call as lost, to be billed no later than `until`. Says whether there was one.
+    pub(super) fn lose(&mut self, sequence: u64, until: Timestamp) -> bool {
+        let Some(hold) = self.by_sequence.get(&sequence).filter(|hold| hold.state == HoldState::InFlight) else {
+            return false;
+        };
+        let lost = Hold { state: HoldState::Lost, expires_at: until, ..hold.clone() };
+        self.insert(sequence, lost);
+        true
+    }
+
+    /// Marks a running or lost call as over since sequence number `ended`. Says whether there was one.
     pub(super) fn end(&mut self, sequence: u64, ended: u64) -> bool {
-        let Some(hold) = self.by_sequence.get_mut(&sequence) else { return false };
-        if hold.state != HoldState::InFlight {
+        let Some(hold) = self.by_sequence.get(&sequence) else { return false };
+        if matches!(hold.state, HoldState::Unconfirmed { .. }) {
             return false;
         }
-        hold.state = HoldState::Unconfirmed { ended };
-        self.unconfirmed = self.unconfirmed.saturating_add(hold.amount);
-        self.running.remove(&(hold.expires_at, sequence));
-        self.over.insert((ended, sequence));
+        let over = Hold { state: HoldState::Unconfirmed { ended }, ..hold.clone() };
+        self.insert(sequence, over);
         true
     }
 

@@ -9,8 +9,10 @@
 //! A call's cost is not known, neither before it nor after it: the upstream only says how much a key has spent in
 //! the whole window (a [`Reading`]), and an answer's counter does not include the answer's own charge. So
 //! * a hold is an upper bound of what its call can cost;
-//! * when the call has ended, answered or not, its hold stays, *unconfirmed*, until a reading whose request started
-//!   after that end. Only such a reading is sure to include the charge;
+//! * when the call has ended, its hold stays, *unconfirmed*, until a reading whose request started after that end. Only
+//!   such a reading is sure to include the charge;
+//! * a call that got no answer is *lost*: it may be billed after its caller has given up. Its hold stays for a grace period,
+//!   and then until a reading that started later;
 //! * `spent` is the highest counter seen in the window. Being counted twice for a moment (in the counter and in a
 //!   hold) delays a call; being counted never would overspend.
 //!
@@ -28,18 +30,23 @@ mod holds;
 mod pool;
 mod price;
 mod reading;
+mod readings;
 mod reserve;
 mod settings;
+mod status;
 mod stored;
+mod window;
 
 pub use account::{Account, KeyState, WindowRecord};
 pub use costs::{Alone, CostClass, Costs, ENOUGH};
 pub use hold::{CallEnd, Hold, HoldId, HoldState, Refusal};
 pub use holds::Holds;
-pub use pool::{Changes, KeyStatus, Ledger};
+pub use pool::{Changes, Ledger};
 pub use reading::{Reading, ReadingClaim};
 pub use reserve::{Ask, Grant, Reservation, Wait};
 pub use settings::{Bounds, LedgerSettings, Tail};
+pub use status::KeyStatus;
+pub use window::Doubt;
 
 use serde::{Deserialize, Serialize};
 

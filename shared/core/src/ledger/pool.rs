@@ -4,20 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde::Serialize;
 
+use super::hold::HOLD_MARGIN;
+use super::status::wants_reading;
 use super::{
-    Account, Ask, CallEnd, Costs, Grant, Hold, HoldId, HoldState, KeyId, KeyState, LedgerSettings, Reading,
+    Account, Ask, CallEnd, Costs, Grant, Hold, HoldId, HoldState, KeyId, KeyState, KeyStatus, LedgerSettings, Reading,
     ReadingClaim, Refusal, Reservation, Wait, WindowRecord,
 };
-use crate::clock::{after, before};
+use crate::clock::after;
 use crate::points::Points;
-
-/// Beyond a call's time-out, for the way back: after that a hold ends by itself.
-const HOLD_MARGIN: Duration = Duration::from_secs(5);
-
-/// After the reset by our estimate, until the upstream's is sure to have passed too: it counts in whole seconds.
-pub(super) const RESET_MARGIN: Duration = Duration::from_secs(1);
 
 /// The accounts of all keys.
 #[derive(Clone, Debug)]
@@ -38,62 +33,6 @@ pub struct Changes {
     pub holds: BTreeSet<HoldId>,
     /// Windows that ended.
     pub windows: Vec<(KeyId, WindowRecord)>,
-}
-
-/// A key as people and plans see it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct KeyStatus {
-    /// The key.
-    pub key: KeyId,
-    /// Whether it can lend.
-    pub state: KeyState,
-    /// Points per window; zero until it was read.
-    pub limit: Points,
-    /// The highest counter seen in this window.
-    pub spent: Points,
-    /// On loan, unconfirmed included.
-    pub held: Points,
-    /// On loan to calls that are over.
-    pub unconfirmed: Points,
-    /// What it could lend now to anybody; zero unless it is open.
-    pub free: Points,
-    /// What is kept for priority asks at this moment.
-    pub reserve: Points,
-    /// What is left of the reserve: what it could lend now to a priority ask beyond `free`.
-    pub reserved: Points,
-    /// Calls that run.
-    pub in_flight: u64,
-    /// When the window ends.
-    pub reset_at: Timestamp,
-    /// When it may lend more than now: a new window can be read, or its rest is over.
-    pub renews_at: Timestamp,
-    /// When the reserve is given back to everybody.
-    pub released_at: Timestamp,
-    /// The least free amount for which it lends a unit now, where that may be less than what an ask declares.
-    pub lends_from: Option<Points>,
-    /// Somebody reads the counter at this moment, so it may lend soon.
-    pub being_read: bool,
-    /// Calls that the upstream refused for lack of points, ever.
-    pub refused: u64,
-    /// Why it rests, where the upstream refused it; `None` for a pause by hand.
-    pub refusal: Option<Refusal>,
-}
-
-impl KeyStatus {
-    /// When the key may lend `needed` to anybody, if it cannot now: when the reserve is given back, if that is enough,
-    /// else when it renews.
-    pub fn lends_at(&self, needed: Points) -> Timestamp {
-        let enough = !self.reserved.is_zero() && self.free.saturating_add(self.reserved) >= needed;
-        if enough { self.released_at } else { self.renews_at }
-    }
-
-    /// Whether the key may lend `needed` within moments: somebody reads its counter, or calls in flight hold so much
-    /// that what they give back may be enough. What comes back fills the reserve first, which only `priority` may use.
-    pub fn may_soon_lend(&self, needed: Points, priority: bool) -> bool {
-        let kept = if priority { Points::ZERO } else { self.reserve };
-        let most = self.free.saturating_add(self.reserved).saturating_add(self.held).saturating_sub(kept);
-        self.being_read || (self.state == KeyState::Open && self.in_flight > 0 && most >= needed)
-    }
 }
 
 impl Ledger {
@@ -163,7 +102,10 @@ impl Ledger {
         let unit = ask.largest_unit()?;
         let mut largest = Points::ZERO;
         for account in self.accounts.values().filter(|account| !account.retired) {
-            // A key that was never read may turn out to be large enough.
+            // A key that was never read, or whose limit one answer alone has told, may turn out to be large enough.
+            if account.limit_doubt.is_some() {
+                return None;
+            }
             largest = largest.max(account.limit?.saturating_sub(self.settings.guard));
         }
         (!largest.is_zero() && unit > largest).then_some(Reservation::Unpriceable { unit, largest })
@@ -210,12 +152,13 @@ impl Ledger {
         self.end_expired(now);
         let account = self.accounts.get_mut(&hold.key)?;
         let known = match end {
-            CallEnd::Answered(_) | CallEnd::Lost => account.mark_unconfirmed(hold.sequence),
+            CallEnd::Answered(_) | CallEnd::Unpriced => account.mark_unconfirmed(hold.sequence),
+            CallEnd::Lost => account.mark_lost(hold.sequence, &self.settings, now),
             CallEnd::NotBilled | CallEnd::Refused { .. } => account.holds.remove(hold.sequence).is_some(),
         };
         if let CallEnd::Refused { until, why } = end {
             account.refused += u64::from(known && why == Refusal::Points);
-            account.refuse(until, why);
+            account.refuse(until, why, &self.settings, now);
         }
         self.changes.accounts.insert(hold.key.clone());
         self.changes.holds.insert(hold.clone());
@@ -223,15 +166,17 @@ impl Ledger {
         self.take_in(&hold.key, &reading, hold.sequence, known.then_some(hold.sequence))
     }
 
-    /// Lends the right to read a key's counter, if there is a key whose counter would help: one that is stale; one
-    /// whose unconfirmed holds stand in the way of `needed`; or one that closes with nothing in flight any more, so
-    /// that its last calls are accounted for. The claim lapses after `lease`.
+    /// Grants the right to read a key's counter, if there is a key whose counter would help: one that is stale; one
+    /// whose unconfirmed holds, or whose limit that is in doubt, stand in the way of `needed`; or one that closes with
+    /// nothing in flight any more, so that its last calls are accounted for. The claim lapses after `lease`. A key whose
+    /// readings confirm nothing is read less and less often.
     pub fn claim_reading(&mut self, needed: Points, lease: Duration, now: Timestamp) -> Option<ReadingClaim> {
         self.end_expired(now);
         let settings = self.settings;
-        let (key, account) = self.accounts.iter_mut().find(|(_, account)| {
-            account.reading_until.is_none_or(|until| until <= now) && wants_reading(account, &settings, needed, now)
-        })?;
+        let (key, account) = self
+            .accounts
+            .iter_mut()
+            .find(|(_, account)| account.may_be_read(lease, now) && wants_reading(account, &settings, needed, now))?;
         account.reading_until = Some(after(now, lease));
         let started = account.next_sequence();
         self.changes.accounts.insert(key.clone());
@@ -245,11 +190,19 @@ impl Ledger {
         let account = self.accounts.get_mut(&claim.key)?;
         account.reading_until = None;
         if let CallEnd::Refused { until, why } = end {
-            account.refuse(until, why);
+            account.refuse(until, why, &self.settings, now);
         }
         self.changes.accounts.insert(claim.key.clone());
-        let CallEnd::Answered(reading) = end else { return None };
-        self.take_in(&claim.key, &reading, claim.started, None)
+        let before = account.knowledge(&self.settings, now);
+        let CallEnd::Answered(reading) = end else {
+            account.count_reading(before, &self.settings, now);
+            return None;
+        };
+        let closed = self.take_in(&claim.key, &reading, claim.started, None);
+        if let Some(account) = self.accounts.get_mut(&claim.key) {
+            account.count_reading(before, &self.settings, now);
+        }
+        closed
     }
 
     /// Rests a key until `until`, or wakes it, whoever has put it to rest.
@@ -263,6 +216,23 @@ impl Ledger {
         true
     }
 
+    /// Forgets what is known of a key, its rest included, as if it had never been read. What is on loan stays on loan, and
+    /// what calls have cost stays known.
+    pub fn forget(&mut self, key: &KeyId) -> bool {
+        let Some(account) = self.accounts.get_mut(key) else { return false };
+        *account = Account {
+            window: account.window,
+            sequence: account.next_sequence(),
+            retired: account.retired,
+            refused: account.refused,
+            costs: std::mem::take(&mut account.costs),
+            holds: std::mem::take(&mut account.holds),
+            ..Account::unread()
+        };
+        self.changes.accounts.insert(key.clone());
+        true
+    }
+
     /// Every key as it stands, soonest reset first; retired ones last.
     pub fn status(&mut self, now: Timestamp) -> Vec<KeyStatus> {
         self.end_expired(now);
@@ -270,33 +240,6 @@ impl Ledger {
             self.accounts.iter().map(|(key, account)| self.describe(key, account, now)).collect();
         keys.sort_by_key(|key| (key.state == KeyState::Retired, key.reset_at));
         keys
-    }
-
-    fn describe(&self, key: &KeyId, account: &Account, now: Timestamp) -> KeyStatus {
-        let state = account.state(&self.settings, now);
-        let (free, whole) = match state {
-            KeyState::Open => (account.free(&self.settings, false, now), account.free(&self.settings, true, now)),
-            _ => (Points::ZERO, Points::ZERO),
-        };
-        KeyStatus {
-            key: key.clone(),
-            state,
-            limit: account.limit.unwrap_or_default(),
-            spent: account.spent,
-            held: account.held(),
-            unconfirmed: account.unconfirmed(),
-            free,
-            reserve: account.reserve(&self.settings, now),
-            reserved: whole.saturating_sub(free),
-            in_flight: account.in_flight(),
-            reset_at: account.reset_at,
-            renews_at: renews_at(account, now),
-            released_at: before(account.reset_at, self.settings.release()),
-            lends_from: self.lends_from(account, now),
-            being_read: account.reading_until.is_some_and(|until| now < until),
-            refused: account.refused,
-            refusal: account.refusal(now),
-        }
     }
 
     /// Takes in a reading whose request started at sequence number `started`, and was that of the call `carrier` if
@@ -313,34 +256,15 @@ impl Ledger {
         closed
     }
 
-    /// Ends the holds of callers that did not come back. Every step that may lend does that by itself.
+    /// Ends the holds of callers that did not come back, and of lost calls that can no longer be billed. Every step that
+    /// may lend does that by itself.
     pub fn end_expired(&mut self, now: Timestamp) {
         for (key, account) in &mut self.accounts {
-            let expired = account.end_expired(now);
+            let expired = account.end_expired(&self.settings, now);
             if !expired.is_empty() {
                 self.changes.accounts.insert(key.clone());
                 self.changes.holds.extend(expired.into_iter().map(|sequence| HoldId { key: key.clone(), sequence }));
             }
         }
-    }
-}
-
-fn renews_at(account: &Account, now: Timestamp) -> Timestamp {
-    let resting = account.rests_until().filter(|until| now < *until);
-    resting.unwrap_or_else(|| after(account.reset_at, RESET_MARGIN))
-}
-
-fn wants_reading(account: &Account, settings: &LedgerSettings, needed: Points, now: Timestamp) -> bool {
-    let unconfirmed = account.unconfirmed();
-    match account.state(settings, now) {
-        KeyState::Stale => account.limit.is_none() || now >= after(account.reset_at, RESET_MARGIN),
-        KeyState::Open => {
-            let free = account.free(settings, false, now);
-            free < needed
-                && !unconfirmed.is_zero()
-                && (account.in_flight() == 0 || free.saturating_add(unconfirmed) >= needed)
-        }
-        KeyState::Edge => !unconfirmed.is_zero() && account.in_flight() == 0,
-        KeyState::Paused | KeyState::Retired => false,
     }
 }

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::pool::RESET_MARGIN;
+use super::hold::HOLD_MARGIN;
+use super::window::RESET_MARGIN;
 use crate::points::Points;
 
 /// How the ledger treats every key.
@@ -15,6 +16,9 @@ pub struct LedgerSettings {
     pub reserve: Points,
     /// How long the upstream's window is.
     pub window: Duration,
+    /// How long a call that got no answer may still be billed: its hold stays for that long, and then until a reading
+    /// that started later. No shorter than a call may take, so that a clock that jumps ahead ends no hold too early.
+    pub grace: Duration,
     /// What is held for a unit.
     pub bounds: Bounds,
     /// What becomes of the last points of a window, too few for a unit's bound.
@@ -45,12 +49,13 @@ pub enum Tail {
 }
 
 impl LedgerSettings {
-    /// Everything is lent to whoever asks first.
+    /// Everything is lent to whoever asks first, and nothing is billed after its call has ended.
     pub const fn plain(window: Duration) -> LedgerSettings {
         LedgerSettings {
             guard: Points::ZERO,
             reserve: Points::ZERO,
             window,
+            grace: Duration::ZERO,
             bounds: Bounds::Declared,
             tail: Tail::Strict,
         }
@@ -66,5 +71,11 @@ impl LedgerSettings {
     /// since the upstream rounds up, and the time of a call, which is a small part of the window.
     pub fn edge(&self) -> Duration {
         RESET_MARGIN + (self.window / 20).min(Duration::from_secs(1))
+    }
+
+    /// The furthest that a hold's end can lie ahead. One that lies further was set by a clock that was ahead.
+    pub(super) fn longest_hold(&self) -> Duration {
+        let call = if self.grace.is_zero() { self.window } else { self.grace };
+        call + HOLD_MARGIN
     }
 }

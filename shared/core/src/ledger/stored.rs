@@ -6,8 +6,12 @@ use super::{Hold, HoldState, Holds};
 use crate::clock::{from_millis, to_millis};
 use crate::points::Points;
 
-/// A hold as it is stored: sequence, amount in micro-points, when it expires, and the sequence number of its call's end.
+/// A hold as it is stored: sequence, amount in micro-points, when it expires, and the sequence number of its call's end:
+/// none while the call runs, and [`LOST`] while a lost call may still be billed.
 type Stored = (u64, u64, i64, Option<u64>);
+
+/// No call ends at this sequence number, since its hold has a lower one.
+const LOST: u64 = 0;
 
 impl Holds {
     /// The holds with these sequence numbers, as text; `None` when there is none.
@@ -34,6 +38,7 @@ impl Holds {
 fn store(sequence: u64, hold: &Hold) -> Stored {
     let ended = match hold.state {
         HoldState::InFlight => None,
+        HoldState::Lost => Some(LOST),
         HoldState::Unconfirmed { ended } => Some(ended),
     };
     (sequence, hold.amount.micros(), to_millis(hold.expires_at), ended)
@@ -42,10 +47,11 @@ fn store(sequence: u64, hold: &Hold) -> Stored {
 fn restore((sequence, amount, expires_at, ended): Stored) -> Option<(u64, Hold)> {
     let state = match ended {
         None => HoldState::InFlight,
+        Some(LOST) => HoldState::Lost,
         Some(ended) => HoldState::Unconfirmed { ended },
     };
     let hold = Hold { amount: Points::from_micros(amount), expires_at: from_millis(expires_at), state };
-    ended.is_none_or(|ended| ended > sequence).then_some((sequence, hold))
+    ended.is_none_or(|ended| ended == LOST || ended > sequence).then_some((sequence, hold))
 }
 
 #[cfg(test)]
@@ -59,9 +65,10 @@ mod tests {
 
     #[test]
     fn holds_are_read_as_they_were_written() {
-        let text = "[[32,20000000,1763632800000,null],[47,1,0,18446744073709551615]]";
+        let text = "[[32,20000000,1763632800000,null],[40,3,9,0],[47,1,0,18446744073709551615]]";
         let (sound, holds) = holds(text, 32..=47);
-        assert!(sound && (holds.len(), holds.in_flight(), holds.unconfirmed().micros()) == (2, 1, 1));
+        assert!(sound && (holds.len(), holds.in_flight(), holds.unconfirmed().micros()) == (3, 1, 1));
+        assert_eq!(holds.lost(), Points::from_micros(3));
         assert_eq!(holds.write(32..=47).unwrap().as_deref(), Some(text));
         assert_eq!((holds.write(16..=31).unwrap(), holds.write(48..=63).unwrap()), (None, None));
     }

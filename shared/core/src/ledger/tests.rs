@@ -1,5 +1,7 @@
 //! The ledger's rules, one by one, and against a naive oracle over random histories.
 
+mod hostile;
+mod late;
 mod oracle;
 mod tails;
 mod world;
@@ -46,11 +48,11 @@ fn settings(guard: u64) -> LedgerSettings {
     LedgerSettings { guard: Points::whole(guard), ..LedgerSettings::plain(WINDOW) }
 }
 
-/// A ledger of one key that was read at the start: nothing spent, an hour to go.
+/// A ledger of one key that was read at the start, twice, so that its limit is sure: nothing spent, an hour to go.
 fn ledger(limit: u64, guard: u64) -> Ledger {
     let mut ledger = Ledger::new(settings(guard), BTreeMap::new());
     ledger.configure(&[key("a")]);
-    read(&mut ledger, reading(limit, 0, 3_600, START), START);
+    (0..2).for_each(|_| read(&mut ledger, reading(limit, 0, 3_600, START), START));
     ledger
 }
 

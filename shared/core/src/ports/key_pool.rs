@@ -10,6 +10,10 @@ use super::PortResult;
 use crate::ledger::{Ask, CallEnd, Costs, HoldId, KeyId, KeyStatus, ReadingClaim, Reservation, WindowRecord};
 use crate::points::Points;
 
+/// The longest claim on parked messages: as long as an invocation may last anywhere.
+/// <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>
+pub const LONGEST_CLAIM: Duration = Duration::from_secs(15 * 60);
+
 /// The keys' shared budget. Every method is one atomic step on a [`crate::ledger::Ledger`] that all processes share,
 /// durable when it returns; what each step means is written there.
 ///
@@ -48,11 +52,16 @@ pub trait KeyPool: Send + Sync {
     /// is such a key.
     async fn pause(&self, key: &KeyId, until: Option<Timestamp>) -> PortResult<bool>;
 
+    /// Forgets what is known of a key, so that it is read before it lends: for a key of which something wrong is known. What is
+    /// on loan stays on loan. Returns whether there is such a key.
+    async fn forget(&self, key: &KeyId) -> PortResult<bool>;
+
     /// Keeps messages that wait for points, by id. Parking an id again replaces what was parked.
     async fn park(&self, messages: &[Parked]) -> PortResult<()>;
 
-    /// Lends parked messages to the caller for `lease`, oldest first, at most `max`: it sends them to their queue
-    /// and then forgets them. A caller that dies in between delays them by the lease, and may send one twice.
+    /// Claims parked messages for `lease`, at most [`LONGEST_CLAIM`], oldest first, at most `max`: the caller sends them to
+    /// their queue and then forgets them. A caller that exits in between delays them by the lease, and may send one twice.
+    /// A claim that ends later than any may was made by a clock that was ahead, and has lapsed.
     async fn lend_parked(&self, queue: &str, max: usize, lease: Duration) -> PortResult<Vec<Parked>>;
 
     /// Drops parked messages, unless one was parked anew since it was lent.

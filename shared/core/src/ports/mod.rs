@@ -8,7 +8,7 @@ mod throttle;
 mod wakeups;
 
 pub use breakers::Breakers;
-pub use key_pool::{KeyPool, Parked};
+pub use key_pool::{KeyPool, LONGEST_CLAIM, Parked};
 pub use queue::{
     Counts, DeadLetter, Delivery, MAX_BATCH, MAX_BODY, MAX_DELAY, MAX_VISIBILITY, MAX_WAIT, NewMessage, Queue,
     QueueSettings, Receipt, validate,

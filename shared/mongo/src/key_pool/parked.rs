@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use mongodb::bson::oid::ObjectId;
 use mongodb::bson::{Bson, Document, doc};
 use stint_core::clock::{Clock, after};
-use stint_core::ports::{Parked, PortResult};
+use stint_core::ports::{LONGEST_CLAIM, Parked, PortResult};
 
 use crate::connection::Mongo;
 use crate::error::explain;
@@ -46,7 +46,7 @@ impl ParkedMessages {
             if candidates.is_empty() {
                 return Ok(Vec::new());
             }
-            let lent = self.borrow(&candidates, after(now, lease)).await?;
+            let lent = self.borrow(&candidates, after(now, lease.min(LONGEST_CLAIM))).await?;
             if !lent.is_empty() {
                 return Ok(lent);
             }
@@ -55,7 +55,10 @@ impl ParkedMessages {
 
     /// The oldest messages that nobody has on loan.
     async fn candidates(&self, queue: &str, max: usize, now: Timestamp) -> PortResult<Vec<Document>> {
-        let free = doc! { "queue": queue, "$or": [{ "lentUntil": null }, { "lentUntil": { "$lte": date(now) } }] };
+        let latest = date(after(now, LONGEST_CLAIM));
+        let lapsed = [doc! { "$lte": date(now) }, doc! { "$gt": latest }];
+        let [past, beyond] = lapsed.map(|until| doc! { "lentUntil": until });
+        let free = doc! { "queue": queue, "$or": [{ "lentUntil": null }, past, beyond] };
         self.find(free, max).await
     }
 

@@ -140,7 +140,9 @@ fn count(account: &Account) -> Count {
         count.held = count.held.saturating_add(hold.amount);
         match hold.state {
             HoldState::InFlight => count.in_flight += 1,
-            HoldState::Unconfirmed { .. } => count.unconfirmed = count.unconfirmed.saturating_add(hold.amount),
+            HoldState::Lost | HoldState::Unconfirmed { .. } => {
+                count.unconfirmed = count.unconfirmed.saturating_add(hold.amount);
+            }
         }
     }
     count

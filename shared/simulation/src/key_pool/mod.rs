@@ -162,6 +162,10 @@ impl KeyPool for MemoryKeyPool {
         self.step(|ledger, _| ledger.pause(key, until)).await
     }
 
+    async fn forget(&self, key: &KeyId) -> PortResult<bool> {
+        self.step(|ledger, _| ledger.forget(key)).await
+    }
+
     async fn park(&self, messages: &[Parked]) -> PortResult<()> {
         self.pass_time().await;
         let mut state = self.lock();

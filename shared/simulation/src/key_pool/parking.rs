@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use stint_core::clock::after;
-use stint_core::ports::Parked;
+use stint_core::ports::{LONGEST_CLAIM, Parked};
 
 /// Where a message stands: when it was parked, and after how many others.
 type Place = (Timestamp, u64);
@@ -50,6 +50,11 @@ impl Parking {
         while let Some(loan) = self.lent.first().copied().filter(|(until, _)| *until <= now) {
             self.lent.remove(&loan);
             self.free.insert(loan.1);
+        }
+        let lease = lease.min(LONGEST_CLAIM);
+        while let Some(claim) = self.lent.last().copied().filter(|(until, _)| *until > after(now, LONGEST_CLAIM)) {
+            self.lent.remove(&claim);
+            self.free.insert(claim.1);
         }
         let of_queue = |place: &Place| self.parked.get(place).is_some_and(|parked| parked.queue == queue);
         let places: Vec<Place> = self.free.iter().copied().filter(of_queue).take(max).collect();

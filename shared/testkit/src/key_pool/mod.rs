@@ -1,6 +1,7 @@
 //! The conformance suite of the key pool port.
 
 mod holds;
+mod jumps;
 mod parking;
 mod reading;
 mod scenarios;
@@ -23,6 +24,11 @@ pub use holds::{
     a_refusal_names_what_is_missing, a_refused_call_rests_the_key, a_second_settlement_does_nothing,
     an_ask_for_nothing_is_refused, an_ask_that_no_key_can_satisfy_is_unpriceable, only_what_fits_is_granted,
     reservers_never_share_points, the_key_that_resets_first_is_used_first, the_reserve_is_for_priority_asks,
+};
+pub use jumps::{
+    a_claim_by_a_clock_that_was_ahead_lapses, a_clock_that_is_set_ahead_ends_no_call_that_runs,
+    a_key_read_by_a_clock_that_was_ahead_is_read_anew, a_limit_that_one_answer_tells_is_read_again,
+    a_lost_call_is_held_for_its_grace, a_reader_whose_clock_was_ahead_closes_no_key,
 };
 pub use parking::{
     a_message_that_was_parked_anew_is_not_forgotten, forgotten_messages_are_gone, lists_of_messages_may_be_empty,
@@ -47,10 +53,10 @@ pub use scenarios::{
     a_store_reopened_in_mid_flight, an_answer_after_the_hold_has_ended, two_replayers,
 };
 pub use windows::{
-    a_call_across_the_reset_is_held_in_both_windows, a_late_answer_of_an_old_window_is_ignored,
-    a_new_key_is_unread_and_a_missing_one_is_retired, a_paused_key_rests_until_its_time,
-    a_paused_key_stays_paused_in_the_next_window, a_window_that_ends_is_recorded, an_unknown_key_cannot_be_paused,
-    keys_are_listed_soonest_reset_first, windows_are_answered_newest_first,
+    a_call_across_the_reset_is_held_in_both_windows, a_forgotten_key_is_read_anew,
+    a_late_answer_of_an_old_window_is_ignored, a_new_key_is_unread_and_a_missing_one_is_retired,
+    a_paused_key_rests_until_its_time, a_paused_key_stays_paused_in_the_next_window, a_window_that_ends_is_recorded,
+    an_unknown_key_cannot_be_paused, keys_are_listed_soonest_reset_first, windows_are_answered_newest_first,
 };
 
 /// The key pool port, as tests: `key_pool_suite!(run, world)`, where `run` runs a future to its end and `world` is a
@@ -90,8 +96,15 @@ macro_rules! key_pool_suite {
             a_paused_key_rests_until_its_time
             a_paused_key_stays_paused_in_the_next_window
             an_unknown_key_cannot_be_paused
+            a_forgotten_key_is_read_anew
             keys_are_listed_soonest_reset_first
             a_new_key_is_unread_and_a_missing_one_is_retired
+            a_lost_call_is_held_for_its_grace
+            a_limit_that_one_answer_tells_is_read_again
+            a_key_read_by_a_clock_that_was_ahead_is_read_anew
+            a_reader_whose_clock_was_ahead_closes_no_key
+            a_clock_that_is_set_ahead_ends_no_call_that_runs
+            a_claim_by_a_clock_that_was_ahead_lapses
             parked_messages_are_lent_oldest_first
             parked_messages_are_lent_to_one_caller_at_a_time
             parking_an_id_again_replaces_it
@@ -143,10 +156,13 @@ impl Fixture<'_> {
     /// A pool of keys that have just been read: nothing is spent, and each resets an hour from now.
     async fn with_keys<'a>(world: &'a dyn KeyPoolWorld, keys: &[(&str, u64)]) -> PortResult<Fixture<'a>> {
         let fixture = Fixture::unread(world, &keys.iter().map(|(key, _)| *key).collect::<Vec<&str>>()).await?;
-        for _ in keys {
-            let claim = fixture.pool.claim_reading(Points::ZERO, LEASE).await?.expect("an unread key");
-            let limit = keys.iter().find(|(key, _)| claim.key.0 == *key).map_or(0, |(_, limit)| *limit);
-            fixture.pool.observe(&claim, CallEnd::Answered(fixture.reading(limit, 0, WINDOW))).await?;
+        // Twice each: one answer alone does not make a limit sure.
+        for needed in [Points::ZERO, Points::MAX] {
+            for _ in keys {
+                let claim = fixture.pool.claim_reading(needed, LEASE).await?.expect("a key to read");
+                let limit = keys.iter().find(|(key, _)| claim.key.0 == *key).map_or(0, |(_, limit)| *limit);
+                fixture.pool.observe(&claim, CallEnd::Answered(fixture.reading(limit, 0, WINDOW))).await?;
+            }
         }
         Ok(fixture)
     }

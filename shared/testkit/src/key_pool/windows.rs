@@ -128,6 +128,23 @@ pub async fn an_unknown_key_cannot_be_paused(world: &dyn KeyPoolWorld) -> PortRe
     Ok(())
 }
 
+/// It is read before it lends, whatever was known; a call that runs keeps its points.
+pub async fn a_forgotten_key_is_read_anew(world: &dyn KeyPoolWorld) -> PortResult<()> {
+    let fixture = Fixture::with_keys(world, &[("a", 100)]).await?;
+    let before = fixture.grant(30).await?;
+    assert!(fixture.pool.pause(&key("a"), Some(after(world.time().now(), WINDOW))).await?);
+    let elsewhere = pool(world).await?;
+    assert!(elsewhere.forget(&key("a")).await? && !elsewhere.forget(&key("b")).await?);
+    let status = fixture.status("a").await?;
+    assert_eq!((status.state, status.limit, status.held), (KeyState::Stale, Points::ZERO, Points::whole(30)));
+    fixture.refusal(1).await?;
+    let claim = fixture.pool.claim_reading(Points::ZERO, LEASE).await?.expect("a key that nothing is known of");
+    fixture.pool.observe(&claim, CallEnd::Answered(fixture.reading(100, 20, WINDOW))).await?;
+    assert_eq!(fixture.status("a").await?.free, Points::whole(50));
+    assert_ne!(fixture.grant(1).await?.hold, before.hold);
+    Ok(())
+}
+
 /// By the reset, not by name.
 pub async fn keys_are_listed_soonest_reset_first(world: &dyn KeyPoolWorld) -> PortResult<()> {
     let fixture = Fixture::unread(world, &["a", "b", "c"]).await?;

@@ -155,7 +155,7 @@ impl Api {
 
     fn call_end(&self, points: Option<&Counter>) -> CallEnd {
         let reading = points.and_then(|points| points.reading(self.clock.now()));
-        reading.map_or(CallEnd::Lost, CallEnd::Answered)
+        reading.map_or(CallEnd::Unpriced, CallEnd::Answered)
     }
 
     fn reading(&self, points: &Counter) -> Result<Reading, CallError> {

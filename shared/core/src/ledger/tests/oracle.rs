@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use crate::clock::after;
 use crate::ledger::{KeyStatus, LedgerSettings};
 
 /// What should be known of one key.
@@ -20,7 +21,9 @@ pub(super) struct NaiveHold {
     pub(super) sequence: u64,
     pub(super) amount: u64,
     pub(super) expires_at: Timestamp,
-    /// The event at which the call ended.
+    /// The call got no answer, and may be billed until then.
+    pub(super) lost_until: Option<Timestamp>,
+    /// The event at which the call ended, and could not be billed any more.
     pub(super) ended: Option<u64>,
 }
 
@@ -36,17 +39,32 @@ impl Oracle {
     pub(super) fn end(&mut self, sequence: u64, event: u64) {
         for hold in &mut self.holds {
             if hold.sequence == sequence && hold.ended.is_none() {
-                hold.ended = Some(event);
+                (hold.ended, hold.lost_until) = (Some(event), None);
             }
         }
     }
 
-    pub(super) fn end_expired(&mut self, now: Timestamp, event: u64) {
+    pub(super) fn lose(&mut self, sequence: u64, event: u64, now: Timestamp, grace: Duration) {
+        if grace.is_zero() {
+            return self.end(sequence, event);
+        }
         for hold in &mut self.holds {
-            if hold.expires_at <= now && hold.ended.is_none() {
-                hold.ended = Some(event);
+            if hold.sequence == sequence && hold.ended.is_none() && hold.lost_until.is_none() {
+                hold.lost_until = Some(after(now, grace));
             }
         }
+    }
+
+    pub(super) fn end_expired(&mut self, now: Timestamp, event: u64, grace: Duration) {
+        let running = |hold: &&NaiveHold| hold.ended.is_none() && hold.lost_until.is_none();
+        let expired = self.holds.iter().filter(running).filter(|hold| hold.expires_at <= now);
+        let expired: Vec<u64> = expired.map(|hold| hold.sequence).collect();
+        for hold in &mut self.holds {
+            if hold.lost_until.is_some_and(|until| until <= now) {
+                (hold.ended, hold.lost_until) = (Some(event), None);
+            }
+        }
+        expired.into_iter().for_each(|sequence| self.lose(sequence, event, now, grace));
     }
 
     pub(super) fn drop_hold(&mut self, sequence: u64) {
@@ -68,7 +86,11 @@ impl Oracle {
     }
 
     fn sum(&self, ended_only: bool) -> u64 {
-        self.holds.iter().filter(|hold| !ended_only || hold.ended.is_some()).map(|hold| hold.amount).sum()
+        self.holds
+            .iter()
+            .filter(|hold| !ended_only || hold.ended.is_some() || hold.lost_until.is_some())
+            .map(|hold| hold.amount)
+            .sum()
     }
 
     /// What may be lent, with the reserve or without: negative when it was lent too much.
@@ -84,7 +106,8 @@ impl Oracle {
         assert_eq!(status.spent.micros(), self.spent, "spent");
         assert_eq!(status.held.micros(), self.sum(false), "held is the sum of the holds");
         assert_eq!(status.unconfirmed.micros(), self.sum(true), "unconfirmed is the sum of the ended ones");
-        let running = self.holds.iter().filter(|hold| hold.ended.is_none()).count() as u64;
+        let running = |hold: &&NaiveHold| hold.ended.is_none() && hold.lost_until.is_none();
+        let running = self.holds.iter().filter(running).count() as u64;
         assert_eq!(status.in_flight, running, "in flight");
     }
 }

@@ -16,10 +16,10 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 const LIMIT: u64 = 200_000_000;
 
 /// A sequence of numbers that look random and are the same each time: xorshift64*, as Vigna gives it.
-struct Dice(u64);
+pub(super) struct Dice(pub(super) u64);
 
 impl Dice {
-    fn below(&mut self, end: u64) -> u64 {
+    pub(super) fn below(&mut self, end: u64) -> u64 {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;
@@ -80,6 +80,9 @@ struct World {
     oracle: Oracle,
     calls: Vec<Call>,
     settled: Vec<(HoldId, CallEnd)>,
+    /// What lost calls will be billed, and when: after their callers have given up.
+    late: Vec<(Timestamp, u64)>,
+    billed_late: u32,
     claims: Vec<(ReadingClaim, u64)>,
     /// Whether calls run side by side: those that do not can be priced.
     crowded: bool,
@@ -94,7 +97,8 @@ impl World {
     fn new(seed: u64) -> World {
         let mut dice = Dice(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
         let (guard, reserve) = (Points::whole(dice.below(2) * 10), Points::whole(dice.below(3) * 15));
-        let settings = LedgerSettings { guard, reserve, ..LedgerSettings::plain(WINDOW) };
+        let grace = if (seed / 4).is_multiple_of(2) { CALL_TIMEOUT } else { Duration::ZERO };
+        let settings = LedgerSettings { guard, reserve, grace, ..LedgerSettings::plain(WINDOW) };
         let mut ledger = Ledger::new(settings, BTreeMap::new());
         ledger.configure(&[key("a")]);
         let phase = Duration::from_secs(dice.below(WINDOW.as_secs()));
@@ -108,6 +112,8 @@ impl World {
             oracle: Oracle::default(),
             calls: Vec::new(),
             settled: Vec::new(),
+            late: Vec::new(),
+            billed_late: 0,
             claims: Vec::new(),
             crowded: !seed.is_multiple_of(4),
             billed: Vec::new(),
@@ -177,7 +183,13 @@ impl World {
                 assert!(i128::from(amount) <= free, "{amount} were granted of {free}");
                 let deadline = after(self.now, CALL_TIMEOUT);
                 let expires_at = after(deadline, Duration::from_secs(5));
-                self.oracle.holds.push(NaiveHold { sequence: grant.hold.sequence, amount, expires_at, ended: None });
+                self.oracle.holds.push(NaiveHold {
+                    sequence: grant.hold.sequence,
+                    amount,
+                    expires_at,
+                    lost_until: None,
+                    ended: None,
+                });
                 self.calls.push(Call { grant, started: self.event, deadline, answer: None });
                 self.granted += 1;
             }
@@ -217,7 +229,8 @@ impl World {
                 CallEnd::NotBilled
             }
             _ => {
-                self.oracle.end(sequence, self.event);
+                self.oracle.lose(sequence, self.event, self.now, self.settings.grace);
+                self.bill_later(&call, self.now);
                 CallEnd::Lost
             }
         };
@@ -275,8 +288,25 @@ impl World {
     fn pass_time(&mut self) {
         let most = if self.dice.below(10) == 0 { 200_000 } else { 8_000 };
         self.now = after(self.now, Duration::from_millis(self.dice.below(most)));
-        self.calls.retain(|call| call.deadline > self.now);
-        self.oracle.end_expired(self.now, self.event);
+        let now = self.now;
+        let (running, gone) = std::mem::take(&mut self.calls).into_iter().partition(|call: &Call| call.deadline > now);
+        self.calls = running;
+        gone.iter().for_each(|call: &Call| self.bill_later(call, call.deadline));
+        self.late.sort_unstable();
+        while let Some((due, cost)) = self.late.first().copied().filter(|(due, _)| *due <= now) {
+            self.late.remove(0);
+            self.upstream.bill(due, cost);
+            self.billed_late += 1;
+        }
+        self.oracle.end_expired(self.now, self.event, self.settings.grace);
+    }
+
+    /// Half of the calls without an answer that were not billed yet are billed within another time-out.
+    fn bill_later(&mut self, call: &Call, given_up: Timestamp) {
+        if call.answer.is_none() && !self.settings.grace.is_zero() && self.dice.below(2) == 0 {
+            let due = after(given_up, Duration::from_millis(self.dice.below(CALL_TIMEOUT.as_millis() as u64)));
+            self.late.push((due, self.dice.micros(call.grant.amount.micros())));
+        }
     }
 
     fn pick_call(&mut self) -> Option<usize> {
@@ -297,7 +327,7 @@ impl World {
 
 #[test]
 fn the_ledger_says_what_the_oracle_says_and_never_overspends() {
-    let (mut granted, mut windows, mut priced) = (0, 0, 0);
+    let (mut granted, mut windows, mut priced, mut late) = (0, 0, 0, 0);
     for seed in 1..=200 {
         let mut world = World::new(seed);
         for _ in 0..1_000 {
@@ -306,7 +336,8 @@ fn the_ledger_says_what_the_oracle_says_and_never_overspends() {
         granted += world.granted;
         windows += world.windows;
         priced += world.priced;
+        late += world.billed_late;
     }
-    let lively = granted > 10_000 && windows > 500 && priced > 500;
-    assert!(lively, "the world was idle: {granted} grants, {windows} windows, {priced} prices");
+    let lively = granted > 10_000 && windows > 500 && priced > 300 && late > 500;
+    assert!(lively, "the world was idle: {granted} grants, {windows} windows, {priced} prices, {late} late charges");
 }
