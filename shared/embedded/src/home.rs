@@ -8,12 +8,14 @@ use stint_core::ledger::LedgerSettings;
 use stint_core::ports::{PortError, PortResult, QueueSettings};
 
 use crate::database::{Database, Mode, Rows};
+use crate::parked_move::move_parked;
 use crate::{SqliteBreakers, SqliteHosts, SqliteKeyPool, SqliteQueue, SqliteThrottle, SqliteWakeups, schema};
 
 const QUEUES_FILE: &str = "queues.db";
+const KEYS_FILE: &str = "keys.db";
 
-/// The default adapters in one folder: `queues.db` with the queues, wake-ups, throttles, breakers and who runs here, and
-/// `keys.db` with the key pool. Fleets put their own files beside them. Clones are one.
+/// The default adapters in one folder: `queues.db` with the queues, parked messages, wake-ups, throttles, breakers and who
+/// runs here, and `keys.db` with the ledger. Fleets put their own files beside them. Clones are one.
 ///
 /// Several processes may open the same folder. No lock guards it: each file is shared, transaction by transaction.
 #[derive(Clone)]
@@ -36,7 +38,8 @@ impl Embedded {
         std::fs::create_dir_all(home)
             .map_err(|error| PortError::backend(format!("could not create the folder {}", home.display()), error))?;
         let queues = Database::open(&home.join(QUEUES_FILE), schema::QUEUES, mode)?;
-        let keys = Database::open(&home.join("keys.db"), schema::KEYS, mode)?;
+        let keys = Database::open(&home.join(KEYS_FILE), schema::KEYS, mode)?;
+        move_parked(keys.path(), queues.path(), mode)?;
         Ok(Embedded { home: Some(home.to_owned()), mode, queues, keys, clock })
     }
 
@@ -86,15 +89,16 @@ impl Embedded {
 
     /// The key pool.
     pub fn key_pool(&self, settings: LedgerSettings) -> Arc<SqliteKeyPool> {
-        Arc::new(SqliteKeyPool::new(&self.keys, settings, self.clock.clone()))
+        Arc::new(SqliteKeyPool::new(&self.keys, &self.queues, settings, self.clock.clone()))
     }
 
-    /// The file of the queues, wake-ups, throttles and breakers: its [`Database::changed`] tells a host to look again.
+    /// The file of the queues, parked messages, wake-ups, throttles and breakers: its [`Database::changed`] tells a host to
+    /// look again.
     pub fn queues(&self) -> &Database {
         &self.queues
     }
 
-    /// The file of the key pool.
+    /// The file of the ledger.
     pub fn keys(&self) -> &Database {
         &self.keys
     }

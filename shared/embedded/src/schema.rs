@@ -1,6 +1,7 @@
 //! The tables of the adapters. Migrations are numbered by their place: append to them, never change one.
 
-/// `queues.db`: queues, wake-ups, throttles, breakers, and who runs here. Times are milliseconds since the epoch.
+/// `queues.db`: queues, parked messages, wake-ups, throttles, breakers, and who runs here. Times are milliseconds since the
+/// epoch.
 pub(crate) const QUEUES: &[&str] = &[
     "
     CREATE TABLE queues (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;
@@ -63,9 +64,29 @@ pub(crate) const QUEUES: &[&str] = &[
         seen_at INTEGER NOT NULL
     ) STRICT, WITHOUT ROWID;
 ",
+    "
+    -- Messages that wait for points. They lie beside the queues that they go back to, and not in `keys.db`, which can be
+    -- made anew from what the upstream says.
+    CREATE TABLE parked (
+        queue TEXT NOT NULL,
+        id TEXT NOT NULL,
+        parked_at INTEGER NOT NULL,
+        claimed_until INTEGER,
+        body TEXT NOT NULL,
+        UNIQUE (queue, id)
+    ) STRICT;
+    CREATE INDEX parked_by_age ON parked (queue, parked_at);
+
+    -- The moves of messages out of a `keys.db` that are done.
+    CREATE TABLE parked_moves (token TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
+
+    -- The latest moment at which a deadline was written: when the clock shows an earlier one it was set back.
+    CREATE TABLE clock (id INTEGER PRIMARY KEY CHECK (id = 1), latest INTEGER NOT NULL) STRICT;
+    INSERT INTO clock (id, latest) VALUES (1, 0);
+",
 ];
 
-/// `keys.db`: the ledger, and the messages that wait for points.
+/// `keys.db`: the ledger.
 pub(crate) const KEYS: &[&str] = &["
     -- Raised by every commit that changes the ledger, so that whoever keeps it in memory sees that his copy is old.
     CREATE TABLE ledger (id INTEGER PRIMARY KEY CHECK (id = 1), revision INTEGER NOT NULL) STRICT;
@@ -113,4 +134,11 @@ pub(crate) const KEYS: &[&str] = &["
         SELECT account, sequence / 16, json_group_array(json_array(sequence, amount, expires_at, ended))
         FROM holds GROUP BY account, sequence / 16;
     DROP TABLE holds;
+", "
+    -- Parked messages belong to `queues.db`. Those of earlier versions are moved there when the folder is opened. The old
+    -- name is gone, so that a process of an earlier version that still runs parks nothing that would never be found.
+    ALTER TABLE parked RENAME TO parked_before;
+
+    -- Names the move that is under way, from before the messages are copied until after they are deleted.
+    CREATE TABLE parked_move (id INTEGER PRIMARY KEY CHECK (id = 1), token TEXT NOT NULL) STRICT;
 "];

@@ -11,6 +11,7 @@ use stint_core::clock::{Clock, from_millis};
 use stint_core::ports::{Firing, PortError, PortResult, Wakeup, WakeupSource, Wakeups};
 
 use crate::database::Database;
+use crate::set_back;
 use crate::time::{deadline_millis, millis_after, now_millis};
 
 /// The wake-ups of a [`Database`].
@@ -36,8 +37,11 @@ impl SqliteWakeups {
 impl Wakeups for SqliteWakeups {
     async fn once(&self, name: &str, worker: &str, at: Timestamp) -> PortResult<()> {
         let (name, worker, at) = (name.to_owned(), worker.to_owned(), deadline_millis(at));
-        let write =
-            self.database.write("set a wake-up", move |connection| replace(connection, &name, &worker, at, None));
+        let clock = self.clock.clone();
+        let write = self.database.write("set a wake-up", move |connection| {
+            set_back::note(connection, now_millis(&*clock))?;
+            replace(connection, &name, &worker, at, None)
+        });
         write.await
     }
 
@@ -53,6 +57,7 @@ impl Wakeups for SqliteWakeups {
             if kept > 0 {
                 return Ok(());
             }
+            set_back::note(connection, now_millis(&*clock))?;
             let first = millis_after(&*clock, Duration::from_millis(period.unsigned_abs()));
             replace(connection, &name, &worker, first, Some(period))
         });
@@ -85,6 +90,7 @@ impl WakeupSource for SqliteWakeups {
             workers.iter().map(|(worker, lease)| ((*worker).to_owned(), *lease)).collect();
         let write = self.database.write("claim wake-ups", move |connection| {
             let now = now_millis(&*clock);
+            set_back::mend(connection, now)?;
             let mut statement = connection.prepare_cached(
                 "SELECT name, worker, at FROM wakeups
                  WHERE at <= ?1 AND (lent_until IS NULL OR lent_until <= ?1) ORDER BY at, name",
@@ -94,6 +100,7 @@ impl WakeupSource for SqliteWakeups {
             let mut lent = Vec::new();
             for firing in due {
                 if let Some(lease) = leases.get(&firing.worker) {
+                    set_back::note(connection, now)?;
                     lend.execute(params![firing.name, millis_after(&*clock, *lease)])?;
                     lent.push(firing);
                 }
@@ -115,7 +122,9 @@ impl WakeupSource for SqliteWakeups {
                     connection.prepare_cached("DELETE FROM wakeups WHERE name = ?1")?.execute([name]).map(|_| ())
                 }
                 Some(Some(period)) => {
-                    let next = next_due(due, period, now_millis(&*clock));
+                    let now = now_millis(&*clock);
+                    set_back::note(connection, now)?;
+                    let next = next_due(due, period, now);
                     connection
                         .prepare_cached("UPDATE wakeups SET at = ?2, lent_until = NULL WHERE name = ?1")?
                         .execute(params![name, next])

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use jiff::SignedDuration;
 use stint_core::clock::after;
 use stint_core::ports::{Firing, PortResult, Wakeup};
 
@@ -30,6 +31,7 @@ macro_rules! wakeups_suite {
             missed_periods_are_not_made_up_for
             a_wakeup_that_was_replaced_while_it_fired_stays
             a_wakeup_that_was_cancelled_while_it_fired_stays_gone
+            a_clock_that_is_set_back_delays_no_wakeup
         }
     };
 }
@@ -262,5 +264,28 @@ pub async fn a_wakeup_that_was_cancelled_while_it_fired_stays_gone(world: &dyn W
     wakeups.cancel("sweep").await?;
     source.complete(&due[0]).await?;
     assert_eq!(wakeups.list().await?, []);
+    Ok(())
+}
+
+/// What comes again and again and had a minute to go still has a minute. What comes once comes at once: its worker looks
+/// what there is to do.
+pub async fn a_clock_that_is_set_back_delays_no_wakeup(world: &dyn WakeupWorld) -> PortResult<()> {
+    let (wakeups, Some(source)) = (world.wakeups().await?, world.source().await?) else { return Ok(()) };
+    for back in [30, 90, 2 * 3_600, 3 * 86_400] {
+        wakeups.once("once", "reviver", after(world.time().now(), MINUTE)).await?;
+        wakeups.every("often", "reviver", MINUTE).await?;
+        if !world.time().jump(SignedDuration::from_secs(-back)) {
+            return Ok(());
+        }
+        for expected in ["once", "often"] {
+            let fired = source.claim_due(REVIVER).await?;
+            let names: Vec<&str> = fired.iter().map(|firing| firing.name.as_str()).collect();
+            assert_eq!(names, [expected], "set back by {back} s");
+            source.complete(&fired[0]).await?;
+            pass!(world, MINUTE);
+        }
+        wakeups.cancel("often").await?;
+        assert_eq!(wakeups.list().await?, [], "set back by {back} s");
+    }
     Ok(())
 }

@@ -90,6 +90,12 @@ impl Database {
         Ok(Database { inner: Arc::new(Inner { path, changes, engine }) })
     }
 
+    /// Another connection that writes to the file at `path`, which is open already: for what is done while a folder is
+    /// opened, before anything can be awaited.
+    pub(crate) fn beside(path: &Path, mode: Mode) -> PortResult<Connection> {
+        open::open_beside(path, mode)
+    }
+
     /// A database in memory, in [`Mode::Inline`], gone with its last clone.
     pub fn in_memory(migrations: &'static [&'static str]) -> PortResult<Database> {
         let engine = Engine::Inline(Mutex::new(open::open_in_memory(migrations)?));

@@ -35,6 +35,16 @@ pub(super) fn open_writer(path: &Path, migrations: &[&str], mode: Mode, rows: Ro
     Ok(connection)
 }
 
+/// Opens another connection that writes to a file which is open, and thus migrated.
+pub(super) fn open_beside(path: &Path, mode: Mode) -> PortResult<Connection> {
+    let opened = Connection::open(path).and_then(|mut connection| {
+        prepare(&mut connection)?;
+        write_ahead(&connection, mode)?;
+        Ok(connection)
+    });
+    opened.map_err(|error| explain(path, error))
+}
+
 /// Opens a database that lives as long as the connection.
 pub(super) fn open_in_memory(migrations: &[&str]) -> PortResult<Connection> {
     let path = Path::new(":memory:");

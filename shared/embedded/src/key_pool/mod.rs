@@ -14,24 +14,32 @@ use jiff::Timestamp;
 use stint_core::clock::Clock;
 use stint_core::ledger::{KeyId, Ledger, LedgerSettings, WindowRecord};
 use stint_core::ledger_store::LedgerStore;
-use stint_core::ports::{Parked, PortResult};
+use stint_core::ports::{LONGEST_CLAIM, Parked, PortResult};
 
 use crate::database::Database;
 use crate::time::{millis_after, now_millis};
 use batch::Batcher;
 
 /// The key pool of a [`Database`]. All pools of a file are one, in this process and in others.
+///
+/// Parked messages lie with the queues: the ledger can be made anew from what the upstream says, and they cannot.
 pub struct SqliteKeyPool {
     database: Database,
+    queues: Database,
     clock: Arc<dyn Clock>,
     ledger: Batcher,
 }
 
 impl SqliteKeyPool {
-    /// The key pool of a database that has the tables of the ledger.
-    pub fn new(database: &Database, settings: LedgerSettings, clock: Arc<dyn Clock>) -> SqliteKeyPool {
+    /// The key pool of a database that has the tables of the ledger, beside one that has those of the queues.
+    pub fn new(
+        database: &Database,
+        queues: &Database,
+        settings: LedgerSettings,
+        clock: Arc<dyn Clock>,
+    ) -> SqliteKeyPool {
         let ledger = Batcher::new(database, settings, clock.clone());
-        SqliteKeyPool { database: database.clone(), clock, ledger }
+        SqliteKeyPool { database: database.clone(), queues: queues.clone(), clock, ledger }
     }
 }
 
@@ -52,25 +60,26 @@ impl LedgerStore for SqliteKeyPool {
 
     async fn store_parked(&self, messages: &[Parked]) -> PortResult<()> {
         let messages = messages.to_vec();
-        self.database.write("park messages", move |connection| parked::park(connection, &messages)).await
+        self.queues.write("park messages", move |connection| parked::park(connection, &messages)).await
     }
 
     async fn lend_stored(&self, queue: &str, max: usize, lease: Duration) -> PortResult<Vec<Parked>> {
         let (queue, clock) = (queue.to_owned(), self.clock.clone());
-        let write = self.database.write("lend parked messages", move |connection| {
-            let (now, lent_until) = (now_millis(&*clock), millis_after(&*clock, lease));
-            parked::lend(connection, &queue, max, now, lent_until)
+        let write = self.queues.write("lend parked messages", move |connection| {
+            let claimed_until = millis_after(&*clock, lease.min(LONGEST_CLAIM));
+            let (now, latest) = (now_millis(&*clock), millis_after(&*clock, LONGEST_CLAIM));
+            parked::lend(connection, &queue, max, now, claimed_until, latest)
         });
         write.await
     }
 
     async fn forget_stored(&self, messages: &[Parked]) -> PortResult<()> {
         let messages = messages.to_vec();
-        self.database.write("forget parked messages", move |connection| parked::forget(connection, &messages)).await
+        self.queues.write("forget parked messages", move |connection| parked::forget(connection, &messages)).await
     }
 
     async fn count_stored(&self, queue: &str) -> PortResult<u64> {
         let queue = queue.to_owned();
-        self.database.read("count parked messages", move |connection| parked::count(connection, &queue)).await
+        self.queues.read("count parked messages", move |connection| parked::count(connection, &queue)).await
     }
 }

@@ -4,11 +4,11 @@ use rusqlite::{Connection, params};
 use stint_core::clock::{from_millis, to_millis};
 use stint_core::ports::Parked;
 
-/// Parking anew takes the message back from whoever it was lent to.
+/// Parking a message anew ends the claim of a caller that has it.
 pub(super) fn park(connection: &Connection, messages: &[Parked]) -> rusqlite::Result<()> {
     let mut statement = connection.prepare_cached(
         "INSERT INTO parked (queue, id, parked_at, body) VALUES (?1, ?2, ?3, ?4) ON CONFLICT (queue, id)
-         DO UPDATE SET parked_at = excluded.parked_at, body = excluded.body, lent_until = NULL",
+         DO UPDATE SET parked_at = excluded.parked_at, body = excluded.body, claimed_until = NULL",
     )?;
     for message in messages {
         statement.execute(params![message.queue, message.id, to_millis(message.parked_at), message.body])?;
@@ -16,25 +16,28 @@ pub(super) fn park(connection: &Connection, messages: &[Parked]) -> rusqlite::Re
     Ok(())
 }
 
+/// Claims messages until `claimed_until`; a claim until later than `latest` has lapsed.
 pub(super) fn lend(
     connection: &Connection,
     queue: &str,
     max: usize,
     now: i64,
-    lent_until: i64,
+    claimed_until: i64,
+    latest: i64,
 ) -> rusqlite::Result<Vec<Parked>> {
     let mut statement = connection.prepare_cached(
         "SELECT id, body, parked_at FROM parked
-         WHERE queue = ?1 AND (lent_until IS NULL OR lent_until <= ?2) ORDER BY parked_at, rowid LIMIT ?3",
+         WHERE queue = ?1 AND (claimed_until IS NULL OR claimed_until <= ?2 OR claimed_until > ?4)
+         ORDER BY parked_at, rowid LIMIT ?3",
     )?;
     let limit = i64::try_from(max).unwrap_or(i64::MAX);
-    let rows = statement.query_map(params![queue, now, limit], |row| {
+    let rows = statement.query_map(params![queue, now, limit, latest], |row| {
         Ok(Parked { id: row.get(0)?, queue: queue.to_owned(), body: row.get(1)?, parked_at: from_millis(row.get(2)?) })
     })?;
     let messages = rows.collect::<rusqlite::Result<Vec<Parked>>>()?;
-    let mut lend = connection.prepare_cached("UPDATE parked SET lent_until = ?3 WHERE queue = ?1 AND id = ?2")?;
+    let mut lend = connection.prepare_cached("UPDATE parked SET claimed_until = ?3 WHERE queue = ?1 AND id = ?2")?;
     for message in &messages {
-        lend.execute(params![message.queue, message.id, lent_until])?;
+        lend.execute(params![message.queue, message.id, claimed_until])?;
     }
     Ok(messages)
 }
@@ -44,7 +47,7 @@ pub(super) fn lend(
 pub(super) fn forget(connection: &Connection, messages: &[Parked]) -> rusqlite::Result<()> {
     let mut statement = connection.prepare_cached(
         "DELETE FROM parked
-         WHERE queue = ?1 AND id = ?2 AND parked_at = ?3 AND body = ?4 AND lent_until IS NOT NULL",
+         WHERE queue = ?1 AND id = ?2 AND parked_at = ?3 AND body = ?4 AND claimed_until IS NOT NULL",
     )?;
     for message in messages {
         statement.execute(params![message.queue, message.id, to_millis(message.parked_at), message.body])?;

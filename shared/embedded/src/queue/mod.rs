@@ -14,6 +14,7 @@ use stint_core::ports::{
 };
 
 use crate::database::Database;
+use crate::set_back;
 use crate::time::{millis_after, now_millis};
 use statements::{Loan, QueueId, worn_out};
 
@@ -86,6 +87,7 @@ impl Queue for SqliteQueue {
         let name = self.name.clone();
         let write = self.database.write("send messages", move |connection| {
             let queue = QueueId::find_or_create(connection, &name)?;
+            set_back::note(connection, sent_at)?;
             visible.iter().try_for_each(|(visible_at, body)| queue.insert(connection, sent_at, *visible_at, body))
         });
         write.await
@@ -98,7 +100,12 @@ impl Queue for SqliteQueue {
             // Asked here and not before: the loan runs from when it is made, however long the writer was busy.
             let now = now_millis(&*clock);
             let lent_until = millis_after(&*clock, visibility);
-            queue.lend(connection, max.min(MAX_BATCH), now, lent_until, max_receives)
+            set_back::mend(connection, now)?;
+            let lent = queue.lend(connection, max.min(MAX_BATCH), now, lent_until, max_receives)?;
+            if !lent.is_empty() {
+                set_back::note(connection, now)?;
+            }
+            Ok(lent)
         })
         .await
     }
@@ -122,6 +129,7 @@ impl Queue for SqliteQueue {
         }
         self.write("release messages", move |connection, queue| {
             let (now, visible_at) = (now_millis(&*clock), millis_after(&*clock, delay.min(MAX_VISIBILITY)));
+            set_back::note(connection, now)?;
             loans.iter().try_for_each(|loan| match queue.receives(connection, loan)? {
                 Some(receives) if receives >= max_receives => {
                     queue.bury(connection, loan, now, &worn_out(receives, Some(&reason)))
@@ -157,7 +165,11 @@ impl Queue for SqliteQueue {
 
     async fn redrive(&self) -> PortResult<u64> {
         let now = now_millis(&*self.clock);
-        self.write("redrive dead letters", move |connection, queue| queue.redrive(connection, now)).await
+        let write = self.write("redrive dead letters", move |connection, queue| {
+            set_back::note(connection, now)?;
+            queue.redrive(connection, now)
+        });
+        write.await
     }
 
     async fn purge(&self, everything: bool) -> PortResult<u64> {

@@ -27,6 +27,15 @@ const KEYS_1: &str = "
         ended INTEGER,
         PRIMARY KEY (account, sequence)
     ) STRICT, WITHOUT ROWID;
+    CREATE TABLE parked (
+        queue TEXT NOT NULL,
+        id TEXT NOT NULL,
+        parked_at INTEGER NOT NULL,
+        lent_until INTEGER,
+        body TEXT NOT NULL,
+        UNIQUE (queue, id)
+    ) STRICT;
+    CREATE INDEX parked_by_age ON parked (queue, parked_at);
 ";
 
 /// A file with one key: 100 points, none spent, and these holds.
@@ -104,4 +113,34 @@ fn a_breaker_that_cannot_be_read_is_an_error_that_names_it() {
     Connection::open(home.path().join("queues.db")).unwrap().execute_batch(damaged).unwrap();
     let error = block_on(embedded.breakers().load("api")).unwrap_err().to_string();
     assert!(error.starts_with("could not read the breaker of api: "), "{error}");
+}
+
+#[test]
+fn messages_that_schema_1_has_parked_are_with_the_queues_and_outlive_their_file() {
+    let home = tempfile::tempdir().unwrap();
+    write_keys_1(home.path(), &[]);
+    let file = Connection::open(home.path().join("keys.db")).unwrap();
+    let now = stint_core::clock::to_millis(stint_core::clock::Clock::now(&clock()));
+    for (id, lent_until) in [("1", None), ("2", Some(now + 20_000))] {
+        file.execute("INSERT INTO parked VALUES ('work', ?1, ?2, ?3, 'body')", params![id, now, lent_until]).unwrap();
+    }
+    drop(file);
+    let open = || Embedded::open(home.path(), Mode::Shared, Arc::new(clock())).unwrap().key_pool(LEDGER);
+    block_on(async {
+        let pool = open();
+        assert_eq!(pool.count_parked("work").await.unwrap(), 2);
+        let claimed = pool.lend_parked("work", 10, WINDOW).await.unwrap();
+        assert_eq!(claimed.iter().map(|parked| parked.id.as_str()).collect::<Vec<_>>(), ["1"], "a claim goes on");
+        drop(pool);
+        // The ledger is expendable: what it knows, the upstream tells again.
+        for end in ["keys.db", "keys.db-wal", "keys.db-shm"] {
+            let _ = std::fs::remove_file(home.path().join(end));
+        }
+        let pool = open();
+        assert_eq!(pool.count_parked("work").await.unwrap(), 2);
+        pool.configure(&[key()]).await.unwrap();
+        assert!(reserve(&*pool, 1).await.is_none(), "an unread key grants nothing");
+        read_key(&*pool, 100).await;
+        assert!(reserve(&*pool, 100).await.is_some());
+    });
 }

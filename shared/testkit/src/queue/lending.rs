@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use futures::future::try_join_all;
+use jiff::SignedDuration;
 use stint_core::ports::{MAX_BATCH, MAX_VISIBILITY, MAX_WAIT, PortResult, Receipt};
 
 use super::{BEYOND_THE_LOAN, LOAN, assert_nothing_visible, bodies, queue, receive, receive_one, send};
@@ -171,5 +172,28 @@ pub async fn a_very_long_release_is_clamped(world: &dyn QueueWorld) -> PortResul
     assert_nothing_visible(&*queue).await?;
     pass!(world, MAX_VISIBILITY + Duration::from_secs(1));
     assert_eq!(receive_one(&*queue).await?.body, "a");
+    Ok(())
+}
+
+/// A clock that was ahead hides no message for longer than it was to be hidden: neither one that was sent meanwhile, nor one
+/// that is lent, nor one that was given back.
+pub async fn a_clock_that_is_set_back_hides_no_message(world: &dyn QueueWorld) -> PortResult<()> {
+    for back in [30, 90, 2 * 3_600, 3 * 86_400] {
+        let queue = queue(world, 9).await?;
+        send(&*queue, &["given back", "lent"]).await?;
+        let lent = receive(&*queue, 2).await?;
+        let given_back = lent.iter().find(|delivery| delivery.body == "given back").expect("the message");
+        queue.release(std::slice::from_ref(&given_back.receipt), LOAN, "a test").await?;
+        send(&*queue, &["sent"]).await?;
+        if !world.time().jump(SignedDuration::from_secs(-back)) {
+            return Ok(());
+        }
+        assert_eq!(bodies(&receive(&*queue, 1).await?), ["sent"].into(), "set back by {back} s");
+        pass!(world, BEYOND_THE_LOAN);
+        let all = receive(&*queue, 3).await?;
+        assert_eq!(bodies(&all), ["given back", "lent", "sent"].into(), "set back by {back} s");
+        let receipts: Vec<Receipt> = all.into_iter().map(|delivery| delivery.receipt).collect();
+        queue.acknowledge(&receipts).await?;
+    }
     Ok(())
 }

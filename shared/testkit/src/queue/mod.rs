@@ -21,12 +21,13 @@ pub use dying::{
     redriving_nothing_moves_nothing,
 };
 pub use lending::{
-    a_loan_that_has_passed_goes_to_the_next_receiver, a_message_is_lent_to_one_receiver_at_a_time,
-    a_message_that_is_given_back_keeps_its_count, a_patient_receive_brings_what_is_there,
-    a_patient_receive_of_an_empty_queue_comes_to_an_end, a_receive_answers_at_most_what_was_asked_for,
-    a_receive_of_an_empty_queue_answers_at_once, a_released_message_waits_for_its_delay,
-    a_second_acknowledgement_does_nothing, a_stale_receipt_is_passed_over, a_very_long_release_is_clamped,
-    an_acknowledged_message_is_gone, lists_of_receipts_may_be_empty, two_receivers_never_share_a_message,
+    a_clock_that_is_set_back_hides_no_message, a_loan_that_has_passed_goes_to_the_next_receiver,
+    a_message_is_lent_to_one_receiver_at_a_time, a_message_that_is_given_back_keeps_its_count,
+    a_patient_receive_brings_what_is_there, a_patient_receive_of_an_empty_queue_comes_to_an_end,
+    a_receive_answers_at_most_what_was_asked_for, a_receive_of_an_empty_queue_answers_at_once,
+    a_released_message_waits_for_its_delay, a_second_acknowledgement_does_nothing, a_stale_receipt_is_passed_over,
+    a_very_long_release_is_clamped, an_acknowledged_message_is_gone, lists_of_receipts_may_be_empty,
+    two_receivers_never_share_a_message,
 };
 pub use sending::{
     a_batch_beyond_the_limits_is_refused_whole, a_body_of_the_full_size_arrives, a_delayed_message_waits,
@@ -63,6 +64,7 @@ macro_rules! queue_suite {
             a_released_message_waits_for_its_delay
             a_message_that_is_given_back_keeps_its_count
             a_very_long_release_is_clamped
+            a_clock_that_is_set_back_hides_no_message
             a_message_that_was_received_too_often_dies
             a_message_that_was_given_back_too_often_dies_of_its_last_error
             a_message_that_is_given_back_for_the_last_time_dies_at_once
