@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use stint_core::clock::{Clock, after, between};
+use stint_core::clock::{Clock, after, before, between};
 
 /// What the gate has done so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -28,12 +28,31 @@ struct State {
     free_from: Timestamp,
     /// Until then the upstream asked everybody at this address to stay away.
     closed_until: Timestamp,
+    /// When a turn was taken last: when the clock shows an earlier time it was set back.
+    looked_at: Timestamp,
     counts: PaceCounts,
+}
+
+/// A clock that is corrected by less is not worth a word.
+const SLACK: Duration = Duration::from_secs(1);
+
+impl State {
+    /// A clock that was set back closes the gate for no longer than it was to be closed.
+    fn look(&mut self, now: Timestamp) {
+        let back = between(now, self.looked_at);
+        if back > SLACK {
+            self.free_from = before(self.free_from, back);
+            self.closed_until = before(self.closed_until, back);
+        }
+        self.looked_at = now;
+    }
 }
 
 impl Pace {
     pub(crate) fn new(clock: Arc<dyn Clock>, interval: Duration) -> Pace {
-        let state = State { free_from: Timestamp::MIN, closed_until: Timestamp::MIN, counts: PaceCounts::default() };
+        let counts = PaceCounts::default();
+        let [free_from, closed_until, looked_at] = [Timestamp::MIN; 3];
+        let state = State { free_from, closed_until, looked_at, counts };
         Pace { clock, interval, state: Mutex::new(state) }
     }
 
@@ -69,6 +88,7 @@ impl Pace {
     fn take_slot(&self) -> Timestamp {
         let now = self.clock.now();
         let mut state = self.lock();
+        state.look(now);
         let closed_for = between(now, state.closed_until);
         if !closed_for.is_zero() {
             state.counts.waits += 1;
@@ -126,5 +146,21 @@ mod tests {
         clock.advance(SECOND);
         assert!((&mut waiting).now_or_never().is_some());
         assert_eq!(pace.counts(), PaceCounts { short_limits: 1, waits: 1, waited: SECOND });
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_closes_nothing_for_longer() {
+        let (clock, pace) = pace(SECOND);
+        pace.close_until(after(clock.now(), SECOND * 10));
+        let mut waiting = Box::pin(pace.turn());
+        assert!((&mut waiting).now_or_never().is_none());
+        clock.jump(jiff::SignedDuration::from_hours(-72));
+        clock.advance(SECOND * 10);
+        // It wakes, finds the gate closed by the clock that was, and waits once more for as long as that was to be.
+        assert!((&mut waiting).now_or_never().is_none());
+        clock.advance(SECOND * 10);
+        assert!((&mut waiting).now_or_never().is_some());
+        clock.advance(SECOND);
+        assert!(pace.turn().now_or_never().is_some());
     }
 }

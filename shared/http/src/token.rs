@@ -22,6 +22,9 @@ use crate::redact::{SecretInBody, basic, host, sensitive};
 /// nine tenths of its life.
 const RENEW_BEFORE: Duration = Duration::from_secs(5 * 60);
 
+/// A clock may be corrected by so much without a new token.
+const CLOCK_SLACK: Duration = Duration::from_secs(60);
+
 /// The life of a token whose answer does not tell (`expires_in` is only recommended).
 const UNSAID_LIFETIME: Duration = Duration::from_secs(60 * 60);
 
@@ -47,7 +50,15 @@ struct State {
 
 struct CachedToken {
     token: SecretString,
+    /// Before the request for it was sent. A clock that shows an earlier time was set back, and says nothing of its life.
+    asked_at: Timestamp,
     renew_at: Timestamp,
+}
+
+impl CachedToken {
+    fn is_valid(&self, now: Timestamp) -> bool {
+        before(self.asked_at, CLOCK_SLACK) <= now && now < self.renew_at
+    }
 }
 
 /// Why there is no access token. The request that it was for has not been sent.
@@ -130,7 +141,7 @@ impl TokenSource {
         let finished = self.finished.load(Ordering::SeqCst);
         let mut state = self.state.lock().await;
         if let Some(cached) = &state.cached
-            && self.client.clock().now() < cached.renew_at
+            && cached.is_valid(self.client.clock().now())
         {
             return Ok(cached.token.clone());
         }
@@ -240,7 +251,8 @@ fn parse(body: &[u8], asked_at: Timestamp) -> Result<CachedToken, &'static str> 
     let seconds = answer.get("expires_in").and_then(Value::as_f64);
     let lifetime = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()).unwrap_or(UNSAID_LIFETIME);
     let margin = RENEW_BEFORE.min(lifetime / 10);
-    Ok(CachedToken { token: SecretString::from(token), renew_at: before(after(asked_at, lifetime), margin) })
+    let renew_at = before(after(asked_at, lifetime), margin);
+    Ok(CachedToken { token: SecretString::from(token), asked_at, renew_at })
 }
 
 #[cfg(test)]

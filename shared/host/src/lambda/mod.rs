@@ -2,7 +2,7 @@
 //!
 //! # What may happen between any two lines
 //! * *The function dies before it has answered:* the batch becomes visible again when its visibility times out; a
-//!   schedule has its next tick, a wake-up the hourly sweep.
+//!   schedule has its next tick, a wake-up the sweep.
 //! * *It dies after a message was given back or rejected:* the mapping knows nothing of it, deletes nothing, and the
 //!   message is where it was put.
 //! * *It dies after the answer:* nothing is kept between two invocations but connections.

@@ -128,6 +128,15 @@ impl Budget {
         lanes.map(Lane::opens_at).try_fold(rests_until, |latest, opens_at| Some(latest.max(opens_at?)))
     }
 
+    /// Takes back what a clock that was ahead has noted in the lanes that a request in `lane` may be counted in.
+    pub(super) fn set_back_to(&mut self, lane: &str, now: Timestamp) {
+        for name in self.lanes_of(lane) {
+            if let Some(lane) = self.lanes.get_mut(&name) {
+                lane.set_back_to(now);
+            }
+        }
+    }
+
     fn unannounced_until(&self, lane: &str) -> Option<Timestamp> {
         let lane = self.lanes.get(lane);
         lane.map_or(Some(Timestamp::MIN), |lane| lane.unannounced_until(self.options.unannounced_interval))

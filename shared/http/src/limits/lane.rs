@@ -23,6 +23,7 @@ use stint_core::clock::{after, before, between};
 
 use super::headers::{RateLimits, RateRule, RateWindow};
 use super::lag::Lag;
+use crate::retry_after::LONGEST_RETRY_AFTER;
 
 /// When one hit of each window stays unused, if the window has more than one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -52,6 +53,10 @@ const ROUNDED: Duration = Duration::from_secs(1);
 /// How many hits of others are kept in mind after one answer: more than any limit that has been seen permits, and few
 /// enough to hold, whatever an upstream says.
 const MOST_OTHERS: usize = 10_000;
+
+/// However long the limits that were told keep a lane closed, one request goes after this long: its answer tells them anew.
+/// So no answer closes a lane for longer, and a limit that is that strict is met by one request an hour.
+pub(super) const LOOK_AGAIN: Duration = Duration::from_secs(60 * 60);
 
 /// The wait after a refusal that names none, of a limit that names none: long enough for one that counts seconds.
 const UNSAID_WAIT: Duration = Duration::from_secs(5);
@@ -115,11 +120,22 @@ impl Lane {
 
     /// When the next request may go, at the earliest. `None` before an answer that is under way.
     pub(super) fn opens_at(&self) -> Option<Timestamp> {
-        let mut opens_at = self.closed_until;
+        let mut opens_at = Timestamp::MIN;
         for window in self.windows() {
             opens_at = opens_at.max(self.window_opens_at(window)?);
         }
-        Some(opens_at)
+        let look_again = self.hits.back().and_then(|last| last.answered).map(|answered| after(answered, LOOK_AGAIN));
+        Some(look_again.map_or(opens_at, |look_again| opens_at.min(look_again)).max(self.closed_until))
+    }
+
+    /// Takes back what a clock that was ahead has noted: nothing was sent later than now, and nothing is closed for longer
+    /// than any answer closes it.
+    pub(super) fn set_back_to(&mut self, now: Timestamp) {
+        for hit in self.hits.iter_mut().rev().take_while(|hit| hit.sent > now || hit.answered > Some(now)) {
+            hit.sent = hit.sent.min(now);
+            hit.answered = hit.answered.map(|answered| answered.min(after(now, ON_ITS_WAY)));
+        }
+        self.closed_until = self.closed_until.min(after(now, LONGEST_RETRY_AFTER + ROUNDED));
     }
 
     /// When the next request may go, at the earliest, as long as nobody has told a limit: `interval` after the last
@@ -185,6 +201,7 @@ impl Lane {
     pub(super) fn restore(&mut self, memory: &LaneMemory, now: Timestamp) {
         // It may outlast the hits that it was for.
         self.closed_until = self.closed_until.max(memory.closed_until);
+        self.set_back_to(now);
         let known = |hit: &Hit| self.hits.iter().any(|own| own.sent == hit.sent);
         let news: Vec<Hit> = memory.hits.iter().filter(|hit| !known(hit)).copied().collect();
         if news.is_empty() && self.rules == memory.rules {
@@ -195,6 +212,7 @@ impl Lane {
             self.adopt(Hit { answered: hit.answered.or(Some(now)), ..hit });
         }
         self.adopt(Hit::until(now));
+        self.set_back_to(now);
     }
 
     fn windows(&self) -> impl Iterator<Item = &RateWindow> {
@@ -302,9 +320,10 @@ impl Lane {
 
     fn close(&mut self, now: Timestamp, refused: bool, limits: &RateLimits) {
         let states = limits.rules.iter().flat_map(|rule| &rule.windows).filter_map(|window| window.state);
-        let restricted = states.map(|state| state.restricted_for).max().filter(|wait| !wait.is_zero());
+        let restricted = states.map(|state| state.restricted_for.min(LOOK_AGAIN)).max().filter(|wait| !wait.is_zero());
         let asked = limits.retry_after.max(restricted).map(|wait| wait.saturating_add(ROUNDED));
-        let unsaid = || self.windows().map(|window| window.restriction).fold(UNSAID_WAIT, Duration::max);
+        let unsaid =
+            || self.windows().map(|window| window.restriction.min(LOOK_AGAIN)).fold(UNSAID_WAIT, Duration::max);
         let wait = if refused { asked.unwrap_or_else(unsaid) } else { restricted.unwrap_or_default() };
         if !wait.is_zero() {
             self.closed_until = self.closed_until.max(after(now, wait));

@@ -113,6 +113,7 @@ impl Pacer {
             return Err(HttpError::Halted { host: host(uri), client_errors, status, endpoint });
         }
         let now = self.clock.now();
+        budget.set_back_to(lane, now);
         // With one flight for each lane, nothing of this one is under way.
         let opens_at = budget.opens_at(lane).unwrap_or(now);
         if opens_at > now {

@@ -94,7 +94,7 @@ impl Upstream {
 
     /// Somebody else at the same address.
     pub(crate) fn hit_from_elsewhere(&self) {
-        self.state.lock().expect("lock").hits.push_back(self.clock.now());
+        self.state.lock().expect("lock").hits.push_back(self.clock.steady().now());
     }
 
     pub(crate) fn refused(&self) -> u64 {
@@ -107,7 +107,7 @@ impl Upstream {
 
     /// Counts a request now; its status, and the headers of its answer.
     fn count(&self) -> http::response::Builder {
-        let now = self.clock.now();
+        let now = self.clock.steady().now();
         let mut state = self.state.lock().expect("lock");
         state.hits.push_back(now);
         let mut states = Vec::new();

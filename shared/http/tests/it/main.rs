@@ -3,6 +3,7 @@
 mod breaker;
 mod breaking;
 mod counting;
+mod hostile;
 mod limit_headers;
 mod limits;
 mod log;

@@ -67,7 +67,10 @@ impl Otlp {
 
     /// Whether there is nothing to be had from an export now.
     pub(super) fn is_resting(&self) -> bool {
-        to_millis(self.clock.now()) < self.rests_until.load(Ordering::Relaxed)
+        let now = self.clock.now();
+        let until = self.rests_until.load(Ordering::Relaxed);
+        // A longer rest was begun by a clock that was ahead.
+        to_millis(now) < until && until <= to_millis(after(now, REST))
     }
 
     /// Exports both, or gives up after [`PATIENCE`]. A failure is said in the log, and is nobody else's.
