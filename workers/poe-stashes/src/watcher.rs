@@ -118,7 +118,7 @@ pub async fn look_again(heads: &dyn Heads) -> PortResult<()> {
 pub async fn wake(chain: &dyn Chain, wakeups: &dyn Wakeups, now: Timestamp) -> PortResult<Option<Timestamp>> {
     let name = Watcher::SPEC.name;
     wakeups.once("start-watcher", name, now).await?;
-    let leased_until = chain.read().await?.and_then(|status| status.leased_until).filter(|until| *until > now);
+    let leased_until = chain.read().await?.and_then(|status| status.led_until(now));
     if let Some(until) = leased_until {
         wakeups.once("start-watcher-again", name, until).await?;
     }
@@ -129,7 +129,7 @@ impl Watcher {
     /// Sends a message if nobody follows the chain and no message waits. One that is on loan to a follower that died, or
     /// that waits since it failed, does not count: it may come back in hours. One too many finds the chain claimed.
     async fn set_going(&self, status: Option<&ChainStatus>, now: Timestamp) -> PortResult<bool> {
-        let is_led = status.and_then(|status| status.leased_until).is_some_and(|until| until > now);
+        let is_led = status.is_some_and(|status| status.led_until(now).is_some());
         let is_stopped = status.is_some_and(|status| status.progress.stopped.is_some());
         let counts = self.baton.counts().await?;
         if is_led || is_stopped || counts.visible > 0 {

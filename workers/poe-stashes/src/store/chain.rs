@@ -5,6 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use stint_core::clock::after;
 use stint_core::ports::PortResult;
 
 use crate::look_ahead::Source;
@@ -192,6 +193,21 @@ pub struct ChainStatus {
     pub progress: Progress,
     /// Until when a follower has it. In the past: nobody follows it.
     pub leased_until: Option<Timestamp>,
+}
+
+/// No lease is longer. One that ends later was taken by a clock that was ahead, and is over.
+const LONGEST_LEASE: Duration = Duration::from_secs(60 * 60);
+
+impl ChainStatus {
+    /// Until when a follower has the chain; `None` when none has it.
+    pub fn led_until(&self, now: Timestamp) -> Option<Timestamp> {
+        led_until(self.leased_until, now, LONGEST_LEASE)
+    }
+}
+
+/// Until when a lease lasts that is no longer than `longest`, if it is not over.
+pub(super) fn led_until(until: Option<Timestamp>, now: Timestamp, longest: Duration) -> Option<Timestamp> {
+    until.filter(|until| *until > now && *until <= after(now, longest))
 }
 
 /// The record of the chain, and who works on it.

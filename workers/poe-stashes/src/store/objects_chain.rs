@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use stint_core::clock::{Clock, after};
 use stint_core::ports::{PortError, PortResult};
 
+use super::chain::led_until;
 use super::objects::{Objects, failed};
 use super::{Chain, ChainStatus, Claim, Head, Heads, Progress, Realm};
 
@@ -109,7 +110,7 @@ impl Chain for ObjectChain {
             None => (Record::default(), None),
         };
         let now = self.clock.now();
-        if record.leased_until.is_some_and(|until| until > now) {
+        if led_until(record.leased_until, now, lease).is_some() {
             return Ok(None);
         }
         record.lease += 1;

@@ -11,6 +11,7 @@ use stint_core::ports::{PortError, PortResult};
 use stint_embedded::rusqlite::{Connection, OptionalExtension, params};
 use stint_embedded::{Database, Embedded};
 
+use super::chain::led_until;
 use super::{Chain, ChainStatus, Claim, Head, Heads, Progress, Realm};
 
 /// Append to these, never change one. Times are milliseconds since the epoch.
@@ -89,9 +90,9 @@ impl Chain for SqliteChain {
     async fn claim(&self, lease: Duration) -> PortResult<Option<Claim>> {
         let (realm, clock, fresh) = (self.realm.name(), self.clock.clone(), write(&Progress::default())?);
         let claimed = self.database.write("claim the chain", move |connection| {
-            let now = to_millis(clock.now());
             let row = find(connection, realm)?;
-            if row.as_ref().and_then(|row| row.leased_until).is_some_and(|until| until > now) {
+            let until = row.as_ref().and_then(|row| row.leased_until).map(from_millis);
+            if led_until(until, clock.now(), lease).is_some() {
                 return Ok(None);
             }
             let (number, progress) = row.map_or((0, fresh), |row| (row.lease, row.progress));

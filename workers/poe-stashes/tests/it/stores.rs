@@ -85,6 +85,7 @@ macro_rules! store_suite {
         crate::stores::expand! { chain, $run, $backend,
             a_new_chain_is_claimed_without_a_position
             a_chain_is_lent_to_one_at_a_time
+            a_clock_that_was_ahead_keeps_the_chain_from_nobody
             keeping_renews_the_lease
             an_old_claim_changes_nothing
             a_released_chain_is_there_for_the_next

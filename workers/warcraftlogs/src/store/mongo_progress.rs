@@ -2,7 +2,10 @@
 //! leasedUntil, resting, pass, pages, listed, doubt, accepted}`, beside the rule, whose document belongs to existing
 //! deployments too.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
+use stint_core::clock::after;
 use stint_core::ports::{PortError, PortResult};
 use stint_mongo::mongodb::bson::oid::ObjectId;
 use stint_mongo::mongodb::bson::{Bson, Document, doc};
@@ -50,10 +53,11 @@ impl Progress {
         }
     }
 
-    /// Whether somebody may have the rule at `now`.
-    pub(super) fn is_free(&self, now: Timestamp) -> bool {
+    /// Whether somebody may have the rule at `now`. A lease that ends later than one of `lease` is of a clock that was ahead.
+    pub(super) fn is_free(&self, now: Timestamp, lease: Duration) -> bool {
         let over = |until: Timestamp| until <= now;
-        self.leased_until.is_none_or(over) && self.resting.as_ref().is_none_or(|rest| over(rest.until))
+        let leased = self.leased_until.filter(|until| *until <= after(now, lease));
+        leased.is_none_or(over) && self.resting.as_ref().is_none_or(|rest| over(rest.until))
     }
 
     /// The pass that is under way. One that is about other pages than the rule's ended when the rule was changed.

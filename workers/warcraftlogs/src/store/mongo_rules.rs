@@ -29,10 +29,12 @@ struct Row {
 }
 
 impl Row {
-    /// One that cannot be read is due too, so that somebody is told.
-    fn is_due(&self, due_before: Timestamp, now: Timestamp) -> bool {
-        let last_run = self.rule.as_ref().ok().and_then(|rule| rule.last_run);
-        self.progress.is_free(now) && last_run.map(to_millis) <= Some(to_millis(due_before))
+    /// One that cannot be read is due too, so that somebody is told; and one whose last run is still to come, by a clock
+    /// that was ahead.
+    fn is_due(&self, due_before: Timestamp, now: Timestamp, lease: Duration) -> bool {
+        let last_run = self.rule.as_ref().ok().and_then(|rule| rule.last_run).map(to_millis);
+        let due = last_run <= Some(to_millis(due_before)) || last_run > Some(to_millis(now));
+        due && self.progress.is_free(now, lease)
     }
 
     /// Whether the upstream refuses it to every player.
@@ -109,7 +111,7 @@ impl Rules for MongoStore {
     async fn claim_due(&self, due_before: Timestamp, lease: Duration) -> PortResult<Option<Claim>> {
         let now = self.clock.now();
         let ((mut rows, _), frozen, refusals) = try_join3(self.rows(), self.frozen(), self.refusals()).await?;
-        rows.retain(|row| row.is_due(due_before, now) && !row.is_to_blame(&refusals));
+        rows.retain(|row| row.is_due(due_before, now, lease) && !row.is_to_blame(&refusals));
         rows.sort_by_key(|row| (row.rule.as_ref().ok().and_then(|rule| rule.last_run), row.id));
         let mut damaged = None;
         for row in rows {

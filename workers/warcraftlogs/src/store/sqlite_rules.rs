@@ -57,10 +57,12 @@ impl SqliteStore {
         let now = self.clock.now();
         let (now, until, due_before) = (to_millis(now), to_millis(after(now, lease)), to_millis(due_before));
         let lend = move |connection: &Connection| {
+            // A last run that is still to come, and a lease that is longer than any, are of a clock that was ahead.
             let mut due = connection.prepare_cached(
                 "UPDATE rules SET lease = lease + 1, leased_until = ?2, rest = NULL, resting_until = NULL
-                 WHERE id = (SELECT id FROM rules WHERE (last_run IS NULL OR last_run <= ?3)
-                     AND (leased_until IS NULL OR leased_until <= ?1) AND (resting_until IS NULL OR resting_until <= ?1)
+                 WHERE id = (SELECT id FROM rules WHERE (last_run IS NULL OR last_run <= ?3 OR last_run > ?1)
+                     AND (leased_until IS NULL OR leased_until <= ?1 OR leased_until > ?2)
+                     AND (resting_until IS NULL OR resting_until <= ?1)
                      AND NOT EXISTS (SELECT 1 FROM refusals WHERE served = 0 AND in_a_row >= ?4 AND json_valid(document)
                          AND raid = document ->> '$.raid' AND difficulty = document ->> '$.difficulty')
                      ORDER BY last_run, id LIMIT 1)

@@ -66,6 +66,7 @@ macro_rules! store_suite {
             a_rule_is_removed_once
             the_rule_that_has_waited_longest_is_lent_first
             a_rule_on_loan_is_lent_to_nobody_until_its_lease_is_over
+            a_clock_that_was_ahead_keeps_no_rule_from_others
             progress_is_kept_and_renews_the_lease
             an_old_lease_changes_nothing
             a_finished_rule_has_run_and_has_no_progress

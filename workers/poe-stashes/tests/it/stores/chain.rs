@@ -47,6 +47,14 @@ pub(crate) async fn a_chain_is_lent_to_one_at_a_time(backend: &Backend) {
     assert!(second.lease > first.lease);
 }
 
+pub(crate) async fn a_clock_that_was_ahead_keeps_the_chain_from_nobody(backend: &Backend) {
+    claim(backend).await.unwrap();
+    backend.clock.jump(jiff::SignedDuration::from_hours(-72));
+    assert_eq!((backend.chain)().0.read().await.unwrap().unwrap().led_until(backend.clock.now()), None);
+    assert!(claim(backend).await.is_some());
+    assert_eq!(claim(backend).await, None);
+}
+
 pub(crate) async fn keeping_renews_the_lease(backend: &Backend) {
     let (chain, _) = (backend.chain)();
     let claimed = chain.claim(LEASE).await.unwrap().unwrap();

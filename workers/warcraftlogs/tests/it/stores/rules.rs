@@ -303,3 +303,15 @@ pub(crate) async fn an_upstream_rests_until_the_later_end_in_every_process(world
     assert!(!world.rules().wake_upstream("site/api").await.unwrap());
     assert_eq!(world.rules().upstreams().await.unwrap(), [longer]);
 }
+
+/// What it has written lies in the future: the rule seems to have run, or to be on loan, for days to come.
+pub(crate) async fn a_clock_that_was_ahead_keeps_no_rule_from_others(world: &impl StoreWorld) {
+    let rules = world.rules();
+    rules.put(&Rule { last_run: Some(after(world.now(), DAY * 3)), ..ran(world, 1, 2) }).await.unwrap();
+    assert!(claim(world).await.is_some());
+    assert!(claim(world).await.is_none());
+    rules.put(&ran(world, 1, 2)).await.unwrap();
+    assert!(rules.claim_due(before(world.now(), DAY), DAY * 3).await.unwrap().is_some());
+    assert!(claim(world).await.is_some());
+    assert!(claim(world).await.is_none());
+}
