@@ -156,7 +156,7 @@ resource "aws_cloudwatch_metric_alarm" "generator_silent" {
   }
 }
 
-# A wake-up that Scheduler gave up on: the hourly sweep makes up for it, and until then points may expire.
+# A wake-up that Scheduler gave up on: the sweep makes up for it, and until then points may expire.
 resource "aws_cloudwatch_metric_alarm" "lost_wakeups" {
   alarm_name          = "${local.prefix}-lost-wakeups"
   alarm_description   = "EventBridge Scheduler could not start a worker: look at the role ${aws_iam_role.wakeups.name}."

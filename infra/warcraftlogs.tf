@@ -134,7 +134,7 @@ module "reviver_schedule" {
   source        = "./modules/schedule"
   group         = aws_scheduler_schedule_group.schedules
   worker        = module.reviver
-  every_minutes = 60
+  every_minutes = 10
   retries       = 2
 }
 

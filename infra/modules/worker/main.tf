@@ -9,7 +9,7 @@ locals {
 
 resource "aws_lambda_function" "this" {
   #checkov:skip=CKV_AWS_50:The program sends its traces by OTLP where that is set; X-Ray would show the invocation alone and cost per invocation.
-  #checkov:skip=CKV_AWS_116:What starts a worker comes again: a schedule by its next tick, a wake-up by the hourly sweep, a batch by its queue, which has dead letters.
+  #checkov:skip=CKV_AWS_116:What starts a worker comes again: a schedule by its next tick, a wake-up by the sweep, a batch by its queue, which has dead letters.
   #checkov:skip=CKV_AWS_173:No variable is a secret: secrets are in SSM. Lambda encrypts the variables with its own key.
   #checkov:skip=CKV_AWS_272:The package is built and uploaded by the person who applies this; a signing profile of the same account would prove nothing more.
   function_name    = local.function_name

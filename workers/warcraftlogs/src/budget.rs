@@ -2,7 +2,7 @@
 //! the reviver when it wakes.
 //!
 //! # What may happen between any two lines
-//! * *Dies before the throttle is written:* the next batch, the wake-up or the hourly sweep writes it.
+//! * *Dies before the throttle is written:* the next batch, the wake-up or the sweep writes it.
 //! * *Dies between wake-up and throttle:* the wake-up is written first, so a throttle at 0 always has one.
 //! * *Two rebalance at once:* each reads the pool, writes, and reads again until nothing changes. Whoever changed the
 //!   pool last reads last, so the last write is based on the last change.

@@ -36,7 +36,7 @@ impl Fetch<'_> {
             Either::Right(_) => {}
         }
         if let Err(error) = budget.rebalance_soon().await {
-            tracing::error!(%error, "cannot wake the reviver, the hourly sweep will: {error}");
+            tracing::error!(%error, "cannot wake the reviver, the sweep will: {error}");
         }
     }
 

@@ -21,7 +21,7 @@
 //! * *The settlement of a call:* as if the caller had died before it.
 //! * *What looks for the end of the queue:* the schedules of the aggregator and of the database generator make up for it.
 //! * *Whatever follows the batch:* it is served all the same. The reviver is woken to look after the rest; if even that
-//!   fails, the hourly sweep does.
+//!   fails, the sweep does.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -4,7 +4,7 @@
 //! # What may happen between any two lines
 //! What may happen to a rank fetcher, since the code is the same. Beyond that:
 //! * *Dies after parking, before a wake-up is set:* the message was not acknowledged, and comes back when its visibility
-//!   times out; the hourly sweep finds the parked copy.
+//!   times out; the sweep finds the parked copy.
 //! * *Points come back between the refusal and the parking:* whoever brought them saw nothing parked. So a refresher
 //!   looks at the pool again once it has parked, and sends back what can be paid for by then.
 //! * *Dies after the ranks are stored, before it is kept what became of the refresh:* the message comes back, unless it was

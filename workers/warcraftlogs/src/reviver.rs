@@ -16,10 +16,14 @@ use stint_core::worker::{Event, Invocation, Outcome, Spec, Trigger, Worker, Work
 use crate::budget::{Balance, Budget};
 use crate::config::BudgetStrategy;
 
+/// Between two sweeps, which make up for a wake-up that was lost: some of them fit into each window, and what is left of it
+/// when one has come is time enough to spend its points. At once an hour a lost wake-up and a lost sweep cost a window.
+const SWEEP: Duration = Duration::from_secs(10 * 60);
+
 /// Restores the rank fetcher's concurrency and un-parks what waits for points, refreshes first.
 ///
 /// It asks the pool what it can carry, instead of trusting whoever woke it: so twice is as good as once, early does
-/// nothing, and the hourly sweep makes up for a wake-up that was lost.
+/// nothing, and the sweep makes up for a wake-up that was lost.
 pub struct Reviver {
     budget: Budget,
     strategy: BudgetStrategy,
@@ -44,7 +48,7 @@ impl Worker for Reviver {
         fleet: crate::FLEET,
         name: "reviver",
         summary: "restores the rank fetcher's concurrency and un-parks its messages when points are back",
-        triggers: &[Trigger::Wakeup, Trigger::Every { period: Duration::from_secs(60 * 60) }],
+        triggers: &[Trigger::Wakeup, Trigger::Every { period: SWEEP }],
         concurrency: 1,
         timeout: Duration::from_secs(120),
     };
