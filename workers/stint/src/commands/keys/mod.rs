@@ -44,6 +44,8 @@ enum Action {
     Pause(Pause),
     /// Spend the points of a paused key again.
     Resume(Resume),
+    /// Forget what is known of a key: it is read again before it is used.
+    Forget(Forget),
 }
 
 #[derive(clap::Args)]
@@ -69,6 +71,21 @@ struct Resume {
     key: String,
 }
 
+#[derive(clap::Args)]
+#[command(
+    after_help = "For a key of which something wrong is known: its limit, its counter, its reset or its rest. What it has \
+                  cost, and what calls under way hold, stays known.\n\nExample:\n  stint keys forget my-client-id"
+)]
+struct Forget {
+    /// The key: its client id.
+    key: String,
+}
+
+#[derive(Serialize)]
+struct Forgotten {
+    forgotten: String,
+}
+
 #[derive(Serialize)]
 struct Listed {
     keys: Vec<KeyView>,
@@ -83,7 +100,7 @@ struct Changed {
     paused_until: Option<Timestamp>,
 }
 
-/// Lists, pauses or resumes keys.
+/// Lists, pauses, resumes or forgets keys.
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Result<()> {
     match arguments.action {
         None => list(arguments.windows, context).await,
@@ -97,6 +114,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
             set(&pause.key, Some(until), context).await
         }
         Some(Action::Resume(resume)) => set(&resume.key, None, context).await,
+        Some(Action::Forget(Forget { key })) => forget(key, context).await,
     }
 }
 
@@ -140,6 +158,18 @@ async fn set(key: &str, until: Option<Timestamp>, context: &Context) -> anyhow::
         Some(until) => format!("{key} rests until {}; end it with `stint keys resume {key}`\n", when(until, now)),
         None => format!("{key} is in use again\n"),
     })
+}
+
+async fn forget(key: String, context: &Context) -> anyhow::Result<()> {
+    let stores = context.existing_stores().await?;
+    if !stores.pool.forget(&KeyId(key.clone())).await? {
+        bail!("there is no key '{key}'; {}", known(&*stores.pool).await?);
+    }
+    stores.wakeups.once(REVIVE, Reviver::SPEC.name, context.clock.now()).await?;
+    let forgotten = Forgotten { forgotten: key };
+    context
+        .output
+        .result(&forgotten, |Forgotten { forgotten }| format!("{forgotten} is read again before it is used\n"))
 }
 
 async fn known(pool: &dyn KeyPool) -> anyhow::Result<String> {

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::Serialize;
 use stint_core::clock::between;
-use stint_core::ledger::{KeyState, KeyStatus, Refusal};
+use stint_core::ledger::{Doubt, KeyState, KeyStatus, Refusal};
 use stint_core::points::Points;
 
 use crate::moment::when;
@@ -31,6 +31,9 @@ pub(crate) struct KeyView {
     /// Why the upstream has put it to rest; absent when a person did.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) refusal: Option<Refusal>,
+    /// What is in doubt about it until it is read again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) doubt: Option<Doubt>,
 }
 
 impl KeyView {
@@ -60,15 +63,25 @@ impl KeyView {
             resets_in_seconds: resets_at.map(|at| between(now, at).as_secs()),
             paused_until: Some(key.renews_at).filter(|_| key.state == KeyState::Paused),
             refusal: key.refusal,
+            doubt: key.doubt,
         }
     }
 
     /// `open`, or why it lends nothing.
     pub(crate) fn state_in_words(&self, now: Timestamp) -> String {
         match (self.state, self.limit, self.paused_until) {
+            (KeyState::Open, ..) if self.doubt == Some(Doubt::Limit) => {
+                "open; one answer has told another limit, and the lower one counts until a second agrees".into()
+            }
             (KeyState::Open, ..) => "open".into(),
             (KeyState::Edge, ..) => "too close to its reset".into(),
             (KeyState::Stale, None, _) => "never read".into(),
+            (KeyState::Stale, Some(_), _) if self.doubt == Some(Doubt::Reset) => {
+                "its reset is further away than a window: the clock was set, and it is read again".into()
+            }
+            (KeyState::Stale, Some(_), _) if self.doubt == Some(Doubt::Window) => {
+                "an answer contradicts what was known: it is read again".into()
+            }
             (KeyState::Stale, Some(_), _) => "its window is over, and the new one not read yet".into(),
             (KeyState::Paused, _, Some(until)) => {
                 let until = when(until, now);
