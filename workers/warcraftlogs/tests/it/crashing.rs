@@ -25,7 +25,7 @@ fn live_and_be_reborn(seed: u64, life: &Life) -> u64 {
         life.live(world.start_with(life).run_until(after(world.clock.now(), BUSY))).await;
         let steps = life.steps();
         let reborn = world.start();
-        // What no wake-up covers, the hourly sweep does.
+        // What no wake-up covers, the sweep does.
         reborn.set_schedules().await;
         reborn.run_until_idle().await;
         world.assert_all_served().await;

@@ -4,6 +4,7 @@
 mod addon;
 mod aggregating;
 mod breaker;
+mod clocks;
 mod crashing;
 mod discovering;
 mod discovering_reports;

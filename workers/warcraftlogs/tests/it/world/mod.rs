@@ -17,8 +17,8 @@ use jiff::Timestamp;
 use secrecy::ExposeSecret;
 use stint_core::clock::{Clock, ManualClock, between};
 use stint_core::ports::NewMessage;
-use stint_embedded::Embedded;
 use stint_embedded::rusqlite::Connection;
+use stint_embedded::{Embedded, Mode};
 use stint_standins::WarcraftLogs;
 use stint_standins::warcraftlogs::{Books, Population};
 use stint_testkit::Driver;
@@ -46,7 +46,7 @@ pub(crate) struct World {
     embedded: Embedded,
     upstream: Arc<Mutex<WarcraftLogs>>,
     began: Timestamp,
-    folder: Option<tempfile::TempDir>,
+    folder: Option<Arc<tempfile::TempDir>>,
 }
 
 impl World {
@@ -115,6 +115,7 @@ impl World {
 
     /// What the stand-in has counted.
     pub(crate) fn books(&self) -> Books {
+        self.network.deliver_late();
         self.upstream().books()
     }
 
@@ -139,6 +140,30 @@ impl World {
     pub(crate) fn damage(&self, sql: &str) {
         let file = self.folder.as_ref().unwrap().path().join("warcraftlogs.db");
         assert_eq!(Connection::open(file).unwrap().execute(sql, []).unwrap(), 1, "{sql}");
+    }
+
+    /// The same world, opened again after somebody has deleted `files` of it. Only [`Setup::on_disk`].
+    pub(crate) fn reopened_without(&self, files: &[&str]) -> World {
+        let folder = self.folder.clone().unwrap();
+        for file in files {
+            for end in ["", "-wal", "-shm"] {
+                let path = folder.path().join(format!("{file}{end}"));
+                assert!(std::fs::remove_file(&path).is_ok() || !end.is_empty(), "{}", path.display());
+            }
+        }
+        let clock: Arc<dyn Clock> = Arc::new(self.clock.clone());
+        let embedded = Embedded::open(folder.path(), Mode::Inline, clock.clone()).unwrap();
+        World {
+            clock: self.clock.clone(),
+            network: self.network.clone(),
+            settings: self.settings.clone(),
+            stores: Stores::new(&self.settings, &embedded, &clock),
+            guarded: self.guarded,
+            embedded,
+            upstream: self.upstream.clone(),
+            began: self.began,
+            folder: Some(folder),
+        }
     }
 
     /// From the beginning of the world to `instant`.

@@ -10,9 +10,9 @@ use futures::stream;
 use http::header::RETRY_AFTER;
 use http::{HeaderValue, Response, StatusCode};
 use jiff::Timestamp;
-use stint_core::clock::Clock;
+use stint_core::clock::{Clock, after};
 use stint_http::{Body, Limits, Transport, TransportError};
-use stint_standins::{InProcess, WarcraftLogs};
+use stint_standins::{InProcess, Upstream, WarcraftLogs};
 
 /// What goes wrong with a request.
 #[derive(Clone, Copy, Debug)]
@@ -35,6 +35,8 @@ pub(crate) enum Fault {
     Instead(u16, &'static str),
     /// The answer comes so late, or not at all where the client's patience ends before.
     Late(Duration),
+    /// A status at once; the upstream does and charges the request so many seconds later.
+    BilledLater(u16, u64),
     /// 429 with `Retry-After`: a few seconds are about haste, more than a minute is about points.
     RefusedFor(u64),
 }
@@ -61,6 +63,7 @@ impl Request {
 /// A transport to the stand-in, with a script of faults.
 pub(crate) struct Network {
     inner: InProcess<WarcraftLogs>,
+    upstream: Arc<Mutex<WarcraftLogs>>,
     clock: Arc<dyn Clock>,
     state: Mutex<State>,
 }
@@ -71,11 +74,14 @@ struct State {
     always: BTreeMap<Request, Fault>,
     sent: Vec<(Timestamp, Request)>,
     rewrite: Option<Rewrite>,
+    /// What the upstream has not seen yet.
+    late: Vec<(Timestamp, http::Request<Bytes>)>,
 }
 
 impl Network {
     pub(super) fn new(upstream: Arc<Mutex<WarcraftLogs>>, clock: Arc<dyn Clock>) -> Network {
-        Network { inner: InProcess::new(upstream, clock.clone()), clock, state: Mutex::default() }
+        let inner = InProcess::new(upstream.clone(), clock.clone());
+        Network { inner, upstream, clock, state: Mutex::default() }
     }
 
     /// The next requests of this kind fail so, one after the other.
@@ -126,6 +132,17 @@ impl Network {
         self.state.lock().unwrap().sent.len()
     }
 
+    /// Has the upstream do what is due by now, each at its time.
+    pub(crate) fn deliver_late(&self) {
+        let now = self.clock.now();
+        let mut state = self.state.lock().unwrap();
+        state.late.sort_by_key(|(due, _)| *due);
+        let due = state.late.partition_point(|(due, _)| *due <= now);
+        for (due, request) in state.late.drain(..due) {
+            self.upstream.lock().unwrap().handle(due, &request);
+        }
+    }
+
     fn next_fault(&self, kind: Request) -> Option<Fault> {
         let mut state = self.state.lock().unwrap();
         state.sent.push((self.clock.now(), kind));
@@ -156,8 +173,14 @@ impl Transport for Network {
         limits: Limits,
     ) -> Result<http::Response<Body>, TransportError> {
         let host = || "standin".to_owned();
+        self.deliver_late();
         let fault = self.next_fault(Request::of(&request));
         match fault {
+            Some(Fault::BilledLater(status, seconds)) => {
+                let due = after(self.clock.now(), Duration::from_secs(seconds));
+                self.state.lock().unwrap().late.push((due, request));
+                return Ok(failed(status));
+            }
             Some(Fault::Unreachable) => {
                 return Err(TransportError::Unreachable { host: host(), reason: "no route".into() });
             }

@@ -114,9 +114,11 @@ impl Setup {
         };
         let embedded = embedded.unwrap();
         let stores = Stores::new(&settings, &embedded, &shared);
+        let folder = folder.map(Arc::new);
         let began = options.started;
         let upstream = Arc::new(Mutex::new(WarcraftLogs::new(options)));
-        let network = Arc::new(Network::new(upstream.clone(), shared));
+        // The upstream has a clock of its own, which nobody sets.
+        let network = Arc::new(Network::new(upstream.clone(), Arc::new(clock.steady())));
         World { clock, network, settings, stores, guarded, embedded, upstream, began, folder }
     }
 }
