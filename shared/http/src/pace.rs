@@ -158,7 +158,7 @@ mod tests {
         clock.advance(SECOND * 10);
         // It wakes, finds the gate closed by the clock that was, and waits once more for as long as that was to be.
         assert!((&mut waiting).now_or_never().is_none());
-        clock.advance(SECOND * 10);
+        clock.advance(SECOND * 11);
         assert!((&mut waiting).now_or_never().is_some());
         clock.advance(SECOND);
         assert!(pace.turn().now_or_never().is_some());

@@ -41,7 +41,8 @@ impl Account {
             (self.idle_readings, self.read_not_before) = (0, None);
             return;
         }
-        if opened || sure {
+        // A key that lends is read again only when calls have ended since.
+        if opened || sure || (known.open && known.limit_doubt.is_none()) {
             (self.idle_readings, self.read_not_before) = (self.idle_readings.min(AT_ONCE), None);
             return;
         }

@@ -153,7 +153,8 @@ fn the_queue_holds_what_the_keys_can_pay_for_in_the_hours_that_are_set() {
         discover_many(&world, 17_000).await;
         let fleet = world.start();
         assert_eq!(aggregate(&fleet).await, (17_000, FLOOR), "the key was never read");
-        assert_eq!(fleet.budget.read_counters(Points::MAX).await.unwrap(), 1);
+        // Twice: one answer alone does not make its limit sure.
+        assert_eq!(fleet.budget.read_counters(Points::MAX).await.unwrap(), 2);
         assert_eq!(aggregate(&fleet).await, (7_000, 24 * 666 - FLOOR));
     });
 }
