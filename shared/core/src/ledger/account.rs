@@ -44,6 +44,9 @@ pub struct Account {
     /// What the last reading called the limit, as long as no second one has said the same.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit_doubt: Option<Points>,
+    /// Whether two readings in a row have ever told the same limit. Those of earlier versions were believed at once.
+    #[serde(default = "believed")]
+    pub limit_agreed: bool,
     /// The sequence number at which the newest reading was taken in.
     #[serde(default)]
     pub read_at: u64,
@@ -124,6 +127,7 @@ impl Account {
             reading_until: None,
             doubted: None,
             limit_doubt: None,
+            limit_agreed: false,
             read_at: 0,
             read_resets_in: None,
             idle_readings: 0,
@@ -251,6 +255,10 @@ impl Account {
         }
         known
     }
+}
+
+fn believed() -> bool {
+    true
 }
 
 /// The longest that a key rests by the upstream's word.

@@ -45,7 +45,8 @@ impl Account {
     /// What is in doubt about the key, if anything.
     pub fn doubt(&self, settings: &LedgerSettings, now: Timestamp) -> Option<Doubt> {
         let far = self.limit.is_some() && self.reset_at > after(now, settings.window + FAR_MARGIN);
-        far.then_some(Doubt::Reset).or(self.doubted).or(self.limit_doubt.map(|_| Doubt::Limit))
+        let limit = self.limit_doubt.filter(|_| self.limit_agreed).map(|_| Doubt::Limit);
+        far.then_some(Doubt::Reset).or(self.doubted).or(limit)
     }
 
     /// Whether the key must be read before it lends: its window is over, or is not known for sure.
@@ -165,7 +166,7 @@ impl Account {
         let known = self.limit.unwrap_or(limit);
         let first = self.limit.is_none();
         if newer && self.limit_doubt == Some(limit) {
-            (self.limit, self.limit_doubt) = (Some(limit), None);
+            (self.limit, self.limit_doubt, self.limit_agreed) = (Some(limit), None, true);
         } else if first || known != limit || self.limit_doubt.is_some() {
             (self.limit, self.limit_doubt) = (Some(known.min(limit)), Some(limit));
         }
