@@ -105,14 +105,14 @@ fn a_fleet_whose_clock_jumps_works_on_within_a_window_and_overspends_nothing() {
         for (back, calls) in [(None, 1), (None, 40), (Some(10), 1), (Some(10), 40), (Some(100), 40)] {
             for at in (0..60).step_by(4) {
                 let mut story = Story::new();
-                (0..120 + at).for_each(|_| drop(story.second(calls)));
+                (0..120 + at).for_each(|_| _ = story.second(calls));
                 story.ahead += jump;
                 let works_on = |story: &mut Story| {
                     let called = (0..65).filter(|_| story.second(calls)).count();
                     assert!(called > 0, "no call for a window after {jump} s at {at}, back after {back:?}");
                 };
                 if let Some(seconds) = back {
-                    (0..seconds).for_each(|_| drop(story.second(calls)));
+                    (0..seconds).for_each(|_| _ = story.second(calls));
                     story.ahead -= jump;
                 }
                 works_on(&mut story);
@@ -271,7 +271,7 @@ fn one_window_of_right_readings_always_restores_a_key() {
         // A rest that the upstream has asked for is over after a window, and what is in doubt then after some readings.
         let called = (0..70).find(|_| story.second(1));
         assert!(called.is_some(), "seed {seed}: {:?}", story.status());
-        (0..64).for_each(|_| drop(story.second(1)));
+        (0..64).for_each(|_| _ = story.second(1));
         let status = story.status();
         assert_eq!((status.limit, status.doubt), (Points::whole(LIMIT), None), "seed {seed}");
         // At the very reset the last window is known, and the new one is not read yet.
