@@ -158,10 +158,8 @@ impl Circuit {
                 let tries = outage.tries.saturating_add(1);
                 self.open(Outage { tries, ..outage }, settings, ended, random);
             }
-            CircuitState::Open { outage, probe_at } => {
-                if between(now, probe_at) > settings.longest() {
-                    self.state = CircuitState::Open { outage, probe_at: now };
-                }
+            CircuitState::Open { outage, probe_at } if between(now, probe_at) > settings.longest() => {
+                self.state = CircuitState::Open { outage, probe_at: now };
             }
             _ => {}
         }
