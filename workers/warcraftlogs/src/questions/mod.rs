@@ -1,7 +1,7 @@
 //! How ranks are asked for: as the fleet's settings say, and where a rule of the raid and difficulty says otherwise, as it says.
 //!
 //! A player's message names raids and difficulties and nothing else, so the rules are looked up when a player is fetched:
-//! `docs/decisions/0013-a-rule-says-how-its-ranks-are-asked-for.md`.
+//! `docs/decisions/0016-a-rule-says-how-its-ranks-are-asked-for.md`.
 
 mod config;
 
