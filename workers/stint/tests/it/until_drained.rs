@@ -73,3 +73,18 @@ fn a_site_that_turned_discovery_away_is_named() {
     let books: Value = upstream.books();
     assert_eq!(books["pages"].as_array().map(Vec::len), Some(0), "{books}");
 }
+
+/// Nothing waits for a rule that the upstream refuses, but it is not done either.
+#[test]
+fn a_rule_that_the_upstream_refuses_is_named() {
+    let upstream = Upstream::start("warcraftlogs", &["--players", "50", "--window", "6", "--refuse", "26:4"]);
+    let folder = tempfile::tempdir().unwrap();
+    let home = folder.path();
+    succeed(home, &["rules", "add", "--raid", "26", "--difficulty", "3,4", "--end-page", "20"]);
+    let output = until_drained(home, &upstream);
+    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{error}");
+    let expected = "it stopped with work left: raid 26 in difficulty 4 rests until its rule is changed: ";
+    assert!(error.contains(expected), "{error}");
+    assert!(lines(home, "players") > 10, "what is not refused is fetched");
+}

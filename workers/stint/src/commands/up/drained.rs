@@ -13,7 +13,7 @@ use stint_warcraftlogs::config::{DiscoverySource, Settings};
 use stint_warcraftlogs::db_generator::DbGenerator;
 use stint_warcraftlogs::discovery::upstream;
 use stint_warcraftlogs::handover::{ALL_FRESH, GENERATE};
-use stint_warcraftlogs::store::{Freshness, UpstreamRest};
+use stint_warcraftlogs::store::{Freshness, Rule, UpstreamRest};
 
 use super::Work;
 use crate::progress::Snapshot;
@@ -79,6 +79,10 @@ impl Drain {
             self.wake(stores, GENERATE, DbGenerator::SPEC.name, now).await?;
             return Ok(Work::UnderWay);
         }
+        let resting = match resting {
+            Some(reason) => Some(reason),
+            None => refused(stores).await?,
+        };
         Ok(resting.map_or(Work::Done, Work::Stopped))
     }
 
@@ -131,6 +135,18 @@ async fn rules(stores: &Stores, settings: &Settings, now: Timestamp) -> anyhow::
         };
     }
     Ok(if resting.is_empty() { Rules::Fresh } else { Rules::Resting(Vec::from_iter(resting).join("; ")) })
+}
+
+/// The rules that rest until an operator changes them, in words. Nothing waits for them, and what they ask for is missing.
+async fn refused(stores: &Stores) -> anyhow::Result<Option<String>> {
+    let rules = stores.rules.list().await?.documents;
+    let until_changed = rules.iter().filter_map(|status| {
+        let rest = status.resting.as_ref().filter(|rest| rest.is_until_changed())?;
+        let Rule { raid, difficulty, .. } = &status.rule;
+        Some(format!("raid {raid} in difficulty {difficulty} rests until its rule is changed: {}", rest.reason))
+    });
+    let reasons = BTreeSet::from_iter(until_changed);
+    Ok((!reasons.is_empty()).then(|| Vec::from_iter(reasons).join("; ")))
 }
 
 /// Why no page is read now, if the upstream has turned discovery away.
