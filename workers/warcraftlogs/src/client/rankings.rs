@@ -32,11 +32,12 @@ const DUNGEON: u64 = 10;
 const LONGEST_QUOTE: usize = 200;
 
 /// Words of messages about the upstream's own trouble: the same question may be answered later.
-const PASSING: [&str; 11] = [
+const PASSING: [&str; 12] = [
     "try again",
     "timeout",
     "timed out",
-    "temporar",
+    "temporary",
+    "temporarily",
     "internal",
     "server error",
     "unavailable",
