@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use stint_core::clock::after;
-use stint_core::ledger::{CallEnd, KeyId, Reading, ReadingClaim};
+use stint_core::ledger::{CallEnd, KeyId, KeyState, Reading, ReadingClaim};
 use stint_core::worker::WorkerError;
 
 use crate::batch::Batch;
@@ -60,8 +60,7 @@ async fn read_all(budget: &Budget) -> Result<Vec<(KeyId, Reading)>, WorkerError>
     for key in budget.api.keys() {
         match budget.read_points(key).await {
             Ok(reading) => {
-                // This strategy holds nothing, so that its readings are newer than all that is known.
-                let claim = ReadingClaim { key: key.clone(), started: u64::MAX };
+                let claim = ReadingClaim { key: key.clone(), started: order(budget, key).await? };
                 budget.observe(&claim, CallEnd::Answered(reading)).await?;
                 readings.push((key.clone(), reading));
             }
@@ -69,6 +68,15 @@ async fn read_all(budget: &Budget) -> Result<Vec<(KeyId, Reading)>, WorkerError>
         }
     }
     Ok(readings)
+}
+
+/// Where a reading stands among the readings of its key. This strategy holds nothing, so the ledger cannot tell which of two
+/// answers is newer, and answers overtake each other. While a window is under way a reading only raises its counter; once
+/// the window is over, or what is known of it is in doubt, a reading is newer than all before.
+async fn order(budget: &Budget, key: &KeyId) -> Result<u64, WorkerError> {
+    let keys = budget.pool.keys().await?;
+    let state = keys.iter().find(|status| status.key == *key).map(|status| status.state);
+    Ok(if matches!(state, Some(KeyState::Open | KeyState::Edge)) { 0 } else { u64::MAX })
 }
 
 async fn refuse(budget: &Budget, concurrency: u32, readings: &[(KeyId, Reading)]) -> Result<(), WorkerError> {

@@ -158,8 +158,9 @@ impl World {
         pool.configure(&[KeyId("key-1".into()), KeyId("key-2".into())]).await.unwrap();
         let claim = pool.claim_reading(Points::whole(5), Duration::from_secs(30)).await.unwrap().unwrap();
         assert_eq!(claim.key.0, "key-1");
-        // A window ends when a reading shows the next one.
-        for (spent, resets_in) in [(17_000, 1), (17_997, 3600)] {
+        // A window ends when a later reading shows the next one.
+        for (started, spent, resets_in) in [(claim.started, 17_000, 1), (u64::MAX, 17_997, 3600)] {
+            let claim = ReadingClaim { started, ..claim.clone() };
             let (limit, spent) = (Points::whole(18_000), Points::whole(spent));
             let resets_in = Duration::from_secs(resets_in);
             let reading = Reading { limit, spent, resets_in, received_at: self.now() };
