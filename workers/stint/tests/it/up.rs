@@ -7,11 +7,14 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use serde_json::Value;
-use stint_core::clock::{Clock, between};
+use stint_core::clock::{Clock, after, between};
 use stint_host::SystemClock;
 
 /// The host waits up to ten seconds at an idle queue of SQS, and is not to be late by much.
 const DRAINED_WITHIN: Duration = Duration::from_secs(15);
+
+/// A machine that is busy takes seconds for what is waited for; a fault would take for ever.
+const PATIENCE: Duration = Duration::from_secs(180);
 
 /// Between two looks: often enough not to miss short work.
 const LOOK_AGAIN: Duration = Duration::from_millis(2);
@@ -35,7 +38,9 @@ impl Up {
 
     /// Completes when it has come so far. It must not end before.
     pub(crate) async fn until(&mut self, mut is_so: impl AsyncFnMut(&Up) -> bool) {
+        let give_up = after(SystemClock.now(), PATIENCE);
         while !is_so(self).await {
+            assert!(SystemClock.now() < give_up, "not within {} s: {}", PATIENCE.as_secs(), self.log());
             assert!(self.process.try_wait().unwrap().is_none(), "it ended: {}", self.log());
             SystemClock.sleep(LOOK_AGAIN).await;
         }

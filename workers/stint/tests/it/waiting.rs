@@ -40,13 +40,12 @@ fn whoever_waits_gets_the_ranks_or_the_reason() {
         let mut up = fleet(&home, &upstream);
         up.args(["up", "--json"]);
         let mut up = Up::start(up, folder.path().join("log"));
-        let player: Value = loop {
-            up.until(async |_| home.join("warcraftlogs.db").is_file()).await;
-            let (_, players, _) = ran(stint(&home), &["data", "export", "discovers", "-"]).await;
-            if let Some(player) = players.lines().next() {
-                break serde_json::from_str(player).unwrap();
-            }
-        };
+        // The aggregator leaves nobody in `discovers` for long, so the player is one that was fetched already.
+        let export = ["data", "export", "players", "-"];
+        let is_there = async |_: &Up| !ran(stint(&home), &export).await.1.is_empty();
+        up.until(is_there).await;
+        let (_, players, _) = ran(stint(&home), &export).await;
+        let player: Value = serde_json::from_str(players.lines().next().unwrap()).unwrap();
         let id = player["_id"].to_string();
         let refresh = ["refresh", "--raid", "26", "--difficulty", "normal", "--wait", "--timeout", "60"];
         let (code, ranks, said) = ran(fleet(&home, &upstream), &[&refresh[..], &["--id", &id]].concat()).await;
