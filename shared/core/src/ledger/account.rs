@@ -160,8 +160,7 @@ impl Account {
         self.paused_until.filter(|until| now < *until).max(self.refused_until(settings, now))
     }
 
-    /// Until when the key rests by the upstream's word. A rest that is longer than any that is taken was begun by a clock
-    /// that was ahead, and is over.
+    /// Until when the key rests by the upstream's word, if that is no longer than any rest may be.
     fn refused_until(&self, settings: &LedgerSettings, now: Timestamp) -> Option<Timestamp> {
         let longest = after(now, longest_rest(self.refused_for, settings) + RESET_MARGIN);
         self.refused_until.filter(|until| now < *until && *until <= longest)
@@ -216,6 +215,13 @@ impl Account {
     pub(super) fn next_sequence(&mut self) -> u64 {
         self.sequence += 1;
         self.sequence
+    }
+
+    /// Forgets a rest by the upstream's word that is longer than any: it was begun by a clock that was ahead. Says whether
+    /// there was one.
+    pub(super) fn end_false_rest(&mut self, settings: &LedgerSettings, now: Timestamp) -> bool {
+        let latest = after(now, longest_rest(self.refused_for, settings) + RESET_MARGIN);
+        self.refused_until.take_if(|until| *until > latest).is_some()
     }
 
     /// Ends the holds of callers that did not come back, and of lost calls that can no longer be billed. Returns what has

@@ -173,10 +173,9 @@ impl Ledger {
     pub fn claim_reading(&mut self, needed: Points, lease: Duration, now: Timestamp) -> Option<ReadingClaim> {
         self.end_expired(now);
         let settings = self.settings;
-        let (key, account) = self
-            .accounts
-            .iter_mut()
-            .find(|(_, account)| account.may_be_read(lease, now) && wants_reading(account, &settings, needed, now))?;
+        let (key, account) = self.accounts.iter_mut().find(|(_, account)| {
+            account.may_be_read(lease, &settings, now) && wants_reading(account, &settings, needed, now)
+        })?;
         account.reading_until = Some(after(now, lease));
         let started = account.next_sequence();
         self.changes.accounts.insert(key.clone());
@@ -261,7 +260,7 @@ impl Ledger {
     pub fn end_expired(&mut self, now: Timestamp) {
         for (key, account) in &mut self.accounts {
             let expired = account.end_expired(&self.settings, now);
-            if !expired.is_empty() {
+            if account.end_false_rest(&self.settings, now) || !expired.is_empty() {
                 self.changes.accounts.insert(key.clone());
                 self.changes.holds.extend(expired.into_iter().map(|sequence| HoldId { key: key.clone(), sequence }));
             }

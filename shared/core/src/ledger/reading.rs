@@ -34,6 +34,6 @@ impl Reading {
 pub struct ReadingClaim {
     /// The key to read.
     pub key: KeyId,
-    /// The key's sequence number before the request is sent.
+    /// The key's sequence number before the request is sent; 0 for a reading that nobody has claimed, which confirms nothing.
     pub started: u64,
 }

@@ -48,27 +48,30 @@ impl Account {
         }
         self.idle_readings = self.idle_readings.saturating_add(1);
         if let Some(times) = self.idle_readings.checked_sub(AT_ONCE + 1) {
-            let longest = (settings.window / 10).clamp(FIRST_PAUSE, LONGEST_PAUSE);
-            let pause = FIRST_PAUSE.saturating_mul(1 << times.min(16)).min(longest);
+            let pause = FIRST_PAUSE.saturating_mul(1 << times.min(16)).min(longest_pause(settings));
             self.read_not_before = Some(after(now, pause));
         }
     }
 
     /// Until when the key is not to be read, if it is not.
-    pub(super) fn read_not_before(&self, now: Timestamp) -> Option<Timestamp> {
-        self.read_not_before.filter(|until| now < *until && *until <= after(now, LONGEST_PAUSE))
+    pub(super) fn read_not_before(&self, settings: &LedgerSettings, now: Timestamp) -> Option<Timestamp> {
+        self.read_not_before.filter(|until| now < *until && *until <= after(now, longest_pause(settings)))
     }
 
     /// Whether nobody reads the key, and it may be read again. A claim that lasts longer than the `lease` that is asked for
     /// by twice was granted by a clock that was ahead, and has lapsed.
-    pub(super) fn may_be_read(&self, lease: Duration, now: Timestamp) -> bool {
+    pub(super) fn may_be_read(&self, lease: Duration, settings: &LedgerSettings, now: Timestamp) -> bool {
         let latest = after(now, lease.saturating_mul(2).max(LONGEST_PAUSE));
         let free = self.reading_until.is_none_or(|until| until <= now || until > latest);
-        free && self.read_not_before(now).is_none()
+        free && self.read_not_before(settings, now).is_none()
     }
 
     /// Whether a caller reads the counter at this moment.
     pub(super) fn is_being_read(&self, now: Timestamp) -> bool {
         self.reading_until.is_some_and(|until| now < until)
     }
+}
+
+fn longest_pause(settings: &LedgerSettings) -> Duration {
+    (settings.window / 10).clamp(FIRST_PAUSE, LONGEST_PAUSE)
 }

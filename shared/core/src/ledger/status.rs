@@ -122,7 +122,7 @@ impl Account {
         }
         let renewed = after(self.reset_at, RESET_MARGIN);
         let renewed = if self.is_stale(settings, now) && now < self.reset_at { now } else { renewed };
-        renewed.max(self.read_not_before(now).unwrap_or(renewed))
+        renewed.max(self.read_not_before(settings, now).unwrap_or(renewed))
     }
 }
 

@@ -29,6 +29,9 @@ pub(super) const RESET_MARGIN: Duration = Duration::from_secs(1);
 /// processes whose clocks differ a little.
 const FAR_MARGIN: Duration = Duration::from_secs(2);
 
+/// The sequence number of a reading that was made without a claim.
+const UNCLAIMED: u64 = 0;
+
 /// Why what is known of a key must be read again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -55,8 +58,9 @@ impl Account {
         self.limit.is_none() || now >= self.reset_at || doubt
     }
 
-    /// Takes in a reading whose request started at sequence number `started`. Returns the holds that it confirms, and the
-    /// window that it closes.
+    /// Takes in a reading whose request started at sequence number `started`; at 0 if it was claimed by nobody, as the probe
+    /// of an upstream that was down: it was sent a moment ago, perhaps beside others, and confirms nothing. Returns the
+    /// holds that it confirms, and the window that it closes.
     pub(super) fn observe(
         &mut self,
         reading: &Reading,
@@ -66,6 +70,7 @@ impl Account {
         let reading = Reading { resets_in: reading.resets_in.min(settings.window), ..*reading };
         let half = settings.window / 2;
         let newer = started > self.read_at;
+        let due = reading.received_at >= before(self.reset_at, settings.edge());
         let behind = reading.reset_at() < before(self.reset_at, half);
         let ahead = reading.reset_at() > after(self.reset_at, half);
         let closed = if self.limit.is_none() {
@@ -76,9 +81,8 @@ impl Account {
                 // An answer from the window before: true, but about points that are gone.
                 return (Vec::new(), None);
             }
-            self.take_in_late(&reading, ahead)
+            self.take_in_late(&reading, ahead, started == UNCLAIMED && due)
         } else {
-            let due = reading.received_at >= before(self.reset_at, settings.edge());
             if self.is_of_a_later_window(&reading, settings) || (ahead && due) {
                 let closed = self.close_window();
                 self.open_window(&reading);
@@ -91,20 +95,20 @@ impl Account {
                 None
             }
         };
-        self.take_limit(reading.limit, newer);
+        self.take_limit(reading.limit, newer || started == UNCLAIMED);
         if newer || closed.is_some() {
             self.note(&reading);
         }
         (self.holds.confirm(started), closed)
     }
 
-    /// A reading whose request started before another reading was taken in. It may be the first of a new window; if a
-    /// clock has jumped it only looks like that, so another must agree.
-    fn take_in_late(&mut self, reading: &Reading, ahead: bool) -> Option<WindowRecord> {
+    /// A reading whose request may have started before another reading was taken in. It may be the first of a new window; if
+    /// a clock has jumped it only looks like that, so another must agree unless it is `fresh`.
+    fn take_in_late(&mut self, reading: &Reading, ahead: bool, fresh: bool) -> Option<WindowRecord> {
         if ahead {
             let closed = self.close_window();
             self.open_window(reading);
-            self.doubted = Some(Doubt::Window);
+            self.doubted = (!fresh).then_some(Doubt::Window);
             return Some(closed);
         }
         if reading.spent > self.spent {

@@ -214,6 +214,27 @@ fn an_unread_key_that_is_too_small_is_said_after_a_second_reading() {
 }
 
 #[test]
+fn a_reading_that_nobody_has_claimed_is_new_and_confirms_nothing() {
+    let mut ledger = ledger(100, 0);
+    let call = grant(&mut ledger, 10, at(3_500));
+    ledger.settle(&call.hold, CallEnd::Unpriced, at(3_501));
+    let probe = ReadingClaim { key: key("a"), started: 0 };
+    ledger.observe(&probe, CallEnd::Answered(reading(100, 2, 3_590, at(3_610))), at(3_610));
+    let now = status(&mut ledger, at(3_610));
+    assert_eq!((now.state, now.spent, now.held), (KeyState::Open, Points::whole(2), Points::whole(10)));
+}
+
+#[test]
+fn a_rest_that_was_begun_by_a_clock_that_was_ahead_does_not_come_back() {
+    let mut ledger = ledger(100, 0);
+    let call = grant(&mut ledger, 1, START);
+    ledger.settle(&call.hold, CallEnd::Refused { until: at(3_600), why: Refusal::Points }, START);
+    let back = before(START, Duration::from_secs(30));
+    assert_ne!(status(&mut ledger, back).state, KeyState::Paused);
+    assert_ne!(status(&mut ledger, START).state, KeyState::Paused);
+}
+
+#[test]
 fn a_refusal_rests_a_key_for_no_longer_than_a_window() {
     let mut ledger = ledger(100, 0);
     let call = grant(&mut ledger, 1, START);
