@@ -2,12 +2,14 @@
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_config::SdkConfig;
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::{FunctionCode, Runtime};
 use aws_sdk_sqs::types::QueueAttributeName;
+use jiff::Timestamp;
 use stint_aws::Aws;
 use stint_core::clock::ManualClock;
 use stint_core::ports::{MAX_BODY, PortResult, Queue, QueueSettings, Throttle, WakeupSource, Wakeups};
@@ -24,6 +26,7 @@ pub(crate) struct World {
     pub(crate) prefix: String,
     /// The adapter's, and the emulator's too.
     clock: ManualClock,
+    time: ServiceTime,
     memory: Arc<Memory>,
     queues: Mutex<BTreeSet<String>>,
 }
@@ -33,7 +36,8 @@ impl World {
         let clock = ManualClock::new("2026-11-20T10:00:00Z".parse().unwrap());
         let prefix = unused();
         let (aws, config) = account(&url().unwrap(), &prefix, Arc::new(clock.clone())).await;
-        World { aws, config, prefix, clock, memory: Arc::default(), queues: Mutex::default() }
+        let time = ServiceTime(clock.clone());
+        World { aws, config, prefix, clock, time, memory: Arc::default(), queues: Mutex::default() }
     }
 
     pub(crate) async fn of_wakeups() -> World {
@@ -78,6 +82,20 @@ impl World {
     }
 }
 
+/// The time of a service. It passes, and is never set: a machine whose clock jumps hides no message in SQS.
+struct ServiceTime(ManualClock);
+
+#[async_trait]
+impl Time for ServiceTime {
+    fn now(&self) -> Timestamp {
+        Time::now(&self.0)
+    }
+
+    async fn pass(&self, duration: Duration) -> bool {
+        self.0.pass(duration).await
+    }
+}
+
 #[async_trait]
 impl QueueWorld for World {
     async fn queue(&self, name: &str, settings: QueueSettings) -> PortResult<Arc<dyn Queue>> {
@@ -89,7 +107,7 @@ impl QueueWorld for World {
     }
 
     fn time(&self) -> &dyn Time {
-        &self.clock
+        &self.time
     }
 
     fn counts_are_exact(&self) -> bool {
