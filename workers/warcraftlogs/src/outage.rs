@@ -3,7 +3,7 @@
 //!
 //! # What may happen between any two lines
 //! * *Exits after the breaker opened, before the throttle is at 0:* whoever receives next sees that it is open, parks what
-//!   it has received, and sets the throttle; if nobody does, the hourly sweep does.
+//!   it has received, and sets the throttle; if nobody does, the sweep of every ten minutes does.
 //! * *Exits between wake-up and throttle:* the wake-up is written first, so a throttle at 0 always has one.
 //! * *Exits in a probe:* the wake-up for the end of the probe's lease was written before it. It finds a probe that failed.
 //! * *Exits after the probe was answered, or after the breaker closed, before the throttle is raised:* the same wake-up
