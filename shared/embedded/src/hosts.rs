@@ -72,7 +72,7 @@ impl SqliteHosts {
         write.await
     }
 
-    /// The processes that were there within [`SILENCE`] before `now`, the oldest first.
+    /// The processes that were there within `SILENCE` before `now`, the oldest first.
     pub async fn present(&self, now: Timestamp) -> PortResult<Vec<Host>> {
         let silent = to_millis(before(now, SILENCE));
         let read = self.database.read("read which processes run here", move |connection| {

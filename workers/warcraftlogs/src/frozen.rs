@@ -3,7 +3,7 @@
 //!
 //! # What may happen between any two lines
 //! * *The process exits after the question is claimed, before its answer is kept:* another process asks after
-//!   [`CLAIM`]. Until then the raids are fetched like any other.
+//!   `CLAIM`. Until then the raids are fetched like any other.
 //! * *The upstream says that a raid is frozen after its ranks were fetched:* they are fetched once more, since they may be
 //!   older than the last kill that counts.
 

@@ -17,7 +17,7 @@
 //! * *The key pool, before any message has its fate:* the invocation fails, and its messages come back.
 //! * *The key pool, after a call:* what was served stays served; the other messages are given back.
 //! * *The players' store:* the answer waits in memory and the messages come back; no further call is made before it is
-//!   stored (see [`crate::keeper`]). The call is settled all the same.
+//!   stored (see `keeper.rs`). The call is settled all the same.
 //! * *The settlement of a call:* as if the caller had died before it.
 //! * *What looks for the end of the queue:* the schedules of the aggregator and of the database generator make up for it.
 //! * *Whatever follows the batch:* it is served all the same. The reviver is woken to look after the rest; if even that
