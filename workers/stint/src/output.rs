@@ -60,6 +60,7 @@ impl Output {
 
     /// How far long work has come, where no bar shows it: on stderr.
     pub(crate) fn progress(&self, text: &str) {
+        let text = printable(text);
         if !self.is_watched() {
             // There is nowhere to report that it could not be told.
             let _ = writeln!(io::stderr(), "{text}");
