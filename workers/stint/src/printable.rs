@@ -26,6 +26,11 @@ pub(crate) fn printable(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
+/// The same in one line, as a cell of a table or a part of a sentence: line breaks and tabs become blanks.
+pub(crate) fn one_line(text: &str) -> String {
+    printable(text).replace(['\n', '\t'], " ")
+}
+
 /// Whether a terminal may obey the character. The bidirectional marks are those of Unicode's annex 9, section 2:
 /// <https://www.unicode.org/reports/tr9/>; the tags are the invisible ones of the block at U+E0000.
 fn is_obeyed(character: char) -> bool {
@@ -49,6 +54,11 @@ mod tests {
         assert_eq!(printable("\u{202e}gnp.exe\u{2069}\u{e0041}"), "\\u202egnp.exe\\u2069\\udb40\\udc41");
         let plain = "Ånn 狂嗨2F8469\tof\nTarren Mill, “x” \\";
         assert!(matches!(printable(plain), Cow::Borrowed(text) if text == plain));
+    }
+
+    #[test]
+    fn one_line_stays_one_line() {
+        assert_eq!(one_line("a\u{1b}[2J\nb\tc\u{2028}d"), "a\\u001b[2J b c\\u2028d");
     }
 
     proptest! {

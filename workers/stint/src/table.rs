@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::printable::one_line;
+
 /// Between two columns.
 const GAP: &str = "  ";
 
@@ -13,15 +15,16 @@ pub(crate) struct Table {
 
 impl Table {
     /// A table with these columns.
-    pub(crate) fn new<const COLUMNS: usize>(headings: [&str; COLUMNS]) -> Table {
-        let right = headings.iter().map(|heading| heading.starts_with('>')).collect();
-        let names = headings.iter().map(|heading| heading.trim_start_matches('>').to_uppercase()).collect();
+    pub(crate) fn new<'a>(headings: impl IntoIterator<Item = &'a str>) -> Table {
+        let columns = headings.into_iter();
+        let columns = columns.map(|heading| (heading.starts_with('>'), heading.trim_start_matches('>').to_uppercase()));
+        let (right, names) = columns.unzip();
         Table { right, rows: vec![names] }
     }
 
     /// Adds a row.
     pub(crate) fn row(&mut self, cells: impl IntoIterator<Item = String>) {
-        self.rows.push(cells.into_iter().map(|cell| printable(&cell)).collect());
+        self.rows.push(cells.into_iter().map(|cell| one_line(&cell)).collect());
     }
 
     fn widths(&self) -> Vec<usize> {
@@ -45,11 +48,6 @@ impl fmt::Display for Table {
         }
         Ok(())
     }
-}
-
-/// Text of strangers, such as an upstream's error, without anything that could move a terminal's cursor.
-pub(crate) fn printable(text: &str) -> String {
-    text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect()
 }
 
 #[cfg(test)]

@@ -12,9 +12,11 @@ pub(crate) mod lookup;
 pub(crate) mod publish;
 pub(crate) mod queue;
 pub(crate) mod raids;
+mod ranks;
 pub(crate) mod refresh;
 pub(crate) mod rules;
 pub(crate) mod run;
+mod servers;
 pub(crate) mod show;
 pub(crate) mod simulate;
 pub(crate) mod status;
@@ -35,7 +37,7 @@ use stint_warcraftlogs::config::Settings;
 
 use crate::cli::{Cli, Command};
 use crate::output::Output;
-use crate::wiring::{BackendSettings, Backends, Stores};
+use crate::wiring::{BackendSettings, Backends, Choice, Stores};
 
 /// What every command is given.
 pub(crate) struct Context {
@@ -66,8 +68,12 @@ impl Context {
 
     /// Whether there is anything to look at: a folder that somebody has used, or servers.
     pub(crate) fn is_installed(&self) -> anyhow::Result<bool> {
-        let choice = BackendSettings::from_environment()?.choice();
-        Ok(!choice.has_sqlite() || Embedded::is_at(&self.home))
+        Ok(!self.choice()?.has_sqlite() || Embedded::is_at(&self.home))
+    }
+
+    /// What stands behind each port, by the settings of the environment.
+    pub(crate) fn choice(&self) -> anyhow::Result<Choice> {
+        Ok(BackendSettings::from_environment()?.choice())
     }
 
     /// The fleet's stores, by the settings of the environment. A folder is created if need be.

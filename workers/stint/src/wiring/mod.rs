@@ -22,7 +22,7 @@ use stint_warcraftlogs::refresher::Refresher;
 use stint_warcraftlogs::reviver::Reviver;
 
 pub(crate) use backends::Backends;
-pub(crate) use config::{BackendSettings, QueueBackend};
+pub(crate) use config::{BackendSettings, Choice, QueueBackend};
 pub(crate) use diary::Diary;
 pub(crate) use fleet::{Fleet, Installation, function, worker};
 pub(crate) use hosts::Hosts;

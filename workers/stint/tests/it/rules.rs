@@ -149,7 +149,10 @@ fn a_doubted_rule_is_shown_with_its_page_and_accepted() {
     assert!(listed.stderr.contains(&hint), "{listed:?}");
     assert!(program.succeed(&["status"]).contains(&hint));
     let sample = program.succeed(&["rules", "sample", &id]);
-    assert!(sample.contains("<tr id=\"line-1\"> [2J</table>") && sample.starts_with("page 1, the first"), "{sample:?}");
+    assert!(
+        sample.contains("<tr id=\"line-1\">\\u001b[2J</table>") && sample.starts_with("page 1, the first"),
+        "{sample:?}"
+    );
     assert!(program.fail(&["rules", "sample", "638190fc00bc58421e002c83"]).contains("there is no rule"));
     assert_eq!(
         program.succeed(&["rules", "accept", &id]),

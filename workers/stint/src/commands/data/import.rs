@@ -17,7 +17,7 @@ use super::documents::{Documents, Text};
 use super::raidlogs::{self, KnownServers};
 use super::unknown::Unknown;
 use crate::commands::Context;
-use crate::table::printable;
+use crate::printable::one_line;
 use crate::usage::WrongUsage;
 use crate::wiring::Stores;
 use crate::words::{count, number};
@@ -102,7 +102,7 @@ pub(super) async fn run(arguments: &Import, context: &Context) -> Result<()> {
     let Importing { stored, bad, players, unknown, .. } = importing;
     for (path, documents) in unknown.iter() {
         let documents = count(documents, "document", "documents");
-        context.output.warning(&format!("field {} is not known here and was left out: {documents}", printable(path)));
+        context.output.warning(&format!("field {} is not known here and was left out: {documents}", one_line(path)));
     }
     if *dry_run && bad > 0 && !arguments.skip_bad {
         let (good, bad) = (count(stored, "document is", "documents are"), count(bad, "is not", "are not"));
@@ -167,7 +167,7 @@ impl Importing<'_> {
 
     /// Stops at a bad document, unless the user wants to hear of all of them.
     async fn bad(&mut self, line: u64, reason: &str) -> Result<()> {
-        let text = format!("line {line}: {}", printable(reason));
+        let text = format!("line {line}: {}", one_line(reason));
         if !self.arguments.skip_bad && !self.arguments.dry_run {
             let remedy = "; mend the line, or leave such documents out with --skip-bad";
             return Err(self.stop(&text, remedy).await?);

@@ -8,10 +8,10 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde_json::{Map, Value};
-use stint_warcraftlogs::lua::is_called;
 use stint_warcraftlogs::model::{EncounterRank, Player, RaidRanks, Server};
 
 use super::unknown::Unknown;
+use crate::commands::servers::{self, likely_slug};
 
 /// Servers that are known already, by region.
 pub(super) type KnownServers = BTreeMap<String, Vec<Server>>;
@@ -128,12 +128,10 @@ fn updated_at(fields: &Map<String, Value>) -> Result<Timestamp, String> {
 /// The server of that name, if players of it are stored; else with a slug as most servers have it.
 fn server(fields: &Map<String, Value>, known: Option<&Vec<Server>>) -> Result<Server, String> {
     let name = text(fields, "server")?;
-    if let Some(known) = known.into_iter().flatten().find(|server| is_called(server, &name)) {
+    if let Some(known) = servers::known(&name, known.into_iter().flatten()) {
         return Ok(known.clone());
     }
-    let letters = name.to_lowercase().replace(' ', "-");
-    let slug = letters.chars().filter(|letter| letter.is_alphanumeric() || *letter == '-').collect();
-    Ok(Server { slug, normalized_name: name.replace([' ', '-'], ""), name })
+    Ok(Server { slug: likely_slug(&name), normalized_name: name.replace([' ', '-'], ""), name })
 }
 
 #[cfg(test)]

@@ -2,16 +2,18 @@
 
 mod suggest;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use anyhow::bail;
-use stint_warcraftlogs::lua::{Found, FoundRaid, lookup};
+use stint_warcraftlogs::lua::{Found, FoundEncounter, FoundRaid, lookup};
+use stint_warcraftlogs::model::{Difficulty, EncounterRank, RaidRanks};
 use stint_warcraftlogs::names;
 
 use super::Context;
-use crate::table::{Table, printable};
+use super::ranks::{self, Raids};
+use crate::printable::one_line;
 use crate::usage::WrongUsage;
-use crate::words::number;
 use suggest::suggestion;
 
 /// Whom to look up.
@@ -53,41 +55,23 @@ pub(crate) fn run(arguments: &Arguments, context: &Context) -> anyhow::Result<()
 
 fn in_words(found: &Found) -> String {
     let Found { region, server, name, class_id, updated_at, raids } = found;
-    let (name, server) = (printable(name), printable(&server.name));
-    let mut text = format!("{name} of {server} ({region}), {}, updated {updated_at}\n", names::class(*class_id));
-    for (raid, difficulties) in raids {
-        for (difficulty, ranks) in difficulties {
-            let (raid, difficulty) = (names::raid(*raid), names::difficulty(*difficulty));
-            text.push_str(&format!("\n{raid}, {difficulty}\n"));
-            text.push_str(&ranks_in_words(ranks));
-        }
-    }
-    if raids.is_empty() {
-        text.push_str("no ranks\n");
-    }
-    text
+    let (name, server, class) = (one_line(name), one_line(&server.name), names::class(*class_id));
+    let of_raid = |difficulties: &BTreeMap<Difficulty, FoundRaid>| {
+        difficulties.iter().map(|(difficulty, ranks)| (*difficulty, as_stored(ranks))).collect()
+    };
+    let raids: Raids = raids.iter().map(|(raid, difficulties)| (*raid, of_raid(difficulties))).collect();
+    format!("{name} of {server} ({region}), {class}, updated {updated_at}\n{}", ranks::in_words(&raids))
 }
 
-fn ranks_in_words(ranks: &FoundRaid) -> String {
+/// Ranks as the store has them, without what a database leaves out.
+fn as_stored(ranks: &FoundRaid) -> RaidRanks {
     let FoundRaid { metric, best, median, encounters } = ranks;
-    let mut text = format!(
-        "  {}: best average {}, median average {}\n",
-        printable(metric),
-        percentile(*best),
-        percentile(*median)
-    );
-    if encounters.is_empty() {
-        return text + "  no kills\n";
-    }
-    let mut table = Table::new(["  boss", ">best", ">kills", "spec"]);
-    for (encounter, rank) in encounters {
-        let best = percentile(rank.best);
-        table.row([format!("  {encounter}"), best, number(rank.kills.into()), rank.spec.clone()]);
-    }
-    text.push_str(&table.to_string());
-    text
-}
-
-fn percentile(percentile: Option<f64>) -> String {
-    percentile.map_or_else(|| "-".to_owned(), |percentile| percentile.to_string())
+    let encounter = |FoundEncounter { best, kills, spec }: &FoundEncounter| EncounterRank {
+        best: *best,
+        kills: *kills,
+        spec: spec.clone(),
+        ..EncounterRank::default()
+    };
+    let encounters = encounters.iter().map(|(id, found)| (*id, encounter(found))).collect();
+    RaidRanks { metric: metric.clone(), best: *best, median: *median, encounters, ..RaidRanks::default() }
 }

@@ -7,7 +7,7 @@ use stint_core::ports::{DeadLetter, Delivery};
 use super::find;
 use crate::commands::Context;
 use crate::moment::when;
-use crate::table::printable;
+use crate::printable::one_line;
 use crate::wiring::Stores;
 use crate::words::{count, number};
 
@@ -90,12 +90,12 @@ fn message_in_words(message: &Message, now: Timestamp) -> String {
 fn letter_in_words(letter: &DeadLetter, now: Timestamp) -> String {
     let DeadLetter { message_id, body, receive_count, reason, died_at } = letter;
     let received = count(u64::from(*receive_count), "receive", "receives");
-    let (died, reason) = (when(*died_at, now), printable(reason));
+    let (died, reason) = (when(*died_at, now), one_line(reason));
     format!("  {message_id}  died {died} after {received}: {reason}\n    {}\n", shortened(body))
 }
 
 fn shortened(body: &str) -> String {
-    let text = printable(body);
+    let text = one_line(body);
     match text.char_indices().nth(SHOWN) {
         Some((end, _)) => format!("{} … ({} bytes)", &text[..end], number(body.len() as u64)),
         None => text,

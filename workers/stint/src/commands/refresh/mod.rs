@@ -15,7 +15,8 @@ use stint_warcraftlogs::names;
 use stint_warcraftlogs::whom::{Whom, parse_region};
 
 use super::Context;
-use crate::table::printable;
+use super::up::Looks;
+use crate::printable::one_line;
 use crate::wiring::Stores;
 use forecast::Forecast;
 use wait::Waiting;
@@ -92,7 +93,8 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
     if arguments.wait {
         let waiting = Waiting::before(&message, &stores).await?;
         stores.refreshes.send(&[NewMessage::new(message.to_body())]).await?;
-        return waiting.run(Duration::from_secs(arguments.timeout), settings.wcl_call_budget, context).await;
+        let (limit, looks) = (Duration::from_secs(arguments.timeout), Looks::at(context.choice()?.queues));
+        return waiting.run(limit, looks, settings.wcl_call_budget, context).await;
     }
     stores.refreshes.send(&[NewMessage::new(message.to_body())]).await?;
     let queued = Queued {
@@ -132,7 +134,7 @@ fn in_words(queued: &Queued) -> String {
     let name = queued
         .player
         .as_ref()
-        .map(|PlayerName { name, server, region }| format!("{} of {} ({region})", printable(name), printable(server)));
+        .map(|PlayerName { name, server, region }| format!("{} of {} ({region})", one_line(name), one_line(server)));
     let who: Vec<String> = name.into_iter().chain(id).collect();
     let mut text = format!("queued ahead of the backlog: {}\n", who.join(", "));
     for (raid, difficulties) in &queued.raids_to_scrap.0 {

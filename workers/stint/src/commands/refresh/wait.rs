@@ -20,10 +20,8 @@ use stint_warcraftlogs::whom::Whom;
 use super::forecast::Forecast;
 use crate::commands::Context;
 use crate::commands::show::{Stored, in_words, read, reason_in_words};
+use crate::commands::up::Looks;
 use crate::wiring::Stores;
-
-/// Between two looks.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// So many dead letters of refreshes are looked at.
 const DEAD_LETTERS: usize = 1_000;
@@ -70,7 +68,13 @@ impl<'a> Waiting<'a> {
     }
 
     /// Prints the ranks once they are there, or fails with why there are none. A part of it may cost `needed`.
-    pub(super) async fn run(self, limit: Duration, needed: Points, context: &Context) -> anyhow::Result<()> {
+    pub(super) async fn run(
+        self,
+        limit: Duration,
+        looks: Looks,
+        needed: Points,
+        context: &Context,
+    ) -> anyhow::Result<()> {
         let (whom, end) = (&self.message.whom, after(context.clock.now(), limit));
         let mut said = None;
         loop {
@@ -92,7 +96,7 @@ impl<'a> Waiting<'a> {
                 context.output.aside(&format!("waiting for {whom}: {words}"));
                 said = Some(words.to_owned());
             }
-            context.clock.sleep(LOOK_EVERY).await;
+            context.clock.sleep(looks.until_next(now, end)).await;
         }
     }
 
@@ -129,10 +133,39 @@ impl<'a> Waiting<'a> {
         })
     }
 
-    /// The dead letters of this very message.
+    /// The dead letters of this message.
     async fn dead_letters(&self) -> anyhow::Result<Vec<DeadLetter>> {
-        let (mut letters, body) = (self.stores.refreshes.dead_letters(DEAD_LETTERS).await?, self.message.to_body());
-        letters.retain(|letter| letter.body == body);
+        let mut letters = self.stores.refreshes.dead_letters(DEAD_LETTERS).await?;
+        letters.retain(|letter| is_part_of(self.message, &letter.body));
         Ok(letters)
+    }
+}
+
+/// Whether `body` is `message` or what is left of it: a message that was parked for points is sent anew with the time when
+/// it was queued first, and without what was answered already.
+fn is_part_of(message: &PlayerMessage, body: &str) -> bool {
+    PlayerMessage::from_body(body)
+        .is_ok_and(|part| part.whom == message.whom && message.raids_to_scrap.covers(&part.raids_to_scrap))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dead_letter_that_was_parked_before_is_the_message() {
+        let message = PlayerMessage::from_body(r#"{"id":7,"raidsToScrap":{"26":[3,4],"28":[4]}}"#).unwrap();
+        for (body, expected) in [
+            (message.to_body().as_str(), true),
+            (r#"{"id":7,"raidsToScrap":{"26":[3,4],"28":[4]},"queuedAt":"2026-11-30T10:00:00Z"}"#, true),
+            (r#"{"id":7,"raidsToScrap":{"28":[4]},"queuedAt":"2026-11-30T10:00:00Z"}"#, true),
+            (r#"{"id":7,"raids":{"26":[3]}}"#, true),
+            (r#"{"id":7,"raidsToScrap":{"26":[5]}}"#, false),
+            (r#"{"id":8,"raidsToScrap":{"26":[3]}}"#, false),
+            (r#"{"name":"Ann","server":"kazzak","region":"EU","raidsToScrap":{"26":[3]}}"#, false),
+            ("nonsense", false),
+        ] {
+            assert_eq!(is_part_of(&message, body), expected, "{body}");
+        }
     }
 }

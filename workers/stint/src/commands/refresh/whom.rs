@@ -4,6 +4,7 @@ use stint_warcraftlogs::model::{Player, Server};
 use stint_warcraftlogs::whom::{Named, Whom};
 
 use super::Arguments;
+use crate::commands::servers;
 use crate::usage::WrongUsage;
 use crate::wiring::Stores;
 
@@ -25,36 +26,7 @@ pub(super) async fn find(arguments: &Arguments, stores: &Stores) -> anyhow::Resu
     })
 }
 
-/// The slug of a server by any of its spellings, if somebody from there is stored; else what the upstream makes of most
-/// names.
-pub(crate) fn slug(text: &str, servers: &[Server]) -> String {
-    let wanted = text.trim().to_lowercase();
-    let is_meant = |server: &&Server| {
-        [&server.slug, &server.name, &server.normalized_name].into_iter().any(|known| known.to_lowercase() == wanted)
-    };
-    match servers.iter().find(is_meant) {
-        Some(server) => server.slug.clone(),
-        None => wanted.replace(['\'', '’'], "").split_whitespace().collect::<Vec<_>>().join("-"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_server_is_known_by_any_spelling_and_guessed_otherwise() {
-        let server = Server {
-            name: "Гордунни".into(), slug: "gordunni".into(), normalized_name: "Гордунни".into()
-        };
-        for (text, expected) in [
-            ("гордунни", "gordunni"),
-            ("Gordunni", "gordunni"),
-            ("Tarren  Mill", "tarren-mill"),
-            ("Mal'Ganis", "malganis"),
-            ("kazzak", "kazzak"),
-        ] {
-            assert_eq!(slug(text, std::slice::from_ref(&server)), expected);
-        }
-    }
+/// The slug of the server that `name` means: a stored player's server, else what the upstream makes of most names.
+pub(crate) fn slug(name: &str, servers: &[Server]) -> String {
+    servers::known(name, servers.iter()).map_or_else(|| servers::likely_slug(name), |server| server.slug.clone())
 }

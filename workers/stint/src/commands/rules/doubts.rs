@@ -9,7 +9,7 @@ use stint_warcraftlogs::store::{Rest, RuleStatus, UpstreamRest};
 use super::known;
 use crate::commands::Context;
 use crate::moment::when;
-use crate::table::printable;
+use crate::printable::one_line;
 
 #[derive(clap::Args)]
 #[command(after_help = "Example:\n  stint rules sample 638190fc00bc58421e002c83")]
@@ -64,8 +64,8 @@ impl Sample {
         let now = context.clock.now();
         context.output.result(&sampled, |sampled| {
             let Sampled { at, reason, sample, .. } = sampled;
-            let sample = sample.as_deref().map_or_else(|| "no page was kept".into(), printable);
-            format!("{}, seen {}\n\n{sample}\n", printable(reason), when(*at, now))
+            let sample = sample.as_deref().map_or_else(|| "no page was kept".into(), one_line);
+            format!("{}, seen {}\n\n{sample}\n", one_line(reason), when(*at, now))
         })
     }
 }
@@ -124,14 +124,14 @@ pub(crate) fn rest_of<'a>(rests: &'a [UpstreamRest], upstream: &str) -> Option<&
 /// `www.warcraftlogs.com/zone/rankings rests until …`.
 pub(crate) fn rests(rest: &UpstreamRest, now: Timestamp) -> String {
     let UpstreamRest { upstream, rest } = rest;
-    format!("{} rests until {}: {}", printable(upstream), when(rest.until, now), printable(&rest.reason))
+    format!("{} rests until {}: {}", one_line(upstream), when(rest.until, now), one_line(&rest.reason))
 }
 
 /// What an operator can do about a rule that is doubted.
 pub(crate) fn hint(status: &RuleStatus) -> String {
     let (id, raid, difficulty) =
         (&status.rule.id, names::raid(status.rule.raid), names::difficulty(status.rule.difficulty));
-    let reason = status.doubt.as_ref().map(|doubt| printable(&doubt.reason)).unwrap_or_default();
+    let reason = status.doubt.as_ref().map(|doubt| one_line(&doubt.reason)).unwrap_or_default();
     format!(
         "what was found for {raid} in {difficulty} makes no sense: {reason}; see the page with `stint rules sample {id}`, and if \
          it is right, say so with `stint rules accept {id}`"

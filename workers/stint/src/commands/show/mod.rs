@@ -1,4 +1,4 @@
-//! One player out of the store.
+//! One player out of the store, with all that is stored of it.
 
 mod player;
 mod words;

@@ -16,7 +16,7 @@ use super::Context;
 use super::words::write_upstreams;
 use crate::commands::breakers::BreakerView;
 use crate::moment::when;
-use crate::table::printable;
+use crate::printable::one_line;
 use crate::wiring::{BackendSettings, FleetSettings, PoeStores, index_counts};
 use crate::words::{count, number};
 
@@ -96,7 +96,7 @@ impl PoeStatus {
         let (open, lost) = (number(chain.open.len() as u64), number(totals.lost));
         writeln!(text, "pages       {fetched} fetched, {stored} stored, {open} open, {lost} lost")?;
         for Lost { id, at, reason } in &chain.lost {
-            writeln!(text, "            lost {id} {}: {}", when(*at, now), printable(reason))?;
+            writeln!(text, "            lost {id} {}: {}", when(*at, now), one_line(reason))?;
         }
         let (requests, errors, cut) = (number(totals.requests), number(totals.client_errors), number(totals.cut));
         writeln!(text, "requests    {requests}, {errors} client errors, {cut} bodies that came to nothing")?;
@@ -150,7 +150,7 @@ impl ChainView {
 
     fn in_words(&self) -> String {
         let led = match (&self.stopped, self.followed_until) {
-            (Some(stopped), _) => format!("STOPPED: {}", printable(&stopped.reason)),
+            (Some(stopped), _) => format!("STOPPED: {}", one_line(&stopped.reason)),
             (None, Some(_)) => "a follower has it".to_owned(),
             (None, None) => "nobody follows it".to_owned(),
         };
@@ -167,13 +167,13 @@ impl ChainView {
 fn hints(chain: &ChainView, queues: &[QueueView], settings: &Settings) -> Vec<String> {
     let mut hints = Vec::new();
     if let Some(stopped) = &chain.stopped {
-        let reason = printable(&stopped.reason);
+        let reason = one_line(&stopped.reason);
         hints.push(format!("the chain was stopped ({reason}): mend that, then `stint up {FLEET}` goes on"));
     } else if chain.followed_until.is_none() {
         hints.push(format!("nobody follows the chain: is `stint up {FLEET}` running?"));
     }
     if let Some(refused) = &chain.head_refused {
-        let reason = printable(&refused.reason);
+        let reason = one_line(&refused.reason);
         hints.push(format!("the head was refused ({reason}): until tomorrow nobody knows how far the chain is behind"));
     }
     if !chain.lost.is_empty() {

@@ -9,7 +9,8 @@ use crate::commands::breakers::BreakerView;
 use crate::commands::keys::KeyView;
 use crate::commands::rules::rests;
 use crate::moment::when;
-use crate::table::{Table, printable};
+use crate::printable::one_line;
+use crate::table::Table;
 use crate::words::{count, number, points};
 
 pub(super) fn in_words(status: &Status) -> String {
@@ -83,7 +84,7 @@ fn write_rules(text: &mut String, rules: &RulesStatus, now: Timestamp) -> std::f
     writeln!(text, "rules       {}{colon}{}", number(rules.total as u64), counts.join(", "))?;
     for rule in &rules.shown {
         let (raid, difficulty) = (rule.raid_in_words(), rule.difficulty_in_words());
-        let (start, end, state) = (rule.start_page, rule.end_page, printable(&rule.state_in_words(now)));
+        let (start, end, state) = (rule.start_page, rule.end_page, one_line(&rule.state_in_words(now)));
         writeln!(text, "            {raid}, {difficulty}, pages {start} to {end}: {state}")?;
     }
     match rules.total.saturating_sub(rules.shown.len()) {

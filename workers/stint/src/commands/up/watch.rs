@@ -36,18 +36,23 @@ const OFTEN: Looks = Looks { every: Duration::from_millis(250), settled: Duratio
 /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_GetQueueAttributes.html>
 const OF_SQS: Looks = Looks { every: Duration::from_secs(15), settled: Duration::from_secs(60) };
 
-/// How long looks may fail when somebody waits for the end. A database that elects another primary is back long before.
+/// How long looks may fail when the command is to end by itself. A database that elects another primary is back long before.
 const BLIND: Duration = Duration::from_secs(5 * 60);
 
 impl Looks {
     /// At queues of this kind.
-    pub(super) fn at(queues: QueueBackend) -> Looks {
+    pub(in crate::commands) fn at(queues: QueueBackend) -> Looks {
         if queues == QueueBackend::Sqs { OF_SQS } else { OF_FILES }
     }
 
     /// At files, for a person who watches.
     pub(in crate::commands) fn often() -> Looks {
         OFTEN
+    }
+
+    /// From `now` to the next look of a wait that ends at `end`.
+    pub(in crate::commands) fn until_next(self, now: Timestamp, end: Timestamp) -> Duration {
+        self.every.min(between(now, end))
     }
 }
 
@@ -78,7 +83,9 @@ pub(super) async fn watch(
                 done_since = None;
                 if until_drained && between(*blind_since.get_or_insert(now), now) >= BLIND {
                     let minutes = BLIND.as_secs() / 60;
-                    return Err(error).context(format!("nobody could see for {minutes} minutes whether all is done"));
+                    return Err(error).context(format!(
+                        "the fleet could not be looked at for {minutes} minutes, so it is not known whether all is done"
+                    ));
                 }
             }
         }
@@ -127,7 +134,7 @@ mod tests {
 
     use anyhow::anyhow;
     use async_trait::async_trait;
-    use stint_core::clock::{Clock, ManualClock};
+    use stint_core::clock::{Clock, ManualClock, after};
     use stint_testkit::drive;
 
     use super::*;
@@ -177,10 +184,21 @@ mod tests {
     }
 
     #[test]
-    fn who_waits_for_the_end_is_told_when_nobody_can_see_it() {
+    fn a_wait_for_the_end_fails_when_the_fleet_cannot_be_looked_at() {
         let (ended, seconds) = ended(&[&[Ok(Work::Done)], &[Ok(Work::UnderWay), Err("no primary")]]);
-        assert_eq!(ended, Err("nobody could see for 5 minutes whether all is done: no primary".to_owned()));
+        let expected =
+            "the fleet could not be looked at for 5 minutes, so it is not known whether all is done: no primary";
+        assert_eq!(ended, Err(expected.to_owned()));
         assert_eq!(seconds, 301);
+    }
+
+    #[test]
+    fn sqs_is_looked_at_four_times_a_minute_and_at_the_end_of_a_wait() {
+        let end = after(Timestamp::UNIX_EPOCH, Duration::from_secs(20));
+        let at = |seconds| after(Timestamp::UNIX_EPOCH, Duration::from_secs(seconds));
+        let next = |queues, seconds| Looks::at(queues).until_next(at(seconds), end).as_secs();
+        assert_eq!([0, 15].map(|seconds| next(QueueBackend::Sqs, seconds)), [15, 5]);
+        assert_eq!(next(QueueBackend::Sqlite, 0), 1);
     }
 
     #[test]
