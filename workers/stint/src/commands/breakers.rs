@@ -1,12 +1,19 @@
 //! Breakers as they are shown: whether an upstream is held to be down, since when and why.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use serde::Serialize;
 use stint_core::circuit::{Circuit, CircuitState};
 use stint_core::ports::{Breakers, PortResult};
+use stint_http::Breaker;
+use stint_warcraftlogs::client::UPSTREAM;
+use stint_warcraftlogs::config::{DiscoverySource, Settings};
+use stint_warcraftlogs::discovery::SITE;
 
+use super::Context;
 use crate::moment::when;
-use crate::table::printable;
+use crate::printable::one_line;
 
 /// An upstream as `status` shows it.
 #[derive(Clone, Debug, Serialize)]
@@ -35,15 +42,19 @@ pub(crate) enum Health {
     Returning,
 }
 
-/// Makes the next probe of an upstream due now: a person has reason to believe that it is back.
-pub(crate) async fn hasten(breakers: &dyn Breakers, upstream: &str, now: Timestamp) -> PortResult<()> {
-    let (version, mut circuit) = breakers.load(upstream).await?;
-    if !circuit.is_closed() {
-        circuit.hasten(now);
-        // Whoever was faster knows more.
-        breakers.replace(upstream, version, &circuit).await?;
+/// The breaker of the API of Warcraft Logs, whose record is in `breakers`.
+pub(crate) fn api_breaker(breakers: Arc<dyn Breakers>, settings: &Settings, context: &Context) -> Breaker {
+    Breaker::new(UPSTREAM, breakers, context.clock.clone(), settings.breaker())
+}
+
+/// The upstreams without which nothing is discovered, by the settings: the source of the players, and the API where it is on
+/// the same host as the site, since then an outage of the API holds the site back too.
+pub(crate) fn upstreams_of_discovery(settings: &Settings) -> &'static [&'static str] {
+    match settings.discovery_source {
+        DiscoverySource::Pages if settings.has_one_host() => &[SITE, UPSTREAM],
+        DiscoverySource::Pages => &[SITE],
+        DiscoverySource::Reports => &[UPSTREAM],
     }
-    Ok(())
 }
 
 impl BreakerView {
@@ -84,7 +95,7 @@ impl BreakerView {
     /// The state in words, with the reason.
     pub(crate) fn in_words(&self, now: Timestamp) -> String {
         let (Some(since), Some(reason)) = (self.since, &self.reason) else { return "up".to_owned() };
-        let (since, reason) = (when(since, now), printable(reason));
+        let (since, reason) = (when(since, now), one_line(reason));
         match self.next_probe {
             Some(at) => format!("DOWN since {since}, asked again {}: {reason}", when(at, now)),
             None => format!("answers again, and one call at a time goes; it was down since {since}: {reason}"),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow};
 use serde::Serialize;
-use stint_core::ports::KeyPool;
+use stint_core::ports::{Breakers, KeyPool};
 use stint_embedded::Embedded;
 use stint_http::Client;
 use stint_warcraftlogs::client::{Api, Zone};
@@ -15,8 +15,10 @@ use stint_warcraftlogs::paid::{ask, hold};
 use stint_warcraftlogs::raids::RAIDS;
 
 use super::Context;
-use crate::table::{Table, printable};
-use crate::wiring::transport;
+use super::breakers::api_breaker;
+use crate::printable::one_line;
+use crate::table::Table;
+use crate::wiring::{Stores, transport};
 use crate::words::count;
 
 /// Which raids to list, and from where.
@@ -122,26 +124,40 @@ impl From<Zone> for RaidView {
     }
 }
 
-/// Asks the API, for points that are held first: in the fleet's ledger where there is one.
+/// Asks the API, for points that are held first. While the API is down it is not asked.
 async fn zones(settings: &Settings, context: &Context) -> anyhow::Result<Vec<Zone>> {
-    let client = Client::new(transport(settings)?, context.clock.clone());
+    let Shared { pool, breakers } = Shared::open(settings, context).await?;
+    let breaker = Arc::new(api_breaker(breakers, settings, context));
+    let client = Client::new(transport(settings)?, context.clock.clone()).guarded(breaker);
     let api = Api::new(settings, client, context.clock.clone()).map_err(|error| anyhow!(error))?;
-    let pool = pool(settings, context).await?;
     let grant = hold(&*pool, &api, 1).await?;
     Ok(ask(&*pool, "zones", &grant, api.all_zones(&grant.hold.key)).await?)
 }
 
-/// The fleet's key pool; one of this command's own where no fleet has used the keys yet, so that nothing is created.
-async fn pool(settings: &Settings, context: &Context) -> anyhow::Result<Arc<dyn KeyPool>> {
-    if context.is_installed()? {
-        let pool = context.stores().await?.pool;
-        if !pool.keys().await?.is_empty() {
-            return Ok(pool);
+/// What a call to the API shares with the fleet.
+struct Shared {
+    pool: Arc<dyn KeyPool>,
+    breakers: Arc<dyn Breakers>,
+}
+
+impl Shared {
+    /// The fleet's; in memory what no fleet has used yet, so that nothing is created.
+    async fn open(settings: &Settings, context: &Context) -> anyhow::Result<Shared> {
+        let stores = if context.is_installed()? { Some(context.stores().await?) } else { None };
+        let in_memory = Embedded::in_memory(context.clock.clone())?;
+        let breakers: Arc<dyn Breakers> = match &stores {
+            Some(stores) => stores.breakers.clone(),
+            None => in_memory.breakers(),
+        };
+        if let Some(Stores { pool, .. }) = stores
+            && !pool.keys().await?.is_empty()
+        {
+            return Ok(Shared { pool, breakers });
         }
+        let pool = in_memory.key_pool(settings.ledger());
+        pool.configure(&settings.key_ids()).await?;
+        Ok(Shared { pool, breakers })
     }
-    let pool = Embedded::in_memory(context.clock.clone())?.key_pool(settings.ledger());
-    pool.configure(&settings.key_ids()).await?;
-    Ok(pool)
 }
 
 fn in_words(listed: &Listed) -> String {
@@ -157,7 +173,7 @@ fn in_words(listed: &Listed) -> String {
             Some(false) => "change",
             None => "-",
         };
-        let (id, name) = (raid.id.to_string(), printable(&raid.name));
+        let (id, name) = (raid.id.to_string(), one_line(&raid.name));
         table.row([id, name, difficulties.join(", "), partitions(raid), ranks.to_owned()]);
     }
     let source = match listed.source {
@@ -175,7 +191,7 @@ fn partitions(raid: &RaidView) -> String {
     let Some(partitions) = &raid.partitions else { return "-".to_owned() };
     let words = partitions.iter().map(|partition| {
         let default = if partition.default { " (default)" } else { "" };
-        format!("{} {}{default}", partition.id, printable(&partition.name))
+        format!("{} {}{default}", partition.id, one_line(&partition.name))
     });
     words.collect::<Vec<_>>().join(", ")
 }

@@ -7,13 +7,13 @@ use stint_poe_stashes::follower::Follower;
 use stint_poe_stashes::guard::{HEAD_UPSTREAM, PAGES_UPSTREAM};
 use stint_poe_stashes::watcher::Watcher;
 use stint_warcraftlogs::client::UPSTREAM;
+use stint_warcraftlogs::config::Settings;
 use stint_warcraftlogs::discover::Discover;
-use stint_warcraftlogs::discovery::SITE;
 use stint_warcraftlogs::rank_fetcher::RankFetcher;
 use stint_warcraftlogs::refresher::Refresher;
 
 use super::Context;
-use super::breakers::BreakerView;
+use super::breakers::{BreakerView, upstreams_of_discovery};
 use crate::table::Table;
 use crate::wiring::{Stores, specs};
 
@@ -125,14 +125,12 @@ fn worker(name: &str) -> Result<Spec, String> {
 
 async fn show(context: &Context) -> anyhow::Result<()> {
     let Stores { throttle, breakers, .. } = context.existing_stores().await?;
-    let now = context.clock.now();
+    let (settings, now) = (context.settings()?, context.clock.now());
     let mut workers = Vec::new();
     for spec in specs() {
         let mut view = ThrottleView::new(spec, throttle.read(spec.name).await?);
-        if let Some(upstream) = upstream_of(spec) {
-            let upstreams = BreakerView::read(&*breakers, &[upstream]).await?;
-            view.waits = upstreams.iter().find_map(|upstream| upstream.wait(now));
-        }
+        let upstreams = BreakerView::read(&*breakers, upstreams_of(spec, &settings)).await?;
+        view.waits = upstreams.iter().find_map(|upstream| upstream.wait(now));
         workers.push(view);
     }
     context.output.result(&Listed { workers }, |listed| {
@@ -148,19 +146,17 @@ async fn show(context: &Context) -> anyhow::Result<()> {
     })
 }
 
-/// The upstream without which a worker has nothing to do.
-fn upstream_of(spec: &Spec) -> Option<&'static str> {
-    let calls: [(&str, &str, &'static str); 5] = [
-        (Discover::SPEC.fleet, Discover::SPEC.name, SITE),
-        (RankFetcher::SPEC.fleet, RankFetcher::SPEC.name, UPSTREAM),
-        (Refresher::SPEC.fleet, Refresher::SPEC.name, UPSTREAM),
-        (Follower::SPEC.fleet, Follower::SPEC.name, PAGES_UPSTREAM),
-        (Watcher::SPEC.fleet, Watcher::SPEC.name, HEAD_UPSTREAM),
+/// The upstreams without which a worker has nothing to do.
+fn upstreams_of(spec: &Spec, settings: &Settings) -> &'static [&'static str] {
+    let calls: [(&Spec, &'static [&'static str]); 5] = [
+        (&Discover::SPEC, upstreams_of_discovery(settings)),
+        (&RankFetcher::SPEC, &[UPSTREAM]),
+        (&Refresher::SPEC, &[UPSTREAM]),
+        (&Follower::SPEC, &[PAGES_UPSTREAM]),
+        (&Watcher::SPEC, &[HEAD_UPSTREAM]),
     ];
-    calls
-        .into_iter()
-        .find(|(fleet, name, _)| (*fleet, *name) == (spec.fleet, spec.name))
-        .map(|(_, _, upstream)| upstream)
+    let of = calls.iter().find(|(caller, _)| (caller.fleet, caller.name) == (spec.fleet, spec.name));
+    of.map_or(&[], |(_, upstreams)| upstreams)
 }
 
 async fn changed(spec: &Spec, throttle: &dyn Throttle, context: &Context) -> anyhow::Result<()> {

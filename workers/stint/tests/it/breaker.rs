@@ -1,19 +1,24 @@
 //! What an operator sees of an outage.
 
 use stint_warcraftlogs::client::UPSTREAM;
+use stint_warcraftlogs::discovery::SITE;
 
 use crate::program::Program;
 use crate::world::{World, block_on};
 
 /// A folder whose API has been down for a minute.
 fn in_an_outage() -> Program {
-    let program = Program::new();
+    in_an_outage_of(UPSTREAM, Program::new())
+}
+
+/// The program's folder, in which `upstream` has been down for a minute.
+fn in_an_outage_of(upstream: &str, program: Program) -> Program {
     block_on(async {
         let world = World::open(&program.home());
         world.players().await;
         world.keys().await;
         world.schedules().await;
-        world.outage(UPSTREAM).await;
+        world.outage(upstream).await;
     });
     program
 }
@@ -41,9 +46,35 @@ fn throttle_show_says_what_holds_a_worker_back_beside_its_number() {
     for worker in ["rank-fetcher", "refresher"] {
         assert!(text.contains(&format!("\n{worker} waits for warcraftlogs-api, which is down since ")), "{text}");
     }
+}
+
+/// The workers that wait for an upstream, as `throttle show` has them.
+fn waiting(program: &Program) -> Vec<String> {
     let workers = program.json(&["throttle", "show"])["workers"].clone();
     let waiting = workers.as_array().unwrap().iter().filter(|view| view["waits"].is_string());
-    assert_eq!(waiting.count(), 2);
+    waiting.map(|view| view["worker"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn discovery_waits_for_its_source_and_for_what_shares_a_host_with_it() {
+    let elsewhere = || Program::new().with("WCL_SITE_URL", "https://site.example/");
+    let of_reports = || elsewhere().with("DISCOVERY_SOURCE", "reports").with("WCL_KEYS", "key-1:secret");
+    let (api, all) = (vec!["rank-fetcher", "refresher"], vec!["discover", "rank-fetcher", "refresher"]);
+    for (upstream, program, expected) in [
+        (UPSTREAM, Program::new(), &all),
+        (UPSTREAM, elsewhere(), &api),
+        (UPSTREAM, of_reports(), &all),
+        (SITE, elsewhere(), &vec!["discover"]),
+        (SITE, of_reports(), &vec![]),
+    ] {
+        let program = in_an_outage_of(upstream, program);
+        block_on(async { World::open(&program.home()).rules().await });
+        assert_eq!(&waiting(&program), expected, "{upstream}");
+        let status = program.json(&["status"]);
+        let says = status["fleets"][0]["workers"][0]["says"].as_str().unwrap();
+        let waits = says.starts_with(&format!("waits for {upstream}, which is down since "));
+        assert_eq!(waits, expected.contains(&"discover"), "{upstream}: {says}");
+    }
 }
 
 #[test]

@@ -1,9 +1,11 @@
 //! `stint raids`.
 
 use stint_standins::warcraftlogs::Books;
+use stint_warcraftlogs::client::UPSTREAM;
 
 use crate::program::Program;
 use crate::upstream::Upstream;
+use crate::world::{World, block_on};
 
 #[test]
 fn without_a_key_the_built_in_list_is_shown() {
@@ -18,21 +20,34 @@ fn without_a_key_the_built_in_list_is_shown() {
     assert!(!program.home().exists(), "a command that only looks creates nothing");
 }
 
+/// The program, pointed at a stand-in.
+fn beside(upstream: &Upstream) -> Program {
+    let settings = [("WCL_KEYS", "wcl_keys"), ("WCL_API_URL", "wcl_api_url"), ("WCL_TOKEN_URL", "wcl_token_url")];
+    settings
+        .into_iter()
+        .fold(Program::new(), |program, (variable, setting)| program.with(variable, upstream.setting(setting)))
+}
+
+#[test]
+fn an_api_that_is_down_is_not_asked() {
+    let upstream = Upstream::start("warcraftlogs", &[]);
+    let program = beside(&upstream);
+    block_on(async { World::open(&program.home()).outage(UPSTREAM).await });
+    let error = program.fail(&["raids"]);
+    assert!(error.contains("`stint raids --built-in` shows") && error.contains("down since "), "{error}");
+    assert_eq!(upstream.books::<Books>().api_requests, 0);
+}
+
 #[test]
 fn with_a_key_the_api_is_asked_and_paid() {
     let upstream = Upstream::start("warcraftlogs", &[]);
-    let mut program = Program::new();
-    for (variable, setting) in
-        [("WCL_KEYS", "wcl_keys"), ("WCL_API_URL", "wcl_api_url"), ("WCL_TOKEN_URL", "wcl_token_url")]
-    {
-        program = program.with(variable, upstream.setting(setting));
-    }
+    let program = beside(&upstream);
     insta::assert_snapshot!(program.succeed(&["raids"]));
     assert_eq!(program.json(&["raids", "--raid", "28"])["raids"][0]["partitions"][2]["default"], true);
     assert!(!upstream.books::<Books>().charged.is_zero());
     let before = upstream.books::<Books>().api_requests;
     assert_eq!(program.json(&["raids", "--built-in"])["source"], "built_in");
-    assert_eq!(upstream.books::<Books>().api_requests, before, "nobody was asked");
+    assert_eq!(upstream.books::<Books>().api_requests, before, "the API was not asked");
     assert!(!program.home().exists(), "a command that only looks creates nothing");
     drop(upstream);
     let error = program.fail(&["raids"]);

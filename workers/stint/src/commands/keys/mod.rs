@@ -12,11 +12,10 @@ use stint_core::ledger::KeyId;
 use stint_core::ports::KeyPool;
 use stint_core::worker::Worker;
 use stint_warcraftlogs::budget::REVIVE;
-use stint_warcraftlogs::client::UPSTREAM;
 use stint_warcraftlogs::reviver::Reviver;
 
 use super::Context;
-use crate::commands::breakers::hasten;
+use crate::commands::breakers::api_breaker;
 use crate::moment::{Moment, parse_length, when};
 
 use costs::{CallCosts, costs_in_words};
@@ -151,7 +150,7 @@ async fn set(key: &str, until: Option<Timestamp>, context: &Context) -> anyhow::
     let now = context.clock.now();
     if until.is_none() {
         // The fleet may be asleep until the key's rest would have ended, or until the API is probed.
-        hasten(&*stores.breakers, UPSTREAM, now).await?;
+        api_breaker(stores.breakers.clone(), &context.settings()?, context).hasten().await;
         stores.wakeups.once(REVIVE, Reviver::SPEC.name, now).await?;
     }
     context.output.result(&Changed { key: key.to_owned(), paused_until: until }, |_| match until {

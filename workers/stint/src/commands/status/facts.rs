@@ -79,9 +79,10 @@ impl Facts {
         !self.rules.is_empty() || !self.keys.is_empty()
     }
 
-    /// What a worker waits for that calls the API, while that is down.
-    pub(super) fn outage(&self, now: Timestamp) -> Option<String> {
-        self.breakers.iter().find(|upstream| upstream.upstream == UPSTREAM)?.wait(now)
+    /// What a worker waits for that calls these upstreams, while one of them is down.
+    pub(super) fn outage(&self, upstreams: &[&str], now: Timestamp) -> Option<String> {
+        let called = self.breakers.iter().filter(|breaker| upstreams.contains(&breaker.upstream));
+        called.filter_map(|breaker| breaker.wait(now)).next()
     }
 
     /// The throttle of a worker.

@@ -7,6 +7,7 @@ use stint_core::points::Points;
 use stint_core::worker::{Spec, Worker};
 use stint_warcraftlogs::aggregator::{Aggregator, unfinished};
 use stint_warcraftlogs::budget::REVIVE;
+use stint_warcraftlogs::client::UPSTREAM;
 use stint_warcraftlogs::config::Settings;
 use stint_warcraftlogs::db_generator::DbGenerator;
 use stint_warcraftlogs::discover::Discover;
@@ -17,6 +18,7 @@ use stint_warcraftlogs::store::Backlog;
 
 use super::WorkerStatus;
 use super::facts::Facts;
+use crate::commands::breakers::upstreams_of_discovery;
 use crate::commands::keys::KeyView;
 use crate::commands::queue::QueueView;
 use crate::commands::rules::{RuleState, RuleView, hint};
@@ -25,7 +27,7 @@ use crate::moment::when;
 use crate::wiring::WARCRAFTLOGS;
 use crate::words::{count, number, points};
 
-/// Beyond its time-out, a worker whose time has come and gone is not running: nobody runs the fleet.
+/// Beyond its time-out, a worker whose time has come and gone is not running: no process runs the fleet.
 const GRACE: std::time::Duration = std::time::Duration::from_secs(60);
 
 /// Every worker, in the order of the data's way.
@@ -92,17 +94,19 @@ pub(super) fn hints(facts: &Facts, settings: &Settings, now: Timestamp) -> Vec<S
 
 fn says(spec: &Spec, facts: &Facts, rules: &[RuleView], settings: &Settings, now: Timestamp) -> String {
     match spec.name {
-        name if name == Discover::SPEC.name => discover(rules, now),
+        name if name == Discover::SPEC.name => {
+            discover(rules, facts.outage(upstreams_of_discovery(settings), now), now)
+        }
         name if name == Aggregator::SPEC.name => aggregator(facts, rules, settings, now),
         name if name == RankFetcher::SPEC.name => {
-            let wait = facts.outage(now).or_else(|| waits_for_points(facts, settings.unit(), now));
+            let wait = facts.outage(&[UPSTREAM], now).or_else(|| waits_for_points(facts, settings.unit(), now));
             fetcher(&facts.queue, wait, "its queue is empty")
         }
         name if name == Refresher::SPEC.name => {
             let keys: Vec<&KeyStatus> = facts.keys_in_use().collect();
             let wait = refresh_waits_for_points(&keys, settings.unit(), now);
-            let wait = facts.outage(now).or(wait);
-            fetcher(&facts.refreshes, wait, "nobody asks for a refresh")
+            let wait = facts.outage(&[UPSTREAM], now).or(wait);
+            fetcher(&facts.refreshes, wait, "no refresh is asked for")
         }
         name if name == Reviver::SPEC.name => reviver(facts, now),
         name if name == DbGenerator::SPEC.name => db_generator(facts),
@@ -114,8 +118,12 @@ fn of(rule: &RuleView) -> String {
     format!("{} in {}", rule.raid_in_words(), rule.difficulty_in_words())
 }
 
-/// `rules` are sorted by state: what runs comes first.
-fn discover(rules: &[RuleView], now: Timestamp) -> String {
+/// `rules` are sorted by state: what runs comes first. `outage` is what holds all of them back.
+fn discover(rules: &[RuleView], outage: Option<String>, now: Timestamp) -> String {
+    let is_unfinished = |rule: &RuleView| !matches!(rule.state, RuleState::Fresh | RuleState::Resting);
+    if let Some(outage) = outage.filter(|_| rules.iter().any(is_unfinished)) {
+        return outage;
+    }
     let next_due = rules.iter().filter_map(|rule| rule.next_due).min();
     match (rules.first(), next_due) {
         (None, _) => "waits for a discovery rule".into(),
@@ -172,7 +180,7 @@ fn fetcher(queue: &QueueView, wait: Option<String>, idle: &str) -> String {
     format!("ready: {work} to go")
 }
 
-/// The key that can lend to the backlog next, if none can now.
+/// The key that has room for the backlog next, if none has now.
 fn waits_for_points(facts: &Facts, needed: Points, now: Timestamp) -> Option<String> {
     if facts.keys_in_use().any(|key| key.free >= needed) {
         return None;
@@ -185,7 +193,7 @@ fn waits_for_points(facts: &Facts, needed: Points, now: Timestamp) -> Option<Str
     Some(format!("waits for {name}: it keeps {kept} points for refreshes until {}", when(key.released_at, now)))
 }
 
-/// The same for those who may have the reserve.
+/// The same for refreshes, which may use the reserve.
 pub(in crate::commands) fn refresh_waits_for_points(
     keys: &[&KeyStatus],
     needed: Points,
@@ -223,13 +231,13 @@ fn reviver(facts: &Facts, now: Timestamp) -> String {
         Some(wakeup) => {
             let parked = facts.queue.parked + facts.refreshes.parked;
             let unpark = match parked {
-                _ if facts.outage(now).is_some() => "ask whether the API is back".to_owned(),
+                _ if facts.outage(&[UPSTREAM], now).is_some() => "ask whether the API is back".to_owned(),
                 0 => "look for points".to_owned(),
                 parked => format!("un-park {}", count(parked, "message", "messages")),
             };
             format!("wakes {} to {unpark}", when(wakeup.at, now))
         }
-        None => "nothing to do: nobody waits for points".into(),
+        None => "nothing to do: no message waits for points".into(),
     }
 }
 
