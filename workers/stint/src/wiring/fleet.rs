@@ -15,6 +15,7 @@ use stint_warcraftlogs::budget::Budget;
 
 use super::backends::Backends;
 use super::diary::Diary;
+use super::hosts::Hosts;
 use super::plans::{FleetSettings, Plan, Workshops, plan};
 use super::poe_stashes::PoeStores;
 use super::stores::Stores;
@@ -67,6 +68,11 @@ impl<'a> Installation<'a> {
     pub(crate) async fn warcraftlogs(&self) -> anyhow::Result<Fleet> {
         let stores = Stores::open(&self.shops.settings.warcraftlogs, self.shops.backends).await?;
         Ok(Fleet { stores, budget: self.shops.warcraftlogs.budget().await? })
+    }
+
+    /// The processes that run fleets in the same folder.
+    pub(crate) fn hosts(&self) -> anyhow::Result<Hosts> {
+        Hosts::of(self.shops.backends)
     }
 
     /// The wake-ups.

@@ -3,8 +3,15 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
+use std::sync::Arc;
 
 use serde_json::Value;
+use stint_core::clock::Clock;
+use stint_embedded::{Embedded, Mode};
+use stint_host::SystemClock;
+
+use crate::lambda_stage::run as run_async;
+use crate::up::Up;
 
 fn stint(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_stint"));
@@ -101,6 +108,29 @@ fn check(player: &Value) -> String {
         }
     }
     script + "end\n"
+}
+
+#[test]
+fn other_commands_see_that_a_demo_runs_its_fleet() {
+    for fleet in [stint_warcraftlogs::FLEET, stint_poe_stashes::FLEET] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut demo = stint(folder.path());
+        demo.args(["demo", fleet, "--json"]);
+        let (home, clock) = (folder.path().join("stint-demo"), Arc::new(SystemClock));
+        run_async(async {
+            let mut demo = Up::start(demo, folder.path().join("log"));
+            let is_seen = async |_: &Up| {
+                if !Embedded::is_at(&home) {
+                    return false;
+                }
+                let embedded = Embedded::open(&home, Mode::Inline, clock.clone()).unwrap();
+                let present = embedded.hosts().present(clock.now()).await.unwrap();
+                present.iter().any(|host| host.fleets == [fleet])
+            };
+            demo.until(is_seen).await;
+            demo.kill();
+        });
+    }
 }
 
 #[test]

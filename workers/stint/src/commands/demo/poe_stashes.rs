@@ -25,7 +25,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 use super::{Arguments, Context, clear};
-use crate::wiring::{Backends, FleetSettings, Installation, PoeStores, plan};
+use crate::wiring::{Backends, FleetSettings, Hosts, Installation, PoeStores, plan};
 use report::{Bytes, Chain, Limits, LookAhead, Pages, Report};
 
 /// Ten times the pace of the real one, so that nobody waits for a demo.
@@ -42,6 +42,7 @@ struct Stage {
     stores: PoeStores,
     api: Arc<Api>,
     host: Arc<LocalHost>,
+    hosts: Hosts,
     clock: Arc<dyn Clock>,
     stop: Stop,
 }
@@ -50,7 +51,7 @@ struct Stage {
 pub(super) async fn run(arguments: &Arguments, context: &Context) -> anyhow::Result<()> {
     let stage = Stage::set(arguments, context).await?;
     let loops = stage.host.loops().into_iter().map(tokio::spawn).collect();
-    let played = stage.play(arguments, context, loops).await;
+    let played = stage.hosts.beside(vec![FLEET.to_owned()], stage.play(arguments, context, loops)).await;
     stage.stop.set();
     let report = played?;
     context.output.result(&report, Report::in_words)?;
@@ -82,7 +83,8 @@ impl Stage {
         ));
         installation.host.set_schedules().await?;
         installation.wakeups()?.once("start-watcher", Watcher::SPEC.name, clock.now()).await?;
-        Ok(Stage { out, upstream, stores, api, host: installation.host.clone(), clock, stop })
+        let (host, hosts) = (installation.host.clone(), installation.hosts()?);
+        Ok(Stage { out, upstream, stores, api, host, hosts, clock, stop })
     }
 
     /// Follows the river, drains, and adds up what came of it.

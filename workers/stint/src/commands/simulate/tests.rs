@@ -133,7 +133,7 @@ fn in_overload_nobody_is_queued_twice_and_all_are_refreshed_in_turn() {
     assert!(ages.never == 0 && ages.p95_seconds <= turn + between_runs, "{ages:?}, where a turn takes {turn} s");
 }
 
-/// A whole day and the next morning, at every hour of which something may stand still.
+/// The first six hours of a fleet, for five seeds.
 #[test]
 fn a_new_fleet_works_from_its_first_minutes_and_no_point_expires_while_a_player_is_due() {
     for seed in 1..=5 {

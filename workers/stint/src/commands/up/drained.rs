@@ -8,12 +8,12 @@ use jiff::Timestamp;
 use stint_core::clock::{after, before};
 use stint_core::ports::Wakeup;
 use stint_core::worker::Worker;
-use stint_warcraftlogs::aggregator::unfinished;
+use stint_warcraftlogs::aggregator::{Aggregator, unfinished};
 use stint_warcraftlogs::config::{DiscoverySource, Settings};
 use stint_warcraftlogs::db_generator::DbGenerator;
 use stint_warcraftlogs::discovery::upstream;
 use stint_warcraftlogs::handover::{ALL_FRESH, GENERATE};
-use stint_warcraftlogs::store::{Freshness, Rule, UpstreamRest};
+use stint_warcraftlogs::store::{Freshness, Rule, RuleStatus, UpstreamRest};
 
 use super::Work;
 use crate::progress::Snapshot;
@@ -62,13 +62,14 @@ impl Drain {
             self.left = None;
             return Ok(Work::UnderWay);
         }
-        let resting = match rules(stores, settings, now).await? {
+        let rules = stores.rules.list().await?.documents;
+        let resting = match standing(&rules, stores, settings, now).await? {
             Rules::Fresh => None,
             Rules::Resting(reason) => Some(reason),
             Rules::Unfinished => return Ok(Work::UnderWay),
         };
         if resting.is_none() && is_a_player_due(stores, settings, now).await? {
-            self.wake(stores, ALL_FRESH, "aggregator", now).await?;
+            self.wake(stores, ALL_FRESH, Aggregator::SPEC.name, now).await?;
             return Ok(Work::UnderWay);
         }
         if is_unwritten(stores, now).await? {
@@ -79,11 +80,7 @@ impl Drain {
             self.wake(stores, GENERATE, DbGenerator::SPEC.name, now).await?;
             return Ok(Work::UnderWay);
         }
-        let resting = match resting {
-            Some(reason) => Some(reason),
-            None => refused(stores).await?,
-        };
-        Ok(resting.map_or(Work::Done, Work::Stopped))
+        Ok(resting.or_else(|| refused(&rules)).map_or(Work::Done, Work::Stopped))
     }
 
     /// Wakes a worker, unless something wakes it soon or it was woken here a moment ago.
@@ -95,8 +92,9 @@ impl Drain {
         }
         let wakeups = stores.wakeups.list().await?;
         // The aggregator wakes the other one.
-        let is_soon =
-            |wakeup: &Wakeup| wakeup.at <= after(now, SOON) && [worker, "aggregator"].contains(&&*wakeup.worker);
+        let is_soon = |wakeup: &Wakeup| {
+            wakeup.at <= after(now, SOON) && [worker, Aggregator::SPEC.name].contains(&&*wakeup.worker)
+        };
         if after(since, SOON) <= now || !wakeups.iter().any(is_soon) {
             stores.wakeups.once(name, worker, now).await?;
             self.woken = Some(now);
@@ -115,9 +113,8 @@ enum Rules {
     Resting(String),
 }
 
-async fn rules(stores: &Stores, settings: &Settings, now: Timestamp) -> anyhow::Result<Rules> {
+async fn standing(rules: &[RuleStatus], stores: &Stores, settings: &Settings, now: Timestamp) -> anyhow::Result<Rules> {
     let fresh_since = before(now, settings.discovery_delay());
-    let rules = stores.rules.list().await?.documents;
     let keys = stores.pool.keys().await?;
     let points_at = keys.iter().map(|key| after(key.renews_at, AFTER_RESET)).max();
     let for_points = settings.discovery_source == DiscoverySource::Reports;
@@ -125,7 +122,7 @@ async fn rules(stores: &Stores, settings: &Settings, now: Timestamp) -> anyhow::
     let source = upstream_rest(stores, settings, now).await?;
     let mut resting = BTreeSet::new();
     for status in rules {
-        let Some(reason) = unfinished(std::slice::from_ref(&status), fresh_since, now) else { continue };
+        let Some(reason) = unfinished(std::slice::from_ref(status), fresh_since, now) else { continue };
         let rest = status.resting.as_ref().map(|rest| rest.until).filter(|until| *until > now);
         let is_read = status.leased_until.is_some_and(|until| until > now);
         match (rest, &source) {
@@ -138,15 +135,14 @@ async fn rules(stores: &Stores, settings: &Settings, now: Timestamp) -> anyhow::
 }
 
 /// The rules that rest until an operator changes them, in words. Nothing waits for them, and what they ask for is missing.
-async fn refused(stores: &Stores) -> anyhow::Result<Option<String>> {
-    let rules = stores.rules.list().await?.documents;
+fn refused(rules: &[RuleStatus]) -> Option<String> {
     let until_changed = rules.iter().filter_map(|status| {
         let rest = status.resting.as_ref().filter(|rest| rest.is_until_changed())?;
         let Rule { raid, difficulty, .. } = &status.rule;
         Some(format!("raid {raid} in difficulty {difficulty} rests until its rule is changed: {}", rest.reason))
     });
     let reasons = BTreeSet::from_iter(until_changed);
-    Ok((!reasons.is_empty()).then(|| Vec::from_iter(reasons).join("; ")))
+    (!reasons.is_empty()).then(|| Vec::from_iter(reasons).join("; "))
 }
 
 /// Why no page is read now, if the upstream has turned discovery away.

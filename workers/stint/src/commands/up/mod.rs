@@ -1,4 +1,4 @@
-//! Runs fleets on this machine until somebody stops them.
+//! Runs fleets on this machine until they are stopped.
 
 mod drained;
 mod poe_stashes;
@@ -16,7 +16,7 @@ use tokio::task::{JoinError, JoinSet};
 
 use super::Context;
 use super::stopping::{STOPPING, drained, interrupted};
-use crate::wiring::{BackendSettings, FLEETS, FleetSettings, Hosts, Installation, Plan, fleet_names, plan};
+use crate::wiring::{BackendSettings, FLEETS, FleetSettings, Installation, Plan, fleet_names, plan};
 use watch::watch;
 pub(super) use watch::{Looks, Until};
 
@@ -104,17 +104,27 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
     let backends = context.backends(&arguments.backends).await?;
     let installation = Installation::build(&plans, settings, &backends, Stop::default()).await?;
     let until = Until { drained: arguments.until_drained, looks: Looks::at(arguments.backends.choice().queues) };
-    let fleets = plans.iter().map(|plan| plan.name.to_owned()).collect();
-    let work = here(&plans, &installation, settings, until, context);
-    let summary = Hosts::of(&backends)?.beside(fleets, work).await?;
+    let summary = here(&plans, &installation, settings, until, context).await?;
     context.output.result(&summary, |summary| {
         let Totals { invocations, succeeded, .. } = summary.totals;
         format!("stopped after {invocations} invocations and {succeeded} messages done\n")
     })
 }
 
-/// Runs an installation until it is over, and drains it. It is run once.
+/// Runs an installation until it is over, and drains it. It is run once. Other commands see meanwhile that this process runs
+/// the fleets.
 pub(super) async fn here(
+    plans: &[&Plan],
+    installation: &Installation<'_>,
+    settings: &FleetSettings,
+    until: Until,
+    context: &Context,
+) -> anyhow::Result<Summary> {
+    let fleets = plans.iter().map(|plan| plan.name.to_owned()).collect();
+    installation.hosts()?.beside(fleets, run_here(plans, installation, settings, until, context)).await
+}
+
+async fn run_here(
     plans: &[&Plan],
     installation: &Installation<'_>,
     settings: &FleetSettings,
