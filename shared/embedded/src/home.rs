@@ -8,16 +8,19 @@ use stint_core::ledger::LedgerSettings;
 use stint_core::ports::{PortError, PortResult, QueueSettings};
 
 use crate::database::{Database, Mode, Rows};
+use crate::lock::FolderLock;
 use crate::parked_move::move_parked;
+use crate::upkeep::FileSpec;
 use crate::{SqliteBreakers, SqliteHosts, SqliteKeyPool, SqliteQueue, SqliteThrottle, SqliteWakeups, schema};
 
-const QUEUES_FILE: &str = "queues.db";
-const KEYS_FILE: &str = "keys.db";
+pub(crate) const QUEUES_FILE: &str = "queues.db";
+pub(crate) const KEYS_FILE: &str = "keys.db";
 
 /// The default adapters in one folder: `queues.db` with the queues, parked messages, wake-ups, throttles, breakers and who
 /// runs here, and `keys.db` with the ledger. Fleets put their own files beside them. Clones are one.
 ///
-/// Several processes may open the same folder. No lock guards it: each file is shared, transaction by transaction.
+/// Several processes may open the same folder: each file is shared, transaction by transaction. A lock keeps them out only
+/// while files are replaced, by a repair or a restore.
 #[derive(Clone)]
 pub struct Embedded {
     home: Option<PathBuf>,
@@ -25,9 +28,16 @@ pub struct Embedded {
     queues: Database,
     keys: Database,
     clock: Arc<dyn Clock>,
+    _lock: Option<Arc<FolderLock>>,
 }
 
 impl Embedded {
+    /// The files that these adapters keep, whatever the fleet.
+    pub const FILES: [FileSpec; 2] = [
+        FileSpec { name: KEYS_FILE, migrations: schema::KEYS, rows: schema::KEYS_ROWS },
+        FileSpec { name: QUEUES_FILE, migrations: schema::QUEUES, rows: schema::QUEUES_ROWS },
+    ];
+
     /// Whether `home` was ever opened: for those who only want to look, and to create nothing.
     pub fn is_at(home: &Path) -> bool {
         home.join(QUEUES_FILE).is_file()
@@ -37,16 +47,17 @@ impl Embedded {
     pub fn open(home: &Path, mode: Mode, clock: Arc<dyn Clock>) -> PortResult<Embedded> {
         std::fs::create_dir_all(home)
             .map_err(|error| PortError::backend(format!("could not create the folder {}", home.display()), error))?;
+        let lock = FolderLock::shared(home)?;
         let queues = Database::open(&home.join(QUEUES_FILE), schema::QUEUES, mode)?;
         let keys = Database::open(&home.join(KEYS_FILE), schema::KEYS, mode)?;
         move_parked(keys.path(), queues.path(), mode)?;
-        Ok(Embedded { home: Some(home.to_owned()), mode, queues, keys, clock })
+        Ok(Embedded { home: Some(home.to_owned()), mode, queues, keys, clock, _lock: Some(Arc::new(lock)) })
     }
 
     /// Adapters in memory, in [`Mode::Inline`], gone with their last clone.
     pub fn in_memory(clock: Arc<dyn Clock>) -> PortResult<Embedded> {
         let (queues, keys) = (Database::in_memory(schema::QUEUES)?, Database::in_memory(schema::KEYS)?);
-        Ok(Embedded { home: None, mode: Mode::Inline, queues, keys, clock })
+        Ok(Embedded { home: None, mode: Mode::Inline, queues, keys, clock, _lock: None })
     }
 
     /// The database `file` in the same folder and mode, for a fleet's own tables. In memory, a new one each time.

@@ -14,6 +14,7 @@ use std::path::Path;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 use stint_core::ports::{PortError, PortResult};
 
+use crate::database::damage::reason;
 use crate::database::{Database, Mode};
 
 /// Moves what an earlier version has parked, if there is anything.
@@ -21,7 +22,7 @@ pub(crate) fn move_parked(keys: &Path, queues: &Path, mode: Mode) -> PortResult<
     let mut from = Database::beside(keys, mode)?;
     let failed = |error| {
         let files = format!("{} to {}", keys.display(), queues.display());
-        PortError::backend(format!("could not move the parked messages from {files}"), error)
+        PortError::backend(format!("could not move the parked messages from {files}"), reason(&error))
     };
     let Some(token) = begin(&mut from).map_err(failed)? else { return Ok(()) };
     let mut to = Database::beside(queues, mode)?;

@@ -1,5 +1,19 @@
 //! The tables of the adapters. Migrations are numbered by their place: append to them, never change one.
 
+use crate::upkeep::RowRule;
+
+/// What the rows of `queues.db` must be like. A body is its fleet's matter: one that cannot be read is dead-lettered.
+pub(crate) const QUEUES_ROWS: &[RowRule] = &[
+    RowRule::Belongs { table: "messages", column: "queue", to: "queues", key: "id" },
+    RowRule::Belongs { table: "dead_letters", column: "queue", to: "queues", key: "id" },
+];
+
+/// What the rows of `keys.db` must be like. A record that cannot be read is no damage: its key is read anew.
+pub(crate) const KEYS_ROWS: &[RowRule] = &[
+    RowRule::Belongs { table: "hold_groups", column: "account", to: "accounts", key: "id" },
+    RowRule::Belongs { table: "windows", column: "account", to: "accounts", key: "id" },
+];
+
 /// `queues.db`: queues, parked messages, wake-ups, throttles, breakers, and who runs here. Times are milliseconds since the
 /// epoch.
 pub(crate) const QUEUES: &[&str] = &[

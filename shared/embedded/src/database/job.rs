@@ -8,6 +8,8 @@ use std::sync::Arc;
 use rusqlite::Connection;
 use stint_core::ports::{PortError, PortResult};
 
+use super::damage::failed;
+
 /// A write that waits for the writer. First it is run, then, when the fate of its transaction is known, finished.
 pub(super) trait Job: Send {
     /// Does the work and keeps the result. Says whether it may be committed.
@@ -66,7 +68,7 @@ where
 pub(super) fn attempt<T>(what: &str, path: &Path, work: impl FnOnce() -> rusqlite::Result<T>) -> PortResult<T> {
     // What a panicking closure leaves half-done is the transaction, which is rolled back.
     match catch_unwind(AssertUnwindSafe(work)) {
-        Ok(result) => result.map_err(|error| PortError::backend(context(what, path), error)),
+        Ok(result) => result.map_err(|error| failed(what, path, &error)),
         Err(panic) => Err(PortError::backend(context(what, path), format!("panicked: {}", message(&*panic)))),
     }
 }

@@ -1,8 +1,9 @@
 //! One SQLite file, shared by tasks, threads and processes.
 
 mod changes;
+pub(crate) mod damage;
 mod job;
-mod open;
+pub(crate) mod open;
 mod threads;
 mod writer;
 
@@ -206,7 +207,7 @@ impl Database {
         }
         let changed = connection.total_changes() != rows_before;
         drop(connection);
-        job.finish(written.err().map(|error| error.to_string()).as_deref());
+        job.finish(written.err().map(|error| damage::reason(&error)).as_deref());
         if changed {
             self.inner.changes.announce();
         }

@@ -6,13 +6,14 @@ use std::time::Duration;
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 use stint_core::ports::{PortError, PortResult};
 
+use super::damage::reason;
 use super::{Mode, Rows};
 
 /// How often the busy handler asks again before it gives up, and how long it waits in between: 30 s in all. SQLite's
 /// own handler waits up to 100 ms at a time, which loses every race against a process that commits group after
 /// group: the gap between two groups is some 10 µs.
 const BUSY_ATTEMPTS: i32 = 60_000;
-const BUSY_PAUSE: Duration = Duration::from_micros(500);
+pub(crate) const BUSY_PAUSE: Duration = Duration::from_micros(500);
 
 /// Pages in the write-ahead log before they are copied to the file: 16 MiB. SQLite's 1,000 pages make a busy queue
 /// copy the same pages again and again.
@@ -59,7 +60,7 @@ pub(super) fn open_in_memory(migrations: &[&str]) -> PortResult<Connection> {
 }
 
 /// Opens a connection that only reads.
-pub(super) fn open_reader(path: &Path) -> PortResult<Connection> {
+pub(crate) fn open_reader(path: &Path) -> PortResult<Connection> {
     let opened = Connection::open(path).and_then(|mut connection| {
         prepare(&mut connection)?;
         connection.pragma_update(None, "query_only", true)?;
@@ -68,14 +69,14 @@ pub(super) fn open_reader(path: &Path) -> PortResult<Connection> {
     opened.map_err(|error| explain(path, error))
 }
 
-fn prepare(connection: &mut Connection) -> rusqlite::Result<()> {
+pub(crate) fn prepare(connection: &mut Connection) -> rusqlite::Result<()> {
     connection.busy_handler(Some(wait_while_busy))?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.pragma_update(None, "temp_store", "MEMORY")
 }
 
-fn write_ahead(connection: &Connection, mode: Mode) -> rusqlite::Result<()> {
+pub(crate) fn write_ahead(connection: &Connection, mode: Mode) -> rusqlite::Result<()> {
     // Only one process can turn a new file's log on, and SQLite tells the second that the file is locked without
     // asking the busy handler.
     let mut attempt = 0;
@@ -91,13 +92,18 @@ fn write_ahead(connection: &Connection, mode: Mode) -> rusqlite::Result<()> {
     connection.pragma_update(None, "synchronous", if mode == Mode::Shared { "FULL" } else { "OFF" })
 }
 
+fn wait_while_busy(attempt: i32) -> bool {
+    pause();
+    attempt < BUSY_ATTEMPTS
+}
+
+/// Waits a moment for another process's lock.
 #[expect(
     clippy::disallowed_methods,
     reason = "SQLite asks on its own thread, where nothing can be awaited; another process holds the file"
 )]
-fn wait_while_busy(attempt: i32) -> bool {
+pub(crate) fn pause() {
     std::thread::sleep(BUSY_PAUSE);
-    attempt < BUSY_ATTEMPTS
 }
 
 /// Applies what the file has not seen yet, in one transaction. The file keeps the number of the last one.
@@ -134,12 +140,10 @@ fn explain(path: &Path, error: rusqlite::Error) -> PortError {
         Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {
             format!("could not open {path}: the folder must exist, and both it and the file be writable")
         }
-        Some(ErrorCode::NotADatabase) => format!("could not open {path}: this is not a database file"),
-        Some(ErrorCode::DatabaseCorrupt) => format!("could not open {path}: the file is damaged"),
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
             format!("could not open {path}: another process has kept it locked for too long")
         }
         _ => format!("could not open {path}"),
     };
-    PortError::backend(context, error)
+    PortError::backend(context, reason(&error))
 }

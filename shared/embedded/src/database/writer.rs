@@ -9,6 +9,7 @@ use std::sync::mpsc::Receiver;
 use rusqlite::Connection;
 
 use super::changes::Changes;
+use super::damage::reason;
 use super::job::Job;
 
 /// Jobs in one transaction at the most, so that an endless stream of them is answered all the same.
@@ -25,7 +26,7 @@ fn write_group(connection: &Connection, first: Box<dyn Job>, inbox: &Receiver<Bo
     let rows_before = connection.total_changes();
     if let Err(error) = execute(connection, "BEGIN IMMEDIATE") {
         // Whoever waits behind the first would only wait for the same lock again.
-        finish(std::iter::once(first).chain(inbox.try_iter()), Some(&error.to_string()));
+        finish(std::iter::once(first).chain(inbox.try_iter()), Some(&reason(&error)));
         return;
     }
     let mut jobs = Vec::new();
@@ -43,7 +44,7 @@ fn write_group(connection: &Connection, first: Box<dyn Job>, inbox: &Receiver<Bo
                 // A failed rollback leaves the transaction open, and the next BEGIN says so to its callers.
                 let _ = execute(connection, "ROLLBACK");
             }
-            finish(jobs, Some(&format!("the transaction was rolled back: {error}")));
+            finish(jobs, Some(&format!("the transaction was rolled back: {}", reason(&error))));
         }
     }
 }

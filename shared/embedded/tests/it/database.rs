@@ -202,5 +202,5 @@ fn a_file_that_cannot_be_opened_is_explained() {
     let letter = home.path().join("letter.db");
     std::fs::write(&letter, "Dear Sir or Madam, ".repeat(1_000)).unwrap();
     let letter = explain(&letter);
-    assert!(letter.contains("letter.db: this is not a database file"), "{letter}");
+    assert!(letter.contains("letter.db: file is not a database: this is not a database file"), "{letter}");
 }

@@ -9,6 +9,7 @@ mod migrations;
 mod order;
 mod processes;
 mod released;
+mod upkeep;
 
 use std::time::Duration;
 

@@ -1,0 +1,34 @@
+//! What is said of a file that SQLite finds damaged: its name, and the remedy.
+
+use std::path::Path;
+
+use rusqlite::{Error, ErrorCode};
+use stint_core::ports::PortError;
+
+/// For a file with damaged pages.
+const DAMAGED: &str = "the file is damaged: stop what runs here, then run `stint check --repair`, or go back to a backup \
+                       with `stint restore`";
+
+/// For a file whose first page is gone: nothing tells where its tables are.
+const NO_DATABASE: &str = "this is not a database file, or its beginning is damaged: go back to a backup with `stint \
+                           restore`, or move the file away";
+
+/// What to do about the file, if `error` is about damage.
+pub(crate) fn remedy(error: &Error) -> Option<&'static str> {
+    match error.sqlite_error_code()? {
+        ErrorCode::DatabaseCorrupt => Some(DAMAGED),
+        ErrorCode::NotADatabase => Some(NO_DATABASE),
+        _ => None,
+    }
+}
+
+/// What SQLite says, and the remedy if the file is damaged. What is said around it names the file.
+pub(crate) fn reason(error: &Error) -> String {
+    let said = error.to_string();
+    remedy(error).map_or(said.clone(), |remedy| format!("{said}: {remedy}"))
+}
+
+/// An error of the file at `path`. `what` completes the sentence "could not …".
+pub(crate) fn failed(what: &str, path: &Path, error: &Error) -> PortError {
+    PortError::backend(super::job::context(what, path), reason(error))
+}

@@ -1,0 +1,77 @@
+//! Which processes have the folder open: a lock that all of them share, and that upkeep holds alone.
+//!
+//! SQLite shares each file transaction by transaction, and needs no lock of the folder. Repairing a file and restoring a
+//! backup replace whole files, which no other process may have open at that time. The operating system releases the lock
+//! when its process ends, however it ends.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::path::Path;
+
+use stint_core::ports::{PortError, PortResult};
+
+/// The file's name in `STINT_HOME`. It is empty, and stays.
+pub(crate) const FILE: &str = ".lock";
+
+/// A lock on an installation's folder, until it is dropped.
+#[derive(Debug)]
+pub struct FolderLock {
+    /// `None` where the file system has no locks.
+    _file: Option<File>,
+}
+
+impl FolderLock {
+    /// The lock of a process that works with the folder `home`, beside any number of others. Fails while the folder is
+    /// repaired or restored.
+    pub(crate) fn shared(home: &Path) -> PortResult<FolderLock> {
+        // Where the file cannot be made, those of SQLite cannot either, and their error says what is wrong.
+        let Some(file) = open(home) else { return Ok(FolderLock { _file: None }) };
+        match file.try_lock_shared() {
+            Ok(()) => Ok(FolderLock { _file: Some(file) }),
+            Err(TryLockError::WouldBlock) => Err(PortError::Invalid(format!(
+                "another process repairs or restores the folder {}: try again when it is done",
+                home.display()
+            ))),
+            Err(TryLockError::Error(error)) => Ok(without(home, &error)),
+        }
+    }
+
+    /// The lock of a process that has the folder `home` for itself; `None` while another process has it open.
+    pub fn alone(home: &Path) -> Option<FolderLock> {
+        let Some(file) = open(home) else { return Some(FolderLock { _file: None }) };
+        match file.try_lock() {
+            Ok(()) => Some(FolderLock { _file: Some(file) }),
+            Err(TryLockError::WouldBlock) => None,
+            Err(TryLockError::Error(error)) => Some(without(home, &error)),
+        }
+    }
+}
+
+fn open(home: &Path) -> Option<File> {
+    OpenOptions::new().write(true).create(true).truncate(false).open(home.join(FILE)).ok()
+}
+
+/// Goes on without a lock, as earlier versions did.
+fn without(home: &Path, error: &std::io::Error) -> FolderLock {
+    tracing::debug!(%error, "the folder {} cannot be locked: {error}", home.display());
+    FolderLock { _file: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn upkeep_and_work_exclude_each_other() {
+        let home = tempfile::tempdir().unwrap();
+        let (first, second) = (FolderLock::shared(home.path()).unwrap(), FolderLock::shared(home.path()).unwrap());
+        assert!(FolderLock::alone(home.path()).is_none());
+        drop(first);
+        assert!(FolderLock::alone(home.path()).is_none());
+        drop(second);
+        let alone = FolderLock::alone(home.path()).unwrap();
+        let refused = FolderLock::shared(home.path()).unwrap_err().to_string();
+        assert!(refused.starts_with("another process repairs or restores the folder "), "{refused}");
+        drop(alone);
+        drop(FolderLock::shared(home.path()).unwrap());
+    }
+}

@@ -1,0 +1,49 @@
+//! How many rows a damaged table had.
+
+use rusqlite::Connection;
+
+use super::quoted;
+
+/// The rows of a table before it was damaged, as far as that can be known.
+pub(super) struct Expected {
+    pub(super) rows: u64,
+    /// Whether there cannot have been more.
+    pub(super) is_exact: bool,
+}
+
+/// Counts by what is not damaged: an index has an entry for each row of its table, and each page says how many rows it has.
+pub(super) fn expected_rows(connection: &Connection, table: &str, without_rowid: bool) -> Expected {
+    let by_index = indexes(connection, table).into_iter().filter_map(|index| {
+        let sql = format!("SELECT count(*) FROM {} INDEXED BY {}", quoted(table), quoted(&index));
+        entries(connection, &sql)
+    });
+    let by_index = by_index.max();
+    let (by_pages, is_whole) = by_pages(connection, table, without_rowid).unwrap_or((0, false));
+    Expected { rows: by_index.unwrap_or(0).max(by_pages), is_exact: by_index.is_some() || is_whole }
+}
+
+fn entries(connection: &Connection, sql: &str) -> Option<u64> {
+    connection.query_row(sql, [], |row| row.get::<_, i64>(0)).ok().map(i64::unsigned_abs)
+}
+
+/// The whole indexes of a table: one with a condition has no entry for some rows.
+fn indexes(connection: &Connection, table: &str) -> Vec<String> {
+    let names = || -> rusqlite::Result<Vec<String>> {
+        let sql = "SELECT name FROM pragma_index_list(?1) WHERE partial = 0 AND origin <> 'pk'";
+        let mut select = connection.prepare(sql)?;
+        select.query_map([table], |row| row.get(0))?.collect()
+    };
+    names().unwrap_or_default()
+}
+
+/// What the pages of a table say, and whether all of them say it. Rows lie in leaves; where the table is an index of its own
+/// primary key, in all pages.
+fn by_pages(connection: &Connection, table: &str, without_rowid: bool) -> Option<(u64, bool)> {
+    let rows_in = if without_rowid { "pagetype IN ('leaf', 'internal')" } else { "pagetype = 'leaf'" };
+    let sql = format!(
+        "SELECT ifnull(sum(CASE WHEN {rows_in} THEN ncell ELSE 0 END), 0), ifnull(max(pagetype = 'corrupted'), 0)
+         FROM dbstat WHERE name = ?1"
+    );
+    let row = connection.query_row(&sql, [table], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, bool>(1)?)));
+    row.ok().map(|(rows, has_corrupted)| (rows.unsigned_abs(), !has_corrupted))
+}

@@ -1,0 +1,271 @@
+//! Repairing a damaged file, with a copy of it first.
+//!
+//! An index is made anew, and a row that makes no sense is taken out, in the file itself. For damaged pages a new file is
+//! made of all that can be read, and takes the place of the old one.
+//!
+//! # If the process exits between any two lines
+//! * *While the copy is written:* the file is as it was, and a copy under another name is written over by the next repair.
+//! * *After the copy:* the file is as it was, beside its copy.
+//! * *While an index is made anew or rows are taken out:* that is one transaction.
+//! * *After the log was taken into the file:* the file is damaged as before, and has everything that it had with its log.
+//! * *While the new file is written:* it has another name, and the next repair removes it.
+//! * *After it took the old one's place:* the file is repaired.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use rusqlite::Connection;
+use serde::Serialize;
+use stint_core::ports::{PortError, PortResult};
+
+use super::check::{findings, open_untouched};
+use super::rows::broken_rows;
+use super::salvage::{TableCount, salvage};
+use super::{Depth, FileSpec, Finding, FindingKind, quoted};
+use crate::database::damage::{failed, remedy};
+use crate::database::{Mode, open};
+
+/// What a repair has done, or would do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Repaired {
+    /// How.
+    pub how: How,
+    /// The file as it was before; `None` if nothing was written.
+    pub copy: Option<PathBuf>,
+    /// For each table from which rows are gone, or all tables of a new file: what was kept and lost.
+    pub tables: Vec<TableCount>,
+    /// What is still wrong.
+    pub left: Vec<Finding>,
+}
+
+/// How a file is repaired.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum How {
+    /// Nothing can be done.
+    Nothing,
+    /// In the file itself: indexes were made anew, rows were taken out.
+    InPlace,
+    /// By a new file with all that could be read.
+    Rebuilt,
+}
+
+/// Repairs the file at `path`, in which `found` is wrong. The caller holds [`crate::FolderLock::alone`]. The copy gets the
+/// file's name and `stamp`.
+pub fn repair(path: &Path, spec: Option<&FileSpec>, found: &[Finding], stamp: &str) -> PortResult<Repaired> {
+    let copy = copy_aside(path, stamp).map_err(|error| cannot("copy", path, error))?;
+    let outcome = match how(found) {
+        How::Nothing => Ok(Repaired { how: How::Nothing, copy: None, tables: Vec::new(), left: found.to_vec() }),
+        How::InPlace => match mend(path, spec) {
+            Ok(Some(mended)) => Ok(mended),
+            Ok(None) => rebuild(path, spec),
+            Err(error) if remedy(&error).is_some() => rebuild(path, spec),
+            Err(error) => Err(error),
+        },
+        How::Rebuilt => rebuild(path, spec),
+    };
+    match outcome {
+        Ok(repaired) => Ok(Repaired { copy: Some(copy), ..repaired }),
+        Err(error) if remedy(&error).is_some() => {
+            let left = vec![Finding::new(FindingKind::Unreadable, error.to_string())];
+            Ok(Repaired { how: How::Nothing, copy: Some(copy), tables: Vec::new(), left })
+        }
+        Err(error) => Err(failed("repair a file", path, &error)),
+    }
+}
+
+/// What [`repair`] would do: the same, with a file beside the damaged one, which is removed again.
+pub fn try_repair(path: &Path, spec: Option<&FileSpec>, found: &[Finding]) -> PortResult<Repaired> {
+    let tried = || -> rusqlite::Result<Repaired> {
+        let how = how(found);
+        let tables = match how {
+            How::Nothing => Vec::new(),
+            How::InPlace => would_remove(path, spec)?,
+            How::Rebuilt => New::of(path, spec)?.tables.clone(),
+        };
+        Ok(Repaired { how, copy: None, tables, left: left_of(found, how) })
+    };
+    match tried() {
+        Ok(repaired) => Ok(repaired),
+        Err(error) if remedy(&error).is_some() => {
+            let left = vec![Finding::new(FindingKind::Unreadable, error.to_string())];
+            Ok(Repaired { how: How::Nothing, copy: None, tables: Vec::new(), left })
+        }
+        Err(error) => Err(failed("try to repair a file", path, &error)),
+    }
+}
+
+fn how(found: &[Finding]) -> How {
+    match found.iter().map(|finding| finding.kind).filter(|kind| *kind != FindingKind::LeftRow).max() {
+        None | Some(FindingKind::LeftRow | FindingKind::Unreadable) => How::Nothing,
+        Some(FindingKind::Index | FindingKind::Row) => How::InPlace,
+        Some(FindingKind::Page) => How::Rebuilt,
+    }
+}
+
+fn left_of(found: &[Finding], how: How) -> Vec<Finding> {
+    let is_left = |finding: &&Finding| how == How::Nothing || finding.kind == FindingKind::LeftRow;
+    found.iter().filter(is_left).cloned().collect()
+}
+
+/// Copies the file and its log beside it. The copy appears under its name when it is complete.
+fn copy_aside(path: &Path, stamp: &str) -> io::Result<PathBuf> {
+    let copy = beside(path, "", &format!(".before-repair-{stamp}"));
+    let log = beside(path, "", "-wal");
+    if log.is_file() {
+        copy_durably(&log, &beside(&copy, "", "-wal"))?;
+    }
+    let partial = beside(path, ".", ".copy");
+    copy_durably(path, &partial)?;
+    fs::rename(&partial, &copy)?;
+    sync_folder(path)?;
+    Ok(copy)
+}
+
+/// Makes indexes anew and takes rows out. `None` if pages turn out to be damaged.
+fn mend(path: &Path, spec: Option<&FileSpec>) -> rusqlite::Result<Option<Repaired>> {
+    let mut connection = Connection::open(path)?;
+    open::prepare(&mut connection)?;
+    open::write_ahead(&connection, Mode::Shared)?;
+    let transaction = connection.transaction()?;
+    make_missing_indexes(&transaction, spec)?;
+    transaction.execute_batch("REINDEX")?;
+    let tables = remove_broken(&transaction, spec)?;
+    let (left, _) = findings(&transaction, spec, Depth::Whole)?;
+    if left.iter().any(|finding| finding.kind != FindingKind::LeftRow) {
+        return Ok(None);
+    }
+    transaction.commit()?;
+    Ok(Some(Repaired { how: How::InPlace, copy: None, tables, left }))
+}
+
+/// Indexes that the file's schema has, and that are not there.
+fn make_missing_indexes(connection: &Connection, spec: Option<&FileSpec>) -> rusqlite::Result<()> {
+    let applied: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let applied = usize::try_from(applied).unwrap_or_default();
+    let Some(migrations) = spec.and_then(|spec| spec.migrations.get(..applied)) else { return Ok(()) };
+    let whole = Connection::open_in_memory()?;
+    migrations.iter().try_for_each(|migration| whole.execute_batch(migration))?;
+    let mut select = whole.prepare("SELECT name, sql FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL")?;
+    let indexes = select.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))?;
+    for index in indexes {
+        let (name, sql) = index?;
+        let there = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'index' AND name = ?1)";
+        if !connection.query_row(there, [name], |row| row.get::<_, bool>(0))? {
+            connection.execute_batch(&sql)?;
+        }
+    }
+    Ok(())
+}
+
+/// Takes out rows that make no sense.
+fn remove_broken(connection: &Connection, spec: Option<&FileSpec>) -> rusqlite::Result<Vec<TableCount>> {
+    let mut counts: Vec<TableCount> = Vec::new();
+    let Some(spec) = spec else { return Ok(counts) };
+    for broken in broken_rows(connection, spec)? {
+        let Some((table, lost)) = broken.remove(connection)? else { continue };
+        let sql = format!("SELECT count(*) FROM {}", quoted(table));
+        let kept = connection.query_row(&sql, [], |row| row.get::<_, i64>(0))?.unsigned_abs();
+        match counts.iter_mut().find(|count| count.table == table) {
+            Some(count) => (count.kept, count.lost) = (kept, count.lost + lost),
+            None => counts.push(TableCount { table: table.to_owned(), kept, lost, exact: true }),
+        }
+    }
+    Ok(counts)
+}
+
+/// The rows that a repair would take out, by a transaction that is rolled back.
+fn would_remove(path: &Path, spec: Option<&FileSpec>) -> rusqlite::Result<Vec<TableCount>> {
+    let connection = open_untouched(path)?;
+    connection.pragma_update(None, "query_only", false)?;
+    let transaction = connection.unchecked_transaction()?;
+    remove_broken(&transaction, spec)
+}
+
+/// A new file of all that can be read, under another name. It is removed when it is dropped before it took its place.
+struct New {
+    path: PathBuf,
+    tables: Vec<TableCount>,
+}
+
+impl New {
+    fn of(path: &Path, spec: Option<&FileSpec>) -> rusqlite::Result<New> {
+        let mut new = New { path: beside(path, ".", ".repaired"), tables: Vec::new() };
+        new.remove();
+        let from = open_untouched(path)?;
+        let mut to = Connection::open(&new.path)?;
+        open::prepare(&mut to)?;
+        let page: i64 = from.pragma_query_value(None, "page_size", |row| row.get(0))?;
+        to.pragma_update(None, "page_size", page)?;
+        // It is made durable as a whole, before it gets its name.
+        to.pragma_update(None, "synchronous", "OFF")?;
+        new.tables = salvage(&from, &mut to)?;
+        for removed in remove_broken(&to, spec)? {
+            if let Some(count) = new.tables.iter_mut().find(|count| count.table == removed.table) {
+                (count.kept, count.lost) = (removed.kept, count.lost + removed.lost);
+            }
+        }
+        Ok(new)
+    }
+
+    fn remove(&self) {
+        for end in ["", "-journal", "-wal", "-shm"] {
+            // What is not there need not be removed; what cannot be removed fails when it is opened.
+            let _ = fs::remove_file(beside(&self.path, "", end));
+        }
+    }
+}
+
+impl Drop for New {
+    fn drop(&mut self) {
+        self.remove();
+    }
+}
+
+fn rebuild(path: &Path, spec: Option<&FileSpec>) -> rusqlite::Result<Repaired> {
+    take_log_in(path)?;
+    let new = New::of(path, spec)?;
+    let (left, _) = super::check::look(&new.path, spec, Depth::Whole)?;
+    // The old log is empty: with the new file it would be another file's.
+    let placed = sync(&new.path).and_then(|()| fs::rename(&new.path, path)).and_then(|()| sync_folder(path));
+    placed.map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
+    Ok(Repaired { how: How::Rebuilt, copy: None, tables: new.tables.clone(), left })
+}
+
+/// Copies what is in the log into the file, so that the log can be left behind.
+fn take_log_in(path: &Path) -> rusqlite::Result<()> {
+    let mut connection = Connection::open(path)?;
+    open::prepare(&mut connection)?;
+    let busy: bool = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+    if busy {
+        // Another program has it open, such as the shell of SQLite.
+        return Err(rusqlite::Error::SqliteFailure(
+            rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY),
+            Some("another program has the file open: end it, and try again".to_owned()),
+        ));
+    }
+    Ok(())
+}
+
+/// The path of a file beside `path`, with `before` and `behind` added to its name.
+pub(super) fn beside(path: &Path, before: &str, behind: &str) -> PathBuf {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    path.with_file_name(format!("{before}{name}{behind}"))
+}
+
+fn copy_durably(from: &Path, to: &Path) -> io::Result<()> {
+    fs::copy(from, to).and_then(|_| sync(to))
+}
+
+pub(super) fn sync(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
+}
+
+fn sync_folder(path: &Path) -> io::Result<()> {
+    path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
+}
+
+fn cannot(verb: &str, path: &Path, error: io::Error) -> PortError {
+    PortError::backend(format!("could not {verb} {}", path.display()), error)
+}

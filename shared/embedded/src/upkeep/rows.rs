@@ -1,0 +1,140 @@
+//! Rows that SQLite takes for sound, and that make no sense to the program.
+
+use rusqlite::types::Value;
+use rusqlite::{Connection, params};
+
+use super::{FileSpec, Finding, FindingKind, RowRule, quoted};
+
+/// Rows that are named in a finding; the others are counted.
+const NAMED: usize = 3;
+
+/// The rows of a table that break one rule.
+pub(super) struct BrokenRows {
+    rule: RowRule,
+    count: u64,
+    /// The first of them, and why.
+    examples: Vec<String>,
+}
+
+impl BrokenRows {
+    pub(super) fn finding(&self) -> Finding {
+        let (table, kind) = match self.rule {
+            RowRule::Reads { table, removable: false, .. } => (table, FindingKind::LeftRow),
+            RowRule::Reads { table, .. } | RowRule::Belongs { table, .. } => (table, FindingKind::Row),
+        };
+        let what = match self.rule {
+            RowRule::Reads { column, .. } => format!("whose {column} cannot be read"),
+            RowRule::Belongs { column, to, .. } => format!("whose {column} is not in {to}"),
+        };
+        let rows = if self.count == 1 { "row" } else { "rows" };
+        let examples = self.examples.join("; ");
+        Finding::new(kind, format!("{} {rows} of {table} {what}: {examples}", self.count))
+    }
+
+    /// Takes the rows out. Returns their table, and how many they were; `None` for those that stay.
+    pub(super) fn remove(&self, connection: &Connection) -> rusqlite::Result<Option<(&'static str, u64)>> {
+        match self.rule {
+            RowRule::Reads { removable: false, .. } => Ok(None),
+            RowRule::Reads { table, key, column, read, .. } => {
+                let mut delete =
+                    connection.prepare(&format!("DELETE FROM {} WHERE {} = ?1", quoted(table), quoted(key)))?;
+                let mut removed = 0;
+                for (row, _) in unreadable(connection, table, key, column, read)? {
+                    removed += delete.execute(params![row])? as u64;
+                }
+                Ok(Some((table, removed)))
+            }
+            RowRule::Belongs { table, column, to, key } => {
+                let delete = format!("DELETE FROM {} WHERE {}", quoted(table), astray(column, to, key));
+                Ok(Some((table, connection.execute(&delete, [])? as u64)))
+            }
+        }
+    }
+}
+
+/// The rows that break the rules of `spec`. A rule about a table that a file of this schema does not have is passed over.
+pub(super) fn broken_rows(connection: &Connection, spec: &FileSpec) -> rusqlite::Result<Vec<BrokenRows>> {
+    let mut all = Vec::new();
+    for rule in spec.rows {
+        let (table, column) = match *rule {
+            RowRule::Reads { table, column, .. } | RowRule::Belongs { table, column, .. } => (table, column),
+        };
+        if connection.prepare(&format!("SELECT {} FROM {}", quoted(column), quoted(table))).is_err() {
+            continue;
+        }
+        let broken = broken(connection, *rule)?;
+        if broken.count > 0 {
+            all.push(broken);
+        }
+    }
+    Ok(all)
+}
+
+fn broken(connection: &Connection, rule: RowRule) -> rusqlite::Result<BrokenRows> {
+    let mut broken = BrokenRows { rule, count: 0, examples: Vec::new() };
+    match rule {
+        RowRule::Reads { table, key, column, read, .. } => {
+            for (row, reason) in unreadable(connection, table, key, column, read)? {
+                broken.count += 1;
+                if broken.examples.len() < NAMED {
+                    broken.examples.push(format!("{} ({reason})", shown(&row)));
+                }
+            }
+        }
+        RowRule::Belongs { table, column, to, key } => {
+            let (column_name, astray) = (quoted(column), astray(column, to, key));
+            let sql = format!("SELECT {column_name}, count(*) FROM {} WHERE {astray} GROUP BY 1", quoted(table));
+            let mut select = connection.prepare(&sql)?;
+            let rows = select.query_map([], |row| Ok((row.get::<_, Value>(0)?, row.get::<_, i64>(1)?)))?;
+            for row in rows {
+                let (named, count) = row?;
+                broken.count += count.unsigned_abs();
+                if broken.examples.len() < NAMED {
+                    broken.examples.push(format!("{count} of {}", shown(&named)));
+                }
+            }
+        }
+    }
+    Ok(broken)
+}
+
+/// The keys of the rows whose text cannot be read, and why.
+fn unreadable(
+    connection: &Connection,
+    table: &str,
+    key: &str,
+    column: &str,
+    read: fn(&str) -> Result<(), String>,
+) -> rusqlite::Result<Vec<(Value, String)>> {
+    let sql = format!(
+        "SELECT {}, {column} FROM {} WHERE {column} IS NOT NULL",
+        quoted(key),
+        quoted(table),
+        column = quoted(column)
+    );
+    let mut select = connection.prepare(&sql)?;
+    let mut rows = select.query([])?;
+    let mut unreadable = Vec::new();
+    while let Some(row) = rows.next()? {
+        let text = row.get_ref(1)?.as_str();
+        let outcome = text.map_err(|error| error.to_string()).and_then(read);
+        if let Err(reason) = outcome {
+            unreadable.push((row.get(0)?, reason));
+        }
+    }
+    Ok(unreadable)
+}
+
+/// The condition of rows that belong to nothing.
+fn astray(column: &str, to: &str, key: &str) -> String {
+    format!("{} NOT IN (SELECT {} FROM {})", quoted(column), quoted(key), quoted(to))
+}
+
+fn shown(value: &Value) -> String {
+    match value {
+        Value::Integer(number) => number.to_string(),
+        Value::Text(text) => text.clone(),
+        Value::Real(number) => number.to_string(),
+        Value::Null | Value::Blob(_) => "a row without a name".to_owned(),
+    }
+}

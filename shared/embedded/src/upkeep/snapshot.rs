@@ -1,0 +1,148 @@
+//! Copies of several files as they were at one instant, while other processes go on writing to them.
+//!
+//! A worker hands over from one file to another: it stores a player, then deletes the message; it holds points, then calls,
+//! then settles. Copies of different instants would show a message deleted whose player is not stored yet, or a call made
+//! whose points are not held. So all files are copied as they were at one and the same instant. To find it, a write
+//! transaction is opened in each file, in the order of their names; when all are open, no process is writing anywhere, and
+//! in each file a read transaction begins. Then the write transactions end, after a few milliseconds, and the copies are made
+//! of what the read transactions see. That is what a crash at that instant would have left, and no hand-over loses or
+//! overspends anything in a crash.
+//!
+//! While the copies are made the files' logs grow, since what a reader still sees is kept.
+
+use std::path::{Path, PathBuf};
+
+use rusqlite::backup::{Backup, StepResult};
+use rusqlite::{Connection, OpenFlags};
+use stint_core::ports::{PortError, PortResult};
+
+use super::check::look;
+use super::repair::sync;
+use super::{Depth, FileSpec, Finding};
+use crate::database::damage::{failed, reason};
+use crate::database::open;
+
+/// Pages that are copied between two words about the progress: 4 MiB of small pages.
+const PAGES: i32 = 1_024;
+
+/// How often a lock is asked for, twice a millisecond. Writers of files that are locked already wait meanwhile, and give up
+/// after 30 s.
+const ATTEMPTS: i32 = 10_000;
+
+/// Files at one instant.
+pub struct Snapshot {
+    files: Vec<(PathBuf, Connection)>,
+}
+
+/// A copy that was made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Copied {
+    /// The file's name.
+    pub name: String,
+    /// Its length in bytes.
+    pub bytes: u64,
+    /// The number of its schema.
+    pub schema: i64,
+    /// What is wrong with it; the original has the same.
+    pub findings: Vec<Finding>,
+}
+
+/// How far a copy has come.
+#[derive(Clone, Copy, Debug)]
+pub struct CopyProgress<'a> {
+    /// The file's name.
+    pub name: &'a str,
+    /// Pages that are copied.
+    pub done: u64,
+    /// Pages of the file.
+    pub pages: u64,
+}
+
+impl Snapshot {
+    /// Takes the files at `paths` as they are now. Processes that write to them wait until this returns.
+    pub fn take(paths: &[PathBuf]) -> PortResult<Snapshot> {
+        let mut paths = paths.to_vec();
+        // Always in one order, so that two backups at once do not wait for each other's locks.
+        paths.sort();
+        let locked: Vec<Connection> = paths.iter().map(|path| lock(path)).collect::<PortResult<_>>()?;
+        let files = paths.into_iter().map(|path| begin(&path).map(|connection| (path, connection)));
+        let snapshot = Snapshot { files: files.collect::<PortResult<_>>()? };
+        // Closing a connection ends its transaction, which has written nothing.
+        drop(locked);
+        Ok(snapshot)
+    }
+
+    /// Copies each file into the folder `into`, under its own name, and checks the copies. `specs` tells their tables.
+    pub fn copy_into(
+        &self,
+        into: &Path,
+        specs: &[FileSpec],
+        mut tell: impl FnMut(CopyProgress<'_>),
+    ) -> PortResult<Vec<Copied>> {
+        let copies = self.files.iter().map(|(path, from)| {
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let target = into.join(&name);
+            copy(from, &target, &name, &mut tell)?;
+            let spec = specs.iter().find(|spec| spec.name == name);
+            let damaged = |error| failed("check a copy", &target, &error);
+            let (findings, _) = look(&target, spec, Depth::Quick).map_err(damaged)?;
+            let schema = from.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(damaged)?;
+            settle(&target).map_err(damaged)?;
+            sync(&target)
+                .map_err(|error| PortError::backend(format!("could not write {}", target.display()), error))?;
+            let bytes = target.metadata().map(|metadata| metadata.len()).unwrap_or_default();
+            Ok(Copied { name, bytes, schema, findings })
+        });
+        copies.collect()
+    }
+}
+
+/// A write transaction that writes nothing.
+fn lock(path: &Path) -> PortResult<Connection> {
+    let locked = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE).and_then(|mut connection| {
+        open::prepare(&mut connection)?;
+        connection.busy_handler(Some(wait_for_a_lock))?;
+        connection.execute_batch("BEGIN IMMEDIATE")?;
+        Ok(connection)
+    });
+    locked.map_err(|error| {
+        let waited = open::BUSY_PAUSE * ATTEMPTS.unsigned_abs();
+        let context = format!("could not take {} as it is now, within {} s", path.display(), waited.as_secs());
+        PortError::backend(context, reason(&error))
+    })
+}
+
+fn wait_for_a_lock(attempt: i32) -> bool {
+    open::pause();
+    attempt < ATTEMPTS
+}
+
+/// A read transaction, which sees the file as it is now for as long as it is open.
+fn begin(path: &Path) -> PortResult<Connection> {
+    let begun = open::open_reader(path)?;
+    let read = begun.execute_batch("BEGIN; SELECT count(*) FROM sqlite_schema;");
+    read.map_err(|error| failed("read a file", path, &error)).map(|()| begun)
+}
+
+fn copy(from: &Connection, target: &Path, name: &str, tell: &mut impl FnMut(CopyProgress<'_>)) -> PortResult<()> {
+    let copied = Connection::open(target).and_then(|mut to| {
+        // It is made durable as a whole.
+        to.pragma_update(None, "synchronous", "OFF")?;
+        let backup = Backup::new(from, &mut to)?;
+        // Nothing can be in the way: the copy is new, and the original is read in an open transaction.
+        while backup.step(PAGES)? != StepResult::Done {
+            let progress = backup.progress();
+            let pages = u64::from(progress.pagecount.unsigned_abs());
+            tell(CopyProgress { name, done: pages - u64::from(progress.remaining.unsigned_abs()).min(pages), pages });
+        }
+        Ok(())
+    });
+    copied.map_err(|error| failed(&format!("copy {name}"), target, &error))
+}
+
+/// Leaves one file, without a log beside it.
+fn settle(target: &Path) -> rusqlite::Result<()> {
+    let connection = Connection::open(target)?;
+    connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").map(drop)?;
+    connection.close().map_err(|(_, error)| error)
+}

@@ -1,0 +1,36 @@
+//! Whether the fleets that ran here last were stopped in order.
+
+use std::path::Path;
+
+use stint_core::clock::{before, to_millis};
+use stint_core::ports::PortResult;
+
+use super::check::open_untouched;
+use crate::FolderLock;
+use crate::database::damage::{failed, remedy};
+use crate::home::QUEUES_FILE;
+use crate::hosts::SILENCE;
+
+/// Whether a process that ran fleets in the folder `home` was killed, or lost its power: it has left its row in the list of
+/// hosts, and does not run any more at `now`. Also true if the list itself cannot be read.
+pub fn was_killed(home: &Path, now: jiff::Timestamp) -> PortResult<bool> {
+    let queues = home.join(QUEUES_FILE);
+    if !queues.is_file() {
+        return Ok(false);
+    }
+    // While other processes have the folder open, only a row that has long been silent is certain to be left behind.
+    let alone = FolderLock::alone(home);
+    let seen_before = if alone.is_some() { i64::MAX } else { to_millis(before(now, SILENCE)) };
+    let left = open_untouched(&queues).and_then(|connection| {
+        let there = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'hosts')";
+        if !connection.query_row(there, [], |row| row.get::<_, bool>(0))? {
+            return Ok(false);
+        }
+        let left = "SELECT EXISTS (SELECT 1 FROM hosts WHERE seen_at < ?1)";
+        connection.query_row(left, [seen_before], |row| row.get(0))
+    });
+    match left {
+        Err(error) if remedy(&error).is_some() => Ok(true),
+        left => left.map_err(|error| failed("read which processes ran here", &queues, &error)),
+    }
+}
