@@ -36,7 +36,7 @@ pub use limits::{
 };
 pub use pace::PaceCounts;
 pub use policy::{Repeat, RetryPolicy};
-pub use reqwest_transport::{BuildError, CONNECT_TIMEOUT, ReqwestTransport};
+pub use reqwest_transport::{BuildError, CONNECT_TIMEOUT, ReqwestTransport, client_builder, innermost_reason};
 pub use retry_after::LONGEST_RETRY_AFTER;
 pub use token::{TokenError, TokenSource};
 pub use transport::{Limits, Transport, TransportError};

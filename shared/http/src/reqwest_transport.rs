@@ -30,14 +30,7 @@ impl ReqwestTransport {
     /// A transport that calls itself `user_agent`. Proxies that the environment names are not used: where requests
     /// go is a setting, and settings are read in one place.
     pub fn new(user_agent: &str) -> Result<ReqwestTransport, BuildError> {
-        let client = reqwest::Client::builder()
-            .user_agent(user_agent)
-            .connect_timeout(CONNECT_TIMEOUT)
-            .redirect(reqwest::redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .no_proxy()
-            .build()
-            .map_err(|error| BuildError(reason(error)))?;
+        let client = client_builder(user_agent).build().map_err(|error| BuildError(innermost_reason(error)))?;
         Ok(ReqwestTransport { client })
     }
 }
@@ -52,7 +45,7 @@ impl Transport for ReqwestTransport {
         let host = host(request.uri());
         let request = with_user_in_header(request);
         let mut request = reqwest::Request::try_from(request)
-            .map_err(|error| TransportError::Unreachable { host: host.clone(), reason: reason(error) })?;
+            .map_err(|error| TransportError::Unreachable { host: host.clone(), reason: innermost_reason(error) })?;
         // Covers the body too: reqwest stops its clock with the last byte.
         *request.timeout_mut() = Some(limits.timeout);
         let mut response = self.client.execute(request).await.map_err(|error| transport_error(error, &host, limits))?;
@@ -86,16 +79,24 @@ fn transport_error(error: reqwest::Error, host: &str, limits: Limits) -> Transpo
     let host = host.to_owned();
     // A connection that timed out is both; what matters is that nothing was sent.
     if error.is_connect() || error.is_builder() {
-        TransportError::Unreachable { host, reason: reason(error) }
+        TransportError::Unreachable { host, reason: innermost_reason(error) }
     } else if error.is_timeout() {
         TransportError::TimedOut { host, timeout: limits.timeout }
     } else {
-        TransportError::Broken { host, reason: reason(error) }
+        TransportError::Broken { host, reason: innermost_reason(error) }
     }
 }
 
-/// The innermost cause says what happened; the outer ones say that something did, some with the whole URL.
-fn reason(error: reqwest::Error) -> String {
+/// What every client of this workspace has in common, the one that calls itself `user_agent`: it goes where it is sent and
+/// nowhere else, by neither a redirect nor a proxy of the environment; repeats nothing by itself; and gives up a host that
+/// it cannot connect to within [`CONNECT_TIMEOUT`].
+pub fn client_builder(user_agent: &str) -> reqwest::ClientBuilder {
+    let client = reqwest::Client::builder().user_agent(user_agent).connect_timeout(CONNECT_TIMEOUT);
+    client.redirect(reqwest::redirect::Policy::none()).retry(reqwest::retry::never()).no_proxy()
+}
+
+/// What happened, in the words of the innermost cause: the outer ones say that something did, some with the whole URL.
+pub fn innermost_reason(error: reqwest::Error) -> String {
     let error = error.without_url();
     let mut innermost: &dyn Error = &error;
     while let Some(source) = innermost.source() {

@@ -199,7 +199,7 @@ pub struct Settings {
     #[arg(long, env = "GIT_TOKEN", hide_env_values = true)]
     pub git_token: Option<SecretString>,
 
-    /// The private key for an SSH repository; without it the agent is asked.
+    /// The private key for an SSH repository; without it `ssh` chooses, as for a person.
     #[arg(long, env = "GIT_SSH_KEY")]
     pub git_ssh_key: Option<PathBuf>,
 

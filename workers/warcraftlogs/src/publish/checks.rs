@@ -7,6 +7,8 @@ use git2::{Branch, Repository, Signature, Time};
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
+use super::wire::check_ssh;
+
 /// The kinds of address that git takes.
 const SCHEMES: [&str; 7] = ["https", "http", "ssh", "git", "file", "git+ssh", "ssh+git"];
 
@@ -51,9 +53,9 @@ pub(crate) fn check_address(address: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// Checks that the repository is there, if it is one on this machine.
+/// Checks that the repository is there, if it is one on this machine, and else that there is a way to it.
 fn check_repository(address: &str) -> Result<(), String> {
-    let Some(path) = local_path(address) else { return Ok(()) };
+    let Some(path) = local_path(address) else { return check_ssh(address) };
     match Repository::open(&path) {
         Ok(repository) if repository.is_bare() => Ok(()),
         Ok(_) => Err(format!(

@@ -1,8 +1,5 @@
 //! Who we are to a remote, and how none of it gets into a text.
 
-use std::path::PathBuf;
-
-use git2::{Cred, CredentialType, RemoteCallbacks};
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
@@ -10,8 +7,6 @@ use url::Url;
 const HIDDEN: &str = "***";
 /// Who a token belongs to, where only the token counts (GitHub, GitLab and Gitea take any name).
 const TOKEN_USER: &str = "x-access-token";
-/// libgit2 asks again after a refusal, for ever if it is let.
-const MAX_QUESTIONS: u32 = 4;
 
 /// A remote's address, with what it takes to get in kept apart.
 pub(super) struct Address {
@@ -21,14 +16,12 @@ pub(super) struct Address {
     pub(super) shown: String,
     user: Option<String>,
     token: Option<SecretString>,
-    ssh_key: Option<PathBuf>,
 }
 
 impl Address {
     /// Takes user and token out of an HTTP address; `token` is used when it has none.
-    pub(super) fn new(url: &str, token: Option<&SecretString>, ssh_key: Option<PathBuf>) -> Address {
-        let mut address =
-            Address { url: url.to_owned(), shown: redact(url), user: None, token: token.cloned(), ssh_key };
+    pub(super) fn new(url: &str, token: Option<&SecretString>) -> Address {
+        let mut address = Address { url: url.to_owned(), shown: redact(url), user: None, token: token.cloned() };
         let Some(mut parsed) = Url::parse(url).ok().filter(|parsed| matches!(parsed.scheme(), "http" | "https")) else {
             return address;
         };
@@ -51,53 +44,6 @@ impl Address {
             (None, None) => None,
             (user, token) => Some((user.unwrap_or(TOKEN_USER), token.unwrap_or_default())),
         }
-    }
-
-    /// Callbacks that answer the remote's questions.
-    pub(super) fn callbacks(&self) -> RemoteCallbacks<'_> {
-        let mut callbacks = RemoteCallbacks::new();
-        let mut questions = 0;
-        callbacks.credentials(move |asked_at, user_in_url, allowed| {
-            if !self.is_own(asked_at) {
-                return Err(git2::Error::from_str("another host than the repository's asks for the user and token"));
-            }
-            questions += 1;
-            if questions > MAX_QUESTIONS {
-                return Err(git2::Error::from_str("the remote refuses the user, token or key it was given"));
-            }
-            self.answer(user_in_url, allowed)
-        });
-        callbacks
-    }
-
-    /// Whether an address is at the server of this one: what gets in there is told to no other.
-    fn is_own(&self, other: &str) -> bool {
-        let server = |url: &Url| {
-            let host = url.host_str().map(str::to_ascii_lowercase);
-            (url.scheme().to_owned(), host, url.port_or_known_default())
-        };
-        match (Url::parse(&self.url), Url::parse(other)) {
-            (Ok(own), Ok(other)) => server(&own) == server(&other),
-            _ => self.url == other,
-        }
-    }
-
-    fn answer(&self, user_in_url: Option<&str>, allowed: CredentialType) -> Result<Cred, git2::Error> {
-        let ssh_user = user_in_url.unwrap_or("git");
-        if allowed.contains(CredentialType::USERNAME) {
-            return Cred::username(ssh_user);
-        }
-        if allowed.contains(CredentialType::SSH_KEY) {
-            return match &self.ssh_key {
-                Some(key) => Cred::ssh_key(ssh_user, None, key, None),
-                None => Cred::ssh_key_from_agent(ssh_user),
-            };
-        }
-        if allowed.contains(CredentialType::USER_PASS_PLAINTEXT) && (self.user.is_some() || self.token.is_some()) {
-            let user = self.user.as_deref().unwrap_or(TOKEN_USER);
-            return Cred::userpass_plaintext(user, self.token.as_ref().map_or("", |token| token.expose_secret()));
-        }
-        Err(git2::Error::from_str("the remote asks for a user and token, and none is set"))
     }
 
     /// A text of libgit2 or of the remote, without our secrets.
@@ -127,7 +73,7 @@ pub fn redact(url: &str) -> String {
 }
 
 /// Decodes `%40` and the like, by the decoder of forms: what only forms treat specially is escaped first.
-fn percent_decode(text: &str) -> String {
+pub(super) fn percent_decode(text: &str) -> String {
     let escaped = text.replace('+', "%2B").replace('&', "%26").replace('=', "%3D");
     url::form_urlencoded::parse(escaped.as_bytes()).map(|(decoded, _)| decoded.into_owned()).next().unwrap_or_default()
 }
@@ -152,19 +98,8 @@ mod tests {
     }
 
     #[test]
-    fn only_the_own_server_is_answered() {
-        let address = |url| Address::new(url, None, None);
-        assert!(address("https://bot:hunter2@host/a.git").is_own("https://HOST:443/a.git/info/refs"));
-        assert!(address("git@host:a.git").is_own("git@host:a.git"));
-        assert!(address("ssh://git@host/a.git").is_own("ssh://git@host/a.git"));
-        for other in ["https://other/a.git", "http://host/a.git", "https://host:8443/a.git", "https://host.evil/", ""] {
-            assert!(!address("https://host/a.git").is_own(other), "{other}");
-        }
-    }
-
-    #[test]
     fn an_http_address_is_taken_apart_and_scrubbed_from_messages() {
-        let address = Address::new("https://bot:hunter%402@host/a.git", None, None);
+        let address = Address::new("https://bot:hunter%402@host/a.git", None);
         assert_eq!(address.url, "https://host/a.git");
         assert_eq!(
             address.scrub("401 for bot with hunter@2 at https://x:y@z/"),

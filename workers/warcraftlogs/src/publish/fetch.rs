@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use git2::{Direction, FetchOptions, Oid, Repository};
+use git2::{Direction, FetchOptions, Oid, RemoteCallbacks, Repository};
 
 use super::local;
 use super::remote::{Failure, Remote, TAGS};
@@ -97,12 +97,12 @@ impl Remote<'_> {
         let branch = self.branch_reference();
         // They outlive the connection, which calls them until it ends.
         let mut options = FetchOptions::new();
-        let mut callbacks = self.address.callbacks();
+        let mut callbacks = RemoteCallbacks::new();
         callbacks.transfer_progress(|progress| self.session.may_go_on(progress.total_objects()));
         options.remote_callbacks(callbacks).download_tags(git2::AutotagOption::None);
         options.follow_redirects(git2::RemoteRedirect::None).depth(depth.commits());
         let mut remote = repository.remote_anonymous(&self.address.url)?;
-        let mut connection = remote.connect_auth(Direction::Fetch, Some(self.address.callbacks()), None)?;
+        let mut connection = remote.connect_auth(Direction::Fetch, None, None)?;
         let fetched = Fetched::of(connection.list()?.iter().map(|head| (head.name(), head.oid())), &branch)?;
         let Some(parent) = fetched.parent else { return Ok(fetched) };
         // What we pushed is here already, with all that it consists of.

@@ -17,9 +17,8 @@ use super::log::{self, latest_publication, look_through};
 use super::message::message;
 use super::remote::{Failure, Push, Remote};
 use super::settings::GitSettings;
-use super::silence;
 use super::version::Version;
-use super::wire::Session;
+use super::wire::{Session, connect_here};
 use super::{History, MAX_FILE_BYTES, Publication, PublishError, Published, Publisher};
 use crate::addon::addons;
 
@@ -69,8 +68,8 @@ impl Git {
 
     /// The same, with every step told before it is done.
     pub fn with_progress(settings: GitSettings, progress: impl Fn(Step) + Send + Sync + 'static) -> Git {
-        silence::limit(settings.limits.silence);
-        let address = Arc::new(Address::new(&settings.url, settings.token.as_ref(), settings.ssh_key.clone()));
+        connect_here();
+        let address = Arc::new(Address::new(&settings.url, settings.token.as_ref()));
         let shared = Arc::new(Shared { settings, address, progress: Box::new(progress) });
         Git { shared, running: Arc::default() }
     }
@@ -120,7 +119,8 @@ impl Shared {
     fn try_with_cache(&self, cache: &Cache, fresh: &Fresh<'_>, mode: Mode) -> Result<Published, Failure> {
         const REMEDY: &str = "see that the state folder is writable";
         let GitSettings { branch, attempts, .. } = &self.settings;
-        let session = Session::begin(&self.settings.clock, self.settings.limits, &self.address, branch);
+        let session =
+            Session::begin(&self.settings.clock, self.settings.limits, &self.address, branch, self.settings.ssh());
         let _within = session.enter();
         let remote = Remote { address: &self.address, branch, session: &session };
         let repository = cache.open().map_err(|error| remote.failure("open the cached clone of", REMEDY, &error))?;

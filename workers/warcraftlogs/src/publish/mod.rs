@@ -28,7 +28,6 @@ mod log;
 mod message;
 mod remote;
 mod settings;
-mod silence;
 mod version;
 mod wire;
 

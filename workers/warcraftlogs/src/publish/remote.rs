@@ -2,7 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 
-use git2::{ErrorClass, ErrorCode, Oid, PushOptions, RemoteRedirect, Repository};
+use git2::{ErrorClass, ErrorCode, Oid, PushOptions, RemoteCallbacks, RemoteRedirect, Repository};
 
 use super::PublishError;
 use super::credentials::Address;
@@ -88,7 +88,7 @@ impl Remote<'_> {
     /// what the server lists, and the server compares what it listed with what it has when it writes.
     fn send(&self, repository: &Repository, reference: &str, expected: Option<Oid>) -> Result<Push, git2::Error> {
         let (refused, moved) = (RefCell::new(None), Cell::new(false));
-        let mut callbacks = self.address.callbacks();
+        let mut callbacks = RemoteCallbacks::new();
         callbacks.push_update_reference(|_, status| {
             *refused.borrow_mut() = status.map(str::to_owned);
             Ok(())
@@ -114,15 +114,12 @@ impl Remote<'_> {
 
     /// An error of git, in our words and without secrets.
     pub(super) fn failure(&self, step: &'static str, remedy: &'static str, error: &git2::Error) -> Failure {
-        let remote_class = matches!(
-            error.class(),
-            ErrorClass::Net | ErrorClass::Http | ErrorClass::Ssh | ErrorClass::Ssl | ErrorClass::Callback
-        );
+        let remote_class = matches!(error.class(), ErrorClass::Net | ErrorClass::Callback);
         // What the remote sends is beyond a limit: a new clone would meet it again.
         let is_given_up = error.code() == ErrorCode::User;
-        let remote_code = matches!(error.code(), ErrorCode::Auth | ErrorCode::Certificate | ErrorCode::NotFastForward);
+        let is_behind = error.code() == ErrorCode::NotFastForward;
         Failure {
-            cache_suspect: !remote_class && !remote_code && !is_given_up,
+            cache_suspect: !remote_class && !is_behind && !is_given_up,
             error: PublishError::Git {
                 step,
                 url: self.address.shown.clone(),

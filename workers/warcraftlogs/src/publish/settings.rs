@@ -10,7 +10,7 @@ use stint_core::clock::Clock;
 
 use super::History;
 use super::credentials::redact;
-use super::wire::Limits;
+use super::wire::{Limits, SshCommand};
 
 /// Where to push, as whom, and where to keep the cached clone.
 #[derive(Clone)]
@@ -32,11 +32,13 @@ pub struct GitSettings {
     pub author_email: String,
     /// For an `https://` address without user and token.
     pub token: Option<SecretString>,
-    /// For an SSH address; without it the agent is asked.
+    /// For an SSH address: the private key; without it those that `ssh` knows of are tried.
     pub ssh_key: Option<PathBuf>,
     /// How many pushes to try when others push at the same time.
     pub attempts: u32,
-    /// What a remote may cost. Over SSH the first publisher of a process says for all how long it may be silent.
+    /// For an SSH address: the program `ssh` and its first arguments.
+    pub ssh_program: Vec<String>,
+    /// What a remote may cost.
     pub limits: Limits,
     /// What ends a wait.
     pub clock: Arc<dyn Clock>,
@@ -53,6 +55,7 @@ impl GitSettings {
         silence: Duration::from_secs(120),
         bytes: 1 << 30,
         objects: 1_000_000,
+        unpacked: 2 << 30,
     };
 
     /// The branch `main` of this address, with the cached clone in this folder.
@@ -67,10 +70,16 @@ impl GitSettings {
             author_email: "stint@localhost".to_owned(),
             token: None,
             ssh_key: None,
+            ssh_program: SshCommand::default().program,
             attempts: GitSettings::ATTEMPTS,
             limits: GitSettings::LIMITS,
             clock,
         }
+    }
+
+    /// How `ssh` is run.
+    pub(super) fn ssh(&self) -> SshCommand {
+        SshCommand { program: self.ssh_program.clone(), key: self.ssh_key.clone() }
     }
 }
 

@@ -1,7 +1,6 @@
 //! `http://` and `https://`: a request for the list of references, and one for each thing that is asked then.
 //! <https://git-scm.com/docs/http-protocol>
 
-use std::error::Error;
 use std::io::{self, Cursor, Read, Write};
 use std::sync::Arc;
 
@@ -10,14 +9,15 @@ use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use futures::stream;
 use git2::transport::{Service, SmartSubtransport, SmartSubtransportStream};
-use git2::{ErrorClass, ErrorCode};
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue, LOCATION};
 use reqwest::{Body, Client, RequestBuilder, Response, StatusCode};
+use stint_http::{client_builder, innermost_reason as reason};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use super::references;
+use super::meter::Meter;
 use super::session::Session;
+use super::{network, program, references};
 use crate::publish::credentials::redact;
 
 /// GitHub answers git's protocol to those that call themselves git.
@@ -30,16 +30,27 @@ const PIECES: usize = 8;
 const MAX_LOCATION: usize = 300;
 
 /// Connects to a git server over HTTP.
-pub(super) struct Http(pub(super) Arc<Session>);
+pub(super) struct Http {
+    session: Arc<Session>,
+    client: Client,
+}
+
+impl Http {
+    /// A connection, within a session. Where its requests go is a setting: neither proxies of the environment nor redirects
+    /// change it.
+    pub(super) fn new(session: Arc<Session>) -> io::Result<Http> {
+        let client = client_builder(USER_AGENT).no_gzip().build();
+        Ok(Http { session, client: client.map_err(|error| io::Error::other(reason(error)))? })
+    }
+}
 
 impl SmartSubtransport for Http {
     fn action(&self, url: &str, service: Service) -> Result<Box<dyn SmartSubtransportStream>, git2::Error> {
-        let asked = Asked::new(&self.0, url);
+        let Http { session, client } = self;
+        let asked = Asked { session, client, url: url.trim_end_matches('/') };
         let stream: io::Result<Box<dyn SmartSubtransportStream>> = match service {
-            Service::UploadPackLs => asked.list("git-upload-pack").map(|list| Box::new(list) as _),
-            Service::ReceivePackLs => asked.list("git-receive-pack").map(|list| Box::new(list) as _),
-            Service::UploadPack => asked.call("git-upload-pack", false).map(|call| Box::new(call) as _),
-            Service::ReceivePack => asked.call("git-receive-pack", true).map(|call| Box::new(call) as _),
+            Service::UploadPackLs | Service::ReceivePackLs => asked.list(service).map(|list| Box::new(list) as _),
+            Service::UploadPack | Service::ReceivePack => asked.call(service).map(|call| Box::new(call) as _),
         };
         stream.map_err(|error| network(&error))
     }
@@ -49,29 +60,14 @@ impl SmartSubtransport for Http {
     }
 }
 
-/// An error of the network, as libgit2 has them.
-pub(super) fn network(error: &io::Error) -> git2::Error {
-    git2::Error::new(ErrorCode::GenericError, ErrorClass::Net, error.to_string().replace('\0', " "))
-}
-
 /// A server that is asked something.
 struct Asked<'a> {
     session: &'a Arc<Session>,
+    client: &'a Client,
     url: &'a str,
 }
 
-impl<'a> Asked<'a> {
-    fn new(session: &'a Arc<Session>, url: &'a str) -> Asked<'a> {
-        Asked { session, url: url.trim_end_matches('/') }
-    }
-
-    /// Neither proxies of the environment nor redirects: where requests go is a setting.
-    fn client() -> io::Result<Client> {
-        let client = Client::builder().user_agent(USER_AGENT).redirect(reqwest::redirect::Policy::none());
-        let client = client.retry(reqwest::retry::never()).no_proxy().no_gzip().build();
-        client.map_err(|error| io::Error::other(reason(error)))
-    }
-
+impl Asked<'_> {
     /// The token goes along at once, to the address of the settings and to no other.
     fn authorized(&self, request: RequestBuilder) -> io::Result<RequestBuilder> {
         let Some((user, token)) = self.session.address.login() else { return Ok(request) };
@@ -82,22 +78,24 @@ impl<'a> Asked<'a> {
     }
 
     /// The list of references.
-    fn list(&self, service: &str) -> io::Result<Cursor<Vec<u8>>> {
-        let request = Asked::client()?.get(format!("{}/info/refs?service={service}", self.url));
+    fn list(&self, service: Service) -> io::Result<Cursor<Vec<u8>>> {
+        let service = program(service);
+        let request = self.client.get(format!("{}/info/refs?service={service}", self.url));
         let request = self.authorized(request)?.header(ACCEPT, "*/*");
         let response =
             self.session.wait(async { request.send().await.map_err(|error| io::Error::other(reason(error))) });
         let expected = format!("application/x-{service}-advertisement");
-        let mut answer = Answer::new(self.session, response?, &expected)?;
+        let mut answer = Answer::new(self.session, response?, &expected, None)?;
         references::read(&mut answer, 2, &self.session.branch).map(Cursor::new)
     }
 
-    /// A call, whose body is sent as it is written if that is large.
-    fn call(&self, service: &str, is_large: bool) -> io::Result<Call> {
+    /// A call. The body of a push is sent as it is written, since it is large.
+    fn call(&self, service: Service) -> io::Result<Call> {
+        let (is_push, service) = (matches!(service, Service::ReceivePack), program(service));
         let (body, result) = (format!("application/x-{service}-request"), format!("application/x-{service}-result"));
-        let request = Asked::client()?.post(format!("{}/{service}", self.url));
+        let request = self.client.post(format!("{}/{service}", self.url));
         let request = self.authorized(request)?.header(CONTENT_TYPE, body).header(ACCEPT, &result);
-        let state = match is_large {
+        let state = match is_push {
             false => State::Gathering(request, Vec::new()),
             true => {
                 let (sender, receiver) = mpsc::channel::<Bytes>(PIECES);
@@ -107,7 +105,8 @@ impl<'a> Asked<'a> {
                 State::Sending(self.spawn(request.body(Body::wrap_stream(pieces))), sender)
             }
         };
-        Ok(Call { session: self.session.clone(), result, state })
+        let meter = (!is_push).then(|| Meter::new(self.session));
+        Ok(Call { session: self.session.clone(), result, meter, state })
     }
 
     fn spawn(&self, request: RequestBuilder) -> JoinHandle<reqwest::Result<Response>> {
@@ -120,6 +119,8 @@ struct Call {
     session: Arc<Session>,
     /// What the answer is to be.
     result: String,
+    /// Of a fetch, until its answer comes.
+    meter: Option<Meter>,
     state: State,
 }
 
@@ -137,18 +138,19 @@ enum State {
 impl Call {
     /// The answer, for which the body is ended.
     fn answer(&mut self) -> io::Result<&mut Answer> {
+        let meter = self.meter.take();
         let sent = match std::mem::replace(&mut self.state, State::Failed) {
             State::Answered(answer) => Ok(answer),
             State::Gathering(request, body) => {
                 let sending = request.body(body).send();
                 let response =
                     self.session.wait(async { sending.await.map_err(|error| io::Error::other(reason(error))) });
-                response.and_then(|response| Answer::new(&self.session, response, &self.result))
+                response.and_then(|response| Answer::new(&self.session, response, &self.result, meter))
             }
             State::Sending(task, sender) => {
                 drop(sender);
                 let response = self.session.wait(response(task));
-                response.and_then(|response| Answer::new(&self.session, response, &self.result))
+                response.and_then(|response| Answer::new(&self.session, response, &self.result, meter))
             }
             State::Failed => Err(io::Error::other("the call has failed before")),
         };
@@ -210,15 +212,18 @@ impl Write for Call {
 struct Answer {
     session: Arc<Session>,
     response: Response,
+    meter: Option<Meter>,
     piece: Bytes,
 }
 
 impl Answer {
     /// An answer that is what it is to be; else an error in words.
-    fn new(session: &Arc<Session>, response: Response, expected: &str) -> io::Result<Answer> {
+    fn new(session: &Arc<Session>, response: Response, expected: &str, meter: Option<Meter>) -> io::Result<Answer> {
         let is_expected = response.headers().get(CONTENT_TYPE).is_some_and(|value| value == expected);
         match response.status() {
-            StatusCode::OK if is_expected => Ok(Answer { session: session.clone(), response, piece: Bytes::new() }),
+            StatusCode::OK if is_expected => {
+                Ok(Answer { session: session.clone(), response, meter, piece: Bytes::new() })
+            }
             StatusCode::OK => Err(io::Error::other("what answers there is no git server")),
             status => Err(io::Error::other(refusal(status, &response))),
         }
@@ -232,6 +237,7 @@ impl Read for Answer {
             let next = self.session.wait(async { next.await.map_err(|error| io::Error::other(reason(error))) })?;
             let Some(piece) = next else { return Ok(0) };
             self.session.count(piece.len())?;
+            self.meter.as_mut().map_or(Ok(()), |meter| meter.take(&piece))?;
             self.piece = piece;
         }
         let piece = self.piece.split_to(self.piece.len().min(buffer.len()));
@@ -257,14 +263,4 @@ fn refusal(status: StatusCode, response: &Response) -> String {
         StatusCode::NOT_FOUND => "it answers 404: there is no such repository, or the token may not see it".into(),
         other => format!("it answers {}", other.as_u16()),
     }
-}
-
-/// The innermost cause says what happened; the outer ones say that something did, some with the whole URL.
-fn reason(error: reqwest::Error) -> String {
-    let error = error.without_url();
-    let mut innermost: &dyn Error = &error;
-    while let Some(source) = innermost.source() {
-        innermost = source;
-    }
-    innermost.to_string()
 }

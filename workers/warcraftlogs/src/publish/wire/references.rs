@@ -15,6 +15,9 @@ const MAX_LINE: usize = 65_520;
 /// The digits of an object's id, and the blank behind it.
 const ID: usize = 41;
 
+/// Begins a line that says why there is no list. The server closes the connection behind it.
+const ERROR: &[u8] = b"ERR ";
+
 /// Ends a part.
 const FLUSH: &[u8] = b"0000";
 
@@ -37,6 +40,9 @@ pub(super) fn read(stream: &mut impl Read, parts: u32, branch: &str) -> io::Resu
                 "it lists more than {MAX_REFERENCES} references, and no more of them are read"
             )));
         }
+        if let Some(reason) = line.strip_prefix(ERROR) {
+            return Err(io::Error::other(format!("it says: {}", super::words(reason))));
+        }
         list.take(&line);
     }
     Ok(list.text)
@@ -53,7 +59,7 @@ struct List<'a> {
 
 impl List<'_> {
     fn take(&mut self, line: &[u8]) {
-        // A comment, an error, or what else is no reference: libgit2 knows what to do with it.
+        // A comment, or what else is no reference: libgit2 knows what to do with it.
         if line.len() < ID || !line[..ID - 1].iter().all(u8::is_ascii_hexdigit) {
             if !line.starts_with(b"shallow ") {
                 push(&mut self.text, line);
@@ -93,17 +99,20 @@ fn push(text: &mut Vec<u8>, line: &[u8]) {
 
 /// The next line; `None` ends a part.
 fn read_line(stream: &mut impl Read) -> io::Result<Option<Vec<u8>>> {
-    let mut length = [0; 4];
-    stream.read_exact(&mut length)?;
-    let digits = std::str::from_utf8(&length).ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_hexdigit()));
-    let length = digits.and_then(|digits| usize::from_str_radix(digits, 16).ok());
-    match length {
+    let mut digits = [0; 4];
+    stream.read_exact(&mut digits)?;
+    let Some(length) = length_of_line(&digits)? else { return Ok(None) };
+    let mut line = vec![0; length];
+    stream.read_exact(&mut line)?;
+    Ok(Some(line))
+}
+
+/// How many bytes follow these digits in a line; `None` ends a part.
+pub(super) fn length_of_line(digits: &[u8]) -> io::Result<Option<usize>> {
+    let digits = std::str::from_utf8(digits).ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_hexdigit()));
+    match digits.and_then(|digits| usize::from_str_radix(digits, 16).ok()) {
         Some(0) => Ok(None),
-        Some(length @ 4..=MAX_LINE) => {
-            let mut line = vec![0; length - 4];
-            stream.read_exact(&mut line)?;
-            Ok(Some(line))
-        }
+        Some(length @ 4..=MAX_LINE) => Ok(Some(length - 4)),
         _ => Err(io::Error::other("it does not speak git's protocol")),
     }
 }
@@ -144,6 +153,16 @@ mod tests {
         let kept = [NOTHING, b"\0shallow\n"].concat();
         let expected = lines(&[comment, b"", &kept, b""]);
         assert_eq!(filtered(&[comment, b"", first.as_bytes(), b""], 2).unwrap(), expected);
+    }
+
+    #[test]
+    fn why_there_is_no_list_is_said() {
+        let refused = b"ERR access denied\x1b[2J or repository not exported: /a.git\n";
+        // No flush follows.
+        let error = filtered(&[refused], 1).unwrap_err().to_string();
+        assert_eq!(error, "it says: access denied [2J or repository not exported: /a.git");
+        let long = [ERROR, &[b'a'; 5_000]].concat();
+        assert!(filtered(&[b"# service=git-upload-pack\n", b"", &long], 2).unwrap_err().to_string().len() < 400);
     }
 
     #[test]

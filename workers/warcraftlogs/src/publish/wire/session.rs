@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use stint_core::clock::{Clock, after};
 use tokio::runtime::Handle;
 
+use super::ssh::SshCommand;
 use crate::publish::credentials::Address;
 
 thread_local! {
@@ -30,6 +31,8 @@ pub struct Limits {
     pub bytes: u64,
     /// Received in one fetch.
     pub objects: usize,
+    /// What all received objects may come to once they are unpacked, in bytes.
+    pub unpacked: u64,
 }
 
 /// One publication on its way.
@@ -40,7 +43,9 @@ pub(crate) struct Session {
     ends_at: Timestamp,
     pub(super) address: Arc<Address>,
     pub(super) branch: String,
+    pub(super) ssh: SshCommand,
     received: Mutex<u64>,
+    unpacked: Mutex<u64>,
     /// Why it was given up from within, where libgit2 only knows that it was.
     reason: Mutex<Option<String>>,
 }
@@ -56,7 +61,13 @@ impl Drop for Entered {
 
 impl Session {
     /// One that begins now. Needs a tokio runtime around it.
-    pub(crate) fn begin(clock: &Arc<dyn Clock>, limits: Limits, address: &Arc<Address>, branch: &str) -> Arc<Session> {
+    pub(crate) fn begin(
+        clock: &Arc<dyn Clock>,
+        limits: Limits,
+        address: &Arc<Address>,
+        branch: &str,
+        ssh: SshCommand,
+    ) -> Arc<Session> {
         Arc::new(Session {
             runtime: Handle::current(),
             clock: clock.clone(),
@@ -64,7 +75,9 @@ impl Session {
             ends_at: after(clock.now(), limits.deadline),
             address: address.clone(),
             branch: format!("refs/heads/{branch}"),
+            ssh,
             received: Mutex::new(0),
+            unpacked: Mutex::new(0),
             reason: Mutex::new(None),
         })
     }
@@ -101,13 +114,15 @@ impl Session {
 
     /// Counts what came.
     pub(super) fn count(&self, bytes: usize) -> io::Result<()> {
-        let mut received = self.received.lock().unwrap_or_else(PoisonError::into_inner);
-        *received = received.saturating_add(bytes as u64);
         let most = self.limits.bytes;
-        match *received > most {
-            true => Err(io::Error::other(format!("it sends more than {most} bytes, and no more are read"))),
-            false => Ok(()),
-        }
+        add(&self.received, bytes as u64, most, || format!("it sends more than {most} bytes, and no more are read"))
+    }
+
+    /// Counts what it unpacks to.
+    pub(super) fn count_unpacked(&self, bytes: u64) -> io::Result<()> {
+        let most = self.limits.unpacked;
+        let reason = || format!("what it sends unpacks to more than {most} bytes, and no more is read");
+        add(&self.unpacked, bytes, most, reason)
     }
 
     fn check_deadline(&self) -> io::Result<()> {
@@ -134,4 +149,11 @@ impl Session {
     pub(crate) fn take_reason(&self) -> Option<String> {
         self.reason.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
+}
+
+/// Adds to a count that may come to `most`.
+fn add(count: &Mutex<u64>, more: u64, most: u64, reason: impl FnOnce() -> String) -> io::Result<()> {
+    let mut count = count.lock().unwrap_or_else(PoisonError::into_inner);
+    *count = count.saturating_add(more);
+    if *count > most { Err(io::Error::other(reason())) } else { Ok(()) }
 }

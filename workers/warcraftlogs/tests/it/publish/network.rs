@@ -11,20 +11,24 @@ use stint_core::clock::ManualClock;
 use stint_warcraftlogs::publish::{Git, GitSettings, Limits, Publisher};
 
 use super::http::{Reply, Server};
-use super::place::{Place, TOKEN_AS_SENT, player, push};
+use super::place::{Place, TOKEN_AS_SENT, player, push, shell};
 
 const ID: &str = "1111111111111111111111111111111111111111";
 
 /// A server of one's own making, and how much it has sent. It sends what `next` makes until nobody takes it any more.
-fn endless(scheme: &str, head: String, mut next: impl FnMut() -> Vec<u8> + Send + 'static) -> (String, Arc<AtomicU64>) {
+fn endless(
+    scheme: &'static str,
+    head: String,
+    mut next: impl FnMut() -> Vec<u8> + Send + 'static,
+) -> (String, Arc<AtomicU64>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("{scheme}://{}/remote.git", listener.local_addr().unwrap());
-    let (sent, is_http) = (Arc::new(AtomicU64::new(0)), scheme == "http");
+    let sent = Arc::new(AtomicU64::new(0));
     let counter = Arc::clone(&sent);
     std::thread::spawn(move || {
         for connection in listener.incoming() {
             let mut connection = connection.unwrap();
-            read_request(&connection, is_http);
+            read_request(&connection, scheme);
             let mut piece = head.clone().into_bytes();
             while connection.write_all(&piece).is_ok() {
                 counter.fetch_add(piece.len() as u64, Ordering::SeqCst);
@@ -36,9 +40,12 @@ fn endless(scheme: &str, head: String, mut next: impl FnMut() -> Vec<u8> + Send 
 }
 
 /// Reads what asks for the list of references.
-fn read_request(connection: &TcpStream, is_http: bool) {
+fn read_request(connection: &TcpStream, scheme: &str) {
     let mut reader = BufReader::new(connection);
-    if !is_http {
+    if scheme == "ssh" {
+        return;
+    }
+    if scheme == "git" {
         let mut length = [0; 4];
         reader.read_exact(&mut length).unwrap();
         let length = usize::from_str_radix(std::str::from_utf8(&length).unwrap(), 16).unwrap();
@@ -57,8 +64,11 @@ fn head() -> String {
     format!("{head}001e# service=git-upload-pack\n0000")
 }
 
+/// `ssh` is a program that hands on what the address sends.
 fn settings(place: &Place, url: &str) -> GitSettings {
-    GitSettings { url: url.to_owned(), ..place.settings("state") }
+    let address = url.split('/').nth(2).unwrap().replace(':', "/");
+    let ssh_program = shell(&format!("exec 3<>/dev/tcp/{address}; exec cat <&3"));
+    GitSettings { url: url.to_owned(), ssh_program, ..place.settings("state") }
 }
 
 async fn fail(settings: GitSettings, place: &Place) -> String {
@@ -106,7 +116,7 @@ async fn a_refused_token_and_a_missing_repository_are_said() {
 
 #[tokio::test]
 async fn a_server_that_trickles_is_given_up_at_the_deadline() {
-    for scheme in ["http", "git"] {
+    for scheme in ["http", "git", "ssh"] {
         let place = Place::local();
         let clock = ManualClock::new(Timestamp::UNIX_EPOCH);
         let hand = clock.clone();
@@ -125,7 +135,7 @@ async fn a_server_that_trickles_is_given_up_at_the_deadline() {
 
 #[tokio::test]
 async fn endless_references_are_not_read() {
-    for scheme in ["http", "git"] {
+    for scheme in ["http", "git", "ssh"] {
         let place = Place::local();
         let start = if scheme == "http" { head() } else { String::new() };
         let mut number = 0;
@@ -142,7 +152,7 @@ async fn endless_references_are_not_read() {
 
 #[tokio::test]
 async fn more_bytes_or_objects_than_a_limit_are_not_taken() {
-    for place in [Place::served(), Place::over_http()] {
+    for place in Place::remote() {
         push(&Git::new(place.settings("state")), &place.generate("fresh", &[player("EU", "Ann", 20)])).await;
         let limited = |limits| GitSettings { limits, ..place.settings("new state") };
         let error = fail(limited(Limits { bytes: 1_000, ..GitSettings::LIMITS }), &place).await;
@@ -155,7 +165,7 @@ async fn more_bytes_or_objects_than_a_limit_are_not_taken() {
 
 #[tokio::test]
 async fn a_reference_in_another_encoding_is_read_past() {
-    for place in [Place::served(), Place::over_http()] {
+    for place in Place::remote() {
         place.commit("other", &[("README.md", "theirs\n")]);
         let id = place.git(&["rev-parse", "other"]);
         let packed = [format!("{} refs/heads/caf", id.trim()).as_bytes(), b"\xe9\n"].concat();
@@ -165,4 +175,62 @@ async fn a_reference_in_another_encoding_is_read_past() {
         }
         assert_eq!(place.commits("main"), 2);
     }
+}
+
+#[tokio::test]
+async fn why_a_server_has_no_list_is_said() {
+    let place = Place::served();
+    let url = place.settings("state").url.replace("remote.git", "absent.git");
+    let error = fail(settings(&place, &url), &place).await;
+    assert!(error.contains("it says: access denied or repository not exported: /absent.git"), "{error}");
+}
+
+#[tokio::test]
+async fn what_ssh_says_is_said() {
+    let place = Place::over_ssh();
+    let with = |ssh_program| GitSettings { ssh_program, ..place.settings("state") };
+    let refused = shell("echo 'Permission denied\x1b[2J (publickey).' >&2; exit 255");
+    let error = fail(with(refused), &place).await;
+    assert!(error.contains("ssh says: Permission denied") && error.contains("(publickey)."), "{error}");
+    let error = fail(with(vec!["/nowhere/ssh".to_owned()]), &place).await;
+    assert!(
+        error.contains("cannot start '/nowhere/ssh'") && error.contains("install the client of OpenSSH"),
+        "{error}"
+    );
+    let silent = GitSettings { url: place.settings("").url + "/absent", ..with(shell("exit 1")) };
+    let error = fail(silent, &place).await;
+    assert!(error.contains("cannot fetch from ssh://***@remote.invalid/"), "{error}");
+}
+
+#[tokio::test]
+async fn what_unpacks_to_more_than_a_limit_is_not_taken() {
+    for place in Place::remote() {
+        // One that is mostly zeros, and many of which each is nearly the one before.
+        let zeros = "0".repeat(4 << 20);
+        let mut noise = 1_u64;
+        let mut text: Vec<u8> = (0..100_000).map(|_| digit(&mut noise)).collect();
+        let mut chain = Vec::new();
+        for number in 0..40 {
+            text[number * 100] = b'x';
+            chain.push((format!("chain/{number}"), String::from_utf8(text.clone()).unwrap()));
+        }
+        for files in [vec![("zeros".to_owned(), zeros)], chain] {
+            let files: Vec<_> = files.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+            place.commit("main", &files);
+            place.git(&["repack", "-q", "-a", "-d", "-f", "--depth=50", "--window=50"]);
+            let pack = place.path("remote.git/objects/pack").read_dir().unwrap().map(|file| file.unwrap());
+            let bytes: u64 = pack.map(|file| file.metadata().unwrap().len()).sum();
+            assert!(bytes < 500_000, "{bytes}");
+            let limits = Limits { unpacked: 2_000_000, bytes: 1_000_000, ..GitSettings::LIMITS };
+            let settings = GitSettings { limits, ..place.settings("state") };
+            let error = fail(settings, &place).await;
+            assert!(error.contains("what it sends unpacks to more than 2000000 bytes"), "{error}");
+            place.git(&["update-ref", "-d", "refs/heads/main"]);
+        }
+    }
+}
+
+fn digit(state: &mut u64) -> u8 {
+    *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+    b'0' + (*state >> 33) as u8 % 10
 }

@@ -75,14 +75,25 @@ impl Place {
         Place { url: format!("http://127.0.0.1:{}/remote.git", server.port), ..place }
     }
 
+    /// Reached over SSH, by a stand-in for `ssh` that runs the server's command on this machine.
+    pub(super) fn over_ssh() -> Place {
+        let place = Place::local();
+        Place { url: format!("ssh://git@remote.invalid{}", place.path("remote.git").display()), ..place }
+    }
+
     /// Both kinds: what holds for one has to hold for the other.
     pub(super) fn both() -> [Place; 2] {
         [Place::local(), Place::served()]
     }
 
     /// Every kind that there is a server for.
-    pub(super) fn all() -> [Place; 3] {
-        [Place::local(), Place::served(), Place::over_http()]
+    pub(super) fn all() -> [Place; 4] {
+        [Place::local(), Place::served(), Place::over_http(), Place::over_ssh()]
+    }
+
+    /// Those that are reached over a network.
+    pub(super) fn remote() -> [Place; 3] {
+        [Place::served(), Place::over_http(), Place::over_ssh()]
     }
 
     pub(super) fn path(&self, name: &str) -> PathBuf {
@@ -92,7 +103,8 @@ impl Place {
     /// A publisher's settings; its state is in a folder of this name.
     pub(super) fn settings(&self, state: &str) -> GitSettings {
         let clock = Arc::new(SystemClock);
-        GitSettings { token: Some(TOKEN.into()), ..GitSettings::new(&self.url, self.path(state), clock) }
+        let ssh_program = shell("eval \"$last\"");
+        GitSettings { token: Some(TOKEN.into()), ssh_program, ..GitSettings::new(&self.url, self.path(state), clock) }
     }
 
     /// Generates these players into a folder that is empty before, and returns it.
@@ -152,6 +164,12 @@ impl Place {
     pub(super) fn tags(&self) -> Vec<String> {
         self.git(&["tag", "--list"]).lines().map(str::to_owned).collect()
     }
+}
+
+/// A stand-in for `ssh`: a script in which `$last` is the command for the server.
+pub(super) fn shell(script: &str) -> Vec<String> {
+    let script = format!("for last; do :; done; {script}");
+    ["bash", "-c", &script, "ssh"].map(str::to_owned).to_vec()
 }
 
 /// The version that a table of contents names.
