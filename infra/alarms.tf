@@ -25,7 +25,7 @@ locals {
 }
 
 # Rings while an upstream is left alone, and is silent again once it is back: between two probes nothing is told, so that the
-# alarm stays as it is. An outage that is over within a period rings nobody.
+# alarm stays as it is. An outage that is over within a period rings no alarm.
 resource "aws_cloudwatch_metric_alarm" "down" {
   for_each            = local.upstreams
   alarm_name          = "${each.value.prefix}-${each.key}-down"
@@ -46,7 +46,7 @@ resource "aws_cloudwatch_metric_alarm" "down" {
 resource "aws_cloudwatch_metric_alarm" "dead_letters" {
   for_each            = local.queues
   alarm_name          = "${each.value.prefix}-${each.key}-dead-letters"
-  alarm_description   = "Messages have died: `stint queue peek --dead` tells why, `stint queue redrive` sends them back."
+  alarm_description   = "Messages have become dead letters: `stint queue peek --dead` tells why, `stint queue redrive` sends them back."
   namespace           = "AWS/SQS"
   metric_name         = "ApproximateNumberOfMessagesVisible"
   dimensions          = { QueueName = each.value.queue.dead_letters_name }
@@ -55,7 +55,7 @@ resource "aws_cloudwatch_metric_alarm" "dead_letters" {
   evaluation_periods  = 1
   comparison_operator = "GreaterThanThreshold"
   threshold           = 0
-  # A queue that nobody has touched for hours reports nothing.
+  # A queue that no worker has touched for hours reports nothing.
   treat_missing_data = "notBreaching"
   alarm_actions      = [aws_sns_topic.alarms.arn]
   ok_actions         = [aws_sns_topic.alarms.arn]
@@ -64,7 +64,7 @@ resource "aws_cloudwatch_metric_alarm" "dead_letters" {
 resource "aws_cloudwatch_metric_alarm" "oldest_message" {
   for_each            = local.queues
   alarm_name          = "${each.value.prefix}-${each.key}-oldest-message"
-  alarm_description   = "Somebody has waited for ${each.value.oldest_hours} hours: `stint status` tells what the fleet waits for."
+  alarm_description   = "A message has waited for ${each.value.oldest_hours} hours: `stint status` tells what the fleet waits for."
   namespace           = "AWS/SQS"
   metric_name         = "ApproximateAgeOfOldestMessage"
   dimensions          = { QueueName = each.value.queue.name }

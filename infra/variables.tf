@@ -39,7 +39,7 @@ variable "alarm_email" {
 }
 
 variable "monthly_budget_usd" {
-  description = "What the whole account may cost a month, in US dollars, before somebody is told. It stops nothing."
+  description = "What the whole account may cost a month, in US dollars, before that address is told. It stops nothing."
   type        = number
   default     = 25
 
@@ -69,7 +69,7 @@ variable "reserve_concurrency" {
 }
 
 variable "discovery_source" {
-  description = "Where players are found: `pages` of the site, or `reports` of the API, which cost points. Only with `reports` may discover read the API keys."
+  description = "Where players are found: `pages` of the site, or `reports` of the API, which cost points. Only with `reports`, or with rules_name_servers, may discover read the API keys."
   type        = string
   default     = "pages"
 
@@ -77,6 +77,12 @@ variable "discovery_source" {
     condition     = contains(["pages", "reports"], var.discovery_source)
     error_message = "discovery_source is pages or reports."
   }
+}
+
+variable "rules_name_servers" {
+  description = "Whether discovery rules name a server (`stint rules add --server`). With `pages` as the source, discover asks the API for a server's id, and may read the API keys for it. Without this such a rule rests, and says that it needs a key."
+  type        = bool
+  default     = false
 }
 
 variable "settings" {

@@ -47,7 +47,7 @@ module "discover" {
   timeout_seconds = 900
   memory_mb       = 256
   concurrency     = 1
-  secrets         = var.discovery_source == "reports" ? ["MONGODB_URI", "WCL_KEYS"] : ["MONGODB_URI"]
+  secrets         = var.discovery_source == "reports" || var.rules_name_servers ? ["MONGODB_URI", "WCL_KEYS"] : ["MONGODB_URI"]
 }
 
 module "discover_schedule" {
@@ -97,7 +97,7 @@ module "discovered_players" {
   steered                    = true
 }
 
-# Whom somebody waits for: not steered by the throttle, since its reserve of points is there for it.
+# Players whom a person waits for: not steered by the throttle, since its reserve of points is there for it.
 module "refresher" {
   source          = "./modules/worker"
   installation    = local.installation

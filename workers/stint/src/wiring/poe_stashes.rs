@@ -136,7 +136,7 @@ impl<'a> PoeWorkshop<'a> {
                 let index: Arc<dyn Index> = Arc::new(SqliteIndex::open(self.backends.embedded()?)?);
                 registry.with(Indexer::new(pages, index, IndexerSettings { max_page, event_retention }))
             }
-            unknown => bail!("nobody can build the worker {unknown}"),
+            unknown => bail!("there is no way to build the worker {unknown}"),
         })
     }
 

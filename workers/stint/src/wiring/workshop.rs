@@ -63,20 +63,20 @@ impl<'a> Workshop<'a> {
             name if name == Discover::SPEC.name => registry.with(self.discover().await?),
             name if name == Aggregator::SPEC.name => registry.with(self.aggregator().await?),
             name if name == RankFetcher::SPEC.name => registry.with(RankFetcher::new(
-                self.budget().await?,
+                self.planned_budget().await?,
                 players().await?,
                 strategy,
                 self.handover().await?,
             )),
             name if name == Refresher::SPEC.name => {
                 let answers = self.backends.collections().await?.answers;
-                registry.with(Refresher::new(self.budget().await?, players().await?, answers, strategy))
+                registry.with(Refresher::new(self.planned_budget().await?, players().await?, answers, strategy))
             }
-            name if name == Reviver::SPEC.name => registry.with(Reviver::new(self.budget().await?, strategy)),
+            name if name == Reviver::SPEC.name => registry.with(Reviver::new(self.planned_budget().await?, strategy)),
             name if name == DbGenerator::SPEC.name => {
                 let home = &self.backends.home;
                 let generated = settings.lua_out.clone().unwrap_or_else(|| home.join("databases"));
-                // Whoever asks for a folder wants the databases there, and not pushed.
+                // An operator who asks for a folder wants the databases there, and not pushed.
                 let repository = git(settings, home, &self.backends.clock).filter(|_| settings.lua_out.is_none());
                 let publisher = repository.map(|repository| Arc::new(Git::new(repository)) as Arc<dyn Publisher>);
                 let generator = DbGenerator::new(players().await?, publisher, generated);
@@ -84,13 +84,24 @@ impl<'a> Workshop<'a> {
                 let generator = generator.with_milestones(self.backends.collections().await?.milestones);
                 registry.with(generator.with_archives(settings.lua_archives.clone()))
             }
-            unknown => bail!("nobody can build the worker {unknown}"),
+            unknown => bail!("there is no way to build the worker {unknown}"),
         })
     }
 
     /// Everything that rationing needs. The keys of the settings are in use from now on.
     pub(super) async fn budget(&self) -> anyhow::Result<Budget> {
         self.budget.get_or_try_init(|| self.new_budget()).await.cloned()
+    }
+
+    /// The same, for the workers that plan it and so may change the throttle. Until the first batch has planned, the operator's
+    /// limit holds, not the worker's own default.
+    async fn planned_budget(&self) -> anyhow::Result<Budget> {
+        let budget = self.budget().await?;
+        let Budget { throttle, worker, concurrency_limit, .. } = &budget;
+        if throttle.read(worker).await?.set.is_none() {
+            throttle.set(worker, *concurrency_limit).await?;
+        }
+        Ok(budget)
     }
 
     async fn new_budget(&self) -> anyhow::Result<Budget> {
@@ -105,10 +116,6 @@ impl<'a> Workshop<'a> {
         let collections = self.backends.collections().await?;
         let (pool, throttle) = (self.backends.pool(settings.ledger()).await?, self.backends.throttle().await?);
         pool.configure(&settings.key_ids()).await?;
-        // Until the first batch has planned, the operator's limit holds, not the worker's own default.
-        if throttle.read(&settings.lambda_to_revive).await?.set.is_none() {
-            throttle.set(&settings.lambda_to_revive, settings.concurrency_limit).await?;
-        }
         Ok(Budget {
             pool,
             throttle,

@@ -2,6 +2,7 @@
 //!
 //! Both sides become lists of facts, such as "rank-fetcher: time-out in seconds" with 120, which are compared.
 
+mod alarms;
 mod environment;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -307,8 +308,11 @@ fn only_who_calls_the_api_reads_its_keys() {
         names.filter(|name| infra.secrets(name).contains("WCL_KEYS")).collect()
     };
     assert_eq!(readers(&infra), ["rank-fetcher", "refresher", "reviver"].map(str::to_owned).into());
-    infra.variables.insert("discovery_source".to_owned(), "reports".into());
-    assert_eq!(readers(&infra), ["discover", "rank-fetcher", "refresher", "reviver"].map(str::to_owned).into());
+    for (variable, value) in [("discovery_source", Value::from("reports")), ("rules_name_servers", true.into())] {
+        let without = infra.variables.insert(variable.to_owned(), value).unwrap();
+        assert_eq!(readers(&infra), ["discover", "rank-fetcher", "refresher", "reviver"].map(str::to_owned).into());
+        infra.variables.insert(variable.to_owned(), without);
+    }
 }
 
 /// A local value of a file.
