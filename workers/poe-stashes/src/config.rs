@@ -67,7 +67,7 @@ pub struct Settings {
     #[arg(long, env = "POE_LEASE_SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=600))]
     pub poe_lease_seconds: u32,
 
-    /// How long, in seconds, stored pages stay with an indexer that died before they are indexed again. An indexer has no
+    /// How long, in seconds, stored pages stay with an indexer that crashed before they are indexed again. An indexer has no
     /// longer for a batch of ten.
     #[arg(long, env = "POE_VISIBILITY_SECONDS", default_value_t = 150, value_parser = clap::value_parser!(u32).range(3..=43_200))]
     pub poe_visibility_seconds: u32,
@@ -188,7 +188,7 @@ impl Settings {
         Duration::from_secs(self.poe_lease_seconds.into())
     }
 
-    /// How long a stored page stays with an indexer that died.
+    /// How long a stored page stays with an indexer that crashed.
     pub fn visibility(&self) -> Duration {
         Duration::from_secs(self.poe_visibility_seconds.into())
     }

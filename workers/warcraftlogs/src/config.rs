@@ -82,7 +82,7 @@ pub struct Settings {
 
     /// The queue holds about as many players as the keys can pay for in this many hours; the others wait in `discovers`,
     /// so that their order is decided late. From 6, since the aggregator comes every 3 hours, to 240, since a queue keeps
-    /// a message 14 days. 0 queues everybody at once.
+    /// a message 14 days. 0 queues all players at once.
     #[arg(long, env = "QUEUE_HOURS", default_value_t = 24, value_parser = parse_queue_hours)]
     pub queue_hours: u32,
 
@@ -131,8 +131,8 @@ pub struct Settings {
     #[arg(long, env = "WCL_CALL_TIMEOUT_SECONDS", default_value_t = 30, value_parser = parse_call_timeout)]
     pub wcl_call_timeout_seconds: u64,
 
-    /// How long, in seconds, a queued player stays with a rank fetcher that died before another gets it. Nobody is at work on
-    /// a batch for longer, so it must be more than a call may take: three times `WCL_CALL_TIMEOUT_SECONDS`, and two more.
+    /// How long, in seconds, a queued player stays with a rank fetcher that crashed before another gets it. No rank fetcher works
+    /// on a batch for longer, so it must be more than a call may take: three times `WCL_CALL_TIMEOUT_SECONDS`, and two more.
     #[arg(long, env = "WCL_VISIBILITY_SECONDS", default_value_t = 720, value_parser = clap::value_parser!(u64).range(1..=43_200))]
     pub wcl_visibility_seconds: u64,
 
@@ -236,7 +236,7 @@ pub enum DiscoverySource {
 /// Who is queued first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum QueueOrder {
-    /// Whoever was never fetched, then the oldest ranks.
+    /// Players that were never fetched, then the oldest ranks.
     Stalest,
     /// By id, as the source document has it.
     Discovered,

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 
-/// Written beside its place and then renamed: whoever reads the file never sees half of it, and a failed export
+/// Written beside its place and then renamed: a reader of the file never sees half of it, and a failed export
 /// leaves an older file as it was.
 pub(in crate::commands) struct Aside {
     target: PathBuf,
@@ -57,7 +57,7 @@ impl Write for Aside {
 impl Drop for Aside {
     fn drop(&mut self) {
         if !self.done {
-            // What cannot be removed is named so that nobody takes it for an export.
+            // What cannot be removed is named so that it is not taken for an export.
             let _ = fs::remove_file(&self.partial);
         }
     }

@@ -47,12 +47,12 @@ fn a_player_is_found_by_any_spelling_of_its_server() {
 }
 
 #[test]
-fn whom_somebody_may_have_meant_is_said() {
+fn players_that_may_have_been_meant_are_said() {
     let program = prepared();
     let not_found = |server, name| program.fail(&arguments("EU", server, name));
     insta::assert_snapshot!(not_found("Tarren Mill", "ånn"), @"error: there is no ånn of Tarren Mill in the database of EU; did you mean Ånn?");
     insta::assert_snapshot!(not_found("tarren mil", "Bob"), @"error: there is no Bob of tarren mil in the database of EU; it has no server 'tarren mil', did you mean Tarren Mill?");
-    insta::assert_snapshot!(not_found("Zuluhed", "Ånn"), @"error: there is no Ånn of Zuluhed in the database of EU; somebody of that name is on Tarren Mill");
+    insta::assert_snapshot!(not_found("Zuluhed", "Ånn"), @"error: there is no Ånn of Zuluhed in the database of EU; a player of that name is on Tarren Mill");
     insta::assert_snapshot!(not_found("Zuluhed", "Xyz"), @"error: there is no Xyz of Zuluhed in the database of EU");
 }
 

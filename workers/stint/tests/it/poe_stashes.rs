@@ -86,7 +86,7 @@ fn a_fleet_that_was_stopped_goes_on_where_it_was() {
     assert_eq!(total(&second, "stored"), total(&second, "fetched"));
     assert_eq!((total(&second, "client_errors"), total(&second, "lost")), (0, 0));
     let in_words = program.succeed(&["status"]);
-    assert!(in_words.contains("nobody follows it") && in_words.contains("is `stint up poe-stashes` running?"));
+    assert!(in_words.contains("no follower is at work") && in_words.contains("is `stint up poe-stashes` running?"));
 }
 
 /// The page is not stored before the process ends, whoever started it.

@@ -11,7 +11,7 @@ const MARKDOWN_HEAD: &str = "\
 
 Every setting is an environment variable, and a flag of the commands that take it. A flag wins over its variable, a
 variable over the default. A setting that cannot be used is an error at the start, which names it. Secrets are better
-given as variables: a flag is seen by everybody who lists processes.
+given as variables: a flag is seen by every user who lists processes.
 ";
 
 const ENV_HEAD: &str = "\

@@ -26,7 +26,7 @@ pub(crate) struct KeyView {
     pub(crate) refused: u64,
     pub(crate) resets_at: Option<Timestamp>,
     pub(crate) resets_in_seconds: Option<u64>,
-    /// Until when it rests, whoever has put it to rest.
+    /// Until when it rests, by hand or by a refusal.
     pub(crate) paused_until: Option<Timestamp>,
     /// Why the upstream has put it to rest; absent when a person did.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -67,7 +67,7 @@ impl KeyView {
         }
     }
 
-    /// `open`, or why it lends nothing.
+    /// `open`, or why it grants no hold.
     pub(crate) fn state_in_words(&self, now: Timestamp) -> String {
         match (self.state, self.limit, self.paused_until) {
             (KeyState::Open, ..) if self.doubt == Some(Doubt::Limit) => {

@@ -1,4 +1,4 @@
-//! Whom somebody may have meant who was not found.
+//! Players that may have been meant, where none was found.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -30,7 +30,7 @@ struct Candidates {
     server_exists: bool,
     /// Names on the server that was named.
     neighbours: Likeliest,
-    /// Servers that have somebody of that very name.
+    /// Servers that have a player of that very name.
     namesakes: BTreeSet<String>,
     /// Servers that are called nearly so.
     servers: Likeliest,
@@ -78,7 +78,7 @@ impl Candidates {
         }
         if !self.namesakes.is_empty() {
             let servers: Vec<String> = self.namesakes.into_iter().collect();
-            text.push_str(&format!("; somebody of that name is on {}", servers.join(", ")));
+            text.push_str(&format!("; a player of that name is on {}", servers.join(", ")));
         }
         text
     }

@@ -91,7 +91,7 @@ fn letter_in_words(letter: &DeadLetter, now: Timestamp) -> String {
     let DeadLetter { message_id, body, receive_count, reason, died_at } = letter;
     let received = count(u64::from(*receive_count), "receive", "receives");
     let (died, reason) = (when(*died_at, now), one_line(reason));
-    format!("  {message_id}  died {died} after {received}: {reason}\n    {}\n", shortened(body))
+    format!("  {message_id}  dead-lettered {died} after {received}: {reason}\n    {}\n", shortened(body))
 }
 
 fn shortened(body: &str) -> String {

@@ -14,7 +14,7 @@ use crate::words;
 /// The next minutes of a refresh.
 #[derive(Serialize)]
 pub(super) struct Forecast {
-    /// What all keys could lend to it now, the reserve included.
+    /// What all keys have free for it now, the reserve included.
     points_free: Points,
     /// What it waits for beside its turn, in words; absent if for nothing.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -1,4 +1,4 @@
-//! What runs, what waits, and why: read from the stores alone, whoever runs the fleet.
+//! What runs, what waits, and why: read from the stores alone, whichever process runs the fleet.
 
 mod facts;
 mod poe_stashes;

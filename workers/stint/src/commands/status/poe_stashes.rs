@@ -152,7 +152,7 @@ impl ChainView {
         let led = match (&self.stopped, self.followed_until) {
             (Some(stopped), _) => format!("STOPPED: {}", one_line(&stopped.reason)),
             (None, Some(_)) => "a follower has it".to_owned(),
-            (None, None) => "nobody follows it".to_owned(),
+            (None, None) => "no follower is at work".to_owned(),
         };
         let place = if self.at_tail { "; at the end of the river" } else { "" };
         let Some(Lag { shards, seconds: Some(seconds) }) = self.lag else {
@@ -170,11 +170,13 @@ fn hints(chain: &ChainView, queues: &[QueueView], settings: &Settings) -> Vec<St
         let reason = one_line(&stopped.reason);
         hints.push(format!("the chain was stopped ({reason}): mend that, then `stint up {FLEET}` goes on"));
     } else if chain.followed_until.is_none() {
-        hints.push(format!("nobody follows the chain: is `stint up {FLEET}` running?"));
+        hints.push(format!("no follower is at work on the chain: is `stint up {FLEET}` running?"));
     }
     if let Some(refused) = &chain.head_refused {
         let reason = one_line(&refused.reason);
-        hints.push(format!("the head was refused ({reason}): until tomorrow nobody knows how far the chain is behind"));
+        hints.push(format!(
+            "the head was refused ({reason}): until tomorrow it is not known how far the chain is behind"
+        ));
     }
     if !chain.lost.is_empty() {
         let most = settings.poe_max_body;

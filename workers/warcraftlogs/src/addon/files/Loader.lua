@@ -145,7 +145,7 @@ function addon.load()
   end
   addon.region = region
   if region ~= own and not knows_realm then
-    addon.say(("the database Stint_%s knows nobody of your realm %s"):format(region, addon.own_realm()))
+    addon.say(("the database Stint_%s has no player of your realm %s"):format(region, addon.own_realm()))
   end
   say_if_old(region)
 end

@@ -52,7 +52,7 @@ fn the_only_database_is_loaded_whatever_region_the_client_says() {
         assert!(!shown.contains("region"), "{shown}");
     }
     insta::assert_snapshot!(play(folder.path(), "game.region = 1 game.realm = 'Nowhere' game.start()"),
-        @"|cffe5cc80Stint|r: the database Stint_EU knows nobody of your realm Nowhere");
+        @"|cffe5cc80Stint|r: the database Stint_EU has no player of your realm Nowhere");
     assert_eq!(play(folder.path(), "game.realm = 'Nowhere' game.start()"), "", "the client's region is right");
 }
 

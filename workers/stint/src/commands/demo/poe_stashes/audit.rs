@@ -36,7 +36,7 @@ pub(super) async fn audit(stores: &PoeStores, books: &Books) -> anyhow::Result<A
             break;
         };
         let known = served.get(&*id.to_string()).is_some_and(|digests| digests.contains(&digest(&page)));
-        ensure!(known, "the page {id} is stored as nobody has served it");
+        ensure!(known, "the page {id} is stored as the upstream never served it");
         audit.stored += 1;
         let mut scan = Scan::default();
         scan.feed(&page);
