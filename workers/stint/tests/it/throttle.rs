@@ -17,14 +17,15 @@ fn throttles_are_set_paused_and_shown() {
 /// On AWS a throttle is an event source mapping, which discovery may not change.
 #[test]
 fn only_workers_that_plan_the_budget_set_a_throttle() {
-    let program = Program::new().with("WCL_KEYS", "key-1:secret").with("CONCURRENCY_LIMIT", "7");
+    let program = Program::new().with("WCL_KEYS", "key-1:secret");
     // Nothing listens there.
     let program = program.with("WCL_API_URL", "http://127.0.0.1:1/").with("WCL_TOKEN_URL", "http://127.0.0.1:1/");
     let set = || program.json(&["throttle", "show"])["workers"][2]["set"].clone();
     program.run(&["run", "warcraftlogs", "discover"]);
     assert_eq!(set(), serde_json::Value::Null);
     program.run(&["run", "warcraftlogs", "reviver"]);
-    assert_eq!(set(), 7);
+    // The number itself is another matter: the API cannot be reached.
+    assert!(set().is_u64());
 }
 
 #[test]
