@@ -44,6 +44,13 @@ impl Points {
         (0.0..=LARGEST_EXACT).contains(&points).then(|| Points((points * MICROS_PER_POINT as f64).round() as u64))
     }
 
+    /// An amount that was written as a float and is too large to be exact: as near as it comes, so that every record that
+    /// was written can be read. `None` when the number is negative or none.
+    fn beyond_exact(points: f64) -> Option<Points> {
+        // The cast ends at the largest amount.
+        (points.is_finite() && points >= 0.0).then_some(Points((points * MICROS_PER_POINT as f64) as u64))
+    }
+
     /// Points for people and for JSON.
     pub fn to_float(self) -> f64 {
         self.0 as f64 / MICROS_PER_POINT as f64
@@ -108,6 +115,7 @@ impl<'de> Deserialize<'de> for Points {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Points, D::Error> {
         let points = f64::deserialize(deserializer)?;
         Points::from_float(points)
+            .or_else(|| Points::beyond_exact(points))
             .ok_or_else(|| serde::de::Error::custom(format!("{points} is not an amount of points")))
     }
 }
@@ -139,6 +147,18 @@ mod tests {
         for micros in [1, 999_999, 72_000_000_000, 71_999_999_999, 123_456_789_012] {
             let points = Points::from_micros(micros);
             assert_eq!(Points::from_float(points.to_float()), Some(points));
+        }
+    }
+
+    #[test]
+    fn every_amount_that_was_written_can_be_read() {
+        for micros in [0, 9_007_199_254_000_000, 9_007_199_254_740_993, 2_582_490_228_261_199_000, u64::MAX] {
+            let written = serde_json::to_string(&Points::from_micros(micros)).unwrap();
+            let read: Points = serde_json::from_str(&written).unwrap();
+            assert!(read.micros().abs_diff(micros) <= micros >> 50, "{micros} as {written}: {read}");
+        }
+        for nonsense in ["-1.0", "null", "\"18000\""] {
+            assert!(serde_json::from_str::<Points>(nonsense).is_err(), "{nonsense}");
         }
     }
 

@@ -37,11 +37,11 @@ impl<'de> Deserialize<'de> for Counter {
 }
 
 impl Counter {
-    /// What the counter says. `None` when a number is missing: what was spent is never guessed, so a call that is answered
-    /// without it keeps its points held until a later answer has it.
+    /// What the counter says. `None` when a number is missing, or larger than any amount: what was spent is never guessed, so
+    /// a call that is answered without it keeps its points held until a later answer has it.
     pub(super) fn reading(&self, received_at: Timestamp) -> Option<Reading> {
         Some(Reading {
-            limit: Points::whole(self.0.limit_per_hour.whole()?),
+            limit: Points::from_float(self.0.limit_per_hour.whole()? as f64)?,
             spent: Points::from_float(self.0.points_spent_this_hour.0?)?,
             resets_in: Duration::from_secs(self.0.points_reset_in.0.filter(|seconds| *seconds >= 0.0)?.ceil() as u64),
             received_at,
@@ -85,6 +85,8 @@ mod tests {
             r#"{"limitPerHour":3600,"pointsSpentThisHour":null,"pointsResetIn":90}"#,
             r#"{"limitPerHour":-1,"pointsSpentThisHour":0,"pointsResetIn":90}"#,
             r#"{"limitPerHour":3600,"pointsSpentThisHour":0,"pointsResetIn":-5}"#,
+            r#"{"limitPerHour":9007199255,"pointsSpentThisHour":0,"pointsResetIn":90}"#,
+            r#"{"limitPerHour":3600,"pointsSpentThisHour":9007199255,"pointsResetIn":90}"#,
             "{}",
             "[]",
             "null",
