@@ -33,6 +33,8 @@ pub(crate) const BASE: u32 = 94;
 pub(crate) const FIRST_DAY: Date = date(2020, 1, 1);
 /// A file of a region is followed by another from here on: hosts of repositories refuse files of 100 MB.
 pub const LARGEST_FILE: u64 = 45_000_000;
+/// No region has more files: a thousand hold more players than there are.
+pub const MAX_PARTS: usize = 1_000;
 /// The first day that is too late.
 const DAYS: u32 = 94 * 94;
 

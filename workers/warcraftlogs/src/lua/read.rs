@@ -26,6 +26,8 @@ pub(super) struct Blocks {
     paths: Vec<PathBuf>,
     path: PathBuf,
     lines: BufReader<File>,
+    /// Bytes of the file at hand: nothing that it says of itself is longer.
+    length: usize,
     region: String,
     /// How many servers there are, and were read.
     servers: usize,
@@ -64,8 +66,8 @@ impl Database {
         let mut rest: Vec<PathBuf> = paths.into_iter().skip(1).collect();
         rest.reverse();
         let (region, servers) = (trailer.region.clone(), trailer.servers.len());
-        let lines = open_file(&first, &region).with_context(|| remedy(&first))?;
-        Ok(Database { trailer, blocks: Blocks { paths: rest, path: first, lines, region, servers, read: 0 } })
+        let (lines, length) = open_file(&first, &region).with_context(|| remedy(&first))?;
+        Ok(Database { trailer, blocks: Blocks { paths: rest, path: first, lines, length, region, servers, read: 0 } })
     }
 }
 
@@ -83,7 +85,7 @@ impl Blocks {
                 return Ok(next);
             }
             let Some(path) = self.paths.pop() else { break };
-            self.lines = open_file(&path, &self.region).with_context(|| remedy(&path))?;
+            (self.lines, self.length) = open_file(&path, &self.region).with_context(|| remedy(&path))?;
             self.path = path;
         }
         Ok(None)
@@ -115,22 +117,27 @@ impl Blocks {
         self.lines.read_exact(&mut digits)?;
         let buckets = Digits(&digits).take(PLACE_DIGITS).context("the directory is damaged")? as usize;
         let start = digits.len();
+        ensure!(buckets < self.length, "the directory of server {} is longer than the file", self.read + 1);
         digits.resize(start + PLACE_DIGITS * (buckets + 1), 0);
         self.lines.read_exact(&mut digits[start..])?;
         let end = Digits(&digits[digits.len() - PLACE_DIGITS..]).take(PLACE_DIGITS);
         let end = end.context("the directory is damaged")? as usize;
         ensure!(end > digits.len(), "the directory of server {} ends before its records", self.read + 1);
+        ensure!(end <= self.length, "the records of server {} are longer than the file", self.read + 1);
         Ok((digits, end))
     }
 }
 
-fn open_file(path: &Path, region: &str) -> Result<BufReader<File>> {
-    let mut lines = BufReader::with_capacity(1 << 18, File::open(path)?);
+/// A file behind its first lines, and how many bytes it has.
+fn open_file(path: &Path, region: &str) -> Result<(BufReader<File>, usize)> {
+    let file = File::open(path)?;
+    let length = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX);
+    let mut lines = BufReader::with_capacity(1 << 18, file);
     let expected = beginning(region);
     let mut begins = vec![0; expected.len()];
     lines.read_exact(&mut begins)?;
     ensure!(begins == expected.as_bytes(), "its first lines are not those of a Stint database of this version");
-    Ok(lines)
+    Ok((lines, length))
 }
 
 fn last_trailer(path: &Path) -> Result<Trailer> {

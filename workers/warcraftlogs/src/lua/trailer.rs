@@ -11,7 +11,7 @@ use super::brackets::{close, open};
 use super::dictionary::{Dictionaries, Head};
 use super::entropy::models::Models;
 use super::entropy::walk::Shape;
-use super::format::{FORMAT, Precision};
+use super::format::{FORMAT, MAX_PARTS, Precision};
 use super::options::{Field, Options};
 use crate::model::{EncounterId, Server};
 
@@ -117,6 +117,9 @@ impl Trailer {
         let region = cursor.quoted("region")?;
         let updated_at = cursor.quoted("updatedAt")?;
         let (players, parts) = (cursor.field("players")?, cursor.field("parts")?);
+        if !(1..=MAX_PARTS).contains(&parts) {
+            bail!("it says that it has {parts} files, and no database has more than {MAX_PARTS}");
+        }
         let precision = match cursor.field("precision")? {
             1 => Precision::Whole,
             10 => Precision::Tenths,

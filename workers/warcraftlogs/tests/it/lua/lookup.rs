@@ -49,3 +49,23 @@ fn damage_is_an_error_that_names_the_file_or_the_player() {
     let error = format!("{:#}", read_back(&path).next().unwrap().unwrap_err());
     assert!(error.contains("is damaged") && error.contains("Ann"), "{error}");
 }
+
+#[test]
+fn sizes_that_the_file_cannot_have_are_an_error_and_take_no_memory() {
+    let folder = tempfile::tempdir().unwrap();
+    generate(folder.path(), &[ranked("EU", "Aa", "Ann", 1)]);
+    let path = database_path(folder.path(), "EU");
+    let whole = std::fs::read_to_string(&path).unwrap();
+    let directory = whole.find("[\n!").unwrap() + 2;
+    let with_place = |at: usize| format!("{}~~~~{}", &whole[..at], &whole[at + 4..]);
+    for (damaged, reason) in [
+        (with_place(directory), "the directory of server 1 is longer than the file"),
+        (with_place(directory + 8), "the records of server 1 are longer than the file"),
+        (whole.replace("D.parts=1\n", "D.parts=0\n"), "0 files"),
+        (whole.replace("D.parts=1\n", "D.parts=18446744073709551615\n"), "18446744073709551615 files"),
+    ] {
+        std::fs::write(&path, damaged).unwrap();
+        let error = format!("{:#}", read_back(&path).next().unwrap().unwrap_err());
+        assert!(error.contains(reason), "{error}");
+    }
+}
