@@ -4,7 +4,7 @@ use memchr::memchr2;
 
 use crate::model::ChangeId;
 
-/// No key or id that matters is longer; what is, is not kept.
+/// Every key or id that matters is shorter; what is not, is not kept: the beginning of an id is another place.
 const LONGEST_TEXT: usize = 128;
 
 /// Follows the outline of a JSON document, in memory that does not grow with it.
@@ -157,7 +157,8 @@ impl Scan {
     fn end_text(&mut self) {
         let Some(text) = self.text.take() else { return };
         if self.in_value {
-            self.next = std::str::from_utf8(&text).ok().and_then(|text| text.parse().ok());
+            let id = std::str::from_utf8(&text).ok().filter(|text| text.len() < LONGEST_TEXT);
+            self.next = id.and_then(|text| text.parse().ok());
             return;
         }
         self.field = match &text[..] {
@@ -218,6 +219,16 @@ mod tests {
         }
         for body in ["{}", r#"{"error":{"code":8}}"#, r#"{"next_change_id":"1-2-3-4"}"#, r#"{"next_change_id":null}"#] {
             assert_eq!(scan(&[body.as_bytes()]), Err(ScanError::NoId), "{body}");
+        }
+    }
+
+    #[test]
+    fn the_beginning_of_an_id_that_is_too_long_is_not_taken_for_it() {
+        for zeros in 0..200 {
+            let body = format!(r#"{{"next_change_id":"1-2-3-4-{}5","stashes":[]}}"#, "0".repeat(zeros));
+            let read = scan(&[body.as_bytes()]);
+            let whole = Ok(Document { stashes: 0, ..document() });
+            assert!(read == whole || read == Err(ScanError::NoId), "{read:?} of {body}");
         }
     }
 
