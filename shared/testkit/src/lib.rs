@@ -1,5 +1,5 @@
 //! What every adapter is tested with: one conformance suite per port, a driver of virtual time, lives
-//! that end at a chosen step, and a reader of what telemetry exports.
+//! that end at a chosen step, answers that come out wrong, and a reader of what telemetry exports.
 //!
 //! The suites are the executable specification of `stint_core::ports`. An adapter implements the world of a port and
 //! names the suite once; each sentence of the contract becomes a test of that name:
@@ -15,6 +15,7 @@ pub mod drive;
 pub mod key_pool;
 mod life;
 mod mortal;
+mod mutations;
 pub mod otlp;
 pub mod queue;
 mod suite;
@@ -25,4 +26,5 @@ mod world;
 pub use drive::{Companions, Driver, drive};
 pub use life::Life;
 pub use mortal::Mortal;
+pub use mutations::Mutations;
 pub use world::{BreakerWorld, KeyPoolWorld, QueueWorld, ThrottleWorld, Time, WakeupWorld};

@@ -8,6 +8,7 @@ mod following;
 mod indexing;
 mod limits;
 mod missing;
+mod mutations;
 mod outages;
 mod recorded;
 mod restarting;

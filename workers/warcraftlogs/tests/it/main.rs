@@ -18,6 +18,7 @@ mod frozen;
 mod generating;
 mod kills;
 mod lua;
+mod mutations;
 mod outages;
 mod publish;
 mod refreshing;

@@ -19,6 +19,7 @@ use stint_core::clock::{Clock, ManualClock, between};
 use stint_core::ports::NewMessage;
 use stint_embedded::rusqlite::Connection;
 use stint_embedded::{Embedded, Mode};
+use stint_http::Transport;
 use stint_standins::WarcraftLogs;
 use stint_standins::warcraftlogs::{Books, Population};
 use stint_testkit::Driver;
@@ -63,6 +64,11 @@ impl World {
     /// A process that nothing kills, and that sees these stores.
     pub(crate) fn start_on(&self, stores: Stores) -> Process {
         Process::start_on(self, stores, self.network.clone())
+    }
+
+    /// A process that nothing kills, and that asks the upstream through `transport`.
+    pub(crate) fn start_through(&self, transport: Arc<dyn Transport>) -> Process {
+        Process::start_on(self, self.stores.clone(), transport)
     }
 
     /// A rule for each raid and difficulty that is ranked, with `spare` pages more than there are.

@@ -1,0 +1,177 @@
+//! Answers that came out wrong, headers included: a quarter of an hour of them, and then right ones. Nothing panics, no
+//! message becomes a dead letter but that of a page which is none, nothing of the river is skipped, and within an hour of
+//! right answers the chain is at its pace again.
+//!
+//! `STINT_MUTATIONS` says how many answers come out wrong in all; `scripts/fuzz --mutations` runs it with 100,000.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::header::{HeaderName, RETRY_AFTER};
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
+use stint_core::clock::{Clock, after};
+use stint_http::{Body, Limits, Transport, TransportError};
+use stint_poe_stashes::follower::resume;
+use stint_poe_stashes::model::ChangeId;
+use stint_poe_stashes::store::Progress;
+use stint_standins::poe_stashes::Options;
+use stint_testkit::Mutations;
+
+use crate::world::{World, busy_river, play};
+
+const HOUR: Duration = Duration::from_secs(60 * 60);
+
+/// How long answers come out wrong.
+const GARBLED: Duration = Duration::from_secs(15 * 60);
+
+/// Of a hundred answers, so many come out wrong.
+const SHARE: u64 = 30;
+
+/// A line on which answers come out wrong until it is mended.
+struct Garbled {
+    line: Arc<dyn Transport>,
+    state: Arc<Mutex<State>>,
+}
+
+struct State {
+    mutations: Mutations,
+    share: u64,
+    garbled: u64,
+}
+
+impl State {
+    fn garble(&mut self, head: &mut http::response::Parts, body: Bytes) -> Bytes {
+        if self.mutations.below(100) >= self.share {
+            return body;
+        }
+        self.garbled += 1;
+        // One of the places that tell the next id stays right: nobody could tell a place that all of them agree on from the
+        // right one.
+        match self.mutations.below(20) {
+            0..=9 => return Bytes::from(self.mutations.body(&body)),
+            10..=18 => self.header(&mut head.headers),
+            _ => {
+                const STATUSES: [u16; 6] = [204, 302, 403, 404, 429, 503];
+                head.status = StatusCode::from_u16(STATUSES[self.mutations.below(6) as usize]).unwrap();
+                head.headers.insert(RETRY_AFTER, HeaderValue::from(self.mutations.below(600)));
+            }
+        }
+        body
+    }
+
+    /// Changes a header, or takes it away.
+    fn header(&mut self, headers: &mut HeaderMap) {
+        let names: Vec<HeaderName> = headers.keys().cloned().collect();
+        let Some(name) = names.get(self.mutations.below(names.len() as u64) as usize) else { return };
+        let value = headers.remove(name).unwrap();
+        if self.mutations.below(4) > 0 {
+            let value = self.mutations.header(value.to_str().unwrap());
+            headers.insert(name, HeaderValue::from_str(&value).unwrap());
+        }
+    }
+}
+
+#[async_trait]
+impl Transport for Garbled {
+    async fn open(&self, request: http::Request<Bytes>, limits: Limits) -> Result<Response<Body>, TransportError> {
+        let (mut head, body) = self.line.send(request, limits).await?.into_parts();
+        let body = self.state.lock().unwrap().garble(&mut head, body);
+        Ok(Response::from_parts(head, Body::whole(body)))
+    }
+}
+
+#[test]
+fn a_chain_bears_answers_that_came_out_wrong_and_keeps_its_pace_with_right_ones() {
+    let wanted: u64 = std::env::var("STINT_MUTATIONS").map_or(500, |count| count.parse().unwrap());
+    let (mut garbled, mut seed) = (0, 0);
+    while garbled < wanted {
+        seed += 1;
+        garbled += story(seed);
+    }
+    told(garbled, seed);
+}
+
+#[expect(clippy::print_stdout, reason = "a long run says what it came to")]
+fn told(garbled: u64, seed: u64) {
+    println!("{garbled} answers came out wrong in {seed} stories");
+}
+
+fn story(seed: u64) -> u64 {
+    let state = State { mutations: Mutations::new(seed), share: SHARE, garbled: 0 };
+    let state = Arc::new(Mutex::new(state));
+    let river = Options { edits_per_second: 20, ..busy_river(seed) };
+    let world = World::with(river, &[], |line| Arc::new(Garbled { line, state: state.clone() }));
+    play(&world, async {
+        let end = after(world.clock.now(), GARBLED);
+        while world.clock.now() < end {
+            follow(&world, end, u64::MAX).await;
+        }
+        state.lock().unwrap().share = 0;
+        assert_restored(&world, seed).await;
+        assert_eq!(skipped(&world).await, Vec::<u64>::new(), "seed {seed}: edits that are in no page");
+        assert_eq!(world.stores.baton.dead_letters(10).await.unwrap(), [], "seed {seed}");
+        for dead in world.stores.stored.dead_letters(1_000).await.unwrap() {
+            assert!(dead.reason.contains("cannot be read"), "{dead:?}");
+        }
+        assert!(!world.books().banned, "seed {seed}");
+        state.lock().unwrap().garbled
+    })
+}
+
+/// A process, until the chain is stopped for a person or `end` comes, or until it has fetched `pages` pages in all.
+async fn follow(world: &World, end: jiff::Timestamp, pages: u64) -> Progress {
+    resume(&*world.stores.chain).await.unwrap();
+    let life = async {
+        loop {
+            let progress = world.progress().await;
+            if world.clock.now() >= end || progress.stopped.is_some() || progress.totals.fetched >= pages {
+                return;
+            }
+            world.pass(Duration::from_millis(500)).await;
+        }
+    };
+    world.start().run_while(life).await;
+    world.progress().await
+}
+
+/// Within an hour the chain goes on, and after the answers that it needs to be sure, at its pace.
+async fn assert_restored(world: &World, seed: u64) {
+    for (pages, time) in [(3, HOUR + Duration::from_secs(60)), (300, Duration::from_secs(330))] {
+        let pages = world.progress().await.totals.fetched + pages;
+        let progress = follow(world, after(world.clock.now(), time), pages).await;
+        assert!(progress.totals.fetched >= pages, "seed {seed}: not within {time:?}: {progress:#?}");
+    }
+    world.start().fetch(0).await;
+}
+
+/// Places up to the chain's position from which on edits are in no page that was asked for and is stored.
+async fn skipped(world: &World) -> Vec<u64> {
+    let mut served: BTreeMap<u64, (ChangeId, u64)> = BTreeMap::new();
+    for page in world.books().pages {
+        let (id, next): (ChangeId, ChangeId) = (id(&page.change_id), id(&page.next_change_id));
+        let entry = served.entry(world.edits_before(id)).or_insert((id, 0));
+        entry.1 = entry.1.max(world.edits_before(next));
+    }
+    let end = world.edits_before(world.progress().await.position.unwrap());
+    let (mut skipped, mut reached) = (Vec::new(), 0);
+    for (from, (id, to)) in served.into_iter().filter(|(from, _)| *from < end) {
+        if world.stored(id).await.is_none() {
+            continue;
+        }
+        if from > reached {
+            skipped.push(reached);
+        }
+        reached = reached.max(to);
+    }
+    if reached < end {
+        skipped.push(reached);
+    }
+    skipped
+}
+
+fn id(text: &str) -> ChangeId {
+    text.parse().unwrap_or(ChangeId::BEGINNING)
+}

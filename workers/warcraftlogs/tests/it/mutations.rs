@@ -1,0 +1,163 @@
+//! Answers of every kind that came out wrong: half an hour of them, and then right ones. Nothing panics, no message that
+//! was well-formed becomes a dead letter, nothing is overspent, and one window of right answers restores every key.
+//!
+//! `STINT_MUTATIONS` says how many answers come out wrong in all; `scripts/fuzz --mutations` runs it with 100,000.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::header::RETRY_AFTER;
+use http::{HeaderValue, Response, StatusCode};
+use stint_core::clock::{Clock, after, between};
+use stint_core::ledger::KeyState;
+use stint_core::points::Points;
+use stint_http::{Body, Limits, Transport, TransportError};
+use stint_testkit::Mutations;
+use stint_warcraftlogs::config::DiscoverySource;
+
+use crate::world::{Process, Setup, World, play};
+
+/// As long as a key rests whose token came out wrong.
+const WINDOW: u64 = 900;
+
+/// How long answers come out wrong.
+const GARBLED: u64 = 2 * WINDOW;
+
+/// Of a hundred answers, so many come out wrong: story by story.
+const SHARES: [u64; 3] = [15, 30, 50];
+
+/// How many points a key has: few, or as many as all can use. Story by story.
+const LIMITS: [u64; 2] = [3_000, 60_000];
+
+/// A breaker that was turned away more than once asks again after this long at the latest.
+const LONGEST_OUTAGE: Duration = Duration::from_secs(61 * 60);
+
+/// A line on which answers come out wrong until it is mended.
+struct Garbled {
+    inner: Arc<dyn Transport>,
+    state: Mutex<State>,
+}
+
+struct State {
+    mutations: Mutations,
+    share: u64,
+    garbled: u64,
+}
+
+impl Garbled {
+    fn new(inner: Arc<dyn Transport>, seed: u64) -> Arc<Garbled> {
+        let share = SHARES[seed as usize % SHARES.len()];
+        let state = State { mutations: Mutations::new(seed), share, garbled: 0 };
+        Arc::new(Garbled { inner, state: Mutex::new(state) })
+    }
+
+    /// Every answer is right from now on. Returns how many were not.
+    fn mend(&self) -> u64 {
+        let mut state = self.state.lock().unwrap();
+        state.share = 0;
+        state.garbled
+    }
+
+    fn garble(&self, head: &mut http::response::Parts, body: Bytes) -> Bytes {
+        let State { mutations, share, garbled } = &mut *self.state.lock().unwrap();
+        if mutations.below(100) >= *share {
+            return body;
+        }
+        *garbled += 1;
+        if mutations.below(10) == 0 {
+            const STATUSES: [u16; 8] = [200, 201, 302, 400, 403, 404, 429, 503];
+            head.status = StatusCode::from_u16(STATUSES[mutations.below(8) as usize]).unwrap();
+        }
+        if mutations.below(10) == 0 {
+            let value = mutations.header("30");
+            head.headers.insert(RETRY_AFTER, HeaderValue::from_str(&value).unwrap());
+        }
+        Bytes::from(mutations.body(&body))
+    }
+}
+
+#[async_trait]
+impl Transport for Garbled {
+    async fn open(&self, request: http::Request<Bytes>, limits: Limits) -> Result<Response<Body>, TransportError> {
+        let (mut head, body) = self.inner.send(request, limits).await?.into_parts();
+        let body = self.garble(&mut head, body);
+        if body.len() > limits.max_body {
+            return Err(TransportError::TooLarge { host: "standin".into(), max_body: limits.max_body });
+        }
+        Ok(Response::from_parts(head, Body::whole(body)))
+    }
+}
+
+#[test]
+fn a_fleet_bears_answers_that_came_out_wrong_and_works_on_with_right_ones() {
+    let wanted: u64 = std::env::var("STINT_MUTATIONS").map_or(200, |count| count.parse().unwrap());
+    let (mut garbled, mut seed) = (0, 0);
+    while garbled < wanted {
+        seed += 1;
+        garbled += story(seed);
+    }
+    told(garbled, seed);
+}
+
+#[expect(clippy::print_stdout, reason = "a long run says what it came to")]
+fn told(garbled: u64, seed: u64) {
+    println!("{garbled} answers came out wrong in {seed} stories");
+}
+
+fn story(seed: u64) -> u64 {
+    let limit = LIMITS[seed as usize % LIMITS.len()];
+    let mut setup = Setup::new(seed, 200).odd_players().keys(&[limit, limit / 2], WINDOW);
+    if seed.is_multiple_of(4) {
+        setup.settings.discovery_source = DiscoverySource::Reports;
+    }
+    if seed.is_multiple_of(5) {
+        setup = setup.unguarded();
+    }
+    let world = setup.build();
+    let line = Garbled::new(world.network.clone(), seed);
+    play(&world, async {
+        world.add_rules(1).await;
+        let fleet = world.start_through(line.clone());
+        fleet.set_schedules().await;
+        let mut garbled = 0;
+        let story = async {
+            for _ in 0..GARBLED / 60 {
+                world.queue_everybody().await;
+                world.pass(60).await;
+            }
+            garbled = line.mend();
+            assert_restored(&world, &fleet, limit, seed).await;
+            while world.stores.queue.counts().await.unwrap().unfinished() > 0 {
+                world.pass(10).await;
+            }
+        };
+        fleet.run_while(story).await;
+        assert_eq!(world.dead_letters().await, [], "seed {seed}");
+        let books = world.books();
+        assert_eq!(books.overspent, Points::ZERO, "seed {seed}");
+        garbled
+    })
+}
+
+/// As soon as the breaker lets calls go, one window is enough for every key.
+async fn assert_restored(world: &World, fleet: &Process, limit: u64, seed: u64) {
+    let began = world.clock.now();
+    while fleet.budget.api.outage().await.is_some() {
+        world.pass(1).await;
+        assert!(between(began, world.clock.now()) < LONGEST_OUTAGE, "seed {seed}: the breaker does not close");
+    }
+    let until = after(world.clock.now(), Duration::from_secs(WINDOW + 60));
+    loop {
+        fleet.budget.read_counters(Points::MAX).await.unwrap();
+        let keys = world.stores.pool.keys().await.unwrap();
+        let lends = |state| matches!(state, KeyState::Open | KeyState::Edge);
+        let right = [Points::whole(limit), Points::whole(limit / 2)];
+        if keys.iter().all(|key| lends(key.state) && right.contains(&key.limit)) {
+            return;
+        }
+        assert!(world.clock.now() < until, "seed {seed}: {keys:#?}");
+        world.pass(5).await;
+    }
+}
