@@ -70,6 +70,7 @@ pub(crate) const RULES: &[Rule] = &[
                     "[dependencies]\nstint-aws.workspace = true\nstint-nhl-stats.workspace = true",
                 ),
             ],
+            &[NHL, ("shared/fuzz/Cargo.toml", "[dependencies]\nstint-nhl-stats.workspace = true")],
             &[
                 NHL,
                 (
@@ -149,7 +150,9 @@ fn only_stint_wires(tree: &Tree) -> Vec<Finding> {
     let name = |manifest: &File| Some(manifest.text.split_once("name = \"")?.1.split_once('"')?.0.to_owned());
     let fleets: BTreeSet<String> = tree.manifests().filter(|manifest| manifest.is_fleet()).filter_map(name).collect();
     let mut findings = Vec::new();
-    for manifest in tree.manifests().filter(|manifest| manifest.member() != ("workers", "stint")) {
+    // The fuzz targets are tests of whatever they name.
+    let wires = |manifest: &&File| matches!(manifest.member(), ("workers", "stint") | ("shared", "fuzz"));
+    for manifest in tree.manifests().filter(|manifest| !wires(manifest)) {
         for Dependency { line, table, name, .. } in dependencies(manifest) {
             // A fleet's own sqlite store files use `stint-embedded`; which files may, another rule tells.
             let joins = fleets.contains(name) || (manifest.is_fleet() && matches!(name, "stint-host" | "stint-aws"));

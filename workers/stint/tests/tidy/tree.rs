@@ -100,6 +100,7 @@ impl File {
             || folder("/examples/")
             || self.name() == "tests.rs"
             || self.path.starts_with("shared/testkit/")
+            || self.path.starts_with("shared/fuzz/")
     }
 
     /// Whether this offset of the file's code serves tests only.

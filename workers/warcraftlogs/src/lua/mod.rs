@@ -12,6 +12,8 @@ mod draft;
 pub(crate) mod entropy;
 pub mod format;
 mod found;
+#[doc(hidden)]
+pub mod fuzzing;
 mod hash;
 mod lookup;
 mod name;

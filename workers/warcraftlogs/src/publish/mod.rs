@@ -22,6 +22,8 @@ mod credentials;
 mod draft;
 mod earlier;
 mod fetch;
+#[doc(hidden)]
+pub mod fuzzing;
 mod git;
 mod local;
 mod log;

@@ -6,8 +6,8 @@
 
 mod http;
 mod meter;
-mod pack;
-mod references;
+pub(super) mod pack;
+pub(super) mod references;
 mod session;
 mod ssh;
 mod stream;

@@ -1,0 +1,17 @@
+//! Text from outside on its way to a terminal: nothing is left that a terminal obeys, and JSON means the same.
+
+#[path = "../../../../workers/stint/src/printable.rs"]
+mod printable;
+
+use printable::printable;
+
+pub(crate) fn run(input: &[u8]) {
+    let text = String::from_utf8_lossy(input);
+    let shown = printable(&text);
+    let kept = shown.chars().filter(|character| character.is_control()).all(|character| "\n\t".contains(character));
+    assert!(kept, "{shown:?}");
+    assert_eq!(printable(&shown), shown, "what is printable stays as it is");
+    let json = serde_json::to_string(&*text).expect("every text has a JSON form");
+    let read: String = serde_json::from_str(&printable(&json)).expect("it is JSON still");
+    assert_eq!(read, text);
+}

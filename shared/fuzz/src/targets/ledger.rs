@@ -1,0 +1,213 @@
+//! The ledger under readings of any kind and clocks that are set: no grant exceeds what is known to be free, and one
+//! window of right readings makes a key lend again.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use arbitrary::{Arbitrary, Unstructured};
+use jiff::SignedDuration;
+use stint_core::clock::{Clock, ManualClock, after};
+use stint_core::ledger::{
+    Account, Ask, CallEnd, Grant, KeyId, Ledger, LedgerSettings, Reading, ReadingClaim, Refusal, Reservation,
+};
+use stint_core::points::Points;
+
+use crate::upstream::clock;
+
+const WINDOW: Duration = Duration::from_secs(60);
+const LIMIT: u64 = 400;
+const CALL: Duration = Duration::from_secs(6);
+const LEASE: Duration = Duration::from_secs(6);
+
+#[derive(Arbitrary, Debug)]
+enum Step {
+    Reserve {
+        units: Vec<u16>,
+        priority: bool,
+    },
+    /// The call that was granted this many grants ago ends.
+    Settle {
+        which: u8,
+        end: End,
+    },
+    Claim {
+        needed: u16,
+    },
+    /// The reading that was claimed ends.
+    Read(End),
+    Passes(u8),
+    Jumps(i32),
+    Paused(Option<u16>),
+    Forgotten,
+    /// Another process goes on with what was kept.
+    Stored,
+}
+
+#[derive(Arbitrary, Debug)]
+enum End {
+    /// What is true.
+    Right,
+    Answered {
+        limit: u32,
+        micros: u64,
+        resets_in: u32,
+    },
+    Unpriced,
+    Lost,
+    NotBilled,
+    Refused {
+        seconds: u32,
+        credentials: bool,
+    },
+}
+
+pub(crate) fn run(input: &[u8]) {
+    let Ok(steps) = Vec::<Step>::arbitrary(&mut Unstructured::new(input)) else { return };
+    let mut world = World::new();
+    for step in steps.iter().take(60) {
+        world.take(step);
+    }
+    world.recovers();
+}
+
+struct World {
+    clock: ManualClock,
+    ledger: Ledger,
+    grants: Vec<Grant>,
+    claim: Option<ReadingClaim>,
+}
+
+fn key() -> KeyId {
+    KeyId("shop".into())
+}
+
+fn settings() -> LedgerSettings {
+    LedgerSettings { grace: Duration::from_secs(15), ..LedgerSettings::plain(WINDOW) }
+}
+
+impl World {
+    fn new() -> World {
+        let mut ledger = Ledger::new(settings(), BTreeMap::new());
+        ledger.configure(&[key()]);
+        World { clock: clock(), ledger, grants: Vec::new(), claim: None }
+    }
+
+    fn take(&mut self, step: &Step) {
+        let now = self.clock.now();
+        match step {
+            Step::Reserve { units, priority } => {
+                let units = units.iter().take(4).map(|points| Points::whole((*points).into())).collect();
+                self.reserve(&Ask { messages: vec![units], call_timeout: CALL, priority: *priority });
+            }
+            Step::Settle { which, end } => {
+                if self.grants.is_empty() {
+                    return;
+                }
+                let grant = self.grants.remove(usize::from(*which) % self.grants.len());
+                let end = self.end(end);
+                self.ledger.settle(&grant.hold, end, now);
+                let known = self.ledger.accounts().clone();
+                self.ledger.settle(&grant.hold, CallEnd::Unpriced, now);
+                assert_eq!(*self.ledger.accounts(), known, "settling twice changes nothing");
+            }
+            Step::Claim { needed } => {
+                let needed = Points::whole((*needed).into());
+                self.claim = self.ledger.claim_reading(needed, LEASE, now).or(self.claim.take());
+            }
+            Step::Read(end) => {
+                if let Some(claim) = self.claim.take() {
+                    let end = self.end(end);
+                    self.ledger.observe(&claim, end, now);
+                }
+            }
+            Step::Passes(seconds) => self.clock.advance(Duration::from_secs((*seconds).into())),
+            Step::Jumps(seconds) => self.clock.jump(SignedDuration::from_secs((*seconds).into())),
+            Step::Paused(seconds) => {
+                let until = seconds.map(|seconds| after(now, Duration::from_secs(seconds.into())));
+                assert!(self.ledger.pause(&key(), until));
+            }
+            Step::Forgotten => assert!(self.ledger.forget(&key())),
+            Step::Stored => self.store(),
+        }
+        self.ledger.status(self.clock.now());
+    }
+
+    /// Reserves. What is granted was free.
+    fn reserve(&mut self, ask: &Ask) -> bool {
+        let now = self.clock.now();
+        self.ledger.end_expired(now);
+        let free = self.account().free(&settings(), ask.priority, now);
+        let Reservation::Granted(grant) = self.ledger.reserve(ask, now) else { return false };
+        let account = self.account();
+        assert!(grant.amount <= free, "{} of {free} that were free", grant.amount);
+        let used = account.spent.saturating_add(account.held());
+        assert!(used <= account.limit.unwrap_or_default(), "{used} used of {:?}", account.limit);
+        self.grants.push(grant);
+        true
+    }
+
+    fn account(&self) -> &Account {
+        &self.ledger.accounts()[&key()]
+    }
+
+    /// What is true: nothing was billed, in windows that end with the clock's minutes.
+    fn truth(&self) -> Reading {
+        let now = self.clock.steady().now();
+        let passed = now.as_second().rem_euclid(60).unsigned_abs();
+        let (limit, received_at) = (Points::whole(LIMIT), self.clock.now());
+        Reading { limit, spent: Points::ZERO, resets_in: Duration::from_secs(60 - passed), received_at }
+    }
+
+    fn end(&self, end: &End) -> CallEnd {
+        match end {
+            End::Right => CallEnd::Answered(self.truth()),
+            // A client takes no amount that a float does not carry.
+            End::Answered { limit, micros, resets_in } => CallEnd::Answered(Reading {
+                limit: Points::whole((*limit).into()),
+                spent: Points::from_micros(*micros % 9_007_199_254_000_000),
+                resets_in: Duration::from_secs((*resets_in).into()),
+                received_at: self.clock.now(),
+            }),
+            End::Unpriced => CallEnd::Unpriced,
+            End::Lost => CallEnd::Lost,
+            End::NotBilled => CallEnd::NotBilled,
+            End::Refused { seconds, credentials } => {
+                let why = if *credentials { Refusal::Credentials } else { Refusal::Points };
+                CallEnd::Refused { until: after(self.clock.now(), Duration::from_secs((*seconds).into())), why }
+            }
+        }
+    }
+
+    /// The records go to a store and come back, the holds one by one.
+    fn store(&mut self) {
+        let kept: BTreeMap<KeyId, Account> = self.ledger.accounts().clone();
+        let read = kept.into_iter().map(|(key, account)| {
+            let record = serde_json::to_string(&account).expect("a record can be kept");
+            let read: Account = serde_json::from_str(&record).expect("what was kept can be read");
+            let whole = Account { holds: account.holds.clone(), ..read };
+            assert_eq!(whole, account, "as {record}");
+            (key, whole)
+        });
+        self.ledger = Ledger::new(settings(), read.collect());
+    }
+
+    /// Right readings from now on. A rest for credentials lasts an hour at the most, and one by hand is over here.
+    fn recovers(&mut self) {
+        self.ledger.pause(&key(), None);
+        self.claim = None;
+        let ask = Ask { messages: vec![vec![Points::whole(5)]], call_timeout: CALL, priority: false };
+        // The window that is under way, the next one, and the longest that a claim or a lost call lasts.
+        for _ in 0..2 * WINDOW.as_secs() + 70 {
+            self.clock.advance(Duration::from_secs(1));
+            let now = self.clock.now();
+            while let Some(claim) = self.ledger.claim_reading(Points::whole(5), LEASE, now) {
+                let truth = self.truth();
+                self.ledger.observe(&claim, CallEnd::Answered(truth), now);
+            }
+            if self.reserve(&ask) && self.account().limit == Some(Points::whole(LIMIT)) {
+                return;
+            }
+        }
+        panic!("two windows of right readings, and the key lends nothing: {:?}", self.account());
+    }
+}

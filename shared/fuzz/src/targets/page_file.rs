@@ -1,0 +1,36 @@
+//! The blob of a page: any page survives, and any blob is read or refused, within the memory that it was given.
+
+use stint_poe_stashes::model::ChangeId;
+use stint_poe_stashes::page_file::{Compressor, Decompressor, LEVEL, Label, read};
+use stint_poe_stashes::store::Realm;
+
+/// The largest page that is read here.
+const MAX: usize = 1 << 20;
+
+pub(crate) fn run(input: &[u8]) {
+    if let Ok((_, page)) = read(input, MAX) {
+        assert!(page.len() <= MAX);
+        assert!(pieces(input).is_none_or(|streamed| streamed == page), "two readers of one blob");
+    }
+    let label = Label::new(Realm::Pc, ChangeId::new([1, 2, 3, 4, 5]), jiff::Timestamp::UNIX_EPOCH);
+    let mut compressor = Compressor::new(&label, LEVEL).expect("a compressor");
+    let mut blob = Vec::new();
+    for piece in input.chunks(100) {
+        blob.extend(compressor.feed(piece).expect("any bytes can be compressed").into_iter().flatten());
+    }
+    let (last, sizes) = compressor.finish().expect("any bytes can be compressed");
+    blob.extend(last);
+    assert_eq!((sizes.raw, sizes.stored), (input.len() as u64, blob.len() as u64));
+    let (read_label, page) = read(&blob, input.len()).expect("what was written can be read");
+    assert!(read_label == label && page == input);
+}
+
+/// The page of a blob that comes in pieces; `None` where a piece makes no sense.
+fn pieces(blob: &[u8]) -> Option<Vec<u8>> {
+    let mut decompressor = Decompressor::new().ok()?;
+    let mut page = Vec::new();
+    for piece in blob.chunks(7) {
+        page.extend(decompressor.feed(piece).ok()?);
+    }
+    Some(page)
+}

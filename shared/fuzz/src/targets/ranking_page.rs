@@ -1,0 +1,46 @@
+//! A ranking page as discovery reads it: with the status and a challenge in its place, and what is kept of it in outline.
+
+use std::sync::Arc;
+
+use stint_http::Client;
+use stint_testkit::drive;
+use stint_warcraftlogs::discovery::{Found, NoServerIds, PlayerSource, RankingPages, SourceError};
+use stint_warcraftlogs::store::{Claim, Pass, Rule, Seen};
+
+use crate::upstream::{Script, answer, clock, first, status, with_header};
+
+/// The outline of a page is cut here, with room for the last text.
+const LARGEST_SAMPLE: usize = 9 * 1024;
+
+pub(crate) fn run(input: &[u8]) {
+    let (choice, html) = first(input);
+    let mut page = answer(status(choice), html);
+    if choice & 0x80 != 0 {
+        with_header(&mut page, "cf-mitigated", b"challenge");
+    }
+    let clock = clock();
+    let client = Client::new(Arc::new(Script::new([page])), Arc::new(clock.clone()));
+    let Ok(site) = url::Url::parse("https://site.example/") else { return };
+    let pages = RankingPages::new(client, site, Arc::new(clock.clone()), Arc::new(NoServerIds));
+    let rule = Rule { raid: 26, difficulty: 4, start_page: 1, end_page: 9, ..Rule::default() };
+    let claim =
+        Claim { rule, pass: None, listed_until: None, last: None, accepted: false, frozen_since: None, lease: 1 };
+    let pass = Pass {
+        started_at: stint_core::clock::Clock::now(&clock),
+        chunks: Vec::new(),
+        end: None,
+        seen: Seen::default(),
+    };
+    match drive(&clock, pages.page(&claim, &pass, 1)) {
+        Ok(Found::PastTheEnd { sample } | Found::Unreadable { sample, .. }) => {
+            let sample = sample.unwrap_or_default();
+            assert!(sample.len() <= LARGEST_SAMPLE, "{} bytes of outline", sample.len());
+            assert!(!sample.contains(char::is_control), "{sample:?}");
+        }
+        Ok(Found::Rows(listing)) => assert!(listing.players.iter().all(|id| *id > 0)),
+        Ok(Found::Part { .. }) => panic!("a page that costs nothing is read as a whole"),
+        Err(SourceError::TurnedAway(_)) => {}
+        Err(SourceError::Failed { reason, .. }) => assert!(!reason.is_empty()),
+        Err(error) => panic!("a page cannot be the reason for this: {error}"),
+    }
+}

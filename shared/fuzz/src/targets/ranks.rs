@@ -1,0 +1,74 @@
+//! An answer of the API to a request for ranks: every character gets a fate, and nothing is stored that was not asked for.
+
+use jiff::Timestamp;
+use stint_core::ledger::CallEnd;
+use stint_testkit::drive;
+use stint_warcraftlogs::client::{Fate, RanksOf};
+use stint_warcraftlogs::lua::Found;
+use stint_warcraftlogs::model::{Player, Unit};
+use stint_warcraftlogs::questions::{Questions, RankOptions};
+use stint_warcraftlogs::whom::{Named, Whom};
+
+use super::reports::{api, key};
+use crate::upstream::{answer, clock, first, status};
+
+pub(crate) fn run(input: &[u8]) {
+    let (choice, body) = first(input);
+    let batch = batch(choice >> 4);
+    let clock = clock();
+    let api = api(&clock, [answer(status(choice), body)]);
+    let (end, fates) = drive(&clock, api.ranks(&key(), &batch, &Questions::of_fleet(&RankOptions::default())));
+    check_end(&end);
+    let Ok(fates) = fates else { return };
+    assert_eq!(fates.len(), batch.len(), "a fate for each character");
+    for (fate, asked) in fates.iter().zip(&batch) {
+        if let Fate::Ranked(ranked) = fate {
+            check_player(&ranked.player, asked);
+            let told = ranked.refused.iter().chain(&ranked.missing).map(|(unit, _)| unit);
+            assert!(told.clone().all(|unit| asked.units.contains(unit)), "{told:?} of {asked:?}");
+        }
+    }
+}
+
+/// One character, or three, of which one is known by its name alone.
+fn batch(choice: u8) -> Vec<RanksOf> {
+    let units: Vec<Unit> = vec![(26, 4), (28, 5)];
+    let of = |whom| RanksOf { whom, units: units.clone() };
+    let mut batch = vec![of(Whom::Id(57_147_396))];
+    if choice % 2 == 1 {
+        batch.push(of(Whom::Id(7)));
+        batch.extend(Named::new("Ånn", "tarren-mill", "EU").map(Whom::Named).map(of));
+    }
+    batch
+}
+
+/// No reading says more than the API can.
+pub(super) fn check_end(end: &CallEnd) {
+    match end {
+        CallEnd::Answered(reading) => {
+            assert!(reading.received_at > Timestamp::UNIX_EPOCH);
+            assert!(reading.reset_at() >= reading.received_at);
+        }
+        CallEnd::Refused { until, .. } => assert!(*until > Timestamp::UNIX_EPOCH),
+        CallEnd::Unpriced | CallEnd::Lost | CallEnd::NotBilled => {}
+    }
+}
+
+fn check_player(player: &Player, asked: &RanksOf) {
+    assert!(player.id > 0);
+    for (raid, difficulties) in &player.raids {
+        for (difficulty, ranks) in difficulties {
+            assert!(asked.units.contains(&(*raid, *difficulty)), "{raid}/{difficulty} was not asked for");
+            let bosses = ranks.encounters.values().flat_map(|boss| [boss.best, boss.median]);
+            for percent in bosses.chain([ranks.best, ranks.median]).flatten() {
+                assert!((0.0..=100.0).contains(&percent), "{percent} is no percentile");
+            }
+            assert!(ranks.encounters.values().all(|boss| boss.kills > 0), "only bosses with a kill");
+        }
+    }
+    let document = serde_json::to_string(player).expect("every player has a document");
+    let read: Player = serde_json::from_str(&document).expect("what is stored can be read");
+    assert_eq!(&read, player, "as {document}");
+    // `None` where the database's format has no place for a value.
+    Found::expected(player);
+}

@@ -1,0 +1,166 @@
+//! Rate-limit headers, and the pacer that obeys them: whatever some answers say, right ones restore the pace within an
+//! hour, or when the time is over that a refusal has asked for, and nothing is refused by then.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use arbitrary::{Arbitrary, Unstructured};
+use async_trait::async_trait;
+use bytes::Bytes;
+use jiff::Timestamp;
+use stint_core::clock::{Clock, ManualClock, after, between};
+use stint_http::{Body, Client, HttpError, LimitOptions, Limits, PaceMemory, RetryPolicy, Transport, TransportError};
+use stint_testkit::drive;
+
+use crate::upstream::{answer, clock, status, with_header};
+
+/// What is true: so many requests in any so many seconds.
+const HITS: usize = 10;
+const PERIOD: u64 = 5;
+
+/// Answers that are not: fewer than the limit, so that they alone cannot use it up.
+const MOST_LIES: usize = 6;
+
+const HOUR: Duration = Duration::from_secs(60 * 60);
+
+/// The waits of one request that is repeated, and what is waited beyond an hour.
+const SLACK: Duration = Duration::from_secs(5 * 60);
+
+#[derive(Arbitrary, Debug)]
+struct Lie<'a> {
+    status: u8,
+    policy: Option<&'a [u8]>,
+    rules: Option<&'a [u8]>,
+    limit: Text<'a>,
+    state: Text<'a>,
+    retry_after: Option<u16>,
+    /// A process that goes on with what was kept.
+    restarts: bool,
+    seconds: u8,
+}
+
+#[derive(Arbitrary, Debug)]
+enum Text<'a> {
+    Raw(&'a [u8]),
+    Numbers(Vec<[u32; 3]>),
+}
+
+impl Text<'_> {
+    fn value(&self) -> Vec<u8> {
+        match self {
+            Text::Raw(bytes) => bytes.to_vec(),
+            Text::Numbers(windows) => {
+                let windows = windows.iter().map(|[one, two, three]| format!("{one}:{two}:{three}"));
+                windows.collect::<Vec<_>>().join(",").into_bytes()
+            }
+        }
+    }
+}
+
+pub(crate) fn run(input: &[u8]) {
+    let Ok(lies) = Vec::<Lie<'_>>::arbitrary(&mut Unstructured::new(input)) else { return };
+    let clock = clock();
+    let upstream = Arc::new(Upstream { clock: clock.clone(), state: Mutex::default() });
+    let start = || Client::with_limits(upstream.clone(), Arc::new(clock.clone()), LimitOptions::default());
+    let mut client = start();
+    let mut asked_for = Duration::ZERO;
+    for lie in lies.iter().take(MOST_LIES) {
+        upstream.lock().lie = Some(lying(lie));
+        asked_for = asked_for.max(Duration::from_secs(lie.retry_after.unwrap_or_default().into()));
+        // What becomes of it is no matter.
+        let _ = send(&clock, &client);
+        clock.advance(Duration::from_secs(lie.seconds.into()));
+        if lie.restarts || matches!(send(&clock, &client), Err(HttpError::Halted { .. })) {
+            client = restarted(&client, start());
+        }
+    }
+    upstream.lock().lie = None;
+    let began = clock.now();
+    let answered = send(&clock, &client);
+    if matches!(answered, Err(HttpError::Halted { .. })) {
+        // Too many answers of 4xx in a row end a process, and a person looks.
+        client = restarted(&client, start());
+    }
+    let refused = upstream.lock().refused;
+    (0..=HITS).for_each(|_| _ = send(&clock, &client));
+    let waited = between(began, clock.now());
+    assert!(waited <= HOUR.max(asked_for) + SLACK, "right answers came, and {waited:?} went by");
+    let began = clock.now();
+    for _ in 0..HITS * 4 {
+        assert!(send(&clock, &client).is_ok(), "a right answer");
+    }
+    let paced = between(began, clock.now());
+    assert!(paced <= Duration::from_secs(PERIOD * 20), "{paced:?} for {} requests", HITS * 4);
+    assert_eq!(upstream.lock().refused, refused, "more was sent than the limit permits");
+}
+
+fn send(clock: &ManualClock, client: &Client) -> Result<u16, HttpError> {
+    let mut request = http::Request::new(Bytes::new());
+    *request.uri_mut() = http::Uri::from_static("https://upstream.example/pages");
+    drive(clock, client.send(request, &RetryPolicy::PAGE)).map(|answer| answer.status.as_u16())
+}
+
+/// A process that takes over what another one has kept, as it would be read from a store.
+fn restarted(client: &Client, new: Client) -> Client {
+    if let (Some(old), Some(limits)) = (client.limits(), new.limits()) {
+        let kept = serde_json::to_string(&old.memory()).expect("what is known can be kept");
+        let memory: PaceMemory = serde_json::from_str(&kept).expect("what was kept can be read");
+        limits.restore(&memory);
+    }
+    new
+}
+
+fn lying(lie: &Lie<'_>) -> http::Response<Bytes> {
+    let mut answer = answer(status(lie.status), b"");
+    with_header(&mut answer, "x-rate-limit-policy", lie.policy.unwrap_or(b"pages"));
+    with_header(&mut answer, "x-rate-limit-rules", lie.rules.unwrap_or(b"Ip"));
+    with_header(&mut answer, "x-rate-limit-ip", &lie.limit.value());
+    with_header(&mut answer, "x-rate-limit-ip-state", &lie.state.value());
+    if let Some(seconds) = lie.retry_after {
+        with_header(&mut answer, "retry-after", seconds.to_string().as_bytes());
+    }
+    answer
+}
+
+/// An upstream that counts, and says now and then something else.
+struct Upstream {
+    clock: ManualClock,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    lie: Option<http::Response<Bytes>>,
+    hits: VecDeque<Timestamp>,
+    refused: u64,
+}
+
+impl Upstream {
+    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl Transport for Upstream {
+    async fn open(&self, _: http::Request<Bytes>, _: Limits) -> Result<http::Response<Body>, TransportError> {
+        let now = self.clock.now();
+        let mut state = self.lock();
+        state.hits.push_back(now);
+        while state.hits.front().is_some_and(|hit| after(*hit, Duration::from_secs(PERIOD)) <= now) {
+            state.hits.pop_front();
+        }
+        if let Some(lie) = state.lie.clone() {
+            return Ok(lie.map(Body::whole));
+        }
+        let refused = state.hits.len() > HITS;
+        state.refused += u64::from(refused);
+        let mut right = answer(if refused { 429 } else { 200 }, b"");
+        with_header(&mut right, "x-rate-limit-policy", b"pages");
+        with_header(&mut right, "x-rate-limit-rules", b"Ip");
+        with_header(&mut right, "x-rate-limit-ip", format!("{HITS}:{PERIOD}:10").as_bytes());
+        with_header(&mut right, "x-rate-limit-ip-state", format!("{}:{PERIOD}:0", state.hits.len()).as_bytes());
+        Ok(right.map(Body::whole))
+    }
+}

@@ -1,0 +1,111 @@
+//! What the fuzz targets of `shared/fuzz` reach of this folder, and nothing else uses: no part of the interface.
+
+use super::entropy::models::{Models, Statistics};
+use super::entropy::walk::Shape;
+use super::format::{Precision, ZERO};
+use super::record::{Cell, Record};
+use super::trailer::Trailer;
+
+/// A trailer as it is written when it was read from `text`. `None` where it cannot be read.
+pub fn rewritten(text: &str) -> Option<String> {
+    let trailer = Trailer::parse(text).ok()?;
+    let mut written = Vec::new();
+    trailer.write(&mut written, 0).ok()?;
+    let mut written = String::from_utf8(written).ok()?;
+    // The last line is not part of what is read.
+    written.truncate(written.trim_end().rfind('\n')? + 1);
+    Some(written)
+}
+
+/// A record, taken apart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parts {
+    /// As it is written.
+    pub name: Vec<u8>,
+    /// The class.
+    pub class_id: u32,
+    /// The day's number.
+    pub day: u32,
+    /// Ascending by head.
+    pub sections: Vec<Section>,
+}
+
+/// A section of a record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Section {
+    /// Its number.
+    pub head: usize,
+    /// In steps.
+    pub best: Option<u16>,
+    /// In steps.
+    pub median: Option<u16>,
+    /// Encounter, percentile in steps, kills, and spec.
+    pub cells: Vec<(u16, Option<u16>, u32, u16)>,
+}
+
+/// The models of some records.
+pub struct Table<'a> {
+    models: Models,
+    shape: Shape<'a>,
+}
+
+impl<'a> Table<'a> {
+    /// The models that `players` give, in raids with so many encounters.
+    pub fn of(players: &[Parts], encounters: &'a [usize], tenths: bool) -> Table<'a> {
+        let precision = if tenths { Precision::Tenths } else { Precision::Whole };
+        let shape = Shape { encounters, precision };
+        let mut statistics = Statistics::default();
+        players.iter().for_each(|player| statistics.see(&player.record(), shape));
+        Table { models: statistics.models(), shape }
+    }
+
+    /// The record's text. `None` when the models have not seen it.
+    pub fn write(&self, player: &Parts) -> Option<Vec<u8>> {
+        let mut text = player.name.clone();
+        text.push(ZERO + u8::try_from(player.class_id).ok()?);
+        self.models.write(&player.record(), self.shape, &mut Vec::new(), &mut text)?;
+        Some(text)
+    }
+
+    /// The record of a text. `None` when it is damaged.
+    pub fn read(&self, text: &[u8]) -> Option<Parts> {
+        let mut record = Record::default();
+        record.read(text, &self.models, self.shape)?;
+        Some(Parts::of(&record))
+    }
+
+    /// Models as they are printed when they were read from `text`. `None` when they are damaged.
+    pub fn reprinted(text: &[u8]) -> Option<Vec<u8>> {
+        let mut printed = Vec::new();
+        Models::parse(text)?.print(&mut printed);
+        Some(printed)
+    }
+}
+
+impl Parts {
+    fn of(record: &Record) -> Parts {
+        let cell = |cell: &Cell| (cell.encounter, cell.percent, cell.kills, cell.spec);
+        let sections = record.sections.iter().map(|section| Section {
+            head: section.head,
+            best: section.best,
+            median: section.median,
+            cells: record.cells(section).iter().map(cell).collect(),
+        });
+        let Record { name, class_id, day, .. } = record;
+        Parts { name: name.clone(), class_id: *class_id, day: *day, sections: sections.collect() }
+    }
+
+    fn record(&self) -> Record {
+        let Parts { name, class_id, day, .. } = self;
+        let mut record = Record { name: name.clone(), class_id: *class_id, day: *day, ..Record::default() };
+        for section in &self.sections {
+            let first = record.cells.len();
+            let cell = |(encounter, percent, kills, spec)| Cell { encounter, percent, kills, spec };
+            record.cells.extend(section.cells.iter().copied().map(cell));
+            let cells = first..record.cells.len();
+            let Section { head, best, median, .. } = section;
+            record.sections.push(super::record::Section { head: *head, best: *best, median: *median, cells });
+        }
+        record
+    }
+}
