@@ -27,6 +27,7 @@ pub struct Target {
 pub const TARGETS: &[Target] = &[
     Target { name: "breaker", run: targets::breaker::run },
     Target { name: "cli_text", run: targets::cli_text::run },
+    Target { name: "git_pack", run: targets::git_pack::run },
     Target { name: "git_references", run: targets::git_references::run },
     Target { name: "import", run: targets::import::run },
     Target { name: "ledger", run: targets::ledger::run },

@@ -3,7 +3,7 @@
 #[path = "../../../../workers/stint/src/printable.rs"]
 mod printable;
 
-use printable::printable;
+use printable::{one_line, printable};
 
 pub(crate) fn run(input: &[u8]) {
     let text = String::from_utf8_lossy(input);
@@ -11,6 +11,8 @@ pub(crate) fn run(input: &[u8]) {
     let kept = shown.chars().filter(|character| character.is_control()).all(|character| "\n\t".contains(character));
     assert!(kept, "{shown:?}");
     assert_eq!(printable(&shown), shown, "what is printable stays as it is");
+    let line = one_line(&text);
+    assert!(!line.contains(char::is_control), "{line:?}");
     let json = serde_json::to_string(&*text).expect("every text has a JSON form");
     let read: String = serde_json::from_str(&printable(&json)).expect("it is JSON still");
     assert_eq!(read, text);

@@ -2,6 +2,7 @@
 
 pub(crate) mod breaker;
 pub(crate) mod cli_text;
+pub(crate) mod git_pack;
 pub(crate) mod git_references;
 pub(crate) mod import;
 pub(crate) mod ledger;

@@ -1,14 +1,7 @@
 //! What the fuzz targets of `shared/fuzz` reach of this folder, and nothing else uses: no part of the interface.
 
-use std::io;
-
 use super::version::Version;
-use super::wire;
-
-/// A server's list of references as it is handed on.
-pub fn references(mut stream: &[u8], parts: u32, branch: &str) -> io::Result<Vec<u8>> {
-    wire::references::read(&mut stream, parts, branch)
-}
+pub use super::wire::fuzzing::{pack, references};
 
 /// The version after that of a tag, as a tag. `None` where the tag is none of ours.
 pub fn next_version(tag: &str) -> Option<String> {

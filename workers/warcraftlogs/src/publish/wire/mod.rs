@@ -4,10 +4,11 @@
 //! wait of theirs ends with the publication's deadline, or when the remote is silent for too long; they count what comes, and
 //! what it unpacks to. No redirect is followed, and the token goes to the repository's own address alone.
 
+pub(super) mod fuzzing;
 mod http;
 mod meter;
-pub(super) mod pack;
-pub(super) mod references;
+mod pack;
+mod references;
 mod session;
 mod ssh;
 mod stream;

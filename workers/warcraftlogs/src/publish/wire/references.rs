@@ -25,7 +25,7 @@ const FLUSH: &[u8] = b"0000";
 const NOTHING: &[u8] = b"0000000000000000000000000000000000000000 capabilities^{}";
 
 /// Reads a list, and returns it with the branch and the tags alone. `parts` is 2 where a comment comes first, as over HTTP.
-pub(in crate::publish) fn read(stream: &mut impl Read, parts: u32, branch: &str) -> io::Result<Vec<u8>> {
+pub(super) fn read(stream: &mut impl Read, parts: u32, branch: &str) -> io::Result<Vec<u8>> {
     let mut list = List { branch, text: Vec::new(), capabilities: None, has_reference: false };
     let (mut flushes, mut lines) = (0, 0);
     while flushes < parts {

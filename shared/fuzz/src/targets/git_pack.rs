@@ -1,0 +1,70 @@
+//! A pack of a git server, which is followed while it comes: however it is cut into pieces, the same is said of it, and no
+//! more is unpacked than is allowed.
+
+use std::io::Write;
+
+use arbitrary::{Arbitrary, Unstructured};
+use flate2::Compression;
+use flate2::write::ZlibEncoder;
+use stint_warcraftlogs::publish::fuzzing;
+
+use crate::upstream::first;
+
+/// What objects may unpack to.
+const UNPACKED: u64 = 100_000;
+
+#[derive(Arbitrary, Debug)]
+struct Object<'a> {
+    kind: u8,
+    /// What its head says; `None` is the truth.
+    size: Option<u64>,
+    base: &'a [u8],
+    content: &'a [u8],
+    /// So many bytes of zeros follow.
+    zeros: u16,
+}
+
+pub(crate) fn run(input: &[u8]) {
+    let (size, rest) = first(input);
+    let pack = match size % 2 {
+        0 => rest.to_vec(),
+        _ => match Vec::<Object<'_>>::arbitrary(&mut Unstructured::new(rest)) {
+            Ok(objects) => pack(&objects),
+            Err(_) => return,
+        },
+    };
+    let whole = follow(&pack, pack.len());
+    assert_eq!(follow(&pack, usize::from(size) + 1), whole, "in pieces of {}", usize::from(size) + 1);
+    if let Err(error) = whole {
+        assert!(error.contains("it sends "), "{error}");
+    }
+}
+
+fn follow(pack: &[u8], piece: usize) -> Result<(), String> {
+    fuzzing::pack(pack.chunks(piece.max(1)), UNPACKED).map_err(|error| error.to_string())
+}
+
+fn pack(objects: &[Object<'_>]) -> Vec<u8> {
+    let count = u32::try_from(objects.len()).unwrap_or_default();
+    let mut pack = [&b"PACK\0\0\0\x02"[..], &count.to_be_bytes()].concat();
+    for Object { kind, size, base, content, zeros } in objects {
+        let zeros = usize::from(*zeros);
+        let mut size = size.unwrap_or((content.len() + zeros) as u64);
+        let mut head = vec![(kind % 8) << 4 | (size & 15) as u8];
+        size >>= 4;
+        while size > 0 {
+            if let Some(last) = head.last_mut() {
+                *last |= 0x80;
+            }
+            head.push((size & 0x7f) as u8);
+            size >>= 7;
+        }
+        pack.extend(head);
+        pack.extend(*base);
+        let mut deflate = ZlibEncoder::new(&mut pack, Compression::fast());
+        // Writing to memory cannot fail.
+        _ = deflate.write_all(content).and_then(|()| deflate.write_all(&vec![0; zeros]));
+    }
+    pack.extend([0; 20]);
+    pack
+}
