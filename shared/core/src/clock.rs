@@ -1,5 +1,7 @@
 //! Time as a port: workers ask a clock, and only a clock waits.
 
+mod set_back;
+
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
@@ -10,13 +12,16 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use jiff::{SignedDuration, Timestamp};
 
+pub use set_back::{is_pending, is_too_far, set_back_by};
+
 /// What time it is, and how to wait.
 ///
 /// Nothing else in the workspace reads the wall clock or sleeps, so a test that hands out a [`ManualClock`] owns
 /// time: a day of the fleet passes in milliseconds, and the same way each run.
 pub trait Clock: Send + Sync {
     /// Now. Two calls may return the same instant. The clock of a machine may be set while the fleet runs, or between two
-    /// starts, so a later call may return an earlier instant: what is kept beyond a call says how it bears that.
+    /// starts, so a later call may return an earlier instant: what is kept beyond a call says how it bears that,
+    /// by [`set_back_by`] and [`is_pending`] where it can.
     fn now(&self) -> Timestamp;
 
     /// Completes once `now` has reached `deadline`; at once when it already has. How long that takes is settled by the call:

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::window::RESET_MARGIN;
 use super::{Alone, Costs, Doubt, Holds, LedgerSettings, Refusal};
-use crate::clock::{after, before};
+use crate::clock::{after, before, is_pending, is_too_far};
 use crate::points::Points;
 
 /// A key whose credentials are not accepted is tried again after an hour, however long the word was to wait.
@@ -162,8 +162,13 @@ impl Account {
 
     /// Until when the key rests by the upstream's word, if that is no longer than any rest may be.
     fn refused_until(&self, settings: &LedgerSettings, now: Timestamp) -> Option<Timestamp> {
-        let longest = after(now, longest_rest(self.refused_for, settings) + RESET_MARGIN);
-        self.refused_until.filter(|until| now < *until && *until <= longest)
+        let longest = self.furthest_rest(settings);
+        self.refused_until.filter(|until| is_pending(*until, longest, now))
+    }
+
+    /// No rest by the upstream's word ends further ahead, whatever the clock of another process shows.
+    fn furthest_rest(&self, settings: &LedgerSettings) -> Duration {
+        longest_rest(self.refused_for, settings) + RESET_MARGIN
     }
 
     /// Why the key rests, if that is the upstream's word and no longer pause by hand outlasts it.
@@ -220,8 +225,8 @@ impl Account {
     /// Forgets a rest by the upstream's word that is longer than any: it was begun by a clock that was ahead. Says whether
     /// there was one.
     pub(super) fn end_false_rest(&mut self, settings: &LedgerSettings, now: Timestamp) -> bool {
-        let latest = after(now, longest_rest(self.refused_for, settings) + RESET_MARGIN);
-        self.refused_until.take_if(|until| *until > latest).is_some()
+        let longest = self.furthest_rest(settings);
+        self.refused_until.take_if(|until| is_too_far(*until, longest, now)).is_some()
     }
 
     /// Ends the holds of callers that did not come back, and of lost calls that can no longer be billed. Returns what has

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{Account, KeyState, LedgerSettings};
-use crate::clock::after;
+use crate::clock::{after, is_pending};
 use crate::points::Points;
 
 /// So many readings in a row may confirm nothing before the key has to wait for the next: a second one for what is in
@@ -55,15 +55,15 @@ impl Account {
 
     /// Until when the key is not to be read, if it is not.
     pub(super) fn read_not_before(&self, settings: &LedgerSettings, now: Timestamp) -> Option<Timestamp> {
-        self.read_not_before.filter(|until| now < *until && *until <= after(now, longest_pause(settings)))
+        self.read_not_before.filter(|until| is_pending(*until, longest_pause(settings), now))
     }
 
     /// Whether nobody reads the key, and it may be read again. A claim that lasts longer than the `lease` that is asked for
     /// by twice was granted by a clock that was ahead, and has lapsed.
     pub(super) fn may_be_read(&self, lease: Duration, settings: &LedgerSettings, now: Timestamp) -> bool {
-        let latest = after(now, lease.saturating_mul(2).max(LONGEST_PAUSE));
-        let free = self.reading_until.is_none_or(|until| until <= now || until > latest);
-        free && self.read_not_before(settings, now).is_none()
+        let longest = lease.saturating_mul(2).max(LONGEST_PAUSE);
+        let is_read = self.reading_until.is_some_and(|until| is_pending(until, longest, now));
+        !is_read && self.read_not_before(settings, now).is_none()
     }
 
     /// Whether a caller reads the counter at this moment.

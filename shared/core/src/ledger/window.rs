@@ -19,15 +19,15 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{Account, LedgerSettings, Reading, WindowRecord};
-use crate::clock::{after, before};
+use crate::clock::{after, before, is_too_far};
 use crate::points::Points;
 
 /// After the reset by our estimate, until the upstream's is sure to have passed too: it counts in whole seconds.
 pub(super) const RESET_MARGIN: Duration = Duration::from_secs(1);
 
-/// By this much a reset may lie further away than a window is long: for the second that the upstream rounds up, and for
-/// processes whose clocks differ a little.
-const FAR_MARGIN: Duration = Duration::from_secs(2);
+/// By this much an instant may lie further ahead than it can: for the second that the upstream rounds up, and for processes
+/// whose clocks differ a little.
+pub(super) const FAR_MARGIN: Duration = Duration::from_secs(2);
 
 /// The sequence number of a reading that was made without a claim.
 const UNCLAIMED: u64 = 0;
@@ -47,7 +47,7 @@ pub enum Doubt {
 impl Account {
     /// What is in doubt about the key, if anything.
     pub fn doubt(&self, settings: &LedgerSettings, now: Timestamp) -> Option<Doubt> {
-        let far = self.limit.is_some() && self.reset_at > after(now, settings.window + FAR_MARGIN);
+        let far = self.limit.is_some() && is_too_far(self.reset_at, settings.window + FAR_MARGIN, now);
         let limit = self.limit_doubt.filter(|_| self.limit_agreed).map(|_| Doubt::Limit);
         far.then_some(Doubt::Reset).or(self.doubted).or(limit)
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use stint_core::clock::after;
+use stint_core::clock::is_pending;
 use stint_core::ports::PortResult;
 
 use crate::look_ahead::Source;
@@ -207,7 +207,7 @@ impl ChainStatus {
 
 /// Until when a lease lasts that is no longer than `longest`, if it is not over.
 pub(super) fn led_until(until: Option<Timestamp>, now: Timestamp, longest: Duration) -> Option<Timestamp> {
-    until.filter(|until| *until > now && *until <= after(now, longest))
+    until.filter(|until| is_pending(*until, longest, now))
 }
 
 /// The record of the chain, and who works on it.

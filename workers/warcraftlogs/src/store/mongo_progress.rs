@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use stint_core::clock::after;
+use stint_core::clock::is_pending;
 use stint_core::ports::{PortError, PortResult};
 use stint_mongo::mongodb::bson::oid::ObjectId;
 use stint_mongo::mongodb::bson::{Bson, Document, doc};
@@ -55,9 +55,8 @@ impl Progress {
 
     /// Whether somebody may have the rule at `now`. A lease that ends later than one of `lease` is of a clock that was ahead.
     pub(super) fn is_free(&self, now: Timestamp, lease: Duration) -> bool {
-        let over = |until: Timestamp| until <= now;
-        let leased = self.leased_until.filter(|until| *until <= after(now, lease));
-        leased.is_none_or(over) && self.resting.as_ref().is_none_or(|rest| over(rest.until))
+        let is_led = self.leased_until.is_some_and(|until| is_pending(until, lease, now));
+        !is_led && self.resting.as_ref().is_none_or(|rest| rest.until <= now)
     }
 
     /// The pass that is under way. One that is about other pages than the rule's ended when the rule was changed.

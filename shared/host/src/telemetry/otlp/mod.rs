@@ -19,7 +19,7 @@ use http::header::{CONTENT_TYPE, HeaderValue};
 use http::{Method, Request, Uri};
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use stint_core::clock::{Clock, after, to_millis};
+use stint_core::clock::{Clock, after, from_millis, is_pending, to_millis};
 use stint_http::{Limits, Transport};
 
 pub(super) use endpoint::Endpoint;
@@ -67,10 +67,7 @@ impl Otlp {
 
     /// Whether there is nothing to be had from an export now.
     pub(super) fn is_resting(&self) -> bool {
-        let now = self.clock.now();
-        let until = self.rests_until.load(Ordering::Relaxed);
-        // A longer rest was begun by a clock that was ahead.
-        to_millis(now) < until && until <= to_millis(after(now, REST))
+        is_pending(from_millis(self.rests_until.load(Ordering::Relaxed)), REST, self.clock.now())
     }
 
     /// Exports both, or gives up after [`PATIENCE`]. A failure is said in the log, and is nobody else's.
