@@ -138,9 +138,13 @@ impl Holds {
 
     /// Has a hold end by itself at `expires_at`.
     pub(super) fn expire_at(&mut self, sequence: u64, expires_at: Timestamp) {
-        if let Some(hold) = self.by_sequence.get(&sequence).cloned() {
-            self.insert(sequence, Hold { expires_at, ..hold });
-        }
+        self.change(sequence, |hold| Some(Hold { expires_at, ..hold.clone() }));
+    }
+
+    /// Puts what `changed` returns in the place of a hold. Returns whether there is one, and it was to be changed.
+    fn change(&mut self, sequence: u64, changed: impl FnOnce(&Hold) -> Option<Hold>) -> bool {
+        let changed = self.by_sequence.get(&sequence).and_then(changed);
+        changed.map(|hold| self.insert(sequence, hold)).is_some()
     }
 
     fn is_lost(&self, sequence: u64) -> bool {
@@ -149,23 +153,14 @@ impl Holds {
 
     /// Marks a running call as lost, to be billed no later than `until`. Says whether there was one.
     pub(super) fn lose(&mut self, sequence: u64, until: Timestamp) -> bool {
-        let Some(hold) = self.by_sequence.get(&sequence).filter(|hold| hold.state == HoldState::InFlight) else {
-            return false;
-        };
-        let lost = Hold { state: HoldState::Lost, expires_at: until, ..hold.clone() };
-        self.insert(sequence, lost);
-        true
+        let lost = |hold: &Hold| Hold { state: HoldState::Lost, expires_at: until, ..hold.clone() };
+        self.change(sequence, |hold| (hold.state == HoldState::InFlight).then(|| lost(hold)))
     }
 
     /// Marks a running or lost call as over since sequence number `ended`. Says whether there was one.
     pub(super) fn end(&mut self, sequence: u64, ended: u64) -> bool {
-        let Some(hold) = self.by_sequence.get(&sequence) else { return false };
-        if matches!(hold.state, HoldState::Unconfirmed { .. }) {
-            return false;
-        }
-        let over = Hold { state: HoldState::Unconfirmed { ended }, ..hold.clone() };
-        self.insert(sequence, over);
-        true
+        let over = |hold: &Hold| Hold { state: HoldState::Unconfirmed { ended }, ..hold.clone() };
+        self.change(sequence, |hold| (!matches!(hold.state, HoldState::Unconfirmed { .. })).then(|| over(hold)))
     }
 
     /// Drops the holds of calls that were over at sequence number `started`, and says which.

@@ -219,9 +219,12 @@ impl Ledger {
     /// what calls have cost stays known.
     pub fn forget(&mut self, key: &KeyId) -> bool {
         let Some(account) = self.accounts.get_mut(key) else { return false };
+        let sequence = account.next_sequence();
         *account = Account {
             window: account.window,
-            sequence: account.next_sequence(),
+            sequence,
+            // A reading that is under way confirms nothing: it may be what has to be forgotten.
+            read_at: sequence,
             retired: account.retired,
             refused: account.refused,
             costs: std::mem::take(&mut account.costs),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::hold::HOLD_MARGIN;
-use super::window::RESET_MARGIN;
+use super::window::{FAR_MARGIN, RESET_MARGIN};
 use crate::points::Points;
 
 /// How the ledger treats every key.
@@ -76,6 +76,6 @@ impl LedgerSettings {
     /// The furthest that a hold's end can lie ahead. One that lies further was set by a clock that was ahead.
     pub(super) fn longest_hold(&self) -> Duration {
         let call = if self.grace.is_zero() { self.window } else { self.grace };
-        call + HOLD_MARGIN
+        call + HOLD_MARGIN + FAR_MARGIN
     }
 }

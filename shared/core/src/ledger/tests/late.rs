@@ -85,6 +85,30 @@ fn a_clock_that_jumps_ahead_ends_no_hold_before_its_call_is_over() {
     assert_eq!((now.held, now.free), (Points::whole(100), Points::ZERO), "the call may still be billed");
 }
 
+#[test]
+fn a_reading_that_was_under_way_when_its_key_was_forgotten_is_not_the_newest() {
+    let mut ledger = patient(100);
+    let under_way = grant(&mut ledger, 10, START).hold;
+    assert!(ledger.forget(&key("a")));
+    let claim = ledger.claim_reading(Points::MAX, LEASE, START).expect("an unread key");
+    // What had to be forgotten: that nothing is left of the window.
+    ledger.settle(&under_way, CallEnd::Answered(reading(100, 100, 3_600, START)), START);
+    ledger.observe(&claim, CallEnd::Answered(reading(100, 10, 3_600, START)), START);
+    read(&mut ledger, reading(100, 10, 3_600, START), START);
+    let now = status(&mut ledger, START);
+    assert_eq!((now.state, now.spent, now.free), (KeyState::Open, Points::whole(10), Points::whole(90)));
+}
+
+#[test]
+fn a_hold_of_a_process_whose_clock_is_a_little_ahead_is_left_alone() {
+    let mut ledger = patient(100);
+    let call = Ask { call_timeout: GRACE, ..ask(&[&[10]]) };
+    granted(ledger.reserve(&call, at(1)));
+    ledger.take_changes();
+    ledger.end_expired(START);
+    assert!(ledger.take_changes().holds.is_empty(), "it would be written again with each step");
+}
+
 /// Takes a reading in, if the ledger grants one.
 fn read_if_it_helps(ledger: &mut Ledger, spent: u64, now: Timestamp) {
     if let Some(claim) = ledger.claim_reading(Points::MAX, LEASE, now) {
