@@ -9,31 +9,118 @@
 //!
 //! A clock that is set ahead cannot be told from a fleet that did not run for a while; there deadlines come early, too.
 
-use rusqlite::{Connection, params};
+use std::time::Duration;
+
+use rusqlite::Connection;
+use stint_core::clock::{from_millis, set_back_by};
 
 /// The clocks of processes on one machine are one, but each reads it a little before it writes.
-const SLACK_MILLIS: i64 = 2_000;
+const SLACK: Duration = Duration::from_secs(2);
 
-/// Deadlines are written at this moment. Called in each transaction that writes some.
-pub(crate) fn note(connection: &Connection, now: i64) -> rusqlite::Result<()> {
-    let mut statement = connection.prepare_cached("UPDATE clock SET latest = ?1 WHERE id = 1 AND latest < ?1")?;
-    statement.execute([now]).map(|_| ())
+/// Deadlines are written at this moment, after this call. Called in each transaction that writes some. First moves those that
+/// were written by a clock that was ahead, and returns by how many milliseconds: what is written now must not be moved, too.
+pub(crate) fn note(connection: &Connection, now: i64) -> rusqlite::Result<i64> {
+    let Seen { latest, moved } = look(connection, now)?;
+    if latest < now {
+        connection.prepare_cached("UPDATE clock SET latest = ?1 WHERE id = 1")?.execute([now])?;
+    }
+    Ok(moved)
 }
 
 /// Moves all deadlines if the clock was set back since one of them was written. Called in each transaction that looks for
 /// what is due, before it looks.
 pub(crate) fn mend(connection: &Connection, now: i64) -> rusqlite::Result<()> {
+    look(connection, now).map(drop)
+}
+
+/// What the file says of the clock.
+struct Seen {
+    /// The latest moment at which a deadline was written.
+    latest: i64,
+    /// By how much the deadlines were moved just now; 0 if the clock was not set back.
+    moved: i64,
+}
+
+fn look(connection: &Connection, now: i64) -> rusqlite::Result<Seen> {
     let mut statement = connection.prepare_cached("SELECT latest FROM clock WHERE id = 1")?;
     let latest: i64 = statement.query_row([], |row| row.get(0))?;
-    let back = latest.saturating_sub(now);
-    if back <= SLACK_MILLIS {
-        return Ok(());
-    }
-    let seconds = back / 1_000;
+    let Some(back) = set_back_by(from_millis(latest), from_millis(now), SLACK) else {
+        return Ok(Seen { latest, moved: 0 });
+    };
+    let (seconds, moved) = (back.as_secs(), latest.saturating_sub(now));
     tracing::warn!(seconds, "the clock was set back by {seconds} s: everything that waits is due as much earlier");
-    connection.execute("UPDATE messages SET visible_at = visible_at - ?1", [back])?;
+    connection.execute("UPDATE messages SET visible_at = visible_at - ?1", [moved])?;
     let wakeups = "UPDATE wakeups SET lent_until = lent_until - ?1,
                    at = CASE WHEN period IS NULL THEN min(at - ?1, ?2) ELSE at - ?1 END";
-    connection.execute(wakeups, [back, now])?;
-    connection.execute("UPDATE clock SET latest = ?1 WHERE id = 1", params![now]).map(|_| ())
+    connection.execute(wakeups, [moved, now])?;
+    connection.execute("UPDATE clock SET latest = ?1 WHERE id = 1", [now])?;
+    Ok(Seen { latest: now, moved })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use futures::executor::block_on;
+    use jiff::SignedDuration;
+    use stint_core::clock::{Clock, ManualClock, after};
+    use stint_core::ports::{NewMessage, Queue, QueueSettings, WakeupSource, Wakeups};
+
+    use super::*;
+    use crate::{Embedded, SqliteQueue, SqliteWakeups};
+
+    const MINUTE: Duration = Duration::from_secs(60);
+    const SETTINGS: QueueSettings = QueueSettings { visibility_timeout: MINUTE, max_receives: 3 };
+
+    struct World {
+        clock: ManualClock,
+        queue: Arc<SqliteQueue>,
+        wakeups: Arc<SqliteWakeups>,
+    }
+
+    impl World {
+        fn new() -> World {
+            let clock = ManualClock::new("2026-11-20T10:00:00Z".parse().unwrap());
+            let embedded = Embedded::in_memory(Arc::new(clock.clone())).unwrap();
+            World { clock, queue: embedded.queue("work", SETTINGS), wakeups: embedded.wakeups() }
+        }
+
+        /// The bodies and the names of all that is due now.
+        async fn due(&self) -> Vec<String> {
+            let received = self.queue.receive(10).await.unwrap().into_iter().map(|delivery| delivery.body);
+            let fired = self.wakeups.claim_due(&[("reviver", MINUTE * 10)]).await.unwrap();
+            received.chain(fired.into_iter().map(|firing| firing.name)).collect()
+        }
+    }
+
+    #[test]
+    fn what_is_written_after_the_clock_was_set_back_keeps_its_time() {
+        let world = World::new();
+        let World { clock, queue, wakeups } = &world;
+        block_on(async {
+            queue.send(&[NewMessage { delay: MINUTE * 2, ..NewMessage::new("before") }]).await.unwrap();
+            wakeups.every("often", "reviver", MINUTE * 2).await.unwrap();
+            clock.jump(SignedDuration::from_hours(-1));
+            queue.send(&[NewMessage { delay: MINUTE, ..NewMessage::new("after") }]).await.unwrap();
+            wakeups.once("once", "reviver", after(clock.now(), MINUTE)).await.unwrap();
+            assert_eq!(world.due().await, [""; 0]);
+            clock.advance(MINUTE);
+            assert_eq!(world.due().await, ["after", "once"]);
+            clock.advance(MINUTE);
+            assert_eq!(world.due().await, ["before", "after", "often"], "one was received a minute ago");
+        });
+    }
+
+    #[test]
+    fn a_wakeup_that_fires_while_the_clock_is_set_back_comes_again_after_its_period() {
+        let World { clock, wakeups, .. } = &World::new();
+        block_on(async {
+            wakeups.every("often", "reviver", MINUTE).await.unwrap();
+            clock.advance(MINUTE);
+            let fired = wakeups.claim_due(&[("reviver", MINUTE * 10)]).await.unwrap();
+            clock.jump(SignedDuration::from_hours(-1));
+            wakeups.complete(&fired[0]).await.unwrap();
+            assert_eq!(wakeups.list().await.unwrap()[0].at, after(clock.now(), MINUTE));
+        });
+    }
 }

@@ -100,10 +100,12 @@ impl WakeupSource for SqliteWakeups {
             let mut lent = Vec::new();
             for firing in due {
                 if let Some(lease) = leases.get(&firing.worker) {
-                    set_back::note(connection, now)?;
                     lend.execute(params![firing.name, millis_after(&*clock, *lease)])?;
                     lent.push(firing);
                 }
+            }
+            if !lent.is_empty() {
+                set_back::note(connection, now)?;
             }
             Ok(lent)
         });
@@ -123,8 +125,8 @@ impl WakeupSource for SqliteWakeups {
                 }
                 Some(Some(period)) => {
                     let now = now_millis(&*clock);
-                    set_back::note(connection, now)?;
-                    let next = next_due(due, period, now);
+                    let moved = set_back::note(connection, now)?;
+                    let next = next_due(due.saturating_sub(moved), period, now);
                     connection
                         .prepare_cached("UPDATE wakeups SET at = ?2, lent_until = NULL WHERE name = ?1")?
                         .execute(params![name, next])

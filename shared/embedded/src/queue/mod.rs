@@ -78,17 +78,16 @@ impl Queue for SqliteQueue {
         if messages.is_empty() {
             return Ok(());
         }
-        let sent_at = now_millis(&*self.clock);
-        let visible: Vec<(i64, String)> = messages
-            .iter()
-            .map(|message| (millis_after(&*self.clock, message.delay), message.body.clone()))
-            .map(|(visible_at, body)| (visible_at.max(sent_at), body))
-            .collect();
-        let name = self.name.clone();
+        let (name, clock, messages) = (self.name.clone(), self.clock.clone(), messages.to_vec());
         let write = self.database.write("send messages", move |connection| {
             let queue = QueueId::find_or_create(connection, &name)?;
+            // Asked here and not before: while the writer was busy another process may have written by a later time.
+            let sent_at = now_millis(&*clock);
             set_back::note(connection, sent_at)?;
-            visible.iter().try_for_each(|(visible_at, body)| queue.insert(connection, sent_at, *visible_at, body))
+            messages.iter().try_for_each(|message| {
+                let visible_at = millis_after(&*clock, message.delay).max(sent_at);
+                queue.insert(connection, sent_at, visible_at, &message.body)
+            })
         });
         write.await
     }
@@ -164,8 +163,9 @@ impl Queue for SqliteQueue {
     }
 
     async fn redrive(&self) -> PortResult<u64> {
-        let now = now_millis(&*self.clock);
+        let clock = self.clock.clone();
         let write = self.write("redrive dead letters", move |connection, queue| {
+            let now = now_millis(&*clock);
             set_back::note(connection, now)?;
             queue.redrive(connection, now)
         });
