@@ -1,13 +1,15 @@
 //! Which processes run fleets in this folder.
 //!
 //! A process writes its row when it starts, again every [`BEAT`], and removes it when it ends. One that was killed leaves
-//! its row behind, which counts for nothing after [`SILENCE`] and is removed by the next process that starts.
+//! its row behind, which counts for nothing after [`SILENCE`] and is removed by the next process that starts. So does a row
+//! that was written further than that in the future, by a clock that was set back since: a process that is there writes its
+//! row anew within a beat.
 
 use std::time::Duration;
 
 use jiff::Timestamp;
 use rusqlite::params;
-use stint_core::clock::{before, from_millis, to_millis};
+use stint_core::clock::{after, before, from_millis, to_millis};
 use stint_core::ports::PortResult;
 
 use crate::database::Database;
@@ -51,9 +53,10 @@ impl SqliteHosts {
     /// Writes down that `host` is there at `now`, and forgets those that have long been silent.
     pub async fn beat(&self, host: &Host, now: Timestamp) -> PortResult<()> {
         let (id, fleets, started_at) = (host.id.clone(), host.fleets.join(","), to_millis(host.started_at));
-        let (now, silent) = (to_millis(now), to_millis(before(now, SILENCE)));
+        let ([first, last], now) = (heard(now), to_millis(now));
         let write = self.database.write("keep which process runs here", move |connection| {
-            connection.prepare_cached("DELETE FROM hosts WHERE seen_at < ?1")?.execute([silent])?;
+            let mut forget = connection.prepare_cached("DELETE FROM hosts WHERE seen_at NOT BETWEEN ?1 AND ?2")?;
+            forget.execute([first, last])?;
             let mut statement = connection.prepare_cached(
                 "INSERT INTO hosts (id, fleets, started_at, seen_at) VALUES (?1, ?2, ?3, ?4)
                  ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at",
@@ -74,12 +77,12 @@ impl SqliteHosts {
 
     /// The processes that were there within `SILENCE` before `now`, the oldest first.
     pub async fn present(&self, now: Timestamp) -> PortResult<Vec<Host>> {
-        let silent = to_millis(before(now, SILENCE));
+        let heard = heard(now);
         let read = self.database.read("read which processes run here", move |connection| {
             let mut statement = connection.prepare_cached(
-                "SELECT id, fleets, started_at FROM hosts WHERE seen_at >= ?1 ORDER BY started_at, id",
+                "SELECT id, fleets, started_at FROM hosts WHERE seen_at BETWEEN ?1 AND ?2 ORDER BY started_at, id",
             )?;
-            let rows = statement.query_map([silent], |row| {
+            let rows = statement.query_map(heard, |row| {
                 let fleets: String = row.get(1)?;
                 let fleets = fleets.split(',').filter(|fleet| !fleet.is_empty()).map(str::to_owned).collect();
                 Ok(Host { id: row.get(0)?, fleets, started_at: from_millis(row.get(2)?) })
@@ -88,6 +91,11 @@ impl SqliteHosts {
         });
         read.await
     }
+}
+
+/// Between which times, in milliseconds, a process was last seen that is there at `now`.
+fn heard(now: Timestamp) -> [i64; 2] {
+    [to_millis(before(now, SILENCE)), to_millis(after(now, SILENCE))]
 }
 
 #[cfg(test)]
@@ -119,6 +127,28 @@ mod tests {
             hosts.leave(&second).await.unwrap();
             hosts.leave(&second).await.unwrap();
             assert_eq!(hosts.present(clock.now()).await.unwrap(), []);
+        });
+    }
+
+    #[test]
+    fn a_killed_process_is_gone_however_far_the_clock_is_set_back() {
+        let clock = ManualClock::new(Timestamp::UNIX_EPOCH);
+        let embedded = Embedded::in_memory(Arc::new(clock.clone())).unwrap();
+        let hosts = embedded.hosts();
+        let (killed, alive) = (Host::new(1, Vec::new(), clock.now()), Host::new(2, Vec::new(), clock.now()));
+        futures::executor::block_on(async {
+            hosts.beat(&killed, clock.now()).await.unwrap();
+            clock.jump(jiff::SignedDuration::from_secs(-20));
+            assert_eq!(
+                hosts.present(clock.now()).await.unwrap(),
+                std::slice::from_ref(&killed),
+                "it may just have beaten"
+            );
+            clock.jump(jiff::SignedDuration::from_hours(-2));
+            assert_eq!(hosts.present(clock.now()).await.unwrap(), []);
+            hosts.beat(&alive, clock.now()).await.unwrap();
+            clock.jump(jiff::SignedDuration::from_hours(2));
+            assert_eq!(hosts.present(clock.now()).await.unwrap(), [], "its row was removed");
         });
     }
 }
