@@ -9,7 +9,7 @@ use stint_core::ports::{PortError, PortResult, QueueSettings};
 
 use crate::database::{Database, Mode, Rows};
 use crate::lock::FolderLock;
-use crate::parked_move::move_parked;
+use crate::parked_move::{any_parked, move_parked};
 use crate::upkeep::FileSpec;
 use crate::{SqliteBreakers, SqliteHosts, SqliteKeyPool, SqliteQueue, SqliteThrottle, SqliteWakeups, schema};
 
@@ -49,8 +49,10 @@ impl Embedded {
             .map_err(|error| PortError::backend(format!("could not create the folder {}", home.display()), error))?;
         let lock = FolderLock::shared(home)?;
         let queues = Database::open(&home.join(QUEUES_FILE), schema::QUEUES, mode)?;
-        let keys = Database::open(&home.join(KEYS_FILE), schema::KEYS, mode)?;
-        move_parked(keys.path(), queues.path(), mode)?;
+        let (keys, parked) = Database::open_and(&home.join(KEYS_FILE), schema::KEYS, mode, any_parked)?;
+        if parked {
+            move_parked(keys.path(), queues.path(), mode)?;
+        }
         Ok(Embedded { home: Some(home.to_owned()), mode, queues, keys, clock, _lock: Some(Arc::new(lock)) })
     }
 

@@ -6,7 +6,8 @@
 //! * *Exits before the copy:* the next process finds the token, and copies under it.
 //! * *Exits after the copy:* the next process finds the token in both files, copies nothing, and deletes. A copy that was
 //!   sent to its queue meanwhile does not come back.
-//! * *Exits after the deletion:* there is nothing to move.
+//! * *Exits after the deletion:* there is nothing to move. A folder without anything to move is opened without another
+//!   connection.
 //! * *Two processes open the folder at once:* both use the same token, and the second finds the copy done.
 
 use std::path::Path;
@@ -16,6 +17,11 @@ use stint_core::ports::{PortError, PortResult};
 
 use crate::database::damage::reason;
 use crate::database::{Database, Mode};
+
+/// Whether an earlier version has parked anything in the `keys.db` behind `keys`.
+pub(crate) fn any_parked(keys: &Connection) -> rusqlite::Result<bool> {
+    keys.query_row("SELECT EXISTS (SELECT 1 FROM parked_before)", [], |row| row.get(0))
+}
 
 /// Moves what an earlier version has parked, if there is anything.
 pub(crate) fn move_parked(keys: &Path, queues: &Path, mode: Mode) -> PortResult<()> {
@@ -34,14 +40,8 @@ pub(crate) fn move_parked(keys: &Path, queues: &Path, mode: Mode) -> PortResult<
 
 /// Names the move, unless an earlier process has. Returns `None` when nothing is parked.
 fn begin(keys: &mut Connection) -> rusqlite::Result<Option<String>> {
-    let any = |connection: &Connection| {
-        connection.query_row("SELECT EXISTS (SELECT 1 FROM parked_before)", [], |row| row.get::<_, bool>(0))
-    };
-    if !any(keys)? {
-        return Ok(None);
-    }
     let transaction = immediate(keys)?;
-    if !any(&transaction)? {
+    if !any_parked(&transaction)? {
         return Ok(None);
     }
     transaction.execute("INSERT OR IGNORE INTO parked_move (id, token) VALUES (1, hex(randomblob(16)))", [])?;
@@ -136,6 +136,33 @@ mod tests {
             }
             assert_eq!(sent as i64 + count(&queues, "parked"), 3, "exited after step {steps}");
             assert_eq!((count(&keys, "parked_before"), count(&keys, "parked_move")), (0, 0));
+        }
+    }
+
+    /// Two processes that open the folder, in every order of their three steps.
+    #[test]
+    fn two_handles_move_each_message_once() {
+        for order in (0_usize..1 << 6).filter(|order| order.count_ones() == 3) {
+            let (home, keys, queues) = folder();
+            let open = |file: &str| Database::beside(&home.path().join(file), Mode::Inline).unwrap();
+            let mut handles = [0, 1].map(|_| (open("keys.db"), open("queues.db"), None::<String>, 0));
+            for place in (0..6).map(|step| order >> step & 1) {
+                let (keys, queues, token, step) = &mut handles[place];
+                match (*step, &token) {
+                    (0, _) => *token = begin(keys).unwrap(),
+                    (1, Some(token)) => drop(copy(keys, queues, token).unwrap()),
+                    (_, Some(_)) => finish(keys).unwrap(),
+                    // The other one has moved everything.
+                    (_, None) => {}
+                }
+                *step += 1;
+            }
+            assert_eq!(count(&queues, "parked"), 3, "in the order {order:06b}");
+            assert_eq!(
+                (count(&keys, "parked_before"), count(&keys, "parked_move")),
+                (0, 0),
+                "in the order {order:06b}"
+            );
         }
     }
 

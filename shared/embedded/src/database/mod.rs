@@ -81,7 +81,22 @@ impl Database {
 
     /// Like [`Database::open`], and lays a new file out for `rows`.
     pub fn open_for(rows: Rows, path: &Path, migrations: &'static [&'static str], mode: Mode) -> PortResult<Database> {
-        let connection = open::open_writer(path, migrations, mode, rows)?;
+        Database::start(path, open::open_writer(path, migrations, mode, rows)?, mode)
+    }
+
+    /// Like [`Database::open`], and looks at the file before it is used: `look` may not change it.
+    pub(crate) fn open_and<T>(
+        path: &Path,
+        migrations: &'static [&'static str],
+        mode: Mode,
+        look: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> PortResult<(Database, T)> {
+        let connection = open::open_writer(path, migrations, mode, Rows::Small)?;
+        let seen = look(&connection).map_err(|error| open::explain(path, error))?;
+        Ok((Database::start(path, connection, mode)?, seen))
+    }
+
+    fn start(path: &Path, connection: Connection, mode: Mode) -> PortResult<Database> {
         let path: Arc<Path> = Arc::from(path);
         let changes = Arc::new(Changes::new());
         let engine = match mode {

@@ -134,7 +134,7 @@ fn migrate(connection: &mut Connection, path: &Path, migrations: &[&str]) -> Por
     }
 }
 
-fn explain(path: &Path, error: rusqlite::Error) -> PortError {
+pub(super) fn explain(path: &Path, error: rusqlite::Error) -> PortError {
     let path = path.display();
     let context = match error.sqlite_error_code() {
         Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {

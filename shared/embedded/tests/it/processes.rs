@@ -14,6 +14,7 @@ use futures::future::join_all;
 use stint_core::ledger::CallEnd;
 use stint_core::points::Points;
 use stint_core::ports::{KeyPool, NewMessage, Parked, Queue};
+use stint_embedded::rusqlite::Connection;
 use stint_embedded::{Embedded, Mode};
 
 use crate::{LEDGER, SETTINGS, WINDOW, clock, key, read_key, reserve};
@@ -35,6 +36,7 @@ fn child() {
             "write" => write_until_killed(&embedded).await,
             "receive" => receive_until_empty(&embedded).await,
             "reserve" => reserve_until_refused(&embedded).await,
+            "look" => look_at_what_is_parked(&embedded).await,
             part => panic!("there is no part '{part}'"),
         }
     });
@@ -84,6 +86,11 @@ async fn reserve_until_refused(embedded: &Embedded) {
             say(&format!("held {}", grant.hold.sequence));
         }
     }
+}
+
+async fn look_at_what_is_parked(embedded: &Embedded) {
+    let parked = embedded.key_pool(LEDGER).count_parked("work").await.unwrap();
+    say(&format!("parked {parked}"));
 }
 
 /// Straight to the output, as the harness would keep what is printed.
@@ -210,6 +217,25 @@ fn two_processes_may_open_a_new_folder_at_once() {
     for _ in 0..3 {
         let home = tempfile::tempdir().unwrap();
         assert_eq!(race("receive", &home.path().join("new")).len(), 2);
+    }
+}
+
+#[test]
+fn two_processes_that_open_an_old_folder_move_each_message_once() {
+    for _ in 0..3 {
+        let home = tempfile::tempdir().unwrap();
+        drop(open(home.path()));
+        let keys = Connection::open(home.path().join("keys.db")).unwrap();
+        let numbers = "WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 500)";
+        let park = format!(
+            "{numbers} INSERT INTO parked_before (queue, id, parked_at, body) SELECT 'work', n, n, 'body' FROM numbers"
+        );
+        keys.execute(&park, []).unwrap();
+        assert_eq!(texts(&race("look", home.path()), "parked"), ["500", "500"], "each has opened it when all is moved");
+        let left: i64 = keys.query_row("SELECT count(*) FROM parked_before", [], |row| row.get(0)).unwrap();
+        let moved = block_on(open(home.path()).key_pool(LEDGER).lend_parked("work", usize::MAX, WINDOW)).unwrap();
+        let ids: BTreeSet<String> = moved.into_iter().map(|parked| parked.id).collect();
+        assert_eq!((left, ids.len()), (0, 500));
     }
 }
 
