@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use stint_core::clock::{Clock, after, before, between};
+use stint_core::clock::{Clock, after, before, between, set_back_by};
 
 /// What the gate has done so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -28,7 +28,7 @@ struct State {
     free_from: Timestamp,
     /// Until then the upstream asked everybody at this address to stay away.
     closed_until: Timestamp,
-    /// When a turn was taken last: when the clock shows an earlier time it was set back.
+    /// What the clock showed when anything here was last looked at.
     looked_at: Timestamp,
     counts: PaceCounts,
 }
@@ -39,8 +39,7 @@ const SLACK: Duration = Duration::from_secs(1);
 impl State {
     /// A clock that was set back closes the gate for no longer than it was to be closed.
     fn look(&mut self, now: Timestamp) {
-        let back = between(now, self.looked_at);
-        if back > SLACK {
+        if let Some(back) = set_back_by(self.looked_at, now, SLACK) {
             self.free_from = before(self.free_from, back);
             self.closed_until = before(self.closed_until, back);
         }
@@ -63,7 +62,7 @@ impl Pace {
             let slot = self.take_slot();
             self.clock.sleep_until(slot).await;
             // While this one slept, another's 429 may have closed the gate.
-            if self.lock().closed_until <= self.clock.now() {
+            if !self.is_closed() {
                 return;
             }
         }
@@ -71,14 +70,15 @@ impl Pace {
 
     /// Keeps everybody out until `instant`: the second limit of an upstream counts addresses, not keys.
     pub(crate) fn close_until(&self, instant: Timestamp) {
-        let mut state = self.lock();
+        let (mut state, _) = self.look();
         state.closed_until = state.closed_until.max(instant);
         state.counts.short_limits += 1;
     }
 
     /// Whether the upstream has asked everybody to stay away for now.
     pub(crate) fn is_closed(&self) -> bool {
-        self.lock().closed_until > self.clock.now()
+        let (state, now) = self.look();
+        state.closed_until > now
     }
 
     pub(crate) fn counts(&self) -> PaceCounts {
@@ -86,9 +86,7 @@ impl Pace {
     }
 
     fn take_slot(&self) -> Timestamp {
-        let now = self.clock.now();
-        let mut state = self.lock();
-        state.look(now);
+        let (mut state, now) = self.look();
         let closed_for = between(now, state.closed_until);
         if !closed_for.is_zero() {
             state.counts.waits += 1;
@@ -97,6 +95,14 @@ impl Pace {
         let slot = now.max(state.free_from).max(state.closed_until);
         state.free_from = after(slot, self.interval);
         slot
+    }
+
+    /// The state by the clock as it is now, and what that shows.
+    fn look(&self) -> (MutexGuard<'_, State>, Timestamp) {
+        let mut state = self.lock();
+        let now = self.clock.now();
+        state.look(now);
+        (state, now)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -162,5 +168,31 @@ mod tests {
         assert!((&mut waiting).now_or_never().is_some());
         clock.advance(SECOND);
         assert!(pace.turn().now_or_never().is_some());
+    }
+
+    #[test]
+    fn a_gate_that_closes_after_the_clock_was_set_back_stays_closed() {
+        let (clock, pace) = pace(SECOND);
+        assert!(pace.turn().now_or_never().is_some());
+        clock.jump(jiff::SignedDuration::from_hours(-72));
+        pace.close_until(after(clock.now(), SECOND * 10));
+        let mut waiting = Box::pin(pace.turn());
+        assert!((&mut waiting).now_or_never().is_none());
+        clock.advance(SECOND * 9);
+        assert!((&mut waiting).now_or_never().is_none());
+        clock.advance(SECOND);
+        assert!((&mut waiting).now_or_never().is_some());
+    }
+
+    #[test]
+    fn a_closed_gate_opens_to_the_eye_when_the_clock_is_set_back() {
+        let (clock, pace) = pace(SECOND);
+        pace.close_until(after(clock.now(), SECOND * 10));
+        clock.advance(SECOND * 5);
+        assert!(pace.is_closed());
+        clock.jump(jiff::SignedDuration::from_hours(-72));
+        assert!(pace.is_closed(), "it has five seconds to go");
+        clock.advance(SECOND * 5);
+        assert!(!pace.is_closed());
     }
 }
