@@ -28,30 +28,6 @@ pub(crate) fn host(uri: &Uri) -> String {
     }
 }
 
-/// `uri` without its user information, and that information as an `Authorization` header. Libraries below log the
-/// address that they connect to, so a password must not be a part of it.
-pub(crate) fn without_user(uri: Uri) -> (Uri, Option<HeaderValue>) {
-    let Some((user, host)) = uri.authority().and_then(|authority| authority.as_str().rsplit_once('@')) else {
-        return (uri, None);
-    };
-    let (id, secret) = user.split_once(':').unwrap_or((user, ""));
-    let header = sensitive(&basic(&decoded(id), &SecretString::from(decoded(secret))));
-    let host = host.parse().ok();
-    let mut parts = uri.into_parts();
-    parts.authority = host;
-    // The parts are those of a URI that was read before.
-    (Uri::from_parts(parts).unwrap_or_default(), header)
-}
-
-/// `text` with its percent-encoded bytes decoded.
-fn decoded(text: &str) -> String {
-    // The decoder of forms reads a plus sign as a space, which user information does not.
-    let escaped = text.replace('+', "%2B");
-    url::form_urlencoded::parse(format!("v={escaped}").replace('&', "%26").as_bytes())
-        .next()
-        .map_or_else(String::new, |(_, value)| value.into_owned())
-}
-
 /// A header value that `Debug` does not show.
 pub(crate) fn sensitive(text: &str) -> Option<HeaderValue> {
     let mut value = HeaderValue::from_str(text).ok()?;
@@ -164,18 +140,6 @@ mod tests {
         let uri = Uri::from_static("https://user:pass@api.example:8443/path?token=1");
         assert_eq!(host(&uri), "api.example:8443");
         assert_eq!(host(&Uri::from_static("https://api.example/x")), "api.example");
-    }
-
-    #[test]
-    fn user_information_becomes_a_header() {
-        let uri = Uri::from_static("https://me%40home:a+b%2Fc&d@collector.example:8443/v1?x=1");
-        let (stripped, header) = without_user(uri);
-        assert_eq!(stripped.to_string(), "https://collector.example:8443/v1?x=1");
-        let header = header.unwrap();
-        assert!(header.is_sensitive());
-        assert_eq!(header.to_str().unwrap(), basic("me@home", &SecretString::from("a+b/c&d")));
-        let plain = Uri::from_static("https://collector.example/v1");
-        assert_eq!(without_user(plain.clone()), (plain, None));
     }
 
     #[test]

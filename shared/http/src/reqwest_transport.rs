@@ -6,10 +6,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::TryStreamExt;
-use http::header::AUTHORIZATION;
 
 use crate::body::Body;
-use crate::redact::{host, without_user};
+use crate::redact::host;
 use crate::transport::{Limits, Transport, TransportError};
 
 /// A host that takes longer to connect to is not there.
@@ -33,6 +32,20 @@ impl ReqwestTransport {
         let client = client_builder(user_agent).build().map_err(|error| BuildError(innermost_reason(error)))?;
         Ok(ReqwestTransport { client })
     }
+
+    /// `request` as reqwest takes it. Its builder moves the user information of the address into an `Authorization` header, unless
+    /// `request` has one of its own: libraries below log the address that they connect to.
+    fn prepare(&self, request: http::Request<Bytes>, limits: Limits) -> Result<reqwest::Request, String> {
+        let (parts, body) = request.into_parts();
+        let request = self.client.request(parts.method, parts.uri.to_string()).headers(parts.headers).body(body);
+        // Covers the body too: reqwest stops its clock with the last byte.
+        let request = request.timeout(limits.timeout).build().map_err(innermost_reason)?;
+        let url = request.url();
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err("the user name in its address is not text".to_owned());
+        }
+        Ok(request)
+    }
 }
 
 #[async_trait]
@@ -43,11 +56,8 @@ impl Transport for ReqwestTransport {
         limits: Limits,
     ) -> Result<http::Response<Body>, TransportError> {
         let host = host(request.uri());
-        let request = with_user_in_header(request);
-        let mut request = reqwest::Request::try_from(request)
-            .map_err(|error| TransportError::Unreachable { host: host.clone(), reason: innermost_reason(error) })?;
-        // Covers the body too: reqwest stops its clock with the last byte.
-        *request.timeout_mut() = Some(limits.timeout);
+        let request =
+            self.prepare(request, limits).map_err(|reason| TransportError::Unreachable { host: host.clone(), reason })?;
         let mut response = self.client.execute(request).await.map_err(|error| transport_error(error, &host, limits))?;
         let (status, headers) = (response.status(), std::mem::take(response.headers_mut()));
         let mut answer = http::Response::new(body(response, host, limits));
@@ -55,17 +65,6 @@ impl Transport for ReqwestTransport {
         *answer.headers_mut() = headers;
         Ok(answer)
     }
-}
-
-/// `request` with the user information of its address in a header, where it has no `Authorization` of its own.
-fn with_user_in_header(request: http::Request<Bytes>) -> http::Request<Bytes> {
-    let (mut parts, body) = request.into_parts();
-    let (uri, authorization) = without_user(parts.uri);
-    parts.uri = uri;
-    if let Some(authorization) = authorization {
-        parts.headers.entry(AUTHORIZATION).or_insert(authorization);
-    }
-    http::Request::from_parts(parts, body)
 }
 
 /// What comes out of the decompressor, piece by piece. Its length is announced when it is not compressed.

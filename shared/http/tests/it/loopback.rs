@@ -94,6 +94,31 @@ async fn an_answer_is_decompressed_and_the_client_says_who_it_is() {
 }
 
 #[tokio::test]
+async fn the_user_in_an_address_is_sent_in_a_header_alone() {
+    for (own, expected) in [(None, "Basic bWVAaG9tZTphK2IvYyZk"), (Some("Bearer own"), "Bearer own")] {
+        let (address, heads) = serve(|stream| assert!(write(stream, &gzip_answer(b"hello"))));
+        let mut request = http::Request::get(format!("http://me%40home:a+b%2Fc&d@{address}/path"));
+        if let Some(own) = own {
+            request = request.header("authorization", own);
+        }
+        let transport = ReqwestTransport::new("stint/0").expect("transport");
+        transport.send(request.body(Bytes::new()).expect("request"), LIMITS).await.expect("answer");
+        let head = heads.recv().expect("head");
+        assert!(head.contains(&format!("authorization: {}\r\n", expected.to_lowercase())), "{head}");
+        assert!(head.starts_with("get /path http/1.1\r\n") && !head.contains("me%40home"), "{head}");
+    }
+}
+
+#[tokio::test]
+async fn a_user_that_fits_no_header_is_neither_sent_nor_shown() {
+    let transport = ReqwestTransport::new("stint/0").expect("transport");
+    let request = http::Request::get("http://%ff:pa55word@127.0.0.1:9/path").body(Bytes::new()).expect("request");
+    let error = transport.send(request, LIMITS).await.expect_err("error");
+    assert!(matches!(error, TransportError::Unreachable { .. }), "{error}");
+    assert!(error.to_string().contains("user name") && !format!("{error:?}").contains("pa55word"), "{error:?}");
+}
+
+#[tokio::test]
 async fn a_body_of_exactly_the_cap_fits() {
     let (address, _heads) = serve(|stream| assert!(write(stream, &gzip_answer(&vec![b'x'; LIMITS.max_body]))));
     assert_eq!(get(address, LIMITS).await.expect("answer").body().len(), LIMITS.max_body);
