@@ -96,6 +96,7 @@ impl Client {
     /// one prober, and none is repeated.
     ///
     /// Callers enter the breaker before a call, and report to it how the call ended: only they know what an answer is worth.
+    /// The [`Pass`] that they entered with goes with each request, in its extensions; a request without one is ordinary.
     #[must_use]
     pub fn guarded(self, breaker: Arc<Breaker>) -> Client {
         // A second breaker changes nothing: what guards a client does not change while it is in use.
@@ -128,13 +129,13 @@ impl Client {
     /// Short refusals for haste are waited out, by all callers; longer ones are returned, never slept. Dropping the
     /// future abandons the request: whether it was seen is then unknown.
     pub async fn send(&self, request: http::Request<Bytes>, policy: &RetryPolicy) -> Result<Answer, HttpError> {
-        self.repeating(policy, || self.attempt(&request, policy).boxed()).await
+        self.repeating(policy, pass_of(&request), || self.attempt(&request, policy).boxed()).await
     }
 
     /// Like [`send`](Client::send), but returns when the head of the answer is there, and with it whatever may be
     /// asked next. The body streams; what breaks within it is the caller's to repeat.
     pub async fn open(&self, request: http::Request<Bytes>, policy: &RetryPolicy) -> Result<Streaming, HttpError> {
-        self.repeating(policy, || self.attempt_open(&request, policy).boxed()).await
+        self.repeating(policy, pass_of(&request), || self.attempt_open(&request, policy).boxed()).await
     }
 
     /// Sends `request` with an access token of `tokens`. A 401 renews the token once and repeats the request once:
@@ -161,25 +162,25 @@ impl Client {
     async fn repeating<'a, T>(
         &'a self,
         policy: &RetryPolicy,
+        pass: Pass,
         attempt: impl Fn() -> BoxFuture<'a, Result<T, HttpError>>,
     ) -> Result<T, HttpError> {
         let mut failures = 0;
         let mut rate_limits = 0;
         loop {
             self.inner.pace.turn().await;
-            self.admit()?;
             let error = match attempt().await {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
             if let HttpError::RateLimited(limited) = &error {
                 rate_limits += 1;
-                if !self.slow_down(limited) || rate_limits > policy.rate_limit_waits || !self.repeats() {
+                if !self.slow_down(limited) || rate_limits > policy.rate_limit_waits || !self.repeats(pass) {
                     return Err(error);
                 }
             } else {
                 failures += 1;
-                let Some(delay) = self.delay_after(&error, failures, policy) else { return Err(error) };
+                let Some(delay) = self.delay_after(&error, failures, policy, pass) else { return Err(error) };
                 self.note(policy, &error).await;
                 let delay_ms = delay.as_millis();
                 tracing::debug!(operation = policy.operation, failures, delay_ms, %error, "repeating a request");
@@ -194,17 +195,18 @@ impl Client {
         tokens: &TokenSource,
         send: impl Fn(http::Request<Bytes>) -> BoxFuture<'a, Result<T, HttpError>>,
     ) -> Result<T, HttpError> {
-        let token = tokens.token().await?;
+        let pass = pass_of(&request);
+        let token = tokens.token_for(pass).await?;
         let answer = send(with_bearer(request.clone(), &token)).await?;
         if answer.status() != StatusCode::UNAUTHORIZED {
             return Ok(answer);
         }
         tracing::debug!(key.id = tokens.key_id(), upstream.host = answer.host(), "renewing a refused access token");
         tokens.invalidate(&token).await;
-        if !self.repeats() {
+        if !self.repeats(pass) {
             return Err(HttpError::Unauthorized { host: answer.host().to_owned(), key_id: tokens.key_id().to_owned() });
         }
-        let token = tokens.token().await?;
+        let token = tokens.token_for(pass).await?;
         let answer = send(with_bearer(request, &token)).await?;
         if answer.status() != StatusCode::UNAUTHORIZED {
             return Ok(answer);
@@ -232,11 +234,17 @@ impl Client {
         self.judge(request, http::Response::from_parts(head, body))
     }
 
-    /// The turn of `request`. `None` where no limits are announced.
+    /// The turn of `request`, if the breaker still lets it go. `None` where no limits are announced.
     async fn turn(&self, request: &http::Request<Bytes>) -> Result<Option<Flight>, HttpError> {
-        match &self.inner.limits {
-            Some(limits) => limits.turn(request.uri()).await.map(Some),
-            None => Ok(None),
+        self.admit(request)?;
+        let Some(limits) = &self.inner.limits else { return Ok(None) };
+        let flight = limits.turn(request.uri()).await?;
+        match self.admit(request) {
+            Ok(()) => Ok(Some(flight)),
+            Err(down) => {
+                flight.unseen();
+                Err(down)
+            }
         }
     }
 
@@ -266,10 +274,10 @@ impl Client {
         Ok(Streaming::new(host, head, Body::whole(body), excerpt))
     }
 
-    /// Whether the breaker lets a request leave that has waited for its turn.
-    fn admit(&self) -> Result<(), HttpError> {
+    /// Whether the breaker lets `request` leave, which has waited for its turn.
+    fn admit(&self, request: &http::Request<Bytes>) -> Result<(), HttpError> {
         let Some(breaker) = self.inner.breaker.get() else { return Ok(()) };
-        breaker.admits().map_err(|wait| HttpError::Waits {
+        breaker.admits(pass_of(request)).map_err(|wait| HttpError::Waits {
             upstream: breaker.upstream().to_owned(),
             since: wait.outage.since,
             until: wait.until,
@@ -285,9 +293,9 @@ impl Client {
         }
     }
 
-    /// Whether anything may be repeated: a probe is one request.
-    fn repeats(&self) -> bool {
-        self.inner.breaker.get().is_none_or(|breaker| breaker.is_closed())
+    /// Whether anything may be repeated of a call that has `pass`: a probe is one request.
+    fn repeats(&self, pass: Pass) -> bool {
+        pass == Pass::Free && self.inner.breaker.get().is_none_or(|breaker| breaker.is_closed())
     }
 
     /// Says once, and counts, that a refusal does not tell for how long.
@@ -322,8 +330,8 @@ impl Client {
     }
 
     /// How long to wait before the next attempt. `None` when there is to be none.
-    fn delay_after(&self, error: &HttpError, failures: u32, policy: &RetryPolicy) -> Option<Duration> {
-        if failures >= policy.attempts || !policy.repeats(error) || !self.repeats() {
+    fn delay_after(&self, error: &HttpError, failures: u32, policy: &RetryPolicy, pass: Pass) -> Option<Duration> {
+        if failures >= policy.attempts || !policy.repeats(error) || !self.repeats(pass) {
             return None;
         }
         let draws = self.inner.draws.fetch_add(1, Ordering::Relaxed);
@@ -354,6 +362,11 @@ fn landed<B>(
         (Some(_), Err(_)) | (None, _) => {}
     }
     outcome
+}
+
+/// What the caller of `request` has entered the breaker with.
+fn pass_of(request: &http::Request<Bytes>) -> Pass {
+    request.extensions().get().copied().unwrap_or(Pass::Free)
 }
 
 fn with_bearer(mut request: http::Request<Bytes>, token: &SecretString) -> http::Request<Bytes> {

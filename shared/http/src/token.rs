@@ -11,7 +11,8 @@ use http::{HeaderValue, Method, StatusCode, Uri};
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
-use stint_core::clock::{after, before};
+use stint_core::circuit::Pass;
+use stint_core::clock::{after, before, set_back_by};
 
 use crate::client::Client;
 use crate::error::{HttpError, RateLimited};
@@ -57,7 +58,7 @@ struct CachedToken {
 
 impl CachedToken {
     fn is_valid(&self, now: Timestamp) -> bool {
-        before(self.asked_at, CLOCK_SLACK) <= now && now < self.renew_at
+        set_back_by(self.asked_at, now, CLOCK_SLACK).is_none() && now < self.renew_at
     }
 }
 
@@ -102,6 +103,13 @@ pub enum TokenError {
     },
 }
 
+impl TokenError {
+    /// Whether the request for the token was held back by the breaker.
+    fn is_wait(&self) -> bool {
+        matches!(self, TokenError::Failed { error, .. } if matches!(**error, HttpError::Waits { .. }))
+    }
+}
+
 impl TokenSource {
     /// The tokens of the key `key_id`. `client` should be a clone of the one that the tokens are for when both
     /// addresses belong to one upstream: they share its limit.
@@ -138,6 +146,11 @@ impl TokenSource {
 
     /// A token that is valid now. Concurrent callers share one request and its outcome, a failure included.
     pub async fn token(&self) -> Result<SecretString, TokenError> {
+        self.token_for(Pass::Free).await
+    }
+
+    /// The same for a call that has `pass`: a probe may ask for a token where others wait.
+    pub(crate) async fn token_for(&self, pass: Pass) -> Result<SecretString, TokenError> {
         let finished = self.finished.load(Ordering::SeqCst);
         let mut state = self.state.lock().await;
         if let Some(cached) = &state.cached
@@ -150,7 +163,11 @@ impl TokenSource {
         {
             return Err(failure.clone());
         }
-        let outcome = self.request().await;
+        let outcome = self.request(pass).await;
+        if matches!(&outcome, Err(failure) if failure.is_wait()) {
+            // Not sent, which says nothing of what another call may do.
+            return outcome.map(|cached| cached.token);
+        }
         self.finished.fetch_add(1, Ordering::SeqCst);
         match outcome {
             Ok(cached) => {
@@ -178,10 +195,12 @@ impl TokenSource {
         self.state.lock().await.cached = None;
     }
 
-    async fn request(&self) -> Result<CachedToken, TokenError> {
+    async fn request(&self, pass: Pass) -> Result<CachedToken, TokenError> {
         // Counted from before the request: the upstream's clock started somewhere within it.
         let asked_at = self.client.clock().now();
-        let answer = match self.client.send(self.token_request()?, &RetryPolicy::TOKEN).await {
+        let mut request = self.token_request()?;
+        request.extensions_mut().insert(pass);
+        let answer = match self.client.send(request, &RetryPolicy::TOKEN).await {
             Ok(answer) => answer,
             Err(HttpError::RateLimited(limited)) => return Err(TokenError::RateLimited(limited)),
             Err(error) => return Err(self.failed(error)),

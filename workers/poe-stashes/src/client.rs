@@ -8,6 +8,7 @@ use http::Uri;
 use http::header::ACCEPT;
 use jiff::Timestamp;
 use serde::Deserialize;
+use stint_core::circuit::Pass;
 use stint_core::clock::Clock;
 use stint_core::ports::Breakers;
 use stint_http::{
@@ -144,11 +145,12 @@ impl Api {
             // The limits may keep a probe waiting for longer than it may take.
             self.clock.sleep_until(opens_at).await;
         }
-        guarded(&self.guards.pages, &*self.clock, self.open_page(id)).await
+        guarded(&self.guards.pages, &*self.clock, |pass| self.open_page(pass, id)).await
     }
 
-    async fn open_page(&self, id: ChangeId) -> Result<OpenPage, RiverError> {
+    async fn open_page(&self, pass: Pass, id: ChangeId) -> Result<OpenPage, RiverError> {
         let mut request = http::Request::new(Bytes::new());
+        request.extensions_mut().insert(pass);
         *request.uri_mut() = self.page_uri(id);
         request.headers_mut().insert(ACCEPT, http::HeaderValue::from_static("application/json"));
         let answer = self.client.open_authorized(request, &self.tokens, &self.page).await?.success()?;
@@ -165,7 +167,8 @@ impl Api {
 
     /// Where the river is now. Asked without a token.
     pub async fn head(&self) -> Result<ChangeId, RiverError> {
-        guarded(&self.guards.head, &*self.clock, self.ask_for_head()).await
+        // The client asks the pages' breaker, for which a pass of the head's says nothing.
+        guarded(&self.guards.head, &*self.clock, |_| self.ask_for_head()).await
     }
 
     async fn ask_for_head(&self) -> Result<ChangeId, RiverError> {

@@ -5,7 +5,7 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use stint_core::circuit::{CircuitSettings, Health, Intent};
+use stint_core::circuit::{CircuitSettings, Health, Intent, Pass};
 use stint_core::clock::{Clock, between};
 use stint_core::ports::Breakers;
 use stint_http::{Breaker, HttpError};
@@ -35,12 +35,15 @@ impl Guards {
     }
 }
 
-/// Makes a request if `breaker` lets it go, and tells it how the request ended.
-pub(crate) async fn guarded<T>(
+/// Makes a request if `breaker` lets it go, with the pass for it, and tells the breaker how the request ended.
+pub(crate) async fn guarded<T, F>(
     breaker: &Breaker,
     clock: &dyn Clock,
-    request: impl Future<Output = Result<T, RiverError>>,
-) -> Result<T, RiverError> {
+    request: impl FnOnce(Pass) -> F,
+) -> Result<T, RiverError>
+where
+    F: Future<Output = Result<T, RiverError>>,
+{
     let down = |since, until, reason| {
         let (upstream, delay) = (breaker.upstream().to_owned(), between(clock.now(), until));
         RiverError::Down { upstream, since, delay, reason }
@@ -49,7 +52,7 @@ pub(crate) async fn guarded<T>(
         Ok(pass) => pass,
         Err(wait) => return Err(down(wait.outage.since, wait.until, wait.outage.reason)),
     };
-    let outcome = request.await;
+    let outcome = request(pass).await;
     breaker.report(pass, &outcome.as_ref().map_or_else(health, |_| Health::Served)).await;
     match outcome {
         Err(RiverError::Http(HttpError::Waits { since, until, reason, .. })) => Err(down(since, until, reason)),

@@ -164,14 +164,12 @@ impl Circuit {
         self.outage().is_none()
     }
 
-    /// Whether a success would be news: calls go, and the last one has failed.
-    pub fn has_failures(&self) -> bool {
-        matches!(&self.state, CircuitState::Closed(streak) if streak.failures > 0)
-    }
-
-    /// Whether the probe of that number is under way.
-    pub fn is_probed_by(&self, number: u64) -> bool {
-        self.probes == number && matches!(self.state, CircuitState::Probing { .. })
+    /// This record, which a store failed to keep, in the place of `stored`, which others have kept meanwhile: if it tells of
+    /// an outage that `stored` neither knows nor has seen end. `None` if `stored` is as good.
+    pub fn in_place_of(&self, stored: &Circuit) -> Option<Circuit> {
+        let (Some(outage), CircuitState::Closed(streak)) = (self.outage(), &stored.state) else { return None };
+        let is_over = streak.closed_at.is_some_and(|closed_at| closed_at >= outage.since);
+        (!is_over).then(|| Circuit { probes: self.probes.max(stored.probes), ..self.clone() })
     }
 
     /// Whether one ordinary call at a time may go.

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::{Circuit, CircuitSettings, CircuitState, Health, Intent, Outage, Pass, Streak, Wait};
-use crate::clock::{after, between};
+use crate::clock::{after, between, is_pending, is_too_far};
 
 /// What a step changed, where somebody should be told.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,6 +45,23 @@ impl Circuit {
     pub fn waits(&self, intent: Intent, settings: &CircuitSettings, now: Timestamp) -> Option<Wait> {
         // A lapsed probe is due at the earliest that the draw allows, which is as good as any for a look.
         self.clone().enter(intent, settings, now, 0).err()
+    }
+
+    /// Whether a call that has `pass` may still leave: since it was let in the breaker may have opened, or the lease of the
+    /// probe may have ended. Takes no right.
+    pub fn admits(&self, pass: Pass, settings: &CircuitSettings, now: Timestamp) -> Result<(), Wait> {
+        let mut circuit = self.clone();
+        circuit.end_lapsed(settings, now, 0);
+        let (outage, until) = match (circuit.state, pass) {
+            (CircuitState::Closed(_), _) => return Ok(()),
+            (CircuitState::Probing { .. }, Pass::Probe(number)) if number == self.probes => return Ok(()),
+            (CircuitState::Open { outage, probe_at: until } | CircuitState::Probing { outage, until }, _) => {
+                (outage, until)
+            }
+            // It may enter anew.
+            (CircuitState::HalfOpen { outage }, _) => (outage, now),
+        };
+        Err(Wait { outage, until })
     }
 
     /// Takes in how a call ended.
@@ -153,12 +170,12 @@ impl Circuit {
     /// A probe whose caller did not come back has failed. What is further away than it can be is due.
     fn end_lapsed(&mut self, settings: &CircuitSettings, now: Timestamp, random: u64) {
         match self.state.clone() {
-            CircuitState::Probing { outage, until } if until <= now || between(now, until) > settings.lease => {
+            CircuitState::Probing { outage, until } if !is_pending(until, settings.lease, now) => {
                 let ended = until.min(now);
                 let tries = outage.tries.saturating_add(1);
                 self.open(Outage { tries, ..outage }, settings, ended, random);
             }
-            CircuitState::Open { outage, probe_at } if between(now, probe_at) > settings.longest() => {
+            CircuitState::Open { outage, probe_at } if is_too_far(probe_at, settings.longest(), now) => {
                 self.state = CircuitState::Open { outage, probe_at: now };
             }
             _ => {}

@@ -186,6 +186,45 @@ fn a_clock_that_was_ahead_does_not_keep_it_open() {
 }
 
 #[test]
+fn a_call_that_was_let_in_leaves_while_the_breaker_is_as_it_was() {
+    let mut circuit = Circuit::default();
+    let admits = |circuit: &Circuit, pass, now| circuit.admits(pass, &SETTINGS, now).map_err(|wait| wait.until);
+    assert_eq!(admits(&circuit, Pass::Free, at(0)), Ok(()));
+    let Some(Transition::Opened(wait)) = call(&mut circuit, Intent::Work, &banned(), at(0)) else { panic!("closed") };
+    assert_eq!(admits(&circuit, Pass::Free, at(1)), Err(wait.until));
+    assert_eq!(admits(&circuit, Pass::Free, wait.until), Err(wait.until), "a probe is due, and this is none");
+    let probe = enter(&mut circuit, Intent::Probe, wait.until).unwrap();
+    let lapsed = after(wait.until, SETTINGS.lease);
+    assert_eq!(admits(&circuit, probe, wait.until), Ok(()));
+    assert_eq!(admits(&circuit, Pass::Free, wait.until), Err(lapsed));
+    assert_eq!(admits(&circuit, Pass::Probe(9), wait.until), Err(lapsed));
+    assert!(admits(&circuit, probe, lapsed).is_err());
+    circuit.report(probe, &Health::Answered, &SETTINGS, wait.until, 7);
+    for pass in [Pass::Free, probe] {
+        assert_eq!(admits(&circuit, pass, lapsed), Err(lapsed), "it enters anew");
+    }
+    call(&mut circuit, Intent::Work, &Health::Served, lapsed);
+    assert_eq!(admits(&circuit, probe, lapsed), Ok(()));
+}
+
+#[test]
+fn an_outage_that_could_not_be_kept_stands_until_it_is_known_to_be_over() {
+    let (unwritten, probe_at) = opened(at(5_000));
+    let mut failing = Circuit { probes: 5, ..Circuit::default() };
+    call(&mut failing, Intent::Work, &failed(), at(5_001));
+    let stands = unwritten.in_place_of(&failing).expect("an outage that nobody knows");
+    assert_eq!((&stands.state, stands.probes), (&unwritten.state, 5));
+    let (mut other, _) = opened(at(4_990));
+    assert_eq!(unwritten.in_place_of(&other), None, "it is known");
+    call(&mut other, Intent::Probe, &Health::Served, probe_at);
+    assert!(other.is_closed() && unwritten.in_place_of(&other).is_none(), "it is over");
+    let (mut earlier, due) = opened(at(0));
+    call(&mut earlier, Intent::Probe, &Health::Served, due);
+    assert!(earlier.is_closed() && unwritten.in_place_of(&earlier).is_some(), "that was another one");
+    assert_eq!(failing.in_place_of(&Circuit::default()), None, "it tells of no outage");
+}
+
+#[test]
 fn a_record_says_in_words_what_it_is() {
     let (circuit, probe_at) = opened(at(0));
     let text = serde_json::to_string(&circuit).unwrap();

@@ -2,59 +2,48 @@
 //!
 //! Its state belongs to all processes of an installation, and stands in a store; here is a copy of it. A good call asks
 //! the store nothing: the copy is read anew when it is some seconds old, and the record is written when it changes, which
-//! is when a call fails, when one succeeds after a failure, and around a probe.
+//! is when a call fails, when one succeeds after a failure, and around a probe. A call that fails while the breaker is open
+//! asks nothing either.
 //!
 //! # What may happen between any two lines
 //! * *Exits after a call has failed, before that is kept:* one failure less is known.
-//! * *Exits after the breaker is opened, before anybody is told:* every other process sees the record, and stands still.
+//! * *Exits after the breaker is opened, before the log says so:* every other process sees the record, and stands still.
 //! * *Exits while it has the right to probe:* the right ends with its lease, and the probe counts as failed.
-//! * *Exits after the breaker is closed, before work is set going:* whoever looks next sees that it is closed.
-//! * *The store fails:* this process goes on by its own copy, and the store learns of it with the next change.
+//! * *Exits after the breaker is closed, before work is set going:* the next look sees that it is closed.
+//! * *The store fails:* this process goes on by its own copy, and writes it when the store is next read, unless others have
+//!   written one that tells more. Until then each process may probe for itself.
+//! * *Other processes write the record each time that this one tries to:* it takes no right to probe, and what it wanted to
+//!   report is not counted.
+//! * *The store is made anew, or an old copy of it comes back:* its record counts from the next load on.
 
 mod health;
 mod memory;
+mod record;
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use futures::lock::Mutex as Turn;
-use jiff::Timestamp;
 use stint_core::circuit::{Circuit, CircuitSettings, Health, Intent, Pass, Transition, Wait};
-use stint_core::clock::{Clock, between};
+use stint_core::clock::{Clock, after, between};
 use stint_core::ports::Breakers;
 use stint_core::telemetry::Metric;
 
 use crate::policy::draw;
 pub use memory::MemoryBreakers;
+use record::Record;
 
 /// The copy of the record is read anew when it is older.
 const FRESH: Duration = Duration::from_secs(5);
 
-/// Others change the record meanwhile; after so many tries their change is as good as ours.
-const TRIES: usize = 8;
-
 /// The breaker of one upstream.
 pub struct Breaker {
-    upstream: String,
+    record: Record,
     settings: CircuitSettings,
-    store: Arc<dyn Breakers>,
     clock: Arc<dyn Clock>,
     seed: u64,
-    known: Mutex<Known>,
-    /// One change at a time from this process.
-    turn: Turn<()>,
-}
-
-/// What this process knows of the record.
-#[derive(Default)]
-struct Known {
-    circuit: Circuit,
-    version: u64,
-    read_at: Option<Timestamp>,
-    /// The probe that a caller of this process makes.
-    probe: Option<u64>,
-    draws: u64,
+    draws: AtomicU64,
 }
 
 impl Breaker {
@@ -69,12 +58,12 @@ impl Breaker {
         // Different in each process and for each upstream, the same in each simulation.
         let name = upstream.bytes().fold(0_u64, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
         let seed = clock.now().as_microsecond().cast_unsigned() ^ name;
-        Breaker { upstream, settings, store, clock, seed, known: Mutex::default(), turn: Turn::new(()) }
+        Breaker { record: Record::new(upstream, store, clock.clone()), settings, clock, seed, draws: AtomicU64::new(0) }
     }
 
     /// The upstream's name: in `status`, in logs and in metrics.
     pub fn upstream(&self) -> &str {
-        &self.upstream
+        self.record.upstream()
     }
 
     /// How long a probe may take.
@@ -82,157 +71,71 @@ impl Breaker {
         self.settings.lease
     }
 
-    /// The right to make one call, or why there is none now. Whoever has it tells [`Breaker::report`] how the call ended.
+    /// The right to make one call, or why there is none now. The caller puts it into the extensions of its requests, where
+    /// [a guarded client](crate::Client::guarded) looks for it, and tells [`Breaker::report`] how the call ended.
     pub async fn enter(&self, intent: Intent) -> Result<Pass, Wait> {
-        self.refresh(FRESH).await;
-        if self.lock().circuit.is_closed() {
-            return Ok(Pass::Free);
-        }
-        let entered = self.change(|circuit, settings, now, random| circuit.enter(intent, settings, now, random)).await;
-        if let Ok(Pass::Probe(number)) = entered {
-            self.lock().probe = Some(number);
-        }
-        entered
+        self.record.refresh(FRESH).await;
+        let entered = self.record.change(|circuit, now| circuit.enter(intent, &self.settings, now, self.draw())).await;
+        // A right that is not in the record is none: another process may have the same.
+        entered.unwrap_or_else(|| self.record.look(|circuit| self.without_right(circuit)))
     }
 
     /// Why a call with this intent could not go now; `None` if it could. Takes no right.
     pub async fn waits(&self, intent: Intent) -> Option<Wait> {
-        self.refresh(FRESH).await;
-        self.lock().circuit.waits(intent, &self.settings, self.clock.now())
+        self.record.refresh(FRESH).await;
+        self.record.look(|circuit| circuit.waits(intent, &self.settings, self.clock.now()))
     }
 
-    /// The record as it is now, for whoever plans by it.
+    /// The record as it is now, for plans.
     pub async fn look(&self) -> Circuit {
-        self.refresh(FRESH).await;
-        self.lock().circuit.clone()
+        self.record.refresh(FRESH).await;
+        self.record.look(Circuit::clone)
     }
 
     /// Takes in how the call ended that `pass` was for.
     pub async fn report(&self, pass: Pass, health: &Health) {
-        if let Pass::Probe(_) = pass {
-            self.lock().probe = None;
-        }
-        if self.is_no_news(pass, health) {
-            return;
-        }
-        if *health != Health::Served {
-            // Others may have failed meanwhile: it is the row of all that counts.
-            self.refresh(Duration::ZERO).await;
-        }
-        let step = |circuit: &mut Circuit, settings: &CircuitSettings, now, random| {
-            circuit.report(pass, health, settings, now, random)
-        };
-        if let Some(transition) = self.change(step).await {
+        let step = |circuit: &mut Circuit, now| circuit.report(pass, health, &self.settings, now, self.draw());
+        if let Some(Some(transition)) = self.record.change(step).await {
             self.tell(&transition);
         }
     }
 
     /// Closes the breaker if it is half open: there is no work that could prove that the upstream is back.
     pub async fn close_idle(&self) {
-        if !self.look().await.is_half_open() {
-            return;
-        }
-        if let Some(transition) = self.change(|circuit, _, now, _| circuit.close_idle(now)).await {
+        self.record.refresh(FRESH).await;
+        if let Some(Some(transition)) = self.record.change(Circuit::close_idle).await {
             self.tell(&transition);
         }
     }
 
     /// Makes the next probe due now, for a person who has reason to believe that the upstream is back.
     pub async fn hasten(&self) {
-        if !self.look().await.is_closed() {
-            self.change(|circuit, _, now, _| circuit.hasten(now)).await;
-        }
+        self.record.refresh(FRESH).await;
+        self.record.change(Circuit::hasten).await;
     }
 
-    /// Whether a request may leave that was let in before: another may have failed since. Asks no store.
-    pub(crate) fn admits(&self) -> Result<(), Wait> {
-        let known = self.lock();
-        if known.probe.is_some_and(|number| known.circuit.is_probed_by(number)) {
-            return Ok(());
-        }
-        match known.circuit.waits(Intent::Work, &self.settings, self.clock.now()) {
-            Some(wait) => Err(wait),
-            None => Ok(()),
-        }
+    /// Whether a request of a call that has `pass` may leave now: the call was let in a while ago. Asks no store.
+    pub(crate) fn admits(&self, pass: Pass) -> Result<(), Wait> {
+        self.record.look(|circuit| circuit.admits(pass, &self.settings, self.clock.now()))
     }
 
     /// Whether calls go without restriction, as far as this process knows: a request that failed may be repeated at once.
     /// Asks no store.
     pub fn is_closed(&self) -> bool {
-        self.lock().circuit.is_closed()
+        self.record.look(Circuit::is_closed)
     }
 
-    fn is_no_news(&self, pass: Pass, health: &Health) -> bool {
-        let known = self.lock();
-        match (pass, health) {
-            (Pass::Probe(_), _) => false,
-            (Pass::Free, Health::Unknown | Health::Answered) => true,
-            (Pass::Free, Health::Served) => !known.circuit.has_failures(),
-            (Pass::Free, Health::Failed(_) | Health::Banned(_)) => false,
-        }
+    fn without_right(&self, circuit: &Circuit) -> Result<Pass, Wait> {
+        let until = after(self.clock.now(), FRESH);
+        circuit.outage().map_or(Ok(Pass::Free), |outage| Err(Wait { outage: outage.clone(), until }))
     }
 
-    /// Reads the record anew if the copy is older than `age`.
-    async fn refresh(&self, age: Duration) {
-        let now = self.clock.now();
-        // A clock that went back says nothing of the copy's age.
-        let is_fresh = |read_at: Timestamp| read_at <= now && between(read_at, now) < age;
-        if self.lock().read_at.is_some_and(is_fresh) {
-            return;
-        }
-        match self.store.load(&self.upstream).await {
-            Ok((version, circuit)) => self.learn(version, circuit, now),
-            Err(error) => {
-                tracing::debug!(upstream = self.upstream, %error, "cannot read a breaker: {error}");
-                self.lock().read_at = Some(now);
-            }
-        }
-    }
-
-    fn learn(&self, version: u64, circuit: Circuit, now: Timestamp) {
-        let mut known = self.lock();
-        // An older one is an answer that was overtaken.
-        if version >= known.version {
-            (known.version, known.circuit) = (version, circuit);
-            known.read_at = Some(now);
-        }
-    }
-
-    /// Changes the record by one step, which is taken again on what others have made of it meanwhile.
-    async fn change<T>(&self, step: impl Fn(&mut Circuit, &CircuitSettings, Timestamp, u64) -> T) -> T {
-        let _turn = self.turn.lock().await;
-        let mut tries = 0;
-        loop {
-            let now = self.clock.now();
-            let (version, before, random) = {
-                let mut known = self.lock();
-                known.draws += 1;
-                (known.version, known.circuit.clone(), draw(self.seed, known.draws))
-            };
-            let mut circuit = before.clone();
-            let outcome = step(&mut circuit, &self.settings, now, random);
-            if circuit == before {
-                return outcome;
-            }
-            tries += 1;
-            match self.store.replace(&self.upstream, version, &circuit).await {
-                Ok(true) => {
-                    self.learn(version + 1, circuit, now);
-                    return outcome;
-                }
-                Ok(false) if tries < TRIES => self.refresh(Duration::ZERO).await,
-                Ok(false) => return outcome,
-                Err(error) => {
-                    tracing::debug!(upstream = self.upstream, %error, "cannot keep a breaker: {error}");
-                    self.lock().circuit = circuit;
-                    return outcome;
-                }
-            }
-        }
+    fn draw(&self) -> u64 {
+        draw(self.seed, self.draws.fetch_add(1, Ordering::Relaxed))
     }
 
     fn tell(&self, transition: &Transition) {
-        let upstream = &self.upstream;
+        let upstream = self.upstream();
         match transition {
             Transition::Opened(Wait { outage, until }) => {
                 let reason = &outage.reason;
@@ -256,14 +159,10 @@ impl Breaker {
             }
         }
     }
-
-    fn lock(&self) -> MutexGuard<'_, Known> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl fmt::Debug for Breaker {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Breaker").field("upstream", &self.upstream).finish_non_exhaustive()
+        formatter.debug_struct("Breaker").field("upstream", &self.upstream()).finish_non_exhaustive()
     }
 }

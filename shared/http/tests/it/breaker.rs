@@ -1,56 +1,20 @@
 //! The breaker between its callers and its store, and what it keeps from leaving.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use async_trait::async_trait;
+use bytes::Bytes;
 use jiff::Timestamp;
 use secrecy::SecretString;
-use stint_core::circuit::{Circuit, CircuitSettings, Health, Intent, Pass};
+use stint_core::circuit::{CircuitSettings, Health, Intent, Pass};
 use stint_core::clock::{Clock, between};
-use stint_core::ports::{Breakers, PortError, PortResult};
 use stint_http::{Breaker, Client, HttpError, MemoryBreakers, RetryPolicy, TokenSource};
 
+use crate::breaking_store::{Behaviour, Store};
 use crate::log::logged;
 use crate::scripted::{HOST, World, answer, ok, request, timed_out, token, unreachable};
 
-const SETTINGS: CircuitSettings = CircuitSettings::for_calls_of(Duration::from_secs(30));
-
-/// A store that counts what it is asked, and fails when it is told to.
-#[derive(Default)]
-struct Counted {
-    inner: MemoryBreakers,
-    loads: AtomicUsize,
-    writes: AtomicUsize,
-    away: AtomicBool,
-}
-
-impl Counted {
-    fn asked(&self) -> (usize, usize) {
-        (self.loads.load(Ordering::SeqCst), self.writes.load(Ordering::SeqCst))
-    }
-
-    fn is_there(&self) -> PortResult<()> {
-        let away = || PortError::backend("could not reach the store", "connection refused");
-        if self.away.load(Ordering::SeqCst) { Err(away()) } else { Ok(()) }
-    }
-}
-
-#[async_trait]
-impl Breakers for Counted {
-    async fn load(&self, upstream: &str) -> PortResult<(u64, Circuit)> {
-        self.loads.fetch_add(1, Ordering::SeqCst);
-        self.is_there()?;
-        self.inner.load(upstream).await
-    }
-
-    async fn replace(&self, upstream: &str, version: u64, circuit: &Circuit) -> PortResult<bool> {
-        self.writes.fetch_add(1, Ordering::SeqCst);
-        self.is_there()?;
-        self.inner.replace(upstream, version, circuit).await
-    }
-}
+pub(crate) const SETTINGS: CircuitSettings = CircuitSettings::for_calls_of(Duration::from_secs(30));
 
 mod memory {
     use std::sync::Arc;
@@ -71,29 +35,29 @@ mod memory {
     stint_testkit::breakers_suite!(futures::executor::block_on, async { Memory(Arc::default()) });
 }
 
-fn breaker(world: &World, store: &Arc<Counted>) -> Arc<Breaker> {
-    Arc::new(Breaker::new("api", Arc::<Counted>::clone(store), Arc::new(world.clock.clone()), SETTINGS))
+pub(crate) fn breaker(world: &World, store: &Arc<Store>) -> Arc<Breaker> {
+    Arc::new(Breaker::new("api", Arc::<Store>::clone(store), Arc::new(world.clock.clone()), SETTINGS))
 }
 
-fn failed() -> Health {
+pub(crate) fn failed() -> Health {
     Health::Failed("status 502".into())
 }
 
 /// One call that ends so.
-async fn call(breaker: &Breaker, intent: Intent, health: &Health) -> bool {
+pub(crate) async fn call(breaker: &Breaker, intent: Intent, health: &Health) -> bool {
     let Ok(pass) = breaker.enter(intent).await else { return false };
     breaker.report(pass, health).await;
     true
 }
 
-async fn open(breaker: &Breaker) {
+pub(crate) async fn open(breaker: &Breaker) {
     for _ in 0..SETTINGS.failures {
         call(breaker, Intent::Work, &failed()).await;
     }
     assert!(breaker.waits(Intent::Work).await.is_some());
 }
 
-async fn until_due(clock: &impl Clock, breaker: &Breaker) -> Timestamp {
+pub(crate) async fn until_due(clock: &impl Clock, breaker: &Breaker) -> Timestamp {
     let until = breaker.waits(Intent::Probe).await.expect("it is open").until;
     clock.sleep_until(until).await;
     until
@@ -102,7 +66,7 @@ async fn until_due(clock: &impl Clock, breaker: &Breaker) -> Timestamp {
 #[test]
 fn good_calls_ask_the_store_nothing() {
     let world = World::new([]);
-    let store = Arc::<Counted>::default();
+    let store = Arc::<Store>::default();
     let breaker = breaker(&world, &store);
     let clock = world.clock.clone();
     world.run(async move {
@@ -116,14 +80,14 @@ fn good_calls_ask_the_store_nothing() {
         call(&breaker, Intent::Work, &failed()).await;
         call(&breaker, Intent::Work, &Health::Served).await;
         call(&breaker, Intent::Work, &Health::Served).await;
-        assert_eq!(store.asked(), (3, 2), "the failure, and the first success after it");
+        assert_eq!(store.asked(), (2, 2), "the failure, and the first success after it");
     });
 }
 
 #[test]
 fn failures_of_all_processes_are_in_one_row_and_one_probes_for_all() {
     let world = World::new([]);
-    let store = Arc::<Counted>::default();
+    let store = Arc::<Store>::default();
     let processes: Vec<Arc<Breaker>> = (0..SETTINGS.failures).map(|_| breaker(&world, &store)).collect();
     let clock = world.clock.clone();
     world.run(async move {
@@ -151,7 +115,7 @@ fn failures_of_all_processes_are_in_one_row_and_one_probes_for_all() {
 #[test]
 fn it_says_once_that_it_opens_and_once_that_it_closes() {
     let world = World::new([]);
-    let store = Arc::<Counted>::default();
+    let store = Arc::<Store>::default();
     let breaker = breaker(&world, &store);
     let clock = world.clock.clone();
     let ((), log) = logged(|| {
@@ -174,21 +138,27 @@ fn it_says_once_that_it_opens_and_once_that_it_closes() {
 #[test]
 fn a_store_that_is_away_stops_nobody_and_learns_of_it_later() {
     let world = World::new([]);
-    let store = Arc::<Counted>::default();
+    let store = Arc::<Store>::default();
     let (mine, others) = (breaker(&world, &store), breaker(&world, &store));
     let clock = world.clock.clone();
     world.run(async move {
-        store.away.store(true, Ordering::SeqCst);
+        store.behave(Behaviour::Away);
         assert!(call(&mine, Intent::Work, &Health::Served).await);
         open(&mine).await;
-        store.away.store(false, Ordering::SeqCst);
+        store.behave(Behaviour::Well);
         assert!(call(&others, Intent::Work, &Health::Served).await, "nobody could tell the others");
         until_due(&clock, &mine).await;
     });
 }
 
-/// A client behind a breaker that is open, and that breaker.
-fn guarded(world: &World) -> (Client, Arc<Breaker>) {
+/// `request` of a caller that has entered the breaker with `pass`.
+pub(crate) fn with(pass: Pass, mut request: http::Request<Bytes>) -> http::Request<Bytes> {
+    request.extensions_mut().insert(pass);
+    request
+}
+
+/// A client behind a breaker, and that breaker.
+pub(crate) fn guarded(world: &World) -> (Client, Arc<Breaker>) {
     let breaker = breaker(world, &Arc::default());
     let client = world.client.clone().guarded(breaker.clone());
     (client, breaker)
@@ -247,7 +217,7 @@ fn a_probe_is_one_request_whatever_its_policy_repeats() {
             open(&breaker).await;
             until_due(&clock, &breaker).await;
             let pass = breaker.enter(Intent::Probe).await.expect("a pass");
-            let error = client.send(request("/x"), &RetryPolicy::TOKEN).await.expect_err("error");
+            let error = client.send(with(pass, request("/x")), &RetryPolicy::TOKEN).await.expect_err("error");
             breaker.report(pass, &error.health()).await;
             assert_eq!(breaker.waits(Intent::Probe).await.expect("it is open").outage.tries, 1);
         });
@@ -268,7 +238,8 @@ fn a_probe_that_is_not_accepted_renews_its_token_for_the_next_one() {
         for _ in 0..2 {
             until_due(&clock, &breaker).await;
             let pass = breaker.enter(Intent::Probe).await.expect("a pass");
-            let error = client.authorized(request("/x"), &tokens, &RetryPolicy::QUERY).await.expect_err("error");
+            let asked = client.authorized(with(pass, request("/x")), &tokens, &RetryPolicy::QUERY);
+            let error = asked.await.expect_err("error");
             assert!(matches!(error, HttpError::Unauthorized { .. }), "{error}");
             breaker.report(pass, &error.health()).await;
         }

@@ -2,6 +2,7 @@
 
 mod breaker;
 mod breaking;
+mod breaking_store;
 mod counting;
 mod hostile;
 mod limit_headers;
@@ -11,6 +12,7 @@ mod loopback;
 mod opening;
 mod pacing;
 mod policies;
+mod probes;
 mod redaction;
 mod scripted;
 mod streaming;

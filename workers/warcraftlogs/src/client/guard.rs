@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::sync::{Arc, PoisonError};
 
-use stint_core::circuit::{CircuitSettings, Health, Intent, Wait};
+use stint_core::circuit::{CircuitSettings, Health, Intent, Pass, Wait};
 use stint_core::ledger::{CallEnd, KeyId, Reading};
 use stint_http::Breaker;
 
@@ -33,24 +33,28 @@ impl Api {
 
     /// Reads a key's counter, which costs no points, to find out whether the upstream is back.
     pub async fn probe(&self, key: &KeyId) -> Result<Reading, CallError> {
-        let read = async { ended(self.read_counter(key).await) };
+        let read = |pass| async move { ended(self.read_counter(pass, key).await) };
         self.guarded(Intent::Probe, key, read, |_| Health::Answered).await.1
     }
 
-    /// Makes a call if the breaker lets it go, and tells the breaker how it ended; `worth` is what an answer shows.
-    pub(super) async fn guarded<T>(
+    /// Makes a call if the breaker lets it go, with the pass for its requests, and tells the breaker how it ended; `worth` is
+    /// what an answer shows.
+    pub(super) async fn guarded<T, F>(
         &self,
         intent: Intent,
         key: &KeyId,
-        call: impl Future<Output = (CallEnd, Result<T, CallError>)>,
+        call: impl FnOnce(Pass) -> F,
         worth: impl FnOnce(&T) -> Health,
-    ) -> (CallEnd, Result<T, CallError>) {
-        let Some(breaker) = self.breaker() else { return call.await };
+    ) -> (CallEnd, Result<T, CallError>)
+    where
+        F: Future<Output = (CallEnd, Result<T, CallError>)>,
+    {
+        let Some(breaker) = self.breaker() else { return call(Pass::Free).await };
         let pass = match breaker.enter(intent).await {
             Ok(pass) => pass,
             Err(wait) => return (CallEnd::NotBilled, Err(CallError::down(breaker.upstream(), wait))),
         };
-        let (end, answer) = call.await;
+        let (end, answer) = call(pass).await;
         let health = match &answer {
             Ok(answer) => {
                 self.note_accepted(key);
@@ -73,7 +77,11 @@ impl Api {
             CallError::TooFast { said: false } | CallError::TooLong(_) | CallError::Unreadable(_) => {
                 Health::Failed(error.to_string())
             }
-            CallError::Http(error) => error.health(),
+            // All documents go to one address, and are of one making.
+            CallError::Http(http) => match http.health() {
+                Health::Unknown if http.is_client_error() => Health::Failed(error.to_string()),
+                health => health,
+            },
         }
     }
 

@@ -21,7 +21,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::future::{Either, select};
 use http::{Method, Uri};
-use stint_core::circuit::{Health, Intent};
+use stint_core::circuit::{Health, Intent, Pass};
 use stint_core::clock::Clock;
 use stint_core::ledger::{CallEnd, KeyId, Reading};
 use stint_http::{Client, RetryPolicy, TokenSource};
@@ -92,12 +92,12 @@ impl Api {
 
     /// Reads a key's counter.
     pub async fn read_points(&self, key: &KeyId) -> Result<Reading, CallError> {
-        let read = async { ended(self.read_counter(key).await) };
+        let read = |pass| async move { ended(self.read_counter(pass, key).await) };
         self.guarded(Intent::Work, key, read, |_| Health::Answered).await.1
     }
 
-    async fn read_counter(&self, key: &KeyId) -> Result<Reading, CallError> {
-        let body = self.post(key, read_points()).await?;
+    async fn read_counter(&self, pass: Pass, key: &KeyId) -> Result<Reading, CallError> {
+        let body = self.post(pass, key, read_points()).await?;
         decode::points(&body).map_err(CallError::unreadable).and_then(|points| self.reading(&points))
     }
 
@@ -109,17 +109,19 @@ impl Api {
         batch: &[RanksOf],
         questions: &Questions,
     ) -> (CallEnd, Result<Vec<Fate>, CallError>) {
-        self.guarded(Intent::Work, key, self.ask_for_ranks(key, batch, questions), |fates| worth(fates)).await
+        let ask = |pass| self.ask_for_ranks(pass, key, batch, questions);
+        self.guarded(Intent::Work, key, ask, |fates| worth(fates)).await
     }
 
     async fn ask_for_ranks(
         &self,
+        pass: Pass,
         key: &KeyId,
         batch: &[RanksOf],
         questions: &Questions,
     ) -> (CallEnd, Result<Vec<Fate>, CallError>) {
         let document = ranks_document(batch, questions);
-        let body = match self.post(key, document).await {
+        let body = match self.post(pass, key, document).await {
             Ok(body) => body,
             Err(error) => return (error.call_end(), Err(error)),
         };
@@ -130,13 +132,14 @@ impl Api {
     }
 
     /// Posts a document with a key's token, within the time that a hold lasts.
-    async fn post(&self, key: &KeyId, document: String) -> Result<Bytes, CallError> {
+    async fn post(&self, pass: Pass, key: &KeyId, document: String) -> Result<Bytes, CallError> {
         let Some((_, tokens)) = self.tokens.iter().find(|(id, _)| id == key) else {
             return Err(CallError::unknown_key(key, self.clock.now()));
         };
         let mut request = http::Request::new(Bytes::from(serde_json::json!({ "query": document }).to_string()));
         *request.method_mut() = Method::POST;
         *request.uri_mut() = self.url.clone();
+        request.extensions_mut().insert(pass);
         let json = http::HeaderValue::from_static("application/json");
         request.headers_mut().insert(http::header::CONTENT_TYPE, json.clone());
         request.headers_mut().insert(http::header::ACCEPT, json);

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use stint_core::circuit::{Health, Intent};
+use stint_core::circuit::{Health, Intent, Pass};
 use stint_core::ledger::{CallEnd, KeyId};
 
 use super::document::{GuildOf, is_report_code, list_reports, read_report, report_alias};
@@ -127,16 +127,17 @@ impl Api {
         query: String,
         read: impl FnOnce(&BTreeMap<Cow<'_, str>, &RawValue>) -> Result<T, String>,
     ) -> (CallEnd, Result<T, CallError>) {
-        self.guarded(Intent::Work, key, self.ask_for_reports(key, query, read), |_| Health::Served).await
+        self.guarded(Intent::Work, key, |pass| self.ask_for_reports(pass, key, query, read), |_| Health::Served).await
     }
 
     async fn ask_for_reports<T>(
         &self,
+        pass: Pass,
         key: &KeyId,
         query: String,
         read: impl FnOnce(&BTreeMap<Cow<'_, str>, &RawValue>) -> Result<T, String>,
     ) -> (CallEnd, Result<T, CallError>) {
-        let body = match self.post(key, query).await {
+        let body = match self.post(pass, key, query).await {
             Ok(body) => body,
             Err(error) => return (error.call_end(), Err(error)),
         };

@@ -1,7 +1,7 @@
 //! What the API says of raids and servers.
 
 use serde::Deserialize;
-use stint_core::circuit::{Health, Intent};
+use stint_core::circuit::{Health, Intent, Pass};
 use stint_core::ledger::{CallEnd, KeyId};
 
 use super::document::{all_zones, server_id, zone_alias, zones};
@@ -105,16 +105,17 @@ impl Api {
         query: String,
         read: impl FnOnce(&mut serde_json::Map<String, serde_json::Value>) -> serde_json::Result<T>,
     ) -> (CallEnd, Result<T, CallError>) {
-        self.guarded(Intent::Work, key, self.ask_for_world(key, query, read), |_| Health::Answered).await
+        self.guarded(Intent::Work, key, |pass| self.ask_for_world(pass, key, query, read), |_| Health::Answered).await
     }
 
     async fn ask_for_world<T>(
         &self,
+        pass: Pass,
         key: &KeyId,
         query: String,
         read: impl FnOnce(&mut serde_json::Map<String, serde_json::Value>) -> serde_json::Result<T>,
     ) -> (CallEnd, Result<T, CallError>) {
-        let body = match self.post(key, query).await {
+        let body = match self.post(pass, key, query).await {
             Ok(body) => body,
             Err(error) => return (error.call_end(), Err(error)),
         };

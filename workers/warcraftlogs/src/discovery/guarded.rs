@@ -9,7 +9,7 @@ use stint_core::circuit::{self, CircuitSettings, Health, Intent, Wait};
 use stint_http::Breaker;
 use url::Url;
 
-use super::{Found, PlayerSource, SourceError};
+use super::{Found, PlayerSource, RankingPages, SourceError};
 use crate::config::Settings;
 use crate::store::{Claim, Pass};
 
@@ -37,7 +37,7 @@ impl Settings {
 /// A challenge on the site says nothing of the API, which is asked without a browser. An API that is down says something of
 /// the site where both are one host: no page is asked for until it is back.
 pub struct Guarded {
-    source: Arc<dyn PlayerSource>,
+    pages: Arc<RankingPages>,
     site: Arc<Breaker>,
     api: Option<Arc<Breaker>>,
     /// Pages are read side by side. While one of them is the probe, the others wait for how it ends.
@@ -45,15 +45,15 @@ pub struct Guarded {
 }
 
 impl Guarded {
-    /// The pages of `source`. `api` is the breaker of the API if that is on the same host.
-    pub fn new(source: Arc<dyn PlayerSource>, site: Arc<Breaker>, api: Option<Arc<Breaker>>) -> Guarded {
-        Guarded { source, site, api, probe: Mutex::new(()) }
+    /// The pages `pages`, whose client is guarded by `site`. `api` is the breaker of the API if that is on the same host.
+    pub fn new(pages: Arc<RankingPages>, site: Arc<Breaker>, api: Option<Arc<Breaker>>) -> Guarded {
+        Guarded { pages, site, api, probe: Mutex::new(()) }
     }
 }
 
 #[async_trait]
 impl PlayerSource for Guarded {
-    async fn page(&self, claim: &Claim, pass: &Pass, page: u32) -> Result<Found, SourceError> {
+    async fn page(&self, claim: &Claim, _pass: &Pass, page: u32) -> Result<Found, SourceError> {
         if let Some(api) = &self.api
             && let Some(wait) = api.waits(Intent::Work).await
         {
@@ -62,7 +62,7 @@ impl PlayerSource for Guarded {
         let turn = if self.site.look().await.is_closed() { None } else { Some(self.probe.lock().await) };
         let right = self.site.enter(Intent::Probe).await.map_err(|wait| down(&self.site, wait))?;
         let _turn = turn.filter(|_| right != circuit::Pass::Free);
-        let found = self.source.page(claim, pass, page).await;
+        let found = self.pages.page(right, claim, page).await;
         let health = match &found {
             Ok(_) => Health::Served,
             Err(SourceError::Failed { reason, .. }) => Health::Failed(reason.clone()),
@@ -74,11 +74,11 @@ impl PlayerSource for Guarded {
     }
 
     fn upstream(&self) -> String {
-        self.source.upstream()
+        self.pages.upstream()
     }
 
-    fn span(&self, claim: &Claim, pass: &Pass) -> Option<Duration> {
-        self.source.span(claim, pass)
+    fn span(&self, _claim: &Claim, _pass: &Pass) -> Option<Duration> {
+        None
     }
 }
 

@@ -1,23 +1,19 @@
 //! The site's ranking pages.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use async_trait::async_trait;
 use bytes::Bytes;
 use http::header::REFERER;
+use stint_core::circuit;
 use stint_core::clock::Clock;
 use stint_http::{Client, HttpError, Limits, RetryPolicy};
 use url::Url;
 
 use super::reading::{READING_TIME, read};
 use super::sample::outline;
-use super::{
-    Found, Listing, NoServerId, ParsedPage, PlayerSource, RANKINGS, RankingPage, ServerIds, SourceError,
-    upstream_of_pages,
-};
+use super::{Found, Listing, NoServerId, ParsedPage, RANKINGS, RankingPage, ServerIds, SourceError, upstream_of_pages};
 use crate::model::Difficulty;
-use crate::store::{Claim, Pass, Rule};
+use crate::store::{Claim, Rule};
 
 /// Mixes healers and damage dealers in one table; every other metric lists only one role. That a rule says otherwise is its
 /// own affair.
@@ -58,6 +54,28 @@ impl RankingPages {
         RankingPages { client, site, clock, servers }
     }
 
+    /// Reads a page, by the right that the caller has entered the site's breaker with.
+    pub(super) async fn page(&self, right: circuit::Pass, claim: &Claim, page: u32) -> Result<Found, SourceError> {
+        let failed = |reason: String| SourceError::Failed { page, reason };
+        let server = self.server(&claim.rule, page).await?;
+        let mut request = self.request(&claim.rule, server, page).map_err(failed)?;
+        request.extensions_mut().insert(right);
+        let answer = self.client.send(request, &PAGE).await.map_err(|error| refused(error, page))?;
+        if !answer.status.is_success() {
+            // A redirect, a 403 or a 404 in place of a table: the site does not want to be read.
+            return Err(SourceError::TurnedAway(format!("status {} for page {page}", answer.status)));
+        }
+        match read(answer.body.clone(), &*self.clock).await {
+            ParsedPage::Table(table) => Ok(found(table, &answer.body)),
+            ParsedPage::NotATable => Err(SourceError::TurnedAway(format!("page {page} is not a ranking table"))),
+            ParsedPage::GivenUp => Err(failed(format!("it was not read within {} s", READING_TIME.as_secs()))),
+        }
+    }
+
+    pub(super) fn upstream(&self) -> String {
+        upstream_of_pages(&self.site)
+    }
+
     /// The id of the server that the rule names, as addresses have it.
     async fn server(&self, rule: &Rule, page: u32) -> Result<u32, SourceError> {
         if rule.guild.is_some() {
@@ -95,33 +113,6 @@ fn path(rule: &Rule, server: u32, page: u32) -> String {
         "{RANKINGS}table/{raid}/{metric}/-1/{difficulty}/{size}/{partition}/Any/Any/0/{server}/{region}/0/0/\
          ?search=&page={page}"
     )
-}
-
-#[async_trait]
-impl PlayerSource for RankingPages {
-    async fn page(&self, claim: &Claim, _pass: &Pass, page: u32) -> Result<Found, SourceError> {
-        let failed = |reason: String| SourceError::Failed { page, reason };
-        let server = self.server(&claim.rule, page).await?;
-        let request = self.request(&claim.rule, server, page).map_err(failed)?;
-        let answer = self.client.send(request, &PAGE).await.map_err(|error| refused(error, page))?;
-        if !answer.status.is_success() {
-            // A redirect, a 403 or a 404 in place of a table: the site does not want to be read.
-            return Err(SourceError::TurnedAway(format!("status {} for page {page}", answer.status)));
-        }
-        match read(answer.body.clone(), &*self.clock).await {
-            ParsedPage::Table(table) => Ok(found(table, &answer.body)),
-            ParsedPage::NotATable => Err(SourceError::TurnedAway(format!("page {page} is not a ranking table"))),
-            ParsedPage::GivenUp => Err(failed(format!("it was not read within {} s", READING_TIME.as_secs()))),
-        }
-    }
-
-    fn upstream(&self) -> String {
-        upstream_of_pages(&self.site)
-    }
-
-    fn span(&self, _claim: &Claim, _pass: &Pass) -> Option<Duration> {
-        None
-    }
 }
 
 /// What a page with a table says. Rows that name nobody are those of hidden characters, which are few.

@@ -1,0 +1,173 @@
+//! The record of a breaker as this process knows it, kept in step with the store.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use futures::lock::Mutex as Turn;
+use jiff::Timestamp;
+use stint_core::circuit::Circuit;
+use stint_core::clock::{Clock, between, set_back_by};
+use stint_core::ports::Breakers;
+
+/// Other processes may change the record between a load and the write after it; a step is tried this often.
+const TRIES: usize = 8;
+
+/// A copy of one upstream's record.
+pub(super) struct Record {
+    upstream: String,
+    store: Arc<dyn Breakers>,
+    clock: Arc<dyn Clock>,
+    known: Mutex<Known>,
+    /// Held around each load and each write, so that no answer of the store overtakes another, and callers who find the
+    /// copy too old at the same time read it once.
+    turn: Turn<()>,
+}
+
+/// What this process knows of the record.
+#[derive(Default)]
+struct Known {
+    circuit: Circuit,
+    /// The version of the store's record that `circuit` is, or was made from.
+    version: u64,
+    standing: Standing,
+    /// When the store was last asked, whether or not it answered.
+    asked_at: Option<Timestamp>,
+}
+
+/// How the circuit in memory relates to the store's record.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Standing {
+    /// It is that record.
+    #[default]
+    Written,
+    /// It was changed since, and the store failed to write it.
+    Unwritten,
+}
+
+/// What one step would make of the record.
+struct Attempt<T> {
+    outcome: T,
+    /// `None` if the step changes nothing.
+    changed: Option<Circuit>,
+    version: u64,
+    now: Timestamp,
+}
+
+impl Record {
+    pub(super) fn new(upstream: String, store: Arc<dyn Breakers>, clock: Arc<dyn Clock>) -> Record {
+        Record { upstream, store, clock, known: Mutex::default(), turn: Turn::new(()) }
+    }
+
+    pub(super) fn upstream(&self) -> &str {
+        &self.upstream
+    }
+
+    /// Looks at the copy.
+    pub(super) fn look<T>(&self, look: impl FnOnce(&Circuit) -> T) -> T {
+        look(&self.lock().circuit)
+    }
+
+    /// Reads the record anew if the store was last asked `age` ago.
+    pub(super) async fn refresh(&self, age: Duration) {
+        if self.is_fresh(age) {
+            return;
+        }
+        let _turn = self.turn.lock().await;
+        // Another caller may have read it meanwhile.
+        if !self.is_fresh(age) {
+            self.reload().await;
+        }
+    }
+
+    /// Changes the record by one step, which is taken again on what others have made of it meanwhile. A step that changes
+    /// nothing asks nothing of the store. `None`: others were faster each time, and nothing of the step is kept.
+    pub(super) async fn change<T>(&self, step: impl Fn(&mut Circuit, Timestamp) -> T) -> Option<T> {
+        let glance = self.attempt(&step);
+        if glance.changed.is_none() {
+            return Some(glance.outcome);
+        }
+        let _turn = self.turn.lock().await;
+        for _ in 0..TRIES {
+            let Attempt { outcome, changed, version, now } = self.attempt(&step);
+            let Some(circuit) = changed else { return Some(outcome) };
+            match self.store.replace(&self.upstream, version, &circuit).await {
+                Ok(true) => {
+                    self.lock().written(version + 1, circuit, now);
+                    return Some(outcome);
+                }
+                Ok(false) => self.reload().await,
+                Err(error) => {
+                    tracing::debug!(upstream = self.upstream, %error, "cannot keep a breaker: {error}");
+                    let mut known = self.lock();
+                    (known.circuit, known.standing) = (circuit, Standing::Unwritten);
+                    return Some(outcome);
+                }
+            }
+        }
+        tracing::debug!(upstream = self.upstream, "cannot keep a breaker: other processes changed it {TRIES} times");
+        None
+    }
+
+    fn attempt<T>(&self, step: &impl Fn(&mut Circuit, Timestamp) -> T) -> Attempt<T> {
+        let now = self.clock.now();
+        let (mut circuit, version) = {
+            let known = self.lock();
+            (known.circuit.clone(), known.version)
+        };
+        let before = circuit.clone();
+        let outcome = step(&mut circuit, now);
+        Attempt { outcome, changed: Some(circuit).filter(|circuit| *circuit != before), version, now }
+    }
+
+    fn is_fresh(&self, age: Duration) -> bool {
+        let now = self.clock.now();
+        // A clock that was set back says nothing of the copy's age.
+        let is_young = |at| set_back_by(at, now, Duration::ZERO).is_none() && between(at, now) < age;
+        self.lock().asked_at.is_some_and(is_young)
+    }
+
+    /// Takes in the store's record, and writes again what the store failed to write. For the holder of the turn.
+    async fn reload(&self) {
+        let now = self.clock.now();
+        let loaded = self.store.load(&self.upstream).await;
+        self.lock().asked_at = Some(now);
+        let (version, stored) = match loaded {
+            Ok(loaded) => loaded,
+            Err(error) => {
+                tracing::debug!(upstream = self.upstream, %error, "cannot read a breaker: {error}");
+                return;
+            }
+        };
+        let Some(unwritten) = self.lock().take_in(version, stored) else { return };
+        match self.store.replace(&self.upstream, version, &unwritten).await {
+            Ok(true) => self.lock().written(version + 1, unwritten, now),
+            // The next load compares it with what others have written.
+            Ok(false) => {}
+            Err(error) => tracing::debug!(upstream = self.upstream, %error, "cannot keep a breaker: {error}"),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Known {
+    fn written(&mut self, version: u64, circuit: Circuit, now: Timestamp) {
+        *self = Known { circuit, version, standing: Standing::Written, asked_at: Some(now) };
+    }
+
+    /// Adopts the store's record, be its version higher or, where the store was made anew, lower than the one that was known.
+    /// Returns what stands in its place and is to be written, if that is what this process failed to write before.
+    fn take_in(&mut self, version: u64, stored: Circuit) -> Option<Circuit> {
+        let unwritten = match self.standing {
+            Standing::Written => None,
+            Standing::Unwritten if version == self.version => Some(self.circuit.clone()),
+            Standing::Unwritten => self.circuit.in_place_of(&stored),
+        };
+        let standing = if unwritten.is_some() { Standing::Unwritten } else { Standing::Written };
+        let circuit = unwritten.clone().unwrap_or(stored);
+        *self = Known { circuit, version, standing, asked_at: self.asked_at };
+        unwritten
+    }
+}
