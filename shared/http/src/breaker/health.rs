@@ -8,8 +8,9 @@ use crate::token::TokenError;
 use crate::transport::TransportError;
 
 impl HttpError {
-    /// What this failure says of the upstream. A refusal that is about the key says nothing of it: whoever knows all keys
-    /// knows whether any is accepted.
+    /// What this failure says of the upstream. A refusal that is about the key says nothing of it: the caller that knows all
+    /// keys knows whether any is accepted. Nor does one that is about what was asked for, as a page that is not there; a
+    /// caller whose requests all go to one address knows better.
     pub fn health(&self) -> Health {
         match self {
             HttpError::Transport(TransportError::TooLarge { .. })
@@ -21,13 +22,19 @@ impl HttpError {
                 self.of_limit(limited)
             }
             HttpError::Challenged { .. } => Health::Banned(self.to_string()),
-            HttpError::Status { status, excerpt, .. } if is_ban(*status, excerpt) => Health::Banned(self.to_string()),
-            HttpError::Transport(_) | HttpError::Status { .. } | HttpError::Token(TokenError::Malformed { .. }) => {
+            HttpError::Status { status, excerpt, .. } => match meaning(*status, excerpt) {
+                Meaning::Ban => Health::Banned(self.to_string()),
+                Meaning::Fault => Health::Failed(self.to_string()),
+                Meaning::NotThis => Health::Unknown,
+            },
+            HttpError::Transport(_) | HttpError::Token(TokenError::Malformed { .. }) => {
                 Health::Failed(self.to_string())
             }
             HttpError::Token(TokenError::Failed { error, .. }) => match error.health() {
-                Health::Failed(_) => Health::Failed(self.to_string()),
                 Health::Banned(_) => Health::Banned(self.to_string()),
+                Health::Failed(_) => Health::Failed(self.to_string()),
+                // All tokens come from one address.
+                _ if error.is_client_error() => Health::Failed(self.to_string()),
                 other => other,
             },
         }
@@ -42,9 +49,38 @@ impl HttpError {
     }
 }
 
-/// What an API refuses to one caller it says as JSON; a page in its place comes from the edge in front of it.
-fn is_ban(status: StatusCode, excerpt: &str) -> bool {
-    status == StatusCode::FORBIDDEN && !excerpt.trim_start().starts_with(['{', '['])
+/// What an answer means that is no success.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Meaning {
+    /// The edge in front of the upstream turns this address away.
+    Ban,
+    /// The upstream does not do what it is there for: a row of such answers is an outage.
+    Fault,
+    /// It does not do what this one request asks for, and may well do others.
+    NotThis,
+}
+
+fn meaning(status: StatusCode, excerpt: &str) -> Meaning {
+    match status {
+        StatusCode::FORBIDDEN if is_of_the_edge(excerpt) => Meaning::Ban,
+        // About who asks, or how the request went: the next one is likely to fare the same.
+        StatusCode::UNAUTHORIZED
+        | StatusCode::FORBIDDEN
+        | StatusCode::PROXY_AUTHENTICATION_REQUIRED
+        | StatusCode::REQUEST_TIMEOUT => Meaning::Fault,
+        status if status.is_client_error() => Meaning::NotThis,
+        _ => Meaning::Fault,
+    }
+}
+
+/// Whether a refusal shows that it comes from the edge: an API refuses in its own words, or in none, and the edge with a page
+/// for people or with one of Cloudflare's codes (`error code: 1020`).
+/// <https://developers.cloudflare.com/support/troubleshooting/http-status-codes/cloudflare-1xxx-errors/>
+fn is_of_the_edge(excerpt: &str) -> bool {
+    let text = excerpt.trim_start().to_ascii_lowercase();
+    let is_page =
+        text.starts_with('<') && ["<!doctype html", "<html", "<head", "<title"].iter().any(|tag| text.contains(tag));
+    is_page || text.starts_with("error code: 1")
 }
 
 #[cfg(test)]
@@ -74,7 +110,10 @@ mod tests {
     #[test]
     fn faults_of_the_upstream_count_wherever_they_meet_us() {
         let timed_out = TransportError::TimedOut { host: host(), timeout: Duration::from_secs(30) };
-        for error in [status(502, "<html>"), status(404, "{}"), status(403, "{\"message\":\"no\"}"), timed_out.into()] {
+        let statuses =
+            [(502, "<html>"), (302, ""), (401, ""), (403, r#"{"message":"no"}"#), (403, "(empty body)"), (408, "")];
+        let statuses = statuses.map(|(code, excerpt)| status(code, excerpt));
+        for error in statuses.into_iter().chain([timed_out.into()]) {
             assert!(matches!(error.health(), Health::Failed(_)), "{error}");
             let Health::Failed(reason) = token(error.clone()).health() else { panic!("{error}") };
             assert!(reason.starts_with("no access token for key shop: "), "{reason}");
@@ -87,8 +126,30 @@ mod tests {
     fn a_challenge_and_a_page_of_the_edge_are_bans() {
         let challenge = Challenge { status: StatusCode::FORBIDDEN, mark: ChallengeMark::Header };
         let challenged = HttpError::Challenged { host: host(), challenge };
-        for error in [challenged.clone(), status(403, "error code: 1020"), token(challenged)] {
+        let pages = ["error code: 1020", "<!DOCTYPE html><html>", " <html><head><title>Sorry, you have been blocked"];
+        let pages = pages.map(|page| status(403, page));
+        for error in pages.into_iter().chain([challenged.clone(), token(challenged)]) {
             assert!(matches!(error.health(), Health::Banned(_)), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_without_a_sign_of_the_edge_is_no_ban() {
+        let texts =
+            ["(empty body)", "", "forbidden", "[]", "<?xml version=\"1.0\"?><Error><Code>AccessDenied</Code></Error>"];
+        for text in texts {
+            assert!(matches!(status(403, text).health(), Health::Failed(_)), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_about_one_request_says_nothing_of_the_upstream() {
+        for code in [400, 404, 405, 410, 414, 422, 451] {
+            assert_eq!(status(code, "<html>").health(), Health::Unknown, "{code}");
+            assert!(
+                matches!(token(status(code, "<html>")).health(), Health::Failed(_)),
+                "all tokens come from one address"
+            );
         }
     }
 
