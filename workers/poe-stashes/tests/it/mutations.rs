@@ -15,6 +15,7 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use stint_core::clock::{Clock, after};
 use stint_http::{Body, Limits, Transport, TransportError};
 use stint_poe_stashes::follower::resume;
+use stint_poe_stashes::look_ahead::{Peek, Peeked, Scan};
 use stint_poe_stashes::model::ChangeId;
 use stint_poe_stashes::store::Progress;
 use stint_standins::poe_stashes::Options;
@@ -48,10 +49,14 @@ impl State {
             return body;
         }
         self.garbled += 1;
-        // One of the places that tell the next id stays right: nobody could tell a place that all of them agree on from the
-        // right one.
         match self.mutations.below(20) {
-            0..=9 => return Bytes::from(self.mutations.body(&body)),
+            0..=9 => {
+                let garbled = self.mutations.body(&body);
+                // What a page has is what its body says: nobody could tell another place from the right one.
+                let misleads = named(&garbled).any(|id| named(&body).all(|right| right != id));
+                self.garbled -= u64::from(misleads);
+                return if misleads { body } else { Bytes::from(garbled) };
+            }
             10..=18 => self.header(&mut head.headers),
             _ => {
                 const STATUSES: [u16; 6] = [204, 302, 403, 404, 429, 503];
@@ -170,6 +175,17 @@ async fn skipped(world: &World) -> Vec<u64> {
         skipped.push(reached);
     }
     skipped
+}
+
+/// The ids that a body names, by its first bytes and as a whole.
+fn named(body: &[u8]) -> impl Iterator<Item = ChangeId> + use<> {
+    let (mut scan, mut peek) = (Scan::default(), Peek::default());
+    scan.feed(body);
+    let first = match peek.feed(body) {
+        Peeked::Found(id) => Some(id),
+        Peeked::NotYet | Peeked::Nothing => None,
+    };
+    first.into_iter().chain(scan.next())
 }
 
 fn id(text: &str) -> ChangeId {
