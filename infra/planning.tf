@@ -18,8 +18,8 @@ locals {
   # Which wake-ups a worker sets to start the next one: `HANDOVERS` in workers/warcraftlogs/src/handover.rs. A rule's id follows
   # what ends in a hyphen.
   handovers = {
-    discover     = ["aggregate-discovered", "discover-after-*", "discover-when-due"]
-    aggregator   = ["aggregate-after-last", "generate-databases"]
+    discover     = ["aggregate-discovered", "discover-after-*", "discover-again", "discover-when-due"]
+    aggregator   = ["aggregate-after-last", "aggregate-again", "generate-databases"]
     rank-fetcher = ["aggregate-after-queue"]
   }
 

@@ -89,11 +89,24 @@ pub enum Event {
     Tick {
         /// When it was due, which may be a while ago.
         due: Timestamp,
+        /// The wake-up's name, where the host deletes it only after the run: see [`Wakeups::once`](crate::ports::Wakeups::once).
+        wakeup: Option<String>,
     },
     /// Messages from the worker's queue.
     Batch(Vec<Delivery>),
     /// A person ran the worker, perhaps with an argument.
     Manual(Value),
+}
+
+impl Event {
+    /// The name of the wake-up that is deleted when the run is over, if there is one: the worker sets its next one under
+    /// another name.
+    pub fn wakeup(&self) -> Option<&str> {
+        match self {
+            Event::Tick { wakeup, .. } => wakeup.as_deref(),
+            Event::Batch(_) | Event::Manual(_) => None,
+        }
+    }
 }
 
 /// What came of an invocation.

@@ -242,7 +242,7 @@ impl LocalHost {
             tracing::info!(worker = name, "{name} is due, but paused");
             return Ok(());
         }
-        let outcome = invoke(worker, Event::Tick { due }, &self.ports.clock, &self.stop).await;
+        let outcome = invoke(worker, Event::Tick { due, wakeup: None }, &self.ports.clock, &self.stop).await;
         Counters::add(&self.counters.invocations, 1);
         if let Some(observer) = &self.observer {
             observer(name, &outcome);

@@ -95,16 +95,16 @@ impl Scheduler {
             } else if let Either::Left(_) = select(running.next(), wait).await {
                 continue;
             }
-            for (worker, due) in self.fire() {
+            for (worker, event) in self.fire() {
                 if let Some(function) = functions.iter().find(|function| function.spec().name == worker) {
-                    running.push(invoke(function, due, &self.clock));
+                    running.push(invoke(function, event, &self.clock));
                 }
             }
         }
     }
 
     /// Takes out what fires now.
-    fn fire(&self) -> Vec<(String, Timestamp)> {
+    fn fire(&self) -> Vec<(String, Event)> {
         let now = self.clock.now();
         let mut state = self.lock();
         let names: Vec<String> = state
@@ -125,9 +125,10 @@ impl Scheduler {
             if self.faults.strike(Fault::Wakeups, LOST, &self.dice) {
                 continue;
             }
+            let event = Event::Tick { due: schedule.due, wakeup: Some(name.clone()) };
             state.log.push(Fired { name, once: schedule.period.is_none(), due: schedule.due, late });
             let times = 1 + usize::from(self.faults.strike(Fault::Wakeups, TWICE, &self.dice));
-            fired.extend(std::iter::repeat_n((schedule.worker, schedule.due), times));
+            fired.extend(std::iter::repeat_n((schedule.worker, event), times));
         }
         fired
     }
@@ -152,10 +153,10 @@ impl Scheduler {
 }
 
 /// An asynchronous invocation with its retries. The scheduler does not wait for its outcome.
-async fn invoke(function: &Arc<Function>, due: Timestamp, clock: &Arc<dyn Clock>) {
+async fn invoke(function: &Arc<Function>, event: Event, clock: &Arc<dyn Clock>) {
     for pause in RETRIES.into_iter().map(Some).chain([None]) {
         if let Some(slot) = function.admit()
-            && slot.run(Event::Tick { due }).await.is_ok()
+            && slot.run(event.clone()).await.is_ok()
         {
             return;
         }

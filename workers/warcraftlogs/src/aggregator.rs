@@ -24,6 +24,9 @@
 //!   Lambda, with the reserved concurrency that `infra/` gives it.
 //! * *Exits after the hand-over, before it is kept that everybody was looked at:* the next discovery wakes it again, and it
 //!   finds no player who is due.
+//! * *Is out of time before it has looked at everybody, or sent all it chose:* that it looked is not kept, so the next discovery
+//!   wakes it again.
+//! * *Exits after it is kept that players are queued, before the first batch is sent:* the databases are generated once more.
 //! * *Exits before the database generator is woken:* the next run wakes it, since the databases are older than the queue.
 
 use std::collections::BinaryHeap;
@@ -114,6 +117,13 @@ struct Report {
     databases_at: Option<Timestamp>,
 }
 
+/// How much of its work a run has come to before its time was over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Extent {
+    Whole,
+    Part,
+}
+
 impl Aggregator {
     /// An aggregator that fills `queue` as far as the keys of `pool` can pay for.
     pub fn new(
@@ -138,7 +148,7 @@ impl Worker for Aggregator {
         timeout: Duration::from_secs(15 * 60),
     };
 
-    async fn run(&self, _event: Event, invocation: &Invocation) -> Result<Outcome, WorkerError> {
+    async fn run(&self, event: Event, invocation: &Invocation) -> Result<Outcome, WorkerError> {
         let rules = self.rules.list().await?;
         for damaged in &rules.damaged {
             tracing::warn!(rule = damaged.id, "discovery rule {} is passed over: {}", damaged.id, damaged.reason);
@@ -147,12 +157,15 @@ impl Worker for Aggregator {
         let waits_for = unfinished(&rules.documents, before(begun, self.settings.delay), begun);
         let mut report = Report { waits_for, ..Report::default() };
         if report.waits_for.is_none() {
-            let chosen = self.choose(invocation, &mut report).await?;
-            self.queue(&chosen, invocation, &mut report).await?;
-            self.handover.milestones.pass(Milestone::Aggregated, begun).await?;
+            let (chosen, looked) = self.choose(invocation, &mut report).await?;
+            let sent = self.queue(&chosen, invocation, &mut report).await?;
+            // Otherwise the next discovery starts another run.
+            if (looked, sent) == (Extent::Whole, Extent::Whole) {
+                self.handover.milestones.pass(Milestone::Aggregated, begun).await?;
+            }
         }
         if report.queued == 0 {
-            report.databases_at = self.hand_over(invocation.now()).await?;
+            report.databases_at = self.hand_over(invocation.now(), &event).await?;
         }
         Ok(Outcome::report(report))
     }
@@ -180,8 +193,8 @@ pub fn unfinished(rules: &[RuleStatus], due_before: Timestamp, now: Timestamp) -
 }
 
 impl Aggregator {
-    /// Looks at everybody who is due, and answers as many as there is room for, first come first.
-    async fn choose(&self, invocation: &Invocation, report: &mut Report) -> PortResult<Vec<PlayerId>> {
+    /// Looks at everybody who is due, as far as there is time, and returns as many as there is room for, first come first.
+    async fn choose(&self, invocation: &Invocation, report: &mut Report) -> PortResult<(Vec<PlayerId>, Extent)> {
         let freshness = Freshness::at(invocation.now(), self.settings.refresh_after);
         let mut choice = Choice { order: self.settings.order, room: self.room().await?, chosen: BinaryHeap::new() };
         let mut after = None;
@@ -193,10 +206,10 @@ impl Aggregator {
             page.documents.into_iter().for_each(|due| choice.offer(due));
             after = page.next;
             if after.is_none() {
-                break;
+                return Ok((choice.in_order(), Extent::Whole));
             }
         }
-        Ok(choice.in_order())
+        Ok((choice.in_order(), Extent::Part))
     }
 
     /// How many more messages the queue may hold.
@@ -212,15 +225,12 @@ impl Aggregator {
         Ok(usize::try_from(room).unwrap_or(usize::MAX))
     }
 
-    /// Sends these players and hands them over, a chunk at a time. That they are queued is kept first: the rank fetcher that
-    /// fetches the last of them must see that the databases are out of date.
-    async fn queue(&self, ids: &[PlayerId], invocation: &Invocation, report: &mut Report) -> PortResult<()> {
-        if !ids.is_empty() {
-            self.handover.milestones.pass(Milestone::Queued, invocation.now()).await?;
-        }
+    /// Sends these players and hands them over, a chunk at a time, as far as there is time. That some are queued is kept before
+    /// the first is sent: the rank fetcher that fetches the last of them must see that the databases are out of date.
+    async fn queue(&self, ids: &[PlayerId], invocation: &Invocation, report: &mut Report) -> PortResult<Extent> {
         for ids in ids.chunks(CHUNK) {
             if !invocation.has_time_for(CHUNK_TIME) {
-                break;
+                return Ok(Extent::Part);
             }
             let players = self.discovers.get(ids).await?;
             pass_over(&players.damaged);
@@ -229,17 +239,20 @@ impl Aggregator {
             let pairs = players.documents.into_iter().zip(wanted);
             let (players, wanted): (Vec<_>, Vec<_>) =
                 pairs.filter(|(_, wanted)| !wanted.raids_to_scrap.is_empty()).unzip();
+            if report.queued == 0 && !wanted.is_empty() {
+                self.handover.milestones.pass(Milestone::Queued, invocation.now()).await?;
+            }
             send(&*self.queue, &wanted).await?;
             self.discovers.hand_over(&players, queued_at).await?;
             report.queued += players.len() as u64;
         }
-        Ok(())
+        Ok(Extent::Whole)
     }
 }
 
 impl Aggregator {
     /// Starts the database generator once nothing is left to fetch, if anything was since it last ran. Returns when it runs.
-    async fn hand_over(&self, now: Timestamp) -> PortResult<Option<Timestamp>> {
+    async fn hand_over(&self, now: Timestamp, event: &Event) -> PortResult<Option<Timestamp>> {
         let Handover { milestones, .. } = &self.handover;
         let parked = self.pool.count_parked(self.queue.name()).await?;
         let Counts { visible, delayed, in_flight, .. } = self.queue.counts().await?;
@@ -252,7 +265,8 @@ impl Aggregator {
         if in_flight > 0 {
             let (soonest, latest) = LOOK_AGAIN;
             let pause = reached.emptied.map_or(latest, |emptied| between(emptied, now));
-            self.handover.start(LAST_IN_FLIGHT, after(now, pause.clamp(soonest, latest))).await?;
+            let at = after(now, pause.clamp(soonest, latest));
+            self.handover.start_from(event, LAST_IN_FLIGHT, at).await?;
             return Ok(None);
         }
         if !reached.is_unwritten() {

@@ -8,7 +8,7 @@
 //! * *Dies before a rule of a frozen raid is finished unread:* it is claimed again, and finished.
 //! * *Is only thought dead:* its lease number is old, so keeping progress answers `false` and it stops.
 //! * *Dies after an upstream has turned it away, before that is recorded:* the next discovery asks once more, is turned away,
-//!   and records it. Recorded, it stops every discovery in every process before its next page.
+//!   and records it. Recorded, it stops every discovery in every process within ten seconds.
 //! * *Dies after a page that makes no sense, before that is recorded:* its players are merged, its progress is not kept, and
 //!   the next discovery reads it again. Recorded, it is one change with the rest and the progress.
 //! * *An operator accepts a doubt meanwhile:* a discovery that was begun before may doubt again, and is accepted again.
@@ -84,13 +84,20 @@ impl Discover {
     /// Starts the next discovery when a rule can be claimed, and the aggregator if all rules are fresh and it has not looked
     /// since. `read` is the rule that was; what is due by now is claimed at `earliest`, and nothing while the
     /// upstream rests.
-    async fn hand_over(&self, read: Option<&str>, earliest: Timestamp, now: Timestamp) -> PortResult<()> {
+    async fn hand_over(
+        &self,
+        read: Option<&str>,
+        earliest: Timestamp,
+        now: Timestamp,
+        event: &Event,
+    ) -> PortResult<()> {
         let rules = self.rules.list().await?.documents;
         if let Some(next) = next_claim(&rules, self.settings.delay) {
             let wakeup = read.map_or_else(|| NEXT_DUE.to_owned(), |rule| format!("{NEXT_RULE}{rule}"));
             let rest = resting(&*self.rules, &*self.source, now).await?;
             let rested = rest.map_or(Timestamp::MIN, |rest| rest.until);
-            self.handover.start(&wakeup, if next > now { next } else { earliest }.max(rested)).await?;
+            let at = if next > now { next } else { earliest }.max(rested);
+            self.handover.start_from(event, &wakeup, at).await?;
         }
         let newest = rules.iter().filter_map(|status| status.rule.last_run).max();
         let all_fresh = unfinished(&rules, before(now, self.settings.delay), now).is_none();
@@ -111,16 +118,16 @@ impl Worker for Discover {
         timeout: Duration::from_secs(15 * 60),
     };
 
-    async fn run(&self, _event: Event, invocation: &Invocation) -> Result<Outcome, WorkerError> {
+    async fn run(&self, event: Event, invocation: &Invocation) -> Result<Outcome, WorkerError> {
         if let Some(rest) = resting(&*self.rules, &*self.source, invocation.now()).await? {
-            self.hand_over(None, rest.until, invocation.now()).await?;
+            self.hand_over(None, rest.until, invocation.now(), &event).await?;
             let stopped = Some(format!("{} rests until {}: {}", self.source.upstream(), rest.until, rest.reason));
             return Ok(Outcome::report(Report { stopped, ..Report::default() }));
         }
         let due_before = before(invocation.now(), self.settings.delay);
         let Some(claim) = self.rules.claim_due(due_before, LEASE).await? else {
             let now = invocation.now();
-            self.hand_over(None, after(now, PAUSE), now).await?;
+            self.hand_over(None, after(now, PAUSE), now, &event).await?;
             return Ok(Outcome::report(Report { stopped: Some("no rule is due".into()), ..Report::default() }));
         };
         let report = if claim.is_settled() {
@@ -130,7 +137,7 @@ impl Worker for Discover {
         };
         let now = invocation.now();
         let earliest = if report.finished || report.pages > 0 { now } else { after(now, PAUSE) };
-        self.hand_over(Some(&claim.rule.id), earliest, now).await?;
+        self.hand_over(Some(&claim.rule.id), earliest, now, &event).await?;
         Ok(Outcome::report(report))
     }
 }

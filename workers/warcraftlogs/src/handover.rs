@@ -6,15 +6,18 @@ use std::time::Duration;
 use jiff::Timestamp;
 use stint_core::clock::after;
 use stint_core::ports::{PortResult, Wakeups};
+use stint_core::worker::Event;
 
 use crate::store::{Milestones, RuleStatus};
 
-/// Starts the next discovery. What follows is the id of the rule that was read before: Scheduler deletes a wake-up after its
-/// firing, and must not delete the one that this firing has set.
+/// Starts the next discovery. What follows is the id of the rule that was read before.
 pub const NEXT_RULE: &str = "discover-after-";
 
 /// Starts the next discovery, when this one found no rule that is due.
 pub const NEXT_DUE: &str = "discover-when-due";
+
+/// The same, set by a discovery that [`NEXT_DUE`] has started.
+pub const DUE_AGAIN: &str = "discover-again";
 
 /// Starts the aggregator: all rules are fresh.
 pub const ALL_FRESH: &str = "aggregate-discovered";
@@ -25,17 +28,22 @@ pub const EMPTIED: &str = "aggregate-after-queue";
 /// Starts the aggregator again, while the last messages are in flight.
 pub const LAST_IN_FLIGHT: &str = "aggregate-after-last";
 
+/// The same, set by an aggregator that [`LAST_IN_FLIGHT`] has started.
+pub const STILL_IN_FLIGHT: &str = "aggregate-again";
+
 /// Starts the database generator: everything that was queued is fetched.
 pub const GENERATE: &str = "generate-databases";
 
 /// All wake-ups by which a worker starts the next one: name, worker, and the workers that set it, which need the right to.
 /// A name that ends in `-` is the beginning of a name.
-pub const HANDOVERS: [(&str, &str, &[&str]); 6] = [
+pub const HANDOVERS: [(&str, &str, &[&str]); 8] = [
     (NEXT_RULE, "discover", &["discover"]),
     (NEXT_DUE, "discover", &["discover"]),
+    (DUE_AGAIN, "discover", &["discover"]),
     (ALL_FRESH, "aggregator", &["discover"]),
     (EMPTIED, "aggregator", &["rank-fetcher"]),
     (LAST_IN_FLIGHT, "aggregator", &["aggregator"]),
+    (STILL_IN_FLIGHT, "aggregator", &["aggregator"]),
     (GENERATE, "db-generator", &["aggregator"]),
 ];
 
@@ -59,7 +67,28 @@ pub struct Handover {
     pub milestones: Arc<dyn Milestones>,
 }
 
+/// The wake-up to set for `wakeup` in a run that `fired` has started: never the same one, which Scheduler deletes after its
+/// firing, whatever it says by then.
+fn other_than<'a>(fired: Option<&str>, wakeup: &'a str) -> &'a str {
+    if fired != Some(wakeup) {
+        return wakeup;
+    }
+    match wakeup {
+        NEXT_DUE => DUE_AGAIN,
+        LAST_IN_FLIGHT => STILL_IN_FLIGHT,
+        rule if rule.starts_with(NEXT_RULE) => NEXT_DUE,
+        // No run of a worker sets what starts it but those.
+        other => other,
+    }
+}
+
 impl Handover {
+    /// The same as [`start`](Handover::start), from a run of `event`, which may have been started by that very wake-up: then
+    /// another one is set that does the same.
+    pub(crate) async fn start_from(&self, event: &Event, wakeup: &str, at: Timestamp) -> PortResult<()> {
+        self.start(other_than(event.wakeup(), wakeup), at).await
+    }
+
     /// Starts the worker that `wakeup` is for at `at`; it is one of [`HANDOVERS`].
     pub(crate) async fn start(&self, wakeup: &str, at: Timestamp) -> PortResult<()> {
         let known = HANDOVERS.iter().find(|(name, ..)| wakeup.starts_with(name));
@@ -107,9 +136,25 @@ mod tests {
     }
 
     #[test]
+    fn no_run_of_a_worker_sets_the_wake_up_that_has_started_it() {
+        let worker = |wakeup: &str| HANDOVERS.iter().find(|(name, ..)| wakeup.starts_with(name)).map(|known| known.1);
+        for (wakeup, woken, set_by) in HANDOVERS {
+            let wakeup =
+                if wakeup.ends_with('-') { format!("{wakeup}638190fc00bc58421e002c83") } else { wakeup.to_owned() };
+            if !set_by.contains(&woken) || [DUE_AGAIN, STILL_IN_FLIGHT].contains(&&*wakeup) {
+                continue;
+            }
+            assert_eq!(other_than(None, &wakeup), wakeup);
+            let other = other_than(Some(&wakeup), &wakeup);
+            assert!(other != wakeup && worker(other) == Some(woken), "{wakeup}: {other}");
+            assert_eq!(other_than(Some(other), &wakeup), wakeup, "and then the first one again");
+        }
+    }
+
+    #[test]
     fn each_wake_up_is_known_by_its_beginning() {
-        for name in [NEXT_DUE, ALL_FRESH, EMPTIED, LAST_IN_FLIGHT, GENERATE, "discover-after-638190fc00bc58421e002c83"]
-        {
+        let rule = "discover-after-638190fc00bc58421e002c83";
+        for name in [NEXT_DUE, DUE_AGAIN, ALL_FRESH, EMPTIED, LAST_IN_FLIGHT, STILL_IN_FLIGHT, GENERATE, rule] {
             let known = HANDOVERS.iter().filter(|(known, ..)| name.starts_with(known));
             assert_eq!(known.count(), 1, "{name}");
         }

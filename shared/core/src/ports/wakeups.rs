@@ -16,6 +16,11 @@ use super::PortResult;
 pub trait Wakeups: Send + Sync {
     /// Wakes `worker` once at `at`. A wake-up of the same name is replaced, whatever its time was; a time in the
     /// past fires as soon as possible. After firing it is gone.
+    ///
+    /// A run that a wake-up has started may set it again under the same name where the host takes wake-ups from a
+    /// [`WakeupSource`]: completing the firing leaves the new one. EventBridge Scheduler deletes what has fired by its name,
+    /// some time later, and may delete the new one too; a host on it says by which name the run was started
+    /// ([`Event::wakeup`](crate::worker::Event::wakeup)), and the run takes another.
     async fn once(&self, name: &str, worker: &str, at: Timestamp) -> PortResult<()>;
 
     /// Wakes `worker` every `period`, the first time one period from now. Keeps the next firing of a wake-up of

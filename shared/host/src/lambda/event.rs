@@ -44,8 +44,8 @@ impl Record {
 pub(super) enum Payload {
     /// A queue's event source mapping.
     Batch(Vec<Record>),
-    /// A schedule or a wake-up: when it was due, and whom it meant if it says so.
-    Tick { due: Timestamp, worker: Option<String> },
+    /// A schedule or a wake-up: when it was due, and its name and whom it meant if it says so.
+    Tick { due: Timestamp, wakeup: Option<String>, worker: Option<String> },
     /// A person, or anything else.
     Manual(Value),
 }
@@ -59,6 +59,7 @@ struct Batch {
 /// The input of our own schedules: `WakeupInput` of `shared/aws`, and `infra/modules/schedule`.
 #[derive(Deserialize)]
 struct Wakeup {
+    wakeup: String,
     worker: String,
     due: Timestamp,
 }
@@ -78,12 +79,12 @@ impl Payload {
             return Ok(Payload::Batch(records));
         }
         if event.get("wakeup").is_some() {
-            let Wakeup { worker, due } = typed(event)?;
-            return Ok(Payload::Tick { due, worker: Some(worker) });
+            let Wakeup { wakeup, worker, due } = typed(event)?;
+            return Ok(Payload::Tick { due, wakeup: Some(wakeup), worker: Some(worker) });
         }
         if event.get("detail-type").and_then(Value::as_str) == Some("Scheduled Event") {
             let ScheduledEvent { time } = typed(event)?;
-            return Ok(Payload::Tick { due: time, worker: None });
+            return Ok(Payload::Tick { due: time, wakeup: None, worker: None });
         }
         Ok(Payload::Manual(event))
     }
@@ -129,10 +130,10 @@ mod tests {
         let wakeup = json!({"wakeup": "revive", "worker": "reviver", "due": "2026-11-20T10:00:00Z"});
         let rule = json!({"source": "aws.events", "detail-type": "Scheduled Event", "time": "2026-11-20T10:00:00Z"});
         let at: Timestamp = "2026-11-20T10:00:00Z".parse().unwrap();
-        let ticks = [(wakeup, Some("reviver".to_owned())), (rule, None)];
-        for (event, meant) in ticks {
-            let Payload::Tick { due, worker } = Payload::read(event).unwrap() else { panic!("no tick") };
-            assert_eq!((due, worker), (at, meant));
+        let ticks = [(wakeup, Some("revive"), Some("reviver")), (rule, None, None)];
+        for (event, name, meant) in ticks {
+            let Payload::Tick { due, wakeup, worker } = Payload::read(event).unwrap() else { panic!("no tick") };
+            assert_eq!((due, wakeup.as_deref(), worker.as_deref()), (at, name, meant));
         }
         for event in [json!(null), json!([1]), json!({"id": 7})] {
             let Payload::Manual(value) = Payload::read(event.clone()).unwrap() else { panic!("{event}") };

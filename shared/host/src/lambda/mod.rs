@@ -83,7 +83,7 @@ impl LambdaHost {
                     spec.name
                 )));
             }
-            Payload::Tick { due, .. } => Event::Tick { due },
+            Payload::Tick { due, wakeup, .. } => Event::Tick { due, wakeup },
             Payload::Manual(argument) => Event::Manual(argument),
         };
         if matches!(event, Event::Tick { .. }) && self.throttle.read(spec.name).await?.paused {

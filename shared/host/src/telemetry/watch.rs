@@ -23,7 +23,7 @@ impl Watch {
             Event::Manual(_) => ("manual", 0),
         };
         Metric::Invocations.record(spec.name, 1.0);
-        if let Event::Tick { due } = event {
+        if let Event::Tick { due, .. } = event {
             Metric::WakeDelay.record(spec.name, between(*due, now).as_secs_f64());
         }
         if let Some(queue) = spec.queue().filter(|_| messages > 0) {

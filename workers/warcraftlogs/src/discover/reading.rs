@@ -19,6 +19,9 @@ use crate::store::{Claim, Discovered, Discovers, Doubt, Pass, Rest, Rule, Rules,
 /// Chunks read side by side: the number that the site puts up with, by the source document's experience.
 const CHUNKS_AT_ONCE: usize = 5;
 
+/// So long a discovery does not ask again whether another one was turned away.
+const RESTS_GOOD_FOR: Duration = Duration::from_secs(10);
+
 /// With less time left no further page is begun. Most take a second.
 const PAGE_TIME: Duration = Duration::from_secs(45);
 
@@ -33,6 +36,8 @@ struct Progress {
     stop: Option<Stopped>,
     /// What stands in place of the page at which the pages end, in outline.
     end_sample: Option<String>,
+    /// When the rests of upstreams were last read.
+    rests_read: Timestamp,
     /// Tells the chunks that wait for a page that costs nothing to wait no longer.
     turn_back: Option<oneshot::Sender<()>>,
 }
@@ -78,7 +83,9 @@ pub(super) async fn discover(
     let chunks = pass.chunks.len();
     let report = Report { rule: Some(claim.rule.id.clone()), ..Report::default() };
     let (turn_back, turned_back) = oneshot::channel();
-    let progress = Progress { pass, report, stop: None, end_sample: None, turn_back: Some(turn_back) };
+    // The worker has just read them.
+    let rests_read = invocation.now();
+    let progress = Progress { pass, report, stop: None, end_sample: None, rests_read, turn_back: Some(turn_back) };
     let (progress, turned_back) = (Mutex::new(progress), turned_back.shared());
     let reading = Reading { claim, rules, discovers, source, settings, invocation, progress, turned_back };
     let chunks = stream::iter(0..chunks).map(|chunk| reading.chunk(chunk));
@@ -109,7 +116,11 @@ impl Reading<'_> {
 
     /// The next page of a chunk, and the pass so far.
     async fn next(&self, chunk: usize) -> Result<Option<(u32, Pass)>, WorkerError> {
-        let rest = resting(self.rules, self.source, self.invocation.now()).await?;
+        let rest = if self.progress.lock().await.must_read_rests(self.invocation.now()) {
+            resting(self.rules, self.source, self.invocation.now()).await?
+        } else {
+            None
+        };
         let mut shared = self.progress.lock().await;
         if let Some(rest) = rest {
             shared.stop.get_or_insert(Stopped::Resting(rest));
@@ -269,6 +280,15 @@ impl Reading<'_> {
 }
 
 impl Progress {
+    /// Whether the rests were read too long ago, for one chunk at a time.
+    fn must_read_rests(&mut self, now: Timestamp) -> bool {
+        let is_good = self.rests_read <= now && now < after(self.rests_read, RESTS_GOOD_FOR);
+        if !is_good {
+            self.rests_read = now;
+        }
+        !is_good
+    }
+
     fn is_doubted(&self) -> bool {
         matches!(self.stop, Some(Stopped::Doubted(_)))
     }

@@ -21,6 +21,9 @@ pub use config::{Compare, RankSettings, Timeframe};
 /// Rules that were read are good for so long: a rule that is changed is obeyed after this.
 const GOOD_FOR: Duration = Duration::from_secs(60);
 
+/// After a read that failed, those that are known are good for this much longer.
+const RETRY_AFTER: Duration = Duration::from_secs(10);
+
 /// How the ranks of one raid and difficulty are asked for. What is not said the upstream decides.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RankOptions {
@@ -207,8 +210,10 @@ impl FollowedQuestions {
         let rules = match self.rules.list().await {
             Ok(page) => page.documents,
             Err(error) if good_until.is_some() => {
+                let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+                known.good_until = Some(after(now, RETRY_AFTER));
                 tracing::warn!(%error, "the rules cannot be read, so ranks are asked for as before: {error}");
-                return Ok(self.known());
+                return Ok(known.questions.clone());
             }
             Err(error) => return Err(error),
         };

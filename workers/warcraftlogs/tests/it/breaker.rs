@@ -219,10 +219,11 @@ fn a_probe_is_one_at_a_time_for_all_processes() {
         let due = world.clock.now();
         let time = Duration::from_secs(120);
         let [one, two, three] = &processes;
-        let revive = async |process: &Process| process.invoke("reviver", Event::Tick { due }, time).await.unwrap();
+        let revive =
+            async |process: &Process| process.invoke("reviver", Event::Tick { due, wakeup: None }, time).await.unwrap();
         futures::join!(revive(one), revive(two), revive(three));
         assert_eq!(world.network.sent_in_all() - before, 1, "a new process asks for its token");
-        let early = processes[1].invoke("reviver", Event::Tick { due }, time).await.unwrap();
+        let early = processes[1].invoke("reviver", Event::Tick { due, wakeup: None }, time).await.unwrap();
         assert_eq!((world.network.sent_in_all() - before, &early.report["concurrency"]), (1, &0.into()));
         processes[2].run("reviver").await;
         assert_eq!(world.network.sent_in_all() - before, 2, "a person need not wait");

@@ -45,7 +45,7 @@ async fn generating(world: &World, folder: &std::path::Path, repository: Option<
     let clock: Arc<dyn Clock> = Arc::new(world.clock.clone());
     let deadline = after(clock.now(), Duration::from_secs(900));
     let invocation = Invocation::new(clock.clone(), deadline, Stop::default());
-    generator.run(Event::Tick { due: clock.now() }, &invocation).await.unwrap().report
+    generator.run(Event::Tick { due: clock.now(), wakeup: None }, &invocation).await.unwrap().report
 }
 
 /// One task runs all schedules of a host.

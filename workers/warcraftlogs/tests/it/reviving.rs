@@ -151,7 +151,8 @@ fn a_reviver_by_hand_is_a_reviver() {
         world.pass(610).await;
         let fleet = world.start();
         let due = world.clock.now();
-        let outcome = fleet.invoke("reviver", Event::Tick { due }, Duration::from_secs(120)).await.unwrap();
+        let outcome =
+            fleet.invoke("reviver", Event::Tick { due, wakeup: None }, Duration::from_secs(120)).await.unwrap();
         assert_eq!(outcome.report["worker"], "rank-fetcher");
         assert!(outcome.report["concurrency"].as_u64().unwrap() > 0);
         fleet.run_until_idle().await;

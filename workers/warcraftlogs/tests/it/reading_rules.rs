@@ -1,0 +1,173 @@
+//! How often the rules and the rests of upstreams are read.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use stint_core::clock::{Clock, after, between};
+use stint_core::ports::{PortError, PortResult};
+use stint_warcraftlogs::discovery::upstream;
+use stint_warcraftlogs::questions::{FollowedQuestions, RankOptions};
+use stint_warcraftlogs::store::{Claim, Doubt, Page, Pass, Rest, Rule, RuleStatus, Rules, UpstreamRest};
+
+use crate::world::{Setup, World, play};
+
+/// Rules that count how often they are read, and that may be out of reach.
+struct Watched {
+    inner: Arc<dyn Rules>,
+    lists: AtomicU64,
+    upstreams: AtomicU64,
+    is_away: AtomicBool,
+}
+
+impl Watched {
+    fn new(world: &World) -> Arc<Watched> {
+        let (lists, upstreams, is_away) = (AtomicU64::new(0), AtomicU64::new(0), AtomicBool::new(false));
+        Arc::new(Watched { inner: world.stores.rules.clone(), lists, upstreams, is_away })
+    }
+
+    fn lists(&self) -> u64 {
+        self.lists.load(Ordering::SeqCst)
+    }
+}
+
+#[async_trait]
+impl Rules for Watched {
+    async fn list(&self) -> PortResult<Page<RuleStatus, ()>> {
+        self.lists.fetch_add(1, Ordering::SeqCst);
+        if self.is_away.load(Ordering::SeqCst) {
+            return Err(PortError::backend("list the rules", "no connection"));
+        }
+        self.inner.list().await
+    }
+
+    async fn put(&self, rule: &Rule) -> PortResult<()> {
+        self.inner.put(rule).await
+    }
+
+    async fn remove(&self, id: &str) -> PortResult<bool> {
+        self.inner.remove(id).await
+    }
+
+    async fn claim_due(&self, due_before: Timestamp, lease: Duration) -> PortResult<Option<Claim>> {
+        self.inner.claim_due(due_before, lease).await
+    }
+
+    async fn keep(&self, claim: &Claim, pass: &Pass, lease: Duration) -> PortResult<bool> {
+        self.inner.keep(claim, pass, lease).await
+    }
+
+    async fn finish(&self, claim: &Claim, pass: &Pass, ran_at: Timestamp) -> PortResult<bool> {
+        self.inner.finish(claim, pass, ran_at).await
+    }
+
+    async fn give_back(&self, claim: &Claim, rest: Option<Rest>) -> PortResult<()> {
+        self.inner.give_back(claim, rest).await
+    }
+
+    async fn doubt(&self, claim: &Claim, pass: Option<&Pass>, doubt: &Doubt, until: Timestamp) -> PortResult<bool> {
+        self.inner.doubt(claim, pass, doubt, until).await
+    }
+
+    async fn accept(&self, id: &str) -> PortResult<bool> {
+        self.inner.accept(id).await
+    }
+
+    async fn upstreams(&self) -> PortResult<Vec<UpstreamRest>> {
+        self.upstreams.fetch_add(1, Ordering::SeqCst);
+        self.inner.upstreams().await
+    }
+
+    async fn rest_upstream(&self, rest: &UpstreamRest) -> PortResult<()> {
+        self.inner.rest_upstream(rest).await
+    }
+
+    async fn wake_upstream(&self, upstream: &str) -> PortResult<bool> {
+        self.inner.wake_upstream(upstream).await
+    }
+}
+
+/// A rule of 40 pages, read one after the other within 40 seconds, and rules that are watched.
+fn forty_pages() -> (World, Arc<Watched>) {
+    let mut setup = Setup::new(5, 4_000).rankings(&[(26, 4)]);
+    setup.options.latency = (Duration::from_secs(5), Duration::from_secs(5));
+    setup.settings.pages_per_thread = 8;
+    let world = setup.build();
+    let watched = Watched::new(&world);
+    (world, watched)
+}
+
+#[test]
+fn the_rests_are_not_read_before_every_page() {
+    let (world, watched) = forty_pages();
+    play(&world, async {
+        world.add_rules(0).await;
+        let mut stores = world.stores.clone();
+        stores.rules = watched.clone();
+        let began = world.clock.now();
+        let report = world.start_on(stores).run("discover").await;
+        let pages = report["pages"].as_u64().unwrap();
+        assert!(pages > 20 && report["finished"] == true, "{report}");
+        let tens = between(began, world.clock.now()).as_secs() / 10;
+        let read = watched.upstreams.load(Ordering::SeqCst);
+        // Before the claim, for the next one, and every ten seconds in between.
+        assert!(read <= tens + 2 && read < pages, "{read} times in {tens}0 s for {pages} pages");
+    });
+}
+
+#[test]
+fn a_discovery_stops_within_ten_seconds_of_another_one_that_is_turned_away() {
+    let (world, _) = forty_pages();
+    play(&world, async {
+        world.add_rules(0).await;
+        let fleet = world.start();
+        let turned_away = async {
+            world.pass(12).await;
+            let until = after(world.clock.now(), Duration::from_secs(3_600));
+            let rest = Rest { until, reason: "the site turned discovery away".into() };
+            world
+                .stores
+                .rules
+                .rest_upstream(&UpstreamRest { upstream: upstream(&world.settings), rest })
+                .await
+                .unwrap();
+            world.clock.now()
+        };
+        let (report, turned_away) = futures::future::join(fleet.run("discover"), turned_away).await;
+        assert!(report["stopped"].as_str().unwrap().contains("turned discovery away"), "{report}");
+        // The pages that were under way are read.
+        assert!(between(turned_away, world.clock.now()) <= Duration::from_secs(10 + 5), "{report}");
+    });
+}
+
+#[test]
+fn rules_that_cannot_be_read_are_not_asked_for_again_and_again() {
+    let world = Setup::new(5, 1).build();
+    play(&world, async {
+        let watched = Watched::new(&world);
+        let clock: Arc<dyn Clock> = Arc::new(world.clock.clone());
+        let questions = FollowedQuestions::new(watched.clone(), RankOptions::default(), clock);
+        watched.is_away.store(true, Ordering::SeqCst);
+        assert!(questions.follow().await.is_err(), "while none were ever read there is nothing to go by");
+        watched.is_away.store(false, Ordering::SeqCst);
+        questions.follow().await.unwrap();
+        assert_eq!(watched.lists(), 2);
+        watched.is_away.store(true, Ordering::SeqCst);
+        world.pass(60).await;
+        for expected in [3, 4, 5] {
+            for _ in 0..5 {
+                questions.follow().await.unwrap();
+            }
+            assert_eq!(watched.lists(), expected);
+            world.pass(10).await;
+        }
+        watched.is_away.store(false, Ordering::SeqCst);
+        for _ in 0..5 {
+            questions.follow().await.unwrap();
+            world.pass(10).await;
+        }
+        assert_eq!(watched.lists(), 6, "and once read they are good for a minute");
+    });
+}
