@@ -62,6 +62,11 @@ fn a_malformed_setting_is_named() {
             "ftp://you:hunter2@x/a",
             "error: LUA_REPOSITORY: 'ftp://' is no address that git takes; it takes",
         ),
+        (
+            "LUA_FIELDS",
+            "median,allstars",
+            "error: LUA_FIELDS: 'allstars' cannot be used: it is one of median, kills, spec, all-stars, boss-all-stars, score",
+        ),
         ("LUA_BRANCH", "a..b", "error: LUA_BRANCH: 'a..b' cannot be used: git takes no branch of this name"),
         ("GIT_AUTHOR_NAME", "<", "error: GIT_AUTHOR_NAME: '<' cannot be used: git takes no author"),
         ("STINT_LOG", "a=b=c", "error: STINT_LOG: "),

@@ -1,8 +1,8 @@
 //! `stint lookup`.
 
 use jiff::Timestamp;
-use stint_warcraftlogs::lua::DatabaseWriter;
-use stint_warcraftlogs::model::Player;
+use stint_warcraftlogs::lua::{DatabaseWriter, Field, Options};
+use stint_warcraftlogs::model::{AllStars, Player};
 
 use crate::program::{Program, text};
 use crate::world::PLAYER;
@@ -44,6 +44,32 @@ fn a_player_is_found_by_any_spelling_of_its_server() {
     let alone = program.run(&["lookup", "databases", "EU", "Zuluhed"]);
     assert_eq!(alone.code, 2);
     assert!(alone.stderr.contains("name a character too, or write both as Name-Server"), "{}", alone.stderr);
+}
+
+#[test]
+fn all_stars_scores_and_keystones_are_shown_where_a_database_says_them() {
+    let program = Program::new();
+    let mut player: Player = serde_json::from_str(PLAYER).unwrap();
+    let stars = AllStars { spec: Some("Fire".into()), points: 910.852, rank: Some(1326), ..AllStars::default() };
+    let ranks = player.raids.values_mut().flat_map(|raid| raid.values_mut()).next().unwrap();
+    let rank = ranks.encounters.values_mut().next().unwrap();
+    (rank.score, rank.key_level, rank.all_stars) =
+        (Some(169.3), Some(15), Some(AllStars { spec: None, ..stars.clone() }));
+    ranks.all_stars = vec![stars];
+    let mut options = Options::default();
+    options.fields.extend([Field::AllStars, Field::BossAllStars, Field::Score]);
+    let mut writer = DatabaseWriter::create_with(program.file("databases"), options).unwrap();
+    writer.push(player).unwrap();
+    writer.finish(Timestamp::UNIX_EPOCH).unwrap();
+    let told = program.succeed(&arguments("EU", "Tarren Mill", "Ånn"));
+    assert!(told.contains("\n  all-stars of Fire: 910 points, 1,326 in the world\n"), "{told}");
+    let columns = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+    let boss = told.lines().last().map(columns).unwrap();
+    assert_eq!(boss, ["2398", "95", "12", "Fire", "169", "15", "910", "1,326"], "{told}");
+    let found = program.json(&arguments("EU", "Tarren Mill", "Ånn"));
+    let ranks = &found["raids"]["26"]["4"];
+    assert_eq!(ranks["allStars"][0], serde_json::json!({"spec": "Fire", "points": 910.0, "rank": 1326}));
+    assert_eq!(ranks["encounters"]["2398"]["keyLevel"], 15);
 }
 
 #[test]

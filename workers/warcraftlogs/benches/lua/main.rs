@@ -3,6 +3,7 @@
 
 #![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a measurement prints, and stops at the first surprise")]
 
+mod extras;
 mod set;
 mod sorted_strings;
 
@@ -13,7 +14,9 @@ use std::process::Command;
 
 use flate2::Compression;
 use flate2::write::DeflateEncoder;
-use stint_warcraftlogs::lua::{DatabaseWriter, database_path};
+use stint_warcraftlogs::lua::{DatabaseWriter, Field, Options, database_path};
+
+use extras::{DUNGEONS, Extras};
 
 /// Fresh processes of Lua; the median of each figure is told.
 const RUNS: usize = 5;
@@ -31,14 +34,16 @@ fn main() {
     let sorted = sorted_strings::file(&players);
     print_size("sorted strings", &sorted, per_player);
 
-    let mut writer = DatabaseWriter::create(folder.path()).unwrap();
-    for chunk in players.chunks(2_000) {
-        let documents: Vec<(u64, String)> = chunk.iter().map(|player| (player.id, player.document())).collect();
-        writer.push_documents(documents).unwrap();
+    let stint = generate(folder.path(), &players, Options::default(), Extras::Absent);
+    print_size("Stint", &stint, per_player);
+    for field in [Field::AllStars, Field::BossAllStars, Field::Score] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut options = Options::default();
+        options.fields.insert(field);
+        let file = generate(folder.path(), &players, options, Extras::Present);
+        print_size(&format!("with {field:?}"), &file, per_player);
+        print_cost(field, &players, file.len() - stint.len());
     }
-    let report = writer.finish("2026-11-21T00:00:00Z".parse().unwrap()).unwrap();
-    assert_eq!((report.regions[0].players, report.refused_players), (players.len() as u64, 0));
-    print_size("Stint", &std::fs::read(database_path(folder.path(), "US")).unwrap(), per_player);
 
     let mut names = std::fs::File::create(folder.path().join("names")).unwrap();
     for place in order(players.len() / SAMPLED) {
@@ -57,6 +62,30 @@ fn main() {
     }
     print_figures("sorted strings", &theirs);
     print_figures("Stint", &ours);
+}
+
+/// The database of these players.
+fn generate(folder: &Path, players: &[set::Player], options: Options, extras: Extras) -> Vec<u8> {
+    let mut writer = DatabaseWriter::create_with(folder, options).unwrap();
+    for chunk in players.chunks(2_000) {
+        let documents: Vec<(u64, String)> = chunk.iter().map(|player| (player.id, player.document(extras))).collect();
+        writer.push_documents(documents).unwrap();
+    }
+    let report = writer.finish("2026-11-21T00:00:00Z".parse().unwrap()).unwrap();
+    assert_eq!((report.regions[0].players, report.refused_players), (players.len() as u64, 0));
+    std::fs::read(database_path(folder, "US")).unwrap()
+}
+
+/// What each entry of a field costs.
+fn print_cost(field: Field, players: &[set::Player], bytes: usize) {
+    let sections = || players.iter().flat_map(|player| &player.sections);
+    let entries: usize = match field {
+        Field::AllStars => sections().map(|section| section.specs().len()).sum(),
+        Field::Score => sections().filter(|section| section.raid == DUNGEONS).map(|section| section.cells.len()).sum(),
+        _ => sections().map(|section| section.cells.len()).sum(),
+    };
+    let (of_player, of_entry) = (entries as f64 / players.len() as f64, bytes as f64 / entries as f64);
+    println!("{:<16} {of_player:.2} entries a player, {of_entry:.2} bytes each", "");
 }
 
 /// The median of each figure, and the lowest.

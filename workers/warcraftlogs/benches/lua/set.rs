@@ -5,6 +5,8 @@
 //! Names are letters at random, which no compression can guess; percentiles scatter about the player's own mean, kills
 //! about the section's, and a tenth of the cells is of another spec than the player's first.
 
+use super::extras::{self, Extras};
+
 /// How many players there are.
 pub(super) const PLAYERS: usize = 200_000;
 const SERVERS: usize = 246;
@@ -116,12 +118,13 @@ fn cell(level: f64, kills: u32, spec: u64, dice: &mut Dice) -> Cell {
 
 impl Player {
     /// As a document of `players`.
-    pub(super) fn document(&self) -> String {
+    pub(super) fn document(&self, extras: Extras) -> String {
+        let mut dice = Dice(self.id);
         let Player { id, server, name, class, day, .. } = self;
         let mut raids: Vec<String> = Vec::new();
         for raid in 0..BOSSES.len() {
             let sections = self.sections.iter().filter(|section| section.raid == raid);
-            let difficulties: Vec<String> = sections.map(Section::document).collect();
+            let difficulties: Vec<String> = sections.map(|section| section.document(extras, &mut dice)).collect();
             if !difficulties.is_empty() {
                 raids.push(format!("\"{}\":{{{}}}", 26 + raid, difficulties.join(",")));
             }
@@ -137,17 +140,27 @@ impl Player {
 }
 
 impl Section {
-    fn document(&self) -> String {
+    /// Its specs, ascending.
+    pub(super) fn specs(&self) -> Vec<u32> {
+        let mut specs: Vec<u32> = self.cells.iter().map(|cell| cell.spec).collect();
+        specs.sort_unstable();
+        specs.dedup();
+        specs
+    }
+
+    fn document(&self, extras: Extras, dice: &mut Dice) -> String {
         let mean = |value: fn(&Cell) -> f64| self.cells.iter().map(value).sum::<f64>() / self.cells.len() as f64;
+        let stars = if extras == Extras::Present { extras::of_section(self, dice) } else { String::new() };
         let cells = self.cells.iter().enumerate().map(|(boss, cell)| {
+            let more = if extras == Extras::Present { extras::of_cell(self.raid, cell, dice) } else { String::new() };
             let Cell { best, median, kills, spec } = cell;
             format!(
-                "\"{}\":{{\"best\":{best},\"median\":{median},\"kills\":{kills},\"spec\":\"Spec {spec}\"}}",
+                "\"{}\":{{\"best\":{best},\"median\":{median},\"kills\":{kills},\"spec\":\"Spec {spec}\"{more}}}",
                 2_300 + 20 * self.raid + boss
             )
         });
         format!(
-            "\"{}\":{{\"metric\":\"dps\",\"best\":{},\"median\":{},\"encounters\":{{{}}}}}",
+            "\"{}\":{{\"metric\":\"dps\",\"best\":{},\"median\":{},{stars}\"encounters\":{{{}}}}}",
             3 + self.difficulty,
             mean(|cell| cell.best),
             mean(|cell| cell.median),
@@ -171,7 +184,7 @@ impl Dice {
         self.next() % end
     }
 
-    fn fraction(&mut self) -> f64 {
+    pub(super) fn fraction(&mut self) -> f64 {
         (self.next() >> 11) as f64 / (1u64 << 53) as f64
     }
 

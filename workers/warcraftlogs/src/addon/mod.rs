@@ -28,7 +28,15 @@ pub(crate) const REMEDY: &str = "generate them with 'stint run warcraftlogs db-g
 
 /// The core's files in the order in which a client runs them. The first needs no game, and nothing of the others.
 const CORE_FILES: [(&str, &str); 7] = [
-    ("Stint.lua", concat!(include_str!("../lua/reader/records.lua"), include_str!("../lua/reader/lookup.lua"))),
+    (
+        "Stint.lua",
+        concat!(
+            include_str!("../lua/reader/models.lua"),
+            include_str!("../lua/reader/extras.lua"),
+            include_str!("../lua/reader/records.lua"),
+            include_str!("../lua/reader/lookup.lua")
+        ),
+    ),
     ("Colours.lua", include_str!("files/Colours.lua")),
     ("Journal.lua", include_str!("files/Journal.lua")),
     ("Lines.lua", include_str!("files/Lines.lua")),
@@ -86,11 +94,11 @@ pub(crate) fn write_core(folder: &Path) -> Result<()> {
 }
 
 /// Writes the table of contents of a region's addon, whose files are in their places already, and removes databases of an
-/// earlier generation that it does not list. `updated_at` is the newest day among its players.
-pub(crate) fn write_region(folder: &Path, region: &str, updated_at: &str, files: &[String]) -> Result<()> {
+/// earlier generation that it does not list. `format` is the database's, `updated_at` is the newest day among its players.
+pub(crate) fn write_region(folder: &Path, region: &str, format: u32, updated_at: &str, files: &[String]) -> Result<()> {
     let addon = region_addon(region);
     let place = create_addon(folder, &addon)?;
-    write_whole(&toc_path(folder, &addon), &toc::region(region, updated_at, files))?;
+    write_whole(&toc_path(folder, &addon), &toc::region(region, format, updated_at, files))?;
     remove_others(&place, &addon, files).with_context(|| format!("cannot clear up {}", place.display()))
 }
 
@@ -128,6 +136,7 @@ pub(crate) fn write_whole(path: &Path, text: &str) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::lua::format::FORMAT;
 
     #[test]
     fn a_name_that_leads_out_of_its_folder_is_no_file_of_an_addon() {
@@ -144,7 +153,7 @@ mod tests {
     #[test]
     fn a_table_of_contents_cannot_name_files_of_others() {
         let folder = tempfile::tempdir().unwrap();
-        write_region(folder.path(), "EU", "2026-11-20", &["../secret.lua".to_owned()]).unwrap();
+        write_region(folder.path(), "EU", FORMAT, "2026-11-20", &["../secret.lua".to_owned()]).unwrap();
         std::fs::write(folder.path().join("secret.lua"), "").unwrap();
         let error = Addon::read(folder.path(), "Stint_EU").unwrap_err().to_string();
         assert!(error.contains("Stint_EU.toc") && error.contains("\"../secret.lua\""), "{error}");
@@ -157,7 +166,7 @@ mod tests {
         for name in ["Stint_EU_1.lua", "Stint_EU_2.lua", "notes.lua", ".Stint_EU_3.lua.partial"] {
             std::fs::write(place.join(name), "").unwrap();
         }
-        write_region(folder.path(), "EU", "2026-11-20", &["Stint_EU_1.lua".to_owned()]).unwrap();
+        write_region(folder.path(), "EU", FORMAT, "2026-11-20", &["Stint_EU_1.lua".to_owned()]).unwrap();
         let mut left: Vec<_> = place.read_dir().unwrap().map(|entry| entry.unwrap().file_name()).collect();
         left.sort();
         assert_eq!(left, [".Stint_EU_3.lua.partial", "Stint_EU.toc", "Stint_EU_1.lua", "notes.lua"]);

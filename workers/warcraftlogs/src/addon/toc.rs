@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 
 use super::{CORE, region_addon};
-use crate::lua::format::FORMAT;
+use crate::lua::format::{FORMAT, FORMAT_WITH_EXTRAS};
 
 /// The client versions that the addon is declared for, as `select(4, GetBuildInfo())` says them in each: retail 12.0.0 and
 /// 11.2.7, Mists Classic 5.5.3, Classic Era 1.15.8. A client loads others only when told to.
@@ -70,13 +70,13 @@ pub(super) fn core(files: &[&str]) -> String {
         ("Notes", "Ranks of players in tooltips, and by /stint".to_owned()),
         ("Author", AUTHOR.to_owned()),
         (VERSION, env!("CARGO_PKG_VERSION").to_owned()),
-        ("X-Stint-Format", FORMAT.to_string()),
+        ("X-Stint-Format", format!("{FORMAT}, {FORMAT_WITH_EXTRAS}")),
     ];
     text(&fields, files)
 }
 
 /// A region's. Its version is the day of its data until it is published.
-pub(super) fn region(region: &str, updated_at: &str, files: &[String]) -> String {
+pub(super) fn region(region: &str, format: u32, updated_at: &str, files: &[String]) -> String {
     let fields = [
         ("Title", region_addon(region)),
         ("Notes", format!("Ranks of players of the region {region}, for {CORE}")),
@@ -86,7 +86,7 @@ pub(super) fn region(region: &str, updated_at: &str, files: &[String]) -> String
         ("LoadOnDemand", "1".to_owned()),
         ("X-Region", region.to_owned()),
         (UPDATED_AT, updated_at.to_owned()),
-        ("X-Stint-Format", FORMAT.to_string()),
+        ("X-Stint-Format", format.to_string()),
     ];
     text(&fields, files)
 }
@@ -110,7 +110,7 @@ mod tests {
 
     #[test]
     fn a_version_is_replaced_and_nothing_else() {
-        let toc = Toc(region("EU", "2026-11-20", &["Stint_EU.lua".to_owned()]));
+        let toc = Toc(region("EU", FORMAT, "2026-11-20", &["Stint_EU.lua".to_owned()]));
         assert_eq!((toc.version(), toc.updated_at()), (Some("2026.11.20"), Some("2026-11-20")));
         let published = toc.with_version("2026.11.20-3");
         assert_eq!(published.version(), Some("2026.11.20-3"));

@@ -1,5 +1,7 @@
 //! A player's document, read for the database alone: nothing is copied that the text already has, and nothing is kept that
-//! the database does not say.
+//! the database does not say. Raids, difficulties and encounters ascend, in whatever order the document has them.
+
+mod extras;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -12,10 +14,13 @@ use serde::{Deserialize, Deserializer};
 use super::options::{Field, Options};
 use crate::model::{Difficulty, EncounterId, PlayerId, RaidId, Server, extended_date};
 
+pub(crate) use extras::{DraftExtras, DraftStar};
+use extras::{RankWithExtras, WithExtras};
+
 /// A document of `players`.
 #[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Draft<'a> {
+#[serde(rename_all = "camelCase", bound(deserialize = "R: Deserialize<'de>"))]
+pub(crate) struct Draft<'a, R = DraftRaids<'a>> {
     #[serde(rename = "_id")]
     pub(crate) id: PlayerId,
     #[serde(borrow)]
@@ -27,8 +32,7 @@ pub(crate) struct Draft<'a> {
     pub(crate) server: DraftServer<'a>,
     #[serde(with = "extended_date")]
     pub(crate) updated_at: Timestamp,
-    #[serde(borrow)]
-    pub(crate) raids: DraftRaids<'a>,
+    pub(crate) raids: R,
 }
 
 /// A server in its three spellings.
@@ -48,6 +52,8 @@ pub(crate) struct DraftServer<'a> {
 pub(crate) struct DraftRaids<'a> {
     pub(crate) sections: Vec<DraftSection<'a>>,
     pub(crate) cells: Vec<DraftCell<'a>>,
+    /// Whether all stars, scores and keystones are read too.
+    with_extras: bool,
 }
 
 /// One raid and difficulty.
@@ -59,6 +65,8 @@ pub(crate) struct DraftSection<'a> {
     pub(crate) best: Option<f64>,
     pub(crate) median: Option<f64>,
     pub(crate) cells: Range<usize>,
+    /// Empty unless extras are read.
+    pub(crate) stars: Vec<DraftStar<'a>>,
 }
 
 /// One encounter.
@@ -68,6 +76,8 @@ pub(crate) struct DraftCell<'a> {
     pub(crate) best: Option<f64>,
     pub(crate) kills: u32,
     pub(crate) spec: Cow<'a, str>,
+    /// `None` unless extras are read.
+    pub(crate) extras: Option<Box<DraftExtras<'a>>>,
 }
 
 #[derive(Deserialize)]
@@ -79,14 +89,27 @@ struct Rank<'a> {
 }
 
 #[derive(Deserialize)]
-#[serde(field_identifier, rename_all = "lowercase")]
+#[serde(field_identifier, rename_all = "camelCase")]
 enum Key {
     Metric,
     Best,
     Median,
     Encounters,
+    AllStars,
     #[serde(other)]
     Other,
+}
+
+impl<'a> Draft<'a> {
+    /// Reads a document. Extras are passed over unless they are asked for: they are most of it.
+    pub(crate) fn read(text: &'a str, with_extras: bool) -> serde_json::Result<Draft<'a>> {
+        if !with_extras {
+            return serde_json::from_str(text);
+        }
+        let Draft { id, name, class_id, region, server, updated_at, raids } =
+            serde_json::from_str::<Draft<'a, WithExtras<'a>>>(text)?;
+        Ok(Draft { id, name, class_id, region, server, updated_at, raids: raids.0 })
+    }
 }
 
 impl Draft<'_> {
@@ -114,8 +137,20 @@ impl DraftServer<'_> {
 impl<'de: 'a, 'a> Deserialize<'de> for DraftRaids<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<DraftRaids<'a>, D::Error> {
         let mut raids = DraftRaids::default();
-        deserializer.deserialize_map(Raids(&mut raids))?;
+        raids.fill(deserializer)?;
         Ok(raids)
+    }
+}
+
+impl<'a> DraftRaids<'a> {
+    /// Reads everything, and puts it in order: raids are mostly in order already.
+    fn fill<'de: 'a, D: Deserializer<'de>>(&mut self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_map(Raids(self))?;
+        let place = |section: &DraftSection<'_>| (section.raid, section.difficulty);
+        if !self.sections.is_sorted_by_key(place) {
+            self.sections.sort_by_key(place);
+        }
+        Ok(())
     }
 }
 
@@ -126,7 +161,7 @@ struct Difficulties<'r, 'a>(&'r mut DraftRaids<'a>, RaidId);
 /// Reads the ranks of one raid and difficulty.
 struct Ranks<'r, 'a>(&'r mut DraftRaids<'a>, RaidId, Difficulty);
 /// Reads a table of encounters.
-struct Encounters<'r, 'a>(&'r mut Vec<DraftCell<'a>>);
+struct Encounters<'r, 'a>(&'r mut DraftRaids<'a>);
 
 impl<'de: 'a, 'a> Visitor<'de> for Raids<'_, 'a> {
     type Value = ();
@@ -168,26 +203,30 @@ impl<'de: 'a, 'a> Visitor<'de> for Ranks<'_, 'a> {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         let Ranks(raids, raid, difficulty) = self;
         let first = raids.cells.len();
-        let (mut metric, mut best, mut median) = (None, None, None);
+        let (mut metric, mut best, mut median, mut stars) = (None, None, None, Vec::new());
         while let Some(key) = map.next_key()? {
             match key {
                 Key::Metric => metric = Some(map.next_value::<Text<'a>>()?.0),
                 Key::Best => best = map.next_value()?,
                 Key::Median => median = map.next_value()?,
-                Key::Encounters => map.next_value_seed(Encounters(&mut raids.cells))?,
-                Key::Other => drop(map.next_value::<IgnoredAny>()?),
+                Key::Encounters => map.next_value_seed(Encounters(&mut *raids))?,
+                Key::AllStars if raids.with_extras => stars = map.next_value()?,
+                Key::AllStars | Key::Other => drop(map.next_value::<IgnoredAny>()?),
             }
         }
         let metric = metric.ok_or_else(|| serde::de::Error::missing_field("metric"))?;
         let cells = first..raids.cells.len();
-        raids.sections.push(DraftSection { raid, difficulty, metric, best, median, cells });
+        if !raids.cells[first..].is_sorted_by_key(|cell| cell.encounter) {
+            raids.cells[first..].sort_by_key(|cell| cell.encounter);
+        }
+        raids.sections.push(DraftSection { raid, difficulty, metric, best, median, cells, stars });
         Ok(())
     }
 }
 
 /// A text that is borrowed where it can be.
-#[derive(Deserialize)]
-struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+#[derive(Debug, Deserialize)]
+pub(crate) struct Text<'a>(#[serde(borrow)] pub(crate) Cow<'a, str>);
 
 impl<'de: 'a, 'a> Visitor<'de> for Encounters<'_, 'a> {
     type Value = ();
@@ -198,8 +237,13 @@ impl<'de: 'a, 'a> Visitor<'de> for Encounters<'_, 'a> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         while let Some(encounter) = map.next_key()? {
-            let Rank { best, kills, spec } = map.next_value::<Rank<'a>>()?;
-            self.0.push(DraftCell { encounter, best, kills, spec });
+            let cell = if self.0.with_extras {
+                map.next_value::<RankWithExtras<'a>>()?.into_cell(encounter)
+            } else {
+                let Rank { best, kills, spec } = map.next_value::<Rank<'a>>()?;
+                DraftCell { encounter, best, kills, spec, extras: None }
+            };
+            self.0.cells.push(cell);
         }
         Ok(())
     }

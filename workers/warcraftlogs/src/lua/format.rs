@@ -7,8 +7,10 @@
 use jiff::Timestamp;
 use jiff::civil::{Date, date};
 
-/// The version that this code writes and reads. A reader refuses every other one.
+/// The version of a database without [extras](super::extras). A reader refuses every version that it does not know.
 pub const FORMAT: u32 = 2;
+/// The version of a database with extras: the same, and a second number in each record.
+pub const FORMAT_WITH_EXTRAS: u32 = 3;
 
 /// Class ids end here.
 pub const MAX_CLASS_ID: u32 = 31;
@@ -22,11 +24,17 @@ pub const MAX_ENCOUNTERS_PER_RAID: usize = 1_000;
 pub const MAX_SECTIONS: usize = 900;
 /// More specs than any game has.
 pub const MAX_SPECS: usize = 5_000;
+/// More all-star entries than a raid and difficulty has: one for each spec and partition.
+pub const MAX_STARS: usize = 255;
+/// More points, and a higher score, than anything earns.
+pub const MAX_POINTS: f64 = 1_000_000.0;
 /// Two constants a server, and Lua 5.1 ends at 262,143 in one function. The largest region has fewer than 400.
 pub const MAX_SERVERS: usize = 65_000;
 
 /// The digit of zero: the first printable character that is not a space.
 pub(crate) const ZERO: u8 = b'!';
+/// Between the two numbers of a record with extras: no digit.
+pub(crate) const SPACE: u8 = b' ';
 /// How many digits there are.
 pub(crate) const BASE: u32 = 94;
 /// The day with the number 0.
@@ -67,6 +75,16 @@ impl Precision {
 
     /// The percentile of so many steps.
     pub(crate) fn percentile(self, steps: u16) -> f64 {
+        f64::from(steps) / f64::from(self.steps())
+    }
+
+    /// Points or a score in steps, rounded down. `None` when they are not within 0 to [`MAX_POINTS`].
+    pub(crate) fn round_points(self, points: f64) -> Option<u32> {
+        (0.0..=MAX_POINTS).contains(&points).then(|| (points * f64::from(self.steps()) + 1e-6) as u32)
+    }
+
+    /// The points of so many steps.
+    pub(crate) fn points(self, steps: u32) -> f64 {
         f64::from(steps) / f64::from(self.steps())
     }
 }

@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use jiff::civil::Date;
 use serde::Serialize;
 
+use super::extras::Star;
 use super::format::{day, day_number};
 use super::name;
 use super::options::{Field, Options};
 use super::record::Record;
 use super::trailer::Trailer;
-use crate::model::{Difficulty, EncounterId, Player, RaidId, RaidRanks, Server};
+use crate::model::{AllStars, Difficulty, EncounterId, Player, RaidId, RaidRanks, Server};
 
 /// Everything the database has about one player.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -32,6 +33,7 @@ pub struct Found {
 
 /// Ranks in one raid and difficulty.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct FoundRaid {
     /// `dps`, `hps`, …
     pub metric: String,
@@ -41,10 +43,14 @@ pub struct FoundRaid {
     pub median: Option<f64>,
     /// Encounters with a kill.
     pub encounters: BTreeMap<EncounterId, FoundEncounter>,
+    /// All stars by spec and partition, the points rounded down; empty unless the database says them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub all_stars: Vec<AllStars>,
 }
 
 /// The rank against one boss.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct FoundEncounter {
     /// The best percentile, rounded down.
     pub best: Option<f64>,
@@ -52,6 +58,15 @@ pub struct FoundEncounter {
     pub kills: u32,
     /// The specialisation; empty when unknown.
     pub spec: String,
+    /// All stars, the points rounded down; `None` unless the database says them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub all_stars: Option<AllStars>,
+    /// What the best run of a dungeon is worth, rounded down; `None` unless the database says it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub score: Option<f64>,
+    /// The level of that run's keystone; `None` unless the database says it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key_level: Option<u32>,
 }
 
 impl Found {
@@ -85,9 +100,18 @@ impl Found {
         for section in &record.sections {
             let head = &trailer.dictionaries.heads[section.head];
             let ids = trailer.dictionaries.encounters_of(head.raid);
-            let encounters = record.cells(section).iter().map(|cell| {
+            let encounters = section.cells.clone().map(|place| {
+                let cell = &record.cells[place];
                 let spec = trailer.dictionaries.specs.get(usize::from(cell.spec)).cloned().unwrap_or_default();
-                let encounter = FoundEncounter { best: percentile(cell.percent), kills: cell.kills, spec };
+                let extras = record.extras.get(place).copied().unwrap_or_default();
+                let encounter = FoundEncounter {
+                    best: percentile(cell.percent),
+                    kills: cell.kills,
+                    spec,
+                    all_stars: extras.star.map(|star| all_stars(&star, trailer)),
+                    score: extras.score.map(|score| trailer.precision.points(score)),
+                    key_level: extras.key_level,
+                };
                 (ids[usize::from(cell.encounter)], encounter)
             });
             let ranks = FoundRaid {
@@ -95,6 +119,7 @@ impl Found {
                 best: percentile(section.best),
                 median: percentile(section.median),
                 encounters: encounters.collect(),
+                all_stars: record.stars[section.stars.clone()].iter().map(|star| all_stars(star, trailer)).collect(),
             };
             raids.entry(head.raid).or_default().insert(head.difficulty, ranks);
         }
@@ -115,16 +140,40 @@ impl FoundRaid {
             None => Some(None),
             Some(value) => options.precision.round(value).map(|steps| Some(options.precision.percentile(steps))),
         };
+        let points = |value: f64| options.precision.round_points(value).map(|steps| options.precision.points(steps));
+        let stars = |stars: &AllStars| Some(AllStars { points: points(stars.points)?, ..stars.clone() });
+        let extras = options.extras();
         let encounters = ranks.encounters.iter().map(|(encounter, rank)| {
-            let kills = if options.says(Field::Kills) { rank.kills } else { 0 };
-            let spec = if options.says(Field::Spec) { rank.spec.clone() } else { String::new() };
-            Some((*encounter, FoundEncounter { best: rounded(rank.best)?, kills, spec }))
+            let all_stars = rank.all_stars.as_ref().filter(|_| extras.boss_all_stars);
+            let found = FoundEncounter {
+                best: rounded(rank.best)?,
+                kills: if options.says(Field::Kills) { rank.kills } else { 0 },
+                spec: if options.says(Field::Spec) { rank.spec.clone() } else { String::new() },
+                all_stars: all_stars.map_or(Some(None), |of_boss| stars(of_boss).map(Some))?,
+                score: rank.score.filter(|_| extras.score).map_or(Some(None), |score| points(score).map(Some))?,
+                key_level: rank.key_level.filter(|_| extras.score),
+            };
+            Some((*encounter, found))
         });
+        let all_stars = if extras.all_stars { ranks.all_stars.iter().map(stars).collect() } else { Some(Vec::new()) };
         Some(FoundRaid {
             metric: ranks.metric.clone(),
             best: rounded(ranks.best)?,
             median: rounded(ranks.median.filter(|_| options.says(Field::Median)))?,
             encounters: encounters.collect::<Option<_>>()?,
+            all_stars: all_stars?,
         })
+    }
+}
+
+fn all_stars(star: &Star, trailer: &Trailer) -> AllStars {
+    let spec = |number: u16| trailer.dictionaries.specs.get(usize::from(number)).cloned();
+    AllStars {
+        spec: star.spec.and_then(spec),
+        partition: star.partition,
+        points: trailer.precision.points(star.points),
+        rank: star.rank,
+        region_rank: star.region_rank,
+        server_rank: star.server_rank,
     }
 }

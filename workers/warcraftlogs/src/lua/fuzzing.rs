@@ -2,6 +2,7 @@
 
 use super::entropy::models::{Models, Statistics};
 use super::entropy::walk::Shape;
+use super::extras::Extras;
 use super::format::{Precision, ZERO};
 use super::record::{Cell, Record};
 use super::trailer::Trailer;
@@ -53,7 +54,7 @@ impl<'a> Table<'a> {
     /// The models that `players` give, in raids with so many encounters.
     pub fn of(players: &[Parts], encounters: &'a [usize], tenths: bool) -> Table<'a> {
         let precision = if tenths { Precision::Tenths } else { Precision::Whole };
-        let shape = Shape { encounters, precision };
+        let shape = Shape { encounters, precision, extras: Extras::default() };
         let mut statistics = Statistics::default();
         players.iter().for_each(|player| statistics.see(&player.record(), shape));
         Table { models: statistics.models(), shape }
@@ -104,7 +105,8 @@ impl Parts {
             record.cells.extend(section.cells.iter().copied().map(cell));
             let cells = first..record.cells.len();
             let Section { head, best, median, .. } = section;
-            record.sections.push(super::record::Section { head: *head, best: *best, median: *median, cells });
+            let (head, best, median) = (*head, *best, *median);
+            record.sections.push(super::record::Section { head, best, median, cells, stars: 0..0 });
         }
         record
     }

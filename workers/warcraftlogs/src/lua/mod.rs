@@ -10,6 +10,7 @@ mod brackets;
 mod dictionary;
 mod draft;
 pub(crate) mod entropy;
+pub(crate) mod extras;
 pub mod format;
 mod found;
 #[doc(hidden)]

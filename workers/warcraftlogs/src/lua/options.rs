@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::extras::Extras;
 use super::format::{LARGEST_FILE, Precision};
 use crate::model::{Difficulty, RaidId};
 
@@ -31,6 +32,12 @@ pub enum Field {
     Kills,
     /// The spec of the best kill of each boss.
     Spec,
+    /// All-star points of a raid and difficulty, by spec, with their places in the world, the region and the realm.
+    AllStars,
+    /// The same for each boss.
+    BossAllStars,
+    /// What the best run of each Mythic+ dungeon is worth, and the level of its keystone.
+    Score,
 }
 
 impl Default for Options {
@@ -51,6 +58,11 @@ impl Options {
     pub(crate) fn takes(&self, raid: RaidId, difficulty: Difficulty) -> bool {
         self.raids.as_ref().is_none_or(|raids| raids.contains(&raid))
             && self.difficulties.as_ref().is_none_or(|difficulties| difficulties.contains(&difficulty))
+    }
+
+    /// Which extras go in.
+    pub(crate) fn extras(&self) -> Extras {
+        Extras::of(&self.fields)
     }
 
     /// Whether this field goes in.

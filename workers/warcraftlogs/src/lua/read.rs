@@ -28,7 +28,8 @@ pub(super) struct Blocks {
     lines: BufReader<File>,
     /// Bytes of the file at hand: nothing that it says of itself is longer.
     length: usize,
-    region: String,
+    /// With what each file begins.
+    beginning: String,
     /// How many servers there are, and were read.
     servers: usize,
     read: usize,
@@ -65,9 +66,13 @@ impl Database {
         let first = paths.first().cloned().unwrap_or_default();
         let mut rest: Vec<PathBuf> = paths.into_iter().skip(1).collect();
         rest.reverse();
-        let (region, servers) = (trailer.region.clone(), trailer.servers.len());
-        let (lines, length) = open_file(&first, &region).with_context(|| remedy(&first))?;
-        Ok(Database { trailer, blocks: Blocks { paths: rest, path: first, lines, length, region, servers, read: 0 } })
+        let beginning = beginning(&trailer.region, trailer.format());
+        let servers = trailer.servers.len();
+        let (lines, length) = open_file(&first, &beginning).with_context(|| remedy(&first))?;
+        Ok(Database {
+            trailer,
+            blocks: Blocks { paths: rest, path: first, lines, length, beginning, servers, read: 0 },
+        })
     }
 }
 
@@ -85,7 +90,7 @@ impl Blocks {
                 return Ok(next);
             }
             let Some(path) = self.paths.pop() else { break };
-            (self.lines, self.length) = open_file(&path, &self.region).with_context(|| remedy(&path))?;
+            (self.lines, self.length) = open_file(&path, &self.beginning).with_context(|| remedy(&path))?;
             self.path = path;
         }
         Ok(None)
@@ -129,11 +134,10 @@ impl Blocks {
 }
 
 /// A file behind its first lines, and how many bytes it has.
-fn open_file(path: &Path, region: &str) -> Result<(BufReader<File>, usize)> {
+fn open_file(path: &Path, expected: &str) -> Result<(BufReader<File>, usize)> {
     let file = File::open(path)?;
     let length = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX);
     let mut lines = BufReader::with_capacity(1 << 18, file);
-    let expected = beginning(region);
     let mut begins = vec![0; expected.len()];
     lines.read_exact(&mut begins)?;
     ensure!(begins == expected.as_bytes(), "its first lines are not those of a Stint database of this version");

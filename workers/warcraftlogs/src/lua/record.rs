@@ -3,10 +3,12 @@
 use std::ops::Range;
 
 use super::entropy::coder::State;
+use super::entropy::extras::read_extras;
 use super::entropy::models::Models;
 use super::entropy::places;
 use super::entropy::walk::{Shape, mean, unzigzag};
-use super::format::{MODELLED_ENCOUNTERS, Precision, ZERO};
+use super::extras::{CellExtras, Star};
+use super::format::{MODELLED_ENCOUNTERS, Precision, SPACE, ZERO};
 use super::name;
 
 /// What the database says about a player.
@@ -19,6 +21,10 @@ pub(crate) struct Record {
     /// Ascending by `head`.
     pub(crate) sections: Vec<Section>,
     pub(crate) cells: Vec<Cell>,
+    /// All stars of the sections. Empty unless the database says them, like what follows.
+    pub(crate) stars: Vec<Star>,
+    /// One for each cell.
+    pub(crate) extras: Vec<CellExtras>,
 }
 
 /// One raid and difficulty.
@@ -31,6 +37,8 @@ pub(crate) struct Section {
     pub(crate) median: Option<u16>,
     /// Which of the record's cells are its own.
     pub(crate) cells: Range<usize>,
+    /// Which of the record's stars are its own.
+    pub(crate) stars: Range<usize>,
 }
 
 /// One encounter.
@@ -61,6 +69,8 @@ impl Record {
         self.name.clear();
         self.sections.clear();
         self.cells.clear();
+        self.stars.clear();
+        self.extras.clear();
     }
 
     /// Reads a record. `None` when it is damaged; this then holds nothing of use but the name.
@@ -71,6 +81,15 @@ impl Record {
         name::read(name)?;
         let (class, digits) = rest.split_first()?;
         self.class_id = u32::from(class - ZERO);
+        if !shape.extras.any() {
+            return self.read_digits(digits, models, shape);
+        }
+        let space = digits.iter().position(|byte| *byte == SPACE)?;
+        self.read_digits(&digits[..space], models, shape)?;
+        read_extras(self, &digits[space + 1..], models, shape)
+    }
+
+    fn read_digits(&mut self, digits: &[u8], models: &Models, shape: Shape<'_>) -> Option<()> {
         let mut reader = Reader { state: State::new(digits)?, models, shape, level: None, spec: None };
         self.day = u32::try_from(reader.take(places::DAY)?).ok()?;
         reader.state.refill()?;
@@ -105,7 +124,7 @@ impl Record {
         let mean = mean(&self.cells[cells.clone()]);
         reader.level = Some(places::level(u32::from(mean / reader.shape.precision.steps())));
         let (best, median) = reader.averages(mean, places::median(cells.len(), all_kills))?;
-        self.sections.push(Section { head, best, median, cells });
+        self.sections.push(Section { head, best, median, cells, stars: 0..0 });
         Some(())
     }
 

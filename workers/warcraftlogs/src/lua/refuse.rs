@@ -1,6 +1,6 @@
 //! Which players the format cannot carry, and why.
 
-use super::draft::{Draft, DraftCell, DraftSection, DraftServer};
+use super::draft::{Draft, DraftCell, DraftSection, DraftServer, DraftStar};
 use super::format::{MAX_CLASS_ID, MAX_NAME_BYTES, Precision, day_number};
 
 /// Says why this player cannot be written, apart from limits that only the whole region can reach.
@@ -68,6 +68,7 @@ fn check_raids(player: &Draft<'_>) -> Result<(), String> {
         }
         check_encounters(&player.raids.cells[section.cells.clone()])?;
         check_text("metric", &section.metric)?;
+        section.stars.iter().try_for_each(check_star)?;
         for (what, value) in [("best", section.best), ("median", section.median)] {
             check_percentile(value, || format!("{what} average of raid {raid}, difficulty {difficulty}"))?;
         }
@@ -79,8 +80,13 @@ fn check_raids(player: &Draft<'_>) -> Result<(), String> {
             check_text("spec", &cell.spec)?;
             checked = &cell.spec;
         }
+        cell.extras.iter().filter_map(|extras| extras.star.as_ref()).try_for_each(check_star)?;
     }
     Ok(())
+}
+
+fn check_star(star: &DraftStar<'_>) -> Result<(), String> {
+    star.spec.as_ref().map_or(Ok(()), |spec| check_text("spec of all stars", &spec.0))
 }
 
 /// A section's encounters, each once. Mostly they ascend, which is quickly seen.

@@ -27,6 +27,7 @@ const SIDE_BY_SIDE: usize = 32;
 /// A region's files, not yet under their names.
 pub(super) struct WrittenRegion {
     pub(super) region: String,
+    pub(super) format: u32,
     /// The newest day among its players.
     pub(super) updated_at: String,
     /// In the order in which a client runs them; the trailer is in the last one.
@@ -112,7 +113,7 @@ fn models(
     numbers: &Numbers,
 ) -> Result<Models> {
     let sizes = dictionaries.sizes();
-    let shape = Shape { encounters: &sizes, precision: stage.options.precision };
+    let shape = Shape { encounters: &sizes, precision: stage.options.precision, extras: stage.options.extras() };
     let see = |mut seen: Statistics, (_, place): &(Server, usize)| {
         let players = stage.players(region, *place)?;
         players.for_each(numbers, |record| {
@@ -154,7 +155,7 @@ impl Writer<'_> {
     }
 
     fn begin(&mut self) -> Result<()> {
-        let beginning = beginning(&self.trailer.region);
+        let beginning = beginning(&self.trailer.region, self.trailer.format());
         self.put(beginning.as_bytes())
     }
 
@@ -206,9 +207,10 @@ impl Writer<'_> {
         self.trailer.write(&mut end, offset)?;
         self.put(&end)?;
         self.sync()?;
+        let format = self.trailer.format();
         let Trailer { region, updated_at, players, .. } = self.trailer;
         let bytes = self.before + self.written;
         let (files, largest) = (self.files, self.largest);
-        Ok(WrittenRegion { region, updated_at, files, players, bytes, largest, places, numbers })
+        Ok(WrittenRegion { region, format, updated_at, files, players, bytes, largest, places, numbers })
     }
 }

@@ -6,8 +6,9 @@ use std::ops::Range;
 use std::sync::Mutex;
 
 use super::dictionary::{Dictionaries, Known, Numbers};
-use super::draft::{Draft, DraftSection};
-use super::format::{Precision, day_number};
+use super::draft::{Draft, DraftCell, DraftSection, DraftStar};
+use super::extras::{CellExtras, Extras, Star};
+use super::format::{MAX_STARS, Precision, day_number};
 use super::name;
 use super::options::{Field, Options};
 use super::record::{Cell, Record, Section};
@@ -62,6 +63,14 @@ fn write_section(
     put(target, known.head(shared, section.raid, section.difficulty, &section.metric)? as u64);
     put(target, rounded(section.best, options.precision)?);
     put(target, rounded(section.median.filter(|_| options.says(Field::Median)), options.precision)?);
+    let extras = options.extras();
+    if extras.all_stars {
+        if section.stars.len() > MAX_STARS {
+            return Err("a raid and difficulty has too many all-star entries");
+        }
+        put(target, section.stars.len() as u64);
+        section.stars.iter().try_for_each(|star| write_star(star, options, known, shared, target))?;
+    }
     let cells = &player.raids.cells[section.cells.clone()];
     put(target, cells.len() as u64);
     let (mut near, mut spec) = (0, None);
@@ -78,8 +87,63 @@ fn write_section(
         put(target, rounded(cell.best, options.precision)?);
         put(target, if options.says(Field::Kills) { cell.kills.into() } else { 0 });
         put(target, number.into());
+        if extras.of_cells() {
+            write_extras(cell, options, known, shared, target)?;
+        }
     }
     Ok(())
+}
+
+fn write_extras(
+    cell: &DraftCell<'_>,
+    options: &Options,
+    known: &mut Known,
+    shared: &Mutex<Dictionaries>,
+    target: &mut Vec<u8>,
+) -> Result<(), &'static str> {
+    let Extras { boss_all_stars, score, .. } = options.extras();
+    let extras = cell.extras.as_deref();
+    if score {
+        let score = extras.and_then(|extras| extras.score);
+        put(target, score.map_or(Ok(0), |score| points(score, options.precision).map(plus_one))?);
+        put(target, optional(extras.and_then(|extras| extras.key_level)));
+    }
+    if boss_all_stars {
+        let star = extras.and_then(|extras| extras.star.as_ref());
+        put(target, star.is_some().into());
+        star.map_or(Ok(()), |star| write_star(star, options, known, shared, target))?;
+    }
+    Ok(())
+}
+
+fn write_star(
+    star: &DraftStar<'_>,
+    options: &Options,
+    known: &mut Known,
+    shared: &Mutex<Dictionaries>,
+    target: &mut Vec<u8>,
+) -> Result<(), &'static str> {
+    let spec = star.spec.as_ref().map(|spec| known.spec(shared, &spec.0)).transpose()?;
+    put(target, optional(spec.map(u32::from)));
+    put(target, optional(star.partition));
+    put(target, points(star.points, options.precision)?.into());
+    put(target, optional(star.rank));
+    put(target, optional(star.region_rank));
+    put(target, optional(star.server_rank));
+    Ok(())
+}
+
+fn points(points: f64, precision: Precision) -> Result<u32, &'static str> {
+    precision.round_points(points).ok_or("points are out of range")
+}
+
+/// The number plus 1; 0 for none.
+fn optional(number: Option<u32>) -> u64 {
+    number.map_or(0, plus_one)
+}
+
+fn plus_one(number: u32) -> u64 {
+    u64::from(number) + 1
 }
 
 /// A percentile in steps plus 1; 0 for none.
@@ -114,8 +178,9 @@ fn range(bytes: &[u8], at: &mut usize) -> Option<Range<usize>> {
     (*at <= bytes.len()).then_some(range)
 }
 
-/// Makes the record of a row. `None` when the row is not one of ours.
-pub(crate) fn read(bytes: &[u8], head: &Head, numbers: &Numbers, record: &mut Record) -> Option<()> {
+/// Makes the record of a row, which was written with these extras. Sections and encounters ascend in a draft, and so they do
+/// here. `None` when the row is not one of ours.
+pub(crate) fn read(bytes: &[u8], head: &Head, numbers: &Numbers, extras: Extras, record: &mut Record) -> Option<()> {
     record.clear();
     record.name.extend_from_slice(&bytes[head.name.clone()]);
     let rest = &bytes[head.rest.clone()];
@@ -125,20 +190,56 @@ pub(crate) fn read(bytes: &[u8], head: &Head, numbers: &Numbers, record: &mut Re
     for _ in 0..take(rest, at)? {
         let staged = take(rest, at)? as usize;
         let (best, median) = (steps(take(rest, at)?), steps(take(rest, at)?));
-        let first = record.cells.len();
+        let (first, first_star) = (record.cells.len(), record.stars.len());
+        for _ in 0..if extras.all_stars { take(rest, at)? } else { 0 } {
+            record.stars.push(read_star(rest, at, numbers)?);
+        }
         let encounters = numbers.encounters.get(staged)?;
         for _ in 0..take(rest, at)? {
             let encounter = *encounters.get(take(rest, at)? as usize)?;
             let (percent, kills) = (steps(take(rest, at)?), take(rest, at)? as u32);
             let spec = *numbers.specs.get(take(rest, at)? as usize)?;
             record.cells.push(Cell { encounter, percent, kills, spec });
+            if extras.of_cells() {
+                record.extras.push(read_extras(rest, at, numbers, extras)?);
+            }
         }
-        record.cells[first..].sort_unstable_by_key(|cell| cell.encounter);
-        let cells = first..record.cells.len();
-        record.sections.push(Section { head: *numbers.heads.get(staged)?, best, median, cells });
+        let (cells, stars) = (first..record.cells.len(), first_star..record.stars.len());
+        record.sections.push(Section { head: *numbers.heads.get(staged)?, best, median, cells, stars });
     }
-    record.sections.sort_unstable_by_key(|section| section.head);
     Some(())
+}
+
+fn read_extras(rest: &[u8], at: &mut usize, numbers: &Numbers, extras: Extras) -> Option<CellExtras> {
+    let mut read = CellExtras::default();
+    if extras.score {
+        read.score = less_one(take(rest, at)?);
+        read.key_level = less_one(take(rest, at)?);
+    }
+    if extras.boss_all_stars && take(rest, at)? == 1 {
+        read.star = Some(read_star(rest, at, numbers)?);
+    }
+    Some(read)
+}
+
+fn read_star(rest: &[u8], at: &mut usize, numbers: &Numbers) -> Option<Star> {
+    let spec = match less_one(take(rest, at)?) {
+        Some(staged) => Some(*numbers.specs.get(staged as usize)?),
+        None => None,
+    };
+    Some(Star {
+        spec,
+        partition: less_one(take(rest, at)?),
+        points: take(rest, at)? as u32,
+        rank: less_one(take(rest, at)?),
+        region_rank: less_one(take(rest, at)?),
+        server_rank: less_one(take(rest, at)?),
+    })
+}
+
+/// Back from [`optional`].
+fn less_one(number: u64) -> Option<u32> {
+    number.checked_sub(1).map(|number| number as u32)
 }
 
 fn steps(plus_one: u64) -> Option<u16> {

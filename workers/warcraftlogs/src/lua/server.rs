@@ -9,6 +9,7 @@ use super::dictionary::Numbers;
 use super::entropy::coder::Step;
 use super::entropy::models::Models;
 use super::entropy::walk::Shape;
+use super::extras::Extras;
 use super::format::{ZERO, put_digits};
 use super::hash::{bucket, buckets};
 use super::name;
@@ -29,6 +30,8 @@ pub(super) struct Players {
     twins: Vec<(row::Head, row::Head)>,
     /// How many were left out, since they were not updated for too long.
     not_seen: u64,
+    /// What its rows were written with.
+    extras: Extras,
 }
 
 /// What one server comes to.
@@ -44,7 +47,7 @@ pub(super) struct EncodedServer {
 impl Players {
     /// Puts rows in order, without those that were updated before the second `oldest`. Of two players with one name the newer
     /// stays, then the one with the higher id.
-    pub(super) fn new(rows: Vec<u8>, oldest: i64) -> Players {
+    pub(super) fn new(rows: Vec<u8>, oldest: i64, extras: Extras) -> Players {
         let mut heads = row::heads(&rows);
         let all = heads.len();
         heads.retain(|head| head.updated_at.cast_signed() >= oldest);
@@ -64,14 +67,15 @@ impl Players {
         }
         let buckets = buckets(kept.len());
         kept.sort_by_cached_key(|head| bucket(name(head), buckets));
-        Players { heads: kept, buckets, twins, rows, not_seen }
+        Players { heads: kept, buckets, twins, rows, not_seen, extras }
     }
 
     /// Calls `each` with every record in order. `record` is used again and again.
     pub(super) fn for_each(&self, numbers: &Numbers, mut each: impl FnMut(&Record) -> Result<()>) -> Result<()> {
         let mut record = Record::default();
         self.heads.iter().try_for_each(|head| {
-            row::read(&self.rows, head, numbers, &mut record).context("a row of the generator is damaged")?;
+            row::read(&self.rows, head, numbers, self.extras, &mut record)
+                .context("a row of the generator is damaged")?;
             each(&record)
         })
     }

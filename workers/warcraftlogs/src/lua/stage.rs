@@ -109,8 +109,9 @@ impl Stage {
         let mut clerk = lock(&self.known).pop().unwrap_or_default();
         let mut batch = Batch::default();
         let mut rows = Vec::new();
+        let with_extras = self.options.extras().any();
         for (id, text) in documents {
-            match serde_json::from_str::<Draft<'_>>(text) {
+            match Draft::read(text, with_extras) {
                 Ok(draft) => {
                     if let Err(reason) = self.add_draft(&draft, &mut clerk, &mut rows, &mut batch) {
                         batch.refused.push(Refused::of(&draft, reason));
@@ -201,7 +202,8 @@ impl Stage {
 
     /// The players of a server.
     pub(crate) fn players(&self, region: &Region, place: usize) -> Result<Players> {
-        Ok(Players::new(self.rows(region, place)?, self.oldest.load(Ordering::Relaxed)))
+        let rows = self.rows(region, place)?;
+        Ok(Players::new(rows, self.oldest.load(Ordering::Relaxed), self.options.extras()))
     }
 
     /// Whether a server has players that are not left out.

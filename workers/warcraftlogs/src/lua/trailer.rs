@@ -1,7 +1,7 @@
 //! The beginning and the end of a database's files. What is only known when the last player has come stands at the end of
 //! the last file.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 use std::str::FromStr;
 
@@ -11,14 +11,15 @@ use super::brackets::{close, open};
 use super::dictionary::{Dictionaries, Head};
 use super::entropy::models::Models;
 use super::entropy::walk::Shape;
-use super::format::{FORMAT, MAX_PARTS, Precision};
+use super::extras::Extras;
+use super::format::{FORMAT, FORMAT_WITH_EXTRAS, MAX_PARTS, Precision};
 use super::options::{Field, Options};
 use crate::model::{EncounterId, Server};
 
 /// The first lines of every file.
-pub(super) fn beginning(region: &str) -> String {
+pub(super) fn beginning(region: &str, format: u32) -> String {
     format!(
-        "-- Stint database, format {FORMAT}, region {region}: generated, so changes to it are lost.\n\
+        "-- Stint database, format {format}, region {region}: generated, so changes to it are lost.\n\
          StintDatabases=StintDatabases or {{}}\n\
          local D=StintDatabases[\"{region}\"]or{{data={{}}}}\n\
          StintDatabases[\"{region}\"]=D\n\
@@ -45,7 +46,7 @@ pub(super) struct Trailer {
     pub(super) parts: usize,
     pub(super) precision: Precision,
     /// Which of the fields that may be left out are there.
-    pub(super) fields: Vec<Field>,
+    pub(super) fields: BTreeSet<Field>,
     pub(super) dictionaries: Dictionaries,
     pub(super) sizes: Vec<usize>,
     pub(super) servers: Vec<Server>,
@@ -61,7 +62,7 @@ impl Trailer {
             players: 0,
             parts: 1,
             precision: options.precision,
-            fields: options.fields.iter().copied().collect(),
+            fields: options.fields.clone(),
             sizes: dictionaries.sizes(),
             dictionaries,
             servers: Vec::new(),
@@ -71,18 +72,24 @@ impl Trailer {
 
     /// What it takes to walk along a record.
     pub(super) fn shape(&self) -> Shape<'_> {
-        Shape { encounters: &self.sizes, precision: self.precision }
+        Shape { encounters: &self.sizes, precision: self.precision, extras: Extras::of(&self.fields) }
+    }
+
+    /// The format of the database.
+    pub(super) fn format(&self) -> u32 {
+        if Extras::of(&self.fields).any() { FORMAT_WITH_EXTRAS } else { FORMAT }
     }
 
     pub(super) fn write(&self, target: &mut impl Write, offset: u64) -> io::Result<()> {
         let Trailer { region, updated_at, players, parts, .. } = self;
         writeln!(
             target,
-            "D.format={FORMAT}\nD.region=\"{region}\"\nD.updatedAt=\"{updated_at}\"\nD.players={players}"
+            "D.format={}\nD.region=\"{region}\"\nD.updatedAt=\"{updated_at}\"\nD.players={players}",
+            self.format()
         )?;
         writeln!(target, "D.parts={parts}\nD.precision={}", self.precision.steps())?;
-        for (name, field) in FIELDS {
-            writeln!(target, "D.{name}={}", self.fields.contains(&field))?;
+        for (name, field) in fields_of(self.format()) {
+            writeln!(target, "D.{name}={}", self.fields.contains(field))?;
         }
         let Dictionaries { heads, specs, encounters } = &self.dictionaries;
         let specs: Vec<String> = specs.iter().map(|spec| format!("\"{spec}\"")).collect();
@@ -111,8 +118,8 @@ impl Trailer {
     pub(super) fn parse(text: &str) -> Result<Trailer> {
         let mut cursor = Cursor(text);
         let format: u32 = cursor.field("format")?;
-        if format != FORMAT {
-            bail!("it has format {format}, this version reads {FORMAT}");
+        if format != FORMAT && format != FORMAT_WITH_EXTRAS {
+            bail!("it has format {format}, this version reads {FORMAT} and {FORMAT_WITH_EXTRAS}");
         }
         let region = cursor.quoted("region")?;
         let updated_at = cursor.quoted("updatedAt")?;
@@ -125,9 +132,12 @@ impl Trailer {
             10 => Precision::Tenths,
             other => bail!("it has {other} steps to a percent, this version reads 1 and 10"),
         };
-        let mut fields = Vec::new();
-        for (name, field) in FIELDS {
-            fields.extend(cursor.field::<bool>(name)?.then_some(field));
+        let mut fields = BTreeSet::new();
+        for (name, field) in fields_of(format) {
+            fields.extend(cursor.field::<bool>(name)?.then_some(*field));
+        }
+        if (format == FORMAT_WITH_EXTRAS) != Extras::of(&fields).any() {
+            bail!("it has format {format}, and none of what that format is for");
         }
         let dictionaries = Dictionaries {
             specs: Cursor(cursor.table("specs")?).strings()?,
@@ -145,8 +155,18 @@ impl Trailer {
     }
 }
 
-/// The names of what a database may leave out.
-const FIELDS: [(&str, Field); 3] = [("median", Field::Median), ("kills", Field::Kills), ("spec", Field::Spec)];
+/// The names of what a database of this format may leave out.
+fn fields_of(format: u32) -> &'static [(&'static str, Field)] {
+    const FIELDS: [(&str, Field); 6] = [
+        ("median", Field::Median),
+        ("kills", Field::Kills),
+        ("spec", Field::Spec),
+        ("allStars", Field::AllStars),
+        ("bossAllStars", Field::BossAllStars),
+        ("score", Field::Score),
+    ];
+    if format == FORMAT { &FIELDS[..3] } else { &FIELDS }
+}
 
 fn servers(text: &str) -> Result<Vec<Server>> {
     let server = |line: &str| {

@@ -105,14 +105,14 @@ impl DatabaseWriter {
     }
 
     fn publish(&mut self, written: WrittenRegion) -> Result<()> {
-        let WrittenRegion { region, updated_at, files, players, bytes, largest, places, .. } = written;
+        let WrittenRegion { region, format, updated_at, files, players, bytes, largest, places, .. } = written;
         let mut paths = Vec::new();
         for file in files {
             paths.push(file.publish()?);
         }
         let names: Vec<String> =
             paths.iter().map(|path| path.file_name().unwrap_or_default().to_string_lossy().into_owned()).collect();
-        addon::write_region(&self.folder, &region, &updated_at, &names)?;
+        addon::write_region(&self.folder, &region, format, &updated_at, &names)?;
         // Parts of a larger database that was here before.
         let last = super::database_path(&self.folder, &region);
         (names.len()..).take_while(|part| std::fs::remove_file(super::part_path(&last, *part)).is_ok()).for_each(drop);

@@ -1,5 +1,6 @@
 //! The Lua databases: what goes in comes out, in Rust and in the real interpreter.
 
+mod extras;
 mod interpreter;
 mod lookup;
 mod options;

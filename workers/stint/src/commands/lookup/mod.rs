@@ -65,13 +65,12 @@ fn in_words(found: &Found) -> String {
 
 /// Ranks as the store has them, without what a database leaves out.
 fn as_stored(ranks: &FoundRaid) -> RaidRanks {
-    let FoundRaid { metric, best, median, encounters } = ranks;
-    let encounter = |FoundEncounter { best, kills, spec }: &FoundEncounter| EncounterRank {
-        best: *best,
-        kills: *kills,
-        spec: spec.clone(),
-        ..EncounterRank::default()
+    let FoundRaid { metric, best, median, encounters, all_stars } = ranks;
+    let encounter = |found: &FoundEncounter| {
+        let FoundEncounter { best, kills, spec, all_stars, score, key_level } = found.clone();
+        EncounterRank { best, median: None, kills, spec, all_stars, score, key_level }
     };
     let encounters = encounters.iter().map(|(id, found)| (*id, encounter(found))).collect();
-    RaidRanks { metric: metric.clone(), best: *best, median: *median, encounters, ..RaidRanks::default() }
+    let (metric, all_stars) = (metric.clone(), all_stars.clone());
+    RaidRanks { metric, best: *best, median: *median, encounters, all_stars, metrics: BTreeMap::new() }
 }

@@ -21,6 +21,11 @@ function addon.coloured(text, colour)
   return "|c" .. colour .. text .. "|r"
 end
 
+-- A number with one digit of its fraction, if it has any.
+function addon.number(value)
+  return (value % 1 == 0 and "%d" or "%.1f"):format(value)
+end
+
 -- A percentile in its colour, such as 95.3 in orange; a dash where there is none.
 function addon.percentile(value)
   if not value then
@@ -28,7 +33,7 @@ function addon.percentile(value)
   end
   for _, step in ipairs(STEPS) do
     if value >= step[1] then
-      return addon.coloured(value % 1 == 0 and ("%d"):format(value) or ("%.1f"):format(value), step[2])
+      return addon.coloured(addon.number(value), step[2])
     end
   end
 end

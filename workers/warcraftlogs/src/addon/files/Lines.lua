@@ -29,6 +29,32 @@ local function killed_bosses(ranks)
   return killed
 end
 
+-- All-star points, and the places that they earn, as far as there are any.
+local function stars_in_words(stars)
+  local parts = { addon.number(stars.points) .. " points" }
+  for _, place in ipairs({ { "world", stars.rank }, { "region", stars.regionRank }, { "realm", stars.serverRank } }) do
+    if place[2] then
+      parts[#parts + 1] = place[1] .. " " .. place[2]
+    end
+  end
+  return table.concat(parts, ", ")
+end
+
+-- The most points of any spec, or nothing.
+local function most_points(all_stars)
+  local most
+  for _, stars in ipairs(all_stars or {}) do
+    most = math.max(most or 0, stars.points)
+  end
+  return most
+end
+
+local function add_all_stars(lines, all_stars)
+  for _, stars in ipairs(all_stars or {}) do
+    lines[#lines + 1] = { "  All stars" .. (stars.spec and " " .. stars.spec or ""), stars_in_words(stars) }
+  end
+end
+
 local function add_ranks(lines, raid, difficulty, ranks, killed)
   local name = addon.raid_name(raid, ranks.encounters or {})
   local left = name .. " " .. (addon.difficulties[difficulty] or "difficulty " .. difficulty)
@@ -38,6 +64,10 @@ local function add_ranks(lines, raid, difficulty, ranks, killed)
     if ranks[kind] then
       parts[#parts + 1] = addon.percentile(ranks[kind]) .. " " .. kind
     end
+  end
+  local points = most_points(ranks.allStars)
+  if points then
+    parts[#parts + 1] = addon.number(points) .. " points"
   end
   parts[#parts + 1] = progress(raid, #killed)
   lines[#lines + 1] = { left, table.concat(parts, ", ") }
@@ -52,6 +82,15 @@ local function add_bosses(lines, ranks, killed)
     end
     if rank.kills then
       right = right .. ", " .. rank.kills .. (rank.kills == 1 and " kill" or " kills")
+    end
+    if rank.keyLevel then
+      right = right .. ", +" .. rank.keyLevel
+    end
+    if rank.score then
+      right = right .. ", score " .. addon.number(rank.score)
+    end
+    if rank.allStars then
+      right = right .. ", " .. stars_in_words(rank.allStars)
     end
     lines[#lines + 1] = { "  " .. addon.boss_name(encounter), right }
   end
@@ -68,6 +107,7 @@ local function add_raid(lines, raid, difficulties, in_full)
       if not in_full then
         return
       end
+      add_all_stars(lines, ranks.allStars)
       add_bosses(lines, ranks, killed)
     end
   end

@@ -1,10 +1,11 @@
 //! The models of all places: what a region's players are expected to look like.
 
 use super::coder::{Step, encode};
+use super::extras::walk_extras;
 use super::model::{Counts, Model};
 use super::places::{PLACES, bits};
 use super::walk::{Shape, Sink, walk};
-use crate::lua::format::{Digits, put_count, put_number};
+use crate::lua::format::{Digits, SPACE, put_count, put_number};
 use crate::lua::record::Record;
 
 /// How often each value was seen at each place.
@@ -25,6 +26,9 @@ impl Statistics {
     /// Sees a record.
     pub(crate) fn see(&mut self, record: &Record, shape: Shape<'_>) {
         walk(record, shape, self);
+        if shape.extras.any() {
+            walk_extras(record, shape, self);
+        }
     }
 
     /// Takes over what another thread has seen.
@@ -52,7 +56,7 @@ impl Sink for Statistics {
         self.0[place].get_or_insert_default().see(value);
     }
 
-    fn flip(&mut self, _: bool) {}
+    fn plain(&mut self, _: u32, _: u32) {}
 
     fn refill(&mut self) {}
 }
@@ -72,9 +76,23 @@ impl Models {
         steps: &mut Vec<Step>,
         target: &mut Vec<u8>,
     ) -> Option<()> {
+        self.write_steps(steps, target, |writer| walk(record, shape, writer))?;
+        if shape.extras.any() {
+            target.push(SPACE);
+            self.write_steps(steps, target, |writer| walk_extras(record, shape, writer))?;
+        }
+        Some(())
+    }
+
+    fn write_steps(
+        &self,
+        steps: &mut Vec<Step>,
+        target: &mut Vec<u8>,
+        walk: impl FnOnce(&mut Writer<'_>),
+    ) -> Option<()> {
         steps.clear();
         let mut writer = Writer { models: self, steps, complete: true };
-        walk(record, shape, &mut writer);
+        walk(&mut writer);
         let complete = writer.complete;
         // The last refill has nothing behind it.
         steps.pop();
@@ -140,8 +158,8 @@ impl Sink for Writer<'_> {
         self.complete &= written.is_some();
     }
 
-    fn flip(&mut self, yes: bool) {
-        self.steps.push(Step::Symbol { from: u32::from(yes), slots: 1, bits: 1 });
+    fn plain(&mut self, value: u32, bits: u32) {
+        self.steps.push(Step::Symbol { from: value, slots: 1, bits });
     }
 
     fn refill(&mut self) {

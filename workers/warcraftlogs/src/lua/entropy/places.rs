@@ -18,6 +18,28 @@ pub(crate) const PERCENT_TENTHS: usize = 42;
 pub(crate) const MEDIAN_TENTHS: usize = 43;
 /// A spec other than the one before, by class.
 pub(crate) const SPEC: usize = 64;
+/// The places of extras begin here.
+pub(crate) const EXTRAS: usize = 128;
+/// How many all-star entries a section has.
+pub(crate) const STARS: usize = 128;
+/// Whether an encounter has all-star points.
+pub(crate) const STARRED: usize = 129;
+/// The partition of all-star points.
+pub(crate) const PARTITION: usize = 130;
+/// The spec of all-star points, by class.
+pub(crate) const STAR_SPEC: usize = 160;
+/// The level of a keystone, by the score.
+pub(crate) const KEY_LEVEL: usize = 192;
+/// A score, by the level of the percentile.
+pub(crate) const SCORE: usize = 224;
+/// All-star points of a section and of an encounter, by the level of the percentile.
+pub(crate) const POINTS: [usize; 2] = [256, 272];
+/// The place in the world of a section and of an encounter, by the level of the percentile.
+pub(crate) const WORLD: [usize; 2] = [288, 304];
+/// The place in the region, by the class of that in the world.
+pub(crate) const REGION: usize = 320;
+/// The place on the server, by the class of that in the region.
+pub(crate) const SERVER: usize = 384;
 /// Kills of a section's first encounter, by section.
 pub(crate) const FIRST_KILLS: usize = 1_000;
 /// The next section, by the one before; 0 is the start, and as a value the end.
@@ -29,6 +51,12 @@ pub(crate) const PLACES: usize = 4_000;
 
 /// Percentiles whose means lie in one such step are of one level.
 const LEVEL_WIDTH: u32 = 8;
+/// One more than the level of 100 percent.
+const NO_LEVEL: usize = 13;
+/// Scores that lie in one such step are one context of the keystone's level.
+const SCORE_WIDTH: u32 = 16;
+/// Scores of so many steps and more are one context.
+const MOST_SCORE: u32 = 31;
 /// Kills from here on are one context.
 pub(crate) const MOST_KILLS: u32 = 15;
 /// Mean kills from here on are one context.
@@ -39,7 +67,7 @@ pub(crate) const MOST_MEAN_KILLS: u32 = 7;
 pub(crate) fn bits(place: usize) -> u32 {
     match place {
         ..KILLS => 9,
-        BEST | PERCENT_TENTHS..FIRST_KILLS => 6,
+        BEST | PERCENT_TENTHS..EXTRAS => 6,
         SECTION..KILLED => 7,
         _ => 8,
     }
@@ -48,6 +76,16 @@ pub(crate) fn bits(place: usize) -> u32 {
 /// The level of a mean in whole percent: percentiles of one player lie close together.
 pub(crate) fn level(mean: u32) -> usize {
     (mean / LEVEL_WIDTH) as usize
+}
+
+/// The level of one percentile, in steps of which `steps` are a percent; without one, a level of its own.
+pub(crate) fn level_of(percent: Option<u16>, steps: u16) -> usize {
+    percent.map_or(NO_LEVEL, |percent| level(u32::from(percent / steps)))
+}
+
+/// The place of a keystone's level, by a score in steps of which `steps` are a point.
+pub(crate) fn key_level(score: Option<u32>, steps: u16) -> usize {
+    KEY_LEVEL + score.map_or(0, |score| (score / u32::from(steps) / SCORE_WIDTH).min(MOST_SCORE)) as usize
 }
 
 /// The place of the kills of an encounter of `section`, after an encounter with `previous` kills.

@@ -2,6 +2,7 @@
 //! is written was counted.
 
 use super::places;
+use crate::lua::extras::Extras;
 use crate::lua::format::{MODELLED_ENCOUNTERS, Precision};
 use crate::lua::record::{Cell, Record, Section};
 
@@ -9,8 +10,8 @@ use crate::lua::record::{Cell, Record, Section};
 pub(crate) trait Sink {
     /// A value at a place.
     fn put(&mut self, place: usize, value: u64);
-    /// A choice of two that nothing is known about.
-    fn flip(&mut self, yes: bool);
+    /// One of `1 << bits` values that nothing is known about.
+    fn plain(&mut self, value: u32, bits: u32);
     /// A reader refills here.
     fn refill(&mut self);
 }
@@ -22,6 +23,8 @@ pub(crate) struct Shape<'a> {
     pub(crate) encounters: &'a [usize],
     /// The step of percentiles.
     pub(crate) precision: Precision,
+    /// What stands in a second number.
+    pub(crate) extras: Extras,
 }
 
 /// Walks along a record, behind its name and class, which stand as they are.
@@ -79,7 +82,7 @@ impl<S: Sink> Walk<'_, S> {
         let mut rest = cells.iter().peekable();
         for encounter in 0..encounters {
             let killed = rest.next_if(|cell| usize::from(cell.encounter) == encounter).is_some();
-            self.sink.flip(killed);
+            self.sink.plain(u32::from(killed), 1);
             self.sink.refill();
         }
     }

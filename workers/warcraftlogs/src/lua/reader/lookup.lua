@@ -5,16 +5,15 @@
 --   Stint.lookup("EU", nil, "Ann-TarrenMill")     as the game writes a foreign character
 --
 -- returns nil, or {classId=, updatedAt=, raids={[26]={[4]={metric=, best=, median=,
---   encounters={[2398]={best=, kills=, spec=}}}}}}; updatedAt is midnight UTC of that day in Unix seconds. An answer
--- is kept and given again, so it is not to be changed. Stint.find takes the same, and only says whether the player is
--- there.
+--   encounters={[2398]={best=, kills=, spec=}}}}}}; updatedAt is midnight UTC of that day in Unix seconds. A database with
+-- extras has allStars={{spec=, partition=, points=, rank=, regionRank=, serverRank=}, ...} beside encounters, and score=,
+-- keyLevel= and one allStars={...} beside kills. An answer is kept and given again, and equal ranks share a table, so
+-- nothing of it is to be changed. Stint.find takes the same, and only says whether the player is there.
 
-local FORMAT = 2
-local KEPT = 200              -- answers that are kept for each region
-local FOUR_ZEROS = 27703995   -- what four bytes of the digit 0 come to as a number in base 94
+local KEPT = 200   -- answers that are kept for each region
 
-local byte, char, find, gsub, lower, match, sub, tonumber, upper =
-  string.byte, string.char, string.find, string.gsub, string.lower, string.match, string.sub, tonumber, string.upper
+local char, gsub, lower, match, sub, tonumber, upper =
+  string.char, string.gsub, string.lower, string.match, string.sub, tonumber, string.upper
 
 -- What a database has instead of characters that would end a name, such as the digits of a forced rename.
 local ESCAPES = { ["~"] = "~~" }
@@ -23,7 +22,7 @@ for code = 32, 64 do
 end
 
 StintDatabases = StintDatabases or {}
-Stint = { format = FORMAT }
+Stint = { format = FORMAT_WITH_EXTRAS }
 
 -- Finds a name in a server's string, which begins with a directory of buckets: the string of the bucket, where the
 -- record goes on behind the class, where it ends, and the class.
@@ -90,9 +89,10 @@ local function open(region)
   if not database then
     return nil
   end
-  if database.format and database.format ~= FORMAT then
+  if database.format and database.format ~= FORMAT and database.format ~= FORMAT_WITH_EXTRAS then
     error("the Stint database of region " .. region .. " has format " .. tostring(database.format)
-      .. ", this reader reads format " .. FORMAT .. ": install both from the same release", 0)
+      .. ", this reader reads formats " .. FORMAT .. " and " .. FORMAT_WITH_EXTRAS
+      .. ": install both from the same release", 0)
   end
   if not is_whole(database) then
     error("the Stint database of region " .. region .. " was cut short or damaged: install it again", 0)

@@ -1,92 +1,30 @@
 -- Makes tables of the records of a database. See docs/lua-format.md, which names the places and says how to read one.
--- In an addon this and lookup.lua are one file, Stint.lua.
+-- In an addon this is one file with models.lua, extras.lua and lookup.lua, Stint.lua.
 --
 -- What is read for every encounter is written out where it is read: a call of a function costs as much as reading one.
 
 local FIRST_DAY = 18262   -- 2020-01-01, in days since 1970-01-01
+local KEPT_RANKS = 8192   -- so many ranks are kept to be shared
+local FEW_KILLS = 32      -- ranks with fewer kills are
 
-local byte, floor = string.byte, math.floor
-
--- The places of a record, as docs/lua-format.md numbers them.
-local KILLS, MEDIAN, BEST, DAY, PERCENT_TENTHS, MEDIAN_TENTHS, LEVEL, SPEC = 16, 32, 40, 41, 42, 43, 44, 64
-local FIRST_KILLS, SECTION, KILLED, PLACES = 1000, 2000, 3000, 4000
-
-local LOWEST = 67108864       -- 2^26: a state below it takes in four digits
-local REFILL = 78074896       -- 94^4
-local FOUR_ZEROS = 27703995   -- what four bytes of the digit 0 come to as a number in base 94
-local MODELLED = 50           -- a raid with more encounters has a flag for each
-
--- Instead of a number, a slot has one of these. Kills behind another spec than before are -2, -3, ... for 0, 1, ...
-local ESCAPE, NONE = -1, -2
-
-local function digits(text, position, width)
-  local number = 0
-  for index = position, position + width - 1 do
-    number = number * 94 + byte(text, index) - 33
+-- An empty table with room for so many keys, of which `key` is one: else it would be made anew at each power of two. What
+-- counts is how many keys a constructor has, even where they are one key without a value.
+local function table_for(number, key)
+  if number > 16 then
+    return {
+      [key] = nil, [key] = nil, [key] = nil, [key] = nil, [key] = nil, [key] = nil, [key] = nil, [key] = nil, [key] = nil,
+      [key] = nil, [key] = nil, [key] = nil, [key] = nil, [key] = nil, [key] = nil, [key] = nil, [key] = nil,
+    }
+  elseif number > 8 then
+    return {
+      [key] = nil, [key] = nil, [key] = nil, [key] = nil, [key] = nil, [key] = nil, [key] = nil, [key] = nil, [key] = nil,
+    }
+  elseif number > 4 then
+    return { [key] = nil, [key] = nil, [key] = nil, [key] = nil, [key] = nil }
+  elseif number > 2 then
+    return { [key] = nil, [key] = nil, [key] = nil }
   end
-  return number, position + width
-end
-
-local function count(text, position)
-  local digit = byte(text, position) - 33
-  if digit < 93 then
-    return digit, position + 1
-  end
-  return 93 + digits(text, position + 1, 2), position + 3
-end
-
--- How many slots a place has.
-local function slots_of(place)
-  if place < KILLS then
-    return 512
-  elseif place == BEST or (place >= PERCENT_TENTHS and place < FIRST_KILLS) then
-    return 64
-  end
-  return place >= SECTION and place < KILLED and 128 or 256
-end
-
--- What a slot of a place has for a number of the file.
-local function meaning(place, number)
-  if place < KILLS then
-    return number > 0 and number - 1 or NONE
-  elseif place < MEDIAN or (place >= FIRST_KILLS and place < SECTION) then
-    return number % 2 == 0 and number / 2 or -2 - (number - 1) / 2
-  end
-  return number
-end
-
--- All slots of all places lie one behind the other, so that there are few tables: `base` has the first slot of a place;
--- `value`, `share` and `rest` have what a slot means, its symbol's share of the place, and its place within the symbol.
-local function read_models(text)
-  local base, value, share, rest = {}, {}, {}, {}
-  local position, slot = 1, 1
-  local function symbol(number, slots, all)
-    for index = 0, slots - 1 do
-      value[slot], share[slot], rest[slot] = number, slots / all, index
-      slot = slot + 1
-    end
-  end
-  local place, symbols
-  place, position = count(text, position)
-  while place < PLACES do
-    base[place] = slot
-    symbols, position = count(text, position)
-    for _ = 1, symbols do
-      local width, number, slots
-      width, position = digits(text, position, 1)
-      number, position = digits(text, position, width)
-      slots, position = count(text, position)
-      symbol(meaning(place, number), slots, slots_of(place))
-    end
-    local escaped
-    escaped, position = count(text, position)
-    symbol(ESCAPE, escaped, slots_of(place))
-    if slot ~= base[place] + slots_of(place) then
-      error("a Stint database is damaged: place " .. place .. " of its models; install it again", 0)
-    end
-    place, position = count(text, position)
-  end
-  return base, value, share, rest
+  return {}
 end
 
 -- Appends the encounters that a number has a bit for.
@@ -110,6 +48,8 @@ local function record_reader(database)
   local sections, specs = database.sections, database.specs
   local tenths = database.precision == 10
   local has_kills, has_spec = database.kills, database.spec
+  -- Extras of encounters are added to their ranks, which are no others' then.
+  local shares = not database.score and not database.bossAllStars
 
   -- The place of kills behind so many.
   local after_kills = setmetatable({}, { __index = function() return base[KILLS + 15] end })
@@ -174,10 +114,20 @@ local function record_reader(database)
   -- The first digits of a record: so many that fours are left.
   local function begin(text, position, last)
     local width = last - position + 1
-    if width > 8 then
-      width = (width - 1) % 4 + 5
+    if width <= 8 then
+      return digits(text, position, width)
     end
-    return digits(text, position, width)
+    width = (width - 1) % 4 + 5
+    local a, b, c, d, e, f, g, h = byte(text, position, position + width - 1)
+    local state = (((a * 94 + b) * 94 + c) * 94 + d) * 94 + e - FIVE_ZEROS
+    if h then
+      state = ((state * 94 + f) * 94 + g) * 94 + h - THREE_ZEROS
+    elseif g then
+      state = (state * 94 + f) * 94 + g - TWO_ZEROS
+    elseif f then
+      state = state * 94 + f - 33
+    end
+    return state, position + width
   end
 
   -- Which encounters a section has: where they are in the list.
@@ -202,14 +152,14 @@ local function record_reader(database)
     return length + 1, stop, position, state
   end
 
-  -- A percentile that is more than what its slot says, in steps; nil for none.
+  -- A percentile that is more than what its slot says, in steps, or NONE.
   local function read_percent(text, position, last, state, best)
     if best == ESCAPE then
       best, position, state = escaped(text, position, last, state)
       best = best > 0 and best - 1 or NONE
     end
     if best == NONE then
-      return nil, position, state
+      return NONE, position, state
     end
     if tenths then
       local tenth
@@ -220,13 +170,27 @@ local function record_reader(database)
     return best, position, state
   end
 
-  -- Makes percent of steps, and takes out what this database does not say.
-  local function finish(ranks)
-    for _, rank in pairs(ranks) do
-      rank.best = rank.best and tenths and rank.best / 10 or rank.best
-      rank.kills = has_kills and rank.kills or nil
-      rank.spec = has_spec and rank.spec or nil
+  -- Ranks that are equal share a table: by spec, then by percentile and kills.
+  local shared, kept = {}, 0
+
+  -- The ranks of a spec that were made already.
+  local function ranks_of(spec)
+    shared[spec] = shared[spec] or {}
+    return shared[spec]
+  end
+
+  -- Makes a rank, of what this database says.
+  local function new_rank(ranks, key, best, kills, spec)
+    local rank = { best = best, kills = has_kills and kills or nil, spec = has_spec and spec or nil }
+    if best == NONE then
+      rank.best = nil
+    elseif tenths then
+      rank.best = best / 10
     end
+    if shares and kills < FEW_KILLS then
+      ranks[key], kept = rank, kept + 1
+    end
+    return rank
   end
 
   -- The averages of a section: the best one lies near the mean of the percentiles, the median one below it.
@@ -257,11 +221,14 @@ local function record_reader(database)
     return best, median, position, state
   end
 
-  return function(text, position, last, class)
-    local value, share, rest, list, after_kills, LOWEST = value, share, rest, list, after_kills, LOWEST
+  local function read(text, position, last, class)
+    local value, share, rest, list, after_kills, LOWEST, FEW_KILLS = value, share, rest, list, after_kills, LOWEST, FEW_KILLS
     local plain = tenths and 101 or 0   -- percentiles from here on are all that there is to read
-    local state, day, section, level, spec
+    local state, day, section, level, spec, same_spec
     local raids = {}
+    if kept > KEPT_RANKS then
+      shared, kept = {}, 0
+    end
     state, position = begin(text, position, last)
     day, position, state = take(text, position, last, state, base[DAY], 256)
     section, position, state = take(text, position, last, state, base[SECTION], 128)
@@ -273,7 +240,8 @@ local function record_reader(database)
         level, position, state = take(text, position, last, state, base[LEVEL], 64)
       end
       local percents, kills_place = base[level], base[FIRST_KILLS + section - 1]
-      local ranks, total, unknown, total_kills = {}, 0, 0, 0
+      local cells = stop - start + 1
+      local ranks, total, unknown, total_kills = table_for(cells, list[start]), 0, 0, 0
       for place = start, stop do
         local slot = state % 512
         local index = percents + slot
@@ -281,7 +249,11 @@ local function record_reader(database)
         local best = value[index]
         if best < plain then
           best, position, state = read_percent(text, position, last, state, best)
-          total, unknown = total + (best or 0), best and unknown or unknown + 1
+          if best == NONE then
+            unknown = unknown + 1
+          else
+            total = total + best
+          end
         else
           total = total + best
         end
@@ -305,6 +277,7 @@ local function record_reader(database)
               spec, position, state = escaped(text, position, last, state)
             end
             spec = specs[spec + 1]
+            same_spec = ranks_of(spec)
           end
         end
         kills_place = after_kills[kills]
@@ -313,13 +286,10 @@ local function record_reader(database)
           local a, b, c, d = byte(text, position, position + 3)
           position, state = position + 4, state * REFILL + ((a * 94 + b) * 94 + c) * 94 + d - FOUR_ZEROS
         end
-        ranks[list[place]] = { best = best, kills = kills, spec = spec }
-      end
-      if tenths or not has_kills or not has_spec then
-        finish(ranks)
+        local key = best * FEW_KILLS + kills
+        ranks[list[place]] = kills < FEW_KILLS and same_spec[key] or new_rank(same_spec, key, best, kills, spec)
       end
 
-      local cells = stop - start + 1
       local mean = cells > unknown and floor(total / (cells - unknown)) or 0
       local best, median
       best, median, position, state =
@@ -330,5 +300,14 @@ local function record_reader(database)
       section, position, state = take(text, position, last, state, base[SECTION + section], 128)
     end
     return { classId = class, updatedAt = (FIRST_DAY + day) * 86400, raids = raids }
+  end
+
+  if database.format == FORMAT then
+    return read
+  end
+  local add_extras = extras_reader(database, base, take, refill, begin)
+  return function(text, position, last, class)
+    local space = find(text, " ", position, true)
+    return add_extras(read(text, position, space - 1, class), text, space + 1, last)
   end
 end

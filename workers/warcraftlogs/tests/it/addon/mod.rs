@@ -8,9 +8,11 @@ mod tooltip;
 use std::path::Path;
 use std::process::Command;
 
-use stint_warcraftlogs::model::{EncounterRank, Player, RaidRanks};
+use stint_warcraftlogs::lua::format::Precision;
+use stint_warcraftlogs::lua::{Field, Options};
+use stint_warcraftlogs::model::{AllStars, EncounterRank, Player, RaidRanks};
 
-use crate::lua::world::{bare, generate, plain};
+use crate::lua::world::{bare, generate, generate_with, plain};
 
 /// Ranks with these averages, and a rank for each (boss, best, kills, spec).
 fn ranks(best: f64, median: f64, encounters: &[(u32, f64, u32, &str)]) -> RaidRanks {
@@ -39,6 +41,30 @@ fn players() -> [Player; 3] {
 fn installed() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     assert_eq!(generate(folder.path(), &players()).refused, []);
+    folder
+}
+
+/// A folder with the addons of Ann, who has done two dungeons, in a database with all extras.
+fn dungeons() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let stars = |spec: Option<&str>, points, rank, server_rank| AllStars {
+        spec: spec.map(str::to_owned),
+        points,
+        rank,
+        region_rank: rank.map(|rank| rank / 3),
+        server_rank,
+        ..AllStars::default()
+    };
+    let mut ranked = ranks(99.0, 49.0, &[(12291, 95.0, 12, "Fire"), (12293, 24.0, 1, "Frost")]);
+    ranked.all_stars =
+        vec![stars(Some("Fire"), 110.4, Some(1518), Some(53)), stars(Some("Frost"), 17.0, Some(9000), None)];
+    let best = ranked.encounters.get_mut(&12291).unwrap();
+    (best.score, best.key_level, best.all_stars) = (Some(169.3), Some(15), Some(stars(None, 103.43, None, None)));
+    let mut ann = bare("EU", "Tarren Mill", "Ann");
+    ann.raids.insert(25, [(10, ranked)].into());
+    let mut options = Options { precision: Precision::Tenths, ..Options::default() };
+    options.fields.extend([Field::AllStars, Field::BossAllStars, Field::Score]);
+    assert_eq!(generate_with(folder.path(), &[ann], options).refused, []);
     folder
 }
 

@@ -1,6 +1,6 @@
 //! What the tooltip of a player says.
 
-use super::{installed, play};
+use super::{dungeons, installed, play};
 
 #[test]
 fn a_raid_is_a_line_by_its_hardest_difficulty_with_a_kill() {
@@ -120,6 +120,23 @@ fn what_a_database_does_not_carry_is_left_out() {
     Castle Nathria Heroic | |cff1eff0049.9|r median, 2/10
       Boss 2398 | |cff0070ff50|r
       Boss 2418 | |cff9d9d9d-|r
+    ");
+}
+
+#[test]
+fn all_stars_scores_and_keystones_are_shown_where_a_database_says_them() {
+    let folder = dungeons();
+    let scenario = "game.start() game.hover('Ann', nil) game.shift = true game.hover('Ann', nil)";
+    insta::assert_snapshot!(play(folder.path(), scenario), @r"
+    |cffe5cc80Stint|r | |cff9d9d9d2026-11-20|r
+    Mythic+ Seasons 1 - 3 Dungeon | |cffe268a899|r best, |cff1eff0049|r median, 110.4 points, 2/10
+    |cff9d9d9dHold Shift for every boss|r
+    |cffe5cc80Stint|r | |cff9d9d9d2026-11-20|r
+    Mythic+ Seasons 1 - 3 Dungeon | |cffe268a899|r best, |cff1eff0049|r median, 110.4 points, 2/10
+      All stars Fire | 110.4 points, world 1518, region 506, realm 53
+      All stars Frost | 17 points, world 9000, region 3000
+      Boss 12291 | |cffff800095|r Fire, 12 kills, +15, score 169.3, 103.4 points
+      Boss 12293 | |cff66666624|r Frost, 1 kill
     ");
 }
 

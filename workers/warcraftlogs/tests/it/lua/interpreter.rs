@@ -162,14 +162,14 @@ fn the_reader_refuses_another_format() {
     let folder = tempfile::tempdir().unwrap();
     generate(folder.path(), &[plain("EU", "Aa", "Ann")]);
     let path = database_path(folder.path(), "EU");
-    let text = std::fs::read_to_string(&path).unwrap().replace("D.format=2", "D.format=3");
+    let text = std::fs::read_to_string(&path).unwrap().replace("D.format=2", "D.format=4");
     std::fs::write(&path, text).unwrap();
     let script = folder.path().join("refused.lua");
     let program = "local folder = ...\ndofile(folder .. '/Stint/Stint.lua')\ndofile(folder .. '/Stint_EU/Stint_EU.lua')\n\
                    print(select(2, pcall(Stint.lookup, 'EU', 'Aa', 'Ann')))\n";
     std::fs::write(&script, program).unwrap();
     let printed = run("lua5.1", &[&script, folder.path()]);
-    assert!(printed.contains("region EU has format 3, this reader reads format 2: install both"), "{printed}");
+    assert!(printed.contains("region EU has format 4, this reader reads formats 2 and 3: install both"), "{printed}");
     let error = format!("{:#}", stint_warcraftlogs::lua::lookup(folder.path(), "EU", "Aa", "Ann").unwrap_err());
-    assert!(error.contains("Stint_EU.lua") && error.contains("format 3") && error.contains("db-generator"), "{error}");
+    assert!(error.contains("Stint_EU.lua") && error.contains("format 4") && error.contains("db-generator"), "{error}");
 }

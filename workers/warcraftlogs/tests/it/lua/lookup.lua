@@ -21,6 +21,16 @@ local function sorted(map)
   return ipairs(keys)
 end
 
+local function stars(all_stars)
+  local parts = {}
+  for _, one in ipairs(all_stars or {}) do
+    local places = tostring(one.rank) .. "/" .. tostring(one.regionRank) .. "/" .. tostring(one.serverRank)
+    local of = tostring(one.spec) .. "/" .. tostring(one.partition)
+    parts[#parts + 1] = ("*%s/%s/%s"):format(of, tostring(one.points), places)
+  end
+  return table.concat(parts)
+end
+
 local function line(found)
   if not found then return "nil" end
   local parts = { found.classId .. "|" .. found.updatedAt }
@@ -29,9 +39,14 @@ local function line(found)
       local ranks = found.raids[raid][difficulty]
       local best, median = tostring(ranks.best), tostring(ranks.median)
       parts[#parts + 1] = ("|%d.%d:%s,%s,%s"):format(raid, difficulty, ranks.metric, best, median)
+      parts[#parts + 1] = stars(ranks.allStars)
       for _, encounter in sorted(ranks.encounters) do
         local rank = ranks.encounters[encounter]
         parts[#parts + 1] = (";%d=%s/%d/%s"):format(encounter, tostring(rank.best), rank.kills or 0, rank.spec or "")
+        if rank.score or rank.keyLevel then
+          parts[#parts + 1] = "+" .. tostring(rank.score) .. "/" .. tostring(rank.keyLevel)
+        end
+        parts[#parts + 1] = stars({ rank.allStars })
       end
     end
   end

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use jiff::Timestamp;
 use stint_warcraftlogs::lua::{DatabaseWriter, Found, Options, Report};
-use stint_warcraftlogs::model::{EncounterRank, Player, RaidRanks, Server};
+use stint_warcraftlogs::model::{AllStars, EncounterRank, Player, RaidRanks, Server};
 
 /// The day on which the worlds of these tests are generated; it is not in the files.
 pub(super) const GENERATED: &str = "2026-11-21T00:00:00Z";
@@ -101,23 +101,37 @@ pub(super) fn order(player: &Player) -> (&str, &str, &str, &str) {
 /// One line that says everything about a player, the same as `lookup.lua` prints.
 pub(super) fn line(found: Option<&Found>) -> String {
     let Some(found) = found else { return "nil".to_owned() };
-    let number = |value: Option<f64>| value.map_or("nil".to_owned(), |value| value.to_string());
     let midnight = found.updated_at.to_zoned(jiff::tz::TimeZone::UTC).unwrap().timestamp().as_second();
     let mut line = format!("{}|{midnight}", found.class_id);
     for (raid, difficulties) in &found.raids {
         for (difficulty, ranks) in difficulties {
-            let (best, median) = (number(ranks.best), number(ranks.median));
+            let (best, median) = (or_nil(ranks.best), or_nil(ranks.median));
             line += &format!("|{raid}.{difficulty}:{},{best},{median}", ranks.metric);
+            ranks.all_stars.iter().for_each(|stars| line += &stars_in_line(stars));
             for (encounter, rank) in &ranks.encounters {
-                line += &format!(";{encounter}={}/{}/{}", number(rank.best), rank.kills, rank.spec);
+                line += &format!(";{encounter}={}/{}/{}", or_nil(rank.best), rank.kills, rank.spec);
+                if rank.score.is_some() || rank.key_level.is_some() {
+                    line += &format!("+{}/{}", or_nil(rank.score), or_nil(rank.key_level));
+                }
+                rank.all_stars.iter().for_each(|stars| line += &stars_in_line(stars));
             }
         }
     }
     line
 }
 
+fn or_nil<T: ToString>(value: Option<T>) -> String {
+    value.map_or("nil".to_owned(), |value| value.to_string())
+}
+
+fn stars_in_line(stars: &AllStars) -> String {
+    let AllStars { spec, partition, points, rank, region_rank, server_rank } = stars;
+    let of = format!("{}/{}", or_nil(spec.as_ref()), or_nil(*partition));
+    format!("*{of}/{points}/{}/{}/{}", or_nil(*rank), or_nil(*region_rank), or_nil(*server_rank))
+}
+
 /// A generator of numbers that is the same on every machine (splitmix64).
-struct Dice(u64);
+pub(super) struct Dice(pub(super) u64);
 
 impl Dice {
     fn next(&mut self) -> u64 {
@@ -127,7 +141,7 @@ impl Dice {
         mixed ^ (mixed >> 31)
     }
 
-    fn below(&mut self, end: u32) -> u32 {
+    pub(super) fn below(&mut self, end: u32) -> u32 {
         (self.next() % u64::from(end)) as u32
     }
 

@@ -1,0 +1,46 @@
+//! All stars, scores and keystones of the data set, as far as they follow from what it has: a place is the share of a spec's
+//! players who are better, a third of those are of the region, and a server has some eightieth of a region.
+
+use super::set::{Cell, Dice, Section};
+
+/// Whether documents have extras.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Extras {
+    Absent,
+    Present,
+}
+
+/// The dungeons of a Mythic+ zone stand in for the bosses of this raid.
+pub(super) const DUNGEONS: usize = 2;
+
+/// `"allStars":[…],` of a section: one entry for each spec.
+pub(super) fn of_section(section: &Section, dice: &mut Dice) -> String {
+    let entries = section.specs().into_iter().map(|spec| {
+        let of_spec: Vec<f64> = section.cells.iter().filter(|cell| cell.spec == spec).map(|cell| cell.best).collect();
+        let mean = of_spec.iter().sum::<f64>() / of_spec.len() as f64;
+        stars(&format!("\"spec\":\"Spec {spec}\","), mean, 1.2 * mean * of_spec.len() as f64, dice)
+    });
+    format!("\"allStars\":[{}],", entries.collect::<Vec<_>>().join(","))
+}
+
+/// `,"allStars":{…}` of a boss, and score and keystone of a dungeon.
+pub(super) fn of_cell(raid: usize, cell: &Cell, dice: &mut Dice) -> String {
+    let stars = stars("", cell.best, 1.2 * cell.best, dice);
+    if raid != DUNGEONS {
+        return format!(",\"allStars\":{stars}");
+    }
+    let level = 2 + (cell.best / 8.0) as u64 + dice.below(4);
+    let score = 125.0 + 15.0 * level as f64 + 15.0 * dice.fraction();
+    format!(",\"allStars\":{stars},\"score\":{score:.1},\"keyLevel\":{level}")
+}
+
+fn stars(spec: &str, percentile: f64, points: f64, dice: &mut Dice) -> String {
+    let ranked = 3_000 + dice.below(3) * 6_000;
+    let world = 1 + ((100.0 - percentile) / 100.0 * ranked as f64) as u64;
+    let region = 1 + (world as f64 * (0.28 + 0.1 * dice.fraction())) as u64;
+    let server = 1 + (region as f64 * (0.005 + 0.015 * dice.fraction())) as u64;
+    format!(
+        "{{{spec}\"partition\":{},\"points\":{points:.3},\"rank\":{world},\"regionRank\":{region},\"serverRank\":{server}}}",
+        1 + dice.below(2)
+    )
+}
