@@ -1,7 +1,7 @@
 -- Makes tables of the records of a database. See docs/lua-format.md, which names the places and says how to read one.
 -- In an addon this is one file with models.lua, extras.lua and lookup.lua, Stint.lua.
 --
--- What is read for every encounter is written out where it is read: a call of a function costs as much as reading one.
+-- What is read for every encounter and section is written out where it is read: a call of a function costs as much as that.
 
 local FIRST_DAY = 18262   -- 2020-01-01, in days since 1970-01-01
 local KEPT_RANKS = 8192   -- so many ranks are kept to be shared
@@ -94,21 +94,17 @@ local function record_reader(database)
     return number, position, state
   end
 
-  -- The next value at a place, and its slot.
+  -- The next value at a place.
   local function take(text, position, last, state, first, slots)
     local index = state % slots
     state = (state - index) * share[first + index] + rest[first + index]
     index = first + index
     local number = value[index]
     if number == ESCAPE then
-      number, position, state = escaped(text, position, last, state)
-      index = nil
+      return escaped(text, position, last, state)
     end
-    if state < LOWEST and position <= last then
-      local a, b, c, d = byte(text, position, position + 3)
-      return number, position + 4, state * REFILL + ((a * 94 + b) * 94 + c) * 94 + d - FOUR_ZEROS, index
-    end
-    return number, position, state, index
+    position, state = refill(text, position, last, state)
+    return number, position, state
   end
 
   -- The first digits of a record: so many that fours are left.
@@ -133,11 +129,17 @@ local function record_reader(database)
   -- Which encounters a section has: where they are in the list.
   local function read_killed(text, position, last, state, section, of_raid)
     if #of_raid <= MODELLED then
-      local killed, index
-      killed, position, state, index = take(text, position, last, state, base[KILLED + section], 256)
-      if index then
+      local slot = state % 256
+      local index = base[KILLED + section] + slot
+      state = (state - slot) * share[index] + rest[index]
+      if value[index] ~= ESCAPE then
+        if state < LOWEST then
+          position, state = refill(text, position, last, state)
+        end
         return from[index], upto[index], position, state
       end
+      local killed
+      killed, position, state = escaped(text, position, last, state)
       return length + 1, append_killed(list, length, killed, of_raid), position, state
     end
     local stop = length
@@ -195,15 +197,29 @@ local function record_reader(database)
 
   -- The averages of a section: the best one lies near the mean of the percentiles, the median one below it.
   local function read_averages(text, position, last, state, mean, mean_kills)
-    local best, median
-    best, position, state = take(text, position, last, state, base[BEST], 64)
+    local slot = state % 64
+    local index = base[BEST] + slot
+    state = (state - slot) * share[index] + rest[index]
+    local best = value[index]
+    if best == ESCAPE then
+      best, position, state = escaped(text, position, last, state)
+    elseif state < LOWEST then
+      position, state = refill(text, position, last, state)
+    end
     if best > 0 then
       best = best % 2 == 1 and mean + (best - 1) / 2 or mean - best / 2
     else
       best = nil
     end
-    local place = MEDIAN + (mean_kills < 7 and mean_kills or 7)
-    median, position, state = take(text, position, last, state, base[place], 256)
+    slot = state % 256
+    index = base[MEDIAN + (mean_kills < 7 and mean_kills or 7)] + slot
+    state = (state - slot) * share[index] + rest[index]
+    local median = value[index]
+    if median == ESCAPE then
+      median, position, state = escaped(text, position, last, state)
+    elseif state < LOWEST then
+      position, state = refill(text, position, last, state)
+    end
     if median > 0 then
       median = median - 1
       if tenths then
@@ -290,14 +306,26 @@ local function record_reader(database)
         ranks[list[place]] = kills < FEW_KILLS and same_spec[key] or new_rank(same_spec, key, best, kills, spec)
       end
 
-      local mean = cells > unknown and floor(total / (cells - unknown)) or 0
+      local mean = 0
+      if cells > unknown then
+        mean = total / (cells - unknown)
+        mean = mean - mean % 1
+      end
       local best, median
       best, median, position, state =
         read_averages(text, position, last, state, mean, cells > 0 and floor(total_kills / cells) or 0)
-      level = floor((tenths and floor(mean / 10) or mean) / 8)
+      level = tenths and floor(mean / 80) or (mean - mean % 8) / 8
       raids[raid] = raids[raid] or {}
       raids[raid][difficulty] = { metric = metric, best = best, median = median, encounters = ranks }
-      section, position, state = take(text, position, last, state, base[SECTION + section], 128)
+      local slot = state % 128
+      local index = base[SECTION + section] + slot
+      state = (state - slot) * share[index] + rest[index]
+      section = value[index]
+      if section == ESCAPE then
+        section, position, state = escaped(text, position, last, state)
+      elseif state < LOWEST then
+        position, state = refill(text, position, last, state)
+      end
     end
     return { classId = class, updatedAt = (FIRST_DAY + day) * 86400, raids = raids }
   end
