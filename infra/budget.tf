@@ -1,7 +1,7 @@
 # Dollars, not points: of the whole account, since a filter by tag counts only after the tag was activated for billing.
 
 resource "aws_budgets_budget" "month" {
-  name         = "${local.prefix}-month"
+  name         = "${var.prefix}-${var.region}-month" # unique in the account
   budget_type  = "COST"
   limit_amount = tostring(var.monthly_budget_usd)
   limit_unit   = "USD"

@@ -1,8 +1,8 @@
-# Where alarms and the budget are told: one topic, one mail address.
+# Where the alarms of all fleets and the budget are told: one topic, one mail address.
 
 resource "aws_sns_topic" "alarms" {
   #checkov:skip=CKV_AWS_26:CloudWatch and Budgets cannot publish to a topic under the key that AWS keeps for SNS. An alarm's text holds names and numbers, no data of players.
-  name = "${local.prefix}-alarms"
+  name = "${var.prefix}-alarms"
 }
 
 resource "aws_sns_topic_subscription" "mail" {
@@ -25,7 +25,7 @@ data "aws_iam_policy_document" "alarms" {
     condition {
       test     = "StringEquals"
       variable = "aws:SourceAccount"
-      values   = [local.account]
+      values   = [data.aws_caller_identity.current.account_id]
     }
   }
 }

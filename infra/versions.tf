@@ -10,14 +10,12 @@ terraform {
   }
 }
 
+# For what all fleets share. Each fleet has a provider of its own, whose tags name the fleet.
 provider "aws" {
   region = var.region
 
   default_tags {
-    tags = {
-      project = "stint"
-      fleet   = local.fleet
-    }
+    tags = local.tags
   }
 }
 

@@ -4,10 +4,13 @@ locals {
   # The most that SQS has: 14 days.
   # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html
   retention_seconds = 14 * 24 * 60 * 60
+
+  # As the settings STINT_AWS_QUEUE and STINT_AWS_DEAD_LETTERS of the functions have it.
+  name = "${var.fleet.queue_prefix}${var.name}"
 }
 
 resource "aws_sqs_queue" "this" {
-  name                       = var.name
+  name                       = local.name
   visibility_timeout_seconds = var.visibility_timeout_seconds
   message_retention_seconds  = local.retention_seconds
   sqs_managed_sse_enabled    = true
@@ -21,7 +24,7 @@ resource "aws_sqs_queue" "this" {
 # A message's age goes on counting here: one that has waited for 13 days is kept for one more. So the alarm rings at the
 # first of them.
 resource "aws_sqs_queue" "dead_letters" {
-  name                      = "${var.name}-dead-letters"
+  name                      = "${local.name}-dead-letters"
   message_retention_seconds = local.retention_seconds
   sqs_managed_sse_enabled   = true
 }

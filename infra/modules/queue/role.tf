@@ -1,5 +1,5 @@
 # What a worker needs of the queue that feeds it: Lambda's pollers receive and delete in its name, and the worker gives
-# back with a delay what may succeed later, and buries what never will.
+# back with a delay what may succeed later, and sends to the dead letters what never will.
 
 data "aws_iam_policy_document" "receive" {
   statement {
@@ -15,7 +15,7 @@ data "aws_iam_policy_document" "receive" {
   }
 
   statement {
-    sid       = "Bury"
+    sid       = "MoveToTheDeadLetters"
     actions   = ["sqs:GetQueueUrl", "sqs:SendMessage"]
     resources = [aws_sqs_queue.dead_letters.arn]
   }

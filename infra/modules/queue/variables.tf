@@ -1,3 +1,10 @@
+variable "fleet" {
+  description = "The fleet of the worker. The queue's name in SQS begins with `queue_prefix`."
+  type = object({
+    queue_prefix = string
+  })
+}
+
 variable "name" {
   description = "The queue's name, as `stint describe` has it."
   type        = string

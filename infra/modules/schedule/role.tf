@@ -9,7 +9,7 @@ data "aws_iam_policy_document" "assume" {
       identifiers = ["scheduler.amazonaws.com"]
     }
 
-    # Nobody else's schedule may borrow the role. Scheduler names the group, not the schedule:
+    # No other schedule may use the role. Scheduler names the group, not the schedule:
     # https://docs.aws.amazon.com/scheduler/latest/UserGuide/cross-service-confused-deputy-prevention.html
     condition {
       test     = "ArnEquals"
@@ -20,9 +20,14 @@ data "aws_iam_policy_document" "assume" {
 }
 
 resource "aws_iam_role" "this" {
-  name               = "${var.worker.function_name}-schedule"
+  name               = "${var.worker.function_name}-schedule-${var.fleet.region}" # unique in the account, whatever the region
   description        = "Lets EventBridge Scheduler start ${var.worker.function_name}"
   assume_role_policy = data.aws_iam_policy_document.assume.json
+
+  # A role that gets another name is there before the schedule leaves the old one.
+  lifecycle {
+    create_before_destroy = true
+  }
 }
 
 data "aws_iam_policy_document" "invoke" {

@@ -1,3 +1,10 @@
+variable "fleet" {
+  description = "The fleet of the worker."
+  type = object({
+    region = string
+  })
+}
+
 variable "group" {
   description = "The group that the schedule is in."
   type = object({

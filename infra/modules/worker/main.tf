@@ -1,10 +1,10 @@
 # A worker: a function, the role that it runs as, and its log.
 
 locals {
-  function_name = "${var.installation.prefix}-${var.name}"
+  function_name = "${var.fleet.stem}-${var.name}"
 
   # What each secret is called in SSM. The last part of the name is the setting.
-  parameters = [for secret in var.secrets : "${var.installation.secret_path}/${secret}"]
+  parameters = [for secret in var.secrets : "${var.fleet.secret_path}/${secret}"]
 }
 
 resource "aws_lambda_function" "this" {
@@ -13,11 +13,11 @@ resource "aws_lambda_function" "this" {
   #checkov:skip=CKV_AWS_173:No variable is a secret: secrets are in SSM. Lambda encrypts the variables with its own key.
   #checkov:skip=CKV_AWS_272:The package is built and uploaded by the person who applies this; a signing profile of the same account would prove nothing more.
   function_name    = local.function_name
-  description      = "Stint: worker ${var.name} of the fleet ${var.installation.fleet}"
+  description      = "Stint: worker ${var.name} of the fleet ${var.fleet.name}"
   role             = aws_iam_role.this.arn
   package_type     = "Zip"
-  filename         = var.installation.package
-  source_code_hash = filebase64sha256(var.installation.package)
+  filename         = var.fleet.package
+  source_code_hash = filebase64sha256(var.fleet.package)
   runtime          = "provided.al2023"
   architectures    = ["arm64"]
   handler          = "bootstrap"
@@ -26,12 +26,12 @@ resource "aws_lambda_function" "this" {
 
   # Reserved is also the limit. Without a reservation only mappings limit how many run; scheduled workers rely on their
   # leases, so that a second one at once is a waste and no harm.
-  reserved_concurrent_executions = var.installation.reserve_concurrency ? var.concurrency : -1
+  reserved_concurrent_executions = var.fleet.reserve_concurrency ? var.concurrency : -1
 
   environment {
-    variables = merge(var.installation.environment, {
+    variables = merge(var.fleet.environment, {
       STINT_AWS_SECRETS = join(",", local.parameters) # their names alone; the program reads what they hold
-      STINT_WORKER      = "${var.installation.fleet}/${var.name}"
+      STINT_WORKER      = "${var.fleet.name}/${var.name}"
     })
   }
 
@@ -45,7 +45,7 @@ resource "aws_lambda_function" "this" {
   }
 
   dynamic "vpc_config" {
-    for_each = var.installation.network[*]
+    for_each = var.fleet.network[*]
 
     content {
       subnet_ids         = vpc_config.value.subnet_ids
@@ -61,5 +61,5 @@ resource "aws_cloudwatch_log_group" "this" {
   #checkov:skip=CKV_AWS_158:No secret and no token is in any log; CloudWatch encrypts it with its own key.
   #checkov:skip=CKV_AWS_338:Logs are for finding faults, and what is worth keeping is in the database. The days are a variable.
   name              = "/aws/lambda/${local.function_name}"
-  retention_in_days = var.installation.log_retention_days
+  retention_in_days = var.fleet.log_retention_days
 }

@@ -12,9 +12,14 @@ data "aws_iam_policy_document" "assume" {
 }
 
 resource "aws_iam_role" "this" {
-  name               = local.function_name
-  description        = "What the worker ${var.name} of the fleet ${var.installation.fleet} may do"
+  name               = "${local.function_name}-${var.fleet.region}" # unique in the account, whatever the region
+  description        = "What the worker ${var.name} of the fleet ${var.fleet.name} may do"
   assume_role_policy = data.aws_iam_policy_document.assume.json
+
+  # A role that gets another name is there before the function leaves the old one.
+  lifecycle {
+    create_before_destroy = true
+  }
 }
 
 data "aws_iam_policy_document" "logs" {
@@ -35,12 +40,12 @@ data "aws_iam_policy_document" "secrets" {
   statement {
     sid       = "ReadItsSecrets"
     actions   = ["ssm:GetParameter", "ssm:GetParameters"]
-    resources = [for parameter in local.parameters : "${var.installation.parameter_arn}${parameter}"]
+    resources = [for parameter in local.parameters : "arn:${var.fleet.partition}:ssm:${var.fleet.region}:${var.fleet.account}:parameter${parameter}"]
   }
 
   # The account's own key for SSM lets everybody in who may read the parameter; another one must be named.
   dynamic "statement" {
-    for_each = var.installation.secrets_key_arn[*]
+    for_each = var.fleet.secrets_key_arn[*]
 
     content {
       sid       = "DecryptThem"
@@ -58,9 +63,7 @@ resource "aws_iam_role_policy" "secrets" {
 
 # Network interfaces, for functions in a network. AWS's own policy, since it follows what Lambda needs.
 resource "aws_iam_role_policy_attachment" "network" {
-  count      = var.installation.network == null ? 0 : 1
+  count      = var.fleet.network == null ? 0 : 1
   role       = aws_iam_role.this.name
-  policy_arn = "arn:${data.aws_partition.current.partition}:iam::aws:policy/service-role/AWSLambdaVPCAccessExecutionRole"
+  policy_arn = "arn:${var.fleet.partition}:iam::aws:policy/service-role/AWSLambdaVPCAccessExecutionRole"
 }
-
-data "aws_partition" "current" {}

@@ -1,11 +1,13 @@
-variable "installation" {
-  description = "What all workers of the fleet have in common. A secret's ARN is `parameter_arn` with `secret_path` and its name."
+variable "fleet" {
+  description = "What all workers of the fleet have in common. Names begin with `stem`, the secrets' with `secret_path`."
   type = object({
-    fleet               = string
-    prefix              = string
-    package             = string
+    name                = string
+    stem                = string
     secret_path         = string
-    parameter_arn       = string
+    region              = string
+    account             = string
+    partition           = string
+    package             = string
     secrets_key_arn     = optional(string)
     log_retention_days  = number
     reserve_concurrency = bool

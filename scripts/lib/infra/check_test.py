@@ -59,7 +59,6 @@ output "role" {
 
 MAPPING = 'resource "aws_lambda_event_source_mapping" "this" {{\n function_name = "f"\n {}\n}}'
 POLICY = 'data "aws_iam_policy_document" "this" {{\n {}\n}}'
-CALL = 'module "m" {{\n source = "./child"\n {}\n}}'
 
 # A rule, a file with one thing wrong in it, and what must be said of that.
 BROKEN = [
@@ -72,17 +71,6 @@ BROKEN = [
     ("arguments", MAPPING.format('topics = "all"'), "topics is a text, and must be a list"),
     ("arguments", POLICY.format('statement {\n principals { type = "AWS" }\n }'), "principals.identifiers is missing"),
     ("arguments", POLICY.format('dynamic "rule" {\n for_each = []\n content {}\n }'), "rule is no block of it"),
-    ("calls", CALL.format('role = ""'), "queue is missing"),
-    ("calls", CALL.format('role = ""\n queue = {}\n name = 1'), "name is no variable of child"),
-    ("objects", CALL.format('role = ""\n queue = module.child'), "module.child has no arn"),
-    ("objects", CALL.format("queue = aws_iam_role_policy.p"), "aws_iam_role_policy.p has no arn"),
-    ("references", 'output "o" { value = var.nobody }', "there is no var.nobody"),
-    ("references", 'output "o" { value = "a ${local.nobody}" }', "there is no local.nobody"),
-    ("references", 'output "o" { value = module.nobody.role }', "there is no module.nobody"),
-    ("references", 'output "o" { value = { a = [module.child.arn] } }', "module.child has no output arn"),
-    ("references", 'output "o" { value = aws_sqs_queue.other.arn }', "there is no resource aws_sqs_queue.other"),
-    ("references", 'output "o" { value = aws_sqs_queue.this.arm }', "aws_sqs_queue has no attribute arm"),
-    ("references", 'output "o" { value = data.aws_iam_policy_document.this.yaml }', "has no attribute yaml"),
     ("unused", 'variable "idle" {}', "variable.idle: nothing reads it"),
     ("unused", "locals { idle = 1 }", "local.idle: nothing reads it"),
     ("unused", 'data "aws_partition" "idle" {}', "data.aws_partition.idle: nothing reads it"),

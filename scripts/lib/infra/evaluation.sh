@@ -2,51 +2,64 @@
 # Lets Terraform itself evaluate infra/, offline: in a copy without AWS. Sourced after lib/infra/tools.sh.
 # shellcheck disable=SC2154
 
-# Values that a person would give.
-given=(
-    -var region=eu-west-1 -var package=package.zip -var alarm_email=you@example.org
-    -var lua_repository=https://example.org/databases.git
-)
-
-# The other ways through the optional ones.
-chosen=(
-    -var discovery_source=reports -var reserve_concurrency=false -var secrets_key_arn=arn:aws:kms:key
-    -var 'settings={WCL_METRIC="dps",POE_REALM="sony",POE_LAG_ALARM_SECONDS="60"}' -var 'network={subnet_ids=["a"],security_group_ids=["b"]}'
+# What each installation of one account is given. The second has its fleets in another region, the third beside those of
+# the first, under the longest prefix and with every optional value.
+common=(-var package=package.zip -var alarm_email=you@example.org)
+fleets=(
+    -var 'warcraftlogs={lua_repository="https://example.org/databases.git"}'
     -var 'poe_stashes={client_id="shop",contact="you@example.org",bucket="pages"}'
 )
-
-# Values that must be refused, each by the variable that it is for.
-refused=(
-    region=Europe package=bootstrap alarm_email=me concurrency_limit=1 discovery_source=guild log_retention_days=31
-    lua_repository=git@example.org:databases.git lua_repository=http://example.org/databases.git
-    lua_repository=https://token@example.org/databases.git
-    monthly_budget_usd=0 oldest_message_hours=336 secret_path=stint/ 'settings={WCL_KEYS="id:secret"}'
-    'settings={CONCURRENCY_LIMIT="5"}' 'settings={POE_CLIENT_SECRET="hidden"}' 'settings={POE_CONTACT="you@example.org"}'
+first=(-var region=ap-northeast-1 "${fleets[@]}")
+second=(
+    -var region=ap-southeast-1 "${fleets[@]}"
+    -var 'poe_stashes={client_id="shop",contact="you@example.org",bucket="more-pages"}'
+)
+third=(
+    -var region=ap-northeast-1 -var prefix=twelvechars0
+    -var reserve_concurrency=false -var secrets_key_arn=arn:aws:kms:key
+    -var 'network={subnet_ids=["a"],security_group_ids=["b"]}'
+    -var 'warcraftlogs={lua_repository="https://example.org/databases.git",discovery_source="reports",settings={WCL_METRIC="dps"}}'
+    -var 'poe_stashes={client_id="shop",contact="you@example.org",bucket="other-pages",settings={POE_REALM="sony",POE_LAG_ALARM_SECONDS="60"}}'
 )
 
-# evaluate TYPES WHEELS: applies the copy with what is given and with what is chosen, and offers what must be refused.
+# evaluate TYPES WHEELS: applies the copy once for each installation, compares their names, applies it without fleets, and
+# offers each variable what it must refuse.
 evaluate() {
-    local copy variables value
+    local copy
     copy=$(mktemp -d)
-    variables=$(mktemp -d)
     PYTHONPATH="$2" python3 "$here/stand_in.py" "$1" infra "$copy"
     touch "$copy/package.zip"
     quietly "$copy" init -input=false
-    quietly "$copy" apply -auto-approve -input=false "${given[@]}"
-    quietly "$copy" apply -auto-approve -input=false "${given[@]}" "${chosen[@]}"
-    # Variables are validated by themselves, which is faster.
-    cp infra/variables.tf "$variables"
-    quietly "$variables" plan -input=false "${given[@]}"
-    for value in "${refused[@]}"; do
-        if quietly "$variables" plan -input=false "${given[@]}" -var "$value" 2>/dev/null; then
-            say "infra/variables.tf: ${value%%=*} takes $value, and must not"
-            return 1
-        fi
-        # It was refused for itself, and not because there is no such variable.
-        grep -q "variable \"${value%%=*}\"" "$variables/log"
+    apply_copy "$copy" first "${first[@]}"
+    apply_copy "$copy" second "${second[@]}"
+    apply_copy "$copy" third "${third[@]}"
+    apply_copy "$copy" empty -var region=eu-west-1 -var warcraftlogs=null
+    python3 "$here/names_test.py"
+    python3 "$here/names.py" ap-northeast-1="$copy/first.json" ap-southeast-1="$copy/second.json" \
+        ap-northeast-1="$copy/third.json"
+    test_variables
+    rm -rf "$copy"
+}
+
+# apply_copy FOLDER NAME VARIABLES…: leaves what was made in NAME.json.
+apply_copy() {
+    local folder=$1 name=$2
+    quietly "$folder" apply -auto-approve -input=false -state="$name.tfstate" "${common[@]}" "${@:3}"
+    terraform -chdir="$folder" show -json "$name.tfstate" >"$folder/$name.json" 2>"$folder/log" ||
+        { cat "$folder/log" >&2 && return 1; }
+}
+
+# A module's tests are about its variables, and run on these alone: without resources there is no provider to install.
+test_variables() {
+    local tests module alone
+    for tests in infra/tests infra/modules/*/tests; do
+        module=$(dirname "$tests")
+        alone=$(mktemp -d)
+        cp -R "$module/variables.tf" "$tests" "$alone"
+        quietly "$alone" test
+        printf '%s: %s\n' "$module/variables.tf" "$(tail -n 1 "$alone/log")"
+        rm -rf "$alone"
     done
-    rm -rf "$copy" "$variables"
-    printf 'evaluated twice, and refused %s values\n' "${#refused[@]}"
 }
 
 # quietly FOLDER COMMAND…: runs Terraform in a folder, and shows what it says only when it fails.

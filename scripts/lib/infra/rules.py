@@ -1,4 +1,6 @@
-"""What is wrong with a module: each rule answers findings as "FILE: SECTION: what"."""
+"""What is wrong with a module, as far as Terraform does not say it when it evaluates the stand-in: each rule yields
+findings as "FILE: SECTION: what".
+"""
 
 import re
 from pathlib import Path
@@ -10,17 +12,11 @@ from provider import Block, Provider
 # Terraform's own, which no provider lists.
 META_ARGUMENTS = {"count", "depends_on", "for_each", "provider"}
 META_BLOCKS = {"connection", "lifecycle", "provisioner"}
-MODULE_ARGUMENTS = {"source", "version", "providers", "count", "for_each", "depends_on"}
 
 # Not behind a dot, which makes it a part of something else.
 START = r"(?<![\w.])"
 NAMED = re.compile(START + r"(var|local)\.(\w+)")
-OUTPUT = re.compile(START + r"module\.(\w+)(?:\.(\w+))?")
 ATTRIBUTE = re.compile(START + r"(data\.)?(aws_\w+)\.(\w+)(?:\[[^\]]*\])?(?:\.(\w+))?")
-
-# A module or a resource as a value, and the fields of an object's type that are not optional.
-WHOLE = re.compile(r"\$\{(module|aws_\w+)\.(\w+)\}")
-ASKED = re.compile(r"(\w+)\s*=\s*(?!optional)\w")
 
 
 def arguments(module: Module, provider: Provider) -> Iterator[str]:
@@ -66,70 +62,6 @@ def is_text(value: Any) -> bool:
     return isinstance(value, str) and value.startswith('"')
 
 
-def calls(module: Module, _: Provider) -> Iterator[str]:
-    """Calls of modules that do not fit the variables of the module."""
-    for section in module.of("module"):
-        called = child(module, section)
-        given = set(fields(section.body)) - MODULE_ARGUMENTS
-        known = {variable.labels[0]: fields(variable.body) for variable in called.of("variable")}
-        for name in sorted(given - set(known)):
-            yield at(section, f"{name} is no variable of {called.folder.name}")
-        for name in sorted(name for name, variable in known.items() if "default" not in variable and name not in given):
-            yield at(section, f"{name} is missing")
-
-
-def objects(module: Module, provider: Provider) -> Iterator[str]:
-    """Modules and resources that are handed over as a whole, and lack a field that the variable's type asks for."""
-    for section in module.of("module"):
-        variables = child(module, section).of("variable")
-        types = {variable.labels[0]: variable.body.get("type", "") for variable in variables}
-        for name, value in fields(section.body).items():
-            handed = WHOLE.fullmatch(value) if isinstance(value, str) else None
-            if handed is None or not types.get(name, "").startswith("${object("):
-                continue
-            has = readable(module, provider, handed[1], handed[2])
-            for asked in sorted(set(ASKED.findall(types[name])) - has):
-                yield at(section, f"{name}: {handed[1]}.{handed[2]} has no {asked}")
-
-
-def readable(module: Module, provider: Provider, kind: str, name: str) -> set[str]:
-    """What can be read of a module, or of a resource of a kind."""
-    if kind == "module":
-        call = module.find("module", name)
-        return child(module, call).names("output") if call else set()
-    resource = provider.find("resource", kind)
-    return resource.attributes if resource else set()
-
-
-def references(module: Module, provider: Provider) -> Iterator[str]:
-    """Names that nothing has, and attributes that are not there."""
-    known = {"var": module.names("variable"), "local": module.locals()}
-    for section in module.sections:
-        for text in expressions(section.body):
-            for kind, name in NAMED.findall(text):
-                if name not in known[kind]:
-                    yield at(section, f"there is no {kind}.{name}")
-            for name, output in OUTPUT.findall(text):
-                call = module.find("module", name)
-                if call is None:
-                    yield at(section, f"there is no module.{name}")
-                elif output and output not in child(module, call).names("output"):
-                    yield at(section, f"module.{name} has no output {output}")
-            for match in ATTRIBUTE.finditer(text):
-                yield from (at(section, what) for what in attribute(module, provider, match))
-
-
-def attribute(module: Module, provider: Provider, match: re.Match[str]) -> Iterator[str]:
-    """What is wrong with a resource that is named in an expression."""
-    kind = "data" if match[1] else "resource"
-    if module.find(kind, match[2], match[3]) is None:
-        yield f"there is no {kind} {match[2]}.{match[3]}"
-        return
-    resource = provider.find(kind, match[2])
-    if resource is not None and match[4] and match[4] not in resource.attributes:
-        yield f"{match[2]} has no attribute {match[4]}"
-
-
 def unused(module: Module, _: Provider) -> Iterator[str]:
     """What is declared and never read."""
     texts = [text for section in module.sections if section.kind != "variable" for text in expressions(section.body)]
@@ -155,7 +87,7 @@ def documented(module: Module, _: Provider) -> Iterator[str]:
 
 
 Rule = Callable[[Module, Provider], Iterator[str]]
-RULES: list[Rule] = [arguments, calls, objects, references, unused, documented]
+RULES: list[Rule] = [arguments, unused, documented]
 
 
 def findings(folder: Path, provider: Provider) -> list[str]:
@@ -164,11 +96,6 @@ def findings(folder: Path, provider: Provider) -> list[str]:
     if not module.sections:
         return [f"{folder}: there is nothing in it"]
     return [finding for rule in RULES for finding in rule(module, provider)]
-
-
-def child(module: Module, call: Section) -> Module:
-    """The module that is called, which lies in a folder below the caller's."""
-    return load(module.folder / call.body["source"].strip('"'))
 
 
 def at(section: Section, what: str) -> str:

@@ -20,6 +20,11 @@ from rules import ATTRIBUTE, META_BLOCKS
 REPLACED = re.compile(r'^(?:resource|data|provider|terraform)\b[^\n]*\{(?:\}|\n.*?^\})\n', re.S | re.M)
 META = ("count", "for_each", "depends_on")
 
+# The provider that a module is given, where it is not the one without a name.
+PROVIDERS = re.compile(r"^ +providers += \{[^}]*\}\n", re.M)
+MOVED = re.compile(r"^moved \{\n.*?^\}\n", re.S | re.M)
+ADDRESS = re.compile(r"(aws_\w+)\.(\w+)")
+
 # What expressions take apart, or look into.
 KNOWN = {"account_id": "123456789012", "partition": "aws"}
 
@@ -28,8 +33,9 @@ def copy(module: Module, provider: Provider, folder: Path) -> None:
     """Writes the module of a folder, and the modules below it."""
     folder.mkdir(parents=True, exist_ok=True)
     for file in module.folder.glob("*.tf"):
-        rest = REPLACED.sub("", file.read_text())
-        (folder / file.name).write_text(rename(module, rest))
+        rest = PROVIDERS.sub("", REPLACED.sub("", file.read_text()))
+        moved = ADDRESS.sub(r"terraform_data.resource-\1-\2", "".join(MOVED.findall(rest)))
+        (folder / file.name).write_text(rename(module, MOVED.sub("", rest)) + moved)
     resources = {stand_in(section): replaced(module, provider, section) for section in aws(module)}
     if resources:
         content = {"resource": {"terraform_data": resources}}

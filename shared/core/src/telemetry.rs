@@ -13,7 +13,7 @@ pub const INVOCATION: &str = "invocation";
 /// The span of a call to an upstream.
 pub const CALL: &str = "call";
 
-/// The name that all metrics have in common.
+/// The name that all metrics have in common, unless an installation has one of its own.
 pub const NAMESPACE: &str = "Stint";
 
 /// Everything that is measured. `docs/operating.md` says what each one is good for.

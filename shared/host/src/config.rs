@@ -2,6 +2,7 @@
 
 use clap::{Args, ValueEnum, ValueHint};
 use secrecy::SecretString;
+use stint_core::telemetry::NAMESPACE;
 
 /// How much is logged, and in which form.
 #[derive(Args, Clone, Debug)]
@@ -52,6 +53,32 @@ pub struct TelemetrySettings {
     /// Whether metrics are written to stdout too, where CloudWatch finds those of a function.
     #[arg(long, env = "STINT_METRICS", value_enum, default_value_t = MetricsTo::None, global = true, hide_short_help = true)]
     pub metrics: MetricsTo,
+
+    /// The namespace of these metrics in CloudWatch. Each installation in an account and region needs its own.
+    #[arg(
+        long,
+        env = "STINT_METRICS_NAMESPACE",
+        default_value = NAMESPACE,
+        value_parser = parse_namespace,
+        global = true,
+        hide_short_help = true
+    )]
+    pub metrics_namespace: String,
+}
+
+/// Characters of a namespace.
+const MAX_NAMESPACE: usize = 255;
+
+/// Checks what CloudWatch would pass over in silence.
+/// <https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_MetricDatum.html>
+fn parse_namespace(text: &str) -> Result<String, String> {
+    let is_allowed = |char: char| char.is_ascii_alphanumeric() || ".-_/#".contains(char);
+    let is_namespace = (1..=MAX_NAMESPACE).contains(&text.len()) && text.chars().all(is_allowed);
+    if is_namespace && !text.starts_with("AWS/") {
+        Ok(text.to_owned())
+    } else {
+        Err(format!("it has from 1 to {MAX_NAMESPACE} letters, digits and . - _ / #, and does not begin with AWS/"))
+    }
 }
 
 /// What becomes of metrics beside OTLP.
@@ -61,4 +88,19 @@ pub enum MetricsTo {
     None,
     /// Lines in CloudWatch's embedded metric format, at the end of each invocation.
     Emf,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_namespace_that_cloudwatch_would_pass_over_is_refused() {
+        for namespace in ["Stint", "Stint/two", "a.b-c_d#1"] {
+            assert_eq!(parse_namespace(namespace).as_deref(), Ok(namespace));
+        }
+        for namespace in ["", "AWS/Lambda", "two words", "Ånn", &"x".repeat(256)] {
+            assert!(parse_namespace(namespace).unwrap_err().contains("from 1 to 255"), "{namespace}");
+        }
+    }
 }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use stint_core::clock::to_millis;
-use stint_core::telemetry::{Metric, NAMESPACE, Unit};
+use stint_core::telemetry::{Metric, Unit};
 
 use super::meter::Meter;
 
@@ -24,18 +24,18 @@ type Measured = (Metric, Vec<f64>);
 
 /// What is new in `meter`, as lines without line ends: one for each key, queue and worker, since a line has one value
 /// for each of its dimensions.
-pub(super) fn lines(meter: &Meter, now: Timestamp) -> Vec<String> {
+pub(super) fn lines(meter: &Meter, namespace: &str, now: Timestamp) -> Vec<String> {
     let mut groups: BTreeMap<(&str, String), Vec<Measured>> = BTreeMap::new();
     for (metric, of, values) in meter.take_fresh() {
         groups.entry((metric.dimension().name(), of)).or_default().push((metric, values));
     }
-    groups.into_iter().map(|((dimension, of), metrics)| line(dimension, &of, &metrics, now)).collect()
+    groups.into_iter().map(|((dimension, of), metrics)| line(namespace, (dimension, &of), &metrics, now)).collect()
 }
 
-fn line(dimension: &str, of: &str, metrics: &[Measured], now: Timestamp) -> String {
+fn line(namespace: &str, (dimension, of): (&str, &str), metrics: &[Measured], now: Timestamp) -> String {
     let definitions: Vec<Value> =
         metrics.iter().map(|(metric, _)| json!({ "Name": metric.name(), "Unit": unit(*metric) })).collect();
-    let directive = json!({ "Namespace": NAMESPACE, "Dimensions": [[dimension]], "Metrics": definitions });
+    let directive = json!({ "Namespace": namespace, "Dimensions": [[dimension]], "Metrics": definitions });
     let mut line = Map::new();
     line.insert("_aws".into(), json!({ "Timestamp": to_millis(now), "CloudWatchMetrics": [directive] }));
     line.insert(dimension.into(), Value::String(dimension_value(of)));

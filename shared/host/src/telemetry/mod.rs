@@ -50,8 +50,14 @@ struct Inner {
     meter: Meter,
     ids: Ids,
     ended: Ended,
-    lines: Option<Mutex<Box<dyn Write + Send>>>,
+    lines: Option<Lines>,
     otlp: Option<Otlp>,
+}
+
+/// Where lines in CloudWatch's embedded format go, and the namespace of the metrics in them.
+struct Lines {
+    namespace: String,
+    writer: Mutex<Box<dyn Write + Send>>,
 }
 
 /// Starts logging to `writer`, and collecting if `exports` name a place to export to. An error names the setting that
@@ -99,7 +105,8 @@ impl Telemetry {
             Some(endpoint) => Some((endpoint, Arc::new(transport()?) as Arc<dyn Transport>)),
             None => None,
         };
-        let lines = (settings.metrics == MetricsTo::Emf).then(|| Box::new(std::io::stdout()) as Box<dyn Write + Send>);
+        let lines =
+            (settings.metrics == MetricsTo::Emf).then(|| Lines::new(&settings.metrics_namespace, std::io::stdout()));
         let nowhere = otlp.is_none() && lines.is_none();
         Ok((!nowhere).then(|| Telemetry::new(&settings.otel_service_name, clock.clone(), otlp, lines)))
     }
@@ -108,14 +115,14 @@ impl Telemetry {
         service: &str,
         clock: Arc<dyn Clock>,
         otlp: Option<(Endpoint, Arc<dyn Transport>)>,
-        lines: Option<Box<dyn Write + Send>>,
+        lines: Option<Lines>,
     ) -> Telemetry {
         let ids = Ids::new(clock.now());
         let otlp = otlp.map(|(endpoint, transport)| {
             let resource = Resource { service: service.to_owned(), instance: ids.process() };
             Otlp::new(endpoint, resource, transport, clock.clone())
         });
-        let (meter, ended, lines) = (Meter::default(), Ended::default(), lines.map(Mutex::new));
+        let (meter, ended) = (Meter::default(), Ended::default());
         Telemetry { inner: Arc::new(Inner { clock, meter, ids, ended, lines, otlp }) }
     }
 
@@ -147,10 +154,16 @@ impl Telemetry {
 
     fn write_lines(&self) {
         let Some(lines) = &self.inner.lines else { return };
-        let written: String =
-            embedded::lines(&self.inner.meter, self.inner.clock.now()).iter().map(|line| format!("{line}\n")).collect();
-        let mut lines = lines.lock().unwrap_or_else(PoisonError::into_inner);
+        let new = embedded::lines(&self.inner.meter, &lines.namespace, self.inner.clock.now());
+        let written: String = new.iter().map(|line| format!("{line}\n")).collect();
+        let mut writer = lines.writer.lock().unwrap_or_else(PoisonError::into_inner);
         // A log that is gone takes no complaint either.
-        let _ = lines.write_all(written.as_bytes()).and_then(|()| lines.flush());
+        let _ = writer.write_all(written.as_bytes()).and_then(|()| writer.flush());
+    }
+}
+
+impl Lines {
+    fn new(namespace: &str, writer: impl Write + Send + 'static) -> Lines {
+        Lines { namespace: namespace.to_owned(), writer: Mutex::new(Box::new(writer)) }
     }
 }

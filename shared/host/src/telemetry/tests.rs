@@ -18,7 +18,7 @@ use tracing::{Instrument, info_span};
 use tracing_subscriber::layer::SubscriberExt;
 
 use super::otlp::{Endpoint, PATIENCE};
-use super::{Telemetry, flush, logs};
+use super::{Lines, Telemetry, flush, logs};
 use crate::config::{LogFormat, LogSettings};
 
 /// How a collector treats whoever exports to it.
@@ -70,7 +70,7 @@ impl World {
         let endpoint = Endpoint::new("http://collector:4318", None).unwrap();
         let shared: Arc<dyn Clock> = Arc::new(clock.clone());
         let otlp = Some((endpoint, collector.clone() as _));
-        let telemetry = Telemetry::new("test", shared, otlp, Some(Box::new(lines.clone())));
+        let telemetry = Telemetry::new("test", shared, otlp, Some(Lines::new("Stint/two", lines.clone())));
         let settings = LogSettings { log: "trace".into(), log_format: LogFormat::Text };
         let writer = log.clone();
         let registry = tracing_subscriber::registry().with(logs::layer(&settings, move || writer.clone()).unwrap());
@@ -124,7 +124,7 @@ fn an_invocations_metrics_are_lines_that_cloudwatch_reads() {
     let text = world.lines.text();
     let directive = |dimension: &str, metrics: Value| {
         json!({ "Timestamp": 1_795_168_801_000_u64, "CloudWatchMetrics": [
-            { "Namespace": "Stint", "Dimensions": [[dimension]], "Metrics": metrics }
+            { "Namespace": "Stint/two", "Dimensions": [[dimension]], "Metrics": metrics }
         ] })
     };
     let points = json!([{ "Name": "PointsSpent", "Unit": "Count" }, { "Name": "PointsHeld", "Unit": "Count" }]);

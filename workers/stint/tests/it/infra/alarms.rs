@@ -1,21 +1,27 @@
 //! The alarms are as many, and cost as much, as `infra/README.md` says.
 
-use hcl::{Block, Expression};
+use hcl::{Block, Body, Expression};
 
-use super::{attribute, body, labelled, local, text};
+use super::deployed::{Deployment, Infra, POE_STASHES, WARCRAFTLOGS, attribute, body, labelled, module_text, text};
 
-/// The entries of a local value of `alarms.tf`, without those of the other fleet.
-fn entries(name: &str) -> Vec<String> {
-    let Expression::FuncCall(merge) = local("alarms.tf", name) else { panic!("{name} is merged") };
-    let Some(Expression::Object(entries)) = merge.args.last() else { panic!("{name} has entries of its own") };
-    entries.values().map(|entry| entry.to_string()).collect()
+/// What a fleet is watched for, by the name of the variable of `modules/watch`.
+fn entries(infra: &Infra, name: &str) -> Vec<String> {
+    let (_, watch) = infra.calls("watch").next().unwrap();
+    match attribute(watch, name).unwrap() {
+        Expression::Array(entries) => entries.iter().map(ToString::to_string).collect(),
+        local => {
+            assert_eq!(local.to_string(), format!("local.{name}"));
+            let Expression::Object(entries) = infra.local(name) else { panic!("{name} is an object") };
+            entries.values().map(ToString::to_string).collect()
+        }
+    }
 }
 
 /// How many alarms a resource makes, and how many metrics are paid for.
-fn alarms(resource: &Block) -> (usize, usize) {
+fn alarms(infra: &Infra, resource: &Block) -> (usize, usize) {
     let for_each = attribute(resource, "for_each").map(|each| each.to_string()).unwrap_or_default();
-    let known = ["queues", "upstreams", "workers"].into_iter().find(|name| for_each.contains(&format!("local.{name}")));
-    let mut each: Vec<String> = known.map_or(vec![String::new()], entries);
+    let known = ["queues", "upstreams", "workers"].into_iter().find(|name| for_each.contains(&format!("var.{name}")));
+    let mut each: Vec<String> = known.map_or(vec![String::new()], |name| entries(infra, name));
     if for_each.contains("if worker.fed_by_queue") {
         each.retain(|entry| entry.replace([' ', '\n'], "").contains("fed_by_queue=true"));
     }
@@ -23,14 +29,22 @@ fn alarms(resource: &Block) -> (usize, usize) {
     (each.len(), each.len() * queries.max(1))
 }
 
+/// The alarms of a fleet, in its module and in the shared one, and their metrics.
+fn counted(deployment: Deployment) -> (usize, usize) {
+    let (infra, shared) = (Infra::read(deployment), body(&module_text("watch")));
+    let made = |module: &Body| {
+        let resources = labelled(module, "resource").filter(|(kind, _)| kind == "aws_cloudwatch_metric_alarm");
+        resources.map(|(_, resource)| alarms(&infra, resource)).collect::<Vec<_>>()
+    };
+    let counts = [made(&shared), made(&infra.fleet)].concat();
+    counts.iter().fold((0, 0), |(all, paid), (alarms, metrics)| (all + alarms, paid + metrics))
+}
+
 #[test]
 fn the_readme_counts_alarms_and_their_metrics() {
-    let file = body(&text("alarms.tf"));
-    let resources = labelled(&file, "resource").filter(|(kind, _)| kind == "aws_cloudwatch_metric_alarm");
-    let counts: Vec<(usize, usize)> = resources.map(|(_, resource)| alarms(resource)).collect();
-    let (count, metrics) = counts.iter().fold((0, 0), |(all, paid), (alarms, metrics)| (all + alarms, paid + metrics));
-    assert!(count > 10 && metrics > count, "{counts:?}");
+    let ((first, metrics), (other, _)) = (counted(WARCRAFTLOGS), counted(POE_STASHES));
+    assert!(first > 10 && metrics > first && other > 5, "{first} alarms of {metrics} metrics, and {other} alarms");
     let readme = text("README.md");
-    assert!(readme.contains(&format!("the budget's notice | {count} |")), "there are {count} alarms");
+    assert!(readme.contains(&format!("| alarms | {first} | {other} |")), "there are {first} and {other} alarms");
     assert!(readme.contains(&format!("| alarms: {metrics} metrics × 0.10")), "there are {metrics} metrics");
 }

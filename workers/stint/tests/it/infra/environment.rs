@@ -3,16 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use hcl::eval::{Context, Evaluate, FuncArgs, FuncDef, ParamType};
-use hcl::{Block, Expression, Map, Value, value};
+use hcl::eval::Evaluate;
+use hcl::{Map, Value, value};
 use stint_runtime_api::{Function, InvokeError, Launch};
 
-use super::{Deployment, Infra, POE_STASHES, WARCRAFTLOGS, attribute, body, labelled, text, text_of};
+use super::deployed::{
+    Deployment, Infra, POE_STASHES, WARCRAFTLOGS, attribute, body, context, field, labelled, module_text, text, text_of,
+};
 use crate::lambda_stage::{clock, run, tick};
 use crate::program::Program;
-
-/// Where a fleet's secrets are unless told otherwise.
-const SECRETS: &str = "/stint/warcraftlogs";
 
 /// What a function is, as far as this is about it.
 struct Deployed {
@@ -22,43 +21,34 @@ struct Deployed {
     variables: BTreeMap<String, String>,
 }
 
-/// Every function of both fleets.
-fn deployed() -> Vec<Deployed> {
-    [WARCRAFTLOGS, POE_STASHES].into_iter().flat_map(deployed_of).collect()
+/// Every function of both fleets in the installation of a prefix.
+fn deployed(prefix: &str) -> Vec<Deployed> {
+    [WARCRAFTLOGS, POE_STASHES].into_iter().flat_map(|deployment| deployed_of(deployment, prefix)).collect()
 }
 
-fn deployed_of(deployment: Deployment) -> Vec<Deployed> {
-    let mut infra = Infra::read_of(deployment);
-    let given = value!({ client_id = "shop", contact = "you@example.org", bucket = "pages" });
-    infra.variables.insert("poe_stashes".to_owned(), given);
-    infra.variables.insert("lua_repository".to_owned(), "https://example.org/databases.git".into());
-    let common = common(&infra, infra.environment(deployment));
-    let function = |(_, call): (String, &Block)| {
-        let worker = text_of(&infra.value(call, "name").unwrap());
+fn deployed_of(Deployment { fleet, .. }: Deployment, prefix: &str) -> Vec<Deployed> {
+    let mut infra = Infra::of(&module_text(fleet), prefix);
+    let given = [
+        ("lua_repository", "https://example.org/databases.git"),
+        ("client_id", "shop"),
+        ("contact", "you@example.org"),
+        ("bucket", "pages"),
+    ];
+    infra.variables.extend(given.map(|(name, value)| (name.to_owned(), value.into())));
+    let common = field(&infra.locals(), "fleet").clone();
+    let workers = infra.calls("worker").map(|(_, call)| infra.shown(call, "name"));
+    let function = |worker: String| {
         let secrets = infra.secrets(&worker);
-        let variables = of_the_module(deployment.fleet, &worker, &secrets, &common);
-        Deployed { fleet: deployment.fleet, worker, secrets, variables }
+        let variables = of_the_module(&worker, &secrets, &common);
+        Deployed { fleet, worker, secrets, variables }
     };
-    infra.calls("worker").map(function).collect()
+    workers.map(function).collect()
 }
 
-/// What all functions of a fleet get, with stand-ins for what the fleet's file takes from elsewhere.
-fn common(infra: &Infra, environment: &Expression) -> Value {
-    let mut context = context(Value::Object(infra.variables.clone()));
-    let function_arn = "arn:aws:lambda:eu-west-1:123456789012:function:stint";
-    let local = value!({ function_arn = (function_arn), poe_bucket = "pages", poe_pages_prefix = "pages" });
-    context.declare_var("local", local);
-    context.declare_var("aws_scheduler_schedule_group", value!({ wakeups = { name = "wakeups" } }));
-    context.declare_var("aws_iam_role", value!({ wakeups = { arn = "arn:aws:iam::123456789012:role/wakeups" } }));
-    environment.evaluate(&context).unwrap()
-}
-
-/// What a function gets of `modules/worker`, which is given the rest.
-fn of_the_module(fleet: &str, worker: &str, secrets: &BTreeSet<String>, common: &Value) -> BTreeMap<String, String> {
+/// What a function gets of `modules/worker`, which is given what all workers of its fleet have in common.
+fn of_the_module(worker: &str, secrets: &BTreeSet<String>, common: &Value) -> BTreeMap<String, String> {
     let secrets: Vec<&str> = secrets.iter().map(String::as_str).collect();
-    let installation =
-        value!({ fleet = (fleet), prefix = "stint", secret_path = (SECRETS), environment = (common.clone()) });
-    let mut context = context(value!({ installation = installation, name = (worker), secrets = (secrets) }));
+    let mut context = context(value!({ fleet = (common.clone()), name = (worker), secrets = (secrets) }));
     let module = body(&text("modules/worker/main.tf"));
     let locals = module.blocks().find(|block| block.identifier() == "locals").unwrap().body().attributes();
     let local: Map<String, Value> =
@@ -70,34 +60,6 @@ fn of_the_module(fleet: &str, worker: &str, secrets: &BTreeSet<String>, common: 
     variables.as_object().unwrap().iter().map(|(name, value)| (name.clone(), text_of(value))).collect()
 }
 
-type Callable = fn(FuncArgs) -> Result<Value, String>;
-
-/// Terraform's own functions, as far as they are called here.
-fn context(variables: Value) -> Context<'static> {
-    let text = |args: FuncArgs| Ok(Value::from(text_of(&args[0])));
-    let first = |args: FuncArgs| Ok(args[0].clone());
-    let merge = |args: FuncArgs| {
-        let maps = args.iter().map(|map| map.as_object().cloned().ok_or_else(|| format!("{map} is no map")));
-        Ok(Value::Object(maps.collect::<Result<Vec<_>, String>>()?.into_iter().flatten().collect()))
-    };
-    let join = |args: FuncArgs| {
-        let parts = args[1].as_array().ok_or("no list")?.iter().map(text_of).collect::<Vec<_>>();
-        Ok(Value::from(parts.join(&text_of(&args[0]))))
-    };
-    let lookup = |args: FuncArgs| {
-        let map = args[0].as_object().ok_or("no map")?;
-        Ok(map.get(&text_of(&args[1])).unwrap_or(&args[2]).clone())
-    };
-    let mut context = Context::new();
-    let functions: [(&str, Callable); 6] =
-        [("tostring", text), ("tonumber", text), ("try", first), ("merge", merge), ("join", join), ("lookup", lookup)];
-    for (name, function) in functions {
-        context.declare_func(name, FuncDef::builder().variadic_param(ParamType::Any).build(function));
-    }
-    context.declare_var("var", variables);
-    context
-}
-
 /// A misspelt setting would be passed over in silence.
 #[test]
 fn what_is_set_is_a_setting() {
@@ -105,7 +67,8 @@ fn what_is_set_is_a_setting() {
     let sections = description["settings"].as_array().unwrap().iter();
     let settings = sections.flat_map(|section| section["settings"].as_array().unwrap());
     let described: BTreeSet<&str> = settings.map(|setting| setting["variable"].as_str().unwrap()).collect();
-    let set: BTreeSet<String> = deployed().into_iter().flat_map(|function| function.variables.into_keys()).collect();
+    let set: BTreeSet<String> =
+        deployed("stint").into_iter().flat_map(|function| function.variables.into_keys()).collect();
     assert!(set.len() > 15, "{set:?}");
     for name in set {
         // One is the allocator's.
@@ -114,34 +77,26 @@ fn what_is_set_is_a_setting() {
     }
 }
 
-/// Metrics are named by the realm, and `stint status` tells of the same lag.
 #[test]
-fn alarms_are_about_the_realm_and_the_lag_that_are_set() {
-    let mut infra = Infra::read_of(POE_STASHES);
-    let mut alarms = |settings: Value| {
-        infra.variables.insert("settings".to_owned(), settings);
-        let mut context = context(Value::Object(infra.variables.clone()));
-        let realm = infra.fleet.blocks().find_map(|block| attribute(block, "poe_realm")).unwrap();
-        let realm = realm.evaluate(&context).unwrap();
-        context.declare_var("local", value!({ poe_realm = realm }));
-        let of = |alarm, argument| {
-            let alarm = infra.resource("aws_cloudwatch_metric_alarm", alarm);
-            attribute(alarm, argument).unwrap().evaluate(&context).unwrap()
-        };
-        let stream = |alarm| text_of(&of(alarm, "dimensions").as_object().unwrap()["Stream"]);
-        [stream("lag"), stream("lost_pages"), text_of(&of("lag", "threshold"))]
-    };
-    assert_eq!(alarms(value!({})), ["pc", "pc", "300"]);
-    assert_eq!(alarms(value!({ POE_REALM = "sony", POE_LAG_ALARM_SECONDS = "60" })), ["sony", "sony", "60"]);
-    let page = Program::new().succeed(&["describe", "--settings", "env"]);
-    assert!(page.contains("# POE_REALM=pc\n") && page.contains("# POE_LAG_ALARM_SECONDS=300\n"), "other defaults");
+fn queues_and_functions_are_called_as_their_installation_has_it() {
+    for (prefix, queue) in [("stint", "{}"), ("second", "second-{}")] {
+        for function in deployed(prefix) {
+            assert_eq!(function.variables["STINT_AWS_QUEUE"], queue);
+            assert_eq!(function.variables["STINT_AWS_DEAD_LETTERS"], format!("{queue}-dead-letters"));
+            if let Some(arn) = function.variables.get("STINT_AWS_FUNCTION") {
+                let name = format!("{prefix}-{}-{{}}", function.fleet);
+                assert_eq!(arn, &format!("arn:aws:lambda:eu-west-1:123456789012:function:{name}"));
+            }
+        }
+    }
 }
 
 #[test]
 fn a_function_is_told_which_parameters_hold_its_secrets() {
-    for function in deployed() {
+    for function in deployed("second") {
         let named: BTreeSet<&str> = function.variables["STINT_AWS_SECRETS"].split(',').collect();
-        let permitted: BTreeSet<String> = function.secrets.iter().map(|name| format!("{SECRETS}/{name}")).collect();
+        let permitted: BTreeSet<String> =
+            function.secrets.iter().map(|name| format!("/second/{}/{name}", function.fleet)).collect();
         assert!(!permitted.is_empty(), "{}", function.worker);
         assert_eq!(named, permitted.iter().map(String::as_str).collect(), "{}", function.worker);
         for secret in &function.secrets {
@@ -150,14 +105,14 @@ fn a_function_is_told_which_parameters_hold_its_secrets() {
     }
 }
 
-/// Up to the point where it reads its secrets, which nobody has for it here.
+/// Up to the point where it reads its secrets, which are not here.
 #[test]
 fn every_function_starts_with_what_it_is_given() {
     let folder = tempfile::tempdir().unwrap();
     let program = folder.path().join("bootstrap");
     std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_stint"), &program).unwrap();
     run(async {
-        for Deployed { fleet, worker, mut variables, .. } in deployed() {
+        for Deployed { fleet, worker, mut variables, .. } in deployed("stint") {
             // What Lambda adds, but for the endpoint: there is no AWS.
             let further = [
                 ("AWS_REGION", "eu-west-1"),

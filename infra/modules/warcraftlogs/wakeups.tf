@@ -20,9 +20,14 @@ data "aws_iam_policy_document" "assume_wakeups" {
 }
 
 resource "aws_iam_role" "wakeups" {
-  name               = "${local.prefix}-wakeups"
-  description        = "Lets EventBridge Scheduler start the workers of ${local.prefix} that have wake-ups"
+  name               = "${local.stem}-wakeups-${var.installation.region}" # unique in the account, whatever the region
+  description        = "Lets EventBridge Scheduler start the workers of ${local.stem} that have wake-ups"
   assume_role_policy = data.aws_iam_policy_document.assume_wakeups.json
+
+  # A role that gets another name is there before the functions leave the old one.
+  lifecycle {
+    create_before_destroy = true
+  }
 }
 
 locals {

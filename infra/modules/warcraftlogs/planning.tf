@@ -1,6 +1,6 @@
-# What those may do who plan the budget: rank-fetcher and refresher after each batch, reviver after each reset. They
-# send parked players back to their queues, steer the rank fetcher's mapping, and set the reviver's wake-up. And what those
-# may do who start the next worker: set its wake-up. Nothing else.
+# The rights of the workers that plan the budget: rank-fetcher and refresher after each batch, reviver after each reset. They
+# send parked players back to their queues, steer the rank fetcher's mapping, and set the reviver's wake-up. And the rights
+# of the workers that start the next one: they set its wake-up. Nothing else.
 
 locals {
   planners = {
@@ -13,7 +13,7 @@ locals {
   wakeup = "revive-rank-fetcher"
 
   # Where the wake-ups are.
-  schedules = "arn:${local.partition}:scheduler:${var.region}:${local.account}:schedule/${aws_scheduler_schedule_group.wakeups.name}"
+  schedules = "arn:${var.installation.partition}:scheduler:${var.installation.region}:${var.installation.account}:schedule/${aws_scheduler_schedule_group.wakeups.name}"
 
   # Which wake-ups a worker sets to start the next one: `HANDOVERS` in workers/warcraftlogs/src/handover.rs. A rule's id follows
   # what ends in a hyphen.
@@ -32,7 +32,7 @@ locals {
 
 # For wake-ups, and nothing else: the group is a setting of the functions.
 resource "aws_scheduler_schedule_group" "wakeups" {
-  name = "${local.prefix}-wakeups"
+  name = "${local.stem}-wakeups"
 }
 
 data "aws_iam_policy_document" "planning" {

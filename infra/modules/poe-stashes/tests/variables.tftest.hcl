@@ -1,0 +1,44 @@
+# Values that must be refused, each for itself. scripts/infra-check runs this on the variables alone.
+
+variables {
+  installation = {
+    prefix              = "stint"
+    region              = "eu-west-1"
+    account             = "123456789012"
+    partition           = "aws"
+    queue_prefix        = ""
+    metrics_namespace   = "Stint"
+    alarms_topic_arn    = "arn:aws:sns:eu-west-1:123456789012:stint-alarms"
+    package             = "package.zip"
+    log_retention_days  = 30
+    reserve_concurrency = true
+    environment         = {}
+  }
+  client_id = "shop"
+  contact   = "you@example.org"
+  bucket    = "pages"
+}
+
+run "what_a_person_gives_is_taken" {
+  command = plan
+}
+
+run "a_secret_is_no_setting" {
+  command = plan
+
+  variables {
+    settings = { POE_CLIENT_SECRET = "hidden" }
+  }
+
+  expect_failures = [var.settings]
+}
+
+run "what_has_a_variable_is_no_setting" {
+  command = plan
+
+  variables {
+    settings = { POE_CONTACT = "you@example.org" }
+  }
+
+  expect_failures = [var.settings]
+}

@@ -1,0 +1,53 @@
+variable "installation" {
+  description = "What all fleets of the installation share: the local value of that name in infra/installation.tf."
+  type = object({
+    prefix              = string
+    region              = string
+    account             = string
+    partition           = string
+    queue_prefix        = string
+    metrics_namespace   = string
+    alarms_topic_arn    = string
+    package             = string
+    secrets_key_arn     = optional(string)
+    log_retention_days  = number
+    reserve_concurrency = bool
+    environment         = map(string)
+    network = optional(object({
+      subnet_ids         = list(string)
+      security_group_ids = list(string)
+    }))
+  })
+}
+
+variable "client_id" {
+  description = "The id of the client that follows the river of stashes."
+  type        = string
+}
+
+variable "contact" {
+  description = "Who the client belongs to, for the upstream to reach: a mail address."
+  type        = string
+}
+
+variable "bucket" {
+  description = "The bucket to make for the pages. Buckets' names are unique in all of AWS."
+  type        = string
+}
+
+variable "settings" {
+  description = "Further settings of docs/configuration.md, for both functions, such as { POE_REALM = \"sony\" }. They show in the state and in the console: never secrets."
+  type        = map(string)
+  default     = {}
+  nullable    = false
+
+  validation {
+    condition     = !contains(keys(var.settings), "POE_CLIENT_SECRET")
+    error_message = "POE_CLIENT_SECRET is a secret: put it into SSM by hand, as README.md says."
+  }
+
+  validation {
+    condition     = length(setintersection(keys(var.settings), ["POE_BLOBS", "POE_CLIENT_ID", "POE_CONTACT"])) == 0
+    error_message = "POE_BLOBS, POE_CLIENT_ID and POE_CONTACT follow from bucket, client_id and contact."
+  }
+}

@@ -1,0 +1,122 @@
+# What the fleet is watched for. docs/operating.md says what to do when an alarm rings.
+
+locals {
+  queues = {
+    discovered = {
+      name              = module.discovered_players.name
+      dead_letters_name = module.discovered_players.dead_letters_name
+      oldest_hours      = var.oldest_message_hours
+    }
+    # A refresh waits for the next reset at the longest, which is an hour.
+    refresh = {
+      name              = module.refresh_players.name
+      dead_letters_name = module.refresh_players.dead_letters_name
+      oldest_hours      = 2
+    }
+  }
+
+  # A failed batch comes back by itself, so that one is no news; a failed schedule may cost a day.
+  workers = {
+    discover     = { function = module.discover.function_name, failures = 1, fed_by_queue = false }
+    aggregator   = { function = module.aggregator.function_name, failures = 1, fed_by_queue = false }
+    rank-fetcher = { function = module.rank_fetcher.function_name, failures = 5, fed_by_queue = true }
+    refresher    = { function = module.refresher.function_name, failures = 5, fed_by_queue = true }
+    reviver      = { function = module.reviver.function_name, failures = 3, fed_by_queue = false }
+    db-generator = { function = module.db_generator.function_name, failures = 1, fed_by_queue = false }
+  }
+}
+
+module "watch" {
+  source    = "../watch"
+  fleet     = local.fleet
+  queues    = local.queues
+  workers   = local.workers
+  upstreams = ["warcraftlogs-api", "warcraftlogs-site"] # as their breakers are called
+
+  # What is held goes up and down; the others are counted.
+  charts = [{
+    title     = "Points by key"
+    dimension = "Key"
+    lines = {
+      spent   = { metric = "PointsSpent", statistic = "Sum" }
+      expired = { metric = "PointsExpired", statistic = "Sum" }
+      held    = { metric = "PointsHeld", statistic = "Maximum" }
+    }
+  }]
+}
+
+# Rings also when nothing ran at all, which `failures` cannot see. A day is the longest that CloudWatch adds up in one
+# period: https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html
+resource "aws_cloudwatch_metric_alarm" "generator_silent" {
+  alarm_name          = "${local.stem}-generator-silent"
+  alarm_description   = "No new databases for a day: the log of db-generator tells why."
+  comparison_operator = "LessThanThreshold"
+  threshold           = 1
+  evaluation_periods  = 1
+  treat_missing_data  = "breaching"
+  alarm_actions       = [var.installation.alarms_topic_arn]
+  ok_actions          = [var.installation.alarms_topic_arn]
+
+  metric_query {
+    id          = "succeeded"
+    expression  = "invocations - failures"
+    label       = "Runs that succeeded"
+    return_data = true
+  }
+
+  metric_query {
+    id = "invocations"
+
+    metric {
+      namespace   = "AWS/Lambda"
+      metric_name = "Invocations"
+      dimensions  = { FunctionName = module.db_generator.function_name }
+      stat        = "Sum"
+      period      = 86400
+    }
+  }
+
+  metric_query {
+    id = "failures"
+
+    metric {
+      namespace   = "AWS/Lambda"
+      metric_name = "Errors"
+      dimensions  = { FunctionName = module.db_generator.function_name }
+      stat        = "Sum"
+      period      = 86400
+    }
+  }
+}
+
+# A wake-up that Scheduler gave up on: the sweep makes up for it, and until then points may expire.
+resource "aws_cloudwatch_metric_alarm" "lost_wakeups" {
+  alarm_name          = "${local.stem}-lost-wakeups"
+  alarm_description   = "EventBridge Scheduler could not start a worker: look at the role ${aws_iam_role.wakeups.name}."
+  namespace           = "AWS/Scheduler"
+  metric_name         = "InvocationDroppedCount"
+  dimensions          = { ScheduleGroup = aws_scheduler_schedule_group.wakeups.name }
+  statistic           = "Sum"
+  period              = 3600
+  evaluation_periods  = 1
+  comparison_operator = "GreaterThanOrEqualToThreshold"
+  threshold           = 1
+  treat_missing_data  = "notBreaching"
+  alarm_actions       = [var.installation.alarms_topic_arn]
+}
+
+# Once for each rest: discovery asks again when it is over, and stops again if nothing has changed.
+resource "aws_cloudwatch_metric_alarm" "discovery_stopped" {
+  alarm_name          = "${local.stem}-discovery-stopped"
+  alarm_description   = "The site refused discovery, or its pages make no sense: `stint rules list` tells which, and what to do."
+  namespace           = var.installation.metrics_namespace
+  metric_name         = "DiscoveryStops"
+  dimensions          = { Worker = "discover" }
+  statistic           = "Sum"
+  period              = 900
+  evaluation_periods  = 1
+  comparison_operator = "GreaterThanThreshold"
+  threshold           = 0
+  treat_missing_data  = "notBreaching"
+  alarm_actions       = [var.installation.alarms_topic_arn]
+}

@@ -1,0 +1,27 @@
+output "functions" {
+  description = "The functions by worker, for `aws lambda` and for logs."
+  value       = { for name, worker in local.workers : name => worker.function }
+}
+
+output "queues" {
+  description = "The queues and their dead letters."
+  value       = { for entry in local.queues : entry.name => entry.dead_letters_name }
+}
+
+output "secrets" {
+  description = "The parameters in SSM that must be there before anything works."
+  value       = [for secret in ["MONGODB_URI", "WCL_KEYS", "GIT_TOKEN"] : "${local.fleet.secret_path}/${secret}"]
+}
+
+output "dashboard" {
+  description = "The address of the dashboard."
+  value       = module.watch.dashboard
+}
+
+output "settings" {
+  description = "The settings with which an operator's commands reach the fleet, as lines of a shell. MONGODB_URI is missing: it is a secret."
+  value = join("\n", concat(["export AWS_REGION=${var.installation.region}"], [
+    for name, value in local.fleet.environment : "export ${name}='${value}'"
+    if startswith(name, "STINT_AWS_") || name == "STINT_PROFILE"
+  ]))
+}

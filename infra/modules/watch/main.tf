@@ -1,0 +1,89 @@
+# What a person must hear of in each fleet. Each alarm says where to look; docs/operating.md says what to do.
+
+# Rings while an upstream is left alone, and is silent again once it is back: between two probes nothing is told, so that the
+# alarm stays as it is. An outage that is over within a period rings no alarm.
+resource "aws_cloudwatch_metric_alarm" "down" {
+  for_each            = var.upstreams
+  alarm_name          = "${var.fleet.stem}-${each.key}-down"
+  alarm_description   = "${each.key} is down, or refuses the fleet: `stint status` says since when and why. It is probed, and work goes on by itself."
+  namespace           = var.fleet.metrics_namespace
+  metric_name         = "BreakerOpen"
+  dimensions          = { Upstream = each.key }
+  statistic           = "Minimum"
+  period              = 300
+  evaluation_periods  = 1
+  comparison_operator = "GreaterThanThreshold"
+  threshold           = 0
+  treat_missing_data  = "ignore"
+  alarm_actions       = [var.fleet.alarms_topic_arn]
+  ok_actions          = [var.fleet.alarms_topic_arn]
+}
+
+resource "aws_cloudwatch_metric_alarm" "dead_letters" {
+  for_each            = var.queues
+  alarm_name          = "${var.fleet.stem}-${each.key}-dead-letters"
+  alarm_description   = "Messages have become dead letters: `stint queue peek --dead` tells why, `stint queue redrive` sends them back."
+  namespace           = "AWS/SQS"
+  metric_name         = "ApproximateNumberOfMessagesVisible"
+  dimensions          = { QueueName = each.value.dead_letters_name }
+  statistic           = "Maximum"
+  period              = 300
+  evaluation_periods  = 1
+  comparison_operator = "GreaterThanThreshold"
+  threshold           = 0
+  # A queue that no worker has touched for hours reports nothing.
+  treat_missing_data = "notBreaching"
+  alarm_actions      = [var.fleet.alarms_topic_arn]
+  ok_actions         = [var.fleet.alarms_topic_arn]
+}
+
+resource "aws_cloudwatch_metric_alarm" "oldest_message" {
+  for_each            = var.queues
+  alarm_name          = "${var.fleet.stem}-${each.key}-oldest-message"
+  alarm_description   = "A message has waited for ${each.value.oldest_hours} hours: `stint status` tells what the fleet waits for."
+  namespace           = "AWS/SQS"
+  metric_name         = "ApproximateAgeOfOldestMessage"
+  dimensions          = { QueueName = each.value.name }
+  statistic           = "Maximum"
+  period              = 300
+  evaluation_periods  = 3
+  comparison_operator = "GreaterThanThreshold"
+  threshold           = each.value.oldest_hours * 3600
+  treat_missing_data  = "notBreaching"
+  alarm_actions       = [var.fleet.alarms_topic_arn]
+  ok_actions          = [var.fleet.alarms_topic_arn]
+}
+
+resource "aws_cloudwatch_metric_alarm" "failures" {
+  for_each            = var.workers
+  alarm_name          = "${var.fleet.stem}-${each.key}-failures"
+  alarm_description   = "Invocations of ${each.key} have failed: its log tells why."
+  namespace           = "AWS/Lambda"
+  metric_name         = "Errors"
+  dimensions          = { FunctionName = each.value.function }
+  statistic           = "Sum"
+  period              = 900
+  evaluation_periods  = 1
+  comparison_operator = "GreaterThanOrEqualToThreshold"
+  threshold           = each.value.failures
+  treat_missing_data  = "notBreaching"
+  alarm_actions       = [var.fleet.alarms_topic_arn]
+}
+
+# A mapping never asks for more than is reserved, so that a throttled batch means that the account has run out: each
+# burns receives. Scheduled workers may be throttled while the one before is at work; they come again.
+resource "aws_cloudwatch_metric_alarm" "throttled" {
+  for_each            = { for name, worker in var.workers : name => worker if worker.fed_by_queue }
+  alarm_name          = "${var.fleet.stem}-${each.key}-throttled"
+  alarm_description   = "Lambda had no room for batches of ${each.key}: reserve_concurrency, or the account's limit."
+  namespace           = "AWS/Lambda"
+  metric_name         = "Throttles"
+  dimensions          = { FunctionName = each.value.function }
+  statistic           = "Sum"
+  period              = 900
+  evaluation_periods  = 1
+  comparison_operator = "GreaterThanOrEqualToThreshold"
+  threshold           = 1
+  treat_missing_data  = "notBreaching"
+  alarm_actions       = [var.fleet.alarms_topic_arn]
+}

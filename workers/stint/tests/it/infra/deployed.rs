@@ -1,0 +1,244 @@
+//! What Terraform's files of a fleet say, with stand-ins for what AWS would tell.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use hcl::eval::{Context, Evaluate, FuncArgs, FuncDef, ParamType};
+use hcl::{Block, Body, Expression, Map, Value, value};
+
+use super::Facts;
+
+/// A fleet that is deployed by `infra/<fleet>.tf`, which calls the module in `infra/modules/<fleet>`.
+#[derive(Clone, Copy)]
+pub(super) struct Deployment {
+    pub(super) fleet: &'static str,
+    /// Workers that run on a machine.
+    pub(super) elsewhere: &'static [&'static str],
+}
+
+pub(super) const WARCRAFTLOGS: Deployment = Deployment { fleet: "warcraftlogs", elsewhere: &[] };
+
+/// The indexer writes a file.
+pub(super) const POE_STASHES: Deployment = Deployment { fleet: "poe-stashes", elsewhere: &["indexer"] };
+
+/// A fleet's module in one installation.
+pub(super) struct Infra {
+    pub(super) fleet: Body,
+    pub(super) variables: Map<String, Value>,
+}
+
+impl Infra {
+    pub(super) fn read(deployment: Deployment) -> Infra {
+        Infra::of(&module_text(deployment.fleet), "stint")
+    }
+
+    /// With another text of the module, in the installation of a prefix.
+    pub(super) fn of(module: &str, prefix: &str) -> Infra {
+        let fleet = body(module);
+        let mut variables = defaults(&fleet);
+        variables.insert("installation".to_owned(), installation(prefix));
+        Infra { fleet, variables }
+    }
+
+    /// The calls of a shared module, by the names that the fleet's module gives them.
+    pub(super) fn calls<'a>(&'a self, module: &'a str) -> impl Iterator<Item = (String, &'a Block)> {
+        let source = Value::from(format!("../{module}"));
+        labelled(&self.fleet, "module").filter(move |(_, call)| self.value(call, "source") == Some(source.clone()))
+    }
+
+    /// An argument's value, with every variable at its default.
+    pub(super) fn value(&self, call: &Block, argument: &str) -> Option<Value> {
+        let context = context(Value::Object(self.variables.clone()));
+        attribute(call, argument).map(|expression| expression.evaluate(&context).unwrap())
+    }
+
+    /// An argument's value as text.
+    pub(super) fn shown(&self, call: &Block, argument: &str) -> String {
+        self.value(call, argument).map_or_else(|| "nothing".to_owned(), |value| text_of(&value))
+    }
+
+    /// A resource of the module.
+    pub(super) fn resource(&self, kind: &str, name: &str) -> &Block {
+        let is_it = |block: &&Block| block.labels().iter().map(|label| label.as_str()).eq([kind, name]);
+        self.fleet.blocks().filter(|block| block.identifier() == "resource").find(is_it).unwrap()
+    }
+
+    /// The expression of a local value.
+    pub(super) fn local(&self, name: &str) -> &Expression {
+        let mut locals = self.fleet.blocks().filter(|block| block.identifier() == "locals");
+        locals.find_map(|block| attribute(block, name)).unwrap()
+    }
+
+    /// The local values that follow from variables and from stand-ins for what AWS would tell.
+    pub(super) fn locals(&self) -> Value {
+        let locals = self.fleet.blocks().filter(|block| block.identifier() == "locals");
+        let locals: Vec<_> = locals.flat_map(|block| block.body().attributes()).collect();
+        let mut known = Map::new();
+        for local in locals {
+            let mut context = context(Value::Object(self.variables.clone()));
+            context.declare_var("local", Value::Object(known.clone()));
+            context.declare_var("aws_scheduler_schedule_group", value!({ wakeups = { name = "wakeups" } }));
+            context
+                .declare_var("aws_iam_role", value!({ wakeups = { arn = "arn:aws:iam::123456789012:role/wakeups" } }));
+            if let Ok(value) = local.expr().evaluate(&context) {
+                known.insert(local.key().to_owned(), value);
+            }
+        }
+        Value::Object(known)
+    }
+
+    /// The call that deploys a worker, by the name that `stint describe` has for it.
+    pub(super) fn worker(&self, name: &str) -> Option<&Block> {
+        self.calls("worker").map(|(_, call)| call).find(|call| self.value(call, "name") == Some(name.into()))
+    }
+
+    /// The secrets that a worker may read.
+    pub(super) fn secrets(&self, worker: &str) -> BTreeSet<String> {
+        texts(&self.value(self.worker(worker).unwrap(), "secrets").unwrap())
+    }
+
+    pub(super) fn facts(&self) -> Facts {
+        let mut facts = Facts::new();
+        for (_, call) in self.calls("worker") {
+            let worker = self.shown(call, "name");
+            for argument in ["timeout_seconds", "concurrency"] {
+                facts.insert(format!("worker {worker}: {argument}"), self.shown(call, argument));
+            }
+        }
+        for (_, call) in self.calls("schedule") {
+            let minutes = self.value(call, "every_minutes").and_then(|minutes| minutes.as_u64()).unwrap_or_default();
+            facts.insert(format!("schedule of {}: every_seconds", self.fed(call)), (minutes * 60).to_string());
+        }
+        for (_, call) in self.calls("queue") {
+            let queue = self.shown(call, "name");
+            facts.insert(format!("queue {queue}: feeds"), self.fed(call));
+            for argument in ["batch", "visibility_timeout_seconds", "max_receives"] {
+                facts.insert(format!("queue {queue}: {argument}"), self.shown(call, argument));
+            }
+        }
+        facts
+    }
+
+    /// The name of the worker that a call's `worker = module.…` leads to.
+    fn fed(&self, call: &Block) -> String {
+        let expression = attribute(call, "worker").unwrap().to_string();
+        let called = expression.trim_start_matches("${").trim_end_matches('}').trim_start_matches("module.");
+        let worker = self.calls("worker").find(|(module, _)| module == called);
+        worker.map_or(expression.clone(), |(_, call)| self.shown(call, "name"))
+    }
+}
+
+/// What the root gives every fleet of the installation of a prefix.
+pub(super) fn installation(prefix: &str) -> Value {
+    let root = body(&text("installation.tf"));
+    let mut variables = defaults(&body(&text("variables.tf")));
+    for (name, given) in [("region", "eu-west-1"), ("package", "stint.zip"), ("prefix", prefix)] {
+        variables.insert(name.to_owned(), given.into());
+    }
+    let locals = root.blocks().find(|block| block.identifier() == "locals").unwrap();
+    let evaluate = |name: &str, local: Value| {
+        let mut context = context(Value::Object(variables.clone()));
+        context.declare_var("local", local);
+        let account = value!({ current = { account_id = "123456789012", partition = "aws" } });
+        let sources = ["aws_caller_identity", "aws_partition"];
+        let data: Map<String, Value> = sources.map(|source| (source.to_owned(), account.clone())).into_iter().collect();
+        context.declare_var("data", data);
+        context
+            .declare_var("aws_sns_topic", value!({ alarms = { arn = "arn:aws:sns:eu-west-1:123456789012:alarms" } }));
+        attribute(locals, name).unwrap().evaluate(&context).unwrap()
+    };
+    let queue_prefix = evaluate("queue_prefix", value!({}));
+    evaluate("installation", value!({ queue_prefix = queue_prefix }))
+}
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../infra")
+}
+
+/// A file of `infra/`.
+pub(super) fn text(file: &str) -> String {
+    std::fs::read_to_string(folder().join(file)).unwrap()
+}
+
+/// All files of a module.
+pub(super) fn module_text(module: &str) -> String {
+    let files = std::fs::read_dir(folder().join("modules").join(module)).unwrap().map(|entry| entry.unwrap().path());
+    let mut files: Vec<PathBuf> =
+        files.filter(|file| file.extension().is_some_and(|extension| extension == "tf")).collect();
+    files.sort();
+    files.iter().map(|file| std::fs::read_to_string(file).unwrap()).collect::<Vec<_>>().join("\n")
+}
+
+pub(super) fn body(text: &str) -> Body {
+    hcl::parse(text).unwrap()
+}
+
+/// The variables that have a default, with it.
+fn defaults(body: &Body) -> Map<String, Value> {
+    let defaults = labelled(body, "variable").filter_map(|(name, variable)| {
+        let default = attribute(variable, "default")?;
+        Some((name, default.evaluate(&Context::new()).unwrap()))
+    });
+    defaults.collect()
+}
+
+/// The blocks of a kind, by their label.
+pub(super) fn labelled<'a>(body: &'a Body, kind: &'a str) -> impl Iterator<Item = (String, &'a Block)> {
+    let blocks = body.blocks().filter(move |block| block.identifier() == kind);
+    blocks.filter_map(|block| Some((block.labels().first()?.as_str().to_owned(), block)))
+}
+
+pub(super) fn attribute<'a>(block: &'a Block, name: &str) -> Option<&'a Expression> {
+    block.body().attributes().find(|attribute| attribute.key() == name).map(hcl::Attribute::expr)
+}
+
+pub(super) fn text_of(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+/// A field of an object.
+pub(super) fn field<'a>(object: &'a Value, name: &str) -> &'a Value {
+    &object.as_object().unwrap()[name]
+}
+
+pub(super) fn texts(list: &Value) -> BTreeSet<String> {
+    list.as_array().unwrap().iter().map(text_of).collect()
+}
+
+type Callable = fn(FuncArgs) -> Result<Value, String>;
+
+/// Terraform's own functions, as far as they are called here.
+pub(super) fn context(variables: Value) -> Context<'static> {
+    let text = |args: FuncArgs| Ok(Value::from(text_of(&args[0])));
+    let title = |args: FuncArgs| {
+        let text = text_of(&args[0]);
+        let (first, rest) = text.split_at_checked(1).ok_or("no text")?;
+        Ok(Value::from(first.to_uppercase() + rest))
+    };
+    let merge = |args: FuncArgs| {
+        let maps = args.iter().map(|map| map.as_object().cloned().ok_or_else(|| format!("{map} is no map")));
+        Ok(Value::Object(maps.collect::<Result<Vec<_>, String>>()?.into_iter().flatten().collect()))
+    };
+    let join = |args: FuncArgs| {
+        let parts = args[1].as_array().ok_or("no list")?.iter().map(text_of).collect::<Vec<_>>();
+        Ok(Value::from(parts.join(&text_of(&args[0]))))
+    };
+    let lookup = |args: FuncArgs| {
+        let map = args[0].as_object().ok_or("no map")?;
+        Ok(map.get(&text_of(&args[1])).unwrap_or(&args[2]).clone())
+    };
+    let mut context = Context::new();
+    let functions: [(&str, Callable); 6] = [
+        ("tostring", text),
+        ("tonumber", text),
+        ("title", title),
+        ("merge", merge),
+        ("join", join),
+        ("lookup", lookup),
+    ];
+    for (name, function) in functions {
+        context.declare_func(name, FuncDef::builder().variadic_param(ParamType::Any).build(function));
+    }
+    context.declare_var("var", variables);
+    context
+}
