@@ -205,6 +205,24 @@ pub enum DropReason {
     Refused,
 }
 
+/// A player that is not asked for, because the upstream refuses all that its message asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unasked {
+    /// The player.
+    pub id: PlayerId,
+    /// What is refused, with the upstream's reasons.
+    pub refused: Vec<(Unit, String)>,
+    /// Whether nothing was known of the player before: then it is dropped, as [`DropReason::Refused`].
+    pub is_unknown: bool,
+}
+
+impl Unasked {
+    /// What is recorded of an unknown player beside its refusals.
+    pub fn dropped(&self, at: Timestamp) -> Option<Dropped> {
+        self.is_unknown.then_some(Dropped { id: self.id, reason: DropReason::Refused, at })
+    }
+}
+
 /// Where a page of players begins.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct PlayerKey {
@@ -238,8 +256,10 @@ pub trait Players: Send + Sync {
     /// Stores what answers brought: ranks like [`Players::upsert`], and what came of each raid and difficulty.
     async fn store(&self, answered: &[Answered]) -> PortResult<()>;
 
-    /// Records what is not asked of players, because the upstream refuses it: their messages are done.
-    async fn refuse(&self, refused: &[(PlayerId, Vec<(Unit, String)>)], at: Timestamp) -> PortResult<()>;
+    /// Records players that are not asked for, because the upstream refuses it: their messages are done. Of a player that is
+    /// unknown, both the refusal and the drop are recorded, or it is still unknown to [`Players::known`]. The same twice
+    /// changes nothing.
+    async fn refuse(&self, unasked: &[Unasked], at: Timestamp) -> PortResult<()>;
 
     /// What was fetched of these players, and what is refused to all of them, in one round trip.
     async fn known(&self, ids: &[PlayerId]) -> PortResult<Known>;

@@ -10,7 +10,9 @@ use stint_mongo::{delete, explain, upsert};
 use super::mongo::MongoStore;
 use super::mongo_documents::{above, id, id_of, page, read, write};
 use super::mongo_standings::{Came, Covered};
-use super::{Answered, Dropped, Fetched, Known, Page, PlayerCounts, PlayerKey, Players, TakenOver, UnitAnswer};
+use super::{
+    Answered, Dropped, Fetched, Known, Page, PlayerCounts, PlayerKey, Players, TakenOver, Unasked, UnitAnswer,
+};
 use crate::model::{Player, PlayerId, RaidsToScrap, Unit};
 
 pub(super) const PLAYERS: &str = "players";
@@ -29,25 +31,30 @@ impl Players for MongoStore {
         self.store(&players.iter().cloned().map(Answered::from).collect::<Vec<Answered>>()).await
     }
 
-    /// First what is refused: cut off behind it, it is counted twice. Then the players: cut off behind them, their
-    /// standings still say that they are due.
+    /// First the players: cut off behind them, their standings still say that they are due. Last what is refused and served:
+    /// cut off before it, one batch is not counted, and later ones count. The other way round, each retry would count the
+    /// same players again, until they blame a rule that is right.
     async fn store(&self, answered: &[Answered]) -> PortResult<()> {
-        self.count_refusals(answered).await?;
+        let refused = self.newly_refused(answered).await?;
         self.write_players(answered).await?;
         let players = answered.iter().map(|answered| &answered.player);
         let returned: Vec<Document> = players.map(|player| delete(doc! { "_id": id(player.id) })).collect();
         self.mongo.delete_all(DROPPED, &returned, "take players back who were dropped").await?;
-        self.fetched(answered.iter().map(came)).await
+        self.fetched(answered.iter().map(came)).await?;
+        self.count_refusals(&refused, answered).await
     }
 
-    async fn refuse(&self, refused: &[(PlayerId, Vec<(Unit, String)>)], at: Timestamp) -> PortResult<()> {
-        let came = |(player, refused): &(PlayerId, Vec<(Unit, String)>)| Came {
-            player: *player,
+    /// First the drops: cut off behind them, the players have no standing yet, and both are recorded once more.
+    async fn refuse(&self, unasked: &[Unasked], at: Timestamp) -> PortResult<()> {
+        let dropped: Vec<Dropped> = unasked.iter().filter_map(|player| player.dropped(at)).collect();
+        self.keep_dropped(&dropped).await?;
+        let came = |player: &Unasked| Came {
+            player: player.id,
             complete: Some(at),
-            covered: Covered::Only(refused.iter().map(|(unit, _)| *unit).collect()),
-            answers: refused.iter().map(refusal).collect(),
+            covered: Covered::Only(player.refused.iter().map(|(unit, _)| *unit).collect()),
+            answers: player.refused.iter().map(refusal).collect(),
         };
-        self.fetched(refused.iter().map(came)).await
+        self.fetched(unasked.iter().map(came)).await
     }
 
     /// Both collections at once.
@@ -66,13 +73,7 @@ impl Players for MongoStore {
 
     /// First the reasons: cut off behind them, the players are due, and dropped once more.
     async fn drop_players(&self, dropped: &[Dropped]) -> PortResult<()> {
-        let statement = |player: &Dropped| {
-            let Bson::Document(mut fields) = write(player)? else { return Err(no_document()) };
-            fields.remove("_id");
-            Ok(upsert(doc! { "_id": id(player.id) }, doc! { "$set": fields }))
-        };
-        let statements = dropped.iter().map(statement).collect::<PortResult<Vec<Document>>>()?;
-        self.mongo.update_all(DROPPED, &statements, "record dropped players").await?;
+        self.keep_dropped(dropped).await?;
         let came = |player: &Dropped| Came {
             player: player.id,
             complete: Some(player.at),
@@ -121,6 +122,16 @@ impl Players for MongoStore {
 }
 
 impl MongoStore {
+    async fn keep_dropped(&self, dropped: &[Dropped]) -> PortResult<()> {
+        let statement = |player: &Dropped| {
+            let Bson::Document(mut fields) = write(player)? else { return Err(no_document()) };
+            fields.remove("_id");
+            Ok(upsert(doc! { "_id": id(player.id) }, doc! { "$set": fields }))
+        };
+        let statements = dropped.iter().map(statement).collect::<PortResult<Vec<Document>>>()?;
+        self.mongo.update_all(DROPPED, &statements, "record dropped players").await
+    }
+
     async fn write_players(&self, answered: &[Answered]) -> PortResult<()> {
         let players: Vec<&Player> = answered.iter().map(|answered| &answered.player).collect();
         let statements = players.iter().map(|player| store(player)).collect::<PortResult<Vec<Document>>>()?;

@@ -1,19 +1,41 @@
 //! What the upstream refuses to every player: `refusals {_id: "99:1", raid, difficulty, inARow, served, reason}`, a few
 //! documents. What it refuses to one player stands in its standing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use stint_core::ports::PortResult;
 use stint_mongo::mongodb::bson::{Bson, Document, doc};
-use stint_mongo::{delete, explain, upsert};
+use stint_mongo::{delete, explain, update, upsert};
 
 use super::mongo::MongoStore;
+use super::mongo_documents::{id, id_of};
 use super::mongo_players::PLAYERS;
 use super::mongo_standings::{STANDINGS, field};
 use super::{Answered, Refusals};
 use crate::model::{PlayerId, Unit};
 
 const REFUSALS: &str = "refusals";
+
+/// What several answers refuse for the first time.
+#[derive(Debug, Default)]
+pub(super) struct NewlyRefused {
+    /// To whom, and why.
+    players: BTreeMap<Unit, BTreeMap<PlayerId, String>>,
+    /// Where one of these players has ranks from earlier.
+    served: BTreeSet<Unit>,
+}
+
+impl NewlyRefused {
+    fn ids(&self) -> Vec<PlayerId> {
+        let ids: BTreeSet<PlayerId> = self.players.values().flat_map(BTreeMap::keys).copied().collect();
+        ids.into_iter().collect()
+    }
+
+    /// What is refused to a player.
+    fn units_of(&self, id: PlayerId) -> impl Iterator<Item = Unit> {
+        self.players.iter().filter(move |(_, players)| players.contains_key(&id)).map(|(unit, _)| *unit)
+    }
+}
 
 impl MongoStore {
     /// The raids and difficulties that were refused, and that no player is known to have been served.
@@ -23,29 +45,56 @@ impl MongoStore {
         Ok(found.iter().filter_map(refusals).collect())
     }
 
-    /// Counts what answers refuse; who is served acquits the rule.
-    pub(super) async fn count_refusals(&self, answered: &[Answered]) -> PortResult<()> {
-        let mut players: BTreeMap<Unit, Vec<(PlayerId, &str)>> = BTreeMap::new();
+    /// What answers refuse to players to whom it was not refused before. To be asked before the answers are stored.
+    pub(super) async fn newly_refused(&self, answered: &[Answered]) -> PortResult<NewlyRefused> {
+        let mut new = NewlyRefused::default();
         for Answered { player, refused, .. } in answered {
-            refused.iter().for_each(|(unit, reason)| players.entry(*unit).or_default().push((player.id, reason)));
+            for (unit, reason) in refused {
+                new.players.entry(*unit).or_default().insert(player.id, reason.clone());
+            }
         }
-        if players.is_empty() {
-            return Ok(());
+        if new.players.is_empty() {
+            return Ok(new);
         }
+        let standings = self.standings(&new.ids()).await?;
+        let is_known =
+            |id: &PlayerId, unit| standings.get(id).is_some_and(|standing| standing.answers.is_refused(unit));
+        for (unit, players) in &mut new.players {
+            players.retain(|id, _| !is_known(id, *unit));
+        }
+        new.players.retain(|_, players| !players.is_empty());
+        let ids: Vec<i64> = new.ids().into_iter().map(id).collect();
+        let (count, filter) = (ids.len(), doc! { "_id": { "$in": ids } });
+        for player in self.mongo.find(PLAYERS, filter, doc! {}, count, "read players").await? {
+            let ranked =
+                id_of(&player).into_iter().flat_map(|id| new.units_of(id)).filter(|unit| has_ranks(&player, *unit));
+            new.served.extend(ranked.collect::<Vec<Unit>>());
+        }
+        Ok(new)
+    }
+
+    /// Counts what is refused for the first time. Each player who is served acquits the rule, for good. To be called when the
+    /// answers are stored: another process that counts the first refusal then finds who was served.
+    pub(super) async fn count_refusals(&self, refused: &NewlyRefused, answered: &[Answered]) -> PortResult<()> {
+        let keys: Vec<String> = refused.players.keys().copied().map(key).collect();
+        let (most, filter) = (keys.len(), doc! { "_id": { "$in": keys } });
+        let known = self.mongo.find(REFUSALS, filter, doc! {}, most, "read what is refused").await?;
         let mut statements = Vec::new();
-        for (unit, players) in &players {
-            let served = self.was_served(*unit).await?;
+        for (unit, players) in &refused.players {
+            let is_known = known.iter().any(|document| document.get_str("_id").is_ok_and(|id| id == key(*unit)));
+            let served = refused.served.contains(unit) || (!is_known && self.was_served(*unit).await?);
             statements.push(count(*unit, players, served));
         }
+        let served = answered.iter().flat_map(|answered| answered.player.ranked_in().units().collect::<Vec<Unit>>());
+        statements.extend(served.collect::<BTreeSet<Unit>>().into_iter().map(acquit));
         self.mongo.update_all(REFUSALS, &statements, "count what is refused").await
     }
 
-    /// Whether any player has ranks in a raid and difficulty. Only looked up when it is refused.
+    /// Whether any player has ranks in a raid and difficulty. Looked up once, when it is refused for the first time.
     async fn was_served(&self, unit: Unit) -> PortResult<bool> {
-        let (raid, difficulty) = unit;
-        let what = "look whether anyone was served";
+        let what = "look whether any player was served";
         let served = doc! { field(unit): { "$type": "date" } };
-        let ranked = doc! { format!("raids.{raid}.{difficulty}"): { "$exists": true } };
+        let ranked = doc! { ranks(unit): { "$exists": true } };
         for (collection, filter) in [(STANDINGS, served), (PLAYERS, ranked)] {
             if !self.mongo.find(collection, filter, doc! {}, 1, what).await?.is_empty() {
                 return Ok(true);
@@ -75,8 +124,18 @@ fn key((raid, difficulty): Unit) -> String {
     format!("{raid}:{difficulty}")
 }
 
-fn count(unit: Unit, players: &[(PlayerId, &str)], served: bool) -> Document {
-    let reason = players.last().map(|(_, reason)| *reason).unwrap_or_default();
+/// Where the ranks of a raid and difficulty stand.
+fn ranks((raid, difficulty): Unit) -> String {
+    format!("raids.{raid}.{difficulty}")
+}
+
+fn has_ranks(player: &Document, (raid, difficulty): Unit) -> bool {
+    let raid = player.get_document("raids").and_then(|raids| raids.get_document(raid.to_string()));
+    raid.is_ok_and(|difficulties| difficulties.contains_key(difficulty.to_string()))
+}
+
+fn count(unit: Unit, players: &BTreeMap<PlayerId, String>, served: bool) -> Document {
+    let reason = players.values().next_back().map(String::as_str).unwrap_or_default();
     let mut set = doc! { "raid": i64::from(unit.0), "difficulty": i64::from(unit.1), "reason": reason };
     let mut change = doc! { "$inc": { "inARow": players.len() as i64 } };
     if served {
@@ -86,6 +145,11 @@ fn count(unit: Unit, players: &[(PlayerId, &str)], served: bool) -> Document {
     }
     change.insert("$set", set);
     upsert(doc! { "_id": key(unit) }, change)
+}
+
+/// Changes nothing where nothing was ever refused.
+fn acquit(unit: Unit) -> Document {
+    update(doc! { "_id": key(unit), "served": false }, doc! { "$set": { "served": true } })
 }
 
 fn refusals(document: &Document) -> Option<(Unit, Refusals)> {

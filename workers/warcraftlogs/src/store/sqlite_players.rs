@@ -10,8 +10,8 @@ use super::sqlite::{SqliteStore, count, id_and_text, page, sql_count, sql_id, to
 use super::sqlite_refusals::{Refused, known, refuse};
 use super::sqlite_standings::{Standing, fetched, standing, was_dropped};
 use super::taken_over::{Relation, missing};
-use super::{Answered, Damaged, Dropped, Known, Page, PlayerCounts, PlayerKey, Players, TakenOver};
-use crate::model::{Player, PlayerId, RaidsToScrap, Unit};
+use super::{Answered, Damaged, Dropped, Known, Page, PlayerCounts, PlayerKey, Players, TakenOver, Unasked};
+use crate::model::{Player, PlayerId, RaidsToScrap};
 
 #[async_trait]
 impl Players for SqliteStore {
@@ -33,12 +33,15 @@ impl Players for SqliteStore {
         self.database.write("store players", store).await
     }
 
-    async fn refuse(&self, refused: &[(PlayerId, Vec<(Unit, String)>)], at: Timestamp) -> PortResult<()> {
-        let refused = refused.to_vec();
-        let refuse = move |connection: &Connection| {
-            refused.iter().try_for_each(|(player, refused)| refuse(connection, *player, refused, at))
+    async fn refuse(&self, unasked: &[Unasked], at: Timestamp) -> PortResult<()> {
+        let unasked = unasked.to_vec();
+        let record = move |connection: &Connection| {
+            unasked.iter().try_for_each(|player| {
+                player.dropped(at).map_or(Ok(()), |dropped| keep_dropped(connection, &dropped))?;
+                refuse(connection, player.id, &player.refused, at)
+            })
         };
-        self.database.write("record what is refused", refuse).await
+        self.database.write("record what is refused", record).await
     }
 
     async fn known(&self, ids: &[PlayerId]) -> PortResult<Known> {
@@ -64,10 +67,8 @@ impl Players for SqliteStore {
         }
         let dropped = dropped.to_vec();
         let record = move |connection: &Connection| {
-            let mut write =
-                connection.prepare_cached("INSERT OR REPLACE INTO dropped (id, document) VALUES (?1, ?2)")?;
             dropped.iter().try_for_each(|player| {
-                write.execute(params![sql_id(player.id), to_json(player)?])?;
+                keep_dropped(connection, player)?;
                 was_dropped(connection, player.id, player.at)
             })
         };
@@ -130,6 +131,11 @@ impl Players for SqliteStore {
         };
         self.database.read("count players", counts).await
     }
+}
+
+fn keep_dropped(connection: &Connection, dropped: &Dropped) -> Result<()> {
+    let mut write = connection.prepare_cached("INSERT OR REPLACE INTO dropped (id, document) VALUES (?1, ?2)")?;
+    write.execute(params![sql_id(dropped.id), to_json(dropped)?]).map(drop)
 }
 
 /// Merges one player into what is stored, and counts what is refused for the first time. A stored document that cannot be

@@ -112,6 +112,9 @@ macro_rules! store_suite {
             what_is_refused_is_not_due_until_the_rule_changes
             a_rule_that_everyone_is_refused_rests_until_it_is_put_anew
             a_player_who_is_served_acquits_the_rule
+            a_player_who_was_ranked_before_acquits_the_rule
+            a_player_who_is_refused_again_and_again_counts_once
+            an_unknown_player_who_is_refused_is_dropped_and_not_asked_again
         }
         crate::stores::expand! { directory, $run, $world,
             a_player_is_found_by_name_server_and_region

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use stint_core::clock::before;
 use stint_warcraftlogs::model::{PlayerId, RaidsToScrap, Unit};
-use stint_warcraftlogs::store::{Answered, DropReason, Fetched, Freshness, REFUSALS_IN_A_ROW, UnitAnswer};
+use stint_warcraftlogs::store::{Answered, DropReason, Fetched, Freshness, REFUSALS_IN_A_ROW, Unasked, UnitAnswer};
 
 use super::StoreWorld;
 use super::discovers::seen;
@@ -73,7 +73,8 @@ pub(crate) async fn what_is_refused_is_not_due_until_the_rule_changes(world: &im
     world.discovers().merge(&discovered).await.unwrap();
     store(world, answered(world, 7, &[(26, 4)], &[(99, 1)])).await;
     let refused = vec![((99, 1), "no such raid".to_owned())];
-    world.players().refuse(&[(8, refused)], world.now()).await.unwrap();
+    let unasked = Unasked { id: 8, refused, is_unknown: false };
+    world.players().refuse(&[unasked], world.now()).await.unwrap();
     assert_eq!(backlog(world).await, (0, 0, 2));
     assert!(fetched(world, 8).await.answers.is_refused((99, 1)));
     world.rules().put(&rule(1, (26, 4), (1, 9))).await.unwrap();
@@ -130,4 +131,49 @@ pub(crate) async fn a_player_who_is_served_acquits_the_rule(world: &impl StoreWo
     }
     let known = world.players().known(&[]).await.unwrap();
     assert_eq!(known.refusal(None, (28, 5)), None, "one was served in between");
+    // A rule that is blamed already: the answers of other processes may still be on their way.
+    for id in 50..50 + u64::from(REFUSALS_IN_A_ROW) {
+        store(world, answered(world, id, &[], &[(28, 3)])).await;
+    }
+    let is_blamed = async || world.players().known(&[]).await.unwrap().refusal(None, (28, 3)).is_some();
+    assert!(is_blamed().await);
+    store(world, answered(world, 60, &[(28, 3)], &[])).await;
+    assert!(!is_blamed().await, "one was served at last");
+}
+
+pub(crate) async fn a_player_who_was_ranked_before_acquits_the_rule(world: &impl StoreWorld) {
+    for id in 1..=4 {
+        store(world, answered(world, id, &[], &[(26, 4)])).await;
+    }
+    let older = answered(world, 7, &[(26, 4)], &[]).player;
+    world.players().take_over(&[older]).await.unwrap();
+    world.pass(SECOND);
+    store(world, answered(world, 7, &[], &[(26, 4)])).await;
+    let known = world.players().known(&[]).await.unwrap();
+    assert_eq!(known.refusal(None, (26, 4)), None, "its ranks are there");
+}
+
+pub(crate) async fn a_player_who_is_refused_again_and_again_counts_once(world: &impl StoreWorld) {
+    for _ in 0..=REFUSALS_IN_A_ROW {
+        store(world, answered(world, 7, &[(26, 4)], &[(99, 1)])).await;
+        world.pass(SECOND);
+    }
+    let twice = [answered(world, 8, &[], &[(99, 1)]), answered(world, 8, &[], &[(99, 1)])];
+    world.players().store(&twice).await.unwrap();
+    let known = world.players().known(&[]).await.unwrap();
+    assert_eq!(known.refusals[&(99, 1)].in_a_row, 2);
+}
+
+pub(crate) async fn an_unknown_player_who_is_refused_is_dropped_and_not_asked_again(world: &impl StoreWorld) {
+    let refused = vec![((99, 1), "no such raid".to_owned())];
+    let unasked = [8, 9].map(|id| Unasked { id, refused: refused.clone(), is_unknown: id == 8 });
+    for _ in 0..2 {
+        world.players().refuse(&unasked, world.now()).await.unwrap();
+    }
+    let page = world.players().dropped_page(None, 9).await.unwrap();
+    assert_eq!(page.documents, [dropped(world, 8, DropReason::Refused)]);
+    for id in [8, 9] {
+        let known = fetched(world, id).await;
+        assert_eq!((known.answers.is_refused((99, 1)), known.dropped_at), (true, None), "player {id}");
+    }
 }

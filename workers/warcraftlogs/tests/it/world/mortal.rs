@@ -8,11 +8,11 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use stint_http::{Body, Limits, Transport, TransportError};
 use stint_testkit::mortal_port;
-use stint_warcraftlogs::model::{Player, PlayerId, RaidId, Unit};
+use stint_warcraftlogs::model::{Player, PlayerId, RaidId};
 use stint_warcraftlogs::store::{
     Answered, Backlog, Claim, Discovered, Discovers, Doubt, Dropped, Due, Freshness, Frozen, Known, Milestone,
     Milestones, Page, Pass, PlayerCounts, PlayerKey, Players, Reached, RefreshAnswer, RefreshAnswers, Rest, Rule,
-    RuleStatus, Rules, TakenOver, UpstreamRest, Zones,
+    RuleStatus, Rules, TakenOver, Unasked, UpstreamRest, Zones,
 };
 use stint_warcraftlogs::whom::Whom;
 
@@ -68,7 +68,7 @@ mortal_port! { MortalStore, Players {
     upsert(players: &[Player]) -> ();
     take_over(players: &[Player]) -> TakenOver;
     store(answered: &[Answered]) -> ();
-    refuse(refused: &[(PlayerId, Vec<(Unit, String)>)], at: Timestamp) -> ();
+    refuse(unasked: &[Unasked], at: Timestamp) -> ();
     known(ids: &[PlayerId]) -> Known;
     drop_players(dropped: &[Dropped]) -> ();
     page(after: Option<&PlayerKey>, max: usize) -> Page<Player, PlayerKey>;

@@ -3,8 +3,8 @@
 use async_trait::async_trait;
 use jiff::Timestamp;
 use stint_core::ports::{PortError, PortResult};
-use stint_warcraftlogs::model::{Player, PlayerId, Unit};
-use stint_warcraftlogs::store::{Answered, Dropped, Known, Page, PlayerCounts, PlayerKey, Players, TakenOver};
+use stint_warcraftlogs::model::{Player, PlayerId};
+use stint_warcraftlogs::store::{Answered, Dropped, Known, Page, PlayerCounts, PlayerKey, Players, TakenOver, Unasked};
 
 use super::{Fate, People};
 
@@ -34,12 +34,12 @@ impl Players for People {
         Err(no_ranks())
     }
 
-    async fn refuse(&self, refused: &[(PlayerId, Vec<(Unit, String)>)], _: Timestamp) -> PortResult<()> {
+    async fn refuse(&self, unasked: &[Unasked], _: Timestamp) -> PortResult<()> {
         let mut state = self.lock();
-        for (player, refused) in refused {
-            if let Some(place) = self.directory.find(*player) {
+        for Unasked { id, refused, is_unknown } in unasked {
+            if let Some(place) = self.directory.find(*id) {
                 let covered = refused.iter().map(|(unit, _)| *unit).collect();
-                let fate = state.people[place].fate;
+                let fate = if *is_unknown { Fate::Dropped } else { state.people[place].fate };
                 self.fetched(&mut state, place, self.directory.mask(&covered), fate, true);
             }
         }
