@@ -10,14 +10,33 @@ const DUPLICATE_KEY: i32 = 11_000;
 /// <https://github.com/mongodb/specifications/blob/master/source/retryable-writes/retryable-writes.md#determining-retryable-errors>
 const PASSING: [i32; 8] = [91, 189, 10_107, 11_600, 11_602, 13_435, 13_436, 262];
 
+/// Codes of one statement that its documents make impossible, so that another try cannot help: a value or a path that the
+/// stored document has no place for, a document that is too large, one that the collection's validator refuses.
+/// <https://github.com/mongodb/mongo/blob/master/src/mongo/base/error_codes.yml>
+const REJECTED: [i32; 9] = [2, 14, 28, 52, 121, 10_334, 17_280, 17_419, 17_420];
+
 /// Says what was being done (it completes the sentence "could not …") and what came of it, in the server's words.
 pub fn explain(what: &str, error: &Error) -> PortError {
     let reason = match &*error.kind {
         ErrorKind::Command(command) => command.message.clone(),
-        ErrorKind::Write(WriteFailure::WriteError(error)) => error.message.clone(),
+        ErrorKind::Write(WriteFailure::WriteError(error)) => return refused(what, error.code, &error.message),
         other => other.to_string(),
     };
-    PortError::Backend { context: format!("could not {what} (MongoDB)"), reason }
+    PortError::Backend { context: context(what), reason }
+}
+
+/// The same of one statement, which the server has refused with this code: what is refused for good is
+/// [`PortError::Invalid`]. A command that is refused as a whole says nothing of its statements.
+pub(crate) fn refused(what: &str, code: i32, reason: &str) -> PortError {
+    match PortError::backend(context(what), reason) {
+        refused if REJECTED.contains(&code) => PortError::Invalid(refused.to_string()),
+        refused => refused,
+    }
+}
+
+/// What could not be done, for an error.
+pub(crate) fn context(what: &str) -> String {
+    format!("could not {what} (MongoDB)")
 }
 
 /// Whether a write failed because the id is taken.

@@ -11,7 +11,7 @@ use mongodb::bson::{Document, doc};
 use stint_core::ports::{PortError, PortResult};
 
 use crate::connection::{Mongo, write_concern};
-use crate::error::{explain, is_passing, is_passing_code};
+use crate::error::{context, explain, is_passing, is_passing_code, refused};
 
 /// Statements in a command at the most, in number and in bytes. A server takes 100,000, and no document above 16 MiB;
 /// a command is a document.
@@ -79,20 +79,37 @@ fn parts(statements: &[Document]) -> Result<Vec<RawArrayBuf>> {
 
 async fn run(database: &Database, command: RawDocumentBuf, what: &str) -> PortResult<()> {
     let answer = match database.run_raw_command(command.clone()).await {
-        Ok(answer) if !refusal(&answer).is_some_and(|(code, _)| is_passing_code(code)) => Ok(answer),
+        Ok(answer) if !Refusal::of(&answer).is_some_and(|refusal| is_passing_code(refusal.code())) => Ok(answer),
         Err(error) if !is_passing(&error) => Err(error),
         _ => database.run_raw_command(command).await,
     };
-    match refusal(&answer.map_err(|error| explain(what, &error))?) {
+    match Refusal::of(&answer.map_err(|error| explain(what, &error))?) {
         None => Ok(()),
-        Some((_, reason)) => Err(PortError::backend(format!("could not {what} (MongoDB)"), reason)),
+        Some(Refusal::Statement(code, reason)) => Err(refused(what, code, &reason)),
+        Some(Refusal::WriteConcern(_, reason)) => Err(PortError::backend(context(what), reason)),
     }
 }
 
-/// Why a statement was not done, or is not sure to last: a command with such an answer is not an error to the driver.
-fn refusal(answer: &Document) -> Option<(i32, String)> {
-    let statement = answer.get_array("writeErrors").ok().and_then(|errors| errors.first()?.as_document());
-    let refused = statement.or_else(|| answer.get_document("writeConcernError").ok())?;
-    let reason = refused.get_str("errmsg").unwrap_or("the server gives no reason");
-    Some((refused.get_i32("code").unwrap_or_default(), reason.to_owned()))
+/// A command with such an answer is not an error to the driver. With the code and the reason.
+enum Refusal {
+    /// A statement was not done.
+    Statement(i32, String),
+    /// What was done is not sure to last.
+    WriteConcern(i32, String),
+}
+
+impl Refusal {
+    fn of(answer: &Document) -> Option<Refusal> {
+        let code = |error: &Document| error.get_i32("code").unwrap_or_default();
+        let reason = |error: &Document| error.get_str("errmsg").unwrap_or("the server gives no reason").to_owned();
+        let statement = answer.get_array("writeErrors").ok().and_then(|errors| errors.first()?.as_document());
+        let statement = statement.map(|error| Refusal::Statement(code(error), reason(error)));
+        let concern = answer.get_document("writeConcernError").ok();
+        statement.or_else(|| concern.map(|error| Refusal::WriteConcern(code(error), reason(error))))
+    }
+
+    fn code(&self) -> i32 {
+        let (Refusal::Statement(code, _) | Refusal::WriteConcern(code, _)) = self;
+        *code
+    }
 }

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, ErrorCode};
 use stint_core::ports::{PortError, PortResult};
 
 use super::damage::failed;
@@ -68,9 +68,21 @@ where
 pub(super) fn attempt<T>(what: &str, path: &Path, work: impl FnOnce() -> rusqlite::Result<T>) -> PortResult<T> {
     // What a panicking closure leaves half-done is the transaction, which is rolled back.
     match catch_unwind(AssertUnwindSafe(work)) {
-        Ok(result) => result.map_err(|error| failed(what, path, &error)),
+        Ok(result) => result.map_err(|error| rejected(&error, failed(what, path, &error))),
         Err(panic) => Err(PortError::backend(context(what, path), format!("panicked: {}", message(&*panic)))),
     }
+}
+
+/// What a row itself makes impossible, another try cannot do either.
+fn rejected(error: &rusqlite::Error, failed: PortError) -> PortError {
+    let is_rejected = match error {
+        rusqlite::Error::ToSqlConversionFailure(_) => true,
+        error => matches!(
+            error.sqlite_error_code(),
+            Some(ErrorCode::ConstraintViolation | ErrorCode::TooBig | ErrorCode::TypeMismatch)
+        ),
+    };
+    if is_rejected { PortError::Invalid(failed.to_string()) } else { failed }
 }
 
 pub(super) fn context(what: &str, path: &Path) -> String {

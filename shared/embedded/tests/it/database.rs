@@ -5,7 +5,7 @@ use std::path::Path;
 use futures::executor::block_on;
 use futures::future::{FutureExt, join_all};
 use futures::{StreamExt, TryStreamExt};
-use stint_core::ports::PortResult;
+use stint_core::ports::{PortError, PortResult};
 use stint_embedded::rusqlite::{Connection, Error, params};
 use stint_embedded::{Database, Mode, Rows, rusqlite};
 
@@ -41,6 +41,23 @@ fn what_was_written_is_read() {
         block_on(async {
             database.write("write a number", |connection| insert(connection, 7)).await.unwrap();
             assert_eq!(numbers(database).await, [7]);
+        });
+    });
+}
+
+#[test]
+fn a_row_that_no_other_try_could_write_is_invalid_and_a_fault_is_not() {
+    in_each_mode(|database| {
+        block_on(async {
+            let write = async |number| database.write("write a number", move |it| insert(it, number)).await;
+            write(7).await.unwrap();
+            let twice = write(7).await.unwrap_err();
+            assert!(
+                matches!(&twice, PortError::Invalid(words) if words.contains("could not write a number")),
+                "{twice:?}"
+            );
+            let none = database.write("write a number", |it| it.execute("INSERT INTO none VALUES (1)", [])).await;
+            assert!(matches!(none, Err(PortError::Backend { .. })), "{none:?}");
         });
     });
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use futures::future::join_all;
 use jiff::Timestamp;
 use stint_core::clock::{Clock, ManualClock, before};
+use stint_core::ports::PortError;
 use stint_mongo::mongodb::bson::oid::ObjectId;
 use stint_mongo::mongodb::bson::{Bson, DateTime, Document, doc};
 use stint_mongo::testing::{TestDatabase, block_on, run, run_race};
@@ -244,6 +245,21 @@ fn damaged_documents_are_told_and_replaced() {
         ann.raids.entry(26).or_default().insert(4, ranks(1.0));
         world.players().upsert(std::slice::from_ref(&ann)).await.unwrap();
         assert_eq!(world.players().get(1).await.unwrap(), Some(ann));
+    });
+}
+
+#[test]
+fn what_a_stored_document_has_no_place_for_is_rejected_and_others_are_stored() {
+    with_world(async |world| {
+        world.insert("standings", &[doc! { "_id": 1, "raids": { "26": "all" } }]).await;
+        let [first, second] = [1, 2].map(|id| {
+            let mut player = player(world, "EU", "a", id);
+            player.raids.entry(26).or_default().insert(4, ranks(1.0));
+            player
+        });
+        let rejected = world.players().upsert(&[first]).await.unwrap_err();
+        assert!(matches!(rejected, PortError::Invalid(_)), "{rejected:?}");
+        world.players().upsert(&[second]).await.unwrap();
     });
 }
 
