@@ -33,6 +33,8 @@ enum End {
     Failed(u64),
     /// The port fails for as long as this says so.
     Away(Box<dyn Fn() -> bool + Send + Sync>),
+    /// The port does not answer for as long as this says so; what was asked then is never answered.
+    Silent(Box<dyn Fn() -> bool + Send + Sync>),
     /// Somebody else does something at this very moment.
     Interrupted(u64, Box<dyn Fn() + Send + Sync>),
 }
@@ -56,6 +58,11 @@ impl Life {
     /// Meets ports that fail for as long as they are `away`, and lives on.
     pub fn failing_while(away: impl Fn() -> bool + Send + Sync + 'static) -> Life {
         Life::new(End::Away(Box::new(away)))
+    }
+
+    /// Meets ports that do not answer for as long as they are `silent`, and lives on.
+    pub fn unanswered_while(silent: impl Fn() -> bool + Send + Sync + 'static) -> Life {
+        Life::new(End::Silent(Box::new(silent)))
     }
 
     /// Is interrupted at step `step` by somebody who does `deed`.
@@ -91,6 +98,7 @@ impl Life {
             }
             End::Failed(last) if step == *last => Err(away()),
             End::Away(is_away) if is_away() => Err(away()),
+            End::Silent(is_silent) if is_silent() => std::future::pending().await,
             End::Interrupted(at, deed) if step == *at => {
                 deed();
                 Ok(())

@@ -99,6 +99,14 @@ impl Batch {
         of_player.next().map(|message| message.refused.clone()).unwrap_or_default()
     }
 
+    /// How else a player was asked for, before its id was known to be another one.
+    pub(crate) fn asked_as<'a>(&'a self, whom: &'a Whom) -> impl Iterator<Item = &'a Whom> {
+        self.messages
+            .iter()
+            .filter(move |message| message.whom == *whom)
+            .filter_map(|message| message.asked_as.as_ref())
+    }
+
     /// What is still to be fetched of a player beyond `request`.
     pub(crate) fn rest_of(&self, request: &RanksOf) -> Vec<Unit> {
         let of_player = self.messages.iter().filter(|message| message.whom == request.whom);
@@ -127,6 +135,7 @@ impl Batch {
                 match end {
                     End::Unclear => message.alone = true,
                     End::Over => message.end(),
+                    End::Rejected(reason) => message.exception = Some(Disposition::Reject { reason: reason.clone() }),
                     End::Served => message.asked(units.unwrap_or_default()),
                     End::Missing(missing, reason) => {
                         message.asked(units.unwrap_or_default());

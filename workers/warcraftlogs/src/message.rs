@@ -22,8 +22,19 @@ pub struct PlayerMessage {
     pub raids_to_scrap: RaidsToScrap,
 }
 
+/// A message that may have been sent before, in another form.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Sent {
+    pub(crate) message: PlayerMessage,
+    /// When it was sent for the first time, if it was sent anew.
+    pub(crate) queued_at: Option<Timestamp>,
+    /// How the player was asked for at first, if the upstream knows it under another id: a person may wait for that player.
+    pub(crate) asked_as: Option<Whom>,
+}
+
 /// The message as it is sent: `{"id": 57147396, "raidsToScrap": {"26": [3, 5]}}`, or with `name`, `server` (its slug)
-/// and `region` instead of an id. One that was parked has `queuedAt` too, since its queue counts it as sent anew.
+/// and `region` instead of an id. One that was parked has `queuedAt` too, since its queue counts it as sent anew. What is left
+/// of a player who turned out to have another id has `askedAs`: the `id`, or the name, of the message before.
 #[derive(Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Body {
@@ -40,45 +51,56 @@ struct Body {
     raids_to_scrap: RaidsToScrap,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     queued_at: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    asked_as: Option<AskedAs>,
+}
+
+#[derive(Default, Serialize, Deserialize)]
+struct AskedAs {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    id: Option<PlayerId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    server: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    region: Option<String>,
 }
 
 impl PlayerMessage {
     /// The message as it is sent.
     pub fn to_body(&self) -> String {
-        self.to_body_of(None)
+        Sent { message: self.clone(), queued_at: None, asked_as: None }.to_body()
     }
 
-    /// The message as it is sent anew, when it was sent for the first time at `queued_at`.
-    pub(crate) fn to_body_of(&self, queued_at: Option<Timestamp>) -> String {
-        let raids_to_scrap = self.raids_to_scrap.clone();
-        let body = match &self.whom {
-            Whom::Id(id) => Body { id: Some(*id), raids_to_scrap, queued_at, ..Body::default() },
-            Whom::Named(named) => Body {
-                id: None,
-                queued_at,
-                name: Some(named.name().to_owned()),
-                server: Some(named.server().to_owned()),
-                region: Some(named.region().to_owned()),
-                raids_to_scrap,
-            },
-        };
+    /// Reads a body, and says what is wrong with it by the field's name.
+    pub fn from_body(body: &str) -> Result<PlayerMessage, String> {
+        Sent::read(body).map(|sent| sent.message)
+    }
+}
+
+impl Sent {
+    /// The message as it is sent anew.
+    pub(crate) fn to_body(&self) -> String {
+        let Sent { message: PlayerMessage { whom, raids_to_scrap }, queued_at, asked_as } = self;
+        let AskedAs { id, name, server, region } = AskedAs::from(whom);
+        let (raids_to_scrap, asked_as) = (raids_to_scrap.clone(), asked_as.as_ref().map(AskedAs::from));
+        let body = Body { id, name, server, region, raids_to_scrap, queued_at: *queued_at, asked_as };
         // Texts and integers always have a JSON form; an empty body would be refused by every queue.
         serde_json::to_string(&body).unwrap_or_default()
     }
 
     /// Reads a body, and says what is wrong with it by the field's name.
-    pub fn from_body(body: &str) -> Result<PlayerMessage, String> {
-        PlayerMessage::read(body).map(|(message, _)| message)
-    }
-
-    /// The same, and when the message was sent for the first time if it was sent anew.
-    pub(crate) fn read(body: &str) -> Result<(PlayerMessage, Option<Timestamp>), String> {
+    pub(crate) fn read(body: &str) -> Result<Sent, String> {
         let body: Body = serde_json::from_str(body).map_err(|error| what_is_wrong(body, &error))?;
-        let whom = body.whom()?;
-        if body.raids_to_scrap.is_empty() {
+        let Body { id, name, server, region, raids_to_scrap, queued_at, asked_as } = body;
+        let whom = AskedAs { id, name, server, region }.whom()?;
+        let asked_as = asked_as.map(|asked_as| asked_as.whom()).transpose();
+        let asked_as = asked_as.map_err(|reason| format!("field askedAs: {reason}"))?;
+        if raids_to_scrap.is_empty() {
             return Err("field raidsToScrap: names no raid and difficulty".into());
         }
-        Ok((PlayerMessage { whom, raids_to_scrap: body.raids_to_scrap }, body.queued_at))
+        Ok(Sent { message: PlayerMessage { whom, raids_to_scrap }, queued_at, asked_as })
     }
 }
 
@@ -95,15 +117,29 @@ fn what_is_wrong(body: &str, error: &serde_json::Error) -> String {
     }
 }
 
-impl Body {
-    fn whom(&self) -> Result<Whom, String> {
+impl AskedAs {
+    fn whom(self) -> Result<Whom, String> {
         match self {
-            Body { id: Some(id), name: None, server: None, region: None, .. } => Whom::by_id(*id),
-            Body { id: None, name: Some(name), server: Some(server), region: Some(region), .. } => {
-                Named::new(name, server, region).map(Whom::Named)
+            AskedAs { id: Some(id), name: None, server: None, region: None } => Whom::by_id(id),
+            AskedAs { id: None, name: Some(name), server: Some(server), region: Some(region) } => {
+                Named::new(&name, &server, &region).map(Whom::Named)
             }
-            Body { id: Some(_), .. } => Err("field id: with an id there is no name, server and region".into()),
+            AskedAs { id: Some(_), .. } => Err("field id: with an id there is no name, server and region".into()),
             _ => Err("the message: it names nobody; it needs an id, or name, server and region".into()),
+        }
+    }
+}
+
+impl From<&Whom> for AskedAs {
+    fn from(whom: &Whom) -> AskedAs {
+        match whom {
+            Whom::Id(id) => AskedAs { id: Some(*id), ..AskedAs::default() },
+            Whom::Named(named) => AskedAs {
+                id: None,
+                name: Some(named.name().to_owned()),
+                server: Some(named.server().to_owned()),
+                region: Some(named.region().to_owned()),
+            },
         }
     }
 }
@@ -132,6 +168,18 @@ mod tests {
         let message = PlayerMessage::from_body(body).unwrap();
         assert_eq!(message.whom, Whom::Named(Named::new("Ånn", "tarren-mill", "EU").unwrap()));
         assert_eq!(message.to_body(), body);
+    }
+
+    #[test]
+    fn what_is_left_of_a_player_says_how_it_was_asked_for() {
+        let by_name = r#"{"id":7,"raidsToScrap":{"26":[3]},"askedAs":{"name":"Ånn","server":"kazzak","region":"EU"}}"#;
+        let by_id = r#"{"id":7,"raidsToScrap":{"26":[3]},"queuedAt":"1970-01-01T00:00:01Z","askedAs":{"id":8}}"#;
+        for body in [by_name, by_id] {
+            assert_eq!(Sent::read(body).unwrap().to_body(), body);
+        }
+        assert_eq!(Sent::read(by_id).unwrap().asked_as, Some(Whom::Id(8)));
+        let error = Sent::read(r#"{"id":7,"raids":{"26":[3]},"askedAs":{}}"#).unwrap_err();
+        assert!(error.starts_with("field askedAs: "), "{error}");
     }
 
     #[test]

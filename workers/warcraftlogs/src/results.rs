@@ -1,15 +1,19 @@
 //! What an answer brought, sorted into what to store and what is left to be fetched.
 
+mod storing;
+
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
-use stint_core::ports::{NewMessage, PortResult, Queue};
+use stint_core::ports::NewMessage;
 use stint_core::worker::retry_delay;
 
 use crate::batch::Batch;
 use crate::client::{Fate, Ranked, RanksOf, in_words};
-use crate::message::PlayerMessage;
+use crate::message::{PlayerMessage, Sent};
 use crate::model::{PlayerId, Unit};
 use crate::rank_fetcher::Report;
-use crate::store::{Answered, DropReason, Dropped, Known, Players, RefreshAnswer, Refreshed};
+use crate::store::{Answered, DropReason, Dropped, RefreshAnswer, Refreshed};
 use crate::whom::Whom;
 
 /// What an answer brought.
@@ -27,6 +31,8 @@ pub(crate) struct Results {
     pub(crate) answers: Vec<RefreshAnswer>,
     /// What the answer means for each player's message.
     pub(crate) ends: Vec<(Whom, End)>,
+    /// Under which id the ranks of those who have some are stored.
+    pub(crate) stored_under: BTreeMap<Whom, PlayerId>,
 }
 
 /// What an answer means for a message.
@@ -40,6 +46,8 @@ pub(crate) enum End {
     Missing(Vec<Unit>, String),
     /// The player must be asked for alone.
     Unclear,
+    /// The store will never take what came, and why.
+    Rejected(String),
 }
 
 impl Results {
@@ -50,7 +58,7 @@ impl Results {
             let end = match fate {
                 Fate::Ranked(ranked) => results.rank(batch, request, *ranked),
                 Fate::Dropped(reason) => {
-                    results.tell(&request.whom, Refreshed::Dropped(reason), now);
+                    results.tell(batch, &request.whom, &Refreshed::Dropped(reason), now);
                     results.drop(&request.whom, reason, now)
                 }
                 Fate::Failed(reason) => End::Missing(request.units.clone(), reason),
@@ -59,18 +67,6 @@ impl Results {
             results.ends.push((request.whom.clone(), end));
         }
         results
-    }
-
-    /// Stores what is to be stored. Doing it twice changes nothing. What is left of a player under another id is sent first:
-    /// once a former id is recorded as merged, nothing more is fetched of it.
-    pub(crate) async fn keep(&self, players: &dyn Players, queue: &dyn Queue) -> PortResult<()> {
-        if !self.follow_ups.is_empty() {
-            queue.send(&self.follow_ups).await?;
-        }
-        if !self.answered.is_empty() {
-            players.store(&self.answered).await?;
-        }
-        players.drop_players(&self.dropped).await
     }
 
     /// Counts what was stored.
@@ -85,35 +81,6 @@ impl Results {
         report.refused += self.answered.iter().map(|answered| answered.refused.len()).sum::<usize>();
     }
 
-    /// Whose answers these are.
-    pub(crate) fn ids(&self) -> Vec<PlayerId> {
-        let answered = self.answered.iter().map(|answered| answered.player.id);
-        answered.chain(self.dropped.iter().map(|dropped| dropped.id)).collect()
-    }
-
-    /// These results but for what was fetched later.
-    pub(crate) fn without_older_than(&self, known: &Known) -> Results {
-        let is_older = |id: PlayerId, unit: Unit, at: Timestamp| {
-            known.players.get(&id).is_some_and(|fetched| fetched.is_fresh(unit, at))
-        };
-        let mut results = self.clone();
-        for Answered { player, refused, .. } in &mut results.answered {
-            let (id, at) = (player.id, player.updated_at);
-            for (raid, ranks) in &mut player.raids {
-                ranks.retain(|difficulty, _| !is_older(id, (*raid, *difficulty), at));
-            }
-            player.raids.retain(|_, ranks| !ranks.is_empty());
-            refused.retain(|(unit, _)| !is_older(id, *unit, at));
-        }
-        results.answered.retain(|Answered { player, refused, .. }| !(player.raids.is_empty() && refused.is_empty()));
-        results.dropped.retain(|dropped| {
-            let fetched_since =
-                known.players.get(&dropped.id).is_some_and(|fetched| fetched.is_known_since(dropped.at));
-            !fetched_since
-        });
-        results
-    }
-
     fn rank(&mut self, batch: &Batch, request: &RanksOf, ranked: Ranked) -> End {
         let Ranked { player, mut refused, missing } = ranked;
         refused.extend(batch.passed_over(&request.whom));
@@ -121,18 +88,21 @@ impl Results {
         let reason = in_words(&missing);
         let missing: Vec<Unit> = missing.into_iter().map(|(unit, _)| unit).collect();
         let left: Vec<Unit> = missing.iter().copied().chain(batch.rest_of(request)).collect();
-        if missing.is_empty() {
+        // A person who waits for the player is told once nothing is left of it.
+        if left.is_empty() {
             let result = match player.raids.is_empty() && !refused.is_empty() {
                 true => Refreshed::Refused(in_words(&refused)),
                 false => Refreshed::Ranked(id),
             };
-            self.tell(&request.whom, result, at);
+            self.tell(batch, &request.whom, &result, at);
         }
         self.answered.push(Answered { player, refused, complete: left.is_empty() });
+        self.stored_under.insert(request.whom.clone(), id);
         if request.whom.id() == Some(id) {
             return if missing.is_empty() { End::Served } else { End::Missing(missing, reason) };
         }
-        self.follow_up(id, left, !missing.is_empty());
+        let asked_as = batch.asked_as(&request.whom).next().unwrap_or(&request.whom);
+        self.follow_up(id, left, asked_as, !missing.is_empty());
         if request.whom.id().is_some() {
             self.drop(&request.whom, DropReason::Merged, at);
         }
@@ -140,20 +110,24 @@ impl Results {
     }
 
     /// What is left goes on under the id that the upstream keeps: the message itself cannot be changed.
-    fn follow_up(&mut self, id: PlayerId, left: Vec<Unit>, has_failed: bool) {
+    fn follow_up(&mut self, id: PlayerId, left: Vec<Unit>, asked_as: &Whom, has_failed: bool) {
         if left.is_empty() {
             return;
         }
         let message = PlayerMessage { whom: Whom::Id(id), raids_to_scrap: left.into_iter().collect() };
-        let mut message = NewMessage::new(message.to_body());
+        let sent = Sent { message, queued_at: None, asked_as: Some(asked_as.clone()) };
+        let mut message = NewMessage::new(sent.to_body());
         if has_failed {
             message.delay = retry_delay(1);
         }
         self.follow_ups.push(message);
     }
 
-    fn tell(&mut self, whom: &Whom, result: Refreshed, at: Timestamp) {
-        self.answers.push(RefreshAnswer { whom: whom.clone(), at, result });
+    /// Tells those who wait for a player, however they have asked for it.
+    fn tell(&mut self, batch: &Batch, whom: &Whom, result: &Refreshed, at: Timestamp) {
+        for whom in std::iter::once(whom).chain(batch.asked_as(whom)) {
+            self.answers.push(RefreshAnswer { whom: whom.clone(), at, result: result.clone() });
+        }
     }
 
     fn drop(&mut self, whom: &Whom, reason: DropReason, at: Timestamp) -> End {

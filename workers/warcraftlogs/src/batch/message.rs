@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use stint_core::worker::{Disposition, MessageException};
 
 use crate::client::RanksOf;
-use crate::message::PlayerMessage;
+use crate::message::{PlayerMessage, Sent};
 use crate::model::Unit;
 use crate::store::Known;
 use crate::whom::Whom;
@@ -21,6 +21,8 @@ pub(crate) struct Letter {
 pub(super) struct Message {
     pub(super) message_id: String,
     pub(super) whom: Whom,
+    /// How the player was asked for at first, if that was otherwise.
+    pub(super) asked_as: Option<Whom>,
     /// When the player was asked for.
     pub(super) queued_at: Option<Timestamp>,
     /// What the message itself asks for.
@@ -53,11 +55,12 @@ pub(super) enum Look {
 impl Message {
     /// Reads a message. The error says what is wrong with it.
     pub(super) fn read(letter: &Letter) -> Result<Message, String> {
-        let (PlayerMessage { whom, raids_to_scrap }, queued_at) = PlayerMessage::read(&letter.body)?;
+        let Sent { message: PlayerMessage { whom, raids_to_scrap }, queued_at, asked_as } = Sent::read(&letter.body)?;
         let wanted: Vec<Unit> = raids_to_scrap.units().collect();
         Ok(Message {
             message_id: letter.id.clone(),
             whom,
+            asked_as,
             queued_at: queued_at.or(letter.sent_at),
             units: wanted.clone(),
             wanted,
@@ -81,7 +84,8 @@ impl Message {
     /// The message with just the rest of its raids and difficulties.
     pub(super) fn rest(&self) -> String {
         let raids_to_scrap = self.units.iter().copied().collect();
-        PlayerMessage { whom: self.whom.clone(), raids_to_scrap }.to_body_of(self.queued_at)
+        let message = PlayerMessage { whom: self.whom.clone(), raids_to_scrap };
+        Sent { message, queued_at: self.queued_at, asked_as: self.asked_as.clone() }.to_body()
     }
 
     /// Takes off what was fetched since the message was sent, or for another one that is under way unless the message is

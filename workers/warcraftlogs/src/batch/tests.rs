@@ -168,8 +168,9 @@ fn what_is_left_of_a_player_with_another_id_goes_on_under_that_id() {
     let fates = vec![crate::client::Fate::Ranked(Box::new(ranked))];
     let results = Results::sort_out(&batch, &paid, fates, updated_at);
     let bodies: Vec<&str> = results.follow_ups.iter().map(|message| message.body.as_str()).collect();
-    assert_eq!(bodies, [r#"{"id":9,"raidsToScrap":{"26":[4],"28":[5]}}"#]);
+    assert_eq!(bodies, [r#"{"id":9,"raidsToScrap":{"26":[4],"28":[5]},"askedAs":{"id":7}}"#]);
     assert_eq!(results.ids(), [9, 7], "ranked under the one, merged under the other");
+    assert_eq!(results.answers, [], "nobody is told while something is left");
     batch.served(&paid, &results);
     assert!(batch.next_group().is_none() && given_back(batch).is_empty());
 }
@@ -187,7 +188,7 @@ fn what_did_not_come_before_the_id_was_known_goes_on_under_that_id_too() {
     let group = batch.next_group().unwrap().messages;
     let fates = vec![crate::client::Fate::Ranked(Box::new(ranked))];
     let results = Results::sort_out(&batch, &group, fates, updated_at);
-    assert_eq!(results.follow_ups[0].body, r#"{"id":9,"raidsToScrap":{"26":[3]}}"#);
+    assert_eq!(results.follow_ups[0].body, r#"{"id":9,"raidsToScrap":{"26":[3]},"askedAs":{"id":7}}"#);
     batch.served(&group, &results);
     assert!(batch.next_group().is_none() && given_back(batch).is_empty());
 }

@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use stint_core::clock::{Clock, after, before};
-use stint_core::ledger::KeyStatus;
+use stint_core::ledger::{Ask, CallEnd, KeyStatus, Reservation};
 use stint_core::points::Points;
 use stint_core::worker::Event;
 use stint_standins::warcraftlogs::{Fate, Shares};
 use stint_warcraftlogs::message::{PlayerMessage, REFRESH_QUEUE};
 use stint_warcraftlogs::model::{PlayerId, RaidsToScrap};
+use stint_warcraftlogs::store::Refreshed;
 use stint_warcraftlogs::whom::{Named, Whom};
 
 use crate::world::{Life, Request, Setup, World, play};
@@ -142,16 +143,14 @@ fn points_that_come_back_serve_a_parked_refresh_without_a_wake_up() {
         let fleet = world.start();
         fleet.budget.read_counters(Points::MAX).await.unwrap();
         let call_timeout = Duration::from_secs(2);
-        let ask = stint_core::ledger::Ask { messages: vec![vec![Points::whole(100)]], call_timeout, priority: true };
-        let stint_core::ledger::Reservation::Granted(grant) = world.stores.pool.reserve(&ask).await.unwrap() else {
-            panic!("refused")
-        };
+        let ask = Ask { messages: vec![vec![Points::whole(100)]], call_timeout, priority: true };
+        let Reservation::Granted(grant) = world.stores.pool.reserve(&ask).await.unwrap() else { panic!("refused") };
         let wanted = strangers(&world, 1)[0];
         let message = PlayerMessage { whom: Whom::Id(wanted), raids_to_scrap: world.raids_of(wanted) };
         let body = serde_json::from_str(&message.to_body()).unwrap();
         let report = fleet.invoke("refresher", Event::Manual(body), Duration::from_secs(3)).await.unwrap().report;
         assert_eq!((&report["parked"], parked(&world).await), (&1.into(), 1));
-        world.stores.pool.settle(&grant.hold, stint_core::ledger::CallEnd::NotBilled).await.unwrap();
+        world.stores.pool.settle(&grant.hold, CallEnd::NotBilled).await.unwrap();
         // Whoever is next at work in the fleet sends it back, a reviver for one.
         assert_eq!(fleet.run("reviver").await["unparked"], 1);
         world.start().run_until_idle().await;
@@ -204,6 +203,49 @@ fn a_name_that_nobody_has_is_done_and_counted_and_spoils_nothing() {
         assert_eq!((world.ranked().await.len(), world.dropped().await.len()), (1, 0));
         world.assert_books_agree().await;
     });
+}
+
+/// What became of a refresh.
+async fn told(world: &World, whom: &Whom) -> Option<Refreshed> {
+    world.stores.answers.answer(whom).await.unwrap().map(|answer| answer.result)
+}
+
+#[test]
+fn a_person_is_told_once_nothing_is_left_of_the_player() {
+    let mut setup = Setup::new(8, 200).keys(&[100], WINDOW);
+    setup.options.shares = Shares { transferred: 300, ..Shares::NONE };
+    let population = setup.build().population();
+    let canonical = |id: PlayerId| population.character(id).unwrap().canonical_id;
+    let with_several = population.discoverable(population.rankings()).into_iter();
+    let with_several: Vec<PlayerId> = with_several.filter(|id| population.pairs_of(*id).len() > 1).collect();
+    let same = *with_several.iter().find(|id| canonical(**id) == **id).unwrap();
+    let former = *with_several.iter().find(|id| canonical(**id) != **id).unwrap();
+    for (id, is_named) in [(same, false), (same, true), (former, false), (former, true)] {
+        let mut setup = Setup::new(8, 200).keys(&[100], WINDOW);
+        setup.options.shares = Shares { transferred: 300, ..Shares::NONE };
+        let world = setup.build();
+        play(&world, async {
+            let fleet = world.start();
+            fleet.budget.read_counters(Points::MAX).await.unwrap();
+            // Another process holds all but what one raid and difficulty may cost.
+            let status = key(&world).await;
+            let left = fleet.budget.unit.saturating_add(Points::whole(1));
+            let held = status.free.saturating_add(status.reserved).saturating_sub(left);
+            let ask = Ask { messages: vec![vec![held]], call_timeout: Duration::from_secs(120), priority: true };
+            let Reservation::Granted(grant) = world.stores.pool.reserve(&ask).await.unwrap() else { panic!("refused") };
+            let whom = if is_named { by_name(&world, id) } else { Whom::Id(id) };
+            let message = PlayerMessage { whom: whom.clone(), raids_to_scrap: world.raids_of(id) };
+            let body = serde_json::from_str(&message.to_body()).unwrap();
+            let report = fleet.invoke("refresher", Event::Manual(body), Duration::from_secs(12)).await.unwrap().report;
+            assert_eq!((&report["ranked"], &report["calls"]), (&1.into(), &1.into()), "{whom}: {report}");
+            assert_eq!(told(&world, &whom).await, None, "something is left of {whom}");
+            world.stores.pool.settle(&grant.hold, CallEnd::NotBilled).await.unwrap();
+            world.start().run("reviver").await;
+            world.start().run_until_idle().await;
+            assert_eq!(world.ranked().await[&canonical(id)].ranked_in(), world.raids_of(id), "{whom}");
+            assert_eq!(told(&world, &whom).await, Some(Refreshed::Ranked(canonical(id))), "{whom}");
+        });
+    }
 }
 
 /// A backlog and two refreshes, one by name, on a key that runs dry with and without them; the first process ends as

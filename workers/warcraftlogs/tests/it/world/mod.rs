@@ -148,6 +148,12 @@ impl World {
         assert_eq!(Connection::open(file).unwrap().execute(sql, []).unwrap(), 1, "{sql}");
     }
 
+    /// Changes the stored collections, past the stores. Only [`Setup::on_disk`].
+    pub(crate) fn alter(&self, sql: &str) {
+        let file = self.folder.as_ref().unwrap().path().join("warcraftlogs.db");
+        Connection::open(file).unwrap().execute_batch(sql).unwrap();
+    }
+
     /// The same world, opened again after somebody has deleted `files` of it. Only [`Setup::on_disk`].
     pub(crate) fn reopened_without(&self, files: &[&str]) -> World {
         let folder = self.folder.clone().unwrap();

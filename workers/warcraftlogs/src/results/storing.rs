@@ -1,0 +1,138 @@
+//! How results get into the store. Each step leaves what is not done yet, so that it can be done later.
+
+use std::slice;
+
+use jiff::Timestamp;
+use stint_core::ports::{MAX_BATCH, PortError, PortResult, Queue};
+
+use super::{End, Results};
+use crate::model::{PlayerId, Unit};
+use crate::store::{Answered, Dropped, Known, Players};
+use crate::whom::Whom;
+
+impl Results {
+    /// Stores what is to be stored. What is left of a player under another id is sent first, and only once: when a former id
+    /// is recorded as merged, nothing more is fetched of it.
+    ///
+    /// An error leaves the rest to be stored later. What the store rejects for good is logged and left out; its message is to
+    /// become a dead letter.
+    pub(crate) async fn keep(&mut self, players: &dyn Players, queue: &dyn Queue) -> PortResult<()> {
+        self.send_follow_ups(queue).await?;
+        self.store(players).await?;
+        self.drop_players(players).await
+    }
+
+    /// Whether nothing is to be stored or sent.
+    pub(crate) fn is_kept(&self) -> bool {
+        self.answered.is_empty() && self.dropped.is_empty() && self.follow_ups.is_empty()
+    }
+
+    async fn send_follow_ups(&mut self, queue: &dyn Queue) -> PortResult<()> {
+        while !self.follow_ups.is_empty() {
+            let count = self.follow_ups.len().min(MAX_BATCH);
+            queue.send(&self.follow_ups[..count]).await?;
+            self.follow_ups.drain(..count);
+        }
+        Ok(())
+    }
+
+    /// Stores all players at once; one by one if the store rejects something of it.
+    async fn store(&mut self, players: &dyn Players) -> PortResult<()> {
+        if self.answered.is_empty() {
+            return Ok(());
+        }
+        let reason = match players.store(&self.answered).await {
+            Err(PortError::Invalid(reason)) => reason,
+            stored => return stored,
+        };
+        let mut rejected = Vec::new();
+        for answered in &self.answered {
+            match players.store(slice::from_ref(answered)).await {
+                Err(PortError::Invalid(reason)) => rejected.push((answered.player.id, reason)),
+                stored => stored?,
+            }
+        }
+        check_share(rejected.len(), self.answered.len(), reason)?;
+        rejected.iter().for_each(|(id, reason)| self.reject(*id, reason));
+        Ok(())
+    }
+
+    async fn drop_players(&mut self, players: &dyn Players) -> PortResult<()> {
+        let reason = match players.drop_players(&self.dropped).await {
+            Err(PortError::Invalid(reason)) => reason,
+            recorded => return recorded,
+        };
+        let mut rejected = Vec::new();
+        for dropped in &self.dropped {
+            match players.drop_players(slice::from_ref(dropped)).await {
+                Err(PortError::Invalid(reason)) => rejected.push((dropped.id, reason)),
+                recorded => recorded?,
+            }
+        }
+        check_share(rejected.len(), self.dropped.len(), reason)?;
+        for (id, reason) in rejected {
+            tracing::error!(player = id, %reason, "that player {id} has no ranks is lost: the store rejects it: {reason}");
+            self.dropped.retain(|dropped| dropped.id != id);
+            self.end_rejected(&[Whom::Id(id)], &reason);
+        }
+        Ok(())
+    }
+
+    /// The store rejects what was fetched of a player: neither are its former ids recorded as merged, nor is anyone told.
+    fn reject(&mut self, id: PlayerId, reason: &str) {
+        let lost = self.answered.iter().filter(|answered| answered.player.id == id).flat_map(units).map(in_words);
+        let lost = lost.collect::<Vec<_>>().join(", ");
+        tracing::error!(player = id, %reason, "what was fetched of player {id} is lost ({lost}): the store rejects it: {reason}");
+        self.answered.retain(|answered| answered.player.id != id);
+        let under_it = self.stored_under.iter().filter(|(_, stored)| **stored == id).map(|(whom, _)| whom.clone());
+        let whoms: Vec<Whom> = under_it.collect();
+        self.dropped.retain(|dropped| !whoms.contains(&Whom::Id(dropped.id)));
+        self.end_rejected(&whoms, reason);
+    }
+
+    fn end_rejected(&mut self, whoms: &[Whom], reason: &str) {
+        self.answers.retain(|answer| !whoms.contains(&answer.whom));
+        for (_, end) in self.ends.iter_mut().filter(|(whom, _)| whoms.contains(whom)) {
+            *end = End::Rejected(format!("what was fetched is lost, since the players' store rejects it: {reason}"));
+        }
+    }
+
+    /// Whose answers these are.
+    pub(crate) fn ids(&self) -> Vec<PlayerId> {
+        let answered = self.answered.iter().map(|answered| answered.player.id);
+        answered.chain(self.dropped.iter().map(|dropped| dropped.id)).collect()
+    }
+
+    /// Leaves out what was fetched again since.
+    pub(crate) fn leave_out_older_than(&mut self, known: &Known) {
+        let is_older = |id: PlayerId, unit: Unit, at: Timestamp| {
+            known.players.get(&id).is_some_and(|fetched| fetched.is_fresh(unit, at))
+        };
+        for Answered { player, refused, .. } in &mut self.answered {
+            let (id, at) = (player.id, player.updated_at);
+            for (raid, ranks) in &mut player.raids {
+                ranks.retain(|difficulty, _| !is_older(id, (*raid, *difficulty), at));
+            }
+            player.raids.retain(|_, ranks| !ranks.is_empty());
+            refused.retain(|(unit, _)| !is_older(id, *unit, at));
+        }
+        self.answered.retain(|Answered { player, refused, .. }| !(player.raids.is_empty() && refused.is_empty()));
+        self.dropped
+            .retain(|Dropped { id, at, .. }| known.players.get(id).is_none_or(|fetched| !fetched.is_known_since(*at)));
+    }
+}
+
+/// Of several players the store rejects some for themselves. When it rejects all of them, the fault is its own: then nothing
+/// is given up, and no further call is made until it is mended.
+fn check_share(rejected: usize, of: usize, reason: String) -> PortResult<()> {
+    if rejected == of && of > 1 { Err(PortError::Invalid(reason)) } else { Ok(()) }
+}
+
+fn units(answered: &Answered) -> Vec<Unit> {
+    let refused = answered.refused.iter().map(|(unit, _)| *unit);
+    answered.player.ranked_in().units().chain(refused).collect()
+}
+
+fn in_words((raid, difficulty): Unit) -> String {
+    format!("raid {raid} in difficulty {difficulty}")
+}
