@@ -14,14 +14,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use stint_core::clock::{Clock, after};
-use stint_core::ledger::{CallEnd, KeyStatus};
+use stint_core::ledger::KeyStatus;
 use stint_core::plan::{Load, Plan, plan, step};
 use stint_core::points::Points;
 use stint_core::ports::{KeyPool, MAX_BATCH, NewMessage, PortResult, Queue, Throttle, Wakeups};
 
-use crate::client::{Api, CallError};
+use crate::client::Api;
 use crate::frozen::FrozenRaids;
 use crate::measured::record_held;
+use crate::paid::PaidApi;
 use crate::questions::FollowedQuestions;
 
 /// The wake-up that the reviver waits for.
@@ -128,9 +129,14 @@ pub struct Balance {
     pub unparked: u64,
     /// Counters read.
     pub readings: u64,
-    /// Calls in flight, of all processes.
+    /// Calls in flight, of all processes; `None` where no ledger knows them.
     #[serde(skip)]
-    pub in_flight: u64,
+    pub in_flight: Option<u64>,
+}
+
+/// How many calls are in flight, of all processes.
+pub(crate) fn in_flight(keys: &[KeyStatus]) -> u64 {
+    keys.iter().map(|key| key.in_flight).sum()
 }
 
 impl Budget {
@@ -155,7 +161,7 @@ impl Budget {
             let load = Load { unit, call, call_timeout, concurrency_limit };
             let keys = self.pool.keys().await?;
             record_held(&keys);
-            balance.in_flight = keys.iter().map(|key| key.in_flight).sum();
+            balance.in_flight = Some(in_flight(&keys));
             // On their way before anybody else is let go.
             balance.unparked += self.seed_refreshes(&keys).await?;
             let plan = plan(&keys, &load, self.clock.now());
@@ -195,35 +201,14 @@ impl Budget {
         Ok(true)
     }
 
-    /// Reads every counter that would help somebody who needs `needed`, one after the other. Answers how many.
-    ///
-    /// A key that is refused rests, and the next one is read. Ends at the first that cannot be read for another reason,
-    /// since an upstream that is down takes its time for every key. That claim is left to lapse, so that meanwhile nobody
-    /// asks for that key again, and the next caller for the others.
+    /// The API with the keys that pay for it.
+    pub fn paid_api(&self) -> PaidApi<'_> {
+        PaidApi { pool: &*self.pool, api: &self.api, tally: &self.tally, clock: &*self.clock }
+    }
+
+    /// Reads every counter that would help a caller who needs `needed`. Returns how many were read.
     pub async fn read_counters(&self, needed: Points) -> PortResult<u64> {
-        let lease = self.api.call_timeout();
-        let mut read = 0;
-        while let Some(claim) = self.pool.claim_reading(needed, lease).await? {
-            match self.read_points(&claim.key).await {
-                Ok(reading) => self.observe(&claim, CallEnd::Answered(reading)).await?,
-                Err(error) => {
-                    // Nothing was sent, or what was sent is the breaker's to tell: somebody else may ask for the key.
-                    if matches!(error, CallError::Down { .. }) || self.outage().await.is_some() {
-                        let end =
-                            if let end @ CallEnd::Refused { .. } = error.call_end() { end } else { CallEnd::NotBilled };
-                        self.observe(&claim, end).await?;
-                        break;
-                    }
-                    tracing::warn!(key = %claim.key, %error, "cannot read the counter of key {}: {error}", claim.key);
-                    let end @ CallEnd::Refused { .. } = error.call_end() else { break };
-                    self.observe(&claim, end).await?;
-                    continue;
-                }
-            }
-            self.tally.count(Tallied::Readings, 1);
-            read += 1;
-        }
-        Ok(read)
+        Ok(self.paid_api().read_counters(needed).await?.read)
     }
 
     /// Sends parked refreshes back once one of them can be paid for, be it from the reserve: the wake-up that the

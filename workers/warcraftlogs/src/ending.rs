@@ -3,7 +3,8 @@
 //!
 //! To count a queue in the cloud is a paid request, so not every batch counts. Calls in flight are known after each batch
 //! for nothing: as long as there are others, the last of them does the counting. Each fetcher settles its call before it
-//! looks, so of several that end at once the last to look sees none.
+//! looks, so of several that end at once the last to look sees none. Where the calls in flight are not known, as by the
+//! worst-case strategy, there may be no last one, so each batch counts; the aggregator sees what is in flight, and looks again.
 //!
 //! # What may happen between any two lines
 //! * *Exits before the aggregator is woken, or the wake-up fails:* the next batch that ends finds the same. If there is none,
@@ -28,9 +29,10 @@ const ACKNOWLEDGING: Duration = Duration::from_millis(250);
 const SAID_FOR: Duration = Duration::from_secs(10 * 60);
 
 impl Fetch<'_> {
-    /// Starts the aggregator if nothing is left to fetch, where `in_flight` calls are under way. A failure does not fail the batch.
-    pub(crate) async fn look_for_the_end(&self, in_flight: u64) {
-        let Some(handover) = self.lane.handover.filter(|_| in_flight == 0) else { return };
+    /// Starts the aggregator if nothing is left to fetch, where `in_flight` calls are under way; `None` if that is not known. A
+    /// failure does not fail the batch.
+    pub(crate) async fn look_for_the_end(&self, in_flight: Option<u64>) {
+        let Some(handover) = self.lane.handover.filter(|_| in_flight.is_none_or(|calls| calls == 0)) else { return };
         if let Err(error) = self.hand_over(handover).await {
             tracing::warn!(%error, "whether the queue is empty is left to the aggregator's schedule: {error}");
         }

@@ -1,27 +1,37 @@
 //! Asking the upstream which raids are frozen: once a day at the most, in one small question about those that rules name and
 //! that are not known to be. The rank fetcher asks, before it fetches: so the first ranks that a new fleet stores are good.
+//! The refresher does not ask: nobody who waits for a player waits for this.
 //!
 //! # What may happen between any two lines
+//! * *The answer does not come in time:* it is given up as long as a call for the batch still has its time. The hold ends by
+//!   itself, and another process asks after `CLAIM`.
 //! * *The process exits after the question is claimed, before its answer is kept:* another process asks after
 //!   `CLAIM`. Until then the raids are fetched like any other.
 //! * *The upstream says that a raid is frozen after its ranks were fetched:* they are fetched once more, since they may be
 //!   older than the last kill that counts.
 
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use futures::future::{Either, select};
 use jiff::Timestamp;
 use stint_core::clock::after;
 use stint_core::ports::PortResult;
+use stint_core::worker::Invocation;
 
 use crate::budget::Budget;
 use crate::model::RaidId;
-use crate::paid::{Unanswered, ask, hold, paid};
+use crate::paid::{Unanswered, paid};
 use crate::questions::Questions;
+use crate::rank_fetcher::PATIENCE;
 use crate::store::Zones;
 
 /// Raids that are not frozen are asked about again after this.
 const ASK_AGAIN: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Reading a counter and asking take less than this when the upstream is well.
+const QUESTION: Duration = Duration::from_secs(5);
 
 /// A question that was claimed and not answered is asked again after this.
 const CLAIM: Duration = Duration::from_secs(10 * 60);
@@ -52,26 +62,35 @@ impl FrozenRaids {
 }
 
 impl Budget {
-    /// Asks which raids of the rules are frozen, if it is time to. A question that fails holds nobody up: it is asked again.
-    pub(crate) async fn ask_for_frozen_raids(&self, questions: &Questions) {
-        let now = self.clock.now();
-        if questions.raids().is_empty() || !self.frozen.is_time(now) {
+    /// Asks which raids of the rules are frozen, if it is time to and `invocation` has time for it beside a call for its batch.
+    /// A question that fails, or that takes too long, keeps no batch from its turn: it is asked again.
+    pub(crate) async fn ask_for_frozen_raids(&self, questions: &Questions, invocation: &Invocation) {
+        let kept = self.api.call_timeout() + 2 * PATIENCE;
+        if questions.raids().is_empty() || !invocation.has_time_for(kept + QUESTION) {
             return;
         }
-        match self.look_for_frozen_raids(questions, now).await {
-            Ok(()) | Err(Unanswered::NoPoints { .. }) => {}
-            Err(error) => tracing::warn!(%error, "cannot ask which raids are frozen: {error}"),
+        let now = self.clock.now();
+        if !self.frozen.is_time(now) {
+            return;
+        }
+        let time = invocation.remaining().saturating_sub(kept);
+        match select(pin!(self.look_for_frozen_raids(questions, now)), invocation.clock().sleep(time)).await {
+            Either::Left((Ok(()) | Err(Unanswered::NoPoints { .. }), _)) => {}
+            Either::Left((Err(error), _)) => {
+                tracing::warn!(%error, "cannot ask which raids are frozen: {error}");
+            }
+            Either::Right(_) => tracing::warn!("no answer within {} s to which raids are frozen", time.as_secs()),
         }
     }
 
     async fn look_for_frozen_raids(&self, questions: &Questions, now: Timestamp) -> Result<(), Unanswered> {
         let raids: Vec<RaidId> = questions.raids().iter().copied().collect();
         let mut left = self.frozen.zones.claim_question(&raids, after(now, CLAIM)).await?;
+        let api = self.paid_api();
         while !left.is_empty() {
-            let grant = hold(&*self.pool, &self.api, left.len()).await?;
+            let grant = api.hold_for_question(left.len()).await?;
             let about = paid(&grant);
-            let question = self.api.zones(&grant.hold.key, &left[..about]);
-            let zones = ask(&*self.pool, "zones", &grant, question).await?;
+            let zones = api.ask("zones", &grant, self.api.zones(&grant.hold.key, &left[..about])).await?;
             let asked: Vec<RaidId> = left.drain(..about).collect();
             let is_frozen = |raid: RaidId| zones.iter().any(|zone| zone.id == raid && zone.frozen);
             let answers: Vec<(RaidId, bool)> = asked.into_iter().map(|raid| (raid, is_frozen(raid))).collect();

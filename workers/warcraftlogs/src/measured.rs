@@ -6,7 +6,7 @@
 
 use std::future::Future;
 
-use stint_core::ledger::{CallEnd, Grant, KeyId, KeyStatus, Reading, ReadingClaim, Refusal, WindowRecord};
+use stint_core::ledger::{CallEnd, KeyId, KeyStatus, WindowRecord};
 use stint_core::points::Points;
 use stint_core::ports::PortResult;
 use stint_core::telemetry::{CALL, Metric, TRACES};
@@ -62,43 +62,6 @@ impl Budget {
             tracing::warn!(key = %key, %error, "key {key} is refused: {error}");
         }
         (end, answer)
-    }
-
-    /// Reads a key's counter.
-    pub(crate) async fn read_points(&self, key: &KeyId) -> Result<Reading, CallError> {
-        let reading = self.api.read_points(key);
-        let ended = |reading: &Result<Reading, CallError>| match reading {
-            Ok(_) => "answered",
-            Err(error) => status(&error.call_end()),
-        };
-        call("points", key, Points::ZERO, reading, ended).await
-    }
-
-    /// Reads a key's counter, to find out whether the upstream is back.
-    pub(crate) async fn probe_points(&self, key: &KeyId) -> Result<Reading, CallError> {
-        let ended = |reading: &Result<Reading, CallError>| match reading {
-            Ok(_) => "answered",
-            Err(error) => status(&error.call_end()),
-        };
-        call("probe", key, Points::ZERO, self.api.probe(key), ended).await
-    }
-
-    /// Ends the hold of `grant`.
-    pub(crate) async fn settle(&self, grant: &Grant, end: CallEnd) -> PortResult<()> {
-        let key = &grant.hold.key;
-        if let CallEnd::Refused { why: Refusal::Points, .. } = end {
-            Metric::Refusals.record(&key.0, 1.0);
-        }
-        let closed = self.pool.settle(&grant.hold, end).await?;
-        record_window(key, closed.as_ref());
-        Ok(())
-    }
-
-    /// Brings a reading back, or how it failed.
-    pub(crate) async fn observe(&self, claim: &ReadingClaim, end: CallEnd) -> PortResult<()> {
-        let closed = self.pool.observe(claim, end).await?;
-        record_window(&claim.key, closed.as_ref());
-        Ok(())
     }
 
     /// Sets the concurrency of the throttled worker.

@@ -15,7 +15,7 @@ use stint_core::ledger::{CallEnd, KeyId, KeyState, KeyStatus, ReadingClaim, Refu
 use stint_core::plan::Plan;
 use stint_core::ports::{KeyPool, PortResult};
 
-use crate::budget::{Balance, Budget, REVIVE};
+use crate::budget::{Balance, Budget, REVIVE, in_flight};
 
 impl Budget {
     /// Why no call may go now; `None` if one may.
@@ -23,13 +23,13 @@ impl Budget {
         self.api.outage().await
     }
 
-    /// Keeps concurrency at 0 until the next probe.
+    /// Keeps concurrency at 0 until the next probe. Calls that began before may still be in flight.
     pub(crate) async fn stand_still(&self, outage: &Wait) -> PortResult<Balance> {
         let wake_at = Some(outage.until);
         let plan = Plan { concurrency: 0, affordable: 0, more_is_due: false, wake_at };
         let current = self.throttle.read(&self.worker).await?.set;
         self.apply(&plan, current, 0).await?;
-        Ok(Balance::default())
+        Ok(Balance { in_flight: Some(in_flight(&self.pool.keys().await?)), ..Balance::default() })
     }
 
     /// How many calls may run at once by the word of the breaker: all, or one that has to prove that the API is back.
@@ -63,16 +63,17 @@ impl Budget {
         let keys = self.pool.keys().await?;
         let Some(key) = key_to_probe(&keys, outage.tries) else { return Ok(()) };
         self.wakeups.once(REVIVE, "reviver", after(self.clock.now(), breaker.lease())).await?;
-        match self.probe_points(&key).await {
+        let paid = self.paid_api();
+        match paid.probe_points(&key).await {
             Ok(reading) => {
                 let claim = ReadingClaim { key, started: 0 };
-                self.observe(&claim, CallEnd::Answered(reading)).await?;
+                paid.observe(&claim, CallEnd::Answered(reading)).await?;
                 wake_refused(&*self.pool, &keys).await
             }
             Err(error) => {
                 tracing::debug!(%key, %error, "a probe with key {key} failed: {error}");
                 let end @ CallEnd::Refused { .. } = error.call_end() else { return Ok(()) };
-                self.observe(&ReadingClaim { key, started: 0 }, end).await
+                paid.observe(&ReadingClaim { key, started: 0 }, end).await
             }
         }
     }

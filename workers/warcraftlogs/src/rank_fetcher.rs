@@ -132,8 +132,9 @@ pub(crate) async fn run(
 ) -> Result<Outcome, WorkerError> {
     let mut batch = Batch::read(letters(event)?);
     let questions = budget.questions.follow().await?;
-    if strategy == BudgetStrategy::Ledger {
-        budget.ask_for_frozen_raids(&questions).await;
+    // A person who waits for a refresh does not wait for that, and fetches what is frozen all the same.
+    if strategy == BudgetStrategy::Ledger && !lane.priority {
+        budget.ask_for_frozen_raids(&questions, invocation).await;
     }
     let fetch = Fetch { lane, budget, keeper, invocation, report: Report::default() };
     let report = match strategy {
@@ -201,7 +202,8 @@ impl Fetch<'_> {
             self.park(batch).await?;
             self.budget.stand_still(&outage).await?;
         }
-        self.look_for_the_end(0).await;
+        // This strategy holds nothing, so that nobody knows what is in flight.
+        self.look_for_the_end(None).await;
         Ok(self.report)
     }
 
@@ -269,7 +271,7 @@ impl Fetch<'_> {
         self.budget.tally.count(Tallied::Calls, 1);
         let (end, answer) = self.budget.ranks(&grant.hold.key, grant.amount, &asked).await;
         let kept = self.keep(batch, &asked, answer).await;
-        if let Err(error) = self.budget.settle(grant, end).await {
+        if let Err(error) = self.budget.paid_api().settle(grant, end).await {
             tracing::warn!(key = %grant.hold.key, %error, "cannot settle a call, its hold ends by itself: {error}");
         }
         kept

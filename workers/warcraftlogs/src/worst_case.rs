@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use stint_core::clock::after;
-use stint_core::ledger::{CallEnd, KeyId, KeyState, Reading, ReadingClaim};
+use stint_core::ledger::{CallEnd, KeyId, KeyState, KeyStatus, Reading, ReadingClaim};
 use stint_core::worker::WorkerError;
 
 use crate::batch::Batch;
@@ -56,16 +56,17 @@ pub(crate) async fn fetch(batch: &mut Batch, fetch: &mut Fetch<'_>) -> Result<()
 
 /// Reads every key's counter, and shows the pool what it said, so that `stint keys` has something to tell.
 async fn read_all(budget: &Budget) -> Result<Vec<(KeyId, Reading)>, WorkerError> {
-    let mut readings = Vec::new();
+    let (paid, mut readings) = (budget.paid_api(), Vec::new());
     for key in budget.api.keys() {
-        match budget.read_points(key).await {
-            Ok(reading) => {
-                let claim = ReadingClaim { key: key.clone(), started: order(budget, key).await? };
-                budget.observe(&claim, CallEnd::Answered(reading)).await?;
-                readings.push((key.clone(), reading));
-            }
+        match paid.read_points(key).await {
+            Ok(reading) => readings.push((key.clone(), reading)),
             Err(error) => tracing::warn!(%key, %error, "cannot read the counter of key {key}"),
         }
+    }
+    let keys = budget.pool.keys().await?;
+    for (key, reading) in &readings {
+        let claim = ReadingClaim { key: key.clone(), started: order(&keys, key) };
+        paid.observe(&claim, CallEnd::Answered(*reading)).await?;
     }
     Ok(readings)
 }
@@ -73,10 +74,9 @@ async fn read_all(budget: &Budget) -> Result<Vec<(KeyId, Reading)>, WorkerError>
 /// Where a reading stands among the readings of its key. This strategy holds nothing, so the ledger cannot tell which of two
 /// answers is newer, and answers overtake each other. While a window is under way a reading only raises its counter; once
 /// the window is over, or what is known of it is in doubt, a reading is newer than all before.
-async fn order(budget: &Budget, key: &KeyId) -> Result<u64, WorkerError> {
-    let keys = budget.pool.keys().await?;
+fn order(keys: &[KeyStatus], key: &KeyId) -> u64 {
     let state = keys.iter().find(|status| status.key == *key).map(|status| status.state);
-    Ok(if matches!(state, Some(KeyState::Open | KeyState::Edge)) { 0 } else { u64::MAX })
+    if matches!(state, Some(KeyState::Open | KeyState::Edge)) { 0 } else { u64::MAX }
 }
 
 async fn refuse(budget: &Budget, concurrency: u32, readings: &[(KeyId, Reading)]) -> Result<(), WorkerError> {

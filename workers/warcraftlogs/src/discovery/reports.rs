@@ -4,19 +4,16 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use jiff::Timestamp;
-use stint_core::clock::{after, before, between};
-use stint_core::ledger::{Ask, CallEnd, Grant, KeyState, Reservation};
+use stint_core::clock::before;
 use stint_core::points::Points;
-use stint_core::ports::PortError;
 use stint_http::HttpError;
 
 use super::{Found, PlayerSource, SourceError, named};
 use crate::budget::Budget;
 use crate::client::{CallError, GuildOf, RankedPlayer, ReportPlayers};
 use crate::config::Settings;
-use crate::measured::{call, status};
 use crate::model::PlayerId;
+use crate::paid::{Unanswered, paid};
 use crate::store::{Claim, Pass, Rule};
 
 /// Reports on a page of ours: as many as one document reads (the original's number).
@@ -35,9 +32,6 @@ const UPLOAD: Duration = Duration::from_secs(6 * 3600);
 /// Points that come back so soon are waited for: at a reset, while another caller reads the counter or settles a call. A
 /// schedule would come half an hour later.
 const PATIENCE: Duration = Duration::from_secs(10);
-
-/// Between two looks at the keys meanwhile.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Players found in the reports of a raid and difficulty.
 pub struct Reports {
@@ -63,50 +57,6 @@ impl Reports {
         (since.as_millisecond(), pass.started_at.as_millisecond())
     }
 
-    /// Holds points for one call of as many `units` as a key can pay for; at least one. The grant says how many.
-    async fn hold(&self, units: Vec<Points>, page: u32) -> Result<Grant, SourceError> {
-        // Whatever key can pay for the cheapest of them is enough.
-        let needed = units.iter().copied().min().unwrap_or_default();
-        let ask = Ask { messages: vec![units], call_timeout: self.budget.api.call_timeout(), priority: false };
-        let patient_until = after(self.budget.clock.now(), PATIENCE);
-        loop {
-            match self.budget.pool.reserve(&ask).await.map_err(|error| port(&error, page))? {
-                Reservation::Granted(grant) => return Ok(grant),
-                Reservation::Refused { .. } => {
-                    if self.budget.read_counters(ask.total()).await.map_err(|error| port(&error, page))? == 0 {
-                        self.wait(needed, patient_until, page).await?;
-                    }
-                }
-                Reservation::Unpriceable { unit, largest } => {
-                    let reason = format!("one report may cost {unit} points, and the largest key has {largest}");
-                    return Err(SourceError::Failed { page, reason });
-                }
-            }
-        }
-    }
-
-    /// Waits until a key in use may have `needed` points, or fails with when it has them, if that is not soon.
-    async fn wait(&self, needed: Points, patient_until: Timestamp, page: u32) -> Result<(), SourceError> {
-        let keys = self.budget.pool.keys().await.map_err(|error| port(&error, page))?;
-        let in_use: Vec<_> = keys.iter().filter(|key| key.state != KeyState::Retired).collect();
-        let Some(until) = in_use.iter().map(|key| key.lends_at(needed)).min() else {
-            return Err(SourceError::Failed { page, reason: "WCL_KEYS is empty; reports need a key".into() });
-        };
-        let now = self.budget.clock.now();
-        // A reset that has passed says nothing of the points: another caller reads the counter, or has just read it.
-        let soon = until <= now || in_use.iter().any(|key| key.may_soon_lend(needed, false));
-        let look_at = if soon { after(now, LOOK_EVERY) } else { until };
-        if look_at <= patient_until {
-            self.budget.clock.sleep(between(now, look_at)).await;
-            return Ok(());
-        }
-        if until > now {
-            return Err(SourceError::NoPoints { until });
-        }
-        let reason = format!("no key's counter was read within {} s", PATIENCE.as_secs());
-        Err(SourceError::Failed { page, reason })
-    }
-
     /// The players of as many of the reports as a key can pay for, and how many reports those were.
     async fn players(
         &self,
@@ -114,32 +64,16 @@ impl Reports {
         codes: &[String],
         page: u32,
     ) -> Result<(impl Iterator<Item = PlayerId>, usize), SourceError> {
-        let grant = self.hold(vec![REPORT_BOUND; codes.len()], page).await?;
-        let paid = grant.taken.iter().sum::<usize>();
-        let key = &grant.hold.key;
-        let answer = self.budget.api.report_players(key, &codes[..paid], is_narrowed(rule));
-        let answer = call("report-players", key, grant.amount, answer, |(end, _)| status(end)).await;
-        let reports = self.settle(&grant, answer, page).await?;
+        let (api, failed) = (self.budget.paid_api(), |error| failed(error, page));
+        let grant = api.hold(vec![REPORT_BOUND; codes.len()], PATIENCE).await.map_err(failed)?;
+        let paid = paid(&grant);
+        let question = api.api.report_players(&grant.hold.key, &codes[..paid], is_narrowed(rule));
+        let reports = api.ask("report-players", &grant, question).await.map_err(failed)?;
         let wanted =
             |report: &ReportPlayers| report.raid == rule.raid && report.difficulties.contains(&rule.difficulty);
         let players = reports.into_iter().filter(wanted).flat_map(|report| report.players);
         let players = players.filter(|player| lives_there(rule, player)).map(|player| player.id);
         Ok((players.collect::<Vec<PlayerId>>().into_iter(), paid))
-    }
-
-    /// Settles a call and returns what it brought.
-    async fn settle<T>(
-        &self,
-        grant: &Grant,
-        (end, answer): (CallEnd, Result<T, CallError>),
-        page: u32,
-    ) -> Result<T, SourceError> {
-        self.budget.settle(grant, end).await.map_err(|error| port(&error, page))?;
-        answer.map_err(|error| match error {
-            CallError::Down { upstream, since, until, reason } => SourceError::Down { upstream, since, until, reason },
-            CallError::Http(HttpError::Challenged { .. }) => SourceError::TurnedAway(error.to_string()),
-            error => SourceError::Failed { page, reason: error.to_string() },
-        })
     }
 }
 
@@ -147,12 +81,11 @@ impl Reports {
 impl PlayerSource for Reports {
     async fn page(&self, claim: &Claim, pass: &Pass, page: u32) -> Result<Found, SourceError> {
         let (rule, span) = (&claim.rule, self.span_in_millis(claim, pass));
-        let grant = self.hold(vec![LIST_BOUND], page).await?;
-        let key = &grant.hold.key;
-        let guild = guild(rule);
-        let listing = self.budget.api.list_reports(key, rule.raid, span, guild.as_ref(), REPORTS_PER_PAGE, page);
-        let listing = call("reports", key, grant.amount, listing, |(end, _)| status(end)).await;
-        let list = self.settle(&grant, listing, page).await?;
+        let (api, failed) = (self.budget.paid_api(), |error| failed(error, page));
+        let grant = api.hold(vec![LIST_BOUND], PATIENCE).await.map_err(failed)?;
+        let (key, guild) = (&grant.hold.key, guild(rule));
+        let question = api.api.list_reports(key, rule.raid, span, guild.as_ref(), REPORTS_PER_PAGE, page);
+        let list = api.ask("reports", &grant, question).await.map_err(failed)?;
         if list.codes.is_empty() {
             return Ok(if list.more { Found::players(Vec::new()) } else { Found::PastTheEnd { sample: None } });
         }
@@ -200,6 +133,15 @@ fn lives_there(rule: &Rule, player: &RankedPlayer) -> bool {
     player.place.as_ref().is_some_and(|(region, server)| is(&rule.region, region) && is(&rule.server, server))
 }
 
-fn port(error: &PortError, page: u32) -> SourceError {
-    SourceError::Failed { page, reason: error.to_string() }
+fn failed(error: Unanswered, page: u32) -> SourceError {
+    match error {
+        Unanswered::NoPoints { until: Some(until), .. } => SourceError::NoPoints { until },
+        Unanswered::Call(CallError::Down { upstream, since, until, reason }) => {
+            SourceError::Down { upstream, since, until, reason }
+        }
+        Unanswered::Call(error @ CallError::Http(HttpError::Challenged { .. })) => {
+            SourceError::TurnedAway(error.to_string())
+        }
+        error => SourceError::Failed { page, reason: error.to_string() },
+    }
 }

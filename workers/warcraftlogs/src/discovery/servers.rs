@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use async_trait::async_trait;
 
 use crate::budget::Budget;
-use crate::paid::{Unanswered, ask, hold};
+use crate::paid::Unanswered;
 
 /// Why the id of a server is not known, and what to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,9 +49,9 @@ impl AskedServerIds {
     }
 
     async fn ask(&self, (region, slug): &(String, String)) -> Result<Option<u32>, Unanswered> {
-        let Budget { pool, api, .. } = &self.budget;
-        let grant = hold(&**pool, api, 1).await?;
-        ask(&**pool, "server", &grant, api.server_id(&grant.hold.key, region, slug)).await
+        let paid = self.budget.paid_api();
+        let grant = paid.hold_for_question(1).await?;
+        paid.ask("server", &grant, paid.api.server_id(&grant.hold.key, region, slug)).await
     }
 }
 

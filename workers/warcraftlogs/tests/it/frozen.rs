@@ -1,7 +1,12 @@
 //! Frozen raids: once known to be, their ranks are fetched once and their pages are read once.
 
-use stint_core::clock::{Clock, after};
+use std::time::Duration;
+
+use serde_json::Value;
+use stint_core::clock::{Clock, after, between};
 use stint_core::points::Points;
+use stint_core::worker::Event;
+use stint_warcraftlogs::message::PlayerMessage;
 use stint_warcraftlogs::whom::Whom;
 
 use crate::world::{Fault, Process, Request, Setup, World, play};
@@ -138,10 +143,61 @@ fn many_processes_ask_once() {
         world.add_rules(0).await;
         world.queue_everybody().await;
         let fleets = [world.start(), world.start(), world.start()];
-        let end = after(world.clock.now(), std::time::Duration::from_secs(600));
+        let end = after(world.clock.now(), Duration::from_secs(600));
         futures::future::join_all(fleets.iter().map(|fleet| fleet.run_until(end))).await;
         world.assert_all_served().await;
     });
     assert_eq!(world.network.sent(Request::World), 1);
     assert!(world.books().charged > Points::ZERO);
+}
+
+/// Hands one player to a worker, by hand, with `time` until its deadline. Returns its report.
+async fn fetch(world: &World, worker: &str, time: Duration) -> Value {
+    let id = world.population().discoverable(&[(26, 4)])[0];
+    let body = PlayerMessage { whom: Whom::Id(id), raids_to_scrap: world.raids_of(id) }.to_body();
+    let event = Event::Manual(serde_json::from_str(&body).unwrap());
+    world.start().invoke(worker, event, time).await.unwrap().report
+}
+
+#[test]
+fn a_batch_that_has_just_the_time_for_its_call_asks_nothing_else() {
+    let world = setup().build();
+    play(&world, async {
+        world.add_rules(0).await;
+        world.network.break_down(Request::World, Fault::Hang);
+        // A call may take 6 s.
+        let report = fetch(&world, "rank-fetcher", Duration::from_secs(8)).await;
+        assert_eq!((&report["ranked"], &report["parked"]), (&1.into(), &0.into()));
+        assert_eq!(world.network.sent(Request::World), 0);
+        let report = fetch(&world, "rank-fetcher", Duration::from_secs(60)).await;
+        assert_eq!((&report["ranked"], world.network.sent(Request::World)), (&1.into(), 1), "with time it is asked");
+    });
+}
+
+#[test]
+fn a_question_whose_answer_takes_too_long_leaves_a_call_its_time() {
+    let world = setup().build();
+    play(&world, async {
+        world.add_rules(0).await;
+        // A token and a counter before the question: each may take 2 s.
+        let slow = Fault::Late(Duration::from_millis(1_900));
+        world.network.fail(Request::Token, [slow]);
+        world.network.fail(Request::Points, [slow]);
+        world.network.fail(Request::World, [slow]);
+        let report = fetch(&world, "rank-fetcher", Duration::from_millis(12_100)).await;
+        assert_eq!((&report["ranked"], &report["parked"]), (&1.into(), &0.into()));
+    });
+}
+
+#[test]
+fn a_refresh_waits_for_no_question_about_raids() {
+    let world = setup().build();
+    play(&world, async {
+        world.add_rules(0).await;
+        world.network.break_down(Request::World, Fault::Hang);
+        let began = world.clock.now();
+        assert_eq!(fetch(&world, "refresher", Duration::from_secs(120)).await["ranked"], 1);
+        assert_eq!(world.network.sent(Request::World), 0);
+        assert!(between(began, world.clock.now()) < Duration::from_secs(1));
+    });
 }

@@ -9,7 +9,7 @@ use stint_warcraftlogs::budget::REVIVE;
 use stint_warcraftlogs::config::BudgetStrategy;
 use stint_warcraftlogs::message::QUEUE;
 
-use crate::world::{Process, Setup, World, play};
+use crate::world::{Life, Process, Setup, Stores, World, play};
 
 fn world(limit: u64) -> World {
     let mut setup = Setup::new(21, 10).keys(&[limit], 600);
@@ -111,4 +111,22 @@ fn a_queue_is_served_as_long_as_the_keys_are_rich() {
         // Of the books nothing is promised: nobody's intent is recorded.
         world.assert_fates(&world.asked_of(&world.everybody())).await;
     });
+}
+
+/// How often an invocation that reads `keys` keys asks the pool for something.
+fn asked_of_the_pool(keys: usize) -> u64 {
+    let mut setup = Setup::new(24, 10).keys(&vec![1_000; keys], 600);
+    setup.settings.budget_strategy = BudgetStrategy::WorstCase;
+    let (world, life) = (setup.build(), Life::endless());
+    play(&world, async {
+        let stores = Stores { pool: world.stores.within(&life).pool, ..world.stores.clone() };
+        fetch_one(&world, &world.start_on(stores)).await.unwrap();
+    });
+    // Before and after each.
+    life.steps() / 2
+}
+
+#[test]
+fn another_key_is_one_more_reading_and_no_more_looks_at_the_pool() {
+    assert_eq!(asked_of_the_pool(5) - asked_of_the_pool(2), 3);
 }

@@ -1,0 +1,57 @@
+//! Questions beside the fleet's work are paid for like any other call.
+
+use stint_core::ledger::KeyState;
+use stint_warcraftlogs::budget::Tallied;
+use stint_warcraftlogs::discovery::{AskedServerIds, NoServerId, ServerIds};
+
+use crate::world::Request;
+use crate::world::{Fault, Process, Setup, World, play};
+
+/// Asks for the id of a server.
+async fn ask(world: &World, fleet: &Process) -> Result<u32, NoServerId> {
+    let realm = world.population().character(world.everybody()[0]).unwrap().realm.clone();
+    AskedServerIds::new(fleet.budget.clone()).id(realm.region, realm.slug).await
+}
+
+#[test]
+fn a_key_that_is_refused_is_no_reason_not_to_ask_with_another() {
+    for refused in [0, 1] {
+        let world = Setup::new(81, 20).keys(&[400, 400], 60).build();
+        play(&world, async {
+            let fleet = world.start();
+            world.accept(&world.settings.wcl_keys[refused].id.0.clone(), false);
+            ask(&world, &fleet).await.unwrap();
+            assert_eq!(fleet.budget.tally.total(Tallied::Readings), 1);
+            let keys = world.stores.pool.keys().await.unwrap();
+            let in_use = keys.iter().filter(|key| key.state == KeyState::Open).count();
+            assert_eq!(in_use, 1, "{keys:?}");
+        });
+    }
+}
+
+#[test]
+fn a_question_says_why_no_counter_could_be_read() {
+    let world = Setup::new(82, 20).build();
+    play(&world, async {
+        let fleet = world.start();
+        world.accept(&world.settings.wcl_keys[0].id.0.clone(), false);
+        let Err(NoServerId::NotNow(reason)) = ask(&world, &fleet).await else { panic!("it was answered") };
+        assert!(reason.contains("no key has 5 points for it before 2026-"), "{reason}");
+        assert!(reason.contains("; the counter of a key cannot be read: "), "{reason}");
+    });
+}
+
+#[test]
+fn an_upstream_that_is_down_keeps_no_counter_from_being_read_when_it_is_back() {
+    let world = Setup::new(83, 20).build();
+    play(&world, async {
+        let fleet = world.start();
+        world.network.break_down(Request::Points, Fault::Instead(403, "<title>Just a moment...</title>"));
+        for expected in ["no key has 5 points for it", "warcraftlogs-api is down since"] {
+            let Err(NoServerId::NotNow(reason)) = ask(&world, &fleet).await else { panic!("it was answered") };
+            assert!(reason.contains(expected), "{reason}");
+            let keys = world.stores.pool.keys().await.unwrap();
+            assert!(keys.iter().all(|key| !key.being_read), "{keys:?}");
+        }
+    });
+}
