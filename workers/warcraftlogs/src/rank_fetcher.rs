@@ -18,6 +18,9 @@
 //! * *The key pool, after a call:* what was served stays served; the other messages are given back.
 //! * *The players' store:* the answer waits in memory and the messages come back; no further call is made before it is
 //!   stored (see `keeper.rs`). The call is settled all the same.
+//! * *The players' store, for good, with what came of one player:* that is logged as an error, and the message becomes a dead
+//!   letter. Everything else of the answer is stored.
+//! * *What tells which raids are frozen:* they are fetched like any other (see `frozen.rs`).
 //! * *The settlement of a call:* as if the caller had died before it.
 //! * *What looks for the end of the queue:* the schedules of the aggregator and of the database generator make up for it.
 //! * *Whatever follows the batch:* it is served all the same. The reviver is woken to look after the rest; if even that

@@ -199,6 +199,7 @@ fn a_batch_by_hand_may_leave_more_than_a_queue_takes_at_once() {
         let ranked = outcome.report["ranked"].as_u64().unwrap();
         assert!(ranked > 20 && ranked + outcome.exceptions.len() as u64 == ids.len() as u64, "{outcome:?}");
         assert!(world.stores.queue.counts().await.unwrap().unfinished() > 10, "what is left of them is queued");
+        world.upstream().set_section_faults(SectionFaults { counted: true, ..SectionFaults::default() });
         let again: HashSet<String> = outcome.exceptions.into_iter().map(|exception| exception.message_id).collect();
         let came = ids.into_iter().filter(|id| !again.iter().any(|message| message.contains(&id.to_string())));
         fleet.run_until_idle().await;
