@@ -43,7 +43,7 @@ use crate::keeper::Keeper;
 use crate::message::QUEUE;
 use crate::refused::record_refused;
 use crate::results::Results;
-use crate::store::{Players, RefreshAnswer, RefreshAnswers};
+use crate::store::{Players, RefreshAnswers};
 use crate::worst_case;
 
 /// How long one invocation may take: a few calls and their retries.
@@ -77,9 +77,6 @@ pub(crate) struct Report {
     pub(crate) parked: usize,
     /// API calls made.
     pub(crate) calls: usize,
-    /// What a person who waits for one of the players is told.
-    #[serde(skip)]
-    pub(crate) answers: Vec<RefreshAnswer>,
 }
 
 impl RankFetcher {
@@ -144,12 +141,6 @@ pub(crate) async fn run(
         BudgetStrategy::Ledger => fetch.all(&mut batch).await?,
         BudgetStrategy::WorstCase => fetch.by_worst_case(&mut batch).await?,
     };
-    if let Some(answers) = lane.answers {
-        // What was fetched is stored, and stays done: only a person waits longer.
-        if let Err(error) = answers.keep_answers(&report.answers).await {
-            tracing::warn!(%error, "cannot keep what became of refreshes: {error}");
-        }
-    }
     let idle = report.calls == 0 && report.fresh == 0;
     Ok(Outcome { exceptions: batch.exceptions(), idle, ..Outcome::report(report) })
 }
@@ -288,15 +279,31 @@ impl Fetch<'_> {
         answer: Result<Vec<Fate>, CallError>,
     ) -> PortResult<()> {
         match answer {
-            Ok(fates) => {
-                let results = Results::sort_out(batch, asked, fates, self.invocation.now());
-                let results = self.keeper.keep(results, self.lane.queue).await?;
-                results.count(&mut self.report);
-                batch.served(asked, &results);
-            }
+            Ok(fates) => self.keep_fates(batch, asked, fates).await?,
             // Neither haste nor a key that is refused is the messages' fault: they are asked for again, or parked.
             Err(error) if error.is_patience() => {}
             Err(error) => batch.call_failed(asked, &error.to_string()),
+        }
+        Ok(())
+    }
+
+    /// Stores what came of those who were asked for, and tells those who wait for them at once: what follows the batch may take
+    /// a while.
+    pub(crate) async fn keep_fates(
+        &mut self,
+        batch: &mut Batch,
+        asked: &[RanksOf],
+        fates: Vec<Fate>,
+    ) -> PortResult<()> {
+        let results = Results::sort_out(batch, asked, fates, self.invocation.now());
+        let results = self.keeper.keep(results, self.lane.queue).await?;
+        results.count(&mut self.report);
+        batch.served(asked, &results);
+        // What was fetched is stored, and stays done: only a person waits longer.
+        if let Some(answers) = self.lane.answers.filter(|_| !results.answers.is_empty())
+            && let Err(error) = answers.keep_answers(&results.answers).await
+        {
+            tracing::warn!(%error, "cannot keep what became of refreshes: {error}");
         }
         Ok(())
     }

@@ -9,6 +9,8 @@
 //!   looks at the pool again once it has parked, and sends back what can be paid for by then.
 //! * *Dies after the ranks are stored, before it is kept what became of the refresh:* the message comes back, unless it was
 //!   served from the parked ones. A person who waits sees the ranks in the store.
+//! * *Dies while something is left of a player, be it parked or under another id:* the refresher that serves the rest tells
+//!   the person.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -77,7 +77,6 @@ impl Results {
         report.ranked += self.answered.len();
         report.dropped += self.dropped.len();
         report.unrecorded += self.unrecorded.len();
-        report.answers.extend_from_slice(&self.answers);
         report.refused += self.answered.iter().map(|answered| answered.refused.len()).sum::<usize>();
     }
 

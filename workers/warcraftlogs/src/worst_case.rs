@@ -15,7 +15,6 @@ use crate::batch::Batch;
 use crate::budget::{Budget, REVIVE};
 use crate::client::CallError;
 use crate::rank_fetcher::Fetch;
-use crate::results::Results;
 
 /// "Few seconds after the first api key budget resets".
 const AFTER_RESET: Duration = Duration::from_secs(5);
@@ -39,14 +38,14 @@ pub(crate) async fn fetch(batch: &mut Batch, fetch: &mut Fetch<'_>) -> Result<()
     };
     while let Some(group) = batch.next_group() {
         keeper.catch_up(lane.queue).await?;
+        if !fetch.has_time_for_a_call() {
+            // A call that is cut off is paid for and brings nothing.
+            batch.give_back("the invocation has no time for another call");
+            return Ok(());
+        }
         fetch.report.calls += 1;
         match budget.ranks(key, needed, &group.messages).await.1 {
-            Ok(fates) => {
-                let results = Results::sort_out(batch, &group.messages, fates, budget.clock.now());
-                let results = keeper.keep(results, lane.queue).await?;
-                results.count(&mut fetch.report);
-                batch.served(&group.messages, &results);
-            }
+            Ok(fates) => fetch.keep_fates(batch, &group.messages, fates).await?,
             Err(CallError::Down { .. }) => return Ok(()),
             Err(error) => batch.call_failed(&group.messages, &error.to_string()),
         }

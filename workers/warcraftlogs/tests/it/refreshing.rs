@@ -1,8 +1,10 @@
 //! `stint refresh`: a player ahead of the backlog, from the reserve while there is one.
 
 use std::collections::BTreeMap;
+use std::pin::pin;
 use std::time::Duration;
 
+use futures::future::{Either, select};
 use jiff::Timestamp;
 use stint_core::clock::{Clock, after, before};
 use stint_core::ledger::{Ask, CallEnd, KeyStatus, Reservation};
@@ -14,7 +16,7 @@ use stint_warcraftlogs::model::{PlayerId, RaidsToScrap};
 use stint_warcraftlogs::store::Refreshed;
 use stint_warcraftlogs::whom::{Named, Whom};
 
-use crate::world::{Life, Request, Setup, World, play};
+use crate::world::{Life, Request, Setup, Stores, World, play};
 
 /// The window of the worlds below.
 const WINDOW: u64 = 600;
@@ -246,6 +248,23 @@ fn a_person_is_told_once_nothing_is_left_of_the_player() {
             assert_eq!(told(&world, &whom).await, Some(Refreshed::Ranked(canonical(id))), "{whom}");
         });
     }
+}
+
+#[test]
+fn a_person_is_told_before_what_follows_the_batch() {
+    let world = Setup::new(9, 40).build();
+    play(&world, async {
+        let id = strangers(&world, 1)[0];
+        let message = PlayerMessage { whom: Whom::Id(id), raids_to_scrap: world.raids_of(id) };
+        // A throttle that does not answer holds up whatever follows.
+        let throttle = world.stores.within(&Life::unanswered_while(|| true)).throttle;
+        let fleet = world.start_on(Stores { throttle, ..world.stores.clone() });
+        let event = Event::Manual(serde_json::from_str(&message.to_body()).unwrap());
+        let invocation = fleet.invoke("refresher", event, Duration::from_secs(120));
+        let soon = world.clock.sleep(Duration::from_secs(2));
+        assert!(matches!(select(pin!(invocation), soon).await, Either::Right(_)), "it goes on");
+        assert_eq!(told(&world, &message.whom).await, Some(Refreshed::Ranked(id)));
+    });
 }
 
 /// A backlog and two refreshes, one by name, on a key that runs dry with and without them; the first process ends as

@@ -5,11 +5,12 @@ use std::time::Duration;
 use serde_json::Value;
 use stint_core::clock::{Clock, after};
 use stint_core::worker::{Event, Outcome, WorkerError};
-use stint_warcraftlogs::budget::REVIVE;
+use stint_standins::warcraftlogs::{Fate, Shares, Spoilt};
+use stint_warcraftlogs::budget::{BATCH, REVIVE};
 use stint_warcraftlogs::config::BudgetStrategy;
 use stint_warcraftlogs::message::QUEUE;
 
-use crate::world::{Life, Process, Setup, Stores, World, play};
+use crate::world::{Fault, Life, Process, Request, Setup, Stores, World, play};
 
 fn world(limit: u64) -> World {
     let mut setup = Setup::new(21, 10).keys(&[limit], 600);
@@ -110,6 +111,27 @@ fn a_queue_is_served_as_long_as_the_keys_are_rich() {
         world.start().run_until_idle().await;
         // Of the books nothing is promised: nobody's intent is recorded.
         world.assert_fates(&world.asked_of(&world.everybody())).await;
+    });
+}
+
+#[test]
+fn no_call_is_begun_that_could_be_cut_off() {
+    let mut setup = Setup::new(25, 60).keys(&[10_000], 600);
+    setup.settings.budget_strategy = BudgetStrategy::WorstCase;
+    setup.options.shares = Shares { never_classed: 200, ..Shares::NONE };
+    setup.options.sections.spoilt = Some(Spoilt::TextOnly);
+    let world = setup.build();
+    play(&world, async {
+        let population = world.population();
+        let fate = |fate, count| population.with_fate(population.rankings(), fate).into_iter().take(count);
+        for id in fate(Fate::Ranked, 4).chain(fate(Fate::NeverClassed, 1)) {
+            world.queue(id, world.raids_of(id)).await;
+        }
+        // The answer to all of them is spoiled, so that each is asked for alone. A call may take 6 s.
+        world.network.fail(Request::Ranks, [Fault::Late(Duration::from_millis(1_900))]);
+        let event = Event::Batch(world.stores.queue.receive(BATCH).await.unwrap());
+        let outcome = world.start().invoke("rank-fetcher", event, Duration::from_secs(8)).await.unwrap();
+        assert_eq!((world.network.sent(Request::Ranks), outcome.exceptions.len()), (1, BATCH), "{outcome:?}");
     });
 }
 
