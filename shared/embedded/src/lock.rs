@@ -9,8 +9,13 @@ use std::path::Path;
 
 use stint_core::ports::{PortError, PortResult};
 
+use crate::database::open::pause;
+
 /// The file's name in `STINT_HOME`. It is empty, and stays.
 pub(crate) const FILE: &str = ".lock";
+
+/// How often the lock is asked for, twice a millisecond.
+const ATTEMPTS: u32 = 2_000;
 
 /// A lock on an installation's folder, until it is dropped.
 #[derive(Debug)]
@@ -22,17 +27,20 @@ pub struct FolderLock {
 impl FolderLock {
     /// The lock of a process that works with the folder `home`, beside any number of others. Fails while the folder is
     /// repaired or restored.
-    pub(crate) fn shared(home: &Path) -> PortResult<FolderLock> {
+    pub fn shared(home: &Path) -> PortResult<FolderLock> {
         // Where the file cannot be made, those of SQLite cannot either, and their error says what is wrong.
         let Some(file) = open(home) else { return Ok(FolderLock { _file: None }) };
-        match file.try_lock_shared() {
-            Ok(()) => Ok(FolderLock { _file: Some(file) }),
-            Err(TryLockError::WouldBlock) => Err(PortError::Invalid(format!(
-                "another process repairs or restores the folder {}: try again when it is done",
-                home.display()
-            ))),
-            Err(TryLockError::Error(error)) => Ok(without(home, &error)),
+        for _ in 0..ATTEMPTS {
+            match file.try_lock_shared() {
+                Ok(()) => return Ok(FolderLock { _file: Some(file) }),
+                // A process that starts has it for itself for a moment, to see whether it is the only one.
+                Err(TryLockError::WouldBlock) => pause(),
+                Err(TryLockError::Error(error)) => return Ok(without(home, &error)),
+            }
         }
+        let home = home.display();
+        let reason = format!("another process repairs or restores the folder {home}: try again when it is done");
+        Err(PortError::Invalid(reason))
     }
 
     /// The lock of a process that has the folder `home` for itself; `None` while another process has it open.

@@ -6,12 +6,14 @@ use crate::upkeep::RowRule;
 pub(crate) const QUEUES_ROWS: &[RowRule] = &[
     RowRule::Belongs { table: "messages", column: "queue", to: "queues", key: "id" },
     RowRule::Belongs { table: "dead_letters", column: "queue", to: "queues", key: "id" },
+    RowRule::One { table: "clock", make: "INSERT INTO clock (id, latest) VALUES (1, 0)" },
 ];
 
 /// What the rows of `keys.db` must be like. A record that cannot be read is no damage: its key is read anew.
 pub(crate) const KEYS_ROWS: &[RowRule] = &[
     RowRule::Belongs { table: "hold_groups", column: "account", to: "accounts", key: "id" },
     RowRule::Belongs { table: "windows", column: "account", to: "accounts", key: "id" },
+    RowRule::One { table: "ledger", make: "INSERT INTO ledger (id, revision) VALUES (1, 0)" },
 ];
 
 /// `queues.db`: queues, parked messages, wake-ups, throttles, breakers, and who runs here. Times are milliseconds since the

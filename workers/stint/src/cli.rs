@@ -8,7 +8,7 @@ use stint_host::config::{LogSettings, TelemetrySettings};
 
 use crate::commands::{
     data, demo, describe, keys, lambda, lookup, publish, queue, raids, refresh, rules, run, show, simulate, status,
-    throttle, unpack, up, upstream,
+    throttle, unpack, up, upkeep, upstream,
 };
 use crate::config::HomeSettings;
 
@@ -75,6 +75,12 @@ pub(crate) enum Command {
     Publish(publish::Arguments),
     /// Move a collection in or out as extended-JSON lines.
     Data(data::Arguments),
+    /// Check the files of the folder, and repair them.
+    Check(upkeep::check::Arguments),
+    /// Copy everything that the folder keeps, while fleets run.
+    Backup(upkeep::backup::Arguments),
+    /// Go back to a backup.
+    Restore(upkeep::restore::Arguments),
     /// Run a stand-in upstream alone.
     Upstream(upstream::Arguments),
     /// Describe every fleet, worker, trigger and setting.

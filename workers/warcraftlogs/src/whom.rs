@@ -33,10 +33,7 @@ pub struct Named {
 impl Whom {
     /// A player by id, if it can be one. The error names the field.
     pub fn by_id(id: PlayerId) -> Result<Whom, String> {
-        if id == 0 || id > LARGEST_ID {
-            return Err(format!("field id: {id} is not a player's id (1 to {LARGEST_ID})"));
-        }
-        Ok(Whom::Id(id))
+        check_id(id).map(|()| Whom::Id(id)).map_err(|reason| format!("field id: {reason}"))
     }
 
     /// The id, if it is known.
@@ -73,6 +70,14 @@ impl Named {
     pub fn region(&self) -> &'static str {
         self.region
     }
+}
+
+/// Whether a number can be a player's id. The error says the number.
+pub fn check_id(id: PlayerId) -> Result<(), String> {
+    if id == 0 || id > LARGEST_ID {
+        return Err(format!("{id} is not a player's id (1 to {LARGEST_ID})"));
+    }
+    Ok(())
 }
 
 /// One of [`REGIONS`], whatever its case.

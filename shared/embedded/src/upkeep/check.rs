@@ -97,8 +97,11 @@ fn integrity(connection: &Connection, depth: Depth) -> rusqlite::Result<Vec<Find
     for line in lines {
         match line {
             Ok(line) if line == "ok" => {}
-            // Some findings take several lines of one text.
-            Ok(text) => findings.extend(text.lines().filter(|line| !line.trim().is_empty()).map(finding)),
+            // Some findings take several lines of one text, under a heading between stars.
+            Ok(text) => {
+                let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("***"));
+                findings.extend(lines.map(finding));
+            }
             Err(error) if remedy(&error).is_some() => {
                 findings.push(Finding::new(FindingKind::Page, error.to_string()));
                 break;
@@ -118,7 +121,7 @@ fn finding(line: &str) -> Finding {
     } else {
         FindingKind::Page
     };
-    Finding::new(kind, line.trim_start_matches('*').trim())
+    Finding::new(kind, line)
 }
 
 /// Tables and indexes that the applied migrations have made, and that are not there.

@@ -21,7 +21,7 @@ pub use repair::{How, Repaired, repair, try_repair};
 pub use restored::forget_the_present;
 pub use salvage::TableCount;
 pub use snapshot::{Copied, CopyProgress, Snapshot};
-pub use stops::was_killed;
+pub use stops::{hosts, was_killed};
 
 /// A file of SQLite that an installation may have.
 #[derive(Clone, Copy)]
@@ -61,6 +61,23 @@ pub enum RowRule {
         /// The column there.
         key: &'static str,
     },
+    /// A table has one row.
+    One {
+        /// The table.
+        table: &'static str,
+        /// The statement that makes the row.
+        make: &'static str,
+    },
+}
+
+impl RowRule {
+    /// The table that the rule is about, and its column, in SQL.
+    fn about(&self) -> (&'static str, String) {
+        match *self {
+            RowRule::Reads { table, column, .. } | RowRule::Belongs { table, column, .. } => (table, quoted(column)),
+            RowRule::One { table, .. } => (table, "1".to_owned()),
+        }
+    }
 }
 
 /// What is wrong with a file.

@@ -195,6 +195,8 @@ impl New {
         new.remove();
         let from = open_untouched(path)?;
         let mut to = Connection::open(&new.path)?;
+        let rights = fs::metadata(path).and_then(|old| fs::set_permissions(&new.path, old.permissions()));
+        rights.map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
         open::prepare(&mut to)?;
         let page: i64 = from.pragma_query_value(None, "page_size", |row| row.get(0))?;
         to.pragma_update(None, "page_size", page)?;

@@ -37,7 +37,7 @@ fn change(path: &Path, work: impl Fn(&Connection) -> rusqlite::Result<()>) -> ru
 }
 
 /// A key without a known limit grants nothing before it is read. A call whose price was still to be seen is forgotten: the
-/// next reading shows all that was spent since. A record that cannot be read is closed by whoever loads it.
+/// next reading shows all that was spent since. A record that cannot be read closes its key when it is loaded.
 fn close_keys(connection: &Connection) -> rusqlite::Result<()> {
     let mut select = connection.prepare("SELECT id, record FROM accounts")?;
     let rows = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;

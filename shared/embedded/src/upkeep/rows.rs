@@ -18,20 +18,21 @@ pub(super) struct BrokenRows {
 
 impl BrokenRows {
     pub(super) fn finding(&self) -> Finding {
-        let (table, kind) = match self.rule {
-            RowRule::Reads { table, removable: false, .. } => (table, FindingKind::LeftRow),
-            RowRule::Reads { table, .. } | RowRule::Belongs { table, .. } => (table, FindingKind::Row),
+        let (what, table) = match self.rule {
+            RowRule::Reads { table, column, .. } => (format!("whose {column} cannot be read"), table),
+            RowRule::Belongs { table, column, to, .. } => (format!("whose {column} is not in {to}"), table),
+            RowRule::One { table, .. } => {
+                return Finding::new(FindingKind::Row, format!("the one row of {table} is missing"));
+            }
         };
-        let what = match self.rule {
-            RowRule::Reads { column, .. } => format!("whose {column} cannot be read"),
-            RowRule::Belongs { column, to, .. } => format!("whose {column} is not in {to}"),
-        };
+        let is_left = matches!(self.rule, RowRule::Reads { removable: false, .. });
+        let kind = if is_left { FindingKind::LeftRow } else { FindingKind::Row };
         let rows = if self.count == 1 { "row" } else { "rows" };
         let examples = self.examples.join("; ");
         Finding::new(kind, format!("{} {rows} of {table} {what}: {examples}", self.count))
     }
 
-    /// Takes the rows out. Returns their table, and how many they were; `None` for those that stay.
+    /// Takes the rows out, or makes the one that is missing. Returns the table, and how many were taken out; `None` if none.
     pub(super) fn remove(&self, connection: &Connection) -> rusqlite::Result<Option<(&'static str, u64)>> {
         match self.rule {
             RowRule::Reads { removable: false, .. } => Ok(None),
@@ -48,6 +49,7 @@ impl BrokenRows {
                 let delete = format!("DELETE FROM {} WHERE {}", quoted(table), astray(column, to, key));
                 Ok(Some((table, connection.execute(&delete, [])? as u64)))
             }
+            RowRule::One { make, .. } => connection.execute(make, []).map(|_| None),
         }
     }
 }
@@ -56,10 +58,8 @@ impl BrokenRows {
 pub(super) fn broken_rows(connection: &Connection, spec: &FileSpec) -> rusqlite::Result<Vec<BrokenRows>> {
     let mut all = Vec::new();
     for rule in spec.rows {
-        let (table, column) = match *rule {
-            RowRule::Reads { table, column, .. } | RowRule::Belongs { table, column, .. } => (table, column),
-        };
-        if connection.prepare(&format!("SELECT {} FROM {}", quoted(column), quoted(table))).is_err() {
+        let (table, column) = rule.about();
+        if connection.prepare(&format!("SELECT {column} FROM {}", quoted(table))).is_err() {
             continue;
         }
         let broken = broken(connection, *rule)?;
@@ -73,6 +73,10 @@ pub(super) fn broken_rows(connection: &Connection, spec: &FileSpec) -> rusqlite:
 fn broken(connection: &Connection, rule: RowRule) -> rusqlite::Result<BrokenRows> {
     let mut broken = BrokenRows { rule, count: 0, examples: Vec::new() };
     match rule {
+        RowRule::One { table, .. } => {
+            let sql = format!("SELECT NOT EXISTS (SELECT 1 FROM {})", quoted(table));
+            broken.count = connection.query_row(&sql, [], |row| row.get::<_, i64>(0))?.unsigned_abs();
+        }
         RowRule::Reads { table, key, column, read, .. } => {
             for (row, reason) in unreadable(connection, table, key, column, read)? {
                 broken.count += 1;

@@ -21,6 +21,7 @@ pub fn was_killed(home: &Path, now: jiff::Timestamp) -> PortResult<bool> {
     // While other processes have the folder open, only a row that has long been silent is certain to be left behind.
     let alone = FolderLock::alone(home);
     let seen_before = if alone.is_some() { i64::MAX } else { to_millis(before(now, SILENCE)) };
+    drop(alone);
     let left = open_untouched(&queues).and_then(|connection| {
         let there = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'hosts')";
         if !connection.query_row(there, [], |row| row.get::<_, bool>(0))? {
@@ -33,4 +34,20 @@ pub fn was_killed(home: &Path, now: jiff::Timestamp) -> PortResult<bool> {
         Err(error) if remedy(&error).is_some() => Ok(true),
         left => left.map_err(|error| failed("read which processes ran here", &queues, &error)),
     }
+}
+
+/// The processes that run fleets in the folder `home`, or ran there when they were last heard of: their number and their
+/// fleets, for a message.
+pub fn hosts(home: &Path) -> PortResult<Vec<String>> {
+    let queues = home.join(QUEUES_FILE);
+    let read = open_untouched(&queues).and_then(|connection| {
+        let mut select = connection.prepare("SELECT id, fleets FROM hosts ORDER BY started_at")?;
+        let hosts = select.query_map([], |row| {
+            let (id, fleets): (String, String) = (row.get(0)?, row.get(1)?);
+            let process = id.split('-').next().unwrap_or_default();
+            Ok(format!("process {process} runs {}", fleets.replace(',', " and ")))
+        })?;
+        hosts.collect()
+    });
+    read.map_err(|error| failed("read which processes run here", &queues, &error))
 }

@@ -188,6 +188,28 @@ fn a_row_that_cannot_be_read_is_told_and_taken_out_where_that_loses_nothing_more
     }
 }
 
+/// The ledger's revision lies on a page of its own.
+#[test]
+fn a_row_without_which_nothing_works_is_made_again() {
+    let (home, _) = folder();
+    let file = home.path().join("keys.db");
+    let connection = Connection::open(&file).unwrap();
+    let page = "SELECT pageno FROM dbstat WHERE name = 'ledger'";
+    let page: i64 = connection.query_row(page, [], |row| row.get(0)).unwrap();
+    drop(connection);
+    flip(&file, (page as u64 - 1) * PAGE, 0xff);
+    let spec = Some(&Embedded::FILES[0]);
+    let findings = check(&file, spec, Depth::Whole).unwrap().findings;
+    let repaired = repair(&file, spec, &findings, STAMP).unwrap();
+    assert_eq!((repaired.how, &repaired.left[..]), (How::Rebuilt, &[][..]));
+    let pool = open(home.path()).key_pool(LEDGER);
+    block_on(async {
+        pool.configure(&[key()]).await.unwrap();
+        read_key(&*pool, 100).await;
+        assert!(reserve(&*pool, 10).await.is_some());
+    });
+}
+
 #[test]
 fn a_file_without_a_beginning_is_told_and_left_alone() {
     let (_home, file) = folder();

@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 use stint_core::clock::{Clock, after, from_millis, to_millis};
 use stint_core::ports::{PortError, PortResult};
 use stint_embedded::rusqlite::{Connection, OptionalExtension, params};
+use stint_embedded::upkeep::{FileSpec, RowRule};
 use stint_embedded::{Database, Embedded};
 
 use super::chain::led_until;
@@ -27,6 +28,19 @@ const MIGRATIONS: &[&str] = &["
     CREATE TABLE heads (realm TEXT PRIMARY KEY, samples TEXT NOT NULL) STRICT, WITHOUT ROWID;
 "];
 
+/// The file's name in `STINT_HOME`.
+const FILE: &str = "poe-chain.db";
+
+/// What the rows must be like. Without its progress a chain would begin anew, and pass over what lies between.
+const ROWS: &[RowRule] = &[
+    RowRule::Reads { table: "chains", key: "realm", column: "progress", read: reads::<Progress>, removable: false },
+    RowRule::Reads { table: "heads", key: "realm", column: "samples", read: reads::<Head>, removable: true },
+];
+
+fn reads<T: DeserializeOwned>(text: &str) -> Result<(), String> {
+    serde_json::from_str::<T>(text).map(drop).map_err(|error| error.to_string())
+}
+
 /// The chain of one realm, in the installation's folder.
 pub struct SqliteChain {
     database: Database,
@@ -35,9 +49,12 @@ pub struct SqliteChain {
 }
 
 impl SqliteChain {
+    /// The file, for those who look after files.
+    pub const SPEC: FileSpec = FileSpec { name: FILE, migrations: MIGRATIONS, rows: ROWS };
+
     /// Opens `poe-chain.db`.
     pub fn open(embedded: &Embedded, realm: Realm, clock: Arc<dyn Clock>) -> PortResult<SqliteChain> {
-        Ok(SqliteChain { database: embedded.database("poe-chain.db", MIGRATIONS)?, realm, clock })
+        Ok(SqliteChain { database: embedded.database(FILE, MIGRATIONS)?, realm, clock })
     }
 
     async fn store(&self, claim: &Claim, progress: &Progress, lease: Option<Duration>) -> PortResult<bool> {
@@ -71,8 +88,7 @@ fn write(document: &(impl Serialize + ?Sized)) -> PortResult<String> {
 }
 
 fn read<T: DeserializeOwned>(what: &str, text: &str) -> PortResult<T> {
-    serde_json::from_str(text)
-        .map_err(|error| PortError::backend(format!("could not read {what} in poe-chain.db"), error))
+    serde_json::from_str(text).map_err(|error| PortError::backend(format!("could not read {what} in {FILE}"), error))
 }
 
 #[async_trait]

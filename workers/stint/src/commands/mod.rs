@@ -24,6 +24,7 @@ mod stopping;
 pub(crate) mod throttle;
 pub(crate) mod unpack;
 pub(crate) mod up;
+pub(crate) mod upkeep;
 pub(crate) mod upstream;
 
 use std::path::PathBuf;
@@ -107,6 +108,9 @@ pub(crate) async fn run(cli: Cli, output: &Output) -> anyhow::Result<()> {
         Command::Unpack(arguments) => unpack::run(&arguments, &context),
         Command::Publish(arguments) => publish::run(arguments, &context).await,
         Command::Data(arguments) => data::run(arguments, &context).await,
+        Command::Check(arguments) => upkeep::check::run(&arguments, &context),
+        Command::Backup(arguments) => upkeep::backup::run(&arguments, &context),
+        Command::Restore(arguments) => upkeep::restore::run(&arguments, &context),
         Command::Upstream(arguments) => upstream::run(arguments, &context).await,
         Command::Show(arguments) => show::run(arguments, &context).await,
         Command::Simulate(arguments) => simulate::run(arguments, &context).await,

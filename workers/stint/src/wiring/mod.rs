@@ -26,7 +26,7 @@ pub(crate) use config::{BackendSettings, Choice, QueueBackend};
 pub(crate) use diary::Diary;
 pub(crate) use fleet::{Fleet, Installation, function, worker};
 pub(crate) use hosts::Hosts;
-pub(crate) use plans::{FLEETS, FleetSettings, Plan, fleet_names, plan, specs};
+pub(crate) use plans::{FLEETS, FleetSettings, Plan, files, fleet_names, folders, plan, specs};
 pub(crate) use poe_stashes::{PoeStores, index_counts};
 pub(crate) use stores::Stores;
 pub(crate) use workshop::{git, transport};

@@ -6,10 +6,14 @@ use futures::future::BoxFuture;
 use stint_core::ports::QueueSettings;
 use stint_core::registry::Registry;
 use stint_core::worker::{QueueTrigger, Spec, Worker};
+use stint_embedded::Embedded;
+use stint_embedded::upkeep::FileSpec;
 use stint_poe_stashes::follower::Follower;
 use stint_poe_stashes::indexer::Indexer;
+use stint_poe_stashes::store::{SqliteChain, SqliteIndex};
 use stint_poe_stashes::watcher::Watcher;
 use stint_warcraftlogs::config::SettingsError;
+use stint_warcraftlogs::store::SqliteStore;
 
 use super::WARCRAFTLOGS;
 use super::backends::Backends;
@@ -59,6 +63,10 @@ pub(crate) struct Plan {
     pub(crate) name: &'static str,
     /// Its workers, in the order of the data's way.
     pub(crate) workers: &'static [Spec],
+    /// Folders in `STINT_HOME` that it may fill with files which never change.
+    folders: &'static [&'static str],
+    /// The files of SQLite that it may keep.
+    files: &'static [FileSpec],
     /// What must be set before it can run here, if something is missing.
     pub(crate) missing: fn(&FleetSettings) -> Option<String>,
     /// Checks what is set: an error names the setting, and the remedy.
@@ -74,6 +82,8 @@ pub(crate) static FLEETS: [Plan; 2] = [
     Plan {
         name: stint_warcraftlogs::FLEET,
         workers: &WARCRAFTLOGS,
+        folders: &[],
+        files: &SqliteStore::FILES,
         missing: |settings| {
             let missing = "WCL_KEYS is not set: the rank fetcher needs at least one API key, as id:secret";
             settings.warcraftlogs.wcl_keys.is_empty().then(|| missing.to_owned())
@@ -85,6 +95,8 @@ pub(crate) static FLEETS: [Plan; 2] = [
     Plan {
         name: stint_poe_stashes::FLEET,
         workers: &POE_STASHES,
+        folders: &[poe_stashes::PAGES_FOLDER],
+        files: &[SqliteChain::SPEC, SqliteIndex::SPEC],
         missing: |settings| {
             let settings = &settings.poe_stashes;
             settings.client().map(drop).and_then(|()| settings.user_agent().map(drop)).err()
@@ -98,6 +110,16 @@ pub(crate) static FLEETS: [Plan; 2] = [
 /// The fleet of that name.
 pub(crate) fn plan(name: &str) -> Option<&'static Plan> {
     FLEETS.iter().find(|plan| plan.name == name)
+}
+
+/// The files of SQLite that an installation may have: those of every fleet, and those that all of them share.
+pub(crate) fn files() -> Vec<FileSpec> {
+    Embedded::FILES.into_iter().chain(FLEETS.iter().flat_map(|plan| plan.files.iter().copied())).collect()
+}
+
+/// The folders that fleets may fill in `STINT_HOME` with files which never change.
+pub(crate) fn folders() -> impl Iterator<Item = &'static str> {
+    FLEETS.iter().flat_map(|plan| plan.folders.iter().copied())
 }
 
 /// The names of all fleets, for errors.

@@ -20,6 +20,9 @@ use tokio::sync::OnceCell;
 
 use super::backends::Backends;
 
+/// Where pages are kept if no other place is set, in `STINT_HOME`.
+pub(super) const PAGES_FOLDER: &str = "poe-pages";
+
 /// What the fleet keeps.
 #[derive(Clone)]
 pub(crate) struct PoeStores {
@@ -92,7 +95,7 @@ fn objects(settings: &Settings, backends: &Backends) -> anyhow::Result<Objects> 
     Ok(match &settings.poe_blobs {
         Some(Blobs::S3 { bucket, prefix }) => Objects::in_s3(bucket, prefix)?,
         Some(Blobs::Folder(folder)) => Objects::in_folder(folder)?,
-        None => Objects::in_folder(&backends.home.join("poe-pages"))?,
+        None => Objects::in_folder(&backends.home.join(PAGES_FOLDER))?,
     })
 }
 

@@ -6,9 +6,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 use stint_core::ports::{Breakers, KeyPool, PortResult, Queue, QueueSettings, Throttle, Wakeups};
 use stint_core::worker::{QueueTrigger, Spec, Worker};
+use stint_warcraftlogs::aggregator::Aggregator;
 use stint_warcraftlogs::config::Settings;
 use stint_warcraftlogs::discover::Discover;
-use stint_warcraftlogs::handover::NEXT_DUE;
+use stint_warcraftlogs::handover::{ALL_FRESH, NEXT_DUE};
 use stint_warcraftlogs::message::REFRESH_QUEUE;
 use stint_warcraftlogs::store::{Directory, Discovers, Milestones, Players, RefreshAnswers, Rules};
 
@@ -66,15 +67,24 @@ impl Stores {
     /// Starts a discovery, where the fleet was ever started: a rule is new, and its tick may be half an hour away. A failure is
     /// only said, since the tick makes up for it.
     pub(crate) async fn start_discovery(&self, now: Timestamp) {
-        if let Err(error) = self.try_start_discovery(now).await {
-            tracing::warn!(%error, "cannot start a discovery, its schedule will: {error}");
+        self.start(NEXT_DUE, Discover::SPEC.name, now).await;
+    }
+
+    /// Starts the aggregator likewise: players or rules have changed by hand. It finds out whether there is something to do.
+    pub(crate) async fn start_aggregator(&self, now: Timestamp) {
+        self.start(ALL_FRESH, Aggregator::SPEC.name, now).await;
+    }
+
+    async fn start(&self, name: &str, worker: &str, now: Timestamp) {
+        if let Err(error) = self.try_start(name, worker, now).await {
+            tracing::warn!(%error, "cannot start {worker}, its schedule will: {error}");
         }
     }
 
-    async fn try_start_discovery(&self, now: Timestamp) -> PortResult<()> {
+    async fn try_start(&self, name: &str, worker: &str, now: Timestamp) -> PortResult<()> {
         let is_started = self.calls_functions || !self.wakeups.list().await?.is_empty();
         if is_started {
-            self.wakeups.once(NEXT_DUE, Discover::SPEC.name, now).await?;
+            self.wakeups.once(name, worker, now).await?;
         }
         Ok(())
     }

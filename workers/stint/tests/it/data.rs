@@ -1,7 +1,7 @@
 //! `stint data`: in, out, and in again.
 
 use crate::program::{Program, text};
-use crate::world::PLAYER;
+use crate::world::{PLAYER, World, block_on};
 
 /// As `mongoexport` writes them, canonical and relaxed, with a date and with the float seconds of the original.
 const RULES: &str = r#"{"_id":{"$oid":"638190fc00bc58421e002c83"},"raid":{"$numberInt":"26"},"difficulty":{"$numberInt":"3"},"startPage":{"$numberInt":"1"},"endPage":{"$numberInt":"600"},"lastRun":{"$date":{"$numberLong":"1669438300480"}}}
@@ -198,6 +198,30 @@ fn fields_that_are_not_known_are_told_and_counted() {
         );
         let json: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
         assert_eq!(json["unknown_fields"], serde_json::json!({"guild": 1, "raids.*.*.encounters.*.rank": 1}));
+    }
+}
+
+/// Where the fleet was started, what comes in is taken up at once; imported players belong in the databases.
+#[test]
+fn an_import_wakes_the_worker_that_has_something_to_do() {
+    for (collection, documents, worker) in [
+        ("discovery_schedules", RULES, Some("discover")),
+        ("discovers", DISCOVERS, Some("aggregator")),
+        ("players", PLAYER, Some("aggregator")),
+        ("dropped", DROPPED, None),
+    ] {
+        let program = Program::new();
+        block_on(async { World::open(&program.home()).schedules().await });
+        let before = block_on(async { World::open(&program.home()).woken().await });
+        let source = program.write("in.jsonl", documents);
+        program.succeed(&["data", "import", collection, text(&source)]);
+        let (woken, reached) = block_on(async {
+            let world = World::open(&program.home());
+            (world.woken().await, world.reached().await)
+        });
+        let new: Vec<&str> = woken.iter().filter(|worker| !before.contains(worker)).map(String::as_str).collect();
+        assert_eq!(new, Vec::from_iter(worker), "{collection}");
+        assert_eq!(reached.is_unwritten(), collection == "players", "{collection}");
     }
 }
 

@@ -55,6 +55,9 @@ fn every_command_for_operators() {
         "data",
         "data import",
         "data export",
+        "check",
+        "backup",
+        "restore",
         "describe",
         "simulate",
     ];
@@ -65,7 +68,9 @@ fn every_command_for_operators() {
 
 #[test]
 fn the_text_fits_a_terminal() {
-    for command in ["", "demo", "up", "run", "upstream", "upstream poe-stashes", "rules add", "data import"] {
+    for command in
+        ["", "demo", "up", "run", "upstream", "upstream poe-stashes", "rules add", "data import", "check", "restore"]
+    {
         let text = help(command);
         assert!(text.lines().all(|line| line.chars().count() <= 100), "{command}: {text}");
     }

@@ -25,7 +25,7 @@ pub(crate) fn upstream(players: &str) -> Upstream {
 }
 
 /// The binary, pointed at the stand-in by settings alone.
-fn fleet(home: &Path, upstream: &Upstream) -> Command {
+pub(crate) fn fleet(home: &Path, upstream: &Upstream) -> Command {
     let mut command = stint(home);
     for name in ["wcl_api_url", "wcl_token_url", "wcl_site_url", "wcl_keys"] {
         command.env(name.to_uppercase(), upstream.setting(name));
@@ -35,13 +35,13 @@ fn fleet(home: &Path, upstream: &Upstream) -> Command {
     command
 }
 
-fn output(command: &mut Command) -> String {
+pub(crate) fn output(command: &mut Command) -> String {
     let output = command.output().unwrap();
     assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
 }
 
-fn ids(home: &Path, collection: &str) -> BTreeSet<u64> {
+pub(crate) fn ids(home: &Path, collection: &str) -> BTreeSet<u64> {
     let lines = output(stint(home).args(["data", "export", collection, "-"]));
     lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["_id"].as_u64().unwrap()).collect()
 }
@@ -58,7 +58,7 @@ fn kill_after(lines: u64, home: &Path, upstream: &Upstream) {
 }
 
 /// A stand-in with players that were discovered and queued; and who they are.
-fn queued(home: &Path, upstream: &Upstream) -> BTreeSet<u64> {
+pub(crate) fn queued(home: &Path, upstream: &Upstream) -> BTreeSet<u64> {
     let rule = ["rules", "add", "--raid", "26", "--difficulty", "3,4,5", "--start-page", "1", "--end-page", "20"];
     output(stint(home).args(rule));
     for _ in 0..3 {

@@ -33,6 +33,7 @@ mod unruly;
 mod until_drained;
 mod up;
 mod up_aws;
+mod upkeep;
 mod upstream;
 mod waiting;
 mod world;

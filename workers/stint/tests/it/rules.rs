@@ -35,8 +35,11 @@ fn a_new_rule_of_a_running_fleet_is_read_at_once() {
         world.schedules().await;
     });
     program.succeed(&add("mythic"));
-    let woken = block_on(async { World::open(&program.home()).woken().await });
-    assert!(woken.contains(&"discover".to_owned()), "{woken:?}");
+    let woken = || block_on(async { World::open(&program.home()).woken().await });
+    assert!(woken().contains(&"discover".to_owned()), "{:?}", woken());
+    assert!(!woken().contains(&"aggregator".to_owned()), "{:?}", woken());
+    program.succeed(&["rules", "remove", "--all", "--yes"]);
+    assert!(woken().contains(&"aggregator".to_owned()), "it may have waited for the rules: {:?}", woken());
 }
 
 #[test]

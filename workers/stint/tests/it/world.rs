@@ -17,8 +17,8 @@ use stint_warcraftlogs::budget::REVIVE;
 use stint_warcraftlogs::message::QUEUE;
 use stint_warcraftlogs::model::{Player, RaidsToScrap};
 use stint_warcraftlogs::store::{
-    Chunk, Claim, Discovered, Discovers, Doubt, DropReason, Dropped, Pass, Players, Rest, Rule, Rules, Seen,
-    SqliteStore, UpstreamRest,
+    Chunk, Claim, Discovered, Discovers, Doubt, DropReason, Dropped, Milestones, Pass, Players, Reached, Rest, Rule,
+    Rules, Seen, SqliteStore, UpstreamRest,
 };
 
 pub(crate) const PLAYER: &str = r#"{"_id":57147396,"name":"Ånn","classId":4,"region":"EU","server":{"name":"Tarren Mill","slug":"tarren-mill","normalizedName":"TarrenMill"},"updatedAt":{"$date":"2026-11-20T10:00:00Z"},"raids":{"26":{"4":{"metric":"dps","best":91.2,"median":80.1,"encounters":{"2398":{"best":95.3,"median":80.0,"kills":12,"spec":"Fire"}}}}}}"#;
@@ -180,6 +180,11 @@ impl World {
     pub(crate) async fn woken(&self) -> Vec<String> {
         let wakeups = self.embedded.wakeups().list().await.unwrap();
         wakeups.into_iter().filter(|wakeup| wakeup.period.is_none()).map(|wakeup| wakeup.worker).collect()
+    }
+
+    /// Which stages the fleet has passed.
+    pub(crate) async fn reached(&self) -> Reached {
+        self.store.reached().await.unwrap()
     }
 
     /// When the reviver is woken.

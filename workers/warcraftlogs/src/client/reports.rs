@@ -12,6 +12,7 @@ use super::document::{GuildOf, is_report_code, list_reports, read_report, report
 use super::points::Counter;
 use super::{Api, CallError, document, reports_document};
 use crate::model::{Difficulty, PlayerId, RaidId};
+use crate::whom::check_id;
 
 /// A page of the list of reports.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -164,7 +165,15 @@ fn report_players(raw: &str) -> Result<Option<ReportPlayers>, String> {
     let characters = report.ranked_characters.unwrap_or_default().into_iter().flatten();
     let player = |character: Ranked| {
         let place = character.server.map(|server| (server.region.compact_name, server.slug));
-        Some(RankedPlayer { id: u64::try_from(character.canonical_id).ok()?, place })
+        let id = character.canonical_id;
+        let checked = u64::try_from(id).map_err(|_| format!("{id} is not a player's id"));
+        match checked.and_then(|id| check_id(id).map(|()| id)) {
+            Ok(id) => Some(RankedPlayer { id, place }),
+            Err(reason) => {
+                tracing::warn!(%reason, "a report names a player that cannot be asked for: {reason}");
+                None
+            }
+        }
     };
     let players = characters.filter_map(player).collect();
     Ok(Some(ReportPlayers { raid, difficulties, players }))

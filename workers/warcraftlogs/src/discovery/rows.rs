@@ -6,6 +6,7 @@
 use html5gum::{Emitter, Error, State, naive_next_state};
 
 use crate::model::PlayerId;
+use crate::whom::check_id;
 
 /// Tags between two moments at which the reader may give a page up.
 const TAGS_AT_A_TIME: u32 = 4_096;
@@ -302,5 +303,5 @@ fn character(link: &[u8]) -> Option<Link> {
     let (_, rest) = link.split_once(CHARACTER_PATH)?;
     let Some(rest) = rest.strip_prefix(BY_ID) else { return Some(Link::Name) };
     let id = rest.split(['/', '?', '#']).next()?.parse().ok();
-    id.filter(|id| *id > 0).map(Link::Id)
+    id.filter(|id| check_id(*id).is_ok()).map(Link::Id)
 }

@@ -22,12 +22,14 @@ pub enum Milestone {
     Emptied,
     /// The database generator began to read the players of the databases that it has published.
     Generated,
+    /// Players were imported from elsewhere.
+    Imported,
 }
 
 impl Milestone {
     /// All stages.
-    pub const ALL: [Milestone; 4] =
-        [Milestone::Aggregated, Milestone::Queued, Milestone::Emptied, Milestone::Generated];
+    pub const ALL: [Milestone; 5] =
+        [Milestone::Aggregated, Milestone::Queued, Milestone::Emptied, Milestone::Generated, Milestone::Imported];
 
     /// The name under which the stage is kept.
     pub fn name(self) -> &'static str {
@@ -36,6 +38,7 @@ impl Milestone {
             Milestone::Queued => "queued",
             Milestone::Emptied => "emptied",
             Milestone::Generated => "generated",
+            Milestone::Imported => "imported",
         }
     }
 }
@@ -51,6 +54,8 @@ pub struct Reached {
     pub emptied: Option<Timestamp>,
     /// See [`Milestone::Generated`].
     pub generated: Option<Timestamp>,
+    /// See [`Milestone::Imported`].
+    pub imported: Option<Timestamp>,
 }
 
 impl Reached {
@@ -61,6 +66,7 @@ impl Reached {
             Milestone::Queued => &mut self.queued,
             Milestone::Emptied => &mut self.emptied,
             Milestone::Generated => &mut self.generated,
+            Milestone::Imported => &mut self.imported,
         };
         *field = Some(at);
     }
@@ -73,6 +79,7 @@ impl Reached {
             queued: past(self.queued),
             emptied: past(self.emptied),
             generated: past(self.generated),
+            imported: past(self.imported),
         }
     }
 
@@ -81,9 +88,9 @@ impl Reached {
         self.queued > self.emptied
     }
 
-    /// Whether players were queued or fetched since the databases were last generated.
+    /// Whether players were queued, fetched or imported since the databases were last generated.
     pub fn is_unwritten(&self) -> bool {
-        self.queued.max(self.emptied) > self.generated
+        self.queued.max(self.emptied).max(self.imported) > self.generated
     }
 }
 

@@ -8,7 +8,7 @@ use stint_mongo::mongodb::bson::{Bson, Document, doc};
 use stint_mongo::{delete, explain, update, upsert};
 
 use super::mongo::MongoStore;
-use super::mongo_documents::{above, id, id_of, page, read};
+use super::mongo_documents::{above, id, id_of, own_id, page, read};
 use super::mongo_standings::{Kind, add_raids};
 use super::{Backlog, Damaged, Discovered, Discovers, Due, Freshness, Page, Zones};
 use crate::model::{PlayerId, RaidsToScrap};
@@ -25,7 +25,7 @@ const PAGE: usize = 5_000;
 #[async_trait]
 impl Discovers for MongoStore {
     async fn merge(&self, seen: &[Discovered]) -> PortResult<()> {
-        let statements: Vec<Document> = seen.iter().map(merge).collect();
+        let statements = seen.iter().map(merge).collect::<PortResult<Vec<Document>>>()?;
         let what = "merge discovered players";
         let Err(error) = self.mongo.update_all(DISCOVERS, &statements, what).await else { return Ok(()) };
         // What cannot be read is replaced by what can: it would never be queued otherwise.
@@ -160,14 +160,14 @@ impl MongoStore {
     }
 }
 
-fn merge(player: &Discovered) -> Document {
+fn merge(player: &Discovered) -> PortResult<Document> {
     let add = add_raids(FIELD, &player.raids_to_scrap);
     let change = if add.is_empty() {
         doc! { "$setOnInsert": { FIELD: {} } }
     } else {
         add
     };
-    upsert(doc! { "_id": id(player.id) }, change)
+    Ok(upsert(doc! { "_id": own_id(player.id)? }, change))
 }
 
 /// Finds a document as long as nobody has changed what it says.

@@ -66,7 +66,13 @@ pub(super) fn above(after: Option<PlayerId>) -> Document {
 
 /// A player's id in a filter, where all kinds of numbers are one.
 pub(super) fn id(id: PlayerId) -> i64 {
-    id.cast_signed()
+    // No document has an id beyond: `own_id` refuses to write one.
+    i64::try_from(id).unwrap_or(i64::MAX)
+}
+
+/// A player's id in a document that is written. One that BSON has no number for is refused by name.
+pub(super) fn own_id(id: PlayerId) -> PortResult<i64> {
+    i64::try_from(id).map_err(|_| PortError::Invalid(format!("{id} is not a player's id: ids end at {}", i64::MAX)))
 }
 
 /// The player whose document it is.

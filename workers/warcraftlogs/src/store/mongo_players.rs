@@ -8,7 +8,7 @@ use stint_mongo::mongodb::bson::{Bson, Document, doc};
 use stint_mongo::{delete, explain, upsert};
 
 use super::mongo::MongoStore;
-use super::mongo_documents::{above, id, id_of, page, read, write};
+use super::mongo_documents::{above, id, id_of, own_id, page, read, write};
 use super::mongo_standings::{Came, Covered};
 use super::{
     Answered, Dropped, Fetched, Known, Page, PlayerCounts, PlayerKey, Players, TakenOver, Unasked, UnitAnswer,
@@ -126,7 +126,7 @@ impl MongoStore {
         let statement = |player: &Dropped| {
             let Bson::Document(mut fields) = write(player)? else { return Err(no_document()) };
             fields.remove("_id");
-            Ok(upsert(doc! { "_id": id(player.id) }, doc! { "$set": fields }))
+            Ok(upsert(doc! { "_id": own_id(player.id)? }, doc! { "$set": fields }))
         };
         let statements = dropped.iter().map(statement).collect::<PortResult<Vec<Document>>>()?;
         self.mongo.update_all(DROPPED, &statements, "record dropped players").await
@@ -179,7 +179,7 @@ fn refusal((unit, reason): &(Unit, String)) -> (Unit, UnitAnswer) {
 
 /// Each given raid and difficulty is a field of its own, so that the others stay.
 fn store(player: &Player) -> PortResult<Document> {
-    Ok(upsert(doc! { "_id": id(player.id) }, change(player)?))
+    Ok(upsert(doc! { "_id": own_id(player.id)? }, change(player)?))
 }
 
 /// What makes a stored player this one, with all that is stored beside.

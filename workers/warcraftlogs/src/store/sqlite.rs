@@ -3,15 +3,19 @@
 
 use std::sync::Arc;
 
+use serde::de::DeserializeOwned;
 use stint_core::clock::Clock;
 use stint_core::ports::PortResult;
-use stint_embedded::rusqlite::{Connection, Result, Row};
+use stint_embedded::rusqlite::types::ToSqlOutput;
+use stint_embedded::rusqlite::{Connection, Error, Result, Row, ToSql};
+use stint_embedded::upkeep::{FileSpec, RowRule};
 use stint_embedded::{Database, Embedded};
 
 use super::{
     Damaged, Page, sqlite_milestones, sqlite_refreshed, sqlite_refusals, sqlite_rests, sqlite_standings, sqlite_zones,
 };
-use crate::model::PlayerId;
+use super::{Dropped, Rule};
+use crate::model::{Player, PlayerId, RaidsToScrap};
 
 /// The file's name in `STINT_HOME`.
 const FILE: &str = "warcraftlogs.db";
@@ -53,6 +57,28 @@ const MIGRATIONS: &[&str] = &[
     sqlite_refreshed::MIGRATION,
 ];
 
+/// What the rows must be like. What else is kept in JSON is made anew where it cannot be read.
+const ROWS: &[RowRule] = &[
+    document("players", "id", "document", reads::<Player>),
+    document("discovers", "id", "raids", reads::<RaidsToScrap>),
+    document("dropped", "id", "document", reads::<Dropped>),
+    document("rules", "id", "document", reads::<Rule>),
+];
+
+/// A player who is taken out is discovered again.
+const fn document(
+    table: &'static str,
+    key: &'static str,
+    column: &'static str,
+    read: fn(&str) -> std::result::Result<(), String>,
+) -> RowRule {
+    RowRule::Reads { table, key, column, read, removable: true }
+}
+
+fn reads<T: DeserializeOwned>(text: &str) -> std::result::Result<(), String> {
+    serde_json::from_str::<T>(text).map(drop).map_err(|error| error.to_string())
+}
+
 /// All collections of the fleet in one file.
 #[derive(Clone)]
 pub struct SqliteStore {
@@ -61,6 +87,9 @@ pub struct SqliteStore {
 }
 
 impl SqliteStore {
+    /// The file, for those who look after files.
+    pub const FILES: [FileSpec; 1] = [FileSpec { name: FILE, migrations: MIGRATIONS, rows: ROWS }];
+
     /// Opens the fleet's file in the folder of `embedded`.
     pub fn open(embedded: &Embedded, clock: Arc<dyn Clock>) -> PortResult<SqliteStore> {
         Ok(SqliteStore { database: embedded.database(FILE, MIGRATIONS)?, clock })
@@ -92,9 +121,26 @@ pub(super) fn count(connection: &Connection, sql: &str) -> Result<u64> {
     connection.prepare_cached(sql)?.query_row([], |row| row.get::<_, i64>(0)).map(i64::cast_unsigned)
 }
 
-/// Ids are read as SQLite has them and written the same way: signed, bit for bit.
-pub(super) fn sql_id(id: PlayerId) -> i64 {
-    id.cast_signed()
+/// An id on its way into a statement. One that SQLite has no number for is refused by name.
+pub(super) struct SqlId(PlayerId);
+
+pub(super) fn sql_id(id: PlayerId) -> SqlId {
+    SqlId(id)
+}
+
+impl ToSql for SqlId {
+    fn to_sql(&self) -> Result<ToSqlOutput<'_>> {
+        let id = i64::try_from(self.0).map_err(|_| {
+            let reason = format!("{} is not a player's id: ids end at {}", self.0, i64::MAX);
+            Error::ToSqlConversionFailure(reason.into())
+        });
+        id.map(ToSqlOutput::from)
+    }
+}
+
+/// Where to go on behind an id; from the beginning without one.
+pub(super) fn sql_after(after: Option<PlayerId>) -> i64 {
+    after.map_or(-1, |id| i64::try_from(id).unwrap_or(i64::MAX))
 }
 
 pub(super) fn sql_count(count: usize) -> i64 {

@@ -6,7 +6,7 @@ use stint_core::clock::from_millis;
 use stint_core::ports::PortResult;
 use stint_embedded::rusqlite::{Connection, OptionalExtension, Result, params};
 
-use super::sqlite::{SqliteStore, count, id_and_text, page, sql_count, sql_id, to_json};
+use super::sqlite::{SqliteStore, count, id_and_text, page, sql_after, sql_count, sql_id, to_json};
 use super::sqlite_standings::{KINDS, lines, queued};
 use super::sqlite_zones::frozen;
 use super::{Backlog, Damaged, Discovered, Discovers, Due, Freshness, Frozen, Page};
@@ -24,7 +24,7 @@ impl Discovers for SqliteStore {
         let rows = move |connection: &Connection| {
             let mut select =
                 connection.prepare_cached("SELECT id, raids FROM discovers WHERE id > ?1 ORDER BY id LIMIT ?2")?;
-            let rows = select.query_map(params![after.map_or(-1, sql_id), sql_count(max)], id_and_text)?;
+            let rows = select.query_map(params![sql_after(after), sql_count(max)], id_and_text)?;
             rows.collect::<Result<Vec<_>>>()
         };
         let rows = self.database.read("read discovered players", rows).await?;
@@ -116,7 +116,7 @@ fn due(
         "SELECT id, raids, fetched_at, covered, kind FROM ({KINDS})
          WHERE id > ?3 AND kind IN ('due', 'unlike') ORDER BY id LIMIT ?4"
     ))?;
-    let mut rows = select.query(params![forgotten_at, stale_at, after.map_or(-1, sql_id), sql_count(max)])?;
+    let mut rows = select.query(params![forgotten_at, stale_at, sql_after(after), sql_count(max)])?;
     let mut page = Page { documents: Vec::new(), damaged: Vec::new(), next: None };
     let (frozen, mut looked_at, mut last) = (frozen(connection)?, 0, None);
     while let Some(row) = rows.next()? {

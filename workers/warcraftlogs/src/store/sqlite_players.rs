@@ -6,7 +6,7 @@ use stint_core::ports::{PortError, PortResult};
 use stint_embedded::rusqlite::types::Value;
 use stint_embedded::rusqlite::{Connection, OptionalExtension, Result, params, params_from_iter};
 
-use super::sqlite::{SqliteStore, count, id_and_text, page, sql_count, sql_id, to_json};
+use super::sqlite::{SqliteStore, count, id_and_text, page, sql_after, sql_count, sql_id, to_json};
 use super::sqlite_refusals::{Refused, known, refuse};
 use super::sqlite_standings::{Standing, fetched, standing, was_dropped};
 use super::taken_over::{Relation, missing};
@@ -94,7 +94,7 @@ impl Players for SqliteStore {
         let rows = move |connection: &Connection| {
             let sql = "SELECT id, document FROM players WHERE id > ?1 ORDER BY id LIMIT ?2";
             let mut select = connection.prepare_cached(sql)?;
-            let rows = select.query_map(params![after.map_or(-1, sql_id), sql_count(max)], id_and_text)?;
+            let rows = select.query_map(params![sql_after(after), sql_count(max)], id_and_text)?;
             rows.collect::<Result<Vec<_>>>()
         };
         let rows = self.database.read("read players", rows).await?;
@@ -115,7 +115,7 @@ impl Players for SqliteStore {
         let rows = move |connection: &Connection| {
             let sql = "SELECT id, document FROM dropped WHERE id > ?1 ORDER BY id LIMIT ?2";
             let mut select = connection.prepare_cached(sql)?;
-            let rows = select.query_map(params![after.map_or(-1, sql_id), sql_count(max)], id_and_text)?;
+            let rows = select.query_map(params![sql_after(after), sql_count(max)], id_and_text)?;
             rows.collect::<Result<Vec<_>>>()
         };
         let rows = self.database.read("read dropped players", rows).await?;
@@ -226,7 +226,7 @@ fn select_page(connection: &Connection, after: Option<&PlayerKey>, max: usize) -
     let mut values = vec![Value::from(sql_count(max))];
     if let Some(PlayerKey { region, server: (slug, name, normalized), id }) = after {
         values.extend([region, slug, name, normalized].map(|text| Value::from(text.clone())));
-        values.push(Value::from(sql_id(*id)));
+        values.push(Value::from(sql_after(Some(*id))));
     }
     let mut select = connection.prepare_cached(&sql)?;
     let rows = select.query_map(params_from_iter(values), |row| {

@@ -85,6 +85,7 @@ macro_rules! store_suite {
             documents_are_found_by_id
             only_what_still_says_the_same_is_handed_over
             nothing_to_merge_or_hand_over_is_no_error
+            an_id_beyond_all_ids_is_refused_by_name
         }
         crate::stores::expand! { freshness, $run, $world,
             whoever_was_never_fetched_is_due

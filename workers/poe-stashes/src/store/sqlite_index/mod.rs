@@ -10,11 +10,15 @@ use jiff::Timestamp;
 use stint_core::clock::to_millis;
 use stint_core::ports::PortResult;
 use stint_embedded::rusqlite::{Connection, Result};
+use stint_embedded::upkeep::FileSpec;
 use stint_embedded::{Database, Embedded, Rows};
 
 use super::{Changes, Index, IndexCounts, Snapshot};
 use page::take_over;
-use schema::MIGRATIONS;
+use schema::{MIGRATIONS, ROWS};
+
+/// The file's name in `STINT_HOME`.
+const FILE: &str = "poe-index.db";
 
 /// The index of one realm's stashes.
 pub struct SqliteIndex {
@@ -22,9 +26,12 @@ pub struct SqliteIndex {
 }
 
 impl SqliteIndex {
+    /// The file, for those who look after files.
+    pub const SPEC: FileSpec = FileSpec { name: FILE, migrations: MIGRATIONS, rows: ROWS };
+
     /// Opens `poe-index.db`.
     pub fn open(embedded: &Embedded) -> PortResult<SqliteIndex> {
-        Ok(SqliteIndex { database: embedded.database_for(Rows::Large, "poe-index.db", MIGRATIONS)? })
+        Ok(SqliteIndex { database: embedded.database_for(Rows::Large, FILE, MIGRATIONS)? })
     }
 }
 

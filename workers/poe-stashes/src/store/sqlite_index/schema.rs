@@ -1,5 +1,11 @@
 //! The tables. `docs/fleets/poe-stashes.md` shows them to users.
 
+use stint_embedded::upkeep::RowRule;
+
+/// What the rows must be like: an item lies in a stash.
+pub(super) const ROWS: &[RowRule] =
+    &[RowRule::Belongs { table: "items", column: "stash", to: "stashes", key: "number" }];
+
 /// Append to these, never change one.
 pub(super) const MIGRATIONS: &[&str] = &[FIRST, ITEMS_BY_STASH];
 

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use stint_core::ports::PortResult;
 use stint_warcraftlogs::model::{Player, PlayerId};
 use stint_warcraftlogs::store::{Discovered, Dropped, Rule, TakenOver};
-use stint_warcraftlogs::whom::{REGIONS, parse_region};
+use stint_warcraftlogs::whom::{REGIONS, check_id, parse_region};
 
 use super::unknown::Unknown;
 use super::{Collection, extended};
@@ -32,20 +32,18 @@ impl Batch {
     /// Reads and checks one document. The error names the field. Fields of players that nothing here reads are added to
     /// `unknown`.
     pub(super) fn push(&mut self, text: &[u8], unknown: &mut Unknown) -> Result<(), String> {
-        if let Batch::Rules(rules) = self {
-            rules.push(rule(text)?);
-            return Ok(());
-        }
-        let value = document(text)?;
         match self {
             Batch::Players(players) => {
-                let player: Player = read(value.clone(), check_player)?;
+                let value = document(text)?;
+                let player: Player = read(&value, check_player)?;
                 unknown.compare(&value, &player);
                 players.push(player);
             }
-            Batch::Discovers(discovers) => discovers.push(read(value, check_discovered)?),
-            Batch::Rules(_) => {}
-            Batch::Dropped(dropped) => dropped.push(read(value, |dropped: &Dropped| check_id(dropped.id))?),
+            Batch::Discovers(discovers) => discovers.push(read(&document(text)?, check_discovered)?),
+            Batch::Rules(rules) => rules.push(rule(text)?),
+            Batch::Dropped(dropped) => {
+                dropped.push(read(&document(text)?, |dropped: &Dropped| check_document_id(dropped.id))?);
+            }
         }
         Ok(())
     }
@@ -113,10 +111,10 @@ fn rule(text: &[u8]) -> Result<Rule, String> {
         fields(text)?.into_iter().partition(|(name, _)| Rule::FIELDS.contains(&name.as_str()));
     let value = extended::plain(Value::Object(known))?;
     check_object_id(&value)?;
-    Ok(Rule { unknown, ..read(value, Rule::check)? })
+    Ok(Rule { unknown, ..read(&value, Rule::check)? })
 }
 
-fn read<T: DeserializeOwned>(value: Value, check: impl Fn(&T) -> Result<(), String>) -> Result<T, String> {
+fn read<T: DeserializeOwned>(value: &Value, check: impl Fn(&T) -> Result<(), String>) -> Result<T, String> {
     let document: T = serde_path_to_error::deserialize(value).map_err(|error| {
         let path = error.path().to_string();
         let reason = error.into_inner().to_string();
@@ -137,12 +135,8 @@ fn not_json(text: &[u8], error: &serde_json::Error) -> String {
     format!("not JSON: {error}")
 }
 
-fn check_id(id: PlayerId) -> Result<(), String> {
-    // What a GraphQL `Int` can hold: no other id can be asked for.
-    if id == 0 || id > i32::MAX.unsigned_abs().into() {
-        return Err(format!("_id: {id} is not a player's id (1 to {})", i32::MAX));
-    }
-    Ok(())
+fn check_document_id(id: PlayerId) -> Result<(), String> {
+    check_id(id).map_err(|reason| format!("_id: {reason}"))
 }
 
 /// A rule's id, whose error else says nothing of use.
@@ -170,7 +164,7 @@ fn check_region(region: &str) -> Result<(), String> {
 }
 
 fn check_discovered(discovered: &Discovered) -> Result<(), String> {
-    check_id(discovered.id)?;
+    check_document_id(discovered.id)?;
     if discovered.raids_to_scrap.is_empty() {
         return Err("raidsToScrap: names no raid and difficulty".into());
     }
@@ -178,7 +172,7 @@ fn check_discovered(discovered: &Discovered) -> Result<(), String> {
 }
 
 fn check_player(player: &Player) -> Result<(), String> {
-    check_id(player.id)?;
+    check_document_id(player.id)?;
     let Player { name, region, server, .. } = player;
     for (field, text) in
         [("name", name), ("region", region), ("server.name", &server.name), ("server.slug", &server.slug)]

@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, bail};
 use clap::ValueEnum;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
-use stint_warcraftlogs::store::TakenOver;
+use stint_warcraftlogs::store::{Milestone, TakenOver};
 use stint_warcraftlogs::whom::REGIONS;
 
 use super::Collection;
@@ -98,7 +98,9 @@ pub(super) async fn run(arguments: &Import, context: &Context) -> Result<()> {
         bad: 0,
     };
     importing.learn_servers().await?;
-    importing.read_all(Documents::new(reader)).await.with_context(|| format!("cannot import {}", name(file)))?;
+    let read = importing.read_all(Documents::new(reader)).await;
+    importing.hand_over().await?;
+    read.with_context(|| format!("cannot import {}", name(file)))?;
     let Importing { stored, bad, players, unknown, .. } = importing;
     for (path, documents) in unknown.iter() {
         let documents = count(documents, "document", "documents");
@@ -143,6 +145,22 @@ impl Importing<'_> {
             }
         }
         self.store().await
+    }
+
+    /// Wakes the workers that have something to do with what was stored, however the import has ended.
+    async fn hand_over(&self) -> Result<()> {
+        let Some(stores) = self.stores.as_ref().filter(|_| self.stored > 0) else { return Ok(()) };
+        let now = self.context.clock.now();
+        match self.arguments.collection {
+            Collection::DiscoverySchedules => stores.start_discovery(now).await,
+            Collection::Discovers => stores.start_aggregator(now).await,
+            Collection::Players => {
+                stores.milestones.pass(Milestone::Imported, now).await?;
+                stores.start_aggregator(now).await;
+            }
+            Collection::Dropped => {}
+        }
+        Ok(())
     }
 
     /// Reads, converts and checks one document.

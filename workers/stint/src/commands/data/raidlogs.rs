@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde_json::{Map, Value};
-use stint_warcraftlogs::model::{EncounterRank, Player, RaidRanks, Server};
+use stint_warcraftlogs::model::{Difficulty, EncounterId, EncounterRank, Player, RaidId, RaidRanks, Server};
 
 use super::unknown::Unknown;
 use crate::commands::servers::{self, likely_slug};
@@ -39,18 +39,22 @@ pub(super) fn player(document: &Value, known: &KnownServers, unknown: &mut Unkno
         updated_at: updated_at(fields)?,
         raids: BTreeMap::new(),
     };
-    let mut paths = unread(fields, &FIELDS, "");
+    let (mut paths, mut cells_by_unit) = (unread(fields, &FIELDS, ""), Cells::new());
     for field in ["raids", "encounters"] {
         let Some(cells) = fields.get(field).filter(|cells| !cells.is_null()) else { continue };
         let cells = cells.as_object().ok_or_else(|| format!("field {field}: it is not an object"))?;
         for (key, cell) in cells {
             let of_cell = |reason| format!("field {field}.{key}{reason}");
             let cell = cell.as_object().ok_or_else(|| of_cell(": it is not an object".to_owned()))?;
-            add_cell(&mut player, key, cell).map_err(of_cell)?;
+            add_cell(&mut cells_by_unit, key, cell).map_err(of_cell)?;
             paths.extend(unread(cell, &ENCOUNTER_FIELDS, &format!("{field}.*.")));
         }
     }
-    player.raids.values_mut().flat_map(|raid| raid.values_mut()).for_each(average);
+    for ((zone, difficulty), metrics) in cells_by_unit {
+        let (ranks, left_out) = one_metric(metrics);
+        paths.extend(left_out.into_iter().map(|metric| format!("(ranks by {metric}, beside {})", ranks.metric)));
+        player.raids.entry(zone).or_default().insert(difficulty, ranks);
+    }
     paths.sort_unstable();
     paths.dedup();
     paths.into_iter().for_each(|path| unknown.count(path));
@@ -63,8 +67,11 @@ fn unread(fields: &Map<String, Value>, read: &[&str], before: &str) -> Vec<Strin
     unread.map(|(name, _)| format!("{before}{name}")).collect()
 }
 
+/// The ranks of each raid and difficulty, by metric and encounter.
+type Cells = BTreeMap<(RaidId, Difficulty), BTreeMap<String, BTreeMap<EncounterId, EncounterRank>>>;
+
 /// One encounter in one difficulty. Ids that the document lacks are in its key: `2398_4`, `Alias_26_4_2398`.
-fn add_cell(player: &mut Player, key: &str, cell: &Map<String, Value>) -> Result<(), String> {
+fn add_cell(cells: &mut Cells, key: &str, cell: &Map<String, Value>) -> Result<(), String> {
     let in_key: Vec<Option<u32>> = key.split('_').map(|part| part.parse().ok()).collect();
     let (zone, difficulty, encounter) = match in_key[..] {
         [None, zone, difficulty, encounter] => (zone, difficulty, encounter),
@@ -86,23 +93,39 @@ fn add_cell(player: &mut Player, key: &str, cell: &Map<String, Value>) -> Result
         Some(Value::String(dash)) if dash == "-" => None,
         Some(best) => Some(best.as_f64().ok_or_else(|| format!(".bestPerformance: {best} is not a percentile"))?),
     };
-    let ranks = player.raids.entry(zone).or_default().entry(difficulty).or_default();
-    if ranks.metric.is_empty() {
-        ranks.metric = cell.get("metric").and_then(Value::as_str).unwrap_or("dps").to_owned();
-    }
+    let metric = cell.get("metric").and_then(Value::as_str).unwrap_or("dps").to_owned();
+    let ranks = cells.entry((zone, difficulty)).or_default().entry(metric).or_default();
     let rank = EncounterRank { best, kills, ..EncounterRank::default() };
-    let kept = ranks.encounters.entry(encounter).or_insert_with(|| rank.clone());
-    // One metric to a difficulty: of two, the better rank.
+    let kept = ranks.entry(encounter).or_insert_with(|| rank.clone());
     if rank.best > kept.best {
         *kept = rank;
     }
     Ok(())
 }
 
+/// The ranks of a raid and difficulty in the metric that tells most, which has a name; and the metrics that are left out. Ours
+/// have one metric, and a percentile says nothing under the name of another.
+fn one_metric(metrics: BTreeMap<String, BTreeMap<EncounterId, EncounterRank>>) -> (RaidRanks, Vec<String>) {
+    let mut all: Vec<RaidRanks> = metrics
+        .into_iter()
+        .map(|(metric, encounters)| {
+            let best = average(&encounters);
+            RaidRanks { metric, encounters, best, ..RaidRanks::default() }
+        })
+        .collect();
+    all.sort_by(|one, other| {
+        let by_encounters = other.encounters.len().cmp(&one.encounters.len());
+        by_encounters.then(other.best.unwrap_or(-1.0).total_cmp(&one.best.unwrap_or(-1.0)))
+    });
+    let mut all = all.into_iter();
+    let told = all.next().unwrap_or_default();
+    (told, all.map(|ranks| ranks.metric).collect())
+}
+
 /// The best average is the mean of the best percentiles, as the upstream has it.
-fn average(ranks: &mut RaidRanks) {
-    let best: Vec<f64> = ranks.encounters.values().filter_map(|rank| rank.best).collect();
-    ranks.best = (!best.is_empty()).then(|| best.iter().sum::<f64>() / best.len() as f64);
+fn average(encounters: &BTreeMap<EncounterId, EncounterRank>) -> Option<f64> {
+    let best: Vec<f64> = encounters.values().filter_map(|rank| rank.best).collect();
+    (!best.is_empty()).then(|| best.iter().sum::<f64>() / best.len() as f64)
 }
 
 fn text(fields: &Map<String, Value>, name: &str) -> Result<String, String> {
@@ -181,6 +204,24 @@ mod tests {
             assert_eq!(player, expected);
             assert_eq!(unknown, json!({"guild": 1, format!("{field}.*.averagePerformance"): 1}));
         }
+    }
+
+    #[test]
+    fn ranks_of_two_metrics_are_never_mixed() {
+        let by = |metric: &str, encounter: u32, best: u32| {
+            let mut cell = cell(json!(best), 1);
+            (cell["metric"], cell["encounter"]) = (json!(metric), json!(encounter));
+            cell
+        };
+        let document = json!({"_id": 7, "name": "Ann", "server": "Aa", "region": "EU", "raids": {
+            "2398_4": by("dps", 2398, 50), "2398_4_hps": by("hps", 2398, 99),
+            "2418_4": by("dps", 2418, 60), "2418_4_hps": by("hps", 2418, 70), "2420_4": by("dps", 2420, 40),
+        }});
+        let (player, unknown) = convert(document).unwrap();
+        let ranks = &player["raids"]["26"]["4"];
+        assert_eq!((&ranks["metric"], &ranks["best"]), (&json!("dps"), &json!(50.0)));
+        assert_eq!(ranks["encounters"]["2398"]["best"], 50.0);
+        assert_eq!(unknown["(ranks by hps, beside dps)"], 1);
     }
 
     #[test]

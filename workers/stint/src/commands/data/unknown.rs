@@ -11,7 +11,7 @@ const TOLD: usize = 100;
 /// Under which they are.
 const OTHERS: &str = "(others)";
 
-/// How many documents have each unknown field, by its path. Ids in a path are `*`.
+/// How many documents have each unknown field, by its path. Ids in a path are `*`, and so are places in a list.
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub(super) struct Unknown(BTreeMap<String, u64>);
@@ -41,6 +41,14 @@ impl Unknown {
 }
 
 fn differences(document: &Value, read: &Value, path: &str, paths: &mut Vec<String>) {
+    if let (Value::Array(document), Value::Array(read)) = (document, read) {
+        let path = format!("{path}.*");
+        document.iter().zip(read).for_each(|(document, read)| differences(document, read, &path, paths));
+        if document.len() > read.len() {
+            paths.push(path);
+        }
+        return;
+    }
     let (Value::Object(document), Value::Object(read)) = (document, read) else { return };
     for (name, value) in document {
         let is_id = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_digit());
@@ -78,6 +86,18 @@ mod tests {
         let expected = json!({"guild": 2, "raids.*.*": 2, "raids.*.*.rank": 2});
         assert_eq!(unknown(&[document.clone(), document]), expected);
         assert_eq!(unknown(&[json!({"_id": 7})]), json!({}));
+    }
+
+    #[test]
+    fn what_was_not_read_of_a_list_is_counted_too() {
+        let mut unknown = Unknown::default();
+        let read = json!({"seasons": [{"rank": 1}, {"rank": 2}], "specs": ["Fire"]});
+        let document =
+            json!({"seasons": [{"rank": 1, "guild": 9}, {"rank": 2, "guild": 9}], "specs": ["Fire", "Frost"]});
+        unknown.compare(&document, &read);
+        unknown.compare(&read, &read);
+        let expected = json!({"seasons.*.guild": 1, "specs.*": 1});
+        assert_eq!(serde_json::to_value(&unknown).unwrap(), expected);
     }
 
     #[test]

@@ -127,7 +127,8 @@ async fn list(arguments: &List, context: &Context) -> anyhow::Result<()> {
 }
 
 async fn remove(arguments: &Remove, context: &Context) -> anyhow::Result<()> {
-    let rules = context.existing_stores().await?.rules;
+    let stores = context.existing_stores().await?;
+    let rules = &stores.rules;
     let stored = rules.list().await?;
     // What cannot be read can still be removed.
     let damaged = stored.damaged.iter().map(|damaged| damaged.id.as_str());
@@ -145,6 +146,8 @@ async fn remove(arguments: &Remove, context: &Context) -> anyhow::Result<()> {
     for id in ids {
         removed += u64::from(rules.remove(id).await?);
     }
+    // It may be what the aggregator was waiting for.
+    stores.start_aggregator(context.clock.now()).await;
     context.output.result(&Removed { removed }, |_| format!("removed {}\n", count(removed, "rule", "rules")))
 }
 

@@ -16,6 +16,7 @@ use tokio::task::{JoinError, JoinSet};
 
 use super::Context;
 use super::stopping::{STOPPING, drained, interrupted};
+use super::upkeep::check_after_a_kill;
 use crate::wiring::{BackendSettings, FLEETS, FleetSettings, Installation, Plan, fleet_names, plan};
 use watch::watch;
 pub(super) use watch::{Looks, Until};
@@ -101,6 +102,7 @@ const RUNNING: [(&str, Open); 2] = [
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Result<()> {
     let settings = &arguments.settings;
     let plans = chosen(&arguments.fleets, settings)?;
+    check_after_a_kill(context)?;
     let backends = context.backends(&arguments.backends).await?;
     let installation = Installation::build(&plans, settings, &backends, Stop::default()).await?;
     let until = Until { drained: arguments.until_drained, looks: Looks::at(arguments.backends.choice().queues) };

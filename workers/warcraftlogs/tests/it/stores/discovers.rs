@@ -84,3 +84,14 @@ pub(crate) async fn nothing_to_merge_or_hand_over_is_no_error(world: &impl Store
     discovers.hand_over(&[unknown], world.now()).await.unwrap();
     assert_eq!(all(&*discovers).await, []);
 }
+
+/// A store has signed numbers: the id would come back as another one, or never.
+pub(crate) async fn an_id_beyond_all_ids_is_refused_by_name(world: &impl StoreWorld) {
+    let discovers = world.discovers();
+    let beyond: PlayerId = 9_223_372_036_854_775_808;
+    let refused = discovers.merge(&[seen(beyond, &[(26, 3)])]).await.unwrap_err().to_string();
+    assert!(refused.contains("9223372036854775808 is not a player's id"), "{refused}");
+    assert_eq!(discovers.count().await.unwrap(), 0);
+    discovers.merge(&[seen(beyond - 1, &[(26, 3)])]).await.unwrap();
+    assert_eq!(discovers.page(Some(beyond), 10).await.unwrap().documents, []);
+}

@@ -1,0 +1,147 @@
+//! A copy of everything that the folder keeps, as it is at one instant, while fleets go on.
+//!
+//! The databases are copied as they were at one and the same instant (see [`stint_embedded::upkeep::Snapshot`]), which is
+//! what a crash at that instant would have left. Files that never change, such as the pages of a river, are copied after
+//! them: what the databases name is there, and what was written since does no harm.
+//!
+//! # If the process exits between any two lines
+//! The folder has no list, which is written last. `stint restore` refuses it, and so does the next backup.
+
+use std::fs;
+use std::path::{Path, PathBuf, absolute};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use serde::Serialize;
+use stint_embedded::FolderLock;
+use stint_embedded::upkeep::{Copied, CopyProgress, Snapshot};
+
+use super::copies::{FolderCount, copy_folder};
+use super::manifest::{FileEntry, FolderEntry, Manifest, NAME};
+use super::{LONG, files_of, size};
+use crate::commands::Context;
+use crate::wiring::{files, folders};
+use crate::words::{count, number};
+
+/// Between two words about the progress.
+const TELL_EVERY: u64 = LONG;
+
+/// Bytes of a page, about: it only decides how often the progress is told.
+const PAGE_BYTES: u64 = 4_096;
+
+/// Where to.
+#[derive(clap::Args)]
+#[command(
+    after_help = "Example:\n  stint backup /backups/stint-monday\n\nFleets may run meanwhile. All files are copied as \
+                        they are at one instant; writers wait for some milliseconds. The backup has everything but what \
+                        can be made again: databases for the addon, and the clone of their repository. Go back to it with \
+                        `stint restore`; compare it by `sha256sum` with the checksums in its stint-backup.json. What is \
+                        kept in MongoDB or on AWS is backed up there."
+)]
+pub(crate) struct Arguments {
+    /// A new folder, or an empty one.
+    dir: PathBuf,
+    /// Leave out the pages of rivers, of which there may be many gigabytes.
+    #[arg(long)]
+    without_pages: bool,
+}
+
+#[derive(Serialize)]
+struct Report<'a> {
+    folder: &'a Path,
+    #[serde(flatten)]
+    manifest: &'a Manifest,
+}
+
+pub(crate) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
+    let (dir, paths) = (&arguments.dir, files_of(context)?);
+    prepare(dir, &context.home)?;
+    let _lock = FolderLock::shared(&context.home)?;
+    let (snapshot, taken_at) = (Snapshot::take(&paths)?, context.clock.now());
+    let mut said = 0;
+    let tell = |progress: CopyProgress<'_>| {
+        let CopyProgress { name, done, pages } = progress;
+        if pages * PAGE_BYTES >= LONG && done * PAGE_BYTES / TELL_EVERY != said {
+            said = done * PAGE_BYTES / TELL_EVERY;
+            context.output.progress(&format!("{name}: {} of {} pages", number(done), number(pages)));
+        }
+    };
+    let copied = snapshot.copy_into(dir, &files(), tell)?;
+    drop(snapshot);
+    copied.iter().try_for_each(is_sound)?;
+    let folders = copy_folders(arguments, context)?;
+    let entries = copied.into_iter().map(|copy| FileEntry::of(dir, copy.name, copy.schema));
+    let entries = entries.collect::<std::io::Result<Vec<_>>>();
+    let entries = entries.with_context(|| format!("cannot read the backup in {}", dir.display()))?;
+    let manifest = Manifest::new(taken_at, entries, folders);
+    manifest.write(dir)?;
+    context.output.result(&Report { folder: dir, manifest: &manifest }, |report| {
+        let files = count(report.manifest.files.len() as u64, "database", "databases");
+        let folders = report.manifest.folders.iter();
+        let folders =
+            folders.map(|folder| format!(", {} of {}", count(folder.count.files, "file", "files"), folder.name));
+        let folders: String = folders.collect();
+        format!(
+            "backed up {files}{folders}, {} in all, as of {taken_at}, into {}; go back to it with `stint restore {}`\n",
+            size(report.manifest.bytes()),
+            report.folder.display(),
+            report.folder.display()
+        )
+    })
+}
+
+/// Makes the folder. One that has something in it may be another backup.
+fn prepare(dir: &Path, home: &Path) -> Result<()> {
+    let (inside, of) = (absolute(dir)?, absolute(home)?);
+    ensure!(
+        !inside.starts_with(&of),
+        "{} lies in STINT_HOME, which is what is backed up: choose a folder elsewhere, best on another disk",
+        dir.display()
+    );
+    let cannot = || format!("cannot write to the folder {}", dir.display());
+    fs::create_dir_all(dir).with_context(cannot)?;
+    if fs::read_dir(dir).with_context(cannot)?.next().is_none() {
+        return Ok(());
+    }
+    if dir.join(NAME).is_file() {
+        bail!("{} has a backup already: choose another folder", dir.display());
+    }
+    bail!(
+        "{} is not empty: choose another folder, or remove what is in it, if that is a backup that was never finished",
+        dir.display()
+    )
+}
+
+/// A copy of a damaged file is no backup.
+fn is_sound(copy: &Copied) -> Result<()> {
+    match copy.findings.first() {
+        None => Ok(()),
+        Some(finding) => bail!(
+            "{} is damaged ({}), and so is its copy: this is no backup. See `stint check`, and repair it with `stint check \
+             --repair`, or go back to an earlier backup with `stint restore`",
+            copy.name,
+            finding.text
+        ),
+    }
+}
+
+/// Copies the folders whose files never change, as far as they are in `STINT_HOME`.
+fn copy_folders(arguments: &Arguments, context: &Context) -> Result<Vec<FolderEntry>> {
+    let mut entries = Vec::new();
+    for name in folders().filter(|_| !arguments.without_pages) {
+        let from = context.home.join(name);
+        if !from.is_dir() {
+            continue;
+        }
+        let mut said = 0;
+        let mut tell = |count: FolderCount| {
+            if count.bytes / TELL_EVERY != said {
+                said = count.bytes / TELL_EVERY;
+                context.output.progress(&format!("{name}: {} so far", size(count.bytes)));
+            }
+        };
+        let copied = copy_folder(&from, &arguments.dir.join(name), &mut tell);
+        let count = copied.with_context(|| format!("cannot copy {}", from.display()))?;
+        entries.push(FolderEntry { name: name.to_owned(), count });
+    }
+    Ok(entries)
+}

@@ -1,0 +1,134 @@
+//! Whether the files of the folder are sound.
+
+use std::path::Path;
+
+use anyhow::bail;
+use serde::Serialize;
+use stint_embedded::upkeep::{Checked, Depth, FileSpec, Finding, Repaired, check};
+
+use super::repair::{in_words, repair_all};
+use super::{LONG, files_of, name, size};
+use crate::commands::Context;
+use crate::table::Table;
+use crate::wiring::files;
+use crate::words::count;
+
+/// What is said below the files if one is damaged.
+const REMEDY: &str = "stop what runs here, then `stint check --repair` copies a damaged file and repairs it, and says what is \
+                      lost (first with --dry-run, if you like); or go back to a backup with `stint restore`";
+
+/// Checks the files, and repairs them if asked to.
+#[derive(clap::Args)]
+#[command(
+    after_help = "Examples:\n  stint check\n  stint check --repair --dry-run\n  stint check --repair\n\nA check reads \
+                        every file of the folder and changes none; a fleet may run meanwhile. It finds pages and indexes \
+                        that are damaged, missing tables, rows that belong to nothing, and documents that cannot be read. \
+                        The exit code is 1 when something is damaged.\n\nA repair needs the folder for itself. Of each \
+                        damaged file it first makes a copy, NAME.before-repair-TIME. It makes indexes anew, takes out rows \
+                        that make no sense, and copies all that can be read of a file with damaged pages into a new one. It \
+                        says for each table how many rows were kept and lost. Every key is then read before it is used."
+)]
+pub(crate) struct Arguments {
+    /// Repair what can be repaired; each file is copied first.
+    #[arg(long)]
+    repair: bool,
+    /// With --repair: say what would be repaired and lost, and change nothing.
+    #[arg(long, requires = "repair")]
+    dry_run: bool,
+    /// Look at pages and tables alone, as `stint up` does after it was killed.
+    #[arg(long, conflicts_with = "repair")]
+    quick: bool,
+}
+
+/// What was found.
+#[derive(Serialize)]
+struct Report {
+    files: Vec<FileReport>,
+    /// How many files are damaged; after a repair, how many still are.
+    damaged: u64,
+    dry_run: bool,
+}
+
+/// One file.
+#[derive(Serialize)]
+pub(super) struct FileReport {
+    pub(super) file: String,
+    pub(super) bytes: u64,
+    pub(super) state: State,
+    pub(super) findings: Vec<Finding>,
+    /// The schema's number, if a newer version has written the file: its rows were not looked at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    newer_schema: Option<i64>,
+    /// What was done about the findings.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) repair: Option<Repaired>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum State {
+    Sound,
+    Damaged,
+    Repaired,
+}
+
+pub(crate) fn run(arguments: &Arguments, context: &Context) -> anyhow::Result<()> {
+    let (paths, specs) = (files_of(context)?, files());
+    let depth = if arguments.quick { Depth::Quick } else { Depth::Whole };
+    let mut reports = Vec::new();
+    for path in &paths {
+        reports.push(look(path, &specs, depth, context)?);
+    }
+    if arguments.repair {
+        repair_all(&paths, &mut reports, &specs, arguments.dry_run, context)?;
+    }
+    let damaged = reports.iter().filter(|report| report.state == State::Damaged).count() as u64;
+    let report = Report { files: reports, damaged, dry_run: arguments.dry_run };
+    context.output.result(&report, words)?;
+    match damaged {
+        0 => Ok(()),
+        damaged if arguments.repair && !arguments.dry_run => {
+            bail!("{} not repaired: go back to a backup with `stint restore`", count(damaged, "file was", "files were"))
+        }
+        damaged => bail!("{} damaged", count(damaged, "file is", "files are")),
+    }
+}
+
+fn look(path: &Path, specs: &[FileSpec], depth: Depth, context: &Context) -> anyhow::Result<FileReport> {
+    let file = name(path);
+    let bytes = path.metadata().map(|metadata| metadata.len()).unwrap_or_default();
+    if bytes >= LONG {
+        context.output.aside(&format!("checking {file} ({})", size(bytes)));
+    }
+    let spec = specs.iter().find(|spec| spec.name == file);
+    let Checked { bytes, findings, newer_schema } = check(path, spec, depth)?;
+    let state = if findings.is_empty() { State::Sound } else { State::Damaged };
+    Ok(FileReport { file, bytes, state, findings, newer_schema, repair: None })
+}
+
+fn words(report: &Report) -> String {
+    let mut table = Table::new(["file", ">size", "state"]);
+    for file in &report.files {
+        let state = match (file.state, file.newer_schema) {
+            (State::Sound, None) => "sound".to_owned(),
+            (State::Sound, Some(_)) => "sound as far as this version knows it: a newer one has written it".to_owned(),
+            (State::Damaged, _) => {
+                format!("damaged: {}", count(file.findings.len() as u64, "finding", "findings"))
+            }
+            (State::Repaired, _) => "repaired".to_owned(),
+        };
+        table.row([file.file.clone(), size(file.bytes), state]);
+    }
+    let mut text = table.to_string();
+    for file in report.files.iter().filter(|file| !file.findings.is_empty()) {
+        text.push_str(&format!("\n{}\n", file.file));
+        file.findings.iter().for_each(|finding| text.push_str(&format!("  {}\n", finding.text)));
+        if let Some(repair) = &file.repair {
+            text.push_str(&in_words(repair, report.dry_run));
+        }
+    }
+    if report.damaged > 0 && report.files.iter().all(|file| file.repair.is_none()) {
+        text.push_str(&format!("\n{REMEDY}\n"));
+    }
+    text
+}

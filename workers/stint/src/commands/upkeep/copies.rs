@@ -1,0 +1,66 @@
+//! Copying files and folders of them, durably.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::manifest::sync_folder;
+
+/// What is in a folder and below it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct FolderCount {
+    pub(super) files: u64,
+    pub(super) bytes: u64,
+}
+
+/// Counts what is in a folder.
+pub(super) fn count_files(folder: &Path) -> io::Result<FolderCount> {
+    let mut count = FolderCount::default();
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let kind = entry.file_type()?;
+        if kind.is_dir() {
+            let below = count_files(&entry.path())?;
+            count = FolderCount { files: count.files + below.files, bytes: count.bytes + below.bytes };
+        } else if kind.is_file() {
+            count = FolderCount { files: count.files + 1, bytes: count.bytes + entry.metadata()?.len() };
+        }
+    }
+    Ok(count)
+}
+
+/// Copies a folder with all that is below. `tell` is told after each file. A file that has gone meanwhile is passed over: it
+/// was the part of an upload.
+pub(super) fn copy_folder(from: &Path, to: &Path, tell: &mut impl FnMut(FolderCount)) -> io::Result<FolderCount> {
+    let mut count = FolderCount::default();
+    copy_below(from, to, &mut count, tell)?;
+    Ok(count)
+}
+
+fn copy_below(from: &Path, to: &Path, count: &mut FolderCount, tell: &mut impl FnMut(FolderCount)) -> io::Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let (kind, target) = (entry.file_type()?, to.join(entry.file_name()));
+        if kind.is_dir() {
+            copy_below(&entry.path(), &target, count, tell)?;
+        } else if kind.is_file() {
+            match copy_file(&entry.path(), &target) {
+                Ok(bytes) => *count = FolderCount { files: count.files + 1, bytes: count.bytes + bytes },
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+            tell(*count);
+        }
+    }
+    sync_folder(to)
+}
+
+/// Copies a file, and returns when it is on the disk.
+pub(super) fn copy_file(from: &Path, to: &Path) -> io::Result<u64> {
+    let bytes = fs::copy(from, to)?;
+    File::open(to)?.sync_all()?;
+    Ok(bytes)
+}

@@ -1,0 +1,163 @@
+//! The list of what is in a backup. It is written last: a backup without one was never finished.
+
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::{Component, Path};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use stint_embedded::upkeep::FileSpec;
+
+use super::copies::{FolderCount, count_files};
+use crate::commands::aside::Aside;
+
+/// Its name in the folder of the backup.
+pub(super) const NAME: &str = "stint-backup.json";
+
+/// The form that this version writes. A new optional field does not change it.
+const FORMAT: u32 = 1;
+
+/// What is in a backup.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Manifest {
+    format: u32,
+    /// The version that made it.
+    stint: String,
+    /// The instant that all databases are of.
+    pub(super) taken_at: Timestamp,
+    pub(super) files: Vec<FileEntry>,
+    /// Folders of files that never change once they are written.
+    pub(super) folders: Vec<FolderEntry>,
+}
+
+/// A database.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct FileEntry {
+    pub(super) name: String,
+    pub(super) bytes: u64,
+    /// In hexadecimal digits, as `sha256sum` prints it.
+    sha256: String,
+    /// The number of its schema.
+    schema: i64,
+}
+
+/// A folder, with all that lies below.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct FolderEntry {
+    pub(super) name: String,
+    #[serde(flatten)]
+    pub(super) count: FolderCount,
+}
+
+impl Manifest {
+    pub(super) fn new(taken_at: Timestamp, files: Vec<FileEntry>, folders: Vec<FolderEntry>) -> Manifest {
+        Manifest { format: FORMAT, stint: env!("CARGO_PKG_VERSION").to_owned(), taken_at, files, folders }
+    }
+
+    /// All bytes of the backup.
+    pub(super) fn bytes(&self) -> u64 {
+        let (files, folders) = (self.files.iter().map(|file| file.bytes), self.folders.iter());
+        files.chain(folders.map(|folder| folder.count.bytes)).sum()
+    }
+
+    /// Writes it into the folder, durably and as a whole.
+    pub(super) fn write(&self, folder: &Path) -> Result<()> {
+        let mut file = Aside::create(&folder.join(NAME), false)?;
+        serde_json::to_writer_pretty(&mut file, self).context("cannot write the list of the backup")?;
+        file.finish()?;
+        sync_folder(folder).with_context(|| format!("cannot write {}", folder.display()))
+    }
+
+    /// Reads it from the folder of a backup.
+    pub(super) fn read(folder: &Path) -> Result<Manifest> {
+        let path = folder.join(NAME);
+        let text = match fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => bail!(
+                "there is no {NAME} in {}: it is no backup, or one that was never finished; choose another",
+                folder.display()
+            ),
+            Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
+        };
+        let manifest: Manifest =
+            serde_json::from_str(&text).with_context(|| format!("{} is damaged", path.display()))?;
+        let Manifest { format, stint, .. } = &manifest;
+        ensure!(
+            *format == FORMAT,
+            "{} was written by stint {stint} in form {format}, and this version reads form {FORMAT}: use that version",
+            path.display()
+        );
+        let files = manifest.files.iter().map(|file| &file.name);
+        for name in files.chain(manifest.folders.iter().map(|folder| &folder.name)) {
+            let is_plain = matches!(Path::new(name).components().collect::<Vec<_>>()[..], [Component::Normal(_)]);
+            ensure!(is_plain, "{} names '{name}', which is not the name of a file", path.display());
+        }
+        Ok(manifest)
+    }
+
+    /// Compares the files in `folder` with the list.
+    pub(super) fn verify(&self, folder: &Path, specs: &[FileSpec]) -> Result<()> {
+        for file in &self.files {
+            let path = folder.join(&file.name);
+            let (bytes, sha256) = checksum(&path).with_context(|| format!("cannot read {}", path.display()))?;
+            ensure!(
+                (bytes, &sha256) == (file.bytes, &file.sha256),
+                "{} is not the file that was backed up ({bytes} bytes, SHA-256 {sha256}; the list says {} bytes, {}): the \
+                 backup is damaged; choose another",
+                path.display(),
+                file.bytes,
+                file.sha256
+            );
+            let known = specs.iter().find(|spec| spec.name == file.name).map(|spec| spec.migrations.len());
+            ensure!(
+                known.is_none_or(|known| usize::try_from(file.schema).is_ok_and(|schema| schema <= known)),
+                "{} was written by stint {}, which is newer than this version: use that version",
+                path.display(),
+                self.stint
+            );
+        }
+        for FolderEntry { name, count } in &self.folders {
+            let path = folder.join(name);
+            let there = count_files(&path).with_context(|| format!("cannot read {}", path.display()))?;
+            ensure!(
+                there == *count,
+                "{} has {} files of {} bytes, and the list says {} files of {} bytes: the backup is damaged; choose another",
+                path.display(),
+                there.files,
+                there.bytes,
+                count.files,
+                count.bytes
+            );
+        }
+        Ok(())
+    }
+}
+
+impl FileEntry {
+    /// The entry of a copy that is complete.
+    pub(super) fn of(folder: &Path, name: String, schema: i64) -> io::Result<FileEntry> {
+        let (bytes, sha256) = checksum(&folder.join(&name))?;
+        Ok(FileEntry { name, bytes, sha256, schema })
+    }
+}
+
+pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
+}
+
+/// The length and the checksum of a file.
+fn checksum(path: &Path) -> io::Result<(u64, String)> {
+    let (mut file, mut digest, mut bytes) = (File::open(path)?, Sha256::new(), 0);
+    let mut buffer = vec![0; 1 << 18];
+    loop {
+        let read = file.read(&mut buffer)?;
+        if read == 0 {
+            break;
+        }
+        digest.update(&buffer[..read]);
+        bytes += read as u64;
+    }
+    Ok((bytes, digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()))
+}

@@ -1,0 +1,83 @@
+//! Looking after the folder: checks, repairs, backups, and going back to one.
+
+pub(crate) mod backup;
+pub(crate) mod check;
+mod copies;
+mod manifest;
+mod repair;
+pub(crate) mod restore;
+mod start;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, anyhow, ensure};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use stint_embedded::FolderLock;
+use stint_embedded::upkeep::{databases, hosts};
+
+use super::Context;
+
+pub(super) use start::check_after_a_kill;
+
+/// Files from this length on take so long that a person is told what is done.
+const LONG: u64 = 256 << 20;
+
+/// The databases of the folder, of which there must be some.
+fn files_of(context: &Context) -> anyhow::Result<Vec<PathBuf>> {
+    let home = &context.home;
+    let files = databases(home).with_context(|| format!("cannot read the folder {}", home.display()))?;
+    ensure!(
+        !files.is_empty(),
+        "there is nothing of Stint in {}: name another folder with --home or STINT_HOME; what is kept in MongoDB or on AWS \
+         is looked after there",
+        home.display()
+    );
+    Ok(files)
+}
+
+/// Keeps other processes out of the folder until the lock is dropped. The error names those that run fleets in it.
+fn alone(home: &Path, to_do: &str) -> anyhow::Result<FolderLock> {
+    FolderLock::alone(home).ok_or_else(|| {
+        let running = hosts(home).unwrap_or_default();
+        let names = if running.is_empty() { String::new() } else { format!(" ({})", running.join(", ")) };
+        anyhow!(
+            "another stint process has the folder {} open{names}: stop it before you {to_do}; nothing was changed",
+            home.display()
+        )
+    })
+}
+
+/// The time in a file's name: `20261120T100000Z`.
+fn stamp(at: Timestamp) -> String {
+    at.to_zoned(TimeZone::UTC).strftime("%Y%m%dT%H%M%SZ").to_string()
+}
+
+/// A file's name, without its folder.
+fn name(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// A length in bytes as people read it: `512 B`, `64.0 KiB`, `1.5 GiB`.
+fn size(bytes: u64) -> String {
+    let mut amount = bytes as f64;
+    let mut unit = "B";
+    for larger in ["KiB", "MiB", "GiB", "TiB"] {
+        if amount < 1024.0 {
+            break;
+        }
+        (amount, unit) = (amount / 1024.0, larger);
+    }
+    if unit == "B" { format!("{bytes} B") } else { format!("{amount:.1} {unit}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_and_times_are_readable() {
+        assert_eq!([0, 1_023, 65_536, 3 << 29].map(size), ["0 B", "1023 B", "64.0 KiB", "1.5 GiB"]);
+        assert_eq!(stamp("2026-11-20T10:00:00.5Z".parse().unwrap()), "20261120T100000Z");
+    }
+}

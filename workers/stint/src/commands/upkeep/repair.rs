@@ -1,0 +1,76 @@
+//! Repairing damaged files.
+
+use std::path::PathBuf;
+
+use stint_embedded::upkeep::{FileSpec, How, Repaired, TableCount, forget_the_present, repair, try_repair};
+
+use super::check::{FileReport, State};
+use super::{alone, name, stamp};
+use crate::commands::Context;
+use crate::words::{count, number};
+
+/// Repairs the files in which something was found, while no other process has the folder open. With `dry_run` it finds out
+/// what would be kept and lost.
+pub(super) fn repair_all(
+    paths: &[PathBuf],
+    reports: &mut [FileReport],
+    specs: &[FileSpec],
+    dry_run: bool,
+    context: &Context,
+) -> anyhow::Result<()> {
+    if reports.iter().all(|report| report.findings.is_empty()) {
+        return Ok(());
+    }
+    let _lock = alone(&context.home, "repair its files")?;
+    let stamp = stamp(context.clock.now());
+    for (path, report) in paths.iter().zip(reports.iter_mut()).filter(|(_, report)| !report.findings.is_empty()) {
+        let spec = specs.iter().find(|spec| spec.name == report.file);
+        let repaired = if dry_run {
+            try_repair(path, spec, &report.findings)?
+        } else {
+            repair(path, spec, &report.findings, &stamp)?
+        };
+        if !dry_run && repaired.left.is_empty() && repaired.how != How::Nothing {
+            report.state = State::Repaired;
+            report.bytes = path.metadata().map(|metadata| metadata.len()).unwrap_or_default();
+        }
+        report.repair = Some(repaired);
+    }
+    if !dry_run {
+        // A hold or a counter may be lost: what the upstream has counted is believed, and nothing is spent before.
+        let damaged = |error| tracing::warn!(%error, "the keys could not be closed until they are read: {error}");
+        forget_the_present(&context.home).unwrap_or_else(damaged);
+    }
+    Ok(())
+}
+
+/// What was done, or would be.
+pub(super) fn in_words(repair: &Repaired, dry_run: bool) -> String {
+    let how = match (repair.how, dry_run) {
+        (How::Nothing, _) => "it cannot be repaired: go back to a backup with `stint restore`, or move the file away",
+        (How::InPlace, true) => "a repair would mend it in place",
+        (How::InPlace, false) => "mended in place",
+        (How::Rebuilt, true) => "a repair would copy what can be read into a new file",
+        (How::Rebuilt, false) => "what can be read was copied into a new file",
+    };
+    let mut text = format!("  => {how}\n");
+    let tables = repair.tables.iter().filter(|table| table.kept + table.lost > 0 || !table.exact);
+    for TableCount { table, kept, lost, exact } in tables {
+        let at_least = if *exact { "" } else { "at least " };
+        text.push_str(&format!(
+            "     {table}: {} kept, {at_least}{} lost\n",
+            count(*kept, "row", "rows"),
+            number(*lost)
+        ));
+    }
+    if repair.how == How::InPlace && repair.tables.is_empty() {
+        text.push_str("     nothing is lost\n");
+    }
+    for finding in repair.left.iter().filter(|_| repair.how != How::Nothing) {
+        text.push_str(&format!("     still: {}; go back to a backup with `stint restore`\n", finding.text));
+    }
+    if let Some(copy) = &repair.copy {
+        text.push_str(&format!("     as it was before: {}\n", name(copy)));
+    }
+    text
+}

@@ -1,0 +1,166 @@
+//! Going back to a backup.
+//!
+//! The files are put together in a folder beside `STINT_HOME`, which then takes its place by a rename; what was there before
+//! is renamed too, and stays.
+//!
+//! # If the process exits between any two lines
+//! * *Before the first rename:* `STINT_HOME` is as it was. The next restore removes what was put together, and begins anew.
+//! * *Between the two renames:* there is no `STINT_HOME`, and both the old and the new one lie beside it. The next restore
+//!   makes a new one from the backup.
+//! * *After the second rename:* the backup is restored.
+
+use std::fs;
+use std::path::{Path, PathBuf, absolute};
+
+use anyhow::{Context as _, Result, ensure};
+use jiff::Timestamp;
+use serde::Serialize;
+use stint_embedded::upkeep::forget_the_present;
+
+use super::copies::{copy_file, copy_folder};
+use super::manifest::{Manifest, sync_folder};
+use super::{alone, size, stamp};
+use crate::commands::Context;
+use crate::moment::when;
+use crate::wiring::files;
+use crate::words::count;
+
+/// The file that every process locks. It is no data.
+const LOCK: &str = ".lock";
+
+/// Which backup.
+#[derive(clap::Args)]
+#[command(
+    after_help = "Examples:\n  stint restore /backups/stint-monday --dry-run\n  stint restore /backups/stint-monday \
+                        --force\n\nThe backup is compared with its list of checksums first. Nothing may run in the folder \
+                        meanwhile. What was in it before is put aside, beside it, as NAME.before-restore-TIME.\n\nPoints that \
+                        were spent since the backup are not spent again: each key's counter is read before the key is used. \
+                        Players that were fetched since are still in the folder that was put aside, and can be taken over \
+                        from there without paying for them again:\n  stint --home NAME.before-restore-TIME data export \
+                        players players.jsonl\n  stint data import players players.jsonl"
+)]
+pub(crate) struct Arguments {
+    /// The folder of the backup.
+    dir: PathBuf,
+    /// Compare the backup with its list, say what would be done, and change nothing.
+    #[arg(long)]
+    dry_run: bool,
+    /// Restore although the folder holds data, which is put aside.
+    #[arg(long)]
+    force: bool,
+}
+
+#[derive(Serialize)]
+struct Report<'a> {
+    folder: &'a Path,
+    from: &'a Path,
+    taken_at: Timestamp,
+    files: Vec<&'a str>,
+    bytes: u64,
+    /// Where what was in the folder before is now, or would be.
+    aside: Option<&'a Path>,
+    dry_run: bool,
+}
+
+pub(crate) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
+    let Arguments { dir, dry_run, force } = arguments;
+    let (manifest, specs) = (Manifest::read(dir)?, files());
+    manifest.verify(dir, &specs)?;
+    let home = place(&context.home)?;
+    let beside = |behind: &str| home.with_file_name(format!("{}{behind}", super::name(&home)));
+    let aside = holds_data(&home)?.then(|| beside(&format!(".before-restore-{}", stamp(context.clock.now()))));
+    ensure!(
+        aside.is_none() || *force || *dry_run,
+        "{} holds data: add --force to put it aside and restore the backup in its place; nothing was changed",
+        context.home.display()
+    );
+    if !dry_run {
+        let _lock = home.is_dir().then(|| alone(&home, "restore a backup into it")).transpose()?;
+        let new = beside(".restoring");
+        put_together(&manifest, dir, &new).with_context(|| format!("cannot restore into {}", new.display()))?;
+        forget_the_present(&new)?;
+        take_place(&new, &home, aside.as_deref())?;
+    }
+    let report = Report {
+        folder: &context.home,
+        from: dir,
+        taken_at: manifest.taken_at,
+        files: manifest.files.iter().map(|file| file.name.as_str()).collect(),
+        bytes: manifest.bytes(),
+        aside: aside.as_deref(),
+        dry_run: *dry_run,
+    };
+    context.output.result(&report, |report| in_words(report, context.clock.now()))
+}
+
+/// The folder itself, where `STINT_HOME` is a link to it.
+fn place(home: &Path) -> Result<PathBuf> {
+    let place = if home.exists() { home.canonicalize() } else { absolute(home) };
+    place.with_context(|| format!("STINT_HOME: cannot find the folder {}", home.display()))
+}
+
+fn holds_data(home: &Path) -> Result<bool> {
+    if !home.exists() {
+        return Ok(false);
+    }
+    let entries = fs::read_dir(home).with_context(|| format!("cannot read the folder {}", home.display()))?;
+    let mut names = entries.filter_map(|entry| Some(entry.ok()?.file_name()));
+    Ok(names.any(|name| name != LOCK))
+}
+
+/// Copies the backup into the new folder, which is on the same disk as `STINT_HOME`.
+fn put_together(manifest: &Manifest, dir: &Path, new: &Path) -> std::io::Result<()> {
+    if new.exists() {
+        fs::remove_dir_all(new)?;
+    }
+    fs::create_dir_all(new)?;
+    for file in &manifest.files {
+        copy_file(&dir.join(&file.name), &new.join(&file.name))?;
+    }
+    for folder in &manifest.folders {
+        copy_folder(&dir.join(&folder.name), &new.join(&folder.name), &mut |_| ())?;
+    }
+    sync_folder(new)
+}
+
+/// Puts the new folder in the place of the old one.
+fn take_place(new: &Path, home: &Path, aside: Option<&Path>) -> Result<()> {
+    let rename = |from: &Path, to: &Path| {
+        fs::rename(from, to).with_context(|| {
+            format!(
+                "cannot rename {} to {}; where STINT_HOME is a disk of its own, restore into a folder on it with --home",
+                from.display(),
+                to.display()
+            )
+        })
+    };
+    match aside {
+        Some(aside) => rename(home, aside)?,
+        // A folder with nothing in it, but for the lock that is held.
+        None if home.exists() => {
+            let cleared = fs::remove_file(home.join(LOCK)).and_then(|()| fs::remove_dir(home));
+            cleared.with_context(|| format!("cannot replace the folder {}", home.display()))?;
+        }
+        None => {}
+    }
+    rename(new, home)?;
+    let parent = home.parent().unwrap_or(home);
+    sync_folder(parent).with_context(|| format!("cannot write {}", parent.display()))
+}
+
+fn in_words(report: &Report<'_>, now: Timestamp) -> String {
+    let Report { folder, from, taken_at, files, bytes, aside, dry_run } = report;
+    let databases = count(files.len() as u64, "database", "databases");
+    let taken = when(*taken_at, now);
+    let verb = if *dry_run { "would restore" } else { "restored" };
+    let mut text =
+        format!("{verb} {databases}, {}, of {taken} from {} into {}\n", size(*bytes), from.display(), folder.display());
+    if let Some(aside) = aside {
+        let tense = if *dry_run { "would be" } else { "is" };
+        text.push_str(&format!("what was there before {tense} in {}\n", aside.display()));
+    }
+    if !dry_run {
+        text.push_str("each key is read before it is used; go on with `stint up`\n");
+    }
+    text
+}

@@ -1,0 +1,41 @@
+//! What is looked at before a fleet starts, if the last one was killed.
+
+use anyhow::bail;
+use stint_embedded::upkeep::{Depth, check, databases, was_killed};
+
+use super::{LONG, name, size};
+use crate::commands::Context;
+use crate::wiring::files;
+use crate::words::number;
+
+/// Fails if the last process that ran fleets here did not stop in order, and has left a damaged file. After an orderly stop
+/// only one row of one file is read.
+pub(in crate::commands) fn check_after_a_kill(context: &Context) -> anyhow::Result<()> {
+    if !was_killed(&context.home, context.clock.now())? {
+        return Ok(());
+    }
+    let (paths, specs) = (databases(&context.home)?, files());
+    let bytes: u64 = paths.iter().filter_map(|path| Some(path.metadata().ok()?.len())).sum();
+    tracing::info!("the last fleet here did not stop in order: its files are checked");
+    if bytes >= LONG {
+        context
+            .output
+            .aside(&format!("the last fleet here did not stop in order: checking its files ({})", size(bytes)));
+    }
+    for path in paths {
+        let spec = specs.iter().find(|spec| spec.name == name(&path));
+        let findings = check(&path, spec, Depth::Quick)?.findings;
+        let Some(first) = findings.first() else { continue };
+        let more = match findings.len() - 1 {
+            0 => String::new(),
+            more => format!(", and {} more", number(more as u64)),
+        };
+        bail!(
+            "{} is damaged ({}{more}), and the fleet was not started: see `stint check`, then repair it with `stint check \
+             --repair`, or go back to a backup with `stint restore`",
+            path.display(),
+            first.text
+        );
+    }
+    Ok(())
+}

@@ -1,0 +1,237 @@
+//! `stint check`, `backup` and `restore`: damage is found and repaired, and a restored fleet loses and overspends nothing.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::process::Stdio;
+
+use serde_json::Value;
+use stint_embedded::rusqlite::Connection;
+
+use crate::kill::{fleet, ids, output, queued, upstream};
+use crate::program::{Program, text};
+use crate::upstream::stint;
+use crate::world::{PLAYER, World, block_on};
+
+const DISCOVERED: u64 = 3_000;
+
+/// A folder with players that were discovered, and keys.
+fn filled() -> Program {
+    let program = Program::new().with("WCL_KEYS", "key-1:secret,key-2:secret");
+    let lines: String =
+        (1..=DISCOVERED).map(|id| format!("{{\"_id\":{id},\"raidsToScrap\":{{\"26\":[3,5]}}}}\n")).collect();
+    let source = program.write("in.jsonl", &lines);
+    program.succeed(&["data", "import", "discovers", text(&source)]);
+    block_on(async { World::open(&program.home()).keys().await });
+    program
+}
+
+fn flip(file: &Path, offset: u64) {
+    let file = fs::OpenOptions::new().read(true).write(true).open(file).unwrap();
+    let mut byte = [0];
+    file.read_exact_at(&mut byte, offset).unwrap();
+    file.write_all_at(&[byte[0] ^ 0xff], offset).unwrap();
+}
+
+/// Damages a page of the discovered players. Returns how many were on it.
+fn damage(program: &Program) -> u64 {
+    let file = program.home().join("warcraftlogs.db");
+    let page = "SELECT pageno, ncell FROM dbstat WHERE name = 'discovers' AND pagetype = 'leaf' LIMIT 1 OFFSET 2";
+    let connection = Connection::open(&file).unwrap();
+    let (page, rows): (i64, i64) = connection.query_row(page, [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+    drop(connection);
+    flip(&file, (page as u64 - 1) * 4_096);
+    rows as u64
+}
+
+fn discovered(program: &Program) -> u64 {
+    program.run(&["data", "export", "discovers", "-"]).stdout.lines().count() as u64
+}
+
+#[test]
+fn a_sound_folder_is_told_file_by_file() {
+    let program = filled();
+    let printed = program.redact(&program.succeed(&["check"]));
+    for file in ["keys.db", "queues.db", "warcraftlogs.db"] {
+        assert!(printed.lines().any(|line| line.starts_with(file) && line.ends_with("sound")), "{printed}");
+    }
+    assert_eq!(printed.lines().count(), 4, "{printed}");
+    let report = program.json(&["check", "--repair"]);
+    assert_eq!((&report["damaged"], report["files"].as_array().unwrap().len()), (&0.into(), 3));
+    let nothing = Program::new().fail(&["check"]);
+    assert!(nothing.contains("there is nothing of Stint in [folder]/home: name another folder"), "{nothing}");
+}
+
+#[test]
+fn a_flipped_byte_is_found_and_repaired_with_a_count_of_what_is_lost() {
+    let program = filled();
+    let rows = damage(&program);
+    let file = program.home().join("warcraftlogs.db");
+    let damaged = fs::read(&file).unwrap();
+    let ran = program.run(&["check"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(ran.stderr.contains("error: 1 file is damaged"), "{}", ran.stderr);
+    assert!(
+        ran.stdout.contains("\nwarcraftlogs.db\n  Tree ") && ran.stdout.contains("stint check --repair"),
+        "{ran:?}"
+    );
+
+    // A command that meets the page names the file and the remedy.
+    let error = program.run(&["data", "export", "discovers", "-"]).stderr;
+    for part in ["warcraftlogs.db", "stint check --repair", "stint restore"] {
+        assert!(error.contains(part), "{error}");
+    }
+
+    // Nothing tells how many rows were on the page: the table has no index.
+    let counted = format!("discovers: {} rows kept, at least 0 lost", in_thousands(DISCOVERED - rows));
+    let ran = program.run(&["check", "--repair", "--dry-run"]);
+    assert!(ran.code == 1 && ran.stdout.contains(&counted), "{ran:?}");
+    assert_eq!(fs::read(&file).unwrap(), damaged, "a dry run changes nothing");
+
+    let held = World::open(&program.home());
+    let refused = program.run(&["check", "--repair"]).stderr;
+    assert!(refused.contains("another stint process has the folder") && refused.contains("nothing was changed"));
+    assert_eq!(fs::read(&file).unwrap(), damaged);
+    drop(held);
+
+    let ran = program.run(&["check", "--repair"]);
+    assert!(ran.code == 0 && ran.stdout.contains(&counted), "{ran:?}");
+    let copies = fs::read_dir(program.home()).unwrap().map(|entry| entry.unwrap().path());
+    let copies: Vec<_> = copies.filter(|path| text(path).contains("warcraftlogs.db.before-repair-")).collect();
+    assert_eq!(fs::read(&copies[0]).unwrap(), damaged);
+    assert_eq!(program.json(&["check"])["damaged"], 0);
+    assert_eq!(discovered(&program), DISCOVERED - rows);
+}
+
+fn in_thousands(number: u64) -> String {
+    format!("{},{:03}", number / 1_000, number % 1_000)
+}
+
+#[test]
+fn a_fleet_that_was_killed_does_not_start_on_a_damaged_file() {
+    let program = filled();
+    block_on(async { World::open(&program.home()).host().await });
+    damage(&program);
+    let error = program.run(&["up", "warcraftlogs"]);
+    assert_eq!(error.code, 1, "{error:?}");
+    for part in ["warcraftlogs.db is damaged (", "the fleet was not started", "stint check --repair", "stint restore"] {
+        assert!(error.stderr.contains(part), "{}", error.stderr);
+    }
+}
+
+#[test]
+fn a_backup_brings_back_what_was_there_and_puts_the_rest_aside() {
+    let program = filled();
+    let home = program.home();
+    fs::create_dir_all(home.join("poe-pages/pc")).unwrap();
+    fs::write(home.join("poe-pages/pc/1-2-3"), "a page").unwrap();
+    let (backup, source) = (program.file("backup"), program.write("players.jsonl", PLAYER));
+    let report = program.json(&["backup", text(&backup)]);
+    assert_eq!(report["files"].as_array().unwrap().len(), 3, "{report}");
+    assert_eq!(report["folders"][0]["files"], 1, "{report}");
+    program.succeed(&["data", "import", "players", text(&source)]);
+
+    let refused = program.fail(&["restore", text(&backup)]);
+    assert!(refused.contains("holds data: add --force to put it aside"), "{refused}");
+    let planned = program.json(&["restore", text(&backup), "--dry-run"]);
+    assert_eq!(planned["dry_run"], true);
+    let open = World::open(&home);
+    let refused = program.fail(&["restore", text(&backup), "--force"]);
+    assert!(refused.contains("another stint process has the folder"), "{refused}");
+    drop(open);
+
+    // As a restore leaves it that was killed.
+    let left = program.file("home.restoring");
+    fs::create_dir(&left).unwrap();
+    fs::write(left.join("keys.db"), "half of it").unwrap();
+    let report = program.json(&["restore", text(&backup), "--force"]);
+    let aside = Path::new(report["aside"].as_str().unwrap());
+    assert!(!left.exists() && aside.join("warcraftlogs.db").is_file());
+    assert_eq!(program.run(&["data", "export", "players", "-"]).stdout, "");
+    assert_eq!(discovered(&program), DISCOVERED);
+    assert_eq!(fs::read(home.join("poe-pages/pc/1-2-3")).unwrap(), b"a page");
+    let keys = program.json(&["keys"]);
+    let states: Vec<&Value> = keys["keys"].as_array().unwrap().iter().map(|key| &key["state"]).collect();
+    assert_eq!(states, ["stale", "stale"], "nothing is spent before the counters are read");
+    assert_eq!(program.json(&["check"])["damaged"], 0);
+
+    // What was fetched since is taken over from there.
+    let players = program.file("taken.jsonl");
+    output(stint(aside).args(["data", "export", "players", text(&players)]));
+    program.succeed(&["data", "import", "players", text(&players)]);
+    assert_eq!(program.run(&["data", "export", "players", "-"]).stdout.trim(), PLAYER);
+}
+
+#[test]
+fn a_backup_that_is_not_whole_is_refused_and_none_is_written_over() {
+    let program = filled();
+    let backup = program.file("backup");
+    let inside = program.fail(&["backup", text(&program.home().join("backup"))]);
+    assert!(inside.contains("lies in STINT_HOME"), "{inside}");
+    program.succeed(&["backup", text(&backup)]);
+    let again = program.fail(&["backup", text(&backup)]);
+    assert!(again.contains("has a backup already"), "{again}");
+
+    let copy = backup.join("queues.db");
+    flip(&copy, 5_000);
+    let damaged = program.fail(&["restore", text(&backup), "--force"]);
+    assert!(damaged.contains("queues.db is not the file that was backed up"), "{damaged}");
+    flip(&copy, 5_000);
+    program.succeed(&["restore", text(&backup), "--dry-run"]);
+    let list = fs::read_to_string(backup.join("stint-backup.json")).unwrap();
+    for (from, to, expected) in [
+        ("\"format\": 1", "\"format\": 2", "in form 2, and this version reads form 1"),
+        ("\"keys.db\"", "\"../keys.db\"", "names '../keys.db', which is not the name of a file"),
+        ("\"schema\": 3", "\"schema\": 99", "which is newer than this version"),
+    ] {
+        fs::write(backup.join("stint-backup.json"), list.replacen(from, to, 1)).unwrap();
+        let error = program.fail(&["restore", text(&backup), "--force"]);
+        assert!(error.contains(expected), "{error}");
+    }
+    // A backup that was killed has no list.
+    fs::remove_file(backup.join("stint-backup.json")).unwrap();
+    let unfinished = program.fail(&["restore", text(&backup), "--force"]);
+    assert!(unfinished.contains("one that was never finished"), "{unfinished}");
+    let not_empty = program.fail(&["backup", text(&backup)]);
+    assert!(not_empty.contains("is not empty"), "{not_empty}");
+    assert_eq!(discovered(&program), DISCOVERED, "nothing was changed");
+}
+
+#[test]
+fn a_backup_of_a_damaged_file_is_none() {
+    let program = filled();
+    damage(&program);
+    let error = program.fail(&["backup", text(&program.file("backup"))]);
+    assert!(error.contains("warcraftlogs.db is damaged (") && error.contains("stint check --repair"), "{error}");
+    assert!(!program.file("backup").join("stint-backup.json").exists());
+}
+
+/// The fleet is killed after the backup, having spent points that the backup does not know.
+#[test]
+fn a_restored_fleet_loses_nothing_and_overspends_nothing() {
+    let upstream = upstream("300");
+    let folder = tempfile::tempdir().unwrap();
+    let (home, backup) = (folder.path().join("home"), folder.path().join("backup"));
+    let discovered = queued(&home, &upstream);
+    let mut up = fleet(&home, &upstream);
+    let mut up = up.arg("up").env("STINT_LOG", "debug").stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+    let mut log = BufReader::new(up.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let mut fetched = |batches: usize| {
+        let fetched = log.by_ref().filter(|line| line.contains("rank-fetcher is done")).take(batches);
+        assert_eq!(fetched.count(), batches);
+    };
+    fetched(3);
+    output(stint(&home).arg("backup").arg(&backup));
+    fetched(6);
+    up.kill().unwrap();
+    up.wait().unwrap();
+    output(stint(&home).arg("restore").arg(&backup).arg("--force"));
+    output(fleet(&home, &upstream).args(["up", "--until-drained"]));
+
+    let (ranked, dropped) = (ids(&home, "players"), ids(&home, "dropped"));
+    let lost: Vec<&u64> = discovered.iter().filter(|id| !ranked.contains(id) && !dropped.contains(id)).collect();
+    assert_eq!(lost, Vec::<&u64>::new(), "lost players");
+    let books: Value = upstream.books();
+    assert_eq!((books["overspent"].as_f64(), books["refused_calls"].as_u64()), (Some(0.0), Some(0)), "{books}");
+}
