@@ -26,5 +26,5 @@ mod world;
 pub use drive::{Companions, Driver, drive};
 pub use life::Life;
 pub use mortal::Mortal;
-pub use mutations::Mutations;
+pub use mutations::{Mutations, peak_megabytes};
 pub use world::{BreakerWorld, KeyPoolWorld, QueueWorld, ThrottleWorld, Time, WakeupWorld};

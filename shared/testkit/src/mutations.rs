@@ -49,6 +49,14 @@ const BODIES: [&str; 8] = [
 /// How deep nonsense is nested at the most.
 const DEEPEST: u64 = 20_000;
 
+/// The most memory that this process has had, in megabytes. `None` where the system does not say.
+pub fn peak_megabytes() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kilobytes: u64 = peak.split_whitespace().next()?.parse().ok()?;
+    Some(kilobytes / 1024)
+}
+
 /// A source of mutations. The same seed gives the same ones.
 pub struct Mutations(u64);
 

@@ -94,7 +94,9 @@ impl Compressor {
 
     /// The end of the blob, with the bytes of page and blob.
     pub fn finish(self) -> io::Result<(Bytes, Sizes)> {
-        let last = self.encoder.finish()?;
+        let mut last = self.encoder.finish()?;
+        // It may be kept for a while: without the room that was meant for more.
+        last.shrink_to_fit();
         let sizes = Sizes { raw: self.raw, stored: self.compressed + last.len() as u64 };
         Ok((Bytes::from(last), sizes))
     }

@@ -19,7 +19,7 @@ use stint_poe_stashes::look_ahead::{Peek, Peeked, Scan};
 use stint_poe_stashes::model::ChangeId;
 use stint_poe_stashes::store::Progress;
 use stint_standins::poe_stashes::Options;
-use stint_testkit::Mutations;
+use stint_testkit::{Mutations, peak_megabytes};
 
 use crate::world::{World, busy_river, play};
 
@@ -90,18 +90,22 @@ impl Transport for Garbled {
 
 #[test]
 fn a_chain_bears_answers_that_came_out_wrong_and_keeps_its_pace_with_right_ones() {
-    let wanted: u64 = std::env::var("STINT_MUTATIONS").map_or(500, |count| count.parse().unwrap());
+    let asked = std::env::var("STINT_MUTATIONS").ok();
+    let wanted: u64 = asked.as_ref().map_or(500, |count| count.parse().unwrap());
     let (mut garbled, mut seed) = (0, 0);
     while garbled < wanted {
         seed += 1;
         garbled += story(seed);
     }
-    told(garbled, seed);
+    // By itself, without the memory of other tests.
+    let peak = peak_megabytes().filter(|_| asked.is_some());
+    told(garbled, seed, peak);
+    assert!(peak <= Some(150), "{peak:?} MB");
 }
 
 #[expect(clippy::print_stdout, reason = "a long run says what it came to")]
-fn told(garbled: u64, seed: u64) {
-    println!("{garbled} answers came out wrong in {seed} stories");
+fn told(garbled: u64, stories: u64, peak: Option<u64>) {
+    println!("{garbled} answers came out wrong in {stories} stories, in {peak:?} MB at the most");
 }
 
 fn story(seed: u64) -> u64 {

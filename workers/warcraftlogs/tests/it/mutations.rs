@@ -14,7 +14,7 @@ use stint_core::clock::{Clock, after, between};
 use stint_core::ledger::KeyState;
 use stint_core::points::Points;
 use stint_http::{Body, Limits, Transport, TransportError};
-use stint_testkit::Mutations;
+use stint_testkit::{Mutations, peak_megabytes};
 use stint_warcraftlogs::config::DiscoverySource;
 
 use crate::world::{Process, Setup, World, play};
@@ -92,18 +92,22 @@ impl Transport for Garbled {
 
 #[test]
 fn a_fleet_bears_answers_that_came_out_wrong_and_works_on_with_right_ones() {
-    let wanted: u64 = std::env::var("STINT_MUTATIONS").map_or(200, |count| count.parse().unwrap());
+    let asked = std::env::var("STINT_MUTATIONS").ok();
+    let wanted: u64 = asked.as_ref().map_or(200, |count| count.parse().unwrap());
     let (mut garbled, mut seed) = (0, 0);
     while garbled < wanted {
         seed += 1;
         garbled += story(seed);
     }
-    told(garbled, seed);
+    // By itself, without the memory of other tests.
+    let peak = peak_megabytes().filter(|_| asked.is_some());
+    told(garbled, seed, peak);
+    assert!(peak <= Some(150), "{peak:?} MB");
 }
 
 #[expect(clippy::print_stdout, reason = "a long run says what it came to")]
-fn told(garbled: u64, seed: u64) {
-    println!("{garbled} answers came out wrong in {seed} stories");
+fn told(garbled: u64, stories: u64, peak: Option<u64>) {
+    println!("{garbled} answers came out wrong in {stories} stories, in {peak:?} MB at the most");
 }
 
 fn story(seed: u64) -> u64 {
