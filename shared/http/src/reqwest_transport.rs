@@ -56,8 +56,9 @@ impl Transport for ReqwestTransport {
         limits: Limits,
     ) -> Result<http::Response<Body>, TransportError> {
         let host = host(request.uri());
-        let request =
-            self.prepare(request, limits).map_err(|reason| TransportError::Unreachable { host: host.clone(), reason })?;
+        let request = self
+            .prepare(request, limits)
+            .map_err(|reason| TransportError::Unreachable { host: host.clone(), reason })?;
         let mut response = self.client.execute(request).await.map_err(|error| transport_error(error, &host, limits))?;
         let (status, headers) = (response.status(), std::mem::take(response.headers_mut()));
         let mut answer = http::Response::new(body(response, host, limits));

@@ -30,6 +30,9 @@ struct Stream<C: Carrier> {
     connection: BufReader<Connection<C>>,
     /// Of a fetch.
     meter: Option<Meter>,
+    /// Why nothing more is read. libgit2 says goodbye to the server even then, and would report how that fails, where the
+    /// server has ended already, in place of this.
+    failed: Option<(io::ErrorKind, String)>,
 }
 
 struct Connection<C> {
@@ -49,11 +52,11 @@ pub(super) fn open<C: Carrier + 'static>(
     let mut connection = BufReader::new(connection);
     let list = Cursor::new(references::read(&mut connection, 1, &session.branch)?);
     let is_fetch = matches!(service, Service::UploadPackLs | Service::UploadPack);
-    Ok(Box::new(Stream { list, connection, meter: is_fetch.then(|| Meter::new(session)) }))
+    Ok(Box::new(Stream { list, connection, meter: is_fetch.then(|| Meter::new(session)), failed: None }))
 }
 
-impl<C: Carrier> Read for Stream<C> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+impl<C: Carrier> Stream<C> {
+    fn read_on(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match Read::read(&mut self.list, buffer)? {
             0 => {
                 let read = Read::read(&mut self.connection, buffer)?;
@@ -64,9 +67,22 @@ impl<C: Carrier> Read for Stream<C> {
     }
 }
 
+impl<C: Carrier> Read for Stream<C> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.read_on(buffer);
+        if let Err(error) = &read {
+            self.failed = Some((error.kind(), error.to_string()));
+        }
+        read
+    }
+}
+
 impl<C: Carrier> Write for Stream<C> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.connection.get_mut().write(bytes)
+        match &self.failed {
+            Some((kind, reason)) => Err(io::Error::new(*kind, reason.clone())),
+            None => self.connection.get_mut().write(bytes),
+        }
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -96,5 +112,52 @@ impl<C: Carrier> Write for Connection<C> {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use jiff::Timestamp;
+    use stint_core::clock::{Clock, ManualClock};
+    use tokio::io::{DuplexStream, duplex};
+    use tokio::runtime::Runtime;
+
+    use super::*;
+    use crate::publish::credentials::Address;
+    use crate::publish::wire::{Limits, SshCommand};
+
+    const LIST: &[u8] = b"003d0123456789012345678901234567890123456789 refs/heads/main\n0000";
+
+    struct Pipe(DuplexStream);
+
+    impl Carrier for Pipe {
+        type Bytes = DuplexStream;
+
+        fn bytes(&mut self) -> &mut DuplexStream {
+            &mut self.0
+        }
+    }
+
+    #[test]
+    fn a_goodbye_that_comes_too_late_does_not_hide_why_the_reading_ended() {
+        let runtime = Runtime::new().unwrap();
+        let _within = runtime.enter();
+        let clock: Arc<dyn Clock> = Arc::new(ManualClock::new(Timestamp::UNIX_EPOCH));
+        let (minute, bytes) = (Duration::from_secs(60), LIST.len() as u64);
+        let limits = Limits { deadline: minute, silence: minute, bytes, objects: 1, unpacked: bytes };
+        let address = Arc::new(Address::new("git://host/a.git", None));
+        let session = Session::begin(&clock, limits, &address, "main", SshCommand::default());
+        let (ours, mut theirs) = duplex(1 << 10);
+        runtime.block_on(theirs.write_all(LIST)).unwrap();
+        let mut stream = open(Pipe(ours), &session, Service::UploadPackLs, b"").unwrap();
+        let mut buffer = [0; 100];
+        assert_eq!(stream.read(&mut buffer).unwrap(), LIST.len());
+        runtime.block_on(theirs.write_all(b"one byte more than the limit")).unwrap();
+        drop(theirs);
+        let reason = stream.read(&mut buffer).unwrap_err().to_string();
+        assert!(reason.starts_with("it sends more than"), "{reason}");
+        assert_eq!(stream.write(b"0000").unwrap_err().to_string(), reason);
     }
 }
