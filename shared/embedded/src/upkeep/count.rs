@@ -1,5 +1,8 @@
 //! How many rows a damaged table had.
 
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+
 use rusqlite::Connection;
 
 use super::quoted;
@@ -45,5 +48,30 @@ fn by_pages(connection: &Connection, table: &str, without_rowid: bool) -> Option
          FROM dbstat WHERE name = ?1"
     );
     let row = connection.query_row(&sql, [table], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, bool>(1)?)));
-    row.ok().map(|(rows, has_corrupted)| (rows.unsigned_abs(), !has_corrupted))
+    let (rows, has_corrupted) = row.ok()?;
+    let hidden = if has_corrupted { cells_of_corrupted(connection, table).unwrap_or_default() } else { 0 };
+    Some((rows.unsigned_abs() + hidden, !has_corrupted))
+}
+
+/// The cells of pages whose kind cannot be told, by their own word. A cell is a row, or leads to a page with one at least.
+/// <https://www.sqlite.org/fileformat2.html#b_tree_pages>
+fn cells_of_corrupted(connection: &Connection, table: &str) -> Option<u64> {
+    let page_bytes: u64 =
+        connection.pragma_query_value(None, "page_size", |row| row.get::<_, i64>(0)).ok()?.unsigned_abs();
+    let mut file = File::open(connection.path()?).ok()?;
+    // The first page has another header before its own, and no table of ours.
+    let sql = "SELECT pageno FROM dbstat WHERE name = ?1 AND pagetype = 'corrupted' AND pageno > 1";
+    let mut select = connection.prepare(sql).ok()?;
+    let mut rows = select.query([table]).ok()?;
+    let mut cells = 0;
+    while let Some(row) = rows.next().ok()? {
+        let page = row.get::<_, i64>(0).ok()?.unsigned_abs();
+        let mut count = [0; 2];
+        file.seek(SeekFrom::Start((page - 1) * page_bytes + 3)).ok()?;
+        file.read_exact(&mut count).ok()?;
+        let count = u64::from(u16::from_be_bytes(count));
+        // Each cell takes two bytes in the list of cells, behind a header of eight.
+        cells += if count * 2 + 8 <= page_bytes { count } else { 0 };
+    }
+    Some(cells)
 }
