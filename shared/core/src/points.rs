@@ -14,8 +14,9 @@ pub struct Points(u64);
 
 const MICROS_PER_POINT: u64 = 1_000_000;
 
-/// The largest amount that a float carries to the exact micro-point (2^53 micro-points, about nine billion points).
-const LARGEST_EXACT: f64 = 9_007_199_254.0;
+/// The largest amount that a float carries to the exact micro-point through a division and a multiplication (2^50
+/// micro-points, about a billion points).
+const LARGEST_EXACT: f64 = 1_125_899_906.0;
 
 impl Points {
     /// No points.
@@ -144,7 +145,7 @@ mod tests {
 
     #[test]
     fn every_amount_a_key_can_hold_survives_the_float() {
-        for micros in [1, 999_999, 72_000_000_000, 71_999_999_999, 123_456_789_012] {
+        for micros in [1, 999_999, 72_000_000_000, 71_999_999_999, 123_456_789_012, 1_125_899_905_999_999] {
             let points = Points::from_micros(micros);
             assert_eq!(Points::from_float(points.to_float()), Some(points));
         }

@@ -1,16 +1,20 @@
 //! A ranking page as discovery reads it: with the status and a challenge in its place, and what is kept of it in outline.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use stint_http::Client;
+use stint_core::circuit::CircuitSettings;
+use stint_http::{Breaker, Client, MemoryBreakers};
 use stint_testkit::drive;
-use stint_warcraftlogs::discovery::{Found, NoServerIds, PlayerSource, RankingPages, SourceError};
+use stint_warcraftlogs::discovery::{Found, Guarded, NoServerIds, PlayerSource, RankingPages, SITE, SourceError};
 use stint_warcraftlogs::store::{Claim, Pass, Rule, Seen};
 
 use crate::upstream::{Script, answer, clock, first, status, with_header};
 
 /// The outline of a page is cut here, with room for the last text.
 const LARGEST_SAMPLE: usize = 9 * 1024;
+
+const SETTINGS: CircuitSettings = CircuitSettings::for_calls_of(Duration::from_secs(60));
 
 pub(crate) fn run(input: &[u8]) {
     let (choice, html) = first(input);
@@ -19,9 +23,12 @@ pub(crate) fn run(input: &[u8]) {
         with_header(&mut page, "cf-mitigated", b"challenge");
     }
     let clock = clock();
-    let client = Client::new(Arc::new(Script::new([page])), Arc::new(clock.clone()));
+    let breaker = Breaker::new(SITE, Arc::new(MemoryBreakers::default()), Arc::new(clock.clone()), SETTINGS);
+    let breaker = Arc::new(breaker);
+    let client = Client::new(Arc::new(Script::new([page])), Arc::new(clock.clone())).guarded(breaker.clone());
     let Ok(site) = url::Url::parse("https://site.example/") else { return };
     let pages = RankingPages::new(client, site, Arc::new(clock.clone()), Arc::new(NoServerIds));
+    let pages = Guarded::new(Arc::new(pages), breaker, None);
     let rule = Rule { raid: 26, difficulty: 4, start_page: 1, end_page: 9, ..Rule::default() };
     let claim =
         Claim { rule, pass: None, listed_until: None, last: None, accepted: false, frozen_since: None, lease: 1 };
@@ -39,7 +46,7 @@ pub(crate) fn run(input: &[u8]) {
         }
         Ok(Found::Rows(listing)) => assert!(listing.players.iter().all(|id| *id > 0)),
         Ok(Found::Part { .. }) => panic!("a page that costs nothing is read as a whole"),
-        Err(SourceError::TurnedAway(_)) => {}
+        Err(SourceError::TurnedAway(_) | SourceError::Down { .. }) => {}
         Err(SourceError::Failed { reason, .. }) => assert!(!reason.is_empty()),
         Err(error) => panic!("a page cannot be the reason for this: {error}"),
     }
