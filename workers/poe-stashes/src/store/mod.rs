@@ -4,6 +4,7 @@ mod chain;
 mod index;
 mod objects;
 mod objects_chain;
+mod objects_records;
 mod pages;
 mod sqlite_chain;
 mod sqlite_index;
@@ -12,6 +13,7 @@ pub use chain::{Chain, ChainStatus, Claim, Head, Heads, Lost, OpenPage, Progress
 pub use index::{Changes, Index, IndexCounts, ItemRow, PriceRow, Snapshot, StashRow};
 pub use objects::Objects;
 pub use objects_chain::ObjectChain;
+pub use objects_records::ObjectRecords;
 pub use pages::{PageKey, PageStream, Pages, Put, Realm, Upload};
 pub use sqlite_chain::SqliteChain;
 pub use sqlite_index::SqliteIndex;

@@ -8,8 +8,25 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use stint_core::clock::{Clock, ManualClock};
+use stint_core::ports::{Breakers, PortResult};
 use stint_embedded::{Embedded, Mode};
-use stint_poe_stashes::store::{Chain, Heads, ObjectChain, Objects, Pages, Realm, SqliteChain};
+use stint_poe_stashes::store::{Chain, Heads, ObjectChain, ObjectRecords, Objects, Pages, Realm, SqliteChain};
+
+/// The records of what is known of upstreams, in an object store.
+struct Records(Objects);
+
+#[async_trait::async_trait]
+impl stint_testkit::BreakerWorld for Records {
+    async fn breakers(&self) -> PortResult<Arc<dyn Breakers>> {
+        Ok(Arc::new(ObjectRecords::new(&self.0, "breakers")))
+    }
+}
+
+mod records {
+    stint_testkit::breakers_suite!(futures::executor::block_on, async {
+        crate::stores::Records(stint_poe_stashes::store::Objects::in_memory())
+    });
+}
 
 /// One way to the chain and to the heads.
 type ChainAndHeads = (Arc<dyn Chain>, Arc<dyn Heads>);

@@ -1,0 +1,99 @@
+//! Small records with a version in the bucket of the pages, for what all who share the fleet's queues must find: a fleet whose
+//! cloud store is S3 needs no database for them.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use object_store::path::Path;
+use object_store::{Error, ObjectStore, ObjectStoreExt, PutMode, PutOptions, UpdateVersion};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use stint_core::circuit::Circuit;
+use stint_core::ports::{Breakers, PortError, PortResult};
+
+use super::objects::{Objects, failed};
+
+/// Records of one kind: an object for each name, `{version, record}`, replaced only if it is still the one that was read.
+#[derive(Clone)]
+pub struct ObjectRecords {
+    store: Arc<dyn ObjectStore>,
+    kind: &'static str,
+}
+
+/// What an object holds.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    version: u64,
+    /// Which write this is, so that one whose answer was lost knows itself again.
+    write: u64,
+    record: Value,
+}
+
+impl ObjectRecords {
+    /// The records of a kind beside the pages in `objects`. A folder has no conditional writes: use SQLite there.
+    pub fn new(objects: &Objects, kind: &'static str) -> ObjectRecords {
+        ObjectRecords { store: objects.store().clone(), kind }
+    }
+
+    /// The record of that name and its version, from 1. `None` when none was ever kept.
+    pub async fn load<T: DeserializeOwned>(&self, name: &str) -> PortResult<Option<(u64, T)>> {
+        let path = self.path(name);
+        let Some((kept, _)) = self.read(&path).await? else { return Ok(None) };
+        let record = serde_json::from_value(kept.record).map_err(|error| unreadable(&path, error))?;
+        Ok(Some((kept.version, record)))
+    }
+
+    /// Keeps `record` with the version after `version`, if that is still what is kept (0: nothing is). Returns whether it
+    /// was.
+    pub async fn replace<T: Serialize + Sync>(&self, name: &str, version: u64, record: &T) -> PortResult<bool> {
+        let path = self.path(name);
+        let unwritable = |error| PortError::backend(format!("could not write the record {path}"), error);
+        let write = getrandom::u64().map_err(|error| PortError::backend("could not draw a number", error))?;
+        let kept = Kept { version: version + 1, write, record: serde_json::to_value(record).map_err(unwritable)? };
+        let mode = match self.read(&path).await? {
+            None if version == 0 => PutMode::Create,
+            Some((known, place)) if known.version == version => PutMode::Update(place),
+            _ => return Ok(false),
+        };
+        let bytes = serde_json::to_vec(&kept).map_err(unwritable)?;
+        match self.store.put_opts(&path, bytes.into(), PutOptions::from(mode)).await {
+            Ok(_) => Ok(true),
+            Err(Error::Precondition { .. } | Error::AlreadyExists { .. } | Error::NotFound { .. }) => {
+                let found = self.read(&path).await?;
+                Ok(found.is_some_and(|(found, _)| (found.version, found.write) == (kept.version, kept.write)))
+            }
+            Err(error) => Err(failed("write", &path, error)),
+        }
+    }
+
+    fn path(&self, name: &str) -> Path {
+        Path::from(format!("{}/{name}.json", self.kind))
+    }
+
+    async fn read(&self, path: &Path) -> PortResult<Option<(Kept, UpdateVersion)>> {
+        let found = match self.store.get(path).await {
+            Err(Error::NotFound { .. }) => return Ok(None),
+            found => found.map_err(|error| failed("read", path, error))?,
+        };
+        let version = UpdateVersion { e_tag: found.meta.e_tag.clone(), version: found.meta.version.clone() };
+        let bytes = found.bytes().await.map_err(|error| failed("read", path, error))?;
+        let kept = serde_json::from_slice(&bytes).map_err(|error| unreadable(path, error))?;
+        Ok(Some((kept, version)))
+    }
+}
+
+fn unreadable(path: &Path, error: serde_json::Error) -> PortError {
+    PortError::backend(format!("could not understand the record {path}"), error)
+}
+
+#[async_trait]
+impl Breakers for ObjectRecords {
+    async fn load(&self, upstream: &str) -> PortResult<(u64, Circuit)> {
+        Ok(ObjectRecords::load(self, upstream).await?.unwrap_or_default())
+    }
+
+    async fn replace(&self, upstream: &str, version: u64, circuit: &Circuit) -> PortResult<bool> {
+        ObjectRecords::replace(self, upstream, version, circuit).await
+    }
+}
