@@ -108,7 +108,7 @@ resource "aws_cloudwatch_metric_alarm" "lost_wakeups" {
 # Once for each rest: discovery asks again when it is over, and stops again if nothing has changed.
 resource "aws_cloudwatch_metric_alarm" "discovery_stopped" {
   alarm_name          = "${local.stem}-discovery-stopped"
-  alarm_description   = "The site refused discovery, or its pages make no sense: `stint rules list` tells which, and what to do."
+  alarm_description   = "The site refused discovery, or its pages make no sense: `stint wcl rules list` tells which, and what to do."
   namespace           = var.installation.metrics_namespace
   metric_name         = "DiscoveryStops"
   dimensions          = { Worker = "discover" }

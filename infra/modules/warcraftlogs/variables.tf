@@ -57,7 +57,7 @@ variable "discovery_source" {
 }
 
 variable "rules_name_servers" {
-  description = "Whether discovery rules name a server (`stint rules add --server`). With `pages` as the source, discover asks the API for a server's id, and may read the API keys for it. Without this such a rule rests, and says that it needs a key."
+  description = "Whether discovery rules name a server (`stint wcl rules add --server`). With `pages` as the source, discover asks the API for a server's id, and may read the API keys for it. Without this such a rule rests, and says that it needs a key."
   type        = bool
   default     = false
   nullable    = false

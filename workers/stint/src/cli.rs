@@ -2,15 +2,19 @@
 
 use std::ffi::OsString;
 use std::path::Path;
+use std::sync::Arc;
 
-use clap::{Parser, Subcommand};
+use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
+use stint_host::SystemClock;
 use stint_host::config::{LogSettings, TelemetrySettings};
 
-use crate::commands::{
-    data, demo, describe, keys, lambda, lookup, publish, queue, raids, refresh, rules, run, show, simulate, status,
-    throttle, unpack, up, upkeep, upstream,
-};
+use crate::commands::per_fleet::{Demo, Own, PerFleet, Simulate, Upstream};
+use crate::commands::{data, describe, lambda, queue, run, status, throttle, up, upkeep};
 use crate::config::HomeSettings;
+use crate::context::Context;
+use crate::fleets::find;
+use crate::help;
+use crate::output::Output;
 
 /// What the program is called in Lambda's package.
 /// <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-provided.html>
@@ -38,10 +42,17 @@ pub(crate) struct Cli {
 }
 
 /// What to do.
-#[derive(Subcommand)]
 pub(crate) enum Command {
-    /// Run a whole fleet against its stand-in upstream, from discovery to Lua databases.
-    Demo(demo::Arguments),
+    Shared(Shared),
+    /// A command of one fleet.
+    Own(PerFleet<Own>),
+}
+
+/// The commands that all fleets share.
+#[derive(Subcommand)]
+pub(crate) enum Shared {
+    /// Run a whole fleet on this machine against a stand-in for its upstream.
+    Demo(PerFleet<Demo>),
     /// Run fleets here until Ctrl-C.
     Up(up::Arguments),
     /// Run one worker once, by hand.
@@ -51,28 +62,10 @@ pub(crate) enum Command {
     Lambda,
     /// Show what runs, what waits, and why.
     Status(status::Arguments),
-    /// Show the keys' points and resets; pause and resume a key.
-    Keys(keys::Arguments),
     /// Show and set how many invocations of a worker may run at once.
     Throttle(throttle::Arguments),
-    /// List, add and remove discovery rules.
-    Rules(rules::Arguments),
-    /// List raids with their difficulties and partitions.
-    Raids(raids::Arguments),
     /// Look into queues and their dead letters.
     Queue(queue::Arguments),
-    /// Put a player ahead of the backlog.
-    Refresh(refresh::Arguments),
-    /// Show what is stored of one player.
-    Show(show::Arguments),
-    /// Run a whole fleet on virtual time: will it fit, when is it done, what expires, what does it cost.
-    Simulate(simulate::Arguments),
-    /// Read one player back out of generated databases.
-    Lookup(lookup::Arguments),
-    /// Write generated databases back into lines of extended JSON.
-    Unpack(unpack::Arguments),
-    /// Push generated databases to git by hand, or see what would be pushed.
-    Publish(publish::Arguments),
     /// Move a collection in or out as extended-JSON lines.
     Data(data::Arguments),
     /// Check the files of the folder, and repair them.
@@ -81,23 +74,54 @@ pub(crate) enum Command {
     Backup(upkeep::backup::Arguments),
     /// Go back to a backup.
     Restore(upkeep::restore::Arguments),
+    /// Run a whole fleet on virtual time: will it fit, when is it done, what expires, what does it cost.
+    Simulate(PerFleet<Simulate>),
     /// Run a stand-in upstream alone.
-    Upstream(upstream::Arguments),
+    Upstream(PerFleet<Upstream>),
     /// Describe every fleet, worker, trigger and setting.
     Describe(describe::Arguments),
 }
 
 impl Command {
-    /// Whether it does work that is measured. The others only look and set, and a simulation's numbers are nobody's.
+    /// Whether it does work that is measured. The others only look and set, and a simulation's numbers describe no real call.
     fn is_measured(&self) -> bool {
-        matches!(self, Command::Demo(_) | Command::Up(_) | Command::Run(_) | Command::Lambda)
+        use Shared::{Demo, Lambda, Run, Up};
+        matches!(self, Command::Shared(Demo(_) | Up(_) | Run(_) | Lambda))
+    }
+}
+
+impl Subcommand for Command {
+    fn augment_subcommands(command: clap::Command) -> clap::Command {
+        PerFleet::<Own>::augment(Shared::augment_subcommands(command))
+    }
+
+    fn augment_subcommands_for_update(command: clap::Command) -> clap::Command {
+        Command::augment_subcommands(command)
+    }
+
+    fn has_subcommand(name: &str) -> bool {
+        Shared::has_subcommand(name) || find(name).is_some()
+    }
+}
+
+impl FromArgMatches for Command {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Command, clap::Error> {
+        match PerFleet::named(matches) {
+            Some(own) => Ok(Command::Own(own)),
+            None => Shared::from_arg_matches(matches).map(Command::Shared),
+        }
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Command::from_arg_matches(matches)?;
+        Ok(())
     }
 }
 
 impl Cli {
     /// Whether Lambda runs this: it exports at the end of each invocation, and is frozen between two.
     pub(crate) fn is_function(&self) -> bool {
-        matches!(self.command, Command::Lambda)
+        matches!(self.command, Command::Shared(Shared::Lambda))
     }
 
     /// Where the metrics and traces of this command go, if it makes any.
@@ -112,7 +136,37 @@ impl Cli {
         if name.is_some_and(|name| name == BOOTSTRAP) && arguments.len() == 1 {
             arguments.push("lambda".into());
         }
-        Cli::parse_from(arguments)
+        let mut command = help::of_named_fleets(Cli::command(), &arguments);
+        let matches = command.try_get_matches_from_mut(arguments).unwrap_or_else(|error| error.exit());
+        Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.format(&mut command).exit())
+    }
+}
+
+/// Runs one command.
+pub(crate) async fn run(cli: Cli, output: &Output) -> anyhow::Result<()> {
+    let context = Context { home: cli.home.home, output: output.clone(), clock: Arc::new(SystemClock) };
+    match cli.command {
+        Command::Own(own) => own.run(&context).await,
+        Command::Shared(shared) => run_shared(shared, &context).await,
+    }
+}
+
+async fn run_shared(command: Shared, context: &Context) -> anyhow::Result<()> {
+    match command {
+        Shared::Demo(demo) => demo.run(context).await,
+        Shared::Up(arguments) => up::run(arguments, context).await,
+        Shared::Run(arguments) => run::run(arguments, context).await,
+        Shared::Lambda => lambda::run(context).await,
+        Shared::Status(arguments) => status::run(arguments, context).await,
+        Shared::Throttle(arguments) => throttle::run(arguments, context).await,
+        Shared::Queue(arguments) => queue::run(arguments, context).await,
+        Shared::Data(arguments) => data::run(arguments, context).await,
+        Shared::Check(arguments) => upkeep::check::run(&arguments, context),
+        Shared::Backup(arguments) => upkeep::backup::run(&arguments, context),
+        Shared::Restore(arguments) => upkeep::restore::run(&arguments, context),
+        Shared::Simulate(simulate) => simulate.run(context).await,
+        Shared::Upstream(upstream) => upstream.run(context).await,
+        Shared::Describe(arguments) => describe::run(&arguments, context),
     }
 }
 

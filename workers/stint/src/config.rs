@@ -4,9 +4,10 @@ use std::path::PathBuf;
 
 use clap::{Arg, Args, CommandFactory, Parser};
 use secrecy::{ExposeSecret, SecretString};
-use stint_warcraftlogs::config::SettingsError;
 
-use crate::wiring::{BackendSettings, FleetSettings};
+use crate::fleets::settings::FleetSettings;
+use crate::settings::SettingsError;
+use crate::wiring::BackendSettings;
 
 /// Where an installation keeps its state.
 #[derive(Args, Clone, Debug)]
@@ -75,7 +76,7 @@ mod tests {
         let (address, keys) = (SecretString::from("mongodb://name:hidden@host/stint"), SecretString::from("id:hidden"));
         let secrets = [("MONGODB_URI", &address), ("WCL_KEYS", &keys)];
         let settings = FunctionSettings::from_environment(secrets).unwrap();
-        assert_eq!(settings.fleets.warcraftlogs.wcl_keys[0].id.0, "id");
+        assert_eq!(settings.fleets.get::<stint_warcraftlogs::config::Settings>().wcl_keys[0].id.0, "id");
         assert_eq!(settings.backends.mongo.uri().unwrap().expose_secret(), address.expose_secret());
     }
 

@@ -1,15 +1,21 @@
 //! `stint`: one binary with every fleet, its local host, its stand-in upstreams, and the operator's commands.
 
+mod aside;
 mod cli;
 mod commands;
 mod config;
+mod context;
+mod fleets;
+mod help;
+mod hosting;
+mod lines;
 mod moment;
 mod output;
 mod printable;
-mod progress;
-mod report;
+mod settings;
 mod table;
 mod usage;
+mod views;
 mod wiring;
 mod words;
 
@@ -57,7 +63,7 @@ async fn run(cli: Cli, output: Output) -> ExitCode {
     if !cli.is_function() {
         tokio::spawn(telemetry::flush_regularly());
     }
-    let ran = commands::run(cli, &output).await;
+    let ran = cli::run(cli, &output).await;
     telemetry::flush().await;
     match ran {
         Ok(()) => ExitCode::SUCCESS,

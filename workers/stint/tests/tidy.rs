@@ -7,6 +7,8 @@
 mod boundaries;
 #[path = "tidy/documents.rs"]
 mod documents;
+#[path = "tidy/house.rs"]
+mod house;
 #[path = "tidy/layout.rs"]
 mod layout;
 #[path = "tidy/manifests.rs"]
@@ -23,7 +25,9 @@ use std::path::Path;
 use crate::tree::{Rule, Tree};
 
 fn rules() -> impl Iterator<Item = &'static Rule> {
-    [boundaries::RULES, documents::RULES, layout::RULES, manifests::RULES, style::RULES].into_iter().flatten()
+    [boundaries::RULES, documents::RULES, house::RULES, layout::RULES, manifests::RULES, style::RULES]
+        .into_iter()
+        .flatten()
 }
 
 #[test]

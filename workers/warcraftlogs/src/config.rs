@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, ValueEnum, ValueHint};
+use clap::{Args, ValueEnum, ValueHint};
 use secrecy::SecretString;
 use stint_core::ledger::{Bounds, KeyId, LedgerSettings, Tail};
 use stint_core::points::Points;
@@ -24,7 +24,7 @@ use crate::setting_values::{
     KeyParser, RepositoryParser, parse_budget, parse_call_timeout, parse_queue_hours, parse_steered, parse_tail,
 };
 
-pub use crate::setting_values::{Key, SettingsError};
+pub use crate::setting_values::Key;
 
 /// What it may take to store what a call has brought.
 const STORING: Duration = Duration::from_secs(1);
@@ -72,7 +72,7 @@ pub struct Settings {
     pub refresh_after_hours: u32,
 
     /// Fetch the ranks of frozen raids again and again, like those of others. Otherwise they are fetched once from when the
-    /// upstream says that a raid is frozen, and its pages are read once; `stint refresh` fetches them all the same.
+    /// upstream says that a raid is frozen, and its pages are read once; `stint wcl refresh` fetches them all the same.
     #[arg(long, env = "REFRESH_FROZEN", default_value_t = false, action = clap::ArgAction::Set)]
     pub refresh_frozen: bool,
 
@@ -107,13 +107,13 @@ pub struct Settings {
     #[arg(long, env = "WCL_GUARD", default_value = "0")]
     pub wcl_guard: Points,
 
-    /// Points of each key that are kept for `stint refresh`, at most a tenth of its limit. In the last tenth of the
+    /// Points of each key that are kept for `stint wcl refresh`, at most a tenth of its limit. In the last tenth of the
     /// window they are given back, so that they do not expire unspent.
     #[arg(long, env = "WCL_RESERVE", default_value = "50")]
     pub wcl_reserve: Points,
 
     /// What is held for a raid and difficulty: WCL_CALL_BUDGET, or the dearest seen once 500 calls are known, if that is
-    /// less. `stint keys` shows what calls cost either way.
+    /// less. `stint wcl keys` shows what calls cost either way.
     #[arg(long, env = "WCL_BOUNDS", value_enum, default_value_t = CallBounds::Declared)]
     pub wcl_bounds: CallBounds,
 
@@ -161,7 +161,7 @@ pub struct Settings {
     pub lua_branch: String,
 
     /// How much of that branch's history is kept: every generation as a commit with a tag, or the latest state alone, which
-    /// replaces the one before, and only on a branch where all commits are Stint's. `stint publish --dry-run` shows it first.
+    /// replaces the one before, and only on a branch where all commits are Stint's. `stint wcl publish --dry-run` shows it first.
     #[arg(long, env = "LUA_HISTORY", value_enum, default_value_t = History::All)]
     pub lua_history: History,
 
@@ -262,21 +262,7 @@ pub enum CallBounds {
     Learned,
 }
 
-/// The settings alone, for reading them from the environment.
-#[derive(Parser)]
-struct FromEnvironment {
-    #[command(flatten)]
-    settings: Settings,
-}
-
 impl Settings {
-    /// The settings of the environment, with the defaults for those that are not set. An error names the variable.
-    pub fn from_environment() -> Result<Settings, SettingsError> {
-        FromEnvironment::try_parse_from(["stint"])
-            .map(|parsed| parsed.settings)
-            .map_err(|error| SettingsError::from(&error))
-    }
-
     /// The ids of the keys in use.
     pub fn key_ids(&self) -> Vec<KeyId> {
         self.wcl_keys.iter().map(|key| key.id.clone()).collect()

@@ -2,7 +2,7 @@
 //!
 //! # What may happen between any two lines
 //! * *Dies between the pool's answer and the record of it:* one measurement is missing. The books are in the pool, and
-//!   `stint keys --windows` reads them there.
+//!   `stint wcl keys --windows` reads them there.
 
 use std::future::Future;
 

@@ -1,7 +1,7 @@
 //! How settings are read from their texts, and what is said of one that cannot be used.
 
 use clap::builder::TypedValueParser;
-use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::error::ErrorKind;
 use secrecy::{ExposeSecret, SecretString};
 use stint_core::ledger::{KeyId, Tail};
 use stint_core::points::Points;
@@ -17,31 +17,6 @@ pub struct Key {
     pub id: KeyId,
     /// The client secret.
     pub secret: SecretString,
-}
-
-/// Why the environment's settings cannot be used, by the variable's name.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct SettingsError(String);
-
-impl From<&clap::Error> for SettingsError {
-    /// Without the usage lines, which are about a command line that nobody typed.
-    fn from(error: &clap::Error) -> SettingsError {
-        let context = |kind| match error.get(kind) {
-            Some(ContextValue::String(text)) => Some(text.clone()),
-            Some(ContextValue::Strings(texts)) => Some(texts.join(", ")),
-            _ => None,
-        };
-        let variable = context(ContextKind::InvalidArg)
-            .and_then(|flag| Some(flag.split_once('<')?.1.split_once('>')?.0.to_owned()));
-        let Some((variable, value)) = variable.zip(context(ContextKind::InvalidValue)) else {
-            let text = error.render().to_string();
-            return SettingsError(text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned());
-        };
-        let valid = || context(ContextKind::ValidValue).map(|values| format!("it is one of {values}"));
-        let reason = std::error::Error::source(error).map(ToString::to_string).or_else(valid).unwrap_or_default();
-        SettingsError(format!("{variable}: '{value}' cannot be used: {reason}"))
-    }
 }
 
 /// Reads a key. The parser's own error would repeat the text, which may hold a secret.

@@ -53,7 +53,7 @@ pub(crate) async fn fetch(batch: &mut Batch, fetch: &mut Fetch<'_>) -> Result<()
     Ok(())
 }
 
-/// Reads every key's counter, and shows the pool what it said, so that `stint keys` has something to tell.
+/// Reads every key's counter, and shows the pool what it said, so that `stint wcl keys` has something to tell.
 async fn read_all(budget: &Budget) -> Result<Vec<(KeyId, Reading)>, WorkerError> {
     let (paid, mut readings) = (budget.paid_api(), Vec::new());
     for key in budget.api.keys() {

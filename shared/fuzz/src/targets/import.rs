@@ -7,9 +7,9 @@ use serde_json::Value;
 use stint_warcraftlogs::model::Player;
 use stint_warcraftlogs::store::{Discovered, Dropped, Rule};
 
-#[path = "../../../../workers/stint/src/commands/data/documents.rs"]
+#[path = "../../../../workers/stint/src/fleets/warcraftlogs/commands/data/documents.rs"]
 mod documents;
-#[path = "../../../../workers/stint/src/commands/data/extended.rs"]
+#[path = "../../../../workers/stint/src/fleets/warcraftlogs/commands/data/extended.rs"]
 mod extended;
 
 use crate::upstream::first;

@@ -3,26 +3,32 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use anyhow::{anyhow, bail, ensure};
+use anyhow::{Context as _, anyhow, bail, ensure};
 use secrecy::SecretString;
 use stint_aws::{Aws, Secret};
 use stint_core::clock::Clock;
-use stint_core::worker::{Spec, Stop};
+use stint_core::worker::Stop;
 use stint_host::LambdaHost;
+use stint_http::ReqwestTransport;
 
-use super::Context;
 use crate::config::FunctionSettings;
-use crate::wiring::{Backends, function, plan, specs, transport};
+use crate::context::Context;
+use crate::fleets::{Member, member, members};
+use crate::hosting::function;
+use crate::wiring::Backends;
 
 pub(crate) const HELP: &str = "All settings come from the environment: STINT_WORKER names the worker, STINT_PROFILE or a \
                                setting for each port its backends, STINT_AWS_SECRETS the parameters of SSM that hold \
                                what is secret. What is missing is said at the start.\nA program that is called \
                                `bootstrap` does this without being told.";
 
+/// What the program calls itself where it reads secrets.
+const AGENT: &str = concat!("stint/", env!("CARGO_PKG_VERSION"));
+
 /// What a function is made of.
 #[derive(Clone)]
 struct Blueprint {
-    spec: &'static Spec,
+    worker: Member,
     home: PathBuf,
     clock: Arc<dyn Clock>,
     stop: Stop,
@@ -31,9 +37,9 @@ struct Blueprint {
 /// Serves invocations until Lambda ends the process.
 pub(crate) async fn run(context: &Context) -> anyhow::Result<()> {
     let settings = FunctionSettings::from_environment([]).map_err(|error| anyhow!(error))?;
-    let spec = check(&settings)?;
+    let worker = check(&settings)?;
     let (home, clock) = (context.home.clone(), context.clock.clone());
-    let blueprint = Blueprint { spec, home, clock, stop: Stop::default() };
+    let blueprint = Blueprint { worker, home, clock, stop: Stop::default() };
     let stop = blueprint.stop.clone();
     let build = move || {
         let blueprint = blueprint.clone();
@@ -42,24 +48,23 @@ pub(crate) async fn run(context: &Context) -> anyhow::Result<()> {
     stint_host::serve(build, stop).await.map_err(|error| anyhow!(error))
 }
 
-/// Everything that can be known before anybody is asked. Secrets come later.
-fn check(settings: &FunctionSettings) -> anyhow::Result<&'static Spec> {
-    let name = |spec: &Spec| format!("{}/{}", spec.fleet, spec.name);
-    let names: Vec<String> = specs().map(name).collect();
-    let Some(worker) = &settings.lambda.worker else {
+/// Everything that can be known before any server is asked. Secrets come later.
+fn check(settings: &FunctionSettings) -> anyhow::Result<Member> {
+    let names = members().map(|member| format!("{}/{}", member.fleet.name(), member.spec.name)).collect::<Vec<_>>();
+    let Some(name) = &settings.lambda.worker else {
         bail!("STINT_WORKER is not set: it names the worker of this function, one of {}", names.join(", "));
     };
-    let Some(spec) = specs().find(|spec| name(spec) == *worker) else {
-        bail!("STINT_WORKER: there is no worker '{worker}'; it is one of {}", names.join(", "));
+    let Ok(worker) = member(name) else {
+        bail!("STINT_WORKER: there is no worker '{name}'; it is one of {}", names.join(", "));
     };
     ensure!(
         settings.lambda.runtime_api.is_some(),
         "AWS_LAMBDA_RUNTIME_API is not set, so this is no function of Lambda; to run a worker once, use `stint run`"
     );
     let later: Vec<&str> = settings.lambda.secrets.iter().map(|name| last_part(name)).collect();
-    settings.backends.check(&later).map_err(|error| anyhow!(error))?;
-    plan(spec.fleet).map_or(Ok(()), |plan| (plan.check)(&settings.fleets)).map_err(|error| anyhow!(error))?;
-    Ok(spec)
+    settings.backends.check(worker.fleet.needs().uses, &later).map_err(|error| anyhow!(error))?;
+    worker.fleet.check(&settings.fleets).map_err(|error| anyhow!(error))?;
+    Ok(worker)
 }
 
 fn last_part(name: &str) -> &str {
@@ -72,8 +77,9 @@ impl Blueprint {
         let secrets = self.secrets().await?;
         let secrets = secrets.iter().map(|secret| (secret.name.as_str(), &secret.value));
         let settings = FunctionSettings::from_environment::<'_>(secrets).map_err(|error| anyhow!(error))?;
-        let backends = Backends::open(&settings.backends, &self.home, self.clock.clone()).await?;
-        function(&settings.fleets, &backends, self.spec, self.stop.clone()).await
+        let Member { fleet, spec } = self.worker;
+        let backends = Backends::open(&settings.backends, fleet.needs(), &self.home, self.clock.clone()).await?;
+        function(fleet, spec, &settings.fleets, &backends, self.stop.clone()).await
     }
 
     async fn secrets(&self) -> anyhow::Result<Vec<Secret>> {
@@ -83,7 +89,8 @@ impl Blueprint {
         if names.is_empty() {
             return Ok(Vec::new());
         }
+        let transport = ReqwestTransport::new(AGENT).context("cannot reach the parameters of SSM")?;
         let aws = Aws::connect(settings.backends.aws, self.clock.clone()).await.map_err(|error| anyhow!(error))?;
-        aws.secrets(names, &*transport(&settings.fleets.warcraftlogs)?).await.map_err(|error| anyhow!(error))
+        aws.secrets(names, &transport).await.map_err(|error| anyhow!(error))
     }
 }

@@ -9,20 +9,19 @@ use serde::Serialize;
 use serde_json::Value;
 use stint_core::worker::{AnyWorker, Disposition, Event, Outcome, Stop, WorkerError};
 
-use super::Context;
-use super::stopping::{STOPPING, drained, interrupted};
-use crate::wiring::{self, BackendSettings, FleetSettings, specs};
+use crate::context::Context;
+use crate::fleets::settings::FleetSettings;
+use crate::fleets::{Member, first_fed, member, members};
+use crate::hosting::{self, STOPPING, drained, interrupted};
+use crate::wiring::BackendSettings;
 
 /// Which worker, and with what.
 #[derive(clap::Args)]
-#[command(after_help = "Examples:\n  stint run warcraftlogs reviver\n  stint run poe-stashes watcher\n  \
-                        echo '{\"id\": 57147396, \"raidsToScrap\": {\"26\": [3, 5]}}' | stint run warcraftlogs \
-                        rank-fetcher --event -")]
+#[command(after_help = examples())]
 pub(crate) struct Arguments {
-    /// The fleet.
-    fleet: String,
     /// The worker.
-    worker: String,
+    #[arg(value_name = "FLEET/WORKER", value_parser = member)]
+    worker: Member,
     /// A file with the event as JSON, or - for standard input. A queue-driven worker takes one message, or a list.
     #[arg(long)]
     event: Option<PathBuf>,
@@ -49,15 +48,19 @@ struct Failure {
     reason: String,
 }
 
+fn examples() -> String {
+    let first = members().find(|member| member.spec.queue().is_none()).map(|member| member.in_short());
+    let fed = first_fed().map(|member| member.in_short());
+    let (first, fed) = (first.unwrap_or_default(), fed.unwrap_or_default());
+    format!("Examples:\n  stint run {first}\n  stint run {fed} --event message.json")
+}
+
 /// Runs the worker and prints its report.
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Result<()> {
-    let Arguments { fleet, worker, event, settings, backends } = &arguments;
-    let Some(spec) = specs().find(|spec| spec.fleet == fleet && spec.name == worker) else {
-        let known: Vec<String> = specs().map(|spec| format!("{} {}", spec.fleet, spec.name)).collect();
-        bail!("there is no worker '{worker}' in '{fleet}'; there are: {}", known.join(", "));
-    };
-    let event = event.as_deref().map(read).transpose()?.unwrap_or(Value::Null);
-    let built = wiring::worker(settings, &context.backends(backends).await?, spec).await?;
+    let Arguments { worker: Member { fleet, spec }, event, settings, backends } = arguments;
+    let (worker, event) = (spec.name, event.as_deref().map(read).transpose()?.unwrap_or(Value::Null));
+    let backends = context.backends(&backends, fleet.needs()).await?;
+    let built = hosting::worker(fleet, spec, &settings, &backends).await?;
     let outcome = invoke(&*built, event, context).await?.with_context(|| format!("{worker} failed"))?;
     let summary = summary(worker, outcome);
     context.output.result(&summary, in_words)?;

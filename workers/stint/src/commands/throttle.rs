@@ -1,27 +1,23 @@
 //! How many invocations of a worker may run at once.
 
-use serde::Serialize;
-use stint_core::ports::{Concurrency, Throttle};
-use stint_core::worker::{Spec, Worker};
-use stint_poe_stashes::follower::Follower;
-use stint_poe_stashes::guard::{HEAD_UPSTREAM, PAGES_UPSTREAM};
-use stint_poe_stashes::watcher::Watcher;
-use stint_warcraftlogs::client::UPSTREAM;
-use stint_warcraftlogs::config::Settings;
-use stint_warcraftlogs::discover::Discover;
-use stint_warcraftlogs::rank_fetcher::RankFetcher;
-use stint_warcraftlogs::refresher::Refresher;
+use std::sync::Arc;
 
-use super::Context;
-use super::breakers::{BreakerView, upstreams_of_discovery};
+use serde::Serialize;
+use stint_core::ports::Throttle;
+
+use super::meant::Meant;
+use crate::context::Context;
+use crate::fleets::fleet::Fleet;
+use crate::fleets::{Member, first_fed, member, members};
+use crate::settings::from_environment;
 use crate::table::Table;
-use crate::wiring::{Stores, specs};
+use crate::views::breakers::BreakerView;
+use crate::views::throttle::ThrottleView;
+use crate::wiring::BackendSettings;
 
 /// Shows throttles, or changes one.
 #[derive(clap::Args)]
-#[command(
-    after_help = "Examples:\n  stint throttle\n  stint throttle pause discover\n  stint throttle set rank-fetcher 8"
-)]
+#[command(after_help = examples())]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     action: Option<Action>,
@@ -29,8 +25,8 @@ pub(crate) struct Arguments {
 
 #[derive(clap::Subcommand)]
 enum Action {
-    /// Show every worker.
-    Show,
+    /// Show every worker, or one.
+    Show(Show),
     /// Set how many invocations of a worker may run at once.
     Set(Set),
     /// Start no more invocations of a worker until it is resumed.
@@ -40,15 +36,18 @@ enum Action {
 }
 
 #[derive(clap::Args)]
-#[command(
-    after_help = "Example:\n  stint throttle set rank-fetcher 8\n\nThe rank fetcher and the reviver set the rank \
-                        fetcher's number themselves, as points come and go; to hold it back for good, set \
-                        CONCURRENCY_LIMIT or pause it."
-)]
+struct Show {
+    /// Only this worker.
+    #[arg(value_name = "FLEET/WORKER", value_parser = member)]
+    worker: Option<Member>,
+}
+
+#[derive(clap::Args)]
+#[command(after_help = set_help())]
 struct Set {
     /// The worker.
-    #[arg(value_parser = worker)]
-    worker: Spec,
+    #[arg(value_name = "FLEET/WORKER", value_parser = member)]
+    worker: Member,
     /// So many at once; 0 stops receiving.
     #[arg(value_parser = clap::value_parser!(u32).range(0..=1_000))]
     concurrency: u32,
@@ -57,31 +56,8 @@ struct Set {
 #[derive(clap::Args)]
 struct Named {
     /// The worker.
-    #[arg(value_parser = worker)]
-    worker: Spec,
-}
-
-/// A worker's throttle as it is shown.
-#[derive(Clone, Debug, Serialize)]
-pub(crate) struct ThrottleView {
-    pub(crate) worker: &'static str,
-    /// What holds when nothing was set.
-    pub(crate) default: u32,
-    pub(crate) set: Option<u32>,
-    pub(crate) paused: bool,
-    pub(crate) effective: u32,
-    /// What holds it back beside the pause and the number: the upstream that it calls is down.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) waits: Option<String>,
-}
-
-impl ThrottleView {
-    /// What `concurrency` means for a worker.
-    pub(crate) fn new(spec: &Spec, concurrency: Concurrency) -> ThrottleView {
-        let Concurrency { set, paused } = concurrency;
-        let effective = concurrency.effective(spec.concurrency);
-        ThrottleView { worker: spec.name, default: spec.concurrency, set, paused, effective, waits: None }
-    }
+    #[arg(value_name = "FLEET/WORKER", value_parser = member)]
+    worker: Member,
 }
 
 #[derive(Serialize)]
@@ -89,47 +65,70 @@ struct Listed {
     workers: Vec<ThrottleView>,
 }
 
+fn examples() -> String {
+    let first = members().next().map(|member| member.in_short()).unwrap_or_default();
+    format!("Examples:\n  stint throttle\n  stint throttle pause {first}\n  {}", set_example())
+}
+
+fn set_help() -> String {
+    format!(
+        "Example:\n  {}\n\nA fleet that spends points sets the number of the worker that spends them itself, as points \
+         come and go; to hold it back for good, set the fleet's own limit or pause it.",
+        set_example()
+    )
+}
+
+fn set_example() -> String {
+    format!("stint throttle set {} 8", first_fed().map(|member| member.in_short()).unwrap_or_default())
+}
+
 /// Shows or changes throttles.
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Result<()> {
     match arguments.action {
-        None | Some(Action::Show) => show(context).await,
+        None => show(None, context).await,
+        Some(Action::Show(Show { worker })) => show(worker, context).await,
         Some(Action::Set(Set { worker, concurrency })) => {
-            let throttle = context.stores().await?.throttle;
-            throttle.set(worker.name, concurrency).await?;
-            if worker.queue().is_none() {
-                let name = worker.name;
+            let throttle = throttle(worker, context).await?;
+            throttle.set(worker.spec.name, concurrency).await?;
+            if worker.spec.queue().is_none() {
+                let name = worker.spec.name;
                 context.output.warning(&format!("{name} runs by schedule, one at a time; to stop it, pause it"));
             }
-            changed(&worker, &*throttle, context).await
+            changed(worker, &*throttle, context).await
         }
         Some(Action::Pause(Named { worker })) => {
-            let throttle = context.stores().await?.throttle;
-            throttle.pause(worker.name).await?;
-            changed(&worker, &*throttle, context).await
+            let throttle = throttle(worker, context).await?;
+            throttle.pause(worker.spec.name).await?;
+            changed(worker, &*throttle, context).await
         }
         Some(Action::Resume(Named { worker })) => {
-            let throttle = context.stores().await?.throttle;
-            throttle.resume(worker.name).await?;
-            changed(&worker, &*throttle, context).await
+            let throttle = throttle(worker, context).await?;
+            throttle.resume(worker.spec.name).await?;
+            changed(worker, &*throttle, context).await
         }
     }
 }
 
-fn worker(name: &str) -> Result<Spec, String> {
-    let known = specs().find(|spec| spec.name == name).copied();
-    known.ok_or_else(|| {
-        let names: Vec<&str> = specs().map(|spec| spec.name).collect();
-        format!("there is no such worker; there are {}", names.join(", "))
-    })
+/// What steers a worker. A folder is created if need be, and nothing of its fleet in it.
+async fn throttle(worker: Member, context: &Context) -> anyhow::Result<Arc<dyn Throttle>> {
+    let backends = context.backends(&BackendSettings::from_environment()?, worker.fleet.needs()).await?;
+    worker.fleet.throttle(&from_environment()?, &backends).await
 }
 
-async fn show(context: &Context) -> anyhow::Result<()> {
-    let Stores { throttle, breakers, .. } = context.existing_stores().await?;
-    let (settings, now) = (context.settings()?, context.clock.now());
+async fn show(only: Option<Member>, context: &Context) -> anyhow::Result<()> {
+    let named: Vec<&dyn Fleet> = only.iter().map(|member| member.fleet).collect();
+    let Meant { fleets, settings, backends } = Meant::installed(&named, context).await?;
+    let now = context.clock.now();
+    let is_meant = |member: &Member| match only {
+        Some(only) => only.spec.name == member.spec.name,
+        None => fleets.iter().any(|fleet| fleet.name() == member.fleet.name()),
+    };
     let mut workers = Vec::new();
-    for spec in specs() {
+    for Member { fleet, spec } in members().filter(is_meant) {
+        let throttle = fleet.throttle(&settings, &backends).await?;
         let mut view = ThrottleView::new(spec, throttle.read(spec.name).await?);
-        let upstreams = BreakerView::read(&*breakers, upstreams_of(spec, &settings)).await?;
+        let breakers = fleet.breakers(&settings, &backends)?;
+        let upstreams = BreakerView::read(&*breakers, fleet.upstreams_of(spec, &settings)).await?;
         view.waits = upstreams.iter().find_map(|upstream| upstream.wait(now));
         workers.push(view);
     }
@@ -146,25 +145,34 @@ async fn show(context: &Context) -> anyhow::Result<()> {
     })
 }
 
-/// The upstreams without which a worker has nothing to do.
-fn upstreams_of(spec: &Spec, settings: &Settings) -> &'static [&'static str] {
-    let calls: [(&Spec, &'static [&'static str]); 5] = [
-        (&Discover::SPEC, upstreams_of_discovery(settings)),
-        (&RankFetcher::SPEC, &[UPSTREAM]),
-        (&Refresher::SPEC, &[UPSTREAM]),
-        (&Follower::SPEC, &[PAGES_UPSTREAM]),
-        (&Watcher::SPEC, &[HEAD_UPSTREAM]),
-    ];
-    let of = calls.iter().find(|(caller, _)| (caller.fleet, caller.name) == (spec.fleet, spec.name));
-    of.map_or(&[], |(_, upstreams)| upstreams)
+async fn changed(worker: Member, throttle: &dyn Throttle, context: &Context) -> anyhow::Result<()> {
+    let view = ThrottleView::new(worker.spec, throttle.read(worker.spec.name).await?);
+    context.output.result(&view, |ThrottleView { worker: name, effective, paused, .. }| {
+        if *paused {
+            return format!("{name} is paused; end it with `stint throttle resume {}`\n", worker.in_short());
+        }
+        format!("{name} runs {effective} at once\n")
+    })
 }
 
-async fn changed(spec: &Spec, throttle: &dyn Throttle, context: &Context) -> anyhow::Result<()> {
-    let view = ThrottleView::new(spec, throttle.read(spec.name).await?);
-    context.output.result(&view, |ThrottleView { worker, effective, paused, .. }| {
-        if *paused {
-            return format!("{worker} is paused; end it with `stint throttle resume {worker}`\n");
-        }
-        format!("{worker} runs {effective} at once\n")
-    })
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use stint_host::SystemClock;
+
+    use super::*;
+    use crate::output::Output;
+
+    /// The fleet that only tests have: nothing here knows of it but the list.
+    #[tokio::test]
+    async fn a_worker_of_a_new_fleet_is_steered() {
+        let home = tempfile::tempdir().unwrap();
+        let context = Context { home: home.path().into(), output: Output::new(true), clock: Arc::new(SystemClock) };
+        let worker = member("smp/sampler").unwrap();
+        run(Arguments { action: Some(Action::Set(Set { worker, concurrency: 5 })) }, &context).await.unwrap();
+        run(Arguments { action: Some(Action::Pause(Named { worker })) }, &context).await.unwrap();
+        let held = throttle(worker, &context).await.unwrap().read("sampler").await.unwrap();
+        assert_eq!((held.set, held.paused), (Some(5), true));
+    }
 }

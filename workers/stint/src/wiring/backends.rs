@@ -4,80 +4,59 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, anyhow};
-use stint_aws::Aws;
+use stint_aws::{Aws, ThrottleMemory};
 use stint_core::clock::Clock;
 use stint_core::ledger::LedgerSettings;
 use stint_core::ports::{Breakers, KeyPool, Queue, QueueSettings, Receipt, Throttle, Wakeups};
 use stint_embedded::{Embedded, Mode};
 use stint_host::Record;
 use stint_mongo::{Mongo, MongoBreakers, MongoKeyPool, MongoRecords};
-use stint_warcraftlogs::store::{
-    Directory, Discovers, Milestones, MongoStore, Players, RefreshAnswers, Rules, SqliteStore, Zones,
-};
 use tokio::sync::OnceCell;
 
-use super::config::{BackendSettings, Choice, QueueBackend, StoreBackend, ThrottleBackend, WakeupBackend};
-use super::plans::specs;
+use super::config::{BackendSettings, Choice, Needs, QueueBackend, StoreBackend, ThrottleBackend, WakeupBackend};
 use super::throttle_records::{THROTTLES, ThrottleRecords};
 
-/// The fleet's collections.
-#[derive(Clone)]
-pub(crate) struct Collections {
-    pub(crate) rules: Arc<dyn Rules>,
-    pub(crate) discovers: Arc<dyn Discovers>,
-    pub(crate) players: Arc<dyn Players>,
-    pub(crate) directory: Arc<dyn Directory>,
-    pub(crate) milestones: Arc<dyn Milestones>,
-    pub(crate) zones: Arc<dyn Zones>,
-    pub(crate) answers: Arc<dyn RefreshAnswers>,
-}
-
-impl Collections {
-    fn of<S: Rules + Discovers + Players + Directory + Milestones + Zones + RefreshAnswers + 'static>(
-        store: S,
-    ) -> Collections {
-        let store = Arc::new(store);
-        Collections {
-            rules: store.clone(),
-            discovers: store.clone(),
-            players: store.clone(),
-            directory: store.clone(),
-            milestones: store.clone(),
-            zones: store.clone(),
-            answers: store,
-        }
-    }
+/// What keeps the collections of a fleet.
+pub(crate) enum Database<'a> {
+    /// Files in the folder.
+    Sqlite(&'a Embedded),
+    /// A server.
+    Mongo(&'a Mongo),
 }
 
 /// What stands behind the ports of this process.
 pub(crate) struct Backends {
     choice: Choice,
-    pub(super) home: PathBuf,
-    pub(super) clock: Arc<dyn Clock>,
+    pub(crate) home: PathBuf,
+    pub(crate) clock: Arc<dyn Clock>,
+    /// The workers that a queue feeds.
+    fed: Vec<&'static str>,
     embedded: Option<Embedded>,
     aws: Option<Aws>,
     mongo: Option<Mongo>,
     // One each for a process: a pool shares its writes among its callers, and a throttle remembers what it has found.
     pool: OnceCell<Arc<dyn KeyPool>>,
-    collections: OnceCell<Collections>,
     throttle: OnceCell<Arc<dyn Throttle>>,
 }
 
 impl Backends {
-    /// The backends that `settings` choose. Files are opened, and created if need be; no server is asked anything yet.
+    /// The backends that `settings` choose, for fleets with these `needs`. Files are opened, and created if need be; no
+    /// server is asked anything yet.
     pub(crate) async fn open(
         settings: &BackendSettings,
+        needs: Needs,
         home: &Path,
         clock: Arc<dyn Clock>,
     ) -> anyhow::Result<Backends> {
-        settings.check(&[]).map_err(|error| anyhow!(error))?;
+        let Needs { uses, fed } = needs;
+        settings.check(uses, &[]).map_err(|error| anyhow!(error))?;
         let choice = settings.choice();
-        let mut backends = Backends::new(choice, home, clock.clone())?;
+        let mut backends = Backends { fed, ..Backends::new(choice, home, clock.clone())? };
         if choice.has_aws() {
             let aws = Aws::connect(settings.aws.clone(), clock).await;
             backends.aws = Some(aws.map_err(|error| anyhow!(error))?);
         }
-        if choice.has_mongo() {
+        if choice.has_mongo(uses) {
             backends.mongo = Some(Mongo::connect(&settings.mongo).await?);
         }
         Ok(backends)
@@ -97,17 +76,17 @@ impl Backends {
             choice,
             home: home.to_owned(),
             clock,
+            fed: Vec::new(),
             embedded: embedded.transpose()?,
             aws: None,
             mongo: None,
             pool: OnceCell::new(),
-            collections: OnceCell::new(),
             throttle: OnceCell::new(),
         })
     }
 
     /// A queue.
-    pub(super) fn queue(&self, name: &str, settings: QueueSettings) -> anyhow::Result<Arc<dyn Queue>> {
+    pub(crate) fn queue(&self, name: &str, settings: QueueSettings) -> anyhow::Result<Arc<dyn Queue>> {
         Ok(match self.choice.queues {
             QueueBackend::Sqlite => self.embedded()?.queue(name, settings),
             QueueBackend::Sqs => self.aws()?.queue(name, settings),
@@ -115,7 +94,7 @@ impl Backends {
     }
 
     /// How the queues prove a loan that an event source mapping took out.
-    pub(super) fn receipt(&self) -> fn(&Record) -> Receipt {
+    pub(crate) fn receipt(&self) -> fn(&Record) -> Receipt {
         match self.choice.queues {
             QueueBackend::Sqlite => |record| Receipt(record.receipt_handle.clone()),
             QueueBackend::Sqs => |record| {
@@ -126,7 +105,7 @@ impl Backends {
     }
 
     /// The wake-ups.
-    pub(super) fn wakeups(&self) -> anyhow::Result<Arc<dyn Wakeups>> {
+    pub(crate) fn wakeups(&self) -> anyhow::Result<Arc<dyn Wakeups>> {
         Ok(match self.choice.wakeups {
             WakeupBackend::Sqlite => self.embedded()?.wakeups(),
             WakeupBackend::Scheduler => self.aws()?.wakeups().map_err(|error| anyhow!(error))?,
@@ -134,19 +113,32 @@ impl Backends {
     }
 
     /// The throttles.
-    pub(super) async fn throttle(&self) -> anyhow::Result<Arc<dyn Throttle>> {
+    pub(crate) async fn throttle(&self) -> anyhow::Result<Arc<dyn Throttle>> {
         let throttle = self.throttle.get_or_try_init(async || {
             Ok::<Arc<dyn Throttle>, anyhow::Error>(match self.choice.throttle {
                 ThrottleBackend::Sqlite => self.embedded()?.throttle(),
                 ThrottleBackend::Lambda => {
                     let memory = ThrottleRecords(MongoRecords::new(self.mongo()?, THROTTLES));
-                    let fed = specs().filter(|spec| spec.queue().is_some());
-                    let steered: Vec<&str> = fed.map(|spec| spec.name).collect();
-                    self.aws()?.throttle(Arc::new(memory), &steered).map_err(|error| anyhow!(error))?
+                    self.steering(Arc::new(memory))?
                 }
             })
         });
         throttle.await.cloned()
+    }
+
+    /// Throttles of functions on Lambda that remember in `memory` what was set, for a fleet without MongoDB.
+    pub(crate) fn steering(&self, memory: Arc<dyn ThrottleMemory>) -> anyhow::Result<Arc<dyn Throttle>> {
+        Ok(self.aws()?.throttle(memory, &self.fed).map_err(|error| anyhow!(error))?)
+    }
+
+    /// Whether throttles are those of functions on Lambda.
+    pub(crate) fn steers_functions(&self) -> bool {
+        self.choice.throttle == ThrottleBackend::Lambda
+    }
+
+    /// Whether nothing is kept in `STINT_HOME`.
+    pub(crate) fn is_without_files(&self) -> bool {
+        self.embedded.is_none()
     }
 
     /// The breakers' records: where all processes of the installation find them.
@@ -158,7 +150,7 @@ impl Backends {
     }
 
     /// The key pool.
-    pub(super) async fn pool(&self, settings: LedgerSettings) -> anyhow::Result<Arc<dyn KeyPool>> {
+    pub(crate) async fn pool(&self, settings: LedgerSettings) -> anyhow::Result<Arc<dyn KeyPool>> {
         let pool = self.pool.get_or_try_init(async || {
             Ok::<Arc<dyn KeyPool>, anyhow::Error>(match self.choice.key_pool {
                 StoreBackend::Sqlite => self.embedded()?.key_pool(settings),
@@ -168,29 +160,26 @@ impl Backends {
         pool.await.cloned()
     }
 
-    /// The fleet's collections.
-    pub(super) async fn collections(&self) -> anyhow::Result<Collections> {
-        let collections = self.collections.get_or_try_init(async || {
-            Ok::<Collections, anyhow::Error>(match self.choice.stores {
-                StoreBackend::Sqlite => Collections::of(SqliteStore::open(self.embedded()?, self.clock.clone())?),
-                StoreBackend::Mongo => Collections::of(MongoStore::open(self.mongo()?, self.clock.clone()).await?),
-            })
-        });
-        collections.await.cloned()
+    /// What keeps the collections of a fleet that keeps them in a database.
+    pub(crate) fn database(&self) -> anyhow::Result<Database<'_>> {
+        Ok(match self.choice.stores {
+            StoreBackend::Sqlite => Database::Sqlite(self.embedded()?),
+            StoreBackend::Mongo => Database::Mongo(self.mongo()?),
+        })
     }
 
     /// The folder's adapters.
-    pub(super) fn embedded(&self) -> anyhow::Result<&Embedded> {
+    pub(crate) fn embedded(&self) -> anyhow::Result<&Embedded> {
         self.embedded.as_ref().context("nothing is kept in STINT_HOME")
     }
 
     /// Whether others than this folder's processes share the queues.
-    pub(super) fn has_shared_queues(&self) -> bool {
+    pub(crate) fn has_shared_queues(&self) -> bool {
         self.choice.queues == QueueBackend::Sqs
     }
 
     /// Whether wake-ups and throttles are those of this machine, which a host of this machine must have.
-    pub(super) fn is_hosted_here(&self) -> bool {
+    pub(crate) fn is_hosted_here(&self) -> bool {
         !self.choice.calls_functions()
     }
 

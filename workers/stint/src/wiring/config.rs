@@ -1,9 +1,11 @@
 //! What stands behind each port: one setting each, or a profile for all of them.
 
-use clap::{Args, Parser, ValueEnum};
+use clap::{Args, ValueEnum};
 use stint_aws::AwsSettings;
+use stint_core::worker::Spec;
 use stint_mongo::MongoSettings;
-use stint_warcraftlogs::config::SettingsError;
+
+use crate::settings::{self, SettingsError};
 
 /// What stands behind the ports.
 #[derive(Args, Clone, Debug)]
@@ -29,8 +31,8 @@ pub(crate) struct BackendSettings {
     #[arg(long, env = "STINT_KEY_POOL", value_name = "STINT_KEY_POOL", value_enum)]
     pub(crate) key_pool: Option<StoreBackend>,
 
-    /// The collections of warcraftlogs: rules, discovered players, ranks. The chain of poe-stashes is where queues are: in
-    /// `STINT_HOME`, or with SQS in the bucket of `POE_BLOBS`.
+    /// The collections of fleets that keep them in a database. A record that all who share a queue must find is where the
+    /// queues are: in `STINT_HOME`, or with SQS in the fleet's bucket.
     #[arg(long, env = "STINT_STORES", value_name = "STINT_STORES", value_enum)]
     pub(crate) stores: Option<StoreBackend>,
 
@@ -86,6 +88,53 @@ pub(crate) enum StoreBackend {
     Mongo,
 }
 
+/// What fleets use that not every fleet needs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Uses {
+    /// The key pool.
+    pub(crate) key_pool: bool,
+    /// Collections in a database.
+    pub(crate) stores: bool,
+    /// A database's records of what its workers' throttles and its upstreams' breakers are at, where no file has them.
+    pub(crate) records: bool,
+}
+
+impl Uses {
+    /// What is used by one or by the other.
+    pub(crate) fn and(self, other: Uses) -> Uses {
+        Uses {
+            key_pool: self.key_pool || other.key_pool,
+            stores: self.stores || other.stores,
+            records: self.records || other.records,
+        }
+    }
+}
+
+/// What fleets need of the backends.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Needs {
+    pub(crate) uses: Uses,
+    /// The workers that a queue feeds.
+    pub(crate) fed: Vec<&'static str>,
+}
+
+impl Needs {
+    /// Those of a fleet with these workers.
+    pub(crate) fn of(uses: Uses, workers: &[Spec]) -> Needs {
+        let fed = workers.iter().filter(|spec| spec.queue().is_some()).map(|spec| spec.name);
+        Needs { uses, fed: fed.collect() }
+    }
+
+    /// Those of several fleets.
+    pub(crate) fn of_all(fleets: impl IntoIterator<Item = Needs>) -> Needs {
+        fleets.into_iter().fold(Needs::default(), |mut all, fleet| {
+            all.uses = all.uses.and(fleet.uses);
+            all.fed.extend(fleet.fed);
+            all
+        })
+    }
+}
+
 /// What stands behind each port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Choice {
@@ -122,11 +171,11 @@ impl Choice {
             || self.stores == StoreBackend::Sqlite
     }
 
-    /// Whether anything is kept in MongoDB.
-    pub(crate) fn has_mongo(&self) -> bool {
-        self.key_pool == StoreBackend::Mongo
-            || self.stores == StoreBackend::Mongo
-            || self.throttle == ThrottleBackend::Lambda
+    /// Whether fleets that have these `uses` keep anything in MongoDB.
+    pub(crate) fn has_mongo(&self, uses: Uses) -> bool {
+        (uses.key_pool && self.key_pool == StoreBackend::Mongo)
+            || (uses.stores && self.stores == StoreBackend::Mongo)
+            || (uses.records && self.throttle == ThrottleBackend::Lambda)
     }
 
     /// Whether anything is asked of AWS.
@@ -143,9 +192,7 @@ impl Choice {
 impl BackendSettings {
     /// The settings of the environment. An error names the variable.
     pub(crate) fn from_environment() -> Result<BackendSettings, SettingsError> {
-        BackendsAlone::try_parse_from(["stint"])
-            .map(|parsed| parsed.backends)
-            .map_err(|error| SettingsError::from(&error))
+        settings::from_environment()
     }
 
     /// What stands behind each port: what its setting says, or else the profile.
@@ -163,11 +210,11 @@ impl BackendSettings {
         }
     }
 
-    /// Checks that everything is set which the choice needs, but for the settings that come `later`. An error names what
-    /// is missing.
-    pub(crate) fn check(&self, later: &[&str]) -> Result<(), String> {
+    /// Checks that everything is set which the choice needs for fleets that have these `uses`, but for the settings that
+    /// come `later`. An error names what is missing.
+    pub(crate) fn check(&self, uses: Uses, later: &[&str]) -> Result<(), String> {
         let choice = self.choice();
-        if choice.has_mongo() && !later.contains(&"MONGODB_URI") {
+        if choice.has_mongo(uses) && !later.contains(&"MONGODB_URI") {
             self.mongo.uri()?;
         }
         if choice.calls_functions() {
@@ -180,19 +227,19 @@ impl BackendSettings {
     }
 }
 
-#[derive(Parser)]
-struct BackendsAlone {
-    #[command(flatten)]
-    backends: BackendSettings,
-}
-
 #[cfg(test)]
 mod tests {
+    use clap::FromArgMatches;
+
     use super::*;
+
+    const ALL: Uses = Uses { key_pool: true, stores: true, records: true };
 
     /// Without the server that `scripts/test` names in the environment.
     fn settings(arguments: &[&str]) -> BackendSettings {
-        let mut backends = BackendsAlone::parse_from([&["stint"], arguments].concat()).backends;
+        let command = BackendSettings::augment_args(clap::Command::new("stint"));
+        let matches = command.get_matches_from([&["stint"], arguments].concat());
+        let mut backends = BackendSettings::from_arg_matches(&matches).unwrap();
         backends.mongo.mongodb_uri = None;
         backends
     }
@@ -208,13 +255,17 @@ mod tests {
 
     #[test]
     fn what_a_choice_needs_is_asked_for_by_name() {
-        let missing = |arguments: &[&str], later: &[&str]| settings(arguments).check(later).unwrap_err();
+        let missing = |arguments: &[&str], later: &[&str]| settings(arguments).check(ALL, later).unwrap_err();
         assert!(missing(&["--key-pool", "mongo"], &[]).starts_with("MONGODB_URI is not set: "));
         assert!(missing(&["--throttle", "lambda"], &["MONGODB_URI"]).starts_with("STINT_AWS_FUNCTION is not set: "));
         let function = "arn:aws:lambda:eu-west-1:123456789012:function:stint-{}";
         let scheduler = ["--wakeups", "scheduler", "--aws-function", function];
         assert!(missing(&scheduler, &[]).starts_with("STINT_AWS_SCHEDULER_ROLE is not set: "));
-        assert_eq!(settings(&["--queues", "sqs"]).check(&[]), Ok(()));
-        assert_eq!(settings(&[]).check(&[]), Ok(()));
+        assert_eq!(settings(&["--queues", "sqs"]).check(ALL, &[]), Ok(()));
+        let role = ["--aws-scheduler-role", "arn:aws:iam::123456789012:role/stint"];
+        let deployed = settings(&[&["--profile", "aws", "--aws-function", function][..], &role].concat());
+        assert!(deployed.check(ALL, &[]).unwrap_err().starts_with("MONGODB_URI is not set: "));
+        assert_eq!(deployed.check(Uses::default(), &[]), Ok(()), "a fleet that keeps nothing there");
+        assert_eq!(settings(&[]).check(ALL, &[]), Ok(()));
     }
 }

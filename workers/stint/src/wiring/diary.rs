@@ -31,12 +31,12 @@ pub(crate) struct Page {
 
 impl Diary {
     /// Nothing is reported yet.
-    pub(super) fn new(clock: Arc<dyn Clock>) -> Diary {
+    pub(crate) fn new(clock: Arc<dyn Clock>) -> Diary {
         Diary { clock, pages: Arc::default() }
     }
 
     /// Writes down what a host tells.
-    pub(super) fn observer(&self) -> Observer {
+    pub(crate) fn observer(&self) -> Observer {
         let diary = self.clone();
         Arc::new(move |worker, outcome| diary.write(worker, outcome))
     }

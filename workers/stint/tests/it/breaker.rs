@@ -82,7 +82,7 @@ fn a_key_that_is_resumed_lets_the_api_be_asked_at_once() {
     let program = in_an_outage();
     let is_due = || block_on(async { World::open(&program.home()).is_probe_due(UPSTREAM).await });
     assert!(!is_due());
-    let keys = program.json(&["keys"]);
-    program.succeed(&["keys", "resume", keys["keys"][0]["key"].as_str().unwrap()]);
+    let keys = program.json(&["wcl", "keys"]);
+    program.succeed(&["wcl", "keys", "resume", keys["keys"][0]["key"].as_str().unwrap()]);
     assert!(is_due());
 }

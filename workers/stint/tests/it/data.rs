@@ -28,11 +28,11 @@ fn players() -> String {
 fn round_trip(collection: &str, documents: &str) -> String {
     let (first, second) = (Program::new(), Program::new());
     let source = first.write("in.jsonl", documents);
-    first.succeed(&["data", "import", collection, text(&source)]);
+    first.succeed(&["data", "import", "wcl", collection, text(&source)]);
     let exported = first.file("out.jsonl");
-    first.succeed(&["data", "export", collection, text(&exported)]);
-    second.succeed(&["data", "import", collection, text(&exported)]);
-    let again = second.run(&["data", "export", collection, "-"]);
+    first.succeed(&["data", "export", "wcl", collection, text(&exported)]);
+    second.succeed(&["data", "import", "wcl", collection, text(&exported)]);
+    let again = second.run(&["data", "export", "wcl", collection, "-"]);
     let exported = std::fs::read_to_string(exported).unwrap();
     assert_eq!(again.stdout, exported);
     exported
@@ -50,7 +50,7 @@ fn a_rule_moves_with_what_nobody_here_reads() {
     assert_eq!(round_trip("discovery_schedules", rule), rule);
     let program = Program::new();
     let source = program.write("in.jsonl", &rule.replace("\"hps\"", "\"HPS\""));
-    let error = program.fail(&["data", "import", "discovery_schedules", text(&source)]);
+    let error = program.fail(&["data", "import", "wcl", "discovery_schedules", text(&source)]);
     assert!(error.contains("line 1: field metric: 'HPS' is not one of default, dps"), "{error}");
 }
 
@@ -81,17 +81,17 @@ fn dropped_players_move() {
 fn an_array_and_standard_input_are_read_too() {
     let program = Program::new();
     let array = format!("[{}]\n", DISCOVERS.trim().replace('\n', ",\n"));
-    let ran = program.run_with_input(&["data", "import", "discovers", "-"], &array);
+    let ran = program.run_with_input(&["data", "import", "wcl", "discovers", "-"], &array);
     assert_eq!((ran.code, ran.stdout.as_str()), (0, "imported 2 documents of discovers\n"));
     let source = program.write("in.json", &array);
-    assert_eq!(program.json(&["data", "import", "discovers", text(&source)])["documents"], 2);
+    assert_eq!(program.json(&["data", "import", "wcl", "discovers", text(&source)])["documents"], 2);
 }
 
 #[test]
 fn the_first_bad_line_stops_an_import_and_is_named() {
     let program = Program::new();
     let source = program.write("in.jsonl", &DISCOVERS.replace("{\"_id\":12", "\n{\"_id\":\"twelve\""));
-    let import = ["data", "import", "discovers", text(&source)];
+    let import = ["data", "import", "wcl", "discovers", text(&source)];
     insta::assert_snapshot!(program.fail(&import), @"error: cannot import [folder]/in.jsonl: line 3: field _id: invalid type: string \"twelve\", expected u64 (1 document imported before it); mend the line, or leave such documents out with --skip-bad");
     let ran = program.run(&[&import[..], &["--skip-bad"]].concat());
     assert_eq!((ran.code, ran.stdout.as_str()), (0, "imported 1 document of discovers, and left out 1 bad document\n"));
@@ -116,7 +116,7 @@ fn bad_documents_name_the_field() {
     ] {
         let program = Program::new();
         let source = program.write("in.jsonl", document);
-        let error = program.fail(&["data", "import", collection, text(&source)]);
+        let error = program.fail(&["data", "import", "wcl", collection, text(&source)]);
         assert!(error.contains(expected), "{document}: {error}");
     }
 }
@@ -125,10 +125,10 @@ fn bad_documents_name_the_field() {
 fn a_dry_run_checks_everything_and_stores_nothing() {
     let program = Program::new();
     let good = program.write("good.jsonl", DISCOVERS);
-    let checked = program.succeed(&["data", "import", "discovers", text(&good), "--dry-run"]);
+    let checked = program.succeed(&["data", "import", "wcl", "discovers", text(&good), "--dry-run"]);
     assert_eq!(checked, "could import 2 documents of discovers\n");
     let bad = program.write("bad.jsonl", "{}\n[]\n{\"_id\":12,\"raidsToScrap\":{\"28\":[4]}}\n");
-    let error = program.fail(&["data", "import", "discovers", text(&bad), "--dry-run"]);
+    let error = program.fail(&["data", "import", "wcl", "discovers", text(&bad), "--dry-run"]);
     for expected in
         ["warning: line 1: missing field `_id`", "warning: line 2: a document is", "1 document is good and 2 are not"]
     {
@@ -141,8 +141,8 @@ fn a_dry_run_checks_everything_and_stores_nothing() {
 fn an_export_replaces_a_file_only_when_forced() {
     let program = Program::new();
     let source = program.write("in.jsonl", DISCOVERS);
-    program.succeed(&["data", "import", "discovers", text(&source)]);
-    let export = ["data", "export", "discovers", text(&source)];
+    program.succeed(&["data", "import", "wcl", "discovers", text(&source)]);
+    let export = ["data", "export", "wcl", "discovers", text(&source)];
     insta::assert_snapshot!(program.fail(&export), @"error: [folder]/in.jsonl exists: add --force to replace it, or choose another name");
     assert_eq!(std::fs::read_to_string(&source).unwrap(), DISCOVERS);
     assert_eq!(program.json(&[&export[..], &["--force"]].concat())["documents"], 2);
@@ -163,22 +163,22 @@ fn of_a_player_that_is_stored_the_newer_counts_unless_it_is_overwritten() {
             "{\"26\":{\"3\":{\"metric\":\"hps\",\"best\":1.5,\"median\":null,\"encounters\":{}},",
         ),
     );
-    let exported = || program.run(&["data", "export", "players", "-"]).stdout;
-    program.succeed(&["data", "import", "players", text(&newer)]);
-    let told = program.succeed(&["data", "import", "players", text(&older)]);
+    let exported = || program.run(&["data", "export", "wcl", "players", "-"]).stdout;
+    program.succeed(&["data", "import", "wcl", "players", text(&newer)]);
+    let told = program.succeed(&["data", "import", "wcl", "players", text(&older)]);
     assert_eq!(told, "imported 1 document of players\n0 new, 0 updated, 1 older than what is stored\n");
     let kept = exported();
     assert!(
         kept.contains("Ånn") && kept.contains("91.2") && kept.contains("\"hps\""),
         "what only the older has is added: {kept}"
     );
-    let json = program.json(&["data", "import", "players", text(&newer)]);
+    let json = program.json(&["data", "import", "wcl", "players", text(&newer)]);
     assert_eq!(json["players"], serde_json::json!({"new": 0, "updated": 1, "older": 0}));
     assert_eq!(exported(), kept);
-    let json = program.json(&["data", "import", "players", text(&older), "--overwrite"]);
+    let json = program.json(&["data", "import", "wcl", "players", text(&older), "--overwrite"]);
     assert_eq!((&json["players"], &json["documents"]), (&serde_json::Value::Null, &1.into()));
     assert!(exported().contains("\"Old\"") && exported().contains("11.2"));
-    let error = program.run(&["data", "import", "discovers", text(&older), "--overwrite"]);
+    let error = program.run(&["data", "import", "wcl", "discovers", text(&older), "--overwrite"]);
     assert_eq!(error.code, 2, "{}", error.stderr);
 }
 
@@ -190,7 +190,7 @@ fn fields_that_are_not_known_are_told_and_counted() {
         .replace("\"kills\"", "\"rank\":7,\"kills\"");
     let source = program.write("in.jsonl", &with_guild);
     for options in [&["--dry-run", "--json"][..], &["--json"]] {
-        let ran = program.run(&[&["data", "import", "players", text(&source)], options].concat());
+        let ran = program.run(&[&["data", "import", "wcl", "players", text(&source)], options].concat());
         assert!(
             ran.stderr.contains("warning: field guild is not known here and was left out: 1 document"),
             "{}",
@@ -214,7 +214,7 @@ fn an_import_wakes_the_worker_that_has_something_to_do() {
         block_on(async { World::open(&program.home()).schedules().await });
         let before = block_on(async { World::open(&program.home()).woken().await });
         let source = program.write("in.jsonl", documents);
-        program.succeed(&["data", "import", collection, text(&source)]);
+        program.succeed(&["data", "import", "wcl", collection, text(&source)]);
         let (woken, reached) = block_on(async {
             let world = World::open(&program.home());
             (world.woken().await, world.reached().await)
@@ -246,7 +246,7 @@ fn what_is_often_wrong_is_named_with_its_remedy() {
     ] {
         let program = Program::new();
         let source = program.write("in", &document);
-        let error = program.fail(&["data", "import", collection, text(&source)]);
+        let error = program.fail(&["data", "import", "wcl", collection, text(&source)]);
         assert!(error.contains(expected), "{document}: {error}");
     }
 }
@@ -260,7 +260,7 @@ const RAIDLOGS: &str = r#"{"_id":{"$numberInt":"57147396"},"name":"狂嗨2F8469"
 fn players_of_the_original_are_converted() {
     let program = Program::new();
     let source = program.write("raidlogs.jsonl", RAIDLOGS);
-    let import = ["data", "import", "players", text(&source), "--from", "raidlogs"];
+    let import = ["data", "import", "wcl", "players", text(&source), "--from", "raidlogs"];
     let ask = |options: &[&str]| {
         let ran = program.run(&[&import[..], &["--json"], options].concat());
         assert!(ran.stderr.contains("warning: field raids.*.averagePerformance is not known here"), "{}", ran.stderr);
@@ -269,10 +269,10 @@ fn players_of_the_original_are_converted() {
     let json = ask(&["--dry-run"]);
     assert_eq!((&json["documents"], &json["players"]), (&2.into(), &serde_json::Value::Null));
     assert!(!program.home().exists());
-    assert!(program.fail(&import[..4]).contains("line 1: field"), "it takes the converter");
+    assert!(program.fail(&import[..5]).contains("line 1: field"), "it takes the converter");
     let json = ask(&[]);
     assert_eq!(json["players"], serde_json::json!({"new": 2, "updated": 0, "older": 0}));
     assert_eq!(json["unknown_fields"], serde_json::json!({"raids.*.averagePerformance": 1}));
-    insta::assert_snapshot!(program.run(&["data", "export", "players", "-"]).stdout);
+    insta::assert_snapshot!(program.run(&["data", "export", "wcl", "players", "-"]).stdout);
     assert_eq!(ask(&[])["players"]["updated"], 2, "again");
 }

@@ -46,7 +46,7 @@ fn three_thousand_players_are_all_accounted_for() {
 
 /// Every stored player, looked up in the Lua files by Lua 5.1 itself.
 fn every_player_reads_back(folder: &Path, written: usize) {
-    let export = ["data", "export", "players", "-", "--home", "stint-demo"];
+    let export = ["data", "export", "wcl", "players", "-", "--home", "stint-demo"];
     let exported = run(stint(folder).args(export)).stdout;
     let mut script = String::from("dofile('stint-demo/databases/Stint/Stint.lua')\n");
     for region in ["CN", "EU", "KR", "TW", "US"] {
@@ -76,11 +76,11 @@ fn every_player_reads_back(folder: &Path, written: usize) {
     assert_eq!(String::from_utf8_lossy(&output.stdout), "all read back\n");
 }
 
-/// One player through `stint lookup`, as its addon's author would check it.
+/// One player through `stint wcl lookup`, as its addon's author would check it.
 fn looks_up(folder: &Path, player: &Value) {
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     let (region, server, name) = (text(&player["region"]), text(&player["server"]["name"]), text(&player["name"]));
-    let arguments = ["lookup", "stint-demo/databases", &region, &server, &name, "--json"];
+    let arguments = ["wcl", "lookup", "stint-demo/databases", &region, &server, &name, "--json"];
     let found: Value = serde_json::from_slice(&run(stint(folder).args(arguments)).stdout).unwrap();
     assert_eq!(found["classId"], player["classId"], "{found}");
     for (raid, difficulties) in player["raids"].as_object().unwrap() {
@@ -137,12 +137,12 @@ fn other_commands_see_that_a_demo_runs_its_fleet() {
 fn an_unknown_fleet_and_a_foreign_folder_are_said() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("precious"), "").unwrap();
-    for (arguments, expected) in [
-        (vec!["demo", "nhl-stats"], "there is no demo of 'nhl-stats'"),
-        (vec!["demo", "--out", "."], "not empty and not an earlier demo's"),
+    for (arguments, code, expected) in [
+        (vec!["demo", "nhl-stats"], 2, "'nhl-stats'"),
+        (vec!["demo", "--out", "."], 1, "not empty and not an earlier demo's"),
     ] {
         let output = stint(folder.path()).args(&arguments).output().unwrap();
-        assert_eq!(output.status.code(), Some(1));
+        assert_eq!(output.status.code(), Some(code));
         let error = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(error.contains(expected), "{error}");
     }

@@ -8,17 +8,17 @@ use crate::program::{Program, text};
 fn wrong_usage_ends_with_two() {
     for arguments in [
         &["unknown"][..],
-        &["rules"],
-        &["rules", "add"],
-        &["rules", "remove"],
-        &["keys", "pause"],
+        &["wcl", "rules"],
+        &["wcl", "rules", "add"],
+        &["wcl", "rules", "remove"],
+        &["wcl", "keys", "pause"],
         &["queue", "purge", "--dead", "--all"],
         &["queue", "peek", "--max", "0"],
-        &["refresh"],
-        &["data", "import", "unknown", "file"],
-        &["data", "export", "players", "-", "--json"],
-        &["throttle", "set", "rank-fetcher", "-1"],
-        &["lookup"],
+        &["wcl", "refresh"],
+        &["data", "import", "wcl", "unknown", "file"],
+        &["data", "export", "wcl", "players", "-", "--json"],
+        &["throttle", "set", "wcl/rank-fetcher", "-1"],
+        &["wcl", "lookup"],
         &["describe", "--settings", "yaml"],
     ] {
         let ran = Program::new().run(arguments);
@@ -30,12 +30,12 @@ fn wrong_usage_ends_with_two() {
 #[test]
 fn a_failure_is_one_line_on_stderr_and_one_object_with_json() {
     for arguments in [
-        &["keys"][..],
+        &["wcl", "keys"][..],
         &["queue", "list"],
-        &["rules", "list"],
+        &["wcl", "rules", "list"],
         &["throttle"],
-        &["refresh", "--id", "7"],
-        &["data", "export", "players", "file"],
+        &["wcl", "refresh", "--id", "7"],
+        &["data", "export", "wcl", "players", "file"],
     ] {
         let program = Program::new();
         let error = program.fail(arguments);
@@ -80,13 +80,13 @@ fn a_malformed_setting_is_named() {
 
 #[test]
 fn settings_that_do_not_go_together_stop_their_own_fleet() {
-    let error = |fleet: &str, worker: &str| {
+    let error = |worker: &str| {
         let program = Program::new().with("WCL_VISIBILITY_SECONDS", "30").with("WCL_KEYS", "id:secret");
-        program.fail(&["run", fleet, worker])
+        program.fail(&["run", worker])
     };
-    let refused = error("warcraftlogs", "reviver");
+    let refused = error("warcraftlogs/reviver");
     assert!(refused.starts_with("error: WCL_VISIBILITY_SECONDS: 30 s are over while a call is under way"), "{refused}");
-    let other = error("poe-stashes", "watcher");
+    let other = error("poe/watcher");
     assert!(other.starts_with("error: POE_CLIENT_ID is not set"), "{other}");
 }
 
@@ -97,7 +97,7 @@ fn what_a_publication_would_stumble_over_stops_the_start() {
         ("GIT_TOKEN", "hunter 2", "GIT_TOKEN: it is empty, or has a blank or a line break in it"),
         ("GIT_SSH_KEY", "absent", "GIT_SSH_KEY: absent cannot be read: "),
     ] {
-        for arguments in [&["up"][..], &["run", "warcraftlogs", "reviver"], &["publish"]] {
+        for arguments in [&["up"][..], &["run", "wcl/reviver"], &["wcl", "publish"]] {
             let program = Program::new().with("WCL_KEYS", "id:secret").with(variable, value);
             let error = program.fail(arguments);
             assert!(error.contains(expected) && !error.contains("hunter"), "{arguments:?}: {error}");
@@ -108,7 +108,7 @@ fn what_a_publication_would_stumble_over_stops_the_start() {
 #[test]
 fn a_malformed_key_is_refused_without_being_told() {
     for keys in ["hunter2", "good:fine,hunter2", ":hunter2", "hunter2:"] {
-        for arguments in [&["status"][..], &["up"], &["run", "warcraftlogs", "reviver"]] {
+        for arguments in [&["status"][..], &["up"], &["run", "wcl/reviver"]] {
             let program = Program::new().with("WCL_KEYS", keys);
             std::fs::create_dir(program.home()).unwrap();
             let ran = program.run(arguments);
@@ -137,10 +137,10 @@ fn help_shows_no_secret() {
 fn nothing_that_a_terminal_obeys_is_printed() {
     let hostile = "\u{1b}]0;owned\u{7}\u{202e}gnp";
     let program = Program::new();
-    let ran = program.run(&["lookup", "databases", "EU", hostile, "realm"]);
+    let ran = program.run(&["wcl", "lookup", "databases", "EU", hostile, "realm"]);
     assert!(ran.code == 1 && ran.stderr.starts_with("error: "), "{ran:?}");
     let event = program.write("event.json", &format!(r#"{{"id":7,"name":"{}"}}"#, "\\u001b[2J"));
-    let ran_by_hand = program.run(&["run", "rank-fetcher", "--event", text(&event)]);
+    let ran_by_hand = program.run(&["run", "wcl/rank-fetcher", "--event", text(&event)]);
     for printed in [ran.stderr, ran_by_hand.stdout, ran_by_hand.stderr] {
         assert!(!printed.contains(['\u{1b}', '\u{7}', '\u{202e}']), "{printed:?}");
     }

@@ -29,32 +29,32 @@ fn the_program() {
 fn every_command_for_operators() {
     let commands = [
         "status",
-        "keys",
-        "keys pause",
-        "keys resume",
+        "wcl keys",
+        "wcl keys pause",
+        "wcl keys resume",
         "throttle",
         "throttle show",
         "throttle set",
         "throttle pause",
         "throttle resume",
-        "rules",
-        "rules list",
-        "rules add",
-        "rules remove",
-        "raids",
+        "wcl rules",
+        "wcl rules list",
+        "wcl rules add",
+        "wcl rules remove",
+        "wcl raids",
         "queue",
         "queue list",
         "queue peek",
         "queue redrive",
         "queue purge",
-        "refresh",
-        "show",
-        "lookup",
-        "unpack",
-        "publish",
+        "wcl refresh",
+        "wcl show",
+        "wcl lookup",
+        "wcl unpack",
+        "wcl publish",
         "data",
-        "data import",
-        "data export",
+        "data import wcl",
+        "data export wcl",
         "check",
         "backup",
         "restore",
@@ -68,9 +68,20 @@ fn every_command_for_operators() {
 
 #[test]
 fn the_text_fits_a_terminal() {
-    for command in
-        ["", "demo", "up", "run", "upstream", "upstream poe-stashes", "rules add", "data import", "check", "restore"]
-    {
+    for command in [
+        "",
+        "demo",
+        "up",
+        "run",
+        "upstream",
+        "upstream poe-stashes",
+        "wcl rules add",
+        "data import wcl",
+        "up wcl",
+        "run poe/watcher",
+        "check",
+        "restore",
+    ] {
         let text = help(command);
         assert!(text.lines().all(|line| line.chars().count() <= 100), "{command}: {text}");
     }

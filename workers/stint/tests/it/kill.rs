@@ -42,7 +42,7 @@ pub(crate) fn output(command: &mut Command) -> String {
 }
 
 pub(crate) fn ids(home: &Path, collection: &str) -> BTreeSet<u64> {
-    let lines = output(stint(home).args(["data", "export", collection, "-"]));
+    let lines = output(stint(home).args(["data", "export", "wcl", collection, "-"]));
     lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["_id"].as_u64().unwrap()).collect()
 }
 
@@ -59,14 +59,15 @@ fn kill_after(lines: u64, home: &Path, upstream: &Upstream) {
 
 /// A stand-in with players that were discovered and queued; and who they are.
 pub(crate) fn queued(home: &Path, upstream: &Upstream) -> BTreeSet<u64> {
-    let rule = ["rules", "add", "--raid", "26", "--difficulty", "3,4,5", "--start-page", "1", "--end-page", "20"];
+    let rule =
+        ["wcl", "rules", "add", "--raid", "26", "--difficulty", "3,4,5", "--start-page", "1", "--end-page", "20"];
     output(stint(home).args(rule));
     for _ in 0..3 {
-        output(fleet(home, upstream).args(["run", "warcraftlogs", "discover"]));
+        output(fleet(home, upstream).args(["run", "wcl/discover"]));
     }
     let discovered = ids(home, "discovers");
     assert!(discovered.len() > 200, "only {} players were discovered", discovered.len());
-    output(fleet(home, upstream).args(["run", "warcraftlogs", "aggregator"]));
+    output(fleet(home, upstream).args(["run", "wcl/aggregator"]));
     discovered
 }
 
@@ -90,7 +91,7 @@ fn a_signal_drains_what_is_under_way() {
 
 /// How many raids and difficulties have ranks in the store.
 fn stored(home: &Path) -> u64 {
-    let lines = output(stint(home).args(["data", "export", "players", "-"]));
+    let lines = output(stint(home).args(["data", "export", "wcl", "players", "-"]));
     let units = lines.lines().map(|line| {
         let player: Value = serde_json::from_str(line).unwrap();
         player["raids"].as_object().unwrap().values().map(|raid| raid.as_object().unwrap().len() as u64).sum::<u64>()
@@ -133,7 +134,7 @@ fn a_generator_that_is_killed_again_and_again_leaves_nothing_behind_that_matters
     let databases = folder.path().join("out");
     let generator = || {
         let mut generator = fleet(home, &upstream);
-        generator.env("LUA_OUT", &databases).args(["run", "warcraftlogs", "db-generator", "--json"]);
+        generator.env("LUA_OUT", &databases).args(["run", "wcl/db-generator", "--json"]);
         generator
     };
     for kill in 0..GENERATOR_KILLS {
@@ -147,6 +148,6 @@ fn a_generator_that_is_killed_again_and_again_leaves_nothing_behind_that_matters
     let regions = report["report"]["regions"].as_array().unwrap_or_else(|| panic!("{report}"));
     let written: u64 = regions.iter().map(|region| region["players"].as_u64().unwrap()).sum();
     assert_eq!(written, ids(home, "players").len() as u64, "{report}");
-    let unpacked = output(stint(home).arg("unpack").arg(&databases));
+    let unpacked = output(stint(home).args(["wcl", "unpack"]).arg(&databases));
     assert_eq!(unpacked.lines().count() as u64, written);
 }

@@ -99,7 +99,7 @@ fn a_signal_ends_a_function_after_its_answer() {
         let discover = stage.function(&spec("discover"), Duration::from_secs(120), &[("WCL_PAGE_INTERVAL_MS", "500")]);
         discover.start().await.unwrap();
         let signalled = async {
-            while !stage.stint(&["rules", "list"]).contains("reading") {
+            while !stage.stint(&["wcl", "rules", "list"]).contains("reading") {
                 clock().sleep(Duration::from_millis(20)).await;
             }
             discover.terminate().await;

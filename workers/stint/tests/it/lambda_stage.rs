@@ -141,12 +141,12 @@ impl Stage {
     }
 
     pub(crate) fn ids(&self, collection: &str) -> BTreeSet<u64> {
-        let lines = self.stint(&["data", "export", collection, "-"]);
+        let lines = self.stint(&["data", "export", "wcl", collection, "-"]);
         lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["_id"].as_u64().unwrap()).collect()
     }
 
     pub(crate) fn add_rules(&self, difficulties: &str) {
-        let rule = ["rules", "add", "--raid", "26", "--difficulty", difficulties, "--start-page", "1"];
+        let rule = ["wcl", "rules", "add", "--raid", "26", "--difficulty", difficulties, "--start-page", "1"];
         self.stint(&[&rule[..], &["--end-page", "60"]].concat());
     }
 

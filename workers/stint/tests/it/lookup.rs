@@ -1,4 +1,4 @@
-//! `stint lookup`.
+//! `stint wcl lookup`.
 
 use jiff::Timestamp;
 use stint_warcraftlogs::lua::{DatabaseWriter, Field, Options};
@@ -26,8 +26,8 @@ fn prepared() -> Program {
     program
 }
 
-fn arguments<'a>(region: &'a str, server: &'a str, name: &'a str) -> [&'a str; 5] {
-    ["lookup", "databases", region, server, name]
+fn arguments<'a>(region: &'a str, server: &'a str, name: &'a str) -> [&'a str; 6] {
+    ["wcl", "lookup", "databases", region, server, name]
 }
 
 #[test]
@@ -38,10 +38,10 @@ fn a_player_is_found_by_any_spelling_of_its_server() {
         assert_eq!(program.json(&arguments("eu", server, "Ånn"))["classId"], 4);
     }
     // As the game writes a foreign character, in place of both.
-    assert_eq!(program.json(&["lookup", "databases", "EU", "Ånn-TarrenMill"])["classId"], 4);
-    let error = program.fail(&["lookup", "databases", "EU", "ånn-TarrenMill"]);
+    assert_eq!(program.json(&["wcl", "lookup", "databases", "EU", "Ånn-TarrenMill"])["classId"], 4);
+    let error = program.fail(&["wcl", "lookup", "databases", "EU", "ånn-TarrenMill"]);
     assert!(error.contains("no ånn of TarrenMill") && error.contains("did you mean Ånn?"), "{error}");
-    let alone = program.run(&["lookup", "databases", "EU", "Zuluhed"]);
+    let alone = program.run(&["wcl", "lookup", "databases", "EU", "Zuluhed"]);
     assert_eq!(alone.code, 2);
     assert!(alone.stderr.contains("name a character too, or write both as Name-Server"), "{}", alone.stderr);
 }
@@ -88,6 +88,6 @@ fn what_is_missing_is_said_with_the_remedy() {
     let error = program.fail(&arguments("XX", "Tarren Mill", "Ånn"));
     assert!(error.contains("no database for region \"XX\", only for EU"), "{error}");
     let folder = program.file("nothing");
-    let error = program.fail(&["lookup", text(&folder), "EU", "Tarren Mill", "Ånn"]);
-    assert!(error.contains("[folder]/nothing") && error.contains("stint run warcraftlogs db-generator"), "{error}");
+    let error = program.fail(&["wcl", "lookup", text(&folder), "EU", "Tarren Mill", "Ånn"]);
+    assert!(error.contains("[folder]/nothing") && error.contains("stint run wcl/db-generator"), "{error}");
 }

@@ -8,6 +8,7 @@ mod data;
 mod demo;
 mod describe;
 mod errors;
+mod folder;
 mod help;
 mod infra;
 mod keys;

@@ -98,7 +98,7 @@ fn a_follower_that_is_run_by_hand_stores_what_is_open_when_it_is_stopped() {
     std::fs::create_dir(program.home()).unwrap();
     run(async {
         let mut follower = at(&program.home(), &upstream);
-        follower.args(["run", "poe-stashes", "follower", "--json"]);
+        follower.args(["run", "poe/follower", "--json"]);
         let mut follower = Up::start(follower, program.home().join("log"));
         follower.until(async |_| upstream.books::<Books>().page_requests > 3).await;
         let ended = follower.stop().await;
@@ -127,6 +127,9 @@ fn what_is_missing_is_named_before_anything_is_done() {
     assert!(!program.home().exists());
     let error = program.fail(&["up"]);
     assert!(error.contains("WCL_KEYS is not set") && error.contains("POE_CLIENT_ID is not set"), "{error}");
-    let error = program.fail(&["up", "poe"]);
-    assert!(error.contains("there is no fleet 'poe'; those that work today are warcraftlogs, poe-stashes"), "{error}");
+    let by_alias = program.fail(&["up", "poe"]);
+    assert!(by_alias.contains("POE_CLIENT_ID is not set") && !by_alias.contains("WCL_KEYS"), "{by_alias}");
+    let unknown = program.run(&["up", "poe2"]);
+    let expected = "there is no fleet 'poe2'; those that work today are warcraftlogs, poe-stashes";
+    assert!(unknown.code == 2 && unknown.stderr.contains(expected), "{unknown:?}");
 }

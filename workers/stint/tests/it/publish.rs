@@ -1,4 +1,4 @@
-//! `stint publish`: generated databases, pushed by hand.
+//! `stint wcl publish`: generated databases, pushed by hand.
 
 use std::net::TcpListener;
 
@@ -37,7 +37,7 @@ fn a_dry_run_says_what_is_then_pushed_and_pushes_nothing() {
     let program = prepared(&["Ånn", "Bob"]);
     let filters = || vec![(r"[0-9a-f]{40}", "[commit]"), (r"[\d,]+ bytes(, [\d,]+ before)?", "[size]")];
     insta::with_settings!({ filters => filters() }, {
-        insta::assert_snapshot!(program.succeed(&["publish", "databases", "--dry-run"]), @r"
+        insta::assert_snapshot!(program.succeed(&["wcl", "publish", "databases", "--dry-run"]), @r"
         would push a commit, version 2026.11.20-1, tag v2026.11.20-1
 
           databases 2026.11.20-1: 2 players of EU
@@ -47,7 +47,7 @@ fn a_dry_run_says_what_is_then_pushed_and_pushes_nothing() {
 
           Stint-Version: 2026.11.20-1
         ");
-        insta::assert_snapshot!(program.succeed(&["publish", "databases"]), @r"
+        insta::assert_snapshot!(program.succeed(&["wcl", "publish", "databases"]), @r"
         pushed commit [commit], version 2026.11.20-1, tag v2026.11.20-1
 
           databases 2026.11.20-1: 2 players of EU
@@ -57,10 +57,10 @@ fn a_dry_run_says_what_is_then_pushed_and_pushes_nothing() {
 
           Stint-Version: 2026.11.20-1
         ");
-        insta::assert_snapshot!(program.succeed(&["publish", "databases"]), @"nothing changed");
+        insta::assert_snapshot!(program.succeed(&["wcl", "publish", "databases"]), @"nothing changed");
     });
     generate(&program, &["Ånn", "Cid"]);
-    let planned = program.json(&["publish", "databases", "--dry-run"]);
+    let planned = program.json(&["wcl", "publish", "databases", "--dry-run"]);
     assert_eq!(planned["outcome"], "planned");
     assert_eq!(planned["regions"][0]["difference"], json!({ "added": 1, "removed": 1, "changed": 0 }));
     assert_eq!(planned["commit"], json!(null));
@@ -71,9 +71,9 @@ fn an_archive_is_what_was_published() {
     let program = prepared(&["Ånn"]);
     let archives = program.file("archives");
     let program = program.with("LUA_ARCHIVES", text(&archives)).with("LUA_HISTORY", "latest");
-    assert_eq!(program.json(&["publish", "databases", "--dry-run"])["archives"], json!([]));
+    assert_eq!(program.json(&["wcl", "publish", "databases", "--dry-run"])["archives"], json!([]));
     assert!(!archives.exists());
-    let published = program.json(&["publish", "databases"]);
+    let published = program.json(&["wcl", "publish", "databases"]);
     assert_eq!((&published["outcome"], &published["tag"]), (&json!("pushed"), &json!(null)));
     assert_eq!(published["archives"][0]["bytes"], archives.join("Stint_EU.zip").metadata().unwrap().len());
 }
@@ -89,7 +89,7 @@ fn silent() -> (TcpListener, String) {
 fn a_server_that_is_silent_is_given_up() {
     let (_silent, address) = silent();
     let program = prepared(&["Ånn"]).with("LUA_REPOSITORY", &address).with("GIT_TIMEOUT_SECONDS", "1");
-    let error = program.fail(&["publish", "databases"]);
+    let error = program.fail(&["wcl", "publish", "databases"]);
     assert!(error.contains(&format!("cannot fetch from {address}")) && error.contains("timed out"), "{error}");
 }
 
@@ -100,10 +100,10 @@ fn a_server_that_is_silent_does_not_hold_up_the_end() {
     let folder = tempfile::tempdir().unwrap();
     let (home, players) = (folder.path().join("home"), folder.path().join("players.json"));
     std::fs::write(&players, PLAYER).unwrap();
-    let imported = stint(&home).args(["data", "import", "players", text(&players)]).output().unwrap();
+    let imported = stint(&home).args(["data", "import", "wcl", "players", text(&players)]).output().unwrap();
     assert!(imported.status.success(), "{imported:?}");
     let mut generator = stint(&home);
-    generator.env("LUA_REPOSITORY", &address).args(["run", "warcraftlogs", "db-generator", "--json"]);
+    generator.env("LUA_REPOSITORY", &address).args(["run", "wcl/db-generator", "--json"]);
     run(async {
         let mut generator = Up::start(generator, folder.path().join("log"));
         let connected = tokio::task::spawn_blocking(move || silent.accept().unwrap());
@@ -119,9 +119,9 @@ fn a_server_that_is_silent_does_not_hold_up_the_end() {
 #[test]
 fn what_is_missing_is_said_with_the_remedy() {
     let program = Program::new();
-    let error = program.fail(&["publish", "databases"]);
+    let error = program.fail(&["wcl", "publish", "databases"]);
     assert!(error.contains("LUA_REPOSITORY is not set"), "{error}");
     let program = prepared(&["Ånn"]);
-    let error = program.fail(&["publish"]);
+    let error = program.fail(&["wcl", "publish"]);
     assert!(error.contains("cannot list the folder") && error.contains("databases"), "{error}");
 }

@@ -1,4 +1,4 @@
-//! `stint raids`.
+//! `stint wcl raids`.
 
 use stint_standins::warcraftlogs::Books;
 use stint_warcraftlogs::client::UPSTREAM;
@@ -10,12 +10,12 @@ use crate::world::{World, block_on};
 #[test]
 fn without_a_key_the_built_in_list_is_shown() {
     let program = Program::new();
-    let listed = program.json(&["raids", "--raid", "26"]);
+    let listed = program.json(&["wcl", "raids", "--raid", "26"]);
     assert_eq!(listed["source"], "built_in");
     let nathria = &listed["raids"][0];
     assert_eq!((&nathria["name"], &nathria["partitions"]), (&"Castle Nathria".into(), &serde_json::Value::Null));
     assert_eq!(nathria["difficulties"][3]["name"], "mythic");
-    let text = program.succeed(&["raids"]);
+    let text = program.succeed(&["wcl", "raids"]);
     assert!(text.contains("26  Castle Nathria") && text.contains("with WCL_KEYS the API tells partitions"), "{text}");
     assert!(!program.home().exists(), "a command that only looks creates nothing");
 }
@@ -33,8 +33,8 @@ fn an_api_that_is_down_is_not_asked() {
     let upstream = Upstream::start("warcraftlogs", &[]);
     let program = beside(&upstream);
     block_on(async { World::open(&program.home()).outage(UPSTREAM).await });
-    let error = program.fail(&["raids"]);
-    assert!(error.contains("`stint raids --built-in` shows") && error.contains("down since "), "{error}");
+    let error = program.fail(&["wcl", "raids"]);
+    assert!(error.contains("`stint wcl raids --built-in` shows") && error.contains("down since "), "{error}");
     assert_eq!(upstream.books::<Books>().api_requests, 0);
 }
 
@@ -42,14 +42,14 @@ fn an_api_that_is_down_is_not_asked() {
 fn with_a_key_the_api_is_asked_and_paid() {
     let upstream = Upstream::start("warcraftlogs", &[]);
     let program = beside(&upstream);
-    insta::assert_snapshot!(program.succeed(&["raids"]));
-    assert_eq!(program.json(&["raids", "--raid", "28"])["raids"][0]["partitions"][2]["default"], true);
+    insta::assert_snapshot!(program.succeed(&["wcl", "raids"]));
+    assert_eq!(program.json(&["wcl", "raids", "--raid", "28"])["raids"][0]["partitions"][2]["default"], true);
     assert!(!upstream.books::<Books>().charged.is_zero());
     let before = upstream.books::<Books>().api_requests;
-    assert_eq!(program.json(&["raids", "--built-in"])["source"], "built_in");
+    assert_eq!(program.json(&["wcl", "raids", "--built-in"])["source"], "built_in");
     assert_eq!(upstream.books::<Books>().api_requests, before, "the API was not asked");
     assert!(!program.home().exists(), "a command that only looks creates nothing");
     drop(upstream);
-    let error = program.fail(&["raids"]);
-    assert!(error.contains("cannot ask the API for its raids; `stint raids --built-in`"), "{error}");
+    let error = program.fail(&["wcl", "raids"]);
+    assert!(error.contains("cannot ask the API for its raids; `stint wcl raids --built-in`"), "{error}");
 }

@@ -1,11 +1,11 @@
-//! `stint refresh`.
+//! `stint wcl refresh`.
 
 use serde_json::{Value, json};
 
 use crate::program::{Program, filters};
 use crate::world::{World, block_on};
 
-const BY_NAME: [&str; 7] = ["refresh", "--name", "Ånn", "--server", "Tarren Mill", "--region", "eu"];
+const BY_NAME: [&str; 8] = ["wcl", "refresh", "--name", "Ånn", "--server", "Tarren Mill", "--region", "eu"];
 const HEROIC: [&str; 4] = ["--raid", "26", "--difficulty", "heroic"];
 
 /// A fleet that has run; its one key that was ever read has three points left.
@@ -55,7 +55,7 @@ fn a_stored_player_is_queued_by_its_id_for_all_that_is_known_of_it() {
 #[test]
 fn a_player_who_is_not_stored_is_queued_by_name() {
     let program = prepared(Program::new());
-    let stranger = ["refresh", "--name", "Tóm", "--server", "Mal'Ganis", "--region", "US"];
+    let stranger = ["wcl", "refresh", "--name", "Tóm", "--server", "Mal'Ganis", "--region", "US"];
     let refreshed = program.json(&[&stranger[..], &HEROIC].concat());
     assert_eq!((&refreshed["id"], &refreshed["player"]["server"]), (&Value::Null, &json!("malganis")));
     let expected = json!({"name": "Tóm", "server": "malganis", "region": "US", "raidsToScrap": {"26": [4]}});
@@ -65,7 +65,7 @@ fn a_player_who_is_not_stored_is_queued_by_name() {
 #[test]
 fn when_it_is_served_is_said() {
     let program = prepared(Program::new().with("WCL_CALL_BUDGET", "2"));
-    let refresh = [&["refresh", "--id", "7"][..], &HEROIC].concat();
+    let refresh = [&["wcl", "refresh", "--id", "7"][..], &HEROIC].concat();
     let _filters = filters();
     insta::assert_snapshot!(program.succeed(&refresh), @"
     queued ahead of the backlog: player 7
@@ -73,8 +73,8 @@ fn when_it_is_served_is_said() {
     3 points are free for it now
     ");
     assert_eq!(program.json(&refresh)["points_free"], 3.0);
-    program.succeed(&["throttle", "pause", "refresher"]);
-    assert!(program.succeed(&refresh).ends_with("paused by hand; `stint throttle resume refresher` ends it\n"));
+    program.succeed(&["throttle", "pause", "wcl/refresher"]);
+    assert!(program.succeed(&refresh).ends_with("paused by hand; `stint throttle resume wcl/refresher` ends it\n"));
     let dry = prepared(Program::new()).json(&refresh)["waits_for"].as_str().unwrap().to_owned();
     assert!(dry.starts_with("waits for key-1: 5 points needed, 3 free, resets "), "{dry}");
     let fresh = Program::new();
@@ -90,7 +90,7 @@ fn a_fleet_that_no_process_runs_is_said() {
         world.players().await;
         world.schedules().await;
     });
-    let refresh = [&["refresh", "--id", "7"][..], &HEROIC].concat();
+    let refresh = [&["wcl", "refresh", "--id", "7"][..], &HEROIC].concat();
     assert!(program.succeed(&refresh).ends_with("no process runs the fleet here now; start it: stint up\n"));
     let waited = program.fail(&[&refresh[..], &["--wait"]].concat());
     assert!(waited.contains("player 7 is queued, but no process runs the fleet here now"), "{waited}");
@@ -100,17 +100,20 @@ fn a_fleet_that_no_process_runs_is_said() {
 fn what_is_missing_is_named() {
     let program = Program::new();
     block_on(async { World::open(&program.home()).players().await });
-    insta::assert_snapshot!(program.fail(&["refresh", "--id", "7"]), @"error: there are no discovery rules, and nothing is stored of player 7, so it is not known what to fetch; nothing was queued. Say it with --raid 26 --difficulty heroic, or add a rule: `stint rules add --help`");
+    insta::assert_snapshot!(program.fail(&["wcl", "refresh", "--id", "7"]), @"error: there are no discovery rules, and nothing is stored of player 7, so it is not known what to fetch; nothing was queued. Say it with --raid 26 --difficulty heroic, or add a rule: `stint wcl rules add --help`");
     for (arguments, expected) in [
-        (&["refresh"][..], "<--id <ID>|--name <NAME>>"),
-        (&["refresh", "--id", "7", "--name", "Ånn"], "--name <NAME>"),
-        (&["refresh", "--id", "7", "--region", "EU"], "--region"),
-        (&["refresh", "--id", "0"], "--id"),
-        (&["refresh", "--name", "Ånn"], "--server <SERVER>"),
-        (&["refresh", "--name", "Ånn", "--server", "kazzak"], "--region <REGION>"),
-        (&["refresh", "--name", "Ånn", "--server", "kazzak", "--region", "Mars"], "there are US, EU, KR, TW, CN"),
-        (&["refresh", "--name", "A\u{7}", "--server", "kazzak", "--region", "EU"], "--name: it has a control"),
-        (&["refresh", "--id", "7", "--raid", "26"], "--difficulty"),
+        (&["wcl", "refresh"][..], "<--id <ID>|--name <NAME>>"),
+        (&["wcl", "refresh", "--id", "7", "--name", "Ånn"], "--name <NAME>"),
+        (&["wcl", "refresh", "--id", "7", "--region", "EU"], "--region"),
+        (&["wcl", "refresh", "--id", "0"], "--id"),
+        (&["wcl", "refresh", "--name", "Ånn"], "--server <SERVER>"),
+        (&["wcl", "refresh", "--name", "Ånn", "--server", "kazzak"], "--region <REGION>"),
+        (
+            &["wcl", "refresh", "--name", "Ånn", "--server", "kazzak", "--region", "Mars"],
+            "there are US, EU, KR, TW, CN",
+        ),
+        (&["wcl", "refresh", "--name", "A\u{7}", "--server", "kazzak", "--region", "EU"], "--name: it has a control"),
+        (&["wcl", "refresh", "--id", "7", "--raid", "26"], "--difficulty"),
     ] {
         let ran = program.run(arguments);
         assert!(ran.code == 2 && ran.stderr.contains(expected), "{arguments:?}: {ran:?}");

@@ -1,9 +1,9 @@
-//! `stint rules`.
+//! `stint wcl rules`.
 
 use crate::program::{Program, filters};
 use crate::world::{World, block_on};
 
-const ADD: [&str; 6] = ["rules", "add", "--raid", "26", "--end-page", "600"];
+const ADD: [&str; 7] = ["wcl", "rules", "add", "--raid", "26", "--end-page", "600"];
 
 fn add(difficulty: &'static str) -> Vec<&'static str> {
     [&ADD[..], &["--difficulty", difficulty]].concat()
@@ -18,8 +18,8 @@ fn rules_are_added_by_name_and_number_and_listed() {
     added [id]: Castle Nathria (26), mythic, pages 1 to 600
     `stint up` discovers them; `stint status` tells how far it is
     ");
-    insta::assert_snapshot!(program.redact(&program.succeed(&["rules", "list"])));
-    let listed = program.json(&["rules", "list", "--max", "1"]);
+    insta::assert_snapshot!(program.redact(&program.succeed(&["wcl", "rules", "list"])));
+    let listed = program.json(&["wcl", "rules", "list", "--max", "1"]);
     assert_eq!((listed["total"].as_u64(), listed["rules"].as_array().unwrap().len()), (Some(2), 1));
     assert_eq!(listed["rules"][0]["state"], "due");
 }
@@ -38,7 +38,7 @@ fn a_new_rule_of_a_running_fleet_is_read_at_once() {
     let woken = || block_on(async { World::open(&program.home()).woken().await });
     assert!(woken().contains(&"discover".to_owned()), "{:?}", woken());
     assert!(!woken().contains(&"aggregator".to_owned()), "{:?}", woken());
-    program.succeed(&["rules", "remove", "--all", "--yes"]);
+    program.succeed(&["wcl", "rules", "remove", "--all", "--yes"]);
     assert!(woken().contains(&"aggregator".to_owned()), "it may have waited for the rules: {:?}", woken());
 }
 
@@ -47,7 +47,7 @@ fn every_state_is_told() {
     let program = Program::new();
     block_on(async { World::open(&program.home()).rules().await });
     let _filters = filters();
-    insta::assert_snapshot!(program.redact(&program.succeed(&["rules", "list"])));
+    insta::assert_snapshot!(program.redact(&program.succeed(&["wcl", "rules", "list"])));
 }
 
 #[test]
@@ -55,8 +55,8 @@ fn pages_that_another_rule_reads_are_refused() {
     let program = Program::new();
     program.succeed(&add("normal"));
     let _filters = filters();
-    insta::assert_snapshot!(program.fail(&add("heroic,normal")), @"error: Castle Nathria (26) in normal already has the rule [id] for pages 1 to 600; nothing was added. Remove it first with `stint rules remove [id]`, or choose other pages");
-    assert_eq!(program.json(&["rules", "list"])["total"], 1);
+    insta::assert_snapshot!(program.fail(&add("heroic,normal")), @"error: Castle Nathria (26) in normal already has the rule [id] for pages 1 to 600; nothing was added. Remove it first with `stint wcl rules remove [id]`, or choose other pages");
+    assert_eq!(program.json(&["wcl", "rules", "list"])["total"], 1);
 }
 
 #[test]
@@ -69,19 +69,19 @@ fn a_rule_says_what_to_read() {
     added [id]: Castle Nathria (26), heroic, pages 1 to 600 of hps, partition -1, size 25, EU tarren-mill
     `stint up` discovers them; `stint status` tells how far it is
     ");
-    let listed = program.json(&["rules", "list"]);
+    let listed = program.json(&["wcl", "rules", "list"]);
     let rule = &listed["rules"][0];
     let shown = ["partition", "size", "metric", "region", "server", "guild"].map(|field| rule[field].clone());
     assert_eq!(
         shown,
         [(-1).into(), 25.into(), "hps".into(), "EU".into(), "tarren-mill".into(), serde_json::Value::Null]
     );
-    assert!(program.succeed(&["rules", "list"]).contains("1-600 of hps, partition -1, size 25, EU tarren-mill"));
+    assert!(program.succeed(&["wcl", "rules", "list"]).contains("1-600 of hps, partition -1, size 25, EU tarren-mill"));
     // Other pages of the same ranking, whose ranks are asked for in the same way.
     program.succeed(&[&add("heroic")[..], &["--metric", "hps", "--region", "US"]].concat());
     let conflict = program.fail(&[&add("heroic")[..], &["--partition", "2", "--region", "KR"]].concat());
-    insta::assert_snapshot!(conflict, @"error: --partition: ranks of Castle Nathria (26) in heroic are asked for with partition -1 by the rule [id], and can be asked for in one way only; nothing was added. Use -1 instead of 2, or remove that rule first with `stint rules remove [id]`");
-    assert_eq!(program.json(&["rules", "list"])["total"], 2);
+    insta::assert_snapshot!(conflict, @"error: --partition: ranks of Castle Nathria (26) in heroic are asked for with partition -1 by the rule [id], and can be asked for in one way only; nothing was added. Use -1 instead of 2, or remove that rule first with `stint wcl rules remove [id]`");
+    assert_eq!(program.json(&["wcl", "rules", "list"])["total"], 2);
 }
 
 #[test]
@@ -131,37 +131,37 @@ fn malformed_rules_name_the_option() {
 fn removing_all_asks_for_a_yes() {
     let program = Program::new();
     program.succeed(&add("normal,heroic"));
-    let refused = program.fail(&["rules", "remove", "--all"]);
+    let refused = program.fail(&["wcl", "rules", "remove", "--all"]);
     assert!(refused.contains("2 rules") && refused.contains("--yes"), "{refused}");
-    assert!(program.fail(&["rules", "remove", "638190fc00bc58421e002c83"]).contains("`stint rules list`"));
-    let id = program.json(&["rules", "list"])["rules"][0]["id"].as_str().unwrap().to_owned();
-    assert_eq!(program.succeed(&["rules", "remove", &id]), "removed 1 rule\n");
-    assert_eq!(program.json(&["rules", "remove", "--all", "--yes"])["removed"], 1);
-    assert!(program.succeed(&["rules", "list"]).starts_with("there are no discovery rules"));
+    assert!(program.fail(&["wcl", "rules", "remove", "638190fc00bc58421e002c83"]).contains("`stint wcl rules list`"));
+    let id = program.json(&["wcl", "rules", "list"])["rules"][0]["id"].as_str().unwrap().to_owned();
+    assert_eq!(program.succeed(&["wcl", "rules", "remove", &id]), "removed 1 rule\n");
+    assert_eq!(program.json(&["wcl", "rules", "remove", "--all", "--yes"])["removed"], 1);
+    assert!(program.succeed(&["wcl", "rules", "list"]).starts_with("there are no discovery rules"));
 }
 
 #[test]
 fn a_doubted_rule_is_shown_with_its_page_and_accepted() {
     let program = Program::new();
     let id = block_on(async { World::open(&program.home()).doubted().await });
-    let listed = program.run(&["rules", "list"]);
+    let listed = program.run(&["wcl", "rules", "list"]);
     assert!(listed.stdout.contains("resting until") && listed.stdout.contains("names no player"), "{listed:?}");
     let hint = format!(
-        "see the page with `stint rules sample {id}`, and if it is right, say so with `stint rules accept {id}`"
+        "see the page with `stint wcl rules sample {id}`, and if it is right, say so with `stint wcl rules accept {id}`"
     );
     assert!(listed.stderr.contains(&hint), "{listed:?}");
     assert!(program.succeed(&["status"]).contains(&hint));
-    let sample = program.succeed(&["rules", "sample", &id]);
+    let sample = program.succeed(&["wcl", "rules", "sample", &id]);
     assert!(
         sample.contains("<tr id=\"line-1\">\\u001b[2J</table>") && sample.starts_with("page 1, the first"),
         "{sample:?}"
     );
-    assert!(program.fail(&["rules", "sample", "638190fc00bc58421e002c83"]).contains("there is no rule"));
+    assert!(program.fail(&["wcl", "rules", "sample", "638190fc00bc58421e002c83"]).contains("there is no rule"));
     assert_eq!(
-        program.succeed(&["rules", "accept", &id]),
+        program.succeed(&["wcl", "rules", "accept", &id]),
         format!("accepted {id}: the next discovery takes its pages as they are\n")
     );
-    let rule = program.json(&["rules", "list"])["rules"][0].clone();
+    let rule = program.json(&["wcl", "rules", "list"])["rules"][0].clone();
     assert_eq!(
         (&rule["accepted"], &rule["resting_because"]),
         (&true.into(), &"the site turned discovery away: status 403 for page 1".into())
@@ -172,15 +172,15 @@ fn a_doubted_rule_is_shown_with_its_page_and_accepted() {
 fn an_upstream_that_turned_discovery_away_is_shown_and_resumed() {
     let program = Program::new();
     let id = block_on(async { World::open(&program.home()).doubted().await });
-    program.succeed(&["rules", "accept", &id]);
+    program.succeed(&["wcl", "rules", "accept", &id]);
     let rests = "www.warcraftlogs.com/zone/rankings rests until";
-    assert!(program.succeed(&["rules", "list"]).contains(rests));
+    assert!(program.succeed(&["wcl", "rules", "list"]).contains(rests));
     assert!(program.succeed(&["status"]).contains(rests));
     assert_eq!(program.json(&["status"])["fleets"][0]["resting"][0]["upstream"], "www.warcraftlogs.com/zone/rankings");
-    assert!(program.fail(&["rules", "accept", "638190fc00bc58421e002c83"]).contains("there is no rule"));
-    assert!(program.fail(&["rules", "resume", "nothing"]).contains("does not rest"));
-    let resume = ["rules", "resume", "www.warcraftlogs.com/zone/rankings"];
+    assert!(program.fail(&["wcl", "rules", "accept", "638190fc00bc58421e002c83"]).contains("there is no rule"));
+    assert!(program.fail(&["wcl", "rules", "resume", "nothing"]).contains("does not rest"));
+    let resume = ["wcl", "rules", "resume", "www.warcraftlogs.com/zone/rankings"];
     assert!(program.succeed(&resume).contains("is asked again by the next discovery"));
-    let rule = program.json(&["rules", "list"])["rules"][0].clone();
+    let rule = program.json(&["wcl", "rules", "list"])["rules"][0].clone();
     assert_eq!((&rule["state"], &rule["accepted"]), (&"due".into(), &true.into()));
 }

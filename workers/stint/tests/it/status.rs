@@ -18,7 +18,7 @@ fn prepared() -> Program {
 #[test]
 fn a_missing_folder_is_said_and_not_created() {
     let program = Program::new();
-    insta::assert_snapshot!(program.fail(&["status"]), @"error: there is no folder [folder]/home: begin with `stint rules add --help` and `stint up`, or name another folder with --home or STINT_HOME");
+    insta::assert_snapshot!(program.fail(&["status"]), @"error: there is no folder [folder]/home: begin with `stint wcl rules add --help` and `stint up`, or name another folder with --home or STINT_HOME");
     assert!(!program.home().exists());
 }
 
@@ -56,6 +56,6 @@ fn json_has_the_same_in_numbers() {
 #[test]
 fn a_paused_worker_says_how_to_go_on() {
     let program = prepared();
-    program.succeed(&["throttle", "pause", "rank-fetcher"]);
-    assert!(program.succeed(&["status"]).contains("`stint throttle resume rank-fetcher` ends it"));
+    program.succeed(&["throttle", "pause", "wcl/rank-fetcher"]);
+    assert!(program.succeed(&["status"]).contains("`stint throttle resume wcl/rank-fetcher` ends it"));
 }

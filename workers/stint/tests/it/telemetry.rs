@@ -72,7 +72,7 @@ fn a_demo_exports_what_it_reports() {
     assert_eq!(sum("stint.refusals") + sum("stint.failures") + sum("stint.dead_letters"), 0.0);
     assert!(sum("stint.throttle_changes") > 0.0 && numbers["stint.wake_delay reviver count"] > 0.0, "{numbers:?}");
     let demo = program.file("stint-demo");
-    let books = program.json(&["keys", "--windows", "100", "--home", text(&demo)]);
+    let books = program.json(&["wcl", "keys", "--windows", "100", "--home", text(&demo)]);
     let windows = &books["windows"]["total"];
     assert!(windows["windows"].as_u64().is_some_and(|closed| closed > 0), "{books}");
     for (metric, column) in [("stint.points_spent", "spent"), ("stint.points_expired", "expired")] {
@@ -80,7 +80,7 @@ fn a_demo_exports_what_it_reports() {
         assert!((sum(metric) - closed).abs() < 1e-6, "{metric}: {} is not {closed}", sum(metric));
     }
     every_call_is_traced(&receiver.received, sum("stint.calls"), sum("stint.invocations"));
-    let dropped = program.succeed(&["data", "export", "dropped", "-", "--home", text(&demo)]);
+    let dropped = program.succeed(&["data", "export", "wcl", "dropped", "-", "--home", text(&demo)]);
     calls_end_as_the_upstream_says(&receiver.received, dropped.matches("never-classed").count());
 }
 
@@ -125,7 +125,7 @@ fn no_secret_is_exported_printed_or_logged() {
         .with("WCL_API_URL", &format!("{}/api", receiver.address))
         .with("STINT_METRICS", "emf")
         .with("STINT_LOG", "trace");
-    let ran = program.run(&["run", "warcraftlogs", "reviver"]);
+    let ran = program.run(&["run", "wcl/reviver"]);
     assert_eq!(ran.code, 0, "{ran:?}");
     let exported = receiver.received.text();
     assert!(ran.stdout.contains(r#""Invocations":1.0"#) && exported.contains("stint.invocations"), "{ran:?}");
@@ -143,18 +143,17 @@ fn a_receiver_that_hangs_fails_no_work() {
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = format!("http://{}", silent.local_addr().unwrap());
     let program = Program::new().with("OTEL_EXPORTER_OTLP_ENDPOINT", &address);
-    let ran = program.run(&["run", "warcraftlogs", "aggregator"]);
+    let ran = program.run(&["run", "wcl/aggregator"]);
     assert_eq!(ran.code, 0, "{ran:?}");
     assert_eq!(ran.stderr.matches("OTEL_EXPORTER_OTLP_ENDPOINT: no telemetry for 60 s").count(), 1, "{ran:?}");
 }
 
 #[test]
 fn an_endpoint_that_is_none_is_said_and_an_empty_one_is_not_set() {
-    let ran =
-        Program::new().with("OTEL_EXPORTER_OTLP_ENDPOINT", "collector").run(&["run", "warcraftlogs", "aggregator"]);
+    let ran = Program::new().with("OTEL_EXPORTER_OTLP_ENDPOINT", "collector").run(&["run", "wcl/aggregator"]);
     assert_eq!(ran.code, 2, "{ran:?}");
     assert!(ran.stderr.contains("OTEL_EXPORTER_OTLP_ENDPOINT: it is a URL such as"), "{ran:?}");
-    Program::new().with("OTEL_EXPORTER_OTLP_ENDPOINT", "").succeed(&["run", "warcraftlogs", "aggregator"]);
+    Program::new().with("OTEL_EXPORTER_OTLP_ENDPOINT", "").succeed(&["run", "wcl/aggregator"]);
 }
 
 /// `| name | dimension | kind | … |`, in the order of the code.

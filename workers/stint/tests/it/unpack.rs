@@ -1,4 +1,4 @@
-//! `stint unpack`: databases back into documents.
+//! `stint wcl unpack`: databases back into documents.
 
 use serde_json::{Value, json};
 use stint_warcraftlogs::lua::{DatabaseWriter, database_path};
@@ -37,23 +37,23 @@ fn expected(name: &str, region: &str) -> Value {
 #[test]
 fn every_player_comes_out_as_an_export_has_it() {
     let program = prepared();
-    let documents = program.succeed(&["unpack", "databases"]);
+    let documents = program.succeed(&["wcl", "unpack", "databases"]);
     let documents: Vec<Value> = documents.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(documents, [expected("Ånn", "EU"), expected("Bob", "US")]);
-    let one = program.succeed(&["unpack", "databases", "--region", "us", "--out", "-"]);
+    let one = program.succeed(&["wcl", "unpack", "databases", "--region", "us", "--out", "-"]);
     assert_eq!(serde_json::from_str::<Value>(&one).unwrap(), expected("Bob", "US"));
 }
 
 #[test]
 fn a_file_is_written_whole_and_replaced_only_when_forced() {
     let program = prepared();
-    let to_file = ["unpack", "databases", "--out", "players.jsonl"];
+    let to_file = ["wcl", "unpack", "databases", "--out", "players.jsonl"];
     assert_eq!(program.succeed(&to_file), "unpacked 2 players (EU 1, US 1) to players.jsonl\n");
     assert_eq!(std::fs::read_to_string(program.file("players.jsonl")).unwrap().lines().count(), 2);
     insta::assert_snapshot!(program.fail(&to_file), @"error: players.jsonl exists: add --force to replace it, or choose another name");
     let unpacked = program.json(&[&to_file[..], &["--force"]].concat());
     assert_eq!((&unpacked["players"], &unpacked["regions"][1]["region"]), (&json!(2), &json!("US")));
-    let both = program.run(&["unpack", "databases", "--json"]);
+    let both = program.run(&["wcl", "unpack", "databases", "--json"]);
     assert_eq!(both.code, 2);
     assert!(both.stderr.contains("both want standard output"), "{}", both.stderr);
 }
@@ -61,14 +61,14 @@ fn a_file_is_written_whole_and_replaced_only_when_forced() {
 #[test]
 fn damage_and_what_is_missing_are_said_and_leave_no_file() {
     let program = prepared();
-    let error = program.fail(&["unpack", "databases", "--region", "kr"]);
+    let error = program.fail(&["wcl", "unpack", "databases", "--region", "kr"]);
     assert!(error.contains("no database for region \"KR\", only for EU, US"), "{error}");
-    let error = program.fail(&["unpack", "absent"]);
+    let error = program.fail(&["wcl", "unpack", "absent"]);
     assert!(error.contains("cannot list the folder absent") && error.contains("db-generator"), "{error}");
     let path = database_path(&program.file("databases"), "US");
     let bytes = std::fs::read(&path).unwrap();
     std::fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
-    let error = program.fail(&["unpack", "databases", "--out", "players.jsonl"]);
+    let error = program.fail(&["wcl", "unpack", "databases", "--out", "players.jsonl"]);
     assert!(error.contains("Stint_US.lua"), "{error}");
     let left = std::fs::read_dir(program.file("databases").parent().unwrap()).unwrap();
     let left: Vec<_> = left.map(|entry| entry.unwrap().file_name()).collect();

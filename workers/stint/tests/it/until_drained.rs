@@ -25,19 +25,19 @@ fn succeed(home: &Path, arguments: &[&str]) -> String {
 }
 
 fn lines(home: &Path, collection: &str) -> usize {
-    succeed(home, &["data", "export", collection, "-"]).lines().count()
+    succeed(home, &["data", "export", "wcl", collection, "-"]).lines().count()
 }
 
 #[test]
 fn a_new_folder_is_taken_to_its_databases_and_a_drained_one_ends_at_once() {
     let (upstream, folder) = (upstream("200"), tempfile::tempdir().unwrap());
     let home = folder.path();
-    succeed(home, &["rules", "add", "--raid", "26", "--difficulty", "3,4", "--end-page", "20"]);
+    succeed(home, &["wcl", "rules", "add", "--raid", "26", "--difficulty", "3,4", "--end-page", "20"]);
     let output = until_drained(home, &upstream);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(report["drained"], true, "{report}");
-    let rules: Value = serde_json::from_str(&succeed(home, &["rules", "list", "--json"])).unwrap();
+    let rules: Value = serde_json::from_str(&succeed(home, &["wcl", "rules", "list", "--json"])).unwrap();
     assert!(rules["rules"].as_array().unwrap().iter().all(|rule| rule["state"] == "fresh"), "{rules}");
     assert!(lines(home, "players") > 50 && lines(home, "discovers") == 0);
     let written = home.join("databases/Stint/Stint.lua");
@@ -63,7 +63,7 @@ fn what_rests_is_named_and_the_exit_code_is_1() {
 fn a_site_that_turned_discovery_away_is_named() {
     let (upstream, folder) = (upstream("50"), tempfile::tempdir().unwrap());
     let (home, site) = (folder.path(), upstream.setting("wcl_site_url"));
-    succeed(home, &["rules", "add", "--raid", "26", "--difficulty", "3,4", "--end-page", "20"]);
+    succeed(home, &["wcl", "rules", "add", "--raid", "26", "--difficulty", "3,4", "--end-page", "20"]);
     let host = site.trim_start_matches("http://").trim_end_matches('/');
     block_on(async { World::open(home).resting_upstream(&format!("{host}/zone/rankings")).await });
     let output = until_drained(home, &upstream);
@@ -80,7 +80,7 @@ fn a_rule_that_the_upstream_refuses_is_named() {
     let upstream = Upstream::start("warcraftlogs", &["--players", "50", "--window", "6", "--refuse", "26:4"]);
     let folder = tempfile::tempdir().unwrap();
     let home = folder.path();
-    succeed(home, &["rules", "add", "--raid", "26", "--difficulty", "3,4", "--end-page", "20"]);
+    succeed(home, &["wcl", "rules", "add", "--raid", "26", "--difficulty", "3,4", "--end-page", "20"]);
     let output = until_drained(home, &upstream);
     let error = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(1), "{error}");

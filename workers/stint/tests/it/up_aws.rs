@@ -23,7 +23,7 @@ fn start(stage: &Stage, name: &str) -> Up {
 
 /// Runs a worker by hand: another process with the same settings.
 fn by_hand(stage: &Stage, worker: &str) -> Value {
-    let ran = stage.stint(&["run", "warcraftlogs", worker, "--json"]);
+    let ran = stage.stint(&["run", &format!("wcl/{worker}"), "--json"]);
     let ran: Value = serde_json::from_str(&ran).unwrap();
     ran["report"].clone()
 }
@@ -44,13 +44,13 @@ fn up_takes_the_fleet_from_discovery_to_databases_on_sqs_and_mongodb() {
     run(async {
         cloud.emulator.create_queues().await;
         stage.add_rules("3");
-        stage.stint(&["throttle", "pause", "aggregator"]);
+        stage.stint(&["throttle", "pause", "wcl/aggregator"]);
         let mut up = start(&stage, "first.log");
         up.says("discover is done").await;
         let discovered = stage.ids("discovers");
         assert!(discovered.len() > 50, "only {} players were discovered", discovered.len());
         // It was woken, and is paused: who was discovered can be seen.
-        stage.stint(&["throttle", "resume", "aggregator"]);
+        stage.stint(&["throttle", "resume", "wcl/aggregator"]);
         let queued = by_hand(&stage, "aggregator");
         assert_eq!(queued["queued"], discovered.len(), "{queued}");
         while stage.ids("players").is_empty() {

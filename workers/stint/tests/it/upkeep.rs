@@ -22,7 +22,7 @@ fn filled() -> Program {
     let lines: String =
         (1..=DISCOVERED).map(|id| format!("{{\"_id\":{id},\"raidsToScrap\":{{\"26\":[3,5]}}}}\n")).collect();
     let source = program.write("in.jsonl", &lines);
-    program.succeed(&["data", "import", "discovers", text(&source)]);
+    program.succeed(&["data", "import", "wcl", "discovers", text(&source)]);
     block_on(async { World::open(&program.home()).keys().await });
     program
 }
@@ -46,7 +46,7 @@ fn damage(program: &Program) -> u64 {
 }
 
 fn discovered(program: &Program) -> u64 {
-    program.run(&["data", "export", "discovers", "-"]).stdout.lines().count() as u64
+    program.run(&["data", "export", "wcl", "discovers", "-"]).stdout.lines().count() as u64
 }
 
 #[test]
@@ -78,7 +78,7 @@ fn a_flipped_byte_is_found_and_repaired_with_a_count_of_what_is_lost() {
     );
 
     // A command that meets the page names the file and the remedy.
-    let error = program.run(&["data", "export", "discovers", "-"]).stderr;
+    let error = program.run(&["data", "export", "wcl", "discovers", "-"]).stderr;
     for part in ["warcraftlogs.db", "stint check --repair", "stint restore"] {
         assert!(error.contains(part), "{error}");
     }
@@ -132,7 +132,7 @@ fn a_backup_brings_back_what_was_there_and_puts_the_rest_aside() {
     let report = program.json(&["backup", text(&backup)]);
     assert_eq!(report["files"].as_array().unwrap().len(), 3, "{report}");
     assert_eq!(report["folders"][0]["files"], 1, "{report}");
-    program.succeed(&["data", "import", "players", text(&source)]);
+    program.succeed(&["data", "import", "wcl", "players", text(&source)]);
 
     let refused = program.fail(&["restore", text(&backup)]);
     assert!(refused.contains("holds data: add --force to put it aside"), "{refused}");
@@ -150,19 +150,19 @@ fn a_backup_brings_back_what_was_there_and_puts_the_rest_aside() {
     let report = program.json(&["restore", text(&backup), "--force"]);
     let aside = Path::new(report["aside"].as_str().unwrap());
     assert!(!left.exists() && aside.join("warcraftlogs.db").is_file());
-    assert_eq!(program.run(&["data", "export", "players", "-"]).stdout, "");
+    assert_eq!(program.run(&["data", "export", "wcl", "players", "-"]).stdout, "");
     assert_eq!(discovered(&program), DISCOVERED);
     assert_eq!(fs::read(home.join("poe-pages/pc/1-2-3")).unwrap(), b"a page");
-    let keys = program.json(&["keys"]);
+    let keys = program.json(&["wcl", "keys"]);
     let states: Vec<&Value> = keys["keys"].as_array().unwrap().iter().map(|key| &key["state"]).collect();
     assert_eq!(states, ["stale", "stale"], "nothing is spent before the counters are read");
     assert_eq!(program.json(&["check"])["damaged"], 0);
 
     // What was fetched since is taken over from there.
     let players = program.file("taken.jsonl");
-    output(stint(aside).args(["data", "export", "players", text(&players)]));
-    program.succeed(&["data", "import", "players", text(&players)]);
-    assert_eq!(program.run(&["data", "export", "players", "-"]).stdout.trim(), PLAYER);
+    output(stint(aside).args(["data", "export", "wcl", "players", text(&players)]));
+    program.succeed(&["data", "import", "wcl", "players", text(&players)]);
+    assert_eq!(program.run(&["data", "export", "wcl", "players", "-"]).stdout.trim(), PLAYER);
 }
 
 #[test]

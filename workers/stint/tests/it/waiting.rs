@@ -1,4 +1,4 @@
-//! `stint refresh --wait` beside a fleet that runs, and `stint show`.
+//! `stint wcl refresh --wait` beside a fleet that runs, and `stint wcl show`.
 
 use std::path::Path;
 use std::process::Command;
@@ -35,19 +35,20 @@ fn whoever_waits_gets_the_ranks_or_the_reason() {
     let folder = tempfile::tempdir().unwrap();
     let home = folder.path().join("home");
     run(async {
-        let rule = ["rules", "add", "--raid", "26", "--difficulty", "normal", "--start-page", "1", "--end-page", "3"];
+        let rule =
+            ["wcl", "rules", "add", "--raid", "26", "--difficulty", "normal", "--start-page", "1", "--end-page", "3"];
         assert_eq!(ran(stint(&home), &rule).await.0, 0);
         let mut up = fleet(&home, &upstream);
         up.args(["up", "--json"]);
         let mut up = Up::start(up, folder.path().join("log"));
         // The aggregator leaves nobody in `discovers` for long, so the player is one that was fetched already.
-        let export = ["data", "export", "players", "-"];
+        let export = ["data", "export", "wcl", "players", "-"];
         let is_there = async |_: &Up| !ran(stint(&home), &export).await.1.is_empty();
         up.until(is_there).await;
         let (_, players, _) = ran(stint(&home), &export).await;
         let player: Value = serde_json::from_str(players.lines().next().unwrap()).unwrap();
         let id = player["_id"].to_string();
-        let refresh = ["refresh", "--raid", "26", "--difficulty", "normal", "--wait", "--timeout", "60"];
+        let refresh = ["wcl", "refresh", "--raid", "26", "--difficulty", "normal", "--wait", "--timeout", "60"];
         let (code, ranks, said) = ran(fleet(&home, &upstream), &[&refresh[..], &["--id", &id]].concat()).await;
         assert!(code == 0 || said.contains("has no ranks: "), "{ranks} {said}");
         assert!(code == 1 || ranks.contains(&format!(", player {id}, updated ")), "{ranks} {said}");
@@ -75,14 +76,14 @@ fn a_wait_has_an_end_and_says_what_it_waited_for() {
         world.schedules().await;
         world.host().await;
     });
-    let refresh = ["refresh", "--id", "7", "--raid", "26", "--difficulty", "heroic", "--wait", "--timeout", "1"];
+    let refresh = ["wcl", "refresh", "--id", "7", "--raid", "26", "--difficulty", "heroic", "--wait", "--timeout", "1"];
     let error = program.fail(&refresh);
     let error = error.lines().last().unwrap();
     assert!(
         error.contains("no answer about player 7 after 1 s; it stays queued: waits for key-1: 5 points"),
         "{error}"
     );
-    let ran = program.run(&["refresh", "--id", "7", "--timeout", "1"]);
+    let ran = program.run(&["wcl", "refresh", "--id", "7", "--timeout", "1"]);
     assert!(ran.code == 2 && ran.stderr.contains("--wait"), "{ran:?}");
 }
 
@@ -93,9 +94,9 @@ const MORE: &str = r#"{"_id":57147396,"name":"Ånn","classId":4,"region":"EU","s
 fn all_that_is_stored_of_a_player_is_shown() {
     let program = Program::new();
     let file = program.write("players.json", MORE);
-    program.succeed(&["data", "import", "players", text(&file)]);
+    program.succeed(&["data", "import", "wcl", "players", text(&file)]);
     let _filters = filters();
-    insta::assert_snapshot!(program.redact(&program.succeed(&["show", "57147396"])), @"
+    insta::assert_snapshot!(program.redact(&program.succeed(&["wcl", "show", "57147396"])), @"
     Ånn of Tarren Mill (EU), Mage, player 57147396, updated [time] (… ago)
 
     Castle Nathria (26), heroic
@@ -119,10 +120,10 @@ fn all_that_is_stored_of_a_player_is_shown() {
 fn what_is_stored_of_a_player_is_shown() {
     let program = Program::new();
     let file = program.write("players.json", PLAYER);
-    program.succeed(&["data", "import", "players", text(&file)]);
+    program.succeed(&["data", "import", "wcl", "players", text(&file)]);
     block_on(async { World::open(&program.home()).players().await });
     let _filters = filters();
-    insta::assert_snapshot!(program.redact(&program.succeed(&["show", "57147396"])), @"
+    insta::assert_snapshot!(program.redact(&program.succeed(&["wcl", "show", "57147396"])), @"
     Ånn of Tarren Mill (EU), Mage, player 57147396, updated [time] (… ago)
 
     Castle Nathria (26), heroic
@@ -130,16 +131,20 @@ fn what_is_stored_of_a_player_is_shown() {
       BOSS  BEST  MEDIAN  KILLS  SPEC
       2398  95.3  80  12  Fire
     ");
-    let shown = program.json(&["show", "57147396"]);
+    let shown = program.json(&["wcl", "show", "57147396"]);
     assert_eq!(shown["raids"]["26"]["4"]["best"], 91.2);
     for name in ["Ånn-Tarren Mill-EU", "ånn-TarrenMill-eu", "Ånn-tarren-mill-EU"] {
-        assert_eq!(program.json(&["show", name]), shown, "{name}");
+        assert_eq!(program.json(&["wcl", "show", name]), shown, "{name}");
     }
-    assert!(program.fail(&["show", "9"]).contains("player 9 has no ranks: the player hides its ranks"));
-    assert!(program.fail(&["show", "8"]).contains("nothing is stored of player 8; ask for the player: stint refresh"));
-    let error = program.fail(&["show", "Bob-Kazzak-EU"]);
-    assert!(error.contains("stint refresh --name Bob --server kazzak --region EU"), "{error}");
+    assert!(program.fail(&["wcl", "show", "9"]).contains("player 9 has no ranks: the player hides its ranks"));
+    assert!(
+        program
+            .fail(&["wcl", "show", "8"])
+            .contains("nothing is stored of player 8; ask for the player: stint wcl refresh")
+    );
+    let error = program.fail(&["wcl", "show", "Bob-Kazzak-EU"]);
+    assert!(error.contains("stint wcl refresh --name Bob --server kazzak --region EU"), "{error}");
     for wrong in ["Bob", "Bob-Kazzak", "Bob-Kazzak-Mars", "0"] {
-        assert_eq!(program.run(&["show", wrong]).code, 2, "{wrong}");
+        assert_eq!(program.run(&["wcl", "show", wrong]).code, 2, "{wrong}");
     }
 }

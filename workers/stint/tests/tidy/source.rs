@@ -85,6 +85,27 @@ impl Source {
         self.tests.iter().any(|item| item.contains(&offset))
     }
 
+    /// Every path that an import or the code names by `crate`, `super`, `self` or a module, and where.
+    pub(crate) fn paths(&self) -> Vec<(usize, String)> {
+        let mut found: Vec<(usize, String)> =
+            groups(&self.code).into_iter().map(|(statement, path)| (statement.start, path)).collect();
+        for start in words(&self.code, "use") {
+            let import = self.code[start + 3..].split(';').next().unwrap_or_default().trim();
+            let path = import.split_whitespace().next().unwrap_or_default();
+            if !import.contains('{') {
+                found.push((start, path.to_owned()));
+            }
+        }
+        for head in ["crate::", "super::"] {
+            for at in words(&self.code, head).into_iter().filter(|at| !self.code[..*at].ends_with(':')) {
+                let rest = &self.code[at..];
+                let end = rest.find(|char| !is_word(char) && char != ':').unwrap_or(rest.len());
+                found.push((at, rest[..end].to_owned()));
+            }
+        }
+        found
+    }
+
     /// Where `path` is named: as it stands, or inside a group of imports such as `use std::{fs, io}`.
     pub(crate) fn mentions(&self, path: &str) -> Vec<usize> {
         let mut found = words(&self.code, path);

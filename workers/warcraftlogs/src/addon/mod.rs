@@ -24,7 +24,7 @@ pub(crate) use toc::Toc;
 pub const CORE: &str = "Stint";
 
 /// What says how to get databases, where there are none.
-pub(crate) const REMEDY: &str = "generate them with 'stint run warcraftlogs db-generator' or try 'stint demo'";
+pub(crate) const REMEDY: &str = "generate them with 'stint run wcl/db-generator' or try 'stint demo'";
 
 /// The core's files in the order in which a client runs them. The first needs no game, and nothing of the others.
 const CORE_FILES: [(&str, &str); 7] = [

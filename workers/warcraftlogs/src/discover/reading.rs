@@ -323,8 +323,8 @@ fn tell(rule: &Rule, doubt: &Doubt, until: Timestamp) {
     Metric::DiscoveryStops.record(Discover::SPEC.name, 1.0);
     tracing::warn!(
         rule = rule.id,
-        "what discovery found for rule {id} makes no sense, and the rule rests until {until}: {reason}. `stint rules sample \
-         {id}` shows the page; if it is right, `stint rules accept {id}` says so",
+        "what discovery found for rule {id} makes no sense, and the rule rests until {until}: {reason}. `stint wcl rules sample \
+         {id}` shows the page; if it is right, `stint wcl rules accept {id}` says so",
         id = rule.id,
         reason = doubt.reason
     );

@@ -66,7 +66,8 @@ impl ServerIds for AskedServerIds {
         let not_now = |error: Unanswered| NoServerId::NotNow(format!("server: the id of {slug} is not known: {error}"));
         let id = self.ask(&name).await.map_err(not_now)?.ok_or_else(|| {
             let region = &name.0;
-            let remedy = "replace the rule by one with another slug: `stint rules remove`, then `stint rules add`";
+            let remedy =
+                "replace the rule by one with another slug: `stint wcl rules remove`, then `stint wcl rules add`";
             NoServerId::Never(format!("server: {region} has no server {slug}; {remedy}"))
         })?;
         self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(name, id);

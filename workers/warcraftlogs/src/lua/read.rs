@@ -163,7 +163,7 @@ fn last_trailer(path: &Path) -> Result<Trailer> {
 
 fn remedy(path: &Path) -> String {
     let path = path.display();
-    format!("cannot read the database {path}; generate it again with 'stint run warcraftlogs db-generator'")
+    format!("cannot read the database {path}; generate it again with 'stint run wcl/db-generator'")
 }
 
 /// What to say about a record that does not decode.

@@ -31,7 +31,7 @@ impl Cache {
         self.0.with_extension("earlier")
     }
 
-    /// Waits until no other process uses the clone: `stint publish` may run beside `stint up`. The lock ends with the file
+    /// Waits until no other process uses the clone: `stint wcl publish` may run beside `stint up`. The lock ends with the file
     /// that is returned, and with the process.
     pub(super) fn lock(&self) -> Result<File, PublishError> {
         let path = self.0.with_extension("lock");

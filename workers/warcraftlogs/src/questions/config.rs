@@ -14,7 +14,7 @@ pub struct RankSettings {
     #[arg(long, env = "WCL_METRIC", value_delimiter = ',', value_parser = parse_enum_literal)]
     pub wcl_metric: Vec<String>,
 
-    /// The partition of a raid, such as a patch, by its number in `stint raids`; -1 means all of them. Without it the upstream
+    /// The partition of a raid, such as a patch, by its number in `stint wcl raids`; -1 means all of them. Without it the upstream
     /// takes the latest.
     #[arg(long, env = "WCL_PARTITION", allow_negative_numbers = true, value_parser = parse_partition)]
     pub wcl_partition: Option<i32>,

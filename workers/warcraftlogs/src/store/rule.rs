@@ -83,7 +83,7 @@ impl Rule {
     /// Says what is wrong with the rule's fields, by the field's name.
     pub fn check(&self) -> Result<(), String> {
         if self.raid == 0 {
-            return Err("raid: 0 is no raid; see `stint rules add --help`".into());
+            return Err("raid: 0 is no raid; see `stint wcl rules add --help`".into());
         }
         if !matches!(self.difficulty, 1..=5 | 10) {
             return Err(format!("difficulty: {} is none of 1 to 5 and 10", self.difficulty));

@@ -1,6 +1,7 @@
 //! The collections in a SQLite file, `warcraftlogs.db`. Documents are kept as the JSON of their model; what is searched
 //! for stands beside them in columns.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
@@ -89,6 +90,11 @@ pub struct SqliteStore {
 impl SqliteStore {
     /// The file, for those who look after files.
     pub const FILES: [FileSpec; 1] = [FileSpec { name: FILE, migrations: MIGRATIONS, rows: ROWS }];
+
+    /// Whether the file is in the folder `home`. To open the collections creates it.
+    pub fn is_at(home: &Path) -> bool {
+        home.join(FILE).is_file()
+    }
 
     /// Opens the fleet's file in the folder of `embedded`.
     pub fn open(embedded: &Embedded, clock: Arc<dyn Clock>) -> PortResult<SqliteStore> {

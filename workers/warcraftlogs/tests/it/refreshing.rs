@@ -1,4 +1,4 @@
-//! `stint refresh`: a player ahead of the backlog, from the reserve while there is one.
+//! `stint wcl refresh`: a player ahead of the backlog, from the reserve while there is one.
 
 use std::collections::BTreeMap;
 use std::pin::pin;

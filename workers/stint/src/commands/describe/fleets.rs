@@ -3,8 +3,8 @@
 use serde::Serialize;
 use stint_core::worker::{Spec, Trigger};
 
+use crate::fleets::FLEETS;
 use crate::moment::length;
-use crate::wiring::FLEETS;
 
 #[derive(Serialize)]
 pub(super) struct FleetView {
@@ -41,7 +41,7 @@ pub(super) struct QueueView {
 
 /// Those that work today.
 pub(super) fn fleets() -> Vec<FleetView> {
-    FLEETS.iter().map(|plan| fleet(plan.name, plan.workers)).collect()
+    FLEETS.iter().map(|row| fleet(row.name(), row.workers())).collect()
 }
 
 fn fleet(fleet: &'static str, workers: &[Spec]) -> FleetView {
@@ -94,5 +94,16 @@ impl QueueView {
             visibility_timeout_seconds: queue.visibility_timeout.as_secs(),
             max_receives: queue.max_receives,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_new_fleet_is_described() {
+        let fleet = fleets().pop().unwrap();
+        assert_eq!((fleet.fleet, fleet.workers[0].name), ("sample", "sampler"));
     }
 }

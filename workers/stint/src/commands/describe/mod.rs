@@ -9,7 +9,7 @@ use std::fmt::Write;
 use clap::ValueEnum;
 use serde::Serialize;
 
-use super::Context;
+use crate::context::Context;
 use crate::table::Table;
 use fleets::{FleetView, TriggerView};
 use settings::{Section, sections};

@@ -6,7 +6,8 @@ use serde::Serialize;
 use stint_host::config::{LogSettings, TelemetrySettings};
 
 use crate::config::{HomeSettings, LambdaSettings};
-use crate::wiring::{BackendSettings, FleetSettings};
+use crate::fleets::settings::FleetSettings;
+use crate::wiring::BackendSettings;
 
 /// The settings under one heading.
 #[derive(Serialize)]

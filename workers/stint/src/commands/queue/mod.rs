@@ -1,17 +1,18 @@
 //! Queues and their dead letters.
 
+mod found;
 mod peek;
 
-use std::sync::Arc;
-
-use anyhow::{anyhow, ensure};
+use anyhow::ensure;
 use serde::Serialize;
-use stint_core::ports::{Counts, PortError, Queue};
+use stint_core::ports::{Counts, PortError};
 
-use super::Context;
+use super::meant::Meant;
+use crate::context::Context;
 use crate::table::Table;
-use crate::wiring::Stores;
+use crate::views::queue::QueueView;
 use crate::words::{count, number};
+use found::{Found, backlog, queues};
 
 /// What to do with queues.
 #[derive(clap::Args)]
@@ -35,7 +36,7 @@ enum Action {
 #[derive(clap::Args)]
 #[command(after_help = "Example:\n  stint queue redrive --dry-run")]
 struct Redrive {
-    /// The queue; without it wcl-discovered-players, the backlog.
+    #[arg(help = format!("The queue; without it {}, the backlog", backlog()))]
     queue: Option<String>,
     /// Only say how many would go back.
     #[arg(long)]
@@ -44,10 +45,10 @@ struct Redrive {
 
 #[derive(clap::Args)]
 #[command(
-    after_help = "Examples:\n  stint queue purge --dead --dry-run\n  stint queue purge wcl-discovered-players --all --yes"
+    after_help = format!("Examples:\n  stint queue purge --dead --dry-run\n  stint queue purge {} --all --yes", backlog())
 )]
 struct Purge {
-    /// The queue; without it wcl-discovered-players, the backlog.
+    #[arg(help = format!("The queue; without it {}, the backlog", backlog()))]
     queue: Option<String>,
     /// The dead letters only, which is what is done without --all too.
     #[arg(long, conflicts_with = "all")]
@@ -61,24 +62,6 @@ struct Purge {
     /// Yes, delete them for good.
     #[arg(long)]
     yes: bool,
-}
-
-/// A queue as it is shown.
-#[derive(Clone, Debug, Serialize)]
-pub(crate) struct QueueView {
-    pub(crate) queue: String,
-    #[serde(flatten)]
-    pub(crate) counts: Counts,
-    /// Taken out of the queue to wait for points.
-    pub(crate) parked: u64,
-}
-
-impl QueueView {
-    /// A queue of the fleet as it stands.
-    pub(crate) async fn read(queue: &dyn Queue, stores: &Stores) -> anyhow::Result<QueueView> {
-        let parked = stores.pool.count_parked(queue.name()).await?;
-        Ok(QueueView { counts: queue.counts().await?, parked, queue: queue.name().to_owned() })
-    }
 }
 
 #[derive(Serialize)]
@@ -102,38 +85,30 @@ struct Purged {
 
 /// Lists queues, looks into one, or changes one.
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Result<()> {
-    let stores = context.existing_stores().await?;
+    let meant = Meant::installed(&[], context).await?;
     match arguments.action {
-        Action::List => list(&stores, context).await,
-        Action::Peek(arguments) => peek::run(&arguments, &stores, context).await,
-        Action::Redrive(arguments) => redrive(&arguments, &stores, context).await,
-        Action::Purge(arguments) => purge(&arguments, &stores, context).await,
+        Action::List => list(&meant, context).await,
+        Action::Peek(arguments) => peek::run(&arguments, &meant, context).await,
+        Action::Redrive(arguments) => redrive(&arguments, &meant, context).await,
+        Action::Purge(arguments) => purge(&arguments, &meant, context).await,
     }
 }
 
-/// The queue of that name; without a name the backlog.
-fn find(name: Option<&str>, stores: &Stores) -> anyhow::Result<Arc<dyn Queue>> {
-    let Some(name) = name else { return Ok(stores.queue.clone()) };
-    let all = || stores.queues().into_iter().chain(&stores.others);
-    all().find(|queue| queue.name() == name).cloned().ok_or_else(|| {
-        let names: Vec<&str> = all().map(|queue| queue.name()).collect();
-        anyhow!("there is no queue '{name}'; there are: {}", names.join(", "))
-    })
-}
-
-async fn list(stores: &Stores, context: &Context) -> anyhow::Result<()> {
-    let mut listed = Listed { queues: Vec::new() };
-    for queue in stores.queues() {
-        listed.queues.push(QueueView::read(&**queue, stores).await?);
-    }
-    // A fleet that was never started here, or is not deployed, has nothing to show.
-    for queue in &stores.others {
-        match queue.counts().await {
-            Ok(counts) if counts == Counts::default() => {}
-            Err(PortError::Missing(_)) => {}
-            Ok(_) => listed.queues.push(QueueView::read(&**queue, stores).await?),
+/// The queues of the first fleet, and what is in those of the others: a fleet that was never started here has nothing to
+/// show, and one that is not deployed has no queues.
+async fn list(meant: &Meant, context: &Context) -> anyhow::Result<()> {
+    let (mut listed, mut missing) = (Listed { queues: Vec::new() }, None);
+    for found in queues(meant)? {
+        let is_first = meant.fleets.first().is_some_and(|first| first.name() == found.fleet.name());
+        match found.queue.counts().await {
+            Ok(counts) if counts == Counts::default() && !is_first => {}
+            Ok(_) => listed.queues.push(found.view(meant).await?),
+            Err(error @ PortError::Missing(_)) => missing = missing.or(Some(error)),
             Err(error) => return Err(error.into()),
         }
+    }
+    if let Some(error) = missing.filter(|_| listed.queues.is_empty()) {
+        return Err(error.into());
     }
     context.output.result(&listed, |listed| {
         let mut table =
@@ -147,8 +122,8 @@ async fn list(stores: &Stores, context: &Context) -> anyhow::Result<()> {
     })
 }
 
-async fn redrive(arguments: &Redrive, stores: &Stores, context: &Context) -> anyhow::Result<()> {
-    let queue = find(arguments.queue.as_deref(), stores)?;
+async fn redrive(arguments: &Redrive, meant: &Meant, context: &Context) -> anyhow::Result<()> {
+    let queue = Found::named(arguments.queue.as_deref(), meant)?.queue;
     let redriven = if arguments.dry_run { queue.counts().await?.dead } else { queue.redrive().await? };
     let result = Redriven { queue: queue.name().to_owned(), redriven, dry_run: arguments.dry_run };
     context.output.result(&result, |Redriven { queue, redriven, dry_run }| {
@@ -161,8 +136,8 @@ async fn redrive(arguments: &Redrive, stores: &Stores, context: &Context) -> any
     })
 }
 
-async fn purge(arguments: &Purge, stores: &Stores, context: &Context) -> anyhow::Result<()> {
-    let queue = find(arguments.queue.as_deref(), stores)?;
+async fn purge(arguments: &Purge, meant: &Meant, context: &Context) -> anyhow::Result<()> {
+    let Found { fleet, queue } = Found::named(arguments.queue.as_deref(), meant)?;
     let counts = queue.counts().await?;
     let found = counts.dead + if arguments.all { counts.unfinished() } else { 0 };
     let what = |number| {
@@ -177,9 +152,8 @@ async fn purge(arguments: &Purge, stores: &Stores, context: &Context) -> anyhow:
         if arguments.all { "" } else { " --dead" }
     );
     let deleted = if arguments.dry_run { found } else { queue.purge(arguments.all).await? };
-    if arguments.all && !arguments.dry_run && queue.name() == stores.queue.name() {
-        // Their players would count as queued for two weeks. Those who are parked may be queued twice.
-        stores.discovers.forget_queued().await?;
+    if arguments.all && !arguments.dry_run {
+        fleet.purged(queue.name(), &meant.settings, &meant.backends).await?;
     }
     let result = Purged { queue: queue.name().to_owned(), deleted, dry_run: arguments.dry_run };
     context.output.result(&result, |Purged { queue, deleted, dry_run }| {

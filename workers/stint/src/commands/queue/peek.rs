@@ -4,20 +4,20 @@ use jiff::Timestamp;
 use serde::Serialize;
 use stint_core::ports::{DeadLetter, Delivery};
 
-use super::find;
-use crate::commands::Context;
+use super::found::{Found, backlog};
+use crate::commands::meant::Meant;
+use crate::context::Context;
 use crate::moment::when;
 use crate::printable::one_line;
-use crate::wiring::Stores;
 use crate::words::{count, number};
 
 /// A body is shown up to here in words, and whole in JSON.
 const SHOWN: usize = 400;
 
 #[derive(clap::Args)]
-#[command(after_help = "Examples:\n  stint queue peek\n  stint queue peek wcl-discovered-players --dead --max 50")]
+#[command(after_help = format!("Examples:\n  stint queue peek\n  stint queue peek {} --dead --max 50", backlog()))]
 pub(super) struct Peek {
-    /// The queue; without it wcl-discovered-players, the backlog.
+    #[arg(help = format!("The queue; without it {}, the backlog", backlog()))]
     queue: Option<String>,
     /// The dead letters, oldest first, with the reason of each.
     #[arg(long)]
@@ -52,8 +52,8 @@ impl From<Delivery> for Message {
     }
 }
 
-pub(super) async fn run(arguments: &Peek, stores: &Stores, context: &Context) -> anyhow::Result<()> {
-    let queue = find(arguments.queue.as_deref(), stores)?;
+pub(super) async fn run(arguments: &Peek, meant: &Meant, context: &Context) -> anyhow::Result<()> {
+    let queue = Found::named(arguments.queue.as_deref(), meant)?.queue;
     let (counts, max) = (queue.counts().await?, arguments.max as usize);
     let mut peeked = Peeked { queue: queue.name().to_owned(), total: 0, messages: None, dead_letters: None };
     if arguments.dead {

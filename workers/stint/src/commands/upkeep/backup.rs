@@ -18,8 +18,8 @@ use stint_embedded::upkeep::{Copied, CopyProgress, Snapshot};
 use super::copies::{FolderCount, copy_folder};
 use super::manifest::{FileEntry, FolderEntry, Manifest, NAME};
 use super::{LONG, files_of, size};
-use crate::commands::Context;
-use crate::wiring::{files, folders};
+use crate::context::Context;
+use crate::fleets::{files, folders};
 use crate::words::{count, number};
 
 /// Between two words about the progress.

@@ -8,9 +8,9 @@ use stint_embedded::upkeep::{Checked, Depth, FileSpec, Finding, Repaired, check}
 
 use super::repair::{in_words, repair_all};
 use super::{LONG, files_of, name, size};
-use crate::commands::Context;
+use crate::context::Context;
+use crate::fleets::files;
 use crate::table::Table;
-use crate::wiring::files;
 use crate::words::count;
 
 /// What is said below the files if one is damaged.

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use stint_embedded::upkeep::FileSpec;
 
 use super::copies::{FolderCount, count_files};
-use crate::commands::aside::Aside;
+use crate::aside::Aside;
 
 /// Its name in the folder of the backup.
 pub(super) const NAME: &str = "stint-backup.json";

@@ -16,7 +16,7 @@ use jiff::tz::TimeZone;
 use stint_embedded::FolderLock;
 use stint_embedded::upkeep::{databases, hosts};
 
-use super::Context;
+use crate::context::Context;
 
 pub(super) use start::check_after_a_kill;
 

@@ -6,7 +6,7 @@ use stint_embedded::upkeep::{FileSpec, How, Repaired, TableCount, forget_the_pre
 
 use super::check::{FileReport, State};
 use super::{alone, name, stamp};
-use crate::commands::Context;
+use crate::context::Context;
 use crate::words::{count, number};
 
 /// Repairs the files in which something was found, while no other process has the folder open. With `dry_run` it finds out

@@ -20,9 +20,9 @@ use stint_embedded::upkeep::forget_the_present;
 use super::copies::{copy_file, copy_folder};
 use super::manifest::{Manifest, sync_folder};
 use super::{alone, size, stamp};
-use crate::commands::Context;
+use crate::context::Context;
+use crate::fleets::files;
 use crate::moment::when;
-use crate::wiring::files;
 use crate::words::count;
 
 /// The file that every process locks. It is no data.
@@ -35,9 +35,9 @@ const LOCK: &str = ".lock";
                         --force\n\nThe backup is compared with its list of checksums first. Nothing may run in the folder \
                         meanwhile. What was in it before is put aside, beside it, as NAME.before-restore-TIME.\n\nPoints that \
                         were spent since the backup are not spent again: each key's counter is read before the key is used. \
-                        Players that were fetched since are still in the folder that was put aside, and can be taken over \
-                        from there without paying for them again:\n  stint --home NAME.before-restore-TIME data export \
-                        players players.jsonl\n  stint data import players players.jsonl"
+                        What was collected since is still in the folder that was put aside, and can be taken over \
+                        from there without paying for it again:\n  stint --home NAME.before-restore-TIME data export \
+                        FLEET COLLECTION FILE\n  stint data import FLEET COLLECTION FILE"
 )]
 pub(crate) struct Arguments {
     /// The folder of the backup.

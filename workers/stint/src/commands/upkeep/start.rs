@@ -4,8 +4,8 @@ use anyhow::bail;
 use stint_embedded::upkeep::{Depth, check, databases, was_killed};
 
 use super::{LONG, name, size};
-use crate::commands::Context;
-use crate::wiring::files;
+use crate::context::Context;
+use crate::fleets::files;
 use crate::words::number;
 
 /// Fails if the last process that ran fleets here did not stop in order, and has left a damaged file. After an orderly stop

@@ -1,4 +1,4 @@
-//! `stint lookup`.
+//! `stint wcl lookup`.
 
 use stint_warcraftlogs::lua::{Found, database_path, lookup, read_back};
 
@@ -26,7 +26,7 @@ fn a_player_is_found_by_every_name_of_its_server() {
 fn a_folder_without_the_region_says_what_it_has_or_how_to_get_it() {
     let folder = tempfile::tempdir().unwrap();
     let error = format!("{:#}", lookup(folder.path(), "EU", "Aa", "Ann").unwrap_err());
-    assert!(error.contains("has no databases") && error.contains("stint run warcraftlogs db-generator"), "{error}");
+    assert!(error.contains("has no databases") && error.contains("stint run wcl/db-generator"), "{error}");
     generate(folder.path(), &[ranked("EU", "Aa", "Ann", 1), ranked("US", "Aa", "Ann", 1)]);
     let error = format!("{:#}", lookup(folder.path(), "KR", "Aa", "Ann").unwrap_err());
     assert!(error.contains("no database for region \"KR\", only for EU, US"), "{error}");

@@ -44,7 +44,7 @@ async fn a_push_that_is_always_overtaken_ends_with_an_error_and_loses_nothing() 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn publishers_at_the_same_time_all_land() {
-    // One state folder for all is `stint up` and `stint publish` in one home.
+    // One state folder for all is `stint up` and `stint wcl publish` in one home.
     for (place, shared) in Place::both().into_iter().chain(Place::both()).map(Arc::new).zip([false, false, true, true])
     {
         let tasks = ["EU", "US", "KR", "TW"].map(|region| {

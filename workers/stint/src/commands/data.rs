@@ -1,0 +1,27 @@
+//! Moves the collections of fleets in and out as extended-JSON lines, the way `mongoexport` and `mongoimport` do.
+
+use super::per_fleet::{Export, Import, PerFleet};
+use crate::context::Context;
+
+/// Out or in.
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(clap::Subcommand)]
+enum Action {
+    /// Read documents from a file, one to a line, or one JSON array; what is there already is merged.
+    Import(PerFleet<Import>),
+    /// Write every document of a collection to a file, one to a line.
+    Export(PerFleet<Export>),
+}
+
+/// Imports or exports.
+pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Result<()> {
+    match arguments.action {
+        Action::Import(arguments) => arguments.run(context).await,
+        Action::Export(arguments) => arguments.run(context).await,
+    }
+}

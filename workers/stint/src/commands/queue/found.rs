@@ -1,0 +1,52 @@
+//! The queues of fleets, by their names.
+
+use std::sync::Arc;
+
+use anyhow::{Context as _, anyhow};
+use stint_core::ports::Queue;
+use stint_core::worker::Spec;
+
+use crate::commands::meant::Meant;
+use crate::fleets::first_fed;
+use crate::fleets::fleet::Fleet;
+use crate::views::queue::QueueView;
+
+/// A queue, and whose it is.
+pub(super) struct Found {
+    pub(super) fleet: &'static dyn Fleet,
+    pub(super) queue: Arc<dyn Queue>,
+}
+
+/// The queue that is meant where none is named.
+pub(super) fn backlog() -> &'static str {
+    first_fed().and_then(|member| member.spec.queue()).map_or("the first", |trigger| trigger.queue)
+}
+
+/// All queues of the fleets, each fleet's backlog first.
+pub(super) fn queues(meant: &Meant) -> anyhow::Result<Vec<Found>> {
+    let mut found = Vec::new();
+    for fleet in &meant.fleets {
+        for trigger in fleet.workers().iter().filter_map(Spec::queue) {
+            let settings = fleet.queue(&meant.settings, trigger);
+            found.push(Found { fleet: *fleet, queue: meant.backends.queue(trigger.queue, settings)? });
+        }
+    }
+    Ok(found)
+}
+
+impl Found {
+    /// The queue of that name; without a name the backlog.
+    pub(super) fn named(name: Option<&str>, meant: &Meant) -> anyhow::Result<Found> {
+        let all = queues(meant)?;
+        let names = all.iter().map(|found| found.queue.name()).collect::<Vec<_>>().join(", ");
+        let Some(name) = name else { return all.into_iter().next().context("there are no queues") };
+        let named = all.into_iter().find(|found| found.queue.name() == name);
+        named.ok_or_else(|| anyhow!("there is no queue '{name}'; there are: {names}"))
+    }
+
+    /// The queue as it stands.
+    pub(super) async fn view(&self, meant: &Meant) -> anyhow::Result<QueueView> {
+        let parked = self.fleet.parked(self.queue.name(), &meant.settings, &meant.backends).await?;
+        Ok(QueueView::read(&*self.queue, parked).await?)
+    }
+}

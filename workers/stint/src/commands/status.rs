@@ -1,0 +1,101 @@
+//! What runs, what waits, and why: read from the stores alone, whichever process runs the fleets.
+
+use std::path::PathBuf;
+
+use anyhow::ensure;
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::meant::{beginning, fleets};
+use crate::context::Context;
+use crate::fleets::fleet::{Fleet, Standing};
+use crate::fleets::named;
+use crate::settings::from_environment;
+use crate::wiring::{BackendSettings, Needs};
+
+/// Nothing to choose but fleets.
+#[derive(clap::Args)]
+#[command(
+    after_help = "Examples:\n  stint status\n  watch -n 5 stint status\n  stint status --json | jq '.fleets[].workers'"
+)]
+pub(crate) struct Arguments {
+    /// The fleets; without any, all that were ever set up.
+    #[arg(value_name = "FLEET", value_parser = named)]
+    fleets: Vec<&'static dyn Fleet>,
+}
+
+/// An installation at one moment.
+#[derive(Serialize)]
+struct Status {
+    home: PathBuf,
+    now: Timestamp,
+    fleets: Vec<Standing>,
+}
+
+/// Shows how the fleets stand.
+pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Result<()> {
+    let (status, words) = read(&arguments, context).await?;
+    context.output.result(&status, |_| words)
+}
+
+/// How the fleets stand, and the same in words.
+async fn read(arguments: &Arguments, context: &Context) -> anyhow::Result<(Status, String)> {
+    let backends = BackendSettings::from_environment()?;
+    let meant = fleets(&arguments.fleets, &backends);
+    ensure!(
+        context.home.is_dir() || context.is_installed()?,
+        "there is no folder {}: begin with {}, or name another folder with --home or STINT_HOME",
+        context.home.display(),
+        beginning(&meant)
+    );
+    let (settings, now) = (from_environment()?, context.clock.now());
+    let needs = Needs::of_all(meant.iter().map(|fleet| fleet.needs()));
+    // An empty folder stays empty: a command that only looks creates nothing.
+    let backends = if context.is_installed()? { Some(context.backends(&backends, needs).await?) } else { None };
+    let mut standings = Vec::new();
+    for fleet in &meant {
+        let standing = fleet.status(&settings, backends.as_ref(), now).await?;
+        ensure!(
+            standing.is_some() || arguments.fleets.is_empty(),
+            "{} was never started here: begin with {}",
+            fleet.name(),
+            fleet.beginning()
+        );
+        standings.extend(standing.map(|standing| (*fleet, standing)));
+    }
+    // A fleet that was never set up is shown only where there is no other: its hints say how to begin.
+    if arguments.fleets.is_empty() && standings.iter().any(|(_, standing)| standing.is_set_up) {
+        standings.retain(|(_, standing)| standing.is_set_up);
+    }
+    let home = std::path::absolute(&context.home).unwrap_or_else(|_| context.home.clone());
+    let pages = standings
+        .iter()
+        .map(|(fleet, standing)| format!("{} in {}\n\n{}", fleet.name(), home.display(), standing.words));
+    let words = pages.collect::<Vec<_>>().join("\n");
+    let fleets = standings.into_iter().map(|(_, standing)| standing).collect();
+    Ok((Status { home, now, fleets }, words))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use stint_host::SystemClock;
+
+    use super::*;
+    use crate::output::Output;
+
+    /// The fleet that only tests have: nothing here knows of it but the list.
+    #[tokio::test]
+    async fn a_new_fleet_is_shown() {
+        let home = tempfile::tempdir().unwrap();
+        let (output, clock) = (Output::new(true), Arc::new(SystemClock));
+        let context = Context { home: home.path().to_owned(), output, clock };
+        for fleets in [vec![named("smp").unwrap()], vec![]] {
+            let (status, words) = read(&Arguments { fleets }, &context).await.unwrap();
+            let status = serde_json::to_value(&status).unwrap();
+            assert_eq!(status["fleets"], serde_json::json!([{ "fleet": "sample", "samples": 3 }]));
+            assert!(words.starts_with("sample in ") && words.ends_with("three samples"), "{words}");
+        }
+    }
+}

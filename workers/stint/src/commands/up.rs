@@ -1,0 +1,68 @@
+//! Runs fleets on this machine until they are stopped.
+
+use anyhow::ensure;
+use stint_core::worker::Stop;
+use stint_host::Totals;
+
+use super::upkeep::check_after_a_kill;
+use crate::context::Context;
+use crate::fleets::fleet::Fleet;
+use crate::fleets::settings::FleetSettings;
+use crate::fleets::{FLEETS, named};
+use crate::hosting::{Installation, Looks, Opened, Until, here};
+use crate::wiring::{BackendSettings, Needs};
+
+/// What to run, and how.
+#[derive(clap::Args)]
+#[command(after_help = "Every setting is also an environment variable; see docs/configuration.md.")]
+pub(crate) struct Arguments {
+    /// The fleets; without any, all whose settings are there.
+    #[arg(value_name = "FLEET", value_parser = named)]
+    fleets: Vec<&'static dyn Fleet>,
+
+    /// Stop by itself when nothing is left to do: no rule is due, no player waits anywhere, and the databases are written.
+    /// What rests, such as a rule after a ban, is named, and the exit code is 1.
+    #[arg(long)]
+    until_drained: bool,
+
+    #[command(flatten)]
+    settings: FleetSettings,
+
+    #[command(flatten)]
+    backends: BackendSettings,
+}
+
+/// Runs until Ctrl-C or SIGTERM, then drains.
+pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Result<()> {
+    let settings = &arguments.settings;
+    let fleets = chosen(&arguments.fleets, settings)?;
+    check_after_a_kill(context)?;
+    let needs = Needs::of_all(fleets.iter().map(|fleet| fleet.needs()));
+    let backends = context.backends(&arguments.backends, needs).await?;
+    let opened = fleets.into_iter().map(|fleet| Opened::new(fleet, settings, &backends)).collect();
+    let installation = Installation::build(opened, settings, &backends, Stop::default()).await?;
+    let until = Until { drained: arguments.until_drained, looks: Looks::at(arguments.backends.choice().queues) };
+    let summary = here(&installation, until, context).await?;
+    context.output.result(&summary, |summary| {
+        let Totals { invocations, succeeded, .. } = summary.totals;
+        format!("stopped after {invocations} invocations and {succeeded} messages done\n")
+    })
+}
+
+/// The fleets that are named, all of whose settings must be there; without names, those whose settings are.
+fn chosen(named: &[&'static dyn Fleet], settings: &FleetSettings) -> anyhow::Result<Vec<&'static dyn Fleet>> {
+    for fleet in named {
+        let missing = fleet.missing(settings);
+        ensure!(missing.is_none(), "{}", missing.unwrap_or_default());
+    }
+    if !named.is_empty() {
+        // In the order of the list, and each once.
+        let is_named = |fleet: &&'static dyn Fleet| named.iter().any(|named| named.name() == fleet.name());
+        return Ok(FLEETS.iter().copied().filter(is_named).collect());
+    }
+    let ready: Vec<_> = FLEETS.iter().copied().filter(|fleet| fleet.missing(settings).is_none()).collect();
+    let missing: Vec<String> =
+        FLEETS.iter().filter_map(|fleet| Some(format!("{}: {}", fleet.name(), fleet.missing(settings)?))).collect();
+    ensure!(!ready.is_empty(), "no fleet can run; {}", missing.join("; "));
+    Ok(ready)
+}

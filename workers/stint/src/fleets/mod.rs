@@ -1,0 +1,137 @@
+//! The only list of fleets. A new fleet is a folder, and a row in the list.
+
+mod demo_folder;
+pub(crate) mod fleet;
+mod poe_stashes;
+#[cfg(test)]
+mod sample;
+mod serve;
+pub(crate) mod settings;
+mod warcraftlogs;
+
+use clap::{ArgMatches, Args, Command, FromArgMatches};
+use stint_core::worker::Spec;
+use stint_embedded::Embedded;
+use stint_embedded::upkeep::FileSpec;
+
+use fleet::Fleet;
+use settings::FleetSettings;
+
+/// The fleets. Where none is named, the first that can do what is asked for is meant.
+pub(crate) static FLEETS: &[&dyn Fleet] = &[
+    &warcraftlogs::WarcraftLogs,
+    &poe_stashes::PoeStashes,
+    #[cfg(test)]
+    &sample::Sample,
+];
+
+/// The fleet of that name or alias.
+pub(crate) fn find(name: &str) -> Option<&'static dyn Fleet> {
+    FLEETS.iter().copied().find(|fleet| fleet.name() == name || fleet.alias() == name)
+}
+
+/// The same, for the parser of the command line.
+pub(crate) fn named(name: &str) -> Result<&'static dyn Fleet, String> {
+    let names = || FLEETS.iter().map(|fleet| fleet.name()).collect::<Vec<_>>().join(", ");
+    find(name).ok_or_else(|| format!("there is no fleet '{name}'; those that work today are {}", names()))
+}
+
+/// The files of SQLite that an installation may have: those of every fleet, and those that all of them share.
+pub(crate) fn files() -> Vec<FileSpec> {
+    Embedded::FILES.into_iter().chain(FLEETS.iter().flat_map(|fleet| fleet.files().iter().copied())).collect()
+}
+
+/// The folders that fleets may fill in `STINT_HOME` with files which never change.
+pub(crate) fn folders() -> impl Iterator<Item = &'static str> {
+    FLEETS.iter().flat_map(|fleet| fleet.folders().iter().copied())
+}
+
+/// A worker, and the fleet that it belongs to.
+#[derive(Clone, Copy)]
+pub(crate) struct Member {
+    pub(crate) fleet: &'static dyn Fleet,
+    pub(crate) spec: &'static Spec,
+}
+
+impl Member {
+    /// How it is written on the command line.
+    pub(crate) fn in_short(&self) -> String {
+        format!("{}/{}", self.fleet.alias(), self.spec.name)
+    }
+}
+
+/// The first worker that a queue feeds: whose queue is meant where none is named.
+pub(crate) fn first_fed() -> Option<Member> {
+    members().find(|member| member.spec.queue().is_some())
+}
+
+/// All workers of all fleets. Their names are unique: throttles and wake-ups know a worker by its name alone.
+pub(crate) fn members() -> impl Iterator<Item = Member> {
+    FLEETS.iter().flat_map(|fleet| fleet.workers().iter().map(|spec| Member { fleet: *fleet, spec }))
+}
+
+/// The worker that is written as `FLEET/WORKER`.
+pub(crate) fn member(name: &str) -> Result<Member, String> {
+    let named = name.split_once('/').and_then(|(named, worker)| {
+        let named = find(named)?;
+        members().find(|member| member.fleet.name() == named.name() && member.spec.name == worker)
+    });
+    named.ok_or_else(|| {
+        let known: Vec<String> = members().map(|member| member.in_short()).collect();
+        format!("there is no worker '{name}'; there are {}", known.join(", "))
+    })
+}
+
+impl Args for FleetSettings {
+    fn augment_args(command: Command) -> Command {
+        FLEETS.iter().fold(command, |command, fleet| (fleet.settings().augment)(command))
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        FleetSettings::augment_args(command)
+    }
+}
+
+impl FromArgMatches for FleetSettings {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<FleetSettings, clap::Error> {
+        FleetSettings::read(FLEETS.iter().map(|fleet| fleet.settings()), matches)
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = FleetSettings::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn workers_and_queues_are_known_by_their_names_alone() {
+        let (workers, queues): (Vec<&str>, Vec<&str>) = (
+            members().map(|member| member.spec.name).collect(),
+            members().filter_map(|member| member.spec.queue()).map(|queue| queue.queue).collect(),
+        );
+        for names in [workers, queues] {
+            assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len(), "{names:?}");
+        }
+        assert!(members().all(|member| member.spec.fleet == member.fleet.name()));
+    }
+
+    #[test]
+    fn a_fleet_is_named_by_its_name_and_by_its_alias() {
+        for known in FLEETS {
+            for name in [known.name(), known.alias()] {
+                assert_eq!(find(name).unwrap().name(), known.name());
+                let worker = &known.workers()[0];
+                let found = member(&format!("{name}/{}", worker.name)).unwrap();
+                assert_eq!((found.fleet.name(), found.spec.name), (known.name(), worker.name));
+            }
+        }
+        let error = member("discover").err().unwrap();
+        assert!(error.starts_with("there is no worker 'discover'; there are "), "{error}");
+    }
+}

@@ -1,0 +1,233 @@
+//! The `poe-stashes` fleet against its stand-in river, on real sockets and in real time.
+
+mod audit;
+mod report;
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use anyhow::{Context as _, bail, ensure};
+use async_trait::async_trait;
+use futures::future::join_all;
+use secrecy::SecretString;
+use serde_json::Value;
+use stint_core::clock::{Clock, between};
+use stint_core::worker::{Event, Stop, Worker};
+use stint_host::LocalHost;
+use stint_poe_stashes::FLEET;
+use stint_poe_stashes::client::Api;
+use stint_poe_stashes::config::{Settings, Start};
+use stint_poe_stashes::store::{Progress, Totals};
+use stint_poe_stashes::watcher::Watcher;
+use stint_standins::PoeStashes;
+use stint_standins::poe_stashes::{Options, Window};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+use super::stores::Stores;
+use super::workers::Workshop;
+use crate::context::Context;
+use crate::fleets::demo_folder::clear;
+use crate::fleets::fleet::{Act, Fleet};
+use crate::fleets::settings::FleetSettings;
+use crate::hosting::{Installation, Opened};
+use crate::settings::defaults;
+use crate::wiring::{Backends, Hosts};
+use report::{Bytes, Chain, Limits, LookAhead, Pages, Report};
+
+/// Ten times the pace of the real one, so that nobody waits for a demo.
+const LIMIT: Window = Window::of(20, 1, 60);
+
+/// Between two looks at a running fleet, and between two lines about it.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+const LINE_EVERY: Duration = Duration::from_secs(5);
+
+/// The public stash river of Path of Exile: pages as fast as a stand-in permits, stored and indexed.
+#[derive(clap::Args)]
+#[command(after_help = "Everything runs on this machine: the upstream is a stand-in on loopback, and nothing real is \
+                        asked.\n\nExample:\n  stint demo poe --pages 500")]
+pub(super) struct Arguments {
+    /// How many pages to follow the river for.
+    #[arg(long, default_value_t = 300, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pages: u32,
+    /// The same seed makes the same stashes and items.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// The folder for the demo's state and what it makes; what an earlier demo left there is replaced.
+    #[arg(long, default_value = "./stint-demo")]
+    out: PathBuf,
+}
+
+/// A demo's scenery.
+struct Stage {
+    out: PathBuf,
+    upstream: Arc<Mutex<PoeStashes>>,
+    stores: Stores,
+    api: Arc<Api>,
+    host: Arc<LocalHost>,
+    hosts: Hosts,
+    clock: Arc<dyn Clock>,
+    stop: Stop,
+}
+
+#[async_trait(?Send)]
+impl Act for Arguments {
+    async fn run(self, fleet: &'static dyn Fleet, context: &Context) -> anyhow::Result<()> {
+        let stage = Stage::set(fleet, &self, context).await?;
+        let loops = stage.host.loops().into_iter().map(tokio::spawn).collect();
+        let played = stage.hosts.beside(vec![FLEET.to_owned()], stage.play(&self, context, loops)).await;
+        stage.stop.set();
+        let report = played?;
+        context.output.result(&report, Report::in_words)?;
+        context.output.line(&stage.farewell());
+        ensure!(report.pages.lost == 0 && report.chain.gaps == 0, "the chain is not whole");
+        Ok(())
+    }
+}
+
+impl Stage {
+    /// Starts the stand-in and builds the fleet.
+    async fn set(fleet: &'static dyn Fleet, arguments: &Arguments, context: &Context) -> anyhow::Result<Stage> {
+        let out = std::path::absolute(&arguments.out)?;
+        clear(&out)?;
+        let (clock, options) = (context.clock.clone(), options(arguments, context));
+        let upstream = Arc::new(Mutex::new(PoeStashes::new(options.clone())));
+        let listener = TcpListener::bind("127.0.0.1:0").await.context("cannot listen on loopback")?;
+        let settings = settings(&options, listener.local_addr()?.port())?;
+        tokio::spawn(stint_standins::serve(upstream.clone(), clock.clone(), listener, std::future::pending()));
+        let stop = Stop::default();
+        let backends = Backends::local(&out, clock.clone())?;
+        let workshop = Arc::new(Workshop::new(&settings, &backends));
+        let (stores, api) = (workshop.stores().await?, workshop.api().await?);
+        let all = FleetSettings::of_one(settings.clone());
+        let installation = Installation::build(vec![Opened { fleet, workshop }], &all, &backends, stop.clone()).await?;
+        let Window { max_hits, period, .. } = LIMIT;
+        context.output.line(&format!(
+            "a stand-in of the stash river that permits {max_hits} requests in {} s; state in {}",
+            period.as_secs(),
+            out.display()
+        ));
+        installation.host.set_schedules().await?;
+        installation.wakeups()?.once("start-watcher", Watcher::SPEC.name, clock.now()).await?;
+        let (host, hosts) = (installation.host.clone(), installation.hosts()?);
+        Ok(Stage { out, upstream, stores, api, host, hosts, clock, stop })
+    }
+
+    /// Follows the river, drains, and adds up what came of it.
+    async fn play(
+        &self,
+        arguments: &Arguments,
+        context: &Context,
+        loops: Vec<JoinHandle<()>>,
+    ) -> anyhow::Result<Report> {
+        let begun = self.clock.now();
+        self.follow(u64::from(arguments.pages), context).await?;
+        let took = between(begun, self.clock.now());
+        let requests = self.books().page_requests;
+        let lag = self.lag().await?;
+        self.stop.set();
+        // A loop that panicked has said so itself.
+        join_all(loops).await;
+        let audit = audit::audit(&self.stores, &self.books()).await?;
+        let Totals { raw_bytes, stored_bytes, header, peek, body, .. } = self.progress().await?.totals;
+        let permitted = self.api.limits().map_or(f64::INFINITY, |limits| limits.permitted(took));
+        Ok(Report {
+            pages: Pages { fetched: audit.fetched, stored: audit.stored, lost: audit.lost },
+            chain: Chain { gaps: audit.gaps, lag_seconds: lag },
+            limits: Limits {
+                requests: self.books().page_requests,
+                client_errors: self.books().client_errors,
+                utilisation: requests as f64 / permitted,
+            },
+            look_ahead: LookAhead { header, peek, body },
+            bytes: Bytes { raw: raw_bytes, stored: stored_bytes },
+            wall_seconds: between(begun, self.clock.now()).as_secs_f64(),
+        })
+    }
+
+    /// Waits until so many pages are fetched, and shows how it goes.
+    async fn follow(&self, pages: u64, context: &Context) -> anyhow::Result<()> {
+        let interrupted = tokio::spawn(tokio::signal::ctrl_c());
+        let mut said_at = self.clock.now();
+        loop {
+            let progress = self.progress().await?;
+            if let Some(stopped) = &progress.stopped {
+                bail!("the chain stopped: {}", stopped.reason);
+            }
+            if progress.totals.fetched >= pages {
+                return Ok(());
+            }
+            if interrupted.is_finished() {
+                bail!("interrupted; what was stored so far is in {}", self.out.display());
+            }
+            if between(said_at, self.clock.now()) >= LINE_EVERY {
+                said_at = self.clock.now();
+                let Totals { fetched, stored, .. } = progress.totals;
+                context.output.line(&format!("{fetched} pages fetched, {stored} stored"));
+            }
+            self.clock.sleep(LOOK_EVERY).await;
+        }
+    }
+
+    /// How far behind the river the chain is, as the fleet itself measures it.
+    async fn lag(&self) -> anyhow::Result<Option<f64>> {
+        let outcome = self.host.run(FLEET, Watcher::SPEC.name, Event::Manual(Value::Null)).await;
+        let report = outcome.context("the watcher failed")?.report;
+        Ok(report["lag"]["seconds"].as_f64())
+    }
+
+    async fn progress(&self) -> anyhow::Result<Progress> {
+        Ok(self.stores.chain.read().await?.map(|status| status.progress).unwrap_or_default())
+    }
+
+    fn books(&self) -> stint_standins::poe_stashes::Books {
+        self.upstream.lock().unwrap_or_else(PoisonError::into_inner).books()
+    }
+
+    /// Where everything is, and how to look at it.
+    fn farewell(&self) -> String {
+        let (pages, index) = (self.out.join("poe-pages"), self.out.join("poe-index.db"));
+        format!(
+            "\nThe pages are in {}: zstd -dc shows one.\nWhat is in the stashes now is in {}:\n  sqlite3 {} \"SELECT \
+             type_line, price, currency FROM items WHERE price IS NOT NULL ORDER BY changed_at DESC LIMIT 10\"",
+            pages.display(),
+            index.display(),
+            index.display()
+        )
+    }
+}
+
+/// A river with enough history for the pages that are asked for.
+fn options(arguments: &Arguments, context: &Context) -> Options {
+    let options = Options::default();
+    let edits = u64::from(arguments.pages) * u64::from(options.stashes_per_page) * 5 / 4;
+    let history = options.delay + Duration::from_secs(edits / u64::from(options.edits_per_second));
+    Options {
+        seed: arguments.seed,
+        started: context.clock.now(),
+        windows: vec![LIMIT],
+        latency: (Duration::from_millis(8), Duration::from_millis(12)),
+        history: history.max(options.history),
+        ..options
+    }
+}
+
+/// Everything that points a fleet at an upstream; nothing else differs from a real one. What is set for a real one is about
+/// another river.
+fn settings(options: &Options, port: u16) -> anyhow::Result<Settings> {
+    let url = |path: &str| format!("http://127.0.0.1:{port}/{path}").parse();
+    Ok(Settings {
+        poe_client_id: Some(options.client_id.clone()),
+        poe_client_secret: Some(SecretString::from(options.client_secret.clone())),
+        poe_contact: Some("nobody@example.com".to_owned()),
+        poe_api_url: url("public-stash-tabs")?,
+        poe_token_url: url("oauth/token")?,
+        poe_head_url: url("api/trade/data/change-ids")?,
+        poe_start: Start::Beginning,
+        poe_blobs: None,
+        // It begins at the river's beginning, far behind.
+        poe_lag_alarm_seconds: u32::MAX,
+        ..defaults::<Settings>()?
+    })
+}

@@ -1,0 +1,111 @@
+//! The fleet `poe-stashes`: the public stash river, followed page by page, stored and handed on.
+
+mod demo;
+mod specs;
+mod status;
+mod stores;
+mod up;
+mod upstream;
+mod workers;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use stint_core::ports::{Breakers, QueueSettings, Throttle};
+use stint_core::worker::{QueueTrigger, Spec};
+use stint_embedded::upkeep::FileSpec;
+use stint_poe_stashes::config::Settings;
+use stint_poe_stashes::store::{SqliteChain, SqliteIndex};
+
+use super::fleet::{Action, Fleet, Standing, Workshop};
+use super::settings::{FleetSettings, SettingsOf};
+use crate::wiring::{Backends, Needs};
+use specs::{PAGES_FOLDER, WORKERS};
+
+/// The fleet.
+pub(super) struct PoeStashes;
+
+#[async_trait]
+impl Fleet for PoeStashes {
+    fn name(&self) -> &'static str {
+        stint_poe_stashes::FLEET
+    }
+
+    fn alias(&self) -> &'static str {
+        "poe"
+    }
+
+    fn workers(&self) -> &'static [Spec] {
+        &WORKERS
+    }
+
+    fn settings(&self) -> SettingsOf {
+        SettingsOf::of::<Settings>()
+    }
+
+    fn missing(&self, settings: &FleetSettings) -> Option<String> {
+        let settings = settings.get::<Settings>();
+        settings.client().map(drop).and_then(|()| settings.user_agent().map(drop)).err()
+    }
+
+    fn check(&self, settings: &FleetSettings) -> Result<(), String> {
+        settings.get::<Settings>().check()
+    }
+
+    fn needs(&self) -> Needs {
+        specs::needs()
+    }
+
+    fn files(&self) -> &'static [FileSpec] {
+        &[SqliteChain::SPEC, SqliteIndex::SPEC]
+    }
+
+    fn folders(&self) -> &'static [&'static str] {
+        &[PAGES_FOLDER]
+    }
+
+    fn beginning(&self) -> &'static str {
+        "`stint up poe --help` and `stint up poe`"
+    }
+
+    fn queue(&self, settings: &FleetSettings, trigger: QueueTrigger) -> QueueSettings {
+        specs::queue_settings(settings.get(), trigger)
+    }
+
+    fn upstreams_of(&self, worker: &Spec, _: &FleetSettings) -> &'static [&'static str] {
+        specs::upstreams_of(worker)
+    }
+
+    async fn throttle(&self, settings: &FleetSettings, backends: &Backends) -> anyhow::Result<Arc<dyn Throttle>> {
+        stores::throttle(settings.get(), backends).await
+    }
+
+    fn breakers(&self, settings: &FleetSettings, backends: &Backends) -> anyhow::Result<Arc<dyn Breakers>> {
+        stores::breakers(settings.get(), backends)
+    }
+
+    fn open<'a>(&self, settings: &'a FleetSettings, backends: &'a Backends) -> Box<dyn Workshop + 'a> {
+        Box::new(workers::Workshop::new(settings.get(), backends))
+    }
+
+    async fn status(
+        &self,
+        settings: &FleetSettings,
+        backends: Option<&Backends>,
+        now: Timestamp,
+    ) -> anyhow::Result<Option<Standing>> {
+        match backends {
+            Some(backends) => status::standing(settings.get(), backends, now).await,
+            None => Ok(None),
+        }
+    }
+
+    fn demo(&self) -> Option<Action> {
+        Some(Action::of::<demo::Arguments>())
+    }
+
+    fn upstream(&self) -> Option<Action> {
+        Some(Action::of::<upstream::Arguments>())
+    }
+}

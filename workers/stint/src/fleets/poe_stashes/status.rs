@@ -1,0 +1,197 @@
+//! How the `poe-stashes` fleet stands.
+
+use std::fmt::Write;
+
+use jiff::Timestamp;
+use serde::Serialize;
+use stint_core::ports::Counts;
+use stint_poe_stashes::FLEET;
+use stint_poe_stashes::config::Settings;
+use stint_poe_stashes::guard::{HEAD_UPSTREAM, PAGES_UPSTREAM};
+use stint_poe_stashes::lag::{Lag, measure};
+use stint_poe_stashes::model::ChangeId;
+use stint_poe_stashes::store::{Head, IndexCounts, Lost, Progress, Sample, Stopped, Totals};
+
+use super::stores::{Stores, breakers, index_counts};
+use crate::fleets::fleet::Standing;
+use crate::moment::when;
+use crate::printable::one_line;
+use crate::views::breakers::{BreakerView, write_upstreams};
+use crate::wiring::Backends;
+use crate::words::{count, number};
+
+#[derive(Serialize)]
+struct PoeStatus {
+    fleet: &'static str,
+    chain: ChainView,
+    /// What was done since the chain was first started.
+    totals: Totals,
+    queues: Vec<QueueView>,
+    /// What the fleet calls, and whether it is held to be down.
+    upstreams: Vec<BreakerView>,
+    /// What the indexer has, if it ever ran here.
+    index: Option<IndexCounts>,
+    /// What to do next, if something is wrong.
+    hints: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct ChainView {
+    realm: &'static str,
+    position: Option<ChangeId>,
+    /// When the position became known.
+    since: Option<Timestamp>,
+    /// Until when a follower has the chain, if one has.
+    followed_until: Option<Timestamp>,
+    at_tail: bool,
+    /// Where the river was when it was last looked at.
+    head: Option<Sample>,
+    /// Why it is not looked at for a day.
+    head_refused: Option<Stopped>,
+    lag: Option<Lag>,
+    /// Behind by more than POE_LAG_ALARM_SECONDS.
+    alarm: bool,
+    /// Pages that were asked for and are not stored yet.
+    open: Vec<ChangeId>,
+    /// The newest of the pages that were given up.
+    lost: Vec<Lost>,
+    stopped: Option<Stopped>,
+}
+
+#[derive(Serialize)]
+struct QueueView {
+    queue: String,
+    #[serde(flatten)]
+    counts: Counts,
+}
+
+/// How the fleet stands, from its stores; `None` where it was never started.
+pub(super) async fn standing(
+    settings: &Settings,
+    backends: &Backends,
+    now: Timestamp,
+) -> anyhow::Result<Option<Standing>> {
+    let Some(status) = PoeStatus::read(settings, backends, now).await? else { return Ok(None) };
+    Standing::new(&status, true, |status, text| status.write(text, now)).map(Some)
+}
+
+impl PoeStatus {
+    async fn read(settings: &Settings, backends: &Backends, now: Timestamp) -> anyhow::Result<Option<PoeStatus>> {
+        let Some(stores) = Stores::existing(settings, backends)? else { return Ok(None) };
+        let Some(status) = stores.chain.read().await? else { return Ok(None) };
+        let mut queues = Vec::new();
+        for queue in [&stores.baton, &stores.stored] {
+            queues.push(QueueView { queue: queue.name().to_owned(), counts: queue.counts().await? });
+        }
+        let head = stores.heads.read().await?;
+        let totals = status.progress.totals;
+        let followed_until = status.leased_until.filter(|until| *until > now);
+        let chain = ChainView::new(status.progress, followed_until, head, settings, now);
+        let hints = hints(&chain, &queues, settings);
+        let upstreams = BreakerView::read(&*breakers(settings, backends)?, &[PAGES_UPSTREAM, HEAD_UPSTREAM]).await?;
+        let index = index_counts(backends).await?;
+        Ok(Some(PoeStatus { fleet: FLEET, chain, totals, queues, upstreams, index, hints }))
+    }
+
+    fn write(&self, text: &mut String, now: Timestamp) -> std::fmt::Result {
+        let PoeStatus { chain, totals, queues, upstreams, index, hints, .. } = self;
+        let position = chain.position.map_or_else(|| "not begun".to_owned(), |id| id.to_string());
+        let since = chain.since.map(|at| format!(", reached {}", when(at, now))).unwrap_or_default();
+        writeln!(text, "chain       {} {position}{since}", chain.realm)?;
+        writeln!(text, "            {}", chain.in_words())?;
+        let (fetched, stored) = (number(totals.fetched), number(totals.stored));
+        let (open, lost) = (number(chain.open.len() as u64), number(totals.lost));
+        writeln!(text, "pages       {fetched} fetched, {stored} stored, {open} open, {lost} lost")?;
+        for Lost { id, at, reason } in &chain.lost {
+            writeln!(text, "            lost {id} {}: {}", when(*at, now), one_line(reason))?;
+        }
+        let (requests, errors, cut) = (number(totals.requests), number(totals.client_errors), number(totals.cut));
+        writeln!(text, "requests    {requests}, {errors} client errors, {cut} bodies that came to nothing")?;
+        let Totals { header, peek, body, disagreements, .. } = totals;
+        let [header, peek, body, disagreements] = [header, peek, body, disagreements].map(|count| number(*count));
+        writeln!(
+            text,
+            "look-ahead  {header} by header, {peek} by first bytes, {body} by body, {disagreements} disagreed"
+        )?;
+        for QueueView { queue, counts } in queues {
+            let [visible, in_flight, delayed] = [counts.visible, counts.in_flight, counts.delayed].map(number);
+            let dead = count(counts.dead, "dead letter", "dead letters");
+            writeln!(text, "queue       {queue}: {visible} visible, {in_flight} in flight, {delayed} delayed, {dead}")?;
+        }
+        if let Some(IndexCounts { stashes, items }) = index {
+            writeln!(text, "index       {} stashes listed, {} items in them", number(*stashes), number(*items))?;
+        }
+        write_upstreams(text, upstreams, now)?;
+        if !hints.is_empty() {
+            writeln!(text, "\nto do:")?;
+        }
+        hints.iter().try_for_each(|hint| writeln!(text, "  {hint}"))
+    }
+}
+
+impl ChainView {
+    fn new(
+        progress: Progress,
+        followed_until: Option<Timestamp>,
+        head: Head,
+        settings: &Settings,
+        now: Timestamp,
+    ) -> ChainView {
+        let lag = progress.position.and_then(|position| measure(&head.samples, position, now));
+        let seconds = lag.and_then(|lag| lag.seconds);
+        ChainView {
+            realm: settings.poe_realm.name(),
+            position: progress.position,
+            since: progress.since,
+            followed_until,
+            at_tail: progress.at_tail,
+            head: head.samples.last().copied(),
+            head_refused: head.refused,
+            lag,
+            alarm: seconds.is_some_and(|seconds| seconds > settings.lag_alarm().as_secs_f64()),
+            open: progress.open.iter().map(|open| open.id).collect(),
+            lost: progress.lost,
+            stopped: progress.stopped,
+        }
+    }
+
+    fn in_words(&self) -> String {
+        let led = match (&self.stopped, self.followed_until) {
+            (Some(stopped), _) => format!("STOPPED: {}", one_line(&stopped.reason)),
+            (None, Some(_)) => "a follower has it".to_owned(),
+            (None, None) => "no follower is at work".to_owned(),
+        };
+        let place = if self.at_tail { "; at the end of the river" } else { "" };
+        let Some(Lag { shards, seconds: Some(seconds) }) = self.lag else {
+            return format!("{led}{place}; how far it is behind is not known");
+        };
+        let shards = shards.map(|lag| lag.map_or_else(|| "?".to_owned(), |seconds| format!("{seconds:.0}")));
+        let alarm = if self.alarm { ", FALLING BEHIND" } else { "" };
+        format!("{led}{place}; {seconds:.0} s behind ({} s by shard){alarm}", shards.join(", "))
+    }
+}
+
+fn hints(chain: &ChainView, queues: &[QueueView], settings: &Settings) -> Vec<String> {
+    let mut hints = Vec::new();
+    if let Some(stopped) = &chain.stopped {
+        let reason = one_line(&stopped.reason);
+        hints.push(format!("the chain was stopped ({reason}): mend that, then `stint up {FLEET}` goes on"));
+    } else if chain.followed_until.is_none() {
+        hints.push(format!("no follower is at work on the chain: is `stint up {FLEET}` running?"));
+    }
+    if let Some(refused) = &chain.head_refused {
+        let reason = one_line(&refused.reason);
+        hints.push(format!(
+            "the head was refused ({reason}): until tomorrow it is not known how far the chain is behind"
+        ));
+    }
+    if !chain.lost.is_empty() {
+        let most = settings.poe_max_body;
+        hints.push(format!("pages were lost; if they were too large, raise POE_MAX_BODY, which is {most}"));
+    }
+    for QueueView { queue, counts } in queues.iter().filter(|view| view.counts.dead > 0) {
+        let dead = count(counts.dead, "dead letter", "dead letters");
+        hints.push(format!("{dead} of {queue}: see why with `stint queue peek {queue} --dead`"));
+    }
+    hints
+}

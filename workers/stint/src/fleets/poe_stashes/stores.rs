@@ -1,0 +1,128 @@
+//! What the fleet keeps.
+
+use std::sync::Arc;
+
+use anyhow::{Context, bail};
+use async_trait::async_trait;
+use stint_aws::{ThrottleMemory, ThrottleRecord};
+use stint_core::ports::{Breakers, PortResult, Queue, Throttle};
+use stint_core::worker::{Spec, Worker};
+use stint_poe_stashes::config::{Blobs, Settings};
+use stint_poe_stashes::follower::Follower;
+use stint_poe_stashes::indexer::Indexer;
+use stint_poe_stashes::store::{
+    Chain, Heads, Index, IndexCounts, ObjectChain, ObjectRecords, Objects, Pages, SqliteChain, SqliteIndex,
+};
+
+use super::specs::{PAGES_FOLDER, queue_settings};
+use crate::wiring::Backends;
+
+/// What the fleet keeps.
+#[derive(Clone)]
+pub(crate) struct Stores {
+    pub(crate) chain: Arc<dyn Chain>,
+    pub(crate) heads: Arc<dyn Heads>,
+    pub(crate) pages: Arc<dyn Pages>,
+    /// The chain's message.
+    pub(crate) baton: Arc<dyn Queue>,
+    /// Pages that are stored and wait for a consumer.
+    pub(crate) stored: Arc<dyn Queue>,
+}
+
+impl Stores {
+    /// All of them. Who shares a queue shares the chain: where queues are SQS, its record is in the bucket of the pages.
+    pub(crate) fn open(settings: &Settings, backends: &Backends) -> anyhow::Result<Stores> {
+        let (realm, clock) = (settings.poe_realm, backends.clock.clone());
+        let objects = objects(settings, backends)?;
+        let shared = backends.has_shared_queues();
+        let (chain, heads): (Arc<dyn Chain>, Arc<dyn Heads>) = match &settings.poe_blobs {
+            Some(Blobs::S3 { .. }) if shared => both(ObjectChain::new(&objects, realm, clock)),
+            _ if shared => bail!(
+                "POE_BLOBS is not a bucket: where queues are SQS, the chain's record must be where all who share them \
+                 find it: s3://bucket/prefix"
+            ),
+            _ => both(SqliteChain::open(backends.embedded()?, realm, clock)?),
+        };
+        Ok(Stores {
+            chain,
+            heads,
+            pages: Arc::new(objects),
+            baton: queue(settings, backends, Follower::SPEC)?,
+            stored: queue(settings, backends, Indexer::SPEC)?,
+        })
+    }
+
+    /// The same, if the fleet was ever started here: who only looks creates nothing.
+    pub(crate) fn existing(settings: &Settings, backends: &Backends) -> anyhow::Result<Option<Stores>> {
+        let is_here = backends.home.join("poe-chain.db").is_file();
+        let is_shared = backends.has_shared_queues() && matches!(settings.poe_blobs, Some(Blobs::S3 { .. }));
+        (is_here || is_shared).then(|| Stores::open(settings, backends)).transpose()
+    }
+}
+
+/// How much the indexer has in its tables, if it ever ran here.
+pub(crate) async fn index_counts(backends: &Backends) -> anyhow::Result<Option<IndexCounts>> {
+    if !backends.home.join("poe-index.db").is_file() {
+        return Ok(None);
+    }
+    Ok(Some(SqliteIndex::open(backends.embedded()?)?.counts().await?))
+}
+
+/// The throttles. Those of functions are remembered in the bucket of the pages.
+pub(super) async fn throttle(settings: &Settings, backends: &Backends) -> anyhow::Result<Arc<dyn Throttle>> {
+    match records(settings, backends, "throttles")? {
+        Some(records) if backends.steers_functions() => backends.steering(Arc::new(Memory(records))),
+        _ => backends.throttle().await,
+    }
+}
+
+/// What is known of the upstreams' health: in the bucket where nothing is kept in `STINT_HOME`.
+pub(super) fn breakers(settings: &Settings, backends: &Backends) -> anyhow::Result<Arc<dyn Breakers>> {
+    match records(settings, backends, "breakers")? {
+        Some(records) if backends.is_without_files() => Ok(Arc::new(records)),
+        _ => backends.breakers(),
+    }
+}
+
+/// Records in the bucket of the pages, where all who share a queue find them.
+fn records(settings: &Settings, backends: &Backends, kind: &'static str) -> anyhow::Result<Option<ObjectRecords>> {
+    match &settings.poe_blobs {
+        Some(Blobs::S3 { bucket, prefix }) if backends.has_shared_queues() => {
+            Ok(Some(ObjectRecords::new(&Objects::in_s3(bucket, prefix)?, kind)))
+        }
+        _ => Ok(None),
+    }
+}
+
+/// What AWS was last told of each worker's throttle.
+struct Memory(ObjectRecords);
+
+#[async_trait]
+impl ThrottleMemory for Memory {
+    async fn load(&self, worker: &str) -> PortResult<ThrottleRecord> {
+        let found = self.0.load::<ThrottleRecord>(worker).await?;
+        Ok(found.map_or_else(ThrottleRecord::default, |(version, record)| ThrottleRecord { version, ..record }))
+    }
+
+    async fn replace(&self, worker: &str, record: &ThrottleRecord) -> PortResult<bool> {
+        self.0.replace(worker, record.version, record).await
+    }
+}
+
+fn both<S: Chain + Heads + 'static>(store: S) -> (Arc<dyn Chain>, Arc<dyn Heads>) {
+    let store = Arc::new(store);
+    (store.clone(), store)
+}
+
+fn queue(settings: &Settings, backends: &Backends, spec: Spec) -> anyhow::Result<Arc<dyn Queue>> {
+    let trigger = spec.queue().with_context(|| format!("no queue feeds {}", spec.name))?;
+    backends.queue(trigger.queue, queue_settings(settings, trigger))
+}
+
+fn objects(settings: &Settings, backends: &Backends) -> anyhow::Result<Objects> {
+    Ok(match &settings.poe_blobs {
+        Some(Blobs::S3 { bucket, prefix }) => Objects::in_s3(bucket, prefix)?,
+        Some(Blobs::Folder(folder)) => Objects::in_folder(folder)?,
+        None => Objects::in_folder(&backends.home.join(PAGES_FOLDER))?,
+    })
+}

@@ -1,0 +1,135 @@
+//! The `poe-stashes` fleet while it runs here.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use stint_core::clock::between;
+use stint_core::ports::Wakeups;
+use stint_poe_stashes::FLEET;
+use stint_poe_stashes::client::Api;
+use stint_poe_stashes::config::{Settings, Start};
+use stint_poe_stashes::follower::resume;
+use stint_poe_stashes::lag::measure;
+use stint_poe_stashes::store::Progress;
+use stint_poe_stashes::watcher::{look_again, wake};
+
+use super::stores::Stores;
+use crate::context::Context;
+use crate::fleets::fleet::{Running, Work};
+use crate::moment::when;
+use crate::output::Output;
+use crate::words::{address, count, number};
+
+/// Between two lines that only say that things go on.
+const LINE_EVERY: Duration = Duration::from_secs(10);
+
+/// The fleet, and what it was last said to do.
+pub(super) struct PoeStashesHere {
+    stores: Stores,
+    api: Arc<Api>,
+    settings: Settings,
+    wakeups: Arc<dyn Wakeups>,
+    output: Output,
+    said: Option<(Timestamp, String)>,
+    /// As of the last look.
+    work: Work,
+}
+
+#[async_trait(?Send)]
+impl Running for PoeStashesHere {
+    /// Wakes the watcher, which sets the chain going: at once, and again when the lease of a follower that was killed is
+    /// over. Whoever starts the fleet wants a chain to go on that was stopped.
+    async fn start(&self, context: &Context) -> anyhow::Result<()> {
+        self.api.hasten().await;
+        if let Some(stopped) = resume(&*self.stores.chain).await? {
+            context.output.line(&format!("{FLEET}: the chain was stopped and goes on; it was: {}", stopped.reason));
+        }
+        look_again(&*self.stores.heads).await?;
+        let now = context.clock.now();
+        if let Some(until) = wake(&*self.stores.chain, &*self.wakeups, now).await? {
+            let until = when(until, now);
+            let text =
+                format!("{FLEET}: a follower has the chain until {until}; if it was killed, the chain goes on then");
+            context.output.line(&text);
+        }
+        Ok(())
+    }
+
+    async fn say_what_happens(&self, context: &Context) -> anyhow::Result<()> {
+        let position = self.stores.chain.read().await?.and_then(|status| status.progress.position);
+        let place = match (position, self.settings.poe_start) {
+            (Some(position), _) => format!("goes on from {position}"),
+            (None, Start::At(id)) => format!("begins at {id}"),
+            (None, Start::Head) => "begins at the head, which the river shows in five minutes".to_owned(),
+            (None, Start::Tail) => "begins at the tail, which is looked for first".to_owned(),
+            (None, Start::Beginning) => "begins at the river's beginning".to_owned(),
+        };
+        let poe_realm = &self.settings.poe_realm;
+        let poe_api_url = address(&self.settings.poe_api_url);
+        context.output.line(&format!("{FLEET}: the river of {poe_realm} at {poe_api_url}; the chain {place}"));
+        Ok(())
+    }
+
+    /// Nothing is left when the river has ended and every page is stored and consumed. A chain that has stopped is over
+    /// once that much is done of it.
+    async fn look(&mut self, now: Timestamp) -> anyhow::Result<()> {
+        let Some(status) = self.stores.chain.read().await? else { return Ok(()) };
+        let waiting = self.stores.stored.counts().await?.unfinished();
+        let progress = &status.progress;
+        let head = self.stores.heads.read().await?;
+        let lag =
+            progress.position.and_then(|position| measure(&head.samples, position, now)).and_then(|lag| lag.seconds);
+        self.say(now, in_words(progress, lag, waiting));
+        let is_handed_on = progress.open.is_empty() && waiting == 0;
+        self.work = match &progress.stopped {
+            Some(stopped) if is_handed_on => Work::Stopped(format!("{FLEET}: {}", stopped.reason)),
+            None if is_handed_on && progress.at_tail => Work::Done,
+            _ => Work::UnderWay,
+        };
+        Ok(())
+    }
+
+    async fn work(&mut self, _: Timestamp) -> anyhow::Result<Work> {
+        Ok(self.work.clone())
+    }
+
+    fn finish(&mut self) {}
+}
+
+impl PoeStashesHere {
+    pub(super) fn new(
+        stores: Stores,
+        api: Arc<Api>,
+        wakeups: Arc<dyn Wakeups>,
+        settings: &Settings,
+        context: &Context,
+    ) -> PoeStashesHere {
+        let (settings, output) = (settings.clone(), context.output.clone());
+        PoeStashesHere { stores, api, settings, wakeups, output, said: None, work: Work::UnderWay }
+    }
+
+    fn say(&mut self, now: Timestamp, text: String) {
+        let is_news = self.said.as_ref().is_none_or(|(at, said)| between(*at, now) >= LINE_EVERY && *said != text);
+        if is_news {
+            self.output.line(&format!("{FLEET}: {text}"));
+            self.said = Some((now, text));
+        }
+    }
+}
+
+fn in_words(progress: &Progress, lag: Option<f64>, waiting: u64) -> String {
+    let mut text = format!("{} stored", count(progress.totals.stored, "page", "pages"));
+    if progress.totals.lost > 0 {
+        text.push_str(&format!(", {} lost", number(progress.totals.lost)));
+    }
+    text.push_str(&format!(", {} wait for the indexer", number(waiting)));
+    match (&progress.stopped, progress.at_tail, lag) {
+        (Some(stopped), _, _) => text.push_str(&format!("; STOPPED: {}", stopped.reason)),
+        (None, true, _) => text.push_str("; at the end of the river"),
+        (None, false, Some(lag)) => text.push_str(&format!("; {lag:.0} s behind")),
+        (None, false, None) => {}
+    }
+    text
+}

@@ -1,0 +1,83 @@
+//! How the fleet's workers are built.
+
+use std::sync::Arc;
+
+use anyhow::{Context as _, anyhow, bail};
+use async_trait::async_trait;
+use stint_core::registry::Registry;
+use stint_core::worker::{Spec, Worker};
+use stint_http::ReqwestTransport;
+use stint_poe_stashes::client::Api;
+use stint_poe_stashes::config::Settings;
+use stint_poe_stashes::follower::{Follower, FollowerPorts, FollowerSettings};
+use stint_poe_stashes::indexer::{Indexer, IndexerSettings};
+use stint_poe_stashes::store::{Index, SqliteIndex};
+use stint_poe_stashes::watcher::{Watcher, WatcherSettings};
+use tokio::sync::OnceCell;
+
+use super::stores::{Stores, breakers};
+use super::up::PoeStashesHere;
+use crate::context::Context;
+use crate::fleets::fleet::{self, Running};
+use crate::wiring::{Backends, Diary};
+
+/// The upstream, as all workers of a process share it.
+fn api(settings: &Settings, backends: &Backends) -> anyhow::Result<Api> {
+    let agent = settings.user_agent().map_err(|error| anyhow!(error))?;
+    let transport = ReqwestTransport::new(&agent).context("POE_CONTACT")?;
+    Api::new(settings, Arc::new(transport), &breakers(settings, backends)?, backends.clock.clone())
+        .map_err(|error| anyhow!(error))
+}
+
+/// Where the workers of the fleet are built.
+pub(super) struct Workshop<'a> {
+    settings: &'a Settings,
+    backends: &'a Backends,
+    /// One for all workers: the upstream counts the requests of the address.
+    api: OnceCell<Arc<Api>>,
+    stores: OnceCell<Stores>,
+}
+
+impl<'a> Workshop<'a> {
+    pub(super) fn new(settings: &'a Settings, backends: &'a Backends) -> Workshop<'a> {
+        Workshop { settings, backends, api: OnceCell::new(), stores: OnceCell::new() }
+    }
+
+    pub(super) async fn api(&self) -> anyhow::Result<Arc<Api>> {
+        let api = self.api.get_or_try_init(async || api(self.settings, self.backends).map(Arc::new));
+        api.await.cloned()
+    }
+
+    pub(super) async fn stores(&self) -> anyhow::Result<Stores> {
+        self.stores.get_or_try_init(async || Stores::open(self.settings, self.backends)).await.cloned()
+    }
+}
+
+#[async_trait]
+impl fleet::Workshop for Workshop<'_> {
+    async fn add(&self, registry: Registry, spec: &Spec) -> anyhow::Result<Registry> {
+        let settings = self.settings;
+        let Stores { chain, heads, pages, baton, stored } = self.stores().await?;
+        Ok(match spec.name {
+            name if name == Follower::SPEC.name => {
+                let ports = FollowerPorts { api: self.api().await?, chain, pages, baton, stored };
+                registry.with(Follower::new(ports, FollowerSettings::from(settings)))
+            }
+            name if name == Watcher::SPEC.name => {
+                let watcher = WatcherSettings { realm: settings.poe_realm, alarm: settings.lag_alarm() };
+                registry.with(Watcher::new(self.api().await?, chain, heads, baton, watcher))
+            }
+            name if name == Indexer::SPEC.name => {
+                let (max_page, event_retention) = (settings.poe_max_body as usize, settings.event_retention());
+                let index: Arc<dyn Index> = Arc::new(SqliteIndex::open(self.backends.embedded()?)?);
+                registry.with(Indexer::new(pages, index, IndexerSettings { max_page, event_retention }))
+            }
+            unknown => bail!("there is no way to build the worker {unknown}"),
+        })
+    }
+
+    async fn running(&self, _: &Diary, context: &Context) -> anyhow::Result<Box<dyn Running>> {
+        let (stores, api, wakeups) = (self.stores().await?, self.api().await?, self.backends.wakeups()?);
+        Ok(Box::new(PoeStashesHere::new(stores, api, wakeups, self.settings, context)))
+    }
+}

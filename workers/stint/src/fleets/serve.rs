@@ -1,0 +1,33 @@
+//! A stand-in upstream behind a real socket on loopback.
+
+use std::sync::{Arc, Mutex};
+
+use anyhow::Context as _;
+use serde::Serialize;
+use stint_standins::Upstream;
+use tokio::net::TcpListener;
+
+use crate::context::Context;
+
+/// What is to be known of every stand-in.
+pub(super) const HELP: &str = "It listens on loopback only, and prints the settings that point a fleet at it. What it has \
+                               counted, refused and served is at /standin/books.";
+
+/// Listens on `port`, prints what `address` makes of the port that it is, and serves `upstream` until Ctrl-C.
+pub(super) async fn serve<A: Serialize>(
+    upstream: impl Upstream + 'static,
+    port: u16,
+    address: impl FnOnce(u16) -> A,
+    in_words: impl FnOnce(&A) -> String,
+    context: &Context,
+) -> anyhow::Result<()> {
+    let listener = TcpListener::bind(("127.0.0.1", port)).await;
+    let listener = listener.with_context(|| format!("cannot listen on port {port}; try --port 0"))?;
+    context.output.result(&address(listener.local_addr()?.port()), in_words)?;
+    let until_interrupted = async {
+        // Without a handler the process ends by the signal, which is as good.
+        let _ = tokio::signal::ctrl_c().await;
+    };
+    stint_standins::serve(Arc::new(Mutex::new(upstream)), context.clock.clone(), listener, until_interrupted).await?;
+    Ok(())
+}

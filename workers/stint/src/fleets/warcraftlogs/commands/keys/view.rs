@@ -1,0 +1,128 @@
+//! A key as it is shown.
+
+use jiff::Timestamp;
+use serde::Serialize;
+use stint_core::clock::between;
+use stint_core::ledger::{Doubt, KeyState, KeyStatus, Refusal};
+use stint_core::points::Points;
+
+use crate::moment::when;
+use crate::table::Table;
+use crate::words::{number, points};
+
+/// A key at one moment. What was never read is absent, not zero.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct KeyView {
+    pub(crate) key: String,
+    pub(crate) state: KeyState,
+    pub(crate) limit: Option<Points>,
+    pub(crate) spent: Points,
+    pub(crate) held: Points,
+    pub(crate) unconfirmed: Points,
+    pub(crate) free: Points,
+    /// Beyond `free`, kept for `stint wcl refresh`.
+    pub(crate) reserved: Points,
+    pub(crate) in_flight: u64,
+    pub(crate) refused: u64,
+    pub(crate) resets_at: Option<Timestamp>,
+    pub(crate) resets_in_seconds: Option<u64>,
+    /// Until when it rests, by hand or by a refusal.
+    pub(crate) paused_until: Option<Timestamp>,
+    /// Why the upstream has put it to rest; absent when a person did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) refusal: Option<Refusal>,
+    /// What is in doubt about it until it is read again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) doubt: Option<Doubt>,
+}
+
+impl KeyView {
+    /// All keys at `now`, soonest reset first. A key that was never read has none, and comes last.
+    pub(crate) fn all(keys: &[KeyStatus], now: Timestamp) -> Vec<KeyView> {
+        let mut views: Vec<KeyView> = keys.iter().map(|key| KeyView::new(key, now)).collect();
+        views.sort_by_key(|view| (view.state == KeyState::Retired, view.limit.is_none()));
+        views
+    }
+
+    /// The key at `now`.
+    pub(crate) fn new(key: &KeyStatus, now: Timestamp) -> KeyView {
+        let limit = Some(key.limit).filter(|limit| !limit.is_zero());
+        let resets_at = limit.map(|_| key.reset_at);
+        KeyView {
+            key: key.key.0.clone(),
+            state: key.state,
+            limit,
+            spent: key.spent,
+            held: key.held,
+            unconfirmed: key.unconfirmed,
+            free: key.free,
+            reserved: key.reserved,
+            in_flight: key.in_flight,
+            refused: key.refused,
+            resets_at,
+            resets_in_seconds: resets_at.map(|at| between(now, at).as_secs()),
+            paused_until: Some(key.renews_at).filter(|_| key.state == KeyState::Paused),
+            refusal: key.refusal,
+            doubt: key.doubt,
+        }
+    }
+
+    /// `open`, or why it grants no hold.
+    pub(crate) fn state_in_words(&self, now: Timestamp) -> String {
+        match (self.state, self.limit, self.paused_until) {
+            (KeyState::Open, ..) if self.doubt == Some(Doubt::Limit) => {
+                "open; one answer has told another limit, and the lower one counts until a second agrees".into()
+            }
+            (KeyState::Open, ..) => "open".into(),
+            (KeyState::Edge, ..) => "too close to its reset".into(),
+            (KeyState::Stale, None, _) => "never read".into(),
+            (KeyState::Stale, Some(_), _) if self.doubt == Some(Doubt::Reset) => {
+                "its reset is further away than a window: the clock was set, and it is read again".into()
+            }
+            (KeyState::Stale, Some(_), _) if self.doubt == Some(Doubt::Window) => {
+                "an answer contradicts what was known: it is read again".into()
+            }
+            (KeyState::Stale, Some(_), _) => "its window is over, and the new one not read yet".into(),
+            (KeyState::Paused, _, Some(until)) => {
+                let until = when(until, now);
+                match self.refusal {
+                    Some(Refusal::Points) => format!("refused until {until}: its points are used up"),
+                    Some(Refusal::Credentials) => format!("refused until {until}: check its id and secret"),
+                    None => format!("paused until {until}"),
+                }
+            }
+            (KeyState::Paused, ..) => "paused".into(),
+            (KeyState::Retired, ..) => "no longer in WCL_KEYS".into(),
+        }
+    }
+}
+
+/// All keys as a table.
+pub(crate) fn keys_in_words(keys: &[KeyView], now: Timestamp) -> String {
+    if keys.is_empty() {
+        return "no key is known yet; set WCL_KEYS to id:secret and start `stint up`\n".into();
+    }
+    let headings =
+        ["key", ">limit", ">spent", ">held", ">unconfirmed", ">free", ">reserved", ">in flight", "resets", "state"];
+    let mut table = Table::new(headings);
+    for key in keys {
+        let limit = key.limit.map_or_else(|| "?".to_owned(), points);
+        let resets = key.resets_at.map_or_else(|| "?".to_owned(), |at| when(at, now));
+        let amounts = [key.spent, key.held, key.unconfirmed, key.free, key.reserved].map(points);
+        let [spent, held, unconfirmed, free, reserved] = amounts;
+        let state = key.state_in_words(now);
+        table.row([
+            key.key.clone(),
+            limit,
+            spent,
+            held,
+            unconfirmed,
+            free,
+            reserved,
+            number(key.in_flight),
+            resets,
+            state,
+        ]);
+    }
+    table.to_string()
+}

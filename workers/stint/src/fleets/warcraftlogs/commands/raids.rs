@@ -1,0 +1,202 @@
+//! The raids, their difficulties and partitions: what rules and settings name by number.
+
+use std::sync::Arc;
+
+use anyhow::{Context as _, anyhow};
+use serde::Serialize;
+use stint_core::ports::{Breakers, KeyPool};
+use stint_embedded::Embedded;
+use stint_http::Client;
+use stint_warcraftlogs::budget::Tally;
+use stint_warcraftlogs::client::{Api, Zone};
+use stint_warcraftlogs::config::Settings;
+use stint_warcraftlogs::model::{Difficulty, RaidId};
+use stint_warcraftlogs::names;
+use stint_warcraftlogs::paid::PaidApi;
+use stint_warcraftlogs::raids::RAIDS;
+
+use crate::context::Context;
+use crate::fleets::warcraftlogs::outages::api_breaker;
+use crate::fleets::warcraftlogs::stores::Stores;
+use crate::fleets::warcraftlogs::workers::transport;
+use crate::printable::one_line;
+use crate::settings::from_environment;
+use crate::table::Table;
+use crate::words::count;
+
+/// Which raids to list, and from where.
+#[derive(clap::Args)]
+#[command(
+    after_help = "Examples:\n  stint wcl raids --raid 44\n  stint wcl raids --built-in\n\nWith WCL_KEYS the API is asked, for a \
+                        point or so; without, the list that the program knows by itself is shown."
+)]
+pub(crate) struct Arguments {
+    /// Only this raid, by its id.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    raid: Option<RaidId>,
+    /// The list that the program knows by itself, whether there is a key or not.
+    #[arg(long)]
+    built_in: bool,
+}
+
+#[derive(Serialize)]
+struct Listed {
+    source: Source,
+    raids: Vec<RaidView>,
+}
+
+/// Where the list comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Source {
+    Api,
+    BuiltIn,
+}
+
+#[derive(Serialize)]
+struct RaidView {
+    id: RaidId,
+    name: String,
+    difficulties: Vec<DifficultyView>,
+    /// `None`: only the API knows.
+    partitions: Option<Vec<PartitionView>>,
+    /// The same.
+    frozen: Option<bool>,
+}
+
+#[derive(Serialize)]
+struct DifficultyView {
+    id: Difficulty,
+    name: String,
+}
+
+#[derive(Serialize)]
+struct PartitionView {
+    id: i32,
+    name: String,
+    default: bool,
+}
+
+/// Lists them.
+pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Result<()> {
+    let settings: Settings = from_environment()?;
+    let (source, mut raids) = if arguments.built_in || settings.wcl_keys.is_empty() {
+        (Source::BuiltIn, built_in())
+    } else {
+        let zones = zones(&settings, context).await.context(
+            "cannot ask the API for its raids; `stint wcl raids --built-in` shows those that the program knows by itself",
+        )?;
+        (Source::Api, zones.into_iter().map(RaidView::from).collect())
+    };
+    raids.retain(|raid| arguments.raid.is_none_or(|wanted| wanted == raid.id));
+    raids.sort_by_key(|raid| raid.id);
+    context.output.result(&Listed { source, raids }, in_words)
+}
+
+fn built_in() -> Vec<RaidView> {
+    let view = |raid: &stint_warcraftlogs::raids::Raid| RaidView {
+        id: raid.id,
+        name: raid.name.to_owned(),
+        difficulties: raid
+            .difficulties
+            .iter()
+            .map(|id| DifficultyView { id: *id, name: names::difficulty(*id) })
+            .collect(),
+        partitions: None,
+        frozen: None,
+    };
+    RAIDS.iter().map(view).collect()
+}
+
+impl From<Zone> for RaidView {
+    fn from(zone: Zone) -> RaidView {
+        let mut difficulties: Vec<DifficultyView> = zone
+            .difficulties
+            .into_iter()
+            .map(|difficulty| DifficultyView { id: difficulty.id, name: names::difficulty(difficulty.id) })
+            .collect();
+        difficulties.sort_by_key(|difficulty| difficulty.id);
+        let partition = |partition: stint_warcraftlogs::client::Partition| PartitionView {
+            id: partition.id,
+            name: partition.name,
+            default: partition.default,
+        };
+        let partitions = zone.partitions.into_iter().map(partition).collect();
+        let frozen = Some(zone.frozen);
+        RaidView { id: zone.id, name: zone.name, difficulties, partitions: Some(partitions), frozen }
+    }
+}
+
+/// Asks the API, for points that are held first. While the API is down it is not asked.
+async fn zones(settings: &Settings, context: &Context) -> anyhow::Result<Vec<Zone>> {
+    let Shared { pool, breakers } = Shared::open(settings, context).await?;
+    let breaker = Arc::new(api_breaker(breakers, settings, context));
+    let client = Client::new(transport(settings)?, context.clock.clone()).guarded(breaker);
+    let api = Api::new(settings, client, context.clock.clone()).map_err(|error| anyhow!(error))?;
+    let tally = Tally::default();
+    let paid = PaidApi { pool: &*pool, api: &api, tally: &tally, clock: &*context.clock };
+    let grant = paid.hold_for_question(1).await?;
+    Ok(paid.ask("zones", &grant, api.all_zones(&grant.hold.key)).await?)
+}
+
+/// What a call to the API shares with the fleet.
+struct Shared {
+    pool: Arc<dyn KeyPool>,
+    breakers: Arc<dyn Breakers>,
+}
+
+impl Shared {
+    /// The fleet's; in memory what no fleet has used yet, so that nothing is created.
+    async fn open(settings: &Settings, context: &Context) -> anyhow::Result<Shared> {
+        let stores = if context.is_installed()? { Some(Stores::of(context).await?) } else { None };
+        let in_memory = Embedded::in_memory(context.clock.clone())?;
+        let breakers: Arc<dyn Breakers> = match &stores {
+            Some(stores) => stores.breakers.clone(),
+            None => in_memory.breakers(),
+        };
+        if let Some(Stores { pool, .. }) = stores
+            && !pool.keys().await?.is_empty()
+        {
+            return Ok(Shared { pool, breakers });
+        }
+        let pool = in_memory.key_pool(settings.ledger());
+        pool.configure(&settings.key_ids()).await?;
+        Ok(Shared { pool, breakers })
+    }
+}
+
+fn in_words(listed: &Listed) -> String {
+    if listed.raids.is_empty() {
+        return "there is no such raid; `stint wcl raids` lists all of them\n".to_owned();
+    }
+    let mut table = Table::new([">id", "raid", "difficulties", "partitions", "ranks"]);
+    for raid in &listed.raids {
+        let difficulties: Vec<String> =
+            raid.difficulties.iter().map(|difficulty| format!("{} {}", difficulty.id, difficulty.name)).collect();
+        let ranks = match raid.frozen {
+            Some(true) => "frozen",
+            Some(false) => "change",
+            None => "-",
+        };
+        let (id, name) = (raid.id.to_string(), one_line(&raid.name));
+        table.row([id, name, difficulties.join(", "), partitions(raid), ranks.to_owned()]);
+    }
+    let source = match listed.source {
+        Source::Api => String::new(),
+        Source::BuiltIn => format!(
+            "{} that the program knows by itself; with WCL_KEYS the API tells partitions and frozen raids too\n",
+            count(listed.raids.len() as u64, "raid", "raids")
+        ),
+    };
+    format!("{table}{source}")
+}
+
+/// `1 9.0, 2 9.1 (default)`.
+fn partitions(raid: &RaidView) -> String {
+    let Some(partitions) = &raid.partitions else { return "-".to_owned() };
+    let words = partitions.iter().map(|partition| {
+        let default = if partition.default { " (default)" } else { "" };
+        format!("{} {}{default}", partition.id, one_line(&partition.name))
+    });
+    words.collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,54 @@
+//! When a refresh will be served, as far as the stores tell.
+
+use jiff::Timestamp;
+use serde::Serialize;
+use stint_core::ledger::{KeyState, KeyStatus};
+use stint_core::points::Points;
+use stint_core::worker::Worker;
+use stint_warcraftlogs::refresher::Refresher;
+
+use crate::fleets::warcraftlogs::points::refresh_waits_for_points;
+use crate::fleets::warcraftlogs::stores::Stores;
+use crate::words;
+
+/// The next minutes of a refresh.
+#[derive(Serialize)]
+pub(super) struct Forecast {
+    /// What all keys have free for it now, the reserve included.
+    points_free: Points,
+    /// What it waits for beside its turn, in words; absent if for nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    waits_for: Option<String>,
+    /// Whether it waits for a process that runs the fleet, since none does.
+    #[serde(skip)]
+    pub(super) is_idle: bool,
+}
+
+impl Forecast {
+    /// At `now`, for a refresh whose smallest part may cost `needed`.
+    pub(super) async fn read(stores: &Stores, needed: Points, now: Timestamp) -> anyhow::Result<Forecast> {
+        let keys = stores.pool.keys().await?;
+        let keys: Vec<&KeyStatus> = keys.iter().filter(|key| key.state != KeyState::Retired).collect();
+        let points_free = keys.iter().map(|key| key.free.saturating_add(key.reserved)).sum();
+        let name = Refresher::SPEC.name;
+        let never_started = stores.wakeups.list().await?.is_empty();
+        let is_idle = never_started || stores.hosts.is_idle(stint_warcraftlogs::FLEET).await?;
+        let waits_for = if never_started {
+            Some("the fleet was never started here; start it: stint up".to_owned())
+        } else if is_idle {
+            Some("no process runs the fleet here now; start it: stint up".to_owned())
+        } else if stores.throttle.read(name).await?.paused {
+            Some(format!("{name} is paused by hand; `stint throttle resume wcl/{name}` ends it"))
+        } else {
+            refresh_waits_for_points(&keys, needed, now)
+        };
+        Ok(Forecast { points_free, waits_for, is_idle })
+    }
+
+    pub(super) fn in_words(&self) -> String {
+        match &self.waits_for {
+            Some(reason) => format!("{reason}\n"),
+            None => format!("{} points are free for it now\n", words::points(self.points_free)),
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! A player ahead of the backlog.
+
+mod forecast;
+mod wait;
+mod whom;
+
+use std::time::Duration;
+
+use anyhow::ensure;
+use serde::Serialize;
+use stint_core::ports::NewMessage;
+use stint_warcraftlogs::message::PlayerMessage;
+use stint_warcraftlogs::model::{Difficulty, Player, PlayerId, RaidId, RaidsToScrap};
+use stint_warcraftlogs::names;
+use stint_warcraftlogs::whom::{Whom, parse_region};
+
+use crate::context::Context;
+use crate::fleets::warcraftlogs::stores::Stores;
+use crate::hosting::Looks;
+use crate::printable::one_line;
+use crate::settings::from_environment;
+use forecast::Forecast;
+use stint_warcraftlogs::config::Settings;
+use wait::Waiting;
+
+/// Whom to fetch, and what of it.
+#[derive(clap::Args)]
+#[command(
+    group(clap::ArgGroup::new("player").required(true).args(["id", "name"])),
+    after_help = "Examples:\n  stint wcl refresh --id 57147396\n  \
+                  stint wcl refresh --name Ånn --server 'Tarren Mill' --region EU\n  \
+                  stint wcl refresh --id 57147396 --raid 26 --difficulty heroic,mythic\n  \
+                  stint wcl refresh --id 57147396 --wait"
+)]
+pub(crate) struct Arguments {
+    /// The player's id in Warcraft Logs.
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=i32::MAX as u64))]
+    id: Option<PlayerId>,
+    /// The character's name, where the id is not known; with --server and --region.
+    #[arg(long, requires_all = ["server", "region"])]
+    name: Option<String>,
+    /// The character's server: its name or its slug (Tarren Mill, tarren-mill).
+    #[arg(long, requires = "name", conflicts_with = "id")]
+    server: Option<String>,
+    /// The server's region: US, EU, KR, TW or CN.
+    #[arg(long, requires = "name", conflicts_with = "id", value_parser = parse_region)]
+    region: Option<&'static str>,
+    /// Only this raid, by its id in Warcraft Logs; without it those of the discovery rules, and those stored before.
+    #[arg(long, requires = "difficulty", value_parser = clap::value_parser!(u32).range(1..))]
+    raid: Option<RaidId>,
+    /// In these difficulties of the raid: lfr (1), normal (3), heroic (4) or mythic (5), with commas between them.
+    #[arg(long, requires = "raid", value_delimiter = ',', value_parser = names::parse_difficulty)]
+    difficulty: Vec<Difficulty>,
+    /// Wait for the answer, and print the ranks, or fail with why there are none.
+    #[arg(long)]
+    wait: bool,
+    /// How long to wait, in seconds. The player stays queued.
+    #[arg(long, requires = "wait", value_name = "SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    timeout: u64,
+}
+
+/// What was queued, and when it will be served.
+#[derive(Serialize)]
+struct Queued {
+    queue: String,
+    /// Absent if the player is asked for by name.
+    id: Option<PlayerId>,
+    /// Absent if only the id is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    player: Option<PlayerName>,
+    raids_to_scrap: RaidsToScrap,
+    #[serde(flatten)]
+    forecast: Forecast,
+}
+
+#[derive(Serialize)]
+struct PlayerName {
+    name: String,
+    server: String,
+    region: String,
+}
+
+/// Queues the player.
+pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Result<()> {
+    let (stores, settings) = (Stores::existing(context).await?, from_environment::<Settings>()?);
+    let (whom, stored) = whom::find(&arguments, &stores).await?;
+    let raids_to_scrap = raids(&arguments, stored.as_ref(), &stores).await?;
+    ensure!(
+        !raids_to_scrap.is_empty(),
+        "there are no discovery rules, and nothing is stored of {whom}, so it is not known what to fetch; nothing was \
+         queued. Say it with --raid 26 --difficulty heroic, or add a rule: `stint wcl rules add --help`"
+    );
+    let message = PlayerMessage { whom, raids_to_scrap };
+    if arguments.wait {
+        let waiting = Waiting::before(&message, &stores).await?;
+        stores.refreshes.send(&[NewMessage::new(message.to_body())]).await?;
+        let (limit, looks) = (Duration::from_secs(arguments.timeout), Looks::at(context.choice()?.queues));
+        return waiting.run(limit, looks, settings.wcl_call_budget, context).await;
+    }
+    stores.refreshes.send(&[NewMessage::new(message.to_body())]).await?;
+    let queued = Queued {
+        queue: stores.refreshes.name().to_owned(),
+        id: message.whom.id(),
+        player: player_name(&message.whom, stored),
+        forecast: Forecast::read(&stores, settings.unit(), context.clock.now()).await?,
+        raids_to_scrap: message.raids_to_scrap,
+    };
+    context.output.result(&queued, in_words)
+}
+
+/// What is asked for; else what the fleet discovers, and what it knows of the player.
+async fn raids(arguments: &Arguments, stored: Option<&Player>, stores: &Stores) -> anyhow::Result<RaidsToScrap> {
+    if let Some(raid) = arguments.raid {
+        return Ok(arguments.difficulty.iter().map(|difficulty| (raid, *difficulty)).collect());
+    }
+    let rules = stores.rules.list().await?.documents;
+    let mut raids: RaidsToScrap = rules.iter().map(|status| (status.rule.raid, status.rule.difficulty)).collect();
+    raids.merge(&stored.map(Player::ranked_in).unwrap_or_default());
+    Ok(raids)
+}
+
+fn player_name(whom: &Whom, stored: Option<Player>) -> Option<PlayerName> {
+    match (whom, stored) {
+        (_, Some(Player { name, server, region, .. })) => Some(PlayerName { name, server: server.name, region }),
+        (Whom::Named(named), None) => {
+            let [name, server, region] = [named.name(), named.server(), named.region()].map(str::to_owned);
+            Some(PlayerName { name, server, region })
+        }
+        (Whom::Id(_), None) => None,
+    }
+}
+
+fn in_words(queued: &Queued) -> String {
+    let id = queued.id.map(|id| format!("player {id}"));
+    let name = queued
+        .player
+        .as_ref()
+        .map(|PlayerName { name, server, region }| format!("{} of {} ({region})", one_line(name), one_line(server)));
+    let who: Vec<String> = name.into_iter().chain(id).collect();
+    let mut text = format!("queued ahead of the backlog: {}\n", who.join(", "));
+    for (raid, difficulties) in &queued.raids_to_scrap.0 {
+        let difficulties: Vec<String> = difficulties.iter().map(|difficulty| names::difficulty(*difficulty)).collect();
+        text.push_str(&format!("  {}: {}\n", names::raid(*raid), difficulties.join(", ")));
+    }
+    text + &queued.forecast.in_words()
+}

@@ -1,0 +1,171 @@
+//! Waits for what becomes of a refresh.
+//!
+//! The refresher keeps each answer for an hour, by how the player was asked for; what failed for good is among the dead
+//! letters. A process that was killed between storing the ranks and keeping the answer leaves the ranks, which are then
+//! found by their date. What counts is what was not there before: clocks of two machines may differ.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use anyhow::bail;
+use jiff::Timestamp;
+use stint_core::clock::after;
+use stint_core::points::Points;
+use stint_core::ports::DeadLetter;
+use stint_warcraftlogs::message::PlayerMessage;
+use stint_warcraftlogs::model::{Player, PlayerId};
+use stint_warcraftlogs::store::{RefreshAnswer, Refreshed};
+use stint_warcraftlogs::whom::Whom;
+
+use super::forecast::Forecast;
+use crate::context::Context;
+use crate::fleets::warcraftlogs::commands::show::{Stored, in_words, read, reason_in_words};
+use crate::fleets::warcraftlogs::stores::Stores;
+use crate::hosting::Looks;
+
+/// So many dead letters of refreshes are looked at.
+const DEAD_LETTERS: usize = 1_000;
+
+/// A refresh that a person waits for.
+pub(super) struct Waiting<'a> {
+    stores: &'a Stores,
+    message: &'a PlayerMessage,
+    /// What was known before it was queued.
+    answer: Option<RefreshAnswer>,
+    stored: Option<Timestamp>,
+    letters: BTreeSet<String>,
+}
+
+impl<'a> Waiting<'a> {
+    /// Looks at what is known of the player before the message is sent.
+    pub(super) async fn before(message: &'a PlayerMessage, stores: &'a Stores) -> anyhow::Result<Waiting<'a>> {
+        let mut waiting = Waiting { stores, message, answer: None, stored: None, letters: BTreeSet::new() };
+        waiting.check_refusals().await?;
+        waiting.answer = stores.answers.answer(&message.whom).await?;
+        waiting.stored = match waiting.id().await? {
+            Some(id) => match read(id, stores).await? {
+                Stored::Ranked(player) => Some(player.updated_at),
+                Stored::Dropped(dropped) => Some(dropped.at),
+                Stored::Nothing => None,
+            },
+            None => None,
+        };
+        waiting.letters = waiting.dead_letters().await?.into_iter().map(|letter| letter.message_id).collect();
+        Ok(waiting)
+    }
+
+    /// Fails when all that is asked for is known to be refused: then no call is made, and no answer comes.
+    async fn check_refusals(&self) -> anyhow::Result<()> {
+        let id = self.id().await?;
+        let known = self.stores.players.known(&id.into_iter().collect::<Vec<_>>()).await?;
+        let mut refusals = self.message.raids_to_scrap.units().map(|unit| known.refusal(id, unit));
+        match refusals.next().flatten() {
+            Some(reason) if refusals.all(|refusal| refusal.is_some()) => {
+                bail!("{} has no ranks: the upstream refuses it: {reason}; nothing was queued", self.message.whom)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Prints the ranks once they are there, or fails with why there are none. A part of it may cost `needed`.
+    pub(super) async fn run(
+        self,
+        limit: Duration,
+        looks: Looks,
+        needed: Points,
+        context: &Context,
+    ) -> anyhow::Result<()> {
+        let (whom, end) = (&self.message.whom, after(context.clock.now(), limit));
+        let mut said = None;
+        loop {
+            if let Some(player) = self.look().await? {
+                let now = context.clock.now();
+                return context.output.result(&player, |player| in_words(player, now));
+            }
+            let now = context.clock.now();
+            let forecast = Forecast::read(self.stores, needed, now).await?;
+            let words = forecast.in_words();
+            let words = words.trim_end();
+            if forecast.is_idle {
+                bail!("{whom} is queued, but {words}");
+            }
+            if now >= end {
+                bail!("there is no answer about {whom} after {} s; it stays queued: {words}", limit.as_secs());
+            }
+            if said.as_deref() != Some(words) {
+                context.output.aside(&format!("waiting for {whom}: {words}"));
+                said = Some(words.to_owned());
+            }
+            context.clock.sleep(looks.until_next(now, end)).await;
+        }
+    }
+
+    /// The player, once the ranks are there.
+    async fn look(&self) -> anyhow::Result<Option<Player>> {
+        let whom = &self.message.whom;
+        if let Some(letter) = self.dead_letters().await?.iter().find(|it| !self.letters.contains(&it.message_id)) {
+            bail!("{whom} could not be fetched: {}", letter.reason);
+        }
+        let answer = self.stores.answers.answer(whom).await?.filter(|answer| Some(answer) != self.answer.as_ref());
+        let id = match answer.as_ref().map(|answer| &answer.result) {
+            Some(Refreshed::Dropped(reason)) => bail!("{whom} has no ranks: {}", reason_in_words(*reason)),
+            Some(Refreshed::Refused(reason)) => bail!("{whom} has no ranks: the upstream refuses it: {reason}"),
+            Some(Refreshed::Ranked(id)) => Some(*id),
+            None => self.id().await?,
+        };
+        let Some(id) = id else { return Ok(None) };
+        // An answer says that what is stored is new; without one its date has to.
+        let is_new = |at: Timestamp| answer.is_some() || Some(at) != self.stored;
+        match read(id, self.stores).await? {
+            Stored::Ranked(player) if is_new(player.updated_at) => Ok(Some(*player)),
+            Stored::Dropped(dropped) if is_new(dropped.at) => {
+                bail!("{whom} has no ranks: {}", reason_in_words(dropped.reason))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// The player's id, as far as it is known.
+    async fn id(&self) -> anyhow::Result<Option<PlayerId>> {
+        Ok(match &self.message.whom {
+            Whom::Id(id) => Some(*id),
+            Whom::Named(named) => self.stores.directory.find(named).await?.map(|player| player.id),
+        })
+    }
+
+    /// The dead letters of this message.
+    async fn dead_letters(&self) -> anyhow::Result<Vec<DeadLetter>> {
+        let mut letters = self.stores.refreshes.dead_letters(DEAD_LETTERS).await?;
+        letters.retain(|letter| is_part_of(self.message, &letter.body));
+        Ok(letters)
+    }
+}
+
+/// Whether `body` is `message` or what is left of it: a message that was parked for points is sent anew with the time when
+/// it was queued first, and without what was answered already.
+fn is_part_of(message: &PlayerMessage, body: &str) -> bool {
+    PlayerMessage::from_body(body)
+        .is_ok_and(|part| part.whom == message.whom && message.raids_to_scrap.covers(&part.raids_to_scrap))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dead_letter_that_was_parked_before_is_the_message() {
+        let message = PlayerMessage::from_body(r#"{"id":7,"raidsToScrap":{"26":[3,4],"28":[4]}}"#).unwrap();
+        for (body, expected) in [
+            (message.to_body().as_str(), true),
+            (r#"{"id":7,"raidsToScrap":{"26":[3,4],"28":[4]},"queuedAt":"2026-11-30T10:00:00Z"}"#, true),
+            (r#"{"id":7,"raidsToScrap":{"28":[4]},"queuedAt":"2026-11-30T10:00:00Z"}"#, true),
+            (r#"{"id":7,"raids":{"26":[3]}}"#, true),
+            (r#"{"id":7,"raidsToScrap":{"26":[5]}}"#, false),
+            (r#"{"id":8,"raidsToScrap":{"26":[3]}}"#, false),
+            (r#"{"name":"Ann","server":"kazzak","region":"EU","raidsToScrap":{"26":[3]}}"#, false),
+            ("nonsense", false),
+        ] {
+            assert_eq!(is_part_of(&message, body), expected, "{body}");
+        }
+    }
+}

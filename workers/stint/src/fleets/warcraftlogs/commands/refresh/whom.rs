@@ -1,0 +1,27 @@
+//! Who is meant, as far as the stores know the player.
+
+use stint_warcraftlogs::model::Player;
+use stint_warcraftlogs::whom::{Named, Whom};
+
+use super::Arguments;
+use crate::fleets::warcraftlogs::commands::servers::slug;
+use crate::fleets::warcraftlogs::stores::Stores;
+use crate::usage::WrongUsage;
+
+/// Whom to ask for, and what is stored of the player. The id of a stored player is better than its name: it survives
+/// renames.
+pub(super) async fn find(arguments: &Arguments, stores: &Stores) -> anyhow::Result<(Whom, Option<Player>)> {
+    if let Some(id) = arguments.id {
+        return Ok((Whom::Id(id), stores.players.get(id).await?));
+    }
+    let Arguments { name, server, region, .. } = arguments;
+    let [name, server] = [name, server].map(|text| text.as_deref().unwrap_or_default());
+    let region = region.unwrap_or_default();
+    let slug = slug(server, &stores.directory.servers(region).await?);
+    let named = Named::new(name, &slug, region);
+    let named = named.map_err(|reason| WrongUsage::error(reason.replacen("field ", "--", 1)))?;
+    Ok(match stores.directory.find(&named).await? {
+        Some(player) => (Whom::Id(player.id), Some(player)),
+        None => (Whom::Named(named), None),
+    })
+}

@@ -1,0 +1,140 @@
+//! Rules whose pages make no sense, and upstreams that have turned discovery away.
+
+use anyhow::bail;
+use jiff::Timestamp;
+use serde::Serialize;
+use stint_warcraftlogs::names;
+use stint_warcraftlogs::store::{Rest, RuleStatus, UpstreamRest};
+
+use super::known;
+use crate::context::Context;
+use crate::fleets::warcraftlogs::stores::Stores;
+use crate::moment::when;
+use crate::printable::one_line;
+
+#[derive(clap::Args)]
+#[command(after_help = "Example:\n  stint wcl rules sample 638190fc00bc58421e002c83")]
+pub(super) struct Sample {
+    /// The rule's id, as `stint wcl rules list` shows it.
+    id: String,
+}
+
+#[derive(clap::Args)]
+#[command(after_help = "Example:\n  stint wcl rules accept 638190fc00bc58421e002c83")]
+pub(super) struct Accept {
+    /// The rules' ids, as `stint wcl rules list` shows them.
+    #[arg(required = true)]
+    ids: Vec<String>,
+}
+
+#[derive(clap::Args)]
+#[command(after_help = "Example:\n  stint wcl rules resume www.warcraftlogs.com/zone/rankings")]
+pub(super) struct Resume {
+    /// The upstream, as `stint wcl rules list` shows it.
+    upstream: String,
+}
+
+#[derive(Serialize)]
+struct Sampled {
+    id: String,
+    at: Timestamp,
+    reason: String,
+    sample: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Accepted {
+    accepted: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct Resumed {
+    resumed: String,
+}
+
+impl Sample {
+    pub(super) async fn run(&self, context: &Context) -> anyhow::Result<()> {
+        let rules = Stores::existing(context).await?.rules.list().await?.documents;
+        let ids: Vec<&str> = rules.iter().map(|status| status.rule.id.as_str()).collect();
+        let id = known(&ids, &self.id)?;
+        let doubted = rules.iter().find(|status| status.rule.id == id).and_then(|status| status.doubt.clone());
+        let Some(doubt) = doubted else {
+            bail!("nothing is in doubt of rule {id}: there is no sample of a page; see `stint wcl rules list`");
+        };
+        let sampled = Sampled { id: id.to_owned(), at: doubt.at, reason: doubt.reason, sample: doubt.sample };
+        let now = context.clock.now();
+        context.output.result(&sampled, |sampled| {
+            let Sampled { at, reason, sample, .. } = sampled;
+            let sample = sample.as_deref().map_or_else(|| "no page was kept".into(), one_line);
+            format!("{}, seen {}\n\n{sample}\n", one_line(reason), when(*at, now))
+        })
+    }
+}
+
+impl Accept {
+    pub(super) async fn run(&self, context: &Context) -> anyhow::Result<()> {
+        let stores = Stores::existing(context).await?;
+        let rules = &stores.rules;
+        let stored = rules.list().await?.documents;
+        let all: Vec<&str> = stored.iter().map(|status| status.rule.id.as_str()).collect();
+        let ids: Vec<&str> = self.ids.iter().map(|id| known(&all, id)).collect::<anyhow::Result<_>>()?;
+        if let Some(id) =
+            ids.iter().find(|id| !stored.iter().any(|status| status.rule.id == **id && status.doubt.is_some()))
+        {
+            bail!("nothing is in doubt of rule {id}; nothing was accepted");
+        }
+        let mut accepted = Vec::new();
+        for id in ids {
+            if rules.accept(id).await? {
+                accepted.push(id.to_owned());
+            }
+        }
+        stores.start_discovery(context.clock.now()).await;
+        context.output.result(&Accepted { accepted }, |Accepted { accepted }| {
+            let lines =
+                accepted.iter().map(|id| format!("accepted {id}: the next discovery takes its pages as they are\n"));
+            lines.collect()
+        })
+    }
+}
+
+impl Resume {
+    pub(super) async fn run(&self, context: &Context) -> anyhow::Result<()> {
+        let upstream = &self.upstream;
+        let stores = Stores::existing(context).await?;
+        if !stores.rules.wake_upstream(upstream).await? {
+            bail!("'{upstream}' does not rest; see what does with `stint wcl rules list`");
+        }
+        stores.start_discovery(context.clock.now()).await;
+        context.output.result(&Resumed { resumed: upstream.clone() }, |Resumed { resumed }| {
+            format!("{resumed} is asked again by the next discovery\n")
+        })
+    }
+}
+
+/// The rests that are not over at `now`.
+pub(crate) fn resting(rests: Vec<UpstreamRest>, now: Timestamp) -> Vec<UpstreamRest> {
+    rests.into_iter().filter(|rest| rest.rest.until > now).collect()
+}
+
+/// The rest of `upstream`, if it is one of `rests`.
+pub(crate) fn rest_of<'a>(rests: &'a [UpstreamRest], upstream: &str) -> Option<&'a Rest> {
+    rests.iter().find(|rest| rest.upstream == upstream).map(|rest| &rest.rest)
+}
+
+/// `www.warcraftlogs.com/zone/rankings rests until …`.
+pub(crate) fn rests(rest: &UpstreamRest, now: Timestamp) -> String {
+    let UpstreamRest { upstream, rest } = rest;
+    format!("{} rests until {}: {}", one_line(upstream), when(rest.until, now), one_line(&rest.reason))
+}
+
+/// What an operator can do about a rule that is doubted.
+pub(crate) fn hint(status: &RuleStatus) -> String {
+    let (id, raid, difficulty) =
+        (&status.rule.id, names::raid(status.rule.raid), names::difficulty(status.rule.difficulty));
+    let reason = status.doubt.as_ref().map(|doubt| one_line(&doubt.reason)).unwrap_or_default();
+    format!(
+        "what was found for {raid} in {difficulty} makes no sense: {reason}; see the page with `stint wcl rules sample {id}`, and if \
+         it is right, say so with `stint wcl rules accept {id}`"
+    )
+}

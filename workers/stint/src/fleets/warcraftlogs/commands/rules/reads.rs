@@ -1,0 +1,115 @@
+//! What a rule reads beside its raid, difficulty and pages.
+
+use anyhow::bail;
+use serde::Serialize;
+use stint_warcraftlogs::config::DiscoverySource;
+use stint_warcraftlogs::names;
+use stint_warcraftlogs::questions::Conflict;
+use stint_warcraftlogs::store::{METRICS, Rule, RuleStatus, parse_partition, parse_size};
+use stint_warcraftlogs::whom::parse_region;
+
+/// The options of a rule, as flags and as they are shown.
+#[derive(clap::Args, Clone, Debug, Serialize)]
+#[command(next_help_heading = "What to read")]
+pub(crate) struct Reads {
+    /// A part of the raid's time, such as a patch, by its number in `stint wcl raids`; -1 means all of them. Ranks are asked for
+    /// with it too.
+    #[arg(long, allow_negative_numbers = true, value_parser = parse_partition)]
+    pub(crate) partition: Option<i32>,
+    /// The size of the group, where the raid has several. Ranks are asked for with it too.
+    #[arg(long, value_parser = parse_size)]
+    pub(crate) size: Option<u32>,
+    /// Whom the pages list, and what they are ranked by. Ranks are asked for with it too.
+    #[arg(long, value_parser = clap::builder::PossibleValuesParser::new(METRICS))]
+    pub(crate) metric: Option<String>,
+    /// Only players of this region: US, EU, KR, TW or CN.
+    #[arg(long, value_parser = |text: &str| parse_region(text).map(str::to_owned))]
+    pub(crate) region: Option<String>,
+    /// Only players of this server of the region: its slug, such as tarren-mill.
+    #[arg(long, requires = "region")]
+    pub(crate) server: Option<String>,
+    /// Only players in the reports of this guild of the server, where DISCOVERY_SOURCE is reports.
+    #[arg(long, requires = "server")]
+    pub(crate) guild: Option<String>,
+}
+
+impl Reads {
+    /// Those of a rule.
+    pub(crate) fn of(rule: &Rule) -> Reads {
+        let Rule { partition, size, metric, region, server, guild, .. } = rule.clone();
+        Reads { partition, size, metric, region, server, guild }
+    }
+
+    /// The rule with these.
+    pub(super) fn on(&self, rule: Rule) -> Rule {
+        let Reads { partition, size, metric, region, server, guild } = self.clone();
+        let server = server.map(|server| server.to_lowercase());
+        Rule { partition, size, metric, region, server, guild, ..rule }
+    }
+
+    /// `hps, partition 2, size 25, EU tarren-mill, guild Écho`; empty when there are none.
+    pub(crate) fn in_words(&self) -> String {
+        let place = self.region.as_ref().map(|region| match &self.server {
+            Some(server) => format!("{region} {server}"),
+            None => region.clone(),
+        });
+        let options = [
+            self.metric.clone(),
+            self.partition.map(|partition| format!("partition {partition}")),
+            self.size.map(|size| format!("size {size}")),
+            place,
+            self.guild.as_ref().map(|guild| format!("guild {guild}")),
+        ];
+        options.into_iter().flatten().collect::<Vec<_>>().join(", ")
+    }
+
+    /// What the pages are of, behind their numbers.
+    pub(super) fn behind_pages(&self) -> String {
+        Some(self.in_words()).filter(|words| !words.is_empty()).map_or_else(String::new, |words| format!(" of {words}"))
+    }
+
+    /// Refuses what the source of players cannot do.
+    pub(super) fn check(&self, source: DiscoverySource) -> anyhow::Result<()> {
+        if self.guild.is_some() && source == DiscoverySource::Pages {
+            bail!(
+                "--guild: ranking pages cannot be narrowed to a guild; set DISCOVERY_SOURCE=reports, or leave --guild out \
+                 and read the pages of --server"
+            );
+        }
+        Ok(())
+    }
+}
+
+/// A player's ranks in one raid and difficulty are asked for once, in one way.
+pub(super) fn refuse_conflict(rule: &Rule, stored: &[RuleStatus]) -> anyhow::Result<()> {
+    for status in stored {
+        let Some(Conflict { field, one, other }) = Conflict::between(rule, &status.rule) else { continue };
+        let id = &status.rule.id;
+        bail!(
+            "--{field}: ranks of {} in {} are asked for with {field} {other} by the rule {id}, and can be asked for in one way \
+             only; nothing was added. Use {other} instead of {one}, or remove that rule first with `stint wcl rules remove {id}`",
+            names::raid(rule.raid),
+            names::difficulty(rule.difficulty),
+        );
+    }
+    Ok(())
+}
+
+/// The conflicts among rules that came in by another way, in words.
+pub(super) fn conflicts(rules: &[RuleStatus]) -> Vec<String> {
+    let mut found = Vec::new();
+    for (position, one) in rules.iter().enumerate() {
+        for other in &rules[position + 1..] {
+            let Some(Conflict { field, one: said, other: otherwise }) = Conflict::between(&one.rule, &other.rule)
+            else {
+                continue;
+            };
+            found.push(format!(
+                "the rules {} and {} name {field} {said} and {otherwise} for the same ranks, which are asked for as the \
+                 settings say; remove one of them",
+                one.rule.id, other.rule.id
+            ));
+        }
+    }
+    found
+}

@@ -1,0 +1,60 @@
+//! Finds a player by what a person writes, and reads what is stored of it.
+
+use anyhow::bail;
+use stint_warcraftlogs::model::{Player, PlayerId};
+use stint_warcraftlogs::store::Dropped;
+use stint_warcraftlogs::whom::{Named, Whom, parse_region};
+
+use crate::fleets::warcraftlogs::commands::servers::slug;
+use crate::fleets::warcraftlogs::stores::Stores;
+use crate::usage::WrongUsage;
+
+/// What the store has of a player.
+pub(crate) enum Stored {
+    /// Ranks.
+    Ranked(Box<Player>),
+    /// That the upstream will never have any.
+    Dropped(Dropped),
+    /// Nothing.
+    Nothing,
+}
+
+/// Reads `57147396`, or `Ånn-Tarren Mill-EU`: no name of a character has a dash, and a region is the last part.
+pub(super) async fn find(text: &str, stores: &Stores) -> anyhow::Result<PlayerId> {
+    if let Ok(id) = text.trim().parse::<PlayerId>() {
+        return Whom::by_id(id).map(|_| id).map_err(wrong);
+    }
+    let parts = text.split_once('-').and_then(|(name, rest)| Some((name, rest.rsplit_once('-')?)));
+    let Some((name, (server, region))) = parts else {
+        let example = "Ånn-TarrenMill-EU";
+        return Err(WrongUsage::error(format!(
+            "{text} is neither an id nor a name, server and region, such as {example}"
+        )));
+    };
+    let region = parse_region(region).map_err(wrong)?;
+    let slug = slug(server, &stores.directory.servers(region).await?);
+    let named = Named::new(name, &slug, region).map_err(wrong)?;
+    match stores.directory.find(&named).await? {
+        Some(player) => Ok(player.id),
+        None => bail!(
+            "nothing is stored of {named}; ask for the player: stint wcl refresh --name {} --server {} --region {}",
+            named.name(),
+            named.server(),
+            named.region()
+        ),
+    }
+}
+
+fn wrong(reason: String) -> anyhow::Error {
+    WrongUsage::error(reason.replacen("field ", "", 1))
+}
+
+/// Reads what is stored of the player with this id.
+pub(crate) async fn read(id: PlayerId, stores: &Stores) -> anyhow::Result<Stored> {
+    if let Some(player) = stores.players.get(id).await? {
+        return Ok(Stored::Ranked(Box::new(player)));
+    }
+    let page = stores.players.dropped_page(id.checked_sub(1), 1).await?;
+    let dropped = page.documents.into_iter().find(|dropped| dropped.id == id);
+    Ok(dropped.map_or(Stored::Nothing, Stored::Dropped))
+}

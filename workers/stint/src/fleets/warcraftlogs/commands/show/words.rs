@@ -1,0 +1,29 @@
+//! A player in words.
+
+use jiff::Timestamp;
+use stint_warcraftlogs::model::Player;
+use stint_warcraftlogs::names;
+use stint_warcraftlogs::store::DropReason;
+
+use crate::fleets::warcraftlogs::commands::ranks;
+use crate::moment::when;
+use crate::printable::one_line;
+
+/// A player and its ranks.
+pub(crate) fn in_words(player: &Player, now: Timestamp) -> String {
+    let Player { id, name, class_id, region, server, updated_at, raids } = player;
+    let (name, server, class) = (one_line(name), one_line(&server.name), names::class(*class_id));
+    let updated = when(*updated_at, now);
+    format!("{name} of {server} ({region}), {class}, player {id}, updated {updated}\n{}", ranks::in_words(raids))
+}
+
+/// Why the upstream has no ranks of a player.
+pub(crate) fn reason_in_words(reason: DropReason) -> &'static str {
+    match reason {
+        DropReason::Hidden => "the player hides its ranks",
+        DropReason::Unknown => "the upstream knows no such player",
+        DropReason::NeverClassed => "the upstream never learned the player's class, so it has no ranks of it",
+        DropReason::Refused => "the upstream refuses every raid and difficulty that the player was discovered in",
+        DropReason::Merged => "it is an older id of a player whose ranks are stored under another one",
+    }
+}

@@ -1,0 +1,148 @@
+//! The `warcraftlogs` fleet against its stand-in upstream, from discovery to databases: `stint up --until-drained`, and what
+//! came of it.
+
+mod books;
+mod stage;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::{bail, ensure};
+use async_trait::async_trait;
+use serde_json::Value;
+use stint_core::clock::between;
+use stint_core::points::Points;
+use stint_core::worker::{Stop, Worker};
+use stint_host::Totals;
+use stint_warcraftlogs::aggregator::Aggregator;
+use stint_warcraftlogs::budget::{Budget, Tallied};
+use stint_warcraftlogs::db_generator::DbGenerator;
+use stint_warcraftlogs::discover::Discover;
+
+use super::report::{Database, Invocations, Players, Queue, Report};
+use super::stores::Stores;
+use super::workers::Workshop;
+use crate::context::Context;
+use crate::fleets::fleet::{Act, Fleet};
+use crate::fleets::settings::FleetSettings;
+use crate::hosting::{Installation, Looks, Opened, Until, here};
+use crate::wiring::Diary;
+use stage::Stage;
+
+/// Warcraft Logs: players from discovery to Lua databases, under the budgets of a few keys.
+#[derive(clap::Args)]
+#[command(after_help = "Everything runs on this machine: the upstream is a stand-in on loopback, and nothing real is \
+                        asked.\n\nExample:\n  stint demo --players 3000 --seed 41 --json")]
+pub(super) struct Arguments {
+    /// How many players the stand-in knows.
+    #[arg(long, default_value_t = 600, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    players: u32,
+    /// How many keys share the work.
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=200))]
+    keys: u32,
+    /// Points per key and window; without it, so many that the keys run dry two or three times.
+    #[arg(long)]
+    limit: Option<Points>,
+    /// How long a key's window is, in seconds.
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(4..=3600))]
+    window: u64,
+    /// The longest time that the stand-in takes to answer, in milliseconds.
+    #[arg(long, default_value_t = 250)]
+    latency: u64,
+    /// The same seed makes the same players, ranks and costs.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// The folder for the demo's state and what it makes; what an earlier demo left there is replaced.
+    #[arg(long, default_value = "./stint-demo")]
+    out: PathBuf,
+}
+
+/// The fleet of a demo, built.
+struct Built {
+    stores: Stores,
+    budget: Budget,
+}
+
+#[async_trait(?Send)]
+impl Act for Arguments {
+    async fn run(self, fleet: &'static dyn Fleet, context: &Context) -> anyhow::Result<()> {
+        let stage = Stage::set(&self, context).await?;
+        let workshop = Arc::new(Workshop::new(&stage.settings, &stage.backends));
+        let built = Built { stores: workshop.stores().await?, budget: workshop.budget().await? };
+        let settings = FleetSettings::of_one(stage.settings.clone());
+        let opened = vec![Opened { fleet, workshop }];
+        let installation = Installation::build(opened, &settings, &stage.backends, Stop::default()).await?;
+        stage.add_rules(&*built.stores.rules, self.players).await?;
+        let begun = stage.context.clock.now();
+        let until = Until { drained: true, looks: Looks::often() };
+        let ran = here(&installation, until, &stage.context).await?;
+        if ran.interrupted {
+            bail!("interrupted; what was fetched so far is in {}", stage.out.display());
+        }
+        let report = report(&stage, &built, &installation.diary, ran.totals).await?;
+        let seconds = between(begun, stage.context.clock.now()).as_secs_f64();
+        let report = Report { virtual_seconds: seconds, wall_seconds: seconds, ..report };
+        context.output.result(&report, Report::in_words)?;
+        context.output.line(&stage.farewell(&built).await?);
+        ensure!(report.players.lost == 0, "{} players are lost", report.players.lost);
+        Ok(())
+    }
+}
+
+/// Adds up what came of a run, and compares it with the stand-in's books.
+async fn report(stage: &Stage, fleet: &Built, diary: &Diary, totals: Totals) -> anyhow::Result<Report> {
+    let (aggregator, discover) = (diary.of(Aggregator::SPEC.name), diary.of(Discover::SPEC.name));
+    let queued = aggregator.sum("queued");
+    let now = stage.context.clock.now();
+    let emptied = fleet.stores.milestones.reached().await?.emptied;
+    let (from, to) = (aggregator.since("queued").unwrap_or(now), emptied.unwrap_or(now));
+    let (seconds, players) = (between(from, to).as_secs_f64(), stage.players());
+    let (pages, rules) = (discover.sum("pages"), fleet.stores.rules.list().await?.documents.len());
+    stage.context.output.line(&format!(
+        "discovered {} players on {pages} ranking pages, by {rules} rules; fetched in {seconds:.1} s, {:.0} players a second",
+        players.len(),
+        queued as f64 / seconds.max(f64::EPSILON)
+    ));
+    // The last calls' charge shows only in a later reading.
+    fleet.budget.read_counters(Points::MAX).await?;
+    let budget = books::audit(stage, fleet, from, to).await?;
+    let (ranked, dropped) = books::fates(fleet, &players).await?;
+    let counts = fleet.stores.queue.counts().await?;
+    let tally = &fleet.budget.tally;
+    let waiting = counts.unfinished() + counts.dead;
+    let parked = tally.total(Tallied::Parked);
+    // A parked message was acknowledged too, but its player was served later, straight from where it was parked.
+    let succeeded = (totals.succeeded + tally.total(Tallied::Resumed)).saturating_sub(parked);
+    let discovered = players.len() as u64;
+    Ok(Report {
+        players: Players {
+            discovered,
+            queued,
+            ranked,
+            dropped,
+            lost: discovered.saturating_sub(ranked + dropped + waiting),
+        },
+        budget,
+        queue: Queue {
+            received: totals.received,
+            succeeded,
+            receives_per_success: totals.received as f64 / succeeded.max(1) as f64,
+            parked,
+            dead_letters: counts.dead,
+        },
+        invocations: Invocations { total: totals.invocations, wasted: totals.wasted },
+        databases: databases(&diary.of(DbGenerator::SPEC.name).last.unwrap_or_default()),
+        ..Report::default()
+    })
+}
+
+fn databases(generated: &Value) -> Vec<Database> {
+    let regions = generated["regions"].as_array().into_iter().flatten();
+    let database = |region: &Value| Database {
+        region: region["region"].as_str().unwrap_or_default().to_owned(),
+        path: region["path"].as_str().unwrap_or_default().into(),
+        players: region["players"].as_u64().unwrap_or_default(),
+        bytes: region["bytes"].as_u64().unwrap_or_default(),
+    };
+    regions.map(database).collect()
+}

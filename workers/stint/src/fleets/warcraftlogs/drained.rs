@@ -1,0 +1,176 @@
+//! When the `warcraftlogs` fleet has nothing left to do: no rule is due or read, no player waits anywhere, and the databases
+//! are written.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use stint_core::clock::{after, before};
+use stint_core::ports::Wakeup;
+use stint_core::worker::Worker;
+use stint_warcraftlogs::aggregator::{Aggregator, unfinished};
+use stint_warcraftlogs::config::{DiscoverySource, Settings};
+use stint_warcraftlogs::db_generator::DbGenerator;
+use stint_warcraftlogs::discovery::upstream;
+use stint_warcraftlogs::handover::{ALL_FRESH, GENERATE};
+use stint_warcraftlogs::store::{Freshness, Rule, RuleStatus, UpstreamRest};
+
+use super::progress::Snapshot;
+use super::stores::Stores;
+use crate::fleets::fleet::Work;
+use crate::wiring::Diary;
+
+/// After so many failures in a row the databases are not waited for any longer.
+const GIVE_UP: u32 = 3;
+
+/// A worker is not woken again within this, so that it can come to its end.
+const WAKE_AGAIN: Duration = Duration::from_secs(60);
+
+/// A wake-up within this is waited for, for as long. One that a killed process has claimed fires only when its lease ends.
+const SOON: Duration = Duration::from_secs(5);
+
+/// A rest for want of points ends so long after a reset at the most.
+const AFTER_RESET: Duration = Duration::from_secs(60);
+
+/// Documents looked at together.
+const PAGE: usize = 10_000;
+
+/// What is known of a fleet that is to be drained.
+#[derive(Default)]
+pub(super) struct Drain {
+    queues_are_empty: bool,
+    /// What was left to do at the last look, and since when.
+    left: Option<(&'static str, Timestamp)>,
+    /// When the worker for it was last woken.
+    woken: Option<Timestamp>,
+}
+
+impl Drain {
+    /// Keeps what a look has shown.
+    pub(super) fn see(&mut self, snapshot: &Snapshot) {
+        self.queues_are_empty = snapshot.is_drained();
+    }
+
+    /// What the fleet is at. A worker that has something left to do and is not woken soon is woken.
+    pub(super) async fn work(
+        &mut self,
+        stores: &Stores,
+        settings: &Settings,
+        diary: &Diary,
+        now: Timestamp,
+    ) -> anyhow::Result<Work> {
+        if !self.queues_are_empty {
+            self.left = None;
+            return Ok(Work::UnderWay);
+        }
+        let rules = stores.rules.list().await?.documents;
+        let resting = match standing(&rules, stores, settings, now).await? {
+            Rules::Fresh => None,
+            Rules::Resting(reason) => Some(reason),
+            Rules::Unfinished => return Ok(Work::UnderWay),
+        };
+        if resting.is_none() && is_a_player_due(stores, settings, now).await? {
+            self.wake(stores, ALL_FRESH, Aggregator::SPEC.name, now).await?;
+            return Ok(Work::UnderWay);
+        }
+        if is_unwritten(stores, now).await? {
+            let page = diary.of(DbGenerator::SPEC.name);
+            if let Some(error) = page.error.filter(|_| page.failures >= GIVE_UP) {
+                return Ok(Work::Stopped(format!("{} fails: {error}", DbGenerator::SPEC.name)));
+            }
+            self.wake(stores, GENERATE, DbGenerator::SPEC.name, now).await?;
+            return Ok(Work::UnderWay);
+        }
+        Ok(resting.or_else(|| refused(&rules)).map_or(Work::Done, Work::Stopped))
+    }
+
+    /// Wakes a worker, unless something wakes it soon or it was woken here a moment ago.
+    async fn wake(&mut self, stores: &Stores, name: &'static str, worker: &str, now: Timestamp) -> anyhow::Result<()> {
+        let since = self.left.filter(|(left, _)| *left == name).map_or(now, |(_, since)| since);
+        self.left = Some((name, since));
+        if self.woken.is_some_and(|woken| after(woken, WAKE_AGAIN) > now) {
+            return Ok(());
+        }
+        let wakeups = stores.wakeups.list().await?;
+        // The aggregator wakes the other one.
+        let is_soon = |wakeup: &Wakeup| {
+            wakeup.at <= after(now, SOON) && [worker, Aggregator::SPEC.name].contains(&&*wakeup.worker)
+        };
+        if after(since, SOON) <= now || !wakeups.iter().any(is_soon) {
+            stores.wakeups.once(name, worker, now).await?;
+            self.woken = Some(now);
+        }
+        Ok(())
+    }
+}
+
+/// What the rules are at.
+enum Rules {
+    /// All of them are fresh.
+    Fresh,
+    /// One is due or read, or will be once there are points.
+    Unfinished,
+    /// All that are not fresh rest, for this reason.
+    Resting(String),
+}
+
+async fn standing(rules: &[RuleStatus], stores: &Stores, settings: &Settings, now: Timestamp) -> anyhow::Result<Rules> {
+    let fresh_since = before(now, settings.discovery_delay());
+    let keys = stores.pool.keys().await?;
+    let points_at = keys.iter().map(|key| after(key.renews_at, AFTER_RESET)).max();
+    let for_points = settings.discovery_source == DiscoverySource::Reports;
+    let waits_for_points = |until: Timestamp| for_points && points_at.is_some_and(|at| until <= at);
+    let source = upstream_rest(stores, settings, now).await?;
+    let mut resting = BTreeSet::new();
+    for status in rules {
+        let Some(reason) = unfinished(std::slice::from_ref(status), fresh_since, now) else { continue };
+        let rest = status.resting.as_ref().map(|rest| rest.until).filter(|until| *until > now);
+        let is_read = status.leased_until.is_some_and(|until| until > now);
+        match (rest, &source) {
+            (Some(until), _) if !waits_for_points(until) => resting.insert(reason),
+            (None, Some(source)) if !is_read => resting.insert(source.clone()),
+            _ => return Ok(Rules::Unfinished),
+        };
+    }
+    Ok(if resting.is_empty() { Rules::Fresh } else { Rules::Resting(Vec::from_iter(resting).join("; ")) })
+}
+
+/// The rules that rest until an operator changes them, in words. Nothing waits for them, and what they ask for is missing.
+fn refused(rules: &[RuleStatus]) -> Option<String> {
+    let until_changed = rules.iter().filter_map(|status| {
+        let rest = status.resting.as_ref().filter(|rest| rest.is_until_changed())?;
+        let Rule { raid, difficulty, .. } = &status.rule;
+        Some(format!("raid {raid} in difficulty {difficulty} rests until its rule is changed: {}", rest.reason))
+    });
+    let reasons = BTreeSet::from_iter(until_changed);
+    (!reasons.is_empty()).then(|| Vec::from_iter(reasons).join("; "))
+}
+
+/// Why no page is read now, if the upstream has turned discovery away.
+async fn upstream_rest(stores: &Stores, settings: &Settings, now: Timestamp) -> anyhow::Result<Option<String>> {
+    let asked = upstream(settings);
+    let rests = stores.rules.upstreams().await?;
+    let rest = rests.into_iter().find(|rest| rest.upstream == asked && rest.rest.until > now);
+    Ok(rest.map(|UpstreamRest { upstream, rest }| format!("{upstream} rests until {}: {}", rest.until, rest.reason)))
+}
+
+/// Whether a player is to be queued. A document that cannot be read is passed over, as the aggregator does.
+async fn is_a_player_due(stores: &Stores, settings: &Settings, now: Timestamp) -> anyhow::Result<bool> {
+    let freshness = Freshness::at(now, settings.aggregator().refresh_after);
+    let mut after = None;
+    loop {
+        let page = stores.discovers.due(after, PAGE, &freshness).await?;
+        match page.next {
+            _ if !page.documents.is_empty() => return Ok(true),
+            Some(next) => after = Some(next),
+            None => return Ok(false),
+        }
+    }
+}
+
+/// Whether there is something that the databases do not say. A folder of an earlier version does not tell when they were
+/// written.
+async fn is_unwritten(stores: &Stores, now: Timestamp) -> anyhow::Result<bool> {
+    let reached = stores.milestones.reached().await?.as_of(now);
+    Ok(reached.is_unwritten() || (reached.generated.is_none() && stores.players.counts().await?.ranked > 0))
+}

@@ -1,0 +1,127 @@
+//! The fleet `warcraftlogs`: discovered players, their ranks under key budgets, and Lua databases of them.
+
+mod commands;
+mod demo;
+mod drained;
+mod outages;
+mod points;
+mod progress;
+mod report;
+mod simulate;
+mod specs;
+mod status;
+mod stores;
+mod up;
+mod upstream;
+mod workers;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use stint_core::ports::QueueSettings;
+use stint_core::worker::{QueueTrigger, Spec};
+use stint_embedded::upkeep::FileSpec;
+use stint_warcraftlogs::config::Settings;
+use stint_warcraftlogs::store::SqliteStore;
+
+use super::fleet::{Action, Collections, Fleet, Standing, Workshop};
+use super::settings::{FleetSettings, SettingsOf};
+use crate::wiring::{Backends, Needs};
+use commands::data;
+use specs::{BEGINNING, WORKERS, needs, queue_settings, trigger};
+
+/// The fleet.
+pub(super) struct WarcraftLogs;
+
+#[async_trait]
+impl Fleet for WarcraftLogs {
+    fn name(&self) -> &'static str {
+        stint_warcraftlogs::FLEET
+    }
+
+    fn alias(&self) -> &'static str {
+        "wcl"
+    }
+
+    fn workers(&self) -> &'static [Spec] {
+        &WORKERS
+    }
+
+    fn settings(&self) -> SettingsOf {
+        SettingsOf::of::<Settings>()
+    }
+
+    fn missing(&self, settings: &FleetSettings) -> Option<String> {
+        let missing = "WCL_KEYS is not set: the rank fetcher needs at least one API key, as id:secret";
+        settings.get::<Settings>().wcl_keys.is_empty().then(|| missing.to_owned())
+    }
+
+    fn check(&self, settings: &FleetSettings) -> Result<(), String> {
+        settings.get::<Settings>().check()
+    }
+
+    fn needs(&self) -> Needs {
+        needs()
+    }
+
+    fn files(&self) -> &'static [FileSpec] {
+        &SqliteStore::FILES
+    }
+
+    fn beginning(&self) -> &'static str {
+        BEGINNING
+    }
+
+    fn queue(&self, settings: &FleetSettings, _: QueueTrigger) -> QueueSettings {
+        queue_settings(settings.get())
+    }
+
+    fn upstreams_of(&self, worker: &Spec, settings: &FleetSettings) -> &'static [&'static str] {
+        outages::upstreams_of(worker, settings.get())
+    }
+
+    fn open<'a>(&self, settings: &'a FleetSettings, backends: &'a Backends) -> Box<dyn Workshop + 'a> {
+        Box::new(workers::Workshop::new(settings.get(), backends))
+    }
+
+    async fn status(
+        &self,
+        settings: &FleetSettings,
+        backends: Option<&Backends>,
+        now: Timestamp,
+    ) -> anyhow::Result<Option<Standing>> {
+        status::standing(settings.get(), backends, now).await.map(Some)
+    }
+
+    async fn parked(&self, queue: &str, settings: &FleetSettings, backends: &Backends) -> anyhow::Result<u64> {
+        let pool = backends.pool(settings.get::<Settings>().ledger()).await?;
+        Ok(pool.count_parked(queue).await?)
+    }
+
+    /// The players of the backlog would count as queued for two weeks. Those who are parked may be queued twice.
+    async fn purged(&self, queue: &str, _: &FleetSettings, backends: &Backends) -> anyhow::Result<()> {
+        if queue == trigger().queue {
+            stores::Collections::open(backends).await?.discovers.forget_queued().await?;
+        }
+        Ok(())
+    }
+
+    fn demo(&self) -> Option<Action> {
+        Some(Action::of::<demo::Arguments>())
+    }
+
+    fn simulate(&self) -> Option<Action> {
+        Some(Action::of::<simulate::Arguments>())
+    }
+
+    fn upstream(&self) -> Option<Action> {
+        Some(Action::of::<upstream::Arguments>())
+    }
+
+    fn collections(&self) -> Option<Collections> {
+        Some(Collections { import: Action::of::<data::Import>(), export: Action::of::<data::Export>() })
+    }
+
+    fn commands(&self) -> Option<Action> {
+        Some(Action::of::<commands::Arguments>())
+    }
+}

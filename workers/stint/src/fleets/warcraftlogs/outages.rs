@@ -1,0 +1,39 @@
+//! What the fleet calls, and who has nothing to do while that is down.
+
+use std::sync::Arc;
+
+use stint_core::ports::Breakers;
+use stint_core::worker::{Spec, Worker};
+use stint_http::Breaker;
+use stint_warcraftlogs::client::UPSTREAM;
+use stint_warcraftlogs::config::{DiscoverySource, Settings};
+use stint_warcraftlogs::discover::Discover;
+use stint_warcraftlogs::discovery::SITE;
+use stint_warcraftlogs::rank_fetcher::RankFetcher;
+use stint_warcraftlogs::refresher::Refresher;
+
+use crate::context::Context;
+
+/// The breaker of the API of Warcraft Logs, whose record is in `breakers`.
+pub(crate) fn api_breaker(breakers: Arc<dyn Breakers>, settings: &Settings, context: &Context) -> Breaker {
+    Breaker::new(UPSTREAM, breakers, context.clock.clone(), settings.breaker())
+}
+
+/// The upstreams without which nothing is discovered, by the settings: the source of the players, and the API where it is on
+/// the same host as the site, since then an outage of the API holds the site back too.
+pub(crate) fn upstreams_of_discovery(settings: &Settings) -> &'static [&'static str] {
+    match settings.discovery_source {
+        DiscoverySource::Pages if settings.has_one_host() => &[SITE, UPSTREAM],
+        DiscoverySource::Pages => &[SITE],
+        DiscoverySource::Reports => &[UPSTREAM],
+    }
+}
+
+/// The upstreams without which a worker has nothing to do.
+pub(super) fn upstreams_of(worker: &Spec, settings: &Settings) -> &'static [&'static str] {
+    match worker.name {
+        name if name == Discover::SPEC.name => upstreams_of_discovery(settings),
+        name if name == RankFetcher::SPEC.name || name == Refresher::SPEC.name => &[UPSTREAM],
+        _ => &[],
+    }
+}

@@ -1,0 +1,183 @@
+//! Showing what a running fleet does: bars on a terminal, lines otherwise.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use jiff::Timestamp;
+use stint_core::clock::between;
+use stint_core::ledger::{KeyState, KeyStatus};
+use stint_core::ports::{Counts, PortResult};
+
+use super::stores::Stores;
+use crate::output::Output;
+
+/// Between two lines that only say that things go on.
+const LINE_EVERY: Duration = Duration::from_secs(5);
+
+/// A running fleet at one moment.
+pub(crate) struct Snapshot {
+    pub(crate) now: Timestamp,
+    /// In all queues.
+    pub(crate) queue: Counts,
+    pub(crate) parked: u64,
+    pub(crate) done: u64,
+    pub(crate) concurrency: u32,
+    pub(crate) keys: Vec<KeyStatus>,
+}
+
+impl Snapshot {
+    /// Looks at the stores.
+    pub(crate) async fn take(stores: &Stores, worker: &str, limit: u32, now: Timestamp) -> PortResult<Snapshot> {
+        let counts = stores.players.counts().await?;
+        let (mut queued, mut parked) = (Counts::default(), 0);
+        for queue in stores.queues() {
+            queued = sum(queued, queue.counts().await?);
+            parked += stores.pool.count_parked(queue.name()).await?;
+        }
+        Ok(Snapshot {
+            now,
+            queue: queued,
+            parked,
+            done: counts.ranked + counts.dropped,
+            concurrency: stores.throttle.read(worker).await?.effective(limit),
+            keys: stores.pool.keys().await?,
+        })
+    }
+
+    /// Whether nothing is left to fetch.
+    pub(crate) fn is_drained(&self) -> bool {
+        self.queue.unfinished() == 0 && self.parked == 0
+    }
+
+    fn in_words(&self) -> String {
+        let mut text = format!(
+            "{} players done, {} queued, {} in flight, {} parked, concurrency {}",
+            self.done,
+            self.queue.visible + self.queue.delayed,
+            self.queue.in_flight,
+            self.parked,
+            self.concurrency
+        );
+        for (position, key) in self.keys.iter().filter(|key| !key.limit.is_zero()).enumerate() {
+            text.push_str(if position == 0 { "; " } else { ", " });
+            text.push_str(&self.key(key));
+        }
+        text
+    }
+
+    fn key(&self, key: &KeyStatus) -> String {
+        let left = key.limit.saturating_sub(key.spent).saturating_sub(key.held);
+        match key.state {
+            KeyState::Stale => format!("{} waits to be read", key.key),
+            _ => {
+                format!("{} has {left} of {} points, resets in {} s", key.key, key.limit, self.seconds_to(key.reset_at))
+            }
+        }
+    }
+
+    fn seconds_to(&self, instant: Timestamp) -> u64 {
+        between(self.now, instant).as_secs()
+    }
+}
+
+fn sum(one: Counts, other: Counts) -> Counts {
+    Counts {
+        visible: one.visible + other.visible,
+        in_flight: one.in_flight + other.in_flight,
+        delayed: one.delayed + other.delayed,
+        dead: one.dead + other.dead,
+    }
+}
+
+/// Shows snapshots as they come.
+pub(crate) struct Progress {
+    output: Output,
+    bars: Option<Bars>,
+    last: Option<(Timestamp, bool)>,
+}
+
+struct Bars {
+    players: ProgressBar,
+    keys: BTreeMap<String, ProgressBar>,
+}
+
+impl Progress {
+    /// Progress towards `total` players; without a total only the keys have bars that fill.
+    pub(crate) fn new(output: &Output, total: Option<u64>) -> Progress {
+        let bars = output.is_watched().then(|| {
+            let players = output.bars().add(match total {
+                Some(total) => ProgressBar::new(total),
+                None => ProgressBar::no_length(),
+            });
+            players.set_style(style("{prefix:14} {bar:30} {pos}/{len} {msg}"));
+            players.set_prefix("players");
+            Bars { players, keys: BTreeMap::new() }
+        });
+        Progress { output: output.clone(), bars, last: None }
+    }
+
+    /// Shows one snapshot: always on bars; as a line when the pool ran dry or came back, and now and then.
+    pub(crate) fn show(&mut self, snapshot: &Snapshot) {
+        let dry = snapshot.concurrency == 0;
+        let was_dry = self.last.is_some_and(|(_, dry)| dry);
+        if dry && !was_dry && !snapshot.is_drained() {
+            let in_use = snapshot.keys.iter().filter(|key| key.state != KeyState::Retired);
+            let wake = in_use.map(|key| key.renews_at).min();
+            let seconds = wake.map_or(0, |wake| snapshot.seconds_to(wake));
+            let waiting = snapshot.queue.unfinished() + snapshot.parked;
+            self.output.line(&format!(
+                "the pool is dry: concurrency 0, {waiting} players wait ({} parked), the reviver wakes in {seconds} s",
+                snapshot.parked
+            ));
+        }
+        if !dry && was_dry {
+            self.output.line(&format!("points are back: concurrency {}", snapshot.concurrency));
+        }
+        if let Some(bars) = &mut self.bars {
+            bars.show(snapshot, &self.output);
+        } else if self.last.is_none_or(|(shown, _)| between(shown, snapshot.now) >= LINE_EVERY) {
+            self.output.line(&snapshot.in_words());
+            self.last = Some((snapshot.now, dry));
+        }
+        let shown = self.last.map_or(snapshot.now, |(shown, _)| shown);
+        self.last = Some((shown, dry));
+    }
+
+    /// Takes the bars away.
+    pub(crate) fn finish(self) {
+        if let Some(bars) = self.bars {
+            bars.keys.values().for_each(ProgressBar::finish_and_clear);
+            bars.players.finish_and_clear();
+        }
+    }
+}
+
+impl Bars {
+    fn show(&mut self, snapshot: &Snapshot, output: &Output) {
+        self.players.set_position(snapshot.done);
+        self.players.set_message(format!(
+            "done, {} queued, {} in flight, {} parked, concurrency {}",
+            snapshot.queue.visible + snapshot.queue.delayed,
+            snapshot.queue.in_flight,
+            snapshot.parked,
+            snapshot.concurrency
+        ));
+        for key in snapshot.keys.iter().filter(|key| !key.limit.is_zero()) {
+            let bar = self.keys.entry(key.key.0.clone()).or_insert_with(|| {
+                let bar = output.bars().add(ProgressBar::new(0));
+                bar.set_style(style("{prefix:14} {bar:30} {msg}"));
+                bar.set_prefix(key.key.0.clone());
+                bar
+            });
+            bar.set_length(key.limit.micros());
+            bar.set_position(key.spent.saturating_add(key.held).micros());
+            bar.set_message(snapshot.key(key));
+        }
+    }
+}
+
+/// The templates above are fixed; one that cannot be read falls back to the plain bar.
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+}

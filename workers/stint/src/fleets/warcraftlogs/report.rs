@@ -1,0 +1,117 @@
+//! The object that `demo` and `simulate` report, and what it says in words.
+
+use std::fmt::Write;
+use std::path::PathBuf;
+
+use serde::Serialize;
+use stint_core::points::Points;
+
+use super::simulate::outcome::Outcome;
+
+/// What a whole run of a fleet came to.
+#[derive(Clone, Debug, Default, Serialize)]
+pub(crate) struct Report {
+    pub(crate) players: Players,
+    pub(crate) budget: Budget,
+    pub(crate) queue: Queue,
+    pub(crate) invocations: Invocations,
+    pub(crate) databases: Vec<Database>,
+    pub(crate) virtual_seconds: f64,
+    pub(crate) wall_seconds: f64,
+    /// What only a simulation can tell.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) simulation: Option<Box<Outcome>>,
+}
+
+/// Players, by id.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub(crate) struct Players {
+    pub(crate) discovered: u64,
+    /// Sent to the queue by the aggregator.
+    pub(crate) queued: u64,
+    pub(crate) ranked: u64,
+    pub(crate) dropped: u64,
+    /// Discovered, and neither ranked nor dropped nor still queued or parked.
+    pub(crate) lost: u64,
+}
+
+/// Points of all keys and of all windows that were seen.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub(crate) struct Budget {
+    pub(crate) limit: Points,
+    pub(crate) spent: Points,
+    /// Of windows that are over.
+    pub(crate) expired: Points,
+    pub(crate) overspent: Points,
+    /// Spent of limit, in windows that had a backlog from start to end; 0 when there was none.
+    pub(crate) utilisation: f64,
+    pub(crate) refused_calls: u64,
+}
+
+/// Messages.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub(crate) struct Queue {
+    pub(crate) received: u64,
+    pub(crate) succeeded: u64,
+    pub(crate) receives_per_success: f64,
+    pub(crate) parked: u64,
+    pub(crate) dead_letters: u64,
+}
+
+/// Invocations of workers.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub(crate) struct Invocations {
+    pub(crate) total: u64,
+    pub(crate) wasted: u64,
+}
+
+/// One region's database.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Database {
+    pub(crate) region: String,
+    pub(crate) path: PathBuf,
+    pub(crate) players: u64,
+    pub(crate) bytes: u64,
+}
+
+impl Report {
+    /// The report in words.
+    pub(crate) fn in_words(&self) -> String {
+        let Report { players, budget, queue, invocations, .. } = self;
+        let mut text = String::from("\n");
+        let mut row = |name: &str, value: String| {
+            // Writing to a string does not fail.
+            let _ = writeln!(text, "{name:<12} {value}");
+        };
+        row(
+            "players",
+            format!(
+                "{} discovered = {} ranked + {} dropped (hidden, unknown, never classed), {} lost",
+                players.discovered, players.ranked, players.dropped, players.lost
+            ),
+        );
+        row(
+            "points",
+            format!(
+                "{} spent, {} overspent, {} calls refused; {} expired unspent",
+                budget.spent, budget.overspent, budget.refused_calls, budget.expired
+            ),
+        );
+        if budget.utilisation > 0.0 {
+            row("", format!("{:.1} % used of the windows that had work all the time", budget.utilisation * 100.0));
+        }
+        row(
+            "messages",
+            format!(
+                "{} received for {} done, {} parked, {} dead letters",
+                queue.received, queue.succeeded, queue.parked, queue.dead_letters
+            ),
+        );
+        row("invocations", format!("{}, {} wasted", invocations.total, invocations.wasted));
+        for database in &self.databases {
+            let Database { region, path, players, bytes } = database;
+            row(&format!("database {region}"), format!("{players} players, {bytes} bytes: {}", path.display()));
+        }
+        text
+    }
+}

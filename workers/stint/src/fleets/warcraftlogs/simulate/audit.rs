@@ -1,0 +1,281 @@
+//! Adding up what came of a simulation, and comparing the ledger with the stand-in's own books.
+
+use std::collections::BTreeMap;
+use std::sync::PoisonError;
+use std::time::Duration;
+
+use anyhow::{bail, ensure};
+use jiff::Timestamp;
+use stint_core::clock::{Clock, after, between};
+use stint_core::ledger::{KeyId, KeyStatus, Tail};
+use stint_core::points::Points;
+use stint_simulation::Fault;
+use stint_simulation::lambda::Usage;
+use stint_simulation::prices::{Prices, Used};
+use stint_standins::warcraftlogs::{Books, StandinKey, WindowBook};
+use stint_warcraftlogs::budget::{REVIVE, Tallied};
+use stint_warcraftlogs::store::Freshness;
+
+use super::outcome::{Capacity, Cloud, Flow, KeyOutcome, Left, Outcome, RankAges, WakeDelay, WindowOutcome};
+use super::plan::Plan;
+use super::stage::Stage;
+use super::watch::Watch;
+use super::words;
+use crate::fleets::warcraftlogs::report::{Budget, Invocations, Players, Queue, Report};
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// The whole report but for the time that it took here.
+pub(super) fn report(plan: &Plan, stage: &Stage, seen: &Watch) -> anyhow::Result<Report> {
+    stage.ahead.settle();
+    let (books, options) = {
+        let upstream = stage.upstream.lock().unwrap_or_else(PoisonError::into_inner);
+        (upstream.books(), upstream.options().clone())
+    };
+    if let Some(broken) = stage.pool.broken() {
+        bail!("the ledger broke its promise: {broken}");
+    }
+    for key in stage.pool.look() {
+        check(stage, &key, &books)?;
+    }
+    let keys: Vec<KeyOutcome> = options.keys.iter().map(|key| key_outcome(key, plan, stage, seen, &books)).collect();
+    let tally = stage.people.tally();
+    let lost = stage.people.lost(|show| {
+        stage.queue.each_body(&mut *show);
+        stage.pool.each_parked(show);
+    });
+    let mut report = Report {
+        players: Players {
+            discovered: tally.discovered,
+            queued: tally.queued,
+            ranked: tally.ranked,
+            dropped: tally.dropped,
+            lost,
+        },
+        budget: budget(&keys, &books),
+        queue: queue(stage),
+        invocations: invocations(stage),
+        virtual_seconds: plan.hours.as_secs_f64(),
+        ..Report::default()
+    };
+    let mut outcome = Outcome {
+        fits: tally.all_done_at.is_some(),
+        done_after_seconds: tally.all_done_at.map(|done| between(stage.started, done).as_secs_f64()),
+        flow: flow(stage, &keys, tally.first_rank_at),
+        capacity: capacity(plan, &books, tally.completed, options.window),
+        ages: ages(stage),
+        left: left(stage, seen),
+        keys,
+        wakeups: wakeups(stage),
+        cloud: cloud(plan, stage),
+        faults: faults(plan, &books),
+        ..Outcome::default()
+    };
+    outcome.verdict = words::verdict(plan, &outcome);
+    report.simulation = Some(Box::new(outcome));
+    Ok(report)
+}
+
+/// The ledger may be short only by what it says itself: calls whose charge no reading has shown. Who tries the last
+/// points of a window is not told what the last call has cost: the upstream refuses to say it.
+fn check(stage: &Stage, key: &KeyStatus, books: &Books) -> anyhow::Result<()> {
+    let (settings, windows) = (stage.settings(), stage.pool.history(&key.key));
+    let spent: Points = windows.iter().map(|window| window.spent).sum::<Points>().saturating_add(key.spent);
+    let tried = if settings.wcl_tail == Tail::Strict { 0 } else { windows.len() as u64 + 1 };
+    let unsure: Points = windows.iter().map(|window| window.unconfirmed).sum::<Points>().saturating_add(key.held);
+    let unsure = unsure.saturating_add(settings.unit().saturating_mul(tried));
+    let book = books.keys.iter().find(|book| book.id == key.key.0);
+    let charged: Points = book.map(|book| book.windows.iter().map(|window| window.charged).sum()).unwrap_or_default();
+    let held = stage.budget_holds();
+    ensure!(
+        spent <= charged && (!held || charged <= spent.saturating_add(unsure)),
+        "the books disagree: {} was charged {charged} points, and the ledger says {spent}, give or take {unsure}",
+        key.key
+    );
+    Ok(())
+}
+
+/// Every window of a key that lies in the simulated time, also one in which nobody called.
+fn key_outcome(key: &StandinKey, plan: &Plan, stage: &Stage, seen: &Watch, books: &Books) -> KeyOutcome {
+    let length = Duration::from_secs(stage.settings().wcl_window_seconds);
+    let end = after(stage.started, plan.hours);
+    let book = books.keys.iter().find(|book| book.id == key.id);
+    let known: BTreeMap<Timestamp, WindowBook> =
+        book.into_iter().flat_map(|book| &book.windows).map(|window| (window.start, *window)).collect();
+    let starts = std::iter::successors(Some(after(stage.started, key.phase)), |start| Some(after(*start, length)));
+    let windows = starts.take_while(|start| after(*start, length) <= end).map(|start| {
+        let reset = after(start, length);
+        let spent = known.get(&start).map_or(Points::ZERO, |window| window.charged);
+        WindowOutcome {
+            reset_at_seconds: between(stage.started, reset).as_secs_f64(),
+            spent,
+            expired: key.limit.saturating_sub(spent),
+            backlog: seen.had_backlog(start, reset),
+            due: seen.had_due(reset),
+        }
+    });
+    KeyOutcome { key: KeyId(key.id.clone()).0, limit: key.limit, windows: windows.collect() }
+}
+
+/// Over all whole windows, by the upstream's books.
+fn budget(keys: &[KeyOutcome], books: &Books) -> Budget {
+    let mut budget = Budget {
+        spent: books.charged,
+        overspent: books.overspent,
+        refused_calls: books.refused_calls,
+        ..Budget::default()
+    };
+    let (mut busy_limit, mut busy_spent) = (Points::ZERO, Points::ZERO);
+    for key in keys {
+        for window in &key.windows {
+            budget.limit = budget.limit.saturating_add(key.limit);
+            budget.expired = budget.expired.saturating_add(window.expired);
+            if window.backlog {
+                busy_limit = busy_limit.saturating_add(key.limit);
+                busy_spent = busy_spent.saturating_add(window.spent.min(key.limit));
+            }
+        }
+    }
+    if !busy_limit.is_zero() {
+        budget.utilisation = busy_spent.to_float() / busy_limit.to_float();
+    }
+    budget
+}
+
+/// Whether the fleet worked whenever there was work.
+fn flow(stage: &Stage, keys: &[KeyOutcome], first_rank_at: Option<Timestamp>) -> Flow {
+    let seconds = |at: Timestamp| between(stage.started, at).as_secs_f64();
+    let first_rank = first_rank_at.map(seconds);
+    let mut flow = Flow {
+        first_rank_after_seconds: first_rank,
+        databases_after_seconds: stage.milestones.generated().into_iter().map(seconds).collect(),
+        ..Flow::default()
+    };
+    let (mut limit, mut spent) = (Points::ZERO, Points::ZERO);
+    for (key, window) in keys.iter().flat_map(|key| key.windows.iter().map(move |window| (key, window))) {
+        if first_rank.is_none_or(|first| window.reset_at_seconds <= first) {
+            flow.expired_before_first_rank = flow.expired_before_first_rank.saturating_add(window.expired);
+        }
+        if window.due {
+            flow.expired_while_due = flow.expired_while_due.saturating_add(window.expired);
+            limit = limit.saturating_add(key.limit);
+            spent = spent.saturating_add(window.spent.min(key.limit));
+        }
+    }
+    if !limit.is_zero() {
+        flow.utilisation_while_due = spent.to_float() / limit.to_float();
+    }
+    flow
+}
+
+fn queue(stage: &Stage) -> Queue {
+    let (sqs, mapping) = (stage.queue.usage(), stage.mapping.usage());
+    let parked = stage.budget.tally.total(Tallied::Parked);
+    // A parked message was deleted too, but its player was served later, straight from where it was parked.
+    let succeeded = (mapping.done + stage.budget.tally.total(Tallied::Resumed)).saturating_sub(parked);
+    Queue {
+        received: sqs.received,
+        succeeded,
+        receives_per_success: sqs.received as f64 / succeeded.max(1) as f64,
+        parked,
+        dead_letters: stage.queue.exact_counts().dead,
+    }
+}
+
+fn invocations(stage: &Stage) -> Invocations {
+    let total = stage.functions.iter().map(|function| function.usage().invocations).sum();
+    Invocations { total, wasted: stage.fetcher.usage().wasted }
+}
+
+fn capacity(plan: &Plan, books: &Books, completed: u64, window: Duration) -> Capacity {
+    let windows_per_day = DAY.as_secs_f64() / window.as_secs_f64();
+    let points_per_day = plan.keys.iter().copied().sum::<Points>().to_float() * windows_per_day;
+    let points_per_player = books.charged.to_float() / completed.max(1) as f64;
+    if completed == 0 || points_per_player <= 0.0 {
+        return Capacity::default();
+    }
+    let players_per_day = points_per_day / points_per_player;
+    let days_for_all = f64::from(plan.players) / players_per_day;
+    let days = plan.hours.as_secs_f64() / DAY.as_secs_f64();
+    Capacity {
+        points_per_player,
+        players_per_day,
+        share_per_day: players_per_day / f64::from(plan.players),
+        days_for_all,
+        keys_needed: (days_for_all / days * plan.keys.len() as f64).ceil() as u64,
+    }
+}
+
+fn ages(stage: &Stage) -> RankAges {
+    let ages = stage.people.ages();
+    RankAges { median_seconds: ages.median.as_secs_f64(), p95_seconds: ages.p95.as_secs_f64(), never: ages.never }
+}
+
+fn left(stage: &Stage, seen: &Watch) -> Left {
+    let settings = stage.settings().aggregator();
+    let backlog = stage.people.backlog(&Freshness::at(stage.clock.now(), settings.refresh_after));
+    Left {
+        to_queue: backlog.due,
+        fresh: backlog.fresh,
+        queued: stage.queue.exact_counts().unfinished(),
+        parked: stage.pool.parked(),
+        most_queued: seen.most_queued,
+        most_parked: seen.most_parked,
+    }
+}
+
+fn wakeups(stage: &Stage) -> WakeDelay {
+    let log = stage.scheduler.log();
+    let mut late: Vec<Duration> = log.iter().filter(|fired| fired.name == REVIVE).map(|fired| fired.late).collect();
+    late.sort_unstable();
+    let at = |index: usize| late.get(index).map_or(0.0, Duration::as_secs_f64);
+    WakeDelay {
+        fired: late.len() as u64,
+        median_seconds: at(late.len() / 2),
+        longest_seconds: at(late.len().saturating_sub(1)),
+    }
+}
+
+fn cloud(plan: &Plan, stage: &Stage) -> Cloud {
+    let fetcher = stage.fetcher.usage();
+    let all = stage.functions.iter().map(|function| function.usage()).fold(Usage::default(), add);
+    let used = Used {
+        invocations: all.invocations,
+        billed_millis: all.billed_millis,
+        sqs_requests: stage.queue.usage().requests,
+        scheduled: stage.scheduler.log().len() as u64,
+    };
+    Cloud {
+        rank_fetcher: fetcher,
+        others: Usage {
+            invocations: all.invocations - fetcher.invocations,
+            cold_starts: all.cold_starts - fetcher.cold_starts,
+            throttled: all.throttled - fetcher.throttled,
+            failed: all.failed - fetcher.failed,
+            wasted: all.wasted - fetcher.wasted,
+            billed_millis: all.billed_millis - fetcher.billed_millis,
+        },
+        mapping: stage.mapping.usage(),
+        sqs: stage.queue.usage(),
+        control_plane: stage.throttle.usage(),
+        bill: used.bill(&Prices::default(), plan.hours),
+    }
+}
+
+/// The stand-in keeps its own count of what it did wrong.
+fn faults(plan: &Plan, books: &Books) -> BTreeMap<&'static str, u64> {
+    plan.faults.count(Fault::ServerErrors, books.failed_calls);
+    plan.faults.count(Fault::Haste, books.rate_limited_calls);
+    plan.faults.happened()
+}
+
+fn add(sum: Usage, usage: Usage) -> Usage {
+    Usage {
+        invocations: sum.invocations + usage.invocations,
+        cold_starts: sum.cold_starts + usage.cold_starts,
+        throttled: sum.throttled + usage.throttled,
+        failed: sum.failed + usage.failed,
+        wasted: sum.wasted + usage.wasted,
+        billed_millis: sum.billed_millis + usage.billed_millis,
+    }
+}

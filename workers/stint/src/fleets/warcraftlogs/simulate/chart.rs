@@ -1,0 +1,212 @@
+//! A simulation as a picture: points, concurrency, the queue and what is parked, over time.
+
+use std::collections::BTreeSet;
+use std::fmt::Display;
+use std::path::Path;
+
+use anyhow::anyhow;
+use plotters::coord::Shift;
+use plotters::prelude::{
+    AreaSeries, ChartBuilder, Color, DrawingArea, IntoDrawingArea, IntoFont, LineSeries, PathElement, RGBColor,
+    SVGBackend, SeriesLabelPosition, ShapeStyle, WHITE,
+};
+
+use super::outcome::{KeyOutcome, Outcome, WindowOutcome};
+use super::plan::Plan;
+use super::watch::Watch;
+
+const SIZE: (u32, u32) = (1_200, 1_080);
+const TITLE: i32 = 18;
+const LABEL: i32 = 13;
+const HOUR: f64 = 3_600.0;
+const DAY: f64 = 86_400.0;
+
+/// More keys than these are drawn as one sum.
+const MOST_KEYS: usize = 8;
+
+/// Colours that differ also for those who see red and green alike: Okabe and Ito, "Color universal design".
+const COLOURS: [RGBColor; 8] = [
+    RGBColor(0, 114, 178),
+    RGBColor(230, 159, 0),
+    RGBColor(0, 158, 115),
+    RGBColor(213, 94, 0),
+    RGBColor(86, 180, 233),
+    RGBColor(204, 121, 167),
+    RGBColor(140, 130, 20),
+    RGBColor(90, 90, 90),
+];
+
+type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
+
+/// A line of a panel.
+struct Series {
+    name: String,
+    colour: RGBColor,
+    filled: bool,
+    points: Vec<(f64, f64)>,
+}
+
+/// The axis of time: its unit, and where it ends.
+#[derive(Clone, Copy)]
+struct Time {
+    unit: f64,
+    name: &'static str,
+    end: f64,
+}
+
+/// Draws into `file`.
+pub(super) fn draw(file: &Path, plan: &Plan, outcome: &Outcome, seen: &Watch) -> anyhow::Result<()> {
+    let root = SVGBackend::new(file, SIZE).into_drawing_area();
+    root.fill(&WHITE).map_err(cannot)?;
+    let root = root.titled(&heading(outcome), ("sans-serif", TITLE + 2).into_font()).map_err(cannot)?;
+    let seconds = plan.hours.as_secs_f64();
+    let (unit, name) = if seconds > 4.0 * DAY { (DAY, "days") } else { (HOUR, "hours") };
+    let time = Time { unit, name, end: seconds / unit };
+    let panels = root.split_evenly((4, 1));
+    let titles = [
+        "points spent so far (lighter: points granted so far)",
+        "rank fetchers",
+        "messages in the queue",
+        "messages parked",
+    ];
+    let series = [points(outcome, time), concurrency(seen, time), queue(seen, time), parked(seen, time)];
+    for ((panel, title), series) in panels.iter().zip(titles).zip(series) {
+        draw_panel(panel, title, &series, time)?;
+    }
+    root.present().map_err(|error| anyhow!("--chart: cannot write {}: {error}", file.display()))
+}
+
+/// The verdict, in as many words as fit above a chart.
+fn heading(outcome: &Outcome) -> String {
+    outcome.verdict.split(", or ").next().unwrap_or_default().to_owned()
+}
+
+/// What each key has spent so far, and in a lighter colour what it was granted: between the two is what expired.
+fn points(outcome: &Outcome, time: Time) -> Vec<Series> {
+    if outcome.keys.len() > MOST_KEYS {
+        let ends: BTreeSet<u64> =
+            outcome.keys.iter().flat_map(|key| &key.windows).map(|window| window.reset_at_seconds as u64).collect();
+        let total = |of: fn(&KeyOutcome, &WindowOutcome) -> f64| {
+            let up_to = |end: u64| {
+                let windows = outcome.keys.iter().flat_map(|key| key.windows.iter().map(move |window| (key, window)));
+                windows
+                    .filter(|(_, window)| window.reset_at_seconds as u64 <= end)
+                    .map(|(key, window)| of(key, window))
+                    .sum()
+            };
+            std::iter::once((0.0, 0.0)).chain(ends.iter().map(|end| (*end as f64 / time.unit, up_to(*end)))).collect()
+        };
+        let (granted, spent) = (total(|key, _| key.limit.to_float()), total(|_, window| window.spent.to_float()));
+        let keys = outcome.keys.len();
+        return vec![
+            Series { name: format!("granted to {keys} keys"), colour: COLOURS[4], filled: false, points: granted },
+            Series { name: "spent".into(), colour: COLOURS[0], filled: false, points: spent },
+        ];
+    }
+    let mut series = Vec::new();
+    for (key, colour) in outcome.keys.iter().zip(COLOURS) {
+        let name = format!("{} of {}", key.key, crate::words::points(key.limit));
+        let granted = running_total(key, time, |_| key.limit.to_float());
+        series.push(Series { name: String::new(), colour: lighter(colour), filled: false, points: granted });
+        let spent = running_total(key, time, |window| window.spent.to_float());
+        series.push(Series { name, colour, filled: false, points: spent });
+    }
+    series
+}
+
+fn running_total(key: &KeyOutcome, time: Time, of: impl Fn(&WindowOutcome) -> f64) -> Vec<(f64, f64)> {
+    let mut total = 0.0;
+    let ends = key.windows.iter().map(|window| {
+        total += of(window);
+        (window.reset_at_seconds / time.unit, total)
+    });
+    std::iter::once((0.0, 0.0)).chain(ends).collect()
+}
+
+/// Half way to white.
+fn lighter(RGBColor(red, green, blue): RGBColor) -> RGBColor {
+    let half = |part: u8| part / 2 + 127;
+    RGBColor(half(red), half(green), half(blue))
+}
+
+fn concurrency(seen: &Watch, time: Time) -> Vec<Series> {
+    vec![
+        series("allowed", COLOURS[4], true, seen, time, |sample| f64::from(sample.concurrency)),
+        series("running", COLOURS[3], false, seen, time, |sample| f64::from(sample.running)),
+    ]
+}
+
+fn queue(seen: &Watch, time: Time) -> Vec<Series> {
+    vec![series("queued", COLOURS[2], true, seen, time, |sample| sample.queued as f64)]
+}
+
+fn parked(seen: &Watch, time: Time) -> Vec<Series> {
+    vec![series("parked", COLOURS[5], true, seen, time, |sample| sample.parked as f64)]
+}
+
+fn series(
+    name: &str,
+    colour: RGBColor,
+    filled: bool,
+    seen: &Watch,
+    time: Time,
+    value: impl Fn(&super::watch::Sample) -> f64,
+) -> Series {
+    let points = seen.samples.iter().map(|sample| (sample.at.as_secs_f64() / time.unit, value(sample)));
+    Series { name: name.to_owned(), colour, filled, points: points.collect() }
+}
+
+fn draw_panel(panel: &Area<'_>, title: &str, series: &[Series], time: Time) -> anyhow::Result<()> {
+    let values = series.iter().flat_map(|series| &series.points).map(|(_, value)| *value);
+    let most = values.fold(1.0, f64::max) * 1.05;
+    let mut chart = ChartBuilder::on(panel)
+        .caption(title, ("sans-serif", TITLE))
+        .margin(8)
+        .margin_right(24)
+        .x_label_area_size(34)
+        .y_label_area_size(76)
+        .build_cartesian_2d(0.0..time.end, 0.0..most)
+        .map_err(cannot)?;
+    chart
+        .configure_mesh()
+        .x_desc(time.name)
+        .x_labels(13)
+        .y_labels(5)
+        .x_label_formatter(&|at| short(*at))
+        .y_label_formatter(&|value| crate::words::number(*value as u64))
+        .label_style(("sans-serif", LABEL))
+        .axis_desc_style(("sans-serif", LABEL))
+        .light_line_style(WHITE)
+        .bold_line_style(RGBColor(228, 228, 228))
+        .draw()
+        .map_err(cannot)?;
+    for Series { name, colour, filled, points } in series {
+        let style = ShapeStyle::from(colour).stroke_width(2);
+        let drawn = if *filled {
+            chart.draw_series(AreaSeries::new(points.iter().copied(), 0.0, colour.mix(0.25)).border_style(style))
+        } else {
+            chart.draw_series(LineSeries::new(points.iter().copied(), style))
+        };
+        let drawn = drawn.map_err(cannot)?;
+        if !name.is_empty() {
+            drawn.label(name).legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], style));
+        }
+    }
+    chart
+        .configure_series_labels()
+        .position(if series.len() > 2 { SeriesLabelPosition::UpperLeft } else { SeriesLabelPosition::UpperRight })
+        .background_style(WHITE.mix(0.85))
+        .border_style(RGBColor(200, 200, 200))
+        .label_font(("sans-serif", LABEL))
+        .draw()
+        .map_err(cannot)
+}
+
+/// `12`, `0.5`.
+fn short(at: f64) -> String {
+    format!("{at:.1}").trim_end_matches(".0").to_owned()
+}
+
+fn cannot(error: impl Display) -> anyhow::Error {
+    anyhow!("--chart: cannot draw: {error}")
+}

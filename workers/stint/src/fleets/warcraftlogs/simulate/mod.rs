@@ -1,0 +1,194 @@
+//! The real workers on virtual time: will it fit, when is it done, what expires, what does it cost.
+
+mod ahead;
+mod audit;
+mod chart;
+mod directory;
+mod milestones;
+pub(super) mod outcome;
+mod people;
+mod plan;
+mod rules;
+mod seeds;
+mod stage;
+mod upstream;
+mod watch;
+mod words;
+
+use std::cell::RefCell;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::ensure;
+use async_trait::async_trait;
+use futures::FutureExt;
+use indicatif::{ProgressBar, ProgressStyle};
+use stint_core::clock::{after, between};
+use stint_core::points::Points;
+use stint_simulation::Faults;
+use stint_warcraftlogs::config::{BudgetStrategy, Settings};
+
+use super::report::Report;
+use crate::context::Context;
+use crate::fleets::fleet::{Act, Fleet};
+use crate::settings::from_environment;
+use crate::usage::WrongUsage;
+use plan::Plan;
+use stage::Stage;
+use watch::Watch;
+
+/// The longest simulation: a year.
+const LONGEST_HOURS: f64 = 24.0 * 366.0;
+
+/// Warcraft Logs: will the players fit into the keys' points, when are they done, what expires, what does it cost.
+#[derive(clap::Args)]
+#[command(
+    after_help = "Everything happens on virtual time: the real workers and the real ledger, against a stand-in of \
+                        the upstream, in a model of AWS. Settings of the fleet (such as WCL_CALL_BUDGET) hold here too.\n\n\
+                        Examples:\n  stint simulate --players 20000 --key 18000,3600 --hours 24\n  \
+                        stint simulate --players 1000000 --key 72000,72000,72000 --hours 720 --chart month.svg\n  \
+                        stint simulate --players 400 --key 900,600,400 --hours 12 --faults all --seeds 500 --vary"
+)]
+pub(super) struct Arguments {
+    /// How many players the upstream knows.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=2_000_000))]
+    players: u32,
+    /// The keys, by their points per window, with commas between them.
+    #[arg(long = "key", required = true, value_delimiter = ',', value_parser = parse_limit)]
+    keys: Vec<Points>,
+    /// How long, in hours; fractions are fine.
+    #[arg(long, value_parser = parse_hours)]
+    hours: Duration,
+    /// How points are rationed; BUDGET_STRATEGY unless named.
+    #[arg(long, value_enum)]
+    strategy: Option<BudgetStrategy>,
+    /// How many rank fetchers may run at once; CONCURRENCY_LIMIT unless named.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    workers: Option<u32>,
+    /// The same seed prints the same report.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Run so many seeds, this one and those after it, and report the worst and the median of them.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    seeds: u64,
+    /// Let each seed draw its own set-up: up to these players, keys, hours and workers, and other resets.
+    #[arg(long)]
+    vary: bool,
+    /// What goes wrong: none, all, or some of duplicates,5xx,429-haste,429-points,slow-store,kills,lost-wakeups.
+    /// Messages come out of order anyway, as on AWS.
+    #[arg(long, default_value = "none")]
+    faults: Faults,
+    /// Draw points, concurrency and queue over time into this file.
+    #[arg(long, value_name = "FILE.svg")]
+    chart: Option<PathBuf>,
+}
+
+impl Arguments {
+    fn plan(&self) -> Plan {
+        Plan {
+            players: self.players,
+            keys: self.keys.clone(),
+            phases: Vec::new(),
+            hours: self.hours,
+            strategy: self.strategy,
+            workers: self.workers,
+            seed: self.seed,
+            faults: self.faults.clone(),
+            vary: self.vary,
+            alone: true,
+        }
+    }
+}
+
+#[async_trait(?Send)]
+impl Act for Arguments {
+    async fn run(self, _: &'static dyn Fleet, context: &Context) -> anyhow::Result<()> {
+        let chart = &self.chart;
+        if let Some(file) = chart.as_ref().filter(|file| file.extension().is_none_or(|kind| kind != "svg")) {
+            return Err(WrongUsage::error(format!("--chart: {} does not end in .svg", file.display())));
+        }
+        if self.seeds > 1 {
+            if chart.is_some() {
+                return Err(WrongUsage::error(
+                    "--chart draws one seed: leave out --seeds, and name the seed with --seed",
+                ));
+            }
+            return run_seeds(self.seeds, &self.plan(), context);
+        }
+        run_one(chart.as_deref(), &self.plan().own(), context)
+    }
+}
+
+fn run_one(chart: Option<&Path>, plan: &Plan, context: &Context) -> anyhow::Result<()> {
+    let begun = context.clock.now();
+    let bar = progress(context, plan.hours.as_secs(), "{bar:30} {percent} % simulated, {eta} left");
+    let (settings, tell) = (from_environment()?, |passed: Duration| bar.set_position(passed.as_secs()));
+    // What workers log of virtual time is nobody's log.
+    let silent = tracing::subscriber::NoSubscriber::default();
+    let simulated = tracing::subscriber::with_default(silent, || simulate(plan, settings, &tell));
+    let (mut report, seen) = simulated?;
+    bar.finish_and_clear();
+    if let Some((file, outcome)) = chart.zip(report.simulation.as_ref()) {
+        chart::draw(file, plan, outcome, &seen)?;
+    }
+    report.wall_seconds = between(begun, context.clock.now()).as_secs_f64();
+    context.output.result(&report, words::in_words)
+}
+
+fn run_seeds(seeds: u64, plan: &Plan, context: &Context) -> anyhow::Result<()> {
+    let begun = context.clock.now();
+    let bar = progress(context, seeds, "{bar:30} {pos} of {len} seeds, {eta} left");
+    let mut summary = seeds::play(plan, seeds, &from_environment()?, &|| bar.inc(1));
+    bar.finish_and_clear();
+    summary.wall_seconds = between(begun, context.clock.now()).as_secs_f64();
+    context.output.result(&summary, seeds::in_words)?;
+    ensure!(summary.failed.is_empty(), "{} of {seeds} seeds failed", summary.failed.len());
+    Ok(())
+}
+
+/// Runs everything of a plan that is its seed's own, and adds up what came of it. `wall_seconds` is left at zero.
+fn simulate(plan: &Plan, settings: Settings, tell: &dyn Fn(Duration)) -> anyhow::Result<(Report, Watch)> {
+    let stage = Stage::set(plan, settings)?;
+    let (seen, deployed) = (RefCell::new(Watch::default()), RefCell::new(Ok(())));
+    let tasks = vec![
+        stage.deploy().map(|result| drop(deployed.replace(result))).boxed_local(),
+        stage.scheduler.run(&stage.functions).boxed_local(),
+        stage.mapping.run().boxed_local(),
+        watch::watch(&stage, plan.hours, &seen, tell).boxed_local(),
+    ];
+    stint_simulation::run(&stage.clock, tasks, after(stage.started, plan.hours))?;
+    deployed.into_inner()?;
+    let seen = seen.into_inner();
+    let report = audit::report(plan, &stage, &seen)?;
+    Ok((report, seen))
+}
+
+/// A bar on stderr, where somebody watches.
+fn progress(context: &Context, length: u64, template: &str) -> ProgressBar {
+    if !context.output.is_watched() {
+        return ProgressBar::hidden();
+    }
+    let bar = context.output.bars().add(ProgressBar::new(length));
+    let style = ProgressStyle::with_template(template);
+    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    bar
+}
+
+fn parse_limit(text: &str) -> Result<Points, String> {
+    let points: Points = text.parse()?;
+    let whole = points.micros().is_multiple_of(Points::whole(1).micros());
+    if points.is_zero() || !whole {
+        Err(format!("'{text}' is not a whole number of points above 0"))
+    } else {
+        Ok(points)
+    }
+}
+
+fn parse_hours(text: &str) -> Result<Duration, String> {
+    let hours = text.trim().parse::<f64>().ok().filter(|hours| *hours > 0.0 && *hours <= LONGEST_HOURS);
+    let hours = hours.ok_or_else(|| format!("'{text}' is not a number of hours above 0 and up to {LONGEST_HOURS}"))?;
+    Ok(Duration::from_secs_f64((hours * 3_600.0).round().max(1.0)))
+}
+
+#[cfg(test)]
+mod tests;

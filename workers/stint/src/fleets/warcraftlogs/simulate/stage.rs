@@ -1,0 +1,272 @@
+//! The scenery of a simulation: the real workers, the real ledger, a stand-in upstream, and the model of AWS.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use anyhow::anyhow;
+use jiff::Timestamp;
+use secrecy::SecretString;
+use stint_core::clock::{Clock, ManualClock};
+use stint_core::ledger::KeyId;
+use stint_core::ports::{KeyPool, QueueSettings, Wakeups};
+use stint_core::worker::{AnyWorker, Trigger};
+use stint_http::{Breaker, Client, MemoryBreakers, Transport};
+use stint_simulation::Fault;
+use stint_simulation::control_plane::{AwsThrottle, MappingControl, MappingSetting, Reserved};
+use stint_simulation::key_pool::MemoryKeyPool;
+use stint_simulation::lambda::Function;
+use stint_simulation::poller::Mapping;
+use stint_simulation::scheduler::Scheduler;
+use stint_simulation::sqs::{LONGEST_RETENTION, Sqs, SqsSettings};
+use stint_standins::WarcraftLogs;
+use stint_standins::warcraftlogs::{Detail, Faults as UpstreamFaults, Options, StandinKey};
+use stint_warcraftlogs::aggregator::Aggregator;
+use stint_warcraftlogs::budget::Budget;
+use stint_warcraftlogs::client::{Api, UPSTREAM};
+use stint_warcraftlogs::config::{BudgetStrategy, Key, Settings};
+use stint_warcraftlogs::discover::{Discover, DiscoverSettings};
+use stint_warcraftlogs::frozen::FrozenRaids;
+use stint_warcraftlogs::handover::{Handover, start_fleet};
+use stint_warcraftlogs::message::REFRESH_QUEUE;
+use stint_warcraftlogs::questions::FollowedQuestions;
+use stint_warcraftlogs::rank_fetcher::RankFetcher;
+use stint_warcraftlogs::reviver::Reviver;
+use stint_warcraftlogs::store::{Rule, Rules};
+
+use super::ahead::Ahead;
+use super::directory::Directory;
+use super::milestones::{Generator, MemoryMilestones};
+use super::people::People;
+use super::plan::Plan;
+use super::rules::MemoryRules;
+use super::upstream::{Moody, Rankings};
+use crate::fleets::warcraftlogs::specs::trigger;
+
+/// When every simulation begins: 2026-01-01 00:00:00 UTC.
+const BEGINNING: i64 = 1_767_225_600;
+
+/// Pages that a rule names beyond those that are likely to exist: a pass has to notice the end by itself.
+const SPARE_PAGES: u32 = 5;
+
+/// How often the upstream fails when that is wished for, in per mille of its requests, and how slow it gets.
+const UPSTREAM_FAULTS: UpstreamFaults = UpstreamFaults {
+    failed_before_charge: 10,
+    failed_after_charge: 10,
+    rate_limited: 0,
+    slow: 5,
+    slow_latency: Duration::from_secs(40),
+};
+
+/// How often it asks for patience when that is wished for.
+const HASTE_PER_MILLE: u32 = 10;
+
+/// Everything that a simulation consists of.
+pub(super) struct Stage {
+    pub(super) clock: ManualClock,
+    pub(super) started: Timestamp,
+    pub(super) upstream: Arc<Mutex<WarcraftLogs>>,
+    pub(super) ahead: Arc<Ahead>,
+    pub(super) people: Arc<People>,
+    pub(super) queue: Arc<Sqs>,
+    pub(super) pool: Arc<MemoryKeyPool>,
+    pub(super) throttle: Arc<AwsThrottle>,
+    pub(super) scheduler: Arc<Scheduler>,
+    pub(super) milestones: Arc<MemoryMilestones>,
+    pub(super) functions: Vec<Arc<Function>>,
+    pub(super) fetcher: Arc<Function>,
+    pub(super) mapping: Mapping,
+    pub(super) budget: Budget,
+    rules: Arc<MemoryRules>,
+    settings: Settings,
+}
+
+impl Stage {
+    /// Sets everything up; nothing has run yet.
+    pub(super) fn set(plan: &Plan, settings: Settings) -> anyhow::Result<Stage> {
+        let started = Timestamp::from_second(BEGINNING)?;
+        let clock = ManualClock::new(started);
+        let time: Arc<dyn Clock> = Arc::new(clock.clone());
+        let options = options(plan, &settings, started);
+        let settings = point_at(settings, plan, &options)?;
+        let upstream = Arc::new(Mutex::new(WarcraftLogs::new(options)));
+        let ahead = Arc::new(Ahead::new(&upstream, plan.alone, time.clone()));
+        let population = upstream.lock().unwrap_or_else(std::sync::PoisonError::into_inner).population();
+        let (seed, faults) = (plan.seed, &plan.faults);
+        let people = Arc::new(People::new(Directory::new(&population), time.clone(), seed, faults));
+        let rules = Arc::new(MemoryRules::new(time.clone()));
+        let sqs = |name| Arc::new(Sqs::new(name, queue_settings(&settings, started), time.clone(), seed, faults));
+        // Nobody asks for a refresh in a simulation, so nobody serves that queue.
+        let (queue, refreshes) = (sqs(trigger().queue), sqs(REFRESH_QUEUE));
+        let pool = Arc::new(MemoryKeyPool::new(settings.ledger(), time.clone(), seed, faults));
+        let scheduler = Arc::new(Scheduler::new(time.clone(), seed, faults));
+        let milestones = Arc::new(MemoryMilestones::default());
+        let handover = Handover { wakeups: scheduler.clone(), milestones: milestones.clone() };
+        let (reserved, control) = controls(&settings);
+        let throttle = Arc::new(throttle(&settings, seed, &time, &reserved, &control));
+        let budget = Budget {
+            pool: pool.clone(),
+            throttle: throttle.clone(),
+            wakeups: scheduler.clone(),
+            queue: queue.clone(),
+            refreshes,
+            api: Arc::new(api(&settings, &ahead, plan, &time)?),
+            questions: Arc::new(FollowedQuestions::new(rules.clone(), settings.ranks.options(), time.clone())),
+            frozen: Arc::new(FrozenRaids::new(rules.clone(), settings.refresh_frozen)),
+            clock: time.clone(),
+            worker: settings.lambda_to_revive.clone(),
+            unit: settings.unit(),
+            concurrency_limit: settings.concurrency_limit,
+            tally: Arc::default(),
+        };
+        let delay = settings.discovery_delay();
+        let interval = Duration::from_millis(settings.wcl_page_interval_ms);
+        let source = Arc::new(Rankings::new(population, time.clone(), interval));
+        let discover = DiscoverSettings {
+            delay,
+            pages_per_chunk: settings.pages_per_thread,
+            rest: Duration::from_secs(u64::from(settings.wcl_ban_rest_minutes) * 60),
+        };
+        let function = |worker: Arc<dyn AnyWorker>, reserved: Option<Arc<Reserved>>| {
+            Function::new(worker, reserved, time.clone(), seed, faults)
+        };
+        let strategy = settings.budget_strategy;
+        let fetcher = RankFetcher::new(budget.clone(), people.clone(), strategy, handover.clone());
+        let fetcher = function(Arc::new(fetcher), Some(reserved));
+        let discover = Discover::new(rules.clone(), people.clone(), source, handover.clone(), discover);
+        let aggregator = Aggregator::new(
+            rules.clone(),
+            people.clone(),
+            queue.clone(),
+            pool.clone(),
+            handover,
+            settings.aggregator(),
+        );
+        let functions = vec![
+            function(Arc::new(discover), None),
+            function(Arc::new(aggregator), None),
+            function(Arc::new(Reviver::new(budget.clone(), strategy)), None),
+            function(Arc::new(Generator(milestones.clone())), None),
+            fetcher.clone(),
+        ];
+        let mapping = Mapping::new(queue.clone(), fetcher.clone(), trigger().batch, control, time.clone());
+        Ok(Stage {
+            clock,
+            started,
+            upstream,
+            ahead,
+            people,
+            queue,
+            pool,
+            throttle,
+            scheduler,
+            milestones,
+            functions,
+            fetcher,
+            mapping,
+            budget,
+            rules,
+            settings,
+        })
+    }
+
+    /// What a deployment does once: keys, rules and schedules. Schedules begin to count when they are made; what begins at once is
+    /// started as `stint up` starts it.
+    pub(super) async fn deploy(&self) -> anyhow::Result<()> {
+        self.pool.configure(&self.settings.key_ids()).await?;
+        let (pairs, players) = {
+            let upstream = self.upstream.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            (upstream.options().rankings.clone(), upstream.options().players)
+        };
+        for (position, (raid, difficulty)) in pairs.into_iter().enumerate() {
+            let end_page = players / 100 + SPARE_PAGES;
+            let id = format!("{position:024x}");
+            self.rules.put(&Rule { id, raid, difficulty, start_page: 1, end_page, ..Rule::default() }).await?;
+        }
+        for function in &self.functions {
+            let spec = function.spec();
+            for trigger in spec.triggers {
+                if let Trigger::Every { period } = trigger {
+                    self.scheduler.every(&format!("schedule-{}", spec.name), spec.name, *period).await?;
+                }
+            }
+        }
+        Ok(start_fleet(&*self.scheduler, self.clock.now()).await?)
+    }
+
+    /// Whether the strategy holds points, so that the ledger knows of every call.
+    pub(super) fn budget_holds(&self) -> bool {
+        self.settings.budget_strategy == BudgetStrategy::Ledger
+    }
+
+    pub(super) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+}
+
+fn options(plan: &Plan, settings: &Settings, started: Timestamp) -> Options {
+    let window = Duration::from_secs(settings.wcl_window_seconds);
+    let faults = if plan.faults.has(Fault::ServerErrors) { UPSTREAM_FAULTS } else { UpstreamFaults::default() };
+    let rate_limited = plan.faults.chance(Fault::Haste, HASTE_PER_MILLE);
+    let mut options = Options::with_keys(plan.seed, plan.players, &plan.keys, window, started);
+    for (key, phase) in options.keys.iter_mut().zip(&plan.phases) {
+        key.phase = window * *phase / 1_000;
+    }
+    Options { detail: Detail::Sparse, faults: UpstreamFaults { rate_limited, ..faults }, ..options }
+}
+
+/// Everything that points a fleet at an upstream, and what the plan asks for; nothing else differs from a real one.
+fn point_at(settings: Settings, plan: &Plan, options: &Options) -> anyhow::Result<Settings> {
+    let key = |key: &StandinKey| Key { id: KeyId(key.id.clone()), secret: SecretString::from(key.secret.clone()) };
+    Ok(Settings {
+        wcl_keys: options.keys.iter().map(key).collect(),
+        wcl_api_url: "http://stand-in.invalid/api/v2/client".parse()?,
+        wcl_token_url: "http://stand-in.invalid/oauth/token".parse()?,
+        concurrency_limit: plan.workers.unwrap_or(settings.concurrency_limit),
+        budget_strategy: plan.strategy.unwrap_or(settings.budget_strategy),
+        ..settings
+    })
+}
+
+fn queue_settings(settings: &Settings, started: Timestamp) -> SqsSettings {
+    let visibility_timeout = Duration::from_secs(settings.wcl_visibility_seconds);
+    let queue = QueueSettings { visibility_timeout, max_receives: trigger().max_receives };
+    SqsSettings { queue, retention: LONGEST_RETENTION, started }
+}
+
+/// As deployed: the ledger's fleet has its mapping capped and steered, the source document's has neither.
+fn controls(settings: &Settings) -> (Arc<Reserved>, Arc<MappingControl>) {
+    let limit = settings.concurrency_limit;
+    let capped = settings.budget_strategy == BudgetStrategy::Ledger;
+    let maximum_concurrency = capped.then_some(limit.max(2));
+    let control = MappingControl::new(MappingSetting { enabled: true, maximum_concurrency });
+    (Reserved::new(Some(limit)), control)
+}
+
+/// The ledger's fleet steers its mapping and leaves reserved concurrency as deployed: lowered below what the mapping
+/// pulls, it would only make receives burn. The source document lowers reserved concurrency.
+fn throttle(
+    settings: &Settings,
+    seed: u64,
+    clock: &Arc<dyn Clock>,
+    reserved: &Arc<Reserved>,
+    control: &Arc<MappingControl>,
+) -> AwsThrottle {
+    let worker = settings.lambda_to_revive.clone();
+    let (mut all_reserved, mut mappings) = (BTreeMap::new(), BTreeMap::new());
+    if settings.budget_strategy == BudgetStrategy::Ledger {
+        mappings.insert(worker, control.clone());
+    } else {
+        all_reserved.insert(worker, reserved.clone());
+    }
+    AwsThrottle::new(clock.clone(), seed, all_reserved, mappings)
+}
+
+fn api(settings: &Settings, ahead: &Arc<Ahead>, plan: &Plan, clock: &Arc<dyn Clock>) -> anyhow::Result<Api> {
+    let ahead: Arc<dyn Transport> = ahead.clone();
+    let transport = if plan.faults.is_none() { ahead } else { Arc::new(Moody::new(ahead, plan.seed, &plan.faults)) };
+    let breakers = Arc::new(MemoryBreakers::default());
+    let breaker = Breaker::new(UPSTREAM, breakers, clock.clone(), settings.breaker());
+    let client = Client::new(transport, clock.clone()).guarded(Arc::new(breaker));
+    Api::new(settings, client, clock.clone()).map_err(|error| anyhow!(error))
+}

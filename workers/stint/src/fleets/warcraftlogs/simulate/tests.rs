@@ -1,0 +1,162 @@
+//! Whole simulations: the same seed twice, nothing lost and nothing overspent whatever goes wrong, and the figures that
+//! the fleet promises.
+
+use super::*;
+use crate::settings::from_environment;
+
+/// As many as the design promises.
+const SEEDS: u64 = 500;
+
+fn plan(players: u32, keys: &[u64], hours: f64) -> Plan {
+    Plan {
+        players,
+        keys: keys.iter().map(|limit| Points::whole(*limit)).collect(),
+        hours: Duration::from_secs_f64(hours * 3_600.0),
+        strategy: None,
+        workers: None,
+        seed: 1,
+        faults: Faults::none(),
+        phases: Vec::new(),
+        vary: false,
+        alone: false,
+    }
+}
+
+fn play(plan: &Plan) -> Report {
+    simulate(&plan.own(), from_environment().unwrap(), &|_| {}).unwrap().0
+}
+
+#[test]
+fn the_same_seed_prints_the_same_report() {
+    let plan = Plan { faults: Faults::all(), seed: 5, ..plan(1_500, &[3_600, 1_200], 10.0) };
+    let print = |plan: &Plan| serde_json::to_string_pretty(&play(plan)).unwrap();
+    // Nothing but `wall_seconds`, which the caller fills in, may differ between two runs.
+    let first = print(&plan);
+    assert_eq!(first, print(&plan));
+    assert_eq!(first, print(&Plan { alone: true, ..plan.clone() }), "the stand-in's thread shows");
+    assert_ne!(first, print(&Plan { seed: 6, ..plan }));
+}
+
+/// Each seed has workers, keys, limits, players, hours and resets of its own. `scripts/test --seeds` runs thousands.
+#[test]
+fn with_every_fault_nothing_is_lost_and_nothing_overspent() {
+    let plan = Plan { faults: Faults::all(), vary: true, ..plan(400, &[900, 600, 400], 12.0) };
+    let summary = seeds::play(&plan, SEEDS, &from_environment().unwrap(), &|| {});
+    assert!(summary.failed.is_empty(), "{}", seeds::in_words(&summary));
+    assert_eq!((summary.lost.worst, summary.overspent.worst, summary.refused_calls.worst), (0, Points::ZERO, 0));
+    assert!(summary.ranked > 100 * SEEDS, "{summary:?}");
+    for (fault, times) in &summary.faults {
+        assert!(*times >= SEEDS / 10, "{fault} happened {times} times only");
+    }
+}
+
+#[test]
+fn many_seeds_come_to_the_same_summary_each_time() {
+    let plan = Plan { faults: Faults::all(), vary: true, ..plan(100, &[900, 400], 8.0) };
+    let print = |first| {
+        let plan = Plan { seed: first, ..plan.clone() };
+        let summary = seeds::play(&plan, 4, &from_environment().unwrap(), &|| {});
+        serde_json::to_string_pretty(&summary).unwrap()
+    };
+    assert_eq!(print(1), print(1));
+    assert_ne!(print(1), print(2));
+}
+
+#[test]
+fn a_seed_that_fails_names_the_command_that_repeats_it_and_the_others_go_on() {
+    let plan = Plan { vary: true, faults: "kills,5xx".parse().unwrap(), ..plan(10, &[900], 1.5) };
+    let summary = seeds::summary(&[
+        seeds::Played { seed: 7, command: plan.to_string(), report: Err("the books disagree".into()) },
+        seeds::Played { seed: 8, command: String::new(), report: Ok(Report::default()) },
+    ]);
+    let words = seeds::in_words(&seeds::Summary { first_seed: 7, seeds: 2, ..summary });
+    assert!(words.starts_with("no: 2 seeds from 7 on, and 1 of them failed\n"), "{words}");
+    let command = "stint simulate --players 10 --key 900 --hours 1.5 --faults 5xx,kills --seed 1 --vary";
+    assert!(words.ends_with(&format!("seed 7: the books disagree\n  {command}\n")), "{words}");
+}
+
+#[test]
+fn each_fault_alone_does_no_harm() {
+    for (_, name) in stint_simulation::Fault::ALL {
+        let report = play(&Plan { faults: name.parse().unwrap(), ..plan(600, &[1_800, 900], 12.0) });
+        assert_eq!((report.players.lost, report.budget.overspent), (0, Points::ZERO), "{name}");
+        assert!(report.players.ranked > 300, "{name}: {:?}", report.players);
+    }
+}
+
+#[test]
+fn a_backlog_is_spent_to_the_last_points_and_no_receive_is_burnt() {
+    let report = play(&plan(40_000, &[18_000, 3_600], 12.0));
+    assert!(report.budget.utilisation >= 0.997, "{:?}", report.budget);
+    assert_eq!((report.budget.overspent, report.budget.refused_calls), (Points::ZERO, 0));
+    assert!(report.queue.receives_per_success <= 1.01, "{:?}", report.queue);
+    assert_eq!(report.queue.dead_letters, 0);
+    let cloud = report.simulation.unwrap().cloud;
+    // A dozen an hour, of twelve hours.
+    assert!(cloud.control_plane.throttle_writes <= 156, "{:?}", cloud.control_plane);
+    assert_eq!(cloud.control_plane.refused, 0);
+}
+
+#[test]
+fn the_source_documents_rule_burns_receives() {
+    let report = play(&Plan { strategy: Some(BudgetStrategy::WorstCase), ..plan(40_000, &[18_000, 3_600], 12.0) });
+    assert!(report.queue.receives_per_success > 1.5, "{:?}", report.queue);
+    assert_eq!(report.players.lost, 0);
+}
+
+#[test]
+fn whoever_fits_is_done_and_is_told_so_first() {
+    let report = play(&plan(2_000, &[18_000], 12.0));
+    let outcome = report.simulation.as_ref().unwrap();
+    assert!(outcome.fits);
+    assert_eq!(outcome.ages.never, 0);
+    let words = words::in_words(&report);
+    assert!(words.starts_with("yes: 2,000 players are done after "), "{words}");
+}
+
+#[test]
+fn whoever_does_not_fit_is_told_what_would() {
+    let report = play(&plan(60_000, &[3_600], 12.0));
+    let words = words::in_words(&report);
+    let first = words.lines().next().unwrap();
+    assert!(first.starts_with("no: these keys serve ") && first.contains("60,000 players need "), "{first}");
+}
+
+#[test]
+fn in_overload_nobody_is_queued_twice_and_all_are_refreshed_in_turn() {
+    let report = play(&plan(3_000, &[1_200], 84.0));
+    let outcome = report.simulation.unwrap();
+    // The same players again each day would be more.
+    assert!(outcome.left.most_queued <= 3_000, "{:?}", outcome.left);
+    let turn = outcome.capacity.days_for_all * 86_400.0;
+    assert!(turn > 86_400.0, "this is no overload: {turn} s");
+    let (ages, between_runs) = (outcome.ages, 3.0 * 3_600.0);
+    assert!(ages.never == 0 && ages.p95_seconds <= turn + between_runs, "{ages:?}, where a turn takes {turn} s");
+}
+
+/// The first six hours of a fleet, for five seeds.
+#[test]
+fn a_new_fleet_works_from_its_first_minutes_and_no_point_expires_while_a_player_is_due() {
+    for seed in 1..=5 {
+        let report = play(&Plan { seed, ..plan(2_000, &[18_000], 6.0) });
+        let outcome = report.simulation.as_ref().unwrap();
+        let flow = &outcome.flow;
+        let first = flow.first_rank_after_seconds.unwrap();
+        assert!(first < 600.0, "seed {seed}: first rank after {first} s");
+        assert_eq!(flow.expired_before_first_rank, Points::ZERO);
+        // Less than the bound of one raid and difficulty is left over in a window.
+        let due = outcome.keys.iter().flat_map(|key| &key.windows).filter(|window| window.due).count() as u64;
+        assert!(due > 0 && flow.expired_while_due < Points::whole(5 * due), "seed {seed}: {flow:?}");
+        let done = outcome.done_after_seconds.unwrap();
+        let [databases] = flow.databases_after_seconds[..] else { panic!("seed {seed}: {flow:?}") };
+        assert!(databases > done && databases < done + 600.0, "seed {seed}: done after {done} s, {flow:?}");
+        assert_eq!((report.players.lost, report.budget.overspent), (0, Points::ZERO));
+    }
+}
+
+#[test]
+fn wakeups_that_are_lost_are_made_up_for_by_schedules() {
+    let report = play(&Plan { faults: "lost-wakeups,kills".parse().unwrap(), ..plan(2_000, &[18_000], 24.0) });
+    let outcome = report.simulation.as_ref().unwrap();
+    assert!(outcome.fits && !outcome.flow.databases_after_seconds.is_empty(), "{:?}", outcome.flow);
+}

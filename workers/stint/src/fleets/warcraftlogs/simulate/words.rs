@@ -1,0 +1,218 @@
+//! A simulation's report in words.
+
+use std::time::Duration;
+
+use stint_core::points::Points;
+
+use super::outcome::{Outcome, WindowOutcome};
+use super::plan::Plan;
+use crate::fleets::warcraftlogs::report::Report;
+use crate::table::Table;
+use crate::words::{count, number, points};
+
+/// The first line: does it fit, and what would.
+pub(super) fn verdict(plan: &Plan, outcome: &Outcome) -> String {
+    let players = count(u64::from(plan.players), "player", "players");
+    let capacity = outcome.capacity;
+    let per_day = number(capacity.players_per_day as u64);
+    if let Some(done) = outcome.done_after_seconds {
+        let share = capacity.share_per_day;
+        return format!(
+            "yes: {players} are done after {}; these keys serve {per_day} players a day, {share:.1} times that many",
+            span(done)
+        );
+    }
+    if capacity.players_per_day <= 0.0 {
+        return format!("no: none of {players} was fetched in {}", span(plan.hours.as_secs_f64()));
+    }
+    let keys = count(capacity.keys_needed, "such key", "such keys");
+    let days = span(capacity.days_for_all * 86_400.0);
+    if capacity.days_for_all * 86_400.0 <= plan.hours.as_secs_f64() {
+        return format!(
+            "not yet: these keys serve {per_day} players a day, which is enough, but discovery comes first; {} of \
+             {players} are left after {}",
+            number(outcome.ages.never),
+            span(plan.hours.as_secs_f64())
+        );
+    }
+    let hours = span(plan.hours.as_secs_f64());
+    format!("no: these keys serve {per_day} players a day; {players} need {days}, or {keys} to be done in {hours}")
+}
+
+/// The whole report.
+pub(super) fn in_words(report: &Report) -> String {
+    let Some(outcome) = &report.simulation else { return report.in_words() };
+    let mut lines = vec![outcome.verdict.clone(), String::new()];
+    let mut row = |name: &str, value: String| lines.push(format!("{name:<12} {value}"));
+    let (players, budget, queue) = (report.players, report.budget, report.queue);
+    row(
+        "players",
+        format!(
+            "{} discovered, {} ranked, {} dropped (hidden, unknown, never classed), {} lost",
+            number(players.discovered),
+            number(players.ranked),
+            number(players.dropped),
+            number(players.lost)
+        ),
+    );
+    row("ranks", ages(outcome));
+    row(
+        "waiting",
+        format!(
+            "{} to be queued, {} to be refreshed later, {} queued, {} parked; at the most {} queued and {} parked",
+            number(outcome.left.to_queue),
+            number(outcome.left.fresh),
+            number(outcome.left.queued),
+            number(outcome.left.parked),
+            number(outcome.left.most_queued),
+            number(outcome.left.most_parked)
+        ),
+    );
+    row(
+        "points",
+        format!(
+            "{} spent, {} overspent, {} calls refused; {:.1} points a player",
+            points(budget.spent),
+            points(budget.overspent),
+            number(budget.refused_calls),
+            outcome.capacity.points_per_player
+        ),
+    );
+    if budget.utilisation > 0.0 {
+        row("", format!("{:.2} % used of the windows that had work all the time", budget.utilisation * 100.0));
+    }
+    flow(outcome, &mut row);
+    row(
+        "messages",
+        format!(
+            "{} received for {} done ({:.3} each), {} parked, {} dead letters",
+            number(queue.received),
+            number(queue.succeeded),
+            queue.receives_per_success,
+            number(queue.parked),
+            number(queue.dead_letters)
+        ),
+    );
+    if outcome.cloud.sqs.expired > 0 {
+        row(
+            "",
+            format!("{} were dropped by the queue, which keeps a message 14 days", number(outcome.cloud.sqs.expired)),
+        );
+    }
+    cloud(report, outcome, &mut row);
+    lines.push(String::new());
+    format!("{}\n{}", lines.join("\n"), keys(outcome))
+}
+
+fn flow(outcome: &Outcome, row: &mut impl FnMut(&str, String)) {
+    let flow = &outcome.flow;
+    if flow.utilisation_while_due > 0.0 {
+        row(
+            "",
+            format!(
+                "{:.2} % used of the windows at whose end a player was due; {} expired there",
+                flow.utilisation_while_due * 100.0,
+                points(flow.expired_while_due)
+            ),
+        );
+    }
+    let first = match flow.first_rank_after_seconds {
+        Some(seconds) => format!("first rank after {}", span(seconds)),
+        None => "no rank".to_owned(),
+    };
+    let databases = match flow.databases_after_seconds.first() {
+        Some(seconds) => format!("first databases after {}", span(*seconds)),
+        None => "no databases".to_owned(),
+    };
+    let expired = points(flow.expired_before_first_rank);
+    row("start", format!("{first}, {expired} points expired before; {databases}"));
+}
+
+fn ages(outcome: &Outcome) -> String {
+    let ages = outcome.ages;
+    let capacity = outcome.capacity;
+    format!(
+        "{} old at the median, {} at the 95th percentile, {} players never fetched; {:.1} % of all players fit in a day",
+        span(ages.median_seconds),
+        span(ages.p95_seconds),
+        number(ages.never),
+        capacity.share_per_day * 100.0
+    )
+}
+
+fn cloud(report: &Report, outcome: &Outcome, row: &mut impl FnMut(&str, String)) {
+    let cloud = &outcome.cloud;
+    row(
+        "invocations",
+        format!(
+            "{}, {} wasted, {} cold, {} throttled; {:.1} GB-seconds",
+            number(report.invocations.total),
+            number(report.invocations.wasted),
+            number(cloud.rank_fetcher.cold_starts + cloud.others.cold_starts),
+            number(cloud.rank_fetcher.throttled),
+            cloud.bill.gb_seconds
+        ),
+    );
+    row(
+        "throttle",
+        format!(
+            "{} writes, {} requests refused; wake-ups {:.0} s late at the median, {:.0} s at the most",
+            number(cloud.control_plane.throttle_writes),
+            number(cloud.control_plane.refused),
+            outcome.wakeups.median_seconds,
+            outcome.wakeups.longest_seconds
+        ),
+    );
+    row(
+        "cost",
+        format!(
+            "${:.2} a month on AWS: Lambda ${:.2} + ${:.2} (arm64; x86 ${:.2} in all), SQS ${:.2}, schedules ${:.2}",
+            cloud.bill.month,
+            cloud.bill.lambda_requests,
+            cloud.bill.lambda_time,
+            cloud.bill.month_x86,
+            cloud.bill.sqs,
+            cloud.bill.scheduler
+        ),
+    );
+}
+
+/// The most keys that are listed one by one.
+const MOST_KEYS: usize = 20;
+
+fn keys(outcome: &Outcome) -> String {
+    let mut table =
+        Table::new(["key", ">limit", ">windows", ">with backlog", ">used of those", ">expired", ">worst window"]);
+    for key in outcome.keys.iter().take(MOST_KEYS) {
+        let busy: Vec<&WindowOutcome> = key.windows.iter().filter(|window| window.backlog).collect();
+        let spent: Points = busy.iter().map(|window| window.spent).sum();
+        let granted = key.limit.to_float() * busy.len() as f64;
+        let used = if granted > 0.0 { format!("{:.2} %", spent.to_float() / granted * 100.0) } else { "-".into() };
+        let worst = busy.iter().map(|window| window.expired).max();
+        table.row([
+            key.key.clone(),
+            points(key.limit),
+            number(key.windows.len() as u64),
+            number(busy.len() as u64),
+            used,
+            points(busy.iter().map(|window| window.expired).sum()),
+            worst.map_or_else(|| "-".into(), points),
+        ]);
+    }
+    let more = outcome.keys.len().saturating_sub(MOST_KEYS);
+    let rest = if more > 0 { format!("and {more} more keys; --json lists all\n") } else { String::new() };
+    format!("{table}{rest}")
+}
+
+/// `3 h 12 min`, `43 days`.
+fn span(seconds: f64) -> String {
+    let duration = Duration::from_secs_f64(seconds.clamp(0.0, 1e12));
+    let (days, hours, minutes) = (duration.as_secs() / 86_400, duration.as_secs() / 3_600, duration.as_secs() / 60);
+    match (days, hours, minutes) {
+        (10.., ..) => format!("{days} days"),
+        (2.., ..) => format!("{days} days {} h", hours % 24),
+        (_, 1.., _) => format!("{hours} h {} min", minutes % 60),
+        (_, _, 1..) => format!("{minutes} min"),
+        _ => format!("{} s", duration.as_secs()),
+    }
+}

@@ -1,0 +1,58 @@
+//! What is known of the fleet before anything is opened.
+
+use std::time::Duration;
+
+use stint_core::ports::QueueSettings;
+use stint_core::worker::{QueueTrigger, Spec, Worker};
+use stint_warcraftlogs::aggregator::Aggregator;
+use stint_warcraftlogs::config::Settings;
+use stint_warcraftlogs::db_generator::DbGenerator;
+use stint_warcraftlogs::discover::Discover;
+use stint_warcraftlogs::rank_fetcher::RankFetcher;
+use stint_warcraftlogs::refresher::Refresher;
+use stint_warcraftlogs::reviver::Reviver;
+
+use crate::wiring::{Needs, Uses};
+
+/// The workers, in the order of the data's way through them.
+pub(super) const WORKERS: [Spec; 6] =
+    [Discover::SPEC, Aggregator::SPEC, RankFetcher::SPEC, Refresher::SPEC, Reviver::SPEC, DbGenerator::SPEC];
+
+/// The commands that an installation begins with.
+pub(super) const BEGINNING: &str = "`stint wcl rules add --help` and `stint up`";
+
+/// What the fleet needs of the backends.
+pub(super) fn needs() -> Needs {
+    Needs::of(Uses { key_pool: true, stores: true, records: true }, &WORKERS)
+}
+
+/// The queue that feeds the rank fetcher.
+pub(super) fn trigger() -> QueueTrigger {
+    let queue = RankFetcher::SPEC.queue();
+    // The constant above has one; a test below says so.
+    queue.unwrap_or(QueueTrigger { queue: "", batch: 0, visibility_timeout: Duration::ZERO, max_receives: 1 })
+}
+
+/// How the fleet's queues treat their messages.
+pub(super) fn queue_settings(settings: &Settings) -> QueueSettings {
+    let visibility_timeout = Duration::from_secs(settings.wcl_visibility_seconds);
+    QueueSettings { visibility_timeout, max_receives: trigger().max_receives }
+}
+
+#[cfg(test)]
+mod tests {
+    use stint_warcraftlogs::message::REFRESH_QUEUE;
+
+    use super::*;
+
+    #[test]
+    fn the_rank_fetcher_is_fed_by_its_queue() {
+        assert_eq!(trigger().queue, stint_warcraftlogs::message::QUEUE);
+    }
+
+    /// The settings of the queues come from one trigger.
+    #[test]
+    fn the_refresher_treats_its_messages_as_the_rank_fetcher_does() {
+        assert_eq!(Refresher::SPEC.queue(), Some(QueueTrigger { queue: REFRESH_QUEUE, ..trigger() }));
+    }
+}

@@ -1,0 +1,103 @@
+//! Everything that status is made from, read once.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use stint_core::ledger::{KeyState, KeyStatus};
+use stint_core::ports::{Concurrency, Counts, Wakeup};
+use stint_core::worker::Spec;
+use stint_warcraftlogs::client::UPSTREAM;
+use stint_warcraftlogs::discovery::SITE;
+use stint_warcraftlogs::message::REFRESH_QUEUE;
+use stint_warcraftlogs::store::{Backlog, Freshness, PlayerCounts, RuleStatus, UpstreamRest};
+
+use crate::fleets::warcraftlogs::specs::{WORKERS, trigger};
+use crate::fleets::warcraftlogs::stores::Stores;
+use crate::views::breakers::BreakerView;
+use crate::views::queue::QueueView;
+
+/// What the fleet calls.
+const UPSTREAMS: [&str; 2] = [UPSTREAM, SITE];
+
+/// The stores at one moment. The default is an installation in which nothing was ever done.
+pub(super) struct Facts {
+    pub(super) rules: Vec<RuleStatus>,
+    /// Upstreams that discovery has left alone, be it over by now.
+    pub(super) upstreams: Vec<UpstreamRest>,
+    /// Discovered players, by what is to become of them.
+    pub(super) backlog: Backlog,
+    pub(super) queue: QueueView,
+    pub(super) refreshes: QueueView,
+    pub(super) players: PlayerCounts,
+    pub(super) keys: Vec<KeyStatus>,
+    pub(super) wakeups: Vec<Wakeup>,
+    /// What the fleet calls, and whether it is held to be down.
+    pub(super) breakers: Vec<BreakerView>,
+    throttles: BTreeMap<&'static str, Concurrency>,
+}
+
+impl Default for Facts {
+    fn default() -> Facts {
+        let queue = |name: &str| QueueView { queue: name.to_owned(), counts: Counts::default(), parked: 0 };
+        Facts {
+            rules: Vec::new(),
+            upstreams: Vec::new(),
+            backlog: Backlog::default(),
+            queue: queue(trigger().queue),
+            refreshes: queue(REFRESH_QUEUE),
+            players: PlayerCounts::default(),
+            keys: Vec::new(),
+            wakeups: Vec::new(),
+            breakers: UPSTREAMS.map(BreakerView::unused).to_vec(),
+            throttles: BTreeMap::new(),
+        }
+    }
+}
+
+impl Facts {
+    /// Reads the stores one after the other: under a running fleet the numbers are not of one instant.
+    pub(super) async fn read(stores: &Stores, freshness: &Freshness) -> anyhow::Result<Facts> {
+        let mut throttles = BTreeMap::new();
+        for spec in &WORKERS {
+            throttles.insert(spec.name, stores.throttle.read(spec.name).await?);
+        }
+        Ok(Facts {
+            rules: stores.rules.list().await?.documents,
+            upstreams: stores.rules.upstreams().await?,
+            backlog: stores.discovers.backlog(freshness).await?,
+            queue: stores.view(&stores.queue).await?,
+            refreshes: stores.view(&stores.refreshes).await?,
+            players: stores.players.counts().await?,
+            keys: stores.pool.keys().await?,
+            wakeups: stores.wakeups.list().await?,
+            breakers: BreakerView::read(&*stores.breakers, &UPSTREAMS).await?,
+            throttles,
+        })
+    }
+
+    /// Whether anybody has set the fleet up: there are rules, or keys that were once in use.
+    pub(super) fn is_set_up(&self) -> bool {
+        !self.rules.is_empty() || !self.keys.is_empty()
+    }
+
+    /// What a worker waits for that calls these upstreams, while one of them is down.
+    pub(super) fn outage(&self, upstreams: &[&str], now: Timestamp) -> Option<String> {
+        let called = self.breakers.iter().filter(|breaker| upstreams.contains(&breaker.upstream));
+        called.filter_map(|breaker| breaker.wait(now)).next()
+    }
+
+    /// The throttle of a worker.
+    pub(super) fn throttle(&self, spec: &Spec) -> Concurrency {
+        self.throttles.get(spec.name).copied().unwrap_or(Concurrency { set: None, paused: false })
+    }
+
+    /// When the worker runs next, by schedule or wake-up.
+    pub(super) fn next_run(&self, spec: &Spec) -> Option<Timestamp> {
+        self.wakeups.iter().filter(|wakeup| wakeup.worker == spec.name).map(|wakeup| wakeup.at).min()
+    }
+
+    /// The keys of the settings that the fleet last ran with.
+    pub(super) fn keys_in_use(&self) -> impl Iterator<Item = &KeyStatus> {
+        self.keys.iter().filter(|key| key.state != KeyState::Retired)
+    }
+}

@@ -1,0 +1,121 @@
+//! How the fleet stands.
+
+mod facts;
+mod waits;
+mod words;
+
+use jiff::Timestamp;
+use serde::Serialize;
+use stint_warcraftlogs::FLEET;
+use stint_warcraftlogs::config::Settings;
+use stint_warcraftlogs::discovery::upstream;
+use stint_warcraftlogs::store::{Backlog, Freshness, PlayerCounts, UpstreamRest};
+
+use super::commands::keys::KeyView;
+use super::commands::rules::{RuleState, RuleView, rest_of, resting};
+use super::stores::Stores;
+use crate::fleets::fleet::Standing;
+use crate::views::breakers::BreakerView;
+use crate::views::queue::QueueView;
+use crate::views::throttle::ThrottleView;
+use crate::wiring::Backends;
+use facts::Facts;
+
+/// Rules that are shown one by one; `stint wcl rules list` has all.
+const RULES_SHOWN: usize = 20;
+
+#[derive(Serialize)]
+struct FleetStatus {
+    fleet: &'static str,
+    rules: RulesStatus,
+    /// Upstreams that no discovery asks now.
+    resting: Vec<UpstreamRest>,
+    /// Discovered players, by what is to become of them.
+    discovers: Backlog,
+    queues: Vec<QueueView>,
+    players: PlayerCounts,
+    keys: Vec<KeyView>,
+    /// What the fleet calls, and whether it is held to be down.
+    upstreams: Vec<BreakerView>,
+    workers: Vec<WorkerStatus>,
+    /// What to do next, if something is missing.
+    hints: Vec<String>,
+}
+
+/// How many rules there are, and those that are shown: what runs and waits first.
+#[derive(Serialize)]
+struct RulesStatus {
+    total: usize,
+    running: usize,
+    interrupted: usize,
+    resting: usize,
+    due: usize,
+    fresh: usize,
+    shown: Vec<RuleView>,
+}
+
+#[derive(Serialize)]
+struct WorkerStatus {
+    #[serde(flatten)]
+    throttle: ThrottleView,
+    /// The queue that feeds it, if one does.
+    queue: Option<&'static str>,
+    /// By schedule or wake-up.
+    next_run: Option<Timestamp>,
+    /// What it does or waits for, in words.
+    says: String,
+}
+
+/// How the fleet stands, from its stores; without `backends` nothing was ever done.
+pub(super) async fn standing(
+    settings: &Settings,
+    backends: Option<&Backends>,
+    now: Timestamp,
+) -> anyhow::Result<Standing> {
+    let freshness = Freshness::at(now, settings.aggregator().refresh_after);
+    let facts = match backends {
+        Some(backends) => Facts::read(&Stores::to_look_at(settings, backends).await?, &freshness).await?,
+        None => Facts::default(),
+    };
+    let is_set_up = facts.is_set_up() || !settings.wcl_keys.is_empty();
+    let status = fleet_status(&facts, settings, now);
+    Standing::new(&status, is_set_up, |status, text| words::write(text, status, now))
+}
+
+fn fleet_status(facts: &Facts, settings: &Settings, now: Timestamp) -> FleetStatus {
+    let delay = settings.discovery_delay();
+    let resting = resting(facts.upstreams.clone(), now);
+    let upstream = rest_of(&resting, &upstream(settings));
+    let view = |status| RuleView::new(status, delay, now).under(upstream);
+    let mut rules: Vec<RuleView> = facts.rules.iter().map(view).collect();
+    rules.sort_by_key(|rule| rule.state);
+    let workers = waits::workers(facts, &rules, settings, now);
+    FleetStatus {
+        fleet: FLEET,
+        rules: rules_status(rules),
+        resting,
+        discovers: facts.backlog,
+        queues: vec![facts.queue.clone(), facts.refreshes.clone()],
+        players: facts.players,
+        keys: KeyView::all(&facts.keys, now),
+        upstreams: facts.breakers.clone(),
+        workers,
+        hints: waits::hints(facts, settings, now),
+    }
+}
+
+fn rules_status(mut rules: Vec<RuleView>) -> RulesStatus {
+    let count = |state| rules.iter().filter(|rule| rule.state == state).count();
+    let mut status = RulesStatus {
+        total: rules.len(),
+        running: count(RuleState::Running),
+        interrupted: count(RuleState::Interrupted),
+        resting: count(RuleState::Resting),
+        due: count(RuleState::Due),
+        fresh: count(RuleState::Fresh),
+        shown: Vec::new(),
+    };
+    rules.truncate(RULES_SHOWN);
+    status.shown = rules;
+    status
+}

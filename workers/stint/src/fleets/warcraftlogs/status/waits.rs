@@ -1,0 +1,216 @@
+//! What each worker does or waits for, in words with numbers.
+
+use jiff::Timestamp;
+use stint_core::clock::{after, before};
+use stint_core::ledger::{KeyStatus, Refusal};
+use stint_core::points::Points;
+use stint_core::worker::{Spec, Worker};
+use stint_warcraftlogs::aggregator::{Aggregator, unfinished};
+use stint_warcraftlogs::budget::REVIVE;
+use stint_warcraftlogs::client::UPSTREAM;
+use stint_warcraftlogs::config::Settings;
+use stint_warcraftlogs::db_generator::DbGenerator;
+use stint_warcraftlogs::discover::Discover;
+use stint_warcraftlogs::rank_fetcher::RankFetcher;
+use stint_warcraftlogs::refresher::Refresher;
+use stint_warcraftlogs::reviver::Reviver;
+use stint_warcraftlogs::store::Backlog;
+
+use super::WorkerStatus;
+use super::facts::Facts;
+use crate::fleets::warcraftlogs::commands::rules::{RuleState, RuleView, hint};
+use crate::fleets::warcraftlogs::outages::upstreams_of_discovery;
+use crate::fleets::warcraftlogs::points::{refresh_waits_for_points, waits_for_reset};
+use crate::fleets::warcraftlogs::specs::WORKERS;
+use crate::moment::when;
+use crate::views::queue::QueueView;
+use crate::views::throttle::ThrottleView;
+use crate::words::{count, number, points};
+
+/// Beyond its time-out, a worker whose time has come and gone is not running: no process runs the fleet.
+const GRACE: std::time::Duration = std::time::Duration::from_secs(60);
+
+/// Every worker, in the order of the data's way.
+pub(super) fn workers(facts: &Facts, rules: &[RuleView], settings: &Settings, now: Timestamp) -> Vec<WorkerStatus> {
+    let status = |spec: &Spec| {
+        let throttle = ThrottleView::new(spec, facts.throttle(spec));
+        let says = if throttle.paused {
+            format!("paused by hand; `stint throttle resume wcl/{}` ends it", spec.name)
+        } else {
+            says(spec, facts, rules, settings, now)
+        };
+        WorkerStatus { throttle, queue: spec.queue().map(|queue| queue.queue), next_run: facts.next_run(spec), says }
+    };
+    WORKERS.iter().map(status).collect()
+}
+
+/// What is missing before the fleet can work, and how to mend it.
+pub(super) fn hints(facts: &Facts, settings: &Settings, now: Timestamp) -> Vec<String> {
+    let mut hints = Vec::new();
+    if facts.rules.is_empty() {
+        hints.push(
+            "there are no discovery rules; add one: stint wcl rules add --raid 26 --difficulty heroic --end-page 600"
+                .into(),
+        );
+    }
+    hints.extend(facts.rules.iter().filter(|status| status.doubt.is_some() && !status.accepted).map(hint));
+    let to_blame =
+        facts.rules.iter().filter_map(|status| status.resting.as_ref().filter(|rest| rest.is_until_changed()));
+    hints.extend(to_blame.map(|rest| format!("a discovery rule rests: {}", rest.reason)));
+    if facts.keys_in_use().next().is_none() && settings.wcl_keys.is_empty() {
+        hints.push("there are no API keys; set WCL_KEYS to id:secret".into());
+    }
+    for upstream in facts.breakers.iter().filter(|upstream| upstream.banned) {
+        hints.push(format!(
+            "{} turns this installation away: find out why, since no call can mend it; it is asked again by itself",
+            upstream.upstream
+        ));
+    }
+    for KeyStatus { key, .. } in facts.keys_in_use().filter(|key| key.refusal == Some(Refusal::Credentials)) {
+        hints.push(format!(
+            "the upstream does not accept {key}: mend or remove it in WCL_KEYS, then try it at once with `stint wcl keys resume \
+             {key}`"
+        ));
+    }
+    let late = |spec: &Spec| facts.next_run(spec).is_some_and(|at| after(after(at, spec.timeout), GRACE) < now);
+    if facts.wakeups.is_empty() {
+        hints.push("the fleet was never started here; start it: stint up".into());
+    } else if let Some(spec) = WORKERS.iter().find(|spec| late(spec)) {
+        let due = facts.next_run(spec).map(|at| when(at, now)).unwrap_or_default();
+        hints.push(format!("{} was due {due} and did not run: is `stint up` running?", spec.name));
+    }
+    // Without a name the commands mean the backlog.
+    for (QueueView { queue, counts, .. }, name) in [(&facts.queue, ""), (&facts.refreshes, " wcl-refresh-players")] {
+        if counts.dead > 0 {
+            let dead = count(counts.dead, "dead letter", "dead letters");
+            hints.push(format!(
+                "{dead} of {queue}: see why with `stint queue peek{name} --dead`, send them back with `stint queue \
+                 redrive{name}`"
+            ));
+        }
+    }
+    hints
+}
+
+fn says(spec: &Spec, facts: &Facts, rules: &[RuleView], settings: &Settings, now: Timestamp) -> String {
+    match spec.name {
+        name if name == Discover::SPEC.name => {
+            discover(rules, facts.outage(upstreams_of_discovery(settings), now), now)
+        }
+        name if name == Aggregator::SPEC.name => aggregator(facts, rules, settings, now),
+        name if name == RankFetcher::SPEC.name => {
+            let wait = facts.outage(&[UPSTREAM], now).or_else(|| waits_for_points(facts, settings.unit(), now));
+            fetcher(&facts.queue, wait, "its queue is empty")
+        }
+        name if name == Refresher::SPEC.name => {
+            let keys: Vec<&KeyStatus> = facts.keys_in_use().collect();
+            let wait = refresh_waits_for_points(&keys, settings.unit(), now);
+            let wait = facts.outage(&[UPSTREAM], now).or(wait);
+            fetcher(&facts.refreshes, wait, "no refresh is asked for")
+        }
+        name if name == Reviver::SPEC.name => reviver(facts, now),
+        name if name == DbGenerator::SPEC.name => db_generator(facts),
+        _ => "nothing is known of it".into(),
+    }
+}
+
+fn of(rule: &RuleView) -> String {
+    format!("{} in {}", rule.raid_in_words(), rule.difficulty_in_words())
+}
+
+/// `rules` are sorted by state: what runs comes first. `outage` is what holds all of them back.
+fn discover(rules: &[RuleView], outage: Option<String>, now: Timestamp) -> String {
+    let is_unfinished = |rule: &RuleView| !matches!(rule.state, RuleState::Fresh | RuleState::Resting);
+    if let Some(outage) = outage.filter(|_| rules.iter().any(is_unfinished)) {
+        return outage;
+    }
+    let next_due = rules.iter().filter_map(|rule| rule.next_due).min();
+    match (rules.first(), next_due) {
+        (None, _) => "waits for a discovery rule".into(),
+        (Some(rule), _) if rule.state == RuleState::Running => format!("{}: {}", of(rule), rule.state_in_words(now)),
+        (Some(rule), Some(due)) if rule.state == RuleState::Fresh => {
+            format!("nothing to do: every rule is fresh, the next is due {}", when(due, now))
+        }
+        (Some(rule), _) if rule.state == RuleState::Resting => {
+            let other = rules.iter().find(|rule| matches!(rule.state, RuleState::Due | RuleState::Interrupted));
+            let rule = other.unwrap_or(rule);
+            format!("{} is {}", of(rule), rule.state_in_words(now))
+        }
+        (Some(rule), _) => format!("{} is {}", of(rule), rule.state_in_words(now)),
+    }
+}
+
+fn aggregator(facts: &Facts, rules: &[RuleView], settings: &Settings, now: Timestamp) -> String {
+    let Backlog { due, waiting, fresh } = facts.backlog;
+    if due == 0 {
+        let others = match (waiting, fresh) {
+            (0, 0) => "no discovered player waits".into(),
+            (0, _) => format!("{} fresh", count(fresh, "discovered player is", "discovered players are")),
+            (_, 0) => format!("{} in the queue", count(waiting, "discovered player is", "discovered players are")),
+            _ => format!("of the discovered players {} are in the queue and {} fresh", number(waiting), number(fresh)),
+        };
+        return format!("nothing to do: {others}");
+    }
+    let all = count(due + waiting + fresh, "discovered player", "discovered players");
+    let players = format!("{} of {all} {} due", number(due), if due == 1 { "is" } else { "are" });
+    let Some(reason) = unfinished(&facts.rules, before(now, settings.discovery_delay()), now) else {
+        return format!("ready: {players}");
+    };
+    // The worker decides whether to wait; the rule's own view says it with names and local times.
+    let rule = rules.iter().find(|rule| rule.state != RuleState::Fresh && !rule.rests_until_changed());
+    let reason = rule.map_or(reason, |rule| format!("{}: {}", of(rule), rule.state_in_words(now)));
+    format!("waits for {reason}; meanwhile {players}")
+}
+
+/// What is to be done for `queue`, or what it waits for; `idle` says why there is nothing.
+fn fetcher(queue: &QueueView, wait: Option<String>, idle: &str) -> String {
+    let QueueView { counts, parked, .. } = queue;
+    let work = match (counts.unfinished(), *parked) {
+        (0, 0) => return format!("nothing to do: {idle}"),
+        (unfinished, 0) => count(unfinished, "message", "messages"),
+        (0, parked) => count(parked, "parked message", "parked messages"),
+        (unfinished, parked) => format!("{} and {} parked", count(unfinished, "message", "messages"), number(parked)),
+    };
+    if let Some(wait) = wait {
+        return format!("{wait}; {work} to go");
+    }
+    if counts.in_flight > 0 {
+        return format!("works on {} of {work}", number(counts.in_flight));
+    }
+    format!("ready: {work} to go")
+}
+
+/// The key that has room for the backlog next, if none has now.
+fn waits_for_points(facts: &Facts, needed: Points, now: Timestamp) -> Option<String> {
+    if facts.keys_in_use().any(|key| key.free >= needed) {
+        return None;
+    }
+    let next = facts.keys_in_use().min_by_key(|key| (key.limit.is_zero(), key.lends_at(needed)));
+    let Some(key) = next.filter(|key| key.lends_at(needed) < key.renews_at) else {
+        return Some(waits_for_reset(next, |key| key.free, needed, now));
+    };
+    let (name, kept) = (&key.key, points(key.reserved));
+    Some(format!("waits for {name}: it keeps {kept} points for refreshes until {}", when(key.released_at, now)))
+}
+
+fn reviver(facts: &Facts, now: Timestamp) -> String {
+    match facts.wakeups.iter().find(|wakeup| wakeup.name == REVIVE) {
+        Some(wakeup) => {
+            let parked = facts.queue.parked + facts.refreshes.parked;
+            let unpark = match parked {
+                _ if facts.outage(&[UPSTREAM], now).is_some() => "ask whether the API is back".to_owned(),
+                0 => "look for points".to_owned(),
+                parked => format!("un-park {}", count(parked, "message", "messages")),
+            };
+            format!("wakes {} to {unpark}", when(wakeup.at, now))
+        }
+        None => "nothing to do: no message waits for points".into(),
+    }
+}
+
+fn db_generator(facts: &Facts) -> String {
+    match facts.players.ranked {
+        0 => "nothing to do: no player is ranked yet".into(),
+        ranked => format!("ready: {} to write", count(ranked, "player", "players")),
+    }
+}

@@ -1,0 +1,120 @@
+//! Fleets at work on this machine, until all is done or the process is told to stop.
+
+use anyhow::anyhow;
+use futures::future::{Either, select};
+use serde::Serialize;
+use stint_host::Totals;
+use tokio::task::{JoinError, JoinSet};
+
+use super::installation::Installation;
+use super::stopping::{STOPPING, drained, interrupted};
+use super::watch::{Until, watch};
+use crate::context::Context;
+use crate::fleets::fleet::Running;
+
+/// What was done.
+#[derive(Serialize)]
+pub(crate) struct Summary {
+    drained: bool,
+    /// By a person.
+    #[serde(skip)]
+    pub(crate) interrupted: bool,
+    #[serde(flatten)]
+    pub(crate) totals: Totals,
+}
+
+/// Runs an installation until it is over, and drains it. It is run once. Other commands see meanwhile that this process runs
+/// the fleets.
+pub(crate) async fn here(installation: &Installation<'_>, until: Until, context: &Context) -> anyhow::Result<Summary> {
+    let fleets = installation.fleets().map(|fleet| fleet.name().to_owned()).collect();
+    installation.hosts()?.beside(fleets, run_here(installation, until, context)).await
+}
+
+async fn run_here(installation: &Installation<'_>, until: Until, context: &Context) -> anyhow::Result<Summary> {
+    let mut running = open(installation, context).await?;
+    let mut loops: JoinSet<()> = installation.host.loops().into_iter().collect();
+    let ended = until_over(watch(&mut running, context, until), &mut loops, context).await;
+    installation.stop.set();
+    let drained = drain(&mut loops, context).await;
+    let interrupted = ended?;
+    Ok(Summary { drained, interrupted, totals: installation.host.counters().totals() })
+}
+
+/// Sets schedules and fleets going, and says what happens.
+async fn open(installation: &Installation<'_>, context: &Context) -> anyhow::Result<Vec<Box<dyn Running>>> {
+    installation.host.set_schedules().await?;
+    let mut running = Vec::new();
+    for opened in &installation.opened {
+        let fleet = opened.workshop.running(&installation.diary, context).await?;
+        fleet.start(context).await?;
+        fleet.say_what_happens(context).await?;
+        running.push(fleet);
+    }
+    for spec in installation.fleets().flat_map(|fleet| fleet.workers()) {
+        tracing::info!(worker = spec.name, "{} {}", spec.name, spec.summary);
+    }
+    Ok(running)
+}
+
+/// Completes when the watch is over, at a signal, or when the host has ended by itself. Returns whether it was a signal.
+async fn until_over(
+    watching: impl Future<Output = anyhow::Result<()>>,
+    loops: &mut JoinSet<()>,
+    context: &Context,
+) -> anyhow::Result<bool> {
+    let told = select(Box::pin(interrupted()), Box::pin(loops.join_next()));
+    match select(Box::pin(watching), told).await {
+        Either::Left((watched, _)) => watched.map(|()| false),
+        Either::Right((Either::Left((signal, _)), _)) => {
+            signal.map(|()| context.output.line(STOPPING))?;
+            Ok(true)
+        }
+        Either::Right((Either::Right((ended, _)), _)) => Err(broken(ended)),
+    }
+}
+
+/// Why the host has ended without having been told to: whatever it fed stands still.
+fn broken(ended: Option<Result<(), JoinError>>) -> anyhow::Error {
+    match ended {
+        Some(Err(error)) => anyhow!("a part of the host has failed, and all of it is stopped: {error}"),
+        Some(Ok(())) | None => {
+            anyhow!("a part of the host has ended by itself, and all of it is stopped; the log says why")
+        }
+    }
+}
+
+/// Waits for what is under way, and answers whether it was finished.
+async fn drain(loops: &mut JoinSet<()>, context: &Context) -> bool {
+    let all = Box::pin(async { while loops.join_next().await.is_some() {} });
+    let done = drained(all, context).await.is_some();
+    if !done {
+        context.output.line("stopped while work was under way; its messages come back when their visibility times out");
+    }
+    done
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use stint_host::SystemClock;
+
+    use super::*;
+    use crate::output::Output;
+
+    #[tokio::test]
+    async fn a_host_that_has_lost_a_part_is_stopped() {
+        let context = Context { home: "home".into(), output: Output::new(true), clock: Arc::new(SystemClock) };
+        let over = async |mut loops: JoinSet<()>| {
+            let ended = until_over(std::future::pending(), &mut loops, &context).await;
+            ended.unwrap_err().to_string()
+        };
+        let mut loops: JoinSet<()> = [std::future::pending::<()>()].into_iter().collect();
+        loops.spawn(async { panic!("a worker is broken") });
+        let error = over(loops).await;
+        assert!(error.contains("all of it is stopped: task") && error.contains("a worker is broken"), "{error}");
+        let mut loops: JoinSet<()> = [std::future::pending::<()>()].into_iter().collect();
+        loops.spawn(async {});
+        assert!(over(loops).await.starts_with("a part of the host has ended by itself"));
+    }
+}

@@ -1,0 +1,135 @@
+//! Fleets with their hosts: all workers on this machine, one worker by hand, or one worker as a function.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use anyhow::{anyhow, bail, ensure};
+use futures::FutureExt;
+use futures::future::select;
+use stint_core::ports::{Queue, Wakeups};
+use stint_core::registry::Registry;
+use stint_core::worker::{AnyWorker, Spec, Stop};
+use stint_host::{Changed, Feed, LambdaHost, LocalHost, Ports};
+
+use crate::fleets::fleet::{Fleet, Workshop};
+use crate::fleets::settings::FleetSettings;
+use crate::wiring::{Backends, Diary, Hosts};
+
+/// A fleet, and where its workers are built.
+pub(crate) struct Opened<'a> {
+    pub(crate) fleet: &'static dyn Fleet,
+    pub(crate) workshop: Arc<dyn Workshop + 'a>,
+}
+
+impl<'a> Opened<'a> {
+    /// A workshop that nothing else uses.
+    pub(crate) fn new(fleet: &'static dyn Fleet, settings: &'a FleetSettings, backends: &'a Backends) -> Opened<'a> {
+        Opened { fleet, workshop: fleet.open(settings, backends).into() }
+    }
+}
+
+/// Fleets that are ready to run here, under one host: schedules belong to the folder, so two hosts would take them from
+/// each other.
+pub(crate) struct Installation<'a> {
+    pub(crate) host: Arc<LocalHost>,
+    /// What its scheduled workers report.
+    pub(crate) diary: Diary,
+    /// Ends the host.
+    pub(crate) stop: Stop,
+    pub(crate) opened: Vec<Opened<'a>>,
+    backends: &'a Backends,
+}
+
+impl<'a> Installation<'a> {
+    /// Builds all workers of fleets.
+    pub(crate) async fn build(
+        opened: Vec<Opened<'a>>,
+        settings: &FleetSettings,
+        backends: &'a Backends,
+        stop: Stop,
+    ) -> anyhow::Result<Installation<'a>> {
+        for Opened { fleet, .. } in &opened {
+            fleet.check(settings).map_err(|error| anyhow!(error))?;
+        }
+        ensure!(
+            backends.is_hosted_here(),
+            "a fleet that runs here keeps its schedules and throttles here: set STINT_WAKEUPS=sqlite and \
+             STINT_THROTTLE=sqlite beside STINT_PROFILE=aws, or let Lambda run it"
+        );
+        let (mut registry, mut queues) = (Registry::new(), BTreeMap::new());
+        for Opened { fleet, workshop } in &opened {
+            for spec in fleet.workers() {
+                registry = workshop.add(registry, spec).await?;
+                if let Some(trigger) = spec.queue() {
+                    let queue = backends.queue(trigger.queue, fleet.queue(settings, trigger))?;
+                    queues.insert(trigger.queue.to_owned(), queue);
+                }
+            }
+        }
+        let diary = Diary::new(backends.clock.clone());
+        let host = LocalHost::new(registry, ports(queues, backends).await?, stop.clone());
+        let host = Arc::new(host.observed_by(diary.observer()));
+        Ok(Installation { host, diary, stop, opened, backends })
+    }
+
+    /// The fleets.
+    pub(crate) fn fleets(&self) -> impl Iterator<Item = &'static dyn Fleet> {
+        self.opened.iter().map(|opened| opened.fleet)
+    }
+
+    /// The processes that run fleets in the same folder.
+    pub(crate) fn hosts(&self) -> anyhow::Result<Hosts> {
+        Hosts::of(self.backends)
+    }
+
+    /// The wake-ups.
+    pub(crate) fn wakeups(&self) -> anyhow::Result<Arc<dyn Wakeups>> {
+        self.backends.wakeups()
+    }
+}
+
+/// Builds one worker of a fleet, with the ports that it needs.
+pub(crate) async fn worker(
+    fleet: &dyn Fleet,
+    spec: &Spec,
+    settings: &FleetSettings,
+    backends: &Backends,
+) -> anyhow::Result<Arc<dyn AnyWorker>> {
+    fleet.check(settings).map_err(|error| anyhow!(error))?;
+    let registry = fleet.open(settings, backends).add(Registry::new(), spec).await?;
+    match registry.find(spec.fleet, spec.name) {
+        Some(worker) => Ok(worker.clone()),
+        None => bail!("there is no worker {} in {}", spec.name, spec.fleet),
+    }
+}
+
+/// Builds the host of a worker that is a function.
+pub(crate) async fn function(
+    fleet: &dyn Fleet,
+    spec: &Spec,
+    settings: &FleetSettings,
+    backends: &Backends,
+    stop: Stop,
+) -> anyhow::Result<LambdaHost> {
+    let worker = worker(fleet, spec, settings, backends).await?;
+    let feed = spec.queue().map(|trigger| {
+        let queue = backends.queue(trigger.queue, fleet.queue(settings, trigger))?;
+        anyhow::Ok(Feed { queue, receipt: backends.receipt() })
+    });
+    let throttle = fleet.throttle(settings, backends).await?;
+    Ok(LambdaHost::new(worker, feed.transpose()?, throttle, backends.clock.clone(), stop))
+}
+
+async fn ports(queues: BTreeMap<String, Arc<dyn Queue>>, backends: &Backends) -> anyhow::Result<Ports> {
+    let embedded = backends.embedded()?;
+    let (files, keys) = (embedded.queues().clone(), embedded.keys().clone());
+    let changed: Changed = Arc::new(move || select(files.changed(), keys.changed()).map(drop).boxed());
+    Ok(Ports {
+        queues,
+        throttle: backends.throttle().await?,
+        wakeups: backends.wakeups()?,
+        due: embedded.wakeups(),
+        clock: backends.clock.clone(),
+        changed,
+    })
+}

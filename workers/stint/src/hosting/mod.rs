@@ -1,0 +1,11 @@
+//! Fleets under their hosts: all workers on this machine, one worker by hand, or one worker as a function.
+
+mod here;
+mod installation;
+mod stopping;
+mod watch;
+
+pub(crate) use here::here;
+pub(crate) use installation::{Installation, Opened, function, worker};
+pub(crate) use stopping::{STOPPING, drained, interrupted};
+pub(crate) use watch::{Looks, Until};

@@ -1,0 +1,28 @@
+//! A throttle as it is shown.
+
+use serde::Serialize;
+use stint_core::ports::Concurrency;
+use stint_core::worker::Spec;
+
+/// How many invocations of a worker may run at once, and why.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct ThrottleView {
+    pub(crate) worker: &'static str,
+    /// What holds when nothing was set.
+    pub(crate) default: u32,
+    pub(crate) set: Option<u32>,
+    pub(crate) paused: bool,
+    pub(crate) effective: u32,
+    /// What holds it back beside the pause and the number: the upstream that it calls is down.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) waits: Option<String>,
+}
+
+impl ThrottleView {
+    /// What `concurrency` means for a worker.
+    pub(crate) fn new(spec: &Spec, concurrency: Concurrency) -> ThrottleView {
+        let Concurrency { set, paused } = concurrency;
+        let effective = concurrency.effective(spec.concurrency);
+        ThrottleView { worker: spec.name, default: spec.concurrency, set, paused, effective, waits: None }
+    }
+}
