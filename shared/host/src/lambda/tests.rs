@@ -180,7 +180,7 @@ fn schedules_and_people_start_it_too() {
     drive(&world.clock, async {
         let tick = json!({"wakeup": "revive", "worker": "obedient", "due": "2026-11-20T09:59:30Z"});
         let answer = world.host.handle(tick.clone(), world.deadline()).await.unwrap();
-        assert_eq!(answer, "Tick { due: 2026-11-20T09:59:30Z }");
+        assert_eq!(answer, "Tick { due: 2026-11-20T09:59:30Z, wakeup: Some(\"revive\") }");
         let answer = world.host.handle(json!({"id": 7}), world.deadline()).await.unwrap();
         assert!(answer.as_str().unwrap().starts_with("Manual"), "{answer}");
         world.throttle.pause("obedient").await.unwrap();
