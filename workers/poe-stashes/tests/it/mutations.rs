@@ -89,6 +89,7 @@ impl Transport for Garbled {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "a test\'s own setting")]
 fn a_chain_bears_answers_that_came_out_wrong_and_keeps_its_pace_with_right_ones() {
     let asked = std::env::var("STINT_MUTATIONS").ok();
     let wanted: u64 = asked.as_ref().map_or(500, |count| count.parse().unwrap());

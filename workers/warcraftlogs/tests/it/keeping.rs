@@ -107,7 +107,7 @@ fn an_answer_that_has_waited_and_is_rejected_blocks_nothing() {
         let ids = batch(&world);
         reject(&world, &ids[..1]);
         queue(&world, &ids).await;
-        let fleet = start_while(&world, ASKED..Duration::from_secs(100), |away| Life::failing_while(away));
+        let fleet = start_while(&world, ASKED..Duration::from_secs(100), Life::failing_while);
         fleet.run_until_idle().await;
         assert_eq!(world.dead_letters().await.len(), 1);
         assert_eq!(world.ranked().await.len(), BATCH - 1);
@@ -147,7 +147,7 @@ fn what_is_left_of_a_player_is_sent_once_though_its_answer_waits() {
     play(&world, async {
         let ids = batch(&world);
         queue(&world, &ids).await;
-        let fleet = start_while(&world, ASKED..Duration::from_secs(600), |away| Life::failing_while(away));
+        let fleet = start_while(&world, ASKED..Duration::from_secs(600), Life::failing_while);
         let story = async {
             world.pass(1).await;
             let sent = world.stores.queue.counts().await.unwrap().unfinished();
@@ -169,7 +169,7 @@ fn an_invocation_that_ends_while_the_store_is_silent_leaves_its_answer_to_the_ne
     play(&world, async {
         let ids = batch(&world);
         queue(&world, &ids).await;
-        let fleet = start_while(&world, ASKED..Duration::from_secs(20), |silent| Life::unanswered_while(silent));
+        let fleet = start_while(&world, ASKED..Duration::from_secs(20), Life::unanswered_while);
         let event = Event::Batch(world.stores.queue.receive(BATCH).await.unwrap());
         let invocation = fleet.invoke("rank-fetcher", event, RankFetcher::SPEC.timeout);
         match select(pin!(invocation), world.clock.sleep(Duration::from_secs(10))).await {
