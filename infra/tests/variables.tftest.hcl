@@ -114,7 +114,7 @@ run "a_prefix_is_no_reserved_path" {
   command = plan
 
   variables {
-    prefix = "awsome"
+    prefix = "awsfleet"
   }
 
   expect_failures = [var.prefix]

@@ -85,14 +85,14 @@ impl Results {
         tracing::error!(player = id, %reason, "what was fetched of player {id} is lost ({lost}): the store rejects it: {reason}");
         self.answered.retain(|answered| answered.player.id != id);
         let under_it = self.stored_under.iter().filter(|(_, stored)| **stored == id).map(|(whom, _)| whom.clone());
-        let whoms: Vec<Whom> = under_it.collect();
-        self.dropped.retain(|dropped| !whoms.contains(&Whom::Id(dropped.id)));
-        self.end_rejected(&whoms, reason);
+        let asked: Vec<Whom> = under_it.collect();
+        self.dropped.retain(|dropped| !asked.contains(&Whom::Id(dropped.id)));
+        self.end_rejected(&asked, reason);
     }
 
-    fn end_rejected(&mut self, whoms: &[Whom], reason: &str) {
-        self.answers.retain(|answer| !whoms.contains(&answer.whom));
-        for (_, end) in self.ends.iter_mut().filter(|(whom, _)| whoms.contains(whom)) {
+    fn end_rejected(&mut self, asked: &[Whom], reason: &str) {
+        self.answers.retain(|answer| !asked.contains(&answer.whom));
+        for (_, end) in self.ends.iter_mut().filter(|(whom, _)| asked.contains(whom)) {
             *end = End::Rejected(format!("what was fetched is lost, since the players' store rejects it: {reason}"));
         }
     }

@@ -2,9 +2,11 @@
 //!
 //! The refresher keeps each answer for an hour, by how the player was asked for; what failed for good is among the dead
 //! letters. A process that was killed between storing the ranks and keeping the answer leaves the ranks, which are then
-//! found by their date. What counts is what was not there before: clocks of two machines may differ.
+//! found once every raid and difficulty that was asked for has an answer. What counts is what was not there before: clocks of
+//! two machines may differ.
 
 use std::collections::BTreeSet;
+use std::iter::repeat;
 use std::time::Duration;
 
 use anyhow::bail;
@@ -14,7 +16,7 @@ use stint_core::points::Points;
 use stint_core::ports::DeadLetter;
 use stint_warcraftlogs::message::PlayerMessage;
 use stint_warcraftlogs::model::{Player, PlayerId};
-use stint_warcraftlogs::store::{RefreshAnswer, Refreshed};
+use stint_warcraftlogs::store::{DropReason, RefreshAnswer, Refreshed, UnitAnswer};
 use stint_warcraftlogs::whom::Whom;
 
 use super::forecast::Forecast;
@@ -32,24 +34,24 @@ pub(super) struct Waiting<'a> {
     message: &'a PlayerMessage,
     /// What was known before it was queued.
     answer: Option<RefreshAnswer>,
-    stored: Option<Timestamp>,
+    dropped: Option<Timestamp>,
+    units: Vec<Option<UnitAnswer>>,
     letters: BTreeSet<String>,
 }
 
 impl<'a> Waiting<'a> {
     /// Looks at what is known of the player before the message is sent.
     pub(super) async fn before(message: &'a PlayerMessage, stores: &'a Stores) -> anyhow::Result<Waiting<'a>> {
-        let mut waiting = Waiting { stores, message, answer: None, stored: None, letters: BTreeSet::new() };
+        let (answer, dropped, units, letters) = (None, None, Vec::new(), BTreeSet::new());
+        let mut waiting = Waiting { stores, message, answer, dropped, units, letters };
         waiting.check_refusals().await?;
         waiting.answer = stores.answers.answer(&message.whom).await?;
-        waiting.stored = match waiting.id().await? {
-            Some(id) => match read(id, stores).await? {
-                Stored::Ranked(player) => Some(player.updated_at),
-                Stored::Dropped(dropped) => Some(dropped.at),
-                Stored::Nothing => None,
-            },
-            None => None,
-        };
+        if let Some(id) = waiting.id().await? {
+            waiting.units = waiting.unit_answers(id).await?;
+            if let Stored::Dropped(dropped) = read(id, stores).await? {
+                waiting.dropped = Some(dropped.at);
+            }
+        }
         waiting.letters = waiting.dead_letters().await?.into_iter().map(|letter| letter.message_id).collect();
         Ok(waiting)
     }
@@ -114,15 +116,25 @@ impl<'a> Waiting<'a> {
             None => self.id().await?,
         };
         let Some(id) = id else { return Ok(None) };
-        // An answer says that what is stored is new; without one its date has to.
-        let is_new = |at: Timestamp| answer.is_some() || Some(at) != self.stored;
+        // An answer says that all is done; without one, what is stored has to show it.
         match read(id, self.stores).await? {
-            Stored::Ranked(player) if is_new(player.updated_at) => Ok(Some(*player)),
-            Stored::Dropped(dropped) if is_new(dropped.at) => {
+            Stored::Ranked(player) if answer.is_some() || all_are_new(&self.units, &self.unit_answers(id).await?) => {
+                Ok(Some(*player))
+            }
+            // The ranks of a former id are on their way, under the id that the upstream keeps.
+            Stored::Dropped(dropped) if dropped.reason == DropReason::Merged && answer.is_none() => Ok(None),
+            Stored::Dropped(dropped) if answer.is_some() || Some(dropped.at) != self.dropped => {
                 bail!("{whom} has no ranks: {}", reason_in_words(dropped.reason))
             }
             _ => Ok(None),
         }
+    }
+
+    /// What the upstream last said of each raid and difficulty that is asked for.
+    async fn unit_answers(&self, id: PlayerId) -> anyhow::Result<Vec<Option<UnitAnswer>>> {
+        let known = self.stores.players.known(&[id]).await?;
+        let answers = known.players.get(&id).map(|fetched| &fetched.answers);
+        Ok(self.message.raids_to_scrap.units().map(|unit| answers?.get(unit).cloned()).collect())
     }
 
     /// The player's id, as far as it is known.
@@ -141,6 +153,12 @@ impl<'a> Waiting<'a> {
     }
 }
 
+/// Whether each raid and difficulty has an answer now that it did not have before. `before` is empty where the player was
+/// unknown.
+fn all_are_new(before: &[Option<UnitAnswer>], now: &[Option<UnitAnswer>]) -> bool {
+    now.iter().zip(before.iter().chain(repeat(&None))).all(|(now, before)| now.is_some() && now != before)
+}
+
 /// Whether `body` is `message` or what is left of it: a message that was parked for points is sent anew with the time when
 /// it was queued first, and without what was answered already.
 fn is_part_of(message: &PlayerMessage, body: &str) -> bool {
@@ -151,6 +169,21 @@ fn is_part_of(message: &PlayerMessage, body: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ranks_are_the_answer_once_nothing_that_was_asked_for_is_missing() {
+        let served = |second| Some(UnitAnswer::Served(Timestamp::from_second(second).unwrap()));
+        let refused = || Some(UnitAnswer::Refused("Invalid zone specified.".to_owned()));
+        for (before, now, expected) in [
+            (vec![], vec![served(9), refused()], true),
+            (vec![], vec![served(9), None], false),
+            (vec![served(1), None], vec![served(9), served(9)], true),
+            (vec![served(1), served(1)], vec![served(9), served(1)], false),
+            (vec![served(1), served(1)], vec![served(9), refused()], true),
+        ] {
+            assert_eq!(all_are_new(&before, &now), expected, "{before:?} {now:?}");
+        }
+    }
 
     #[test]
     fn a_dead_letter_that_was_parked_before_is_the_message() {
