@@ -6,7 +6,7 @@
 //! * `scripts/fuzz` builds the example `stint-fuzz`, which is libFuzzer around one of the targets. It needs the pinned
 //!   toolchain and a C++ compiler, and no nightly: the flags for coverage are stable ones.
 //!
-//! The workspace's code is free of `unsafe`, so that the engine looks for panics, overflows, broken invariants, memory and
+//! What the targets run is free of `unsafe`, so that the engine looks for panics, overflows, broken invariants, memory and
 //! time, and no sanitizer of addresses is built in.
 
 #![warn(missing_docs)]

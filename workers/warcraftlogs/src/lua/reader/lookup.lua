@@ -5,10 +5,10 @@
 --   Stint.lookup("EU", nil, "Ann-TarrenMill")     as the game writes a foreign character
 --
 -- returns nil, or {classId=, updatedAt=, raids={[26]={[4]={metric=, best=, median=,
---   encounters={[2398]={best=, kills=, spec=}}}}}}; updatedAt is midnight UTC of that day in Unix seconds. A database with
--- extras has allStars={{spec=, partition=, points=, rank=, regionRank=, serverRank=}, ...} beside encounters, and score=,
--- keyLevel= and one allStars={...} beside kills. An answer is kept and given again, and equal ranks share a table, so
--- nothing of it is to be changed. Stint.find takes the same, and only says whether the player is there.
+--   encounters={[2398]={best=, kills=, spec=}}}}}}; updatedAt is midnight UTC of that day in Unix seconds. A database
+-- with extras has allStars={{spec=, partition=, points=, rank=, regionRank=, serverRank=}, ...} beside encounters, and
+-- score=, keyLevel= and one allStars={...} beside kills. An answer is kept and given again, and equal ranks share a
+-- table, so nothing of it is to be changed. Stint.find takes the same, and only says whether the player is there.
 
 local KEPT = 200   -- answers that are kept for each region
 

@@ -1,23 +1,26 @@
 -- Makes tables of the records of a database. See docs/lua-format.md, which names the places and says how to read one.
 -- In an addon this is one file with models.lua, extras.lua and lookup.lua, Stint.lua.
 --
--- What is read for every encounter and section is written out where it is read: a call of a function costs as much as that.
+-- What is read for every encounter and section is written out where it is read: a call of a function costs as much as
+-- that.
 
 local FIRST_DAY = 18262   -- 2020-01-01, in days since 1970-01-01
 local KEPT_RANKS = 8192   -- so many ranks are kept to be shared
 local FEW_KILLS = 32      -- ranks with fewer kills are
 
--- An empty table with room for so many keys, of which `key` is one: else it would be made anew at each power of two. What
--- counts is how many keys a constructor has, even where they are one key without a value.
+-- An empty table with room for so many keys, of which `key` is one: else it would be made anew at each power of two.
+-- What counts is how many keys a constructor has, even where they are one key without a value.
 local function table_for(number, key)
   if number > 16 then
     return {
-      [key] = nil, [key] = nil, [key] = nil, [key] = nil, [key] = nil, [key] = nil, [key] = nil, [key] = nil, [key] = nil,
       [key] = nil, [key] = nil, [key] = nil, [key] = nil, [key] = nil, [key] = nil, [key] = nil, [key] = nil,
+      [key] = nil, [key] = nil, [key] = nil, [key] = nil, [key] = nil, [key] = nil, [key] = nil, [key] = nil,
+      [key] = nil,
     }
   elseif number > 8 then
     return {
-      [key] = nil, [key] = nil, [key] = nil, [key] = nil, [key] = nil, [key] = nil, [key] = nil, [key] = nil, [key] = nil,
+      [key] = nil, [key] = nil, [key] = nil, [key] = nil, [key] = nil, [key] = nil, [key] = nil, [key] = nil,
+      [key] = nil,
     }
   elseif number > 4 then
     return { [key] = nil, [key] = nil, [key] = nil, [key] = nil, [key] = nil }
@@ -238,7 +241,8 @@ local function record_reader(database)
   end
 
   local function read(text, position, last, class)
-    local value, share, rest, list, after_kills, LOWEST, FEW_KILLS = value, share, rest, list, after_kills, LOWEST, FEW_KILLS
+    local value, share, rest, list, after_kills = value, share, rest, list, after_kills
+    local LOWEST, FEW_KILLS = LOWEST, FEW_KILLS
     local plain = tenths and 101 or 0   -- percentiles from here on are all that there is to read
     local state, day, section, level, spec, same_spec
     local raids = {}
