@@ -7,7 +7,7 @@
 use jiff::Timestamp;
 use jiff::civil::{Date, date};
 
-/// The version of a database without [extras](super::extras). A reader refuses every version that it does not know.
+/// The version of a database without extras. A reader refuses every version that it does not know.
 pub const FORMAT: u32 = 2;
 /// The version of a database with extras: the same, and a second number in each record.
 pub const FORMAT_WITH_EXTRAS: u32 = 3;
