@@ -123,7 +123,7 @@ fn put_together(manifest: &Manifest, dir: &Path, new: &Path) -> std::io::Result<
     sync_folder(new)
 }
 
-/// Puts the new folder in the place of the old one.
+/// Puts the new folder in the place of the old one, which gets its name back if that fails.
 fn take_place(new: &Path, home: &Path, aside: Option<&Path>) -> Result<()> {
     let rename = |from: &Path, to: &Path| {
         fs::rename(from, to).with_context(|| {
@@ -143,7 +143,12 @@ fn take_place(new: &Path, home: &Path, aside: Option<&Path>) -> Result<()> {
         }
         None => {}
     }
-    rename(new, home)?;
+    if let Err(error) = rename(new, home) {
+        return match aside.map(|aside| rename(aside, home)) {
+            Some(Err(second)) => Err(error.context(format!("the folder of before could not be put back: {second:#}"))),
+            Some(Ok(())) | None => Err(error),
+        };
+    }
     let parent = home.parent().unwrap_or(home);
     sync_folder(parent).with_context(|| format!("cannot write {}", parent.display()))
 }
@@ -163,4 +168,24 @@ fn in_words(report: &Report<'_>, now: Timestamp) -> String {
         text.push_str("each key is read before it is used; go on with `stint up`\n");
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_that_cannot_be_replaced_keeps_its_name() {
+        let around = tempfile::tempdir().unwrap();
+        let [new, home, aside] = ["new", "home", "aside"].map(|name| around.path().join(name));
+        fs::create_dir(&home).unwrap();
+        fs::write(home.join("keys.db"), "what was there").unwrap();
+        let error = take_place(&new, &home, Some(&aside)).unwrap_err();
+        assert!(error.to_string().starts_with("cannot rename "), "{error}");
+        assert_eq!(fs::read_to_string(home.join("keys.db")).unwrap(), "what was there");
+        assert!(!aside.exists());
+        fs::create_dir(&new).unwrap();
+        take_place(&new, &home, Some(&aside)).unwrap();
+        assert!(home.exists() && !new.exists() && aside.join("keys.db").is_file());
+    }
 }
