@@ -3,6 +3,7 @@
 //! # What may happen between any two lines
 //! * *The process exits after the hold, or after the call:* the hold ends by itself, and stays counted until a later reading.
 //!   What was asked is asked again when its answer is needed again.
+//! * *The pool fails after the call:* the answer is used all the same; the hold as above.
 //! * *The process exits after a reading is claimed:* the claim lapses after a call's time-out, and another process reads the
 //!   counter.
 
@@ -144,7 +145,8 @@ impl PaidApi<'_> {
         Ok(())
     }
 
-    /// Asks a question for what was granted, and settles it.
+    /// Asks a question for what was granted, and settles it. An answer is returned though it cannot be settled: its hold ends
+    /// by itself, and stays counted until a later reading.
     pub async fn ask<T>(
         &self,
         operation: &'static str,
@@ -152,8 +154,12 @@ impl PaidApi<'_> {
         question: impl Future<Output = (CallEnd, Result<T, CallError>)>,
     ) -> Result<T, Unanswered> {
         let (end, answer) = call(operation, &grant.hold.key, grant.amount, question, |(end, _)| status(end)).await;
-        self.settle(grant, end).await?;
-        Ok(answer?)
+        let settled = self.settle(grant, end).await;
+        let answer = answer?;
+        if let Err(error) = settled {
+            tracing::warn!(%error, "cannot settle the call {operation}, its points stay held for a while: {error}");
+        }
+        Ok(answer)
     }
 
     /// Reads every counter that would help a caller who needs `needed`, one after the other.

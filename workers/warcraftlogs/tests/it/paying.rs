@@ -4,8 +4,7 @@ use stint_core::ledger::KeyState;
 use stint_warcraftlogs::budget::Tallied;
 use stint_warcraftlogs::discovery::{AskedServerIds, NoServerId, ServerIds};
 
-use crate::world::Request;
-use crate::world::{Fault, Process, Setup, World, play};
+use crate::world::{Fault, Life, Process, Request, Setup, World, play};
 
 /// Asks for the id of a server.
 async fn ask(world: &World, fleet: &Process) -> Result<u32, NoServerId> {
@@ -54,4 +53,18 @@ fn an_upstream_that_is_down_keeps_no_counter_from_being_read_when_it_is_back() {
             assert!(keys.iter().all(|key| !key.being_read), "{keys:?}");
         }
     });
+}
+
+#[test]
+fn an_answer_that_was_paid_for_is_kept_though_the_pool_cannot_settle_it() {
+    for step in 1..=24 {
+        let world = Setup::new(84, 20).build();
+        play(&world, async {
+            let fleet = world.start_with(&Life::failing_at(step));
+            let answer = ask(&world, &fleet).await;
+            let came = world.network.sent(Request::World) == 1
+                && !matches!(&answer, Err(NoServerId::NotNow(reason)) if reason.contains("was cut off"));
+            assert_eq!(answer.is_ok(), came, "step {step}: {answer:?}");
+        });
+    }
 }
