@@ -1,33 +1,35 @@
 //! Sends discovered players who are due to the queue, once all rules of the day are done.
 //!
-//! Only then is it known in which raids and difficulties a player takes part, and one message can ask for all. With
-//! more players than points the queue would grow from day to day with the same players, and its order would decide who
-//! is refreshed. So players stay in `discovers` until they are due, the queue holds no more than the keys can pay for
-//! in a while, and who comes first is decided here, as late as that.
+//! Only then are all raids and difficulties of a player known, so one message can ask for all of them. When there are
+//! more players than points, a queue that takes every player would grow from day to day with the same players, and its
+//! order would decide who is refreshed. So players stay in `discovers` until they are due, the queue holds no more than
+//! the keys can pay for in a while, and the order is decided here, as late as possible.
 //!
-//! A run that queues no player looks at the queue as well. Once nothing is left in it, the databases are generated: one time for
-//! all players who were queued since the last time, and not more often than `LUA_MIN_INTERVAL_MINUTES` says.
+//! A run that queues no player also checks the queue. Once nothing is left in it, the aggregator wakes the database
+//! generator: one time for all players queued since the last time, and at most once in `LUA_MIN_INTERVAL_MINUTES`.
 //!
 //! # What may happen between any two lines
-//! * *Dies before a batch is sent:* its players are still in `discovers`, and due.
-//! * *Dies after a batch is sent, before it is handed over:* the next run sends those players again. Fetching a player
-//!   twice costs points and loses nobody.
-//! * *A player is fetched between send and hand-over:* it was queued at an instant before the send, so it does not
-//!   count as waiting for a message that is done.
-//! * *A player is discovered anew between look and hand-over:* its document has changed, so it is not deleted. It waits
-//!   until the message is fetched, and is due again if that did not cover it.
-//! * *The message is lost, or dies in the dead letters:* the player counts as waiting until no queue can have the
-//!   message any more, and is due then.
-//! * *A raid is known to be frozen between look and send:* what was fetched since is left out of the message. A player of whom
-//!   nothing is left then stays, and is fresh.
-//! * *Two run at once:* both send the same players, who are fetched twice. The local host never runs two; neither does
-//!   Lambda, with the reserved concurrency that `infra/` gives it.
-//! * *Exits after the hand-over, before it is kept that everybody was looked at:* the next discovery wakes it again, and it
-//!   finds no player who is due.
-//! * *Is out of time before it has looked at everybody, or sent all it chose:* that it looked is not kept, so the next discovery
-//!   wakes it again.
-//! * *Exits after it is kept that players are queued, before the first batch is sent:* the databases are generated once more.
-//! * *Exits before the database generator is woken:* the next run wakes it, since the databases are older than the queue.
+//! * *The process exits before a batch is sent:* its players are still in `discovers`, and due.
+//! * *The process exits after a batch is sent, before its players are handed over (deleted from `discovers`):* the next
+//!   run sends those players again. Fetching a player twice costs points and loses no player.
+//! * *A player is fetched between send and hand-over:* it was marked as queued at an instant before the send, so it
+//!   does not count as waiting for a message that is done.
+//! * *A player is discovered again between read and hand-over:* its document has changed, so it is not deleted. It
+//!   waits until the message is fetched, and is due again if that message did not cover it.
+//! * *The message is lost, or ends in the dead-letter queue:* the player counts as waiting until no queue can still
+//!   have the message, and is due then.
+//! * *A raid becomes known as frozen between read and send:* raids and difficulties fetched since then are left out of
+//!   the message. A player with nothing left to fetch stays in `discovers`, and counts as fresh.
+//! * *Two runs overlap:* both send the same players, who are fetched twice. The local host never runs two at once;
+//!   Lambda does not either, with the reserved concurrency that `infra/` sets.
+//! * *The process exits after the hand-over, before it records that every player was read:* the next discovery wakes
+//!   the aggregator again, and it finds no player who is due.
+//! * *Time runs out before every player was read, or before every chosen player was sent:* the run is not recorded as
+//!   complete, so the next discovery wakes the aggregator again.
+//! * *The process exits after it records that players are queued, before the first batch is sent:* the databases are
+//!   generated once more.
+//! * *The process exits before the database generator is woken:* the next run wakes it, since the databases are older
+//!   than the queue.
 
 use std::collections::BinaryHeap;
 use std::sync::Arc;
@@ -48,30 +50,31 @@ use crate::message::PlayerMessage;
 use crate::model::PlayerId;
 use crate::store::{Damaged, Discovered, Discovers, Due, Freshness, Milestone, RuleStatus, Rules};
 
-/// Players looked at in one round trip, 24 bytes each.
+/// Players read in one round trip, 24 bytes each.
 const PAGE: usize = 10_000;
 
-/// Players read, sent and handed over at a time: what is in memory, however many are sent.
+/// Players read, sent and handed over at a time. It bounds memory, however many players are sent.
 const CHUNK: usize = 1_000;
 
 /// Batches sent side by side.
 const SENDS_AT_ONCE: usize = 16;
 
-/// What a chunk may take: with less time left no further one is begun.
+/// Time that a chunk may take. With less time left, no further chunk is started.
 const CHUNK_TIME: Duration = Duration::from_secs(20);
 
-/// With less time left the search ends, so that those who were found are sent: a collection that takes longer to read
-/// than an invocation may last is queued in part, run by run.
+/// With less time left, the search ends and the players found so far are sent. A collection that takes longer to read
+/// than an invocation may last is so queued in parts, run by run.
 const SENDING_TIME: Duration = Duration::from_secs(5 * 60);
 
-/// Messages that the queue may hold whatever the keys have: enough to begin with, while they were never read.
+/// Messages that the queue may hold whatever the keys have: enough to start with while no key's counter has been read.
 const LEAST_QUEUED: u64 = 10_000;
 
-/// The clocks of two machines differ by less. A player who is fetched at once by a machine whose clock is behind would
-/// count as waiting for weeks otherwise.
+/// Upper bound on the difference between the clocks of two machines. Without it, a player who is fetched at once by a
+/// machine whose clock is behind would count as waiting for weeks.
 const CLOCK_SKEW: Duration = Duration::from_secs(5);
 
-/// Between two looks at a queue whose last messages are in flight: as long as it has been empty otherwise, within these.
+/// Wait before the queue is checked again while its last messages are in flight: as long as the queue has been empty
+/// otherwise, within these two limits.
 const LOOK_AGAIN: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(10 * 60));
 
 /// Moves discovered players to the queue.
@@ -84,18 +87,19 @@ pub struct Aggregator {
     settings: AggregatorSettings,
 }
 
-/// Who is queued, when, and how many.
+/// Which players are queued, when, and how many.
 #[derive(Clone, Copy, Debug)]
 pub struct AggregatorSettings {
     /// A rule is due again this long after its last run.
     pub delay: Duration,
     /// A player is due again this long after it was fetched.
     pub refresh_after: Duration,
-    /// Who goes first when there is no room for all.
+    /// Which players go first when there is no room for all.
     pub order: QueueOrder,
-    /// The queue holds about as many messages as the keys can pay for in this time. `None`: everybody goes at once.
+    /// The queue holds about as many messages as the keys can pay for in this time. `None`: all players are queued at
+    /// once.
     pub queue_time: Option<Duration>,
-    /// How long a key's window is.
+    /// Length of a key's window.
     pub window: Duration,
     /// The most points that a message of average size may cost.
     pub message_cost: Points,
@@ -106,18 +110,18 @@ pub struct AggregatorSettings {
 /// What an invocation did.
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
 struct Report {
-    /// Players who were found to be due.
+    /// Players found to be due.
     due: u64,
-    /// Those of them who were sent; there was no room, or no time, for the others.
+    /// Due players that were sent; there was no room, or no time, for the others.
     queued: u64,
-    /// Documents that cannot be read.
+    /// Documents that cannot be decoded.
     damaged: u64,
     waits_for: Option<String>,
-    /// When the databases are generated, now that nothing is left in the queue.
+    /// When the databases are generated, if nothing is left in the queue.
     databases_at: Option<Timestamp>,
 }
 
-/// How much of its work a run has come to before its time was over.
+/// How much of its work a run did before its time ran out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Extent {
     Whole,
@@ -171,16 +175,16 @@ impl Worker for Aggregator {
     }
 }
 
-/// The first rule that is not done for the day, in words: what an aggregator waits for, at `now`.
+/// Returns the first rule that is not done for the day at `now`, in words: the reason why the aggregator waits.
 pub fn unfinished(rules: &[RuleStatus], due_before: Timestamp, now: Timestamp) -> Option<String> {
     rules.iter().find_map(|status| {
         let crate::store::Rule { raid, difficulty, last_run, .. } = &status.rule;
         let fresh = last_run.is_some_and(|last_run| last_run > due_before);
         let runs = status.leased_until.is_some_and(|until| until > now) || status.pass.is_some();
-        // A rest that is over is forgotten by the next discovery only.
+        // A pause that is over is only removed by the next discovery.
         let resting = status.resting.as_ref().filter(|rest| rest.until > now);
         match (resting, fresh, runs) {
-            // Only a person can change that, and everybody else is not to wait for it.
+            // Only a person can end this pause, and the other rules must not wait for it.
             (Some(rest), ..) if rest.is_until_changed() => None,
             (Some(rest), false, _) => {
                 Some(format!("raid {raid} in difficulty {difficulty} rests until {}: {}", rest.until, rest.reason))
@@ -193,7 +197,8 @@ pub fn unfinished(rules: &[RuleStatus], due_before: Timestamp, now: Timestamp) -
 }
 
 impl Aggregator {
-    /// Looks at everybody who is due, as far as there is time, and returns as many as there is room for, first come first.
+    /// Reads all players who are due, as far as there is time, and returns as many as there is room for, in queue
+    /// order.
     async fn choose(&self, invocation: &Invocation, report: &mut Report) -> PortResult<(Vec<PlayerId>, Extent)> {
         let freshness = Freshness::at(invocation.now(), self.settings.refresh_after);
         let mut choice = Choice { order: self.settings.order, room: self.room().await?, chosen: BinaryHeap::new() };
@@ -212,7 +217,7 @@ impl Aggregator {
         Ok((choice.in_order(), Extent::Part))
     }
 
-    /// How many more messages the queue may hold.
+    /// Returns how many more messages the queue may hold.
     async fn room(&self) -> PortResult<usize> {
         let Some(queue_time) = self.settings.queue_time else { return Ok(usize::MAX) };
         let keys = self.pool.keys().await?;
@@ -225,8 +230,9 @@ impl Aggregator {
         Ok(usize::try_from(room).unwrap_or(usize::MAX))
     }
 
-    /// Sends these players and hands them over, a chunk at a time, as far as there is time. That some are queued is kept before
-    /// the first is sent: the rank fetcher that fetches the last of them must see that the databases are out of date.
+    /// Sends these players and hands them over, a chunk at a time, as far as there is time. The fact that players are
+    /// queued is recorded before the first message is sent: the rank fetcher that fetches the last of them must see
+    /// that the databases are out of date.
     async fn queue(&self, ids: &[PlayerId], invocation: &Invocation, report: &mut Report) -> PortResult<Extent> {
         for ids in ids.chunks(CHUNK) {
             if !invocation.has_time_for(CHUNK_TIME) {
@@ -251,13 +257,14 @@ impl Aggregator {
 }
 
 impl Aggregator {
-    /// Starts the database generator once nothing is left to fetch, if anything was since it last ran. Returns when it runs.
+    /// Wakes the database generator once nothing is left to fetch, if anything was fetched since it last ran. Returns
+    /// when it will run.
     async fn hand_over(&self, now: Timestamp, event: &Event) -> PortResult<Option<Timestamp>> {
         let Handover { milestones, .. } = &self.handover;
         let parked = self.pool.count_parked(self.queue.name()).await?;
         let Counts { visible, delayed, in_flight, .. } = self.queue.counts().await?;
         if visible + delayed + parked > 0 {
-            // A rank fetcher finds the end of these.
+            // A rank fetcher detects when these have been fetched.
             milestones.pass(Milestone::Queued, now).await?;
             return Ok(None);
         }
@@ -279,18 +286,18 @@ impl Aggregator {
     }
 }
 
-/// The first `room` of those who are offered, whatever their number: 16 bytes for each who is chosen.
+/// The first `room` of the offered players, however many are offered: 16 bytes for each chosen player.
 struct Choice {
     order: QueueOrder,
     room: usize,
-    /// By place in the queue, the last on top.
+    /// Ordered by place in the queue, the last on top.
     chosen: BinaryHeap<(i64, PlayerId)>,
 }
 
 impl Choice {
     fn offer(&mut self, due: Due) {
         let place = match self.order {
-            // Who was never fetched comes before everybody else.
+            // Players who were never fetched come first.
             QueueOrder::Stalest => due.fetched_at.map_or(i64::MIN, Timestamp::as_millisecond),
             QueueOrder::Discovered => 0,
         };
@@ -313,7 +320,7 @@ fn pass_over(damaged: &[Damaged]) {
     }
 }
 
-/// Sends one message per player; the last batch goes out whether it is full or not.
+/// Sends one message per player. The last batch is sent even if it is not full.
 async fn send(queue: &dyn Queue, players: &[Discovered]) -> PortResult<()> {
     let batches = players.chunks(MAX_BATCH).map(|batch| {
         let message = |player: &Discovered| NewMessage::new(PlayerMessage::from(player).to_body());

@@ -1,4 +1,5 @@
-//! A batch of messages on its way through the rank fetcher: what is still to be fetched of each, and its fate.
+//! A batch of messages while the rank fetcher works on it: what is still to be fetched for each message, and its
+//! outcome.
 
 mod message;
 
@@ -15,35 +16,35 @@ use crate::whom::Whom;
 pub(crate) use message::Letter;
 use message::{Look, Message};
 
-/// A failed call is tried again at once this often; each try holds points of its own.
+/// Immediate tries of a failed call; each try holds points of its own.
 const CALL_TRIES: u32 = 3;
 
 /// The messages of one invocation.
 pub(crate) struct Batch {
     messages: Vec<Message>,
-    /// Those that cannot be read.
+    /// Messages that cannot be decoded.
     malformed: Vec<MessageException>,
     /// The ids of messages that were parked.
     parked: Vec<String>,
 }
 
-/// Messages to be asked for in one request.
+/// Messages that are requested in one call.
 pub(crate) struct Group {
     /// One entry per message.
     pub(crate) messages: Vec<RanksOf>,
 }
 
-/// What needs no call.
+/// Messages and players that need no call.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct PassedOver {
-    /// Messages of which everything was fetched since they were sent.
+    /// Messages whose whole content was fetched after they were sent.
     pub(crate) fresh: usize,
-    /// Players of whom nothing is left to be fetched, because the upstream refuses it.
+    /// Players with nothing left to fetch, because the upstream refuses the rest.
     pub(crate) refused: Vec<(Whom, Vec<(Unit, String)>)>,
 }
 
 impl Batch {
-    /// Reads messages. A malformed one is rejected with what is wrong; the others go on.
+    /// Decodes messages. A malformed message is rejected with the reason; the others continue.
     pub(crate) fn read(letters: impl IntoIterator<Item = Letter>) -> Batch {
         let mut batch = Batch { messages: Vec::new(), malformed: Vec::new(), parked: Vec::new() };
         for letter in letters {
@@ -59,8 +60,8 @@ impl Batch {
         batch
     }
 
-    /// Two messages of one player become one request: aliases are unique. The first carries what both ask for, as if it
-    /// had been sent last.
+    /// Merges two messages of one player into one request, because aliases are unique. The first message carries what
+    /// both ask for, as if it had been sent last.
     fn merge_repeats(&mut self) {
         for later in 1..self.messages.len() {
             let (before, rest) = self.messages.split_at_mut(later);
@@ -74,13 +75,13 @@ impl Batch {
         }
     }
 
-    /// Whom the open messages are about, as far as there are ids.
+    /// The players of the open messages, where their ids are known.
     pub(crate) fn ids(&self) -> Vec<PlayerId> {
         self.open().filter_map(|message| message.whom.id()).collect()
     }
 
-    /// Takes off the messages what was fetched since they were sent, and what the upstream refuses. What a `priority` message
-    /// asks for is fetched though another message of the player may be under way.
+    /// Removes from the messages what was fetched after they were sent, and what the upstream refuses. What a
+    /// `priority` message asks for is fetched even if another message of the same player may be under way.
     pub(crate) fn pass_over(&mut self, known: &Known, priority: bool) -> PassedOver {
         let mut passed_over = PassedOver::default();
         for message in self.messages.iter_mut().filter(|message| message.is_open()) {
@@ -93,13 +94,13 @@ impl Batch {
         passed_over
     }
 
-    /// What is not asked of a player, because the upstream refuses it, and why.
+    /// What is not requested for a player because the upstream refuses it, and why.
     pub(crate) fn passed_over(&self, whom: &Whom) -> Vec<(Unit, String)> {
         let mut of_player = self.messages.iter().filter(|message| message.whom == *whom);
         of_player.next().map(|message| message.refused.clone()).unwrap_or_default()
     }
 
-    /// How else a player was asked for, before its id was known to be another one.
+    /// The other ways in which a player was requested, before its id was known to be a different one.
     pub(crate) fn asked_as<'a>(&'a self, whom: &'a Whom) -> impl Iterator<Item = &'a Whom> {
         self.messages
             .iter()
@@ -113,7 +114,7 @@ impl Batch {
         of_player.flat_map(Message::left).filter(|unit| !request.units.contains(unit)).collect()
     }
 
-    /// The next messages to ask for in one request: all that may share one, else a single one.
+    /// The next messages to request in one call: all that may share a call, or else a single one.
     pub(crate) fn next_group(&self) -> Option<Group> {
         let shared: Vec<RanksOf> = self.open().filter(|message| !message.alone).map(Message::request).collect();
         if !shared.is_empty() {
@@ -122,12 +123,13 @@ impl Batch {
         self.open().next().map(|message| Group { messages: vec![message.request()] })
     }
 
-    /// The messages that have no fate yet, each player once.
+    /// The messages without an outcome, each player once.
     fn open(&self) -> impl Iterator<Item = &Message> {
         self.messages.iter().filter(|message| message.is_open())
     }
 
-    /// What came is stored: takes it off the messages. What did not come is not asked for again in this invocation.
+    /// Removes what a response brought, now that it is stored, from the messages. What did not come is not requested
+    /// again in this invocation.
     pub(crate) fn served(&mut self, asked: &[RanksOf], results: &Results) {
         for (whom, end) in &results.ends {
             let units = asked.iter().find(|request| request.whom == *whom).map(|request| request.units.as_slice());
@@ -146,7 +148,7 @@ impl Batch {
         }
     }
 
-    /// No answer came: try again at once, and after a few tries give the messages back.
+    /// Handles a call without a response: the messages are tried again at once, and given back after a few tries.
     pub(crate) fn call_failed(&mut self, asked: &[RanksOf], reason: &str) {
         for message in self.asked_for(asked) {
             message.failed_calls += 1;
@@ -156,12 +158,12 @@ impl Batch {
         }
     }
 
-    /// Whether any message has its fate.
+    /// Whether any message has an outcome.
     pub(crate) fn is_begun(&self) -> bool {
         !self.malformed.is_empty() || self.messages.iter().any(|message| !message.is_open())
     }
 
-    /// Gives back every message that has no fate yet.
+    /// Gives back every message without an outcome.
     pub(crate) fn give_back(&mut self, reason: &str) {
         let open: Vec<RanksOf> = self.open().map(Message::request).collect();
         for message in self.asked_for(&open) {
@@ -169,7 +171,7 @@ impl Batch {
         }
     }
 
-    /// No key will ever pay for these.
+    /// Rejects messages that no key will ever be able to pay for.
     pub(crate) fn reject_unpriceable(&mut self, group: &Group, unit: Points, largest: Points) {
         for message in self.asked_for(&group.messages) {
             message.exception = Some(unpriceable(unit, largest));
@@ -180,8 +182,8 @@ impl Batch {
         self.messages.iter_mut().filter(|message| asked.iter().any(|request| request.whom == message.whom))
     }
 
-    /// What is still to be fetched, as messages to park: each under its message's id, with just the rest of its
-    /// raids and difficulties.
+    /// What is still to be fetched, as messages to park: each under its message's id, with only the remaining raids and
+    /// difficulties.
     pub(crate) fn unserved(&self, queue: &str, now: Timestamp) -> Vec<Parked> {
         let park = |message: &Message| Parked {
             id: message.message_id.clone(),
@@ -192,8 +194,8 @@ impl Batch {
         self.open().map(park).collect()
     }
 
-    /// The messages of these ids are parked with what was not asked for. One of which something did not come comes back
-    /// all the same.
+    /// Marks the messages with these ids as parked, with what was not requested. A message of which something did not
+    /// come is given back as well.
     pub(crate) fn set_aside(&mut self, ids: Vec<String>) {
         self.messages.iter_mut().for_each(|message| message.units.clear());
         self.parked.extend(ids);
@@ -225,7 +227,7 @@ impl Group {
     }
 }
 
-/// Why a message that no key can pay for is among the dead letters.
+/// Why a message that no key can pay for becomes a dead letter.
 fn unpriceable(unit: Points, largest: Points) -> Disposition {
     Disposition::Reject {
         reason: format!(

@@ -1,13 +1,14 @@
-//! Keeping concurrency in step with what the keys can still carry: what the rank fetcher does after each batch, and
-//! the reviver when it wakes.
+//! Keeps concurrency in step with what the keys can still pay for: what the rank fetcher does after each batch, and
+//! what the reviver does when it wakes.
 //!
 //! # What may happen between any two lines
-//! * *Dies before the throttle is written:* the next batch, the wake-up or the sweep writes it.
-//! * *Dies between wake-up and throttle:* the wake-up is written first, so a throttle at 0 always has one.
-//! * *Two rebalance at once:* each reads the pool, writes, and reads again until nothing changes. Whoever changed the
-//!   pool last reads last, so the last write is based on the last change.
-//! * *Un-parking dies after the send:* the message is sent again when the loan of the parked copy ends. Whichever is
-//!   served first leaves nothing for the other, since a parked message says when it was queued first.
+//! * *The process exits before the throttle is written:* the next batch, the wake-up or the sweep writes it.
+//! * *The process exits between wake-up and throttle:* the wake-up is written first, so a throttle at 0 always has one.
+//! * *Two processes rebalance at once:* each reads the pool, writes, and reads again until nothing changes. The process
+//!   that changed the pool last also reads it last, so the last write is based on the last change.
+//! * *The process exits after sending an un-parked message:* the message is sent again when the lease of the parked
+//!   copy ends. The copy that is served first leaves nothing for the other, since a parked message says when it was
+//!   first queued.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -25,60 +26,60 @@ use crate::measured::record_held;
 use crate::paid::PaidApi;
 use crate::questions::FollowedQuestions;
 
-/// The wake-up that the reviver waits for.
+/// The wake-up that starts the reviver.
 pub const REVIVE: &str = "revive-rank-fetcher";
 
-/// A message of average size asks for this many raids and difficulties. The same for every plan: plans by the batch
-/// at hand would differ from call to call, and each would write the throttle.
+/// Raids and difficulties in a message of average size. Every throttle plan uses the same number: plans based on the
+/// current batch would differ from call to call, and each would write the throttle.
 pub(crate) const TYPICAL_UNITS: u64 = 3;
 
-/// Messages to a rank-fetcher batch.
+/// Messages in a rank-fetcher batch.
 pub const BATCH: usize = 5;
 
-/// Refreshers at once. They are few, since the reserve is small, and the throttle does not steer them.
+/// Refreshers that run at once. They are few, since the reserve is small, and the throttle does not steer them.
 pub const REFRESHERS: u32 = 2;
 
-/// The pool changes while it is looked at; after this many looks the next batch looks again.
+/// The pool may change while it is read. After this many reads, the next batch continues.
 const LOOKS: usize = 4;
 
-/// When no key can be read, the next try: an upstream that is down is not asked again and again.
+/// Wait before the next try when no key can be read, so that an upstream that is down is not called again and again.
 const RETRY_READING: Duration = Duration::from_secs(30);
 
-/// Parked messages on loan come back after this if their sender died.
+/// Lease of parked messages that are being un-parked. If their sender crashes, they are available again after this.
 const UNPARK_LEASE: Duration = Duration::from_secs(60);
 
-/// Everything that rationing needs.
+/// What the workers need to ration points.
 #[derive(Clone)]
 pub struct Budget {
     /// The keys.
     pub pool: Arc<dyn KeyPool>,
     /// The rank fetcher's concurrency.
     pub throttle: Arc<dyn Throttle>,
-    /// For the reviver.
+    /// For waking the reviver.
     pub wakeups: Arc<dyn Wakeups>,
-    /// The backlog, where its un-parked messages go.
+    /// The backlog, which receives its un-parked messages.
     pub queue: Arc<dyn Queue>,
-    /// The queue beside it, of those who do not wait their turn.
+    /// The queue beside the backlog, for refreshes that do not wait their turn.
     pub refreshes: Arc<dyn Queue>,
     /// For reading counters.
     pub api: Arc<Api>,
     /// How ranks are asked for.
     pub questions: Arc<FollowedQuestions>,
-    /// Which raids need not be asked for again.
+    /// Which raids need not be fetched again.
     pub frozen: Arc<FrozenRaids>,
-    /// What time it is.
+    /// The time.
     pub clock: Arc<dyn Clock>,
     /// The worker that is throttled.
     pub worker: String,
     /// The bound of one raid and difficulty, in all metrics of the settings.
     pub unit: Points,
-    /// The operator's limit.
+    /// The operator's limit on concurrency.
     pub concurrency_limit: u32,
-    /// What this process has done with the budget.
+    /// Counts of what this process has done with the budget.
     pub tally: Arc<Tally>,
 }
 
-/// Counts of one process, since it started.
+/// Counts of one process since it started.
 #[derive(Debug, Default)]
 pub struct Tally {
     calls: AtomicU64,
@@ -94,9 +95,9 @@ pub enum Tallied {
     Calls,
     /// Messages parked.
     Parked,
-    /// Parked messages worked on again without a receive; what is parked anew counts again.
+    /// Parked messages that were worked on again without a receive. A message that is parked again counts again.
     Resumed,
-    /// Counters read without other work.
+    /// Counters read on their own, without other work.
     Readings,
 }
 
@@ -105,7 +106,7 @@ impl Tally {
         self.counter(what).fetch_add(times as u64, Ordering::Relaxed);
     }
 
-    /// How often so far.
+    /// Returns the count so far.
     pub fn total(&self, what: Tallied) -> u64 {
         self.counter(what).load(Ordering::Relaxed)
     }
@@ -123,25 +124,25 @@ impl Tally {
 /// What rebalancing did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Balance {
-    /// The concurrency that holds now.
+    /// The concurrency now in effect.
     pub concurrency: u32,
     /// Messages sent back to their queues.
     pub unparked: u64,
     /// Counters read.
     pub readings: u64,
-    /// Calls in flight, of all processes; `None` where no ledger knows them.
+    /// Calls in flight in all processes; `None` if there is no ledger that knows.
     #[serde(skip)]
     pub in_flight: Option<u64>,
 }
 
-/// How many calls are in flight, of all processes.
+/// Returns how many calls are in flight in all processes.
 pub(crate) fn in_flight(keys: &[KeyStatus]) -> u64 {
     keys.iter().map(|key| key.in_flight).sum()
 }
 
 impl Budget {
-    /// Reads what counters would help, sends back refreshes that can be paid for, and sets concurrency to what the pool
-    /// can carry; at 0 it sets the wake-up for the next points. Safe to run twice, by hand, or late.
+    /// Reads the counters whose reading would help, sends back the refreshes that can be paid for, and sets concurrency
+    /// to what the pool can pay for. At 0 it sets the wake-up for the next points. Safe to run twice, by hand, or late.
     pub async fn rebalance(&self) -> PortResult<Balance> {
         let call = self.unit.saturating_mul(TYPICAL_UNITS * BATCH as u64);
         let mut balance = Balance::default();
@@ -162,11 +163,12 @@ impl Budget {
             let keys = self.pool.keys().await?;
             record_held(&keys);
             balance.in_flight = Some(in_flight(&keys));
-            // On their way before anybody else is let go.
+            // Refreshes are sent before any other message is released.
             balance.unparked += self.seed_refreshes(&keys).await?;
             let plan = plan(&keys, &load, self.clock.now());
             let current = self.throttle.read(&self.worker).await?.set;
-            // A host that obeys at once is told exactly; a throttle in the cloud is slow, and its writes are rationed.
+            // A host that applies the throttle at once gets the exact value; a throttle in the cloud is slow, and its
+            // writes are rationed.
             let obeyed_at_once = self.throttle.lag().is_zero();
             balance.concurrency =
                 if obeyed_at_once { plan.concurrency } else { step(current, &plan, concurrency_limit) };
@@ -177,19 +179,19 @@ impl Budget {
         Ok(balance)
     }
 
-    /// Leaves rebalancing to the reviver, for those who have no time for it.
+    /// Leaves rebalancing to the reviver, for callers that have no time for it.
     pub(crate) async fn rebalance_soon(&self) -> PortResult<()> {
         self.wakeups.once(REVIVE, "reviver", after(self.clock.now(), RETRY_READING)).await
     }
 
-    /// Answers whether the throttle had to be changed.
+    /// Applies the plan. Returns whether the throttle had to be changed.
     pub(crate) async fn apply(&self, plan: &Plan, current: Option<u32>, concurrency: u32) -> PortResult<bool> {
         if current == Some(concurrency) && concurrency > 0 {
             return Ok(false);
         }
         if concurrency == 0 {
             let now = self.clock.now();
-            // A reset that has passed and could not be read: the upstream is asked again, but not at once.
+            // A reset that has passed but could not be read: the upstream is called again, but not at once.
             let wake_at = plan.wake_at.filter(|at| *at > now).unwrap_or_else(|| after(now, RETRY_READING));
             self.wakeups.once(REVIVE, "reviver", wake_at).await?;
         }
@@ -206,20 +208,21 @@ impl Budget {
         PaidApi { pool: &*self.pool, api: &self.api, tally: &self.tally, clock: &*self.clock }
     }
 
-    /// Reads every counter that would help a caller who needs `needed`. Returns how many were read.
+    /// Reads every counter whose reading would help a caller who needs `needed` points. Returns how many were read.
     pub async fn read_counters(&self, needed: Points) -> PortResult<u64> {
         Ok(self.paid_api().read_counters(needed).await?.read)
     }
 
-    /// Sends parked refreshes back once one of them can be paid for, be it from the reserve: the wake-up that the
-    /// backlog waits for may be far away by then.
+    /// Sends parked refreshes back once one of them can be paid for, possibly from the reserve: the wake-up that the
+    /// backlog waits for may be far away at that time.
     async fn seed_refreshes(&self, keys: &[KeyStatus]) -> PortResult<u64> {
         let payable = keys.iter().any(|key| key.free.saturating_add(key.reserved) >= self.unit);
         self.seed(&*self.refreshes, if payable { REFRESHERS } else { 0 }).await
     }
 
-    /// Sends as many parked messages to an empty queue as give every invocation that may run something to do; whoever
-    /// runs then goes on with the others, which costs no receive. A queue with messages of its own needs none.
+    /// Sends parked messages to an empty queue: enough to give every invocation that may run something to do. The
+    /// invocations then continue with the other parked messages, which costs no receive. A queue that has messages
+    /// needs none.
     pub(crate) async fn seed(&self, queue: &dyn Queue, concurrency: u32) -> PortResult<u64> {
         if concurrency == 0 || self.pool.count_parked(queue.name()).await? == 0 {
             return Ok(0);

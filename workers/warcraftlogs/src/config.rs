@@ -26,7 +26,7 @@ use crate::setting_values::{
 
 pub use crate::setting_values::Key;
 
-/// What it may take to store what a call has brought.
+/// Time that storing the results of a call may take.
 const STORING: Duration = Duration::from_secs(1);
 
 /// The settings of the `warcraftlogs` fleet.
@@ -268,7 +268,7 @@ impl Settings {
         self.wcl_keys.iter().map(|key| key.id.clone()).collect()
     }
 
-    /// What goes into the databases.
+    /// What the databases contain.
     pub fn databases(&self) -> Options {
         let some = |ids: &[u32]| (!ids.is_empty()).then(|| ids.iter().copied().collect());
         Options {
@@ -281,7 +281,7 @@ impl Settings {
         }
     }
 
-    /// What the ledger must know.
+    /// The settings of the ledger.
     pub fn ledger(&self) -> LedgerSettings {
         let window = Duration::from_secs(self.wcl_window_seconds);
         let bounds = match self.wcl_bounds {
@@ -298,7 +298,7 @@ impl Settings {
         }
     }
 
-    /// What the aggregator must know.
+    /// The settings of the aggregator.
     pub fn aggregator(&self) -> AggregatorSettings {
         let hours = |hours: u32| Duration::from_secs(u64::from(hours) * 3600);
         AggregatorSettings {
@@ -317,12 +317,12 @@ impl Settings {
         self.wcl_call_budget.saturating_mul(self.ranks.metrics())
     }
 
-    /// How long one API call may take.
+    /// Time-out of one API call.
     pub fn call_timeout(&self) -> Duration {
         Duration::from_secs(self.wcl_call_timeout_seconds)
     }
 
-    /// After this a rule is due again.
+    /// Time after its last run until a rule is due again.
     pub fn discovery_delay(&self) -> Duration {
         Duration::from_secs(u64::from(self.delay_discovery_in_hours) * 3600)
     }
@@ -332,7 +332,7 @@ impl Settings {
         Duration::from_secs(u64::from(self.discovery_first_look_hours) * 3600)
     }
 
-    /// Checks what one value alone cannot show.
+    /// Checks the settings against each other.
     pub fn check(&self) -> Result<(), String> {
         let mut ids = std::collections::BTreeSet::new();
         if let Some(twice) = self.wcl_keys.iter().find(|key| !ids.insert(&key.id)) {
@@ -344,7 +344,8 @@ impl Settings {
         self.check_visibility()
     }
 
-    /// A batch whose messages are visible again while a call for them is under way would be paid for twice.
+    /// Fails if the messages of a batch could become visible again while a call for them is under way: they would be
+    /// paid for twice.
     fn check_visibility(&self) -> Result<(), String> {
         let call = longest_call(self.call_timeout()) + PATIENCE + STORING;
         let (least, set) = (call.as_secs_f64().ceil() as u64, self.wcl_visibility_seconds);

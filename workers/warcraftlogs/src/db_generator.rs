@@ -1,14 +1,16 @@
-//! Makes the Lua databases out of all players, and publishes them.
+//! Makes the Lua databases from all players, and publishes them.
 //!
 //! # What may happen between any two lines
-//! * *Dies while writing:* files are written aside and renamed, so the old ones stay whole. The rows in between are in a
-//!   file without a name, which vanishes with the process.
-//! * *Dies between two files of a region that has several:* what lies in the folder is of two generations and does not read
-//!   back; nothing of it was published yet, and the next run replaces it.
-//! * *Dies before or during publishing:* the next run generates again and publishes what differs; what may happen there
-//!   is told by [`publish`](crate::publish).
-//! * *Dies before or while writing archives:* each is written aside and renamed, and the next run writes all of them.
-//! * *Exits before it is kept that it ran:* the aggregator wakes it again, and it publishes nothing, since nothing changed.
+//! * *The process exits while writing:* each file is written under another name and then renamed, so the old files stay
+//!   whole. The intermediate rows are in an unnamed file, which vanishes with the process.
+//! * *The process exits between two files of a region that has several:* the folder then holds files of two
+//!   generations, which do not read back. None of them is published yet, and the next run replaces them.
+//! * *The process exits before or during publishing:* the next run generates again and publishes what differs;
+//!   [`publish`](crate::publish) says what may happen there.
+//! * *The process exits before or while writing archives:* each is written under another name and then renamed, and the
+//!   next run writes all of them.
+//! * *The process exits before it records that it ran:* the aggregator wakes it again, and it publishes nothing, since
+//!   nothing changed.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -23,7 +25,7 @@ use crate::lua::{DatabaseWriter, Options, Report};
 use crate::publish::{Publication, Published, Publisher};
 use crate::store::{Milestone, Milestones, Players};
 
-/// Documents read at a time, while those before are taken apart.
+/// Documents read at a time, while the previous ones are being decoded.
 const PAGE: usize = 4_000;
 
 /// Generates and publishes the databases.
@@ -48,22 +50,22 @@ struct Summary {
 }
 
 impl DbGenerator {
-    /// A generator that writes into `folder`, and publishes from there if there is a publisher.
+    /// A generator that writes into `folder`, and publishes from there if `publisher` is set.
     pub fn new(players: Arc<dyn Players>, publisher: Option<Arc<dyn Publisher>>, folder: PathBuf) -> DbGenerator {
         DbGenerator { players, publisher, folder, archives: None, options: Options::default(), milestones: None }
     }
 
-    /// The same, which also writes an archive for each region into this folder.
+    /// Also writes an archive for each region into this folder.
     pub fn with_archives(self, archives: Option<PathBuf>) -> DbGenerator {
         DbGenerator { archives, ..self }
     }
 
-    /// The same, which keeps when it last ran.
+    /// Also records when it last ran.
     pub fn with_milestones(self, milestones: Arc<dyn Milestones>) -> DbGenerator {
         DbGenerator { milestones: Some(milestones), ..self }
     }
 
-    /// The same, of databases that say what `options` have.
+    /// Generates databases with the contents that `options` select.
     pub fn with_options(self, options: Options) -> DbGenerator {
         DbGenerator { options, ..self }
     }
@@ -103,7 +105,7 @@ impl Worker for DbGenerator {
     }
 }
 
-/// Streams all documents into the writer, in the order in which the store reads them fastest: the writer sorts them.
+/// Streams all documents into the writer, in the order in which the store reads them fastest. The writer sorts them.
 async fn generate(
     players: &dyn Players,
     mut writer: DatabaseWriter,
@@ -126,12 +128,13 @@ async fn generate(
     aside(move || writer.finish(now)).await
 }
 
-/// Runs on a thread of its own what keeps one busy: whoever shares this one goes on, such as the other schedules of a host.
+/// Runs CPU-bound work on its own thread, so that other tasks of this thread, such as the other schedules of a host,
+/// continue.
 async fn aside<T: Send + 'static>(work: impl FnOnce() -> anyhow::Result<T> + Send + 'static) -> anyhow::Result<T> {
     tokio::task::spawn_blocking(work).await.context("the databases were not written to their end")?
 }
 
-/// A publication in words, and itself.
+/// Returns a publication in words, and the publication itself.
 fn describe(published: Published) -> (String, Option<Publication>) {
     match published {
         Published::Unchanged => ("nothing changed".to_owned(), None),

@@ -1,20 +1,26 @@
-//! Reads the pages of one due rule and merges whom it finds into `discovers`.
+//! Reads the pages of one due rule and merges the players found into `discovers`.
 //!
 //! # What may happen between any two lines
-//! * *Dies after a page is read, or after its players are merged:* the page is read again, and merging the same
-//!   players again changes nothing.
-//! * *Dies after progress is kept:* the next discovery goes on behind that page, once the lease is over.
-//! * *Dies after the last page, before the rule is finished:* the next discovery finds nothing left and finishes it.
-//! * *Dies before a rule of a frozen raid is finished unread:* it is claimed again, and finished.
-//! * *Is only thought dead:* its lease number is old, so keeping progress answers `false` and it stops.
-//! * *Dies after an upstream has turned it away, before that is recorded:* the next discovery asks once more, is turned away,
-//!   and records it. Recorded, it stops every discovery in every process within ten seconds.
-//! * *Dies after a page that makes no sense, before that is recorded:* its players are merged, its progress is not kept, and
-//!   the next discovery reads it again. Recorded, it is one change with the rest and the progress.
-//! * *An operator accepts a doubt meanwhile:* a discovery that was begun before may doubt again, and is accepted again.
-//! * *Exits after the rule is finished, before the next worker is woken:* the next tick reads the next rule. It wakes the
-//!   aggregator too if that has not looked since the last rule was finished.
-//! * *Exits between the two wake-ups:* the same.
+//! * *The process exits after a page is read, or after its players are merged:* the page is read again, and merging the
+//!   same players again changes nothing.
+//! * *The process exits after progress is stored:* the next discovery continues after that page, once the lease has
+//!   expired.
+//! * *The process exits after the last page, before the rule is finished:* the next discovery finds nothing left to
+//!   read and finishes it.
+//! * *The process exits before a rule of a frozen raid is finished unread:* the rule is claimed again, and finished.
+//! * *The process is only slow, and its lease has expired:* its lease number is old, so storing progress returns
+//!   `false` and it stops.
+//! * *The process exits after an upstream has refused it, before that is recorded:* the next discovery sends one more
+//!   request, is refused, and records it. Once recorded, the refusal stops every discovery in every process within ten
+//!   seconds.
+//! * *The process exits after an implausible page, before that is recorded:* its players are merged, its progress is
+//!   not stored, and the next discovery reads it again. The doubt, the pause and the progress are recorded in one
+//!   change.
+//! * *An operator accepts a doubt meanwhile:* a discovery that started earlier may raise it again, and the operator has
+//!   to accept it again.
+//! * *The process exits after the rule is finished, before the next worker is woken:* the next tick reads the next
+//!   rule. It also wakes the aggregator if that has not run since the last rule was finished.
+//! * *The process exits between the two wake-ups:* the same.
 
 mod reading;
 
@@ -33,13 +39,13 @@ use crate::handover::{ALL_FRESH, Handover, NEXT_DUE, NEXT_RULE, next_claim};
 use crate::store::{Claim, Discovers, Pass, Rest, Rules};
 use reading::discover;
 
-/// A discovery that keeps no progress for this long is taken for dead.
+/// Lease of a discovery. A discovery that stores no progress for this long is taken to have crashed.
 const LEASE: Duration = Duration::from_secs(5 * 60);
 
-/// After a pass that read nothing the rule is not tried again at once: the site fails, or there was no time.
+/// Wait before a rule is tried again after a pass that read nothing: the site fails, or there was no time.
 const PAUSE: Duration = Duration::from_secs(5 * 60);
 
-/// Discovers the players of one rule, and starts what comes next.
+/// Discovers the players of one rule, and starts the next worker.
 pub struct Discover {
     rules: Arc<dyn Rules>,
     discovers: Arc<dyn Discovers>,
@@ -48,14 +54,14 @@ pub struct Discover {
     settings: DiscoverSettings,
 }
 
-/// How discovery goes about it.
+/// The settings of discovery.
 #[derive(Clone, Copy, Debug)]
 pub struct DiscoverSettings {
     /// A rule is due again this long after its last run.
     pub delay: Duration,
-    /// Pages to a chunk.
+    /// Pages in a chunk.
     pub pages_per_chunk: u32,
-    /// How long an upstream rests that has turned us away, and a rule whose pages make no sense.
+    /// How long discovery pauses at an upstream that refused it, or at a rule whose pages are implausible.
     pub rest: Duration,
 }
 
@@ -70,7 +76,7 @@ struct Report {
 }
 
 impl Discover {
-    /// A discovery from `source`.
+    /// A discovery that reads from `source`.
     pub fn new(
         rules: Arc<dyn Rules>,
         discovers: Arc<dyn Discovers>,
@@ -81,9 +87,9 @@ impl Discover {
         Discover { rules, discovers, source, handover, settings }
     }
 
-    /// Starts the next discovery when a rule can be claimed, and the aggregator if all rules are fresh and it has not looked
-    /// since. `read` is the rule that was; what is due by now is claimed at `earliest`, and nothing while the
-    /// upstream rests.
+    /// Starts the next discovery when a rule can be claimed, and the aggregator if all rules are fresh and it has not
+    /// run since. `read` is the rule that was just read. A rule that is already due is claimed at `earliest`, and none
+    /// while the upstream is paused.
     async fn hand_over(
         &self,
         read: Option<&str>,
@@ -142,14 +148,15 @@ impl Worker for Discover {
     }
 }
 
-/// The rest of the source's upstream, if it is not over.
+/// Returns the pause of the source's upstream, if it is not over.
 async fn resting(rules: &dyn Rules, source: &dyn PlayerSource, now: Timestamp) -> PortResult<Option<Rest>> {
     let upstream = source.upstream();
     let mut rests = rules.upstreams().await?.into_iter();
     Ok(rests.find(|rest| rest.upstream == upstream && rest.rest.until > now).map(|rest| rest.rest))
 }
 
-/// Finishes a rule of a frozen raid that was read since: its pages show nobody new, and the last pass stays the measure of the next.
+/// Finishes a rule of a frozen raid that was read after the freeze: its pages show no new players. The last pass
+/// remains the reference for judging the next one.
 async fn settle(claim: &Claim, rules: &dyn Rules, invocation: &Invocation) -> Result<Report, WorkerError> {
     let seen = claim.last.unwrap_or_default();
     let nothing = Pass { started_at: invocation.now(), chunks: Vec::new(), end: None, seen };

@@ -1,16 +1,18 @@
-//! How a rank fetcher finds that its queue is empty, and starts the aggregator, which queues more players or has the databases
-//! generated.
+//! How a rank fetcher detects that its queue is empty, and starts the aggregator, which queues more players or has the
+//! databases generated.
 //!
-//! To count a queue in the cloud is a paid request, so not every batch counts. Calls in flight are known after each batch
-//! for nothing: as long as there are others, the last of them does the counting. Each fetcher settles its call before it
-//! looks, so of several that end at once the last to look sees none. Where the calls in flight are not known, as by the
-//! worst-case strategy, there may be no last one, so each batch counts; the aggregator sees what is in flight, and looks again.
+//! Counting a queue in the cloud is a paid request, so not every batch counts. The number of calls in flight is known
+//! after each batch at no cost: while there are others, the last of them does the counting. Each fetcher settles its
+//! call before it checks, so when several end at once, the last one to check sees no others. Where the calls in flight
+//! are not known, as with the worst-case strategy, there may be no last one, so each batch counts; the aggregator sees
+//! what is in flight, and checks again.
 //!
 //! # What may happen between any two lines
-//! * *Exits before the aggregator is woken, or the wake-up fails:* the next batch that ends finds the same. If there is none,
-//!   the aggregator's schedule makes up for it.
-//! * *Exits before it is kept that the queue was empty:* the next batch wakes the aggregator again, which changes nothing.
-//! * *A batch was received whose call has not begun:* the aggregator sees its messages in flight, and looks again.
+//! * *The process exits before the aggregator is woken, or the wake-up fails:* the next batch that ends finds the same.
+//!   If there is none, the aggregator's schedule makes up for it.
+//! * *The process exits before it records that the queue was empty:* the next batch wakes the aggregator again, which
+//!   changes nothing.
+//! * *A batch was received whose call has not started:* the aggregator sees its messages in flight, and checks again.
 
 use std::time::Duration;
 
@@ -21,16 +23,16 @@ use crate::handover::{EMPTIED, Handover};
 use crate::rank_fetcher::Fetch;
 use crate::store::Milestone;
 
-/// Until the host has acknowledged the batch that is looking.
+/// Time until the host has acknowledged the batch that checks the queue.
 const ACKNOWLEDGING: Duration = Duration::from_millis(250);
 
-/// An empty queue is said no more often than this unless the aggregator has filled it since: dead letters may be sent back one
-/// by one.
+/// An empty queue is reported at most this often, unless the aggregator has filled it since: an operator may send dead
+/// letters back one by one.
 const SAID_FOR: Duration = Duration::from_secs(10 * 60);
 
 impl Fetch<'_> {
-    /// Starts the aggregator if nothing is left to fetch, where `in_flight` calls are under way; `None` if that is not known. A
-    /// failure does not fail the batch.
+    /// Starts the aggregator if nothing is left to fetch. `in_flight` is the number of calls under way; `None` if it is
+    /// not known. A failure does not fail the batch.
     pub(crate) async fn look_for_the_end(&self, in_flight: Option<u64>) {
         let Some(handover) = self.lane.handover.filter(|_| in_flight.is_none_or(|calls| calls == 0)) else { return };
         if let Err(error) = self.hand_over(handover).await {

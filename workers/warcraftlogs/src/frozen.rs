@@ -1,14 +1,14 @@
-//! Asking the upstream which raids are frozen: once a day at the most, in one small question about those that rules name and
-//! that are not known to be. The rank fetcher asks, before it fetches: so the first ranks that a new fleet stores are good.
-//! The refresher does not ask: nobody who waits for a player waits for this.
+//! Asks the upstream which raids are frozen: at most once a day, in one small query about the raids that rules name and
+//! that are not known to be frozen. The rank fetcher asks before it fetches, so that the first ranks a new fleet stores
+//! are already right. The refresher does not ask: a person who waits for a player should not wait for this.
 //!
 //! # What may happen between any two lines
-//! * *The answer does not come in time:* it is given up as long as a call for the batch still has its time. The hold ends by
-//!   itself, and another process asks after `CLAIM`.
-//! * *The process exits after the question is claimed, before its answer is kept:* another process asks after
-//!   `CLAIM`. Until then the raids are fetched like any other.
-//! * *The upstream says that a raid is frozen after its ranks were fetched:* they are fetched once more, since they may be
-//!   older than the last kill that counts.
+//! * *The response does not come in time:* the query is abandoned while a call for the batch still has enough time. The
+//!   hold ends by itself, and another process asks after `CLAIM`.
+//! * *The process exits after the query is claimed, before its result is stored:* another process asks after `CLAIM`.
+//!   Until then the raids are fetched like any other.
+//! * *The upstream says that a raid is frozen after its ranks were fetched:* they are fetched once more, since they may
+//!   be older than the last kill that counts.
 
 use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -30,27 +30,27 @@ use crate::store::Zones;
 /// Raids that are not frozen are asked about again after this.
 const ASK_AGAIN: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Reading a counter and asking take less than this when the upstream is well.
+/// Reading a counter and asking take less than this when the upstream works normally.
 const QUESTION: Duration = Duration::from_secs(5);
 
-/// A question that was claimed and not answered is asked again after this.
+/// A query that was claimed but has no result is sent again after this.
 const CLAIM: Duration = Duration::from_secs(10 * 60);
 
-/// Where it is kept which raids are frozen, and when this process looks there again.
+/// The store of frozen raids, and when this process reads it again.
 pub struct FrozenRaids {
     zones: Arc<dyn Zones>,
-    /// Whether frozen raids are fetched like any other, so that nobody has to know.
+    /// Whether frozen raids are fetched like any other, so that the store is not needed.
     ignored: bool,
     look_at: Mutex<Option<Timestamp>>,
 }
 
 impl FrozenRaids {
-    /// Raids that are kept in `zones`; `ignored` if frozen raids are to be fetched again and again.
+    /// Uses the raids stored in `zones`; `ignored` if frozen raids are to be fetched again and again.
     pub fn new(zones: Arc<dyn Zones>, ignored: bool) -> FrozenRaids {
         FrozenRaids { zones, ignored, look_at: Mutex::default() }
     }
 
-    /// Whether this process has not looked lately. It counts as a look.
+    /// Whether this process has not read the store lately. The call itself counts as a read.
     fn is_time(&self, now: Timestamp) -> bool {
         let mut look_at = self.look_at.lock().unwrap_or_else(PoisonError::into_inner);
         let is_time = !self.ignored && look_at.is_none_or(|look_at| look_at <= now);
@@ -62,8 +62,8 @@ impl FrozenRaids {
 }
 
 impl Budget {
-    /// Asks which raids of the rules are frozen, if it is time to and `invocation` has time for it beside a call for its batch.
-    /// A question that fails, or that takes too long, keeps no batch from its turn: it is asked again.
+    /// Asks which raids of the rules are frozen, if it is time to and `invocation` has time for it beside a call for
+    /// its batch. A query that fails or takes too long does not stop the batch: it is sent again later.
     pub(crate) async fn ask_for_frozen_raids(&self, questions: &Questions, invocation: &Invocation) {
         let kept = self.api.call_timeout() + 2 * PATIENCE;
         if questions.raids().is_empty() || !invocation.has_time_for(kept + QUESTION) {

@@ -1,4 +1,5 @@
-//! How a worker starts the next one: by wake-ups, which both hosts have. Schedules make up for each that is lost.
+//! How a worker starts the next one: by wake-ups, which both hosts have. Schedules make up for each wake-up that is
+//! lost.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,13 +11,13 @@ use stint_core::worker::Event;
 
 use crate::store::{Milestones, RuleStatus};
 
-/// Starts the next discovery. What follows is the id of the rule that was read before.
+/// Starts the next discovery. The id of the rule that was just read follows.
 pub const NEXT_RULE: &str = "discover-after-";
 
 /// Starts the next discovery, when this one found no rule that is due.
 pub const NEXT_DUE: &str = "discover-when-due";
 
-/// The same, set by a discovery that [`NEXT_DUE`] has started.
+/// The same wake-up, set by a discovery that [`NEXT_DUE`] started.
 pub const DUE_AGAIN: &str = "discover-again";
 
 /// Starts the aggregator: all rules are fresh.
@@ -28,14 +29,14 @@ pub const EMPTIED: &str = "aggregate-after-queue";
 /// Starts the aggregator again, while the last messages are in flight.
 pub const LAST_IN_FLIGHT: &str = "aggregate-after-last";
 
-/// The same, set by an aggregator that [`LAST_IN_FLIGHT`] has started.
+/// The same wake-up, set by an aggregator that [`LAST_IN_FLIGHT`] started.
 pub const STILL_IN_FLIGHT: &str = "aggregate-again";
 
-/// Starts the database generator: everything that was queued is fetched.
+/// Starts the database generator: every queued player has been fetched.
 pub const GENERATE: &str = "generate-databases";
 
-/// All wake-ups by which a worker starts the next one: name, worker, and the workers that set it, which need the right to.
-/// A name that ends in `-` is the beginning of a name.
+/// All wake-ups by which a worker starts the next one: name, worker, and the workers that set it, which need permission
+/// to. A name that ends in `-` is a prefix.
 pub const HANDOVERS: [(&str, &str, &[&str]); 8] = [
     (NEXT_RULE, "discover", &["discover"]),
     (NEXT_DUE, "discover", &["discover"]),
@@ -47,10 +48,10 @@ pub const HANDOVERS: [(&str, &str, &[&str]); 8] = [
     (GENERATE, "db-generator", &["aggregator"]),
 ];
 
-/// The workers that find out by themselves whether there is something to do.
+/// The workers that determine by themselves whether there is something to do.
 const SELF_STARTERS: [&str; 3] = ["discover", "aggregator", "reviver"];
 
-/// Starts a fleet: one that is new begins at once, and one that ended with its concurrency at 0 comes back.
+/// Starts a fleet: a new fleet starts working at once, and a fleet that was stopped with its concurrency at 0 resumes.
 pub async fn start_fleet(wakeups: &dyn Wakeups, now: Timestamp) -> PortResult<()> {
     for worker in SELF_STARTERS {
         wakeups.once(&format!("start-{worker}"), worker, now).await?;
@@ -63,12 +64,12 @@ pub async fn start_fleet(wakeups: &dyn Wakeups, now: Timestamp) -> PortResult<()
 pub struct Handover {
     /// Where the next worker's wake-up is set.
     pub wakeups: Arc<dyn Wakeups>,
-    /// What tells whether it was set already.
+    /// Tells whether it was set already.
     pub milestones: Arc<dyn Milestones>,
 }
 
-/// The wake-up to set for `wakeup` in a run that `fired` has started: never the same one, which Scheduler deletes after its
-/// firing, whatever it says by then.
+/// The wake-up to set for `wakeup` in a run that `fired` started. It is never the same one: Scheduler deletes a wake-up
+/// after it fired, even if it was rewritten meanwhile.
 fn other_than<'a>(fired: Option<&str>, wakeup: &'a str) -> &'a str {
     if fired != Some(wakeup) {
         return wakeup;
@@ -77,19 +78,19 @@ fn other_than<'a>(fired: Option<&str>, wakeup: &'a str) -> &'a str {
         NEXT_DUE => DUE_AGAIN,
         LAST_IN_FLIGHT => STILL_IN_FLIGHT,
         rule if rule.starts_with(NEXT_RULE) => NEXT_DUE,
-        // No run of a worker sets what starts it but those.
+        // These are the only wake-ups that a worker sets for itself.
         other => other,
     }
 }
 
 impl Handover {
-    /// The same as [`start`](Handover::start), from a run of `event`, which may have been started by that very wake-up: then
-    /// another one is set that does the same.
+    /// Does the same as [`start`](Handover::start), from a run of `event`, which that very wake-up may have started:
+    /// then an equivalent one is set instead.
     pub(crate) async fn start_from(&self, event: &Event, wakeup: &str, at: Timestamp) -> PortResult<()> {
         self.start(other_than(event.wakeup(), wakeup), at).await
     }
 
-    /// Starts the worker that `wakeup` is for at `at`; it is one of [`HANDOVERS`].
+    /// Sets `wakeup`, one of [`HANDOVERS`], for `at`; it starts the worker it belongs to.
     pub(crate) async fn start(&self, wakeup: &str, at: Timestamp) -> PortResult<()> {
         let known = HANDOVERS.iter().find(|(name, ..)| wakeup.starts_with(name));
         let worker = known.map(|(_, worker, _)| *worker).unwrap_or_default();
@@ -97,7 +98,8 @@ impl Handover {
     }
 }
 
-/// When a rule can next be claimed, if there is one: it is due `delay` after its last run, and neither rests nor is read then.
+/// Returns when a rule can next be claimed, if there is one: it is due `delay` after its last run, and neither paused
+/// nor claimed at that time.
 pub fn next_claim(rules: &[RuleStatus], delay: Duration) -> Option<Timestamp> {
     let claimable = |status: &RuleStatus| {
         let due = status.rule.last_run.map_or(Timestamp::MIN, |last_run| after(last_run, delay));

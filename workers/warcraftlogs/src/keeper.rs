@@ -1,17 +1,20 @@
-//! Keeps what was paid for: answers go into the players' store, and wait in memory while it fails.
+//! Keeps what was paid for: results go into the players' store, and wait in memory while it fails.
 //!
 //! # What may happen between any two lines
-//! * *The store fails, or the queue that takes what is left of a player under another id:* the answer waits here, and its
-//!   messages are given back. No further call is made by this process before the answer is stored; then its messages are
-//!   acknowledged without a call, since they were fetched after they were sent. Only one that asks by name is paid for again.
-//! * *The store fails after what is left of a player was sent:* it is not sent again when the answer is stored.
-//! * *The store rejects what came of a player, and takes that of others:* no later try would help. It is logged as an error
-//!   with the player, its raids and the reason, and its message becomes a dead letter. Everything else is stored.
-//! * *The store rejects what came of several players, and all of it:* as if it had failed: it is the store that must be mended.
-//! * *The invocation ends while its answer is on its way to the store:* it waits here, and the next invocation stores it. What
-//!   was stored already is stored once more, which changes nothing.
-//! * *The process ends while answers wait:* their messages come back, and are paid for again.
-//! * *Another process has fetched a player meanwhile:* what is older than that is left out.
+//! * *The store fails, or the queue fails that takes what is left of a player under another id:* the results wait here,
+//!   and their messages are given back. This process makes no further call before the results are stored; then their
+//!   messages are acknowledged without a call, since they were fetched after they were sent. Only a message that asks
+//!   by name is paid for again.
+//! * *The store fails after what is left of a player was sent:* it is not sent again when the results are stored.
+//! * *The store rejects the results of one player, and accepts those of others:* no later try would help. It is logged
+//!   as an error with the player, its raids and the reason, and its message becomes a dead letter. Everything else is
+//!   stored.
+//! * *The store rejects the results of several players, and accepts none:* handled as a failure of the store: the store
+//!   has to be repaired.
+//! * *The invocation ends while its results are being stored:* they wait here, and the next invocation stores them.
+//!   What was stored already is stored once more, which changes nothing.
+//! * *The process ends while results wait:* their messages come back, and are paid for again.
+//! * *Another process has fetched a player meanwhile:* results that are older are left out.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -21,23 +24,23 @@ use stint_core::ports::{PortResult, Queue};
 use crate::results::Results;
 use crate::store::Players;
 
-/// The players' store, and the answers that it could not take yet.
+/// The players' store, and the results that it could not take yet.
 pub(crate) struct Keeper {
     pub(crate) players: Arc<dyn Players>,
-    /// The last one is stored first.
+    /// The last results are stored first.
     waiting: Mutex<Vec<Results>>,
-    /// Held while those who wait are stored, so that no call is made meanwhile.
+    /// Held while waiting results are stored, so that no call is made meanwhile.
     catching_up: lock::Mutex<()>,
 }
 
-/// An answer on its way to the store. Dropped before it is there, it waits.
+/// Results on their way to the store. If this is dropped before they are stored, they wait.
 struct OnItsWay<'a> {
     results: Results,
     waiting: &'a Mutex<Vec<Results>>,
 }
 
 impl OnItsWay<'_> {
-    /// It is stored.
+    /// Marks the results as stored.
     fn arrived(mut self) -> Results {
         std::mem::take(&mut self.results)
     }
@@ -53,12 +56,13 @@ impl Drop for OnItsWay<'_> {
 }
 
 impl Keeper {
-    /// A keeper without an answer.
+    /// A keeper without results.
     pub(crate) fn new(players: Arc<dyn Players>) -> Keeper {
         Keeper { players, waiting: Mutex::default(), catching_up: lock::Mutex::default() }
     }
 
-    /// Stores what waits. To be called before each call: a store that takes nothing must stop the spending.
+    /// Stores the waiting results. Call this before each API call: while the store accepts nothing, no points must be
+    /// spent.
     pub(crate) async fn catch_up(&self, queue: &dyn Queue) -> PortResult<()> {
         let _turn = self.catching_up.lock().await;
         while let Some(results) = self.last() {
@@ -71,7 +75,7 @@ impl Keeper {
         Ok(())
     }
 
-    /// Stores an answer, of messages from `queue`. When that fails, the answer waits.
+    /// Stores the results of messages from `queue`. If that fails, they wait.
     pub(crate) async fn keep(&self, results: Results, queue: &dyn Queue) -> PortResult<Results> {
         let mut fresh = self.on_its_way(results);
         match fresh.results.keep(&*self.players, queue).await {

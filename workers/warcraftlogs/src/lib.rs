@@ -1,7 +1,7 @@
 //! The `warcraftlogs` fleet: discovers players, fetches their ranks under key budgets, and publishes them as Lua
 //! databases.
 //!
-//! A file per worker: [`discover`], [`aggregator`], [`rank_fetcher`], [`refresher`], [`reviver`], [`db_generator`].
+//! One file per worker: [`discover`], [`aggregator`], [`rank_fetcher`], [`refresher`], [`reviver`], [`db_generator`].
 
 pub mod addon;
 pub mod aggregator;

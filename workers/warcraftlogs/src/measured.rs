@@ -1,8 +1,8 @@
-//! What the budget does that is measured: calls, windows that end, points on loan, changes of the throttle.
+//! The measured operations of the budget: calls, windows that end, points held, changes of the throttle.
 //!
 //! # What may happen between any two lines
-//! * *Dies between the pool's answer and the record of it:* one measurement is missing. The books are in the pool, and
-//!   `stint wcl keys --windows` reads them there.
+//! * *The process exits after the pool has changed, before the change is measured:* one measurement is missing. The
+//!   pool has the accounts, and `stint wcl keys --windows` reads them there.
 
 use std::future::Future;
 
@@ -17,7 +17,7 @@ use crate::budget::Budget;
 use crate::client::{CallError, Fate, RanksOf};
 
 /// Makes one call to the upstream, counted and traced. The trace has the key's id and how the call ended, and nothing
-/// of what was sent or answered.
+/// of the request or the response.
 pub(crate) async fn call<T>(
     operation: &'static str,
     key: &KeyId,
@@ -46,7 +46,7 @@ pub(crate) fn status(end: &CallEnd) -> &'static str {
 }
 
 impl Budget {
-    /// Asks for ranks, for which `held` points are held.
+    /// Requests ranks, for which `held` points are held.
     pub(crate) async fn ranks(
         &self,
         key: &KeyId,
@@ -73,14 +73,14 @@ impl Budget {
     }
 }
 
-/// Records what is on loan.
+/// Records the points held.
 pub(crate) fn record_held(keys: &[KeyStatus]) {
     for key in keys {
         Metric::PointsHeld.record(&key.key.0, key.held.to_float());
     }
 }
 
-/// Nobody else is told of the window, so nobody else records it.
+/// Only this process learns of the window's end, so only this process records it.
 pub(crate) fn record_window(key: &KeyId, closed: Option<&WindowRecord>) {
     let Some(window) = closed else { return };
     Metric::PointsSpent.record(&key.0, window.spent.to_float());

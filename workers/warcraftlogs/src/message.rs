@@ -10,7 +10,7 @@ use crate::whom::{Named, Whom};
 /// The queue between the aggregator and the rank fetcher.
 pub const QUEUE: &str = "wcl-discovered-players";
 
-/// The queue of players whom a person wants ahead of the backlog.
+/// The queue of players that a person wants fetched ahead of the backlog.
 pub const REFRESH_QUEUE: &str = "wcl-refresh-players";
 
 /// A player to fetch.
@@ -26,15 +26,17 @@ pub struct PlayerMessage {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Sent {
     pub(crate) message: PlayerMessage,
-    /// When it was sent for the first time, if it was sent anew.
+    /// When it was first sent, if it was sent again.
     pub(crate) queued_at: Option<Timestamp>,
-    /// How the player was asked for at first, if the upstream knows it under another id: a person may wait for that player.
+    /// How the player was first requested, if the upstream knows it under another id: a person may wait for that
+    /// player.
     pub(crate) asked_as: Option<Whom>,
 }
 
 /// The message as it is sent: `{"id": 57147396, "raidsToScrap": {"26": [3, 5]}}`, or with `name`, `server` (its slug)
-/// and `region` instead of an id. One that was parked has `queuedAt` too, since its queue counts it as sent anew. What is left
-/// of a player who turned out to have another id has `askedAs`: the `id`, or the name, of the message before.
+/// and `region` instead of an id. A message that was parked has `queuedAt` too, since its queue counts it as newly
+/// sent. The message for the rest of a player who turned out to have another id has `askedAs`: the `id`, or the name,
+/// of the message before.
 #[derive(Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Body {
@@ -73,14 +75,14 @@ impl PlayerMessage {
         Sent { message: self.clone(), queued_at: None, asked_as: None }.to_body()
     }
 
-    /// Reads a body, and says what is wrong with it by the field's name.
+    /// Decodes a body. The error names the field.
     pub fn from_body(body: &str) -> Result<PlayerMessage, String> {
         Sent::read(body).map(|sent| sent.message)
     }
 }
 
 impl Sent {
-    /// The message as it is sent anew.
+    /// The message as it is sent again.
     pub(crate) fn to_body(&self) -> String {
         let Sent { message: PlayerMessage { whom, raids_to_scrap }, queued_at, asked_as } = self;
         let AskedAs { id, name, server, region } = AskedAs::from(whom);
@@ -90,7 +92,7 @@ impl Sent {
         serde_json::to_string(&body).unwrap_or_default()
     }
 
-    /// Reads a body, and says what is wrong with it by the field's name.
+    /// Decodes a body. The error names the field.
     pub(crate) fn read(body: &str) -> Result<Sent, String> {
         let body: Body = serde_json::from_str(body).map_err(|error| what_is_wrong(body, &error))?;
         let Body { id, name, server, region, raids_to_scrap, queued_at, asked_as } = body;
@@ -104,7 +106,7 @@ impl Sent {
     }
 }
 
-/// Reads a body once more that could not be read, to say in which field: to keep track of that takes its time.
+/// Decodes an undecodable body once more to find the field: tracking the field takes extra time.
 fn what_is_wrong(body: &str, error: &serde_json::Error) -> String {
     let mut reader = serde_json::Deserializer::from_str(body);
     match serde_path_to_error::deserialize::<_, Body>(&mut reader) {

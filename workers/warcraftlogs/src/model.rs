@@ -1,4 +1,4 @@
-//! What the fleet knows of a player, in the documents that design and deployments share.
+//! The fleet's model of a player, as stored in the documents that the design and existing deployments share.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,7 +12,7 @@ pub type PlayerId = u64;
 pub type RaidId = u32;
 /// 1 raid finder, 3 normal, 4 heroic, 5 mythic.
 pub type Difficulty = u32;
-/// A raid in one difficulty: what the upstream is asked for, and what it charges.
+/// A raid in one difficulty: the unit that the upstream is asked for, and charges for.
 pub type Unit = (RaidId, Difficulty);
 /// The upstream's id of a boss.
 pub type EncounterId = u32;
@@ -33,17 +33,17 @@ impl RaidsToScrap {
         self.0.iter().flat_map(|(raid, difficulties)| difficulties.iter().map(|difficulty| (*raid, *difficulty)))
     }
 
-    /// How many (raid, difficulty) there are: what a request for this player costs, in call budgets.
+    /// Number of (raid, difficulty) pairs: the price of a request for this player, in call budgets.
     pub fn len(&self) -> usize {
         self.0.values().map(std::collections::BTreeSet::len).sum()
     }
 
-    /// Whether there is nothing to ask for.
+    /// Whether there is nothing to fetch.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Whether everything that `other` asks for is in here.
+    /// Whether this contains everything in `other`.
     pub fn covers(&self, other: &RaidsToScrap) -> bool {
         other.units().all(|(raid, difficulty)| self.0.get(&raid).is_some_and(|known| known.contains(&difficulty)))
     }
@@ -53,7 +53,7 @@ impl RaidsToScrap {
         self.0.entry(raid).or_default().insert(difficulty);
     }
 
-    /// Takes one (raid, difficulty) out.
+    /// Removes one (raid, difficulty).
     pub fn remove(&mut self, raid: RaidId, difficulty: Difficulty) {
         let emptied = self.0.get_mut(&raid).is_some_and(|known| known.remove(&difficulty) && known.is_empty());
         if emptied {
@@ -61,7 +61,7 @@ impl RaidsToScrap {
         }
     }
 
-    /// Adds everything that `other` asks for.
+    /// Adds everything in `other`.
     pub fn merge(&mut self, other: &RaidsToScrap) {
         other.units().for_each(|(raid, difficulty)| self.insert(raid, difficulty));
     }
@@ -100,9 +100,9 @@ pub struct Player {
     pub class_id: u32,
     /// `US`, `EU`, `KR`, `TW` or `CN`.
     pub region: String,
-    /// Where the character lives.
+    /// The character's server.
     pub server: Server,
-    /// When the ranks were last asked for.
+    /// When the ranks were last requested.
     #[serde(with = "extended_date")]
     pub updated_at: Timestamp,
     /// Raid → difficulty → ranks.
@@ -110,22 +110,22 @@ pub struct Player {
 }
 
 impl Player {
-    /// In which raids and difficulties there are ranks.
+    /// The raids and difficulties that have ranks.
     pub fn ranked_in(&self) -> RaidsToScrap {
         let units = self.raids.iter().flat_map(|(raid, ranks)| ranks.keys().map(|difficulty| (*raid, *difficulty)));
         units.collect()
     }
 }
 
-/// A game server, in the three spellings that are in use.
+/// A game server, in the three spellings in use.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Server {
     /// As the site shows it, localised: `Tarren Mill`.
     pub name: String,
-    /// As URLs have it: `tarren-mill`.
+    /// As in URLs: `tarren-mill`.
     pub slug: String,
-    /// As the game writes it behind a foreign character's name: `TarrenMill`.
+    /// As the game appends it to the name of a character from another realm: `TarrenMill`.
     pub normalized_name: String,
 }
 
@@ -135,16 +135,16 @@ pub struct Server {
 pub struct RaidRanks {
     /// The metric that the upstream chose: `dps`, `hps`, …
     pub metric: String,
-    /// The mean of the best percentiles, 0 to 100. `None` without a kill.
+    /// Mean of the best percentiles, 0 to 100. `None` without a kill.
     pub best: Option<f64>,
-    /// The mean of the median percentiles, 0 to 100. `None` without a kill.
+    /// Mean of the median percentiles, 0 to 100. `None` without a kill.
     pub median: Option<f64>,
-    /// Only those with a kill.
+    /// Only bosses with a kill.
     pub encounters: BTreeMap<EncounterId, EncounterRank>,
     /// All-star points, by spec and partition; absent where there are none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub all_stars: Vec<AllStars>,
-    /// The same by further metrics, where several were asked for: each under the metric's name.
+    /// The same for further metrics, if several were requested, by the metric's name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub metrics: BTreeMap<String, RaidRanks>,
 }
@@ -165,7 +165,7 @@ pub struct EncounterRank {
     /// All-star points for this boss; absent where there are none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub all_stars: Option<AllStars>,
-    /// What the best run of a dungeon is worth; absent in raids.
+    /// Score of the best run of a dungeon; absent in raids.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub score: Option<f64>,
     /// The level of the best run's keystone; absent in raids, and where the upstream does not say.
@@ -173,31 +173,32 @@ pub struct EncounterRank {
     pub key_level: Option<u32>,
 }
 
-/// All-star points, and the places that they earn. A place is absent while it still moves, and where there is no such ranking.
+/// All-star points, and the ranks that they earn. A rank is absent while it still changes, and where there is no such
+/// ranking.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AllStars {
-    /// The specialisation, where the points are those of all bosses.
+    /// The specialisation, if the points are those of all bosses.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spec: Option<String>,
-    /// The part of the raid's time, such as a patch.
+    /// The partition of the raid, such as a patch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub partition: Option<u32>,
     /// The points.
     pub points: f64,
-    /// The place in the world.
+    /// World rank.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rank: Option<u32>,
-    /// The place in the region.
+    /// Region rank.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub region_rank: Option<u32>,
-    /// The place on the server.
+    /// Server rank.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server_rank: Option<u32>,
 }
 
-/// Dates as extended JSON writes them: `{"$date": "2026-11-20T10:00:00Z"}`. Also reads a plain string and
-/// `{"$date": {"$numberLong": "1669438300480"}}`, the canonical form.
+/// Dates as in MongoDB's extended JSON: `{"$date": "2026-11-20T10:00:00Z"}`. Also reads a plain string and `{"$date":
+/// {"$numberLong": "1669438300480"}}`, the canonical form.
 pub mod extended_date {
     use jiff::Timestamp;
     use serde::de::Error;
@@ -229,7 +230,7 @@ pub mod extended_date {
         millis: String,
     }
 
-    /// Writes the relaxed form, to the millisecond: MongoDB's dates have no more.
+    /// Writes the relaxed form with milliseconds: MongoDB's dates are no more precise.
     pub fn serialize<S: Serializer>(date: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
         let date = Timestamp::from_millisecond(date.as_millisecond()).unwrap_or(*date);
         Relaxed { date }.serialize(serializer)

@@ -1,4 +1,5 @@
-//! The names behind the upstream's ids, for people. An id without a name is shown as it is: raids come every year.
+//! Readable names for the upstream's ids. An id without a name is shown as a number, because raids are added every
+//! year.
 
 use crate::model::{Difficulty, RaidId};
 use crate::raids::{self, RAIDS};
@@ -23,7 +24,7 @@ const CLASSES: [&str; 13] = [
     "Evoker",
 ];
 
-/// The raid's name, if it is known here.
+/// The raid's name, if it is in the list.
 pub fn raid_name(raid: RaidId) -> Option<&'static str> {
     raids::find(raid).map(|raid| raid.name)
 }

@@ -1,13 +1,15 @@
-//! What the fleet does while the API is down: it stands still with nothing received, and one probe at a time finds out
-//! when the API is back.
+//! What the fleet does while the API is down: concurrency is 0, so nothing is received, and one probe at a time finds
+//! out when the API is back.
 //!
 //! # What may happen between any two lines
-//! * *Exits after the breaker opened, before the throttle is at 0:* whoever receives next sees that it is open, parks what
-//!   it has received, and sets the throttle; if nobody does, the sweep of every ten minutes does.
-//! * *Exits between wake-up and throttle:* the wake-up is written first, so a throttle at 0 always has one.
-//! * *Exits in a probe:* the wake-up for the end of the probe's lease was written before it. It finds a probe that failed.
-//! * *Exits after the probe was answered, or after the breaker closed, before the throttle is raised:* the same wake-up
-//!   raises it.
+//! * *The process exits after the breaker opened, before the throttle is at 0:* the next invocation that receives
+//!   messages sees the open breaker, parks what it received, and sets the throttle; if there is none, the sweep every
+//!   ten minutes does.
+//! * *The process exits between wake-up and throttle:* the wake-up is written first, so a throttle at 0 always has one.
+//! * *The process exits during a probe:* the wake-up for the end of the probe's lease was written before it. The worker
+//!   that it starts finds a probe that failed.
+//! * *The process exits after the probe succeeded, or after the breaker closed, before the throttle is raised:* the
+//!   same wake-up raises it.
 
 use stint_core::circuit::{Intent, Wait};
 use stint_core::clock::after;
@@ -18,12 +20,12 @@ use stint_core::ports::{KeyPool, PortResult};
 use crate::budget::{Balance, Budget, REVIVE, in_flight};
 
 impl Budget {
-    /// Why no call may go now; `None` if one may.
+    /// Why no call may be made now; `None` if one may.
     pub(crate) async fn outage(&self) -> Option<Wait> {
         self.api.outage().await
     }
 
-    /// Keeps concurrency at 0 until the next probe. Calls that began before may still be in flight.
+    /// Keeps concurrency at 0 until the next probe. Calls that started before may still be in flight.
     pub(crate) async fn stand_still(&self, outage: &Wait) -> PortResult<Balance> {
         let wake_at = Some(outage.until);
         let plan = Plan { concurrency: 0, affordable: 0, more_is_due: false, wake_at };
@@ -32,12 +34,12 @@ impl Budget {
         Ok(Balance { in_flight: Some(in_flight(&self.pool.keys().await?)), ..Balance::default() })
     }
 
-    /// How many calls may run at once by the word of the breaker: all, or one that has to prove that the API is back.
+    /// How many calls the breaker lets run at once: all, or one trial call that has to show that the API is back.
     pub(crate) async fn most_at_once(&self) -> u32 {
         if self.is_half_open().await { 1 } else { self.concurrency_limit }
     }
 
-    /// Whether the one call that has to prove that the API is back can be paid for: then no counter is read before it.
+    /// Whether a trial call can be paid for: then no counter is read before it.
     pub(crate) async fn has_points_for_a_trial(&self) -> PortResult<bool> {
         if !self.is_half_open().await {
             return Ok(false);
@@ -52,7 +54,7 @@ impl Budget {
         }
     }
 
-    /// Asks the API whether it is back, if that is due: by reading a key's counter, which costs no points.
+    /// Probes whether the API is back, if a probe is due, by reading a key's counter, which costs no points.
     pub(crate) async fn probe(&self) -> PortResult<()> {
         let Some(breaker) = self.api.breaker() else { return Ok(()) };
         let circuit = breaker.look().await;
@@ -78,7 +80,7 @@ impl Budget {
         }
     }
 
-    /// Closes a breaker that is half open while there is nothing to call for.
+    /// Closes a half-open breaker while there is nothing to call for.
     pub(crate) async fn close_if_idle(&self) -> PortResult<()> {
         let Some(breaker) = self.api.breaker() else { return Ok(()) };
         if !breaker.look().await.is_half_open() {
@@ -94,7 +96,8 @@ impl Budget {
     }
 }
 
-/// The key to ask with: another one each time, since one of them may be refused for itself. None that rests by hand.
+/// The key to probe with: a different one each time, since the upstream may refuse a single key. Never a key paused by
+/// hand.
 fn key_to_probe(keys: &[KeyStatus], tries: u32) -> Option<KeyId> {
     let in_use = |key: &&KeyStatus| key.state != KeyState::Retired;
     let awake = keys.iter().filter(in_use).filter(|key| key.state != KeyState::Paused);
@@ -105,7 +108,7 @@ fn key_to_probe(keys: &[KeyStatus], tries: u32) -> Option<KeyId> {
     usable.get(place).map(|key| (*key).clone())
 }
 
-/// Keys that were refused while the API accepted none are tried again with the work.
+/// Puts keys back to work that were refused while the API accepted no key.
 async fn wake_refused(pool: &dyn KeyPool, keys: &[KeyStatus]) -> PortResult<()> {
     for key in keys.iter().filter(|key| key.refusal == Some(Refusal::Credentials)) {
         pool.pause(&key.key, None).await?;

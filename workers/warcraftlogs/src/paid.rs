@@ -1,11 +1,11 @@
-//! Calls to the API, the keys that pay for them, and the measurements of both: what all who ask the API have in common.
+//! Calls to the API, the keys that pay for them, and the measurements of both: shared by every caller of the API.
 //!
 //! # What may happen between any two lines
-//! * *The process exits after the hold, or after the call:* the hold ends by itself, and stays counted until a later reading.
-//!   What was asked is asked again when its answer is needed again.
-//! * *The pool fails after the call:* the answer is used all the same; the hold as above.
-//! * *The process exits after a reading is claimed:* the claim lapses after a call's time-out, and another process reads the
-//!   counter.
+//! * *The process exits after the hold, or after the call:* the hold ends by itself, and stays counted until a later
+//!   reading. The query is sent again when its result is needed again.
+//! * *The pool fails after the call:* the response is used nevertheless; the hold ends as above.
+//! * *The process exits after a reading is claimed:* the claim expires after a call's time-out, and another process
+//!   reads the counter.
 
 use std::time::Duration;
 
@@ -21,23 +21,24 @@ use crate::budget::{Tallied, Tally};
 use crate::client::{Api, CallError};
 use crate::measured::{call, record_window, status};
 
-/// What a small question may cost for each raid or server that it is about. About 1 is a guess that nothing has refuted.
+/// Upper bound on the cost of a small query for each raid or server in it. The true cost of about 1 is assumed, and no
+/// measurement has refuted it.
 pub const SMALL_BOUND: Points = Points::whole(5);
 
-/// Between two looks at keys whose points are waited for.
+/// Interval at which keys are checked while their points are waited for.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// Why a question has no answer.
+/// Why a query has no result.
 #[derive(Debug, thiserror::Error)]
 pub enum Unanswered {
     /// No key has the points.
     #[error("no key has {needed} points for it{}{}", at(.until), because(.unread))]
     NoPoints {
-        /// What the cheapest of it may cost.
+        /// Upper bound on the cost of the cheapest unit.
         needed: Points,
-        /// When a key in use has them; `None` if that is not known before a counter is read.
+        /// When a key in use has the points; `None` if that is not known before a counter is read.
         until: Option<Timestamp>,
-        /// Why a counter could not be read, if that was tried: it may be why there are no points.
+        /// Why a counter could not be read, if a reading was tried: it may be the reason why there are no points.
         unread: Option<CallError>,
     },
     /// No key is in use.
@@ -46,9 +47,9 @@ pub enum Unanswered {
     /// No key will ever have the points.
     #[error("it may cost {unit} points, and the largest key has {largest} in a window")]
     Unpriceable {
-        /// What the cheapest of it may cost.
+        /// Upper bound on the cost of the cheapest unit.
         unit: Points,
-        /// What the largest key can ever lend.
+        /// The most points that the largest key can ever grant.
         largest: Points,
     },
     /// The call failed.
@@ -67,7 +68,7 @@ fn because(unread: &Option<CallError>) -> String {
     unread.as_ref().map_or_else(String::new, |error| format!("; the counter of a key cannot be read: {error}"))
 }
 
-/// How many subjects a grant pays for.
+/// Returns how many subjects a grant pays for.
 pub fn paid(grant: &Grant) -> usize {
     grant.taken.iter().sum()
 }
@@ -77,34 +78,34 @@ pub fn paid(grant: &Grant) -> usize {
 pub struct PaidApi<'a> {
     /// The keys.
     pub pool: &'a dyn KeyPool,
-    /// Where they are used.
+    /// The client that uses the keys.
     pub api: &'a Api,
-    /// What this process has done with them.
+    /// Counts of what this process has done with the keys.
     pub tally: &'a Tally,
     /// For waiting.
     pub clock: &'a dyn Clock,
 }
 
-/// What came of reading counters.
+/// Result of reading counters.
 #[derive(Debug, Default)]
 pub struct Readings {
     /// How many were read.
     pub read: u64,
-    /// Why the last one that was not read was not.
+    /// Why the last failed reading failed.
     pub unread: Option<CallError>,
 }
 
 impl PaidApi<'_> {
-    /// Holds points for a question about as many of `subjects` as a key can pay for, at [`SMALL_BOUND`] each; at least about
-    /// one.
+    /// Holds points for a query about as many of `subjects` as a key can pay for, at [`SMALL_BOUND`] each; at least
+    /// about one.
     pub async fn hold_for_question(&self, subjects: usize) -> Result<Grant, Unanswered> {
         self.hold(vec![SMALL_BOUND; subjects], Duration::ZERO).await
     }
 
-    /// Holds points for one call of as many `units` as a key can pay for; at least one. Points that come back within `patience`
-    /// are waited for: at a reset, while another caller reads the counter or settles a call.
+    /// Holds points for one call of as many `units` as a key can pay for; at least one. Waits for points that come back
+    /// within `patience`: at a reset, or while another caller reads the counter or settles a call.
     pub async fn hold(&self, units: Vec<Points>, patience: Duration) -> Result<Grant, Unanswered> {
-        // Whatever key can pay for the cheapest of them is enough.
+        // Any key that can pay for the cheapest unit is enough.
         let needed = units.iter().copied().min().unwrap_or_default();
         let ask = Ask { messages: vec![units], call_timeout: self.api.call_timeout(), priority: false };
         let patient_until = after(self.clock.now(), patience);
@@ -122,7 +123,8 @@ impl PaidApi<'_> {
         }
     }
 
-    /// Waits until a key in use may have `needed` points, or fails with when it has them, if that is not soon.
+    /// Waits until a key in use may have `needed` points. If that is not soon, fails with the time at which it has
+    /// them.
     async fn wait(
         &self,
         needed: Points,
@@ -135,7 +137,7 @@ impl PaidApi<'_> {
             return Err(Unanswered::NoKey);
         };
         let now = self.clock.now();
-        // A reset that has passed says nothing of the points: another caller reads the counter, or has just read it.
+        // A reset that has passed does not tell the points: another caller is reading the counter, or has just read it.
         let soon = until <= now || in_use.iter().any(|key| key.may_soon_lend(needed, false));
         let look_at = if soon { after(now, LOOK_EVERY) } else { until };
         if look_at > patient_until {
@@ -145,8 +147,8 @@ impl PaidApi<'_> {
         Ok(())
     }
 
-    /// Asks a question for what was granted, and settles it. An answer is returned though it cannot be settled: its hold ends
-    /// by itself, and stays counted until a later reading.
+    /// Sends a query for what was granted, and settles it. The response is returned even if it cannot be settled: its
+    /// hold ends by itself, and stays counted until a later reading.
     pub async fn ask<T>(
         &self,
         operation: &'static str,
@@ -162,11 +164,11 @@ impl PaidApi<'_> {
         Ok(answer)
     }
 
-    /// Reads every counter that would help a caller who needs `needed`, one after the other.
+    /// Reads every counter whose reading would help a caller who needs `needed` points, one after the other.
     ///
-    /// A key that is refused rests, and the next one is read. Ends at the first that cannot be read for another reason,
-    /// since an upstream that is down takes its time for every key. That claim is left to lapse, so that meanwhile that key is
-    /// not asked for again, and the next caller reads the others.
+    /// A key that the upstream refuses is paused, and the next one is read. Stops at the first counter that cannot be
+    /// read for another reason, since an upstream that is down takes its full time-out for every key. That claim is
+    /// left to expire, so that its key is not read again meanwhile, and the next caller reads the others.
     pub async fn read_counters(&self, needed: Points) -> PortResult<Readings> {
         let lease = self.api.call_timeout();
         let mut readings = Readings::default();
@@ -180,7 +182,7 @@ impl PaidApi<'_> {
                 }
                 Err(error) => error,
             };
-            // Nothing was sent, or what was sent is the breaker's to tell: another caller may ask for the key.
+            // Nothing was sent, or the breaker judges what was sent: another caller may claim the key.
             if matches!(error, CallError::Down { .. }) || self.outage().await.is_some() {
                 let end = if let end @ CallEnd::Refused { .. } = error.call_end() { end } else { CallEnd::NotBilled };
                 self.observe(&claim, end).await?;
@@ -201,7 +203,7 @@ impl PaidApi<'_> {
         call("points", key, Points::ZERO, self.api.read_points(key), ended).await
     }
 
-    /// Reads a key's counter, to find out whether the upstream is back.
+    /// Reads a key's counter to find out whether the upstream is back.
     pub(crate) async fn probe_points(&self, key: &KeyId) -> Result<Reading, CallError> {
         call("probe", key, Points::ZERO, self.api.probe(key), ended).await
     }
@@ -217,14 +219,14 @@ impl PaidApi<'_> {
         Ok(())
     }
 
-    /// Brings a reading back, or how it failed.
+    /// Reports a reading to the pool, or how it failed.
     pub(crate) async fn observe(&self, claim: &ReadingClaim, end: CallEnd) -> PortResult<()> {
         let closed = self.pool.observe(claim, end).await?;
         record_window(&claim.key, closed.as_ref());
         Ok(())
     }
 
-    /// Why no call may go now; `None` if one may.
+    /// Why no call may be made now; `None` if one may.
     async fn outage(&self) -> Option<Wait> {
         self.api.outage().await
     }

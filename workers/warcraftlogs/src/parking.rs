@@ -1,11 +1,11 @@
-//! What the rank fetcher does around an empty pool: it puts aside what cannot be paid for, goes on with it later, and
-//! leaves the throttle as the pool wants it.
+//! What the rank fetcher does when the pool is empty: it parks what cannot be paid for, serves it later, and sets the
+//! throttle to what the pool can pay for.
 //!
 //! # What may happen between any two lines
-//! * *Dies while it serves borrowed messages:* the loan ends, and another fetcher or the reviver has them. What was
-//!   served already is not fetched again: it came after they were queued.
-//! * *Dies between sending what failed and forgetting it:* it is in the queue and still parked. Whichever is served first
-//!   leaves nothing for the other.
+//! * *The process exits while it serves leased parked messages:* the lease expires, and another fetcher or the reviver
+//!   takes them. What was served already is not fetched again: it was stored after they were queued.
+//! * *The process exits between sending failed messages and removing their parked copies:* each is in the queue and
+//!   still parked. The copy that is served first leaves nothing for the other.
 
 use std::time::Duration;
 
@@ -19,12 +19,12 @@ use crate::batch::{Batch, Letter};
 use crate::budget::{BATCH, Tallied};
 use crate::rank_fetcher::{Fetch, PATIENCE};
 
-/// Between two looks at a throttle that does not hold yet.
+/// Interval at which a throttle that is not in effect yet is checked.
 const LOOK_UP: Duration = Duration::from_secs(1);
 
 impl Fetch<'_> {
-    /// What follows a batch that is served: parked messages, and the balance of the pool. It must not fail the batch, nor
-    /// take longer than the invocation may; what is not done here, the reviver does soon.
+    /// What follows once a batch is served: parked messages, and the balance of the pool. It must not fail the batch,
+    /// nor take longer than the invocation may; the reviver soon does what is left undone here.
     pub(crate) async fn go_on(&mut self, paid: bool) {
         let (budget, invocation) = (self.budget, self.invocation);
         let time = invocation.remaining().saturating_sub(PATIENCE);
@@ -40,7 +40,7 @@ impl Fetch<'_> {
         }
     }
 
-    /// Goes on with parked messages if there were points for the batch, and leaves the pool balanced.
+    /// Serves parked messages if there were points for the batch, and leaves the pool balanced.
     async fn spend_on(&mut self, paid: bool) -> PortResult<()> {
         if paid {
             self.resume().await?;
@@ -49,13 +49,13 @@ impl Fetch<'_> {
         self.look_for_the_end(balance.in_flight).await;
         match balance.concurrency {
             0 if !self.lane.priority => self.linger().await,
-            // What is parked must not wait for a wake-up that nobody has set.
+            // Parked messages must not wait for a wake-up that has not been set.
             concurrency => self.budget.seed(&*self.budget.queue, concurrency).await.map(drop),
         }
     }
 
-    /// Goes on with parked messages: straight from the store they cost no second receive. Whatever fails goes back to
-    /// the queue, which counts its failures.
+    /// Serves parked messages. Read straight from the store, they cost no second receive. Messages that fail go back to
+    /// the queue, which counts their failures.
     async fn resume(&mut self) -> PortResult<()> {
         let queue = self.lane.queue;
         while self.has_time_for_a_call() {
@@ -69,19 +69,19 @@ impl Fetch<'_> {
             let parked_anew = batch.parked().to_vec();
             let failed: Vec<NewMessage> = batch.exceptions().iter().filter_map(|failed| again(failed, &lent)).collect();
             queue.send(&failed).await?;
-            // What was parked anew in this very instant looks like what was lent.
+            // A message parked again at this very instant looks like the leased copy.
             let served: Vec<Parked> = lent.into_iter().filter(|parked| !parked_anew.contains(&parked.id)).collect();
             self.budget.pool.forget_parked(&served).await?;
             if !paid {
                 return Ok(());
             }
         }
-        // Out of time: somebody else goes on.
+        // Out of time: another invocation serves them.
         self.budget.unpark(queue, BATCH).await.map(drop)
     }
 
-    /// Keeps its place while a throttle at 0 does not hold yet, so that nothing is received in vain, and ends early
-    /// when points are back.
+    /// Keeps this invocation's slot while a throttle at 0 is not in effect yet, so that nothing is received in vain.
+    /// Ends early when points are back.
     async fn linger(&self) -> PortResult<()> {
         let until = after(self.invocation.now(), self.budget.throttle.lag());
         while self.invocation.now() < until && self.invocation.has_time_for(LOOK_UP) {
@@ -93,7 +93,7 @@ impl Fetch<'_> {
         Ok(())
     }
 
-    /// Puts aside what is not done yet; the messages themselves are then done.
+    /// Parks what is not done yet; the messages themselves are then done.
     pub(crate) async fn park(&mut self, batch: &mut Batch) -> PortResult<()> {
         let parked: Vec<Parked> = batch.unserved(self.lane.queue.name(), self.invocation.now());
         self.budget.pool.park(&parked).await?;
@@ -109,8 +109,8 @@ fn letter(parked: &Parked) -> Letter {
     Letter { id: parked.id.clone(), body: parked.body.clone(), sent_at: Some(parked.parked_at) }
 }
 
-/// A parked message that failed, for its queue. It says when it was queued first, so that nothing is fetched again that
-/// came since.
+/// Returns a parked message that failed, for its queue. It says when it was first queued, so that nothing is fetched
+/// again that was stored since.
 fn again(failed: &MessageException, lent: &[Parked]) -> Option<NewMessage> {
     let parked = lent.iter().find(|parked| parked.id == failed.message_id)?;
     let delay = match failed.disposition {

@@ -1,21 +1,22 @@
-//! The raids that the program knows by itself: the one list of them, for names, checks and `stint wcl raids`.
+//! The built-in list of raids, used for names, checks and `stint wcl raids`.
 //!
-//! Ids, names, bosses and difficulties up to 26 are those of the upstream's own list of zones (`worldData.zones`, as the
-//! RPGLogs SDK has recorded it); the later ones are from public clients, whose raids all have the four difficulties
-//! that each recorded raid since Highmaul has. New raids come every year, so an id that is not here is no mistake.
+//! Ids, names, bosses and difficulties up to 26 are those of the upstream's own list of zones (`worldData.zones`, as
+//! recorded by the RPGLogs SDK). Later ones are from public clients; they are assumed to have the four difficulties
+//! that every recorded raid since Highmaul has. New raids come every year, so an id that is not listed here is no
+//! mistake.
 
 use crate::model::{Difficulty, RaidId};
 
-/// A raid, or a season of dungeons, which the upstream counts as a zone too.
+/// A raid, or a season of dungeons, which the upstream also counts as a zone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Raid {
     /// The upstream's id.
     pub id: RaidId,
-    /// As people call it.
+    /// The usual name.
     pub name: &'static str,
     /// How many bosses it has.
     pub bosses: u32,
-    /// Every difficulty that it can have, ascending.
+    /// Every difficulty that it can have, in ascending order.
     pub difficulties: &'static [Difficulty],
 }
 
@@ -28,7 +29,7 @@ const WITHOUT_MYTHIC: &[Difficulty] = &[1, 3, 4];
 /// A season of dungeons.
 const DUNGEONS: &[Difficulty] = &[10];
 
-/// Every raid that is known here, in the order of their ids.
+/// Every listed raid, in the order of ids.
 pub const RAIDS: &[Raid] = &[
     raid(3, "Challenge Modes", 8, DUNGEONS),
     raid(4, "Throne of Thunder", 13, WITHOUT_MYTHIC),
@@ -65,12 +66,12 @@ const fn raid(id: RaidId, name: &'static str, bosses: u32, difficulties: &'stati
     Raid { id, name, bosses, difficulties }
 }
 
-/// The raid with this id, if it is known here.
+/// Returns the raid with this id, if it is listed.
 pub fn find(id: RaidId) -> Option<&'static Raid> {
     RAIDS.iter().find(|raid| raid.id == id)
 }
 
-/// Says why the raid cannot have this difficulty. A raid that is not known here may have any.
+/// Returns an error that says why the raid cannot have this difficulty. A raid that is not listed may have any.
 pub fn check_difficulty(id: RaidId, difficulty: Difficulty) -> Result<(), String> {
     match find(id) {
         Some(raid) if !raid.difficulties.contains(&difficulty) => {

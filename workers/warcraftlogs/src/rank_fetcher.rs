@@ -1,30 +1,32 @@
 //! Fetches the ranks of a batch of players, for points that were held before the call.
 //!
 //! # What may happen between any two lines
-//! * *Dies after the hold, before the call:* the hold ends by itself; the messages come back when their visibility
-//!   times out.
-//! * *Dies after the call, before its players are stored:* the messages come back, and are paid for again.
-//! * *Dies between sending what is left of a player under another id and storing what came:* both messages are served, and
-//!   some of it is paid for twice.
-//! * *Dies after they are stored, before the call is settled:* the hold ends by itself and stays counted until a later
-//!   reading.
-//! * *Dies after the call is settled, before the messages are acknowledged:* they come back, and are acknowledged without
-//!   a call, since all of it was fetched after they were sent.
-//! * *Dies after parking, before the acknowledgement:* the message comes back, and parks over itself.
+//! * *The process exits after the hold, before the call:* the hold ends by itself; the messages come back when their
+//!   visibility times out.
+//! * *The process exits after the call, before its players are stored:* the messages come back, and are paid for again.
+//! * *The process exits between sending what is left of a player under another id and storing the results:* both
+//!   messages are served, and some of it is paid for twice.
+//! * *The process exits after the players are stored, before the call is settled:* the hold ends by itself and stays
+//!   counted until a later reading.
+//! * *The process exits after the call is settled, before the messages are acknowledged:* they come back, and are
+//!   acknowledged without a call, since all of it was fetched after they were sent.
+//! * *The process exits after parking, before the acknowledgement:* the message comes back, and parking it again
+//!   replaces the parked copy.
 //!
 //! # What may fail between any two lines
 //! * *The rules' store, while the process has never read the rules:* the invocation fails before anything is held.
-//! * *The key pool, before any message has its fate:* the invocation fails, and its messages come back.
+//! * *The key pool, before any message has an outcome:* the invocation fails, and its messages come back.
 //! * *The key pool, after a call:* what was served stays served; the other messages are given back.
-//! * *The players' store:* the answer waits in memory and the messages come back; no further call is made before it is
-//!   stored (see `keeper.rs`). The call is settled all the same.
-//! * *The players' store, for good, with what came of one player:* that is logged as an error, and the message becomes a dead
-//!   letter. Everything else of the answer is stored.
-//! * *What tells which raids are frozen:* they are fetched like any other (see `frozen.rs`).
-//! * *The settlement of a call:* as if the caller had died before it.
-//! * *What looks for the end of the queue:* the schedules of the aggregator and of the database generator make up for it.
-//! * *Whatever follows the batch:* it is served all the same. The reviver is woken to look after the rest; if even that
-//!   fails, the sweep does.
+//! * *The players' store:* the results wait in memory and the messages come back; no further call is made before the
+//!   results are stored (see `keeper.rs`). The call is settled nevertheless.
+//! * *The players' store rejects the results of one player for good:* that is logged as an error, and the message
+//!   becomes a dead letter. Everything else in the response is stored.
+//! * *The store of frozen raids:* they are fetched like any other (see `frozen.rs`).
+//! * *The settlement of a call:* as if the process had exited before it.
+//! * *The check for the end of the queue:* the schedules of the aggregator and of the database generator make up for
+//!   it.
+//! * *Anything after the batch:* the batch is served nevertheless. The reviver is woken to do the rest; if even that
+//!   fails, the sweep does it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -46,10 +48,10 @@ use crate::results::Results;
 use crate::store::{Players, RefreshAnswers};
 use crate::worst_case;
 
-/// How long one invocation may take: a few calls and their retries.
+/// Time-out of one invocation: a few calls and their retries.
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(120);
 
-/// Between two looks at a pool whose points are all held by calls in flight: about the time that a call takes.
+/// Interval at which a pool is checked whose points are all held by calls in flight: about the duration of a call.
 pub(crate) const PATIENCE: Duration = Duration::from_millis(500);
 
 /// Fetches the ranks of the players of a batch.
@@ -67,13 +69,14 @@ pub(crate) struct Report {
     pub(crate) ranked: usize,
     /// Recorded as hidden, unknown, never classed or merged.
     pub(crate) dropped: usize,
-    /// Asked for by name, and the same: without an id it is not kept for good; the log has it, and whoever waits is told.
+    /// Players requested by name with one of those outcomes: without an id the outcome is not stored for good. It is
+    /// logged, and a person who waits is told.
     pub(crate) unrecorded: usize,
     /// Messages that needed no call, since everything was fetched after they were sent.
     pub(crate) fresh: usize,
     /// Raids and difficulties of players that the upstream refuses.
     pub(crate) refused: usize,
-    /// Put aside until there are points.
+    /// Parked until there are points.
     pub(crate) parked: usize,
     /// API calls made.
     pub(crate) calls: usize,
@@ -94,7 +97,8 @@ impl Worker for RankFetcher {
         triggers: &[Trigger::Queue(QueueTrigger {
             queue: QUEUE,
             batch: BATCH,
-            // Six times the time-out, as Lambda asks: docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
+            // Six times the time-out, as AWS recommends:
+            // docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
             visibility_timeout: Duration::from_secs(6 * TIMEOUT.as_secs()),
             max_receives: 5,
         })],
@@ -108,20 +112,20 @@ impl Worker for RankFetcher {
     }
 }
 
-/// One of the two ways to the upstream: that of the backlog, and the one beside it.
+/// One of the two paths to the upstream: the backlog's, and the one for refreshes.
 #[derive(Clone, Copy)]
 pub(crate) struct Lane<'a> {
-    /// Where its messages come from, and where parked ones go back to.
+    /// The queue that its messages come from, and that parked ones go back to.
     pub(crate) queue: &'a dyn Queue,
     /// Whether its messages may spend the reserve. The throttle steers those that may not.
     pub(crate) priority: bool,
-    /// Who is started when its queue is empty.
+    /// How the aggregator is woken when its queue is empty.
     pub(crate) handover: Option<&'a Handover>,
-    /// Where it is kept what became of its messages, if a person may wait for that.
+    /// The store for the outcomes of its messages, if a person may wait for them.
     pub(crate) answers: Option<&'a dyn RefreshAnswers>,
 }
 
-/// One invocation of whoever serves `lane`.
+/// One invocation of the worker that serves `lane`.
 pub(crate) async fn run(
     event: Event,
     lane: Lane<'_>,
@@ -132,7 +136,7 @@ pub(crate) async fn run(
 ) -> Result<Outcome, WorkerError> {
     let mut batch = Batch::read(letters(event)?);
     let questions = budget.questions.follow().await?;
-    // A person who waits for a refresh does not wait for that, and fetches what is frozen all the same.
+    // A person who waits for a refresh does not wait for that, and frozen raids are fetched for them as well.
     if strategy == BudgetStrategy::Ledger && !lane.priority {
         budget.ask_for_frozen_raids(&questions, invocation).await;
     }
@@ -145,8 +149,8 @@ pub(crate) async fn run(
     Ok(Outcome { exceptions: batch.exceptions(), idle, ..Outcome::report(report) })
 }
 
-/// The messages. A person may hand in one body, or a list of them: it is its own id, so that it parks over itself and
-/// over no other.
+/// The messages. A person may pass one body, or a list of bodies. Such a body is its own id, so that parking it again
+/// replaces its own copy and no other.
 fn letters(event: Event) -> Result<Vec<Letter>, WorkerError> {
     let bodies = match event {
         Event::Batch(deliveries) => {
@@ -169,7 +173,7 @@ fn letters(event: Event) -> Result<Vec<Letter>, WorkerError> {
     Ok(bodies.iter().map(letter).collect())
 }
 
-/// What an invocation works with.
+/// State of one invocation.
 pub(crate) struct Fetch<'a> {
     pub(crate) lane: Lane<'a>,
     pub(crate) budget: &'a Budget,
@@ -179,14 +183,15 @@ pub(crate) struct Fetch<'a> {
 }
 
 impl Fetch<'_> {
-    /// Serves the batch, and goes on from there as far as time and points go.
+    /// Serves the batch, and then parked messages as far as time and points allow.
     async fn all(mut self, batch: &mut Batch) -> PortResult<Report> {
         let paid = self.serve(batch).await?;
         self.go_on(paid).await;
         Ok(self.report)
     }
 
-    /// Serves the batch by the source document's rule. What the upstream is down for is parked: that rule knows points only.
+    /// Serves the batch by the source document's rule. Messages that the outage of the upstream leaves unserved are
+    /// parked: that rule only covers points.
     async fn by_worst_case(mut self, batch: &mut Batch) -> Result<Report, WorkerError> {
         self.pass_over(batch).await?;
         if self.budget.outage().await.is_none() {
@@ -196,7 +201,7 @@ impl Fetch<'_> {
             self.park(batch).await?;
             self.budget.stand_still(&outage).await?;
         }
-        // This strategy holds nothing, so that nobody knows what is in flight.
+        // This strategy holds nothing, so the calls in flight are not known.
         self.look_for_the_end(None).await;
         Ok(self.report)
     }
@@ -207,9 +212,9 @@ impl Fetch<'_> {
         Ask { messages: messages.collect(), call_timeout, priority: self.lane.priority }
     }
 
-    /// Holds, calls, stores and settles until every message of the batch has its fate. Answers whether there were points
-    /// and time for all; what there were none for is parked. When a port fails, whatever has no fate yet is given back; it
-    /// is an error only while no message has one.
+    /// Holds, calls, stores and settles until every message of the batch has an outcome. Returns whether there were
+    /// points and time for all; the others are parked. When a port fails, messages without an outcome are given back;
+    /// it is an error only if no message has one.
     pub(crate) async fn serve(&mut self, batch: &mut Batch) -> PortResult<bool> {
         match self.serve_groups(batch).await {
             Err(error) if batch.is_begun() => {
@@ -246,7 +251,8 @@ impl Fetch<'_> {
         Ok(true)
     }
 
-    /// Takes off the messages what needs no call: what was fetched since they were sent, and what the upstream refuses.
+    /// Removes from the messages what needs no call: what was fetched after they were sent, and what the upstream
+    /// refuses.
     async fn pass_over(&mut self, batch: &mut Batch) -> PortResult<()> {
         self.keeper.catch_up(self.lane.queue).await?;
         let players = &*self.keeper.players;
@@ -258,7 +264,8 @@ impl Fetch<'_> {
         record_refused(players, &known, refused, self.invocation.now()).await
     }
 
-    /// One call for what was granted. What was paid for is kept first; then the call is settled, whatever came of it.
+    /// Makes one call for what was granted. Its results are kept first, since they were paid for; then the call is
+    /// settled, whatever its outcome.
     async fn call(&mut self, batch: &mut Batch, group: &Group, grant: &Grant) -> PortResult<()> {
         let asked: Vec<RanksOf> = group.paid(&grant.taken);
         self.report.calls += 1;
@@ -271,7 +278,7 @@ impl Fetch<'_> {
         kept
     }
 
-    /// Stores what an answer brought, before the batch forgets it.
+    /// Stores the results of a response before the batch marks them as done.
     async fn keep(
         &mut self,
         batch: &mut Batch,
@@ -280,15 +287,15 @@ impl Fetch<'_> {
     ) -> PortResult<()> {
         match answer {
             Ok(fates) => self.keep_fates(batch, asked, fates).await?,
-            // Neither haste nor a key that is refused is the messages' fault: they are asked for again, or parked.
+            // A rate limit or a refused key is not the fault of the messages: they are requested again, or parked.
             Err(error) if error.is_patience() => {}
             Err(error) => batch.call_failed(asked, &error.to_string()),
         }
         Ok(())
     }
 
-    /// Stores what came of those who were asked for, and tells those who wait for them at once: what follows the batch may take
-    /// a while.
+    /// Stores the outcomes of the requested players, and tells the persons who wait for them at once: the steps after
+    /// the batch may take a while.
     pub(crate) async fn keep_fates(
         &mut self,
         batch: &mut Batch,
@@ -312,8 +319,9 @@ impl Fetch<'_> {
         self.invocation.has_time_for(self.budget.api.call_timeout() + PATIENCE)
     }
 
-    /// Whether points may come within moments: from calls in flight that hold so much that a refund may pay for a
-    /// unit, or from a key that is being read. Worth a short wait: a message that is parked costs another receive.
+    /// Whether points may become available within moments: from calls in flight that hold enough for a refund to pay
+    /// for a unit, or from a key whose counter is being read. A short wait is worth it: a parked message costs another
+    /// receive.
     async fn points_are_due(&self) -> PortResult<bool> {
         let keys = self.budget.pool.keys().await?;
         let due = |key: &KeyStatus| key.may_soon_lend(self.budget.unit, self.lane.priority);

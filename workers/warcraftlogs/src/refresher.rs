@@ -1,16 +1,16 @@
-//! Fetches the players that a person wants ahead of the backlog, from a queue of their own, and from the reserve when
-//! nothing else is left.
+//! Fetches the players that a person wants ahead of the backlog. They have a queue of their own, and may spend the
+//! reserve when no other points are left.
 //!
 //! # What may happen between any two lines
-//! What may happen to a rank fetcher, since the code is the same. Beyond that:
-//! * *Dies after parking, before a wake-up is set:* the message was not acknowledged, and comes back when its visibility
-//!   times out; the sweep finds the parked copy.
-//! * *Points come back between the refusal and the parking:* whoever brought them saw nothing parked. So a refresher
-//!   looks at the pool again once it has parked, and sends back what can be paid for by then.
-//! * *Dies after the ranks are stored, before it is kept what became of the refresh:* the message comes back, unless it was
-//!   served from the parked ones. A person who waits sees the ranks in the store.
-//! * *Dies while something is left of a player, be it parked or under another id:* the refresher that serves the rest tells
-//!   the person.
+//! The same as for a rank fetcher, since the code is the same. Beyond that:
+//! * *The process exits after parking, before a wake-up is set:* the message was not acknowledged, and comes back when
+//!   its visibility times out; the sweep finds the parked copy.
+//! * *Points come back between the refusal and the parking:* the worker that brought them saw nothing parked. So a
+//!   refresher checks the pool again after it has parked, and sends back what can be paid for by then.
+//! * *The process exits after the ranks are stored, before the outcome of the refresh is stored:* the message comes
+//!   back, unless it was served from the parked ones. A person who waits sees the ranks in the store.
+//! * *The process exits while something is left of a player, parked or under another id:* the refresher that serves the
+//!   rest tells the person.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,7 +24,7 @@ use crate::message::REFRESH_QUEUE;
 use crate::rank_fetcher::{Lane, TIMEOUT, run};
 use crate::store::{Players, RefreshAnswers};
 
-/// Fetches the ranks of players who do not wait their turn.
+/// Fetches the ranks of players ahead of the backlog.
 pub struct Refresher {
     budget: Budget,
     keeper: Keeper,
@@ -33,7 +33,8 @@ pub struct Refresher {
 }
 
 impl Refresher {
-    /// A refresher that spends `budget`. The worst-case strategy knows no reserve: there it asks like a rank fetcher.
+    /// A refresher that spends `budget`. The worst-case strategy has no reserve: with it, a refresher requests points
+    /// like a rank fetcher.
     pub fn new(
         budget: Budget,
         players: Arc<dyn Players>,

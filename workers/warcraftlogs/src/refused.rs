@@ -1,9 +1,9 @@
-//! Players of whom nothing is left to be fetched, because the upstream refuses it: that is their fate.
+//! Records players of whom nothing is left to fetch because the upstream refuses it: that is their outcome.
 //!
 //! # What may happen between any two lines
 //! * *The process exits before it is recorded:* the message comes back, and the same is found and recorded.
-//! * *The process exits after it is recorded:* the message comes back, and is refused again without a call. Recording it once
-//!   more changes nothing.
+//! * *The process exits after it is recorded:* the message comes back, and is refused again without a call. Recording
+//!   it once more changes nothing.
 
 use jiff::Timestamp;
 use stint_core::ports::PortResult;
@@ -12,7 +12,7 @@ use crate::model::Unit;
 use crate::store::{Fetched, Known, Players, Unasked};
 use crate::whom::Whom;
 
-/// Records players that are not asked for at all. Those of whom nothing was known before are dropped, with that reason.
+/// Records players that are not requested at all. Players without stored ranks are dropped, with that reason.
 pub(crate) async fn record_refused(
     players: &dyn Players,
     known: &Known,
@@ -31,6 +31,6 @@ pub(crate) async fn record_refused(
     if unasked.is_empty() {
         return Ok(());
     }
-    // One step: a player whose drop alone was recorded would count as fetched when its message comes back.
+    // One step: a player with only its drop recorded would count as fetched when its message comes back.
     players.refuse(&unasked, now).await
 }

@@ -1,4 +1,4 @@
-//! What an answer brought, sorted into what to store and what is left to be fetched.
+//! What a response brought, sorted into what to store and what is left to fetch.
 
 mod storing;
 
@@ -16,42 +16,43 @@ use crate::rank_fetcher::Report;
 use crate::store::{Answered, DropReason, Dropped, RefreshAnswer, Refreshed};
 use crate::whom::Whom;
 
-/// What an answer brought.
+/// What a response brought.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Results {
-    /// To be stored.
+    /// Players to store.
     pub(crate) answered: Vec<Answered>,
-    /// To be recorded.
+    /// Drops to record.
     pub(crate) dropped: Vec<Dropped>,
-    /// Asked for by name, and without ranks for good: there is no id to record that under.
+    /// Players requested by name that will never have ranks: there is no id under which to record them.
     pub(crate) unrecorded: Vec<(Whom, DropReason)>,
     /// What is left of players who turned out to have another id than their message says, under that id.
     pub(crate) follow_ups: Vec<NewMessage>,
-    /// What a person who waits for one of these players is told.
+    /// What the persons who wait for these players are told.
     pub(crate) answers: Vec<RefreshAnswer>,
-    /// What the answer means for each player's message.
+    /// What the response means for each player's message.
     pub(crate) ends: Vec<(Whom, End)>,
-    /// Under which id the ranks of those who have some are stored.
+    /// The ids under which the ranks are stored.
     pub(crate) stored_under: BTreeMap<Whom, PlayerId>,
 }
 
-/// What an answer means for a message.
+/// What a response means for a message.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum End {
-    /// What was asked for is done.
+    /// Everything requested is done.
     Served,
-    /// The whole message is done, whatever else it asks for.
+    /// The whole message is done, including what was not requested.
     Over,
-    /// Some of what was asked for did not come, and why.
+    /// Some of what was requested did not come, and why.
     Missing(Vec<Unit>, String),
-    /// The player must be asked for alone.
+    /// The player must be requested alone.
     Unclear,
-    /// The store will never take what came, and why.
+    /// The store will never accept the results, and why.
     Rejected(String),
 }
 
 impl Results {
-    /// Sorts the fates of those of `batch` who were asked for, in the same order. Nothing is done yet.
+    /// Sorts the outcomes of the players of `batch` that were requested, in the same order. Nothing is stored or sent
+    /// yet.
     pub(crate) fn sort_out(batch: &Batch, asked: &[RanksOf], fates: Vec<Fate>, now: Timestamp) -> Results {
         let mut results = Results::default();
         for (request, fate) in asked.iter().zip(fates) {
@@ -108,7 +109,7 @@ impl Results {
         End::Over
     }
 
-    /// What is left goes on under the id that the upstream keeps: the message itself cannot be changed.
+    /// Queues what is left under the id that the upstream keeps: the message itself cannot be changed.
     fn follow_up(&mut self, id: PlayerId, left: Vec<Unit>, asked_as: &Whom, has_failed: bool) {
         if left.is_empty() {
             return;
@@ -122,7 +123,7 @@ impl Results {
         self.follow_ups.push(message);
     }
 
-    /// Tells those who wait for a player, however they have asked for it.
+    /// Tells the persons who wait for a player, under every id or name by which it was requested.
     fn tell(&mut self, batch: &Batch, whom: &Whom, result: &Refreshed, at: Timestamp) {
         for whom in std::iter::once(whom).chain(batch.asked_as(whom)) {
             self.answers.push(RefreshAnswer { whom: whom.clone(), at, result: result.clone() });

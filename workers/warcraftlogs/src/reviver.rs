@@ -1,12 +1,13 @@
 //! Wakes the rank fetcher when a key's points are back.
 //!
 //! # What may happen between any two lines
-//! Its wake-up is completed only when it is done: whoever dies is woken again.
-//! * *Dies after refreshes were sent back, before the throttle is raised:* they are served meanwhile, which needs no
-//!   throttle; the next wake-up raises it.
-//! * *Dies between throttle and seeding:* the next wake-up seeds; meanwhile whoever is fed by the queue goes on with
-//!   what is parked.
-//! * *Dies while it sends back everything, since the strategy was changed:* the next wake-up sends the others.
+//! Its wake-up is completed only when the reviver is done: if the process exits, it is woken again.
+//! * *The process exits after refreshes were sent back, before the throttle is raised:* they are served meanwhile,
+//!   which needs no throttle; the next wake-up raises it.
+//! * *The process exits between throttle and seeding:* the next wake-up seeds; meanwhile a worker that receives
+//!   messages from the queue also serves parked ones.
+//! * *The process exits while it sends back all parked messages, because the strategy was changed:* the next wake-up
+//!   sends the others.
 
 use std::time::Duration;
 
@@ -16,14 +17,15 @@ use stint_core::worker::{Event, Invocation, Outcome, Spec, Trigger, Worker, Work
 use crate::budget::{Balance, Budget};
 use crate::config::BudgetStrategy;
 
-/// Between two sweeps, which make up for a wake-up that was lost: some of them fit into each window, and what is left of it
-/// when one has come is time enough to spend its points. At once an hour a lost wake-up and a lost sweep cost a window.
+/// Interval between two sweeps, which make up for a wake-up that was lost. Several sweeps fit into each window, and
+/// what is left of the window after one is time enough to spend its points. With one sweep an hour, a lost wake-up
+/// would cost a window.
 const SWEEP: Duration = Duration::from_secs(10 * 60);
 
 /// Restores the rank fetcher's concurrency and un-parks what waits for points, refreshes first.
 ///
-/// It asks the pool what it can carry, instead of trusting whoever woke it: so twice is as good as once, early does
-/// nothing, and the sweep makes up for a wake-up that was lost.
+/// It is idempotent and ignores its trigger: it asks the pool what it can pay for, so a duplicate or early wake-up has
+/// no effect, and the sweep makes up for a lost one.
 pub struct Reviver {
     budget: Budget,
     strategy: BudgetStrategy,
@@ -62,7 +64,7 @@ impl Worker for Reviver {
     }
 }
 
-/// The source document's reviver sets the limit, whatever the keys say; ours asks them.
+/// The source document's reviver sets the limit, whatever the keys say; the ledger strategy asks the keys.
 async fn revive(budget: &Budget, strategy: BudgetStrategy) -> Result<Balance, WorkerError> {
     budget.probe().await?;
     if strategy == BudgetStrategy::WorstCase {
@@ -74,8 +76,8 @@ async fn revive(budget: &Budget, strategy: BudgetStrategy) -> Result<Balance, Wo
     Ok(Balance { unparked, ..balance })
 }
 
-/// The limit, whatever the keys say. While the upstream is down that is left to the next probe; what answers a probe is
-/// back, since this rule has no way to let one call go first.
+/// Sets the limit, whatever the keys say. While the upstream is down, that is left to the next probe. An upstream that
+/// responds to a probe counts as back, since this rule has no way to let one call through first.
 async fn revive_by_worst_case(budget: &Budget) -> Result<Balance, WorkerError> {
     if let Some(breaker) = budget.api.breaker() {
         breaker.close_idle().await;
@@ -85,7 +87,7 @@ async fn revive_by_worst_case(budget: &Budget) -> Result<Balance, WorkerError> {
     }
     budget.set_concurrency(budget.concurrency_limit).await?;
     let mut balance = Balance { concurrency: budget.concurrency_limit, ..Balance::default() };
-    // What the ledger's rule has parked before the strategy was changed, or an outage.
+    // Messages that the ledger strategy parked before the strategy was changed, or that were parked in an outage.
     for queue in [&budget.refreshes, &budget.queue] {
         balance.unparked += budget.unpark(&**queue, usize::MAX).await?;
     }

@@ -1,4 +1,4 @@
-//! How settings are read from their texts, and what is said of one that cannot be used.
+//! How settings are parsed, and the errors for values that cannot be used.
 
 use clap::builder::TypedValueParser;
 use clap::error::ErrorKind;
@@ -10,7 +10,7 @@ use stint_core::worker::Worker;
 use crate::publish::checks::check_address;
 use crate::rank_fetcher::RankFetcher;
 
-/// An API key. The secret shows in no `Debug` and no error.
+/// An API key. `Debug` output and errors never contain the secret.
 #[derive(Clone, Debug)]
 pub struct Key {
     /// The client id.
@@ -19,7 +19,7 @@ pub struct Key {
     pub secret: SecretString,
 }
 
-/// Reads a key. The parser's own error would repeat the text, which may hold a secret.
+/// Parses a key. The default parser's error would repeat the text, which may contain a secret.
 #[derive(Clone)]
 pub(crate) struct KeyParser;
 
@@ -40,7 +40,7 @@ impl TypedValueParser for KeyParser {
     }
 }
 
-/// Reads a repository's address. The parser's own error would repeat the text, which may hold a secret.
+/// Parses a repository's address. The default parser's error would repeat the text, which may contain a secret.
 #[derive(Clone)]
 pub(crate) struct RepositoryParser;
 
@@ -77,7 +77,8 @@ pub(crate) fn parse_budget(text: &str) -> Result<Points, String> {
     if points.is_zero() { Err("a call costs more than 0 points".into()) } else { Ok(points) }
 }
 
-/// The longest time-out of a call. With its waits it takes as long again and a minute, and a batch has two.
+/// The longest time-out of a call. Including its waits, a call takes at most twice its time-out and a minute, and a
+/// batch has two minutes.
 const LONGEST_CALL_TIMEOUT: u64 = 45;
 
 pub(crate) fn parse_call_timeout(text: &str) -> Result<u64, String> {
@@ -88,13 +89,14 @@ pub(crate) fn parse_call_timeout(text: &str) -> Result<u64, String> {
     })
 }
 
-/// Throttling anybody else would spend what the rank fetcher must not.
+/// Steering another worker would spend points that the rank fetcher must not spend.
 pub(crate) fn parse_steered(text: &str) -> Result<String, String> {
     let steered = RankFetcher::SPEC.name;
     if text == steered { Ok(text.to_owned()) } else { Err(format!("the queue of discovered players feeds {steered}")) }
 }
 
-/// Below, a queue could run dry before the aggregator comes again; above, it could forget messages.
+/// Below the minimum, the queue could run empty before the aggregator comes again; above the maximum, it could drop
+/// messages.
 pub(crate) fn parse_queue_hours(text: &str) -> Result<u32, String> {
     let hours = text.parse().ok().filter(|hours| matches!(hours, 0 | 6..=240));
     hours.ok_or_else(|| format!("'{text}' is neither 0 nor a number of hours from 6 to 240"))
@@ -108,14 +110,14 @@ pub(crate) fn parse_tail(text: &str) -> Result<Tail, String> {
     }
     let share = text.strip_prefix("quantile:").and_then(|share| share.parse::<f64>().ok());
     let per_mille = share.filter(|share| share.is_finite()).map(|share| (share * 1_000.0).round());
-    // One that is rounded to the whole would be strict in silence.
+    // A quantile rounded to 1 would silently become strict.
     let per_mille = per_mille.filter(|per_mille| (500.0..=999.0).contains(per_mille));
     per_mille.map(|per_mille| Tail::Quantile(per_mille as u32)).ok_or_else(|| {
         "it is strict, probe, or quantile: with a share from 0.5 up to 0.999, such as quantile:0.98".into()
     })
 }
 
-/// Goes into the query as an enum literal, so nothing else may get in.
+/// The value goes into the query as an enum literal, so nothing else must pass.
 pub(crate) fn parse_enum_literal(text: &str) -> Result<String, String> {
     let plain = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
     if plain { Ok(text.to_owned()) } else { Err(format!("'{text}' is not the name of a metric, such as dps")) }
@@ -129,7 +131,7 @@ mod tests {
     use crate::client::longest_call;
     use crate::rank_fetcher::PATIENCE;
 
-    /// Also where a host keeps a few seconds for itself.
+    /// Also where a host reserves a few seconds for itself.
     #[test]
     fn the_longest_call_fits_into_a_batch() {
         let longest = longest_call(Duration::from_secs(LONGEST_CALL_TIMEOUT)) + PATIENCE;

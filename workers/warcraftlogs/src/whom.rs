@@ -1,16 +1,17 @@
-//! Whom a message, a request and an answer are about: a player by id, or by name where no id is known yet.
+//! The player that a message, a request or a response is about: by id, or by name where no id is known yet.
 
 use std::fmt;
 
 use crate::model::PlayerId;
 
-/// The regions of the upstream, as its documents and ours write them.
+/// The upstream's regions, as its documents and ours write them.
 pub const REGIONS: [&str; 5] = ["US", "EU", "KR", "TW", "CN"];
 
 /// The largest id: the upstream's ids are GraphQL integers.
 const LARGEST_ID: PlayerId = i32::MAX as PlayerId;
 
-/// Letters in a name or a slug at the most. The game's own names have 12; this only keeps nonsense out of requests.
+/// Longest name or slug, in characters. The game's own names have at most 12; the limit only keeps nonsense out of
+/// requests.
 const LONGEST: usize = 64;
 
 /// One player, as far as it is known.
@@ -31,7 +32,7 @@ pub struct Named {
 }
 
 impl Whom {
-    /// A player by id, if it can be one. The error names the field.
+    /// A player by id, if the number can be an id. The error names the field.
     pub fn by_id(id: PlayerId) -> Result<Whom, String> {
         check_id(id).map(|()| Whom::Id(id)).map_err(|reason| format!("field id: {reason}"))
     }
@@ -46,7 +47,7 @@ impl Whom {
 }
 
 impl Named {
-    /// The player `name` on the server with this slug in this region, whatever its case. The error names the field.
+    /// The player `name` on the server with this slug in this region, in any case. The error names the field.
     pub fn new(name: &str, server: &str, region: &str) -> Result<Named, String> {
         let name = plain("name", name)?.to_owned();
         let server = plain("server", server)?.to_lowercase();
@@ -72,7 +73,7 @@ impl Named {
     }
 }
 
-/// Whether a number can be a player's id. The error says the number.
+/// Checks that a number can be a player's id. The error contains the number.
 pub fn check_id(id: PlayerId) -> Result<(), String> {
     if id == 0 || id > LARGEST_ID {
         return Err(format!("{id} is not a player's id (1 to {LARGEST_ID})"));
@@ -80,13 +81,13 @@ pub fn check_id(id: PlayerId) -> Result<(), String> {
     Ok(())
 }
 
-/// One of [`REGIONS`], whatever its case.
+/// One of [`REGIONS`], in any case.
 pub fn parse_region(text: &str) -> Result<&'static str, String> {
     let known = REGIONS.into_iter().find(|region| region.eq_ignore_ascii_case(text.trim()));
     known.ok_or_else(|| format!("there is no such region; there are {}", REGIONS.join(", ")))
 }
 
-/// The text without blanks around it, if it can be put into a request: no name has a control character.
+/// The text without surrounding whitespace, if it can be put into a request: no name has a control character.
 fn plain<'a>(field: &str, text: &'a str) -> Result<&'a str, String> {
     let text = text.trim();
     match text.chars().count() {

@@ -1,9 +1,9 @@
-//! The source document's own rule, to the letter, so that both strategies can run side by side.
+//! The source document's own rule, implemented literally, so that both strategies can be compared.
 //!
-//! Before a batch it asks every key for its remaining points, and multiplies `WCL_CALL_BUDGET` by the current
-//! concurrency and by the difficulties in the batch. When one key has that much left, the batch is fetched with it.
-//! When none has, the concurrency goes down by one and the invocation fails; at 0 the reviver is scheduled a little
-//! after the first reset. Nobody's intent is recorded, and a refusal burns a receive: that is what the ledger is for.
+//! Before a batch it reads every key's remaining points, and multiplies `WCL_CALL_BUDGET` by the current concurrency
+//! and by the number of difficulties in the batch. If a key has that much left, the batch is fetched with it. If none
+//! has, the concurrency is lowered by one and the invocation fails; at 0 the reviver is scheduled a little after the
+//! first reset. No holds are recorded, and a refusal costs a receive: the ledger avoids both.
 
 use std::time::Duration;
 
@@ -16,11 +16,11 @@ use crate::budget::{Budget, REVIVE};
 use crate::client::CallError;
 use crate::rank_fetcher::Fetch;
 
-/// "Few seconds after the first api key budget resets".
+/// "Few seconds after the first api key budget resets" (source document).
 const AFTER_RESET: Duration = Duration::from_secs(5);
 
-/// Fetches the batch with the first key that covers the worst case. What is not served when it returns, the upstream is
-/// down for.
+/// Fetches the batch with the first key that covers the worst case. Messages still unserved when it returns are those
+/// that the upstream was down for.
 pub(crate) async fn fetch(batch: &mut Batch, fetch: &mut Fetch<'_>) -> Result<(), WorkerError> {
     let Fetch { lane, budget, keeper, .. } = *fetch;
     let readings = read_all(budget).await?;
@@ -28,7 +28,7 @@ pub(crate) async fn fetch(batch: &mut Batch, fetch: &mut Fetch<'_>) -> Result<()
         return Ok(());
     }
     let concurrency = budget.throttle.read(&budget.worker).await?.effective(budget.concurrency_limit);
-    // Others may have lowered it to 0 since this invocation began, which does not make it free of charge.
+    // Another invocation may have lowered it to 0 since this one started; a call costs points nevertheless.
     let factor = u64::from(concurrency.max(1)).saturating_mul(batch.units() as u64);
     let needed = budget.unit.saturating_mul(factor);
     let rich = readings.iter().find(|(_, reading)| reading.limit.saturating_sub(reading.spent) >= needed);
@@ -53,7 +53,7 @@ pub(crate) async fn fetch(batch: &mut Batch, fetch: &mut Fetch<'_>) -> Result<()
     Ok(())
 }
 
-/// Reads every key's counter, and shows the pool what it said, so that `stint wcl keys` has something to tell.
+/// Reads every key's counter, and reports it to the pool, so that `stint wcl keys` has something to show.
 async fn read_all(budget: &Budget) -> Result<Vec<(KeyId, Reading)>, WorkerError> {
     let (paid, mut readings) = (budget.paid_api(), Vec::new());
     for key in budget.api.keys() {
@@ -70,9 +70,10 @@ async fn read_all(budget: &Budget) -> Result<Vec<(KeyId, Reading)>, WorkerError>
     Ok(readings)
 }
 
-/// Where a reading stands among the readings of its key. This strategy holds nothing, so the ledger cannot tell which of two
-/// answers is newer, and answers overtake each other. While a window is under way a reading only raises its counter; once
-/// the window is over, or what is known of it is in doubt, a reading is newer than all before.
+/// The position of a reading among the readings of its key. This strategy holds nothing, so the ledger cannot tell
+/// which of two responses is newer, and responses may arrive out of order. While a window is under way, a reading only
+/// raises its counter; once the window is over, or what is known of it is in doubt, a reading counts as newer than all
+/// before.
 fn order(keys: &[KeyStatus], key: &KeyId) -> u64 {
     let state = keys.iter().find(|status| status.key == *key).map(|status| status.state);
     if matches!(state, Some(KeyState::Open | KeyState::Edge)) { 0 } else { u64::MAX }

@@ -1,4 +1,4 @@
-//! One message of a batch: what is still to be fetched of its player, and its fate.
+//! One message of a batch: what is still to be fetched of its player, and its outcome.
 
 use jiff::Timestamp;
 use stint_core::worker::{Disposition, MessageException};
@@ -9,51 +9,51 @@ use crate::model::Unit;
 use crate::store::Known;
 use crate::whom::Whom;
 
-/// A message as it came: from a queue, from where it was parked, or from a person.
+/// A message as received: from a queue, from the parked messages, or from a person.
 pub(crate) struct Letter {
     pub(crate) id: String,
     pub(crate) body: String,
-    /// `None` for a person's, who wants an answer from now.
+    /// `None` for a message from a person, who wants ranks fetched from now on.
     pub(crate) sent_at: Option<Timestamp>,
 }
 
-/// A message that could be read.
+/// A message that could be decoded.
 pub(super) struct Message {
     pub(super) message_id: String,
     pub(super) whom: Whom,
-    /// How the player was asked for at first, if that was otherwise.
+    /// How the player was first requested, if that was different.
     pub(super) asked_as: Option<Whom>,
-    /// When the player was asked for.
+    /// When the player was requested.
     pub(super) queued_at: Option<Timestamp>,
     /// What the message itself asks for.
     wanted: Vec<Unit>,
     /// What is still to be fetched.
     pub(super) units: Vec<Unit>,
-    /// What the upstream refuses for every player, and why: it is not asked.
+    /// What the upstream refuses for every player, and why: it is not requested.
     pub(super) refused: Vec<(Unit, String)>,
     /// What did not come.
     missing: Vec<Unit>,
-    /// Why it did not.
+    /// Why it did not come.
     reasons: Vec<String>,
-    /// Asked for without company, since a never-classed player may spoil the answer of all.
+    /// Requested alone, since a never-classed player may spoil the response for all.
     pub(super) alone: bool,
     pub(super) failed_calls: u32,
     pub(super) exception: Option<Disposition>,
 }
 
-/// What a look at the store did to a message.
+/// What remains of a message after a check against the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Look {
     /// Something is left to be fetched.
     Open,
-    /// All of it was fetched since the message was sent.
+    /// Everything was fetched after the message was sent.
     Fresh,
     /// Nothing is left to be fetched, and some of it is refused.
     Refused,
 }
 
 impl Message {
-    /// Reads a message. The error says what is wrong with it.
+    /// Decodes a message. The error says what is wrong with it.
     pub(super) fn read(letter: &Letter) -> Result<Message, String> {
         let Sent { message: PlayerMessage { whom, raids_to_scrap }, queued_at, asked_as } = Sent::read(&letter.body)?;
         let wanted: Vec<Unit> = raids_to_scrap.units().collect();
@@ -81,15 +81,15 @@ impl Message {
         RanksOf { whom: self.whom.clone(), units: self.units.clone() }
     }
 
-    /// The message with just the rest of its raids and difficulties.
+    /// The message with only its remaining raids and difficulties.
     pub(super) fn rest(&self) -> String {
         let raids_to_scrap = self.units.iter().copied().collect();
         let message = PlayerMessage { whom: self.whom.clone(), raids_to_scrap };
         Sent { message, queued_at: self.queued_at, asked_as: self.asked_as.clone() }.to_body()
     }
 
-    /// Takes off what was fetched since the message was sent, or for another one that is under way unless the message is
-    /// `priority`, and what the upstream refuses.
+    /// Removes what was fetched after the message was sent, or for another message that is under way (unless this
+    /// message is `priority`), and what the upstream refuses.
     pub(super) fn pass_over(&mut self, known: &Known, priority: bool) -> Look {
         let fetched = self.whom.id().and_then(|id| known.players.get(&id)).zip(self.queued_at);
         let is_fresh = |unit| {
@@ -108,24 +108,24 @@ impl Message {
         }
     }
 
-    /// What has not come yet, be it that it was not asked for or that it did not come.
+    /// What is still missing: not yet requested, or requested without success.
     pub(super) fn left(&self) -> impl Iterator<Item = Unit> {
         self.units.iter().chain(&self.missing).copied()
     }
 
-    /// Nothing of it is to be fetched under this id any more.
+    /// Ends the message: nothing more is to be fetched under this id.
     pub(super) fn end(&mut self) {
         self.units.clear();
         self.missing.clear();
         self.reasons.clear();
     }
 
-    /// These raids and difficulties were asked for, and are not asked for again now.
+    /// Marks these raids and difficulties as requested, so that they are not requested again in this invocation.
     pub(super) fn asked(&mut self, units: &[Unit]) {
         self.units.retain(|unit| !units.contains(unit));
     }
 
-    /// These of them did not come. The message remembers those that are its own.
+    /// Records that these did not come. The message only records those that it asks for.
     pub(super) fn lacks(&mut self, missing: &[Unit], reason: &str) {
         let before = self.missing.len();
         self.missing.extend(missing.iter().filter(|unit| self.wanted.contains(unit)));
@@ -134,8 +134,8 @@ impl Message {
         }
     }
 
-    /// Why the message must not simply be acknowledged. When something did not come, it comes back as it was sent; what is
-    /// stored by then is not fetched again.
+    /// Why the message must not simply be acknowledged. If something did not come, it comes back as it was sent; what
+    /// is stored by then is not fetched again.
     pub(super) fn exception(self) -> Option<MessageException> {
         let lacking = (!self.missing.is_empty()).then(|| Disposition::Retry { reason: self.reasons.join("; ") });
         let disposition = self.exception.or(lacking)?;

@@ -1,4 +1,4 @@
-//! Batches: what is asked for, what comes back, and what is parked.
+//! Batches: what is requested, what comes back, and what is parked.
 
 use stint_core::clock::from_millis;
 
@@ -29,7 +29,7 @@ fn given_back(batch: Batch) -> Vec<(String, String)> {
     exceptions.collect()
 }
 
-/// What is known of player 7, of whom raid 26 was fetched in difficulty 3 at `at`.
+/// The store's state of player 7, whose raid 26 was fetched in difficulty 3 at `at`.
 fn known(at: i64) -> Known {
     let mut fetched = Fetched::default();
     fetched.answers.insert((26, 3), UnitAnswer::Served(from_millis(at)));

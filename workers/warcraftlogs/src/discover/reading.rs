@@ -1,4 +1,4 @@
-//! Reading the pages of one rule: chunks side by side, whose progress is one document.
+//! Reads the pages of one rule: chunks in parallel, whose progress is one document.
 
 use std::time::Duration;
 
@@ -16,29 +16,29 @@ use crate::discovery::{Found, Listing, Oddity, PlayerSource, SourceError, of_pag
 use crate::model::{PlayerId, RaidsToScrap};
 use crate::store::{Claim, Discovered, Discovers, Doubt, Pass, Rest, Rule, Rules, UpstreamRest};
 
-/// Chunks read side by side: the number that the site puts up with, by the source document's experience.
+/// Chunks read in parallel: the number that the site tolerates, in the experience of the source document.
 const CHUNKS_AT_ONCE: usize = 5;
 
-/// So long a discovery does not ask again whether another one was turned away.
+/// For this long a discovery does not check again whether another discovery was refused.
 const RESTS_GOOD_FOR: Duration = Duration::from_secs(10);
 
-/// With less time left no further page is begun. Most take a second.
+/// With less time left, no further page is started. Most take a second.
 const PAGE_TIME: Duration = Duration::from_secs(45);
 
-/// What is left when a page is given up that takes longer, since the site fails and is asked again: enough to give the rule
-/// back.
+/// Time that is left when a page that takes longer is abandoned (the site fails, and the page is requested again):
+/// enough to give the rule back.
 const CLOSING_TIME: Duration = Duration::from_secs(5);
 
-/// Where all chunks of a pass meet: progress is one document.
+/// Shared by all chunks of a pass: progress is one document.
 struct Progress {
     pass: Pass,
     report: Report,
     stop: Option<Stopped>,
-    /// What stands in place of the page at which the pages end, in outline.
+    /// Outline of what the site shows in place of the page at which the pages end.
     end_sample: Option<String>,
-    /// When the rests of upstreams were last read.
+    /// When the pauses of upstreams were last read.
     rests_read: Timestamp,
-    /// Tells the chunks that wait for a page that costs nothing to wait no longer.
+    /// Tells the chunks that wait for a page that costs nothing to stop waiting.
     turn_back: Option<oneshot::Sender<()>>,
 }
 
@@ -50,13 +50,13 @@ enum Stopped {
     Fenced,
     /// The source did not answer.
     Source(SourceError),
-    /// Another discovery was turned away by the upstream.
+    /// The upstream refused another discovery.
     Resting(Rest),
-    /// What was read makes no sense.
+    /// The pages are implausible.
     Doubted(Doubt),
 }
 
-/// Everything that the chunks of a pass share.
+/// State shared by the chunks of a pass.
 struct Reading<'a> {
     claim: &'a Claim,
     rules: &'a dyn Rules,
@@ -68,7 +68,7 @@ struct Reading<'a> {
     turned_back: Shared<oneshot::Receiver<()>>,
 }
 
-/// Reads what is left of the rule that was claimed, as far as time and the source allow.
+/// Reads what is left of the claimed rule, as far as time and the source allow.
 pub(super) async fn discover(
     claim: &Claim,
     rules: &dyn Rules,
@@ -114,7 +114,7 @@ impl Reading<'_> {
         Ok(())
     }
 
-    /// The next page of a chunk, and the pass so far.
+    /// Returns the next page of a chunk, and the pass so far.
     async fn next(&self, chunk: usize) -> Result<Option<(u32, Pass)>, WorkerError> {
         let rest = if self.progress.lock().await.must_read_rests(self.invocation.now()) {
             resting(self.rules, self.source, self.invocation.now()).await?
@@ -134,12 +134,12 @@ impl Reading<'_> {
         Ok((!over).then(|| (position.next, shared.pass.clone())))
     }
 
-    /// What the source has on a page. `None`, with the reason kept, when there is time for nothing but closing, or no sense in
-    /// waiting: points that it holds come back by themselves.
+    /// Reads a page from the source. Returns `None`, with the reason recorded, when there is only time left to close,
+    /// or no point in waiting: points that it holds come back by themselves.
     async fn page(&self, page: u32, pass: &Pass) -> Option<Result<Found, SourceError>> {
         let rest = self.invocation.remaining().saturating_sub(CLOSING_TIME);
         let reading = self.source.page(self.claim, pass, page);
-        // What is paid for is waited for.
+        // A page that is paid for is waited for.
         let turned_back = async {
             match pass.seen.span {
                 None => drop(self.turned_back.clone().await),
@@ -163,7 +163,7 @@ impl Reading<'_> {
         Ok(self.discovers.merge(&seen.collect::<Vec<_>>()).await?)
     }
 
-    /// Takes a page into the pass, unless it makes no sense.
+    /// Adds a page to the pass, unless it is implausible.
     async fn take(&self, chunk: usize, page: u32, found: Found) -> Result<(), WorkerError> {
         let mut shared = self.progress.lock().await;
         let now = self.invocation.now();
@@ -183,7 +183,7 @@ impl Reading<'_> {
             (None, Found::Unreadable { players, .. }) => {
                 shared.advance(chunk, page, &Listing { players, more: false });
             }
-            // The site shows other pages without rows that should have some.
+            // The site also shows other pages without rows that should have some.
             (None, Found::PastTheEnd { .. }) if shared.is_doubted() => {}
             (None, Found::PastTheEnd { sample }) => {
                 shared.end_sample = sample;
@@ -197,7 +197,7 @@ impl Reading<'_> {
         Ok(())
     }
 
-    /// Ends the pass for now. An upstream that turns us away is left alone by all discoveries from here on.
+    /// Ends the pass for now. From here on, no discovery calls an upstream that refused one.
     async fn fail(&self, error: SourceError) -> Result<(), WorkerError> {
         let turned_away = matches!(error, SourceError::TurnedAway(_));
         if turned_away {
@@ -208,13 +208,14 @@ impl Reading<'_> {
         let mut shared = self.progress.lock().await;
         shared.stop.get_or_insert(Stopped::Source(error));
         if turned_away && let Some(turn_back) = shared.turn_back.take() {
-            // When no chunk waits any more there is nothing to tell.
+            // When no chunk waits any more, there is no receiver.
             let _ = turn_back.send(());
         }
         Ok(())
     }
 
-    /// Finishes the rule if everything was read and makes sense; else gives it back with its progress, to rest if need be.
+    /// Finishes the rule if everything was read and is plausible; otherwise gives it back with its progress, paused if
+    /// necessary.
     async fn close(self) -> Result<Report, WorkerError> {
         let Reading { claim, rules, settings, invocation, progress, .. } = self;
         let Progress { pass, mut report, stop, .. } = progress.into_inner();
@@ -250,7 +251,7 @@ impl Reading<'_> {
                 None
             }
             Some(Stopped::Source(error)) => {
-                // An outage is said once, by its breaker.
+                // An outage is reported once, by its breaker.
                 if !matches!(error, SourceError::Down { .. }) {
                     tracing::warn!(rule = claim.rule.id, %error, "discovery of rule {} stopped: {error}", claim.rule.id);
                 }
@@ -280,7 +281,7 @@ impl Reading<'_> {
 }
 
 impl Progress {
-    /// Whether the rests were read too long ago, for one chunk at a time.
+    /// Whether the pauses were read too long ago; true for one chunk at a time.
     fn must_read_rests(&mut self, now: Timestamp) -> bool {
         let is_good = self.rests_read <= now && now < after(self.rests_read, RESTS_GOOD_FOR);
         if !is_good {
@@ -293,7 +294,7 @@ impl Progress {
         matches!(self.stop, Some(Stopped::Doubted(_)))
     }
 
-    /// Takes in a page that was read.
+    /// Records a page that was read.
     fn advance(&mut self, chunk: usize, page: u32, rows: &Listing) {
         let players = rows.players.len() as u64;
         let seen = &mut self.pass.seen;
@@ -305,8 +306,8 @@ impl Progress {
         self.report.players += players;
     }
 
-    /// Ends the pass for now, so that the pages in question are read again. Whatever else ends it, they are: the end of the
-    /// pages is forgotten.
+    /// Ends the pass for now, so that the pages in question are read again. They are, whatever else ends the pass: the
+    /// recorded end of the pages is cleared.
     fn doubt(&mut self, oddity: &Oddity, sample: Option<String>, now: Timestamp) {
         self.pass.end = None;
         if let Oddity::Promised { page } = oddity {
@@ -318,7 +319,7 @@ impl Progress {
     }
 }
 
-/// Tells the operator of a doubt, in the log and as an alarm.
+/// Reports a doubt to the operator, in the log and as an alarm.
 fn tell(rule: &Rule, doubt: &Doubt, until: Timestamp) {
     Metric::DiscoveryStops.record(Discover::SPEC.name, 1.0);
     tracing::warn!(

@@ -1,4 +1,4 @@
-//! The settings that say how ranks are asked for.
+//! The settings that say how ranks are requested.
 
 use clap::{Args, ValueEnum};
 
@@ -56,7 +56,7 @@ pub enum Timeframe {
 }
 
 impl RankSettings {
-    /// How ranks are asked for.
+    /// The options as the fleet's settings have them.
     pub fn options(&self) -> RankOptions {
         RankOptions {
             metrics: self.wcl_metric.clone(),
@@ -68,12 +68,12 @@ impl RankSettings {
         }
     }
 
-    /// How many metrics are asked for, each of which is paid for.
+    /// How many metrics are requested, each of which is paid for.
     pub fn metrics(&self) -> u64 {
         self.wcl_metric.len().max(1) as u64
     }
 
-    /// Checks what one value alone cannot show.
+    /// Checks the settings against each other.
     pub fn check(&self) -> Result<(), String> {
         let mut seen = std::collections::BTreeSet::new();
         match self.wcl_metric.iter().find(|metric| !seen.insert(*metric)) {

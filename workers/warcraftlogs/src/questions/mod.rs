@@ -1,6 +1,6 @@
-//! How ranks are asked for: as the fleet's settings say, and where a rule of the raid and difficulty says otherwise, as it says.
+//! How ranks are requested: by the fleet's settings, except where a rule of the raid and difficulty says otherwise.
 //!
-//! A player's message names raids and difficulties and nothing else, so the rules are looked up when a player is fetched:
+//! A player's message names only raids and difficulties, so the rules are looked up when a player is fetched:
 //! `docs/decisions/0016-a-rule-says-how-its-ranks-are-asked-for.md`.
 
 mod config;
@@ -18,53 +18,53 @@ use crate::store::{Rule, Rules};
 
 pub use config::{Compare, RankSettings, Timeframe};
 
-/// Rules that were read are good for so long: a rule that is changed is obeyed after this.
+/// Time for which rules that were read stay valid: a changed rule takes effect after this.
 const GOOD_FOR: Duration = Duration::from_secs(60);
 
-/// After a read that failed, those that are known are good for this much longer.
+/// After a failed read, the known rules stay valid for this much longer.
 const RETRY_AFTER: Duration = Duration::from_secs(10);
 
-/// How the ranks of one raid and difficulty are asked for. What is not said the upstream decides.
+/// How the ranks of one raid and difficulty are requested. The upstream chooses what is left open.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RankOptions {
-    /// Ranked by what; several are asked for side by side.
+    /// The metrics to rank by; several are requested in one query.
     pub metrics: Vec<String>,
-    /// The part of the raid's time; -1 stands for all of them.
+    /// The partition; -1 stands for all of them.
     pub partition: Option<i32>,
     /// The size of the group.
     pub size: Option<u32>,
-    /// Among those of the same item level or keystone only.
+    /// Whether to compare only with players of the same item level or keystone.
     pub by_bracket: Option<bool>,
-    /// Compared with what.
+    /// What to compare with.
     pub compare: Option<Compare>,
-    /// Compared with the rankings of which day.
+    /// The day whose rankings to compare with.
     pub timeframe: Option<Timeframe>,
 }
 
-/// What to ask of every raid and difficulty, as text of a GraphQL document.
+/// The arguments for every raid and difficulty, as text of a GraphQL document.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Questions {
-    /// Behind zone and difficulty, one for each metric.
+    /// After zone and difficulty, one for each metric.
     fleet: Vec<String>,
-    /// Of the raids and difficulties whose rules say otherwise.
+    /// For raids and difficulties whose rules say otherwise.
     of_rules: BTreeMap<(RaidId, Difficulty), Vec<String>>,
     /// The raids that rules are about.
     raids: BTreeSet<RaidId>,
 }
 
-/// Two rules that want the ranks of one raid and difficulty asked for in different ways.
+/// Two rules that request the ranks of one raid and difficulty in different ways.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Conflict {
     /// The field in which they differ.
     pub field: &'static str,
-    /// What the one says.
+    /// The value in one rule.
     pub one: String,
-    /// What the other says.
+    /// The value in the other rule.
     pub other: String,
 }
 
 impl RankOptions {
-    /// The arguments behind zone and difficulty, each with its comma: one for each metric.
+    /// The arguments after zone and difficulty, each with its comma: one for each metric.
     fn arguments(&self) -> Vec<String> {
         let rest = self.rest();
         if self.metrics.is_empty() {
@@ -93,7 +93,8 @@ impl RankOptions {
         arguments.into_iter().flatten().collect()
     }
 
-    /// The same, with what the rules of one raid and difficulty say. What they do not agree on stays as it is.
+    /// Returns these options with the values from the rules of one raid and difficulty. A value on which the rules
+    /// disagree is not applied.
     fn with(&self, rules: &[&Rule]) -> RankOptions {
         let mut options = self.clone();
         if let Some(metric) = agreed(rules, |rule| rule.metric.clone()) {
@@ -105,7 +106,7 @@ impl RankOptions {
     }
 }
 
-/// What those rules say that say anything, if all of them say the same.
+/// Returns the value of the rules that have one, if all of them have the same.
 fn agreed<T: PartialEq>(rules: &[&Rule], says: impl Fn(&Rule) -> Option<T>) -> Option<T> {
     let mut said = rules.iter().filter_map(|rule| says(rule));
     let first = said.next()?;
@@ -113,8 +114,8 @@ fn agreed<T: PartialEq>(rules: &[&Rule], says: impl Fn(&Rule) -> Option<T>) -> O
 }
 
 impl Conflict {
-    /// In what two rules differ that the ranks of both are asked for with. `None` when they are about different ranks, or
-    /// only one of them says anything.
+    /// Returns the value in which two rules differ that both apply to the same ranks. `None` if they are about
+    /// different ranks, or only one of them has a value.
     pub fn between(one: &Rule, other: &Rule) -> Option<Conflict> {
         if (one.raid, one.difficulty) != (other.raid, other.difficulty) {
             return None;
@@ -135,12 +136,12 @@ impl Conflict {
 }
 
 impl Questions {
-    /// Every raid and difficulty as the settings say.
+    /// Every raid and difficulty by the settings.
     pub fn of_fleet(fleet: &RankOptions) -> Questions {
         Questions { fleet: fleet.arguments(), of_rules: BTreeMap::new(), raids: BTreeSet::new() }
     }
 
-    /// The same, and as the rules say. One that is not in order says nothing: it could spoil whole documents.
+    /// By the settings and the rules. A rule that is invalid is ignored: it could spoil whole documents.
     pub fn new<'r>(fleet: &RankOptions, rules: impl IntoIterator<Item = &'r Rule>) -> Questions {
         let mut questions = Questions::of_fleet(fleet);
         let mut by_unit: BTreeMap<(RaidId, Difficulty), Vec<&Rule>> = BTreeMap::new();
@@ -157,12 +158,12 @@ impl Questions {
         questions
     }
 
-    /// What stands behind zone and difficulty, one for each metric; never empty.
+    /// The arguments after zone and difficulty, one for each metric; never empty.
     pub fn arguments(&self, unit: (RaidId, Difficulty)) -> &[String] {
         self.of_rules.get(&unit).unwrap_or(&self.fleet)
     }
 
-    /// How many metrics are asked for.
+    /// How many metrics are requested.
     pub fn metrics(&self, unit: (RaidId, Difficulty)) -> usize {
         self.arguments(unit).len()
     }
@@ -173,7 +174,7 @@ impl Questions {
     }
 }
 
-/// The questions of a process, which follow the rules.
+/// The questions of a process, updated from the rules.
 pub struct FollowedQuestions {
     rules: Arc<dyn Rules>,
     fleet: RankOptions,
@@ -183,12 +184,12 @@ pub struct FollowedQuestions {
 
 struct Known {
     questions: Arc<Questions>,
-    /// `None` until rules were read.
+    /// `None` until the rules were read.
     good_until: Option<Timestamp>,
 }
 
 impl FollowedQuestions {
-    /// Questions by these settings and rules, which are read when they are needed.
+    /// Questions by these settings and rules. The rules are read when they are needed.
     pub fn new(rules: Arc<dyn Rules>, fleet: RankOptions, clock: Arc<dyn Clock>) -> FollowedQuestions {
         let questions = Arc::new(Questions::of_fleet(&fleet));
         FollowedQuestions { rules, fleet, clock, known: Mutex::new(Known { questions, good_until: None }) }
@@ -199,8 +200,8 @@ impl FollowedQuestions {
         self.known.lock().unwrap_or_else(PoisonError::into_inner).questions.clone()
     }
 
-    /// Reads the rules if it is time to. Fails only while none were ever read: afterwards those that are known are good
-    /// enough, and a store that is away is no reason to leave points unspent.
+    /// Reads the rules if it is time to. Fails only if they were never read: otherwise the known rules are good enough,
+    /// and an unavailable store is no reason to leave points unspent.
     pub async fn follow(&self) -> PortResult<Arc<Questions>> {
         let good_until = self.known.lock().unwrap_or_else(PoisonError::into_inner).good_until;
         let now = self.clock.now();

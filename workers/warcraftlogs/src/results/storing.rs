@@ -11,18 +11,18 @@ use crate::store::{Answered, Dropped, Known, Players};
 use crate::whom::Whom;
 
 impl Results {
-    /// Stores what is to be stored. What is left of a player under another id is sent first, and only once: when a former id
-    /// is recorded as merged, nothing more is fetched of it.
+    /// Stores the results. What is left of a player under another id is sent first, and only once: after a former id is
+    /// recorded as merged, nothing more is fetched of it.
     ///
-    /// An error leaves the rest to be stored later. What the store rejects for good is logged and left out; its message is to
-    /// become a dead letter.
+    /// An error leaves the rest to be stored later. What the store rejects for good is logged and left out, and its
+    /// message becomes a dead letter.
     pub(crate) async fn keep(&mut self, players: &dyn Players, queue: &dyn Queue) -> PortResult<()> {
         self.send_follow_ups(queue).await?;
         self.store(players).await?;
         self.drop_players(players).await
     }
 
-    /// Whether nothing is to be stored or sent.
+    /// Whether nothing is left to store or send.
     pub(crate) fn is_kept(&self) -> bool {
         self.answered.is_empty() && self.dropped.is_empty() && self.follow_ups.is_empty()
     }
@@ -36,7 +36,7 @@ impl Results {
         Ok(())
     }
 
-    /// Stores all players at once; one by one if the store rejects something of it.
+    /// Stores all players at once; one by one if the store rejects some of them.
     async fn store(&mut self, players: &dyn Players) -> PortResult<()> {
         if self.answered.is_empty() {
             return Ok(());
@@ -78,7 +78,8 @@ impl Results {
         Ok(())
     }
 
-    /// The store rejects what was fetched of a player: neither are its former ids recorded as merged, nor is anyone told.
+    /// Handles a player whose results the store rejects: its former ids are not recorded as merged, and no person is
+    /// told.
     fn reject(&mut self, id: PlayerId, reason: &str) {
         let lost = self.answered.iter().filter(|answered| answered.player.id == id).flat_map(units).map(in_words);
         let lost = lost.collect::<Vec<_>>().join(", ");
@@ -97,13 +98,13 @@ impl Results {
         }
     }
 
-    /// Whose answers these are.
+    /// The players in these results.
     pub(crate) fn ids(&self) -> Vec<PlayerId> {
         let answered = self.answered.iter().map(|answered| answered.player.id);
         answered.chain(self.dropped.iter().map(|dropped| dropped.id)).collect()
     }
 
-    /// Leaves out what was fetched again since.
+    /// Removes players that were fetched again since.
     pub(crate) fn leave_out_older_than(&mut self, known: &Known) {
         let is_older = |id: PlayerId, unit: Unit, at: Timestamp| {
             known.players.get(&id).is_some_and(|fetched| fetched.is_fresh(unit, at))
@@ -122,8 +123,8 @@ impl Results {
     }
 }
 
-/// Of several players the store rejects some for themselves. When it rejects all of them, the fault is its own: then nothing
-/// is given up, and no further call is made until it is mended.
+/// Of several players, the store may reject some because of their data. If it rejects all of them, the store is at
+/// fault: then nothing is given up, and no further call is made until it is repaired.
 fn check_share(rejected: usize, of: usize, reason: String) -> PortResult<()> {
     if rejected == of && of > 1 { Err(PortError::Invalid(reason)) } else { Ok(()) }
 }
