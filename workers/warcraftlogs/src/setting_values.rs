@@ -77,8 +77,7 @@ pub(crate) fn parse_budget(text: &str) -> Result<Points, String> {
     if points.is_zero() { Err("a call costs more than 0 points".into()) } else { Ok(points) }
 }
 
-/// The longest time-out of a call. Including its waits, a call takes at most twice its time-out and a minute, and a
-/// batch has two minutes.
+/// The longest time-out of a call. With its longest wait of 65 s, such a call takes 110 s, and a batch has 120 s.
 const LONGEST_CALL_TIMEOUT: u64 = 45;
 
 pub(crate) fn parse_call_timeout(text: &str) -> Result<u64, String> {

@@ -1,4 +1,4 @@
-//! One character of an answer, read in one pass: an answer is large, and there are millions of them.
+//! One character of a response, parsed in one pass: a response is large, and there are millions of them.
 
 use std::fmt;
 
@@ -16,11 +16,11 @@ pub(super) struct Character {
     pub(super) class_id: Number,
     pub(super) server: CharacterServer,
     units: Vec<((RaidId, Difficulty), Rankings)>,
-    /// By further metrics.
+    /// Ranks by further metrics.
     further: Vec<((RaidId, Difficulty), Rankings)>,
 }
 
-/// Where a character lives.
+/// The server of a character.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct CharacterServer {
@@ -37,8 +37,8 @@ struct CharacterRegion {
 }
 
 impl CharacterServer {
-    /// The region, and the server in the three spellings. Where the upstream lacks the normalised one, it is the name
-    /// as the game writes it behind a foreign character: without spaces and hyphens.
+    /// The region, and the server in the three spellings. If the upstream has no normalised name, it is the name as the
+    /// game appends it to a character from another realm: without spaces and hyphens.
     pub(super) fn into_parts(self) -> (String, Server) {
         let CharacterServer { name, slug, normalized_name, region } = self;
         let normalized_name = normalized_name.unwrap_or_else(|| name.replace([' ', '-'], ""));
@@ -47,7 +47,7 @@ impl CharacterServer {
 }
 
 impl Character {
-    /// Whether the upstream has never learned its class: nothing can be said of its ranks.
+    /// Whether the upstream has never learned the character's class: then nothing is known about its ranks.
     pub(super) fn has_no_class(&self) -> bool {
         self.class_id.whole() == Some(0)
     }
@@ -57,13 +57,13 @@ impl Character {
         self.units.iter().any(|(_, rankings)| matches!(rankings, Rankings::Ranks(_)))
     }
 
-    /// Takes out what the answer says of a raid and difficulty.
+    /// Takes out the rankings of a raid and difficulty.
     pub(super) fn take(&mut self, unit: (RaidId, Difficulty)) -> Rankings {
         let place = self.units.iter().position(|(answered, _)| *answered == unit);
         place.map_or(Rankings::Absent, |place| self.units.swap_remove(place).1)
     }
 
-    /// Takes out what the answer says of a raid and difficulty by further metrics, in any order.
+    /// Takes out the rankings of a raid and difficulty by further metrics, in any order.
     pub(super) fn take_further(&mut self, unit: (RaidId, Difficulty)) -> Vec<Rankings> {
         let (further, others) =
             std::mem::take(&mut self.further).into_iter().partition(|(answered, _)| *answered == unit);
@@ -73,14 +73,14 @@ impl Character {
     }
 }
 
-/// What a member of a character is.
+/// The meaning of one field of a character.
 enum Member {
     CanonicalId,
     Name,
     ClassId,
     Server,
     Unit(RaidId, Difficulty),
-    /// By a further metric.
+    /// Ranks by a further metric.
     Further(RaidId, Difficulty),
     Other,
 }
@@ -109,7 +109,7 @@ impl<'de> Deserialize<'de> for Member {
     }
 }
 
-/// The raid and difficulty of the alias `r26d4`, or by a further metric of `r26d4m1`.
+/// Parses the alias `r26d4`, or `r26d4m1` for a further metric, into its raid and difficulty.
 fn unit(alias: &str) -> Option<Member> {
     let (raid, rest) = alias.strip_prefix('r')?.split_once('d')?;
     let raid = raid.parse().ok()?;

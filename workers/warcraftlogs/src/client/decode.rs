@@ -1,4 +1,4 @@
-//! Reading answers leniently: the upstream's rankings are JSON without a schema, and they do vary.
+//! Lenient decoding of responses: the upstream's rankings are JSON without a schema, and their shape varies.
 
 use std::collections::BTreeMap;
 
@@ -13,27 +13,27 @@ use super::document::RanksOf;
 use super::fates::{Errors, Fate, Sheet};
 use super::points::Counter;
 
-/// What the upstream prints, as the whole body or before it, when a batch holds a character that it never classed.
+/// The upstream prints this, as the whole body or before it, when a batch holds a character that it never classed.
 const NEVER_CLASSED: &str = "No class set for this character";
 
-/// So many places in a body are tried at the most as the beginning of its JSON: text before it may have braces too.
+/// At most this many positions in a body are tried as the beginning of its JSON: text before it may have braces too.
 const MOST_BEGINNINGS: usize = 16;
 
-/// An answer to a batch.
+/// The response to a batch.
 #[derive(Debug)]
 pub(super) struct Decoded {
-    /// The key's counter, if the answer carried it.
+    /// The key's counter, if the response had it.
     pub(super) points: Option<Counter>,
-    /// What became of each character, in the order of the batch.
+    /// The outcome of each character, in the order of the batch.
     pub(super) fates: Vec<Fate>,
 }
 
-/// An answer that cannot be read at all.
+/// A response that cannot be decoded at all.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot read the answer: {0}")]
 pub(super) struct Unreadable(pub(super) String);
 
-/// An answer whose characters are read as `C`.
+/// A response whose characters are decoded as `C`.
 #[derive(Deserialize)]
 #[serde(bound(deserialize = "C: Deserialize<'de>"))]
 struct Body<C> {
@@ -51,12 +51,12 @@ struct Data<C> {
     aliases: Option<BTreeMap<String, C>>,
 }
 
-/// Reads the answer to `batch`. Text before valid JSON is read past.
+/// Decodes the response to `batch`. Text before valid JSON is skipped.
 pub(super) fn ranks(body: &[u8], batch: &[RanksOf], now: Timestamp) -> Result<Decoded, Unreadable> {
     let text = text(body)?;
     match valid(text) {
         Ok((head, json)) => fates(json, batch, now, head.contains(NEVER_CLASSED)),
-        // Which character it was, a text alone does not say.
+        // The text alone does not say which character it is about.
         Err(_) if text.trim().is_empty() || text.contains(NEVER_CLASSED) => {
             Ok(Decoded { points: None, fates: Fate::never_classed_among(batch) })
         }
@@ -64,8 +64,8 @@ pub(super) fn ranks(body: &[u8], batch: &[RanksOf], now: Timestamp) -> Result<De
     }
 }
 
-/// The text before the answer, and the answer, which has data. One pass over the characters is enough for almost every
-/// answer; only where one of them cannot be read, each is read apart.
+/// Splits a body into the text before the JSON, and the parsed JSON, which has data. One pass over the characters is
+/// enough for almost every response; only if one of them cannot be decoded, each is decoded separately.
 fn valid(text: &str) -> Result<(&str, Parsed<'_>), Unreadable> {
     let mut first_error = None;
     for (place, _) in text.match_indices('{').take(MOST_BEGINNINGS) {
@@ -82,7 +82,7 @@ fn valid(text: &str) -> Result<(&str, Parsed<'_>), Unreadable> {
     Err(first_error.unwrap_or_else(|| Unreadable("it has no JSON".into())))
 }
 
-/// An answer that has been parsed as far as its characters.
+/// A response parsed as far as its characters.
 enum Parsed<'a> {
     Whole(Body<Option<Character>>),
     Apart(Body<&'a RawValue>),
@@ -105,7 +105,7 @@ fn fates(json: Parsed<'_>, batch: &[RanksOf], now: Timestamp, spoken: bool) -> R
     }
 }
 
-/// The fate of each character, which `read` makes of what was parsed.
+/// The outcome of each character, which `read` derives from what was parsed.
 fn fates_of<C>(
     body: Body<C>,
     batch: &[RanksOf],
@@ -120,7 +120,7 @@ fn fates_of<C>(
     Ok(Decoded { points: data.points, fates: sheet.fates(batch) })
 }
 
-/// Reads an answer that carries only the key's counter.
+/// Decodes a response that has only the key's counter.
 pub(super) fn points(body: &[u8]) -> Result<Counter, Unreadable> {
     let text = text(body)?;
     let body = parse::<IgnoredAny>(&text[text.find('{').unwrap_or_default()..])?;
@@ -131,7 +131,7 @@ fn text(body: &[u8]) -> Result<&str, Unreadable> {
     std::str::from_utf8(body).map_err(|error| Unreadable(error.to_string()))
 }
 
-/// Reads a body; whatever follows it is left alone.
+/// Parses a body; anything after it is ignored.
 fn parse<'a, C: Deserialize<'a>>(text: &'a str) -> Result<Body<C>, Unreadable> {
     let mut reader = serde_json::Deserializer::from_str(text);
     Body::deserialize(&mut reader).map_err(|error| Unreadable(error.to_string()))

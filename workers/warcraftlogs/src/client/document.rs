@@ -1,8 +1,8 @@
 //! The GraphQL documents that the fleet sends.
 //!
-//! The fixed parts come from `graphql/queries.graphql`, where `graphql_client` makes their types. A batch asks for
-//! many characters, raids and difficulties at once, so its aliases are put together here. Enum values are written as
-//! literals: the upstream has renamed an enum type before, and a typed variable would have broken.
+//! The fixed parts come from `graphql/queries.graphql`, from which `graphql_client` generates their types. A batch
+//! requests many characters, raids and difficulties at once, so its aliases are put together here. Enum values are
+//! written as literals: the upstream has renamed an enum type before, and a typed variable would have broken.
 
 use std::fmt::Write;
 use std::sync::LazyLock;
@@ -19,7 +19,7 @@ const QUERIES: &str = include_str!("../../graphql/queries.graphql");
 /// Bytes of a document for five characters.
 const TYPICAL_LENGTH: usize = 4_096;
 
-/// What every document for ranks ends with.
+/// The end of every document for ranks.
 static RANKS_FRAGMENTS: LazyLock<String> =
     LazyLock::new(|| fragment("Points").to_owned() + fragment("CharacterFields"));
 
@@ -52,7 +52,7 @@ pub(super) struct ListReports;
 #[graphql(schema_path = "graphql/schema.graphql", query_path = "graphql/queries.graphql", response_derives = "Debug")]
 pub(super) struct ReadReport;
 
-/// The alias of the character at `place` in a batch: its id, or where it stands if it has none.
+/// The alias of the character at `place` in a batch: its id, or its position if it has no id.
 pub(super) fn character_alias(place: usize, whom: &Whom) -> String {
     match whom {
         Whom::Id(id) => format!("c{id}"),
@@ -60,7 +60,7 @@ pub(super) fn character_alias(place: usize, whom: &Whom) -> String {
     }
 }
 
-/// How a character is asked for.
+/// The arguments that select a character.
 fn character_arguments(whom: &Whom) -> String {
     match whom {
         Whom::Id(id) => format!("id: {id}"),
@@ -71,13 +71,13 @@ fn character_arguments(whom: &Whom) -> String {
     }
 }
 
-/// A text as GraphQL writes it. What JSON escapes GraphQL escapes the same way (spec.graphql.org/October2021,
-/// section 2.9.4), so nothing in a name ends the literal.
+/// A text as a GraphQL literal. GraphQL escapes the same characters as JSON and in the same way
+/// (spec.graphql.org/October2021, section 2.9.4), so nothing in a name ends the literal.
 fn string_literal(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
-/// The alias of a raid and difficulty within a character. That of a further metric has its place behind it: `r26d4m1`.
+/// The alias of a raid and difficulty within a character. A further metric's number is appended: `r26d4m1`.
 pub(super) fn unit_alias((raid, difficulty): (RaidId, Difficulty)) -> String {
     format!("r{raid}d{difficulty}")
 }
@@ -102,7 +102,7 @@ pub fn ranks(batch: &[RanksOf], questions: &Questions) -> String {
         let _ = writeln!(document, "    {alias}: character({arguments}) {{");
         document.push_str("      ...CharacterFields\n");
         for (raid, difficulty) in units {
-            // The alias of `unit_alias`, without a string of its own: this is the innermost of millions of lines.
+            // The alias of `unit_alias`, without allocating a string: this is the innermost of millions of lines.
             for (place, arguments) in questions.arguments((*raid, *difficulty)).iter().enumerate() {
                 let _ = write!(document, "      r{raid}d{difficulty}");
                 if place > 0 {
@@ -118,7 +118,7 @@ pub fn ranks(batch: &[RanksOf], questions: &Questions) -> String {
     document + &RANKS_FRAGMENTS
 }
 
-/// A guild, as the upstream tells guilds of one name apart.
+/// A guild, with what the upstream needs to distinguish guilds of the same name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GuildOf {
     /// Its name.
@@ -156,13 +156,13 @@ pub(super) fn zone_alias(raid: RaidId) -> String {
     format!("zone{raid}")
 }
 
-/// What is to be known of several raids.
+/// The zone data of several raids.
 pub fn zones(raids: &[RaidId]) -> String {
     let zones = raids.iter().map(|raid| format!("    {}: zone(id: {raid}) {{ ...ZoneFields }}\n", zone_alias(*raid)));
     world("Zones", &zones.collect::<String>()) + fragment("ZoneFields")
 }
 
-/// What is to be known of all raids.
+/// The zone data of all raids.
 pub fn all_zones() -> String {
     world("AllZones", "    zones { ...ZoneFields }\n") + fragment("ZoneFields")
 }
@@ -178,8 +178,8 @@ fn world(name: &str, fields: &str) -> String {
     format!("query {name} {{\n  rateLimitData {{ ...Points }}\n  worldData {{\n{fields}  }}\n}}\n{points}")
 }
 
-/// The ranked characters of several reports, and where they live if that is to be known. A code goes into the document as
-/// a string literal, so it must be one of [`is_report_code`].
+/// The ranked characters of several reports, with their servers if `with_servers`. A code goes into the document as a
+/// string literal, so it must satisfy [`is_report_code`].
 pub fn reports(codes: &[String], with_servers: bool) -> String {
     let fields = if with_servers { "PlacedReportFields" } else { "ReportFields" };
     let mut document = String::from("query Reports {\n  rateLimitData { ...Points }\n  reportData {\n");
@@ -195,7 +195,7 @@ pub fn is_report_code(code: &str) -> bool {
     !code.is_empty() && code.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
-/// A fragment's text, from the file that its types are made from.
+/// A fragment's text, from the file from which its types are generated.
 fn fragment(name: &str) -> &'static str {
     let start = QUERIES.find(&format!("fragment {name} ")).unwrap_or_default();
     let end = QUERIES[start..].find("\n}\n").map_or(QUERIES.len(), |length| start + length + 3);

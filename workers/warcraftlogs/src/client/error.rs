@@ -1,4 +1,4 @@
-//! Why a call to the API came to nothing, and what that means for the points it held.
+//! Why a call to the API failed, and what that means for the points it held.
 
 use std::time::Duration;
 
@@ -10,25 +10,26 @@ use stint_http::{HttpError, TokenError};
 
 use super::decode::Unreadable;
 
-/// A refusal for longer than this is about a key's points, a shorter one about haste: the upstream's 429s look the
-/// same, and its clients tell them apart so (`facts`: the original slept up to 60 s, and gave a key up beyond).
+/// A refusal for longer than this means that a key's points are used up; a shorter one is a rate limit. The upstream's
+/// 429s look the same, and its clients tell them apart in this way (Marsgames/RaidLogs slept up to 60 s, and gave a key
+/// up beyond).
 const LONGEST_SHORT_LIMIT: Duration = Duration::from_secs(60);
 
-/// An upstream that refuses a key and does not say for how long.
+/// How long a key is paused that the upstream refuses without saying for how long.
 const UNSAID_REST: Duration = Duration::from_secs(300);
 
-/// How long a key rests whose credentials the upstream does not accept. Only a person can mend them, and four tries an
-/// hour cost nothing; an upstream whose token service has a bad minute has its keys back soon.
+/// How long a key is paused whose credentials the upstream does not accept. Only a person can fix them, and four tries
+/// an hour cost nothing; after a short failure of the token service the keys are back soon.
 const UNACCEPTED_REST: Duration = Duration::from_secs(15 * 60);
 
-/// How long a key rests that another process has and this one does not, as while new settings come into force. Those who
-/// have it miss it no longer than that.
+/// How long a key is paused that another process has and this one does not, as while new settings are rolled out.
+/// Processes that have the key lose it for no longer than that.
 const UNKNOWN_REST: Duration = Duration::from_secs(60);
 
-/// A call without a usable answer. No text holds a secret.
+/// A call without a usable response. No error text contains a secret.
 #[derive(Debug, thiserror::Error)]
 pub enum CallError {
-    /// The key cannot be used, whatever is asked with it: its credentials are not accepted, or not known here.
+    /// The key cannot be used for any call: its credentials are not accepted, or not known here.
     #[error("{reason}; the key rests until {until}")]
     Unaccepted {
         /// When it is tried again.
@@ -36,26 +37,26 @@ pub enum CallError {
         /// What is wrong with it.
         reason: String,
     },
-    /// The key's points are used up, by the upstream's word.
+    /// The upstream says that the key's points are used up.
     #[error("the upstream refuses the key until {until}")]
     Exhausted {
         /// When it can be used again.
         until: Timestamp,
     },
-    /// Asked too fast; the gate is closed for a moment.
+    /// The request rate was too high; the gate is closed for a moment.
     #[error("the upstream asks for patience")]
     TooFast {
-        /// Whether it said for how long.
+        /// Whether the upstream said for how long.
         said: bool,
     },
-    /// Not sent: by the word of its breaker the upstream is down.
+    /// Not sent: the breaker says that the upstream is down.
     #[error("{upstream} is down since {since}, and is asked again at {until}: {reason}")]
     Down {
-        /// The breaker's name of it.
+        /// The breaker's name for the upstream.
         upstream: String,
-        /// Since when.
+        /// Since when it has been down.
         since: Timestamp,
-        /// When it is asked next.
+        /// When the next call may be made.
         until: Timestamp,
         /// How the last call failed.
         reason: String,
@@ -63,10 +64,10 @@ pub enum CallError {
     /// Waited longer than the points are held.
     #[error("no answer within {} s", .0.as_secs())]
     TooLong(Duration),
-    /// The answer makes no sense.
+    /// The response cannot be interpreted.
     #[error("{0}")]
     Unreadable(String),
-    /// Anything else on the way there and back.
+    /// Any other failure of the request or the response.
     #[error(transparent)]
     Http(HttpError),
 }
@@ -80,7 +81,7 @@ impl CallError {
         CallError::Unaccepted { until: after(now, UNKNOWN_REST), reason: format!("key {key} is not in WCL_KEYS") }
     }
 
-    /// The upstream does not accept the token of a key, as it says in the body of an answer.
+    /// The upstream does not accept the token of a key, as the body of a response says.
     pub(super) fn unaccepted(reason: String, now: Timestamp) -> CallError {
         CallError::Unaccepted { until: after(now, UNACCEPTED_REST), reason }
     }
@@ -106,7 +107,7 @@ impl CallError {
         }
     }
 
-    /// What the ledger must know.
+    /// The end of the call, for the ledger.
     pub fn call_end(&self) -> CallEnd {
         match self {
             CallError::TooFast { .. } | CallError::Down { .. } => CallEnd::NotBilled,
@@ -117,9 +118,9 @@ impl CallError {
         }
     }
 
-    /// Whether the same call can be made again, with whatever key, without counting as a failure.
+    /// Whether the same call can be made again, with any key, without counting as a failure.
     pub fn is_patience(&self) -> bool {
-        // One attempt has a time-out of its own, so a call takes too long only where it waits: at the gate that a 429
+        // One attempt has a time-out of its own, so a call only takes too long where it waits: at the gate that a 429
         // has closed, or for a token.
         matches!(
             self,

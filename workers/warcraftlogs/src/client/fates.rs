@@ -1,4 +1,4 @@
-//! What an answer means for each character of a batch, and for each raid and difficulty of a character.
+//! What a response means for each character of a batch, and for each raid and difficulty of a character.
 
 use std::collections::BTreeMap;
 
@@ -11,33 +11,33 @@ use super::rankings::Rankings;
 use crate::model::{Difficulty, Player, RaidId, RaidRanks, Unit};
 use crate::store::DropReason;
 
-/// What became of one character of a batch.
+/// The outcome of one character of a batch.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Fate {
-    /// Something came.
+    /// Some or all ranks came.
     Ranked(Box<Ranked>),
     /// There will never be ranks.
     Dropped(DropReason),
     /// Nothing came this time, and why.
     Failed(String),
-    /// The answer is spoiled by a character that was never classed, and does not say by which of several: ask for this
-    /// one alone.
+    /// The response is spoiled by a character that was never classed, and does not say by which of several: request
+    /// this one alone.
     Unclear,
 }
 
-/// A character of which something came.
+/// A character with some or all of its ranks.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Ranked {
     /// The character, with the ranks that came.
     pub player: Player,
-    /// The raids and difficulties that the upstream refuses, and its reasons.
+    /// The raids and difficulties that the upstream refuses, with its reasons.
     pub refused: Vec<(Unit, String)>,
     /// Those that did not come, and why.
     pub missing: Vec<(Unit, String)>,
 }
 
 impl Fate {
-    /// The fates where only one thing is known: that a character was never classed.
+    /// The outcomes if it is only known that some character was never classed.
     pub(super) fn never_classed_among(batch: &[RanksOf]) -> Vec<Fate> {
         match batch {
             [_] => vec![Fate::Dropped(DropReason::NeverClassed)],
@@ -46,7 +46,7 @@ impl Fate {
     }
 }
 
-/// The `errors` of an answer.
+/// The `errors` of a response.
 #[derive(Debug)]
 pub(super) struct Errors(Vec<GraphqlError>);
 
@@ -57,7 +57,7 @@ struct GraphqlError {
 }
 
 impl Errors {
-    /// Reads what stands there, whatever its shape.
+    /// Reads the errors, whatever their shape.
     pub(super) fn read(errors: &Value) -> Errors {
         let error = |error: &Value| GraphqlError {
             message: error["message"].as_str().unwrap_or("an error without a message").to_owned(),
@@ -66,7 +66,7 @@ impl Errors {
         Errors(errors.as_array().into_iter().flatten().map(error).collect())
     }
 
-    /// The first of them, in words.
+    /// The first error, in words.
     pub(super) fn first(&self) -> Option<String> {
         self.0.first().map(GraphqlError::in_words)
     }
@@ -75,12 +75,12 @@ impl Errors {
         self.0.iter().find(|error| matches(&error.path)).map(GraphqlError::in_words)
     }
 
-    /// An error that names none of `aliases` may be about any of them.
+    /// Finds an error whose path names none of `aliases`: it may be about any of them.
     fn of_nobody(&self, aliases: &[String]) -> Option<String> {
         self.find(|path| !path.iter().any(|step| aliases.iter().any(|unit| is_of_unit(step, unit))))
     }
 
-    /// An error about the character, be it about one of its raids and difficulties only.
+    /// Finds an error about the character, or about one of its raids and difficulties.
     fn within(&self, alias: &str) -> Option<String> {
         self.find(|path| path.iter().any(|step| step == alias))
     }
@@ -107,7 +107,7 @@ impl Errors {
     }
 }
 
-/// Whether a step of a path is the alias of a raid and difficulty, or that of a further metric.
+/// Whether a step of a path is the alias of the raid and difficulty, or of a further metric of it.
 fn is_of_unit(step: &str, unit: &str) -> bool {
     step.strip_prefix(unit).is_some_and(|rest| rest.is_empty() || rest.starts_with('m'))
 }
@@ -118,18 +118,18 @@ impl GraphqlError {
     }
 }
 
-/// An answer, read as far as its characters.
+/// A response, decoded as far as its characters.
 pub(super) struct Sheet {
-    /// By alias.
+    /// Characters by alias.
     pub(super) answers: BTreeMap<String, serde_json::Result<Option<Character>>>,
     pub(super) errors: Errors,
-    /// A text before the answer says that some character was never classed.
+    /// Whether a text before the response says that some character was never classed.
     pub(super) spoken: bool,
     pub(super) now: Timestamp,
 }
 
 impl Sheet {
-    /// The fate of each character of `batch`.
+    /// The outcome of each character of `batch`.
     pub(super) fn fates(mut self, batch: &[RanksOf]) -> Vec<Fate> {
         let aliases: Vec<String> =
             batch.iter().enumerate().map(|(place, asked)| character_alias(place, &asked.whom)).collect();
@@ -145,8 +145,8 @@ impl Sheet {
         fates
     }
 
-    /// The fate of one character. A null means that there is no such character, unless something went wrong that may
-    /// have made it one.
+    /// The outcome of one character. A null means that there is no such character, unless an error may have caused the
+    /// null.
     fn fate(
         &self,
         alias: &str,
@@ -171,7 +171,7 @@ impl Sheet {
         }
     }
 
-    /// The fate of a character that came: each raid and difficulty has its own.
+    /// The outcome of a character that came: each raid and difficulty has its own.
     fn fate_of(&self, mut character: Character, alias: &str, asked: &RanksOf, of_nobody: Option<&str>) -> Fate {
         let unclassed = character.has_no_class() && !character.has_ranks() && self.errors.within(alias).is_none();
         let mut units = Units::default();
@@ -204,8 +204,8 @@ impl Sheet {
     }
 }
 
-/// A text said that some character was never classed. Once one is known, the text is explained; if only one can be meant,
-/// it is that one.
+/// Handles the text that says that some character was never classed. If such a character is known, it explains the
+/// text; if only one character can be meant, it is that one.
 fn settle_the_spoken(fates: &mut [Fate]) {
     let explained = fates.contains(&Fate::Dropped(DropReason::NeverClassed));
     let mut unclear: Vec<&mut Fate> = fates.iter_mut().filter(|fate| **fate == Fate::Unclear).collect();
@@ -214,14 +214,14 @@ fn settle_the_spoken(fates: &mut [Fate]) {
     }
 }
 
-/// The raids and difficulties of one character, sorted by what came of them.
+/// The raids and difficulties of one character, sorted by outcome.
 #[derive(Default)]
 struct Units {
     raids: BTreeMap<RaidId, BTreeMap<Difficulty, RaidRanks>>,
     hidden: Vec<(Unit, String)>,
     refused: Vec<(Unit, String)>,
     missing: Vec<(Unit, String)>,
-    /// How many of the missing ones are null without any error.
+    /// How many of the missing ones are null without an error.
     absent: usize,
 }
 

@@ -1,11 +1,11 @@
-//! Ranks by further metrics, beside those by the first one.
+//! Ranks by further metrics, in addition to those by the first one.
 
 use super::rankings::Rankings;
 
 impl Rankings {
-    /// The same with what further metrics bring. A metric that the upstream refuses here, or that is the first one under
-    /// another name, is left out. One that did not come is a reason to ask for all of them again: what is stored by that metric
-    /// would be lost otherwise.
+    /// Adds what further metrics bring. A metric that the upstream refuses here, or that is the first one under another
+    /// name, is left out. If one did not come, all of them are requested again: otherwise the ranks already stored for
+    /// that metric would be lost.
     pub(super) fn with_further(self, further: Vec<Rankings>) -> Rankings {
         let Rankings::Ranks(mut ranks) = self else { return self };
         for rankings in further {

@@ -1,4 +1,4 @@
-//! The API behind its circuit breaker: whether a call may go, and what its end shows of the upstream's health.
+//! The API behind its circuit breaker: whether a call may be made, and what its end says about the upstream's health.
 
 use std::future::Future;
 use std::sync::{Arc, PoisonError};
@@ -10,7 +10,7 @@ use stint_http::Breaker;
 use super::{Api, CallError, Fate, longest_call};
 use crate::config::Settings;
 
-/// The API's name among upstreams: of its breaker, in `status` and in metrics.
+/// The API's name among the upstreams, used by its breaker, in `status` and in metrics.
 pub const UPSTREAM: &str = "warcraftlogs-api";
 
 impl Settings {
@@ -21,12 +21,12 @@ impl Settings {
 }
 
 impl Api {
-    /// The breaker of the API, where processes share one.
+    /// The API's breaker, if the processes share one.
     pub fn breaker(&self) -> Option<&Arc<Breaker>> {
         self.client.breaker()
     }
 
-    /// Why no ordinary call may go now; `None` if one may.
+    /// Why no ordinary call may be made now; `None` if one may.
     pub async fn outage(&self) -> Option<Wait> {
         self.breaker()?.waits(Intent::Work).await
     }
@@ -37,8 +37,8 @@ impl Api {
         self.guarded(Intent::Probe, key, read, |_| Health::Answered).await.1
     }
 
-    /// Makes a call if the breaker lets it go, with the pass for its requests, and tells the breaker how it ended; `worth` is
-    /// what an answer shows.
+    /// Makes a call if the breaker allows it, with the breaker's pass for its requests, and reports to the breaker how
+    /// it ended. `worth` judges a response.
     pub(super) async fn guarded<T, F>(
         &self,
         intent: Intent,
@@ -69,15 +69,15 @@ impl Api {
     fn health(&self, key: &KeyId, error: &CallError) -> Health {
         match error {
             CallError::Unaccepted { reason, .. } => self.note_refused(key, reason),
-            // It answers, and says that this key has no points.
+            // It responds, and says that this key has no points.
             CallError::Exhausted { .. } => Health::Answered,
             CallError::TooFast { said: true } | CallError::Down { .. } => Health::Unknown,
-            // It waited at the gate that a refusal for haste has closed.
+            // It waited at the gate that a rate limit has closed.
             CallError::TooLong(_) if self.client.is_held_up() => Health::Unknown,
             CallError::TooFast { said: false } | CallError::TooLong(_) | CallError::Unreadable(_) => {
                 Health::Failed(error.to_string())
             }
-            // All documents go to one address, and are of one making.
+            // All documents have the same form and go to one address.
             CallError::Http(http) => match http.health() {
                 Health::Unknown if http.is_client_error() => Health::Failed(error.to_string()),
                 health => health,
@@ -85,7 +85,7 @@ impl Api {
         }
     }
 
-    /// A refusal of one key of several is that key's matter. An upstream that accepts none of them is down.
+    /// The refusal of one key among several is about that key. An upstream that accepts none of them is down.
     fn note_refused(&self, key: &KeyId, reason: &str) -> Health {
         let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
         if self.keys().any(|known| known == key) {
@@ -105,7 +105,8 @@ impl Api {
     }
 }
 
-/// What the fates of a batch show. An answer in which nothing came of any player is no better than none.
+/// What the outcomes of a batch say about the upstream. A response with nothing for any player is no better than no
+/// response.
 pub(super) fn worth(fates: &[Fate]) -> Health {
     let reasons: Option<Vec<&str>> = fates.iter().map(nothing_came).collect();
     match reasons.as_deref() {
@@ -114,7 +115,7 @@ pub(super) fn worth(fates: &[Fate]) -> Health {
     }
 }
 
-/// Why nothing came of a player; `None` if something did, be it a refusal.
+/// Why nothing came for a player; `None` if something did, even a refusal.
 fn nothing_came(fate: &Fate) -> Option<&str> {
     match fate {
         Fate::Failed(reason) => Some(reason),
@@ -131,13 +132,13 @@ pub(super) fn ended(reading: Result<Reading, CallError>) -> (CallEnd, Result<Rea
     (end, reading)
 }
 
-/// What the upstream says, whatever the status, to a token that it does not accept.
+/// What the upstream's response to a token that it does not accept contains, whatever the status.
 const UNAUTHENTICATED: &str = "Unauthenticated";
 
-/// A body of more bytes is an answer.
+/// A longer body is a real response.
 const LONGEST_REFUSAL: usize = 1024;
 
-/// The refusal that `body` is, if it is nothing else: `{"error":"Unauthenticated."}`.
+/// Returns the refusal if `body` contains nothing else: `{"error":"Unauthenticated."}`.
 pub(super) fn refusal_of_key(body: &[u8]) -> Option<String> {
     #[derive(serde::Deserialize)]
     struct Refusal {

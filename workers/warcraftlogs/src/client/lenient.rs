@@ -1,5 +1,5 @@
-//! Values that may come in another shape than the schema says: read for what they are worth, and never the reason that
-//! the answer around them cannot be read.
+//! Values whose shape may differ from the schema: decoded as far as possible, so that they never make the whole
+//! response undecodable.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -7,7 +7,7 @@ use std::marker::PhantomData;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-/// A type that any JSON value can be read as. A shape of which the type says nothing is its default.
+/// A type that can be decoded from any JSON value. A shape that the type does not handle becomes its default.
 pub(super) trait Lenient<'de>: Default {
     fn of_null() -> Self {
         Self::default()
@@ -32,7 +32,7 @@ pub(super) trait Lenient<'de>: Default {
     }
 }
 
-/// Reads any value.
+/// Decodes any value.
 pub(super) fn read<'de, T: Lenient<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
     deserializer.deserialize_any(AnyShape(PhantomData))
 }
@@ -84,12 +84,12 @@ impl<'de, T: Lenient<'de>> Visitor<'de> for AnyShape<T> {
     }
 }
 
-/// A number, which may also be a text such as `"2398"`. Null, a dash and other shapes are none.
+/// A number, or a text such as `"2398"`. Null, a dash and other shapes are `None`.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Number(pub(super) Option<f64>);
 
 impl Number {
-    /// As a percentile; what lies outside 0 to 100 is none.
+    /// As a percentile; `None` outside 0 to 100.
     pub(super) fn percent(self) -> Option<f64> {
         self.0.filter(|percent| (0.0..=100.0).contains(percent))
     }
@@ -117,7 +117,7 @@ impl<'de> Deserialize<'de> for Number {
     }
 }
 
-/// A text. Null and other shapes are none.
+/// A text. Null and other shapes are `None`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Text(pub(super) Option<String>);
 

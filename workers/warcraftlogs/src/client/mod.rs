@@ -1,4 +1,4 @@
-//! The API of Warcraft Logs, as this fleet uses it.
+//! The parts of the Warcraft Logs API that this fleet uses.
 
 mod character;
 mod decode;
@@ -43,12 +43,12 @@ use decode::Decoded;
 use guard::{ended, refusal_of_key, worth};
 use points::Counter;
 
-/// A call may wait this long at the gate that a 429 for haste closes, or twice its time-out if that is less; its points
-/// stay held meanwhile.
+/// A call may wait this long at the gate that a rate-limit 429 closes, or twice its time-out if that is less; its
+/// points stay held meanwhile.
 const LONGEST_WAIT: Duration = Duration::from_secs(65);
 
-/// One attempt per hold: a query that the upstream may have seen may have been billed, so each further attempt holds
-/// points of its own. A 429 for haste closes the gate, and the caller comes back through it.
+/// One attempt per hold: a query that reached the upstream may have been billed, so each further attempt holds points
+/// of its own. After a rate-limit 429 the gate is closed, and the caller's next attempt waits for it.
 const BILLED: RetryPolicy = RetryPolicy { rate_limit_waits: 0, ..RetryPolicy::QUERY };
 
 /// The API behind a set of keys.
@@ -58,12 +58,12 @@ pub struct Api {
     tokens: Vec<(KeyId, TokenSource)>,
     policy: RetryPolicy,
     clock: Arc<dyn Clock>,
-    /// The keys that were not accepted the last time that they were used here.
+    /// The keys whose last use in this process was refused.
     refused: Mutex<BTreeSet<KeyId>>,
 }
 
 impl Api {
-    /// The API that `settings` name, through `client`. Fails with the name of the setting that is wrong.
+    /// The API that `settings` configure, through `client`. The error names the invalid setting.
     pub fn new(settings: &Settings, client: Client, clock: Arc<dyn Clock>) -> Result<Api, String> {
         let uri = |name: &str, url: &url::Url| {
             url.as_str().parse::<Uri>().map_err(|error| format!("{name}: {url} is not a URL: {error}"))
@@ -85,7 +85,7 @@ impl Api {
         self.tokens.iter().map(|(key, _)| key)
     }
 
-    /// How long one call may take, a closed gate included. Holds must last this long.
+    /// How long one call may take, including the wait at a closed gate. Holds must last this long.
     pub fn call_timeout(&self) -> Duration {
         longest_call(self.policy.limits.timeout)
     }
@@ -101,8 +101,8 @@ impl Api {
         decode::points(&body).map_err(CallError::unreadable).and_then(|points| self.reading(&points))
     }
 
-    /// Fetches several players' ranks in one request. Returns how the call ended for the ledger, whatever came of
-    /// it for the players, and one fate per player, in the order asked.
+    /// Fetches several players' ranks in one request. Returns how the call ended, for the ledger, whatever the outcome
+    /// for the players; and one outcome per player, in the order requested.
     pub async fn ranks(
         &self,
         key: &KeyId,
@@ -167,7 +167,7 @@ impl Api {
     }
 }
 
-/// How long a call with this time-out may take, a closed gate included.
+/// How long a call with this time-out may take, including the wait at a closed gate.
 pub(crate) fn longest_call(timeout: Duration) -> Duration {
     timeout + (timeout * 2).min(LONGEST_WAIT)
 }

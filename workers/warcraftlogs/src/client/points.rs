@@ -1,4 +1,4 @@
-//! A key's counter, as the upstream writes it.
+//! A key's counter, in the upstream's format.
 
 use std::fmt;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use stint_core::points::Points;
 
 use super::lenient::{self, Lenient, Number};
 
-/// `rateLimitData`, whatever it and its numbers look like: `3600`, `3600.0` or `"3600"`.
+/// `rateLimitData`, whatever its shape and that of its numbers: `3600`, `3600.0` or `"3600"`.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Counter(Fields);
 
@@ -37,8 +37,8 @@ impl<'de> Deserialize<'de> for Counter {
 }
 
 impl Counter {
-    /// What the counter says. `None` when a number is missing, or larger than any amount: what was spent is never guessed, so
-    /// a call that is answered without it keeps its points held until a later answer has it.
+    /// The reading, or `None` if a number is missing or larger than any amount. The points spent are never guessed: a
+    /// call whose response lacks the counter keeps its points held until a later response has it.
     pub(super) fn reading(&self, received_at: Timestamp) -> Option<Reading> {
         Some(Reading {
             limit: Points::from_float(self.0.limit_per_hour.whole()? as f64)?,

@@ -1,4 +1,4 @@
-//! The `zoneRankings` scalar: what the recorded answers look like, and nothing more than that is relied on.
+//! The `zoneRankings` scalar. The code relies only on what recorded responses show.
 
 use std::collections::BTreeMap;
 
@@ -10,28 +10,28 @@ use super::lenient::{self, Lenient, Number, Text};
 use super::stars::Stars;
 use crate::model::{EncounterRank, RaidRanks};
 
-/// What a `zoneRankings` scalar says.
+/// The meaning of a `zoneRankings` scalar.
 #[derive(Debug, PartialEq)]
 pub(super) enum Rankings {
     /// Ranks, perhaps without a kill.
     Ranks(RaidRanks),
     /// The character hides them.
     Hidden,
-    /// The upstream does not take the arguments, with its message.
+    /// The upstream does not accept the arguments; its message.
     Refused(String),
     /// There is no scalar.
     Absent,
-    /// It says nothing about ranks: why.
+    /// It has no ranks, and why.
     Odd(String),
 }
 
 /// The difficulty of dungeons, whose brackets are the levels of keystones.
 const DUNGEON: u64 = 10;
 
-/// What is quoted at the most of a text that is no ranks, in characters.
+/// Longest quotation from a text that is not ranks, in characters.
 const LONGEST_QUOTE: usize = 200;
 
-/// Words of messages about the upstream's own trouble: the same question may be answered later.
+/// Words in messages about temporary trouble of the upstream: a later request may succeed.
 const PASSING: [&str; 12] = [
     "try again",
     "timeout",
@@ -47,7 +47,7 @@ const PASSING: [&str; 12] = [
     "maintenance",
 ];
 
-/// A scalar that is an object. Each member is read whatever its shape.
+/// A scalar that is an object. Each field is decoded whatever its shape.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Scalar {
@@ -72,9 +72,9 @@ struct Scalar {
 /// The bosses of a scalar.
 #[derive(Default)]
 enum Rows {
-    /// A list, or an object with the numbers of the rows as its keys. Null is an empty list.
+    /// A list, or an object whose keys are the numbers of the rows. Null is an empty list.
     Listed(Vec<BossRanking>),
-    /// There is none, or something else in its place.
+    /// There is no list, or something else in its place.
     #[default]
     Absent,
 }
@@ -101,7 +101,7 @@ struct EncounterFields {
     id: Number,
 }
 
-/// A row of a scalar; one that is no object is about no boss.
+/// A row of a scalar. A row that is not an object has no boss.
 #[derive(Default)]
 struct Row(BossRanking);
 
@@ -120,7 +120,7 @@ impl<'de> Lenient<'de> for Rankings {
         Rankings::Absent
     }
 
-    /// Some answers have the scalar as a text of JSON.
+    /// Some responses have the scalar as JSON text.
     fn of_text(text: &str) -> Rankings {
         let object = text.trim_start().starts_with('{').then(|| serde_json::from_str::<Scalar>(text));
         match object {
@@ -214,7 +214,7 @@ impl From<Scalar> for Rankings {
     }
 }
 
-/// What the upstream means by an error in the place of ranks.
+/// The meaning of an error in place of ranks.
 fn refusal(message: String) -> Rankings {
     let lower = message.to_lowercase();
     if lower.contains("permission") {

@@ -1,4 +1,4 @@
-//! The API's reports: which were uploaded, and who is ranked in them.
+//! The API's reports: which ones were uploaded, and which characters are ranked in them.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,7 +23,7 @@ pub struct ReportList {
     pub more: bool,
 }
 
-/// Who is ranked in a report, and for what.
+/// The characters ranked in a report, and the raid and difficulties they are ranked in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReportPlayers {
     /// The raid.
@@ -39,7 +39,7 @@ pub struct ReportPlayers {
 pub struct RankedPlayer {
     /// The character.
     pub id: PlayerId,
-    /// The region and the slug of its server, if they were asked for.
+    /// The region and the slug of its server, if requested.
     pub place: Option<(String, String)>,
 }
 
@@ -107,8 +107,8 @@ impl Api {
         .await
     }
 
-    /// Who is ranked in several reports, and where they live if that is to be known. A report that is gone or private is
-    /// passed over.
+    /// The characters ranked in several reports, with their servers if requested. A deleted or private report is
+    /// skipped.
     pub async fn report_players(
         &self,
         key: &KeyId,

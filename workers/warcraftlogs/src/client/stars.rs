@@ -1,4 +1,4 @@
-//! All stars, as the `zoneRankings` scalar has them: a list by specs, and an object for each boss.
+//! All-star points in the `zoneRankings` scalar: a list by spec, and an object for each boss.
 
 use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
@@ -7,7 +7,7 @@ use serde::de::{Deserializer, MapAccess, SeqAccess};
 use super::lenient::{self, Lenient, Number, Text};
 use crate::model::AllStars;
 
-/// What stands there, whatever its shape.
+/// The all-star points, whatever their shape.
 #[derive(Default)]
 pub(super) enum Stars {
     /// One entry for each spec and partition.
@@ -20,18 +20,18 @@ pub(super) enum Stars {
 }
 
 impl Stars {
-    /// Those of all bosses.
+    /// The points of all bosses, by spec.
     pub(super) fn of_specs(self) -> Vec<AllStars> {
         if let Stars::Listed(stars) = self { stars } else { Vec::new() }
     }
 
-    /// Those of one boss.
+    /// The points of one boss.
     pub(super) fn of_boss(self) -> Option<AllStars> {
         if let Stars::Single(stars) = self { Some(stars) } else { None }
     }
 }
 
-/// A place that still moves is a dash, and a partition that does not count yet is 0.
+/// A rank that still changes is a dash, and a partition that does not count yet is 0.
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct Fields {
@@ -44,7 +44,7 @@ struct Fields {
 }
 
 impl Fields {
-    /// Without points there is nothing to keep.
+    /// Without points there is nothing to store.
     fn stars(self) -> Option<AllStars> {
         let number = |number: Number| number.whole().and_then(|number| u32::try_from(number).ok());
         Some(AllStars {

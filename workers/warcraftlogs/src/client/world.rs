@@ -1,4 +1,4 @@
-//! What the API says of raids and servers.
+//! The API's data on raids and servers.
 
 use serde::Deserialize;
 use stint_core::circuit::{Health, Intent, Pass};
@@ -9,7 +9,7 @@ use super::points::Counter;
 use super::{Api, CallError};
 use crate::model::{Difficulty, RaidId};
 
-/// A raid, as the upstream has it.
+/// A raid in the upstream's data.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Zone {
     /// Its id.
@@ -17,13 +17,13 @@ pub struct Zone {
     /// Its name, localised.
     #[serde(default)]
     pub name: String,
-    /// Whether its ranks do not change any more.
+    /// Whether its ranks are final.
     #[serde(default)]
     pub frozen: bool,
-    /// The difficulties that it has.
+    /// Its difficulties.
     #[serde(default, deserialize_with = "listed")]
     pub difficulties: Vec<ZoneDifficulty>,
-    /// The parts of its time.
+    /// Its partitions.
     #[serde(default, deserialize_with = "listed")]
     pub partitions: Vec<Partition>,
 }
@@ -38,15 +38,15 @@ pub struct ZoneDifficulty {
     pub name: String,
 }
 
-/// A part of a raid's time, such as a patch.
+/// A partition of a raid, such as a patch.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Partition {
-    /// Its number, as settings and rules have it.
+    /// Its number, as used in settings and rules.
     pub id: i32,
     /// Its name.
     #[serde(default)]
     pub name: String,
-    /// Whether it is asked for when none is named.
+    /// Whether the upstream uses it when a query names none.
     #[serde(default)]
     pub default: bool,
 }
@@ -69,14 +69,14 @@ struct Server {
     id: u32,
 }
 
-/// A list; null is an empty one, and so is a null within it.
+/// A list; null is an empty list, and a null element is skipped.
 fn listed<'de, D: serde::Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
     let list: Option<Vec<Option<T>>> = Option::deserialize(deserializer)?;
     Ok(list.unwrap_or_default().into_iter().flatten().collect())
 }
 
 impl Api {
-    /// What the upstream says of these raids; one that it does not know is left out.
+    /// The upstream's data on these raids; a raid that it does not know is left out.
     pub async fn zones(&self, key: &KeyId, raids: &[RaidId]) -> (CallEnd, Result<Vec<Zone>, CallError>) {
         self.read_world(key, zones(raids), |world| {
             let found = raids.iter().filter_map(|raid| world.remove(&zone_alias(*raid)));
@@ -85,12 +85,12 @@ impl Api {
         .await
     }
 
-    /// What the upstream says of all raids that it knows.
+    /// The upstream's data on all raids that it knows.
     pub async fn all_zones(&self, key: &KeyId) -> (CallEnd, Result<Vec<Zone>, CallError>) {
         self.read_world(key, all_zones(), |world| read(world.remove("zones").unwrap_or_default())).await
     }
 
-    /// The id of the server with this slug, as the site's addresses have it. `None`: there is no such server.
+    /// The id of the server with this slug, as used in the site's URLs. `None`: there is no such server.
     pub async fn server_id(&self, key: &KeyId, region: &str, slug: &str) -> (CallEnd, Result<Option<u32>, CallError>) {
         self.read_world(key, server_id(region, slug), |world| {
             let server: Option<Server> = serde_json::from_value(world.remove("server").unwrap_or_default())?;
@@ -131,7 +131,7 @@ impl Api {
     }
 }
 
-/// Zones, of which null is none.
+/// Zones; null elements are skipped.
 fn read(list: serde_json::Value) -> serde_json::Result<Vec<Zone>> {
     let zones: Option<Vec<Option<Zone>>> = serde_json::from_value(list)?;
     Ok(zones.unwrap_or_default().into_iter().flatten().collect())

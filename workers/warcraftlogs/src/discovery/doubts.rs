@@ -1,32 +1,33 @@
-//! What makes no sense: pages, and whole passes, that a site shows that has changed or fails without saying so.
+//! Detects implausible pages and passes, as from a site that has changed or that fails without saying so.
 //!
-//! A rule whose result was believed wrongly counts as read, and its players are gone from the databases without an error.
-//! So a result is taken for right only where it fits what else is known: the pager of the page before, the pages after it,
-//! and the last pass.
+//! A rule with a wrong result that is accepted counts as read, and its players vanish from the databases without an
+//! error. So a result is accepted only if it is consistent with everything else that is known: the pager of the page
+//! before, the pages after it, and the last pass.
 
 use std::fmt;
 
 use super::Found;
 use crate::store::{Claim, Pass, Seen};
 
-/// A pass with less than this part of the last one's players is not believed.
+/// A pass is implausible if it finds fewer players than the last pass did, divided by this.
 const BELIEVABLE_PART: u64 = 10;
 
-/// Players that a pass must be expected to find before finding few is no chance, where a pass lists what is new.
+/// A pass that lists only what is new must be expected to find at least this many players before finding few is more
+/// than chance.
 const TELLING_PLAYERS: u64 = 100;
 
-/// What makes no sense.
+/// Why a page or a pass is implausible.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Oddity {
-    /// The first page names nobody.
+    /// The first page names no player.
     FirstPage { page: u32 },
     /// Rows do not name players as they should.
     Rows { page: u32, reason: String },
     /// A page without rows comes before one with rows.
     Gap { page: u32, later: u32 },
-    /// A page is missing that another one said to be there.
+    /// A page is missing that another page said exists.
     Promised { page: u32 },
-    /// The pages end long before the last pass's.
+    /// The pages end long before those of the last pass.
     Short { page: u32, last: u32 },
     /// The pass found far fewer players than the last one.
     Few { players: u64, last: u64 },
@@ -49,7 +50,7 @@ impl fmt::Display for Oddity {
     }
 }
 
-/// What makes no sense of `page`, before `pass` takes it in. Nothing does of a rule that an operator has accepted, and a
+/// Why `page` is implausible, before `pass` takes it in. Pages of a rule that an operator has accepted never are, and a
 /// source that lists what is new may list nothing.
 pub(crate) fn of_page(claim: &Claim, pass: &Pass, page: u32, found: &Found) -> Option<Oddity> {
     if claim.accepted || pass.seen.span.is_some() {
@@ -71,7 +72,7 @@ pub(crate) fn of_page(claim: &Claim, pass: &Pass, page: u32, found: &Found) -> O
     }
 }
 
-/// What makes no sense of an end at `page`.
+/// Why an end of the pages at `page` is implausible.
 fn missing(claim: &Claim, pass: &Pass, page: u32) -> Option<Oddity> {
     let Seen { last_page, promised, .. } = pass.seen;
     if last_page > page {
@@ -81,29 +82,29 @@ fn missing(claim: &Claim, pass: &Pass, page: u32) -> Option<Oddity> {
         return Some(Oddity::Promised { page });
     }
     let last = claim.last.map_or(0, |last| last.last_page);
-    // Pages before half of them: a ranking loses players, but not at once.
+    // Before half of the pages: a ranking loses players, but gradually.
     let read = page - claim.rule.start_page;
     let read_then = (last + 1).saturating_sub(claim.rule.start_page);
     (read * 2 < read_then).then_some(Oddity::Short { page, last })
 }
 
-/// Whether the last finished pass found nobody, so that an operator has accepted it.
+/// Whether the last finished pass found no players, which means that an operator has accepted it.
 fn is_known_to_be_empty(claim: &Claim) -> bool {
     claim.last.is_some_and(|last| last.players == 0)
 }
 
-/// What makes no sense of a pass that has read everything.
+/// Why a pass that has read everything is implausible.
 pub(crate) fn of_pass(claim: &Claim, pass: &Pass) -> Option<Oddity> {
     let last = claim.last.filter(|_| !claim.accepted)?;
     let players = pass.seen.players;
     let expected = match (pass.seen.span, last.span) {
         (None, None) => last.players,
-        // The longer a pass looks back, the more players it lists; never more than there are.
+        // The longer the time a pass covers, the more players it lists; never more than there are.
         (Some(span), Some(last_span)) => {
             let expected = last.players.saturating_mul(span.min(last_span)) / last_span.max(1);
             if expected >= TELLING_PLAYERS { expected } else { 0 }
         }
-        // Another source says nothing of this one.
+        // Nothing can be concluded from another source's pass.
         _ => 0,
     };
     (players.saturating_mul(BELIEVABLE_PART) < expected).then_some(Oddity::Few { players, last: last.players })

@@ -1,4 +1,4 @@
-//! The site behind its circuit breaker: while it fails, or the API on the same host does, no page is asked for.
+//! The site behind its circuit breaker: while the site or the API on the same host fails, no page is requested.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,10 +13,10 @@ use super::{Found, PlayerSource, RankingPages, SourceError};
 use crate::config::Settings;
 use crate::store::{Claim, Pass};
 
-/// The site's name among upstreams: of its breaker, in `status` and in metrics.
+/// The site's name among the upstreams, used by its breaker, in `status` and in metrics.
 pub const SITE: &str = "warcraftlogs-site";
 
-/// What reading a page may take: a discovery gives up one that takes longer than what is left of its invocation.
+/// Longest time for a page: a discovery abandons a page that takes longer than what is left of its invocation.
 const LONGEST_PAGE: Duration = Duration::from_secs(15 * 60);
 
 impl Settings {
@@ -25,27 +25,28 @@ impl Settings {
         CircuitSettings::for_calls_of(LONGEST_PAGE)
     }
 
-    /// Whether the site and the API are one host, so that they are down together.
+    /// Whether the site and the API share a host, so that they are down together.
     pub fn has_one_host(&self) -> bool {
         let host = |url: &Url| (url.host_str().map(str::to_owned), url.port_or_known_default());
         host(&self.wcl_site_url) == host(&self.wcl_api_url)
     }
 }
 
-/// Pages that are asked for only while the site is up. The next page is the probe.
+/// Ranking pages that are only requested while the site is up. The next page serves as the probe.
 ///
-/// A challenge on the site says nothing of the API, which is asked without a browser. An API that is down says something of
-/// the site where both are one host: no page is asked for until it is back.
+/// A challenge on the site says nothing about the API, which needs no browser. If both share a host, an API that is
+/// down counts for the site too: no page is requested until it is back.
 pub struct Guarded {
     pages: Arc<RankingPages>,
     site: Arc<Breaker>,
     api: Option<Arc<Breaker>>,
-    /// Pages are read side by side. While one of them is the probe, the others wait for how it ends.
+    /// Pages are read in parallel. While one of them is the probe, the others wait for its end.
     probe: Mutex<()>,
 }
 
 impl Guarded {
-    /// The pages `pages`, whose client is guarded by `site`. `api` is the breaker of the API if that is on the same host.
+    /// The pages of `pages`, whose client is guarded by `site`. `api` is the breaker of the API if that is on the same
+    /// host.
     pub fn new(pages: Arc<RankingPages>, site: Arc<Breaker>, api: Option<Arc<Breaker>>) -> Guarded {
         Guarded { pages, site, api, probe: Mutex::new(()) }
     }
@@ -66,7 +67,7 @@ impl PlayerSource for Guarded {
         let health = match &found {
             Ok(_) => Health::Served,
             Err(SourceError::Failed { reason, .. }) => Health::Failed(reason.clone()),
-            // After a challenge or a ban the site rests for hours, which discovery sees to.
+            // After a challenge or a ban, discovery itself pauses the site for hours.
             Err(_) => Health::Unknown,
         };
         self.site.report(right, &health).await;

@@ -28,42 +28,42 @@ pub use reports::Reports;
 pub use rows::RankingPage;
 pub use servers::{AskedServerIds, NoServerId, NoServerIds, ServerIds};
 
-/// Where a site's ranking pages are.
+/// The path of a site's ranking pages.
 const RANKINGS: &str = "zone/rankings/";
 
 /// Finds players, page by page.
 #[async_trait]
 pub trait PlayerSource: Send + Sync {
-    /// The players on one page of the rule that was claimed. A page may be asked for again; it may then have changed.
+    /// Reads the players on one page of the claimed rule. The same page may be read again, and may then have changed.
     async fn page(&self, claim: &Claim, pass: &Pass, page: u32) -> Result<Found, SourceError>;
 
-    /// The upstream that is asked, by the name that people read. While it rests, no discovery asks it.
+    /// The name of the upstream for people. While it is paused, no discovery calls it.
     fn upstream(&self) -> String;
 
-    /// How long a time the pass lists what is new of. `None`: each pass lists everybody, and costs nothing.
+    /// The time whose new entries the pass lists. `None`: each pass lists every player, and costs nothing.
     fn span(&self, claim: &Claim, pass: &Pass) -> Option<Duration>;
 }
 
-/// What a page holds.
+/// Contents of a page.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Found {
     /// Rows, or reports.
     Rows(Listing),
-    /// There is no such page: the one before was the last.
+    /// There is no such page: the previous page was the last.
     PastTheEnd {
-        /// What is there in its place, in outline.
+        /// What the upstream shows in its place, in outline.
         sample: Option<String>,
     },
     /// Rows that do not name players as they should.
     Unreadable {
-        /// The players that are named all the same.
+        /// The players that could be identified nevertheless.
         players: Vec<PlayerId>,
         /// What is wrong with the page.
         reason: String,
-        /// The page in outline.
+        /// Outline of the page.
         sample: Option<String>,
     },
-    /// Some of a page that costs points: what was paid for before the rest of it failed.
+    /// Part of a page that costs points: what was paid for before the rest of it failed.
     Part {
         /// The players so far.
         players: Vec<PlayerId>,
@@ -72,22 +72,22 @@ pub enum Found {
     },
 }
 
-/// What the rows of a page say.
+/// The contents of a page's rows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Listing {
-    /// The players; a page may name none of its own and still not be the last.
+    /// The players; a page may name none and still not be the last.
     pub players: Vec<PlayerId>,
-    /// Whether the page says that there is another one after it.
+    /// Whether the page says that another page follows.
     pub more: bool,
 }
 
 impl Found {
-    /// The players of a page that says nothing of the next one.
+    /// The players of a page that does not say whether another page follows.
     pub fn players(players: Vec<PlayerId>) -> Found {
         Found::Rows(Listing { players, more: false })
     }
 
-    /// Everybody whom the page names, whatever else is wrong with it.
+    /// Every player that the page names, whatever else is wrong with it.
     pub fn named(&self) -> &[PlayerId] {
         match self {
             Found::Rows(Listing { players, .. }) | Found::Unreadable { players, .. } | Found::Part { players, .. } => {
@@ -98,10 +98,10 @@ impl Found {
     }
 }
 
-/// Why a page was not read. Each stops this discovery; none loses progress.
+/// Why a page was not read. Each reason stops this discovery; none loses progress.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SourceError {
-    /// The upstream turned us away. Never evaded: it is left alone.
+    /// The upstream refused the request. A refusal is never circumvented: discovery stops calling the upstream.
     #[error("the site turned discovery away: {0}")]
     TurnedAway(String),
     /// The keys have no points for it before then.
@@ -110,17 +110,17 @@ pub enum SourceError {
         /// The earliest reset.
         until: Timestamp,
     },
-    /// The rule asks for what this source cannot have. It rests, since only a person can mend it.
+    /// The rule asks for something that this source does not have. It is paused, since only a person can fix it.
     #[error("the rule cannot be read: {0}")]
     WrongRule(String),
-    /// Not asked: by the word of its breaker the upstream is down. The rule rests until the next probe.
+    /// Not requested: the breaker says that the upstream is down. The rule is paused until the next probe.
     #[error("{upstream} is down since {since}, and is asked again at {until}: {reason}")]
     Down {
-        /// The breaker's name of it.
+        /// The breaker's name for the upstream.
         upstream: String,
-        /// Since when.
+        /// Since when it has been down.
         since: Timestamp,
-        /// When it is asked next.
+        /// When the next request may be made.
         until: Timestamp,
         /// How the last call failed.
         reason: String,
@@ -130,12 +130,12 @@ pub enum SourceError {
     Failed {
         /// The page.
         page: u32,
-        /// In words.
+        /// The reason in words.
         reason: String,
     },
 }
 
-/// The upstream of the source that `settings` choose, as [`PlayerSource::upstream`] names it.
+/// The upstream of the source chosen in `settings`, as [`PlayerSource::upstream`] names it.
 pub fn upstream(settings: &Settings) -> String {
     match settings.discovery_source {
         DiscoverySource::Pages => upstream_of_pages(&settings.wcl_site_url),
@@ -147,7 +147,7 @@ fn upstream_of_pages(site: &Url) -> String {
     site.join(RANKINGS).map_or_else(|_| named(site), |url| named(&url))
 }
 
-/// Host and path: the API and the pages of one host are two upstreams, and one may be closed while the other is open.
+/// Host and path: the API and the pages of one host are two upstreams, and one may refuse while the other serves.
 fn named(url: &Url) -> String {
     let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
     format!("{}{port}{}", url.host_str().unwrap_or_default(), url.path().trim_end_matches('/'))

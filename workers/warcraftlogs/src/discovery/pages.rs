@@ -15,26 +15,26 @@ use super::{Found, Listing, NoServerId, ParsedPage, RANKINGS, RankingPage, Serve
 use crate::model::Difficulty;
 use crate::store::{Claim, Rule};
 
-/// Mixes healers and damage dealers in one table; every other metric lists only one role. That a rule says otherwise is its
-/// own affair.
+/// This metric lists healers and damage dealers in one table; every other metric lists only one role. A rule may name
+/// another metric all the same.
 const METRIC: &str = "playerspeed";
 
-/// The partition that the original deployment has asked for, of every raid.
+/// The partition that the original deployment requests for every raid.
 const PARTITION: i32 = 5;
 
-/// The ids of regions, which the site's addresses have in place of names.
+/// The ids of regions, which the site's URLs have in place of names.
 const REGION_IDS: [(&str, u32); 5] = [("US", 1), ("EU", 2), ("KR", 3), ("TW", 4), ("CN", 5)];
 
-/// Where addresses have the id of a region or a server, and all of them are meant.
+/// Stands for all regions or all servers in a URL, in place of an id.
 const ANY: u32 = 0;
 
 /// The difficulty that the site calls mythic, whose groups are larger.
 const MYTHIC: Difficulty = 5;
 
-/// A page of 100 rows has about 100 KB. One that is twenty times as large is no ranking page.
+/// A page of 100 rows has about 100 KB. A response twenty times as large is not a ranking page.
 const LARGEST_PAGE: usize = 2 * 1024 * 1024;
 
-/// So many rows may be of hidden characters alone: of a hundred players two are hidden.
+/// At most this many rows can plausibly all belong to hidden characters: two players in a hundred are hidden.
 const FEW_ROWS: u32 = 5;
 
 const PAGE: RetryPolicy =
@@ -49,12 +49,12 @@ pub struct RankingPages {
 }
 
 impl RankingPages {
-    /// The pages of `site`, through a client that leaves time between two of them.
+    /// The pages of `site`, through a client that paces its requests.
     pub fn new(client: Client, site: Url, clock: Arc<dyn Clock>, servers: Arc<dyn ServerIds>) -> RankingPages {
         RankingPages { client, site, clock, servers }
     }
 
-    /// Reads a page, by the right that the caller has entered the site's breaker with.
+    /// Reads a page, with the pass that the caller got from the site's breaker.
     pub(super) async fn page(&self, right: circuit::Pass, claim: &Claim, page: u32) -> Result<Found, SourceError> {
         let failed = |reason: String| SourceError::Failed { page, reason };
         let server = self.server(&claim.rule, page).await?;
@@ -62,7 +62,7 @@ impl RankingPages {
         request.extensions_mut().insert(right);
         let answer = self.client.send(request, &PAGE).await.map_err(|error| refused(error, page))?;
         if !answer.status.is_success() {
-            // A redirect, a 403 or a 404 in place of a table: the site does not want to be read.
+            // A redirect, a 403 or a 404 in place of a table: the site refuses to be read.
             return Err(SourceError::TurnedAway(format!("status {} for page {page}", answer.status)));
         }
         match read(answer.body.clone(), &*self.clock).await {
@@ -76,7 +76,7 @@ impl RankingPages {
         upstream_of_pages(&self.site)
     }
 
-    /// The id of the server that the rule names, as addresses have it.
+    /// The id, as in URLs, of the server that the rule names.
     async fn server(&self, rule: &Rule, page: u32) -> Result<u32, SourceError> {
         if rule.guild.is_some() {
             let reason = "guild: the site has no ranking of one guild's players; set DISCOVERY_SOURCE=reports, or replace \
@@ -93,14 +93,14 @@ impl RankingPages {
     fn request(&self, rule: &Rule, server: u32, page: u32) -> Result<http::Request<Bytes>, String> {
         let path = path(rule, server, page);
         let url = self.site.join(&path).map_err(|error| format!("WCL_SITE_URL: {error}"))?;
-        // Without it the site refuses the table, which its own pages load.
+        // Without this header the site refuses the table, which its own pages load.
         let request = http::Request::get(url.as_str()).header(REFERER, self.site.as_str());
         request.body(Bytes::new()).map_err(|error| format!("WCL_SITE_URL: {error}"))
     }
 }
 
-/// The address of a table: raid, metric, boss, difficulty, size, partition, class, spec, bracket, server, region, subregion,
-/// leaderboards.
+/// The path of a table: raid, metric, boss, difficulty, size, partition, class, spec, bracket, server, region,
+/// subregion, leaderboards.
 fn path(rule: &Rule, server: u32, page: u32) -> String {
     let Rule { raid, difficulty, .. } = rule;
     let usual_size = if *difficulty == MYTHIC { 20 } else { 10 };
@@ -115,7 +115,7 @@ fn path(rule: &Rule, server: u32, page: u32) -> String {
     )
 }
 
-/// What a page with a table says. Rows that name nobody are those of hidden characters, which are few.
+/// The contents of a page with a table. Rows without a name belong to hidden characters, which are few.
 fn found(table: RankingPage, html: &[u8]) -> Found {
     let RankingPage { players, rows, by_name, more } = table;
     if rows == 0 {

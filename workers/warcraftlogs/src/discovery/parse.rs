@@ -1,30 +1,30 @@
-//! Reading a ranking page.
+//! Parses a ranking page.
 //!
-//! A row is a `tr` whose id begins with `row-`. In its name cell is the link to the character,
-//! `/character/id/57147396`, with or without a slash at the end; the row also links to a guild and a report, and the
-//! page to characters outside of rows, none of which count.
+//! A row is a `tr` whose id begins with `row-`. Its name cell has the link to the character, `/character/id/57147396`,
+//! with or without a slash at the end. The row also links to a guild and a report, and the page has links to characters
+//! outside of rows; none of these count.
 
 use html5gum::{Emitter, Readable, Reader, Tokenizer};
 
 use super::rows::{RankingPage, Rows, Step};
 
-/// What a ranking page says.
+/// The result of parsing a ranking page.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ParsedPage {
     /// It has a table.
     Table(RankingPage),
-    /// It has none: a challenge, an error page, a page of another make.
+    /// It has no table: a challenge, an error page, a page in another format.
     NotATable,
-    /// Reading it took too long.
+    /// Parsing took too long.
     GivenUp,
 }
 
-/// Reads a page, by a tokenizer that knows HTML and not by searching for text.
+/// Parses a page with an HTML tokenizer, not by searching for text.
 pub fn parse(html: &[u8]) -> ParsedPage {
     parse_while(html, || true)
 }
 
-/// Reads a page as long as `go_on` says so, which is asked every few thousand tags.
+/// Parses a page until `go_on`, called every few thousand tags, returns `false`.
 pub(super) fn parse_while(html: &[u8], go_on: impl Fn() -> bool) -> ParsedPage {
     steps(Tokenizer::new_with_emitter(html, Rows::default()), go_on)
 }
@@ -34,7 +34,7 @@ where
     R: Reader + Readable<'a>,
     E: Emitter<Token = Step>,
 {
-    // Bytes in memory can be read without fail.
+    // Reading bytes in memory cannot fail.
     for step in tokenizer.map_while(Result::ok) {
         match step {
             Step::Tags if !go_on() => break,

@@ -1,4 +1,4 @@
-//! Reading a page where it keeps nothing else waiting, for so long and no longer.
+//! Parses a page on another thread and with a time limit, so that nothing else has to wait.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,11 +11,11 @@ use tokio::runtime::Handle;
 
 use super::parse::{ParsedPage, parse, parse_while};
 
-/// What reading a page may take. A page of 100 rows takes less than a thousandth of a second, and the largest that is let in
-/// a tenth, on a machine that has nothing else to do.
+/// Time limit for parsing a page. A page of 100 rows takes less than a thousandth of a second, and the largest accepted
+/// page a tenth, on an otherwise idle machine.
 pub(super) const READING_TIME: Duration = Duration::from_secs(5);
 
-/// Reads `html` on a thread of its own. In a simulation, which has no runtime and one thread, it is read at once.
+/// Parses `html` on its own thread. In a simulation, which has no runtime and one thread, it is parsed directly.
 pub(super) async fn read(html: Bytes, clock: &dyn Clock) -> ParsedPage {
     let Ok(runtime) = Handle::try_current() else { return parse(&html) };
     let over = Arc::new(AtomicBool::new(false));

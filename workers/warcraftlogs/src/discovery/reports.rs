@@ -1,4 +1,4 @@
-//! The API's reports: the characters that are ranked in a report that was uploaded lately. Costs points of the key pool.
+//! The API's reports: the characters ranked in recently uploaded reports. Costs points of the key pool.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -16,40 +16,40 @@ use crate::model::PlayerId;
 use crate::paid::{Unanswered, paid};
 use crate::store::{Claim, Pass, Rule};
 
-/// Reports on a page of ours: as many as one document reads (the original's number).
+/// Reports per page: as many as one document reads (the number of the original, Marsgames/RaidLogs).
 const REPORTS_PER_PAGE: usize = 20;
 
-/// What listing a page of reports may cost; about 1 was seen.
+/// Upper bound on the cost of listing a page of reports; about 1 was seen.
 const LIST_BOUND: Points = Points::whole(5);
 
-/// What one report with its ranked characters may cost; 1 was seen, and the original held 5.
+/// Upper bound on the cost of one report with its ranked characters; 1 was seen, and the original held 5.
 const REPORT_BOUND: Points = Points::whole(5);
 
-/// Reports are listed by when their raid began, and are there once they are uploaded: a pass looks back behind the one before
-/// for as long as an evening's raid and its upload take.
+/// Reports are listed by the time at which their raid began, but only exist once they are uploaded. So a pass looks
+/// back before the start of the previous pass, by the time that an evening's raid and its upload take.
 const UPLOAD: Duration = Duration::from_secs(6 * 3600);
 
-/// Points that come back so soon are waited for: at a reset, while another caller reads the counter or settles a call. A
-/// schedule would come half an hour later.
+/// Points that come back within this time are waited for: at a reset, or while another caller reads the counter or
+/// settles a call. The schedule would only come half an hour later.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Players found in the reports of a raid and difficulty.
 pub struct Reports {
     budget: Budget,
-    /// How far back a rule looks that has never run.
+    /// How far back a rule that has never run looks.
     first_look: Duration,
     /// The API's name among the upstreams.
     upstream: String,
 }
 
 impl Reports {
-    /// Reports read for points of `budget`.
+    /// Reads reports with points of `budget`.
     pub fn new(budget: Budget, settings: &Settings) -> Reports {
         Reports { budget, first_look: settings.first_look(), upstream: named(&settings.wcl_api_url) }
     }
 
-    /// What to list, in milliseconds: what the pass before has not, from when that began and not from when it was done. A
-    /// rule that was imported says only when it was done.
+    /// The time to list, in milliseconds: everything after the start (not the end) of the previous pass. An imported
+    /// rule only has the time of that pass's end.
     fn span_in_millis(&self, claim: &Claim, pass: &Pass) -> (i64, i64) {
         let listed_until = claim.listed_until.or(claim.rule.last_run);
         let first_look = || before(pass.started_at, self.first_look);
@@ -57,7 +57,7 @@ impl Reports {
         (since.as_millisecond(), pass.started_at.as_millisecond())
     }
 
-    /// The players of as many of the reports as a key can pay for, and how many reports those were.
+    /// The players of as many of the reports as a key can pay for, and the number of those reports.
     async fn players(
         &self,
         rule: &Rule,
@@ -119,7 +119,7 @@ fn guild(rule: &Rule) -> Option<GuildOf> {
     Some(GuildOf { name, server: server.to_lowercase(), region: region.to_uppercase() })
 }
 
-/// Whether only players of a region or a server are wanted. A guild has members from elsewhere, who are wanted too.
+/// Whether only players of a region or a server are wanted. A guild's members from elsewhere are wanted too.
 fn is_narrowed(rule: &Rule) -> bool {
     rule.region.is_some() && rule.guild.is_none()
 }

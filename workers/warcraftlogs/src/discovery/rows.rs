@@ -1,50 +1,50 @@
-//! The rows of a ranking page, gathered while its tags go by.
+//! Collects the rows of a ranking page while its tags are tokenized.
 //!
-//! Nothing is kept of a page but the tag at hand and what its rows came to: no tree is built, so depth costs nothing, and
-//! each byte is looked at a fixed number of times.
+//! Only the current tag and the rows found so far are kept: no tree is built, so depth costs nothing, and each byte is
+//! examined a fixed number of times.
 
 use html5gum::{Emitter, Error, State, naive_next_state};
 
 use crate::model::PlayerId;
 use crate::whom::check_id;
 
-/// Tags between two moments at which the reader may give a page up.
+/// Tags between two points at which the reader may abandon a page.
 const TAGS_AT_A_TIME: u32 = 4_096;
 
-/// Longer names of tags and attributes are none of those that are looked at.
+/// Tags and attributes with longer names are ignored.
 const LONGEST_NAME: usize = 32;
 
-/// A row of players, by the beginning of its id.
+/// The prefix of a row's id.
 const ROW_ID: &[u8] = b"row-";
 
-/// What a character's links go to.
+/// The path of links to characters.
 const CHARACTER_PATH: &str = "/character/";
 
-/// What follows in a link that goes to a character by its id.
+/// What follows in a link to a character by its id.
 const BY_ID: &str = "id/";
 
-/// What the table of a ranking page says. Without a row it is past the end.
+/// The contents of a ranking page's table. A table without rows is past the end.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RankingPage {
-    /// The characters that rows name by id, in order.
+    /// The characters identified by id in rows, in order.
     pub players: Vec<PlayerId>,
-    /// Rows. One that names no character is a hidden one's.
+    /// Number of rows. A row that names no character belongs to a hidden one.
     pub rows: u32,
-    /// Rows that name a character without its id.
+    /// Number of rows that name a character without its id.
     pub by_name: u32,
     /// Whether its pager says that there is a page after this one.
     pub more: bool,
 }
 
-/// What a page's tags have come to.
+/// Progress in a page.
 pub(super) enum Step {
-    /// Some thousand tags went by.
+    /// Some thousand tags were read.
     Tags,
-    /// The page is over. `None`: it has no table.
+    /// The page has ended. `None`: it has no table.
     End(Option<RankingPage>),
 }
 
-/// Gathers the rows of a page.
+/// Collects the rows of a page.
 #[derive(Default)]
 pub(super) struct Rows {
     tag: Tag,
@@ -53,9 +53,9 @@ pub(super) struct Rows {
     attribute: Attribute,
     name: Vec<u8>,
     value: Vec<u8>,
-    /// The row that is open.
+    /// The open row.
     row: Option<Row>,
-    /// Whether the list item at hand, of a pager, is disabled.
+    /// Whether the current list item of a pager is disabled.
     item_disabled: bool,
     has_table: bool,
     pager: Option<Pager>,
@@ -64,7 +64,7 @@ pub(super) struct Rows {
     step: Option<Step>,
 }
 
-/// The tag at hand.
+/// The current tag.
 #[derive(Default)]
 struct Tag {
     name: Vec<u8>,
@@ -84,20 +84,20 @@ enum Link {
     Name,
 }
 
-/// What a row names.
+/// The contents of a row.
 #[derive(Default)]
 struct Row {
     link: Option<Link>,
 }
 
-/// What a pager says of the page after this one.
+/// What a pager says about a next page.
 #[derive(Clone, Copy)]
 enum Pager {
     Last,
     More,
 }
 
-/// The attribute at hand, if it is looked at.
+/// The current attribute, if it is relevant.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 enum Attribute {
     #[default]
@@ -110,7 +110,7 @@ enum Attribute {
 }
 
 impl Rows {
-    /// Takes in the attribute at hand.
+    /// Applies the current attribute.
     fn end_attribute(&mut self) {
         let value = self.value.as_slice();
         match self.attribute {
@@ -150,7 +150,7 @@ impl Rows {
         {
             row.link = self.tag.link.or(row.link);
         }
-        // A link to a next page without items of a pager around it is of another make, and says nothing.
+        // A link to a next page that is not inside a pager's item belongs to another format, and says nothing.
         if self.tag.is_next && !self.item_disabled && self.pager.is_some() {
             self.pager = Some(Pager::More);
         }
@@ -296,8 +296,8 @@ fn words(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     value.split(u8::is_ascii_whitespace)
 }
 
-/// The character that a link goes to: by id in `…/character/id/57147396`, with a slash at the end or without, or by name in
-/// `…/character/eu/tarren-mill/Ånn`.
+/// The character that a link points to: by id in `…/character/id/57147396`, with or without a slash at the end, or by
+/// name in `…/character/eu/tarren-mill/Ånn`.
 fn character(link: &[u8]) -> Option<Link> {
     let link = std::str::from_utf8(link).ok()?;
     let (_, rest) = link.split_once(CHARACTER_PATH)?;

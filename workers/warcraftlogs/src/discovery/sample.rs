@@ -1,36 +1,36 @@
-//! A page in outline: what an operator must see of it to tell what the site has changed, and nothing that is secret.
+//! Outline of a page: enough for an operator to see what the site has changed, and nothing secret.
 //!
-//! Tags with their id, class and link, and the beginning of their text. Scripts, styles, comments, form fields, other
-//! attributes, and the queries of links are left out, since they hold the tokens of a session; so is everything that looks
-//! like a token.
+//! It has the tags with their id, class and link, and the beginning of their text. Scripts, styles, comments, form
+//! fields, other attributes, and the queries of links are left out, since they contain session tokens, and so is
+//! everything that looks like a token.
 
 use std::convert::Infallible;
 
 use html5gum::emitters::callback::{CallbackEmitter, CallbackEvent};
 use html5gum::{Span, Tokenizer};
 
-/// The most that is kept of a page.
+/// Longest outline of a page.
 const LARGEST_SAMPLE: usize = 8 * 1024;
 
-/// The most that is looked at for it.
+/// How much of a page is read for it.
 const LARGEST_PAGE: usize = 512 * 1024;
 
-/// The most that is kept of one text or attribute.
+/// Longest text or attribute kept.
 const LONGEST_TEXT: usize = 80;
 
 /// A run of letters and digits of this length is taken for a token.
 const TOKEN_CHARACTERS: usize = 24;
 
-/// What stands where something was taken out.
+/// Replaces what was taken out.
 const REMOVED: &str = "[removed]";
 
-/// Elements without a part in what a page shows.
+/// Elements that show nothing on a page.
 const LEFT_OUT: [&[u8]; 8] = [b"script", b"style", b"noscript", b"template", b"textarea", b"meta", b"input", b"link"];
 
-/// Attributes that say what an element is.
+/// Attributes that identify an element.
 const ATTRIBUTES: [&[u8]; 5] = [b"id", b"class", b"href", b"rel", b"aria-disabled"];
 
-/// The page in outline, from its first table on if it has one.
+/// Outline of a page, starting at its first table if it has one.
 pub(super) fn outline(html: &[u8]) -> String {
     let html = &html[..html.len().min(LARGEST_PAGE)];
     let start = position(html, b"<table").unwrap_or_default();
@@ -42,7 +42,7 @@ pub(super) fn outline(html: &[u8]) -> String {
         };
         let mut emitter = CallbackEmitter::new(draw);
         emitter.naively_switch_states(true);
-        // Bytes in memory can be read without fail.
+        // Reading bytes in memory cannot fail.
         let _ = Tokenizer::new_with_emitter(&html[start..], emitter).finish();
     }
     outline.text
@@ -90,7 +90,7 @@ impl Outline {
     }
 }
 
-/// Where `piece` begins in `html`, whatever the case of its letters.
+/// The position of `piece` in `html`, ignoring case.
 fn position(html: &[u8], piece: &[u8]) -> Option<usize> {
     html.windows(piece.len()).position(|window| window.eq_ignore_ascii_case(piece))
 }
@@ -99,7 +99,7 @@ fn without_query(link: &[u8]) -> &[u8] {
     link.split(|byte| matches!(byte, b'?' | b'#')).next().unwrap_or_default()
 }
 
-/// The beginning of a text in one line, without what looks like a token.
+/// The beginning of a text in one line, without anything that looks like a token.
 fn clean(text: &[u8]) -> String {
     let text = String::from_utf8_lossy(text);
     let mut words = String::new();

@@ -1,4 +1,4 @@
-//! The ids of servers, which the site's addresses have in place of slugs.
+//! The ids of servers, which the site's URLs have in place of slugs.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -11,9 +11,9 @@ use crate::paid::Unanswered;
 /// Why the id of a server is not known, and what to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NoServerId {
-    /// It will not be known unless a person does something.
+    /// It stays unknown unless a person acts.
     Never(String),
-    /// It may be known when it is asked for again.
+    /// It may be found by a later request.
     NotNow(String),
 }
 
@@ -24,7 +24,7 @@ pub trait ServerIds: Send + Sync {
     async fn id(&self, region: &str, slug: &str) -> Result<u32, NoServerId>;
 }
 
-/// Without a key nobody can be asked.
+/// For a fleet without a key, which cannot ask the API.
 pub struct NoServerIds;
 
 #[async_trait]
@@ -36,14 +36,14 @@ impl ServerIds for NoServerIds {
     }
 }
 
-/// Asks the API, once for each server and process, for points that are held first.
+/// Asks the API, once per server and process, with points that are held first.
 pub struct AskedServerIds {
     budget: Budget,
     known: Mutex<BTreeMap<(String, String), u32>>,
 }
 
 impl AskedServerIds {
-    /// Ids that are paid for with points of `budget`.
+    /// Pays for ids with points of `budget`.
     pub fn new(budget: Budget) -> AskedServerIds {
         AskedServerIds { budget, known: Mutex::default() }
     }

@@ -1,4 +1,4 @@
-//! What answers are made of, from whole ones to none at all.
+//! Decoding of responses, from complete ones to empty ones.
 
 use super::super::fates::Ranked;
 use super::*;
@@ -23,7 +23,7 @@ fn fates(body: &str, ids: &[u64]) -> Vec<Fate> {
     ranks(body.as_bytes(), &asked(ids, &[(26, 4)]), Timestamp::UNIX_EPOCH).unwrap().fates
 }
 
-/// The fate of one player who is asked for in two difficulties, of which the second is answered with `scalar`.
+/// The outcome of one player requested in two difficulties, where the response for the second is `scalar`.
 fn fate_of_two(scalar: &str, errors: &str) -> Fate {
     let character = CHARACTER.replace(r#""r26d4""#, &format!(r#""r26d5":{scalar},"r26d4""#));
     let body = format!(r#"{{"data":{{"characterData":{{"c7":{character}}}}},"errors":{errors}}}"#);
@@ -146,7 +146,7 @@ fn whoever_was_asked_for_by_name_is_known_by_its_canonical_id() {
     assert_eq!(fates[1], Fate::Dropped(DropReason::Unknown));
 }
 
-/// A character of whom nothing is shown, as one without a class.
+/// A character with nothing visible, as one without a class.
 fn without_ranks(class_id: u32) -> String {
     CHARACTER.replace(RANKS, "null").replace(r#""classID":4"#, &format!(r#""classID":{class_id}"#))
 }

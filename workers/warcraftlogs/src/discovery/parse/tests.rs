@@ -1,4 +1,4 @@
-//! Pages of the right make, of other makes, and hostile ones.
+//! Pages in the right format, in other formats, and hostile ones.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -102,7 +102,7 @@ fn a_page_is_given_up_when_there_is_no_more_time() {
     assert_eq!(asked.get(), 3);
 }
 
-/// Counts what the tokenizer asks of the rows.
+/// Counts the tokenizer's calls to the rows.
 struct Counted {
     rows: Rows,
     asked: Rc<Cell<usize>>,
@@ -117,7 +117,7 @@ impl ForwardingEmitter for Counted {
     }
 }
 
-/// What reading `html` takes, in things that the tokenizer asks for. Each takes no longer than its bytes are many.
+/// The cost of parsing `html`, in calls by the tokenizer. Each call takes time linear in its bytes.
 fn work(html: &[u8]) -> usize {
     let asked = Rc::new(Cell::new(0));
     let counted = Counted { rows: Rows::default(), asked: asked.clone() };
@@ -125,10 +125,10 @@ fn work(html: &[u8]) -> usize {
     asked.get()
 }
 
-/// Things that the tokenizer asks of the rows for one byte at the most: 11 were seen, for `<` alone.
+/// Upper bound on the tokenizer's calls to the rows for one byte: 11 were seen, for `<` alone.
 const MOST_FOR_A_BYTE: usize = 12;
 
-/// Pages that are cheap to send and that some parser is slow with, by how often their piece is repeated.
+/// Pages that are cheap to send and slow for some parser, as a piece to be repeated.
 const HOSTILE: [(&str, &str); 14] = [
     ("", "<div><b><a href=/x>"),
     ("<table>", "<tr id=row-1><td><table>"),
@@ -170,7 +170,7 @@ fn two_hundred_thousand_open_tags_fit_on_a_small_stack() {
     assert_eq!(thread.join().unwrap(), (ParsedPage::NotATable, 20_000));
 }
 
-/// A good page with pieces of it, or of hostile ones, in wrong places.
+/// A good page with pieces of itself, or hostile pieces, in wrong places.
 fn mutated() -> impl Strategy<Value = Vec<u8>> {
     let good = page(&(1..=5).map(|number| row(number, &link("/character/id/57147396"))).collect::<String>());
     let piece = prop_oneof![
