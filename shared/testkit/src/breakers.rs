@@ -1,4 +1,4 @@
-//! The conformance suite of the breakers' records.
+//! The conformance suite of the circuit breaker records.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,8 +10,8 @@ use stint_core::ports::{Breakers, PortResult};
 
 use crate::world::BreakerWorld;
 
-/// The port of the breakers' records, as tests: `breakers_suite!(run, world)`, where `run` runs a future to its end and
-/// `world` is a future of a [`crate::BreakerWorld`].
+/// The conformance tests of the port that stores circuit breakers: `breakers_suite!(run, world)`, where `run` runs a
+/// future to its end and `world` is a future of a [`crate::BreakerWorld`].
 #[macro_export]
 macro_rules! breakers_suite {
     ($run:expr, $world:expr) => {
@@ -28,7 +28,7 @@ macro_rules! breakers_suite {
 
 const SETTINGS: CircuitSettings = CircuitSettings::for_calls_of(Duration::from_secs(30));
 
-/// A breaker in each of its states.
+/// Returns a circuit in each of its states.
 fn states() -> Vec<Circuit> {
     let now = jiff::Timestamp::UNIX_EPOCH;
     let mut circuit = Circuit::default();
@@ -52,14 +52,14 @@ fn states() -> Vec<Circuit> {
     states
 }
 
-/// Version 0, and calls go.
+/// The record of an unknown upstream has version 0, and its breaker lets calls through.
 pub async fn an_upstream_that_never_failed_is_closed(world: &dyn BreakerWorld) -> PortResult<()> {
     let (version, circuit) = world.breakers().await?.load("api").await?;
     assert_eq!((version, circuit), (0, Circuit::default()));
     Ok(())
 }
 
-/// By two ways, version after version.
+/// Each version that one handle writes is read unchanged through another.
 pub async fn every_state_is_kept_as_it_is(world: &dyn BreakerWorld) -> PortResult<()> {
     let (one, two) = (world.breakers().await?, world.breakers().await?);
     let states = states();
@@ -71,7 +71,7 @@ pub async fn every_state_is_kept_as_it_is(world: &dyn BreakerWorld) -> PortResul
     Ok(())
 }
 
-/// An older version, a newer one, and none: nothing changes.
+/// A write that names an older version, a newer one or a missing record changes nothing.
 pub async fn only_who_has_seen_the_record_replaces_it(world: &dyn BreakerWorld) -> PortResult<()> {
     let (one, two) = (world.breakers().await?, world.breakers().await?);
     let [first, second, third] = [1, 2, 3].map(|probes| Circuit { probes, ..Circuit::default() });
@@ -85,7 +85,7 @@ pub async fn only_who_has_seen_the_record_replaces_it(world: &dyn BreakerWorld) 
     Ok(())
 }
 
-/// At once, from the first record on.
+/// The writers replace the record at the same time, beginning with the first version.
 pub async fn of_many_that_replace_one_record_one_succeeds(world: &dyn BreakerWorld) -> PortResult<()> {
     let mut ways: Vec<Arc<dyn Breakers>> = Vec::new();
     for _ in 0..8 {
@@ -105,7 +105,7 @@ pub async fn of_many_that_replace_one_record_one_succeeds(world: &dyn BreakerWor
     Ok(())
 }
 
-/// Each has its own.
+/// Each upstream has a record of its own.
 pub async fn upstreams_do_not_share_records(world: &dyn BreakerWorld) -> PortResult<()> {
     let breakers = world.breakers().await?;
     let circuit = Circuit { probes: 9, ..Circuit::default() };

@@ -1,4 +1,5 @@
-//! Runs futures on virtual time: when nothing can go on, time jumps to the next instant that somebody waits for.
+//! Runs futures on virtual time: when no future can make progress, time jumps to the next instant that one of them
+//! waits for.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -14,24 +15,24 @@ use futures::executor::{LocalPool, LocalSpawner};
 use futures::task::{ArcWake, LocalSpawnExt, waker};
 use stint_core::clock::{Clock, ManualClock, after};
 
-/// Virtual time that a run may take unless told otherwise: more than any simulation asks for.
+/// Virtual time that a run may take by default. Longer than any simulation takes.
 const LONGEST_RUN: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 
-/// Times that the main future may be polled at one instant: more than any fleet needs, fewer than a busy loop takes.
+/// Times that the main future may be polled at one instant. Higher than any fleet needs; only a busy loop reaches it.
 const MOST_POLLS_AT_ONE_INSTANT: u32 = 10_000_000;
 
-/// Runs `main` to its end on `clock`, which nobody else may move meanwhile.
+/// Runs `main` to its end on `clock`. Nothing else may move the clock meanwhile.
 ///
 /// # Panics
-/// When `main` cannot end: nothing is left that time could wake, or it runs for more than 400 days.
+/// If `main` cannot end because no timer is left that could wake it, or if it runs for more than 400 days.
 pub fn drive<T>(clock: &ManualClock, main: impl Future<Output = T>) -> T {
     Driver::new(clock).run(main)
 }
 
 /// Like [`drive`], with companions that run beside the main future: hosts, upstreams, anything that is not awaited.
 ///
-/// Works for futures that only a clock or each other wake, such as the embedded adapters inline: an answer from
-/// another thread would be taken for a standstill.
+/// Works only for futures that are woken by the clock or by each other, such as the embedded adapters run inline. While
+/// a future waits for another thread, the driver sees no progress and reports a standstill.
 pub struct Driver {
     clock: ManualClock,
     pool: LocalPool,
@@ -39,10 +40,10 @@ pub struct Driver {
     limit: Duration,
 }
 
-/// The companions that have not ended, by the order in which they were started.
+/// The companions that have not ended, in the order in which they were started.
 type Running = Rc<RefCell<BTreeMap<usize, String>>>;
 
-/// Starts companions. Clones are one.
+/// Starts companions. Clones belong to the same driver.
 #[derive(Clone)]
 pub struct Companions {
     spawner: LocalSpawner,
@@ -51,7 +52,7 @@ pub struct Companions {
 }
 
 impl Driver {
-    /// A driver of `clock`.
+    /// Returns a driver of `clock`.
     pub fn new(clock: &ManualClock) -> Driver {
         Driver { clock: clock.clone(), pool: LocalPool::new(), running: Running::default(), limit: LONGEST_RUN }
     }
@@ -63,7 +64,7 @@ impl Driver {
         self
     }
 
-    /// Starts companions of the main future, before it runs or from within it.
+    /// Returns a handle that starts companions of the main future, before it runs or from within it.
     pub fn companions(&self) -> Companions {
         let (spawner, running) = (self.pool.spawner(), self.running.clone());
         Companions { spawner, running, started: Rc::default() }
@@ -72,12 +73,12 @@ impl Driver {
     /// Runs `main` to its end. Companions that have not ended by then are dropped.
     ///
     /// # Panics
-    /// When `main` cannot end: nothing is left that time could wake, or it runs for longer than the limit.
+    /// If `main` cannot end because no timer is left that could wake it, or if it runs for longer than the limit.
     pub fn run<T>(mut self, main: impl Future<Output = T>) -> T {
         let mut main = pin!(main);
         let woken = Arc::new(Flag(AtomicBool::new(true)));
         let waker = waker(woken.clone());
-        // Clocks may be set while a story is played; time passes all the same.
+        // Measured on the steady clock: a test may set the wall clock during the run, and the limit still applies.
         let end = after(self.clock.steady().now(), self.limit);
         let mut polls = 0;
         loop {
@@ -117,7 +118,7 @@ impl Driver {
 }
 
 impl Companions {
-    /// Starts `companion`. Its name is what a panic says when the run comes to a standstill.
+    /// Starts `companion`. If the run comes to a standstill, the panic message lists the companion by `name`.
     pub fn start(&self, name: &str, companion: impl Future<Output = ()> + 'static) {
         let number = {
             let mut started = self.started.borrow_mut();

@@ -1,5 +1,5 @@
-//! What every adapter is tested with: one conformance suite per port, a driver of virtual time, lives
-//! that end at a chosen step, answers that come out wrong, and a reader of what telemetry exports.
+//! The test kit of every adapter: one conformance suite per port, a driver of virtual time, processes that crash at a
+//! chosen step, mutations of upstream answers, and a reader of exported telemetry.
 //!
 //! The suites are the executable specification of `stint_core::ports`. An adapter implements the world of a port and
 //! names the suite once; each sentence of the contract becomes a test of that name:

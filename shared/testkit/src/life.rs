@@ -1,4 +1,4 @@
-//! How long a process lives, counted in steps: the instants before and after each of its port calls.
+//! Faults of a process at chosen steps: the instants before and after each of its port calls.
 
 use std::future::Future;
 use std::pin::pin;
@@ -10,10 +10,10 @@ use futures::future::{Either, poll_fn, select};
 use futures::task::AtomicWaker;
 use stint_core::ports::{PortError, PortResult};
 
-/// The life of one process. Clones are one.
+/// The fault plan of one process. Clones share their steps.
 ///
-/// Ports that the process works through are wrapped in a [`Mortal`](crate::Mortal), or in a wrapper of the test's own that
-/// [`mortal_port!`](crate::mortal_port) fills.
+/// The ports that the process uses are wrapped in a [`Mortal`](crate::Mortal), or in a test's own wrapper implemented
+/// by [`mortal_port!`](crate::mortal_port).
 #[derive(Clone)]
 pub struct Life(Arc<Inner>);
 
@@ -24,53 +24,54 @@ struct Inner {
     mourner: AtomicWaker,
 }
 
-/// What happens at a certain step.
+/// The fault, and when it happens.
 enum End {
     Never,
-    /// The process is killed.
+    /// The process is killed at this step.
     Killed(u64),
-    /// The port fails, once.
+    /// The port fails at this step, once.
     Failed(u64),
-    /// The port fails for as long as this says so.
+    /// The port fails while the function returns `true`.
     Away(Box<dyn Fn() -> bool + Send + Sync>),
-    /// The port does not answer for as long as this says so; what was asked then is never answered.
+    /// The port does not answer while the function returns `true`. Calls made during that time are never answered.
     Silent(Box<dyn Fn() -> bool + Send + Sync>),
-    /// Somebody else does something at this very moment.
+    /// At this step the function runs, as if another process acted at this instant.
     Interrupted(u64, Box<dyn Fn() + Send + Sync>),
 }
 
 impl Life {
-    /// Ends with the test.
+    /// A process without faults.
     pub fn endless() -> Life {
         Life::new(End::Never)
     }
 
-    /// Is killed at step `step`, from 1.
+    /// A process that is killed at `step`, counted from 1.
     pub fn killed_at(step: u64) -> Life {
         Life::new(End::Killed(step))
     }
 
-    /// Meets a port that fails at step `step`, and lives on.
+    /// A process whose port fails at `step`, and which goes on.
     pub fn failing_at(step: u64) -> Life {
         Life::new(End::Failed(step))
     }
 
-    /// Meets ports that fail for as long as they are `away`, and lives on.
+    /// A process whose ports fail while `away` returns `true`, and which goes on.
     pub fn failing_while(away: impl Fn() -> bool + Send + Sync + 'static) -> Life {
         Life::new(End::Away(Box::new(away)))
     }
 
-    /// Meets ports that do not answer for as long as they are `silent`, and lives on.
+    /// A process whose ports do not answer while `silent` returns `true`, and which goes on.
     pub fn unanswered_while(silent: impl Fn() -> bool + Send + Sync + 'static) -> Life {
         Life::new(End::Silent(Box::new(silent)))
     }
 
-    /// Is interrupted at step `step` by somebody who does `deed`.
+    /// A process during whose step `step` the function `deed` runs.
     pub fn interrupted_at(step: u64, deed: impl Fn() + Send + Sync + 'static) -> Life {
         Life::new(End::Interrupted(step, Box::new(deed)))
     }
 
-    /// Runs `work` until it is done or the process is killed, which drops it where it stands.
+    /// Runs `work` to its end and returns its value. Returns `None` if the process is killed first, and drops `work` at
+    /// that step.
     pub async fn live<T>(&self, work: impl Future<Output = T>) -> Option<T> {
         let killed = poll_fn(|context| {
             self.0.mourner.register(context.waker());
@@ -82,12 +83,12 @@ impl Life {
         }
     }
 
-    /// Steps so far.
+    /// The number of steps so far.
     pub fn steps(&self) -> u64 {
         self.0.steps.load(Ordering::SeqCst)
     }
 
-    /// One step. The last one never completes. Fails when the port is to fail at this step.
+    /// One step. Never completes if the process is killed at this step, and fails if the port is to fail.
     pub async fn step(&self) -> PortResult<()> {
         let step = self.0.steps.fetch_add(1, Ordering::SeqCst) + 1;
         match &self.0.end {

@@ -1,4 +1,4 @@
-//! Ports as a process sees them that may be killed before and after every call.
+//! Ports of a process that may be killed before and after every call.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,21 +14,21 @@ use stint_core::ports::{
 
 use crate::Life;
 
-/// A port of `stint_core` whose calls are steps of a life.
+/// A port of `stint_core` whose calls are steps of a [`Life`].
 pub struct Mortal<P: ?Sized> {
     port: Arc<P>,
     life: Life,
 }
 
 impl<P: ?Sized> Mortal<P> {
-    /// `port`, as a process with this life sees it.
+    /// Wraps `port` for the process of `life`.
     pub fn new(port: &Arc<P>, life: &Life) -> Arc<Mortal<P>> {
         Arc::new(Mortal { port: port.clone(), life: life.clone() })
     }
 }
 
-/// Implements a port for a wrapper with the fields `port` and `life`: each method between two steps. What is no step is
-/// written out behind the methods.
+/// Implements a port for a wrapper with the fields `port` and `life`: each method runs between two steps. Methods that
+/// are not steps are written out after the list.
 ///
 /// ```text
 /// stint_testkit::mortal_port! { Mine, Players {

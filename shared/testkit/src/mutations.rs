@@ -1,6 +1,6 @@
-//! Answers that came out wrong: what an upstream, a proxy or a line may make of a right one.
+//! Damaged answers: what an upstream, a proxy or the network may turn a valid answer into.
 
-/// Numbers at the edges of what a reader may have in mind.
+/// Numbers at the limits of common types.
 const NUMBERS: [&str; 12] = [
     "0",
     "-1",
@@ -16,7 +16,7 @@ const NUMBERS: [&str; 12] = [
     "100.00001",
 ];
 
-/// Values and markup in the place of others.
+/// Values and markup that replace others.
 const PIECES: [&str; 14] = [
     "null",
     "true",
@@ -34,7 +34,7 @@ const PIECES: [&str; 14] = [
     "&#0;",
 ];
 
-/// Whole bodies that have nothing to do with what was asked.
+/// Whole bodies that are unrelated to the request.
 const BODIES: [&str; 8] = [
     "",
     "null",
@@ -46,10 +46,10 @@ const BODIES: [&str; 8] = [
     r#"{"error":{"code":8,"message":"Service temporarily unavailable"}}"#,
 ];
 
-/// How deep nonsense is nested at the most.
+/// The greatest depth of nested brackets.
 const DEEPEST: u64 = 20_000;
 
-/// The most memory that this process has had, in megabytes. `None` where the system does not say.
+/// The peak memory of this process, in megabytes. `None` where the system does not report it.
 pub fn peak_megabytes() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
@@ -57,16 +57,16 @@ pub fn peak_megabytes() -> Option<u64> {
     Some(kilobytes / 1024)
 }
 
-/// A source of mutations. The same seed gives the same ones.
+/// A source of mutations. The same seed gives the same sequence.
 pub struct Mutations(u64);
 
 impl Mutations {
-    /// The mutations of a seed.
+    /// Returns the mutations of `seed`.
     pub fn new(seed: u64) -> Mutations {
         Mutations(seed)
     }
 
-    /// A number from 0 to `limit`, exclusive; 0 where there is none.
+    /// Returns a number from 0 to `limit`, exclusive; 0 if `limit` is 0.
     pub fn below(&mut self, limit: u64) -> u64 {
         // SplitMix64: <https://prng.di.unimi.it/splitmix64.c>
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
@@ -76,7 +76,7 @@ impl Mutations {
         (mixed ^ (mixed >> 31)).checked_rem(limit).unwrap_or_default()
     }
 
-    /// A body with one to three mutations.
+    /// Returns `whole` with one to three mutations.
     pub fn body(&mut self, whole: &[u8]) -> Vec<u8> {
         let mut body = whole.to_vec();
         for _ in 0..=self.below(3) {
@@ -85,7 +85,7 @@ impl Mutations {
         body
     }
 
-    /// A header's value with a mutation that may still be one.
+    /// Returns `value` with a mutation that may still be a valid header value.
     pub fn header(&mut self, value: &str) -> String {
         let mut value = value.as_bytes().to_vec();
         if self.below(4) > 0 {
@@ -132,7 +132,7 @@ impl Mutations {
         }
     }
 
-    /// Puts another number in the place of one, if there is any behind a place that is drawn.
+    /// Replaces the first number after a random position, if there is one.
     fn number(&mut self, body: &mut Vec<u8>) {
         let start = self.below(body.len() as u64) as usize;
         let Some(from) = body[start..].iter().position(u8::is_ascii_digit).map(|at| start + at) else { return };
@@ -141,7 +141,7 @@ impl Mutations {
         body.splice(from..from + length, number.bytes());
     }
 
-    /// A short piece of a text.
+    /// Returns a short random range within `length`.
     fn range(&mut self, length: usize) -> (usize, usize) {
         let from = self.below(length as u64 + 1) as usize;
         (from, (from + self.below(40) as usize).min(length))

@@ -1,4 +1,4 @@
-//! What a collector was sent, read with OpenTelemetry's own types and not with those that wrote it.
+//! The requests that a collector received, decoded with OpenTelemetry's own types instead of those of the exporter.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -18,17 +18,17 @@ pub use opentelemetry_proto::tonic::trace::v1::Span;
 pub struct Received(Mutex<Vec<(String, Vec<u8>)>>);
 
 impl Received {
-    /// Takes a request in.
+    /// Adds a request.
     pub fn add(&self, path: &str, body: &[u8]) {
         self.lock().push((path.to_owned(), body.to_vec()));
     }
 
-    /// How many there were.
+    /// The number of requests.
     pub fn requests(&self) -> usize {
         self.lock().len()
     }
 
-    /// Everything, as text, for looking for what must not be there.
+    /// All requests as text, to search them for what must not be exported.
     pub fn text(&self) -> String {
         self.lock().iter().map(|(path, body)| format!("{path}\n{}\n", String::from_utf8_lossy(body))).collect()
     }
@@ -36,18 +36,18 @@ impl Received {
     /// All spans, in the order in which they ended.
     ///
     /// # Panics
-    /// When a request is not what OTLP says.
+    /// If a request is not valid OTLP.
     pub fn spans(&self) -> Vec<Span> {
         let requests: Vec<ExportTraceServiceRequest> = self.bodies("/v1/traces");
         let resources = requests.into_iter().flat_map(|request| request.resource_spans);
         resources.flat_map(|resource| resource.scope_spans).flat_map(|scope| scope.spans).collect()
     }
 
-    /// What the last export says of each series, by the metric's name and what it is of, as in `stint.calls key-1`. A
-    /// histogram is its sum, and under longer names its count and how many there are up to each bound.
+    /// The values of each series in the last export, by the metric's name and its attribute, as in `stint.calls key-1`.
+    /// A histogram has its sum under that name, and its count and its cumulative buckets under longer names.
     ///
     /// # Panics
-    /// When a request is not what OTLP says.
+    /// If a request is not valid OTLP.
     pub fn numbers(&self) -> BTreeMap<String, f64> {
         let requests: Vec<ExportMetricsServiceRequest> = self.bodies("/v1/metrics");
         let resources = requests.into_iter().flat_map(|request| request.resource_metrics);
@@ -58,7 +58,7 @@ impl Received {
     fn bodies<T: DeserializeOwned>(&self, path: &str) -> Vec<T> {
         let received = self.lock();
         let bodies = received.iter().filter(|(to, _)| to == path);
-        // A body that cannot be read is what the test is there to find.
+        // A body that cannot be read is a failure that the test is there to find.
         bodies.map(|(_, body)| serde_json::from_slice(body).expect("a request as OTLP has it")).collect()
     }
 
@@ -67,10 +67,10 @@ impl Received {
     }
 }
 
-/// The attributes of a span, by name, as text.
+/// The attributes of a span as text, by name.
 ///
 /// # Panics
-/// When an attribute is neither text nor a number.
+/// If an attribute is neither text nor a number.
 pub fn attributes(span: &Span) -> BTreeMap<&str, String> {
     span.attributes.iter().map(|attribute| (attribute.key.as_str(), text(attribute))).collect()
 }
@@ -79,7 +79,7 @@ fn numbers(metric: &Metric) -> Vec<(String, f64)> {
     let named = |attributes: &[KeyValue]| format!("{} {}", metric.name, text(&attributes[0]));
     let number = |point: &NumberDataPoint| match point.value {
         Some(number_data_point::Value::AsDouble(value)) => (named(&point.attributes), value),
-        // Nothing here counts in whole numbers.
+        // Stint exports no integer metrics.
         _ => panic!("{point:?}"),
     };
     match &metric.data {

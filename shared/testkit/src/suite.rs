@@ -1,7 +1,7 @@
 //! Expands a suite to one test per name.
 
-/// For each name, a `#[test]` of that name that builds a world and runs the suite's function on it. The suites' own
-/// macros call this; adapters call those.
+/// For each name, defines a `#[test]` of that name that builds a world and runs the suite's function on it. Called by
+/// the macros of the suites, which the adapters call.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! expand_suite {
@@ -20,7 +20,7 @@ macro_rules! expand_suite {
     };
 }
 
-/// Lets time pass, or ends the test where it cannot.
+/// Lets time pass, or ends the test if the adapter's time can be neither moved nor waited for.
 macro_rules! pass {
     ($world:expr, $duration:expr) => {
         if !$world.time().pass($duration).await {
@@ -34,7 +34,7 @@ pub(crate) use pass;
 /// A function that no macro names would never run.
 #[cfg(test)]
 mod tests {
-    /// The names that the macro of a suite lists.
+    /// Returns the names that the macro of a suite lists.
     fn listed<'a>(suite: &str, sources: &[&'a str]) -> Vec<&'a str> {
         let list = sources.iter().find_map(|source| source.split_once("$crate::expand_suite! {")).expect(suite).1;
         let (list, _) = list.split_once('}').expect("an end of the list");

@@ -4,8 +4,8 @@ use stint_core::ports::{Concurrency, PortResult};
 
 use crate::world::ThrottleWorld;
 
-/// The throttle port, as tests: `throttle_suite!(run, world)`, where `run` runs a future to its end and `world` is a
-/// future of a [`crate::ThrottleWorld`].
+/// The conformance tests of the throttle port: `throttle_suite!(run, world)`, where `run` runs a future to its end and
+/// `world` is a future of a [`crate::ThrottleWorld`].
 #[macro_export]
 macro_rules! throttle_suite {
     ($run:expr, $world:expr) => {
@@ -21,7 +21,7 @@ macro_rules! throttle_suite {
     };
 }
 
-/// Nothing is set, nothing is paused.
+/// Initially nothing is set and nothing is paused.
 pub async fn a_worker_that_nobody_throttled_runs_at_its_default(world: &dyn ThrottleWorld) -> PortResult<()> {
     let throttle = world.throttle().await?;
     let concurrency = throttle.read("rank-fetcher").await?;
@@ -30,7 +30,7 @@ pub async fn a_worker_that_nobody_throttled_runs_at_its_default(world: &dyn Thro
     Ok(())
 }
 
-/// From 0 up and down again; setting what is set does nothing.
+/// From 0 up and down again. Setting the current value again does nothing.
 pub async fn what_was_set_is_read(world: &dyn ThrottleWorld) -> PortResult<()> {
     let throttle = world.throttle().await?;
     for concurrency in [0, 50, 50, 1, 0] {
@@ -42,7 +42,7 @@ pub async fn what_was_set_is_read(world: &dyn ThrottleWorld) -> PortResult<()> {
     Ok(())
 }
 
-/// Two ways to the same throttles see the same.
+/// Two handles to the same throttles read the same values.
 pub async fn the_last_writer_wins(world: &dyn ThrottleWorld) -> PortResult<()> {
     let (one, two) = (world.throttle().await?, world.throttle().await?);
     one.set("rank-fetcher", 5).await?;
@@ -53,7 +53,7 @@ pub async fn the_last_writer_wins(world: &dyn ThrottleWorld) -> PortResult<()> {
     Ok(())
 }
 
-/// An operator's pause outlives what is set meanwhile, and gives way to what was set last.
+/// An operator's pause stays in effect whatever is set meanwhile. When it is lifted, the value set last applies.
 pub async fn a_pause_holds_whatever_is_set(world: &dyn ThrottleWorld) -> PortResult<()> {
     let throttle = world.throttle().await?;
     throttle.set("rank-fetcher", 5).await?;
@@ -68,7 +68,7 @@ pub async fn a_pause_holds_whatever_is_set(world: &dyn ThrottleWorld) -> PortRes
     Ok(())
 }
 
-/// Neither sets anything nor fails.
+/// It neither sets anything nor fails.
 pub async fn resuming_without_a_pause_does_nothing(world: &dyn ThrottleWorld) -> PortResult<()> {
     let throttle = world.throttle().await?;
     throttle.resume("rank-fetcher").await?;

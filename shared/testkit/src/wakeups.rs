@@ -9,8 +9,8 @@ use stint_core::ports::{Firing, PortResult, Wakeup};
 use crate::suite::pass;
 use crate::world::WakeupWorld;
 
-/// The wake-up port, as tests: `wakeups_suite!(run, world)`, where `run` runs a future to its end and `world` is a
-/// future of a [`crate::WakeupWorld`].
+/// The conformance tests of the wake-up port: `wakeups_suite!(run, world)`, where `run` runs a future to its end and
+/// `world` is a future of a [`crate::WakeupWorld`].
 #[macro_export]
 macro_rules! wakeups_suite {
     ($run:expr, $world:expr) => {
@@ -63,7 +63,7 @@ pub async fn wakeups_are_listed_soonest_first(world: &dyn WakeupWorld) -> PortRe
     Ok(())
 }
 
-/// The last one set holds: sooner, later, recurring or not.
+/// The last one set counts, whether it is sooner, later, recurring or not.
 pub async fn a_wakeup_of_the_same_name_is_replaced(world: &dyn WakeupWorld) -> PortResult<()> {
     let wakeups = world.wakeups().await?;
     let now = world.time().now();
@@ -81,7 +81,7 @@ pub async fn a_wakeup_of_the_same_name_is_replaced(world: &dyn WakeupWorld) -> P
     Ok(())
 }
 
-/// A process that restarts sets its schedules anew, and they go on as they were; a new period starts over.
+/// A process that restarts sets its schedules again, and they keep their next firing. A new period starts over.
 pub async fn a_recurring_wakeup_keeps_its_next_firing(world: &dyn WakeupWorld) -> PortResult<()> {
     let wakeups = world.wakeups().await?;
     let start = world.time().now();
@@ -94,7 +94,7 @@ pub async fn a_recurring_wakeup_keeps_its_next_firing(world: &dyn WakeupWorld) -
     Ok(())
 }
 
-/// It would be due for ever.
+/// It would always be due.
 pub async fn a_recurring_wakeup_without_a_period_is_refused(world: &dyn WakeupWorld) -> PortResult<()> {
     let wakeups = world.wakeups().await?;
     assert!(wakeups.every("spin", "reviver", Duration::ZERO).await.is_err());
@@ -102,7 +102,7 @@ pub async fn a_recurring_wakeup_without_a_period_is_refused(world: &dyn WakeupWo
     Ok(())
 }
 
-/// A cancelled wake-up does not fire; cancelling what is not there is not an error.
+/// A cancelled wake-up does not fire. Cancelling an unknown one is not an error.
 pub async fn a_cancelled_wakeup_is_gone(world: &dyn WakeupWorld) -> PortResult<()> {
     let wakeups = world.wakeups().await?;
     wakeups.once("revive", "reviver", after(world.time().now(), MINUTE)).await?;
@@ -129,7 +129,7 @@ pub async fn nothing_fires_before_its_time(world: &dyn WakeupWorld) -> PortResul
     Ok(())
 }
 
-/// A one-shot wake-up that has fired is forgotten; completing it again does nothing.
+/// A one-shot wake-up is removed when it has fired; completing it again does nothing.
 pub async fn a_wakeup_fires_once_and_is_gone(world: &dyn WakeupWorld) -> PortResult<()> {
     let wakeups = world.wakeups().await?;
     let Some(source) = world.source().await? else { return Ok(()) };
@@ -144,7 +144,7 @@ pub async fn a_wakeup_fires_once_and_is_gone(world: &dyn WakeupWorld) -> PortRes
     Ok(())
 }
 
-/// As soon as possible.
+/// It fires as soon as possible.
 pub async fn a_time_in_the_past_fires_at_once(world: &dyn WakeupWorld) -> PortResult<()> {
     let wakeups = world.wakeups().await?;
     let Some(source) = world.source().await? else { return Ok(()) };
@@ -155,7 +155,7 @@ pub async fn a_time_in_the_past_fires_at_once(world: &dyn WakeupWorld) -> PortRe
     Ok(())
 }
 
-/// Two hosts on one store, each with workers of its own, do not hold each other up.
+/// Two hosts that share a store but run different workers do not delay each other.
 pub async fn wakeups_of_other_workers_are_left_alone(world: &dyn WakeupWorld) -> PortResult<()> {
     let wakeups = world.wakeups().await?;
     let Some(source) = world.source().await? else { return Ok(()) };
@@ -169,7 +169,7 @@ pub async fn wakeups_of_other_workers_are_left_alone(world: &dyn WakeupWorld) ->
     Ok(())
 }
 
-/// A worker that may take an hour does not keep another's wake-up lent for that long.
+/// A worker with a lease of an hour does not extend the lease of another worker's wake-up.
 pub async fn each_worker_has_a_lease_of_its_own(world: &dyn WakeupWorld) -> PortResult<()> {
     let wakeups = world.wakeups().await?;
     let Some(source) = world.source().await? else { return Ok(()) };
@@ -184,7 +184,7 @@ pub async fn each_worker_has_a_lease_of_its_own(world: &dyn WakeupWorld) -> Port
     Ok(())
 }
 
-/// A host that dies while it fires a wake-up delays it by the lease, and does not lose it.
+/// If a host crashes while it fires a wake-up, the wake-up is delayed by the lease, and not lost.
 pub async fn a_claimed_wakeup_is_lent_again_after_its_lease(world: &dyn WakeupWorld) -> PortResult<()> {
     let wakeups = world.wakeups().await?;
     let Some(source) = world.source().await? else { return Ok(()) };
@@ -219,7 +219,7 @@ pub async fn a_recurring_wakeup_is_due_again_after_its_period(world: &dyn Wakeup
     Ok(())
 }
 
-/// After a long sleep a recurring wake-up fires once, and then on its own grid.
+/// After a long pause of the host, a recurring wake-up fires once, and then on its own grid again.
 pub async fn missed_periods_are_not_made_up_for(world: &dyn WakeupWorld) -> PortResult<()> {
     let wakeups = world.wakeups().await?;
     let Some(source) = world.source().await? else { return Ok(()) };
@@ -234,7 +234,7 @@ pub async fn missed_periods_are_not_made_up_for(world: &dyn WakeupWorld) -> Port
     Ok(())
 }
 
-/// What was set while the old one fired is kept, even for the same instant.
+/// A wake-up set while the old one fires is kept, even if it is for the same instant.
 pub async fn a_wakeup_that_was_replaced_while_it_fired_stays(world: &dyn WakeupWorld) -> PortResult<()> {
     let wakeups = world.wakeups().await?;
     let Some(source) = world.source().await? else { return Ok(()) };
@@ -254,7 +254,7 @@ pub async fn a_wakeup_that_was_replaced_while_it_fired_stays(world: &dyn WakeupW
     Ok(())
 }
 
-/// Completing brings nothing back.
+/// Completing does not restore it.
 pub async fn a_wakeup_that_was_cancelled_while_it_fired_stays_gone(world: &dyn WakeupWorld) -> PortResult<()> {
     let wakeups = world.wakeups().await?;
     let Some(source) = world.source().await? else { return Ok(()) };
@@ -267,7 +267,7 @@ pub async fn a_wakeup_that_was_cancelled_while_it_fired_stays_gone(world: &dyn W
     Ok(())
 }
 
-/// What comes again and again and had a minute to go still has a minute. What comes once comes at once: its worker looks
+/// A recurring wake-up that had a minute to go still has a minute. A one-shot wake-up fires at once: its worker checks
 /// what there is to do.
 pub async fn a_clock_that_is_set_back_delays_no_wakeup(world: &dyn WakeupWorld) -> PortResult<()> {
     let (wakeups, Some(source)) = (world.wakeups().await?, world.source().await?) else { return Ok(()) };

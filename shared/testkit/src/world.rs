@@ -9,18 +9,18 @@ use stint_core::clock::{Clock, ManualClock};
 use stint_core::ledger::LedgerSettings;
 use stint_core::ports::{Breakers, KeyPool, PortResult, Queue, QueueSettings, Throttle, WakeupSource, Wakeups};
 
-/// The time that an adapter lives in.
+/// The time of an adapter.
 #[async_trait]
 pub trait Time: Send + Sync {
-    /// Now.
+    /// The current time.
     fn now(&self) -> Timestamp;
 
-    /// Lets `duration` pass. Answers `false`, at once, where so much time can neither be moved nor waited for; the
-    /// test then ends there.
+    /// Lets `duration` pass. Returns `false` at once if so much time can be neither moved nor waited for; the test then
+    /// ends there.
     async fn pass(&self, duration: Duration) -> bool;
 
-    /// Sets the clock that the adapter reads, while no time passes. Returns `false` where it cannot be set; the test then
-    /// ends there.
+    /// Sets the adapter's clock without letting time pass. Returns `false` if it cannot be set; the test then ends
+    /// there.
     fn jump(&self, by: SignedDuration) -> bool {
         let _ = by;
         false
@@ -44,59 +44,60 @@ impl Time for ManualClock {
     }
 }
 
-/// A store of queues, empty, that no other test uses.
+/// An empty store of queues that no other test uses.
 #[async_trait]
 pub trait QueueWorld: Send + Sync {
-    /// The queue `name`. Asked twice for the same, answers another way to the same queue.
+    /// Returns the queue `name`. A second call with the same name returns another handle to the same queue.
     async fn queue(&self, name: &str, settings: QueueSettings) -> PortResult<Arc<dyn Queue>>;
 
-    /// The time that the queues live in.
+    /// The time of the queues.
     fn time(&self) -> &dyn Time;
 
-    /// Whether counts can be relied on. In the cloud they are estimates.
+    /// Whether counts are exact. In the cloud they are estimates.
     fn counts_are_exact(&self) -> bool {
         true
     }
 }
 
-/// A store of wake-ups, empty, that no other test uses.
+/// An empty store of wake-ups that no other test uses.
 #[async_trait]
 pub trait WakeupWorld: Send + Sync {
-    /// The wake-ups.
+    /// Returns the wake-ups.
     async fn wakeups(&self) -> PortResult<Arc<dyn Wakeups>>;
 
-    /// Where a host learns what is due. `None` where the vendor calls the worker by himself.
+    /// Where a host learns which wake-ups are due. `None` if the vendor calls the worker itself.
     async fn source(&self) -> PortResult<Option<Arc<dyn WakeupSource>>>;
 
-    /// The time that the wake-ups live in.
+    /// The time of the wake-ups.
     fn time(&self) -> &dyn Time;
 }
 
 /// A store of throttles that no other test uses.
 #[async_trait]
 pub trait ThrottleWorld: Send + Sync {
-    /// The throttles. Asked twice, answers another way to the same ones.
+    /// Returns the throttles. A second call returns another handle to the same ones.
     async fn throttle(&self) -> PortResult<Arc<dyn Throttle>>;
 }
 
-/// A store of breakers' records that no other test uses.
+/// A store of circuit breaker records that no other test uses.
 #[async_trait]
 pub trait BreakerWorld: Send + Sync {
-    /// The records. Asked twice, returns another way to the same ones.
+    /// Returns the records. A second call returns another handle to the same ones.
     async fn breakers(&self) -> PortResult<Arc<dyn Breakers>>;
 }
 
 /// A key pool without keys that no other test uses.
 #[async_trait]
 pub trait KeyPoolWorld: Send + Sync {
-    /// The key pool. Asked twice, answers another way to the same pool, as another process has it.
+    /// Returns the key pool. A second call returns another handle to the same pool, as another process would have.
     async fn pool(&self, settings: LedgerSettings) -> PortResult<Arc<dyn KeyPool>>;
 
-    /// The same pool, with its store opened anew where that is possible: whoever worked with it before is dead.
+    /// Returns the same pool with its store opened anew where that is possible, as after a crash of every process that
+    /// used it.
     async fn reopen(&self, settings: LedgerSettings) -> PortResult<Arc<dyn KeyPool>> {
         self.pool(settings).await
     }
 
-    /// The time that the pool lives in.
+    /// The time of the pool.
     fn time(&self) -> &dyn Time;
 }

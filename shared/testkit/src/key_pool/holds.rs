@@ -10,7 +10,7 @@ use super::{BEYOND_THE_HOLD, Fixture, LEASE, WINDOW, ask, pool};
 use crate::suite::pass;
 use crate::world::KeyPoolWorld;
 
-/// What is granted is held, and is free for nobody else, whatever way they come by.
+/// Granted points are held, and no other handle to the pool can reserve them.
 pub async fn a_grant_is_held_until_it_is_settled(world: &dyn KeyPoolWorld) -> PortResult<()> {
     let fixture = Fixture::with_keys(world, &[("a", 100)]).await?;
     let grant = fixture.grant(60).await?;
@@ -25,7 +25,7 @@ pub async fn a_grant_is_held_until_it_is_settled(world: &dyn KeyPoolWorld) -> Po
     Ok(())
 }
 
-/// A replay, here or in another process, changes nothing.
+/// A replay, in this process or in another one, changes nothing.
 pub async fn a_second_settlement_does_nothing(world: &dyn KeyPoolWorld) -> PortResult<()> {
     let fixture = Fixture::with_keys(world, &[("a", 100)]).await?;
     let grant = fixture.grant(60).await?;
@@ -53,7 +53,7 @@ pub async fn a_call_that_was_not_billed_gives_its_points_back(world: &dyn KeyPoo
     Ok(())
 }
 
-/// A key that the upstream turned away grants nothing until the upstream's word, and is counted.
+/// A key that the upstream refused grants nothing until the time that the upstream named, and the refusal is counted.
 pub async fn a_refused_call_rests_the_key(world: &dyn KeyPoolWorld) -> PortResult<()> {
     let fixture = Fixture::with_keys(world, &[("a", 100)]).await?;
     let grant = fixture.grant(10).await?;
@@ -72,8 +72,8 @@ pub async fn a_refused_call_rests_the_key(world: &dyn KeyPoolWorld) -> PortResul
     Ok(())
 }
 
-/// It rests for everybody, and everybody sees why; its points are free for whoever may use it again. That is not counted
-/// among the refusals for lack of points. A person who has mended it need not wait.
+/// The key rests in every process, and every process sees the reason. Its hold is released. The refusal is not counted
+/// among those for lack of points. An operator who has fixed the key can resume it at once.
 pub async fn a_key_that_is_not_accepted_rests_until_it_is_resumed(world: &dyn KeyPoolWorld) -> PortResult<()> {
     let fixture = Fixture::with_keys(world, &[("a", 100), ("b", 100)]).await?;
     let grant = fixture.grant(100).await?;
@@ -90,7 +90,7 @@ pub async fn a_key_that_is_not_accepted_rests_until_it_is_resumed(world: &dyn Ke
     Ok(())
 }
 
-/// A caller that dies leaves a hold that ends after the call's time-out, and may have been billed.
+/// A caller that crashes leaves a hold. It ends after the call time-out, and its points may have been billed.
 pub async fn a_hold_ends_by_itself_and_counts_until_a_reading(world: &dyn KeyPoolWorld) -> PortResult<()> {
     let fixture = Fixture::with_keys(world, &[("a", 100)]).await?;
     let grant = fixture.grant(100).await?;
@@ -107,7 +107,7 @@ pub async fn a_hold_ends_by_itself_and_counts_until_a_reading(world: &dyn KeyPoo
     Ok(())
 }
 
-/// For each key: what is needed, what is free, and when there may be more.
+/// For each key, a refusal says how many points are needed, how many are free, and when there may be more.
 pub async fn a_refusal_names_what_is_missing(world: &dyn KeyPoolWorld) -> PortResult<()> {
     let fixture = Fixture::with_keys(world, &[("a", 100)]).await?;
     fixture.grant(95).await?;
@@ -118,7 +118,7 @@ pub async fn a_refusal_names_what_is_missing(world: &dyn KeyPoolWorld) -> PortRe
     Ok(())
 }
 
-/// It is not an error, and waits for no key.
+/// An empty ask is not an error, and its refusal lists no key to wait for.
 pub async fn an_ask_for_nothing_is_refused(world: &dyn KeyPoolWorld) -> PortResult<()> {
     let fixture = Fixture::with_keys(world, &[("a", 100)]).await?;
     let nothing = fixture.pool.reserve(&ask(&[])).await?;
@@ -126,7 +126,7 @@ pub async fn an_ask_for_nothing_is_refused(world: &dyn KeyPoolWorld) -> PortResu
     Ok(())
 }
 
-/// What is larger than the whole window of every key, less the guard, is said at once.
+/// An ask larger than every key's whole window, less the guard, is reported at once instead of waiting.
 pub async fn an_ask_that_no_key_can_satisfy_is_unpriceable(world: &dyn KeyPoolWorld) -> PortResult<()> {
     let fixture = Fixture::with_keys(world, &[("a", 100), ("b", 50)]).await?;
     let unpriceable = Reservation::Unpriceable { unit: Points::whole(101), largest: Points::whole(100) };
@@ -135,7 +135,8 @@ pub async fn an_ask_that_no_key_can_satisfy_is_unpriceable(world: &dyn KeyPoolWo
     Ok(())
 }
 
-/// Whole messages first; when not one fits, a message is split and its head is granted. The guard is left alone.
+/// Whole messages are granted first. If none fits, a message is split and its head is granted. The guard is never
+/// granted.
 pub async fn only_what_fits_is_granted(world: &dyn KeyPoolWorld) -> PortResult<()> {
     let fixture = Fixture::with_keys(world, &[("a", 100)]).await?;
     let guarded = world.pool(LedgerSettings { guard: Points::whole(10), ..LedgerSettings::plain(WINDOW) }).await?;
@@ -151,7 +152,7 @@ pub async fn only_what_fits_is_granted(world: &dyn KeyPoolWorld) -> PortResult<(
     Ok(())
 }
 
-/// What is kept for them nobody else gets, until the last tenth of the window.
+/// Ordinary asks get no reserved points until the last tenth of the window.
 pub async fn the_reserve_is_for_priority_asks(world: &dyn KeyPoolWorld) -> PortResult<()> {
     let fixture = Fixture::with_keys(world, &[("a", 100)]).await?;
     let reserving = world.pool(LedgerSettings { reserve: Points::whole(10), ..LedgerSettings::plain(WINDOW) }).await?;
@@ -164,7 +165,7 @@ pub async fn the_reserve_is_for_priority_asks(world: &dyn KeyPoolWorld) -> PortR
     Ok(())
 }
 
-/// Its points are the first to be lost.
+/// Its unspent points expire first.
 pub async fn the_key_that_resets_first_is_used_first(world: &dyn KeyPoolWorld) -> PortResult<()> {
     let fixture = Fixture::unread(world, &["late", "soon"]).await?;
     for _ in 0..2 {
@@ -178,7 +179,7 @@ pub async fn the_key_that_resets_first_is_used_first(world: &dyn KeyPoolWorld) -
     Ok(())
 }
 
-/// A crowd that asks at once, by two ways, is granted what is there and not one point more.
+/// Many concurrent reservers on two handles are granted exactly the points that are free.
 pub async fn reservers_never_share_points(world: &dyn KeyPoolWorld) -> PortResult<()> {
     let fixture = Fixture::with_keys(world, &[("a", 100)]).await?;
     let elsewhere = pool(world).await?;

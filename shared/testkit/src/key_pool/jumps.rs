@@ -1,4 +1,4 @@
-//! Clocks that are set, calls that are billed late, and answers that nobody should believe at once.
+//! Clocks that are set, calls that are billed late, and readings that need a second one to confirm them.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use crate::world::KeyPoolWorld;
 const GRACE: Duration = Duration::from_secs(90);
 const AN_HOUR: SignedDuration = SignedDuration::from_hours(1);
 
-/// Sets the clock, or ends the test where it cannot.
+/// Sets the clock, or ends the test if the adapter's clock cannot be set.
 macro_rules! jump {
     ($world:expr, $by:expr) => {
         if !$world.time().jump($by) {
@@ -24,7 +24,7 @@ macro_rules! jump {
     };
 }
 
-/// It may be billed after its caller has given up: until the grace is over no reading frees its points.
+/// A lost call may be billed after its caller has given up. No reading frees its points until the grace is over.
 pub async fn a_lost_call_is_held_for_its_grace(world: &dyn KeyPoolWorld) -> PortResult<()> {
     let fixture = Fixture::with_keys(world, &[("a", 100)]).await?;
     let patient = world.pool(LedgerSettings { grace: GRACE, ..LedgerSettings::plain(WINDOW) }).await?;
@@ -41,7 +41,7 @@ pub async fn a_lost_call_is_held_for_its_grace(world: &dyn KeyPoolWorld) -> Port
     Ok(())
 }
 
-/// No message is given up for it, and the lower limit counts meanwhile.
+/// Until a second reading confirms it, the lower limit counts, but no message is refused as unpriceable because of it.
 pub async fn a_limit_that_one_answer_tells_is_read_again(world: &dyn KeyPoolWorld) -> PortResult<()> {
     let fixture = Fixture::with_keys(world, &[("a", 100)]).await?;
     let grant = fixture.grant(10).await?;
@@ -57,7 +57,7 @@ pub async fn a_limit_that_one_answer_tells_is_read_again(world: &dyn KeyPoolWorl
     Ok(())
 }
 
-/// Its reset seems to be further away than a window is long.
+/// The key's reset seems to be further away than a window is long.
 pub async fn a_key_read_by_a_clock_that_was_ahead_is_read_anew(world: &dyn KeyPoolWorld) -> PortResult<()> {
     let fixture = Fixture::with_keys(world, &[("a", 100)]).await?;
     jump!(world, AN_HOUR * -2);
@@ -73,7 +73,7 @@ pub async fn a_key_read_by_a_clock_that_was_ahead_is_read_anew(world: &dyn KeyPo
     Ok(())
 }
 
-/// Neither its claim nor the rest that it was told outlasts the moment in which the clock is right again.
+/// Neither its claim nor a rest that the upstream asked it for outlasts the correction of the clock.
 pub async fn a_reader_whose_clock_was_ahead_closes_no_key(world: &dyn KeyPoolWorld) -> PortResult<()> {
     let fixture = Fixture::unread(world, &["a"]).await?;
     fixture.pool.claim_reading(Points::ZERO, LEASE).await?.expect("an unread key");
@@ -82,7 +82,7 @@ pub async fn a_reader_whose_clock_was_ahead_closes_no_key(world: &dyn KeyPoolWor
     Ok(())
 }
 
-/// It may still be billed, so no reading frees its points yet.
+/// The call may still be billed, so no reading frees its points yet.
 pub async fn a_clock_that_is_set_ahead_ends_no_call_that_runs(world: &dyn KeyPoolWorld) -> PortResult<()> {
     let fixture = Fixture::with_keys(world, &[("a", 100)]).await?;
     let patient = world.pool(LedgerSettings { grace: GRACE, ..LedgerSettings::plain(WINDOW) }).await?;
@@ -98,7 +98,7 @@ pub async fn a_clock_that_is_set_ahead_ends_no_call_that_runs(world: &dyn KeyPoo
     Ok(())
 }
 
-/// Parked messages wait for nobody whose clock was ahead.
+/// A lease that was taken while the clock was ahead does not keep parked messages waiting.
 pub async fn a_claim_by_a_clock_that_was_ahead_lapses(world: &dyn KeyPoolWorld) -> PortResult<()> {
     let pool = pool(world).await?;
     let parked_at = world.time().now();

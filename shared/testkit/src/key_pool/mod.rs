@@ -59,8 +59,8 @@ pub use windows::{
     an_unknown_key_cannot_be_paused, keys_are_listed_soonest_reset_first, windows_are_answered_newest_first,
 };
 
-/// The key pool port, as tests: `key_pool_suite!(run, world)`, where `run` runs a future to its end and `world` is a
-/// future of a [`crate::KeyPoolWorld`].
+/// The conformance tests of the key pool port: `key_pool_suite!(run, world)`, where `run` runs a future to its end and
+/// `world` is a future of a [`crate::KeyPoolWorld`].
 #[macro_export]
 macro_rules! key_pool_suite {
     ($run:expr, $world:expr) => {
@@ -143,20 +143,20 @@ const WINDOW: Duration = Duration::from_secs(3_600);
 const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 const LEASE: Duration = Duration::from_secs(60);
 
-/// Beyond the call time-out and the ledger's margin: a hold has ended by itself.
+/// Longer than the call time-out and the ledger's margin together: after it, a hold has ended by itself.
 const BEYOND_THE_HOLD: Duration = Duration::from_secs(40);
 
-/// A pool, and how the suite talks to it.
+/// A pool with helpers for the suite.
 struct Fixture<'a> {
     world: &'a dyn KeyPoolWorld,
     pool: Arc<dyn KeyPool>,
 }
 
 impl Fixture<'_> {
-    /// A pool of keys that have just been read: nothing is spent, and each resets an hour from now.
+    /// Returns a pool of keys that have just been read: nothing is spent, and each resets an hour from now.
     async fn with_keys<'a>(world: &'a dyn KeyPoolWorld, keys: &[(&str, u64)]) -> PortResult<Fixture<'a>> {
         let fixture = Fixture::unread(world, &keys.iter().map(|(key, _)| *key).collect::<Vec<&str>>()).await?;
-        // Twice each: one answer alone does not make a limit sure.
+        // Two readings for each key: the pool relies on a limit only when a second reading confirms it.
         for needed in [Points::ZERO, Points::MAX] {
             for _ in keys {
                 let claim = fixture.pool.claim_reading(needed, LEASE).await?.expect("a key to read");
@@ -167,7 +167,7 @@ impl Fixture<'_> {
         Ok(fixture)
     }
 
-    /// A pool of keys that nothing is known of.
+    /// Returns a pool of keys that have not been read yet.
     async fn unread<'a>(world: &'a dyn KeyPoolWorld, keys: &[&str]) -> PortResult<Fixture<'a>> {
         let fixture = Fixture { world, pool: pool(world).await? };
         fixture.configure(keys).await?;
@@ -178,7 +178,7 @@ impl Fixture<'_> {
         self.pool.configure(&keys.iter().copied().map(key).collect::<Vec<KeyId>>()).await
     }
 
-    /// What the upstream answers now.
+    /// The upstream's answer at this instant.
     fn reading(&self, limit: u64, spent: u64, resets_in: Duration) -> Reading {
         let received_at = self.world.time().now();
         Reading { limit: Points::whole(limit), spent: Points::whole(spent), resets_in, received_at }

@@ -10,7 +10,7 @@ use super::{LEASE, pool};
 use crate::suite::pass;
 use crate::world::KeyPoolWorld;
 
-/// Whoever has waited for the longest goes first; `max` is a limit.
+/// At most `max` messages are leased, the longest-parked first.
 pub async fn parked_messages_are_lent_oldest_first(world: &dyn KeyPoolWorld) -> PortResult<()> {
     let pool = pool(world).await?;
     let now = world.time().now();
@@ -26,7 +26,7 @@ pub async fn parked_messages_are_lent_oldest_first(world: &dyn KeyPoolWorld) -> 
     Ok(())
 }
 
-/// A borrower that dies delays the messages by the lease.
+/// If the process that leased the messages crashes, they are delayed by the lease.
 pub async fn parked_messages_are_lent_to_one_caller_at_a_time(world: &dyn KeyPoolWorld) -> PortResult<()> {
     let (one, two) = (pool(world).await?, pool(world).await?);
     let message = parked("1", "body", world.time().now());
@@ -40,7 +40,7 @@ pub async fn parked_messages_are_lent_to_one_caller_at_a_time(world: &dyn KeyPoo
     Ok(())
 }
 
-/// A redelivered message parks over itself.
+/// A redelivered message replaces its parked copy.
 pub async fn parking_an_id_again_replaces_it(world: &dyn KeyPoolWorld) -> PortResult<()> {
     let pool = pool(world).await?;
     let now = world.time().now();
@@ -52,7 +52,8 @@ pub async fn parking_an_id_again_replaces_it(world: &dyn KeyPoolWorld) -> PortRe
     Ok(())
 }
 
-/// What was sent back to its queue is dropped, once and for all, and nothing else is.
+/// A message that was sent back to its queue is dropped once; dropping it again changes nothing, and no other message
+/// is dropped.
 pub async fn forgotten_messages_are_gone(world: &dyn KeyPoolWorld) -> PortResult<()> {
     let pool = pool(world).await?;
     let now = world.time().now();
@@ -67,7 +68,7 @@ pub async fn forgotten_messages_are_gone(world: &dyn KeyPoolWorld) -> PortResult
     Ok(())
 }
 
-/// Even when it was parked at the same instant and with the same body.
+/// This holds even if it was parked at the same instant and with the same body.
 pub async fn a_message_that_was_parked_anew_is_not_forgotten(world: &dyn KeyPoolWorld) -> PortResult<()> {
     let pool = pool(world).await?;
     let now = world.time().now();
@@ -82,7 +83,7 @@ pub async fn a_message_that_was_parked_anew_is_not_forgotten(world: &dyn KeyPool
     Ok(())
 }
 
-/// An id is unique within its queue only.
+/// An id is unique only within its queue.
 pub async fn queues_do_not_share_parked_messages(world: &dyn KeyPoolWorld) -> PortResult<()> {
     let pool = pool(world).await?;
     let here = parked("1", "here", world.time().now());
@@ -95,7 +96,7 @@ pub async fn queues_do_not_share_parked_messages(world: &dyn KeyPoolWorld) -> Po
     Ok(())
 }
 
-/// Empty lists, and queues that were never heard of, are not errors.
+/// Empty lists and unknown queues are not errors.
 pub async fn lists_of_messages_may_be_empty(world: &dyn KeyPoolWorld) -> PortResult<()> {
     let pool = pool(world).await?;
     pool.park(&[]).await?;

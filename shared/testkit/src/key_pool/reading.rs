@@ -1,4 +1,4 @@
-//! Readings: who may read, and what a reading settles.
+//! Readings: which caller may read a key, and what a reading settles.
 
 use stint_core::clock::after;
 use stint_core::ledger::{CallEnd, KeyState, Refusal, Reservation};
@@ -9,7 +9,7 @@ use super::{Fixture, LEASE, WINDOW, ask, pool};
 use crate::suite::pass;
 use crate::world::KeyPoolWorld;
 
-/// Nothing is known of it, so nothing is lent: somebody must read it first.
+/// The key's limit and spent points are unknown until it is read.
 pub async fn an_unread_key_grants_nothing(world: &dyn KeyPoolWorld) -> PortResult<()> {
     let fixture = Fixture::unread(world, &["a"]).await?;
     assert_eq!(fixture.status("a").await?.state, KeyState::Stale);
@@ -23,7 +23,7 @@ pub async fn an_unread_key_grants_nothing(world: &dyn KeyPoolWorld) -> PortResul
     Ok(())
 }
 
-/// A key that everybody finds empty is read once, not by everybody.
+/// When all processes find a key empty, only one of them reads it.
 pub async fn a_key_is_read_by_one_caller_at_a_time(world: &dyn KeyPoolWorld) -> PortResult<()> {
     let fixture = Fixture::unread(world, &["a", "b"]).await?;
     let elsewhere = pool(world).await?;
@@ -34,7 +34,7 @@ pub async fn a_key_is_read_by_one_caller_at_a_time(world: &dyn KeyPoolWorld) -> 
     Ok(())
 }
 
-/// A reader that dies does not close the key for good.
+/// A reader that crashes does not close the key for good.
 pub async fn a_claim_lapses_after_its_lease(world: &dyn KeyPoolWorld) -> PortResult<()> {
     let fixture = Fixture::unread(world, &["a"]).await?;
     assert!(fixture.pool.claim_reading(Points::ZERO, LEASE).await?.is_some());
@@ -45,7 +45,7 @@ pub async fn a_claim_lapses_after_its_lease(world: &dyn KeyPoolWorld) -> PortRes
     Ok(())
 }
 
-/// A failure that is brought back frees the claim at once.
+/// A reading that was reported as failed frees its claim at once.
 pub async fn a_failed_reading_may_be_tried_again(world: &dyn KeyPoolWorld) -> PortResult<()> {
     let fixture = Fixture::unread(world, &["a"]).await?;
     let claim = fixture.pool.claim_reading(Points::ZERO, LEASE).await?.expect("an unread key");
@@ -55,7 +55,7 @@ pub async fn a_failed_reading_may_be_tried_again(world: &dyn KeyPoolWorld) -> Po
     Ok(())
 }
 
-/// It is not read again before its time, and the claim is free by then.
+/// The key is not read again before the time that the upstream named, and its claim is free by then.
 pub async fn a_refused_reading_rests_the_key(world: &dyn KeyPoolWorld) -> PortResult<()> {
     let fixture = Fixture::unread(world, &["a"]).await?;
     let claim = fixture.pool.claim_reading(Points::ZERO, LEASE * 10).await?.expect("an unread key");
@@ -70,7 +70,7 @@ pub async fn a_refused_reading_rests_the_key(world: &dyn KeyPoolWorld) -> PortRe
     Ok(())
 }
 
-/// Whoever was reading the key when a person paused it does not shorten the pause.
+/// If an operator pauses the key while it is being read, a refused reading does not shorten the pause.
 pub async fn a_refused_reading_leaves_a_pause_by_hand_alone(world: &dyn KeyPoolWorld) -> PortResult<()> {
     let fixture = Fixture::unread(world, &["a"]).await?;
     let claim = fixture.pool.claim_reading(Points::ZERO, LEASE).await?.expect("an unread key");
@@ -83,7 +83,7 @@ pub async fn a_refused_reading_leaves_a_pause_by_hand_alone(world: &dyn KeyPoolW
     Ok(())
 }
 
-/// A key with room for what is needed, or with nothing to be confirmed, need not be read.
+/// A key with enough free points, or with no hold to confirm, is not read.
 pub async fn a_reading_is_not_lent_when_it_would_not_help(world: &dyn KeyPoolWorld) -> PortResult<()> {
     let fixture = Fixture::with_keys(world, &[("a", 100)]).await?;
     let grant = fixture.grant(50).await?;
@@ -94,8 +94,9 @@ pub async fn a_reading_is_not_lent_when_it_would_not_help(world: &dyn KeyPoolWor
     Ok(())
 }
 
-/// An answer's counter leaves out the answer's own charge, and a reading that was on its way when a call ended may
-/// leave out that call's: only a reading whose request started after the end is sure to have it.
+/// An answer's counter does not include the answer's own charge. If a reading was in flight when a call ended, its
+/// counter may not include that call's charge either. Only a reading whose request started after the end of the call is
+/// certain to include it.
 pub async fn a_hold_is_dropped_by_a_later_reading_only(world: &dyn KeyPoolWorld) -> PortResult<()> {
     let fixture = Fixture::with_keys(world, &[("a", 100)]).await?;
     let first = fixture.grant(10).await?;
@@ -113,7 +114,7 @@ pub async fn a_hold_is_dropped_by_a_later_reading_only(world: &dyn KeyPoolWorld)
     Ok(())
 }
 
-/// Answers overtake each other: the highest counter is the truth.
+/// Answers may arrive out of order: the highest counter counts.
 pub async fn spent_never_falls_within_a_window(world: &dyn KeyPoolWorld) -> PortResult<()> {
     let fixture = Fixture::with_keys(world, &[("a", 100)]).await?;
     let (one, two) = (fixture.grant(10).await?, fixture.grant(10).await?);
@@ -123,7 +124,8 @@ pub async fn spent_never_falls_within_a_window(world: &dyn KeyPoolWorld) -> Port
     Ok(())
 }
 
-/// Between the counter in a call's own answer and the next one lies just its own charge. Whoever learns it tells all.
+/// The counter in a call's own answer and the next counter differ by exactly that call's charge. The process that
+/// measures the charge shares it with all others.
 pub async fn a_call_that_was_alone_is_priced_for_all_processes(world: &dyn KeyPoolWorld) -> PortResult<()> {
     let fixture = Fixture::with_keys(world, &[("a", 100)]).await?;
     let first = fixture.grant(10).await?;

@@ -1,6 +1,6 @@
-//! Crashes and mishaps, as a table: what happens step by step, and what the key's account must be in the end.
+//! A table of crashes and faults: the steps, and the key's account after them.
 //!
-//! All of them are about the key `a`: 100 points, read when its window of an hour began, nothing spent.
+//! All of them use the key `a`: 100 points, read when its window of an hour began, nothing spent.
 
 use std::time::Duration;
 
@@ -13,41 +13,42 @@ use super::{Fixture, LEASE, WINDOW, key};
 use crate::suite::pass;
 use crate::world::KeyPoolWorld;
 
-/// A mishap and its outcome.
+/// A sequence of faults and its outcome.
 #[derive(Debug)]
 pub struct Scenario {
     /// The name of its test.
     pub name: &'static str,
-    /// What happens.
+    /// The steps, in order.
     pub steps: &'static [Step],
-    /// What the key's account is then.
+    /// The key's account after the last step.
     pub expect: Expect,
 }
 
-/// Something that happens. Calls and claims are counted from 0, in the order in which they were granted.
+/// A step of a scenario. Calls and claims are numbered from 0, in the order in which they were granted.
 #[derive(Clone, Copy, Debug)]
 pub enum Step {
-    /// So many points are granted for the next call.
+    /// This many points are granted for the next call.
     Reserve(u64),
-    /// So many points are granted, but the answer never arrives: nobody knows of the hold.
+    /// This many points are granted, but the caller never receives the grant and does not know of its hold.
     ReserveUnanswered(u64),
-    /// So many points are refused.
+    /// A reservation of this many points is refused.
     Refuse(u64),
-    /// A call ends; a second time, when the answer to the first was lost, or another process replays it.
+    /// A call is settled. A second settlement of the same call is a retry after a lost reply, or a replay by another
+    /// process.
     Settle(usize, End),
-    /// Whoever worked with the store is dead. What follows is done by a process that has opened it anew.
+    /// All processes that used the store have crashed. The following steps run in a process that has opened it anew.
     Reopen,
-    /// Seconds go by.
+    /// This many seconds pass.
     Pass(u64),
-    /// Somebody who needs so many points may read the key.
+    /// A caller that needs this many points may read the key.
     Claim(u64),
-    /// Nobody who needs so many points may.
+    /// A caller that needs this many points may not read the key.
     NoClaim(u64),
-    /// A claimed reading brings what is spent.
+    /// A claimed reading returns this many spent points.
     Observe(usize, u64),
     /// A claimed reading fails.
     ObserveFailed(usize),
-    /// The key rests for so many seconds.
+    /// The key is paused for this many seconds.
     Pause(u64),
     /// These are the keys in use.
     Configure(&'static [&'static str]),
@@ -56,40 +57,40 @@ pub enum Step {
 /// How a call ends.
 #[derive(Clone, Copy, Debug)]
 pub enum End {
-    /// With so much spent.
+    /// With this many points spent.
     Answered(u64),
-    /// With so much spent, so many seconds ago: the settlement comes late.
+    /// With this many points spent, received this many seconds ago: the settlement comes late.
     AnsweredAgo(u64, u64),
-    /// With so much spent, in a process whose clock is ahead by so many seconds, or behind.
+    /// With this many points spent, settled by a process whose clock is this many seconds ahead, or behind if negative.
     AnsweredAhead(u64, i64),
     /// Without an answer.
     Lost,
     /// Without a charge.
     NotBilled,
-    /// The upstream refuses the key for so many seconds.
+    /// The upstream refuses the key for this many seconds.
     Refused(u64),
 }
 
-/// The key's account in the end. In whole points.
+/// The key's account at the end, in whole points.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Expect {
-    /// Whether it lends.
+    /// Whether the key grants points.
     pub state: KeyState,
-    /// By the upstream's counter.
+    /// Spent by the upstream's counter.
     pub spent: u64,
-    /// On loan.
+    /// Held in total.
     pub held: u64,
-    /// Of that, to calls that are over.
+    /// Held by calls that are over.
     pub unconfirmed: u64,
-    /// Calls that run.
+    /// Calls in flight.
     pub in_flight: u64,
-    /// Left to lend.
+    /// Free to be granted.
     pub free: u64,
-    /// Windows that are over and on record.
+    /// Recorded windows that are over.
     pub windows: usize,
 }
 
-/// An open key in its first window; `held` is all in flight unless said otherwise.
+/// An open key in its first window, with nothing held.
 const OPEN: Expect =
     Expect { state: KeyState::Open, spent: 0, held: 0, unconfirmed: 0, in_flight: 0, free: 100, windows: 0 };
 
@@ -98,7 +99,7 @@ use Step::{
     Claim, Configure, NoClaim, Observe, ObserveFailed, Pass, Pause, Refuse, Reopen, Reserve, ReserveUnanswered, Settle,
 };
 
-/// The table, and for each row a function of the suite.
+/// Defines the table, and a function of the suite for each row.
 macro_rules! scenarios {
     ($($(#[$doc:meta])* $name:ident: [$($step:expr),* $(,)?] => $expect:expr;)*) => {
         /// Every row of the table.
@@ -115,7 +116,7 @@ macro_rules! scenarios {
 }
 
 scenarios! {
-    /// The hold of a call that nobody will make ends by itself, and counts until a reading.
+    /// The hold of a call that is never made ends by itself, and counts until a reading.
     a_lost_reply_of_a_reserve: [ReserveUnanswered(30), Pass(20), Reserve(40), Pass(15)]
         => Expect { held: 70, unconfirmed: 30, in_flight: 1, free: 30, ..OPEN };
     /// The reading shows that it was never billed.
@@ -123,58 +124,60 @@ scenarios! {
     /// The caller settles again, and nothing is counted twice.
     a_lost_reply_of_a_settlement: [Reserve(30), Settle(0, Answered(5)), Settle(0, Answered(5))]
         => Expect { spent: 5, held: 30, unconfirmed: 30, free: 65, ..OPEN };
-    /// Both think that the other has died.
+    /// Two processes each settle the call because each assumes that the other has crashed.
     two_replayers: [Reserve(30), Settle(0, Lost), Reopen, Settle(0, Lost), Reopen, Settle(0, Lost)]
         => Expect { held: 30, unconfirmed: 30, free: 70, ..OPEN };
-    /// The first word stands: points that were given back are not taken again.
+    /// The first settlement counts: points that were released are not held again.
     a_replay_that_says_otherwise: [Reserve(30), Settle(0, NotBilled), Reopen, Settle(0, Lost)] => OPEN;
-    /// Nothing was billed, and nothing is lost but the time until the reading.
+    /// Nothing was billed. The points are only unavailable until the reading.
     a_death_between_reserve_and_call: [Reserve(30), Reopen, NoClaim(100), Pass(35), Claim(100), Observe(0, 0)] => OPEN;
-    /// Something was billed, and the reading shows how much.
+    /// The call was billed, and the reading shows how much.
     a_death_after_the_call: [Reserve(30), Reopen, Pass(35), Claim(100), Observe(0, 12)]
         => Expect { spent: 12, free: 88, ..OPEN };
-    /// Until then nobody else gets the points of the dead.
+    /// Until the reading, no other process gets the crashed process's points.
     a_death_of_a_process_that_held_everything: [Reserve(100), Reopen, Refuse(1), Pass(35), Refuse(1)]
         => Expect { held: 100, unconfirmed: 100, free: 0, ..OPEN };
     /// Its claim lapses, and another process reads.
     a_death_of_a_reader: [Pass(3_605), Claim(0), Reopen, NoClaim(0), Pass(LEASE.as_secs()), Claim(0), Observe(1, 0)]
         => Expect { windows: 1, ..OPEN };
-    /// What it read when everybody thought it dead takes nothing back.
+    /// When its late result arrives after another process's reading, it lowers nothing.
     a_reader_that_was_thought_dead:
         [Pass(3_605), Claim(0), Pass(LEASE.as_secs()), Reopen, Claim(0), Observe(1, 10), Observe(0, 5)]
         => Expect { spent: 10, free: 90, windows: 1, ..OPEN };
     /// The claim is free at once, for another process too.
     a_failed_reading: [Pass(3_605), Claim(0), ObserveFailed(0), Reopen, Claim(0), Observe(1, 0)]
         => Expect { windows: 1, ..OPEN };
-    /// The call may be billed to either window, so it stands in both.
+    /// The call may be billed to either window, so it is held in both.
     a_reset_while_a_call_is_in_flight: [Pass(3_590), Reserve(30), Pass(15), Claim(0), Observe(0, 0)]
         => Expect { held: 30, in_flight: 1, free: 70, windows: 1, ..OPEN };
-    /// The reading of the new window started after the call's end: if it was billed there, it is in there.
+    /// The reading of the new window started after the call's end, so it includes the call if it was billed there.
     a_reset_while_a_call_is_unconfirmed: [Pass(3_580), Reserve(30), Settle(0, Lost), Pass(25), Claim(0), Observe(0, 8)]
         => Expect { spent: 8, free: 92, windows: 1, ..OPEN };
-    /// Its counter is about points that are gone; its hold waits for a reading of the new window.
+    /// Its counter is about expired points; its hold waits for a reading of the new window.
     a_late_answer_of_the_old_window:
         [Pass(3_590), Reserve(30), Pass(15), Claim(0), Observe(0, 2), Settle(0, AnsweredAgo(99, 10))]
         => Expect { spent: 2, held: 30, unconfirmed: 30, free: 68, windows: 1, ..OPEN };
-    /// It would have the window end later than it does: the earliest estimate stands, and the next window is found.
+    /// By that clock the window would end later than it does. The earliest estimate counts, and the next window is
+    /// found on time.
     a_clock_that_is_ahead: [Reserve(30), Settle(0, AnsweredAhead(5, 40)), Pass(3_602), Claim(0), Observe(0, 0)]
         => Expect { windows: 1, ..OPEN };
-    /// It closes the key too early, and a reading opens the same window again.
+    /// The key closes too early, and a reading opens the same window again.
     a_clock_that_is_behind: [Reserve(30), Settle(0, AnsweredAhead(5, -40)), Pass(3_570), Refuse(1), Claim(0), Observe(0, 7)]
         => Expect { spent: 7, free: 93, ..OPEN };
-    /// It lends nothing meanwhile, and knows its calls when it comes back.
+    /// The key grants nothing while it is retired, and still has its calls when it comes back.
     a_key_retired_with_a_hold_and_brought_back:
         [Reserve(30), Configure(&["b"]), Refuse(1), Reopen, Settle(0, Answered(5)), Configure(&["a", "b"])]
         => Expect { spent: 5, held: 30, unconfirmed: 30, free: 65, ..OPEN };
-    /// It is not read while it rests, and then it is read before it lends.
+    /// The key is not read while it is paused, and must be read afterwards before it grants points.
     a_pause_across_the_reset:
         [Pass(3_590), Pause(60), Pass(15), Refuse(1), NoClaim(0), Pass(45), Refuse(1), Claim(0), Observe(0, 3)]
         => Expect { spent: 3, free: 97, windows: 1, ..OPEN };
-    /// It may have been on its way when the second call was billed: it confirms the first only.
+    /// The reading may have been in flight when the second call was billed: it confirms only the first.
     a_reading_that_started_before_the_end_of_a_call:
         [Reserve(50), Reserve(50), Settle(0, Lost), Claim(50), Settle(1, Lost), Observe(0, 40)]
         => Expect { spent: 40, held: 50, unconfirmed: 50, free: 10, ..OPEN };
-    /// Strangers have used the key: it rests as long as it was told, and a reading shows what they spent.
+    /// Other clients have used the key: it rests for the time that the upstream named, and a reading shows what they
+    /// spent.
     a_refusal_and_a_reading:
         [Reserve(30), Settle(0, Refused(60)), Refuse(1), Pass(60), Reserve(10), Settle(1, Lost), Claim(100), Observe(0, 55)]
         => Expect { spent: 55, free: 45, ..OPEN };
@@ -182,14 +185,14 @@ scenarios! {
     a_store_reopened_in_mid_flight:
         [Reserve(30), Reserve(20), Settle(0, Answered(4)), Reopen, Settle(1, Answered(9)), Reopen, Reserve(40)]
         => Expect { spent: 9, held: 90, unconfirmed: 50, in_flight: 1, free: 1, ..OPEN };
-    /// The call's hold had ended by itself; its counter counts, and its hold waits for a later one.
+    /// The call's hold had ended by itself. Its counter counts, and its hold waits for a later one.
     an_answer_after_the_hold_has_ended: [Reserve(30), Pass(40), Settle(0, Answered(12))]
         => Expect { spent: 12, held: 30, unconfirmed: 30, free: 58, ..OPEN };
-    /// A word that it cost nothing counts however late it comes.
+    /// A report that the call was not billed counts however late it comes.
     a_call_that_was_not_billed_after_the_hold_has_ended: [Reserve(30), Pass(40), Reopen, Settle(0, NotBilled)] => OPEN;
 }
 
-/// A scenario under way.
+/// A scenario in progress.
 struct Play<'a> {
     fixture: Fixture<'a>,
     calls: Vec<Grant>,
@@ -234,7 +237,7 @@ impl Play<'_> {
             Refuse(points) => drop(self.fixture.refusal(points).await?),
             Settle(call, end) => pool.settle(&self.calls[call].hold, self.end(end)).await.map(drop)?,
             Reopen => self.fixture.pool = self.fixture.world.reopen(LedgerSettings::plain(WINDOW)).await?,
-            // Not of the store: the caller lets it pass.
+            // Not a step of the store: the caller lets the time pass.
             Pass(_) => {}
             Claim(needed) => {
                 let claim = pool.claim_reading(Points::whole(needed), LEASE).await?;
@@ -273,7 +276,7 @@ impl Play<'_> {
         }
     }
 
-    /// What the upstream answers at `at`: its windows follow each other without a gap.
+    /// The upstream's answer at `at`. Its windows follow each other without a gap.
     fn reading(&self, spent: u64, at: jiff::Timestamp) -> Reading {
         let into_window = between(self.began, at).as_secs() % WINDOW.as_secs();
         let resets_in = Duration::from_secs(WINDOW.as_secs() - into_window);

@@ -1,4 +1,4 @@
-//! Windows that end, keys that rest, come and go.
+//! Windows that end, and keys that are paused, added and removed.
 
 use std::time::Duration;
 
@@ -11,11 +11,11 @@ use super::{Fixture, LEASE, WINDOW, key, pool};
 use crate::suite::pass;
 use crate::world::KeyPoolWorld;
 
-/// After the reset, until the upstream's is sure to have passed too.
+/// Longer than the difference between the local reset and the upstream's own.
 const PAST_THE_RESET: Duration = Duration::from_secs(5);
 
-/// A key whose reset has passed grants nothing until it is read; then the old window is on record, with what it lost,
-/// and whoever has read the key is told, nobody else.
+/// A key whose reset has passed grants nothing until it is read. Then the old window is recorded with its expired
+/// points. The record is returned only to the caller that read the key.
 pub async fn a_window_that_ends_is_recorded(world: &dyn KeyPoolWorld) -> PortResult<()> {
     let fixture = Fixture::with_keys(world, &[("a", 100)]).await?;
     let reset_at = after(world.time().now(), WINDOW);
@@ -44,7 +44,7 @@ pub async fn a_window_that_ends_is_recorded(world: &dyn KeyPoolWorld) -> PortRes
     Ok(())
 }
 
-/// The newest first, at most as many as asked for, of the key asked for.
+/// At most as many windows as requested, of the requested key, newest first.
 pub async fn windows_are_answered_newest_first(world: &dyn KeyPoolWorld) -> PortResult<()> {
     let fixture = Fixture::with_keys(world, &[("a", 100)]).await?;
     for spent in 1..=3 {
@@ -59,7 +59,7 @@ pub async fn windows_are_answered_newest_first(world: &dyn KeyPoolWorld) -> Port
     Ok(())
 }
 
-/// It may be billed to either, so it stands in both.
+/// The call may be billed to either window, so it is held in both.
 pub async fn a_call_across_the_reset_is_held_in_both_windows(world: &dyn KeyPoolWorld) -> PortResult<()> {
     let fixture = Fixture::with_keys(world, &[("a", 100)]).await?;
     pass!(world, WINDOW - Duration::from_secs(10));
@@ -74,7 +74,7 @@ pub async fn a_call_across_the_reset_is_held_in_both_windows(world: &dyn KeyPool
     Ok(())
 }
 
-/// Its counter is about points that are gone.
+/// The answer's counter is about expired points.
 pub async fn a_late_answer_of_an_old_window_is_ignored(world: &dyn KeyPoolWorld) -> PortResult<()> {
     let fixture = Fixture::with_keys(world, &[("a", 100)]).await?;
     pass!(world, WINDOW - Duration::from_secs(10));
@@ -90,7 +90,7 @@ pub async fn a_late_answer_of_an_old_window_is_ignored(world: &dyn KeyPoolWorld)
     Ok(())
 }
 
-/// It grants nothing and is not read, until its time comes or it is woken.
+/// A paused key grants nothing and is not read until its pause ends or it is resumed.
 pub async fn a_paused_key_rests_until_its_time(world: &dyn KeyPoolWorld) -> PortResult<()> {
     let fixture = Fixture::with_keys(world, &[("a", 100)]).await?;
     let until = after(world.time().now(), LEASE);
@@ -106,7 +106,7 @@ pub async fn a_paused_key_rests_until_its_time(world: &dyn KeyPoolWorld) -> Port
     Ok(())
 }
 
-/// A pause by hand ends when it was said to end, not when the upstream's window does.
+/// A manual pause ends at its own time, not at the end of the upstream's window.
 pub async fn a_paused_key_stays_paused_in_the_next_window(world: &dyn KeyPoolWorld) -> PortResult<()> {
     let fixture = Fixture::with_keys(world, &[("a", 100)]).await?;
     pass!(world, WINDOW - Duration::from_secs(10));
@@ -120,7 +120,7 @@ pub async fn a_paused_key_stays_paused_in_the_next_window(world: &dyn KeyPoolWor
     Ok(())
 }
 
-/// The answer says so.
+/// `pause` returns `false` for an unknown key.
 pub async fn an_unknown_key_cannot_be_paused(world: &dyn KeyPoolWorld) -> PortResult<()> {
     let fixture = Fixture::with_keys(world, &[("a", 100)]).await?;
     assert!(!fixture.pool.pause(&key("b"), None).await?);
@@ -128,7 +128,7 @@ pub async fn an_unknown_key_cannot_be_paused(world: &dyn KeyPoolWorld) -> PortRe
     Ok(())
 }
 
-/// It is read before it lends, whatever was known; a call that runs keeps its points.
+/// The key must be read before it grants points again, whatever was known of it. A call in flight keeps its hold.
 pub async fn a_forgotten_key_is_read_anew(world: &dyn KeyPoolWorld) -> PortResult<()> {
     let fixture = Fixture::with_keys(world, &[("a", 100)]).await?;
     let before = fixture.grant(30).await?;
@@ -145,7 +145,7 @@ pub async fn a_forgotten_key_is_read_anew(world: &dyn KeyPoolWorld) -> PortResul
     Ok(())
 }
 
-/// By the reset, not by name.
+/// Sorted by reset, not by name.
 pub async fn keys_are_listed_soonest_reset_first(world: &dyn KeyPoolWorld) -> PortResult<()> {
     let fixture = Fixture::unread(world, &["a", "b", "c"]).await?;
     for _ in 0..3 {
@@ -165,7 +165,7 @@ pub async fn keys_are_listed_soonest_reset_first(world: &dyn KeyPoolWorld) -> Po
     Ok(())
 }
 
-/// Configuring again changes nothing; a key that comes back is what it was.
+/// Configuring again changes nothing, and a key that comes back has its former account.
 pub async fn a_new_key_is_unread_and_a_missing_one_is_retired(world: &dyn KeyPoolWorld) -> PortResult<()> {
     let fixture = Fixture::with_keys(world, &[("a", 100)]).await?;
     fixture.grant(10).await?;
@@ -181,7 +181,7 @@ pub async fn a_new_key_is_unread_and_a_missing_one_is_retired(world: &dyn KeyPoo
     Ok(())
 }
 
-/// Reads the key after its reset: a fresh window with so much spent.
+/// Reads the key after its reset: a new window with `spent` points spent.
 async fn next_window(fixture: &Fixture<'_>, spent: u64) -> PortResult<Option<WindowRecord>> {
     let claim = fixture.pool.claim_reading(Points::ZERO, LEASE).await?.expect("a stale key");
     fixture.pool.observe(&claim, CallEnd::Answered(fixture.reading(100, spent, WINDOW))).await

@@ -8,7 +8,7 @@ use super::{BEYOND_THE_LOAN, assert_nothing_visible, bodies, queue, receive, rec
 use crate::suite::pass;
 use crate::world::QueueWorld;
 
-/// A message that nobody acknowledged in `max_receives` loans goes to the dead letters instead of to a receiver.
+/// A message that is received `max_receives` times and never acknowledged is dead-lettered instead of received again.
 pub async fn a_message_that_was_received_too_often_dies(world: &dyn QueueWorld) -> PortResult<()> {
     let queue = queue(world, 2).await?;
     send(&*queue, &["poison"]).await?;
@@ -25,7 +25,7 @@ pub async fn a_message_that_was_received_too_often_dies(world: &dyn QueueWorld) 
     Ok(())
 }
 
-/// The reason of the last release is kept for whoever finds the dead letter.
+/// The reason of the last release is kept with the dead letter.
 pub async fn a_message_that_was_given_back_too_often_dies_of_its_last_error(world: &dyn QueueWorld) -> PortResult<()> {
     let queue = queue(world, 2).await?;
     send(&*queue, &["poison"]).await?;
@@ -40,7 +40,7 @@ pub async fn a_message_that_was_given_back_too_often_dies_of_its_last_error(worl
     Ok(())
 }
 
-/// It would wait for a receive that it does not have.
+/// Otherwise it would wait for a receive that it no longer has.
 pub async fn a_message_that_is_given_back_for_the_last_time_dies_at_once(world: &dyn QueueWorld) -> PortResult<()> {
     let queue = queue(world, 1).await?;
     send(&*queue, &["poison"]).await?;
@@ -55,7 +55,7 @@ pub async fn a_message_that_is_given_back_for_the_last_time_dies_at_once(world: 
     Ok(())
 }
 
-/// A dying message takes no place in a batch away.
+/// A message that is being dead-lettered takes no place in a batch.
 pub async fn a_worn_out_message_makes_room_for_others(world: &dyn QueueWorld) -> PortResult<()> {
     let queue = queue(world, 1).await?;
     send(&*queue, &["old", "older"]).await?;
@@ -68,7 +68,7 @@ pub async fn a_worn_out_message_makes_room_for_others(world: &dyn QueueWorld) ->
     Ok(())
 }
 
-/// A message that can never succeed dies at its first receive, of the reason that was given.
+/// A message that can never succeed is dead-lettered at its first receive, with the given reason.
 pub async fn a_rejected_message_dies_at_once(world: &dyn QueueWorld) -> PortResult<()> {
     let queue = queue(world, 100).await?;
     send(&*queue, &["nonsense"]).await?;
@@ -85,7 +85,7 @@ pub async fn a_rejected_message_dies_at_once(world: &dyn QueueWorld) -> PortResu
     Ok(())
 }
 
-/// Looking at dead letters changes nothing; the oldest comes first, and `max` is a limit.
+/// Reading dead letters changes nothing. The oldest comes first, and `max` is a limit.
 pub async fn dead_letters_are_shown_and_not_touched(world: &dyn QueueWorld) -> PortResult<()> {
     let queue = queue(world, 3).await?;
     for body in ["first", "second", "third"] {
@@ -102,7 +102,7 @@ pub async fn dead_letters_are_shown_and_not_touched(world: &dyn QueueWorld) -> P
     Ok(())
 }
 
-/// A redriven message has all its receives before it again, and receipts of its former life are stale.
+/// A redriven message has all its receives again, and receipts from before are stale.
 pub async fn a_redriven_message_starts_over(world: &dyn QueueWorld) -> PortResult<()> {
     let queue = queue(world, 1).await?;
     send(&*queue, &["a", "b"]).await?;
@@ -134,7 +134,7 @@ pub async fn redriving_nothing_moves_nothing(world: &dyn QueueWorld) -> PortResu
     Ok(())
 }
 
-/// Purging deletes the dead letters, or messages on loan, visible and delayed too.
+/// Purging deletes either the dead letters only, or also the visible, delayed and leased messages.
 pub async fn purging_deletes_dead_letters_or_everything(world: &dyn QueueWorld) -> PortResult<()> {
     let queue = queue(world, 3).await?;
     assert_eq!(queue.purge(true).await?, 0);

@@ -1,4 +1,4 @@
-//! Receiving, acknowledging, giving back.
+//! Receiving, acknowledging, releasing.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -11,14 +11,14 @@ use super::{BEYOND_THE_LOAN, LOAN, assert_nothing_visible, bodies, queue, receiv
 use crate::suite::pass;
 use crate::world::QueueWorld;
 
-/// Whoever polls waits between calls; the queue does not.
+/// The poller waits between calls; the queue does not.
 pub async fn a_receive_of_an_empty_queue_answers_at_once(world: &dyn QueueWorld) -> PortResult<()> {
     let queue = queue(world, 3).await?;
     assert_eq!(queue.receive(MAX_BATCH).await?, []);
     Ok(())
 }
 
-/// However long it was told to wait.
+/// It ends even if it was told to wait for long.
 pub async fn a_patient_receive_of_an_empty_queue_comes_to_an_end(world: &dyn QueueWorld) -> PortResult<()> {
     let queue = queue(world, 3).await?;
     assert_eq!(queue.receive_patiently(MAX_BATCH, Duration::from_secs(1)).await?, []);
@@ -26,7 +26,8 @@ pub async fn a_patient_receive_of_an_empty_queue_comes_to_an_end(world: &dyn Que
     Ok(())
 }
 
-/// In one call, since it asks everywhere, and as a loan like any other: nobody waits for what is there.
+/// One call is enough, because it asks every server. Its messages are leased as usual, and it does not wait when
+/// messages are there.
 pub async fn a_patient_receive_brings_what_is_there(world: &dyn QueueWorld) -> PortResult<()> {
     let queue = queue(world, 3).await?;
     send(&*queue, &["a"]).await?;
@@ -45,7 +46,7 @@ pub async fn a_receive_answers_at_most_what_was_asked_for(world: &dyn QueueWorld
     Ok(())
 }
 
-/// While a message is on loan nobody else receives it.
+/// While a message is leased, no other receiver gets it.
 pub async fn a_message_is_lent_to_one_receiver_at_a_time(world: &dyn QueueWorld) -> PortResult<()> {
     let queue = queue(world, 3).await?;
     send(&*queue, &["a", "b", "c"]).await?;
@@ -56,7 +57,7 @@ pub async fn a_message_is_lent_to_one_receiver_at_a_time(world: &dyn QueueWorld)
     assert_nothing_visible(&*queue).await
 }
 
-/// Receivers on both ways to a queue, all at once, get each message once.
+/// Concurrent receivers on two handles to a queue get each message once.
 pub async fn two_receivers_never_share_a_message(world: &dyn QueueWorld) -> PortResult<()> {
     let (one, two) = (queue(world, 3).await?, queue(world, 3).await?);
     for batch in 0..4 {
@@ -71,7 +72,8 @@ pub async fn two_receivers_never_share_a_message(world: &dyn QueueWorld) -> Port
     Ok(())
 }
 
-/// A loan that was not acknowledged in time: the same message, another receipt, a count that is one higher.
+/// A message that was not acknowledged in time is received again, with another receipt and a count that is higher by
+/// one.
 pub async fn a_loan_that_has_passed_goes_to_the_next_receiver(world: &dyn QueueWorld) -> PortResult<()> {
     let queue = queue(world, 3).await?;
     send(&*queue, &["a"]).await?;
@@ -86,7 +88,7 @@ pub async fn a_loan_that_has_passed_goes_to_the_next_receiver(world: &dyn QueueW
     Ok(())
 }
 
-/// What is acknowledged does not come back.
+/// An acknowledged message does not come back.
 pub async fn an_acknowledged_message_is_gone(world: &dyn QueueWorld) -> PortResult<()> {
     let queue = queue(world, 3).await?;
     send(&*queue, &["a", "b"]).await?;
@@ -99,7 +101,7 @@ pub async fn an_acknowledged_message_is_gone(world: &dyn QueueWorld) -> PortResu
     Ok(())
 }
 
-/// The caller could do nothing about it, so it is not an error.
+/// The caller cannot do anything about it, so it is not an error.
 pub async fn a_second_acknowledgement_does_nothing(world: &dyn QueueWorld) -> PortResult<()> {
     let queue = queue(world, 3).await?;
     send(&*queue, &["a"]).await?;
@@ -111,7 +113,7 @@ pub async fn a_second_acknowledgement_does_nothing(world: &dyn QueueWorld) -> Po
     Ok(())
 }
 
-/// The receipt of a loan that has passed to another receiver neither deletes, nor gives back, nor rejects.
+/// After another receiver has taken the message, the old receipt can neither delete nor release nor reject it.
 pub async fn a_stale_receipt_is_passed_over(world: &dyn QueueWorld) -> PortResult<()> {
     let queue = queue(world, 5).await?;
     send(&*queue, &["a"]).await?;
@@ -136,7 +138,7 @@ pub async fn lists_of_receipts_may_be_empty(world: &dyn QueueWorld) -> PortResul
     queue.release(&[], Duration::ZERO, "nothing").await
 }
 
-/// A message that is given back is visible after the delay, not before it, and not only after the loan.
+/// A released message is visible after the delay: not before it, and not only when the visibility timeout ends.
 pub async fn a_released_message_waits_for_its_delay(world: &dyn QueueWorld) -> PortResult<()> {
     let queue = queue(world, 5).await?;
     send(&*queue, &["a"]).await?;
@@ -151,7 +153,7 @@ pub async fn a_released_message_waits_for_its_delay(world: &dyn QueueWorld) -> P
     Ok(())
 }
 
-/// Giving back is no receive: the count is that of the receives alone.
+/// A release is not a receive: only receives are counted.
 pub async fn a_message_that_is_given_back_keeps_its_count(world: &dyn QueueWorld) -> PortResult<()> {
     let queue = queue(world, 5).await?;
     send(&*queue, &["a"]).await?;
@@ -163,7 +165,7 @@ pub async fn a_message_that_is_given_back_keeps_its_count(world: &dyn QueueWorld
     Ok(())
 }
 
-/// A delay beyond the longest visibility timeout is that timeout.
+/// A delay beyond the longest visibility timeout is clamped to that timeout.
 pub async fn a_very_long_release_is_clamped(world: &dyn QueueWorld) -> PortResult<()> {
     let queue = queue(world, 5).await?;
     send(&*queue, &["a"]).await?;
@@ -175,8 +177,8 @@ pub async fn a_very_long_release_is_clamped(world: &dyn QueueWorld) -> PortResul
     Ok(())
 }
 
-/// A clock that was ahead hides no message for longer than it was to be hidden: neither one that was sent meanwhile, nor one
-/// that is lent, nor one that was given back.
+/// After the clock is set back, no message is hidden for longer than intended: neither one sent meanwhile, nor one in
+/// flight, nor one released.
 pub async fn a_clock_that_is_set_back_hides_no_message(world: &dyn QueueWorld) -> PortResult<()> {
     for back in [30, 90, 2 * 3_600, 3 * 86_400] {
         let queue = queue(world, 9).await?;

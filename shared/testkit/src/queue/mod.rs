@@ -1,5 +1,5 @@
-//! The conformance suite of the queue port. Durations are a few seconds, so that an adapter whose time cannot be
-//! moved may wait for them.
+//! The conformance suite of the queue port. Durations are a few seconds, so that an adapter whose time cannot be moved
+//! can wait for them.
 
 mod dying;
 mod lending;
@@ -35,8 +35,8 @@ pub use sending::{
     queues_do_not_share_messages, sending_nothing_does_nothing,
 };
 
-/// The queue port, as tests: `queue_suite!(run, world)`, where `run` runs a future to its end and `world` is a future
-/// of a [`crate::QueueWorld`].
+/// The conformance tests of the queue port: `queue_suite!(run, world)`, where `run` runs a future to its end and
+/// `world` is a future of a [`crate::QueueWorld`].
 #[macro_export]
 macro_rules! queue_suite {
     ($run:expr, $world:expr) => {
@@ -78,11 +78,11 @@ macro_rules! queue_suite {
     };
 }
 
-/// How long the suite's queues lend a message, and a little more.
+/// The visibility timeout of the suite's queues, and a little more.
 const LOAN: Duration = Duration::from_secs(2);
 const BEYOND_THE_LOAN: Duration = Duration::from_secs(3);
 
-/// Receives that may come back empty before a message counts as gone: the vendor samples his servers.
+/// Receives that may come back empty before a message counts as gone: SQS samples its servers.
 const PATIENCE: usize = 20;
 
 async fn queue(world: &dyn QueueWorld, max_receives: u32) -> PortResult<Arc<dyn Queue>> {
@@ -94,7 +94,7 @@ async fn send(queue: &dyn Queue, bodies: &[&str]) -> PortResult<()> {
     queue.send(&messages).await
 }
 
-/// Receives until there are `count` messages, or nothing comes any more.
+/// Receives until there are `count` messages, or until no more come.
 async fn receive(queue: &dyn Queue, count: usize) -> PortResult<Vec<Delivery>> {
     let mut received = Vec::new();
     let mut empty = 0;

@@ -1,4 +1,4 @@
-//! Sending, and looking at what is there.
+//! Sending, counting and peeking.
 
 use std::time::Duration;
 
@@ -40,7 +40,7 @@ pub async fn sending_nothing_does_nothing(world: &dyn QueueWorld) -> PortResult<
     assert_nothing_visible(&*queue).await
 }
 
-/// Too many messages, an empty or too large body, too long a delay: refused, and nothing of the batch is sent.
+/// A batch with too many messages, an empty or too large body, or too long a delay is refused, and none of it is sent.
 pub async fn a_batch_beyond_the_limits_is_refused_whole(world: &dyn QueueWorld) -> PortResult<()> {
     let queue = queue(world, 3).await?;
     let good = NewMessage::new("good");
@@ -61,7 +61,7 @@ pub async fn a_batch_beyond_the_limits_is_refused_whole(world: &dyn QueueWorld) 
     Ok(())
 }
 
-/// A delayed message is invisible, and then it is not.
+/// A delayed message is invisible until its delay is over.
 pub async fn a_delayed_message_waits(world: &dyn QueueWorld) -> PortResult<()> {
     let queue = queue(world, 3).await?;
     let delayed = NewMessage { body: "later".into(), delay: Duration::from_secs(3) };
@@ -76,7 +76,7 @@ pub async fn a_delayed_message_waits(world: &dyn QueueWorld) -> PortResult<()> {
     Ok(())
 }
 
-/// Two queues of one store are two queues, and a receipt of one is nothing to the other.
+/// Two queues of one store are independent, and a receipt of one has no effect in the other.
 pub async fn queues_do_not_share_messages(world: &dyn QueueWorld) -> PortResult<()> {
     let first = queue(world, 3).await?;
     let settings = stint_core::ports::QueueSettings { visibility_timeout: super::LOAN, max_receives: 3 };
@@ -92,7 +92,7 @@ pub async fn queues_do_not_share_messages(world: &dyn QueueWorld) -> PortResult<
     Ok(())
 }
 
-/// Visible, on loan, delayed, dead: each message counts once.
+/// Each message counts once: as visible, leased, delayed or dead-lettered.
 pub async fn counts_tell_what_is_where(world: &dyn QueueWorld) -> PortResult<()> {
     if !world.counts_are_exact() {
         return Ok(());
@@ -113,7 +113,7 @@ pub async fn counts_tell_what_is_where(world: &dyn QueueWorld) -> PortResult<()>
     Ok(())
 }
 
-/// Peeking shows what waits, raises no receive count and takes nothing away.
+/// Peeking shows the visible messages, raises no receive count and removes nothing.
 pub async fn peeking_shows_and_does_not_receive(world: &dyn QueueWorld) -> PortResult<()> {
     let queue = queue(world, 1).await?;
     assert_eq!(queue.peek(10).await?, []);
