@@ -1,4 +1,4 @@
-//! Changing a function's concurrency: slow, rationed, and in effect only after a while.
+//! Changing a function's concurrency: rate-limited, slow, and in effect only after a delay.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,25 +12,25 @@ use stint_core::ports::{Concurrency, PortError, PortResult, Throttle};
 
 use crate::dice::Dice;
 
-/// Requests per second of all Lambda calls but invoke, GetFunction and GetPolicy together, in an account and region.
-/// <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>
+/// Requests per second of all Lambda API operations except Invoke, GetFunction and GetPolicy together, in one account
+/// and region. <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>
 pub const REQUESTS_PER_SECOND: u32 = 15;
 
-/// What one control-plane request takes. (from memory)
+/// Duration of one control-plane request. (assumed)
 pub const REQUEST_TIME: (Duration, Duration) = (Duration::from_millis(60), Duration::from_millis(250));
 
-/// Until reserved concurrency that was written holds. [assumed: not documented]
+/// Time until a write of reserved concurrency takes effect. (assumed: not documented)
 pub const RESERVED_DELAY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(3));
 
-/// Until an event source mapping does what was written: it answers 202 and changes its state by itself. [assumed: tens
-/// of seconds have been seen, nothing is documented]
+/// Time until a write to an event source mapping takes effect: the request returns 202, and the mapping changes its
+/// state later. (assumed: tens of seconds have been observed, nothing is documented)
 pub const MAPPING_DELAY: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(30));
 
-/// The least and the most that a mapping's maximum concurrency can be.
+/// The lowest and the highest maximum concurrency of an event source mapping.
 /// <https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html>
 pub const MAXIMUM_CONCURRENCY: (u32, u32) = (2, 1_000);
 
-/// A setting that takes effect a while after it was written, in the order of writing.
+/// A setting that takes effect some time after it was written. Writes take effect in the order in which they were made.
 #[derive(Debug)]
 pub struct Lagged<T> {
     effective: T,
@@ -56,28 +56,28 @@ impl<T: Copy> Lagged<T> {
     }
 }
 
-/// A function's reserved concurrency, as the data plane sees it. `None` when none was ever set.
+/// A function's reserved concurrency, as the data plane sees it. `None` if it was never set.
 #[derive(Debug)]
 pub struct Reserved(Mutex<Lagged<Option<u32>>>);
 
 impl Reserved {
-    /// Reserved concurrency that begins as deployed.
+    /// Returns reserved concurrency with its deployed value.
     pub fn new(deployed: Option<u32>) -> Arc<Reserved> {
         Arc::new(Reserved(Mutex::new(Lagged::new(deployed))))
     }
 
-    /// What holds now.
+    /// Returns the value in effect at `now`.
     pub fn effective(&self, now: Timestamp) -> Option<u32> {
         lock(&self.0).at(now)
     }
 }
 
-/// How an event source mapping is set.
+/// The setting of an event source mapping.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MappingSetting {
     /// Whether it polls.
     pub enabled: bool,
-    /// The most concurrent batches; `None` is the service's own limit.
+    /// The most concurrent batches; `None` means the service's own limit.
     pub maximum_concurrency: Option<u32>,
 }
 
@@ -86,33 +86,33 @@ pub struct MappingSetting {
 pub struct MappingControl(Mutex<Lagged<MappingSetting>>);
 
 impl MappingControl {
-    /// A mapping that begins as deployed.
+    /// Returns a mapping with its deployed setting.
     pub fn new(deployed: MappingSetting) -> Arc<MappingControl> {
         Arc::new(MappingControl(Mutex::new(Lagged::new(deployed))))
     }
 
-    /// What holds now.
+    /// Returns the setting in effect at `now`.
     pub fn effective(&self, now: Timestamp) -> MappingSetting {
         lock(&self.0).at(now)
     }
 }
 
-/// What the control plane was asked for.
+/// Requests to the control plane.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct ControlUsage {
-    /// Times that concurrency was set to something else.
+    /// Changes of concurrency to another value.
     pub throttle_writes: u64,
     /// Requests, refused ones included.
     pub requests: u64,
-    /// Requests refused because there were too many.
+    /// Requests refused by the rate limit.
     pub refused: u64,
 }
 
-/// Throttles a worker by its reserved concurrency, or by its mapping, or by both: at 0 a mapping is paused, so that its
+/// Throttles a worker by its reserved concurrency, by its mapping, or by both. At 0 a mapping is paused, so that its
 /// pollers burn no receives.
 ///
-/// What was last set is kept in a store beside the keys, and read from there: a read of the control plane after each
-/// batch would be more than it grants.
+/// The last set value is kept in a store beside the keys and read from there: reading the control plane after each
+/// batch would exceed its rate limit.
 pub struct AwsThrottle {
     clock: Arc<dyn Clock>,
     dice: Dice,
@@ -124,13 +124,13 @@ pub struct AwsThrottle {
 struct State {
     records: BTreeMap<String, Concurrency>,
     usage: ControlUsage,
-    /// A bucket of requests, filled at the permitted rate.
+    /// A token bucket, refilled at the permitted rate.
     tokens: f64,
     filled_at: Timestamp,
 }
 
 impl AwsThrottle {
-    /// A throttle of the workers in `reserved`; those in `mappings` have their mapping steered too.
+    /// Returns a throttle of the workers in `reserved`. For those in `mappings`, the mapping is changed too.
     pub fn new(
         clock: Arc<dyn Clock>,
         seed: u64,
@@ -142,12 +142,12 @@ impl AwsThrottle {
         AwsThrottle { clock, dice: Dice::new(seed, "control plane"), reserved, mappings, state: Mutex::new(state) }
     }
 
-    /// What was asked for so far.
+    /// Returns the requests so far.
     pub fn usage(&self) -> ControlUsage {
         lock(&self.state).usage
     }
 
-    /// One request: an error when there are too many in this second.
+    /// Makes one request. Fails if the rate limit is exceeded.
     async fn request(&self, operation: &str) -> PortResult<()> {
         let granted = {
             let now = self.clock.now();
@@ -186,7 +186,8 @@ impl AwsThrottle {
         Ok(())
     }
 
-    /// Changes the record first, so that nobody else writes the same; takes it back when the control plane refuses.
+    /// Changes the record first, so that no other process writes the same value. Restores it if the control plane
+    /// refuses the request.
     async fn change(&self, worker: &str, change: impl Fn(&mut Concurrency)) -> PortResult<()> {
         let (before, now) = {
             let mut state = lock(&self.state);

@@ -1,14 +1,14 @@
-//! Chance, drawn from a seed.
+//! Random numbers from a seed.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// The odd number next to 2^64 divided by the golden ratio, as SplitMix64 has it.
+/// The odd number closest to 2^64 divided by the golden ratio, the increment of SplitMix64.
 const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;
 
-/// A sequence of numbers that look random, for one purpose (SplitMix64 over a counter).
+/// A pseudo-random sequence for one purpose (SplitMix64 over a counter).
 ///
-/// Every part of the model has dice of its own, so that a part that draws more does not change what others draw.
+/// Every part of the model has its own dice. If one part draws more numbers, the numbers of the others do not change.
 #[derive(Debug)]
 pub struct Dice {
     base: u64,
@@ -16,29 +16,29 @@ pub struct Dice {
 }
 
 impl Dice {
-    /// The dice of `purpose` in a run with `seed`.
+    /// Returns the dice of `purpose` in a run with `seed`.
     pub fn new(seed: u64, purpose: &str) -> Dice {
         let base = purpose.bytes().fold(mix(seed ^ GOLDEN), |hash, byte| mix(hash ^ u64::from(byte)));
         Dice { base, drawn: AtomicU64::new(0) }
     }
 
-    /// The next 64 bits.
+    /// Returns the next 64 bits.
     pub fn bits(&self) -> u64 {
         let drawn = self.drawn.fetch_add(1, Ordering::Relaxed);
         mix(self.base.wrapping_add(drawn.wrapping_mul(GOLDEN)))
     }
 
-    /// From zero up to and without `bound`; zero when `bound` is.
+    /// Returns a number from zero to `bound`, exclusive; zero if `bound` is zero.
     pub fn below(&self, bound: u64) -> u64 {
         ((u128::from(self.bits()) * u128::from(bound)) >> 64) as u64
     }
 
-    /// True in `per_mille` of a thousand cases. Certainties draw nothing.
+    /// Returns `true` in `per_mille` of a thousand cases. A chance of zero draws no number.
     pub fn chance(&self, per_mille: u32) -> bool {
         per_mille > 0 && self.below(1_000) < u64::from(per_mille)
     }
 
-    /// A whole number of milliseconds from the first to the second of `range`.
+    /// Returns a whole number of milliseconds within `range`, both ends included.
     pub fn within(&self, range: (Duration, Duration)) -> Duration {
         let (low, high) = (range.0.as_millis() as u64, range.1.as_millis() as u64);
         Duration::from_millis(low + self.below(high.saturating_sub(low) + 1))

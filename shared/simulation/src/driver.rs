@@ -1,4 +1,5 @@
-//! Runs futures on virtual time: when nothing can go on, time jumps to the next instant that somebody waits for.
+//! Runs futures on virtual time: when no future can make progress, time jumps to the next instant that one of them
+//! waits for.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -12,17 +13,18 @@ use futures::task::{ArcWake, waker};
 use jiff::Timestamp;
 use stint_core::clock::{Clock, ManualClock};
 
-/// Turns at one instant: more than any fleet needs, fewer than a busy loop takes.
+/// Turns at one instant. Higher than any fleet needs; only a busy loop reaches it.
 const MOST_TURNS_AT_ONE_INSTANT: u32 = 10_000_000;
 
-/// Time stands still, because somebody never waits.
+/// Time cannot advance, because a task works without ever waiting.
 #[derive(Debug, thiserror::Error)]
 #[error("time stands still at {0}: somebody works without ever waiting")]
 pub struct Standstill(Timestamp);
 
-/// Runs `tasks` on `clock`, which nobody else may move meanwhile, until `end`; whatever still runs then is dropped.
+/// Runs `tasks` on `clock` until `end`, and drops the tasks that still run then. Nothing else may move the clock
+/// meanwhile.
 ///
-/// Works for futures that only the clock or each other wake.
+/// Works only for futures that are woken by the clock or by each other.
 pub fn run(clock: &ManualClock, tasks: Vec<LocalBoxFuture<'_, ()>>, end: Timestamp) -> Result<(), Standstill> {
     let mut tasks: FuturesUnordered<LocalBoxFuture<'_, ()>> = tasks.into_iter().collect();
     let woken = Arc::new(Flag(AtomicBool::new(true)));

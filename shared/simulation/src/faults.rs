@@ -1,6 +1,6 @@
-//! What goes wrong, by wish.
+//! Faults that a run can be asked to have.
 //!
-//! Reordering is not among the wishes: the queue of this model, like the real one, never keeps order.
+//! Reordering is not among them: the queue of this model, like the real one, never guarantees order.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,27 +11,27 @@ use std::time::Duration;
 
 use crate::dice::Dice;
 
-/// Something that goes wrong now and then.
+/// A fault that happens at random.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Fault {
     /// The queue delivers a message twice.
     Duplicates,
     /// The upstream fails, before or after it has charged.
     ServerErrors,
-    /// The upstream asks for patience, though there are points.
+    /// The upstream answers 429, though there are points.
     Haste,
     /// The upstream refuses a key for minutes, as if its points were used up.
     PointRefusals,
-    /// The stores take up to seconds.
+    /// The stores take up to two seconds.
     SlowStore,
-    /// An invocation ends in the middle.
+    /// An invocation is killed while it runs.
     Kills,
-    /// A wake-up never comes, or comes twice.
+    /// A wake-up never fires, or fires twice.
     Wakeups,
 }
 
 impl Fault {
-    /// Each of them with its name on the command line.
+    /// Every fault with its name on the command line.
     pub const ALL: [(Fault, &'static str); 7] = [
         (Fault::Duplicates, "duplicates"),
         (Fault::ServerErrors, "5xx"),
@@ -43,7 +43,7 @@ impl Fault {
     ];
 }
 
-/// Which faults a run has, and how often each of them has happened. Clones count together.
+/// The faults of a run, and how often each of them has happened. Clones share the counts.
 #[derive(Clone, Debug, Default)]
 pub struct Faults {
     wished: Vec<Fault>,
@@ -51,12 +51,12 @@ pub struct Faults {
 }
 
 impl Faults {
-    /// Nothing goes wrong.
+    /// Returns a run without faults.
     pub fn none() -> Faults {
         Faults::default()
     }
 
-    /// Everything does.
+    /// Returns a run with every fault.
     pub fn all() -> Faults {
         Faults::of(Fault::ALL.iter().map(|(fault, _)| *fault).collect())
     }
@@ -65,12 +65,12 @@ impl Faults {
         Faults { wished, happened: Arc::default() }
     }
 
-    /// The same faults for another run: none has happened yet.
+    /// Returns the same faults with counts of zero, for another run.
     pub fn anew(&self) -> Faults {
         Faults::of(self.wished.clone())
     }
 
-    /// Whether nothing goes wrong.
+    /// Whether the run has no faults.
     pub fn is_none(&self) -> bool {
         self.wished.is_empty()
     }
@@ -80,12 +80,12 @@ impl Faults {
         self.wished.contains(&fault)
     }
 
-    /// `per_mille` if `fault` is among them, else never.
+    /// Returns `per_mille` if `fault` is among them, else 0.
     pub fn chance(&self, fault: Fault, per_mille: u32) -> u32 {
         if self.has(fault) { per_mille } else { 0 }
     }
 
-    /// Whether `fault` happens now: in `per_mille` of a thousand cases if it is among them. Counts it.
+    /// Returns whether `fault` happens now: in `per_mille` of a thousand cases if it is among them. Counts it.
     pub fn strike(&self, fault: Fault, per_mille: u32, dice: &Dice) -> bool {
         let strikes = dice.chance(self.chance(fault, per_mille));
         if strikes {
@@ -94,7 +94,7 @@ impl Faults {
         strikes
     }
 
-    /// Counts a fault that somebody else has drawn.
+    /// Counts a fault that was drawn elsewhere.
     pub fn count(&self, fault: Fault, times: u64) {
         self.happened[fault as usize].fetch_add(times, Ordering::Relaxed);
     }
@@ -105,7 +105,7 @@ impl Faults {
         wished.map(|(fault, name)| (name, self.happened[fault as usize].load(Ordering::Relaxed))).collect()
     }
 
-    /// How long a store takes: a few milliseconds, or up to two seconds when stores are slow.
+    /// The range of a slow store's latency, from one millisecond to two seconds. `None` if stores are not slow.
     pub fn store_latency(&self) -> Option<(Duration, Duration)> {
         self.has(Fault::SlowStore).then_some((Duration::from_millis(1), Duration::from_secs(2)))
     }

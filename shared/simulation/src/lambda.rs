@@ -1,4 +1,4 @@
-//! AWS Lambda: a function with reserved concurrency, its execution environments, and what a run is billed.
+//! AWS Lambda: a function with reserved concurrency, its execution environments, and its billed time.
 //! <https://docs.aws.amazon.com/lambda/latest/dg/lambda-concurrency.html>
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,33 +14,33 @@ use crate::control_plane::Reserved;
 use crate::dice::Dice;
 use crate::faults::{Fault, Faults};
 
-/// From the request until the handler begins in an environment that is there already. (from memory)
+/// Time from the request until the handler starts in an existing environment. (assumed)
 pub const WARM_START: Duration = Duration::from_millis(5);
 
-/// Until a new environment exists, before our code is loaded: not billed. (from memory)
+/// Time until a new environment exists, before Stint's code is loaded. Not billed. (assumed)
 pub const ENVIRONMENT_START: Duration = Duration::from_millis(150);
 
-/// Our own start, which is billed: what the design promises, ready for the first event 25 ms after exec.
+/// Stint's own initialisation, which is billed: the design's limit, ready for the first event 25 ms after exec.
 pub const INIT: Duration = Duration::from_millis(25);
 
-/// An environment that nobody used for this long is gone: 5 to 15 minutes have been seen. (from memory)
+/// An environment that was idle for this long is removed. (assumed: 5 to 15 minutes have been observed)
 pub const IDLE_ENVIRONMENT: Duration = Duration::from_secs(10 * 60);
 
-/// How many invocations end in the middle when kills are wished for, in per mille, and within which time of their start.
+/// With the fault `kills`: how many invocations are killed, in per mille, and the range of time after their start.
 const KILLS: (u32, (Duration, Duration)) = (10, (Duration::ZERO, Duration::from_millis(1_500)));
 
-/// What a function has done.
+/// Usage of a function.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Usage {
-    /// Invocations that ran: each is billed as a request.
+    /// Invocations that ran. Each is billed as a request.
     pub invocations: u64,
     /// Of these, in a new environment.
     pub cold_starts: u64,
-    /// Invocations that were refused because concurrency was used up. Not billed.
+    /// Invocations that were refused because the concurrency was used up. Not billed.
     pub throttled: u64,
-    /// Invocations that answered with an error, were killed or timed out.
+    /// Invocations that returned an error, were killed or timed out.
     pub failed: u64,
-    /// Invocations that failed or could do nothing.
+    /// Invocations that failed or found nothing to do.
     pub wasted: u64,
     /// Billed time, each run rounded up to a millisecond.
     pub billed_millis: u64,
@@ -59,14 +59,14 @@ pub struct Function {
 #[derive(Default)]
 struct State {
     running: u32,
-    /// The most that ran since somebody asked.
+    /// The most concurrent invocations since the last call of `take_peak`.
     peak: u32,
     /// When each idle environment was last used, the longest idle first.
     idle: Vec<Timestamp>,
     usage: Usage,
 }
 
-/// A place under the reserved concurrency. Dropped, it is free again.
+/// A slot of the reserved concurrency. Dropping it frees it.
 pub struct Slot {
     function: Arc<Function>,
     cold: bool,
@@ -74,7 +74,7 @@ pub struct Slot {
 }
 
 impl Function {
-    /// A function that runs `worker`, within `reserved` if it has reserved concurrency.
+    /// Returns a function that runs `worker`, within `reserved` if it has reserved concurrency.
     pub fn new(
         worker: Arc<dyn AnyWorker>,
         reserved: Option<Arc<Reserved>>,
@@ -86,29 +86,29 @@ impl Function {
         Arc::new(Function { worker, reserved, clock, dice, faults: faults.clone(), state: Mutex::default() })
     }
 
-    /// The worker as data.
+    /// The specification of the worker.
     pub fn spec(&self) -> Spec {
         self.worker.spec()
     }
 
-    /// What it has done so far.
+    /// Its usage so far.
     pub fn usage(&self) -> Usage {
         self.lock().usage
     }
 
-    /// How many invocations run now.
+    /// The number of invocations that run now.
     pub fn running(&self) -> u32 {
         self.lock().running
     }
 
-    /// The most invocations at once since this was last asked.
+    /// Returns the most concurrent invocations since the last call.
     pub fn take_peak(&self) -> u32 {
         let mut state = self.lock();
         let running = state.running;
         std::mem::replace(&mut state.peak, running)
     }
 
-    /// A place to run in; `None`, a 429, when the reserved concurrency is used up.
+    /// Returns a slot to run in. `None` if the reserved concurrency is used up, which is Lambda's 429.
     pub fn admit(self: &Arc<Self>) -> Option<Slot> {
         let now = self.clock.now();
         let reserved = self.reserved.as_ref().and_then(|reserved| reserved.effective(now));
@@ -132,7 +132,7 @@ impl Function {
 }
 
 impl Slot {
-    /// One invocation: at most as long as the worker's time-out. The error is what Lambda reports.
+    /// Runs one invocation, at most as long as the worker's time-out. The error is the one that Lambda reports.
     pub async fn run(mut self, event: Event) -> Result<Outcome, String> {
         let function = self.function.clone();
         let clock = &function.clock;
@@ -164,7 +164,8 @@ impl Slot {
                 self.survives = false;
                 Err(match killed {
                     Some(_) => {
-                        // Counted here: a kill that was drawn for later than the work took has not happened.
+                        // Counted here, because a kill that was drawn for a time after the end of the work has not
+                        // happened.
                         function.faults.count(Fault::Kills, 1);
                         "the process was killed".to_owned()
                     }

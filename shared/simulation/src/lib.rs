@@ -1,17 +1,16 @@
-//! A model of the cloud that a fleet runs in, on virtual time: the real workers and the real ledger, hosted by what
-//! AWS is documented to do, and by nothing friendlier.
+//! A model of the cloud on virtual time. It runs the real workers and the real ledger, and does what AWS documents,
+//! without relying on friendlier behaviour that AWS does not promise.
 //!
-//! * [`sqs`]: a standard queue: at least once, out of order, visibility, receive counts, dead letters;
-//! * [`poller`]: the event source mapping between queue and function, which over-pulls;
-//! * [`lambda`]: reserved concurrency, cold starts, time-outs, and what a run is billed;
-//! * [`control_plane`]: changing concurrency, at 15 requests a second and with a delay;
-//! * [`scheduler`]: wake-ups that come within a minute, at least once;
+//! * [`sqs`]: a standard queue: at-least-once delivery, out of order, visibility, receive counts, dead letters;
+//! * [`poller`]: the event source mapping between queue and function, which receives more than the function can run;
+//! * [`lambda`]: reserved concurrency, cold starts, time-outs, billed time;
+//! * [`control_plane`]: changes of concurrency, at 15 requests a second and with a delay;
+//! * [`scheduler`]: wake-ups that fire within a minute, at least once;
 //! * [`key_pool`]: the ledger of `stint-core` in memory;
-//! * [`prices`]: what all of it costs.
+//! * [`prices`]: the cost of all this.
 //!
-//! Each figure of the outside world is a named constant with its source; `(from memory)` marks one from memory, `(assumed)` one
-//! that nobody documents. Everything that looks like chance is drawn from the seed, so the same seed gives the same
-//! run.
+//! Each figure of the outside world is a named constant with its source; `(assumed)` marks a figure that no page
+//! documents. All random behaviour is drawn from the seed, so the same seed gives the same run.
 
 #![warn(missing_docs)]
 

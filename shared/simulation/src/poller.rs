@@ -1,8 +1,8 @@
 //! The event source mapping between a queue and a function.
 //! <https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html>
 //!
-//! It knows nothing of reserved concurrency: it takes messages although the function cannot run, offers the batch
-//! again and again until the visibility timeout, and then lets it go, with a receive count that is one higher.
+//! It does not know of reserved concurrency. It receives messages although the function cannot run, offers the batch
+//! again until the visibility timeout, and then drops it, with a receive count that is higher by one.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -19,46 +19,46 @@ use crate::control_plane::MappingControl;
 use crate::lambda::Function;
 use crate::sqs::Sqs;
 
-/// Concurrent batches that a mapping begins with.
+/// Concurrent batches of a mapping when it starts.
 pub const FIRST_POLLERS: f64 = 5.0;
 
 /// Concurrent batches of an idle mapping without a maximum.
 pub const IDLE_POLLERS: f64 = 2.0;
 
-/// More concurrent batches a minute, while there is a backlog.
+/// Growth of concurrent batches per minute while there is a backlog.
 pub const SCALE_UP_PER_MINUTE: f64 = 300.0;
 
-/// The most concurrent batches without a maximum of one's own.
+/// The most concurrent batches of a mapping without a maximum of its own.
 pub const MOST_POLLERS: f64 = 1_000.0;
 
-/// A long poll.
+/// The longest wait of a long poll.
 pub const LONG_POLL: Duration = Duration::from_secs(20);
 
-/// What a request to the queue takes. (from memory)
+/// Duration of a request to the queue. (assumed)
 pub const QUEUE_REQUEST_TIME: Duration = Duration::from_millis(10);
 
-/// Between two looks at backlog, errors and settings. (assumed)
+/// Interval between checks of backlog, errors and settings. (assumed)
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// Before a throttled batch is offered again: at first, and at the longest. [assumed: "gradually"]
+/// Delay before a throttled batch is offered again: the first and the longest. (assumed: documented as "gradually")
 const RETRY_THROTTLED: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 
-/// Concurrent batches fewer for each throttled or failed invocation. [assumed: "gradually"]
+/// Decrease of concurrent batches for each throttled or failed invocation. (assumed: documented as "gradually")
 const SLOW_DOWN: f64 = 1.0;
 
-/// A mapping slows down no further than this. (assumed)
+/// Concurrent batches below which a mapping does not slow down. (assumed)
 const SLOWEST: f64 = 2.0;
 
-/// What a mapping has done.
+/// Usage of a mapping.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct MappingUsage {
-    /// Batches handed to the function that ran.
+    /// Batches whose invocation ran.
     pub batches: u64,
-    /// Batches whose invocation failed: they come back as a whole.
+    /// Batches whose invocation failed: all of their messages come back.
     pub failed_batches: u64,
-    /// Batches let go because the function was throttled until the visibility timeout.
+    /// Batches dropped because the function was throttled until the visibility timeout.
     pub dropped_batches: u64,
-    /// Messages of batches that ran and were done.
+    /// Messages of batches that ran, and which were done.
     pub done: u64,
     /// The most pollers at once.
     pub most_pollers: u32,
@@ -75,18 +75,18 @@ pub struct Mapping {
 }
 
 struct State {
-    /// How many concurrent batches the mapping has grown to.
+    /// The number of concurrent batches that the mapping has grown to.
     grown: f64,
     pollers: u32,
     /// Pollers that have a batch.
     busy: u32,
-    /// Something failed or was throttled since the last look.
+    /// Whether an invocation failed or was throttled since the last check.
     trouble: bool,
     usage: MappingUsage,
 }
 
 impl Mapping {
-    /// A mapping from `queue` to `function`, `batch` messages to an invocation.
+    /// Returns a mapping from `queue` to `function` with `batch` messages per invocation.
     pub fn new(
         queue: Arc<Sqs>,
         function: Arc<Function>,
@@ -99,7 +99,7 @@ impl Mapping {
         Mapping { queue, function, batch, control, clock, state: Mutex::new(state) }
     }
 
-    /// What it has done so far.
+    /// Its usage so far.
     pub fn usage(&self) -> MappingUsage {
         self.lock().usage
     }
@@ -131,7 +131,7 @@ impl Mapping {
         }
     }
 
-    /// Grows or shrinks, and answers how many pollers to add. Those too many leave by themselves.
+    /// Grows or shrinks, and returns how many pollers to add. Surplus pollers leave by themselves.
     fn look(&self) -> u32 {
         let setting = self.control.effective(self.clock.now());
         let backlog = self.queue.exact_counts().visible > 0;
@@ -162,7 +162,7 @@ impl Mapping {
         state.grown.min(most) as u32
     }
 
-    /// Whether this poller is one too many; it is then counted out.
+    /// Returns whether this poller is surplus, and then removes it from the count.
     fn leaves(&self) -> bool {
         let mut state = self.lock();
         let leaves = state.pollers > self.target(&state);
@@ -183,7 +183,7 @@ impl Mapping {
         }
     }
 
-    /// Offers a batch to the function until it ran, or until the messages are no longer ours.
+    /// Offers a batch to the function until it has run, or until the visibility timeout ends.
     async fn deliver(&self, batch: Vec<Delivery>) {
         let ends = after(self.clock.now(), self.queue.visibility_timeout());
         let (mut pause, longest) = RETRY_THROTTLED;
@@ -204,15 +204,15 @@ impl Mapping {
         match outcome {
             Ok(outcome) => self.dispose(batch, outcome).await,
             Err(_) => {
-                // The whole batch comes back when its visibility times out.
+                // The whole batch comes back when its visibility timeout ends.
                 self.lock().usage.failed_batches += 1;
                 self.slow_down();
             }
         }
     }
 
-    /// What the worker's Lambda host and the mapping do with a batch that ran: the host gives back or rejects the
-    /// exceptions and reports them as item failures, the mapping deletes the others.
+    /// Handles a batch that ran, as the worker's Lambda host and the mapping do: the host releases or rejects the
+    /// exceptions and reports them as item failures, and the mapping deletes the others.
     async fn dispose(&self, batch: Vec<Delivery>, outcome: Outcome) {
         let mut done = Vec::with_capacity(batch.len());
         for Delivery { message_id, receipt, receive_count, .. } in batch {

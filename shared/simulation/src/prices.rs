@@ -1,10 +1,10 @@
-//! What AWS charges. Prices of `us-east-1` in US dollars, without free tiers, which only new and small accounts have.
+//! Prices of AWS in `us-east-1`, in US dollars, without the free tiers, which only new and small accounts have.
 
 use std::time::Duration;
 
 use serde::Serialize;
 
-/// The prices that a bill is made from. Each is a setting, since they change.
+/// The prices that a bill is computed from. Each is a setting, since they change.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Prices {
     /// A million Lambda requests. Page "AWS Lambda Pricing", <https://aws.amazon.com/lambda/pricing/>
@@ -31,13 +31,13 @@ impl Default for Prices {
     }
 }
 
-/// The days that a month is counted with.
+/// The length of a month in a bill, in days.
 pub const DAYS_PER_MONTH: f64 = 30.0;
 
-/// A function's memory in MB: the least that Lambda has, and four times what a worker needs.
+/// A function's memory in MB: the minimum of Lambda, and four times what a worker needs.
 pub const MEMORY_MB: u64 = 128;
 
-/// What a run has used.
+/// Usage of a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Used {
     /// Lambda invocations that ran.
@@ -50,7 +50,7 @@ pub struct Used {
     pub scheduled: u64,
 }
 
-/// What a month of the same costs, in US dollars.
+/// The cost of a month with the same usage, in US dollars.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Bill {
     /// GB-seconds of the run itself.
@@ -63,9 +63,9 @@ pub struct Bill {
     pub sqs: f64,
     /// The schedules.
     pub scheduler: f64,
-    /// All of it.
+    /// The total.
     pub month: f64,
-    /// All of it, with Lambda on x86.
+    /// The total, with Lambda on x86.
     pub month_x86: f64,
 }
 
@@ -74,7 +74,7 @@ const MILLION: f64 = 1_000_000.0;
 const DAY: f64 = 86_400.0;
 
 impl Used {
-    /// The bill of a month that goes on like these `lasted`.
+    /// Returns the bill of a month whose usage continues like that of this run, which lasted `lasted`.
     pub fn bill(&self, prices: &Prices, lasted: Duration) -> Bill {
         let months = lasted.as_secs_f64() / DAY / DAYS_PER_MONTH;
         let a_month = |dollars: f64| if months > 0.0 { dollars / months } else { 0.0 };

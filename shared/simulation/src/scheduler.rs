@@ -19,14 +19,14 @@ use crate::dice::Dice;
 use crate::faults::{Fault, Faults};
 use crate::lambda::Function;
 
-/// A schedule fires within this time of when it is due.
+/// A schedule fires within this time after it is due.
 pub const PRECISION: Duration = Duration::from_secs(60);
 
-/// How many firings never come when that is wished for, in per mille, and how many come twice.
+/// With the fault `wakeups`: how many firings never happen, and how many happen twice, in per mille.
 const LOST: u32 = 100;
 const TWICE: u32 = 50;
 
-/// An asynchronous invocation that failed is tried again twice, after one minute and after two more.
+/// A failed asynchronous invocation is retried twice, after one minute and after two more.
 /// <https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html>
 const RETRIES: [Duration; 2] = [Duration::from_secs(60), Duration::from_secs(120)];
 
@@ -41,7 +41,7 @@ pub struct Scheduler {
 #[derive(Default)]
 struct State {
     schedules: BTreeMap<String, Schedule>,
-    /// Told when a schedule was set.
+    /// Notified when a schedule was set.
     changed: Option<oneshot::Sender<()>>,
     log: Vec<Fired>,
 }
@@ -54,7 +54,7 @@ struct Schedule {
     period: Option<Duration>,
 }
 
-/// A firing that came.
+/// A firing that happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fired {
     /// The schedule's name.
@@ -63,17 +63,17 @@ pub struct Fired {
     pub once: bool,
     /// When it was due.
     pub due: Timestamp,
-    /// How late it came.
+    /// How late it fired.
     pub late: Duration,
 }
 
 impl Scheduler {
-    /// Without schedules.
+    /// Returns a scheduler without schedules.
     pub fn new(clock: Arc<dyn Clock>, seed: u64, faults: &Faults) -> Scheduler {
         Scheduler { clock, dice: Dice::new(seed, "scheduler"), faults: faults.clone(), state: Mutex::default() }
     }
 
-    /// Every firing so far.
+    /// Returns every firing so far.
     pub fn log(&self) -> Vec<Fired> {
         self.lock().log.clone()
     }
@@ -103,7 +103,7 @@ impl Scheduler {
         }
     }
 
-    /// Takes out what fires now.
+    /// Removes and returns what fires now.
     fn fire(&self) -> Vec<(String, Event)> {
         let now = self.clock.now();
         let mut state = self.lock();
@@ -134,7 +134,7 @@ impl Scheduler {
     }
 
     fn fires_at(&self, due: Timestamp) -> Timestamp {
-        // The end of the minute is not part of it.
+        // The end of the minute is exclusive.
         after(due.max(self.clock.now()), self.dice.within((Duration::ZERO, PRECISION - Duration::from_millis(1))))
     }
 
@@ -142,7 +142,7 @@ impl Scheduler {
         let mut state = self.lock();
         state.schedules.insert(name.to_owned(), schedule);
         if let Some(changed) = state.changed.take() {
-            // A scheduler that does not run yet reads all of them when it does.
+            // A scheduler that does not run yet reads all schedules when it starts.
             let _ = changed.send(());
         }
     }
@@ -152,7 +152,7 @@ impl Scheduler {
     }
 }
 
-/// An asynchronous invocation with its retries. The scheduler does not wait for its outcome.
+/// Makes an asynchronous invocation with its retries. The scheduler does not wait for its outcome.
 async fn invoke(function: &Arc<Function>, event: Event, clock: &Arc<dyn Clock>) {
     for pause in RETRIES.into_iter().map(Some).chain([None]) {
         if let Some(slot) = function.admit()

@@ -65,7 +65,7 @@ fn writes_take_effect_in_their_order() {
 fn more_than_fifteen_requests_a_second_are_refused_and_leave_no_trace() {
     let plane = plane();
     let sets: Vec<_> = (1..=20).map(|number| format!("worker-{number}")).collect();
-    // A worker that is not steered costs no request, so all go to the one that is.
+    // All writes are for this worker: a write for a worker without reserved concurrency costs no request.
     let mut refused = 0;
     for (number, _) in sets.iter().enumerate() {
         let mut write = plane.throttle.set(WORKER, number as u32 + 1);

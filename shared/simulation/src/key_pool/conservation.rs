@@ -1,4 +1,4 @@
-//! No point of a window is lent twice or disappears: the equations that every step of the ledger must keep.
+//! No point of a window is granted twice or disappears: the equations that hold after every step of the ledger.
 //!
 //! They are computed from the holds themselves, not from the sums that the ledger keeps of them.
 
@@ -8,14 +8,14 @@ use jiff::Timestamp;
 use stint_core::ledger::{Account, Changes, HoldState, KeyId, Ledger, LedgerSettings, WindowRecord};
 use stint_core::points::Points;
 
-/// A key with more holds than this is recounted now and then only: a count after each step of a busy key would be most
-/// of a simulation.
+/// A key with more holds than this is recounted only now and then: a recount after each step of a busy key would take
+/// most of the simulation's time.
 const FEW_HOLDS: usize = 32;
 
-/// One step in so many is followed by a recount, however many holds there are.
+/// One step in this many is followed by a recount, however many holds there are.
 const RECOUNT_EVERY: u64 = 64;
 
-/// What each key was after its last step, and the first equation that did not hold.
+/// Each key's account after its last step, and the first equation that was violated.
 #[derive(Debug, Default)]
 pub(super) struct Conservation {
     seen: BTreeMap<KeyId, Seen>,
@@ -41,12 +41,12 @@ struct Count {
 }
 
 impl Conservation {
-    /// What broke first. From then on every check fails with it.
+    /// The first violation. Every later check fails with it.
     pub(super) fn broken(&self) -> Option<&str> {
         self.broken.as_deref()
     }
 
-    /// After a step that made `changes`: every window that it closed, and every key that it touched.
+    /// Checks every window that a step closed and every account that it changed, as listed in `changes`.
     pub(super) fn check(
         &mut self,
         ledger: &Ledger,
@@ -63,7 +63,7 @@ impl Conservation {
         self.keep(checked)
     }
 
-    /// After a grant: no more is on loan than the window has left.
+    /// Checks after a grant that spent and held points together do not exceed the limit less the guard.
     pub(super) fn check_grant(&mut self, key: &KeyId, account: &Account, guard: Points) -> Result<(), String> {
         let (limit, committed) = (account.limit.unwrap_or_default(), account.spent.saturating_add(count(account).held));
         let lendable = limit.saturating_sub(guard);
@@ -82,7 +82,7 @@ impl Conservation {
         self.broken.clone().map_or(Ok(()), Err)
     }
 
-    /// `limit + overspent = spent + expired`, and the record tells of the window as it was seen last.
+    /// Checks that `limit + overspent = spent + expired`, and that the record matches the window as it was last seen.
     fn check_closed(&self, key: &KeyId, window: &WindowRecord) -> Result<(), String> {
         let granted = window.limit.saturating_add(window.overspent);
         if granted != window.spent.saturating_add(window.expired) {
@@ -96,8 +96,8 @@ impl Conservation {
         }
     }
 
-    /// `limit + beyond = guard + spent + held + free`: a point is in one place. `beyond` is what readings have shown to
-    /// be spent while it is still held too; then nothing is free.
+    /// Checks that `limit + beyond = guard + spent + held + free`: every point is in exactly one place. `beyond` is the
+    /// points that readings show as spent while they are still held; then nothing is free.
     fn check_open(
         &mut self,
         key: &KeyId,

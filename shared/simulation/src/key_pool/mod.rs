@@ -1,4 +1,4 @@
-//! The ledger of `stint-core` in memory: what every store does in one commit, a process does under one lock.
+//! The ledger of `stint-core` in memory. Each step that a store would commit as one transaction runs under one lock.
 
 mod conservation;
 mod parking;
@@ -21,8 +21,8 @@ use crate::faults::{Fault, Faults};
 use conservation::Conservation;
 use parking::Parking;
 
-/// A key pool in memory. After each step it checks that no point was lent twice or has disappeared; when one has, it
-/// fails from then on, and says what did not add up.
+/// A key pool in memory. After each step it checks that no point was granted twice or has disappeared. After a
+/// violation every call fails with what did not add up.
 pub struct MemoryKeyPool {
     clock: Arc<dyn Clock>,
     dice: Dice,
@@ -33,7 +33,7 @@ pub struct MemoryKeyPool {
 
 struct State {
     ledger: Ledger,
-    /// Those of whoever used the ledger last.
+    /// The settings of the handle that used the ledger last.
     settings: LedgerSettings,
     windows: BTreeMap<KeyId, Vec<WindowRecord>>,
     conservation: Conservation,
@@ -41,7 +41,7 @@ struct State {
 }
 
 impl MemoryKeyPool {
-    /// A pool without keys.
+    /// Returns a pool without keys.
     pub fn new(settings: LedgerSettings, clock: Arc<dyn Clock>, seed: u64, faults: &Faults) -> MemoryKeyPool {
         let ledger = Ledger::new(settings, BTreeMap::new());
         let (conservation, parking) = (Conservation::default(), Parking::default());
@@ -50,34 +50,34 @@ impl MemoryKeyPool {
         MemoryKeyPool { clock, dice, faults: faults.clone(), settings, state: Arc::new(Mutex::new(state)) }
     }
 
-    /// Another way to the same pool, as a process with settings of its own has it.
+    /// Returns another handle to the same pool, as a process with its own settings would have.
     pub fn beside(&self, settings: LedgerSettings, seed: u64) -> MemoryKeyPool {
         let (clock, faults, state) = (self.clock.clone(), self.faults.clone(), self.state.clone());
         MemoryKeyPool { clock, dice: Dice::new(seed, "key pool"), faults, settings, state }
     }
 
-    /// Every key now, without the time that a store takes.
+    /// Returns the status of every key now, without the latency of a store.
     pub fn look(&self) -> Vec<KeyStatus> {
         let now = self.clock.now();
         self.lock().ledger.status(now)
     }
 
-    /// Every window of `key` that is over, oldest first.
+    /// Returns every window of `key` that is over, oldest first.
     pub fn history(&self, key: &KeyId) -> Vec<WindowRecord> {
         self.lock().windows.get(key).cloned().unwrap_or_default()
     }
 
-    /// What did not add up after a step, if anything ever.
+    /// Returns what did not add up after a step, if anything.
     pub fn broken(&self) -> Option<String> {
         self.lock().conservation.broken().map(str::to_owned)
     }
 
-    /// How many messages are parked.
+    /// The number of parked messages.
     pub fn parked(&self) -> u64 {
         self.lock().parking.len() as u64
     }
 
-    /// Shows the body of every parked message.
+    /// Calls `show` with the body of every parked message.
     pub fn each_parked(&self, mut show: impl FnMut(&str)) {
         self.lock().parking.iter().for_each(|parked| show(&parked.body));
     }
@@ -89,7 +89,7 @@ impl MemoryKeyPool {
         }
     }
 
-    /// One step of the ledger, and what must be true after it.
+    /// Makes one step of the ledger and checks the invariants after it.
     async fn step<T>(&self, step: impl FnOnce(&mut Ledger, Timestamp) -> T) -> PortResult<T> {
         self.pass_time().await;
         let now = self.clock.now();

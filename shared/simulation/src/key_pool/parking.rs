@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use stint_core::clock::after;
 use stint_core::ports::{LONGEST_CLAIM, Parked};
 
-/// Where a message stands: when it was parked, and after how many others.
+/// A message's position: when it was parked, and a sequence number.
 type Place = (Timestamp, u64);
 
 /// Parked messages, the oldest first.
@@ -16,9 +16,9 @@ pub(super) struct Parking {
     parked: BTreeMap<Place, Parked>,
     /// By queue and id.
     places: HashMap<String, HashMap<String, Place>>,
-    /// Those that nobody has on loan.
+    /// Messages that are not leased.
     free: BTreeSet<Place>,
-    /// Those on loan, by when the loan ends.
+    /// Leased messages, by the end of their lease.
     lent: BTreeSet<(Timestamp, Place)>,
     sequence: u64,
 }
@@ -36,7 +36,7 @@ impl Parking {
         self.parked.values()
     }
 
-    /// Parks a message; one of the same queue and id is replaced, and is then on loan to nobody.
+    /// Parks a message. It replaces a message of the same queue and id, and is not leased.
     pub(super) fn park(&mut self, message: &Parked) {
         self.remove(message);
         self.sequence += 1;
@@ -65,7 +65,7 @@ impl Parking {
         places.iter().filter_map(|place| self.parked.get(place).cloned()).collect()
     }
 
-    /// Drops a message, unless it was parked anew: it is then on loan to nobody, or not the same.
+    /// Drops a message, unless it was parked again meanwhile: it is then free, or at another position.
     pub(super) fn forget(&mut self, message: &Parked) {
         let place = self.place(message).filter(|place| !self.free.contains(place));
         if place.and_then(|place| self.parked.get(&place)) == Some(message) {

@@ -1,4 +1,4 @@
-//! The pool in memory against the ledger's promises.
+//! The pool in memory against the contract of the ledger.
 
 mod conformance;
 
@@ -74,7 +74,7 @@ fn what_was_parked_anew_is_not_forgotten() {
     assert_eq!(block_on(pool.lend_parked("q", 1, Duration::from_secs(60))).unwrap().len(), 1, "it is free at once");
 }
 
-/// A key whose window has `limit` points, of which `spent` are spent and `held` on loan to a running call.
+/// Returns a key whose window has `limit` points, of which `spent` are spent and `held` are held by a call in flight.
 fn account(limit: u64, spent: u64, held: u64) -> Account {
     let mut account = Account { limit: Some(Points::whole(limit)), window: 1, ..Account::unread() };
     account.spent = Points::whole(spent);

@@ -1,11 +1,11 @@
-//! Functions against what is documented of them.
+//! Functions against their documentation.
 
 use stint_core::worker::{Worker, WorkerError};
 
 use super::*;
 use crate::driver;
 
-/// Works for a second, or for as long as it is told.
+/// Works for a second, or for the time in its event.
 struct Sleeper;
 
 impl Worker for Sleeper {
@@ -32,7 +32,7 @@ fn function(reserved: Option<u32>, faults: &Faults) -> (stint_core::clock::Manua
     (clock, function)
 }
 
-/// Runs one invocation after the other, and answers whether each succeeded.
+/// Runs one invocation after the other, and returns whether each succeeded.
 fn run(clock: &stint_core::clock::ManualClock, function: &Arc<Function>, events: Vec<Event>) -> Vec<bool> {
     let results = std::cell::RefCell::new(Vec::new());
     let work = async {

@@ -1,4 +1,4 @@
-//! The mapping against what is documented of it.
+//! The mapping against its documentation.
 
 use std::cell::RefCell;
 
@@ -16,7 +16,7 @@ use crate::sqs::{LONGEST_RETENTION, SqsSettings};
 
 const VISIBILITY: Duration = Duration::from_secs(60);
 
-/// Takes a second, and does with each batch what it is told.
+/// Takes a second per batch, then handles it with the given function.
 struct Clerk(fn(&[Delivery]) -> Result<Outcome, WorkerError>);
 
 impl Worker for Clerk {

@@ -1,4 +1,4 @@
-//! Schedules against what is documented of them.
+//! Schedules against their documentation.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 

@@ -1,36 +1,36 @@
-//! Messages in little memory: a queue may hold millions that differ in one number.
+//! A compact form of messages: a queue may hold millions that differ in one number.
 
 use std::collections::HashMap;
 
-/// A message as the queue keeps it.
+/// A message as the queue stores it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Letter {
     /// The message's id.
     pub(super) number: u32,
-    /// Where the body is.
+    /// The index of the body's form.
     body: u32,
-    /// The number that the body holds, where it has one.
+    /// The number in the body, if it has one.
     value: u32,
-    /// In seconds since the queue was made.
+    /// In seconds since the queue was created.
     pub(super) sent_at: u32,
     /// How often it was received.
     pub(super) receives: u16,
 }
 
-/// Bodies, cut at their first number: what stands around it is kept once.
+/// Bodies without their first number. The text around it is stored once for all messages that share it.
 #[derive(Debug, Default)]
 pub(super) struct Bodies {
     known: HashMap<Box<str>, u32>,
-    /// What stands before and behind the number; without a number all stands before it.
+    /// The text before and after the number. A body without a number is all before it.
     forms: Vec<(Box<str>, Option<Box<str>>)>,
 }
 
 impl Bodies {
-    /// A letter with this body.
+    /// Returns a message with this body.
     pub(super) fn letter(&mut self, number: u32, body: &str, sent_at: u32) -> Letter {
         let (before, value, behind) = cut(body);
         let key = match behind {
-            // No body holds a zero byte: JSON escapes it.
+            // No body contains a zero byte: JSON escapes it.
             Some(behind) => [before, "\0", behind].concat(),
             None => before.to_owned(),
         };
@@ -43,7 +43,7 @@ impl Bodies {
         Letter { number, body: form, value, sent_at, receives: 0 }
     }
 
-    /// The body of `letter`.
+    /// Returns the body of `letter`.
     pub(super) fn read(&self, letter: &Letter) -> String {
         let Some((before, behind)) = self.forms.get(letter.body as usize) else { return String::new() };
         match behind {
@@ -56,7 +56,8 @@ impl Bodies {
     }
 }
 
-/// `{"id":`, `7`, `,"raids":{}}`. A number that would not be written back the same is left in the text.
+/// Splits a body at its first number: `{"id":`, `7`, `,"raids":{}}`. A number that would be written back differently
+/// stays in the text.
 fn cut(body: &str) -> (&str, u32, Option<&str>) {
     let Some(start) = body.find(|letter: char| letter.is_ascii_digit()) else { return (body, 0, None) };
     let length = body[start..].bytes().take_while(u8::is_ascii_digit).count();

@@ -1,4 +1,4 @@
-//! Amazon SQS, standard queues: at least once, out of order, by the documentation.
+//! Amazon SQS, standard queues: at-least-once delivery, out of order, as documented.
 //! <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/standard-queues.html>
 
 mod letter;
@@ -22,41 +22,41 @@ use crate::dice::Dice;
 use crate::faults::Faults;
 use state::State;
 
-/// The longest that a message is kept, and what a fleet asks for: the default of 4 days is shorter than a backlog.
+/// The longest retention of a message, which fleets use: the default of 4 days is shorter than a backlog.
 /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html>
 pub const LONGEST_RETENTION: Duration = Duration::from_secs(14 * 24 * 60 * 60);
 
-/// Counts are right this long after the last change.
+/// Counts are accurate this long after the last change.
 /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_GetQueueAttributes.html>
 pub const COUNTS_LAG: Duration = Duration::from_secs(60);
 
-/// How a queue is set up.
+/// Settings of a queue.
 #[derive(Clone, Copy, Debug)]
 pub struct SqsSettings {
     /// Visibility and dead letters.
     pub queue: QueueSettings,
     /// How long a message is kept.
     pub retention: Duration,
-    /// When the queue was made.
+    /// When the queue was created.
     pub started: Timestamp,
 }
 
-/// What a queue has been asked for.
+/// Usage of a queue.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct SqsUsage {
     /// Billed requests of all kinds; one covers up to ten messages.
     pub requests: u64,
     /// Messages sent.
     pub sent: u64,
-    /// Messages handed out.
+    /// Messages received.
     pub received: u64,
     /// Messages deleted.
     pub acknowledged: u64,
-    /// Messages that came back because nobody deleted them in time.
+    /// Messages that came back because they were not deleted in time.
     pub lapsed: u64,
     /// Messages dropped because they were kept too long.
     pub expired: u64,
-    /// Polls that brought nothing.
+    /// Polls that returned no message.
     pub empty_receives: u64,
 }
 
@@ -71,18 +71,18 @@ pub struct Sqs {
 }
 
 impl Sqs {
-    /// An empty queue.
+    /// Returns an empty queue.
     pub fn new(name: &str, settings: SqsSettings, clock: Arc<dyn Clock>, seed: u64, faults: &Faults) -> Sqs {
         let dice = Dice::new(seed, "sqs");
         Sqs { name: name.to_owned(), settings, clock, dice, faults: faults.clone(), state: Mutex::default() }
     }
 
-    /// What it has been asked for.
+    /// Its usage so far.
     pub fn usage(&self) -> SqsUsage {
         self.lock().usage
     }
 
-    /// How much is in the queue, exactly.
+    /// Returns exact counts of the messages in the queue.
     pub fn exact_counts(&self) -> Counts {
         let mut state = self.lock();
         state.settle(to_millis(self.clock.now()));
@@ -94,7 +94,7 @@ impl Sqs {
         }
     }
 
-    /// Shows the body of every message that is somewhere in the queue, dead letters included.
+    /// Calls `show` with the body of every message in the queue, dead letters included.
     pub fn each_body(&self, mut show: impl FnMut(&str)) {
         let state = self.lock();
         let lent = state.loans.values().map(|loan| &loan.letter);
@@ -104,7 +104,7 @@ impl Sqs {
         state.dead.iter().for_each(|dead| show(&dead.body));
     }
 
-    /// A long poll: messages, at most `max`, as soon as there are some; none after `wait`.
+    /// A long poll. Returns at most `max` messages as soon as there are some, and none after `wait`.
     pub async fn poll(&self, max: usize, wait: Duration) -> Vec<Delivery> {
         let deadline = after(self.clock.now(), wait);
         self.lock().usage.requests += 1;
@@ -209,7 +209,7 @@ impl Queue for Sqs {
         let now = self.clock.now();
         let mut state = self.lock();
         state.settle(to_millis(now));
-        // One request sends it to the dead letters, another deletes it here.
+        // One request sends it to the dead-letter queue, another deletes it here.
         state.usage.requests += 2;
         if let Some(letter) = state.take_back(receipt) {
             state.bury(&letter, reason.to_owned(), now);
@@ -222,7 +222,7 @@ impl Queue for Sqs {
         Ok(self.exact_counts())
     }
 
-    /// What the model shows is exact; callers wait as they do at the real queue.
+    /// The model's counts are exact, but callers wait as they do with the real queue.
     fn counts_lag(&self) -> Duration {
         COUNTS_LAG
     }

@@ -1,4 +1,4 @@
-//! What a queue holds, and where each message of it is.
+//! The messages of a queue, and the state of each.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -12,30 +12,30 @@ use super::{SqsSettings, SqsUsage};
 use crate::dice::Dice;
 use crate::faults::{Fault, Faults};
 
-/// A receive takes any of this many messages at the head: a standard queue keeps order as best it can, which is not
-/// much. (assumed)
+/// A receive takes any of this many messages at the head: a standard queue keeps the order only approximately.
+/// (assumed)
 const DISORDER: u64 = 20;
 
-/// How many of a received message's deliveries are doubled when duplicates are wished for, in per mille.
+/// With the fault `duplicates`: how many receives of a message are delivered twice, in per mille.
 const DUPLICATES: u32 = 10;
 
 #[derive(Debug, Default)]
 pub(super) struct State {
     pub(super) bodies: Bodies,
     pub(super) visible: VecDeque<Letter>,
-    /// On loan, by loan.
+    /// Messages in flight, by receipt.
     pub(super) loans: BTreeMap<u64, Loan>,
-    /// When each loan ends by itself.
+    /// When the visibility timeout of each of them ends.
     lapses: BTreeMap<(i64, u64), ()>,
-    /// Sent or given back with a delay, by when it is over.
+    /// Messages sent or released with a delay, by the end of the delay.
     pub(super) delayed: BTreeMap<(i64, u64), Letter>,
     pub(super) dead: Vec<DeadLetter>,
-    /// Why a message was given back last, by its number.
+    /// The reason of each message's last release, by the message's number.
     reasons: BTreeMap<u32, String>,
     pub(super) numbers: u32,
     sequence: u64,
     pub(super) usage: SqsUsage,
-    /// Who polls and waits.
+    /// Pollers that wait.
     pub(super) waiting: VecDeque<oneshot::Sender<()>>,
 }
 
@@ -46,7 +46,7 @@ pub(super) struct Loan {
 }
 
 impl State {
-    /// Makes visible what was on loan or delayed until now.
+    /// Makes the messages visible whose visibility timeout or delay has ended by `now`.
     pub(super) fn settle(&mut self, now: i64) {
         while let Some(((until, loan), ())) = self.lapses.first_key_value().filter(|((until, _), ())| *until <= now) {
             let key = (*until, *loan);
@@ -61,14 +61,14 @@ impl State {
         }
     }
 
-    /// When something that is neither visible now nor yet sent becomes visible.
+    /// The next time at which a message in flight or delayed becomes visible.
     pub(super) fn next_change(&self) -> Option<i64> {
         let lapse = self.lapses.first_key_value().map(|((until, _), ())| *until);
         let delay = self.delayed.first_key_value().map(|((until, _), _)| *until);
         lapse.into_iter().chain(delay).min()
     }
 
-    /// Makes a message visible after `delay_until`, or now.
+    /// Makes a message visible at `visible_at`, or at once if that has passed.
     pub(super) fn place(&mut self, letter: Letter, visible_at: i64, now: i64) {
         if visible_at <= now {
             self.visible.push_back(letter);
@@ -78,7 +78,8 @@ impl State {
         }
     }
 
-    /// Lends one message, or says that none is left. A message received too often, or kept too long, is passed over.
+    /// Receives one message; `None` if none is left. A message received too often is dead-lettered, and an expired one
+    /// is dropped.
     pub(super) fn lend(
         &mut self,
         now: Timestamp,
@@ -120,7 +121,7 @@ impl State {
         }
     }
 
-    /// Ends a loan; `None` when it has ended.
+    /// Takes a message out of flight; `None` if the receipt is stale.
     pub(super) fn take_back(&mut self, receipt: &Receipt) -> Option<Letter> {
         let number: u64 = receipt.0.parse().ok()?;
         let loan = self.loans.remove(&number)?;
@@ -150,10 +151,10 @@ impl State {
         });
     }
 
-    /// Wakes as many waiting pollers as there may be batches for.
+    /// Wakes up to `pollers` waiting pollers, one for each batch that there may be.
     pub(super) fn wake(&mut self, pollers: usize) {
         for _ in 0..pollers {
-            // One that has given up is passed over.
+            // A poller that has given up is skipped.
             while let Some(waiting) = self.waiting.pop_front() {
                 if waiting.send(()).is_ok() {
                     break;

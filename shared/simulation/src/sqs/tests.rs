@@ -1,4 +1,4 @@
-//! The queue against what is documented of it.
+//! The queue against its documentation.
 
 use futures::FutureExt;
 use futures::executor::block_on;
@@ -61,7 +61,7 @@ fn a_stale_receipt_deletes_nothing() {
 fn a_released_message_waits_and_keeps_its_reason() {
     let (clock, sqs) = queue(&Faults::none());
     send(&sqs, 1..2);
-    // After its last receive it has nothing to wait for.
+    // After its last receive it is dead-lettered at once, without a delay.
     for (delayed, dead) in [(1, 0), (1, 0), (0, 1)] {
         let delivery = receive(&sqs, 1).remove(0);
         block_on(sqs.release(&[delivery.receipt], Duration::from_secs(5), "502 from the upstream")).unwrap();

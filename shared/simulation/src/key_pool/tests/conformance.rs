@@ -1,4 +1,4 @@
-//! The pool in memory passes the suite that every store passes.
+//! The conformance suite of the key pool port, on the pool in memory.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use stint_testkit::{KeyPoolWorld, Time};
 use crate::faults::Faults;
 use crate::key_pool::MemoryKeyPool;
 
-/// A pool, and as many ways to it as are asked for.
+/// A pool that returns as many handles as are asked for.
 struct World {
     clock: ManualClock,
     pool: MemoryKeyPool,
