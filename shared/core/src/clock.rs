@@ -1,4 +1,4 @@
-//! Time as a port: workers ask a clock, and only a clock waits.
+//! Time as a port: workers read the time from a clock, and only a clock waits.
 
 mod set_back;
 
@@ -14,18 +14,18 @@ use jiff::{SignedDuration, Timestamp};
 
 pub use set_back::{is_pending, is_too_far, set_back_by};
 
-/// What time it is, and how to wait.
+/// Tells the time and waits.
 ///
-/// Nothing else in the workspace reads the wall clock or sleeps, so a test that hands out a [`ManualClock`] owns
-/// time: a day of the fleet passes in milliseconds, and the same way each run.
+/// Nothing else in the workspace reads the wall clock or sleeps. A test that injects a [`ManualClock`] therefore
+/// controls time: a day of the fleet passes in milliseconds, and in the same way on each run.
 pub trait Clock: Send + Sync {
-    /// Now. Two calls may return the same instant. The clock of a machine may be set while the fleet runs, or between two
-    /// starts, so a later call may return an earlier instant: what is kept beyond a call says how it bears that,
-    /// by [`set_back_by`] and [`is_pending`] where it can.
+    /// Returns the current time. Two calls may return the same instant. A machine's clock may be set while the fleet
+    /// runs, or between two starts, so a later call may return an earlier instant. Code that keeps an instant longer
+    /// than one call documents how it handles that, with [`set_back_by`] and [`is_pending`] where possible.
     fn now(&self) -> Timestamp;
 
-    /// Completes once `now` has reached `deadline`; at once when it already has. How long that takes is settled by the call:
-    /// a clock that jumps meanwhile does not change it.
+    /// Completes once `now` has reached `deadline`, or at once if it already has. The length of the wait is fixed when
+    /// this is called: a clock that is set meanwhile does not change it.
     fn sleep_until(&self, deadline: Timestamp) -> BoxFuture<'static, ()>;
 
     /// Completes after `duration`.
@@ -34,94 +34,95 @@ pub trait Clock: Send + Sync {
     }
 }
 
-/// `start` plus `duration`, or the end of time.
+/// Returns `start` plus `duration`, or the largest timestamp if that is out of range.
 pub fn after(start: Timestamp, duration: Duration) -> Timestamp {
     start.checked_add(duration).unwrap_or(Timestamp::MAX)
 }
 
-/// `start` minus `duration`, or the beginning of time.
+/// Returns `start` minus `duration`, or the smallest timestamp if that is out of range.
 pub fn before(start: Timestamp, duration: Duration) -> Timestamp {
     start.checked_sub(duration).unwrap_or(Timestamp::MIN)
 }
 
-/// The time from `start` to `end`; zero when `end` comes first.
+/// Returns the time from `start` to `end`, or zero if `end` is before `start`.
 pub fn between(start: Timestamp, end: Timestamp) -> Duration {
     Duration::try_from(end.duration_since(start)).unwrap_or(Duration::ZERO)
 }
 
-/// `timestamp` in whole milliseconds since the epoch: the unit in which every store keeps time.
+/// Returns `timestamp` in whole milliseconds since the epoch, the unit in which every store keeps time.
 pub fn to_millis(timestamp: Timestamp) -> i64 {
     timestamp.as_millisecond()
 }
 
-/// The instant of `millis`, clamped to the range that a timestamp can hold.
+/// Returns the instant `millis` milliseconds after the epoch, clamped to the range of a timestamp.
 pub fn from_millis(millis: i64) -> Timestamp {
     let end = if millis < 0 { Timestamp::MIN } else { Timestamp::MAX };
     Timestamp::from_millisecond(millis).unwrap_or(end)
 }
 
-/// A clock that stands still until it is told to move. Clones share one time.
+/// A clock that stands still until it is moved. Clones share the same time.
 #[derive(Clone)]
 pub struct ManualClock {
     state: Arc<Mutex<ManualState>>,
 }
 
 struct ManualState {
-    /// Time as it passes, whatever the clock shows.
+    /// The time that has passed, regardless of what the clock shows.
     passed: Timestamp,
-    /// How far the clock is ahead of that.
+    /// How far the clock is ahead of the passed time.
     ahead: SignedDuration,
-    /// Woken in the order of deadline, then of registration, so that a run is the same each time. A sleep that is
-    /// dropped takes its entry along, so that nobody advances to an instant that nobody waits for.
+    /// The waiting sleeps, ordered by deadline and then by registration, so that every run wakes them in the same
+    /// order. A dropped sleep removes its entry, so that the clock is not advanced to an instant that no task waits
+    /// for.
     sleepers: BTreeMap<(Timestamp, u64), Waker>,
     registered: u64,
 }
 
 impl ManualState {
-    /// What the clock shows at an instant of passing time.
+    /// Returns what the clock shows once `passed` is reached.
     fn shown(&self, passed: Timestamp) -> Timestamp {
         passed.checked_add(self.ahead).unwrap_or(if self.ahead.is_negative() { Timestamp::MIN } else { Timestamp::MAX })
     }
 
-    /// The instant of passing time at which the clock shows `shown`.
+    /// Returns the passed time at which the clock shows `shown`.
     fn passing(&self, shown: Timestamp) -> Timestamp {
         shown.checked_sub(self.ahead).unwrap_or(if self.ahead.is_negative() { Timestamp::MAX } else { Timestamp::MIN })
     }
 }
 
 impl ManualClock {
-    /// A clock that shows `now`.
+    /// Creates a clock that shows `now`.
     pub fn new(now: Timestamp) -> ManualClock {
         let (sleepers, registered) = (BTreeMap::new(), 0);
         let state = ManualState { passed: now, ahead: SignedDuration::ZERO, sleepers, registered };
         ManualClock { state: Arc::new(Mutex::new(state)) }
     }
 
-    /// Moves time forward and wakes whoever was waiting for an instant up to then.
+    /// Moves time forward by `duration` and wakes every sleeper whose deadline is reached.
     pub fn advance(&self, duration: Duration) {
         let target = after(self.now(), duration);
         self.advance_to(target);
     }
 
-    /// Moves time to `target` (never backwards) and wakes whoever was waiting for an instant up to then.
+    /// Moves time to `target` (never backwards) and wakes every sleeper whose deadline is reached.
     pub fn advance_to(&self, target: Timestamp) {
         let target = self.lock().passing(target);
         self.steady().advance_to(target);
     }
 
-    /// Sets the clock forward or back, as a person or a time server does: no time passes, and whoever sleeps sleeps on for
-    /// as long as before.
+    /// Sets the clock forward or back, as a person or a time server does. No time passes, and sleepers wait for as long
+    /// as before.
     pub fn jump(&self, by: SignedDuration) {
         let mut state = self.lock();
         state.ahead = state.ahead.saturating_add(by);
     }
 
-    /// The same time without the jumps: the clock of another machine, which was never set.
+    /// Returns a view of this clock without its jumps: the clock of another machine, which was never set.
     pub fn steady(&self) -> SteadyClock {
         SteadyClock(self.clone())
     }
 
-    /// The instant that the next sleeper waits for. `None` when nobody sleeps.
+    /// Returns the next sleeper's deadline, or `None` if no task sleeps.
     pub fn next_deadline(&self) -> Option<Timestamp> {
         let state = self.lock();
         state.sleepers.first_key_value().map(|((deadline, _), _)| state.shown(*deadline))
@@ -148,12 +149,12 @@ impl Clock for ManualClock {
     }
 }
 
-/// The time of a [`ManualClock`] without its jumps.
+/// A [`ManualClock`] without its jumps.
 #[derive(Clone)]
 pub struct SteadyClock(ManualClock);
 
 impl SteadyClock {
-    /// Lets time pass until `target` (never backwards) and wakes whoever was waiting for an instant up to then.
+    /// Lets time pass until `target` (never backwards) and wakes every sleeper whose deadline is reached.
     pub fn advance_to(&self, target: Timestamp) {
         let due = {
             let mut state = self.0.lock();
@@ -167,7 +168,7 @@ impl SteadyClock {
         due.into_iter().for_each(Waker::wake);
     }
 
-    /// The instant that the next sleeper waits for. `None` when nobody sleeps.
+    /// Returns the next sleeper's deadline, or `None` if no task sleeps.
     pub fn next_deadline(&self) -> Option<Timestamp> {
         self.0.lock().sleepers.first_key_value().map(|((deadline, _), _)| *deadline)
     }
@@ -183,7 +184,7 @@ impl Clock for SteadyClock {
     }
 }
 
-/// Waits for an instant of passing time.
+/// A sleep until an instant of passed time.
 struct ManualSleep {
     clock: ManualClock,
     deadline: Timestamp,
@@ -205,7 +206,8 @@ impl Future for ManualSleep {
         });
         self.registration = Some(registration);
         let earlier = state.sleepers.insert((self.deadline, registration), context.waker().clone());
-        // A waker may own the task that it wakes, and the task other sleeps: it must not be dropped under the lock.
+        // A waker may own the task that it wakes, and that task may own other sleeps. Dropping it under the lock would
+        // deadlock.
         drop(state);
         drop(earlier);
         Poll::Pending

@@ -1,4 +1,4 @@
-//! What an adapter of the key pool must do by itself: everything else is the ledger's.
+//! The part of a key pool that each adapter implements. The ledger does the rest.
 
 use std::future::Future;
 use std::time::Duration;
@@ -10,30 +10,30 @@ use crate::ledger::{Ask, CallEnd, Costs, HoldId, KeyId, KeyStatus, Ledger, Readi
 use crate::points::Points;
 use crate::ports::{KeyPool, Parked, PortResult};
 
-/// A store of the ledger. Whatever can do steps on it is a [`KeyPool`], so every store has the same semantics, because
-/// it is the same code. What windows and parked messages mean is written at the port.
+/// A store of the ledger. Every implementation is a [`KeyPool`], so all stores have the same semantics, because they
+/// run the same ledger code. The contract for windows and parked messages is documented at [`KeyPool`].
 #[async_trait]
 pub trait LedgerStore: Send + Sync {
-    /// Does `work` on the ledger that all processes share, more than once if others were faster, and answers when what it
-    /// changed is durable. `what` completes the sentence "could not …".
+    /// Applies `work` to the ledger that all processes share, and returns once the change is durable. `work` may be
+    /// applied more than once if other processes write first. `what` completes the sentence "could not …".
     fn step<T, W>(&self, what: &'static str, work: W) -> impl Future<Output = PortResult<T>> + Send
     where
         T: Send + 'static,
         W: FnMut(&mut Ledger, Timestamp) -> T + Send + 'static;
 
-    /// [`KeyPool::windows`].
+    /// Implements [`KeyPool::windows`].
     async fn read_windows(&self, key: &KeyId, max: usize) -> PortResult<Vec<WindowRecord>>;
 
-    /// [`KeyPool::park`], never with an empty list.
+    /// Implements [`KeyPool::park`]; the list is never empty.
     async fn store_parked(&self, messages: &[Parked]) -> PortResult<()>;
 
-    /// [`KeyPool::lend_parked`].
+    /// Implements [`KeyPool::lend_parked`].
     async fn lend_stored(&self, queue: &str, max: usize, lease: Duration) -> PortResult<Vec<Parked>>;
 
-    /// [`KeyPool::forget_parked`], never with an empty list.
+    /// Implements [`KeyPool::forget_parked`]; the list is never empty.
     async fn forget_stored(&self, messages: &[Parked]) -> PortResult<()>;
 
-    /// [`KeyPool::count_parked`].
+    /// Implements [`KeyPool::count_parked`].
     async fn count_stored(&self, queue: &str) -> PortResult<u64>;
 }
 

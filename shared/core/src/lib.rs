@@ -1,4 +1,5 @@
-//! The core of Stint: what a worker is, the ports it works through, the ledger, and time. No I/O, and no vendor.
+//! The core of Stint: workers, the ports they work through, the budget ledger, and time. It does no I/O and names no
+//! vendor.
 //!
 //! Start with [`worker::Worker`], then [`ports`], then [`ledger`].
 

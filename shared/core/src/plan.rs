@@ -1,4 +1,4 @@
-//! The throttle as a plan: how many invocations the pool can carry, and when to look again.
+//! The throttle plan: how many invocations the key pool can carry, and when to compute the plan again.
 
 use std::time::Duration;
 
@@ -8,37 +8,38 @@ use crate::clock::between;
 use crate::ledger::{KeyState, KeyStatus};
 use crate::points::Points;
 
-/// What a pool can carry.
+/// How much work the key pool can carry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
-    /// Invocations that may run at once.
+    /// How many invocations may run at once.
     pub concurrency: u32,
-    /// Calls that could start now beside those in flight.
+    /// How many calls could start now, in addition to those in flight.
     pub affordable: u64,
-    /// Calls in flight, or a reading under way, may bring more within moments.
+    /// Whether calls in flight, or a reading under way, may free more points within moments.
     pub more_is_due: bool,
-    /// When the pool may carry more; `None` when no key is in use.
+    /// When the pool may carry more. `None` if no key is in use.
     pub wake_at: Option<Timestamp>,
 }
 
-/// What a call costs at the most, and how many may run.
+/// The upper bounds of a call's cost and duration, and the operator's limit.
 #[derive(Clone, Copy, Debug)]
 pub struct Load {
-    /// The bound of the smallest piece of work.
+    /// The upper bound of the cost of the smallest piece of work.
     pub unit: Points,
-    /// The bound of an ordinary call.
+    /// The upper bound of the cost of an ordinary call.
     pub call: Points,
-    /// How long a call may take.
+    /// The longest that a call may take.
     pub call_timeout: Duration,
-    /// The operator's limit.
+    /// The operator's limit on concurrency.
     pub concurrency_limit: u32,
 }
 
-/// Plans for `keys` as they stand at `now`. While even one unit fits somewhere there is work to be done; once nothing
-/// fits the concurrency is 0, and nothing is received that could not be paid for.
+/// Returns the plan for `keys` in their state at `now`. The concurrency is at least 1 while a single unit fits on some
+/// key. It is 0 once nothing fits, so that no message is received that cannot be paid for.
 ///
-/// No more run than are needed to spend every key before its reset, were each call to take as long as it may: more
-/// would only dry the pool faster than a throttle in the cloud can follow, and receive in vain meanwhile.
+/// The concurrency is no higher than needed to spend every key's points before its reset if each call took its longest.
+/// A higher value would empty the pool faster than a throttle in the cloud can follow, and messages would meanwhile be
+/// received to no purpose.
 pub fn plan(keys: &[KeyStatus], load: &Load, now: Timestamp) -> Plan {
     let open = || keys.iter().filter(|key| key.state == KeyState::Open);
     let in_flight: u64 = keys.iter().map(|key| key.in_flight).sum();
@@ -54,18 +55,20 @@ pub fn plan(keys: &[KeyStatus], load: &Load, now: Timestamp) -> Plan {
     Plan { concurrency, affordable, more_is_due, wake_at }
 }
 
-/// How many slow callers at once can just make a key's calls before its reset.
+/// Returns how many concurrent callers are needed to spend a key's points before its reset if every call takes its
+/// longest.
 fn needed(key: &KeyStatus, load: &Load, now: Timestamp) -> u64 {
     let left = between(now, key.reset_at).as_millis().max(1);
     let calls = u128::from(key.free.times(load.call));
     u64::try_from(calls.saturating_mul(load.call_timeout.as_millis()).div_ceil(left)).unwrap_or(u64::MAX)
 }
 
-/// What a throttle that holds `current` should be set to: the plan's concurrency in few steps, so that it is written a
-/// handful of times a window and not at each call.
+/// Returns the value to set a throttle to that is at `current`. This is the plan's concurrency in coarse steps, so that
+/// the throttle is written a few times per window and not at each call.
 ///
-/// Exact up to 4, and powers of two above; what holds already stays until it is off by half. Between 0 and not 0 there
-/// is no step while more points are due: whoever brings them plans again.
+/// Values up to 4 are exact; higher ones are powers of two. The current value stays until it is off by a factor of two.
+/// The value does not change between 0 and non-zero while more points are due, because the caller that brings them
+/// computes the plan again.
 pub fn step(current: Option<u32>, plan: &Plan, limit: u32) -> u32 {
     let planned = plan.concurrency;
     let wanted = if planned <= 4 || planned >= limit { planned.min(limit) } else { 1 << planned.ilog2() };
@@ -132,7 +135,7 @@ mod tests {
             let key = KeyStatus { reset_at: Timestamp::from_second(3_600).unwrap(), ..key(KeyState::Open, 18_000, 0) };
             plan(&[key], &load(), Timestamp::from_second(seconds).unwrap()).concurrency
         };
-        // 144 calls of at most 30 s.
+        // 144 calls of at most 30 s each.
         assert_eq!([at(0), at(1_800), at(3_400), at(3_590)], [2, 3, 22, 50]);
     }
 

@@ -1,4 +1,4 @@
-//! Points, the currency of a rationed API, as whole micro-points.
+//! Points, the currency of a rationed API, in integer micro-points.
 
 use std::fmt;
 
@@ -6,15 +6,15 @@ use serde::{Deserialize, Serialize};
 
 /// An amount of API points, counted in millionths of a point.
 ///
-/// Upstreams answer fractional floats. Sums of floats drift and compare badly, so an amount is rounded to the
-/// nearest micro-point once, where it enters, and is an integer from there on. Arithmetic saturates at the ends of
-/// the range: an amount never wraps, and never goes below zero.
+/// Upstreams send fractional floats. Sums of floats drift and compare unreliably, so an amount is rounded to the
+/// nearest micro-point once, on input, and is an integer from then on. Arithmetic saturates at the ends of the range:
+/// an amount never wraps and never goes below zero.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Points(u64);
 
 const MICROS_PER_POINT: u64 = 1_000_000;
 
-/// The largest amount that a float carries to the exact micro-point through a division and a multiplication (2^50
+/// The largest amount that a float carries exactly, to the micro-point, through a division and a multiplication (2^50
 /// micro-points, about a billion points).
 const LARGEST_EXACT: f64 = 1_125_899_906.0;
 
@@ -24,65 +24,65 @@ impl Points {
     /// More points than any upstream grants.
     pub const MAX: Points = Points(i64::MAX as u64);
 
-    /// Whole points.
+    /// Creates an amount of whole points.
     pub const fn whole(points: u64) -> Points {
         Points(points.saturating_mul(MICROS_PER_POINT))
     }
 
-    /// Micro-points, as stored.
+    /// Creates an amount from micro-points, the unit in which it is stored.
     pub const fn from_micros(micros: u64) -> Points {
         Points(micros)
     }
 
-    /// Micro-points, for storage.
+    /// Returns the amount in micro-points, the unit in which it is stored.
     pub const fn micros(self) -> u64 {
         self.0
     }
 
-    /// Points as an upstream wrote them, to the nearest micro-point. `None` when the number is negative, not a
-    /// number, or too large to be exact.
+    /// Converts points as an upstream sends them, to the nearest micro-point. Returns `None` if the number is negative,
+    /// not a number, or too large to be exact.
     pub fn from_float(points: f64) -> Option<Points> {
         (0.0..=LARGEST_EXACT).contains(&points).then(|| Points((points * MICROS_PER_POINT as f64).round() as u64))
     }
 
-    /// An amount that was written as a float and is too large to be exact: as near as it comes, so that every record that
-    /// was written can be read. `None` when the number is negative or none.
+    /// Converts an amount that was written as a float and is too large to be exact to the nearest representable amount,
+    /// so that every record that was written can be read. Returns `None` if the number is negative or not finite.
     fn beyond_exact(points: f64) -> Option<Points> {
-        // The cast ends at the largest amount.
+        // The cast saturates at the largest amount.
         (points.is_finite() && points >= 0.0).then_some(Points((points * MICROS_PER_POINT as f64) as u64))
     }
 
-    /// Points for people and for JSON.
+    /// Returns the amount as a float, for display and JSON.
     pub fn to_float(self) -> f64 {
         self.0 as f64 / MICROS_PER_POINT as f64
     }
 
-    /// `None` when the sum is out of range.
+    /// Returns the sum, or `None` if it is out of range.
     pub fn checked_add(self, other: Points) -> Option<Points> {
         self.0.checked_add(other.0).map(Points)
     }
 
-    /// The sum, or the largest amount.
+    /// Returns the sum, or the largest amount if it is out of range.
     pub const fn saturating_add(self, other: Points) -> Points {
         Points(self.0.saturating_add(other.0))
     }
 
-    /// The difference, or zero.
+    /// Returns the difference, or zero if it is negative.
     pub const fn saturating_sub(self, other: Points) -> Points {
         Points(self.0.saturating_sub(other.0))
     }
 
-    /// This amount `times` over, or the largest amount.
+    /// Returns this amount multiplied by `times`, or the largest amount if that is out of range.
     pub const fn saturating_mul(self, times: u64) -> Points {
         Points(self.0.saturating_mul(times))
     }
 
-    /// How often `part` fits into this amount. Nothing fits infinitely often: a part of zero answers `u64::MAX`.
+    /// Returns how many times `part` fits into this amount. Returns `u64::MAX` if `part` is zero.
     pub fn times(self, part: Points) -> u64 {
         self.0.checked_div(part.0).unwrap_or(u64::MAX)
     }
 
-    /// Whether there is none.
+    /// Returns whether the amount is zero.
     pub const fn is_zero(self) -> bool {
         self.0 == 0
     }
@@ -95,7 +95,7 @@ impl std::iter::Sum for Points {
 }
 
 impl fmt::Display for Points {
-    /// Without a fraction where there is none: `18000`, `22.5`.
+    /// Formats the amount without trailing zeros: `18000`, `22.5`.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (whole, fraction) = (self.0 / MICROS_PER_POINT, self.0 % MICROS_PER_POINT);
         if fraction == 0 {

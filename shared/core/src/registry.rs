@@ -1,4 +1,4 @@
-//! The workers of a process, by fleet and name.
+//! The workers that a process can run, found by fleet and name.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ pub struct Registry {
 }
 
 impl Registry {
-    /// Without workers.
+    /// Creates a registry without workers.
     pub fn new() -> Registry {
         Registry::default()
     }
@@ -23,12 +23,12 @@ impl Registry {
         self
     }
 
-    /// All of them, in the order they were added.
+    /// Returns all workers in the order in which they were added.
     pub fn workers(&self) -> &[Arc<dyn AnyWorker>] {
         &self.workers
     }
 
-    /// The worker `name` of `fleet`.
+    /// Returns the worker `name` of `fleet`, or `None` if the process does not have it.
     pub fn find(&self, fleet: &str, name: &str) -> Option<&Arc<dyn AnyWorker>> {
         self.workers.iter().find(|worker| worker.spec().fleet == fleet && worker.spec().name == name)
     }

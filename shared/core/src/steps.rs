@@ -1,7 +1,7 @@
-//! Steps on a ledger that gather while a store is busy, and are then done and stored together.
+//! Ledger steps that gather while a store is busy, and are then applied and stored together.
 //!
-//! A store that has its turn takes every step that waits: a thousand reservers cost one load and one write, and what a
-//! batch changed is stored once, however many steps changed it.
+//! When the store is free it takes every waiting step. A thousand concurrent reservations then cost one load and one
+//! write, because an account that several steps of a batch change is stored once.
 
 use std::mem;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -12,16 +12,17 @@ use jiff::Timestamp;
 use crate::ledger::Ledger;
 use crate::ports::{PortError, PortResult};
 
-/// Something to be done to the ledger, and somebody who waits for the answer.
+/// A change to the ledger, and a caller that waits for its result.
 pub trait Step: Send {
-    /// Does it. A second time, on a ledger that was loaded anew, what was done before is forgotten.
+    /// Applies the change. If it is applied again to a newly loaded ledger, the result of the earlier attempt is
+    /// discarded.
     fn apply(&mut self, ledger: &mut Ledger, now: Timestamp);
 
-    /// Answers whoever waits: with what the step came to, or, when it was not stored, with `lost`, the reason.
+    /// Sends the caller the result, or an error with the reason `lost` if the change was not stored.
     fn answer(self: Box<Self>, lost: Option<&str>);
 }
 
-/// The steps of a batch, in the order in which they were asked for.
+/// The steps of a batch, in the order in which they were requested.
 pub type Steps = Vec<Box<dyn Step>>;
 
 /// Steps that wait for the store.
@@ -29,8 +30,9 @@ pub type Steps = Vec<Box<dyn Step>>;
 pub struct Waiting(Mutex<Steps>);
 
 impl Waiting {
-    /// Adds a step. `what` completes the sentence "could not …". Says whether nobody waited before, so that the caller
-    /// must call the store; then comes the answer.
+    /// Adds a step. `what` completes the sentence "could not …". The returned flag is true if no other step was
+    /// waiting, in which case the caller must make the store take the waiting steps. The returned future completes with
+    /// the step's result.
     pub fn add<T, W>(
         &self,
         what: &'static str,
@@ -50,7 +52,7 @@ impl Waiting {
         (first, async move { receiver.await.unwrap_or_else(gone) })
     }
 
-    /// Everything that waits now.
+    /// Takes all waiting steps.
     pub fn take(&self) -> Steps {
         mem::take(&mut *self.lock())
     }
@@ -84,7 +86,7 @@ where
                 reason.unwrap_or("the step was not attempted"),
             )),
         };
-        // Whoever asked may have stopped listening; the step stands.
+        // The caller may have stopped waiting. The step is stored all the same.
         let _ = self.sender.send(result);
     }
 }

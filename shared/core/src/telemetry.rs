@@ -1,5 +1,5 @@
-//! What is measured, and how it leaves a worker: as events and spans of `tracing`, which cost next to nothing while
-//! nobody collects them. Whoever does, a host, decides where they go.
+//! What is measured, and how a worker emits it: as `tracing` events and spans, which cost next to nothing without a
+//! subscriber. The host decides where they go.
 
 /// The target of events that carry a measurement, and of nothing else.
 pub const METRICS: &str = "stint::metrics";
@@ -13,19 +13,19 @@ pub const INVOCATION: &str = "invocation";
 /// The span of a call to an upstream.
 pub const CALL: &str = "call";
 
-/// The name that all metrics have in common, unless an installation has one of its own.
+/// The namespace of all metrics, unless an installation sets its own.
 pub const NAMESPACE: &str = "Stint";
 
-/// Everything that is measured. `docs/operating.md` says what each one is good for.
+/// Everything that is measured. `docs/operating.md` says what each metric is good for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Metric {
-    /// Points that a window had spent when it closed. Recorded once per window, by whoever closed it.
+    /// Points that a window had spent when it closed. Recorded once per window, by the caller that closed it.
     PointsSpent,
-    /// Points that a window had left when it closed, likewise.
+    /// Points that a window had left when it closed. Recorded like [`Metric::PointsSpent`].
     PointsExpired,
-    /// Points that a window had spent beyond its limit, likewise.
+    /// Points that a window had spent beyond its limit. Recorded like [`Metric::PointsSpent`].
     PointsOverspent,
-    /// Points on loan, as of the last look at the pool.
+    /// Points held, as of the last look at the pool.
     PointsHeld,
     /// Calls to the upstream.
     Calls,
@@ -39,46 +39,46 @@ pub enum Metric {
     Wasted,
     /// Messages received.
     Receives,
-    /// Messages given back after a failure.
+    /// Messages released after a failure.
     Released,
     /// Messages moved to the dead letters because they can never succeed.
     DeadLetters,
-    /// Messages put aside until there are points.
+    /// Messages parked until there are points.
     Parked,
     /// Changes of a worker's concurrency.
     ThrottleChanges,
-    /// The concurrency that was set last.
+    /// The concurrency that was last set.
     Concurrency,
-    /// How late a schedule or a wake-up came.
+    /// How late a schedule or a wake-up fired.
     WakeDelay,
     /// Pages of a stream that were stored.
     PagesStored,
     /// Pages of a stream that were given up.
     PagesLost,
-    /// How far behind a stream its reader is, as of the last look.
+    /// How far a reader is behind its stream, as of the last look.
     Lag,
-    /// The same for each of its shards.
+    /// How far a reader is behind each shard of its stream, as of the last look.
     ShardLag,
-    /// Discoveries that stopped because the upstream turned them away, or because its pages make no sense.
+    /// Discoveries that stopped because the upstream refused them, or because its pages make no sense.
     DiscoveryStops,
-    /// Whether the breaker of an upstream is open: 1 when it opens and with each probe that fails, 0 when it closes.
+    /// Whether the breaker of an upstream is open: 1 when it opens and at each failed probe, 0 when it closes.
     BreakerOpen,
-    /// Refusals for haste (429) that did not say for how long.
+    /// Rate-limit refusals (429) that did not say how long to wait.
     UnsaidLimits,
 }
 
-/// What recorded values add up to.
+/// How recorded values combine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// They are added.
+    /// Values are summed.
     Sum,
-    /// The last one holds.
+    /// The latest value counts.
     Latest,
-    /// Each one matters: how many were how large.
+    /// Values form a distribution.
     Spread,
 }
 
-/// What one is.
+/// The unit of a metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unit {
     /// Points, messages, calls.
@@ -87,7 +87,7 @@ pub enum Unit {
     Seconds,
 }
 
-/// What tells two series of a metric apart.
+/// The dimension that separates the series of a metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dimension {
     /// A key of the pool, by its public id.
@@ -96,14 +96,14 @@ pub enum Dimension {
     Queue,
     /// A worker, by its name.
     Worker,
-    /// A stream that is followed, by its name, or one of its shards.
+    /// A stream that is followed, or one of its shards, by name.
     Stream,
     /// An upstream, by the name of its breaker.
     Upstream,
 }
 
 impl Metric {
-    /// All of them, in the order of the documentation.
+    /// All metrics, in the order of the documentation.
     pub const ALL: [Metric; 23] = [
         Metric::PointsSpent,
         Metric::PointsExpired,
@@ -130,7 +130,7 @@ impl Metric {
         Metric::UnsaidLimits,
     ];
 
-    /// Its name, a promise to dashboards and alarms.
+    /// Returns the metric's name, which dashboards and alarms rely on.
     pub fn name(self) -> &'static str {
         match self {
             Metric::PointsSpent => "PointsSpent",
@@ -159,12 +159,12 @@ impl Metric {
         }
     }
 
-    /// The metric of that name.
+    /// Returns the metric of that name.
     pub fn named(name: &str) -> Option<Metric> {
         Metric::ALL.into_iter().find(|metric| metric.name() == name)
     }
 
-    /// What its values add up to.
+    /// Returns how its values combine.
     pub fn kind(self) -> Kind {
         match self {
             Metric::PointsHeld | Metric::Concurrency | Metric::Lag | Metric::ShardLag | Metric::BreakerOpen => {
@@ -175,7 +175,7 @@ impl Metric {
         }
     }
 
-    /// What one is.
+    /// Returns its unit.
     pub fn unit(self) -> Unit {
         match self {
             Metric::WakeDelay | Metric::Lag | Metric::ShardLag => Unit::Seconds,
@@ -183,7 +183,7 @@ impl Metric {
         }
     }
 
-    /// What tells its series apart.
+    /// Returns the dimension that separates its series.
     pub fn dimension(self) -> Dimension {
         use Metric::{
             BreakerOpen, Calls, DeadLetters, Lag, PagesLost, PagesStored, Parked, PointsExpired, PointsHeld,
@@ -198,14 +198,14 @@ impl Metric {
         }
     }
 
-    /// Records `value` of the key, queue, worker, stream or upstream `of`.
+    /// Records `value` for the key, queue, worker, stream or upstream named `of`.
     pub fn record(self, of: &str, value: f64) {
         tracing::info!(target: METRICS, metric = self.name(), of, value);
     }
 }
 
 impl Dimension {
-    /// Its name.
+    /// Returns the dimension's name.
     pub fn name(self) -> &'static str {
         match self {
             Dimension::Key => "Key",

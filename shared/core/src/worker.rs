@@ -1,4 +1,4 @@
-//! What a worker is: a stateless function of one event, described as data.
+//! Workers: stateless functions of one event, described as data.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -15,37 +15,43 @@ use crate::ports::Delivery;
 
 /// A stateless function of one event.
 ///
-/// Hosts build a worker once and call `run` many times, several calls at once. A worker hands off only through the
-/// ports it was built with, keeps nothing between calls, and can be killed between any two lines: running it again
-/// reaches the same end.
+/// A host builds a worker once and calls `run` many times, often several times at once. A worker hands work on only
+/// through the ports it was built with (stores, queues, wake-ups) and keeps nothing in memory between calls.
+///
+/// Two reasons stand behind this. First, the same worker runs as a Lambda function and inside the local host, because
+/// nothing in it depends on which process calls it or how long that process runs. Second, a worker may be killed
+/// between any two lines: all progress is in a store or a queue, so running it again reaches the same end state.
+/// Implementations must keep that property. Send a message before deleting the record that caused it, and make every
+/// write idempotent.
 pub trait Worker: Send + Sync + 'static {
-    /// Everything that a host must know to call the worker, and infrastructure to deploy it.
+    /// What a host needs to know to call the worker, and what infrastructure needs to know to deploy it.
     const SPEC: Spec;
 
-    /// One invocation. An error means that nothing is known about what was done: a scheduled worker is tried again
-    /// by its next tick, a batch goes back to its queue as a whole.
+    /// Runs one invocation. An error means that it is unknown how much of the work was done: a scheduled worker runs
+    /// again at its next tick, and a batch goes back to its queue as a whole. A failure of a single message is not an
+    /// error; report it in [`Outcome::exceptions`].
     fn run(&self, event: Event, invocation: &Invocation) -> impl Future<Output = Result<Outcome, WorkerError>> + Send;
 }
 
-/// A worker as data.
+/// Describes a worker as data.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Spec {
     /// The fleet it belongs to.
     pub fleet: &'static str,
-    /// Its name, unique in the fleet, in kebab case.
+    /// Its name in kebab case, unique within the fleet.
     pub name: &'static str,
     /// What it does, in one sentence without a full stop.
     pub summary: &'static str,
     /// What starts it.
     pub triggers: &'static [Trigger],
-    /// How many invocations may run at once when no throttle says otherwise.
+    /// How many invocations may run at once unless the throttle sets another value.
     pub concurrency: u32,
-    /// How long one invocation may take.
+    /// The longest that one invocation may take.
     pub timeout: Duration,
 }
 
 impl Spec {
-    /// The queue that feeds the worker, if one does.
+    /// Returns the queue that feeds the worker, if there is one.
     pub fn queue(&self) -> Option<QueueTrigger> {
         self.triggers.iter().find_map(|trigger| match trigger {
             Trigger::Queue(queue) => Some(*queue),
@@ -58,49 +64,50 @@ impl Spec {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Trigger {
-    /// A clock.
+    /// A schedule.
     Every {
-        /// Between two invocations.
+        /// The time between two invocations.
         period: Duration,
     },
-    /// A wake-up that another worker sets.
+    /// A wake-up that another worker schedules.
     Wakeup,
     /// A batch of messages.
     Queue(QueueTrigger),
 }
 
-/// The queue behind a queue-driven worker.
+/// The queue that feeds a worker.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct QueueTrigger {
     /// The queue's name.
     pub queue: &'static str,
-    /// Messages per invocation at the most.
+    /// The most messages per invocation.
     pub batch: usize,
-    /// How long an invocation owns its messages.
+    /// How long a received message stays invisible to other invocations.
     pub visibility_timeout: Duration,
-    /// A message that failed this often becomes a dead letter.
+    /// A message that has failed this many times becomes a dead letter.
     pub max_receives: u32,
 }
 
-/// What an invocation is about.
+/// The event that an invocation handles.
 #[derive(Clone, Debug)]
 pub enum Event {
     /// A schedule or a wake-up came due.
     Tick {
-        /// When it was due, which may be a while ago.
+        /// When it was due, which may be some time ago.
         due: Timestamp,
-        /// The wake-up's name, where the host deletes it only after the run: see [`Wakeups::once`](crate::ports::Wakeups::once).
+        /// The wake-up's name, if the host deletes the wake-up only after the run: see
+        /// [`Wakeups::once`](crate::ports::Wakeups::once).
         wakeup: Option<String>,
     },
     /// Messages from the worker's queue.
     Batch(Vec<Delivery>),
-    /// A person ran the worker, perhaps with an argument.
+    /// A person ran the worker by hand, with an optional argument.
     Manual(Value),
 }
 
 impl Event {
-    /// The name of the wake-up that is deleted when the run is over, if there is one: the worker sets its next one under
-    /// another name.
+    /// Returns the name of the wake-up that the host deletes after this run, if there is one. The worker must schedule
+    /// its next wake-up under another name.
     pub fn wakeup(&self) -> Option<&str> {
         match self {
             Event::Tick { wakeup, .. } => wakeup.as_deref(),
@@ -109,19 +116,19 @@ impl Event {
     }
 }
 
-/// What came of an invocation.
+/// The result of an invocation.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Outcome {
-    /// What was done, in numbers: one JSON object, for logs and for whoever ran the worker by hand.
+    /// What was done, in numbers: one JSON object for logs and for a person who runs the worker by hand.
     pub report: Value,
-    /// The fate of each message of a batch that is not simply done. The host acknowledges all others.
+    /// The messages of a batch that must not simply be acknowledged. The host acknowledges all others.
     pub exceptions: Vec<MessageException>,
-    /// Nothing could be done: the invocation was wasted. Hosts count these.
+    /// Whether nothing could be done, so that the invocation was wasted. Hosts count these.
     pub idle: bool,
 }
 
 impl Outcome {
-    /// An outcome without message exceptions.
+    /// Creates an outcome without message exceptions.
     pub fn report(report: impl Serialize) -> Outcome {
         let report = serde_json::to_value(report).unwrap_or_else(|error| Value::String(error.to_string()));
         Outcome { report, exceptions: Vec::new(), idle: false }
@@ -131,41 +138,41 @@ impl Outcome {
 /// A message of a batch that must not simply be acknowledged.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MessageException {
-    /// Which one.
+    /// The message's id.
     pub message_id: String,
-    /// What is to happen to it.
+    /// What the host does with it.
     pub disposition: Disposition,
 }
 
-/// What is to happen to a message.
+/// What the host does with a message.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Disposition {
-    /// A passing fault: give it back, to be visible again after its [`retry_delay`]. Counts as a failure; after
-    /// `max_receives` of them it is a dead letter.
+    /// A passing fault: the host releases the message, which becomes visible again after its [`retry_delay`]. This
+    /// counts as a failure; after `max_receives` failures the message is a dead letter.
     Retry {
-        /// What went wrong, in words.
+        /// What went wrong.
         reason: String,
     },
-    /// It can never succeed: to the dead letters at once.
+    /// The message can never succeed: the host moves it to the dead letters at once.
     Reject {
-        /// What is wrong with it, in words that name the field.
+        /// What is wrong with the message. Names the field.
         reason: String,
     },
 }
 
-/// Before a message is visible again that has failed once: a store that elects a new primary, or a blip of the network, is
-/// over by then.
+/// The delay before the first retry of a message. A store that elects a new primary and a short network fault are over
+/// by then.
 const FIRST_RETRY: Duration = Duration::from_secs(30);
 
-/// Each further failure makes the wait so much longer.
+/// The factor by which each further failure lengthens the delay.
 const RETRY_GROWTH: u32 = 5;
 
-/// No wait is longer: whoever has mended what was broken does not want to wait for much more.
+/// The upper bound of the delay. After a repair, messages do not wait much longer than this.
 const LONGEST_RETRY: Duration = Duration::from_secs(60 * 60);
 
-/// How long a message that was received `receives` times, and failed each time, waits before the next: half a minute, two
-/// and a half, twelve and a half, an hour. So a queue that allows five receives outlasts a fault of an hour and a quarter,
-/// and one that lasts is not asked all the time.
+/// Returns how long a message waits before its next attempt after it was received and failed `receives` times: 30
+/// seconds, then 2.5 minutes, 12.5 minutes, and one hour from then on. A queue that allows five receives therefore
+/// outlasts a fault of an hour and a quarter, and a fault that lasts longer does not cause constant retries.
 pub fn retry_delay(receives: u32) -> Duration {
     let growth = RETRY_GROWTH.saturating_pow(receives.saturating_sub(1));
     FIRST_RETRY.saturating_mul(growth).min(LONGEST_RETRY)
@@ -177,75 +184,76 @@ pub enum WorkerError {
     /// A port failed.
     #[error(transparent)]
     Port(#[from] crate::ports::PortError),
-    /// The worker was given an event that it does not take, or a malformed one.
+    /// The event is malformed, or is of a kind that the worker does not handle.
     #[error("{0}")]
     Event(String),
-    /// Anything else, with its causes in the text.
+    /// Any other failure. The text includes its causes.
     #[error("{0}")]
     Failed(String),
 }
 
-/// The surroundings of one invocation: its deadline, and whether the host wants to stop.
+/// The context of one invocation: its deadline, and whether the host is stopping.
 #[derive(Clone)]
 pub struct Invocation {
     clock: Arc<dyn Clock>,
     deadline: Timestamp,
-    /// From its beginning to its deadline.
+    /// The time from the start of the invocation to its deadline.
     time: Duration,
     stop: Stop,
 }
 
 impl Invocation {
-    /// An invocation that must be over by `deadline`.
+    /// Creates an invocation that must end by `deadline`.
     pub fn new(clock: Arc<dyn Clock>, deadline: Timestamp, stop: Stop) -> Invocation {
         let time = between(clock.now(), deadline);
         Invocation { clock, deadline, time, stop }
     }
 
-    /// What time it is.
+    /// Returns the current time.
     pub fn now(&self) -> Timestamp {
         self.clock.now()
     }
 
-    /// The clock, for waiting.
+    /// Returns the clock, for waiting.
     pub fn clock(&self) -> &Arc<dyn Clock> {
         &self.clock
     }
 
-    /// The time left before the deadline. A clock that is set back does not make it longer than it was at first.
+    /// Returns the time left before the deadline. It never exceeds the initial time, even if the clock is set back.
     pub fn remaining(&self) -> Duration {
         between(self.now(), self.deadline).min(self.time)
     }
 
-    /// Whether to start another piece of work that may take `needed`: no when the host is stopping, or when it
-    /// would run past the deadline. Long workers ask this between two pieces and keep their progress.
+    /// Returns whether another piece of work that may take `needed` should be started. Returns `false` if the host is
+    /// stopping or if the work would run past the deadline. Long workers check this between pieces and keep their
+    /// progress.
     pub fn has_time_for(&self, needed: Duration) -> bool {
         !self.stop.is_set() && self.remaining() > needed
     }
 }
 
-/// A request to stop that many may watch. Once set it stays set. Clones are one.
+/// A request to stop, shared by its clones. Once set it stays set.
 #[derive(Clone, Debug, Default)]
 pub struct Stop(Arc<AtomicBool>);
 
 impl Stop {
-    /// Asks everybody who watches to come to an end.
+    /// Requests a stop.
     pub fn set(&self) {
         self.0.store(true, Ordering::SeqCst);
     }
 
-    /// Whether somebody asked.
+    /// Returns whether a stop was requested.
     pub fn is_set(&self) -> bool {
         self.0.load(Ordering::SeqCst)
     }
 }
 
-/// A worker behind a pointer: what a registry holds and a host calls.
+/// A [`Worker`] behind a pointer: the form in which a registry keeps workers and a host calls them.
 pub trait AnyWorker: Send + Sync {
-    /// The worker as data.
+    /// Returns the worker's description.
     fn spec(&self) -> Spec;
 
-    /// One invocation.
+    /// Runs one invocation.
     fn invoke<'a>(&'a self, event: Event, invocation: &'a Invocation) -> BoxFuture<'a, Result<Outcome, WorkerError>>;
 }
 

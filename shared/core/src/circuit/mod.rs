@@ -1,16 +1,17 @@
-//! The circuit breaker of one upstream, as pure state: whether calls to it may go.
+//! The circuit breaker of one upstream, as pure state: whether calls to it may be made.
 //!
-//! It does no I/O and knows no clock: a [`Circuit`] is loaded from a store, changed by one step, and kept if the record in
-//! the store is still the one that was loaded. So all processes of an installation share one, and each step is atomic.
+//! It does no I/O and has no clock. A [`Circuit`] is loaded from a store, changed by one step, and stored if the stored
+//! record has not changed since it was loaded. All processes of an installation thus share one breaker, and each step
+//! is atomic.
 //!
-//! * *Closed:* calls go. Several failures in a row open it, or one challenge or ban.
-//! * *Open:* no call goes until the next probe is due. The wait doubles with each probe that fails.
-//! * *Half open:* the upstream has answered a question that costs nothing. One ordinary call at a time may go, and the
-//!   first that is served closes it.
-//! * *Probing:* one caller has the right to ask. A caller that exits meanwhile loses it when its lease ends, and counts as
-//!   a probe that failed.
+//! * *Closed:* calls may be made. Several failures in a row open it, or a single challenge or ban.
+//! * *Open:* no call is made until the next probe is due. The wait doubles with each failed probe.
+//! * *Half open:* the upstream has answered a request that costs nothing. One ordinary call at a time may be made, and
+//!   the first that is served closes the breaker.
+//! * *Probing:* one caller has the right to send a request. If it exits meanwhile, its lease ends and the probe counts
+//!   as failed.
 //!
-//! A record in which an instant is further away than it can be, since a clock was ahead, is treated as due.
+//! If an instant in the record is further away than it can be, because a clock was ahead, it is treated as due.
 
 mod settings;
 mod steps;
@@ -23,42 +24,43 @@ use serde::{Deserialize, Serialize};
 pub use settings::CircuitSettings;
 pub use steps::Transition;
 
-/// The breaker of one upstream.
+/// The circuit breaker of one upstream.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Circuit {
-    /// Whether calls may go.
+    /// Whether calls may be made.
     pub state: CircuitState,
-    /// Probes that were ever begun: the number of the last one. A late report of an older one changes nothing.
+    /// How many probes were ever started, which is also the number of the last one. A late report of an older probe
+    /// changes nothing.
     #[serde(default)]
     pub probes: u64,
 }
 
-/// Whether calls may go.
+/// Whether calls may be made.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "snake_case")]
 pub enum CircuitState {
-    /// Calls go.
+    /// All calls may be made.
     Closed(Streak),
-    /// No call goes before `probe_at`.
+    /// No call may be made before `probe_at`.
     Open {
         /// What is wrong.
         #[serde(flatten)]
         outage: Outage,
-        /// When the upstream is asked next.
+        /// When the next probe may be made.
         probe_at: Timestamp,
     },
-    /// One ordinary call at a time.
+    /// One ordinary call at a time may be made.
     HalfOpen {
         /// What was wrong.
         #[serde(flatten)]
         outage: Outage,
     },
-    /// One caller asks at this moment.
+    /// One caller is probing the upstream now.
     Probing {
         /// What is wrong.
         #[serde(flatten)]
         outage: Outage,
-        /// When the caller is given up.
+        /// When the caller's lease ends.
         until: Timestamp,
     },
 }
@@ -69,7 +71,7 @@ impl Default for CircuitState {
     }
 }
 
-/// What is remembered while calls go.
+/// What the breaker remembers while it is closed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Streak {
     /// Failures since the last success.
@@ -81,7 +83,8 @@ pub struct Streak {
     /// When the last outage ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub closed_at: Option<Timestamp>,
-    /// Probes of the last outage that failed: a flapping upstream is not asked more often each time that it is back.
+    /// The failed probes of the last outage, so that an upstream that keeps failing and recovering is not called more
+    /// often after each recovery.
     #[serde(default)]
     pub last_tries: u32,
 }
@@ -89,56 +92,56 @@ pub struct Streak {
 /// What is wrong with an upstream.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Outage {
-    /// Since when.
+    /// When it began.
     pub since: Timestamp,
-    /// How the last call failed, in words.
+    /// How the last call failed.
     pub reason: String,
-    /// Whether it turned us away, by a challenge or a ban, and did not merely fail.
+    /// Whether the upstream refused us by a challenge or a ban, rather than failing.
     #[serde(default)]
     pub banned: bool,
-    /// Probes that have failed.
+    /// How many probes have failed.
     #[serde(default)]
     pub tries: u32,
-    /// Whether it has answered a probe meanwhile. If it then fails at the work, it is asked half as often: such a probe takes
-    /// more requests.
+    /// Whether the upstream has answered a probe meanwhile. If it then fails at ordinary calls it is probed half as
+    /// often, because such a probe takes more requests.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub answers: bool,
 }
 
-/// What a call showed of the upstream's health.
+/// What a call showed about the upstream's health.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Health {
-    /// It does what it is there for.
+    /// The upstream works.
     Served,
-    /// It answers, which does not prove that it serves: the answer to a question that costs it nothing.
+    /// The upstream answered a request that costs it nothing, which does not prove that it works.
     Answered,
     /// Nothing: the call was not sent, or its outcome is about the caller.
     Unknown,
-    /// It failed, and why.
+    /// The upstream failed, for this reason.
     Failed(String),
-    /// It wants no calls from here: a challenge, a ban, or no key that it accepts.
+    /// The upstream refuses calls from here: a challenge, a ban, or no key that it accepts.
     Banned(String),
 }
 
-/// What a caller wants to do.
+/// Why a caller wants to make a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Intent {
-    /// Its work. While the breaker is open it waits for others to probe.
+    /// To do its work. While the breaker is open it waits for another caller's probe.
     Work,
-    /// To find out whether the upstream is back, if that is due.
+    /// To find out whether the upstream works again, if a probe is due.
     Probe,
 }
 
 /// The right to make one call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pass {
-    /// An ordinary one.
+    /// An ordinary call.
     Free,
-    /// The only one at this moment, by its number.
+    /// The only call at this moment: the probe of this number.
     Probe(u64),
 }
 
-/// Why a call may not go now, and until when.
+/// Why a call may not be made now, and until when.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Wait {
     /// What is wrong.
@@ -149,7 +152,7 @@ pub struct Wait {
 }
 
 impl Circuit {
-    /// What is wrong; `None` while calls go.
+    /// Returns what is wrong, or `None` while the breaker is closed.
     pub fn outage(&self) -> Option<&Outage> {
         match &self.state {
             CircuitState::Closed(_) => None,
@@ -159,20 +162,21 @@ impl Circuit {
         }
     }
 
-    /// Whether calls go without restriction.
+    /// Returns whether calls may be made without restriction.
     pub fn is_closed(&self) -> bool {
         self.outage().is_none()
     }
 
-    /// This record, which a store failed to keep, in the place of `stored`, which others have kept meanwhile: if it tells of
-    /// an outage that `stored` neither knows nor has seen end. `None` if `stored` is as good.
+    /// Returns this record, which could not be stored, if it should replace `stored`, which other processes have stored
+    /// meanwhile. It should if it has an outage that is neither current nor known to be over in `stored`. Otherwise
+    /// returns `None`.
     pub fn in_place_of(&self, stored: &Circuit) -> Option<Circuit> {
         let (Some(outage), CircuitState::Closed(streak)) = (self.outage(), &stored.state) else { return None };
         let is_over = streak.closed_at.is_some_and(|closed_at| closed_at >= outage.since);
         (!is_over).then(|| Circuit { probes: self.probes.max(stored.probes), ..self.clone() })
     }
 
-    /// Whether one ordinary call at a time may go.
+    /// Returns whether one ordinary call at a time may be made.
     pub fn is_half_open(&self) -> bool {
         matches!(self.state, CircuitState::HalfOpen { .. })
     }

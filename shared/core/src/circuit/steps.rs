@@ -1,25 +1,25 @@
-//! The steps: asking to call, and telling how a call ended.
+//! The steps of the breaker: requesting a call, and reporting how it ended.
 
 use jiff::Timestamp;
 
 use super::{Circuit, CircuitSettings, CircuitState, Health, Intent, Outage, Pass, Streak, Wait};
 use crate::clock::{after, between, is_pending, is_too_far};
 
-/// What a step changed, where somebody should be told.
+/// A change of state that should be logged or raise an alarm.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Transition {
     /// The breaker opened.
     Opened(Wait),
     /// A probe failed.
     StillOpen(Wait),
-    /// The upstream answers again, which one ordinary call has to prove.
+    /// The upstream answers again. One ordinary call has to prove that it works.
     HalfOpened,
     /// The breaker closed.
     Closed(Outage),
 }
 
 impl Circuit {
-    /// The right to make a call, or why there is none. `random` is drawn anew for each step.
+    /// Returns the right to make a call, or why there is none. `random` is drawn anew for each step.
     pub fn enter(
         &mut self,
         intent: Intent,
@@ -41,14 +41,15 @@ impl Circuit {
         Ok(Pass::Probe(self.probes))
     }
 
-    /// Why a call with this intent could not go now; `None` if it could. Takes no right.
+    /// Returns why a call with this intent could not be made now, or `None` if it could. Does not acquire the right to
+    /// call.
     pub fn waits(&self, intent: Intent, settings: &CircuitSettings, now: Timestamp) -> Option<Wait> {
-        // A lapsed probe is due at the earliest that the draw allows, which is as good as any for a look.
+        // A lapsed probe is due at the earliest instant that the random draw allows, which is good enough for a query.
         self.clone().enter(intent, settings, now, 0).err()
     }
 
-    /// Whether a call that has `pass` may still leave: since it was let in the breaker may have opened, or the lease of the
-    /// probe may have ended. Takes no right.
+    /// Returns whether a call that holds `pass` may still be sent. Since the pass was issued the breaker may have
+    /// opened, or the probe's lease may have ended. Does not acquire a right.
     pub fn admits(&self, pass: Pass, settings: &CircuitSettings, now: Timestamp) -> Result<(), Wait> {
         let mut circuit = self.clone();
         circuit.end_lapsed(settings, now, 0);
@@ -58,13 +59,13 @@ impl Circuit {
             (CircuitState::Open { outage, probe_at: until } | CircuitState::Probing { outage, until }, _) => {
                 (outage, until)
             }
-            // It may enter anew.
+            // The caller may enter again.
             (CircuitState::HalfOpen { outage }, _) => (outage, now),
         };
         Err(Wait { outage, until })
     }
 
-    /// Takes in how a call ended.
+    /// Applies how a call ended.
     pub fn report(
         &mut self,
         pass: Pass,
@@ -82,19 +83,19 @@ impl Circuit {
                 let outage = outage.clone();
                 self.probed(outage, health, settings, now, random)
             }
-            // A call that began before the breaker opened, or a probe that was given up.
+            // A call that began before the breaker opened, or a probe whose lease had ended.
             _ => None,
         }
     }
 
-    /// Makes the next probe due now, for a person who has reason to believe that the upstream is back.
+    /// Makes the next probe due now, for an operator who has reason to believe that the upstream works again.
     pub fn hasten(&mut self, now: Timestamp) {
         if let CircuitState::Open { probe_at, .. } = &mut self.state {
             *probe_at = now.min(*probe_at);
         }
     }
 
-    /// Closes a breaker that is half open: there is no work that could prove it.
+    /// Closes a half-open breaker when there is no work that could prove the upstream.
     pub fn close_idle(&mut self, now: Timestamp) -> Option<Transition> {
         let CircuitState::HalfOpen { outage } = &self.state else { return None };
         let outage = outage.clone();
@@ -124,7 +125,7 @@ impl Circuit {
             self.state = CircuitState::Closed(Streak { failures, failed_at: Some(now), ..streak });
             return None;
         }
-        // An upstream that was back for a shorter time than it was last waited for is asked still more seldom.
+        // An upstream that worked for a shorter time than the last wait for it is probed still less often.
         let flaps = streak
             .closed_at
             .is_some_and(|at| between(at, now) < settings.wait(streak.last_tries).min(settings.longest()));
@@ -167,7 +168,7 @@ impl Circuit {
         Transition::Closed(outage)
     }
 
-    /// A probe whose caller did not come back has failed. What is further away than it can be is due.
+    /// Counts a probe whose caller did not come back as failed. Treats an instant that is too far ahead as due.
     fn end_lapsed(&mut self, settings: &CircuitSettings, now: Timestamp, random: u64) {
         match self.state.clone() {
             CircuitState::Probing { outage, until } if !is_pending(until, settings.lease, now) => {

@@ -1,4 +1,4 @@
-//! The breaker's rules, one by one, and over random histories.
+//! Tests of the breaker's rules, one by one, and over random histories.
 
 use std::time::Duration;
 
@@ -27,13 +27,13 @@ fn enter(circuit: &mut Circuit, intent: Intent, now: Timestamp) -> Result<Pass, 
     circuit.enter(intent, &SETTINGS, now, 7)
 }
 
-/// One call that ends at once.
+/// Makes one call that ends at once.
 fn call(circuit: &mut Circuit, intent: Intent, health: &Health, now: Timestamp) -> Option<Transition> {
     let pass = enter(circuit, intent, now).ok()?;
     circuit.report(pass, health, &SETTINGS, now, 7)
 }
 
-/// A breaker that a challenge has opened at `now`, and when it is probed.
+/// Returns a breaker that a challenge has opened at `now`, and when it may be probed.
 fn opened(now: Timestamp) -> (Circuit, Timestamp) {
     let mut circuit = Circuit::default();
     let Some(Transition::Opened(wait)) = call(&mut circuit, Intent::Work, &banned(), now) else { panic!("closed") };

@@ -1,4 +1,4 @@
-//! A clock that was set back, as records tell that were written before: they lie further ahead than they can.
+//! Detection of a clock that was set back: records written before are further ahead than they can be.
 
 use std::time::Duration;
 
@@ -6,20 +6,21 @@ use jiff::Timestamp;
 
 use super::{after, between};
 
-/// By how much a clock was set back that showed `latest` and shows `now` later on; `None` if it was not. A correction of up
-/// to `slack` is none: processes of one machine read the clock a little before they write.
+/// Returns by how much a clock was set back that once showed `latest` and later shows `now`, or `None` if it was not
+/// set back. A difference of up to `slack` does not count, because processes of one machine read the clock a little
+/// before they write.
 pub fn set_back_by(latest: Timestamp, now: Timestamp, slack: Duration) -> Option<Duration> {
     Some(between(now, latest)).filter(|back| *back > slack)
 }
 
-/// Whether `deadline` is further ahead than `longest`, which no deadline is when it is written: the clock that wrote it was
-/// ahead of the one that shows `now`.
+/// Returns whether `deadline` is further ahead than `longest`, which no deadline is when it is written. If so, the
+/// clock that wrote it was ahead of the clock that shows `now`.
 pub fn is_too_far(deadline: Timestamp, longest: Duration, now: Timestamp) -> bool {
     deadline > after(now, longest)
 }
 
-/// Whether `deadline`, which lay at most `longest` ahead when it was written, is still to come. One that is
-/// [too far](is_too_far) has passed: it must not stop anything for longer than it was to.
+/// Returns whether `deadline`, which was at most `longest` ahead when it was written, is still to come. A deadline that
+/// is [too far](is_too_far) ahead counts as passed, so that it blocks nothing for longer than intended.
 pub fn is_pending(deadline: Timestamp, longest: Duration, now: Timestamp) -> bool {
     now < deadline && !is_too_far(deadline, longest, now)
 }

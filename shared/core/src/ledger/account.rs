@@ -1,4 +1,4 @@
-//! One key's account.
+//! The account of one key.
 
 use std::time::Duration;
 
@@ -10,99 +10,102 @@ use super::{Alone, Costs, Doubt, Holds, LedgerSettings, Refusal};
 use crate::clock::{after, before, is_pending, is_too_far};
 use crate::points::Points;
 
-/// A key whose credentials are not accepted is tried again after an hour, however long the word was to wait.
+/// A key whose credentials were refused is tried again after an hour (or a window, if that is longer) at the latest,
+/// however long the refusal asked it to wait.
 const LONGEST_CREDENTIALS_REST: Duration = Duration::from_secs(60 * 60);
 
-/// One key's account: a record that a store keeps whole.
+/// The account of one key: a record that a store keeps as a whole.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Account {
-    /// Points per window. `None` until the key was read: an unread key grants nothing.
+    /// Points per window. `None` until the key is read: an unread key grants nothing.
     pub limit: Option<Points>,
-    /// The highest counter seen in this window.
+    /// The highest counter read in this window.
     pub spent: Points,
-    /// When the window ends, by the upstream's word.
+    /// When the window ends, according to the upstream.
     pub reset_at: Timestamp,
-    /// How many windows were seen, this one included.
+    /// How many windows were seen, including this one.
     pub window: u64,
-    /// Counts every change; names holds, and tells what came after what.
+    /// Incremented at each change. Identifies holds, and orders events.
     pub sequence: u64,
-    /// No grants before then, by hand. Outlives the window.
+    /// Paused by hand: no grants before this instant. Outlives the window.
     pub paused_until: Option<Timestamp>,
-    /// No grants before then, by the word of an upstream that refused the key. Ends with the window.
+    /// Refused by the upstream: no grants before this instant. Ends with the window.
     #[serde(default)]
     pub refused_until: Option<Timestamp>,
-    /// Why it was refused until then. Records from before there were two reasons knew the first only.
+    /// Why it was refused. Older records have no reason; there was only [`Refusal::Points`] then.
     #[serde(default)]
     pub refused_for: Refusal,
-    /// No longer in the settings: grants nothing, but its holds and its history stay.
+    /// Whether the key is no longer in the settings. It grants nothing, but its holds and its history stay.
     pub retired: bool,
-    /// Who reads the counter has until then.
+    /// When the claim to read the counter ends, if a caller holds one.
     pub reading_until: Option<Timestamp>,
-    /// What was read last does not agree with what was known before.
+    /// Why the last reading does not agree with what was known before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub doubted: Option<Doubt>,
-    /// What the last reading called the limit, as long as no second one has said the same.
+    /// The limit of the last reading, until a second reading agrees with it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit_doubt: Option<Points>,
-    /// Whether two readings in a row have ever told the same limit. Those of earlier versions were believed at once.
+    /// Whether two readings in a row have ever given the same limit. In records of earlier versions this is true,
+    /// because they accepted a limit at once.
     #[serde(default = "believed")]
     pub limit_agreed: bool,
-    /// The sequence number at which the newest reading was taken in.
+    /// The sequence number at which the newest reading was applied.
     #[serde(default)]
     pub read_at: u64,
-    /// How many seconds the window had to go by that reading.
+    /// The seconds to the end of the window according to that reading.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub read_resets_in: Option<u64>,
-    /// Claimed readings in a row that have confirmed nothing.
+    /// How many claimed readings in a row have confirmed nothing.
     #[serde(default)]
     pub idle_readings: u32,
-    /// After those nobody reads the counter before then.
+    /// When the counter may be read again, after too many such readings.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub read_not_before: Option<Timestamp>,
-    /// Calls that the upstream refused for lack of points, ever.
+    /// How many calls the upstream has ever refused for lack of points.
     pub refused: u64,
-    /// The call that was granted last, if no other was in flight.
+    /// The last granted call, if no other call was in flight.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alone: Option<Alone>,
-    /// A call that was alone, and whose charge the next reading shows.
+    /// A call that was alone, and whose charge the next reading will show.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unpriced: Option<Alone>,
-    /// What calls with this key have turned out to cost.
+    /// What calls with this key have cost.
     #[serde(default)]
     pub costs: Costs,
-    /// Points on loan, by sequence number. Stored beside the record, one by one.
+    /// The holds by sequence number. Stored beside the record, one by one.
     #[serde(skip)]
     pub holds: Holds,
 }
 
-/// What became of a window.
+/// The record of a window that has ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WindowRecord {
-    /// Which of the key's windows, from 1.
+    /// Its number among the key's windows, from 1.
     pub window: u64,
     /// When it ended.
     pub reset_at: Timestamp,
     /// Its points.
     pub limit: Points,
-    /// The highest counter seen.
+    /// The highest counter read.
     pub spent: Points,
-    /// Held at the end by calls whose charge no reading has shown: `spent` may be short by up to this much.
+    /// The amount held at the end by calls whose charge no reading has shown: `spent` may be too low by up to this
+    /// much.
     pub unconfirmed: Points,
-    /// Gone unspent.
+    /// Points that were never spent.
     pub expired: Points,
     /// Spent beyond the limit.
     pub overspent: Points,
 }
 
-/// Whether a key can lend.
+/// Whether a key can grant points.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum KeyState {
-    /// It lends what is free.
+    /// It grants what is free.
     Open,
     /// Too close to the reset to start another call.
     Edge,
-    /// It was never read, its window is over, or what is known of it is in doubt: it must be read before it lends.
+    /// It must be read before it grants points: it was never read, its window is over, or its record is in doubt.
     Stale,
     /// It rests, by hand or because the upstream refused it.
     Paused,
@@ -111,8 +114,9 @@ pub enum KeyState {
 }
 
 impl Account {
-    /// A key that nothing is known of: it grants nothing until it is read. A store that cannot make sense of a record
-    /// goes on with this one, and sets `sequence` and `window` beyond all that the key has used.
+    /// Creates the account of a key that nothing is known of: it grants nothing until it is read. A store that cannot
+    /// decode a record continues with this one, and sets `sequence` and `window` beyond every value that the key has
+    /// used.
     pub fn unread() -> Account {
         Account {
             limit: None,
@@ -140,7 +144,7 @@ impl Account {
         }
     }
 
-    /// Whether the key can lend now.
+    /// Returns whether the key can grant points now.
     pub fn state(&self, settings: &LedgerSettings, now: Timestamp) -> KeyState {
         if self.retired {
             KeyState::Retired
@@ -155,30 +159,30 @@ impl Account {
         }
     }
 
-    /// Until when the key rests, by hand or by the upstream's word; `None` when it does not.
+    /// Returns when the key's rest ends, be it by hand or by the upstream. Returns `None` if the key does not rest.
     pub fn rests_until(&self, settings: &LedgerSettings, now: Timestamp) -> Option<Timestamp> {
         self.paused_until.filter(|until| now < *until).max(self.refused_until(settings, now))
     }
 
-    /// Until when the key rests by the upstream's word, if that is no longer than any rest may be.
+    /// Returns when the upstream's refusal ends. A refusal longer than any rest may be is ignored.
     fn refused_until(&self, settings: &LedgerSettings, now: Timestamp) -> Option<Timestamp> {
         let longest = self.furthest_rest(settings);
         self.refused_until.filter(|until| is_pending(*until, longest, now))
     }
 
-    /// No rest by the upstream's word ends further ahead, whatever the clock of another process shows.
+    /// Returns the furthest that the end of a refusal may be ahead, whatever the clock of another process shows.
     fn furthest_rest(&self, settings: &LedgerSettings) -> Duration {
         longest_rest(self.refused_for, settings) + RESET_MARGIN
     }
 
-    /// Why the key rests, if that is the upstream's word and no longer pause by hand outlasts it.
+    /// Returns why the key rests, if the upstream refused it and no pause by hand lasts longer.
     pub(super) fn refusal(&self, settings: &LedgerSettings, now: Timestamp) -> Option<Refusal> {
         let until = self.refused_until(settings, now)?;
         (Some(until) >= self.paused_until).then_some(self.refused_for)
     }
 
-    /// Rests the key, unless it was refused for longer already. No word of the upstream rests it for longer than a window
-    /// if it is about points, or than an hour if it is about credentials.
+    /// Rests the key, unless it was refused for longer already. A refusal for lack of points lasts at most one window,
+    /// and a refusal of credentials at most an hour or one window, whichever is longer.
     pub(super) fn refuse(&mut self, until: Timestamp, why: Refusal, settings: &LedgerSettings, now: Timestamp) {
         let until = until.min(after(now, longest_rest(why, settings)));
         if self.refused_until(settings, now) < Some(until) {
@@ -186,30 +190,31 @@ impl Account {
         }
     }
 
-    /// All that is on loan.
+    /// Returns the sum of all holds.
     pub fn held(&self) -> Points {
         self.holds.held()
     }
 
-    /// On loan to calls that are over: those that a reading would confirm, and lost ones that may still be billed.
+    /// Returns the amount held by calls that are over: calls that a reading would confirm, and lost calls that may
+    /// still be billed.
     pub fn unconfirmed(&self) -> Points {
         self.holds.unconfirmed().saturating_add(self.holds.lost())
     }
 
-    /// Calls that still run.
+    /// Returns the number of calls that are still running.
     pub fn in_flight(&self) -> u64 {
         self.holds.in_flight()
     }
 
-    /// What may still be lent in this window, whatever the key's state: to everybody, or with `priority` with the
-    /// reserve.
+    /// Returns how much this window can still grant, whatever the key's state. With `priority`, the reserve is
+    /// included.
     pub fn free(&self, settings: &LedgerSettings, priority: bool, now: Timestamp) -> Points {
         let lendable = self.limit.unwrap_or_default().saturating_sub(settings.guard);
         let free = lendable.saturating_sub(self.spent).saturating_sub(self.held());
         if priority { free } else { free.saturating_sub(self.reserve(settings, now)) }
     }
 
-    /// What is kept for priority asks now.
+    /// Returns the amount that is kept for priority asks now.
     pub(super) fn reserve(&self, settings: &LedgerSettings, now: Timestamp) -> Points {
         if now >= before(self.reset_at, settings.release()) {
             return Points::ZERO;
@@ -222,15 +227,15 @@ impl Account {
         self.sequence
     }
 
-    /// Forgets a rest by the upstream's word that is longer than any: it was begun by a clock that was ahead. Says whether
-    /// there was one.
+    /// Clears a refusal that is longer than any can be, because the clock that set it was ahead. Returns whether there
+    /// was one.
     pub(super) fn end_false_rest(&mut self, settings: &LedgerSettings, now: Timestamp) -> bool {
         let longest = self.furthest_rest(settings);
         self.refused_until.take_if(|until| is_too_far(*until, longest, now)).is_some()
     }
 
-    /// Ends the holds of callers that did not come back, and of lost calls that can no longer be billed. Returns what has
-    /// changed.
+    /// Ends the holds of callers that did not come back, and of lost calls that can no longer be billed. Returns the
+    /// changed sequence numbers.
     pub(super) fn end_expired(&mut self, settings: &LedgerSettings, now: Timestamp) -> Vec<u64> {
         let mut changed = Vec::new();
         let latest = after(now, settings.longest_hold());
@@ -249,7 +254,7 @@ impl Account {
         changed
     }
 
-    /// A call ended without an answer, and may be billed for a while. Says whether it was a running one.
+    /// Marks a call that ended without an answer and may still be billed. Returns whether it was running.
     pub(super) fn mark_lost(&mut self, sequence: u64, settings: &LedgerSettings, now: Timestamp) -> bool {
         if settings.grace.is_zero() {
             return self.mark_unconfirmed(sequence);
@@ -257,7 +262,7 @@ impl Account {
         self.holds.lose(sequence, after(now, settings.grace))
     }
 
-    /// A call is over and can no longer be billed. Says whether it was not known to be.
+    /// Marks a call as over: it can no longer be billed. Returns whether this was new.
     pub(super) fn mark_unconfirmed(&mut self, sequence: u64) -> bool {
         let ended = self.sequence + 1;
         let known = self.holds.end(sequence, ended);
@@ -272,7 +277,7 @@ fn believed() -> bool {
     true
 }
 
-/// The longest that a key rests by the upstream's word.
+/// Returns the longest that a refusal rests a key.
 fn longest_rest(why: Refusal, settings: &LedgerSettings) -> Duration {
     match why {
         Refusal::Points => settings.window,

@@ -1,7 +1,8 @@
-//! What calls have turned out to cost, by how much they asked for.
+//! Observed costs of calls, by the number of units they asked for.
 //!
-//! The upstream never says what a call cost. Its counter does when a call was alone: between the counter in a call's
-//! own answer, which is without its charge, and the next one, nothing else was billed. Only such calls are counted.
+//! The upstream never says what a call cost. Its counter shows it if a call was alone: between the counter in that
+//! call's answer, which does not include its charge, and the next counter, nothing else was billed. Only such calls are
+//! counted.
 
 use std::collections::BTreeMap;
 
@@ -10,75 +11,77 @@ use serde::{Deserialize, Serialize};
 use super::{Account, Reading};
 use crate::points::Points;
 
-/// Calls that must be known before a learned bound is trusted. The next call is dearer than all of them with a
-/// probability of one in 500.
+/// The number of calls after which a learned bound is trusted. The next call then costs more than all of them with a
+/// probability of 1 in 500.
 pub const ENOUGH: u64 = 500;
 
-/// Calls that must be known beyond a quantile before it is trusted: 100 in all for 98 %, 2,000 for 99.9 %.
+/// The number of calls that must lie beyond a quantile before it is trusted: 100 calls in all for 98 %, 2,000 for 99.9
+/// %.
 const BEYOND: u64 = 2;
 
-/// After this many calls of a class the old ones count half, so that the costs of a new season are learned.
+/// After this many calls of a class, older calls count half, so that the costs of a new season are learned.
 const MEMORY: u64 = 4_096;
 
-/// How many calls [`CostClass::recent`] looks back, about.
+/// About how many calls [`CostClass::recent`] looks back.
 const RECENT: u64 = 64;
 
-/// Steps of the histogram between a cost and its double: a quantile is too high by 3 % at the most, and never too low.
+/// Steps of the histogram between a cost and its double. A quantile is too high by at most 3 %, and never too low.
 const STEPS: u64 = 32;
 
-/// What calls have cost per unit, in classes by their number of units: the class's name is its largest, a power of 2.
-/// Large calls are dear and cheap units mixed, so the cost per unit varies less the larger a call is: what holds for
-/// small calls holds for large ones, and not the other way round.
+/// The cost of calls per unit, in classes by the number of units. A class is named by its largest number of units, a
+/// power of 2. A large call mixes expensive and cheap units, so its cost per unit varies less. A bound that holds for
+/// small calls therefore also holds for large ones, but not the reverse.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Costs {
     classes: BTreeMap<u32, CostClass>,
 }
 
-/// What calls of one class have cost per unit.
+/// The cost of one class of calls, per unit.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CostClass {
-    /// How many were counted.
+    /// The number of calls counted.
     pub count: u64,
-    /// The dearest.
+    /// The highest cost.
     pub max: Points,
-    /// All together.
+    /// The sum of all costs.
     pub total: Points,
-    /// The mean of the latest. Beside the mean of all it shows a drift.
+    /// The mean of the latest calls. A difference from the mean of all calls shows a drift.
     pub recent: Points,
-    /// How many were at most as dear as a step.
+    /// The number of calls in each step of the histogram.
     steps: BTreeMap<u64, u64>,
 }
 
 impl Costs {
-    /// Counts a call of `units` units that cost `cost` in all.
+    /// Counts a call of `units` units that cost `cost` in total.
     pub fn count(&mut self, units: u32, cost: Points) {
         let per_unit = Points::from_micros(cost.micros().div_ceil(u64::from(units.max(1))));
         self.classes.entry(units.max(1).next_power_of_two()).or_default().count(per_unit);
     }
 
-    /// Adds what another key has seen.
+    /// Adds the costs of another key.
     pub fn merge(&mut self, other: &Costs) {
         for (units, class) in &other.classes {
             self.classes.entry(*units).or_default().merge(class);
         }
     }
 
-    /// The classes, by their largest number of units.
+    /// Returns the classes, by their largest number of units.
     pub fn classes(&self) -> impl Iterator<Item = (u32, &CostClass)> {
         self.classes.iter().map(|(units, class)| (*units, class))
     }
 
-    /// The most that a unit of a call of `units` units has cost, as far as enough calls of that size or smaller are
-    /// known.
+    /// Returns the highest cost per unit for a call of `units` units, or `None` if not enough calls of that size or
+    /// smaller were counted.
     pub fn bound(&self, units: u32) -> Option<Points> {
         let known: Vec<&CostClass> = self.up_to(units).collect();
         let count: u64 = known.iter().map(|class| class.count).sum();
         known.iter().map(|class| class.max).max().filter(|_| count >= ENOUGH)
     }
 
-    /// What a unit of a call of `units` units costs at most with probability `per_mille`/1000, as far as calls of that
-    /// size or smaller are known: so many that some of them lie beyond. Rounded up.
+    /// Returns the cost per unit, rounded up, that a call of `units` units does not exceed with probability
+    /// `per_mille`/1000. Returns `None` unless so many calls of that size or smaller were counted that some lie beyond
+    /// it.
     pub fn quantile(&self, units: u32, per_mille: u32) -> Option<Points> {
         let mut known = CostClass::default();
         self.up_to(units).for_each(|class| known.merge(class));
@@ -92,7 +95,8 @@ impl Costs {
 }
 
 impl CostClass {
-    /// What a unit costs at most with probability `per_mille`/1000. Rounded up, but never above the dearest.
+    /// Returns the cost per unit that is not exceeded with probability `per_mille`/1000. It is rounded up, but never
+    /// above the highest cost seen.
     pub fn quantile(&self, per_mille: u32) -> Points {
         let counted: u64 = self.steps.values().sum();
         let wanted = (counted * u64::from(per_mille)).div_ceil(1_000);
@@ -104,7 +108,7 @@ impl CostClass {
         step.map_or(self.max, |(step, _)| ceiling(*step).min(self.max))
     }
 
-    /// The mean of all.
+    /// Returns the mean of all calls.
     pub fn mean(&self) -> Points {
         Points::from_micros(self.total.micros() / self.count.max(1))
     }
@@ -143,36 +147,36 @@ impl CostClass {
     }
 }
 
-/// The step that a cost belongs to: [`STEPS`] of equal width between each power of two and the next.
+/// Returns the histogram step of a cost: [`STEPS`] steps of equal width between each power of two and the next.
 fn step(cost: Points) -> u64 {
     let micros = cost.micros().max(STEPS);
     let power = u64::from(micros.ilog2());
     power * STEPS + (((micros - (1 << power)) * STEPS) >> power)
 }
 
-/// The highest cost of a step.
+/// Returns the highest cost of a step.
 fn ceiling(step: u64) -> Points {
     let (power, part) = (step / STEPS, step % STEPS);
     Points::from_micros((1 << power) + ((part + 1) << power) / STEPS)
 }
 
-/// A call that had its key to itself.
+/// A call that was the only one in flight on its key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Alone {
     sequence: u64,
     units: u32,
-    /// The counter just before its charge, and of which window: known when it was answered.
+    /// The window, and the counter just before the call's charge. Known once the call is answered.
     before: Option<(u64, Points)>,
 }
 
 impl Account {
-    /// Notes a call that is about to be granted. If another is in flight, neither can be priced.
+    /// Records a call that is about to be granted. If another call is in flight, neither can be priced.
     pub(super) fn begin_alone(&mut self, sequence: u64, units: u32) {
         self.alone = (self.holds.in_flight() == 0).then_some(Alone { sequence, units, before: None });
     }
 
-    /// After a reading was taken in: prices the call that it shows the charge of, and notes the counter that the
-    /// answered call `carrier` has brought. Answers the units and the cost.
+    /// Called after a reading was applied. Prices the call whose charge the reading shows, and keeps the counter that
+    /// the answer of call `carrier` brought. Returns the units and the cost of the priced call.
     pub(super) fn price(
         &mut self,
         reading: &Reading,
@@ -180,7 +184,7 @@ impl Account {
         carrier: Option<u64>,
     ) -> Option<(u32, Points)> {
         let others = self.holds.iter().any(|(sequence, _)| Some(sequence) != carrier);
-        // What was granted since and billed too is either still there or confirmed by the same reading.
+        // A call that was granted and billed since then either still has a hold or is confirmed by the same reading.
         let shown = self.unpriced.take_if(|call| confirmed.contains(&call.sequence));
         let priced = shown.filter(|_| !others && confirmed.len() == 1).and_then(|call| {
             let (_, before) = call.before.filter(|(window, _)| *window == self.window)?;

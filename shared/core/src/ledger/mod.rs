@@ -1,27 +1,27 @@
-//! The budget ledger: who may spend how many points of which key, as pure state.
+//! The budget ledger: which caller may spend how many points of which key, as pure state.
 //!
-//! Points are perishable: what is not spent when a key's window resets is gone, and what is spent too much is a
-//! refused call. The ledger lends points before a call (*reserve*), and gives back after it what the call did not
-//! cost (*settle*). It does no I/O: an adapter loads it, applies operations, and stores what changed in one commit.
-//! So every store has the same semantics, because it is the same code.
+//! Points are perishable. Points that are not spent when a key's window resets are lost, and points spent beyond the
+//! limit are refused calls. The ledger holds points before a call (*reserve*), and frees after it what the call did not
+//! cost (*settle*). It does no I/O: an adapter loads it, applies operations, and stores the changes in one commit. All
+//! stores therefore have the same semantics, because they run the same code.
 //!
 //! # The upstream's counter is the truth
-//! A call's cost is not known, neither before it nor after it: the upstream only says how much a key has spent in
-//! the whole window (a [`Reading`]), and an answer's counter does not include the answer's own charge. So
-//! * a hold is an upper bound of what its call can cost;
-//! * when the call has ended, its hold stays, *unconfirmed*, until a reading whose request started after that end. Only
-//!   such a reading is sure to include the charge;
-//! * a call that got no answer is *lost*: it may be billed after its caller has given up. Its hold stays for a grace period,
-//!   and then until a reading that started later;
-//! * `spent` is the highest counter seen in the window. Being counted twice for a moment (in the counter and in a
-//!   hold) delays a call; being counted never would overspend.
+//! The cost of a call is not known before it or after it. The upstream only says how much a key has spent in the whole
+//! window (a [`Reading`]), and the counter in an answer does not include that answer's own charge. Therefore:
+//! * A hold is an upper bound of what its call can cost.
+//! * When the call has ended, its hold stays, *unconfirmed*, until a reading whose request started after that end. Only
+//!   such a reading is sure to include the charge.
+//! * A call that got no answer is *lost*: it may be billed after its caller has given up. Its hold stays for a grace
+//!   period, and then until a reading that started later.
+//! * `spent` is the highest counter read in the window. A charge that is counted twice for a moment (in the counter and
+//!   in a hold) delays a call; a charge that is never counted would overspend.
 //!
-//! "Started after" is decided by the ledger's own sequence numbers, never by comparing two processes' clocks.
+//! "Started after" is decided by the ledger's own sequence numbers, never by comparing the clocks of two processes.
 //!
 //! # Windows
 //! A key whose reset has passed is *stale*: it grants nothing until a reading shows the new window. A call in flight
-//! across the reset may be billed to either window; its hold is carried over, and so stands in both. Shortly before
-//! the reset (the *edge*) nothing is granted, so that the last calls are answered, and read, in their own window.
+//! across the reset may be billed to either window, so its hold is carried over and counts in both. Shortly before the
+//! reset (the *edge*) nothing is granted, so that the last calls are answered and read in their own window.
 
 mod account;
 mod costs;
@@ -50,7 +50,7 @@ pub use window::Doubt;
 
 use serde::{Deserialize, Serialize};
 
-/// Names a key: the upstream's client id, which is public, never its secret.
+/// Identifies a key by the upstream's client id, which is public. Never contains the secret.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct KeyId(pub String);

@@ -1,4 +1,4 @@
-//! All keys together: choosing one, and keeping account of what changed.
+//! All keys together: chooses a key for each ask, and tracks what changed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -19,46 +19,47 @@ use crate::points::Points;
 pub struct Ledger {
     pub(super) settings: LedgerSettings,
     pub(super) accounts: BTreeMap<KeyId, Account>,
-    /// The costs of all accounts.
+    /// The costs of all accounts together.
     pub(super) learned: Costs,
     changes: Changes,
 }
 
-/// What a store must write: everything that changed since it was last asked.
+/// What a store must write: everything that changed since the last call of [`Ledger::take_changes`].
 #[derive(Clone, Debug, Default)]
 pub struct Changes {
     /// Accounts whose record changed.
     pub accounts: BTreeSet<KeyId>,
-    /// Holds that were added, changed or dropped. Look each up: what is not there any more was dropped.
+    /// Holds that were added, changed or removed. The store looks each one up; a hold that is not found was removed.
     pub holds: BTreeSet<HoldId>,
     /// Windows that ended.
     pub windows: Vec<(KeyId, WindowRecord)>,
 }
 
 impl Ledger {
-    /// A ledger of accounts that a store has kept.
+    /// Creates a ledger from stored accounts.
     pub fn new(settings: LedgerSettings, accounts: BTreeMap<KeyId, Account>) -> Ledger {
         let mut ledger = Ledger { settings, accounts, learned: Costs::default(), changes: Changes::default() };
         ledger.learned = ledger.costs();
         ledger
     }
 
-    /// The accounts, for storage.
+    /// Returns the accounts, for storage.
     pub fn accounts(&self) -> &BTreeMap<KeyId, Account> {
         &self.accounts
     }
 
-    /// The accounts, for whoever is done with the ledger.
+    /// Consumes the ledger and returns its accounts.
     pub fn into_accounts(self) -> BTreeMap<KeyId, Account> {
         self.accounts
     }
 
-    /// What changed since the last call.
+    /// Returns what changed since the last call.
     pub fn take_changes(&mut self) -> Changes {
         std::mem::take(&mut self.changes)
     }
 
-    /// Makes `keys` the keys in use: new ones start unread, missing ones are retired, returning ones come back.
+    /// Makes `keys` the keys in use: new ones start unread, missing ones are retired, and retired ones that are listed
+    /// again come back into use.
     pub fn configure(&mut self, keys: &[KeyId]) {
         for key in keys {
             let account = self.accounts.entry(key.clone()).or_insert_with(|| {
@@ -78,8 +79,9 @@ impl Ledger {
         }
     }
 
-    /// Lends points of one key: of the one whose reset comes first among those that have room for a whole message,
-    /// else among those that have room for a unit, else of one whose last points are to be tried.
+    /// Holds points of one key for a call. Among the open keys with room for a whole message, the key whose reset comes
+    /// first is chosen. If there is none, the same rule applies to keys with room for one unit, and then to keys whose
+    /// last points may be tried.
     pub fn reserve(&mut self, ask: &Ask, now: Timestamp) -> Reservation {
         self.end_expired(now);
         let cheapest_message = self.capped(ask).as_ref().unwrap_or(ask).cheapest_message();
@@ -102,7 +104,7 @@ impl Ledger {
         let unit = ask.largest_unit()?;
         let mut largest = Points::ZERO;
         for account in self.accounts.values().filter(|account| !account.retired) {
-            // A key that was never read, or whose limit one answer alone has told, may turn out to be large enough.
+            // A key that was never read, or whose limit only one answer has given, may turn out to be large enough.
             if account.limit_doubt.is_some() {
                 return None;
             }
@@ -111,7 +113,8 @@ impl Ledger {
         (!largest.is_zero() && unit > largest).then_some(Reservation::Unpriceable { unit, largest })
     }
 
-    /// Of the key whose reset comes first among those that have `room`: the units that fit, and what is held for them.
+    /// Returns the key whose reset comes first among those that have `room`, with the units that fit and the amount to
+    /// hold for them.
     fn earliest_that_fits(&self, ask: &Ask, room: Points, now: Timestamp) -> Option<(KeyId, Vec<usize>, Points)> {
         let free = |account: &Account| account.free(&self.settings, ask.priority, now);
         let open = self.accounts.iter().filter(|(_, account)| account.state(&self.settings, now) == KeyState::Open);
@@ -146,8 +149,8 @@ impl Ledger {
         waits
     }
 
-    /// Ends a call's hold. Settling twice, or a hold that has ended by itself, changes nothing but what the reading
-    /// says. Answers the window that ended with it.
+    /// Ends a call's hold. If the hold was settled before or has expired, only the reading is applied. Returns the
+    /// record of the window that ended with this step.
     pub fn settle(&mut self, hold: &HoldId, end: CallEnd, now: Timestamp) -> Option<WindowRecord> {
         self.end_expired(now);
         let account = self.accounts.get_mut(&hold.key)?;
@@ -166,10 +169,10 @@ impl Ledger {
         self.take_in(&hold.key, &reading, hold.sequence, known.then_some(hold.sequence))
     }
 
-    /// Grants the right to read a key's counter, if there is a key whose counter would help: one that is stale; one
-    /// whose unconfirmed holds, or whose limit that is in doubt, stand in the way of `needed`; or one that closes with
-    /// nothing in flight any more, so that its last calls are accounted for. The claim lapses after `lease`. A key whose
-    /// readings confirm nothing is read less and less often.
+    /// Grants the right to read a key's counter, if there is a key whose counter would help: a key that is stale; a key
+    /// whose unconfirmed holds, or whose doubtful limit, stand in the way of `needed`; or a key at its edge with
+    /// nothing in flight any more, so that its last calls are accounted for. The claim lapses after `lease`. A key
+    /// whose readings confirm nothing is read ever less often.
     pub fn claim_reading(&mut self, needed: Points, lease: Duration, now: Timestamp) -> Option<ReadingClaim> {
         self.end_expired(now);
         let settings = self.settings;
@@ -182,8 +185,8 @@ impl Ledger {
         Some(ReadingClaim { key: key.clone(), started })
     }
 
-    /// Takes in how a claimed reading ended: one that failed another caller may try again, and one that was refused
-    /// rests the key. Answers the window that ended with it.
+    /// Applies the end of a claimed reading. After a failed reading another caller may try again; a refused one rests
+    /// the key. Returns the record of the window that ended with this step.
     pub fn observe(&mut self, claim: &ReadingClaim, end: CallEnd, now: Timestamp) -> Option<WindowRecord> {
         self.end_expired(now);
         let account = self.accounts.get_mut(&claim.key)?;
@@ -204,7 +207,7 @@ impl Ledger {
         closed
     }
 
-    /// Rests a key until `until`, or wakes it, whoever has put it to rest.
+    /// Rests a key until `until`, or ends its rest, be it by hand or by the upstream.
     pub fn pause(&mut self, key: &KeyId, until: Option<Timestamp>) -> bool {
         let Some(account) = self.accounts.get_mut(key) else { return false };
         account.paused_until = until;
@@ -215,15 +218,15 @@ impl Ledger {
         true
     }
 
-    /// Forgets what is known of a key, its rest included, as if it had never been read. What is on loan stays on loan, and
-    /// what calls have cost stays known.
+    /// Forgets what is known of a key, its rest included, as if it had never been read. Its holds and its learned costs
+    /// stay.
     pub fn forget(&mut self, key: &KeyId) -> bool {
         let Some(account) = self.accounts.get_mut(key) else { return false };
         let sequence = account.next_sequence();
         *account = Account {
             window: account.window,
             sequence,
-            // A reading that is under way confirms nothing: it may be what has to be forgotten.
+            // A reading that is under way confirms nothing: it may carry what has to be forgotten.
             read_at: sequence,
             retired: account.retired,
             refused: account.refused,
@@ -235,7 +238,7 @@ impl Ledger {
         true
     }
 
-    /// Every key as it stands, soonest reset first; retired ones last.
+    /// Returns the status of every key, soonest reset first, with retired keys last.
     pub fn status(&mut self, now: Timestamp) -> Vec<KeyStatus> {
         self.end_expired(now);
         let mut keys: Vec<KeyStatus> =
@@ -244,8 +247,8 @@ impl Ledger {
         keys
     }
 
-    /// Takes in a reading whose request started at sequence number `started`, and was that of the call `carrier` if
-    /// it is known. Answers the window that it closed.
+    /// Applies a reading whose request started at sequence number `started`. `carrier` is the known call whose answer
+    /// carried it, if there is one. Returns the record of the window that it closed.
     fn take_in(&mut self, key: &KeyId, reading: &Reading, started: u64, carrier: Option<u64>) -> Option<WindowRecord> {
         let account = self.accounts.get_mut(key)?;
         let (confirmed, closed) = account.observe(reading, started, &self.settings);
@@ -258,8 +261,8 @@ impl Ledger {
         closed
     }
 
-    /// Ends the holds of callers that did not come back, and of lost calls that can no longer be billed. Every step that
-    /// may lend does that by itself.
+    /// Ends the holds of callers that did not come back, and of lost calls that can no longer be billed. Every step
+    /// that may grant points does this itself.
     pub fn end_expired(&mut self, now: Timestamp) {
         for (key, account) in &mut self.accounts {
             let expired = account.end_expired(&self.settings, now);

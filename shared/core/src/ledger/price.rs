@@ -1,15 +1,15 @@
-//! What is held for an ask: what it declares, what was learned, and in the tail of a window less than either.
+//! The amount to hold for an ask: the declared bound, the learned bound, or in the tail of a window less than either.
 
 use jiff::Timestamp;
 
 use super::{Account, Ask, Bounds, Costs, KeyId, KeyState, Ledger, Tail};
 use crate::points::Points;
 
-/// The least that is lent in a tail: a unit that is tried with nothing at all would be refused.
+/// The least amount granted in a tail. A unit that is tried with no points left would be refused.
 const LEAST: Points = Points::from_micros(1);
 
 impl Ledger {
-    /// What calls have turned out to cost, with all keys together.
+    /// Returns what calls have cost, over all keys.
     pub fn costs(&self) -> Costs {
         let mut all = Costs::default();
         self.accounts.values().for_each(|account| all.merge(&account.costs));
@@ -24,17 +24,17 @@ impl Ledger {
         }
     }
 
-    /// The ask with the learned bounds, if they are to be used and a call of its size has one.
+    /// Returns the ask with the learned bounds, if they are in use and there is one for a call of its size.
     pub(super) fn capped(&self, ask: &Ask) -> Option<Ask> {
         let bound = self.bound(ask.units())?;
         let cap = |units: &Vec<Points>| units.iter().map(|unit| bound.min(*unit)).collect();
         Some(Ask { messages: ask.messages.iter().map(cap).collect(), ..*ask })
     }
 
-    /// The units that fit into `free`, and what is held for them.
+    /// Returns the units that fit into `free`, and the amount to hold for them.
     pub(super) fn fit(&self, ask: &Ask, free: Points) -> (Vec<usize>, Points) {
         let capped = self.capped(ask).map(|capped| (capped.fit(free), capped));
-        // A part of an ask may be too small to have a learned bound of its own; a bound that it has is no higher.
+        // A part of an ask may be too small to have a learned bound of its own. If it has one, that bound is not lower.
         let part_is_known = |taken: &[usize]| self.bound(taken.iter().sum()).is_some();
         if let Some((taken, capped)) = capped.filter(|(taken, _)| part_is_known(taken)) {
             let amount = capped.amount(&taken);
@@ -45,14 +45,15 @@ impl Ledger {
         (taken, amount)
     }
 
-    /// The learned bound of a unit in a call of `units`, if it is to be used.
+    /// Returns the learned bound of a unit in a call of `units`, if learned bounds are in use.
     pub(super) fn bound(&self, units: usize) -> Option<Points> {
         let units = u32::try_from(units).unwrap_or(u32::MAX);
         (self.settings.bounds == Bounds::Learned).then(|| self.learned.bound(units))?
     }
 
-    /// What is lent of the last points of a key's window, if the operator wants them tried: a single unit, of the key
-    /// whose reset comes first. All that is left is held for it, so that nobody else tries meanwhile.
+    /// Grants the last points of a key's window, if the operator wants them tried: a single unit, on the key whose
+    /// reset comes first. Up to the unit's bound, all that is left is held for it, so that no other call tries
+    /// meanwhile.
     pub(super) fn tail_of(&self, ask: &Ask, now: Timestamp) -> Option<(KeyId, Vec<usize>, Points)> {
         let (message, unit) = ask.cheapest_start()?;
         let needed = self.tail_needs()?;
@@ -64,7 +65,8 @@ impl Ledger {
         Some((key.clone(), taken, free(account).min(unit)))
     }
 
-    /// The least free amount for which `account` lends a unit now, where that may be less than what the ask declares.
+    /// Returns the least free amount for which `account` grants a unit now, if that may be less than what an ask
+    /// declares.
     pub(super) fn lends_from(&self, account: &Account, now: Timestamp) -> Option<Points> {
         let tail = self.tail_needs().filter(|_| self.is_exact(account, now));
         tail.into_iter().chain(self.bound(1)).min()
@@ -78,7 +80,7 @@ impl Ledger {
         }
     }
 
-    /// With nothing on loan, an open account's counter says to the point what is left.
+    /// Returns whether the counter says exactly what is left: the account is open and has no holds.
     fn is_exact(&self, account: &Account, now: Timestamp) -> bool {
         account.state(&self.settings, now) == KeyState::Open && account.holds.is_empty()
     }

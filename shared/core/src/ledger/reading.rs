@@ -1,4 +1,4 @@
-//! What the upstream says of a key.
+//! Readings: what the upstream says about a key.
 
 use std::time::Duration;
 
@@ -8,32 +8,32 @@ use super::KeyId;
 use crate::clock::after;
 use crate::points::Points;
 
-/// A key's counter, as the upstream answered it.
+/// A key's counter in an answer of the upstream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reading {
     /// Points per window.
     pub limit: Points,
-    /// Points spent in the window so far, without the charge of the request that carried this reading.
+    /// Points spent in the window so far, without the charge of the request that returned this reading.
     pub spent: Points,
-    /// Until the window ends, in whole seconds.
+    /// The time until the window ends, in whole seconds.
     pub resets_in: Duration,
     /// When the answer arrived.
     pub received_at: Timestamp,
 }
 
 impl Reading {
-    /// When the window ends. Late by at most the round trip and the second that the upstream rounds up.
+    /// Returns when the window ends. Late by at most the round trip and the second that the upstream rounds up.
     pub fn reset_at(&self) -> Timestamp {
         after(self.received_at, self.resets_in)
     }
 }
 
-/// The right, and the duty, to read a key's counter. Given to one caller at a time, so that a key that everybody
-/// finds empty is read once and not fifty times.
+/// The right and the duty to read a key's counter. Granted to one caller at a time, so that a key that fifty callers
+/// find empty is read once and not fifty times.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReadingClaim {
     /// The key to read.
     pub key: KeyId,
-    /// The key's sequence number before the request is sent; 0 for a reading that nobody has claimed, which confirms nothing.
+    /// The key's sequence number before the request is sent. 0 for a reading without a claim, which confirms nothing.
     pub started: u64,
 }

@@ -1,4 +1,4 @@
-//! How often a key is read: as often as readings bring something, and ever more rarely when they do not.
+//! How often a key is read: without delay while readings confirm something, and ever less often when they do not.
 
 use std::time::Duration;
 
@@ -8,16 +8,16 @@ use super::{Account, KeyState, LedgerSettings};
 use crate::clock::{after, is_pending};
 use crate::points::Points;
 
-/// So many readings in a row may confirm nothing before the key has to wait for the next: a second one for what is in
-/// doubt, and one that failed.
+/// How many readings in a row may confirm nothing before the next one must wait: one that failed, and a second one for
+/// a value in doubt.
 const AT_ONCE: u32 = 2;
 
-/// The first such wait; it doubles with each further reading, up to `LONGEST_PAUSE` or a tenth of a window, so that right
-/// answers restore a key within its window.
+/// The first such wait. It doubles with each further reading, up to `LONGEST_PAUSE` or a tenth of a window, so that
+/// correct answers restore a key within its window.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
-/// What is known of a key, as far as a reading can better it.
+/// What is known of a key, as far as a reading can improve it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Knowledge {
     open: bool,
@@ -31,8 +31,9 @@ impl Account {
         Knowledge { open, limit_doubt: self.limit_doubt, unconfirmed: self.holds.unconfirmed() }
     }
 
-    /// Counts a claimed reading by what it has bettered since `before`. One that confirms calls starts the count anew: calls
-    /// are paid for. One after which the key lends, or its limit is sure, lets the next be made at once, and no more.
+    /// Counts a claimed reading by what it has improved since `before`. A reading that confirms calls resets the count,
+    /// because calls are paid for. A reading that opens the key or settles its limit lets the next one be made at once,
+    /// and no more.
     pub(super) fn count_reading(&mut self, before: Knowledge, settings: &LedgerSettings, now: Timestamp) {
         let known = self.knowledge(settings, now);
         let opened = known.open && !before.open;
@@ -41,7 +42,7 @@ impl Account {
             (self.idle_readings, self.read_not_before) = (0, None);
             return;
         }
-        // A key that lends is read again only when calls have ended since.
+        // An open key is read again only when calls have ended since.
         if opened || sure || (known.open && known.limit_doubt.is_none()) {
             (self.idle_readings, self.read_not_before) = (self.idle_readings.min(AT_ONCE), None);
             return;
@@ -53,20 +54,20 @@ impl Account {
         }
     }
 
-    /// Until when the key is not to be read, if it is not.
+    /// Returns when the key may be read again, or `None` if it may be read now.
     pub(super) fn read_not_before(&self, settings: &LedgerSettings, now: Timestamp) -> Option<Timestamp> {
         self.read_not_before.filter(|until| is_pending(*until, longest_pause(settings), now))
     }
 
-    /// Whether nobody reads the key, and it may be read again. A claim that lasts longer than the `lease` that is asked for
-    /// by twice was granted by a clock that was ahead, and has lapsed.
+    /// Returns whether the key may be read: no caller is reading it, and it need not wait. A claim that lasts longer
+    /// than twice the requested `lease` was granted by a clock that was ahead, and has lapsed.
     pub(super) fn may_be_read(&self, lease: Duration, settings: &LedgerSettings, now: Timestamp) -> bool {
         let longest = lease.saturating_mul(2).max(LONGEST_PAUSE);
         let is_read = self.reading_until.is_some_and(|until| is_pending(until, longest, now));
         !is_read && self.read_not_before(settings, now).is_none()
     }
 
-    /// Whether a caller reads the counter at this moment.
+    /// Returns whether a caller is reading the counter now.
     pub(super) fn is_being_read(&self, now: Timestamp) -> bool {
         self.reading_until.is_some_and(|until| now < until)
     }

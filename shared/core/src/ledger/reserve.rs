@@ -1,4 +1,4 @@
-//! Asking for points: what is wanted, what is granted, and why not.
+//! Asks for points, grants, and refusals.
 
 use std::time::Duration;
 
@@ -8,57 +8,57 @@ use serde::Serialize;
 use super::{HoldId, KeyId};
 use crate::points::Points;
 
-/// What a batch of messages would cost, unit by unit. A unit is what cannot be split: one raid in one difficulty.
+/// The cost of a batch of messages, unit by unit. A unit is the smallest piece of work: one raid in one difficulty.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ask {
-    /// For each message the upper bound of each of its units.
+    /// For each message, the upper bound of each of its units.
     pub messages: Vec<Vec<Points>>,
-    /// How long the call may take. The hold ends by itself soon after.
+    /// How long the call may take. The hold expires soon after.
     pub call_timeout: Duration,
-    /// Whether the reserve may be spent too.
+    /// Whether the call may also spend the reserve.
     pub priority: bool,
 }
 
 impl Ask {
-    /// The least that a grant can be: the cheapest first unit of a message, since units are taken from the head. A
-    /// cheaper one behind it does not help. `None` when nothing is asked for.
+    /// Returns the smallest possible grant: the cheapest first unit of a message. Units are taken from the head of a
+    /// message, so a cheaper unit behind it does not help. Returns `None` if the ask is empty.
     pub fn smallest_start(&self) -> Option<Points> {
         self.cheapest_start().map(|(_, unit)| unit)
     }
 
-    /// The message that a grant can start with most cheaply, and that unit's bound.
+    /// Returns the message with the cheapest first unit, and that unit's bound.
     pub(super) fn cheapest_start(&self) -> Option<(usize, Points)> {
         let starts = self.messages.iter().enumerate().filter_map(|(message, units)| Some((message, *units.first()?)));
         starts.min_by_key(|(_, unit)| *unit)
     }
 
-    /// How many units it asks for.
+    /// Returns the number of units.
     pub(super) fn units(&self) -> usize {
         self.messages.iter().map(Vec::len).sum()
     }
 
-    /// The bounds of the units that were taken, together.
+    /// Returns the sum of the bounds of the units that were taken.
     pub(super) fn amount(&self, taken: &[usize]) -> Points {
         self.messages.iter().zip(taken).flat_map(|(units, taken)| units.iter().take(*taken)).copied().sum()
     }
 
-    /// The smallest whole message.
+    /// Returns the cost of the cheapest whole message.
     pub(super) fn cheapest_message(&self) -> Option<Points> {
         self.messages.iter().filter(|units| !units.is_empty()).map(|units| units.iter().copied().sum()).min()
     }
 
-    /// The dearest single unit.
+    /// Returns the bound of the most expensive unit.
     pub fn largest_unit(&self) -> Option<Points> {
         self.messages.iter().flatten().max().copied()
     }
 
-    /// Everything together.
+    /// Returns the sum of all bounds.
     pub fn total(&self) -> Points {
         self.messages.iter().flatten().copied().sum()
     }
 
-    /// Which units fit into `room`, as units taken from the head of each message. Whole messages come first, the
-    /// largest before the smaller; only when not one whole message fits is a message split by unit.
+    /// Returns which units fit into `room`: for each message, how many units from its head. Whole messages are taken
+    /// first, larger before smaller. A message is split by unit only if no whole message fits.
     pub(super) fn fit(&self, room: Points) -> Vec<usize> {
         let mut taken = vec![0; self.messages.len()];
         let mut left = room;
@@ -77,7 +77,7 @@ impl Ask {
         taken
     }
 
-    /// Takes the units of one message that fit, in order, from the message that uses the room best.
+    /// Takes, in order, the fitting units of the message that uses the room best.
     fn split_one(&self, order: &[usize], room: Points, taken: &mut [usize]) {
         let part = |index: usize| {
             let mut left = room;
@@ -96,28 +96,28 @@ impl Ask {
     }
 }
 
-/// Points lent to one call.
+/// Points held for one call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Grant {
-    /// To settle with. Its key is the key to call with.
+    /// The hold to settle after the call. Its key is the key to call with.
     pub hold: HoldId,
     /// How much is held.
     pub amount: Points,
-    /// For each message of the ask how many of its units are paid for, from the head.
+    /// For each message of the ask, how many of its units are paid for, from the head.
     pub taken: Vec<usize>,
 }
 
-/// The answer to an ask.
+/// The result of an ask.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reservation {
     /// Call now.
     Granted(Grant),
-    /// Not now. This is no failure: the points come back at the earliest of the waits.
+    /// Do not call now. This is not a failure: points come back at the earliest of the waits.
     Refused {
         /// What each key would need, soonest first.
         waits: Vec<Wait>,
     },
-    /// Never: the dearest unit is larger than the whole window of every key.
+    /// The call can never be made: its most expensive unit is larger than the whole window of every key.
     Unpriceable {
         /// The unit's bound.
         unit: Points,
@@ -133,8 +133,8 @@ pub struct Wait {
     pub key: KeyId,
     /// The cheapest unit that a grant could start with.
     pub needed: Points,
-    /// What the key could lend now to this ask.
+    /// What the key could grant to this ask now.
     pub free: Points,
-    /// When the key may have more. `None` when it waits to be read, which somebody may do now.
+    /// When the key may have more. `None` if it waits to be read, which any caller may do now.
     pub until: Option<Timestamp>,
 }

@@ -1,4 +1,4 @@
-//! A key as people and plans see it, and whether it should be read.
+//! The status of a key, for display and planning, and whether it should be read.
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -8,54 +8,54 @@ use super::{Account, Doubt, KeyId, KeyState, Ledger, LedgerSettings, Refusal};
 use crate::clock::{after, before};
 use crate::points::Points;
 
-/// A key as people and plans see it.
+/// The status of a key, for display and planning.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct KeyStatus {
     /// The key.
     pub key: KeyId,
-    /// Whether it can lend.
+    /// Whether it can grant points.
     pub state: KeyState,
-    /// Points per window; zero until it was read.
+    /// Points per window; zero until the key is read.
     pub limit: Points,
-    /// The highest counter seen in this window.
+    /// The highest counter read in this window.
     pub spent: Points,
-    /// On loan, unconfirmed included.
+    /// The sum of all holds, including unconfirmed ones.
     pub held: Points,
-    /// On loan to calls that are over.
+    /// The amount held by calls that are over.
     pub unconfirmed: Points,
-    /// What it could lend now to anybody; zero unless it is open.
+    /// What it could grant to any ask now; zero unless it is open.
     pub free: Points,
-    /// What is kept for priority asks at this moment.
+    /// The amount kept for priority asks now.
     pub reserve: Points,
-    /// What is left of the reserve: what it could lend now to a priority ask beyond `free`.
+    /// What is left of the reserve: what a priority ask could get now beyond `free`.
     pub reserved: Points,
-    /// Calls that run.
+    /// The number of calls that are running.
     pub in_flight: u64,
     /// When the window ends.
     pub reset_at: Timestamp,
-    /// When it may lend more than now: a new window can be read, or its rest is over.
+    /// When it may grant more than now: a new window can be read, or its rest is over.
     pub renews_at: Timestamp,
-    /// When the reserve is given back to everybody.
+    /// When the reserve is released to all asks.
     pub released_at: Timestamp,
-    /// The least free amount for which it lends a unit now, where that may be less than what an ask declares.
+    /// The least free amount for which it grants a unit now, if that may be less than what an ask declares.
     pub lends_from: Option<Points>,
-    /// Somebody reads the counter at this moment, so it may lend soon.
+    /// Whether a caller is reading the counter now, so that the key may soon grant points.
     pub being_read: bool,
-    /// Calls that the upstream refused for lack of points, ever.
+    /// How many calls the upstream has ever refused for lack of points.
     pub refused: u64,
-    /// Why it rests, where the upstream refused it; `None` for a pause by hand.
+    /// Why it rests, if the upstream refused it; `None` for a pause by hand.
     pub refusal: Option<Refusal>,
-    /// What is in doubt about it, until it is read again.
+    /// What is in doubt until the key is read again.
     pub doubt: Option<Doubt>,
-    /// Of `unconfirmed`: on loan to calls that got no answer and may still be billed.
+    /// The part of `unconfirmed` that is held by calls that got no answer and may still be billed.
     pub lost: Points,
     /// When the first of those can no longer be billed.
     pub lost_until: Option<Timestamp>,
 }
 
 impl KeyStatus {
-    /// When the key may lend `needed` to anybody, if it cannot now: when the reserve is given back or a lost call can no
-    /// longer be billed, if that is enough, else when it renews.
+    /// Returns when the key may grant `needed` to any ask, if it cannot now. This is when the reserve is released or
+    /// when a lost call can no longer be billed, if that frees enough, and otherwise when the key renews.
     pub fn lends_at(&self, needed: Points) -> Timestamp {
         let whole = self.free.saturating_add(self.reserved);
         let released = (!self.reserved.is_zero() && whole >= needed).then_some(self.released_at);
@@ -65,8 +65,9 @@ impl KeyStatus {
         released.into_iter().chain(found).min().unwrap_or(self.renews_at)
     }
 
-    /// Whether the key may lend `needed` within moments: somebody reads its counter, or calls in flight hold so much
-    /// that what they give back may be enough. What comes back fills the reserve first, which only `priority` may use.
+    /// Returns whether the key may grant `needed` within moments: a caller is reading its counter, or the calls in
+    /// flight hold so much that what they free may be enough. What is freed fills the reserve first, which only
+    /// `priority` may use.
     pub fn may_soon_lend(&self, needed: Points, priority: bool) -> bool {
         let kept = if priority { Points::ZERO } else { self.reserve };
         let due = self.held.saturating_sub(self.lost);
@@ -108,14 +109,15 @@ impl Ledger {
 }
 
 impl Account {
-    /// Whether another reading of the limit may help: the last one said another than counts, or one alone has said that no
-    /// window has `needed` points.
+    /// Returns whether another reading of the limit may help: the last one differs from the limit in force, or it alone
+    /// says that no window has `needed` points.
     fn limit_matters(&self, settings: &LedgerSettings, needed: Points) -> bool {
         let Some(told) = self.limit_doubt else { return false };
         self.limit != Some(told) || told.saturating_sub(settings.guard) < needed
     }
 
-    /// When the key may lend more than now: when its rest is over, when it may be read again, or when its window is over.
+    /// Returns when the key may grant more than now: when its rest is over, when it may be read again, or when its
+    /// window is over.
     fn renews_at(&self, settings: &LedgerSettings, now: Timestamp) -> Timestamp {
         if let Some(rested) = self.rests_until(settings, now) {
             return rested;
@@ -130,7 +132,7 @@ pub(super) fn wants_reading(account: &Account, settings: &LedgerSettings, needed
     let unconfirmed = account.holds.unconfirmed();
     match account.state(settings, now) {
         KeyState::Stale => {
-            // In doubt it is read at once; at the reset when it is sure to have passed.
+            // In doubt, it is read at once. After its reset, it is read once the reset is sure to have passed.
             now < account.reset_at || account.limit.is_none() || now >= after(account.reset_at, RESET_MARGIN)
         }
         KeyState::Open => {

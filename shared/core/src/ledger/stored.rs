@@ -1,4 +1,4 @@
-//! Holds as stores keep them: as text, and back.
+//! Conversion of holds to and from the text that stores keep.
 
 use std::ops::RangeInclusive;
 
@@ -6,22 +6,22 @@ use super::{Hold, HoldState, Holds};
 use crate::clock::{from_millis, to_millis};
 use crate::points::Points;
 
-/// A hold as it is stored: sequence, amount in micro-points, when it expires, and the sequence number of its call's end:
-/// none while the call runs, and [`LOST`] while a lost call may still be billed.
+/// A hold as it is stored: sequence number, amount in micro-points, expiry, and the sequence number of its call's end.
+/// The last is absent while the call runs, and [`LOST`] while a lost call may still be billed.
 type Stored = (u64, u64, i64, Option<u64>);
 
-/// No call ends at this sequence number, since its hold has a lower one.
+/// No call ends at this sequence number, because a hold's own sequence number is lower than that of its call's end.
 const LOST: u64 = 0;
 
 impl Holds {
-    /// The holds with these sequence numbers, as text; `None` when there is none.
+    /// Returns the holds with these sequence numbers as text, or `None` if there are none.
     pub fn write(&self, sequences: RangeInclusive<u64>) -> serde_json::Result<Option<String>> {
         let stored: Vec<Stored> = self.range(sequences).map(|(sequence, hold)| store(sequence, hold)).collect();
         if stored.is_empty() { Ok(None) } else { serde_json::to_string(&stored).map(Some) }
     }
 
-    /// Adds the holds of a text that was written for these sequence numbers. Says whether all of it made sense; what did
-    /// not is left out.
+    /// Adds the holds from a text that was written for these sequence numbers. Entries that cannot be decoded are left
+    /// out. Returns whether all could be decoded.
     pub fn read(&mut self, text: &str, sequences: &RangeInclusive<u64>) -> bool {
         let Ok(stored) = serde_json::from_str::<Vec<serde_json::Value>>(text) else { return false };
         let mut sound = true;

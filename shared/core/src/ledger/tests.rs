@@ -1,4 +1,4 @@
-//! The ledger's rules, one by one, and against a naive oracle over random histories.
+//! Tests of the ledger's rules, one by one, and against a naive oracle over random histories.
 
 mod hostile;
 mod late;
@@ -48,7 +48,7 @@ fn settings(guard: u64) -> LedgerSettings {
     LedgerSettings { guard: Points::whole(guard), ..LedgerSettings::plain(WINDOW) }
 }
 
-/// A ledger of one key that was read at the start, twice, so that its limit is sure: nothing spent, an hour to go.
+/// A ledger with one key. The key was read twice at the start, so that its limit is sure: nothing spent, an hour to go.
 fn ledger(limit: u64, guard: u64) -> Ledger {
     let mut ledger = Ledger::new(settings(guard), BTreeMap::new());
     ledger.configure(&[key("a")]);

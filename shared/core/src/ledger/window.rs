@@ -1,17 +1,18 @@
 //! Windows as readings show them: which window a reading is about, and what is known after it.
 //!
 //! # Clocks and windows
-//! The upstream says how long a window lasts from now on, never which window it is. An account keeps the end of its window
-//! by the clock of whoever read it, and clocks jump. So a reading is judged by what does not depend on a clock, if it is
-//! *newer*: its request started after the last reading was taken in, by the ledger's sequence numbers.
+//! The upstream says how long a window will still last, never which window it is. An account stores the end of its
+//! window by the clock of the process that read it, and clocks jump. A reading is therefore judged by facts that do not
+//! depend on a clock, if it is *newer*: its request started after the last reading was applied, according to the
+//! ledger's sequence numbers.
 //! * Within a window the counter does not fall, and the time to the reset does not grow. A newer reading that says
-//!   otherwise is of a later window.
-//! * A newer reading of the same window has the better reset, whatever was known before.
+//!   otherwise is from a later window.
+//! * A newer reading of the same window has the better estimate of the reset, whatever was known before.
 //!
 //! # Doubt
-//! A window that begins before the last one was to end is a surprise: a clock has jumped, or an answer was wrong. What the
-//! reading says is kept, but the key is *stale* until another reading agrees. So a wrong answer costs readings, and no
-//! wrong answer lends points by itself. The reset is never taken to be further away than a window is long.
+//! A window that begins before the last one was due to end is suspicious: a clock has jumped, or an answer was wrong.
+//! What the reading says is stored, but the key is *stale* until another reading agrees. A wrong answer thus costs
+//! readings, but never grants points by itself. The reset is never assumed to be further away than a window is long.
 
 use std::time::Duration;
 
@@ -22,45 +23,46 @@ use super::{Account, LedgerSettings, Reading, WindowRecord};
 use crate::clock::{after, before, is_too_far};
 use crate::points::Points;
 
-/// After the reset by our estimate, until the upstream's is sure to have passed too: it counts in whole seconds.
+/// The time after our estimate of the reset until the upstream's reset is sure to have passed too: it counts in whole
+/// seconds.
 pub(super) const RESET_MARGIN: Duration = Duration::from_secs(1);
 
-/// By this much an instant may lie further ahead than it can: for the second that the upstream rounds up, and for processes
-/// whose clocks differ a little.
+/// How much further ahead an instant may be than expected, because the upstream rounds up to a second and the clocks of
+/// processes differ a little.
 pub(super) const FAR_MARGIN: Duration = Duration::from_secs(2);
 
 /// The sequence number of a reading that was made without a claim.
 const UNCLAIMED: u64 = 0;
 
-/// Why what is known of a key must be read again.
+/// Why a key must be read again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Doubt {
-    /// A reading contradicted the window that was known.
+    /// A reading contradicted the known window.
     Window,
     /// The window's end is further away than a window is long: a clock has jumped.
     Reset,
-    /// The limit is not what it was. Until a second reading says the same, the lower one counts.
+    /// The limit has changed. The lower one applies until a second reading gives the same.
     Limit,
 }
 
 impl Account {
-    /// What is in doubt about the key, if anything.
+    /// Returns what is in doubt about the key, if anything.
     pub fn doubt(&self, settings: &LedgerSettings, now: Timestamp) -> Option<Doubt> {
         let far = self.limit.is_some() && is_too_far(self.reset_at, settings.window + FAR_MARGIN, now);
         let limit = self.limit_doubt.filter(|_| self.limit_agreed).map(|_| Doubt::Limit);
         far.then_some(Doubt::Reset).or(self.doubted).or(limit)
     }
 
-    /// Whether the key must be read before it lends: its window is over, or is not known for sure.
+    /// Returns whether the key must be read before it grants points: its window is over or not known for sure.
     pub(super) fn is_stale(&self, settings: &LedgerSettings, now: Timestamp) -> bool {
         let doubt = self.doubt(settings, now).is_some_and(|doubt| doubt != Doubt::Limit);
         self.limit.is_none() || now >= self.reset_at || doubt
     }
 
-    /// Takes in a reading whose request started at sequence number `started`; at 0 if it was claimed by nobody, as the probe
-    /// of an upstream that was down: it was sent a moment ago, perhaps beside others, and confirms nothing. Returns the
-    /// holds that it confirms, and the window that it closes.
+    /// Applies a reading whose request started at sequence number `started`. 0 means that no caller had claimed the
+    /// reading, as with the probe of an upstream that was down: it was sent a moment ago, perhaps beside other
+    /// requests, and confirms nothing. Returns the holds that it confirms and the record of the window that it closes.
     pub(super) fn observe(
         &mut self,
         reading: &Reading,
@@ -78,7 +80,7 @@ impl Account {
             None
         } else if !newer {
             if behind {
-                // An answer from the window before: true, but about points that are gone.
+                // An answer from the previous window: true, but about points that are gone.
                 return (Vec::new(), None);
             }
             self.take_in_late(&reading, ahead, started == UNCLAIMED && due)
@@ -102,8 +104,8 @@ impl Account {
         (self.holds.confirm(started), closed)
     }
 
-    /// A reading whose request may have started before another reading was taken in. It may be the first of a new window; if
-    /// a clock has jumped it only looks like that, so another must agree unless it is `fresh`.
+    /// Applies a reading whose request may have started before another reading was applied. It may be the first of a
+    /// new window. If a clock has jumped it only looks like that, so another reading must agree unless it is `fresh`.
     fn take_in_late(&mut self, reading: &Reading, ahead: bool, fresh: bool) -> Option<WindowRecord> {
         if ahead {
             let closed = self.close_window();
@@ -112,32 +114,33 @@ impl Account {
             return Some(closed);
         }
         if reading.spent > self.spent {
-            // Answers overtake each other: what started before this moment may know less.
+            // Answers can arrive out of order: a request that started before this moment may carry an older counter.
             self.spent = reading.spent;
             self.read_at = self.sequence;
         }
-        // Whether a window outlives its estimate only a newer reading can tell.
+        // Only a newer reading can tell whether a window goes on beyond its estimated end.
         if self.reset_at > reading.received_at {
             self.reset_at = self.reset_at.min(reading.reset_at());
         }
         None
     }
 
-    /// What a later reading is held against. Its request must have started after this moment.
+    /// Keeps what later readings are compared with. Their requests must have started after this moment.
     fn note(&mut self, reading: &Reading) {
         self.read_at = self.sequence;
         self.read_resets_in = Some(reading.resets_in.as_secs());
     }
 
-    /// Whether a newer reading shows, whatever the clocks say, that the window is not the one that was read last.
+    /// Returns whether a newer reading shows, independently of any clock, that the window is a later one than the one
+    /// read last.
     fn is_of_a_later_window(&self, reading: &Reading, settings: &LedgerSettings) -> bool {
         let slack = (settings.window / 10).as_secs().max(2);
         let grown = self.read_resets_in.is_some_and(|seconds| reading.resets_in.as_secs() > seconds + slack);
         reading.spent < self.spent || grown
     }
 
-    /// Within one window the earliest estimate is the best: each is late by its own round trip. Unless it has
-    /// passed and the window goes on, which the upstream knows better.
+    /// Within one window the earliest estimate is the best, because each is late by its own round trip. If the estimate
+    /// has passed and the window goes on, the upstream's new value is used.
     fn better_reset(&self, reading: &Reading) -> Timestamp {
         if self.reset_at > reading.received_at {
             return self.reset_at.min(reading.reset_at());
@@ -165,7 +168,7 @@ impl Account {
         }
     }
 
-    /// A limit that differs counts at once if it is lower, and when a second reading says the same if it is higher.
+    /// Applies a limit that differs: a lower one at once, a higher one when a second reading gives the same.
     fn take_limit(&mut self, limit: Points, newer: bool) {
         let known = self.limit.unwrap_or(limit);
         let first = self.limit.is_none();

@@ -1,5 +1,5 @@
-//! The ports: what a worker may ask of the world. Each is a written contract, and each has one conformance suite in
-//! `stint-testkit` that every adapter passes.
+//! The ports: the interfaces through which workers reach queues, stores, wake-ups and throttles. Each port is a written
+//! contract, and each has one conformance suite in `stint-testkit` that every adapter passes.
 
 mod breakers;
 mod key_pool;
@@ -16,27 +16,27 @@ pub use queue::{
 pub use throttle::{Concurrency, Throttle};
 pub use wakeups::{Firing, Wakeup, WakeupSource, Wakeups};
 
-/// Why a port could not do what it was asked. The caller may try again: no port leaves half an operation behind.
+/// Why a port operation failed. The caller may retry: no port leaves half an operation behind.
 #[derive(Debug, thiserror::Error)]
 pub enum PortError {
-    /// The caller asked for something that the contract rules out; trying again cannot help.
+    /// The request violates the contract. A retry cannot help.
     #[error("{0}")]
     Invalid(String),
-    /// What the port is to work on was never made, such as the queue of a fleet that is not deployed.
+    /// The object of the operation does not exist, such as the queue of a fleet that is not deployed.
     #[error("{0} does not exist")]
     Missing(String),
-    /// What stands behind the port did not do its part.
+    /// The backend of the port failed.
     #[error("{context}: {reason}")]
     Backend {
-        /// What was being done, and on what.
+        /// The operation, and its object.
         context: String,
-        /// What the backend said, its causes included: logs and dead letters show one line.
+        /// The backend's error with its causes, in one line for logs and dead letters.
         reason: String,
     },
 }
 
 impl PortError {
-    /// Wraps what a backend said with what was being done.
+    /// Wraps a backend's error with the operation that failed.
     pub fn backend<E>(context: impl Into<String>, source: E) -> PortError
     where
         E: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -48,5 +48,5 @@ impl PortError {
     }
 }
 
-/// What a port answers.
+/// The result of a port operation.
 pub type PortResult<T> = Result<T, PortError>;

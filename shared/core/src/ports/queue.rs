@@ -8,12 +8,12 @@ use serde::{Deserialize, Serialize};
 
 use super::{PortError, PortResult};
 
-// Limits of Amazon SQS, kept by every adapter, so that what runs on one machine runs in the cloud.
+// Limits of Amazon SQS. Every adapter keeps them, so that what runs on one machine also runs in the cloud.
 // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html
 
-/// Messages per send, receive or acknowledge call that reaches the vendor.
+/// The most messages per send, receive or acknowledge call that reaches the vendor.
 pub const MAX_BATCH: usize = 10;
-/// Bytes in a message body.
+/// The largest message body in bytes.
 pub const MAX_BODY: usize = 1024 * 1024;
 /// The longest delay of a message.
 pub const MAX_DELAY: Duration = Duration::from_secs(15 * 60);
@@ -23,153 +23,155 @@ pub const MAX_VISIBILITY: Duration = Duration::from_secs(12 * 60 * 60);
 /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-short-and-long-polling.html>
 pub const MAX_WAIT: Duration = Duration::from_secs(20);
 
-/// One queue: messages wait in it, are lent to one receiver at a time, and leave it when they are acknowledged.
+/// One queue. A message waits in it, is leased to one receiver at a time, and leaves it when it is acknowledged.
 ///
-/// Delivery is at least once and in no promised order. A received message is invisible for the visibility timeout;
-/// whoever does not acknowledge it in time loses it to the next receiver, with a receive count that is one higher.
-/// A message received more than `max_receives` times goes to the dead letters instead of to a receiver.
+/// Delivery is at least once and in no guaranteed order. A received message is invisible for the visibility timeout. If
+/// the receiver does not acknowledge it in time, another receiver gets it, with a receive count that is one higher. A
+/// message that was received `max_receives` times goes to the dead letters instead of to another receiver.
 #[async_trait]
 pub trait Queue: Send + Sync {
-    /// The queue's name.
+    /// Returns the queue's name.
     fn name(&self) -> &str;
 
-    /// How long a receiver owns a message. Whoever is at work on one for longer shares it with the next.
+    /// Returns how long a receiver's lease of a message lasts. If the receiver works longer than this, another receiver
+    /// gets the message too.
     fn visibility_timeout(&self) -> Duration;
 
-    /// Sends messages, at most [`MAX_BATCH`] of at most [`MAX_BODY`] bytes each, and returns when all of them are
-    /// durable. All or nothing on one machine; in the cloud a part may have been sent when this fails, so the
-    /// caller sends the same messages again and receivers tolerate a message twice. An empty list does nothing.
+    /// Sends up to [`MAX_BATCH`] messages of up to [`MAX_BODY`] bytes each, and returns when all of them are durable.
+    /// On one machine this is all or nothing. In the cloud some messages may have been sent when this fails, so the
+    /// caller sends the same messages again and receivers must tolerate duplicates. An empty list does nothing.
     async fn send(&self, messages: &[NewMessage]) -> PortResult<()>;
 
-    /// Lends up to `max` messages (clamped to [`MAX_BATCH`]) to the caller, who owns them for the queue's
-    /// visibility timeout. Answers at once: an empty list when nothing is visible; whoever polls waits between
-    /// calls. Each lending raises the message's receive count.
+    /// Leases up to `max` messages (clamped to [`MAX_BATCH`]) to the caller for the queue's visibility timeout. Does
+    /// not wait: returns an empty list if no message is visible, and a caller that polls waits between calls. Each
+    /// receive raises the message's receive count.
     async fn receive(&self, max: usize) -> PortResult<Vec<Delivery>>;
 
-    /// A receive for whoever has nothing else to do: where each call is paid for, the queue itself waits up to
-    /// `patience` (clamped to [`MAX_WAIT`]) for a first message, and answers as soon as it comes. Where a call costs
-    /// nothing it answers at once, like [`Queue::receive`], so the caller still waits between calls. See the call
-    /// through: a message that is lent to one who has hung up comes back only when its visibility times out.
+    /// Receives messages like [`Queue::receive`], for a caller with nothing else to do. If the vendor charges per call,
+    /// the queue itself waits up to `patience` (clamped to [`MAX_WAIT`]) for a first message and returns as soon as
+    /// there is one. If calls are free, this returns at once, so the caller still waits between calls. Do not drop the
+    /// future before it completes: a message that is leased to a caller that has gone becomes visible again only after
+    /// the visibility timeout.
     async fn receive_patiently(&self, max: usize, _patience: Duration) -> PortResult<Vec<Delivery>> {
         self.receive(max).await
     }
 
-    /// Deletes messages that were received. A receipt that is stale, because the visibility timeout passed and
-    /// another receiver has the message, deletes nothing; a second acknowledgement does nothing. Neither is an
-    /// error, since the caller could do nothing about it.
+    /// Deletes received messages. A stale receipt (the visibility timeout has passed and another receiver has the
+    /// message) deletes nothing, and a second acknowledgement does nothing. Neither is an error, because the caller
+    /// could not do anything about it.
     async fn acknowledge(&self, receipts: &[Receipt]) -> PortResult<()>;
 
-    /// Gives messages back, to be visible after `delay` (clamped to [`MAX_VISIBILITY`]), and keeps `reason` for
-    /// whoever finds the message among the dead letters. The receive count stays as it is; a message whose receives are
-    /// used up waits for nothing any more, and is a dead letter at once. Stale receipts are passed over.
+    /// Makes messages visible again after `delay` (clamped to [`MAX_VISIBILITY`]), and keeps `reason` for an operator
+    /// who finds the message among the dead letters. The receive count does not change. A message that has used up its
+    /// receives becomes a dead letter at once, without the delay. Stale receipts are ignored.
     async fn release(&self, receipts: &[Receipt], delay: Duration, reason: &str) -> PortResult<()>;
 
-    /// Moves a message that can never succeed to the dead letters, with the reason, whatever its receive count.
-    /// A stale receipt is passed over.
+    /// Moves a message that can never succeed to the dead letters with the reason, whatever its receive count. A stale
+    /// receipt is ignored.
     async fn reject(&self, receipt: &Receipt, reason: &str) -> PortResult<()>;
 
-    /// How much is in the queue. In the cloud these are estimates.
+    /// Returns how many messages the queue has. In the cloud the numbers are estimates.
     async fn counts(&self) -> PortResult<Counts>;
 
-    /// How long [`Queue::counts`] may take to show a change. Where a queue is on this machine they show it at once.
+    /// Returns how long [`Queue::counts`] may take to show a change. A queue on this machine shows it at once.
     fn counts_lag(&self) -> Duration {
         Duration::ZERO
     }
 
-    /// Shows the dead letters without touching them, oldest first, at most `max`.
+    /// Returns up to `max` dead letters, oldest first, without changing them.
     async fn dead_letters(&self, max: usize) -> PortResult<Vec<DeadLetter>>;
 
-    /// Shows waiting messages without receiving them, next first, at most `max`.
+    /// Returns up to `max` waiting messages, next first, without receiving them.
     async fn peek(&self, max: usize) -> PortResult<Vec<Delivery>>;
 
-    /// Sends every dead letter back with a receive count of zero, and says how many. A message that dies again
-    /// meanwhile is not moved twice.
+    /// Sends every dead letter back to the queue with a receive count of zero, and returns how many. A message that
+    /// becomes a dead letter again meanwhile is not moved twice.
     async fn redrive(&self) -> PortResult<u64>;
 
-    /// Deletes the dead letters, or (`everything`) all messages too, and says how many.
+    /// Deletes the dead letters, or all messages if `everything` is set, and returns how many.
     async fn purge(&self, everything: bool) -> PortResult<u64>;
 }
 
-/// How a queue treats its messages.
+/// A queue's delivery settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct QueueSettings {
-    /// How long a receiver owns a message. Lambda asks for six times the worker's time-out.
+    /// How long a receiver's lease of a message lasts. Lambda requires six times the worker's time-out.
     pub visibility_timeout: Duration,
-    /// A message that was received this often and not acknowledged becomes a dead letter. At least 1.
+    /// A message that was received this many times without being acknowledged becomes a dead letter. At least 1.
     pub max_receives: u32,
 }
 
-/// A message to be sent.
+/// A message to send.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewMessage {
-    /// The body, by convention one JSON document.
+    /// The body: by convention, one JSON document.
     pub body: String,
-    /// Before it becomes visible; at most [`MAX_DELAY`].
+    /// The time before it becomes visible, at most [`MAX_DELAY`].
     pub delay: Duration,
 }
 
 impl NewMessage {
-    /// A message that is visible at once.
+    /// Creates a message that is visible at once.
     pub fn new(body: impl Into<String>) -> NewMessage {
         NewMessage { body: body.into(), delay: Duration::ZERO }
     }
 }
 
-/// A message on loan.
+/// A received message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Delivery {
-    /// The queue's own id of the message: the same on every receive.
+    /// The queue's id of the message, the same on every receive.
     pub message_id: String,
-    /// Proof of this loan: another one on every receive.
+    /// Identifies this receive: different on every receive.
     pub receipt: Receipt,
     /// The body as sent.
     pub body: String,
-    /// How often it was received, this time included.
+    /// How many times it was received, including this time.
     pub receive_count: u32,
     /// When it was sent.
     pub sent_at: Timestamp,
 }
 
-/// Proof that a message was received, and by which receive.
+/// Proof that a message was received, and in which receive.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Receipt(pub String);
 
-/// A message that was given up on.
+/// A message that the queue no longer delivers because it failed too often or was rejected.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct DeadLetter {
-    /// The id it had in the queue.
+    /// The message's id in the queue.
     pub message_id: String,
     /// The body as sent.
     pub body: String,
-    /// How often it was received before.
+    /// How many times it was received before it was moved.
     pub receive_count: u32,
-    /// Why it is here, in words.
+    /// Why it was moved.
     pub reason: String,
-    /// When it was moved here.
+    /// When it was moved.
     pub died_at: Timestamp,
 }
 
-/// How much is in a queue.
+/// The number of messages in a queue, by state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
-    /// Could be received now.
+    /// Messages that can be received now.
     pub visible: u64,
-    /// On loan.
+    /// Messages that a receiver holds.
     pub in_flight: u64,
-    /// Sent or given back with a delay that has not passed.
+    /// Messages that were sent or released with a delay that has not passed.
     pub delayed: u64,
-    /// Given up on.
+    /// Dead letters.
     pub dead: u64,
 }
 
 impl Counts {
-    /// Everything that somebody still has to work on.
+    /// Returns the number of messages that are still to be processed.
     pub fn unfinished(&self) -> u64 {
         self.visible + self.in_flight + self.delayed
     }
 }
 
-/// Checks messages against the limits of the port. Adapters call this before anything else.
+/// Checks messages against the limits of the port. Adapters call this first.
 pub fn validate(messages: &[NewMessage]) -> PortResult<()> {
     if messages.len() > MAX_BATCH {
         return Err(PortError::Invalid(format!("{} messages in one batch, at most {MAX_BATCH}", messages.len())));

@@ -1,4 +1,4 @@
-//! The wake-up port: run a worker later, once or again and again.
+//! The wake-up port: run a worker later, once or periodically.
 
 use std::time::Duration;
 
@@ -10,45 +10,46 @@ use super::PortResult;
 
 /// Schedules invocations, idempotent by name.
 ///
-/// A wake-up fires at least once, never before its time, and in the cloud up to a minute after it. A worker that is
-/// woken twice, or late, does the same as one that is woken once, on time.
+/// A wake-up fires at least once, never before its time, and in the cloud up to a minute late. A worker that is woken
+/// twice or late must do the same as a worker that is woken once and on time.
 #[async_trait]
 pub trait Wakeups: Send + Sync {
-    /// Wakes `worker` once at `at`. A wake-up of the same name is replaced, whatever its time was; a time in the
-    /// past fires as soon as possible. After firing it is gone.
+    /// Wakes `worker` once at `at`. Replaces a wake-up of the same name, whatever its time was. A time in the past
+    /// fires as soon as possible. The wake-up is deleted after it fires.
     ///
-    /// A run that a wake-up has started may set it again under the same name where the host takes wake-ups from a
-    /// [`WakeupSource`]: completing the firing leaves the new one. EventBridge Scheduler deletes what has fired by its name,
-    /// some time later, and may delete the new one too; a host on it says by which name the run was started
-    /// ([`Event::wakeup`](crate::worker::Event::wakeup)), and the run takes another.
+    /// On a host that takes wake-ups from a [`WakeupSource`], a run that a wake-up has started may schedule it again
+    /// under the same name: completing the firing keeps the new one. EventBridge Scheduler deletes a fired schedule by
+    /// its name some time later and may then delete the new one too. A host on EventBridge Scheduler therefore passes
+    /// the name under which the run was started ([`Event::wakeup`](crate::worker::Event::wakeup)), and the run uses
+    /// another.
     async fn once(&self, name: &str, worker: &str, at: Timestamp) -> PortResult<()>;
 
-    /// Wakes `worker` every `period`, the first time one period from now. Keeps the next firing of a wake-up of
-    /// the same name and period, so that a restarted process does not start its schedules over.
+    /// Wakes `worker` every `period`, the first time one period from now. If a wake-up of the same name and period
+    /// exists, its next firing is kept, so that a restarted process does not restart its schedules.
     async fn every(&self, name: &str, worker: &str, period: Duration) -> PortResult<()>;
 
-    /// Forgets a wake-up. One that is not there is not an error.
+    /// Deletes a wake-up. Does nothing if it does not exist.
     async fn cancel(&self, name: &str) -> PortResult<()>;
 
-    /// All wake-ups, soonest first.
+    /// Returns all wake-ups, soonest first.
     async fn list(&self) -> PortResult<Vec<Wakeup>>;
 }
 
-/// Where a host that keeps its own schedules reads what is due. The cloud has no such thing: it calls the worker.
+/// The source of due wake-ups for a host that keeps its own schedules. The cloud needs none: there the scheduler calls
+/// the worker.
 #[async_trait]
 pub trait WakeupSource: Send + Sync {
-    /// Lends every wake-up of these `workers` that is due to the caller, each for the time beside its worker's name; those
-    /// of others are left for the host that has them. One that is not completed by then is lent again, so a host that
-    /// dies between the two calls delays a wake-up but never loses it.
+    /// Leases every due wake-up of these `workers` to the caller, each for the duration beside its worker's name.
+    /// Wake-ups of other workers are left for the host that runs them. A wake-up that is not completed in time is
+    /// leased again, so a host that crashes before it completes one delays that wake-up but never loses it.
     async fn claim_due(&self, workers: &[(&str, Duration)]) -> PortResult<Vec<Firing>>;
 
-    /// Ends a firing: a one-shot wake-up is forgotten, a recurring one is due again a period after it was due last
-    /// (periods that passed unnoticed are skipped, not made up for). A wake-up that was replaced meanwhile stays as
-    /// it was replaced.
+    /// Ends a firing. A one-shot wake-up is deleted. A recurring one is due again one period after it was last due;
+    /// periods that passed unnoticed are skipped. A wake-up that was replaced meanwhile keeps its replacement.
     async fn complete(&self, firing: &Firing) -> PortResult<()>;
 }
 
-/// A wake-up as it is kept.
+/// A stored wake-up.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Wakeup {
     /// Its name, by which it is replaced and cancelled.
@@ -57,11 +58,11 @@ pub struct Wakeup {
     pub worker: String,
     /// When it is next due.
     pub at: Timestamp,
-    /// Between firings; `None` for one that fires once.
+    /// The time between firings. `None` for a one-shot wake-up.
     pub period: Option<Duration>,
 }
 
-/// A wake-up on loan to a host.
+/// A due wake-up that is leased to a host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Firing {
     /// The wake-up's name.

@@ -1,4 +1,4 @@
-//! Clocks that jump, and answers that make no sense: each costs readings, and nothing beyond its window.
+//! Clocks that jump and answers that make no sense. Each costs readings, and has no effect beyond its window.
 
 use super::world::Dice;
 use super::*;
@@ -17,11 +17,11 @@ fn settings_of_a_minute() -> LedgerSettings {
 /// A fleet whose clock jumps, and an upstream whose clock does not.
 struct Story {
     ledger: Ledger,
-    /// Seconds since the beginning, as they pass.
+    /// Seconds that have passed since the start.
     passed: f64,
-    /// How far the fleet's clock is ahead.
+    /// By how many seconds the fleet's clock is ahead.
     ahead: i64,
-    /// What the upstream has counted, and in which window.
+    /// The points that the upstream has counted in its current window.
     spent: u64,
     window: u64,
     claims: Vec<f64>,
@@ -72,12 +72,12 @@ impl Story {
         let five = Ask { call_timeout: Duration::from_secs(6), ..ask(&[&[5]]) };
         match self.ledger.reserve(&five, now) {
             Reservation::Granted(grant) => Some(grant),
-            // Two answers in a row have told so small a limit.
+            // Two answers in a row have given such a small limit.
             Reservation::Refused { .. } | Reservation::Unpriceable { .. } => None,
         }
     }
 
-    /// One call that costs three of its five points.
+    /// Makes one call that costs three of the five points held for it.
     fn call(&mut self) -> bool {
         let Some(grant) = self.reserve() else { return false };
         let answer = self.truth();
@@ -87,7 +87,7 @@ impl Story {
         true
     }
 
-    /// A second of a fleet that calls and reads as the ledger lets it. Returns whether a call was made.
+    /// Passes one second in which the fleet calls and reads as the ledger allows. Returns whether a call was made.
     fn second(&mut self, calls: usize) -> bool {
         self.pass(1.0);
         while let Some(claim) = self.claim() {
@@ -194,7 +194,7 @@ fn one_answer_alone_calls_nothing_unpriceable() {
     read_again(&mut ledger, 3_600);
     assert_eq!(status(&mut ledger, START).limit, Points::whole(3_600));
     grant(&mut ledger, 5, START);
-    // Said twice, it is so.
+    // The second reading confirms it.
     let call = grant(&mut ledger, 10, START);
     ledger.settle(&call.hold, CallEnd::Answered(reading(3, 10, 3_600, START)), START);
     read_again(&mut ledger, 3);
@@ -240,12 +240,12 @@ fn a_refusal_rests_a_key_for_no_longer_than_a_window() {
     let call = grant(&mut ledger, 1, START);
     ledger.settle(&call.hold, CallEnd::Refused { until: at(400 * DAY), why: Refusal::Points }, START);
     assert_eq!(status(&mut ledger, START).renews_at, at(3_600));
-    // Nor does a clock that was ahead.
+    // A clock that was ahead does not lengthen it either.
     let back = before(START, Duration::from_secs(3 * DAY));
     assert_eq!(status(&mut ledger, back).state, KeyState::Stale);
 }
 
-/// An answer that makes no sense, or a right one now and then.
+/// Returns an answer that makes no sense, or now and then a correct one.
 fn nonsense(story: &Story, dice: &mut Dice) -> Reading {
     let any = |dice: &mut Dice, values: &[u64]| values[dice.below(values.len() as u64) as usize];
     let truth = story.truth();
@@ -257,7 +257,7 @@ fn nonsense(story: &Story, dice: &mut Dice) -> Reading {
     }
 }
 
-/// Seconds of nonsense, with calls and jumps between.
+/// Passes `seconds` with nonsense answers, calls and clock jumps.
 fn nonsense_for(story: &mut Story, dice: &mut Dice, seconds: u64) {
     for _ in 0..seconds * 10 {
         story.pass(0.1);
@@ -289,13 +289,13 @@ fn one_window_of_right_readings_always_restores_a_key() {
         let (mut story, mut dice) = (Story::new(), Dice(seed * 0x9E37_79B9));
         nonsense_for(&mut story, &mut dice, 90);
         story.spent = dice.below(LIMIT);
-        // A rest that the upstream has asked for is over after a window, and what is in doubt then after some readings.
+        // A refusal ends after a window at the latest, and whatever is then in doubt is settled by a few readings.
         let called = (0..70).find(|_| story.second(1));
         assert!(called.is_some(), "seed {seed}: {:?}", story.status());
         (0..64).for_each(|_| _ = story.second(1));
         let status = story.status();
         assert_eq!((status.limit, status.doubt), (Points::whole(LIMIT), None), "seed {seed}");
-        // At the very reset the last window is known, and the new one is not read yet.
+        // Exactly at the reset the last window is known, and the new one has not been read yet.
         let right = status.state != KeyState::Open || status.spent <= Points::whole(story.spent);
         assert!(right && status.held <= Points::whole(5), "seed {seed}: {status:?}");
     }
@@ -305,7 +305,7 @@ fn one_window_of_right_readings_always_restores_a_key() {
 fn no_answers_make_anybody_ask_without_end() {
     for seed in 1..=100 {
         let (mut story, mut dice) = (Story::new(), Dice(seed * 0x9E37_79B9));
-        // Nobody calls: every request is a reading.
+        // There are no calls: every request is a reading.
         let mut answer: Option<Reading> = None;
         for tenth in 0..6_000 {
             story.pass(0.1);

@@ -20,12 +20,12 @@ fn a_lost_call_is_held_for_the_grace_and_until_a_reading_that_started_later() {
     assert_eq!((now.held, now.unconfirmed, now.lost), (Points::whole(60), Points::whole(60), Points::whole(60)));
     assert_eq!((now.in_flight, now.lost_until), (0, Some(at(91))));
     assert_eq!(ledger.claim_reading(Points::whole(50), LEASE, at(1)), None, "it would confirm nothing");
-    // Another call's answer shows that the charge was not there when it was sent, which proves nothing.
+    // Another call's answer does not include the charge, but was sent too early to prove anything.
     let other = grant(&mut ledger, 10, at(2));
     ledger.settle(&other.hold, CallEnd::Answered(reading(100, 0, 3_597, at(3))), at(3));
     read_if_it_helps(&mut ledger, 5, at(3));
     assert_eq!(status(&mut ledger, at(90)).lost, Points::whole(60));
-    // 6 s after a 502, say, it was billed; the grace is over, and a reading shows it.
+    // The lost call was billed (6 s after a 502, say). The grace period is over, and a reading shows the charge.
     let claim = ledger.claim_reading(Points::whole(50), LEASE, at(91)).expect("a reading that helps");
     ledger.observe(&claim, CallEnd::Answered(reading(100, 55, 3_509, at(91))), at(91));
     let now = status(&mut ledger, at(91));
@@ -91,7 +91,7 @@ fn a_reading_that_was_under_way_when_its_key_was_forgotten_is_not_the_newest() {
     let under_way = grant(&mut ledger, 10, START).hold;
     assert!(ledger.forget(&key("a")));
     let claim = ledger.claim_reading(Points::MAX, LEASE, START).expect("an unread key");
-    // What had to be forgotten: that nothing is left of the window.
+    // This answer carries what was forgotten: that nothing is left of the window.
     ledger.settle(&under_way, CallEnd::Answered(reading(100, 100, 3_600, START)), START);
     ledger.observe(&claim, CallEnd::Answered(reading(100, 10, 3_600, START)), START);
     read(&mut ledger, reading(100, 10, 3_600, START), START);
@@ -109,7 +109,7 @@ fn a_hold_of_a_process_whose_clock_is_a_little_ahead_is_left_alone() {
     assert!(ledger.take_changes().holds.is_empty(), "it would be written again with each step");
 }
 
-/// Takes a reading in, if the ledger grants one.
+/// Takes a reading, if the ledger grants one.
 fn read_if_it_helps(ledger: &mut Ledger, spent: u64, now: Timestamp) {
     if let Some(claim) = ledger.claim_reading(Points::MAX, LEASE, now) {
         ledger.observe(&claim, CallEnd::Answered(reading(100, spent, 3_590, now)), now);

@@ -1,4 +1,4 @@
-//! The ledger's rules once more, as plainly as they can be said: a list of holds, walked from end to end.
+//! A second, deliberately simple implementation of the ledger's rules: a list of holds that is walked from end to end.
 
 use std::time::Duration;
 
@@ -7,10 +7,10 @@ use jiff::Timestamp;
 use crate::clock::after;
 use crate::ledger::{KeyStatus, LedgerSettings};
 
-/// What should be known of one key.
+/// The expected knowledge of one key.
 #[derive(Default)]
 pub(super) struct Oracle {
-    /// Which of the upstream's windows was seen last. `None` before the first reading.
+    /// The last window of the upstream that was seen. `None` before the first reading.
     window: Option<i64>,
     limit: u64,
     spent: u64,
@@ -21,13 +21,13 @@ pub(super) struct NaiveHold {
     pub(super) sequence: u64,
     pub(super) amount: u64,
     pub(super) expires_at: Timestamp,
-    /// The call got no answer, and may be billed until then.
+    /// For a call that got no answer: until when it may be billed.
     pub(super) lost_until: Option<Timestamp>,
-    /// The event at which the call ended, and could not be billed any more.
+    /// The event at which the call ended and could no longer be billed.
     pub(super) ended: Option<u64>,
 }
 
-/// A counter that was read, with the window that it is truly about.
+/// A counter that was read, with the window that it is really about.
 #[derive(Clone, Copy)]
 pub(super) struct Truth {
     pub(super) window: i64,
@@ -71,7 +71,7 @@ impl Oracle {
         self.holds.retain(|hold| hold.sequence != sequence);
     }
 
-    /// Takes in a counter whose request was sent at event `started`.
+    /// Applies a counter whose request was sent at event `started`.
     pub(super) fn read(&mut self, truth: Truth, started: u64) {
         if self.window.is_some_and(|window| truth.window < window) {
             return;
@@ -93,7 +93,7 @@ impl Oracle {
             .sum()
     }
 
-    /// What may be lent, with the reserve or without: negative when it was lent too much.
+    /// Returns what may still be granted, with or without the reserve. Negative if too much was granted.
     pub(super) fn free(&self, settings: &LedgerSettings, priority: bool, resets_in: Duration) -> i128 {
         let kept = !priority && resets_in > settings.window / 10;
         let reserve = if kept { settings.reserve.micros().min(self.limit / 10) } else { 0 };

@@ -1,12 +1,13 @@
-//! What is learned of costs, and what is done with a window's last points.
+//! Learned costs, and the policies for a window's last points.
 
 use super::*;
 use crate::ledger::{Bounds, ENOUGH, Tail};
 
-/// Every unit costs this many points.
+/// The cost of every unit.
 const COST: u64 = 3;
 
-/// A ledger of one key of `limit` points that has seen enough single calls, in the window before.
+/// A ledger with one key of `limit` points. It has seen enough single calls, in the previous window, to trust its
+/// learned costs.
 fn experienced(limit: u64, settings: LedgerSettings) -> Ledger {
     let mut ledger = Ledger::new(settings, BTreeMap::new());
     ledger.configure(&[key("a")]);

@@ -1,5 +1,5 @@
-//! A random world: callers that answer, fail, die and repeat themselves, against an upstream that bills when it
-//! likes. After every event the ledger must say what the oracle says, and the upstream must never have to refuse.
+//! A random world: callers answer, fail, crash and repeat themselves, and the upstream bills at random times. After
+//! every event the ledger must agree with the oracle, and the upstream must never have to refuse a call.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ const WINDOW: Duration = Duration::from_secs(300);
 const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 const LIMIT: u64 = 200_000_000;
 
-/// A sequence of numbers that look random and are the same each time: xorshift64*, as Vigna gives it.
+/// A deterministic pseudo-random sequence: xorshift64*, with the constants that Vigna gives.
 pub(super) struct Dice(pub(super) u64);
 
 impl Dice {
@@ -45,7 +45,7 @@ impl Upstream {
         (window as i64, after(START, WINDOW * window as u32 + self.phase))
     }
 
-    /// The counter, and the time to the reset: in whole seconds, rounded up.
+    /// Returns the counter, and the time to the reset in whole seconds, rounded up.
     fn read(&mut self, now: Timestamp) -> (Truth, Duration) {
         let (window, resets_at) = self.window_at(now);
         if window != self.window {
@@ -62,7 +62,7 @@ impl Upstream {
     }
 }
 
-/// A call on its way. Billed, it carries the counter from just before its own charge.
+/// A call in flight. Once billed, it carries the counter from just before its own charge.
 struct Call {
     grant: Grant,
     started: u64,
@@ -80,13 +80,13 @@ struct World {
     oracle: Oracle,
     calls: Vec<Call>,
     settled: Vec<(HoldId, CallEnd)>,
-    /// What lost calls will be billed, and when: after their callers have given up.
+    /// When lost calls will be billed and how much, after their callers have given up.
     late: Vec<(Timestamp, u64)>,
     billed_late: u32,
     claims: Vec<(ReadingClaim, u64)>,
-    /// Whether calls run side by side: those that do not can be priced.
+    /// Whether calls run side by side. Only calls that do not can be priced.
     crowded: bool,
-    /// What a unit of each billed call has cost, rounded up.
+    /// The cost per unit of each billed call, rounded up.
     billed: Vec<u64>,
     granted: u32,
     windows: u32,
@@ -154,13 +154,13 @@ impl World {
         }
     }
 
-    /// How many calls were priced, and what their units cost together.
+    /// Returns how many calls were priced, and the sum of their costs per unit.
     fn priced_so_far(&self) -> (u64, u64) {
         let costs = self.ledger.costs();
         costs.classes().fold((0, 0), |(count, total), (_, class)| (count + class.count, total + class.total.micros()))
     }
 
-    /// A price that was learned in this step is, to the micro-point, what the upstream has billed for a call.
+    /// A cost that was learned in this step must equal, to the micro-point, what the upstream has billed for a call.
     fn check_price(&mut self, (count, total): (u64, u64)) {
         let now = self.priced_so_far();
         if now.0 > count {
@@ -238,8 +238,8 @@ impl World {
         self.settled.push((call.grant.hold, end));
     }
 
-    /// Says again what was said before: nothing may change. Only the estimate of the reset, when later answers have
-    /// moved it away, may come back to what the reading says.
+    /// Repeats an earlier settlement, which must change nothing. Only the estimate of the reset may return to what that
+    /// reading says, if later answers have moved it.
     fn replay(&mut self) {
         if self.settled.is_empty() {
             return;
@@ -254,7 +254,7 @@ impl World {
         assert_eq!(account, &before, "a replay of {end:?} changed something");
     }
 
-    /// Sends a reading on its way, or takes one in: most bring a counter, some fail.
+    /// Starts a reading, or completes one: most bring a counter, some fail.
     fn read(&mut self) {
         if self.claims.is_empty() || self.dice.below(2) == 0 {
             let needed = Points::from_micros(self.dice.micros(LIMIT));
@@ -272,7 +272,7 @@ impl World {
         self.ledger.observe(&claim, CallEnd::Answered(reading), self.now);
     }
 
-    /// Goes on with a ledger from its records alone, as another process does.
+    /// Replaces the ledger by one that is restored from its records alone, as in another process.
     fn reload(&mut self) {
         let stored = |account: &Account| {
             let json = serde_json::to_string(account).expect("a record as text");
@@ -284,7 +284,7 @@ impl World {
         self.ledger = Ledger::new(self.settings, accounts);
     }
 
-    /// Callers whose time is up are gone: some of them were billed, none of them settles.
+    /// Drops callers whose time-out has passed: some of them were billed, and none of them settles.
     fn pass_time(&mut self) {
         let most = if self.dice.below(10) == 0 { 200_000 } else { 8_000 };
         self.now = after(self.now, Duration::from_millis(self.dice.below(most)));
@@ -301,7 +301,7 @@ impl World {
         self.oracle.end_expired(self.now, self.event, self.settings.grace);
     }
 
-    /// Half of the calls without an answer that were not billed yet are billed within another time-out.
+    /// Half of the unanswered calls that were not billed yet are billed within another time-out.
     fn bill_later(&mut self, call: &Call, given_up: Timestamp) {
         if call.answer.is_none() && !self.settings.grace.is_zero() && self.dice.below(2) == 0 {
             let due = after(given_up, Duration::from_millis(self.dice.below(CALL_TIMEOUT.as_millis() as u64)));
@@ -314,7 +314,7 @@ impl World {
         (count > 0).then(|| self.dice.below(count) as usize)
     }
 
-    /// What the upstream answered, as it arrives now: late by the way back.
+    /// Returns the upstream's answer as it arrives now, late by the way back.
     fn reading(&self, truth: Truth, resets_in: Duration) -> Reading {
         Reading {
             limit: Points::from_micros(truth.limit),
