@@ -1,9 +1,8 @@
-//! Chance without chance: every drawn value is a hash of the seed and of what it is drawn for.
+//! Deterministic random values: every value is a hash of the seed and of its subject.
 //!
-//! Nothing is remembered, so a million players cost no memory, and the order in which they are asked for changes
-//! nothing.
+//! Nothing is stored, so a million players cost no memory, and the order of the requests does not change the values.
 
-/// What a value is drawn for. Two streams never share values.
+/// The purpose of a value. Two streams never share values.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Stream {
     /// The fixed properties of a player.
@@ -14,7 +13,7 @@ pub(crate) enum Stream {
     Cost = 3,
     /// The order of a ranking.
     Order = 4,
-    /// What happens to a request.
+    /// The latency and faults of a request.
     Request = 5,
     /// An access token.
     Token = 6,
@@ -24,11 +23,11 @@ pub(crate) enum Stream {
     Report = 8,
     /// Which stash an edit changes.
     Edit = 9,
-    /// The fixed properties of a stash, and what it is at one version.
+    /// The fixed properties of a stash, and its content at one version.
     Stash = 10,
     /// An item.
     Item = 11,
-    /// What goes wrong with a section of an answer.
+    /// The faults of a section of an answer.
     Section = 12,
 }
 
@@ -39,34 +38,34 @@ pub(crate) struct Draw(u64);
 const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;
 
 impl Draw {
-    /// The sequence of `subject`.
+    /// Returns the sequence of `subject`.
     pub(crate) fn of(seed: u64, stream: Stream, subject: u64) -> Draw {
         let salted = mix(seed ^ (stream as u64).wrapping_mul(0xD6E8_FEB8_6659_FD93));
         Draw(mix(salted ^ subject.wrapping_mul(GOLDEN)))
     }
 
-    /// The next 64 bits.
+    /// Returns the next 64 bits.
     pub(crate) fn bits(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(GOLDEN);
         mix(self.0)
     }
 
-    /// From zero up to and without `bound`; zero when `bound` is.
+    /// Returns a number from zero to `bound`, exclusive; zero if `bound` is zero.
     pub(crate) fn below(&mut self, bound: u64) -> u64 {
         ((u128::from(self.bits()) * u128::from(bound)) >> 64) as u64
     }
 
-    /// From `low` up to and with `high`.
+    /// Returns a number from `low` to `high`, both included.
     pub(crate) fn within(&mut self, low: u64, high: u64) -> u64 {
         low + self.below(high.saturating_sub(low).saturating_add(1))
     }
 
-    /// True in `chance` of a thousand cases.
+    /// Returns `true` in `chance` of a thousand cases.
     pub(crate) fn per_mille(&mut self, chance: u32) -> bool {
         self.below(1000) < u64::from(chance)
     }
 
-    /// An index into `weights` that are already summed up: the last one is the total.
+    /// Returns an index into weights that are cumulative sums, as returned by [`sums`]: the last one is the total.
     pub(crate) fn weighted(&mut self, summed: &[u32]) -> usize {
         let total = summed.last().copied().unwrap_or(0);
         let drawn = self.below(u64::from(total)) as u32;
@@ -81,7 +80,7 @@ pub(crate) fn mix(value: u64) -> u64 {
     value ^ (value >> 31)
 }
 
-/// Each weight plus all before it.
+/// Returns the cumulative sums of `weights`.
 pub(crate) fn sums(weights: impl IntoIterator<Item = u32>) -> Vec<u32> {
     let mut total = 0;
     let running = weights.into_iter().map(|weight| {

@@ -15,8 +15,9 @@ use crate::{Reply, Upstream};
 
 /// Sends every request to one stand-in, whatever host it names.
 ///
-/// The request arrives at once; the answer takes its latency on the clock, and its body the time that it takes. A client
-/// that stops waiting has still been seen, and charged. Bodies are never compressed: there is no line to save.
+/// The request arrives at once. The answer takes its latency on the clock, and its body takes its transfer time. A
+/// request is counted and charged even if the client stops waiting for its answer. Bodies are never compressed, as no
+/// network is involved.
 pub struct InProcess<U: ?Sized> {
     upstream: Arc<Mutex<U>>,
     clock: Arc<dyn Clock>,
@@ -24,23 +25,23 @@ pub struct InProcess<U: ?Sized> {
 }
 
 impl<U: Upstream + ?Sized> InProcess<U> {
-    /// A transport to `upstream` on the time of `clock`.
+    /// Returns a transport to `upstream` on the time of `clock`.
     pub fn new(upstream: Arc<Mutex<U>>, clock: Arc<dyn Clock>) -> InProcess<U> {
         InProcess { upstream, clock, user_agent: None }
     }
 
-    /// The same transport, which calls itself `user_agent` where a request does not say something else.
+    /// Sets the `User-Agent` of requests that have none.
     ///
     /// # Panics
-    /// When `user_agent` fits no header.
+    /// If `user_agent` is not a valid header value.
     #[must_use]
     pub fn with_user_agent(self, user_agent: &str) -> InProcess<U> {
-        // As documented: it is a test that names it.
+        // The panic is documented; only tests pass the value.
         let user_agent = HeaderValue::from_str(user_agent).expect("a user agent is printable text");
         InProcess { user_agent: Some(user_agent), ..self }
     }
 
-    /// Time is read under the lock, so that arrivals reach the stand-in in the order of their instants.
+    /// Reads the time under the lock, so that requests reach the stand-in in the order of their arrival.
     fn handle(&self, mut request: http::Request<Bytes>) -> Reply {
         request.headers_mut().remove(ACCEPT_ENCODING);
         if let Some(user_agent) = &self.user_agent {
@@ -101,7 +102,7 @@ mod tests {
 
     use super::*;
 
-    /// Answers ten bytes after ten seconds, and counts.
+    /// Answers with ten bytes after ten seconds, and counts the requests.
     struct Slow(u32);
 
     impl Upstream for Slow {

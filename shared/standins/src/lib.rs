@@ -1,9 +1,9 @@
 //! Stand-ins for upstreams: plain, deterministic state behind a thin layer of HTTP.
 //!
-//! A stand-in is an [`Upstream`]: asked the same requests at the same instants, it gives the same answers, byte for
-//! byte. It reads no clock and never waits; each [`Reply`] says how long it would have taken, and how its body comes. Two thin layers bring
-//! it to a client: [`InProcess`] behind the port that a client sends through, on any clock, and [`serve`] behind a
-//! real socket.
+//! A stand-in is an [`Upstream`]: for the same requests at the same instants it returns the same answers, byte for
+//! byte. It reads no clock and never waits; each [`Reply`] says how long it would have taken, and how its body is
+//! transferred. Two thin layers connect it to a client: [`InProcess`] implements the port that a client sends through,
+//! on any clock, and [`serve`] listens on a real socket.
 
 #![warn(missing_docs)]
 

@@ -22,9 +22,9 @@ struct Served<U> {
     clock: Arc<dyn Clock>,
 }
 
-/// Serves `upstream` over HTTP/1.1 until `shutdown` completes, then finishes what is under way.
+/// Serves `upstream` over HTTP/1.1 until `shutdown` completes, then finishes the requests in progress.
 ///
-/// The caller binds the listener, and binds it to loopback only: a stand-in has no secrets and no defences.
+/// The caller binds the listener, and must bind it to loopback only: a stand-in has no secrets and no defences.
 pub async fn serve<U: Upstream + 'static>(
     upstream: Arc<Mutex<U>>,
     clock: Arc<dyn Clock>,
@@ -54,7 +54,7 @@ async fn answer<U: Upstream + 'static>(State(served): State<Arc<Served<U>>>, req
         if transfer.is_whole() {
             return Body::from(body);
         }
-        // The error makes the server end the connection within the body, when it has sent what came before.
+        // The error makes the server close the connection within the body, after sending the bytes before it.
         let cut = async |_| {
             tokio::task::yield_now().await;
             Err(std::io::Error::from(std::io::ErrorKind::ConnectionAborted))

@@ -1,4 +1,4 @@
-//! How a body comes once its head is there.
+//! The transfer of a body after the head of its answer.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,19 +8,19 @@ use futures::Stream;
 use futures::stream;
 use stint_core::clock::{Clock, after};
 
-/// At the pace of a slow line a body comes in pieces of this much time.
+/// At a limited rate, a body is split into pieces that each take this long.
 const PIECE: Duration = Duration::from_millis(50);
 
-/// How a body comes once its head is there. The default is the whole body at once.
+/// The transfer of a body after the head of its answer. The default is the whole body at once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Transfer {
-    /// The pace of the line; `None` for one without a limit.
+    /// The transfer rate; `None` for no limit.
     pub bytes_per_second: Option<u64>,
-    /// The connection ends after so many bytes, if the body has more.
+    /// Closes the connection after this many bytes, if the body has more.
     pub cut_after: Option<usize>,
 }
 
-/// The connection has ended within the body.
+/// The connection was closed within the body.
 #[derive(Debug)]
 pub(crate) struct Cut;
 
@@ -29,8 +29,8 @@ impl Transfer {
         self == Transfer::default()
     }
 
-    /// The pieces of `body`, each at its time on `clock`, counted from now. What comes while nobody reads is there
-    /// when somebody does.
+    /// Returns the pieces of `body`, each at its time on `clock`, counted from now. A piece whose time passed while
+    /// nothing was reading is available at once.
     pub(crate) fn pieces(self, body: Bytes, clock: Arc<dyn Clock>) -> impl Stream<Item = Result<Bytes, Cut>> {
         let size = match self.bytes_per_second {
             Some(pace) => usize::try_from(pace.saturating_mul(PIECE.as_millis() as u64) / 1000).unwrap_or(usize::MAX),
@@ -58,7 +58,7 @@ impl Transfer {
 
 struct Pieces {
     rest: Bytes,
-    /// When the last piece came.
+    /// When the last piece was due.
     due: jiff::Timestamp,
     cut: bool,
 }

@@ -1,4 +1,4 @@
-//! What every stand-in is.
+//! The interface of every stand-in.
 
 use std::time::Duration;
 
@@ -21,14 +21,15 @@ pub trait Upstream: Send {
 pub struct Reply {
     /// The whole answer.
     pub response: http::Response<Bytes>,
-    /// From the arrival of the request to the head of the answer, and to its last byte where the body is whole.
+    /// The time from the arrival of the request to the head of the answer, or to its last byte if the body comes at
+    /// once.
     pub latency: Duration,
-    /// How the body comes.
+    /// How the body is transferred.
     pub transfer: Transfer,
 }
 
 impl Reply {
-    /// An answer that comes whole, after `latency`.
+    /// Returns a reply whose body comes at once, after `latency`.
     pub fn whole(response: http::Response<Bytes>, latency: Duration) -> Reply {
         Reply { response, latency, transfer: Transfer::default() }
     }

@@ -1,4 +1,4 @@
-//! Answers in the forms that Path of Exile gives them.
+//! Answers in the formats of Path of Exile.
 
 use std::io::Write;
 
@@ -13,8 +13,7 @@ pub(super) type Answer = Response<Bytes>;
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=UTF-8");
 
-/// The codes of the documentation.
-/// <https://www.pathofexile.com/developer/docs/index#errors>
+/// The error codes of the documentation. <https://www.pathofexile.com/developer/docs/index#errors>
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Refusal {
     NotFound = 1,
@@ -47,12 +46,12 @@ pub(super) fn json(status: StatusCode, body: impl Into<Bytes>) -> Answer {
     answer(status, JSON, body)
 }
 
-/// What the edge shows when the river does not answer it.
+/// The page that the CDN shows when the stash API does not answer it.
 pub(super) fn bad_gateway() -> Answer {
     answer(StatusCode::BAD_GATEWAY, HTML, "<html><body><h1>502 Bad Gateway</h1></body></html>")
 }
 
-/// Compresses the body for who asked for it.
+/// Compresses the body if the client accepts gzip.
 pub(super) fn compressed(request: &Request<Bytes>, answer: Answer) -> Answer {
     if !accepts_gzip(request.headers()) {
         return answer;

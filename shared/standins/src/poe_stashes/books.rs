@@ -1,4 +1,4 @@
-//! What a stand-in has counted and served, for tests to hold against what a client has.
+//! What a stand-in has counted and served, for tests to compare with a client's view.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -8,21 +8,21 @@ use crate::draw::mix;
 /// Everything counted so far.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Books {
-    /// All requests, to whatever address, but for the books themselves.
+    /// All requests to any path, except those for these counters.
     pub requests: u64,
     /// Requests for a page, refused ones included.
     pub page_requests: u64,
     /// Requests for the head of the river.
     pub head_requests: u64,
-    /// Answers of 4xx, of 429 too.
+    /// Answers with status 4xx, including 429.
     pub client_errors: u64,
-    /// Answers of 429.
+    /// Answers with status 429.
     pub refused: u64,
-    /// Whether everything is refused for good.
+    /// Whether every request is refused permanently.
     pub banned: bool,
-    /// Access tokens given out.
+    /// Access tokens issued.
     pub tokens: u64,
-    /// Answers of 5xx.
+    /// Answers with status 5xx.
     pub failed: u64,
     /// The pages served, in the order of the requests.
     pub pages: Vec<ServedPage>,
@@ -33,21 +33,21 @@ pub struct Books {
 pub struct ServedPage {
     /// The id in the request; `0` for the beginning.
     pub change_id: String,
-    /// The id behind it.
+    /// The id of the next page.
     pub next_change_id: String,
-    /// How many stashes were on it; none at the end of the river.
+    /// The number of stashes on it; zero at the end of the river.
     pub stashes: u32,
     /// The length of the body, uncompressed.
     pub bytes: u64,
-    /// The [`digest`] of the body, uncompressed. A page that is read again may have another.
+    /// The [`digest`] of the body, uncompressed. A page that is read again may have a different one.
     pub digest: u64,
-    /// Whether the connection was ended within the body.
+    /// Whether the connection was closed within the body.
     pub cut: bool,
-    /// When the request came.
+    /// When the request arrived.
     pub at: Timestamp,
 }
 
-/// A number by which to know a body again.
+/// Returns a hash of a body, to compare bodies with.
 pub fn digest(body: &[u8]) -> u64 {
     let (words, rest) = body.as_chunks();
     let hash = words.iter().fold(body.len() as u64, |hash, word| mix(hash ^ u64::from_le_bytes(*word)));

@@ -1,4 +1,4 @@
-//! The limits on pages: counted, announced, enforced.
+//! The rate limits of pages: counted, announced, enforced.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -15,7 +15,7 @@ const RULES: HeaderName = HeaderName::from_static("x-rate-limit-rules");
 const LIMITS: HeaderName = HeaderName::from_static("x-rate-limit-ip");
 const STATES: HeaderName = HeaderName::from_static("x-rate-limit-ip-state");
 
-/// The hits of one address.
+/// The requests of one address.
 #[derive(Debug)]
 pub(super) struct Gate {
     policy: String,
@@ -27,7 +27,7 @@ pub(super) struct Gate {
 #[derive(Debug)]
 struct Counted {
     window: Window,
-    /// Of the last period; the oldest first.
+    /// The requests of the current period, oldest first.
     hits: VecDeque<Timestamp>,
     restricted_until: Timestamp,
 }
@@ -39,7 +39,7 @@ impl Gate {
         Gate { policy, counting, started, windows: windows.iter().map(counted).collect() }
     }
 
-    /// Counts a request, whatever comes of it. Whether it may be answered.
+    /// Counts a request in any case. Returns whether it may be answered.
     pub(super) fn admit(&mut self, now: Timestamp) -> bool {
         let mut admitted = true;
         for counted in &mut self.windows {
@@ -58,7 +58,7 @@ impl Gate {
         admitted
     }
 
-    /// What the answer to the last request says about the limits.
+    /// Adds the headers that announce the limits to the answer to the last request.
     pub(super) fn announce(&self, now: Timestamp, headers: &mut HeaderMap) {
         if self.windows.is_empty() {
             return;
@@ -82,14 +82,14 @@ impl Gate {
 }
 
 impl Counting {
-    /// The instant after which a hit counts, for a request at `now`.
+    /// For a request at `now`, returns the instant after which earlier requests count.
     fn opened(self, period: Duration, started: Timestamp, now: Timestamp) -> Timestamp {
         match self {
             Counting::Sliding => before(now, period),
             Counting::Fixed => {
                 let passed = between(started, now).as_nanos() % period.as_nanos().max(1);
                 let passed = Duration::from_nanos(u64::try_from(passed).unwrap_or(u64::MAX));
-                // A hit on the edge belongs to the period that begins there.
+                // A request exactly at the boundary belongs to the period that begins there.
                 before(before(now, passed), Duration::from_nanos(1))
             }
         }

@@ -1,4 +1,4 @@
-//! One item, in the shape of its era.
+//! One item, in the format of its era.
 
 use std::fmt::Write;
 
@@ -6,7 +6,8 @@ use super::options::Era;
 use super::words::{CURRENCIES, KINDS, Kind, MODIFIERS, RARE_FIRST, RARE_LAST};
 use crate::draw::{Draw, Stream, mix};
 
-/// An item keeps its place in the stash, and its id, for some versions of the stash; then another one may be there.
+/// An item. It keeps its slot in the stash and its id for some versions of the stash, and then another item may take
+/// the slot.
 pub(super) struct Item {
     slot: u32,
     draw: Draw,
@@ -15,13 +16,13 @@ pub(super) struct Item {
 }
 
 impl Item {
-    /// The item that may be in `slot` of a stash after `version` edits.
+    /// Returns the item, if any, in `slot` of a stash after `version` edits.
     pub(super) fn in_slot(seed: u64, stash: u32, slot: u32, version: u32) -> Item {
         let place = u64::from(stash) << 32 | u64::from(slot);
         let stays = Draw::of(seed, Stream::Item, place).within(2, 8);
         let generation = (u64::from(version) + u64::from(slot)) / stays;
         let mut draw = Draw::of(seed, Stream::Item, mix(place).wrapping_add(generation));
-        // A price is changed more often than the item.
+        // A price changes more often than the item.
         let note = Draw::of(seed, Stream::Item, mix(!place).wrapping_add(u64::from(version) / 2));
         let there = draw.per_mille(500);
         Item { slot, draw, note, there }
@@ -31,7 +32,7 @@ impl Item {
         self.there
     }
 
-    /// Appends the item.
+    /// Appends the item to `json`.
     pub(super) fn write(mut self, era: Era, league: &str, json: &mut String) {
         let id = format!(
             "{:016x}{:016x}{:016x}{:016x}",
@@ -141,7 +142,7 @@ impl Item {
     }
 }
 
-/// The picture of a kind: long, and the same for all its items, so that pages compress as real ones do.
+/// The icon URL of a kind. It is long and the same for all its items, so that pages compress as well as real ones.
 fn icon(kind: u64) -> String {
     let mut draw = Draw::of(0, Stream::Item, kind);
     let mut icon = String::with_capacity(160);

@@ -1,16 +1,17 @@
-//! The stand-in for the public stash river of Path of Exile: pages, limits, tokens, and what goes wrong.
+//! The stand-in for the public stash API of Path of Exile: pages, limits, tokens, and faults.
 //!
-//! What is known of the original is kept, as far as a client can see it:
+//! It reproduces what is known of the original, as far as a client can observe it:
 //!
-//! * A change id is a place in the river, five counters of shards that only grow. A page holds the stashes that were
-//!   edited from there on, up to a cap, and the id behind them. Any five numbers are an id; they lead to the nearest
-//!   place. A place behind the end answers an empty page and its own id.
-//! * The river lags five minutes behind the game, and it shows what a stash is *now*: a page that is read again holds
-//!   the stashes of then with the content of today. A stash that is no longer public is listed once more, empty.
-//! * Limits are announced in headers and enforced: one request too many closes the door for a while, and every 4xx
-//!   counts towards a ban that never ends.
+//! * A change id is a position in the river (the stream of stash edits): five shard counters that only grow. A page
+//!   holds the stashes edited from that position on, up to a cap, and the id of the position after them. Any five
+//!   numbers are a valid id; they lead to the nearest position. A position after the end returns an empty page with its
+//!   own id.
+//! * The river lags five minutes behind the game, and it shows a stash as it is *now*: a page that is read again lists
+//!   the same stashes with their current content. A stash that is no longer public is listed once more, empty.
+//! * Limits are announced in headers and enforced: a request over the limit blocks the address for a while, and every
+//!   4xx counts towards a permanent ban.
 //!
-//! What a test needs to know beyond that is in [`Books`] and in the methods of [`PoeStashes`].
+//! Everything else that a test needs to know is in [`Books`] and in the methods of [`PoeStashes`].
 
 mod answers;
 mod books;

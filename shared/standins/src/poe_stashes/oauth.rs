@@ -1,4 +1,4 @@
-//! `POST /oauth/token`: client credentials, in the form only.
+//! `POST /oauth/token`: client credentials, accepted in the form only.
 
 use std::collections::BTreeMap;
 
@@ -12,10 +12,10 @@ use super::answers::{Answer, json};
 use super::options::Options;
 use crate::draw::{Draw, Stream};
 
-/// The scope without which there are no pages.
+/// The scope that pages require.
 const SCOPE: &str = "service:psapi";
 
-/// The tokens given out, and until when each is good.
+/// The tokens issued, and when each expires.
 #[derive(Debug, Default)]
 pub(super) struct Tokens {
     valid: BTreeMap<String, Timestamp>,
@@ -44,7 +44,7 @@ impl Tokens {
         json(StatusCode::OK, body)
     }
 
-    /// Whether `request` carries a token that is good at `now`.
+    /// Returns whether `request` carries a token that is valid at `now`.
     pub(super) fn admits(&self, now: Timestamp, request: &Request<Bytes>) -> bool {
         let header = request.headers().get(AUTHORIZATION).and_then(|header| header.to_str().ok());
         let token = header.and_then(|header| header.strip_prefix("Bearer "));

@@ -1,33 +1,33 @@
-//! How a stand-in is set up.
+//! The options of a stand-in.
 
 use std::time::Duration;
 
 use jiff::Timestamp;
 
-/// Everything that decides the answers, besides the requests themselves.
+/// Everything that determines the answers, besides the requests themselves.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Decides everything that looks like chance.
+    /// The seed of all random values.
     pub seed: u64,
-    /// When the stand-in opens: fixed windows are counted from here.
+    /// When the stand-in starts: fixed windows are counted from here.
     pub started: Timestamp,
-    /// The shapes of items.
+    /// The format of items.
     pub era: Era,
-    /// How many stashes are edited in a second.
+    /// The number of stash edits per second.
     pub edits_per_second: u32,
-    /// How much of the river there was before [`started`](Options::started).
+    /// How long before [`started`](Options::started) the river begins.
     pub history: Duration,
     /// How far the river lags behind the game.
     pub delay: Duration,
-    /// What the five counters of shards stand at when the river begins.
+    /// The five shard counters at the beginning of the river.
     pub bases: [u64; 5],
-    /// How many stashes there are. A multiple of five.
+    /// The number of stashes. A multiple of five.
     pub stashes: u32,
     /// The cap of a page, in edits; a stash that was edited twice is listed once.
     pub stashes_per_page: u32,
     /// The fewest and the most items in a public stash. An item is about 790 bytes.
     pub items_per_stash: (u32, u32),
-    /// Of 1,000 edits, how many take a stash out of the public.
+    /// Edits that make a stash private, per mille.
     pub unlisted: u32,
     /// Whether answers carry `X-Next-Change-Id`.
     pub next_id_header: bool,
@@ -35,37 +35,37 @@ pub struct Options {
     pub windows: Vec<Window>,
     /// How they count.
     pub counting: Counting,
-    /// Answers of 4xx after which everything is refused for good.
+    /// The number of 4xx answers after which every request is refused permanently.
     pub ban_after: u64,
-    /// The client that may ask.
+    /// The id of the client that may send requests.
     pub client_id: String,
     /// Its secret.
     pub client_secret: String,
-    /// How long an access token is good for.
+    /// The lifetime of an access token.
     pub token_lifetime: Duration,
-    /// Whether the token endpoint says so; else `expires_in` is null.
+    /// Whether the token endpoint announces the lifetime; otherwise `expires_in` is null.
     pub tells_token_lifetime: bool,
     /// The shortest and the longest time to the head of an answer.
     pub latency: (Duration, Duration),
-    /// The pace at which pages come; `None` for all at once.
+    /// The transfer rate of pages; `None` for all at once.
     pub bytes_per_second: Option<u64>,
-    /// What goes wrong by itself.
+    /// Random faults.
     pub faults: Faults,
 }
 
-/// The shapes that items have had.
+/// The formats that items have had.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Era {
-    /// No `baseType`, names with markup, modifiers as text, and `public` behind the items.
+    /// No `baseType`, names with markup, modifiers as text, and `public` after the items.
     Y2016,
     /// `baseType` and `extended`, modifiers as text.
     Y2022,
-    /// Modifiers as objects; some items have a `frameTypeId` in place of the `frameType`.
+    /// Modifiers as objects; some items have a `frameTypeId` instead of the `frameType`.
     #[default]
     Y2026,
 }
 
-/// At the most `max_hits` requests in any `period`; one more, and nothing is answered for `restriction`.
+/// At most `max_hits` requests per `period`. A request over the limit blocks all requests for `restriction`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Window {
     /// Requests.
@@ -77,35 +77,35 @@ pub struct Window {
 }
 
 impl Window {
-    /// A window in the numbers of the header: hits, and seconds.
+    /// Returns a window from the numbers of the header: requests, and seconds.
     pub const fn of(max_hits: u32, period: u64, restriction: u64) -> Window {
         Window { max_hits, period: Duration::from_secs(period), restriction: Duration::from_secs(restriction) }
     }
 }
 
-/// What counts as a period.
+/// How a period is counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Counting {
     /// The period before each request.
     #[default]
     Sliding,
-    /// One period after the other, counted from [`Options::started`].
+    /// Consecutive periods, counted from [`Options::started`].
     Fixed,
 }
 
-/// What goes wrong by itself, in per mille of the requests for a page. At the most one of them happens to a request.
+/// Random faults, in per mille of the requests for a page. At most one of them happens to a request.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Faults {
-    /// A 502 of the edge: without the headers of the limits, and not counted.
+    /// A 502 of the CDN: without the rate-limit headers, and not counted by the limits.
     pub bad_gateway: u32,
-    /// A 503 of the river itself: counted.
+    /// A 503 of the stash API itself: counted.
     pub unavailable: u32,
-    /// A page whose connection ends within the body.
+    /// A page whose connection closes within the body.
     pub cut: u32,
 }
 
 impl Default for Options {
-    /// The limit that was seen in 2023 and 2026, and a river that a client at this limit overtakes.
+    /// The limit observed in 2023 and 2026, and a river that a client at this limit can catch up with.
     fn default() -> Options {
         Options {
             seed: 1,
@@ -135,7 +135,7 @@ impl Default for Options {
 }
 
 impl Options {
-    /// The same, without the time that answers take.
+    /// The same options without latency.
     #[must_use]
     pub fn instant(self) -> Options {
         Options { latency: (Duration::ZERO, Duration::ZERO), ..self }

@@ -1,8 +1,8 @@
-//! The river: which stash is edited when, and what a place in it is called.
+//! The river: which stash is edited when, and the change ids of its positions.
 //!
-//! Edit number `e` changes one stash of one shard. Five edits in a row change each shard once, in an order that is
-//! drawn: so the counters after any number of edits are known without counting, and a place is the number of edits
-//! before it.
+//! Edit number `e` changes one stash of one shard. Each block of five edits changes every shard once, in a random
+//! order. So the counters after any number of edits can be computed without counting, and a position is the number of
+//! edits before it.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::draw::{Draw, Stream};
 
 const SHARDS: u64 = 5;
 
-/// One river, and how far its stashes have been brought up to date.
+/// One river, and the version of each of its stashes.
 #[derive(Debug)]
 pub(super) struct River {
     seed: u64,
@@ -22,7 +22,7 @@ pub(super) struct River {
     edits_per_second: u32,
     began: Timestamp,
     delay: Duration,
-    /// How often each stash has been edited, by the edits before `shown`.
+    /// The number of edits of each stash among the first `shown` edits.
     versions: Vec<u32>,
     shown: u64,
 }
@@ -41,18 +41,18 @@ impl River {
         }
     }
 
-    /// The edits that have been made in the game.
+    /// Returns the number of edits made in the game.
     pub(super) fn head(&self, now: Timestamp) -> u64 {
         let millis = between(self.began, now).as_millis() * u128::from(self.edits_per_second);
         u64::try_from(millis / 1000).unwrap_or(u64::MAX)
     }
 
-    /// The edits that the river shows.
+    /// Returns the number of edits that the river shows.
     pub(super) fn tail(&self, now: Timestamp) -> u64 {
         self.head(before(now, self.delay))
     }
 
-    /// Brings the stashes up to what they are at `now`.
+    /// Updates the stashes to their state at `now`.
     pub(super) fn flow(&mut self, now: Timestamp) {
         let tail = self.tail(now);
         while self.shown < tail {
@@ -62,18 +62,19 @@ impl River {
         }
     }
 
-    /// How often `stash` has been edited, by the last [`flow`](River::flow). `None` for one that there is not.
+    /// The number of edits of `stash` as of the last [`flow`](River::flow). `None` if there is no such stash.
     pub(super) fn version(&self, stash: u32) -> Option<u32> {
         self.versions.get(stash as usize).copied()
     }
 
-    /// The stashes that the edits from `from` up to and without `to` changed, each once, in the order of the first.
+    /// Returns the stashes changed by the edits from `from` to `to`, exclusive: each once, in the order of their first
+    /// edit.
     pub(super) fn changed(&self, from: u64, to: u64) -> Vec<u32> {
         let mut seen = std::collections::BTreeSet::new();
         (from..to).map(|edit| self.stash_of(edit)).filter(|stash| seen.insert(*stash)).collect()
     }
 
-    /// The name of the place behind `edits` edits.
+    /// Returns the change id of the position after `edits` edits.
     pub(super) fn id(&self, edits: u64) -> String {
         let order = self.order(edits / SHARDS);
         let counters = self.bases.iter().enumerate().map(|(shard, base)| {
@@ -83,13 +84,13 @@ impl River {
         counters.collect::<Vec<String>>().join("-")
     }
 
-    /// The place that an id leads to: exact for an id of the river, near for five other numbers.
+    /// Returns the position of an id: exact for an id of the river, the nearest for five other numbers.
     pub(super) fn place(&self, counters: [u64; 5]) -> u64 {
         let passed = counters.iter().zip(self.bases).map(|(counter, base)| counter.saturating_sub(base));
         passed.fold(0, u64::saturating_add)
     }
 
-    /// The order in which five edits change the shards.
+    /// Returns the order in which a block of five edits changes the shards.
     fn order(&self, block: u64) -> [u64; 5] {
         let mut order = [0, 1, 2, 3, 4];
         let mut draw = Draw::of(self.seed, Stream::Edit, block);
@@ -106,7 +107,7 @@ impl River {
     }
 }
 
-/// The five counters of `text`: digits with hyphens between them. `0` is where the river begins.
+/// Parses the five counters of `text`: digits separated by hyphens. `0` is the beginning of the river.
 pub(super) fn parse(text: &str) -> Option<[u64; 5]> {
     if text.is_empty() || text == "0" {
         return Some([0; 5]);

@@ -1,4 +1,4 @@
-//! A stash at one version of itself.
+//! A stash at one version.
 
 use std::fmt::Write;
 
@@ -7,7 +7,7 @@ use super::options::{Era, Options};
 use super::words::{ACCOUNTS, LEAGUES, STASH_TYPES, TABS};
 use crate::draw::{Draw, Stream, mix};
 
-/// Stash number `number` as it is after `version` edits.
+/// Stash number `number` after `version` edits.
 pub(super) struct Stash<'o> {
     options: &'o Options,
     number: u32,
@@ -19,22 +19,22 @@ impl<'o> Stash<'o> {
         Stash { options, number, version }
     }
 
-    /// The number of the stash with this id, if it can be one.
+    /// Returns the number of the stash with this id, if the id is well-formed.
     pub(super) fn number_of(options: &Options, id: &str) -> Option<u32> {
         let scrambled = u64::from_str_radix(id.get(..16)?, 16).ok()?;
         let number = u32::try_from(scrambled ^ mix(options.seed)).ok()?;
         (Stash::new(options, number, 0).id() == id).then_some(number)
     }
 
-    /// 64 hexadecimal digits.
+    /// The id, 64 hexadecimal digits.
     pub(super) fn id(&self) -> String {
-        // The first 16 lead back; the rest only has to look like one.
+        // The first 16 digits encode the number; the rest only has to look random.
         let first = mix(self.options.seed) ^ u64::from(self.number);
         let mut draw = self.profile();
         format!("{first:016x}{:016x}{:016x}{:016x}", draw.bits(), draw.bits(), draw.bits())
     }
 
-    /// Appends the stash as the river lists it.
+    /// Appends the stash to `json` as the river lists it.
     pub(super) fn write(&self, json: &mut String) {
         let id = self.id();
         let mut draw = self.profile();

@@ -1,4 +1,4 @@
-//! The whole stand-in: which address is answered by what.
+//! The whole stand-in: its routes.
 
 use std::time::Duration;
 
@@ -17,21 +17,21 @@ use super::stash::Stash;
 use crate::draw::{Draw, Stream};
 use crate::{Reply, Transfer, Upstream};
 
-/// Where the pages are; `/xbox` or `/sony` may follow.
+/// The path of the pages; `/xbox` or `/sony` may follow.
 const PAGES_PATH: &str = "/public-stash-tabs";
-/// Where access tokens are.
+/// The path of access tokens.
 const TOKEN_PATH: &str = "/oauth/token";
-/// Where the head of the river is, for anyone without a token.
+/// The path of the head of the river, which needs no token.
 const HEAD_PATH: &str = "/api/trade/data/change-ids";
-/// Where a test in another process reads the books.
+/// The path where a test in another process reads the [`Books`].
 const BOOKS_PATH: &str = "/standin/books";
 
-/// The realms, each with a river of its own. The first one is what no realm means.
+/// The realms, each with its own river. The first one is the default.
 const REALMS: [&str; 3] = ["pc", "xbox", "sony"];
 
 const NEXT_CHANGE_ID: HeaderName = HeaderName::from_static("x-next-change-id");
 
-/// The stand-in for the public stash river of Path of Exile.
+/// The stand-in for the public stash API of Path of Exile.
 #[derive(Debug)]
 pub struct PoeStashes {
     options: Options,
@@ -46,17 +46,17 @@ struct Realm {
     gate: Gate,
 }
 
-/// What chance has in store for one request.
+/// The random values of one request.
 struct Luck {
     latency: Duration,
     bad_gateway: bool,
     unavailable: bool,
-    /// The share of the body, in per mille, after which the connection ends.
+    /// The share of the body, in per mille, after which the connection closes.
     cut: Option<u32>,
 }
 
 impl PoeStashes {
-    /// A stand-in that nobody has asked anything yet.
+    /// Returns a stand-in that has received no request.
     pub fn new(options: Options) -> PoeStashes {
         let realm = |(number, name): (usize, &&str)| Realm {
             river: River::new(&options, options.seed.wrapping_add(number as u64)),
@@ -71,17 +71,17 @@ impl PoeStashes {
         PoeStashes { realms, tokens: Tokens::default(), books: Books::default(), options }
     }
 
-    /// How the stand-in was set up.
+    /// The options of the stand-in.
     pub fn options(&self) -> &Options {
         &self.options
     }
 
-    /// Turns every request away from now on, as after too many client errors.
+    /// Refuses every request from now on, as after too many client errors.
     pub fn ban(&mut self) {
         self.options.ban_after = 0;
     }
 
-    /// Goes wrong from now on as `faults` say.
+    /// Sets the random faults from now on.
     pub fn set_faults(&mut self, faults: Faults) {
         self.options.faults = faults;
     }
@@ -92,13 +92,13 @@ impl PoeStashes {
         Books { banned, tokens: self.tokens.issued, ..self.books.clone() }
     }
 
-    /// The id of the last edit in the game: what the head address answers.
+    /// The id of the last edit in the game, as the head endpoint returns it.
     pub fn head(&self, now: Timestamp) -> String {
         let river = self.river();
         river.id(river.head(now))
     }
 
-    /// The id behind the last edit that the river shows.
+    /// The id after the last edit that the river shows.
     pub fn tail(&self, now: Timestamp) -> String {
         let river = self.river();
         river.id(river.tail(now))
@@ -109,12 +109,12 @@ impl PoeStashes {
         self.river().id(0)
     }
 
-    /// How many edits lie before the place that `change_id` leads to. `None` for what is no id.
+    /// Returns the number of edits before the position of `change_id`. `None` if it is not a valid id.
     pub fn position(&self, change_id: &str) -> Option<u64> {
         parse(change_id).map(|counters| self.river().place(counters))
     }
 
-    /// A stash as the river lists it at `now`. `None` for one that there is not.
+    /// Returns a stash as the river lists it at `now`. `None` if there is no such stash.
     pub fn current(&mut self, now: Timestamp, stash_id: &str) -> Option<String> {
         let number = Stash::number_of(&self.options, stash_id)?;
         let river = &mut self.realms[0].river;
@@ -193,7 +193,7 @@ impl PoeStashes {
         river.flow(now);
         let (from, tail) = (river.place(counters), river.tail(now));
         let to = from.saturating_add(u64::from(self.options.stashes_per_page)).min(tail);
-        // Behind the end an id stays what it is, even one that is no place of the river.
+        // After the end, the page returns the requested id, even if it is not a position of the river.
         let next = if from < to { river.id(to) } else { echo(river, &asked) };
         let stashes = if from < to { river.changed(from, to) } else { Vec::new() };
         let body = body(&self.options, river, &next, &stashes);
@@ -218,7 +218,7 @@ impl PoeStashes {
 impl Upstream for PoeStashes {
     fn handle(&mut self, now: Timestamp, request: &Request<Bytes>) -> Reply {
         if request.method() == Method::GET && request.uri().path() == BOOKS_PATH {
-            // Reading the books changes nothing, not even what happens to the next request.
+            // Reading the counters changes nothing, including the random values of the next request.
             let books = serde_json::to_vec(&self.books()).unwrap_or_default();
             return Reply::whole(answers::json(StatusCode::OK, books), Duration::ZERO);
         }
@@ -238,7 +238,7 @@ impl Luck {
         let nanos = |duration: Duration| u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
         let latency = Duration::from_nanos(draw.within(nanos(options.latency.0), nanos(options.latency.1)));
         let share = draw.below(1000) as u32;
-        // One draw for the three, so that their chances add up and each happens as often as it says.
+        // One draw for all three faults, so that they exclude each other and each has exactly its own chance.
         let drawn = draw.below(1000) as u32;
         let faults = options.faults;
         let (first, second) = (faults.bad_gateway, faults.bad_gateway + faults.unavailable);
@@ -255,8 +255,8 @@ fn whole(answer: Answer) -> (Answer, Transfer) {
     (answer, Transfer::default())
 }
 
-/// `OAuth {client id}/{version} (contact: {contact})`, and more behind it: without it nothing is answered.
-/// <https://www.pathofexile.com/developer/docs/index#guidelines>
+/// Whether the user agent begins with `OAuth {client id}/{version} (contact: {contact})`. Requests without it are
+/// refused. <https://www.pathofexile.com/developer/docs/index#guidelines>
 fn says_who_it_is(headers: &HeaderMap) -> bool {
     let text = headers.get(USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let said = text.strip_prefix("OAuth ").and_then(|text| text.split_once('/'));
@@ -267,7 +267,7 @@ fn says_who_it_is(headers: &HeaderMap) -> bool {
     })
 }
 
-/// The realm that is behind the path of the pages.
+/// Returns the realm in the rest of a page's path.
 fn realm_of(rest: &str) -> Option<usize> {
     match rest.strip_prefix('/') {
         None if rest.is_empty() => Some(0),
@@ -282,7 +282,7 @@ fn asked_id(request: &Request<Bytes>) -> String {
     id.map_or_else(|| "0".to_owned(), |(_, id)| id.into_owned())
 }
 
-/// What the end of the river says of an id: the id itself, or where the river begins.
+/// Returns the id of an empty page: the requested id, or the beginning of the river.
 fn echo(river: &River, asked: &str) -> String {
     if asked.contains('-') { asked.to_owned() } else { river.id(0) }
 }

@@ -8,7 +8,7 @@ pub(super) const ACCOUNTS: [&str; 10] =
 pub(super) const TABS: [&str; 8] =
     ["$", "sell", "uniques", "~b/o 10 chaos", "dump 2", "vendas", "~price 1 divine", "maps ≥ t14"];
 
-/// An open set upstream; the last one is there so that nobody counts on knowing them all.
+/// Upstream, this set is open. The last one is invented, so that clients must handle unknown types.
 pub(super) const STASH_TYPES: [&str; 9] = [
     "PremiumStash",
     "NormalStash",
@@ -21,7 +21,7 @@ pub(super) const STASH_TYPES: [&str; 9] = [
     "StandInStash",
 ];
 
-/// A kind of item: its `frameType`, rarity, category, base, and the name of a unique one.
+/// A kind of item: its `frameType`, rarity, category, base type, and the name of a unique one.
 pub(super) struct Kind {
     pub(super) frame: u32,
     pub(super) rarity: &'static str,
@@ -61,7 +61,7 @@ pub(super) const RARE_FIRST: [&str; 6] = ["Corpse", "Gale", "Dire", "Rune", "Bli
 
 pub(super) const RARE_LAST: [&str; 6] = ["Grasp", "Coil", "Spell", "Crown", "Veil", "Knuckle"];
 
-/// With a number before each.
+/// Each is preceded by a number.
 pub(super) const MODIFIERS: [&str; 8] = [
     "% increased Armour",
     " to maximum Life",

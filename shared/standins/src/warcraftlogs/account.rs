@@ -1,4 +1,4 @@
-//! A key's points: fixed windows, charged at arrival.
+//! A key's points: fixed windows, charged at the arrival of a request.
 
 use std::time::Duration;
 
@@ -9,19 +9,19 @@ use stint_core::points::Points;
 use super::books::{KeyBook, WindowBook};
 use super::options::{Options, StandinKey};
 
-/// One key, with the window it is in and those it has been in.
+/// One key, with its current window and the windows before.
 #[derive(Debug)]
 pub(crate) struct Account {
     pub(crate) key: StandinKey,
     /// When window 0 begins.
     origin: Timestamp,
     window: Duration,
-    /// How long a call after the announced reset is still billed to the old window.
+    /// How long after the announced reset a call is still billed to the old window.
     lag: Duration,
     windows: Vec<WindowBook>,
 }
 
-/// What `rateLimitData` says.
+/// The values of `rateLimitData`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Rates {
     pub(crate) limit: Points,
@@ -37,7 +37,7 @@ impl Account {
         Account { key, origin, window: options.window, lag: options.reset_lag, windows: Vec::new() }
     }
 
-    /// What is spent, before the call that asks.
+    /// Returns the points spent before the current call.
     pub(crate) fn rates(&mut self, now: Timestamp) -> Rates {
         let window = *self.current(now);
         let left = window.reset.as_microsecond() - now.as_microsecond();
@@ -45,7 +45,7 @@ impl Account {
         Rates { limit: window.limit, spent: window.charged, reset_in }
     }
 
-    /// Whether a call may still be made; counts it as refused when not.
+    /// Returns whether a call may still be made, and counts it as refused if not.
     pub(crate) fn admit(&mut self, now: Timestamp) -> bool {
         let window = self.current(now);
         let admitted = window.charged < window.limit;
@@ -53,7 +53,7 @@ impl Account {
         admitted
     }
 
-    /// Charges an admitted call, however much it costs.
+    /// Charges an admitted call, whatever it costs.
     pub(crate) fn charge(&mut self, now: Timestamp, cost: Points) {
         let window = self.current(now);
         window.calls += 1;
@@ -69,7 +69,7 @@ impl Account {
         &self.windows
     }
 
-    /// The window that a call at `now` is billed to.
+    /// Returns the window that a call at `now` is billed to.
     fn current(&mut self, now: Timestamp) -> &mut WindowBook {
         let start = self.start_at(before(now, self.lag));
         if self.windows.last().is_none_or(|window| window.start < start) {
@@ -83,7 +83,7 @@ impl Account {
                 calls: 0,
             });
         }
-        // Never empty: one was pushed above if there was none.
+        // Never empty: a window was pushed above if there was none.
         let last = self.windows.len() - 1;
         &mut self.windows[last]
     }

@@ -1,4 +1,4 @@
-//! Answers in the forms that Warcraft Logs gives them.
+//! Answers in the formats of Warcraft Logs.
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, LOCATION, RETRY_AFTER};
@@ -6,7 +6,7 @@ use http::{HeaderName, HeaderValue, Response, StatusCode};
 
 use super::options::BanForm;
 
-/// An answer whose body is still small enough to build freely.
+/// An answer whose body is small enough to be built in memory.
 pub(crate) type Answer = Response<Bytes>;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
@@ -16,7 +16,7 @@ const RATE_LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
 const RATE_REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
 const MITIGATED: HeaderName = HeaderName::from_static("cf-mitigated");
 
-/// Where a ban may send its page.
+/// Where a ban may redirect to.
 pub(crate) const CHALLENGE_PATH: &str = "/human-challenge";
 
 const CHALLENGE: &str = "<!DOCTYPE html><html lang=\"en-US\"><head><title>Just a moment...</title></head>\
@@ -34,26 +34,26 @@ pub(crate) fn plain(status: StatusCode, body: impl Into<Bytes>) -> Answer {
     answer(status, PLAIN, body)
 }
 
-/// The points of the key are used up until the reset, which is `seconds` away.
+/// The points of the key are used up until the reset in `seconds` seconds.
 pub(crate) fn points_used_up(seconds: u64) -> Answer {
     let body = r#"{"status":429,"error":"You have exceeded your points limit for this hour."}"#;
     retry_after(json(StatusCode::TOO_MANY_REQUESTS, body), seconds)
 }
 
-/// Too many requests, whatever they cost.
+/// Too many requests, independent of their cost.
 pub(crate) fn too_fast(seconds: u64) -> Answer {
     let body = r#"{"status":429,"error":"Too Many Attempts."}"#;
     retry_after(json(StatusCode::TOO_MANY_REQUESTS, body), seconds)
 }
 
-/// The headers that count requests down.
+/// Adds the headers that count the remaining requests.
 pub(crate) fn with_rate(mut answer: Answer, limit: u32, remaining: u32) -> Answer {
     answer.headers_mut().insert(RATE_LIMIT, limit.into());
     answer.headers_mut().insert(RATE_REMAINING, remaining.into());
     answer
 }
 
-/// A 5xx with the page that a proxy shows.
+/// A 5xx with the page of a proxy.
 pub(crate) fn failed(code: u16) -> Answer {
     let status = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let reason = status.canonical_reason().unwrap_or("Web server is returning an unknown error");
@@ -64,7 +64,7 @@ pub(crate) fn failed(code: u16) -> Answer {
     html(status, body)
 }
 
-/// What a banned client sees instead of a page.
+/// The answer of every page to a banned client.
 pub(crate) fn banned(form: BanForm) -> Answer {
     match form {
         BanForm::Challenge => challenge(),
@@ -76,7 +76,7 @@ pub(crate) fn banned(form: BanForm) -> Answer {
     }
 }
 
-/// The page that asks whether one is human.
+/// The page of a bot check.
 pub(crate) fn challenge() -> Answer {
     let mut answer = html(StatusCode::FORBIDDEN, CHALLENGE);
     answer.headers_mut().insert(MITIGATED, HeaderValue::from_static("challenge"));

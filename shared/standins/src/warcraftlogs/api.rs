@@ -1,4 +1,4 @@
-//! `POST /api/v2/client`: the gates that a query passes, and what it is charged.
+//! `POST /api/v2/client`: the checks that a query passes, and its charge.
 
 use bytes::Bytes;
 use http::{Request, StatusCode};
@@ -12,11 +12,11 @@ use super::options::Spoilt;
 use super::reports::Reports;
 use super::upstream::{Luck, WarcraftLogs};
 
-/// The longest that a refusal for asking too fast tells one to wait, in seconds.
+/// The longest `Retry-After` of a rate-limited request, in seconds.
 const LONGEST_PAUSE: u64 = 5;
 
 impl WarcraftLogs {
-    /// Answers a query.
+    /// Handles a query.
     pub(super) fn api(&mut self, now: Timestamp, request: &Request<Bytes>, luck: Luck) -> Answer {
         self.counts.api_requests += 1;
         if let Some(refusal) = self.rate_limit(now) {
@@ -61,7 +61,7 @@ impl WarcraftLogs {
         spoken(outcome)
     }
 
-    /// The refusal of a request that comes too fast.
+    /// Returns the refusal of a request over the rate limit.
     pub(super) fn rate_limit(&mut self, now: Timestamp) -> Option<Answer> {
         let bucket = self.bucket.as_mut()?;
         let wait = bucket.take(now).err()?;
@@ -70,7 +70,7 @@ impl WarcraftLogs {
         Some(self.with_rate(answers::too_fast(seconds)))
     }
 
-    /// `answer` with what is left of the rate, where there is one.
+    /// Returns `answer` with the headers of the rate limit, if there is one.
     pub(super) fn with_rate(&self, answer: Answer) -> Answer {
         match &self.bucket {
             Some(bucket) => answers::with_rate(answer, bucket.limit(), bucket.remaining()),
@@ -79,7 +79,7 @@ impl WarcraftLogs {
     }
 }
 
-/// The answer of an executed query, spoilt if it touched a never classed character.
+/// Returns the answer of an executed query, damaged if it includes a character that was never classed.
 fn spoken(outcome: Outcome) -> Answer {
     match outcome.spoilt {
         None => answers::json(StatusCode::OK, outcome.body),

@@ -1,30 +1,31 @@
-//! What a question for ranks says beside raid and difficulty, and what it makes of the numbers.
+//! The optional arguments of a query for ranks, beside raid and difficulty, and their effect on the numbers.
 
 use super::facts::Zone;
 use crate::draw::mix;
 
-/// A question for ranks. The default is the question that says nothing.
+/// The optional arguments of a query for ranks. The default has none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Asking {
-    /// What to rank by; without it the one that fits the player.
+    /// The metric to rank by; the default is the one that fits the player.
     pub metric: Option<String>,
-    /// A part of the raid's time; without it the latest. -1 stands for all of them.
+    /// A partition of the raid's time; the default is the latest. -1 means all of them.
     pub partition: Option<i64>,
-    /// The size of the group; without it the first.
+    /// The size of the group; the default is the first.
     pub size: Option<i64>,
-    /// Among those of the same item level only.
+    /// Only among players of the same item level.
     pub by_bracket: bool,
-    /// Against the parses of two weeks, instead of rankings.
+    /// Compares with the parses of two weeks instead of rankings.
     pub parses: bool,
-    /// Against the rankings of today, instead of those of the day of the kill.
+    /// Compares with the rankings of today instead of those of the day of the kill.
     pub today: bool,
 }
 
-/// The sizes of groups where the size is free.
+/// The sizes of groups where the size is flexible.
 const FREE_SIZES: std::ops::RangeInclusive<i64> = 10..=30;
 
 impl Asking {
-    /// 0 for the question that says nothing, or the same as nothing; any two others give other numbers.
+    /// Returns 0 if every argument has its default value. Any two other combinations have different values, and so
+    /// different numbers.
     pub(crate) fn salt(&self, own_metric: &str, zone: &Zone) -> u64 {
         let metric = self.metric.as_deref().filter(|metric| *metric != "default" && *metric != own_metric);
         let partition = self.partition.filter(|partition| *partition != zone.partition);
@@ -34,12 +35,12 @@ impl Asking {
         if said == [0; 6] { 0 } else { said.into_iter().fold(0, |salt, part| mix(salt ^ part)) }
     }
 
-    /// Whether the raid has such a partition.
+    /// Whether the raid has the requested partition.
     pub(crate) fn has_partition(&self, zone: &Zone) -> bool {
         self.partition.is_none_or(|partition| partition == -1 || (1..=zone.partition).contains(&partition))
     }
 
-    /// Whether the difficulty has such a size.
+    /// Whether the difficulty has the requested size.
     pub(crate) fn has_size(&self, zone: &Zone, difficulty: u32) -> bool {
         let fixed = zone.size(difficulty).map(i64::from);
         self.size.is_none_or(|size| fixed.map_or(FREE_SIZES.contains(&size), |fixed| fixed == size))

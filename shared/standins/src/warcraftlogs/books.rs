@@ -1,4 +1,4 @@
-//! What a stand-in has counted, for tests to hold against what a client says.
+//! What a stand-in has counted, for tests to compare with a client's report.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -19,26 +19,26 @@ pub struct Books {
     pub rate_limited_calls: u64,
     /// Calls answered with a 5xx.
     pub failed_calls: u64,
-    /// All requests, to whatever address, but for the books themselves.
+    /// All requests to any path, except those for these counters.
     pub requests: u64,
     /// Requests to the API.
     pub api_requests: u64,
-    /// Access tokens given out.
+    /// Access tokens issued.
     pub tokens: u64,
-    /// How often reading pages too fast began a ban.
+    /// Bans caused by reading pages too fast.
     pub bans: u64,
-    /// Pages not shown because of a ban.
+    /// Pages refused because of a ban.
     pub banned_requests: u64,
     /// Ranking pages read, by zone, difficulty and page, ascending.
     pub pages: Vec<PageReads>,
-    /// Sections that were answered: what there is of one character in one raid and difficulty. Like the two that follow,
-    /// zero unless [`super::SectionFaults::counted`].
+    /// Sections answered: the ranks of one character in one raid and difficulty. Like the next two, zero unless
+    /// [`super::SectionFaults::counted`].
     #[serde(default)]
     pub sections: u64,
-    /// How often a section was answered that had been answered before.
+    /// Repeated answers of a section.
     #[serde(default)]
     pub sections_again: u64,
-    /// The points charged for those.
+    /// The points charged for repeated answers.
     #[serde(default)]
     pub paid_again: Points,
 }
@@ -48,7 +48,7 @@ pub struct Books {
 pub struct KeyBook {
     /// The client id.
     pub id: String,
-    /// Those in which a call with this key arrived, oldest first.
+    /// The windows in which a call with this key arrived, oldest first.
     pub windows: Vec<WindowBook>,
 }
 
@@ -71,7 +71,7 @@ pub struct WindowBook {
     pub calls: u64,
 }
 
-/// How often a ranking page was shown.
+/// The number of times that a ranking page was served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PageReads {
     /// The raid.
@@ -80,12 +80,12 @@ pub struct PageReads {
     pub difficulty: u32,
     /// The page, from 1.
     pub page: u32,
-    /// How often.
+    /// The number of times.
     pub reads: u32,
 }
 
 impl Books {
-    /// How often a ranking page was shown.
+    /// Returns how often a ranking page was served.
     pub fn page_reads(&self, zone: u32, difficulty: u32, page: u32) -> u32 {
         let wanted = (zone, difficulty, page);
         let found = self.pages.iter().find(|reads| (reads.zone, reads.difficulty, reads.page) == wanted);

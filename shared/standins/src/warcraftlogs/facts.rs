@@ -1,11 +1,11 @@
-//! What is fixed about Warcraft Logs: zones, bosses, classes, regions and the wording of its answers.
+//! The constants of Warcraft Logs: zones, bosses, classes, regions and the wording of its answers.
 
 /// A raid, which the API calls a zone.
 #[derive(Debug)]
 pub(crate) struct Zone {
     pub(crate) id: u32,
     pub(crate) name: &'static str,
-    /// The latest partition, which an answer names when none was asked for.
+    /// The latest partition, which is the default.
     pub(crate) partition: i64,
     /// Whether its encounters are dungeons, with keystones.
     pub(crate) has_keystones: bool,
@@ -13,7 +13,7 @@ pub(crate) struct Zone {
     pub(crate) encounters: &'static [(u32, &'static str)],
 }
 
-/// The raids that the stand-in knows.
+/// The raids of the stand-in.
 pub(crate) const ZONES: &[Zone] = &[
     Zone {
         id: 26,
@@ -109,24 +109,24 @@ impl Zone {
     }
 }
 
-/// The zone with `id`.
+/// Returns the zone with `id`.
 pub(crate) fn zone(id: u32) -> Option<&'static Zone> {
     ZONES.iter().find(|zone| zone.id == id)
 }
 
-/// Looking for raid, normal, heroic, mythic: the difficulties of a raid.
+/// The difficulties of a raid: Looking for Raid, Normal, Heroic, Mythic.
 pub(crate) const DIFFICULTIES: [u32; 4] = [1, 3, 4, 5];
-/// The one difficulty of dungeons.
+/// The only difficulty of dungeons.
 const DUNGEON: u32 = 10;
-/// As the API calls them.
+/// The names that the API uses.
 const DIFFICULTY_NAMES: [(u32, &str); 5] =
     [(1, "LFR"), (3, "Normal"), (4, "Heroic"), (5, "Mythic"), (DUNGEON, "Dungeon")];
-/// What an answer is about when no difficulty was asked for.
+/// The default difficulty.
 pub(crate) const HIGHEST_DIFFICULTY: u32 = 5;
 
 /// A class, with the identifiers of Warcraft Logs (they are not the game's).
 pub(crate) struct Class {
-    /// As CSS classes and arguments spell it.
+    /// The spelling in CSS classes and arguments.
     pub(crate) slug: &'static str,
     pub(crate) specs: &'static [&'static str],
 }
@@ -148,7 +148,7 @@ pub(crate) const CLASSES: [Class; 13] = [
     Class { slug: "Evoker", specs: &["Devastation", "Preservation", "Augmentation"] },
 ];
 
-/// Whether `spec` of the class with `class_id` heals, so that its default metric is `hps`.
+/// Whether `spec` of the class with `class_id` is a healer, whose default metric is `hps`.
 pub(crate) fn heals(class_id: u32, spec: &str) -> bool {
     matches!(
         (class_id, spec),
@@ -162,7 +162,7 @@ pub(crate) struct Region {
     pub(crate) compact_name: &'static str,
     pub(crate) name: &'static str,
     pub(crate) slug: &'static str,
-    /// How many of a hundred players live there.
+    /// The share of players in this region, in percent.
     pub(crate) weight: u32,
 }
 
@@ -175,28 +175,28 @@ pub(crate) const REGIONS: [Region; 5] = [
     Region { id: 5, compact_name: "CN", name: "China", slug: "cn", weight: 4 },
 ];
 
-/// Instead of the rankings of a hidden character.
+/// Returned instead of the rankings of a hidden character.
 pub(crate) const HIDDEN: &str = r#"{"error":"You do not have permission to see this character's rankings."}"#;
-/// Instead of rankings, when the raid has no such difficulty.
+/// Returned instead of rankings if the raid has no such difficulty.
 pub(crate) const BAD_DIFFICULTY: &str = r#"{"error":"Invalid difficulty/size specified."}"#;
-/// Instead of rankings, when there is no such raid. The wording is ours: no recording of it exists.
+/// Returned instead of rankings if there is no such raid. The wording is ours: no recording of it exists.
 pub(crate) const BAD_ZONE: &str = r#"{"error":"Invalid zone specified."}"#;
-/// Instead of rankings, when the raid has no such partition. The wording is ours: no recording of it exists.
+/// Returned instead of rankings if the raid has no such partition. The wording is ours: no recording of it exists.
 pub(crate) const BAD_PARTITION: &str = r#"{"error":"Invalid partition specified."}"#;
-/// What a never classed character makes of the whole answer.
+/// The text with which a character that was never classed damages the whole answer.
 pub(crate) const NO_CLASS_SET: &str =
     "No class set for this character. Click the Update button in the upper right to establish a class.";
 
 /// The least and the most that one `zoneRankings` costs here, in micro-points. The real prices are not published.
 pub(crate) const RANKINGS_COST_MICROS: (u64, u64) = (2_500_000, 4_500_000);
-/// A page of reports, and a report with its ranked characters, in micro-points.
+/// The price of a page of reports, and of a report with its ranked characters, in micro-points.
 pub(crate) const REPORT_COST_MICROS: u64 = 1_000_000;
-/// What the API says of one raid or one server, in micro-points. A guess, like the price of a page of reports.
+/// The price of a query about one raid or one server, in micro-points. (assumed, like the price of a page of reports)
 pub(crate) const WORLD_COST_MICROS: u64 = 1_000_000;
 
 /// Rows on a ranking page.
 pub(crate) const PAGE_ROWS: usize = 100;
-/// The most reports on a page of them, and how many when the query names no number.
+/// The most reports on a page, and the default.
 pub(crate) const REPORTS_PER_PAGE: u64 = 100;
-/// Seconds that an access token is good for, as the real token endpoint says: about a year.
+/// The lifetime of an access token in seconds, as the real token endpoint states it: about a year.
 pub(crate) const TOKEN_SECONDS: u64 = 31_104_000;

@@ -1,4 +1,4 @@
-//! How fast one may ask.
+//! The rate limits of the API and of the site.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use super::options::{Ban, Rate};
 pub(crate) struct Bucket {
     rate: Rate,
     tokens: u32,
-    /// Up to when tokens were added.
+    /// When tokens were last added.
     filled: Timestamp,
 }
 
@@ -21,7 +21,7 @@ impl Bucket {
         Bucket { rate, tokens: rate.burst, filled: now }
     }
 
-    /// Takes a token; how long until there is one when there is none.
+    /// Takes a token. If there is none, returns the time until the next one.
     pub(crate) fn take(&mut self, now: Timestamp) -> Result<(), Duration> {
         self.fill(now);
         match self.tokens.checked_sub(1) {
@@ -50,7 +50,7 @@ impl Bucket {
     }
 }
 
-/// The door of the site: whoever comes too fast stays outside for a while.
+/// The rate limit of the site: a client that reads too fast is banned for a while.
 #[derive(Debug)]
 pub(crate) struct Door {
     bucket: Option<Bucket>,
@@ -64,7 +64,7 @@ impl Door {
         Door { bucket: rate.map(|rate| Bucket::full(rate, now)), ban, closed_until: Timestamp::MIN, bans: 0 }
     }
 
-    /// Whether a page may be read now.
+    /// Returns whether a page may be read now.
     pub(crate) fn open(&mut self, now: Timestamp) -> bool {
         if now < self.closed_until {
             return false;

@@ -1,13 +1,13 @@
-//! JSON, written straight into a string: millions of answers are made, and none of them is read back.
+//! Writes JSON directly into a string: millions of answers are written, and none of them is read back here.
 
-/// A member's name. GraphQL names need no escapes.
+/// Writes a member's name. GraphQL names need no escapes.
 pub(crate) fn key(out: &mut String, name: &str) {
     out.push('"');
     out.push_str(name);
     out.push_str("\":");
 }
 
-/// A string.
+/// Writes a string.
 pub(crate) fn text(out: &mut String, text: &str) {
     out.push('"');
     if text.bytes().all(|byte| byte >= b' ' && byte != b'"' && byte != b'\\') {
@@ -27,7 +27,7 @@ pub(crate) fn text(out: &mut String, text: &str) {
     out.push('"');
 }
 
-/// A whole number.
+/// Writes a non-negative integer.
 pub(crate) fn number(out: &mut String, mut value: u64) {
     let mut digits = [0u8; 20];
     let mut first = digits.len();
@@ -42,7 +42,7 @@ pub(crate) fn number(out: &mut String, mut value: u64) {
     out.push_str(std::str::from_utf8(&digits[first..]).unwrap_or_default());
 }
 
-/// A whole number that may be below zero.
+/// Writes an integer.
 pub(crate) fn signed(out: &mut String, value: i64) {
     if value < 0 {
         out.push('-');
@@ -50,7 +50,7 @@ pub(crate) fn signed(out: &mut String, value: i64) {
     number(out, value.unsigned_abs());
 }
 
-/// `value` divided by ten to the power of `places`, without zeros at the end: `92.7385`, `100`.
+/// Writes `value` divided by ten to the power of `places`, without trailing zeros: `92.7385`, `100`.
 pub(crate) fn decimal(out: &mut String, value: u64, places: u32) {
     let scale = 10u64.pow(places);
     number(out, value / scale);

@@ -1,7 +1,7 @@
 //! The stand-in for Warcraft Logs: its API, its points, and its ranking pages.
 //!
-//! Anyone may be asked for, at the price that the real service is known or guessed to take. What a test needs to
-//! know beyond what a client can see is in [`Books`] and [`Population`].
+//! Every character can be queried, at prices that are known or assumed for the real service. Everything that a test
+//! needs to know, and a client cannot observe, is in [`Books`] and [`Population`].
 
 mod account;
 mod answers;
@@ -35,7 +35,7 @@ pub use standing::{TrueEncounter, TrueRanks};
 pub use stars::{Places, TrueStars};
 pub use upstream::WarcraftLogs;
 
-/// The part of the published schema that the stand-in serves.
+/// Returns the part of the published schema that the stand-in serves.
 pub fn served_schema() -> Vec<ServedField> {
     graphql::served()
 }

@@ -1,16 +1,16 @@
-//! Names of characters, each of them once.
+//! Unique names of characters.
 //!
-//! A name spells its player's number in syllables (bijective numeration: no two numbers spell the same), then gets an
-//! ending and an accent that a reader can take off again. So names are unique without a list of those given away.
+//! A name spells its player's number in syllables (bijective numeration: no two numbers have the same spelling), with
+//! an ending and an accent that can be removed again. So names are unique without a list of those in use.
 
 use crate::draw::Draw;
 
 const CONSONANTS: [&str; 17] = ["b", "d", "f", "g", "h", "k", "l", "m", "n", "p", "r", "s", "t", "v", "w", "x", "z"];
 const VOWELS: [char; 5] = ['a', 'e', 'i', 'o', 'u'];
-/// What an accent makes of a vowel, in the order of the vowels.
+/// The accented forms of each vowel, in the order of the vowels.
 const ACCENTED: [[char; 4]; 5] =
     [['å', 'á', 'ä', 'â'], ['é', 'è', 'ë', 'ê'], ['í', 'ì', 'ï', 'î'], ['ó', 'ò', 'ö', 'ø'], ['ú', 'ù', 'ü', 'û']];
-/// No word of plain syllables ends like these.
+/// Endings that no word of plain syllables has.
 const ENDINGS: [&str; 9] = ["n", "s", "r", "x", "th", "heal", "storm", "dark", "blade"];
 const HANGUL: &str = "가나다라마바사아자차카타파하고노도로모보소오조초코토포호구누두루무부수우주추쿠투푸후";
 const HAN: &str =
@@ -18,12 +18,12 @@ const HAN: &str =
 
 /// Longer than any name in the game.
 const LONGEST: usize = 12;
-/// How many of a thousand names in Latin script have an accent.
+/// The share of Latin names with an accent, in per mille.
 const ACCENTED_PER_MILLE: u32 = 105;
-/// How many of a thousand names in Korea, Taiwan and China are in the local script.
+/// The share of names in the local script in Korea, Taiwan and China, in per mille.
 const LOCAL_PER_MILLE: u32 = 600;
 
-/// The name that spells `number`, as people in `region` (`US`, `EU`, …) write.
+/// Returns the name that spells `number` in a script of `region` (`US`, `EU`, …).
 pub(crate) fn name(number: u32, region: &str, draw: &mut Draw) -> String {
     let local = draw.per_mille(LOCAL_PER_MILLE);
     match region {
@@ -33,7 +33,7 @@ pub(crate) fn name(number: u32, region: &str, draw: &mut Draw) -> String {
     }
 }
 
-/// At least two characters out of `alphabet`.
+/// Returns at least two characters of `alphabet`.
 fn spell(number: u32, alphabet: &str) -> String {
     let letters: Vec<char> = alphabet.chars().collect();
     digits(number + letters.len() as u32, letters.len() as u32).map(|digit| letters[digit as usize]).collect()
@@ -57,7 +57,7 @@ fn latin(number: u32, draw: &mut Draw) -> String {
     name
 }
 
-/// The digits of `number` in bijective numeration, the least first.
+/// Returns the digits of `number` in bijective numeration, the least significant first.
 fn digits(number: u32, base: u32) -> impl Iterator<Item = u32> {
     let mut rest = number + 1;
     std::iter::from_fn(move || {

@@ -14,21 +14,21 @@ use super::facts::TOKEN_SECONDS;
 use super::options::StandinKey;
 use crate::draw::{Draw, Stream};
 
-/// The tokens given out, with the key that each stands for.
+/// The tokens issued, with the key of each.
 #[derive(Debug, Default)]
 pub(crate) struct Tokens {
     valid: BTreeMap<String, (usize, Timestamp)>,
     pub(crate) issued: u64,
 }
 
-/// Who asks.
+/// The sender of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Caller {
-    /// Without a token.
+    /// Has no token.
     Nobody,
-    /// With a token that was never given out, or is no longer good.
+    /// Has a token that was never issued, or that has expired.
     Stranger,
-    /// With a token of the key at this position.
+    /// Has a token of the key at this position.
     Key(usize),
 }
 
@@ -59,7 +59,7 @@ impl Tokens {
         json(StatusCode::OK, format!(r#"{{"token_type":"Bearer","expires_in":{seconds},"access_token":"{token}"}}"#))
     }
 
-    /// Who sends `request`, by the token it carries.
+    /// Returns the sender of `request`, by its token.
     pub(crate) fn caller(&self, now: Timestamp, request: &Request<Bytes>) -> Caller {
         let header = request.headers().get(AUTHORIZATION).and_then(|header| header.to_str().ok());
         let Some(token) = header.and_then(|header| header.strip_prefix("Bearer ")) else { return Caller::Nobody };
@@ -67,7 +67,7 @@ impl Tokens {
         valid.map_or(Caller::Stranger, |(key, _)| Caller::Key(*key))
     }
 
-    /// No token of the key at this position is good any more.
+    /// Revokes all tokens of the key at this position.
     pub(crate) fn revoke(&mut self, key: usize) {
         self.valid.retain(|_, (owner, _)| *owner != key);
     }
@@ -83,7 +83,7 @@ impl Tokens {
     }
 }
 
-/// Id and secret, from HTTP Basic or from the form.
+/// Returns the id and secret from HTTP Basic or from the form.
 fn credentials(request: &Request<Bytes>, form: &BTreeMap<String, String>) -> Option<(String, String)> {
     if let Some(header) = request.headers().get(AUTHORIZATION) {
         let decoded = decode_base64(header.to_str().ok()?.strip_prefix("Basic ")?)?;
@@ -93,7 +93,7 @@ fn credentials(request: &Request<Bytes>, form: &BTreeMap<String, String>) -> Opt
     Some((form.get("client_id")?.clone(), form.get("client_secret")?.clone()))
 }
 
-/// The standard alphabet, with or without padding.
+/// Decodes the standard alphabet, with or without padding.
 fn decode_base64(text: &str) -> Option<Vec<u8>> {
     let (mut decoded, mut bits, mut held) = (Vec::new(), 0u32, 0u32);
     for byte in text.trim().trim_end_matches('=').bytes() {

@@ -1,67 +1,69 @@
-//! How a stand-in is set up.
+//! The options of a stand-in.
 
 use std::time::Duration;
 
 use jiff::Timestamp;
 use stint_core::points::Points;
 
-/// Everything that decides the answers, besides the requests themselves.
+/// Everything that determines the answers, besides the requests themselves.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Decides everything that looks like chance.
+    /// The seed of all random values.
     pub seed: u64,
-    /// How many players there are, up to twenty million (ids are 32 bits wide).
+    /// The number of players, up to twenty million (ids are 32 bits wide).
     pub players: u32,
-    /// The (raid, difficulty) pairs that are ranked. At most 32; known raids are 26, 28 and 29, and 25 in difficulty 10, which are dungeons.
+    /// The (raid, difficulty) pairs that have rankings. At most 32; known raids are 26, 28 and 29, and 25 in difficulty
+    /// 10, which are dungeons.
     pub rankings: Vec<(u32, u32)>,
-    /// How many players are not what one expects.
+    /// The shares of unusual players.
     pub shares: Shares,
-    /// How much a ranking tells.
+    /// The detail of a ranking.
     pub detail: Detail,
-    /// The keys that may ask.
+    /// The keys that may send requests.
     pub keys: Vec<StandinKey>,
-    /// How long a key's points last before they are granted anew.
+    /// How long a key's points last until they are granted again.
     pub window: Duration,
     /// How long after the announced reset a call is still billed to the old window.
     pub reset_lag: Duration,
-    /// From where windows are counted, and what the newest report is older than.
+    /// The start of the windows. The newest report is older.
     pub started: Timestamp,
-    /// How long an access token is good for. `None`: about a year, as upstream.
+    /// The lifetime of an access token. `None`: about a year, as upstream.
     pub token_lifetime: Option<Duration>,
-    /// The shortest and the longest time an answer takes.
+    /// The shortest and the longest latency of an answer.
     pub latency: (Duration, Duration),
-    /// How fast the API and the token endpoint may be asked, by one and all. `None`: as fast as one likes.
+    /// The rate limit of the API and of the token endpoint, shared by all clients. `None`: no limit.
     pub api_rate: Option<Rate>,
-    /// How fast ranking pages may be read; faster earns a ban. `None`: as fast as one likes. A burst of zero bans
-    /// from the first page on, which is how the site has been since 2026.
+    /// The rate limit of ranking pages; reading faster leads to a ban. `None`: no limit. A burst of zero bans from the
+    /// first page on, as the site has done since 2026.
     pub site_rate: Option<Rate>,
-    /// What a ban looks like.
+    /// The form of a ban.
     pub ban: Ban,
-    /// What goes wrong by itself.
+    /// Random faults.
     pub faults: Faults,
     /// The raids that are frozen from the beginning.
     pub frozen: Vec<u32>,
-    /// What goes wrong within answers.
+    /// Random faults within answers.
     pub sections: SectionFaults,
 }
 
-/// What goes wrong with a *section*: what an answer says of one character in one raid and difficulty. A section that goes
-/// wrong costs as much as one that does not.
+/// Faults of a *section*: the part of an answer about one character in one raid and difficulty. A section with a fault
+/// costs as much as one without.
 #[derive(Clone, Debug, Default)]
 pub struct SectionFaults {
-    /// Of a thousand, how many are null, with an error that names the section.
+    /// Sections that are null, with an error that names the section, in per mille.
     pub failed: u32,
-    /// Of a thousand, how many are null, without a word.
+    /// Sections that are null without an error, in per mille.
     pub absent: u32,
-    /// The (raid, difficulty) pairs that are refused, though they are ranked.
+    /// The (raid, difficulty) pairs that are refused, though they have rankings.
     pub refused: Vec<(u32, u32)>,
-    /// What a never classed character makes of an answer. `None`: one of the three, for each character its own.
+    /// How a character that was never classed damages an answer. `None`: one of the three ways, fixed for each
+    /// character.
     pub spoilt: Option<Spoilt>,
-    /// Whether the books count which sections were answered, and which of them again: a few bytes for each.
+    /// Whether [`Books`](super::Books) counts answered and repeated sections, at a few bytes for each.
     pub counted: bool,
 }
 
-/// What a never classed character makes of the answer to the whole document.
+/// How a character that was never classed damages the answer to the whole document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Spoilt {
     /// Its text, and nothing else.
@@ -72,14 +74,14 @@ pub enum Spoilt {
     Nothing,
 }
 
-/// How much a ranking tells.
+/// The detail of a ranking.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Detail {
-    /// As the real API: every boss, and all stars.
+    /// As in the real API: every boss, and all-star points.
     #[default]
     Full,
-    /// Only the first boss, and no all stars: a sixth of the bytes, for simulations of months in which prices matter
-    /// and ranks do not. What is true of a player is cut down alike.
+    /// Only the first boss, without all-star points: a sixth of the bytes, for simulations of months in which prices
+    /// matter and ranks do not. [`TrueRanks`](super::TrueRanks) is reduced in the same way.
     Sparse,
 }
 
@@ -92,42 +94,42 @@ pub struct StandinKey {
     pub secret: String,
     /// Points per window.
     pub limit: Points,
-    /// How far after [`Options::started`] a window of this key begins. Keys with different phases reset at different times.
+    /// The offset of this key's windows from [`Options::started`]. Keys with different phases reset at different times.
     pub phase: Duration,
 }
 
-/// Odd players, in per mille of all.
+/// Shares of unusual players, in per mille of all.
 #[derive(Clone, Copy, Debug)]
 pub struct Shares {
-    /// Whose rankings are hidden.
+    /// Players whose rankings are hidden.
     pub hidden: u32,
-    /// Who stand on ranking pages, but whom the API does not know.
+    /// Players on ranking pages whom the API does not know.
     pub unknown: u32,
-    /// Who spoil the whole answer with the text that no class is set.
+    /// Players who damage the whole answer with the text that no class is set.
     pub never_classed: u32,
-    /// Whose canonical id is another one.
+    /// Players whose canonical id differs.
     pub transferred: u32,
 }
 
-/// A bucket of tokens: `burst` requests at once, and one more each `refill`.
+/// A token bucket: `burst` requests at once, and one more each `refill`.
 #[derive(Clone, Copy, Debug)]
 pub struct Rate {
-    /// How many requests a full bucket holds.
+    /// The number of requests in a full bucket.
     pub burst: u32,
-    /// How long until one more is allowed.
+    /// The time until one more is allowed.
     pub refill: Duration,
 }
 
-/// What happens to who reads pages too fast.
+/// The ban of a client that reads pages too fast.
 #[derive(Clone, Copy, Debug)]
 pub struct Ban {
-    /// How long it lasts.
+    /// Its duration.
     pub duration: Duration,
-    /// What every page answers meanwhile.
+    /// The answer of every page during the ban.
     pub form: BanForm,
 }
 
-/// The two answers that a bot check has been seen to give.
+/// The two observed answers of a bot check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BanForm {
     /// 403 with `cf-mitigated: challenge`.
@@ -136,18 +138,18 @@ pub enum BanForm {
     Redirect,
 }
 
-/// Chances that a request goes wrong, each in per mille of all requests.
+/// Random faults, each in per mille of all requests.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Faults {
     /// 500, 502 or 520 with a page of HTML; nothing is executed or charged.
     pub failed_before_charge: u32,
-    /// The same, after the request was executed and charged. On pages, like the one before.
+    /// The same, after the request was executed and charged. On pages, the same as the one before.
     pub failed_after_charge: u32,
     /// 429 with a short `Retry-After`, though the bucket is not empty.
     pub rate_limited: u32,
     /// An answer that takes `slow_latency`.
     pub slow: u32,
-    /// How long a slow answer takes; longer than the client's time-out, to make it give up.
+    /// The latency of a slow answer. If it is longer than the client's time-out, the client gives up.
     pub slow_latency: Duration,
 }
 
@@ -155,7 +157,7 @@ pub struct Faults {
 const HOUR: Duration = Duration::from_secs(3600);
 
 impl Default for Options {
-    /// A thousand players, two keys that reset half a window apart, and nothing that goes wrong.
+    /// A thousand players, two keys that reset half a window apart, and no faults.
     fn default() -> Options {
         Options {
             seed: 1,
@@ -185,7 +187,8 @@ impl Options {
         [26, 28, 29].into_iter().flat_map(|raid| [3, 4, 5].map(|difficulty| (raid, difficulty))).collect()
     }
 
-    /// A key for each limit, named `key-1`, `key-2`, … with secrets `secret-1`, …, whose resets are spread over the window.
+    /// Returns a key for each limit, named `key-1`, `key-2`, … with secrets `secret-1`, …, whose resets are spread over
+    /// the window.
     pub fn phased_keys(limits: &[Points], window: Duration) -> Vec<StandinKey> {
         let share = window / u32::try_from(limits.len()).unwrap_or(u32::MAX).max(1);
         let keys = limits.iter().zip(0u32..).map(|(limit, position)| StandinKey {
@@ -197,13 +200,13 @@ impl Options {
         keys.collect()
     }
 
-    /// A stand-in with `players` and a key for each of `limits`, counted from `started`.
+    /// Returns options with `players` and a key for each of `limits`, whose windows start at `started`.
     pub fn with_keys(seed: u64, players: u32, limits: &[Points], window: Duration, started: Timestamp) -> Options {
         let keys = Options::phased_keys(limits, window);
         Options { seed, players, keys, window, started, ..Options::default() }
     }
 
-    /// The same, without the time that answers take.
+    /// The same options without latency.
     pub fn instant(self) -> Options {
         Options { latency: (Duration::ZERO, Duration::ZERO), ..self }
     }
@@ -216,6 +219,6 @@ impl Default for Shares {
 }
 
 impl Shares {
-    /// Nobody is odd.
+    /// No unusual players.
     pub const NONE: Shares = Shares { hidden: 0, unknown: 0, never_classed: 0, transferred: 0 };
 }

@@ -11,7 +11,7 @@ use super::facts::{CLASSES, HIGHEST_DIFFICULTY, PAGE_ROWS};
 use super::population::Population;
 use crate::draw::{Draw, Stream};
 
-/// What the path and the query of a table name.
+/// The parameters in the path and the query of a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct PageRequest {
     pub(crate) zone: u32,
@@ -21,14 +21,14 @@ pub(crate) struct PageRequest {
     pub(crate) narrowed: Narrowed,
 }
 
-/// What a table is narrowed to.
+/// The filters of a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Narrowed {
-    /// Only those who are ranked by healing, or only those who are not.
+    /// Only players ranked by healing, or only those not ranked by it.
     pub healers: Option<bool>,
-    /// The part of the raid's time. Anything but 5 shows about half of the players.
+    /// The partition of the raid's time. Any other than 5 shows about half of the players.
     pub partition: i32,
-    /// The size of the group. Anything but 10 and 20 shows about half of the players.
+    /// The size of the group. Any other than 10 and 20 shows about half of the players.
     pub size: u32,
     /// The server, by its id; 0 for all of them.
     pub server: u32,
@@ -37,7 +37,7 @@ pub struct Narrowed {
 }
 
 impl Narrowed {
-    /// The table of everybody, as the original deployment has read it.
+    /// Returns the filters of the full table, as the original deployment reads it.
     pub fn all(difficulty: u32) -> Narrowed {
         Narrowed { healers: None, partition: ALL_PARTITION, size: usual_size(difficulty), server: 0, region: 0 }
     }
@@ -62,26 +62,26 @@ impl Narrowed {
     }
 }
 
-/// The partition that stands in the original's addresses.
+/// The partition in the original deployment's URLs.
 const ALL_PARTITION: i32 = 5;
 
 fn usual_size(difficulty: u32) -> u32 {
     if difficulty == HIGHEST_DIFFICULTY { 20 } else { 10 }
 }
 
-/// Every table's address begins so.
+/// The prefix of every table's path.
 const TABLE_PATH: &str = "/zone/rankings/table/";
 /// Zone, metric, boss, difficulty, size, partition, class, spec, bracket, server, region, subregion, leaderboards.
 const SEGMENTS: usize = 13;
 
-/// Around the table: links that a reader of rows must not take for rows.
+/// The markup around the table. It has links that a parser must not mistake for rows.
 const HEAD: &str = r#"<div id="header-links"><a target="_blank" href="/character/id/1/">Your character</a> <a href="/reports/aBcDeFgHiJkLmNoP">Last report</a></div>
 <table class="summary-table main-table players-table"><thead><tr class="header"><th>Rank</th><th>Name</th><th>Score</th><th>Item Level</th><th>Size</th><th>Date</th><th>Duration</th></tr></thead><tbody>
 "#;
 const EMPTY: &str = "<tr class=\"\"><td class=\"empty\" colspan=\"7\">No rankings found.</td></tr>\n";
 
 impl PageRequest {
-    /// `None` when `uri` is not that of a table.
+    /// Returns `None` if `uri` is not the URL of a table.
     pub(crate) fn parse(uri: &http::Uri) -> Option<PageRequest> {
         let path = uri.path().strip_prefix(TABLE_PATH)?;
         let segments: Vec<&str> = path.trim_end_matches('/').split('/').collect();
@@ -97,7 +97,7 @@ impl PageRequest {
     }
 }
 
-/// The page that was asked for, or the empty one past the end.
+/// Returns the requested page, or the empty page past the end.
 pub(crate) fn table(population: &Population, seed: u64, started: Timestamp, asked: PageRequest) -> Answer {
     let rows = population.narrowed_table(asked.zone, asked.difficulty, asked.narrowed);
     let first = (asked.page.max(1) as usize - 1).saturating_mul(PAGE_ROWS);
@@ -163,7 +163,7 @@ fn pager(page: &mut String, number: u32, last: bool) {
     );
 }
 
-/// Text as it stands between tags and in attributes.
+/// Escapes text for HTML elements and attributes.
 fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {

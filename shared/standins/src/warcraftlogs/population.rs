@@ -14,18 +14,18 @@ use super::realms::{Realm, Realms};
 use super::standing::{Standing, TrueRanks};
 use crate::draw::{Draw, Stream, mix};
 
-/// The smallest id, and how far apart ids are on average.
+/// The smallest id, and the average distance of ids.
 const FIRST_ID: u64 = 20_000_011;
 const ID_STRIDE: u64 = 31;
-/// What lies between a transferred character's id and its canonical one. No other id is as large.
+/// The difference of a transferred character's id and its canonical one. No other id is as large.
 const TRANSFERRED: u64 = 1_500_000_000;
-/// How many of a thousand players take part in each pair besides their first.
+/// The share of players who take part in each pair besides their first, in per mille.
 const FURTHER_PAIR_PER_MILLE: u32 = 250;
 
-/// Who takes part in what is kept in the bits of a number.
+/// The participation of a player is stored in the bits of a `u32`.
 const MOST_RANKINGS: usize = 32;
 
-/// What asking for a character comes to.
+/// The outcome of a query for a character's ranks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Fate {
@@ -35,35 +35,35 @@ pub enum Fate {
     Hidden,
     /// The API does not know the id.
     Unknown,
-    /// No class was ever set, which spoils the whole answer.
+    /// No class was ever set, which damages the whole answer.
     NeverClassed,
 }
 
 /// A character as the API shows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Character {
-    /// As ranking pages and `character(id)` have it.
+    /// The id on ranking pages and in `character(id)`.
     pub id: u64,
-    /// The id to keep: another one after a transfer.
+    /// The id to keep: a different one after a transfer.
     pub canonical_id: u64,
     /// Two to twelve letters, not always Latin ones.
     pub name: String,
-    /// 1 to 13; 0 when never classed.
+    /// 1 to 13; 0 if never classed.
     pub class_id: u32,
     /// The level.
     pub level: u32,
-    /// Where the character lives.
+    /// The character's server.
     pub realm: Realm,
-    /// What asking for its ranks comes to.
+    /// The outcome of a query for its ranks.
     pub fate: Fate,
 }
 
-/// The properties of a player that cost next to nothing to derive.
+/// The properties of a player that are cheap to derive.
 #[derive(Clone, Debug)]
 pub(crate) struct Profile {
     pub(crate) region: usize,
     pub(crate) realm: usize,
-    /// 1 to 13, even of those who were never classed.
+    /// 1 to 13, even for players who were never classed.
     pub(crate) class_id: u32,
     pub(crate) main_spec: usize,
     /// 0 to 999: how good the player is.
@@ -71,7 +71,7 @@ pub(crate) struct Profile {
     pub(crate) fate: Fate,
     pub(crate) transferred: bool,
     pub(crate) level: u32,
-    /// For what is drawn later, such as the name.
+    /// For properties that are derived later, such as the name.
     draw: Draw,
 }
 
@@ -84,9 +84,9 @@ pub struct Population {
     shares: Shares,
     detail: Detail,
     realms: Realms,
-    /// By pair: who takes part, in the order of the ranking. Four bytes a row, made when first asked for.
+    /// By pair: the players who take part, in the order of the ranking. Four bytes a row, computed at the first use.
     tables: Vec<OnceLock<Vec<u32>>>,
-    /// Name hashes with players, sorted; made when first asked for.
+    /// Name hashes with players, sorted; computed at the first use.
     by_name: OnceLock<Vec<(u64, u32)>>,
 }
 
@@ -109,7 +109,7 @@ impl Population {
         }
     }
 
-    /// The ids that ranking pages of any of `pairs` (raid, difficulty) show, ascending.
+    /// Returns the ids on the ranking pages of any of `pairs` (raid, difficulty), ascending.
     pub fn discoverable(&self, pairs: &[(u32, u32)]) -> Vec<u64> {
         let wanted = self.mask_of(pairs);
         (0..self.players)
@@ -118,7 +118,7 @@ impl Population {
             .collect()
     }
 
-    /// Those of [`Population::discoverable`] whom asking finds to be `fate`, ascending.
+    /// Returns those of [`Population::discoverable`] with the outcome `fate`, ascending.
     pub fn with_fate(&self, pairs: &[(u32, u32)], fate: Fate) -> Vec<u64> {
         let wanted = self.mask_of(pairs);
         let players = (0..self.players).filter(|&player| self.participation(player) & wanted != 0);
@@ -130,20 +130,20 @@ impl Population {
         &self.rankings
     }
 
-    /// The pairs in which the character with `id` is ranked. Empty for an id that does not exist.
+    /// Returns the pairs in which the character with `id` is ranked. Empty for an id that does not exist.
     pub fn pairs_of(&self, id: u64) -> Vec<(u32, u32)> {
         let mask = self.find(id).map_or(0, |player| self.participation(player));
         let pairs = self.rankings.iter().enumerate().filter(|(bit, _)| mask & (1 << bit) != 0);
         pairs.map(|(_, pair)| *pair).collect()
     }
 
-    /// What asking for the character with `id` comes to.
+    /// Returns the outcome of a query for the character with `id`.
     pub fn fate(&self, id: u64) -> Fate {
         self.find(id).map_or(Fate::Unknown, |player| self.profile(player).fate)
     }
 
-    /// The character with `id`, or with the canonical id `id`; `None` when there is none. Characters that the API
-    /// does not know are here, because ranking pages name them.
+    /// Returns the character with `id` as its id or canonical id; `None` if there is none. Includes characters that the
+    /// API does not know, because ranking pages name them.
     pub fn character(&self, id: u64) -> Option<Character> {
         let player = self.find(id)?;
         let profile = self.profile(player);
@@ -158,13 +158,13 @@ impl Population {
         })
     }
 
-    /// The ranks of the character with `id` in its default metric. `None` when there is no such character; without
-    /// kills when it takes no part. Whether asking would show them is its [`Fate`]'s to say.
+    /// Returns the ranks of the character with `id` in its default metric. `None` if there is no such character;
+    /// without kills if it takes no part. Whether the API would show them depends on its [`Fate`].
     pub fn true_ranks(&self, id: u64, raid: u32, difficulty: u32) -> Option<TrueRanks> {
         self.true_ranks_asked(id, raid, difficulty, &Asking::default())
     }
 
-    /// The same, for another question.
+    /// The same, with optional arguments.
     pub fn true_ranks_asked(&self, id: u64, raid: u32, difficulty: u32, asking: &Asking) -> Option<TrueRanks> {
         let player = self.find(id)?;
         let zone = facts::zone(raid)?;
@@ -173,12 +173,12 @@ impl Population {
         Some(standing.true_ranks(zone, difficulty, partition))
     }
 
-    /// How many rows the ranking of a pair has.
+    /// Returns the number of rows in the ranking of a pair.
     pub fn rows(&self, raid: u32, difficulty: u32) -> usize {
         self.table(raid, difficulty).len()
     }
 
-    /// The ids on a page of the ranking of a pair, pages counted from 1. `None` beyond the last page.
+    /// Returns the ids on a page of the ranking of a pair; pages are counted from 1. `None` after the last page.
     pub fn ranking_page(&self, raid: u32, difficulty: u32, page: u32) -> Option<Vec<u64>> {
         let rows = self.table(raid, difficulty).chunks(facts::PAGE_ROWS).nth(page.checked_sub(1)? as usize)?;
         Some(rows.iter().map(|player| self.id(*player)).collect())
@@ -199,7 +199,7 @@ impl Population {
         Standing::new(profile, zone, difficulty, asking, self.detail, takes_part.then_some(draw))
     }
 
-    /// The same, as far as a table is narrowed.
+    /// Returns the filtered table.
     pub(crate) fn narrowed_table(&self, raid: u32, difficulty: u32, narrowed: Narrowed) -> Cow<'_, [u32]> {
         let (rows, all) = (self.table(raid, difficulty), Narrowed::all(difficulty));
         if narrowed == all {
@@ -222,7 +222,7 @@ impl Population {
         Cow::Owned(rows.iter().copied().filter(shows).collect())
     }
 
-    /// The ids that the ranking pages of a pair show, as far as they are narrowed, ascending.
+    /// Returns the ids on the filtered ranking pages of a pair, ascending.
     pub fn discoverable_in(&self, raid: u32, difficulty: u32, narrowed: Narrowed) -> Vec<u64> {
         let rows = self.narrowed_table(raid, difficulty, narrowed);
         let mut ids: Vec<u64> = rows.iter().map(|player| self.id(*player)).collect();
@@ -235,20 +235,20 @@ impl Population {
         &self.realms
     }
 
-    /// Who stands in the ranking of a pair, the best first.
+    /// Returns the players in the ranking of a pair, the best first.
     pub(crate) fn table(&self, raid: u32, difficulty: u32) -> &[u32] {
         let Some(bit) = self.rankings.iter().position(|pair| *pair == (raid, difficulty)) else { return &[] };
         self.tables[bit].get_or_init(|| {
             let mut rows: Vec<u32> =
                 (0..self.players).filter(|&player| self.participation(player) & (1 << bit) != 0).collect();
             let order = mix(self.seed ^ mix(bit as u64 + 1));
-            // The number is in the key, so that no two keys are equal and the order is one.
+            // The key includes the number, so that keys are unique and the order is deterministic.
             rows.sort_unstable_by_key(|&player| (Draw::of(order, Stream::Order, player.into()).bits(), player));
             rows
         })
     }
 
-    /// The player with `id`, by either of its ids.
+    /// Returns the player with `id` as its id or canonical id.
     pub(crate) fn find(&self, id: u64) -> Option<u32> {
         let plain = id.checked_sub(TRANSFERRED).unwrap_or(id);
         let player = u32::try_from(plain.checked_sub(FIRST_ID)? / ID_STRIDE).ok()?;
@@ -256,7 +256,8 @@ impl Population {
         (exists && (plain == id || self.profile(player).transferred)).then_some(player)
     }
 
-    /// The player called `name`, whatever the case, on the server with `slug` in the region with `region`'s slug or name.
+    /// Returns the player called `name`, whatever the case, on the server with `slug` in the region with `region`'s
+    /// slug or name.
     pub(crate) fn find_by_name(&self, name: &str, slug: &str, region: &str) -> Option<u32> {
         let index = self.by_name.get_or_init(|| {
             let hash = |player| name_hash(&self.name(player, &self.profile(player)));
@@ -316,13 +317,13 @@ impl Population {
         }
     }
 
-    /// A bit for each pair, in the order of the options.
+    /// Returns a bit for each pair, in the order of the options.
     fn participation(&self, player: u32) -> u32 {
         let pairs = self.rankings.len() as u32;
         if pairs == 0 {
             return 0;
         }
-        // Apart from the profile, so that a scan over all players draws little.
+        // Independent of the profile, so that a scan over all players draws few values.
         let mut draw = Draw::of(self.seed, Stream::Order, u64::from(player) | 1 << 40);
         let mut mask = 1u32 << draw.below(pairs.into());
         for bit in 0..pairs {
@@ -338,7 +339,7 @@ impl Population {
 }
 
 impl Profile {
-    /// As the API shows it: 0 when never classed.
+    /// The class id that the API shows: 0 if never classed.
     pub(crate) fn shown_class_id(&self) -> u32 {
         if self.fate == Fate::NeverClassed { 0 } else { self.class_id }
     }

@@ -1,4 +1,4 @@
-//! Game servers: names as the site shows them, and how unevenly players live on them.
+//! Game servers: their names on the site, and the uneven distribution of players.
 
 use serde::Serialize;
 
@@ -87,14 +87,14 @@ const CN: Names = &[
 /// By region, as in [`REGIONS`].
 const NAMES: [Names; 5] = [US, EU, KR, TW, CN];
 
-/// A game server in the spellings that the API has.
+/// A game server in the spellings of the API.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Realm {
     /// The id of the server.
     pub id: u32,
-    /// As the site shows it, localised: `Tarren Mill`.
+    /// The localised name on the site: `Tarren Mill`.
     pub name: &'static str,
-    /// As URLs have it: `tarren-mill`.
+    /// The name in URLs: `tarren-mill`.
     pub slug: &'static str,
     /// Without spaces: `TarrenMill`.
     pub normalized_name: String,
@@ -110,12 +110,12 @@ impl Realm {
     }
 }
 
-/// All servers, and the weights by which players are spread over them.
+/// All servers, and the weights by which players are distributed over them.
 #[derive(Debug)]
 pub(crate) struct Realms {
     realms: Vec<Realm>,
     regions: Vec<u32>,
-    /// By region: its first server, and the summed weights of all of them.
+    /// By region: its first server, and the cumulative weights of all of them.
     weights: Vec<(usize, Vec<u32>)>,
 }
 
@@ -139,19 +139,19 @@ impl Realms {
         Realms { realms, regions: sums(REGIONS.iter().map(|region| region.weight)), weights }
     }
 
-    /// The index of a region, and of a server there.
+    /// Returns the index of a region, and of a server there.
     pub(crate) fn draw(&self, draw: &mut Draw) -> (usize, usize) {
         let region = draw.weighted(&self.regions);
         let (first, weights) = &self.weights[region];
         (region, first + draw.weighted(weights))
     }
 
-    /// The server with this id.
+    /// Returns the server with this id.
     pub(crate) fn by_id(&self, id: i64) -> Option<&Realm> {
         self.realms.iter().find(|realm| i64::from(realm.id) == id)
     }
 
-    /// The server with this slug in the region with this slug or name.
+    /// Returns the server with this slug in the region with this slug or name.
     pub(crate) fn by_slug(&self, slug: &str, region: &str) -> Option<&Realm> {
         let is_it = |realm: &&Realm| realm.slug == slug && realm.region().slug == region.to_lowercase();
         self.realms.iter().find(is_it)

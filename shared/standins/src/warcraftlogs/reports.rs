@@ -1,4 +1,4 @@
-//! Reports: who raided together, and when. Like the players, they are derived, not stored.
+//! Reports: which players raided together, and when. Like the players, they are derived, not stored.
 
 use jiff::Timestamp;
 use stint_core::clock::to_millis;
@@ -9,18 +9,18 @@ use crate::draw::{Draw, Stream, mix};
 
 /// Ranked characters in a report.
 const RAIDERS: usize = 20;
-/// Everybody raids once in this time, and again in the next. The oldest report lies so far before the beginning.
+/// Every player raids once in this time, and then again. The oldest report is this much older than the start.
 const CYCLE_MILLIS: i64 = 7 * 24 * 3600 * 1000;
 /// Guilds of a server, called `Guild 0` and so on.
 const GUILDS: u64 = 2;
-/// How long a raid takes, and when its report can be read.
+/// The duration of a raid, and the time from its start until its report can be read.
 const LENGTH_MILLIS: i64 = 3 * 3600 * 1000;
 const READABLE_MILLIS: i64 = 4 * 3600 * 1000;
-/// Letters of a code that carry the report, and those that make a guessed code fail.
+/// The letters of a code that encode the report, and those of its check sum.
 const CODE_LETTERS: usize = 11;
 const CHECK_LETTERS: usize = 5;
 const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-/// Any odd factor has an inverse modulo 2^64, which makes codes look like nothing and still be read back.
+/// An odd factor has an inverse modulo 2^64, so codes look random and can still be decoded.
 const FACTOR: u64 = 0x9E37_79B9_7F4A_7C15;
 
 /// One report.
@@ -30,13 +30,13 @@ pub(crate) struct Report {
     /// 0 is the first report of the zone.
     pub(crate) number: u64,
     pub(crate) difficulty: u32,
-    /// Which rows of the ranking took part.
+    /// The first row of the ranking that took part.
     first_row: usize,
     pub(crate) start_millis: i64,
     pub(crate) end_millis: i64,
 }
 
-/// The reports over one population, as they can be read now.
+/// The reports of one population that can be read now.
 #[derive(Debug)]
 pub(crate) struct Reports<'p> {
     pub(crate) population: &'p Population,
@@ -46,14 +46,14 @@ pub(crate) struct Reports<'p> {
 }
 
 impl<'p> Reports<'p> {
-    /// How many reports of a zone can be read. A week's worth is there from the beginning.
+    /// Returns how many reports of a zone can be read. A week of reports exists from the beginning.
     pub(crate) fn count(&self, zone: &Zone) -> u64 {
         let passed = to_millis(self.now) - to_millis(self.started) + CYCLE_MILLIS;
         let reports = u128::from(self.cycle(zone)) * u128::from(u64::try_from(passed).unwrap_or(0));
         u64::try_from(reports.div_ceil(CYCLE_MILLIS as u128)).unwrap_or(u64::MAX)
     }
 
-    /// The ages of the reports of `zone` that began from `start` to `end` (milliseconds). The newest has age 0.
+    /// Returns the ages of the reports of `zone` that began from `start` to `end` (milliseconds). The newest has age 0.
     pub(crate) fn between(&self, zone: &'static Zone, start: Option<i64>, end: Option<i64>) -> std::ops::Range<u64> {
         let (count, cycle) = (self.count(zone), self.cycle(zone));
         let started = |age: u64| self.start_millis(count - 1 - age, cycle);
@@ -62,12 +62,12 @@ impl<'p> Reports<'p> {
         first..last.max(first)
     }
 
-    /// The report of `zone` that has `age` younger ones.
+    /// Returns the report of `zone` with `age` newer ones.
     pub(crate) fn aged(&self, zone: &'static Zone, age: u64) -> Option<Report> {
         self.get(zone, self.count(zone).checked_sub(age + 1)?)
     }
 
-    /// A report of `zone`, by its number.
+    /// Returns a report of `zone` by its number.
     pub(crate) fn get(&self, zone: &'static Zone, number: u64) -> Option<Report> {
         if number >= self.count(zone) {
             return None;
@@ -86,14 +86,15 @@ impl<'p> Reports<'p> {
         None
     }
 
-    /// Who ranked in a report.
+    /// Returns the ranked characters of a report.
     pub(crate) fn raiders(&self, report: &Report) -> &'p [u32] {
         let table = self.population.table(report.zone.id, report.difficulty);
         let end = table.len().min(report.first_row + RAIDERS);
         table.get(report.first_row..end).unwrap_or(&[])
     }
 
-    /// Whether a guild of this name, on the server of the first raider, has uploaded a report. Each server has two guilds.
+    /// Returns whether a guild of this name, on the server of the first raider, has uploaded a report. Each server has
+    /// two guilds.
     pub(crate) fn is_of_guild(&self, report: &Report, name: &str, place: (Option<&str>, Option<&str>)) -> bool {
         let Some(first) = self.raiders(report).first() else { return false };
         let realm = self.population.realm(&self.population.profile(*first));
@@ -102,7 +103,7 @@ impl<'p> Reports<'p> {
         is_there && name == format!("Guild {}", report.number % GUILDS)
     }
 
-    /// The code by which a report is asked for.
+    /// The code in queries for the report.
     pub(crate) fn code(&self, report: &Report) -> String {
         let value = u64::from(report.zone.id) << 40 | report.number;
         let mut code = letters((value ^ mix(self.seed)).wrapping_mul(FACTOR), CODE_LETTERS);
@@ -110,7 +111,7 @@ impl<'p> Reports<'p> {
         code
     }
 
-    /// The report with `code`.
+    /// Returns the report with `code`.
     pub(crate) fn find(&self, code: &str) -> Option<Report> {
         let (carrying, check) = code.split_at_checked(CODE_LETTERS)?;
         let value = number(carrying)?.wrapping_mul(inverse(FACTOR)) ^ mix(self.seed);
@@ -128,12 +129,12 @@ impl<'p> Reports<'p> {
         origin.saturating_add(i64::try_from(offset).unwrap_or(i64::MAX))
     }
 
-    /// How many reports it takes for everybody to have raided once.
+    /// Returns how many reports it takes until every player has raided once.
     fn cycle(&self, zone: &Zone) -> u64 {
         self.difficulties(zone).map(|(_, reports)| reports).sum()
     }
 
-    /// The difficulties of a zone, with the number of their reports.
+    /// Returns the difficulties of a zone, with the number of their reports.
     fn difficulties(&self, zone: &Zone) -> impl Iterator<Item = (u32, u64)> + 'p {
         let (population, zone) = (self.population, zone.id);
         let pairs = population.rankings().iter().filter(move |(raid, _)| *raid == zone);
@@ -141,7 +142,7 @@ impl<'p> Reports<'p> {
     }
 }
 
-/// How many of the first `count` numbers satisfy a predicate that holds up to some number and never after it.
+/// Returns how many of the first `count` numbers satisfy a predicate that is true up to some number and false after it.
 fn partition(count: u64, holds: impl Fn(u64) -> bool) -> u64 {
     let (mut low, mut high) = (0, count);
     while low < high {
@@ -151,7 +152,7 @@ fn partition(count: u64, holds: impl Fn(u64) -> bool) -> u64 {
     low
 }
 
-/// A step that visits all of `count` places before it comes back.
+/// Returns a step that visits all of `count` positions before it repeats.
 fn stride(count: u64) -> u64 {
     let from = (count as f64 * 0.618) as u64 + 1;
     (from..).find(|step| gcd(*step, count) == 1).unwrap_or(1)
@@ -161,7 +162,7 @@ fn gcd(one: u64, other: u64) -> u64 {
     if other == 0 { one } else { gcd(other, one % other) }
 }
 
-/// The inverse of an odd number modulo 2^64: each round of Newton's method doubles the bits that are right.
+/// Returns the inverse of an odd number modulo 2^64: each round of Newton's method doubles the correct bits.
 fn inverse(odd: u64) -> u64 {
     (0..6).fold(odd, |inverse, _| inverse.wrapping_mul(2u64.wrapping_sub(odd.wrapping_mul(inverse))))
 }

@@ -1,31 +1,31 @@
-//! Which sections were answered, and which of them again.
+//! Counts the sections that were answered, and those that were answered again.
 
 use std::collections::BTreeMap;
 
 use stint_core::points::Points;
 
-/// What an answer says of one character in one raid and difficulty.
+/// The part of an answer about one character in one raid and difficulty.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Section {
     pub(crate) player: u32,
     pub(crate) zone: u32,
     pub(crate) difficulty: u32,
-    /// What tells two questions about the same raid and difficulty apart: a hash of the metric.
+    /// Distinguishes two queries for the same raid and difficulty: a hash of the metric.
     pub(crate) metric: u64,
     pub(crate) cost_micros: u64,
 }
 
-/// The sections that were answered so far.
+/// The sections answered so far.
 #[derive(Debug, Default)]
 pub(crate) struct Sections {
-    /// How often, by player, zone, difficulty and metric.
+    /// The number of answers, by player, zone, difficulty and metric.
     answered: BTreeMap<(u32, u32, u32, u64), u32>,
     pub(crate) again: u64,
     pub(crate) paid_again: Points,
 }
 
 impl Sections {
-    /// An answer with these sections is on its way, whole.
+    /// Counts the sections of a complete answer.
     pub(crate) fn answer(&mut self, sections: &[Section]) {
         for section in sections {
             let times =
@@ -38,7 +38,7 @@ impl Sections {
         }
     }
 
-    /// How many different ones.
+    /// The number of different sections.
     pub(crate) fn count(&self) -> u64 {
         self.answered.len() as u64
     }

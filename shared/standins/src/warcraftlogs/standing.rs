@@ -1,4 +1,4 @@
-//! How a player stands in one raid and difficulty.
+//! A player's ranks in one raid and difficulty.
 
 use serde::Serialize;
 
@@ -23,14 +23,14 @@ pub(crate) struct Kill {
     pub(crate) kills: u32,
     /// Milliseconds.
     pub(crate) fastest: u32,
-    /// A percentile that still moves has no place among the all stars yet.
+    /// Whether the percentile is final. Until then it has no all-star rank.
     pub(crate) locked_in: bool,
     pub(crate) spec: &'static str,
     /// In thousandths.
     pub(crate) amount: u64,
-    /// How many are ranked on this boss.
+    /// The number of ranked players on this boss.
     pub(crate) total: u32,
-    /// Of the keystone, in dungeons.
+    /// The keystone's level, in dungeons.
     pub(crate) key_level: u32,
 }
 
@@ -42,7 +42,7 @@ pub(crate) struct Standing {
     detail: Detail,
 }
 
-/// The name of a metric, as the API writes it.
+/// The name of a metric in the API.
 #[derive(Clone, Debug)]
 pub(crate) enum Metric {
     Default(&'static str),
@@ -58,14 +58,14 @@ impl Metric {
     }
 }
 
-/// What is true of a player in one raid and difficulty: what a faithful client ends up with.
+/// The true ranks of a player in one raid and difficulty, as a correct client stores them.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct TrueRanks {
     /// The raid.
     pub raid: u32,
     /// The difficulty.
     pub difficulty: u32,
-    /// The metric that the API chooses by itself.
+    /// The default metric of the API.
     pub metric: String,
     /// The mean of the best percentiles; `None` without a kill.
     pub best: Option<f64>,
@@ -77,7 +77,7 @@ pub struct TrueRanks {
     pub encounters: Vec<TrueEncounter>,
 }
 
-/// What is true of a player and one boss.
+/// The true ranks of a player at one boss.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct TrueEncounter {
     /// The boss.
@@ -86,11 +86,11 @@ pub struct TrueEncounter {
     pub best: f64,
     /// The median percentile.
     pub median: f64,
-    /// How often it was killed.
+    /// The number of kills.
     pub kills: u32,
     /// The spec of the best kill.
     pub spec: String,
-    /// All-star points; `None` when they are not told of.
+    /// All-star points; `None` if the ranking leaves them out.
     pub all_stars: Option<TrueStars>,
     /// The damage, the healing, or the score of the best kill.
     pub amount: f64,
@@ -110,7 +110,7 @@ impl Standing {
     ) -> Standing {
         let specs = CLASSES[profile.class_id as usize - 1].specs;
         let own = if heals(profile.class_id, specs[profile.main_spec]) { "hps" } else { "dps" };
-        // In dungeons everybody is ranked by the score that the keystones are worth.
+        // In dungeons every player is ranked by the keystone score.
         let own = if zone.has_keystones { "playerscore" } else { own };
         let metric = match asking.metric.as_deref() {
             None | Some("default") => Metric::Default(own),
@@ -127,7 +127,7 @@ impl Standing {
         standing
     }
 
-    /// One for each boss of `zone` that is told of.
+    /// Returns one entry for each boss of `zone` in the ranking.
     pub(crate) fn kills(&self, zone: &Zone) -> &[Option<Kill>] {
         &self.kills[..self.told(zone)]
     }
@@ -136,12 +136,12 @@ impl Standing {
         if self.detail == Detail::Sparse { 1 } else { zone.encounters.len() }
     }
 
-    /// Whether all stars are told of.
+    /// Whether the ranking has all-star points.
     pub(crate) fn has_all_stars(&self) -> bool {
         self.detail == Detail::Full
     }
 
-    /// The means of the best and of the median percentiles, added up in the order of the bosses.
+    /// Returns the means of the best and of the median percentiles, summed in the order of the bosses.
     pub(crate) fn averages(&self) -> Option<(f64, f64)> {
         let (mut best, mut median, mut count) = (0.0, 0.0, 0.0);
         for kill in self.kills.iter().flatten() {
@@ -191,7 +191,7 @@ impl Kill {
         let spec = if numbers.per_mille(850) { profile.main_spec } else { numbers.below(specs.len() as u64) as usize };
         let best = best(profile.skill, &mut numbers);
         let kills = numbers.within(1, 40) as u32;
-        // One kill is its own median.
+        // With one kill, the median equals the best.
         let median = if kills == 1 { best } else { (u64::from(best) * numbers.within(400, 1000) / 1000) as u32 };
         Kill {
             best,
@@ -207,7 +207,7 @@ impl Kill {
     }
 }
 
-/// How many bosses are dead: nearly all in normal, few in mythic.
+/// Returns the number of bosses with a kill: nearly all in normal, few in mythic.
 fn progress(encounters: u64, difficulty: u32, skill: u32, draw: &mut Draw) -> u64 {
     let least = match difficulty {
         5 => 1,
@@ -215,11 +215,11 @@ fn progress(encounters: u64, difficulty: u32, skill: u32, draw: &mut Draw) -> u6
         _ => encounters.saturating_sub(2),
     };
     let lucky = draw.within(least, encounters);
-    // Half of it is luck, half of it is skill.
+    // Half luck, half skill.
     (lucky + least + (encounters - least) * u64::from(skill) / 999) / 2
 }
 
-/// Around the player's own percentile; now and then exactly 100, and now and then with few digits.
+/// Returns a percentile near the player's own; occasionally exactly 100, and occasionally with few digits.
 fn best(skill: u32, draw: &mut Draw) -> u32 {
     let around = i64::from(skill) * 100_000 + draw.below(40_000_000) as i64 - 15_000_000;
     let exact = around.clamp(0, WHOLE);
@@ -227,7 +227,7 @@ fn best(skill: u32, draw: &mut Draw) -> u32 {
     (if coarse { exact / 1_000_000 * 1_000_000 } else { exact }) as u32
 }
 
-/// Millionths of a percent as the float that their decimal spelling reads back to.
+/// Converts millionths of a percent to the float that their decimal representation parses to.
 pub(crate) fn percent(millionths: u32) -> f64 {
     f64::from(millionths) / 1_000_000.0
 }

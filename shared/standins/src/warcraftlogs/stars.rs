@@ -1,27 +1,27 @@
-//! All stars: points for good kills, and the places that they earn.
+//! All stars: points for good kills, and the ranks that they give.
 
 use serde::Serialize;
 
 use super::facts::Zone;
 use super::standing::{Kill, Standing};
 
-/// The points of an all star for one boss, and what they count in: a full percentile is worth all of them.
+/// The most all-star points for one boss: those of a percentile of 100.
 pub(crate) const POINTS_PER_BOSS: u64 = 120;
 
-/// All-star points, for one boss or for all bosses that were killed in one spec.
+/// All-star points, for one boss or for all bosses killed in one spec.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct TrueStars {
-    /// The spec, where the points are those of all bosses.
+    /// The spec, if the points are those of all bosses.
     pub spec: Option<String>,
-    /// The partition; 0 while the percentile still moves.
+    /// The partition; 0 while the percentile is not final.
     pub partition: i64,
     /// The points.
     pub points: f64,
-    /// The places; `None` while the percentile still moves.
+    /// The ranks; `None` while the percentile is not final.
     pub places: Option<Places>,
 }
 
-/// Places among all who are ranked.
+/// Ranks among all ranked players.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Places {
     /// In the world.
@@ -40,12 +40,12 @@ pub(crate) struct OfSpec<'s> {
 }
 
 impl Kill {
-    /// What the kill is worth, in hundredths of a point.
+    /// The all-star points of the kill, in hundredths of a point.
     pub(crate) fn points(&self) -> u64 {
         u64::from(self.best) * POINTS_PER_BOSS / 1_000_000
     }
 
-    /// The places among `total`.
+    /// Returns the ranks among `total` players.
     pub(crate) fn places(&self, total: u32) -> Places {
         let better = u64::from(100_000_000 - self.best) * u64::from(total) / 100_000_000;
         let world = better + 1;
@@ -65,7 +65,7 @@ impl Kill {
 }
 
 impl OfSpec<'_> {
-    /// How many are ranked in the spec.
+    /// The number of ranked players in the spec.
     pub(crate) fn total(&self) -> u32 {
         self.first.total + 5_000
     }
@@ -81,7 +81,7 @@ impl OfSpec<'_> {
 }
 
 impl Standing {
-    /// One for each spec that has a kill, in the order of the bosses.
+    /// Returns one entry for each spec with a kill, in the order of the bosses.
     pub(crate) fn specs(&self, zone: &Zone) -> Vec<OfSpec<'_>> {
         let mut specs: Vec<OfSpec<'_>> = Vec::new();
         for kill in self.kills(zone).iter().flatten() {

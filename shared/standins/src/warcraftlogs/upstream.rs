@@ -1,4 +1,4 @@
-//! The whole stand-in: which address is answered by what.
+//! The whole stand-in: its routes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -21,11 +21,11 @@ use super::sections::Sections;
 use crate::draw::{Draw, Stream};
 use crate::{Reply, Upstream};
 
-/// Where the API is.
+/// The path of the API.
 const API_PATH: &str = "/api/v2/client";
-/// Where access tokens are.
+/// The path of access tokens.
 const TOKEN_PATH: &str = "/oauth/token";
-/// Where a test in another process reads the books.
+/// The path where a test in another process reads the [`Books`].
 const BOOKS_PATH: &str = "/standin/books";
 
 /// The stand-in for Warcraft Logs.
@@ -37,14 +37,14 @@ pub struct WarcraftLogs {
     pub(super) tokens: Tokens,
     pub(super) bucket: Option<Bucket>,
     pub(super) counts: Counts,
-    /// The raids whose ranks do not change any more.
+    /// The raids whose ranks no longer change.
     pub(super) frozen: BTreeSet<u32>,
     pub(super) sections: Sections,
     door: Door,
     pages: BTreeMap<PageRequest, u32>,
 }
 
-/// What is counted besides points.
+/// Counters besides the points.
 #[derive(Debug, Default)]
 pub(super) struct Counts {
     pub(super) requests: u64,
@@ -54,7 +54,7 @@ pub(super) struct Counts {
     pub(super) banned: u64,
 }
 
-/// What chance has in store for one request.
+/// The random values of one request.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Luck {
     latency: Duration,
@@ -66,7 +66,7 @@ pub(super) struct Luck {
 }
 
 impl WarcraftLogs {
-    /// A stand-in that nobody has asked anything yet.
+    /// Returns a stand-in that has received no request.
     pub fn new(options: Options) -> WarcraftLogs {
         let accounts = options.keys.iter().map(|key| Account::new(key.clone(), &options)).collect();
         WarcraftLogs {
@@ -83,28 +83,28 @@ impl WarcraftLogs {
         }
     }
 
-    /// The players: who can be discovered, and what is true of them. Stays valid without a lock on the stand-in.
+    /// The players that can be discovered, with their true ranks. Remains valid without a lock on the stand-in.
     pub fn population(&self) -> Arc<Population> {
         self.population.clone()
     }
 
-    /// How the stand-in was set up.
+    /// The options of the stand-in.
     pub fn options(&self) -> &Options {
         &self.options
     }
 
-    /// How long the answer to request number `request` (from 0) takes, whatever it asks: so that who hands requests to
-    /// another thread knows at once until when it may work on them.
+    /// Returns the latency of the answer to request number `request` (from 0), whatever its content. A caller that
+    /// handles requests on another thread knows at once how long it may take.
     pub fn latency_of(options: &Options, request: u64) -> Duration {
         Luck::drawn(options, request).latency
     }
 
-    /// A raid is over: from now on its ranks do not change any more.
+    /// Freezes a raid: from now on its ranks no longer change.
     pub fn freeze(&mut self, raid: u32) {
         self.frozen.insert(raid);
     }
 
-    /// The owner of the key `id` makes a new secret: the old one and all tokens are good no longer.
+    /// Replaces the secret of the key `id`: the old secret and all tokens become invalid.
     pub fn replace_secret(&mut self, id: &str, secret: &str) {
         if let Some(position) = self.accounts.iter().position(|account| account.key.id == id) {
             secret.clone_into(&mut self.accounts[position].key.secret);
@@ -112,7 +112,7 @@ impl WarcraftLogs {
         }
     }
 
-    /// From now on this goes wrong within answers.
+    /// Sets the faults within answers from now on.
     pub fn set_section_faults(&mut self, faults: SectionFaults) {
         self.options.sections = faults;
     }
@@ -189,7 +189,7 @@ impl WarcraftLogs {
 impl Upstream for WarcraftLogs {
     fn handle(&mut self, now: Timestamp, request: &Request<Bytes>) -> Reply {
         if request.method() == Method::GET && request.uri().path() == BOOKS_PATH {
-            // Reading the books changes nothing, not even what happens to the next request.
+            // Reading the counters changes nothing, including the random values of the next request.
             let books = serde_json::to_vec(&self.books()).unwrap_or_default();
             return Reply::whole(answers::json(StatusCode::OK, books), Duration::ZERO);
         }
@@ -208,7 +208,7 @@ impl Luck {
         let status = [500, 502, 520][draw.below(3) as usize];
         let retry_after = draw.within(1, 5);
         let latency = if draw.per_mille(faults.slow) { faults.slow_latency } else { usual };
-        // One draw for the three, so that their chances add up and each happens as often as it says.
+        // One draw for all three faults, so that they exclude each other and each has exactly its own chance.
         let drawn = draw.below(1000) as u32;
         let (before, after) = (faults.failed_before_charge, faults.failed_before_charge + faults.failed_after_charge);
         Luck {

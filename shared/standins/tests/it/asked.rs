@@ -1,4 +1,4 @@
-//! What a question says beside raid and difficulty changes what comes back.
+//! The optional arguments of a query for ranks change the answer.
 
 use std::collections::BTreeSet;
 
@@ -42,7 +42,7 @@ fn every_argument_changes_the_ranks_and_the_truth_knows_it() {
     }
     // One of the two metrics is the player's own.
     assert_eq!(seen.len(), 8);
-    // What says the same as nothing is the same.
+    // An argument with its default value changes nothing.
     let plain = rankings(&mut client, id, "zoneID: 28, difficulty: 4");
     assert_eq!(rankings(&mut client, id, "zoneID: 28, difficulty: 4, partition: 3, compare: Rankings"), plain);
 }

@@ -1,4 +1,4 @@
-//! A client without a network: it hands requests to the stand-in, at instants of the test's choice.
+//! A client without a network: it passes requests to the stand-in at instants that the test chooses.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ pub(crate) struct Client {
     token: String,
 }
 
-/// The recorded answers, where they are at hand.
+/// The recorded answers, if they are available.
 pub(crate) const RECORDED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data/wcl");
 
 impl Client {
@@ -53,14 +53,14 @@ impl Client {
         self.handle(request.expect("a request")).response
     }
 
-    /// The answer to a document, whatever it is.
+    /// Sends a document and returns the answer, whatever it is.
     pub(crate) fn ask(&mut self, query: &str, variables: Value) -> Response<Bytes> {
         let bearer = format!("Bearer {}", self.token);
         let body = json!({"query": query, "variables": variables}).to_string();
         self.post("/api/v2/client", &[("Authorization", &bearer)], body)
     }
 
-    /// The JSON of an answer that must be one.
+    /// Sends a document and returns the JSON of its answer.
     pub(crate) fn query(&mut self, query: &str) -> Value {
         let answer = self.ask(query, Value::Null);
         assert_eq!(answer.status(), StatusCode::OK, "{:?}", answer.body());

@@ -4,7 +4,7 @@ use stint_standins::warcraftlogs::{Faults, Options};
 
 use crate::client::{Client, page, ranking};
 
-/// Answers to a little of everything, and the books after it.
+/// Returns the answers to requests of every kind, and the counters after them.
 fn session(seed: u64) -> Vec<String> {
     let faults = Faults { failed_before_charge: 50, failed_after_charge: 50, rate_limited: 50, ..Faults::default() };
     let mut client = Client::new(Options { seed, players: 400, faults, ..Options::default() });

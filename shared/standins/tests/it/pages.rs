@@ -6,7 +6,7 @@ use stint_standins::warcraftlogs::{Ban, BanForm, Options, Rate};
 
 use crate::client::{Client, body, header, page};
 
-/// The ids in rows, as careful readers find them.
+/// The ids in rows, as a careful parser finds them.
 fn ids(html: &str) -> Vec<u64> {
     let rows = html.split("<tr class=\"\" id=\"row-").skip(1);
     let first_link = rows.filter_map(|row| row.split_once("target=\"_blank\"")?.1.split_once("/character/id/"));
@@ -48,7 +48,7 @@ fn links_come_with_and_without_the_slash_and_names_are_escaped() {
     let links = || html.split("href=\"/character/id/").skip(1).map(|rest| &rest[..rest.find('"').unwrap_or(0)]);
     assert!(links().any(|link| link.ends_with('/')));
     assert!(links().any(|link| !link.ends_with('/')));
-    // One link to a character stands outside of the rows.
+    // One link to a character is outside of the rows.
     assert_eq!((links().count(), ids(&html).len()), (101, 100));
     assert!(html.contains("&#039;") && html.contains("&lt;") && !html.contains("Kel'Thuzad"));
     assert!(html.contains("main-table-player Mage") && html.contains("(EU)</a>"));

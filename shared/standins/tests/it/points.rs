@@ -29,7 +29,7 @@ fn an_answer_does_not_count_itself() {
     assert_eq!(spent(&client.query(&ranking(ids[1], 26, 4))), first);
     let both = client.upstream.books().charged;
     assert!(both > first);
-    // Asking for the rates alone costs nothing.
+    // A query for the rates alone costs nothing.
     assert_eq!(spent(&client.query(RATES)), both);
     assert_eq!(spent(&client.query(RATES)), both);
     assert_eq!(client.upstream.books().charged, both);

@@ -22,7 +22,7 @@ fn an_answer_says_what_is_true() {
         let truth = population.true_ranks(id, 29, 4).expect("a character");
         let answer = scalar(&mut client, id, 29, 4);
         assert_eq!(answer["metric"], json!(truth.metric));
-        // Read back by serde_json, which may miss the last bit of a float with many digits.
+        // Parsed by serde_json, which may lose the last bit of a float with many digits.
         let close = |value: &Value, truth: Option<f64>| {
             (value.as_f64().zip(truth)).is_some_and(|(read, truth)| (read - truth).abs() < 1e-9)
         };
@@ -143,7 +143,8 @@ fn sparse_answers_are_short_and_true_and_cost_the_same() {
     assert_eq!(full.upstream.books().charged, sparse.upstream.books().charged);
 }
 
-/// What each member of a recorded answer may hold, with list positions left out: `rankings[].spec` → null, string.
+/// Returns the JSON types of each member of a recorded answer, without list positions: `rankings[].spec` → null,
+/// string.
 fn shape(value: &Value, path: &str, shapes: &mut BTreeMap<String, Vec<&'static str>>) {
     let kind = match value {
         Value::Null => "null",

@@ -1,4 +1,4 @@
-//! `characterData.character`, and characters wherever else they appear.
+//! `characterData.character`, and the characters of other fields.
 
 use super::Spoilt;
 use super::execution::Execution;
@@ -11,11 +11,11 @@ use crate::warcraftlogs::json;
 use crate::warcraftlogs::population::{Fate, Population, Profile};
 use crate::warcraftlogs::realms::Realm;
 
-/// The answer for a character that was asked for by neither of the two ways.
+/// The error of a query that names a character neither by id nor by name.
 const INCOMPLETE: &str = "You must specify either an id or a name, serverSlug and serverRegion.";
 const FACTIONS: [&str; 2] = ["Alliance", "Horde"];
 
-/// A character that the API knows, under the id it was found by.
+/// A character that the API knows, with the id by which it was found.
 pub(super) struct Found {
     pub(super) player: u32,
     pub(super) id: u64,
@@ -120,7 +120,7 @@ impl<'d> Execution<'d> {
         rankings::write(&mut self.out, &rankings::Asked { zone, difficulty, partition }, &standing);
     }
 
-    /// What the question says beside raid and difficulty.
+    /// Returns the optional arguments of a query for ranks.
     fn asking(&self, node: &Node<'d>) -> Asking {
         Asking {
             metric: self.text(node, "metric").map(str::to_owned),
@@ -132,14 +132,14 @@ impl<'d> Execution<'d> {
         }
     }
 
-    /// The hidden price of one `zoneRankings`.
+    /// Returns the hidden price of one `zoneRankings`.
     pub(super) fn cost(&self, player: u32, zone: u32, difficulty: u32) -> u64 {
         let subject = u64::from(player) << 32 | u64::from(zone) << 8 | u64::from(difficulty);
         let (least, most) = RANKINGS_COST_MICROS;
         Draw::of(self.world.reports.seed, Stream::Cost, subject).within(least, most)
     }
 
-    /// The first never classed character decides how the answer is spoilt.
+    /// Damages the answer. The first character that was never classed determines how.
     fn spoil(&mut self, player: u32) {
         let forms = [Spoilt::TextOnly, Spoilt::TextFirst, Spoilt::Nothing];
         let drawn = Draw::of(self.world.reports.seed, Stream::Row, u64::from(player) | 1 << 40).below(3);
@@ -149,14 +149,14 @@ impl<'d> Execution<'d> {
 }
 
 impl Found {
-    /// `None` when the API does not know the player.
+    /// Returns `None` if the API does not know the player.
     pub(super) fn new(population: &Population, player: u32, id: u64) -> Option<Found> {
         let profile = population.profile(player);
         (profile.fate != Fate::Unknown).then_some(Found { player, id, profile })
     }
 }
 
-/// An identifier out of range is one that does not exist.
+/// Maps a number out of range to an identifier that does not exist.
 pub(super) fn clamped(number: i64) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
 }

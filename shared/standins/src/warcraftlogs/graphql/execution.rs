@@ -6,10 +6,10 @@ use super::values::{Argument, Variables};
 use super::{Outcome, Section, Spoilt, World};
 use crate::warcraftlogs::json;
 
-/// Room for one ranking; more is found when needed.
+/// The initial capacity of an answer: room for one ranking.
 const USUAL_BODY: usize = 8 * 1024;
 
-/// A document that is being answered.
+/// A document in execution.
 pub(super) struct Execution<'d> {
     pub(super) world: World<'d>,
     variables: Variables<'d>,
@@ -19,7 +19,7 @@ pub(super) struct Execution<'d> {
     pub(super) sections: Vec<Section>,
     /// The errors so far, as the members of a JSON array.
     errors: String,
-    /// The keys down to the field that is being written.
+    /// The keys from the root to the current field.
     path: Vec<&'d str>,
 }
 
@@ -37,7 +37,7 @@ impl<'d> Execution<'d> {
         }
     }
 
-    /// The answer to `nodes`, the fields of the query.
+    /// Returns the answer to `nodes`, the fields of the query.
     pub(super) fn run(mut self, nodes: &[Node<'d>]) -> Outcome {
         self.out.push_str("{\"data\":");
         self.object(nodes, Execution::query_field);
@@ -70,7 +70,7 @@ impl<'d> Execution<'d> {
         }
     }
 
-    /// An object whose fields `write` writes.
+    /// Writes an object. `write` writes the value of each field.
     pub(super) fn object(&mut self, nodes: &[Node<'d>], mut write: impl FnMut(&mut Self, &Node<'d>)) {
         self.out.push('{');
         for (position, node) in nodes.iter().enumerate() {
@@ -89,7 +89,7 @@ impl<'d> Execution<'d> {
         self.out.push('}');
     }
 
-    /// A list of objects.
+    /// Writes a list of objects.
     pub(super) fn list<T>(&mut self, items: impl Iterator<Item = T>, mut write: impl FnMut(&mut Self, T)) {
         self.out.push('[');
         for (position, item) in items.enumerate() {
@@ -109,7 +109,7 @@ impl<'d> Execution<'d> {
         self.out.push_str(if value { "true" } else { "false" });
     }
 
-    /// Null, and an error that says where and why.
+    /// Writes null, and adds an error with the path and `message`.
     pub(super) fn fail(&mut self, message: &str) {
         self.null();
         if !self.errors.is_empty() {
@@ -144,7 +144,7 @@ impl<'d> Execution<'d> {
         }
     }
 
-    /// Whether an argument that was checked to be a boolean holds.
+    /// Whether an argument that was checked to be a boolean is `true`.
     pub(super) fn holds(&self, node: &Node<'d>, name: &str) -> bool {
         self.argument(node, name) == Some(Argument::Boolean(true))
     }

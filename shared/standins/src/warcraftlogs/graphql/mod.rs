@@ -1,7 +1,7 @@
-//! Answers GraphQL documents from the state of the stand-in.
+//! Executes GraphQL documents on the state of the stand-in.
 //!
-//! A document is parsed, checked against the schema as a whole, and only then executed: a document with a mistake
-//! costs nothing and is answered with errors alone.
+//! A document is parsed and checked against the schema as a whole before it is executed: a document with a mistake
+//! costs nothing, and its answer has only errors.
 
 mod character;
 mod execution;
@@ -28,30 +28,30 @@ use super::sections::Section;
 use execution::Execution;
 use plan::Plan;
 
-/// What a document is executed against.
+/// The state that a document is executed on.
 pub(super) struct World<'w> {
     /// Players and reports.
     pub(super) reports: Reports<'w>,
-    /// The raids whose ranks do not change any more.
+    /// The raids whose ranks no longer change.
     pub(super) frozen: &'w BTreeSet<u32>,
-    /// The points of the key that asks, before this document.
+    /// The points of the requesting key, before this document.
     pub(super) rates: Rates,
-    /// What goes wrong with sections.
+    /// The faults of sections.
     pub(super) faults: &'w SectionFaults,
-    /// The number of the request, for what is left to chance.
+    /// The number of the request, as a seed for random faults.
     pub(super) request: u64,
 }
 
-/// What came of a document.
+/// The result of a document.
 #[derive(Debug)]
 pub(super) struct Outcome {
     /// The JSON of the answer.
     pub(super) body: String,
-    /// What it cost, in micro-points.
+    /// The cost, in micro-points.
     pub(super) cost_micros: u64,
-    /// How a never classed character spoils the answer, if one was touched.
+    /// How the answer is damaged by a character that was never classed, if it includes one.
     pub(super) spoilt: Option<Spoilt>,
-    /// The sections that the answer has.
+    /// The sections of the answer.
     pub(super) sections: Vec<Section>,
 }
 
@@ -65,7 +65,7 @@ struct Posted {
     operation_name: Option<String>,
 }
 
-/// Answers the body of a request.
+/// Executes the document in a request's body.
 pub(super) fn answer(body: &[u8], world: World<'_>) -> Outcome {
     match execute(body, world) {
         Ok(outcome) => outcome,

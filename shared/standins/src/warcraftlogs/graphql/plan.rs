@@ -13,7 +13,7 @@ use super::values::{self, Variables};
 /// A field of the document.
 pub(super) type Field<'d> = graphql_parser::query::Field<'d, &'d str>;
 
-/// Selections nested deeper are taken for a fragment within itself.
+/// A deeper nesting of selections is reported as a fragment that includes itself.
 const DEEPEST: usize = 40;
 
 /// A field to write.
@@ -27,13 +27,13 @@ pub(super) struct Node<'d> {
     pub(super) children: Vec<Node<'d>>,
 }
 
-/// What a document asks for.
+/// The fields that a document selects.
 pub(super) struct Plan<'d> {
     pub(super) nodes: Vec<Node<'d>>,
     pub(super) variables: Variables<'d>,
 }
 
-/// Selections that answer under one key, merged from fragments.
+/// Selections with the same response key, merged from fragments.
 struct Merged<'d> {
     key: &'d str,
     field: &'d Field<'d>,
@@ -167,7 +167,7 @@ impl<'d> Planner<'d> {
         Ok(())
     }
 
-    /// What `@skip` and `@include` say.
+    /// Evaluates `@skip` and `@include`.
     fn included(&self, directives: &'d [Directive<'d, &'d str>]) -> Result<bool, String> {
         for directive in directives {
             let condition = directive.arguments.iter().find(|(name, _)| *name == "if").map(|(_, value)| value);
@@ -196,7 +196,7 @@ fn applies<'d>(condition: Option<&TypeCondition<'d, &'d str>>, parent: Type) -> 
     Ok(true)
 }
 
-/// Adds a field; one that answers under the same key must be the same field, asked the same way.
+/// Adds a field. Fields with the same response key must have the same name and arguments.
 fn merge<'d>(field: &'d Field<'d>, merged: &mut Vec<Merged<'d>>) -> Result<(), String> {
     let key = field.alias.unwrap_or(field.name);
     let set = (!field.selection_set.items.is_empty()).then_some(&field.selection_set);

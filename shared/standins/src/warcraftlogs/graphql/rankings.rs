@@ -1,4 +1,4 @@
-//! The JSON of `zoneRankings`, which the schema does not describe. Member for member as recorded answers have it.
+//! The JSON of `zoneRankings`, which the schema does not describe. Its members are those of recorded answers.
 
 use std::fmt::Write;
 
@@ -7,11 +7,11 @@ use crate::warcraftlogs::json;
 use crate::warcraftlogs::standing::{Kill, Standing};
 use crate::warcraftlogs::stars::{POINTS_PER_BOSS, Places};
 
-/// What the answer is about.
+/// The arguments of the query.
 pub(super) struct Asked {
     pub(super) zone: &'static Zone,
     pub(super) difficulty: u32,
-    /// -1 stands for all of them.
+    /// -1 means all of them.
     pub(super) partition: i64,
 }
 
@@ -51,7 +51,7 @@ pub(super) fn write(out: &mut String, asked: &Asked, standing: &Standing) {
     out.push_str("]}");
 }
 
-/// What follows the name of a boss that is alive. `bestSpec` is missing, not null.
+/// The members after the name of a boss without a kill. `bestSpec` is missing, not null.
 const NOT_KILLED: &str = "},\"rankPercent\":null,\"medianPercent\":null,\"allStars\":null,\"lockedIn\":true,\
 \"totalKills\":0,\"fastestKill\":0,\"bestAmount\":0,\"spec\":null}";
 
@@ -84,7 +84,7 @@ fn killed(out: &mut String, asked: &Asked, kill: &Kill, with_all_stars: bool) {
     out.push('}');
 }
 
-/// The all star that a kill is worth.
+/// Writes the all-star points of a kill.
 fn all_star(out: &mut String, asked: &Asked, kill: &Kill) {
     out.push_str("{\"points\":");
     json::decimal(out, kill.points(), 2);
@@ -93,13 +93,13 @@ fn all_star(out: &mut String, asked: &Asked, kill: &Kill) {
         json::number(out, partition(asked));
         places(out, &kill.places(kill.total), kill, kill.total);
     } else {
-        // Not ranked yet: the places are strings, and the one on the server is missing.
+        // Not ranked yet: the ranks are strings, and the server rank is missing.
         out.push_str(",\"possiblePoints\":120,\"partition\":0,\"rank\":\"-\",\"regionRank\":\"-\",\"rankPercent\":\"-\",\"total\":0");
     }
     out.push('}');
 }
 
-/// One entry for each spec that has a kill, in the order of the bosses.
+/// Writes one entry for each spec with a kill, in the order of the bosses.
 fn all_stars(out: &mut String, asked: &Asked, standing: &Standing) {
     for (position, spec) in standing.specs(asked.zone).iter().enumerate() {
         if position > 0 {
@@ -119,7 +119,7 @@ fn all_stars(out: &mut String, asked: &Asked, standing: &Standing) {
     }
 }
 
-/// Rank, regional rank, rank on the server, percentile, and how many there are.
+/// Writes the rank, the regional rank, the server rank, the percentile, and the total.
 fn places(out: &mut String, places: &Places, kill: &Kill, total: u32) {
     out.push_str(",\"rank\":");
     json::number(out, places.world);
@@ -136,12 +136,12 @@ fn places(out: &mut String, places: &Places, kill: &Kill, total: u32) {
     json::number(out, total.into());
 }
 
-/// All partitions were asked for: the latest is the one in which the kills are.
+/// Returns the partition of the kills. If all partitions were requested, this is the latest.
 fn partition(asked: &Asked) -> u64 {
     u64::try_from(asked.partition).unwrap_or(asked.zone.partition.unsigned_abs())
 }
 
-/// The shortest spelling that reads back to the same float.
+/// Writes the shortest representation that parses to the same float.
 fn float_or_null(out: &mut String, value: Option<f64>) {
     match value {
         Some(value) => drop(write!(out, "{value}")),

@@ -1,8 +1,8 @@
-//! Reads plain documents quickly.
+//! A fast reader of simple documents.
 //!
-//! A simulation asks millions of documents, and the parser would take half of its time. Most of them use little of
-//! the language: fields, aliases, arguments with literals, fragments. This reads that much, into the parser's own
-//! tree; for everything else, mistakes included, it gives up, and the parser is asked.
+//! A simulation sends millions of documents, and the parser would take half of its time. Most documents use a small
+//! part of the language: fields, aliases, arguments with literals, fragments. This reads that part into the parser's
+//! own tree. It returns `None` for everything else, including mistakes, and the parser is used instead.
 
 use graphql_parser::Pos;
 use graphql_parser::query::{
@@ -12,13 +12,13 @@ use graphql_parser::query::{
 
 /// Deeper documents are left to the parser.
 const DEEPEST: usize = 24;
-/// Positions are for messages about mistakes, and those come from the parser.
+/// Positions are only needed in error messages, and those come from the parser.
 const NOWHERE: Pos = Pos { line: 0, column: 0 };
 
 type Text<'d> = &'d str;
 type Arguments<'d> = Vec<(&'d str, Value<'d, Text<'d>>)>;
 
-/// The document, when it is a plain one.
+/// Returns the document, if it is simple enough.
 pub(super) fn read(text: &str) -> Option<Document<'_, Text<'_>>> {
     let mut reader = Reader { text, at: 0 };
     let mut definitions = Vec::new();
@@ -136,7 +136,7 @@ impl<'d> Reader<'d> {
         }
     }
 
-    /// A string without escapes on one line.
+    /// Reads a string without escapes on one line.
     fn string(&mut self) -> Option<Value<'d, Text<'d>>> {
         let rest = &self.text[self.at + 1..];
         let (string, _) = rest.split_once('"')?;
@@ -146,7 +146,7 @@ impl<'d> Reader<'d> {
         plain.then(|| Value::String(string.to_owned()))
     }
 
-    /// An integer of 32 bits. Fractions are left to the parser.
+    /// Reads a 32-bit integer. Fractions are left to the parser.
     fn number(&mut self) -> Option<Value<'d, Text<'d>>> {
         let rest = &self.text[self.at..];
         let length = rest[1..].bytes().take_while(u8::is_ascii_digit).count() + 1;
@@ -174,7 +174,7 @@ impl<'d> Reader<'d> {
         found.then_some(())
     }
 
-    /// The next byte after white space and commas, which mean nothing.
+    /// Returns the next byte after white space and commas, which are insignificant.
     fn peek(&mut self) -> Option<u8> {
         loop {
             let byte = *self.text.as_bytes().get(self.at)?;
@@ -190,7 +190,7 @@ impl<'d> Reader<'d> {
 mod tests {
     use super::*;
 
-    /// Everything that this reads; the parser reads it alike.
+    /// Documents that this reads. The parser reads them to the same tree.
     const PLAIN: &[&str] = &[
         "{ a }",
         "query Ranks { rateLimitData { ...P } a: characterData, { character(id: 7, name:\"Å nn\") { ... on Character { id } } } }\nfragment P on RateLimitData { limitPerHour }",
@@ -199,7 +199,7 @@ mod tests {
         "{ on { fragment } true }",
     ];
 
-    /// What this must leave to the parser, whether it is right or wrong.
+    /// Documents that this must leave to the parser, valid or not.
     const OTHER: &[&str] = &[
         "",
         "{ }",

@@ -1,4 +1,4 @@
-//! `reportData`: lists of reports, and who ranked in one.
+//! `reportData`: lists of reports, and the ranked characters of a report.
 
 use super::character::Found;
 use super::execution::Execution;
@@ -8,9 +8,9 @@ use crate::warcraftlogs::facts::{self, REPORT_COST_MICROS, REPORTS_PER_PAGE};
 use crate::warcraftlogs::json;
 use crate::warcraftlogs::reports::Report;
 
-/// The answer for a report that is not there.
+/// The error for a report that does not exist.
 const NO_REPORT: &str = "This report does not exist or is private.";
-/// The stand-in lists reports by raid only.
+/// The stand-in lists reports only by raid.
 const NO_ZONE: &str = "You must specify a zoneID of a known raid.";
 
 /// One page of a list.
@@ -117,7 +117,7 @@ impl<'d> Execution<'d> {
         });
     }
 
-    /// One kill for each boss that the raid got to, and a wipe on the next one.
+    /// Writes one kill for each boss that the raid defeated, and a wipe on the next one.
     fn fights(&mut self, report: &Report, node: &Node<'d>) {
         let encounters = report.zone.encounters;
         let subject = u64::from(report.zone.id) << 40 | report.number;

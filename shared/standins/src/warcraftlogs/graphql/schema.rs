@@ -19,7 +19,7 @@ pub(super) enum Type {
     Difficulty,
     Partition,
     Encounter,
-    /// Anything without fields, under its name in the schema.
+    /// A type without fields, by its name in the schema.
     Leaf(&'static str),
 }
 
@@ -31,7 +31,7 @@ pub(super) struct FieldDefinition {
     pub(super) arguments: &'static [(&'static str, Kind)],
 }
 
-/// What an argument may hold. All of them may be left out or null.
+/// The type of an argument. Every argument may be omitted or null.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Int,
@@ -50,7 +50,7 @@ const COMPARE: Kind = Kind::Enum("RankingCompareType", &["Rankings", "Parses"]);
 const ROLE: Kind = Kind::Enum("RoleType", &["Any", "DPS", "Healer", "Tank"]);
 const TIMEFRAME: Kind = Kind::Enum("RankingTimeframeType", &["Today", "Historical"]);
 const KILL_TYPE: Kind = Kind::Enum("KillType", &["All", "Encounters", "Kills", "Trash", "Wipes"]);
-/// Those that make sense for this game.
+/// The metrics that apply to this game.
 const METRIC: Kind = Kind::Enum(
     "CharacterPageRankingMetricType",
     &[
@@ -254,7 +254,7 @@ pub(super) const OBJECTS: [Type; 16] = [
 ];
 
 impl Type {
-    /// As the schema writes it.
+    /// The name in the schema.
     pub(super) fn name(self) -> &'static str {
         match self {
             Type::Query => "Query",
@@ -282,12 +282,12 @@ impl Type {
         matches!(self, Type::Leaf(_))
     }
 
-    /// The definition of one of its fields.
+    /// Returns the definition of one of its fields.
     pub(super) fn field(self, name: &str) -> Option<&'static FieldDefinition> {
         self.fields().iter().find(|field| field.name == name)
     }
 
-    /// All of its fields.
+    /// Returns all of its fields.
     pub(super) fn fields(self) -> &'static [FieldDefinition] {
         match self {
             Type::Query => QUERY,
@@ -312,7 +312,7 @@ impl Type {
 }
 
 impl Kind {
-    /// As the schema writes it.
+    /// The name in the schema.
     pub(super) fn name(self) -> &'static str {
         match self {
             Kind::Int => "Int",
@@ -325,7 +325,7 @@ impl Kind {
     }
 }
 
-/// A field that the stand-in serves, in the words of the schema.
+/// A field that the stand-in serves, by its names in the schema.
 #[derive(Clone, Debug)]
 pub struct ServedField {
     /// The type that has the field.
@@ -336,7 +336,7 @@ pub struct ServedField {
     pub arguments: Vec<&'static str>,
 }
 
-/// Every field of every type that is served.
+/// Returns every field of every served type.
 pub(in crate::warcraftlogs) fn served() -> Vec<ServedField> {
     let served = |of: Type, field: &FieldDefinition| ServedField {
         of: of.name(),

@@ -1,4 +1,4 @@
-//! One section of an answer: a character in one raid and difficulty, and what goes wrong with it.
+//! One section of an answer: a character in one raid and difficulty, and its faults.
 
 use super::character::{Found, clamped};
 use super::execution::Execution;
@@ -8,7 +8,7 @@ use crate::warcraftlogs::facts::{self, BAD_DIFFICULTY};
 use crate::warcraftlogs::population::Fate;
 use crate::warcraftlogs::sections::Section;
 
-/// What an error about one section says.
+/// The message of a section's error.
 const FAILED: &str = "Internal server error";
 
 impl<'d> Execution<'d> {

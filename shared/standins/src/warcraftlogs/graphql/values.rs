@@ -5,22 +5,22 @@ use serde_json::{Map, Value as Json};
 
 use super::schema::Kind;
 
-/// The largest and the smallest `Int` of GraphQL.
+/// The range of `Int` in GraphQL.
 const INT: std::ops::RangeInclusive<i64> = i32::MIN as i64..=i32::MAX as i64;
 
-/// The variables of an operation, with what was given for them.
+/// The variables of an operation, with their values.
 pub(super) struct Variables<'d> {
     definitions: &'d [VariableDefinition<'d, &'d str>],
     given: &'d Map<String, Json>,
 }
 
-/// An argument's value, wherever it came from.
+/// An argument's value, from a literal or from a variable.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Argument<'d> {
     Null,
     Int(i64),
     Float(f64),
-    /// A string of the document, or a string from JSON, which may stand for an enum value too.
+    /// A string of the document, or a string from JSON, which may also be an enum value.
     Text(&'d str),
     Enum(&'d str),
     Boolean(bool),
@@ -29,7 +29,7 @@ pub(super) enum Argument<'d> {
 }
 
 impl<'d> Variables<'d> {
-    /// Checks that what must be given is given.
+    /// Checks that every required variable has a value.
     pub(super) fn new(
         definitions: &'d [VariableDefinition<'d, &'d str>],
         given: &'d Map<String, Json>,
@@ -44,7 +44,8 @@ impl<'d> Variables<'d> {
         Ok(Variables { definitions, given })
     }
 
-    /// The value, with a variable replaced by what it holds. `None` for a variable that the operation does not define.
+    /// Returns the value, with a variable replaced by its own value. `None` for a variable that the operation does not
+    /// define.
     pub(super) fn resolve(&self, value: &'d Value<'d, &'d str>) -> Option<Argument<'d>> {
         let Value::Variable(name) = value else { return Some(literal(value)) };
         let definition = self.definitions.iter().find(|definition| definition.name == *name)?;
@@ -52,7 +53,7 @@ impl<'d> Variables<'d> {
         Some(given.or_else(|| definition.default_value.as_ref().map(literal)).unwrap_or(Argument::Null))
     }
 
-    /// The condition of a directive.
+    /// Returns the condition of a directive.
     pub(super) fn boolean(&self, value: &'d Value<'d, &'d str>) -> Option<bool> {
         match self.resolve(value)? {
             Argument::Boolean(holds) => Some(holds),
@@ -61,7 +62,7 @@ impl<'d> Variables<'d> {
     }
 }
 
-/// Whether `value` fits an argument of `kind`; otherwise why not.
+/// Returns why `value` does not fit an argument of `kind`, if it does not.
 pub(super) fn check<'d>(kind: Kind, value: &'d Value<'d, &'d str>, variables: &Variables<'d>) -> Result<(), String> {
     let undefined = || format!("variable {value} is not defined");
     let argument = variables.resolve(value).ok_or_else(undefined)?;
@@ -71,7 +72,7 @@ pub(super) fn check<'d>(kind: Kind, value: &'d Value<'d, &'d str>, variables: &V
         (Kind::Int, Argument::Int(number)) => INT.contains(&number),
         (Kind::Float, Argument::Int(_) | Argument::Float(_)) => true,
         (Kind::String, Argument::Text(_)) | (Kind::Boolean, Argument::Boolean(_)) => true,
-        // A single value stands for a list of one.
+        // A single value is accepted as a list of one.
         (Kind::Ints, Argument::List | Argument::Int(_)) => true,
         (Kind::Enum(_, values), Argument::Enum(name)) => values.contains(&name),
         (Kind::Enum(_, values), Argument::Text(name)) => from_json && values.contains(&name),

@@ -1,4 +1,4 @@
-//! A client without a network: it hands requests to the stand-in, at instants of the test's choice.
+//! A client without a network: it passes requests to the stand-in at instants that the test chooses.
 
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ impl Client {
         client
     }
 
-    /// One without limits: for tests that are about something else.
+    /// A client without limits, for tests of other behaviour.
     pub(super) fn unlimited(options: Options) -> Client {
         Client::new(Options { windows: vec![], ..options })
     }
@@ -74,7 +74,7 @@ impl Client {
         Page { header, next, stashes: body["stashes"].as_array().expect("stashes").clone(), raw }
     }
 
-    /// All pages from `id` on, up to the first empty one.
+    /// Returns all pages from `id` on, up to the first empty one.
     pub(super) fn follow(&mut self, id: &str) -> Vec<Page> {
         let mut pages = vec![self.page(id)];
         while let Some(page) = pages.last().filter(|page| !page.stashes.is_empty()) {

@@ -1,4 +1,4 @@
-//! The way to a stand-in: in process on virtual time, or over real sockets.
+//! Connects a client to a stand-in: in process on virtual time, or over real sockets.
 
 use std::sync::{Arc, Mutex};
 
@@ -15,7 +15,7 @@ use stint_standins::{InProcess, PoeStashes, serve};
 
 use super::client::USER_AGENT;
 
-/// A client at one end, a stand-in at the other.
+/// A client and a stand-in.
 pub(super) struct Network {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) upstream: Arc<Mutex<PoeStashes>>,
@@ -56,7 +56,7 @@ impl Network {
         Network { clock, upstream, client, tokens, base }
     }
 
-    /// Asks for a page, once. The id behind it, and its body.
+    /// Requests a page once, and returns the next id and the body.
     pub(super) async fn open(&self, id: &str, limits: Limits) -> Result<(String, Body), HttpError> {
         let policy = RetryPolicy { operation: "page", attempts: 1, limits, ..RetryPolicy::PAGE };
         let request = http::Request::get(format!("{}/public-stash-tabs?id={id}", self.base)).body(Bytes::new());

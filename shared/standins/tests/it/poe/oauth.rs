@@ -68,7 +68,7 @@ fn the_head_is_for_those_without_a_token() {
     let answer = client.handle(request).response;
     let body: Value = serde_json::from_slice(answer.body()).expect("JSON");
     assert_eq!(body, json!({"psapi": client.upstream.head(client.now)}));
-    // The river has nothing there for five minutes.
+    // The river shows nothing at the head for five minutes.
     let head = client.upstream.head(client.now);
     assert!(client.page(&head).stashes.is_empty());
     client.pass(301);

@@ -9,7 +9,7 @@ use super::client::{Client, short};
 fn the_chain_runs_from_the_beginning_to_the_tail_without_a_gap() {
     let mut client = Client::unlimited(short());
     let pages = client.follow("0");
-    // Ten seconds of ten edits are shown, seven to a page.
+    // Ten seconds with ten edits each are shown, seven per page.
     assert_eq!(pages.len(), 100_usize.div_ceil(7) + 1);
     assert_eq!(pages[0].raw.find("\"next_change_id\""), Some(1));
     assert!(pages.iter().all(|page| page.header.as_deref() == Some(&page.next)));

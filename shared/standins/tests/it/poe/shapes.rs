@@ -1,4 +1,4 @@
-//! The shapes of stashes and items, held against those that were recorded.
+//! The fields of stashes and items, compared with recorded ones.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -8,7 +8,7 @@ use stint_standins::poe_stashes::{Era, Options};
 
 use super::client::{Client, short};
 
-/// The recorded pages, where they are at hand.
+/// The recorded pages, if they are available.
 const RECORDED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data/poe");
 
 fn stashes(era: Era) -> Vec<Value> {
@@ -20,7 +20,7 @@ fn items(stashes: &[Value]) -> Vec<&Value> {
     stashes.iter().flat_map(|stash| stash["items"].as_array().expect("items")).collect()
 }
 
-/// The fields that every one of `values` has.
+/// Returns the fields that every one of `values` has.
 fn always<'v>(values: impl IntoIterator<Item = &'v Value>) -> BTreeSet<String> {
     let fields = values.into_iter().map(|value| value.as_object().expect("an object").keys().cloned().collect());
     fields.reduce(|all: BTreeSet<String>, one| &all & &one).unwrap_or_default()

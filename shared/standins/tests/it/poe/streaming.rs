@@ -1,4 +1,4 @@
-//! Bodies that take their time or end early: the same over both transports, and at the pace of a limit.
+//! Slow and truncated bodies: the same over both transports, and paced by the rate limit.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use super::network::Network;
 
 const LIMITS: Limits = Limits { timeout: Duration::from_secs(30), max_body: 16 * 1024 * 1024 };
 
-/// Pages of about 240 kB, and 50 kB when they are compressed.
+/// Pages of about 240 kB, or 50 kB compressed.
 fn large() -> Options {
     Options { stashes_per_page: 100, items_per_stash: (3, 3), edits_per_second: 100, unlisted: 0, ..short().instant() }
 }
@@ -26,7 +26,7 @@ fn cut(options: Options) -> Options {
     Options { faults: Faults { cut: 1000, ..Faults::default() }, ..options }
 }
 
-/// One test in process, and one over sockets, for each scenario.
+/// For each scenario, defines one test in process and one over sockets.
 macro_rules! over_both_transports {
     ($($scenario:ident($options:expr);)*) => {
         mod in_process {
@@ -99,13 +99,13 @@ async fn a_body_that_nobody_reads_on_is_given_up(network: &Network) {
     let (next, mut body) = network.open("0", LIMITS).await.expect("a head");
     assert!(matches!(body.next().await, Some(Ok(_))));
     drop(body);
-    // The next page comes all the same.
+    // The next page can still be read.
     network.open(&next, LIMITS).await.expect("a head");
 }
 
 #[test]
 fn the_next_page_is_asked_for_while_the_last_one_streams() {
-    // 240 kB at 100 kB in a second: each page takes longer than the limit asks for five.
+    // 240 kB at 100 kB a second: each page takes longer than five requests take under the limit.
     let (network, clock) = Network::in_process(Options { history: Duration::from_secs(330), ..slow(100_000) });
     drive(&clock, async {
         let mut id = "0".to_owned();
@@ -116,7 +116,8 @@ fn the_next_page_is_asked_for_while_the_last_one_streams() {
             bodies.push(body.collect());
             id = next;
         }
-        // Eight at one in a second, while the limit is not yet known to be kept, and the others at two.
+        // Eight at one per second, until the client knows that it stays within the limit, and the others at two per
+        // second.
         assert!(between(began, clock.now()) <= Duration::from_secs(15), "{:?}", between(began, clock.now()));
         let bodies = futures::future::try_join_all(bodies).await.expect("bodies");
         let served = network.upstream.lock().expect("unpoisoned").books().pages;
