@@ -1,4 +1,4 @@
-//! What comes back from an upstream.
+//! Answers of an upstream.
 
 use std::fmt;
 
@@ -9,25 +9,25 @@ use crate::body::Body;
 use crate::error::HttpError;
 use crate::transport::TransportError;
 
-/// A whole answer that is neither a refusal for haste, nor a challenge, nor a fault of the server.
+/// A complete answer that is neither a rate-limit refusal (429), nor a challenge, nor a server error (5xx).
 #[derive(Clone)]
 pub struct Answer {
     /// The status: 1xx to 4xx, but never 429.
     pub status: StatusCode,
     /// The headers.
     pub headers: HeaderMap,
-    /// The body, decompressed. Unless the status is a success, what came of it, up to 64 KiB.
+    /// The body, decompressed. Unless the status is a success: as much of it as arrived, up to 64 KiB.
     pub body: Bytes,
-    /// What the upstream says about the rate of requests of this address.
+    /// What the upstream says about the request rate of this address.
     pub address_limit: AddressLimit,
-    /// Host and port that answered.
+    /// The host and port that answered.
     pub host: String,
-    /// The body's beginning, fit for an error. Made only when the status is not a success.
+    /// The beginning of the body, safe to quote in an error. Only set if the status is not a success.
     pub(crate) excerpt: String,
 }
 
 impl Answer {
-    /// The answer if its status is 2xx, else an error that quotes a little of the body.
+    /// Returns the answer if its status is 2xx, and otherwise an error that quotes the beginning of the body.
     pub fn success(self) -> Result<Answer, HttpError> {
         if self.status.is_success() {
             return Ok(self);
@@ -36,15 +36,15 @@ impl Answer {
     }
 }
 
-/// An answer whose head is there, and whose body is still on its way.
+/// An answer whose head has arrived and whose body is still streaming.
 pub struct Streaming {
     /// The status: 1xx to 4xx, but never 429.
     pub status: StatusCode,
     /// The headers.
     pub headers: HeaderMap,
-    /// The body. Unless the status is a success it has been read already: what came of it, up to 64 KiB.
+    /// The body. Unless the status is a success it was already read: as much of it as arrived, up to 64 KiB.
     pub body: Body,
-    /// Host and port that answered.
+    /// The host and port that answered.
     pub host: String,
     excerpt: String,
 }
@@ -54,14 +54,14 @@ impl Streaming {
         Streaming { status: head.status, headers: head.headers, body, host, excerpt }
     }
 
-    /// The answer when its body is there, too.
+    /// Reads the body and returns the complete answer.
     pub(crate) async fn whole(self) -> Result<Answer, TransportError> {
         let Streaming { status, headers, body, host, excerpt } = self;
         let (body, address_limit) = (body.collect().await?, AddressLimit::from_headers(&headers));
         Ok(Answer { status, headers, body, address_limit, host, excerpt })
     }
 
-    /// The answer if its status is 2xx, else an error that quotes a little of the body.
+    /// Returns the answer if its status is 2xx, and otherwise an error that quotes the beginning of the body.
     pub fn success(self) -> Result<Streaming, HttpError> {
         if self.status.is_success() {
             return Ok(self);
@@ -77,7 +77,7 @@ impl fmt::Debug for Streaming {
     }
 }
 
-/// What an answer says before its body.
+/// The head of an answer.
 pub(crate) trait Answered {
     fn status(&self) -> StatusCode;
     fn host(&self) -> &str;
@@ -103,7 +103,7 @@ impl Answered for Streaming {
     }
 }
 
-/// Headers and body stay out: either may hold a token.
+/// Leaves out headers and body: either may contain a token.
 impl fmt::Debug for Answer {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
@@ -116,17 +116,17 @@ impl fmt::Debug for Answer {
     }
 }
 
-/// The second limit of an upstream: requests per time and address, whatever the key.
+/// The second limit of an upstream: requests per period and address, independent of the key.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct AddressLimit {
     /// `x-ratelimit-limit`: requests per period.
     pub limit: Option<u64>,
-    /// `x-ratelimit-remaining`: what is left of them.
+    /// `x-ratelimit-remaining`: requests left in the period.
     pub remaining: Option<u64>,
 }
 
 impl AddressLimit {
-    /// Reads the headers; one that is missing or no number is `None`.
+    /// Reads the headers. A header that is missing or not a number is `None`.
     pub fn from_headers(headers: &HeaderMap) -> AddressLimit {
         let number = |name: &str| headers.get(name)?.to_str().ok()?.trim().parse().ok();
         AddressLimit { limit: number("x-ratelimit-limit"), remaining: number("x-ratelimit-remaining") }

@@ -1,4 +1,4 @@
-//! A body while it is still on its way.
+//! A body that is still streaming.
 
 use std::fmt;
 use std::pin::Pin;
@@ -12,21 +12,21 @@ use crate::transport::TransportError;
 
 /// The decompressed chunks of a body, as they arrive.
 ///
-/// A stream that ends after its first error: a body is whole only when `None` follows a chunk. Chunks are as large as
-/// the transport makes them, and never empty. Nothing is read ahead of the reader but what the connection buffers.
+/// The stream ends after its first error, so a body is complete only if `None` follows a chunk. Chunks have the size
+/// that the transport gives them and are never empty. Nothing is read ahead except what the connection buffers.
 /// Dropping the body abandons the transfer.
 pub struct Body {
     chunks: BoxStream<'static, Result<Bytes, TransportError>>,
     host: String,
-    /// How much may still come.
+    /// How many bytes may still come.
     room: usize,
     max_body: usize,
     ended: bool,
 }
 
 impl Body {
-    /// The body that `chunks` make, as long as they are no more than `max_body` bytes; beyond,
-    /// [`TransportError::TooLarge`] in the name of `host`.
+    /// Creates a body from `chunks`. If they are more than `max_body` bytes together, it ends with
+    /// [`TransportError::TooLarge`] from `host`.
     pub fn new(
         chunks: impl Stream<Item = Result<Bytes, TransportError>> + Send + 'static,
         host: String,
@@ -35,13 +35,14 @@ impl Body {
         Body { chunks: chunks.boxed(), host, room: max_body, max_body, ended: false }
     }
 
-    /// A body that has arrived, in one chunk.
+    /// Creates a body that has already arrived, in one chunk.
     pub fn whole(bytes: Bytes) -> Body {
         let max_body = bytes.len();
         Body::new(stream::iter([Ok(bytes)]), String::new(), max_body)
     }
 
-    /// The same body, `length` of whose bytes are announced. More than may come ends it before anything is read.
+    /// Sets the announced length of the body. If it exceeds the cap, the body ends with an error before anything is
+    /// read.
     #[must_use]
     pub fn announced(mut self, length: Option<u64>) -> Body {
         if length.is_some_and(|length| length > self.room as u64) {
@@ -50,7 +51,7 @@ impl Body {
         self
     }
 
-    /// All that is left of it. One chunk alone is not copied.
+    /// Reads the rest of the body. A single chunk is not copied.
     pub async fn collect(mut self) -> Result<Bytes, TransportError> {
         let Some(first) = self.next().await.transpose()? else { return Ok(Bytes::new()) };
         let Some(second) = self.next().await.transpose()? else { return Ok(first) };
@@ -62,7 +63,7 @@ impl Body {
         Ok(whole.freeze())
     }
 
-    /// What comes of it, up to `most` bytes, however it ends.
+    /// Reads up to `most` bytes and returns what arrived, however the body ends.
     pub(crate) async fn beginning(mut self, most: usize) -> Bytes {
         let mut beginning = BytesMut::new();
         while beginning.len() < most
@@ -73,7 +74,7 @@ impl Body {
         beginning.freeze()
     }
 
-    /// Takes `chunk` out of what may still come.
+    /// Counts `chunk` against what may still come.
     fn admit(&mut self, chunk: Bytes) -> Result<Bytes, TransportError> {
         self.room = self.room.checked_sub(chunk.len()).ok_or_else(|| self.too_large())?;
         Ok(chunk)
@@ -99,7 +100,7 @@ impl Stream for Body {
                 None => None,
             };
             if !matches!(item, Some(Ok(_))) {
-                // The connection is given up at once, not when the reader is done with what it has.
+                // The connection is closed at once, not when the reader is done with what it has.
                 self.ended = true;
                 self.chunks = stream::empty().boxed();
             }
@@ -108,7 +109,7 @@ impl Stream for Body {
     }
 }
 
-/// Without what is in it.
+/// Leaves out the content.
 impl fmt::Debug for Body {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("Body").field("host", &self.host).field("ended", &self.ended).finish_non_exhaustive()
@@ -158,7 +159,7 @@ mod tests {
     #[test]
     fn a_beginning_is_what_came() {
         for (most, beginning) in [(0, ""), (1, "a"), (3, "abc"), (4, "abcd"), (9, "abcd")] {
-            // Broken off, by the cap, before the last chunk.
+            // Cut off by the cap before the last chunk.
             assert_eq!(block_on(body(&["ab", "cd", "e"], 4).beginning(most)), beginning);
         }
     }

@@ -1,4 +1,4 @@
-//! Recognising a page that wants to see a human. Recognised only: never solved, never evaded.
+//! Recognises pages that require a human. They are never solved or evaded.
 
 use std::fmt;
 
@@ -9,25 +9,25 @@ use http::{HeaderMap, StatusCode};
 /// Set by Cloudflare on every answer that is a challenge instead of the page.
 const MITIGATED_HEADER: &str = "cf-mitigated";
 
-/// What a redirect to the site's own challenge has in its target.
+/// Part of the target of a redirect to the site's own challenge.
 const CHALLENGE_PATH: &str = "human-challenge";
 
-/// What challenge pages say, in lower case.
+/// Text of challenge pages, in lower case.
 const PAGE_MARKERS: [&str; 4] = ["just a moment", CHALLENGE_PATH, "challenge-platform", "cf-chl-"];
 
-/// Challenge pages show what they are in their head; the rest of a large body is not searched.
+/// How much of a body is searched. Challenge pages can be recognised by their beginning.
 pub(crate) const SEARCHED_BYTES: usize = 64 * 1024;
 
-/// An answer that is a challenge, not the page.
+/// An answer that is a challenge instead of the page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Challenge {
     /// The answer's status.
     pub status: StatusCode,
-    /// What gave it away.
+    /// How it was recognised.
     pub mark: ChallengeMark,
 }
 
-/// What gave a challenge away.
+/// How a challenge was recognised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ChallengeMark {
     /// The header `cf-mitigated`.
@@ -49,7 +49,7 @@ impl fmt::Display for Challenge {
     }
 }
 
-/// The challenge that `response` is, if it is one. A plain 403 is none: only the caller knows what it means there.
+/// Returns the challenge in `response`, if it is one. A plain 403 is not: only the caller knows what it means.
 pub fn challenge(response: &http::Response<Bytes>) -> Option<Challenge> {
     let status = response.status();
     let refused =
@@ -66,7 +66,7 @@ pub fn challenge(response: &http::Response<Bytes>) -> Option<Challenge> {
     Some(Challenge { status, mark })
 }
 
-/// Whether the head alone gives a challenge away, whatever the status.
+/// Returns whether the head alone shows a challenge, whatever the status.
 pub(crate) fn is_marked(headers: &HeaderMap) -> bool {
     headers.contains_key(MITIGATED_HEADER)
 }

@@ -1,4 +1,4 @@
-//! The client: one upstream address, any number of callers.
+//! The client of one upstream, shared by any number of callers.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -28,20 +28,21 @@ use crate::retry_after::retry_after;
 use crate::token::TokenSource;
 use crate::transport::{Transport, TransportError};
 
-/// Up to here a refusal is about the rate of requests and is waited out; beyond, it is about something that a client
-/// cannot mend by waiting (for Warcraft Logs: the points of the hour are used up) and the caller decides.
+/// Up to this delay, a refusal is about the rate of requests and the client waits it out. A longer delay has a cause
+/// that a client cannot fix by waiting (for Warcraft Logs: the points of the hour are spent), so the caller decides.
 const LONGEST_SHORT_LIMIT: Duration = Duration::from_secs(60);
 
-/// The wait after a 429 that names none: half of what is waited out at the most, since nobody knows what is counted.
+/// The wait after a 429 that names none: half of [`LONGEST_SHORT_LIMIT`], because it is unknown what the upstream
+/// counts.
 const UNSAID_SHORT_LIMIT: Duration = Duration::from_secs(30);
 
-/// `Retry-After` counts whole seconds, so 0 means "less than one", not "at once".
+/// `Retry-After` counts whole seconds, so 0 means "less than one second", not "at once".
 const SHORTEST_SHORT_LIMIT: Duration = Duration::from_secs(1);
 
-/// Sends requests to one upstream: paced, repeated as far as a policy allows, and read with suspicion.
+/// Sends requests to one upstream: paces them, repeats them as far as a policy allows, and checks the answers.
 ///
-/// All clones share one gate. Give every user of an upstream a clone of the same client: its second limit counts the
-/// requests of the address, so a 429 to one of them must slow them all.
+/// All clones share one gate. Give every user of an upstream a clone of the same client: the upstream's second limit
+/// counts the requests of the address, so a 429 to one user must slow all of them.
 #[derive(Clone)]
 pub struct Client {
     inner: Arc<Inner>,
@@ -51,30 +52,31 @@ struct Inner {
     transport: Arc<dyn Transport>,
     clock: Arc<dyn Clock>,
     pace: Pace,
-    /// The budget of requests; `None` where the upstream announces none.
+    /// The request budget. `None` if the upstream announces no limits.
     limits: Option<Pacer>,
-    /// Empty where nobody shares what is known of the upstream's health.
+    /// Not set if what is known of the upstream's health is not shared with other callers.
     breaker: OnceLock<Arc<Breaker>>,
-    /// Whether a 429 without a word of how long has been logged.
+    /// Whether a 429 without a wait has been logged.
     unsaid: AtomicBool,
-    /// Jitter comes from the clock's first reading: different in each process, the same in each simulation.
+    /// The seed of the jitter: the clock's first reading, which differs in each process and is the same in each
+    /// simulation.
     seed: u64,
     draws: AtomicU64,
 }
 
 impl Client {
-    /// A client that sends as soon as it is asked to.
+    /// Creates a client that sends each request at once.
     pub fn new(transport: Arc<dyn Transport>, clock: Arc<dyn Clock>) -> Client {
         Client::with_interval(transport, clock, Duration::ZERO)
     }
 
-    /// A client that leaves at least `interval` between two requests, out of politeness.
+    /// Creates a client that waits at least `interval` between two requests, out of politeness.
     pub fn with_interval(transport: Arc<dyn Transport>, clock: Arc<dyn Clock>, interval: Duration) -> Client {
         Client::build(transport, clock, interval, None)
     }
 
-    /// A client that keeps to the limits that the headers of the answers announce, before it sends: one request at a
-    /// time of those that count together, from its turn to the head of its answer.
+    /// Creates a client that keeps to the limits that the headers of the answers announce. Of the requests that count
+    /// together, one at a time is in flight, from its turn to the head of its answer.
     pub fn with_limits(transport: Arc<dyn Transport>, clock: Arc<dyn Clock>, options: LimitOptions) -> Client {
         let limits = Pacer::new(Arc::clone(&clock), options);
         Client::build(transport, clock, Duration::ZERO, Some(limits))
@@ -92,54 +94,57 @@ impl Client {
         Client { inner: Arc::new(Inner { transport, clock, pace, limits, breaker, unsaid, seed, draws }) }
     }
 
-    /// Puts the client and all its clones behind a breaker, for good: while that is open no request leaves but those of its
-    /// one prober, and none is repeated.
+    /// Puts the client and all its clones behind a breaker permanently. While the breaker is open, only requests of the
+    /// one caller that probes are sent, and none is repeated.
     ///
-    /// Callers enter the breaker before a call, and report to it how the call ended: only they know what an answer is worth.
-    /// The [`Pass`] that they entered with goes with each request, in its extensions; a request without one is ordinary.
+    /// Callers enter the breaker before a call and report to it how the call ended, because only they know whether an
+    /// answer is useful. They put the [`Pass`] that they entered with into the extensions of each request; a request
+    /// without one is ordinary.
     #[must_use]
     pub fn guarded(self, breaker: Arc<Breaker>) -> Client {
-        // A second breaker changes nothing: what guards a client does not change while it is in use.
+        // A second breaker has no effect: the breaker of a client does not change while it is in use.
         let _ = self.inner.breaker.set(breaker);
         self
     }
 
-    /// The breaker, if there is one.
+    /// Returns the breaker, if there is one.
     pub fn breaker(&self) -> Option<&Arc<Breaker>> {
         self.inner.breaker.get()
     }
 
-    /// The budget of requests. `None` unless this is a client [with limits](Client::with_limits).
+    /// Returns the request budget, or `None` unless this is a client [with limits](Client::with_limits).
     pub fn limits(&self) -> Option<&Pacer> {
         self.inner.limits.as_ref()
     }
 
-    /// What the gate of this client has done so far.
+    /// Returns what the gate of this client has done so far.
     pub fn pace_counts(&self) -> PaceCounts {
         self.inner.pace.counts()
     }
 
-    /// Whether a refusal for haste keeps everybody waiting now.
+    /// Returns whether a rate-limit refusal makes all callers wait now.
     pub fn is_held_up(&self) -> bool {
         self.inner.pace.is_closed()
     }
 
-    /// Sends `request` until there is an answer, or no attempt left, or a failure that `policy` does not repeat.
+    /// Sends `request` until there is an answer, no attempt is left, or the failure is one that `policy` does not
+    /// repeat.
     ///
-    /// Short refusals for haste are waited out, by all callers; longer ones are returned, never slept. Dropping the
-    /// future abandons the request: whether it was seen is then unknown.
+    /// Short rate-limit refusals are waited out, by all callers. Longer ones are returned without waiting. Dropping the
+    /// future abandons the request; whether the upstream has seen it is then unknown.
     pub async fn send(&self, request: http::Request<Bytes>, policy: &RetryPolicy) -> Result<Answer, HttpError> {
         self.repeating(policy, pass_of(&request), || self.attempt(&request, policy).boxed()).await
     }
 
-    /// Like [`send`](Client::send), but returns when the head of the answer is there, and with it whatever may be
-    /// asked next. The body streams; what breaks within it is the caller's to repeat.
+    /// Like [`send`](Client::send), but returns once the head of the answer has arrived; the next request may be sent
+    /// from then on. The body streams. If it breaks, it is up to the caller to repeat the request.
     pub async fn open(&self, request: http::Request<Bytes>, policy: &RetryPolicy) -> Result<Streaming, HttpError> {
         self.repeating(policy, pass_of(&request), || self.attempt_open(&request, policy).boxed()).await
     }
 
-    /// Sends `request` with an access token of `tokens`. A 401 renews the token once and repeats the request once:
-    /// a request that was refused so was not done, and not billed. A second 401 is an error that names the key.
+    /// Sends `request` with an access token from `tokens`. After a 401 the token is renewed once and the request
+    /// repeated once, because a request refused with 401 was neither done nor billed. A second 401 is an error that
+    /// names the key.
     pub async fn authorized(
         &self,
         request: http::Request<Bytes>,
@@ -149,7 +154,8 @@ impl Client {
         self.renewing(request, tokens, |request| self.send(request, policy).boxed()).await
     }
 
-    /// [`open`](Client::open) with an access token of `tokens`, renewed as [`authorized`](Client::authorized) does.
+    /// Like [`open`](Client::open), with an access token from `tokens` that is renewed as in
+    /// [`authorized`](Client::authorized).
     pub async fn open_authorized(
         &self,
         request: http::Request<Bytes>,
@@ -229,12 +235,13 @@ impl Client {
         if head.status.is_success() && !is_marked(&head.headers) {
             return Ok(Streaming::new(host(request.uri()), head, body, String::new()));
         }
-        // What it is stands in its head, whatever becomes of the rest: a refusal that breaks off is a refusal.
+        // The head decides what the answer is, whatever becomes of the body: a refusal that breaks off is still a
+        // refusal.
         let body = body.beginning(SEARCHED_BYTES).await;
         self.judge(request, http::Response::from_parts(head, body))
     }
 
-    /// The turn of `request`, if the breaker still lets it go. `None` where no limits are announced.
+    /// Waits for the turn of `request`, if the breaker still admits it. `None` if no limits are announced.
     async fn turn(&self, request: &http::Request<Bytes>) -> Result<Option<Flight>, HttpError> {
         self.admit(request)?;
         let Some(limits) = &self.inner.limits else { return Ok(None) };
@@ -248,13 +255,13 @@ impl Client {
         }
     }
 
-    /// How long the budget of requests keeps the likes of `request` waiting now.
+    /// Returns how long the request budget keeps requests like `request` waiting from now on.
     fn closed_for(&self, request: &http::Request<Bytes>) -> Option<Duration> {
         let opens_at = self.inner.limits.as_ref()?.opens_at(request.uri())?;
         Some(between(self.inner.clock.now(), opens_at))
     }
 
-    /// What a response that is no success is: an answer all the same, or one of the errors that a policy decides about.
+    /// Classifies a response that is not a success: as an answer, or as one of the errors that a policy decides about.
     fn judge(&self, request: &http::Request<Bytes>, response: http::Response<Bytes>) -> Result<Streaming, HttpError> {
         let host = host(request.uri());
         if let Some(challenge) = challenge(&response) {
@@ -274,7 +281,7 @@ impl Client {
         Ok(Streaming::new(host, head, Body::whole(body), excerpt))
     }
 
-    /// Whether the breaker lets `request` leave, which has waited for its turn.
+    /// Checks that the breaker still admits `request`, which has waited for its turn.
     fn admit(&self, request: &http::Request<Bytes>) -> Result<(), HttpError> {
         let Some(breaker) = self.inner.breaker.get() else { return Ok(()) };
         breaker.admits(pass_of(request)).map_err(|wait| HttpError::Waits {
@@ -285,20 +292,20 @@ impl Client {
         })
     }
 
-    /// Counts a failure that is repeated as one of its own. There are many queries at once: each of them would be sent several
-    /// times before its caller hears of the first failure.
+    /// Reports a failure that will be repeated to the breaker, for policies with [`Repeat::Unseen`]. Many queries run
+    /// at once, and each would otherwise be sent several times before its caller learns of the first failure.
     async fn note(&self, policy: &RetryPolicy, error: &HttpError) {
         if let Some(breaker) = self.inner.breaker.get().filter(|_| policy.repeat == Repeat::Unseen) {
             breaker.report(Pass::Free, &error.health()).await;
         }
     }
 
-    /// Whether anything may be repeated of a call that has `pass`: a probe is one request.
+    /// Returns whether a request of a call with this `pass` may be repeated. A probe is a single request.
     fn repeats(&self, pass: Pass) -> bool {
         pass == Pass::Free && self.inner.breaker.get().is_none_or(|breaker| breaker.is_closed())
     }
 
-    /// Says once, and counts, that a refusal does not tell for how long.
+    /// Counts a refusal that does not say how long to wait, and logs the first one.
     fn note_unsaid(&self, host: &str) {
         let name = self.inner.breaker.get().map_or(host, |breaker| breaker.upstream());
         Metric::UnsaidLimits.record(name, 1.0);
@@ -311,7 +318,7 @@ impl Client {
         }
     }
 
-    /// Closes the gate for a short refusal. `false` for a long one, which is not ours to wait out.
+    /// Closes the gate for a short refusal. Returns `false` for a long one, which the client does not wait out.
     fn slow_down(&self, limited: &RateLimited) -> bool {
         if limited.retry_after.is_none() {
             self.note_unsaid(&limited.host);
@@ -322,14 +329,14 @@ impl Client {
         }
         let delay_ms = delay.as_millis();
         tracing::debug!(upstream.host = limited.host, delay_ms, "slowing down: too many requests from this address");
-        // Where limits are announced, those who count together are closed by the headers of the refusal.
+        // With announced limits, the headers of the refusal close the lane of the requests that count together.
         if self.inner.limits.is_none() {
             self.inner.pace.close_until(after(self.inner.clock.now(), delay));
         }
         true
     }
 
-    /// How long to wait before the next attempt. `None` when there is to be none.
+    /// Returns the wait before the next attempt, or `None` if there is to be none.
     fn delay_after(&self, error: &HttpError, failures: u32, policy: &RetryPolicy, pass: Pass) -> Option<Duration> {
         if failures >= policy.attempts || !policy.repeats(error) || !self.repeats(pass) {
             return None;
@@ -350,7 +357,7 @@ impl fmt::Debug for Client {
     }
 }
 
-/// Tells `flight` how it ended, as far as the budget of requests wants to know.
+/// Reports the outcome to `flight`, as far as the request budget needs it.
 fn landed<B>(
     flight: Option<Flight>,
     outcome: Result<http::Response<B>, TransportError>,
@@ -358,19 +365,19 @@ fn landed<B>(
     match (flight, &outcome) {
         (Some(flight), Ok(response)) => flight.answered(response.status(), response.headers()),
         (Some(flight), Err(TransportError::Unreachable { .. })) => flight.unseen(),
-        // Dropped: it may have been seen.
+        // The flight is dropped: the upstream may have seen the request.
         (Some(_), Err(_)) | (None, _) => {}
     }
     outcome
 }
 
-/// What the caller of `request` has entered the breaker with.
+/// Returns the pass with which the caller of `request` has entered the breaker.
 fn pass_of(request: &http::Request<Bytes>) -> Pass {
     request.extensions().get().copied().unwrap_or(Pass::Free)
 }
 
 fn with_bearer(mut request: http::Request<Bytes>, token: &SecretString) -> http::Request<Bytes> {
-    // A token source hands out only tokens that fit a header.
+    // A token source returns only tokens that are valid in a header.
     if let Some(value) = sensitive(&format!("Bearer {}", token.expose_secret())) {
         request.headers_mut().insert(AUTHORIZATION, value);
     }

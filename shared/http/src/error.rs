@@ -1,4 +1,4 @@
-//! Why an upstream gave no usable answer.
+//! Errors: why an upstream gave no usable answer.
 
 use std::fmt;
 use std::time::Duration;
@@ -10,17 +10,17 @@ use crate::challenge::Challenge;
 use crate::token::TokenError;
 use crate::transport::TransportError;
 
-/// Why a request came to nothing, after every repetition that its policy allows. The texts name hosts and key ids;
-/// none holds a header, a secret or a token, and of a body only a short sanitised excerpt.
+/// Why a request failed after every repetition that its policy allows. The texts name hosts and key ids. None contains
+/// a header, a secret or a token, and of a body only a short sanitised excerpt.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum HttpError {
-    /// No whole answer came.
+    /// No complete answer was received.
     #[error(transparent)]
     Transport(#[from] TransportError),
-    /// The upstream refused for haste, for longer than a client should wait by itself.
+    /// A rate-limit refusal (429) for longer than a client should wait by itself.
     #[error(transparent)]
     RateLimited(RateLimited),
-    /// The upstream wants to see a human: stop, keep the progress, and say so.
+    /// The upstream requires a human. Stop, keep the progress, and report it.
     #[error("{host} answered with {challenge}; it is not evaded")]
     Challenged {
         /// Host and port.
@@ -28,16 +28,16 @@ pub enum HttpError {
         /// How it was recognised.
         challenge: Challenge,
     },
-    /// A status that the caller has no use for: always so for 5xx, for others if the caller says so.
+    /// A status that the caller cannot use: every 5xx, and any other status if the caller says so.
     #[error("unexpected status {status} from {host}: {excerpt}")]
     Status {
         /// Host and port.
         host: String,
         /// The status.
         status: StatusCode,
-        /// What a 5xx said in its `Retry-After`.
+        /// The `Retry-After` of a 5xx.
         retry_after: Option<Duration>,
-        /// The beginning of the body, printable, with everything removed that looks like a secret.
+        /// The beginning of the body: printable, without anything that looks like a secret.
         excerpt: String,
     },
     /// The upstream refused a token that the token endpoint had just issued.
@@ -51,8 +51,8 @@ pub enum HttpError {
         /// The key, by its public id.
         key_id: String,
     },
-    /// Too many answers of 4xx in a row: the client sends no request any more that counts with those, and none at all
-    /// when all were refused.
+    /// Too many 4xx answers in a row. The client sends no more requests that count together with the refused ones, and
+    /// none at all if every request was refused.
     #[error(
         "a request to {host} is not sent: {client_errors} answers in a row were client errors, the last one {status} of \
          {endpoint}, and each counts towards a ban; mend what is wrong, then start again"
@@ -60,39 +60,39 @@ pub enum HttpError {
     Halted {
         /// Host and port.
         host: String,
-        /// How many.
+        /// The number of such answers in a row.
         client_errors: u32,
-        /// The last one's status.
+        /// The status of the last one.
         status: StatusCode,
-        /// Host and path that answered so.
+        /// The host and path of the last one.
         endpoint: String,
     },
-    /// The upstream is down, by the word of its breaker: the request is not sent.
+    /// The breaker is open because the upstream is down. The request was not sent.
     #[error("{upstream} is down since {since}, and is asked again at {until}: {reason}")]
     Waits {
-        /// The breaker's name of it.
+        /// The upstream's name in the breaker.
         upstream: String,
-        /// Since when.
+        /// When the outage began.
         since: Timestamp,
-        /// When it is asked next.
+        /// When the next probe may be made.
         until: Timestamp,
         /// How the last call failed.
         reason: String,
     },
-    /// No access token, so the request itself was never sent.
+    /// There is no access token, so the request was not sent.
     #[error(transparent)]
     Token(#[from] TokenError),
 }
 
 impl HttpError {
-    /// Whether the upstream may have done, and billed, the work of the last attempt. A hold on points may be
-    /// released at once only when this is `false`.
+    /// Returns whether the upstream may have done, and billed, the work of the last attempt. A hold on points may be
+    /// released at once only if this is `false`.
     pub fn may_be_billed(&self) -> bool {
         match self {
             HttpError::Transport(error) => !matches!(error, TransportError::Unreachable { .. }),
-            // Refused at the door. Of no other status is it known what was done behind it.
+            // The request was refused before any work. For no other status is it known what was done.
             HttpError::Status { status, .. } => *status != StatusCode::UNAUTHORIZED,
-            // A challenge comes from the edge as far as is known, but nobody promises that.
+            // As far as known a challenge comes from the edge, before any work, but there is no guarantee.
             HttpError::Challenged { .. } => true,
             HttpError::RateLimited(_)
             | HttpError::Unauthorized { .. }
@@ -102,12 +102,12 @@ impl HttpError {
         }
     }
 
-    /// Whether a request was refused for what it is, by a status of 4xx.
+    /// Returns whether the request was refused for what it is, by a 4xx status.
     pub fn is_client_error(&self) -> bool {
         matches!(self, HttpError::Status { status, .. } if status.is_client_error())
     }
 
-    /// The refusal for haste behind this error, whether it met the request or the token for it.
+    /// Returns the rate-limit refusal behind this error, whether the request or the token request was refused.
     pub fn rate_limited(&self) -> Option<&RateLimited> {
         match self {
             HttpError::RateLimited(limited) | HttpError::Token(TokenError::RateLimited(limited)) => Some(limited),
@@ -116,12 +116,12 @@ impl HttpError {
     }
 }
 
-/// A 429 that is for the caller to decide about. It was not billed.
+/// A 429 that the caller must decide about. It was not billed.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub struct RateLimited {
     /// Host and port.
     pub host: String,
-    /// How long the upstream asks to stay away; `None` when it did not say.
+    /// How long the upstream asks to wait. `None` if it did not say.
     pub retry_after: Option<Duration>,
 }
 

@@ -1,11 +1,11 @@
-//! The client for upstreams: everything that a rationed third-party API asks of its callers, in one place.
+//! The HTTP client for upstreams: in one place, everything that a rationed third-party API requires of its callers.
 //!
-//! A [`Transport`] sends one request. A [`Client`] above it decides what is repeated ([`RetryPolicy`]), how fast
-//! requests leave, and what an answer means; where the upstream announces limits in headers, a [`Pacer`] keeps to them
-//! before anything is sent. A [`TokenSource`] holds the access token of one key. All of them wait
-//! through a [`Clock`](stint_core::clock::Clock) and need no particular runtime; only [`ReqwestTransport`] needs one.
+//! A [`Transport`] sends one request. A [`Client`] above it decides which requests are repeated ([`RetryPolicy`]), how
+//! fast they are sent, and what an answer means. If the upstream announces limits in headers, a [`Pacer`] keeps to them
+//! before anything is sent. A [`TokenSource`] holds the access token of one key. All of them wait through a
+//! [`Clock`](stint_core::clock::Clock) and work with any async runtime; only [`ReqwestTransport`] needs tokio.
 //!
-//! Nothing here evades a limit, a ban or a challenge: they are recognised, and the caller is told.
+//! Nothing here evades a limit, a ban or a challenge: they are recognised and reported to the caller.
 
 #![warn(missing_docs)]
 

@@ -1,4 +1,4 @@
-//! The gate that all requests of one client pass: one at a time at the least interval, and closed after a 429.
+//! The gate that all requests of one client pass: spaced by a minimum interval, and closed after a 429.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -9,11 +9,11 @@ use stint_core::clock::{Clock, after, before, between, set_back_by};
 /// What the gate has done so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PaceCounts {
-    /// Short refusals for haste that closed the gate.
+    /// Short rate-limit refusals that closed the gate.
     pub short_limits: u64,
     /// How often a request found the gate closed and had to wait.
     pub waits: u64,
-    /// How long those waits were, all together.
+    /// The sum of those waits.
     pub waited: Duration,
 }
 
@@ -26,18 +26,18 @@ pub(crate) struct Pace {
 struct State {
     /// The first instant that no request has taken yet.
     free_from: Timestamp,
-    /// Until then the upstream asked everybody at this address to stay away.
+    /// Until when the upstream asked this address to send nothing.
     closed_until: Timestamp,
-    /// What the clock showed when anything here was last looked at.
+    /// What the clock showed when this state was last used.
     looked_at: Timestamp,
     counts: PaceCounts,
 }
 
-/// A clock that is corrected by less is not worth a word.
+/// A correction of the clock by less than this is ignored.
 const SLACK: Duration = Duration::from_secs(1);
 
 impl State {
-    /// A clock that was set back closes the gate for no longer than it was to be closed.
+    /// Moves the state back with a clock that was set back, so that the gate closes for no longer than intended.
     fn look(&mut self, now: Timestamp) {
         if let Some(back) = set_back_by(self.looked_at, now, SLACK) {
             self.free_from = before(self.free_from, back);
@@ -55,27 +55,27 @@ impl Pace {
         Pace { clock, interval, state: Mutex::new(state) }
     }
 
-    /// Completes when the caller may send. Turns are given in the order of asking; one that is dropped while it
-    /// waits leaves its interval unused, which is slow, never too fast.
+    /// Completes when the caller may send. Turns are given in the order of the calls. A turn that is dropped while it
+    /// waits leaves its interval unused, which is slower than necessary but never too fast.
     pub(crate) async fn turn(&self) {
         loop {
             let slot = self.take_slot();
             self.clock.sleep_until(slot).await;
-            // While this one slept, another's 429 may have closed the gate.
+            // While this caller slept, a 429 to another one may have closed the gate.
             if !self.is_closed() {
                 return;
             }
         }
     }
 
-    /// Keeps everybody out until `instant`: the second limit of an upstream counts addresses, not keys.
+    /// Closes the gate until `instant` for all callers: the upstream's second limit counts addresses, not keys.
     pub(crate) fn close_until(&self, instant: Timestamp) {
         let (mut state, _) = self.look();
         state.closed_until = state.closed_until.max(instant);
         state.counts.short_limits += 1;
     }
 
-    /// Whether the upstream has asked everybody to stay away for now.
+    /// Returns whether the upstream has asked this address to send nothing for now.
     pub(crate) fn is_closed(&self) -> bool {
         let (state, now) = self.look();
         state.closed_until > now
@@ -97,7 +97,7 @@ impl Pace {
         slot
     }
 
-    /// The state by the clock as it is now, and what that shows.
+    /// Returns the state, adjusted to the current time of the clock, and that time.
     fn look(&self) -> (MutexGuard<'_, State>, Timestamp) {
         let mut state = self.lock();
         let now = self.clock.now();
@@ -162,7 +162,8 @@ mod tests {
         assert!((&mut waiting).now_or_never().is_none());
         clock.jump(jiff::SignedDuration::from_hours(-72));
         clock.advance(SECOND * 10);
-        // It wakes, finds the gate closed by the clock that was, and waits once more for as long as that was to be.
+        // It wakes, finds the gate closed by the clock's earlier time, and waits once more, for as long as was
+        // intended.
         assert!((&mut waiting).now_or_never().is_none());
         clock.advance(SECOND * 11);
         assert!((&mut waiting).now_or_never().is_some());

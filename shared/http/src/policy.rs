@@ -1,44 +1,44 @@
-//! What may be repeated: one policy per kind of operation, each with its reason.
+//! Retry policies: one per kind of operation, each with its reason.
 
 use std::time::Duration;
 
 use crate::error::HttpError;
 use crate::transport::{Limits, TransportError};
 
-/// How often, after which failures, and how patiently a request is repeated, and what one attempt may take.
+/// How often, after which failures and with which waits a request is repeated, and what one attempt may take.
 ///
-/// A 429 is none of these failures: it is certain that nothing was done, so every policy repeats it after the wait.
+/// A 429 is not one of these failures: nothing was done for certain, so every policy repeats it after the wait.
 #[derive(Clone, Copy, Debug)]
 pub struct RetryPolicy {
-    /// The operation, for logs.
+    /// The operation's name, for logs.
     pub operation: &'static str,
-    /// Attempts in all, the first included. Refusals for haste are not counted.
+    /// The total number of attempts, including the first. Rate-limit refusals are not counted.
     pub attempts: u32,
-    /// Which failures another attempt may follow.
+    /// The failures after which another attempt is made.
     pub repeat: Repeat,
-    /// The longest wait after the first failure. It doubles with each further one; each wait is drawn from the upper
-    /// half, so that callers who failed together do not come back together.
+    /// The longest wait after the first failure. It doubles with each further failure. Each wait is drawn from the
+    /// upper half of its range, so that callers that failed together do not come back together.
     pub first_delay: Duration,
-    /// Where the doubling ends.
+    /// The upper bound of the doubling wait.
     pub longest_delay: Duration,
-    /// How often a short refusal for haste is waited out before the caller hears of it.
+    /// How often a short rate-limit refusal is waited out before it is returned to the caller.
     pub rate_limit_waits: u32,
-    /// What one attempt may take.
+    /// The limits of one attempt.
     pub limits: Limits,
 }
 
-/// Which failures another attempt may follow.
+/// The failures after which another attempt is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Repeat {
-    /// Only those where the upstream cannot have seen the request.
+    /// Only failures in which the upstream cannot have seen the request.
     Unseen,
-    /// Those too where it may have seen it: no answer in time, a cut answer, or a fault of the server.
+    /// Also failures in which it may have seen the request: no answer in time, an incomplete answer, or a server error.
     Harmless,
 }
 
 impl RetryPolicy {
-    /// An access token. Asking twice gives two valid tokens and costs nothing, so any passing fault is repeated;
-    /// soon, because every worker of the key is waiting.
+    /// An access token. A repetition gives a second valid token and costs nothing, so every passing fault is repeated.
+    /// The waits are short, because every worker that uses the key is waiting.
     pub const TOKEN: RetryPolicy = RetryPolicy {
         operation: "token",
         attempts: 4,
@@ -49,9 +49,9 @@ impl RetryPolicy {
         limits: Limits { timeout: Duration::from_secs(10), max_body: 64 * 1024 },
     };
 
-    /// A query that costs points. Once the upstream may have seen it, it may have been billed: a repetition would be
-    /// spent without a reservation. Only a connection that never came about is tried again; whoever holds the
-    /// message decides about the rest.
+    /// A query that costs points. Once the upstream may have seen it, it may have been billed, and a repetition would
+    /// spend points without a reservation. Only a connection that was never made is tried again; the caller that holds
+    /// the message decides about the rest.
     pub const QUERY: RetryPolicy = RetryPolicy {
         operation: "query",
         attempts: 4,
@@ -59,12 +59,12 @@ impl RetryPolicy {
         first_delay: Duration::from_secs(1),
         longest_delay: Duration::from_secs(15),
         rate_limit_waits: 5,
-        // A query of many aliases takes the upstream seconds, and its answer is a megabyte at the most.
+        // A query with many aliases takes the upstream seconds, and its answer is at most a megabyte.
         limits: Limits { timeout: Duration::from_secs(30), max_body: 16 * 1024 * 1024 },
     };
 
-    /// A public page or any other free read. Repeating it harms nobody, but the site is somebody else's: few
-    /// attempts, long waits.
+    /// A public page or any other free read. A repetition does no harm, but the site belongs to others: few attempts,
+    /// long waits.
     pub const PAGE: RetryPolicy = RetryPolicy {
         operation: "page",
         attempts: 4,
@@ -75,7 +75,7 @@ impl RetryPolicy {
         limits: Limits { timeout: Duration::from_secs(30), max_body: 4 * 1024 * 1024 },
     };
 
-    /// Whether another attempt may follow `error`, were there one left.
+    /// Returns whether another attempt may follow `error`, if one is left.
     pub fn repeats(&self, error: &HttpError) -> bool {
         match error {
             HttpError::Transport(TransportError::Unreachable { .. }) => true,
@@ -87,17 +87,17 @@ impl RetryPolicy {
         }
     }
 
-    /// The wait after failure number `failures` (from 1), drawn by `random`.
+    /// Returns the wait after failure number `failures` (from 1), with `random` as the random draw.
     pub(crate) fn delay(&self, failures: u32, random: u64) -> Duration {
         let doublings = failures.saturating_sub(1).min(31);
         let full = self.first_delay.saturating_mul(1 << doublings).min(self.longest_delay);
-        // The upper 53 bits make a fraction in 0..1 that a double holds exactly.
+        // The upper 53 bits make a fraction in 0..1 that a double represents exactly.
         let fraction = (random >> 11) as f64 / (1_u64 << 53) as f64;
         full / 2 + (full / 2).mul_f64(fraction)
     }
 }
 
-/// One draw of splitmix64: the same `seed` and `draw` give the same number on every run.
+/// Returns draw number `draw` of splitmix64: the same `seed` and `draw` give the same number on every run.
 pub(crate) fn draw(seed: u64, draw: u64) -> u64 {
     let mut state = seed.wrapping_add(draw.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
     state = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

@@ -1,4 +1,4 @@
-//! What of a request or an answer may be said in an error.
+//! Redaction: which parts of a request or an answer may appear in an error.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -7,19 +7,19 @@ use http::header::AUTHORIZATION;
 use http::{HeaderValue, Uri};
 use secrecy::{ExposeSecret, SecretString};
 
-/// What stands where something was taken out.
+/// Replaces removed text.
 const REMOVED: &str = "[removed]";
 
-/// How much of a body an error may quote.
+/// How many characters of a body an error may quote.
 const EXCERPT_CHARACTERS: usize = 200;
 
-/// So much of the beginning of a secret is a part of it, and less is chance.
+/// A match of at least this many bytes with the beginning of a secret counts as part of it; a shorter one is chance.
 const TELLING_BYTES: usize = 4;
 
-/// A run of token characters with a digit in it is taken for a token from this length on.
+/// A run of token characters that contains a digit counts as a token from this length on.
 const TOKEN_CHARACTERS: usize = 24;
 
-/// Host and port of `uri`, without credentials, path or query.
+/// Returns host and port of `uri`, without credentials, path or query.
 pub(crate) fn host(uri: &Uri) -> String {
     match (uri.host(), uri.port_u16()) {
         (Some(host), Some(port)) => format!("{host}:{port}"),
@@ -28,14 +28,14 @@ pub(crate) fn host(uri: &Uri) -> String {
     }
 }
 
-/// A header value that `Debug` does not show.
+/// Creates a header value that `Debug` does not show.
 pub(crate) fn sensitive(text: &str) -> Option<HeaderValue> {
     let mut value = HeaderValue::from_str(text).ok()?;
     value.set_sensitive(true);
     Some(value)
 }
 
-/// The HTTP Basic form of `id` and `secret`.
+/// Returns the HTTP Basic form of `id` and `secret`.
 pub(crate) fn basic(id: &str, secret: &SecretString) -> String {
     format!("Basic {}", STANDARD.encode(format!("{id}:{}", secret.expose_secret())))
 }
@@ -44,11 +44,11 @@ pub(crate) fn basic(id: &str, secret: &SecretString) -> String {
 #[derive(Clone)]
 pub(crate) struct SecretInBody(pub(crate) SecretString);
 
-/// Every secret that `request` carries, so that an upstream that echoes it cannot put one into an error.
+/// Returns every secret that `request` carries, so that an upstream that echoes one cannot put it into an error.
 pub(crate) fn secrets_of(request: &http::Request<Bytes>) -> Vec<SecretString> {
     let mut secrets = Vec::new();
     if let Some(SecretInBody(secret)) = request.extensions().get() {
-        // It is encoded in the body, and may be echoed in either form.
+        // The body carries it encoded, and the upstream may echo either form.
         let encoded: String = url::form_urlencoded::byte_serialize(secret.expose_secret().as_bytes()).collect();
         secrets.push(SecretString::from(encoded));
         secrets.push(secret.clone());
@@ -63,7 +63,7 @@ pub(crate) fn secrets_of(request: &http::Request<Bytes>) -> Vec<SecretString> {
             secrets.extend(basic_secret(credentials));
         }
     }
-    // The longest first: a shorter one may be a part of it.
+    // Longest first: a shorter secret may be part of a longer one.
     secrets.sort_by_key(|secret| std::cmp::Reverse(secret.expose_secret().len()));
     secrets
 }
@@ -73,7 +73,7 @@ fn basic_secret(credentials: &str) -> Option<SecretString> {
     decoded.split_once(':').map(|(_, secret)| SecretString::from(secret))
 }
 
-/// The first printable characters of `body`, without `secrets` and without anything that looks like a token.
+/// Returns the first printable characters of `body`, without `secrets` and without anything that looks like a token.
 pub(crate) fn excerpt(body: &[u8], secrets: &[SecretString]) -> String {
     let mut text = String::from_utf8_lossy(body).into_owned();
     for secret in secrets {
@@ -96,14 +96,14 @@ pub(crate) fn excerpt(body: &[u8], secrets: &[SecretString]) -> String {
     }
 }
 
-/// Where `text`, which may have broken off, ends with the beginning of `secret`.
+/// Returns the position at which `text`, which may be cut off, ends with the beginning of `secret`.
 fn begun(secret: &str, text: &str) -> Option<usize> {
     let beginnings = secret.char_indices().rev().map(|(end, _)| &secret[..end]);
     let telling = beginnings.take_while(|beginning| beginning.len() >= TELLING_BYTES);
     telling.filter_map(|beginning| text.strip_suffix(beginning)).map(str::len).next()
 }
 
-/// `text` with each run removed that is long and has a digit, or that follows the word "bearer".
+/// Returns `text` without the runs that are long and contain a digit, or that follow the word "bearer".
 fn without_tokens(text: &str) -> String {
     let mut clean = String::with_capacity(text.len());
     let mut rest = text;

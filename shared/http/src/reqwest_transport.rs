@@ -1,4 +1,4 @@
-//! The transport of production: HTTP over TLS, by reqwest.
+//! The transport for production: HTTP over TLS, by reqwest.
 
 use std::error::Error;
 use std::time::Duration;
@@ -11,34 +11,35 @@ use crate::body::Body;
 use crate::redact::host;
 use crate::transport::{Limits, Transport, TransportError};
 
-/// A host that takes longer to connect to is not there.
+/// How long connecting may take. A host that takes longer counts as unreachable.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Sends requests for real. Needs a tokio runtime around it.
+/// Sends requests over the network. Needs a tokio runtime.
 #[derive(Clone, Debug)]
 pub struct ReqwestTransport {
     client: reqwest::Client,
 }
 
-/// The transport could not be set up: nothing was sent.
+/// The HTTP client could not be set up. Nothing was sent.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("cannot set up the HTTP client: {0}")]
 pub struct BuildError(String);
 
 impl ReqwestTransport {
-    /// A transport that calls itself `user_agent`. Proxies that the environment names are not used: where requests
-    /// go is a setting, and settings are read in one place.
+    /// Creates a transport with the user agent `user_agent`. Proxies named in the environment are not used: where
+    /// requests go is a setting, and settings are read in one place.
     pub fn new(user_agent: &str) -> Result<ReqwestTransport, BuildError> {
         let client = client_builder(user_agent).build().map_err(|error| BuildError(innermost_reason(error)))?;
         Ok(ReqwestTransport { client })
     }
 
-    /// `request` as reqwest takes it. Its builder moves the user information of the address into an `Authorization` header, unless
-    /// `request` has one of its own: libraries below log the address that they connect to.
+    /// Converts `request` to a reqwest request. reqwest's builder moves the user information of the address into an
+    /// `Authorization` header, unless `request` already has one. This matters because lower layers log the address that
+    /// they connect to.
     fn prepare(&self, request: http::Request<Bytes>, limits: Limits) -> Result<reqwest::Request, String> {
         let (parts, body) = request.into_parts();
         let request = self.client.request(parts.method, parts.uri.to_string()).headers(parts.headers).body(body);
-        // Covers the body too: reqwest stops its clock with the last byte.
+        // This covers the body too: reqwest's timer stops at the last byte.
         let request = request.timeout(limits.timeout).build().map_err(innermost_reason)?;
         let url = request.url();
         if !url.username().is_empty() || url.password().is_some() {
@@ -68,7 +69,7 @@ impl Transport for ReqwestTransport {
     }
 }
 
-/// What comes out of the decompressor, piece by piece. Its length is announced when it is not compressed.
+/// Returns the decompressed body as a stream. The length is announced if the body is not compressed.
 fn body(response: reqwest::Response, host: String, limits: Limits) -> Body {
     let (from, announced) = (host.clone(), response.content_length());
     let chunks = response.bytes_stream().map_err(move |error| transport_error(error, &from, limits));
@@ -77,7 +78,7 @@ fn body(response: reqwest::Response, host: String, limits: Limits) -> Body {
 
 fn transport_error(error: reqwest::Error, host: &str, limits: Limits) -> TransportError {
     let host = host.to_owned();
-    // A connection that timed out is both; what matters is that nothing was sent.
+    // A connection attempt that timed out is both; what matters is that nothing was sent.
     if error.is_connect() || error.is_builder() {
         TransportError::Unreachable { host, reason: innermost_reason(error) }
     } else if error.is_timeout() {
@@ -87,15 +88,16 @@ fn transport_error(error: reqwest::Error, host: &str, limits: Limits) -> Transpo
     }
 }
 
-/// What every client of this workspace has in common, the one that calls itself `user_agent`: it goes where it is sent and
-/// nowhere else, by neither a redirect nor a proxy of the environment; repeats nothing by itself; and gives up a host that
-/// it cannot connect to within [`CONNECT_TIMEOUT`].
+/// Returns the builder that every client of this workspace starts from, with the user agent `user_agent`. Such a client
+/// follows no redirect, uses no proxy from the environment, repeats nothing by itself, and gives up a host that it
+/// cannot connect to within [`CONNECT_TIMEOUT`].
 pub fn client_builder(user_agent: &str) -> reqwest::ClientBuilder {
     let client = reqwest::Client::builder().user_agent(user_agent).connect_timeout(CONNECT_TIMEOUT);
     client.redirect(reqwest::redirect::Policy::none()).retry(reqwest::retry::never()).no_proxy()
 }
 
-/// What happened, in the words of the innermost cause: the outer ones say that something did, some with the whole URL.
+/// Returns the text of the innermost cause. The outer causes only say that something failed, some of them with the
+/// whole URL.
 pub fn innermost_reason(error: reqwest::Error) -> String {
     let error = error.without_url();
     let mut innermost: &dyn Error = &error;

@@ -9,21 +9,22 @@ use jiff::civil::DateTime;
 use jiff::tz::Offset;
 use stint_core::clock::between;
 
-/// No answer is believed that asks for more: a typing error upstream must not silence a key for a year.
+/// The longest delay that is accepted. A typing error at the upstream must not silence a key for a year.
 pub const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// The three forms of RFC 9110 §5.6.7: the one to send, and two old ones that must still be understood.
+/// The three date formats of RFC 9110 §5.6.7: the one to send, and two obsolete ones that must still be understood.
 const DATE_FORMS: [&str; 3] = ["%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT", "%a %b %e %H:%M:%S %Y"];
 
-/// How long the upstream asks to wait, at the most [`LONGEST_RETRY_AFTER`]. `None` without the header, or when it
-/// makes no sense.
+/// Returns how long the upstream asks to wait, at most [`LONGEST_RETRY_AFTER`]. Returns `None` if the header is missing
+/// or makes no sense.
 pub(crate) fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     let delay = if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
-        // Digits that do not fit are a very long time.
+        // A number too large to parse is a very long time.
         text.parse().map_or(LONGEST_RETRY_AFTER, Duration::from_secs)
     } else {
-        // Both dates are the upstream's where it sends one, so the difference of our clocks does not matter.
+        // If the upstream sends its own date, both dates are from its clock, so a difference from our clock does not
+        // matter.
         let sent = headers.get(DATE).and_then(|date| parse_date(date.to_str().ok()?));
         between(sent.unwrap_or(now), parse_date(text)?)
     };

@@ -19,17 +19,18 @@ use crate::error::{HttpError, RateLimited};
 use crate::policy::RetryPolicy;
 use crate::redact::{SecretInBody, basic, host, sensitive};
 
-/// A token is renewed this long before it ends, so that none ends on its way to the upstream. A short-lived one keeps
-/// nine tenths of its life.
+/// How long before its end a token is renewed, so that it does not expire on its way to the upstream. A short-lived
+/// token is used for nine tenths of its lifetime.
 const RENEW_BEFORE: Duration = Duration::from_secs(5 * 60);
 
-/// A clock may be corrected by so much without a new token.
+/// How much a clock may be corrected without requesting a new token.
 const CLOCK_SLACK: Duration = Duration::from_secs(60);
 
-/// The life of a token whose answer does not tell (`expires_in` is only recommended).
+/// The lifetime of a token if the answer does not state one (`expires_in` is only recommended).
 const UNSAID_LIFETIME: Duration = Duration::from_secs(60 * 60);
 
-/// The access token of one key: asked for when first needed, kept until shortly before it ends, shared by all.
+/// The access token of one key: requested when first needed, kept until shortly before it expires, and shared by all
+/// callers.
 pub struct TokenSource {
     client: Client,
     token_url: Uri,
@@ -37,9 +38,10 @@ pub struct TokenSource {
     secret: SecretString,
     secret_in_body: bool,
     scope: Option<String>,
-    /// Requests that came to an end. Read before queueing: whoever was queueing when one ended shares its outcome.
+    /// The number of completed requests. Callers read it before they queue: a caller that was in the queue when a
+    /// request completed shares its outcome.
     finished: AtomicU64,
-    /// Locked for the whole of a request, so there is one at a time.
+    /// Locked for the whole of a request, so that there is one request at a time.
     state: Mutex<State>,
 }
 
@@ -51,7 +53,8 @@ struct State {
 
 struct CachedToken {
     token: SecretString,
-    /// Before the request for it was sent. A clock that shows an earlier time was set back, and says nothing of its life.
+    /// The time before the request was sent. If the clock shows an earlier time it was set back, and does not tell
+    /// whether the token is still valid.
     asked_at: Timestamp,
     renew_at: Timestamp,
 }
@@ -62,10 +65,10 @@ impl CachedToken {
     }
 }
 
-/// Why there is no access token. The request that it was for has not been sent.
+/// Why there is no access token. The request that needed it was not sent.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum TokenError {
-    /// The credentials are wrong: no repetition will help.
+    /// The credentials are wrong. A repetition cannot help.
     #[error(
         "{host} refused the credentials of key {key_id} with status {status} ({excerpt}): check the id and the secret \
          of the key, or remove it"
@@ -80,20 +83,20 @@ pub enum TokenError {
         /// The beginning of the answer, sanitised.
         excerpt: String,
     },
-    /// The token endpoint refuses for haste, for longer than a client should wait by itself.
+    /// The token endpoint refuses for its rate limit, for longer than a client should wait by itself.
     #[error("no access token: {0}")]
     RateLimited(RateLimited),
-    /// The token endpoint answered something else than a token.
+    /// The token endpoint returned something other than a token.
     #[error("no access token for key {key_id}: the answer of {host} {reason}")]
     Malformed {
         /// Host and port of the token endpoint.
         host: String,
         /// The key, by its public id.
         key_id: String,
-        /// What is wrong with it; fixed texts, because the answer may hold a token.
+        /// What is wrong with the answer. Always a fixed text, because the answer may contain a token.
         reason: &'static str,
     },
-    /// The request failed like any other may.
+    /// The request failed like any other request.
     #[error("no access token for key {key_id}: {error}")]
     Failed {
         /// The key, by its public id.
@@ -104,15 +107,15 @@ pub enum TokenError {
 }
 
 impl TokenError {
-    /// Whether the request for the token was held back by the breaker.
+    /// Returns whether the breaker held back the request for the token.
     fn is_wait(&self) -> bool {
         matches!(self, TokenError::Failed { error, .. } if matches!(**error, HttpError::Waits { .. }))
     }
 }
 
 impl TokenSource {
-    /// The tokens of the key `key_id`. `client` should be a clone of the one that the tokens are for when both
-    /// addresses belong to one upstream: they share its limit.
+    /// Creates the source of the tokens of key `key_id`. If the token endpoint and the API belong to one upstream,
+    /// `client` should be a clone of the client that the tokens are for, because both addresses share its limit.
     pub fn new(client: Client, token_url: Uri, key_id: impl Into<String>, secret: SecretString) -> TokenSource {
         TokenSource {
             client,
@@ -126,30 +129,32 @@ impl TokenSource {
         }
     }
 
-    /// Sends id and secret in the form instead of by HTTP Basic (`client_secret_post`): for upstreams that know
+    /// Sends id and secret in the form instead of by HTTP Basic (`client_secret_post`), for upstreams that support
     /// nothing else.
     #[must_use]
     pub fn with_secret_in_body(self) -> TokenSource {
         TokenSource { secret_in_body: true, ..self }
     }
 
-    /// Asks for tokens of `scope`: names with spaces between them.
+    /// Requests tokens with `scope`: names separated by spaces.
     #[must_use]
     pub fn with_scope(self, scope: impl Into<String>) -> TokenSource {
         TokenSource { scope: Some(scope.into()), ..self }
     }
 
-    /// The key, by its public id.
+    /// Returns the key's public id.
     pub fn key_id(&self) -> &str {
         &self.key_id
     }
 
-    /// A token that is valid now. Concurrent callers share one request and its outcome, a failure included.
+    /// Returns a token that is valid now. Concurrent callers share one request and its outcome, even if it is a
+    /// failure.
     pub async fn token(&self) -> Result<SecretString, TokenError> {
         self.token_for(Pass::Free).await
     }
 
-    /// The same for a call that has `pass`: a probe may ask for a token where others wait.
+    /// Like [`token`](TokenSource::token), for a call with `pass`: a probe may request a token while other calls must
+    /// wait.
     pub(crate) async fn token_for(&self, pass: Pass) -> Result<SecretString, TokenError> {
         let finished = self.finished.load(Ordering::SeqCst);
         let mut state = self.state.lock().await;
@@ -165,7 +170,7 @@ impl TokenSource {
         }
         let outcome = self.request(pass).await;
         if matches!(&outcome, Err(failure) if failure.is_wait()) {
-            // Not sent, which says nothing of what another call may do.
+            // The request was not sent, so another call may do better.
             return outcome.map(|cached| cached.token);
         }
         self.finished.fetch_add(1, Ordering::SeqCst);
@@ -182,7 +187,7 @@ impl TokenSource {
         }
     }
 
-    /// Forgets `token`, which an upstream has refused, unless another caller has already had it renewed.
+    /// Forgets `token`, which an upstream has refused, unless another caller has already renewed it.
     pub async fn invalidate(&self, token: &SecretString) {
         let mut state = self.state.lock().await;
         if state.cached.as_ref().is_some_and(|cached| cached.token.expose_secret() == token.expose_secret()) {
@@ -196,7 +201,7 @@ impl TokenSource {
     }
 
     async fn request(&self, pass: Pass) -> Result<CachedToken, TokenError> {
-        // Counted from before the request: the upstream's clock started somewhere within it.
+        // The lifetime counts from before the request, because the upstream's clock started somewhere within it.
         let asked_at = self.client.clock().now();
         let mut request = self.token_request()?;
         request.extensions_mut().insert(pass);
@@ -256,7 +261,7 @@ impl fmt::Debug for TokenSource {
     }
 }
 
-/// Field by field instead of by a derived type: the errors of a deserialiser quote what they found.
+/// Parses field by field instead of by a derived type, because the errors of a deserialiser quote what they found.
 fn parse(body: &[u8], asked_at: Timestamp) -> Result<CachedToken, &'static str> {
     let answer: Value = serde_json::from_slice(body).map_err(|_| "is not JSON")?;
     let token = answer.get("access_token").and_then(Value::as_str).ok_or("has no access_token")?;

@@ -1,4 +1,4 @@
-//! The one place where a request leaves the process.
+//! The transport: the one place where a request leaves the process.
 
 use std::time::Duration;
 
@@ -7,19 +7,19 @@ use bytes::Bytes;
 
 use crate::body::Body;
 
-/// Sends one request and reads the answer as it comes.
+/// Sends one request and streams the answer.
 ///
-/// A transport never retries, never follows a redirect, and never waits longer than the limits say: those decisions
-/// belong to the client above it. Any status is an answer.
+/// A transport never retries, never follows a redirect, and never waits longer than the limits allow: those decisions
+/// belong to the client above it. An answer of any status is a success here.
 #[async_trait]
 pub trait Transport: Send + Sync {
-    /// One request; the answer is returned when its head is there, and its body streams. When the body breaks, is too
-    /// large or takes too long, the body says so. Whether the upstream has seen the request when this fails is unknown,
-    /// unless the error is [`TransportError::Unreachable`].
+    /// Sends a request and returns once the head of the answer has arrived; the body streams. If the body breaks, is
+    /// too large or takes too long, the body returns the error. If this method fails, it is unknown whether the
+    /// upstream has seen the request, unless the error is [`TransportError::Unreachable`].
     async fn open(&self, request: http::Request<Bytes>, limits: Limits)
     -> Result<http::Response<Body>, TransportError>;
 
-    /// The same with the whole body, for whoever has no use for a head alone.
+    /// Like [`open`](Transport::open), but reads the whole body.
     async fn send(
         &self,
         request: http::Request<Bytes>,
@@ -33,24 +33,24 @@ pub trait Transport: Send + Sync {
 /// How long an answer may take, and how large it may be.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// From the first byte sent to the last byte read, whoever is slow: the upstream or the reader of the body.
+    /// The time from the first byte sent to the last byte read, whether the upstream or the reader of the body is slow.
     pub timeout: Duration,
     /// The largest body in bytes, after decompression.
     pub max_body: usize,
 }
 
-/// Why no whole answer came. None of these carries a header or a body, so none can carry a secret.
+/// Why no complete answer was received. No variant contains a header or a body, so none can contain a secret.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum TransportError {
-    /// No connection: the upstream has not seen the request.
+    /// There was no connection: the upstream has not seen the request.
     #[error("cannot connect to {host}: {reason}")]
     Unreachable {
         /// Host and port.
         host: String,
-        /// What the network said.
+        /// The reason that the network gave.
         reason: String,
     },
-    /// The time-out passed first.
+    /// The time-out passed before the answer was complete.
     #[error("no answer from {host} within {} s", timeout.as_secs_f64())]
     TimedOut {
         /// Host and port.
@@ -58,7 +58,7 @@ pub enum TransportError {
         /// The time-out that passed.
         timeout: Duration,
     },
-    /// The body is larger than the cap; the rest was not read.
+    /// The body is larger than the cap. The rest was not read.
     #[error("the answer from {host} is larger than {max_body} bytes")]
     TooLarge {
         /// Host and port.
@@ -66,12 +66,12 @@ pub enum TransportError {
         /// The cap.
         max_body: usize,
     },
-    /// The connection ended within the answer.
+    /// The connection ended before the answer was complete.
     #[error("the answer from {host} was cut off: {reason}")]
     Broken {
         /// Host and port.
         host: String,
-        /// What the network said.
+        /// The reason that the network gave.
         reason: String,
     },
 }

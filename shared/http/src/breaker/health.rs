@@ -1,4 +1,4 @@
-//! What a failure says of an upstream's health.
+//! What a failure says about an upstream's health.
 
 use http::StatusCode;
 use stint_core::circuit::Health;
@@ -8,9 +8,9 @@ use crate::token::TokenError;
 use crate::transport::TransportError;
 
 impl HttpError {
-    /// What this failure says of the upstream. A refusal that is about the key says nothing of it: the caller that knows all
-    /// keys knows whether any is accepted. Nor does one that is about what was asked for, as a page that is not there; a
-    /// caller whose requests all go to one address knows better.
+    /// Returns what this failure says about the upstream. A refusal of the key says nothing about it: the caller that
+    /// knows all keys knows whether any of them is accepted. Nor does a refusal of what was requested, such as a page
+    /// that does not exist; a caller whose requests all go to one address knows better.
     pub fn health(&self) -> Health {
         match self {
             HttpError::Transport(TransportError::TooLarge { .. })
@@ -40,7 +40,8 @@ impl HttpError {
         }
     }
 
-    /// A refusal for haste that says for how long is obeyed, and is no fault. One that does not say may last for ever.
+    /// A rate-limit refusal that says how long to wait is obeyed, and is not a fault. One that does not say may last
+    /// for ever.
     fn of_limit(&self, limited: &RateLimited) -> Health {
         match limited.retry_after {
             Some(_) => Health::Unknown,
@@ -49,21 +50,21 @@ impl HttpError {
     }
 }
 
-/// What an answer means that is no success.
+/// What an answer without success means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Meaning {
-    /// The edge in front of the upstream turns this address away.
+    /// The edge in front of the upstream refuses this address.
     Ban,
-    /// The upstream does not do what it is there for: a row of such answers is an outage.
+    /// The upstream does not work: several such answers in a row are an outage.
     Fault,
-    /// It does not do what this one request asks for, and may well do others.
+    /// It cannot serve this one request, and may well serve others.
     NotThis,
 }
 
 fn meaning(status: StatusCode, excerpt: &str) -> Meaning {
     match status {
         StatusCode::FORBIDDEN if is_of_the_edge(excerpt) => Meaning::Ban,
-        // About who asks, or how the request went: the next one is likely to fare the same.
+        // The refusal is about the caller or the transfer, so the next request is likely to be refused too.
         StatusCode::UNAUTHORIZED
         | StatusCode::FORBIDDEN
         | StatusCode::PROXY_AUTHENTICATION_REQUIRED
@@ -73,8 +74,8 @@ fn meaning(status: StatusCode, excerpt: &str) -> Meaning {
     }
 }
 
-/// Whether a refusal shows that it comes from the edge: an API refuses in its own words, or in none, and the edge with a page
-/// for people or with one of Cloudflare's codes (`error code: 1020`).
+/// Returns whether a refusal comes from the edge. An API refuses in its own format or without a body. The edge sends a
+/// page for people, or one of Cloudflare's codes (`error code: 1020`).
 /// <https://developers.cloudflare.com/support/troubleshooting/http-status-codes/cloudflare-1xxx-errors/>
 fn is_of_the_edge(excerpt: &str) -> bool {
     let text = excerpt.trim_start().to_ascii_lowercase();

@@ -1,4 +1,4 @@
-//! Records that nobody shares: of a process that keeps nothing.
+//! Breaker records in memory, which no other process shares.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use stint_core::circuit::Circuit;
 use stint_core::ports::{Breakers, PortResult};
 
-/// Breakers' records in memory, for simulations and tests.
+/// Breaker records in memory, for simulations and tests.
 #[derive(Default)]
 pub struct MemoryBreakers {
     records: Mutex<BTreeMap<String, (u64, Circuit)>>,

@@ -1,20 +1,22 @@
-//! The circuit breaker of an upstream, as the callers of one process share it.
+//! The circuit breaker of an upstream, as shared by the callers of one process.
 //!
-//! Its state belongs to all processes of an installation, and stands in a store; here is a copy of it. A good call asks
-//! the store nothing: the copy is read anew when it is some seconds old, and the record is written when it changes, which
-//! is when a call fails, when one succeeds after a failure, and around a probe. A call that fails while the breaker is open
-//! asks nothing either.
+//! Its state belongs to all processes of an installation and is kept in a store; this is a copy of it. A successful
+//! call does not use the store: the copy is reloaded when it is a few seconds old, and the record is written when it
+//! changes, which is when a call fails, when one succeeds after a failure, and around a probe. A call that fails while
+//! the breaker is open does not use the store either.
 //!
 //! # What may happen between any two lines
-//! * *Exits after a call has failed, before that is kept:* one failure less is known.
-//! * *Exits after the breaker is opened, before the log says so:* every other process sees the record, and stands still.
-//! * *Exits while it has the right to probe:* the right ends with its lease, and the probe counts as failed.
-//! * *Exits after the breaker is closed, before work is set going:* the next look sees that it is closed.
-//! * *The store fails:* this process goes on by its own copy, and writes it when the store is next read, unless others have
-//!   written one that tells more. Until then each process may probe for itself.
-//! * *Other processes write the record each time that this one tries to:* it takes no right to probe, and what it wanted to
+//! * *The process exits after a call has failed, before that is stored:* the failure is not counted.
+//! * *The process exits after the breaker is opened, before that is logged:* every other process sees the record and
+//!   stops calling.
+//! * *The process exits while it has the right to probe:* the right ends with its lease, and the probe counts as
+//!   failed.
+//! * *The process exits after the breaker is closed, before work is resumed:* the next look sees that it is closed.
+//! * *The store fails:* this process continues with its own copy, and writes it when the store is next read, unless
+//!   other processes have written a record that tells more. Until then each process may probe for itself.
+//! * *Other processes write the record each time that this one tries to:* this process gets no right to probe, and its
 //!   report is not counted.
-//! * *The store is made anew, or an old copy of it comes back:* its record counts from the next load on.
+//! * *The store is recreated, or an old copy of it is restored:* its record applies from the next load on.
 
 mod health;
 mod memory;
@@ -34,7 +36,7 @@ use crate::policy::draw;
 pub use memory::MemoryBreakers;
 use record::Record;
 
-/// The copy of the record is read anew when it is older.
+/// The age from which the copy of the record is reloaded.
 const FRESH: Duration = Duration::from_secs(5);
 
 /// The breaker of one upstream.
@@ -47,7 +49,7 @@ pub struct Breaker {
 }
 
 impl Breaker {
-    /// The breaker of `upstream`, whose record is in `store`.
+    /// Creates the breaker of `upstream`, whose record is in `store`.
     pub fn new(
         upstream: impl Into<String>,
         store: Arc<dyn Breakers>,
@@ -55,44 +57,46 @@ impl Breaker {
         settings: CircuitSettings,
     ) -> Breaker {
         let upstream = upstream.into();
-        // Different in each process and for each upstream, the same in each simulation.
+        // Different in each process and for each upstream, and the same in each simulation.
         let name = upstream.bytes().fold(0_u64, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
         let seed = clock.now().as_microsecond().cast_unsigned() ^ name;
         Breaker { record: Record::new(upstream, store, clock.clone()), settings, clock, seed, draws: AtomicU64::new(0) }
     }
 
-    /// The upstream's name: in `status`, in logs and in metrics.
+    /// Returns the upstream's name, as shown in `status`, logs and metrics.
     pub fn upstream(&self) -> &str {
         self.record.upstream()
     }
 
-    /// How long a probe may take.
+    /// Returns how long a probe may take.
     pub fn lease(&self) -> Duration {
         self.settings.lease
     }
 
-    /// The right to make one call, or why there is none now. The caller puts it into the extensions of its requests, where
-    /// [a guarded client](crate::Client::guarded) looks for it, and tells [`Breaker::report`] how the call ended.
+    /// Returns the right to make one call, or why there is none now. The caller puts it into the extensions of its
+    /// requests, where [a guarded client](crate::Client::guarded) looks for it, and tells [`Breaker::report`] how the
+    /// call ended.
     pub async fn enter(&self, intent: Intent) -> Result<Pass, Wait> {
         self.record.refresh(FRESH).await;
         let entered = self.record.change(|circuit, now| circuit.enter(intent, &self.settings, now, self.draw())).await;
-        // A right that is not in the record is none: another process may have the same.
+        // A right that is not in the record is invalid: another process may have the same one.
         entered.unwrap_or_else(|| self.record.look(|circuit| self.without_right(circuit)))
     }
 
-    /// Why a call with this intent could not go now; `None` if it could. Takes no right.
+    /// Returns why a call with this intent could not be made now, or `None` if it could. Does not acquire the right to
+    /// call.
     pub async fn waits(&self, intent: Intent) -> Option<Wait> {
         self.record.refresh(FRESH).await;
         self.record.look(|circuit| circuit.waits(intent, &self.settings, self.clock.now()))
     }
 
-    /// The record as it is now, for plans.
+    /// Returns the record as it is now, for planning.
     pub async fn look(&self) -> Circuit {
         self.record.refresh(FRESH).await;
         self.record.look(Circuit::clone)
     }
 
-    /// Takes in how the call ended that `pass` was for.
+    /// Reports how the call with `pass` ended.
     pub async fn report(&self, pass: Pass, health: &Health) {
         let step = |circuit: &mut Circuit, now| circuit.report(pass, health, &self.settings, now, self.draw());
         if let Some(Some(transition)) = self.record.change(step).await {
@@ -100,7 +104,7 @@ impl Breaker {
         }
     }
 
-    /// Closes the breaker if it is half open: there is no work that could prove that the upstream is back.
+    /// Closes a half-open breaker when there is no work that could prove that the upstream works again.
     pub async fn close_idle(&self) {
         self.record.refresh(FRESH).await;
         if let Some(Some(transition)) = self.record.change(Circuit::close_idle).await {
@@ -108,19 +112,20 @@ impl Breaker {
         }
     }
 
-    /// Makes the next probe due now, for a person who has reason to believe that the upstream is back.
+    /// Makes the next probe due now, for an operator who has reason to believe that the upstream works again.
     pub async fn hasten(&self) {
         self.record.refresh(FRESH).await;
         self.record.change(Circuit::hasten).await;
     }
 
-    /// Whether a request of a call that has `pass` may leave now: the call was let in a while ago. Asks no store.
+    /// Returns whether a request of a call with `pass`, which was admitted a while ago, may be sent now. Does not use
+    /// the store.
     pub(crate) fn admits(&self, pass: Pass) -> Result<(), Wait> {
         self.record.look(|circuit| circuit.admits(pass, &self.settings, self.clock.now()))
     }
 
-    /// Whether calls go without restriction, as far as this process knows: a request that failed may be repeated at once.
-    /// Asks no store.
+    /// Returns whether calls may be made without restriction, as far as this process knows, so that a failed request
+    /// may be repeated at once. Does not use the store.
     pub fn is_closed(&self) -> bool {
         self.record.look(Circuit::is_closed)
     }

@@ -1,4 +1,4 @@
-//! The record of a breaker as this process knows it, kept in step with the store.
+//! The record of a breaker in this process, kept in step with the store.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -9,7 +9,7 @@ use stint_core::circuit::Circuit;
 use stint_core::clock::{Clock, between, set_back_by};
 use stint_core::ports::Breakers;
 
-/// Other processes may change the record between a load and the write after it; a step is tried this often.
+/// How often a step is tried, because other processes may change the record between a load and the write after it.
 const TRIES: usize = 8;
 
 /// A copy of one upstream's record.
@@ -18,8 +18,8 @@ pub(super) struct Record {
     store: Arc<dyn Breakers>,
     clock: Arc<dyn Clock>,
     known: Mutex<Known>,
-    /// Held around each load and each write, so that no answer of the store overtakes another, and callers who find the
-    /// copy too old at the same time read it once.
+    /// Held during each load and each write, so that answers of the store are applied in order, and callers that find
+    /// the copy too old at the same time load it once.
     turn: Turn<()>,
 }
 
@@ -27,24 +27,24 @@ pub(super) struct Record {
 #[derive(Default)]
 struct Known {
     circuit: Circuit,
-    /// The version of the store's record that `circuit` is, or was made from.
+    /// The version of the stored record that `circuit` equals or was derived from.
     version: u64,
     standing: Standing,
-    /// When the store was last asked, whether or not it answered.
+    /// When the store was last read, even if it failed.
     asked_at: Option<Timestamp>,
 }
 
-/// How the circuit in memory relates to the store's record.
+/// How the circuit in memory relates to the stored record.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 enum Standing {
-    /// It is that record.
+    /// It equals that record.
     #[default]
     Written,
-    /// It was changed since, and the store failed to write it.
+    /// It was changed since, and writing it to the store failed.
     Unwritten,
 }
 
-/// What one step would make of the record.
+/// The result of applying one step to the record.
 struct Attempt<T> {
     outcome: T,
     /// `None` if the step changes nothing.
@@ -62,25 +62,26 @@ impl Record {
         &self.upstream
     }
 
-    /// Looks at the copy.
+    /// Reads the copy.
     pub(super) fn look<T>(&self, look: impl FnOnce(&Circuit) -> T) -> T {
         look(&self.lock().circuit)
     }
 
-    /// Reads the record anew if the store was last asked `age` ago.
+    /// Reloads the record if the store was last read `age` ago or longer.
     pub(super) async fn refresh(&self, age: Duration) {
         if self.is_fresh(age) {
             return;
         }
         let _turn = self.turn.lock().await;
-        // Another caller may have read it meanwhile.
+        // Another caller may have reloaded it meanwhile.
         if !self.is_fresh(age) {
             self.reload().await;
         }
     }
 
-    /// Changes the record by one step, which is taken again on what others have made of it meanwhile. A step that changes
-    /// nothing asks nothing of the store. `None`: others were faster each time, and nothing of the step is kept.
+    /// Changes the record by one step, which is applied again to what other processes have stored meanwhile. A step
+    /// that changes nothing does not use the store. Returns `None` if other processes were faster each time; nothing of
+    /// the step is stored then.
     pub(super) async fn change<T>(&self, step: impl Fn(&mut Circuit, Timestamp) -> T) -> Option<T> {
         let glance = self.attempt(&step);
         if glance.changed.is_none() {
@@ -121,12 +122,12 @@ impl Record {
 
     fn is_fresh(&self, age: Duration) -> bool {
         let now = self.clock.now();
-        // A clock that was set back says nothing of the copy's age.
+        // If the clock was set back, the age of the copy is unknown.
         let is_young = |at| set_back_by(at, now, Duration::ZERO).is_none() && between(at, now) < age;
         self.lock().asked_at.is_some_and(is_young)
     }
 
-    /// Takes in the store's record, and writes again what the store failed to write. For the holder of the turn.
+    /// Loads the stored record, and writes what the store failed to write before. Called by the holder of the turn.
     async fn reload(&self) {
         let now = self.clock.now();
         let loaded = self.store.load(&self.upstream).await;
@@ -141,7 +142,7 @@ impl Record {
         let Some(unwritten) = self.lock().take_in(version, stored) else { return };
         match self.store.replace(&self.upstream, version, &unwritten).await {
             Ok(true) => self.lock().written(version + 1, unwritten, now),
-            // The next load compares it with what others have written.
+            // The next load compares it with what other processes have written.
             Ok(false) => {}
             Err(error) => tracing::debug!(upstream = self.upstream, %error, "cannot keep a breaker: {error}"),
         }
@@ -157,8 +158,9 @@ impl Known {
         *self = Known { circuit, version, standing: Standing::Written, asked_at: Some(now) };
     }
 
-    /// Adopts the store's record, be its version higher or, where the store was made anew, lower than the one that was known.
-    /// Returns what stands in its place and is to be written, if that is what this process failed to write before.
+    /// Adopts the stored record, even if its version is lower than the known one because the store was recreated. If
+    /// this process failed to write its own record before and that record must replace the stored one, returns it to be
+    /// written.
     fn take_in(&mut self, version: u64, stored: Circuit) -> Option<Circuit> {
         let unwritten = match self.standing {
             Standing::Written => None,

@@ -1,4 +1,4 @@
-//! Which request counts with which others.
+//! The request budget: which requests count together.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -11,25 +11,25 @@ use super::halt::{ClientErrors, Halt};
 use super::headers::{RULES, RateHeaderError, RateLimits, RateRule};
 use super::lane::{Headroom, Hit, Lane, LaneMemory};
 
-/// How a client keeps to the limits that it is told.
+/// How a client keeps to announced limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LimitOptions {
     /// When a hit is left unused.
     pub headroom: Headroom,
-    /// This many answers of 4xx in a row, refusals for haste included, end the requests that count together, whatever
-    /// others are answered; in a row of all requests they end everything. Each counts towards a ban, and what was
-    /// wrong five times will be wrong the sixth.
+    /// The number of 4xx answers in a row, rate-limit refusals included, after which a lane sends no more requests,
+    /// whatever other lanes receive. The same number in a row over all lanes stops everything. Each such answer counts
+    /// towards a ban, and a request that was wrong five times will be wrong the sixth time.
     pub most_client_errors: u32,
-    /// How long a lane rests after each answer as long as none has named a limit that could be read: what an upstream
-    /// asks for may be lost on the way. Nothing rests for zero. An endpoint that is asked for the first time does not.
+    /// How long a lane waits after each answer until a limit that could be read is announced: the upstream's headers
+    /// may be lost on the way. Zero means no wait. The first request to an endpoint does not wait.
     pub unannounced_interval: Duration,
 }
 
-/// Slow for an upstream that permits two, and no flood for one that permits less than is known.
+/// Slow for an upstream that permits two requests a second, and no flood for one whose limit is stricter than known.
 const UNANNOUNCED_INTERVAL: Duration = Duration::from_secs(1);
 
-/// So many answers may come without a limit before it is said that requests wait for one: two who ask at the same time
-/// for what is asked seldom, as a token is, are no news.
+/// The number of answers without a limit after which waiting requests are logged. If two callers happen to request
+/// something rare at the same time, such as a token, that is not worth a warning.
 const SILENT_ANSWERS: u64 = 3;
 
 impl Default for LimitOptions {
@@ -42,30 +42,31 @@ impl Default for LimitOptions {
     }
 }
 
-/// What has been sent so far, and what came of it.
+/// What was sent so far, and with which results.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LimitCounts {
     /// Requests sent.
     pub requests: u64,
-    /// Answers of 4xx, refusals for haste included.
+    /// 4xx answers, rate-limit refusals included.
     pub client_errors: u64,
-    /// Answers of 429.
+    /// 429 answers.
     pub refusals: u64,
     /// How often a request had to wait for its turn.
     pub waits: u64,
-    /// How long all together.
+    /// The sum of those waits.
     pub waited: Duration,
     /// Headers that could not be read.
     pub problems: u64,
 }
 
-/// What a client knows of its limits, to be kept where it survives the process.
+/// What a client knows about its limits, to be stored so that it survives the process.
 ///
-/// Keep it in the same write that says what is asked for next, before that is asked for: then at the most one request
-/// has been sent that it does not know of, and [`Pacer::restore`](super::Pacer::restore) takes that one for granted.
+/// Store it in the same write that records what is requested next, before that request is sent. Then at most one
+/// request was sent that the memory does not contain, and [`Pacer::restore`](super::Pacer::restore) assumes that it
+/// was.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PaceMemory {
-    /// By the name of the policy, or by the endpoint where there is none.
+    /// By the name of the policy, or by the endpoint if the policy has no name.
     lanes: BTreeMap<String, LaneMemory>,
     /// The lane of each endpoint.
     endpoints: BTreeMap<String, String>,
@@ -80,9 +81,9 @@ pub(super) struct Budget {
     lanes: BTreeMap<String, Lane>,
     endpoints: BTreeMap<String, String>,
     client_errors: ClientErrors,
-    /// The last one that was logged.
+    /// The last problem that was logged.
     problem: Option<RateHeaderError>,
-    /// The lanes of which was logged that they name no limits.
+    /// The lanes for which missing limits were logged.
     silent: BTreeSet<String>,
     pub(super) counts: LimitCounts,
 }
@@ -94,17 +95,17 @@ impl Budget {
         Budget { options, lanes, endpoints, client_errors, problem: None, silent: BTreeSet::new(), counts }
     }
 
-    /// Why nothing more is sent in `lane`.
+    /// Returns why no more requests are sent in `lane`.
     pub(super) fn halt(&self, lane: &str) -> Option<&Halt> {
         self.client_errors.halt(lane)
     }
 
-    /// The lane that requests to `endpoint` are in, as far as is known.
+    /// Returns the lane of requests to `endpoint`, as far as known.
     pub(super) fn lane_of(&self, endpoint: &str) -> &str {
         self.endpoints.get(endpoint).map_or(UNKNOWN, String::as_str)
     }
 
-    /// The rules of a lane, none as long as none have been told.
+    /// Returns the rules of a lane. Empty until the upstream has announced some.
     pub(super) fn rules(&self, lane: &str) -> Vec<RateRule> {
         self.lanes.get(lane).map(|lane| lane.rules().to_vec()).unwrap_or_default()
     }
@@ -114,13 +115,14 @@ impl Budget {
         self.lanes.entry(name.to_owned()).or_insert_with(|| Lane::new(headroom))
     }
 
-    /// The lanes that a request in `lane` may turn out to be counted in, in a fixed order.
+    /// Returns the lanes that a request in `lane` may turn out to be counted in, in a fixed order.
     pub(super) fn lanes_of(&self, lane: &str) -> Vec<String> {
         let known = self.lanes.keys().filter(|name| lane == UNKNOWN && *name != UNKNOWN).cloned();
         std::iter::once(lane.to_owned()).chain(known).collect()
     }
 
-    /// When the next request in `lane` may go, at the earliest. `None` before an answer that is under way.
+    /// Returns the earliest time at which the next request in `lane` may be sent. `None` until the answer of a request
+    /// in flight.
     pub(super) fn opens_at(&self, lane: &str) -> Option<Timestamp> {
         let lanes = self.lanes_of(lane);
         let lanes = lanes.iter().filter_map(|name| self.lanes.get(name));
@@ -128,7 +130,7 @@ impl Budget {
         lanes.map(Lane::opens_at).try_fold(rests_until, |latest, opens_at| Some(latest.max(opens_at?)))
     }
 
-    /// Takes back what a clock that was ahead has noted in the lanes that a request in `lane` may be counted in.
+    /// Corrects what a clock that was ahead has recorded in the lanes that a request in `lane` may be counted in.
     pub(super) fn set_back_to(&mut self, lane: &str, now: Timestamp) {
         for name in self.lanes_of(lane) {
             if let Some(lane) = self.lanes.get_mut(&name) {
@@ -142,7 +144,7 @@ impl Budget {
         lane.map_or(Some(Timestamp::MIN), |lane| lane.unannounced_until(self.options.unannounced_interval))
     }
 
-    /// Says, once for each lane, that its requests wait because nobody has told its limits. Called when one waits.
+    /// Logs, once per lane, that its requests wait because its limits are not known. Called when a request waits.
     pub(super) fn report_silence(&mut self, lane: &str, now: Timestamp) {
         let rests = self.unannounced_until(lane).is_some_and(|until| until > now);
         let answers = self.lanes.get(lane).map_or(0, Lane::answers);
@@ -155,7 +157,7 @@ impl Budget {
         }
     }
 
-    /// Notes that a request goes now.
+    /// Records that a request is sent now.
     pub(super) fn sent(&mut self, lane: &str, now: Timestamp) -> Hit {
         self.counts.requests += 1;
         let hit = Hit { number: self.counts.requests, sent: now, answered: None };
@@ -163,7 +165,7 @@ impl Budget {
         hit
     }
 
-    /// Takes in an answer to `hit`, which was sent to `endpoint` in `lane`.
+    /// Applies an answer to `hit`, which was sent to `endpoint` in `lane`.
     pub(super) fn answered(
         &mut self,
         (lane, hit): (&str, Hit),
@@ -201,8 +203,8 @@ impl Budget {
         }
     }
 
-    /// The lane that the answer names. One without a name belongs to its endpoint, if it comes from there: a fault of
-    /// some server in between says nothing.
+    /// Returns the lane that the answer names. An answer without a name belongs to its endpoint's own lane if it comes
+    /// from the upstream; a server error from an intermediary tells nothing.
     fn told(&self, lane: &str, endpoint: &str, status: StatusCode, limits: &RateLimits) -> String {
         match &limits.policy {
             Some(policy) => policy.clone(),
@@ -211,7 +213,7 @@ impl Budget {
         }
     }
 
-    /// An upstream that has changed its headers says so in each answer, so it is logged once.
+    /// Logs a new problem once: an upstream that has changed its headers repeats the problem in each answer.
     fn report(&mut self, limits: &RateLimits) {
         self.counts.problems += limits.problems.len() as u64;
         if let Some(problem) = limits.problems.last()

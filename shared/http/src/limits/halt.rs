@@ -1,36 +1,36 @@
-//! When to stop for good: answers of 4xx in a row.
+//! When to stop for good: 4xx answers in a row.
 //!
-//! Each lane has a row, since a success in one says nothing about another: pages that are refused for ever are refused
-//! for ever, however well the endpoint beside them answers. When it is full, the lane ends, and nothing else: what is
-//! not sent any more adds nothing to a ban. All lanes have one row together as well: when everything is refused, and for
-//! whoever asks many endpoints of which each is wrong once. When that one is full, everything ends.
+//! Each lane has its own row, because a success in one lane says nothing about another: pages that are always refused
+//! stay refused, however well another endpoint works. When a lane's row is full, only that lane ends, because requests
+//! that are no longer sent add nothing to a ban. All lanes also share one row, for the case that everything is refused,
+//! and for a caller that requests many endpoints of which each is wrong once. When that row is full, everything ends.
 
 use std::collections::BTreeMap;
 
 use http::StatusCode;
 
-/// Nothing is sent any more.
+/// The reason why no more requests are sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Halt {
     pub(super) client_errors: u32,
-    /// Of the last one.
+    /// The status of the last answer.
     pub(super) status: StatusCode,
-    /// Who answered so: host and path.
+    /// The host and path of the last answer.
     pub(super) endpoint: String,
 }
 
 #[derive(Debug)]
 pub(super) struct ClientErrors {
-    /// This many in a row are a halt.
+    /// The number of errors in a row that causes a halt.
     most: u32,
     all: Row,
-    /// Of those that have had one.
+    /// The rows of the lanes that have had an error.
     lanes: BTreeMap<String, Row>,
 }
 
 #[derive(Debug, Default)]
 struct Row {
-    /// Answers of 4xx since the last one that was none.
+    /// 4xx answers since the last answer of another kind.
     errors: u32,
     halt: Option<Halt>,
 }
@@ -40,12 +40,12 @@ impl ClientErrors {
         ClientErrors { most, all: Row::default(), lanes: BTreeMap::new() }
     }
 
-    /// Why nothing more is sent in `lane`.
+    /// Returns why no more requests are sent in `lane`.
     pub(super) fn halt(&self, lane: &str) -> Option<&Halt> {
         self.all.halt.as_ref().or_else(|| self.lanes.get(lane)?.halt.as_ref())
     }
 
-    /// An endpoint of the lane `from` has turned out to belong to `to`, and brings along what it was refused.
+    /// Moves the row of an endpoint of lane `from` that has turned out to belong to lane `to`.
     pub(super) fn moved(&mut self, from: &str, to: &str) {
         if let Some(brought) = self.lanes.get(from).map(|row| row.errors) {
             let row = self.lanes.entry(to.to_owned()).or_default();
@@ -53,7 +53,7 @@ impl ClientErrors {
         }
     }
 
-    /// Takes in an answer of `endpoint`, which is in `lane`. A fault of the server neither adds to a row nor ends it.
+    /// Applies an answer of `endpoint`, which is in `lane`. A server error neither lengthens nor ends a row.
     pub(super) fn answered(&mut self, lane: &str, endpoint: &str, status: StatusCode) {
         if status.is_client_error() {
             let row = self.lanes.entry(lane.to_owned()).or_default();
@@ -78,7 +78,7 @@ impl Row {
 mod tests {
     use super::*;
 
-    /// Which of some lanes have ended after these answers, of a lane each.
+    /// Returns which of three lanes have ended after these answers, each given as lane and status.
     fn ended(answers: &[(&'static str, u16)]) -> Vec<&'static str> {
         let mut errors = ClientErrors::new(3);
         for (lane, status) in answers {

@@ -19,54 +19,54 @@ use serde::{Deserialize, Serialize};
 use crate::retry_after::retry_after;
 
 const POLICY: &str = "x-rate-limit-policy";
-/// The header that names the rules, each of which has a header of its own.
+/// The header that names the rules. Each rule has a header of its own.
 pub(super) const RULES: &str = "x-rate-limit-rules";
 
-/// How much of a header an error quotes.
+/// How many characters of a header an error quotes.
 const QUOTED_CHARACTERS: usize = 80;
 
-/// What one answer says about limits. Nothing in it is ever a reason to refuse the answer.
+/// What one answer says about limits. Nothing in it is a reason to refuse the answer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RateLimits {
-    /// The name of the budget. Two endpoints with the same one share it.
+    /// The name of the policy. Endpoints with the same policy share one budget.
     pub policy: Option<String>,
-    /// The rules whose limits could be read, in the order of the header. All of them bind.
+    /// The rules whose limits could be read, in the order of the header. All of them apply.
     pub rules: Vec<RateRule>,
-    /// How long the upstream asks to stay away, capped by [`LONGEST_RETRY_AFTER`](crate::LONGEST_RETRY_AFTER).
+    /// How long the upstream asks to wait, capped by [`LONGEST_RETRY_AFTER`](crate::LONGEST_RETRY_AFTER).
     pub retry_after: Option<Duration>,
-    /// What could not be read. The rule that it was about is missing above, or its state is.
+    /// What could not be read. The rule concerned, or its state, is missing above.
     pub problems: Vec<RateHeaderError>,
 }
 
-/// One rule: whose requests are counted, and in which windows.
+/// One rule: whose requests are counted together, and in which windows.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RateRule {
     /// `ip`, `account`, `client`, …: an open set, in lower case.
     pub name: String,
-    /// All of them bind. Never empty.
+    /// All of them apply. Never empty.
     pub windows: Vec<RateWindow>,
 }
 
-/// At the most `max_hits` requests in any `period`.
+/// At most `max_hits` requests in any `period`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RateWindow {
-    /// Requests. At least 1.
+    /// The number of requests. At least 1.
     pub max_hits: u32,
     /// At least a second.
     pub period: Duration,
-    /// How long nothing is answered after one request too many.
+    /// How long every request is refused after one request too many.
     pub restriction: Duration,
-    /// What the upstream has counted by now; `None` when it did not say.
+    /// What the upstream has counted so far. `None` if it did not say.
     #[serde(skip)]
     pub state: Option<WindowState>,
 }
 
-/// What an upstream has counted in a window, the request that it answers included.
+/// What an upstream has counted in a window, including the request that it answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WindowState {
-    /// Requests, refused ones too.
+    /// The number of requests, including refused ones.
     pub hits: u32,
-    /// How long the restriction in force still lasts; zero when there is none.
+    /// How long a restriction in force will last; zero if there is none.
     pub restricted_for: Duration,
 }
 
@@ -76,16 +76,16 @@ pub struct WindowState {
 pub struct RateHeaderError {
     /// The header, in lower case.
     pub header: String,
-    /// The part of it, as the grammar calls it.
+    /// The part of the header, by its name in the grammar.
     pub field: &'static str,
-    /// What is wrong with that.
+    /// What is wrong with it.
     pub problem: &'static str,
     /// The header's value, or its printable beginning.
     pub value: String,
 }
 
 impl RateLimits {
-    /// Reads the headers of an answer that arrived at `now`. Without any of them everything is empty.
+    /// Reads the headers of an answer that arrived at `now`. Everything is empty if there are none.
     pub fn from_headers(headers: &HeaderMap, now: Timestamp) -> RateLimits {
         let mut limits = RateLimits { retry_after: retry_after(headers, now), ..RateLimits::default() };
         limits.policy = limits.text(headers, POLICY).map(str::to_owned);
@@ -99,15 +99,15 @@ impl RateLimits {
         limits
     }
 
-    /// The requests that these limits permit in `time` in the long run: what the strictest window lets through.
-    /// Infinite without limits.
+    /// Returns how many requests these limits permit within `time` in the long run, which is what the strictest window
+    /// permits. Infinite without limits.
     pub fn permitted(&self, time: Duration) -> f64 {
         let windows = self.rules.iter().flat_map(|rule| &rule.windows);
         let rates = windows.map(|window| f64::from(window.max_hits) / window.period.as_secs_f64());
         rates.fold(f64::INFINITY, f64::min) * time.as_secs_f64()
     }
 
-    /// A header's trimmed text. An empty one is as good as none, and one that is no text is a problem.
+    /// Returns a header's trimmed text. An empty header counts as missing; one that is not text is a problem.
     fn text<'h>(&mut self, headers: &'h HeaderMap, header: &str) -> Option<&'h str> {
         let value = headers.get(header)?;
         let text = value.to_str().map(str::trim);
@@ -166,7 +166,7 @@ impl RateHeaderError {
     }
 }
 
-/// The three numbers of `text`, which stands in `value` of `header`.
+/// Returns the three numbers of `text`, which is part of `value` in `header`.
 fn numbers(header: &str, fields: [&'static str; 3], text: &str, value: &str) -> Result<[u32; 3], RateHeaderError> {
     let mut parts = text.split(':');
     let mut numbers = [0; 3];
@@ -175,7 +175,7 @@ fn numbers(header: &str, fields: [&'static str; 3], text: &str, value: &str) -> 
             return Err(RateHeaderError::new(header, field, "is missing", value));
         };
         let part = part.trim();
-        // `parse` alone would take a sign.
+        // `parse` alone would accept a sign.
         let digits = part.bytes().all(|byte| byte.is_ascii_digit());
         let parsed = part.parse().ok().filter(|_| digits);
         *number = parsed.ok_or_else(|| RateHeaderError::new(header, field, "is no number that fits", value))?;

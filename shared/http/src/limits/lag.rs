@@ -1,47 +1,51 @@
-//! How little time passes, for certain, between a request and its being counted.
+//! The lag: how much time certainly passes between sending a request and its being counted.
 //!
-//! A request is counted somewhere between its sending and its answer. To be safe whatever the truth, a hit must be
-//! taken to leave its window one period after its *answer*, and the request that takes its place to be counted when
-//! it is *sent*. That costs one round trip in every period: a tenth of two requests per second at 100 ms.
+//! The upstream counts a request at some moment between its sending and its answer. Without further knowledge, a hit
+//! must be assumed to leave its window one period after its *answer*, and the request that takes its place to be
+//! counted when it is *sent*. That costs one round trip in every period: a tenth of the limit at two requests per
+//! second and 100 ms.
 //!
-//! But the way to the upstream takes its time, and so does the way back: the least round trip, `L`, passes between any
-//! request's sending and its counting plus between any counting and its answer, however it is split between the two.
-//! So the next request may go `L` earlier, and only what a round trip takes *more* than the least is lost.
+//! But both the way to the upstream and the way back take time. Let `L` be the least round trip. The time from one
+//! request's sending to its counting, plus the time from another request's counting to its answer, is at least `L`,
+//! however `L` is split between the two ways. The next request may therefore be sent `L` earlier, and only the part of
+//! a round trip that exceeds `L` is lost.
 //!
-//! That holds for a network. It does not for an upstream that waits, then counts, then waits. So the lag is not
-//! believed, it is proved, with a hit to spare:
+//! This holds for a network. It does not hold for an upstream that waits, then counts, then waits. The lag is therefore
+//! not assumed but proved, with one hit to spare:
 //!
-//! 1. *measuring*: the lag is taken to be zero. [`SAMPLES`] round trips give a least one and a usual one; the lag to
-//!    prove is the least, less three quarters of what lies between the two, since the least was not the least there is.
-//! 2. *proving*: one hit fewer than permitted is used, each as early as the lag says. The upstream's own count in each
-//!    answer says whether the hit that should have left its window has left it. If not, nobody is refused: there was
-//!    a hit to spare. [`PROOFS`] agreeing answers in a row are a proof.
-//! 3. *settled*: all hits are used, with the lag that was proved, or without one: when an answer has disproved it, or
-//!    when a round trip is so short that there is nothing to gain ([`WORTH_PROVING`]). After [`ANSWERS_SETTLED`] it
-//!    begins anew, since networks change.
+//! 1. *Measuring*: the lag is assumed to be zero. [`SAMPLES`] round trips give the least and the median. The lag to
+//!    prove is the least one minus three quarters of the difference between the two, because the true minimum may be
+//!    below the least one measured.
+//! 2. *Proving*: one hit less than permitted is used, and each request is sent as early as the lag allows. The
+//!    upstream's own count in each answer tells whether the hit that should have left its window has left it. If it has
+//!    not, nothing is refused, because there was a hit to spare. [`PROOFS`] agreeing answers in a row are a proof.
+//! 3. *Settled*: all hits are used, with the proved lag, or with none if an answer has disproved it or if the round
+//!    trip is so short that there is nothing to gain ([`WORTH_PROVING`]). After [`ANSWERS_SETTLED`] answers it begins
+//!    again, because networks change.
 //!
-//! Whoever was refused all the same takes no lag any more.
+//! After a refusal, no lag is used any more.
 
 use std::time::Duration;
 
-/// Round trips that are measured first. Few come near the least there is: where both ways vary evenly, the least of so
-/// many misses it by more than is taken off in two cases of a thousand.
+/// The number of round trips that are measured first. Few come close to the minimum: if both ways vary evenly, the
+/// least of so many exceeds the minimum by more than is subtracted in two cases out of a thousand.
 const SAMPLES: usize = 64;
 
-/// Answers that must agree. An upstream that contradicts the lag in one of five requests passes once in a thousand
-/// times; one that counts at a random moment of the round trip contradicts it in one of four.
+/// The number of answers that must agree. An upstream that contradicts the lag in one of five requests passes once in a
+/// thousand times. One that counts at a random moment of the round trip contradicts it in one of four.
 const PROOFS: usize = 32;
 
-/// Agreeing answers after which the proof ends, with the lag that [`PROOFS`] of them have shown: a hit is spared meanwhile.
+/// The number of agreeing answers after which the proof ends, with the lag that [`PROOFS`] of them have shown: until
+/// then one hit is left unused.
 const MOST_SHOWN: usize = 2 * PROOFS;
 
-/// The share of a period below which the lag is not worth its proof.
+/// The share of a period below which the lag is not worth proving.
 const WORTH_PROVING: f64 = 0.005;
 
-/// Hours at two requests in a second; what is learned anew costs one request in five hundred.
+/// Hours, at two requests a second. Learning again costs one request in five hundred.
 const ANSWERS_SETTLED: u32 = 20_000;
 
-/// How late a request may go, after the lag lets it, to still prove something.
+/// How much later than the lag allows a request may be sent and still count as a proof.
 const PUNCTUAL: Duration = Duration::from_millis(2);
 
 #[derive(Clone, Debug)]
@@ -62,12 +66,12 @@ impl Lag {
         Lag { phase: Phase::Measuring(Vec::new()) }
     }
 
-    /// For whoever spares a hit in any case, and needs no lag.
+    /// Creates a lag that stays zero, for a lane that always leaves a hit unused.
     pub(super) fn off() -> Lag {
         Lag { phase: Phase::Off }
     }
 
-    /// What may be taken off one period.
+    /// Returns how much may be subtracted from one period.
     pub(super) fn least(&self) -> Duration {
         match self.phase {
             Phase::Proving { lag, .. } | Phase::Settled { lag, .. } => lag,
@@ -75,17 +79,18 @@ impl Lag {
         }
     }
 
-    /// Whether a hit must be spared, because an answer may still disprove the lag.
+    /// Returns whether a hit must be left unused, because an answer may still disprove the lag.
     pub(super) fn unproved(&self) -> bool {
         matches!(self.phase, Phase::Proving { .. })
     }
 
-    /// A request has been answered after `round_trip`; `period` is that of the strictest window.
+    /// Records that a request was answered after `round_trip`. `period` is that of the strictest window.
     pub(super) fn measured(&mut self, round_trip: Duration, period: Duration) {
         if let Phase::Proving { lag, .. } | Phase::Settled { lag, .. } = &mut self.phase
             && round_trip < *lag
         {
-            // Faster than the least: as far below it now as that was above it. Less is safe without a proof.
+            // This is faster than the least round trip: lower the lag by the difference once more. A smaller lag is
+            // safe without a proof.
             *lag = round_trip.saturating_sub(*lag - round_trip);
         }
         match &mut self.phase {
@@ -105,7 +110,7 @@ impl Lag {
         }
     }
 
-    /// A request that went `early` of the whole distance to another found that other one gone.
+    /// Records that a request sent `early` before the full period found the earlier hit gone.
     pub(super) fn agreed(&mut self, early: Duration) {
         let Phase::Proving { lag, shown } = &mut self.phase else { return };
         shown.push(early);
@@ -113,13 +118,13 @@ impl Lag {
         if shown.iter().filter(|early| **early + PUNCTUAL >= lag).count() >= PROOFS {
             self.phase = Phase::Settled { lag, answers: 0 };
         } else if shown.len() == MOST_SHOWN {
-            // A clock that wakes late proves less than was hoped for: what so many answers have shown.
+            // If the clock wakes late, less is proved than hoped for: the lag that enough answers have shown.
             shown.sort_unstable();
             self.phase = Phase::Settled { lag: shown[MOST_SHOWN - PROOFS].min(lag), answers: 0 };
         }
     }
 
-    /// The upstream has counted what should have been gone.
+    /// Records that the upstream has counted a hit that should have been gone.
     pub(super) fn disproved(&mut self) {
         if !self.least().is_zero() {
             let lag_ms = self.least().as_millis();
@@ -128,13 +133,13 @@ impl Lag {
         }
     }
 
-    /// The upstream has refused a request.
+    /// Records that the upstream has refused a request.
     pub(super) fn refused(&mut self) {
         self.phase = Phase::Off;
     }
 }
 
-/// What is to prove after the round trips of `samples`.
+/// Returns the phase after the measured round trips `samples`.
 fn to_prove(samples: &mut [Duration], period: Duration) -> Phase {
     samples.sort_unstable();
     let (least, usual) = (samples[0], samples[samples.len() / 2]);
@@ -156,7 +161,7 @@ mod tests {
         Duration::from_millis(millis)
     }
 
-    /// After round trips of 40 to 71 ms.
+    /// A lag after round trips of 40 to 71 ms.
     fn measured() -> Lag {
         let mut lag = Lag::unknown();
         (0..SAMPLES as u64).for_each(|sample| lag.measured(millis(40 + sample / 2), SECOND));

@@ -1,17 +1,18 @@
-//! The requests that an upstream counts together, and when the next one may go.
+//! A lane: the requests that an upstream counts together, and when the next one may be sent.
 //!
-//! A request is taken to be counted in every window of every rule. In a window of `max_hits` per `period` the next one
-//! may go when the last but `max_hits` has left: a period after its answer, less the proved [`Lag`]. That is right for
-//! windows that slide and for windows that are fixed, since a fixed one is one of those that slide.
+//! A request is assumed to be counted in every window of every rule. A window allows `max_hits` requests per `period`.
+//! The next request may be sent once the `max_hits`-th most recent one has left the window: one period after its
+//! answer, less the proved [`Lag`]. This is correct for sliding windows, and for fixed windows too, because a fixed
+//! window is one position of a sliding one.
 //!
-//! A hit of headroom is spared where the model may be wrong ([`Headroom::WhenUnsure`]): while the lag is being proved,
-//! and while the lane is *wary*. It is so at first, after a refusal, and after the upstream has counted more than was
-//! sent from here; somebody else may be at the same address, or hits count for longer than the header says. What was
-//! counted too much is added to our own hits, as late as it can have been. Only answers that show a hit gone when it
-//! should be end it, one by one.
+//! One hit is left unused while the model may be wrong ([`Headroom::WhenUnsure`]): while the lag is being proved, and
+//! while the lane is *wary*. A lane is wary at first, after a refusal, and after the upstream has counted more than was
+//! sent from here, because another program may use the same address, or hits may count for longer than the header says.
+//! The surplus is added to the lane's own hits, with the latest time at which it can have been counted. Each answer
+//! that shows a hit gone when it should be reduces the wariness by one step.
 //!
-//! With [`Headroom::Always`] the next request may go when the last but `max_hits - 1` was *sent* a period ago: what the
-//! moment of counting does to that, the spared hit takes up.
+//! With [`Headroom::Always`] the next request may be sent one period after the `max_hits - 1`-th most recent one was
+//! *sent*. The unused hit makes up for the unknown moment of counting.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -25,74 +26,74 @@ use super::headers::{RateLimits, RateRule, RateWindow};
 use super::lag::Lag;
 use crate::retry_after::LONGEST_RETRY_AFTER;
 
-/// When one hit of each window stays unused, if the window has more than one.
+/// When one hit of each window is left unused, if the window has more than one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Headroom {
-    /// While what the upstream counts is not known to be what was sent from here.
+    /// While it is uncertain whether the upstream counts exactly what was sent from here.
     #[default]
     WhenUnsure,
     /// Always. Halves the pace of a limit of two.
     Always,
 }
 
-/// How many answers must show a hit gone in time before the upstream is believed to count as it says.
+/// The number of answers that must show a hit gone in time before the upstream is trusted to count as it says.
 const FIRST_PROOFS: u32 = 8;
 
-/// How many after it was seen to count more.
+/// The same number after it was seen to count more.
 const NEXT_PROOFS: u32 = 100;
 
-/// A hit that is gone proves something when it should have left no longer ago than this part of the period.
+/// A hit that is gone is a proof only if it should have left no longer ago than this fraction of the period.
 const RECENTLY: u32 = 10;
 
-/// A request that nobody waits for any more may still be on its way, and be counted this much later.
+/// A request that no caller waits for any more may still be in flight, and be counted this much later.
 const ON_ITS_WAY: Duration = Duration::from_secs(1);
 
-/// Seconds in a header may be rounded down.
+/// How much a number of seconds in a header may be rounded down.
 const ROUNDED: Duration = Duration::from_secs(1);
 
-/// How many hits of others are kept in mind after one answer: more than any limit that has been seen permits, and few
-/// enough to hold, whatever an upstream says.
+/// The most hits of other programs that are recorded after one answer: more than any limit seen so far permits, and few
+/// enough to store, whatever an upstream says.
 const MOST_OTHERS: usize = 10_000;
 
-/// However long the limits that were told keep a lane closed, one request goes after this long: its answer tells them anew.
-/// So no answer closes a lane for longer, and a limit that is that strict is met by one request an hour.
+/// However long the announced limits keep a lane closed, one request is sent after this long, and its answer brings the
+/// limits anew. No answer therefore closes a lane for longer, and a stricter limit meets one request an hour.
 pub(super) const LOOK_AGAIN: Duration = Duration::from_secs(60 * 60);
 
-/// The wait after a refusal that names none, of a limit that names none: long enough for one that counts seconds.
+/// The wait after a refusal that names none, from a limit that names none: long enough for a limit that counts seconds.
 const UNSAID_WAIT: Duration = Duration::from_secs(5);
 
 #[derive(Clone, Debug)]
 pub(super) struct Lane {
     headroom: Headroom,
     rules: Vec<RateRule>,
-    /// In the order of sending.
+    /// In the order in which they were sent.
     hits: VecDeque<Hit>,
     closed_until: Timestamp,
     lag: Lag,
-    /// Proofs that are still to come before a hit need not be spared.
+    /// The number of proofs that are still needed before all hits may be used.
     wary: u32,
     answers: u64,
 }
 
-/// A request that was counted, or will be, at some moment from `sent` to `answered`.
+/// A request that was counted, or will be, at some moment between `sent` and `answered`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Hit {
-    /// Of this process; 0 for what another one sent.
+    /// Its number in this process; 0 for a request of another process.
     #[serde(skip)]
     pub(super) number: u64,
     pub(super) sent: Timestamp,
-    /// `None` while it is under way.
+    /// `None` while it is in flight.
     pub(super) answered: Option<Timestamp>,
 }
 
 impl Hit {
-    /// A hit that was counted up to `now`, nobody knows when.
+    /// Creates a hit that was counted at an unknown moment up to `now`.
     pub(super) fn until(now: Timestamp) -> Hit {
         Hit { number: 0, sent: now, answered: Some(now) }
     }
 }
 
-/// What is kept of a lane beyond the process.
+/// What is stored of a lane.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct LaneMemory {
     pub(super) rules: Vec<RateRule>,
@@ -118,7 +119,7 @@ impl Lane {
         &self.rules
     }
 
-    /// When the next request may go, at the earliest. `None` before an answer that is under way.
+    /// Returns the earliest time at which the next request may be sent. `None` until the answer of a request in flight.
     pub(super) fn opens_at(&self) -> Option<Timestamp> {
         let mut opens_at = Timestamp::MIN;
         for window in self.windows() {
@@ -128,8 +129,8 @@ impl Lane {
         Some(look_again.map_or(opens_at, |look_again| opens_at.min(look_again)).max(self.closed_until))
     }
 
-    /// Takes back what a clock that was ahead has noted: nothing was sent later than now, and nothing is closed for longer
-    /// than any answer closes it.
+    /// Corrects what a clock that was ahead has recorded: nothing was sent later than now, and nothing is closed for
+    /// longer than any answer closes it.
     pub(super) fn set_back_to(&mut self, now: Timestamp) {
         for hit in self.hits.iter_mut().rev().take_while(|hit| hit.sent > now || hit.answered > Some(now)) {
             hit.sent = hit.sent.min(now);
@@ -138,8 +139,8 @@ impl Lane {
         self.closed_until = self.closed_until.min(after(now, LONGEST_RETRY_AFTER + ROUNDED));
     }
 
-    /// When the next request may go, at the earliest, as long as nobody has told a limit: `interval` after the last
-    /// answer. `None` before an answer that is under way.
+    /// Returns the earliest time of the next request while no limit is known: `interval` after the last answer. `None`
+    /// until the answer of a request in flight.
     pub(super) fn unannounced_until(&self, interval: Duration) -> Option<Timestamp> {
         match self.hits.back() {
             Some(last) if self.rules.is_empty() => Some(after(last.answered?, interval)),
@@ -147,38 +148,38 @@ impl Lane {
         }
     }
 
-    /// How many answers have come, of this process.
+    /// Returns how many answers this process has received.
     pub(super) fn answers(&self) -> u64 {
         self.answers
     }
 
-    /// Takes a request that goes now, or that was sent in another lane.
+    /// Adds a request that is sent now, or that was sent in another lane.
     pub(super) fn adopt(&mut self, hit: Hit) {
         self.forget(hit.sent);
         let place = self.hits.partition_point(|other| other.sent <= hit.sent);
         self.hits.insert(place, hit);
     }
 
-    /// Forgets a request that the upstream cannot have seen, or that was sent in another lane.
+    /// Removes a request that the upstream cannot have seen, or that belongs to another lane.
     pub(super) fn remove(&mut self, hit: Hit) {
         if let Some(place) = self.place(hit) {
             self.hits.remove(place);
         }
     }
 
-    /// Nobody will know when, or whether, `hit` was counted.
+    /// Records that it will never be known when, or whether, `hit` was counted.
     pub(super) fn lost(&mut self, hit: Hit, now: Timestamp) {
         self.end(hit, after(now, ON_ITS_WAY));
     }
 
-    /// Takes in what the answer to `hit` says.
+    /// Applies the answer to `hit`.
     pub(super) fn answered(&mut self, hit: Hit, now: Timestamp, status: StatusCode, limits: &RateLimits) {
         self.end(hit, now);
         self.learn(limits);
         self.measure(hit, now);
         let surprised = self.compare(hit, now, limits);
         let refused = status == StatusCode::TOO_MANY_REQUESTS;
-        // What was there before the first request is no surprise.
+        // What was counted before our first request is no surprise.
         if refused || (surprised && self.answers > 0) {
             self.wary = NEXT_PROOFS;
         }
@@ -196,10 +197,11 @@ impl Lane {
         LaneMemory { rules: self.rules.clone(), hits, closed_until: self.closed_until }
     }
 
-    /// Takes in what another process, or this one before its end, has known at some time before `now`. It may have
-    /// sent one request more. What is all known already changes nothing: then that one is known, too.
+    /// Merges what another process, or an earlier run of this one, knew at some time before `now`. That process may
+    /// have sent one request more. If everything is known already, nothing changes, because then that request is known
+    /// too.
     pub(super) fn restore(&mut self, memory: &LaneMemory, now: Timestamp) {
-        // It may outlast the hits that it was for.
+        // It may outlast the hits that caused it.
         self.closed_until = self.closed_until.max(memory.closed_until);
         self.set_back_to(now);
         let known = |hit: &Hit| self.hits.iter().any(|own| own.sent == hit.sent);
@@ -226,7 +228,7 @@ impl Lane {
     fn window_opens_at(&self, window: &RateWindow) -> Option<Timestamp> {
         let max_hits = window.max_hits as usize;
         let proving = self.lag.unproved();
-        // Without a proof the last hit is safe only at the whole distance.
+        // Without a proof the last hit is safe only at the full period.
         let lag = if proving { Duration::ZERO } else { self.lag.least() };
         let full = self.latest(max_hits).map_or(Some(Timestamp::MIN), |hit| self.leaves_at(hit, window, lag))?;
         if max_hits == 1 {
@@ -241,7 +243,7 @@ impl Lane {
         Some(full.max(spared?))
     }
 
-    /// The hit before which there are `count - 1` later ones.
+    /// Returns the `count`-th most recent hit.
     fn latest(&self, count: usize) -> Option<&Hit> {
         self.hits.len().checked_sub(count).and_then(|place| self.hits.get(place))
     }
@@ -260,7 +262,7 @@ impl Lane {
         }
     }
 
-    /// The rules that `limits` name. Those that it names and that could not be read stay as they were.
+    /// Replaces the rules by those in `limits`. Rules that are named there but could not be read stay as they were.
     fn learn(&mut self, limits: &RateLimits) {
         if limits.rules.is_empty() {
             return;
@@ -280,7 +282,7 @@ impl Lane {
         }
     }
 
-    /// Holds what the upstream has counted against what was sent. Whether it was more.
+    /// Compares what the upstream has counted with what was sent. Returns whether it was more.
     fn compare(&mut self, hit: Hit, now: Timestamp, limits: &RateLimits) -> bool {
         let mut others = 0;
         let mut proved = false;
@@ -304,14 +306,14 @@ impl Lane {
         others > 0
     }
 
-    /// The most hits that can have been in `window` when `hit` was counted.
+    /// Returns the most hits that can have been in `window` when `hit` was counted.
     fn counted_at(&self, hit: Hit, window: &RateWindow, lag: Duration) -> usize {
         let stays = |other: &&Hit| self.leaves_at(other, window, lag).is_none_or(|leaves| leaves > hit.sent);
         let earlier = self.hits.iter().rev().skip_while(|other| other.sent > hit.sent);
         earlier.filter(stays).count()
     }
 
-    /// When the last hit left that should have left before `hit`, by the lag.
+    /// Returns when the last hit left that, by the lag, should have left before `hit`.
     fn last_gone(&self, hit: Hit, window: &RateWindow) -> Option<Timestamp> {
         let earlier = self.hits.iter().rev().filter(|other| other.sent < hit.sent);
         let mut leaves = earlier.filter_map(|other| self.leaves_at(other, window, self.lag.least()));
@@ -330,7 +332,8 @@ impl Lane {
         }
     }
 
-    /// Drops what has left every window, and a period ago: what has only just left is what proves that hits leave in time.
+    /// Drops hits that left every window more than a period ago. A hit that has only just left is what proves that hits
+    /// leave in time.
     fn forget(&mut self, now: Timestamp) {
         let longest = self.longest_period() * 2;
         let gone = |hit: &Hit| hit.answered.is_some_and(|answered| after(answered, longest) < now);

@@ -1,21 +1,21 @@
-//! The budget of requests: limits that an upstream announces in the headers of its answers.
+//! The request budget: limits that an upstream announces in the headers of its answers.
 //!
-//! Beside points, which a key is allotted, an upstream may count the requests of an address. It says so in
-//! `X-Rate-Limit-*` headers ([`RateLimits`]), and the client keeps to them before it sends ([`Pacer`]): a refusal
-//! costs a minute of silence, and every 4xx counts towards a ban.
+//! Beside points, which are allotted to a key, an upstream may count the requests of an address. It says so in
+//! `X-Rate-Limit-*` headers ([`RateLimits`]), and the client keeps to them before it sends ([`Pacer`]): a refusal costs
+//! a minute of silence, and every 4xx counts towards a ban.
 //!
 //! * `headers`: the grammar of the headers, and nothing else.
-//! * `lane`: the requests that count together, and when the next one may go. Pure state.
-//! * `lag`: how little time passes for certain between a request and its being counted. Pure state.
+//! * `lane`: the requests that count together, and when the next one may be sent. Pure state.
+//! * `lag`: how much time certainly passes between sending a request and its being counted. Pure state.
 //! * `budget`: which request belongs to which lane, and what survives the process. Pure state.
-//! * `halt`: client errors, and when they end it. Pure state.
-//! * `pacer`: who waits, on the clock.
+//! * `halt`: client errors, and when they stop a lane or everything. Pure state.
+//! * `pacer`: waiting for a turn, on the clock.
 //!
-//! No limit is written down here. Before the first answer of an address exactly one request is under way. Where no answer
-//! names a limit, requests keep a distance all the same ([`LimitOptions::unannounced_interval`]).
+//! No limit is hard-coded. Before the first answer of an address exactly one request is in flight. If no answer names a
+//! limit, requests still keep a minimum interval ([`LimitOptions::unannounced_interval`]).
 //!
-//! The budget lives in the process: one process to an address. A fleet that runs as functions has one message of the
-//! chain in flight, so one request; whoever starts again, or takes over, restores a [`PaceMemory`].
+//! The budget is kept in the process, so only one process may use an address. A fleet that runs as functions has one
+//! message of the chain in flight, and so one request. A process that restarts or takes over restores a [`PaceMemory`].
 
 mod budget;
 mod halt;

@@ -1,4 +1,4 @@
-//! Who waits for a turn, and for how long.
+//! The pacer: which requests wait for a turn, and for how long.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,19 +16,18 @@ use super::lane::Hit;
 use crate::error::HttpError;
 use crate::redact::host;
 
-/// An endpoint that has not answered yet keeps those that it may share a budget with waiting for no longer than this,
-/// while it waits itself.
+/// How long an endpoint that has not answered yet, and is waiting itself, may block the endpoints that it may share a
+/// budget with.
 const LONGEST_HOLD: Duration = Duration::from_secs(5);
 
-/// Lets requests go as the limits permit that the answers before have told, one at a time of those that count
-/// together.
+/// Sends requests at the pace that earlier answers permit, one at a time among those that count together.
 ///
-/// Endpoints (host and path) with one policy share one budget. One that has not answered yet may turn out to share
-/// any: its first request waits until all of them are open, and goes alone.
+/// Endpoints (host and path) with the same policy share one budget. An endpoint that has not answered yet may turn out
+/// to share any of them: its first request waits until all of them are open, and is sent alone.
 pub struct Pacer {
     clock: Arc<dyn Clock>,
     budget: Arc<Mutex<Budget>>,
-    /// One flight for each lane.
+    /// One flight at a time per lane.
     queues: Mutex<BTreeMap<String, Arc<Queue<()>>>>,
 }
 
@@ -37,19 +36,19 @@ impl Pacer {
         Pacer { clock, budget: Arc::new(Mutex::new(Budget::new(options))), queues: Mutex::default() }
     }
 
-    /// What has been sent so far.
+    /// Returns what was sent so far.
     pub fn counts(&self) -> LimitCounts {
         lock(&self.budget).counts
     }
 
-    /// When the next request to `uri` may go, at the earliest; an instant of the past when it may go now. `None`
-    /// before the answer to one that is under way. Asking takes no turn.
+    /// Returns the earliest time at which the next request to `uri` may be sent; an instant in the past if it may be
+    /// sent now. `None` until the answer of a request in flight. Does not take a turn.
     pub fn opens_at(&self, uri: &Uri) -> Option<Timestamp> {
         let budget = lock(&self.budget);
         budget.opens_at(budget.lane_of(&endpoint(uri)))
     }
 
-    /// The limits of `uri` as they were last told; `None` before.
+    /// Returns the limits of `uri` as last announced, or `None` before that.
     pub fn limits_of(&self, uri: &Uri) -> Option<RateLimits> {
         let budget = lock(&self.budget);
         let policy = budget.lane_of(&endpoint(uri)).to_owned();
@@ -57,19 +56,19 @@ impl Pacer {
         (!rules.is_empty()).then(|| RateLimits { policy: Some(policy), rules, ..RateLimits::default() })
     }
 
-    /// All that is known about limits, to be kept beside what is asked for next.
+    /// Returns all that is known about limits, to be stored beside what is requested next.
     pub fn memory(&self) -> PaceMemory {
         lock(&self.budget).memory(self.clock.now())
     }
 
-    /// Takes in what was kept, before the first request or at any time. A request that was sent after it was kept
-    /// is presumed to be counted now at the latest. What is known already changes nothing.
+    /// Merges a stored memory, before the first request or at any time. A request that was sent after the memory was
+    /// stored is assumed to be counted now at the latest. What is known already changes nothing.
     pub fn restore(&self, memory: &PaceMemory) {
         lock(&self.budget).restore(memory, self.clock.now());
     }
 
-    /// Completes when a request to `uri` may be sent, at once; nothing else of its lane is sent while the flight
-    /// lasts. Fails when nothing of its lane may be sent any more.
+    /// Completes when a request to `uri` may be sent, which must then happen at once. Nothing else of its lane is sent
+    /// while the flight lasts. Fails if its lane sends no more requests.
     pub(crate) async fn turn(&self, uri: &Uri) -> Result<Flight, HttpError> {
         let endpoint = endpoint(uri);
         let asked = self.clock.now();
@@ -79,7 +78,7 @@ impl Pacer {
             for lane in &lanes {
                 turns.push(self.queue(lane).lock_owned().await);
             }
-            // While this one queued, an answer may have told the lane, or of another one.
+            // While this caller queued, an answer may have assigned the endpoint to a lane, or added lanes.
             if self.lanes(&endpoint) != (lane.clone(), lanes) {
                 continue;
             }
@@ -92,21 +91,21 @@ impl Pacer {
                     if turns.len() > 1 && between(self.clock.now(), opens_at) > LONGEST_HOLD {
                         turns.clear();
                     }
-                    // Asked again afterwards: a memory that is restored meanwhile may know more.
+                    // Checked again afterwards: a memory that is restored meanwhile may know more.
                     self.clock.sleep_until(opens_at).await;
                 }
             }
         }
     }
 
-    /// The lane of `endpoint`, and those that it may turn out to be counted in.
+    /// Returns the lane of `endpoint`, and the lanes that it may turn out to be counted in.
     fn lanes(&self, endpoint: &str) -> (String, Vec<String>) {
         let budget = lock(&self.budget);
         let lane = budget.lane_of(endpoint);
         (lane.to_owned(), budget.lanes_of(lane))
     }
 
-    /// The hit, when the lane is open; else when it will be.
+    /// Returns the hit if the lane is open, and otherwise the time at which it opens.
     fn depart(&self, uri: &Uri, lane: &str, asked: Timestamp) -> Result<Result<Hit, Timestamp>, HttpError> {
         let mut budget = lock(&self.budget);
         if let Some(Halt { client_errors, status, endpoint }) = budget.halt(lane).cloned() {
@@ -114,7 +113,7 @@ impl Pacer {
         }
         let now = self.clock.now();
         budget.set_back_to(lane, now);
-        // With one flight for each lane, nothing of this one is under way.
+        // There is one flight per lane, so nothing of this lane is in flight.
         let opens_at = budget.opens_at(lane).unwrap_or(now);
         if opens_at > now {
             budget.report_silence(lane, now);
@@ -132,19 +131,19 @@ impl Pacer {
     }
 }
 
-/// A request that is under way. Dropped without a word, it is taken to be counted a little later than now.
+/// A request in flight. If it is dropped without a report, it is assumed to be counted a little later than now.
 pub(crate) struct Flight {
     clock: Arc<dyn Clock>,
     budget: Arc<Mutex<Budget>>,
     endpoint: String,
     lane: String,
     hit: Option<Hit>,
-    /// Released with the flight.
+    /// Released when the flight ends.
     _turns: Vec<OwnedMutexGuard<()>>,
 }
 
 impl Flight {
-    /// The head of the answer is there.
+    /// Records that the head of the answer has arrived.
     pub(crate) fn answered(mut self, status: StatusCode, headers: &HeaderMap) {
         let now = self.clock.now();
         if let Some(hit) = self.hit.take() {
@@ -153,7 +152,7 @@ impl Flight {
         }
     }
 
-    /// The upstream cannot have seen it.
+    /// Records that the upstream cannot have seen the request.
     pub(crate) fn unseen(mut self) {
         if let Some(hit) = self.hit.take() {
             lock(&self.budget).lane(&self.lane).remove(hit);
@@ -173,7 +172,7 @@ fn lock(budget: &Mutex<Budget>) -> MutexGuard<'_, Budget> {
     budget.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// What a limit may belong to: the query does not matter.
+/// Returns the endpoint that a limit may belong to. The query does not matter.
 fn endpoint(uri: &Uri) -> String {
     format!("{}{}", host(uri), uri.path())
 }

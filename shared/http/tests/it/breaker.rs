@@ -1,4 +1,4 @@
-//! The breaker between its callers and its store, and what it keeps from leaving.
+//! The breaker between its callers and its store, and which requests it holds back.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,7 +43,7 @@ pub(crate) fn failed() -> Health {
     Health::Failed("status 502".into())
 }
 
-/// One call that ends so.
+/// Makes one call that ends with `health`. Returns whether it was admitted.
 pub(crate) async fn call(breaker: &Breaker, intent: Intent, health: &Health) -> bool {
     let Ok(pass) = breaker.enter(intent).await else { return false };
     breaker.report(pass, health).await;
@@ -151,13 +151,13 @@ fn a_store_that_is_away_stops_nobody_and_learns_of_it_later() {
     });
 }
 
-/// `request` of a caller that has entered the breaker with `pass`.
+/// Adds the pass of a caller that has entered the breaker to `request`.
 pub(crate) fn with(pass: Pass, mut request: http::Request<Bytes>) -> http::Request<Bytes> {
     request.extensions_mut().insert(pass);
     request
 }
 
-/// A client behind a breaker, and that breaker.
+/// Returns a client behind a breaker, and that breaker.
 pub(crate) fn guarded(world: &World) -> (Client, Arc<Breaker>) {
     let breaker = breaker(world, &Arc::default());
     let client = world.client.clone().guarded(breaker.clone());
@@ -196,7 +196,7 @@ fn queries_that_cannot_reach_it_open_it_before_each_of_them_is_repeated_to_its_e
     let (client, breaker) = guarded(&world);
     world.run(async move {
         let query = || async {
-            // All are let in before the first of them fails.
+            // All calls are admitted before the first of them fails.
             let pass = Pass::Free;
             let error = client.send(request("/x"), &RetryPolicy::QUERY).await.expect_err("error");
             breaker.report(pass, &error.health()).await;

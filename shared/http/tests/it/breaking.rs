@@ -1,4 +1,4 @@
-//! Answers whose head has come, and whose body breaks: from real sockets.
+//! Answers from real sockets whose head arrives and whose body breaks.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -18,17 +18,17 @@ use crate::scripted::start;
 
 const ONCE: RetryPolicy = RetryPolicy { attempts: 1, rate_limit_waits: 0, limits: LIMITS, ..RetryPolicy::PAGE };
 
-/// What becomes of a body after its beginning, with the length that is announced.
+/// How a body goes on after its beginning, and which length is announced.
 #[derive(Clone, Copy, Debug)]
 enum Ending {
     Cut,
-    /// Nothing more comes, and the connection stays.
+    /// Nothing more is sent, and the connection stays open.
     Silent,
     TooLong,
     Endless,
 }
 
-/// Serves one answer of `status`, which names its limits, begins with "half of", and ends so.
+/// Serves one answer of `status` that announces limits, begins with "half of" and ends as `ending` says.
 fn serve_half(status: u16, ending: Ending) -> SocketAddr {
     let length = match ending {
         Ending::Cut | Ending::Silent => "content-length: 100\r\n",
@@ -48,7 +48,7 @@ fn serve_half(status: u16, ending: Ending) -> SocketAddr {
     address
 }
 
-/// On a clock that stands still, so nothing may wait.
+/// A client on a clock that stands still, so that nothing may wait.
 fn client() -> Client {
     let transport = ReqwestTransport::new("stint/0").expect("transport");
     let options = LimitOptions { unannounced_interval: Duration::ZERO, ..LimitOptions::default() };
@@ -59,7 +59,8 @@ fn request(address: SocketAddr) -> http::Request<Bytes> {
     http::Request::get(format!("http://{address}/pages")).body(Bytes::new()).expect("request")
 }
 
-/// What comes of such an answer in both ways to ask for it. The client has learned what its head says, either way.
+/// Requests such an answer in both ways and returns the results. In both, the client must have learned what the head
+/// says.
 async fn ask(status: u16, ending: Ending, policy: &RetryPolicy) -> [Result<Bytes, HttpError>; 2] {
     let mut outcomes = Vec::new();
     for whole in [true, false] {
@@ -104,7 +105,7 @@ async fn a_refusal_is_one_whatever_becomes_of_its_body() {
     }
 }
 
-/// Whether it was done is unknown, and may have been billed.
+/// It is unknown whether the request was done, so it may have been billed.
 #[tokio::test]
 async fn a_success_that_breaks_off_is_a_fault_that_may_be_billed() {
     for outcome in ask(200, Ending::Cut, &RetryPolicy { attempts: 4, ..RetryPolicy::QUERY }).await {

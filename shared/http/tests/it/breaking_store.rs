@@ -1,4 +1,4 @@
-//! A breaker and a store that is slow, away, contended or made anew.
+//! A breaker with a store that is slow, unavailable, contended or recreated.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -17,7 +17,7 @@ use crate::scripted::World;
 /// Longer than a copy of the record is used.
 const STALE: Duration = Duration::from_secs(6);
 
-/// A store that counts what it is asked, and behaves as it is told to.
+/// A store that counts its calls and behaves as configured.
 #[derive(Default)]
 pub(crate) struct Store {
     records: Mutex<Arc<MemoryBreakers>>,
@@ -31,7 +31,7 @@ pub(crate) struct Store {
 pub(crate) enum Behaviour {
     #[default]
     Well,
-    /// It fails whatever it is asked.
+    /// Every call fails.
     Away,
     /// Other processes are faster each time.
     Contended,
@@ -40,7 +40,7 @@ pub(crate) enum Behaviour {
 }
 
 impl Store {
-    /// How many loads and writes it was asked for.
+    /// Returns the number of loads and of writes.
     pub(crate) fn asked(&self) -> (usize, usize) {
         (self.loads.load(Ordering::SeqCst), self.writes.load(Ordering::SeqCst))
     }
@@ -100,7 +100,7 @@ fn the_record_of_a_store_that_was_made_anew_counts() {
         let loads = store.asked().0;
         call(&mine, Intent::Work, &Health::Served).await;
         assert_eq!(store.asked().0, loads, "the copy is fresh");
-        // Made anew again, and others have written since.
+        // Recreated once more, and other processes have written since.
         call(&mine, Intent::Work, &failed()).await;
         call(&mine, Intent::Work, &failed()).await;
         store.reset();

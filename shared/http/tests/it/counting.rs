@@ -1,4 +1,4 @@
-//! An upstream that counts requests, restricts, and says so in headers, at the far end of a network.
+//! A simulated upstream behind a network. It counts requests, restricts, and says so in headers.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
@@ -16,7 +16,8 @@ use crate::scripted::{run, start};
 /// One `max_hits:period:restriction`, in hits and seconds.
 pub(crate) type Limit = (u32, u64, u64);
 
-/// How long a request takes to be counted, and its answer to come back; of request number n, drawn from a number.
+/// How long it takes until request number n is counted, and from then until its answer arrives. Derived from n by a
+/// pseudo-random draw.
 pub(crate) type Network = fn(u64) -> (Duration, Duration);
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -27,7 +28,7 @@ pub(crate) enum Counting {
     Longer,
 }
 
-/// What is true of the upstream.
+/// The state of the upstream.
 #[derive(Default)]
 pub(crate) struct State {
     pub(crate) limits: Vec<Limit>,
@@ -36,12 +37,12 @@ pub(crate) struct State {
     pub(crate) requests: u64,
     pub(crate) refused: u64,
     restricted_until: Option<Timestamp>,
-    /// How many are under way at once, and the most there were.
+    /// The number of requests in flight, and the highest such number.
     under_way: u32,
     pub(crate) most_under_way: u32,
-    /// What the next answers are, whatever the limits say.
+    /// The statuses of the next answers, regardless of the limits.
     pub(crate) script: VecDeque<u16>,
-    /// Headers instead of the true ones.
+    /// Headers to send instead of the true ones.
     pub(crate) headers: Option<Vec<(&'static str, &'static str)>>,
 }
 
@@ -52,7 +53,7 @@ pub(crate) struct Upstream {
     pub(crate) state: Mutex<State>,
 }
 
-/// A clock that wakes so much late.
+/// A clock that wakes late by a fixed duration.
 struct Late(ManualClock, Duration);
 
 impl Clock for Late {
@@ -76,12 +77,12 @@ impl Upstream {
         Client::with_limits(Arc::<Upstream>::clone(self), Arc::new(self.clock.clone()), options)
     }
 
-    /// A client whose clock wakes it a little late each time, as every real one does.
+    /// Returns a client whose clock wakes it a little late each time, as every real clock does.
     pub(crate) fn late_client(self: &Arc<Upstream>, late: Duration, options: LimitOptions) -> Client {
         Client::with_limits(Arc::<Upstream>::clone(self), Arc::new(Late(self.clock.clone(), late)), options)
     }
 
-    /// Sends `count` requests, each as soon as it may go. How long they took, from the first to the last.
+    /// Sends `count` requests, each as soon as permitted. Returns the time from the first to the last.
     pub(crate) fn send(self: &Arc<Upstream>, client: &Client, count: u64) -> Duration {
         let (client, began) = (client.clone(), self.clock.now());
         run(&self.clock, async move {
@@ -92,7 +93,7 @@ impl Upstream {
         between(began, self.clock.now())
     }
 
-    /// Somebody else at the same address.
+    /// Counts a request of another program at the same address.
     pub(crate) fn hit_from_elsewhere(&self) {
         self.state.lock().expect("lock").hits.push_back(self.clock.steady().now());
     }
@@ -105,7 +106,7 @@ impl Upstream {
         self.state.lock().expect("lock").most_under_way
     }
 
-    /// Counts a request now; its status, and the headers of its answer.
+    /// Counts a request now. Returns its status and the headers of its answer.
     fn count(&self) -> http::response::Builder {
         let now = self.clock.steady().now();
         let mut state = self.state.lock().expect("lock");
@@ -173,7 +174,7 @@ pub(crate) fn request(path: &str) -> http::Request<Bytes> {
     http::Request::get(format!("https://upstream.example{path}")).body(Bytes::new()).expect("request")
 }
 
-/// A number below `bound` that looks drawn, and is the same on every run.
+/// Returns a pseudo-random number below `bound` that is the same on every run.
 pub(crate) fn drawn(number: u64, salt: u64, bound: u64) -> u64 {
     let mut state = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ salt.wrapping_mul(0xbf58_476d_1ce4_e5b9);
     state = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -181,7 +182,7 @@ pub(crate) fn drawn(number: u64, salt: u64, bound: u64) -> u64 {
     (state ^ (state >> 31)) % bound
 }
 
-/// A memory as a store keeps it.
+/// Returns a client's memory after a round trip through its stored form.
 pub(crate) fn kept(client: &Client) -> PaceMemory {
     let memory = client.limits().expect("limits").memory();
     serde_json::from_str(&serde_json::to_string(&memory).expect("JSON")).expect("a memory")

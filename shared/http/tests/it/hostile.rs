@@ -1,4 +1,4 @@
-//! Headers that make no sense, and clocks that are set: neither closes a lane for longer than an hour.
+//! Headers that make no sense, and clocks that are set. Neither closes a lane for longer than an hour.
 
 use std::time::Duration;
 
@@ -35,7 +35,7 @@ fn one_answer_that_tells_a_limit_of_a_hundred_years_is_asked_about_after_an_hour
     upstream.state.lock().expect("lock").headers = telling("1:4000000000:60", "1:4000000000:0");
     upstream.send(&client, 1);
     upstream.state.lock().expect("lock").headers = None;
-    // Another process goes on with what was kept.
+    // Another process continues with the stored memory.
     let restarted = upstream.client(LimitOptions::default());
     restarted.limits().expect("limits").restore(&kept(&client));
     let waited = upstream.send(&restarted, 1);

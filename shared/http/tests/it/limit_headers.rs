@@ -1,4 +1,4 @@
-//! The grammar of the rate-limit headers: what is said is read, and nothing that can be said breaks an answer.
+//! The grammar of the rate-limit headers: valid headers are read, and no header breaks an answer.
 
 use std::path::Path;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use stint_http::{RateLimits, RateRule, RateWindow, WindowState};
 
 use crate::scripted::start;
 
-/// The recorded headers, where they are at hand.
+/// The recorded headers, if they are available.
 const OBSERVED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data/poe/observed-headers.json");
 
 fn read(headers: &[(&str, &str)]) -> RateLimits {
@@ -54,7 +54,7 @@ fn several_rules_and_windows_keep_their_order_and_their_states() {
     let ip = vec![window(45, 60, 120, Some((1, 0))), window(180, 1800, 600, Some((2, 0)))];
     assert_eq!(limits.rules.iter().map(|rule| &rule.windows).collect::<Vec<_>>(), [&account, &ip]);
     assert_eq!((limits.retry_after, limits.problems.len()), (Some(Duration::from_secs(10)), 0));
-    // The strictest is 100 in half an hour.
+    // The strictest window allows 100 in half an hour.
     assert_eq!(limits.permitted(Duration::from_secs(3600)), 200.0);
 }
 
@@ -134,7 +134,7 @@ fn window_of(max_hits: u32, period: u32, restriction: u32, state: Option<(u32, u
     window(max_hits, u64::from(period), u64::from(restriction), state)
 }
 
-/// The headers that say `rules`, as an upstream would.
+/// Returns the headers that announce `rules`, as an upstream would send them.
 fn written(rules: &[RateRule]) -> Vec<(String, String)> {
     let joined = |parts: Vec<String>| parts.join(",");
     let mut headers =
@@ -157,7 +157,7 @@ fn written(rules: &[RateRule]) -> Vec<(String, String)> {
 proptest! {
     #[test]
     fn what_is_written_is_read(rules in rules()) {
-        // A rule called like the state of another is one that nobody can tell from it.
+        // A rule whose name ends in `state`, or is `policy` or `rules`, cannot be told from another header.
         prop_assume!(!rules.iter().any(|rule| rule.name.ends_with("state") || rule.name == "policy" || rule.name == "rules"));
         let headers = written(&rules);
         let headers: Vec<_> = headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();

@@ -1,4 +1,4 @@
-//! The budget of requests: what is learned, shared, kept, and when to stop.
+//! The request budget: what is learned, shared and stored, and when to stop.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,7 +25,7 @@ fn pages() -> Uri {
     Uri::from_static("https://upstream.example/pages")
 }
 
-/// One request; its status, or why there is none.
+/// Sends one request. Returns its status, or why there is none.
 fn ask(upstream: &Arc<Upstream>, client: &Client, path: &str) -> Result<StatusCode, HttpError> {
     let (client, request) = (client.clone(), request(path));
     run(&upstream.clock, async move { client.send(request, &RetryPolicy::PAGE).await.map(|answer| answer.status) })
@@ -53,7 +53,8 @@ fn before_the_first_answer_one_request_is_under_way_whatever_it_asks() {
 fn endpoints_with_one_policy_share_its_budget() {
     let upstream = Upstream::new(&[(2, 10, 60)], instant, Counting::Sliding);
     let client = upstream.client(LimitOptions { headroom: Headroom::Always, ..LimitOptions::default() });
-    // The budget of the first is used up when the second is asked for the first time: it waits as if it shared it.
+    // The budget of the first endpoint is used up when the second is first requested. The second waits as if it shared
+    // that budget.
     for path in ["/pages", "/pages", "/head", "/pages", "/head", "/other"] {
         assert_eq!(ask(&upstream, &client, path), Ok(StatusCode::OK));
     }
@@ -102,7 +103,7 @@ fn a_refusal_is_waited_out_and_makes_wary() {
     let client = upstream.client(LimitOptions::default());
     upstream.send(&client, 1);
     (0..4).for_each(|_| upstream.hit_from_elsewhere());
-    // The next one is one too many, and nobody could know.
+    // The next request is one too many, which the client cannot know.
     let waited = upstream.send(&client, 1);
     assert!(waited >= SECOND * 30 && waited <= SECOND * 32, "{waited:?}");
     assert_eq!(upstream.refused(), 1);
@@ -187,7 +188,7 @@ fn client_errors_in_a_row_stop_everything_and_say_so() {
     upstream.state.lock().expect("lock").script = [403, 404, 200, 403, 502, 404, 403].into();
     let statuses: Vec<_> =
         (0..6).map(|_| ask(&upstream, &client, "/pages").ok().map(|status| status.as_u16())).collect();
-    // The fault of the server is repeated, and neither adds to the row nor ends it.
+    // The server error is repeated, and neither lengthens the row nor ends it.
     assert_eq!(statuses, [Some(403), Some(404), Some(200), Some(403), Some(404), Some(403)]);
     let error = ask(&upstream, &client, "/other").expect_err("halted");
     assert!(matches!(error, HttpError::Halted { client_errors: 3, status: StatusCode::FORBIDDEN, .. }), "{error}");
@@ -209,7 +210,7 @@ fn an_endpoint_that_is_refused_for_ever_ends_and_the_one_beside_it_goes_on() {
         ask(&upstream, &client, path).map(|status| status.as_u16())
     };
     for (number, status) in [403, 404, 403, 403, 404].into_iter().enumerate() {
-        // By something in between at first, which names no policy, and by the upstream itself later.
+        // At first an intermediary answers, which names no policy; later the upstream itself.
         assert_eq!(asked("/pages", status, (number < 2).then(Vec::new)), Ok(status));
         assert_eq!(asked("/head", 200, Some(vec![])), Ok(200));
     }
@@ -238,14 +239,15 @@ fn headers_that_cannot_be_read_are_reported_and_the_last_limits_stay() {
 
 #[test]
 fn whoever_starts_again_remembers() {
-    // The process ends at every request, just before it and just after; each next one knows what the last has kept.
+    // The process ends at every request, either just before or just after it. Each new process knows only what the last
+    // one has stored.
     let upstream = Upstream::new(&[(2, 1, 60), (30, 60, 600)], tenth, Counting::Sliding);
     let mut client = upstream.client(LimitOptions::default());
     upstream.send(&client, 1);
     for number in 0..100 {
         let memory = kept(&client);
         if number % 2 == 0 {
-            // Sent, and nobody noted it.
+            // Sent, but not recorded.
             upstream.send(&client, 1);
         }
         client = upstream.client(LimitOptions::default());
@@ -298,7 +300,7 @@ fn a_restriction_outlives_the_process_where_no_limit_was_told() {
     assert!(ask(&upstream, &client, "/pages").is_err());
     upstream.clock.advance(SECOND * 100);
     let memory = kept(&client);
-    // Another process that has asked before, and one that has not.
+    // One process has sent a request before, the other has not.
     let (warm, cold) = (upstream.client(LimitOptions::default()), upstream.client(LimitOptions::default()));
     assert_eq!(ask(&upstream, &warm, "/pages"), Ok(StatusCode::OK));
     for next in [warm, cold] {
@@ -320,7 +322,7 @@ fn a_request_that_is_given_up_is_taken_to_be_counted() {
         futures::pin_mut!(given_up);
         assert!(matches!(futures::future::select(given_up, patience).await, futures::future::Either::Right(_)));
     });
-    // One of two, and that one until ten seconds after it may have arrived.
+    // One of two hits is used, and counts until ten seconds after the request may have arrived.
     let waited = upstream.send(&client, 2);
     assert!(waited >= SECOND * 10, "{waited:?}");
     assert_eq!(upstream.refused(), 0);

@@ -16,7 +16,7 @@ impl Write for Log {
     }
 }
 
-/// Runs `work`, and returns with it what it logged from `info` on.
+/// Runs `work`. Returns its result, and what it logged at level `info` or above.
 pub(crate) fn logged<T>(work: impl FnOnce() -> T) -> (T, String) {
     let log = Log::default();
     let writer = log.clone();

@@ -1,4 +1,4 @@
-//! The transport of production against real sockets that behave badly.
+//! The production transport against real sockets that behave badly.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -15,7 +15,7 @@ use stint_http::{Limits, ReqwestTransport, Transport, TransportError};
 
 pub(crate) const LIMITS: Limits = Limits { timeout: Duration::from_secs(30), max_body: 1024 * 1024 };
 
-/// Serves one connection: reads one request's head, then lets `respond` do what it likes.
+/// Serves one connection: reads the head of one request, then calls `respond`.
 pub(crate) fn serve(respond: impl FnOnce(&mut TcpStream) + Send + 'static) -> (SocketAddr, Receiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("bind");
     let address = listener.local_addr().expect("address");
@@ -27,7 +27,7 @@ pub(crate) fn serve(respond: impl FnOnce(&mut TcpStream) + Send + 'static) -> (S
     (address, heads)
 }
 
-/// Serves as many connections as there are answers, one after the other, and hangs up after each.
+/// Serves as many connections as there are answers, one after the other, and closes each after its answer.
 pub(crate) fn serve_all(answers: impl IntoIterator<Item = String>) -> (SocketAddr, Receiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("bind");
     let address = listener.local_addr().expect("address");
@@ -41,7 +41,7 @@ pub(crate) fn serve_all(answers: impl IntoIterator<Item = String>) -> (SocketAdd
     (address, heads)
 }
 
-/// The next connection, whose head of a request has been read, and told in lower case.
+/// Accepts the next connection, reads the head of a request, and sends it in lower case to `heads`.
 fn accept(listener: &TcpListener, heads: &Sender<String>) -> TcpStream {
     let (mut stream, _) = listener.accept().expect("accept");
     let mut head = Vec::new();
@@ -49,17 +49,17 @@ fn accept(listener: &TcpListener, heads: &Sender<String>) -> TcpStream {
     while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte).is_ok_and(|read| read == 1) {
         head.push(byte[0]);
     }
-    // A test that does not want to know has dropped the other end.
+    // A test that does not need the head has dropped the receiver.
     let _ = heads.send(String::from_utf8_lossy(&head).to_lowercase());
     stream
 }
 
-/// Writes `bytes`. The client may have hung up by then; that is what some of the tests are about.
+/// Writes `bytes`. The client may have closed the connection by then, as some of the tests intend.
 pub(crate) fn write(stream: &mut TcpStream, bytes: &[u8]) -> bool {
     stream.write_all(bytes).is_ok()
 }
 
-/// Keeps the connection open until the client hangs up.
+/// Keeps the connection open until the client closes it.
 pub(crate) fn hang(stream: &mut TcpStream) {
     while stream.read(&mut [0; 64]).is_ok_and(|read| read > 0) {}
 }
@@ -237,7 +237,7 @@ fn a_user_agent_that_is_no_header_is_said_at_once() {
     assert!(error.to_string().starts_with("cannot set up the HTTP client: "), "{error}");
 }
 
-/// The environment of a test process is everybody's, so another process stands in a place full of proxies.
+/// The environment belongs to the whole test process, so a child process with proxies in its environment runs the test.
 #[test]
 fn proxies_of_the_environment_are_not_used() {
     let mut command = Command::new(std::env::current_exe().expect("path of the tests"));

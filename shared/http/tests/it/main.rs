@@ -1,4 +1,4 @@
-//! The client against a scripted transport on virtual time, and the transport of production against loopback.
+//! The client against a scripted transport on virtual time, and the production transport on loopback.
 
 mod breaker;
 mod breaking;

@@ -10,7 +10,7 @@ use crate::scripted::{HOST, World, answer, ok, request, too_many};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Sends `count` queries at once.
+/// Sends `count` queries at once. Returns how many succeeded.
 fn send_all(world: &World, count: usize) -> usize {
     let client = world.client.clone();
     world.run(async move {
@@ -41,7 +41,7 @@ fn a_refusal_that_names_no_time_is_waited_out_for_half_a_minute_and_said_once() 
 
 #[test]
 fn one_refusal_stops_every_caller_of_the_client() {
-    // One request a second, answered after 1.5 s: the first refusal comes while the third caller waits for its slot.
+    // One request a second, answered after 1.5 s: the first refusal arrives while the third caller waits for its slot.
     let outcomes = [too_many("10"), ok("b"), ok("c"), ok("a")];
     let world = World::slow(outcomes, SECOND * 3 / 2, SECOND);
     assert_eq!(send_all(&world, 3), 3);

@@ -1,4 +1,4 @@
-//! What is repeated, and what never is.
+//! Which requests are repeated, and which never are.
 
 use std::time::Duration;
 

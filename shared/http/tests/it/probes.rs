@@ -1,4 +1,4 @@
-//! A probe is one call: no other leaves in its wake.
+//! A probe is a single call, and no other call is sent beside it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -83,7 +83,7 @@ fn a_probe_fetches_the_token_that_others_may_not_fetch() {
         until_due(&clock, &breaker).await;
         let pass = breaker.enter(Intent::Probe).await.expect("a pass");
         client.send(with(pass, request("/before")), &RetryPolicy::PAGE).await.expect("answer");
-        // It is first at the gate, and the probe waits for the token that it asks for.
+        // This request is first at the gate, and the probe waits for the token that it requests.
         let other = client.authorized(request("/x"), &tokens, &RetryPolicy::QUERY);
         let probe = client.authorized(with(pass, request("/probe")), &tokens, &RetryPolicy::QUERY);
         let (other, probe) = join(other, probe).await;

@@ -1,4 +1,4 @@
-//! Whatever goes wrong, and however it is printed, no secret and no token is in it.
+//! No secret and no token appears in an error, whatever fails and however it is printed.
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -46,7 +46,7 @@ fn fail(outcomes: Vec<Result<http::Response<Bytes>, TransportError>>) -> HttpErr
 
 #[test]
 fn no_error_holds_a_secret() {
-    // An upstream that sends back everything it was sent, plain and encoded.
+    // An upstream that returns everything it was sent, plain and encoded.
     let echo = format!("you sent Basic a2V5LTE6Y29ycmVjdC1ob3JzZQ== ({SECRET}) or Bearer {TOKEN}, '{TOKEN}'");
     let refused = || answer(401, &[("www-authenticate", TOKEN)], &echo);
     let odd_token = format!(r#"{{"access_token":7,"expires_in":"{TOKEN}"}}"#);
@@ -72,7 +72,7 @@ fn no_error_holds_a_secret() {
     }
 }
 
-/// The token endpoint has not issued a token yet, so it can only echo the secret.
+/// The token endpoint has not issued a token yet, so it can echo only the secret.
 fn refused_basic(echo: &str) -> Result<http::Response<Bytes>, TransportError> {
     answer(400, &[], echo.split(" or ").next().unwrap_or_default())
 }

@@ -1,4 +1,4 @@
-//! A transport that answers from a script, and a loop that owns time.
+//! A transport that answers from a script, and a loop that advances virtual time.
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -21,14 +21,14 @@ type Outcome = Result<http::Response<Bytes>, TransportError>;
 /// What the upstream has seen of one request.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Seen {
-    /// When, counted from the start of the world.
+    /// The time since the start of the world.
     pub(crate) at: Duration,
     pub(crate) path: String,
     pub(crate) authorization: Option<String>,
     pub(crate) body: String,
 }
 
-/// One upstream, its client, and their time.
+/// One upstream, its client, and their clock.
 pub(crate) struct World {
     pub(crate) clock: ManualClock,
     pub(crate) client: Client,
@@ -48,7 +48,7 @@ impl World {
         World::slow(outcomes, Duration::ZERO, Duration::ZERO)
     }
 
-    /// Each answer takes `latency`; the client leaves `interval` between two requests.
+    /// Creates a world in which each answer takes `latency` and the client leaves `interval` between two requests.
     pub(crate) fn slow(outcomes: impl IntoIterator<Item = Outcome>, latency: Duration, interval: Duration) -> World {
         let clock = ManualClock::new(start());
         let outcomes = Mutex::new(outcomes.into_iter().collect());
@@ -57,7 +57,7 @@ impl World {
         World { clock, client, script }
     }
 
-    /// Runs `future` to its end; time jumps from one sleeper to the next.
+    /// Runs `future` to completion; time jumps from one sleeper to the next.
     pub(crate) fn run<T: 'static>(&self, future: impl Future<Output = T> + 'static) -> T {
         run(&self.clock, future)
     }
@@ -70,13 +70,13 @@ impl World {
         self.script.seen.lock().expect("lock").clone()
     }
 
-    /// When each request was seen, in whole milliseconds.
+    /// Returns when each request was seen, in whole milliseconds.
     pub(crate) fn times(&self) -> Vec<u128> {
         self.seen().iter().map(|seen| seen.at.as_millis()).collect()
     }
 }
 
-/// Runs `future` to its end on `clock`; time jumps from one sleeper to the next.
+/// Runs `future` to completion on `clock`; time jumps from one sleeper to the next.
 pub(crate) fn run<T: 'static>(clock: &ManualClock, future: impl Future<Output = T> + 'static) -> T {
     let mut pool = LocalPool::new();
     let handle = pool.spawner().spawn_local_with_handle(future).expect("spawn");

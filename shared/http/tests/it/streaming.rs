@@ -1,4 +1,4 @@
-//! Bodies that stream, from real sockets that behave badly.
+//! Streaming bodies from real sockets that behave badly.
 
 use std::io::Write;
 use std::sync::mpsc::{Receiver, channel};
@@ -18,12 +18,12 @@ async fn open(address: std::net::SocketAddr, limits: Limits) -> Result<http::Res
     transport.open(request, limits).await
 }
 
-/// A gate in a server's thread: it goes on when the test says so.
+/// Creates a gate that holds back a server's thread until the test opens it.
 fn gate() -> (std::sync::mpsc::Sender<()>, Receiver<()>) {
     channel()
 }
 
-/// `bytes` as one chunk of HTTP.
+/// Returns `bytes` as one HTTP chunk.
 fn chunk(bytes: &[u8]) -> Vec<u8> {
     [format!("{:x}\r\n", bytes.len()).as_bytes(), bytes, b"\r\n"].concat()
 }
@@ -70,7 +70,7 @@ async fn a_compressed_body_is_decompressed_as_it_comes() {
 
 #[tokio::test]
 async fn a_body_that_is_cut_ends_with_an_error() {
-    // Plain with a length, plain in chunks, and compressed: cut by the connection, and cut where a chunk ends.
+    // Plain with a length, plain in chunks, and compressed: cut off by the connection, and at the end of a chunk.
     let half = |whole: Vec<u8>| whole[..whole.len() - 7].to_vec();
     let ends_well = {
         let zipped = half(gzip_answer(&[b'x'; 3000]));

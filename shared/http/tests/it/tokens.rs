@@ -1,4 +1,4 @@
-//! Access tokens: asked for once, shared, renewed, and refused.
+//! Access tokens: requested once, shared, renewed, and refused.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,7 +25,7 @@ fn fetch(world: &World, tokens: &Arc<TokenSource>) -> Result<String, TokenError>
     world.run(async move { tokens.token().await.map(|token| token.expose_secret().to_owned()) })
 }
 
-/// Path and credentials of every request so far.
+/// Returns path and credentials of every request so far.
 fn calls(world: &World) -> Vec<(String, String)> {
     world.seen().into_iter().map(|seen| (seen.path, seen.authorization.unwrap_or_default())).collect()
 }
@@ -143,7 +143,7 @@ fn a_token_that_somebody_has_renewed_is_not_renewed_again() {
 
 #[test]
 fn many_callers_with_a_dead_token_renew_it_once() {
-    // Five refusals arrive together; the first caller renews, the others find the new token.
+    // Five refusals arrive together. The first caller renews the token, and the others find the new one.
     let mut outcomes = vec![token("a")];
     outcomes.extend((0..5).map(|_| answer(401, &[], "")));
     outcomes.push(token("b"));

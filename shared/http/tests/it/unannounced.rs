@@ -1,4 +1,4 @@
-//! Upstreams that name no limits, or whose headers do not get through.
+//! Upstreams that name no limits, or whose headers are lost on the way.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,21 +13,21 @@ use crate::scripted::run;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// An upstream whose answers take a tenth of a second, and have these headers.
+/// Creates an upstream whose answers take a tenth of a second and have these headers.
 fn upstream(headers: &[(&'static str, &'static str)]) -> Arc<Upstream> {
     let upstream = Upstream::new(&[(20, 1, 60)], |_| (SECOND / 20, SECOND / 20), Counting::Sliding);
     upstream.state.lock().expect("lock").headers = Some(headers.to_vec());
     upstream
 }
 
-/// Asks for `path` once; how long the answer took.
+/// Requests `path` once. Returns how long the answer took.
 fn ask(upstream: &Arc<Upstream>, client: &Client, path: &str) -> Duration {
     let (client, request, asked) = (client.clone(), request(path), upstream.clock.now());
     run(&upstream.clock, async move { client.send(request, &RetryPolicy::PAGE).await.expect("an answer") });
     between(asked, upstream.clock.now())
 }
 
-/// What lies between any two requests that were counted.
+/// Returns the times between consecutive requests as counted by the upstream.
 fn distances(upstream: &Upstream) -> Vec<Duration> {
     let hits: Vec<Timestamp> = upstream.state.lock().expect("lock").hits.iter().copied().collect();
     hits.windows(2).map(|two| between(two[0], two[1])).collect()

@@ -1,4 +1,4 @@
-//! How much of what is permitted is used, and that nothing is refused, on networks of many kinds.
+//! How much of the permitted rate is used, without any refusal, on networks of many kinds.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use stint_http::{Headroom, LimitOptions};
 
 use crate::counting::{Counting, Limit, Network, Upstream, drawn};
 
-/// How many requests a run has: as many as it takes to see a rare refusal, or to learn a network and use it.
+/// The number of requests in a run: enough to see a rare refusal, or to learn a network and use it.
 const MANY: u64 = 10_000;
 const SOME: u64 = 1_500;
 
@@ -17,34 +17,34 @@ fn micros(number: u64) -> Duration {
     Duration::from_micros(number)
 }
 
-/// 15 ms there and 15 ms back, and up to 5 ms more each way.
+/// 15 ms to the upstream and 15 ms back, and up to 5 ms more each way.
 fn near(number: u64) -> (Duration, Duration) {
     (micros(15_000 + drawn(number, 1, 5_000)), micros(15_000 + drawn(number, 2, 5_000)))
 }
 
-/// 50 ms each way, and up to 10 ms more; one in fifty takes a fifth of a second longer.
+/// 50 ms each way, and up to 10 ms more; one request in fifty takes up to a fifth of a second longer.
 fn far(number: u64) -> (Duration, Duration) {
     let late = if drawn(number, 3, 50) == 0 { drawn(number, 4, 200_000) } else { 0 };
     (micros(50_000 + drawn(number, 1, 10_000) + late), micros(50_000 + drawn(number, 2, 10_000)))
 }
 
-/// 40 to 60 ms, and counted at any moment of them: what no network does, and an upstream might.
+/// 40 to 60 ms, counted at a random moment of the round trip: no network does that, but an upstream might.
 fn at_any_moment(number: u64) -> (Duration, Duration) {
     let round_trip = 40_000 + drawn(number, 1, 20_000);
     let out = drawn(number, 2, round_trip);
     (micros(out), micros(round_trip - out))
 }
 
-/// Up to 100 ms before it is counted, and none after.
+/// Up to 100 ms before a request is counted, and almost none after.
 fn counted_late(number: u64) -> (Duration, Duration) {
     (micros(drawn(number, 1, 100_000)), micros(200))
 }
 
 struct Outcome {
     refused: u64,
-    /// Of what the strictest window permits.
+    /// The share of what the strictest window permits.
     of_the_limit: f64,
-    /// Of what it permits with one hit less.
+    /// The share of what it permits with one hit less.
     of_one_less: f64,
 }
 
@@ -65,7 +65,7 @@ fn a_spared_hit_takes_up_whatever_a_network_does() {
     for (name, network) in [("near", near as Network), ("far", far), ("any", at_any_moment), ("late", counted_late)] {
         for counting in [Counting::Sliding, Counting::Fixed] {
             for limits in LIMITS {
-                // With one flight, ten requests do not fit into a second of round trips of 100 ms.
+                // With one request in flight, ten requests do not fit into a second at round trips of 100 ms.
                 if name == "far" && limits[0].0 == 10 {
                     continue;
                 }
@@ -88,8 +88,8 @@ fn the_whole_limit_is_used_once_the_network_is_known() {
     }
 }
 
-/// On virtual time a request goes the very moment that a hit leaves. On a real clock it is later, and the hit is long gone:
-/// that it is gone must still be seen.
+/// On virtual time a request is sent at the very moment at which a hit leaves its window. With a real clock it is sent
+/// later, and the hit left earlier; the proof must still succeed.
 #[test]
 fn the_whole_limit_is_used_though_the_clock_wakes_late() {
     let late = |millis| Duration::from_millis(millis);
@@ -115,7 +115,8 @@ fn nothing_is_refused_while_the_network_is_learned_and_after() {
             for limits in LIMITS {
                 let outcome = outcome(SOME, limits, network, counting, Headroom::WhenUnsure);
                 assert_eq!(outcome.refused, 0, "{counting:?} {limits:?}");
-                // With one flight, a round trip of 100 ms permits ten requests in a second, less what they wait.
+                // With one request in flight, a round trip of 100 ms permits ten requests a second, less the time they
+                // wait.
                 assert!(outcome.of_the_limit >= 0.85, "{counting:?} {limits:?}: {}", outcome.of_the_limit);
             }
         }
