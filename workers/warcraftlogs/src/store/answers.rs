@@ -1,4 +1,4 @@
-//! What is known of players, raid by raid and difficulty by difficulty, before the upstream is asked again.
+//! The stored results of players, by raid and difficulty, consulted before the upstream is called again.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,39 +11,40 @@ use super::Rest;
 use crate::model::{Difficulty, Player, PlayerId, RaidId, RaidsToScrap, Unit};
 use crate::names;
 
-/// So many players in a row are refused one raid and difficulty, which was never served to any, before the rule is to
-/// blame: one batch.
+/// If this many players in a row are refused one raid and difficulty, which no player was ever served, the rule is at
+/// fault: one batch.
 pub const REFUSALS_IN_A_ROW: u32 = 5;
 
-/// A message that lacks something comes back within five quarters of an hour, and one that was parked at the next reset.
+/// A message with something missing comes back within five quarters of an hour, and a parked one at the next reset.
 const LONGEST_WAY: Duration = Duration::from_secs(3 * 60 * 60);
 
-/// The upstream's last word on one raid and difficulty of a player.
+/// The upstream's latest response on one raid and difficulty of a player.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum UnitAnswer {
-    /// Ranks came, and when.
+    /// Ranks came, at this time.
     Served(Timestamp),
-    /// It does not take the question, with its reason. It is not asked again until the rule changes.
+    /// The upstream refuses the request, with its reason. It is not requested again until the rule changes.
     Refused(String),
 }
 
-/// A player's answers: `{"26": {"4": 1795168800000}, "99": {"1": "Invalid zone specified."}}`, with times in milliseconds.
+/// A player's results: `{"26": {"4": 1795168800000}, "99": {"1": "Invalid zone specified."}}`, with times in
+/// milliseconds.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Answers(BTreeMap<RaidId, BTreeMap<Difficulty, UnitAnswer>>);
 
 impl Answers {
-    /// The answer of one raid and difficulty.
+    /// The result of one raid and difficulty.
     pub fn get(&self, (raid, difficulty): Unit) -> Option<&UnitAnswer> {
         self.0.get(&raid)?.get(&difficulty)
     }
 
-    /// Keeps an answer in the place of an earlier one.
+    /// Stores a result in place of an earlier one.
     pub fn insert(&mut self, (raid, difficulty): Unit, answer: UnitAnswer) {
         self.0.entry(raid).or_default().insert(difficulty, answer);
     }
 
-    /// Forgets that one raid and difficulty was refused. Returns whether it was.
+    /// Clears the refusal of one raid and difficulty. Returns whether there was one.
     pub fn forgive(&mut self, unit: Unit) -> bool {
         let refused = self.is_refused(unit);
         if let (true, Some(difficulties)) = (refused, self.0.get_mut(&unit.0)) {
@@ -63,7 +64,7 @@ impl Answers {
         all.filter(|unit| self.is_refused(*unit)).collect()
     }
 
-    /// Takes in what came now.
+    /// Adds the results of a response.
     pub fn take_in(&mut self, answered: &Answered) {
         let at = answered.player.updated_at;
         answered.player.ranked_in().units().for_each(|unit| self.insert(unit, UnitAnswer::Served(at)));
@@ -98,15 +99,15 @@ impl<'de> Deserialize<'de> for UnitAnswer {
     }
 }
 
-/// What one answer of the upstream brought of a player.
+/// What one response of the upstream brought for a player.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Answered {
     /// The player, with the ranks that came.
     pub player: Player,
-    /// The raids and difficulties that the upstream refuses, and its reasons. Each counts against its rule, until any player is
-    /// served.
+    /// The raids and difficulties that the upstream refuses, with its reasons. Each counts against its rule, until any
+    /// player is served.
     pub refused: Vec<(Unit, String)>,
-    /// Whether nothing is left to be fetched of what the player's message asks for. Otherwise the player still waits.
+    /// Whether nothing that the player's message asks for is left to fetch. Otherwise the player still waits.
     pub complete: bool,
 }
 
@@ -116,14 +117,14 @@ impl From<Player> for Answered {
     }
 }
 
-/// What was fetched of one player.
+/// What was fetched of one player, and when.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Fetched {
-    /// When it was dropped, if it was dropped last.
+    /// When it was dropped, if that was the latest event.
     pub dropped_at: Option<Timestamp>,
-    /// When everything had come last that its message asked for.
+    /// When everything that its message asked for was last complete.
     pub complete_at: Option<Timestamp>,
-    /// What came of each raid and difficulty last.
+    /// The latest result of each raid and difficulty.
     pub answers: Answers,
 }
 
@@ -138,15 +139,16 @@ impl Fetched {
         self.dropped_at.max(served.max()).map(to_millis) > Some(to_millis(at))
     }
 
-    /// Whether a message that was sent at `sent_at` asks in vain for a raid and difficulty: it was fetched since.
+    /// Whether a message sent at `sent_at` need not fetch a raid and difficulty, because it was fetched since.
     pub fn is_fresh(&self, unit: Unit, sent_at: Timestamp) -> bool {
-        // Times are kept in milliseconds.
+        // Times are stored in milliseconds.
         self.dropped_at.max(self.served_at(unit)).map(to_millis) > Some(to_millis(sent_at))
     }
 
-    /// Whether another message of the player is under way, or was when this one was sent, which has brought this raid and
-    /// difficulty before it brought others: one that an aggregator sent which was killed before it could say so. It is not bought again for a message
-    /// that was sent at `sent_at` to the same end.
+    /// Whether this raid and difficulty need not be fetched because of another message of the same player, sent by an
+    /// aggregator that was killed before it could record the send. That message is under way, or was when this one was
+    /// sent, and has brought this raid and difficulty before others. The same ranks are not paid for again for a
+    /// message sent at `sent_at`.
     pub fn is_under_way(&self, unit: Unit, sent_at: Timestamp) -> bool {
         let served_at = self.served_at(unit);
         let was_under_way = served_at > self.complete_at || self.complete_at > Some(sent_at);
@@ -164,21 +166,21 @@ impl Fetched {
 /// How often the upstream has refused one raid and difficulty.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refusals {
-    /// Players that were refused one after the other.
+    /// Number of different players refused in a row.
     pub in_a_row: u32,
-    /// Whether any player was ever served: then it is no fault of the rule.
+    /// Whether any player was ever served: then the rule is not at fault.
     pub served: bool,
     /// The upstream's last reason.
     pub reason: String,
 }
 
 impl Refusals {
-    /// Whether the rule is to blame: several players in a row were refused, and no player was ever served.
+    /// Whether the rule is at fault: several players in a row were refused, and no player was ever served.
     pub fn blame_the_rule(&self) -> bool {
         !self.served && self.in_a_row >= REFUSALS_IN_A_ROW
     }
 
-    /// The rest of a rule that is to blame.
+    /// The pause of a rule that is at fault.
     pub fn rest(&self, (raid, difficulty): Unit) -> Option<Rest> {
         let (raid, difficulty) = (names::raid(raid), names::difficulty(difficulty));
         let reason = format!(
@@ -189,17 +191,17 @@ impl Refusals {
     }
 }
 
-/// What is known of several players before the upstream is asked.
+/// What is stored on several players, read before the upstream is called.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Known {
-    /// Those of whom anything is known.
+    /// The players with stored results.
     pub players: BTreeMap<PlayerId, Fetched>,
-    /// The raids and difficulties that were refused, and that no player is known to have been served.
+    /// The refused raids and difficulties that no player is known to have been served.
     pub refusals: BTreeMap<Unit, Refusals>,
 }
 
 impl Known {
-    /// Why it is of no use to ask for a raid and difficulty of a player: the upstream refuses it.
+    /// The reason why requesting a raid and difficulty of a player is useless, if the upstream refuses it.
     pub fn refusal(&self, player: Option<PlayerId>, unit: Unit) -> Option<&str> {
         let answers = player.and_then(|player| self.players.get(&player)).map(|fetched| &fetched.answers);
         match (answers.and_then(|answers| answers.get(unit)), self.refusals.get(&unit)) {

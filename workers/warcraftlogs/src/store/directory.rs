@@ -1,4 +1,4 @@
-//! Finding players by what people call them.
+//! Finds players by name.
 
 use async_trait::async_trait;
 use stint_core::ports::PortResult;
@@ -6,13 +6,13 @@ use stint_core::ports::PortResult;
 use crate::model::{Player, Server};
 use crate::whom::Named;
 
-/// The stored players, by region, server and name. Only people ask for that; no worker does.
+/// The stored players, by region, server and name. Used only by commands; no worker uses it.
 #[async_trait]
 pub trait Directory: Send + Sync {
-    /// The servers of a region that stored players live on, each once.
+    /// The servers in a region that have stored players, each once.
     async fn servers(&self, region: &str) -> PortResult<Vec<Server>>;
 
-    /// The stored player of that name, whatever its case. Of several the one that was fetched last: a rename or a
-    /// transfer leaves the older one behind. A document that cannot be read is passed over.
+    /// The stored player with that name, in any case. Of several, the one that was fetched last: a rename or a transfer
+    /// leaves the older one behind. A document that cannot be decoded is skipped.
     async fn find(&self, named: &Named) -> PortResult<Option<Player>>;
 }

@@ -1,5 +1,5 @@
-//! When the fleet last passed each of its stages. From these instants a worker decides whether the next one has something to
-//! do, so that each hand-over is made once.
+//! When the fleet last passed each of its stages. From these instants a worker decides whether the next one has
+//! something to do, so that each worker is woken once per stage.
 
 use std::time::Duration;
 
@@ -8,19 +8,20 @@ use jiff::Timestamp;
 use stint_core::clock::after;
 use stint_core::ports::PortResult;
 
-/// The clocks of two machines differ by less. An instant that lies further ahead was kept by a clock that was wrong.
+/// Upper bound on the difference between the clocks of two machines. An instant further ahead was written by a wrong
+/// clock.
 const CLOCK_SKEW: Duration = Duration::from_secs(60);
 
-/// A stage of the data's way.
+/// A stage in the processing of the data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Milestone {
-    /// The aggregator began a look at all players who are due, which it has completed.
+    /// The start of the last aggregator run that read all players who are due.
     Aggregated,
     /// Players were sent to the queue, or the aggregator saw some in it.
     Queued,
-    /// A rank fetcher found nothing more in the queue.
+    /// A rank fetcher found the queue empty.
     Emptied,
-    /// The database generator began to read the players of the databases that it has published.
+    /// When the database generator began to read the players of the last databases that it published.
     Generated,
     /// Players were imported from elsewhere.
     Imported,
@@ -31,7 +32,7 @@ impl Milestone {
     pub const ALL: [Milestone; 5] =
         [Milestone::Aggregated, Milestone::Queued, Milestone::Emptied, Milestone::Generated, Milestone::Imported];
 
-    /// The name under which the stage is kept.
+    /// The name under which the stage is stored.
     pub fn name(self) -> &'static str {
         match self {
             Milestone::Aggregated => "aggregated",
@@ -43,7 +44,7 @@ impl Milestone {
     }
 }
 
-/// When each stage was last passed; `None` if it never was.
+/// When each stage was last passed; `None` if never.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Reached {
     /// See [`Milestone::Aggregated`].
@@ -71,7 +72,7 @@ impl Reached {
         *field = Some(at);
     }
 
-    /// What is believed at `now`: an instant that has not come yet, since a clock was once ahead, counts as never.
+    /// The instants to use at `now`: an instant in the future, written by a clock that was ahead, counts as never.
     pub fn as_of(self, now: Timestamp) -> Reached {
         let past = |at: Option<Timestamp>| at.filter(|at| *at <= after(now, CLOCK_SKEW));
         Reached {
@@ -100,6 +101,6 @@ pub trait Milestones: Send + Sync {
     /// All stages.
     async fn reached(&self) -> PortResult<Reached>;
 
-    /// Keeps that a stage was passed at `at`. The last call holds, also with an earlier instant.
+    /// Records that a stage was passed at `at`. The last call wins, even with an earlier instant.
     async fn pass(&self, milestone: Milestone, at: Timestamp) -> PortResult<()>;
 }

@@ -1,4 +1,4 @@
-//! What the fleet keeps, in the fleet's own words. One narrow trait per collection; one file per backend.
+//! What the fleet stores, in its own terms. One narrow trait per collection; one file per backend.
 
 mod answers;
 mod directory;
@@ -57,27 +57,27 @@ pub use sqlite::SqliteStore;
 pub use taken_over::TakenOver;
 pub use zones::{Frozen, Zones};
 
-/// A rule on loan to one discovery. Whoever holds an older lease can change nothing any more.
+/// A rule leased to one discovery. The holder of an older lease can no longer change anything.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Claim {
     /// The rule.
     pub rule: Rule,
-    /// How far an earlier discovery has come, if one was interrupted.
+    /// The progress of an earlier discovery, if one was interrupted.
     pub pass: Option<Pass>,
-    /// When the last pass over these pages had begun that was finished: what is newer it has not listed.
+    /// The start of the last finished pass over these pages: anything newer has not been listed.
     pub listed_until: Option<Timestamp>,
-    /// What that pass came to.
+    /// The result of that pass.
     pub last: Option<Seen>,
-    /// An operator says that what was doubted of the rule is right.
+    /// Whether an operator says that what was doubted about the rule is right.
     pub accepted: bool,
-    /// When the rule's raid was known to be frozen, if it is.
+    /// When it became known that the rule's raid is frozen, if it is.
     pub frozen_since: Option<Timestamp>,
-    /// Grows with each claim of the rule: the fence against a discovery that was thought dead.
+    /// Grows with each claim of the rule: it fences off a discovery whose lease has expired.
     pub lease: u64,
 }
 
 impl Claim {
-    /// Whether the raid is frozen, and was read to the end since: there is nothing new to find.
+    /// Whether the raid is frozen and was read to the end since: there is nothing new to find.
     pub fn is_settled(&self) -> bool {
         self.pass.is_none() && self.frozen_since.is_some_and(|since| self.rule.last_run > Some(since))
     }
@@ -89,73 +89,75 @@ pub struct RuleStatus {
     /// The rule.
     #[serde(flatten)]
     pub rule: Rule,
-    /// Until when a discovery works on it.
+    /// The end of the lease of the discovery that works on it.
     pub leased_until: Option<Timestamp>,
-    /// Not before then, and why: set after a ban.
+    /// The pause of the rule, and its reason: set after a ban, for example.
     pub resting: Option<Rest>,
-    /// The pass that is under way.
+    /// The pass under way.
     pub pass: Option<Pass>,
-    /// What the rule's pages came to that makes no sense.
+    /// Why the rule's pages are implausible.
     pub doubt: Option<Doubt>,
-    /// An operator says that it is right.
+    /// Whether an operator says that they are right.
     pub accepted: bool,
 }
 
-/// An upstream that every discovery leaves alone for a while.
+/// An upstream that no discovery calls for a while.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct UpstreamRest {
-    /// Its name, as [`PlayerSource::upstream`](crate::discovery::PlayerSource::upstream) has it.
+    /// Its name, as returned by [`PlayerSource::upstream`](crate::discovery::PlayerSource::upstream).
     pub upstream: String,
-    /// Until when, and why.
+    /// The end of the pause, and its reason.
     #[serde(flatten)]
     pub rest: Rest,
 }
 
-/// Discovery rules, who works on them, and which upstreams are left alone.
+/// Discovery rules, their leases, and the paused upstreams.
 #[async_trait]
 pub trait Rules: Send + Sync {
     /// All rules on one page, in the order of raid, difficulty, first page.
     async fn list(&self) -> PortResult<Page<RuleStatus, ()>>;
 
-    /// Adds a rule, or replaces the one of the same id. Its progress is forgotten when its pages changed, its refusals always.
+    /// Adds a rule, or replaces the rule with the same id. Its progress is deleted if its pages changed, its refusals
+    /// always.
     async fn put(&self, rule: &Rule) -> PortResult<()>;
 
-    /// Removes a rule. Answers whether there was one.
+    /// Removes a rule. Returns whether there was one.
     async fn remove(&self, id: &str) -> PortResult<bool>;
 
-    /// Lends the rule that has waited longest among those that ran before `due_before`, that nobody works on and
-    /// that are not resting; for `lease`. Two callers never hold the same rule.
+    /// Leases the rule that has waited longest among those that last ran before `due_before`, that have no lease and
+    /// that are not paused; for `lease`. Two callers never hold the same rule.
     async fn claim_due(&self, due_before: Timestamp, lease: Duration) -> PortResult<Option<Claim>>;
 
-    /// Keeps how far a pass has come, and renews the lease. `false`: another discovery has the rule, stop.
+    /// Stores the progress of a pass, and renews the lease. `false`: another discovery has the rule, so the caller must
+    /// stop.
     async fn keep(&self, claim: &Claim, pass: &Pass, lease: Duration) -> PortResult<bool>;
 
-    /// Ends a pass that read everything: sets `lastRun`, keeps of the progress when the pass began and what it came to,
-    /// forgets what was doubted, gives the rule back. `false` as above.
+    /// Ends a pass that read everything: sets `lastRun`, replaces the progress by when the pass began and what it
+    /// found, clears the doubt, gives the rule back. `false` as above.
     async fn finish(&self, claim: &Claim, pass: &Pass, ran_at: Timestamp) -> PortResult<bool>;
 
-    /// Gives the rule back with its progress kept, to go on at once or after a rest.
+    /// Gives the rule back with its progress stored, to continue at once or after a pause.
     async fn give_back(&self, claim: &Claim, rest: Option<Rest>) -> PortResult<()>;
 
-    /// Gives the rule back with `doubt` in place of an earlier one, to rest until `until`. Keeps `pass` as its progress, or
-    /// forgets all progress without one. `false` as above.
+    /// Gives the rule back, paused until `until`, with `doubt` in place of an earlier one. Stores `pass` as its
+    /// progress, or deletes all progress if it is `None`. `false` as above.
     async fn doubt(&self, claim: &Claim, pass: Option<&Pass>, doubt: &Doubt, until: Timestamp) -> PortResult<bool>;
 
-    /// Takes what is doubted of a rule for right, and ends its rest: the next discovery takes its pages as they are. Returns
-    /// whether anything is doubted of it.
+    /// Accepts what is doubted about a rule, and ends its pause: the next discovery accepts its pages as they are.
+    /// Returns whether there was a doubt.
     async fn accept(&self, id: &str) -> PortResult<bool>;
 
-    /// The upstreams that were ever left alone, in the order of their names. A rest that is over is kept.
+    /// The upstreams that were ever paused, in the order of their names. Pauses that are over are included.
     async fn upstreams(&self) -> PortResult<Vec<UpstreamRest>>;
 
-    /// Leaves an upstream alone, in every process. Of two rests the one that ends later is kept.
+    /// Pauses an upstream, in every process. Of two pauses the later end counts.
     async fn rest_upstream(&self, rest: &UpstreamRest) -> PortResult<()>;
 
-    /// Ends the rest of an upstream. Returns whether there was one.
+    /// Ends the pause of an upstream. Returns whether there was one.
     async fn wake_upstream(&self, upstream: &str) -> PortResult<bool>;
 }
 
-/// A stored document that cannot be read. It stays where it is; everything else goes on.
+/// A stored document that cannot be decoded. It stays where it is; processing continues without it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Damaged {
     /// The document's id, as text.
@@ -167,11 +169,11 @@ pub struct Damaged {
 /// Documents in the order of their key, and where the next page begins.
 #[derive(Clone, Debug)]
 pub struct Page<T, K> {
-    /// Those that could be read.
+    /// The decoded documents.
     pub documents: Vec<T>,
-    /// Those that could not.
+    /// The documents that could not be decoded.
     pub damaged: Vec<Damaged>,
-    /// Ask for the next page after this key. `None` when this was the last.
+    /// The next page starts after this key. `None` if this was the last page.
     pub next: Option<K>,
 }
 
@@ -199,31 +201,31 @@ pub enum DropReason {
     Unknown,
     /// The upstream never learned the player's class.
     NeverClassed,
-    /// It is another id's former self: its ranks are stored under the id that the upstream keeps.
+    /// It is a former id of another player: its ranks are stored under the id that the upstream keeps.
     Merged,
-    /// The upstream refuses all that the player was discovered in.
+    /// The upstream refuses everything that the player was discovered in.
     Refused,
 }
 
-/// A player that is not asked for, because the upstream refuses all that its message asks for.
+/// A player that is not requested, because the upstream refuses everything that its message asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unasked {
     /// The player.
     pub id: PlayerId,
     /// What is refused, with the upstream's reasons.
     pub refused: Vec<(Unit, String)>,
-    /// Whether nothing was known of the player before: then it is dropped, as [`DropReason::Refused`].
+    /// Whether nothing was stored of the player before: then it is dropped, as [`DropReason::Refused`].
     pub is_unknown: bool,
 }
 
 impl Unasked {
-    /// What is recorded of an unknown player beside its refusals.
+    /// The drop to record for an unknown player, in addition to its refusals.
     pub fn dropped(&self, at: Timestamp) -> Option<Dropped> {
         self.is_unknown.then_some(Dropped { id: self.id, reason: DropReason::Refused, at })
     }
 }
 
-/// Where a page of players begins.
+/// The position at which a page of players begins.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct PlayerKey {
     /// The region.
@@ -235,7 +237,7 @@ pub struct PlayerKey {
 }
 
 impl PlayerKey {
-    /// The place of `player`.
+    /// The position of `player`.
     pub fn of(player: &Player) -> PlayerKey {
         let Server { slug, name, normalized_name } = player.server.clone();
         PlayerKey { region: player.region.clone(), server: (slug, name, normalized_name), id: player.id }
@@ -245,23 +247,23 @@ impl PlayerKey {
 /// Players and their ranks.
 #[async_trait]
 pub trait Players: Send + Sync {
-    /// Stores what was fetched, all in one round trip: the (raid, difficulty) that are given replace those of the
-    /// stored document, others stay. The same twice changes nothing. A player that was dropped is one no more.
+    /// Stores what was fetched, all in one round trip: the given (raid, difficulty) pairs replace those of the stored
+    /// document, others stay. A player that was dropped is no longer dropped. Idempotent.
     async fn upsert(&self, players: &[Player]) -> PortResult<()>;
 
-    /// Stores players from elsewhere. Of a player that is stored already, what was updated last counts; the other adds the
-    /// (raid, difficulty) that are missing, and nothing else: neither a name nor a standing, and a player that was dropped since
-    /// stays dropped. The same twice changes nothing.
+    /// Stores players from elsewhere. For a player that is stored already, the version updated last wins; of the other,
+    /// only the missing (raid, difficulty) pairs are added, and nothing else: neither a name nor a standing. A player
+    /// that was dropped since stays dropped. Idempotent.
     async fn take_over(&self, players: &[Player]) -> PortResult<TakenOver>;
-    /// Stores what answers brought: ranks like [`Players::upsert`], and what came of each raid and difficulty.
+    /// Stores what responses brought: ranks like [`Players::upsert`], and the result of each raid and difficulty.
     async fn store(&self, answered: &[Answered]) -> PortResult<()>;
 
-    /// Records players that are not asked for, because the upstream refuses it: their messages are done. Of a player that is
-    /// unknown, both the refusal and the drop are recorded, or it is still unknown to [`Players::known`]. The same twice
-    /// changes nothing.
+    /// Records players that are not requested, because the upstream refuses it: their messages are done. For an unknown
+    /// player, both the refusal and the drop are recorded; until then the player stays unknown to [`Players::known`].
+    /// Idempotent.
     async fn refuse(&self, unasked: &[Unasked], at: Timestamp) -> PortResult<()>;
 
-    /// What was fetched of these players, and what is refused to all of them, in one round trip.
+    /// What was fetched of these players, and what is refused to all players, in one round trip.
     async fn known(&self, ids: &[PlayerId]) -> PortResult<Known>;
 
     /// Records players that will never have ranks. Ranks that are already stored stay.
@@ -271,8 +273,8 @@ pub trait Players: Send + Sync {
     /// normalised name) and id.
     async fn page(&self, after: Option<&PlayerKey>, max: usize) -> PortResult<Page<Player, PlayerKey>>;
 
-    /// At most `max` documents with an id above `after`, as JSON, in the order of ids: the quickest way through all of them.
-    /// Whoever asks reads them, and says which are damaged.
+    /// At most `max` documents with an id above `after`, as JSON, in the order of ids: the fastest way to read all of
+    /// them. The caller decodes them, and reports which are damaged.
     async fn documents(&self, after: Option<PlayerId>, max: usize) -> PortResult<Page<(PlayerId, String), PlayerId>>;
 
     /// One player.
@@ -281,7 +283,7 @@ pub trait Players: Send + Sync {
     /// At most `max` dropped players with an id above `after`.
     async fn dropped_page(&self, after: Option<PlayerId>, max: usize) -> PortResult<Page<Dropped, PlayerId>>;
 
-    /// How many there are.
+    /// Number of players.
     async fn counts(&self) -> PortResult<PlayerCounts>;
 }
 

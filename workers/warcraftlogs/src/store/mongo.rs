@@ -1,9 +1,10 @@
-//! The collections in MongoDB: `discovery_schedules`, `discovers` and `players` as existing deployments have them, and
-//! beside them `dropped`, `standings`, `refusals`, `discovery_progress`, `milestones`, `zones` and `refresh_answers`, which
-//! are ours.
+//! The collections in MongoDB: `discovery_schedules`, `discovers` and `players` as in existing deployments, and
+//! `dropped`, `standings`, `refusals`, `discovery_progress`, `milestones`, `zones` and `refresh_answers`, which Stint
+//! adds.
 //!
-//! Only simple operators are used, and nothing relies on more than one document changing in one step. So a method that
-//! writes to several collections can be cut off in between; each says why it may be done again from its beginning.
+//! Only simple operators are used, and nothing relies on changing more than one document in one step. So a method that
+//! writes to several collections can be interrupted in between; each says why it can safely be run again from its
+//! beginning.
 
 use std::sync::Arc;
 
@@ -21,7 +22,7 @@ pub struct MongoStore {
 }
 
 impl MongoStore {
-    /// The fleet's collections in a database. Sees to the indexes.
+    /// Opens the fleet's collections in a database, and creates missing indexes.
     pub async fn open(mongo: &Mongo, clock: Arc<dyn Clock>) -> PortResult<MongoStore> {
         mongo.ensure_index(mongo_players::PLAYERS, mongo_players::in_order()).await?;
         Ok(MongoStore { mongo: mongo.clone(), clock })

@@ -1,5 +1,5 @@
-//! Finding players by name in MongoDB. The index narrows it down to one server; its names are then compared here, since
-//! the server knows no case without a collation.
+//! Finds players by name in MongoDB. The index narrows the search to one server; names on it are then compared here,
+//! since MongoDB cannot ignore case without a collation.
 
 use async_trait::async_trait;
 use futures::TryStreamExt;
@@ -16,13 +16,13 @@ use crate::whom::Named;
 
 #[async_trait]
 impl Directory for MongoStore {
-    /// Steps from server to server by the index, which is shorter than the list of all players.
+    /// Steps from server to server by the index, which is faster than listing all players.
     async fn servers(&self, region: &str) -> PortResult<Vec<Server>> {
         let (mut servers, mut filter) = (Vec::new(), doc! { "region": region });
         loop {
             let found = self.mongo.find(PLAYERS, filter, in_order(), 1, "list the servers of a region").await?;
             let Some(first) = found.first() else { return Ok(servers) };
-            // No id comes after this one, so the next player lives elsewhere.
+            // No id comes after this one, so the next player is on another server.
             let last = PlayerKey { id: i64::MAX.cast_unsigned(), ..key_of(first) };
             filter = doc! { "$and": [{ "region": region }, behind(&last)] };
             let server = first.get_document("server").cloned().unwrap_or_default();
@@ -40,7 +40,7 @@ impl Directory for MongoStore {
 }
 
 impl MongoStore {
-    /// The ids of everybody of that name.
+    /// The ids of all players with that name.
     async fn ids(&self, named: &Named) -> PortResult<Vec<Bson>> {
         let failed = |error| explain("find a player by name", &error);
         let (collection, wanted) = (self.mongo.collection(PLAYERS), named.name().to_lowercase());

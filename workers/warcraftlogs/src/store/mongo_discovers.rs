@@ -1,5 +1,5 @@
-//! Discovered players in MongoDB: `discovers {_id, raidsToScrap: {"26": [3, 5]}}`. The original deployment has also
-//! called the field `raids`; a document may have both.
+//! Discovered players in MongoDB: `discovers {_id, raidsToScrap: {"26": [3, 5]}}`. The original deployment also called
+//! the field `raids`; a document may have both.
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -15,11 +15,11 @@ use crate::model::{PlayerId, RaidsToScrap};
 
 const DISCOVERS: &str = "discovers";
 
-/// What an older version may have called the field.
+/// The name of the field in older versions.
 const FORMER_FIELD: &str = "raids";
 const FIELD: &str = "raidsToScrap";
 
-/// Players that are looked at in one go when all of them are counted.
+/// Players read per query when all of them are counted.
 const PAGE: usize = 5_000;
 
 #[async_trait]
@@ -28,7 +28,7 @@ impl Discovers for MongoStore {
         let statements = seen.iter().map(merge).collect::<PortResult<Vec<Document>>>()?;
         let what = "merge discovered players";
         let Err(error) = self.mongo.update_all(DISCOVERS, &statements, what).await else { return Ok(()) };
-        // What cannot be read is replaced by what can: it would never be queued otherwise.
+        // An undecodable document is replaced: otherwise its player would never be queued.
         if !self.clear_damaged(seen).await? {
             return Err(error);
         }
@@ -71,8 +71,8 @@ impl Discovers for MongoStore {
         Ok(players.map(|player| Discovered { id: player.id, raids_to_scrap: still_wanted(player) }).collect())
     }
 
-    /// First the standings: cut off behind them, nobody is sent twice, and the documents that stay wait until their
-    /// players were fetched.
+    /// Standings are written first: if the process exits after them, no player is sent twice, and the documents that
+    /// remain wait until their players were fetched.
     async fn hand_over(&self, sent: &[Discovered], queued_at: Timestamp) -> PortResult<()> {
         self.queued(sent.iter().map(|player| player.id), queued_at).await?;
         let stored = self.documents_of(sent.iter().map(|player| player.id)).await?;
@@ -110,11 +110,12 @@ impl Discovers for MongoStore {
     }
 }
 
-/// Where each player of a page stands.
+/// The kind of each player of a page.
 type Kinds = Vec<(Kind, Result<Due, Damaged>)>;
 
 impl MongoStore {
-    /// A page of discovered players with their standings, joined here: servers that speak the protocol may not.
+    /// A page of discovered players with their standings. The join is done here: servers that speak MongoDB's protocol
+    /// may not support it.
     async fn kinds(
         &self,
         after: Option<PlayerId>,
@@ -149,7 +150,7 @@ impl MongoStore {
         self.mongo.find(DISCOVERS, filter, doc! {}, count, "read discovered players").await
     }
 
-    /// Empties the documents of these players that cannot be read. Says whether there were any.
+    /// Empties those documents of these players that cannot be decoded. Returns whether there were any.
     async fn clear_damaged(&self, players: &[Discovered]) -> PortResult<bool> {
         let stored = self.documents_of(players.iter().map(|player| player.id)).await?;
         let damaged = stored.iter().filter(|document| discovered((*document).clone()).is_err());
@@ -170,13 +171,13 @@ fn merge(player: &Discovered) -> PortResult<Document> {
     Ok(upsert(doc! { "_id": own_id(player.id)? }, change))
 }
 
-/// Finds a document as long as nobody has changed what it says.
+/// Matches a document if it is unchanged since it was read.
 fn as_seen(document: &Document) -> Document {
     let field = |name| document.get(name).cloned().unwrap_or(Bson::Null);
     doc! { "_id": field("_id"), FIELD: field(FIELD), FORMER_FIELD: field(FORMER_FIELD) }
 }
 
-/// Reads a document of either form.
+/// Decodes a document of either form.
 fn discovered(mut document: Document) -> Result<Discovered, String> {
     let Some(former) = document.remove(FORMER_FIELD) else { return read(document) };
     if !document.contains_key(FIELD) {

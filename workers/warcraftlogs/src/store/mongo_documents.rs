@@ -1,6 +1,7 @@
-//! Documents as MongoDB has them, and as the fleet's model reads and writes them: by way of JSON.
+//! Converts documents between MongoDB's types and the fleet's model, by way of JSON.
 //!
-//! Existing deployments wrote numbers as their drivers and shells saw fit: 26 may be an `int`, a `long` or a `double`.
+//! Existing deployments have numbers of any type that a driver or shell chose: 26 may be an `int`, a `long` or a
+//! `double`.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -13,10 +14,10 @@ use stint_mongo::mongodb::bson::{Bson, DateTime, Document, doc};
 use super::{Damaged, Page};
 use crate::model::PlayerId;
 
-/// Above this a float no longer tells whole numbers apart.
+/// Above this, not every whole number can be represented as a float.
 const LARGEST_EXACT: f64 = 9_007_199_254_740_992.0;
 
-/// Reads a document. The error names the field.
+/// Decodes a document. The error names the field.
 pub(super) fn read<T: DeserializeOwned>(document: Document) -> Result<T, String> {
     let value = plain(Bson::Document(document))?;
     serde_path_to_error::deserialize(value).map_err(|error| match error.path().to_string().as_str() {
@@ -25,23 +26,23 @@ pub(super) fn read<T: DeserializeOwned>(document: Document) -> Result<T, String>
     })
 }
 
-/// A value of the model as MongoDB keeps it.
+/// Encodes a value of the model for MongoDB.
 pub(super) fn write(value: &impl Serialize) -> PortResult<Bson> {
     let unwritable = |error| PortError::backend("could not write a document", error);
     serde_json::to_value(value).map(bson).map_err(unwritable)
 }
 
-/// A value that is not read here, as extended JSON: whatever its type is, it can be told from others.
+/// A value of a field unknown to the model, as extended JSON, which preserves its type.
 pub(super) fn extended(value: &Bson) -> Value {
     serde_json::to_value(value).unwrap_or_default()
 }
 
-/// The value that extended JSON stands for.
+/// The value that extended JSON represents.
 pub(super) fn from_extended(value: &Value) -> Bson {
     serde_json::from_value(value.clone()).unwrap_or_else(|_| bson(value.clone()))
 }
 
-/// Turns documents in the order of their ids into a page. A full page has a successor.
+/// Makes a page of documents in the order of their ids. A full page has a successor.
 pub(super) fn page<T>(
     documents: Vec<Document>,
     max: usize,
@@ -59,23 +60,23 @@ pub(super) fn page<T>(
     page
 }
 
-/// Finds the documents with an id above `after`.
+/// Matches the documents with an id above `after`.
 pub(super) fn above(after: Option<PlayerId>) -> Document {
     after.map_or_else(Document::new, |after| doc! { "_id": { "$gt": id(after) } })
 }
 
-/// A player's id in a filter, where all kinds of numbers are one.
+/// A player's id in a filter, where all number types compare as equal.
 pub(super) fn id(id: PlayerId) -> i64 {
-    // No document has an id beyond: `own_id` refuses to write one.
+    // No document has a larger id: `own_id` refuses to write one.
     i64::try_from(id).unwrap_or(i64::MAX)
 }
 
-/// A player's id in a document that is written. One that BSON has no number for is refused by name.
+/// A player's id in a document to be written. An id that BSON cannot represent is refused, with an error that names it.
 pub(super) fn own_id(id: PlayerId) -> PortResult<i64> {
     i64::try_from(id).map_err(|_| PortError::Invalid(format!("{id} is not a player's id: ids end at {}", i64::MAX)))
 }
 
-/// The player whose document it is.
+/// The id of the player whose document it is.
 pub(super) fn id_of(document: &Document) -> Option<PlayerId> {
     plain(document.get("_id")?.clone()).ok()?.as_u64()
 }

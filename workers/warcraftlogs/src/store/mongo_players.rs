@@ -1,4 +1,4 @@
-//! Players and dropped players in MongoDB: `players` as the design has it, and `dropped {_id, reason, at}`.
+//! Players and dropped players in MongoDB: `players` as in the design, and `dropped {_id, reason, at}`.
 
 use async_trait::async_trait;
 use futures::future::try_join;
@@ -18,7 +18,7 @@ use crate::model::{Player, PlayerId, RaidsToScrap, Unit};
 pub(super) const PLAYERS: &str = "players";
 pub(super) const DROPPED: &str = "dropped";
 
-/// The order in which the generator reads players, and the index that makes it cheap.
+/// The order in which the generator reads players, and the index that supports it.
 pub(super) fn in_order() -> Document {
     ORDER.iter().map(|field| ((*field).to_owned(), Bson::Int32(1))).collect()
 }
@@ -31,9 +31,9 @@ impl Players for MongoStore {
         self.store(&players.iter().cloned().map(Answered::from).collect::<Vec<Answered>>()).await
     }
 
-    /// First the players: cut off behind them, their standings still say that they are due. Last what is refused and served:
-    /// cut off before it, one batch is not counted, and later ones count. The other way round, each retry would count the
-    /// same players again, until they blame a rule that is right.
+    /// Players are written first: if the process exits after them, their standings still say that they are due.
+    /// Refusals and successes are counted last: if the process exits before that, one batch is not counted, and later
+    /// ones are. In the other order each retry would count the same players again, until a correct rule looks at fault.
     async fn store(&self, answered: &[Answered]) -> PortResult<()> {
         let refused = self.newly_refused(answered).await?;
         self.write_players(answered).await?;
@@ -44,7 +44,8 @@ impl Players for MongoStore {
         self.count_refusals(&refused, answered).await
     }
 
-    /// First the drops: cut off behind them, the players have no standing yet, and both are recorded once more.
+    /// Drops are written first: if the process exits after them, the players have no standing yet, and both are
+    /// recorded again.
     async fn refuse(&self, unasked: &[Unasked], at: Timestamp) -> PortResult<()> {
         let dropped: Vec<Dropped> = unasked.iter().filter_map(|player| player.dropped(at)).collect();
         self.keep_dropped(&dropped).await?;
@@ -57,7 +58,7 @@ impl Players for MongoStore {
         self.fetched(unasked.iter().map(came)).await
     }
 
-    /// Both collections at once.
+    /// Reads both collections concurrently.
     async fn known(&self, ids: &[PlayerId]) -> PortResult<Known> {
         let (standings, refusals) = try_join(self.standings(ids), self.refusals()).await?;
         let fetched = standings.into_iter().map(|(player, standing)| {
@@ -71,7 +72,7 @@ impl Players for MongoStore {
         self.take_over_all(players).await
     }
 
-    /// First the reasons: cut off behind them, the players are due, and dropped once more.
+    /// Reasons are written first: if the process exits after them, the players are due, and are dropped again.
     async fn drop_players(&self, dropped: &[Dropped]) -> PortResult<()> {
         self.keep_dropped(dropped).await?;
         let came = |player: &Dropped| Came {
@@ -137,14 +138,14 @@ impl MongoStore {
         let statements = players.iter().map(|player| store(player)).collect::<PortResult<Vec<Document>>>()?;
         let what = "store players";
         let Err(error) = self.mongo.update_all(PLAYERS, &statements, what).await else { return Ok(()) };
-        // A document that cannot be read is replaced.
+        // An undecodable document is replaced.
         if !self.remove_damaged(&players).await? {
             return Err(error);
         }
         self.mongo.update_all(PLAYERS, &statements, what).await
     }
 
-    /// Removes the documents of these players that cannot be read. Says whether there were any.
+    /// Removes those documents of these players that cannot be decoded. Returns whether there were any.
     pub(super) async fn remove_damaged(&self, players: &[&Player]) -> PortResult<bool> {
         let ids: Vec<i64> = players.iter().map(|player| id(player.id)).collect();
         let (count, filter) = (ids.len(), doc! { "_id": { "$in": ids } });
@@ -162,7 +163,7 @@ impl MongoStore {
     }
 }
 
-/// What an answer means for the player's standing.
+/// What a response means for the player's standing.
 pub(super) fn came(Answered { player, refused, complete }: &Answered) -> Came {
     let served = player.ranked_in();
     let mut covered: RaidsToScrap = served.clone();
@@ -177,12 +178,12 @@ fn refusal((unit, reason): &(Unit, String)) -> (Unit, UnitAnswer) {
     (*unit, UnitAnswer::Refused(reason.clone()))
 }
 
-/// Each given raid and difficulty is a field of its own, so that the others stay.
+/// Each given raid and difficulty is its own field, so that the others stay.
 fn store(player: &Player) -> PortResult<Document> {
     Ok(upsert(doc! { "_id": own_id(player.id)? }, change(player)?))
 }
 
-/// What makes a stored player this one, with all that is stored beside.
+/// The update that gives a stored player these values and keeps all other stored ones.
 pub(super) fn change(player: &Player) -> PortResult<Document> {
     let Bson::Document(mut fields) = write(player)? else { return Err(no_document()) };
     fields.remove("_id");
@@ -200,13 +201,13 @@ pub(super) fn change(player: &Player) -> PortResult<Document> {
     Ok(change)
 }
 
-/// Finds the players behind a place, in the order of the index.
+/// Matches the players after a position, in the order of the index.
 pub(super) fn behind(key: &PlayerKey) -> Document {
     let (slug, name, normalized) = &key.server;
     let values = [&key.region, slug, name, normalized].map(|text| Bson::String(text.clone()));
     let values: Vec<Bson> = values.into_iter().chain([Bson::Int64(id(key.id))]).collect();
     let branch = |length: usize| {
-        // The same up to a field, and above it there.
+        // Equal up to a field, and greater in that field.
         let mut branch: Document =
             ORDER.iter().zip(&values).take(length).map(|(field, value)| ((*field).to_owned(), value.clone())).collect();
         branch.insert(ORDER[length], doc! { "$gt": values[length].clone() });
@@ -215,7 +216,7 @@ pub(super) fn behind(key: &PlayerKey) -> Document {
     doc! { "$or": (0..ORDER.len()).map(branch).collect::<Vec<Document>>() }
 }
 
-/// The place of a document. A field that is not there comes before all others.
+/// The position of a document. A missing field sorts before all values.
 pub(super) fn key_of(document: &Document) -> PlayerKey {
     let text = |document: &Document, name: &str| document.get_str(name).unwrap_or_default().to_owned();
     let server = document.get_document("server").cloned().unwrap_or_default();

@@ -1,6 +1,6 @@
-//! How far the work on a rule has come, who has it on loan, and until when it rests: `discovery_progress {_id, lease,
-//! leasedUntil, resting, pass, pages, listed, doubt, accepted}`, beside the rule, whose document belongs to existing
-//! deployments too.
+//! The progress of a rule, its lease, and its pause: `discovery_progress {_id, lease, leasedUntil, resting, pass,
+//! pages, listed, doubt, accepted}`. It is kept apart from the rule, whose document also belongs to existing
+//! deployments.
 
 use std::time::Duration;
 
@@ -17,15 +17,15 @@ use super::{Doubt, Pass, Rest, Rule, Seen};
 
 pub(super) const PROGRESS: &str = "discovery_progress";
 
-/// A rule's progress. The default is that of a rule which nobody has ever worked on.
+/// A rule's progress. The default is the progress of a rule that no discovery has ever worked on.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Progress {
     pub(super) lease: u64,
     pub(super) leased_until: Option<Timestamp>,
     pub(super) resting: Option<Rest>,
-    /// The pass, and the pages that it is about.
+    /// The pass, and the pages that it covers.
     pass: Option<(Document, Bson)>,
-    /// When the last pass had begun that was finished, the pages that it was about, and what it came to.
+    /// The start of the last finished pass, the pages that it covered, and its result.
     listed: Option<(Timestamp, Document, Option<Seen>)>,
     pub(super) doubt: Option<Doubt>,
     pub(super) accepted: bool,
@@ -44,7 +44,7 @@ impl Progress {
             resting,
             pass: document.get_document("pass").ok().map(|pass| (pass.clone(), pages)),
             listed: document.get_document("listed").ok().and_then(|listed| {
-                // An earlier version kept nothing of what a pass came to.
+                // An earlier version stored no result of a pass.
                 let seen = listed.get_document("seen").ok().and_then(|seen| read(seen.clone()).ok());
                 Some((instant(listed.get("until"))?, listed.get_document("pages").ok()?.clone(), seen))
             }),
@@ -53,32 +53,33 @@ impl Progress {
         }
     }
 
-    /// Whether somebody may have the rule at `now`. A lease that ends later than one of `lease` is of a clock that was ahead.
+    /// Whether the rule can be claimed at `now`. A lease that ends later than one of `lease` was written by a clock
+    /// that was ahead.
     pub(super) fn is_free(&self, now: Timestamp, lease: Duration) -> bool {
         let is_led = self.leased_until.is_some_and(|until| is_pending(until, lease, now));
         !is_led && self.resting.as_ref().is_none_or(|rest| rest.until <= now)
     }
 
-    /// The pass that is under way. One that is about other pages than the rule's ended when the rule was changed.
+    /// The pass under way. A pass over other pages than the rule's ended when the rule was changed.
     pub(super) fn pass(&self, rule: &Rule) -> Result<Option<Pass>, String> {
         let current = self.pass.as_ref().filter(|(_, about)| *about == Bson::Document(pages(rule)));
         let pass = current.map(|(pass, _)| read::<Pass>(pass.clone())).transpose();
         pass.map_err(|reason| format!("pass: {reason}"))
     }
 
-    /// When the last pass over the rule's pages had begun that was finished.
+    /// The start of the last finished pass over the rule's pages.
     pub(super) fn listed_until(&self, rule: &Rule) -> Option<Timestamp> {
         self.listed.as_ref().filter(|(_, about, _)| *about == pages(rule)).map(|(until, ..)| *until)
     }
 
-    /// What that pass came to.
+    /// The result of that pass.
     pub(super) fn last(&self, rule: &Rule) -> Option<Seen> {
         self.listed.as_ref().filter(|(_, about, _)| *about == pages(rule)).and_then(|(.., seen)| *seen)
     }
 }
 
 impl MongoStore {
-    /// Lends a rule under the lease after the one that was seen. `false`: somebody else was faster.
+    /// Leases a rule with the lease number after the one that was read. `false`: another process was faster.
     pub(super) async fn lend(&self, rule: ObjectId, seen: u64, until: Timestamp) -> PortResult<bool> {
         let (collection, lease) = (self.mongo.collection(PROGRESS), (seen + 1).cast_signed());
         let lent = if seen == 0 {
@@ -95,7 +96,7 @@ impl MongoStore {
         }
     }
 
-    /// Changes the progress of whoever has that lease. `false`: another has the rule by now.
+    /// Changes the progress of the holder of that lease. `false`: another discovery has the rule by now.
     pub(super) async fn change_progress(
         &self,
         rule: ObjectId,
@@ -109,25 +110,25 @@ impl MongoStore {
     }
 }
 
-/// The change that keeps a pass of `rule`.
+/// The update that stores a pass of `rule`.
 pub(super) fn keep(rule: &Rule, pass: &Pass, until: Timestamp) -> PortResult<Document> {
     Ok(doc! { "$set": { "pass": write(pass)?, "pages": pages(rule), "leasedUntil": date(until) } })
 }
 
-/// The change that keeps of a finished pass of `rule` when it began, and what it came to.
+/// The update that stores the start and the result of a finished pass of `rule`.
 pub(super) fn listed(rule: &Rule, pass: &Pass) -> PortResult<Document> {
     let listed = doc! { "until": date(pass.started_at), "pages": pages(rule), "seen": write(&pass.seen)? };
     Ok(doc! { "$set": { "listed": listed } })
 }
 
-/// What a rule is about. A discovery of other pages has nothing to say of it.
+/// The pages that a rule covers. A discovery of other pages has nothing to do with it.
 pub(super) fn pages(rule: &Rule) -> Document {
     let mut pages = range(rule);
     pages.extend(options(rule).into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
     pages
 }
 
-/// Finds the rule while it is about the same pages. An option that it does not have is not there, or null.
+/// Matches the rule while it still covers the same pages. An option without a value is missing, or null.
 pub(super) fn as_claimed(id: ObjectId, rule: &Rule) -> Document {
     let mut filter = doc! { "_id": id };
     filter.extend(range(rule));
@@ -158,7 +159,7 @@ fn options(rule: &Rule) -> [(&'static str, Option<Bson>); 6] {
     ]
 }
 
-/// A rule's id as MongoDB has it.
+/// A rule's id in MongoDB's type.
 pub(super) fn object_id(id: &str) -> PortResult<ObjectId> {
     let wrong = |_| PortError::Invalid(format!("'{id}' is not an id of 24 hexadecimal digits"));
     ObjectId::parse_str(id).map_err(wrong)

@@ -1,5 +1,4 @@
-//! Answers to refreshes in MongoDB: `refresh_answers {_id, at, result}`, beside the collections that existing deployments
-//! have.
+//! Results of refreshes in MongoDB: `refresh_answers {_id, at, result}`, which existing deployments do not have.
 
 use async_trait::async_trait;
 use stint_core::clock::before;
@@ -17,7 +16,8 @@ const ANSWERS: &str = "refresh_answers";
 
 #[async_trait]
 impl RefreshAnswers for MongoStore {
-    /// Cut off in between, it has forgotten old answers and kept none, or some; doing it again keeps the others.
+    /// If the process exits in between, old results are deleted and none or some are stored; a repetition stores the
+    /// others.
     async fn keep_answers(&self, answers: &[RefreshAnswer]) -> PortResult<()> {
         if answers.is_empty() {
             return Ok(());

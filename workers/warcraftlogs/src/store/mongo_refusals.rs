@@ -1,5 +1,5 @@
 //! What the upstream refuses to every player: `refusals {_id: "99:1", raid, difficulty, inARow, served, reason}`, a few
-//! documents. What it refuses to one player stands in its standing.
+//! documents. What it refuses to one player is in that player's standing.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,12 +16,12 @@ use crate::model::{PlayerId, Unit};
 
 const REFUSALS: &str = "refusals";
 
-/// What several answers refuse for the first time.
+/// What several responses refuse for the first time.
 #[derive(Debug, Default)]
 pub(super) struct NewlyRefused {
-    /// To whom, and why.
+    /// The refused players, and the reasons.
     players: BTreeMap<Unit, BTreeMap<PlayerId, String>>,
-    /// Where one of these players has ranks from earlier.
+    /// Raids and difficulties in which one of these players has earlier ranks.
     served: BTreeSet<Unit>,
 }
 
@@ -38,14 +38,14 @@ impl NewlyRefused {
 }
 
 impl MongoStore {
-    /// The raids and difficulties that were refused, and that no player is known to have been served.
+    /// The refused raids and difficulties that no player is known to have been served.
     pub(super) async fn refusals(&self) -> PortResult<BTreeMap<Unit, Refusals>> {
         let filter = doc! { "served": false };
         let found = self.mongo.find(REFUSALS, filter, doc! {}, usize::MAX, "read what is refused").await?;
         Ok(found.iter().filter_map(refusals).collect())
     }
 
-    /// What answers refuse to players to whom it was not refused before. To be asked before the answers are stored.
+    /// What responses refuse to players for the first time. Must be called before the responses are stored.
     pub(super) async fn newly_refused(&self, answered: &[Answered]) -> PortResult<NewlyRefused> {
         let mut new = NewlyRefused::default();
         for Answered { player, refused, .. } in answered {
@@ -73,8 +73,9 @@ impl MongoStore {
         Ok(new)
     }
 
-    /// Counts what is refused for the first time. Each player who is served acquits the rule, for good. To be called when the
-    /// answers are stored: another process that counts the first refusal then finds who was served.
+    /// Counts what is refused for the first time. A player who is served clears the rule, for good. Must be called
+    /// after the responses are stored: another process that counts the first refusal then finds the players who were
+    /// served.
     pub(super) async fn count_refusals(&self, refused: &NewlyRefused, answered: &[Answered]) -> PortResult<()> {
         let keys: Vec<String> = refused.players.keys().copied().map(key).collect();
         let (most, filter) = (keys.len(), doc! { "_id": { "$in": keys } });
@@ -90,7 +91,7 @@ impl MongoStore {
         self.mongo.update_all(REFUSALS, &statements, "count what is refused").await
     }
 
-    /// Whether any player has ranks in a raid and difficulty. Looked up once, when it is refused for the first time.
+    /// Whether any player has ranks in a raid and difficulty. Queried once, when it is refused for the first time.
     async fn was_served(&self, unit: Unit) -> PortResult<bool> {
         let what = "look whether any player was served";
         let served = doc! { field(unit): { "$type": "date" } };
@@ -103,8 +104,8 @@ impl MongoStore {
         Ok(false)
     }
 
-    /// A rule is new: what the upstream refused of its raid and difficulty is asked for again. First the players: cut off
-    /// behind them, the count is still there for the next try.
+    /// For a new rule: what the upstream refused of its raid and difficulty is requested again. Players are written
+    /// first: if the process exits after them, the count is still there for the next try.
     pub(super) async fn forget_refusals(&self, unit: Unit) -> PortResult<()> {
         let what = "forget what was refused";
         let key = doc! { "_id": key(unit) };
@@ -124,7 +125,7 @@ fn key((raid, difficulty): Unit) -> String {
     format!("{raid}:{difficulty}")
 }
 
-/// Where the ranks of a raid and difficulty stand.
+/// The field with the ranks of a raid and difficulty.
 fn ranks((raid, difficulty): Unit) -> String {
     format!("raids.{raid}.{difficulty}")
 }
@@ -147,7 +148,7 @@ fn count(unit: Unit, players: &BTreeMap<PlayerId, String>, served: bool) -> Docu
     upsert(doc! { "_id": key(unit) }, change)
 }
 
-/// Changes nothing where nothing was ever refused.
+/// Changes nothing if nothing was ever refused.
 fn acquit(unit: Unit) -> Document {
     update(doc! { "_id": key(unit), "served": false }, doc! { "$set": { "served": true } })
 }

@@ -1,4 +1,4 @@
-//! What is doubted of rules, in `discovery_progress`, and which upstreams rest: `discovery_rests {_id, until, reason}`.
+//! Doubts about rules, in `discovery_progress`, and paused upstreams: `discovery_rests {_id, until, reason}`.
 
 use jiff::Timestamp;
 use stint_core::ports::PortResult;
@@ -13,7 +13,7 @@ use super::{Claim, Doubt, Pass, Rest, UpstreamRest};
 const RESTS: &str = "discovery_rests";
 
 impl MongoStore {
-    /// One document, so that nothing is half done. An earlier doubt goes, and with it what was accepted of it.
+    /// One document, so that nothing is half done. Deletes an earlier doubt, and its acceptance.
     pub(super) async fn keep_doubt(
         &self,
         claim: &Claim,
@@ -51,7 +51,7 @@ impl MongoStore {
         Ok(rests.iter().filter_map(rest).collect())
     }
 
-    /// A rest that ends later is there under the same id, and stands in the way of the new document.
+    /// If the id already has a pause that ends later, it prevents the insertion of the new document.
     pub(super) async fn begin_rest(&self, rest: &UpstreamRest) -> PortResult<()> {
         let until = date(rest.rest.until);
         let earlier = doc! { "_id": &rest.upstream, "until": { "$lt": until } };

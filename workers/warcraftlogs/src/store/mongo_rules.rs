@@ -1,5 +1,5 @@
-//! Discovery rules in MongoDB: `discovery_schedules {_id, raid, difficulty, startPage, endPage, lastRun}`, the optional fields of
-//! [`Rule`], and whatever else the deployment keeps there.
+//! Discovery rules in MongoDB: `discovery_schedules {_id, raid, difficulty, startPage, endPage, lastRun}`, the optional
+//! fields of [`Rule`], and whatever else the deployment stores there.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -29,15 +29,15 @@ struct Row {
 }
 
 impl Row {
-    /// One that cannot be read is due too, so that somebody is told; and one whose last run is still to come, by a clock
-    /// that was ahead.
+    /// An undecodable rule is also due, so that it is reported; and so is a rule whose last run is in the future,
+    /// written by a clock that was ahead.
     fn is_due(&self, due_before: Timestamp, now: Timestamp, lease: Duration) -> bool {
         let last_run = self.rule.as_ref().ok().and_then(|rule| rule.last_run).map(to_millis);
         let due = last_run <= Some(to_millis(due_before)) || last_run > Some(to_millis(now));
         due && self.progress.is_free(now, lease)
     }
 
-    /// Whether the upstream refuses it to every player.
+    /// Whether the upstream refuses the rule's raid and difficulty to every player.
     fn is_to_blame(&self, refusals: &BTreeMap<Unit, Refusals>) -> bool {
         let unit = self.rule.as_ref().ok().map(|rule| (rule.raid, rule.difficulty));
         unit.and_then(|unit| refusals.get(&unit)).is_some_and(Refusals::blame_the_rule)
@@ -62,7 +62,7 @@ impl Row {
     }
 }
 
-/// A rule that the upstream refuses to every player rests for that.
+/// Pauses a rule that the upstream refuses to every player.
 fn blamed(mut status: RuleStatus, refusals: &BTreeMap<Unit, Refusals>) -> RuleStatus {
     let unit = (status.rule.raid, status.rule.difficulty);
     status.resting = refusals.get(&unit).and_then(|refusals| refusals.rest(unit)).or(status.resting);
@@ -84,8 +84,8 @@ impl Rules for MongoStore {
         Ok(page)
     }
 
-    /// First the rule: cut off behind it, the progress of other pages counts for nothing. Then the lease, which fences
-    /// off whoever works on what the rule was.
+    /// The rule is written first: if the process exits after it, the progress of other pages is ignored. Then the lease
+    /// is written, which fences off a discovery that works on the old version of the rule.
     async fn put(&self, rule: &Rule) -> PortResult<()> {
         rule.check().map_err(PortError::Invalid)?;
         let document = document(rule)?;
@@ -115,13 +115,13 @@ impl Rules for MongoStore {
         rows.sort_by_key(|row| (row.rule.as_ref().ok().and_then(|rule| rule.last_run), row.id));
         let mut damaged = None;
         for row in rows {
-            // Whoever loses a rule to another goes on to the next.
+            // If another process is faster, the next rule is tried.
             if !self.lend(row.id, row.progress.lease, after(now, lease)).await? {
                 continue;
             }
             match row.claim(&frozen) {
                 Ok(claim) => return Ok(Some(claim)),
-                // It is on loan now, so that the next look finds another.
+                // It is leased now, so the next query finds another.
                 Err(reason) => {
                     let error = PortError::backend(format!("cannot read the discovery rule {}", row.id), reason);
                     tracing::warn!(rule = %row.id, %error, "discovery rule {} is passed over: {error}", row.id);
@@ -138,8 +138,9 @@ impl Rules for MongoStore {
         self.change_progress(id, claim.lease, keep, "keep the progress of a discovery rule").await
     }
 
-    /// First what was listed, if the lease is still ours, and then the date, in a rule that still is about the same pages. Cut off behind
-    /// it, whoever takes the rule over finds a pass that has nothing left to read.
+    /// The listing is written first, if the lease is still held, and then the date, if the rule still covers the same
+    /// pages. If the process exits after the listing, the next holder of the rule finds a pass with nothing left to
+    /// read.
     async fn finish(&self, claim: &Claim, pass: &Pass, ran_at: Timestamp) -> PortResult<bool> {
         let (id, what) = (object_id(&claim.rule.id)?, "finish a discovery rule");
         if !self.change_progress(id, claim.lease, listed(&claim.rule, pass)?, what).await? {
@@ -189,7 +190,7 @@ impl Rules for MongoStore {
 }
 
 impl MongoStore {
-    /// All rules, and those that have no id of ours.
+    /// All rules, and the documents whose id is not of Stint's form.
     async fn rows(&self) -> PortResult<(Vec<Row>, Vec<Damaged>)> {
         let all = |collection| self.mongo.find(collection, doc! {}, doc! {}, usize::MAX, "list the discovery rules");
         let (rules, progress) = try_join(all(SCHEDULES), all(PROGRESS)).await?;
@@ -211,7 +212,7 @@ impl MongoStore {
     }
 }
 
-/// Reads a rule. What it has beside the fields that are read here is kept in its own types.
+/// Decodes a rule. Fields unknown to the model keep their own types.
 fn rule(document: Document) -> Result<Rule, String> {
     let (known, unknown): (Document, Document) =
         document.into_iter().partition(|(name, _)| Rule::FIELDS.contains(&name.as_str()));

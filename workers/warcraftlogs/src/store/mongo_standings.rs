@@ -1,6 +1,6 @@
-//! When each player was fetched and queued last, and what its ranks cover: `standings {_id, fetchedAt, queuedAt, dropped,
-//! raids, answers}`, beside the collections that existing deployments have. Their players have none, and so count as never
-//! fetched.
+//! When each player was last fetched and queued, and what its ranks cover: `standings {_id, fetchedAt, queuedAt,
+//! dropped, raids, answers}`. Existing deployments do not have this collection; their players have no standing, and so
+//! count as never fetched.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,7 @@ use crate::model::{PlayerId, RaidsToScrap, Unit};
 
 pub(super) const STANDINGS: &str = "standings";
 
-/// What is known of a player.
+/// What is stored of a player.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Standing {
     pub(super) fetched_at: Option<Timestamp>,
@@ -26,26 +26,26 @@ pub(super) struct Standing {
     pub(super) answers: Answers,
 }
 
-/// What came of a player.
+/// What was fetched of a player.
 #[derive(Clone, Debug)]
 pub(super) struct Came {
     pub(super) player: PlayerId,
-    /// When everything had come that its message asks for; otherwise the player still waits.
+    /// When everything that its message asks for had come; `None` while the player still waits.
     pub(super) complete: Option<Timestamp>,
     pub(super) covered: Covered,
     pub(super) answers: Vec<(Unit, UnitAnswer)>,
 }
 
-/// Of what a player was fetched.
+/// What was fetched of a player.
 #[derive(Clone, Debug)]
 pub(super) enum Covered {
-    /// It has ranks here, and may have others elsewhere.
+    /// It has ranks in these, and may have others elsewhere.
     Only(RaidsToScrap),
     /// It was dropped.
     Everything,
 }
 
-/// Where a player stands; [`Freshness`] says what that means.
+/// The kind of a player; [`Freshness`] defines the kinds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Due,
@@ -60,7 +60,7 @@ impl Default for Covered {
 }
 
 impl Standing {
-    /// Where a player stands who was discovered in `raids`; `None` when nobody can read in what.
+    /// The kind of a player who was discovered in `raids`; `None` if those cannot be decoded.
     pub(super) fn kind(&self, raids: Option<&RaidsToScrap>, freshness: &Freshness, frozen: &Frozen) -> Kind {
         let [forgotten_at, stale_at] = [freshness.forgotten_at, freshness.stale_at].map(to_millis);
         let (fetched_at, queued_at) = (self.fetched_at.map(to_millis), self.queued_at.map(to_millis));
@@ -75,7 +75,7 @@ impl Standing {
         if fetched_at > Some(stale_at) && covered || settled { Kind::Fresh } else { Kind::Due }
     }
 
-    /// What of `raids` is still to be fetched, in spite of what is frozen.
+    /// What of `raids` is still to be fetched, considering what is frozen.
     pub(super) fn still_wanted(&self, frozen: &Frozen, raids: &RaidsToScrap) -> RaidsToScrap {
         frozen.still_wanted(raids, self.covered(), self.fetched_at)
     }
@@ -88,7 +88,7 @@ impl Standing {
         }
     }
 
-    /// When the player was dropped, if it was dropped last.
+    /// When the player was dropped, if that was the latest event.
     pub(super) fn dropped_at(&self) -> Option<Timestamp> {
         self.fetched_at.filter(|_| matches!(self.covered, Covered::Everything))
     }
@@ -97,7 +97,7 @@ impl Standing {
         let covered = if document.get_bool("dropped").unwrap_or_default() {
             Covered::Everything
         } else {
-            // What cannot be read covers nothing: fetching once too often loses nobody.
+            // An undecodable value covers nothing: fetching once too often loses no player.
             let raids = document.get_document("raids").cloned().unwrap_or_default();
             Covered::Only(read(raids).unwrap_or_default())
         };
@@ -107,7 +107,7 @@ impl Standing {
 }
 
 impl MongoStore {
-    /// The standings of these players, as far as they have one.
+    /// The standings of these players, where there are any.
     pub(super) async fn standings(&self, ids: &[PlayerId]) -> PortResult<BTreeMap<PlayerId, Standing>> {
         let ids: Vec<i64> = ids.iter().copied().map(id).collect();
         let (count, filter) = (ids.len(), doc! { "_id": { "$in": ids } });
@@ -115,13 +115,13 @@ impl MongoStore {
         Ok(found.iter().filter_map(|document| Some((id_of(document)?, Standing::of(document)))).collect())
     }
 
-    /// Players were ranked or dropped. A message that was queued later still waits, and is not forgotten.
+    /// Records that players were ranked or dropped. A message that was queued later still waits, and is not forgotten.
     pub(super) async fn fetched(&self, players: impl Iterator<Item = Came> + Send) -> PortResult<()> {
         let statements: Vec<Document> = players.flat_map(|came| fetched(&came)).collect();
         self.mongo.update_all(STANDINGS, &statements, "keep the players' standings").await
     }
 
-    /// Players' messages were sent.
+    /// Records that players' messages were sent.
     pub(super) async fn queued(&self, ids: impl Iterator<Item = PlayerId> + Send, at: Timestamp) -> PortResult<()> {
         let queued = doc! { "$max": { "queuedAt": date(at) } };
         let statements: Vec<Document> = ids.map(|player| upsert(doc! { "_id": id(player) }, queued.clone())).collect();
@@ -161,7 +161,7 @@ fn fetched(Came { player, complete, covered, answers }: &Came) -> Vec<Document> 
     statements
 }
 
-/// Where the answer of a raid and difficulty stands.
+/// The field with the result of a raid and difficulty.
 pub(super) fn field((raid, difficulty): Unit) -> String {
     format!("answers.{raid}.{difficulty}")
 }
@@ -173,7 +173,7 @@ fn stored(answer: &UnitAnswer) -> Bson {
     }
 }
 
-/// The answers of a player. What cannot be read is none.
+/// The results of a player. Undecodable ones are left out.
 fn answers(document: &Document) -> Answers {
     let mut answers = Answers::default();
     for (raid, units) in document.get_document("answers").into_iter().flatten() {
@@ -189,7 +189,7 @@ fn answers(document: &Document) -> Answers {
     answers
 }
 
-/// Merges raids and difficulties into what `field` has; empty when there is nothing to merge.
+/// Merges raids and difficulties into `field`; empty if there is nothing to merge.
 pub(super) fn add_raids(field: &str, raids: &RaidsToScrap) -> Document {
     let add = |(raid, difficulties): (&u32, &std::collections::BTreeSet<u32>)| {
         let difficulties: Vec<Bson> = difficulties.iter().map(|difficulty| Bson::from(*difficulty as i32)).collect();

@@ -1,8 +1,8 @@
-//! Players from elsewhere, into MongoDB.
+//! Imports players from elsewhere into MongoDB.
 //!
-//! Other processes store ranks meanwhile, and each statement changes one document by a condition of its own: a player that is new is
-//! only inserted, one that was read as older is only changed while it still is that, and a raid and difficulty is only added
-//! where it is missing. So nothing newer is lost, whichever comes first, and the same twice changes nothing.
+//! Other processes store ranks meanwhile, and each statement changes one document under its own condition: a new player
+//! is only inserted, a player that was read as older is only changed while it still is, and a raid and difficulty is
+//! only added where it is missing. So nothing newer is lost, whatever the order, and the import is idempotent.
 
 use std::collections::{HashMap, HashSet};
 
@@ -18,14 +18,14 @@ use super::taken_over::Relation;
 use super::{Answered, Dropped, TakenOver};
 use crate::model::{Player, PlayerId};
 
-/// A stored player: when it was updated, and what its document says of that, to be compared with.
+/// A stored player: when it was updated, and the stored value of that, for comparison.
 struct Stored {
     updated_at: Timestamp,
     as_written: Bson,
 }
 
 impl MongoStore {
-    /// A player that comes twice is compared with what came before, so each round has every player once.
+    /// A player that occurs twice must be compared with its first occurrence, so each round contains every player once.
     pub(super) async fn take_over_all(&self, players: &[Player]) -> PortResult<TakenOver> {
         let (mut taken, mut rest) = (TakenOver::default(), players.to_vec());
         while !rest.is_empty() {
@@ -38,7 +38,8 @@ impl MongoStore {
         Ok(taken)
     }
 
-    /// First the players, then the standings of those whose ranks count: cut off in between, they are due, and no more.
+    /// Players are written first, then the standings of those whose ranks count: if the process exits in between, they
+    /// are due, which does no harm.
     async fn take_over_each(&self, players: &[Player]) -> PortResult<TakenOver> {
         self.remove_damaged(&players.iter().collect::<Vec<&Player>>()).await?;
         let stored = self.stored(players).await?;
@@ -107,7 +108,7 @@ fn change_of(player: &Player, relation: Relation, stored: Option<&Stored>) -> Po
     })
 }
 
-/// Adds the statements that add what is missing.
+/// Adds the statements that add missing raids and difficulties.
 fn add_missing(player: &Player, statements: &mut Vec<Document>) -> PortResult<()> {
     for (raid, difficulties) in &player.raids {
         for (difficulty, ranks) in difficulties {

@@ -1,4 +1,4 @@
-//! Frozen raids in MongoDB: `zones {_id: <raid>, askAt, frozenSince}`, which are ours.
+//! Frozen raids in MongoDB: `zones {_id: <raid>, askAt, frozenSince}`, a collection of Stint's own.
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -15,7 +15,8 @@ const ZONES: &str = "zones";
 
 #[async_trait]
 impl Zones for MongoStore {
-    /// A raid that the filter does not find is there already, and not to be asked about: to insert it once more fails.
+    /// A raid that the filter does not match already has a document, and is not to be asked about: the insertion of a
+    /// second one fails.
     async fn claim_question(&self, raids: &[RaidId], until: Timestamp) -> PortResult<Vec<RaidId>> {
         let now = date(self.clock.now());
         let mut claimed = Vec::new();

@@ -1,51 +1,51 @@
-//! How far a discovery has come, and what it has come to.
+//! The progress of a discovery, and its result.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::Rule;
 
-/// A rule that one discovery works on, and how far it has come. Kept apart from the rule, whose document belongs to
-/// existing deployments too.
+/// The progress of the discovery that works on a rule. Stored apart from the rule, whose document also belongs to
+/// existing deployments.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Pass {
-    /// When the pass began. Sources that list what is new list it up to here, so that pages do not shift.
+    /// When the pass began. Sources that list what is new list it up to this time, so that pages do not shift.
     pub started_at: Timestamp,
-    /// The page range in pieces.
+    /// The page range in chunks.
     pub chunks: Vec<Chunk>,
     /// The first page that turned out to be past the end.
     pub end: Option<u32>,
-    /// What it has come to.
+    /// The result so far.
     #[serde(default)]
     pub seen: Seen,
 }
 
-/// What a pass came to: by it the next page is judged, and the next pass.
+/// The result of a pass: the next page and the next pass are checked against it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Seen {
     /// Players on its pages.
     pub players: u64,
-    /// The last page that had rows; 0 when none had.
+    /// The last page with rows; 0 if there was none.
     pub last_page: u32,
-    /// The last page that another one said to be there; 0 when none did.
+    /// The last page that another page said exists; 0 if there was none.
     pub promised: u32,
-    /// How long a time the pass is about, in seconds, where it lists what is new. `None` where it lists everybody.
+    /// The length in seconds of the time whose new entries the pass lists. `None` if it lists every player.
     pub span: Option<u64>,
 }
 
-/// What a rule's pages came to that makes no sense.
+/// Why a rule's pages are implausible.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Doubt {
-    /// When it was seen.
+    /// When it was detected.
     pub at: Timestamp,
-    /// Why it makes no sense, with the page's number.
+    /// Why they are implausible, with the page's number.
     pub reason: String,
-    /// The page in outline, for the operator. It has no scripts, form values or queries of links.
+    /// Outline of the page, for the operator. It has no scripts, form values or queries of links.
     pub sample: Option<String>,
 }
 
-/// A piece of a rule's page range.
+/// A chunk of a rule's page range.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Chunk {
     /// The next page to read.
@@ -62,7 +62,7 @@ impl Chunk {
 }
 
 impl Pass {
-    /// A pass over the pages of `rule`, its last page included, in chunks of `pages_per_chunk`.
+    /// A pass over the pages of `rule`, including the last page, in chunks of `pages_per_chunk`.
     pub fn begin(rule: &Rule, pages_per_chunk: u32, now: Timestamp) -> Pass {
         let starts = (rule.start_page..=rule.end_page).step_by(pages_per_chunk.max(1) as usize);
         let chunk =
@@ -70,11 +70,11 @@ impl Pass {
         Pass { started_at: now, chunks: starts.map(chunk).collect(), end: None, seen: Seen::default() }
     }
 
-    /// Reads the page before `page` again, and `page`: one of the two was wrong about the other.
+    /// Schedules the page before `page`, and `page`, to be read again: one of the two contradicts the other.
     pub fn read_again_before(&mut self, page: u32) {
         self.seen.promised = 0;
         let before = page.saturating_sub(1);
-        // The page before is the last of a chunk that is done, or it was read by the chunk that has come to `page`.
+        // The page before is the last page of a finished chunk, or the chunk that has reached `page` read it.
         let done = self.chunks.iter().position(|chunk| chunk.last == before && chunk.is_done());
         let place = done.or_else(|| self.chunks.iter().position(|chunk| chunk.next == page && !chunk.is_done()));
         if let Some(place) = place {

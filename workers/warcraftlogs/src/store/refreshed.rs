@@ -1,4 +1,4 @@
-//! What became of the latest refreshes, for a person who waits for one.
+//! Results of the latest refreshes, for a person who waits for one.
 
 use std::time::Duration;
 
@@ -11,45 +11,45 @@ use super::DropReason;
 use crate::model::PlayerId;
 use crate::whom::Whom;
 
-/// How long an answer is kept: longer than a person waits for it. There are never more of them than an hour's points pay
-/// for.
+/// How long a result is stored: longer than a person waits for it. There are never more results than an hour's points
+/// pay for.
 pub const ANSWERS_KEPT: Duration = Duration::from_secs(60 * 60);
 
-/// What became of a refresh.
+/// The result of a refresh.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RefreshAnswer {
-    /// The player as it was asked for: by id or by name.
+    /// The player as it was requested: by id or by name.
     pub whom: Whom,
-    /// When the upstream answered.
+    /// When the upstream responded.
     pub at: Timestamp,
-    /// What it answered.
+    /// What the upstream responded.
     pub result: Refreshed,
 }
 
-/// What the upstream answered to a refresh.
+/// The upstream's response to a refresh.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Refreshed {
     /// Ranks, which are stored under this id.
     Ranked(PlayerId),
-    /// That there will never be any.
+    /// There will never be ranks.
     Dropped(DropReason),
-    /// That it does not take the question, and why.
+    /// The upstream refuses the request, and why.
     Refused(String),
 }
 
-/// The answers to refreshes of the last hour. Nothing depends on them but a person's patience.
+/// The results of the last hour's refreshes. They are used only to inform a person who waits.
 #[async_trait]
 pub trait RefreshAnswers: Send + Sync {
-    /// Keeps answers, each in place of an earlier one about the same player, and forgets those that are older than
-    /// [`ANSWERS_KEPT`]. The same twice changes nothing.
+    /// Stores results, each in place of an earlier one about the same player, and deletes those older than
+    /// [`ANSWERS_KEPT`]. Idempotent.
     async fn keep_answers(&self, answers: &[RefreshAnswer]) -> PortResult<()>;
 
-    /// Returns the latest answer about a player who was asked for like this.
+    /// Returns the latest result for a player who was requested in this way.
     async fn answer(&self, whom: &Whom) -> PortResult<Option<RefreshAnswer>>;
 }
 
-/// A player's key: no name has a line break.
+/// A player's key: no name contains a line break.
 pub(super) fn key(whom: &Whom) -> String {
     match whom {
         Whom::Id(id) => id.to_string(),

@@ -1,4 +1,4 @@
-//! A discovery rule: which pages to read again and again, and what to read of whom.
+//! A discovery rule: which pages to read again and again, and which ranks to request for the players on them.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -7,11 +7,11 @@ use serde_json::{Map, Value};
 use crate::model::{Difficulty, RaidId};
 use crate::whom::{Named, parse_region};
 
-/// The last page that a rule may have: more than a hundred times as many as any ranking shows.
+/// The last page that a rule may have: more than a hundred times the pages of any ranking.
 pub const LAST_PAGE: u32 = 100_000;
 
-/// The metrics that a rule may name: those of this game in the upstream's `CharacterPageRankingMetricType`. A metric that the
-/// upstream does not know makes it refuse the whole document, with every player in it.
+/// The metrics that a rule may name: those of this game in the upstream's `CharacterPageRankingMetricType`. With an
+/// unknown metric the upstream refuses the whole document, with every player in it.
 /// www.warcraftlogs.com/v2-api-docs/warcraft/characterpagerankingmetrictype.doc.html
 pub const METRICS: [&str; 9] =
     ["default", "dps", "hps", "bossdps", "wdps", "tankhps", "krsi", "playerscore", "playerspeed"];
@@ -19,7 +19,7 @@ pub const METRICS: [&str; 9] =
 /// The largest group that the game has ever had.
 const LARGEST_SIZE: u32 = 40;
 
-/// The partition that stands for all of them, in the upstream's words.
+/// The partition number that stands for all of them in the upstream's API.
 const ALL_PARTITIONS: i32 = -1;
 
 /// One document of the `discovery_schedules` collection: which pages to read again and again.
@@ -31,40 +31,41 @@ pub struct Rule {
     pub id: String,
     /// The raid whose rankings are read.
     pub raid: RaidId,
-    /// In which difficulty.
+    /// The difficulty.
     pub difficulty: Difficulty,
     /// The first page, from 1.
     pub start_page: u32,
-    /// The last page; it is read too.
+    /// The last page, inclusive.
     pub end_page: u32,
-    /// The part of the raid's time, such as a patch, from 1; -1 stands for all of them.
+    /// The partition of the raid, such as a patch, from 1; -1 stands for all of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub partition: Option<i32>,
     /// The size of the group.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size: Option<u32>,
-    /// What players are ranked by: one of [`METRICS`].
+    /// The metric that players are ranked by: one of [`METRICS`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metric: Option<String>,
-    /// Only players of this region, such as `EU`.
+    /// Only players in this region, such as `EU`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub region: Option<String>,
-    /// Only players of this server of the region: its slug, such as `tarren-mill`.
+    /// Only players on this server of the region: its slug, such as `tarren-mill`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server: Option<String>,
-    /// Only players in the reports of this guild of the server.
+    /// Only players in the reports of this guild on the server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub guild: Option<String>,
     /// When a pass over the pages was last finished.
     #[serde(default, with = "last_run", skip_serializing_if = "Option::is_none")]
     pub last_run: Option<Timestamp>,
-    /// What else the document has. It belongs to others, so it is kept as it is, in extended JSON, and read by nobody here.
+    /// The document's other fields. They belong to other software, so they are kept unchanged, as extended JSON, and
+    /// not read.
     #[serde(flatten)]
     pub unknown: Map<String, Value>,
 }
 
 impl Rule {
-    /// The fields that are read here; every other one is [`Rule::unknown`].
+    /// The fields that are read here; all others are in [`Rule::unknown`].
     pub const FIELDS: [&'static str; 12] = [
         "_id",
         "raid",
@@ -80,7 +81,7 @@ impl Rule {
         "lastRun",
     ];
 
-    /// Says what is wrong with the rule's fields, by the field's name.
+    /// Checks the rule's fields. The error names the field.
     pub fn check(&self) -> Result<(), String> {
         if self.raid == 0 {
             return Err("raid: 0 is no raid; see `stint wcl rules add --help`".into());
@@ -127,7 +128,7 @@ impl Rule {
         let Some(server) = &self.server else { return Ok(()) };
         let guild = self.guild.as_deref();
         let region = self.region.as_deref().unwrap_or_default();
-        // A guild's name is bounded as a character's name is.
+        // A guild's name has the same limits as a character's name.
         Named::new(guild.unwrap_or("any"), server, region).map(drop).map_err(|reason| {
             let reason = reason.strip_prefix("field ").unwrap_or(&reason);
             reason.strip_prefix("name: ").map_or_else(|| reason.to_owned(), |reason| format!("guild: {reason}"))
@@ -135,19 +136,19 @@ impl Rule {
     }
 }
 
-/// A partition that a raid can have, as a person types it.
+/// Parses a partition that a raid can have, as typed by a person.
 pub fn parse_partition(text: &str) -> Result<i32, String> {
     let partition = text.trim().parse().map_err(|_| format!("'{text}' is not a number"))?;
     check_partition(partition).map(|()| partition)
 }
 
-/// A size that a group can have, as a person types it.
+/// Parses a size that a group can have, as typed by a person.
 pub fn parse_size(text: &str) -> Result<u32, String> {
     let size = text.trim().parse().map_err(|_| format!("'{text}' is not a number"))?;
     check_size(size).map(|()| size)
 }
 
-/// Whether a raid can have such a partition.
+/// Checks that a raid can have this partition.
 fn check_partition(partition: i32) -> Result<(), String> {
     if partition >= 1 || partition == ALL_PARTITIONS {
         return Ok(());
@@ -155,7 +156,7 @@ fn check_partition(partition: i32) -> Result<(), String> {
     Err(format!("{partition} is none; partitions are counted from 1, and {ALL_PARTITIONS} means all"))
 }
 
-/// Whether a group can have such a size.
+/// Checks that a group can have this size.
 fn check_size(size: u32) -> Result<(), String> {
     if (1..=LARGEST_SIZE).contains(&size) {
         return Ok(());
@@ -163,7 +164,7 @@ fn check_size(size: u32) -> Result<(), String> {
     Err(format!("no group has {size} players; it is from 1 to {LARGEST_SIZE}"))
 }
 
-/// Ids as MongoDB writes them: `{"$oid": "638190fc00bc58421e002c83"}`; a plain string is read too.
+/// Ids as in MongoDB: `{"$oid": "638190fc00bc58421e002c83"}`; also reads a plain string.
 mod object_id {
     use serde::de::Error;
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -194,7 +195,7 @@ mod object_id {
     }
 }
 
-/// `lastRun` as deployments have it: a date, or seconds since the epoch as a number (the original wrote floats).
+/// `lastRun` as stored by deployments: a date, or seconds since the epoch as a number (the original wrote floats).
 mod last_run {
     use jiff::Timestamp;
     use serde::de::Error;

@@ -1,5 +1,5 @@
-//! The collections in a SQLite file, `warcraftlogs.db`. Documents are kept as the JSON of their model; what is searched
-//! for stands beside them in columns.
+//! The collections in a SQLite file, `warcraftlogs.db`. Documents are stored as the JSON of their model; the values
+//! that queries search for are also in columns.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ use crate::model::{Player, PlayerId, RaidsToScrap};
 /// The file's name in `STINT_HOME`.
 const FILE: &str = "warcraftlogs.db";
 
-/// Numbered by their place: append, never change.
+/// Numbered by position: only append, never change.
 const MIGRATIONS: &[&str] = &[
     "
     CREATE TABLE rules (
@@ -58,7 +58,7 @@ const MIGRATIONS: &[&str] = &[
     sqlite_refreshed::MIGRATION,
 ];
 
-/// What the rows must be like. What else is kept in JSON is made anew where it cannot be read.
+/// Checks on the rows. Other stored JSON is rebuilt if it cannot be decoded.
 const ROWS: &[RowRule] = &[
     document("players", "id", "document", reads::<Player>),
     document("discovers", "id", "raids", reads::<RaidsToScrap>),
@@ -66,7 +66,7 @@ const ROWS: &[RowRule] = &[
     document("rules", "id", "document", reads::<Rule>),
 ];
 
-/// A player who is taken out is discovered again.
+/// A player whose document is removed is discovered again.
 const fn document(
     table: &'static str,
     key: &'static str,
@@ -88,10 +88,10 @@ pub struct SqliteStore {
 }
 
 impl SqliteStore {
-    /// The file, for those who look after files.
+    /// The file, for commands that check and repair files.
     pub const FILES: [FileSpec; 1] = [FileSpec { name: FILE, migrations: MIGRATIONS, rows: ROWS }];
 
-    /// Whether the file is in the folder `home`. To open the collections creates it.
+    /// Whether the file is in the folder `home`. Opening the collections creates it.
     pub fn is_at(home: &Path) -> bool {
         home.join(FILE).is_file()
     }
@@ -102,7 +102,7 @@ impl SqliteStore {
     }
 }
 
-/// Turns rows of id and document into a page. A full page has a successor.
+/// Makes a page of rows of id and document. A full page has a successor.
 pub(super) fn page<T>(
     rows: Vec<(i64, String)>,
     max: usize,
@@ -127,7 +127,7 @@ pub(super) fn count(connection: &Connection, sql: &str) -> Result<u64> {
     connection.prepare_cached(sql)?.query_row([], |row| row.get::<_, i64>(0)).map(i64::cast_unsigned)
 }
 
-/// An id on its way into a statement. One that SQLite has no number for is refused by name.
+/// An id as a statement's parameter. An id that SQLite cannot represent is refused, with an error that names it.
 pub(super) struct SqlId(PlayerId);
 
 pub(super) fn sql_id(id: PlayerId) -> SqlId {
@@ -144,7 +144,7 @@ impl ToSql for SqlId {
     }
 }
 
-/// Where to go on behind an id; from the beginning without one.
+/// The position after an id; the beginning if there is none.
 pub(super) fn sql_after(after: Option<PlayerId>) -> i64 {
     after.map_or(-1, |id| i64::try_from(id).unwrap_or(i64::MAX))
 }

@@ -1,5 +1,5 @@
-//! Finding players by name in SQLite. The index narrows it down to one server; its names are then compared here, since
-//! SQLite knows the case of ASCII letters only.
+//! Finds players by name in SQLite. The index narrows the search to one server; names on it are then compared here,
+//! since SQLite ignores the case of ASCII letters only.
 
 use async_trait::async_trait;
 use stint_core::ports::PortResult;
@@ -35,7 +35,7 @@ impl Directory for SqliteStore {
     }
 }
 
-/// The documents of everybody of that name.
+/// The documents of all players with that name.
 fn documents(connection: &Connection, named: &Named) -> Result<Vec<String>> {
     let mut select = connection.prepare_cached(
         "SELECT iif(json_valid(document), json_extract(document, '$.name'), NULL), document FROM players

@@ -89,7 +89,7 @@ impl Discovers for SqliteStore {
 fn merge(connection: &Connection, player: &Discovered) -> Result<()> {
     let mut read = connection.prepare_cached("SELECT raids FROM discovers WHERE id = ?1")?;
     let known = read.query_row(params![sql_id(player.id)], |row| row.get::<_, String>(0)).optional()?;
-    // What cannot be read is replaced by what can: it would never be queued otherwise.
+    // An undecodable document is replaced: otherwise its player would never be queued.
     let known: Option<RaidsToScrap> = known.and_then(|raids| serde_json::from_str(&raids).ok());
     let mut raids = known.clone().unwrap_or_default();
     raids.merge(&player.raids_to_scrap);
@@ -104,7 +104,7 @@ fn discovered(id: PlayerId, raids: &str) -> serde_json::Result<Discovered> {
     Ok(Discovered { id, raids_to_scrap: serde_json::from_str(raids)? })
 }
 
-/// A page of those who are due. It is full, and has a successor, when that many had to be looked at.
+/// A page of the players who are due. It is full, and has a successor, if that many rows had to be read.
 fn due(
     connection: &Connection,
     after: Option<PlayerId>,
@@ -164,8 +164,8 @@ fn backlog(connection: &Connection, freshness: &Freshness) -> Result<Backlog> {
     Ok(backlog)
 }
 
-/// Whether everything is frozen and was fetched since. Nothing is covered where the text cannot be read, and everything
-/// where there is none: the player was dropped.
+/// Whether everything is frozen and was fetched since. Undecodable text covers nothing; `None` covers everything, since
+/// the player was dropped.
 fn is_settled(frozen: &Frozen, raids: &RaidsToScrap, covered: Option<String>, fetched_at: Option<i64>) -> bool {
     if frozen.0.is_empty() {
         return false;
@@ -174,7 +174,7 @@ fn is_settled(frozen: &Frozen, raids: &RaidsToScrap, covered: Option<String>, fe
     frozen.settles(raids, covered.as_ref(), fetched_at.map(from_millis))
 }
 
-/// Without what is frozen and was fetched since.
+/// Removes what is frozen and was fetched since.
 fn still_wanted(connection: &Connection, mut players: Vec<Discovered>) -> Result<Vec<Discovered>> {
     let frozen = frozen(connection)?;
     if frozen.0.is_empty() {
@@ -192,7 +192,7 @@ fn still_wanted(connection: &Connection, mut players: Vec<Discovered>) -> Result
     Ok(players)
 }
 
-/// What cannot be read covers nothing: fetching once too often loses nobody.
+/// Undecodable text covers nothing: fetching once too often loses no player.
 fn is_covered(raids: &RaidsToScrap, covered: &str) -> bool {
     serde_json::from_str::<RaidsToScrap>(covered).is_ok_and(|covered| covered.covers(raids))
 }

@@ -138,8 +138,8 @@ fn keep_dropped(connection: &Connection, dropped: &Dropped) -> Result<()> {
     write.execute(params![sql_id(dropped.id), to_json(dropped)?]).map(drop)
 }
 
-/// Merges one player into what is stored, and counts what is refused for the first time. A stored document that cannot be
-/// read is replaced.
+/// Merges one player into the stored document, and counts what is refused for the first time. An undecodable document
+/// is replaced.
 fn store(connection: &Connection, answered: Answered, refused: &mut Refused) -> Result<()> {
     let stored = readable(connection, answered.player.id)?;
     let mut answers = standing(connection, answered.player.id)?.answers;
@@ -154,12 +154,12 @@ fn store(connection: &Connection, answered: Answered, refused: &mut Refused) -> 
     fetched(connection, player.id, complete, &Standing { covered, answers })
 }
 
-/// The stored player, if its document can be read.
+/// The stored player, if its document can be decoded.
 fn readable(connection: &Connection, id: PlayerId) -> Result<Option<Player>> {
     Ok(document(connection, id)?.and_then(|text| serde_json::from_str(&text).ok()))
 }
 
-/// The player with what is stored of it in other raids and difficulties.
+/// The player, with its stored ranks in other raids and difficulties.
 fn merged(mut player: Player, stored: Option<Player>) -> Player {
     if let Some(mut stored) = stored {
         for (raid, difficulties) in std::mem::take(&mut player.raids) {
@@ -170,7 +170,7 @@ fn merged(mut player: Player, stored: Option<Player>) -> Player {
     player
 }
 
-/// Writes the document of a player, in place of an older one.
+/// Writes a player's document, in place of an older one.
 fn write(connection: &Connection, player: &Player) -> Result<()> {
     let mut write = connection.prepare_cached(
         "INSERT OR REPLACE INTO players (id, region, server_slug, server_name, server_normalized, document)
@@ -189,7 +189,7 @@ fn write(connection: &Connection, player: &Player) -> Result<()> {
     Ok(())
 }
 
-/// Merges one player from elsewhere into what is stored. A stored document that cannot be read is replaced.
+/// Merges one player from elsewhere into the stored document. An undecodable document is replaced.
 fn take_over_one(connection: &Connection, player: Player) -> Result<Relation> {
     let stored = readable(connection, player.id)?;
     let relation = Relation::of(player.updated_at, stored.as_ref().map(|stored| stored.updated_at));
@@ -199,7 +199,7 @@ fn take_over_one(connection: &Connection, player: Player) -> Result<Relation> {
                 write(connection, &merged(stored, Some(player)))?;
             }
         }
-        // It was dropped since: it stays so, and has ranks.
+        // It was dropped since: it stays dropped, and has ranks.
         stored if dropped_at(connection, player.id)?.is_some_and(|at| at > player.updated_at) => {
             write(connection, &merged(player, stored))?;
         }

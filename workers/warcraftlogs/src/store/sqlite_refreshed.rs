@@ -1,4 +1,4 @@
-//! Answers to refreshes in SQLite.
+//! Results of refreshes in SQLite.
 
 use async_trait::async_trait;
 use stint_core::clock::{before, from_millis, to_millis};
@@ -10,7 +10,7 @@ use super::sqlite::{SqliteStore, to_json};
 use super::{ANSWERS_KEPT, RefreshAnswer, RefreshAnswers};
 use crate::whom::Whom;
 
-/// `at` is in milliseconds, `result` the JSON of what the upstream answered.
+/// `at` is in milliseconds, `result` the JSON of the upstream's response.
 pub(super) const MIGRATION: &str = "
     CREATE TABLE refresh_answers (
         whom TEXT PRIMARY KEY,
@@ -47,7 +47,7 @@ impl RefreshAnswers for SqliteStore {
             select.query_row([key], |row| Ok((row.get(0)?, row.get(1)?))).optional()
         };
         let row: Option<(i64, String)> = self.database.read("read what became of a refresh", read).await?;
-        // What cannot be read is no answer: a person waits a little longer, or reads what is stored.
+        // An undecodable result counts as missing: the person waits a little longer, or reads the stored ranks.
         let read = |(at, result): (i64, String)| {
             let result = serde_json::from_str(&result).ok()?;
             Some(RefreshAnswer { whom: whom.clone(), at: from_millis(at), result })

@@ -1,4 +1,5 @@
-//! What the upstream refuses, per player and for all of them, in SQLite: beside the standings, and in a table of a few rows.
+//! What the upstream refuses, to single players and to all of them, in SQLite: in the standings, and in a table of a
+//! few rows.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +12,7 @@ use super::sqlite_standings::{Standing, fetched, from_json, standing};
 use super::{Answered, Answers, Fetched, Known, Refusals, UnitAnswer};
 use crate::model::{Player, PlayerId, RaidsToScrap, Unit};
 
-/// `answers` has what came of each raid and difficulty of a player last.
+/// `answers` has the latest result of each raid and difficulty of a player.
 pub(super) const MIGRATION: &str = "
     ALTER TABLE standings ADD COLUMN answers TEXT;
 
@@ -25,17 +26,17 @@ pub(super) const MIGRATION: &str = "
     ) STRICT, WITHOUT ROWID;
 ";
 
-/// What several answers refuse, and serve.
+/// What several responses refuse, and serve.
 pub(super) struct Refused {
     refused: BTreeMap<Unit, Refusal>,
     served: RaidsToScrap,
 }
 
-/// What several answers say of one raid and difficulty.
+/// What several responses say about one raid and difficulty.
 pub(super) struct Refusal {
     players: u32,
     reason: String,
-    /// One of the players has ranks from earlier.
+    /// Whether one of the players has earlier ranks.
     served: bool,
 }
 
@@ -44,7 +45,7 @@ impl Refused {
         Refused { refused: BTreeMap::new(), served: RaidsToScrap::default() }
     }
 
-    /// Counts what is refused to a player that was not refused before.
+    /// Counts what is refused to a player for the first time.
     pub(super) fn take_in(&mut self, answered: &Answered, known: &Answers, stored: Option<&Player>) {
         self.served.merge(&answered.player.ranked_in());
         let ranked = stored.map(Player::ranked_in).unwrap_or_default();
@@ -56,7 +57,7 @@ impl Refused {
         }
     }
 
-    /// Keeps the counts: who is served acquits the rule.
+    /// Stores the counts. A player who is served clears the rule.
     pub(super) fn keep(&self, connection: &Connection) -> Result<()> {
         self.refused.iter().try_for_each(|(unit, refusal)| count(connection, *unit, refusal))?;
         let mut acquit = connection
@@ -78,7 +79,7 @@ fn count(connection: &Connection, unit: Unit, refusal: &Refusal) -> Result<()> {
     count.execute(params![raid, difficulty, players, served || *by_one, reason]).map(drop)
 }
 
-/// Whether any player has ranks in a raid and difficulty. Looked up once, when it is refused for the first time.
+/// Whether any player has ranks in a raid and difficulty. Queried once, when it is refused for the first time.
 fn was_served(connection: &Connection, unit: Unit) -> Result<bool> {
     let mut select = connection.prepare_cached("SELECT raids, answers FROM standings WHERE raids LIKE ?1")?;
     let mut rows = select.query(params![format!("%\"{}\":%", unit.0)])?;
@@ -95,7 +96,7 @@ fn read(row: &Row<'_>, first: usize) -> Result<Standing> {
     Ok(Standing { covered: from_json(row.get(first)?), answers: from_json(row.get(first + 1)?) })
 }
 
-/// Records what is not asked of a player.
+/// Records what is not requested of a player.
 pub(super) fn refuse(
     connection: &Connection,
     player: PlayerId,
@@ -110,7 +111,7 @@ pub(super) fn refuse(
     fetched(connection, player, Some(at), &Standing { covered, answers })
 }
 
-/// What is known of these players, and what is refused to all.
+/// What is stored of these players, and what is refused to all players.
 pub(super) fn known(connection: &Connection, ids: &[PlayerId]) -> Result<Known> {
     let mut select = connection.prepare_cached("SELECT fetched_at, raids, answers FROM standings WHERE id = ?1")?;
     let mut known = Known { refusals: refusals(connection)?, ..Known::default() };
@@ -128,7 +129,7 @@ pub(super) fn known(connection: &Connection, ids: &[PlayerId]) -> Result<Known> 
     Ok(known)
 }
 
-/// The raids and difficulties that were refused, and that no player is known to have been served.
+/// The refused raids and difficulties that no player is known to have been served.
 pub(super) fn refusals(connection: &Connection) -> Result<BTreeMap<Unit, Refusals>> {
     let mut select =
         connection.prepare_cached("SELECT raid, difficulty, in_a_row, reason FROM refusals WHERE served = 0")?;
@@ -139,7 +140,7 @@ pub(super) fn refusals(connection: &Connection) -> Result<BTreeMap<Unit, Refusal
     rows.collect()
 }
 
-/// A rule is new: what the upstream refused of its raid and difficulty is asked for again.
+/// For a new rule: what the upstream refused of its raid and difficulty is requested again.
 pub(super) fn forget(connection: &Connection, unit: Unit) -> Result<()> {
     let deleted = connection
         .prepare_cached("DELETE FROM refusals WHERE raid = ?1 AND difficulty = ?2")?

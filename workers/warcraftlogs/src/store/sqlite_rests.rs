@@ -1,4 +1,4 @@
-//! What is doubted of rules, and which upstreams rest, in SQLite.
+//! Doubts about rules, and paused upstreams, in SQLite.
 
 use jiff::Timestamp;
 use stint_core::clock::{from_millis, to_millis};

@@ -26,7 +26,7 @@ struct Row {
     accepted: bool,
 }
 
-/// A rule that was lent, as it is kept.
+/// A leased rule, as stored.
 struct Lent {
     id: String,
     document: String,
@@ -52,12 +52,12 @@ impl Lent {
 }
 
 impl SqliteStore {
-    /// Lends the due rule that has waited longest, whatever its document says.
+    /// Leases the due rule that has waited longest, whatever its document contains.
     async fn lend_due(&self, due_before: Timestamp, lease: Duration) -> PortResult<Option<Lent>> {
         let now = self.clock.now();
         let (now, until, due_before) = (to_millis(now), to_millis(after(now, lease)), to_millis(due_before));
         let lend = move |connection: &Connection| {
-            // A last run that is still to come, and a lease that is longer than any, are of a clock that was ahead.
+            // A last run in the future, and a lease longer than any, were written by a clock that was ahead.
             let mut due = connection.prepare_cached(
                 "UPDATE rules SET lease = lease + 1, leased_until = ?2, rest = NULL, resting_until = NULL
                  WHERE id = (SELECT id FROM rules WHERE (last_run IS NULL OR last_run <= ?3 OR last_run > ?1)
@@ -128,7 +128,7 @@ impl Rules for SqliteStore {
 
     async fn claim_due(&self, due_before: Timestamp, lease: Duration) -> PortResult<Option<Claim>> {
         let mut damaged = None;
-        // A rule that cannot be read is on loan now, so that the next look finds another.
+        // An undecodable rule is leased now, so the next query finds another.
         while let Some(lent) = self.lend_due(due_before, lease).await? {
             match lent.read() {
                 Ok(claim) => return Ok(Some(claim)),

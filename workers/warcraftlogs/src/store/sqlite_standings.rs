@@ -1,5 +1,5 @@
-//! When each player was fetched and queued last, and what its ranks cover: a narrow table beside the collections, so
-//! that finding out who is due reads no player's document.
+//! When each player was last fetched and queued, and what its ranks cover: a narrow table beside the collections, so
+//! that finding the players who are due reads no player's document.
 
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
@@ -12,7 +12,7 @@ use crate::model::{PlayerId, RaidsToScrap};
 
 /// Times are in milliseconds. `raids` is `NULL` for a dropped player, of whom nothing more can be fetched.
 ///
-/// Filled from what an earlier version has stored. A document that says no date counts as never fetched.
+/// Filled from what an earlier version stored. A document without a date counts as never fetched.
 pub(super) const MIGRATION: &str = r#"
     CREATE TABLE standings (
         id INTEGER PRIMARY KEY,
@@ -35,8 +35,8 @@ pub(super) const MIGRATION: &str = r#"
 "#;
 
 /// Discovered players with their standings: `id`, `raids` as discovered, `fetched_at`, what is `covered`, and `kind`.
-/// `?1` is when messages are forgotten, `?2` when ranks are stale. Those who are `unlike` were fetched in time, and
-/// only a look at both texts tells whether something is missing.
+/// `?1` is when messages are forgotten, `?2` when ranks are stale. Rows of kind `unlike` were fetched in time, and only
+/// a comparison of both texts tells whether something is missing.
 pub(super) const KINDS: &str = "
     SELECT discovers.id AS id, discovers.raids AS raids, fetched_at, standings.raids AS covered, CASE
         WHEN queued_at > max(?1, ifnull(fetched_at, ?1)) THEN 'waiting'
@@ -46,20 +46,20 @@ pub(super) const KINDS: &str = "
     END AS kind
     FROM discovers LEFT JOIN standings ON standings.id = discovers.id";
 
-/// The instants that [`KINDS`] asks for.
+/// The parameters of [`KINDS`].
 pub(super) fn lines(freshness: &Freshness) -> (i64, i64) {
     (to_millis(freshness.forgotten_at), to_millis(freshness.stale_at))
 }
 
-/// What is kept of a player besides its document.
+/// What is stored of a player besides its document.
 #[derive(Default)]
 pub(super) struct Standing {
-    /// Where nothing more is to be fetched: it has ranks there, or is refused them.
+    /// Raids and difficulties in which nothing more is to be fetched: the player has ranks there, or is refused them.
     pub(super) covered: RaidsToScrap,
     pub(super) answers: Answers,
 }
 
-/// What is kept of a player. What cannot be read covers nothing: fetching once too often loses no player.
+/// Reads what is stored of a player. An undecodable value covers nothing: fetching once too often loses no player.
 pub(super) fn standing(connection: &Connection, id: PlayerId) -> Result<Standing> {
     let mut select = connection.prepare_cached("SELECT raids, answers FROM standings WHERE id = ?1")?;
     let row = |row: &Row<'_>| Ok((row.get::<_, Option<String>>(0)?, row.get::<_, Option<String>>(1)?));
@@ -67,13 +67,13 @@ pub(super) fn standing(connection: &Connection, id: PlayerId) -> Result<Standing
     Ok(Standing { covered: from_json(covered), answers: from_json(answers) })
 }
 
-/// A text as it was written, or the default of what it cannot be read as.
+/// Decodes a text, or returns the default if it cannot be decoded.
 pub(super) fn from_json<T: Default + DeserializeOwned>(text: Option<String>) -> T {
     text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default()
 }
 
-/// Something came of a player: everything that its message asks for at `complete`, else it still waits for the rest. A
-/// message that was queued later still waits too, and is not forgotten.
+/// Records that something came of a player: everything that its message asks for at `complete`; `None` while it waits
+/// for the rest. A message that was queued later still waits too, and is not forgotten.
 pub(super) fn fetched(
     connection: &Connection,
     id: PlayerId,
@@ -90,7 +90,7 @@ pub(super) fn fetched(
     write.execute(params![sql_id(id), complete.map(to_millis), covered, answers]).map(drop)
 }
 
-/// A player was dropped: nothing more is to be fetched of it.
+/// Records that a player was dropped: nothing more is to be fetched of it.
 pub(super) fn was_dropped(connection: &Connection, id: PlayerId, at: Timestamp) -> Result<()> {
     let mut write = connection.prepare_cached(
         "INSERT INTO standings (id, fetched_at) VALUES (?1, ?2)
@@ -100,7 +100,7 @@ pub(super) fn was_dropped(connection: &Connection, id: PlayerId, at: Timestamp) 
     write.execute(params![sql_id(id), to_millis(at)]).map(drop)
 }
 
-/// A player's message was sent.
+/// Records that a player's message was sent.
 pub(super) fn queued(connection: &Connection, id: PlayerId, at: Timestamp) -> Result<()> {
     let mut write = connection.prepare_cached(
         "INSERT INTO standings (id, queued_at) VALUES (?1, ?2)

@@ -10,7 +10,8 @@ use super::sqlite::SqliteStore;
 use super::zones::{Frozen, Zones};
 use crate::model::RaidId;
 
-/// Times are in milliseconds. `ask_at` is when the raid is asked about again, `frozen_since` when it was known to be frozen.
+/// Times are in milliseconds. `ask_at` is when to ask about the raid again, `frozen_since` when it became known to be
+/// frozen.
 pub(super) const MIGRATION: &str = "
     CREATE TABLE zones (raid INTEGER PRIMARY KEY, ask_at INTEGER NOT NULL, frozen_since INTEGER) STRICT;
 ";
@@ -60,7 +61,7 @@ impl Zones for SqliteStore {
     }
 }
 
-/// The raids that are frozen.
+/// Returns the frozen raids.
 pub(super) fn frozen(connection: &Connection) -> Result<Frozen> {
     let mut select =
         connection.prepare_cached("SELECT raid, frozen_since FROM zones WHERE frozen_since IS NOT NULL")?;

@@ -1,29 +1,29 @@
-//! Players that come from elsewhere, such as another deployment's export, on their way into what is stored.
+//! Players that are imported from elsewhere, such as another deployment's export.
 
 use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::model::{Difficulty, Player, RaidId, RaidRanks};
 
-/// What became of players that were taken over.
+/// Counts of imported players.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct TakenOver {
-    /// Players of whom nothing was stored.
+    /// Players that were not stored before.
     pub new: u64,
-    /// Players of whom something as old or older was stored: what came in counts.
+    /// Players whose stored data was as old or older: the imported data counts.
     pub updated: u64,
-    /// Players of whom something newer was stored: of what came in, only raids and difficulties that were missing were added.
+    /// Players whose stored data was newer: only missing raids and difficulties were added.
     pub older: u64,
 }
 
-/// How a player from elsewhere relates to the stored one.
+/// How an imported player relates to the stored one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Relation {
-    /// Nothing is stored.
+    /// Not stored.
     New,
-    /// What is stored is not newer.
+    /// The stored data is not newer.
     Newer,
-    /// What is stored is newer.
+    /// The stored data is newer.
     Older,
 }
 
@@ -48,7 +48,7 @@ impl TakenOver {
         } += 1;
     }
 
-    /// Adds what became of others.
+    /// Adds other counts.
     pub fn add(&mut self, other: TakenOver) {
         self.new += other.new;
         self.updated += other.updated;

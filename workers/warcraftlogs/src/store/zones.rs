@@ -1,4 +1,4 @@
-//! Which raids are frozen: their ranks do not change any more, so they are fetched once and not again.
+//! Which raids are frozen: their ranks no longer change, so they are fetched once and not again.
 
 use std::collections::BTreeMap;
 
@@ -8,13 +8,14 @@ use stint_core::ports::PortResult;
 
 use crate::model::{RaidId, RaidsToScrap};
 
-/// The raids that are known to be frozen, and since when that is known.
+/// The raids known to be frozen, and since when that is known.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Frozen(pub BTreeMap<RaidId, Timestamp>);
 
 impl Frozen {
-    /// What of `wanted` is still to be fetched of a player who was fetched at `fetched_at`, and then had ranks in what is
-    /// `covered`; `None` stands for everything. Ranks of a frozen raid that were fetched afterwards are good for ever.
+    /// What of `wanted` is still to be fetched of a player who was fetched at `fetched_at`, and had ranks in `covered`
+    /// then; `None` stands for everything. Ranks of a frozen raid that were fetched after the freeze became known are
+    /// final.
     pub(crate) fn still_wanted(
         &self,
         wanted: &RaidsToScrap,
@@ -28,7 +29,7 @@ impl Frozen {
         wanted.units().filter(|unit| !is_settled(*unit)).collect()
     }
 
-    /// Whether nothing is still to be fetched.
+    /// Whether nothing is left to fetch.
     pub(crate) fn settles(
         &self,
         wanted: &RaidsToScrap,
@@ -39,21 +40,24 @@ impl Frozen {
     }
 }
 
-/// What is known of the upstream's raids. Frozen raids stay frozen, so each is asked about until it is.
+/// What is known about the upstream's raids. A frozen raid stays frozen, so the fleet asks about each raid until it is
+/// frozen.
 #[async_trait]
 pub trait Zones: Send + Sync {
-    /// Claims the question whether these raids are frozen: returns those of them that are not known to be, and about which
-    /// nobody has asked, or asks, at this time. Nobody else asks about them before `until`. Two callers never get the same.
+    /// Claims the question which of these raids are frozen. Returns those that are not known to be frozen, and that no
+    /// other caller asks or has asked about at this time. No other caller asks about them before `until`; two callers
+    /// never get the same raid.
     async fn claim_question(&self, raids: &[RaidId], until: Timestamp) -> PortResult<Vec<RaidId>>;
 
-    /// Keeps an answer: which of the raids are frozen as of `now`. Nobody asks about the others before `ask_again_at`. The same
-    /// twice changes nothing.
+    /// Stores which of the raids are frozen as of `now`. The fleet does not ask about the others before `ask_again_at`.
+    /// Idempotent.
     async fn answered(&self, raids: &[(RaidId, bool)], now: Timestamp, ask_again_at: Timestamp) -> PortResult<()>;
 
-    /// The raids that are frozen.
+    /// The frozen raids.
     async fn frozen(&self) -> PortResult<Frozen>;
 
-    /// Forgets which raids are frozen: all of them are fetched like others, until an answer says otherwise.
+    /// Deletes which raids are frozen: all of them are fetched like others, until the upstream says again that they are
+    /// frozen.
     async fn thaw(&self) -> PortResult<()>;
 }
 
