@@ -1,4 +1,4 @@
-//! Archives to upload: what a user unpacks into `Interface/AddOns`, one for each region.
+//! Archives to upload, one for each region: the user unpacks one into `Interface/AddOns`.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -13,7 +13,7 @@ use zip::{CompressionMethod, DateTime, ZipWriter};
 use super::installed::{Addon, addons};
 use crate::lua::aside::Aside;
 
-/// They are made once and downloaded often.
+/// Archives are made once and downloaded often.
 const LEVEL: i64 = 9;
 
 /// One region's archive.
@@ -28,8 +28,9 @@ pub struct Archive {
     pub bytes: u64,
 }
 
-/// Writes `Stint_<REGION>.zip` into `target` for each region in `folder`: the core and the region's addon. The same addons
-/// give the same bytes: its files are dated by the data. An older archive stays until its successor is whole.
+/// Writes `Stint_<REGION>.zip` into `target` for each region in `folder`: the core and the region's addon. The same
+/// addons give the same bytes: the archive's files have the date of the data. An older archive stays until the new one
+/// is complete.
 pub fn write_archives(folder: &Path, target: &Path) -> Result<Vec<Archive>> {
     std::fs::create_dir_all(target)
         .with_context(|| format!("cannot create the folder {} for the archives", target.display()))?;
@@ -70,7 +71,7 @@ fn write<'a>(path: &Path, addons: impl Iterator<Item = &'a Addon>, date: DateTim
     Ok(bytes)
 }
 
-/// Midnight of the newest day of the data; the first day that an archive can name where that is unknown.
+/// Midnight of the newest day of the data; the first day that an archive can represent if that is unknown.
 fn day_of(addon: &Addon) -> DateTime {
     let day = addon.toc.updated_at().and_then(|day| day.parse::<Date>().ok());
     let date = day.and_then(|day| {

@@ -1,4 +1,4 @@
-//! The addons that lie in a folder.
+//! Reads the addons in a folder.
 
 use std::path::{Path, PathBuf};
 
@@ -8,7 +8,7 @@ use super::toc::Toc;
 use super::{CORE, REMEDY, is_file_name, region_addon, region_of, toc_path};
 use crate::lua::{Found, read_back};
 
-/// An addon of ours, by its table of contents.
+/// One of Stint's addons, as its table of contents describes it.
 #[derive(Clone, Debug)]
 pub(crate) struct Addon {
     /// `Stint` or `Stint_EU`: also its folder's name.
@@ -18,7 +18,7 @@ pub(crate) struct Addon {
 }
 
 impl Addon {
-    /// Reads the table of contents of an addon in the folder of all addons, and sees that its files are there.
+    /// Reads the table of contents of an addon in the folder of all addons, and checks that its files exist.
     pub(crate) fn read(folder: &Path, name: &str) -> Result<Addon> {
         let path = toc_path(folder, name);
         let addon = Addon { name: name.to_owned(), toc: Toc::read(&path)?, folder: folder.join(name) };
@@ -30,7 +30,7 @@ impl Addon {
         Ok(addon)
     }
 
-    /// All that belongs to it, by name and place: the table of contents first, then what it lists.
+    /// All files of the addon, with names and paths: the table of contents first, then the files that it lists.
     pub(crate) fn files(&self) -> Vec<(String, PathBuf)> {
         let names = [self.toc_name()].into_iter().chain(self.toc.files().map(str::to_owned));
         names.map(|name| (name.clone(), self.folder.join(name))).collect()
@@ -46,7 +46,7 @@ impl Addon {
     }
 }
 
-/// Every addon of ours in a folder: the core first, then the regions in ascending order.
+/// All of Stint's addons in a folder: the core first, then the regions in ascending order.
 pub(crate) fn addons(folder: &Path) -> Result<Vec<Addon>> {
     let core = toc_path(folder, CORE).is_file().then(|| CORE.to_owned());
     let names = core.into_iter().chain(regions(folder)?.into_iter().map(|region| region_addon(&region)));
@@ -74,7 +74,7 @@ pub fn database_files(folder: &Path, region: &str) -> Result<Vec<PathBuf>> {
     Ok(addon.files().into_iter().skip(1).map(|(_, path)| path).collect())
 }
 
-/// All players of a region, in the order of its files. Whatever is damaged is an error that names the file.
+/// All players of a region, in the order of its files. Damage is an error that names the file.
 pub fn players(folder: &Path, region: &str) -> Result<impl Iterator<Item = Result<Found>> + use<>> {
     let files = database_files(folder, region)?;
     let last = files.last().with_context(|| format!("the addon of region {region} has no files; {REMEDY}"))?;

@@ -1,8 +1,8 @@
-//! The addon as a user installs it: a folder to copy into `Interface/AddOns`.
+//! The addon in its installed form: folders to copy into `Interface/AddOns`.
 //!
-//! `Stint/` is the core: it reads databases, and shows what they say. `Stint_<REGION>/` holds a region's database; a game
-//! client loads it only when the core asks, which is at the login of a character of that region. Each folder has a table
-//! of contents that lists its files; a folder without one is no addon, to the client and to us.
+//! `Stint/` is the core: it reads databases and shows what they contain. `Stint_<REGION>/` has a region's database; a
+//! game client loads it only when the core asks, which is at the login of a character of that region. Each folder has a
+//! table of contents that lists its files; a folder without one is not an addon, for the client and for Stint.
 
 mod archive;
 mod installed;
@@ -20,13 +20,13 @@ pub(crate) use installed::{Addon, addons};
 pub use installed::{database_files, players, regions};
 pub(crate) use toc::Toc;
 
-/// The core's name, and its folder's.
+/// The name of the core and of its folder.
 pub const CORE: &str = "Stint";
 
-/// What says how to get databases, where there are none.
+/// How to get databases, if there are none.
 pub(crate) const REMEDY: &str = "generate them with 'stint run wcl/db-generator' or try 'stint demo'";
 
-/// The core's files in the order in which a client runs them. The first needs no game, and nothing of the others.
+/// The core's files in the order in which a client runs them. The first needs neither the game nor the other files.
 const CORE_FILES: [(&str, &str); 7] = [
     (
         "Stint.lua",
@@ -45,7 +45,7 @@ const CORE_FILES: [(&str, &str); 7] = [
     ("Command.lua", include_str!("files/Command.lua")),
 ];
 
-/// Made from the tables of [`names`]; the files before it need it only when they run.
+/// Generated from the tables of [`names`]. The files before it need it only when their functions are called.
 const NAMES_FILE: &str = "Names.lua";
 
 /// Starts what the other files define.
@@ -56,12 +56,12 @@ pub fn region_addon(region: &str) -> String {
     format!("{CORE}_{region}")
 }
 
-/// The region of an addon of this name.
+/// The region of an addon with this name.
 fn region_of(addon: &str) -> Option<&str> {
     addon.strip_prefix(CORE)?.strip_prefix('_').filter(|region| !region.is_empty())
 }
 
-/// Whether an addon of ours has this name.
+/// Whether one of Stint's addons has this name.
 pub(crate) fn is_addon(name: &str) -> bool {
     name == CORE || region_of(name).is_some()
 }
@@ -69,19 +69,19 @@ pub(crate) fn is_addon(name: &str) -> bool {
 /// The longest name of a file that may belong to an addon.
 const MAX_FILE_NAME: usize = 100;
 
-/// Whether a file of this name may belong to an addon. A table of contents may come from anybody who can write to the
-/// repository, so a name is plain ASCII without a folder in it: to every system it is a file in the addon's own folder.
+/// Whether a file with this name may belong to an addon. Anyone who can write to the repository can change a table of
+/// contents. So a name is plain ASCII without a folder in it: on every system it is a file in the addon's own folder.
 pub(crate) fn is_file_name(name: &str) -> bool {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
     (1..=MAX_FILE_NAME).contains(&name.len()) && !name.starts_with('.') && name.bytes().all(is_plain)
 }
 
-/// Where the table of contents of an addon lies, in the folder of all addons.
+/// The path of an addon's table of contents in the folder of all addons.
 pub(crate) fn toc_path(folder: &Path, addon: &str) -> PathBuf {
     folder.join(addon).join(format!("{addon}.toc"))
 }
 
-/// Writes the core's files, and removes none: what else lies in its folder stays.
+/// Writes the core's files, and removes none: other files in its folder stay.
 pub(crate) fn write_core(folder: &Path) -> Result<()> {
     create_addon(folder, CORE)?;
     let names = names::in_lua();
@@ -93,8 +93,9 @@ pub(crate) fn write_core(folder: &Path) -> Result<()> {
     write_whole(&toc_path(folder, CORE), &toc::core(&files))
 }
 
-/// Writes the table of contents of a region's addon, whose files are in their places already, and removes databases of an
-/// earlier generation that it does not list. `format` is the database's, `updated_at` is the newest day among its players.
+/// Writes the table of contents of a region's addon, whose files are already in place, and removes databases of an
+/// earlier generation that it does not list. `format` is the database's, `updated_at` is the newest day among its
+/// players.
 pub(crate) fn write_region(folder: &Path, region: &str, format: u32, updated_at: &str, files: &[String]) -> Result<()> {
     let addon = region_addon(region);
     let place = create_addon(folder, &addon)?;
@@ -102,7 +103,7 @@ pub(crate) fn write_region(folder: &Path, region: &str, format: u32, updated_at:
     remove_others(&place, &addon, files).with_context(|| format!("cannot clear up {}", place.display()))
 }
 
-/// Removes files that are named as databases are, and belong to none.
+/// Removes files with a database's name that the addon does not list.
 fn remove_others(place: &Path, addon: &str, files: &[String]) -> std::io::Result<()> {
     for entry in place.read_dir()? {
         let entry = entry?;
@@ -123,7 +124,7 @@ pub(crate) fn create_addon(folder: &Path, addon: &str) -> Result<PathBuf> {
     Ok(folder)
 }
 
-/// Writes a file that appears under its name when it is whole.
+/// Writes a file that appears under its name only when it is complete.
 pub(crate) fn write_whole(path: &Path, text: &str) -> Result<()> {
     let (aside, mut file) = Aside::create(path.to_owned())?;
     file.write_all(text.as_bytes())

@@ -1,4 +1,4 @@
-//! Tables of contents: what a game client knows of an addon before it loads it, and which files it runs.
+//! Tables of contents: they tell a game client about an addon before it loads it, and which files to run.
 //! <https://warcraft.wiki.gg/wiki/TOC_format>
 
 use std::path::Path;
@@ -8,21 +8,21 @@ use anyhow::{Context, Result};
 use super::{CORE, region_addon};
 use crate::lua::format::{FORMAT, FORMAT_WITH_EXTRAS};
 
-/// The client versions that the addon is declared for, as `select(4, GetBuildInfo())` says them in each: retail 12.0.0 and
-/// 11.2.7, Mists Classic 5.5.3, Classic Era 1.15.8. A client loads others only when told to.
-/// <https://warcraft.wiki.gg/wiki/Public_client_builds>
+/// The client versions that the addon is declared for, as `select(4, GetBuildInfo())` returns them in each: retail
+/// 12.0.0 and 11.2.7, Mists Classic 5.5.3, Classic Era 1.15.8. Other versions load it only if the user allows
+/// out-of-date addons. <https://warcraft.wiki.gg/wiki/Public_client_builds>
 const INTERFACES: &str = "120000, 110207, 50503, 11508";
 
 const AUTHOR: &str = "Stint";
 const VERSION: &str = "Version";
 const UPDATED_AT: &str = "X-Updated-At";
 
-/// A table of contents as a text: `## Field: value` lines, and file names.
+/// The text of a table of contents: `## Field: value` lines, and file names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Toc(pub(crate) String);
 
 impl Toc {
-    /// Reads one.
+    /// Reads a table of contents.
     pub(crate) fn read(path: &Path) -> Result<Toc> {
         let text = std::fs::read_to_string(path);
         text.map(Toc).with_context(|| format!("cannot read the table of contents {}", path.display()))
@@ -33,7 +33,7 @@ impl Toc {
         self.0.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'))
     }
 
-    /// What it says of the addon's version.
+    /// The addon's version, if it has one.
     pub(crate) fn version(&self) -> Option<&str> {
         self.field(VERSION)
     }
@@ -43,7 +43,7 @@ impl Toc {
         self.field(UPDATED_AT)
     }
 
-    /// The same with another version.
+    /// The same table of contents with another version.
     pub(crate) fn with_version(&self, version: &str) -> Toc {
         let is_version = |line: &str| field_of(line).is_some_and(|(field, _)| field == VERSION);
         let lines = self.0.lines().map(|line| match is_version(line) {
@@ -63,7 +63,8 @@ fn field_of(line: &str) -> Option<(&str, &str)> {
     Some((field.trim(), value.trim()))
 }
 
-/// The core's. Its version is the program's until it is published: its files change when the program does.
+/// The core's table of contents. Its version is the program's until it is published: its files change when the program
+/// does.
 pub(super) fn core(files: &[&str]) -> String {
     let fields = [
         ("Title", CORE.to_owned()),
@@ -75,7 +76,7 @@ pub(super) fn core(files: &[&str]) -> String {
     text(&fields, files)
 }
 
-/// A region's. Its version is the day of its data until it is published.
+/// A region's table of contents. Its version is the day of its data until it is published.
 pub(super) fn region(region: &str, format: u32, updated_at: &str, files: &[String]) -> String {
     let fields = [
         ("Title", region_addon(region)),

@@ -1,12 +1,12 @@
-//! A file that only appears under its name when it is whole.
+//! A file that only appears under its name when it is complete.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-/// A file beside its place. Dropped before [`Aside::publish`], it vanishes; a crash leaves it, and the next run's
-/// [`Aside::create`] takes it over.
+/// A file under a temporary name. If it is dropped before [`Aside::publish`], it is deleted; after a crash it remains,
+/// and the next run's [`Aside::create`] overwrites it.
 pub(crate) struct Aside {
     path: PathBuf,
     temporary: PathBuf,
@@ -22,12 +22,12 @@ impl Aside {
         Ok((Aside { path, temporary, published: false }, file))
     }
 
-    /// Where it lies now.
+    /// Its current path.
     pub(crate) fn temporary(&self) -> &Path {
         &self.temporary
     }
 
-    /// Has it lie elsewhere in the end.
+    /// Changes its final path.
     pub(crate) fn rename(mut self, path: PathBuf) -> Result<Aside> {
         let temporary = temporary(&path);
         std::fs::rename(&self.temporary, &temporary)
@@ -36,7 +36,7 @@ impl Aside {
         Ok(Aside { path, temporary, published: false })
     }
 
-    /// Gives it its name, in place of an older file of that name.
+    /// Gives it its final name, in place of an older file with that name.
     pub(crate) fn publish(mut self) -> Result<PathBuf> {
         std::fs::rename(&self.temporary, &self.path)
             .with_context(|| format!("cannot rename {} to {}", self.temporary.display(), self.path.display()))?;
@@ -54,7 +54,7 @@ impl Drop for Aside {
     }
 }
 
-/// Where a file lies until it is whole.
+/// The path of a file until it is complete.
 fn temporary(path: &Path) -> PathBuf {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     path.with_file_name(format!(".{name}.partial"))

@@ -1,8 +1,8 @@
-//! Long brackets: Lua's way to write a text as it is.
+//! Long brackets: Lua's way to write a text without escapes.
 
 use std::collections::BTreeSet;
 
-/// Opens a text. Lua drops the newline behind the bracket.
+/// Opens a text. Lua drops the newline after the bracket.
 pub(super) fn open(text: &[u8]) -> String {
     format!("[{}[\n", "=".repeat(level(text)))
 }
@@ -12,7 +12,7 @@ pub(super) fn close(text: &[u8]) -> String {
     format!("]{}]\n", "=".repeat(level(text)))
 }
 
-/// How many equals signs make a closing bracket that does not occur in the text; at least two.
+/// The number of equals signs for which the closing bracket does not occur in the text; at least two.
 fn level(text: &[u8]) -> usize {
     let mut found = BTreeSet::new();
     let mut run = None;
@@ -26,7 +26,7 @@ fn level(text: &[u8]) -> usize {
             _ => None,
         };
     }
-    // One that the text ends within would be closed by the bracket itself.
+    // If the text ends within a bracket, the closing bracket itself would complete it.
     found.extend(run);
     (2..).find(|level| !found.contains(level)).unwrap_or(2)
 }

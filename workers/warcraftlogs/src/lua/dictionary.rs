@@ -1,5 +1,5 @@
-//! Numbers for what repeats: sections, specs and encounters. They grow while players come in, and are put in order
-//! when the last one has come, so that the order of coming does not show.
+//! Numbers for recurring values: sections, specs and encounters. Dictionaries grow while players are added, and are
+//! sorted after the last one, so that the order of the players does not affect the result.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, PoisonError};
@@ -15,7 +15,7 @@ pub(crate) struct Head {
     pub(crate) metric: String,
 }
 
-/// What records number, in some order.
+/// Values with numbers, in some order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Dictionaries {
     pub(crate) heads: Vec<Head>,
@@ -23,7 +23,7 @@ pub(crate) struct Dictionaries {
     pub(crate) encounters: BTreeMap<RaidId, Vec<EncounterId>>,
 }
 
-/// The final number of each staged one.
+/// The final number of each staged number.
 #[derive(Debug)]
 pub(crate) struct Numbers {
     pub(crate) heads: Vec<usize>,
@@ -33,7 +33,7 @@ pub(crate) struct Numbers {
 }
 
 impl Dictionaries {
-    /// The same in ascending order, with the numbers that lead there.
+    /// The same dictionaries in ascending order, with the mapping from staged to final numbers.
     pub(crate) fn in_order(&self) -> (Dictionaries, Numbers) {
         let mut ordered = self.clone();
         ordered.heads.sort_unstable();
@@ -62,12 +62,13 @@ impl Dictionaries {
     }
 }
 
-/// Where an entry is in an ordered list that has it.
+/// The position of an entry in an ordered list that contains it.
 fn place<T: Ord>(ordered: &[T], entry: &T) -> usize {
     ordered.binary_search(entry).unwrap_or_else(|place| place)
 }
 
-/// What one thread knows of the dictionaries of a region; it asks the others only for what it meets for the first time.
+/// One thread's copy of a region's dictionaries; it locks the shared ones only for values that it meets for the first
+/// time.
 #[derive(Debug, Default)]
 pub(crate) struct Known {
     known: Dictionaries,
@@ -116,7 +117,8 @@ impl Known {
         self.specs.get(spec).copied().ok_or("the spec was not learnt")
     }
 
-    /// The staged number of an encounter. `near` is where to look first: encounters come in the same order each time.
+    /// The staged number of an encounter. `near` is the position to try first: encounters come in the same order each
+    /// time.
     pub(crate) fn encounter(
         &mut self,
         shared: &Mutex<Dictionaries>,
@@ -145,7 +147,7 @@ impl Known {
         known.iter().position(|known| *known == encounter).ok_or("the encounter was not learnt")
     }
 
-    /// Tells the others, and takes over what they have.
+    /// Adds a value to the shared dictionary, and copies new values from it.
     fn learn(
         &mut self,
         shared: &Mutex<Dictionaries>,

@@ -1,5 +1,5 @@
-//! A player's document, read for the database alone: nothing is copied that the text already has, and nothing is kept that
-//! the database does not say. Raids, difficulties and encounters ascend, in whatever order the document has them.
+//! A player's document, parsed only for the database: texts are borrowed from the input, and values that the database
+//! does not contain are skipped. Raids, difficulties and encounters ascend, whatever their order in the document.
 
 mod extras;
 
@@ -47,12 +47,12 @@ pub(crate) struct DraftServer<'a> {
     pub(crate) normalized_name: Cow<'a, str>,
 }
 
-/// Every raid and difficulty, and every encounter, in two lists instead of tables within tables.
+/// Every raid and difficulty, and every encounter, in two lists instead of nested tables.
 #[derive(Debug, Default)]
 pub(crate) struct DraftRaids<'a> {
     pub(crate) sections: Vec<DraftSection<'a>>,
     pub(crate) cells: Vec<DraftCell<'a>>,
-    /// Whether all stars, scores and keystones are read too.
+    /// Whether all-star points, scores and keystones are read too.
     with_extras: bool,
 }
 
@@ -101,7 +101,7 @@ enum Key {
 }
 
 impl<'a> Draft<'a> {
-    /// Reads a document. Extras are passed over unless they are asked for: they are most of it.
+    /// Parses a document. Extras are skipped unless requested: they are most of it.
     pub(crate) fn read(text: &'a str, with_extras: bool) -> serde_json::Result<Draft<'a>> {
         if !with_extras {
             return serde_json::from_str(text);
@@ -113,7 +113,7 @@ impl<'a> Draft<'a> {
 }
 
 impl Draft<'_> {
-    /// Whether there is any rank in what `options` take: a killed encounter, or an average.
+    /// Whether there is any rank among those that `options` select: a killed encounter, or an average.
     pub(crate) fn has_ranks(&self, options: &Options) -> bool {
         self.raids.sections.iter().filter(|section| options.takes(section.raid, section.difficulty)).any(|section| {
             let median = section.median.filter(|_| options.says(Field::Median));
@@ -123,7 +123,7 @@ impl Draft<'_> {
 }
 
 impl DraftServer<'_> {
-    /// The server as the rest of the program knows it.
+    /// The server in the form of the fleet's model.
     pub(crate) fn to_server(&self) -> Server {
         let DraftServer { name, slug, normalized_name } = self;
         Server {
@@ -143,7 +143,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for DraftRaids<'a> {
 }
 
 impl<'a> DraftRaids<'a> {
-    /// Reads everything, and puts it in order: raids are mostly in order already.
+    /// Reads everything, and sorts it: raids are mostly in order already.
     fn fill<'de: 'a, D: Deserializer<'de>>(&mut self, deserializer: D) -> Result<(), D::Error> {
         deserializer.deserialize_map(Raids(self))?;
         let place = |section: &DraftSection<'_>| (section.raid, section.difficulty);
@@ -224,7 +224,7 @@ impl<'de: 'a, 'a> Visitor<'de> for Ranks<'_, 'a> {
     }
 }
 
-/// A text that is borrowed where it can be.
+/// A text that is borrowed if possible.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Text<'a>(#[serde(borrow)] pub(crate) Cow<'a, str>);
 

@@ -1,22 +1,22 @@
-//! What a database says only when it is asked to: all stars, and the scores and keystones of dungeons. A database that says any
-//! of it has [format 3](super::format::FORMAT_WITH_EXTRAS).
+//! Optional contents of a database: all-star points, and the scores and keystones of dungeons. A database with any of
+//! them has [format 3](super::format::FORMAT_WITH_EXTRAS).
 
 use std::collections::BTreeSet;
 
 use super::options::Field;
 
-/// Which extras a database says.
+/// Which extras a database contains.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Extras {
-    /// All stars of a raid and difficulty.
+    /// All-star points of a raid and difficulty.
     pub(crate) all_stars: bool,
-    /// All stars of each boss.
+    /// All-star points of each boss.
     pub(crate) boss_all_stars: bool,
     /// Scores and keystones.
     pub(crate) score: bool,
 }
 
-/// All-star points, and the places that they earn.
+/// All-star points, and the ranks that they earn.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Star {
     /// Its number in the dictionary of specs.
@@ -39,7 +39,7 @@ pub(crate) struct CellExtras {
 }
 
 impl Extras {
-    /// Those among the fields of a database.
+    /// The extras among the fields of a database.
     pub(crate) fn of(fields: &BTreeSet<Field>) -> Extras {
         Extras {
             all_stars: fields.contains(&Field::AllStars),
@@ -48,12 +48,12 @@ impl Extras {
         }
     }
 
-    /// Whether there are any.
+    /// Whether there are any extras.
     pub(crate) fn any(self) -> bool {
         self != Extras::default()
     }
 
-    /// Whether encounters have any.
+    /// Whether encounters have extras.
     pub(crate) fn of_cells(self) -> bool {
         self.boss_all_stars || self.score
     }

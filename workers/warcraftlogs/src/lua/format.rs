@@ -1,57 +1,59 @@
-//! The format of the databases, and the numbers in it. `docs/lua-format.md` has it to the byte, with an example.
+//! The format of the databases, and the numbers in it. `docs/lua-format.md` specifies it to the byte, with an example.
 //!
-//! Everything is printable: a *digit* is one byte from `!` (0) to `~` (93); numbers have the high digit first. A *count*
-//! is one digit below 93, or the digit 93 and two more for the number minus 93. A *number* is a digit that says how many
-//! digits follow, and those.
+//! Everything is printable: a *digit* is one byte from `!` (0) to `~` (93); numbers have the high digit first. A
+//! *count* is one digit below 93, or the digit 93 and two more for the number minus 93. A *number* is a digit with the
+//! number of digits that follow, and those digits.
 
 use jiff::Timestamp;
 use jiff::civil::{Date, date};
 
 /// The version of a database without extras. A reader refuses every version that it does not know.
 pub const FORMAT: u32 = 2;
-/// The version of a database with extras: the same, and a second number in each record.
+/// The version of a database with extras: the same, with a second number in each record.
 pub const FORMAT_WITH_EXTRAS: u32 = 3;
 
-/// Class ids end here.
+/// The largest class id.
 pub const MAX_CLASS_ID: u32 = 31;
-/// Names of 48 bytes are the longest that the game's own limits allow; far beyond it is damage.
+/// The game's own limits allow names of up to 48 bytes; a much longer one is damage.
 pub const MAX_NAME_BYTES: usize = 255;
-/// Which encounters were killed is one number up to here, which Lua holds without loss; beyond, a flag each.
+/// Up to this many encounters, the set of killed ones is one number, which Lua represents exactly; above, each has a
+/// flag.
 pub const MODELLED_ENCOUNTERS: usize = 50;
 /// More encounters than any raid has.
 pub const MAX_ENCOUNTERS_PER_RAID: usize = 1_000;
-/// What places of models there are for sections.
+/// Number of sections that have places for models.
 pub const MAX_SECTIONS: usize = 900;
 /// More specs than any game has.
 pub const MAX_SPECS: usize = 5_000;
 /// More all-star entries than a raid and difficulty has: one for each spec and partition.
 pub const MAX_STARS: usize = 255;
-/// More points, and a higher score, than anything earns.
+/// More points than can be earned, and a higher score.
 pub const MAX_POINTS: f64 = 1_000_000.0;
-/// Two constants a server, and Lua 5.1 ends at 262,143 in one function. The largest region has fewer than 400.
+/// Each server needs two constants, and Lua 5.1 allows 262,143 in one function. The largest region has fewer than 400
+/// servers.
 pub const MAX_SERVERS: usize = 65_000;
 
 /// The digit of zero: the first printable character that is not a space.
 pub(crate) const ZERO: u8 = b'!';
-/// Between the two numbers of a record with extras: no digit.
+/// Separates the two numbers of a record with extras; not a digit.
 pub(crate) const SPACE: u8 = b' ';
-/// How many digits there are.
+/// The number of digits.
 pub(crate) const BASE: u32 = 94;
 /// The day with the number 0.
 pub(crate) const FIRST_DAY: Date = date(2020, 1, 1);
-/// A file of a region is followed by another from here on: hosts of repositories refuse files of 100 MB.
+/// When a region's file reaches this size, another one follows: repository hosts refuse files of 100 MB.
 pub const LARGEST_FILE: u64 = 45_000_000;
 /// No region has more files: a thousand hold more players than there are.
 pub const MAX_PARTS: usize = 1_000;
-/// The first day that is too late.
+/// The first day number that cannot be represented.
 const DAYS: u32 = 94 * 94;
 
 const ESCAPE: u32 = BASE - 1;
 
-/// To what percentiles are rounded down.
+/// The precision to which percentiles are rounded down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, clap::ValueEnum)]
 pub enum Precision {
-    /// Whole percent, as the site shows them in tables.
+    /// Whole percent, as in the site's tables.
     #[default]
     Whole,
     /// Tenths of a percent.
@@ -67,23 +69,23 @@ impl Precision {
         }
     }
 
-    /// A percentile in steps, rounded down. `None` when it is not within 0 to 100.
+    /// A percentile in steps, rounded down. `None` if it is not within 0 to 100.
     pub(crate) fn round(self, percentile: f64) -> Option<u16> {
-        // 16.1 times 10 may come out just below 161: what is that near is meant.
+        // 16.1 times 10 may give slightly less than 161; a value that close counts as 161.
         (0.0..=100.0).contains(&percentile).then(|| (percentile * f64::from(self.steps()) + 1e-6) as u16)
     }
 
-    /// The percentile of so many steps.
+    /// The percentile of this many steps.
     pub(crate) fn percentile(self, steps: u16) -> f64 {
         f64::from(steps) / f64::from(self.steps())
     }
 
-    /// Points or a score in steps, rounded down. `None` when they are not within 0 to [`MAX_POINTS`].
+    /// Points or a score in steps, rounded down. `None` if they are not within 0 to [`MAX_POINTS`].
     pub(crate) fn round_points(self, points: f64) -> Option<u32> {
         (0.0..=MAX_POINTS).contains(&points).then(|| (points * f64::from(self.steps()) + 1e-6) as u32)
     }
 
-    /// The points of so many steps.
+    /// The points of this many steps.
     pub(crate) fn points(self, steps: u32) -> f64 {
         f64::from(steps) / f64::from(self.steps())
     }
@@ -101,7 +103,7 @@ pub(crate) fn day(number: u32) -> Date {
     FIRST_DAY.saturating_add(jiff::Span::new().days(number))
 }
 
-/// Appends `width` digits, the high one first.
+/// Appends `width` digits, the highest first.
 pub(crate) fn put_digits(target: &mut Vec<u8>, number: u64, width: usize) {
     let start = target.len();
     target.resize(start + width, ZERO);
@@ -129,7 +131,7 @@ pub(crate) fn put_number(target: &mut Vec<u8>, number: u64) {
     put_digits(target, number, width);
 }
 
-/// Reads numbers off the front of a text. `None` at its end and at a byte that is no digit.
+/// Reads numbers from the front of a text. `None` at its end and at a byte that is not a digit.
 pub(crate) struct Digits<'a>(pub(crate) &'a [u8]);
 
 impl Digits<'_> {

@@ -1,4 +1,4 @@
-//! A player as the database gives it back.
+//! A player as read from the database.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use super::record::Record;
 use super::trailer::Trailer;
 use crate::model::{AllStars, Difficulty, EncounterId, Player, RaidId, RaidRanks, Server};
 
-/// Everything the database has about one player.
+/// All data of the database about one player.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Found {
@@ -43,7 +43,7 @@ pub struct FoundRaid {
     pub median: Option<f64>,
     /// Encounters with a kill.
     pub encounters: BTreeMap<EncounterId, FoundEncounter>,
-    /// All stars by spec and partition, the points rounded down; empty unless the database says them.
+    /// All-star points by spec and partition, rounded down; empty unless the database contains them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub all_stars: Vec<AllStars>,
 }
@@ -54,28 +54,28 @@ pub struct FoundRaid {
 pub struct FoundEncounter {
     /// The best percentile, rounded down.
     pub best: Option<f64>,
-    /// How often.
+    /// Number of kills.
     pub kills: u32,
     /// The specialisation; empty when unknown.
     pub spec: String,
-    /// All stars, the points rounded down; `None` unless the database says them.
+    /// All-star points, rounded down; `None` unless the database contains them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub all_stars: Option<AllStars>,
-    /// What the best run of a dungeon is worth, rounded down; `None` unless the database says it.
+    /// Score of the best run of a dungeon, rounded down; `None` unless the database contains it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub score: Option<f64>,
-    /// The level of that run's keystone; `None` unless the database says it.
+    /// The level of that run's keystone; `None` unless the database contains it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub key_level: Option<u32>,
 }
 
 impl Found {
-    /// What a database of everything is to give back for this player. `None` when a value is out of the format's range.
+    /// What a database of everything should return for this player. `None` if a value is out of the format's range.
     pub fn expected(player: &Player) -> Option<Found> {
         Found::expected_with(player, &Options::default())
     }
 
-    /// What a database with these options is to give back for this player: percentiles rounded down, its date to the day.
+    /// What a database with these options should return for this player: percentiles are rounded down, dates are days.
     pub fn expected_with(player: &Player, options: &Options) -> Option<Found> {
         let mut raids: BTreeMap<RaidId, BTreeMap<Difficulty, FoundRaid>> = BTreeMap::new();
         for (raid, difficulties) in &player.raids {

@@ -1,4 +1,4 @@
-//! What the fuzz targets of `shared/fuzz` reach of this folder, and nothing else uses: no part of the interface.
+//! Access to this folder for the fuzz targets of `shared/fuzz`. Nothing else uses it; it is not part of the interface.
 
 use super::entropy::models::{Models, Statistics};
 use super::entropy::walk::Shape;
@@ -7,13 +7,13 @@ use super::format::{Precision, ZERO};
 use super::record::{Cell, Record};
 use super::trailer::Trailer;
 
-/// A trailer as it is written when it was read from `text`. `None` where it cannot be read.
+/// Parses a trailer from `text` and writes it again. `None` if it cannot be parsed.
 pub fn rewritten(text: &str) -> Option<String> {
     let trailer = Trailer::parse(text).ok()?;
     let mut written = Vec::new();
     trailer.write(&mut written, 0).ok()?;
     let mut written = String::from_utf8(written).ok()?;
-    // The last line is not part of what is read.
+    // The parser does not read the last line.
     written.truncate(written.trim_end().rfind('\n')? + 1);
     Some(written)
 }
@@ -21,7 +21,7 @@ pub fn rewritten(text: &str) -> Option<String> {
 /// A record, taken apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Parts {
-    /// As it is written.
+    /// In its written form.
     pub name: Vec<u8>,
     /// The class.
     pub class_id: u32,
@@ -51,7 +51,7 @@ pub struct Table<'a> {
 }
 
 impl<'a> Table<'a> {
-    /// The models that `players` give, in raids with so many encounters.
+    /// The models of `players`, in raids with these numbers of encounters.
     pub fn of(players: &[Parts], encounters: &'a [usize], tenths: bool) -> Table<'a> {
         let precision = if tenths { Precision::Tenths } else { Precision::Whole };
         let shape = Shape { encounters, precision, extras: Extras::default() };
@@ -60,7 +60,7 @@ impl<'a> Table<'a> {
         Table { models: statistics.models(), shape }
     }
 
-    /// The record's text. `None` when the models have not seen it.
+    /// The record's text. `None` if the counts of the models do not include it.
     pub fn write(&self, player: &Parts) -> Option<Vec<u8>> {
         let mut text = player.name.clone();
         text.push(ZERO + u8::try_from(player.class_id).ok()?);
@@ -68,14 +68,14 @@ impl<'a> Table<'a> {
         Some(text)
     }
 
-    /// The record of a text. `None` when it is damaged.
+    /// Parses a record. `None` if it is damaged.
     pub fn read(&self, text: &[u8]) -> Option<Parts> {
         let mut record = Record::default();
         record.read(text, &self.models, self.shape)?;
         Some(Parts::of(&record))
     }
 
-    /// Models as they are printed when they were read from `text`. `None` when they are damaged.
+    /// Parses models from `text` and prints them again. `None` if they are damaged.
     pub fn reprinted(text: &[u8]) -> Option<Vec<u8>> {
         let mut printed = Vec::new();
         Models::parse(text)?.print(&mut printed);

@@ -1,19 +1,19 @@
-//! Where a player is looked for: in which bucket of the server.
+//! Selects the bucket of a server in which to look for a player.
 
-/// Players in a bucket, on average. More make directories smaller and searches longer; between 16 and 48 it matters
-/// little.
+/// Average number of players in a bucket. More make directories smaller and searches longer; between 16 and 48 it
+/// matters little.
 pub(crate) const BUCKET: usize = 24;
 
-/// Keeps the sum below 2^38: Lua divides such numbers by a number of buckets without an error.
+/// Keeps the sum below 2^38: Lua divides such numbers by a number of buckets without rounding errors.
 const FACTOR: u64 = 31;
 
-/// How many buckets a server with so many players has.
+/// Number of buckets for a server with this many players.
 pub(crate) fn buckets(players: usize) -> usize {
     players.div_ceil(BUCKET).max(1)
 }
 
-/// The bucket of a name among `buckets`. Of the name only the first and the last three bytes and the length are looked
-/// at, because a reader in Lua pays for each.
+/// The bucket of a name among `buckets`. It depends only on the first three bytes, the last three bytes and the length
+/// of the name, because a reader in Lua pays for each byte.
 pub(crate) fn bucket(name: &[u8], buckets: usize) -> usize {
     let first = |place: usize| name.get(place).copied().map_or(0, u64::from);
     let tail = &name[name.len().saturating_sub(3)..];

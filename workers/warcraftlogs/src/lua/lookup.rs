@@ -13,9 +13,9 @@ use super::spelling::is_called;
 use super::trailer::Trailer;
 use crate::addon::{REMEDY, regions};
 
-/// Finds a player. The region's case does not matter; the server may be its display name, its normalized name or its
-/// slug, spelled as [`is_called`] allows; the name is exact, and `Name-Server` names the server too (then `server` is ignored). `None` when the region
-/// has no such player or no such server; an error when the folder has no such region.
+/// Finds a player. The region is in any case; the server may be its display name, its normalized name or its slug,
+/// spelled as [`is_called`] allows; the name is exact, and `Name-Server` names the server too (then `server` is
+/// ignored). Returns `None` if the region has no such player or no such server; fails if the folder has no such region.
 pub fn lookup(folder: &Path, region: &str, server: &str, name: &str) -> Result<Option<Found>> {
     let region = region.to_ascii_uppercase();
     let known = regions(folder)?;
@@ -46,7 +46,7 @@ pub fn lookup(folder: &Path, region: &str, server: &str, name: &str) -> Result<O
     Ok(None)
 }
 
-/// The servers that are called so; several when two share a display name.
+/// The servers with that name; several if two share a display name.
 fn places(trailer: &Trailer, name: &str) -> Vec<usize> {
     let servers = trailer.servers.iter().enumerate();
     servers.filter(|(_, server)| is_called(server, name)).map(|(place, _)| place).collect()

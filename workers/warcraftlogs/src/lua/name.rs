@@ -1,18 +1,18 @@
-//! Names as the files have them.
+//! Names in their written form.
 //!
-//! A reader knows by the class where a name ends, so no byte of a name may be below `A`. Names that have such bytes, such as
-//! those of forced renames (`狂嗨2F8469`), are written with an escape; all others are written as they are.
+//! A name ends at the class, so it must not contain a byte below `A`. Names with such bytes, such as those of forced
+//! renames (`狂嗨2F8469`), are written with escapes; all others are written unchanged.
 
 use std::borrow::Cow;
 
-/// Begins an escape. No letter, and above all bytes that stand for a class.
+/// Begins an escape. It is not a letter, and above all bytes that stand for a class.
 const MARK: u8 = b'~';
-/// How far the second byte of an escape lies above the byte that it stands for.
+/// Difference between the second byte of an escape and the byte that it stands for.
 const SHIFT: u8 = b'A' - b' ';
-/// What is escaped, apart from the mark itself: every printable ASCII character that is below `A`.
+/// Bytes that are escaped, apart from the mark itself: every printable ASCII character below `A`.
 const ESCAPED: std::ops::RangeInclusive<u8> = b' '..=b'@';
 
-/// The bytes that stand in the file for a name.
+/// The written form of a name.
 pub(crate) fn written(name: &str) -> Cow<'_, [u8]> {
     let name = name.as_bytes();
     if !name.iter().any(|byte| *byte == MARK || ESCAPED.contains(byte)) {
@@ -29,7 +29,7 @@ pub(crate) fn written(name: &str) -> Cow<'_, [u8]> {
     Cow::Owned(target)
 }
 
-/// The name for which bytes of the file stand. `None` when no name is written so.
+/// The name with this written form. `None` if no name is written so.
 pub(crate) fn read(written: &[u8]) -> Option<Cow<'_, str>> {
     if !written.contains(&MARK) {
         return std::str::from_utf8(written).ok().map(Cow::Borrowed);

@@ -6,7 +6,7 @@ use super::extras::Extras;
 use super::format::{LARGEST_FILE, Precision};
 use crate::model::{Difficulty, RaidId};
 
-/// What goes into the databases.
+/// The selection of what goes into the databases.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// To what percentiles are rounded down.
@@ -19,7 +19,7 @@ pub struct Options {
     pub fields: BTreeSet<Field>,
     /// Players that were updated last more than so many days before the newest one are left out; all are in without.
     pub max_age_days: Option<u32>,
-    /// From how many bytes on a region gets another file.
+    /// Once a region's file has this many bytes, another file follows.
     pub largest_file: u64,
 }
 
@@ -54,18 +54,18 @@ impl Default for Options {
 }
 
 impl Options {
-    /// Whether this raid and difficulty go in.
+    /// Whether this raid and difficulty are included.
     pub(crate) fn takes(&self, raid: RaidId, difficulty: Difficulty) -> bool {
         self.raids.as_ref().is_none_or(|raids| raids.contains(&raid))
             && self.difficulties.as_ref().is_none_or(|difficulties| difficulties.contains(&difficulty))
     }
 
-    /// Which extras go in.
+    /// Which extras are included.
     pub(crate) fn extras(&self) -> Extras {
         Extras::of(&self.fields)
     }
 
-    /// Whether this field goes in.
+    /// Whether this field is included.
     pub(crate) fn says(&self, field: Field) -> bool {
         self.fields.contains(&field)
     }

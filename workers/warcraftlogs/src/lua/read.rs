@@ -14,7 +14,7 @@ use super::record::{Record, split_name};
 use super::server::PLACE_DIGITS;
 use super::trailer::{LAST_LINE, OFFSET_DIGITS, Trailer, beginning};
 
-/// An open database: its trailer is read, its servers come one by one.
+/// An open database: its trailer is read, its servers are read one by one.
 pub(super) struct Database {
     pub(super) trailer: Trailer,
     pub(super) blocks: Blocks,
@@ -22,22 +22,22 @@ pub(super) struct Database {
 
 /// The servers of a database, over all its files.
 pub(super) struct Blocks {
-    /// Those that are not open yet, the next one last.
+    /// The files that are not open yet, the next one last.
     paths: Vec<PathBuf>,
     path: PathBuf,
     lines: BufReader<File>,
-    /// Bytes of the file at hand: nothing that it says of itself is longer.
+    /// Size of the current file: no length in the file may exceed it.
     length: usize,
-    /// With what each file begins.
+    /// The expected beginning of each file.
     beginning: String,
-    /// How many servers there are, and were read.
+    /// How many servers there are, and how many were read.
     servers: usize,
     read: usize,
 }
 
-/// One server as it stands in the file.
+/// One server as written in the file.
 pub(super) struct Block {
-    /// Its place in the trailer.
+    /// Its position in the trailer.
     pub(super) server: usize,
     payload: Vec<u8>,
     directory: usize,
@@ -77,7 +77,7 @@ impl Database {
 }
 
 impl Blocks {
-    /// How many servers have come.
+    /// How many servers were read.
     pub(super) fn servers_read(&self) -> usize {
         self.read
     }
@@ -96,7 +96,7 @@ impl Blocks {
         Ok(None)
     }
 
-    /// The next server of the file at hand.
+    /// The next server of the current file.
     fn read_block(&mut self) -> Result<Option<Block>> {
         let mut line = String::new();
         self.lines.read_line(&mut line)?;
@@ -116,7 +116,7 @@ impl Blocks {
         Ok(Some(Block { server: self.read - 1, payload, directory: directory.len() }))
     }
 
-    /// The directory of a server, and how long its string is.
+    /// The directory of a server, and the length of its string.
     fn read_directory(&mut self) -> Result<(Vec<u8>, usize)> {
         let mut digits = vec![0; PLACE_DIGITS];
         self.lines.read_exact(&mut digits)?;
@@ -133,7 +133,7 @@ impl Blocks {
     }
 }
 
-/// A file behind its first lines, and how many bytes it has.
+/// Opens a file and reads its first lines; also returns its size.
 fn open_file(path: &Path, expected: &str) -> Result<(BufReader<File>, usize)> {
     let file = File::open(path)?;
     let length = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX);
@@ -166,7 +166,7 @@ fn remedy(path: &Path) -> String {
     format!("cannot read the database {path}; generate it again with 'stint run wcl/db-generator'")
 }
 
-/// What to say about a record that does not decode.
+/// The error for a record that cannot be decoded.
 pub(super) fn damaged(trailer: &Trailer, server: usize, text: &[u8]) -> anyhow::Error {
     let (name, server) = (name::shown(split_name(text).0), &trailer.servers[server].name);
     anyhow::anyhow!(
@@ -187,7 +187,7 @@ pub fn read_back(last: &Path) -> impl Iterator<Item = Result<Found>> + use<> {
 struct Everyone {
     trailer: Trailer,
     blocks: Blocks,
-    /// Those of the server at hand, the next one last.
+    /// Players of the current server, the next one last.
     waiting: Vec<Result<Found>>,
 }
 

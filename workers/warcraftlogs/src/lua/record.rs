@@ -1,4 +1,4 @@
-//! One player as the database has it: in the numbers of the region's dictionaries, in arrays that are used again.
+//! One player in the form of the database: with the numbers of the region's dictionaries, in reused arrays.
 
 use std::ops::Range;
 
@@ -11,17 +11,17 @@ use super::extras::{CellExtras, Star};
 use super::format::{MODELLED_ENCOUNTERS, Precision, SPACE, ZERO};
 use super::name;
 
-/// What the database says about a player.
+/// The database's contents about a player.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Record {
-    /// As it is [written](name::written).
+    /// In its [written](name::written) form.
     pub(crate) name: Vec<u8>,
     pub(crate) class_id: u32,
     pub(crate) day: u32,
     /// Ascending by `head`.
     pub(crate) sections: Vec<Section>,
     pub(crate) cells: Vec<Cell>,
-    /// All stars of the sections. Empty unless the database says them, like what follows.
+    /// All-star points of the sections. Like the following, empty unless the database contains them.
     pub(crate) stars: Vec<Star>,
     /// One for each cell.
     pub(crate) extras: Vec<CellExtras>,
@@ -35,16 +35,16 @@ pub(crate) struct Section {
     /// In steps of the database's precision, like every percentile here.
     pub(crate) best: Option<u16>,
     pub(crate) median: Option<u16>,
-    /// Which of the record's cells are its own.
+    /// The range of its cells in the record.
     pub(crate) cells: Range<usize>,
-    /// Which of the record's stars are its own.
+    /// The range of its stars in the record.
     pub(crate) stars: Range<usize>,
 }
 
 /// One encounter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Cell {
-    /// Its number among the raid's encounters. Ascending within a section.
+    /// Its number among the raid's encounters; ascending within a section.
     pub(crate) encounter: u16,
     pub(crate) percent: Option<u16>,
     pub(crate) kills: u32,
@@ -52,7 +52,7 @@ pub(crate) struct Cell {
     pub(crate) spec: u16,
 }
 
-/// Where the name ends: at the class, whose byte no name has.
+/// Splits a record at the end of the name: at the class, whose byte does not occur in names.
 pub(crate) fn split_name(text: &[u8]) -> (&[u8], &[u8]) {
     let end = text.iter().position(|byte| (ZERO..ZERO + 32).contains(byte)).unwrap_or(text.len());
     text.split_at(end)
@@ -64,7 +64,7 @@ impl Record {
         &self.cells[section.cells.clone()]
     }
 
-    /// Forgets everything but the memory.
+    /// Empties the record and keeps its memory.
     pub(crate) fn clear(&mut self) {
         self.name.clear();
         self.sections.clear();
@@ -73,7 +73,7 @@ impl Record {
         self.extras.clear();
     }
 
-    /// Reads a record. `None` when it is damaged; this then holds nothing of use but the name.
+    /// Parses a record. `None` if it is damaged; then only the name is valid.
     pub(crate) fn read(&mut self, text: &[u8], models: &Models, shape: Shape<'_>) -> Option<()> {
         self.clear();
         let (name, rest) = split_name(text);
@@ -100,7 +100,7 @@ impl Record {
             if next == 0 {
                 return reader.state.is_done().then_some(());
             }
-            // Ascending, so that a damaged record ends.
+            // Strictly ascending, so that parsing a damaged record ends.
             if next <= after || next > shape.encounters.len() {
                 return None;
             }
@@ -128,7 +128,7 @@ impl Record {
         Some(())
     }
 
-    /// Adds a cell, still empty, for every encounter that has one.
+    /// Adds a cell, still empty, for every killed encounter.
     fn read_killed(&mut self, head: usize, reader: &mut Reader<'_>) -> Option<()> {
         let encounters = reader.shape.encounters[head];
         let empty = |encounter: usize| Cell { encounter: encounter as u16, percent: None, kills: 0, spec: 0 };
@@ -167,7 +167,7 @@ impl Reader<'_> {
         Some(slot == 1)
     }
 
-    /// The level of the section before, or of the first.
+    /// The level of the previous section, or of the first.
     fn level(&mut self) -> Option<usize> {
         if let Some(level) = self.level {
             return Some(level);

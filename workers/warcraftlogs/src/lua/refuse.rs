@@ -1,9 +1,10 @@
-//! Which players the format cannot carry, and why.
+//! Which players the format cannot represent, and why.
 
 use super::draft::{Draft, DraftCell, DraftSection, DraftServer, DraftStar};
 use super::format::{MAX_CLASS_ID, MAX_NAME_BYTES, Precision, day_number};
 
-/// Says why this player cannot be written, apart from limits that only the whole region can reach.
+/// Returns an error that says why this player cannot be written, apart from limits that only the whole region can
+/// reach.
 pub(super) fn check(player: &Draft<'_>) -> Result<(), String> {
     check_region(&player.region)?;
     check_server(&player.server)?;
@@ -34,7 +35,7 @@ fn check_server(server: &DraftServer<'_>) -> Result<(), String> {
     columns.iter().all(|text| !text.is_empty()).then_some(()).ok_or_else(|| "the server has an empty name".to_owned())
 }
 
-/// A name with a hyphen could not be found: behind one, the game writes a server.
+/// A name with a hyphen could not be found: after a hyphen, the game writes a server.
 fn check_name(name: &str) -> Result<(), String> {
     if name.is_empty() {
         return Err("the name is empty".to_owned());
@@ -48,7 +49,7 @@ fn check_name(name: &str) -> Result<(), String> {
     }
 }
 
-/// What stands between quotation marks or brackets in the file must not end them.
+/// Text between quotation marks or brackets in the file must not end them.
 fn check_text(what: &str, text: &str) -> Result<(), String> {
     if text.len() > MAX_NAME_BYTES {
         return Err(format!("the {what} has {} bytes, more than {MAX_NAME_BYTES}", text.len()));
@@ -89,7 +90,7 @@ fn check_star(star: &DraftStar<'_>) -> Result<(), String> {
     star.spec.as_ref().map_or(Ok(()), |spec| check_text("spec of all stars", &spec.0))
 }
 
-/// A section's encounters, each once. Mostly they ascend, which is quickly seen.
+/// A section's encounters must be distinct. They are mostly in ascending order, which makes the check fast.
 fn check_encounters(cells: &[DraftCell<'_>]) -> Result<(), String> {
     if cells.is_sorted_by(|left, right| left.encounter < right.encounter) {
         return Ok(());

@@ -21,27 +21,27 @@ use super::trailer::{Trailer, beginning};
 use crate::addon::{create_addon, region_addon};
 use crate::model::Server;
 
-/// Servers that are encoded side by side before they are written: what is in memory at once.
+/// Servers that are encoded in parallel before they are written: what is in memory at once.
 const SIDE_BY_SIDE: usize = 32;
 
-/// A region's files, not yet under their names.
+/// A region's files, not yet under their final names.
 pub(super) struct WrittenRegion {
     pub(super) region: String,
     pub(super) format: u32,
     /// The newest day among its players.
     pub(super) updated_at: String,
-    /// In the order in which a client runs them; the trailer is in the last one.
+    /// In the order in which a client runs them; the last one has the trailer.
     pub(super) files: Vec<Aside>,
     pub(super) players: u64,
     pub(super) bytes: u64,
     pub(super) largest: Vec<ServerReport>,
-    /// Where each server of the files is on the stage.
+    /// The index in the stage of each server in the files.
     pub(super) places: Vec<usize>,
     pub(super) numbers: Numbers,
 }
 
-/// Writes a region: first it looks at all records to see what is common, then it writes them. `None`, and no file, when none of its
-/// players is to be written.
+/// Writes a region: first it counts the values in all records, then it writes them. Returns `None`, and writes no file,
+/// if no player of the region is to be written.
 pub(super) fn write_region(
     stage: &Stage,
     region: &Region,
@@ -78,7 +78,7 @@ pub(super) fn write_region(
     writer.finish(places, numbers).map(Some)
 }
 
-/// The region's servers, with their places on the stage, but those whose players are all left out.
+/// The region's servers with their indexes in the stage, without those whose players are all left out.
 fn with_players(region: &Region, stage: &Stage, report: &mut Report) -> Result<Vec<(Server, usize)>> {
     let (servers, without): (Vec<_>, Vec<_>) =
         region.servers().into_iter().partition(|(_, place)| stage.has_players(region, *place));
@@ -88,7 +88,7 @@ fn with_players(region: &Region, stage: &Stage, report: &mut Report) -> Result<V
     Ok(servers)
 }
 
-/// All servers but those beyond what the format can number, whose players are refused.
+/// All servers within the limit that the format can number; players of the others are refused.
 fn within_limit(
     mut servers: Vec<(Server, usize)>,
     region: &Region,
@@ -137,7 +137,7 @@ struct Writer<'a> {
     largest_file: u64,
     files: Vec<Aside>,
     target: BufWriter<File>,
-    /// Bytes of the file at hand, and of those before.
+    /// Bytes of the current file, and of the files before.
     written: u64,
     before: u64,
     largest: Vec<ServerReport>,
@@ -182,7 +182,7 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// Ends a file. The next one takes over its name, and it gets a numbered one.
+    /// Ends a file. The next file takes its name, and this one gets a numbered name.
     fn next_file(&mut self) -> Result<()> {
         self.sync()?;
         let path = super::part_path(&super::database_path(self.folder, &self.trailer.region), self.files.len());
@@ -196,7 +196,7 @@ impl Writer<'_> {
     }
 
     fn sync(&mut self) -> Result<()> {
-        // On the disk before it is renamed: else a power cut could leave the new name with nothing behind it.
+        // Synced to disk before it is renamed: otherwise a power cut could leave the new name without contents.
         self.target.flush().and_then(|()| self.target.get_ref().sync_all()).context("cannot write the database")
     }
 

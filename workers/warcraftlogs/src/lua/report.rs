@@ -1,4 +1,4 @@
-//! What a generation did.
+//! The result of a generation.
 
 use std::path::PathBuf;
 
@@ -8,11 +8,11 @@ use serde::Serialize;
 use super::draft::Draft;
 use crate::model::PlayerId;
 
-/// What a generation wrote and what it refused.
+/// What a generation wrote, and what it refused.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Report {
-    /// When it ran. Only said here: in the files it would change every byte-identical generation.
+    /// When it ran. Only in this report: in the files it would make every generation differ.
     pub generated_at: Timestamp,
     /// One entry per region, in ascending order.
     pub regions: Vec<RegionReport>,
@@ -20,7 +20,7 @@ pub struct Report {
     pub refused_players: u64,
     /// The first [`Report::LISTED`] of them, with the reason.
     pub refused: Vec<Refused>,
-    /// Players that are in no file either, for no fault in their documents.
+    /// Players that are in no file for other reasons than an error in their documents.
     pub left_out: LeftOut,
 }
 
@@ -28,13 +28,13 @@ pub struct Report {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LeftOut {
-    /// Without any rank in the raids and difficulties that are written.
+    /// Without ranks in the raids and difficulties that are written.
     pub without_ranks: u64,
     /// Not updated for as many days as [`Options::max_age_days`](super::Options::max_age_days).
     pub not_seen: u64,
     /// The moment since which those were not updated.
     pub not_seen_since: Option<Timestamp>,
-    /// Regions of which no player is left. Their older databases stay as they were.
+    /// Regions with no player left. Their older databases stay unchanged.
     pub regions: Vec<String>,
 }
 
@@ -48,15 +48,15 @@ pub struct RegionReport {
     pub path: PathBuf,
     /// All files, in the order in which a client runs them.
     pub files: Vec<PathBuf>,
-    /// How many players it holds.
+    /// Number of its players.
     pub players: u64,
-    /// How many servers it holds.
+    /// Number of its servers.
     pub servers: u64,
     /// The size of its files.
     pub bytes: u64,
-    /// The same for each player.
+    /// Bytes per player.
     pub bytes_per_player: f64,
-    /// The servers with most players.
+    /// The servers with the most players.
     pub largest_servers: Vec<ServerReport>,
 }
 
@@ -66,14 +66,14 @@ pub struct RegionReport {
 pub struct ServerReport {
     /// Its display name.
     pub server: String,
-    /// How many players it has.
+    /// Number of its players.
     pub players: u64,
-    /// How large their string is.
+    /// The size of its string.
     pub bytes: u64,
 }
 
 impl ServerReport {
-    /// How many servers of a region are listed.
+    /// Number of listed servers of a region.
     pub const LISTED: usize = 5;
 }
 
@@ -83,18 +83,19 @@ impl ServerReport {
 pub struct Refused {
     /// The upstream's id.
     pub id: PlayerId,
-    /// The name, as it came.
+    /// The name in the document.
     pub name: String,
-    /// The server's display name, as it came.
+    /// The server's display name in the document.
     pub server: String,
-    /// The region, as it came.
+    /// The region in the document.
     pub region: String,
-    /// Why, in words.
+    /// The reason in words.
     pub reason: String,
 }
 
 impl Report {
-    /// More refused players than this are counted, not listed: the memory of a generation stays bounded.
+    /// At most this many refused players are listed, the others are only counted: the memory of a generation stays
+    /// bounded.
     pub const LISTED: usize = 10_000;
 
     pub(super) fn refuse(&mut self, refused: Refused) {
@@ -107,7 +108,7 @@ impl Report {
 }
 
 impl Report {
-    /// Tells the log what was left out, if anything was.
+    /// Logs what was left out, if anything.
     pub(super) fn tell_left_out(&self) {
         let LeftOut { without_ranks, not_seen, regions, .. } = &self.left_out;
         if *without_ranks + *not_seen > 0 {
@@ -122,7 +123,7 @@ impl Report {
         }
     }
 
-    /// A document that cannot be read.
+    /// Refuses a document that cannot be parsed.
     pub(super) fn refuse_document(&mut self, id: PlayerId, reason: String) {
         let unknown = String::new;
         self.refuse(Refused {

@@ -1,6 +1,6 @@
-//! A player on the way from the document to the record: bytes that take as little memory as they can be read quickly.
+//! The form of a player between document and record: compact bytes that are fast to read.
 //!
-//! Numbers are those of the staged dictionaries, seven bits to a byte, the low ones first.
+//! Numbers are those of the staged dictionaries, seven bits per byte, the lowest first.
 
 use std::ops::Range;
 use std::sync::Mutex;
@@ -13,19 +13,19 @@ use super::name;
 use super::options::{Field, Options};
 use super::record::{Cell, Record, Section};
 
-/// What is said of a row before it is read.
+/// The part of a row that is needed before the rest is read.
 #[derive(Clone, Debug)]
 pub(crate) struct Head {
     pub(crate) id: u64,
     /// Seconds since 1970.
     pub(crate) updated_at: u64,
-    /// As it is [written](name::written).
+    /// In its [written](name::written) form.
     pub(crate) name: Range<usize>,
-    /// What is behind the name.
+    /// What follows the name.
     pub(crate) rest: Range<usize>,
 }
 
-/// Appends a row. An error is the reason to refuse the player; whatever was appended then has to be cut off.
+/// Appends a row. An error is the reason to refuse the player; the caller must then remove what was appended.
 pub(crate) fn write(
     player: &Draft<'_>,
     options: &Options,
@@ -137,7 +137,7 @@ fn points(points: f64, precision: Precision) -> Result<u32, &'static str> {
     precision.round_points(points).ok_or("points are out of range")
 }
 
-/// The number plus 1; 0 for none.
+/// The number plus 1; 0 for `None`.
 fn optional(number: Option<u32>) -> u64 {
     number.map_or(0, plus_one)
 }
@@ -146,7 +146,7 @@ fn plus_one(number: u32) -> u64 {
     u64::from(number) + 1
 }
 
-/// A percentile in steps plus 1; 0 for none.
+/// A percentile in steps plus 1; 0 for `None`.
 fn rounded(percentile: Option<f64>, precision: Precision) -> Result<u64, &'static str> {
     match percentile {
         None => Ok(0),
@@ -154,7 +154,7 @@ fn rounded(percentile: Option<f64>, precision: Precision) -> Result<u64, &'stati
     }
 }
 
-/// The rows of these bytes, which are our own: a row that ends early ends them.
+/// The rows in these bytes, which [`write()`] produced: an incomplete row ends the list.
 pub(crate) fn heads(bytes: &[u8]) -> Vec<Head> {
     let mut heads = Vec::new();
     let mut at = 0;
@@ -178,8 +178,8 @@ fn range(bytes: &[u8], at: &mut usize) -> Option<Range<usize>> {
     (*at <= bytes.len()).then_some(range)
 }
 
-/// Makes the record of a row, which was written with these extras. Sections and encounters ascend in a draft, and so they do
-/// here. `None` when the row is not one of ours.
+/// Makes the record of a row that was written with these extras. Sections and encounters ascend in a draft, and
+/// therefore here too. `None` if the row was not written by [`write()`].
 pub(crate) fn read(bytes: &[u8], head: &Head, numbers: &Numbers, extras: Extras, record: &mut Record) -> Option<()> {
     record.clear();
     record.name.extend_from_slice(&bytes[head.name.clone()]);
@@ -237,7 +237,7 @@ fn read_star(rest: &[u8], at: &mut usize, numbers: &Numbers) -> Option<Star> {
     })
 }
 
-/// Back from [`optional`].
+/// The inverse of [`optional`].
 fn less_one(number: u64) -> Option<u32> {
     number.checked_sub(1).map(|number| number as u32)
 }

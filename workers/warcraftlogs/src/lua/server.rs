@@ -18,23 +18,23 @@ use super::report::Refused;
 use super::row;
 use crate::model::Server;
 
-/// Digits of a place in a server's string, and of the number of its buckets.
+/// Digits of a position in a server's string, and of the number of its buckets.
 pub(super) const PLACE_DIGITS: usize = 4;
 
-/// A server's rows, in the order in which the file has them: by bucket, then by name.
+/// A server's rows, in the order of the file: by bucket, then by name.
 pub(super) struct Players {
     rows: Vec<u8>,
     heads: Vec<row::Head>,
     buckets: usize,
-    /// Players whose name another one of this server bears.
+    /// Pairs of players with the same name on this server.
     twins: Vec<(row::Head, row::Head)>,
-    /// How many were left out, since they were not updated for too long.
+    /// How many were left out because they were not updated for too long.
     not_seen: u64,
-    /// What its rows were written with.
+    /// The extras with which its rows were written.
     extras: Extras,
 }
 
-/// What one server comes to.
+/// The encoded form of one server.
 pub(super) struct EncodedServer {
     pub(super) payload: Vec<u8>,
     pub(super) players: u64,
@@ -45,8 +45,8 @@ pub(super) struct EncodedServer {
 }
 
 impl Players {
-    /// Puts rows in order, without those that were updated before the second `oldest`. Of two players with one name the newer
-    /// stays, then the one with the higher id.
+    /// Sorts rows, without those that were updated before the second `oldest`. Of two players with one name, the one
+    /// updated later stays; if that is equal, the one with the higher id.
     pub(super) fn new(rows: Vec<u8>, oldest: i64, extras: Extras) -> Players {
         let mut heads = row::heads(&rows);
         let all = heads.len();
@@ -70,7 +70,7 @@ impl Players {
         Players { heads: kept, buckets, twins, rows, not_seen, extras }
     }
 
-    /// Calls `each` with every record in order. `record` is used again and again.
+    /// Calls `each` with every record in order. `record` is reused for each call.
     pub(super) fn for_each(&self, numbers: &Numbers, mut each: impl FnMut(&Record) -> Result<()>) -> Result<()> {
         let mut record = Record::default();
         self.heads.iter().try_for_each(|head| {
@@ -80,13 +80,13 @@ impl Players {
         })
     }
 
-    /// How many there are.
+    /// Number of players.
     pub(super) fn len(&self) -> usize {
         self.heads.len()
     }
 
-    /// Writes the server's string: how many buckets there are, where each begins and where the last one ends, and the records
-    /// between newlines. Places count from 1, as Lua does.
+    /// Writes the server's string: the number of buckets, where each begins and where the last one ends, and the
+    /// records between newlines. Positions count from 1, as in Lua.
     pub(super) fn encode(
         &self,
         region: &str,
@@ -113,7 +113,7 @@ impl Players {
             places[bucket(&record.name, self.buckets) + 1] = payload.len();
             Ok(())
         })?;
-        // A bucket without players ends where the one before does.
+        // A bucket without players ends where the previous one does.
         for place in 1..places.len() {
             places[place] = places[place].max(places[place - 1]);
         }

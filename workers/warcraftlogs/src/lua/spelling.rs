@@ -1,9 +1,9 @@
-//! When two spellings mean one server.
+//! When two spellings mean the same server.
 
 use crate::model::Server;
 
-/// Whether a server is called so. Spaces, hyphens, apostrophes (straight or curly) and the case of ASCII letters do not
-/// matter: clients, sites and players disagree about them. `Stint.lua` compares in the same way.
+/// Whether a server has this name. Spaces, hyphens, apostrophes (straight or curly) and the case of ASCII letters do
+/// not matter: clients, sites and players differ in them. `Stint.lua` compares in the same way.
 pub fn is_called(server: &Server, name: &str) -> bool {
     let wanted = folded(name);
     !wanted.is_empty()

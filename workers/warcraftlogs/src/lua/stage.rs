@@ -1,6 +1,6 @@
-//! All players between the store and the files: sorted by region and server, in bounded memory.
+//! All players between the store and the files, sorted by region and server, in bounded memory.
 //!
-//! Rows are kept in memory up to [`HELD`]; what is more goes to a file without a name, which vanishes with the process.
+//! Rows are kept in memory up to [`HELD`]; the others go to an unnamed file, which vanishes with the process.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
@@ -22,17 +22,17 @@ use super::row;
 use super::server::Players;
 use crate::model::{PlayerId, Server};
 
-/// Bytes of rows in memory: the players of a few hundred thousand.
+/// Bytes of rows in memory: those of a few hundred thousand players.
 const HELD: usize = 64 << 20;
 
 /// Everything that was staged.
 pub(crate) struct Stage {
     pub(crate) options: Options,
     regions: Mutex<BTreeMap<String, Arc<Region>>>,
-    /// What threads know; one takes one for each batch.
+    /// The state of each thread; a thread takes one for each batch.
     known: Mutex<Vec<Clerk>>,
     spool: Mutex<File>,
-    /// Bytes of rows in memory, and how many may be there.
+    /// Bytes of rows in memory, and the most that may be there.
     held: AtomicUsize,
     most_held: usize,
     /// Players that were updated before this second are left out.
@@ -54,37 +54,37 @@ struct Servers {
 
 /// One server's rows.
 struct StagedServer {
-    /// As the player has it who was updated last.
+    /// Names from the document of the player who was updated last.
     server: Server,
-    /// When that was, in seconds since 1970.
+    /// When that player was updated, in seconds since 1970.
     updated_at: i64,
     rows: Vec<u8>,
     spooled: Vec<Range<u64>>,
 }
 
-/// What one thread needs to write rows.
+/// The state that one thread needs to write rows.
 #[derive(Default)]
 struct Clerk {
     regions: HashMap<String, Desk>,
 }
 
-/// What a thread knows of one region.
+/// One thread's state for one region.
 struct Desk {
     region: Arc<Region>,
     known: Known,
-    /// Where servers are, by their slugs.
+    /// Indexes of servers, by slug.
     places: HashMap<String, usize>,
 }
 
-/// What becomes of a batch of documents.
+/// The result of a batch of documents.
 #[derive(Default)]
 pub(crate) struct Batch {
-    /// Bytes that were added.
+    /// Number of added bytes.
     bytes: usize,
-    /// Players that have no rank in what is written.
+    /// Players without ranks among those that are written.
     pub(crate) without_ranks: u64,
     pub(crate) refused: Vec<Refused>,
-    /// Documents that cannot be read, with the reason.
+    /// Documents that cannot be parsed, with the reason.
     pub(crate) damaged: Vec<(PlayerId, String)>,
 }
 
@@ -104,7 +104,7 @@ impl Stage {
         })
     }
 
-    /// Reads documents and keeps their rows. Many threads may do so at once.
+    /// Parses documents and keeps their rows. Several threads may do so at once.
     pub(crate) fn add(&self, documents: &[(PlayerId, String)]) -> Batch {
         let mut clerk = lock(&self.known).pop().unwrap_or_default();
         let mut batch = Batch::default();
@@ -158,7 +158,7 @@ impl Stage {
         region.clone()
     }
 
-    /// Counts a batch, and moves rows to the file when there are too many.
+    /// Counts a batch, and moves rows to the file if there are too many.
     pub(crate) fn settle(&self, batch: &Batch) -> Result<()> {
         if self.held.fetch_add(batch.bytes, Ordering::Relaxed) + batch.bytes > self.most_held {
             self.held.store(0, Ordering::Relaxed);
@@ -184,14 +184,15 @@ impl Stage {
         Ok(())
     }
 
-    /// The regions of which documents came, ascending by name. They may have no players.
+    /// The regions of the documents, in ascending order by name. They may have no players.
     pub(crate) fn regions(&self) -> Vec<Arc<Region>> {
         lock(&self.regions).values().cloned().collect()
     }
 
-    /// Leaves out players that were not updated within the options' days, from here on. The days are counted back from the
-    /// newest player, not from `now`: a fleet that stood still loses nobody, and the same players give the same files. Of a newest
-    /// player in the future, `now` counts. Returns the moment.
+    /// From here on, leaves out players that were not updated within the number of days in the options. The days are
+    /// counted back from the newest player, not from `now`: a fleet that was stopped loses no player, and the same
+    /// players give the same files. If the newest player is in the future, they are counted back from `now`. Returns
+    /// the threshold.
     pub(crate) fn leave_out_older(&self, now: Timestamp) -> Option<Timestamp> {
         let days = self.options.max_age_days?;
         let newest = lock(&self.regions).values().filter_map(|region| region.newest()).max()?;
@@ -228,7 +229,7 @@ impl Stage {
 }
 
 impl Region {
-    /// The region's servers with their places on the stage, by slug.
+    /// The region's servers with their indexes in the stage, by slug.
     pub(crate) fn servers(&self) -> Vec<(Server, usize)> {
         let servers = lock(&self.servers);
         let mut ordered: Vec<(Server, usize)> =
@@ -237,19 +238,19 @@ impl Region {
         ordered
     }
 
-    /// When the player was updated that was updated last.
+    /// The time of the latest update of any player.
     fn newest(&self) -> Option<i64> {
         lock(&self.servers).staged.iter().map(|server| server.updated_at).max()
     }
 
-    /// What its rows number.
+    /// The dictionaries that its rows refer to.
     pub(crate) fn dictionaries(&self) -> Dictionaries {
         lock(&self.dictionaries).clone()
     }
 }
 
 impl Desk {
-    /// Keeps a row with its server's.
+    /// Adds a row to its server's rows.
     fn keep(&mut self, draft: &Draft<'_>, row: &[u8]) {
         let mut servers = lock(&self.region.servers);
         let slug = &*draft.server.slug;
@@ -282,8 +283,8 @@ impl Servers {
 }
 
 impl StagedServer {
-    /// Takes over the names that a player's document has for the server, if it is the newest one. Of documents of one second, the
-    /// one with the greater names counts, in whatever order they come.
+    /// Takes the server's names from a player's document if it is the newest one. Of documents of the same second, the
+    /// one with the greater names counts, whatever their order.
     fn name_after(&mut self, draft: &Draft<'_>) {
         let updated_at = draft.updated_at.as_second();
         let names = (&*draft.server.name, &*draft.server.normalized_name);
@@ -303,7 +304,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 mod tests {
     use super::*;
 
-    /// A player of one of three servers.
+    /// A player on one of three servers.
     fn document(id: u64) -> (PlayerId, String) {
         let server = ["Aa", "Bb", "Cc"][id as usize % 3];
         let text = serde_json::json!({

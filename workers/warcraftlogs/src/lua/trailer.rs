@@ -1,5 +1,5 @@
-//! The beginning and the end of a database's files. What is only known when the last player has come stands at the end of
-//! the last file.
+//! The beginning and the end of a database's files. Data that is only known after the last player is at the end of the
+//! last file.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
@@ -27,25 +27,25 @@ pub(super) fn beginning(region: &str, format: u32) -> String {
     )
 }
 
-/// The last line is this and a number: where the trailer starts.
+/// The last line is this and a number: the position at which the trailer starts.
 pub(super) const LAST_LINE: &str = "-- trailer at byte ";
-/// How many digits that number has, so that the last line has a fixed length.
+/// Number of digits of that position, so that the last line has a fixed length.
 pub(super) const OFFSET_DIGITS: usize = 12;
 
 const SERVERS_START: &str = "D.servers=[==[\n\n";
 const SERVERS_END: &str = "]==]\n";
 
-/// What the end of the last file says.
+/// The contents of the end of the last file.
 #[derive(Debug)]
 pub(super) struct Trailer {
     pub(super) region: String,
     /// The newest day among the players, empty without players.
     pub(super) updated_at: String,
     pub(super) players: u64,
-    /// How many files there are.
+    /// Number of files.
     pub(super) parts: usize,
     pub(super) precision: Precision,
-    /// Which of the fields that may be left out are there.
+    /// Which of the optional fields are present.
     pub(super) fields: BTreeSet<Field>,
     pub(super) dictionaries: Dictionaries,
     pub(super) sizes: Vec<usize>,
@@ -70,7 +70,7 @@ impl Trailer {
         }
     }
 
-    /// What it takes to walk along a record.
+    /// What is needed to interpret a record.
     pub(super) fn shape(&self) -> Shape<'_> {
         Shape { encounters: &self.sizes, precision: self.precision, extras: Extras::of(&self.fields) }
     }
@@ -114,7 +114,7 @@ impl Trailer {
         writeln!(target, "{LAST_LINE}{offset:0OFFSET_DIGITS$}")
     }
 
-    /// Reads what [`write`](Trailer::write) wrote, without the last line.
+    /// Parses what [`write`](Trailer::write) wrote, without the last line.
     pub(super) fn parse(text: &str) -> Result<Trailer> {
         let mut cursor = Cursor(text);
         let format: u32 = cursor.field("format")?;
@@ -155,7 +155,7 @@ impl Trailer {
     }
 }
 
-/// The names of what a database of this format may leave out.
+/// The names of the optional fields of a database of this format.
 fn fields_of(format: u32) -> &'static [(&'static str, Field)] {
     const FIELDS: [(&str, Field); 6] = [
         ("median", Field::Median),
@@ -177,7 +177,7 @@ fn servers(text: &str) -> Result<Vec<Server>> {
     text.lines().map(|line| server(line).with_context(|| format!("the server line {line:?} is damaged"))).collect()
 }
 
-/// Takes apart the little Lua that we write ourselves.
+/// Parses the subset of Lua that Stint writes.
 struct Cursor<'a>(&'a str);
 
 impl<'a> Cursor<'a> {
@@ -214,7 +214,7 @@ impl<'a> Cursor<'a> {
         text.with_context(|| format!("its {name} are no table"))
     }
 
-    /// A text in quotation marks and the comma behind it, if any.
+    /// A text in quotation marks and the comma after it, if any.
     fn string(&mut self) -> Result<String> {
         self.expect("\"")?;
         let text = self.until("\"")?.to_owned();

@@ -1,4 +1,4 @@
-//! Reads written files back and compares every player with what went in, before the files get their names.
+//! Reads written files back and compares every player with the input, before the files get their final names.
 
 use anyhow::{Context, Result, bail, ensure};
 use rayon::prelude::*;
@@ -11,10 +11,11 @@ use super::server::Players;
 use super::stage::{Region, Stage};
 use super::trailer::Trailer;
 
-/// Servers that are compared side by side.
+/// Servers that are compared in parallel.
 const SIDE_BY_SIDE: usize = 32;
 
-/// A difference is a fault of ours: the error names the player, and the files do not replace the older ones.
+/// A difference is a bug in the writer or the reader: the error names the player, and the files do not replace the
+/// older ones.
 pub(super) fn verify(stage: &Stage, region: &Region, written: &WrittenRegion) -> Result<()> {
     let paths = written.files.iter().map(|file| file.temporary().to_owned()).collect();
     let Database { trailer, mut blocks } = Database::open_files(paths)?;

@@ -1,4 +1,4 @@
-//! Players in, one addon per region out.
+//! Takes players and writes one addon per region.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -16,29 +16,29 @@ use super::verify::verify;
 use crate::addon;
 use crate::model::{Player, PlayerId};
 
-/// Documents that one thread reads at a time.
+/// Documents that one thread parses at a time.
 const AT_A_TIME: usize = 250;
 
 /// Writes the databases of all regions.
 ///
-/// Players come in any order; the same players give the same bytes. The files appear under their names in
-/// [`finish`](DatabaseWriter::finish), after all of them have been read back; until then, and when it fails or is dropped,
-/// the older ones stay.
+/// Players come in any order; the same players give the same bytes. The files appear under their final names in
+/// [`finish`](DatabaseWriter::finish), after all of them have been read back; until then, and if it fails or is
+/// dropped, the older ones stay.
 pub struct DatabaseWriter {
     folder: PathBuf,
     stage: Arc<Stage>,
     report: Report,
-    /// What becomes of the documents that are being read.
+    /// Results for the documents that are being parsed.
     reading: Option<Receiver<Vec<Batch>>>,
 }
 
 impl DatabaseWriter {
-    /// Starts a generation of everything into this folder, which is created when it is missing.
+    /// Starts a generation of everything into this folder, which is created if it is missing.
     pub fn create(folder: impl Into<PathBuf>) -> Result<DatabaseWriter> {
         DatabaseWriter::create_with(folder, Options::default())
     }
 
-    /// The same, of what `options` say.
+    /// Starts a generation with the contents that `options` select.
     pub fn create_with(folder: impl Into<PathBuf>, options: Options) -> Result<DatabaseWriter> {
         let folder = folder.into();
         std::fs::create_dir_all(&folder)
@@ -47,23 +47,23 @@ impl DatabaseWriter {
         Ok(DatabaseWriter { folder, stage: Arc::new(stage), report: Report::default(), reading: None })
     }
 
-    /// Takes documents of `players` as JSON, by id. They are read on all cores while the caller fetches the next ones; when
-    /// those come, it waits for the earlier ones. A player that the format cannot carry is refused, and so is a document
-    /// that cannot be read: it is in the report, and the rest goes on.
+    /// Takes documents of `players` as JSON, by id. They are parsed on all cores while the caller fetches the next
+    /// ones; the next call waits for the earlier ones. A player that the format cannot represent is refused, and so is
+    /// a document that cannot be parsed: it is listed in the report, and the others continue.
     pub fn push_documents(&mut self, documents: Vec<(PlayerId, String)>) -> Result<()> {
         self.settle()?;
         let (sender, receiver) = sync_channel(1);
         let stage = self.stage.clone();
         rayon::spawn(move || {
             let batches = documents.par_chunks(AT_A_TIME).map(|documents| stage.add(documents)).collect();
-            // Nobody listens any more when the writer was dropped.
+            // The receiver is gone if the writer was dropped.
             sender.send(batches).ok();
         });
         self.reading = Some(receiver);
         Ok(())
     }
 
-    /// Waits for the documents that are being read.
+    /// Waits for the documents that are being parsed.
     fn settle(&mut self) -> Result<()> {
         let Some(reading) = self.reading.take() else { return Ok(()) };
         for batch in reading.recv().context("documents were not read to their end")? {
@@ -75,13 +75,13 @@ impl DatabaseWriter {
         Ok(())
     }
 
-    /// Takes one player.
+    /// Adds one player.
     pub fn push(&mut self, player: Player) -> Result<()> {
         self.push_documents(vec![(player.id, serde_json::to_string(&player)?)])
     }
 
-    /// Writes and reads back every file, then gives them their names and makes addons of them, with the core beside
-    /// them. `generated_at` is in the report only, and bounds the age of players where one is updated later.
+    /// Writes and reads back every file, then gives the files their final names and makes addons of them, with the core
+    /// beside them. `generated_at` is only in the report, and limits the age of players if one was updated later.
     pub fn finish(mut self, generated_at: Timestamp) -> Result<Report> {
         self.settle()?;
         self.report.left_out.not_seen_since = self.stage.leave_out_older(generated_at);
@@ -113,7 +113,7 @@ impl DatabaseWriter {
         let names: Vec<String> =
             paths.iter().map(|path| path.file_name().unwrap_or_default().to_string_lossy().into_owned()).collect();
         addon::write_region(&self.folder, &region, format, &updated_at, &names)?;
-        // Parts of a larger database that was here before.
+        // Files of an earlier, larger database.
         let last = super::database_path(&self.folder, &region);
         (names.len()..).take_while(|part| std::fs::remove_file(super::part_path(&last, *part)).is_ok()).for_each(drop);
         self.report.regions.push(RegionReport {

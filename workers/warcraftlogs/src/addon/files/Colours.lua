@@ -16,17 +16,17 @@ local STEPS = {
 addon.GOLD = "ffe5cc80"
 addon.GREY = "ff9d9d9d"
 
--- A text in a colour of alpha, red, green and blue, in the game's own mark-up.
+-- A text in a colour given as alpha, red, green and blue, in the game's own markup.
 function addon.coloured(text, colour)
   return "|c" .. colour .. text .. "|r"
 end
 
--- A number with one digit of its fraction, if it has any.
+-- A number with one decimal, or none if it is whole.
 function addon.number(value)
   return (value % 1 == 0 and "%d" or "%.1f"):format(value)
 end
 
--- A percentile in its colour, such as 95.3 in orange; a dash where there is none.
+-- A percentile in its colour, such as 95.3 in orange; a dash if there is none.
 function addon.percentile(value)
   if not value then
     return addon.coloured("-", addon.GREY)

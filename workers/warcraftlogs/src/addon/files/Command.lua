@@ -21,7 +21,7 @@ local function help()
   end
 end
 
--- The game's names begin with a capital letter, which nobody types. Letters beyond ASCII stay as they are.
+-- The game's names begin with a capital letter, which users do not type. Letters beyond ASCII stay unchanged.
 local function capitalised(name)
   return name:sub(1, 1):upper() .. name:sub(2)
 end

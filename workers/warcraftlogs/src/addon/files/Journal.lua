@@ -1,6 +1,5 @@
--- What bosses and raids are called, in the language of the client: its encounter journal knows a boss by the id that
--- the upstream uses too. A client without a journal, or with an empty one, leaves it at the names that came with the
--- addon.
+-- Names of bosses and raids in the client's language: its encounter journal knows a boss by the same id as the
+-- upstream. On a client without a journal, or with an empty one, the names that came with the addon are used.
 
 local _, addon = ...
 
@@ -32,7 +31,8 @@ local function read_tier(bosses)
   until not instance
 end
 
--- Selecting a tier turns the page of the journal's window, so the page is turned back, and an open window left alone.
+-- Selecting a tier changes the page in the journal's window. So the page is restored, and nothing is done while the
+-- window is open.
 local function read()
   if EncounterJournal and EncounterJournal:IsShown() then
     return nil
@@ -46,7 +46,7 @@ local function read()
   return bosses
 end
 
--- What the journal says about a boss: its name, its raid's, and its place there.
+-- The journal's entry for a boss: its name, its raid's name, and its position there.
 local function entry(encounter)
   if not journal and has_journal() then
     local fine, bosses = pcall(read)
@@ -60,14 +60,14 @@ function addon.boss_name(encounter)
   return known and known.name or "Boss " .. encounter
 end
 
--- The raid's name, from any of its bosses, or as it came with the addon.
+-- The raid's name, from any of its bosses; otherwise the one that came with the addon.
 function addon.raid_name(raid, encounters)
   local known = addon.raids[raid]
   local boss = entry(next(encounters) or 0)
   return boss and boss.raid or known and known.name or "Raid " .. raid
 end
 
--- Ids of bosses in the order of the journal; those it does not know come last, by id.
+-- Ids of bosses in the order of the journal; those not in the journal come last, by id.
 function addon.sort_bosses(encounters)
   local function place(encounter)
     local known = entry(encounter)

@@ -1,4 +1,4 @@
--- What is said about a player, as pairs of a text for the left and one for the right: of the tooltip, or of the chat.
+-- The lines about a player, as pairs of a left and a right text, for the tooltip or the chat.
 
 local _, addon = ...
 
@@ -11,7 +11,7 @@ local function descending(map)
   return keys
 end
 
--- "7/10", or "7 bosses" of a raid whose number of bosses nobody knows.
+-- "7/10", or "7 bosses" if the number of bosses in the raid is unknown.
 local function progress(raid, killed)
   local known = addon.raids[raid]
   if known and known.bosses >= killed then
@@ -29,7 +29,7 @@ local function killed_bosses(ranks)
   return killed
 end
 
--- All-star points, and the places that they earn, as far as there are any.
+-- All-star points, and the ranks that they earn, where there are any.
 local function stars_in_words(stars)
   local parts = { addon.number(stars.points) .. " points" }
   for _, place in ipairs({ { "world", stars.rank }, { "region", stars.regionRank }, { "realm", stars.serverRank } }) do
@@ -40,7 +40,7 @@ local function stars_in_words(stars)
   return table.concat(parts, ", ")
 end
 
--- The most points of any spec, or nothing.
+-- The most points of any spec, or nil.
 local function most_points(all_stars)
   local most
   for _, stars in ipairs(all_stars or {}) do
@@ -59,7 +59,7 @@ local function add_ranks(lines, raid, difficulty, ranks, killed)
   local name = addon.raid_name(raid, ranks.encounters or {})
   local left = name .. " " .. (addon.difficulties[difficulty] or "difficulty " .. difficulty)
   local parts = {}
-  -- Which of them a database has is its generator's choice.
+  -- The database's generator chose which of these it has.
   for _, kind in ipairs({ "best", "median" }) do
     if ranks[kind] then
       parts[#parts + 1] = addon.percentile(ranks[kind]) .. " " .. kind
@@ -96,7 +96,7 @@ local function add_bosses(lines, ranks, killed)
   end
 end
 
--- The hardest difficulty first. In short, a raid is one line: the hardest difficulty with a kill.
+-- The hardest difficulty first. In the short form, a raid is one line: the hardest difficulty with a kill.
 local function add_raid(lines, raid, difficulties, in_full)
   local order = descending(difficulties)
   for place, difficulty in ipairs(order) do
@@ -113,12 +113,12 @@ local function add_raid(lines, raid, difficulties, in_full)
   end
 end
 
--- The day of the data. The reader says it in seconds at midnight UTC.
+-- The day of the data. The reader returns it as midnight UTC in seconds.
 local function day(found)
   return found.updatedAt and addon.coloured(date("!%Y-%m-%d", found.updatedAt), addon.GREY) or ""
 end
 
--- Everything about a player that Stint.lookup found.
+-- All lines about a player that Stint.lookup found.
 function addon.lines(found, in_full)
   local lines = { { addon.coloured("Stint", addon.GOLD), day(found) } }
   local raids = descending(found.raids)

@@ -1,21 +1,21 @@
--- Loads the database of the player's region at login, and no other if that can be told: each is an addon of its own,
--- loaded on demand.
+-- Loads the database of the player's region at login, and no other if the region can be determined. Each database is an
+-- addon of its own, loaded on demand.
 
 local _, addon = ...
 
--- As GetCurrentRegion numbers them; GetCurrentRegionName is not in every client.
+-- In the order of GetCurrentRegion's numbers; GetCurrentRegionName is not in every client.
 local REGIONS = { "US", "KR", "EU", "TW", "CN" }
 
--- Data that are older than this many days are said to be old.
+-- Data older than this many days are reported as old.
 local OLD_AFTER_DAYS = 14
 local DAY = 24 * 60 * 60
 
 local said = {}
 
--- The databases that this file has loaded, by region: another addon may have loaded others for itself.
+-- The databases loaded by this file, by region: another addon may have loaded others for itself.
 local loaded_here = {}
 
--- A line in the chat, the same one once only.
+-- Prints a line in the chat, the same line only once.
 function addon.say(text)
   if not said[text] then
     said[text] = true
@@ -23,8 +23,8 @@ function addon.say(text)
   end
 end
 
--- The client's region, or nil where it is none of the five: on a test realm. It is not always the player's: many
--- clients of EU say US.
+-- The client's region, or nil if it is none of the five, as on a test realm. It is not always the player's region: many
+-- EU clients report US.
 local function current_region()
   local number = GetCurrentRegion and GetCurrentRegion()
   local name = GetCurrentRegionName and GetCurrentRegionName()
@@ -39,13 +39,13 @@ local function of_addons(name, ...)
   end
 end
 
--- What stands in the table of contents of the region's addon.
+-- A field of the table of contents of the region's addon.
 function addon.metadata(field)
   return addon.region and of_addons("GetAddOnMetadata", "Stint_" .. addon.region, field)
 end
 
--- The regions whose databases are installed: those that may be loaded, and those that are switched off. The client's
--- own comes first.
+-- The regions whose databases are installed, as two lists: those that may be loaded, and those that are switched off.
+-- The client's own region comes first.
 local function installed(own)
   local usable, switched_off = {}, {}
   for index = 1, of_addons("GetNumAddOns") or 0 do
@@ -71,13 +71,13 @@ local function say_none(own, switched_off)
   end
 end
 
--- Loads a region's database. Returns whether it can be used, and says why if it cannot.
+-- Loads a region's database. Returns whether it can be used, and prints the reason if it cannot.
 local function load_region(region)
   local name = "Stint_" .. region
   if not StintDatabases[region] then
     local loaded, reason = of_addons("LoadAddOn", name)
     if not loaded then
-      -- The client's own words for the reason.
+      -- The reason in the client's own words.
       reason = _G["ADDON_" .. tostring(reason)] or tostring(reason)
       addon.say("the addon " .. name .. " could not be loaded: " .. reason)
       return false
@@ -88,7 +88,7 @@ local function load_region(region)
     addon.say("the Stint database of region " .. region .. " was cut short or damaged: install it again")
     return false
   end
-  -- The reader refuses a database of another format, or one that was cut.
+  -- The reader refuses a database of another format, or an incomplete one.
   local fine, problem = pcall(Stint.knows, region, "-")
   if not fine then
     addon.say(tostring(problem))
@@ -96,8 +96,8 @@ local function load_region(region)
   return fine
 end
 
--- The region whose database knows the player's realm. Where none does, it is the first that can be used: the client's
--- own, or the only one.
+-- The region whose database has the player's realm. If none has it, the first that can be used: the client's own, or
+-- the only one.
 local function choose(regions)
   local first
   for _, region in ipairs(regions) do
@@ -123,7 +123,7 @@ local function say_if_old(region)
   end
 end
 
--- Loads the database and tries it. Says what is wrong, if anything is.
+-- Loads and tests the database. Prints what is wrong, if anything is.
 function addon.load()
   if addon.region then
     return
@@ -150,7 +150,7 @@ function addon.load()
   say_if_old(region)
 end
 
--- A player of this region, or nil: nobody of that name, or no database.
+-- A player of this region, or nil if there is no such player or no database.
 function addon.find(name, server)
   return addon.region and Stint.lookup(addon.region, server, name)
 end

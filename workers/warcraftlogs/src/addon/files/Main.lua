@@ -1,4 +1,4 @@
--- Starts everything at login. Without a game there is nothing to start: then the addon is Stint.lookup alone.
+-- Starts the addon at login. Outside the game there is nothing to start: then the addon consists of Stint.lookup alone.
 
 local _, addon = ...
 

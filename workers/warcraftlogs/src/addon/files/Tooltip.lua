@@ -1,8 +1,8 @@
--- Ranks in the tooltip of a player.
+-- Shows ranks in the tooltip of a player.
 
 local _, addon = ...
 
--- Since 12.0 what a client says about units may be secret in combat: such a value must not even be compared.
+-- Since 12.0, what a client says about units may be secret in combat: such a value must not even be compared.
 local function is_secret(...)
   if issecretvalue then
     for index = 1, select("#", ...) do
@@ -14,12 +14,12 @@ local function is_secret(...)
   return false
 end
 
--- Another character's realm is nil on one's own.
+-- The realm is nil for a character of the player's own realm.
 function addon.own_realm()
   return GetNormalizedRealmName and GetNormalizedRealmName() or GetRealmName()
 end
 
--- Name and realm of the player that a unit is, or nil.
+-- Name and realm of a unit that is a player, or nil.
 function addon.player_of(unit)
   if is_secret(unit) or not unit then
     return nil
@@ -58,7 +58,7 @@ local function show(tooltip)
   tooltip:Show()
 end
 
--- A tooltip is no place for an error window in the middle of a fight: what went wrong is said in the chat, once.
+-- An error window must not appear over a tooltip in the middle of a fight: the error is printed in the chat, once.
 local function show_safely(tooltip)
   local fine, problem = pcall(show, tooltip)
   if not fine then

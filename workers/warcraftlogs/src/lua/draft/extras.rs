@@ -1,4 +1,4 @@
-//! All stars, scores and keystones of a document, which only some databases say.
+//! All-star points, scores and keystones of a document, which only some databases contain.
 
 use std::borrow::Cow;
 
@@ -15,7 +15,7 @@ pub(crate) struct DraftExtras<'a> {
     pub(crate) key_level: Option<u32>,
 }
 
-/// All-star points, and the places that they earn.
+/// All-star points, and the ranks that they earn.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct DraftStar<'a> {

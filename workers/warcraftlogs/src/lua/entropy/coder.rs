@@ -1,21 +1,23 @@
-//! A range coder in numbers that Lua 5.1 can hold: asymmetric numeral systems (rANS, Duda 2013), on a state below 2^53.
+//! A range coder with numbers that Lua 5.1 can represent: asymmetric numeral systems (rANS, Duda 2013), with a state
+//! below 2^53.
 //!
-//! A symbol that a [`Model`](super::model::Model) expects to see f times in 2^bits makes the state about 2^bits / f times as large. What no
-//! longer fits leaves the state as four digits of base 94. The writer works from the last symbol to the first, so that a
-//! reader gets them in order, with a remainder, a division and a multiplication each.
+//! A symbol that a [`Model`](super::model::Model) expects f times in 2^bits multiplies the state by about 2^bits / f.
+//! When the state becomes too large, four base-94 digits of it are moved to the output. The writer works from the last
+//! symbol to the first, so that a reader gets them in order, with a remainder, a division and a multiplication each.
 //!
-//! The state starts at nothing, not at the lower bound as usual: a record of forty digits would pay four for it. So a
-//! reader that has taken everything is left with exactly 0, and any other rest says that the record is damaged.
+//! The state starts at 0, not at the lower bound as usual: for a record of forty digits the lower bound would cost
+//! four. So a reader that has read everything ends with exactly 0, and any other state shows that the record is
+//! damaged.
 
 use super::super::format::{BASE, ZERO};
 
-/// Four digits leave or enter the state at once.
+/// Number of digits that leave or enter the state at once.
 const DIGITS_AT_ONCE: usize = 4;
-/// What four digits can say.
+/// Number of values of that many digits.
 const REFILL: u64 = (BASE as u64).pow(DIGITS_AT_ONCE as u32);
 /// A reader refills below this. Any product of slots within a group divides it, which makes the writer's choice exact.
 pub(super) const LOWEST: u64 = 1 << 26;
-/// The state stays below this, and this below 2^53.
+/// The state stays below this, which is below 2^53.
 const BEYOND: u64 = LOWEST * REFILL;
 
 /// One step of the writer.
@@ -23,22 +25,22 @@ const BEYOND: u64 = LOWEST * REFILL;
 pub(crate) enum Step {
     /// A symbol that owns the slots `from..from + slots` of `1 << bits`.
     Symbol {
-        /// The first of its slots.
+        /// Its first slot.
         from: u32,
-        /// How many it owns.
+        /// Number of its slots.
         slots: u32,
-        /// How many there are, as a power of two.
+        /// Number of all slots, as a power of two.
         bits: u32,
     },
-    /// Where a reader refills. Between two of these the `bits` add up to 26 at the most.
+    /// Where a reader refills. Between two of these the `bits` add up to at most 26.
     Refill,
 }
 
-/// Appends the digits that say `steps`.
+/// Appends the digits that encode `steps`.
 pub(crate) fn encode(steps: &[Step], target: &mut Vec<u8>) {
     let begin = target.len();
     let mut state = 0;
-    // Backwards, and turned round in the end.
+    // Backwards, and reversed at the end.
     for group in steps.rsplit(|step| *step == Step::Refill) {
         let (bits, slots) = size(group);
         if state >= (BEYOND >> bits) * slots {
@@ -52,7 +54,7 @@ pub(crate) fn encode(steps: &[Step], target: &mut Vec<u8>) {
             }
         }
     }
-    // With refills the rest is five to eight digits, so that the length alone tells how many.
+    // With refills, the remaining state takes five to eight digits, so that the length alone tells how many.
     let refilled = target.len() > begin;
     let mut digits = if refilled { DIGITS_AT_ONCE + 1 } else { 1 };
     while u64::from(BASE).pow(digits as u32) <= state {
@@ -62,7 +64,7 @@ pub(crate) fn encode(steps: &[Step], target: &mut Vec<u8>) {
     target[begin..].reverse();
 }
 
-/// The bits of a group together, and the slots of its symbols multiplied.
+/// The sum of the bits of a group, and the product of its symbols' slots.
 fn size(group: &[Step]) -> (u32, u64) {
     group.iter().fold((0, 1), |(all, product), step| match step {
         Step::Symbol { slots, bits, .. } => (all + bits, product * u64::from(*slots)),
@@ -70,7 +72,7 @@ fn size(group: &[Step]) -> (u32, u64) {
     })
 }
 
-/// Appends digits, the low one first.
+/// Appends digits, the lowest first.
 fn put(target: &mut Vec<u8>, mut number: u64, digits: usize) {
     for _ in 0..digits {
         target.push(ZERO + (number % u64::from(BASE)) as u8);
@@ -78,7 +80,7 @@ fn put(target: &mut Vec<u8>, mut number: u64, digits: usize) {
     }
 }
 
-/// The reader's side.
+/// The decoder.
 #[derive(Clone, Debug)]
 pub(crate) struct State<'a> {
     state: u64,
@@ -86,7 +88,7 @@ pub(crate) struct State<'a> {
 }
 
 impl<'a> State<'a> {
-    /// Begins to read. `None` when these are no digits.
+    /// Starts decoding. `None` if these are not digits.
     pub(crate) fn new(digits: &'a [u8]) -> Option<State<'a>> {
         let begin = match digits.len() {
             short @ 0..=8 => short,
@@ -97,18 +99,18 @@ impl<'a> State<'a> {
         (state.state < BEYOND).then_some(state)
     }
 
-    /// The slot of the next symbol, of `1 << bits`. [`State::take`] has to follow.
+    /// The slot of the next symbol, of `1 << bits`. [`State::take`] must follow.
     pub(crate) fn slot(&self, bits: u32) -> u32 {
         (self.state & ((1 << bits) - 1)) as u32
     }
 
-    /// Takes the symbol that owns the current slot.
+    /// Removes the symbol that owns the current slot.
     pub(crate) fn take(&mut self, from: u32, slots: u32, bits: u32) {
         let slot = u64::from(self.slot(bits) - from);
         self.state = (self.state >> bits) * u64::from(slots) + slot;
     }
 
-    /// Refills, where the writer had [`Step::Refill`]. `None` when what follows are no digits.
+    /// Refills, where the writer had [`Step::Refill`]. `None` if what follows are not digits.
     pub(crate) fn refill(&mut self) -> Option<()> {
         if self.state < LOWEST && !self.rest.is_empty() {
             let (digits, rest) = self.rest.split_at_checked(DIGITS_AT_ONCE)?;
@@ -118,13 +120,13 @@ impl<'a> State<'a> {
         Some(())
     }
 
-    /// Whether everything was read, and nothing else.
+    /// Whether everything was decoded, and nothing else.
     pub(crate) fn is_done(&self) -> bool {
         self.state == 0 && self.rest.is_empty()
     }
 }
 
-/// Digits as a number. `None` when a byte is no digit.
+/// Digits as a number. `None` if a byte is not a digit.
 fn number(digits: &[u8]) -> Option<u64> {
     digits.iter().try_fold(0, |number: u64, byte| {
         let digit = u64::from(byte.checked_sub(ZERO)?);
@@ -139,7 +141,7 @@ mod tests {
 
     use super::*;
 
-    /// Groups of up to 26 bits, refilled between.
+    /// Groups of up to 26 bits, with refills in between.
     fn steps() -> impl Strategy<Value = Vec<Step>> {
         let symbol = (1u32..=9).prop_flat_map(|bits| {
             (0..1u32 << bits).prop_flat_map(move |from| {
@@ -186,7 +188,8 @@ mod tests {
                 Step::Symbol { slots, bits, .. } => f64::from(*bits) - f64::from(*slots).log2(),
                 Step::Refill => 0.0,
             }).sum();
-            // Rounded up to a digit, or to the nine that a refill needs, and a little for what small states divide unevenly.
+            // Rounded up to a digit, or to the nine that a refill needs, and a little for uneven division of small
+            // states.
             let least = weight / f64::from(BASE).log2();
             prop_assert!(digits.len() as f64 <= (least * 1.02 + 2.5).max(9.0), "{} digits for {least}", digits.len());
         }

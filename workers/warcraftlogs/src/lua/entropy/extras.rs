@@ -1,4 +1,4 @@
-//! The extras of a record, in the order in which they are written and read: a number of their own behind the record's.
+//! The extras of a record, in the order in which they are written and read: a separate number after the record's.
 
 use super::coder::State;
 use super::models::Models;
@@ -8,18 +8,18 @@ use crate::lua::extras::{CellExtras, Star};
 use crate::lua::format::MAX_STARS;
 use crate::lua::record::Record;
 
-/// Numbers below this have a class each.
+/// Each number below this has a class of its own.
 const SINGLE: u64 = 8;
-/// Larger ones of one length have so many classes.
+/// Number of classes for larger numbers of one bit length.
 const CLASSES: u64 = 4;
-/// Plain bits come so many at a time.
+/// Plain bits are written this many at a time.
 const PIECE: u32 = 16;
 
 /// The columns of [`places::POINTS`] and [`places::WORLD`].
 const OF_SECTION: usize = 0;
 const OF_CELL: usize = 1;
 
-/// Walks along the extras of a record. Every value is behind a refill.
+/// Visits the extras of a record. There is a refill before every value.
 pub(crate) fn walk_extras(record: &Record, shape: Shape<'_>, sink: &mut impl Sink) {
     let steps = shape.precision.steps();
     let mut walk = Walk { class_id: record.class_id, sink };
@@ -47,7 +47,7 @@ pub(crate) fn walk_extras(record: &Record, shape: Shape<'_>, sink: &mut impl Sin
     }
 }
 
-/// Reads what [`walk_extras`] has written into a record whose sections and cells are read. `None` when it is damaged.
+/// Reads what [`walk_extras`] wrote into a record whose sections and cells are already read. `None` if it is damaged.
 pub(crate) fn read_extras(record: &mut Record, digits: &[u8], models: &Models, shape: Shape<'_>) -> Option<()> {
     let steps = shape.precision.steps();
     let mut reader = Reader { state: State::new(digits)?, models, class_id: record.class_id };
@@ -79,7 +79,7 @@ pub(crate) fn read_extras(record: &mut Record, digits: &[u8], models: &Models, s
     reader.state.is_done().then_some(())
 }
 
-/// The class of a number, and how many plain bits are behind it.
+/// The class of a number, and the number of plain bits that follow it.
 fn class_of(number: u64) -> (u64, u32) {
     if number < SINGLE {
         return (number, 0);
@@ -88,24 +88,24 @@ fn class_of(number: u64) -> (u64, u32) {
     (SINGLE + u64::from(bits - 1) * CLASSES + (number >> bits) % CLASSES, bits)
 }
 
-/// The lowest number of a class, and how many plain bits are behind it. `None` where there is no such class.
+/// The lowest number of a class, and the number of plain bits that follow it. `None` if there is no such class.
 fn lowest_of(class: u64) -> Option<(u64, u32)> {
     let Some(place) = class.checked_sub(SINGLE) else { return Some((class, 0)) };
     let bits = u32::try_from(place / CLASSES + 1).ok().filter(|bits| *bits < 40)?;
     Some(((CLASSES + place % CLASSES) << bits, bits))
 }
 
-/// The number plus 1; 0 for none.
+/// The number plus 1; 0 for `None`.
 fn optional(number: Option<u32>) -> u64 {
     number.map_or(0, |number| u64::from(number) + 1)
 }
 
-/// Back from [`optional`]. `None` when it is no such number.
+/// The inverse of [`optional`]. `None` if the number is out of range.
 fn less_one(number: u64) -> Option<Option<u32>> {
     number.checked_sub(1).map(u32::try_from).transpose().ok()
 }
 
-/// By what the next place is expected, of a place with this number.
+/// The context for the next rank, derived from this number.
 fn context(number: u64) -> usize {
     (class_of(number).0 / CLASSES) as usize
 }

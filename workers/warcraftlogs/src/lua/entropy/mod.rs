@@ -1,7 +1,9 @@
-//! Records as few digits as their values weigh: what is expected costs little, what is rare costs more.
+//! Encodes records in as few digits as the probabilities of their values allow: expected values are cheap, rare ones
+//! expensive.
 //!
-//! [`places`] says what is expected where, [`model`] shares slots among the values of a place, [`coder`] turns slots
-//! into digits and back, and [`walk`] has the order; [`extras`] that of what only some databases say.
+//! [`places`] defines the places of a record and their contexts, [`model`] divides slots among the values of a place,
+//! [`coder`] turns slots into digits and back, and [`walk`] defines the order; [`extras`] does so for what only some
+//! databases contain.
 
 pub(crate) mod coder;
 pub(crate) mod extras;

@@ -1,13 +1,13 @@
-//! What is expected at one place of a record: the values that occur there, each with its share of the slots.
+//! The model of one place of a record: the values that occur there, each with its share of the slots.
 
 use std::collections::HashMap;
 
 use super::coder::{State, Step};
 
-/// The values at one place. What is rare has no slots of its own: an escape stands for it, and its number follows.
+/// The values at one place. A rare value has no slots of its own: an escape stands for it, and its number follows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Model {
-    /// How many slots there are, as a power of two.
+    /// Number of slots, as a power of two.
     bits: u32,
     /// Ascending by value, the escape last.
     symbols: Vec<Symbol>,
@@ -22,14 +22,14 @@ pub(crate) struct Model {
 pub(crate) struct Symbol {
     /// `None` is the escape.
     pub(crate) value: Option<u64>,
-    /// How many slots it owns.
+    /// Number of its slots.
     pub(crate) slots: u32,
     from: u32,
 }
 
-/// Values below this are found by their place.
+/// Values below this are found by index.
 const DIRECT: u64 = 256;
-/// An escaped number comes in pieces of five bits and one that says whether another follows.
+/// An escaped number is written in pieces of five bits, plus one bit that tells whether another piece follows.
 const PIECE: u32 = 6;
 const PIECE_VALUES: u64 = 1 << (PIECE - 1);
 
@@ -47,7 +47,7 @@ impl Default for Counts {
 }
 
 impl Counts {
-    /// Sees a value once more.
+    /// Counts a value once more.
     pub(crate) fn see(&mut self, value: u64) {
         if value < DIRECT {
             self.direct[value as usize] += 1;
@@ -56,13 +56,13 @@ impl Counts {
         }
     }
 
-    /// Takes over what somebody else has seen.
+    /// Adds the counts of another thread.
     pub(crate) fn add(&mut self, other: &Counts) {
         self.direct.iter_mut().zip(other.direct).for_each(|(own, others)| *own += others);
         other.others.iter().for_each(|(value, count)| *self.others.entry(*value).or_default() += count);
     }
 
-    /// Every value that was seen, ascending.
+    /// Every counted value, in ascending order.
     fn seen(&self) -> Vec<(u64, u32)> {
         let direct = self.direct.iter().enumerate().map(|(value, count)| (value as u64, *count));
         let others = self.others.iter().map(|(value, count)| (*value, *count));
@@ -73,12 +73,13 @@ impl Counts {
 }
 
 impl Model {
-    /// Shares `1 << bits` slots among what was seen. The same counts give the same model.
+    /// Divides `1 << bits` slots among the counted values. The same counts give the same model.
     pub(crate) fn of(counts: &Counts, bits: u32) -> Model {
         let mut seen = counts.seen();
         let total: u64 = seen.iter().map(|(_, count)| u64::from(*count)).sum();
         let slots = 1u64 << bits;
-        // Who fills less than a third of a slot is escaped, and the rarest where values outnumber half of the slots.
+        // A value that would fill less than a third of a slot is escaped; so are the rarest if values outnumber half of
+        // the slots.
         seen.sort_unstable_by_key(|(value, count)| (std::cmp::Reverse(*count), *value));
         let owning = seen.iter().take_while(|(_, count)| u64::from(*count) * slots * 3 >= total).count();
         let owning = owning.min((slots / 2) as usize).max(1).min(seen.len());
@@ -97,7 +98,7 @@ impl Model {
         Model::from_symbols(bits, symbols).unwrap_or_default()
     }
 
-    /// The model of these values, ascending, and their slots. `None` unless those are all slots.
+    /// The model of these values, in ascending order, and their slots. `None` unless those are all slots.
     pub(crate) fn from_symbols(bits: u32, shares: Vec<(Option<u64>, u32)>) -> Option<Model> {
         let mut model = Model { bits, ..Model::default() };
         for (value, slots) in shares {
@@ -121,8 +122,8 @@ impl Model {
         &self.symbols
     }
 
-    /// Appends the steps that say `value`. `None` when the model has neither the value nor an escape, which cannot be when
-    /// it was made of counts that have seen the value.
+    /// Appends the steps that encode `value`. `None` if the model has neither the value nor an escape, which cannot
+    /// happen if the model's counts include the value.
     pub(crate) fn write(&self, value: u64, steps: &mut Vec<Step>) -> Option<()> {
         if let Some(symbol) = self.symbol_of(value) {
             steps.push(symbol.step(self.bits));
@@ -143,7 +144,7 @@ impl Model {
         self.symbols.get(place).filter(|symbol| symbol.value == Some(value))
     }
 
-    /// The next value. `None` when the record is damaged.
+    /// The next value. `None` if the record is damaged.
     pub(crate) fn read(&self, state: &mut State<'_>) -> Option<u64> {
         let owner = *self.owners.get(state.slot(self.bits) as usize)?;
         let symbol = self.symbols[usize::from(owner)];
@@ -161,7 +162,7 @@ impl Symbol {
     }
 }
 
-/// Gives and takes until all slots are owned: each time to or from whoever it changes least.
+/// Adds or removes slots until all are owned, each time at the value for which this costs least.
 fn balance(symbols: &mut [(Option<u64>, u32)], shares: &[(Option<u64>, u64)], slots: u32) {
     let mut owned: u32 = symbols.iter().map(|(_, slots)| *slots).sum();
     while owned != slots && !symbols.is_empty() {
@@ -178,7 +179,7 @@ fn balance(symbols: &mut [(Option<u64>, u32)], shares: &[(Option<u64>, u64)], sl
     }
 }
 
-/// A number of any size, five bits at a time, the low ones first; refilled before each.
+/// A number of any size, five bits at a time, the lowest first, with a refill before each.
 fn write_number(number: u64, steps: &mut Vec<Step>) {
     let mut rest = number;
     loop {
@@ -188,7 +189,7 @@ fn write_number(number: u64, steps: &mut Vec<Step>) {
         steps.push(Step::Symbol { from: piece as u32, slots: 1, bits: PIECE });
         rest /= PIECE_VALUES;
         if !more {
-            // Whoever follows counts its bits from here.
+            // The next value counts its bits from here.
             steps.push(Step::Refill);
             return;
         }

@@ -12,7 +12,7 @@ use crate::lua::record::Record;
 #[derive(Clone, Debug)]
 pub(crate) struct Statistics(Vec<Option<Box<Counts>>>);
 
-/// The models, by place; places that no record reaches have none.
+/// The models, by place; a place that no record reaches has none.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Models(Vec<Option<Box<Model>>>);
 
@@ -23,7 +23,7 @@ impl Default for Statistics {
 }
 
 impl Statistics {
-    /// Sees a record.
+    /// Counts a record.
     pub(crate) fn see(&mut self, record: &Record, shape: Shape<'_>) {
         walk(record, shape, self);
         if shape.extras.any() {
@@ -31,7 +31,7 @@ impl Statistics {
         }
     }
 
-    /// Takes over what another thread has seen.
+    /// Adds the counts of another thread.
     pub(crate) fn add(&mut self, other: Statistics) {
         for (own, other) in self.0.iter_mut().zip(other.0) {
             match (own.as_mut(), other) {
@@ -42,7 +42,7 @@ impl Statistics {
         }
     }
 
-    /// The models of what was seen.
+    /// The models of what was counted.
     pub(crate) fn models(&self) -> Models {
         let model = |(place, counts): (usize, &Option<Box<Counts>>)| {
             counts.as_ref().map(|counts| Box::new(Model::of(counts, bits(place))))
@@ -62,13 +62,13 @@ impl Sink for Statistics {
 }
 
 impl Models {
-    /// The model of a place. `None` where no record comes by.
+    /// The model of a place. `None` if no record reaches it.
     pub(crate) fn at(&self, place: usize) -> Option<&Model> {
         self.0.get(place)?.as_deref()
     }
 
-    /// Appends a record's digits. `steps` is used again from record to record. `None` when the models were made without
-    /// this record.
+    /// Appends a record's digits. `steps` is reused from record to record. `None` if the counts of the models do not
+    /// include this record.
     pub(crate) fn write(
         &self,
         record: &Record,
@@ -94,7 +94,7 @@ impl Models {
         let mut writer = Writer { models: self, steps, complete: true };
         walk(&mut writer);
         let complete = writer.complete;
-        // The last refill has nothing behind it.
+        // Nothing follows the last refill.
         steps.pop();
         encode(steps, target);
         complete.then_some(())
@@ -122,7 +122,7 @@ impl Models {
         put_count(target, PLACES as u32);
     }
 
-    /// Reads what [`Models::print`] has written. `None` when it is damaged.
+    /// Parses what [`Models::print`] wrote. `None` if it is damaged.
     pub(crate) fn parse(text: &[u8]) -> Option<Models> {
         let mut models = Models(vec![None; PLACES]);
         let mut digits = Digits(text);

@@ -1,12 +1,12 @@
-//! The places of a record at which something is expected, by number, as the file numbers its models too.
+//! The places of a record that have a model, by number. The file uses the same numbers for its models.
 
-/// A percentile, by the level: that of the section before, or the first section's own.
+/// A percentile, by level: that of the previous section, or the first section's own.
 pub(crate) const PERCENT: usize = 0;
-/// Kills of an encounter, by those of the one before in its section.
+/// Kills of an encounter, by those of the previous one in its section.
 pub(crate) const KILLS: usize = 16;
-/// How far the median lies below the best, by the mean number of kills.
+/// The difference of the best and the median, by the mean number of kills.
 pub(crate) const MEDIAN: usize = 32;
-/// How far the best average lies from the mean of the section's percentiles.
+/// The difference of the best average and the mean of the section's percentiles.
 pub(crate) const BEST: usize = 40;
 /// The day.
 pub(crate) const DAY: usize = 41;
@@ -16,7 +16,7 @@ pub(crate) const LEVEL: usize = 44;
 pub(crate) const PERCENT_TENTHS: usize = 42;
 /// The tenths of a median.
 pub(crate) const MEDIAN_TENTHS: usize = 43;
-/// A spec other than the one before, by class.
+/// A spec that differs from the previous one, by class.
 pub(crate) const SPEC: usize = 64;
 /// The places of extras begin here.
 pub(crate) const EXTRAS: usize = 128;
@@ -34,36 +34,36 @@ pub(crate) const KEY_LEVEL: usize = 192;
 pub(crate) const SCORE: usize = 224;
 /// All-star points of a section and of an encounter, by the level of the percentile.
 pub(crate) const POINTS: [usize; 2] = [256, 272];
-/// The place in the world of a section and of an encounter, by the level of the percentile.
+/// The world rank of a section and of an encounter, by the level of the percentile.
 pub(crate) const WORLD: [usize; 2] = [288, 304];
-/// The place in the region, by the class of that in the world.
+/// The region rank, by the class of the world rank.
 pub(crate) const REGION: usize = 320;
-/// The place on the server, by the class of that in the region.
+/// The server rank, by the class of the region rank.
 pub(crate) const SERVER: usize = 384;
 /// Kills of a section's first encounter, by section.
 pub(crate) const FIRST_KILLS: usize = 1_000;
-/// The next section, by the one before; 0 is the start, and as a value the end.
+/// The next section, by the previous one; 0 is the start, and as a value the end.
 pub(crate) const SECTION: usize = 2_000;
 /// Which encounters of a section were killed.
 pub(crate) const KILLED: usize = 3_000;
-/// One beyond the last.
+/// One more than the last place.
 pub(crate) const PLACES: usize = 4_000;
 
-/// Percentiles whose means lie in one such step are of one level.
+/// Percentiles whose means lie within one step of this width have the same level.
 const LEVEL_WIDTH: u32 = 8;
 /// One more than the level of 100 percent.
 const NO_LEVEL: usize = 13;
-/// Scores that lie in one such step are one context of the keystone's level.
+/// Scores within one step of this width are one context of the keystone's level.
 const SCORE_WIDTH: u32 = 16;
-/// Scores of so many steps and more are one context.
+/// Scores of at least this many steps are one context.
 const MOST_SCORE: u32 = 31;
-/// Kills from here on are one context.
+/// This many kills and more are one context.
 pub(crate) const MOST_KILLS: u32 = 15;
-/// Mean kills from here on are one context.
+/// This many mean kills and more are one context.
 pub(crate) const MOST_MEAN_KILLS: u32 = 7;
 
-/// How many slots a model at this place has, as a power of two: more where there are many values. What a reader takes
-/// between two refills adds up to 26 at the most.
+/// Number of slots of the model at this place, as a power of two: more where there are many values. Between two
+/// refills, a reader takes at most 26 bits.
 pub(crate) fn bits(place: usize) -> u32 {
     match place {
         ..KILLS => 9,
@@ -73,17 +73,17 @@ pub(crate) fn bits(place: usize) -> u32 {
     }
 }
 
-/// The level of a mean in whole percent: percentiles of one player lie close together.
+/// The level of a mean in whole percent: percentiles of one player are close together.
 pub(crate) fn level(mean: u32) -> usize {
     (mean / LEVEL_WIDTH) as usize
 }
 
-/// The level of one percentile, in steps of which `steps` are a percent; without one, a level of its own.
+/// The level of one percentile, in steps of which `steps` make a percent; `None` has a level of its own.
 pub(crate) fn level_of(percent: Option<u16>, steps: u16) -> usize {
     percent.map_or(NO_LEVEL, |percent| level(u32::from(percent / steps)))
 }
 
-/// The place of a keystone's level, by a score in steps of which `steps` are a point.
+/// The place of a keystone's level, by a score in steps of which `steps` make a point.
 pub(crate) fn key_level(score: Option<u32>, steps: u16) -> usize {
     KEY_LEVEL + score.map_or(0, |score| (score / u32::from(steps) / SCORE_WIDTH).min(MOST_SCORE)) as usize
 }
@@ -93,7 +93,7 @@ pub(crate) fn kills(section: usize, previous: Option<u32>) -> usize {
     previous.map_or(FIRST_KILLS + section, |kills| KILLS + kills.min(MOST_KILLS) as usize)
 }
 
-/// The place of the median of a section with so many cells and kills.
+/// The place of the median of a section with this many cells and kills.
 pub(crate) fn median(cells: usize, kills: u64) -> usize {
     MEDIAN + (kills / cells.max(1) as u64).min(u64::from(MOST_MEAN_KILLS)) as usize
 }

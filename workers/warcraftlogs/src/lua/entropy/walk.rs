@@ -1,33 +1,33 @@
-//! A record in the order in which it is written and read. Counting and writing walk the same way, so that every value that
-//! is written was counted.
+//! Visits a record in the order in which it is written and read. Counting and writing visit the same values, so that
+//! every value that is written was counted.
 
 use super::places;
 use crate::lua::extras::Extras;
 use crate::lua::format::{MODELLED_ENCOUNTERS, Precision};
 use crate::lua::record::{Cell, Record, Section};
 
-/// Whoever walks along.
+/// A visitor of a record's values.
 pub(crate) trait Sink {
     /// A value at a place.
     fn put(&mut self, place: usize, value: u64);
-    /// One of `1 << bits` values that nothing is known about.
+    /// One of `1 << bits` values, all equally likely.
     fn plain(&mut self, value: u32, bits: u32);
     /// A reader refills here.
     fn refill(&mut self);
 }
 
-/// What one has to know besides the record.
+/// What is needed in addition to the record to interpret it.
 #[derive(Clone, Copy)]
 pub(crate) struct Shape<'a> {
     /// How many encounters the raid of each section has.
     pub(crate) encounters: &'a [usize],
-    /// The step of percentiles.
+    /// The precision of percentiles.
     pub(crate) precision: Precision,
-    /// What stands in a second number.
+    /// Which extras follow as a second number.
     pub(crate) extras: Extras,
 }
 
-/// Walks along a record, behind its name and class, which stand as they are.
+/// Visits a record. Its name and class come before it in the file, unencoded.
 pub(crate) fn walk(record: &Record, shape: Shape<'_>, sink: &mut impl Sink) {
     sink.put(places::DAY, record.day.into());
     sink.refill();
@@ -98,7 +98,7 @@ impl<S: Sink> Walk<'_, S> {
         }
     }
 
-    /// Kills, and whether the spec is another one than before: both in one value, since the spec is mostly the same.
+    /// Kills, and whether the spec differs from the previous one: both in one value, since the spec is mostly the same.
     fn kills(&mut self, place: usize, cell: &Cell) {
         let changed = self.spec != Some(cell.spec);
         self.sink.put(place, 2 * u64::from(cell.kills) + u64::from(changed));
@@ -109,7 +109,7 @@ impl<S: Sink> Walk<'_, S> {
         self.sink.refill();
     }
 
-    /// The upstream's best average is the mean of the percentiles, so the mean is known but for rounding.
+    /// The upstream's best average is the mean of the percentiles, so it is known except for rounding.
     fn averages(&mut self, section: &Section, cells: &[Cell]) {
         let mean = mean(cells);
         let distance = |best: u16| 1 + zigzag(i64::from(best) - i64::from(mean));
@@ -128,7 +128,7 @@ impl<S: Sink> Walk<'_, S> {
     }
 }
 
-/// The mean of the percentiles that there are, rounded down; 0 without any.
+/// The mean of the existing percentiles, rounded down; 0 if there are none.
 pub(crate) fn mean(cells: &[Cell]) -> u16 {
     let known = cells.iter().filter_map(|cell| cell.percent);
     let (sum, number) = known.fold((0, 0), |(sum, number), percent| (sum + u32::from(percent), number + 1));
@@ -140,7 +140,7 @@ pub(crate) fn zigzag(number: i64) -> u64 {
     (number << 1 ^ number >> 63) as u64
 }
 
-/// Back from [`zigzag`].
+/// The inverse of [`zigzag`].
 pub(crate) fn unzigzag(number: u64) -> i64 {
     (number >> 1) as i64 ^ -((number & 1) as i64)
 }

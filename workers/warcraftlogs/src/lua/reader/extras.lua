@@ -1,5 +1,5 @@
--- Reads what only databases of format 3 say: all stars, scores and keystones, at the places of docs/lua-format.md.
--- In an addon this is one file with models.lua, records.lua and lookup.lua, Stint.lua.
+-- Reads what only databases of format 3 contain: all-star points, scores and keystones, at the places of
+-- docs/lua-format.md. In an addon this is one file with models.lua, records.lua and lookup.lua, Stint.lua.
 
 local STARS, STARRED, PARTITION, STAR_SPEC, KEY_LEVEL, SCORE = 128, 129, 130, 160, 192, 224
 local REGION, SERVER = 320, 384
@@ -16,14 +16,15 @@ local function level_of(percent)
   return percent and floor(percent / 8) or NO_LEVEL
 end
 
--- A number that is said plus 1, and nil as 0.
+-- A number that is stored plus 1, with nil as 0.
 local function less_one(number)
   if number > 0 then
     return number - 1
   end
 end
 
--- What adds the extras of a record to its table. `take` and `refill` are the reader's, `base` has its places.
+-- Returns the function that adds the extras of a record to its table. `take` and `refill` are the reader's, `base` has
+-- its places.
 local function extras_reader(database, base, take, refill, begin)
   local sections, encounters, specs, steps = database.sections, database.encounters, database.specs, database.precision
   local has_stars, has_boss_stars, has_score = database.allStars, database.bossAllStars, database.score

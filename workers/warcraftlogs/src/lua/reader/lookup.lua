@@ -2,20 +2,20 @@
 -- Reads the databases of Stint: plain Lua 5.1, without the game's functions. See docs/lua-format.md.
 --
 --   Stint.lookup("EU", "Tarren Mill", "Ann")      a server by its display name, normalized name or slug
---   Stint.lookup("EU", nil, "Ann-TarrenMill")     as the game writes a foreign character
+--   Stint.lookup("EU", nil, "Ann-TarrenMill")     as the game writes a character from another realm
 --
 -- returns nil, or {classId=, updatedAt=, raids={[26]={[4]={metric=, best=, median=,
 --   encounters={[2398]={best=, kills=, spec=}}}}}}; updatedAt is midnight UTC of that day in Unix seconds. A database
 -- with extras has allStars={{spec=, partition=, points=, rank=, regionRank=, serverRank=}, ...} beside encounters, and
--- score=, keyLevel= and one allStars={...} beside kills. An answer is kept and given again, and equal ranks share a
--- table, so nothing of it is to be changed. Stint.find takes the same, and only says whether the player is there.
+-- score=, keyLevel= and one allStars={...} beside kills. Results are cached, and equal ranks share a table, so a caller
+-- must not change them. Stint.find takes the same arguments, and only returns whether the player is there.
 
-local KEPT = 200   -- answers that are kept for each region
+local KEPT = 200   -- cached results for each region
 
 local char, gsub, lower, match, sub, tonumber, upper =
   string.char, string.gsub, string.lower, string.match, string.sub, tonumber, string.upper
 
--- What a database has instead of characters that would end a name, such as the digits of a forced rename.
+-- The database's escapes for characters that would end a name, such as the digits of a forced rename.
 local ESCAPES = { ["~"] = "~~" }
 for code = 32, 64 do
   ESCAPES[char(code)] = "~" .. char(code + 33)
@@ -24,8 +24,8 @@ end
 StintDatabases = StintDatabases or {}
 Stint = { format = FORMAT_WITH_EXTRAS }
 
--- Finds a name in a server's string, which begins with a directory of buckets: the string of the bucket, where the
--- record goes on behind the class, where it ends, and the class.
+-- Finds a name in a server's string, which begins with a directory of buckets. Returns the bucket's string, where the
+-- record continues after the class, where it ends, and the class.
 local function find_record(text, name)
   local a, b, c = byte(name, 1, 3)
   local x, y, z = byte(name, -3, -1)
@@ -39,7 +39,7 @@ local function find_record(text, name)
   local _, last = find(bucket, line, 1, true)
   while last do
     local class = byte(bucket, last + 1)
-    -- Else it only begins like this one.
+    -- Otherwise the found name only begins with this one.
     if class < 65 then
       return bucket, last + 2, find(bucket, "\n", last + 2, true) - 1, class - 33
     end
@@ -47,13 +47,13 @@ local function find_record(text, name)
   end
 end
 
--- Server names as they are compared: spaces, hyphens, apostrophes (straight or curly) and the case of ASCII letters do
+-- Folds server names for comparison: spaces, hyphens, apostrophes (straight or curly) and the case of ASCII letters do
 -- not matter.
 local function folded(names)
   return (gsub(gsub(lower(names), "[ '-]", ""), "\226\128[\152\153]", ""))
 end
 
--- The strings of all servers that are called so: two may share a display name.
+-- The strings of all servers with that name: two may share a display name.
 local function servers_called(opened, server)
   local texts, position = {}, 1
   local names, wanted = opened.names, "\t" .. folded(server) .. "\t"
@@ -68,8 +68,8 @@ local function servers_called(opened, server)
   return texts
 end
 
--- Whether all of a database was loaded: its models come last, and behind them nothing but a comment. A file that was
--- cut within a text or a table is not run at all.
+-- Whether the database was loaded completely: its models come last, followed only by a comment. A file that was cut
+-- within a text or a table is not run at all.
 local function is_whole(database)
   local _, lines = gsub(database.servers or "", "\n", "\n")
   for place = 1, lines - 1 do
@@ -80,8 +80,7 @@ local function is_whole(database)
   return database.models ~= nil
 end
 
--- What is known of each region: its database, its reader, its servers' names as they are compared, and the servers that
--- were asked for.
+-- Cached for each region: its database, its reader, its servers' folded names, and the servers that were requested.
 local known = {}
 
 local function open(region)
@@ -113,7 +112,7 @@ local function open_server(opened, server)
   return texts
 end
 
--- The region, the server and the name that are asked for. A name may bring its server: `Ann-TarrenMill`.
+-- The requested region, server and name. A name may include its server: `Ann-TarrenMill`.
 local function place_of(region, server, name)
   local opened = open_region(region)
   local dash = find(name, "-", 1, true)
@@ -138,24 +137,24 @@ local function find_player(texts, name)
   end
 end
 
--- Whether a region has a server that is called so.
+-- Whether a region has a server with that name.
 function Stint.knows(region, server)
   local opened = open_region(region)
   return opened ~= nil and #(opened.servers[server] or open_server(opened, server)) > 0
 end
 
--- Forgets a region's database, so that its memory is free again.
+-- Drops a region's database, so that its memory is free again.
 function Stint.forget(region)
   StintDatabases[region], known[region] = nil, nil
 end
 
--- Whether a player is there: false too when the region or the server is not.
+-- Whether a player is there; also false if the region or the server is not.
 function Stint.find(region, server, name)
   local _, texts, own_name = place_of(region, server, name)
   return texts ~= nil and find_player(texts, own_name) ~= nil
 end
 
--- Finds a player; nil when the region, the server or the player is not there.
+-- Finds a player; nil if the region, the server or the player is not there.
 function Stint.lookup(region, server, name)
   local opened, texts, own_name = place_of(region, server, name)
   if not opened then

@@ -1,22 +1,22 @@
--- Reads the models of a database: what is expected at each place of a record, as docs/lua-format.md says.
--- In an addon this, extras.lua, records.lua and lookup.lua are one file, Stint.lua.
+-- Reads the models of a database: the expected values at each place of a record, as specified in docs/lua-format.md. In
+-- an addon this, extras.lua, records.lua and lookup.lua are one file, Stint.lua.
 
 local byte, find, floor = string.byte, string.find, math.floor
 
--- The format of a database without extras, and of one with them.
+-- The format of a database without extras, and with them.
 local FORMAT, FORMAT_WITH_EXTRAS = 2, 3
 
 -- The places of a record, as docs/lua-format.md numbers them.
 local KILLS, MEDIAN, BEST, DAY, PERCENT_TENTHS, MEDIAN_TENTHS, LEVEL, SPEC = 16, 32, 40, 41, 42, 43, 44, 64
 local EXTRAS, FIRST_KILLS, SECTION, KILLED, PLACES = 128, 1000, 2000, 3000, 4000
 
-local LOWEST = 67108864       -- 2^26: a state below it takes in four digits
+local LOWEST = 67108864       -- 2^26: a state below it is refilled with four digits
 local REFILL = 78074896       -- 94^4
--- What so many bytes of the digit 0 come to as a number in base 94.
+-- The value of this many bytes of the digit 0 as a number in base 94.
 local TWO_ZEROS, THREE_ZEROS, FOUR_ZEROS, FIVE_ZEROS = 3135, 294723, 27703995, 2604175563
 local MODELLED = 50           -- a raid with more encounters has a flag for each
 
--- Instead of a number, a slot has one of these. Kills behind another spec than before are -2, -3, ... for 0, 1, ...
+-- Special meanings of a slot, in place of a number. Kills after a change of spec are -2, -3, ... for 0, 1, ...
 local ESCAPE, NONE = -1, -2
 
 local function digits(text, position, width)
@@ -35,7 +35,7 @@ local function count(text, position)
   return 93 + digits(text, position + 1, 2), position + 3
 end
 
--- How many slots a place has.
+-- Number of slots of a place.
 local function slots_of(place)
   if place < KILLS then
     return 512
@@ -45,7 +45,7 @@ local function slots_of(place)
   return place >= SECTION and place < KILLED and 128 or 256
 end
 
--- What a slot of a place has for a number of the file.
+-- The value that a slot of a place holds for a number in the file.
 local function meaning(place, number)
   if place < KILLS then
     return number > 0 and number - 1 or NONE
@@ -55,8 +55,8 @@ local function meaning(place, number)
   return number
 end
 
--- All slots of all places lie one behind the other, so that there are few tables: `base` has the first slot of a place;
--- `value`, `share` and `rest` have what a slot means, its symbol's share of the place, and its place within the symbol.
+-- All slots of all places are in one list, so that there are few tables: `base` has the first slot of a place; `value`,
+-- `share` and `rest` have a slot's meaning, its symbol's share of the place, and its position within the symbol.
 local function read_models(text)
   local base, value, share, rest = {}, {}, {}, {}
   local position, slot = 1, 1

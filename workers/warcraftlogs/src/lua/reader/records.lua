@@ -1,15 +1,14 @@
--- Makes tables of the records of a database. See docs/lua-format.md, which names the places and says how to read one.
+-- Makes tables from the records of a database. See docs/lua-format.md, which names the places and says how to read one.
 -- In an addon this is one file with models.lua, extras.lua and lookup.lua, Stint.lua.
 --
--- What is read for every encounter and section is written out where it is read: a call of a function costs as much as
--- that.
+-- The code that reads encounters and sections is inlined: a function call would cost as much as the reading itself.
 
 local FIRST_DAY = 18262   -- 2020-01-01, in days since 1970-01-01
-local KEPT_RANKS = 8192   -- so many ranks are kept to be shared
-local FEW_KILLS = 32      -- ranks with fewer kills are
+local KEPT_RANKS = 8192   -- number of ranks kept for sharing
+local FEW_KILLS = 32      -- only ranks with fewer kills are shared
 
--- An empty table with room for so many keys, of which `key` is one: else it would be made anew at each power of two.
--- What counts is how many keys a constructor has, even where they are one key without a value.
+-- An empty table with room for this many keys, of which `key` is one: otherwise it would be reallocated at each power
+-- of two. The number of keys in the constructor counts, even if they are all one key without a value.
 local function table_for(number, key)
   if number > 16 then
     return {
@@ -30,7 +29,7 @@ local function table_for(number, key)
   return {}
 end
 
--- Appends the encounters that a number has a bit for.
+-- Appends the encounters whose bits are set in a number.
 local function append_killed(list, length, killed, of_raid)
   for place = 1, #of_raid do
     local bit = killed % 2
@@ -43,24 +42,25 @@ local function append_killed(list, length, killed, of_raid)
   return length
 end
 
--- What makes a table of a region's record. Everything it needs is a local of its own: that is quickest.
+-- Returns the function that makes a table of a region's record. Everything it needs is a local variable: that is
+-- fastest.
 local function record_reader(database)
   local base, value, share, rest = read_models(database.models)
-  -- A raid without any encounter has averages alone.
+  -- A raid without encounters has only averages.
   local encounters = setmetatable(database.encounters, { __index = function() return {} end })
   local sections, specs = database.sections, database.specs
   local tenths = database.precision == 10
   local has_kills, has_spec = database.kills, database.spec
-  -- Extras of encounters are added to their ranks, which are no others' then.
+  -- Extras of encounters are added to their ranks, which then cannot be shared.
   local shares = not database.score and not database.bossAllStars
 
-  -- The place of kills behind so many.
+  -- The place of kills after this many kills.
   local after_kills = setmetatable({}, { __index = function() return base[KILLS + 15] end })
   for kills = 0, 14 do
     after_kills[kills] = base[KILLS + kills]
   end
 
-  -- The encounters of every slot of the places of killed ones: list[from[slot]] to list[upto[slot]].
+  -- The encounters of every slot of the KILLED places: list[from[slot]] to list[upto[slot]].
   local list, length, from, upto = {}, 0, {}, {}
   for section = 0, #sections / 3 - 1 do
     local first, of_raid = base[KILLED + section], encounters[sections[3 * section + 1]]
@@ -83,7 +83,7 @@ local function record_reader(database)
     return position, state
   end
 
-  -- What an escape stands for: five bits at a time, and one that says whether another follows.
+  -- The number after an escape: five bits at a time, plus one that tells whether another piece follows.
   local function escaped(text, position, last, state)
     local number, unit, piece = 0, 1
     repeat
@@ -110,7 +110,7 @@ local function record_reader(database)
     return number, position, state
   end
 
-  -- The first digits of a record: so many that fours are left.
+  -- The first digits of a record: enough that a multiple of four remains.
   local function begin(text, position, last)
     local width = last - position + 1
     if width <= 8 then
@@ -129,7 +129,7 @@ local function record_reader(database)
     return state, position + width
   end
 
-  -- Which encounters a section has: where they are in the list.
+  -- The encounters of a section, as positions in the list.
   local function read_killed(text, position, last, state, section, of_raid)
     if #of_raid <= MODELLED then
       local slot = state % 256
@@ -157,7 +157,7 @@ local function record_reader(database)
     return length + 1, stop, position, state
   end
 
-  -- A percentile that is more than what its slot says, in steps, or NONE.
+  -- A percentile whose slot does not hold its final value, in steps, or NONE.
   local function read_percent(text, position, last, state, best)
     if best == ESCAPE then
       best, position, state = escaped(text, position, last, state)
@@ -178,13 +178,13 @@ local function record_reader(database)
   -- Ranks that are equal share a table: by spec, then by percentile and kills.
   local shared, kept = {}, 0
 
-  -- The ranks of a spec that were made already.
+  -- The ranks of a spec that were already made.
   local function ranks_of(spec)
     shared[spec] = shared[spec] or {}
     return shared[spec]
   end
 
-  -- Makes a rank, of what this database says.
+  -- Makes a rank with the fields that this database contains.
   local function new_rank(ranks, key, best, kills, spec)
     local rank = { best = best, kills = has_kills and kills or nil, spec = has_spec and spec or nil }
     if best == NONE then
@@ -198,7 +198,7 @@ local function record_reader(database)
     return rank
   end
 
-  -- The averages of a section: the best one lies near the mean of the percentiles, the median one below it.
+  -- The averages of a section: the best one is near the mean of the percentiles, the median one below it.
   local function read_averages(text, position, last, state, mean, mean_kills)
     local slot = state % 64
     local index = base[BEST] + slot
@@ -243,7 +243,7 @@ local function record_reader(database)
   local function read(text, position, last, class)
     local value, share, rest, list, after_kills = value, share, rest, list, after_kills
     local LOWEST, FEW_KILLS = LOWEST, FEW_KILLS
-    local plain = tenths and 101 or 0   -- percentiles from here on are all that there is to read
+    local plain = tenths and 101 or 0   -- for percentiles from here on, nothing more has to be read
     local state, day, section, level, spec, same_spec
     local raids = {}
     if kept > KEPT_RANKS then
