@@ -1,7 +1,7 @@
 //! The cached clone: objects that need not be fetched again. It may be deleted at any time.
 //!
-//! Of the branch it has the files of the latest commit, and what earlier runs have committed. Those are never collected, so
-//! a clone that has grown is made anew, which costs one fetch of the latest files.
+//! It has the files of the branch's latest commit, and what earlier runs committed. Those objects are never
+//! garbage-collected, so a clone that has grown is recreated, which costs one fetch of the latest files.
 
 use std::fs::{File, TryLockError};
 use std::io;
@@ -11,28 +11,29 @@ use git2::Repository;
 
 use super::PublishError;
 
-/// Deltas of a database against yesterday's take memory for both; above this size git sends it whole.
+/// A delta of a database against yesterday's needs memory for both; above this size git sends it whole.
 const BIG_FILE_BYTES: i64 = 16 << 20;
 
-/// Above this the clone is made anew. A function has 512 MiB of disk, for the databases and two generations of objects too.
+/// Above this the clone is recreated. A function has 512 MiB of disk, also for the databases and two generations of
+/// objects.
 const MAX_BYTES: u64 = 128 << 20;
 
 /// The clone in a state folder.
 pub(super) struct Cache(PathBuf);
 
 impl Cache {
-    /// A name of our own: what is removed here was never anybody else's.
+    /// Uses a folder name of Stint's own, so that nothing else is ever removed.
     pub(super) fn in_folder(state: &Path) -> Cache {
         Cache(state.join("publish.git"))
     }
 
-    /// Where earlier databases are written to be read.
+    /// The folder into which earlier databases are written to be read.
     pub(super) fn scratch(&self) -> PathBuf {
         self.0.with_extension("earlier")
     }
 
-    /// Waits until no other process uses the clone: `stint wcl publish` may run beside `stint up`. The lock ends with the file
-    /// that is returned, and with the process.
+    /// Waits until no other process uses the clone: `stint wcl publish` may run beside `stint up`. The lock ends when
+    /// the returned file is closed, or with the process.
     pub(super) fn lock(&self) -> Result<File, PublishError> {
         let path = self.0.with_extension("lock");
         let failed = |source| PublishError::File {
@@ -51,14 +52,13 @@ impl Cache {
             Err(TryLockError::Error(error)) => tracing::debug!(%error, "the lock cannot be tried"),
         }
         match file.lock() {
-            // There are file systems without locks: there it is as it was.
+            // Some file systems have no locks: on them the clone is used without one.
             Err(error) if error.kind() != io::ErrorKind::Unsupported => Err(failed(error)),
             _ => Ok(file),
         }
     }
 
-    /// Opens the clone, or starts an empty one. What is in it is only ever objects: every run takes the branch from the
-    /// remote.
+    /// Opens the clone, or creates an empty one. Only its objects are used: every run reads the branch from the remote.
     pub(super) fn open(&self) -> Result<Repository, git2::Error> {
         let remove = || self.remove().map_err(|error| git2::Error::from_str(&error.to_string()));
         if size(&self.0) > MAX_BYTES {
@@ -73,7 +73,7 @@ impl Cache {
         };
         let mut config = repository.config()?;
         config.set_i64("core.bigFileThreshold", BIG_FILE_BYTES)?;
-        // A redirected request would carry the token to wherever it is sent.
+        // A redirected request would carry the token to the redirect's target.
         config.set_bool("http.followRedirects", false)?;
         Ok(repository)
     }
@@ -97,7 +97,7 @@ impl Cache {
     }
 }
 
-/// The size of a folder; what cannot be read counts nothing.
+/// The size of a folder; files that cannot be read count as 0.
 fn size(folder: &Path) -> u64 {
     let entries = folder.read_dir().into_iter().flatten().flatten();
     entries

@@ -1,4 +1,4 @@
-//! What a publication changes in a region, from the databases before and after.
+//! What a publication changes in a region, by comparing the databases before and after.
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -17,13 +17,13 @@ use crate::lua::Found;
 pub struct RegionChange {
     /// `EU`, …
     pub region: String,
-    /// How many players it holds.
+    /// Number of its players.
     pub players: u64,
     /// The size of its files.
     pub bytes: u64,
-    /// The size before; `None` for the first one.
+    /// The earlier size; `None` for the first database.
     pub bytes_before: Option<u64>,
-    /// Who came and went. `None` when there was none before, or none that can be read.
+    /// Players added, removed and changed. `None` if there was no earlier database, or it cannot be read.
     pub difference: Option<Difference>,
     /// The oldest day among its players.
     pub oldest: Option<Date>,
@@ -31,19 +31,19 @@ pub struct RegionChange {
     pub newest: Option<Date>,
 }
 
-/// Players by region, server and name: who was renamed or moved has left, and another has come.
+/// Players by region, server and name: a player who was renamed or moved counts as removed and added.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Difference {
     /// In the new database only.
     pub added: u64,
-    /// In the earlier one only.
+    /// In the earlier database only.
     pub removed: u64,
     /// In both, with other ranks or another date.
     pub changed: u64,
 }
 
-/// Reads both databases. Memory: sixteen bytes for a player of the earlier one, twice over.
+/// Compares both databases. It uses two times sixteen bytes of memory for each player of the earlier one.
 pub(super) fn compare(region: &str, folder: &Path, before: Option<(&Path, u64)>, bytes: u64) -> Result<RegionChange> {
     let mut earlier = before.and_then(|(folder, _)| match fingerprints(folder, region) {
         Ok(earlier) => Some(earlier),
@@ -89,14 +89,15 @@ fn fingerprints(folder: &Path, region: &str) -> Result<HashMap<u64, u64>> {
     Ok(fingerprints)
 }
 
-/// Who it is. Two of a million players share such a number with a probability of one in forty million.
+/// A player's identity as a number. Among a million players, the probability that two share one is one in forty
+/// million.
 fn identity(found: &Found) -> u64 {
     let mut hasher = DefaultHasher::new();
     (&found.server.slug, &found.server.name, &found.server.normalized_name, &found.name).hash(&mut hasher);
     hasher.finish()
 }
 
-/// All that the database says of a player.
+/// A hash of all that the database contains about a player.
 fn fingerprint(found: &Found) -> u64 {
     let mut hasher = DefaultHasher::new();
     let bits = |percentile: Option<f64>| percentile.map(f64::to_bits);

@@ -1,4 +1,4 @@
-//! What can be said of a publisher's settings before anything is published: a day later nobody is looking.
+//! Checks a publisher's settings at start, since an error in the first publication a day later would go unnoticed.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -9,13 +9,13 @@ use url::Url;
 
 use super::wire::check_ssh;
 
-/// The kinds of address that git takes.
+/// The URL schemes that git accepts.
 const SCHEMES: [&str; 7] = ["https", "http", "ssh", "git", "file", "git+ssh", "ssh+git"];
 
-/// A name in a folder of references may have 255 bytes in most file systems, its lock included.
+/// Names in a folder of references may have 255 bytes on most file systems, including the suffix of their lock files.
 const MAX_BRANCH: usize = 200;
 
-/// Checks what a publication would stumble over a day later. The error names the setting.
+/// Checks for errors that a publication would otherwise meet a day later. The error names the setting.
 pub(crate) fn check_publishing(
     repository: Option<&SecretString>,
     token: Option<&SecretString>,
@@ -31,7 +31,7 @@ pub(crate) fn check_publishing(
     folders.into_iter().try_for_each(|(setting, folder)| named(setting, folder.as_deref().map(check_folder)))
 }
 
-/// Checks a repository's address. The error holds nothing of it but its scheme, since it may hold a secret.
+/// Checks a repository's address. The error contains only its scheme, since the rest may contain a secret.
 pub(crate) fn check_address(address: &str) -> Result<(), String> {
     if address.trim().is_empty() || address.chars().any(char::is_control) {
         return Err("it is empty, or has a line break or another control character in it".into());
@@ -53,7 +53,7 @@ pub(crate) fn check_address(address: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// Checks that the repository is there, if it is one on this machine, and else that there is a way to it.
+/// Checks that the repository exists if it is on this machine, and that `ssh` can be run if the address needs it.
 fn check_repository(address: &str) -> Result<(), String> {
     let Some(path) = local_path(address) else { return check_ssh(address) };
     match Repository::open(&path) {
@@ -69,18 +69,18 @@ fn check_repository(address: &str) -> Result<(), String> {
     }
 }
 
-/// The path of an address that is one, or a `file://` address.
+/// The path if an address is one, or a `file://` address.
 pub(super) fn local_path(address: &str) -> Option<PathBuf> {
     match address.split_once("://") {
         Some(("file", _)) => Url::parse(address).ok()?.to_file_path().ok(),
         Some(_) => None,
-        // As git has it: a colon before the first slash ends a host.
+        // As in git: a colon before the first slash ends a host.
         None if address.split('/').next().is_some_and(|start| start.contains(':')) => None,
         None => Some(address.into()),
     }
 }
 
-/// Reads a branch's name. Git refuses some: then no push to it would ever succeed.
+/// Checks a branch's name. Git refuses some names, so no push to such a branch would ever succeed.
 pub(crate) fn parse_branch(name: &str) -> Result<String, String> {
     let is_plain = name.len() <= MAX_BRANCH && !name.chars().any(char::is_control);
     let is_valid = is_plain && Branch::name_is_valid(name).unwrap_or(false);
@@ -90,12 +90,12 @@ pub(crate) fn parse_branch(name: &str) -> Result<String, String> {
     })
 }
 
-/// Reads the name of an author.
+/// Checks an author's name.
 pub(crate) fn parse_author(name: &str) -> Result<String, String> {
     check_signature(name, "stint@localhost").map(|()| name.to_owned())
 }
 
-/// Reads the address of an author.
+/// Checks an author's email address.
 pub(crate) fn parse_email(address: &str) -> Result<String, String> {
     check_signature("Stint", address).map(|()| address.to_owned())
 }
@@ -119,7 +119,7 @@ fn check_key(path: &Path) -> Result<(), String> {
     }
 }
 
-/// Checks a token: what a line break ends is sent as a header.
+/// Checks a token. It is sent as a header, which a line break would end.
 fn check_token(token: &str) -> Result<(), String> {
     match token.is_empty() || token.chars().any(|char| char.is_control() || char.is_whitespace()) {
         true => Err("it is empty, or has a blank or a line break in it".into()),
@@ -127,7 +127,7 @@ fn check_token(token: &str) -> Result<(), String> {
     }
 }
 
-/// Checks that a folder can be one: it may be made later.
+/// Checks that a path can be a folder: it may be created later.
 fn check_folder(path: &Path) -> Result<(), String> {
     match path.exists() && !path.is_dir() {
         true => Err(format!("{} is a file, and no folder", path.display())),

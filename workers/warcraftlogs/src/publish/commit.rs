@@ -1,4 +1,4 @@
-//! A commit of the fresh addons on top of what the remote has, made without a working tree: there is none to be dirty.
+//! Makes a commit of the fresh addons on top of what the remote has, without a working tree that could be dirty.
 
 use git2::build::TreeUpdateBuilder;
 use git2::{Commit, FileMode, ObjectType, Oid, Repository, Signature, Tree};
@@ -7,16 +7,16 @@ use super::History;
 use super::draft::Draft;
 use crate::addon::Addon;
 
-/// Where to commit, and as whom.
+/// Where to commit, and under which name.
 pub(super) struct Committer<'a> {
-    /// Where in the repository the addons go, `/` between folders; empty for its root.
+    /// The folder of the addons in the repository, with `/` between folders; empty for its root.
     pub(super) folder: &'a str,
     pub(super) author_name: &'a str,
     pub(super) author_email: &'a str,
     pub(super) history: History,
 }
 
-/// What the branch has: its tree, and the folder of all addons in it. Both are empty where it has nothing.
+/// The contents of the branch: its tree, and the folder of all addons in it. Both are empty if it has none.
 pub(super) struct Baseline<'a> {
     parent: Option<Commit<'a>>,
     root: Tree<'a>,
@@ -44,8 +44,8 @@ impl<'a> Baseline<'a> {
 }
 
 impl Committer<'_> {
-    /// Commits the changed addons. Each of their folders then holds what the addon consists of and nothing else; every other
-    /// file of the branch stays. The commit's parent is the branch's, or nobody where only the latest state is kept.
+    /// Commits the changed addons. Each of their folders then contains the addon's files and nothing else; every other
+    /// file of the branch stays. The commit's parent is the branch's commit, or none if only the latest state is kept.
     pub(super) fn commit(
         &self,
         repository: &Repository,
@@ -75,13 +75,13 @@ impl Committer<'_> {
     }
 }
 
-/// Writes an addon's folder anew: nothing that the branch has in it gets into the new one, whatever its name.
+/// Writes an addon's folder from scratch: no file of the branch gets into the new one, whatever its name.
 fn write_addon(repository: &Repository, addon: &Addon, draft: &Draft<'_>) -> Result<Oid, git2::Error> {
     let mut tree = repository.treebuilder(None)?;
     for (name, path) in addon.files() {
         let blob = match name == addon.toc_name() {
             true => repository.blob(addon.toc.with_version(&draft.version.to_string()).0.as_bytes())?,
-            // Streamed from the file: a database of a region is not held in memory.
+            // Streamed from the file: a region's database is not read into memory.
             false => repository.blob_path(&path)?,
         };
         tree.insert(name, blob, FileMode::Blob.into())?;

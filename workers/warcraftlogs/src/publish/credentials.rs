@@ -1,16 +1,16 @@
-//! Who we are to a remote, and how none of it gets into a text.
+//! The credentials for a remote, which must never appear in a text.
 
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
-/// What stands in place of a secret.
+/// Replaces a secret.
 const HIDDEN: &str = "***";
-/// Who a token belongs to, where only the token counts (GitHub, GitLab and Gitea take any name).
+/// The user name sent with a token, where only the token counts (GitHub, GitLab and Gitea accept any name).
 const TOKEN_USER: &str = "x-access-token";
 
-/// A remote's address, with what it takes to get in kept apart.
+/// A remote's address, with its credentials kept apart.
 pub(super) struct Address {
-    /// For libgit2: without user and token where it speaks HTTP, so that its own messages hold none.
+    /// For libgit2: without user and token if it is HTTP, so that libgit2's messages do not contain them.
     pub(super) url: String,
     /// For people.
     pub(super) shown: String,
@@ -37,7 +37,7 @@ impl Address {
         address
     }
 
-    /// The user and token that are sent over HTTP, if there are any.
+    /// The user and token to send over HTTP, if there are any.
     pub(super) fn login(&self) -> Option<(&str, &str)> {
         let token = self.token.as_ref().map(|token| token.expose_secret());
         match (self.user.as_deref(), token) {
@@ -46,7 +46,7 @@ impl Address {
         }
     }
 
-    /// A text of libgit2 or of the remote, without our secrets.
+    /// A message from libgit2 or the remote, without secrets.
     pub(super) fn scrub(&self, text: &str) -> String {
         let secrets = [self.user.as_deref(), self.token.as_ref().map(|token| token.expose_secret())];
         let text = secrets
@@ -61,7 +61,7 @@ impl Address {
 /// An address without user, token and query: `https://***@host/path`.
 pub fn redact(url: &str) -> String {
     if let Some((scheme, rest)) = url.split_once("://") {
-        // The last '@', wherever: a password may hold an unescaped '/' or '@'.
+        // The last '@' anywhere: a password may contain an unescaped '/' or '@'.
         let (hidden, rest) = rest.rsplit_once('@').map_or(("", rest), |(_, rest)| ("***@", rest));
         let (rest, query) = rest.split_once('?').map_or((rest, ""), |(rest, _)| (rest, "?***"));
         return format!("{scheme}://{hidden}{rest}{query}");
@@ -72,7 +72,7 @@ pub fn redact(url: &str) -> String {
     }
 }
 
-/// Decodes `%40` and the like, by the decoder of forms: what only forms treat specially is escaped first.
+/// Decodes `%40` and the like with the decoder for forms; characters that are special only in forms are escaped first.
 pub(super) fn percent_decode(text: &str) -> String {
     let escaped = text.replace('+', "%2B").replace('&', "%26").replace('=', "%3D");
     url::form_urlencoded::parse(escaped.as_bytes()).map(|(decoded, _)| decoded.into_owned()).next().unwrap_or_default()

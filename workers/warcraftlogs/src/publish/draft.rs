@@ -1,4 +1,4 @@
-//! What a publication would be, on top of what the remote has.
+//! What a publication would contain, on top of what the remote has.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -13,19 +13,19 @@ use crate::addon::{Addon, is_addon, toc_path, write_whole};
 
 /// The addons to publish.
 pub(super) struct Fresh<'a> {
-    /// The folder of all of them.
+    /// The folder of all addons.
     pub(super) folder: &'a Path,
     pub(super) addons: Vec<Addon>,
     /// The newest day of their data.
     pub(super) day: Date,
 }
 
-/// A publication in the making.
+/// A publication that is being prepared.
 pub(super) struct Draft<'a> {
     pub(super) version: Version,
     /// The addons that differ from what the branch has.
     pub(super) changed: Vec<&'a Addon>,
-    /// One entry for each region among them.
+    /// One entry for each region among the changed addons.
     pub(super) regions: Vec<RegionChange>,
     /// The other addons, and the versions that they keep.
     kept: Vec<(&'a Addon, String)>,
@@ -63,7 +63,7 @@ impl<'a> Draft<'a> {
         self.changed.iter().any(|addon| addon.region().is_none())
     }
 
-    /// Writes into the tables of contents what each addon's version is, so that the folder is what was published.
+    /// Writes each addon's version into its table of contents, so that the folder is identical to what was published.
     pub(super) fn stamp(&self, fresh: &Fresh<'_>) -> anyhow::Result<()> {
         let kept = self.kept.iter().map(|(addon, version)| (*addon, version.clone()));
         for (addon, version) in self.changed.iter().map(|addon| (*addon, self.version.to_string())).chain(kept) {
@@ -73,15 +73,15 @@ impl<'a> Draft<'a> {
     }
 }
 
-/// Differences of regions that are known already: they take seconds, and every attempt to push needs them.
+/// Comparisons of regions that were already made: they take seconds, and every attempt to push needs them.
 pub(super) struct Comparisons {
     scratch: PathBuf,
-    /// By region, and by what the branch had of it.
+    /// By region, and by the object that the branch had for it.
     known: BTreeMap<(String, Option<Oid>), RegionChange>,
 }
 
 impl Comparisons {
-    /// None are known yet. Earlier databases are written into a folder of this name to be read.
+    /// Starts without comparisons. Earlier databases are written into the folder `scratch` to be read.
     pub(super) fn new(scratch: PathBuf) -> Comparisons {
         Comparisons { scratch, known: BTreeMap::new() }
     }
@@ -112,7 +112,7 @@ impl Comparisons {
     }
 }
 
-/// The version after all that are published or tagged, and whose tag is free.
+/// The version after all that are published or tagged, with a tag that does not exist yet.
 fn next_version(published: Option<Version>, tags: &BTreeMap<String, Oid>, day: Date) -> Version {
     let tagged = tags.keys().filter_map(|tag| Version::of_tag(tag));
     let mut version = Version::next(tagged.chain(published).max(), day);
@@ -122,7 +122,7 @@ fn next_version(published: Option<Version>, tags: &BTreeMap<String, Oid>, day: D
     version
 }
 
-/// The highest version among the addons of a tree, whoever publishes them.
+/// The highest version among the addons of a tree, including other publishers' addons.
 pub(super) fn highest_published(repository: &Repository, published: &Tree<'_>) -> Option<Version> {
     let names = published.iter().filter_map(|entry| entry.name().ok().map(str::to_owned));
     names

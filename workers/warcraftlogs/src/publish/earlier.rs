@@ -1,4 +1,4 @@
-//! What the branch has of an addon already.
+//! The addons that the branch already has.
 
 use std::path::{Path, PathBuf};
 
@@ -8,13 +8,13 @@ use super::MAX_FILE_BYTES;
 use super::version::Version;
 use crate::addon::{Addon, Toc, is_file_name};
 
-/// A version that is nobody's: two tables of contents that agree but for their versions agree with it.
+/// A version that is never used: with it, two tables of contents that differ only in their versions compare as equal.
 const ANY_VERSION: &str = "";
 
-/// A table of contents of ours has a few hundred bytes.
+/// One of Stint's tables of contents has a few hundred bytes.
 const MAX_TOC_BYTES: u64 = 64 << 10;
 
-/// All files of a region that are read to be compared.
+/// Limit for all files of a region that are read for comparison.
 const MAX_EARLIER_BYTES: u64 = 4 * MAX_FILE_BYTES;
 
 /// An addon in a tree of the repository.
@@ -25,7 +25,8 @@ pub(super) struct Earlier<'a> {
 }
 
 impl<'a> Earlier<'a> {
-    /// The addon of this name in the folder of all addons; `None` if there is none, or one without a table of contents.
+    /// The addon with this name in the folder of all addons; `None` if there is none, or one without a table of
+    /// contents.
     pub(super) fn find(repository: &'a Repository, addons: &Tree<'_>, name: &str) -> Option<Earlier<'a>> {
         let tree =
             repository.find_tree(addons.get_name(name).filter(|it| it.kind() == Some(ObjectType::Tree))?.id()).ok()?;
@@ -38,13 +39,13 @@ impl<'a> Earlier<'a> {
         self.toc.version()?.parse().ok()
     }
 
-    /// Whether the fresh addon has the same files, its version apart.
+    /// Whether the fresh addon has the same files, apart from its version.
     pub(super) fn is_same_as(&self, fresh: &Addon) -> Result<bool, git2::Error> {
         let files = fresh.files();
         if self.tree.len() != files.len() || self.toc.with_version(ANY_VERSION) != fresh.toc.with_version(ANY_VERSION) {
             return Ok(false);
         }
-        // The table of contents comes first, and is compared.
+        // The table of contents is the first file, and already compared.
         for (name, path) in &files[1..] {
             let fresh = Oid::hash_file(ObjectType::Blob, path)?;
             if self.tree.get_name(name).is_none_or(|entry| entry.id() != fresh) {
@@ -54,9 +55,9 @@ impl<'a> Earlier<'a> {
         Ok(true)
     }
 
-    /// Writes what its table of contents lists into a folder, as a folder of all addons has it, and returns its size.
-    /// What is in the branch may be anybody's: only files of plain names are written, and `None` is returned if they are
-    /// larger than ours can be.
+    /// Writes the files that its table of contents lists into a folder, in the layout of a folder of all addons, and
+    /// returns their size. Any other user may have written the files in the branch, so only files with plain names are
+    /// written. Returns `None` if they are larger than Stint's can be.
     pub(super) fn write_into(&self, folder: &Path, name: &str) -> Result<Option<u64>, git2::Error> {
         let place = folder.join(name);
         std::fs::create_dir_all(&place).map_err(|error| cannot_write(&place, &error))?;
@@ -75,13 +76,13 @@ impl<'a> Earlier<'a> {
         Ok(Some(bytes))
     }
 
-    /// A file in its folder. `None` for what is no file, or larger than any that we publish.
+    /// A file in its folder. `None` if it is not a file, or larger than any that Stint publishes.
     fn blob(&self, file: &str) -> Result<Option<Blob<'a>>, git2::Error> {
         read_blob(self.repository, &self.tree, file, MAX_FILE_BYTES)
     }
 }
 
-/// The file of this name, unless it is larger than this: its size is looked at before it is read.
+/// The file with this name, unless it is larger than this: its size is checked before it is read.
 fn read_blob<'a>(
     repository: &'a Repository,
     tree: &Tree<'_>,
@@ -99,11 +100,11 @@ fn cannot_write(path: &Path, error: &std::io::Error) -> git2::Error {
     git2::Error::from_str(&format!("cannot write {}: {error}", path.display()))
 }
 
-/// A folder that goes when it is no longer needed.
+/// A folder that is removed when it is dropped.
 pub(super) struct Scratch(PathBuf);
 
 impl Scratch {
-    /// An empty folder. What an earlier run of ours left there goes first.
+    /// An empty folder. What an earlier run left there is removed first.
     pub(super) fn new(path: PathBuf) -> Scratch {
         let scratch = Scratch(path);
         scratch.clear();
@@ -115,7 +116,7 @@ impl Scratch {
     }
 
     fn clear(&self) {
-        // What cannot be removed is removed or written over by the next run.
+        // The next run removes or overwrites what cannot be removed now.
         let _ = std::fs::remove_dir_all(&self.0);
     }
 }

@@ -1,6 +1,6 @@
-//! Fetching the branch: its latest commit, and as many before it as a publication has to see.
+//! Fetches the branch: its latest commit, and as many earlier ones as a publication needs.
 //!
-//! A repository on this machine is read where it lies, and nothing of it is copied.
+//! A repository on this machine is read in place, and nothing of it is copied.
 
 use std::collections::BTreeMap;
 
@@ -10,23 +10,23 @@ use super::local;
 use super::remote::{Failure, Remote, TAGS};
 use super::wire::MAX_REFERENCES;
 
-/// Ours alone in the cache: nothing else depends on what an earlier run left there.
+/// A reference of Stint's own in the cache: nothing else depends on what an earlier run left there.
 const FETCHED: &str = "refs/stint/fetched";
 
-/// How much of the branch's history is wanted.
+/// How much of the branch's history is needed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Depth {
-    /// So many commits, counted from the latest one.
+    /// This many commits, counted from the latest one.
     Commits(i32),
     /// All commits.
     Whole,
 }
 
 impl Depth {
-    /// What a push needs: the files that the branch has.
+    /// The depth that a push needs: the files of the branch.
     pub(super) const TIP: Depth = Depth::Commits(1);
 
-    /// In libgit2's terms: the greatest number stands for all.
+    /// The depth for libgit2: its largest number stands for all commits.
     /// <https://libgit2.org/docs/reference/main/remote/git_fetch_depth_t.html>
     fn commits(self) -> i32 {
         match self {
@@ -36,16 +36,16 @@ impl Depth {
     }
 }
 
-/// What the remote has.
+/// The state of the remote.
 pub(super) struct Fetched {
     /// The branch's commit. `None` when the remote does not have the branch, or has nothing at all.
     pub(super) parent: Option<Oid>,
-    /// Every tag, by name. Of an annotated one, the tag's own id.
+    /// Every tag, by name; for an annotated tag, the tag's own id.
     pub(super) tags: BTreeMap<String, Oid>,
 }
 
 impl Fetched {
-    /// Sorts out what a remote lists; `branch` is a reference's whole name.
+    /// Sorts the references that a remote lists; `branch` is a reference's full name.
     fn of<'a>(listed: impl Iterator<Item = (&'a str, Oid)>, branch: &str) -> Result<Fetched, git2::Error> {
         let mut fetched = Fetched { parent: None, tags: BTreeMap::new() };
         for (count, (name, oid)) in listed.enumerate() {
@@ -56,7 +56,7 @@ impl Fetched {
             if name == branch {
                 fetched.parent = Some(oid);
             }
-            // What `^{}` ends is the commit of an annotated tag, listed beside it.
+            // A name ending in `^{}` is the commit of an annotated tag, listed beside the tag.
             if let Some(tag) = name.strip_prefix(TAGS).filter(|tag| !tag.ends_with("^{}")) {
                 fetched.tags.insert(tag.to_owned(), oid);
             }
@@ -76,7 +76,7 @@ impl Remote<'_> {
         fetched.map_err(|error| self.failure("fetch from", REMEDY, &error))
     }
 
-    /// Reads a repository on this machine, whose objects are found from now on without being copied.
+    /// Reads a repository on this machine. From now on its objects are found without being copied.
     fn read(&self, repository: &Repository, target: &Repository) -> Result<Fetched, git2::Error> {
         let objects = target.path().join("objects");
         let objects = objects.to_str().ok_or_else(|| git2::Error::from_str("its path is not UTF-8"))?;
@@ -85,7 +85,7 @@ impl Remote<'_> {
         let mut listed = Vec::new();
         for name in target.references()?.names() {
             let name = name?.to_owned();
-            // Another publisher's incoming reference may be gone before it is read.
+            // Another publisher's incoming reference may be deleted before it is read.
             if let Ok(oid) = target.refname_to_id(&name) {
                 listed.push((name, oid));
             }
@@ -95,7 +95,7 @@ impl Remote<'_> {
 
     fn fetch_over_the_network(&self, repository: &Repository, depth: Depth) -> Result<Fetched, git2::Error> {
         let branch = self.branch_reference();
-        // They outlive the connection, which calls them until it ends.
+        // They must outlive the connection, which calls them until it ends.
         let mut options = FetchOptions::new();
         let mut callbacks = RemoteCallbacks::new();
         callbacks.transfer_progress(|progress| self.session.may_go_on(progress.total_objects()));
@@ -105,7 +105,7 @@ impl Remote<'_> {
         let mut connection = remote.connect_auth(Direction::Fetch, None, None)?;
         let fetched = Fetched::of(connection.list()?.iter().map(|head| (head.name(), head.oid())), &branch)?;
         let Some(parent) = fetched.parent else { return Ok(fetched) };
-        // What we pushed is here already, with all that it consists of.
+        // What this process pushed is already here, with all its objects.
         if depth == Depth::TIP && repository.find_commit(parent).is_ok() {
             return Ok(fetched);
         }

@@ -22,10 +22,10 @@ use super::wire::{Session, connect_here};
 use super::{History, MAX_FILE_BYTES, Publication, PublishError, Published, Publisher};
 use crate::addon::addons;
 
-/// What a publication is about to do.
+/// The next step of a publication.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// Fetch the branch, in this attempt.
+    /// Fetch the branch, in the attempt with this number.
     Fetch(u32),
     /// Commit the addons on top of it.
     Commit(u32),
@@ -35,12 +35,12 @@ pub enum Step {
     Tag(u32),
 }
 
-/// How far back the latest publication is looked for where other commits lie on top of it and its tag is missing.
+/// How many commits are searched for the latest publication if other commits are on top of it and its tag is missing.
 const LOOK_BACK: [Depth; 3] = [Depth::Commits(4), Depth::Commits(16), Depth::Commits(64)];
 
 type Progress = Box<dyn Fn(Step) + Send + Sync>;
 
-/// Commits the addons to a branch and pushes it. When another push comes first, it fetches that and puts them on top.
+/// Commits the addons to a branch and pushes it. If another push comes first, it fetches that and commits on top of it.
 #[derive(Clone)]
 pub struct Git {
     shared: Arc<Shared>,
@@ -61,12 +61,12 @@ enum Mode {
 }
 
 impl Git {
-    /// A publisher with these settings; nothing is contacted yet.
+    /// A publisher with these settings. It does not contact the remote yet.
     pub fn new(settings: GitSettings) -> Git {
         Git::with_progress(settings, |step| tracing::debug!(?step, "publishing to git"))
     }
 
-    /// The same, with every step told before it is done.
+    /// Reports every step before it is done.
     pub fn with_progress(settings: GitSettings, progress: impl Fn(Step) + Send + Sync + 'static) -> Git {
         connect_here();
         let address = Arc::new(Address::new(&settings.url, settings.token.as_ref()));
@@ -78,7 +78,7 @@ impl Git {
         if self.running.try_lock().is_none() {
             tracing::warn!("an earlier publication is still under way: waiting for it");
         }
-        // Before the thread: who gives up waiting leaves none behind.
+        // Locked before the thread starts: a caller that stops waiting leaves no thread behind.
         let alone = Arc::clone(&self.running).lock_owned().await;
         let (shared, folder) = (Arc::clone(&self.shared), folder.to_owned());
         let run = move || {
@@ -150,7 +150,7 @@ struct Attempt<'a> {
 }
 
 impl Attempt<'_> {
-    /// An inner error is what the remote says of the push that came first.
+    /// The inner error is the remote's message about another push that came first.
     fn run(&self, comparisons: &mut Comparisons) -> Result<Result<Published, String>, Failure> {
         let GitSettings { folder, author_name, author_email, history, .. } = &self.shared.settings;
         self.tell(Step::Fetch(self.attempt));
@@ -201,8 +201,8 @@ impl Attempt<'_> {
         }
     }
 
-    /// How many commits the branch is to lose. An error if one of them is not ours. A branch that was published this way
-    /// before has one commit; only another one's history is fetched to be looked through.
+    /// How many commits the branch is to lose. Fails if Stint did not make all of them. A branch published in this way
+    /// before has one commit; the history is only fetched, to check it, if the branch has more.
     fn replaced(&self, parent: Option<Oid>) -> Result<u64, Failure> {
         let Some(parent) = parent.filter(|_| self.shared.settings.history == History::Latest) else { return Ok(0) };
         let look = || look_through(self.repository, parent).map_err(|error| self.cannot_commit(&error));
@@ -220,7 +220,7 @@ impl Attempt<'_> {
         Err(PublishError::ForeignHistory { branch, url, commit }.into())
     }
 
-    /// Makes up for a tag that an earlier run ended before it had pushed.
+    /// Pushes a tag that an earlier run did not push because it ended before.
     fn tag_latest(&self, fetched: &Fetched, baseline: &Baseline<'_>) -> Result<(), Failure> {
         let tags = self.shared.settings.history == History::All && self.mode == Mode::Publish;
         let Some(parent) = fetched.parent.filter(|_| tags) else { return Ok(()) };
@@ -231,13 +231,13 @@ impl Attempt<'_> {
         let latest = self.find_latest(parent)?;
         let is_untagged = |(_, version): &(Oid, Version)| !fetched.tags.contains_key(&version.tag());
         if let Some((commit, version)) = latest.filter(is_untagged) {
-            // A refusal is in the log, and tried again by the next run.
+            // A refusal is logged, and the next run tries again.
             let _ = self.tag(&version.tag(), commit);
         }
         Ok(())
     }
 
-    /// The latest publication. Where it is not what the branch stands at, more of the branch is fetched, step by step.
+    /// The latest publication. If it is not the branch's latest commit, more of the branch is fetched, step by step.
     fn find_latest(&self, parent: Oid) -> Result<Option<(Oid, Version)>, Failure> {
         let find = || latest_publication(self.repository, parent).map_err(|error| self.cannot_commit(&error));
         let mut found = find()?;
@@ -258,7 +258,7 @@ impl Attempt<'_> {
         })
     }
 
-    /// What git cannot read may be damaged in the cached clone alone.
+    /// If git cannot read something, perhaps only the cached clone is damaged.
     fn cannot_compare(&self, error: anyhow::Error) -> Failure {
         match error.downcast::<git2::Error>() {
             Ok(error) => self.cannot_commit(&error),
@@ -276,7 +276,7 @@ impl Attempt<'_> {
     }
 }
 
-/// The addons of a folder. `None` if there is no database among them yet.
+/// The addons of a folder. `None` if it has no database yet.
 fn fresh(folder: &Path) -> Result<Option<Fresh<'_>>, PublishError> {
     let addons = addons(folder).map_err(PublishError::Addons)?;
     if addons.is_empty() {

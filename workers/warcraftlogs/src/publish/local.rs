@@ -1,7 +1,8 @@
-//! Pushing into a bare repository on this machine.
+//! Pushes into a bare repository on this machine.
 //!
-//! A server compares before it moves a reference; libgit2's way to a path does not, and would bury a commit that landed
-//! after its look. So objects go to a reference of their own, and what was meant is moved by a comparing update.
+//! A server compares before it moves a reference. libgit2 does not do so for a path, and would overwrite a commit that
+//! was pushed after its check. So objects are pushed to a separate reference, and then the branch is moved by a
+//! comparing update.
 
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -11,15 +12,15 @@ use git2::{ErrorClass, ErrorCode, Oid, Repository};
 use super::checks::local_path;
 use super::remote::Push;
 
-/// In a repository on this machine: a commit on its way to a branch.
+/// Prefix of the references, in a repository on this machine, of commits on their way to a branch.
 pub(super) const INCOMING: &str = "refs/stint/incoming-";
 
-/// The repository itself, when it is a bare one on this machine.
+/// The repository itself, if it is a bare one on this machine.
 pub(super) fn open(url: &str) -> Option<Repository> {
     Repository::open_bare(local_path(url)?).ok()
 }
 
-/// Moves a reference from `expected`, or creates it where that is `None`, unless somebody else was faster.
+/// Moves a reference from `expected`, or creates it if that is `None`, unless another process was faster.
 pub(super) fn move_reference(
     target: &Repository,
     name: &str,
@@ -39,13 +40,13 @@ pub(super) fn move_reference(
     }
 }
 
-/// Whether another publisher's incoming reference was listed, and gone before it was read.
+/// Whether the error is about another publisher's incoming reference that was listed, and deleted before it was read.
 pub(super) fn is_passing(error: &git2::Error) -> bool {
     error.code() == ErrorCode::NotFound && error.message().contains(INCOMING)
 }
 
-/// Creates a reference unless there is one. libgit2 looks before it locks, so that of two that create the same one the
-/// second buries the first; here git's own lock file is taken first.
+/// Creates a reference unless it exists. libgit2 checks before it locks, so that of two processes that create the same
+/// reference, the second overwrites the first's; here git's own lock file is taken first.
 fn create_reference(target: &Repository, name: &str, commit: Oid) -> Result<(), git2::Error> {
     let failed = |code: ErrorCode, error: &std::io::Error| {
         git2::Error::new(code, ErrorClass::Reference, format!("cannot create {name}: {error}"))
@@ -56,7 +57,7 @@ fn create_reference(target: &Repository, name: &str, commit: Oid) -> Result<(), 
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder).map_err(generic)?;
     }
-    // Exclusive: whoever has it may look and write.
+    // Exclusive: the process that creates it may check and write.
     let mut file = OpenOptions::new().write(true).create_new(true).open(&lock).map_err(|error| match error.kind() {
         std::io::ErrorKind::AlreadyExists => failed(ErrorCode::Locked, &error),
         _ => generic(error),
@@ -68,7 +69,7 @@ fn create_reference(target: &Repository, name: &str, commit: Oid) -> Result<(), 
     let written =
         writeln!(file, "{commit}").and_then(|()| file.sync_all()).and_then(|()| std::fs::rename(&lock, &path));
     written.map_err(|error| {
-        // Left behind, it would lock the branch for good.
+        // A lock file left behind would lock the branch for good.
         let _ = std::fs::remove_file(&lock);
         generic(error)
     })

@@ -1,4 +1,4 @@
-//! The history of the branch: which commits are ours.
+//! The history of the branch: which commits Stint made.
 
 use std::collections::BTreeSet;
 
@@ -7,17 +7,17 @@ use git2::{Commit, Oid, Repository};
 use super::message::published_by;
 use super::version::Version;
 
-/// What a history holds, as far as it was fetched.
+/// The result of checking a history, as far as it was fetched.
 pub(super) enum History {
-    /// All of its commits are publications: so many.
+    /// All of its commits are publications; their number.
     Ours(u64),
-    /// One of them is not, in a few words.
+    /// One commit is not; its description.
     Foreign(String),
-    /// Those that are here are, and there are others before them.
+    /// The fetched commits are publications, and there are others before them.
     Cut,
 }
 
-/// The latest publication in what was fetched of a commit's history.
+/// The latest publication in the fetched part of a commit's history.
 pub(super) fn latest_publication(repository: &Repository, from: Oid) -> Result<Option<(Oid, Version)>, git2::Error> {
     for oid in walk(repository, from)? {
         let oid = oid?;
@@ -28,7 +28,7 @@ pub(super) fn latest_publication(repository: &Repository, from: Oid) -> Result<O
     Ok(None)
 }
 
-/// Looks through what was fetched of a commit's history.
+/// Checks the fetched part of a commit's history.
 pub(super) fn look_through(repository: &Repository, from: Oid) -> Result<History, git2::Error> {
     let (mut seen, mut parents) = (BTreeSet::new(), BTreeSet::new());
     for oid in walk(repository, from)? {
@@ -43,7 +43,7 @@ pub(super) fn look_through(repository: &Repository, from: Oid) -> Result<History
     Ok(if parents.is_subset(&seen) { History::Ours(seen.len() as u64) } else { History::Cut })
 }
 
-/// The commits before this one, those that were left at the remote too: to libgit2 it has none in a clone without them.
+/// The commit's parents, including those that were not fetched: in a clone without them, libgit2 reports none.
 fn parents_of(commit: &Commit<'_>) -> Vec<Oid> {
     let header = commit.raw_header_bytes().split(|byte| *byte == b'\n');
     let parents = header.filter_map(|line| std::str::from_utf8(line).ok()?.strip_prefix("parent "));

@@ -1,11 +1,11 @@
-//! The message of a commit: what changed, for people; and by whom, for the next publication.
+//! The message of a commit: what changed, for people; and Stint's version line, for the next publication.
 
 use git2::Commit;
 
 use super::changes::{Difference, RegionChange};
 use super::version::Version;
 
-/// Begins the last line of every commit of ours.
+/// Begins the last line of each of Stint's commits.
 const VERSION_LINE: &str = "Stint-Version: ";
 
 /// The message of a publication of these regions; `core` tells whether the core's files changed too.
@@ -25,7 +25,7 @@ pub(super) fn message(version: Version, regions: &[RegionChange], core: bool) ->
     format!("{text}\n{VERSION_LINE}{version}\n")
 }
 
-/// The version that a commit published, if it is one of ours.
+/// The version that a commit published, if Stint made it.
 pub(super) fn published_by(commit: &Commit<'_>) -> Option<Version> {
     let message = commit.message().ok()?;
     message.lines().rev().find_map(|line| line.strip_prefix(VERSION_LINE)?.parse().ok())

@@ -1,18 +1,20 @@
-//! Where freshly generated databases go: a branch of a git repository.
+//! Publishes freshly generated databases to a branch of a git repository.
 //!
 //! # What may happen between any two lines
-//! * *Dies before the push:* the remote has the old addons. What is left is objects in the cached clone, versions in the
-//!   folder's tables of contents, and a folder of earlier databases: the next run writes all three anew.
-//! * *Dies while pushing:* a server moves the branch at the end, in one step, or not at all.
-//! * *Dies between branch and tag:* the next run, with or without changes, tags the latest publication that has no tag.
-//! * *Somebody else pushes meanwhile:* the branch is only moved from where it was when we looked. We look again, and put
-//!   our addons on top of theirs. With [`History::Latest`] theirs are in the new commit's files, and their commit goes.
-//! * *Dies between push and report:* the next run finds nothing to change.
+//! * *The process exits before the push:* the remote has the old addons. What remains is objects in the cached clone,
+//!   versions in the folder's tables of contents, and a folder of earlier databases: the next run rewrites all three.
+//! * *The process exits while pushing:* a server moves the branch at the end, in one step, or not at all.
+//! * *The process exits between branch and tag:* the next run, with or without changes, tags the latest publication
+//!   that has no tag.
+//! * *Another user pushes meanwhile:* the branch is only moved from the commit that was read. The publisher reads it
+//!   again, and commits its addons on top. With [`History::Latest`], the other user's files are in the new commit, and
+//!   the other commit is dropped.
+//! * *The process exits between push and report:* the next run finds nothing to change.
 //!
 //! # What is trusted
-//! Nothing that a remote says or has. Names in its trees and tables of contents are looked at before anything of that name
-//! is written here; its references, objects and bytes are counted, and all of it has a deadline; and the token goes to the
-//! address of the settings alone.
+//! Nothing that a remote says or contains. Names in its trees and tables of contents are checked before a file with
+//! such a name is written here; its references, objects and bytes are counted, and all of it has a deadline; and the
+//! token is sent only to the address in the settings.
 
 mod cache;
 mod changes;
@@ -47,21 +49,22 @@ pub use wire::Limits;
 
 /// Puts the addons of a folder where users get them.
 ///
-/// A crash at any point leaves the target with the old addons or with the new ones, and the next call succeeds whatever the
-/// crash left behind. Calls on one publisher wait for each other, and so do publishers with one state folder. No call waits for
-/// ever: a remote that is silent for too long is an error.
+/// A crash at any point leaves the target with either the old addons or the new ones, and the next call succeeds
+/// whatever the crash left behind. Calls on one publisher wait for each other, and so do publishers with the same state
+/// folder. No call waits for ever: a remote that is silent for too long is an error.
 #[async_trait]
 pub trait Publisher: Send + Sync {
-    /// Publishes the addons in `folder`: each that differs from what is published gets a higher version, which is written
-    /// into its table of contents, here too. Nothing is written when nothing changed; regions that are not in the folder
-    /// stay published.
+    /// Publishes the addons in `folder`: each that differs from what is published gets a higher version, which is also
+    /// written into its table of contents in `folder`. Nothing is written if nothing changed; regions that are not in
+    /// the folder stay published.
     async fn publish(&self, folder: &Path) -> Result<Published, PublishError>;
 
-    /// What [`publish`](Publisher::publish) would do. Writes nothing, neither here nor there; what was fetched is kept.
+    /// What [`publish`](Publisher::publish) would do. Writes nothing to the folder or the remote; what was fetched is
+    /// kept.
     async fn plan(&self, folder: &Path) -> Result<Published, PublishError>;
 }
 
-/// What a publisher did.
+/// The result of publishing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase", tag = "outcome")]
 pub enum Published {
@@ -79,19 +82,20 @@ pub enum Published {
 pub struct Publication {
     /// Its id; `None` as long as it is only planned.
     pub commit: Option<String>,
-    /// Of the addons that changed: `2026.11.28-1`.
+    /// The version of the addons that changed: `2026.11.28-1`.
     pub version: String,
-    /// What it says.
+    /// Its message.
     pub message: String,
-    /// The tag at it. `None` where only the latest state is kept, since a tag would keep the others; or when it was refused.
+    /// Its tag. `None` if only the latest state is kept, since a tag would keep the others, or if the remote refused
+    /// the tag.
     pub tag: Option<String>,
-    /// Why the remote took the commit and not its tag.
+    /// Why the remote accepted the commit but not its tag.
     pub tag_refused: Option<String>,
     /// How many commits the branch has lost by it.
     pub replaced: u64,
-    /// 1, or more when others pushed meanwhile.
+    /// 1, or more if others pushed meanwhile.
     pub attempts: u32,
-    /// What changed, for each region that did.
+    /// The changes, for each changed region.
     pub regions: Vec<RegionChange>,
 }
 
@@ -127,27 +131,27 @@ pub enum History {
     Latest,
 }
 
-/// Why nothing was published. No text in it holds a token.
+/// Why nothing was published. No error text contains a token.
 #[derive(Debug, thiserror::Error)]
 pub enum PublishError {
     /// The folder has no addons.
     #[error("nothing to publish in {}; generate the databases into it first", .0.display())]
     NoAddons(PathBuf),
-    /// The addons could not be read, or their tables of contents written.
+    /// The addons could not be read, or their tables of contents could not be written.
     #[error("cannot publish the databases: {0:#}")]
     Addons(anyhow::Error),
-    /// A file is larger than hosts take.
+    /// A file is larger than hosts accept.
     #[error(
         "{} has {bytes} bytes, and hosts refuse files above {}: publish fewer raids or difficulties", .path.display(),
         HOST_FILE_LIMIT
     )]
     TooLarge {
-        /// Which one.
+        /// Its path.
         path: PathBuf,
         /// Its size.
         bytes: u64,
     },
-    /// Only the latest state is to be kept, of a branch that is not ours alone.
+    /// Only the latest state is to be kept, but the branch has commits that Stint did not make.
     #[error(
         "LUA_HISTORY=latest would drop commits of branch '{branch}' of {url} that Stint did not make, such as {commit}; give \
          the databases a branch of their own with LUA_BRANCH, or keep the history with LUA_HISTORY=all"
@@ -155,36 +159,36 @@ pub enum PublishError {
     ForeignHistory {
         /// The branch.
         branch: String,
-        /// Which remote, without user and token.
+        /// The remote, without user and token.
         url: String,
-        /// One of the commits, in words.
+        /// The description of one of the commits.
         commit: String,
     },
     /// A file could not be read or written.
     #[error("cannot {step} {}: {source}; {remedy}", .path.display())]
     File {
-        /// What was tried.
+        /// The failed operation.
         step: &'static str,
-        /// On which file or folder.
+        /// Its file or folder.
         path: PathBuf,
         /// What to do about it.
         remedy: &'static str,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// Git failed.
     #[error("cannot {step} {url}: {reason}; {remedy}")]
     Git {
-        /// What was tried.
+        /// The failed operation.
         step: &'static str,
-        /// On which remote, without user and token.
+        /// The remote, without user and token.
         url: String,
         /// What libgit2 or the remote said.
         reason: String,
         /// What to do about it.
         remedy: &'static str,
     },
-    /// Others pushed before us, every time.
+    /// Another push came first in every attempt.
     #[error(
         "cannot push to branch '{branch}' of {url}: {attempts} attempts were overtaken by other pushes (the last one: \
          {reason}); publish again later, or give this generator a branch of its own"
@@ -192,11 +196,11 @@ pub enum PublishError {
     Overtaken {
         /// The branch.
         branch: String,
-        /// Which remote, without user and token.
+        /// The remote, without user and token.
         url: String,
-        /// How many pushes were tried.
+        /// Number of attempted pushes.
         attempts: u32,
-        /// What the remote said last.
+        /// The remote's last message.
         reason: String,
     },
     /// The blocking task panicked or was cancelled.
@@ -208,10 +212,10 @@ pub enum PublishError {
 /// <https://docs.github.com/en/repositories/working-with-files/managing-large-files/about-large-files-on-github>
 pub const HOST_FILE_LIMIT: u64 = 100 << 20;
 
-/// Above this we refuse: close to the limit, the next generation may be above it.
+/// Stint refuses files above this: a file close to the limit may exceed it in the next generation.
 pub const MAX_FILE_BYTES: u64 = 95 << 20;
 
-/// Makes an empty repository at `path` to push to, or leaves the one that is there. Whoever clones it gets the branch
+/// Creates an empty repository at `path` to push to, or keeps the existing one. A clone of it checks out the branch
 /// `main`.
 pub fn create_repository(path: &Path) -> Result<(), PublishError> {
     let mut options = git2::RepositoryInitOptions::new();

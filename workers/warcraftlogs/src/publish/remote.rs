@@ -9,10 +9,10 @@ use super::credentials::Address;
 use super::local;
 use super::wire::Session;
 
-/// Ours alone in the cache: nothing else depends on what an earlier run left there.
+/// A reference of Stint's own in the cache: nothing else depends on what an earlier run left there.
 const OUTGOING: &str = "refs/stint/outgoing";
 
-/// Begins the whole name of a tag.
+/// Prefix of a tag's full name.
 pub(super) const TAGS: &str = "refs/tags/";
 
 /// A remote's branch.
@@ -22,14 +22,14 @@ pub(super) struct Remote<'a> {
     pub(super) session: &'a Session,
 }
 
-/// What became of a push.
+/// The result of a push.
 pub(super) enum Push {
     Done,
-    /// Somebody else's came first; the remote's words.
+    /// Another push came first; the remote's message.
     Overtaken(String),
 }
 
-/// An error, and whether the cached repository may be to blame: then it is thrown away and fetched again.
+/// An error, and whether the cached repository may be at fault: then it is deleted and fetched again.
 pub(super) struct Failure {
     pub(super) error: PublishError,
     pub(super) cache_suspect: bool,
@@ -42,15 +42,16 @@ impl From<PublishError> for Failure {
 }
 
 impl Remote<'_> {
-    /// Moves the branch from `parent` to a commit, if it still stands there. The commit need not be a child of `parent`:
-    /// then the branch's history is replaced.
+    /// Moves the branch from `parent` to a commit, if it is still at `parent`. The commit need not be a child of
+    /// `parent`: then the branch's history is replaced.
     pub(super) fn push(&self, repository: &Repository, commit: Oid, parent: Option<Oid>) -> Result<Push, Failure> {
         const REMEDY: &str = "see that the token or key may write to this branch";
         let pushed = self.move_reference(repository, &self.branch_reference(), commit, parent);
         pushed.map_err(|error| self.failure("push to", REMEDY, &error))
     }
 
-    /// Creates a tag at a commit that the remote has already. A tag of that name stays where it is: an error says so.
+    /// Creates a tag at a commit that the remote already has. An existing tag of that name is not moved: that is an
+    /// error.
     pub(super) fn push_tag(&self, repository: &Repository, tag: &str, commit: Oid) -> Result<(), String> {
         match self.move_reference(repository, &format!("{TAGS}{tag}"), commit, None) {
             Ok(Push::Done) => Ok(()),
@@ -63,7 +64,7 @@ impl Remote<'_> {
         format!("refs/heads/{}", self.branch)
     }
 
-    /// Moves a reference of the remote from `expected` to a commit; `None` is no reference.
+    /// Moves a reference of the remote from `expected` to a commit; `None` means that the reference does not exist.
     fn move_reference(
         &self,
         repository: &Repository,
@@ -84,8 +85,8 @@ impl Remote<'_> {
         moved
     }
 
-    /// Sends the outgoing commit as this reference, over whatever is there, if that is what was `expected`: we compare with
-    /// what the server lists, and the server compares what it listed with what it has when it writes.
+    /// Sends the outgoing commit as this reference, replacing it if it is what was `expected`: this process compares
+    /// with what the server lists, and the server compares what it listed with the current value when it writes.
     fn send(&self, repository: &Repository, reference: &str, expected: Option<Oid>) -> Result<Push, git2::Error> {
         let (refused, moved) = (RefCell::new(None), Cell::new(false));
         let mut callbacks = RemoteCallbacks::new();
@@ -112,10 +113,10 @@ impl Remote<'_> {
         }
     }
 
-    /// An error of git, in our words and without secrets.
+    /// An error of git, described in Stint's terms and without secrets.
     pub(super) fn failure(&self, step: &'static str, remedy: &'static str, error: &git2::Error) -> Failure {
         let remote_class = matches!(error.class(), ErrorClass::Net | ErrorClass::Callback);
-        // What the remote sends is beyond a limit: a new clone would meet it again.
+        // What the remote sends exceeds a limit: a new clone would exceed it too.
         let is_given_up = error.code() == ErrorCode::User;
         let is_behind = error.code() == ErrorCode::NotFastForward;
         Failure {
@@ -130,7 +131,7 @@ impl Remote<'_> {
     }
 }
 
-/// Whether these words of a remote mean that a reference has moved since we looked.
+/// Whether this message of a remote means that a reference has moved since it was read.
 fn is_race(reason: &str) -> bool {
     const WORDS: [&str; 7] = [
         "non-fast-forward",

@@ -1,4 +1,4 @@
-//! Where to push, and as whom.
+//! Where to push, and under which name.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -12,19 +12,19 @@ use super::History;
 use super::credentials::redact;
 use super::wire::{Limits, SshCommand};
 
-/// Where to push, as whom, and where to keep the cached clone.
+/// Where to push, under which name, and where to keep the cached clone.
 #[derive(Clone)]
 pub struct GitSettings {
-    /// A path, `file://`, `https://` (with `user:token@` or not) or SSH address.
+    /// A path, or a `file://`, `https://` (with or without `user:token@`) or SSH address.
     pub url: String,
-    /// Created when the remote does not have it, without the history of any other branch.
+    /// Created if the remote does not have it, without the history of any other branch.
     pub branch: String,
-    /// Where in the repository the addons go; empty for its root.
+    /// The folder of the addons in the repository; empty for its root.
     pub folder: String,
     /// How much of the branch's history stays.
     pub history: History,
-    /// The state folder in which to keep `publish.git`, a bare clone that saves fetching everything again. The clone may be
-    /// deleted at any time.
+    /// The state folder for `publish.git`, a bare clone that saves fetching everything again. The clone may be deleted
+    /// at any time.
     pub cache: PathBuf,
     /// The author of the commits.
     pub author_name: String,
@@ -32,24 +32,24 @@ pub struct GitSettings {
     pub author_email: String,
     /// For an `https://` address without user and token.
     pub token: Option<SecretString>,
-    /// For an SSH address: the private key; without it those that `ssh` knows of are tried.
+    /// For an SSH address: the private key; without it `ssh` tries the keys that it has.
     pub ssh_key: Option<PathBuf>,
-    /// How many pushes to try when others push at the same time.
+    /// How many pushes to try if others push at the same time.
     pub attempts: u32,
     /// For an SSH address: the program `ssh` and its first arguments.
     pub ssh_program: Vec<String>,
-    /// What a remote may cost.
+    /// Limits on what a remote may send.
     pub limits: Limits,
-    /// What ends a wait.
+    /// Ends waits.
     pub clock: Arc<dyn Clock>,
 }
 
 impl GitSettings {
-    /// How many pushes are tried unless set: each failed one means that somebody else's landed within seconds.
+    /// Default number of pushes to try: each failed one means that another push was made within seconds.
     pub const ATTEMPTS: u32 = 5;
 
-    /// What a remote may cost unless set. While a server is at work on a push it says so every few seconds; a worker has
-    /// a quarter of an hour, and generates before it publishes; a generation of databases has tens of megabytes.
+    /// Default limits. While a server works on a push, it reports progress every few seconds; a worker has a quarter of
+    /// an hour, and generates before it publishes; a generation of databases has tens of megabytes.
     pub const LIMITS: Limits = Limits {
         deadline: Duration::from_secs(600),
         silence: Duration::from_secs(120),
@@ -77,14 +77,14 @@ impl GitSettings {
         }
     }
 
-    /// How `ssh` is run.
+    /// The command to run `ssh`.
     pub(super) fn ssh(&self) -> SshCommand {
         SshCommand { program: self.ssh_program.clone(), key: self.ssh_key.clone() }
     }
 }
 
 impl fmt::Debug for GitSettings {
-    /// Without secrets.
+    /// Omits secrets.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let GitSettings { url, branch, folder, cache, .. } = self;
         let mut shown = formatter.debug_struct("GitSettings");

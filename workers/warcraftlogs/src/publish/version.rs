@@ -1,4 +1,4 @@
-//! What a publication is called.
+//! The version of a publication.
 
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -6,14 +6,14 @@ use std::str::FromStr;
 
 use jiff::civil::Date;
 
-/// A higher number is nobody's: a publication of every minute has half as many in a year.
+/// Above any number in use: a publication every minute reaches half of it in a year.
 const MAX_NUMBER: u32 = 999_999;
 
-/// Of which years the days of data may be. Tags and tables of contents may be anybody's.
+/// The years that the data's day may be in. Anyone may have written the tags and tables of contents.
 const YEARS: RangeInclusive<i16> = 2004..=2999;
 
-/// `2026.11.28-1`: the newest day of the data, and a number that makes it higher than every version before. No clock is
-/// in it: the same databases on top of the same publication have the same version.
+/// `2026.11.28-1`: the newest day of the data, and a number that makes the version higher than every earlier one. It
+/// does not depend on a clock: the same databases on top of the same publication have the same version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Version {
     day: Date,
@@ -21,13 +21,14 @@ pub(super) struct Version {
 }
 
 impl Version {
-    /// The one after `earlier`. Should the data have become older, its day stays: addon managers only take higher ones.
+    /// The version after `earlier`. If the data have become older, its day is kept: addon managers only install higher
+    /// versions.
     pub(super) fn next(earlier: Option<Version>, day: Date) -> Version {
         match earlier {
             Some(Version { day: earlier, number }) if earlier >= day && number < MAX_NUMBER => {
                 Version { day: earlier, number: number + 1 }
             }
-            // The numbers of its day are used up. There is a next day, since no version is of the last year of all.
+            // The numbers of its day are used up. There is a next day, since no version is in the last possible year.
             Some(Version { day: earlier, .. }) if earlier >= day => {
                 Version { day: earlier.tomorrow().unwrap_or(earlier), number: 1 }
             }
@@ -40,7 +41,7 @@ impl Version {
         format!("v{self}")
     }
 
-    /// The version of a tag, if it is one of ours.
+    /// The version of a tag, if it is one of Stint's.
     pub(super) fn of_tag(tag: &str) -> Option<Version> {
         tag.strip_prefix('v')?.parse().ok()
     }
@@ -56,7 +57,7 @@ impl fmt::Display for Version {
 impl FromStr for Version {
     type Err = ();
 
-    /// Only what [`Display`](fmt::Display) writes, and only what we would: other people's versions are not ours to count on.
+    /// Parses only what [`Display`](fmt::Display) writes for a version in range: other versions are not Stint's.
     fn from_str(text: &str) -> Result<Version, ()> {
         let (day, number) = text.split_once('-').ok_or(())?;
         let version =

@@ -1,4 +1,4 @@
-//! What the fuzz targets of `shared/fuzz` reach of this folder, and nothing else uses: no part of the interface.
+//! Access to this folder for the fuzz targets of `shared/fuzz`. Nothing else uses it; it is not part of the interface.
 
 use std::io;
 use std::sync::{Arc, OnceLock};
@@ -12,12 +12,12 @@ use super::pack::Pack;
 use super::{Limits, Session, SshCommand};
 use crate::publish::credentials::Address;
 
-/// A server's list of references as it is handed on.
+/// A server's list of references as it is passed on to libgit2.
 pub fn references(mut stream: &[u8], parts: u32, branch: &str) -> io::Result<Vec<u8>> {
     super::references::read(&mut stream, parts, branch)
 }
 
-/// Follows a pack that comes in these pieces, where its objects may come to so many bytes.
+/// Follows a pack that arrives in these pieces, with this limit on the unpacked bytes of its objects.
 pub fn pack<'a>(pieces: impl IntoIterator<Item = &'a [u8]>, unpacked: u64) -> io::Result<()> {
     static RUNTIME: OnceLock<io::Result<Runtime>> = OnceLock::new();
     let Ok(runtime) = RUNTIME.get_or_init(|| Builder::new_current_thread().build()) else { return Ok(()) };

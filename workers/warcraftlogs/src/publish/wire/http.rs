@@ -1,4 +1,4 @@
-//! `http://` and `https://`: a request for the list of references, and one for each thing that is asked then.
+//! `http://` and `https://`: one request for the list of references, and one for each later call.
 //! <https://git-scm.com/docs/http-protocol>
 
 use std::io::{self, Cursor, Read, Write};
@@ -20,13 +20,13 @@ use super::session::Session;
 use super::{network, program, references};
 use crate::publish::credentials::redact;
 
-/// GitHub answers git's protocol to those that call themselves git.
+/// GitHub serves git's protocol to user agents that start with `git`.
 const USER_AGENT: &str = concat!("git/2.0 (stint ", env!("CARGO_PKG_VERSION"), ")");
 
-/// Pieces of a pack on their way, so that disk and network work at the same time.
+/// Pieces of a pack in flight, so that disk and network work at the same time.
 const PIECES: usize = 8;
 
-/// An answer that says why something is refused is a page at most.
+/// Longest location quoted from a redirect.
 const MAX_LOCATION: usize = 300;
 
 /// Connects to a git server over HTTP.
@@ -36,8 +36,8 @@ pub(super) struct Http {
 }
 
 impl Http {
-    /// A connection, within a session. Where its requests go is a setting: neither proxies of the environment nor redirects
-    /// change it.
+    /// A connection, within a session. Its requests go to the address in the settings: neither proxies from the
+    /// environment nor redirects change that.
     pub(super) fn new(session: Arc<Session>) -> io::Result<Http> {
         let client = client_builder(USER_AGENT).no_gzip().build();
         Ok(Http { session, client: client.map_err(|error| io::Error::other(reason(error)))? })
@@ -60,7 +60,7 @@ impl SmartSubtransport for Http {
     }
 }
 
-/// A server that is asked something.
+/// The server and its address.
 struct Asked<'a> {
     session: &'a Arc<Session>,
     client: &'a Client,
@@ -68,7 +68,7 @@ struct Asked<'a> {
 }
 
 impl Asked<'_> {
-    /// The token goes along at once, to the address of the settings and to no other.
+    /// The token is sent with the first request, only to the address in the settings.
     fn authorized(&self, request: RequestBuilder) -> io::Result<RequestBuilder> {
         let Some((user, token)) = self.session.address.login() else { return Ok(request) };
         let encoded = BASE64_STANDARD.encode(format!("{user}:{token}"));
@@ -89,7 +89,7 @@ impl Asked<'_> {
         references::read(&mut answer, 2, &self.session.branch).map(Cursor::new)
     }
 
-    /// A call. The body of a push is sent as it is written, since it is large.
+    /// Starts a call. The body of a push is sent while it is written, since it is large.
     fn call(&self, service: Service) -> io::Result<Call> {
         let (is_push, service) = (matches!(service, Service::ReceivePack), program(service));
         let (body, result) = (format!("application/x-{service}-request"), format!("application/x-{service}-result"));
@@ -114,29 +114,29 @@ impl Asked<'_> {
     }
 }
 
-/// A call, from its first byte to the last of its answer.
+/// A call, from the first byte of its request to the last of its response.
 struct Call {
     session: Arc<Session>,
-    /// What the answer is to be.
+    /// The expected content type of the response.
     result: String,
-    /// Of a fetch, until its answer comes.
+    /// For a fetch, until its response starts.
     meter: Option<Meter>,
     state: State,
 }
 
 enum State {
-    /// The body is small, and sent when it is whole.
+    /// The body is small, and sent when it is complete.
     Gathering(RequestBuilder, Vec<u8>),
-    /// The body is on its way.
+    /// The body is being sent.
     Sending(JoinHandle<reqwest::Result<Response>>, mpsc::Sender<Bytes>),
-    /// The answer comes.
+    /// The response is being received.
     Answered(Answer),
-    /// It has failed.
+    /// The call has failed.
     Failed,
 }
 
 impl Call {
-    /// The answer, for which the body is ended.
+    /// Returns the response, after ending the body.
     fn answer(&mut self) -> io::Result<&mut Answer> {
         let meter = self.meter.take();
         let sent = match std::mem::replace(&mut self.state, State::Failed) {
@@ -161,7 +161,7 @@ impl Call {
         }
     }
 
-    /// Hands a piece of a large body on. When nobody takes it any more, the server has answered already, or is gone.
+    /// Sends a piece of a large body. If the receiver is gone, the server has already responded, or disconnected.
     fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
         match &mut self.state {
             State::Gathering(_, body) => {
@@ -180,7 +180,7 @@ impl Call {
 }
 
 impl Drop for Call {
-    /// A body that was given up is not sent to its end.
+    /// The rest of an abandoned body is not sent.
     fn drop(&mut self) {
         if let State::Sending(task, _) = &self.state {
             task.abort();
@@ -208,7 +208,7 @@ impl Write for Call {
     }
 }
 
-/// An answer as it comes.
+/// A response while it is received.
 struct Answer {
     session: Arc<Session>,
     response: Response,
@@ -217,7 +217,7 @@ struct Answer {
 }
 
 impl Answer {
-    /// An answer that is what it is to be; else an error in words.
+    /// A response of the expected type; otherwise an error that describes it.
     fn new(session: &Arc<Session>, response: Response, expected: &str, meter: Option<Meter>) -> io::Result<Answer> {
         let is_expected = response.headers().get(CONTENT_TYPE).is_some_and(|value| value == expected);
         match response.status() {
@@ -246,7 +246,7 @@ impl Read for Answer {
     }
 }
 
-/// What a status other than success means to who publishes.
+/// What a status other than success means for the person who publishes.
 fn refusal(status: StatusCode, response: &Response) -> String {
     if status.is_redirection() {
         let target = response.headers().get(LOCATION).and_then(|value| value.to_str().ok()).unwrap_or_default();

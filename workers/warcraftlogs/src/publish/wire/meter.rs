@@ -1,4 +1,4 @@
-//! Looks into what a remote sends in answer to a fetch, and finds the pack in it.
+//! Follows what a remote sends in response to a fetch, and finds the pack in it.
 //! <https://git-scm.com/docs/protocol-common#_pkt_line_format>, <https://git-scm.com/docs/pack-protocol#_packfile_data>
 
 use std::io;
@@ -8,39 +8,39 @@ use super::pack::Pack;
 use super::references::length_of_line;
 use super::session::Session;
 
-/// How many digits a line's length has.
+/// Number of digits of a line's length.
 const DIGITS: usize = 4;
 
-/// Begins a line that carries a piece of the pack; 2 is progress, and 3 an error.
+/// First byte of a line with a piece of the pack; 2 is progress, and 3 an error.
 const DATA: u8 = 1;
 
-/// Follows an answer from its first byte to its last.
+/// Follows a response from its first byte to its last.
 pub(super) struct Meter {
     pack: Pack,
     place: Place,
 }
 
-/// Where in the answer the next byte is.
+/// The position of the next byte in the response.
 enum Place {
     /// In the digits of a line's length, of which these were read.
     Length(Vec<u8>),
-    /// In a line of which so many bytes are left, at its first one.
+    /// At the first byte of a line with this many bytes left.
     First(usize),
-    /// In a line of which so many bytes are left.
+    /// In a line of pack data with this many bytes left.
     Data(usize),
-    /// In a line that is no part of the pack.
+    /// In a line that is not part of the pack.
     Words(usize),
-    /// In a pack that came without lines around it.
+    /// In a pack that was sent without lines around it.
     Bare,
 }
 
 impl Meter {
-    /// One for an answer. What its pack unpacks to counts in `session`.
+    /// A meter for one response. The unpacked size of its pack counts in `session`.
     pub(super) fn new(session: &Arc<Session>) -> Meter {
         Meter { pack: Pack::new(session.clone()), place: Place::Length(Vec::new()) }
     }
 
-    /// Follows the next bytes. An error says what is wrong with them, or which limit they are beyond.
+    /// Follows the next bytes. An error says what is wrong with them, or which limit they exceed.
     pub(super) fn take(&mut self, mut bytes: &[u8]) -> io::Result<()> {
         while let Some(first) = bytes.first() {
             match &mut self.place {
@@ -75,7 +75,7 @@ impl Meter {
         Ok(())
     }
 
-    /// Enters the line that has these digits, or the pack that begins so.
+    /// Enters the line with these length digits, or the pack that begins with them.
     fn enter(&mut self, digits: &[u8]) -> io::Result<()> {
         if digits == Pack::MAGIC {
             self.place = Place::Bare;

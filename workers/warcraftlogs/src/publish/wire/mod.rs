@@ -1,8 +1,9 @@
-//! How bytes get to and from a remote: within limits that no remote can stretch.
+//! The network connections to a remote, within limits that no remote can exceed.
 //!
-//! libgit2 speaks git's protocol, over `http://`, `https://`, `git://` and SSH alike through the streams of this folder. Each
-//! wait of theirs ends with the publication's deadline, or when the remote is silent for too long; they count what comes, and
-//! what it unpacks to. No redirect is followed, and the token goes to the repository's own address alone.
+//! libgit2 speaks git's protocol over `http://`, `https://`, `git://` and SSH, always through the streams in this
+//! folder. Each of their waits ends at the publication's deadline, or when the remote is silent for too long; they
+//! count the received bytes, and their unpacked size. No redirect is followed, and the token is sent only to the
+//! repository's own address.
 
 pub(super) mod fuzzing;
 mod http;
@@ -26,10 +27,10 @@ pub(super) use session::Session;
 pub(super) use ssh::{SshCommand, check as check_ssh};
 pub(super) use transports::connect_here;
 
-/// So much of a remote's words is repeated.
+/// Longest quotation of a remote's message.
 const MAX_WORDS: usize = 300;
 
-/// What a server runs to serve a fetch or a push.
+/// The program that a server runs for a fetch or a push.
 fn program(service: Service) -> &'static str {
     match service {
         Service::UploadPackLs | Service::UploadPack => "git-upload-pack",
@@ -37,12 +38,12 @@ fn program(service: Service) -> &'static str {
     }
 }
 
-/// An error of the network, as libgit2 has them.
+/// A network error as an error of libgit2.
 fn network(error: &io::Error) -> git2::Error {
     git2::Error::new(ErrorCode::GenericError, ErrorClass::Net, error.to_string().replace('\0', " "))
 }
 
-/// What a remote says, as a part of one line of ours.
+/// A remote's message, as part of one line.
 fn words(said: &[u8]) -> String {
     let said = String::from_utf8_lossy(said);
     let plain: String = said.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect();

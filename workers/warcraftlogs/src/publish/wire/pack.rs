@@ -1,5 +1,5 @@
-//! A pack as it comes: what its objects unpack to, before libgit2 makes room for them.
-//! <https://git-scm.com/docs/pack-format>
+//! Follows a pack while it is received, and determines the unpacked size of its objects before libgit2 allocates memory
+//! for them. <https://git-scm.com/docs/pack-format>
 
 use std::io;
 use std::sync::Arc;
@@ -8,27 +8,27 @@ use flate2::{Decompress, FlushDecompress, Status};
 
 use super::session::Session;
 
-/// The magic, the version, and how many objects there are.
+/// Size of the magic, the version, and the number of objects.
 const HEADER: usize = 12;
 
-/// The checksum at the end.
+/// Size of the checksum at the end.
 const TRAILER: usize = 20;
 
-/// The id of a base.
+/// Size of a base's id.
 const ID: usize = 20;
 
-/// A number of the format has no more digits: 64 bits, seven in each.
+/// The most digits of a number in the format: 64 bits, seven in each.
 const DIGITS: usize = 10;
 
-/// So much is unpacked at a time.
+/// How much is unpacked at a time.
 const PIECE: usize = 1 << 16;
 
-/// No object is larger that has to be in memory as a whole: a commit, a tree, a delta with its base and its result. A blob
-/// that is no delta goes to the disk in pieces. Git makes deltas of files up to twice as large, and hosts refuse files of
-/// less than half of it.
+/// Limit on the size of objects that must be in memory as a whole: a commit, a tree, a delta with its base and its
+/// result. A blob that is not a delta is written to disk in pieces. Git makes deltas of files up to twice this size,
+/// and hosts refuse files of less than half of it.
 const MAX_WHOLE: u64 = 256 << 20;
 
-/// The kinds of object, by their number in the format.
+/// The kinds of objects, by their numbers in the format.
 const BLOB: u8 = 3;
 const DELTA_BY_OFFSET: u8 = 6;
 const DELTA_BY_ID: u8 = 7;
@@ -37,16 +37,16 @@ const DELTA_BY_ID: u8 = 7;
 pub(super) struct Pack {
     session: Arc<Session>,
     part: Part,
-    /// What was read of a part that is only of use as a whole.
+    /// The bytes read so far of a part that is only useful when complete.
     gathered: Vec<u8>,
-    /// How many objects are still to begin.
+    /// How many objects have not started.
     objects: u32,
     inflate: Decompress,
-    /// Where objects are unpacked to, piece by piece.
+    /// Buffer into which objects are unpacked, piece by piece.
     piece: Vec<u8>,
 }
 
-/// What the next byte belongs to.
+/// The part to which the next byte belongs.
 #[derive(Clone, Copy)]
 enum Part {
     Header,
@@ -56,7 +56,7 @@ enum Part {
     Offset(u64),
     /// The id of the base of a delta of this size.
     Id(u64),
-    /// An object's content, of which so many bytes are still to be unpacked.
+    /// An object's content, with this many bytes still to be unpacked.
     Content(Content, u64),
     Trailer,
     End,
@@ -64,25 +64,25 @@ enum Part {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Content {
-    /// A delta's own head is not read yet: the sizes of its base and of its result.
+    /// A delta whose own head is not read yet: the sizes of its base and of its result.
     DeltaHead,
     Other,
 }
 
-/// Reads a part that is whole.
+/// Handles a complete part.
 type Done = fn(&mut Pack, &[u8]) -> io::Result<()>;
 
 impl Pack {
-    /// Begins a pack.
+    /// The first bytes of a pack.
     pub(super) const MAGIC: &[u8] = b"PACK";
 
-    /// One that is to come. What it unpacks to counts in `session`.
+    /// Starts to follow a pack. Its unpacked size counts in `session`.
     pub(super) fn new(session: Arc<Session>) -> Pack {
         let (inflate, piece) = (Decompress::new(true), vec![0; PIECE]);
         Pack { session, part: Part::Header, gathered: Vec::new(), objects: 0, inflate, piece }
     }
 
-    /// Follows the next bytes. An error says what is wrong with them, or which limit they are beyond.
+    /// Follows the next bytes. An error says what is wrong with them, or which limit they exceed.
     pub(super) fn take(&mut self, mut bytes: &[u8]) -> io::Result<()> {
         while !bytes.is_empty() {
             bytes = match self.part {
@@ -101,7 +101,7 @@ impl Pack {
         Ok(())
     }
 
-    /// Reads on to the end of a part of this length. Returns what follows.
+    /// Reads up to the end of a part of this length. Returns the bytes after it.
     fn gather<'a>(&mut self, bytes: &'a [u8], length: usize, done: Done) -> io::Result<&'a [u8]> {
         let (more, rest) = bytes.split_at(bytes.len().min(length - self.gathered.len()));
         self.gathered.extend_from_slice(more);
@@ -112,7 +112,7 @@ impl Pack {
         Ok(rest)
     }
 
-    /// Reads on to the end of a number, whose last byte is the first one below 128. Returns what follows.
+    /// Reads up to the end of a number, whose last byte is the first one below 128. Returns the bytes after it.
     fn digits<'a>(&mut self, bytes: &'a [u8], done: Done) -> io::Result<&'a [u8]> {
         let end = bytes.iter().position(|byte| byte & 0x80 == 0).map(|last| last + 1);
         let length = self.gathered.len() + end.unwrap_or(bytes.len());
@@ -133,7 +133,7 @@ impl Pack {
         }
     }
 
-    /// Goes on to the next object, or to the end.
+    /// Continues with the next object, or the end.
     fn go_on(&mut self) {
         self.part = if self.objects == 0 { Part::Trailer } else { Part::Entry };
         self.objects = self.objects.saturating_sub(1);
@@ -161,7 +161,7 @@ impl Pack {
         Ok(())
     }
 
-    /// Unpacks a piece of an object, and counts it. Returns what was not read yet.
+    /// Unpacks a piece of an object, and counts it. Returns the bytes that were not read yet.
     fn unpack<'a>(&mut self, bytes: &'a [u8], content: Content, left: u64) -> io::Result<&'a [u8]> {
         let mut piece = std::mem::take(&mut self.piece);
         let (read, unpacked) = (self.inflate.total_in(), self.inflate.total_out());
@@ -207,7 +207,7 @@ impl Pack {
     }
 }
 
-/// A number whose first digit has so many bits of it, and each other one seven more, from the lowest on.
+/// A number whose first digit has this many bits of it, and each other digit seven more, from the lowest on.
 fn number(digits: &[u8], first: u32) -> u64 {
     let (mut number, mut bits) = (0_u128, 0);
     for (position, digit) in digits.iter().take(DIGITS).enumerate() {

@@ -1,30 +1,31 @@
-//! What a remote lists first: its references. Only those that a publication looks at are handed on, so that neither their
-//! number nor a name in another encoding costs more than reading past it.
+//! The references that a remote lists at first. Only those that a publication needs are passed on, so that the others
+//! cost no more than reading past them, whatever their number and the encoding of their names.
 //! <https://git-scm.com/docs/pack-protocol#_reference_discovery>
 
 use std::io::{self, Read};
 
 use crate::publish::remote::TAGS;
 
-/// A remote with more references than this is given up. GitHub lists two for each pull request beside branches and tags.
+/// A remote with more references than this is an error. GitHub lists two for each pull request in addition to branches
+/// and tags.
 pub(crate) const MAX_REFERENCES: usize = 100_000;
 
-/// No line of git's protocol is longer.
+/// The longest line in git's protocol.
 const MAX_LINE: usize = 65_520;
 
-/// The digits of an object's id, and the blank behind it.
+/// The digits of an object's id, and the space after it.
 const ID: usize = 41;
 
-/// Begins a line that says why there is no list. The server closes the connection behind it.
+/// Begins a line that says why there is no list. The server closes the connection after it.
 const ERROR: &[u8] = b"ERR ";
 
 /// Ends a part.
 const FLUSH: &[u8] = b"0000";
 
-/// Where there is no reference, something has to carry the capabilities.
+/// If there is no reference, this line carries the capabilities.
 const NOTHING: &[u8] = b"0000000000000000000000000000000000000000 capabilities^{}";
 
-/// Reads a list, and returns it with the branch and the tags alone. `parts` is 2 where a comment comes first, as over HTTP.
+/// Reads a list, and returns it with only the branch and the tags. `parts` is 2 if a comment comes first, as over HTTP.
 pub(super) fn read(stream: &mut impl Read, parts: u32, branch: &str) -> io::Result<Vec<u8>> {
     let mut list = List { branch, text: Vec::new(), capabilities: None, has_reference: false };
     let (mut flushes, mut lines) = (0, 0);
@@ -48,18 +49,18 @@ pub(super) fn read(stream: &mut impl Read, parts: u32, branch: &str) -> io::Resu
     Ok(list.text)
 }
 
-/// The list as it is handed on.
+/// The list to be passed on.
 struct List<'a> {
     branch: &'a str,
     text: Vec<u8>,
-    /// Of the first reference, from its zero on.
+    /// From the line of the first reference, starting at its NUL byte.
     capabilities: Option<Vec<u8>>,
     has_reference: bool,
 }
 
 impl List<'_> {
     fn take(&mut self, line: &[u8]) {
-        // A comment, or what else is no reference: libgit2 knows what to do with it.
+        // A comment, or another line that is not a reference: libgit2 handles it.
         if line.len() < ID || !line[..ID - 1].iter().all(u8::is_ascii_hexdigit) {
             if !line.starts_with(b"shallow ") {
                 push(&mut self.text, line);
@@ -77,7 +78,7 @@ impl List<'_> {
         }
     }
 
-    /// Hands a reference on; the first one carries the capabilities.
+    /// Passes a reference on; the first one carries the capabilities.
     fn hand_on(&mut self, head: &[u8]) {
         self.has_reference = true;
         let capabilities = self.capabilities.take();

@@ -1,4 +1,4 @@
-//! One publication's limits, shared by all of its connections.
+//! The limits of one publication, shared by all of its connections.
 
 use std::cell::RefCell;
 use std::future::Future;
@@ -16,26 +16,26 @@ use super::ssh::SshCommand;
 use crate::publish::credentials::Address;
 
 thread_local! {
-    /// libgit2 makes its connections on the thread that asks for them.
+    /// libgit2 opens its connections on the thread that requests them.
     static CURRENT: RefCell<Option<Arc<Session>>> = const { RefCell::new(None) };
 }
 
-/// What a remote may cost a publication.
+/// Limits on the time and data of a publication.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// For all of it.
+    /// For the whole publication.
     pub deadline: Duration,
-    /// Without a byte.
+    /// Longest time without a received byte.
     pub silence: Duration,
-    /// Received.
+    /// Bytes received.
     pub bytes: u64,
-    /// Received in one fetch.
+    /// Objects received in one fetch.
     pub objects: usize,
-    /// What all received objects may come to once they are unpacked, in bytes.
+    /// Limit on the unpacked size of all received objects, in bytes.
     pub unpacked: u64,
 }
 
-/// One publication on its way.
+/// One publication in progress.
 pub(crate) struct Session {
     runtime: Handle,
     clock: Arc<dyn Clock>,
@@ -46,11 +46,11 @@ pub(crate) struct Session {
     pub(super) ssh: SshCommand,
     received: Mutex<u64>,
     unpacked: Mutex<u64>,
-    /// Why it was given up from within, where libgit2 only knows that it was.
+    /// Why Stint aborted it; libgit2 only knows that it was aborted.
     reason: Mutex<Option<String>>,
 }
 
-/// The session is that of this thread for as long.
+/// While this guard exists, the session is the thread's current one.
 pub(crate) struct Entered(());
 
 impl Drop for Entered {
@@ -60,7 +60,7 @@ impl Drop for Entered {
 }
 
 impl Session {
-    /// One that begins now. Needs a tokio runtime around it.
+    /// Starts a session now. Must be called in a tokio runtime.
     pub(crate) fn begin(
         clock: &Arc<dyn Clock>,
         limits: Limits,
@@ -82,7 +82,7 @@ impl Session {
         })
     }
 
-    /// Connections that this thread makes are within this session, until the guard is dropped.
+    /// Until the guard is dropped, connections that this thread opens belong to this session.
     pub(crate) fn enter(self: &Arc<Session>) -> Entered {
         CURRENT.set(Some(self.clone()));
         Entered(())
@@ -96,7 +96,7 @@ impl Session {
         &self.runtime
     }
 
-    /// Waits for `work`, which ends when a byte comes or goes, and no longer than the limits allow.
+    /// Waits for `work`, which ends when a byte is received or sent, no longer than the limits allow.
     pub(super) fn wait<T>(&self, work: impl Future<Output = io::Result<T>>) -> io::Result<T> {
         self.check_deadline()?;
         let (silence, deadline) = (self.clock.sleep(self.limits.silence), self.clock.sleep_until(self.ends_at));
@@ -112,13 +112,13 @@ impl Session {
         })
     }
 
-    /// Counts what came.
+    /// Counts received bytes.
     pub(super) fn count(&self, bytes: usize) -> io::Result<()> {
         let most = self.limits.bytes;
         add(&self.received, bytes as u64, most, || format!("it sends more than {most} bytes, and no more are read"))
     }
 
-    /// Counts what it unpacks to.
+    /// Counts unpacked bytes.
     pub(super) fn count_unpacked(&self, bytes: u64) -> io::Result<()> {
         let most = self.limits.unpacked;
         let reason = || format!("what it sends unpacks to more than {most} bytes, and no more is read");
@@ -133,7 +133,7 @@ impl Session {
         format!("the publication took longer than {} s (GIT_DEADLINE_SECONDS)", self.limits.deadline.as_secs_f64())
     }
 
-    /// Whether a transfer may go on in which so many objects are announced.
+    /// Whether a transfer may continue that announces this many objects.
     pub(crate) fn may_go_on(&self, objects: usize) -> bool {
         let most = self.limits.objects;
         let reason = match self.check_deadline() {
@@ -145,13 +145,13 @@ impl Session {
         false
     }
 
-    /// Why it was given up from within, once.
+    /// Takes the reason why Stint aborted the session, if it did.
     pub(crate) fn take_reason(&self) -> Option<String> {
         self.reason.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
 
-/// Adds to a count that may come to `most`.
+/// Adds to a count with the limit `most`.
 fn add(count: &Mutex<u64>, more: u64, most: u64, reason: impl FnOnce() -> String) -> io::Result<()> {
     let mut count = count.lock().unwrap_or_else(PoisonError::into_inner);
     *count = count.saturating_add(more);

@@ -1,5 +1,5 @@
-//! SSH: one run of the program `ssh` for all that is said, as git itself does it. So what a person has set up for `ssh` holds
-//! here too: known hosts, agents, and the names and ways of `~/.ssh/config`.
+//! SSH: one run of the program `ssh` per connection, as git itself does it. So a user's `ssh` configuration applies
+//! here too: known hosts, agents, and the host names and proxies of `~/.ssh/config`.
 //! <https://git-scm.com/docs/pack-protocol#_ssh_transport>
 
 use std::io;
@@ -19,18 +19,18 @@ use super::session::Session;
 use super::stream::{self, Carrier};
 use crate::publish::credentials::percent_decode;
 
-/// So much of what the program says is kept: the end.
+/// How much of the program's error output is kept: the end.
 const MAX_SAID: usize = 4 << 10;
 
-/// Who logs in where the address does not say it, as at every host of git repositories.
+/// The user if the address names none, as at every host of git repositories.
 const USER: &str = "git";
 
-/// How `ssh` is run.
+/// The command to run `ssh`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct SshCommand {
     /// The program, and its first arguments.
     pub(crate) program: Vec<String>,
-    /// The private key, in place of those of the agent.
+    /// The private key to use in place of the agent's.
     pub(crate) key: Option<PathBuf>,
 }
 
@@ -41,7 +41,7 @@ impl Default for SshCommand {
 }
 
 impl SshCommand {
-    /// Runs `ssh` with neither questions to a person nor a connection that outlives it.
+    /// Runs `ssh` without questions to the user, and without a connection that outlives it.
     fn command(&self, target: &Target, request: &str) -> Command {
         let mut command = self.alone();
         command.args(["-o", "BatchMode=yes", "-o", "ControlMaster=no"]);
@@ -70,7 +70,7 @@ impl SshCommand {
     }
 }
 
-/// Checks that `ssh` can be run, if this is an address that needs it.
+/// Checks that `ssh` can be run, if the address needs it.
 pub(in crate::publish) fn check(address: &str) -> Result<(), String> {
     if Target::parse(address).is_none() {
         return Ok(());
@@ -85,7 +85,7 @@ pub(in crate::publish) fn check(address: &str) -> Result<(), String> {
 pub(super) struct Ssh(pub(super) Arc<Session>);
 
 impl SmartSubtransport for Ssh {
-    /// libgit2 asks once for each connection, for the list of references.
+    /// libgit2 calls this once per connection, for the list of references.
     fn action(&self, url: &str, service: Service) -> Result<Box<dyn SmartSubtransportStream>, git2::Error> {
         self.open(url, service).map_err(|error| super::network(&error))
     }
@@ -106,12 +106,12 @@ impl Ssh {
     }
 }
 
-/// A run of `ssh`.
+/// A running `ssh` process.
 struct Running {
     process: Child,
     bytes: UnixStream,
     said: Arc<Mutex<Vec<u8>>>,
-    /// Ends when the program has said all.
+    /// Ends when the program closes its error output.
     listening: Option<JoinHandle<()>>,
 }
 
@@ -123,7 +123,7 @@ impl Running {
         command.stdin(OwnedFd::from(theirs.try_clone()?)).stdout(OwnedFd::from(theirs));
         let started = command.stderr(OwnedFd::from(their_errors)).spawn();
         let process = started.map_err(|error| io::Error::other(session.ssh.missing(&error)))?;
-        // Ours of the far ends go with the command: only the program keeps them open.
+        // This process's copies of the remote ends are closed with the command: only the program keeps them open.
         drop(command);
         let said = Arc::new(Mutex::new(Vec::new()));
         let listening = session.runtime().spawn(listen(errors, said.clone()));
@@ -131,17 +131,17 @@ impl Running {
     }
 }
 
-/// Two ends of a connection within this machine; the first one is for tokio.
+/// The two ends of a local connection; the first one is for tokio.
 fn pair() -> io::Result<(UnixStream, Socket)> {
     let (ours, theirs) = Socket::pair()?;
     ours.set_nonblocking(true)?;
     Ok((UnixStream::from_std(ours)?, theirs))
 }
 
-/// Keeps the end of what the program says, and takes the rest off its hands.
+/// Keeps the end of the program's error output, and discards the rest.
 async fn listen(mut errors: UnixStream, said: Arc<Mutex<Vec<u8>>>) {
     let mut piece = [0; 1 << 10];
-    // What ends it is the same to us in any case.
+    // It does not matter what ends it.
     while let Ok(read @ 1..) = errors.read(&mut piece).await {
         let mut said = said.lock().unwrap_or_else(PoisonError::into_inner);
         said.extend_from_slice(&piece[..read]);
@@ -170,15 +170,15 @@ impl Carrier for Running {
 }
 
 impl Drop for Running {
-    /// Nothing is left to be said, or the remote was given up.
+    /// There is nothing left to send, or the remote was abandoned.
     fn drop(&mut self) {
-        // A program that has ended by itself needs no killing, and is waited for all the same.
+        // A program that has ended by itself does not need to be killed, but must still be waited for.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
 }
 
-/// Where a repository is.
+/// The location of a repository.
 #[derive(Debug, PartialEq, Eq)]
 struct Target {
     user: String,
@@ -188,7 +188,7 @@ struct Target {
 }
 
 impl Target {
-    /// Reads `ssh://user@host:port/path` and `user@host:path`. `None` for an address that is not for SSH.
+    /// Parses `ssh://user@host:port/path` and `user@host:path`. `None` if the address is not for SSH.
     fn parse(address: &str) -> Option<Target> {
         let Some((scheme, _)) = address.split_once("://") else { return Target::parse_short(address) };
         if !scheme.contains("ssh") {
@@ -198,7 +198,7 @@ impl Target {
         let user = Some(percent_decode(url.username())).filter(|user| !user.is_empty());
         let host = percent_decode(url.host_str()?.trim_matches(['[', ']']));
         let path = percent_decode(url.path());
-        // `/~user/path` begins at that user's home.
+        // `/~user/path` is relative to that user's home.
         let path = path.strip_prefix('/').filter(|path| path.starts_with('~')).map_or(path.clone(), str::to_owned);
         Some(Target { user: user.unwrap_or_else(|| USER.to_owned()), host, port: url.port(), path })
     }
@@ -218,7 +218,7 @@ impl Target {
         Some(Target { user: user.to_owned(), host: host.to_owned(), port, path: path.to_owned() })
     }
 
-    /// What begins with a dash could be taken for an option, here or at the server.
+    /// A part that begins with a dash could be taken for an option, here or on the server.
     fn check(&self) -> io::Result<()> {
         let Target { user, host, path, .. } = self;
         for (what, text) in [("user", user), ("host", host), ("path", path)] {
@@ -230,7 +230,7 @@ impl Target {
     }
 }
 
-/// A path as one word of the server's shell.
+/// A path quoted as one word for the server's shell.
 fn quoted(path: &str) -> String {
     format!("'{}'", path.replace('\'', r"'\''").replace('!', r"'\!'"))
 }

@@ -1,4 +1,4 @@
-//! One connection for all that is said: a list of references, then a fetch or a push.
+//! One connection for a whole exchange: the list of references, then a fetch or a push.
 
 use std::io::{self, BufReader, Cursor, Read, Write};
 use std::sync::Arc;
@@ -10,28 +10,28 @@ use super::meter::Meter;
 use super::references;
 use super::session::Session;
 
-/// What carries bytes to a server and back.
+/// A transport that carries bytes to a server and back.
 pub(super) trait Carrier: Send {
-    /// The bytes.
+    /// The byte stream.
     type Bytes: AsyncRead + AsyncWrite + Send + Unpin;
 
-    /// The way to them.
+    /// Returns the byte stream.
     fn bytes(&mut self) -> &mut Self::Bytes;
 
-    /// Why there are no more bytes, if that is known. Asked once they have ended.
+    /// Why the stream has ended, if that is known. Called after its end.
     fn why_it_ended(&mut self, _session: &Session) -> Option<io::Error> {
         None
     }
 }
 
-/// A connection, and the list that was read ahead of it.
+/// A connection, and the list that was read from it in advance.
 struct Stream<C: Carrier> {
     list: Cursor<Vec<u8>>,
     connection: BufReader<Connection<C>>,
-    /// Of a fetch.
+    /// For a fetch.
     meter: Option<Meter>,
-    /// Why nothing more is read. libgit2 says goodbye to the server even then, and would report how that fails, where the
-    /// server has ended already, in place of this.
+    /// Why nothing more is read. libgit2 sends a goodbye to the server even then; if the server has already
+    /// disconnected, libgit2 would report that failure instead of this one.
     failed: Option<(io::ErrorKind, String)>,
 }
 
@@ -40,7 +40,7 @@ struct Connection<C> {
     session: Arc<Session>,
 }
 
-/// Sends `request`, reads the list of references, and hands on what comes then.
+/// Sends `request`, reads the list of references, and passes on what follows.
 pub(super) fn open<C: Carrier + 'static>(
     carrier: C,
     session: &Arc<Session>,

@@ -1,5 +1,4 @@
-//! `git://`: one connection for all that is said.
-//! <https://git-scm.com/docs/pack-protocol#_git_transport>
+//! `git://`: one connection for a whole exchange. <https://git-scm.com/docs/pack-protocol#_git_transport>
 
 use std::io;
 use std::sync::Arc;
@@ -11,14 +10,14 @@ use url::Url;
 use super::session::Session;
 use super::stream::{self, Carrier};
 
-/// Where `git daemon` listens.
+/// The port of `git daemon`.
 const PORT: u16 = 9418;
 
 /// Connects to a git server.
 pub(super) struct Tcp(pub(super) Arc<Session>);
 
 impl SmartSubtransport for Tcp {
-    /// libgit2 asks once for each connection, for the list of references.
+    /// libgit2 calls this once per connection, for the list of references.
     fn action(&self, url: &str, service: Service) -> Result<Box<dyn SmartSubtransportStream>, git2::Error> {
         self.open(url, service).map_err(|error| super::network(&error))
     }

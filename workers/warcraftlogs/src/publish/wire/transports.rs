@@ -1,4 +1,4 @@
-//! Gives libgit2 the transports of this folder.
+//! Registers the transports in this folder with libgit2.
 
 use std::sync::Once;
 
@@ -11,10 +11,10 @@ use super::session::Session;
 use super::ssh::Ssh;
 use super::tcp::Tcp;
 
-/// Makes what carries git's protocol to a remote.
+/// Creates the transport for a remote.
 type Factory = fn(&Remote<'_>) -> Result<Transport, git2::Error>;
 
-/// The schemes that are spoken here. An address such as `git@host:path` is one of `ssh`.
+/// The supported schemes. An address such as `git@host:path` is for `ssh`.
 const SCHEMES: [(&str, Factory); 6] = [
     ("http", over_http),
     ("https", over_http),
@@ -24,14 +24,14 @@ const SCHEMES: [(&str, Factory); 6] = [
     ("ssh+git", over_ssh),
 ];
 
-/// Lets libgit2 make its connections here. They are the library's, not a remote's: the first call of a process counts.
+/// Makes libgit2 use these transports. They are registered for the whole process: only the first call has an effect.
 pub(in crate::publish) fn connect_here() {
     static REGISTERED: Once = Once::new();
     REGISTERED.call_once(|| {
         for (scheme, factory) in SCHEMES {
             #[expect(unsafe_code, reason = "libgit2 has no other way to be given a transport")]
-            // SAFETY: it changes a list that libgit2 reads when it opens a connection. Only `Git` opens connections, and none
-            // is opened before this is done: `Once` lets its callers wait.
+            // SAFETY: it changes a list that libgit2 reads when it opens a connection. Only `Git` opens connections,
+            // and none is opened before this is done, since callers of `Once` wait.
             let registered = unsafe { register(scheme, factory) };
             if let Err(error) = registered {
                 tracing::warn!(scheme, %error, "remotes of {scheme}:// are reached without a deadline: {error}");

@@ -1,4 +1,4 @@
-//! Packs of every kind, good and bad.
+//! Packs of every kind, valid and invalid.
 
 use std::io::Write;
 use std::time::Duration;
@@ -37,7 +37,7 @@ fn delta(sizes: &[u8]) -> Vec<u8> {
     entry(DELTA_BY_ID, sizes.len() as u64, &[7; ID], sizes)
 }
 
-/// Does it within a session where objects may come to 100,000 bytes.
+/// Runs `follow` in a session with a limit of 100,000 bytes of objects.
 fn within<T>(follow: impl FnOnce(&Arc<Session>) -> T) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let clock: Arc<dyn Clock> = Arc::new(ManualClock::new(Timestamp::UNIX_EPOCH));
@@ -48,7 +48,7 @@ fn within<T>(follow: impl FnOnce(&Arc<Session>) -> T) -> T {
     follow(&Session::begin(&clock, limits, &address, "main", SshCommand::default()))
 }
 
-/// Follows a pack in pieces of so many bytes.
+/// Follows a pack in pieces of this many bytes.
 fn follow(pack: &[u8], piece: usize) -> Result<(), String> {
     within(|session| {
         let mut followed = Pack::new(session.clone());
@@ -116,7 +116,7 @@ fn a_damaged_pack_is_refused() {
     }
 }
 
-/// An answer to a fetch: the pack in lines of so many bytes, and progress between them.
+/// A response to a fetch: the pack in lines of this many bytes, and progress between them.
 fn answer(pack: &[u8], line: usize) -> Vec<u8> {
     let mut answer = b"0008NAK\n".to_vec();
     for piece in pack.chunks(line) {
