@@ -1,4 +1,4 @@
-//! libFuzzer around one of the targets. Use `scripts/fuzz`, which builds this with the flags for coverage.
+//! Runs one of the targets under libFuzzer. Use `scripts/fuzz`, which builds this with the flags for coverage.
 
 #![no_main]
 

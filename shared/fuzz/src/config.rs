@@ -1,9 +1,9 @@
-//! Which target the fuzzer runs: libFuzzer has the command line for itself.
+//! Selects the target by a variable, because libFuzzer uses the command line itself.
 
 /// The variable that names the target.
 pub const VARIABLE: &str = "STINT_FUZZ_TARGET";
 
-/// What the variable says; empty where it is not set.
+/// The value of the variable; empty if it is not set.
 #[expect(clippy::disallowed_methods, reason = "libFuzzer has the command line for itself")]
 pub fn target() -> String {
     std::env::var(VARIABLE).unwrap_or_default()

@@ -1,13 +1,14 @@
-//! Fuzz targets: everything that reads bytes of others, with what must hold for any of them.
+//! Fuzz targets for all code that reads external bytes, with invariants that must hold for any input.
 //!
-//! A target takes bytes and panics when an invariant does not hold. [`TARGETS`] lists all of them. They run in two ways:
-//! * `cargo test -p stint-fuzz` plays every seed in `seeds/<target>/` once. A seed is small and made by us; an input that
-//!   has ever failed becomes one, beside the test of the code that was at fault.
-//! * `scripts/fuzz` builds the example `stint-fuzz`, which is libFuzzer around one of the targets. It needs the pinned
-//!   toolchain and a C++ compiler, and no nightly: the flags for coverage are stable ones.
+//! A target takes bytes and panics when an invariant does not hold. [`TARGETS`] lists all of them. They run in two
+//! ways:
+//! * `cargo test -p stint-fuzz` runs every seed in `seeds/<target>/` once. A seed is small and made by us; an input
+//!   that has ever failed becomes a seed, beside a test of the code that was at fault.
+//! * `scripts/fuzz` builds the example `stint-fuzz`, which runs one of the targets under libFuzzer. It needs the pinned
+//!   toolchain and a C++ compiler, and no nightly: the flags for coverage are stable.
 //!
-//! What the targets run is free of `unsafe`, so that the engine looks for panics, overflows, broken invariants, memory and
-//! time, and no sanitizer of addresses is built in.
+//! The code under test is free of `unsafe`, so the fuzzer looks for panics, overflows, broken invariants, and excessive
+//! memory or time, and no address sanitizer is built in.
 
 #![warn(missing_docs)]
 
@@ -15,11 +16,11 @@ pub mod config;
 mod targets;
 mod upstream;
 
-/// Something that reads bytes of others.
+/// Code that reads external bytes.
 pub struct Target {
     /// Its name on the command line, and of the folder of its seeds.
     pub name: &'static str,
-    /// Reads an input. Panics when something does not hold that must.
+    /// Reads an input. Panics if an invariant does not hold.
     pub run: fn(&[u8]),
 }
 
@@ -45,7 +46,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "stash_page", run: targets::stash_page::run },
 ];
 
-/// The target of this name.
+/// Returns the target of this name.
 pub fn target(name: &str) -> Option<&'static Target> {
     TARGETS.iter().find(|target| target.name == name)
 }

@@ -1,4 +1,4 @@
-//! An upstream that returns what it is told to, on virtual time.
+//! An upstream that returns given answers, on virtual time.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
@@ -10,13 +10,13 @@ use jiff::Timestamp;
 use stint_core::clock::ManualClock;
 use stint_http::{Body, Limits, Transport, TransportError};
 
-/// A clock at the instant at which every input begins.
+/// Returns a clock at the instant at which every input starts.
 pub(crate) fn clock() -> ManualClock {
     // 2026-11-20T10:00:00Z.
     ManualClock::new(Timestamp::from_second(1_795_168_800).unwrap_or_default())
 }
 
-/// Answers in order. After the last one no connection is made.
+/// Returns its answers in order. After the last one no connection can be made.
 pub(crate) struct Script(Mutex<VecDeque<http::Response<Bytes>>>);
 
 impl Script {
@@ -40,25 +40,25 @@ impl Transport for Script {
     }
 }
 
-/// An access token.
+/// Returns an answer with an access token.
 pub(crate) fn token() -> http::Response<Bytes> {
     answer(200, br#"{"token_type":"Bearer","expires_in":3600,"access_token":"secret-of-the-token"}"#)
 }
 
-/// An answer without headers.
+/// Returns an answer without headers.
 pub(crate) fn answer(status: u16, body: &[u8]) -> http::Response<Bytes> {
     let mut answer = http::Response::new(Bytes::copy_from_slice(body));
     *answer.status_mut() = http::StatusCode::from_u16(status).unwrap_or_default();
     answer
 }
 
-/// What an input says of the status: mostly that all is well.
+/// Maps a byte of an input to a status, mostly a successful one.
 pub(crate) fn status(byte: u8) -> u16 {
     const STATUSES: [u16; 16] = [200, 200, 200, 200, 200, 200, 201, 204, 302, 400, 401, 403, 404, 429, 500, 503];
     STATUSES[usize::from(byte % 16)]
 }
 
-/// Adds a header, if this can be one.
+/// Adds a header, if its name and value are valid.
 pub(crate) fn with_header(answer: &mut http::Response<Bytes>, name: &str, value: &[u8]) {
     if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::from_bytes(value)) {
         answer.headers_mut().insert(name, value);

@@ -1,4 +1,4 @@
-//! Plays every seed once: a seed that once broke a target breaks it here first.
+//! Runs every seed once, so that an input that has ever failed fails here first.
 
 use std::path::Path;
 

@@ -1,5 +1,5 @@
-//! One hot key on a server that speaks MongoDB's protocol: 100,000 operations by 200 reservers, through several pools as
-//! several processes have them. Counts what is granted twice, which must be nothing, and says how fast it was.
+//! One hot key on a server that speaks MongoDB's protocol: 100,000 operations by 200 reservers, through several pools
+//! that stand for several processes. Counts the points granted twice, which must be zero, and prints the speed.
 
 #![expect(clippy::disallowed_methods, reason = "a measurement reads the clock before and after")]
 
@@ -21,7 +21,7 @@ const RESERVERS: usize = 200;
 const OPERATIONS: usize = 100_000;
 const WINDOW: Duration = Duration::from_secs(3_600);
 
-/// Fewer points than all reservers want at once, so that some are refused.
+/// Fewer points than all reservers ask for at once, so that some are refused.
 const LIMIT: u64 = 150;
 
 type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
@@ -46,7 +46,7 @@ fn report(processes: usize, measured: Outcome<(usize, f64)>) -> IoResult<()> {
     }
 }
 
-/// Answers how many were granted, and the operations (reserves and settlements) a second.
+/// Returns the number of grants, and the operations (reserves and settlements) per second.
 async fn measure(processes: usize) -> Outcome<(usize, f64)> {
     let database = TestDatabase::new();
     let mut pools = Vec::new();
@@ -83,7 +83,7 @@ async fn read_key(pool: &MongoKeyPool) -> PortResult<()> {
     Ok(())
 }
 
-/// One reserver: takes a point and gives it back, until its part of the operations is done.
+/// One reserver: reserves a point and settles it, until its share of the operations is done.
 async fn spend(pool: Arc<MongoKeyPool>) -> PortResult<Vec<HoldId>> {
     let ask = Ask { messages: vec![vec![Points::whole(1)]], call_timeout: Duration::from_secs(30), priority: false };
     let (mut granted, mut operations) = (Vec::new(), 0);

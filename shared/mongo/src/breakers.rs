@@ -1,4 +1,4 @@
-//! Breakers' records on MongoDB.
+//! Circuit breaker records on MongoDB.
 
 use async_trait::async_trait;
 use stint_core::circuit::Circuit;
@@ -10,11 +10,11 @@ use crate::records::MongoRecords;
 /// The collection.
 const BREAKERS: &str = "breakers";
 
-/// The breakers of a database: a document for each upstream.
+/// The circuit breakers of a database: a document for each upstream.
 pub struct MongoBreakers(MongoRecords);
 
 impl MongoBreakers {
-    /// The breakers of a database.
+    /// Returns the circuit breakers of a database.
     pub fn new(mongo: &Mongo) -> MongoBreakers {
         MongoBreakers(MongoRecords::new(mongo, BREAKERS))
     }

@@ -17,14 +17,14 @@ pub struct MongoSettings {
 }
 
 impl MongoSettings {
-    /// The address, or what to do about it.
+    /// Returns the address. The error says that it is missing and how to set it.
     pub fn uri(&self) -> Result<&SecretString, String> {
         let missing = "MONGODB_URI is not set: name the server's address, as in mongodb://127.0.0.1:27017/stint";
         self.mongodb_uri.as_ref().ok_or_else(|| missing.to_owned())
     }
 }
 
-/// The server that tests may use; `None` when there is none.
+/// The server that tests may use; `None` if there is none.
 #[expect(clippy::disallowed_methods, reason = "a test's own setting")]
 pub(crate) fn server_of_tests() -> Option<String> {
     std::env::var("MONGODB_URI").ok()

@@ -12,15 +12,15 @@ use stint_core::ports::{PortError, PortResult};
 use crate::MongoSettings;
 use crate::error::explain;
 
-/// The database of whoever names none.
+/// The database if neither the settings nor the address name one.
 const DATABASE: &str = "stint";
 
-/// Until a server is found. The driver's own half minute is longer than most workers may take.
+/// The time to find a server. The driver's default of half a minute is longer than most workers may take.
 const SERVER_SELECTION: Duration = Duration::from_secs(10);
 
-/// A database, and the connections to it. Clones are one.
+/// A database, and the connections to it. Clones share the connections.
 ///
-/// Reads go to the primary, and a write is answered when the majority has it on its disks: what was answered survives
+/// Reads go to the primary, and a write is acknowledged when a majority has it on disk: an acknowledged write survives
 /// the loss of a server.
 #[derive(Clone)]
 pub struct Mongo {
@@ -28,13 +28,14 @@ pub struct Mongo {
 }
 
 impl Mongo {
-    /// The database that the settings name. Nothing is sent yet: the first command finds the server, or says why not.
+    /// Opens the database that the settings name. Sends nothing yet: the first command finds the server or fails with
+    /// the reason.
     pub async fn connect(settings: &MongoSettings) -> PortResult<Mongo> {
         let uri = settings.uri().map_err(PortError::Invalid)?;
         Mongo::open(uri.expose_secret(), settings.mongodb_database.as_deref()).await
     }
 
-    /// The database at `uri`: `database`, else the one that the address names, else `stint`.
+    /// Opens the database at `uri`: `database`, else the one that the address names, else `stint`.
     pub async fn open(uri: &str, database: Option<&str>) -> PortResult<Mongo> {
         let wrong = |error| explain("make sense of MONGODB_URI", &error);
         let mut options = ClientOptions::parse(uri).await.map_err(wrong)?;
@@ -52,12 +53,12 @@ impl Mongo {
         &self.database
     }
 
-    /// A collection of it.
+    /// Returns a collection of the database.
     pub fn collection(&self, name: &str) -> Collection<Document> {
         self.database.collection(name)
     }
 
-    /// At most `max` documents in the order of `sort`. `what` completes the sentence "could not …".
+    /// Returns at most `max` documents in the order of `sort`. `what` completes the sentence "could not …".
     pub async fn find(
         &self,
         collection: &str,
@@ -66,7 +67,7 @@ impl Mongo {
         max: usize,
         what: &str,
     ) -> PortResult<Vec<Document>> {
-        // To the server a limit of 0 is none at all.
+        // To the server, a limit of 0 means no limit.
         if max == 0 {
             return Ok(Vec::new());
         }
@@ -76,14 +77,14 @@ impl Mongo {
         found.try_collect().await.map_err(failed)
     }
 
-    /// Sees to an index of a collection. What is there already stays.
+    /// Creates an index of a collection, unless it exists.
     pub async fn ensure_index(&self, collection: &str, keys: Document) -> PortResult<()> {
         let created = self.collection(collection).create_index(IndexModel::builder().keys(keys).build()).await;
         created.map(drop).map_err(|error| explain(&format!("create an index of {collection}"), &error))
     }
 }
 
-/// What commands must say that the driver sends as they are: it adds the majority to its own writes only.
+/// The write concern of raw commands: the driver adds it only to its own writes.
 pub(crate) fn write_concern() -> Document {
     doc! { "w": "majority", "j": true }
 }

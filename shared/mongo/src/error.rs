@@ -1,21 +1,21 @@
-//! What the driver answered, as the ports' errors.
+//! Converts errors of the driver to errors of the ports.
 
 use mongodb::error::{Error, ErrorKind, WriteFailure};
 use stint_core::ports::PortError;
 
-/// The server's word for an id, or another unique field, that is taken.
+/// The error code for an id, or another unique field, that is already in use.
 const DUPLICATE_KEY: i32 = 11_000;
 
-/// Codes of a server that is no primary any more, or about to end: the next one does it.
+/// Codes of a server that is no longer primary, or is shutting down: the next primary accepts the command.
 /// <https://github.com/mongodb/specifications/blob/master/source/retryable-writes/retryable-writes.md#determining-retryable-errors>
 const PASSING: [i32; 8] = [91, 189, 10_107, 11_600, 11_602, 13_435, 13_436, 262];
 
-/// Codes of one statement that its documents make impossible, so that another try cannot help: a value or a path that the
-/// stored document has no place for, a document that is too large, one that the collection's validator refuses.
+/// Codes of a statement that its documents make impossible, so that a retry cannot help: a value or a path that does
+/// not fit the stored document, a document that is too large, one that the collection's validator refuses.
 /// <https://github.com/mongodb/mongo/blob/master/src/mongo/base/error_codes.yml>
 const REJECTED: [i32; 9] = [2, 14, 28, 52, 121, 10_334, 17_280, 17_419, 17_420];
 
-/// Says what was being done (it completes the sentence "could not …") and what came of it, in the server's words.
+/// Returns an error with `what` (it completes the sentence "could not …") and the server's reason.
 pub fn explain(what: &str, error: &Error) -> PortError {
     let reason = match &*error.kind {
         ErrorKind::Command(command) => command.message.clone(),
@@ -25,8 +25,8 @@ pub fn explain(what: &str, error: &Error) -> PortError {
     PortError::Backend { context: context(what), reason }
 }
 
-/// The same of one statement, which the server has refused with this code: what is refused for good is
-/// [`PortError::Invalid`]. A command that is refused as a whole says nothing of its statements.
+/// The same for one statement that the server refused with this code: a permanent refusal is [`PortError::Invalid`]. A
+/// command that is refused as a whole says nothing about its statements.
 pub(crate) fn refused(what: &str, code: i32, reason: &str) -> PortError {
     match PortError::backend(context(what), reason) {
         refused if REJECTED.contains(&code) => PortError::Invalid(refused.to_string()),
@@ -34,18 +34,18 @@ pub(crate) fn refused(what: &str, code: i32, reason: &str) -> PortError {
     }
 }
 
-/// What could not be done, for an error.
+/// The context of an error: what could not be done.
 pub(crate) fn context(what: &str) -> String {
     format!("could not {what} (MongoDB)")
 }
 
-/// Whether a write failed because the id is taken.
+/// Whether a write failed because the id is already in use.
 pub fn is_duplicate(error: &Error) -> bool {
     code(error) == Some(DUPLICATE_KEY)
 }
 
-/// Whether a write that may be done twice is worth a second try: the connection broke, the primary changed, or another
-/// upsert of the same new id was faster, whose document the second try finds.
+/// Whether an idempotent write is worth a retry: the connection broke, the primary changed, or a concurrent upsert of
+/// the same new id was faster, whose document the retry finds.
 pub(crate) fn is_passing(error: &Error) -> bool {
     let broken = matches!(&*error.kind, ErrorKind::Io(_) | ErrorKind::ConnectionPoolCleared { .. });
     broken || code(error).is_some_and(is_passing_code)

@@ -1,9 +1,9 @@
-//! The key pool on MongoDB, and what every fleet's stores on MongoDB share: the connection, writes with many statements,
-//! and records with a version.
+//! The key pool on MongoDB, and what every fleet's stores on MongoDB share: the connection, commands with many
+//! statements, and versioned records.
 //!
-//! Only simple operators and commands are used, so that servers which speak MongoDB's protocol do as well. What is
-//! relied on is the least that they promise: one document is changed in one atomic step. `docs/decisions/` tells how
-//! the ledger is kept that way.
+//! Only simple operators and commands are used, so that other servers with MongoDB's protocol work as well. The only
+//! guarantee required is that a change of one document is atomic. `docs/decisions/` explains how the ledger is kept
+//! that way.
 
 #![warn(missing_docs)]
 

@@ -1,4 +1,5 @@
-//! Small records with a version, one for each name: whoever replaces one must have seen what he replaces.
+//! Small records with a version, one for each name. A record can only be replaced by a caller that has read its current
+//! version.
 
 use mongodb::Collection;
 use mongodb::bson::{Bson, Document, doc};
@@ -9,19 +10,20 @@ use stint_core::ports::{PortError, PortResult};
 use crate::connection::Mongo;
 use crate::error::{explain, is_duplicate};
 
-/// Records in a collection: `{_id: name, version, record}`, the record as JSON. Made for what a throttle was set to.
+/// Records in a collection: `{_id: name, version, record}`, the record as JSON. Used for the values that a throttle was
+/// set to.
 #[derive(Clone)]
 pub struct MongoRecords {
     collection: Collection<Document>,
 }
 
 impl MongoRecords {
-    /// The records of a collection.
+    /// Returns the records of a collection.
     pub fn new(mongo: &Mongo, collection: &str) -> MongoRecords {
         MongoRecords { collection: mongo.collection(collection) }
     }
 
-    /// The record of that name and its version, from 1. `None` when none was ever kept.
+    /// Returns the record of that name and its version, from 1. `None` if there is none.
     pub async fn load<T: DeserializeOwned>(&self, name: &str) -> PortResult<Option<(u64, T)>> {
         let what = format!("read the record '{name}'");
         let found = self.collection.find_one(doc! { "_id": name }).await.map_err(|error| explain(&what, &error))?;
@@ -34,8 +36,8 @@ impl MongoRecords {
             .map_err(|error| PortError::backend(format!("could not {what}"), error))
     }
 
-    /// Keeps `record` with the version after `version`, if that is still what is kept (0: nothing is). Answers whether
-    /// it was.
+    /// Stores `record` with the version after `version`, if `version` is still the stored one (0: no record). Returns
+    /// whether it did.
     pub async fn replace<T: Serialize>(&self, name: &str, version: u64, record: &T) -> PortResult<bool> {
         let what = format!("keep the record '{name}'");
         let text =

@@ -1,8 +1,8 @@
 //! Many writes in one command.
 //!
-//! The `update` and `delete` commands carry many statements, which every server knows; the driver's `bulk_write` needs
-//! a command that came with MongoDB 8. Statements run in their order, and stop at the first that fails. A command
-//! that broke off is sent once more, so each statement must do no harm twice.
+//! The `update` and `delete` commands carry many statements, and every server supports them; the driver's `bulk_write`
+//! needs a command that came with MongoDB 8. Statements run in order, and stop at the first failure. A command whose
+//! connection broke is sent once more, so each statement must be idempotent.
 
 use mongodb::Database;
 use mongodb::bson::error::{Error, Result};
@@ -13,22 +13,22 @@ use stint_core::ports::{PortError, PortResult};
 use crate::connection::{Mongo, write_concern};
 use crate::error::{context, explain, is_passing, is_passing_code, refused};
 
-/// Statements in a command at the most, in number and in bytes. A server takes 100,000, and no document above 16 MiB;
-/// a command is a document.
+/// The most statements in a command, by number and by bytes. A server accepts 100,000 statements and no document above
+/// 16 MiB; a command is a document.
 const MOST: usize = 10_000;
 const LARGEST: usize = 12 << 20;
 
-/// A statement that changes the one document that the filter finds.
+/// Returns a statement that changes the document that the filter finds.
 pub fn update(filter: Document, change: Document) -> Document {
     doc! { "q": filter, "u": change }
 }
 
-/// The same; a document that is not there is created.
+/// The same, but creates the document if there is none.
 pub fn upsert(filter: Document, change: Document) -> Document {
     doc! { "q": filter, "u": change, "upsert": true }
 }
 
-/// A statement that deletes the one document that the filter finds.
+/// Returns a statement that deletes the document that the filter finds.
 pub fn delete(filter: Document) -> Document {
     doc! { "q": filter, "limit": 1 }
 }
@@ -58,7 +58,7 @@ impl Mongo {
     }
 }
 
-/// The statements in commands of a size that every server takes.
+/// Splits the statements into parts, each of which fits into a command of every server.
 fn parts(statements: &[Document]) -> Result<Vec<RawArrayBuf>> {
     let mut parts: Vec<RawArrayBuf> = Vec::new();
     let (mut count, mut bytes) = (0, 0);
@@ -90,11 +90,11 @@ async fn run(database: &Database, command: RawDocumentBuf, what: &str) -> PortRe
     }
 }
 
-/// A command with such an answer is not an error to the driver. With the code and the reason.
+/// A refusal in the answer to a command, with its code and reason. The driver does not report it as an error.
 enum Refusal {
-    /// A statement was not done.
+    /// A statement failed.
     Statement(i32, String),
-    /// What was done is not sure to last.
+    /// The writes may not be durable.
     WriteConcern(i32, String),
 }
 

@@ -1,4 +1,4 @@
-//! What tests and measurements against a real server share. `MONGODB_URI` names it; `scripts/test` starts one.
+//! Shared by tests and benchmarks that need a real server. `MONGODB_URI` names it; `scripts/test` starts one.
 
 use std::future::Future;
 use std::sync::OnceLock;
@@ -13,7 +13,7 @@ use tokio::runtime::{Builder, Runtime};
 use crate::Mongo;
 use crate::config::server_of_tests;
 
-/// Runs a test against the server, or says why not.
+/// Runs a test on the server, or prints why it is skipped.
 #[expect(clippy::print_stderr, reason = "whoever reads a test's output learns what it could not do")]
 pub fn run(test: impl Future<Output = ()>) {
     match server_of_tests() {
@@ -22,10 +22,10 @@ pub fn run(test: impl Future<Output = ()>) {
     }
 }
 
-/// Runs a test in which many want the same at once, or says why not.
+/// Runs a test with concurrent writers, or prints why it is skipped.
 ///
-/// The adapters rely on a server that changes a document in one step. FerretDB 1 does not, unless its commands come one
-/// at a time, as `scripts/ferretdb` hands them over: such a test on it would tell nothing about the adapters.
+/// The adapters require a server on which a change of one document is atomic. FerretDB 1 does not guarantee this,
+/// unless its commands are serialised, as `scripts/ferretdb` does: on it such a test would not test the adapters.
 #[expect(clippy::print_stderr, reason = "whoever reads a test's output learns what it could not do")]
 pub fn run_race(test: impl Future<Output = ()>) {
     run(async {
@@ -37,7 +37,7 @@ pub fn run_race(test: impl Future<Output = ()>) {
     });
 }
 
-/// Lets several clients replace the same revisions. Whether no two were ever told that they did.
+/// Lets several clients replace the same revisions. Returns whether each revision was replaced by only one client.
 async fn changes_in_one_step() -> bool {
     const CLIENTS: usize = 8;
     const ROUNDS: i32 = 30;
@@ -45,7 +45,7 @@ async fn changes_in_one_step() -> bool {
     let clients = join_all((0..CLIENTS).map(|_| database.connect())).await;
     let revisions: Vec<_> = clients.iter().map(|client| client.collection("revisions")).collect();
     if revisions[0].insert_one(doc! { "_id": 1, "revision": 0 }).await.is_err() {
-        // The test itself tells what is wrong with the server.
+        // The test itself reports what is wrong with the server.
         return true;
     }
     for round in 0..ROUNDS {
@@ -61,25 +61,25 @@ async fn changes_in_one_step() -> bool {
     true
 }
 
-/// Runs a future on the one runtime of all tests of a process: connections belong to the runtime that made them.
+/// Runs a future on the one runtime of all tests of a process: connections belong to the runtime that created them.
 ///
 /// # Panics
-/// Where a runtime cannot be started.
+/// If a runtime cannot be started.
 #[expect(clippy::expect_used, reason = "a test without a runtime is no test")]
 pub fn block_on<T>(future: impl Future<Output = T>) -> T {
     static RUNTIME: OnceLock<Runtime> = OnceLock::new();
-    // Only a machine without threads has none.
+    // Fails only if no thread can be started.
     let start = || Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
     RUNTIME.get_or_init(start).block_on(future)
 }
 
-/// A database that no other test uses, and that is dropped in the end.
+/// A database that no other test uses, and that is dropped at the end.
 pub struct TestDatabase {
     name: String,
 }
 
 impl TestDatabase {
-    /// A new name on the server of the tests; nothing is created yet.
+    /// Returns a new name on the test server; nothing is created yet.
     pub fn new() -> TestDatabase {
         TestDatabase { name: format!("stint-test-{}", ObjectId::new()) }
     }
@@ -94,22 +94,22 @@ impl TestDatabase {
         &self.name
     }
 
-    /// Connections of its own, as another process has them.
+    /// Returns new connections, as another process would have.
     ///
     /// # Panics
-    /// When the address makes no sense.
+    /// If the address is invalid.
     pub async fn connect(&self) -> Mongo {
         TestDatabase::connect_to(&self.name).await
     }
 
-    /// Connections to the database of another process, which drops it.
+    /// Returns connections to the database of another process. That process drops it.
     ///
     /// # Panics
-    /// When the address makes no sense.
+    /// If the address is invalid.
     #[expect(clippy::expect_used, reason = "a test stops at the first surprise")]
     pub async fn connect_to(name: &str) -> Mongo {
         let uri = server_of_tests().unwrap_or_default();
-        // Whoever runs the tests has named it.
+        // The address is set by the person or script that runs the tests.
         Mongo::open(&uri, Some(name)).await.expect("an address of MongoDB")
     }
 }
@@ -121,13 +121,13 @@ impl Default for TestDatabase {
 }
 
 impl Drop for TestDatabase {
-    /// Waits for it, on another thread: this one may be in the middle of a future.
+    /// Drops the database and waits for it on another thread: this thread may be in the middle of a future.
     fn drop(&mut self) {
         if !TestDatabase::is_there() {
             return;
         }
         let drop = || block_on(async { self.connect().await.database().drop().await });
-        // A test that has failed has said so; what is left behind has a name that nobody uses.
+        // A failed test has reported its error; the database that remains has a name that is not used again.
         let _ = thread::scope(|scope| scope.spawn(drop).join());
     }
 }

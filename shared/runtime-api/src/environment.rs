@@ -1,4 +1,4 @@
-//! An execution environment: a process, and the Runtime API that it alone talks to.
+//! An execution environment: a process, and the Runtime API that serves it alone.
 
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -16,27 +16,27 @@ use tokio::task::JoinHandle;
 
 use crate::server::{Call, Shared, router};
 
-/// How long a process may take until it asks for its first event. Lambda's limit for the init phase.
+/// The time limit until a process asks for its first event. Lambda's limit of the init phase.
 /// <https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html>
 const INIT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What a process is started with.
+/// How a process is started.
 #[derive(Clone, Debug)]
 pub struct Launch {
     /// The program, as `bootstrap` of the package.
     pub program: PathBuf,
-    /// Its environment, and nothing of this process's.
+    /// Its environment variables. It inherits none from this process.
     pub variables: Vec<(String, String)>,
-    /// How long one invocation may take before the process is killed.
+    /// The time limit of one invocation. After it the process is killed.
     pub timeout: Duration,
 }
 
-/// What a start took.
+/// Measurements of a start.
 #[derive(Clone, Copy, Debug)]
 pub struct Started {
-    /// From the start of the process until it asked for its first event.
+    /// Time from the start of the process until it asked for its first event.
     pub ready_after: Duration,
-    /// Resident memory then, in kilobytes.
+    /// Resident memory at that time, in kilobytes.
     pub resident_kb: u64,
 }
 
@@ -51,7 +51,7 @@ pub(crate) struct Environment {
 }
 
 impl Environment {
-    /// Starts a process, and waits until it is ready. What it logs goes to `log`, line by line.
+    /// Starts a process, and waits until it is ready. Its log goes to `log`, line by line.
     pub(crate) async fn start(
         launch: &Launch,
         clock: Arc<dyn Clock>,
@@ -63,7 +63,7 @@ impl Environment {
         let shared = Shared::new(received);
         let routes = router(shared.clone());
         let api = tokio::spawn(async move {
-            // It ends with the environment.
+            // Runs until the environment is dropped.
             let _ = axum::serve(listener, routes).await;
         });
         let mut asked = shared.asked();
@@ -73,7 +73,7 @@ impl Environment {
             let mut lines = BufReader::new(output).lines();
             tokio::spawn(async move {
                 while let Ok(Some(line)) = lines.next_line().await {
-                    // Whoever reads the log may be gone.
+                    // The receiver of the log may have been dropped.
                     let _ = log.send(line);
                 }
             });
@@ -87,8 +87,8 @@ impl Environment {
         Ok(Environment { process, shared, calls, clock, timeout: launch.timeout, api, started })
     }
 
-    /// Hands the process an event. It is killed when it does not answer in time; an environment whose process is gone
-    /// is of no more use.
+    /// Sends the process an event. A process that exceeds the time limit is killed. An environment whose process has
+    /// exited must not be used again.
     pub(crate) async fn invoke(&mut self, id: String, event: Value) -> Result<Value, String> {
         let (answer, answered) = oneshot::channel();
         let deadline = after(self.clock.now(), self.timeout);
@@ -103,19 +103,20 @@ impl Environment {
         if let Some(answer) = in_time {
             return answer;
         }
-        // It is gone if it cannot be killed.
+        // If it cannot be killed, it has exited.
         let _ = self.process.kill().await;
         Err(format!("timed out after {} s", self.timeout.as_secs_f64()))
     }
 
-    /// Completes when the process asks for its next event, having asked `before` times; `false` when it ends instead.
+    /// Completes with `true` when the process asks for its next event after `before` earlier ones, or with `false` when
+    /// it exits.
     pub(crate) async fn is_ready_again(&mut self, before: u64) -> bool {
         let mut asked = self.shared.asked();
         let asked = Box::pin(asked.wait_for(|asked| *asked > before));
         matches!(select(asked, Box::pin(self.process.wait())).await, Either::Left((Ok(_), _)))
     }
 
-    /// The process's id, while it lives.
+    /// The process's id while it runs.
     pub(crate) fn process_id(&self) -> Option<u32> {
         self.process.id()
     }
@@ -125,12 +126,12 @@ impl Environment {
         resident_kb(self.process.id())
     }
 
-    /// Completes when the process has ended; whether it said that all is well.
+    /// Completes when the process has exited. Returns whether it exited with success.
     pub(crate) async fn ended(&mut self) -> bool {
         self.process.wait().await.is_ok_and(|status| status.success())
     }
 
-    /// How often the process has asked for an event.
+    /// The number of times that the process has asked for an event.
     pub(crate) fn asked(&self) -> u64 {
         *self.shared.asked().borrow()
     }
@@ -145,7 +146,7 @@ impl Drop for Environment {
 
 fn spawn(launch: &Launch, address: &str) -> Result<Child, String> {
     let mut command = Command::new(&launch.program);
-    // What Lambda sets for every function.
+    // The variables that Lambda sets for every function.
     // https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
     command.env_clear().env("AWS_LAMBDA_RUNTIME_API", address).env("AWS_LAMBDA_FUNCTION_NAME", "stint");
     command.env("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST").env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128");
@@ -161,7 +162,7 @@ async fn ready(asked: &mut watch::Receiver<u64>, process: &mut Child) -> Result<
     }
 }
 
-/// What Linux tells of a process's memory; 0 where it does not.
+/// The process's resident memory on Linux, in kilobytes; 0 elsewhere.
 fn resident_kb(process: Option<u32>) -> u64 {
     let status = process.and_then(|id| std::fs::read_to_string(format!("/proc/{id}/status")).ok()).unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));

@@ -1,4 +1,4 @@
-//! A function: its environments, and how many of them may run at once.
+//! A function: its environments, and its limit of concurrency.
 
 use std::collections::BTreeSet;
 use std::process::Stdio;
@@ -12,12 +12,12 @@ use tokio::sync::mpsc;
 
 use crate::environment::{Environment, Launch, Started};
 
-/// Why an invocation came to nothing.
+/// Why an invocation failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum InvokeError {
-    /// 429: as many run as may.
+    /// Status 429: the reserved concurrency is used up.
     Throttled,
-    /// The function answered with an error, ended, or was killed.
+    /// The function returned an error, exited, or was killed.
     Failed(String),
 }
 
@@ -36,16 +36,16 @@ struct State {
     running: u32,
     most: u32,
     idle: Vec<Environment>,
-    /// Those that are at work.
+    /// The processes that handle an event.
     busy: BTreeSet<u32>,
-    /// Of all environments that have run, whether they live or not.
+    /// The processes of all environments so far, whether they still run or not.
     processes: BTreeSet<u32>,
     started: Vec<Started>,
     resident_kb: u64,
 }
 
 impl Function {
-    /// A function without environments, of which at most `reserved` may run at once.
+    /// Returns a function without environments, of which at most `reserved` may run at once.
     pub fn new(launch: Launch, reserved: u32, clock: Arc<dyn Clock>) -> Arc<Function> {
         let (log, lines) = mpsc::unbounded_channel();
         let (idle, busy, processes, started) = (Vec::new(), BTreeSet::new(), BTreeSet::new(), Vec::new());
@@ -54,12 +54,12 @@ impl Function {
         Arc::new(Function { launch, clock, requests, log, lines, state })
     }
 
-    /// Changes how many may run at once. Those that run go on.
+    /// Changes how many may run at once. Invocations in progress continue.
     pub fn reserve(&self, reserved: u32) {
         self.state().reserved = reserved;
     }
 
-    /// One invocation, in an idle environment or a new one.
+    /// Runs one invocation, in an idle environment or a new one.
     pub async fn invoke(&self, event: Value) -> Result<Value, InvokeError> {
         let idle = {
             let mut state = self.state();
@@ -75,7 +75,7 @@ impl Function {
         answer.map_err(InvokeError::Failed)
     }
 
-    /// Sees to an idle environment, and says what its start took.
+    /// Starts an idle environment, and returns the measurements of its start.
     pub async fn start(&self) -> Result<Started, String> {
         let environment = self.new_environment().await?;
         let started = environment.started;
@@ -83,8 +83,8 @@ impl Function {
         Ok(started)
     }
 
-    /// Sends SIGTERM to every environment that has run, as Lambda does before it removes one. Answers how many idle ones
-    /// ended well; those that run are not waited for.
+    /// Sends SIGTERM to every environment that has run, as Lambda does before it removes one. Returns how many idle
+    /// ones exited with success. It does not wait for busy ones.
     pub async fn terminate(&self) -> usize {
         let (idle, mut processes) = {
             let mut state = self.state();
@@ -92,7 +92,7 @@ impl Function {
         };
         processes.extend(idle.iter().filter_map(Environment::process_id));
         for process in processes {
-            // One that is gone needs no signal.
+            // A process that has exited needs no signal.
             let _ = Command::new("kill").args(["-TERM", &process.to_string()]).stderr(Stdio::null()).status().await;
         }
         let mut ended_well = 0;
@@ -102,32 +102,31 @@ impl Function {
         ended_well
     }
 
-    /// Kills an environment that is at work, as a machine does that goes down; its invocation fails. Answers whether
-    /// one was at work.
+    /// Kills a busy environment, as if its machine went down; its invocation fails. Returns whether there was one.
     pub async fn kill(&self) -> bool {
         let busy = self.state().busy.pop_first();
         let Some(process) = busy else { return false };
-        // One that has ended by itself needs no signal.
+        // A process that has exited needs no signal.
         let killed = Command::new("kill").args(["-KILL", &process.to_string()]).stderr(Stdio::null()).status().await;
         killed.is_ok_and(|status| status.success())
     }
 
-    /// The most that ran at once.
+    /// The most invocations at once.
     pub fn most_at_once(&self) -> u32 {
         self.state().most
     }
 
-    /// What each start took.
+    /// The measurements of each start.
     pub fn starts(&self) -> Vec<Started> {
         self.state().started.clone()
     }
 
-    /// The most memory that was resident in an environment after an invocation, in kilobytes.
+    /// The peak resident memory of an environment after an invocation, in kilobytes.
     pub fn resident_kb(&self) -> u64 {
         self.state().resident_kb
     }
 
-    /// What the environments have logged since this was last asked.
+    /// Returns the lines that the environments have logged since the last call.
     pub fn take_log(&self) -> Vec<String> {
         let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
         std::iter::from_fn(|| lines.try_recv().ok()).collect()
@@ -150,7 +149,7 @@ impl Function {
         if let Some(process) = process {
             self.state().busy.remove(&process);
         }
-        // As Lambda has it, an environment is free again when it asks for the next event.
+        // As on Lambda, an environment is free again when it asks for the next event.
         if environment.is_ready_again(before).await {
             let mut state = self.state();
             state.resident_kb = state.resident_kb.max(environment.resident_kb());

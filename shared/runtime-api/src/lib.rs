@@ -1,11 +1,12 @@
-//! A stand-in for what AWS Lambda does around a function: execution environments with real processes that ask a Runtime
-//! API for events, reserved concurrency, and an event source mapping that polls a queue. For tests and measurements.
+//! A stand-in for AWS Lambda around a function: execution environments with real processes that ask a Runtime API for
+//! events, reserved concurrency, and an event source mapping that polls a queue. For tests and benchmarks.
 //!
-//! [`Function`] starts a process when no idle one is there, hands it an event and waits for its answer; beyond its
-//! reserved concurrency it answers 429. [`Poller`] takes batches from a [`Source`] and deletes what was done.
-//! What time it is, and how long anything may take, is the caller's [`Clock`](stint_core::clock::Clock).
+//! [`Function`] sends an event to an idle process, or to a new one if there is none, and waits for its answer; above
+//! the reserved concurrency it fails with status 429. [`Poller`] receives batches from a [`Source`] and deletes the
+//! messages that were processed. The time and all time limits come from the caller's
+//! [`Clock`](stint_core::clock::Clock).
 //!
-//! `shared/simulation` has the same on virtual time, without processes and with AWS's own pace.
+//! `shared/simulation` models the same on virtual time, without processes and with AWS's own speed.
 
 #![warn(missing_docs)]
 

@@ -16,41 +16,41 @@ use stint_core::worker::{Spec, Stop};
 
 use crate::function::{Function, InvokeError};
 
-/// Between two looks at a queue that had nothing. AWS waits 20 seconds for a message; a test has no time for that.
+/// The wait after an empty receive. AWS waits 20 seconds for a message, which is too long for a test.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
-/// Before a throttled batch is offered again.
+/// The wait before a throttled batch is offered again.
 const OFFER_AGAIN: Duration = Duration::from_millis(100);
 
-/// Where a mapping takes its messages from.
+/// The source of a mapping's messages.
 #[async_trait]
 pub trait Source: Send + Sync {
     /// Receives up to `max` messages, each as a record of the function's event.
     async fn receive(&self, max: usize) -> Vec<Value>;
 
-    /// Deletes what was done.
+    /// Deletes the messages that were processed.
     async fn delete(&self, records: Vec<Value>);
 
-    /// How many batches may be with the function at once; 0 while the mapping is paused.
+    /// The most concurrent batches; 0 while the mapping is paused.
     async fn concurrency(&self) -> u32;
 }
 
-/// What a mapping has seen.
+/// Statistics of a mapping.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Polled {
     /// Batches that the function answered.
     pub batches: u64,
-    /// The largest batch.
+    /// The size of the largest batch.
     pub largest: usize,
     /// Messages that the function reported as failed.
     pub item_failures: u64,
     /// Batches whose invocation failed.
     pub failed_batches: u64,
-    /// Times that the function was throttled.
+    /// Throttled invocations.
     pub throttled: u64,
-    /// The most batches that were with the function at once.
+    /// The most concurrent batches.
     pub most_at_once: usize,
-    /// Looks in a row at which there was nothing to do, and nothing under way.
+    /// Consecutive polls without a message and without a batch in progress.
     pub idle_looks: u64,
 }
 
@@ -64,17 +64,17 @@ pub struct Poller<S> {
 }
 
 impl<S: Source> Poller<S> {
-    /// A mapping from `source` to `function`, `batch` messages to an invocation.
+    /// Returns a mapping from `source` to `function`, `batch` messages to an invocation.
     pub fn new(source: S, function: Arc<Function>, batch: usize, clock: Arc<dyn Clock>) -> Poller<S> {
         Poller { source, function, batch, clock, polled: Mutex::default() }
     }
 
-    /// What it has seen so far.
+    /// Its statistics so far.
     pub fn polled(&self) -> Polled {
         *self.state()
     }
 
-    /// Polls until `stop` is set, and then until all answers are there.
+    /// Polls until `stop` is set, and then until all invocations have ended.
     pub async fn run(&self, stop: &Stop) {
         let mut running = FuturesUnordered::new();
         while !stop.is_set() || !running.is_empty() {
@@ -104,7 +104,7 @@ impl<S: Source> Poller<S> {
         }
     }
 
-    /// Offers a batch until the function takes it. What it does not report as failed is deleted.
+    /// Offers a batch until the function accepts it. Deletes the messages that are not reported as failed.
     async fn deliver(&self, batch: Vec<Value>, stop: &Stop) {
         let event = json!({ "Records": batch });
         let answer = loop {
@@ -137,11 +137,11 @@ impl<S: Source> Poller<S> {
     }
 }
 
-/// A queue behind the queue port, whose receipts are taken as they are, steered by a throttle.
+/// A queue behind the queue port, steered by a throttle. The records carry the port's own receipts.
 pub struct QueueSource {
     /// The queue.
     pub queue: Arc<dyn Queue>,
-    /// Says how many batches may be with the function at once.
+    /// Sets how many batches may run at once.
     pub throttle: Arc<dyn Throttle>,
     /// The worker that the queue feeds.
     pub worker: Spec,
@@ -150,7 +150,7 @@ pub struct QueueSource {
 #[async_trait]
 impl Source for QueueSource {
     async fn receive(&self, max: usize) -> Vec<Value> {
-        // A mapping that cannot receive looks again.
+        // If a receive fails, the mapping polls again.
         let batch = self.queue.receive(max).await.unwrap_or_default();
         batch.iter().map(record).collect()
     }
@@ -158,7 +158,7 @@ impl Source for QueueSource {
     async fn delete(&self, records: Vec<Value>) {
         let receipt = |record: &Value| Some(Receipt(record["receiptHandle"].as_str()?.to_owned()));
         let receipts: Vec<Receipt> = records.iter().filter_map(receipt).collect();
-        // What was not deleted comes back, which workers bear.
+        // Messages that were not deleted come back, and workers are idempotent.
         let _ = self.queue.acknowledge(&receipts).await;
     }
 
@@ -168,8 +168,7 @@ impl Source for QueueSource {
     }
 }
 
-/// A message as a record of a function's event.
-/// <https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html>
+/// Converts a message to a record of a function's event. <https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html>
 pub fn record(delivery: &Delivery) -> Value {
     json!({
         "messageId": delivery.message_id,

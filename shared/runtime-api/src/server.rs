@@ -1,5 +1,4 @@
-//! The Runtime API of one execution environment.
-//! <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>
+//! The Runtime API of one execution environment. <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -12,7 +11,7 @@ use axum::routing::{get, post};
 use serde_json::Value;
 use tokio::sync::{Mutex as AsyncMutex, mpsc, oneshot, watch};
 
-/// Where the function's answer goes: its response, or the error that it reports.
+/// Receives the function's response, or the error that it reports.
 type Answer = oneshot::Sender<Result<Value, String>>;
 
 /// An event on its way to the function.
@@ -23,12 +22,12 @@ pub(crate) struct Call {
     pub(crate) answer: Answer,
 }
 
-/// What the function and whoever calls it have in common.
+/// State shared by the Runtime API and the caller of the function.
 pub(crate) struct Shared {
     calls: AsyncMutex<mpsc::Receiver<Call>>,
-    /// The invocation that runs, by its request id.
+    /// The invocation in progress, by its request id.
     pending: Mutex<Option<(String, Answer)>>,
-    /// How often the function has asked for an event.
+    /// The number of times that the function has asked for an event.
     asked: watch::Sender<u64>,
 }
 
@@ -45,7 +44,7 @@ impl Shared {
         let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
         match pending.take() {
             Some((expected, answer)) if expected == id => {
-                // Whoever called may have given up.
+                // The caller may have given up.
                 let _ = answer.send(result);
                 StatusCode::ACCEPTED
             }
@@ -57,7 +56,7 @@ impl Shared {
     }
 }
 
-/// The API's routes.
+/// Returns the routes of the API.
 pub(crate) fn router(shared: Arc<Shared>) -> Router {
     Router::new()
         .route("/2018-06-01/runtime/invocation/next", get(next))

@@ -1,5 +1,5 @@
-//! What answers show of an upstream's health, and the breaker that is told: it never waits for ever, and one good answer
-//! to a probe and one to the work close it, whatever came before.
+//! The health of an upstream as its answers show it, and the circuit breaker that receives it: no wait is endless, and
+//! one good answer to a probe and one to a work call close it, whatever happened before.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(60 * 60);
 
 #[derive(Arbitrary, Debug)]
 enum Step<'a> {
-    /// A call, and what comes of it; the caller may crash meanwhile.
+    /// A call and its answer. If `crashes`, the caller crashes before it reports the answer.
     Call {
         probes: bool,
         status: u16,
@@ -28,7 +28,7 @@ enum Step<'a> {
         random: u64,
     },
     Passes(u16),
-    /// Another machine's clock.
+    /// The clock is set, or another machine has a different one.
     Jumps(i32),
     Hastened,
     Idle,
@@ -43,7 +43,7 @@ pub(crate) fn run(input: &[u8]) {
         let kept = serde_json::to_string(&circuit).expect("a record can be kept");
         assert_eq!(serde_json::from_str::<Circuit>(&kept).ok().as_ref(), Some(&circuit), "as {kept}");
     }
-    // The upstream is well from here on.
+    // From here on, the upstream is healthy.
     for intent in [Intent::Probe, Intent::Work] {
         let pass = entered(&mut circuit, intent, &clock);
         let health = if intent == Intent::Probe { Health::Answered } else { Health::Served };
@@ -52,8 +52,8 @@ pub(crate) fn run(input: &[u8]) {
     assert!(circuit.is_closed(), "{circuit:?} after a good call");
 }
 
-/// The right to make a call, after the waits that it takes: for a caller that has crashed, and then for a probe that has
-/// failed by that.
+/// Waits until a call may be made and returns its pass. There are at most two waits: for a crashed caller, and for the
+/// probe that this crash made fail.
 fn entered(circuit: &mut Circuit, intent: Intent, clock: &ManualClock) -> Pass {
     for _ in 0..3 {
         match circuit.enter(intent, &SETTINGS, clock.now(), 0) {
@@ -76,7 +76,7 @@ fn take(circuit: &mut Circuit, step: &Step<'_>, clock: &ManualClock) {
                 Ok(pass) => {
                     let health = health(*status, body, *mitigated);
                     circuit.report(pass, &health, &SETTINGS, clock.now(), *random);
-                    // A report that comes twice is no news.
+                    // A second report of the same pass changes nothing.
                     if let Pass::Probe(_) = pass {
                         let before = circuit.clone();
                         circuit.report(pass, &Health::Failed("late".into()), &SETTINGS, clock.now(), *random);
@@ -96,7 +96,7 @@ fn take(circuit: &mut Circuit, step: &Step<'_>, clock: &ManualClock) {
     }
 }
 
-/// What the client makes of an answer, and what that says of the upstream.
+/// Classifies an answer as the client does, and returns the upstream's health.
 fn health(status: u16, body: &[u8], mitigated: bool) -> Health {
     let status = StatusCode::from_u16(100 + status % 500).unwrap_or(StatusCode::OK);
     let mut response = answer(status.as_u16(), body);

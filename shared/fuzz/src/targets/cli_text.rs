@@ -1,4 +1,4 @@
-//! Text from outside on its way to a terminal: nothing is left that a terminal obeys, and JSON means the same.
+//! External text that is printed to a terminal: no control sequence remains, and JSON keeps its meaning.
 
 #[path = "../../../../workers/stint/src/printable.rs"]
 mod printable;

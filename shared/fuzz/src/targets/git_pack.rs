@@ -1,5 +1,5 @@
-//! A pack of a git server, which is followed while it comes: however it is cut into pieces, the same is said of it, and no
-//! more is unpacked than is allowed.
+//! A pack of a git server, parsed as a stream: the outcome does not depend on how it is split into pieces, and no more
+//! is decompressed than allowed.
 
 use std::io::Write;
 
@@ -10,17 +10,17 @@ use stint_warcraftlogs::publish::fuzzing;
 
 use crate::upstream::first;
 
-/// What objects may unpack to.
+/// The limit of the decompressed objects.
 const UNPACKED: u64 = 100_000;
 
 #[derive(Arbitrary, Debug)]
 struct Object<'a> {
     kind: u8,
-    /// What its head says; `None` is the truth.
+    /// The size in its header; `None` for the correct size.
     size: Option<u64>,
     base: &'a [u8],
     content: &'a [u8],
-    /// So many bytes of zeros follow.
+    /// Followed by this many zero bytes.
     zeros: u16,
 }
 

@@ -1,4 +1,5 @@
-//! What a git server lists: only the branch and tags are handed on, and what is handed on reads as itself.
+//! The reference list of a git server: only the branch and tags are passed on, and parsing the result gives the same
+//! list.
 
 use stint_warcraftlogs::publish::fuzzing::{next_version, references};
 
@@ -8,7 +9,7 @@ pub(crate) fn run(input: &[u8]) {
     let (parts, stream) = first(input);
     let parts = u32::from(parts % 3);
     if let Ok(list) = references(stream, parts, "refs/heads/main") {
-        // Each line keeps its bytes, or gets the capabilities of one that does not; one line may be ours.
+        // Each line keeps its bytes, or takes over the capabilities of a removed line; one line may be added by us.
         assert!(list.len() <= stream.len() * 2 + 100, "{} bytes of {}", list.len(), stream.len());
         assert_eq!(references(&list, parts, "refs/heads/main").ok().as_ref(), Some(&list));
     }

@@ -1,5 +1,5 @@
-//! A file that comes in: documents in extended JSON, as lines or as an array. The readers are the program's own files, with
-//! errors of `anyhow`.
+//! An imported file: documents in extended JSON, as lines or as an array. The readers are the program's own source
+//! files, with `anyhow` errors.
 
 use std::io::BufReader;
 
@@ -16,7 +16,7 @@ use crate::upstream::first;
 
 pub(crate) fn run(input: &[u8]) {
     let (capacity, file) = first(input);
-    // A small buffer, so that documents lie across several.
+    // A small buffer, so that documents span several reads.
     let mut documents = documents::Documents::new(BufReader::with_capacity(usize::from(capacity) + 1, file));
     let mut taken = 0;
     while let Ok(Some(documents::Text { line, bytes })) = documents.next_document() {
@@ -43,7 +43,7 @@ fn check(value: Value) {
         let again = serde_json::to_value(&rule).expect("every rule has a document");
         assert_eq!(serde_json::from_value::<Rule>(again).ok(), Some(rule));
     }
-    // That they do not panic.
+    // These must not panic.
     drop(serde_json::from_value::<Discovered>(plain.clone()));
     drop(serde_json::from_value::<Dropped>(plain));
 }

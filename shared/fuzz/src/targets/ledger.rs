@@ -1,5 +1,5 @@
-//! The ledger under readings of any kind and clocks that are set: no grant exceeds what is known to be free, and one
-//! window of right readings makes a key lend again.
+//! The ledger with arbitrary readings and with clocks that are set: no grant exceeds the points known to be free, and
+//! after one window of correct readings a key grants points again.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -25,7 +25,7 @@ enum Step {
         units: Vec<u16>,
         priority: bool,
     },
-    /// The call that was granted this many grants ago ends.
+    /// A call in flight ends; `which` selects it.
     Settle {
         which: u8,
         end: End,
@@ -33,19 +33,19 @@ enum Step {
     Claim {
         needed: u16,
     },
-    /// The reading that was claimed ends.
+    /// The claimed reading ends.
     Read(End),
     Passes(u8),
     Jumps(i32),
     Paused(Option<u16>),
     Forgotten,
-    /// Another process goes on with what was kept.
+    /// Another process continues with the stored state.
     Stored,
 }
 
 #[derive(Arbitrary, Debug)]
 enum End {
-    /// What is true.
+    /// With a correct reading.
     Right,
     Answered {
         limit: u32,
@@ -135,7 +135,7 @@ impl World {
         self.ledger.status(self.clock.now());
     }
 
-    /// Reserves. What is granted was free.
+    /// Reserves points, and checks that granted points were free.
     fn reserve(&mut self, ask: &Ask) -> bool {
         let now = self.clock.now();
         self.ledger.end_expired(now);
@@ -153,7 +153,7 @@ impl World {
         &self.ledger.accounts()[&key()]
     }
 
-    /// What is true: nothing was billed, in windows that end with the clock's minutes.
+    /// Returns a correct reading: nothing was billed, in windows that end with the clock's minutes.
     fn truth(&self) -> Reading {
         let now = self.clock.steady().now();
         let passed = now.as_second().rem_euclid(60).unsigned_abs();
@@ -164,7 +164,7 @@ impl World {
     fn end(&self, end: &End) -> CallEnd {
         match end {
             End::Right => CallEnd::Answered(self.truth()),
-            // A client takes no amount that a float does not carry.
+            // The client rejects an amount that a float cannot represent exactly.
             End::Answered { limit, micros, resets_in } => CallEnd::Answered(Reading {
                 limit: Points::whole(u64::from(*limit) % 1_125_899_906),
                 spent: Points::from_micros(*micros % 1_125_899_906_000_000),
@@ -181,7 +181,7 @@ impl World {
         }
     }
 
-    /// The records go to a store and come back, the holds one by one.
+    /// Stores and loads the records, and checks that they are unchanged. The holds are stored one by one.
     fn store(&mut self) {
         let kept: BTreeMap<KeyId, Account> = self.ledger.accounts().clone();
         let read = kept.into_iter().map(|(key, account)| {
@@ -194,12 +194,13 @@ impl World {
         self.ledger = Ledger::new(settings(), read.collect());
     }
 
-    /// Right readings from now on. A rest for credentials lasts an hour at the most, and one by hand is over here.
+    /// From now on every reading is correct. A rest for refused credentials lasts an hour at most, and a manual pause
+    /// is lifted here.
     fn recovers(&mut self) {
         self.ledger.pause(&key(), None);
         self.claim = None;
         let ask = Ask { messages: vec![vec![Points::whole(5)]], call_timeout: CALL, priority: false };
-        // The window that is under way, the next one, and the longest that a claim or a lost call lasts.
+        // The current window, the next one, and the longest claim or lost call.
         for _ in 0..2 * WINDOW.as_secs() + 70 {
             self.clock.advance(Duration::from_secs(1));
             let now = self.clock.now();

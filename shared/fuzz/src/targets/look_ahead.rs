@@ -1,4 +1,4 @@
-//! The next change id in a body that streams by: however it is cut into pieces, the same is found.
+//! Finds the next change id in a streamed body: the result does not depend on how the body is split into pieces.
 
 use stint_poe_stashes::look_ahead::{Peek, Peeked, Scan, ScanError};
 use stint_poe_stashes::model::page::Page;
@@ -14,7 +14,7 @@ pub(crate) fn run(input: &[u8]) {
     assert_eq!(peek(&pieces), peeked);
     if let (Ok(document), Some(end)) = (whole, body.iter().rposition(|byte| *byte == b'}')) {
         assert_eq!(scan(&[&body[..end]]).finish(), Err(ScanError::Cut), "a body without its last brace is cut");
-        // What is no page may name two ids: a disagreement, which is compared elsewhere.
+        // A body that is not a valid page may contain two ids. That disagreement is compared elsewhere.
         if let (Peeked::Found(id), Ok(_)) = (peeked, Page::read(body)) {
             assert_eq!(id, document.next, "the first bytes and the whole");
         }

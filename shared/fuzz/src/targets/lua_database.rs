@@ -1,4 +1,4 @@
-//! A whole file of a Lua database, which may be of another version, cut off, or no database at all.
+//! A whole file of a Lua database. It may be of another version, truncated, or not a database at all.
 
 use std::path::PathBuf;
 use std::sync::OnceLock;

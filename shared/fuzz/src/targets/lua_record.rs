@@ -1,4 +1,5 @@
-//! A player's record and the models that it is read by: records of any content survive, and any digits are read or refused.
+//! A player's record and the models that decode it: records of any content survive a round trip, and any digits are
+//! decoded or refused.
 
 use arbitrary::{Arbitrary, Unstructured};
 use stint_warcraftlogs::lua::fuzzing::{Parts, Section, Table};
@@ -6,7 +7,7 @@ use stint_warcraftlogs::lua::fuzzing::{Parts, Section, Table};
 #[derive(Arbitrary, Debug)]
 struct Input {
     tenths: bool,
-    /// Encounters in each section's raid.
+    /// The number of encounters in each section's raid.
     encounters: Vec<u8>,
     players: Vec<Player>,
     digits: Vec<u8>,
@@ -28,7 +29,7 @@ struct Boss {
     spec: u8,
 }
 
-/// More than this say nothing new.
+/// More elements find nothing new.
 const MOST: usize = 8;
 
 pub(crate) fn run(input: &[u8]) {
@@ -42,7 +43,7 @@ pub(crate) fn run(input: &[u8]) {
         let digits = table.write(player).expect("the models have seen every player");
         assert!(digits.iter().all(u8::is_ascii_graphic), "a digit is printable");
         assert_eq!(table.read(&digits).as_ref(), Some(player), "what was written is read");
-        // Damage is refused, or reads as another player; never as one that a game could not show.
+        // Damaged digits are refused, or decoded as another player that could exist.
         let mut damaged = digits;
         for (place, byte) in input.digits.iter().enumerate() {
             let length = damaged.len();

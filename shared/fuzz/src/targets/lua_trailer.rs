@@ -1,4 +1,4 @@
-//! The end of a Lua database: what can be read can be written, and reads as the same.
+//! The trailer of a Lua database: what can be read can be written, and survives the round trip.
 
 use stint_warcraftlogs::lua::fuzzing::rewritten;
 

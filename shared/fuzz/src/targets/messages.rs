@@ -1,9 +1,9 @@
-//! Every message of every worker, and the reasons for which one is refused.
+//! Every message of every worker, and the reasons with which invalid ones are refused.
 
 use stint_poe_stashes::message::{Baton, StoredPage, message};
 use stint_warcraftlogs::message::PlayerMessage;
 
-/// A reason quotes the message at the most this often.
+/// The most times that a reason quotes the message.
 const MOST_QUOTES: usize = 3;
 
 pub(crate) fn run(input: &[u8]) {

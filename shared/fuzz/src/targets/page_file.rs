@@ -1,4 +1,4 @@
-//! The blob of a page: any page survives, and any blob is read or refused, within the memory that it was given.
+//! The blob of a page: any page survives a round trip, and any blob is decoded or refused within its memory limit.
 
 use stint_poe_stashes::model::ChangeId;
 use stint_poe_stashes::page_file::{Compressor, Decompressor, LEVEL, Label, read};
@@ -25,7 +25,7 @@ pub(crate) fn run(input: &[u8]) {
     assert!(read_label == label && page == input);
 }
 
-/// The page of a blob that comes in pieces; `None` where a piece makes no sense.
+/// Returns the page of a blob that is decoded in pieces; `None` if a piece is invalid.
 fn pieces(blob: &[u8]) -> Option<Vec<u8>> {
     let mut decompressor = Decompressor::new().ok()?;
     let mut page = Vec::new();

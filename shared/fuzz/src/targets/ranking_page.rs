@@ -1,4 +1,4 @@
-//! A ranking page as discovery reads it: with the status and a challenge in its place, and what is kept of it in outline.
+//! A ranking page as discovery reads it: with its status, a challenge in its place, and the stored outline of its text.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use stint_warcraftlogs::store::{Claim, Pass, Rule, Seen};
 
 use crate::upstream::{Script, answer, clock, first, status, with_header};
 
-/// The outline of a page is cut here, with room for the last text.
+/// The limit of an outline, with room for the last text.
 const LARGEST_SAMPLE: usize = 9 * 1024;
 
 const SETTINGS: CircuitSettings = CircuitSettings::for_calls_of(Duration::from_secs(60));

@@ -1,4 +1,4 @@
-//! A ranking page, by its parser alone.
+//! A ranking page, with its parser alone.
 
 use stint_warcraftlogs::discovery::{ParsedPage, RankingPage, parse};
 

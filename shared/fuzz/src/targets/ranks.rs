@@ -1,4 +1,5 @@
-//! An answer of the API to a request for ranks: every character gets a fate, and nothing is stored that was not asked for.
+//! An answer of the API to a request for ranks: every character gets an outcome, and nothing is stored that was not
+//! requested.
 
 use jiff::Timestamp;
 use stint_core::ledger::CallEnd;
@@ -30,7 +31,7 @@ pub(crate) fn run(input: &[u8]) {
     }
 }
 
-/// One character, or three, of which one is known by its name alone.
+/// Returns one character, or three, of which one is known only by its name.
 fn batch(choice: u8) -> Vec<RanksOf> {
     let units: Vec<Unit> = vec![(26, 4), (28, 5)];
     let of = |whom| RanksOf { whom, units: units.clone() };
@@ -42,7 +43,7 @@ fn batch(choice: u8) -> Vec<RanksOf> {
     batch
 }
 
-/// No reading says more than the API can.
+/// Checks that no reading exceeds what the API can report.
 pub(super) fn check_end(end: &CallEnd) {
     match end {
         CallEnd::Answered(reading) => {
@@ -69,6 +70,6 @@ fn check_player(player: &Player, asked: &RanksOf) {
     let document = serde_json::to_string(player).expect("every player has a document");
     let read: Player = serde_json::from_str(&document).expect("what is stored can be read");
     assert_eq!(&read, player, "as {document}");
-    // `None` where the database's format has no place for a value.
+    // `None` if the database's format cannot represent a value.
     Found::expected(player);
 }

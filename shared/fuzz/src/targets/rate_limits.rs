@@ -1,5 +1,5 @@
-//! Rate-limit headers, and the pacer that obeys them: whatever some answers say, right ones restore the pace within an
-//! hour, or when the time is over that a refusal has asked for, and nothing is refused by then.
+//! Rate-limit headers, and the pacer that obeys them. Whatever some answers say, correct answers restore the pace
+//! within an hour, or when the `Retry-After` of a refusal is over. From then on no request is refused.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,16 +15,16 @@ use stint_testkit::drive;
 
 use crate::upstream::{answer, clock, status, with_header};
 
-/// What is true: so many requests in any so many seconds.
+/// The true limit: this many requests in any period of this many seconds.
 const HITS: usize = 10;
 const PERIOD: u64 = 5;
 
-/// Answers that are not: fewer than the limit, so that they alone cannot use it up.
+/// False answers: fewer than the limit, so that they alone cannot use it up.
 const MOST_LIES: usize = 6;
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
 
-/// The waits of one request that is repeated, and what is waited beyond an hour.
+/// The waits of one request with its retries, and a margin beyond an hour.
 const SLACK: Duration = Duration::from_secs(5 * 60);
 
 #[derive(Arbitrary, Debug)]
@@ -35,7 +35,7 @@ struct Lie<'a> {
     limit: Text<'a>,
     state: Text<'a>,
     retry_after: Option<u16>,
-    /// A process that goes on with what was kept.
+    /// The process restarts with its stored state.
     restarts: bool,
     seconds: u8,
 }
@@ -68,7 +68,7 @@ pub(crate) fn run(input: &[u8]) {
     for lie in lies.iter().take(MOST_LIES) {
         upstream.lock().lie = Some(lying(lie));
         asked_for = asked_for.max(Duration::from_secs(lie.retry_after.unwrap_or_default().into()));
-        // What becomes of it is no matter.
+        // The outcome does not matter.
         let _ = send(&clock, &client);
         clock.advance(Duration::from_secs(lie.seconds.into()));
         if lie.restarts || matches!(send(&clock, &client), Err(HttpError::Halted { .. })) {
@@ -79,7 +79,7 @@ pub(crate) fn run(input: &[u8]) {
     let began = clock.now();
     let answered = send(&clock, &client);
     if matches!(answered, Err(HttpError::Halted { .. })) {
-        // Too many answers of 4xx in a row end a process, and a person looks.
+        // Too many consecutive 4xx answers stop the process until an operator restarts it.
         client = restarted(&client, start());
     }
     let refused = upstream.lock().refused;
@@ -101,7 +101,7 @@ fn send(clock: &ManualClock, client: &Client) -> Result<u16, HttpError> {
     drive(clock, client.send(request, &RetryPolicy::PAGE)).map(|answer| answer.status.as_u16())
 }
 
-/// A process that takes over what another one has kept, as it would be read from a store.
+/// Returns a process that takes over the stored state of another one.
 fn restarted(client: &Client, new: Client) -> Client {
     if let (Some(old), Some(limits)) = (client.limits(), new.limits()) {
         let kept = serde_json::to_string(&old.memory()).expect("what is known can be kept");
@@ -123,7 +123,7 @@ fn lying(lie: &Lie<'_>) -> http::Response<Bytes> {
     answer
 }
 
-/// An upstream that counts, and says now and then something else.
+/// An upstream that enforces its limit, and occasionally returns a false answer.
 struct Upstream {
     clock: ManualClock,
     state: Mutex<State>,

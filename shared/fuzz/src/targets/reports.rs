@@ -1,4 +1,4 @@
-//! An answer of the API to the other questions: reports, raids, a server's id, and a key's counter.
+//! An answer of the API to the other queries: reports, raids, a server's id, and a key's counter.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use stint_warcraftlogs::config::Settings;
 use super::ranks::check_end;
 use crate::upstream::{Script, answer, clock, first, status, token};
 
-/// The settings that everything has without an environment.
+/// All settings with their defaults, without an environment.
 #[derive(Parser)]
 struct Defaults {
     #[command(flatten)]
@@ -25,7 +25,7 @@ pub(super) fn key() -> KeyId {
     KeyId("shop".into())
 }
 
-/// An API with one key, whose token is fetched first.
+/// Returns an API client with one key, whose token is fetched first.
 pub(super) fn api(clock: &ManualClock, answers: impl IntoIterator<Item = http::Response<Bytes>>) -> Api {
     let settings = Defaults::parse_from(["stint", "--wcl-keys", "shop:secret"]).settings;
     let script = Script::new([token()].into_iter().chain(answers));

@@ -1,4 +1,4 @@
-//! A page of the river: what two readers make of it agrees, and no item or price is a reason to lose the page.
+//! A page of stashes: two parsers agree on it, and no invalid item or price loses the page.
 
 use stint_poe_stashes::look_ahead::Scan;
 use stint_poe_stashes::model::page::{Item, Page};

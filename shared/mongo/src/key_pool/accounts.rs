@@ -1,4 +1,4 @@
-//! The keys' documents: read when they have changed, and replaced if they have not.
+//! The documents of the keys: read if they have changed, and replaced if they have not.
 
 use std::collections::BTreeMap;
 
@@ -22,21 +22,21 @@ pub(super) struct Accounts {
     windows: Windows,
 }
 
-/// The accounts in memory, and which state of its document each of them is.
+/// The accounts in memory, with the revision of each account's document.
 #[derive(Default)]
 pub(super) struct Kept {
     pub(super) accounts: BTreeMap<KeyId, Account>,
     heads: BTreeMap<KeyId, Head>,
 }
 
-/// What became of a key's document.
+/// The outcome of writing a key's document.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Written {
     /// It was replaced.
     Won,
-    /// Somebody else had changed it before.
+    /// Another process had changed it before.
     Lost,
-    /// Nobody knows; the reason.
+    /// Unknown; the reason.
     Failed(String),
 }
 
@@ -45,7 +45,7 @@ impl Accounts {
         Accounts { collection: mongo.collection("keys"), windows }
     }
 
-    /// Reads what others have changed since it was kept: the documents that are not in the state that we know.
+    /// Reads the documents that other processes have changed: those whose revision is not the known one.
     pub(super) async fn refresh(&self, kept: &mut Kept, now: Timestamp) -> PortResult<()> {
         let known: Vec<Document> = kept.heads.iter().map(|(key, head)| head.filter(key)).collect();
         let changed = if known.is_empty() {
@@ -67,8 +67,8 @@ impl Accounts {
         Ok(())
     }
 
-    /// Replaces the documents of the changed accounts, side by side. What was not replaced is kept no longer, and is
-    /// read before it is used again.
+    /// Replaces the documents of the changed accounts concurrently. Accounts whose document was not replaced are
+    /// dropped from memory, and are read again before their next use.
     pub(super) async fn write(&self, kept: &mut Kept, mut changes: Changes) -> BTreeMap<KeyId, Written> {
         let mut closed: BTreeMap<KeyId, Vec<WindowRecord>> = BTreeMap::new();
         for (key, window) in changes.windows.drain(..) {
@@ -98,8 +98,9 @@ impl Accounts {
         outcomes
     }
 
-    /// Windows that a document carries are in a place of their own before it is replaced by one that does not carry
-    /// them: none is lost when we die in between, and whoever loses the race has stored nothing but facts.
+    /// Stores the windows that the document carries before it is replaced by a document without them. So no window is
+    /// lost if the process crashes in between. If another process replaces the document first, the stored windows are
+    /// correct all the same.
     async fn write_one(&self, key: &KeyId, account: &Account, head: Option<&Head>, closed: &[WindowRecord]) -> Written {
         let document = match document::write(key, account, head, closed) {
             Ok(document) => document,
@@ -122,8 +123,8 @@ impl Accounts {
         }
     }
 
-    /// What became of a key's windows, newest first: those in their own place, and those that its document still
-    /// carries. The document is read first, since a window leaves it only when it is in its own place.
+    /// Returns a key's windows, newest first: the stored ones, and those that its document still carries. The document
+    /// is read first, because a window is stored before it leaves the document.
     pub(super) async fn windows(&self, key: &KeyId, max: usize) -> PortResult<Vec<WindowRecord>> {
         let found = self.collection.find_one(doc! { "_id": &key.0 }).await;
         let found = found.map_err(|error| explain("read a key", &error))?;

@@ -1,12 +1,13 @@
-//! Steps on the ledger: applied to what is in memory, and stored if nobody else has changed it meanwhile.
+//! Steps on the ledger: applied in memory, and stored if no other process has changed the keys meanwhile.
 //!
 //! What may happen between any two lines:
-//! * Another process changes a key between our look and our write: the write does not match, and the steps that were
-//!   about that key are done again on what the other has left. Steps about other keys stand.
-//! * A refusal, or a list, that came behind such a step in its batch saw points held that are not: it is done again.
-//! * The process dies before the write: nothing has happened. It dies after it: nobody knows of the hold, which ends by
-//!   itself, as that of every caller that does not come back.
-//! * A write is not answered: its callers are told so, and what it did, if anything, is read before the next batch.
+//! * Another process changes a key between the read and the write. The write matches no document, and the steps on that
+//!   key are repeated on the new state. Steps on other keys stand.
+//! * A refusal or a list that followed such a step in its batch counted holds that do not exist. It is repeated too.
+//! * The process crashes before the write: nothing has happened. It crashes after the write: the hold exists without a
+//!   caller, and ends by itself like that of any caller that crashes.
+//! * The outcome of a write is unknown. Its callers get that error, and the result of the write, if any, is read before
+//!   the next batch.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::mem;
@@ -22,11 +23,12 @@ use stint_core::steps::{Step, Steps, Waiting};
 
 use super::accounts::{Accounts, Kept, Written};
 
-/// How often a step is done before its caller is told that others were faster each time. In each round one process
-/// wins, and the waits spread the others: eight that did nothing else, for 100,000 operations, never ran out.
+/// How often a step is tried before its caller gets an error because other processes were faster each time. In each
+/// round one process wins, and the waits spread the others: eight processes under constant load, for 100,000
+/// operations, never reached the limit.
 const TRIES: u32 = 30;
 
-/// The longest wait after a step's first loss; it doubles with each, up to `LONGEST_WAIT`. A write takes some
+/// The longest wait after a step's first loss. It doubles with each loss, up to `LONGEST_WAIT`. A write takes some
 /// milliseconds.
 const FIRST_WAIT: Duration = Duration::from_millis(2);
 const LONGEST_WAIT: Duration = Duration::from_millis(200);
@@ -35,22 +37,22 @@ pub(super) struct Batcher {
     shared: Arc<Shared>,
 }
 
-/// What the callers and the one task that writes share.
+/// State shared by the callers and the one task that writes.
 struct Shared {
     accounts: Accounts,
     settings: LedgerSettings,
     clock: Arc<dyn Clock>,
     waiting: Waiting,
-    /// Held by whoever writes: while one batch is under way the next one gathers.
+    /// Locked by the task that writes. While one batch is written, the next one collects.
     kept: Mutex<Kept>,
 }
 
-/// A step and how it goes.
+/// A step and its progress.
 struct Turn {
     step: Box<dyn Step>,
-    /// Whether it was done and lost, and how often.
+    /// How often it was applied and lost to another process.
     losses: u32,
-    /// The keys that it changed when it was last done.
+    /// The keys that it changed when it was last applied.
     changed: BTreeSet<KeyId>,
 }
 
@@ -60,7 +62,7 @@ impl Batcher {
         Batcher { shared: Arc::new(Shared { accounts, settings, clock, waiting, kept }) }
     }
 
-    /// Does `work` on the ledger, more than once if need be, and answers when what it changed is stored.
+    /// Applies `work` to the ledger, more than once if needed, and returns when its changes are stored.
     pub(super) async fn step<T, W>(&self, what: &'static str, work: W) -> PortResult<T>
     where
         T: Send + 'static,
@@ -68,7 +70,7 @@ impl Batcher {
     {
         let (first, answer) = self.shared.waiting.add(what, work);
         if first {
-            // A task of its own: the steps of others must not end with this caller.
+            // A task of its own: other callers' steps must continue if this caller is cancelled.
             tokio::spawn(self.shared.clone().work_off());
         }
         answer.await
@@ -76,7 +78,7 @@ impl Batcher {
 }
 
 impl Shared {
-    /// Works until nobody waits any more.
+    /// Works until no step is waiting.
     async fn work_off(self: Arc<Self>) {
         let mut kept = self.kept.lock().await;
         let mut turns = turns(self.waiting.take());
@@ -89,7 +91,7 @@ impl Shared {
         }
     }
 
-    /// Does a batch. Answers the steps that must be done again.
+    /// Runs a batch. Returns the steps that must be repeated.
     async fn run(&self, kept: &mut Kept, mut turns: Vec<Turn>) -> Vec<Turn> {
         let now = self.clock.now();
         if let Err(error) = self.accounts.refresh(kept, now).await {
@@ -105,9 +107,10 @@ impl Shared {
     }
 }
 
-/// Applies the steps, and notes which keys each of them changed.
+/// Applies the steps, and records which keys each of them changed.
 fn apply(ledger: &mut Ledger, turns: &mut [Turn], now: Timestamp) -> Changes {
-    // First, so that it is no step's doing: a hold that has ended is found by everybody.
+    // Ended holds are removed before the steps, so that this change is not attributed to a step: every process makes
+    // it.
     ledger.end_expired(now);
     let mut changes = ledger.take_changes();
     for turn in turns {
@@ -120,7 +123,7 @@ fn apply(ledger: &mut Ledger, turns: &mut [Turn], now: Timestamp) -> Changes {
     changes
 }
 
-/// Answers the steps that stand, and those that came to nothing. The others are left.
+/// Reports success or failure of the finished steps to their callers, and returns the steps to repeat.
 fn verdicts(turns: Vec<Turn>, written: &BTreeMap<KeyId, Written>) -> Vec<Turn> {
     let mut again = Vec::new();
     let mut in_doubt = false;
@@ -150,11 +153,11 @@ fn turns(steps: Steps) -> Vec<Turn> {
     steps.into_iter().map(|step| Turn { step, losses: 0, changed: BTreeSet::new() }).collect()
 }
 
-/// How long to wait after so many losses: anything up to a bound that doubles, so that those who lost to each other do
-/// not meet again.
+/// Returns the wait after `losses` losses: random up to a limit that doubles, so that the same processes do not collide
+/// again.
 fn pause(losses: u32) -> Duration {
     let longest = FIRST_WAIT.saturating_mul(1 << losses.min(16)).min(LONGEST_WAIT);
-    // Without random bytes everybody waits for as long, which is slower and no less right.
+    // Without random bytes every process waits equally long, which is slower and just as correct.
     let dice = getrandom::u32().unwrap_or(u32::MAX);
     longest.mul_f64(f64::from(dice) / f64::from(u32::MAX))
 }

@@ -1,31 +1,31 @@
-//! A key's document: `{_id, revision, record, holds, closed}`. What is in it is written and read as a whole, so record,
-//! holds and windows are JSON, in the same form as on SQLite.
+//! A key's document: `{_id, revision, record, holds, closed}`. Its content is written and read as a whole, so record,
+//! holds and windows are JSON, in the same format as on SQLite.
 
 use jiff::Timestamp;
 use mongodb::bson::{Bson, Document, doc};
 use stint_core::ledger::{Account, Holds, KeyId, WindowRecord};
 
-/// Which state of its document an account in memory is.
+/// The revision of the document that an account in memory was read from or written to.
 #[derive(Clone, Debug)]
 pub(super) struct Head {
-    /// As it stands there: what makes no sense can be replaced too.
+    /// The stored value, of any type: an invalid revision can be replaced too.
     revision: Bson,
     /// The windows that the document carries.
     pub(super) closed: Vec<WindowRecord>,
 }
 
 impl Head {
-    /// Of a document that was just created.
+    /// Returns the head of a document that was just created.
     pub(super) fn first(closed: Vec<WindowRecord>) -> Head {
         Head { revision: Bson::Int64(1), closed }
     }
 
-    /// Of the document that has replaced it.
+    /// Returns the head of the document that has replaced it.
     pub(super) fn next(&self, closed: Vec<WindowRecord>) -> Head {
         Head { revision: Bson::Int64(self.next_revision()), closed }
     }
 
-    /// Finds the document as long as nobody has changed it.
+    /// Matches the document if no other process has changed it.
     pub(super) fn filter(&self, key: &KeyId) -> Document {
         doc! { "_id": &key.0, "revision": self.revision.clone() }
     }
@@ -35,7 +35,7 @@ impl Head {
     }
 }
 
-/// The document of an account, in the revision after `head`.
+/// Returns the document of an account, in the revision after `head`.
 pub(super) fn write(
     key: &KeyId,
     account: &Account,
@@ -53,8 +53,8 @@ pub(super) fn write(
     })
 }
 
-/// Reads a document; `None` when its record makes no sense. A hold that makes none closes the key: it counts as never
-/// read, and lends nothing before the upstream has been asked.
+/// Reads a document; `None` if its record is invalid. An invalid hold closes the key: it counts as never read, and
+/// grants nothing before the upstream has been asked.
 pub(super) fn read(key: &KeyId, document: &Document) -> Option<(Head, Account)> {
     let mut account = match serde_json::from_str::<Account>(document.get_str("record").unwrap_or_default()) {
         Ok(account) => account,
@@ -72,12 +72,12 @@ pub(super) fn read(key: &KeyId, document: &Document) -> Option<(Head, Account)> 
     Some((Head { revision, closed: closed(key, document) }, account))
 }
 
-/// An account to go on with where the record makes no sense. Its numbers lie beyond all that the key can have used;
-/// `last_window` is the highest window in store.
+/// Returns an account to continue with if the record is invalid. Its numbers are higher than any that the key can have
+/// used; `last_window` is the highest stored window.
 pub(super) fn unread(document: &Document, now: Timestamp, last_window: u64) -> (Head, Account) {
     let mut account = Account::unread();
     read_holds(document, &mut account.holds);
-    // A key counts some steps a call, and far fewer than one a microsecond.
+    // A key counts a few steps per call, and far fewer than one per microsecond.
     let beyond = u64::try_from(now.as_microsecond()).unwrap_or_default();
     account.sequence = beyond.max(account.holds.last_sequence());
     let revision = document.get("revision").cloned().unwrap_or(Bson::Null);
@@ -90,13 +90,13 @@ fn read_holds(document: &Document, holds: &mut Holds) -> bool {
     document.get_str("holds").is_ok_and(|text| holds.read(text, &(0..=u64::MAX)))
 }
 
-/// The windows that the document carries. One whose record makes no sense is left out, and said.
+/// Returns the windows that the document carries. A window with an invalid record is left out and logged.
 pub(super) fn closed(key: &KeyId, document: &Document) -> Vec<WindowRecord> {
     let texts = document.get_array("closed").map(Vec::as_slice).unwrap_or_default();
     texts.iter().filter_map(|text| window(key, text.as_str().unwrap_or_default())).collect()
 }
 
-/// The record of a window; `None`, and a word, when it makes no sense.
+/// Parses the record of a window. An invalid one is logged and `None`.
 pub(super) fn window(key: &KeyId, text: &str) -> Option<WindowRecord> {
     match serde_json::from_str(text) {
         Ok(window) => Some(window),

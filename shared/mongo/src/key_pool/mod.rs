@@ -22,9 +22,9 @@ use batch::Batcher;
 use parked::ParkedMessages;
 use windows::Windows;
 
-/// The key pool of a database. All pools of a database are one, in this process and in others.
+/// The key pool of a database. All pools of a database share its keys, in this process and in others.
 ///
-/// Needs tokio, as the driver does: what was begun goes on when a caller stops waiting for it.
+/// Requires tokio, as the driver does: a started operation continues when its caller is cancelled.
 pub struct MongoKeyPool {
     ledger: Batcher,
     accounts: Accounts,
@@ -32,7 +32,7 @@ pub struct MongoKeyPool {
 }
 
 impl MongoKeyPool {
-    /// The key pool of a database. Sees to the indexes.
+    /// Opens the key pool of a database, and creates its indexes.
     pub async fn open(mongo: &Mongo, settings: LedgerSettings, clock: Arc<dyn Clock>) -> PortResult<MongoKeyPool> {
         let accounts = Accounts::new(mongo, Windows::open(mongo).await?);
         let parked = ParkedMessages::open(mongo, clock.clone()).await?;

@@ -1,5 +1,5 @@
-//! Messages that wait for points, in the collection `parked`: `{_id: {queue, id}, queue, parkedAt, body}`, and while one
-//! is on loan `lentUntil` and `loan`, which names the borrower.
+//! Messages that wait for points, in the collection `parked`: `{_id: {queue, id}, queue, parkedAt, body}`, and while a
+//! message is leased `lentUntil` and `loan`, which identifies the lease.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,7 +28,7 @@ impl ParkedMessages {
         Ok(ParkedMessages { mongo: mongo.clone(), clock })
     }
 
-    /// Parking anew takes the message back from whoever it was lent to.
+    /// Parks messages. Parking a message again ends its lease.
     pub(super) async fn park(&self, messages: &[Parked]) -> PortResult<()> {
         let statement = |message: &Parked| {
             let fields = doc! { "queue": &message.queue, "parkedAt": date(message.parked_at), "body": &message.body };
@@ -38,7 +38,7 @@ impl ParkedMessages {
         self.mongo.update_all(COLLECTION, &statements, "park messages").await
     }
 
-    /// Whoever loses all candidates to others looks again: there may be more.
+    /// Leases messages. If other processes lease all candidates first, it looks for more.
     pub(super) async fn lend(&self, queue: &str, max: usize, lease: Duration) -> PortResult<Vec<Parked>> {
         loop {
             let now = self.clock.now();
@@ -53,7 +53,7 @@ impl ParkedMessages {
         }
     }
 
-    /// The oldest messages that nobody has on loan.
+    /// Returns the oldest messages that are not leased.
     async fn candidates(&self, queue: &str, max: usize, now: Timestamp) -> PortResult<Vec<Document>> {
         let latest = date(after(now, LONGEST_CLAIM));
         let lapsed = [doc! { "$lte": date(now) }, doc! { "$gt": latest }];
@@ -62,7 +62,7 @@ impl ParkedMessages {
         self.find(free, max).await
     }
 
-    /// Puts our name on those that are as they were seen, and answers which of them have it.
+    /// Leases the candidates that have not changed since they were read, and returns those.
     async fn borrow(&self, candidates: &[Document], until: Timestamp) -> PortResult<Vec<Parked>> {
         let loan = ObjectId::new();
         let lend = doc! { "$set": { "lentUntil": date(until), "loan": loan } };
@@ -78,8 +78,9 @@ impl ParkedMessages {
         Ok(lent.iter().filter_map(read).collect())
     }
 
-    /// Drops what is still as it was lent. A message that was parked anew is not on loan, and one that was parked anew
-    /// and lent again differs in time or body; if it does not, its second borrower sends the very same message.
+    /// Deletes the messages that are unchanged since they were leased. A message parked again is not leased. If it was
+    /// parked and leased again, its time or body differs; if neither does, the second leaseholder sends exactly the
+    /// same message.
     pub(super) async fn forget(&self, messages: &[Parked]) -> PortResult<()> {
         let statement = |message: &Parked| {
             let still = doc! { "parkedAt": date(message.parked_at), "body": &message.body, "loan": { "$ne": null } };
@@ -102,7 +103,7 @@ impl ParkedMessages {
     }
 }
 
-/// An id is unique within its queue only.
+/// An id is unique only within its queue.
 fn id(message: &Parked) -> Document {
     doc! { "queue": &message.queue, "id": &message.id }
 }

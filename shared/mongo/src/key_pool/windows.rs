@@ -1,4 +1,4 @@
-//! What became of the keys' windows, in the collection `windows`: `{_id: "key/number", key, number, record}`.
+//! Windows of the keys that are over, in the collection `windows`: `{_id: "key/number", key, number, record}`.
 
 use mongodb::bson::{Bson, Document, doc};
 use stint_core::ledger::{KeyId, WindowRecord};
@@ -11,7 +11,7 @@ use crate::statements::upsert;
 
 const COLLECTION: &str = "windows";
 
-/// How many windows of a key are remembered: six weeks of hourly ones.
+/// The number of windows kept for each key: six weeks of hourly ones.
 const WINDOWS_KEPT: u64 = 1_000;
 
 #[derive(Clone)]
@@ -25,7 +25,7 @@ impl Windows {
         Ok(Windows { mongo: mongo.clone() })
     }
 
-    /// Stores windows, and forgets those that are too old. The same twice changes nothing.
+    /// Stores windows, and deletes those that are too old. Idempotent.
     pub(super) async fn store(&self, key: &KeyId, windows: &[WindowRecord]) -> PortResult<()> {
         let Some(newest) = windows.iter().map(|window| window.window).max() else { return Ok(()) };
         let statements = windows.iter().map(|window| statement(key, window)).collect::<serde_json::Result<Vec<_>>>();
@@ -37,14 +37,14 @@ impl Windows {
         forgotten.map(drop).map_err(|error| explain("forget a key's oldest windows", &error))
     }
 
-    /// At most `max` windows, newest first.
+    /// Returns at most `max` windows, newest first.
     pub(super) async fn newest(&self, key: &KeyId, max: usize) -> PortResult<Vec<WindowRecord>> {
         let documents = self.find(key, max).await?;
         let texts = documents.iter().map(|document| document.get_str("record").unwrap_or_default());
         Ok(texts.filter_map(|text| document::window(key, text)).collect())
     }
 
-    /// The highest number of a window; 0 when there is none.
+    /// Returns the highest number of a window; 0 if there is none.
     pub(super) async fn last(&self, key: &KeyId) -> PortResult<u64> {
         let newest = self.find(key, 1).await?;
         let number = newest.first().and_then(|document| document.get("number")).and_then(Bson::as_i64);

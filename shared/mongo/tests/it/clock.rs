@@ -1,11 +1,11 @@
-//! The clock of these tests: time stands still, and whoever waits lets the others go first.
+//! The clock of these tests: time does not pass by itself, and a sleeping task lets the others run first.
 
 use futures::future::BoxFuture;
 use jiff::Timestamp;
 use stint_core::clock::{Clock, ManualClock};
 
-/// Moves when a test says so. A wait ends as soon as everybody else had a turn: what waits here waits for the server,
-/// which lives in real time.
+/// Moves only when a test advances it. A sleep ends as soon as all other tasks had a turn: the tasks here wait for the
+/// server, which runs in real time.
 #[derive(Clone)]
 pub(crate) struct Standing(pub(crate) ManualClock);
 

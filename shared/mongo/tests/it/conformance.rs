@@ -1,4 +1,4 @@
-//! The key pool passes the suite, by two ways: each has connections, and a ledger in memory, of its own.
+//! The conformance suite of the key pool port. Each handle has its own connections and its own ledger in memory.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

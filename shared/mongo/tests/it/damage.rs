@@ -1,4 +1,4 @@
-//! Documents that make no sense: a key whose record cannot be read lends nothing before it is read anew.
+//! Invalid documents: a key whose record cannot be read grants nothing before it is read from the upstream again.
 
 use stint_core::clock::{Clock, after};
 use stint_core::ledger::{CallEnd, KeyState, Reading};
@@ -11,7 +11,7 @@ use stint_mongo::{Mongo, MongoKeyPool};
 use crate::clock::Standing;
 use crate::{WINDOW, key, open, pool, read_key, reserve};
 
-/// A pool with one key and one hold of 10 points, changed behind its back.
+/// Returns a pool with one key and one hold of 10 points, whose document was changed directly in the database.
 async fn damaged(database: &TestDatabase, change: Document) -> (Mongo, MongoKeyPool) {
     let pool = pool(database, 100).await;
     reserve(&pool, 10).await.unwrap();
@@ -93,7 +93,7 @@ fn a_window_is_on_record_whoever_dies_when() {
             pool.observe(&claim, CallEnd::Answered(reading)).await.unwrap();
             clock.0.advance_to(after(clock.now(), WINDOW * 2));
         }
-        // The last one is still in the key's document; whoever opens the pool anew finds both.
+        // The last one is still in the key's document; a newly opened pool finds both.
         assert_eq!(mongo.collection("windows").count_documents(doc! {}).await.unwrap(), 1);
         let windows = open(&mongo).await.windows(&key(), 10).await.unwrap();
         let seen: Vec<_> = windows.iter().map(|window| (window.window, window.spent)).collect();

@@ -1,4 +1,4 @@
-//! The adapters on a real server that speaks MongoDB's protocol, from outside.
+//! Tests of the adapters' public interface on a real server that speaks MongoDB's protocol.
 
 #![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise, and so may what helps it")]
 
@@ -31,7 +31,7 @@ async fn open(mongo: &Mongo) -> MongoKeyPool {
     MongoKeyPool::open(mongo, LEDGER, Arc::new(Standing::new())).await.unwrap()
 }
 
-/// A pool with one key that was read and has `limit` points.
+/// Returns a pool with one key that was read and has `limit` points.
 async fn pool(database: &TestDatabase, limit: u64) -> MongoKeyPool {
     let pool = open(&database.connect().await).await;
     pool.configure(&[key()]).await.unwrap();
@@ -39,7 +39,7 @@ async fn pool(database: &TestDatabase, limit: u64) -> MongoKeyPool {
     pool
 }
 
-/// Reads the key, whose window is full and has an hour to go.
+/// Reads the key, whose window has all its points and an hour to go.
 async fn read_key(pool: &dyn KeyPool, limit: u64) {
     let claim = pool.claim_reading(Points::ZERO, Duration::from_secs(60)).await.unwrap().unwrap();
     let received_at = stint_core::clock::Clock::now(&Standing::new());

@@ -1,7 +1,7 @@
-//! Other processes: killed in the middle, or at work on the same database.
+//! Several processes: killed in the middle of a step, or working on the same database.
 //!
-//! A child is this very test binary, told by a variable to play a part. It says on its standard output what has been
-//! answered to it, line by line, and whoever reads those lines never waits for a clock.
+//! A child process is this test binary, with a variable that selects its part. It prints each result to its standard
+//! output, line by line. The parent waits for those lines and never for a clock.
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Write};
@@ -18,10 +18,10 @@ use crate::{open, pool, reserve};
 const PART: &str = "STINT_TEST_PART";
 const DATABASE: &str = "STINT_TEST_DATABASE";
 
-/// Before what a child says: the test harness writes to the same output.
+/// The prefix of a child's lines: the test harness writes to the same output.
 const MARK: &str = "child says ";
 
-/// Not a test: what a child does. In the parent, where no part is given, it does nothing.
+/// Not a test: the work of a child. In the parent, where the variable is not set, it does nothing.
 #[test]
 #[expect(clippy::disallowed_methods, reason = "a child is told its part by the environment")]
 fn child() {
@@ -57,7 +57,7 @@ async fn spend_until_killed(pool: &dyn KeyPool) {
     }
 }
 
-/// Straight to the output, as the harness would keep what is printed.
+/// Writes directly to the output, because the harness captures what is printed.
 fn say(line: &str) {
     let mut output = std::io::stdout().lock();
     output.write_all(format!("\n{MARK}{line}\n").as_bytes()).unwrap();
@@ -78,7 +78,7 @@ impl Process {
         Process { child, output }
     }
 
-    /// The next thing that the child says: a word and a text. `None` when it has ended.
+    /// Returns the next line of the child: a word and a text. `None` when the child has exited.
     fn next(&mut self) -> Option<(String, String)> {
         loop {
             let mut line = String::new();
@@ -113,7 +113,7 @@ fn two_processes_never_hold_the_same_points() {
         });
         let said: Vec<_> = readers.into_iter().flat_map(|reader| reader.join().unwrap()).collect();
         let held = texts(&said, "held");
-        // A process says nothing of grants that came in the same breath as its first refusal.
+        // A process does not report grants that arrived together with its first refusal.
         assert!((995..=1_000).contains(&held.len()), "{} holds", held.len());
         assert_eq!(held.iter().collect::<BTreeSet<_>>().len(), held.len(), "two holds have one name");
         let status = pool.keys().await.unwrap().remove(0);
@@ -133,7 +133,7 @@ fn what_was_answered_survives_a_kill() {
         assert!(!spender.child.wait().unwrap().success());
         let (held, settled) = (texts(&said, "held").len() as u64, texts(&said, "settled").len() as u64);
         let status = pool.keys().await.unwrap().remove(0);
-        // One step may have been done and not be said any more: the one that was under way.
+        // The step in progress may have been done without being reported.
         let holds = status.held.times(Points::whole(1));
         assert!((held - settled).abs_diff(holds) <= 1, "{held} were held, {settled} settled, {holds} are there");
         let next: u64 = reserve(&pool, 1).await.unwrap().hold.sequence;

@@ -1,4 +1,4 @@
-//! Many who want the same at once, by connections and ledgers of their own.
+//! Concurrent callers with connections and ledgers of their own.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use stint_mongo::testing::{TestDatabase, run_race};
 use crate::clock::Standing;
 use crate::{LEDGER, WINDOW, key, open, pool, reserve};
 
-/// Pools on one database, each as a process of its own has it.
+/// Returns pools on one database, each as a separate process would have it.
 async fn ways(database: &TestDatabase, count: usize) -> Vec<Arc<MongoKeyPool>> {
     join_all((0..count).map(|_| async { Arc::new(open(&database.connect().await).await) })).await
 }
