@@ -1,4 +1,5 @@
-//! A million players from the embedded store to Lua files, in a process of its own, so that its memory is its own.
+//! Generates Lua files for a million players from the embedded store, in a separate process so that its memory can be
+//! measured.
 
 #![expect(clippy::disallowed_methods, reason = "a measurement reads the clock before and after")]
 
@@ -20,7 +21,7 @@ use stint_warcraftlogs::db_generator::DbGenerator;
 use stint_warcraftlogs::model::{EncounterRank, Player, RaidRanks, Server};
 use stint_warcraftlogs::store::{Players, SqliteStore};
 
-/// The program's.
+/// The same allocator as the program's.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
@@ -29,7 +30,7 @@ type Failure = Box<dyn std::error::Error>;
 const PLAYERS: u32 = 1_000_000;
 const BATCH: usize = 2_000;
 
-/// Set in the process that generates.
+/// Passed to the process that generates.
 const FOLDER_FLAG: &str = "--generate";
 
 fn main() -> Result<(), Failure> {
@@ -89,7 +90,7 @@ fn player(population: &Population, id: u64) -> Option<Player> {
     let server = Server { name: realm.name.into(), slug: realm.slug.into(), normalized_name: realm.normalized_name };
     Some(Player {
         id,
-        // The stand-in draws names twice on a large server; a number in letters makes them unique.
+        // The stand-in repeats names on a large server; a number in letters makes them unique.
         name: format!("{}{}", character.name, letters(id)),
         class_id: character.class_id,
         region: realm.region.into(),
@@ -130,7 +131,7 @@ async fn generate(folder: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Kibibytes, by the kernel's own account of this process.
+/// Peak memory of this process in kibibytes, as the kernel reports it.
 fn peak_memory() -> Result<u64, Failure> {
     let status = std::fs::read_to_string("/proc/self/status")?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).ok_or("no VmHWM in /proc/self/status")?;

@@ -1,4 +1,4 @@
-//! Reading a ranking page of 100 rows: our parser beside `scraper`, a well-kept one with CSS selectors.
+//! Parses a ranking page of 100 rows: compares Stint's parser with `scraper`, a well-maintained one with CSS selectors.
 
 #![expect(clippy::disallowed_methods, reason = "a measurement reads the clock before and after")]
 
@@ -13,7 +13,7 @@ use stint_standins::warcraftlogs::Options;
 use stint_standins::{Upstream, WarcraftLogs};
 use stint_warcraftlogs::discovery::{ParsedPage, parse};
 
-/// Each round parses the page this often; the fastest round counts, since others share the machine.
+/// Times that each round parses the page; the fastest round counts, since other processes share the machine.
 const TIMES: u32 = 200;
 const ROUNDS: u32 = 9;
 
@@ -52,7 +52,7 @@ fn by_selectors(page: &str) -> usize {
     ROWS.as_ref().map_or(0, |rows| Html::parse_document(page).select(rows).count())
 }
 
-/// Microseconds a call, in the fastest round.
+/// Microseconds per call, in the fastest round.
 fn measure(work: impl Fn() -> usize) -> f64 {
     let round = || {
         let start = Instant::now();

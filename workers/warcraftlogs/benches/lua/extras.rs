@@ -1,5 +1,6 @@
-//! All stars, scores and keystones of the data set, as far as they follow from what it has: a place is the share of a spec's
-//! players who are better, a third of those are of the region, and a server has some eightieth of a region.
+//! All-star points, scores and keystones for the data set, derived from its values as far as possible: a rank is the
+//! share of a spec's players who are better, a third of those are in the region, and a server has about an eightieth of
+//! a region.
 
 use super::set::{Cell, Dice, Section};
 
@@ -10,10 +11,10 @@ pub(super) enum Extras {
     Present,
 }
 
-/// The dungeons of a Mythic+ zone stand in for the bosses of this raid.
+/// The bosses of this raid serve as the dungeons of a Mythic+ zone.
 pub(super) const DUNGEONS: usize = 2;
 
-/// `"allStars":[…],` of a section: one entry for each spec.
+/// `"allStars":[…],` for a section: one entry for each spec.
 pub(super) fn of_section(section: &Section, dice: &mut Dice) -> String {
     let entries = section.specs().into_iter().map(|spec| {
         let of_spec: Vec<f64> = section.cells.iter().filter(|cell| cell.spec == spec).map(|cell| cell.best).collect();
@@ -23,7 +24,7 @@ pub(super) fn of_section(section: &Section, dice: &mut Dice) -> String {
     format!("\"allStars\":[{}],", entries.collect::<Vec<_>>().join(","))
 }
 
-/// `,"allStars":{…}` of a boss, and score and keystone of a dungeon.
+/// `,"allStars":{…}` for a boss, and score and keystone for a dungeon.
 pub(super) fn of_cell(raid: usize, cell: &Cell, dice: &mut Dice) -> String {
     let stars = stars("", cell.best, 1.2 * cell.best, dice);
     if raid != DUNGEONS {

@@ -1,5 +1,5 @@
-//! The Lua database beside the layout that it has to beat: size, load, memory, and what a look-up costs in Lua 5.1.
-//! `scripts/bench lua` runs it.
+//! Compares the Lua database with the layout that it has to beat: size, load, memory, and the cost of a look-up in Lua
+//! 5.1. `scripts/bench lua` runs it.
 
 #![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a measurement prints, and stops at the first surprise")]
 
@@ -18,14 +18,14 @@ use stint_warcraftlogs::lua::{DatabaseWriter, Field, Options, database_path};
 
 use extras::{DUNGEONS, Extras};
 
-/// Fresh processes of Lua; the median of each figure is told.
+/// Number of fresh Lua processes; the median of each figure is reported.
 const RUNS: usize = 5;
-/// Every so many players one is looked up.
+/// One player in this many is looked up.
 const SAMPLED: usize = 50;
 
 fn main() {
     let folder = tempfile::tempdir().unwrap();
-    // Those without any rank are in no database.
+    // Players without ranks are in no database.
     let mut players = set::players();
     players.retain(|player| !player.sections.is_empty());
     let per_player = |bytes: usize| bytes as f64 / players.len() as f64;
@@ -64,7 +64,7 @@ fn main() {
     print_figures("Stint", &ours);
 }
 
-/// The database of these players.
+/// Returns the database of these players.
 fn generate(folder: &Path, players: &[set::Player], options: Options, extras: Extras) -> Vec<u8> {
     let mut writer = DatabaseWriter::create_with(folder, options).unwrap();
     for chunk in players.chunks(2_000) {
@@ -76,7 +76,7 @@ fn generate(folder: &Path, players: &[set::Player], options: Options, extras: Ex
     std::fs::read(database_path(folder, "US")).unwrap()
 }
 
-/// What each entry of a field costs.
+/// Prints the cost of each entry of a field.
 fn print_cost(field: Field, players: &[set::Player], bytes: usize) {
     let sections = || players.iter().flat_map(|player| &player.sections);
     let entries: usize = match field {
@@ -88,7 +88,7 @@ fn print_cost(field: Field, players: &[set::Player], bytes: usize) {
     println!("{:<16} {of_player:.2} entries a player, {of_entry:.2} bytes each", "");
 }
 
-/// The median of each figure, and the lowest.
+/// Prints the median of each figure, and the lowest.
 fn print_figures(title: &str, runs: &[BTreeMap<String, f64>]) {
     println!("-- {title}");
     for name in runs[0].keys() {

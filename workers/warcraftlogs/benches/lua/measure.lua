@@ -1,4 +1,4 @@
--- Loads a database and looks players up: lua5.1 measure.lua READER DATABASE NAMES. Prints one figure a line.
+-- Loads a database and looks players up: lua5.1 measure.lua READER DATABASE NAMES. Prints one figure per line.
 
 local clock = os.clock
 local reader, database, names = arg[1], arg[2], arg[3]
@@ -9,7 +9,7 @@ local function settled()
   return collectgarbage("count")
 end
 
--- Everything that a collection has to visit: tables, strings and functions, each once.
+-- Counts everything that a collection has to visit: tables, strings and functions, each once.
 local function objects(root)
   local seen, number = {}, 0
   local function visit(value)
@@ -49,7 +49,7 @@ for line in io.lines(names) do
   sample[#sample + 1] = { server, name, name .. "x" }
 end
 
--- Servers are looked for once; what follows is what every later look-up costs.
+-- Each server is looked up once first; what is measured is the cost of every later look-up.
 for _, one in ipairs(sample) do
   Stint.find("US", one[1], one[2])
 end
@@ -80,7 +80,7 @@ local miss = each(function(region, server, _, absent)
 end)
 assert(found == missed and found == 3 * (#sample - 1), "every player of the sample is there, and nobody else")
 
--- Each player once: the sample is larger than what the reader keeps.
+-- Each player once: the sample is larger than the reader's cache.
 local cells = 0
 local start = clock()
 for index = 2, #sample do
@@ -97,7 +97,7 @@ for index = 2, #sample do
   end
 end
 
--- The same tables, made of constants: what remains is the reading.
+-- Creates the same tables from constants: the rest of the time is for reading.
 local function tables()
   local made = { classId = 1, updatedAt = 1, raids = {} }
   for raid = 1, 3 do

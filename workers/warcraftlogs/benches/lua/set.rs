@@ -1,13 +1,12 @@
-//! The data set that databases are measured with: 200,000 players on 246 servers whose sizes fall as those of a real region
-//! do (the largest 22,702, the median 159), three raids of 12, 10 and 8 bosses in three difficulties, 24 boss cells a
-//! player.
+//! The data set for measuring databases: 200,000 players on 246 servers with sizes distributed as in a real region (the
+//! largest 22,702, the median 159), three raids of 12, 10 and 8 bosses in three difficulties, 24 boss cells per player.
 //!
-//! Names are letters at random, which no compression can guess; percentiles scatter about the player's own mean, kills
-//! about the section's, and a tenth of the cells is of another spec than the player's first.
+//! Names are random letters, which cannot be compressed. Percentiles scatter around the player's own mean, kills around
+//! the section's, and a tenth of the cells has another spec than the player's first.
 
 use super::extras::{self, Extras};
 
-/// How many players there are.
+/// Number of players.
 pub(super) const PLAYERS: usize = 200_000;
 const SERVERS: usize = 246;
 const LARGEST: f64 = 22_702.0;
@@ -58,7 +57,7 @@ pub(super) fn players() -> Vec<Player> {
     players
 }
 
-/// Sizes that fall by a stretched exponential through the largest and the median.
+/// Sizes that decrease as a stretched exponential through the largest and the median.
 fn sizes() -> Vec<usize> {
     let size = |power: f64, rank: usize| {
         let steepness = (LARGEST / MEDIAN).ln() / ((SERVERS / 2) as f64).powf(power);
@@ -117,7 +116,7 @@ fn cell(level: f64, kills: u32, spec: u64, dice: &mut Dice) -> Cell {
 }
 
 impl Player {
-    /// As a document of `players`.
+    /// The player as a document of `players`.
     pub(super) fn document(&self, extras: Extras) -> String {
         let mut dice = Dice(self.id);
         let Player { id, server, name, class, day, .. } = self;
@@ -140,7 +139,7 @@ impl Player {
 }
 
 impl Section {
-    /// Its specs, ascending.
+    /// Its specs, in ascending order.
     pub(super) fn specs(&self) -> Vec<u32> {
         let mut specs: Vec<u32> = self.cells.iter().map(|cell| cell.spec).collect();
         specs.sort_unstable();
@@ -169,7 +168,7 @@ impl Section {
     }
 }
 
-/// A generator of numbers that is the same on every machine (splitmix64).
+/// A random number generator that gives the same numbers on every machine (splitmix64).
 pub(super) struct Dice(pub(super) u64);
 
 impl Dice {
@@ -188,12 +187,12 @@ impl Dice {
         (self.next() >> 11) as f64 / (1u64 << 53) as f64
     }
 
-    /// About normal: mean 0, deviation 1.
+    /// Approximately normal: mean 0, deviation 1.
     fn normal(&mut self) -> f64 {
         (0..12).map(|_| self.fraction()).sum::<f64>() - 6.0
     }
 
-    /// 1 to 20, each as likely as the one before times `1 - end`.
+    /// 1 to 20; each value has `1 - end` times the probability of the one before.
     fn geometric(&mut self, end: f64) -> u32 {
         (1..20).find(|_| self.fraction() < end).unwrap_or(20)
     }

@@ -1,5 +1,5 @@
--- The layout to beat: finds players in sorted strings and makes the same tables of their records, without the averages
--- and the date that these do not have. lua5.1 sorted_strings.lua DATABASE NAMES
+-- The layout to beat: finds players in sorted strings and makes the same tables from their records, without averages
+-- and dates, which they do not have. lua5.1 sorted_strings.lua DATABASE NAMES
 
 local byte, find, floor = string.byte, string.find, math.floor
 local clock = os.clock

@@ -1,5 +1,5 @@
-//! The layout to beat: one sorted string per server, a line for each player, two digits of base 94 for each boss. It has
-//! neither dates nor averages. See its rule: 10.2 bytes, 2 for each raid and difficulty, 2 for each boss.
+//! The layout to beat: one sorted string per server, a line for each player, two base-94 digits for each boss. It has
+//! neither dates nor averages. Its size: 10.2 bytes, 2 for each raid and difficulty, 2 for each boss.
 
 use super::set::{BOSSES, Player};
 

@@ -1,4 +1,4 @@
-//! From discovery to the queue: when, and that nobody falls between the two.
+//! From discovery to the queue: when players are sent, and that none is lost in between.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use stint_warcraftlogs::store::{Discovered, Rest};
 
 use crate::world::{Life, Setup, World, play, rule};
 
-/// Discovered and queued, taken together.
+/// Players and raids, discovered or queued.
 async fn known(world: &World) -> BTreeMap<PlayerId, RaidsToScrap> {
     let mut known = world.queued().await;
     for (id, raids) in world.discovered().await {
@@ -27,7 +27,7 @@ fn everybody(world: &World) -> BTreeMap<PlayerId, RaidsToScrap> {
     world.asked_of(&world.everybody())
 }
 
-/// Everybody is discovered, by no rule.
+/// Discovers every player, by no rule.
 async fn discover(world: &World) {
     let seen = everybody(world).into_iter().map(|(id, raids_to_scrap)| Discovered { id, raids_to_scrap });
     world.stores.discovers.merge(&seen.collect::<Vec<_>>()).await.unwrap();
@@ -67,7 +67,7 @@ fn the_aggregator_waits_while_a_rule_is_due_running_or_resting_and_says_which() 
 
 #[test]
 fn the_last_partial_batch_goes_out() {
-    // The original flushed full batches of 10 only, and then deleted all.
+    // The original only flushed full batches of 10, and then deleted all discovers.
     for players in [1, 9, 10, 11, 23, 1_000, 1_001, 2_007] {
         let world = Setup::new(2, players).build();
         play(&world, async {
@@ -88,7 +88,7 @@ fn a_player_who_is_discovered_anew_meanwhile_survives() {
     }
 }
 
-/// At a certain step of the aggregator somebody is discovered in one more raid, and somebody for the first time.
+/// At one step of the aggregator, a known player is discovered in one more raid, and a new player is discovered.
 fn discovered_anew_at(step: u64) -> u64 {
     let world = Setup::new(3, 25).build();
     play(&world, async {
@@ -105,7 +105,7 @@ fn discovered_anew_at(step: u64) -> u64 {
             anew.iter().for_each(|player| expected.entry(player.id).or_default().merge(&player.raids_to_scrap));
         }
         assert_eq!(known(&world).await, expected, "step {step}");
-        // Once the message that was sent too early is fetched, its ranks fall short.
+        // Once the message that was sent too early is fetched, the ranks are incomplete.
         world.start().run_until_idle().await;
         world.start().run("aggregator").await;
         world.start().run_until_idle().await;
@@ -170,7 +170,7 @@ fn a_damaged_document_is_passed_over_and_stays() {
         assert_eq!(world.stores.discovers.count().await.unwrap(), 1);
         let page = world.stores.discovers.page(None, 10).await.unwrap();
         assert_eq!(page.damaged[0].id, damaged.to_string());
-        // Discovered again, the document is whole again.
+        // After a new discovery, the document is complete again.
         discover(&world).await;
         assert_eq!(world.discovered().await.get(&damaged), Some(&world.raids_of(damaged)));
     });

@@ -1,4 +1,4 @@
-//! Outages of the API: it is left alone, nobody is lost, and everything is served afterwards.
+//! Outages of the API: it is not called, no player is lost, and everything is served afterwards.
 
 use std::time::Duration;
 
@@ -14,13 +14,13 @@ use crate::world::{Fault, Life, Process, Request, Setup, World, play};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// More requests in a day of an outage are too many.
+/// The most requests allowed in a day of an outage.
 const MOST: usize = 200;
 
-/// What a bot challenge of the edge says.
+/// The body of a bot challenge.
 const CHALLENGE: &str = "<html><head><title>Just a moment...</title></head></html>";
 
-/// Every form in which the API was seen to be down.
+/// Every way in which the API was seen to be down.
 const FORMS: [Fault; 9] = [
     Fault::Instead(403, CHALLENGE),
     Fault::Instead(403, "error code: 1020"),
@@ -47,8 +47,8 @@ async fn is_open(world: &World) -> bool {
     !world.stores.breakers.load(UPSTREAM).await.unwrap().1.is_closed()
 }
 
-/// A fleet at work for which `kinds` of requests fail so for a day, which began a moment ago: a minute of one process, and
-/// then a new process at each wake-up, as functions are. Returns how many requests were sent in that day.
+/// A working fleet for which `kinds` of requests fail with `fault` for a day: for the first minute one process runs,
+/// and then a new process at each wake-up, as functions do. Returns how many requests were sent in that day.
 fn play_a_day(setup: Setup, kinds: &[Request], fault: Fault) -> usize {
     let world = setup.build();
     play(&world, async {
@@ -61,7 +61,7 @@ fn play_a_day(setup: Setup, kinds: &[Request], fault: Fault) -> usize {
                 world.clock.sleep(Duration::from_millis(300)).await;
                 before = world.network.sent_in_all();
                 break_down(&world, kinds, fault);
-                // A refusal for haste is waited out for half a minute each time.
+                // A rate limit is waited out for half a minute each time.
                 world.pass(240).await;
             })
             .await;
@@ -77,7 +77,7 @@ fn play_a_day(setup: Setup, kinds: &[Request], fault: Fault) -> usize {
         assert!(!is_open(&world).await, "{fault:?}");
         match world.settings.budget_strategy {
             BudgetStrategy::Ledger => world.assert_all_served().await,
-            // That rule keeps no books.
+            // That strategy keeps no accounts.
             BudgetStrategy::WorstCase => world.assert_fates(&world.asked_of(&world.everybody())).await,
         }
         sent
@@ -106,7 +106,7 @@ fn a_day_of_every_form_takes_few_requests_and_everybody_is_served_afterwards() {
 fn an_api_without_tokens_is_down() {
     for fault in [Fault::Before(502), Fault::Hang, Fault::Instead(200, "<html></html>"), Fault::Instead(403, CHALLENGE)]
     {
-        // Tokens end while the fleet is at work.
+        // Tokens expire while the fleet is working.
         let world = setup(120, 100).build();
         play(&world, async {
             world.queue_everybody().await;
@@ -172,7 +172,7 @@ fn a_slow_api_is_used_as_long_as_it_answers_in_time() {
         assert!(!is_open(&world).await);
         world.assert_all_served().await;
     });
-    // Done and charged, and answered to nobody.
+    // Executed and charged, but the response arrives too late.
     let sent = play_a_day(setup(161, 400), &Request::ALL, Fault::Late(Duration::from_millis(2_100)));
     assert!(sent < MOST, "{sent} requests");
 }

@@ -1,4 +1,4 @@
-//! Clocks that are set, calls that are billed late, answers that make no sense, and a ledger that is deleted.
+//! Clocks that are changed, calls that are billed late, invalid counters, and a ledger that is deleted.
 
 use std::time::Duration;
 
@@ -15,13 +15,13 @@ const WINDOW: u64 = 60;
 fn busy(seed: u64) -> World {
     let mut setup = Setup::new(seed, 120).keys(&[200], WINDOW);
     setup.settings.concurrency_limit = 3;
-    // What fails on purpose is no outage.
+    // Faults injected by the test must not open the breaker.
     setup.unguarded().build()
 }
 
-/// How often players' ranks were asked for within a window after `from`, by the time that passes.
+/// How often players' ranks were requested within a window after `from`, measured by elapsed time.
 fn asked_after(world: &World, from: jiff::Timestamp) -> usize {
-    // A window, and what a wake-up and a call take.
+    // A window, plus the time of a wake-up and a call.
     let until = after(from, Duration::from_secs(WINDOW + 5));
     world.network.sent_at(Request::Ranks).into_iter().filter(|at| *at >= from && *at < until).count()
 }
@@ -92,7 +92,7 @@ fn calls_that_are_billed_after_their_callers_gave_up_overspend_nothing() {
         play(&world, async {
             world.queue_everybody().await;
             let timeout = world.settings.call_timeout().as_secs();
-            // Up to the call time-out, some of them across a reset, and half of them once the pool runs dry.
+            // Delays up to the call's time-out, some of them across a reset, and half of them once the pool runs dry.
             let late = |number: u64| Fault::BilledLater(502, (seed + number) % (timeout + 1));
             world.network.fail(Request::Ranks, (0..12).map(late));
             let fleet = world.start();
@@ -127,7 +127,7 @@ fn parked_players_outlive_a_ledger_that_is_deleted() {
     });
 }
 
-/// What the upstream answers for its counter, once.
+/// Invalid counters, each returned once.
 const ABSURD: [&str; 5] = [
     r#"{"data":{"rateLimitData":{"limitPerHour":200,"pointsSpentThisHour":0,"pointsResetIn":999999999}}}"#,
     r#"{"data":{"rateLimitData":{"limitPerHour":3,"pointsSpentThisHour":0,"pointsResetIn":50}}}"#,

@@ -1,4 +1,4 @@
-//! Killing a process between any two steps, with everything it has in flight, and starting it again.
+//! Kills a process between any two steps, with everything it has in flight, and starts a new one.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use stint_core::clock::{Clock, after};
 
 use crate::world::{Life, Setup, World, play};
 
-/// Eleven players of all fates, three batches, two keys that run dry twice.
+/// Eleven players with all outcomes, three batches, two keys that run dry twice.
 fn small(seed: u64) -> World {
     let mut setup = Setup::new(seed, 11).odd_players().keys(&[60, 40], 10);
     setup.settings.concurrency_limit = 1 + (seed % 3) as u32;
@@ -14,10 +14,11 @@ fn small(seed: u64) -> World {
     setup.build()
 }
 
-/// How long the first process runs that nothing kills: until its keys have run dry.
+/// How long the first process runs unless it is killed: until its keys have run dry.
 const BUSY: Duration = Duration::from_secs(3);
 
-/// Runs a process that ends as `life` says, then another to the end. Answers how many steps the first one took.
+/// Runs a process until the kill point of `life`, then another one to the end. Returns how many steps the first one
+/// took.
 fn live_and_be_reborn(seed: u64, life: &Life) -> u64 {
     let world = small(seed);
     play(&world, async {
@@ -25,7 +26,7 @@ fn live_and_be_reborn(seed: u64, life: &Life) -> u64 {
         life.live(world.start_with(life).run_until(after(world.clock.now(), BUSY))).await;
         let steps = life.steps();
         let reborn = world.start();
-        // What no wake-up covers, the sweep does.
+        // The sweep handles what no wake-up covers.
         reborn.set_schedules().await;
         reborn.run_until_idle().await;
         world.assert_all_served().await;
@@ -37,7 +38,7 @@ fn live_and_be_reborn(seed: u64, life: &Life) -> u64 {
 fn a_process_that_is_killed_at_any_step_loses_nobody_and_overspends_nothing() {
     for seed in 0..32 {
         let lived = live_and_be_reborn(seed, &Life::endless());
-        // Each seed begins with another step, so that all steps have their turn.
+        // Each seed begins with a different step, so that all steps are covered.
         for step in (1 + 2 * seed..=lived).step_by(61) {
             live_and_be_reborn(seed, &Life::killed_at(step));
         }

@@ -1,4 +1,4 @@
-//! Discovery: every page once, whatever interrupts it.
+//! Discovery: every page is read once, whatever interrupts it.
 
 use std::time::Duration;
 
@@ -10,10 +10,10 @@ use stint_standins::warcraftlogs::{BanForm, Rate};
 
 use crate::world::{Fault, Life, Process, Request, Setup, World, play, rule};
 
-/// The one ranking of these worlds.
+/// The only ranking in these worlds.
 const RANKING: (u32, u32) = (26, 4);
 
-/// How long discovery owns a rule that it keeps no progress for.
+/// How long discovery holds a rule without storing progress.
 const LEASE: u64 = 5 * 60;
 
 /// A world whose ranking has `pages` pages, read in chunks of `chunk`.
@@ -44,7 +44,7 @@ async fn last_run(world: &World) -> Option<jiff::Timestamp> {
     world.stores.rules.list().await.unwrap().documents[0].rule.last_run
 }
 
-/// A discovery with time for one page of each chunk.
+/// Runs a discovery with time for one page of each chunk.
 async fn short(fleet: &Process) -> Value {
     let time = Duration::from_millis(45_050);
     fleet.invoke("discover", Event::Manual(Value::Null), time).await.unwrap().report
@@ -52,7 +52,7 @@ async fn short(fleet: &Process) -> Value {
 
 #[test]
 fn a_rule_is_read_over_several_invocations_and_every_page_once() {
-    // The original lost the last page where (end − start) is a multiple of the chunk.
+    // The original lost the last page if (end − start) is a multiple of the chunk.
     for (pages, chunk) in [(13, 4), (12, 4), (9, 2), (1, 4), (7, 100)] {
         let world = paged(pages, chunk).build();
         play(&world, async {
@@ -112,7 +112,7 @@ fn a_killed_discovery_is_resumed_without_losing_a_page() {
     }
 }
 
-/// Kills a discovery at `step`, and checks what the next one makes of it. Answers the steps of the first.
+/// Kills a discovery at `step`, and checks how the next one continues. Returns the number of steps of the first.
 fn killed_at(step: u64) -> u64 {
     let world = paged(9, 3).build();
     play(&world, async {

@@ -13,7 +13,7 @@ use crate::world::{Fault, Request, Setup, World, play, rule};
 
 const RANKING: (u32, u32) = (26, 4);
 
-/// A world whose reports go back a week, which is as long as a first discovery looks back.
+/// A world with reports from the last week, which is how far back a first discovery looks.
 fn reported(players: u32) -> Setup {
     let mut setup = Setup::new(9, players).rankings(&[RANKING, (26, 3)]).keys(&[400], 60);
     setup.options.shares = Shares { hidden: 30, unknown: 30, never_classed: 30, transferred: 60 };
@@ -22,7 +22,7 @@ fn reported(players: u32) -> Setup {
     setup
 }
 
-/// Whom reports name: by canonical id, and nobody whom the API does not know.
+/// The players in reports: by canonical id, without players whom the API does not know.
 fn ranked_in_reports(world: &World) -> BTreeSet<u64> {
     let population = world.population();
     let known = population.discoverable(&[RANKING]).into_iter().filter(|id| population.fate(*id) != Fate::Unknown);
@@ -45,7 +45,7 @@ fn reports_name_the_same_players_and_the_books_confirm_their_points() {
     });
 }
 
-/// A week of raids names nearly everybody who is ranked.
+/// A week of raids includes nearly every ranked player.
 #[test]
 fn a_first_discovery_looks_back_a_week() {
     let mut setup = reported(600);
@@ -59,7 +59,7 @@ fn a_first_discovery_looks_back_a_week() {
     });
 }
 
-/// The chunks of a rule ask for points at once, and one of them reads the counter of a key whose window is new.
+/// The chunks of a rule request points at the same time, and one of them reads the counter of a key with a new window.
 #[test]
 fn a_pass_at_the_beginning_of_a_window_waits_for_its_counter() {
     let mut setup = reported(1_200).keys(&[400], 60);
@@ -122,7 +122,8 @@ fn discovery_without_points_rests_until_the_reset_and_goes_on() {
     });
 }
 
-/// A report is listed by when its raid began, and is there hours later. A pass may have to wait for points for as long.
+/// A report is listed by the time at which its raid began, but only exists hours later. A pass may have to wait as long
+/// for points.
 #[test]
 fn what_is_uploaded_while_a_pass_goes_on_is_found_by_the_next() {
     const HOUR: Duration = Duration::from_secs(3600);
@@ -144,7 +145,7 @@ fn what_is_uploaded_while_a_pass_goes_on_is_found_by_the_next() {
         (began, slow.discovered().await.into_keys().collect::<BTreeSet<u64>>())
     });
     let [first, second] = began[..] else { panic!("both passes are interrupted for want of points: {began:?}") };
-    // Somebody with all the points looks back on the same time at once.
+    // A discovery with enough points looks back on the same time at once.
     let mut quick = reported().keys(&[100_000], 60);
     quick.settings.discovery_first_look_hours = (between(first, second).as_secs() / HOUR.as_secs()) as u32 + 24;
     let quick = quick.build();
@@ -169,7 +170,7 @@ fn a_key_that_is_no_longer_in_use_is_not_waited_for() {
         let resting = world.stores.rules.list().await.unwrap().documents.remove(0).resting.unwrap();
         let keys = world.stores.pool.keys().await.unwrap();
         let in_use = keys.iter().find(|key| key.state != KeyState::Retired).unwrap();
-        // When the reserve is given back, which is enough for a report.
+        // Until the reserve is released, which is enough for a report.
         assert_eq!((keys.len(), resting.until), (2, in_use.lends_at(Points::whole(5))));
         assert!(resting.until > world.clock.now());
     });

@@ -1,4 +1,4 @@
-//! A discovery that finds what makes no sense is suspicious, not finished.
+//! A discovery that finds implausible pages is reported as doubtful, not finished.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::world::{Process, Setup, World, play, rule};
 
 const RANKING: (u32, u32) = (26, 4);
 
-/// How long what makes no sense rests.
+/// How long a rule with implausible pages is paused.
 const REST: u64 = 6 * 3600;
 
 const DAY: u64 = 24 * 3600;
@@ -31,7 +31,7 @@ async fn status(world: &World) -> RuleStatus {
     world.stores.rules.list().await.unwrap().documents.remove(0)
 }
 
-/// Lets a discovery stop at what makes no sense, and checks what is kept of it.
+/// Runs a discovery until it stops at an implausible page, and checks what is stored about it.
 async fn assert_doubted(world: &World, fleet: &Process, reason: &str) {
     let before = status(world).await.rule.last_run;
     let report = fleet.run("discover").await;
@@ -45,7 +45,7 @@ async fn assert_doubted(world: &World, fleet: &Process, reason: &str) {
     assert_eq!(fleet.run("discover").await["stopped"], "no rule is due");
 }
 
-/// Reads the rule after its rest, now that the site is as it should be.
+/// Reads the rule after its pause, when the site is correct again.
 async fn assert_read_in_the_end(world: &World, fleet: &Process) {
     world.network.mend();
     world.pass(REST).await;
@@ -89,7 +89,7 @@ fn pages_that_the_site_has_changed_are_no_end_and_no_success() {
     }
 }
 
-/// Page 5 of 12 has no rows: in the middle of a chunk, at the beginning of one, and at the end of one.
+/// Page 5 of 12 has no rows: in the middle, at the beginning, and at the end of a chunk.
 #[test]
 fn a_page_in_the_middle_that_has_no_rows_is_read_again_and_all_others_are_kept() {
     for chunk in [200, 4, 5, 3] {
@@ -120,7 +120,7 @@ fn a_ranking_that_ends_long_before_the_last_pass_is_not_believed() {
         let fleet = world.start();
         fleet.discover_everything().await;
         world.pass(DAY).await;
-        // Nothing but the last pass speaks against it: no later page has rows, and there is no pager.
+        // Only the last pass contradicts it: no later page has rows, and there is no pager.
         world.network.rewrite_pages(|number, page| match number {
             1..=4 => page.replace("page-item", "item"),
             _ => EMPTY.into(),
@@ -138,7 +138,7 @@ fn a_tenth_of_the_last_players_is_doubted_until_the_operator_accepts_it() {
         let fleet = world.start();
         fleet.discover_everything().await;
         world.pass(DAY).await;
-        // A season begins: seven players on each page, and who was found before is still known.
+        // A season begins: seven players on each page, and the players found before are still known.
         world.network.rewrite_pages(|_, page| {
             let rows: Vec<&str> = page.split_inclusive("</tr>").collect();
             rows[..8].concat() + rows.last().unwrap()
@@ -188,7 +188,8 @@ fn a_killed_discovery_doubts_the_same_and_loses_nobody() {
     }
 }
 
-/// Kills a discovery that meets an empty page at `step`, and lets others come after it. Returns the steps of the first.
+/// Kills a discovery at `step` when it meets an empty page, and runs others after it. Returns the number of steps of
+/// the first.
 fn doubted_at(step: u64) -> u64 {
     let world = paged(6, 2);
     play(&world, async {
@@ -230,7 +231,7 @@ fn a_ban_ends_the_discoveries_of_all_rules_in_all_processes() {
             world.pass(1800).await;
         }
         assert_eq!(world.books().requests, requests);
-        // After six hours one discovery asks, once.
+        // After six hours one discovery sends one request.
         world.pass(1800).await;
         one.run("discover").await;
         other.run("discover").await;

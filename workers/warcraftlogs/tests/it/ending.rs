@@ -1,4 +1,4 @@
-//! Whether a batch that ends is the last one.
+//! Detecting that a batch is the last one.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use stint_warcraftlogs::rank_fetcher::RankFetcher;
 
 use crate::world::{Fault, Process, Request, Setup, World, play};
 
-/// A call of another process is in flight.
+/// Starts a call of another process.
 async fn call(world: &World, fleet: &Process) -> Grant {
     fleet.budget.read_counters(Points::MAX).await.unwrap();
     let messages = vec![vec![Points::whole(5)]];
@@ -24,7 +24,7 @@ async fn call(world: &World, fleet: &Process) -> Grant {
     }
 }
 
-/// A batch of one message whose player was fetched since it was sent.
+/// Serves a batch of one message whose player was fetched after it was sent.
 async fn end_a_batch(world: &World, fleet: &Process) {
     let id = world.everybody()[0];
     world.queue(id, world.raids_of(id)).await;
@@ -47,7 +47,7 @@ async fn is_ended(world: &World) -> bool {
     world.stores.wakeups.list().await.unwrap().iter().any(|wakeup| wakeup.name == EMPTIED)
 }
 
-/// Fetches one player, so that there is one that was fetched.
+/// Fetches one player, so that one fetched player exists.
 async fn fetch_one(world: &World) {
     let id = world.everybody()[0];
     let body = serde_json::json!({ "id": id, "raids": world.raids_of(id) });
@@ -62,7 +62,7 @@ fn a_batch_that_ends_in_an_outage_is_not_the_last_one_while_a_call_is_in_flight(
         let fleet = world.start();
         let grant = call(&world, &fleet).await;
         world.add_rules(0).await;
-        // The question which raids are frozen finds that the upstream is down.
+        // The query for frozen raids finds that the upstream is down.
         world.network.break_down(Request::World, Fault::Instead(403, "<title>Just a moment...</title>"));
         end_a_batch(&world, &fleet).await;
         assert!(!world.stores.breakers.load(UPSTREAM).await.unwrap().1.is_closed());

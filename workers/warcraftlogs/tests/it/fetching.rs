@@ -1,4 +1,4 @@
-//! Fetching ranks: one request a batch, and a fate for every message.
+//! Fetching ranks: one request per batch, and an outcome for every message.
 
 use std::collections::BTreeSet;
 
@@ -12,7 +12,7 @@ use stint_warcraftlogs::store::DropReason;
 
 use crate::world::{Request, Setup, World, play};
 
-/// The first players of a fate.
+/// The first players with this outcome.
 fn players(world: &World, fate: Fate, count: usize) -> Vec<PlayerId> {
     let population = world.population();
     let players = population.with_fate(population.rankings(), fate);
@@ -86,7 +86,7 @@ fn permanent_answers_drop_the_player_with_the_reason_and_are_never_asked_again()
 
 #[test]
 fn a_never_classed_player_does_not_spoil_the_others() {
-    // Each of the three forms that the upstream's answer takes is met by one seed or another.
+    // Each of the three forms of the upstream's response occurs with one of the seeds.
     let mut forms = BTreeSet::new();
     for seed in 0..9 {
         let mut setup = Setup::new(seed, 60);

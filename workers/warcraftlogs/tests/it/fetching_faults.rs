@@ -1,4 +1,4 @@
-//! Fetching ranks through everything that can go wrong between here and the upstream.
+//! Fetching ranks with every fault that can occur between the fleet and the upstream.
 
 use std::time::Duration;
 
@@ -83,7 +83,7 @@ fn a_short_429_slows_down_and_counts_no_failure() {
     let world = setup.build();
     play(&world, async {
         world.queue_everybody().await;
-        // More often than a call that fails is tried.
+        // More often than a failing call is tried.
         world.network.fail(Request::Ranks, [Fault::RefusedFor(2); 9]);
         let began = world.clock.now();
         let fleet = world.start();
@@ -193,7 +193,7 @@ fn a_key_that_is_revoked_in_its_window_rests_and_the_other_one_goes_on() {
                 while calls() < 4 {
                     world.clock.sleep(Duration::from_millis(50)).await;
                 }
-                // That which resets first is the one that is used.
+                // The key that resets first is used.
                 world.accept(&world.stores.pool.keys().await.unwrap()[0].key.0, false);
                 while world.stores.queue.counts().await.unwrap().unfinished() > 0 {
                     world.pass(1).await;
@@ -240,7 +240,7 @@ fn a_key_that_only_another_process_has_is_left_to_it() {
         let (fleet, pool) = (world.start(), &world.stores.pool);
         let [known, unknown] = ["key-1", "key-0"].map(|id| KeyId(id.into()));
         pool.configure(&[known, unknown.clone()]).await.unwrap();
-        // The other process has read it: it resets first, so that it is taken first.
+        // The other process has read its counter: it resets first, so it is used first.
         let claim = ReadingClaim { key: unknown.clone(), started: 0 };
         let (limit, spent, received_at) = (Points::whole(400), Points::ZERO, world.clock.now());
         let reading = Reading { limit, spent, resets_in: Duration::from_secs(60), received_at };
@@ -260,7 +260,7 @@ fn a_counter_that_is_refused_does_not_end_an_operators_pause() {
     play(&world, async {
         let until = after(world.clock.now(), Duration::from_secs(7_200));
         let (pool, key) = (world.stores.pool.clone(), world.settings.wcl_keys[0].id.clone());
-        // Just after the breaker is read, and after the claim, before the request.
+        // After the breaker is read and the counter is claimed, before the request.
         let life = Life::interrupted_at(5, move || {
             assert!(pool.pause(&key, Some(until)).now_or_never().unwrap().unwrap());
         });

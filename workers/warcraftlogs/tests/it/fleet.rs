@@ -38,7 +38,7 @@ fn two_keys_run_dry_and_everybody_is_served() {
         }
         let totals = fleet.totals();
         assert_eq!(totals.released, 0, "a budget refusal is no failure");
-        // Each time the keys run dry, every fetcher that runs parks a batch at the most.
+        // Each time the keys run dry, every running fetcher parks at most one batch.
         assert!(totals.received <= 700, "{} receives for 500 messages", totals.received);
     });
 }
@@ -72,7 +72,7 @@ fn the_keys_run_dry_and_come_back() {
     ");
 }
 
-/// Runs the fleet until it is idle, and tells it as an operator would: a line each time the throttle changes.
+/// Runs the fleet until it is idle, and returns an operator's log: a line for each change of the throttle.
 async fn run_and_tell(world: &World, fleet: &Process) -> String {
     let lines = std::cell::RefCell::new(Vec::new());
     let watch = async {
@@ -113,7 +113,7 @@ async fn tell(world: &World, throttle: Option<u32>) -> String {
     )
 }
 
-/// Points spent and points in all, key by key.
+/// Points spent and the limit, for each key.
 async fn keys(world: &World) -> String {
     let mut keys = world.stores.pool.keys().await.unwrap();
     keys.sort_by(|one, other| one.key.cmp(&other.key));

@@ -1,4 +1,5 @@
-//! From rules to databases without an idle hour: each worker starts the next, and a schedule makes up for what was lost.
+//! From rules to databases without an idle hour: each worker starts the next, and a schedule makes up for a lost
+//! wake-up.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -14,7 +15,7 @@ use crate::world::{Fault, Life, Process, Request, Setup, World, play, rule};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// A fleet is done within this, wherever its process was killed: the longest schedules after one another.
+/// A fleet is done within this time, whatever step its process was killed at: the longest schedules in sequence.
 const BY_SCHEDULE: Duration = Duration::from_secs(5 * 3600);
 
 async fn start(world: &World, fleet: &Process) {
@@ -22,7 +23,7 @@ async fn start(world: &World, fleet: &Process) {
     start_fleet(&*world.stores.wakeups, world.clock.now()).await.unwrap();
 }
 
-/// Completes when the databases were generated `times` times, and at the latest at `limit`.
+/// Completes when the databases were generated `times` times, or at `limit`.
 async fn generated(world: &World, fleet: &Process, times: usize, limit: Timestamp) {
     while fleet.reports("db-generator").len() < times {
         assert!(
@@ -34,14 +35,14 @@ async fn generated(world: &World, fleet: &Process, times: usize, limit: Timestam
     }
 }
 
-/// Rules that were read, in the order in which they were.
+/// The rules that were read, in order.
 fn rules_read(fleet: &Process) -> Vec<String> {
     let rules =
         fleet.reports("discover").into_iter().filter_map(|entry| Some(entry.report["rule"].as_str()?.to_owned()));
     rules.collect()
 }
 
-/// How many players each run of the aggregator has queued that queued any.
+/// The numbers of players queued by those runs of the aggregator that queued any.
 fn queued(fleet: &Process) -> Vec<u64> {
     let reports = fleet.reports("aggregator").into_iter().filter_map(|entry| entry.report["queued"].as_u64());
     reports.filter(|queued| *queued > 0).collect()
@@ -60,12 +61,12 @@ fn a_new_fleet_goes_from_its_rules_to_databases_within_a_minute() {
         assert_eq!(queued(&fleet), [600]);
         let queued_at = world.stores.milestones.reached().await.unwrap().queued.unwrap();
         assert!(between(began, queued_at) < Duration::from_secs(60), "queued at {queued_at}");
-        // The keys run dry on the way: 600 players cost more than one window.
+        // The keys run dry meanwhile: 600 players cost more than one window.
         world.assert_all_served().await;
     });
 }
 
-/// Not before its wake-up, and not by looking again and again.
+/// Not before its wake-up, and without polling.
 #[test]
 fn the_end_of_the_queue_starts_the_aggregator_once() {
     for players in [100, 103, 250] {
@@ -76,7 +77,7 @@ fn the_end_of_the_queue_starts_the_aggregator_once() {
             start(&world, &fleet).await;
             fleet.run_until(after(began, HOUR)).await;
             assert_eq!(fleet.reports("db-generator").len(), 1, "{players} players");
-            // At the start, when all rules are fresh, and at the end of the queue.
+            // At the start, when all rules are fresh, and when the queue is empty.
             assert!(fleet.reports("aggregator").len() <= 4, "{:?}", fleet.reports("aggregator"));
             world.assert_all_served().await;
         });
@@ -123,8 +124,8 @@ fn dead_letters_that_are_sent_back_make_new_databases() {
     });
 }
 
-/// While no key was read the queue gets 10,000 players and no more; with large keys those are done long before the aggregator's
-/// schedule.
+/// While no key's counter was read, the queue gets 10,000 players and no more; with large keys those are done long
+/// before the aggregator's schedule.
 #[test]
 fn players_for_whom_there_was_no_room_are_queued_when_the_queue_is_empty() {
     let world = Setup::new(5, 40).build();
@@ -144,7 +145,7 @@ fn players_for_whom_there_was_no_room_are_queued_when_the_queue_is_empty() {
     });
 }
 
-/// Wherever it ended, also between the end of a rule and the wake-up of what comes next.
+/// Whatever step it was killed at, including between the end of a rule and the wake-up of the next worker.
 #[test]
 fn a_fleet_that_is_killed_at_any_step_is_done_by_its_schedules() {
     let small = || {
@@ -164,7 +165,7 @@ fn a_fleet_that_is_killed_at_any_step_is_done_by_its_schedules() {
                 first.run_while(generated(&world, &first, 1, after(began, BY_SCHEDULE))).await;
             };
             life.live(lives).await;
-            // What was claimed comes back when its lease is over, and no `up` wakes anybody.
+            // The claimed rule is available again when its lease has expired, and no `up` wakes a worker.
             let second = world.start();
             second.set_schedules().await;
             let limit = after(world.clock.now(), BY_SCHEDULE);
@@ -198,7 +199,7 @@ fn a_discovery_that_ends_before_it_wakes_anybody_is_made_up_for_by_its_schedule(
     play(&world, async {
         world.add_rules(0).await;
         let (fleet, began) = (world.start(), world.clock.now());
-        // As if the process had exited between the two: the rule is finished, and no wake-up is set.
+        // As if the process had exited between the two steps: the rule is finished, and no wake-up is set.
         fleet.run("discover").await;
         for wakeup in world.stores.wakeups.list().await.unwrap() {
             world.stores.wakeups.cancel(&wakeup.name).await.unwrap();
@@ -244,7 +245,7 @@ fn a_site_that_fails_is_not_asked_again_and_again() {
             let runs = fleet.reports("discover").len();
             assert!((20..=32).contains(&runs), "{runs} discoveries in two hours");
             world.network.mend();
-            // The breaker probes a site that answers at least once an hour.
+            // The breaker probes a site that responds again at least once an hour.
             generated(&world, &fleet, 1, after(began, 3 * HOUR + Duration::from_secs(600))).await;
         };
         fleet.run_while(story).await;
@@ -265,7 +266,7 @@ fn a_site_that_turned_discovery_away_is_asked_when_the_rest_is_over_and_not_befo
         fleet.run_until(after(began, 24 * HOUR)).await;
         let books = world.books();
         let requests = books.requests - books.api_requests;
-        // At the start and after each rest of six hours: five pages at once. The others ask for a token.
+        // At the start and after each pause of six hours: five pages at once. The other requests are for tokens.
         assert!(requests <= 5 * 5 + 5, "{requests} requests in a day");
     });
 }

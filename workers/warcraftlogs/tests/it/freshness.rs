@@ -1,4 +1,4 @@
-//! Who is queued again and when, who comes first, and how many the queue holds.
+//! Which players are queued again and when, their order, and how many the queue holds.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -17,23 +17,23 @@ use crate::world::{Process, Setup, World, play};
 
 const HOUR: u64 = 60 * 60;
 
-/// What the queue holds whatever the keys have.
+/// What the queue may hold whatever the keys have.
 const FLOOR: u64 = 10_000;
 
-/// Everybody whom the upstream shows is discovered.
+/// Discovers every player that the upstream lists.
 async fn discover(world: &World) {
     let seen = world.asked_of(&world.everybody()).into_iter();
     let seen = seen.map(|(id, raids_to_scrap)| Discovered { id, raids_to_scrap });
     world.stores.discovers.merge(&seen.collect::<Vec<_>>()).await.unwrap();
 }
 
-/// Players from 1 to `count` are discovered in one raid, whom the upstream need not know.
+/// Discovers players from 1 to `count` in one raid; the upstream need not know them.
 async fn discover_many(world: &World, count: u64) {
     let seen = (1..=count).map(|id| Discovered { id, raids_to_scrap: RaidsToScrap::one(26, 4) });
     world.stores.discovers.merge(&seen.collect::<Vec<_>>()).await.unwrap();
 }
 
-/// Who was due, and who was queued.
+/// Returns how many players were due, and how many were queued.
 async fn aggregate(fleet: &Process) -> (u64, u64) {
     let report = fleet.run("aggregator").await;
     let count = |name: &str| report[name].as_u64().unwrap();
@@ -97,7 +97,7 @@ fn a_day_of_all_players_is_as_long_as_discovery_takes_whenever_each_was_fetched(
     });
 }
 
-/// Ids from 1, of whom every hundredth was never fetched; the others were, the higher the id the longer ago.
+/// Ids from 1. Every hundredth was never fetched; for the others, the higher the id, the longer ago.
 async fn of_all_ages(order: QueueOrder) -> (u64, BTreeSet<PlayerId>) {
     let count = FLOOR + 300;
     let mut setup = Setup::new(13, 1);
@@ -153,7 +153,7 @@ fn the_queue_holds_what_the_keys_can_pay_for_in_the_hours_that_are_set() {
         discover_many(&world, 17_000).await;
         let fleet = world.start();
         assert_eq!(aggregate(&fleet).await, (17_000, FLOOR), "the key was never read");
-        // Twice: one answer alone does not make its limit sure.
+        // Twice: a limit is only confirmed by two readings.
         assert_eq!(fleet.budget.read_counters(Points::MAX).await.unwrap(), 2);
         assert_eq!(aggregate(&fleet).await, (7_000, 24 * 666 - FLOOR));
     });

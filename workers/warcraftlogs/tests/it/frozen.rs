@@ -1,4 +1,4 @@
-//! Frozen raids: once known to be, their ranks are fetched once and their pages are read once.
+//! Frozen raids: once they are known to be frozen, their ranks are fetched once and their pages are read once.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::world::{Fault, Process, Request, Setup, World, play};
 /// A rule is due again after this, and a player a little earlier.
 const TURN: u64 = 12 * 60 * 60;
 
-/// A world whose raid 26 is frozen from the beginning, and 28 is not; players take part in one of them or both.
+/// A world in which raid 26 is frozen from the beginning, and 28 is not; players are in one of them or both.
 fn setup() -> Setup {
     let mut setup = Setup::new(29, 40).rankings(&[(26, 4), (28, 4)]);
     setup.options.frozen = vec![26];
@@ -32,7 +32,7 @@ async fn round(world: &World, fleet: &Process) -> u64 {
     queued.values().map(|raids| raids.len() as u64).sum()
 }
 
-/// How many raids and difficulties are discovered, of 28 and of both.
+/// How many raids and difficulties are discovered: of raid 28, and of both raids.
 fn units(world: &World) -> (u64, u64) {
     let count = |pairs: &[(u32, u32)]| world.population().discoverable(pairs).len() as u64;
     (count(&[(28, 4)]), count(&[(28, 4)]) + count(&[(26, 4)]))
@@ -48,7 +48,7 @@ fn frozen_raids_are_fetched_once_and_the_others_again_and_again() {
         assert_eq!(round(&world, &fleet).await, all);
         let pages = |raid| world.books().page_reads(raid, 4, 1);
         assert_eq!((pages(26), pages(28)), (1, 1));
-        // The answer came after this pass over the pages, so they are read once more.
+        // The response came after this pass over the pages, so they are read once more.
         for (turn, reads) in [(1, 2), (2, 2), (3, 2)] {
             world.pass(TURN).await;
             assert_eq!(round(&world, &fleet).await, unfrozen, "turn {turn}");
@@ -73,7 +73,7 @@ fn a_raid_that_freezes_later_is_fetched_once_more() {
         let fleet = world.start();
         assert_eq!(round(&world, &fleet).await, all);
         world.freeze(26);
-        // What has changed is known within a day.
+        // A change is known within a day.
         for (turn, queued) in [(1, all), (2, all), (3, unfrozen), (4, unfrozen)] {
             world.pass(TURN).await;
             assert_eq!(round(&world, &fleet).await, queued, "turn {turn}");
@@ -151,7 +151,7 @@ fn many_processes_ask_once() {
     assert!(world.books().charged > Points::ZERO);
 }
 
-/// Hands one player to a worker, by hand, with `time` until its deadline. Returns its report.
+/// Passes one player to a worker by hand, with `time` until its deadline. Returns its report.
 async fn fetch(world: &World, worker: &str, time: Duration) -> Value {
     let id = world.population().discoverable(&[(26, 4)])[0];
     let body = PlayerMessage { whom: Whom::Id(id), raids_to_scrap: world.raids_of(id) }.to_body();
@@ -179,7 +179,7 @@ fn a_question_whose_answer_takes_too_long_leaves_a_call_its_time() {
     let world = setup().build();
     play(&world, async {
         world.add_rules(0).await;
-        // A token and a counter before the question: each may take 2 s.
+        // A token and a counter come before the query: each may take 2 s.
         let slow = Fault::Late(Duration::from_millis(1_900));
         world.network.fail(Request::Token, [slow]);
         world.network.fail(Request::Points, [slow]);

@@ -30,7 +30,7 @@ fn generate(world: &World, folder: &std::path::Path, repository: Option<&std::pa
     runtime().block_on(generating(world, folder, repository))
 }
 
-/// The generator blocks threads, so it needs a runtime: one that has no second thread for whoever waits.
+/// The generator blocks threads, so it needs a runtime. This one has no second thread for other tasks.
 fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().build().unwrap()
 }
@@ -95,7 +95,7 @@ fn unchanged_players_give_no_new_commit() {
     };
     assert!(published(&world).ends_with("-1"));
     assert_eq!(published(&world), "nothing changed");
-    // The same ranks once more on the same day, and nothing new on the next one.
+    // The same ranks again on the same day, and no new ones on the next day.
     play(&world, async {
         world.queue_everybody().await;
         world.start().run_until_idle().await;

@@ -1,4 +1,4 @@
-//! What was paid for reaches the store, whatever the store does meanwhile, or it is said what did not.
+//! What was paid for reaches the store, whatever faults the store has meanwhile, or the loss is reported.
 
 use std::collections::HashSet;
 use std::ops::Range;
@@ -17,10 +17,10 @@ use stint_warcraftlogs::store::{DropReason, REFUSALS_IN_A_ROW};
 
 use crate::world::{Life, Process, Request, Setup, Stores, World, play};
 
-/// What the store says of a player that it rejects.
+/// The store's reason for rejecting a player.
 const REASON: &str = "the store has no place for this player";
 
-/// When the first batch looks into the store, and when its answer comes: a token, a counter and the ranks take so long.
+/// When the first batch reads the store, and when its response comes: a token, a counter and the ranks take this long.
 const ASKED: Duration = Duration::from_millis(250);
 
 fn setup(seed: u64) -> Setup {
@@ -31,7 +31,7 @@ fn setup(seed: u64) -> Setup {
     setup
 }
 
-/// The first players with ranks, as many as there are in a batch.
+/// The first players with ranks, enough for a batch.
 fn batch(world: &World) -> Vec<PlayerId> {
     let population = world.population();
     let ids = population.with_fate(population.rankings(), Fate::Ranked).into_iter();
@@ -50,7 +50,7 @@ async fn is_busy(world: &World) -> bool {
     parked + world.stores.queue.counts().await.unwrap().unfinished() > 0
 }
 
-/// From now on the store rejects these players.
+/// Makes the store reject these players from now on.
 fn reject(world: &World, ids: &[PlayerId]) {
     let ids = ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     world.alter(&format!(
@@ -63,7 +63,7 @@ fn reject_nothing_more(world: &World) {
     world.alter("DROP TRIGGER reject");
 }
 
-/// A process for which the players' store, and nothing else, does what `life` makes of the time between `from` and `to`.
+/// Starts a process in which only the players' store is subject to `life`, between `from` and `to`.
 fn start_while(
     world: &World,
     time: Range<Duration>,
@@ -87,7 +87,7 @@ fn a_player_whom_the_store_rejects_is_a_dead_letter_and_keeps_nothing_else_from_
         assert!(dead[0].body.contains(&ids[2].to_string()), "{dead:?}");
         let stored: Vec<PlayerId> = world.ranked().await.into_keys().collect();
         assert_eq!((stored.len(), world.network.sent(Request::Ranks)), (BATCH - 1, 1));
-        // The next batch is fetched as if nothing had been.
+        // The next batch is fetched as usual.
         let population = world.population();
         let next = population.with_fate(population.rankings(), Fate::Ranked)[BATCH];
         queue(&world, &[next]).await;
@@ -207,7 +207,8 @@ fn a_batch_by_hand_may_leave_more_than_a_queue_takes_at_once() {
     });
 }
 
-/// A player of whom all is refused, since its rule is to blame; the process that finds that ends as `life` says.
+/// A player of whom everything is refused, since its rule is at fault. The process that finds this exits at the kill
+/// point of `life`.
 fn refuse(life: &Life) -> u64 {
     let mut setup = Setup::new(67, 60).rankings(&[(26, 4)]);
     setup.settings.wcl_visibility_seconds = 8;

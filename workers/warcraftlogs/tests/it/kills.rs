@@ -1,4 +1,4 @@
-//! Kills cost no more points than the calls in flight: what was stored by then is not bought again.
+//! A killed process costs no more points than its calls in flight: what was stored by then is not paid for again.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::world::{Life, Request, Setup, World, play};
 /// How often each worker is killed.
 const KILLS: u64 = 40;
 
-/// Sixty players of all fates and two keys that run dry, so that messages are split and parked.
+/// Sixty players with all outcomes and two keys that run dry, so that messages are split and parked.
 fn world(seed: u64, concurrency: u32) -> World {
     let mut setup = Setup::new(seed, 60).keys(&[130, 90], 10);
     setup.options.shares = Shares { hidden: 60, unknown: 60, never_classed: 30, transferred: 60 };
@@ -30,12 +30,12 @@ fn world(seed: u64, concurrency: u32) -> World {
     setup.build()
 }
 
-/// How many raids and difficulties have ranks in the store.
+/// Number of raids and difficulties with ranks in the store.
 async fn stored(world: &World) -> u64 {
     world.ranked().await.values().map(|player| player.ranked_in().len() as u64).sum()
 }
 
-/// What was bought when a process ended, and was not stored yet: the calls in flight.
+/// What was paid for when a process ended, and was not stored yet: the calls in flight.
 async fn in_flight(world: &World) -> u64 {
     let books = world.books();
     assert_eq!(books.sections_again, 0, "nothing was bought twice before anything was killed");
@@ -48,7 +48,8 @@ async fn assert_not_bought_again(world: &World, in_flight: u64, when: &str) {
     assert!(again <= in_flight, "{when}: {again} raids and difficulties were bought again, {in_flight} were in flight");
 }
 
-/// Runs a fleet of four fetchers that ends as `life` says, then another to the end. Returns how many steps the first one took.
+/// Runs a fleet of four fetchers until the kill point of `life`, then another one to the end. Returns how many steps
+/// the first one took.
 fn kill_the_fleet(seed: u64, life: &Life) -> u64 {
     let world = world(seed, 4);
     play(&world, async {
@@ -78,9 +79,9 @@ async fn discover(world: &World, ids: &[PlayerId]) {
     world.stores.discovers.merge(&seen.collect::<Vec<_>>()).await.unwrap();
 }
 
-/// An aggregator that ends as `life` says, a fleet that serves some of what it has sent, and another aggregator, which sends
-/// again what was not handed over. Returns how many steps the first one took. There is one fetcher: two that have a player's
-/// two messages at the very same moment cannot know of each other.
+/// Runs an aggregator until the kill point of `life`, a fleet that serves some of what it sent, and another aggregator,
+/// which sends again what was not handed over. Returns how many steps the first one took. There is one fetcher: two
+/// fetchers that receive a player's two messages at the same moment cannot detect each other.
 fn kill_the_aggregator(seed: u64, life: &Life) -> u64 {
     let world = world(seed, 1);
     play(&world, async {

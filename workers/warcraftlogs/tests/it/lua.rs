@@ -1,4 +1,4 @@
-//! The Lua databases: what goes in comes out, in Rust and in the real interpreter.
+//! The Lua databases: every player is read back as written, in Rust and in the real interpreter.
 
 mod extras;
 mod interpreter;

@@ -1,7 +1,7 @@
-//! Answers of every kind that came out wrong: half an hour of them, and then right ones. Nothing panics, no message that
-//! was well-formed becomes a dead letter, nothing is overspent, and one window of right answers restores every key.
+//! Corrupted responses of every kind: half an hour of them, and then correct ones. Nothing panics, no well-formed
+//! message becomes a dead letter, nothing is overspent, and one window of correct responses restores every key.
 //!
-//! `STINT_MUTATIONS` says how many answers come out wrong in all; `scripts/fuzz --mutations` runs it with 100,000.
+//! `STINT_MUTATIONS` sets how many responses are corrupted in all; `scripts/fuzz --mutations` runs it with 100,000.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -19,22 +19,22 @@ use stint_warcraftlogs::config::DiscoverySource;
 
 use crate::world::{Process, Setup, World, play};
 
-/// As long as a key rests whose token came out wrong.
+/// As long as a key is paused whose token was corrupted.
 const WINDOW: u64 = 900;
 
-/// How long answers come out wrong.
+/// How long responses are corrupted.
 const GARBLED: u64 = 2 * WINDOW;
 
-/// Of a hundred answers, so many come out wrong: story by story.
+/// Percentage of corrupted responses in each scenario.
 const SHARES: [u64; 3] = [15, 30, 50];
 
-/// How many points a key has: few, or as many as all can use. Story by story.
+/// Points of a key in each scenario: few, or as many as all calls can use.
 const LIMITS: [u64; 2] = [3_000, 60_000];
 
-/// A breaker that was turned away more than once asks again after this long at the latest.
+/// The longest pause before the next probe of a breaker that was refused more than once.
 const LONGEST_OUTAGE: Duration = Duration::from_secs(61 * 60);
 
-/// A line on which answers come out wrong until it is mended.
+/// A transport that corrupts responses until it is repaired.
 struct Garbled {
     inner: Arc<dyn Transport>,
     state: Mutex<State>,
@@ -53,7 +53,7 @@ impl Garbled {
         Arc::new(Garbled { inner, state: Mutex::new(state) })
     }
 
-    /// Every answer is right from now on. Returns how many were not.
+    /// From now on every response is correct. Returns how many were corrupted.
     fn mend(&self) -> u64 {
         let mut state = self.state.lock().unwrap();
         state.share = 0;
@@ -100,7 +100,7 @@ fn a_fleet_bears_answers_that_came_out_wrong_and_works_on_with_right_ones() {
         seed += 1;
         garbled += story(seed);
     }
-    // By itself, without the memory of other tests.
+    // Only when it runs alone, without the memory of other tests.
     let peak = peak_megabytes().filter(|_| asked.is_some());
     told(garbled, seed, peak);
     assert!(peak <= Some(150), "{peak:?} MB");
@@ -146,7 +146,7 @@ fn story(seed: u64) -> u64 {
     })
 }
 
-/// As soon as the breaker lets calls go, one window is enough for every key.
+/// As soon as the breaker allows calls, one window is enough for every key.
 async fn assert_restored(world: &World, fleet: &Process, limit: u64, seed: u64) {
     let began = world.clock.now();
     while fleet.budget.api.outage().await.is_some() {

@@ -1,4 +1,4 @@
-//! Stores and upstreams that are away for a while, when it hurts most.
+//! Stores and upstreams that are unavailable for a while at the worst moment.
 
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ async fn receive(world: &World, ids: &[PlayerId]) -> Vec<Delivery> {
     batch
 }
 
-/// Parks messages as if there had been no points for them.
+/// Parks messages as if no points had been available for them.
 async fn park(world: &World, ids: &[PlayerId]) {
     let body = |id| PlayerMessage { whom: Whom::Id(id), raids_to_scrap: world.raids_of(id) }.to_body();
     let parked = |id: &PlayerId| Parked {
@@ -38,15 +38,16 @@ async fn park(world: &World, ids: &[PlayerId]) {
     world.stores.pool.park(&ids.iter().map(parked).collect::<Vec<_>>()).await.unwrap();
 }
 
-/// What became of a batch: how many calls were made, and of each player whether it is stored and whether it comes back.
+/// The outcome of a batch: the number of calls, and for each player whether it is stored and whether its message comes
+/// back.
 struct Fetched {
     calls: usize,
     stored: Vec<bool>,
     comes_back: Vec<bool>,
 }
 
-/// One invocation with a batch whose first call is spoiled, so that each player is asked for alone, while others are
-/// parked. The process's rationing fails as `life` says; what is paid for it can store.
+/// One invocation with a batch whose first response is spoiled, so that each player is requested alone, while other
+/// messages are parked. The process's access to the budget fails as `life` sets; it can store what is paid for.
 fn fetch(life: &Life) -> Fetched {
     let mut setup = Setup::new(31, 60);
     setup.options.shares = Shares { never_classed: 200, ..Shares::NONE };
@@ -77,7 +78,7 @@ fn fetch(life: &Life) -> Fetched {
 
 #[test]
 fn what_is_paid_for_is_stored_and_does_not_come_back_whatever_fails_then() {
-    // The spoiled call, one for each player, and one for those who were parked.
+    // The spoiled call, one for each player, and one for the parked messages.
     let all = BATCH + 2;
     let life = Life::endless();
     assert_eq!(fetch(&life).calls, all);
@@ -108,7 +109,7 @@ fn a_throttle_that_is_away_after_a_batch_leaves_the_rest_to_the_reviver() {
     });
 }
 
-/// Runs a fleet whose `within` picks the stores that are away for `length`, a second after it began.
+/// Runs a fleet in which the stores picked by `within` are unavailable for `length`, starting a second after it began.
 fn play_absence(length: Duration, within: fn(&World, &Life) -> Stores) {
     let mut setup = Setup::new(33, 400).keys(&[2_000, 2_000], 600);
     setup.settings.concurrency_limit = 8;

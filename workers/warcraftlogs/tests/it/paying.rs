@@ -1,4 +1,4 @@
-//! Questions beside the fleet's work are paid for like any other call.
+//! Queries other than the fleet's main work are paid for like any other call.
 
 use stint_core::ledger::KeyState;
 use stint_warcraftlogs::budget::Tallied;

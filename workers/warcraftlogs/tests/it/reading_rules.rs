@@ -1,4 +1,4 @@
-//! How often the rules and the rests of upstreams are read.
+//! How often the rules and the upstreams' pauses are read.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -14,7 +14,7 @@ use stint_warcraftlogs::store::{Claim, Doubt, Page, Pass, Rest, Rule, RuleStatus
 
 use crate::world::{Setup, World, play};
 
-/// Rules that count how often they are read, and that may be out of reach.
+/// Rules that count how often they are read, and that may be unavailable.
 struct Watched {
     inner: Arc<dyn Rules>,
     lists: AtomicU64,
@@ -89,7 +89,7 @@ impl Rules for Watched {
     }
 }
 
-/// A rule of 40 pages, read one after the other within 40 seconds, and rules that are watched.
+/// A rule with 40 pages, read one after the other within 40 seconds, and rules that count reads.
 fn forty_pages() -> (World, Arc<Watched>) {
     let mut setup = Setup::new(5, 4_000).rankings(&[(26, 4)]);
     setup.options.latency = (Duration::from_secs(5), Duration::from_secs(5));
@@ -137,7 +137,7 @@ fn a_discovery_stops_within_ten_seconds_of_another_one_that_is_turned_away() {
         };
         let (report, turned_away) = futures::future::join(fleet.run("discover"), turned_away).await;
         assert!(report["stopped"].as_str().unwrap().contains("turned discovery away"), "{report}");
-        // The pages that were under way are read.
+        // The pages under way are still read.
         assert!(between(turned_away, world.clock.now()) <= Duration::from_secs(10 + 5), "{report}");
     });
 }

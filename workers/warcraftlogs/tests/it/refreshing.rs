@@ -1,4 +1,4 @@
-//! `stint wcl refresh`: a player ahead of the backlog, from the reserve while there is one.
+//! `stint wcl refresh`: fetches a player ahead of the backlog, from the reserve while there is one.
 
 use std::collections::BTreeMap;
 use std::pin::pin;
@@ -21,7 +21,7 @@ use crate::world::{Life, Request, Setup, Stores, World, play};
 /// The window of the worlds below.
 const WINDOW: u64 = 600;
 
-/// Nobody who is asked for beyond the backlog is in it.
+/// Players that are refreshed and are not in the backlog.
 fn strangers(world: &World, count: usize) -> Vec<PlayerId> {
     let population = world.population();
     let mut ids = population.with_fate(population.rankings(), Fate::Ranked);
@@ -30,14 +30,15 @@ fn strangers(world: &World, count: usize) -> Vec<PlayerId> {
     ids
 }
 
-/// A world whose one key has run dry but for its reserve: a backlog of thousands waits, and the throttle is at 0.
+/// A world with one key that has run dry except for its reserve: a backlog of thousands waits, and the throttle is at
+/// 0.
 fn dry(seed: u64, reserve: u64) -> World {
     let mut setup = Setup::new(seed, 3_000).rankings(&[(26, 3)]).keys(&[500], WINDOW);
     setup.settings.wcl_reserve = Points::whole(reserve);
     setup.build()
 }
 
-/// Queues everybody but `but`, and runs a process until the backlog can be served no more.
+/// Queues every player except `but`, and runs a process until no more of the backlog can be served.
 async fn run_dry(world: &World, but: &[PlayerId]) {
     for id in world.everybody().into_iter().filter(|id| !but.contains(id)) {
         world.queue(id, world.raids_of(id)).await;
@@ -54,7 +55,7 @@ async fn parked(world: &World) -> u64 {
     world.stores.pool.count_parked(REFRESH_QUEUE).await.unwrap()
 }
 
-/// Asks for a player by name.
+/// The player by name.
 fn by_name(world: &World, id: PlayerId) -> Whom {
     let character = world.population().character(id).unwrap();
     let named = Named::new(&character.name, character.realm.slug, character.realm.region);
@@ -141,7 +142,7 @@ fn points_that_come_back_serve_a_parked_refresh_without_a_wake_up() {
     setup.settings.wcl_reserve = Points::whole(10);
     let world = setup.build();
     play(&world, async {
-        // Somebody holds all there is, and gives it back while the refresh is parked.
+        // Another process holds all points, and gives them back while the refresh is parked.
         let fleet = world.start();
         fleet.budget.read_counters(Points::MAX).await.unwrap();
         let call_timeout = Duration::from_secs(2);
@@ -153,7 +154,7 @@ fn points_that_come_back_serve_a_parked_refresh_without_a_wake_up() {
         let report = fleet.invoke("refresher", Event::Manual(body), Duration::from_secs(3)).await.unwrap().report;
         assert_eq!((&report["parked"], parked(&world).await), (&1.into(), 1));
         world.stores.pool.settle(&grant.hold, CallEnd::NotBilled).await.unwrap();
-        // Whoever is next at work in the fleet sends it back, a reviver for one.
+        // The next worker that runs sends it back; here it is a reviver.
         assert_eq!(fleet.run("reviver").await["unparked"], 1);
         world.start().run_until_idle().await;
         world.assert_served(&world.asked_of(&[wanted])).await;
@@ -207,7 +208,7 @@ fn a_name_that_nobody_has_is_done_and_counted_and_spoils_nothing() {
     });
 }
 
-/// What became of a refresh.
+/// The stored result of a refresh.
 async fn told(world: &World, whom: &Whom) -> Option<Refreshed> {
     world.stores.answers.answer(whom).await.unwrap().map(|answer| answer.result)
 }
@@ -256,7 +257,7 @@ fn a_person_is_told_before_what_follows_the_batch() {
     play(&world, async {
         let id = strangers(&world, 1)[0];
         let message = PlayerMessage { whom: Whom::Id(id), raids_to_scrap: world.raids_of(id) };
-        // A throttle that does not answer holds up whatever follows.
+        // A throttle that does not respond delays what follows.
         let throttle = world.stores.within(&Life::unanswered_while(|| true)).throttle;
         let fleet = world.start_on(Stores { throttle, ..world.stores.clone() });
         let event = Event::Manual(serde_json::from_str(&message.to_body()).unwrap());
@@ -267,8 +268,8 @@ fn a_person_is_told_before_what_follows_the_batch() {
     });
 }
 
-/// A backlog and two refreshes, one by name, on a key that runs dry with and without them; the first process ends as
-/// `life` says.
+/// A backlog and two refreshes, one by name, on a key that runs dry with and without them; the first process exits at
+/// the kill point of `life`.
 fn live_and_be_reborn(seed: u64, life: &Life) -> u64 {
     let mut setup = Setup::new(seed, 10).keys(&[90], 20);
     setup.settings.wcl_reserve = Points::whole(if seed.is_multiple_of(2) { 9 } else { 0 });

@@ -12,7 +12,7 @@ use stint_warcraftlogs::message::QUEUE;
 
 use crate::world::{Fault, Life, Request, Setup, World, play};
 
-/// A world whose one key is soon dry.
+/// A world with one key that soon runs dry.
 fn dry(seed: u64) -> World {
     Setup::new(seed, 40).keys(&[120], 600).build()
 }
@@ -195,10 +195,10 @@ fn killed_at(step: u64) -> u64 {
         world.pass(60).await;
         let life = Life::killed_at(step);
         life.live(world.start_with(&life).run("reviver")).await;
-        // What it had on loan comes back.
+        // The messages that it had leased are available again.
         world.pass(60).await;
         world.assert_nobody_lost().await;
-        // The wake-up is still there, because nobody has completed it.
+        // The wake-up is still there, because it has not been completed.
         world.start().run_until_idle().await;
         world.assert_all_served().await;
         life.steps()

@@ -1,4 +1,4 @@
-//! What a rule and the settings say of what to read arrives upstream, and what comes back is stored.
+//! The options of a rule and of the settings reach the upstream, and the results are stored.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,14 +10,14 @@ use stint_warcraftlogs::store::Rule;
 
 use crate::world::{Request, Setup, World, play, rule, told};
 
-/// The ranking of these worlds.
+/// The ranking in these worlds.
 const RANKING: (u32, u32) = (26, 4);
 
 fn setup(players: u32) -> Setup {
     Setup::new(17, players).rankings(&[RANKING, (28, 4)])
 }
 
-/// Whom a rule finds that reads all of its pages.
+/// The players that a rule finds when it reads all of its pages.
 async fn discovered(world: &World, rule: Rule) -> Vec<PlayerId> {
     world.stores.rules.put(&rule).await.unwrap();
     let report = world.start().run("discover").await;
@@ -130,7 +130,7 @@ fn reports_are_read_of_a_region_a_server_or_a_guild() {
     assert!(!of_guild.is_empty() && of_guild.len() < all.len() && of_guild.is_subset(&all), "{of_guild:?}");
 }
 
-/// The ranks that are stored of everybody in one raid and difficulty.
+/// The stored ranks of all players in one raid and difficulty.
 async fn ranks(world: &World, unit: (u32, u32)) -> BTreeMap<PlayerId, RaidRanks> {
     let ranked = world.ranked().await.into_iter();
     ranked.filter_map(|(id, player)| Some((id, player.raids.get(&unit.0)?.get(&unit.1)?.clone()))).collect()

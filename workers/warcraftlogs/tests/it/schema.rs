@@ -1,4 +1,4 @@
-//! Every document that the fleet can send, against the published schema and against our part of it.
+//! Checks every document that the fleet can send against the published schema and against the part of it in this crate.
 
 use apollo_compiler::schema::ExtendedType;
 use apollo_compiler::validation::Valid;
@@ -20,14 +20,14 @@ const OURS: &str = include_str!("../../graphql/schema.graphql");
 /// The fixed documents.
 const QUERIES: &str = include_str!("../../graphql/queries.graphql");
 
-/// Where the published schema is on the machines that have it.
+/// Path of the published schema on the machines that have it.
 const PUBLISHED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data/wcl/schema.graphql");
 
 fn ours() -> Valid<Schema> {
     Schema::parse_and_validate(OURS, "graphql/schema.graphql").unwrap()
 }
 
-/// `None`, said aloud, where the file is not.
+/// `None`, with a message, if the file is missing.
 #[expect(clippy::print_stderr, reason = "whoever reads a test's output learns what it could not do")]
 fn published() -> Option<Valid<Schema>> {
     let Ok(text) = std::fs::read_to_string(PUBLISHED) else {
@@ -64,7 +64,7 @@ fn what_the_fleet_asks_of_points_and_reports_is_valid() {
     check(&schemas, QUERIES);
 }
 
-/// Whatever the settings say, and rules of three raids beside them.
+/// Any settings, with any rules of three raids.
 fn questions() -> impl Strategy<Value = Questions> {
     let metric = || proptest::sample::select(&METRICS[..]).prop_map(str::to_owned);
     let (partition, size) = (option::of(prop_oneof![Just(-1), 1..9_i32]), option::of(1..=40_u32));

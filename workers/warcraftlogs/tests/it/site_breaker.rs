@@ -1,4 +1,4 @@
-//! The site's own breaker, beside that of the API.
+//! The site's own breaker, beside the API's.
 
 use std::time::Duration;
 

@@ -1,6 +1,6 @@
-//! The conformance suite of the fleet's stores: every backend passes the same, by name.
+//! The conformance suite of the fleet's stores: every backend passes the same tests, by name.
 //!
-//! A backend implements [`StoreWorld`] and names `store_suite!` once.
+//! A backend implements [`StoreWorld`] and uses `store_suite!` once.
 
 mod answers;
 mod directory;
@@ -20,28 +20,28 @@ use std::time::Duration;
 use jiff::Timestamp;
 use stint_warcraftlogs::store::{Directory, Discovers, Milestones, Players, RefreshAnswers, Rules, Zones};
 
-/// Stores that are empty and that no other test uses.
+/// Empty stores that no other test uses.
 pub(crate) trait StoreWorld {
-    /// Asked twice, answers another way to the same rules, as another process has them.
+    /// A second call returns another handle to the same rules, as another process would have.
     fn rules(&self) -> Arc<dyn Rules>;
     fn discovers(&self) -> Arc<dyn Discovers>;
     fn players(&self) -> Arc<dyn Players>;
     fn answers(&self) -> Arc<dyn RefreshAnswers>;
-    /// Of the same players.
+    /// For the same players.
     fn directory(&self) -> Arc<dyn Directory>;
     fn milestones(&self) -> Arc<dyn Milestones>;
 
-    /// Of the same raids.
+    /// For the same raids.
     fn zones(&self) -> Arc<dyn Zones>;
 
-    /// The time that the stores live in.
+    /// The stores' current time.
     fn now(&self) -> Timestamp;
 
-    /// Lets time pass.
+    /// Advances the time.
     fn pass(&self, duration: Duration);
 }
 
-/// A test for each name, with a world and an executor of the backend's.
+/// One test for each name, with the backend's world and executor.
 macro_rules! expand {
     ($suite:ident, $run:expr, $world:expr, $($test:ident)*) => {
         mod $suite {
@@ -55,7 +55,7 @@ macro_rules! expand {
     };
 }
 
-/// All suites, on worlds that `$world` makes.
+/// All suites, on worlds made by `$world`.
 macro_rules! store_suite {
     ($run:expr, $world:expr) => {
         crate::stores::expand! { rules, $run, $world,

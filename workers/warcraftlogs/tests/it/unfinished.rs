@@ -1,4 +1,4 @@
-//! Aggregators whose time is over before their work is, and runs that set what has started them.
+//! Aggregators whose time ends before their work does, and runs that set the wake-up that started them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,14 +15,14 @@ use stint_warcraftlogs::store::{Backlog, Discovered, Discovers, Due, Freshness, 
 
 use crate::world::{Setup, World, play};
 
-/// How long an invocation may take.
+/// Time-out of an invocation.
 const TIME: Duration = Duration::from_secs(900);
 
-/// A collection that is slow to read, or in which nothing is wanted any more.
+/// A collection that is slow to read, or in which no player is wanted any more.
 struct Hindered {
     inner: Arc<dyn Discovers>,
     clock: ManualClock,
-    /// How long a page of those who are due takes.
+    /// How long reading a page of due players takes.
     page_takes: Duration,
     /// Whether there is always another page.
     endless: bool,
@@ -75,7 +75,7 @@ impl Discovers for Hindered {
     }
 }
 
-/// Runs an aggregator on a collection that is hindered so, and returns its report and what it has kept.
+/// Runs an aggregator on such a collection, and returns its report and the milestones that it stored.
 async fn aggregate(world: &World, page_takes: Duration, endless: bool, unwanted: bool) -> (Value, Reached) {
     let inner = world.stores.discovers.clone();
     let mut stores = world.stores.clone();
@@ -127,7 +127,7 @@ fn nothing_is_queued_where_nothing_was_sent() {
     });
 }
 
-/// EventBridge Scheduler deletes it after its firing, whatever it says by then.
+/// EventBridge Scheduler deletes it after it fired, even if it was rewritten meanwhile.
 #[test]
 fn a_discovery_never_sets_the_wake_up_that_has_started_it() {
     let world = Setup::new(5, 40).rankings(&[(26, 4)]).build();

@@ -1,5 +1,5 @@
-//! A fate for each raid and difficulty: what comes is stored, what is refused is recorded, and only what is missing is
-//! asked for again.
+//! An outcome for each raid and difficulty: ranks are stored, refusals are recorded, and only what is missing is
+//! requested again.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use stint_warcraftlogs::whom::{Named, Whom};
 
 use crate::world::{Life, Request, Setup, Stores, World, play};
 
-/// Players with what they are asked for, and a raid that there is not.
+/// Queues players with their raids, and a raid that does not exist.
 async fn queue_with_a_wrong_raid(world: &World, ids: &[PlayerId]) {
     for id in ids {
         let mut raids = world.raids_of(*id);
@@ -30,7 +30,7 @@ fn counting(setup: Setup, faults: SectionFaults) -> Setup {
     setup
 }
 
-/// One batch after the other.
+/// One batch at a time.
 fn one_at_a_time(mut setup: Setup) -> World {
     setup.settings.concurrency_limit = 1;
     let world = setup.build();
@@ -56,7 +56,7 @@ fn what_comes_is_stored_and_what_is_refused_is_asked_for_no_more() {
         let charged = world.books().charged.to_float();
         // A section costs at most 4.5 points; only the first five players pay for the wrong one.
         assert!(charged < 105.0 * 4.5, "{charged} points for 100 sections");
-        // The same again asks for nothing.
+        // The same messages again cause no request.
         let calls = world.network.sent(Request::Ranks);
         world.pass(60).await;
         world.queue(ids[0], RaidsToScrap::one(99, 1)).await;
@@ -100,7 +100,7 @@ fn a_rule_that_is_refused_to_everyone_rests_until_it_is_changed_and_nothing_wait
         assert!(report["queued"].as_u64() > Some(0), "{report}");
         world.start().run_until_idle().await;
 
-        // Put anew, the rule is read, and its players are asked for again.
+        // After the rule is put again, it is read, and its players are requested again.
         world.stores.rules.put(&rules[1].rule).await.unwrap();
         let again = world.stores.rules.list().await.unwrap().documents;
         assert_eq!(again[1].resting, None);
@@ -228,7 +228,7 @@ fn a_message_whose_player_was_fetched_meanwhile_costs_no_call() {
         fleet.run_until_idle().await;
         assert_eq!(world.network.sent(Request::Ranks), 2, "six players, though there are twelve messages");
         assert_eq!(fleet.totals().succeeded, 12);
-        // What is sent later is fetched anew: it may have changed.
+        // A message sent later is fetched again: the ranks may have changed.
         world.pass(5).await;
         world.queue(ids[0], world.raids_of(ids[0])).await;
         world.start().run_until_idle().await;

@@ -1,4 +1,4 @@
-//! The source document's own rule, to the letter.
+//! The source document's own rule, implemented literally.
 
 use std::time::Duration;
 
@@ -59,7 +59,7 @@ fn each_refusal_is_an_error_and_one_less_concurrency_and_at_0_the_reviver_is_sch
         let reset = world.books().keys[0].windows[0].reset;
         assert_eq!((wakeups.len(), wakeups[0].name.as_str(), wakeups[0].worker.as_str()), (1, REVIVE, "reviver"));
         assert!(wakeups[0].at >= reset && wakeups[0].at <= after(reset, Duration::from_secs(10)));
-        // An invocation that was already on its way finds a concurrency of 0, which does not make it free of charge.
+        // An invocation that was already under way finds a concurrency of 0; its call costs points nevertheless.
         assert!(fetch_one(&world, &fleet).await.is_err());
         assert_eq!(concurrency(&world).await, Some(0));
     });
@@ -109,7 +109,7 @@ fn a_queue_is_served_as_long_as_the_keys_are_rich() {
     play(&world, async {
         world.queue_everybody().await;
         world.start().run_until_idle().await;
-        // Of the books nothing is promised: nobody's intent is recorded.
+        // The accounts are not checked: this strategy records no holds.
         world.assert_fates(&world.asked_of(&world.everybody())).await;
     });
 }
@@ -127,7 +127,7 @@ fn no_call_is_begun_that_could_be_cut_off() {
         for id in fate(Fate::Ranked, 4).chain(fate(Fate::NeverClassed, 1)) {
             world.queue(id, world.raids_of(id)).await;
         }
-        // The answer to all of them is spoiled, so that each is asked for alone. A call may take 6 s.
+        // The response for all of them is spoiled, so that each is requested alone. A call may take 6 s.
         world.network.fail(Request::Ranks, [Fault::Late(Duration::from_millis(1_900))]);
         let event = Event::Batch(world.stores.queue.receive(BATCH).await.unwrap());
         let outcome = world.start().invoke("rank-fetcher", event, Duration::from_secs(8)).await.unwrap();
@@ -135,7 +135,7 @@ fn no_call_is_begun_that_could_be_cut_off() {
     });
 }
 
-/// How often an invocation that reads `keys` keys asks the pool for something.
+/// How many calls an invocation that reads `keys` keys makes to the pool.
 fn asked_of_the_pool(keys: usize) -> u64 {
     let mut setup = Setup::new(24, 10).keys(&vec![1_000; keys], 600);
     setup.settings.budget_strategy = BudgetStrategy::WorstCase;

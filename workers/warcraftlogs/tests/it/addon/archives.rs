@@ -1,4 +1,4 @@
-//! Archives as a user unpacks them.
+//! Archives when a user unpacks them.
 
 use std::process::Command;
 
@@ -16,7 +16,7 @@ fn an_archive_unpacks_into_addons_that_a_client_loads() {
     assert_eq!((archives[0].region.as_str(), archives[0].path.file_name().unwrap()), ("EU", "Stint_EU.zip".as_ref()));
     assert_eq!(archives[0].path.metadata().unwrap().len(), archives[0].bytes);
     let addons = target.path().join("AddOns");
-    // Python has what the systems of players have: an implementation of its own.
+    // Python has its own implementation of the format, like the players' systems.
     let output = Command::new("python3").args(["-m", "zipfile", "-e"]).args([&archives[0].path, &addons]).output();
     let output = output.expect("python3 is missing: apt-get install python3");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

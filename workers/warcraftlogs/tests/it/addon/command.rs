@@ -1,4 +1,4 @@
-//! What `/stint` answers.
+//! The output of `/stint`.
 
 use super::{installed, play};
 

@@ -1,9 +1,9 @@
--- A small stand-in of the game's client: it loads the addons of a folder by their tables of contents, gives them the
+-- A small stand-in for the game's client: it loads the addons of a folder by their tables of contents, gives them the
 -- functions of the game that they may use, and plays a scenario:
 --
 --   lua5.1 game.lua FOLDER SCENARIO
 --
--- Everything that a player would see is printed: the lines of the chat, and those of the tooltip when it is shown.
+-- Everything that a player would see is printed: the lines of the chat, and the lines of the tooltip when it is shown.
 
 local folder, scenario = ...
 
@@ -12,7 +12,7 @@ local read_lines, open, run_file, write, time_of = io.lines, io.open, loadfile, 
 -- Every addon that a folder may have, in the order of the client's list.
 local ADDONS = { "Stint", "Stint_CN", "Stint_EU", "Stint_KR", "Stint_TW", "Stint_US" }
 
--- What the scenario sets before game.start(), and may change later.
+-- The scenario sets these before game.start(), and may change them later.
 game = {
   region = 3,
   realm = "TarrenMill",
@@ -55,7 +55,7 @@ local function toc_of(name)
   return toc
 end
 
--- Why an addon cannot be loaded, or nil.
+-- The reason why an addon cannot be loaded, or nil.
 local function obstacle(name)
   local toc = toc_of(name)
   if not toc then
@@ -79,7 +79,7 @@ local function load_addon(name)
     local shared = {}
     for _, file in ipairs(toc.files) do
       local chunk, problem = run_file(folder .. "/" .. name .. "/" .. file)
-      -- A client goes on with the next file, and says that the addon was loaded.
+      -- After an error, a client continues with the next file, and says that the addon was loaded.
       assert(chunk or name ~= "Stint", problem)
       if chunk then
         chunk(name, shared)
@@ -146,7 +146,7 @@ function tooltip:AddLine(text) self.lines[#self.lines + 1] = assert(text) end
 function tooltip:AddDoubleLine(left, right) self.lines[#self.lines + 1] = assert(left) .. " | " .. assert(right) end
 
 function tooltip.HookScript(_, script, handler)
-  -- Clients with TooltipDataProcessor have no such script any more.
+  -- Clients with TooltipDataProcessor no longer have such a script.
   assert(script == "OnTooltipSetUnit" and not game.modern, "there is no script " .. script)
   hooks[#hooks + 1] = handler
 end
@@ -162,7 +162,7 @@ function tooltip:SetUnit(unit)
   end
 end
 
--- The mouse comes over somebody: what the tooltip then says.
+-- Moves the mouse over a player and prints the tooltip.
 function game.hover(name, realm)
   game.units.mouseover = { name = name, realm = realm, is_player = true }
   tooltip:SetUnit("mouseover")
@@ -178,12 +178,12 @@ function game.show_tooltip()
   end
 end
 
--- Somebody types a command.
+-- Types a command.
 function game.type(text)
   SlashCmdList.STINT(text)
 end
 
--- What 12.0 says about units in combat: any use of it but to ask whether it is secret is an error.
+-- A value that 12.0 returns about units in combat: any use of it except the check whether it is secret is an error.
 local function misuse() error("a secret value was used") end
 game.secret = setmetatable({}, { __index = misuse, __eq = misuse, __lt = misuse, __concat = misuse, __call = misuse })
 
@@ -221,14 +221,14 @@ local function give_functions()
   end
 end
 
--- What the interpreter has and the game has not.
+-- Removes what the interpreter has and the game has not.
 local function take_functions()
   for _, name in ipairs({ "io", "os", "dofile", "loadfile", "require", "module", "package", "debug" }) do
     _G[name] = nil
   end
 end
 
--- The character logs in: addons that are not loaded on demand are there before.
+-- The character logs in: addons that are not loaded on demand are already loaded.
 function game.start()
   give_functions()
   take_functions()

@@ -1,4 +1,4 @@
-//! Which database is loaded at login, and what is said when it is not.
+//! Which database is loaded at login, and what is printed if it is not.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use stint_warcraftlogs::model::Player;
 use super::{installed, play, players};
 use crate::lua::world::{bare, generate, generate_with, name_of, ranked};
 
-/// Replaces a text in the database of EU.
+/// Replaces a text in the EU database.
 fn change(folder: &Path, from: &str, to: &str) {
     let path = database_path(folder, "EU");
     let text = std::fs::read_to_string(&path).unwrap();
@@ -16,7 +16,7 @@ fn change(folder: &Path, from: &str, to: &str) {
     std::fs::write(path, text.replace(from, to)).unwrap();
 }
 
-/// A folder with databases of both regions, of these realms.
+/// A folder with databases of both regions, with players on these realms.
 fn two_regions(eu: &str, us: &str) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let in_region = |region: &'static str, realm: &'static str| {
@@ -68,10 +68,10 @@ fn of_several_databases_the_one_that_knows_the_realm_is_kept() {
         let expected = if kept == "EU" { "true false" } else { "false true" };
         assert!(shown.starts_with(&format!("{expected}\nCid of {realm}\n")), "{realm}: {shown}");
     }
-    // A realm that none knows: the client's own region, and the others leave the memory.
+    // A realm in no database: the client's own region is used, and the others are removed from memory.
     let unknown = format!("game.realm = 'Nowhere' {}", scenario);
     assert!(play(folder.path(), &unknown).starts_with("true false\n"));
-    // What another addon has loaded is its own.
+    // A database loaded by another addon stays.
     let foreign = format!("game.realm = 'Area52' StintDatabases = {{ EU = {{ data = {{}} }} }} {}", scenario);
     assert!(play(folder.path(), &foreign).contains("true true\nCid"));
 }

@@ -1,4 +1,4 @@
-//! The addon in the interpreter that the game embeds, inside a stand-in of the game.
+//! The addon in the interpreter that the game embeds, inside a stand-in for the game.
 
 mod archives;
 mod command;
@@ -44,7 +44,7 @@ fn installed() -> tempfile::TempDir {
     folder
 }
 
-/// A folder with the addons of Ann, who has done two dungeons, in a database with all extras.
+/// A folder with the addons of Ann, who has run two dungeons, in a database with all extras.
 fn dungeons() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let stars = |spec: Option<&str>, points, rank, server_rank| AllStars {

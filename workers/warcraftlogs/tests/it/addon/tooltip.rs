@@ -1,4 +1,4 @@
-//! What the tooltip of a player says.
+//! The contents of a player's tooltip.
 
 use super::{dungeons, installed, play};
 

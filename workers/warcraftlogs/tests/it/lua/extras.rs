@@ -1,4 +1,4 @@
-//! All stars, scores and keystones, which only those databases say that are asked to.
+//! All-star points, scores and keystones, which a database contains only on request.
 
 use std::collections::BTreeSet;
 
@@ -11,14 +11,14 @@ use stint_warcraftlogs::model::{AllStars, Player};
 use super::interpreter::assert_all_found_with;
 use super::world::{Dice, GENERATED, generate, generate_with, name_of, ranked};
 
-/// Options that say these extras beside everything else.
+/// Options with these extras in addition to everything else.
 fn with(extras: &[Field]) -> Options {
     let mut options = Options::default();
     options.fields.extend(extras);
     options
 }
 
-/// A player with extras that the seed decides, the largest and the smallest numbers among them.
+/// A player with extras derived from the seed, including the largest and the smallest numbers.
 fn starred(name: &str, seed: u64) -> Player {
     let mut dice = Dice(seed);
     let mut player = ranked("EU", ["Aa", "Bb"][seed as usize % 2], name, seed);
@@ -46,7 +46,7 @@ fn all_stars(dice: &mut Dice) -> AllStars {
     }
 }
 
-/// Of every size, or none.
+/// A number of any size, or `None`.
 fn number(dice: &mut Dice) -> Option<u32> {
     let size = dice.below(35);
     match size {
@@ -167,7 +167,7 @@ fn extras_that_would_break_a_file_refuse_their_player_where_they_are_asked_for()
     }
 }
 
-/// MongoDB keeps the order in which a document was written, and texts of numbers have another one than numbers.
+/// MongoDB keeps the order in which a document was written, and numbers as text sort differently from numbers.
 #[test]
 fn documents_in_any_order_give_the_same_bytes() {
     let player = starred("Ann", 5);
@@ -185,7 +185,7 @@ fn documents_in_any_order_give_the_same_bytes() {
     assert!(files[0] == files[1]);
 }
 
-/// The text of a document with the members of every object in reverse.
+/// The text of a document with the members of every object in reverse order.
 fn reversed(value: serde_json::Value) -> String {
     match value {
         serde_json::Value::Object(members) => {

@@ -8,7 +8,7 @@ use stint_warcraftlogs::model::Player;
 
 use super::world::{generate, line, name_of, plain, ranked, server};
 
-/// Runs a program of Lua 5.1 and returns what it printed.
+/// Runs a Lua 5.1 program and returns its output.
 fn run(program: &str, arguments: &[&Path]) -> String {
     let output = Command::new(program).args(arguments).output().unwrap_or_else(|error| {
         panic!(
@@ -20,7 +20,7 @@ fn run(program: &str, arguments: &[&Path]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// Asks the interpreter for (region, server, name) and returns one line each.
+/// Queries the interpreter for (region, server, name) and returns one line for each.
 fn answers(folder: &Path, queries: &[(&str, &str, &str)]) -> Vec<String> {
     let text: String = queries.iter().map(|(region, server, name)| format!("{region}\t{server}\t{name}\n")).collect();
     let file = tempfile::NamedTempFile::new().unwrap();
@@ -30,12 +30,12 @@ fn answers(folder: &Path, queries: &[(&str, &str, &str)]) -> Vec<String> {
     run("lua5.1", &[&script, folder, Path::new(&regions), file.path()]).lines().map(str::to_owned).collect()
 }
 
-/// Every player is found, as it was written.
+/// Asserts that every player is found as written.
 fn assert_all_found(folder: &Path, players: &[Player]) {
     assert_all_found_with(folder, players, &Options::default());
 }
 
-/// The same, in databases of these options.
+/// The same, in databases with these options.
 pub(super) fn assert_all_found_with(folder: &Path, players: &[Player], options: &Options) {
     let queries: Vec<_> = players
         .iter()
@@ -51,7 +51,7 @@ pub(super) fn assert_all_found_with(folder: &Path, players: &[Player], options: 
 #[test]
 fn the_interpreter_finds_every_player_of_large_and_small_servers() {
     let folder = tempfile::tempdir().unwrap();
-    // A tenth of them with ranks, which take a debug build a while.
+    // A tenth of them have ranks, which take a debug build a while.
     let large = (0..25_000).map(|number| match number % 10 {
         0 => ranked("EU", "Tarren Mill", &name_of(number), number.into()),
         _ => plain("EU", "Tarren Mill", &name_of(number)),
@@ -100,7 +100,7 @@ fn a_name_does_not_end_where_a_record_goes_on() {
     let folder = tempfile::tempdir().unwrap();
     let players: Vec<Player> = (1..200).map(|seed| ranked("EU", "Aa", &name_of(seed as u32), seed)).collect();
     generate(folder.path(), &players);
-    // A name and the class behind it are no name, whatever digit follows.
+    // A name followed by its class byte is not a name, whatever digit follows.
     let text = std::fs::read_to_string(database_path(folder.path(), "EU")).unwrap();
     let begin = |line: &'static str| line.bytes().position(|byte| (33..65).contains(&byte)).map(|end| &line[..=end]);
     let begins: Vec<&str> = text.leak().lines().filter_map(begin).filter(|name| !name.contains('-')).collect();

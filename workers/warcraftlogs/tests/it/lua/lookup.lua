@@ -1,5 +1,5 @@
--- Loads the databases of a folder as a game client does, by the tables of contents, and answers every query of a file:
--- lua5.1 lookup.lua FOLDER "EU US" QUERIES; a query is "region<TAB>server<TAB>name", an answer one line.
+-- Loads the databases of a folder as a game client does, by the tables of contents, and prints one line for every query
+-- in a file: lua5.1 lookup.lua FOLDER "EU US" QUERIES; a query is "region<TAB>server<TAB>name".
 local folder, regions, queries = ...
 local function load_addon(addon)
   local shared = {}

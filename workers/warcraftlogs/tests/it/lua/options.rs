@@ -1,4 +1,4 @@
-//! Databases that say less, or more exactly, or are spread over files.
+//! Databases with fewer fields, with more precision, or split into several files.
 
 use std::collections::BTreeSet;
 
@@ -14,7 +14,7 @@ fn players(servers: &[&str]) -> Vec<Player> {
     (0..400).map(player).collect()
 }
 
-/// Both readers give back what is expected of these options.
+/// Both readers return what these options should give.
 fn assert_reads_back(players: &[Player], options: &Options) {
     let folder = tempfile::tempdir().unwrap();
     let report = generate_with(folder.path(), players, options.clone());
@@ -31,7 +31,7 @@ fn assert_reads_back(players: &[Player], options: &Options) {
     assert_eq!(found, expected);
 }
 
-/// Whether a database says anything of a player beside its name.
+/// Whether a database contains anything about a player beside the name.
 fn has_ranks(found: &Found) -> bool {
     let mut ranks = found.raids.values().flat_map(|raid| raid.values());
     ranks.any(|ranks| !ranks.encounters.is_empty() || ranks.best.or(ranks.median).is_some())
@@ -76,7 +76,7 @@ fn whoever_has_no_rank_in_what_is_written_is_left_out() {
     assert_eq!(names(&report), ["Ann", "Mythic", "Bea"]);
     assert_eq!(report.left_out, LeftOut { without_ranks: 2, ..LeftOut::default() });
     assert_eq!((report.regions[0].servers, report.refused_players), (1, 0), "Dee's server is not written");
-    // A choice that hardly anybody meets: the other region keeps its older database, and the report says so.
+    // Options that few players match: the other region keeps its older database, and the report says so.
     let options = Options { raids: Some([31].into()), ..Options::default() };
     let report = generate_with(folder.path(), &everyone, options);
     assert_eq!(names(&report), ["Mythic"]);
@@ -112,8 +112,8 @@ fn whoever_was_not_seen_for_long_is_left_out_when_that_is_asked_for() {
     let since = Some("2026-10-21T10:00:00Z".parse().unwrap());
     let expected = LeftOut { not_seen: 3, not_seen_since: since, regions: vec!["US".to_owned()], ..LeftOut::default() };
     assert_eq!(left_out, expected);
-    // A fleet that stood still loses nobody: days are counted back from the newest player. A clock that was ahead loses nobody
-    // either: the generation's own moment, a day after the newest, is the latest that counts.
+    // A fleet that was stopped loses no player: days are counted back from the newest player. A clock that was ahead
+    // loses none either: the generation's own time, a day after the newest player, is the latest that counts.
     everyone.push(updated("EU", "Aa", "Future", "2043-01-01"));
     assert_eq!(generate(&everyone, Some(31)).0, "Edge Future New");
     everyone.retain(|player| player.name.starts_with("Old"));
@@ -166,7 +166,7 @@ fn a_region_beyond_the_largest_file_gets_more_of_them() {
     assert!(parts.len() > 2 && parts[0] == "Stint_EU_1.lua" && parts.last().unwrap() == "Stint_EU.lua", "{parts:?}");
     let toc = std::fs::read_to_string(folder.path().join("Stint_EU/Stint_EU.toc")).unwrap();
     assert!(toc.ends_with(&(parts.join("\n") + "\n")), "{toc}");
-    // What a smaller region no longer needs is removed.
+    // Files that a smaller region no longer needs are removed.
     assert_eq!(names(&generate_with(folder.path(), &players, Options::default())), ["Stint_EU.lua"]);
     assert!(!folder.path().join("Stint_EU/Stint_EU_1.lua").exists());
 }

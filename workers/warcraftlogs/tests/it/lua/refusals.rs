@@ -1,4 +1,4 @@
-//! What the writer does not take, and what it says about it.
+//! What the writer refuses, and its errors.
 
 use stint_warcraftlogs::lua::{DatabaseWriter, read_back};
 use stint_warcraftlogs::model::Player;

@@ -1,4 +1,4 @@
-//! Whatever goes in comes out, rounded as the format says.
+//! Every player is read back as written, rounded as the format specifies.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +11,7 @@ use stint_warcraftlogs::model::{EncounterRank, Player, RaidRanks};
 
 use super::world::{bare, generate, order, ranked};
 
-/// A name, and whether the format takes it.
+/// A name, and whether the format accepts it.
 fn names() -> impl Strategy<Value = (String, bool)> {
     prop_oneof![
         8 => "[A-Z][a-zß-öа-я가-힣一-龥]{0,11}".prop_map(|name| (name, true)),
@@ -60,13 +60,13 @@ fn players() -> impl Strategy<Value = Vec<(Player, bool)>> {
     })
 }
 
-/// The order of what is expected. In the file, those of one server stand by buckets.
+/// The sort key of expected players. In the file, the players of a server are sorted by bucket.
 fn key_of(found: &Found) -> (&str, &str, &str, &str, &[u8]) {
     let server = &found.server;
     (&found.region, &server.slug, &server.name, &server.normalized_name, found.name.as_bytes())
 }
 
-/// Whether there is anything to write of a player.
+/// Whether there is anything to write about a player.
 fn has_ranks(player: &Player) -> bool {
     let mut ranks = player.raids.values().flat_map(|raid| raid.values());
     ranks.any(|ranks| !ranks.encounters.is_empty() || ranks.best.or(ranks.median).is_some())
@@ -132,6 +132,6 @@ fn what_the_file_says_of_its_players() {
     ann.raids.insert(26, [(4, ranks)].into());
     let report = generate(folder.path(), &[ann]);
     let text = std::fs::read_to_string(&report.regions[0].path).unwrap();
-    // The example of docs/lua-format.md.
+    // The example in docs/lua-format.md.
     insta::assert_snapshot!(text);
 }

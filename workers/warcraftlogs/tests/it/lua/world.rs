@@ -1,4 +1,4 @@
-//! Players to write, and what is to come back of them.
+//! Players to write, and the expected results.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use stint_warcraftlogs::lua::{DatabaseWriter, Found, Options, Report};
 use stint_warcraftlogs::model::{AllStars, EncounterRank, Player, RaidRanks, Server};
 
-/// The day on which the worlds of these tests are generated; it is not in the files.
+/// The day on which the databases of these tests are generated; it is not in the files.
 pub(super) const GENERATED: &str = "2026-11-21T00:00:00Z";
 
 /// A server with the usual three spellings of `Tarren Mill`.
@@ -31,7 +31,7 @@ pub(crate) fn bare(region: &str, server_name: &str, name: &str) -> Player {
     }
 }
 
-/// A player with an average, and no more.
+/// A player with only an average.
 pub(crate) fn plain(region: &str, server_name: &str, name: &str) -> Player {
     let mut player = bare(region, server_name, name);
     let ranks = RaidRanks { metric: "dps".to_owned(), best: Some(50.0), ..RaidRanks::default() };
@@ -39,7 +39,7 @@ pub(crate) fn plain(region: &str, server_name: &str, name: &str) -> Player {
     player
 }
 
-/// A player with ranks that the seed decides: three raids, sets of bosses with holes, several specs.
+/// A player with ranks derived from the seed: three raids, sets of bosses with gaps, several specs.
 pub(crate) fn ranked(region: &str, server_name: &str, name: &str, seed: u64) -> Player {
     let mut dice = Dice(seed);
     let mut player = bare(region, server_name, name);
@@ -74,14 +74,14 @@ pub(crate) fn ranked(region: &str, server_name: &str, name: &str, seed: u64) -> 
     player
 }
 
-/// Different names of letters, some of them not ASCII: the number written in a base of letters.
+/// Distinct names of letters, some of them not ASCII: the number written in a base of letters.
 pub(crate) fn name_of(number: u32) -> String {
     let letters = ["a", "é", "o", "л", "n", "ß", "금", "s", "u", "i"];
     let digits: String = number.to_string().bytes().map(|digit| letters[usize::from(digit - b'0')]).collect();
     format!("{}{digits}", ["Ann", "Åke", "Мир", "가"][number as usize % 4])
 }
 
-/// Writes databases of everything.
+/// Writes databases with everything.
 pub(crate) fn generate(folder: &Path, players: &[Player]) -> Report {
     generate_with(folder, players, Options::default())
 }
@@ -98,7 +98,7 @@ pub(super) fn order(player: &Player) -> (&str, &str, &str, &str) {
     (&player.region, &player.server.slug, &player.server.name, &player.server.normalized_name)
 }
 
-/// One line that says everything about a player, the same as `lookup.lua` prints.
+/// One line with everything about a player, in the format of `lookup.lua`.
 pub(super) fn line(found: Option<&Found>) -> String {
     let Some(found) = found else { return "nil".to_owned() };
     let midnight = found.updated_at.to_zoned(jiff::tz::TimeZone::UTC).unwrap().timestamp().as_second();
@@ -130,7 +130,7 @@ fn stars_in_line(stars: &AllStars) -> String {
     format!("*{of}/{points}/{}/{}/{}", or_nil(*rank), or_nil(*region_rank), or_nil(*server_rank))
 }
 
-/// A generator of numbers that is the same on every machine (splitmix64).
+/// A random number generator that gives the same numbers on every machine (splitmix64).
 pub(super) struct Dice(pub(super) u64);
 
 impl Dice {

@@ -1,4 +1,4 @@
-//! What a publication commits.
+//! The commits of publications.
 
 use stint_warcraftlogs::addon::regions;
 use stint_warcraftlogs::publish::{Git, GitSettings, Published, Publisher};
@@ -16,7 +16,7 @@ async fn an_empty_remote_gets_its_first_commit_and_no_second_one_without_a_chang
         assert_eq!((first.attempts, first.replaced, first.tag_refused), (1, 0, None));
         assert_eq!(first.commit.unwrap(), place.git(&["rev-parse", "main"]).trim());
         assert_eq!(git.publish(&folder).await.unwrap(), Published::Unchanged);
-        // A new generation does not know of the version yet.
+        // A new generation does not have the version yet.
         let folder = place.generate("fresh", &[player("EU", "Ann", 20)]);
         assert_eq!(git.publish(&folder).await.unwrap(), Published::Unchanged);
         assert_eq!(place.commits("main"), 1);

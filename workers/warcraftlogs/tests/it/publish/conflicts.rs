@@ -6,7 +6,7 @@ use stint_warcraftlogs::publish::{Git, GitSettings, Publisher, Step};
 
 use super::place::{Place, player, push, push_meanwhile};
 
-/// A publisher that, before each push that `lands` allows, sees another publisher's commit land.
+/// A publisher that finds another publisher's commit before each of its first `lands` pushes.
 fn overtaken(place: &Arc<Place>, lands: u32) -> Git {
     let other = Arc::clone(place);
     Git::with_progress(place.settings("state"), move |step| {
@@ -44,7 +44,7 @@ async fn a_push_that_is_always_overtaken_ends_with_an_error_and_loses_nothing() 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn publishers_at_the_same_time_all_land() {
-    // One state folder for all is `stint up` and `stint wcl publish` in one home.
+    // A state folder shared by all is the case of `stint up` and `stint wcl publish` in one home.
     for (place, shared) in Place::both().into_iter().chain(Place::both()).map(Arc::new).zip([false, false, true, true])
     {
         let tasks = ["EU", "US", "KR", "TW"].map(|region| {

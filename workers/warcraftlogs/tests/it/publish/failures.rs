@@ -1,4 +1,4 @@
-//! What a publication does not stumble over, and what it says when it fails.
+//! Conditions in which a publication succeeds nevertheless, and its errors when it fails.
 
 use std::fs::File;
 use std::path::Path;
@@ -31,7 +31,7 @@ async fn a_dirty_or_half_made_clone_is_no_obstacle() {
         let published = git.publish(&folder).await.unwrap_or_else(|error| panic!("damage {number}: {error}"));
         assert!(matches!(published, Published::Pushed(_)), "damage {number}: {published:?}");
         assert_eq!((place.commits("main"), place.version("Stint_EU").as_str()), (3, "2026.11.20-3"), "damage {number}");
-        // Earlier databases were written beside the clone to be compared, and are gone again.
+        // Earlier databases were written beside the clone for comparison, and are removed again.
         let mut left: Vec<_> =
             place.path("state").read_dir().unwrap().map(|entry| entry.unwrap().file_name()).collect();
         left.sort();
@@ -62,7 +62,7 @@ async fn wherever_a_publication_dies_the_next_one_reaches_the_same_end() {
 async fn errors_name_the_remote_and_the_remedy_and_no_secret() {
     let place = Place::local();
     let folder = place.generate("fresh", &[player("EU", "Ann", 20)]);
-    // Nothing listens on this port.
+    // No server listens on this port.
     let url = "https://bot:hunter2@127.0.0.1:1/a.git".to_owned();
     let settings = GitSettings { url, ..place.settings("state") };
     assert!(!format!("{settings:?}").contains("hunter2"));
@@ -91,7 +91,7 @@ async fn a_folder_without_addons_or_with_half_of_one_is_said() {
     std::fs::remove_file(folder.join("Stint_EU/Stint_EU.lua")).unwrap();
     let error = git.publish(&folder).await.unwrap_err().to_string();
     assert!(error.contains("Stint_EU.toc lists a file that is not there") && error.contains("Stint_EU.lua"), "{error}");
-    // The core alone: there is no data yet.
+    // Only the core: there is no data yet.
     assert_eq!(git.publish(&place.generate("core", &[])).await.unwrap(), Published::Unchanged);
 }
 

@@ -1,4 +1,4 @@
-//! A branch that keeps the latest state alone.
+//! A branch that keeps only the latest state.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! A repository that someone else can write to: what it holds never gets out of its place.
+//! A repository that another user can write to: its contents are never written outside their folder.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use stint_warcraftlogs::publish::{Git, Published, Publisher};
 
 use super::place::{Place, player, push};
 
-/// Commits a tree of these raw entries (mode, name, id) as the addon `Stint_EU` of the branch `main`.
+/// Commits a tree with these raw entries (mode, name, id) as the addon `Stint_EU` of the branch `main`.
 fn commit_raw(place: &Place, entries: &[(&str, &str, String)]) {
     let mut sorted = entries.to_vec();
     sorted.sort_by(|one, other| one.1.cmp(other.1));
@@ -63,7 +63,7 @@ async fn a_name_in_a_tree_leads_nowhere() {
                 assert_eq!(planned.regions[0].difference, None);
             } else {
                 push(&git, &folder).await;
-                // What was there is gone with the old folder, and the new one is ours alone.
+                // The old folder's contents are gone, and the new one contains only Stint's files.
                 let committed = place.files("main").into_keys().filter(|name| name.starts_with("Stint_EU/"));
                 assert_eq!(committed.collect::<Vec<_>>(), ["Stint_EU/Stint_EU.lua", "Stint_EU/Stint_EU.toc"]);
             }

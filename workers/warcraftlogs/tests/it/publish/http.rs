@@ -1,4 +1,4 @@
-//! Git's own HTTP server, `git http-backend`, behind a listener that answers one request for each connection.
+//! Git's own HTTP server, `git http-backend`, behind a listener that serves one request per connection.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 
-/// One request, as far as it matters here.
+/// The relevant parts of a request.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Request {
     pub(super) method: String,
@@ -24,15 +24,15 @@ impl Request {
     }
 }
 
-/// What is done with a request.
+/// How the server handles a request.
 pub(super) enum Reply {
-    /// Git answers.
+    /// Git handles it.
     Git,
-    /// This head, without a body.
+    /// It sends this head, without a body.
     Head(String),
 }
 
-/// Serves the repositories of a folder, and keeps the requests.
+/// Serves the repositories in a folder, and keeps the requests.
 pub(super) struct Server {
     pub(super) port: u16,
     requests: Arc<Mutex<Vec<Request>>>,
@@ -46,7 +46,7 @@ impl Server {
         std::thread::spawn(move || {
             for connection in listener.incoming() {
                 let mut connection = connection.unwrap();
-                // One that goes away within its request is none.
+                // A client that disconnects during its request is ignored.
                 let Some(request) = read(&connection) else { continue };
                 requests.lock().unwrap().push(Request { body: Vec::new(), ..request.clone() });
                 let _ = match reply(&request) {
@@ -120,7 +120,7 @@ fn serve(connection: &mut TcpStream, request: &Request, folder: &PathBuf) -> std
     let (mut input, body) = (backend.stdin.take().unwrap(), request.body.clone());
     let writer = std::thread::spawn(move || input.write_all(&body));
     let output = backend.wait_with_output()?.stdout;
-    // Git may answer without having read everything.
+    // Git may respond without having read everything.
     let _ = writer.join().unwrap();
     let end = output.windows(4).position(|bytes| bytes == b"\r\n\r\n").expect("git http-backend answers with a head");
     let head = String::from_utf8_lossy(&output[..end]).into_owned();

@@ -1,4 +1,4 @@
-//! Servers that lead elsewhere, that never come to an end, and that send more than anyone has asked for.
+//! Servers that redirect, that never stop sending, and that send more than was requested.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -15,7 +15,7 @@ use super::place::{Place, TOKEN_AS_SENT, player, push, shell};
 
 const ID: &str = "1111111111111111111111111111111111111111";
 
-/// A server of one's own making, and how much it has sent. It sends what `next` makes until nobody takes it any more.
+/// A server that sends what `next` produces until the client disconnects, and the number of bytes sent.
 fn endless(
     scheme: &'static str,
     head: String,
@@ -39,7 +39,7 @@ fn endless(
     (url, sent)
 }
 
-/// Reads what asks for the list of references.
+/// Reads the request for the list of references.
 fn read_request(connection: &TcpStream, scheme: &str) {
     let mut reader = BufReader::new(connection);
     if scheme == "ssh" {
@@ -58,13 +58,13 @@ fn read_request(connection: &TcpStream, scheme: &str) {
     }
 }
 
-/// How an answer over HTTP begins that lists references.
+/// The head of an HTTP response that lists references.
 fn head() -> String {
     let head = "HTTP/1.1 200 OK\r\ncontent-type: application/x-git-upload-pack-advertisement\r\n\r\n";
     format!("{head}001e# service=git-upload-pack\n0000")
 }
 
-/// `ssh` is a program that hands on what the address sends.
+/// `ssh` is a program that passes on what the address sends.
 fn settings(place: &Place, url: &str) -> GitSettings {
     let address = url.split('/').nth(2).unwrap().replace(':', "/");
     let ssh_program = shell(&format!("exec 3<>/dev/tcp/{address}; exec cat <&3"));
@@ -125,7 +125,7 @@ async fn a_server_that_trickles_is_given_up_at_the_deadline() {
             hand.advance(Duration::from_secs(20));
             b"a".to_vec()
         });
-        // Not one of the bytes is late.
+        // No byte is late.
         let limits = Limits { silence: Duration::from_secs(1 << 20), ..GitSettings::LIMITS };
         let settings = GitSettings { limits, clock: Arc::new(clock), ..settings(&place, &url) };
         let error = fail(settings, &place).await;
@@ -205,7 +205,7 @@ async fn what_ssh_says_is_said() {
 #[tokio::test]
 async fn what_unpacks_to_more_than_a_limit_is_not_taken() {
     for place in Place::remote() {
-        // One that is mostly zeros, and many of which each is nearly the one before.
+        // One object that is mostly zeros, and many that are nearly equal to the previous one.
         let zeros = "0".repeat(4 << 20);
         let mut noise = 1_u64;
         let mut text: Vec<u8> = (0..100_000).map(|_| digit(&mut noise)).collect();

@@ -1,4 +1,4 @@
-//! A remote, folders of addons to publish into it, and what became of them.
+//! A remote, folders of addons to publish into it, and the state after publishing.
 
 use std::collections::BTreeMap;
 use std::net::TcpListener;
@@ -17,19 +17,19 @@ use super::http::{Reply, Server};
 use super::shallow::feed;
 use crate::lua::world::{generate, plain};
 
-/// What lets a publisher write.
+/// The token that lets a publisher write.
 pub(super) const TOKEN: &str = "hunter2";
 /// `x-access-token:hunter2` in base64.
 pub(super) const TOKEN_AS_SENT: &str = "Basic eC1hY2Nlc3MtdG9rZW46aHVudGVyMg==";
 
-/// A bare repository, and state folders of publishers.
+/// A bare repository, and publishers' state folders.
 pub(super) struct Place {
     root: tempfile::TempDir,
     /// How publishers reach the repository.
     url: String,
 }
 
-/// A player of this region and name, whose ranks are of this day of November 2026.
+/// A player with this region and name, with ranks of this day in November 2026.
 pub(super) fn player(region: &str, name: &str, day: u32) -> Player {
     Player { updated_at: format!("2026-11-{day}T10:00:00Z").parse().unwrap(), ..plain(region, "Area 52", name) }
 }
@@ -62,7 +62,7 @@ impl Place {
         Place { url: format!("git://127.0.0.1:{port}/remote.git"), ..place }
     }
 
-    /// Reached through git's HTTP server, which asks for a user and token before it lets anyone write.
+    /// Reached through git's HTTP server, which requires a user and token for writing.
     pub(super) fn over_http() -> Place {
         let place = Place::local();
         let server = Server::start(place.root.path(), |request| {
@@ -81,17 +81,17 @@ impl Place {
         Place { url: format!("ssh://git@remote.invalid{}", place.path("remote.git").display()), ..place }
     }
 
-    /// Both kinds: what holds for one has to hold for the other.
+    /// Both kinds: what is true for one must be true for the other.
     pub(super) fn both() -> [Place; 2] {
         [Place::local(), Place::served()]
     }
 
-    /// Every kind that there is a server for.
+    /// Every kind with a server.
     pub(super) fn all() -> [Place; 4] {
         [Place::local(), Place::served(), Place::over_http(), Place::over_ssh()]
     }
 
-    /// Those that are reached over a network.
+    /// The kinds that are reached over a network.
     pub(super) fn remote() -> [Place; 3] {
         [Place::served(), Place::over_http(), Place::over_ssh()]
     }
@@ -107,7 +107,7 @@ impl Place {
         GitSettings { token: Some(TOKEN.into()), ssh_program, ..GitSettings::new(&self.url, self.path(state), clock) }
     }
 
-    /// Generates these players into a folder that is empty before, and returns it.
+    /// Generates these players into an empty folder, and returns the folder.
     pub(super) fn generate(&self, name: &str, players: &[Player]) -> PathBuf {
         let folder = self.path(name);
         std::fs::remove_dir_all(&folder).ok();
@@ -115,17 +115,17 @@ impl Place {
         folder
     }
 
-    /// Runs git in the remote and returns what it prints.
+    /// Runs git in the remote and returns its output.
     pub(super) fn git(&self, arguments: &[&str]) -> String {
         run_git(&self.path("remote.git"), arguments)
     }
 
-    /// Runs git in the remote with an input, and returns what it prints.
+    /// Runs git in the remote with an input, and returns its output.
     pub(super) fn feed(&self, arguments: &[&str], input: &[u8]) -> String {
         feed(&self.path("remote.git"), arguments, input)
     }
 
-    /// Commits files to the branch as somebody would who has a clone: an empty text removes the file.
+    /// Commits files to the branch as another user with a clone would: an empty text removes the file.
     pub(super) fn commit(&self, branch: &str, files: &[(&str, &str)]) {
         let clone = self.path("somebody's clone");
         std::fs::remove_dir_all(&clone).ok();
@@ -151,7 +151,7 @@ impl Place {
         names.lines().map(|name| (name.to_owned(), self.git(&["show", &format!("{branch}:{name}")]))).collect()
     }
 
-    /// How many commits led to a branch.
+    /// Number of commits on a branch.
     pub(super) fn commits(&self, branch: &str) -> usize {
         self.git(&["rev-list", "--count", branch]).trim().parse().unwrap()
     }
@@ -172,7 +172,7 @@ pub(super) fn shell(script: &str) -> Vec<String> {
     ["bash", "-c", &script, "ssh"].map(str::to_owned).to_vec()
 }
 
-/// The version that a table of contents names.
+/// The version in a table of contents.
 pub(super) fn version_in(toc: &str) -> String {
     toc.lines().find_map(|line| line.strip_prefix("## Version: ")).unwrap().to_owned()
 }
@@ -184,7 +184,7 @@ fn run_git(folder: &Path, arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// What was pushed.
+/// Publishes, and returns the pushed publication.
 pub(super) async fn push(git: &Git, folder: &Path) -> Publication {
     match git.publish(folder).await.unwrap() {
         Published::Pushed(publication) => publication,
@@ -192,7 +192,7 @@ pub(super) async fn push(git: &Git, folder: &Path) -> Publication {
     }
 }
 
-/// Publishes from a thread that blocks already, as another publisher would.
+/// Publishes from a thread that already blocks, as another publisher.
 pub(super) fn push_meanwhile(git: Git, folder: PathBuf) -> Result<Published, PublishError> {
     let publish = move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

@@ -1,4 +1,4 @@
-//! A branch with a long history, and a clone that has to stay small.
+//! A branch with a long history, and a clone that must stay small.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -9,12 +9,12 @@ use stint_warcraftlogs::publish::{Git, GitSettings, History, Published, Publishe
 
 use super::place::{Place, player, push};
 
-/// As many publications as in more than half a year.
+/// The number of publications in more than half a year.
 const DAYS: usize = 200;
-/// How large each of their databases is; nothing of it can be compressed, or is in another.
+/// The size of each of their databases; their contents cannot be compressed, and do not repeat.
 const BYTES: usize = 40_000;
 
-/// A branch on which a database was published each day, without a tag of the last one.
+/// A branch on which a database was published each day, without a tag for the last one.
 fn long_history(place: &Place) {
     let mut stream = Vec::new();
     let mut state = 1_u64;
@@ -59,7 +59,7 @@ async fn a_long_history_stays_at_the_remote() {
     for place in Place::all() {
         long_history(&place);
         for (name, number) in [("Ann", 1), ("Bea", 2), ("Cid", 3)] {
-            // The first and the last one have nothing of the branch yet.
+            // The first and the last one have none of the branch's objects yet.
             let state = if number == 3 { "another state" } else { "state" };
             let publication =
                 push(&Git::new(place.settings(state)), &place.generate("fresh", &[player("EU", name, 20)])).await;
@@ -69,7 +69,7 @@ async fn a_long_history_stays_at_the_remote() {
             assert!(bytes < 6 * BYTES as u64 && objects < 60, "{bytes} bytes, {objects} objects");
         }
         place.git(&["fsck", "--strict"]);
-        // The publication that had lost its tag has it now, and the comparison with the one before works.
+        // The publication without a tag has it now, and the comparison with the previous one works.
         assert!(place.tags().contains(&format!("v2025.01.01-{DAYS}")), "{:?}", place.tags());
         let Published::Planned(planned) =
             Git::new(place.settings("third")).plan(&place.generate("fresh", &[player("EU", "Dag", 20)])).await.unwrap()
@@ -138,7 +138,7 @@ async fn a_history_is_looked_through_before_it_is_dropped() {
     }
 }
 
-/// Feeds what git reads from its input.
+/// Runs git with an input.
 pub(super) fn feed(folder: &Path, arguments: &[&str], input: &[u8]) -> String {
     let mut git = Command::new("git");
     git.arg("-C").arg(folder).args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped());

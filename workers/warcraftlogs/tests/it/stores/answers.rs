@@ -1,4 +1,4 @@
-//! What is known of each raid and difficulty of a player, and what is refused.
+//! The stored results of each raid and difficulty of a player, and the refusals.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::world::rule;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// An answer with ranks in `served` and a refusal in each of `refused`.
+/// A response with ranks in `served` and a refusal in each of `refused`.
 fn answered(world: &impl StoreWorld, id: PlayerId, served: &[Unit], refused: &[Unit]) -> Answered {
     let mut player = player(world, "EU", "tarren-mill", id);
     for (raid, difficulty) in served {
@@ -31,7 +31,7 @@ async fn fetched(world: &impl StoreWorld, id: PlayerId) -> Fetched {
     world.players().known(&[id, 99]).await.unwrap().players.remove(&id).unwrap_or_default()
 }
 
-/// How many are due, waiting and fresh.
+/// The numbers of players due, waiting and fresh.
 async fn backlog(world: &impl StoreWorld) -> (u64, u64, u64) {
     let freshness = Freshness::at(world.now(), Duration::from_secs(20 * 3_600));
     let backlog = world.discovers().backlog(&freshness).await.unwrap();
@@ -131,7 +131,7 @@ pub(crate) async fn a_player_who_is_served_acquits_the_rule(world: &impl StoreWo
     }
     let known = world.players().known(&[]).await.unwrap();
     assert_eq!(known.refusal(None, (28, 5)), None, "one was served in between");
-    // A rule that is blamed already: the answers of other processes may still be on their way.
+    // A rule that is already at fault: other processes' responses may still arrive.
     for id in 50..50 + u64::from(REFUSALS_IN_A_ROW) {
         store(world, answered(world, id, &[], &[(28, 3)])).await;
     }

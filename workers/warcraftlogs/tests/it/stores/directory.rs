@@ -12,7 +12,7 @@ fn server(name: &str, slug: &str) -> Server {
     Server { name: name.into(), slug: slug.into(), normalized_name: name.replace(' ', "") }
 }
 
-/// Stores a player of `name`, fetched some minutes after the world began.
+/// Stores a player called `name`, fetched some minutes after the world began.
 async fn store(world: &impl StoreWorld, id: PlayerId, (name, region): (&str, &str), server: Server, minutes: u64) {
     let updated_at = after(world.now(), Duration::from_secs(60 * minutes));
     let (name, region) = (name.to_owned(), region.to_owned());

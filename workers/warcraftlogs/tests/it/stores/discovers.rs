@@ -1,4 +1,4 @@
-//! Players that were discovered, and stay until they are queued.
+//! Discovered players, which stay until they are queued.
 
 use stint_warcraftlogs::model::{PlayerId, RaidsToScrap};
 use stint_warcraftlogs::store::{Discovered, Discovers};
@@ -29,7 +29,7 @@ pub(crate) async fn the_same_twice_changes_nothing(world: &impl StoreWorld) {
     discovers.merge(&players).await.unwrap();
     discovers.merge(&players).await.unwrap();
     assert_eq!(all(&*discovers).await, players);
-    // Also for whoever compares: what was read before is still unchanged.
+    // Also for a process that compares: what was read before is unchanged.
     discovers.hand_over(&players, world.now()).await.unwrap();
     assert_eq!(discovers.count().await.unwrap(), 0);
 }
@@ -85,7 +85,7 @@ pub(crate) async fn nothing_to_merge_or_hand_over_is_no_error(world: &impl Store
     assert_eq!(all(&*discovers).await, []);
 }
 
-/// A store has signed numbers: the id would come back as another one, or never.
+/// A store has signed numbers: the id would be read back as another one, or never.
 pub(crate) async fn an_id_beyond_all_ids_is_refused_by_name(world: &impl StoreWorld) {
     let discovers = world.discovers();
     let beyond: PlayerId = 9_223_372_036_854_775_808;

@@ -1,4 +1,4 @@
-//! Who of the discovered players is due, waits, or is fresh.
+//! Which discovered players are due, wait, or are fresh.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ fn freshness(world: &impl StoreWorld) -> Freshness {
     Freshness::at(world.now(), 20 * HOUR)
 }
 
-/// Everybody who is due, in pages of two.
+/// Every player who is due, in pages of two.
 async fn due(world: &impl StoreWorld) -> Vec<(PlayerId, Option<Timestamp>)> {
     let (mut shown, mut after) = (Vec::new(), None);
     loop {
@@ -33,7 +33,7 @@ async fn due(world: &impl StoreWorld) -> Vec<(PlayerId, Option<Timestamp>)> {
     }
 }
 
-/// How many are due, waiting and fresh.
+/// The numbers of players due, waiting and fresh.
 async fn backlog(world: &impl StoreWorld) -> (u64, u64, u64) {
     let Backlog { due, waiting, fresh } = world.discovers().backlog(&freshness(world)).await.unwrap();
     (due, waiting, fresh)
@@ -43,14 +43,14 @@ async fn discover(world: &impl StoreWorld, players: &[Discovered]) {
     world.discovers().merge(players).await.unwrap();
 }
 
-/// Hands over what there is of these players.
+/// Hands over the documents of these players.
 async fn queue(world: &impl StoreWorld, ids: &[PlayerId]) {
     let sent = world.discovers().get(ids).await.unwrap().documents;
     assert_eq!(sent.len(), ids.len());
     world.discovers().hand_over(&sent, world.now()).await.unwrap();
 }
 
-/// Stores ranks that were fetched just now.
+/// Stores ranks fetched now.
 async fn rank(world: &impl StoreWorld, id: PlayerId, units: &[(RaidId, Difficulty)]) {
     let mut player = player(world, "EU", "tarren-mill", id);
     for (raid, difficulty) in units {
@@ -62,7 +62,7 @@ async fn rank(world: &impl StoreWorld, id: PlayerId, units: &[(RaidId, Difficult
 pub(crate) async fn whoever_was_never_fetched_is_due(world: &impl StoreWorld) {
     assert_eq!((due(world).await, backlog(world).await), (Vec::new(), (0, 0, 0)));
     discover(world, &[seen(7, &[(26, 3)]), seen(5, &[(26, 3)])]).await;
-    // A player that nobody has discovered is of no interest.
+    // A player who was never discovered does not count.
     rank(world, 6, &[(26, 3)]).await;
     assert_eq!(due(world).await, [(5, None), (7, None)]);
     assert_eq!(backlog(world).await, (2, 0, 0));
@@ -71,7 +71,7 @@ pub(crate) async fn whoever_was_never_fetched_is_due(world: &impl StoreWorld) {
 pub(crate) async fn those_who_are_due_are_shown_once_in_order(world: &impl StoreWorld) {
     let ids: Vec<PlayerId> = (1..=20).map(|number| number * 101_111_111).collect();
     discover(world, &ids.iter().rev().map(|id| seen(*id, &[(26, 3)])).collect::<Vec<_>>()).await;
-    // Some are fresh, and some wait, in between.
+    // In between, some are fresh and some wait.
     for id in ids.iter().skip(3).step_by(4) {
         rank(world, *id, &[(26, 3)]).await;
     }

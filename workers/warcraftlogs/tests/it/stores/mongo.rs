@@ -23,7 +23,7 @@ use crate::world::rule;
 
 const LEASE: Duration = Duration::from_secs(300);
 
-/// A database, by two ways that have connections of their own, as two processes have them.
+/// A database with two handles that have separate connections, like two processes.
 struct World {
     database: TestDatabase,
     clock: ManualClock,
@@ -49,7 +49,7 @@ impl World {
         Arc::new(self.ways[turn % self.ways.len()].clone())
     }
 
-    /// Stores documents behind the adapter's back.
+    /// Stores documents without the adapter.
     async fn insert(&self, collection: &str, documents: &[Document]) {
         let mongo = self.database.connect().await;
         mongo.collection(collection).insert_many(documents).await.unwrap();
@@ -101,7 +101,7 @@ impl StoreWorld for World {
 
 super::store_suite!(stint_mongo::testing::run, crate::stores::mongo::world());
 
-/// Runs a test that is about MongoDB alone.
+/// Runs a test that is only about MongoDB.
 fn with_world(test: impl AsyncFnOnce(&World)) {
     let world = world();
     run(test(&world));
@@ -129,7 +129,7 @@ fn rules_of_the_original_deployment_are_read_in_both_forms() {
         assert_eq!((claim.rule.id.as_str(), claim.rule.end_page), ("000000000000000000000003", 600));
         let pass = Pass::begin(&claim.rule, 200, world.now());
         assert!(world.rules().finish(&claim, &pass, world.now()).await.unwrap());
-        // What was there stays as it was, and nothing of ours comes in.
+        // Existing fields are unchanged, and Stint adds none.
         let finished = world.documents("discovery_schedules").await.remove(2);
         let mut expected = doc! { "_id": ids[2], "lastRun": DateTime::from_millis(world.now().as_millisecond()) };
         expected.extend(fields);
@@ -155,7 +155,7 @@ fn a_rule_with_fields_of_others_is_read_and_stays_as_it_is() {
         assert_eq!(world.documents("discovery_schedules").await, [stored.clone()]);
         let listed = world.rules().list().await.unwrap();
         assert_eq!(listed.damaged, []);
-        // What is exported and imported again has the same values, in the types of ours.
+        // After an export and an import, the values are the same, with Stint's types.
         world.rules().put(&listed.documents[0].rule).await.unwrap();
         stored.insert("partition", 2);
         stored.remove("size");
@@ -191,7 +191,7 @@ fn discovered_players_of_the_original_deployment_are_read_in_both_forms() {
         assert_eq!(super::discovers::all(&*discovers).await, known);
         discovers.hand_over(&known[..2], world.now()).await.unwrap();
         discovers.merge(&[seen(7, &[(26, 4)])]).await.unwrap();
-        // It says more by now than what is handed over.
+        // It contains more by now than what is handed over.
         discovers.hand_over(&known, world.now()).await.unwrap();
         assert_eq!(super::discovers::all(&*discovers).await, [seen(7, &[(26, 3), (26, 4), (28, 4)])]);
     });

@@ -8,7 +8,7 @@ use stint_warcraftlogs::store::{Discovered, DropReason, Dropped, Freshness, Play
 
 use super::StoreWorld;
 
-/// Region, server slug, id.
+/// A player with this region, server slug and id.
 pub(super) fn player(world: &impl StoreWorld, region: &str, slug: &str, id: PlayerId) -> Player {
     Player {
         id,
@@ -154,7 +154,7 @@ pub(crate) async fn what_is_taken_over_is_new_once_and_the_same_twice(world: &im
     assert_eq!(players.take_over(&everybody).await.unwrap(), TakenOver { updated: 2, ..TakenOver::default() });
     assert_eq!(players.get(7).await.unwrap(), Some(ann.clone()));
     assert_eq!(all(&*players, 10).await, [7, 8]);
-    // One who comes twice at once, as in two exports behind each other: the newer counts in either order.
+    // A player who occurs twice in one call, as in two concatenated exports: the newer data count in either order.
     let older = Player { id: 9, ..ann };
     world.pass(Duration::from_secs(1));
     let newer = Player { name: "Anna".into(), updated_at: world.now(), ..older.clone() };
@@ -183,7 +183,8 @@ pub(crate) async fn an_older_player_from_elsewhere_changes_no_standing_and_no_dr
     for id in [7, 8, 9] {
         assert_eq!(players.get(id).await.unwrap().unwrap().raids[&28][&5], ranks(9.0), "player {id}");
     }
-    // The ranks of 7 in 28:5 are older than its standing says, so it is due; 8 stays dropped; 9 was fetched when its document says.
+    // The ranks of 7 in 28:5 are older than its standing says, so it is due; 8 stays dropped; 9 was fetched when its
+    // document says.
     assert_eq!(players.dropped_page(None, 10).await.unwrap().documents, [dropped(world, 8, DropReason::Hidden)]);
     for (minutes, expected) in [(90, (1, 2)), (30, (2, 1))] {
         let stale_at = before(world.now(), Duration::from_secs(60 * minutes));
@@ -197,7 +198,7 @@ pub(crate) async fn dropped_players_are_listed_by_id(world: &impl StoreWorld) {
     let reasons = [DropReason::Merged, DropReason::NeverClassed, DropReason::Unknown, DropReason::Hidden];
     let listed: Vec<Dropped> = (1..).zip(reasons).map(|(id, reason)| dropped(world, id, reason)).collect();
     players.drop_players(&listed.iter().rev().cloned().collect::<Vec<_>>()).await.unwrap();
-    // A second time, for another reason: the last word counts.
+    // A second time, for another reason: the last one counts.
     players.drop_players(&[dropped(world, 1, DropReason::Hidden), listed[0].clone()]).await.unwrap();
     players.drop_players(&[]).await.unwrap();
     let first = players.dropped_page(None, 3).await.unwrap();

@@ -1,4 +1,4 @@
-//! What became of refreshes.
+//! The results of refreshes.
 
 use std::time::Duration;
 

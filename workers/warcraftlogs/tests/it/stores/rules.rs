@@ -1,4 +1,4 @@
-//! Discovery rules, and who works on them.
+//! Discovery rules, and their leases.
 
 use std::time::Duration;
 
@@ -63,7 +63,7 @@ pub(crate) async fn a_wrong_rule_is_refused_by_its_fields_name(world: &impl Stor
     assert_eq!(world.rules().list().await.unwrap().documents, []);
 }
 
-/// A rule with every option, and with fields of somebody else's.
+/// A rule with every option, and with fields of other software.
 fn rule_of_others() -> Rule {
     let unknown = serde_json::json!({
         "owner": {"$oid": "638190fc00bc58421e002c99"}, "note": {"by": ["me", 1.5]}, "since": {"$date": {"$numberLong": "5"}},
@@ -187,7 +187,7 @@ pub(crate) async fn a_finished_rule_has_run_and_has_no_progress(world: &impl Sto
         (None, Some(pass.started_at)),
         "from here on nothing is listed"
     );
-    // Of other pages nothing was listed yet.
+    // For other pages nothing has been listed yet.
     world.rules().put(&Rule { end_page: 20, ..again.rule }).await.unwrap();
     assert_eq!(claim(world).await.unwrap().listed_until, None);
 }
@@ -226,7 +226,7 @@ fn doubt(now: Timestamp) -> Doubt {
     Doubt { at: now, reason: "page 1 names no player".into(), sample: Some("<table></table>".into()) }
 }
 
-/// A rule that is doubted until tomorrow, with what it had come to.
+/// A rule that is doubted until tomorrow, with the progress so far.
 async fn doubted(world: &impl StoreWorld) -> Claim {
     world.rules().put(&ran(world, 1, 2)).await.unwrap();
     let first = claim(world).await.unwrap();
@@ -304,7 +304,7 @@ pub(crate) async fn an_upstream_rests_until_the_later_end_in_every_process(world
     assert_eq!(world.rules().upstreams().await.unwrap(), [longer]);
 }
 
-/// What it has written lies in the future: the rule seems to have run, or to be on loan, for days to come.
+/// The instants that it wrote are in the future: the rule seems to have run, or to be leased, for days to come.
 pub(crate) async fn a_clock_that_was_ahead_keeps_no_rule_from_others(world: &impl StoreWorld) {
     let rules = world.rules();
     rules.put(&Rule { last_run: Some(after(world.now(), DAY * 3)), ..ran(world, 1, 2) }).await.unwrap();

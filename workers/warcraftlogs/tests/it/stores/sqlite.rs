@@ -69,7 +69,7 @@ impl StoreWorld for Sqlite {
 
 super::store_suite!(futures::executor::block_on, crate::stores::sqlite::world());
 
-/// A store in a file, beside which a test may look at the file itself.
+/// A store in a file that a test may also open directly.
 fn on_disk(folder: &Path, clock: &ManualClock) -> SqliteStore {
     let embedded = Embedded::open(folder, Mode::Inline, Arc::new(clock.clone())).unwrap();
     SqliteStore::open(&embedded, Arc::new(clock.clone())).unwrap()
@@ -109,7 +109,7 @@ fn a_file_of_an_earlier_version_knows_who_was_fetched_when_and_of_what() {
         let freshness = Freshness::at(clock.now(), Duration::from_secs(3600));
         let due = Discovers::due(&store, None, 10, &freshness).await.unwrap().documents;
         assert_eq!(due, [3, 4, 5].map(|id| Due { id, fetched_at: None }));
-        // The texts are the same to the letter, which spares a look at them.
+        // The texts are identical, which avoids parsing them.
         let later = Freshness::at(clock.now(), Duration::from_secs(60));
         let due = Discovers::due(&store, None, 1, &later).await.unwrap().documents;
         assert_eq!(due, [Due { id: 1, fetched_at: Some(fetched_at) }]);

@@ -1,4 +1,4 @@
-//! Which raids are frozen, and what that means for who is due.
+//! Which raids are frozen, and how that affects which players are due.
 
 use std::time::Duration;
 
@@ -46,7 +46,7 @@ pub(crate) async fn a_frozen_raid_stays_frozen_and_is_not_asked_about_again(worl
     assert_eq!(zones.claim_question(&[26], tomorrow(world)).await.unwrap(), [26]);
 }
 
-/// A player who was fetched now, with ranks in `units`.
+/// Stores a player fetched now, with ranks in `units`.
 async fn fetch(world: &impl StoreWorld, id: PlayerId, units: &[(u32, u32)]) {
     let mut fetched = player(world, "EU", "kazzak", id);
     for (raid, difficulty) in units {
@@ -60,7 +60,7 @@ fn discovered(id: PlayerId, units: &[(u32, u32)]) -> Discovered {
 }
 
 pub(crate) async fn what_is_frozen_and_fetched_since_is_not_wanted_any_more(world: &impl StoreWorld) {
-    // Fetched before the answer: 1. Since: 2 all, 3 in part, 4 in another raid too, 5 was dropped. Never: 6.
+    // Fetched before the response: 1. Since: 2 all, 3 in part, 4 in another raid too, 5 was dropped. Never: 6.
     let both = [(26, 4), (28, 4)];
     fetch(world, 1, &[(26, 4)]).await;
     world.pass(Duration::from_secs(1));

@@ -1,4 +1,4 @@
-//! What must be true in the end: nobody is lost, what is stored is true, and the books agree.
+//! The final checks: no player is lost, what is stored is true, and the accounts agree.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -16,24 +16,24 @@ use super::{Process, World};
 const ALL: usize = 1_000_000;
 
 impl World {
-    /// Everybody was ranked or dropped for the reason that is true, with true ranks, and the books agree. Nothing is
-    /// left over, nothing died.
+    /// Every player was ranked or dropped for the right reason, with the right ranks, and the accounts agree. Nothing
+    /// is left over, and there are no dead letters.
     pub(crate) async fn assert_all_served(&self) {
         self.assert_served(&self.asked_of(&self.everybody())).await;
     }
 
-    /// Everything that there is of these players.
+    /// All raids and difficulties of these players.
     pub(crate) fn asked_of(&self, ids: &[PlayerId]) -> BTreeMap<PlayerId, RaidsToScrap> {
         ids.iter().map(|id| (*id, self.raids_of(*id))).collect()
     }
 
-    /// The same for those who were asked for.
+    /// The same for the players in `asked`.
     pub(crate) async fn assert_served(&self, asked: &BTreeMap<PlayerId, RaidsToScrap>) {
         self.assert_fates(asked).await;
         self.assert_books_agree().await;
     }
 
-    /// The same but for the books.
+    /// The same without the accounts.
     pub(crate) async fn assert_fates(&self, asked: &BTreeMap<PlayerId, RaidsToScrap>) {
         assert_eq!(self.dead_letters().await, [], "dead letters");
         for queue in [&self.stores.queue, &self.stores.refreshes] {
@@ -61,7 +61,7 @@ impl World {
         assert_eq!(ranked.len(), with_ranks, "strangers are ranked");
     }
 
-    /// By id: everybody is ranked, dropped, queued, parked or a dead letter.
+    /// By id: every player is ranked, dropped, queued, parked or a dead letter.
     pub(crate) async fn assert_nobody_lost(&self) {
         let mut known: BTreeSet<PlayerId> = self.ranked().await.into_keys().collect();
         known.extend(self.dropped().await.into_keys());
@@ -73,22 +73,23 @@ impl World {
         assert!(lost.is_empty(), "players are lost: {lost:?}");
     }
 
-    /// The bodies of what can be received from `queue` and of what is parked for it.
+    /// The bodies of the messages that can be received from `queue`, and of those parked for it.
     pub(crate) async fn waiting(&self, queue: &dyn Queue) -> Vec<String> {
         let queued = queue.peek(ALL).await.unwrap();
-        // A loan of no time: whoever looks takes nothing away.
+        // A lease of no length, so that reading takes nothing away.
         let parked = self.stores.pool.lend_parked(queue.name(), ALL, Duration::ZERO).await.unwrap();
         let bodies = queued.into_iter().map(|delivery| delivery.body);
         bodies.chain(parked.into_iter().map(|parked| parked.body)).collect()
     }
 
-    /// Nothing was overspent or refused, and each key was charged what the ledger says, to the micro-point. Only
-    /// where the ledger itself says that it is unsure, because calls died without an answer at the very end of a
-    /// window, it may be short by as much. Answers how unsure it is.
+    /// Asserts that nothing was overspent or refused, and that each key was charged what the ledger says, to the
+    /// micro-point. If calls ended without a response at the very end of a window, the ledger reports an uncertainty,
+    /// and may be short by that much. Returns the uncertainty.
     pub(crate) async fn assert_books_agree(&self) -> Points {
         let auditor: Process = self.start();
         auditor.budget.read_counters(Points::MAX).await.unwrap();
-        // Holds of calls that nobody settled end by themselves, and those of lost calls when they can no longer be billed.
+        // Holds of calls that were not settled end by themselves, and those of lost calls when they can no longer be
+        // billed.
         for _ in 0..2 {
             self.pass(auditor.budget.api.call_timeout().as_secs() + 10).await;
             auditor.budget.read_counters(Points::MAX).await.unwrap();
@@ -120,7 +121,7 @@ impl World {
         page.documents.into_iter().map(|player| (player.id, player)).collect()
     }
 
-    /// Players without, and why.
+    /// Players without ranks, and why.
     pub(crate) async fn dropped(&self) -> BTreeMap<PlayerId, DropReason> {
         let page = self.stores.players.dropped_page(None, ALL).await.unwrap();
         page.documents.into_iter().map(|dropped| (dropped.id, dropped.reason)).collect()
@@ -142,7 +143,7 @@ impl World {
         queued
     }
 
-    /// Messages that were given up.
+    /// Dead letters.
     pub(crate) async fn dead_letters(&self) -> Vec<DeadLetter> {
         let mut dead = self.stores.queue.dead_letters(ALL).await.unwrap();
         dead.extend(self.stores.refreshes.dead_letters(ALL).await.unwrap());
@@ -164,7 +165,7 @@ impl World {
     }
 }
 
-/// The truth as the fleet stores it.
+/// The true ranks in the form in which the fleet stores them.
 pub(crate) fn told(truth: &TrueRanks) -> RaidRanks {
     let encounters = truth.encounters.iter().map(|encounter| {
         let rank = EncounterRank {

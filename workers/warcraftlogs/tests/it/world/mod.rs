@@ -1,5 +1,5 @@
 //! A world for each test: the real workers, the real host and the real ledger, on embedded adapters in memory and
-//! virtual time, against a stand-in upstream in process.
+//! virtual time, against an in-process stand-in for the upstream.
 
 mod audit;
 mod mortal;
@@ -36,7 +36,7 @@ pub(crate) use process::Process;
 pub(crate) use setup::Setup;
 pub(crate) use stores::Stores;
 
-/// Everything that outlives a process: time, the upstream, the network, and what is stored.
+/// Everything that outlives a process: time, the upstream, the network, and the stores.
 pub(crate) struct World {
     pub(crate) clock: ManualClock,
     pub(crate) network: Arc<Network>,
@@ -51,27 +51,27 @@ pub(crate) struct World {
 }
 
 impl World {
-    /// A process of the fleet that nothing kills. Its tokens and tallies are its own.
+    /// A process of the fleet that is never killed. Its tokens and counts are its own.
     pub(crate) fn start(&self) -> Process {
         Process::start(self, &Life::endless())
     }
 
-    /// A process that ends as `life` says.
+    /// A process that exits at the kill point of `life`.
     pub(crate) fn start_with(&self, life: &Life) -> Process {
         Process::start(self, life)
     }
 
-    /// A process that nothing kills, and that sees these stores.
+    /// A process that is never killed, with these stores.
     pub(crate) fn start_on(&self, stores: Stores) -> Process {
         Process::start_on(self, stores, self.network.clone())
     }
 
-    /// A process that nothing kills, and that asks the upstream through `transport`.
+    /// A process that is never killed, and that reaches the upstream through `transport`.
     pub(crate) fn start_through(&self, transport: Arc<dyn Transport>) -> Process {
         Process::start_on(self, self.stores.clone(), transport)
     }
 
-    /// A rule for each raid and difficulty that is ranked, with `spare` pages more than there are.
+    /// Adds a rule for each ranked raid and difficulty, with `spare` pages more than exist.
     pub(crate) async fn add_rules(&self, spare: u32) {
         let population = self.population();
         for (position, (raid, difficulty)) in population.rankings().iter().enumerate() {
@@ -80,7 +80,7 @@ impl World {
         }
     }
 
-    /// Queues everybody who can be discovered, as the aggregator would.
+    /// Queues every player who can be discovered, as the aggregator would.
     pub(crate) async fn queue_everybody(&self) {
         for id in self.everybody() {
             self.queue(id, self.raids_of(id)).await;
@@ -92,69 +92,69 @@ impl World {
         self.queue_body(&PlayerMessage { whom: Whom::Id(id), raids_to_scrap }.to_body()).await;
     }
 
-    /// Queues a message, whatever it says.
+    /// Queues a message with any body.
     pub(crate) async fn queue_body(&self, body: &str) {
         self.stores.queue.send(&[NewMessage::new(body)]).await.unwrap();
     }
 
-    /// Asks for a player ahead of the backlog.
+    /// Requests a player ahead of the backlog.
     pub(crate) async fn refresh(&self, whom: Whom, raids_to_scrap: RaidsToScrap) {
         let body = PlayerMessage { whom, raids_to_scrap }.to_body();
         self.stores.refreshes.send(&[NewMessage::new(body)]).await.unwrap();
     }
 
-    /// Everybody on any ranking page, ascending.
+    /// Every player on any ranking page, in ascending order.
     pub(crate) fn everybody(&self) -> Vec<PlayerId> {
         let population = self.population();
         population.discoverable(population.rankings())
     }
 
-    /// Where a player is ranked.
+    /// The raids and difficulties in which a player is ranked.
     pub(crate) fn raids_of(&self, id: PlayerId) -> RaidsToScrap {
         self.population().pairs_of(id).into_iter().collect()
     }
 
-    /// Who there is, and what is true of them.
+    /// All players, with the true data.
     pub(crate) fn population(&self) -> Arc<Population> {
         self.upstream().population()
     }
 
-    /// What the stand-in has counted.
+    /// The stand-in's accounts.
     pub(crate) fn books(&self) -> Books {
         self.network.deliver_late();
         self.upstream().books()
     }
 
-    /// A raid is over.
+    /// Freezes a raid.
     pub(crate) fn freeze(&self, raid: u32) {
         self.upstream().freeze(raid);
     }
 
-    /// The upstream accepts the secret that the fleet has of the key `id` no more, or again.
+    /// Sets whether the upstream accepts the fleet's secret for the key `id`.
     pub(crate) fn accept(&self, id: &str, accepted: bool) {
         let known = self.settings.wcl_keys.iter().find(|key| key.id.0 == id).unwrap();
         let secret = if accepted { known.secret.expose_secret() } else { "another one" };
         self.upstream().replace_secret(id, secret);
     }
 
-    /// Completes when something that the fleet keeps has changed.
+    /// Completes when something in the stores has changed.
     pub(crate) async fn changed(&self) {
         select(self.embedded.queues().changed(), self.embedded.keys().changed()).await;
     }
 
-    /// Damages what is stored, past the stores. Only [`Setup::on_disk`].
+    /// Damages stored data directly. Only [`Setup::on_disk`].
     pub(crate) fn damage(&self, sql: &str) {
         let file = self.folder.as_ref().unwrap().path().join("warcraftlogs.db");
         assert_eq!(Connection::open(file).unwrap().execute(sql, []).unwrap(), 1, "{sql}");
     }
 
-    /// Changes the stored collections, past the stores. Only [`Setup::on_disk`].
+    /// Changes the stored collections directly. Only [`Setup::on_disk`].
     pub(crate) fn alter(&self, sql: &str) {
         let file = self.folder.as_ref().unwrap().path().join("warcraftlogs.db");
         Connection::open(file).unwrap().execute_batch(sql).unwrap();
     }
 
-    /// The same world, opened again after somebody has deleted `files` of it. Only [`Setup::on_disk`].
+    /// The same world, opened again after `files` of it were deleted. Only [`Setup::on_disk`].
     pub(crate) fn reopened_without(&self, files: &[&str]) -> World {
         let folder = self.folder.clone().unwrap();
         for file in files {
@@ -178,17 +178,17 @@ impl World {
         }
     }
 
-    /// From the beginning of the world to `instant`.
+    /// Time from the beginning of the world to `instant`.
     pub(crate) fn since_beginning(&self, instant: Timestamp) -> Duration {
         between(self.began, instant)
     }
 
-    /// Lets time pass.
+    /// Advances the time.
     pub(crate) async fn pass(&self, seconds: u64) {
         self.clock.sleep(Duration::from_secs(seconds)).await;
     }
 
-    /// So many seconds from now.
+    /// The time in this many seconds.
     pub(crate) fn at(&self, seconds: u64) -> Timestamp {
         stint_core::clock::after(self.clock.now(), Duration::from_secs(seconds))
     }
@@ -204,10 +204,10 @@ pub(crate) fn rule(number: usize, (raid, difficulty): (u32, u32), (start_page, e
     Rule { id: format!("{number:024x}"), raid, difficulty, start_page, end_page, ..Rule::default() }
 }
 
-/// Longer than any story takes; a fleet that never comes to rest is found out.
+/// Longer than any scenario takes; it catches a fleet that never becomes idle.
 const LONGEST_STORY: Duration = Duration::from_secs(3 * 24 * 60 * 60);
 
-/// Plays a story of `world` to its end.
+/// Runs a scenario of `world` to its end.
 pub(crate) fn play<T>(world: &World, story: impl Future<Output = T>) -> T {
     Driver::new(&world.clock).limit(LONGEST_STORY).run(story)
 }

@@ -1,4 +1,4 @@
-//! The fleet's stores as a process sees them that may be killed before and after every call.
+//! The fleet's stores for a process that may be killed before and after every call.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +18,8 @@ use stint_warcraftlogs::whom::Whom;
 
 use super::Life;
 
-/// A store whose calls are steps of a life: of this crate, since a trait and a type of others have no implementation here.
+/// A store in which every call is a possible kill point. It is a type of this crate, since a trait and a type of other
+/// crates cannot be combined in an implementation here.
 pub(super) struct MortalStore<P: ?Sized> {
     port: Arc<P>,
     life: Life,

@@ -1,4 +1,4 @@
-//! The way to the stand-in, which fails as a test asks it to.
+//! The transport to the stand-in, with faults set by a test.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
@@ -14,30 +14,30 @@ use stint_core::clock::{Clock, after};
 use stint_http::{Body, Limits, Transport, TransportError};
 use stint_standins::{InProcess, Upstream, WarcraftLogs};
 
-/// What goes wrong with a request.
+/// A fault of a request.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Fault {
     /// No connection.
     Unreachable,
-    /// A status that a proxy answers; the upstream never sees the request.
+    /// A status returned by a proxy; the upstream never gets the request.
     Before(u16),
-    /// The same, after the upstream has done and charged it.
+    /// The same, after the upstream has executed and charged it.
     After(u16),
-    /// Done and charged; the body of the answer breaks off, and the client notices.
+    /// Executed and charged; the body of the response breaks off, and the client notices.
     Cut,
-    /// Done and charged; half of the answer arrives and looks whole.
+    /// Executed and charged; half of the response arrives and looks complete.
     Half,
-    /// Done and charged; something else arrives.
+    /// Executed and charged; something else arrives.
     Replaced(&'static str),
-    /// Done and charged; nothing arrives before the client's patience ends.
+    /// Executed and charged; nothing arrives before the client's time-out.
     Hang,
-    /// Something in front of the upstream answers in its place: a challenge, an error page, a refusal.
+    /// A proxy responds in place of the upstream: a challenge, an error page, a refusal.
     Instead(u16, &'static str),
-    /// The answer comes so late, or not at all where the client's patience ends before.
+    /// The response comes late, or not at all if the client's time-out is shorter.
     Late(Duration),
-    /// A status at once; the upstream does and charges the request so many seconds later.
+    /// A status at once; the upstream executes and charges the request this many seconds later.
     BilledLater(u16, u64),
-    /// 429 with `Retry-After`: a few seconds are about haste, more than a minute is about points.
+    /// 429 with `Retry-After`: a few seconds mean a rate limit, more than a minute means that the points are used up.
     RefusedFor(u64),
 }
 
@@ -49,11 +49,11 @@ pub(crate) enum Request {
     Ranks,
     Points,
     Reports,
-    /// About raids and servers.
+    /// Queries about raids and servers.
     World,
 }
 
-/// Changes a ranking page, by its number.
+/// Changes a ranking page, given its number.
 type Rewrite = Box<dyn Fn(u32, &str) -> String + Send>;
 impl Request {
     pub(crate) const ALL: [Request; 5] =
@@ -74,7 +74,7 @@ struct State {
     always: BTreeMap<Request, Fault>,
     sent: Vec<(Timestamp, Request)>,
     rewrite: Option<Rewrite>,
-    /// What the upstream has not seen yet.
+    /// Requests that the upstream has not received yet.
     late: Vec<(Timestamp, http::Request<Bytes>)>,
 }
 
@@ -84,17 +84,17 @@ impl Network {
         Network { inner, upstream, clock, state: Mutex::default() }
     }
 
-    /// The next requests of this kind fail so, one after the other.
+    /// The next requests of this kind fail with these faults, one after the other.
     pub(crate) fn fail(&self, request: Request, faults: impl IntoIterator<Item = Fault>) {
         self.state.lock().unwrap().script.entry(request).or_default().extend(faults);
     }
 
-    /// All requests of this kind fail so, until [`Network::mend`].
+    /// All requests of this kind fail with this fault, until [`Network::mend`].
     pub(crate) fn break_down(&self, request: Request, fault: Fault) {
         self.state.lock().unwrap().always.insert(request, fault);
     }
 
-    /// The site shows its ranking pages as `rewrite` makes them, until [`Network::mend`].
+    /// The site shows its ranking pages as changed by `rewrite`, until [`Network::mend`].
     pub(crate) fn rewrite_pages(&self, rewrite: impl Fn(u32, &str) -> String + Send + 'static) {
         self.state.lock().unwrap().rewrite = Some(Box::new(rewrite));
     }
@@ -108,7 +108,7 @@ impl Network {
         }
     }
 
-    /// Nothing fails any more.
+    /// Removes all faults.
     pub(crate) fn mend(&self) {
         let mut state = self.state.lock().unwrap();
         state.rewrite = None;
@@ -116,7 +116,7 @@ impl Network {
         state.always.clear();
     }
 
-    /// How many requests of this kind were sent, whatever became of them.
+    /// How many requests of this kind were sent, whatever their outcome.
     pub(crate) fn sent(&self, request: Request) -> usize {
         self.sent_at(request).len()
     }
@@ -132,7 +132,7 @@ impl Network {
         self.state.lock().unwrap().sent.len()
     }
 
-    /// Has the upstream do what is due by now, each at its time.
+    /// Delivers the requests that are due by now to the upstream, each at its time.
     pub(crate) fn deliver_late(&self) {
         let now = self.clock.now();
         let mut state = self.state.lock().unwrap();

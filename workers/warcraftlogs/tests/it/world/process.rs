@@ -1,4 +1,4 @@
-//! One process of the fleet, wired as the binary wires it.
+//! One process of the fleet, wired as in the binary.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -32,10 +32,10 @@ use stint_warcraftlogs::store::{Milestone, Milestones};
 use super::mortal::MortalStore;
 use super::{Life, Stores, World};
 
-/// Between two looks at whether a process is idle.
+/// Interval at which a process is checked for being idle.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// How long a worker may take that is run by hand, unless the test says otherwise.
+/// Time-out of a worker that is run by hand, unless the test sets another.
 const BY_HAND: Duration = Duration::from_secs(15 * 60);
 
 /// Workers and their host, with everything that a process keeps in memory.
@@ -44,16 +44,16 @@ pub(crate) struct Process {
     host: Arc<LocalHost>,
     registry: Registry,
     clock: Arc<dyn Clock>,
-    /// The stores themselves: to look at them is no step of a life.
+    /// The stores themselves: reading them is not a kill point.
     stores: Stores,
     stop: Stop,
     diary: Diary,
 }
 
-/// What scheduled workers reported, in the order of their ends.
+/// The reports of scheduled workers, in the order in which they ended.
 type Diary = Arc<Mutex<Vec<Entry>>>;
 
-/// What one invocation reported, and when; an error as text.
+/// The report of one invocation, and its time; an error as text.
 #[derive(Clone, Debug)]
 pub(crate) struct Entry {
     pub(crate) at: Timestamp,
@@ -88,13 +88,13 @@ impl Process {
         let diary = Diary::default();
         let observer = observer(diary.clone(), clock.clone());
         let host = Arc::new(LocalHost::new(registry.clone(), ports, stop.clone()).observed_by(observer));
-        // What the binary does before anything else. Once done it changes nothing, so it is no step.
+        // The binary does this before anything else. A second time changes nothing, so it is not a kill point.
         let configured = world.stores.pool.configure(&world.settings.key_ids()).now_or_never();
         configured.unwrap().unwrap();
         Process { budget, host, registry, clock, stores: world.stores.clone(), stop, diary }
     }
 
-    /// Runs a worker once, by hand, and answers its report.
+    /// Runs a worker once, by hand, and returns its report.
     pub(crate) async fn run(&self, worker: &str) -> Value {
         self.invoke(worker, Event::Manual(Value::Null), BY_HAND).await.unwrap().report
     }
@@ -106,7 +106,7 @@ impl Process {
         worker.invoke(event, &invocation).await
     }
 
-    /// Hands a body to a worker, by hand.
+    /// Passes a body to a worker, by hand.
     pub(crate) async fn invoke_by_hand(&self, worker: &str, body: &str) {
         let outcome = self.invoke(worker, Event::Manual(serde_json::from_str(body).unwrap()), BY_HAND).await.unwrap();
         assert_eq!(outcome.exceptions.len(), 0, "{body}");
@@ -117,7 +117,7 @@ impl Process {
         while self.run("discover").await["rule"].is_string() {}
     }
 
-    /// Runs the host until nothing is queued or parked any more, then drains it. A process is run once.
+    /// Runs the host until nothing is queued or parked any more, then drains it. A process can only be run once.
     pub(crate) async fn run_until_idle(&self) {
         self.run_while(async {
             while !self.is_idle().await {
@@ -146,12 +146,12 @@ impl Process {
         self.host.set_schedules().await.unwrap();
     }
 
-    /// What invocations of a scheduled worker have reported so far.
+    /// The reports of a scheduled worker so far.
     pub(crate) fn reports(&self, worker: &str) -> Vec<Entry> {
         self.diary.lock().unwrap().iter().filter(|entry| entry.worker == worker).cloned().collect()
     }
 
-    /// What the host has counted.
+    /// The host's counts.
     pub(crate) fn totals(&self) -> Totals {
         self.host.counters().totals()
     }
@@ -225,7 +225,7 @@ fn registry(settings: &Settings, stores: &Stores, budget: &Budget, transport: &A
         .with(Generator(stores.milestones.clone()))
 }
 
-/// In the place of the database generator, whose files are no story of virtual time: keeps when it ran.
+/// Replaces the database generator, whose files are not on virtual time: records when it ran.
 struct Generator(Arc<dyn Milestones>);
 
 impl Worker for Generator {

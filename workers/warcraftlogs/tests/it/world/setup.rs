@@ -1,4 +1,4 @@
-//! How a world is set up.
+//! Sets up a world.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -17,10 +17,10 @@ use stint_warcraftlogs::questions::RankSettings;
 
 use super::{Network, Stores, World};
 
-/// When every world begins.
+/// The time at which every world begins.
 const BEGINNING: &str = "2026-11-20T10:00:00Z";
 
-/// The settings and the stand-in of a world; a test changes what it is about.
+/// The settings and the stand-in of a world; a test changes what matters to it.
 pub(crate) struct Setup {
     pub(crate) settings: Settings,
     pub(crate) options: Options,
@@ -36,8 +36,8 @@ struct Defaults {
 }
 
 impl Setup {
-    /// `players` players and one key with plenty of points in windows of a minute; nobody is odd, nothing fails, and
-    /// an answer takes a tenth of a second.
+    /// `players` players and one key with plenty of points in windows of a minute; no player has an unusual outcome,
+    /// nothing fails, and a response takes a tenth of a second.
     pub(crate) fn new(seed: u64, players: u32) -> Setup {
         let defaults = Defaults::parse_from(["stint"]).settings;
         let options = Options {
@@ -64,7 +64,7 @@ impl Setup {
         Setup { settings, options, on_disk: false, guarded: true }.keys(&[100_000], 60)
     }
 
-    /// A key for each limit, whose windows of `window` seconds are spread evenly.
+    /// One key for each limit; their windows of `window` seconds are spread evenly.
     pub(crate) fn keys(mut self, limits: &[u64], window: u64) -> Setup {
         let limits: Vec<Points> = limits.iter().copied().map(Points::whole).collect();
         self.options.window = Duration::from_secs(window);
@@ -80,24 +80,24 @@ impl Setup {
         self
     }
 
-    /// As many odd players as in life, tenfold: with few players one wants to meet each kind.
+    /// Ten times the real share of unusual players, so that each kind occurs even with few players.
     pub(crate) fn odd_players(mut self) -> Setup {
         self.options.shares = Shares { hidden: 60, unknown: 60, never_classed: 60, transferred: 60 };
         self
     }
 
-    /// How far back a first discovery looks unless it is told otherwise.
+    /// How far back a first discovery looks by default.
     pub(crate) fn default_first_look_hours(&self) -> u32 {
         Defaults::parse_from(["stint"]).settings.discovery_first_look_hours
     }
 
-    /// In files, which a test may damage.
+    /// Stores in files, which a test may damage.
     pub(crate) fn on_disk(mut self) -> Setup {
         self.on_disk = true;
         self
     }
 
-    /// Without breakers, for what would open them.
+    /// Without breakers, for faults that would open them.
     pub(crate) fn unguarded(mut self) -> Setup {
         self.guarded = false;
         self
@@ -117,7 +117,7 @@ impl Setup {
         let folder = folder.map(Arc::new);
         let began = options.started;
         let upstream = Arc::new(Mutex::new(WarcraftLogs::new(options)));
-        // The upstream has a clock of its own, which nobody sets.
+        // The upstream has a clock of its own, which is never set.
         let network = Arc::new(Network::new(upstream.clone(), Arc::new(clock.steady())));
         World { clock, network, settings, stores, guarded, embedded, upstream, began, folder }
     }

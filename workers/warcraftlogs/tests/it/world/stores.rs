@@ -1,4 +1,4 @@
-//! What the fleet's processes share.
+//! The stores that the fleet's processes share.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -58,12 +58,12 @@ impl Stores {
         }
     }
 
-    /// What starts the next worker.
+    /// What a worker needs to start the next one.
     pub(super) fn handover(&self) -> Handover {
         Handover { wakeups: self.wakeups.clone(), milestones: self.milestones.clone() }
     }
 
-    /// The same stores, as a process sees them that lives no longer than `life`.
+    /// The same stores for a process with the kill point of `life`.
     pub(crate) fn within(&self, life: &Life) -> Stores {
         Stores {
             rules: MortalStore::new(&self.rules, life),
