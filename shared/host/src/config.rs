@@ -66,10 +66,10 @@ pub struct TelemetrySettings {
     pub metrics_namespace: String,
 }
 
-/// Characters of a namespace.
+/// The most characters in a namespace.
 const MAX_NAMESPACE: usize = 255;
 
-/// Checks what CloudWatch would pass over in silence.
+/// Refuses a namespace that CloudWatch would silently ignore.
 /// <https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_MetricDatum.html>
 fn parse_namespace(text: &str) -> Result<String, String> {
     let is_allowed = |char: char| char.is_ascii_alphanumeric() || ".-_/#".contains(char);

@@ -1,11 +1,11 @@
-//! What a host has done so far.
+//! Counters of a host's work.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::Serialize;
 use stint_core::worker::{Outcome, WorkerError};
 
-/// Counts of one host, since it was built.
+/// The counts of one host since it was created.
 #[derive(Debug, Default)]
 pub struct Counters {
     pub(crate) invocations: AtomicU64,
@@ -19,22 +19,22 @@ pub struct Counters {
 /// The counts at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Totals {
-    /// Invocations, of all workers.
+    /// Invocations of all workers.
     pub invocations: u64,
-    /// Those of queue-driven workers that failed or could do nothing.
+    /// Invocations of queue-driven workers that failed or could do nothing.
     pub wasted: u64,
     /// Messages received.
     pub received: u64,
     /// Messages acknowledged.
     pub succeeded: u64,
-    /// Messages given back after a failure.
+    /// Messages released after a failure.
     pub released: u64,
     /// Messages moved to the dead letters because they can never succeed.
     pub rejected: u64,
 }
 
 impl Counters {
-    /// The counts now.
+    /// Returns the current counts.
     pub fn totals(&self) -> Totals {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         Totals {

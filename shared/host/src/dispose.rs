@@ -1,8 +1,8 @@
-//! What becomes of a batch's messages: the part that both hosts share.
+//! Disposal of a batch's messages, shared by both hosts.
 //!
 //! # What may happen between any two lines
-//! The process may die before, between or after these calls: what was neither acknowledged nor given back becomes
-//! visible again when its visibility times out, and workers do the same work twice without harm.
+//! The process may exit before, between or after these calls. A message that was neither acknowledged nor released
+//! becomes visible again after its visibility timeout, and workers tolerate doing the same work twice.
 
 use std::collections::BTreeMap;
 
@@ -12,12 +12,12 @@ use stint_core::worker::{Disposition, Outcome, retry_delay};
 
 use crate::counters::Counters;
 
-/// The messages that are simply done.
+/// Returns the messages without an exception, which are done.
 pub(crate) fn done<'a>(batch: &'a [Delivery], outcome: &Outcome) -> Vec<&'a Delivery> {
     batch.iter().filter(|delivery| fate(delivery, outcome).is_none()).collect()
 }
 
-/// Gives a whole batch back, because its invocation failed. Each message waits as long as it has failed often.
+/// Releases a whole batch, because its invocation failed. Each message's delay depends on how many times it has failed.
 pub(crate) async fn give_back(
     queue: &dyn Queue,
     batch: &[Delivery],
@@ -36,8 +36,8 @@ pub(crate) async fn give_back(
     Ok(())
 }
 
-/// Gives back or rejects the messages that are not simply done, and answers the ids of those that will come back. One
-/// whose disposal fails is among them: nobody has moved it.
+/// Releases or rejects the messages with an exception, and returns the ids of those that will be received again. A
+/// message whose disposal fails is among them, because it was not moved.
 pub(crate) async fn dispose_of_exceptions(
     queue: &dyn Queue,
     batch: &[Delivery],

@@ -1,5 +1,5 @@
-//! The way from a queue into this process: one receive at a time, in a future of its own. A queue that waits for a first message
-//! then holds nothing up, and is not asked more often because somebody is at work.
+//! Receives from one queue into this process: one receive at a time, in a future of its own. A receive that waits for a
+//! first message therefore blocks nothing else, and the queue is not polled more often while a worker is busy.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::local::{AFTER_FAILURE, LOOK_AGAIN, PATIENCE};
 /// Completes when something in this process may have changed.
 pub(crate) type Change = BoxFuture<'static, ()>;
 
-/// What is received from one queue.
+/// The receives from one queue.
 pub(crate) struct Intake<'a> {
     queue: &'a dyn Queue,
     max: usize,
@@ -22,33 +22,34 @@ pub(crate) struct Intake<'a> {
 
 enum State<'a> {
     Idle,
-    /// Seen through, whatever happens meanwhile: what it brings is on loan to us. With the changes since it began.
+    /// Runs to completion in any case, because its messages are then leased to this process. The second field completes
+    /// at a change since it began.
     Receiving(BoxFuture<'a, PortResult<Vec<Delivery>>>, Change),
     Resting(BoxFuture<'a, ()>),
 }
 
 impl<'a> Intake<'a> {
-    /// Batches of up to `max` messages.
+    /// Creates an intake of batches of up to `max` messages.
     pub(crate) fn new(queue: &'a dyn Queue, max: usize, clock: &'a dyn Clock) -> Intake<'a> {
         Intake { queue, max, clock, state: State::Idle }
     }
 
-    /// Whether it waits to be told what to do.
+    /// Returns whether nothing is under way.
     pub(crate) fn is_idle(&self) -> bool {
         matches!(self.state, State::Idle)
     }
 
-    /// Whether messages may be on their way to us.
+    /// Returns whether a receive is under way, so that messages may be leased to this process.
     pub(crate) fn is_receiving(&self) -> bool {
         matches!(self.state, State::Receiving(..))
     }
 
-    /// Begins a receive. When it brings nothing, a rest follows, which ends at a change since `changed` was made.
+    /// Starts a receive. If it brings nothing, a rest follows, which ends at a change since `changed` was created.
     pub(crate) fn receive(&mut self, changed: Change) {
         self.state = State::Receiving(self.queue.receive_patiently(self.max, PATIENCE), changed);
     }
 
-    /// Rests until something changes, or for `pause`.
+    /// Rests for `pause`, or until something changes.
     pub(crate) fn rest(&mut self, changed: Change, pause: Duration) {
         self.state = State::Resting(select(changed, self.clock.sleep(pause)).map(drop).boxed());
     }
@@ -60,7 +61,8 @@ impl<'a> Intake<'a> {
         }
     }
 
-    /// Goes on with what is under way, and answers what it brought, if anything. May be dropped: the next call goes on.
+    /// Continues what is under way, and returns the messages that it brought, if any. The future may be dropped: the
+    /// next call continues.
     pub(crate) async fn next(&mut self) -> Option<Vec<Delivery>> {
         let received = match &mut self.state {
             State::Idle => return None,

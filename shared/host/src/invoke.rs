@@ -1,4 +1,4 @@
-//! One invocation of a worker, and what becomes of its messages on this machine.
+//! Runs one invocation of a worker, and disposes of its messages in the local host.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::dispose::{dispose_of_exceptions, done, give_back};
 use crate::local::Ports;
 use crate::telemetry::Watch;
 
-/// Invokes `worker` once, by hand: neither schedules nor throttles have a say. It gets its time-out, not more.
+/// Invokes `worker` once, by hand. Schedules and throttles do not apply; the worker's time-out does.
 pub async fn invoke(
     worker: &dyn AnyWorker,
     event: Event,
@@ -24,7 +24,7 @@ pub async fn invoke(
     invoke_until(worker, event, clock, after(clock.now(), worker.spec().timeout), stop).await
 }
 
-/// Invokes `worker` and gives it until `deadline`.
+/// Invokes `worker` with a time-out at `deadline`.
 pub(crate) async fn invoke_until(
     worker: &dyn AnyWorker,
     event: Event,
@@ -45,8 +45,8 @@ pub(crate) async fn invoke_until(
     outcome
 }
 
-/// Invokes `worker` on a batch that was just received, for no longer than the messages are its own, and disposes of them as it
-/// says.
+/// Invokes `worker` on a batch that was just received, for no longer than the lease of the messages, and disposes of
+/// them by its outcome.
 pub(crate) async fn invoke_batch(
     worker: &dyn AnyWorker,
     queue: &dyn Queue,
@@ -65,7 +65,7 @@ pub(crate) async fn invoke_batch(
         Err(error) => tracing::warn!(worker = name, %error, "{name} failed: {error}"),
     }
     if let Err(error) = dispose(queue, &batch, outcome, counters).await {
-        // The messages come back by themselves.
+        // The messages become visible again after their visibility timeout.
         tracing::error!(worker = name, %error, "cannot dispose of a batch of {name}: {error}");
     }
 }
@@ -80,7 +80,7 @@ async fn dispose(
         Ok(outcome) => outcome,
         Err(error) => return give_back(queue, batch, &error.to_string(), counters).await,
     };
-    // First what is done: a queue that then fails over an exception must not have finished work done again.
+    // Acknowledge finished messages first: if the queue then fails at an exception, finished work is not done again.
     let done: Vec<Receipt> = done(batch, &outcome).into_iter().map(|delivery| delivery.receipt.clone()).collect();
     queue.acknowledge(&done).await?;
     Counters::add(&counters.succeeded, done.len());

@@ -1,4 +1,5 @@
-//! Hosts call workers: [`LocalHost`] runs all of them in one process, [`LambdaHost`] one of them as a function.
+//! Hosts call workers: [`LocalHost`] runs all of them in one process, and [`LambdaHost`] runs one of them as a
+//! function.
 
 #![warn(missing_docs)]
 

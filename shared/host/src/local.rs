@@ -1,4 +1,4 @@
-//! All workers in one process: schedules, wake-ups and queues of this machine.
+//! The local host: all workers in one process, with the schedules, wake-ups and queues of this machine.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
@@ -19,50 +19,51 @@ use crate::counters::Counters;
 use crate::intake::Intake;
 use crate::invoke::{invoke, invoke_batch};
 
-/// Between two looks at queues, throttles and schedules when nothing in this process has changed: how late a change
-/// by another process, or a message whose delay is over, is seen.
+/// How often queues, throttles and schedules are checked if nothing in this process changes: the delay with which a
+/// change by another process, or a message whose delay is over, is seen.
 pub(crate) const LOOK_AGAIN: Duration = Duration::from_millis(200);
 
-/// How long a worker waits at an empty queue whose calls are paid for, also while it is at work: 360 requests an hour, not
-/// 18,000. A stop, a pause and a throttle that falls to 0 are that late.
+/// How long a worker waits at an empty queue with paid calls, also while it is busy: 360 requests an hour instead of
+/// 18,000. A stop, a pause and a throttle that falls to 0 take effect with this delay.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
-/// After a store has failed: it is asked again, but not in a tight loop.
+/// The wait after a store has failed, so that it is not retried in a tight loop.
 pub(crate) const AFTER_FAILURE: Duration = Duration::from_secs(5);
 
-/// After a wake-up whose worker failed, until it fires again.
+/// The wait after a worker failed until its wake-up fires again.
 const FIRE_AGAIN: Duration = Duration::from_secs(30);
 
-/// Beyond a worker's time-out, until a wake-up that was not completed is lent again.
+/// Added to a worker's time-out for the lease of a wake-up: if the wake-up is not completed by then, it is leased
+/// again.
 const LEASE_MARGIN: Duration = Duration::from_secs(30);
 
-/// Is told what came of each invocation that a schedule or a wake-up has started, by the worker's name.
+/// Called with the worker's name and the result of each invocation that a schedule or a wake-up has started.
 pub type Observer = Arc<dyn Fn(&str, &Result<Outcome, WorkerError>) + Send + Sync>;
 
 /// Completes when something in this process may have changed.
 pub type Changed = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
 
-/// What the host itself needs of the world.
+/// The ports that the host itself uses.
 #[derive(Clone)]
 pub struct Ports {
-    /// The queues that workers are fed from, by name.
+    /// The queues that feed workers, by name.
     pub queues: BTreeMap<String, Arc<dyn Queue>>,
-    /// Obeyed before each receive.
+    /// Read before each receive.
     pub throttle: Arc<dyn Throttle>,
-    /// For setting schedules.
+    /// Sets the schedules.
     pub wakeups: Arc<dyn Wakeups>,
-    /// For reading what is due.
+    /// The source of due wake-ups.
     pub due: Arc<dyn WakeupSource>,
-    /// What time it is.
+    /// The clock.
     pub clock: Arc<dyn Clock>,
-    /// When to look again at once.
+    /// Signals when to check again at once.
     pub changed: Changed,
 }
 
-/// Runs workers here, each as often and as concurrently as its triggers and its throttle say.
+/// Runs workers in this process, as often and as concurrently as their triggers and throttles say.
 ///
-/// Needs no runtime of its own: [`LocalHost::loops`] answers futures for any executor, so that tests drive the very
-/// same host on virtual time.
+/// Needs no particular runtime: [`LocalHost::loops`] returns futures for any executor, so that tests drive the same
+/// host on virtual time.
 pub struct LocalHost {
     registry: Registry,
     ports: Ports,
@@ -72,22 +73,22 @@ pub struct LocalHost {
 }
 
 impl LocalHost {
-    /// A host for all workers of `registry`. It runs until `stop` is set, and then drains.
+    /// Creates a host for all workers of `registry`. It runs until `stop` is set, and then drains.
     pub fn new(registry: Registry, ports: Ports, stop: Stop) -> LocalHost {
         LocalHost { registry, ports, counters: Arc::default(), observer: None, stop }
     }
 
-    /// The same, which tells `observer` what its workers report.
+    /// Returns the host with `observer`, which is called with the results of its workers.
     pub fn observed_by(self, observer: Observer) -> LocalHost {
         LocalHost { observer: Some(observer), ..self }
     }
 
-    /// What this host has done so far.
+    /// Returns what this host has done so far.
     pub fn counters(&self) -> &Counters {
         &self.counters
     }
 
-    /// Sets the schedules of all workers. Those that are set already keep their time.
+    /// Sets the schedules of all workers. Schedules that exist already keep their times.
     pub async fn set_schedules(&self) -> PortResult<()> {
         for worker in self.registry.workers() {
             let spec = worker.spec();
@@ -100,8 +101,8 @@ impl LocalHost {
         Ok(())
     }
 
-    /// One future per queue-driven worker and one for the clock. All of them complete once `stop` is set and what was
-    /// running is done. Spawn them side by side.
+    /// Returns one future per queue-driven worker and one for schedules and wake-ups. Run them side by side. All of
+    /// them complete once `stop` is set and running invocations are done.
     pub fn loops(self: &Arc<Self>) -> Vec<BoxFuture<'static, ()>> {
         let mut loops = vec![Arc::clone(self).follow_schedules().boxed()];
         for worker in self.registry.workers() {
@@ -112,7 +113,7 @@ impl LocalHost {
         loops
     }
 
-    /// Runs one worker once, by hand, and waits for it. Schedules and throttles have no say.
+    /// Runs one worker once, by hand, and waits for it. Schedules and throttles do not apply.
     pub async fn run(&self, fleet: &str, name: &str, event: Event) -> Result<Outcome, WorkerError> {
         let worker = self.registry.find(fleet, name);
         let worker = worker.ok_or_else(|| WorkerError::Event(format!("there is no worker {name} in {fleet}")))?;
@@ -144,7 +145,7 @@ impl LocalHost {
                 }
             };
             if came.is_none() {
-                // Whoever else is done by now is taken off in the same turn; then there is room.
+                // Remove all other invocations that are done in the same turn; then there is room for a receive.
                 while let Some(Some(())) = running.next().now_or_never() {}
                 intake.wake();
             }
@@ -155,7 +156,7 @@ impl LocalHost {
         }
     }
 
-    /// Tells an intake to receive, if the throttle leaves room for one more than are running, or else to rest.
+    /// Makes an intake receive if the throttle has room beside the `running` invocations, and otherwise rest.
     async fn direct(&self, intake: &mut Intake<'_>, spec: &Spec, running: usize) {
         let changed = (self.ports.changed)();
         match self.ports.throttle.read(spec.name).await {
@@ -178,7 +179,7 @@ impl LocalHost {
             let changed = (self.ports.changed)();
             let mut pause = LOOK_AGAIN;
             if !self.stop.is_set() {
-                // What becomes due for a worker that runs waits until it is done.
+                // A wake-up that becomes due while its worker runs waits until the run is done.
                 let idle: Vec<(&str, Duration)> =
                     workers.iter().copied().filter(|(worker, _)| !busy.contains(worker)).collect();
                 match self.ports.due.claim_due(&idle).await {
@@ -206,8 +207,8 @@ impl LocalHost {
         }
     }
 
-    /// Runs a worker for all wake-ups of its that are due, once: it is woken twice as well as once. Returns its name. A paused
-    /// worker's turn passes.
+    /// Runs a worker once for all its due wake-ups, because waking it twice has the same effect as waking it once.
+    /// Returns its name. A paused worker skips its turn.
     async fn fire<'a>(&self, name: &'a str, firings: Vec<Firing>) -> &'a str {
         let worker = self.registry.workers().iter().find(|worker| worker.spec().name == name);
         let due = firings.iter().map(|firing| firing.due).min();
@@ -223,7 +224,7 @@ impl LocalHost {
         name
     }
 
-    /// A failed one-shot is set again, to fire soon; a failed schedule has its next tick.
+    /// Ends a firing. A failed one-shot wake-up is set again, to fire soon; a failed schedule waits for its next tick.
     async fn end(&self, firing: &Firing, failed: bool) {
         let ended = if failed && firing.name != schedule_name(&firing.worker) {
             let again = after(self.ports.clock.now(), FIRE_AGAIN);
@@ -253,7 +254,7 @@ impl LocalHost {
     }
 }
 
-/// What is due, by the worker that it is due for.
+/// Groups what is due by worker.
 fn by_worker<'a>(due: Vec<Firing>, workers: &[(&'a str, Duration)]) -> BTreeMap<&'a str, Vec<Firing>> {
     let mut by_worker: BTreeMap<&str, Vec<Firing>> = BTreeMap::new();
     for firing in due {

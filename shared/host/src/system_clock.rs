@@ -5,7 +5,7 @@ use futures::future::BoxFuture;
 use jiff::Timestamp;
 use stint_core::clock::{Clock, between};
 
-/// The wall clock, waiting on tokio's timer.
+/// The wall clock. It waits on tokio's timer.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
 

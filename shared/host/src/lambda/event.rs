@@ -1,4 +1,4 @@
-//! What starts a function, as AWS writes it.
+//! The events that start a function, in the formats of AWS.
 
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -13,7 +13,7 @@ use stint_core::worker::WorkerError;
 pub struct Record {
     /// The message's id.
     pub message_id: String,
-    /// The queue's proof of the loan.
+    /// The receipt handle from SQS.
     pub receipt_handle: String,
     /// The body as sent.
     pub body: String,
@@ -28,9 +28,9 @@ struct Attributes {
 }
 
 impl Record {
-    /// How often the message was received, this time included.
+    /// Returns how many times the message was received, including this time.
     pub fn receive_count(&self) -> u32 {
-        // Whatever AWS may write one day: it was received once at least.
+        // If AWS ever writes something else: it was received at least once.
         self.attributes.approximate_receive_count.parse().unwrap_or(1)
     }
 
@@ -44,9 +44,9 @@ impl Record {
 pub(super) enum Payload {
     /// A queue's event source mapping.
     Batch(Vec<Record>),
-    /// A schedule or a wake-up: when it was due, and its name and whom it meant if it says so.
+    /// A schedule or a wake-up: when it was due and, if the event contains them, its name and the worker it is for.
     Tick { due: Timestamp, wakeup: Option<String>, worker: Option<String> },
-    /// A person, or anything else.
+    /// A person, or any other source.
     Manual(Value),
 }
 
@@ -64,7 +64,7 @@ struct Wakeup {
     due: Timestamp,
 }
 
-/// What a rule of EventBridge sends by its clock.
+/// The event that a scheduled rule of EventBridge sends.
 /// <https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-run-lambda-schedule.html>
 #[derive(Deserialize)]
 struct ScheduledEvent {
@@ -72,7 +72,7 @@ struct ScheduledEvent {
 }
 
 impl Payload {
-    /// Tells events apart by the fields that only one kind has. An error names the field that is wrong.
+    /// Recognises events by the fields that only one kind has. An error names the invalid field.
     pub(super) fn read(event: Value) -> Result<Payload, WorkerError> {
         if event.get("Records").is_some() {
             let Batch { records } = typed(event)?;

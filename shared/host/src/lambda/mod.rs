@@ -1,17 +1,18 @@
-//! One worker as an AWS Lambda function.
+//! Runs one worker as an AWS Lambda function.
 //!
 //! # What may happen between any two lines
-//! * *The function dies before it has answered:* the batch becomes visible again when its visibility times out; a
-//!   schedule has its next tick, a wake-up the sweep.
-//! * *It dies after a message was given back or rejected:* the mapping knows nothing of it, deletes nothing, and the
-//!   message is where it was put.
-//! * *It dies after the answer:* nothing is kept between two invocations but connections.
-//! * *The mapping deletes what we have rejected, too:* it is not there any more, which SQS takes as deleted.
+//! * *The function exits before it has responded:* the batch becomes visible again after its visibility timeout. A
+//!   schedule fires at its next tick, and the sweep makes up for a wake-up.
+//! * *It exits after a message was released or rejected:* the mapping does not know of it, deletes nothing, and the
+//!   message stays where it was put.
+//! * *It exits after the response:* nothing is kept between two invocations except connections.
+//! * *The mapping also deletes a message that we have rejected:* the message is gone already, which SQS treats as
+//!   deleted.
 //!
-//! A batch is answered in part: what is in `batchItemFailures` comes back, everything else the mapping deletes. A
-//! message that waits comes back when it is due, since giving it back has changed its visibility; one that can
-//! never succeed is with the dead letters already, with its reason, and burns no further receive. An invocation that
-//! fails is told to Lambda as one: its mapping then slows down, and the function's alarm rings.
+//! The response to a batch is partial: messages in `batchItemFailures` come back, and the mapping deletes all others. A
+//! message that waits comes back when it is due, because releasing it has changed its visibility. A message that can
+//! never succeed is among the dead letters already, with its reason, and uses up no further receive. An invocation that
+//! fails is reported to Lambda as a failure: the mapping then slows down, and the function's alarm is raised.
 //! <https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html>
 
 mod event;
@@ -36,18 +37,18 @@ use crate::dispose::{dispose_of_exceptions, done, give_back};
 use crate::invoke::invoke_until;
 use event::Payload;
 
-/// What a worker leaves of its time, for giving messages back and for the answer.
+/// The time that is kept back from the worker, for releasing messages and for the response.
 pub const MARGIN: Duration = Duration::from_secs(2);
 
-/// Where a function's batches come from.
+/// The source of a function's batches.
 pub struct Feed {
-    /// The queue: for giving messages back and for rejecting them. The mapping does the rest.
+    /// The queue, for releasing and rejecting messages. The mapping does the rest.
     pub queue: Arc<dyn Queue>,
-    /// How the queue proves a loan that the mapping took out.
+    /// Converts a record of the mapping to a receipt of the queue.
     pub receipt: fn(&Record) -> Receipt,
 }
 
-/// Runs one worker, an event at a time.
+/// Runs one worker, one event at a time.
 pub struct LambdaHost {
     worker: Arc<dyn AnyWorker>,
     feed: Option<Feed>,
@@ -58,8 +59,8 @@ pub struct LambdaHost {
 }
 
 impl LambdaHost {
-    /// A host for `worker`, which `feed` feeds if a queue does. An operator's pause of `throttle` holds for its
-    /// schedules; a queue's mapping is paused by itself. Once `stop` is set, work that is under way comes to an end.
+    /// Creates a host for `worker`, with `feed` if a queue feeds it. An operator's pause in `throttle` applies to its
+    /// schedules; a queue's mapping is paused separately. Once `stop` is set, work in progress is brought to an end.
     pub fn new(
         worker: Arc<dyn AnyWorker>,
         feed: Option<Feed>,
@@ -70,8 +71,8 @@ impl LambdaHost {
         LambdaHost { worker, feed, throttle, clock, counters: Counters::default(), stop }
     }
 
-    /// One invocation. Lambda kills the function at `deadline`, so the worker ends before; the answer is what the
-    /// function answers.
+    /// Runs one invocation. Lambda kills the function at `deadline`, so the worker is stopped before that. Returns the
+    /// function's response.
     pub async fn handle(&self, event: Value, deadline: Timestamp) -> Result<Value, WorkerError> {
         let spec = self.worker.spec();
         let deadline = before(deadline, MARGIN).min(after(self.clock.now(), spec.timeout));
@@ -107,7 +108,7 @@ impl LambdaHost {
             Ok(outcome) => outcome,
             Err(error) => {
                 if let Err(refused) = give_back(&*feed.queue, &batch, &error.to_string(), &self.counters).await {
-                    // The mapping lets them go, and they come back when their visibility times out.
+                    // The mapping drops them, and they become visible again after their visibility timeout.
                     tracing::warn!(worker = spec.name, error = %refused, "cannot give a batch back: {refused}");
                 }
                 return Err(error);

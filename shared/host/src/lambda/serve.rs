@@ -19,13 +19,13 @@ use tracing::Instrument;
 use super::LambdaHost;
 use crate::telemetry;
 
-/// Serves invocations until SIGTERM; the one that runs then is finished and answered first.
+/// Serves invocations until SIGTERM. An invocation that is running then is finished and answered first.
 ///
 /// `build` connects to whatever the worker needs. It runs within the first invocation and not before, so that the
-/// function is ready at once; when it fails, that invocation fails, and the next one tries again.
+/// function is ready at once. If it fails, that invocation fails, and the next one tries again.
 ///
-/// No extension is registered for the sake of a SIGTERM: Lambda ends a function between two invocations, when there
-/// is nothing to be put away.
+/// No extension is registered for the sake of receiving SIGTERM: Lambda ends a function between two invocations, when
+/// there is nothing to clean up.
 pub async fn serve<B, F>(build: B, stop: Stop) -> Result<(), String>
 where
     B: Fn() -> F + Send + Sync + 'static,
@@ -34,19 +34,19 @@ where
     let shared = Arc::new((OnceCell::new(), build));
     let handler = service_fn(move |event: LambdaEvent<Value>| {
         let LambdaEvent { payload, context } = event;
-        // On every line of the log that the invocation writes, whatever the level.
+        // Added to every log line of the invocation, whatever the log level.
         let span = tracing::error_span!("invocation", request_id = context.request_id);
         let shared = shared.clone();
         let answered = async move {
             let answered = answer(&shared.0, &shared.1, payload, context.deadline).await;
-            // Before the answer: afterwards Lambda freezes the process.
+            // Must be before the response: afterwards Lambda freezes the process.
             telemetry::flush().await;
             answered
         };
         answered.instrument(span)
     });
     let idle = Arc::new(Semaphore::new(1));
-    // Before the first event is asked for: who asks may be ended from then on.
+    // Must be before the first event is requested: from then on Lambda may end the function.
     let sigterm = signal(SignalKind::terminate()).map_err(|error| format!("cannot wait for SIGTERM: {error}"))?;
     let terminated = terminated(sigterm, &stop, &idle);
     let runtime = Runtime::new(handler).layer(layer_fn(|inner| Busy { inner, idle: idle.clone() }));
@@ -75,7 +75,7 @@ where
     host.handle(event, deadline).await.map_err(|error| failed("Stint.Worker", error.to_string()))
 }
 
-/// Completes after a SIGTERM, once no invocation runs.
+/// Completes after a SIGTERM, once no invocation is running.
 async fn terminated(mut sigterm: Signal, stop: &Stop, idle: &Semaphore) {
     sigterm.recv().await;
     tracing::info!("SIGTERM: what is under way is finished first");
@@ -84,7 +84,7 @@ async fn terminated(mut sigterm: Signal, stop: &Stop, idle: &Semaphore) {
     let _ = idle.acquire().await;
 }
 
-/// Holds the semaphore from the moment that an event is there until its answer is sent.
+/// Holds the semaphore from the arrival of an event until its response is sent.
 struct Busy<S> {
     inner: S,
     idle: Arc<Semaphore>,

@@ -1,4 +1,4 @@
-//! A function's answers, and where its messages are afterwards.
+//! A function's responses, and where its messages are afterwards.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -86,7 +86,7 @@ impl World {
         after(self.clock.now(), Duration::from_secs(12))
     }
 
-    /// Sends messages, receives them as the mapping does, and deletes what the function does not name as failed.
+    /// Sends messages, receives them as the mapping does, and deletes those that the function does not name as failed.
     async fn batch(&self, bodies: &[&str]) -> Result<Vec<String>, WorkerError> {
         self.queue.send(&bodies.iter().copied().map(NewMessage::new).collect::<Vec<_>>()).await.unwrap();
         let batch = self.queue.receive(10).await.unwrap();
@@ -110,7 +110,7 @@ impl World {
         Ok(returning.into_iter().map(|delivery| delivery.body).collect())
     }
 
-    /// Of what can be received now; it is then done.
+    /// Returns the receive counts of the messages that can be received now, and acknowledges them.
     async fn receive_counts(&self) -> Vec<u32> {
         let batch = self.queue.receive(10).await.unwrap();
         let receipts: Vec<Receipt> = batch.iter().map(|delivery| delivery.receipt.clone()).collect();
@@ -153,7 +153,7 @@ fn each_message_of_a_failed_batch_waits_for_as_long_as_it_has_failed_often() {
     drive(&world.clock, async {
         world.batch(&["fail"]).await.unwrap_err();
         world.clock.sleep(retry_delay(1)).await;
-        // Now with another one, which fails for the first time.
+        // Now together with another message, which fails for the first time.
         world.batch(&["fail"]).await.unwrap_err();
         world.clock.sleep(retry_delay(1)).await;
         assert_eq!(world.receive_counts().await, [2]);

@@ -1,4 +1,4 @@
-//! The layer of `tracing` that takes measurements and spans in.
+//! The `tracing` layer that collects measurements and spans.
 
 use std::fmt;
 
@@ -14,7 +14,7 @@ use tracing_subscriber::registry::LookupSpan;
 use super::Telemetry;
 use super::spans::Span;
 
-/// Whether events and spans of this target are for here, and not for the log.
+/// Returns whether events and spans of this target are collected here instead of written to the log.
 pub(super) fn is_ours(target: &str) -> bool {
     matches!(target, METRICS | TRACES)
 }

@@ -1,7 +1,7 @@
-//! Metrics as lines of a log, in CloudWatch's embedded metric format: what Lambda collects without a call.
+//! Metrics as log lines in CloudWatch's embedded metric format, which Lambda collects without a call.
 //! <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>
 //!
-//! A line that breaks one of the format's rules is a line of the log and nothing more: CloudWatch says nothing.
+//! CloudWatch treats a line that breaks one of the format's rules as an ordinary log line and reports no error.
 
 use std::collections::BTreeMap;
 
@@ -12,18 +12,18 @@ use stint_core::telemetry::{Metric, Unit};
 
 use super::meter::Meter;
 
-/// Values of one metric in a line.
+/// The most values of one metric in a line.
 pub(super) const MAX_VALUES: usize = 100;
 
-/// Bytes of a dimension's value. They are printable ASCII characters, and not all of them blanks.
+/// The most bytes in a dimension's value. It must be printable ASCII, and not only blanks.
 /// <https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_Dimension.html>
 const MAX_DIMENSION_VALUE: usize = 1024;
 
 /// A metric and its new values.
 type Measured = (Metric, Vec<f64>);
 
-/// What is new in `meter`, as lines without line ends: one for each key, queue and worker, since a line has one value
-/// for each of its dimensions.
+/// Returns the new values in `meter` as lines without line ends: one line for each key, queue and worker, because a
+/// line has one value per dimension.
 pub(super) fn lines(meter: &Meter, namespace: &str, now: Timestamp) -> Vec<String> {
     let mut groups: BTreeMap<(&str, String), Vec<Measured>> = BTreeMap::new();
     for (metric, of, values) in meter.take_fresh() {
@@ -46,7 +46,8 @@ fn line(namespace: &str, (dimension, of): (&str, &str), metrics: &[Measured], no
     Value::Object(line).to_string()
 }
 
-/// What names a key, a queue or a worker, as CloudWatch takes it. Ids are what somebody has written into a setting.
+/// Converts the name of a key, a queue or a worker to a valid dimension value. Ids come from settings and may contain
+/// anything.
 fn dimension_value(of: &str) -> String {
     let printable = |char: char| if matches!(char, ' '..='~') { char } else { '?' };
     let value: String = of.trim().chars().take(MAX_DIMENSION_VALUE).map(printable).collect();

@@ -9,8 +9,8 @@ use tracing_subscriber::{EnvFilter, Layer, fmt};
 use super::collect::is_ours;
 use crate::config::{LogFormat, LogSettings};
 
-/// The layer that writes log lines to `writer`; measurements and traces are not among them. An error names the setting
-/// that cannot be read.
+/// Returns the layer that writes log lines to `writer`, without measurements and traces. An error names the invalid
+/// setting.
 pub(super) fn layer<S, W>(settings: &LogSettings, writer: W) -> Result<Box<dyn Layer<S> + Send + Sync>, String>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,

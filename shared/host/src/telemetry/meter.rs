@@ -1,4 +1,4 @@
-//! What was recorded, added up.
+//! The meter: sums up recorded measurements.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -7,28 +7,29 @@ use stint_core::telemetry::{Kind, Metric};
 
 use super::embedded::MAX_VALUES;
 
-/// What a [`Kind::Spread`] is sorted into, in seconds: a schedule's minute in the cloud, a window's hour.
+/// The histogram bounds of a [`Kind::Spread`] in seconds: they include a schedule's minute in the cloud and a window's
+/// hour.
 pub(super) const BOUNDS: [f64; 7] = [1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0];
 
-/// All series, by metric and by what tells them apart.
+/// All series, by metric and dimension value.
 pub(super) type Recorded = BTreeMap<Metric, BTreeMap<String, Series>>;
 
 /// One metric of one key, queue or worker.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Series {
-    /// All values so far, added.
+    /// The sum of all values so far.
     pub(super) sum: f64,
     /// The last value.
     pub(super) last: f64,
-    /// How many values so far.
+    /// The number of values so far.
     pub(super) count: u64,
-    /// How many up to each of the bounds, and how many beyond the last.
+    /// The number of values up to each of the bounds, and beyond the last.
     pub(super) buckets: [u64; BOUNDS.len() + 1],
-    /// What is new since the last look: one value, or for a spread all of them.
+    /// What is new since the last read: one value, or all values of a spread.
     fresh: Vec<f64>,
 }
 
-/// Adds up for a process.
+/// Sums up the measurements of a process.
 #[derive(Debug, Default)]
 pub(super) struct Meter(Mutex<Recorded>);
 
@@ -42,12 +43,12 @@ impl Meter {
         }
     }
 
-    /// Everything since the process began.
+    /// Returns everything since the process began.
     pub(super) fn all(&self) -> Recorded {
         self.lock().clone()
     }
 
-    /// What is new since this was asked last: the metric, of what, and its value or values.
+    /// Returns what is new since the last call: the metric, its dimension value, and its value or values.
     pub(super) fn take_fresh(&self) -> Vec<(Metric, String, Vec<f64>)> {
         let mut fresh = Vec::new();
         for (metric, series) in self.lock().iter_mut() {
@@ -72,7 +73,7 @@ impl Series {
         match kind {
             Kind::Sum => self.fresh = vec![self.fresh.first().unwrap_or(&0.0) + value],
             Kind::Latest => self.fresh = vec![value],
-            // CloudWatch takes no more in a line, and nothing here records more than a few between two looks.
+            // CloudWatch accepts no more per line, and no metric records more than a few between two reads.
             Kind::Spread if self.fresh.len() < MAX_VALUES => self.fresh.push(value),
             Kind::Spread => {}
         }

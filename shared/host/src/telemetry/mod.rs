@@ -1,8 +1,8 @@
-//! What a process tells about itself: logs, metrics and traces.
+//! The telemetry of a process: logs, metrics and traces.
 //!
-//! Workers and hosts record through `stint_core::telemetry`, as events and spans of `tracing`. A [`Telemetry`] collects
-//! them, and exports them when it is asked to: by OTLP, as lines in CloudWatch's embedded format, or both. Where
-//! neither is set, nobody listens, and nothing is collected.
+//! Workers and hosts record through `stint_core::telemetry`, as `tracing` events and spans. A [`Telemetry`] collects
+//! them and exports them on request: by OTLP, as lines in CloudWatch's embedded format, or both. If neither is
+//! configured, nothing is collected.
 
 mod collect;
 mod embedded;
@@ -36,10 +36,10 @@ use spans::{Ended, Ids};
 
 pub(crate) use watch::Watch;
 
-/// Between two exports of a process that goes on, as OpenTelemetry's own span processors have it.
+/// The time between two exports of a long-running process, the same as in OpenTelemetry's own span processors.
 const EXPORT_EVERY: Duration = Duration::from_secs(5);
 
-/// Where metrics and traces gather, and where they go. Clones are one.
+/// Collects metrics and traces, and exports them. Clones share the same state.
 #[derive(Clone)]
 pub struct Telemetry {
     inner: Arc<Inner>,
@@ -54,14 +54,13 @@ struct Inner {
     otlp: Option<Otlp>,
 }
 
-/// Where lines in CloudWatch's embedded format go, and the namespace of the metrics in them.
+/// The writer of lines in CloudWatch's embedded format, and the namespace of the metrics in them.
 struct Lines {
     namespace: String,
     writer: Mutex<Box<dyn Write + Send>>,
 }
 
-/// Starts logging to `writer`, and collecting if `exports` name a place to export to. An error names the setting that
-/// cannot be used.
+/// Starts logging to `writer`, and collecting if `exports` names a destination. An error names the invalid setting.
 pub fn start<W>(
     settings: &LogSettings,
     exports: Option<&TelemetrySettings>,
@@ -77,15 +76,15 @@ where
     started.map_err(|error| format!("cannot start logging: {error}"))
 }
 
-/// Exports what has gathered in this process, if anything gathers. Takes a second at the most, and never fails: a
-/// collector that is away is said in the log.
+/// Exports what was collected in this process, if collection is on. Takes at most a second and never fails: an
+/// unreachable collector is logged.
 pub async fn flush() {
     if let Some(telemetry) = Telemetry::current() {
         telemetry.flush().await;
     }
 }
 
-/// Exports again and again, for as long as it is polled. Ends at once where nothing gathers.
+/// Exports periodically for as long as it is polled. Completes at once if nothing is collected.
 pub async fn flush_regularly() {
     let Some(telemetry) = Telemetry::current() else { return };
     loop {
@@ -126,12 +125,12 @@ impl Telemetry {
         Telemetry { inner: Arc::new(Inner { clock, meter, ids, ended, lines, otlp }) }
     }
 
-    /// What collects for the code that runs here, if anything does.
+    /// Returns the collector of the current code, if there is one.
     fn current() -> Option<Telemetry> {
         tracing::dispatcher::get_default(|dispatch| dispatch.downcast_ref::<Telemetry>().cloned())
     }
 
-    /// Collects from whatever it is laid over. Spans are of use to OTLP alone.
+    /// Returns the layer that collects. Spans are only used by OTLP.
     fn layer<S>(self) -> impl Layer<S>
     where
         S: tracing::Subscriber + for<'a> LookupSpan<'a>,
@@ -157,7 +156,7 @@ impl Telemetry {
         let new = embedded::lines(&self.inner.meter, &lines.namespace, self.inner.clock.now());
         let written: String = new.iter().map(|line| format!("{line}\n")).collect();
         let mut writer = lines.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        // A log that is gone takes no complaint either.
+        // If the log cannot be written, there is nowhere to report it.
         let _ = writer.write_all(written.as_bytes()).and_then(|()| writer.flush());
     }
 }

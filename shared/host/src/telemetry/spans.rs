@@ -1,4 +1,4 @@
-//! Spans that have ended, until they are exported.
+//! Spans that have ended and wait for their export.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -6,10 +6,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use jiff::Timestamp;
 use serde_json::Value;
 
-/// Spans kept between two exports. A fleet here makes some hundreds a second; more are counted and dropped.
+/// The most spans kept between two exports. A fleet creates some hundreds a second here; beyond this they are counted
+/// and dropped.
 const MOST_SPANS: usize = 4_096;
 
-/// A piece of work, as a trace shows it.
+/// A span: a piece of work in a trace.
 #[derive(Clone, Debug)]
 pub(super) struct Span {
     pub(super) trace: u128,
@@ -18,7 +19,7 @@ pub(super) struct Span {
     pub(super) name: &'static str,
     pub(super) begun: Timestamp,
     pub(super) ended: Timestamp,
-    /// Fields by name; a later one of a name replaces the earlier.
+    /// The fields by name. A later field replaces an earlier one of the same name.
     pub(super) fields: Vec<(&'static str, Value)>,
 }
 
@@ -32,7 +33,7 @@ impl Span {
     }
 }
 
-/// Names that no other span has.
+/// Creates unique ids.
 #[derive(Debug)]
 pub(super) struct Ids {
     process: u64,
@@ -40,20 +41,21 @@ pub(super) struct Ids {
 }
 
 impl Ids {
-    /// Ids of a process that began at `now`.
+    /// Creates the id generator of a process that started at `now`.
     pub(super) fn new(now: Timestamp) -> Ids {
-        // Without random bytes, the time: two processes of one nanosecond share ids, which spoils nothing but a trace.
+        // Without random bytes, use the time. Two processes that start in the same nanosecond then share ids, which
+        // only mixes up their traces.
         let process = getrandom::u64().unwrap_or(now.as_nanosecond() as u64);
         Ids { process, made: AtomicU64::new(0) }
     }
 
-    /// Tells this process from all others.
+    /// Returns the id that distinguishes this process from all others.
     pub(super) fn process(&self) -> u64 {
         self.process
     }
 
     pub(super) fn span(&self) -> u64 {
-        // An odd multiplier: no number repeats before 2^64 of them. 0 means "none" to a collector.
+        // The multiplier is odd, so no number repeats within 2^64 of them. To a collector 0 means "none".
         let number = self.made.fetch_add(1, Ordering::Relaxed);
         self.process.wrapping_add(number.wrapping_mul(0x9E37_79B9_7F4A_7C15)).max(1)
     }
@@ -77,7 +79,7 @@ impl Ended {
         }
     }
 
-    /// All that wait, and how many there was no room for.
+    /// Returns all waiting spans, and the number of dropped ones.
     pub(super) fn take(&self) -> (Vec<Span>, u64) {
         std::mem::take(&mut *self.lock())
     }

@@ -1,4 +1,4 @@
-//! What is exported, to whom, and what an export may cost.
+//! What is exported and where, and what an export may cost.
 
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
@@ -21,7 +21,7 @@ use super::otlp::{Endpoint, PATIENCE};
 use super::{Lines, Telemetry, flush, logs};
 use crate::config::{LogFormat, LogSettings};
 
-/// How a collector treats whoever exports to it.
+/// How a collector treats exports.
 enum Manner {
     Accepts,
     Hangs,
@@ -79,7 +79,7 @@ impl World {
     }
 }
 
-/// Something to write on, and to read later.
+/// A buffer that is written to and read later.
 #[derive(Clone, Default)]
 struct Page(Arc<Mutex<Vec<u8>>>);
 
@@ -99,7 +99,7 @@ impl Write for Page {
     }
 }
 
-/// A second of work: one call, within an invocation.
+/// One second of work: one call within an invocation.
 async fn work(clock: &ManualClock) {
     Metric::WakeDelay.record("reviver", 2.5);
     Metric::WakeDelay.record("reviver", 70.0);
@@ -140,22 +140,22 @@ fn an_invocations_metrics_are_lines_that_cloudwatch_reads() {
     assert_eq!(lines, expected, "once, though it was flushed twice");
 }
 
-/// The format's rules, for everything that is ever measured and whatever it is called.
+/// The rules of the format, for every metric and any name.
 /// <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>
 /// <https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_MetricDatum.html>
 mod embedded_format {
     use super::*;
 
-    /// Bytes of a line: what every event of a log may have, also where CloudWatch takes more by now.
+    /// The most bytes in a line: the limit of every log event, even where CloudWatch accepts more by now.
     const MAX_LINE: usize = 256 * 1024;
     const MAX_METRICS: usize = 100;
     const MAX_VALUES: usize = 100;
     const MAX_DIMENSIONS: usize = 30;
-    /// Characters of a metric's or a dimension's name, and of a namespace.
+    /// The most characters in the name of a metric or a dimension, and in a namespace.
     const MAX_NAME: usize = 255;
-    /// Characters of a dimension's value.
+    /// The most characters in a dimension's value.
     const MAX_VALUE: usize = 1024;
-    /// Of the units that there are, the two that are used here.
+    /// The two units used here, of those that exist.
     const UNITS: [&str; 2] = ["Count", "Seconds"];
 
     #[test]
@@ -173,7 +173,7 @@ mod embedded_format {
         }
     }
 
-    /// Answers how many metrics the line has.
+    /// Returns the number of metrics in the line.
     fn check(line: &str) -> usize {
         assert!(line.len() <= MAX_LINE);
         let line: Value = serde_json::from_str(line).unwrap();

@@ -1,4 +1,4 @@
-//! An invocation, as metrics and traces show it.
+//! Records an invocation in metrics and traces.
 
 use jiff::Timestamp;
 use stint_core::clock::between;
@@ -7,7 +7,7 @@ use stint_core::worker::{Event, Outcome, Spec, WorkerError};
 use tracing::field::Empty;
 use tracing::{Span, info_span};
 
-/// Watches one invocation.
+/// Records one invocation.
 pub(crate) struct Watch {
     worker: &'static str,
     is_batch: bool,
@@ -15,7 +15,7 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
-    /// An invocation of `spec` by `event` that begins at `now`.
+    /// Starts recording an invocation of `spec` by `event` that begins at `now`.
     pub(crate) fn begin(spec: &Spec, event: &Event, now: Timestamp) -> Watch {
         let (trigger, messages) = match event {
             Event::Tick { .. } => ("tick", 0),
@@ -36,12 +36,12 @@ impl Watch {
         Watch { worker: spec.name, is_batch: matches!(event, Event::Batch(_)), span }
     }
 
-    /// The span that the worker runs in.
+    /// Returns the span that the worker runs in.
     pub(crate) fn span(&self) -> Span {
         self.span.clone()
     }
 
-    /// The invocation is over.
+    /// Records the end of the invocation.
     pub(crate) fn end(self, outcome: &Result<Outcome, WorkerError>) {
         let word = match outcome {
             Ok(outcome) if outcome.idle => "idle",

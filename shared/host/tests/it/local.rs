@@ -1,4 +1,4 @@
-//! How often a queue is asked, and what becomes of batches when it fails.
+//! How often a queue is polled, and what happens to batches when it fails.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,11 +19,11 @@ use crate::paid_queue::PaidQueue;
 
 const VISIBILITY: Duration = Duration::from_secs(3600);
 
-/// What a message takes, and what a long one takes.
+/// How long the worker takes for a message, and for a long one.
 const WORK: Duration = Duration::from_secs(5);
 const LONG_WORK: Duration = Duration::from_secs(55);
 
-/// Works on each message for a while, and gives back those that say so.
+/// Works on each message for a while, and releases those whose body says so.
 struct Slow;
 
 impl Worker for Slow {
@@ -62,7 +62,7 @@ struct World {
 }
 
 impl World {
-    /// `fails`: the receive that fails, and with it every release.
+    /// `fails` is the number of the receive that fails; every release then fails too.
     fn new(fails: Option<usize>) -> World {
         World::with(fails, VISIBILITY)
     }
@@ -87,7 +87,7 @@ impl World {
         World { clock, queue, host, stop }
     }
 
-    /// Runs the host for as long as `main` does, and until it has drained.
+    /// Runs the host until `main` completes, and then until it has drained.
     fn run<T>(&self, main: impl Future<Output = T>) -> T {
         let driver = Driver::new(&self.clock);
         let loops = futures::future::join_all(self.host.loops());
@@ -101,7 +101,7 @@ impl World {
         })
     }
 
-    /// How many messages are visible, and how many on loan.
+    /// Returns how many messages are visible, and how many are in flight.
     fn counts(&self) -> (u64, u64) {
         let counts = self.queue.counts().now_or_never().unwrap().unwrap();
         (counts.visible, counts.in_flight)
@@ -112,7 +112,7 @@ impl World {
         self.queue.send(&messages).await.unwrap();
     }
 
-    /// Completes when so many messages are done.
+    /// Completes when this many messages have succeeded.
     async fn succeeded(&self, count: u64) {
         while self.host.counters().totals().succeeded < count {
             self.clock.sleep(Duration::from_millis(10)).await;
@@ -144,7 +144,7 @@ fn what_comes_to_an_idle_or_a_busy_worker_is_worked_on_at_once() {
     }
 }
 
-/// Though the host waits at the queue meanwhile.
+/// Even though the host is waiting at the queue.
 #[test]
 fn what_is_under_way_goes_on_while_the_host_waits_at_the_queue() {
     let world = World::new(None);
@@ -166,7 +166,7 @@ fn a_busy_worker_costs_no_more_than_an_idle_one() {
     assert!((6..=9).contains(&asked.len()), "{} requests in a minute", asked.len());
 }
 
-/// Another would get the same message, and do the same work.
+/// Otherwise another worker would get the same message and do the same work.
 #[test]
 fn nobody_is_at_work_on_a_message_for_longer_than_it_is_its_own() {
     let world = World::with(None, Duration::from_secs(30));

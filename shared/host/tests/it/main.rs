@@ -1,4 +1,4 @@
-//! The host of one machine, on virtual time.
+//! The local host on virtual time.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 

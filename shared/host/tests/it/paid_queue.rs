@@ -1,4 +1,4 @@
-//! A queue whose calls are paid for, as those of SQS are, and which fails when it is told to.
+//! A queue with paid calls, like SQS, which fails on demand.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -7,16 +7,16 @@ use async_trait::async_trait;
 use stint_core::clock::{Clock, after};
 use stint_core::ports::{Counts, DeadLetter, Delivery, MAX_WAIT, NewMessage, PortError, PortResult, Queue, Receipt};
 
-/// How soon a waiting receive sees what has come.
+/// How soon a waiting receive sees a new message.
 const SOON: Duration = Duration::from_millis(10);
 
-/// Another queue, behind a counter.
+/// Wraps another queue and counts the calls.
 pub(crate) struct PaidQueue {
     queue: Arc<dyn Queue>,
     clock: Arc<dyn Clock>,
-    /// How long each receive was told to wait.
+    /// The requested wait of each receive.
     asked: Mutex<Vec<Duration>>,
-    /// The receive that fails, by its number, and every release.
+    /// The number of the receive that fails. Every release fails too.
     fails: Option<usize>,
 }
 
@@ -29,7 +29,7 @@ impl PaidQueue {
         self.asked.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Notes a call, and answers its number.
+    /// Records a call, and returns its number.
     fn note(&self, patience: Duration) -> usize {
         let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
         asked.push(patience);

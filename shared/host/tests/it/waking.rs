@@ -1,4 +1,4 @@
-//! How a scheduled worker is run that has several wake-ups.
+//! How a scheduled worker with several wake-ups is run.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -13,12 +13,12 @@ use stint_embedded::Embedded;
 use stint_host::{LocalHost, Ports};
 use stint_testkit::Driver;
 
-/// What an invocation takes.
+/// How long an invocation takes.
 const WORK: Duration = Duration::from_secs(5);
 
 const TEN_MINUTES: Duration = Duration::from_secs(600);
 
-/// Keeps when each invocation began.
+/// Records when each invocation began.
 struct Timed(Arc<Mutex<Vec<Timestamp>>>);
 
 impl Worker for Timed {
@@ -38,8 +38,8 @@ impl Worker for Timed {
     }
 }
 
-/// Runs a host for ten minutes whose worker is woken so many seconds after the start, by a wake-up each. Returns when it ran,
-/// and how often the host has told of it.
+/// Runs a host for ten minutes whose worker has one wake-up at each of these seconds after the start. Returns when the
+/// worker ran, and how many times the observer was called.
 fn run(wakeups: &[u64]) -> (Vec<Duration>, usize) {
     let clock = ManualClock::new("2026-11-20T10:00:00Z".parse().unwrap());
     let (shared, began): (Arc<dyn Clock>, _) = (Arc::new(clock.clone()), clock.now());

@@ -1,4 +1,4 @@
-//! Where exports go, read from OpenTelemetry's own settings.
+//! The destination of exports, read from OpenTelemetry's own settings.
 //! <https://opentelemetry.io/docs/specs/otel/protocol/exporter/>
 
 use std::fmt;
@@ -7,7 +7,7 @@ use http::header::{HeaderName, HeaderValue};
 use http::{HeaderMap, Uri};
 use secrecy::{ExposeSecret, SecretString};
 
-/// Two addresses below the one that is set, and what every request carries.
+/// Two addresses below the configured one, and the headers of every request.
 pub(in crate::telemetry) struct Endpoint {
     pub(super) metrics: Uri,
     pub(super) traces: Uri,
@@ -15,7 +15,7 @@ pub(in crate::telemetry) struct Endpoint {
 }
 
 impl Endpoint {
-    /// Reads the settings. An error names the variable, and repeats no header.
+    /// Reads the settings. An error names the variable, and quotes no header.
     pub(in crate::telemetry) fn new(base: &str, headers: Option<&SecretString>) -> Result<Endpoint, String> {
         let base = base.trim().trim_end_matches('/');
         let below = |path: &str| {
@@ -33,13 +33,13 @@ impl Endpoint {
 }
 
 impl fmt::Debug for Endpoint {
-    /// Without the address's user and password, and without headers.
+    /// Leaves out the user and password of the address, and the headers.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("Endpoint").field("host", &self.traces.host()).finish_non_exhaustive()
     }
 }
 
-/// `name=value` with commas between them, values percent-encoded.
+/// Parses `name=value` pairs separated by commas, with percent-encoded values.
 fn read_headers(text: &str) -> Result<HeaderMap, String> {
     let mut headers = HeaderMap::new();
     for (position, entry) in text.split(',').filter(|entry| !entry.trim().is_empty()).enumerate() {

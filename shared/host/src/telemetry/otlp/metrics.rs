@@ -1,4 +1,4 @@
-//! Metrics as OTLP writes them in JSON.
+//! Metrics in OTLP's JSON encoding.
 
 use std::collections::BTreeMap;
 
@@ -9,10 +9,10 @@ use stint_core::telemetry::{Kind, Metric, Unit};
 use super::{Resource, attribute, nanos};
 use crate::telemetry::meter::{BOUNDS, Recorded, Series};
 
-/// `AGGREGATION_TEMPORALITY_CUMULATIVE`: an export that is lost is made up for by the next.
+/// `AGGREGATION_TEMPORALITY_CUMULATIVE`: the next export makes up for one that is lost.
 const CUMULATIVE: u32 = 2;
 
-/// Everything recorded since `begun`, as an `ExportMetricsServiceRequest`.
+/// Returns everything recorded since `begun` as an `ExportMetricsServiceRequest`.
 pub(super) fn request(resource: &Resource, recorded: &Recorded, begun: Timestamp, now: Timestamp) -> Value {
     let span = (nanos(begun), nanos(now));
     let metrics: Vec<Value> = recorded.iter().map(|(metric, series)| of_metric(*metric, series, &span)).collect();
@@ -49,7 +49,7 @@ fn point(metric: Metric, of: &str, series: &Series, (begun, now): &(String, Stri
         Kind::Sum => point["asDouble"] = json!(series.sum),
         Kind::Latest => point["asDouble"] = json!(series.last),
         Kind::Spread => {
-            // 64-bit integers are strings in this JSON.
+            // This encoding writes 64-bit integers as strings.
             let buckets: Vec<String> = series.buckets.iter().map(u64::to_string).collect();
             point["count"] = json!(series.count.to_string());
             point["sum"] = json!(series.sum);
@@ -60,7 +60,7 @@ fn point(metric: Metric, of: &str, series: &Series, (begun, now): &(String, Stri
     point
 }
 
-/// `PointsSpent` is `stint.points_spent` here: dots, and words in lower case, are OpenTelemetry's custom.
+/// Returns the metric's name in OpenTelemetry's style: `PointsSpent` becomes `stint.points_spent`.
 fn name(metric: Metric) -> String {
     let mut name = String::from("stint.");
     for (index, letter) in metric.name().chars().enumerate() {

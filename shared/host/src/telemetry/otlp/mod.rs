@@ -1,8 +1,9 @@
-//! Exports to a collector: OTLP over HTTP, written as JSON.
+//! Exports to a collector: OTLP over HTTP, encoded as JSON.
 //!
-//! JSON and not Protocol Buffers, and none of OpenTelemetry's crates: every collector takes both on one port, and the
-//! two requests below are two short files, while the SDK with its exporter on the same HTTP client brings 26 crates and
-//! 0.9 MB to every function. The tests decode what is sent with OpenTelemetry's own types.
+//! This uses JSON instead of Protocol Buffers, and none of OpenTelemetry's crates: every collector accepts both
+//! encodings on one port, and the two requests below are two short files, while the SDK with its exporter on the same
+//! HTTP client adds 26 crates and 0.9 MB to every function. The tests decode what is sent with OpenTelemetry's own
+//! types.
 //! <https://opentelemetry.io/docs/specs/otlp/#otlphttp>
 
 mod endpoint;
@@ -27,16 +28,16 @@ pub(super) use endpoint::Endpoint;
 use super::meter::Recorded;
 use super::spans::Span;
 
-/// The longest that an export may take: it stands between a function's work and its answer.
+/// The longest that an export may take. It delays a function's response.
 pub(super) const PATIENCE: Duration = Duration::from_secs(1);
 
-/// After an export that failed: a collector that is down costs its time-out once a minute, not at each invocation.
+/// The pause after a failed export: a collector that is down costs its time-out once a minute, not at each invocation.
 const REST: Duration = Duration::from_secs(60);
 
-/// A collector has little to say.
+/// The largest answer of a collector that is read.
 const LARGEST_ANSWER: usize = 64 * 1024;
 
-/// A way to a collector.
+/// The connection to a collector.
 pub(super) struct Otlp {
     endpoint: Endpoint,
     resource: Resource,
@@ -46,11 +47,11 @@ pub(super) struct Otlp {
     rests_until: AtomicI64,
 }
 
-/// Who exports.
+/// The exporting process.
 pub(super) struct Resource {
     /// The service's name.
     pub(super) service: String,
-    /// Tells processes apart: each counts for itself.
+    /// Distinguishes processes, because each has its own counts.
     pub(super) instance: u64,
 }
 
@@ -65,12 +66,12 @@ impl Otlp {
         Otlp { endpoint, resource, transport, clock, begun, rests_until: AtomicI64::new(i64::MIN) }
     }
 
-    /// Whether there is nothing to be had from an export now.
+    /// Returns whether exports are paused after a failure.
     pub(super) fn is_resting(&self) -> bool {
         is_pending(from_millis(self.rests_until.load(Ordering::Relaxed)), REST, self.clock.now())
     }
 
-    /// Exports both, or gives up after [`PATIENCE`]. A failure is said in the log, and is nobody else's.
+    /// Exports both, or gives up after [`PATIENCE`]. A failure is logged, and has no other effect.
     pub(super) async fn export(&self, recorded: &Recorded, spans: &[Span]) {
         let now = self.clock.now();
         let mut requests = Vec::new();
@@ -101,7 +102,7 @@ impl Otlp {
         request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         let limits = Limits { timeout: PATIENCE, max_body: LARGEST_ANSWER };
         let answer = self.transport.send(request, limits).await.map_err(|error| error.to_string())?;
-        // What the collector says is left out: it may repeat a header.
+        // The collector's answer is left out: it may repeat a header.
         if answer.status().is_success() { Ok(()) } else { Err(format!("it answered {}", answer.status())) }
     }
 }
@@ -121,7 +122,7 @@ impl Resource {
     }
 }
 
-/// A name and a value: text, a whole number, or a number.
+/// Returns an attribute, with text, an integer or a float as its value.
 fn attribute(name: &str, value: &Value) -> Value {
     let value = match value {
         Value::Number(number) if !number.is_f64() => json!({ "intValue": number.to_string() }),
@@ -132,7 +133,7 @@ fn attribute(name: &str, value: &Value) -> Value {
     json!({ "key": name, "value": value })
 }
 
-/// Nanoseconds since the epoch, in the form of a 64-bit integer in this JSON.
+/// Returns nanoseconds since the epoch, as this encoding writes a 64-bit integer.
 fn nanos(at: Timestamp) -> String {
     at.as_nanosecond().max(0).to_string()
 }

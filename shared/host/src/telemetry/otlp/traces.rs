@@ -1,4 +1,4 @@
-//! Spans as OTLP writes them in JSON.
+//! Spans in OTLP's JSON encoding.
 
 use serde_json::{Value, json};
 use stint_core::telemetry::CALL;
@@ -9,13 +9,13 @@ use crate::telemetry::spans::Span;
 /// `SPAN_KIND_INTERNAL`, for an invocation.
 const INTERNAL: u32 = 1;
 
-/// `SPAN_KIND_CLIENT`, for a call to somebody else.
+/// `SPAN_KIND_CLIENT`, for a call to an upstream.
 const CLIENT: u32 = 3;
 
 /// `STATUS_CODE_ERROR`.
 const ERROR: u32 = 2;
 
-/// These spans, as an `ExportTraceServiceRequest`.
+/// Returns these spans as an `ExportTraceServiceRequest`.
 pub(super) fn request(resource: &Resource, spans: &[Span]) -> Value {
     let spans: Vec<Value> = spans.iter().map(of_span).collect();
     json!({ "resourceSpans": [{
@@ -29,7 +29,7 @@ fn of_span(span: &Span) -> Value {
     let others = span.fields.iter().filter(|(name, _)| *name != "error");
     let attributes: Vec<Value> = others.map(|(name, value)| attribute(&format!("stint.{name}"), value)).collect();
     let mut written = json!({
-        // Bytes are hexadecimal in this JSON, and not base64 as in other JSON of Protocol Buffers.
+        // This encoding writes bytes in hexadecimal, not in base64 as other JSON encodings of Protocol Buffers do.
         "traceId": format!("{:032x}", span.trace),
         "spanId": format!("{:016x}", span.id),
         "name": span.name,
