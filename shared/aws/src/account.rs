@@ -1,4 +1,4 @@
-//! The account that the adapters work in, and how its calls are made.
+//! The AWS account and region of the adapters, and how calls are made.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,20 +17,20 @@ use crate::secrets::{Secret, read_secrets};
 use crate::throttle::{MappingThrottle, ThrottleMemory};
 use crate::wakeups::SchedulerWakeups;
 
-/// For one try of a call, beyond what the call waits for on purpose.
+/// The time-out of one attempt of a call, in addition to the wait that the call itself requests.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// For a call with all its retries, likewise: what waits for it is an invocation with a deadline of its own.
+/// The time-out of a call with all its retries, likewise. The invocation that waits for it has a deadline of its own.
 const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The time-outs of a call that waits for `wait` at its server.
+/// Returns the time-outs of a call that waits for `wait` at its server.
 pub(crate) fn timeouts(wait: Duration) -> TimeoutConfig {
     let timeouts = TimeoutConfig::builder().operation_attempt_timeout(wait + ATTEMPT_TIMEOUT);
     timeouts.operation_timeout(wait + CALL_TIMEOUT).build()
 }
 
-/// An account and region of AWS, from which the adapters are made. A client comes into being with its adapter, so that
-/// a function starts with those that it uses.
+/// An account and region of AWS, from which the adapters are created. A client is created with its adapter, so that a
+/// function starts only the clients that it uses.
 #[derive(Clone)]
 pub struct Aws {
     config: SdkConfig,
@@ -39,8 +39,8 @@ pub struct Aws {
 }
 
 impl Aws {
-    /// Finds region and credentials as every AWS tool does: environment, profile, role. Credentials are asked for when
-    /// the first call needs them; a missing region is an error here.
+    /// Finds region and credentials as every AWS tool does: environment, profile, role. Credentials are loaded when the
+    /// first call needs them; a missing region is an error here.
     pub async fn connect(settings: AwsSettings, clock: Arc<dyn Clock>) -> Result<Aws, String> {
         let config = aws_config::defaults(BehaviorVersion::v2026_01_12()).timeout_config(timeouts(Duration::ZERO));
         let config = config.load().await;
@@ -50,20 +50,20 @@ impl Aws {
         Ok(Aws::new(config, settings, clock))
     }
 
-    /// An account whose calls are made as `config` says.
+    /// Creates an account whose calls use `config`.
     pub fn new(config: SdkConfig, settings: AwsSettings, clock: Arc<dyn Clock>) -> Aws {
         Aws { config, settings, clock }
     }
 
-    /// The queue `name`. Infrastructure made it and its dead-letter queue; `settings` must say the same as their
-    /// attributes do.
+    /// Returns the queue `name`. Infrastructure has created it and its dead-letter queue; `settings` must match their
+    /// attributes.
     pub fn queue(&self, name: &str, settings: QueueSettings) -> Arc<SqsQueue> {
         let client = aws_sdk_sqs::Client::new(&self.config);
         let names = (self.settings.aws_queue.fill(name), self.settings.aws_dead_letters.fill(name));
         Arc::new(SqsQueue::new(client, name, names, settings, self.clock.clone()))
     }
 
-    /// The wake-ups. An error names the setting that is missing.
+    /// Returns the wake-ups. An error names the missing setting.
     pub fn wakeups(&self) -> Result<Arc<SchedulerWakeups>, String> {
         let (function, role) = (self.settings.function()?, self.settings.scheduler_role()?);
         let client = aws_sdk_scheduler::Client::new(&self.config);
@@ -71,17 +71,17 @@ impl Aws {
         Ok(Arc::new(SchedulerWakeups::new(client, group, function, role, self.clock.clone())))
     }
 
-    /// The values of parameters in SSM, by their full names, in one request over `transport`. An error names those that
-    /// are missing.
+    /// Returns the values of SSM parameters by their full names, with one request over `transport`. An error names the
+    /// missing parameters.
     pub async fn secrets(&self, names: &[String], transport: &dyn Transport) -> Result<Vec<Secret>, String> {
         read_secrets(&self.config, names, self.clock.now(), transport).await
     }
 
-    /// The throttles. `steered` are the workers that a queue feeds: each has an event source mapping. An error names
-    /// the setting that is missing.
+    /// Returns the throttles. `steered` lists the workers that a queue feeds; each has an event source mapping. An
+    /// error names the missing setting.
     pub fn throttle(&self, memory: Arc<dyn ThrottleMemory>, steered: &[&str]) -> Result<Arc<MappingThrottle>, String> {
         let function = self.settings.function()?;
-        // The throttle waits between its tries on the clock, and longer than the SDK would.
+        // The throttle itself waits between its attempts, on the clock and for longer than the SDK would.
         let config = self.config.to_builder().retry_config(RetryConfig::disabled()).build();
         let client = aws_sdk_lambda::Client::new(&config);
         let functions: BTreeMap<String, String> =

@@ -37,20 +37,20 @@ pub struct AwsSettings {
 }
 
 impl AwsSettings {
-    /// The functions' ARNs, or what to do about it.
+    /// Returns the functions' ARNs. An error says which setting is missing and what to set it to.
     pub fn function(&self) -> Result<Template, String> {
         let missing = "STINT_AWS_FUNCTION is not set: name the ARN of the workers' functions, with {} for the worker";
         self.aws_function.clone().ok_or_else(|| missing.to_owned())
     }
 
-    /// The role of the schedules, or what to do about it.
+    /// Returns the role of the schedules. An error says which setting is missing and what to set it to.
     pub fn scheduler_role(&self) -> Result<String, String> {
         let missing = "STINT_AWS_SCHEDULER_ROLE is not set: name the ARN of a role that may invoke the functions";
         self.aws_scheduler_role.clone().ok_or_else(|| missing.to_owned())
     }
 }
 
-/// A name with a place for another name in it, written `{}`.
+/// A name that contains a placeholder for another name, written `{}`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Template {
     before: String,
@@ -58,12 +58,12 @@ pub struct Template {
 }
 
 impl Template {
-    /// The text with `name` in its place.
+    /// Returns the text with `name` in place of the placeholder.
     pub fn fill(&self, name: &str) -> String {
         [&self.before, name, &self.behind].concat()
     }
 
-    /// The name that stands in a filled text; `None` when the text is of another making.
+    /// Returns the name in a filled text, or `None` if the text does not match the template.
     pub fn read<'a>(&self, filled: &'a str) -> Option<&'a str> {
         filled.strip_prefix(self.before.as_str())?.strip_suffix(self.behind.as_str()).filter(|name| !name.is_empty())
     }
@@ -82,7 +82,7 @@ impl FromStr for Template {
     }
 }
 
-/// A bare name would do for Lambda, but not as the target of a schedule.
+/// Lambda would accept a bare name, but the target of a schedule must be an ARN.
 fn parse_function(text: &str) -> Result<Template, String> {
     if text.starts_with("arn:") { text.parse() } else { Err(format!("'{text}' is not an ARN")) }
 }

@@ -1,14 +1,15 @@
-//! What AWS answered, as the ports' errors.
+//! Converts errors from AWS to the ports' errors.
 
 use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 use stint_core::ports::PortError;
 
-/// The error code of an answer; `None` when there was no answer, or one without a code.
+/// Returns the error code of an answer, or `None` if there was no answer or it had no code.
 pub(crate) fn code<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> Option<&str> {
     error.as_service_error().and_then(ProvideErrorMetadata::code)
 }
 
-/// Says what was being done and what came of it: the service's code and words, or why no answer came.
+/// Converts an error of the operation `context`: to the service's code and message, or to the reason why no answer was
+/// received.
 pub(crate) fn explain<E, R>(context: impl Into<String>, error: SdkError<E, R>) -> PortError
 where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
@@ -28,7 +29,7 @@ where
     }
 }
 
-/// Without its line ends: credentials that were looked for in vain are told as a list.
+/// Replaces line ends by blanks: the error for missing credentials is a list.
 fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

@@ -1,11 +1,11 @@
-//! The cloud adapters on AWS: the queue port on SQS, wake-ups on EventBridge Scheduler, the throttle on Lambda's event
+//! The adapters for AWS: the queue port on SQS, wake-ups on EventBridge Scheduler, and the throttle on Lambda's event
 //! source mappings.
 //!
-//! [`Aws`] makes them from [`AwsSettings`]. What AWS cannot do as the ports have it is said where it is done:
+//! [`Aws`] creates them from [`AwsSettings`]. They differ from the ports' contracts where AWS has no equivalent:
 //! * SQS shows no waiting message without receiving it, so `peek` is refused. Counts are estimates.
-//! * EventBridge Scheduler counts in minutes and fires within one; it calls workers by itself, so there is no
+//! * EventBridge Scheduler counts in minutes and fires within one. It calls workers itself, so there is no
 //!   `WakeupSource`.
-//! * A mapping's least concurrency is 2, and it obeys after a while: see [`MappingThrottle`].
+//! * A mapping's lowest concurrency is 2, and a change takes effect after a delay: see [`MappingThrottle`].
 
 #![warn(missing_docs)]
 

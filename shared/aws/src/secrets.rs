@@ -1,7 +1,7 @@
 //! Secrets in SSM Parameter Store.
 //!
-//! It is one request of one shape, so it is signed and sent here: the SDK's client of SSM would bring a hundred and fifty
-//! operations, and the extension that AWS offers for this is a second process in each function's memory.
+//! This is a single kind of request, so it is signed and sent here: the SDK's client for SSM would add a hundred and
+//! fifty operations, and the extension that AWS offers for this purpose is a second process in each function's memory.
 //! <https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_GetParameters.html>
 
 use std::time::{Duration, SystemTime};
@@ -16,17 +16,17 @@ use secrecy::SecretString;
 use serde::Deserialize;
 use stint_http::{Limits, Transport};
 
-/// Names in one request.
+/// The most names in one request.
 const MAX_NAMES: usize = 10;
 
-/// Ten values of 8 KB are the most that an answer holds.
+/// An answer contains at most ten values of 8 KB.
 const LIMITS: Limits = Limits { timeout: Duration::from_secs(5), max_body: 256 * 1024 };
 
 /// The value of a parameter.
 pub struct Secret {
     /// The last part of the parameter's name.
     pub name: String,
-    /// It shows in no `Debug`.
+    /// Not shown by `Debug`.
     pub value: SecretString,
 }
 
@@ -46,7 +46,7 @@ struct Parameter {
     value: String,
 }
 
-/// What AWS says of a request that it refuses.
+/// The error body of a request that AWS refuses.
 #[derive(Deserialize)]
 struct Refusal {
     #[serde(rename = "__type")]
@@ -73,7 +73,7 @@ pub(crate) async fn read_secrets(
     if !answer.status().is_success() {
         return Err(context(&refusal(&answer)));
     }
-    // The parser's own error could repeat a value.
+    // The parser's own error could quote a value.
     let answer: Answer =
         serde_json::from_slice(answer.body()).map_err(|_| context("the answer is of an unknown form"))?;
     if !answer.invalid_parameters.is_empty() {
@@ -81,7 +81,7 @@ pub(crate) async fn read_secrets(
     }
     let secret = |Parameter { name, value }: Parameter| Secret {
         name: name.rsplit('/').next().unwrap_or_default().to_owned(),
-        // Who puts it there from a file puts a line's end there, too.
+        // A value that was stored from a file often ends in a newline.
         value: SecretString::from(value.trim()),
     };
     Ok(answer.parameters.into_iter().map(secret).collect())
@@ -140,7 +140,7 @@ mod tests {
 
     use super::*;
 
-    /// Answers the same to everything, and keeps the last request.
+    /// Gives the same answer to every request, and keeps the last request.
     struct Fixed(u16, &'static str, Mutex<Option<http::Request<Bytes>>>);
 
     #[async_trait]

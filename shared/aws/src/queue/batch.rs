@@ -1,26 +1,26 @@
-//! Requests of up to ten entries, each of which may fail by itself.
+//! Requests of up to ten entries, each of which may fail independently.
 
 use std::ops::Range;
 
 use aws_sdk_sqs::types::BatchResultErrorEntry;
 use stint_core::ports::MAX_BATCH;
 
-/// The bytes of all bodies and attributes of a batch together.
+/// The most bytes of all bodies and attributes of a batch together.
 /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html>
 pub(super) const MAX_BATCH_BYTES: usize = 1024 * 1024;
 
-/// The codes by which SQS says that a receipt is no longer good: the loan has passed, or the message is gone.
+/// The codes with which SQS reports a stale receipt: the visibility timeout has passed, or the message is gone.
 /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ChangeMessageVisibility.html>
 const STALE: [&str; 4] = [
     "ReceiptHandleIsInvalid",
     "MessageNotInflight",
     "AWS.SimpleQueueService.MessageNotInflight",
-    // Its words are "the receipt handle has expired".
+    // The message of this code is "the receipt handle has expired".
     "InvalidParameterValue",
 ];
 
-/// Cuts a row of entries, of these sizes in bytes, into batches that SQS takes. An entry that is too large by itself
-/// gets a batch of its own, for SQS to refuse.
+/// Splits entries of these sizes in bytes into batches that SQS accepts. An entry that is too large gets a batch of its
+/// own, which SQS refuses.
 pub(super) fn batches(sizes: impl IntoIterator<Item = usize>) -> Vec<Range<usize>> {
     let mut batches: Vec<Range<usize>> = Vec::new();
     let mut bytes = 0;
@@ -39,21 +39,22 @@ pub(super) fn batches(sizes: impl IntoIterator<Item = usize>) -> Vec<Range<usize
     batches
 }
 
-/// What became of the entries of a batch that did not succeed, by their index.
+/// The entries of a batch that did not succeed, by index.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Failures {
-    /// Their receipt is stale.
+    /// Entries with a stale receipt.
     pub(super) stale: Vec<usize>,
-    /// SQS had a fault of its own: they may be sent again.
+    /// Entries that failed through a fault of SQS and may be sent again.
     pub(super) passing: Vec<usize>,
-    /// They would fail again.
+    /// Entries that would fail again.
     pub(super) refused: Vec<usize>,
-    /// What SQS said of one that is passing or refused.
+    /// What SQS said about a passing or refused entry.
     words: String,
 }
 
 impl Failures {
-    /// Sorts the failed entries, whose ids are their indexes. `receipts`: the entries are receipts, and may be stale.
+    /// Sorts the failed entries, whose ids are their indexes. If `receipts` is set, the entries are receipts and may be
+    /// stale.
     pub(super) fn of(entries: &[BatchResultErrorEntry], receipts: bool) -> Failures {
         let mut failures = Failures::default();
         for entry in entries {
@@ -69,7 +70,7 @@ impl Failures {
         failures
     }
 
-    /// Names the entries that are left, and what SQS said.
+    /// Returns the numbers of the failed entries, and what SQS said.
     pub(super) fn reason(&self, of: usize) -> String {
         let left = if self.refused.is_empty() { &self.passing } else { &self.refused };
         let numbers: Vec<String> = left.iter().map(|index| (index + 1).to_string()).collect();

@@ -1,8 +1,8 @@
-//! How a dead letter looks in its queue.
+//! The form of a dead letter in its queue.
 //!
-//! A message that we bury carries in its attributes what the port wants to know of it. One that SQS moved by the queue's
-//! redrive policy carries nothing: it was received as often as the policy allows, and keeps its id and the time that
-//! it was sent.
+//! A message that this adapter moves to the dead letters carries what the port needs in its attributes. A message that
+//! SQS moved by the queue's redrive policy carries nothing: it was received as many times as the policy allows, and
+//! keeps its id and the time when it was sent.
 
 use std::collections::HashMap;
 
@@ -18,10 +18,10 @@ const MESSAGE_ID: &str = "stint-message-id";
 const RECEIVES: &str = "stint-receives";
 const REASON: &str = "stint-reason";
 
-/// The longest reason that is kept, in bytes. It is for people, and must leave room for the body.
+/// The longest reason in bytes. It is for people, and must leave room for the body.
 const MAX_REASON: usize = 2_048;
 
-/// A message to be sent, with what else it carries.
+/// A message to send, with its attributes.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Letter {
     pub(super) body: String,
@@ -30,13 +30,13 @@ pub(super) struct Letter {
 }
 
 impl Letter {
-    /// A message to be worked on.
+    /// Creates an ordinary message.
     pub(super) fn new(body: String, delay_seconds: i32) -> Letter {
         Letter { body, delay_seconds, attributes: Vec::new() }
     }
 
-    /// The dead letter of a message on loan. A body that leaves no room for attributes goes without them: better a
-    /// message without its reason than one that cannot be buried.
+    /// Creates the dead letter of a received message. If the body leaves no room for the attributes they are left out:
+    /// losing the reason is better than not being able to move the message.
     pub(super) fn dead(loan: &Loan, reason: &str) -> Letter {
         let attributes = vec![
             (MESSAGE_ID, loan.message_id.clone()),
@@ -47,14 +47,14 @@ impl Letter {
         if letter.size() <= MAX_BATCH_BYTES { letter } else { Letter::new(letter.body, 0) }
     }
 
-    /// The bytes that SQS counts: the body, and of each attribute the name, the type and the value.
+    /// Returns the size that SQS counts: the body, and the name, type and value of each attribute.
     pub(super) fn size(&self) -> usize {
         let attributes = self.attributes.iter().map(|(name, value)| name.len() + "String".len() + value.len());
         self.body.len() + attributes.sum::<usize>()
     }
 }
 
-/// What a received message says of its death. `max_receives` is that of the queue where it died.
+/// Converts a received message to a dead letter. `max_receives` is that of its original queue.
 pub(super) fn dead_letter(message: Message, max_receives: u32) -> DeadLetter {
     let died_at = sent_at(&message).unwrap_or(Timestamp::UNIX_EPOCH);
     let attributes = message.message_attributes.unwrap_or_default();
@@ -69,12 +69,12 @@ pub(super) fn dead_letter(message: Message, max_receives: u32) -> DeadLetter {
     }
 }
 
-/// When SQS took the message.
+/// Returns when SQS accepted the message.
 pub(super) fn sent_at(message: &Message) -> Option<Timestamp> {
     system(message, &MessageSystemAttributeName::SentTimestamp)?.parse().ok().map(from_millis)
 }
 
-/// A system attribute as SQS writes it.
+/// Returns a system attribute in SQS's format.
 pub(super) fn system<'a>(message: &'a Message, name: &MessageSystemAttributeName) -> Option<&'a str> {
     message.attributes.as_ref()?.get(name).map(String::as_str)
 }
@@ -83,8 +83,8 @@ fn text(attributes: &HashMap<String, MessageAttributeValue>, name: &str) -> Opti
     attributes.get(name)?.string_value.clone()
 }
 
-/// SQS takes no empty value, and no control characters but tab and line ends. A reason quotes what others said, so any
-/// of these may be in it.
+/// Returns the reason as a valid attribute value. SQS accepts no empty value, and no control characters except tab and
+/// line ends, and a reason may contain any of these because it quotes other sources.
 fn presentable(reason: &str) -> String {
     let end = reason.floor_char_boundary(MAX_REASON);
     let allowed = |char: char| matches!(char, '\t' | '\n' | '\r' | ' '..='\u{FFFD}' | '\u{10000}'..);
@@ -100,7 +100,7 @@ mod tests {
         Loan { handle: "handle".into(), message_id: "id".into(), receive_count: 2, body: body.into() }
     }
 
-    /// The letter as SQS hands it out.
+    /// Returns the letter as SQS delivers it.
     fn received(letter: &Letter) -> Message {
         let attribute =
             |value: &str| MessageAttributeValue::builder().data_type("String").string_value(value).build().unwrap();

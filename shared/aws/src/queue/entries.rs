@@ -1,4 +1,4 @@
-//! The entries of batch requests. Each one's id is its index, by which SQS names it when it fails.
+//! The entries of batch requests. An entry's id is its index, by which SQS identifies it if it fails.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use stint_core::ports::{PortError, PortResult};
 
 use super::burial::Letter;
 
-/// The entries at these indexes, each made by `make`.
+/// Returns the entries at these indexes, each created by `make`.
 pub(super) fn entries<T>(indexes: &[usize], make: impl Fn(usize) -> Result<T, BuildError>) -> PortResult<Vec<T>> {
     let entries: Result<Vec<T>, BuildError> = indexes.iter().map(|index| make(*index)).collect();
     entries.map_err(|error| PortError::backend("make a batch for SQS", error))
@@ -39,7 +39,7 @@ pub(super) fn hide(
     entry.visibility_timeout(seconds(delay)).build()
 }
 
-/// Whole seconds, the unit of SQS, rounded up: nothing becomes visible too early.
+/// Returns whole seconds, the unit of SQS, rounded up so that nothing becomes visible too early.
 pub(super) fn seconds(duration: Duration) -> i32 {
     let seconds = duration.as_secs().saturating_add(u64::from(duration.subsec_nanos() > 0));
     i32::try_from(seconds).unwrap_or(i32::MAX)

@@ -1,15 +1,15 @@
-//! A receipt: which loan it proves, and what a burial needs.
+//! The receipt of a message, with what is needed to move the message to the dead letters.
 
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 use stint_core::ports::Receipt;
 
-/// A message on loan. SQS moves no message to the dead letters when it is told to: whoever rejects a message sends it
-/// there, and so must have it at hand. The receipt carries it, since an invocation keeps nothing else.
+/// A received message. SQS has no call that moves a message to the dead letters, so a caller that rejects a message
+/// must send it there, and needs its content. The receipt carries it, because an invocation keeps nothing else.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Loan {
-    /// SQS's own proof of the loan.
+    /// SQS's own receipt handle.
     pub(super) handle: String,
     pub(super) message_id: String,
     pub(super) receive_count: u32,
@@ -17,8 +17,8 @@ pub(super) struct Loan {
 }
 
 impl Loan {
-    /// The loans of `receipts`, each once: SQS takes no batch that names one twice. A receipt that is not of our making
-    /// proves nothing, like a stale one.
+    /// Returns the messages of `receipts`, each once, because SQS refuses a batch that contains one twice. A receipt
+    /// that this adapter did not create is ignored, like a stale one.
     pub(super) fn of(receipts: &[Receipt]) -> Vec<Loan> {
         let mut seen = BTreeSet::new();
         let loans = receipts.iter().filter_map(|receipt| serde_json::from_str::<Loan>(&receipt.0).ok());
@@ -26,12 +26,12 @@ impl Loan {
     }
 
     pub(super) fn receipt(&self) -> Receipt {
-        // Text and numbers always become JSON; an empty receipt would prove nothing.
+        // Text and numbers always convert to JSON. An empty receipt would be ignored.
         Receipt(serde_json::to_string(self).unwrap_or_default())
     }
 }
 
-/// The receipt of a message that somebody else has received from SQS: the event source mapping, which hands it to a
+/// Returns the receipt of a message that another receiver got from SQS: the event source mapping, which passes it to a
 /// function.
 pub fn receipt(handle: &str, message_id: &str, receive_count: u32, body: &str) -> Receipt {
     let (handle, message_id, body) = (handle.to_owned(), message_id.to_owned(), body.to_owned());

@@ -1,12 +1,14 @@
-//! The queue port on Amazon SQS, standard queues.
+//! The queue port on Amazon SQS standard queues.
 //!
 //! What may happen between any two lines:
-//! * A message is sent to the dead letters, and we die before it is deleted here: it is received again and dies again.
-//!   Whoever looks sees it twice, and a redrive sends it twice, which receivers bear.
-//! * A loan lapses while its message is being buried: the burial begins by prolonging the loan, which fails for a stale
-//!   receipt. What is prolonged is ours for [`BURIAL`].
-//! * A redrive dies between its send and its delete: the message is in both queues, and is redriven again.
-//! * Somebody looks at the dead letters and dies: nobody sees those for [`LOOK`].
+//! * The process exits after a message was sent to the dead letters and before it is deleted here: it is received again
+//!   and dead-lettered again. It then appears twice among the dead letters, and a redrive sends it twice, which
+//!   receivers tolerate.
+//! * The visibility timeout of a message ends while it is being dead-lettered: the move begins by extending the
+//!   timeout, which fails for a stale receipt. After that no other receiver gets the message for [`BURIAL`].
+//! * The process exits during a redrive, between its send and its delete: the message is in both queues, and is
+//!   redriven again.
+//! * The process exits while it lists the dead letters: they are hidden from others for [`LOOK`].
 
 mod batch;
 mod burial;
@@ -33,30 +35,31 @@ use entries::seconds;
 use loan::Loan;
 use sqs::Sqs;
 
-/// For how long a dying message is ours: time for two requests with their retries.
+/// How long a message that is being dead-lettered is hidden: enough for two requests with their retries.
 const BURIAL: Duration = Duration::from_secs(60);
 
-/// For how long looking at dead letters, or redriving them, hides them from others.
+/// How long listing or redriving dead letters hides them from other callers.
 const LOOK: Duration = Duration::from_secs(60);
 
-/// For how long a look waits for dead letters. A receive that waits asks all servers of a queue, so that one which
-/// brings nothing means that nothing is there.
+/// How long a list waits for dead letters. A receive that waits queries all servers of a queue, so an empty result
+/// means that there are none.
 /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-short-and-long-polling.html>
 const LOOK_WAIT: Duration = Duration::from_secs(1);
 
-/// Counts are right this long after senders, receivers and schedules have come to rest.
+/// How long after senders, receivers and schedules have stopped the counts are correct.
 /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_GetQueueAttributes.html>
 const COUNTS_LAG: Duration = Duration::from_secs(60);
 
-/// A queue of SQS and the queue of its dead letters, to which its redrive policy must point.
+/// A queue of SQS, and the queue of its dead letters, to which its redrive policy must point.
 ///
-/// Four things differ from the embedded queue, each because SQS has nothing for it:
-/// * `peek` is refused: SQS shows a message only by receiving it, and counts that.
-/// * The reason of a `release` is kept only by the last one, which buries the message. A message that nobody gave back
-///   then dies without a reason.
-/// * `dead_letters` shows any `max` of them, in the order of their deaths; of one that SQS itself moved it knows the
-///   time of the send instead.
-/// * `purge` of everything is SQS's own, which it allows once a minute: the count of messages is its estimate.
+/// It differs from the embedded queue in four ways, because SQS has no equivalent:
+/// * `peek` is refused: SQS shows a message only by receiving it, which raises its receive count.
+/// * Only the last `release` keeps its reason, because it moves the message to the dead letters. A message that becomes
+///   a dead letter without having been released has no reason.
+/// * `dead_letters` shows any `max` of them, ordered by the time at which they were moved. For a message that SQS
+///   itself moved, that time is when it was sent.
+/// * `purge` of everything uses SQS's own purge, which is allowed once a minute. The returned number of messages is
+///   SQS's estimate.
 pub struct SqsQueue {
     name: String,
     settings: QueueSettings,
@@ -66,7 +69,7 @@ pub struct SqsQueue {
 }
 
 impl SqsQueue {
-    /// The queue `name`; `names` are those of the queue and of its dead letters in SQS.
+    /// Creates the queue `name`; `names` are the names of the queue and of its dead letters in SQS.
     pub(crate) fn new(
         client: Client,
         name: &str,
@@ -83,7 +86,7 @@ impl SqsQueue {
         self.settings.max_receives.max(1)
     }
 
-    /// Moves messages on loan to the dead letters. Stale loans are passed over.
+    /// Moves received messages to the dead letters. Stale receipts are ignored.
     async fn bury(&self, dying: &[(Loan, String)]) -> PortResult<()> {
         let handles: Vec<&str> = dying.iter().map(|(loan, _)| loan.handle.as_str()).collect();
         let stale = self.live.hide(&handles, BURIAL).await?;
@@ -94,7 +97,7 @@ impl SqsQueue {
         self.live.delete(&handles).await
     }
 
-    /// Lends dead letters until there are `max`, or none comes any more.
+    /// Receives dead letters until there are `max` or no more arrive.
     async fn look(&self, max: usize, seen: &mut Vec<Message>) -> PortResult<()> {
         let expected = self.dead.estimate().await?.visible.max(1) as usize;
         while seen.len() < max.min(expected) {
@@ -107,10 +110,10 @@ impl SqsQueue {
         Ok(())
     }
 
-    /// Takes the dead letters away, batch by batch, and (`back`) sends them to where they died. Answers how many. One
-    /// that somebody looks at right now stays.
+    /// Removes the dead letters, batch by batch, and sends them to their original queue if `back` is set. Returns how
+    /// many there were. A dead letter that another caller is listing stays.
     async fn take_dead_letters(&self, back: bool) -> PortResult<u64> {
-        // No more than there are now: a message that dies again meanwhile is not moved twice.
+        // No more than there are now, so that a message that becomes a dead letter again meanwhile is not moved twice.
         let expected = self.dead.estimate().await?.visible.max(1);
         let mut taken = 0;
         while taken < expected {
@@ -129,7 +132,7 @@ impl SqsQueue {
         Ok(taken)
     }
 
-    /// Lends messages, and waits for the first of them.
+    /// Receives messages, waiting up to `wait` for the first of them.
     async fn lend(&self, max: usize, wait: Duration) -> PortResult<Vec<Delivery>> {
         if max == 0 {
             return Ok(Vec::new());
@@ -205,7 +208,7 @@ impl Queue for SqsQueue {
 
     async fn counts(&self) -> PortResult<Counts> {
         let (live, dead) = futures::try_join!(self.live.estimate(), self.dead.estimate())?;
-        // What was given back with a delay is on loan to SQS.
+        // To SQS, a message that was released with a delay is in flight.
         Ok(Counts { visible: live.visible, in_flight: live.lent, delayed: live.delayed, dead: dead.all() })
     }
 
@@ -216,7 +219,7 @@ impl Queue for SqsQueue {
     async fn dead_letters(&self, max: usize) -> PortResult<Vec<DeadLetter>> {
         let mut seen = Vec::new();
         let looked = self.look(max, &mut seen).await;
-        // Also after a look that failed half way: the others want to see them too.
+        // Also after a failure part-way: other callers need to see them too.
         let handles: Vec<&str> = seen.iter().filter_map(|message| message.receipt_handle.as_deref()).collect();
         self.dead.hide(&handles, Duration::ZERO).await?;
         looked?;
@@ -241,7 +244,8 @@ impl Queue for SqsQueue {
             return Ok(dead);
         }
         let live = self.live.estimate().await?.all();
-        // Asked only when there is something to delete: SQS would be asked in vain, and not allow it for a minute.
+        // Only called if there is something to delete, because after a useless call SQS would refuse the next one for a
+        // minute.
         if live > 0 {
             self.live.purge().await?;
         }

@@ -1,4 +1,4 @@
-//! One queue of SQS: its requests, and what of a batch failed asked once more.
+//! One queue of SQS: its requests, and retries of the entries of a batch that failed.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -17,22 +17,22 @@ use super::entries::{self, entries, seconds};
 use crate::account::timeouts;
 use crate::error::explain;
 
-/// How often an entry is tried that fails by a fault of SQS. Whole requests are tried again by the SDK.
+/// How many times an entry is tried that fails through a fault of SQS. Whole requests are retried by the SDK.
 const TRIES: u32 = 3;
 
-/// Before the second try; before the third it is twice that.
+/// The wait before the second attempt; it is twice as long before the third.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Where a queue is, and how to ask it.
+/// The address of a queue, and the client to call it with.
 pub(super) struct Sqs {
     client: Client,
     name: String,
-    /// Asked for once, by the first call.
+    /// Requested once, by the first call.
     url: OnceCell<String>,
     clock: Arc<dyn Clock>,
 }
 
-/// How many messages there are, by estimate.
+/// The estimated number of messages, by state.
 pub(super) struct Estimate {
     pub(super) visible: u64,
     pub(super) lent: u64,
@@ -50,7 +50,7 @@ impl Sqs {
         Sqs { client, name, url: OnceCell::new(), clock }
     }
 
-    /// Sends letters, in as many requests as it takes.
+    /// Sends messages, in as many requests as needed.
     pub(super) async fn send(&self, letters: &[Letter]) -> PortResult<()> {
         if letters.is_empty() {
             return Ok(());
@@ -64,8 +64,8 @@ impl Sqs {
         self.each(context, false, letters.iter().map(Letter::size), request).await.map(drop)
     }
 
-    /// Lends up to `max` messages (at most ten) for `visibility`. Waits up to `wait` for the first of them; only with a
-    /// wait is every server of the queue asked.
+    /// Receives up to `max` messages (at most ten) and hides them for `visibility`. Waits up to `wait` for the first of
+    /// them. Only with a wait are all servers of the queue queried.
     pub(super) async fn receive(&self, max: usize, visibility: Duration, wait: Duration) -> PortResult<Vec<Message>> {
         let call = self
             .client
@@ -77,13 +77,13 @@ impl Sqs {
             .message_system_attribute_names(MessageSystemAttributeName::ApproximateReceiveCount)
             .message_system_attribute_names(MessageSystemAttributeName::SentTimestamp)
             .message_attribute_names("All");
-        // What waits on purpose is not late.
+        // The time-out must include the requested wait.
         let call = call.customize().config_override(aws_sdk_sqs::config::Builder::new().timeout_config(timeouts(wait)));
         let answer = call.send().await.map_err(|error| explain(self.context("receive from"), error))?;
         Ok(answer.messages.unwrap_or_default())
     }
 
-    /// Deletes messages by their receipt handles. Stale ones are passed over.
+    /// Deletes messages by their receipt handles. Stale ones are ignored.
     pub(super) async fn delete(&self, handles: &[&str]) -> PortResult<()> {
         if handles.is_empty() {
             return Ok(());
@@ -97,7 +97,7 @@ impl Sqs {
         self.each(context, true, handles.iter().map(|_| 0), request).await.map(drop)
     }
 
-    /// Makes messages on loan visible after `delay`. Answers the indexes of stale handles.
+    /// Makes received messages visible after `delay`. Returns the indexes of stale handles.
     pub(super) async fn hide(&self, handles: &[&str], delay: Duration) -> PortResult<Vec<usize>> {
         if handles.is_empty() {
             return Ok(Vec::new());
@@ -111,7 +111,7 @@ impl Sqs {
         self.each(context, true, handles.iter().map(|_| 0), request).await
     }
 
-    /// How much is in the queue. SQS is right about it within a minute or so.
+    /// Returns the number of messages. SQS is correct about it after a minute or so.
     pub(super) async fn estimate(&self) -> PortResult<Estimate> {
         use QueueAttributeName as Name;
         let names = [
@@ -127,7 +127,7 @@ impl Sqs {
         Ok(Estimate { visible, lent, delayed })
     }
 
-    /// Deletes all messages. SQS does this once a minute at the most, and takes up to a minute for it.
+    /// Deletes all messages. SQS allows this at most once a minute, and takes up to a minute to do it.
     pub(super) async fn purge(&self) -> PortResult<()> {
         let purged = self.client.purge_queue().queue_url(self.url().await?).send().await;
         purged.map(drop).map_err(|error| match error {
@@ -154,7 +154,7 @@ impl Sqs {
         self.url.get_or_try_init(ask).await.map(String::as_str)
     }
 
-    /// Makes a request for each batch, and again for those of its entries that fail by a fault of SQS. Answers the
+    /// Makes a request for each batch, and repeats it for the entries that fail through a fault of SQS. Returns the
     /// indexes of stale receipts.
     async fn each<R, F>(
         &self,

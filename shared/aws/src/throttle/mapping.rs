@@ -1,4 +1,4 @@
-//! The event source mappings of functions, as Lambda's control plane has them.
+//! The event source mappings of functions in Lambda's control plane.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,29 +13,29 @@ use stint_core::ports::{PortError, PortResult};
 use super::setting::MappingSetting;
 use crate::error::{code, explain};
 
-/// What helps by waiting: all calls but invoke share 15 requests a second in an account and region, and a mapping that
-/// is being changed takes no other change.
+/// Errors that a later attempt may resolve: all calls except invoke share 15 requests a second per account and region,
+/// and a mapping that is being changed accepts no other change.
 /// <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>
 const PASSING: [&str; 4] =
     ["TooManyRequestsException", "ResourceInUseException", "ResourceConflictException", "ServiceException"];
 
-/// A mapping that was deployed anew has another id.
+/// The mapping does not exist: one that was deployed again has another id.
 const GONE: &str = "ResourceNotFoundException";
 
-/// For how long a change is tried, and the wait after the first try; it doubles each time.
+/// How long a change is retried, and the wait after the first attempt, which doubles each time.
 const PATIENCE: Duration = Duration::from_secs(30);
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 
-/// Changes mappings of SQS queues.
+/// Changes the mappings of SQS queues.
 pub(super) struct Mappings {
     client: Client,
     clock: Arc<dyn Clock>,
-    /// The ids that were found, by function. A mapping's id cannot be a setting of its own function: infrastructure
-    /// knows it only once the function is there.
+    /// The ids found so far, by function. A mapping's id cannot be a setting of its own function, because
+    /// infrastructure knows it only once the function exists.
     ids: Mutex<BTreeMap<String, String>>,
 }
 
-/// A request that came to nothing.
+/// A failed request.
 struct Refusal {
     error: PortError,
     passing: bool,
@@ -46,7 +46,8 @@ impl Mappings {
         Mappings { client, clock, ids: Mutex::default() }
     }
 
-    /// Tells the mapping of `function`, and tries again for a while. The mapping takes it and obeys later.
+    /// Writes to the mapping of `function`, and retries for a while. The mapping accepts the change and applies it
+    /// later.
     pub(super) async fn write(&self, function: &str, setting: MappingSetting) -> PortResult<()> {
         let deadline = after(self.clock.now(), PATIENCE);
         let mut pause = FIRST_PAUSE;
@@ -78,7 +79,7 @@ impl Mappings {
         Err(Refusal { passing: refusal.passing || gone, ..refusal })
     }
 
-    /// The id of the function's mapping, asked for once.
+    /// Returns the id of the function's mapping, which is requested once.
     async fn id(&self, function: &str) -> Result<String, Refusal> {
         if let Some(id) = self.lock().get(function) {
             return Ok(id.clone());
@@ -105,14 +106,15 @@ impl Refusal {
     where
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     {
-        // Without an answer nobody knows whether it was heard; saying it twice does no harm.
+        // Without an answer it is unknown whether the request was received; sending it twice does no harm.
         let unanswered = error.as_service_error().is_none() && !matches!(error, SdkError::ConstructionFailure(_));
         let passing = unanswered || code(&error).is_some_and(|code| PASSING.contains(&code));
         Refusal { error: explain(context, error), passing }
     }
 }
 
-/// A function with several queues cannot be steered as one, and one without a queue not at all.
+/// Returns the id if there is exactly one mapping: a function with several queues cannot be throttled as one, and a
+/// function without a queue cannot be throttled at all.
 fn only_id(mappings: &[EventSourceMappingConfiguration]) -> Result<String, String> {
     let of_queue = |mapping: &&EventSourceMappingConfiguration| {
         mapping.event_source_arn().is_some_and(|arn| arn.split(':').nth(2) == Some("sqs"))

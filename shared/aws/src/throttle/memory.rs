@@ -1,4 +1,5 @@
-//! What was last set, kept outside the control plane, which could not bear to be asked.
+//! The throttle's last values, kept outside Lambda's control plane, which does not allow enough requests to read them
+//! there.
 
 use std::time::Duration;
 
@@ -8,60 +9,62 @@ use serde::{Deserialize, Serialize};
 use stint_core::clock::{Clock, after};
 use stint_core::ports::{Concurrency, PortResult};
 
-/// How long a writer's word holds. Longer than a write can take with all its tries, so that nobody writes in its stead
-/// while it lives.
+/// Lease of a pending write. Longer than the slowest write including retries, so no other process takes over while the
+/// writer is alive.
 const LEASE: Duration = Duration::from_secs(60);
 
-/// A store of one small record for each worker, shared by all processes of a fleet.
+/// A store with one small record per worker, shared by all processes of a fleet.
 #[async_trait]
 pub trait ThrottleMemory: Send + Sync {
-    /// The record of `worker`, or the default one.
+    /// Returns the record of `worker`, or the default one if there is none.
     async fn load(&self, worker: &str) -> PortResult<ThrottleRecord>;
 
-    /// Keeps `record` with a version that is one higher, if the version that is kept is still that of `record` (0: none
-    /// is kept). Answers whether it was. Durable when it returns.
+    /// Stores `record` with its version raised by one, if the stored version is still that of `record` (0: there is
+    /// none). Returns whether it did. Durable when it returns.
     async fn replace(&self, worker: &str, record: &ThrottleRecord) -> PortResult<bool>;
 }
 
 /// What is known of a worker's throttle.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ThrottleRecord {
-    /// How often the record was replaced.
+    /// How many times the record was replaced.
     pub version: u64,
-    /// What the mapping was last told, as far as is known.
+    /// What was last written to the mapping, as far as known.
     pub written: Wanted,
-    /// What it is being told.
+    /// The pending write.
     pub intent: Option<Intent>,
 }
 
-/// How a worker is to run.
+/// The desired state of a worker.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Wanted {
-    /// The concurrency, if any was ever set.
+    /// The concurrency, if it was ever set.
     pub concurrency: Option<u32>,
     /// Whether an operator has paused the worker.
     pub paused: bool,
 }
 
-/// A write that is under way, or whose writer died.
+/// A write that is in progress, or whose writer has exited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Intent {
-    /// What is being written.
+    /// The state that is being written.
     pub wanted: Wanted,
-    /// From when on it counts for nothing.
+    /// When its lease ends.
     pub until: Timestamp,
 }
 
 impl ThrottleRecord {
-    /// What holds, or is about to: everybody relies on a writer that lives, so that not all of them write.
+    /// Returns the state that applies or is about to. All processes rely on a live writer, so that not all of them
+    /// write.
     pub(super) fn current(&self, now: Timestamp) -> Wanted {
         self.intent.filter(|intent| intent.until > now).map_or(self.written, |intent| intent.wanted)
     }
 
-    /// The record of a writer that is about to tell the mapping; `None` when that is done, or somebody is at it.
+    /// Returns the record of a writer that is about to write to the mapping, or `None` if nothing is to be written or a
+    /// live writer is doing so.
     pub(super) fn intend(&self, wanted: Wanted, clock: &dyn Clock) -> Option<ThrottleRecord> {
         let now = clock.now();
-        // A dead writer's intent may have been carried out or not, so even what was written before is written again.
+        // An exited writer's change may have been made or not, so even the previously written state is written again.
         let dead = self.intent.is_some_and(|intent| intent.until <= now);
         if wanted == self.current(now) && !dead {
             return None;
@@ -70,19 +73,20 @@ impl ThrottleRecord {
         Some(ThrottleRecord { intent: Some(intent), ..*self })
     }
 
-    /// The record after its intent was carried out.
+    /// Returns the record after its pending write has succeeded.
     pub(super) fn carried_out(&self) -> ThrottleRecord {
         let written = self.intent.map_or(self.written, |intent| intent.wanted);
         ThrottleRecord { written, intent: None, ..*self }
     }
 
-    /// The record after its intent failed: nobody relies on it any more, and the next writer writes whatever it wants.
+    /// Returns the record after its pending write has failed: no process relies on it any more, and the next one writes
+    /// whatever state it wants.
     pub(super) fn given_up(&self, now: Timestamp) -> ThrottleRecord {
         let intent = self.intent.map(|intent| Intent { until: now, ..intent });
         ThrottleRecord { intent, ..*self }
     }
 
-    /// The record as it is once it was kept.
+    /// Returns the record with the version that it has once it is stored.
     pub(super) fn kept(self) -> ThrottleRecord {
         ThrottleRecord { version: self.version + 1, ..self }
     }

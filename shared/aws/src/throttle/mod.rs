@@ -1,16 +1,17 @@
 //! The throttle port on Lambda's event source mappings.
 //!
-//! Reserved concurrency is left as it was deployed: a function at its reserved concurrency refuses batches that its
-//! mapping has already received, which burns receives. A mapping at its maximum does not receive.
+//! Reserved concurrency stays as it was deployed: a function at its reserved concurrency refuses batches that its
+//! mapping has already received, which uses up receives. A mapping at its maximum concurrency does not receive.
 //!
 //! What may happen between any two lines:
-//! * Many plan the same change at once: the first keeps its intent, and all others see it and write nothing.
-//! * A writer dies, or runs out of time: its intent lapses, and whoever plans next sees what was written before, and
-//!   writes.
-//! * Two writers want different things: the later intent replaces the earlier. Their writes may reach the mapping in
-//!   either order, so the earlier writer, who finds its intent replaced, writes what holds now once more. Should it die
-//!   right there, the mapping has the older value until the next change. No point is spent twice for that: the ledger
-//!   lends them, not the throttle.
+//! * Many processes plan the same change at once: the first one stores a pending write, and all others see it and write
+//!   nothing.
+//! * A writer exits or runs out of time: its lease ends, and the next process that plans sees what was written before,
+//!   and writes.
+//! * Two writers want different values: the later pending write replaces the earlier. Their requests may reach the
+//!   mapping in either order, so the earlier writer, which finds its pending write replaced, writes the current value
+//!   once more. If it exits just before that, the mapping has the older value until the next change. No point is spent
+//!   twice because of that: the ledger grants points, not the throttle.
 
 mod mapping;
 mod memory;
@@ -30,27 +31,29 @@ use setting::MappingSetting;
 
 pub use memory::{Intent, ThrottleMemory, ThrottleRecord, Wanted};
 
-/// Until a mapping obeys: an update answers 202, and its state changes by itself. [assumed: tens of seconds have been
-/// seen, nothing is documented]
+/// How long a mapping may take to apply a change: an update returns 202, and the mapping's state changes later.
+/// [assumed: tens of seconds have been seen, nothing is documented]
 pub const MAPPING_LAG: Duration = Duration::from_secs(30);
 
-/// How often a change is begun anew because somebody else changed the record in between.
+/// How often a change is tried again because another process changed the record meanwhile.
 const TRIES: u32 = 10;
 
-/// Steers the event source mappings of functions: their maximum concurrency, and at 0 whether they poll.
+/// Sets the maximum concurrency of functions' event source mappings, and disables a mapping at 0 so that it does not
+/// poll.
 ///
-/// What was set is kept in a [`ThrottleMemory`] and read from there: a read of the control plane after each batch would
-/// be more than it grants. A worker that no queue feeds has no mapping; what is set for it is kept for its host.
+/// The current value is kept in a [`ThrottleMemory`] and read from there: reading the control plane after each batch
+/// would exceed its rate limit. A worker without a queue has no mapping; its value is stored for its host to read.
 pub struct MappingThrottle {
     mappings: Mappings,
-    /// The functions that are steered, by worker.
+    /// The functions of the workers that are throttled, by worker.
     functions: BTreeMap<String, String>,
     memory: Arc<dyn ThrottleMemory>,
     clock: Arc<dyn Clock>,
 }
 
 impl MappingThrottle {
-    /// Throttles; `functions` are those that a queue feeds, by worker. The client must not try again by itself.
+    /// Creates throttles; `functions` are those of the workers that a queue feeds, by worker. The client must not retry
+    /// by itself.
     pub(crate) fn new(
         client: Client,
         functions: BTreeMap<String, String>,
@@ -68,7 +71,7 @@ impl MappingThrottle {
             let Some(intended) = record.intend(wanted, &*self.clock) else { return Ok(()) };
             let unheard = record.intent.is_none() && MappingSetting::from(record.written) == wanted.into();
             if unheard || !self.functions.contains_key(worker) {
-                // The mapping would not notice.
+                // The mapping would not change.
                 if self.memory.replace(worker, &intended.carried_out()).await? {
                     return Ok(());
                 }
@@ -79,7 +82,7 @@ impl MappingThrottle {
         Err(contended(worker))
     }
 
-    /// Tells the mapping what `intended` says, which is kept.
+    /// Writes the value of `intended`, which is stored, to the mapping.
     async fn carry_out(&self, worker: &str, intended: &ThrottleRecord, wanted: Wanted) -> PortResult<()> {
         if let Err(error) = self.tell(worker, wanted).await {
             if let Err(error) = self.memory.replace(worker, &intended.given_up(self.clock.now())).await {

@@ -1,23 +1,23 @@
-//! A concurrency, as an event source mapping has it.
+//! A concurrency in the form of an event source mapping's setting.
 
 use super::memory::Wanted;
 
-/// The least and the most that a mapping's maximum concurrency can be.
+/// The lowest and the highest maximum concurrency of a mapping.
 /// <https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html>
 const MAXIMUM_CONCURRENCY: (u32, u32) = (2, 1_000);
 
-/// What a mapping is told.
+/// The setting of a mapping.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct MappingSetting {
-    /// Whether it polls at all.
+    /// Whether it polls.
     pub(super) enabled: bool,
-    /// How many batches it hands out at once; `None` leaves that as it is.
+    /// How many batches it passes on at once. `None` leaves the value as it is.
     pub(super) maximum_concurrency: Option<i32>,
 }
 
 impl From<Wanted> for MappingSetting {
-    /// At 0 the mapping stops to poll, so that no message is received in vain. A concurrency of 1 is 2, which is the
-    /// least: the ledger still lends no point twice.
+    /// At 0 the mapping stops polling, so that no message is received that cannot be processed. A concurrency of 1
+    /// becomes 2, the lowest possible value: the ledger still grants no point twice.
     fn from(wanted: Wanted) -> MappingSetting {
         if wanted.paused || wanted.concurrency == Some(0) {
             return MappingSetting { enabled: false, maximum_concurrency: None };

@@ -1,4 +1,4 @@
-//! Schedule expressions: how EventBridge Scheduler writes times and periods.
+//! Schedule expressions, in which EventBridge Scheduler writes times and periods.
 //! <https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html>
 
 use std::time::Duration;
@@ -8,7 +8,7 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use stint_core::clock::{between, from_millis, to_millis};
 
-/// The least period, of which every period is a multiple.
+/// The shortest period. Every period is a multiple of it.
 pub(super) const MINUTE: Duration = Duration::from_secs(60);
 
 /// When a schedule fires.
@@ -16,12 +16,12 @@ pub(super) const MINUTE: Duration = Duration::from_secs(60);
 pub(super) enum When {
     /// Once.
     At(Timestamp),
-    /// Again and again.
+    /// Periodically.
     Rate(Duration),
 }
 
 impl When {
-    /// The expression, in UTC and whole seconds. A time is rounded up: nothing fires before it.
+    /// Returns the expression, in UTC and whole seconds. A time is rounded up, so that nothing fires early.
     pub(super) fn expression(self) -> String {
         match self {
             When::At(at) => format!("at({})", whole_seconds(at).strftime("%Y-%m-%dT%H:%M:%S")),
@@ -32,7 +32,7 @@ impl When {
         }
     }
 
-    /// Reads an expression in UTC. `None` for a cron expression, and for what is none.
+    /// Parses an expression in UTC. Returns `None` for a cron expression and for invalid text.
     pub(super) fn parse(expression: &str) -> Option<When> {
         if let Some(time) = argument(expression, "at(") {
             let at = time.parse::<DateTime>().ok()?.to_zoned(TimeZone::UTC).ok()?;
@@ -50,12 +50,12 @@ impl When {
     }
 }
 
-/// Whether EventBridge Scheduler can keep this period: whole minutes, at least one.
+/// Returns whether EventBridge Scheduler supports this period: whole minutes, at least one.
 pub(super) fn is_rate(period: Duration) -> bool {
     period >= MINUTE && period.subsec_nanos() == 0 && period.as_secs().is_multiple_of(MINUTE.as_secs())
 }
 
-/// The first instant after `now` on the grid of a recurring schedule that began at `start`.
+/// Returns the first firing after `now` of a recurring schedule that began at `start`.
 pub(super) fn next_firing(start: Timestamp, period: Duration, now: Timestamp) -> Timestamp {
     if start > now {
         return start;
@@ -66,7 +66,7 @@ pub(super) fn next_firing(start: Timestamp, period: Duration, now: Timestamp) ->
     from_millis(to_millis(start).saturating_add(ahead))
 }
 
-/// The instant, rounded up to a whole second.
+/// Returns the instant, rounded up to a whole second.
 pub(super) fn whole_seconds(at: Timestamp) -> Timestamp {
     let seconds = at.as_second().saturating_add(i64::from(at.subsec_nanosecond() > 0));
     Timestamp::from_second(seconds).unwrap_or(at)

@@ -1,9 +1,9 @@
-//! What a schedule says to the function that it calls.
+//! The input with which a schedule calls its function.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// EventBridge Scheduler puts the time that a firing was due in the place of this.
+/// EventBridge Scheduler replaces this by the time at which a firing was due.
 /// <https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-schedule-context-attributes.html>
 const DUE: &str = "<aws.scheduler.scheduled-time>";
 
@@ -18,7 +18,7 @@ pub struct WakeupInput {
     pub due: Timestamp,
 }
 
-/// The input of a schedule, as JSON.
+/// Returns the input of a schedule as JSON.
 pub(super) fn template(wakeup: &str, worker: &str) -> String {
     serde_json::json!({ "wakeup": wakeup, "worker": worker, "due": DUE }).to_string()
 }

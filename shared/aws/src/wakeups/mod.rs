@@ -1,11 +1,11 @@
 //! The wake-up port on Amazon EventBridge Scheduler.
 //!
 //! What may happen between any two lines:
-//! * Two processes set the same wake-up: one creates it, the other is told of the conflict and updates it. The last one
-//!   wins, as the port has it.
-//! * A one-shot wake-up fires while it is replaced: the update finds it, or finds it gone and creates it anew. Whether
-//!   Scheduler, which deletes it after its firing, takes an update in between along is not documented; the sweep that
-//!   makes up for a lost wake-up makes up for this.
+//! * Two processes set the same wake-up: one creates it, and the other gets a conflict and updates it. The last one
+//!   wins, as the port requires.
+//! * A one-shot wake-up fires while it is being replaced: the update finds it, or finds it gone and creates it again.
+//!   It is not documented whether Scheduler, when it deletes the wake-up after its firing, also deletes an update made
+//!   in between. The sweep that makes up for a lost wake-up makes up for this too.
 
 mod expression;
 mod input;
@@ -29,22 +29,22 @@ use expression::{When, is_rate, next_firing, whole_seconds};
 
 pub use input::WakeupInput;
 
-/// A time in the past fires now, and now must still be ahead when the request arrives: what Scheduler makes of a time
-/// that has passed is not documented.
+/// How far ahead a wake-up for a time in the past is set. It must still be ahead when the request arrives, because
+/// Scheduler's behaviour for a time that has passed is not documented.
 const SOONEST: Duration = Duration::from_secs(5);
 
-/// The longest name of a schedule; it has letters, digits, `-`, `_` and `.`.
+/// The longest name of a schedule. It consists of letters, digits, `-`, `_` and `.`.
 /// <https://docs.aws.amazon.com/scheduler/latest/APIReference/API_CreateSchedule.html>
 const MAX_NAME: usize = 64;
 
-/// How often a wake-up is set that somebody else changes at the same time, and the wait in between.
+/// How many times a wake-up is set that another process changes at the same time, and the wait in between.
 const TRIES: u32 = 5;
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// The wake-ups of a fleet: a group of schedules that nothing else is in.
+/// The wake-ups of a fleet: a group of schedules that contains nothing else.
 ///
-/// Times are kept in whole seconds, rounded up; Scheduler fires within the minute that follows. Periods are whole
-/// minutes. A recurring wake-up's target is the worker's function, which Scheduler calls by itself.
+/// Times are stored in whole seconds, rounded up; Scheduler fires within the minute that follows. Periods are whole
+/// minutes. The target of a wake-up is the worker's function, which Scheduler calls itself.
 pub struct SchedulerWakeups {
     client: Client,
     group: String,
@@ -54,7 +54,7 @@ pub struct SchedulerWakeups {
 }
 
 impl SchedulerWakeups {
-    /// Wake-ups in `group`. Scheduler calls a worker's `function` as `role`.
+    /// Creates wake-ups in `group`. Scheduler calls a worker's `function` with the role `role`.
     pub(crate) fn new(
         client: Client,
         group: String,
@@ -65,7 +65,7 @@ impl SchedulerWakeups {
         SchedulerWakeups { client, group, function, role, clock }
     }
 
-    /// Creates the schedule, or replaces it.
+    /// Creates or replaces the schedule.
     async fn put(&self, schedule: &Schedule<'_>) -> PortResult<()> {
         for round in 1..=TRIES {
             if self.update(schedule).await? || self.create(schedule).await? {
@@ -76,7 +76,7 @@ impl SchedulerWakeups {
         Err(PortError::backend(schedule.context(), "somebody else changed it each time"))
     }
 
-    /// Answers whether there was such a schedule to update, and nobody in the way.
+    /// Updates the schedule. Returns `false` if there is none, or if another process is changing it.
     async fn update(&self, schedule: &Schedule<'_>) -> PortResult<bool> {
         let call = self
             .client
@@ -99,7 +99,7 @@ impl SchedulerWakeups {
         }
     }
 
-    /// Answers whether there was no such schedule, so that this one could be created.
+    /// Creates the schedule. Returns `false` if there is one already.
     async fn create(&self, schedule: &Schedule<'_>) -> PortResult<bool> {
         let call = self
             .client
@@ -140,7 +140,7 @@ impl SchedulerWakeups {
         let (at, period) = match When::parse(schedule.schedule_expression().unwrap_or_default())? {
             When::At(at) => (at, None),
             When::Rate(period) => {
-                // Without a start a rate runs from its creation.
+                // A rate without a start date counts from its creation.
                 let start = schedule.start_date().or(schedule.creation_date()).and_then(timestamp)?;
                 (next_firing(start, period, self.clock.now()), Some(period))
             }
@@ -183,7 +183,7 @@ impl Wakeups for SchedulerWakeups {
         while let Some(summary) = pages.next().await {
             let summary = summary.map_err(|error| explain(format!("list wake-ups of '{}'", self.group), error))?;
             let name = summary.name().unwrap_or_default();
-            // A summary does not say when. One that has fired since the page was made is left out.
+            // A summary does not contain the time. A schedule that has fired since the page was created is left out.
             match self.get(name).await? {
                 Some(wakeup) => all.push(wakeup),
                 None => tracing::debug!(name, "a schedule of the group is gone, or is no wake-up"),
@@ -194,12 +194,12 @@ impl Wakeups for SchedulerWakeups {
     }
 }
 
-/// A schedule to be written.
+/// A schedule to write.
 struct Schedule<'a> {
     name: &'a str,
     worker: &'a str,
     when: When,
-    /// A recurring one's first firing: without it Scheduler would fire at once.
+    /// The first firing of a recurring schedule. Without it Scheduler would fire at once.
     start: Option<Timestamp>,
 }
 
@@ -213,7 +213,7 @@ impl<'a> Schedule<'a> {
         Ok(Schedule { name, worker, when, start })
     }
 
-    /// Scheduler deletes a one-shot schedule that has fired.
+    /// Makes Scheduler delete a one-shot schedule after it has fired.
     fn action(&self) -> Option<ActionAfterCompletion> {
         matches!(self.when, When::At(_)).then_some(ActionAfterCompletion::Delete)
     }
@@ -222,7 +222,7 @@ impl<'a> Schedule<'a> {
         self.start.map(|start| DateTime::from_secs(start.as_second()))
     }
 
-    /// No flexibility: points that have come back should not wait.
+    /// Allows no flexibility: points that are available again should not wait.
     fn window(&self) -> PortResult<FlexibleTimeWindow> {
         let window = FlexibleTimeWindow::builder().mode(FlexibleTimeWindowMode::Off);
         window.build().map_err(|error| self.incomplete(error))

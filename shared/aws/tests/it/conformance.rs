@@ -1,4 +1,5 @@
-//! The AWS adapters pass the suites against the emulator, but for what `emulator.rs` lists with its reasons.
+//! The AWS adapters pass the conformance suites against the emulator, except for the tests that `emulator.rs` lists
+//! with reasons.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
@@ -19,12 +20,12 @@ use crate::emulator::{ACCOUNT, ROLE, create_role, ends_here, unused, url};
 use crate::memory::Memory;
 use crate::{REGION, account, function};
 
-/// A corner of the emulator that no other test uses.
+/// A part of the emulator that no other test uses.
 pub(crate) struct World {
     pub(crate) aws: Aws,
     pub(crate) config: SdkConfig,
     pub(crate) prefix: String,
-    /// The adapter's, and the emulator's too.
+    /// The clock of the adapter and of the emulator.
     clock: ManualClock,
     time: ServiceTime,
     memory: Arc<Memory>,
@@ -47,15 +48,15 @@ impl World {
         world
     }
 
-    /// With a queue, and a function that it feeds. The mapping begins disabled: the emulator would otherwise take the
-    /// messages.
+    /// Creates a world with a queue and a function that it feeds. The mapping starts disabled, because otherwise the
+    /// emulator would take the messages.
     pub(crate) async fn of_throttles() -> World {
         let world = World::new().await;
         create_role();
         let queue = format!("{}-work", world.prefix);
         aws_sdk_sqs::Client::new(&world.config).create_queue().queue_name(&queue).send().await.unwrap();
         let lambda = aws_sdk_lambda::Client::new(&world.config);
-        // A zip archive with nothing in it.
+        // An empty zip archive.
         let code = FunctionCode::builder().zip_file(Blob::new([b"PK\x05\x06".as_slice(), &[0; 18]].concat())).build();
         let name = format!("{}-rank-fetcher", world.prefix);
         let create = lambda.create_function().function_name(name).runtime(Runtime::Providedal2023).handler("bootstrap");
@@ -66,7 +67,7 @@ impl World {
         world
     }
 
-    /// Makes the queue and its dead letters as infrastructure does.
+    /// Creates the queue and its dead-letter queue as infrastructure does.
     async fn create_queue(&self, name: &str, settings: QueueSettings) {
         let client = aws_sdk_sqs::Client::new(&self.config);
         let (live, dead) = (format!("{}-{name}", self.prefix), format!("{}-{name}-dead-letters", self.prefix));
@@ -82,7 +83,7 @@ impl World {
     }
 }
 
-/// The time of a service. It passes, and is never set: a machine whose clock jumps hides no message in SQS.
+/// The time of a service. It passes and is never set: a jump of a machine's clock hides no message in SQS.
 struct ServiceTime(ManualClock);
 
 #[async_trait]
@@ -121,7 +122,7 @@ impl WakeupWorld for World {
         Ok(self.aws.wakeups().unwrap())
     }
 
-    /// Nine of the suite's sentences are about firing. What a fleet makes of it is the simulation's to show.
+    /// Nine of the suite's tests are about firing. The simulation covers how a fleet uses it.
     async fn source(&self) -> PortResult<Option<Arc<dyn WakeupSource>>> {
         ends_here("EventBridge Scheduler calls the worker by itself, and the emulator fires nothing");
         Ok(None)

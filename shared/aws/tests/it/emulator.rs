@@ -1,5 +1,5 @@
-//! The emulator, a process of its own that `STINT_AWS_EMULATOR_URL` names, and what it cannot do. It is the one of
-//! `scripts/lib/aws/emulator.py`, whose time is the date by which a request is signed.
+//! The emulator, and what it does not support. It is a separate process at `STINT_AWS_EMULATOR_URL`, started by
+//! `scripts/lib/aws/emulator.py`. Its time is the date with which a request is signed.
 
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
@@ -7,11 +7,11 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// The emulator's own account, and a role in it.
+/// The emulator's account, and a role in it.
 pub(crate) const ACCOUNT: &str = "123456789012";
 pub(crate) const ROLE: &str = "arn:aws:iam::123456789012:role/stint";
 
-/// Sentences of the suites that are not put to the emulator, and why.
+/// The tests of the suites that are not run against the emulator, and why.
 const PASSED_OVER: &[(&str, &str)] = &[
     (
         "peeking_shows_and_does_not_receive",
@@ -27,21 +27,21 @@ const PASSED_OVER: &[(&str, &str)] = &[
     ),
 ];
 
-/// The emulator's address; `None` when there is none.
+/// Returns the emulator's address, or `None` if there is none.
 pub(crate) fn url() -> Option<String> {
     #[expect(clippy::disallowed_methods, reason = "a test's own setting")]
     let url = std::env::var("STINT_AWS_EMULATOR_URL").ok()?;
     Some(url.trim_end_matches('/').to_owned())
 }
 
-/// Runs a test against the emulator, or says why not.
+/// Runs a test against the emulator, or says why it does not.
 #[expect(clippy::print_stderr, reason = "whoever reads a test's output learns what it could not do")]
 pub(crate) fn run<F: Future<Output = ()>>(test: F) {
     if url().is_none() {
         eprintln!("passed over: STINT_AWS_EMULATOR_URL names no emulator; scripts/test starts one");
         return;
     }
-    // The name of the future's type ends in that of the function that it belongs to.
+    // The name of the future's type ends in the name of its function.
     let name = std::any::type_name::<F>().trim_end_matches("::{{closure}}");
     match PASSED_OVER.iter().find(|(test, _)| name.ends_with(&format!("::{test}"))) {
         Some((_, reason)) => eprintln!("passed over: {reason}"),
@@ -55,19 +55,19 @@ pub(crate) fn ends_here(reason: &str) {
     eprintln!("passed over from here on: {reason}");
 }
 
-/// Runs a future on a runtime of its own.
+/// Runs a future on its own runtime.
 pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
 }
 
-/// A prefix for names that no test has used in this emulator, of this process or another.
+/// Returns a prefix for names that no test of any process has used in this emulator.
 pub(crate) fn unused() -> String {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let random = RandomState::new().build_hasher().finish() as u32;
     format!("t{random:x}-{}", COUNT.fetch_add(1, Ordering::SeqCst))
 }
 
-/// Sees to the role that functions need. It is a request of IAM, for which nothing else here needs a client.
+/// Creates the role that functions need. This is a request to IAM, for which nothing else here needs a client.
 pub(crate) fn create_role() {
     let body = "Action=CreateRole&RoleName=stint&AssumeRolePolicyDocument=%7B%7D&Version=2010-05-08";
     let url = url().unwrap();

@@ -1,4 +1,4 @@
-//! The AWS adapters over HTTP: against an emulator, and against answers that no emulator gives.
+//! The AWS adapters over HTTP: against an emulator, and against scripted answers that no emulator gives.
 
 #![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise, and so may what helps it")]
 
@@ -22,7 +22,7 @@ use stint_core::clock::Clock;
 
 const REGION: &str = "eu-west-1";
 
-/// The clock of an account, by which its calls are signed too.
+/// The clock of an account, which also dates the signatures of its calls.
 struct SigningTime(Arc<dyn Clock>);
 
 impl TimeSource for SigningTime {
@@ -37,7 +37,7 @@ impl fmt::Debug for SigningTime {
     }
 }
 
-/// An account behind `endpoint`. Its credentials are anybody's.
+/// Returns an account at `endpoint`, with test credentials.
 async fn account(endpoint: &str, prefix: &str, clock: Arc<dyn Clock>) -> (Aws, SdkConfig) {
     let credentials = Credentials::new("test", "test", None, None, "tests");
     let config = aws_config::defaults(BehaviorVersion::v2026_01_12())
@@ -51,7 +51,7 @@ async fn account(endpoint: &str, prefix: &str, clock: Arc<dyn Clock>) -> (Aws, S
     (Aws::new(config.clone(), settings(prefix), clock), config)
 }
 
-/// Names that no other test uses.
+/// Returns settings with names that no other test uses.
 fn settings(prefix: &str) -> AwsSettings {
     AwsSettings {
         aws_queue: format!("{prefix}-{{}}").parse().unwrap(),
@@ -62,7 +62,7 @@ fn settings(prefix: &str) -> AwsSettings {
     }
 }
 
-/// The ARN of a worker's function.
+/// Returns the ARN of a worker's function.
 fn function(prefix: &str, worker: &str) -> String {
     format!("arn:aws:lambda:{REGION}:{}:function:{prefix}-{worker}", emulator::ACCOUNT)
 }

@@ -1,4 +1,4 @@
-//! A memory of throttles for tests: as a store keeps it, and gone with the process.
+//! A throttle memory for tests: behaves like a stored one, but ends with the process.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -28,7 +28,7 @@ impl ThrottleMemory for Memory {
 }
 
 impl Memory {
-    /// Keeps what another process has written, from beginning to end.
+    /// Stores what another process has written completely.
     pub(crate) fn overwrite(&self, worker: &str, written: Wanted) {
         let mut records = self.0.lock().unwrap();
         let kept = records.entry(worker.to_owned()).or_default();

@@ -1,4 +1,4 @@
-//! Answers that no emulator gives, over HTTP on loopback, and a clock for whom waiting takes no time.
+//! A server on loopback with answers that no emulator gives, and a clock on which waiting takes no time.
 
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -11,13 +11,13 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use stint_core::clock::{Clock, ManualClock};
 
-/// What is answered to one request.
+/// The answer to one request.
 pub(crate) struct Answer {
     status: u16,
-    /// The error's code, where it is one.
+    /// The error code, if it is an error.
     error: &'static str,
     body: Value,
-    /// What happens elsewhere before the answer leaves.
+    /// Runs before the answer is sent, for what happens elsewhere meanwhile.
     meanwhile: Box<dyn FnOnce() + Send>,
 }
 
@@ -36,15 +36,15 @@ impl Answer {
     }
 }
 
-/// A request as it was heard.
+/// A request as received.
 #[derive(Clone, Debug)]
 pub(crate) struct Heard {
-    /// Method and path, or what AWS's JSON protocol has instead of a path.
+    /// Method and path, or the operation in AWS's JSON protocol.
     pub(crate) operation: String,
     pub(crate) body: Value,
 }
 
-/// A server that gives these answers in their order, and then falls silent.
+/// A server that gives these answers in order, and then none.
 pub(crate) struct Server {
     pub(crate) url: String,
     heard: Arc<Mutex<Vec<Heard>>>,
@@ -67,12 +67,12 @@ impl Server {
         Server { url, heard }
     }
 
-    /// The requests so far.
+    /// Returns the requests so far.
     pub(crate) fn heard(&self) -> Vec<Heard> {
         self.heard.lock().unwrap().clone()
     }
 
-    /// Their operations.
+    /// Returns the operations of the requests so far.
     pub(crate) fn operations(&self) -> Vec<String> {
         self.heard().into_iter().map(|heard| heard.operation).collect()
     }
@@ -106,7 +106,7 @@ fn say(connection: &mut TcpStream, status: u16, error: &str, body: &str) {
     write!(connection, "{head}{error}\r\n{body}").unwrap();
 }
 
-/// A clock that is always where somebody waits for it to be.
+/// A clock that jumps to the deadline of each sleep.
 #[derive(Clone)]
 pub(crate) struct HastyClock(pub(crate) ManualClock);
 

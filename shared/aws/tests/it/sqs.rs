@@ -1,4 +1,4 @@
-//! What the suite of the queue port does not ask: batches that fail in part, large ones, and what SQS cannot do.
+//! Tests beyond the queue port's suite: batches that fail in part, large batches, and what SQS cannot do.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use crate::scripted::{Answer, HastyClock, Server};
 
 const SETTINGS: QueueSettings = QueueSettings { visibility_timeout: Duration::from_secs(60), max_receives: 3 };
 
-/// The queue `work` behind a scripted server.
+/// Returns the queue `work` behind a scripted server.
 async fn scripted(answers: Vec<Answer>) -> (Server, HastyClock, Arc<SqsQueue>) {
     let server = Server::start(answers);
     let clock = HastyClock::new();
@@ -77,7 +77,7 @@ fn what_sqs_refuses_is_not_sent_again() {
     });
 }
 
-/// In whole seconds, and no longer than it takes.
+/// In whole seconds, and no longer than SQS allows.
 #[test]
 fn sqs_is_told_how_long_to_wait() {
     block_on(async {
@@ -92,7 +92,7 @@ fn sqs_is_told_how_long_to_wait() {
     });
 }
 
-/// On the machine's time: the emulator waits for nobody else.
+/// In real time, because the emulator has no other clock for waiting receives.
 #[test]
 fn a_message_that_comes_while_a_receive_waits_is_brought_at_once() {
     run(async {
@@ -112,7 +112,7 @@ fn a_message_that_comes_while_a_receive_waits_is_brought_at_once() {
     });
 }
 
-/// A stale receipt must not bury a message that another receiver works on.
+/// A stale receipt must not dead-letter a message that another receiver is working on.
 #[test]
 fn a_message_on_loan_to_another_is_not_buried() {
     block_on(async {
@@ -137,7 +137,7 @@ fn a_stale_receipt_is_neither_deleted_nor_given_back() {
     });
 }
 
-/// SQS counts the 12 hours from the receive, which was up to a visibility timeout ago.
+/// SQS counts the 12 hours from the receive, which was up to one visibility timeout ago.
 #[test]
 fn the_longest_release_leaves_room_for_the_time_since_the_receive() {
     block_on(async {
@@ -159,7 +159,7 @@ fn peeking_is_refused_with_a_reason() {
     });
 }
 
-/// Without this nothing else here means anything.
+/// All other tests here depend on this.
 #[test]
 fn the_emulators_time_is_that_of_its_client() {
     run(async {
@@ -173,7 +173,7 @@ fn the_emulators_time_is_that_of_its_client() {
     });
 }
 
-/// On Lambda the event source mapping receives, and the function is handed what came.
+/// On Lambda the event source mapping receives the messages and passes them to the function.
 #[test]
 fn a_message_that_somebody_else_received_can_be_rejected() {
     run(async {
@@ -223,7 +223,8 @@ fn a_body_of_the_full_size_can_be_rejected() {
     });
 }
 
-/// The suite skips counts for estimates; the emulator's are exact, but for what was given back with a delay.
+/// The suite skips exact counts if they are estimates. The emulator's are exact, except for messages released with a
+/// delay.
 #[test]
 fn counts_are_of_both_queues() {
     run(async {

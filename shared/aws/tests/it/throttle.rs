@@ -1,4 +1,4 @@
-//! What the mapping is told, how often, and what happens when it does not listen.
+//! What is written to the mapping and how often, and what happens if the write fails.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +19,7 @@ const WORKER: &str = "rank-fetcher";
 const LIST: &str = "GET /2015-03-31/event-source-mappings";
 const UPDATE: &str = "PUT /2015-03-31/event-source-mappings/m-1";
 
-/// A throttle behind a scripted server.
+/// Returns a throttle behind a scripted server.
 async fn scripted(answers: Vec<Answer>, memory: Arc<Memory>) -> (Server, HastyClock, Arc<MappingThrottle>) {
     let server = Server::start(answers);
     let clock = HastyClock::new();
@@ -124,7 +124,7 @@ fn a_write_that_was_given_up_is_not_relied_on() {
         assert!(error.contains("TooManyRequestsException: scripted"), "{error}");
         assert!(between(before, clock.now()) <= Duration::from_secs(30));
         assert_eq!(throttle.read(WORKER).await.unwrap().set, Some(5));
-        // Whether the mapping heard of the 9 is not known: the 5 is said again.
+        // It is unknown whether the mapping received the 9, so the 5 is written again.
         throttle.set(WORKER, 5).await.unwrap();
         assert_eq!(server.heard().last().unwrap().body["ScalingConfig"]["MaximumConcurrency"], 5);
     });
@@ -158,7 +158,7 @@ fn only_one_of_many_writes_what_all_of_them_want() {
         let (seen, other) = (memory.clone(), memory.clone());
         let unreachable = scripted(vec![], other).await.2;
         let relies = move || {
-            // Another process plans the same while the request is under way, and has no control plane to ask.
+            // Another process plans the same change while the request is in flight, and cannot reach the control plane.
             assert_eq!(block_on(unreachable.read(WORKER)).unwrap().set, Some(5));
             block_on(unreachable.set(WORKER, 5)).unwrap();
         };

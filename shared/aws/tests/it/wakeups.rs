@@ -1,4 +1,4 @@
-//! What EventBridge Scheduler is told of a wake-up, and what it cannot keep.
+//! What is sent to EventBridge Scheduler for a wake-up, and what it does not support.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,7 +40,7 @@ fn a_one_shot_wakeup_calls_the_worker_and_is_deleted() {
     });
 }
 
-/// What Scheduler makes of a time that has passed is not documented, so it never sees one.
+/// Scheduler's behaviour for a time that has passed is not documented, so none is ever sent.
 #[test]
 fn a_time_in_the_past_is_a_moment_ahead() {
     run(async {
@@ -82,7 +82,7 @@ fn a_schedule_that_is_no_wakeup_is_left_alone() {
     });
 }
 
-/// Wake-ups behind a scripted server.
+/// Returns wake-ups behind a scripted server.
 async fn scripted(answers: Vec<Answer>) -> (Server, Arc<dyn Wakeups>) {
     let server = Server::start(answers);
     let (aws, _) = account(&server.url, "t", Arc::new(HastyClock::new())).await;
