@@ -1,5 +1,6 @@
-//! How long the package takes from its start to its first event, and what it then keeps in memory: each worker in turn,
-//! with the settings of a deployment, under a Runtime API. `scripts/bench lambda` runs it.
+//! Measures how long the package takes from its start until it asks for its first event, and how much memory it then
+//! uses. Each worker is started in turn, with a deployment's settings, under a Runtime API. Run by `scripts/bench
+//! lambda`.
 
 #![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a measurement prints, and stops at the first surprise")]
 
@@ -13,14 +14,14 @@ use stint_runtime_api::{Function, Launch, Started};
 
 const WORKERS: [&str; 6] = ["discover", "aggregator", "rank-fetcher", "refresher", "reviver", "db-generator"];
 
-/// Starts of each worker; the first is not counted, since it fetches the program from the disk.
+/// Starts of each worker. The first start is not counted, because it loads the program from disk.
 const STARTS: usize = 21;
 
-/// What the design promises.
+/// The limits that the design promises.
 const READY_WITHIN: Duration = Duration::from_millis(25);
 const RESIDENT_KB: u64 = 30 * 1024;
 
-/// As infra/ sets them. Nobody is asked before the first event comes, so that nobody need be there.
+/// The settings that infra/ sets. The worker contacts no server before its first event, so none needs to run.
 const SETTINGS: [(&str, &str); 10] = [
     ("AWS_REGION", "eu-west-1"),
     ("STINT_PROFILE", "aws"),

@@ -1,4 +1,4 @@
-//! A file that appears under its name when it is complete, and not before.
+//! A file that appears under its final name only once it is complete.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Write};
@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 
-/// Written beside its place and then renamed: a reader of the file never sees half of it, and a failed export
-/// leaves an older file as it was.
+/// Written to a temporary file beside the target and then renamed. A reader never sees half a file, and a failed export
+/// leaves an older file unchanged.
 pub(crate) struct Aside {
     target: PathBuf,
     partial: PathBuf,
@@ -16,7 +16,7 @@ pub(crate) struct Aside {
 }
 
 impl Aside {
-    /// Begins. An existing file is only replaced by `force`.
+    /// Creates the temporary file. An existing target is replaced only with `force`.
     pub(crate) fn create(target: &Path, force: bool) -> Result<Aside> {
         ensure!(
             force || target.symlink_metadata().is_err(),
@@ -31,7 +31,7 @@ impl Aside {
         Ok(Aside { target: target.to_owned(), partial, file: BufWriter::with_capacity(1 << 18, file), done: false })
     }
 
-    /// Makes the file durable and puts it in its place.
+    /// Makes the file durable and renames it to its final name.
     pub(crate) fn finish(mut self) -> Result<()> {
         let placed = self.file.flush().and_then(|()| self.file.get_ref().sync_all());
         placed.and_then(|()| fs::rename(&self.partial, &self.target)).with_context(|| self.failed())?;
@@ -57,7 +57,7 @@ impl Write for Aside {
 impl Drop for Aside {
     fn drop(&mut self) {
         if !self.done {
-            // What cannot be removed is named so that it is not taken for an export.
+            // If the removal fails, the file's name still shows that it is not a finished export.
             let _ = fs::remove_file(&self.partial);
         }
     }

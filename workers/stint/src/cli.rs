@@ -16,7 +16,7 @@ use crate::fleets::find;
 use crate::help;
 use crate::output::Output;
 
-/// What the program is called in Lambda's package.
+/// The program's name in a Lambda package.
 /// <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-provided.html>
 const BOOTSTRAP: &str = "bootstrap";
 
@@ -83,7 +83,8 @@ pub(crate) enum Shared {
 }
 
 impl Command {
-    /// Whether it does work that is measured. The others only look and set, and a simulation's numbers describe no real call.
+    /// Returns whether this command does work that is measured. The other commands only read or set, and a simulation's
+    /// numbers describe no real call.
     fn is_measured(&self) -> bool {
         use Shared::{Demo, Lambda, Run, Up};
         matches!(self, Command::Shared(Demo(_) | Up(_) | Run(_) | Lambda))
@@ -119,17 +120,18 @@ impl FromArgMatches for Command {
 }
 
 impl Cli {
-    /// Whether Lambda runs this: it exports at the end of each invocation, and is frozen between two.
+    /// Returns whether Lambda runs this command. A function exports at the end of each invocation, because it is frozen
+    /// between two.
     pub(crate) fn is_function(&self) -> bool {
         matches!(self.command, Command::Shared(Shared::Lambda))
     }
 
-    /// Where the metrics and traces of this command go, if it makes any.
+    /// Returns where this command's metrics and traces are sent, if it makes any.
     pub(crate) fn exports(&self) -> Option<&TelemetrySettings> {
         Some(&self.telemetry).filter(|_| self.command.is_measured())
     }
 
-    /// The command line. Lambda starts the package's `bootstrap` without one.
+    /// Parses the command line. Lambda starts the package's `bootstrap` without arguments.
     pub(crate) fn read() -> Cli {
         let mut arguments: Vec<OsString> = std::env::args_os().collect();
         let name = arguments.first().and_then(|program| Path::new(program).file_name());

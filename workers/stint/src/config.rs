@@ -1,4 +1,4 @@
-//! The settings of the installation, whatever the fleet.
+//! The settings of the installation, common to all fleets.
 
 use std::path::PathBuf;
 
@@ -9,7 +9,7 @@ use crate::fleets::settings::FleetSettings;
 use crate::settings::SettingsError;
 use crate::wiring::BackendSettings;
 
-/// Where an installation keeps its state.
+/// The folder in which an installation keeps its state.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Installation")]
 pub(crate) struct HomeSettings {
@@ -18,7 +18,7 @@ pub(crate) struct HomeSettings {
     pub(crate) home: PathBuf,
 }
 
-/// What makes this process a function of AWS Lambda.
+/// The settings that make this process an AWS Lambda function.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Lambda")]
 pub(crate) struct LambdaSettings {
@@ -36,7 +36,7 @@ pub(crate) struct LambdaSettings {
     pub(crate) runtime_api: Option<String>,
 }
 
-/// All settings of a function. They come from the environment alone, since nobody types its command line.
+/// All settings of a function. They come from the environment alone, because a function has no command line.
 #[derive(Parser)]
 pub(crate) struct FunctionSettings {
     #[command(flatten)]
@@ -50,8 +50,8 @@ pub(crate) struct FunctionSettings {
 }
 
 impl FunctionSettings {
-    /// The settings of the environment, and those of `secrets`: names of variables with their values. An error names the
-    /// variable, and no secret.
+    /// Returns the settings from the environment, overridden by `secrets`: pairs of variable name and value. An error
+    /// names the variable and never its value.
     pub(crate) fn from_environment<'a>(
         secrets: impl IntoIterator<Item = (&'a str, &'a SecretString)>,
     ) -> Result<FunctionSettings, String> {

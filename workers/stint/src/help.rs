@@ -1,4 +1,4 @@
-//! Which settings `--help` shows: those that every fleet shares, and those of the fleets that are named.
+//! Selects the settings that `--help` shows: those that every fleet shares, and those of the named fleets.
 
 use std::ffi::OsString;
 
@@ -7,10 +7,10 @@ use clap::Command;
 use crate::fleets::FLEETS;
 use crate::fleets::fleet::Fleet;
 
-/// The commands that take the settings of fleets.
+/// The commands that accept the settings of fleets.
 const WITH_SETTINGS: [&str; 2] = ["up", "run"];
 
-/// Hides the settings of the fleets that no argument names. They can be given all the same.
+/// Hides the settings of fleets that no argument names. They are still accepted.
 pub(crate) fn of_named_fleets(command: Command, arguments: &[OsString]) -> Command {
     let is_named = |fleet: &&dyn Fleet| {
         let words = arguments.iter().filter_map(|argument| argument.to_str());
@@ -34,7 +34,7 @@ fn ids(command: &Command) -> impl Iterator<Item = String> {
     command.get_arguments().map(|argument| argument.get_id().to_string())
 }
 
-/// Says where the settings of a fleet are shown.
+/// Adds a note on how to show the settings of a fleet.
 fn with_hint(command: Command) -> Command {
     let named = FLEETS.iter().map(|fleet| format!("\n  stint up {} --help", fleet.alias()));
     let hint = format!("The settings of a fleet are shown where it is named:{}", named.collect::<String>());
@@ -49,7 +49,7 @@ mod tests {
     use super::*;
     use crate::cli::Cli;
 
-    /// What a command's `--help` says.
+    /// Returns the output of a command's `--help`.
     fn help(arguments: &[&str]) -> String {
         let arguments: Vec<OsString> = ["stint"].iter().chain(arguments).chain(&["--help"]).map(Into::into).collect();
         let command = of_named_fleets(Cli::command(), &arguments);

@@ -1,4 +1,4 @@
-//! Documents as lines of extended JSON, into a file or to standard output.
+//! Writes documents as lines of extended JSON, to a file or to standard output.
 
 use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
 use std::path::Path;
@@ -13,10 +13,10 @@ use crate::printable::printable;
 use crate::usage::WrongUsage;
 use crate::words::count;
 
-/// Between two looks of whoever watches, so many documents go by.
+/// The number of documents between two updates of the progress display.
 const TICK: u64 = 1_000;
 
-/// Where documents go.
+/// The destination of documents.
 pub(crate) struct Lines {
     sink: Sink,
     documents: u64,
@@ -29,7 +29,8 @@ enum Sink {
 }
 
 impl Lines {
-    /// Into a file, which is only replaced by `force` and appears when it is whole; or to standard output.
+    /// Opens the destination: a file, which appears once it is complete and is replaced only with `force`, or standard
+    /// output.
     pub(crate) fn open(file: Option<&Path>, force: bool, context: &Context) -> Result<Lines> {
         let Some(file) = file else {
             if context.output.is_json() {
@@ -50,7 +51,7 @@ impl Lines {
         let mut line = serde_json::to_vec(document)?;
         line.push(b'\n');
         match &mut self.sink {
-            // A program that reads them gets every byte; a terminal gets nothing to obey.
+            // A program that reads them receives every byte; for a terminal, control characters are escaped.
             Sink::Output(output) if output.get_ref().is_terminal() => {
                 output.write_all(printable(&String::from_utf8_lossy(&line)).as_bytes())?;
             }
@@ -65,7 +66,7 @@ impl Lines {
         Ok(())
     }
 
-    /// Completes the file, and answers how many documents it has.
+    /// Completes the file. Returns the number of documents in it.
     pub(crate) fn finish(self) -> Result<u64> {
         match self.sink {
             Sink::Output(mut output) => output.flush()?,
@@ -76,7 +77,7 @@ impl Lines {
     }
 }
 
-/// Whoever reads our standard output may have seen enough, as in `stint data export … - | head`: then `None`.
+/// Returns `None` if the reader of standard output has closed it, as in `stint data export … - | head`.
 pub(crate) fn unless_enough_was_read<T>(written: Result<T>) -> Result<Option<T>> {
     match written {
         Err(error) if is_broken_pipe(&error) => Ok(None),
@@ -88,7 +89,7 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
-/// The file that a command line names, where `-` is standard output.
+/// Returns the file named on the command line, or `None` for `-`, which is standard output.
 pub(crate) fn named(file: &Path) -> Option<&Path> {
     Some(file).filter(|file| *file != Path::new("-"))
 }

@@ -31,12 +31,12 @@ use tokio::runtime::Runtime;
 use crate::cli::Cli;
 use crate::output::Output;
 
-/// Players, requests and answers are millions of small strings: with the system's allocator a fifth of a simulation's
-/// time is `malloc`, with this one a twentieth.
+/// Players, requests and responses are millions of small strings. With the system's allocator a fifth of a simulation's
+/// time is spent in `malloc`, with this one a twentieth.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// How long a thread is waited for that a library holds at the end, such as git at a remote that is silent.
+/// How long the process waits at its end for a thread that is blocked in a library, such as git with a silent remote.
 const HELD_UP: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {

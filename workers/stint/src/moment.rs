@@ -1,4 +1,4 @@
-//! Times as people read and write them: in this machine's time zone, and how far away.
+//! Formats and parses times for people: in this machine's time zone, and relative to now.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 use jiff::{Span, SpanRelativeTo, Timestamp, ToSpan};
 use stint_core::clock::between;
 
-/// `14:32:10` today, `Nov 21 14:32:10` on another day, with the year in another year.
+/// Formats `14:32:10` today, `Nov 21 14:32:10` on another day, and adds the year in another year.
 pub(crate) fn clock_time(at: Timestamp, now: Timestamp) -> String {
     let zone = TimeZone::system();
     let (at, now) = (at.to_zoned(zone.clone()), now.to_zoned(zone));
@@ -19,7 +19,7 @@ pub(crate) fn clock_time(at: Timestamp, now: Timestamp) -> String {
     at.strftime(format).to_string()
 }
 
-/// `14:32:10 (in 3 min 5 s)` or `14:32:10 (2 h 4 min ago)`.
+/// Formats `14:32:10 (in 3 min 5 s)` or `14:32:10 (2 h 4 min ago)`.
 pub(crate) fn when(at: Timestamp, now: Timestamp) -> String {
     let clock = clock_time(at, now);
     if at > now {
@@ -28,9 +28,9 @@ pub(crate) fn when(at: Timestamp, now: Timestamp) -> String {
     format!("{clock} ({} ago)", length(between(at, now)))
 }
 
-/// The two largest units: `12 s`, `3 min 5 s`, `2 h`, `3 d 4 h`.
+/// Formats the two largest units: `12 s`, `3 min 5 s`, `2 h`, `3 d 4 h`.
 pub(crate) fn length(duration: Duration) -> String {
-    // Rounded up, so that "in 0 s" is never said of what is still to come.
+    // Rounded up, so that a future time is never shown as "in 0 s".
     let seconds = duration.as_millis().div_ceil(1_000);
     let units = [(seconds / 86_400, "d"), (seconds / 3_600 % 24, "h"), (seconds / 60 % 60, "min"), (seconds % 60, "s")];
     let first = units.iter().position(|(amount, _)| *amount > 0).unwrap_or(units.len() - 1);
@@ -42,18 +42,18 @@ pub(crate) fn length(duration: Duration) -> String {
 /// A time on the command line.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Moment {
-    /// With its offset.
+    /// A time with its offset.
     Exact(Timestamp),
-    /// In this machine's time zone.
+    /// A date and time in this machine's time zone.
     Local(DateTime),
-    /// The next time that a clock here shows this.
+    /// The next time at which the local clock shows this time of day.
     Clock(Time),
 }
 
 impl Moment {
-    /// Reads `2026-11-20T15:00:00Z`, `2026-11-20 15:00` or `15:00`.
+    /// Parses `2026-11-20T15:00:00Z`, `2026-11-20 15:00` or `15:00`.
     pub(crate) fn parse(text: &str) -> Result<Moment, String> {
-        // A lenient parser takes a date and time for a time alone, and never finds the date.
+        // The parser of times accepts a date with a time too, and ignores the date.
         let parsed = if text.contains('-') {
             text.parse().map(Moment::Exact).or_else(|_| text.parse().map(Moment::Local))
         } else {
@@ -64,7 +64,7 @@ impl Moment {
         })
     }
 
-    /// The instant that is meant, at `now`.
+    /// Returns the instant that is meant, as of `now`.
     pub(crate) fn instant(self, now: Timestamp) -> Option<Timestamp> {
         let zone = TimeZone::system();
         match self {
@@ -80,7 +80,7 @@ impl Moment {
     }
 }
 
-/// Reads `90s`, `2h 30m`, `1d` or `PT2H`.
+/// Parses `90s`, `2h 30m`, `1d` or `PT2H`.
 pub(crate) fn parse_length(text: &str) -> Result<Duration, String> {
     let span: Option<Span> = text.parse().ok();
     let length = span.and_then(|span| span.to_duration(SpanRelativeTo::days_are_24_hours()).ok());

@@ -1,4 +1,5 @@
-//! What people and programs see: results on stdout, everything else on stderr. All of it goes through [`printable`].
+//! The output for people and programs: results on stdout, everything else on stderr. All of it passes through
+//! [`printable`].
 
 use std::io::{self, IsTerminal, Write};
 use std::sync::Arc;
@@ -10,11 +11,11 @@ use tracing_subscriber::fmt::MakeWriter;
 
 use crate::printable::printable;
 
-/// Where a command prints. With `--json`, one JSON object is the only thing on stdout.
+/// The output of a command. With `--json`, one JSON object is the only output on stdout.
 #[derive(Clone)]
 pub(crate) struct Output {
     json: bool,
-    /// Whether stdout has its object already.
+    /// Whether the object was already printed on stdout.
     printed: Arc<AtomicBool>,
     bars: MultiProgress,
 }
@@ -24,17 +25,17 @@ impl Output {
         Output { json, printed: Arc::default(), bars: MultiProgress::new() }
     }
 
-    /// Whether progress bars are of use: somebody watches.
+    /// Returns whether progress bars are useful, because stderr is a terminal.
     pub(crate) fn is_watched(&self) -> bool {
         io::stderr().is_terminal()
     }
 
-    /// Where progress bars go: stderr.
+    /// Returns the progress bars, which are drawn on stderr.
     pub(crate) fn bars(&self) -> &MultiProgress {
         &self.bars
     }
 
-    /// A result: as JSON, or in words.
+    /// Prints a result as JSON or as text.
     pub(crate) fn result<T: Serialize>(&self, result: &T, in_words: impl FnOnce(&T) -> String) -> anyhow::Result<()> {
         let text = if self.json { serde_json::to_string_pretty(result)? + "\n" } else { in_words(result) };
         let text = printable(&text);
@@ -42,60 +43,61 @@ impl Output {
         self.bars.suspend(|| {
             let mut stdout = io::stdout().lock();
             match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
-                // Whoever read us has seen enough: `stint status | head -1`.
+                // The reader has closed the pipe, as in `stint status | head -1`.
                 Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
                 written => written.map_err(Into::into),
             }
         })
     }
 
-    /// A line for whoever watches: stdout in words, stderr beside JSON.
+    /// Prints a progress line: on stdout, or on stderr with `--json`.
     pub(crate) fn line(&self, text: &str) {
         let text = printable(text);
         self.bars.suspend(|| {
-            // A reader that has gone does not stop the work.
+            // If the reader has closed the pipe, the work goes on.
             let _ = if self.json { writeln!(io::stderr(), "{text}") } else { writeln!(io::stdout(), "{text}") };
         });
     }
 
-    /// How far long work has come, where no bar shows it: on stderr.
+    /// Reports the progress of long work on stderr, if no progress bar is shown.
     pub(crate) fn progress(&self, text: &str) {
         let text = printable(text);
         if !self.is_watched() {
-            // There is nowhere to report that it could not be told.
+            // A failure to write to stderr cannot be reported anywhere.
             let _ = writeln!(io::stderr(), "{text}");
         }
     }
 
-    /// What a command that is at work has to say: on stderr, since it is no result.
+    /// Prints a message of a running command on stderr, because it is not a result.
     pub(crate) fn aside(&self, text: &str) {
         let text = printable(text);
         self.bars.suspend(|| {
-            // A reader that has gone does not stop the work.
+            // If the reader has closed the pipe, the work goes on.
             let _ = writeln!(io::stderr(), "{text}");
         });
     }
 
-    /// Something that whoever watches should know, and that does not stop the work: on stderr.
+    /// Prints a warning on stderr. The work goes on.
     pub(crate) fn warning(&self, text: &str) {
         let text = printable(text);
         self.bars.suspend(|| {
-            // There is nowhere to report that a warning could not be reported.
+            // A failure to write to stderr cannot be reported anywhere.
             let _ = writeln!(io::stderr(), "warning: {text}");
         });
     }
 
-    /// Whether the result is for a program.
+    /// Returns whether the result is for a program.
     pub(crate) fn is_json(&self) -> bool {
         self.json
     }
 
-    /// An error with its causes, on stderr; with `--json` as an object on stdout too, unless a result is there.
+    /// Prints an error with its causes on stderr; with `--json` also as an object on stdout, unless a result was
+    /// printed.
     pub(crate) fn error(&self, error: &anyhow::Error) {
         let text = format!("{error:#}");
         let shown = printable(&text);
         self.bars.suspend(|| {
-            // There is nowhere to report that an error could not be reported.
+            // A failure to write to stderr cannot be reported anywhere.
             let _ = writeln!(io::stderr(), "error: {shown}");
             if self.json && !self.printed.swap(true, Ordering::SeqCst) {
                 let object = serde_json::json!({ "error": text }).to_string();
@@ -104,7 +106,7 @@ impl Output {
         });
     }
 
-    /// For log lines, which must not tear the progress bars.
+    /// Returns a writer for log lines that does not disturb the progress bars.
     pub(crate) fn log_writer(&self) -> LogWriter {
         LogWriter(self.bars.clone())
     }

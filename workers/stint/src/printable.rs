@@ -1,13 +1,13 @@
-//! The one place where text from outside becomes text for a terminal or a log.
+//! The one place where text from outside is made safe for a terminal or a log.
 //!
-//! Player names, upstream answers and stored documents may hold characters that a terminal obeys (escape sequences) or
-//! that change the order in which text is shown (bidirectional marks). Each is replaced by its escape, such as `\u001b`,
-//! which a person can read, and which inside a JSON string still means the same character.
+//! Player names, upstream responses and stored documents may contain characters that a terminal interprets (escape
+//! sequences) or that change the order in which text is shown (bidirectional marks). Each is replaced by its escape,
+//! such as `\u001b`, which is readable and, inside a JSON string, still denotes the same character.
 
 use std::borrow::Cow;
 use std::fmt::Write;
 
-/// `text` with every character escaped that a terminal may obey instead of showing it. Line breaks and tabs stay.
+/// Escapes every character that a terminal may interpret instead of showing. Line breaks and tabs are kept.
 pub(crate) fn printable(text: &str) -> Cow<'_, str> {
     if !text.chars().any(is_obeyed) {
         return Cow::Borrowed(text);
@@ -26,13 +26,13 @@ pub(crate) fn printable(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
-/// The same in one line, as a cell of a table or a part of a sentence: line breaks and tabs become blanks.
+/// The same on one line, for a table cell or a part of a sentence: line breaks and tabs become spaces.
 pub(crate) fn one_line(text: &str) -> String {
     printable(text).replace(['\n', '\t'], " ")
 }
 
-/// Whether a terminal may obey the character. The bidirectional marks are those of Unicode's annex 9, section 2:
-/// <https://www.unicode.org/reports/tr9/>; the tags are the invisible ones of the block at U+E0000.
+/// Returns whether a terminal may interpret the character. The bidirectional marks are those of Unicode's annex 9,
+/// section 2: <https://www.unicode.org/reports/tr9/>; the tags are the invisible characters of the block at U+E0000.
 fn is_obeyed(character: char) -> bool {
     match character {
         '\n' | '\t' => false,

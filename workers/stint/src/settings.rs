@@ -1,9 +1,9 @@
-//! Settings read from the environment alone, and what is said of one that cannot be used.
+//! Reads settings from the environment alone, and reports a setting that cannot be used.
 
 use clap::error::{ContextKind, ContextValue};
 use clap::{Args, CommandFactory, FromArgMatches, Parser};
 
-/// Why the environment's settings cannot be used, by the variable's name.
+/// Why the settings in the environment cannot be used. It names the variable.
 #[derive(Debug)]
 pub(crate) struct SettingsError(String);
 
@@ -16,7 +16,7 @@ impl std::fmt::Display for SettingsError {
 impl std::error::Error for SettingsError {}
 
 impl From<&clap::Error> for SettingsError {
-    /// Without the usage lines, which are about a command line that was never typed.
+    /// Drops the usage lines, which describe a command line that was never typed.
     fn from(error: &clap::Error) -> SettingsError {
         let context = |kind| match error.get(kind) {
             Some(ContextValue::String(text)) => Some(text.clone()),
@@ -35,19 +35,19 @@ impl From<&clap::Error> for SettingsError {
     }
 }
 
-/// Settings alone, without a command line around them.
+/// A parser of settings without a command line.
 #[derive(Parser)]
 struct Alone<T: Args> {
     #[command(flatten)]
     settings: T,
 }
 
-/// The settings of the environment, with the defaults for those that are not set. An error names the variable.
+/// Returns the settings from the environment, with defaults for those that are not set. An error names the variable.
 pub(crate) fn from_environment<T: Args>() -> Result<T, SettingsError> {
     parsed(Alone::<T>::command())
 }
 
-/// The defaults of all settings, whatever the environment says.
+/// Returns the defaults of all settings, ignoring the environment.
 pub(crate) fn defaults<T: Args>() -> Result<T, SettingsError> {
     parsed(Alone::<T>::command().mut_args(|argument| argument.env(None::<&str>)))
 }

@@ -4,17 +4,17 @@ use std::fmt;
 
 use crate::printable::one_line;
 
-/// Between two columns.
+/// The gap between two columns.
 const GAP: &str = "  ";
 
-/// Rows of text under headings. A heading that begins with `>` aligns its column to the right.
+/// Rows of text under headings. A column whose heading begins with `>` is aligned to the right.
 pub(crate) struct Table {
     right: Vec<bool>,
     rows: Vec<Vec<String>>,
 }
 
 impl Table {
-    /// A table with these columns.
+    /// Creates a table with these columns.
     pub(crate) fn new<'a>(headings: impl IntoIterator<Item = &'a str>) -> Table {
         let columns = headings.into_iter();
         let columns = columns.map(|heading| (heading.starts_with('>'), heading.trim_start_matches('>').to_uppercase()));

@@ -1,13 +1,13 @@
-//! Wrong usage that only a command notices, not the parser of the command line.
+//! Wrong usage that a command detects rather than the command line parser.
 
 use std::fmt;
 
-/// Ends the program with exit code 2.
+/// The error that ends the program with exit code 2.
 #[derive(Debug)]
 pub(crate) struct WrongUsage(String);
 
 impl WrongUsage {
-    /// Says what is wrong and what to write instead.
+    /// Creates an error that says what is wrong and what to write instead.
     pub(crate) fn error(text: impl Into<String>) -> anyhow::Error {
         anyhow::Error::new(WrongUsage(text.into()))
     }

@@ -1,11 +1,11 @@
-//! Numbers as people read them.
+//! Formats numbers for people.
 
 use stint_core::points::Points;
 use url::Url;
 
 const MICROS_PER_CENT: u64 = 10_000;
 
-/// `1,234,567`.
+/// Formats `1,234,567`.
 pub(crate) fn number(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
@@ -18,12 +18,12 @@ pub(crate) fn number(number: u64) -> String {
     text
 }
 
-/// `1 rule`, `1,200 rules`.
+/// Formats `1 rule`, `1,200 rules`.
 pub(crate) fn count(amount: u64, one: &str, many: &str) -> String {
     format!("{} {}", number(amount), if amount == 1 { one } else { many })
 }
 
-/// `18,000` or `22.5`: to the hundredth, and never more than there is.
+/// Formats `18,000` or `22.5`: rounded down to hundredths, so that never more is shown than there is.
 pub(crate) fn points(points: Points) -> String {
     let hundredths = points.micros() / MICROS_PER_CENT;
     let whole = number(hundredths / 100);
@@ -33,10 +33,10 @@ pub(crate) fn points(points: Points) -> String {
     }
 }
 
-/// `url` without its user information, which may be a password.
+/// Returns `url` without its user information, which may contain a password.
 pub(crate) fn address(url: &Url) -> String {
     let mut shown = url.clone();
-    // Both fail only for a URL without a host, which has no user information.
+    // Both calls fail only for a URL without a host, which has no user information.
     let _ = shown.set_username("");
     let _ = shown.set_password(None);
     shown.to_string()

@@ -1,7 +1,8 @@
-//! The rules of the house, kept by a test: what `docs/architecture.md` promises about the tree, and how its files read.
+//! The rules of the house, checked by a test: what `docs/architecture.md` promises about the tree, and how files are
+//! written.
 //!
-//! A rule is a function from the repository to its findings, with a remedy and with examples that show that it can
-//! fail. To add one, add it to the `RULES` of the module that it belongs to.
+//! A rule is a function that maps the repository to findings, with a remedy, and with examples that prove that it can
+//! fail and pass. To add a rule, add it to the `RULES` of the module that it belongs to.
 
 #[path = "tidy/boundaries.rs"]
 mod boundaries;

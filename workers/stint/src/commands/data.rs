@@ -3,7 +3,7 @@
 use super::per_fleet::{Export, Import, PerFleet};
 use crate::context::Context;
 
-/// Out or in.
+/// Import or export.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
     #[command(subcommand)]

@@ -22,10 +22,10 @@ pub(crate) const HELP: &str = "All settings come from the environment: STINT_WOR
                                what is secret. What is missing is said at the start.\nA program that is called \
                                `bootstrap` does this without being told.";
 
-/// What the program calls itself where it reads secrets.
+/// The user agent of requests that read secrets.
 const AGENT: &str = concat!("stint/", env!("CARGO_PKG_VERSION"));
 
-/// What a function is made of.
+/// The worker, the settings and the clock of a function.
 #[derive(Clone)]
 struct Blueprint {
     worker: Member,
@@ -48,7 +48,7 @@ pub(crate) async fn run(context: &Context) -> anyhow::Result<()> {
     stint_host::serve(build, stop).await.map_err(|error| anyhow!(error))
 }
 
-/// Everything that can be known before any server is asked. Secrets come later.
+/// Checks everything that can be checked before any server is contacted. Secrets are read later.
 fn check(settings: &FunctionSettings) -> anyhow::Result<Member> {
     let names = members().map(|member| format!("{}/{}", member.fleet.name(), member.spec.name)).collect::<Vec<_>>();
     let Some(name) = &settings.lambda.worker else {

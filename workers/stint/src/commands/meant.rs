@@ -1,4 +1,4 @@
-//! Which fleets a command is about that looks at what is there.
+//! Selects the fleets that a read-only command applies to.
 
 use anyhow::ensure;
 
@@ -9,7 +9,7 @@ use crate::fleets::settings::FleetSettings;
 use crate::settings::from_environment;
 use crate::wiring::{BackendSettings, Backends, Needs};
 
-/// The fleets that are meant, with their settings, and what stands behind their ports.
+/// The selected fleets, with their settings and the backends behind their ports.
 pub(super) struct Meant {
     pub(super) fleets: Vec<&'static dyn Fleet>,
     pub(super) settings: FleetSettings,
@@ -17,8 +17,8 @@ pub(super) struct Meant {
 }
 
 impl Meant {
-    /// The fleets that are `named`; without names, all. A command that only looks creates nothing, so that there must be
-    /// something already.
+    /// Returns the fleets in `named`, or all fleets if it is empty. A command that only reads creates nothing, so this
+    /// fails unless an installation exists.
     pub(super) async fn installed(named: &[&'static dyn Fleet], context: &Context) -> anyhow::Result<Meant> {
         let backends = BackendSettings::from_environment()?;
         let fleets = fleets(named, &backends);
@@ -42,18 +42,18 @@ impl Meant {
     }
 }
 
-/// Those that are `named`; without names, all for which there is a backend of each kind that they need.
+/// Returns the fleets in `named`. If it is empty, returns all fleets for which a backend of each needed kind is set.
 pub(super) fn fleets(named: &[&'static dyn Fleet], backends: &BackendSettings) -> Vec<&'static dyn Fleet> {
     if !named.is_empty() {
         return named.to_vec();
     }
     let is_there = |fleet: &&'static dyn Fleet| backends.check(fleet.needs().uses, &[]).is_ok();
     let there: Vec<_> = FLEETS.iter().copied().filter(is_there).collect();
-    // With none of them, the error says what the first of them needs.
+    // If no fleet qualifies, the error says what the first one needs.
     if there.is_empty() { FLEETS.to_vec() } else { there }
 }
 
-/// How the first of them begins.
+/// Returns how to start with the first of the fleets.
 pub(super) fn beginning(fleets: &[&'static dyn Fleet]) -> &'static str {
     fleets.first().map_or("`stint up`", |fleet| fleet.beginning())
 }

@@ -1,4 +1,4 @@
-//! The shared commands, one to a file. Those of one fleet are in its folder.
+//! The shared commands, one file each. A fleet's own commands are in the fleet's folder.
 
 pub(crate) mod data;
 pub(crate) mod describe;

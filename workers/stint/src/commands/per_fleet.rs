@@ -1,4 +1,4 @@
-//! Commands that each fleet does in its own way, with arguments of its own.
+//! Commands that each fleet implements differently, with its own arguments.
 
 use std::marker::PhantomData;
 
@@ -8,21 +8,21 @@ use crate::context::Context;
 use crate::fleets::FLEETS;
 use crate::fleets::fleet::{Action, Fleet};
 
-/// What is done.
+/// A kind of command.
 pub(crate) trait Kind {
-    /// Whether the first fleet that does it is meant where none is named.
+    /// Whether the first fleet that supports the command is used when none is named.
     const HAS_DEFAULT: bool;
 
-    /// How a fleet does it, if it does.
+    /// Returns the fleet's implementation, if it has one.
     fn of(fleet: &dyn Fleet) -> Option<Action>;
 
-    /// What the fleet's command is called, and what else.
+    /// Returns the name and the alias of the fleet's subcommand.
     fn names(fleet: &dyn Fleet) -> (&'static str, &'static str) {
         (fleet.name(), fleet.alias())
     }
 }
 
-/// The whole fleet against a stand-in for its upstream.
+/// Runs the whole fleet against a stand-in for its upstream.
 pub(crate) struct Demo;
 
 impl Kind for Demo {
@@ -33,7 +33,7 @@ impl Kind for Demo {
     }
 }
 
-/// The whole fleet on virtual time.
+/// Runs the whole fleet on virtual time.
 pub(crate) struct Simulate;
 
 impl Kind for Simulate {
@@ -44,7 +44,7 @@ impl Kind for Simulate {
     }
 }
 
-/// The stand-in for an upstream alone.
+/// Runs the stand-in for an upstream alone.
 pub(crate) struct Upstream;
 
 impl Kind for Upstream {
@@ -55,7 +55,7 @@ impl Kind for Upstream {
     }
 }
 
-/// Documents into a collection.
+/// Imports documents into a collection.
 pub(crate) struct Import;
 
 impl Kind for Import {
@@ -66,7 +66,7 @@ impl Kind for Import {
     }
 }
 
-/// Documents out of a collection.
+/// Exports documents from a collection.
 pub(crate) struct Export;
 
 impl Kind for Export {
@@ -77,7 +77,7 @@ impl Kind for Export {
     }
 }
 
-/// The commands that stand under a fleet's name.
+/// The commands that belong to one fleet.
 pub(crate) struct Own;
 
 impl Kind for Own {
@@ -87,13 +87,13 @@ impl Kind for Own {
         fleet.commands()
     }
 
-    /// They are typed often.
+    /// The alias comes first, because these commands are typed often.
     fn names(fleet: &dyn Fleet) -> (&'static str, &'static str) {
         (fleet.alias(), fleet.name())
     }
 }
 
-/// What the fleet that is named is to do.
+/// A fleet, and the command that it is to run.
 pub(crate) struct PerFleet<K> {
     fleet: &'static dyn Fleet,
     action: Action,
@@ -102,19 +102,19 @@ pub(crate) struct PerFleet<K> {
 }
 
 impl<K: Kind> PerFleet<K> {
-    /// Does it.
+    /// Runs the command.
     pub(crate) async fn run(self, context: &Context) -> anyhow::Result<()> {
         (self.action.run)(self.fleet, &self.matches, context).await
     }
 
-    /// What `matches` say, if they name a fleet that does it.
+    /// Returns the command that `matches` selects, if they name a fleet that supports it.
     pub(crate) fn named(matches: &ArgMatches) -> Option<PerFleet<K>> {
         let (name, matches) = matches.subcommand()?;
         let (fleet, action) = fleets::<K>().find(|(fleet, _)| K::names(*fleet).0 == name)?;
         Some(PerFleet { fleet, action, matches: matches.clone(), kind: PhantomData })
     }
 
-    /// Adds a command for each fleet that does it.
+    /// Adds a subcommand for each fleet that supports the command.
     pub(crate) fn augment(command: Command) -> Command {
         fleets::<K>().fold(command, |command, (fleet, action)| {
             let (name, alias) = K::names(fleet);
@@ -123,12 +123,12 @@ impl<K: Kind> PerFleet<K> {
     }
 }
 
-/// The fleets that do it.
+/// Returns the fleets that support the command.
 fn fleets<K: Kind>() -> impl Iterator<Item = (&'static dyn Fleet, Action)> {
     FLEETS.iter().filter_map(|fleet| Some((*fleet, K::of(*fleet)?)))
 }
 
-/// The first of them, where none needs to be named.
+/// Returns the first of them, if no fleet needs to be named.
 fn default<K: Kind>() -> Option<(&'static dyn Fleet, Action)> {
     fleets::<K>().next().filter(|_| K::HAS_DEFAULT)
 }

@@ -1,4 +1,4 @@
-//! One invocation of a worker, by hand.
+//! Runs one invocation of a worker by hand.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -33,7 +33,7 @@ pub(crate) struct Arguments {
     backends: BackendSettings,
 }
 
-/// What came of the invocation.
+/// The result of the invocation.
 #[derive(Serialize)]
 struct Summary {
     worker: String,
@@ -70,7 +70,8 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
     }
 }
 
-/// Ctrl-C and SIGTERM let the worker finish what it is at: a follower stores what is open.
+/// Runs the invocation. On Ctrl-C or SIGTERM the worker may finish its current step: a follower stores the pages that
+/// are open.
 async fn invoke(
     worker: &dyn AnyWorker,
     event: Value,
@@ -125,7 +126,7 @@ fn in_words(summary: &Summary) -> String {
     text
 }
 
-/// A value without JSON's punctuation: `region EU, players 280`.
+/// Formats a value without JSON's punctuation: `region EU, players 280`.
 fn plain(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),

@@ -1,4 +1,4 @@
-//! What runs, what waits, and why: read from the stores alone, whichever process runs the fleets.
+//! Shows what runs, what waits, and why. It reads only the stores, so it works whichever process runs the fleets.
 
 use std::path::PathBuf;
 
@@ -13,7 +13,7 @@ use crate::fleets::named;
 use crate::settings::from_environment;
 use crate::wiring::{BackendSettings, Needs};
 
-/// Nothing to choose but fleets.
+/// The only choice is the fleets.
 #[derive(clap::Args)]
 #[command(
     after_help = "Examples:\n  stint status\n  watch -n 5 stint status\n  stint status --json | jq '.fleets[].workers'"
@@ -24,7 +24,7 @@ pub(crate) struct Arguments {
     fleets: Vec<&'static dyn Fleet>,
 }
 
-/// An installation at one moment.
+/// The state of an installation at one moment.
 #[derive(Serialize)]
 struct Status {
     home: PathBuf,
@@ -32,13 +32,13 @@ struct Status {
     fleets: Vec<Standing>,
 }
 
-/// Shows how the fleets stand.
+/// Shows the state of the fleets.
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Result<()> {
     let (status, words) = read(&arguments, context).await?;
     context.output.result(&status, |_| words)
 }
 
-/// How the fleets stand, and the same in words.
+/// Returns the state of the fleets as data and as text.
 async fn read(arguments: &Arguments, context: &Context) -> anyhow::Result<(Status, String)> {
     let backends = BackendSettings::from_environment()?;
     let meant = fleets(&arguments.fleets, &backends);
@@ -50,7 +50,7 @@ async fn read(arguments: &Arguments, context: &Context) -> anyhow::Result<(Statu
     );
     let (settings, now) = (from_environment()?, context.clock.now());
     let needs = Needs::of_all(meant.iter().map(|fleet| fleet.needs()));
-    // An empty folder stays empty: a command that only looks creates nothing.
+    // An empty folder stays empty: a read-only command creates nothing.
     let backends = if context.is_installed()? { Some(context.backends(&backends, needs).await?) } else { None };
     let mut standings = Vec::new();
     for fleet in &meant {
@@ -63,7 +63,7 @@ async fn read(arguments: &Arguments, context: &Context) -> anyhow::Result<(Statu
         );
         standings.extend(standing.map(|standing| (*fleet, standing)));
     }
-    // A fleet that was never set up is shown only where there is no other: its hints say how to begin.
+    // A fleet that was never set up is shown only if no other is, so that its hints say how to begin.
     if arguments.fleets.is_empty() && standings.iter().any(|(_, standing)| standing.is_set_up) {
         standings.retain(|(_, standing)| standing.is_set_up);
     }
@@ -85,7 +85,7 @@ mod tests {
     use super::*;
     use crate::output::Output;
 
-    /// The fleet that only tests have: nothing here knows of it but the list.
+    /// Uses the sample fleet. This file does not name it; only the list of fleets does.
     #[tokio::test]
     async fn a_new_fleet_is_shown() {
         let home = tempfile::tempdir().unwrap();

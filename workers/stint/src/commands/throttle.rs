@@ -109,7 +109,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
     }
 }
 
-/// What steers a worker. A folder is created if need be, and nothing of its fleet in it.
+/// Returns the throttle that controls a worker. Creates the folder if needed, but none of the fleet's own files.
 async fn throttle(worker: Member, context: &Context) -> anyhow::Result<Arc<dyn Throttle>> {
     let backends = context.backends(&BackendSettings::from_environment()?, worker.fleet.needs()).await?;
     worker.fleet.throttle(&from_environment()?, &backends).await
@@ -164,7 +164,7 @@ mod tests {
     use super::*;
     use crate::output::Output;
 
-    /// The fleet that only tests have: nothing here knows of it but the list.
+    /// Uses the sample fleet. This file does not name it; only the list of fleets does.
     #[tokio::test]
     async fn a_worker_of_a_new_fleet_is_steered() {
         let home = tempfile::tempdir().unwrap();

@@ -12,7 +12,7 @@ use crate::fleets::{FLEETS, named};
 use crate::hosting::{Installation, Looks, Opened, Until, here};
 use crate::wiring::{BackendSettings, Needs};
 
-/// What to run, and how.
+/// Which fleets to run, and until when.
 #[derive(clap::Args)]
 #[command(after_help = "Every setting is also an environment variable; see docs/configuration.md.")]
 pub(crate) struct Arguments {
@@ -49,14 +49,15 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
     })
 }
 
-/// The fleets that are named, all of whose settings must be there; without names, those whose settings are.
+/// Returns the fleets in `named`, whose required settings must all be set. If it is empty, returns the fleets whose
+/// required settings are set.
 fn chosen(named: &[&'static dyn Fleet], settings: &FleetSettings) -> anyhow::Result<Vec<&'static dyn Fleet>> {
     for fleet in named {
         let missing = fleet.missing(settings);
         ensure!(missing.is_none(), "{}", missing.unwrap_or_default());
     }
     if !named.is_empty() {
-        // In the order of the list, and each once.
+        // In the order of the list of fleets, each fleet once.
         let is_named = |fleet: &&'static dyn Fleet| named.iter().any(|named| named.name() == fleet.name());
         return Ok(FLEETS.iter().copied().filter(is_named).collect());
     }

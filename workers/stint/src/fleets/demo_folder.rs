@@ -4,10 +4,10 @@ use std::path::Path;
 
 use anyhow::{Context as _, ensure};
 
-/// Marks a folder as a demo's, so that nothing else is ever replaced.
+/// Marks a folder as a demo's, so that a demo never replaces anything else.
 const MARK: &str = ".stint-demo";
 
-/// Makes an empty folder of `out`, unless it holds something that no demo has left there.
+/// Empties or creates the folder `out`. Fails if it contains files that no demo left there.
 pub(super) fn clear(out: &Path) -> anyhow::Result<()> {
     if out.exists() && out.read_dir().with_context(|| format!("cannot read {}", out.display()))?.next().is_some() {
         ensure!(

@@ -1,4 +1,10 @@
-//! What a fleet is to the rest of the program. Nothing outside a fleet's own folder knows more of it.
+//! The interface of a fleet. Nothing outside a fleet's own folder knows more about it than these traits.
+//!
+//! # Why a trait
+//! The shared commands (`up`, `run`, `status`, `queue`, …) must work for every fleet, and adding a fleet must not
+//! change them. They therefore reach a fleet only through [`Fleet`], and the program has one list of fleets, in
+//! `fleets/mod.rs`. The list holds `&'static dyn Fleet`, so a fleet is a value without state; everything that is opened
+//! or connected belongs to [`Workshop`] and [`Running`], which exist only while a command needs them.
 
 use std::fmt;
 use std::sync::Arc;
@@ -18,61 +24,62 @@ use super::settings::{FleetSettings, SettingsOf};
 use crate::context::Context;
 use crate::wiring::{Backends, Diary, Needs};
 
-/// A fleet, as the shared commands see it.
+/// A fleet, as the shared commands use it.
 #[async_trait]
 pub(crate) trait Fleet: Send + Sync {
-    /// The name that its workers, its stores and its records have.
+    /// The fleet's name, as used by its workers, stores and records.
     fn name(&self) -> &'static str;
 
-    /// A shorter name for the command line.
+    /// A shorter name for use on the command line.
     fn alias(&self) -> &'static str;
 
-    /// Its workers, in the order of the data's way.
+    /// The workers, in the order in which data flows through them.
     fn workers(&self) -> &'static [Spec];
 
-    /// Its settings.
+    /// The settings of the fleet.
     fn settings(&self) -> SettingsOf;
 
-    /// What must be set before it can run here, if something is missing.
+    /// Returns a required setting that is missing, as a message, or `None` if the fleet can run here.
     fn missing(&self, settings: &FleetSettings) -> Option<String>;
 
-    /// Checks what is set: an error names the setting, and the remedy.
+    /// Checks the settings. The error names the setting and the remedy.
     fn check(&self, settings: &FleetSettings) -> Result<(), String>;
 
-    /// What it needs of the backends.
+    /// What the fleet needs of the backends.
     fn needs(&self) -> Needs;
 
-    /// The files of SQLite that it may keep in `STINT_HOME`.
+    /// The SQLite files that the fleet may create in `STINT_HOME`.
     fn files(&self) -> &'static [FileSpec];
 
-    /// Folders in `STINT_HOME` that it may fill with files which never change.
+    /// Folders in `STINT_HOME` in which the fleet may create files that never change.
     fn folders(&self) -> &'static [&'static str] {
         &[]
     }
 
-    /// The commands that an installation of it begins with, in words.
+    /// The commands that set up a new installation, as text for the user.
     fn beginning(&self) -> &'static str;
 
-    /// How one of its queues treats its messages.
+    /// Returns the settings of one of the fleet's queues.
     fn queue(&self, settings: &FleetSettings, trigger: QueueTrigger) -> QueueSettings;
 
-    /// The upstreams without which a worker has nothing to do.
+    /// Returns the upstreams without which a worker has nothing to do.
     fn upstreams_of(&self, worker: &Spec, settings: &FleetSettings) -> &'static [&'static str];
 
-    /// What steers its workers.
+    /// Returns the throttle of the fleet's workers.
     async fn throttle(&self, _: &FleetSettings, backends: &Backends) -> anyhow::Result<Arc<dyn Throttle>> {
         backends.throttle().await
     }
 
-    /// What is known of its upstreams' health.
+    /// Returns the circuit breakers of the fleet's upstreams.
     fn breakers(&self, _: &FleetSettings, backends: &Backends) -> anyhow::Result<Arc<dyn Breakers>> {
         backends.breakers()
     }
 
-    /// Where its workers are built. Nothing is opened before the first of them needs it.
+    /// Returns the builder of the fleet's workers. Nothing is opened until the first worker needs it.
     fn open<'a>(&self, settings: &'a FleetSettings, backends: &'a Backends) -> Box<dyn Workshop + 'a>;
 
-    /// How it stands; `None` where it was never started. Without `backends` nothing was ever done here. Nothing is created.
+    /// Returns the state of the fleet, or `None` if it was never started. `backends` is `None` if this folder was never
+    /// used. Creates nothing.
     async fn status(
         &self,
         settings: &FleetSettings,
@@ -80,61 +87,61 @@ pub(crate) trait Fleet: Send + Sync {
         now: Timestamp,
     ) -> anyhow::Result<Option<Standing>>;
 
-    /// How many messages of a queue are kept elsewhere until there are points for them.
+    /// Returns how many messages of a queue are parked until there are points for them.
     async fn parked(&self, _queue: &str, _settings: &FleetSettings, _backends: &Backends) -> anyhow::Result<u64> {
         Ok(0)
     }
 
-    /// Everything that waited in a queue of its was deleted.
+    /// Called after all messages of one of the fleet's queues were deleted.
     async fn purged(&self, _queue: &str, _settings: &FleetSettings, _backends: &Backends) -> anyhow::Result<()> {
         Ok(())
     }
 
-    /// The whole fleet against a stand-in for its upstream.
+    /// Runs the whole fleet against a stand-in for its upstream.
     fn demo(&self) -> Option<Action> {
         None
     }
 
-    /// The whole fleet on virtual time.
+    /// Runs the whole fleet on virtual time.
     fn simulate(&self) -> Option<Action> {
         None
     }
 
-    /// The stand-in for its upstream alone.
+    /// Runs the stand-in for the fleet's upstream alone.
     fn upstream(&self) -> Option<Action> {
         None
     }
 
-    /// How its collections are moved in and out.
+    /// Imports and exports the fleet's collections.
     fn collections(&self) -> Option<Collections> {
         None
     }
 
-    /// The commands that stand under its name.
+    /// The commands that belong to this fleet.
     fn commands(&self) -> Option<Action> {
         None
     }
 }
 
-/// Arguments that say what a fleet is to do. Their text is the command's.
+/// The arguments of a fleet's command. Their doc comments are its `--help` text.
 #[async_trait(?Send)]
 pub(crate) trait Act: Args {
-    /// Does it; `fleet` is the one whose command it is.
+    /// Runs the command; `fleet` is the fleet that it belongs to.
     async fn run(self, fleet: &'static dyn Fleet, context: &Context) -> anyhow::Result<()>;
 }
 
-/// The same, whatever the arguments.
+/// An [`Act`] with its argument type erased.
 #[derive(Clone, Copy)]
 pub(crate) struct Action {
     /// Adds the arguments to a command.
     pub(crate) augment: fn(Command) -> Command,
-    /// Reads the arguments, and does what they say.
+    /// Parses the arguments and runs the command.
     pub(crate) run:
         for<'a> fn(&'static dyn Fleet, &'a ArgMatches, &'a Context) -> LocalBoxFuture<'a, anyhow::Result<()>>,
 }
 
 impl Action {
-    /// What arguments of this kind say.
+    /// Returns the action for this type of arguments.
     pub(crate) const fn of<A: Act + 'static>() -> Action {
         Action {
             augment: A::augment_args,
@@ -145,7 +152,7 @@ impl Action {
     }
 }
 
-/// How the collections of a fleet are moved.
+/// How the collections of a fleet are imported and exported.
 #[derive(Clone, Copy)]
 pub(crate) struct Collections {
     /// Reads documents from a file.
@@ -154,58 +161,59 @@ pub(crate) struct Collections {
     pub(crate) export: Action,
 }
 
-/// Where the workers of a fleet are built, each with the ports that it needs and no others. What a process has one of, such
-/// as a connection to the upstream, all of them share.
+/// Builds the workers of a fleet, each with only the ports that it needs. Objects that exist once per process, such as
+/// the connection to an upstream, are shared among the workers.
 #[async_trait]
 pub(crate) trait Workshop: Send + Sync {
     /// Adds a worker.
     async fn add(&self, registry: Registry, spec: &Spec) -> anyhow::Result<Registry>;
 
-    /// The fleet while its workers run here.
+    /// Returns the fleet as it is observed while its workers run in this process.
     async fn running(&self, diary: &Diary, context: &Context) -> anyhow::Result<Box<dyn Running>>;
 }
 
-/// What a fleet is at.
+/// Whether a fleet has work left.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Work {
-    /// There is something to do.
+    /// There is work left.
     UnderWay,
-    /// Nothing is left to do.
+    /// No work is left.
     Done,
-    /// Nothing more will be done, for this reason, and not because all is done.
+    /// Work is left, but no more will be done, for this reason.
     Stopped(String),
 }
 
-/// A fleet while it runs here.
+/// A fleet while its workers run in this process.
 #[async_trait(?Send)]
 pub(crate) trait Running {
-    /// Sets it going. Its schedules are set already.
+    /// Starts the fleet. Its schedules are set already.
     async fn start(&self, context: &Context) -> anyhow::Result<()>;
 
-    /// Says what it is about to do, and what is missing.
+    /// Prints what the fleet is about to do, and what is missing.
     async fn say_what_happens(&self, context: &Context) -> anyhow::Result<()>;
 
-    /// Shows what it does.
+    /// Shows the current progress.
     async fn look(&mut self, now: Timestamp) -> anyhow::Result<()>;
 
-    /// Returns what it is at, as of the last look. Called only with `--until-drained`.
+    /// Returns whether work is left, as of the last look. Called only with `--until-drained`.
     async fn work(&mut self, now: Timestamp) -> anyhow::Result<Work>;
 
-    /// Ends the showing.
+    /// Ends the display of progress.
     fn finish(&mut self);
 }
 
-/// How a fleet stands.
+/// The state of a fleet.
 pub(crate) struct Standing {
-    /// Whether it was ever set up. One that was not is shown where there is no other: it says how to begin.
+    /// Whether the fleet was ever set up. A fleet that was not is shown only if no other is, with hints on how to
+    /// begin.
     pub(crate) is_set_up: bool,
     document: Box<RawValue>,
-    /// The same in words.
+    /// The state as text.
     pub(crate) words: String,
 }
 
 impl Standing {
-    /// What `status` says, and what `write` makes of it.
+    /// Creates the state from `status`; `write` formats it as text.
     pub(crate) fn new<T: Serialize>(
         status: &T,
         is_set_up: bool,

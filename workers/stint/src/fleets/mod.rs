@@ -1,4 +1,4 @@
-//! The only list of fleets. A new fleet is a folder, and a row in the list.
+//! The only list of fleets. A new fleet is a folder and a row in this list.
 
 mod demo_folder;
 pub(crate) mod fleet;
@@ -17,7 +17,7 @@ use stint_embedded::upkeep::FileSpec;
 use fleet::Fleet;
 use settings::FleetSettings;
 
-/// The fleets. Where none is named, the first that can do what is asked for is meant.
+/// The fleets. If a command names none, the first fleet that supports the command is used.
 pub(crate) static FLEETS: &[&dyn Fleet] = &[
     &warcraftlogs::WarcraftLogs,
     &poe_stashes::PoeStashes,
@@ -25,28 +25,28 @@ pub(crate) static FLEETS: &[&dyn Fleet] = &[
     &sample::Sample,
 ];
 
-/// The fleet of that name or alias.
+/// Returns the fleet with that name or alias.
 pub(crate) fn find(name: &str) -> Option<&'static dyn Fleet> {
     FLEETS.iter().copied().find(|fleet| fleet.name() == name || fleet.alias() == name)
 }
 
-/// The same, for the parser of the command line.
+/// The same, as a value parser for clap.
 pub(crate) fn named(name: &str) -> Result<&'static dyn Fleet, String> {
     let names = || FLEETS.iter().map(|fleet| fleet.name()).collect::<Vec<_>>().join(", ");
     find(name).ok_or_else(|| format!("there is no fleet '{name}'; those that work today are {}", names()))
 }
 
-/// The files of SQLite that an installation may have: those of every fleet, and those that all of them share.
+/// Returns the SQLite files that an installation may have: those of every fleet, and those that all fleets share.
 pub(crate) fn files() -> Vec<FileSpec> {
     Embedded::FILES.into_iter().chain(FLEETS.iter().flat_map(|fleet| fleet.files().iter().copied())).collect()
 }
 
-/// The folders that fleets may fill in `STINT_HOME` with files which never change.
+/// Returns the folders in `STINT_HOME` in which fleets may create files that never change.
 pub(crate) fn folders() -> impl Iterator<Item = &'static str> {
     FLEETS.iter().flat_map(|fleet| fleet.folders().iter().copied())
 }
 
-/// A worker, and the fleet that it belongs to.
+/// A worker and the fleet that it belongs to.
 #[derive(Clone, Copy)]
 pub(crate) struct Member {
     pub(crate) fleet: &'static dyn Fleet,
@@ -54,23 +54,24 @@ pub(crate) struct Member {
 }
 
 impl Member {
-    /// How it is written on the command line.
+    /// Returns the worker as written on the command line.
     pub(crate) fn in_short(&self) -> String {
         format!("{}/{}", self.fleet.alias(), self.spec.name)
     }
 }
 
-/// The first worker that a queue feeds: whose queue is meant where none is named.
+/// Returns the first worker that is fed by a queue. Its queue is used when a command names none.
 pub(crate) fn first_fed() -> Option<Member> {
     members().find(|member| member.spec.queue().is_some())
 }
 
-/// All workers of all fleets. Their names are unique: throttles and wake-ups know a worker by its name alone.
+/// Returns all workers of all fleets. Their names are unique, because throttles and wake-ups identify a worker by its
+/// name alone.
 pub(crate) fn members() -> impl Iterator<Item = Member> {
     FLEETS.iter().flat_map(|fleet| fleet.workers().iter().map(|spec| Member { fleet: *fleet, spec }))
 }
 
-/// The worker that is written as `FLEET/WORKER`.
+/// Returns the worker written as `FLEET/WORKER`.
 pub(crate) fn member(name: &str) -> Result<Member, String> {
     let named = name.split_once('/').and_then(|(named, worker)| {
         let named = find(named)?;

@@ -1,4 +1,4 @@
-//! A stand-in upstream behind a real socket on loopback.
+//! Serves a stand-in upstream on a loopback socket.
 
 use std::sync::{Arc, Mutex};
 
@@ -9,11 +9,11 @@ use tokio::net::TcpListener;
 
 use crate::context::Context;
 
-/// What is to be known of every stand-in.
+/// The help text that all stand-ins share.
 pub(super) const HELP: &str = "It listens on loopback only, and prints the settings that point a fleet at it. What it has \
                                counted, refused and served is at /standin/books.";
 
-/// Listens on `port`, prints what `address` makes of the port that it is, and serves `upstream` until Ctrl-C.
+/// Listens on `port`, prints `address` applied to the port in use, and serves `upstream` until Ctrl-C.
 pub(super) async fn serve<A: Serialize>(
     upstream: impl Upstream + 'static,
     port: u16,
@@ -25,7 +25,7 @@ pub(super) async fn serve<A: Serialize>(
     let listener = listener.with_context(|| format!("cannot listen on port {port}; try --port 0"))?;
     context.output.result(&address(listener.local_addr()?.port()), in_words)?;
     let until_interrupted = async {
-        // Without a handler the process ends by the signal, which is as good.
+        // If the handler cannot be installed, the signal itself ends the process, which has the same effect.
         let _ = tokio::signal::ctrl_c().await;
     };
     stint_standins::serve(Arc::new(Mutex::new(upstream)), context.clock.clone(), listener, until_interrupted).await?;

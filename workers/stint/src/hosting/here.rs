@@ -1,4 +1,4 @@
-//! Fleets at work on this machine, until all is done or the process is told to stop.
+//! Runs fleets on this machine until their work is done or the process is told to stop.
 
 use anyhow::anyhow;
 use futures::future::{Either, select};
@@ -12,19 +12,19 @@ use super::watch::{Until, watch};
 use crate::context::Context;
 use crate::fleets::fleet::Running;
 
-/// What was done.
+/// What the fleets did.
 #[derive(Serialize)]
 pub(crate) struct Summary {
     drained: bool,
-    /// By a person.
+    /// Stopped by an operator.
     #[serde(skip)]
     pub(crate) interrupted: bool,
     #[serde(flatten)]
     pub(crate) totals: Totals,
 }
 
-/// Runs an installation until it is over, and drains it. It is run once. Other commands see meanwhile that this process runs
-/// the fleets.
+/// Runs an installation until it is done or told to stop, and drains it. Called once per process. Meanwhile other
+/// commands see that this process runs the fleets.
 pub(crate) async fn here(installation: &Installation<'_>, until: Until, context: &Context) -> anyhow::Result<Summary> {
     let fleets = installation.fleets().map(|fleet| fleet.name().to_owned()).collect();
     installation.hosts()?.beside(fleets, run_here(installation, until, context)).await
@@ -40,7 +40,7 @@ async fn run_here(installation: &Installation<'_>, until: Until, context: &Conte
     Ok(Summary { drained, interrupted, totals: installation.host.counters().totals() })
 }
 
-/// Sets schedules and fleets going, and says what happens.
+/// Sets schedules, starts the fleets, and prints what will happen.
 async fn open(installation: &Installation<'_>, context: &Context) -> anyhow::Result<Vec<Box<dyn Running>>> {
     installation.host.set_schedules().await?;
     let mut running = Vec::new();
@@ -56,7 +56,8 @@ async fn open(installation: &Installation<'_>, context: &Context) -> anyhow::Res
     Ok(running)
 }
 
-/// Completes when the watch is over, at a signal, or when the host has ended by itself. Returns whether it was a signal.
+/// Completes when the watch is over, at a signal, or when the host has ended by itself. Returns whether it was a
+/// signal.
 async fn until_over(
     watching: impl Future<Output = anyhow::Result<()>>,
     loops: &mut JoinSet<()>,
@@ -73,7 +74,7 @@ async fn until_over(
     }
 }
 
-/// Why the host has ended without having been told to: whatever it fed stands still.
+/// Returns why the host ended without being told to. Nothing feeds the workers then.
 fn broken(ended: Option<Result<(), JoinError>>) -> anyhow::Error {
     match ended {
         Some(Err(error)) => anyhow!("a part of the host has failed, and all of it is stopped: {error}"),
@@ -83,7 +84,7 @@ fn broken(ended: Option<Result<(), JoinError>>) -> anyhow::Error {
     }
 }
 
-/// Waits for what is under way, and answers whether it was finished.
+/// Waits for running invocations. Returns whether all of them finished.
 async fn drain(loops: &mut JoinSet<()>, context: &Context) -> bool {
     let all = Box::pin(async { while loops.join_next().await.is_some() {} });
     let done = drained(all, context).await.is_some();

@@ -1,4 +1,4 @@
-//! Fleets with their hosts: all workers on this machine, one worker by hand, or one worker as a function.
+//! Combines fleets with a host: all workers on this machine, one worker by hand, or one worker as a function.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,33 +15,33 @@ use crate::fleets::fleet::{Fleet, Workshop};
 use crate::fleets::settings::FleetSettings;
 use crate::wiring::{Backends, Diary, Hosts};
 
-/// A fleet, and where its workers are built.
+/// A fleet, and the builder of its workers.
 pub(crate) struct Opened<'a> {
     pub(crate) fleet: &'static dyn Fleet,
     pub(crate) workshop: Arc<dyn Workshop + 'a>,
 }
 
 impl<'a> Opened<'a> {
-    /// A workshop that nothing else uses.
+    /// Opens a fleet with its own builder.
     pub(crate) fn new(fleet: &'static dyn Fleet, settings: &'a FleetSettings, backends: &'a Backends) -> Opened<'a> {
         Opened { fleet, workshop: fleet.open(settings, backends).into() }
     }
 }
 
-/// Fleets that are ready to run here, under one host: schedules belong to the folder, so two hosts would take them from
-/// each other.
+/// Fleets that are ready to run here, under one host. Schedules belong to the folder, so two hosts would compete for
+/// them.
 pub(crate) struct Installation<'a> {
     pub(crate) host: Arc<LocalHost>,
-    /// What its scheduled workers report.
+    /// The reports of its scheduled workers.
     pub(crate) diary: Diary,
-    /// Ends the host.
+    /// Stops the host.
     pub(crate) stop: Stop,
     pub(crate) opened: Vec<Opened<'a>>,
     backends: &'a Backends,
 }
 
 impl<'a> Installation<'a> {
-    /// Builds all workers of fleets.
+    /// Builds all workers of the fleets.
     pub(crate) async fn build(
         opened: Vec<Opened<'a>>,
         settings: &FleetSettings,
@@ -72,17 +72,17 @@ impl<'a> Installation<'a> {
         Ok(Installation { host, diary, stop, opened, backends })
     }
 
-    /// The fleets.
+    /// Returns the fleets.
     pub(crate) fn fleets(&self) -> impl Iterator<Item = &'static dyn Fleet> {
         self.opened.iter().map(|opened| opened.fleet)
     }
 
-    /// The processes that run fleets in the same folder.
+    /// Returns the record of processes that run fleets in the same folder.
     pub(crate) fn hosts(&self) -> anyhow::Result<Hosts> {
         Hosts::of(self.backends)
     }
 
-    /// The wake-ups.
+    /// Returns the wake-ups.
     pub(crate) fn wakeups(&self) -> anyhow::Result<Arc<dyn Wakeups>> {
         self.backends.wakeups()
     }
@@ -103,7 +103,7 @@ pub(crate) async fn worker(
     }
 }
 
-/// Builds the host of a worker that is a function.
+/// Builds the host of a worker that runs as a function.
 pub(crate) async fn function(
     fleet: &dyn Fleet,
     spec: &Spec,

@@ -1,4 +1,4 @@
-//! Fleets under their hosts: all workers on this machine, one worker by hand, or one worker as a function.
+//! Runs fleets under a host: all workers on this machine, one worker by hand, or one worker as a function.
 
 mod here;
 mod installation;

@@ -1,4 +1,4 @@
-//! How a command that is at work ends on Ctrl-C or SIGTERM: what is under way is finished first.
+//! Ends a running command on Ctrl-C or SIGTERM, after work in progress is finished.
 
 use std::time::Duration;
 
@@ -7,10 +7,11 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::context::Context;
 
-/// What is still running this long after the signal is left to its visibility time-out and its holds' end.
+/// Work that is still running this long after the signal is abandoned: its messages return after their visibility
+/// time-out, and its holds end by themselves.
 const DRAIN: Duration = Duration::from_secs(30);
 
-/// What is said when the signal has come.
+/// Printed when the signal arrives.
 pub(crate) const STOPPING: &str = "stopping: what is under way is finished first";
 
 /// Completes at Ctrl-C or SIGTERM.
@@ -23,8 +24,8 @@ pub(crate) async fn interrupted() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Waits for what is under way. A second signal, or a while, ends the wait with `None`: messages come back by themselves,
-/// and holds end by themselves.
+/// Waits for work in progress. Returns `None` after a second signal or after [`DRAIN`]: messages then return by
+/// themselves, and holds end by themselves.
 pub(crate) async fn drained<F: Future + Unpin>(under_way: F, context: &Context) -> Option<F::Output> {
     let patience = select(context.clock.sleep(DRAIN), Box::pin(interrupted()));
     match select(under_way, patience).await {

@@ -1,4 +1,4 @@
-//! Looks at fleets while they run. A look that fails is none: what it would have shown goes on without it.
+//! Observes fleets while they run. A failed look is skipped; the fleet is not affected.
 
 use std::time::Duration;
 
@@ -10,54 +10,56 @@ use crate::context::Context;
 use crate::fleets::fleet::{Running, Work};
 use crate::wiring::QueueBackend;
 
-/// What ends a watch, and how fleets are looked at meanwhile.
+/// What ends a watch, and how often fleets are looked at.
 #[derive(Clone, Copy)]
 pub(crate) struct Until {
-    /// Whether it ends when nothing is left to do; else nothing but a signal ends it.
+    /// Whether it ends when no work is left. Otherwise only a signal ends it.
     pub(crate) drained: bool,
     pub(crate) looks: Looks,
 }
 
-/// How fleets are looked at.
+/// How often fleets are looked at.
 #[derive(Clone, Copy)]
 pub(crate) struct Looks {
-    /// Between two of them.
+    /// The time between two looks.
     every: Duration,
-    /// How long nothing must have been left to do before a fleet is done.
+    /// How long there must have been no work left before a fleet counts as done.
     settled: Duration,
 }
 
-/// At files: nothing is as cheap.
+/// For files, which are cheap to read.
 const OF_FILES: Looks = Looks { every: Duration::from_secs(1), settled: Duration::ZERO };
 
-/// Between two looks of a demo.
+/// For a demo.
 const OFTEN: Looks = Looks { every: Duration::from_millis(250), settled: Duration::ZERO };
 
-/// At SQS, where a look is two paid requests to a queue, and where counts are right a minute after the last change.
+/// For SQS, where a look costs two paid requests per queue, and where counts are accurate a minute after the last
+/// change.
 /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_GetQueueAttributes.html>
 const OF_SQS: Looks = Looks { every: Duration::from_secs(15), settled: Duration::from_secs(60) };
 
-/// How long looks may fail when the command is to end by itself. A database that elects another primary is back long before.
+/// How long looks may fail if the command is to end by itself. A database that elects a new primary is available again
+/// long before.
 const BLIND: Duration = Duration::from_secs(5 * 60);
 
 impl Looks {
-    /// At queues of this kind.
+    /// Returns the intervals for this kind of queue.
     pub(crate) fn at(queues: QueueBackend) -> Looks {
         if queues == QueueBackend::Sqs { OF_SQS } else { OF_FILES }
     }
 
-    /// At files, for a person who watches.
+    /// Returns the intervals for files with an attentive user.
     pub(crate) fn often() -> Looks {
         OFTEN
     }
 
-    /// From `now` to the next look of a wait that ends at `end`.
+    /// Returns the time from `now` to the next look of a wait that ends at `end`.
     pub(crate) fn until_next(self, now: Timestamp, end: Timestamp) -> Duration {
         self.every.min(between(now, end))
     }
 }
 
-/// Shows progress. Ends only if asked to end when everything is done, with an error if what is done is not all.
+/// Shows progress. Ends only if it is to end when everything is done; fails if what remains cannot be done.
 pub(super) async fn watch(
     running: &mut [Box<dyn Running>],
     context: &Context,
@@ -94,7 +96,7 @@ pub(super) async fn watch(
     }
 }
 
-/// Looks at every fleet, also when it fails at one. Returns what all of them are at, if the watch is to end.
+/// Looks at every fleet, even if a look at one of them fails. Returns their combined state if the watch is to end.
 async fn look(running: &mut [Box<dyn Running>], now: Timestamp, until_drained: bool) -> anyhow::Result<Work> {
     let (mut work, mut failed) = (Work::Done, None);
     for fleet in running {
@@ -111,7 +113,7 @@ async fn look(running: &mut [Box<dyn Running>], now: Timestamp, until_drained: b
 }
 
 impl Work {
-    /// What both are at: as long as one has work there is work, and what has stopped is never done.
+    /// Combines the states of two fleets: if either has work, there is work, and a stopped fleet is never done.
     fn and(self, other: Work) -> Work {
         match (self, other) {
             (Work::UnderWay, _) | (_, Work::UnderWay) => Work::UnderWay,
@@ -141,7 +143,7 @@ mod tests {
     use super::*;
     use crate::output::Output;
 
-    /// A fleet that is at one thing after the other, and stays at the last.
+    /// A fleet that goes through a list of states, and stays in the last one.
     struct Scripted(VecDeque<Result<Work, &'static str>>);
 
     #[async_trait(?Send)]
@@ -166,7 +168,7 @@ mod tests {
         fn finish(&mut self) {}
     }
 
-    /// How a watch over fleets ends that is to end by itself, and after how many seconds.
+    /// Returns how a watch that is to end by itself ends, and after how many seconds.
     fn ended(fleets: &[&[Result<Work, &'static str>]]) -> (Result<(), String>, u64) {
         let clock = ManualClock::new(Timestamp::UNIX_EPOCH);
         let context = Context { home: "home".into(), output: Output::new(true), clock: Arc::new(clock.clone()) };

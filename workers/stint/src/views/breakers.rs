@@ -1,4 +1,4 @@
-//! Breakers as they are shown: whether an upstream is held to be down, since when and why.
+//! Circuit breakers as shown to the user: whether an upstream is considered down, since when and why.
 
 use std::fmt::Write;
 
@@ -10,35 +10,35 @@ use stint_core::ports::{Breakers, PortResult};
 use crate::moment::when;
 use crate::printable::one_line;
 
-/// An upstream as `status` shows it.
+/// An upstream in the output of `status`.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct BreakerView {
     pub(crate) upstream: &'static str,
     pub(crate) state: Health,
-    /// Since when it is down.
+    /// When it went down.
     pub(crate) since: Option<Timestamp>,
-    /// How the last call to it failed.
+    /// Why the last call to it failed.
     pub(crate) reason: Option<String>,
-    /// Whether it turned this address away, and did not merely fail.
+    /// Whether it rejected this address, rather than merely failing.
     pub(crate) banned: bool,
-    /// Probes that have failed since.
+    /// The number of failed probes since then.
     pub(crate) failed_probes: u32,
-    /// When it is asked next.
+    /// When the next probe is due.
     pub(crate) next_probe: Option<Timestamp>,
 }
 
-/// Whether calls go.
+/// Whether calls are permitted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Health {
     Up,
     Down,
-    /// It has answered a probe, and one call at a time goes.
+    /// A probe succeeded, and one call at a time is permitted.
     Returning,
 }
 
 impl BreakerView {
-    /// The upstreams of these names.
+    /// Returns the upstreams with these names.
     pub(crate) async fn read(breakers: &dyn Breakers, upstreams: &[&'static str]) -> PortResult<Vec<BreakerView>> {
         let mut views = Vec::new();
         for &upstream in upstreams {
@@ -47,7 +47,7 @@ impl BreakerView {
         Ok(views)
     }
 
-    /// An upstream whose breaker was never opened.
+    /// Returns an upstream whose breaker has never opened.
     pub(crate) fn unused(upstream: &'static str) -> BreakerView {
         BreakerView::new(upstream, &Circuit::default())
     }
@@ -72,7 +72,7 @@ impl BreakerView {
         }
     }
 
-    /// The state in words, with the reason.
+    /// Describes the state and its reason.
     pub(crate) fn in_words(&self, now: Timestamp) -> String {
         let (Some(since), Some(reason)) = (self.since, &self.reason) else { return "up".to_owned() };
         let (since, reason) = (when(since, now), one_line(reason));
@@ -82,7 +82,7 @@ impl BreakerView {
         }
     }
 
-    /// What a worker waits for that cannot call it; `None` while calls go.
+    /// Describes what a worker that calls it waits for; `None` while calls are permitted.
     pub(crate) fn wait(&self, now: Timestamp) -> Option<String> {
         let at = self.next_probe?;
         let since = self.since.map(|since| when(since, now)).unwrap_or_default();
@@ -90,7 +90,7 @@ impl BreakerView {
     }
 }
 
-/// A row for each upstream.
+/// Writes a row for each upstream.
 pub(crate) fn write_upstreams(text: &mut String, upstreams: &[BreakerView], now: Timestamp) -> std::fmt::Result {
     for (position, view) in upstreams.iter().enumerate() {
         let title = if position == 0 { "upstreams" } else { "" };

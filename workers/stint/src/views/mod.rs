@@ -1,4 +1,4 @@
-//! What several commands show, each thing in one form.
+//! Views that several commands share, so that each thing is always shown in the same form.
 
 pub(crate) mod breakers;
 pub(crate) mod queue;

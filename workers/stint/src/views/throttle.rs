@@ -1,4 +1,4 @@
-//! A throttle as it is shown.
+//! A throttle as shown to the user.
 
 use serde::Serialize;
 use stint_core::ports::Concurrency;
@@ -8,18 +8,18 @@ use stint_core::worker::Spec;
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct ThrottleView {
     pub(crate) worker: &'static str,
-    /// What holds when nothing was set.
+    /// The concurrency that applies if none was set.
     pub(crate) default: u32,
     pub(crate) set: Option<u32>,
     pub(crate) paused: bool,
     pub(crate) effective: u32,
-    /// What holds it back beside the pause and the number: the upstream that it calls is down.
+    /// An additional reason why the worker is held back: the upstream that it calls is down.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) waits: Option<String>,
 }
 
 impl ThrottleView {
-    /// What `concurrency` means for a worker.
+    /// Returns the view of a worker's `concurrency`.
     pub(crate) fn new(spec: &Spec, concurrency: Concurrency) -> ThrottleView {
         let Concurrency { set, paused } = concurrency;
         let effective = concurrency.effective(spec.concurrency);

@@ -1,4 +1,4 @@
-//! The chosen backends, opened as far as anything needs them.
+//! The selected backends, each opened when it is first needed.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,32 +16,32 @@ use tokio::sync::OnceCell;
 use super::config::{BackendSettings, Choice, Needs, QueueBackend, StoreBackend, ThrottleBackend, WakeupBackend};
 use super::throttle_records::{THROTTLES, ThrottleRecords};
 
-/// What keeps the collections of a fleet.
+/// The database that stores the collections of a fleet.
 pub(crate) enum Database<'a> {
-    /// Files in the folder.
+    /// SQLite files in the folder.
     Sqlite(&'a Embedded),
-    /// A server.
+    /// A MongoDB server.
     Mongo(&'a Mongo),
 }
 
-/// What stands behind the ports of this process.
+/// The backends behind the ports of this process.
 pub(crate) struct Backends {
     choice: Choice,
     pub(crate) home: PathBuf,
     pub(crate) clock: Arc<dyn Clock>,
-    /// The workers that a queue feeds.
+    /// The workers that are fed by a queue.
     fed: Vec<&'static str>,
     embedded: Option<Embedded>,
     aws: Option<Aws>,
     mongo: Option<Mongo>,
-    // One each for a process: a pool shares its writes among its callers, and a throttle remembers what it has found.
+    // One of each per process: a key pool combines its callers' writes, and a throttle caches what it has read.
     pool: OnceCell<Arc<dyn KeyPool>>,
     throttle: OnceCell<Arc<dyn Throttle>>,
 }
 
 impl Backends {
-    /// The backends that `settings` choose, for fleets with these `needs`. Files are opened, and created if need be; no
-    /// server is asked anything yet.
+    /// Opens the backends that `settings` select, for fleets with these `needs`. Files are opened, and created if
+    /// needed; no server is contacted yet.
     pub(crate) async fn open(
         settings: &BackendSettings,
         needs: Needs,
@@ -62,7 +62,7 @@ impl Backends {
         Ok(backends)
     }
 
-    /// SQLite behind everything, whatever the environment says.
+    /// Opens SQLite for every port, ignoring the environment.
     pub(crate) fn local(home: &Path, clock: Arc<dyn Clock>) -> anyhow::Result<Backends> {
         Backends::new(Choice::LOCAL, home, clock)
     }
@@ -85,7 +85,7 @@ impl Backends {
         })
     }
 
-    /// A queue.
+    /// Returns a queue.
     pub(crate) fn queue(&self, name: &str, settings: QueueSettings) -> anyhow::Result<Arc<dyn Queue>> {
         Ok(match self.choice.queues {
             QueueBackend::Sqlite => self.embedded()?.queue(name, settings),
@@ -93,7 +93,7 @@ impl Backends {
         })
     }
 
-    /// How the queues prove a loan that an event source mapping took out.
+    /// Returns how a message that an event source mapping received is acknowledged.
     pub(crate) fn receipt(&self) -> fn(&Record) -> Receipt {
         match self.choice.queues {
             QueueBackend::Sqlite => |record| Receipt(record.receipt_handle.clone()),
@@ -104,7 +104,7 @@ impl Backends {
         }
     }
 
-    /// The wake-ups.
+    /// Returns the wake-ups.
     pub(crate) fn wakeups(&self) -> anyhow::Result<Arc<dyn Wakeups>> {
         Ok(match self.choice.wakeups {
             WakeupBackend::Sqlite => self.embedded()?.wakeups(),
@@ -112,7 +112,7 @@ impl Backends {
         })
     }
 
-    /// The throttles.
+    /// Returns the throttles.
     pub(crate) async fn throttle(&self) -> anyhow::Result<Arc<dyn Throttle>> {
         let throttle = self.throttle.get_or_try_init(async || {
             Ok::<Arc<dyn Throttle>, anyhow::Error>(match self.choice.throttle {
@@ -126,22 +126,22 @@ impl Backends {
         throttle.await.cloned()
     }
 
-    /// Throttles of functions on Lambda that remember in `memory` what was set, for a fleet without MongoDB.
+    /// Returns throttles of Lambda functions that store their settings in `memory`, for a fleet without MongoDB.
     pub(crate) fn steering(&self, memory: Arc<dyn ThrottleMemory>) -> anyhow::Result<Arc<dyn Throttle>> {
         Ok(self.aws()?.throttle(memory, &self.fed).map_err(|error| anyhow!(error))?)
     }
 
-    /// Whether throttles are those of functions on Lambda.
+    /// Returns whether throttles control Lambda functions.
     pub(crate) fn steers_functions(&self) -> bool {
         self.choice.throttle == ThrottleBackend::Lambda
     }
 
-    /// Whether nothing is kept in `STINT_HOME`.
+    /// Returns whether nothing is stored in `STINT_HOME`.
     pub(crate) fn is_without_files(&self) -> bool {
         self.embedded.is_none()
     }
 
-    /// The breakers' records: where all processes of the installation find them.
+    /// Returns the breakers, whose records all processes of the installation share.
     pub(crate) fn breakers(&self) -> anyhow::Result<Arc<dyn Breakers>> {
         Ok(match &self.mongo {
             Some(mongo) => Arc::new(MongoBreakers::new(mongo)),
@@ -149,7 +149,7 @@ impl Backends {
         })
     }
 
-    /// The key pool.
+    /// Returns the key pool.
     pub(crate) async fn pool(&self, settings: LedgerSettings) -> anyhow::Result<Arc<dyn KeyPool>> {
         let pool = self.pool.get_or_try_init(async || {
             Ok::<Arc<dyn KeyPool>, anyhow::Error>(match self.choice.key_pool {
@@ -160,7 +160,7 @@ impl Backends {
         pool.await.cloned()
     }
 
-    /// What keeps the collections of a fleet that keeps them in a database.
+    /// Returns the database for the collections of a fleet.
     pub(crate) fn database(&self) -> anyhow::Result<Database<'_>> {
         Ok(match self.choice.stores {
             StoreBackend::Sqlite => Database::Sqlite(self.embedded()?),
@@ -168,17 +168,17 @@ impl Backends {
         })
     }
 
-    /// The folder's adapters.
+    /// Returns the adapters on the folder.
     pub(crate) fn embedded(&self) -> anyhow::Result<&Embedded> {
         self.embedded.as_ref().context("nothing is kept in STINT_HOME")
     }
 
-    /// Whether others than this folder's processes share the queues.
+    /// Returns whether the queues are shared with processes outside this folder.
     pub(crate) fn has_shared_queues(&self) -> bool {
         self.choice.queues == QueueBackend::Sqs
     }
 
-    /// Whether wake-ups and throttles are those of this machine, which a host of this machine must have.
+    /// Returns whether wake-ups and throttles are those of this machine, as a local host requires.
     pub(crate) fn is_hosted_here(&self) -> bool {
         !self.choice.calls_functions()
     }

@@ -1,4 +1,4 @@
-//! What stands behind each port: one setting each, or a profile for all of them.
+//! Selects the backend behind each port: one setting each, or a profile for all.
 
 use clap::{Args, ValueEnum};
 use stint_aws::AwsSettings;
@@ -88,19 +88,19 @@ pub(crate) enum StoreBackend {
     Mongo,
 }
 
-/// What fleets use that not every fleet needs.
+/// Ports that only some fleets use.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Uses {
     /// The key pool.
     pub(crate) key_pool: bool,
     /// Collections in a database.
     pub(crate) stores: bool,
-    /// A database's records of what its workers' throttles and its upstreams' breakers are at, where no file has them.
+    /// Records of throttles and breakers in a database, if they are not in files.
     pub(crate) records: bool,
 }
 
 impl Uses {
-    /// What is used by one or by the other.
+    /// Returns the ports that either uses.
     pub(crate) fn and(self, other: Uses) -> Uses {
         Uses {
             key_pool: self.key_pool || other.key_pool,
@@ -114,18 +114,18 @@ impl Uses {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Needs {
     pub(crate) uses: Uses,
-    /// The workers that a queue feeds.
+    /// The workers that are fed by a queue.
     pub(crate) fed: Vec<&'static str>,
 }
 
 impl Needs {
-    /// Those of a fleet with these workers.
+    /// Returns the needs of a fleet with these workers.
     pub(crate) fn of(uses: Uses, workers: &[Spec]) -> Needs {
         let fed = workers.iter().filter(|spec| spec.queue().is_some()).map(|spec| spec.name);
         Needs { uses, fed: fed.collect() }
     }
 
-    /// Those of several fleets.
+    /// Returns the combined needs of several fleets.
     pub(crate) fn of_all(fleets: impl IntoIterator<Item = Needs>) -> Needs {
         fleets.into_iter().fold(Needs::default(), |mut all, fleet| {
             all.uses = all.uses.and(fleet.uses);
@@ -135,7 +135,7 @@ impl Needs {
     }
 }
 
-/// What stands behind each port.
+/// The backend behind each port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Choice {
     pub(crate) queues: QueueBackend,
@@ -162,7 +162,7 @@ impl Choice {
         stores: StoreBackend::Mongo,
     };
 
-    /// Whether anything is kept in `STINT_HOME`.
+    /// Returns whether anything is stored in `STINT_HOME`.
     pub(crate) fn has_sqlite(&self) -> bool {
         self.queues == QueueBackend::Sqlite
             || self.wakeups == WakeupBackend::Sqlite
@@ -171,31 +171,31 @@ impl Choice {
             || self.stores == StoreBackend::Sqlite
     }
 
-    /// Whether fleets that have these `uses` keep anything in MongoDB.
+    /// Returns whether fleets with these `uses` store anything in MongoDB.
     pub(crate) fn has_mongo(&self, uses: Uses) -> bool {
         (uses.key_pool && self.key_pool == StoreBackend::Mongo)
             || (uses.stores && self.stores == StoreBackend::Mongo)
             || (uses.records && self.throttle == ThrottleBackend::Lambda)
     }
 
-    /// Whether anything is asked of AWS.
+    /// Returns whether any backend is an AWS service.
     pub(crate) fn has_aws(&self) -> bool {
         self.queues == QueueBackend::Sqs || self.calls_functions()
     }
 
-    /// Whether the workers are functions that AWS calls.
+    /// Returns whether the workers are Lambda functions.
     pub(crate) fn calls_functions(&self) -> bool {
         self.wakeups == WakeupBackend::Scheduler || self.throttle == ThrottleBackend::Lambda
     }
 }
 
 impl BackendSettings {
-    /// The settings of the environment. An error names the variable.
+    /// Returns the settings from the environment. An error names the variable.
     pub(crate) fn from_environment() -> Result<BackendSettings, SettingsError> {
         settings::from_environment()
     }
 
-    /// What stands behind each port: what its setting says, or else the profile.
+    /// Returns the backend behind each port: its own setting, or else the profile's.
     pub(crate) fn choice(&self) -> Choice {
         let profile = match self.profile {
             Profile::Local => Choice::LOCAL,
@@ -210,8 +210,8 @@ impl BackendSettings {
         }
     }
 
-    /// Checks that everything is set which the choice needs for fleets that have these `uses`, but for the settings that
-    /// come `later`. An error names what is missing.
+    /// Checks that everything is set that this choice needs for fleets with these `uses`, except settings that are read
+    /// `later`. An error names what is missing.
     pub(crate) fn check(&self, uses: Uses, later: &[&str]) -> Result<(), String> {
         let choice = self.choice();
         if choice.has_mongo(uses) && !later.contains(&"MONGODB_URI") {
@@ -235,7 +235,7 @@ mod tests {
 
     const ALL: Uses = Uses { key_pool: true, stores: true, records: true };
 
-    /// Without the server that `scripts/test` names in the environment.
+    /// Parses the arguments without the server that `scripts/test` names in the environment.
     fn settings(arguments: &[&str]) -> BackendSettings {
         let command = BackendSettings::augment_args(clap::Command::new("stint"));
         let matches = command.get_matches_from([&["stint"], arguments].concat());

@@ -1,4 +1,4 @@
-//! What the scheduled workers of a host have reported since it began.
+//! Collects what the scheduled workers of a host have reported since it started.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -19,29 +19,29 @@ pub(crate) struct Diary {
 /// The reports of one worker.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Page {
-    /// The last one.
+    /// The last report.
     pub(crate) last: Option<Value>,
-    /// How often it failed since the last report.
+    /// The number of failures since the last report.
     pub(crate) failures: u32,
-    /// What it failed of last.
+    /// The last error.
     pub(crate) error: Option<String>,
-    /// Each number of the reports: all of it, and when there first was any.
+    /// Each number in the reports: its sum, and when it was first above zero.
     sums: BTreeMap<String, (u64, Option<Timestamp>)>,
 }
 
 impl Diary {
-    /// Nothing is reported yet.
+    /// Creates an empty diary.
     pub(crate) fn new(clock: Arc<dyn Clock>) -> Diary {
         Diary { clock, pages: Arc::default() }
     }
 
-    /// Writes down what a host tells.
+    /// Returns an observer that records the host's reports.
     pub(crate) fn observer(&self) -> Observer {
         let diary = self.clone();
         Arc::new(move |worker, outcome| diary.write(worker, outcome))
     }
 
-    /// What a worker has reported.
+    /// Returns what a worker has reported.
     pub(crate) fn of(&self, worker: &str) -> Page {
         self.lock().get(worker).cloned().unwrap_or_default()
     }
@@ -65,12 +65,12 @@ impl Diary {
 }
 
 impl Page {
-    /// The sum of a number in all reports.
+    /// Returns the sum of a number over all reports.
     pub(crate) fn sum(&self, field: &str) -> u64 {
         self.sums.get(field).map_or(0, |(sum, _)| *sum)
     }
 
-    /// When a number was first above zero.
+    /// Returns when a number was first above zero.
     pub(crate) fn since(&self, field: &str) -> Option<Timestamp> {
         self.sums.get(field).and_then(|(_, since)| *since)
     }

@@ -1,4 +1,4 @@
-//! Which processes run fleets in this folder. In the cloud nothing is known of that.
+//! Records which processes run fleets in this folder. Nothing is known about functions in the cloud.
 
 use std::process;
 
@@ -9,31 +9,31 @@ use stint_embedded::{BEAT, Host, SqliteHosts};
 
 use super::backends::Backends;
 
-/// The processes that run fleets, as far as they can be known.
+/// The processes that run fleets, as far as they are known.
 #[derive(Clone)]
 pub(crate) struct Hosts {
-    /// `None` where the work may be done elsewhere.
+    /// `None` if the work may be done elsewhere.
     hosts: Option<SqliteHosts>,
     clock: std::sync::Arc<dyn Clock>,
 }
 
 impl Hosts {
-    /// Those of the backends' folder.
+    /// Returns the record in the backends' folder.
     pub(crate) fn of(backends: &Backends) -> anyhow::Result<Hosts> {
         let is_here = backends.is_hosted_here() && !backends.has_shared_queues();
         let hosts = is_here.then(|| backends.embedded().map(|embedded| embedded.hosts())).transpose()?;
         Ok(Hosts { hosts, clock: backends.clock.clone() })
     }
 
-    /// Whether it is known that no process runs this fleet now.
+    /// Returns whether it is certain that no process runs this fleet now.
     pub(crate) async fn is_idle(&self, fleet: &str) -> PortResult<bool> {
         let Some(hosts) = &self.hosts else { return Ok(false) };
         let present = hosts.present(self.clock.now()).await?;
         Ok(!present.iter().any(|host| host.fleets.iter().any(|name| name == fleet)))
     }
 
-    /// Says that this process runs `fleets`, again and again, beside `work`; and that it does no more, when that ends.
-    /// What cannot be said is in the log: the work goes on.
+    /// Records repeatedly, while `work` runs, that this process runs `fleets`, and removes the record when `work` ends.
+    /// A failure to record is logged, and the work goes on.
     pub(crate) async fn beside<T>(&self, fleets: Vec<String>, work: impl Future<Output = T>) -> T {
         let Some(hosts) = &self.hosts else { return work.await };
         let host = Host::new(process::id(), fleets, self.clock.now());

@@ -1,4 +1,4 @@
-//! Which backend stands behind which port: the only place that knows both.
+//! Selects the backend behind each port. Only this module knows both ports and backends.
 
 mod backends;
 mod config;

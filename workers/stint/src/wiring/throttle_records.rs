@@ -1,14 +1,14 @@
-//! What AWS was last told of each worker's throttle, kept in MongoDB: neither adapter knows the other.
+//! Stores the throttle state last sent to AWS for each worker in MongoDB, so that neither adapter depends on the other.
 
 use async_trait::async_trait;
 use stint_aws::{ThrottleMemory, ThrottleRecord};
 use stint_core::ports::PortResult;
 use stint_mongo::MongoRecords;
 
-/// The collection.
+/// The name of the collection.
 pub(super) const THROTTLES: &str = "throttles";
 
-/// The memory of the throttle on Lambda's event source mappings.
+/// Stores the state of the throttle on Lambda's event source mappings.
 pub(super) struct ThrottleRecords(pub(super) MongoRecords);
 
 #[async_trait]

@@ -1,4 +1,4 @@
-//! What an operator sees of an outage.
+//! Tests of what an operator sees during an outage.
 
 use stint_warcraftlogs::client::UPSTREAM;
 use stint_warcraftlogs::discovery::SITE;
@@ -6,12 +6,12 @@ use stint_warcraftlogs::discovery::SITE;
 use crate::program::Program;
 use crate::world::{World, block_on};
 
-/// A folder whose API has been down for a minute.
+/// Returns a folder whose API has been down for a minute.
 fn in_an_outage() -> Program {
     in_an_outage_of(UPSTREAM, Program::new())
 }
 
-/// The program's folder, in which `upstream` has been down for a minute.
+/// Returns the program's folder, in which `upstream` has been down for a minute.
 fn in_an_outage_of(upstream: &str, program: Program) -> Program {
     block_on(async {
         let world = World::open(&program.home());
@@ -48,7 +48,7 @@ fn throttle_show_says_what_holds_a_worker_back_beside_its_number() {
     }
 }
 
-/// The workers that wait for an upstream, as `throttle show` has them.
+/// Returns the workers that wait for an upstream, according to `throttle show`.
 fn waiting(program: &Program) -> Vec<String> {
     let workers = program.json(&["throttle", "show"])["workers"].clone();
     let waiting = workers.as_array().unwrap().iter().filter(|view| view["waits"].is_string());

@@ -1,5 +1,5 @@
-//! An emulator of AWS and a MongoDB server, both processes of their own that `STINT_AWS_EMULATOR_URL` and `MONGODB_URI`
-//! name.
+//! An AWS emulator and a MongoDB server, both separate processes whose addresses are in `STINT_AWS_EMULATOR_URL` and
+//! `MONGODB_URI`.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -15,10 +15,10 @@ const REGION: &str = "eu-west-1";
 /// The emulator's own account.
 const ACCOUNT: &str = "123456789012";
 
-/// How many tests have looked for the servers.
+/// The number of tests that have looked for the servers.
 static TESTS: AtomicU32 = AtomicU32::new(0);
 
-/// Both servers, and names in them that no other test uses.
+/// Both servers, with names in them that no other test uses.
 pub(crate) struct Cloud {
     pub(crate) emulator: Emulator,
     /// The address of the MongoDB server.
@@ -26,7 +26,7 @@ pub(crate) struct Cloud {
 }
 
 impl Cloud {
-    /// What the environment names; otherwise says why the test is passed over.
+    /// Returns the servers named in the environment; otherwise prints why the test is skipped.
     #[expect(clippy::print_stderr, reason = "whoever reads a test's output learns what it could not do")]
     pub(crate) fn find() -> Option<Cloud> {
         #[expect(clippy::disallowed_methods, reason = "a test's own setting")]
@@ -42,7 +42,7 @@ impl Cloud {
     }
 }
 
-/// The emulator, spoken to as AWS's own tools would, by hand: an SDK is the adapters' matter.
+/// A client of the emulator that sends requests by hand, as AWS's own tools would. The SDK is tested with the adapters.
 #[derive(Clone)]
 pub(crate) struct Emulator {
     url: String,
@@ -50,7 +50,7 @@ pub(crate) struct Emulator {
 }
 
 impl Emulator {
-    /// One request. A refusal is an error, in the emulator's words.
+    /// Sends one request. A refusal is an error with the emulator's message.
     pub(crate) async fn request(
         &self,
         service: &str,
@@ -76,12 +76,12 @@ impl Emulator {
         if is_done { Ok(serde_json::from_str(body).unwrap_or(Value::Null)) } else { Err(answer.clone()) }
     }
 
-    /// What cannot be refused.
+    /// Calls an operation that must succeed.
     pub(crate) async fn json(&self, service: &str, target: &str, body: Value) -> Value {
         self.ask(service, target, body).await.unwrap()
     }
 
-    /// An operation of one of the services that speak JSON.
+    /// Calls an operation of a service with a JSON API.
     pub(crate) async fn ask(&self, service: &str, target: &str, body: Value) -> Result<Value, String> {
         let version = if service == "sqs" { "1.0" } else { "1.1" };
         let headers = format!("Content-Type: application/x-amz-json-{version}\r\nX-Amz-Target: {target}\r\n");
@@ -96,7 +96,7 @@ impl Emulator {
         format!("arn:aws:lambda:{REGION}:{ACCOUNT}:function:{}-{worker}", self.prefix)
     }
 
-    /// The fleet's queues, as Terraform makes them.
+    /// Creates the fleet's queues as Terraform does.
     pub(crate) async fn create_queues(&self) {
         for queue in [QUEUE, REFRESH_QUEUE] {
             let (live, dead) = (self.queue(queue), format!("{}-dead-letters", self.queue(queue)));
@@ -107,7 +107,8 @@ impl Emulator {
         }
     }
 
-    /// All that Terraform makes, as far as the emulator knows it. Answers the id of the rank fetcher's mapping.
+    /// Creates everything that Terraform creates and the emulator supports. Returns the id of the rank fetcher's
+    /// mapping.
     pub(crate) async fn deploy(&self, keys: &str, database: &str) -> String {
         self.create_queues().await;
         for (name, value) in [("WCL_KEYS", keys), ("MONGODB_URI", database)] {
@@ -125,13 +126,13 @@ impl Emulator {
 
     async fn create_mapping(&self) -> String {
         let content = "Content-Type: application/json\r\n";
-        // The code is a zip archive with nothing in it, in base64.
+        // The code is an empty zip archive in base64.
         let function = json!({
             "FunctionName": format!("{}-rank-fetcher", self.prefix), "Runtime": "provided.al2023", "Handler": "bootstrap",
             "Role": self.role(), "Code": { "ZipFile": format!("UEsFBg{}", "A".repeat(24) + "==") },
         });
         self.request("lambda", "POST", "/2015-03-31/functions", content, &function.to_string()).await.unwrap();
-        // Disabled: the emulator would take the messages of an enabled one, and the functions run here.
+        // Disabled, because the emulator would receive the messages of an enabled mapping, and the functions run here.
         let mapping = json!({
             "EventSourceArn": format!("arn:aws:sqs:{REGION}:{ACCOUNT}:{}", self.queue(QUEUE)),
             "FunctionName": self.function("rank-fetcher"), "BatchSize": 5, "Enabled": false,
@@ -149,7 +150,7 @@ impl Emulator {
         format!("arn:aws:iam::{ACCOUNT}:role/{}", self.prefix)
     }
 
-    /// Where the queues and the database are.
+    /// Returns the settings that name the queues and the database.
     pub(crate) fn places(&self) -> Vec<(&'static str, String)> {
         vec![
             ("AWS_ENDPOINT_URL", self.url.clone()),
@@ -162,7 +163,7 @@ impl Emulator {
         ]
     }
 
-    /// What Terraform sets for every function beside them.
+    /// Returns the other settings that Terraform sets for every function.
     pub(crate) fn settings(&self) -> Vec<(&'static str, String)> {
         vec![
             ("STINT_PROFILE", "aws".to_owned()),

@@ -1,9 +1,10 @@
-//! `stint data`: in, out, and in again.
+//! Tests of `stint data`: import, export, and import again.
 
 use crate::program::{Program, text};
 use crate::world::{PLAYER, World, block_on};
 
-/// As `mongoexport` writes them, canonical and relaxed, with a date and with the float seconds of the original.
+/// Documents as `mongoexport` writes them, canonical and relaxed, one with a date and one with the original's float
+/// seconds.
 const RULES: &str = r#"{"_id":{"$oid":"638190fc00bc58421e002c83"},"raid":{"$numberInt":"26"},"difficulty":{"$numberInt":"3"},"startPage":{"$numberInt":"1"},"endPage":{"$numberInt":"600"},"lastRun":{"$date":{"$numberLong":"1669438300480"}}}
 {"_id":{"$oid":"638190fc00bc58421e002c84"},"raid":28.0,"difficulty":4,"startPage":1,"endPage":400,"lastRun":1669438300.48}
 
@@ -17,14 +18,14 @@ const DISCOVERS: &str = r#"{"_id":{"$numberLong":"57147396"},"raidsToScrap":{"26
 const DROPPED: &str = r#"{"_id":9,"reason":"never-classed","at":{"$date":"2026-11-20T10:00:00.123Z"}}
 "#;
 
-/// Digits that a careless parser of floats changes.
+/// Returns players with digits that a careless float parser changes.
 fn players() -> String {
     let many_digits =
         PLAYER.replace("57147396", "12").replace("91.2", "90.76923076923077").replace("80.1", "99.12345678901234");
     format!("{PLAYER}\n{many_digits}\n")
 }
 
-/// Imports, exports, imports that elsewhere and exports again: both files must be the same.
+/// Imports, exports, imports the result elsewhere and exports again. Both files must be equal.
 fn round_trip(collection: &str, documents: &str) -> String {
     let (first, second) = (Program::new(), Program::new());
     let source = first.write("in.jsonl", documents);
@@ -73,7 +74,7 @@ fn players_move_to_the_last_digit() {
 #[test]
 fn dropped_players_move() {
     assert_eq!(round_trip("dropped", DROPPED), DROPPED);
-    // MongoDB's dates have milliseconds and no more.
+    // MongoDB's dates have millisecond precision.
     assert_eq!(round_trip("dropped", &DROPPED.replace(".123Z", ".123456789Z")), DROPPED);
 }
 
@@ -201,7 +202,8 @@ fn fields_that_are_not_known_are_told_and_counted() {
     }
 }
 
-/// Where the fleet was started, what comes in is taken up at once; imported players belong in the databases.
+/// If the fleet was started, imported documents are processed at once, and imported players are written into the
+/// databases.
 #[test]
 fn an_import_wakes_the_worker_that_has_something_to_do() {
     for (collection, documents, worker) in [
@@ -251,7 +253,7 @@ fn what_is_often_wrong_is_named_with_its_remedy() {
     }
 }
 
-/// As the deployment of the source document kept players.
+/// A player as stored by the deployment of the source document.
 const RAIDLOGS: &str = r#"{"_id":{"$numberInt":"57147396"},"name":"狂嗨2F8469","server":"暗影之月","region":"TW","raids":{"2398_4":{"encounter":2398,"tag":"2398_4","difficulty":4,"zone":26,"metric":"dps","averagePerformance":60,"bestPerformance":95.0,"totalKills":12}}}
 {"_id":12,"name":"Ann","server":"Tarren Mill","region":"EU","encounters":{"Alias_26_3_2398":{"encounter":2398,"difficulty":3,"zone":26,"metric":"hps","bestPerformance":40,"totalKills":1}}}
 "#;

@@ -1,4 +1,4 @@
-//! The demo, as a user runs it, with the real binary.
+//! Tests of the demo as a user runs it, with the real binary.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -25,7 +25,7 @@ fn run(command: &mut Command) -> Output {
     output
 }
 
-/// The promise of the command line: these very arguments, these very fields.
+/// These arguments and these fields are promised to users.
 #[test]
 fn three_thousand_players_are_all_accounted_for() {
     let folder = tempfile::tempdir().unwrap();
@@ -44,7 +44,7 @@ fn three_thousand_players_are_all_accounted_for() {
     every_player_reads_back(folder.path(), written as usize);
 }
 
-/// Every stored player, looked up in the Lua files by Lua 5.1 itself.
+/// Looks up every stored player in the Lua files with Lua 5.1 itself.
 fn every_player_reads_back(folder: &Path, written: usize) {
     let export = ["data", "export", "wcl", "players", "-", "--home", "stint-demo"];
     let exported = run(stint(folder).args(export)).stdout;
@@ -62,10 +62,10 @@ fn every_player_reads_back(folder: &Path, written: usize) {
         homes.entry(home).or_default().push(player);
     }
     assert_eq!(homes.len(), written, "players in the files");
-    // The stand-in draws a few names twice on one server; such players share an entry, and the newer one has it.
+    // The stand-in draws a few names twice on one server. Such players share an entry, which holds the newer one.
     let alone: Vec<&Value> = homes.values().filter(|players| players.len() == 1).map(|players| &players[0]).collect();
     alone.iter().for_each(|player| script.push_str(&check(player)));
-    // A process for each is slow: every hundredth will do, over all regions.
+    // Each lookup starts a process, which is slow, so only every hundredth player is looked up, over all regions.
     alone.iter().step_by(100).for_each(|player| looks_up(folder, player));
     script.push_str("print('all read back')\n");
     std::fs::write(folder.join("check.lua"), script).unwrap();
@@ -76,7 +76,7 @@ fn every_player_reads_back(folder: &Path, written: usize) {
     assert_eq!(String::from_utf8_lossy(&output.stdout), "all read back\n");
 }
 
-/// One player through `stint wcl lookup`, as its addon's author would check it.
+/// Looks up one player through `stint wcl lookup`.
 fn looks_up(folder: &Path, player: &Value) {
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     let (region, server, name) = (text(&player["region"]), text(&player["server"]["name"]), text(&player["name"]));

@@ -1,4 +1,4 @@
-//! `stint describe`, and the files that are made from it.
+//! Tests of `stint describe` and of the files generated from it.
 
 use crate::program::Program;
 
@@ -48,7 +48,7 @@ fn renewed(file: &str, form: &str) {
     assert!(stored == made, "{file} is not what the settings in the code say; renew it with:\n  {command}");
 }
 
-/// Whoever removes the comment signs must get settings that the program takes.
+/// With the comment signs removed, the file must contain settings that the program accepts.
 #[test]
 fn the_defaults_of_the_example_environment_are_taken() {
     let example = Program::new().succeed(&["describe", "--settings", "env"]);

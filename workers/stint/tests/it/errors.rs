@@ -1,4 +1,4 @@
-//! Exit codes, and errors that name what is wrong without telling a secret.
+//! Tests of exit codes, and of errors that name the fault without exposing a secret.
 
 use serde_json::Value;
 

@@ -1,17 +1,18 @@
-//! What is in a folder: the files of the fleets that were used there, and no others.
+//! Tests that a folder contains the files of the fleets used in it, and no others.
 
 use std::collections::BTreeSet;
 
 use crate::program::{Program, text};
 
-/// The names in the folder, without marks and locks, and without what SQLite keeps beside its files while they are open.
+/// Returns the names in the folder, without marks and locks, and without the files that SQLite adds while a database is
+/// open.
 fn files(program: &Program, folder: &str) -> BTreeSet<String> {
     let names = std::fs::read_dir(program.file(folder)).unwrap();
     let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
     names.filter(|name| !name.starts_with('.') && !name.ends_with("-wal") && !name.ends_with("-shm")).collect()
 }
 
-/// Commands that only look, at all fleets.
+/// Read-only commands that cover all fleets.
 const LOOKS: [&[&str]; 4] = [&["status"], &["throttle", "show"], &["queue", "list"], &["wcl", "rules", "list"]];
 
 #[test]

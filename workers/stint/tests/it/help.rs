@@ -1,8 +1,8 @@
-//! What `--help` says. A new command belongs in the list, and its text is read before the snapshot is accepted.
+//! Snapshots of `--help`. A new command must be added to the list, and its text read before the snapshot is accepted.
 
 use crate::program::Program;
 
-/// What every help text has, and is shown once, in `stint --help`.
+/// The part that every help text has. It is shown once, in `stint --help`.
 const JSON: &str = "      --json\n          Print one JSON object on stdout, and nothing else there\n\n";
 
 fn help(command: &str) -> String {
@@ -11,7 +11,7 @@ fn help(command: &str) -> String {
     program.redact(&program.succeed(&arguments))
 }
 
-/// The text without the options of the whole program.
+/// Returns the help text without the options of the whole program.
 fn own(command: &str) -> String {
     let text = help(command).replace(JSON, "");
     let (own, general) = text.split_once("\nInstallation:").unwrap();

@@ -1,6 +1,7 @@
-//! `infra/` deploys what `stint describe --json` describes.
+//! Tests that `infra/` deploys what `stint describe --json` describes.
 //!
-//! Both sides become lists of facts, such as "rank-fetcher: time-out in seconds" with 120, which are compared.
+//! Each side is converted into a list of facts, such as "rank-fetcher: time-out in seconds" with 120, and the lists are
+//! compared.
 
 mod alarms;
 mod deployed;
@@ -20,10 +21,10 @@ use deployed::{
     Deployment, Infra, POE_STASHES, WARCRAFTLOGS, attribute, body, context, labelled, module_text, text, text_of, texts,
 };
 
-/// What one side says: values by what they are about.
+/// The facts of one side: what a value is about, and the value.
 type Facts = BTreeMap<String, String>;
 
-/// What the program says.
+/// Returns the facts from `stint describe`.
 fn described(deployment: Deployment) -> Facts {
     let description = Program::new().json(&["describe"]);
     let fleets = description["fleets"].as_array().unwrap();
@@ -54,7 +55,7 @@ fn described(deployment: Deployment) -> Facts {
     facts
 }
 
-/// What the program says of the queue that feeds a worker which runs elsewhere.
+/// Returns the program's description of the queue that feeds a worker which is not a function.
 fn queue_of(deployment: Deployment, worker: &str) -> serde_json::Value {
     let description = Program::new().json(&["describe"]);
     let fleets = description["fleets"].as_array().unwrap();
@@ -62,7 +63,7 @@ fn queue_of(deployment: Deployment, worker: &str) -> serde_json::Value {
     fleet["queues"].as_array().unwrap().iter().find(|queue| queue["feeds"] == worker).unwrap().clone()
 }
 
-/// Where the two sides differ, in words that name both.
+/// Describes where the two sides differ.
 fn differences(deployment: Deployment, deployed: &Facts) -> Vec<String> {
     let described = described(deployment);
     let about: BTreeSet<&String> = described.keys().chain(deployed.keys()).collect();
@@ -86,7 +87,7 @@ fn infra_deploys_what_is_described() {
     }
 }
 
-/// No function consumes it, so that no module makes it.
+/// No function consumes this queue, so no module creates it.
 #[test]
 fn the_queue_of_a_worker_that_runs_elsewhere_is_as_described() {
     let (described, infra) = (queue_of(POE_STASHES, "indexer"), Infra::read(POE_STASHES));
@@ -116,7 +117,7 @@ fn a_difference_names_both_sides() {
             "queue wcl-discovered-players: max_receives: `stint describe` says 5, infra/modules/warcraftlogs says nothing"
         ]
     );
-    // Two facts of the worker and one of its schedule, missing on one side and unknown on the other.
+    // Two facts about the worker and one about its schedule are missing on one side and unknown on the other.
     assert_eq!(changed("= \"reviver\"", "= \"revivor\"").len(), 6);
 }
 
@@ -155,7 +156,7 @@ fn only_workers_that_call_the_api_read_its_keys() {
     }
 }
 
-/// The texts of a list that names nothing else.
+/// Returns the strings in a list that contains nothing else.
 fn list(list: &Expression) -> BTreeSet<String> {
     texts(&list.evaluate(&Context::new()).unwrap())
 }
@@ -200,7 +201,7 @@ fn scheduler_may_start_every_worker_that_has_wake_ups() {
     assert!(handed.is_subset(&woken), "{handed:?} of {woken:?}");
 }
 
-/// By a provider of its own, which the fleet's module is given.
+/// The provider is passed to the fleet's module.
 #[test]
 fn what_a_fleet_is_made_of_is_tagged_with_its_name() {
     let mut context = context(value!({ region = "eu-west-1" }));

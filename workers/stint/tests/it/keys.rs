@@ -1,4 +1,4 @@
-//! `stint wcl keys`.
+//! Tests of `stint wcl keys`.
 
 use crate::program::{Program, filters};
 use crate::world::{World, block_on};

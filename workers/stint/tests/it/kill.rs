@@ -1,4 +1,4 @@
-//! The real binary, killed with SIGKILL again and again: nobody is lost, and nothing is overspent.
+//! Kills the real binary with SIGKILL again and again. No player is lost, and nothing is overspent.
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
@@ -12,19 +12,19 @@ use crate::upstream::{Upstream, stint};
 /// How often `stint up` is killed.
 const KILLS: u64 = 24;
 
-/// Four calls for five players in three difficulties each.
+/// Four calls for five players at three difficulties each.
 const MOST_IN_FLIGHT: u64 = 4 * 5 * 3;
 
 /// How often the generator is killed.
 const GENERATOR_KILLS: u32 = 40;
 
-/// A stand-in whose keys run dry every few seconds.
+/// Starts a stand-in whose keys run dry every few seconds.
 pub(crate) fn upstream(players: &str) -> Upstream {
     let limits = ["--players", players, "--limit", "900,700", "--window", "6"];
     Upstream::start("warcraftlogs", &[&limits[..], &["--latency", "40", "--faults", "20"]].concat())
 }
 
-/// The binary, pointed at the stand-in by settings alone.
+/// Returns the binary, with settings that point it at the stand-in.
 pub(crate) fn fleet(home: &Path, upstream: &Upstream) -> Command {
     let mut command = stint(home);
     for name in ["wcl_api_url", "wcl_token_url", "wcl_site_url", "wcl_keys"] {
@@ -46,7 +46,7 @@ pub(crate) fn ids(home: &Path, collection: &str) -> BTreeSet<u64> {
     lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["_id"].as_u64().unwrap()).collect()
 }
 
-/// Runs `stint up` until it has logged so many lines, and kills it there.
+/// Runs `stint up` until it has logged this many lines, and then kills it.
 fn kill_after(lines: u64, home: &Path, upstream: &Upstream) {
     let mut up = fleet(home, upstream);
     let mut up = up.arg("up").env("STINT_LOG", "debug").stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
@@ -57,7 +57,7 @@ fn kill_after(lines: u64, home: &Path, upstream: &Upstream) {
     assert_eq!(read, lines, "stint up ended by itself");
 }
 
-/// A stand-in with players that were discovered and queued; and who they are.
+/// Starts a stand-in whose players are discovered and queued. Returns their ids.
 pub(crate) fn queued(home: &Path, upstream: &Upstream) -> BTreeSet<u64> {
     let rule =
         ["wcl", "rules", "add", "--raid", "26", "--difficulty", "3,4,5", "--start-page", "1", "--end-page", "20"];
@@ -89,7 +89,7 @@ fn a_signal_drains_what_is_under_way() {
     assert_eq!(queues["queues"][0]["in_flight"], 0, "{queues}");
 }
 
-/// How many raids and difficulties have ranks in the store.
+/// Returns how many raids and difficulties have ranks in the store.
 fn stored(home: &Path) -> u64 {
     let lines = output(stint(home).args(["data", "export", "wcl", "players", "-"]));
     let units = lines.lines().map(|line| {
@@ -107,7 +107,7 @@ fn nobody_is_lost_and_nothing_overspent_however_often_it_is_killed() {
     let discovered = queued(home, &upstream);
     let mut in_flight = 0;
     for kill in 1..=KILLS {
-        // Any moment will do; these are spread over starting, fetching and waiting.
+        // Any moment is suitable. These are spread over starting, fetching and waiting.
         kill_after(kill * kill * 7 % 61 + 1, home, &upstream);
         let books: Value = upstream.books();
         in_flight += (books["sections"].as_u64().unwrap() - stored(home)).min(MOST_IN_FLIGHT);
@@ -139,7 +139,7 @@ fn a_generator_that_is_killed_again_and_again_leaves_nothing_behind_that_matters
     };
     for kill in 0..GENERATOR_KILLS {
         let mut generator = generator().stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        // Each is killed a little later in its life than the one before, or has ended by then.
+        // Each process runs a little longer than the previous one before it is killed, or has ended by then.
         (0..kill * 400).for_each(|_| drop(databases.read_dir()));
         generator.kill().unwrap();
         generator.wait().unwrap();

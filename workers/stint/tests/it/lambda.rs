@@ -1,4 +1,4 @@
-//! The real bootstrap under a Runtime API, with everything it keeps in one folder.
+//! Runs the real bootstrap under a Runtime API, with all its state in one folder.
 
 use std::process::Command;
 use std::sync::Arc;
@@ -16,10 +16,10 @@ use crate::lambda_stage::{Stage, Workers, check, check_log, clock, run, spec, ti
 
 const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// What `discover` needs for a page, the host's margin, and two seconds for pages.
+/// The time that `discover` reserves for a page, the host's margin, and two seconds for pages.
 const TWO_SECONDS_OF_PAGES: Duration = Duration::from_secs(45 + 2 + 2);
 
-/// The queue in the stage's folder, as the fleet's settings have it, and whoever steers it.
+/// Opens the queue in the stage's folder with the fleet's settings, and its throttle.
 fn queue(stage: &Stage) -> (Arc<dyn Queue>, Arc<dyn Throttle>) {
     let embedded = Embedded::open(&stage.home(), Mode::Shared, clock()).unwrap();
     let settings = QueueSettings { visibility_timeout: Duration::from_secs(30), max_receives: 5 };
@@ -108,7 +108,7 @@ fn a_signal_ends_a_function_after_its_answer() {
         let answer = answer.unwrap();
         assert_eq!(answer["stopped"], "out of time; the next discovery goes on", "{answer}");
         discover.start().await.unwrap();
-        // The first may still be on its way out.
+        // The previous process may still be exiting.
         assert!((1..=2).contains(&discover.terminate().await), "an idle one ends at once, and well");
     });
 }

@@ -1,8 +1,8 @@
-//! The real bootstrap on AWS's services and MongoDB: an emulator and a server, both processes of their own. Nothing is
-//! shared but what they keep.
+//! Runs the real bootstrap on AWS services and MongoDB: an emulator and a server, in separate processes. The functions
+//! share only what these two store.
 //!
-//! What the emulator cannot do, the test does: it calls the functions as schedules would, and is the event source
-//! mapping, which it asks the emulator's control plane about before each batch.
+//! The test does what the emulator cannot: it calls the functions as schedules would, and acts as the event source
+//! mapping, whose state it reads from the emulator's control plane before each batch.
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -17,19 +17,20 @@ use crate::cloud::{Cloud, Emulator};
 use crate::lambda_stage::{Stage, Workers, check, clock, run, tick};
 use crate::unruly::Unruly;
 
-/// How long a message is with the function that received it, but for what the fleet's settings say.
+/// The visibility time-out of a message, except where the fleet's settings say otherwise.
 const VISIBILITY: Duration = Duration::from_secs(30);
 
-/// The same where functions are killed: what they held comes back after that.
+/// The visibility time-out in tests that kill functions. Messages that a killed function had received are visible again
+/// after it.
 const SHORT_VISIBILITY: Duration = Duration::from_secs(6);
 
-/// How often a rank fetcher is killed at work. A message dies of its fifth receive.
+/// How often a rank fetcher is killed while it works. After five receives a message is dead-lettered.
 const KILLS: u32 = 8;
 
-/// Between two of these: some are killed as they begin, others as they end.
+/// The time between two kills. Some processes are killed as they start, others as they finish.
 const KILL_AGAIN: Duration = Duration::from_millis(433);
 
-/// The rank fetcher's queue, and the mapping that leads from it.
+/// The rank fetcher's queue, and the mapping that reads from it.
 struct Mapped {
     emulator: Emulator,
     url: String,
@@ -66,7 +67,7 @@ impl Source for Mapped {
     async fn delete(&self, records: Vec<Value>) {
         for record in records {
             let done = json!({ "QueueUrl": self.url, "ReceiptHandle": record["receiptHandle"] });
-            // One that is gone already, or on loan to another.
+            // The message is gone already, or another receiver has it.
             let _ = self.emulator.ask("sqs", "AmazonSQS.DeleteMessage", done).await;
         }
     }
@@ -79,11 +80,11 @@ impl Source for Mapped {
     }
 }
 
-/// A stage whose functions have the settings of a deployment, and read their secrets from SSM.
+/// Returns a stage whose functions have the settings of a deployment and read their secrets from SSM.
 fn stage(cloud: &Cloud, visibility: Duration) -> Stage {
     let emulator = &cloud.emulator;
     let visibility = ("WCL_VISIBILITY_SECONDS", visibility.as_secs().to_string());
-    // The operator has the address of the database; the functions read it from SSM, and the keys too.
+    // The operator has the address of the database. The functions read it from SSM, and the keys too.
     let operators = ("MONGODB_URI", cloud.database.clone());
     let settings = [emulator.places(), emulator.settings(), vec![visibility, operators]].concat();
     let settings: Vec<(&str, &str)> = settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
@@ -112,7 +113,7 @@ fn the_whole_fleet_runs_as_functions_on_aws_and_mongodb() {
     });
 }
 
-/// Everything that SQS may do to a message, and everything that Lambda may do to a function.
+/// Covers everything that SQS may do to a message, and everything that Lambda may do to a function.
 #[test]
 fn nobody_is_lost_and_nothing_overspent_whatever_becomes_of_messages_and_functions() {
     let Some(cloud) = Cloud::find() else { return };
@@ -123,7 +124,7 @@ fn nobody_is_lost_and_nothing_overspent_whatever_becomes_of_messages_and_functio
         kill_at_work(&workers.discover, tick("discover")).await;
         let kills = Cell::new(0);
         let played = Box::pin(stage.play(&workers, &source));
-        // A fleet that is done is not killed any more, however quick it was.
+        // A fleet that finishes early is not killed any more.
         let ended = match select(played, Box::pin(kill_again_and_again(&workers.rank_fetcher, &kills))).await {
             Either::Left((ended, _)) => ended,
             Either::Right(((), played)) => played.await,
@@ -138,7 +139,7 @@ fn nobody_is_lost_and_nothing_overspent_whatever_becomes_of_messages_and_functio
     });
 }
 
-/// Calls a function, and kills it once it works. Its next event finds everything as it must be.
+/// Calls a function, and kills it once it has started to work. Its next invocation must find everything in order.
 async fn kill_at_work(function: &Function, event: Value) {
     let killed = async {
         while !function.kill().await {
@@ -150,7 +151,7 @@ async fn kill_at_work(function: &Function, event: Value) {
     assert!(answer.is_err(), "{answer:?}");
 }
 
-/// Kills a function up to [`KILLS`] times while it works, and counts.
+/// Kills a function up to [`KILLS`] times while it works, and counts the kills.
 async fn kill_again_and_again(function: &Function, kills: &Cell<u32>) {
     while kills.get() < KILLS {
         kills.set(kills.get() + u32::from(function.kill().await));

@@ -1,4 +1,5 @@
-//! The fleet as functions: the real binary under the name of Lambda's bootstrap, its upstream, and whoever calls it.
+//! Runs the fleet as Lambda functions: the real binary under the name of Lambda's bootstrap, with its upstream and its
+//! callers.
 
 use std::collections::BTreeSet;
 use std::future::Future;
@@ -18,34 +19,34 @@ use tempfile::TempDir;
 use crate::kill::upstream;
 use crate::upstream::Upstream;
 
-/// For anything that a test waits for.
+/// The time-out of everything that a test waits for.
 const PATIENCE: Duration = Duration::from_secs(240);
 
-/// Between two looks at what a test waits for.
+/// The time between two looks while a test waits.
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
 
-/// Looks of a mapping in a row at which there was nothing to do.
+/// The number of consecutive polls without a message after which a mapping counts as idle.
 const IDLE: u64 = 5;
 
-/// A fleet in a folder of its own.
+/// A fleet with its own folder.
 pub(crate) struct Stage {
     folder: TempDir,
     pub(crate) upstream: Upstream,
-    /// What the functions and the operator are given.
+    /// The environment of the functions and of the operator.
     variables: Vec<(String, String)>,
-    /// Of these, what only the operator is given: the functions read it from parameters.
+    /// The variables that only the operator gets. The functions read them from parameters.
     secrets: Vec<&'static str>,
     parameters: String,
 }
 
-/// How a fleet ended.
+/// The final state of a fleet.
 pub(crate) struct Ended {
     pub(crate) discovered: BTreeSet<u64>,
     pub(crate) polled: Polled,
     pub(crate) log: Vec<String>,
 }
 
-/// Runs a test with its patience.
+/// Runs a test with a time-out.
 pub(crate) fn run<T>(test: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
@@ -60,13 +61,14 @@ pub(crate) fn clock() -> Arc<dyn Clock> {
     Arc::new(SystemClock)
 }
 
-/// What a schedule sends.
+/// Returns the event that a schedule sends.
 pub(crate) fn tick(worker: &str) -> Value {
     json!({ "wakeup": format!("start-{worker}"), "worker": worker, "due": SystemClock.now() })
 }
 
 impl Stage {
-    /// A stand-in for `players`, and an empty folder. The fleet's settings lead to both, and are those of `variables`.
+    /// Starts a stand-in for `players` with an empty folder. The fleet's settings refer to both, and include
+    /// `variables`.
     pub(crate) fn set(players: &str, variables: &[(&str, &str)]) -> Stage {
         let folder = tempfile::tempdir().unwrap();
         std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_stint"), folder.path().join("bootstrap")).unwrap();
@@ -88,7 +90,7 @@ impl Stage {
         Stage { folder, upstream, variables: all, secrets: Vec::new(), parameters: String::new() }
     }
 
-    /// Keeps secrets from the functions: they must read them from the parameters of SSM.
+    /// Withholds secrets from the functions, so that they must read them from SSM parameters.
     pub(crate) fn with_secrets(self, secrets: &[&'static str], parameters: &str) -> Stage {
         Stage { secrets: secrets.to_vec(), parameters: parameters.to_owned(), ..self }
     }
@@ -101,7 +103,7 @@ impl Stage {
         self.file("bootstrap")
     }
 
-    /// The function of a worker, with further settings.
+    /// Returns the function of a worker, with further settings.
     pub(crate) fn function(&self, worker: &Spec, timeout: Duration, further: &[(&str, &str)]) -> Arc<Function> {
         let mut variables = self.variables.clone();
         variables.retain(|(name, _)| !self.secrets.contains(&name.as_str()));
@@ -121,19 +123,19 @@ impl Stage {
         Function::new(launch, worker.concurrency, clock())
     }
 
-    /// A file beside the fleet's folder.
+    /// Returns a file beside the fleet's folder.
     pub(crate) fn file(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    /// The program, with the fleet's settings.
+    /// Returns a command with the fleet's settings.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_stint"));
         command.env_clear().envs(self.variables.iter().cloned()).args(arguments).stdin(Stdio::null());
         command
     }
 
-    /// What a command of an operator prints.
+    /// Returns the output of an operator's command.
     pub(crate) fn stint(&self, arguments: &[&str]) -> String {
         let output = self.command(arguments).output().unwrap();
         assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
@@ -150,8 +152,8 @@ impl Stage {
         self.stint(&[&rule[..], &["--end-page", "60"]].concat());
     }
 
-    /// Takes the fleet from discovery to databases: schedules call the functions of their workers, a mapping from
-    /// `source` the rank fetcher's.
+    /// Takes the fleet from discovery to databases. Schedules call the functions of their workers, and a mapping from
+    /// `source` calls the rank fetcher.
     pub(crate) async fn play<S: Source>(&self, workers: &Workers, source: S) -> Ended {
         self.add_rules("3,4");
         while workers.discover.invoke(tick("discover")).await.unwrap()["rule"].is_string() {}
@@ -159,7 +161,8 @@ impl Stage {
         assert!(discovered.len() > 50, "only {} players were discovered", discovered.len());
         let queued = workers.aggregator.invoke(tick("aggregator")).await.unwrap();
         assert_eq!(queued["queued"], discovered.len(), "{queued}");
-        // Its hour comes before anything is received, so that the operator's limit holds from the beginning.
+        // The reviver's schedule fires before anything is received, so that the operator's limit applies from the
+        // start.
         workers.reviver.invoke(tick("reviver")).await.unwrap();
         let poller = Poller::new(source, workers.rank_fetcher.clone(), 5, clock());
         let stop = Stop::default();
@@ -177,7 +180,8 @@ impl Stage {
         Ended { discovered, polled: poller.polled(), log }
     }
 
-    /// Completes when everybody has ranks, or is known to have none. Whenever the queue rests, the reviver's hour comes.
+    /// Completes when every player has ranks, or is known to have none. Whenever the queue is idle, the reviver's
+    /// schedule fires.
     async fn serve<S: Source>(&self, workers: &Workers, poller: &Poller<S>, discovered: &BTreeSet<u64>) {
         loop {
             let (ranked, dropped) = (self.ids("players"), self.ids("dropped"));
@@ -213,7 +217,7 @@ impl Workers {
         }
     }
 
-    /// Ends all of them; each idle process must end well.
+    /// Terminates all of them. Each idle process must exit cleanly.
     pub(crate) async fn terminate(&self) {
         let all = [&self.discover, &self.aggregator, &self.rank_fetcher, &self.reviver, &self.db_generator];
         let ended = join_all(all.map(|function| function.terminate())).await;
@@ -222,7 +226,7 @@ impl Workers {
     }
 }
 
-/// A worker of the fleet, by name.
+/// Returns the specification of a worker.
 pub(crate) fn spec(name: &str) -> Spec {
     use stint_core::worker::Worker;
     use stint_warcraftlogs as fleet;
@@ -236,7 +240,7 @@ pub(crate) fn spec(name: &str) -> Spec {
     all.into_iter().find(|spec| spec.name == name).unwrap()
 }
 
-/// Each line of a log is one JSON object, names its request, and holds no secret.
+/// Checks that each line of a log is one JSON object, names its request, and contains no secret.
 pub(crate) fn check_log(log: &[String], keys: &str) {
     assert!(!log.is_empty());
     let secrets: Vec<&str> = keys.split(',').map(|key| key.split_once(':').unwrap().1).collect();
@@ -247,7 +251,7 @@ pub(crate) fn check_log(log: &[String], keys: &str) {
     }
 }
 
-/// What must hold however the fleet's backends are chosen.
+/// Checks what must hold whichever backends the fleet uses.
 pub(crate) fn check(stage: &Stage, ended: &Ended) {
     let Ended { discovered, polled, log } = ended;
     let (ranked, dropped) = (stage.ids("players"), stage.ids("dropped"));

@@ -1,4 +1,4 @@
-//! `stint wcl lookup`.
+//! Tests of `stint wcl lookup`.
 
 use jiff::Timestamp;
 use stint_warcraftlogs::lua::{DatabaseWriter, Field, Options};
@@ -7,7 +7,7 @@ use stint_warcraftlogs::model::{AllStars, Player};
 use crate::program::{Program, text};
 use crate::world::PLAYER;
 
-/// Databases with Ånn and Bob of Tarren Mill, and Bob of Zuluhed.
+/// Creates databases with Ånn and Bob of Tarren Mill, and Bob of Zuluhed.
 fn prepared() -> Program {
     let program = Program::new();
     let player = |id, name: &str| {
@@ -37,7 +37,7 @@ fn a_player_is_found_by_any_spelling_of_its_server() {
     for server in ["tarren-mill", "TarrenMill"] {
         assert_eq!(program.json(&arguments("eu", server, "Ånn"))["classId"], 4);
     }
-    // As the game writes a foreign character, in place of both.
+    // The game writes a character of another realm like this, in place of both arguments.
     assert_eq!(program.json(&["wcl", "lookup", "databases", "EU", "Ånn-TarrenMill"])["classId"], 4);
     let error = program.fail(&["wcl", "lookup", "databases", "EU", "ånn-TarrenMill"]);
     assert!(error.contains("no ånn of TarrenMill") && error.contains("did you mean Ånn?"), "{error}");

@@ -1,4 +1,4 @@
-//! The pages of a chain in a folder, held against what was served, and the index against the pages.
+//! Compares the stored pages of a chain with what was served, and the index with the pages.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -10,11 +10,11 @@ use stint_poe_stashes::page_file;
 use stint_poe_stashes::store::{Changes, Index, IndexCounts, PageKey, Realm, Snapshot};
 use stint_standins::poe_stashes::{Books, digest};
 
-/// A page of the stand-in is smaller.
+/// Larger than any page of the stand-in.
 const MOST: usize = 16 * 1024 * 1024;
 
-/// Walks the chain from its beginning to `end`. Each page on the way must be a blob under its id, whose body was served
-/// under that id, whole, at some time; where the body leads is where the chain goes on.
+/// Walks the chain from its beginning to `end`. Each page on the way must be a blob under its id, with a body that was
+/// served completely under that id at some time. The chain must continue where the body leads.
 pub(crate) fn stored_pages(folder: &Path, books: &Books, end: ChangeId) -> Vec<Snapshot> {
     let mut served: BTreeMap<&str, BTreeSet<u64>> = BTreeMap::new();
     for page in books.pages.iter().filter(|page| !page.cut) {
@@ -35,8 +35,8 @@ pub(crate) fn stored_pages(folder: &Path, books: &Books, end: ChangeId) -> Vec<S
     pages
 }
 
-/// The index must hold what was seen of each stash last, and nothing else: it has as many stashes and items, and there
-/// is nothing that it would take over from any page.
+/// Checks that the index contains the last observed state of each stash and nothing else: it has that many stashes and
+/// items, and applying any page again would change nothing.
 pub(crate) async fn check_index(index: &dyn Index, pages: Vec<Snapshot>) {
     let mut last = BTreeMap::new();
     for page in &pages {

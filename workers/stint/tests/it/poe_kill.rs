@@ -1,5 +1,5 @@
-//! The real `stint up poe-stashes`, killed with SIGKILL again and again while it fetches, stores and indexes: no page is
-//! lost, the chain has no gap, and the upstream never has to complain.
+//! Kills the real `stint up poe-stashes` with SIGKILL again and again while it fetches, stores and indexes. No page is
+//! lost, the chain has no gap, and the upstream has no reason to complain.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -18,20 +18,20 @@ use crate::poe_stashes::up;
 use crate::up::Up;
 use crate::upstream::Upstream;
 
-/// What a process is killed at.
+/// The activity during which a process is killed.
 #[derive(Clone, Copy, Debug)]
 enum Work {
-    /// It has said its first words; the chain is still that of the one before.
+    /// It has printed its first lines, but the chain still belongs to the previous process.
     Starting,
-    /// The upstream has got another request.
+    /// The upstream has received another request.
     Fetching,
-    /// A blob is begun, or done.
+    /// A blob is being written or was written.
     Storing,
-    /// The indexer has got pages.
+    /// The indexer has received pages.
     Indexing,
 }
 
-/// How many pages each process stores before it is killed, and at what.
+/// How many pages each process stores before it is killed, and during which activity.
 const KILLS: [(usize, Work); 9] = [
     (1, Work::Fetching),
     (3, Work::Storing),
@@ -44,14 +44,14 @@ const KILLS: [(usize, Work); 9] = [
     (1, Work::Indexing),
 ];
 
-/// Some 70 pages of the river. Each streams for a while, and a few break off.
+/// Starts a river of about 70 pages. Each takes a while to stream, and a few are cut off.
 fn river() -> Upstream {
     let size = ["--history", "650", "--edits", "4", "--page", "20", "--items", "10"];
     let pace = ["--rate", "20:1:60", "--latency", "20", "--bytes-per-second", "60000"];
     Upstream::start("poe-stashes", &[&size[..], &pace, &["--cuts", "30"]].concat())
 }
 
-/// An installation, and how it looks from outside.
+/// An installation as observed from outside.
 struct Installation {
     folder: tempfile::TempDir,
     upstream: Upstream,
@@ -69,7 +69,7 @@ impl Installation {
         Installation { folder, upstream, embedded, chain, stored }
     }
 
-    /// Starts a process. What the one before it held comes back soon.
+    /// Starts a process. Leases and messages of the previous process expire soon.
     fn start(&self, arguments: &[&str]) -> Up {
         let mut command = up(&self.folder.path().join("home"), &self.upstream);
         command.env("POE_LEASE_SECONDS", "1").env("POE_VISIBILITY_SECONDS", "3").args(arguments);
@@ -84,7 +84,7 @@ impl Installation {
         self.chain.read().await.unwrap().map(|status| status.progress).unwrap_or_default()
     }
 
-    /// How much has been done of a work, or is under way.
+    /// Returns how much of an activity was done or is in progress.
     async fn amount(&self, work: Work) -> u64 {
         match work {
             Work::Starting => 0,
@@ -94,7 +94,7 @@ impl Installation {
         }
     }
 
-    /// Starts a process, and kills it at its work once it has stored some pages.
+    /// Starts a process, and kills it during an activity once it has stored some pages.
     async fn kill_at_work(&self, pages: usize, work: Work) {
         let mut up = self.start(&[]);
         let enough = blobs(&self.pages()) + pages;
@@ -116,13 +116,13 @@ fn queue(embedded: &Embedded, spec: Spec) -> Arc<dyn Queue> {
     embedded.queue(trigger.queue, QueueSettings { visibility_timeout, max_receives })
 }
 
-/// The files below a folder, as long as they are there.
+/// Returns the files in a folder and its subfolders. Files may disappear meanwhile.
 fn files(folder: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
     entries.flat_map(|entry| if entry.path().is_dir() { files(&entry.path()) } else { vec![entry.path()] }).collect()
 }
 
-/// How many whole pages there are.
+/// Returns the number of whole pages.
 fn blobs(folder: &Path) -> usize {
     files(folder).iter().filter(|file| file.extension().is_some_and(|extension| extension == "zst")).count()
 }
@@ -132,7 +132,7 @@ fn blobs(folder: &Path) -> usize {
 fn no_page_is_lost_however_often_it_is_killed() {
     let installation = Installation::new(river());
     run(async {
-        // Kills after which a page was open, and after which pages were with an indexer.
+        // The number of kills after which a page was open, and after which an indexer had received pages.
         let (mut open, mut lent) = (0, 0);
         for (pages, work) in KILLS {
             installation.kill_at_work(pages, work).await;
@@ -147,7 +147,7 @@ fn no_page_is_lost_however_often_it_is_killed() {
     });
 }
 
-/// What must be true once nothing is left to do.
+/// Checks what must be true once no work is left.
 async fn check(installation: &Installation) {
     let (books, progress): (Books, _) = (installation.upstream.books(), installation.progress().await);
     assert_eq!((books.client_errors, books.refused, books.banned), (0, 0, false));

@@ -1,4 +1,4 @@
-//! The `poe-stashes` fleet, as a user runs it, with the real binary.
+//! Tests of the `poe-stashes` fleet as a user runs it, with the real binary.
 
 use std::io::{BufRead, BufReader, Lines};
 use std::path::Path;
@@ -12,8 +12,8 @@ use crate::program::Program;
 use crate::up::Up;
 use crate::upstream::{Upstream, stint};
 
-/// The promise of the command line: these very arguments, these very fields. What is set for a fleet of one's own is about
-/// another river.
+/// These arguments and these fields are promised to users. Settings in the environment are ignored, because they refer
+/// to another river.
 #[test]
 fn a_demo_follows_the_river_and_loses_nothing() {
     let program = Program::new().with("POE_REALM", "sony").with("POE_MAX_BODY", "1024").with("WCL_KEYS", "a:b,a:c");
@@ -35,7 +35,7 @@ fn a_demo_follows_the_river_and_loses_nothing() {
     assert!(count("bytes", "stored") * 4 < count("bytes", "raw"), "{report}");
 }
 
-/// The program, pointed at the stand-in by settings alone.
+/// Returns the program, with settings that point it at the stand-in.
 fn at(home: &Path, upstream: &Upstream) -> Command {
     let mut stint = stint(home);
     for name in ["poe_client_id", "poe_client_secret", "poe_contact", "poe_api_url", "poe_token_url", "poe_head_url"] {
@@ -45,7 +45,7 @@ fn at(home: &Path, upstream: &Upstream) -> Command {
     stint
 }
 
-/// `stint up` there.
+/// Returns `stint up` with these settings.
 pub(crate) fn up(home: &Path, upstream: &Upstream) -> Command {
     let mut up = at(home, upstream);
     up.args(["up", "poe-stashes", "--json"]);
@@ -59,7 +59,7 @@ fn start(program: &Program, upstream: &Upstream) -> (Child, Lines<BufReader<Chil
     (up, log)
 }
 
-/// Runs until so many pages are indexed, then ends by SIGTERM, and drains.
+/// Runs until this many pages are indexed, sends SIGTERM, and waits until it has drained.
 fn run_until_indexed(program: &Program, upstream: &Upstream, batches: usize) {
     let (mut up, log) = start(program, upstream);
     let mut log = log.map(Result::unwrap);
@@ -89,7 +89,7 @@ fn a_fleet_that_was_stopped_goes_on_where_it_was() {
     assert!(in_words.contains("no follower is at work") && in_words.contains("is `stint up poe-stashes` running?"));
 }
 
-/// The page is not stored before the process ends, whoever started it.
+/// The page is not stored before the process ends, whichever process started it.
 #[test]
 fn a_follower_that_is_run_by_hand_stores_what_is_open_when_it_is_stopped() {
     let slow = ["--rate", "20:1:60", "--latency", "10", "--bytes-per-second", "60000"];

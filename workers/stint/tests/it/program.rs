@@ -1,4 +1,4 @@
-//! Runs `stint` in a world of its own: an empty home folder, and an environment without settings.
+//! Runs `stint` in isolation: with an empty home folder, and an environment without settings.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -7,13 +7,13 @@ use std::process::{Command, Stdio};
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// A home folder, and the program in it.
+/// The program with its own home folder.
 pub(crate) struct Program {
     folder: TempDir,
     environment: Vec<(&'static str, String)>,
 }
 
-/// What a run left.
+/// The result of a run.
 #[derive(Debug)]
 pub(crate) struct Ran {
     pub(crate) code: i32,
@@ -26,12 +26,12 @@ impl Program {
         Program { folder: tempfile::tempdir().unwrap(), environment: Vec::new() }
     }
 
-    /// `STINT_HOME`; not there before a command creates it.
+    /// Returns `STINT_HOME`. It does not exist before a command creates it.
     pub(crate) fn home(&self) -> PathBuf {
         self.folder.path().join("home")
     }
 
-    /// A file beside the home folder.
+    /// Returns a file beside the home folder.
     pub(crate) fn file(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
@@ -53,7 +53,7 @@ impl Program {
 
     pub(crate) fn run_with_input(&self, arguments: &[&str], input: &str) -> Ran {
         let mut command = Command::new(env!("CARGO_BIN_EXE_stint"));
-        // Nothing of whoever runs the tests gets in.
+        // Nothing of the tests' own environment is passed on.
         command.env_clear();
         command.env("STINT_HOME", self.home()).env("TZ", "UTC").envs(self.environment.iter().cloned());
         command.args(arguments).current_dir(self.folder.path());
@@ -69,7 +69,7 @@ impl Program {
         }
     }
 
-    /// Runs what must succeed, and answers what it printed.
+    /// Runs a command that must succeed. Returns its output.
     pub(crate) fn succeed(&self, arguments: &[&str]) -> String {
         let ran = self.run(arguments);
         assert_eq!(ran.code, 0, "{arguments:?}: {ran:?}");
@@ -77,7 +77,7 @@ impl Program {
         ran.stdout
     }
 
-    /// The one JSON object that must be all of stdout.
+    /// Runs a command with `--json`. Returns the object that must be the only output on stdout.
     pub(crate) fn json(&self, arguments: &[&str]) -> Value {
         let printed = self.succeed(&[arguments, &["--json"]].concat());
         let value: Value = serde_json::from_str(&printed).unwrap_or_else(|error| panic!("{error} in {printed}"));
@@ -85,7 +85,7 @@ impl Program {
         value
     }
 
-    /// Runs what must fail with exit code 1, and answers its one error line.
+    /// Runs a command that must fail with exit code 1. Returns its only error line.
     pub(crate) fn fail(&self, arguments: &[&str]) -> String {
         let ran = self.run(arguments);
         assert_eq!(ran.code, 1, "{arguments:?}: {ran:?}");
@@ -94,7 +94,7 @@ impl Program {
         self.redact(&ran.stderr)
     }
 
-    /// Without what differs from run to run: folders, ids, times, and the blanks that follow from their width.
+    /// Replaces what differs from run to run: folders, ids, times, and the spaces that depend on their width.
     pub(crate) fn redact(&self, text: &str) -> String {
         let folder = self.folder.path().canonicalize().unwrap();
         let mut text = text.replace(&*folder.to_string_lossy(), "[folder]");

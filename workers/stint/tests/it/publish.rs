@@ -1,4 +1,4 @@
-//! `stint wcl publish`: generated databases, pushed by hand.
+//! Tests of `stint wcl publish`, which pushes generated databases by hand.
 
 use std::net::TcpListener;
 
@@ -13,7 +13,7 @@ use crate::up::Up;
 use crate::upstream::stint;
 use crate::world::PLAYER;
 
-/// A repository, and databases with players of these names.
+/// Creates a repository, and databases with players of these names.
 fn prepared(names: &[&str]) -> Program {
     let program = Program::new();
     let repository = program.file("databases.git");
@@ -78,7 +78,7 @@ fn an_archive_is_what_was_published() {
     assert_eq!(published["archives"][0]["bytes"], archives.join("Stint_EU.zip").metadata().unwrap().len());
 }
 
-/// A server that takes connections and says nothing, and its address as a repository.
+/// Returns a server that accepts connections and sends nothing, and its address as a repository.
 fn silent() -> (TcpListener, String) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = format!("git://{}/databases.git", listener.local_addr().unwrap());
@@ -93,7 +93,7 @@ fn a_server_that_is_silent_is_given_up() {
     assert!(error.contains(&format!("cannot fetch from {address}")) && error.contains("timed out"), "{error}");
 }
 
-/// With all the patience of the default, which is longer than this test has.
+/// Uses the default time-out, which is longer than this test may run.
 #[test]
 fn a_server_that_is_silent_does_not_hold_up_the_end() {
     let (silent, address) = silent();

@@ -1,4 +1,4 @@
-//! `stint queue`.
+//! Tests of `stint queue`.
 
 use crate::program::{Program, filters};
 use crate::world::{World, block_on};

@@ -1,4 +1,4 @@
-//! `stint wcl raids`.
+//! Tests of `stint wcl raids`.
 
 use stint_standins::warcraftlogs::Books;
 use stint_warcraftlogs::client::UPSTREAM;
@@ -20,7 +20,7 @@ fn without_a_key_the_built_in_list_is_shown() {
     assert!(!program.home().exists(), "a command that only looks creates nothing");
 }
 
-/// The program, pointed at a stand-in.
+/// Returns the program, pointed at a stand-in.
 fn beside(upstream: &Upstream) -> Program {
     let settings = [("WCL_KEYS", "wcl_keys"), ("WCL_API_URL", "wcl_api_url"), ("WCL_TOKEN_URL", "wcl_token_url")];
     settings

@@ -1,4 +1,4 @@
-//! `stint wcl refresh`.
+//! Tests of `stint wcl refresh`.
 
 use serde_json::{Value, json};
 
@@ -8,7 +8,7 @@ use crate::world::{World, block_on};
 const BY_NAME: [&str; 8] = ["wcl", "refresh", "--name", "Ånn", "--server", "Tarren Mill", "--region", "eu"];
 const HEROIC: [&str; 4] = ["--raid", "26", "--difficulty", "heroic"];
 
-/// A fleet that has run; its one key that was ever read has three points left.
+/// Prepares a fleet that has run. The only key that was ever read has three points left.
 fn prepared(program: Program) -> Program {
     block_on(async {
         let world = World::open(&program.home());
@@ -21,7 +21,7 @@ fn prepared(program: Program) -> Program {
     program
 }
 
-/// The bodies that wait.
+/// Returns the bodies of the waiting messages.
 fn queued(program: &Program) -> Vec<Value> {
     let peeked = program.json(&["queue", "peek", "wcl-refresh-players"]);
     let bodies = peeked["messages"].as_array().unwrap().iter();

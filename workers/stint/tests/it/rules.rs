@@ -1,4 +1,4 @@
-//! `stint wcl rules`.
+//! Tests of `stint wcl rules`.
 
 use crate::program::{Program, filters};
 use crate::world::{World, block_on};
@@ -24,7 +24,7 @@ fn rules_are_added_by_name_and_number_and_listed() {
     assert_eq!(listed["rules"][0]["state"], "due");
 }
 
-/// Where the fleet was never started there is nobody to wake, and `stint status` says so.
+/// If the fleet was never started, no worker is woken, and `stint status` says so.
 #[test]
 fn a_new_rule_of_a_running_fleet_is_read_at_once() {
     let program = Program::new();
@@ -77,7 +77,7 @@ fn a_rule_says_what_to_read() {
         [(-1).into(), 25.into(), "hps".into(), "EU".into(), "tarren-mill".into(), serde_json::Value::Null]
     );
     assert!(program.succeed(&["wcl", "rules", "list"]).contains("1-600 of hps, partition -1, size 25, EU tarren-mill"));
-    // Other pages of the same ranking, whose ranks are asked for in the same way.
+    // Other pages of the same ranking, with the same options for ranks.
     program.succeed(&[&add("heroic")[..], &["--metric", "hps", "--region", "US"]].concat());
     let conflict = program.fail(&[&add("heroic")[..], &["--partition", "2", "--region", "KR"]].concat());
     insta::assert_snapshot!(conflict, @"error: --partition: ranks of Castle Nathria (26) in heroic are asked for with partition -1 by the rule [id], and can be asked for in one way only; nothing was added. Use -1 instead of 2, or remove that rule first with `stint wcl rules remove [id]`");

@@ -1,4 +1,4 @@
-//! `stint status`.
+//! Tests of `stint status`.
 
 use crate::program::{Program, filters};
 use crate::world::{World, block_on};

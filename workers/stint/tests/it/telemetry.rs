@@ -1,4 +1,4 @@
-//! What the real binary exports to a real receiver: as much as it reports, and nothing secret.
+//! Tests what the real binary exports to a real receiver: the same numbers that it reports, and no secret.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -16,7 +16,7 @@ use tokio::runtime::Runtime;
 
 use crate::program::{Program, text};
 
-/// A receiver on loopback, for as long as it lives. Everything that is not OTLP it turns away with what it was sent.
+/// A receiver on loopback. It rejects everything that is not OTLP, and keeps it for the error message.
 struct Receiver {
     address: String,
     received: Arc<Received>,
@@ -84,8 +84,9 @@ fn a_demo_exports_what_it_reports() {
     calls_end_as_the_upstream_says(&receiver.received, dropped.matches("never-classed").count());
 }
 
-/// Nothing goes wrong in a demo, but for the players without a class: the answer to a call that asks for one of them is
-/// an error for all, and does not say what it cost. Such a player is asked for again alone, and so is whoever was beside.
+/// Nothing fails in a demo except calls that contain a player without a class: their answer is an error for all
+/// players, and does not report the cost. Such a player is requested again alone, and the other players of that call
+/// are requested again too.
 fn calls_end_as_the_upstream_says(received: &Received, never_classed: usize) {
     let spans = received.spans();
     let ranks = spans.iter().map(attributes).filter(|call| call.get("stint.operation").is_some_and(|it| it == "ranks"));
@@ -112,7 +113,7 @@ fn every_call_is_traced(received: &Received, calls: f64, invocations: f64) {
     assert!(["aggregator", "db-generator", "discover", "rank-fetcher"].iter().all(|name| workers.contains(*name)));
 }
 
-/// The upstream's error repeats the whole request, at the loudest level of the log.
+/// The upstream's error repeats the whole request, and the log is at its most detailed level.
 #[test]
 fn no_secret_is_exported_printed_or_logged() {
     let receiver = Receiver::start();
@@ -137,7 +138,7 @@ fn no_secret_is_exported_printed_or_logged() {
     }
 }
 
-/// It takes connections and never answers.
+/// A receiver that accepts connections and never answers.
 #[test]
 fn a_receiver_that_hangs_fails_no_work() {
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -156,7 +157,7 @@ fn an_endpoint_that_is_none_is_said_and_an_empty_one_is_not_set() {
     Program::new().with("OTEL_EXPORTER_OTLP_ENDPOINT", "").succeed(&["run", "wcl/aggregator"]);
 }
 
-/// `| name | dimension | kind | … |`, in the order of the code.
+/// Parses `| name | dimension | kind | … |`, in the order of the code.
 #[test]
 fn the_documentation_names_every_metric_and_no_other() {
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/operating.md");

@@ -1,4 +1,4 @@
-//! `stint throttle`.
+//! Tests of `stint throttle`.
 
 use crate::cloud::Cloud;
 use crate::program::Program;
@@ -16,17 +16,17 @@ fn throttles_are_set_paused_and_shown() {
     assert_eq!(program.succeed(&["throttle", "resume", "wcl/discover"]), "discover runs 1 at once\n");
 }
 
-/// On AWS a throttle is an event source mapping, which discovery may not change.
+/// On AWS, a throttle is an event source mapping, which the discovery worker may not change.
 #[test]
 fn only_workers_that_plan_the_budget_set_a_throttle() {
     let program = Program::new().with("WCL_KEYS", "key-1:secret");
-    // Nothing listens there.
+    // Nothing listens at this address.
     let program = program.with("WCL_API_URL", "http://127.0.0.1:1/").with("WCL_TOKEN_URL", "http://127.0.0.1:1/");
     let set = || program.json(&["throttle", "show"])["workers"][2]["set"].clone();
     program.run(&["run", "wcl/discover"]);
     assert_eq!(set(), serde_json::Value::Null);
     program.run(&["run", "wcl/reviver"]);
-    // The number itself is another matter: the API cannot be reached.
+    // The reviver sets the number, although the API cannot be reached.
     assert!(set().is_u64());
 }
 
@@ -49,7 +49,7 @@ fn a_number_for_a_worker_by_schedule_is_answered_with_what_helps() {
     assert!(ran.stderr.contains("warning: ") && ran.stderr.contains("pause it"), "{}", ran.stderr);
 }
 
-/// What its throttles were told is in the bucket of its pages.
+/// The state of its throttles is in the bucket of its pages.
 #[test]
 fn a_fleet_that_keeps_nothing_in_mongodb_is_steered_on_aws_without_it() {
     let Some(Cloud { emulator, .. }) = Cloud::find() else { return };

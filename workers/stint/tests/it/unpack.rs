@@ -1,4 +1,4 @@
-//! `stint wcl unpack`: databases back into documents.
+//! Tests of `stint wcl unpack`, which converts databases back into documents.
 
 use serde_json::{Value, json};
 use stint_warcraftlogs::lua::{DatabaseWriter, database_path};
@@ -7,7 +7,7 @@ use stint_warcraftlogs::model::Player;
 use crate::program::{Program, text};
 use crate::world::PLAYER;
 
-/// Databases with Ånn of EU and Bob of US.
+/// Creates databases with Ånn of EU and Bob of US.
 fn prepared() -> Program {
     let program = Program::new();
     let mut writer = DatabaseWriter::create(program.file("databases")).unwrap();
@@ -19,7 +19,8 @@ fn prepared() -> Program {
     program
 }
 
-/// What an export of the same player says, without what a database does not carry.
+/// Returns the expected document, which is an export of the same player without the fields that a database does not
+/// have.
 fn expected(name: &str, region: &str) -> Value {
     let mut player: Value = serde_json::from_str(PLAYER).unwrap();
     let fields = player.as_object_mut().unwrap();

@@ -1,4 +1,4 @@
-//! Deliveries as a standard queue may make them: twice, in no order, and late.
+//! Simulates deliveries that a standard queue may make: twice, out of order, and late.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -9,13 +9,13 @@ use serde_json::Value;
 use stint_core::clock::{Clock, after};
 use stint_runtime_api::Source;
 
-/// Of a message that comes late, but while it is still the function's.
+/// The delay of a message that is late but still within its visibility time-out.
 const LATE: Duration = Duration::from_millis(700);
 
-/// Between the two deliveries of a message that comes twice: the first may be done by then, or not.
+/// The time between the two deliveries of a message that is delivered twice. The first may be processed by then.
 const AGAIN: Duration = Duration::from_millis(900);
 
-/// Another source, whose messages it holds back and doubles.
+/// Wraps another source, and delays and duplicates its messages.
 pub(crate) struct Unruly<S> {
     source: S,
     visibility: Duration,
@@ -23,19 +23,19 @@ pub(crate) struct Unruly<S> {
     held: Mutex<Held>,
 }
 
-/// What was done so far, in messages.
+/// What was done so far, counted in messages.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Done {
     pub(crate) twice: u32,
     pub(crate) late: u32,
-    /// When the queue has lent it to somebody else.
+    /// Messages delivered after the queue had made them visible to another receiver.
     pub(crate) too_late: u32,
     pub(crate) out_of_order: u32,
 }
 
 #[derive(Default)]
 struct Held {
-    /// Not before when, which one in the source's order, and the message.
+    /// Each waiting message with its earliest delivery time and its number in the source's order.
     waiting: Vec<(Timestamp, u32, Value)>,
     received: u32,
     last_delivered: u32,
@@ -43,7 +43,7 @@ struct Held {
 }
 
 impl<S> Unruly<S> {
-    /// `visibility`: after how long the queue lends a message to somebody else.
+    /// `visibility` is the time after which the queue makes a message visible to another receiver.
     pub(crate) fn new(source: S, visibility: Duration, clock: Arc<dyn Clock>) -> Unruly<S> {
         Unruly { source, visibility, clock, held: Mutex::default() }
     }
@@ -80,7 +80,7 @@ impl<S: Source> Source for &Unruly<S> {
 }
 
 impl Held {
-    /// Every fifth message comes late, every ninth too late, every fourth twice.
+    /// Delays every fifth message, delays every ninth beyond its visibility time-out, and duplicates every fourth.
     fn hold(&mut self, record: Value, now: Timestamp, visibility: Duration) {
         self.received += 1;
         let number = self.received;
@@ -101,14 +101,14 @@ impl Held {
         self.waiting.push((due, number, record));
     }
 
-    /// The last first.
+    /// Returns messages in reverse order.
     fn deliver(&mut self, max: usize, now: Timestamp) -> Vec<Value> {
         let mut batch = Vec::new();
         for position in (0..self.waiting.len()).rev() {
             if batch.len() == max {
                 break;
             }
-            // As in one event of Lambda: a message is in a batch once.
+            // A batch contains a message only once, like an event of Lambda.
             let (due, number, record) = &self.waiting[position];
             if *due > now || batch.iter().any(|other: &Value| other["messageId"] == record["messageId"]) {
                 continue;

@@ -1,4 +1,4 @@
-//! `stint up --until-drained`, with the real binary: what it waits for, and what it names.
+//! Tests of `stint up --until-drained` with the real binary: what it waits for, and what it reports.
 
 use std::path::Path;
 use std::process::Output;
@@ -58,7 +58,7 @@ fn what_rests_is_named_and_the_exit_code_is_1() {
     assert!(error.contains("the site answered 403"), "{error}");
 }
 
-/// A ban rests the site, whose rules are due all the while.
+/// After a ban the site rests, while its rules stay due.
 #[test]
 fn a_site_that_turned_discovery_away_is_named() {
     let (upstream, folder) = (upstream("50"), tempfile::tempdir().unwrap());
@@ -74,7 +74,7 @@ fn a_site_that_turned_discovery_away_is_named() {
     assert_eq!(books["pages"].as_array().map(Vec::len), Some(0), "{books}");
 }
 
-/// Nothing waits for a rule that the upstream refuses, but it is not done either.
+/// Nothing waits for a rule that the upstream refuses, but the fleet is not done either.
 #[test]
 fn a_rule_that_the_upstream_refuses_is_named() {
     let upstream = Upstream::start("warcraftlogs", &["--players", "50", "--window", "6", "--refuse", "26:4"]);

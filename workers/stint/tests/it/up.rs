@@ -1,4 +1,4 @@
-//! A process of `stint up` that a test watches, and ends in one way or another.
+//! A process running `stint up` that a test observes and stops in different ways.
 
 use std::fs::File;
 use std::os::unix::process::ExitStatusExt;
@@ -10,23 +10,23 @@ use serde_json::Value;
 use stint_core::clock::{Clock, after, between};
 use stint_host::SystemClock;
 
-/// The host waits up to ten seconds at an idle queue of SQS, and is not to be late by much.
+/// The host waits up to ten seconds at an idle queue of SQS, and must not take much longer.
 const DRAINED_WITHIN: Duration = Duration::from_secs(15);
 
-/// A machine that is busy takes seconds for what is waited for; a fault would take for ever.
+/// A busy machine may take seconds; a fault would take for ever.
 const PATIENCE: Duration = Duration::from_secs(180);
 
-/// Between two looks: often enough not to miss short work.
+/// The time between two looks, which is short enough not to miss short work.
 const LOOK_AGAIN: Duration = Duration::from_millis(2);
 
-/// Killed if the test ends before it does. What it says goes to a file.
+/// The process. It is killed if the test ends first. Its log goes to a file.
 pub(crate) struct Up {
     process: Child,
     log: PathBuf,
 }
 
 impl Up {
-    /// Starts `command`, which reports by `--json`.
+    /// Starts `command` with `--json`.
     pub(crate) fn start(mut command: Command, log: PathBuf) -> Up {
         command.stdout(Stdio::piped()).stderr(File::create(&log).unwrap());
         Up { process: command.spawn().unwrap(), log }
@@ -36,7 +36,7 @@ impl Up {
         std::fs::read_to_string(&self.log).unwrap()
     }
 
-    /// Completes when it has come so far. It must not end before.
+    /// Completes when the condition holds. The process must not end before.
     pub(crate) async fn until(&mut self, mut is_so: impl AsyncFnMut(&Up) -> bool) {
         let give_up = after(SystemClock.now(), PATIENCE);
         while !is_so(self).await {
@@ -46,19 +46,19 @@ impl Up {
         }
     }
 
-    /// Completes when something is in the log.
+    /// Completes when the log contains `words`.
     pub(crate) async fn says(&mut self, words: &str) {
         self.until(async |up| up.log().contains(words)).await;
     }
 
-    /// Kills it as a power cut does. It must not have ended before.
+    /// Kills it as a power cut would. It must not have ended before.
     pub(crate) fn kill(mut self) {
         self.process.kill().unwrap();
         let status = self.process.wait().unwrap();
         assert_eq!(status.signal(), Some(9), "it ended by itself, {status}: {}", self.log());
     }
 
-    /// Sends SIGTERM, and answers what it reports in the end.
+    /// Sends SIGTERM. Returns the final report.
     pub(crate) async fn stop(mut self) -> Value {
         self.terminate();
         let begun = SystemClock.now();
@@ -74,13 +74,13 @@ impl Up {
         assert!(signalled.unwrap().success());
     }
 
-    /// Waits until it ends by itself, and answers what it reports.
+    /// Waits until it ends by itself. Returns the final report.
     pub(crate) async fn ended(mut self) -> Value {
         let status = self.end().await;
         self.report(status)
     }
 
-    /// Waits until it ends by itself, however.
+    /// Waits until it ends by itself. Returns its exit status.
     pub(crate) async fn end(&mut self) -> ExitStatus {
         loop {
             if let Some(status) = self.process.try_wait().unwrap() {
@@ -98,7 +98,7 @@ impl Up {
 
 impl Drop for Up {
     fn drop(&mut self) {
-        // One that has ended needs no killing.
+        // A process that has ended cannot be killed.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }

@@ -1,5 +1,5 @@
-//! `stint up` with its queues on SQS, and its key pool and stores on MongoDB: the whole fleet in one process, which is
-//! killed once on the way and stopped in the end.
+//! Runs `stint up` with its queues on SQS, and its key pool and stores on MongoDB. The whole fleet runs in one process,
+//! which is killed once and stopped at the end.
 
 use std::time::Duration;
 
@@ -9,10 +9,10 @@ use crate::cloud::Cloud;
 use crate::lambda_stage::{Stage, clock, run};
 use crate::up::Up;
 
-/// What a killed process held comes back after that.
+/// Messages that a killed process had received are visible again after this time.
 const VISIBILITY_SECONDS: &str = "6";
 
-/// Between two looks at what a test waits for.
+/// The time between two looks while a test waits.
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
 
 fn start(stage: &Stage, name: &str) -> Up {
@@ -21,7 +21,7 @@ fn start(stage: &Stage, name: &str) -> Up {
     Up::start(command, stage.file(name))
 }
 
-/// Runs a worker by hand: another process with the same settings.
+/// Runs a worker by hand, in another process with the same settings.
 fn by_hand(stage: &Stage, worker: &str) -> Value {
     let ran = stage.stint(&["run", &format!("wcl/{worker}"), "--json"]);
     let ran: Value = serde_json::from_str(&ran).unwrap();
@@ -49,7 +49,7 @@ fn up_takes_the_fleet_from_discovery_to_databases_on_sqs_and_mongodb() {
         up.says("discover is done").await;
         let discovered = stage.ids("discovers");
         assert!(discovered.len() > 50, "only {} players were discovered", discovered.len());
-        // It was woken, and is paused: who was discovered can be seen.
+        // The aggregator was woken but is paused, so the discovered players are still visible.
         stage.stint(&["throttle", "resume", "wcl/aggregator"]);
         let queued = by_hand(&stage, "aggregator");
         assert_eq!(queued["queued"], discovered.len(), "{queued}");

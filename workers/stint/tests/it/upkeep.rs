@@ -1,4 +1,5 @@
-//! `stint check`, `backup` and `restore`: damage is found and repaired, and a restored fleet loses and overspends nothing.
+//! Tests of `stint check`, `backup` and `restore`: damage is found and repaired, and a restored fleet loses and
+//! overspends nothing.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -16,7 +17,7 @@ use crate::world::{PLAYER, World, block_on};
 
 const DISCOVERED: u64 = 3_000;
 
-/// A folder with players that were discovered, and keys.
+/// Creates a folder with discovered players and keys.
 fn filled() -> Program {
     let program = Program::new().with("WCL_KEYS", "key-1:secret,key-2:secret");
     let lines: String =
@@ -77,13 +78,13 @@ fn a_flipped_byte_is_found_and_repaired_with_a_count_of_what_is_lost() {
         "{ran:?}"
     );
 
-    // A command that meets the page names the file and the remedy.
+    // A command that reads the damaged page names the file and the remedy.
     let error = program.run(&["data", "export", "wcl", "discovers", "-"]).stderr;
     for part in ["warcraftlogs.db", "stint check --repair", "stint restore"] {
         assert!(error.contains(part), "{error}");
     }
 
-    // Only the damaged page itself tells how many rows were on it: the table has no index.
+    // Only the damaged page itself could tell how many rows were on it, because the table has no index.
     let counted = format!("discovers: {} rows kept, at least {rows} lost", in_thousands(DISCOVERED - rows));
     let ran = program.run(&["check", "--repair", "--dry-run"]);
     assert!(ran.code == 1 && ran.stdout.contains(&counted), "{ran:?}");
@@ -143,7 +144,7 @@ fn a_backup_brings_back_what_was_there_and_puts_the_rest_aside() {
     assert!(refused.contains("another stint process has the folder"), "{refused}");
     drop(open);
 
-    // As a restore leaves it that was killed.
+    // The state that a killed restore leaves.
     let left = program.file("home.restoring");
     fs::create_dir(&left).unwrap();
     fs::write(left.join("keys.db"), "half of it").unwrap();
@@ -158,7 +159,7 @@ fn a_backup_brings_back_what_was_there_and_puts_the_rest_aside() {
     assert_eq!(states, ["stale", "stale"], "nothing is spent before the counters are read");
     assert_eq!(program.json(&["check"])["damaged"], 0);
 
-    // What was fetched since is taken over from there.
+    // The players that were fetched since are imported from the old folder.
     let players = program.file("taken.jsonl");
     output(stint(aside).args(["data", "export", "wcl", "players", text(&players)]));
     program.succeed(&["data", "import", "wcl", "players", text(&players)]);
@@ -209,7 +210,7 @@ fn a_backup_of_a_damaged_file_is_none() {
     assert!(!program.file("backup").join("stint-backup.json").exists());
 }
 
-/// The fleet is killed after the backup, having spent points that the backup does not know.
+/// The fleet is killed after the backup, having spent points that the backup does not know of.
 #[test]
 fn a_restored_fleet_loses_nothing_and_overspends_nothing() {
     let upstream = upstream("300");

@@ -1,4 +1,4 @@
-//! A stand-in upstream in a process of its own, so that its books outlive the fleet.
+//! A stand-in upstream in its own process, so that its records survive the fleet's process.
 
 use std::io::{BufRead, BufReader, Lines, Read, Write};
 use std::net::TcpStream;
@@ -8,16 +8,16 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-/// `stint upstream`, on a port of its own.
+/// `stint upstream` on its own port.
 pub(crate) struct Upstream {
     process: Child,
     address: Value,
-    // Held, so that the process never writes to a closed pipe.
+    // Kept open, so that the process never writes to a closed pipe.
     _output: Lines<BufReader<ChildStdout>>,
 }
 
 impl Upstream {
-    /// That of `fleet`, with more arguments.
+    /// Starts the stand-in of `fleet` with further arguments.
     pub(crate) fn start(fleet: &str, arguments: &[&str]) -> Upstream {
         let mut process = stint(Path::new("."))
             .args(["upstream", fleet, "--port", "0", "--json"])
@@ -37,12 +37,12 @@ impl Upstream {
         Upstream { process, address: serde_json::from_str(&text).unwrap(), _output: output }
     }
 
-    /// A setting that leads to it, by its name in small letters.
+    /// Returns a setting that leads to it, by the setting's name in lower case.
     pub(crate) fn setting(&self, name: &str) -> &str {
         self.address[name].as_str().unwrap()
     }
 
-    /// What it has counted.
+    /// Returns the stand-in's records.
     pub(crate) fn books<T: DeserializeOwned>(&self) -> T {
         let url = self.setting("books").strip_prefix("http://").unwrap();
         let (host, path) = url.split_once('/').unwrap();
@@ -61,7 +61,7 @@ impl Drop for Upstream {
     }
 }
 
-/// The binary, with an environment that holds nothing of the machine's.
+/// Returns the binary, with an environment that contains nothing of the machine's.
 pub(crate) fn stint(home: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_stint"));
     command.env_clear().env("STINT_HOME", home).stdin(Stdio::null());

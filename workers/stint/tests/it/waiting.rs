@@ -1,4 +1,4 @@
-//! `stint wcl refresh --wait` beside a fleet that runs, and `stint wcl show`.
+//! Tests of `stint wcl refresh --wait` while a fleet runs, and of `stint wcl show`.
 
 use std::path::Path;
 use std::process::Command;
@@ -11,7 +11,7 @@ use crate::up::Up;
 use crate::upstream::{Upstream, stint};
 use crate::world::{PLAYER, World, block_on};
 
-/// `stint`, pointed at a stand-in.
+/// Returns `stint`, pointed at a stand-in.
 fn fleet(home: &Path, upstream: &Upstream) -> Command {
     let mut command = stint(home);
     for name in ["wcl_api_url", "wcl_token_url", "wcl_site_url", "wcl_keys"] {
@@ -21,7 +21,7 @@ fn fleet(home: &Path, upstream: &Upstream) -> Command {
     command
 }
 
-/// Runs a command, and returns its exit code, and what it prints on stdout and on stderr.
+/// Runs a command. Returns its exit code, stdout and stderr.
 async fn ran(mut command: Command, arguments: &[&str]) -> (i32, String, String) {
     command.args(arguments);
     let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
@@ -41,7 +41,7 @@ fn whoever_waits_gets_the_ranks_or_the_reason() {
         let mut up = fleet(&home, &upstream);
         up.args(["up", "--json"]);
         let mut up = Up::start(up, folder.path().join("log"));
-        // The aggregator leaves nobody in `discovers` for long, so the player is one that was fetched already.
+        // Discovered players do not stay in `discovers` for long, so this uses a player that was fetched already.
         let export = ["data", "export", "wcl", "players", "-"];
         let is_there = async |_: &Up| !ran(stint(&home), &export).await.1.is_empty();
         up.until(is_there).await;
@@ -87,7 +87,7 @@ fn a_wait_has_an_end_and_says_what_it_waited_for() {
     assert!(ran.code == 2 && ran.stderr.contains("--wait"), "{ran:?}");
 }
 
-/// What the upstream was asked for beside percentiles: all-stars, another metric, and the dungeons of a season.
+/// The other data that the upstream was asked for: all-stars, another metric, and the dungeons of a season.
 const MORE: &str = r#"{"_id":57147396,"name":"Ånn","classId":4,"region":"EU","server":{"name":"Tarren Mill","slug":"tarren-mill","normalizedName":"TarrenMill"},"updatedAt":{"$date":"2026-11-20T10:00:00Z"},"raids":{"26":{"4":{"metric":"dps","best":91.2,"median":80.1,"encounters":{"2398":{"best":95.3,"median":80.0,"kills":12,"spec":"Fire","allStars":{"partition":3,"points":103.43,"rank":1518,"regionRank":453}},"2418":{"best":null,"median":null,"kills":1,"spec":""}},"allStars":[{"spec":"Fire","partition":3,"points":910.852,"rank":1326,"regionRank":317,"serverRank":53},{"points":12.5}],"metrics":{"hps":{"metric":"hps","best":7.5,"median":6.0,"encounters":{}}}}},"39":{"10":{"metric":"playerscore","best":88.0,"median":null,"encounters":{"12291":{"best":88.0,"median":null,"kills":3,"spec":"Frost","score":169.3,"keyLevel":15}}}}}}"#;
 
 #[test]

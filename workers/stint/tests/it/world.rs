@@ -1,4 +1,4 @@
-//! Fills the stores of a home folder the way a running fleet would, without one.
+//! Fills the stores of a home folder as a running fleet would.
 
 use std::future::Future;
 use std::path::Path;
@@ -27,10 +27,10 @@ fn rule(number: u8, raid: u32, difficulty: u32, last_run: Option<Timestamp>) -> 
     Rule { id: format!("{number:024x}"), raid, difficulty, start_page: 1, end_page: 600, last_run, ..Rule::default() }
 }
 
-/// A home in the middle of its work.
+/// A home folder of a fleet with work in progress.
 pub(crate) struct World {
     embedded: Embedded,
-    /// A minute behind the program's, so that what is done here is past when the program looks.
+    /// A minute behind the program's clock, so that everything done here is in the program's past.
     clock: ManualClock,
     store: SqliteStore,
 }
@@ -60,7 +60,7 @@ impl World {
         self.embedded.key_pool(LedgerSettings::plain(Duration::from_secs(3600)))
     }
 
-    /// The breaker of `upstream`, opened by a challenge.
+    /// Opens the breaker of `upstream` because of a challenge.
     pub(crate) async fn outage(&self, upstream: &str) {
         let settings = CircuitSettings::for_calls_of(Duration::from_secs(90));
         let (breakers, mut circuit) = (self.embedded.breakers(), Circuit::default());
@@ -69,14 +69,14 @@ impl World {
         assert!(breakers.replace(upstream, 0, &circuit).await.unwrap());
     }
 
-    /// Whether the breaker of `upstream` lets a probe go now.
+    /// Returns whether the breaker of `upstream` permits a probe now.
     pub(crate) async fn is_probe_due(&self, upstream: &str) -> bool {
         let settings = CircuitSettings::for_calls_of(Duration::from_secs(90));
         let circuit = self.embedded.breakers().load(upstream).await.unwrap().1;
         circuit.waits(Intent::Probe, &settings, SystemClock.now()).is_none()
     }
 
-    /// One rule that is read, one that rests, one that is due and one that is fresh.
+    /// Adds four rules: one being read, one resting, one due and one fresh.
     pub(crate) async fn rules(&self) {
         let now = self.now();
         let yesterday = before(now, Duration::from_secs(25 * 3600));
@@ -91,7 +91,7 @@ impl World {
         self.store.put(&rule(4, 99, 5, Some(now))).await.unwrap();
     }
 
-    /// A rule whose first page makes no sense, and an upstream that turned discovery away. Returns the rule's id.
+    /// Adds a rule whose first page is implausible, and an upstream that rejected discovery. Returns the rule's id.
     pub(crate) async fn doubted(&self) -> String {
         let now = self.now();
         self.store.put(&rule(5, 26, 4, Some(before(now, Duration::from_secs(25 * 3600))))).await.unwrap();
@@ -104,7 +104,7 @@ impl World {
         claim.rule.id
     }
 
-    /// An upstream that turned discovery away, and rests for an hour.
+    /// Adds an upstream that rejected discovery and rests for an hour.
     pub(crate) async fn resting_upstream(&self, upstream: &str) {
         let until = after(self.now(), Duration::from_secs(3600));
         let rest = Rest { until, reason: "the site turned discovery away: status 403 for page 1".into() };
@@ -112,7 +112,7 @@ impl World {
         self.store.rest_upstream(&UpstreamRest { upstream, rest }).await.unwrap();
     }
 
-    /// A rule that rests for an hour.
+    /// Adds a rule that rests for an hour.
     pub(crate) async fn resting_rule(&self) {
         let now = self.now();
         self.store.put(&rule(1, 26, 3, Some(before(now, Duration::from_secs(25 * 3600))))).await.unwrap();
@@ -125,7 +125,7 @@ impl World {
         self.store.claim_due(self.now(), Duration::from_secs(300)).await.unwrap().unwrap()
     }
 
-    /// Players in every stage: discovered, queued, dead, parked, ranked, dropped.
+    /// Adds players in every stage: discovered, queued, dead-lettered, parked, ranked and dropped.
     pub(crate) async fn players(&self) {
         let seen = [7, 8].map(|id| Discovered { id, raids_to_scrap: RaidsToScrap::one(26, 3) });
         self.store.merge(&seen).await.unwrap();
@@ -145,14 +145,14 @@ impl World {
         self.pool().park(&[parked]).await.unwrap();
     }
 
-    /// Two more who were discovered, one of whom waits in the queue.
+    /// Adds two more discovered players, one of which waits in the queue.
     pub(crate) async fn one_waits(&self) {
         let seen = [20, 21].map(|id| Discovered { id, raids_to_scrap: RaidsToScrap::one(26, 3) });
         self.store.hand_over(&seen[..1], self.now()).await.unwrap();
         self.store.merge(&seen).await.unwrap();
     }
 
-    /// A key that is nearly spent, with a window behind it, and one that was never read.
+    /// Adds a key that is nearly spent and has a past window, and a key that was never read.
     pub(crate) async fn keys(&self) {
         let pool = self.pool();
         pool.configure(&[KeyId("key-1".into()), KeyId("key-2".into())]).await.unwrap();
@@ -168,7 +168,7 @@ impl World {
         }
     }
 
-    /// The upstream does not accept the first of them any more.
+    /// Marks the first key as refused by the upstream.
     pub(crate) async fn refuse_key(&self) {
         let until = after(self.now(), Duration::from_secs(900));
         let claim = ReadingClaim { key: KeyId("key-1".into()), started: 0 };
@@ -176,30 +176,30 @@ impl World {
         self.pool().observe(&claim, refused).await.unwrap();
     }
 
-    /// The workers that are woken once.
+    /// Returns the workers that have a one-time wake-up.
     pub(crate) async fn woken(&self) -> Vec<String> {
         let wakeups = self.embedded.wakeups().list().await.unwrap();
         wakeups.into_iter().filter(|wakeup| wakeup.period.is_none()).map(|wakeup| wakeup.worker).collect()
     }
 
-    /// Which stages the fleet has passed.
+    /// Returns the milestones that the fleet has passed.
     pub(crate) async fn reached(&self) -> Reached {
         self.store.reached().await.unwrap()
     }
 
-    /// When the reviver is woken.
+    /// Returns when the reviver is woken.
     pub(crate) async fn revival(&self) -> Option<Timestamp> {
         let wakeups = self.embedded.wakeups().list().await.unwrap();
         wakeups.into_iter().find(|wakeup| wakeup.name == REVIVE).map(|wakeup| wakeup.at)
     }
 
-    /// A process that runs the fleet, now and by the program's clock.
+    /// Records a process that runs the fleet, now and by the program's clock.
     pub(crate) async fn host(&self) {
         let host = Host::new(1, vec![stint_warcraftlogs::FLEET.into()], SystemClock.now());
         self.embedded.hosts().beat(&host, SystemClock.now()).await.unwrap();
     }
 
-    /// The schedules of a fleet that runs, and the reviver's wake-up.
+    /// Sets the schedules of a running fleet, and the reviver's wake-up.
     pub(crate) async fn schedules(&self) {
         let wakeups = self.embedded.wakeups();
         for (worker, minutes) in [("discover", 30), ("aggregator", 180), ("reviver", 60), ("db-generator", 1440)] {

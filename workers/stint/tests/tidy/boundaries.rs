@@ -1,4 +1,4 @@
-//! Who may know whom: the invariants of the design's tree.
+//! Rules about dependencies between the parts of the tree.
 
 use crate::tree::{File, Finding, Rule, Tree};
 
@@ -115,7 +115,7 @@ pub(crate) const RULES: &[Rule] = &[
     },
 ];
 
-/// Which files may read the wall clock, which may also wait on it, and why.
+/// The files that may read the wall clock, and the files that may also wait on it, with the reason.
 const REAL_TIME: &[(&str, Time, &str)] = &[
     ("shared/core/src/clock.rs", Time::ReadAndWait, "the port itself"),
     ("shared/host/src/system_clock.rs", Time::ReadAndWait, "the one clock that is real"),
@@ -170,7 +170,7 @@ fn workers_see_store_traits(tree: &Tree) -> Vec<Finding> {
     let mut findings = Vec::new();
     for file in tree.rust().filter(is_worker) {
         for backend in BACKENDS {
-            // `stint_embedded::rusqlite` is one mention, not two.
+            // `stint_embedded::rusqlite` counts as one mention.
             let own = |at: &usize| !file.source.code[..*at].ends_with("stint_embedded::") && !file.is_test_at(*at);
             let offsets = file.source.mentions(backend).into_iter().filter(own);
             findings.extend(offsets.map(|at| file.at(at, format!("`{backend}` outside the store"))));
@@ -179,7 +179,7 @@ fn workers_see_store_traits(tree: &Tree) -> Vec<Finding> {
     findings
 }
 
-/// The backend whose store file this is: `sqlite` for `store/sqlite.rs`, `store/sqlite_players.rs` and `store/sqlite/…`.
+/// Returns the backend of a store file: `sqlite` for `store/sqlite.rs`, `store/sqlite_players.rs` and `store/sqlite/…`.
 fn backend(file: &File) -> Option<&str> {
     let (_, below) = file.path.split_once("/src/store/")?;
     let name = below.split(['/', '_', '.']).next()?;
@@ -215,7 +215,7 @@ fn environment_in_config(tree: &Tree) -> Vec<Finding> {
     findings
 }
 
-/// The library's own settings are set nowhere else.
+/// libgit2's global settings, which need `unsafe`, are set in this one file.
 fn unsafe_in_one_place(tree: &Tree) -> Vec<Finding> {
     const PLACE: &str = "workers/warcraftlogs/src/publish/wire/transports.rs";
     let mut findings = Vec::new();

@@ -1,4 +1,4 @@
-//! What every text of the repository keeps to: pages, scripts and code alike.
+//! Rules that apply to every text of the repository: pages, scripts and code.
 
 use std::collections::BTreeSet;
 
@@ -73,7 +73,7 @@ const REGISTRY_HOSTS: &[&str] = &[
     "registry.terraform.io",
 ];
 
-/// Folders of one machine: a fresh clone has none of them.
+/// Folders that exist on one machine only and are missing in a fresh clone.
 const MACHINE_PATHS: &[&str] = &["/work/", "/root/", "/home/"];
 
 fn nothing_left_to_do(tree: &Tree) -> Vec<Finding> {
@@ -92,7 +92,7 @@ fn no_machine_paths(tree: &Tree) -> Vec<Finding> {
     lines(tree, |line| MACHINE_PATHS.iter().copied().find(|path| absolute(line, path)))
 }
 
-/// A finding for each line of each text in which `find` names something.
+/// Returns a finding for each line of each text in which `find` matches.
 fn lines(tree: &Tree, find: impl Fn(&str) -> Option<&'static str>) -> Vec<Finding> {
     let mut findings = Vec::new();
     for file in tree.texts() {
@@ -124,7 +124,7 @@ fn links_lead_somewhere(tree: &Tree) -> Vec<Finding> {
     findings
 }
 
-/// The targets of a page's links, code left out.
+/// Returns the targets of a page's links outside code.
 fn links(page: &File) -> Vec<(usize, String)> {
     let (mut fenced, mut found) = (false, Vec::new());
     for (index, line) in page.text.lines().enumerate() {
@@ -143,7 +143,7 @@ fn links(page: &File) -> Vec<(usize, String)> {
     found
 }
 
-/// `path` as seen from the page, or nothing when it leaves the repository.
+/// Resolves `path` relative to the page, or returns `None` if it leaves the repository.
 fn resolve(page: &str, path: &str) -> Option<String> {
     let mut parts: Vec<&str> = page.split('/').collect();
     parts.pop();

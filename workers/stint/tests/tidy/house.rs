@@ -1,4 +1,4 @@
-//! The binary's own house: a fleet is one folder and one row, and imports run down.
+//! Rules for the binary's own source tree: a fleet is one folder and one row, and imports have no cycles.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -55,10 +55,10 @@ pub(crate) const RULES: &[Rule] = &[
 
 const SOURCES: &str = "workers/stint/src/";
 
-/// The only list of fleets.
+/// The file with the only list of fleets.
 const LIST: &str = "workers/stint/src/fleets/mod.rs";
 
-/// What a fleet is called, in code and in texts.
+/// The names of the fleets, as used in code and in text.
 const FLEETS: &[&[&str]] = &[
     &["warcraftlogs", "WarcraftLogs", "stint_warcraftlogs", "wcl", "wcl_", "WCL_"],
     &["poe-stashes", "PoeStashes", "poe_stashes", "stint_poe_stashes", "poe", "POE_"],
@@ -111,13 +111,13 @@ fn folder(path: &str) -> &str {
     path.rsplit_once('/').map_or("", |(folder, _)| folder)
 }
 
-/// The path of a file's module: `fleets`, `settings` for `fleets/settings.rs`.
+/// Returns the module path of a file: `fleets`, `settings` for `fleets/settings.rs`.
 fn module(path: &str) -> Vec<&str> {
     let below = path.trim_start_matches(SOURCES).trim_end_matches(".rs");
     below.split('/').filter(|name| !matches!(*name, "mod" | "main")).collect()
 }
 
-/// The files whose items a file names, tests aside.
+/// Returns the files whose items a file imports, except in tests.
 fn imported<'t>(own: &[&str], file: &File, files: &BTreeMap<Vec<&'t str>, &'t File>) -> BTreeSet<&'t str> {
     let mut found = BTreeSet::new();
     for (at, path) in file.source.paths() {
@@ -143,7 +143,7 @@ fn imported<'t>(own: &[&str], file: &File, files: &BTreeMap<Vec<&'t str>, &'t Fi
     found
 }
 
-/// Every file that is imported, over however many others.
+/// Returns every file that is imported directly or indirectly.
 fn reach<'t>(from: &str, imports: &BTreeMap<&'t str, BTreeSet<&'t str>>) -> BTreeSet<&'t str> {
     let (mut reached, mut next) = (BTreeSet::new(), Vec::from_iter(imports.get(from).into_iter().flatten().copied()));
     while let Some(file) = next.pop() {

@@ -1,4 +1,4 @@
-//! What stands where, and how long it may get.
+//! Rules about where files belong and how long they may be.
 
 use std::collections::BTreeSet;
 
@@ -55,7 +55,7 @@ const TOP_LEVEL: &[&str] = &[
 
 const MAX_LINES: usize = 400;
 
-/// The front pages, and how many lines a reader is asked for.
+/// The front pages, with their maximum number of lines.
 const FRONT_PAGES: &[(&str, usize)] = &[("README.md", 119), ("docs/architecture.md", 130)];
 
 fn fixed_top_level(tree: &Tree) -> Vec<Finding> {

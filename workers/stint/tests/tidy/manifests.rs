@@ -1,4 +1,4 @@
-//! What the members' `Cargo.toml` files say, and leave to the workspace.
+//! Rules about the members' `Cargo.toml` files.
 
 use std::collections::BTreeSet;
 
@@ -89,7 +89,7 @@ pub(crate) const RULES: &[Rule] = &[
 
 const NHL: (&str, &str) = ("workers/nhl-stats/Cargo.toml", "[package]\nname = \"stint-nhl-stats\"");
 
-/// An entry of a table of dependencies.
+/// An entry in a table of dependencies.
 struct Dependency<'a> {
     line: usize,
     table: &'a str,
@@ -129,7 +129,7 @@ fn dependencies_are_used(tree: &Tree) -> Vec<Finding> {
     let mut findings = Vec::new();
     for manifest in tree.manifests() {
         let own: Vec<&File> = tree.rust().filter(|file| file.member() == manifest.member()).collect();
-        // A file of another member is compiled here too where a `#[path]` names it.
+        // A `#[path]` attribute may include a file of another member.
         let is_taken_in = |file: &&File| own.iter().any(|own| own.text.contains(&format!("/{}\"]", file.path)));
         let members: Vec<&File> =
             tree.rust().filter(|file| file.member() == manifest.member() || is_taken_in(file)).collect();
@@ -159,11 +159,11 @@ fn only_stint_wires(tree: &Tree) -> Vec<Finding> {
     let name = |manifest: &File| Some(manifest.text.split_once("name = \"")?.1.split_once('"')?.0.to_owned());
     let fleets: BTreeSet<String> = tree.manifests().filter(|manifest| manifest.is_fleet()).filter_map(name).collect();
     let mut findings = Vec::new();
-    // The fuzz targets are tests of whatever they name.
+    // The fuzz targets test crates of both kinds.
     let wires = |manifest: &&File| matches!(manifest.member(), ("workers", "stint") | ("shared", "fuzz"));
     for manifest in tree.manifests().filter(|manifest| !wires(manifest)) {
         for Dependency { line, table, name, .. } in dependencies(manifest) {
-            // A fleet's own sqlite store files use `stint-embedded`; which files may, another rule tells.
+            // A fleet's own sqlite store files use `stint-embedded`; another rule checks which files may.
             let joins = fleets.contains(name) || (manifest.is_fleet() && matches!(name, "stint-host" | "stint-aws"));
             if table == "dependencies" && joins {
                 findings.push(manifest.on_line(line, format!("depends on `{name}`")));

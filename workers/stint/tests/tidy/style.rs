@@ -1,4 +1,4 @@
-//! How Rust reads here.
+//! Rules about Rust code.
 
 use crate::source::{closing, words};
 use crate::tree::{File, Finding, Rule, Tree};
@@ -126,7 +126,7 @@ fn panics_with_reasons(tree: &Tree) -> Vec<Finding> {
         let code = &file.source.code;
         for panic in [".unwrap()", ".expect(", "panic!(", "unreachable!("] {
             for at in words(code, panic) {
-                // A method of ours that is called `expect` hands its result on.
+                // A method of this project that is named `expect` returns a result, which is propagated.
                 let handed_on = panic == ".expect(" && code[closing(code, at + panic.len() - 1)..].starts_with('?');
                 if !handed_on && !file.is_test_at(at) && !is_explained(file, at) {
                     findings.push(file.at(at, format!("`{}` without a reason", panic.trim_end_matches('('))));
@@ -137,7 +137,7 @@ fn panics_with_reasons(tree: &Tree) -> Vec<Finding> {
     findings
 }
 
-/// Whether a comment stands on this line, or on a line from the one above the statement to here.
+/// Returns whether there is a comment on this line, or on a line from the one above the statement to this one.
 fn is_explained(file: &File, offset: usize) -> bool {
     let line = file.source.line(offset);
     let lines: Vec<&str> = file.source.code.lines().collect();
@@ -170,7 +170,7 @@ fn errors_read_on(tree: &Tree) -> Vec<Finding> {
     findings
 }
 
-/// Names that keep their capital wherever they stand.
+/// Names that keep their capital letter at the start of an error.
 const NAMES: &[&str] =
     &["DynamoDB", "EventBridge", "GraphQL", "Lambda", "Lua", "MongoDB", "Postgres", "SQLite", "Warcraft"];
 

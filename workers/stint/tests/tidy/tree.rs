@@ -1,23 +1,23 @@
-//! The files that the rules look at: what git tracks, and what it would take up with the next `git add`.
+//! The files that the rules check: those that git tracks, and those that the next `git add` would add.
 
 use std::path::Path;
 use std::process::Command;
 
 use crate::source::Source;
 
-/// A file of the repository, its path as git writes it.
+/// A file of the repository, with its path as git writes it.
 pub(crate) struct File {
     pub(crate) path: String,
     pub(crate) text: String,
     pub(crate) source: Source,
 }
 
-/// All files of a repository, or the few of an example.
+/// All files of a repository, or the few files of an example.
 pub(crate) struct Tree {
     pub(crate) files: Vec<File>,
 }
 
-/// A broken rule: what, and where. Line 0 stands for the whole file.
+/// A violation: what and where. Line 0 stands for the whole file.
 #[derive(Debug)]
 pub(crate) struct Finding {
     pub(crate) path: String,
@@ -25,19 +25,19 @@ pub(crate) struct Finding {
     pub(crate) what: String,
 }
 
-/// A rule of the house, with examples that prove that it can fail and that it can pass.
+/// A rule, with examples that prove that it can fail and that it can pass.
 pub(crate) struct Rule {
     pub(crate) name: &'static str,
     pub(crate) remedy: &'static str,
     pub(crate) check: fn(&Tree) -> Vec<Finding>,
-    /// Repositories of a few files, each with exactly one finding.
+    /// Small repositories with exactly one finding each.
     pub(crate) bad: &'static [&'static [(&'static str, &'static str)]],
-    /// Repositories without one.
+    /// Small repositories without a finding.
     pub(crate) good: &'static [&'static [(&'static str, &'static str)]],
 }
 
 impl Tree {
-    /// The repository at `root`. A file that is no text is left out.
+    /// Reads the repository at `root`. Files that are not text are skipped.
     pub(crate) fn read(root: &Path) -> Self {
         let list = Command::new("git")
             .args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"])
@@ -58,12 +58,13 @@ impl Tree {
         self.files.iter().filter(|file| file.path.ends_with(".rs"))
     }
 
-    /// The manifests of the workspace's members.
+    /// Returns the manifests of the workspace's members.
     pub(crate) fn manifests(&self) -> impl Iterator<Item = &File> {
         self.files.iter().filter(|file| file.path.ends_with("/Cargo.toml"))
     }
 
-    /// The files whose every word counts: all but the lock file, and these rules with their bad examples.
+    /// Returns the files in which every word counts: all except the lock file and these rules, which contain bad
+    /// examples.
     pub(crate) fn texts(&self) -> impl Iterator<Item = &File> {
         let ours = |file: &&File| !file.path.starts_with("workers/stint/tests/tidy") && file.path != "Cargo.lock";
         self.files.iter().filter(ours)
@@ -76,23 +77,23 @@ impl File {
         Self { path: path.to_owned(), text: text.to_owned(), source }
     }
 
-    /// The file's last name.
+    /// Returns the last component of the path.
     pub(crate) fn name(&self) -> &str {
         self.path.rsplit('/').next().unwrap_or(&self.path)
     }
 
-    /// The member of the workspace that the file belongs to, as `("workers", "stint")`.
+    /// Returns the workspace member that the file belongs to, as `("workers", "stint")`.
     pub(crate) fn member(&self) -> (&str, &str) {
         let mut parts = self.path.split('/');
         (parts.next().unwrap_or_default(), parts.next().unwrap_or_default())
     }
 
-    /// Whether the file belongs to a fleet: a member under `workers/` that is not the binary.
+    /// Returns whether the file belongs to a fleet: a member under `workers/` other than the binary.
     pub(crate) fn is_fleet(&self) -> bool {
         matches!(self.member(), ("workers", member) if member != "stint")
     }
 
-    /// Whether all of the file serves tests, examples or measurements only.
+    /// Returns whether the whole file is only used by tests, examples or benchmarks.
     pub(crate) fn is_test(&self) -> bool {
         let folder = |name: &str| self.path.contains(name);
         folder("/tests/")
@@ -103,7 +104,7 @@ impl File {
             || self.path.starts_with("shared/fuzz/")
     }
 
-    /// Whether this offset of the file's code serves tests only.
+    /// Returns whether this offset in the file's code is only used by tests.
     pub(crate) fn is_test_at(&self, offset: usize) -> bool {
         self.is_test() || self.source.is_test(offset)
     }

@@ -1,4 +1,4 @@
-//! The settings as files: a page of the documentation, and environment variables.
+//! Writes the settings as files: a documentation page, and a file of environment variables.
 
 use std::fmt::Write;
 
@@ -20,7 +20,7 @@ const ENV_HEAD: &str = "\
 #   set -a; . ./.env; set +a
 ";
 
-/// `docs/configuration.md`.
+/// Returns the text of `docs/configuration.md`.
 pub(super) fn markdown(sections: &[Section]) -> String {
     let mut text = MARKDOWN_HEAD.to_owned();
     for section in sections {
@@ -36,7 +36,7 @@ pub(super) fn markdown(sections: &[Section]) -> String {
     text
 }
 
-/// `.env.example`.
+/// Returns the text of `.env.example`.
 pub(super) fn env(sections: &[Section]) -> String {
     let mut text = ENV_HEAD.to_owned();
     for section in sections {
@@ -58,7 +58,7 @@ pub(super) fn env(sections: &[Section]) -> String {
     text
 }
 
-/// Up to the first full stop.
+/// Returns `text` up to and including its first full stop.
 pub(super) fn first_sentence(text: &str) -> String {
     let end = [". ", ": ", "; "].iter().filter_map(|mark| text.find(mark)).min();
     end.map_or(text, |end| &text[..end]).trim_end_matches('.').to_owned()
@@ -77,7 +77,7 @@ fn in_a_cell(setting: &Setting) -> String {
     text
 }
 
-/// Comment lines of at most this many characters.
+/// Comment lines are wrapped at this many characters.
 const WIDTH: usize = 110;
 
 fn comment(text: &str) -> String {
@@ -95,7 +95,7 @@ fn comment(text: &str) -> String {
     lines + &line + "\n"
 }
 
-/// As a shell reads it.
+/// Quotes `value` for a shell.
 fn quoted(value: &str) -> String {
     let plain = value.chars().all(|letter| letter.is_ascii_alphanumeric() || "-_./:@,".contains(letter));
     if plain { value.to_owned() } else { format!("'{value}'") }

@@ -39,7 +39,7 @@ pub(super) struct QueueView {
     pub(super) max_receives: u32,
 }
 
-/// Those that work today.
+/// Returns the fleets that work today.
 pub(super) fn fleets() -> Vec<FleetView> {
     FLEETS.iter().map(|row| fleet(row.name(), row.workers())).collect()
 }

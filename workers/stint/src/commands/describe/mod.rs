@@ -1,4 +1,4 @@
-//! Every fleet, worker, queue and setting as data: what infrastructure and documentation are made from.
+//! Describes every fleet, worker, queue and setting as data. Infrastructure and documentation are generated from it.
 
 mod document;
 mod fleets;
@@ -38,7 +38,7 @@ enum Form {
 struct Description {
     version: &'static str,
     fleets: Vec<FleetView>,
-    /// By the heading that `--help` shows them under.
+    /// Grouped by the heading that `--help` shows them under.
     settings: Vec<Section>,
 }
 

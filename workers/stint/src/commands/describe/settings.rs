@@ -1,4 +1,4 @@
-//! Every setting, read from the structs that read the settings: their text is written once.
+//! Collects every setting from the structs that parse them, so that each setting's text is written once.
 
 use clap::builder::StyledStr;
 use clap::{Arg, Args, Command, ValueHint};
@@ -21,27 +21,27 @@ pub(super) struct Section {
 pub(super) struct Setting {
     /// The environment variable.
     pub(super) variable: String,
-    /// The flag, on the commands that take it.
+    /// The flag, on the commands that accept it.
     pub(super) flag: String,
     pub(super) default: Option<String>,
     pub(super) help: String,
-    /// Never shown, and not to be committed anywhere.
+    /// Whether the value must never be shown or committed.
     pub(super) secret: bool,
-    /// One that is secret only if there is a user or a password in it.
+    /// Whether the value is secret only when it contains a user name or a password.
     #[serde(skip)]
     pub(super) address: bool,
-    /// What it can be, if that is a short list.
+    /// The possible values, if there is a short list of them.
     pub(super) values: Vec<Value>,
 }
 
-/// One of the values of a setting.
+/// One possible value of a setting.
 #[derive(Serialize)]
 pub(super) struct Value {
     pub(super) value: String,
     pub(super) help: String,
 }
 
-/// All settings: the installation's, the fleets', the logs'.
+/// Returns all settings: those of the installation, of the fleets, and of logging.
 pub(super) fn sections() -> Vec<Section> {
     let commands = [
         HomeSettings::augment_args(Command::new("stint")),
@@ -64,12 +64,12 @@ pub(super) fn sections() -> Vec<Section> {
 }
 
 impl Setting {
-    /// `None` for an argument that is no setting: it has no variable.
+    /// Returns `None` for an argument without an environment variable, which is not a setting.
     fn new(argument: &Arg) -> Option<Setting> {
         let variable = argument.get_env()?.to_str()?.to_owned();
         let defaults: Vec<String> =
             argument.get_default_values().iter().map(|value| value.to_string_lossy().into_owned()).collect();
-        // Where they explain themselves, such as `true` and `false`, nothing is said of them.
+        // Values such as `true` and `false` explain themselves and get no description.
         let values = argument.get_possible_values().into_iter().filter_map(|value| {
             Some(Value { value: value.get_name().to_owned(), help: value.get_help().map(sentence)? })
         });
@@ -85,7 +85,7 @@ impl Setting {
     }
 }
 
-/// The parser takes the full stop off its one-sentence texts.
+/// Adds back the full stop that clap removes from one-sentence texts.
 fn sentence(text: &StyledStr) -> String {
     let text = text.to_string();
     let text = text.trim();

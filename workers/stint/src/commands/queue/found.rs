@@ -1,4 +1,4 @@
-//! The queues of fleets, by their names.
+//! Finds queues by name.
 
 use std::sync::Arc;
 
@@ -11,18 +11,18 @@ use crate::fleets::first_fed;
 use crate::fleets::fleet::Fleet;
 use crate::views::queue::QueueView;
 
-/// A queue, and whose it is.
+/// A queue and the fleet that owns it.
 pub(super) struct Found {
     pub(super) fleet: &'static dyn Fleet,
     pub(super) queue: Arc<dyn Queue>,
 }
 
-/// The queue that is meant where none is named.
+/// Returns the queue that is used when none is named.
 pub(super) fn backlog() -> &'static str {
     first_fed().and_then(|member| member.spec.queue()).map_or("the first", |trigger| trigger.queue)
 }
 
-/// All queues of the fleets, each fleet's backlog first.
+/// Returns all queues of the fleets, each fleet's backlog first.
 pub(super) fn queues(meant: &Meant) -> anyhow::Result<Vec<Found>> {
     let mut found = Vec::new();
     for fleet in &meant.fleets {
@@ -35,7 +35,7 @@ pub(super) fn queues(meant: &Meant) -> anyhow::Result<Vec<Found>> {
 }
 
 impl Found {
-    /// The queue of that name; without a name the backlog.
+    /// Returns the queue with that name, or the backlog if there is no name.
     pub(super) fn named(name: Option<&str>, meant: &Meant) -> anyhow::Result<Found> {
         let all = queues(meant)?;
         let names = all.iter().map(|found| found.queue.name()).collect::<Vec<_>>().join(", ");
@@ -44,7 +44,7 @@ impl Found {
         named.ok_or_else(|| anyhow!("there is no queue '{name}'; there are: {names}"))
     }
 
-    /// The queue as it stands.
+    /// Returns the current state of the queue.
     pub(super) async fn view(&self, meant: &Meant) -> anyhow::Result<QueueView> {
         let parked = self.fleet.parked(self.queue.name(), &meant.settings, &meant.backends).await?;
         Ok(QueueView::read(&*self.queue, parked).await?)

@@ -94,8 +94,8 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
     }
 }
 
-/// The queues of the first fleet, and what is in those of the others: a fleet that was never started here has nothing to
-/// show, and one that is not deployed has no queues.
+/// Lists the queues of the first fleet, and the queues of other fleets that contain messages. A fleet that was never
+/// started here has nothing to show, and a fleet that is not deployed has no queues.
 async fn list(meant: &Meant, context: &Context) -> anyhow::Result<()> {
     let (mut listed, mut missing) = (Listed { queues: Vec::new() }, None);
     for found in queues(meant)? {

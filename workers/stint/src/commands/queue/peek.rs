@@ -1,4 +1,4 @@
-//! Looking into a queue.
+//! Shows the messages of a queue without receiving them.
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -11,7 +11,7 @@ use crate::moment::when;
 use crate::printable::one_line;
 use crate::words::{count, number};
 
-/// A body is shown up to here in words, and whole in JSON.
+/// In text output a body is cut after this many characters. JSON output has the whole body.
 const SHOWN: usize = 400;
 
 #[derive(clap::Args)]

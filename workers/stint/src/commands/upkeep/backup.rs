@@ -1,11 +1,12 @@
-//! A copy of everything that the folder keeps, as it is at one instant, while fleets go on.
+//! Copies everything in the folder as of one instant, while fleets run.
 //!
-//! The databases are copied as they were at one and the same instant (see [`stint_embedded::upkeep::Snapshot`]), which is
-//! what a crash at that instant would have left. Files that never change, such as the pages of a river, are copied after
-//! them: what the databases name is there, and what was written since does no harm.
+//! All databases are copied as of the same instant (see [`stint_embedded::upkeep::Snapshot`]), so the copy equals what
+//! a crash at that instant would have left. Files that never change, such as the pages of a river, are copied
+//! afterwards: every file that the databases refer to is then included, and files written since do no harm.
 //!
 //! # If the process exits between any two lines
-//! The folder has no list, which is written last. `stint restore` refuses it, and so does the next backup.
+//! The backup has no list, because the list is written last. `stint restore` refuses such a backup, and so does the
+//! next `stint backup` into that folder.
 
 use std::fs;
 use std::path::{Path, PathBuf, absolute};
@@ -22,13 +23,13 @@ use crate::context::Context;
 use crate::fleets::{files, folders};
 use crate::words::{count, number};
 
-/// Between two words about the progress.
+/// Bytes copied between two progress messages.
 const TELL_EVERY: u64 = LONG;
 
-/// Bytes of a page, about: it only decides how often the progress is told.
+/// The approximate size of a page in bytes. It only determines how often progress is reported.
 const PAGE_BYTES: u64 = 4_096;
 
-/// Where to.
+/// Where to write the backup.
 #[derive(clap::Args)]
 #[command(
     after_help = "Example:\n  stint backup /backups/stint-monday\n\nFleets may run meanwhile. All files are copied as \
@@ -89,7 +90,7 @@ pub(crate) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
     })
 }
 
-/// Makes the folder. One that has something in it may be another backup.
+/// Creates the folder. Fails if it contains anything, because that may be another backup.
 fn prepare(dir: &Path, home: &Path) -> Result<()> {
     let (inside, of) = (absolute(dir)?, absolute(home)?);
     ensure!(
@@ -111,7 +112,7 @@ fn prepare(dir: &Path, home: &Path) -> Result<()> {
     )
 }
 
-/// A copy of a damaged file is no backup.
+/// Fails if the copy is damaged: a copy of a damaged file is not a backup.
 fn is_sound(copy: &Copied) -> Result<()> {
     match copy.findings.first() {
         None => Ok(()),
@@ -124,7 +125,7 @@ fn is_sound(copy: &Copied) -> Result<()> {
     }
 }
 
-/// Copies the folders whose files never change, as far as they are in `STINT_HOME`.
+/// Copies the folders of immutable files that exist in `STINT_HOME`.
 fn copy_folders(arguments: &Arguments, context: &Context) -> Result<Vec<FolderEntry>> {
     let mut entries = Vec::new();
     for name in folders().filter(|_| !arguments.without_pages) {

@@ -1,4 +1,4 @@
-//! Whether the files of the folder are sound.
+//! Checks whether the files of the folder are sound.
 
 use std::path::Path;
 
@@ -13,7 +13,7 @@ use crate::fleets::files;
 use crate::table::Table;
 use crate::words::count;
 
-/// What is said below the files if one is damaged.
+/// Printed below the list of files if one of them is damaged.
 const REMEDY: &str = "stop what runs here, then `stint check --repair` copies a damaged file and repairs it, and says what is \
                       lost (first with --dry-run, if you like); or go back to a backup with `stint restore`";
 
@@ -40,11 +40,11 @@ pub(crate) struct Arguments {
     quick: bool,
 }
 
-/// What was found.
+/// The findings.
 #[derive(Serialize)]
 struct Report {
     files: Vec<FileReport>,
-    /// How many files are damaged; after a repair, how many still are.
+    /// The number of damaged files; after a repair, the number that are still damaged.
     damaged: u64,
     dry_run: bool,
 }
@@ -56,10 +56,10 @@ pub(super) struct FileReport {
     pub(super) bytes: u64,
     pub(super) state: State,
     pub(super) findings: Vec<Finding>,
-    /// The schema's number, if a newer version has written the file: its rows were not looked at.
+    /// The schema version, if a newer release wrote the file. Its rows were not checked.
     #[serde(skip_serializing_if = "Option::is_none")]
     newer_schema: Option<i64>,
-    /// What was done about the findings.
+    /// What the repair did about the findings.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) repair: Option<Repaired>,
 }

@@ -1,4 +1,4 @@
-//! Copying files and folders of them, durably.
+//! Copies files and folders durably.
 
 use std::fs::{self, File};
 use std::io;
@@ -8,14 +8,14 @@ use serde::{Deserialize, Serialize};
 
 use super::manifest::sync_folder;
 
-/// What is in a folder and below it.
+/// The number and size of the files in a folder and its subfolders.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct FolderCount {
     pub(super) files: u64,
     pub(super) bytes: u64,
 }
 
-/// Counts what is in a folder.
+/// Counts the files in a folder and its subfolders.
 pub(super) fn count_files(folder: &Path) -> io::Result<FolderCount> {
     let mut count = FolderCount::default();
     for entry in fs::read_dir(folder)? {
@@ -31,8 +31,8 @@ pub(super) fn count_files(folder: &Path) -> io::Result<FolderCount> {
     Ok(count)
 }
 
-/// Copies a folder with all that is below. `tell` is told after each file. A file that has gone meanwhile is passed over: it
-/// was the part of an upload.
+/// Copies a folder with its subfolders, and calls `tell` after each file. A file that disappears meanwhile is skipped:
+/// it was part of an unfinished upload.
 pub(super) fn copy_folder(from: &Path, to: &Path, tell: &mut impl FnMut(FolderCount)) -> io::Result<FolderCount> {
     let mut count = FolderCount::default();
     copy_below(from, to, &mut count, tell)?;
@@ -58,7 +58,7 @@ fn copy_below(from: &Path, to: &Path, count: &mut FolderCount, tell: &mut impl F
     sync_folder(to)
 }
 
-/// Copies a file, and returns when it is on the disk.
+/// Copies a file. Returns once the copy is durable.
 pub(super) fn copy_file(from: &Path, to: &Path) -> io::Result<u64> {
     let bytes = fs::copy(from, to)?;
     File::open(to)?.sync_all()?;

@@ -1,4 +1,4 @@
-//! The list of what is in a backup. It is written last: a backup without one was never finished.
+//! The list of a backup's files. It is written last, so a backup without a list is unfinished.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -13,22 +13,22 @@ use stint_embedded::upkeep::FileSpec;
 use super::copies::{FolderCount, count_files};
 use crate::aside::Aside;
 
-/// Its name in the folder of the backup.
+/// The list's file name in the backup folder.
 pub(super) const NAME: &str = "stint-backup.json";
 
-/// The form that this version writes. A new optional field does not change it.
+/// The version of the list's format. Adding an optional field does not change it.
 const FORMAT: u32 = 1;
 
-/// What is in a backup.
+/// The contents of a backup.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Manifest {
     format: u32,
-    /// The version that made it.
+    /// The version of Stint that made the backup.
     stint: String,
-    /// The instant that all databases are of.
+    /// The instant as of which all databases were copied.
     pub(super) taken_at: Timestamp,
     pub(super) files: Vec<FileEntry>,
-    /// Folders of files that never change once they are written.
+    /// Folders of files that never change after they are written.
     pub(super) folders: Vec<FolderEntry>,
 }
 
@@ -37,13 +37,13 @@ pub(super) struct Manifest {
 pub(super) struct FileEntry {
     pub(super) name: String,
     pub(super) bytes: u64,
-    /// In hexadecimal digits, as `sha256sum` prints it.
+    /// In hexadecimal, as `sha256sum` prints it.
     sha256: String,
-    /// The number of its schema.
+    /// The schema version.
     schema: i64,
 }
 
-/// A folder, with all that lies below.
+/// A folder with its subfolders.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct FolderEntry {
     pub(super) name: String,
@@ -56,13 +56,13 @@ impl Manifest {
         Manifest { format: FORMAT, stint: env!("CARGO_PKG_VERSION").to_owned(), taken_at, files, folders }
     }
 
-    /// All bytes of the backup.
+    /// Returns the size of the backup in bytes.
     pub(super) fn bytes(&self) -> u64 {
         let (files, folders) = (self.files.iter().map(|file| file.bytes), self.folders.iter());
         files.chain(folders.map(|folder| folder.count.bytes)).sum()
     }
 
-    /// Writes it into the folder, durably and as a whole.
+    /// Writes the list into the folder, durably and atomically.
     pub(super) fn write(&self, folder: &Path) -> Result<()> {
         let mut file = Aside::create(&folder.join(NAME), false)?;
         serde_json::to_writer_pretty(&mut file, self).context("cannot write the list of the backup")?;
@@ -70,7 +70,7 @@ impl Manifest {
         sync_folder(folder).with_context(|| format!("cannot write {}", folder.display()))
     }
 
-    /// Reads it from the folder of a backup.
+    /// Reads the list from a backup folder.
     pub(super) fn read(folder: &Path) -> Result<Manifest> {
         let path = folder.join(NAME);
         let text = match fs::read_to_string(&path) {
@@ -136,7 +136,7 @@ impl Manifest {
 }
 
 impl FileEntry {
-    /// The entry of a copy that is complete.
+    /// Returns the entry for a finished copy.
     pub(super) fn of(folder: &Path, name: String, schema: i64) -> io::Result<FileEntry> {
         let (bytes, sha256) = checksum(&folder.join(&name))?;
         Ok(FileEntry { name, bytes, sha256, schema })
@@ -147,7 +147,7 @@ pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
-/// The length and the checksum of a file.
+/// Returns the length and the checksum of a file.
 fn checksum(path: &Path) -> io::Result<(u64, String)> {
     let (mut file, mut digest, mut bytes) = (File::open(path)?, Sha256::new(), 0);
     let mut buffer = vec![0; 1 << 18];

@@ -1,4 +1,4 @@
-//! Looking after the folder: checks, repairs, backups, and going back to one.
+//! Maintenance of the folder: checks, repairs, backups and restores.
 
 pub(crate) mod backup;
 pub(crate) mod check;
@@ -20,10 +20,10 @@ use crate::context::Context;
 
 pub(super) use start::check_after_a_kill;
 
-/// Files from this length on take so long that a person is told what is done.
+/// Files of at least this length take so long that progress is reported.
 const LONG: u64 = 256 << 20;
 
-/// The databases of the folder, of which there must be some.
+/// Returns the databases in the folder. Fails if there are none.
 fn files_of(context: &Context) -> anyhow::Result<Vec<PathBuf>> {
     let home = &context.home;
     let files = databases(home).with_context(|| format!("cannot read the folder {}", home.display()))?;
@@ -36,7 +36,8 @@ fn files_of(context: &Context) -> anyhow::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// Keeps other processes out of the folder until the lock is dropped. The error names those that run fleets in it.
+/// Locks other processes out of the folder until the returned lock is dropped. The error names the processes that run
+/// fleets in it.
 fn alone(home: &Path, to_do: &str) -> anyhow::Result<FolderLock> {
     FolderLock::alone(home).ok_or_else(|| {
         let running = hosts(home).unwrap_or_default();
@@ -48,17 +49,17 @@ fn alone(home: &Path, to_do: &str) -> anyhow::Result<FolderLock> {
     })
 }
 
-/// The time in a file's name: `20261120T100000Z`.
+/// Formats a time for use in a file name: `20261120T100000Z`.
 fn stamp(at: Timestamp) -> String {
     at.to_zoned(TimeZone::UTC).strftime("%Y%m%dT%H%M%SZ").to_string()
 }
 
-/// A file's name, without its folder.
+/// Returns a file's name without its folder.
 fn name(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-/// A length in bytes as people read it: `512 B`, `64.0 KiB`, `1.5 GiB`.
+/// Formats a length in bytes: `512 B`, `64.0 KiB`, `1.5 GiB`.
 fn size(bytes: u64) -> String {
     let mut amount = bytes as f64;
     let mut unit = "B";

@@ -9,7 +9,7 @@ use super::{alone, name, stamp};
 use crate::context::Context;
 use crate::words::{count, number};
 
-/// Repairs the files in which something was found, while no other process has the folder open. With `dry_run` it finds out
+/// Repairs the files that have findings, while no other process has the folder open. With `dry_run`, only determines
 /// what would be kept and lost.
 pub(super) fn repair_all(
     paths: &[PathBuf],
@@ -37,14 +37,14 @@ pub(super) fn repair_all(
         report.repair = Some(repaired);
     }
     if !dry_run {
-        // A hold or a counter may be lost: what the upstream has counted is believed, and nothing is spent before.
+        // A hold or a counter may have been lost, so each key stays closed until the upstream's counter has been read.
         let damaged = |error| tracing::warn!(%error, "the keys could not be closed until they are read: {error}");
         forget_the_present(&context.home).unwrap_or_else(damaged);
     }
     Ok(())
 }
 
-/// What was done, or would be.
+/// Describes what was done, or what would be done.
 pub(super) fn in_words(repair: &Repaired, dry_run: bool) -> String {
     let how = match (repair.how, dry_run) {
         (How::Nothing, _) => "it cannot be repaired: go back to a backup with `stint restore`, or move the file away",

@@ -1,12 +1,13 @@
-//! Going back to a backup.
+//! Restores a backup.
 //!
-//! The files are put together in a folder beside `STINT_HOME`, which then takes its place by a rename; what was there before
-//! is renamed too, and stays.
+//! The files are assembled in a folder beside `STINT_HOME`, which then takes its place by a rename. The previous folder
+//! is renamed too, and kept.
 //!
 //! # If the process exits between any two lines
-//! * *Before the first rename:* `STINT_HOME` is as it was. The next restore removes what was put together, and begins anew.
-//! * *Between the two renames:* there is no `STINT_HOME`, and both the old and the new one lie beside it. The next restore
-//!   makes a new one from the backup.
+//! * *Before the first rename:* `STINT_HOME` is unchanged. The next restore removes the assembled folder and starts
+//!   again.
+//! * *Between the two renames:* `STINT_HOME` does not exist, and both the old and the new folder lie beside it. The
+//!   next restore creates a new one from the backup.
 //! * *After the second rename:* the backup is restored.
 
 use std::fs;
@@ -25,10 +26,10 @@ use crate::fleets::files;
 use crate::moment::when;
 use crate::words::count;
 
-/// The file that every process locks. It is no data.
+/// The file that every process locks. It contains no data.
 const LOCK: &str = ".lock";
 
-/// Which backup.
+/// Which backup to restore.
 #[derive(clap::Args)]
 #[command(
     after_help = "Examples:\n  stint restore /backups/stint-monday --dry-run\n  stint restore /backups/stint-monday \
@@ -57,7 +58,7 @@ struct Report<'a> {
     taken_at: Timestamp,
     files: Vec<&'a str>,
     bytes: u64,
-    /// Where what was in the folder before is now, or would be.
+    /// The folder to which the previous contents were moved, or would be moved.
     aside: Option<&'a Path>,
     dry_run: bool,
 }
@@ -93,7 +94,7 @@ pub(crate) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
     context.output.result(&report, |report| in_words(report, context.clock.now()))
 }
 
-/// The folder itself, where `STINT_HOME` is a link to it.
+/// Returns the folder itself if `STINT_HOME` is a symbolic link to it.
 fn place(home: &Path) -> Result<PathBuf> {
     let place = if home.exists() { home.canonicalize() } else { absolute(home) };
     place.with_context(|| format!("STINT_HOME: cannot find the folder {}", home.display()))
@@ -108,7 +109,7 @@ fn holds_data(home: &Path) -> Result<bool> {
     Ok(names.any(|name| name != LOCK))
 }
 
-/// Copies the backup into the new folder, which is on the same disk as `STINT_HOME`.
+/// Copies the backup into the new folder, which is on the same file system as `STINT_HOME`.
 fn put_together(manifest: &Manifest, dir: &Path, new: &Path) -> std::io::Result<()> {
     if new.exists() {
         fs::remove_dir_all(new)?;
@@ -123,7 +124,7 @@ fn put_together(manifest: &Manifest, dir: &Path, new: &Path) -> std::io::Result<
     sync_folder(new)
 }
 
-/// Puts the new folder in the place of the old one, which gets its name back if that fails.
+/// Moves the new folder to the place of the old one. If that fails, the old one gets its name back.
 fn take_place(new: &Path, home: &Path, aside: Option<&Path>) -> Result<()> {
     let rename = |from: &Path, to: &Path| {
         fs::rename(from, to).with_context(|| {
@@ -136,7 +137,7 @@ fn take_place(new: &Path, home: &Path, aside: Option<&Path>) -> Result<()> {
     };
     match aside {
         Some(aside) => rename(home, aside)?,
-        // A folder with nothing in it, but for the lock that is held.
+        // The folder contains nothing except the lock that this process holds.
         None if home.exists() => {
             let cleared = fs::remove_file(home.join(LOCK)).and_then(|()| fs::remove_dir(home));
             cleared.with_context(|| format!("cannot replace the folder {}", home.display()))?;

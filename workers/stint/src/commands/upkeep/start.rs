@@ -1,4 +1,4 @@
-//! What is looked at before a fleet starts, if the last one was killed.
+//! The check before fleets start, if the previous process was killed.
 
 use anyhow::bail;
 use stint_embedded::upkeep::{Depth, check, databases, was_killed};
@@ -8,8 +8,8 @@ use crate::context::Context;
 use crate::fleets::files;
 use crate::words::number;
 
-/// Fails if the last process that ran fleets here did not stop in order, and has left a damaged file. After an orderly stop
-/// only one row of one file is read.
+/// Fails if the last process that ran fleets here did not stop in order and left a damaged file. After an orderly stop,
+/// this reads only one row of one file.
 pub(in crate::commands) fn check_after_a_kill(context: &Context) -> anyhow::Result<()> {
     if !was_killed(&context.home, context.clock.now())? {
         return Ok(());

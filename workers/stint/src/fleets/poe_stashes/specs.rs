@@ -1,4 +1,4 @@
-//! What is known of the fleet before anything is opened.
+//! The parts of the fleet's description that need no open backend.
 
 use stint_core::ports::QueueSettings;
 use stint_core::worker::{QueueTrigger, Spec, Worker};
@@ -11,18 +11,18 @@ use stint_poe_stashes::watcher::Watcher;
 
 use crate::wiring::{Needs, Uses};
 
-/// The workers, in the order of the data's way through them.
+/// The workers, in the order in which data flows through them.
 pub(super) const WORKERS: [Spec; 3] = [Follower::SPEC, Indexer::SPEC, Watcher::SPEC];
 
-/// Where pages are kept if no other place is set, in `STINT_HOME`.
+/// The folder in `STINT_HOME` for pages, if no other place is set.
 pub(super) const PAGES_FOLDER: &str = "poe-pages";
 
-/// What the fleet needs of the backends: it has no budget, and its records are where its queues are.
+/// Returns what the fleet needs of the backends. It has no budget, and its records are kept where its queues are.
 pub(super) fn needs() -> Needs {
     Needs::of(Uses::default(), &WORKERS)
 }
 
-/// The upstreams without which a worker has nothing to do.
+/// Returns the upstreams without which a worker has nothing to do.
 pub(super) fn upstreams_of(worker: &Spec) -> &'static [&'static str] {
     match worker.name {
         name if name == Follower::SPEC.name => &[PAGES_UPSTREAM],
@@ -31,7 +31,7 @@ pub(super) fn upstreams_of(worker: &Spec) -> &'static [&'static str] {
     }
 }
 
-/// How one of the fleet's queues treats its messages.
+/// Returns the settings of one of the fleet's queues.
 pub(super) fn queue_settings(settings: &Settings, trigger: QueueTrigger) -> QueueSettings {
     let QueueTrigger { queue, visibility_timeout, max_receives, .. } = trigger;
     let visibility_timeout = if queue == PAGES_QUEUE { settings.visibility() } else { visibility_timeout };

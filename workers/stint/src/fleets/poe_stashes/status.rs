@@ -1,4 +1,4 @@
-//! How the `poe-stashes` fleet stands.
+//! The state of the `poe-stashes` fleet.
 
 use std::fmt::Write;
 
@@ -24,14 +24,14 @@ use crate::words::{count, number};
 struct PoeStatus {
     fleet: &'static str,
     chain: ChainView,
-    /// What was done since the chain was first started.
+    /// Totals since the chain was first started.
     totals: Totals,
     queues: Vec<QueueView>,
-    /// What the fleet calls, and whether it is held to be down.
+    /// The upstreams, and whether each is considered down.
     upstreams: Vec<BreakerView>,
-    /// What the indexer has, if it ever ran here.
+    /// What the indexer has stored, if it ever ran here.
     index: Option<IndexCounts>,
-    /// What to do next, if something is wrong.
+    /// What the operator should do, if something is wrong.
     hints: Vec<String>,
 }
 
@@ -41,19 +41,19 @@ struct ChainView {
     position: Option<ChangeId>,
     /// When the position became known.
     since: Option<Timestamp>,
-    /// Until when a follower has the chain, if one has.
+    /// The end of the follower's lease on the chain, if there is one.
     followed_until: Option<Timestamp>,
     at_tail: bool,
-    /// Where the river was when it was last looked at.
+    /// The head of the river when it was last read.
     head: Option<Sample>,
-    /// Why it is not looked at for a day.
+    /// Why the head is not read for a day.
     head_refused: Option<Stopped>,
     lag: Option<Lag>,
-    /// Behind by more than POE_LAG_ALARM_SECONDS.
+    /// Whether the lag exceeds POE_LAG_ALARM_SECONDS.
     alarm: bool,
-    /// Pages that were asked for and are not stored yet.
+    /// Pages that were requested and are not stored yet.
     open: Vec<ChangeId>,
-    /// The newest of the pages that were given up.
+    /// The most recent of the pages that were given up.
     lost: Vec<Lost>,
     stopped: Option<Stopped>,
 }
@@ -65,7 +65,7 @@ struct QueueView {
     counts: Counts,
 }
 
-/// How the fleet stands, from its stores; `None` where it was never started.
+/// Returns the state of the fleet, read from its stores, or `None` if it was never started.
 pub(super) async fn standing(
     settings: &Settings,
     backends: &Backends,

@@ -1,4 +1,4 @@
-//! What the fleet keeps.
+//! The stores and queues of the fleet.
 
 use std::sync::Arc;
 
@@ -17,20 +17,21 @@ use stint_poe_stashes::store::{
 use super::specs::{PAGES_FOLDER, queue_settings};
 use crate::wiring::Backends;
 
-/// What the fleet keeps.
+/// The stores and queues of the fleet.
 #[derive(Clone)]
 pub(crate) struct Stores {
     pub(crate) chain: Arc<dyn Chain>,
     pub(crate) heads: Arc<dyn Heads>,
     pub(crate) pages: Arc<dyn Pages>,
-    /// The chain's message.
+    /// The queue of the chain's continuation message.
     pub(crate) baton: Arc<dyn Queue>,
-    /// Pages that are stored and wait for a consumer.
+    /// The queue of stored pages that wait for a consumer.
     pub(crate) stored: Arc<dyn Queue>,
 }
 
 impl Stores {
-    /// All of them. Who shares a queue shares the chain: where queues are SQS, its record is in the bucket of the pages.
+    /// Opens all of them. Processes that share a queue share the chain: with queues on SQS, the chain's record is in
+    /// the bucket of the pages.
     pub(crate) fn open(settings: &Settings, backends: &Backends) -> anyhow::Result<Stores> {
         let (realm, clock) = (settings.poe_realm, backends.clock.clone());
         let objects = objects(settings, backends)?;
@@ -52,7 +53,7 @@ impl Stores {
         })
     }
 
-    /// The same, if the fleet was ever started here: who only looks creates nothing.
+    /// Opens all of them if the fleet was ever started here. A read-only command creates nothing.
     pub(crate) fn existing(settings: &Settings, backends: &Backends) -> anyhow::Result<Option<Stores>> {
         let is_here = backends.home.join("poe-chain.db").is_file();
         let is_shared = backends.has_shared_queues() && matches!(settings.poe_blobs, Some(Blobs::S3 { .. }));
@@ -60,7 +61,7 @@ impl Stores {
     }
 }
 
-/// How much the indexer has in its tables, if it ever ran here.
+/// Returns how much the indexer has in its tables, if it ever ran here.
 pub(crate) async fn index_counts(backends: &Backends) -> anyhow::Result<Option<IndexCounts>> {
     if !backends.home.join("poe-index.db").is_file() {
         return Ok(None);
@@ -68,7 +69,7 @@ pub(crate) async fn index_counts(backends: &Backends) -> anyhow::Result<Option<I
     Ok(Some(SqliteIndex::open(backends.embedded()?)?.counts().await?))
 }
 
-/// The throttles. Those of functions are remembered in the bucket of the pages.
+/// Returns the throttle of the fleet's workers. For Lambda functions its state is kept in the bucket of the pages.
 pub(super) async fn throttle(settings: &Settings, backends: &Backends) -> anyhow::Result<Arc<dyn Throttle>> {
     match records(settings, backends, "throttles")? {
         Some(records) if backends.steers_functions() => backends.steering(Arc::new(Memory(records))),
@@ -76,7 +77,7 @@ pub(super) async fn throttle(settings: &Settings, backends: &Backends) -> anyhow
     }
 }
 
-/// What is known of the upstreams' health: in the bucket where nothing is kept in `STINT_HOME`.
+/// Returns the breakers of the upstreams. They are kept in the bucket if nothing is kept in `STINT_HOME`.
 pub(super) fn breakers(settings: &Settings, backends: &Backends) -> anyhow::Result<Arc<dyn Breakers>> {
     match records(settings, backends, "breakers")? {
         Some(records) if backends.is_without_files() => Ok(Arc::new(records)),
@@ -84,7 +85,7 @@ pub(super) fn breakers(settings: &Settings, backends: &Backends) -> anyhow::Resu
     }
 }
 
-/// Records in the bucket of the pages, where all who share a queue find them.
+/// Opens records in the bucket of the pages, where all processes that share a queue find them.
 fn records(settings: &Settings, backends: &Backends, kind: &'static str) -> anyhow::Result<Option<ObjectRecords>> {
     match &settings.poe_blobs {
         Some(Blobs::S3 { bucket, prefix }) if backends.has_shared_queues() => {
@@ -94,7 +95,7 @@ fn records(settings: &Settings, backends: &Backends, kind: &'static str) -> anyh
     }
 }
 
-/// What AWS was last told of each worker's throttle.
+/// The throttle state last sent to AWS for each worker.
 struct Memory(ObjectRecords);
 
 #[async_trait]

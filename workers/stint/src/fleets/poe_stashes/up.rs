@@ -1,4 +1,4 @@
-//! The `poe-stashes` fleet while it runs here.
+//! The `poe-stashes` fleet while its workers run in this process.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,10 +22,10 @@ use crate::moment::when;
 use crate::output::Output;
 use crate::words::{address, count, number};
 
-/// Between two lines that only say that things go on.
+/// The time between two lines that only report that work continues.
 const LINE_EVERY: Duration = Duration::from_secs(10);
 
-/// The fleet, and what it was last said to do.
+/// The fleet, and the progress that was last printed.
 pub(super) struct PoeStashesHere {
     stores: Stores,
     api: Arc<Api>,
@@ -39,8 +39,8 @@ pub(super) struct PoeStashesHere {
 
 #[async_trait(?Send)]
 impl Running for PoeStashesHere {
-    /// Wakes the watcher, which sets the chain going: at once, and again when the lease of a follower that was killed is
-    /// over. Whoever starts the fleet wants a chain to go on that was stopped.
+    /// Wakes the watcher, which starts the chain: at once, and again when the lease of a follower that was killed ends.
+    /// Starting the fleet also resumes a chain that was stopped.
     async fn start(&self, context: &Context) -> anyhow::Result<()> {
         self.api.hasten().await;
         if let Some(stopped) = resume(&*self.stores.chain).await? {
@@ -72,8 +72,8 @@ impl Running for PoeStashesHere {
         Ok(())
     }
 
-    /// Nothing is left when the river has ended and every page is stored and consumed. A chain that has stopped is over
-    /// once that much is done of it.
+    /// No work is left when the river has ended and every page is stored and consumed. A chain that has stopped is
+    /// finished once its stored pages are consumed.
     async fn look(&mut self, now: Timestamp) -> anyhow::Result<()> {
         let Some(status) = self.stores.chain.read().await? else { return Ok(()) };
         let waiting = self.stores.stored.counts().await?.unfinished();

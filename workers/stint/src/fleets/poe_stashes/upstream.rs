@@ -66,7 +66,7 @@ pub(super) struct Arguments {
     seed: u64,
 }
 
-/// Where it is, and the settings that lead there.
+/// The address of the stand-in, and the settings that lead to it.
 #[derive(Serialize)]
 struct Address {
     poe_client_id: String,
@@ -121,7 +121,7 @@ fn era(year: u16) -> anyhow::Result<Era> {
     era.with_context(|| format!("no shapes of items are known from {year}: --era is 2016, 2022 or 2026"))
 }
 
-/// `2:1:60`.
+/// Parses a limit such as `2:1:60`.
 fn window(text: &str) -> anyhow::Result<Window> {
     let numbers = text.split(':').map(str::parse).collect::<Result<Vec<u32>, _>>();
     let numbers = numbers.with_context(|| format!("'{text}' is not of three numbers with colons between them"))?;

@@ -1,4 +1,4 @@
-//! How the fleet's workers are built.
+//! Builds the fleet's workers.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ use crate::context::Context;
 use crate::fleets::fleet::{self, Running};
 use crate::wiring::{Backends, Diary};
 
-/// The upstream, as all workers of a process share it.
+/// Returns the client of the upstream, which all workers of a process share.
 fn api(settings: &Settings, backends: &Backends) -> anyhow::Result<Api> {
     let agent = settings.user_agent().map_err(|error| anyhow!(error))?;
     let transport = ReqwestTransport::new(&agent).context("POE_CONTACT")?;
@@ -29,11 +29,11 @@ fn api(settings: &Settings, backends: &Backends) -> anyhow::Result<Api> {
         .map_err(|error| anyhow!(error))
 }
 
-/// Where the workers of the fleet are built.
+/// Builds the workers of the fleet.
 pub(super) struct Workshop<'a> {
     settings: &'a Settings,
     backends: &'a Backends,
-    /// One for all workers: the upstream counts the requests of the address.
+    /// One client for all workers, because the upstream counts the requests per address.
     api: OnceCell<Arc<Api>>,
     stores: OnceCell<Stores>,
 }

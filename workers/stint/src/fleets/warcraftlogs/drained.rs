@@ -1,5 +1,5 @@
-//! When the `warcraftlogs` fleet has nothing left to do: no rule is due or read, no player waits anywhere, and the databases
-//! are written.
+//! Determines when the `warcraftlogs` fleet has no work left: no rule is due or being read, no player waits anywhere,
+//! and the databases are written.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -20,38 +20,39 @@ use super::stores::Stores;
 use crate::fleets::fleet::Work;
 use crate::wiring::Diary;
 
-/// After so many failures in a row the databases are not waited for any longer.
+/// After this many failures in a row, the databases are no longer waited for.
 const GIVE_UP: u32 = 3;
 
-/// A worker is not woken again within this, so that it can come to its end.
+/// A worker is not woken again within this time, so that it can finish.
 const WAKE_AGAIN: Duration = Duration::from_secs(60);
 
-/// A wake-up within this is waited for, for as long. One that a killed process has claimed fires only when its lease ends.
+/// A wake-up that is due within this time is waited for, for the same time. A wake-up that a killed process had claimed
+/// fires only when its lease ends.
 const SOON: Duration = Duration::from_secs(5);
 
-/// A rest for want of points ends so long after a reset at the most.
+/// The longest time after a reset until a rest for lack of points ends.
 const AFTER_RESET: Duration = Duration::from_secs(60);
 
-/// Documents looked at together.
+/// The number of documents read at a time.
 const PAGE: usize = 10_000;
 
-/// What is known of a fleet that is to be drained.
+/// The observed state of a fleet that is to be drained.
 #[derive(Default)]
 pub(super) struct Drain {
     queues_are_empty: bool,
-    /// What was left to do at the last look, and since when.
+    /// The work that was left at the last look, and since when.
     left: Option<(&'static str, Timestamp)>,
-    /// When the worker for it was last woken.
+    /// When the responsible worker was last woken.
     woken: Option<Timestamp>,
 }
 
 impl Drain {
-    /// Keeps what a look has shown.
+    /// Stores the result of a look.
     pub(super) fn see(&mut self, snapshot: &Snapshot) {
         self.queues_are_empty = snapshot.is_drained();
     }
 
-    /// What the fleet is at. A worker that has something left to do and is not woken soon is woken.
+    /// Returns whether the fleet has work left. Wakes a worker that has work left and would not be woken soon.
     pub(super) async fn work(
         &mut self,
         stores: &Stores,
@@ -84,7 +85,7 @@ impl Drain {
         Ok(resting.or_else(|| refused(&rules)).map_or(Work::Done, Work::Stopped))
     }
 
-    /// Wakes a worker, unless something wakes it soon or it was woken here a moment ago.
+    /// Wakes a worker, unless it is about to be woken or was woken here a moment ago.
     async fn wake(&mut self, stores: &Stores, name: &'static str, worker: &str, now: Timestamp) -> anyhow::Result<()> {
         let since = self.left.filter(|(left, _)| *left == name).map_or(now, |(_, since)| since);
         self.left = Some((name, since));
@@ -92,7 +93,7 @@ impl Drain {
             return Ok(());
         }
         let wakeups = stores.wakeups.list().await?;
-        // The aggregator wakes the other one.
+        // The aggregator wakes the database generator.
         let is_soon = |wakeup: &Wakeup| {
             wakeup.at <= after(now, SOON) && [worker, Aggregator::SPEC.name].contains(&&*wakeup.worker)
         };
@@ -104,13 +105,13 @@ impl Drain {
     }
 }
 
-/// What the rules are at.
+/// The state of the rules.
 enum Rules {
-    /// All of them are fresh.
+    /// All rules are fresh.
     Fresh,
-    /// One is due or read, or will be once there are points.
+    /// A rule is due or being read, or will be once there are points.
     Unfinished,
-    /// All that are not fresh rest, for this reason.
+    /// All rules that are not fresh rest, for this reason.
     Resting(String),
 }
 
@@ -135,7 +136,8 @@ async fn standing(rules: &[RuleStatus], stores: &Stores, settings: &Settings, no
     Ok(if resting.is_empty() { Rules::Fresh } else { Rules::Resting(Vec::from_iter(resting).join("; ")) })
 }
 
-/// The rules that rest until an operator changes them, in words. Nothing waits for them, and what they ask for is missing.
+/// Describes the rules that rest until an operator changes them. Nothing waits for these rules, but what they request
+/// is missing.
 fn refused(rules: &[RuleStatus]) -> Option<String> {
     let until_changed = rules.iter().filter_map(|status| {
         let rest = status.resting.as_ref().filter(|rest| rest.is_until_changed())?;
@@ -146,7 +148,7 @@ fn refused(rules: &[RuleStatus]) -> Option<String> {
     (!reasons.is_empty()).then(|| Vec::from_iter(reasons).join("; "))
 }
 
-/// Why no page is read now, if the upstream has turned discovery away.
+/// Returns why no page is read now, if the upstream rejected discovery.
 async fn upstream_rest(stores: &Stores, settings: &Settings, now: Timestamp) -> anyhow::Result<Option<String>> {
     let asked = upstream(settings);
     let rests = stores.rules.upstreams().await?;
@@ -154,7 +156,7 @@ async fn upstream_rest(stores: &Stores, settings: &Settings, now: Timestamp) -> 
     Ok(rest.map(|UpstreamRest { upstream, rest }| format!("{upstream} rests until {}: {}", rest.until, rest.reason)))
 }
 
-/// Whether a player is to be queued. A document that cannot be read is passed over, as the aggregator does.
+/// Returns whether any player is to be queued. A document that cannot be read is skipped, as in the aggregator.
 async fn is_a_player_due(stores: &Stores, settings: &Settings, now: Timestamp) -> anyhow::Result<bool> {
     let freshness = Freshness::at(now, settings.aggregator().refresh_after);
     let mut after = None;
@@ -168,8 +170,8 @@ async fn is_a_player_due(stores: &Stores, settings: &Settings, now: Timestamp) -
     }
 }
 
-/// Whether there is something that the databases do not say. A folder of an earlier version does not tell when they were
-/// written.
+/// Returns whether there are stored ranks that the databases lack. A folder of an earlier version has no record of when
+/// they were written.
 async fn is_unwritten(stores: &Stores, now: Timestamp) -> anyhow::Result<bool> {
     let reached = stores.milestones.reached().await?.as_of(now);
     Ok(reached.is_unwritten() || (reached.generated.is_none() && stores.players.counts().await?.ranked > 0))

@@ -1,4 +1,4 @@
-//! The fleet `warcraftlogs`: discovered players, their ranks under key budgets, and Lua databases of them.
+//! The fleet `warcraftlogs`: discovers players, fetches their ranks under key budgets, and writes Lua databases.
 
 mod commands;
 mod demo;
@@ -97,7 +97,7 @@ impl Fleet for WarcraftLogs {
         Ok(pool.count_parked(queue).await?)
     }
 
-    /// The players of the backlog would count as queued for two weeks. Those who are parked may be queued twice.
+    /// Otherwise the purged players would count as queued for two weeks. Players that are parked may be queued twice.
     async fn purged(&self, queue: &str, _: &FleetSettings, backends: &Backends) -> anyhow::Result<()> {
         if queue == trigger().queue {
             stores::Collections::open(backends).await?.discovers.forget_queued().await?;

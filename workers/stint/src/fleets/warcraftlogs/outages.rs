@@ -1,4 +1,4 @@
-//! What the fleet calls, and who has nothing to do while that is down.
+//! The fleet's upstreams, and the workers that have nothing to do while one of them is down.
 
 use std::sync::Arc;
 
@@ -14,13 +14,13 @@ use stint_warcraftlogs::refresher::Refresher;
 
 use crate::context::Context;
 
-/// The breaker of the API of Warcraft Logs, whose record is in `breakers`.
+/// Returns the breaker of the Warcraft Logs API, whose record is in `breakers`.
 pub(crate) fn api_breaker(breakers: Arc<dyn Breakers>, settings: &Settings, context: &Context) -> Breaker {
     Breaker::new(UPSTREAM, breakers, context.clock.clone(), settings.breaker())
 }
 
-/// The upstreams without which nothing is discovered, by the settings: the source of the players, and the API where it is on
-/// the same host as the site, since then an outage of the API holds the site back too.
+/// Returns the upstreams without which nothing is discovered: the source of the players, and the API if it is on the
+/// same host as the site, because an outage of the API then stops the site's pages too.
 pub(crate) fn upstreams_of_discovery(settings: &Settings) -> &'static [&'static str] {
     match settings.discovery_source {
         DiscoverySource::Pages if settings.has_one_host() => &[SITE, UPSTREAM],
@@ -29,7 +29,7 @@ pub(crate) fn upstreams_of_discovery(settings: &Settings) -> &'static [&'static 
     }
 }
 
-/// The upstreams without which a worker has nothing to do.
+/// Returns the upstreams without which a worker has nothing to do.
 pub(super) fn upstreams_of(worker: &Spec, settings: &Settings) -> &'static [&'static str] {
     match worker.name {
         name if name == Discover::SPEC.name => upstreams_of_discovery(settings),

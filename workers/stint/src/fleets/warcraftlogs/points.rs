@@ -1,4 +1,4 @@
-//! What waits for points, in words.
+//! Describes what waits for points.
 
 use jiff::Timestamp;
 use stint_core::ledger::{KeyState, KeyStatus};
@@ -8,7 +8,7 @@ use super::commands::keys::KeyView;
 use crate::moment::when;
 use crate::words::points;
 
-/// The key whose points a refresh waits for, which may use the reserve, if it waits.
+/// Returns the key whose points a refresh waits for, if it waits. A refresh may use the reserve.
 pub(super) fn refresh_waits_for_points(keys: &[&KeyStatus], needed: Points, now: Timestamp) -> Option<String> {
     let free = |key: &KeyStatus| key.free.saturating_add(key.reserved);
     if keys.iter().any(|key| free(key) >= needed) {
@@ -18,7 +18,7 @@ pub(super) fn refresh_waits_for_points(keys: &[&KeyStatus], needed: Points, now:
     Some(waits_for_reset(next.copied(), free, needed, now))
 }
 
-/// The key whose points are back first, in words.
+/// Describes the key whose points are available again first.
 pub(super) fn waits_for_reset(
     key: Option<&KeyStatus>,
     free: impl Fn(&KeyStatus) -> Points,

@@ -1,4 +1,4 @@
-//! Showing what a running fleet does: bars on a terminal, lines otherwise.
+//! Shows the progress of a running fleet: bars on a terminal, lines otherwise.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,13 +12,13 @@ use stint_core::ports::{Counts, PortResult};
 use super::stores::Stores;
 use crate::output::Output;
 
-/// Between two lines that only say that things go on.
+/// The time between two lines that only report that work continues.
 const LINE_EVERY: Duration = Duration::from_secs(5);
 
 /// A running fleet at one moment.
 pub(crate) struct Snapshot {
     pub(crate) now: Timestamp,
-    /// In all queues.
+    /// The messages in all queues.
     pub(crate) queue: Counts,
     pub(crate) parked: u64,
     pub(crate) done: u64,
@@ -27,7 +27,7 @@ pub(crate) struct Snapshot {
 }
 
 impl Snapshot {
-    /// Looks at the stores.
+    /// Reads the stores.
     pub(crate) async fn take(stores: &Stores, worker: &str, limit: u32, now: Timestamp) -> PortResult<Snapshot> {
         let counts = stores.players.counts().await?;
         let (mut queued, mut parked) = (Counts::default(), 0);
@@ -45,7 +45,7 @@ impl Snapshot {
         })
     }
 
-    /// Whether nothing is left to fetch.
+    /// Returns whether nothing is left to fetch.
     pub(crate) fn is_drained(&self) -> bool {
         self.queue.unfinished() == 0 && self.parked == 0
     }
@@ -90,7 +90,7 @@ fn sum(one: Counts, other: Counts) -> Counts {
     }
 }
 
-/// Shows snapshots as they come.
+/// Displays snapshots as they are taken.
 pub(crate) struct Progress {
     output: Output,
     bars: Option<Bars>,
@@ -103,7 +103,7 @@ struct Bars {
 }
 
 impl Progress {
-    /// Progress towards `total` players; without a total only the keys have bars that fill.
+    /// Shows progress towards `total` players. Without a total, only the keys have bars that fill.
     pub(crate) fn new(output: &Output, total: Option<u64>) -> Progress {
         let bars = output.is_watched().then(|| {
             let players = output.bars().add(match total {
@@ -117,7 +117,8 @@ impl Progress {
         Progress { output: output.clone(), bars, last: None }
     }
 
-    /// Shows one snapshot: always on bars; as a line when the pool ran dry or came back, and now and then.
+    /// Shows one snapshot. Bars are always updated; a line is printed when the pool ran dry or recovered, and at
+    /// intervals.
     pub(crate) fn show(&mut self, snapshot: &Snapshot) {
         let dry = snapshot.concurrency == 0;
         let was_dry = self.last.is_some_and(|(_, dry)| dry);
@@ -144,7 +145,7 @@ impl Progress {
         self.last = Some((shown, dry));
     }
 
-    /// Takes the bars away.
+    /// Removes the bars.
     pub(crate) fn finish(self) {
         if let Some(bars) = self.bars {
             bars.keys.values().for_each(ProgressBar::finish_and_clear);
@@ -177,7 +178,7 @@ impl Bars {
     }
 }
 
-/// The templates above are fixed; one that cannot be read falls back to the plain bar.
+/// Parses one of the fixed templates above. A template that cannot be parsed falls back to the plain bar.
 fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }

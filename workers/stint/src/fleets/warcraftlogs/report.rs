@@ -1,4 +1,4 @@
-//! The object that `demo` and `simulate` report, and what it says in words.
+//! The report of `demo` and `simulate`, as data and as text.
 
 use std::fmt::Write;
 use std::path::PathBuf;
@@ -8,7 +8,7 @@ use stint_core::points::Points;
 
 use super::simulate::outcome::Outcome;
 
-/// What a whole run of a fleet came to.
+/// The result of a whole run of a fleet.
 #[derive(Clone, Debug, Default, Serialize)]
 pub(crate) struct Report {
     pub(crate) players: Players,
@@ -18,32 +18,32 @@ pub(crate) struct Report {
     pub(crate) databases: Vec<Database>,
     pub(crate) virtual_seconds: f64,
     pub(crate) wall_seconds: f64,
-    /// What only a simulation can tell.
+    /// Results that only a simulation has.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) simulation: Option<Box<Outcome>>,
 }
 
-/// Players, by id.
+/// Players, counted by id.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 pub(crate) struct Players {
     pub(crate) discovered: u64,
-    /// Sent to the queue by the aggregator.
+    /// Players that the aggregator sent to the queue.
     pub(crate) queued: u64,
     pub(crate) ranked: u64,
     pub(crate) dropped: u64,
-    /// Discovered, and neither ranked nor dropped nor still queued or parked.
+    /// Players that were discovered, and are neither ranked nor dropped nor still queued or parked.
     pub(crate) lost: u64,
 }
 
-/// Points of all keys and of all windows that were seen.
+/// Points of all keys, in all windows that were observed.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 pub(crate) struct Budget {
     pub(crate) limit: Points,
     pub(crate) spent: Points,
-    /// Of windows that are over.
+    /// Points that expired in windows that have ended.
     pub(crate) expired: Points,
     pub(crate) overspent: Points,
-    /// Spent of limit, in windows that had a backlog from start to end; 0 when there was none.
+    /// Points spent divided by limits, in windows that had a backlog from start to end; 0 if there was none.
     pub(crate) utilisation: f64,
     pub(crate) refused_calls: u64,
 }
@@ -75,12 +75,12 @@ pub(crate) struct Database {
 }
 
 impl Report {
-    /// The report in words.
+    /// Formats the report as text.
     pub(crate) fn in_words(&self) -> String {
         let Report { players, budget, queue, invocations, .. } = self;
         let mut text = String::from("\n");
         let mut row = |name: &str, value: String| {
-            // Writing to a string does not fail.
+            // Writing to a string cannot fail.
             let _ = writeln!(text, "{name:<12} {value}");
         };
         row(

@@ -1,4 +1,4 @@
-//! What is known of the fleet before anything is opened.
+//! The parts of the fleet's description that need no open backend.
 
 use std::time::Duration;
 
@@ -14,26 +14,26 @@ use stint_warcraftlogs::reviver::Reviver;
 
 use crate::wiring::{Needs, Uses};
 
-/// The workers, in the order of the data's way through them.
+/// The workers, in the order in which data flows through them.
 pub(super) const WORKERS: [Spec; 6] =
     [Discover::SPEC, Aggregator::SPEC, RankFetcher::SPEC, Refresher::SPEC, Reviver::SPEC, DbGenerator::SPEC];
 
-/// The commands that an installation begins with.
+/// The commands that set up a new installation.
 pub(super) const BEGINNING: &str = "`stint wcl rules add --help` and `stint up`";
 
-/// What the fleet needs of the backends.
+/// Returns what the fleet needs of the backends.
 pub(super) fn needs() -> Needs {
     Needs::of(Uses { key_pool: true, stores: true, records: true }, &WORKERS)
 }
 
-/// The queue that feeds the rank fetcher.
+/// Returns the trigger of the rank fetcher's queue.
 pub(super) fn trigger() -> QueueTrigger {
     let queue = RankFetcher::SPEC.queue();
-    // The constant above has one; a test below says so.
+    // The worker's specification has a queue trigger; a test below checks it.
     queue.unwrap_or(QueueTrigger { queue: "", batch: 0, visibility_timeout: Duration::ZERO, max_receives: 1 })
 }
 
-/// How the fleet's queues treat their messages.
+/// Returns the settings of the fleet's queues.
 pub(super) fn queue_settings(settings: &Settings) -> QueueSettings {
     let visibility_timeout = Duration::from_secs(settings.wcl_visibility_seconds);
     QueueSettings { visibility_timeout, max_receives: trigger().max_receives }
@@ -50,7 +50,7 @@ mod tests {
         assert_eq!(trigger().queue, stint_warcraftlogs::message::QUEUE);
     }
 
-    /// The settings of the queues come from one trigger.
+    /// The settings of both queues come from one trigger.
     #[test]
     fn the_refresher_treats_its_messages_as_the_rank_fetcher_does() {
         assert_eq!(Refresher::SPEC.queue(), Some(QueueTrigger { queue: REFRESH_QUEUE, ..trigger() }));

@@ -1,4 +1,4 @@
-//! What the fleet keeps: enough for every command that only looks or sets.
+//! The stores and queues of the fleet, sufficient for every command that only reads or sets.
 
 use std::sync::Arc;
 
@@ -35,7 +35,7 @@ pub(crate) struct Collections {
 }
 
 impl Collections {
-    /// Those that the backends choose. Files are created if need be.
+    /// Opens the collections of the selected backend. Files are created if needed.
     pub(crate) async fn open(backends: &Backends) -> anyhow::Result<Collections> {
         let clock = backends.clock.clone();
         Ok(match backends.database()? {
@@ -44,7 +44,7 @@ impl Collections {
         })
     }
 
-    /// The same, but in memory where there is no file yet.
+    /// Opens the collections for reading only: in memory where there is no file yet.
     async fn to_look_at(backends: &Backends) -> anyhow::Result<Collections> {
         match backends.database()? {
             Database::Sqlite(_) if !SqliteStore::is_at(&backends.home) => {
@@ -71,7 +71,7 @@ impl Collections {
     }
 }
 
-/// What the `warcraftlogs` fleet keeps.
+/// The stores and queues of the `warcraftlogs` fleet.
 #[derive(Clone)]
 pub(crate) struct Stores {
     pub(crate) rules: Arc<dyn Rules>,
@@ -82,18 +82,18 @@ pub(crate) struct Stores {
     pub(crate) answers: Arc<dyn RefreshAnswers>,
     pub(crate) hosts: Hosts,
     pub(crate) queue: Arc<dyn Queue>,
-    /// Beside the queue, for those who do not wait their turn.
+    /// The queue of refreshes, which do not wait for their turn in the backlog.
     pub(crate) refreshes: Arc<dyn Queue>,
     pub(crate) pool: Arc<dyn KeyPool>,
     pub(crate) breakers: Arc<dyn Breakers>,
     pub(crate) throttle: Arc<dyn Throttle>,
     pub(crate) wakeups: Arc<dyn Wakeups>,
-    /// Whether functions are what wake-ups start.
+    /// Whether wake-ups start Lambda functions.
     calls_functions: bool,
 }
 
 impl Stores {
-    /// Those of a folder that is there already: a command that only looks creates nothing.
+    /// Opens the stores of an existing folder. A read-only command creates nothing.
     pub(crate) async fn existing(context: &Context) -> anyhow::Result<Stores> {
         ensure!(
             context.is_installed()?,
@@ -105,19 +105,19 @@ impl Stores {
         Stores::to_look_at(&from_environment()?, &backends).await
     }
 
-    /// Those of backends that are only looked at: no file is created.
+    /// Opens the stores for reading only. No file is created.
     pub(crate) async fn to_look_at(settings: &Settings, backends: &Backends) -> anyhow::Result<Stores> {
         Stores::open(settings, backends, Collections::to_look_at(backends).await?).await
     }
 
-    /// Those that the settings of the environment choose. A folder is created if need be.
+    /// Opens the stores selected by the environment. A folder is created if needed.
     pub(crate) async fn of(context: &Context) -> anyhow::Result<Stores> {
         let backends = context.backends(&BackendSettings::from_environment()?, needs()).await?;
         let collections = Collections::open(&backends).await?;
         Stores::open(&from_environment()?, &backends, collections).await
     }
 
-    /// All of them.
+    /// Opens all stores.
     pub(crate) async fn open(
         settings: &Settings,
         backends: &Backends,
@@ -141,13 +141,14 @@ impl Stores {
         })
     }
 
-    /// Starts a discovery, where the fleet was ever started: a rule is new, and its tick may be half an hour away. A failure is
-    /// only said, since the tick makes up for it.
+    /// Starts a discovery if the fleet was ever started, because a rule is new and its next scheduled run may be half
+    /// an hour away. A failure is only reported, because the schedule makes up for it.
     pub(crate) async fn start_discovery(&self, now: Timestamp) {
         self.start(NEXT_DUE, Discover::SPEC.name, now).await;
     }
 
-    /// Starts the aggregator likewise: players or rules have changed by hand. It finds out whether there is something to do.
+    /// Starts the aggregator in the same way, because an operator changed players or rules. The aggregator determines
+    /// whether there is work.
     pub(crate) async fn start_aggregator(&self, now: Timestamp) {
         self.start(ALL_FRESH, Aggregator::SPEC.name, now).await;
     }
@@ -166,12 +167,12 @@ impl Stores {
         Ok(())
     }
 
-    /// A queue of the fleet as it stands.
+    /// Returns the current state of a queue of the fleet.
     pub(crate) async fn view(&self, queue: &Arc<dyn Queue>) -> PortResult<QueueView> {
         QueueView::read(&**queue, self.pool.count_parked(queue.name()).await?).await
     }
 
-    /// The fleet's queues, the backlog first.
+    /// Returns the fleet's queues, the backlog first.
     pub(crate) fn queues(&self) -> [&Arc<dyn Queue>; 2] {
         [&self.queue, &self.refreshes]
     }

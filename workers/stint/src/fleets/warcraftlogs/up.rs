@@ -1,4 +1,4 @@
-//! The `warcraftlogs` fleet while it runs here.
+//! The `warcraftlogs` fleet while its workers run in this process.
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -18,17 +18,17 @@ use crate::output::Output;
 use crate::wiring::Diary;
 use crate::words::{address, count};
 
-/// The fleet, and what it is seen to do.
+/// The fleet, and its observed progress.
 pub(super) struct WarcraftLogsHere {
     stores: Stores,
     budget: Budget,
     settings: Settings,
     diary: Diary,
     output: Output,
-    /// How many players it has said to be queued.
+    /// The number of queued players that was last printed.
     said: u64,
     drain: Drain,
-    /// Until it is finished.
+    /// `None` once finished.
     progress: Option<Progress>,
 }
 
@@ -100,7 +100,7 @@ impl WarcraftLogsHere {
         WarcraftLogsHere { stores, budget, settings, diary, output, said: 0, drain: Drain::default(), progress }
     }
 
-    /// Says it once when more players were queued.
+    /// Prints a line when more players were queued.
     fn say_what_is_queued(&mut self) {
         let queued = self.diary.of(Aggregator::SPEC.name).sum("queued");
         if queued == self.said {

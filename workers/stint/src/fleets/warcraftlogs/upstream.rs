@@ -48,7 +48,7 @@ pub(super) struct Arguments {
     seed: u64,
 }
 
-/// Where it is, and the settings that lead there.
+/// The address of the stand-in, and the settings that lead to it.
 #[derive(Serialize)]
 struct Address {
     wcl_api_url: String,

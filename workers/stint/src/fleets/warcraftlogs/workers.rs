@@ -1,4 +1,4 @@
-//! Builds workers, each with the ports that it needs and no others.
+//! Builds the fleet's workers, each with only the ports that it needs.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -40,17 +40,17 @@ use crate::context::Context;
 use crate::fleets::fleet::{self, Running};
 use crate::wiring::{Backends, Diary};
 
-/// The transport that reaches real upstreams, and stand-ins on loopback.
+/// Returns the transport that reaches real upstreams, and stand-ins on loopback.
 pub(super) fn transport(settings: &Settings) -> anyhow::Result<Arc<dyn Transport>> {
     let transport = ReqwestTransport::new(&settings.wcl_user_agent).context("WCL_USER_AGENT")?;
     Ok(Arc::new(transport))
 }
 
-/// Where the workers of the `warcraftlogs` fleet are built.
+/// Builds the workers of the `warcraftlogs` fleet.
 pub(super) struct Workshop<'a> {
     settings: &'a Settings,
     backends: &'a Backends,
-    /// One for all workers: what it counts is what the process has done.
+    /// One budget for all workers, because it counts what the process has done.
     budget: OnceCell<Budget>,
     transport: OnceCell<Arc<dyn Transport>>,
     /// One connection for all workers.
@@ -63,7 +63,7 @@ impl<'a> Workshop<'a> {
         Workshop { settings, backends, budget, transport, collections }
     }
 
-    /// What the fleet keeps.
+    /// Returns the stores and queues of the fleet.
     pub(super) async fn stores(&self) -> anyhow::Result<Stores> {
         Stores::open(self.settings, self.backends, self.collections().await?).await
     }
@@ -72,13 +72,13 @@ impl<'a> Workshop<'a> {
         self.collections.get_or_try_init(|| Collections::open(self.backends)).await.cloned()
     }
 
-    /// Everything that rationing needs. The keys of the settings are in use from now on.
+    /// Returns the budget. From now on, the keys of the settings are marked as in use.
     pub(super) async fn budget(&self) -> anyhow::Result<Budget> {
         self.budget.get_or_try_init(|| self.new_budget()).await.cloned()
     }
 
-    /// The same, for the workers that plan it and so may change the throttle. Until the first batch has planned, the operator's
-    /// limit holds, not the worker's own default.
+    /// Returns the budget for workers that plan it and may therefore change the throttle. Until the first batch has
+    /// been planned, the operator's limit applies, not the worker's own default.
     async fn planned_budget(&self) -> anyhow::Result<Budget> {
         let budget = self.budget().await?;
         let Budget { throttle, worker, concurrency_limit, .. } = &budget;
@@ -117,7 +117,7 @@ impl<'a> Workshop<'a> {
         })
     }
 
-    /// The breaker of an upstream.
+    /// Returns the breaker of an upstream.
     fn breaker(&self, upstream: &str, settings: CircuitSettings) -> anyhow::Result<Breaker> {
         Ok(Breaker::new(upstream, self.backends.breakers()?, self.backends.clock.clone(), settings))
     }
@@ -142,7 +142,7 @@ impl<'a> Workshop<'a> {
         Ok(Discover::new(collections.rules, collections.discovers, source, handover, discover))
     }
 
-    /// What starts the next worker.
+    /// Returns the hand-over, which starts the next worker.
     async fn handover(&self) -> anyhow::Result<Handover> {
         let milestones = self.collections().await?.milestones;
         Ok(Handover { wakeups: self.backends.wakeups()?, milestones })
@@ -166,7 +166,7 @@ impl<'a> Workshop<'a> {
         })
     }
 
-    /// Pages need no key, but for the ids of servers that rules name.
+    /// Ranking pages need no key, except for the ids of servers that rules name.
     async fn servers(&self) -> anyhow::Result<Arc<dyn ServerIds>> {
         if self.settings.wcl_keys.is_empty() {
             return Ok(Arc::new(NoServerIds));
@@ -208,7 +208,7 @@ impl fleet::Workshop for Workshop<'_> {
             name if name == DbGenerator::SPEC.name => {
                 let home = &self.backends.home;
                 let generated = settings.lua_out.clone().unwrap_or_else(|| home.join("databases"));
-                // An operator who asks for a folder wants the databases there, and not pushed.
+                // An operator who names a folder wants the databases written there, not pushed.
                 let repository = git(settings, home, &self.backends.clock).filter(|_| settings.lua_out.is_none());
                 let publisher = repository.map(|repository| Arc::new(Git::new(repository)) as Arc<dyn Publisher>);
                 let generator = DbGenerator::new(players().await?, publisher, generated);
@@ -226,7 +226,7 @@ impl fleet::Workshop for Workshop<'_> {
     }
 }
 
-/// Where and how to push, if a repository is set.
+/// Returns the repository to push to and the options, if a repository is set.
 pub(super) fn git(settings: &Settings, home: &Path, clock: &Arc<dyn Clock>) -> Option<GitSettings> {
     let url = settings.lua_repository.as_ref()?.expose_secret();
     Some(GitSettings {

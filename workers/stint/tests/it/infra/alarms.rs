@@ -1,10 +1,10 @@
-//! The alarms are as many, and cost as much, as `infra/README.md` says.
+//! Tests that there are as many alarms, at the same cost, as `infra/README.md` says.
 
 use hcl::{Block, Body, Expression};
 
 use super::deployed::{Deployment, Infra, POE_STASHES, WARCRAFTLOGS, attribute, body, labelled, module_text, text};
 
-/// What a fleet is watched for, by the name of the variable of `modules/watch`.
+/// Returns the entries of a variable of `modules/watch`, which list what is monitored for a fleet.
 fn entries(infra: &Infra, name: &str) -> Vec<String> {
     let (_, watch) = infra.calls("watch").next().unwrap();
     match attribute(watch, name).unwrap() {
@@ -17,7 +17,7 @@ fn entries(infra: &Infra, name: &str) -> Vec<String> {
     }
 }
 
-/// How many alarms a resource makes, and how many metrics are paid for.
+/// Returns how many alarms a resource creates, and how many metrics they are billed for.
 fn alarms(infra: &Infra, resource: &Block) -> (usize, usize) {
     let for_each = attribute(resource, "for_each").map(|each| each.to_string()).unwrap_or_default();
     let known = ["queues", "upstreams", "workers"].into_iter().find(|name| for_each.contains(&format!("var.{name}")));
@@ -29,7 +29,7 @@ fn alarms(infra: &Infra, resource: &Block) -> (usize, usize) {
     (each.len(), each.len() * queries.max(1))
 }
 
-/// The alarms of a fleet, in its module and in the shared one, and their metrics.
+/// Counts the alarms of a fleet, in its module and in the shared one, and their metrics.
 fn counted(deployment: Deployment) -> (usize, usize) {
     let (infra, shared) = (Infra::read(deployment), body(&module_text("watch")));
     let made = |module: &Body| {

@@ -1,4 +1,4 @@
-//! What Terraform's files of a fleet say, with stand-ins for what AWS would tell.
+//! Evaluates the Terraform files of a fleet, with substitutes for the values that AWS would return.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -12,13 +12,13 @@ use super::Facts;
 #[derive(Clone, Copy)]
 pub(super) struct Deployment {
     pub(super) fleet: &'static str,
-    /// Workers that run on a machine.
+    /// Workers that run on a machine instead.
     pub(super) elsewhere: &'static [&'static str],
 }
 
 pub(super) const WARCRAFTLOGS: Deployment = Deployment { fleet: "warcraftlogs", elsewhere: &[] };
 
-/// The indexer writes a file.
+/// The indexer is excluded, because it writes a file.
 pub(super) const POE_STASHES: Deployment = Deployment { fleet: "poe-stashes", elsewhere: &["indexer"] };
 
 /// A fleet's module in one installation.
@@ -32,7 +32,7 @@ impl Infra {
         Infra::of(&module_text(deployment.fleet), "stint")
     }
 
-    /// With another text of the module, in the installation of a prefix.
+    /// Evaluates this text as the module, in the installation with this prefix.
     pub(super) fn of(module: &str, prefix: &str) -> Infra {
         let fleet = body(module);
         let mut variables = defaults(&fleet);
@@ -40,36 +40,36 @@ impl Infra {
         Infra { fleet, variables }
     }
 
-    /// The calls of a shared module, by the names that the fleet's module gives them.
+    /// Returns the calls of a shared module, by their names in the fleet's module.
     pub(super) fn calls<'a>(&'a self, module: &'a str) -> impl Iterator<Item = (String, &'a Block)> {
         let source = Value::from(format!("../{module}"));
         labelled(&self.fleet, "module").filter(move |(_, call)| self.value(call, "source") == Some(source.clone()))
     }
 
-    /// An argument's value, with every variable at its default.
+    /// Returns the value of an argument, with every variable at its default.
     pub(super) fn value(&self, call: &Block, argument: &str) -> Option<Value> {
         let context = context(Value::Object(self.variables.clone()));
         attribute(call, argument).map(|expression| expression.evaluate(&context).unwrap())
     }
 
-    /// An argument's value as text.
+    /// Returns the value of an argument as text.
     pub(super) fn shown(&self, call: &Block, argument: &str) -> String {
         self.value(call, argument).map_or_else(|| "nothing".to_owned(), |value| text_of(&value))
     }
 
-    /// A resource of the module.
+    /// Returns a resource of the module.
     pub(super) fn resource(&self, kind: &str, name: &str) -> &Block {
         let is_it = |block: &&Block| block.labels().iter().map(|label| label.as_str()).eq([kind, name]);
         self.fleet.blocks().filter(|block| block.identifier() == "resource").find(is_it).unwrap()
     }
 
-    /// The expression of a local value.
+    /// Returns the expression of a local value.
     pub(super) fn local(&self, name: &str) -> &Expression {
         let mut locals = self.fleet.blocks().filter(|block| block.identifier() == "locals");
         locals.find_map(|block| attribute(block, name)).unwrap()
     }
 
-    /// The local values that follow from variables and from stand-ins for what AWS would tell.
+    /// Returns the local values, computed from variables and from substitutes for what AWS would return.
     pub(super) fn locals(&self) -> Value {
         let locals = self.fleet.blocks().filter(|block| block.identifier() == "locals");
         let locals: Vec<_> = locals.flat_map(|block| block.body().attributes()).collect();
@@ -87,12 +87,12 @@ impl Infra {
         Value::Object(known)
     }
 
-    /// The call that deploys a worker, by the name that `stint describe` has for it.
+    /// Returns the module call that deploys the worker with this name in `stint describe`.
     pub(super) fn worker(&self, name: &str) -> Option<&Block> {
         self.calls("worker").map(|(_, call)| call).find(|call| self.value(call, "name") == Some(name.into()))
     }
 
-    /// The secrets that a worker may read.
+    /// Returns the secrets that a worker may read.
     pub(super) fn secrets(&self, worker: &str) -> BTreeSet<String> {
         texts(&self.value(self.worker(worker).unwrap(), "secrets").unwrap())
     }
@@ -119,7 +119,7 @@ impl Infra {
         facts
     }
 
-    /// The name of the worker that a call's `worker = module.…` leads to.
+    /// Returns the name of the worker that a call's `worker = module.…` refers to.
     fn fed(&self, call: &Block) -> String {
         let expression = attribute(call, "worker").unwrap().to_string();
         let called = expression.trim_start_matches("${").trim_end_matches('}').trim_start_matches("module.");
@@ -128,7 +128,7 @@ impl Infra {
     }
 }
 
-/// What the root gives every fleet of the installation of a prefix.
+/// Returns the values that the root module passes to every fleet of an installation.
 pub(super) fn installation(prefix: &str) -> Value {
     let root = body(&text("installation.tf"));
     let mut variables = defaults(&body(&text("variables.tf")));
@@ -155,12 +155,12 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../infra")
 }
 
-/// A file of `infra/`.
+/// Returns the text of a file in `infra/`.
 pub(super) fn text(file: &str) -> String {
     std::fs::read_to_string(folder().join(file)).unwrap()
 }
 
-/// All files of a module.
+/// Returns the text of all files of a module.
 pub(super) fn module_text(module: &str) -> String {
     let files = std::fs::read_dir(folder().join("modules").join(module)).unwrap().map(|entry| entry.unwrap().path());
     let mut files: Vec<PathBuf> =
@@ -173,7 +173,7 @@ pub(super) fn body(text: &str) -> Body {
     hcl::parse(text).unwrap()
 }
 
-/// The variables that have a default, with it.
+/// Returns the variables that have a default, with the default.
 fn defaults(body: &Body) -> Map<String, Value> {
     let defaults = labelled(body, "variable").filter_map(|(name, variable)| {
         let default = attribute(variable, "default")?;
@@ -182,7 +182,7 @@ fn defaults(body: &Body) -> Map<String, Value> {
     defaults.collect()
 }
 
-/// The blocks of a kind, by their label.
+/// Returns the blocks of a kind, by their label.
 pub(super) fn labelled<'a>(body: &'a Body, kind: &'a str) -> impl Iterator<Item = (String, &'a Block)> {
     let blocks = body.blocks().filter(move |block| block.identifier() == kind);
     blocks.filter_map(|block| Some((block.labels().first()?.as_str().to_owned(), block)))
@@ -196,7 +196,7 @@ pub(super) fn text_of(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
-/// A field of an object.
+/// Returns a field of an object.
 pub(super) fn field<'a>(object: &'a Value, name: &str) -> &'a Value {
     &object.as_object().unwrap()[name]
 }
@@ -207,7 +207,7 @@ pub(super) fn texts(list: &Value) -> BTreeSet<String> {
 
 type Callable = fn(FuncArgs) -> Result<Value, String>;
 
-/// Terraform's own functions, as far as they are called here.
+/// Returns an evaluation context with those of Terraform's functions that are called here.
 pub(super) fn context(variables: Value) -> Context<'static> {
     let text = |args: FuncArgs| Ok(Value::from(text_of(&args[0])));
     let title = |args: FuncArgs| {

@@ -1,4 +1,4 @@
-//! What Terraform gives a function to start with, and whether the program starts with it.
+//! Tests that the program starts with the environment that Terraform gives a function.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -13,7 +13,7 @@ use super::deployed::{
 use crate::lambda_stage::{clock, run, tick};
 use crate::program::Program;
 
-/// What a function is, as far as this is about it.
+/// The parts of a function that are tested here.
 struct Deployed {
     fleet: &'static str,
     worker: String,
@@ -21,7 +21,7 @@ struct Deployed {
     variables: BTreeMap<String, String>,
 }
 
-/// Every function of both fleets in the installation of a prefix.
+/// Returns every function of both fleets in the installation with this prefix.
 fn deployed(prefix: &str) -> Vec<Deployed> {
     [WARCRAFTLOGS, POE_STASHES].into_iter().flat_map(|deployment| deployed_of(deployment, prefix)).collect()
 }
@@ -45,7 +45,7 @@ fn deployed_of(Deployment { fleet, .. }: Deployment, prefix: &str) -> Vec<Deploy
     workers.map(function).collect()
 }
 
-/// What a function gets of `modules/worker`, which is given what all workers of its fleet have in common.
+/// Returns the environment that `modules/worker` adds to what all workers of the fleet share.
 fn of_the_module(worker: &str, secrets: &BTreeSet<String>, common: &Value) -> BTreeMap<String, String> {
     let secrets: Vec<&str> = secrets.iter().map(String::as_str).collect();
     let mut context = context(value!({ fleet = (common.clone()), name = (worker), secrets = (secrets) }));
@@ -60,7 +60,7 @@ fn of_the_module(worker: &str, secrets: &BTreeSet<String>, common: &Value) -> BT
     variables.as_object().unwrap().iter().map(|(name, value)| (name.clone(), text_of(value))).collect()
 }
 
-/// A misspelt setting would be passed over in silence.
+/// A misspelt setting would be ignored silently.
 #[test]
 fn what_is_set_is_a_setting() {
     let description = Program::new().json(&["describe"]);
@@ -71,7 +71,7 @@ fn what_is_set_is_a_setting() {
         deployed("stint").into_iter().flat_map(|function| function.variables.into_keys()).collect();
     assert!(set.len() > 15, "{set:?}");
     for name in set {
-        // One is the allocator's.
+        // This one is a setting of the allocator.
         let is_known = described.contains(name.as_str()) || name == "MIMALLOC_ALLOW_THP";
         assert!(is_known, "infra/ sets {name}, which is no setting");
     }
@@ -105,7 +105,7 @@ fn a_function_is_told_which_parameters_hold_its_secrets() {
     }
 }
 
-/// Up to the point where it reads its secrets, which are not here.
+/// The program starts, up to the point where it reads its secrets, which do not exist here.
 #[test]
 fn every_function_starts_with_what_it_is_given() {
     let folder = tempfile::tempdir().unwrap();
@@ -113,7 +113,7 @@ fn every_function_starts_with_what_it_is_given() {
     std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_stint"), &program).unwrap();
     run(async {
         for Deployed { fleet, worker, mut variables, .. } in deployed("stint") {
-            // What Lambda adds, but for the endpoint: there is no AWS.
+            // The variables that Lambda adds. The endpoint is unreachable, because there is no AWS.
             let further = [
                 ("AWS_REGION", "eu-west-1"),
                 ("AWS_ACCESS_KEY_ID", "id"),

@@ -1,4 +1,4 @@
-//! What alarms and dashboards look at, and whether the program measures it.
+//! Tests that the program measures what alarms and dashboards show.
 
 use std::collections::BTreeSet;
 
@@ -52,7 +52,7 @@ fn charts_show_metrics_by_the_dimension_that_they_have() {
     }
 }
 
-/// The first installation's metrics stay where they were before there was a prefix.
+/// The metrics of the installation with the default prefix keep the namespace they had before prefixes existed.
 #[test]
 fn alarms_look_where_the_workers_metrics_are() {
     for (prefix, namespace) in [("stint", NAMESPACE), ("second", "Second")] {
@@ -74,7 +74,7 @@ fn alarms_look_where_the_workers_metrics_are() {
     }
 }
 
-/// Metrics are named by the realm, and `stint status` tells of the same lag.
+/// Metrics are named by the realm, and `stint status` reports the same lag.
 #[test]
 fn alarms_are_about_the_realm_and_the_lag_that_are_set() {
     let mut infra = Infra::read(POE_STASHES);

@@ -1,4 +1,4 @@
-//! The chain as its blobs have it, held against what the stand-in has served.
+//! Compares the stored chain with what the stand-in served.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,7 +12,7 @@ use stint_standins::poe_stashes::{Books, digest};
 
 use crate::fleets::poe_stashes::stores::Stores;
 
-/// What was found.
+/// The result of the audit.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Audit {
     pub(super) fetched: u64,
@@ -21,7 +21,7 @@ pub(super) struct Audit {
     pub(super) gaps: u64,
 }
 
-/// Walks from the first page to the position, page by page, and checks each against the bodies that were served for it.
+/// Walks the chain from the first page to the position, and compares each page with the bodies that were served for it.
 pub(super) async fn audit(stores: &Stores, books: &Books) -> anyhow::Result<Audit> {
     let mut served: BTreeMap<&str, BTreeSet<u64>> = BTreeMap::new();
     for page in books.pages.iter().filter(|page| page.change_id != page.next_change_id) {

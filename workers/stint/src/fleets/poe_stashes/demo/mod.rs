@@ -1,4 +1,4 @@
-//! The `poe-stashes` fleet against its stand-in river, on real sockets and in real time.
+//! Runs the `poe-stashes` fleet against its stand-in river, over real sockets and in real time.
 
 mod audit;
 mod report;
@@ -36,10 +36,10 @@ use crate::settings::defaults;
 use crate::wiring::{Backends, Hosts};
 use report::{Bytes, Chain, Limits, LookAhead, Pages, Report};
 
-/// Ten times the pace of the real one, so that nobody waits for a demo.
+/// Ten times the limit of the real river, so that a demo is short.
 const LIMIT: Window = Window::of(20, 1, 60);
 
-/// Between two looks at a running fleet, and between two lines about it.
+/// The time between two looks at a running fleet, and between two progress lines.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 const LINE_EVERY: Duration = Duration::from_secs(5);
 
@@ -59,7 +59,7 @@ pub(super) struct Arguments {
     out: PathBuf,
 }
 
-/// A demo's scenery.
+/// The environment of a demo.
 struct Stage {
     out: PathBuf,
     upstream: Arc<Mutex<PoeStashes>>,
@@ -114,7 +114,7 @@ impl Stage {
         Ok(Stage { out, upstream, stores, api, host, hosts, clock, stop })
     }
 
-    /// Follows the river, drains, and adds up what came of it.
+    /// Follows the river, drains, and returns a report.
     async fn play(
         &self,
         arguments: &Arguments,
@@ -127,7 +127,7 @@ impl Stage {
         let requests = self.books().page_requests;
         let lag = self.lag().await?;
         self.stop.set();
-        // A loop that panicked has said so itself.
+        // A loop that panicked has already reported it.
         join_all(loops).await;
         let audit = audit::audit(&self.stores, &self.books()).await?;
         let Totals { raw_bytes, stored_bytes, header, peek, body, .. } = self.progress().await?.totals;
@@ -146,7 +146,7 @@ impl Stage {
         })
     }
 
-    /// Waits until so many pages are fetched, and shows how it goes.
+    /// Waits until this many pages are fetched, and shows the progress.
     async fn follow(&self, pages: u64, context: &Context) -> anyhow::Result<()> {
         let interrupted = tokio::spawn(tokio::signal::ctrl_c());
         let mut said_at = self.clock.now();
@@ -170,7 +170,7 @@ impl Stage {
         }
     }
 
-    /// How far behind the river the chain is, as the fleet itself measures it.
+    /// Returns how far the chain is behind the river, as the fleet measures it.
     async fn lag(&self) -> anyhow::Result<Option<f64>> {
         let outcome = self.host.run(FLEET, Watcher::SPEC.name, Event::Manual(Value::Null)).await;
         let report = outcome.context("the watcher failed")?.report;
@@ -185,7 +185,7 @@ impl Stage {
         self.upstream.lock().unwrap_or_else(PoisonError::into_inner).books()
     }
 
-    /// Where everything is, and how to look at it.
+    /// Describes where the results are and how to inspect them.
     fn farewell(&self) -> String {
         let (pages, index) = (self.out.join("poe-pages"), self.out.join("poe-index.db"));
         format!(
@@ -198,7 +198,7 @@ impl Stage {
     }
 }
 
-/// A river with enough history for the pages that are asked for.
+/// Returns the options of a river with enough history for the requested pages.
 fn options(arguments: &Arguments, context: &Context) -> Options {
     let options = Options::default();
     let edits = u64::from(arguments.pages) * u64::from(options.stashes_per_page) * 5 / 4;
@@ -213,8 +213,8 @@ fn options(arguments: &Arguments, context: &Context) -> Options {
     }
 }
 
-/// Everything that points a fleet at an upstream; nothing else differs from a real one. What is set for a real one is about
-/// another river.
+/// Returns the settings that point a fleet at the stand-in. Nothing else differs from a real fleet. Settings from the
+/// environment are not used, because they refer to another river.
 fn settings(options: &Options, port: u16) -> anyhow::Result<Settings> {
     let url = |path: &str| format!("http://127.0.0.1:{port}/{path}").parse();
     Ok(Settings {
@@ -226,7 +226,7 @@ fn settings(options: &Options, port: u16) -> anyhow::Result<Settings> {
         poe_head_url: url("api/trade/data/change-ids")?,
         poe_start: Start::Beginning,
         poe_blobs: None,
-        // It begins at the river's beginning, far behind.
+        // The chain starts at the river's beginning and so is far behind.
         poe_lag_alarm_seconds: u32::MAX,
         ..defaults::<Settings>()?
     })

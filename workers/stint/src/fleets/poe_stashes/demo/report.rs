@@ -1,10 +1,10 @@
-//! What a demo of the `poe-stashes` fleet reports.
+//! The report of a `poe-stashes` demo.
 
 use serde::Serialize;
 
 use crate::words::number;
 
-/// What a run came to.
+/// The result of a run.
 #[derive(Clone, Debug, Default, Serialize)]
 pub(super) struct Report {
     pub(super) pages: Pages,
@@ -15,21 +15,21 @@ pub(super) struct Report {
     pub(super) wall_seconds: f64,
 }
 
-/// Pages, as their blobs and the stand-in's books have them.
+/// Pages, counted from the blobs and from the stand-in's records.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 pub(super) struct Pages {
     pub(super) fetched: u64,
     pub(super) stored: u64,
-    /// Fetched, and not stored.
+    /// Fetched but not stored.
     pub(super) lost: u64,
 }
 
 /// The chain of change ids.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 pub(super) struct Chain {
-    /// Places where a page does not lead to the next one.
+    /// The number of pages that do not lead to the next page.
     pub(super) gaps: u64,
-    /// Behind the river; unknown in a run of a few seconds.
+    /// How far the chain is behind the river; unknown in a run of a few seconds.
     pub(super) lag_seconds: Option<f64>,
 }
 
@@ -38,11 +38,11 @@ pub(super) struct Chain {
 pub(super) struct Limits {
     pub(super) requests: u64,
     pub(super) client_errors: u64,
-    /// Of what the limits permitted in that time.
+    /// As a share of what the limits permitted in that time.
     pub(super) utilisation: f64,
 }
 
-/// Next change ids, by where they were found first.
+/// Where next change ids were found first.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 pub(super) struct LookAhead {
     pub(super) header: u64,

@@ -1,4 +1,4 @@
-//! The commands of the fleet, which stand under its name: `stint wcl rules`.
+//! The fleet's own commands, such as `stint wcl rules`.
 
 pub(super) mod data;
 pub(super) mod keys;

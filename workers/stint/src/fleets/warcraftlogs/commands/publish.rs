@@ -1,4 +1,4 @@
-//! Publishes databases that are there already.
+//! Publishes existing databases.
 
 use std::path::PathBuf;
 
@@ -36,7 +36,7 @@ struct Outcome {
     archives: Vec<Archive>,
 }
 
-/// Commits, pushes and tags what has changed; then writes the archives, if they are set.
+/// Commits, pushes and tags the changes, and then writes the archives if they are set.
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<()> {
     let settings: Settings = from_environment()?;
     settings.check().map_err(|error| anyhow!(error))?;

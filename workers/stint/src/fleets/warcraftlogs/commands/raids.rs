@@ -1,4 +1,4 @@
-//! The raids, their difficulties and partitions: what rules and settings name by number.
+//! Lists the raids with their difficulties and partitions, which rules and settings refer to by number.
 
 use std::sync::Arc;
 
@@ -45,7 +45,7 @@ struct Listed {
     raids: Vec<RaidView>,
 }
 
-/// Where the list comes from.
+/// The source of the list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 enum Source {
@@ -58,9 +58,9 @@ struct RaidView {
     id: RaidId,
     name: String,
     difficulties: Vec<DifficultyView>,
-    /// `None`: only the API knows.
+    /// `None` if only the API knows them.
     partitions: Option<Vec<PartitionView>>,
-    /// The same.
+    /// Whether the raid is frozen; `None` if only the API knows.
     frozen: Option<bool>,
 }
 
@@ -77,7 +77,7 @@ struct PartitionView {
     default: bool,
 }
 
-/// Lists them.
+/// Lists the raids.
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Result<()> {
     let settings: Settings = from_environment()?;
     let (source, mut raids) = if arguments.built_in || settings.wcl_keys.is_empty() {
@@ -127,7 +127,7 @@ impl From<Zone> for RaidView {
     }
 }
 
-/// Asks the API, for points that are held first. While the API is down it is not asked.
+/// Requests the list from the API, with points that are held first. No request is made while the API is down.
 async fn zones(settings: &Settings, context: &Context) -> anyhow::Result<Vec<Zone>> {
     let Shared { pool, breakers } = Shared::open(settings, context).await?;
     let breaker = Arc::new(api_breaker(breakers, settings, context));
@@ -139,14 +139,14 @@ async fn zones(settings: &Settings, context: &Context) -> anyhow::Result<Vec<Zon
     Ok(paid.ask("zones", &grant, api.all_zones(&grant.hold.key)).await?)
 }
 
-/// What a call to the API shares with the fleet.
+/// The state that a call to the API shares with the fleet.
 struct Shared {
     pool: Arc<dyn KeyPool>,
     breakers: Arc<dyn Breakers>,
 }
 
 impl Shared {
-    /// The fleet's; in memory what no fleet has used yet, so that nothing is created.
+    /// Opens the fleet's state. State that no fleet has used yet is kept in memory, so that nothing is created.
     async fn open(settings: &Settings, context: &Context) -> anyhow::Result<Shared> {
         let stores = if context.is_installed()? { Some(Stores::of(context).await?) } else { None };
         let in_memory = Embedded::in_memory(context.clock.clone())?;
@@ -191,7 +191,7 @@ fn in_words(listed: &Listed) -> String {
     format!("{table}{source}")
 }
 
-/// `1 9.0, 2 9.1 (default)`.
+/// Formats partitions as `1 9.0, 2 9.1 (default)`.
 fn partitions(raid: &RaidView) -> String {
     let Some(partitions) = &raid.partitions else { return "-".to_owned() };
     let words = partitions.iter().map(|partition| {

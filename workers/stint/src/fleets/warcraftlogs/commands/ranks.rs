@@ -1,4 +1,4 @@
-//! Ranks in words: out of the store, and out of a database.
+//! Formats ranks, from the store or from a database.
 
 use std::collections::BTreeMap;
 use std::iter::once;
@@ -10,10 +10,10 @@ use crate::printable::one_line;
 use crate::table::Table;
 use crate::words::number;
 
-/// Raid → difficulty → ranks, as a player's document has them.
+/// Ranks by raid and difficulty, as in a player's document.
 pub(super) type Raids = BTreeMap<RaidId, BTreeMap<Difficulty, RaidRanks>>;
 
-/// A column of a table of bosses: its heading, and its text for a boss. One without a text for any boss is left out.
+/// A column of a table of bosses: its heading, and its text for a boss. A column without text for any boss is left out.
 type Column = (&'static str, fn(&EncounterRank) -> Option<String>);
 
 const COLUMNS: [Column; 11] = [
@@ -30,7 +30,7 @@ const COLUMNS: [Column; 11] = [
     (">partition", |rank| Some(rank.all_stars.as_ref()?.partition?.to_string())),
 ];
 
-/// All that is known of a player in its raids; a metric beside the first one follows it.
+/// Formats all ranks of a player. An additional metric follows the first one.
 pub(super) fn in_words(raids: &Raids) -> String {
     if raids.is_empty() {
         return "no ranks\n".to_owned();
@@ -65,7 +65,8 @@ fn of_metric(ranks: &RaidRanks) -> String {
     text + &table.to_string()
 }
 
-/// ` of Fire in partition 3: 910.852 points, 1,326 in the world, 317 in the region, 53 on the server`.
+/// Formats all-star points: ` of Fire in partition 3: 910.852 points, 1,326 in the world, 317 in the region, 53 on the
+/// server`.
 fn all_stars_in_words(all_stars: &AllStars) -> String {
     let AllStars { spec, partition, points, rank, region_rank, server_rank } = all_stars;
     let spec = spec.as_ref().map(|spec| format!(" of {}", one_line(spec))).unwrap_or_default();

@@ -1,10 +1,10 @@
-//! Game servers as people write them.
+//! Matches server names as users write them.
 
 use stint_warcraftlogs::lua::is_called;
 use stint_warcraftlogs::model::Server;
 
-/// The server of `servers` that `name` means, in any of its spellings. Case does not matter in any script, unlike in the
-/// databases, where Lua knows the case of ASCII letters alone.
+/// Returns the server in `servers` that `name` refers to, in any spelling. Case is ignored in all scripts, unlike in
+/// the databases, where Lua knows only the case of ASCII letters.
 pub(super) fn known<'a>(name: &str, mut servers: impl Iterator<Item = &'a Server>) -> Option<&'a Server> {
     let name = name.to_lowercase();
     servers.find(|Server { name: own, slug, normalized_name }| {
@@ -13,14 +13,16 @@ pub(super) fn known<'a>(name: &str, mut servers: impl Iterator<Item = &'a Server
     })
 }
 
-/// What the upstream makes of most names: `mal-ganis` of `Mal Ganis`, `malganis` of `Mal'Ganis`.
+/// Returns the slug that the upstream derives from most names: `mal-ganis` from `Mal Ganis`, `malganis` from
+/// `Mal'Ganis`.
 pub(super) fn likely_slug(name: &str) -> String {
     let words = name.to_lowercase();
     let slug = words.split_whitespace().collect::<Vec<_>>().join("-");
     slug.chars().filter(|letter| letter.is_alphanumeric() || *letter == '-').collect()
 }
 
-/// The slug of the server that `name` means: a stored player's server, else what the upstream makes of most names.
+/// Returns the slug of the server that `name` refers to: that of a stored player's server, or else the one that the
+/// upstream derives from most names.
 pub(super) fn slug(name: &str, servers: &[Server]) -> String {
     known(name, servers.iter()).map_or_else(|| likely_slug(name), |server| server.slug.clone())
 }

@@ -1,4 +1,4 @@
-//! Whole databases back into documents.
+//! Converts whole databases back into documents.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -38,7 +38,7 @@ pub(crate) struct Arguments {
     force: bool,
 }
 
-/// A player of the design's `players`, as far as a database has one.
+/// A player in the format of the `players` collection, with the fields that a database has.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Document<'a> {
@@ -64,7 +64,7 @@ struct Region {
     players: u64,
 }
 
-/// Writes every player of the databases.
+/// Writes every player in the databases.
 pub(crate) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
     let Arguments { folder, region, out, force } = arguments;
     let wanted = wanted(folder, region.as_deref())?;
@@ -78,7 +78,7 @@ pub(crate) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
     }
 }
 
-/// The regions to unpack: all that there are, or the one that is named.
+/// Returns the regions to unpack: the given one, or all.
 fn wanted(folder: &Path, region: Option<&str>) -> Result<Vec<String>> {
     let known = regions(folder)?;
     if known.is_empty() {

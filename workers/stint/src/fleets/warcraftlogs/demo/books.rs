@@ -1,4 +1,4 @@
-//! Comparing the ledger with the stand-in's own books, and players with who was discovered.
+//! Compares the ledger with the stand-in's own records, and the stored players with those that were discovered.
 
 use std::collections::BTreeSet;
 use std::sync::PoisonError;
@@ -17,10 +17,10 @@ use crate::fleets::warcraftlogs::report::Budget;
 /// More windows than any demo has.
 const ALL: usize = 100_000;
 
-/// Documents read at a time.
+/// The number of documents read at a time.
 const PAGE: usize = 2_000;
 
-/// Adds up the ledger's windows, and checks each key against what the stand-in has charged it.
+/// Adds up the ledger's windows, and compares each key with what the stand-in charged it.
 pub(super) async fn audit(
     stage: &Stage,
     fleet: &Built,
@@ -63,8 +63,8 @@ fn had_backlog(record: &WindowRecord, window: Duration, from: Timestamp, to: Tim
     before(record.reset_at, window) >= from && record.reset_at <= to
 }
 
-/// The ledger may be short only by what it says itself: calls at the very end of a window whose charge no reading
-/// has shown.
+/// Fails if the ledger and the stand-in disagree. The ledger may only be short by the amount it reports itself: calls
+/// at the very end of a window whose charge no reading has shown.
 fn check(key: &KeyStatus, windows: &[WindowRecord], charged: Points) -> anyhow::Result<()> {
     let spent: Points = windows.iter().map(|window| window.spent).sum::<Points>().saturating_add(key.spent);
     let unsure: Points = windows.iter().map(|window| window.unconfirmed).sum::<Points>().saturating_add(key.held);
@@ -76,7 +76,7 @@ fn check(key: &KeyStatus, windows: &[WindowRecord], charged: Points) -> anyhow::
     Ok(())
 }
 
-/// How many of the discovered are ranked, and how many are dropped; each is counted once.
+/// Returns how many of the discovered players are ranked and how many are dropped. Each player is counted once.
 pub(super) async fn fates(fleet: &Built, discovered: &BTreeSet<u64>) -> anyhow::Result<(u64, u64)> {
     let mut dropped = BTreeSet::new();
     let mut after = None;

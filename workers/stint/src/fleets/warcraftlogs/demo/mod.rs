@@ -1,5 +1,5 @@
-//! The `warcraftlogs` fleet against its stand-in upstream, from discovery to databases: `stint up --until-drained`, and what
-//! came of it.
+//! Runs the `warcraftlogs` fleet against its stand-in upstream, from discovery to databases: `stint up
+//! --until-drained`, followed by a report.
 
 mod books;
 mod stage;
@@ -89,7 +89,7 @@ impl Act for Arguments {
     }
 }
 
-/// Adds up what came of a run, and compares it with the stand-in's books.
+/// Adds up the results of a run, and compares them with the stand-in's records.
 async fn report(stage: &Stage, fleet: &Built, diary: &Diary, totals: Totals) -> anyhow::Result<Report> {
     let (aggregator, discover) = (diary.of(Aggregator::SPEC.name), diary.of(Discover::SPEC.name));
     let queued = aggregator.sum("queued");
@@ -103,7 +103,7 @@ async fn report(stage: &Stage, fleet: &Built, diary: &Diary, totals: Totals) -> 
         players.len(),
         queued as f64 / seconds.max(f64::EPSILON)
     ));
-    // The last calls' charge shows only in a later reading.
+    // The charge of the last calls appears only in a later reading.
     fleet.budget.read_counters(Points::MAX).await?;
     let budget = books::audit(stage, fleet, from, to).await?;
     let (ranked, dropped) = books::fates(fleet, &players).await?;
@@ -111,7 +111,7 @@ async fn report(stage: &Stage, fleet: &Built, diary: &Diary, totals: Totals) -> 
     let tally = &fleet.budget.tally;
     let waiting = counts.unfinished() + counts.dead;
     let parked = tally.total(Tallied::Parked);
-    // A parked message was acknowledged too, but its player was served later, straight from where it was parked.
+    // A parked message was acknowledged too, but its player was served later, directly from the parked messages.
     let succeeded = (totals.succeeded + tally.total(Tallied::Resumed)).saturating_sub(parked);
     let discovered = players.len() as u64;
     Ok(Report {

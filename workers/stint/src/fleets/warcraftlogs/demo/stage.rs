@@ -1,5 +1,5 @@
-//! The scenery of a demo: a stand-in upstream behind a real socket, an empty state folder, and a fleet pointed at both
-//! by settings alone.
+//! The environment of a demo: a stand-in upstream on a real socket, an empty state folder, and a fleet that only its
+//! settings point at both.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -22,22 +22,22 @@ use crate::fleets::demo_folder::clear;
 use crate::settings::from_environment;
 use crate::wiring::Backends;
 
-/// What a player costs on average: about three raids and difficulties at about three and a half points.
+/// The average cost of a player: about three raids and difficulties at about three and a half points.
 const MEAN_COST: f64 = 10.5;
 
-/// How many windows the keys should need by default.
+/// The number of windows that the keys should need by default.
 const WINDOWS: f64 = 2.5;
 
-/// Pages that a rule names beyond those that are likely to exist: a pass has to notice the end by itself.
+/// Pages that a rule names beyond those that are likely to exist, so that a pass has to detect the end itself.
 const SPARE_PAGES: u32 = 5;
 
-/// A demo's scenery.
+/// The environment of a demo.
 pub(super) struct Stage {
     pub(super) out: PathBuf,
     pub(super) upstream: Arc<Mutex<WarcraftLogs>>,
     pub(super) settings: Settings,
     pub(super) backends: Backends,
-    /// The command's, but for the folder.
+    /// The context of the command, with the demo's folder.
     pub(super) context: Context,
 }
 
@@ -74,13 +74,13 @@ impl Stage {
         Ok(())
     }
 
-    /// The ids of all players on the stand-in's ranking pages.
+    /// Returns the ids of all players on the stand-in's ranking pages.
     pub(super) fn players(&self) -> BTreeSet<u64> {
         let population = self.lock().population();
         population.discoverable(&self.rankings()).into_iter().collect()
     }
 
-    /// Where everything is, and how to look a player up.
+    /// Describes where the results are and how to look up a player.
     pub(super) async fn farewell(&self, fleet: &Built) -> anyhow::Result<String> {
         let databases = self.out.join("databases");
         let page = fleet.stores.players.page(None, 1).await?;
@@ -116,7 +116,7 @@ fn options(arguments: &Arguments, context: &Context) -> Options {
     Options { latency: (longest / 4, longest), ..options }
 }
 
-/// Everything that points a fleet at an upstream; nothing else differs from a real one.
+/// Returns the settings that point a fleet at the stand-in. Nothing else differs from a real fleet.
 fn settings(options: &Options, arguments: &Arguments, out: &Path, port: u16) -> anyhow::Result<Settings> {
     let repository = out.join("databases.git");
     stint_warcraftlogs::publish::create_repository(&repository)?;

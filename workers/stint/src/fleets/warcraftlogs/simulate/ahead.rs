@@ -1,5 +1,6 @@
-//! The stand-in on a thread of its own: while an answer is on its way in virtual time, it is made beside the workers.
-//! Where many simulations run side by side every core has work anyway, and each answers its own requests.
+//! Runs the stand-in on its own thread, so that a response is computed in parallel with the workers while it is in
+//! flight in virtual time. If many simulations run side by side, every core is busy anyway, and each simulation answers
+//! its own requests.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender, TryRecvError};
@@ -13,22 +14,22 @@ use stint_http::{Body, Limits, Transport, TransportError};
 use stint_standins::warcraftlogs::Options;
 use stint_standins::{Reply, Upstream, WarcraftLogs};
 
-/// What the thread of the stand-in is told.
+/// A command to the stand-in's thread.
 enum Told {
     Answer(Box<Asked>),
-    /// Say when everything before this is answered.
+    /// Report back when all earlier requests are answered.
     Settle(Sender<()>),
 }
 
-/// A request, when it arrived, and who waits for the answer.
+/// A request, its arrival time, and the channel for the response.
 struct Asked {
     now: Timestamp,
     request: http::Request<Bytes>,
     reply: Sender<Reply>,
 }
 
-/// The thread looks for the next request this often before it sleeps, some 100 µs: longer than it takes the workers to
-/// send one. To wake a sleeping thread costs a virtual machine more than to answer.
+/// The thread checks for the next request this often before it blocks, for about 100 µs, which is longer than the
+/// workers take to send one. On a virtual machine, waking a blocked thread costs more than answering a request.
 const LOOKS: u32 = 4_000;
 
 /// Where requests are answered.
@@ -37,8 +38,8 @@ enum Place {
     Here(Arc<Mutex<WarcraftLogs>>),
 }
 
-/// Hands requests to the stand-in in the order in which they are sent, so that a run is the same each time, and takes
-/// the answers when their latency is over.
+/// Passes requests to the stand-in in the order in which they are sent, so that every run is the same, and delivers
+/// each response once its latency has passed.
 pub(super) struct Ahead {
     place: Place,
     options: Options,
@@ -47,7 +48,8 @@ pub(super) struct Ahead {
 }
 
 impl Ahead {
-    /// A way to `upstream`, which nobody else may ask anything. A simulation that is `alone` has a core to spare.
+    /// Creates a connection to `upstream`, which must not be used by anything else. A simulation that is `alone` has a
+    /// core to spare.
     pub(super) fn new(upstream: &Arc<Mutex<WarcraftLogs>>, alone: bool, clock: Arc<dyn Clock>) -> Ahead {
         let options = lock(upstream).options().clone();
         let place = if alone { Ahead::beside(upstream.clone()) } else { Place::Here(upstream.clone()) };
@@ -60,41 +62,41 @@ impl Ahead {
         Place::Beside(thread)
     }
 
-    /// Where the answer to a request will be.
+    /// Sends a request and returns the channel on which its response will arrive.
     fn ask(&self, request: http::Request<Bytes>) -> Receiver<Reply> {
         let (reply, answer) = mpsc::channel();
         let asked = Asked { now: self.clock.now(), request, reply };
         match &self.place {
             Place::Here(upstream) => asked.answer(upstream),
-            // Without the thread there is no answer, which whoever waits for it notices.
+            // If the thread has ended, no response is sent, which the receiver notices.
             Place::Beside(thread) => drop(thread.send(Told::Answer(Box::new(asked)))),
         }
         answer
     }
 
-    /// Waits until everything that was sent is answered and in the stand-in's books.
+    /// Waits until every request sent so far is answered and recorded by the stand-in.
     pub(super) fn settle(&self) {
         let Place::Beside(thread) = &self.place else { return };
         let (settled, wait) = mpsc::channel();
         if thread.send(Told::Settle(settled)).is_ok() {
-            // A thread that is gone has nothing left to answer.
+            // If the thread has ended, there is nothing left to answer.
             let _ = wait.recv();
         }
     }
 }
 
-/// Until nobody can ask any more.
+/// Answers requests until every sender is dropped.
 fn answer(upstream: &Mutex<WarcraftLogs>, told: &Receiver<Told>) {
     while let Some(told) = next(told) {
         match told {
             Told::Answer(asked) => asked.answer(upstream),
-            // Whoever asked waits for nothing else.
+            // The sender waits for nothing else.
             Told::Settle(settled) => drop(settled.send(())),
         }
     }
 }
 
-/// What is told next; `None` when nobody is left to tell anything.
+/// Returns the next command, or `None` once every sender is dropped.
 fn next(told: &Receiver<Told>) -> Option<Told> {
     for _ in 0..LOOKS {
         match told.try_recv() {
@@ -108,7 +110,7 @@ fn next(told: &Receiver<Told>) -> Option<Told> {
 
 impl Asked {
     fn answer(self, upstream: &Mutex<WarcraftLogs>) {
-        // Who gave up has been answered and charged all the same.
+        // If the caller gave up, the request was answered and charged nevertheless.
         drop(self.reply.send(lock(upstream).handle(self.now, &self.request)));
     }
 }
@@ -132,7 +134,7 @@ impl Transport for Ahead {
             return Err(TransportError::TimedOut { host, timeout: limits.timeout });
         }
         self.clock.sleep(latency).await;
-        // Its time has come in the simulation; here it may take some microseconds more.
+        // The latency has passed in virtual time; in real time the response may take a few more microseconds.
         let gone = |_| TransportError::Broken { host, reason: "the stand-in is gone".into() };
         let answer = answer.recv().map_err(gone)?;
         Ok(answer.response.map(Body::whole))

@@ -1,4 +1,4 @@
-//! Adding up what came of a simulation, and comparing the ledger with the stand-in's own books.
+//! Adds up the results of a simulation, and compares the ledger with the stand-in's own records.
 
 use std::collections::BTreeMap;
 use std::sync::PoisonError;
@@ -25,7 +25,7 @@ use crate::fleets::warcraftlogs::report::{Budget, Invocations, Players, Queue, R
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// The whole report but for the time that it took here.
+/// Returns the whole report except the wall time.
 pub(super) fn report(plan: &Plan, stage: &Stage, seen: &Watch) -> anyhow::Result<Report> {
     stage.ahead.settle();
     let (books, options) = {
@@ -76,8 +76,9 @@ pub(super) fn report(plan: &Plan, stage: &Stage, seen: &Watch) -> anyhow::Result
     Ok(report)
 }
 
-/// The ledger may be short only by what it says itself: calls whose charge no reading has shown. Who tries the last
-/// points of a window is not told what the last call has cost: the upstream refuses to say it.
+/// Fails if the ledger and the stand-in disagree. The ledger may only be short by the amount it reports itself: calls
+/// whose charge no reading has shown. With a setting that tries the last points of a window, the cost of the last call
+/// is unknown, because the upstream refuses to report it.
 fn check(stage: &Stage, key: &KeyStatus, books: &Books) -> anyhow::Result<()> {
     let (settings, windows) = (stage.settings(), stage.pool.history(&key.key));
     let spent: Points = windows.iter().map(|window| window.spent).sum::<Points>().saturating_add(key.spent);
@@ -95,7 +96,7 @@ fn check(stage: &Stage, key: &KeyStatus, books: &Books) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Every window of a key that lies in the simulated time, also one in which nobody called.
+/// Returns every window of a key that lies in the simulated time, including windows without calls.
 fn key_outcome(key: &StandinKey, plan: &Plan, stage: &Stage, seen: &Watch, books: &Books) -> KeyOutcome {
     let length = Duration::from_secs(stage.settings().wcl_window_seconds);
     let end = after(stage.started, plan.hours);
@@ -117,7 +118,7 @@ fn key_outcome(key: &StandinKey, plan: &Plan, stage: &Stage, seen: &Watch, books
     KeyOutcome { key: KeyId(key.id.clone()).0, limit: key.limit, windows: windows.collect() }
 }
 
-/// Over all whole windows, by the upstream's books.
+/// Returns the totals over all whole windows, from the upstream's records.
 fn budget(keys: &[KeyOutcome], books: &Books) -> Budget {
     let mut budget = Budget {
         spent: books.charged,
@@ -142,7 +143,7 @@ fn budget(keys: &[KeyOutcome], books: &Books) -> Budget {
     budget
 }
 
-/// Whether the fleet worked whenever there was work.
+/// Returns whether the fleet worked whenever there was work.
 fn flow(stage: &Stage, keys: &[KeyOutcome], first_rank_at: Option<Timestamp>) -> Flow {
     let seconds = |at: Timestamp| between(stage.started, at).as_secs_f64();
     let first_rank = first_rank_at.map(seconds);
@@ -171,7 +172,7 @@ fn flow(stage: &Stage, keys: &[KeyOutcome], first_rank_at: Option<Timestamp>) ->
 fn queue(stage: &Stage) -> Queue {
     let (sqs, mapping) = (stage.queue.usage(), stage.mapping.usage());
     let parked = stage.budget.tally.total(Tallied::Parked);
-    // A parked message was deleted too, but its player was served later, straight from where it was parked.
+    // A parked message was deleted too, but its player was served later, directly from the parked messages.
     let succeeded = (mapping.done + stage.budget.tally.total(Tallied::Resumed)).saturating_sub(parked);
     Queue {
         received: sqs.received,
@@ -262,7 +263,7 @@ fn cloud(plan: &Plan, stage: &Stage) -> Cloud {
     }
 }
 
-/// The stand-in keeps its own count of what it did wrong.
+/// Returns the faults that occurred. The stand-in counts its own.
 fn faults(plan: &Plan, books: &Books) -> BTreeMap<&'static str, u64> {
     plan.faults.count(Fault::ServerErrors, books.failed_calls);
     plan.faults.count(Fault::Haste, books.rate_limited_calls);

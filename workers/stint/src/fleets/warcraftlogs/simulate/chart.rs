@@ -1,4 +1,4 @@
-//! A simulation as a picture: points, concurrency, the queue and what is parked, over time.
+//! Draws a simulation: points, concurrency, queue length and parked messages over time.
 
 use std::collections::BTreeSet;
 use std::fmt::Display;
@@ -21,10 +21,10 @@ const LABEL: i32 = 13;
 const HOUR: f64 = 3_600.0;
 const DAY: f64 = 86_400.0;
 
-/// More keys than these are drawn as one sum.
+/// If there are more keys than this, only their sum is drawn.
 const MOST_KEYS: usize = 8;
 
-/// Colours that differ also for those who see red and green alike: Okabe and Ito, "Color universal design".
+/// Colours that readers with red-green colour blindness can tell apart: Okabe and Ito, "Color universal design".
 const COLOURS: [RGBColor; 8] = [
     RGBColor(0, 114, 178),
     RGBColor(230, 159, 0),
@@ -38,7 +38,7 @@ const COLOURS: [RGBColor; 8] = [
 
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 
-/// A line of a panel.
+/// One line in a panel.
 struct Series {
     name: String,
     colour: RGBColor,
@@ -46,7 +46,7 @@ struct Series {
     points: Vec<(f64, f64)>,
 }
 
-/// The axis of time: its unit, and where it ends.
+/// The time axis: its unit and its end.
 #[derive(Clone, Copy)]
 struct Time {
     unit: f64,
@@ -54,7 +54,7 @@ struct Time {
     end: f64,
 }
 
-/// Draws into `file`.
+/// Draws the chart into `file`.
 pub(super) fn draw(file: &Path, plan: &Plan, outcome: &Outcome, seen: &Watch) -> anyhow::Result<()> {
     let root = SVGBackend::new(file, SIZE).into_drawing_area();
     root.fill(&WHITE).map_err(cannot)?;
@@ -76,12 +76,13 @@ pub(super) fn draw(file: &Path, plan: &Plan, outcome: &Outcome, seen: &Watch) ->
     root.present().map_err(|error| anyhow!("--chart: cannot write {}: {error}", file.display()))
 }
 
-/// The verdict, in as many words as fit above a chart.
+/// Returns the verdict, cut to the length that fits above a chart.
 fn heading(outcome: &Outcome) -> String {
     outcome.verdict.split(", or ").next().unwrap_or_default().to_owned()
 }
 
-/// What each key has spent so far, and in a lighter colour what it was granted: between the two is what expired.
+/// Returns for each key the points spent so far and, in a lighter colour, the points granted. The area between the two
+/// is what expired.
 fn points(outcome: &Outcome, time: Time) -> Vec<Series> {
     if outcome.keys.len() > MOST_KEYS {
         let ends: BTreeSet<u64> =
@@ -123,7 +124,7 @@ fn running_total(key: &KeyOutcome, time: Time, of: impl Fn(&WindowOutcome) -> f6
     std::iter::once((0.0, 0.0)).chain(ends).collect()
 }
 
-/// Half way to white.
+/// Returns the colour half way to white.
 fn lighter(RGBColor(red, green, blue): RGBColor) -> RGBColor {
     let half = |part: u8| part / 2 + 127;
     RGBColor(half(red), half(green), half(blue))
@@ -202,7 +203,7 @@ fn draw_panel(panel: &Area<'_>, title: &str, series: &[Series], time: Time) -> a
         .map_err(cannot)
 }
 
-/// `12`, `0.5`.
+/// Formats a number: `12`, `0.5`.
 fn short(at: f64) -> String {
     format!("{at:.1}").trim_end_matches(".0").to_owned()
 }

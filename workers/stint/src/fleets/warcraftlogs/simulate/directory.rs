@@ -1,24 +1,25 @@
-//! Who can be discovered, and in what: ids and pairs as small numbers, so that a million players fit in little memory.
+//! The players that can be discovered and the (raid, difficulty) pairs in which they are ranked. Ids and pairs are
+//! stored as small numbers, so that a million players need little memory.
 
 use stint_standins::warcraftlogs::Population;
 use stint_warcraftlogs::model::{PlayerId, RaidsToScrap};
 
-/// Ids are spread nearly evenly; a guess is off by no more than this many places.
+/// Ids are spread nearly evenly, so an estimated position is off by at most this many places.
 const REACH: usize = 64;
 
-/// The players that ranking pages show, by place, and the ranked pairs, by bit.
+/// The players on the ranking pages, by position, and the ranked pairs, by bit.
 pub(super) struct Directory {
     ids: Vec<PlayerId>,
     pairs: Vec<(u32, u32)>,
-    /// The pairs of each set of bits that was asked for.
+    /// The pairs for each set of bits.
     raids: Vec<RaidsToScrap>,
 }
 
 impl Directory {
-    /// Everybody in `population`.
+    /// Indexes everyone in `population`.
     pub(super) fn new(population: &Population) -> Directory {
         let pairs = population.rankings().to_vec();
-        // Few pairs are ranked, so that every set of them can be kept ready.
+        // There are few ranked pairs, so every set of them can be precomputed.
         let raids = (0..1_u32 << pairs.len().min(12)).map(|mask| raids_of(&pairs, mask)).collect();
         Directory { ids: population.discoverable(&pairs), pairs, raids }
     }
@@ -31,12 +32,12 @@ impl Directory {
         self.ids[place]
     }
 
-    /// The first place whose id lies above `after`.
+    /// Returns the first position whose id is greater than `after`.
     pub(super) fn place_after(&self, after: Option<PlayerId>) -> usize {
         after.map_or(0, |after| self.ids.partition_point(|id| *id <= after))
     }
 
-    /// Where a player is; `None` for an id that no page shows.
+    /// Returns the position of a player, or `None` for an id that is on no page.
     pub(super) fn find(&self, id: PlayerId) -> Option<usize> {
         let (first, last) = (*self.ids.first()?, *self.ids.last()?);
         let span = (last - first).max(1);
@@ -47,7 +48,7 @@ impl Directory {
         near.map(|place| from + place).or_else(|| self.ids.binary_search(&id).ok())
     }
 
-    /// The bit of a pair, or none when it is not ranked.
+    /// Returns the bit of a pair, or 0 if the pair is not ranked.
     pub(super) fn bit(&self, raid: u32, difficulty: u32) -> u32 {
         self.pairs.iter().position(|pair| *pair == (raid, difficulty)).map_or(0, |bit| 1 << bit)
     }

@@ -1,4 +1,4 @@
-//! When the simulated fleet last passed its stages, and what stands in the place of its database generator.
+//! The times at which the simulated fleet passed its milestones, and a replacement for its database generator.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -9,19 +9,19 @@ use stint_core::worker::{Event, Invocation, Outcome, Spec, Worker, WorkerError};
 use stint_warcraftlogs::db_generator::DbGenerator;
 use stint_warcraftlogs::store::{Milestone, Milestones, Reached};
 
-/// The stages in memory.
+/// Milestones in memory.
 #[derive(Default)]
 pub(super) struct MemoryMilestones(Mutex<State>);
 
 #[derive(Default)]
 struct State {
     reached: Reached,
-    /// Every time that databases were generated.
+    /// All times at which databases were generated.
     generated: Vec<Timestamp>,
 }
 
 impl MemoryMilestones {
-    /// When databases were generated.
+    /// Returns the times at which databases were generated.
     pub(super) fn generated(&self) -> Vec<Timestamp> {
         self.lock().generated.clone()
     }
@@ -47,7 +47,7 @@ impl Milestones for MemoryMilestones {
     }
 }
 
-/// The database generator as the fleet sees it. It writes no files, since a simulation keeps no ranks.
+/// Replaces the database generator. It writes no files, because a simulation stores no ranks.
 pub(super) struct Generator(pub(super) Arc<dyn Milestones>);
 
 impl Worker for Generator {

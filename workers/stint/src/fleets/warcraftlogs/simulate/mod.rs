@@ -1,4 +1,5 @@
-//! The real workers on virtual time: will it fit, when is it done, what expires, what does it cost.
+//! Runs the real workers on virtual time, to tell whether the work fits, when it is done, what expires and what it
+//! costs.
 
 mod ahead;
 mod audit;
@@ -37,7 +38,7 @@ use plan::Plan;
 use stage::Stage;
 use watch::Watch;
 
-/// The longest simulation: a year.
+/// The longest simulation, in hours: a year.
 const LONGEST_HOURS: f64 = 24.0 * 366.0;
 
 /// Warcraft Logs: will the players fit into the keys' points, when are they done, what expires, what does it cost.
@@ -123,7 +124,7 @@ fn run_one(chart: Option<&Path>, plan: &Plan, context: &Context) -> anyhow::Resu
     let begun = context.clock.now();
     let bar = progress(context, plan.hours.as_secs(), "{bar:30} {percent} % simulated, {eta} left");
     let (settings, tell) = (from_environment()?, |passed: Duration| bar.set_position(passed.as_secs()));
-    // What workers log of virtual time is nobody's log.
+    // Workers log with virtual times, which would be misleading in the log.
     let silent = tracing::subscriber::NoSubscriber::default();
     let simulated = tracing::subscriber::with_default(silent, || simulate(plan, settings, &tell));
     let (mut report, seen) = simulated?;
@@ -146,7 +147,7 @@ fn run_seeds(seeds: u64, plan: &Plan, context: &Context) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Runs everything of a plan that is its seed's own, and adds up what came of it. `wall_seconds` is left at zero.
+/// Runs a plan with its own seed, and returns the report. `wall_seconds` is left at zero.
 fn simulate(plan: &Plan, settings: Settings, tell: &dyn Fn(Duration)) -> anyhow::Result<(Report, Watch)> {
     let stage = Stage::set(plan, settings)?;
     let (seen, deployed) = (RefCell::new(Watch::default()), RefCell::new(Ok(())));
@@ -163,7 +164,7 @@ fn simulate(plan: &Plan, settings: Settings, tell: &dyn Fn(Duration)) -> anyhow:
     Ok((report, seen))
 }
 
-/// A bar on stderr, where somebody watches.
+/// Returns a progress bar on stderr, if stderr is a terminal.
 fn progress(context: &Context, length: u64, template: &str) -> ProgressBar {
     if !context.output.is_watched() {
         return ProgressBar::hidden();

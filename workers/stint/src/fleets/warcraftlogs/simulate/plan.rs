@@ -1,4 +1,4 @@
-//! What is to be simulated, and the command that simulates it again.
+//! A simulation's parameters, and the command that repeats it.
 
 use std::fmt;
 use std::time::Duration;
@@ -8,29 +8,30 @@ use stint_core::points::Points;
 use stint_simulation::{Dice, Faults};
 use stint_warcraftlogs::config::BudgetStrategy;
 
-/// The most workers of a set-up that is drawn, unless the plan names some.
+/// The most workers in a randomly drawn set-up, unless the plan names a number.
 const MOST_WORKERS: u32 = 20;
 
-/// What is to be simulated.
+/// A simulation's parameters.
 #[derive(Clone, Debug)]
 pub(super) struct Plan {
     pub(super) players: u32,
     pub(super) keys: Vec<Points>,
-    /// When each key's window begins, in per mille of a window after the beginning. Empty: spread evenly.
+    /// When each key's first window begins, in thousandths of a window after the start. If empty, windows are spread
+    /// evenly.
     pub(super) phases: Vec<u32>,
     pub(super) hours: Duration,
     pub(super) strategy: Option<BudgetStrategy>,
     pub(super) workers: Option<u32>,
     pub(super) seed: u64,
     pub(super) faults: Faults,
-    /// Whether the seed draws a smaller set-up of its own.
+    /// Whether the seed draws its own, smaller set-up.
     pub(super) vary: bool,
-    /// Whether no other simulation runs beside it.
+    /// Whether no other simulation runs at the same time.
     pub(super) alone: bool,
 }
 
 impl Plan {
-    /// The plan as its seed runs it. Its faults are counted from zero.
+    /// Returns the plan that its seed draws. Its fault counts start at zero.
     pub(super) fn own(&self) -> Plan {
         let plan = Plan { faults: self.faults.anew(), ..self.clone() };
         if !self.vary {
@@ -55,7 +56,7 @@ impl Plan {
     }
 }
 
-/// The command that runs this plan with this seed alone. Settings from the environment hold for it too.
+/// Formats the command that runs this plan with only this seed. Settings from the environment apply to it too.
 impl fmt::Display for Plan {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let keys: Vec<String> = self.keys.iter().map(|key| points(*key).to_string()).collect();
@@ -72,7 +73,7 @@ impl fmt::Display for Plan {
     }
 }
 
-/// Limits are whole points: the command line takes no others.
+/// Limits are whole points, because the command line accepts no others.
 fn points(points: Points) -> u64 {
     points.micros() / Points::whole(1).micros()
 }

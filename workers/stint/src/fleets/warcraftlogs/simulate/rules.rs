@@ -12,7 +12,7 @@ use stint_warcraftlogs::store::{
     Claim, Doubt, Frozen, Page, Pass, Rest, Rule, RuleStatus, Rules, Seen, UpstreamRest, Zones,
 };
 
-/// Rules, and who works on them.
+/// The rules, and the claims on them.
 pub(super) struct MemoryRules {
     clock: Arc<dyn Clock>,
     entries: Mutex<Vec<Entry>>,
@@ -32,7 +32,7 @@ struct Entry {
 }
 
 impl MemoryRules {
-    /// Without rules.
+    /// Creates an empty collection.
     pub(super) fn new(clock: Arc<dyn Clock>) -> MemoryRules {
         MemoryRules { clock, entries: Mutex::default(), upstreams: Mutex::default() }
     }
@@ -41,7 +41,7 @@ impl MemoryRules {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Changes the entry of `claim` if nobody else has taken it over.
+    /// Changes the entry of `claim`, unless another discovery has taken it over.
     fn with(&self, claim: &Claim, change: impl FnOnce(&mut Entry)) -> bool {
         let mut entries = self.lock();
         let entry = entries.iter_mut().find(|entry| entry.rule.id == claim.rule.id && entry.lease == claim.lease);
@@ -177,7 +177,7 @@ impl Rules for MemoryRules {
     }
 }
 
-/// No raid of a simulated upstream is frozen, and nobody asks.
+/// No raid of a simulated upstream is frozen, so nothing asks.
 #[async_trait]
 impl Zones for MemoryRules {
     async fn claim_question(&self, _raids: &[RaidId], _until: Timestamp) -> PortResult<Vec<RaidId>> {

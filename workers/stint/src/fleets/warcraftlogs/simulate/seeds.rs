@@ -1,4 +1,4 @@
-//! Many simulations that differ in their seed, side by side, and what all of them came to.
+//! Runs many simulations that differ in their seed in parallel, and summarises their results.
 
 use std::any::Any;
 use std::cmp::Ordering;
@@ -19,59 +19,59 @@ use crate::fleets::warcraftlogs::report::Report;
 use crate::table::Table;
 use crate::words::{number, points};
 
-/// How many seeds that failed are told one by one.
+/// The number of failed seeds that are reported individually.
 const MOST_TOLD: usize = 20;
 
-/// What many seeds came to.
+/// The combined results of many seeds.
 #[derive(Debug, Default, Serialize)]
 pub(super) struct Summary {
     pub(super) first_seed: u64,
     pub(super) seeds: u64,
-    /// Seeds that lost or overspent something, or whose books did not agree.
+    /// Seeds that lost or overspent something, or whose records disagreed.
     pub(super) failed: Vec<Failed>,
     pub(super) lost: Spread<u64>,
     pub(super) overspent: Spread<Points>,
     pub(super) refused_calls: Spread<u64>,
     pub(super) dead_letters: Spread<u64>,
-    /// Of the seeds that had work throughout a window; zero when none had.
+    /// Over the seeds that had work throughout a window; zero if there were none.
     pub(super) utilisation: Spread<f64>,
     pub(super) receives_per_success: Spread<f64>,
-    /// Players ranked by all seeds together.
+    /// Players ranked in all seeds together.
     pub(super) ranked: u64,
-    /// How often each fault happened in all seeds together.
+    /// How often each fault occurred in all seeds together.
     pub(super) faults: BTreeMap<&'static str, u64>,
     pub(super) virtual_seconds: f64,
     pub(super) wall_seconds: f64,
 }
 
-/// A seed that must be looked at.
+/// A seed that needs investigation.
 #[derive(Debug, Serialize)]
 pub(super) struct Failed {
     pub(super) seed: u64,
     pub(super) reason: String,
-    /// The command that shows it again.
+    /// The command that reproduces it.
     pub(super) repeat: String,
 }
 
-/// A figure over all seeds.
+/// The distribution of a value over all seeds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub(super) struct Spread<T> {
     pub(super) worst: T,
     pub(super) median: T,
 }
 
-/// One seed's command, and its report or what kept it from one.
+/// One seed's command, and its report or error.
 pub(super) struct Played {
     pub(super) seed: u64,
     pub(super) command: String,
     pub(super) report: Result<Report, String>,
 }
 
-/// Runs `seeds` seeds from the plan's own on, on all cores; `tell` is called after each.
+/// Runs `seeds` seeds, starting with the plan's own, on all cores. `tell` is called after each.
 pub(super) fn play(plan: &Plan, seeds: u64, settings: &Settings, tell: &(dyn Fn() + Sync)) -> Summary {
     let (next, played) = (AtomicU64::new(0), Mutex::new(Vec::new()));
     let work = || {
-        // What workers log of virtual time is nobody's log.
+        // Workers log with virtual times, which would be misleading in the log.
         let _silent = tracing::subscriber::set_default(tracing::subscriber::NoSubscriber::default());
         loop {
             let number = next.fetch_add(1, Order::Relaxed);
@@ -95,7 +95,7 @@ pub(super) fn play(plan: &Plan, seeds: u64, settings: &Settings, tell: &(dyn Fn(
     Summary { first_seed: plan.seed, seeds, ..summary(&played) }
 }
 
-/// An error of one seed, even a panic, is no reason to stop the others.
+/// Runs one seed. An error or a panic of one seed does not stop the others.
 fn play_one(plan: &Plan, settings: Settings) -> Result<Report, String> {
     let simulated = catch_unwind(AssertUnwindSafe(|| simulate(&plan.own(), settings, &|_| {})));
     match simulated {
@@ -138,7 +138,7 @@ pub(super) fn summary(played: &[Played]) -> Summary {
     }
 }
 
-/// Why a seed failed, if it did.
+/// Returns why a seed failed, if it did.
 fn reason(report: &Result<Report, String>) -> Option<String> {
     let report = match report {
         Ok(report) => report,
@@ -149,7 +149,8 @@ fn reason(report: &Result<Report, String>) -> Option<String> {
         .then(|| format!("{} players lost, {} points overspent", number(lost), points(overspent)))
 }
 
-/// `worse` says which of two figures is the greater evil. Without figures: the figure's zero.
+/// Returns the distribution of the values; `worse` orders two values by which is worse. Without values, returns the
+/// default.
 fn spread<T: Copy + Default>(figures: impl Iterator<Item = T>, worse: fn(&T, &T) -> Ordering) -> Spread<T> {
     let mut figures: Vec<T> = figures.collect();
     figures.sort_by(worse);
@@ -157,7 +158,7 @@ fn spread<T: Copy + Default>(figures: impl Iterator<Item = T>, worse: fn(&T, &T)
     Spread { worst: figures.last().copied().unwrap_or_default(), median }
 }
 
-/// The summary in words.
+/// Formats the summary.
 pub(super) fn in_words(summary: &Summary) -> String {
     let seeds = format!("{} seeds from {} on", number(summary.seeds), summary.first_seed);
     let verdict = match summary.failed.len() {

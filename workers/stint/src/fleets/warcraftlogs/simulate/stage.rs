@@ -1,4 +1,4 @@
-//! The scenery of a simulation: the real workers, the real ledger, a stand-in upstream, and the model of AWS.
+//! The environment of a simulation: the real workers, the real ledger, a stand-in upstream, and the model of AWS.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -46,10 +46,10 @@ use crate::fleets::warcraftlogs::specs::trigger;
 /// When every simulation begins: 2026-01-01 00:00:00 UTC.
 const BEGINNING: i64 = 1_767_225_600;
 
-/// Pages that a rule names beyond those that are likely to exist: a pass has to notice the end by itself.
+/// Pages that a rule names beyond those that are likely to exist, so that a pass has to detect the end itself.
 const SPARE_PAGES: u32 = 5;
 
-/// How often the upstream fails when that is wished for, in per mille of its requests, and how slow it gets.
+/// How often the upstream fails if that fault is requested, in thousandths of its requests, and how slow it becomes.
 const UPSTREAM_FAULTS: UpstreamFaults = UpstreamFaults {
     failed_before_charge: 10,
     failed_after_charge: 10,
@@ -58,10 +58,10 @@ const UPSTREAM_FAULTS: UpstreamFaults = UpstreamFaults {
     slow_latency: Duration::from_secs(40),
 };
 
-/// How often it asks for patience when that is wished for.
+/// How often, in thousandths of its requests, the upstream returns a short 429 if that fault is requested.
 const HASTE_PER_MILLE: u32 = 10;
 
-/// Everything that a simulation consists of.
+/// All parts of a simulation.
 pub(super) struct Stage {
     pub(super) clock: ManualClock,
     pub(super) started: Timestamp,
@@ -82,7 +82,7 @@ pub(super) struct Stage {
 }
 
 impl Stage {
-    /// Sets everything up; nothing has run yet.
+    /// Creates all parts. Nothing runs yet.
     pub(super) fn set(plan: &Plan, settings: Settings) -> anyhow::Result<Stage> {
         let started = Timestamp::from_second(BEGINNING)?;
         let clock = ManualClock::new(started);
@@ -96,7 +96,7 @@ impl Stage {
         let people = Arc::new(People::new(Directory::new(&population), time.clone(), seed, faults));
         let rules = Arc::new(MemoryRules::new(time.clone()));
         let sqs = |name| Arc::new(Sqs::new(name, queue_settings(&settings, started), time.clone(), seed, faults));
-        // Nobody asks for a refresh in a simulation, so nobody serves that queue.
+        // Nothing requests a refresh in a simulation, so no worker serves that queue.
         let (queue, refreshes) = (sqs(trigger().queue), sqs(REFRESH_QUEUE));
         let pool = Arc::new(MemoryKeyPool::new(settings.ledger(), time.clone(), seed, faults));
         let scheduler = Arc::new(Scheduler::new(time.clone(), seed, faults));
@@ -170,8 +170,8 @@ impl Stage {
         })
     }
 
-    /// What a deployment does once: keys, rules and schedules. Schedules begin to count when they are made; what begins at once is
-    /// started as `stint up` starts it.
+    /// Does what a deployment does once: it sets keys, rules and schedules. Schedules count from their creation; the
+    /// workers that `stint up` starts at once are started at once here too.
     pub(super) async fn deploy(&self) -> anyhow::Result<()> {
         self.pool.configure(&self.settings.key_ids()).await?;
         let (pairs, players) = {
@@ -194,7 +194,7 @@ impl Stage {
         Ok(start_fleet(&*self.scheduler, self.clock.now()).await?)
     }
 
-    /// Whether the strategy holds points, so that the ledger knows of every call.
+    /// Returns whether the strategy holds points, so that the ledger knows of every call.
     pub(super) fn budget_holds(&self) -> bool {
         self.settings.budget_strategy == BudgetStrategy::Ledger
     }
@@ -215,7 +215,7 @@ fn options(plan: &Plan, settings: &Settings, started: Timestamp) -> Options {
     Options { detail: Detail::Sparse, faults: UpstreamFaults { rate_limited, ..faults }, ..options }
 }
 
-/// Everything that points a fleet at an upstream, and what the plan asks for; nothing else differs from a real one.
+/// Applies the plan, and the settings that point a fleet at the stand-in. Nothing else differs from a real fleet.
 fn point_at(settings: Settings, plan: &Plan, options: &Options) -> anyhow::Result<Settings> {
     let key = |key: &StandinKey| Key { id: KeyId(key.id.clone()), secret: SecretString::from(key.secret.clone()) };
     Ok(Settings {
@@ -234,7 +234,8 @@ fn queue_settings(settings: &Settings, started: Timestamp) -> SqsSettings {
     SqsSettings { queue, retention: LONGEST_RETENTION, started }
 }
 
-/// As deployed: the ledger's fleet has its mapping capped and steered, the source document's has neither.
+/// Returns the concurrency controls as deployed: the ledger's fleet limits and steers its mapping, the source
+/// document's fleet does neither.
 fn controls(settings: &Settings) -> (Arc<Reserved>, Arc<MappingControl>) {
     let limit = settings.concurrency_limit;
     let capped = settings.budget_strategy == BudgetStrategy::Ledger;
@@ -243,8 +244,8 @@ fn controls(settings: &Settings) -> (Arc<Reserved>, Arc<MappingControl>) {
     (Reserved::new(Some(limit)), control)
 }
 
-/// The ledger's fleet steers its mapping and leaves reserved concurrency as deployed: lowered below what the mapping
-/// pulls, it would only make receives burn. The source document lowers reserved concurrency.
+/// Returns the throttle. The ledger's fleet steers its mapping and leaves reserved concurrency as deployed: lowering it
+/// below what the mapping pulls would only waste receives. The source document's fleet lowers reserved concurrency.
 fn throttle(
     settings: &Settings,
     seed: u64,

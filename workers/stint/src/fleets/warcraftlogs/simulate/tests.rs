@@ -1,10 +1,10 @@
-//! Whole simulations: the same seed twice, nothing lost and nothing overspent whatever goes wrong, and the figures that
-//! the fleet promises.
+//! Tests of whole simulations: the same seed gives the same report, nothing is lost or overspent under any fault, and
+//! the figures that the fleet promises hold.
 
 use super::*;
 use crate::settings::from_environment;
 
-/// As many as the design promises.
+/// The number of seeds that the design promises.
 const SEEDS: u64 = 500;
 
 fn plan(players: u32, keys: &[u64], hours: f64) -> Plan {
@@ -30,14 +30,15 @@ fn play(plan: &Plan) -> Report {
 fn the_same_seed_prints_the_same_report() {
     let plan = Plan { faults: Faults::all(), seed: 5, ..plan(1_500, &[3_600, 1_200], 10.0) };
     let print = |plan: &Plan| serde_json::to_string_pretty(&play(plan)).unwrap();
-    // Nothing but `wall_seconds`, which the caller fills in, may differ between two runs.
+    // Only `wall_seconds`, which the caller fills in, may differ between two runs.
     let first = print(&plan);
     assert_eq!(first, print(&plan));
     assert_eq!(first, print(&Plan { alone: true, ..plan.clone() }), "the stand-in's thread shows");
     assert_ne!(first, print(&Plan { seed: 6, ..plan }));
 }
 
-/// Each seed has workers, keys, limits, players, hours and resets of its own. `scripts/test --seeds` runs thousands.
+/// Each seed draws its own workers, keys, limits, players, hours and resets. `scripts/test --seeds` runs thousands of
+/// seeds.
 #[test]
 fn with_every_fault_nothing_is_lost_and_nothing_overspent() {
     let plan = Plan { faults: Faults::all(), vary: true, ..plan(400, &[900, 600, 400], 12.0) };
@@ -92,7 +93,7 @@ fn a_backlog_is_spent_to_the_last_points_and_no_receive_is_burnt() {
     assert!(report.queue.receives_per_success <= 1.01, "{:?}", report.queue);
     assert_eq!(report.queue.dead_letters, 0);
     let cloud = report.simulation.unwrap().cloud;
-    // A dozen an hour, of twelve hours.
+    // At most a dozen per hour, for twelve hours.
     assert!(cloud.control_plane.throttle_writes <= 156, "{:?}", cloud.control_plane);
     assert_eq!(cloud.control_plane.refused, 0);
 }
@@ -126,7 +127,7 @@ fn whoever_does_not_fit_is_told_what_would() {
 fn in_overload_nobody_is_queued_twice_and_all_are_refreshed_in_turn() {
     let report = play(&plan(3_000, &[1_200], 84.0));
     let outcome = report.simulation.unwrap();
-    // The same players again each day would be more.
+    // It would be higher if the same players were queued again each day.
     assert!(outcome.left.most_queued <= 3_000, "{:?}", outcome.left);
     let turn = outcome.capacity.days_for_all * 86_400.0;
     assert!(turn > 86_400.0, "this is no overload: {turn} s");

@@ -1,4 +1,4 @@
-//! The ways to the stand-in: ranking pages without HTML, and the API in process.
+//! Connections to the stand-in: ranking pages without HTML, and the API in process.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -13,11 +13,12 @@ use stint_standins::warcraftlogs::Population;
 use stint_warcraftlogs::discovery::{Found, PlayerSource, SourceError};
 use stint_warcraftlogs::store::{Claim, Pass};
 
-/// How many calls a key is refused for points that it has, when that is wished for, in per mille, and for how long.
+/// If that fault is requested: the share of calls, in thousandths, for which a key that has points is refused, and for
+/// how long it is refused.
 const REFUSALS: u32 = 1;
 const REFUSED_FOR: (Duration, Duration) = (Duration::from_secs(120), Duration::from_secs(900));
 
-/// Ranking pages, straight from the population, at the pace that a site puts up with.
+/// Returns ranking pages directly from the population, at the pace that the site permits.
 pub(super) struct Rankings {
     population: Arc<Population>,
     clock: Arc<dyn Clock>,
@@ -55,7 +56,7 @@ impl PlayerSource for Rankings {
     }
 }
 
-/// A way to the API on which a key is sometimes refused as if its points were used up.
+/// A transport to the API that sometimes refuses a key as if its points were used up.
 pub(super) struct Moody {
     inner: Arc<dyn Transport>,
     dice: Dice,

@@ -1,4 +1,4 @@
-//! Watching a simulation run: when there was a backlog, and what the chart shows.
+//! Observes a running simulation: when there was a backlog, and the samples for the chart.
 
 use std::cell::RefCell;
 use std::time::Duration;
@@ -10,55 +10,55 @@ use stint_warcraftlogs::store::Freshness;
 
 use super::stage::Stage;
 
-/// Between two looks at the backlog: a window had one from start to end when every look saw one.
+/// The time between two looks at the backlog. A window counts as having had a backlog throughout if every look saw one.
 const LOOK_EVERY: Duration = Duration::from_secs(60);
 
-/// The most samples that a chart is drawn from.
+/// The most samples in a chart.
 const MOST_SAMPLES: u64 = 1_440;
 
-/// A moment of a simulation.
+/// A sample of a simulation.
 #[derive(Clone, Debug)]
 pub(super) struct Sample {
-    /// From the beginning.
+    /// The time since the beginning.
     pub(super) at: Duration,
-    /// Messages in the queue, on loan included.
+    /// Messages in the queue, including those in flight.
     pub(super) queued: u64,
     pub(super) parked: u64,
-    /// The most invocations of the rank fetcher at once since the sample before.
+    /// The most concurrent invocations of the rank fetcher since the previous sample.
     pub(super) running: u32,
-    /// The concurrency that was set last.
+    /// The concurrency that was last set.
     pub(super) concurrency: u32,
 }
 
-/// What was seen.
+/// All observations.
 #[derive(Debug, Default)]
 pub(super) struct Watch {
     pub(super) samples: Vec<Sample>,
-    /// From when to when messages waited.
+    /// The times during which messages waited.
     pub(super) backlogs: Spans,
-    /// From when to when any player was due, discovered or not.
+    /// The times during which any player was due, discovered or not.
     pub(super) due: Spans,
     pub(super) most_queued: u64,
     pub(super) most_parked: u64,
 }
 
 impl Watch {
-    /// Whether messages waited all the time from `start` to `end`.
+    /// Returns whether messages waited all the time from `start` to `end`.
     pub(super) fn had_backlog(&self, start: Timestamp, end: Timestamp) -> bool {
         self.backlogs.cover(start, end)
     }
 
-    /// Whether any player was due when a window ended.
+    /// Returns whether any player was due when a window ended.
     pub(super) fn had_due(&self, end: Timestamp) -> bool {
         self.due.cover(before(end, LOOK_EVERY), end)
     }
 }
 
-/// Spans of time in which something was so at every look.
+/// Spans of time during which a condition held at every look.
 #[derive(Debug, Default)]
 pub(super) struct Spans {
     spans: Vec<(Timestamp, Timestamp)>,
-    /// The last look is in the last span.
+    /// Whether the last look belongs to the last span.
     is_open: bool,
 }
 
@@ -73,13 +73,13 @@ impl Spans {
         self.is_open = is_so;
     }
 
-    /// Whether it was so from `start` to `end`.
+    /// Returns whether the condition held from `start` to `end`.
     fn cover(&self, start: Timestamp, end: Timestamp) -> bool {
         self.spans.iter().any(|(from, to)| *from <= start && end <= *to)
     }
 }
 
-/// Looks again and again; `tell` is told how much of the time has passed.
+/// Observes the simulation until it ends. `tell` is called with the time that has passed.
 pub(super) async fn watch(stage: &Stage, hours: Duration, seen: &RefCell<Watch>, tell: &dyn Fn(Duration)) {
     let looks = hours.as_secs() / LOOK_EVERY.as_secs();
     let sample_every = looks.div_ceil(MOST_SAMPLES).max(1);
@@ -107,7 +107,7 @@ pub(super) async fn watch(stage: &Stage, hours: Duration, seen: &RefCell<Watch>,
 
 async fn sample(stage: &Stage, queued: u64, parked: u64, now: Timestamp) -> Sample {
     let limit = stage.settings().concurrency_limit;
-    // The throttle in memory does not fail.
+    // The throttle in memory cannot fail.
     let set = stage.throttle.read(&stage.budget.worker).await.map_or(limit, |concurrency| concurrency.effective(limit));
     Sample { at: between(stage.started, now), queued, parked, running: stage.fetcher.take_peak(), concurrency: set }
 }

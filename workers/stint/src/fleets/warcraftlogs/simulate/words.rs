@@ -1,4 +1,4 @@
-//! A simulation's report in words.
+//! Formats a simulation's report.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::fleets::warcraftlogs::report::Report;
 use crate::table::Table;
 use crate::words::{count, number, points};
 
-/// The first line: does it fit, and what would.
+/// Returns the first line: whether the work fits, and what would make it fit.
 pub(super) fn verdict(plan: &Plan, outcome: &Outcome) -> String {
     let players = count(u64::from(plan.players), "player", "players");
     let capacity = outcome.capacity;
@@ -39,7 +39,7 @@ pub(super) fn verdict(plan: &Plan, outcome: &Outcome) -> String {
     format!("no: these keys serve {per_day} players a day; {players} need {days}, or {keys} to be done in {hours}")
 }
 
-/// The whole report.
+/// Formats the whole report.
 pub(super) fn in_words(report: &Report) -> String {
     let Some(outcome) = &report.simulation else { return report.in_words() };
     let mut lines = vec![outcome.verdict.clone(), String::new()];
@@ -177,7 +177,7 @@ fn cloud(report: &Report, outcome: &Outcome, row: &mut impl FnMut(&str, String))
     );
 }
 
-/// The most keys that are listed one by one.
+/// The most keys that are listed individually.
 const MOST_KEYS: usize = 20;
 
 fn keys(outcome: &Outcome) -> String {
@@ -204,7 +204,7 @@ fn keys(outcome: &Outcome) -> String {
     format!("{table}{rest}")
 }
 
-/// `3 h 12 min`, `43 days`.
+/// Formats a time span: `3 h 12 min`, `43 days`.
 fn span(seconds: f64) -> String {
     let duration = Duration::from_secs_f64(seconds.clamp(0.0, 1e12));
     let (days, hours, minutes) = (duration.as_secs() / 86_400, duration.as_secs() / 3_600, duration.as_secs() / 60);

@@ -1,4 +1,4 @@
-//! Everything that status is made from, read once.
+//! Everything that the status is derived from, read once.
 
 use std::collections::BTreeMap;
 
@@ -16,22 +16,22 @@ use crate::fleets::warcraftlogs::stores::Stores;
 use crate::views::breakers::BreakerView;
 use crate::views::queue::QueueView;
 
-/// What the fleet calls.
+/// The fleet's upstreams.
 const UPSTREAMS: [&str; 2] = [UPSTREAM, SITE];
 
-/// The stores at one moment. The default is an installation in which nothing was ever done.
+/// The stores at one moment. The default value is an unused installation.
 pub(super) struct Facts {
     pub(super) rules: Vec<RuleStatus>,
-    /// Upstreams that discovery has left alone, be it over by now.
+    /// Upstreams that discovery leaves alone, or left alone before.
     pub(super) upstreams: Vec<UpstreamRest>,
-    /// Discovered players, by what is to become of them.
+    /// Discovered players, by state.
     pub(super) backlog: Backlog,
     pub(super) queue: QueueView,
     pub(super) refreshes: QueueView,
     pub(super) players: PlayerCounts,
     pub(super) keys: Vec<KeyStatus>,
     pub(super) wakeups: Vec<Wakeup>,
-    /// What the fleet calls, and whether it is held to be down.
+    /// The upstreams, and whether each is considered down.
     pub(super) breakers: Vec<BreakerView>,
     throttles: BTreeMap<&'static str, Concurrency>,
 }
@@ -55,7 +55,7 @@ impl Default for Facts {
 }
 
 impl Facts {
-    /// Reads the stores one after the other: under a running fleet the numbers are not of one instant.
+    /// Reads the stores one after the other. While a fleet runs, the numbers are not of the same instant.
     pub(super) async fn read(stores: &Stores, freshness: &Freshness) -> anyhow::Result<Facts> {
         let mut throttles = BTreeMap::new();
         for spec in &WORKERS {
@@ -75,28 +75,28 @@ impl Facts {
         })
     }
 
-    /// Whether anybody has set the fleet up: there are rules, or keys that were once in use.
+    /// Returns whether the fleet was ever set up: there are rules, or keys that were once in use.
     pub(super) fn is_set_up(&self) -> bool {
         !self.rules.is_empty() || !self.keys.is_empty()
     }
 
-    /// What a worker waits for that calls these upstreams, while one of them is down.
+    /// Returns what a worker that calls these upstreams waits for while one of them is down.
     pub(super) fn outage(&self, upstreams: &[&str], now: Timestamp) -> Option<String> {
         let called = self.breakers.iter().filter(|breaker| upstreams.contains(&breaker.upstream));
         called.filter_map(|breaker| breaker.wait(now)).next()
     }
 
-    /// The throttle of a worker.
+    /// Returns the throttle of a worker.
     pub(super) fn throttle(&self, spec: &Spec) -> Concurrency {
         self.throttles.get(spec.name).copied().unwrap_or(Concurrency { set: None, paused: false })
     }
 
-    /// When the worker runs next, by schedule or wake-up.
+    /// Returns when the worker runs next, by schedule or wake-up.
     pub(super) fn next_run(&self, spec: &Spec) -> Option<Timestamp> {
         self.wakeups.iter().filter(|wakeup| wakeup.worker == spec.name).map(|wakeup| wakeup.at).min()
     }
 
-    /// The keys of the settings that the fleet last ran with.
+    /// Returns the keys that were set when the fleet last ran.
     pub(super) fn keys_in_use(&self) -> impl Iterator<Item = &KeyStatus> {
         self.keys.iter().filter(|key| key.state != KeyState::Retired)
     }

@@ -1,4 +1,4 @@
-//! How the fleet stands.
+//! The state of the fleet.
 
 mod facts;
 mod waits;
@@ -21,28 +21,28 @@ use crate::views::throttle::ThrottleView;
 use crate::wiring::Backends;
 use facts::Facts;
 
-/// Rules that are shown one by one; `stint wcl rules list` has all.
+/// The number of rules that are shown individually; `stint wcl rules list` shows all.
 const RULES_SHOWN: usize = 20;
 
 #[derive(Serialize)]
 struct FleetStatus {
     fleet: &'static str,
     rules: RulesStatus,
-    /// Upstreams that no discovery asks now.
+    /// Upstreams that discovery leaves alone at the moment.
     resting: Vec<UpstreamRest>,
-    /// Discovered players, by what is to become of them.
+    /// Discovered players, by state.
     discovers: Backlog,
     queues: Vec<QueueView>,
     players: PlayerCounts,
     keys: Vec<KeyView>,
-    /// What the fleet calls, and whether it is held to be down.
+    /// The upstreams, and whether each is considered down.
     upstreams: Vec<BreakerView>,
     workers: Vec<WorkerStatus>,
-    /// What to do next, if something is missing.
+    /// What the operator should do, if something is missing.
     hints: Vec<String>,
 }
 
-/// How many rules there are, and those that are shown: what runs and waits first.
+/// The number of rules, and the rules that are shown: running and waiting rules first.
 #[derive(Serialize)]
 struct RulesStatus {
     total: usize,
@@ -58,15 +58,15 @@ struct RulesStatus {
 struct WorkerStatus {
     #[serde(flatten)]
     throttle: ThrottleView,
-    /// The queue that feeds it, if one does.
+    /// The queue that feeds it, if there is one.
     queue: Option<&'static str>,
     /// By schedule or wake-up.
     next_run: Option<Timestamp>,
-    /// What it does or waits for, in words.
+    /// What it does or waits for, as text.
     says: String,
 }
 
-/// How the fleet stands, from its stores; without `backends` nothing was ever done.
+/// Returns the state of the fleet, read from its stores. `backends` is `None` if this folder was never used.
 pub(super) async fn standing(
     settings: &Settings,
     backends: Option<&Backends>,

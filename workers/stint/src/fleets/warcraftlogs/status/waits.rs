@@ -1,4 +1,4 @@
-//! What each worker does or waits for, in words with numbers.
+//! Describes what each worker does or waits for, with numbers.
 
 use jiff::Timestamp;
 use stint_core::clock::{after, before};
@@ -27,10 +27,10 @@ use crate::views::queue::QueueView;
 use crate::views::throttle::ThrottleView;
 use crate::words::{count, number, points};
 
-/// Beyond its time-out, a worker whose time has come and gone is not running: no process runs the fleet.
+/// If a worker is late by more than its time-out and this grace, no process runs the fleet.
 const GRACE: std::time::Duration = std::time::Duration::from_secs(60);
 
-/// Every worker, in the order of the data's way.
+/// Returns every worker, in the order in which data flows through them.
 pub(super) fn workers(facts: &Facts, rules: &[RuleView], settings: &Settings, now: Timestamp) -> Vec<WorkerStatus> {
     let status = |spec: &Spec| {
         let throttle = ThrottleView::new(spec, facts.throttle(spec));
@@ -44,7 +44,7 @@ pub(super) fn workers(facts: &Facts, rules: &[RuleView], settings: &Settings, no
     WORKERS.iter().map(status).collect()
 }
 
-/// What is missing before the fleet can work, and how to mend it.
+/// Returns what is missing before the fleet can work, and the remedies.
 pub(super) fn hints(facts: &Facts, settings: &Settings, now: Timestamp) -> Vec<String> {
     let mut hints = Vec::new();
     if facts.rules.is_empty() {
@@ -79,7 +79,7 @@ pub(super) fn hints(facts: &Facts, settings: &Settings, now: Timestamp) -> Vec<S
         let due = facts.next_run(spec).map(|at| when(at, now)).unwrap_or_default();
         hints.push(format!("{} was due {due} and did not run: is `stint up` running?", spec.name));
     }
-    // Without a name the commands mean the backlog.
+    // Commands without a queue name mean the backlog.
     for (QueueView { queue, counts, .. }, name) in [(&facts.queue, ""), (&facts.refreshes, " wcl-refresh-players")] {
         if counts.dead > 0 {
             let dead = count(counts.dead, "dead letter", "dead letters");
@@ -118,7 +118,7 @@ fn of(rule: &RuleView) -> String {
     format!("{} in {}", rule.raid_in_words(), rule.difficulty_in_words())
 }
 
-/// `rules` are sorted by state: what runs comes first. `outage` is what holds all of them back.
+/// Describes the discovery worker. `rules` are sorted by state, running ones first. `outage` delays all of them.
 fn discover(rules: &[RuleView], outage: Option<String>, now: Timestamp) -> String {
     let is_unfinished = |rule: &RuleView| !matches!(rule.state, RuleState::Fresh | RuleState::Resting);
     if let Some(outage) = outage.filter(|_| rules.iter().any(is_unfinished)) {
@@ -156,13 +156,13 @@ fn aggregator(facts: &Facts, rules: &[RuleView], settings: &Settings, now: Times
     let Some(reason) = unfinished(&facts.rules, before(now, settings.discovery_delay()), now) else {
         return format!("ready: {players}");
     };
-    // The worker decides whether to wait; the rule's own view says it with names and local times.
+    // The worker itself only knows that it must wait; the rule's own view has names and local times.
     let rule = rules.iter().find(|rule| rule.state != RuleState::Fresh && !rule.rests_until_changed());
     let reason = rule.map_or(reason, |rule| format!("{}: {}", of(rule), rule.state_in_words(now)));
     format!("waits for {reason}; meanwhile {players}")
 }
 
-/// What is to be done for `queue`, or what it waits for; `idle` says why there is nothing.
+/// Describes what is to be done for `queue`, or what it waits for; `idle` is used if there is nothing.
 fn fetcher(queue: &QueueView, wait: Option<String>, idle: &str) -> String {
     let QueueView { counts, parked, .. } = queue;
     let work = match (counts.unfinished(), *parked) {
@@ -180,7 +180,7 @@ fn fetcher(queue: &QueueView, wait: Option<String>, idle: &str) -> String {
     format!("ready: {work} to go")
 }
 
-/// The key that has room for the backlog next, if none has now.
+/// Returns the key that will next have room for the backlog, if none has room now.
 fn waits_for_points(facts: &Facts, needed: Points, now: Timestamp) -> Option<String> {
     if facts.keys_in_use().any(|key| key.free >= needed) {
         return None;

@@ -1,4 +1,4 @@
-//! Status as a page of text.
+//! Formats the status as a page of text.
 
 use std::fmt::Write;
 

@@ -1,4 +1,4 @@
-//! Documents that were read and checked, on their way into a collection.
+//! Documents that were read and checked, and are about to be stored in a collection.
 
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -29,7 +29,7 @@ impl Batch {
         }
     }
 
-    /// Reads and checks one document. The error names the field. Fields of players that nothing here reads are added to
+    /// Reads and checks one document. The error names the field. Fields of players that are not known are counted in
     /// `unknown`.
     pub(super) fn push(&mut self, text: &[u8], unknown: &mut Unknown) -> Result<(), String> {
         match self {
@@ -48,7 +48,7 @@ impl Batch {
         Ok(())
     }
 
-    /// Adds a player that was made of another form of document.
+    /// Adds a player that was converted from another form of document.
     pub(super) fn push_player(&mut self, player: Player) -> Result<(), String> {
         check_player(&player).map_err(|reason| format!("field {reason}"))?;
         if let Batch::Players(players) = self {
@@ -75,8 +75,8 @@ impl Batch {
         }
     }
 
-    /// Stores the documents. The same twice changes nothing. Says what became of players, unless they `overwrite` what is
-    /// stored.
+    /// Stores the documents. Storing the same documents twice changes nothing. Returns how players were merged, unless
+    /// they `overwrite` what is stored.
     pub(super) async fn store(&self, stores: &Stores, overwrite: bool) -> PortResult<Option<TakenOver>> {
         match self {
             Batch::Players(players) if overwrite => stores.players.upsert(players).await?,
@@ -93,7 +93,7 @@ impl Batch {
     }
 }
 
-/// The document of a text, as plain JSON.
+/// Parses a document into plain JSON.
 pub(super) fn document(text: &[u8]) -> Result<Value, String> {
     extended::plain(Value::Object(fields(text)?))
 }
@@ -105,7 +105,7 @@ fn fields(text: &[u8]) -> Result<Map<String, Value>, String> {
     }
 }
 
-/// A rule. What it has beside the fields that are read here stays in extended JSON, so that it is stored as it came.
+/// Parses a rule. Fields that are not known stay in extended JSON, so that they are stored unchanged.
 fn rule(text: &[u8]) -> Result<Rule, String> {
     let (known, unknown): (Map<String, Value>, Map<String, Value>) =
         fields(text)?.into_iter().partition(|(name, _)| Rule::FIELDS.contains(&name.as_str()));
@@ -124,7 +124,7 @@ fn read<T: DeserializeOwned>(value: &Value, check: impl Fn(&T) -> Result<(), Str
     Ok(document)
 }
 
-/// A document is mostly broken by being spread over several lines, or in another format.
+/// Explains why a document is not JSON. Usually it is spread over several lines, or the file has another format.
 fn not_json(text: &[u8], error: &serde_json::Error) -> String {
     if text.first().is_some_and(|first| !b"{[".contains(first)) && text.contains(&b',') {
         return "this is CSV, not JSON: export the collection with 'mongoexport --type=json'".into();
@@ -139,7 +139,7 @@ fn check_document_id(id: PlayerId) -> Result<(), String> {
     check_id(id).map_err(|reason| format!("_id: {reason}"))
 }
 
-/// A rule's id, whose error else says nothing of use.
+/// Checks a rule's id, because the parser's own error for it is unhelpful.
 fn check_object_id(rule: &Value) -> Result<(), String> {
     let Some(id) = rule.get("_id") else { return Ok(()) };
     let is_hex = |id: &str| id.len() == 24 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
@@ -152,7 +152,7 @@ fn check_object_id(rule: &Value) -> Result<(), String> {
     ))
 }
 
-/// Regions are written in capital letters, as the upstream's compact names are.
+/// Checks that a region is in capital letters, like the upstream's compact names.
 fn check_region(region: &str) -> Result<(), String> {
     if REGIONS.contains(&region) {
         return Ok(());

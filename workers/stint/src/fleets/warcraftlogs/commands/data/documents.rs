@@ -1,10 +1,10 @@
-//! Takes a file apart into documents: lines, or the elements of one JSON array. One document is in memory at a time.
+//! Splits a file into documents: lines, or the elements of one JSON array. Only one document is in memory at a time.
 
 use std::io::{BufRead, ErrorKind, Read};
 
 use anyhow::{Context, Result, bail, ensure};
 
-/// MongoDB's own limit of a document is 16 MB in its binary form; as text it grows.
+/// MongoDB limits a document to 16 MB in binary form. As text it is longer.
 const MAX_DOCUMENT: usize = 64 << 20;
 
 const BYTE_ORDER_MARK: [u8; 3] = [0xEF, 0xBB, 0xBF];
@@ -13,7 +13,7 @@ const BYTE_ORDER_MARK: [u8; 3] = [0xEF, 0xBB, 0xBF];
 pub(super) struct Documents<R> {
     reader: R,
     form: Form,
-    /// The line that is being read, from 1.
+    /// The current line, counted from 1.
     line: u64,
 }
 
@@ -21,7 +21,8 @@ pub(super) struct Documents<R> {
 enum Form {
     Unknown,
     Lines,
-    /// `mongoexport --jsonArray`. `first` until an element was seen: before any other comes a comma.
+    /// The output of `mongoexport --jsonArray`. `first` is true until an element was read; every later element follows
+    /// a comma.
     Array {
         first: bool,
     },
@@ -31,7 +32,7 @@ enum Form {
 /// The text of one document.
 #[derive(Debug, PartialEq)]
 pub(super) struct Text {
-    /// Where it begins, from 1.
+    /// The line at which it begins, counted from 1.
     pub(super) line: u64,
     pub(super) bytes: Vec<u8>,
 }
@@ -41,7 +42,7 @@ impl<R: BufRead> Documents<R> {
         Documents { reader, form: Form::Unknown, line: 1 }
     }
 
-    /// The next document; `None` at the end. After an error nothing can be read any more.
+    /// Returns the next document, or `None` at the end. After an error, nothing more can be read.
     pub(super) fn next_document(&mut self) -> Result<Option<Text>> {
         if self.form == Form::Unknown {
             self.recognise()?;
@@ -103,7 +104,7 @@ impl<R: BufRead> Documents<R> {
         self.element().map(Some)
     }
 
-    /// From an opening brace to the one that closes it. Whether it is JSON is for others to find out.
+    /// Reads from an opening brace to its closing brace. Whether the text is valid JSON is checked later.
     fn element(&mut self) -> Result<Text> {
         let line = self.line;
         let (mut bytes, mut depth, mut in_string, mut escaped) = (Vec::new(), 0_u32, false, false);
@@ -160,7 +161,7 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> Result<Vec<(u64, String)>> {
-        // A buffer of a few bytes, so that every document lies across several.
+        // The buffer holds a few bytes only, so that every document spans several reads.
         let mut documents = Documents::new(std::io::BufReader::with_capacity(5, text.as_bytes()));
         let mut all = Vec::new();
         while let Some(Text { line, bytes }) = documents.next_document()? {

@@ -1,4 +1,4 @@
-//! Documents out.
+//! Exports documents.
 
 use std::path::PathBuf;
 
@@ -15,7 +15,7 @@ use crate::fleets::warcraftlogs::stores::Stores;
 use crate::lines::{self, Lines};
 use crate::words::count;
 
-/// Documents read at a time: what is in memory, whatever the collection's size.
+/// The number of documents read at a time. It bounds the memory used, whatever the size of the collection.
 const PAGE: usize = 1_000;
 
 /// Warcraft Logs: write every document of a collection to a file, one to a line.
@@ -70,7 +70,7 @@ async fn run(arguments: &Export, context: &Context) -> Result<()> {
     context.output.result(&exported, in_words)
 }
 
-/// An export that is under way.
+/// A running export.
 struct Exporting<'a> {
     arguments: &'a Export,
     context: &'a Context,
@@ -87,7 +87,7 @@ impl Exporting<'_> {
             Collection::Discovers => self.write_pages(async |after| stores.discovers.page(after, PAGE).await).await,
             Collection::Dropped => self.write_pages(async |after| stores.players.dropped_page(after, PAGE).await).await,
             Collection::DiscoverySchedules => {
-                // Operators write rules, so there are few.
+                // Rules are written by operators, so there are few.
                 let rules = stores.rules.list().await?;
                 let documents: Vec<_> = rules.documents.into_iter().map(|status| status.rule).collect();
                 self.write_page(&Page::<_, ()> { documents, damaged: rules.damaged, next: None })

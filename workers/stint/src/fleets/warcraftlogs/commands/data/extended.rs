@@ -1,13 +1,13 @@
-//! Extended JSON, canonical or relaxed, as plain JSON that the fleet's documents are read from.
+//! Converts extended JSON, canonical or relaxed, into the plain JSON that the fleet's documents are parsed from.
 
 use jiff::Timestamp;
 use serde_json::{Map, Number, Value};
 
-/// Above this a float no longer tells whole numbers apart.
+/// Above this value, a float cannot represent every whole number.
 const LARGEST_EXACT: f64 = 9_007_199_254_740_992.0;
 
-/// Replaces `{"$numberInt": "3"}` and its like by plain values, and whole floats by integers: a number that was typed
-/// into MongoDB's shell is a float there, and `mongoexport` writes it as `26.0`. An error names the field.
+/// Replaces `{"$numberInt": "3"}` and similar objects by plain values, and whole floats by integers: a number typed
+/// into MongoDB's shell is stored as a float, and `mongoexport` writes it as `26.0`. An error names the field.
 pub(super) fn plain(value: Value) -> Result<Value, String> {
     convert(value, &mut Vec::new())
 }
@@ -28,7 +28,7 @@ fn convert(value: Value, path: &mut Vec<String>) -> Result<Value, String> {
     }
 }
 
-/// The name behind the dollar of an object that stands for a value.
+/// Returns the name after the dollar sign, if the object stands for a single value.
 fn tag(fields: &Map<String, Value>) -> Option<&str> {
     let only = fields.keys().next().filter(|_| fields.len() == 1)?;
     only.strip_prefix('$')
@@ -62,7 +62,8 @@ fn tagged(tag: &str, content: Value) -> Result<Value, String> {
     }
 }
 
-/// `{"$date": "2026-11-20T10:00:00Z"}`, `{"$date": {"$numberLong": "…"}}`, and the oldest form, `{"$date": 1669438300480}`.
+/// Parses `{"$date": "2026-11-20T10:00:00Z"}`, `{"$date": {"$numberLong": "…"}}`, and the oldest form, `{"$date":
+/// 1669438300480}`.
 fn date(content: Value) -> Result<Value, String> {
     let (text, date) = match convert(content, &mut vec!["$date".to_owned()])? {
         Value::String(text) => (text.clone(), text.parse::<Timestamp>().ok()),

@@ -1,4 +1,4 @@
-//! Documents in.
+//! Imports documents.
 
 use std::fs::File;
 use std::io::{self, BufReader, Read};
@@ -24,13 +24,13 @@ use crate::printable::one_line;
 use crate::usage::WrongUsage;
 use crate::words::{count, number};
 
-/// Documents to a transaction: what is in memory, whatever the file's size.
+/// The number of documents per transaction. It bounds the memory used, whatever the size of the file.
 const BATCH: usize = 1_000;
 
-/// After so many documents it is told how far an import has come, where no bar shows it.
+/// The number of documents between two progress messages, if no progress bar is shown.
 const TELL_EVERY: u64 = 50_000;
 
-/// Bad documents that are told one by one; the others are counted.
+/// The number of bad documents that are reported individually. Further ones are only counted.
 const TOLD: u64 = 20;
 
 /// Warcraft Logs: read documents from a file, one to a line, or one JSON array; what is there already is merged.
@@ -96,7 +96,7 @@ async fn run(arguments: &Import, context: &Context) -> Result<()> {
         return Err(WrongUsage::error(text));
     }
     let reader = open(file, context)?;
-    // Not even a folder is created by a dry run.
+    // A dry run creates nothing, not even a folder.
     let stores = if *dry_run { None } else { Some(Stores::of(context).await?) };
     let mut importing = Importing {
         arguments,
@@ -127,12 +127,12 @@ async fn run(arguments: &Import, context: &Context) -> Result<()> {
     context.output.result(&imported, in_words)
 }
 
-/// An import that is under way.
+/// A running import.
 struct Importing<'a> {
     arguments: &'a Import,
     context: &'a Context,
     stores: Option<Stores>,
-    /// For documents that say a server's name alone.
+    /// Needed for documents that give only a server's name.
     servers: KnownServers,
     batch: Batch,
     unknown: Unknown,
@@ -159,7 +159,7 @@ impl Importing<'_> {
         self.store().await
     }
 
-    /// Wakes the workers that have something to do with what was stored, however the import has ended.
+    /// Wakes the workers that have work because of what was stored, whether or not the import succeeded.
     async fn hand_over(&self) -> Result<()> {
         let Some(stores) = self.stores.as_ref().filter(|_| self.stored > 0) else { return Ok(()) };
         let now = self.context.clock.now();
@@ -186,7 +186,7 @@ impl Importing<'_> {
         }
     }
 
-    /// Reads which servers stored players live on, where documents do not say it all.
+    /// Reads the servers of stored players, if the documents do not describe servers completely.
     async fn learn_servers(&mut self) -> Result<()> {
         let Some(stores) = self.stores.as_ref().filter(|_| self.arguments.from.is_some()) else { return Ok(()) };
         for region in REGIONS {
@@ -195,7 +195,7 @@ impl Importing<'_> {
         Ok(())
     }
 
-    /// Stops at a bad document, unless the user wants to hear of all of them.
+    /// Stops at a bad document, unless the user asked to continue.
     async fn bad(&mut self, line: u64, reason: &str) -> Result<()> {
         let text = format!("line {line}: {}", one_line(reason));
         if !self.arguments.skip_bad && !self.arguments.dry_run {
@@ -211,7 +211,7 @@ impl Importing<'_> {
         Ok(())
     }
 
-    /// Stores what came before the error, so that the number that is told is true.
+    /// Stores the documents read before the error, so that the reported count is correct.
     async fn stop(&mut self, reason: &str, remedy: &str) -> Result<anyhow::Error> {
         self.store().await?;
         let before = count(self.stored, "document", "documents");
@@ -235,7 +235,7 @@ impl Importing<'_> {
     }
 }
 
-/// Opens the file behind a progress bar, if somebody watches and it is long enough to take a while.
+/// Opens the file behind a progress bar, if stderr is a terminal and the file is long enough to take a while.
 fn open(path: &Path, context: &Context) -> Result<Box<dyn io::BufRead>> {
     let (input, length): (Box<dyn Read>, Option<u64>) = if path == Path::new("-") {
         (Box::new(io::stdin()), None)

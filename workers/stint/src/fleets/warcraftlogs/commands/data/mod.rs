@@ -1,4 +1,4 @@
-//! Moves the fleet's collections in and out as extended-JSON lines, the way `mongoexport` and `mongoimport` do.
+//! Imports and exports the fleet's collections as extended-JSON lines, like `mongoexport` and `mongoimport`.
 
 mod batch;
 mod documents;

@@ -1,8 +1,8 @@
-//! The `players` of the deployment that Stint's first source document describes (Marsgames/RaidLogs), as players of ours.
+//! Converts the `players` of the deployment that Stint's first source document describes (Marsgames/RaidLogs).
 //!
-//! It kept `{_id, name, server, region, raids: {"2398_4": {encounter, tag, difficulty, zone, metric, averagePerformance,
-//! bestPerformance, totalKills}}}`, later with `encounters: {"Alias_26_4_2398": {…}}` instead. It had no class, no date, and of a
-//! server the name alone.
+//! That deployment stored `{_id, name, server, region, raids: {"2398_4": {encounter, tag, difficulty, zone, metric,
+//! averagePerformance, bestPerformance, totalKills}}}`, later with `encounters: {"Alias_26_4_2398": {…}}` instead. It
+//! stored no class and no date, and only the name of a server.
 
 use std::collections::BTreeMap;
 
@@ -13,20 +13,20 @@ use stint_warcraftlogs::model::{Difficulty, EncounterId, EncounterRank, Player, 
 use super::unknown::Unknown;
 use crate::fleets::warcraftlogs::commands::servers::{self, likely_slug};
 
-/// Servers that are known already, by region.
+/// Known servers, by region.
 pub(super) type KnownServers = BTreeMap<String, Vec<Server>>;
 
-/// When such players were updated, which their documents do not say: on the first day that the databases can write. So whatever else
-/// is stored of them is newer, and they are due at once.
+/// The update time given to converted players, whose documents have none: the first day that the databases can
+/// represent. Everything else that is stored about them is therefore newer, and they are due at once.
 const NEVER: &str = "2020-01-01T00:00:00Z";
 
-/// What is read of a player, and of one encounter.
+/// The fields that are read of a player, and of an encounter.
 const FIELDS: [&str; 8] = ["_id", "name", "server", "region", "classId", "updatedAt", "raids", "encounters"];
 const ENCOUNTER_FIELDS: [&str; 7] =
     ["encounter", "tag", "difficulty", "zone", "metric", "bestPerformance", "totalKills"];
 
-/// Makes a player of a document. The error names the field. What has no place in ours is added to `unknown`, such as the average
-/// of all kills.
+/// Converts a document into a player. The error names the field. Fields without an equivalent, such as the average of
+/// all kills, are counted in `unknown`.
 pub(super) fn player(document: &Value, known: &KnownServers, unknown: &mut Unknown) -> Result<Player, String> {
     let fields = document.as_object().ok_or("a document is one JSON object")?;
     let region = text(fields, "region")?;
@@ -61,7 +61,7 @@ pub(super) fn player(document: &Value, known: &KnownServers, unknown: &mut Unkno
     Ok(player)
 }
 
-/// The paths of fields that are not read.
+/// Returns the paths of the fields that are not read.
 fn unread(fields: &Map<String, Value>, read: &[&str], before: &str) -> Vec<String> {
     let unread = fields.iter().filter(|(name, value)| !read.contains(&name.as_str()) && !value.is_null());
     unread.map(|(name, _)| format!("{before}{name}")).collect()
@@ -70,7 +70,8 @@ fn unread(fields: &Map<String, Value>, read: &[&str], before: &str) -> Vec<Strin
 /// The ranks of each raid and difficulty, by metric and encounter.
 type Cells = BTreeMap<(RaidId, Difficulty), BTreeMap<String, BTreeMap<EncounterId, EncounterRank>>>;
 
-/// One encounter in one difficulty. Ids that the document lacks are in its key: `2398_4`, `Alias_26_4_2398`.
+/// Adds one encounter at one difficulty. Ids that are missing in the document are part of its key: `2398_4`,
+/// `Alias_26_4_2398`.
 fn add_cell(cells: &mut Cells, key: &str, cell: &Map<String, Value>) -> Result<(), String> {
     let in_key: Vec<Option<u32>> = key.split('_').map(|part| part.parse().ok()).collect();
     let (zone, difficulty, encounter) = match in_key[..] {
@@ -89,7 +90,7 @@ fn add_cell(cells: &mut Cells, key: &str, cell: &Map<String, Value>) -> Result<(
     }
     let best = match cell.get("bestPerformance") {
         None | Some(Value::Null) => None,
-        // What the upstream writes for a kill that is not ranked.
+        // The upstream writes a dash for a kill that is not ranked.
         Some(Value::String(dash)) if dash == "-" => None,
         Some(best) => Some(best.as_f64().ok_or_else(|| format!(".bestPerformance: {best} is not a percentile"))?),
     };
@@ -103,8 +104,9 @@ fn add_cell(cells: &mut Cells, key: &str, cell: &Map<String, Value>) -> Result<(
     Ok(())
 }
 
-/// The ranks of a raid and difficulty in the metric that tells most, which has a name; and the metrics that are left out. Ours
-/// have one metric, and a percentile says nothing under the name of another.
+/// Returns the ranks of a raid and difficulty in the metric with the most encounters, and that metric's name; and the
+/// names of the other metrics, which are left out. Stint's players have one metric, and a percentile means nothing
+/// under the name of another.
 fn one_metric(metrics: BTreeMap<String, BTreeMap<EncounterId, EncounterRank>>) -> (RaidRanks, Vec<String>) {
     let mut all: Vec<RaidRanks> = metrics
         .into_iter()
@@ -122,7 +124,7 @@ fn one_metric(metrics: BTreeMap<String, BTreeMap<EncounterId, EncounterRank>>) -
     (told, all.map(|ranks| ranks.metric).collect())
 }
 
-/// The best average is the mean of the best percentiles, as the upstream has it.
+/// Returns the mean of the best percentiles, which is how the upstream defines the best average.
 fn average(encounters: &BTreeMap<EncounterId, EncounterRank>) -> Option<f64> {
     let best: Vec<f64> = encounters.values().filter_map(|rank| rank.best).collect();
     (!best.is_empty()).then(|| best.iter().sum::<f64>() / best.len() as f64)
@@ -148,7 +150,8 @@ fn updated_at(fields: &Map<String, Value>) -> Result<Timestamp, String> {
     text.parse().map_err(|_| format!("field updatedAt: '{text}' is not a date"))
 }
 
-/// The server of that name, if players of it are stored; else with a slug as most servers have it.
+/// Returns the server with that name if players on it are stored; otherwise a server with the slug that most servers of
+/// that name have.
 fn server(fields: &Map<String, Value>, known: Option<&Vec<Server>>) -> Result<Server, String> {
     let name = text(fields, "server")?;
     if let Some(known) = servers::known(&name, known.into_iter().flatten()) {

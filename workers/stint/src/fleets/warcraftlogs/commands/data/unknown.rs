@@ -1,25 +1,25 @@
-//! Fields of documents that nothing here reads: they are counted, so that none is lost in silence.
+//! Counts fields of documents that nothing here reads, so that their loss is reported.
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 use serde_json::Value;
 
-/// Names that are told apart; further ones are counted together.
+/// The number of names that are counted separately. Further names are counted together.
 const TOLD: usize = 100;
 
-/// Under which they are.
+/// The name under which further fields are counted.
 const OTHERS: &str = "(others)";
 
-/// How many documents have each unknown field, by its path. Ids in a path are `*`, and so are places in a list.
+/// How many documents have each unknown field, by its path. Ids and list positions in a path are written as `*`.
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub(super) struct Unknown(BTreeMap<String, u64>);
 
 impl Unknown {
-    /// Counts the fields of a document that are not in what was read of it.
+    /// Counts the fields of a document that are missing in the value read from it.
     pub(super) fn compare(&mut self, document: &Value, read: &impl Serialize) {
-        // A model that cannot be written is told when it is stored.
+        // A model that cannot be serialised is reported when it is stored.
         let Ok(read) = serde_json::to_value(read) else { return };
         let mut paths = Vec::new();
         differences(document, &read, "", &mut paths);
@@ -34,7 +34,7 @@ impl Unknown {
         *self.0.entry(path).or_default() += 1;
     }
 
-    /// Each path, and how many documents have it.
+    /// Returns each path, and how many documents have it.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&str, u64)> {
         self.0.iter().map(|(path, documents)| (path.as_str(), *documents))
     }
@@ -56,7 +56,7 @@ fn differences(document: &Value, read: &Value, path: &str, paths: &mut Vec<Strin
         let path = if path.is_empty() { name_in_path.to_owned() } else { format!("{path}.{name_in_path}") };
         match read.get(name) {
             Some(read) => differences(value, read, &path, paths),
-            // Nothing is lost with it.
+            // A null carries no information.
             None if value.is_null() => {}
             None => paths.push(path),
         }

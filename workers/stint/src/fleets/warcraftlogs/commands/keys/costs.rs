@@ -1,4 +1,4 @@
-//! What calls have turned out to cost, beside what is held for them.
+//! What calls cost, beside what is held for them.
 
 use serde::Serialize;
 use stint_core::ledger::{CostClass, Costs};
@@ -7,28 +7,28 @@ use stint_core::points::Points;
 use crate::table::Table;
 use crate::words::{number, points};
 
-/// From this difference between the latest calls and all others on, a drift is said in words.
+/// If the latest calls differ from all calls by at least this share, the drift is reported.
 const DRIFT: f64 = 0.1;
 
-/// Calls of one size, per raid and difficulty.
+/// The costs of calls of one size, per raid and difficulty.
 #[derive(Serialize)]
 pub(super) struct CallCosts {
-    /// Calls for up to this many raids and difficulties, and more than half as many.
+    /// Calls for at most this many raids and difficulties, and more than half as many.
     units: u32,
     calls: u64,
     mean: Points,
-    /// The mean of the latest.
+    /// The mean of the latest calls.
     recent: Points,
     p98: Points,
     max: Points,
-    /// `max` over `WCL_CALL_BUDGET`: above 1 a window may be overspent.
+    /// `max` divided by `WCL_CALL_BUDGET`. Above 1, a window may be overspent.
     share_of_declared: f64,
-    /// How much dearer the latest are than all: 0.1 for a tenth.
+    /// How much more the latest calls cost than all calls: 0.1 means a tenth more.
     drift: f64,
 }
 
 impl CallCosts {
-    /// Every size that was seen, the smallest first.
+    /// Returns the costs for every size that was observed, smallest first.
     pub(super) fn all(costs: &Costs, declared: Points) -> Vec<CallCosts> {
         costs.classes().map(|(units, class)| CallCosts::new(units, class, declared)).collect()
     }
@@ -55,7 +55,7 @@ impl CallCosts {
     }
 }
 
-/// A table, and what an operator should do about it.
+/// Formats the costs as a table, with advice for the operator.
 pub(super) fn costs_in_words(costs: &[CallCosts], declared: Points) -> String {
     let headings = ["units of a call", ">calls", ">mean a unit", ">latest", ">98 % up to", ">most", ">of the budget"];
     let mut table = Table::new(headings);

@@ -152,7 +152,7 @@ async fn set(key: &str, until: Option<Timestamp>, context: &Context) -> anyhow::
     }
     let now = context.clock.now();
     if until.is_none() {
-        // The fleet may be asleep until the key's rest would have ended, or until the API is probed.
+        // The fleet may be waiting until the end of the key's rest, or until the next probe of the API.
         api_breaker(stores.breakers.clone(), &from_environment()?, context).hasten().await;
         stores.wakeups.once(REVIVE, Reviver::SPEC.name, now).await?;
     }

@@ -1,4 +1,4 @@
-//! A key as it is shown.
+//! A key as shown to the user.
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -10,7 +10,7 @@ use crate::moment::when;
 use crate::table::Table;
 use crate::words::{number, points};
 
-/// A key at one moment. What was never read is absent, not zero.
+/// A key at one moment. A value that was never read is absent, not zero.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct KeyView {
     pub(crate) key: String,
@@ -20,31 +20,31 @@ pub(crate) struct KeyView {
     pub(crate) held: Points,
     pub(crate) unconfirmed: Points,
     pub(crate) free: Points,
-    /// Beyond `free`, kept for `stint wcl refresh`.
+    /// Points beyond `free` that are kept for `stint wcl refresh`.
     pub(crate) reserved: Points,
     pub(crate) in_flight: u64,
     pub(crate) refused: u64,
     pub(crate) resets_at: Option<Timestamp>,
     pub(crate) resets_in_seconds: Option<u64>,
-    /// Until when it rests, by hand or by a refusal.
+    /// The end of the key's rest, set by an operator or after a refusal.
     pub(crate) paused_until: Option<Timestamp>,
-    /// Why the upstream has put it to rest; absent when a person did.
+    /// Why the upstream refused the key; absent if an operator paused it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) refusal: Option<Refusal>,
-    /// What is in doubt about it until it is read again.
+    /// What is in doubt about the key until it is read again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) doubt: Option<Doubt>,
 }
 
 impl KeyView {
-    /// All keys at `now`, soonest reset first. A key that was never read has none, and comes last.
+    /// Returns all keys at `now`, earliest reset first. A key that was never read has no reset and comes last.
     pub(crate) fn all(keys: &[KeyStatus], now: Timestamp) -> Vec<KeyView> {
         let mut views: Vec<KeyView> = keys.iter().map(|key| KeyView::new(key, now)).collect();
         views.sort_by_key(|view| (view.state == KeyState::Retired, view.limit.is_none()));
         views
     }
 
-    /// The key at `now`.
+    /// Returns the key at `now`.
     pub(crate) fn new(key: &KeyStatus, now: Timestamp) -> KeyView {
         let limit = Some(key.limit).filter(|limit| !limit.is_zero());
         let resets_at = limit.map(|_| key.reset_at);
@@ -67,7 +67,7 @@ impl KeyView {
         }
     }
 
-    /// `open`, or why it grants no hold.
+    /// Returns `open`, or why the key grants no hold.
     pub(crate) fn state_in_words(&self, now: Timestamp) -> String {
         match (self.state, self.limit, self.paused_until) {
             (KeyState::Open, ..) if self.doubt == Some(Doubt::Limit) => {
@@ -97,7 +97,7 @@ impl KeyView {
     }
 }
 
-/// All keys as a table.
+/// Formats all keys as a table.
 pub(crate) fn keys_in_words(keys: &[KeyView], now: Timestamp) -> String {
     if keys.is_empty() {
         return "no key is known yet; set WCL_KEYS to id:secret and start `stint up`\n".into();

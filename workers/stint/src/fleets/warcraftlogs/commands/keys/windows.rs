@@ -1,4 +1,4 @@
-//! What became of past windows: the points that nobody else publishes.
+//! Past windows, with the points that expired unspent, which no upstream publishes.
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -10,7 +10,7 @@ use crate::moment::clock_time;
 use crate::table::Table;
 use crate::words::{count, points};
 
-/// The last windows of each key, and the sums over all of them.
+/// The last windows of each key, and their totals.
 #[derive(Serialize)]
 pub(super) struct Windows {
     windows: Vec<KeyWindow>,

@@ -1,4 +1,4 @@
-//! One player out of generated databases.
+//! Reads one player from generated databases.
 
 mod suggest;
 
@@ -63,7 +63,7 @@ fn in_words(found: &Found) -> String {
     format!("{name} of {server} ({region}), {class}, updated {updated_at}\n{}", ranks::in_words(&raids))
 }
 
-/// Ranks as the store has them, without what a database leaves out.
+/// Converts ranks into their stored form. Fields that a database does not have stay empty.
 fn as_stored(ranks: &FoundRaid) -> RaidRanks {
     let FoundRaid { metric, best, median, encounters, all_stars } = ranks;
     let encounter = |found: &FoundEncounter| {

@@ -1,4 +1,4 @@
-//! Players that may have been meant, where none was found.
+//! Suggests players when a lookup finds none.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -7,13 +7,13 @@ use stint_warcraftlogs::addon::players;
 use stint_warcraftlogs::lua::{Found, is_called};
 use stint_warcraftlogs::model::Server;
 
-/// So many are named at the most.
+/// The maximum number of suggestions.
 const NAMED: usize = 5;
 
-/// How like two names must be, from 0 to 1: one wrong letter in five.
+/// The least similarity of two names, from 0 to 1. It allows one wrong letter in five.
 const LIKE: f64 = 0.85;
 
-/// Half a sentence to go on with, such as `; did you mean Ånn of Tarren Mill?`.
+/// Returns the end of a sentence, such as `; did you mean Ånn of Tarren Mill?`.
 pub(super) fn suggestion(folder: &Path, region: &str, server: &str, name: &str) -> anyhow::Result<String> {
     let mut candidates = Candidates::default();
     for player in players(folder, &region.to_ascii_uppercase())? {
@@ -22,17 +22,17 @@ pub(super) fn suggestion(folder: &Path, region: &str, server: &str, name: &str) 
     Ok(candidates.in_words(server))
 }
 
-/// The likeliest players and servers of a region.
+/// The most similar players and servers of a region.
 #[derive(Default)]
 struct Candidates {
-    /// The server of the last player, and whether it is the one that was named: players come server by server.
+    /// The server of the previous player, and whether it is the requested one. Players are read server by server.
     current: Option<(Server, bool)>,
     server_exists: bool,
-    /// Names on the server that was named.
+    /// Names on the requested server.
     neighbours: Likeliest,
-    /// Servers that have a player of that very name.
+    /// Servers that have a player with exactly the requested name.
     namesakes: BTreeSet<String>,
-    /// Servers that are called nearly so.
+    /// Servers with a name similar to the requested one.
     servers: Likeliest,
 }
 
@@ -84,7 +84,7 @@ impl Candidates {
     }
 }
 
-/// The few names that are most like the one that was asked for.
+/// The names most similar to the requested one.
 #[derive(Default)]
 struct Likeliest(Vec<(f64, String)>);
 
@@ -103,7 +103,7 @@ impl Likeliest {
     }
 }
 
-/// From 0 to 1, where case does not count.
+/// Returns the similarity from 0 to 1, ignoring case.
 fn likeness(one: &str, other: &str) -> f64 {
     strsim::jaro_winkler(&one.to_lowercase(), &other.to_lowercase())
 }

@@ -1,4 +1,4 @@
-//! When a refresh will be served, as far as the stores tell.
+//! Estimates when a refresh will be served, from what is stored.
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -11,21 +11,21 @@ use crate::fleets::warcraftlogs::points::refresh_waits_for_points;
 use crate::fleets::warcraftlogs::stores::Stores;
 use crate::words;
 
-/// The next minutes of a refresh.
+/// What a refresh will wait for.
 #[derive(Serialize)]
 pub(super) struct Forecast {
-    /// What all keys have free for it now, the reserve included.
+    /// The points that all keys have free for it now, including the reserve.
     points_free: Points,
-    /// What it waits for beside its turn, in words; absent if for nothing.
+    /// What it waits for apart from its turn; absent if it waits for nothing else.
     #[serde(skip_serializing_if = "Option::is_none")]
     waits_for: Option<String>,
-    /// Whether it waits for a process that runs the fleet, since none does.
+    /// Whether it waits for a process to be started, because none runs the fleet.
     #[serde(skip)]
     pub(super) is_idle: bool,
 }
 
 impl Forecast {
-    /// At `now`, for a refresh whose smallest part may cost `needed`.
+    /// Returns the forecast at `now` for a refresh whose smallest part may cost `needed`.
     pub(super) async fn read(stores: &Stores, needed: Points, now: Timestamp) -> anyhow::Result<Forecast> {
         let keys = stores.pool.keys().await?;
         let keys: Vec<&KeyStatus> = keys.iter().filter(|key| key.state != KeyState::Retired).collect();

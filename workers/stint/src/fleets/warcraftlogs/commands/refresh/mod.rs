@@ -1,4 +1,4 @@
-//! A player ahead of the backlog.
+//! Puts a player ahead of the backlog.
 
 mod forecast;
 mod wait;
@@ -63,7 +63,7 @@ pub(crate) struct Arguments {
 #[derive(Serialize)]
 struct Queued {
     queue: String,
-    /// Absent if the player is asked for by name.
+    /// Absent if the player is requested by name.
     id: Option<PlayerId>,
     /// Absent if only the id is known.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -108,7 +108,8 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
     context.output.result(&queued, in_words)
 }
 
-/// What is asked for; else what the fleet discovers, and what it knows of the player.
+/// Returns the requested raids. Without a request, returns the raids that the fleet discovers and those stored for the
+/// player.
 async fn raids(arguments: &Arguments, stored: Option<&Player>, stores: &Stores) -> anyhow::Result<RaidsToScrap> {
     if let Some(raid) = arguments.raid {
         return Ok(arguments.difficulty.iter().map(|difficulty| (raid, *difficulty)).collect());

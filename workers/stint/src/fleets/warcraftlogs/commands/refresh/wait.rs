@@ -1,9 +1,9 @@
-//! Waits for what becomes of a refresh.
+//! Waits for the outcome of a refresh.
 //!
-//! The refresher keeps each answer for an hour, by how the player was asked for; what failed for good is among the dead
-//! letters. A process that was killed between storing the ranks and keeping the answer leaves the ranks, which are then
-//! found once every raid and difficulty that was asked for has an answer. What counts is what was not there before: clocks of
-//! two machines may differ.
+//! The refresher keeps each answer for an hour, under the name or id by which the player was requested. A message that
+//! failed for good is among the dead letters. A process that was killed between storing the ranks and storing the
+//! answer leaves only the ranks; they are found once every requested raid and difficulty has an outcome. Outcomes are
+//! compared with those known before the message was sent, not by time, because the clocks of two machines may differ.
 
 use std::collections::BTreeSet;
 use std::iter::repeat;
@@ -25,14 +25,14 @@ use crate::fleets::warcraftlogs::commands::show::{Stored, in_words, read, reason
 use crate::fleets::warcraftlogs::stores::Stores;
 use crate::hosting::Looks;
 
-/// So many dead letters of refreshes are looked at.
+/// The maximum number of dead letters of refreshes that are examined.
 const DEAD_LETTERS: usize = 1_000;
 
-/// A refresh that a person waits for.
+/// A refresh that a user waits for.
 pub(super) struct Waiting<'a> {
     stores: &'a Stores,
     message: &'a PlayerMessage,
-    /// What was known before it was queued.
+    /// The answer that was known before the refresh was queued.
     answer: Option<RefreshAnswer>,
     dropped: Option<Timestamp>,
     units: Vec<Option<UnitAnswer>>,
@@ -40,7 +40,7 @@ pub(super) struct Waiting<'a> {
 }
 
 impl<'a> Waiting<'a> {
-    /// Looks at what is known of the player before the message is sent.
+    /// Reads what is known of the player before the message is sent.
     pub(super) async fn before(message: &'a PlayerMessage, stores: &'a Stores) -> anyhow::Result<Waiting<'a>> {
         let (answer, dropped, units, letters) = (None, None, Vec::new(), BTreeSet::new());
         let mut waiting = Waiting { stores, message, answer, dropped, units, letters };
@@ -56,7 +56,8 @@ impl<'a> Waiting<'a> {
         Ok(waiting)
     }
 
-    /// Fails when all that is asked for is known to be refused: then no call is made, and no answer comes.
+    /// Fails if everything that is requested is already known to be refused: no call is made then, and no answer is
+    /// stored.
     async fn check_refusals(&self) -> anyhow::Result<()> {
         let id = self.id().await?;
         let known = self.stores.players.known(&id.into_iter().collect::<Vec<_>>()).await?;
@@ -69,7 +70,8 @@ impl<'a> Waiting<'a> {
         }
     }
 
-    /// Prints the ranks once they are there, or fails with why there are none. A part of it may cost `needed`.
+    /// Prints the ranks once they are stored, or fails with the reason why there are none. A part of the refresh may
+    /// cost `needed`.
     pub(super) async fn run(
         self,
         limit: Duration,
@@ -102,7 +104,7 @@ impl<'a> Waiting<'a> {
         }
     }
 
-    /// The player, once the ranks are there.
+    /// Returns the player once the ranks are stored.
     async fn look(&self) -> anyhow::Result<Option<Player>> {
         let whom = &self.message.whom;
         if let Some(letter) = self.dead_letters().await?.iter().find(|it| !self.letters.contains(&it.message_id)) {
@@ -116,12 +118,12 @@ impl<'a> Waiting<'a> {
             None => self.id().await?,
         };
         let Some(id) = id else { return Ok(None) };
-        // An answer says that all is done; without one, what is stored has to show it.
+        // An answer shows that everything is done. Without one, the stored outcomes must show it.
         match read(id, self.stores).await? {
             Stored::Ranked(player) if answer.is_some() || all_are_new(&self.units, &self.unit_answers(id).await?) => {
                 Ok(Some(*player))
             }
-            // The ranks of a former id are on their way, under the id that the upstream keeps.
+            // The ranks of a former id are still to be stored, under the id that the upstream keeps.
             Stored::Dropped(dropped) if dropped.reason == DropReason::Merged && answer.is_none() => Ok(None),
             Stored::Dropped(dropped) if answer.is_some() || Some(dropped.at) != self.dropped => {
                 bail!("{whom} has no ranks: {}", reason_in_words(dropped.reason))
@@ -130,14 +132,14 @@ impl<'a> Waiting<'a> {
         }
     }
 
-    /// What the upstream last said of each raid and difficulty that is asked for.
+    /// Returns the last known outcome of each requested raid and difficulty.
     async fn unit_answers(&self, id: PlayerId) -> anyhow::Result<Vec<Option<UnitAnswer>>> {
         let known = self.stores.players.known(&[id]).await?;
         let answers = known.players.get(&id).map(|fetched| &fetched.answers);
         Ok(self.message.raids_to_scrap.units().map(|unit| answers?.get(unit).cloned()).collect())
     }
 
-    /// The player's id, as far as it is known.
+    /// Returns the player's id, if it is known.
     async fn id(&self) -> anyhow::Result<Option<PlayerId>> {
         Ok(match &self.message.whom {
             Whom::Id(id) => Some(*id),
@@ -145,7 +147,7 @@ impl<'a> Waiting<'a> {
         })
     }
 
-    /// The dead letters of this message.
+    /// Returns the dead letters of this message.
     async fn dead_letters(&self) -> anyhow::Result<Vec<DeadLetter>> {
         let mut letters = self.stores.refreshes.dead_letters(DEAD_LETTERS).await?;
         letters.retain(|letter| is_part_of(self.message, &letter.body));
@@ -153,14 +155,14 @@ impl<'a> Waiting<'a> {
     }
 }
 
-/// Whether each raid and difficulty has an answer now that it did not have before. `before` is empty where the player was
-/// unknown.
+/// Returns whether each raid and difficulty has an outcome that it did not have before. `before` is empty if the player
+/// was unknown.
 fn all_are_new(before: &[Option<UnitAnswer>], now: &[Option<UnitAnswer>]) -> bool {
     now.iter().zip(before.iter().chain(repeat(&None))).all(|(now, before)| now.is_some() && now != before)
 }
 
-/// Whether `body` is `message` or what is left of it: a message that was parked for points is sent anew with the time when
-/// it was queued first, and without what was answered already.
+/// Returns whether `body` is `message` or its remainder: a message that was parked for points is sent again with the
+/// time at which it was first queued, and without the parts that are done.
 fn is_part_of(message: &PlayerMessage, body: &str) -> bool {
     PlayerMessage::from_body(body)
         .is_ok_and(|part| part.whom == message.whom && message.raids_to_scrap.covers(&part.raids_to_scrap))

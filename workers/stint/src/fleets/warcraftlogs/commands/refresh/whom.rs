@@ -1,4 +1,4 @@
-//! Who is meant, as far as the stores know the player.
+//! Determines which player a refresh is about.
 
 use stint_warcraftlogs::model::Player;
 use stint_warcraftlogs::whom::{Named, Whom};
@@ -8,8 +8,8 @@ use crate::fleets::warcraftlogs::commands::servers::slug;
 use crate::fleets::warcraftlogs::stores::Stores;
 use crate::usage::WrongUsage;
 
-/// Whom to ask for, and what is stored of the player. The id of a stored player is better than its name: it survives
-/// renames.
+/// Returns how to request the player, and what is stored of it. The id of a stored player is preferred to its name,
+/// because it survives renames.
 pub(super) async fn find(arguments: &Arguments, stores: &Stores) -> anyhow::Result<(Whom, Option<Player>)> {
     if let Some(id) = arguments.id {
         return Ok((Whom::Id(id), stores.players.get(id).await?));

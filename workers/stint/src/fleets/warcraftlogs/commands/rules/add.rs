@@ -95,7 +95,7 @@ fn new_rules(arguments: &Add, now: Timestamp) -> anyhow::Result<Vec<Rule>> {
     difficulties.into_iter().map(rule).collect()
 }
 
-/// Two rules for one page would read it twice a day, for nothing.
+/// Two rules for the same page would read it twice a day to no benefit.
 fn refuse_overlap(rule: &Rule, stored: &[RuleStatus]) -> anyhow::Result<()> {
     let table = |rule: &Rule| {
         let Rule { raid, difficulty, partition, size, metric, region, server, guild, .. } = rule.clone();
@@ -115,7 +115,8 @@ fn refuse_overlap(rule: &Rule, stored: &[RuleStatus]) -> anyhow::Result<()> {
     }
 }
 
-/// Like MongoDB's own ids: four bytes of time, in seconds, and eight from the operating system's random source.
+/// Returns an id in the form of MongoDB's own: four bytes of time in seconds, and eight bytes from the operating
+/// system's random source.
 fn fresh_id(now: Timestamp) -> anyhow::Result<String> {
     let mut random = [0; 8];
     getrandom::fill(&mut random).map_err(|error| anyhow!("the system has no random bytes for an id: {error}"))?;

@@ -1,4 +1,4 @@
-//! Rules whose pages make no sense, and upstreams that have turned discovery away.
+//! Rules whose pages are implausible, and upstreams that rejected discovery.
 
 use anyhow::bail;
 use jiff::Timestamp;
@@ -112,23 +112,23 @@ impl Resume {
     }
 }
 
-/// The rests that are not over at `now`.
+/// Returns the rests that have not ended at `now`.
 pub(crate) fn resting(rests: Vec<UpstreamRest>, now: Timestamp) -> Vec<UpstreamRest> {
     rests.into_iter().filter(|rest| rest.rest.until > now).collect()
 }
 
-/// The rest of `upstream`, if it is one of `rests`.
+/// Returns the rest of `upstream`, if it is in `rests`.
 pub(crate) fn rest_of<'a>(rests: &'a [UpstreamRest], upstream: &str) -> Option<&'a Rest> {
     rests.iter().find(|rest| rest.upstream == upstream).map(|rest| &rest.rest)
 }
 
-/// `www.warcraftlogs.com/zone/rankings rests until …`.
+/// Formats a rest: `www.warcraftlogs.com/zone/rankings rests until …`.
 pub(crate) fn rests(rest: &UpstreamRest, now: Timestamp) -> String {
     let UpstreamRest { upstream, rest } = rest;
     format!("{} rests until {}: {}", one_line(upstream), when(rest.until, now), one_line(&rest.reason))
 }
 
-/// What an operator can do about a rule that is doubted.
+/// Returns what an operator can do about a rule with implausible pages.
 pub(crate) fn hint(status: &RuleStatus) -> String {
     let (id, raid, difficulty) =
         (&status.rule.id, names::raid(status.rule.raid), names::difficulty(status.rule.difficulty));

@@ -1,4 +1,4 @@
-//! Discovery rules: which ranking pages are read again and again.
+//! Discovery rules: the ranking pages that are read regularly.
 
 mod add;
 mod doubts;
@@ -73,7 +73,7 @@ struct Remove {
 struct Listed {
     total: u64,
     rules: Vec<RuleView>,
-    /// Upstreams that no discovery asks now.
+    /// Upstreams that discovery leaves alone at the moment.
     resting: Vec<UpstreamRest>,
 }
 
@@ -135,7 +135,7 @@ async fn remove(arguments: &Remove, context: &Context) -> anyhow::Result<()> {
     let stores = Stores::existing(context).await?;
     let rules = &stores.rules;
     let stored = rules.list().await?;
-    // What cannot be read can still be removed.
+    // A damaged rule can still be removed.
     let damaged = stored.damaged.iter().map(|damaged| damaged.id.as_str());
     let all: Vec<&str> = stored.documents.iter().map(|status| status.rule.id.as_str()).chain(damaged).collect();
     let ids: Vec<&str> = match &arguments.id {
@@ -151,7 +151,7 @@ async fn remove(arguments: &Remove, context: &Context) -> anyhow::Result<()> {
     for id in ids {
         removed += u64::from(rules.remove(id).await?);
     }
-    // It may be what the aggregator was waiting for.
+    // The aggregator may have been waiting for this rule.
     stores.start_aggregator(context.clock.now()).await;
     context.output.result(&Removed { removed }, |_| format!("removed {}\n", count(removed, "rule", "rules")))
 }

@@ -1,4 +1,4 @@
-//! What a rule reads beside its raid, difficulty and pages.
+//! The options of a rule besides its raid, difficulty and pages.
 
 use anyhow::bail;
 use serde::Serialize;
@@ -34,20 +34,20 @@ pub(crate) struct Reads {
 }
 
 impl Reads {
-    /// Those of a rule.
+    /// Returns the options of a rule.
     pub(crate) fn of(rule: &Rule) -> Reads {
         let Rule { partition, size, metric, region, server, guild, .. } = rule.clone();
         Reads { partition, size, metric, region, server, guild }
     }
 
-    /// The rule with these.
+    /// Returns the rule with these options.
     pub(super) fn on(&self, rule: Rule) -> Rule {
         let Reads { partition, size, metric, region, server, guild } = self.clone();
         let server = server.map(|server| server.to_lowercase());
         Rule { partition, size, metric, region, server, guild, ..rule }
     }
 
-    /// `hps, partition 2, size 25, EU tarren-mill, guild Écho`; empty when there are none.
+    /// Formats the options: `hps, partition 2, size 25, EU tarren-mill, guild Écho`. Empty if there are none.
     pub(crate) fn in_words(&self) -> String {
         let place = self.region.as_ref().map(|region| match &self.server {
             Some(server) => format!("{region} {server}"),
@@ -63,12 +63,12 @@ impl Reads {
         options.into_iter().flatten().collect::<Vec<_>>().join(", ")
     }
 
-    /// What the pages are of, behind their numbers.
+    /// Formats the options for use after the page numbers.
     pub(super) fn behind_pages(&self) -> String {
         Some(self.in_words()).filter(|words| !words.is_empty()).map_or_else(String::new, |words| format!(" of {words}"))
     }
 
-    /// Refuses what the source of players cannot do.
+    /// Refuses options that the source of players does not support.
     pub(super) fn check(&self, source: DiscoverySource) -> anyhow::Result<()> {
         if self.guild.is_some() && source == DiscoverySource::Pages {
             bail!(
@@ -80,7 +80,8 @@ impl Reads {
     }
 }
 
-/// A player's ranks in one raid and difficulty are asked for once, in one way.
+/// Refuses a rule that conflicts with a stored one. A player's ranks in one raid and difficulty are requested once,
+/// with one set of options.
 pub(super) fn refuse_conflict(rule: &Rule, stored: &[RuleStatus]) -> anyhow::Result<()> {
     for status in stored {
         let Some(Conflict { field, one, other }) = Conflict::between(rule, &status.rule) else { continue };
@@ -95,7 +96,7 @@ pub(super) fn refuse_conflict(rule: &Rule, stored: &[RuleStatus]) -> anyhow::Res
     Ok(())
 }
 
-/// The conflicts among rules that came in by another way, in words.
+/// Describes conflicts among rules that were stored without this check, such as by an import.
 pub(super) fn conflicts(rules: &[RuleStatus]) -> Vec<String> {
     let mut found = Vec::new();
     for (position, one) in rules.iter().enumerate() {

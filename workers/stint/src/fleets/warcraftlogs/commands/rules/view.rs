@@ -1,4 +1,4 @@
-//! A rule as it is shown.
+//! A rule as shown to the user.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use super::reads::Reads;
 use crate::moment::{clock_time, when};
 use crate::words::number;
 
-/// A rule, how far it is, and when it is due.
+/// A rule, its progress, and when it is due.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct RuleView {
     pub(crate) id: String,
@@ -24,40 +24,40 @@ pub(crate) struct RuleView {
     #[serde(flatten)]
     pub(crate) reads: Reads,
     pub(crate) state: RuleState,
-    /// Of the pass that is under way.
+    /// Pages read in the current pass.
     pub(crate) pages_read: Option<u32>,
-    /// What the pass is to read: less than the range once a page past the end was seen.
+    /// Pages that the pass is to read. Fewer than the rule's range once a page past the end was seen.
     pub(crate) pages: u32,
     pub(crate) last_run: Option<Timestamp>,
-    /// `None` when it never ran: at once.
+    /// `None` if the rule never ran, so that it is due at once.
     pub(crate) next_due: Option<Timestamp>,
     /// `None` for a rule that rests until it is changed.
     pub(crate) resting_until: Option<Timestamp>,
     pub(crate) resting_because: Option<String>,
-    /// Why what its pages came to makes no sense.
+    /// Why the result of reading its pages is implausible.
     pub(crate) doubt: Option<String>,
-    /// An operator has accepted it: the next discovery takes the pages as they are.
+    /// Whether an operator has accepted the result. The next discovery then takes the pages as they are.
     pub(crate) accepted: bool,
 }
 
-/// What a rule is up to.
+/// The state of a rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum RuleState {
-    /// A discovery reads its pages.
+    /// A discovery is reading its pages.
     Running,
-    /// Its pass was interrupted, and goes on with the next discovery.
+    /// Its pass was interrupted, and continues with the next discovery.
     Interrupted,
-    /// It is left alone for a while.
+    /// It is not read for a while.
     Resting,
-    /// The next discovery takes it.
+    /// The next discovery reads it.
     Due,
     /// It was read, and is not due yet.
     Fresh,
 }
 
 impl RuleView {
-    /// The rule at `now`, if rules are due again after `delay`.
+    /// Returns the rule at `now`, if rules are due again after `delay`.
     pub(crate) fn new(status: &RuleStatus, delay: Duration, now: Timestamp) -> RuleView {
         let rule = &status.rule;
         let next_due = rule.last_run.map(|last_run| after(last_run, delay));
@@ -95,7 +95,7 @@ impl RuleView {
         }
     }
 
-    /// The rule while the upstream of all rules rests: one that would be read rests with it.
+    /// Applies the rest of the upstream that all rules share: a rule that would be read rests as well.
     pub(crate) fn under(mut self, upstream: Option<&Rest>) -> RuleView {
         if let Some(rest) = upstream
             && matches!(self.state, RuleState::Due | RuleState::Interrupted)
@@ -107,22 +107,22 @@ impl RuleView {
         self
     }
 
-    /// Whether only a change of the rule ends its rest.
+    /// Returns whether its rest ends only when the rule is changed.
     pub(crate) fn rests_until_changed(&self) -> bool {
         self.state == RuleState::Resting && self.resting_until.is_none()
     }
 
-    /// `Castle Nathria (26)`.
+    /// Formats the raid: `Castle Nathria (26)`.
     pub(crate) fn raid_in_words(&self) -> String {
         names::raid(self.raid)
     }
 
-    /// `heroic`.
+    /// Formats the difficulty: `heroic`.
     pub(crate) fn difficulty_in_words(&self) -> String {
         names::difficulty(self.difficulty)
     }
 
-    /// `reading, 120 of 600 pages`.
+    /// Formats the state: `reading, 120 of 600 pages`.
     pub(crate) fn state_in_words(&self, now: Timestamp) -> String {
         let progress = || {
             let read = number(self.pages_read.unwrap_or_default().into());
@@ -150,7 +150,7 @@ impl RuleView {
     }
 }
 
-/// Pages before the end that the pass has not read.
+/// Returns how many pages before the end the pass has not read.
 fn unread(pass: &Pass) -> u32 {
     let left = |chunk: &Chunk| {
         let last = pass.end.map_or(chunk.last, |end| chunk.last.min(end.saturating_sub(1)));

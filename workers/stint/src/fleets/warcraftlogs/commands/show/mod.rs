@@ -1,4 +1,4 @@
-//! One player out of the store, with all that is stored of it.
+//! Shows everything that is stored about one player.
 
 mod player;
 mod words;
@@ -20,7 +20,7 @@ pub(crate) struct Arguments {
     player: String,
 }
 
-/// Prints what is stored of the player, or fails with why there is nothing.
+/// Prints what is stored about the player, or fails with the reason why there is nothing.
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Result<()> {
     let stores = Stores::existing(context).await?;
     let id = player::find(&arguments.player, &stores).await?;

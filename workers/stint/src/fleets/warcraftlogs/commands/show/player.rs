@@ -1,4 +1,4 @@
-//! Finds a player by what a person writes, and reads what is stored of it.
+//! Finds a player from user input, and reads what is stored about it.
 
 use anyhow::bail;
 use stint_warcraftlogs::model::{Player, PlayerId};
@@ -9,17 +9,17 @@ use crate::fleets::warcraftlogs::commands::servers::slug;
 use crate::fleets::warcraftlogs::stores::Stores;
 use crate::usage::WrongUsage;
 
-/// What the store has of a player.
+/// What is stored about a player.
 pub(crate) enum Stored {
-    /// Ranks.
+    /// The player has ranks.
     Ranked(Box<Player>),
-    /// That the upstream will never have any.
+    /// The upstream will never have ranks of the player.
     Dropped(Dropped),
-    /// Nothing.
+    /// Nothing is stored.
     Nothing,
 }
 
-/// Reads `57147396`, or `Ånn-Tarren Mill-EU`: no name of a character has a dash, and a region is the last part.
+/// Parses `57147396` or `Ånn-Tarren Mill-EU`. No character's name contains a dash, and the region is the last part.
 pub(super) async fn find(text: &str, stores: &Stores) -> anyhow::Result<PlayerId> {
     if let Ok(id) = text.trim().parse::<PlayerId>() {
         return Whom::by_id(id).map(|_| id).map_err(wrong);
@@ -49,7 +49,7 @@ fn wrong(reason: String) -> anyhow::Error {
     WrongUsage::error(reason.replacen("field ", "", 1))
 }
 
-/// Reads what is stored of the player with this id.
+/// Reads what is stored about the player with this id.
 pub(crate) async fn read(id: PlayerId, stores: &Stores) -> anyhow::Result<Stored> {
     if let Some(player) = stores.players.get(id).await? {
         return Ok(Stored::Ranked(Box::new(player)));

@@ -1,4 +1,4 @@
-//! A player in words.
+//! Formats a player.
 
 use jiff::Timestamp;
 use stint_warcraftlogs::model::Player;
@@ -9,7 +9,7 @@ use crate::fleets::warcraftlogs::commands::ranks;
 use crate::moment::when;
 use crate::printable::one_line;
 
-/// A player and its ranks.
+/// Formats a player with its ranks.
 pub(crate) fn in_words(player: &Player, now: Timestamp) -> String {
     let Player { id, name, class_id, region, server, updated_at, raids } = player;
     let (name, server, class) = (one_line(name), one_line(&server.name), names::class(*class_id));
@@ -17,7 +17,7 @@ pub(crate) fn in_words(player: &Player, now: Timestamp) -> String {
     format!("{name} of {server} ({region}), {class}, player {id}, updated {updated}\n{}", ranks::in_words(raids))
 }
 
-/// Why the upstream has no ranks of a player.
+/// Describes why the upstream has no ranks of a player.
 pub(crate) fn reason_in_words(reason: DropReason) -> &'static str {
     match reason {
         DropReason::Hidden => "the player hides its ranks",

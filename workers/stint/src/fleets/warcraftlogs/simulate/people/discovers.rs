@@ -1,4 +1,5 @@
-//! `discovers`: who was seen, who of them is due, and who was handed to the queue.
+//! `discovers` in memory: which players were discovered, which of them are due, and which were handed over to the
+//! queue.
 
 use std::num::NonZeroU32;
 

@@ -1,5 +1,5 @@
-//! The fleet's `discovers` and `players` in memory: who waits, who is being fetched, and when each was fetched last.
-//! The ranks themselves are not kept.
+//! The fleet's `discovers` and `players` in memory: which players wait, which are being fetched, and when each was last
+//! fetched. The ranks themselves are not stored.
 
 mod discovers;
 mod players;
@@ -30,24 +30,24 @@ pub(super) struct People {
 
 struct State {
     people: Vec<Person>,
-    /// Fetched under an id that no page shows: those who were transferred.
+    /// Players fetched under an id that is on no page, because they were transferred.
     others: BTreeMap<PlayerId, u32>,
     tally: Tally,
 }
 
 #[derive(Clone, Copy, Default)]
 struct Person {
-    /// What `discovers` says, by bit.
+    /// The pairs in `discovers`, by bit.
     seen: u32,
-    /// What was handed to the queue and not fetched yet, by bit.
+    /// The pairs that were handed to the queue and not fetched yet, by bit.
     pending: u32,
-    /// What its ranks cover, by bit.
+    /// The pairs that its ranks cover, by bit.
     covered: u32,
-    /// When it was fetched last, in seconds from the start: all that its message asked for.
+    /// When everything that its message requested was last fetched, in seconds from the start.
     fetched_at: u32,
-    /// When anything of it was fetched last, likewise.
+    /// When any part of it was last fetched, in seconds from the start.
     answered_at: u32,
-    /// When it was queued last, likewise.
+    /// When it was last queued, in seconds from the start.
     queued_at: Option<NonZeroU32>,
     discovered: bool,
     fate: Fate,
@@ -61,36 +61,36 @@ enum Fate {
     Dropped,
 }
 
-/// What is to become of a player in `discovers`.
+/// The state of a player in `discovers`.
 #[derive(Clone, Copy, PartialEq)]
 enum Kind {
-    /// It is not in there.
+    /// It is not in `discovers`.
     Absent,
     Waiting,
     Fresh,
     Due,
 }
 
-/// A [`Freshness`] in seconds from the start, which may lie before it.
+/// A [`Freshness`] in seconds from the start. The times may be before the start.
 #[derive(Clone, Copy)]
 struct Lines {
     stale_at: i64,
     forgotten_at: i64,
 }
 
-/// What the stores have seen.
+/// Totals that the stores have counted.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Tally {
     pub(super) discovered: u64,
-    /// Players handed to the queue, each as often as it was.
+    /// Players handed to the queue, counted once per hand-over.
     pub(super) queued: u64,
     pub(super) ranked: u64,
     pub(super) dropped: u64,
-    /// Players of whom everything that was queued is fetched, each as often as it was.
+    /// Players for which everything that was queued is fetched, counted once per message.
     pub(super) completed: u64,
     /// When the first ranks were stored.
     pub(super) first_rank_at: Option<Timestamp>,
-    /// When everybody had been fetched for the first time.
+    /// When every player had been fetched once.
     pub(super) all_done_at: Option<Timestamp>,
 }
 
@@ -103,7 +103,7 @@ pub(super) struct Ages {
 }
 
 impl People {
-    /// Nobody is known yet.
+    /// Creates stores in which no player is known.
     pub(super) fn new(directory: Directory, clock: Arc<dyn Clock>, seed: u64, faults: &Faults) -> People {
         let people = vec![Person::default(); directory.len()];
         let state = State { people, others: BTreeMap::new(), tally: Tally::default() };
@@ -115,7 +115,7 @@ impl People {
         self.lock().tally
     }
 
-    /// Who of `discovers` is to be queued, and who is not.
+    /// Counts the players in `discovers` by whether they are to be queued.
     pub(super) fn backlog(&self, freshness: &Freshness) -> Backlog {
         let lines = self.lines(freshness);
         let mut backlog = Backlog::default();
@@ -130,7 +130,7 @@ impl People {
         backlog
     }
 
-    /// Whether any player is due: never fetched, on its way, or to be queued.
+    /// Returns whether any player is due: never fetched, in the queue, or to be queued.
     pub(super) fn is_a_player_due(&self, freshness: &Freshness) -> bool {
         let lines = self.lines(freshness);
         let state = self.lock();
@@ -152,8 +152,8 @@ impl People {
         Ages { median: at(50), p95: at(95), never: (state.people.len() - ages.len()) as u64 }
     }
 
-    /// Players of whom something was handed to the queue, and is neither fetched nor in any of `bodies`; and those who
-    /// were discovered and are nowhere.
+    /// Returns how many players are lost: those for which something was handed to the queue that is neither fetched nor
+    /// in any of `bodies`, and those that were discovered and are nowhere.
     pub(super) fn lost(&self, show_bodies: impl FnOnce(&mut dyn FnMut(&str))) -> u64 {
         let mut covered = vec![0_u32; self.directory.len()];
         let mut known: BTreeMap<String, u32> = BTreeMap::new();
@@ -170,10 +170,10 @@ impl People {
         lost.count() as u64
     }
 
-    /// Whom a body is about, and what it asks for. What stands behind the id is read once.
+    /// Parses which player a message body is about, and what it requests. The part after the id is cached in `known`.
     fn read(&self, body: &str, known: &mut BTreeMap<String, u32>) -> Option<(usize, u32)> {
         let (head, tail) = body.split_once(',')?;
-        // When a parked message was queued first has nothing to do with what it asks for.
+        // The time at which a parked message was first queued does not affect what it requests.
         let tail = tail.split_once(r#","queuedAt""#).map_or(tail, |(tail, _)| tail);
         let id: PlayerId = head.strip_prefix(r#"{"id":"#)?.parse().ok()?;
         let mask = match known.get(tail) {
@@ -196,7 +196,7 @@ impl People {
         Lines { stale_at: seconds(freshness.stale_at), forgotten_at: seconds(freshness.forgotten_at) }
     }
 
-    /// What is known of a player before it is asked for.
+    /// Returns what is known of a player before it is fetched.
     fn known(&self, person: &Person) -> Option<Fetched> {
         let at = Timestamp::from_second(self.started.as_second() + i64::from(person.answered_at)).ok()?;
         let complete_at = self.fetched_at(person);
@@ -207,7 +207,7 @@ impl People {
         (person.fate != Fate::None).then_some(fetched)
     }
 
-    /// When a player was fetched last.
+    /// Returns when a player was last fetched.
     fn fetched_at(&self, person: &Person) -> Option<Timestamp> {
         let fetched_at = self.started.as_second() + i64::from(person.fetched_at);
         Timestamp::from_second(fetched_at).ok().filter(|_| person.fate != Fate::None)
@@ -248,7 +248,7 @@ impl People {
 }
 
 impl Person {
-    /// What the documented rules of [`Freshness`] make of it.
+    /// Applies the documented rules of [`Freshness`].
     fn kind(&self, lines: Lines) -> Kind {
         if self.seen == 0 {
             return Kind::Absent;

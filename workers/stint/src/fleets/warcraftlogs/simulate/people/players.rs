@@ -1,4 +1,4 @@
-//! `players`: who was fetched, and of what.
+//! `players` in memory: which players were fetched, and for which raids and difficulties.
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -46,7 +46,8 @@ impl Players for People {
         Ok(())
     }
 
-    /// What was queued and is not pending any more was fetched when the player was answered last. Nothing is refused here.
+    /// A pair that was queued and is no longer pending was fetched with the player's last answer. The simulated
+    /// upstream refuses no pair.
     async fn known(&self, ids: &[PlayerId]) -> PortResult<Known> {
         self.pass_time().await;
         let state = self.lock();
