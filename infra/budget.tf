@@ -1,4 +1,5 @@
-# Dollars, not points: of the whole account, since a filter by tag counts only after the tag was activated for billing.
+# A budget in dollars, not points. It covers the whole account, because a filter by tag applies only after the tag was
+# activated for billing.
 
 resource "aws_budgets_budget" "month" {
   name         = "${var.prefix}-${var.region}-month" # unique in the account
@@ -7,7 +8,7 @@ resource "aws_budgets_budget" "month" {
   limit_unit   = "USD"
   time_unit    = "MONTHLY"
 
-  # While something can still be done about it.
+  # Early enough to do something about it.
   notification {
     comparison_operator       = "GREATER_THAN"
     threshold                 = 80

@@ -1,8 +1,9 @@
-# What all fleets of this installation share. A fleet is a file here, which calls the module of the same name with this.
+# What all fleets of this installation share. A fleet is a file here that calls the module of the same name with these
+# values.
 
 locals {
-  # The default installation's queues are called as `stint describe` has it. They were before `prefix` was there, and to
-  # rename a queue is to lose its messages.
+  # The default installation's queues have the names in `stint describe`. They existed before `prefix`, and renaming a
+  # queue loses its messages.
   queue_prefix = var.prefix == "stint" ? "" : "${var.prefix}-"
 
   tags = {
@@ -18,7 +19,7 @@ locals {
 
     queue_prefix = local.queue_prefix
 
-    # Where the workers' own metrics are: `Stint` by default.
+    # The namespace of the workers' own metrics: `Stint` by default.
     metrics_namespace = title(var.prefix)
     alarms_topic_arn  = aws_sns_topic.alarms.arn
 
@@ -28,7 +29,7 @@ locals {
     log_retention_days  = var.log_retention_days
     reserve_concurrency = var.reserve_concurrency
 
-    # The settings of every function, beside those of its fleet.
+    # The settings that every function has in addition to those of its fleet.
     environment = {
       MIMALLOC_ALLOW_THP      = "0" # huge pages would be 8 MB more for each worker
       STINT_AWS_DEAD_LETTERS  = "${local.queue_prefix}{}-dead-letters"

@@ -1,5 +1,5 @@
-# Where each resource was before fleets had modules, so that an apply on top of that keeps it. An alarm made anew under its old
-# name would be deleted with the old one.
+# The addresses of resources before fleets had modules, so that an apply on an older state keeps them. An alarm that is
+# re-created under its old name would be deleted together with the old one.
 
 moved {
   from = module.discover
@@ -141,7 +141,8 @@ moved {
   to   = module.warcraftlogs[0].module.watch.aws_cloudwatch_metric_alarm.throttled
 }
 
-# The alarms of both fleets were one resource: from the first fleet's, these go on to the other's.
+# The alarms of both fleets were one resource. These blocks move the second fleet's alarms on from the first fleet's
+# module.
 
 moved {
   from = module.follower[0]

@@ -1,4 +1,4 @@
-# Where the alarms of all fleets and the budget are told: one topic, one mail address.
+# Where the alarms of all fleets and of the budget are sent: one topic with one mail address.
 
 resource "aws_sns_topic" "alarms" {
   #checkov:skip=CKV_AWS_26:CloudWatch and Budgets cannot publish to a topic under the key that AWS keeps for SNS. An alarm's text holds names and numbers, no data of players.

@@ -1,4 +1,4 @@
-# What an installation's fleets have in common. The variable of a fleet is in the fleet's own file.
+# The variables that all fleets of an installation share. A fleet's own variable is in the fleet's file.
 
 variable "region" {
   description = "The region that everything is created in, such as eu-west-1."
@@ -15,8 +15,8 @@ variable "prefix" {
   type        = string
   default     = "stint"
 
-  # A role's name has at most 64 characters, of which the fleet, the worker and the region take up to 50. Without a hyphen
-  # no installation's names can begin with another's prefix.
+  # A role's name has at most 64 characters, of which the fleet, the worker and the region need up to 50. Without a
+  # hyphen in it, no prefix can be the beginning of another installation's names.
   validation {
     condition     = can(regex("^[a-z][a-z0-9]{1,11}$", var.prefix))
     error_message = "prefix has from 2 to 12 lower-case letters and digits, and begins with a letter."

@@ -1,5 +1,5 @@
 terraform {
-  # From 1.9 on a variable's validation may look at other variables.
+  # Since 1.9 a variable's validation may refer to other variables.
   required_version = ">= 1.9.0, < 2.0.0"
 
   required_providers {
@@ -10,7 +10,7 @@ terraform {
   }
 }
 
-# For what all fleets share. Each fleet has a provider of its own, whose tags name the fleet.
+# For resources that all fleets share. Each fleet has its own provider, whose tags name the fleet.
 provider "aws" {
   region = var.region
 

@@ -1,6 +1,6 @@
 # The fleet `warcraftlogs`, where the variable of that name is set.
 
-# Without a default, so that a value that was forgotten tears no fleet down.
+# Without a default, so that a forgotten value does not delete a fleet.
 variable "warcraftlogs" {
   description = "What the fleet is given: the variables of modules/warcraftlogs. null deploys none."
   type = object({

@@ -23,7 +23,7 @@ func main() {
 	}
 }
 
-// run serves until it is told to end, and writes its address to a file as soon as it listens.
+// run serves until it is told to stop, and writes its address to a file as soon as it listens.
 func run() error {
 	if len(os.Args) != 3 {
 		return fmt.Errorf("usage: %s FOLDER ADDRESS-FILE", os.Args[0])
@@ -37,12 +37,12 @@ func run() error {
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- server.Run(context) }()
-	// Known only once Run has begun to listen; MongoDBURI waits for that.
+	// Known only after Run has started to listen; MongoDBURI waits for that.
 	behind, err := url.Parse(server.MongoDBURI())
 	if err != nil {
 		return err
 	}
-	// Port 0: the system chooses one that is free.
+	// Port 0: the system chooses a free port.
 	front, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
@@ -55,7 +55,7 @@ func run() error {
 }
 
 func newServer(folder string) (*ferretdb.FerretDB, error) {
-	// Nothing here outlives the tests, so nothing waits for the disk.
+	// The data is needed only during the tests, so writes do not wait for the disk.
 	data := url.URL{Scheme: "file", Path: folder + "/", RawQuery: "_pragma=synchronous(off)"}
 	return ferretdb.New(&ferretdb.Config{
 		Listener:  ferretdb.ListenerConfig{TCP: "127.0.0.1:0"},
@@ -65,7 +65,7 @@ func newServer(folder string) (*ferretdb.FerretDB, error) {
 	})
 }
 
-// tell writes a file that is either not there or complete.
+// tell writes a file atomically.
 func tell(file, text string) error {
 	if err := os.WriteFile(file+".new", []byte(text), 0o600); err != nil {
 		return err

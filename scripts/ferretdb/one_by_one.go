@@ -8,17 +8,17 @@ import (
 	"sync"
 )
 
-// The length of a message and three numbers that do not matter here. The length includes the header.
+// The length of a message, which includes the header, and three numbers that are not used here.
 // https://www.mongodb.com/docs/manual/reference/mongodb-wire-protocol/#standard-message-header
 const headerSize = 16
 
-// No message is longer than this: the `maxMessageSizeBytes` that every server tells its clients.
+// The maximum length of a message: the `maxMessageSizeBytes` that every server announces to its clients.
 const maxMessageSize = 48_000_000
 
-// oneByOne passes commands on to the server behind it, one at a time.
+// oneByOne forwards commands to the server behind it, one at a time.
 //
-// MongoDB changes a document in one atomic step. FerretDB reads it, and then writes it whatever it has become: of two
-// clients who replace revision 7, both are told that they did. With nothing in between, its step is atomic too.
+// MongoDB changes a document in one atomic step. FerretDB reads it and then writes it, even if it changed in between: two
+// clients that both replace revision 7 are both told that they succeeded. With one command at a time, its step is atomic too.
 func oneByOne(front net.Listener, behind string) {
 	var turn sync.Mutex
 	for {
@@ -33,14 +33,14 @@ func oneByOne(front net.Listener, behind string) {
 				return
 			}
 			defer server.Close()
-			// Either side closes the connection when it has enough.
+			// Either side may close the connection.
 			for exchange(client, server, &turn) == nil {
 			}
 		}()
 	}
 }
 
-// exchange passes on one command, and its answer back.
+// exchange forwards one command and its response.
 func exchange(client, server net.Conn, turn *sync.Mutex) error {
 	command, err := read(client)
 	if err != nil {

@@ -1,12 +1,12 @@
 # shellcheck shell=bash
-# What builds the package for Lambda. Sourced after tools.sh, which sets `tools`.
+# Installs the tools that build the package for Lambda. Sourced after tools.sh, which sets `tools`.
 # shellcheck disable=SC2154
 
 cargo_lambda_version=1.9.2
 zig_version=0.15.2
 
-# Sees to cargo-lambda and to zig, which links against the glibc of Amazon Linux 2023 whatever this machine's is, and
-# puts both on the path. Their wheels on PyPI carry the binaries.
+# Ensures cargo-lambda and zig, which links against the glibc of Amazon Linux 2023 whatever the glibc of this machine,
+# and adds both to PATH. Their wheels on PyPI contain the binaries.
 ensure_cargo_lambda() {
     local folder="$tools/lambda-$cargo_lambda_version-$zig_version" log
     if [ ! -f "$folder/complete" ]; then
@@ -25,7 +25,7 @@ ensure_cargo_lambda() {
     export PATH="$folder/bin:$folder/ziglang:$PATH"
 }
 
-# The target of an architecture, as Lambda calls it.
+# Prints the target of an architecture in Lambda's naming.
 target_of() {
     case $1 in
         x86_64) printf 'x86_64-unknown-linux-gnu\n' ;;
@@ -34,7 +34,7 @@ target_of() {
     esac
 }
 
-# Whether the standard library of a target is here.
+# Returns whether the standard library of a target is installed.
 has_target() {
     [ -d "$(rustc --print sysroot)/lib/rustlib/$1/lib" ]
 }

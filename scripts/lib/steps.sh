@@ -1,12 +1,12 @@
 # shellcheck shell=bash
-# A script as a row of named steps, each timed, with one line in the end that tells how they went. Sourced.
+# Runs a script as a series of named, timed steps, with a summary line at the end. Sourced.
 
 passed=0
 failed=()
 skipped=()
 running=
 
-# Each step is a process group of its own, so that an interrupted script takes all that it started with it.
+# Each step is its own process group, so that interrupting the script ends everything that it has started.
 set -m
 
 interrupted() {
@@ -20,12 +20,12 @@ interrupted() {
 }
 trap interrupted INT TERM HUP
 
-# step NAME COMMAND…: runs the command without standard input, and goes on whatever comes of it.
+# step NAME COMMAND…: runs the command without standard input. The script continues even if the command fails.
 step() {
     local name=$1 start=$SECONDS code=0
     shift
     printf '\n== %s\n' "$name"
-    # What ensures a tool runs in this shell, which keeps what it exports.
+    # Commands that ensure a tool run in this shell, so that their exports remain.
     if [[ $1 == ensure_* ]]; then
         "$@" </dev/null || code=$?
     else
@@ -46,20 +46,20 @@ step() {
     fi
 }
 
-# skip NAME REASON: says that a step does not run.
+# skip NAME REASON: reports that a step does not run.
 skip() {
     skipped+=("$1")
     printf '\n== %s\n-- %s: skipped: %s\n' "$1" "$1" "$2"
 }
 
-# Ends the script when a step that the others need has failed.
+# Ends the script if a step that the others need has failed.
 stop_if_failed() {
     [ "${#failed[@]}" -eq 0 ] && return
     summary || true
     exit 1
 }
 
-# Prints the last line, and fails when a step has failed.
+# Prints the last line. Fails if a step has failed.
 summary() {
     local line="$passed steps passed"
     [ "${#failed[@]}" -eq 0 ] || line+=", ${#failed[@]} failed (${failed[*]})"

@@ -1,12 +1,12 @@
 # shellcheck shell=bash
-# The tools that the scripts need: found, or else installed. Sourced by a script that has set `root` to the repository.
+# Finds or installs the tools that the scripts need. Sourced by a script that has set `root` to the repository.
 
 typos_version=1.52.0
 deny_version=0.20.2
 actionlint_version=1.7.12
 tools="${CARGO_TARGET_DIR:-$root/target}/tools"
 
-# The commands that building and testing need, and Debian's packages that bring them.
+# The commands that building and testing need, and the Debian packages that contain them.
 declare -A packages_of=(
     [cc]="gcc libc6-dev" [make]=make [perl]=perl [pkg-config]=pkg-config [git]=git [lua5.1]=lua5.1
 )
@@ -15,14 +15,14 @@ have() { command -v "$1" >/dev/null 2>&1; }
 
 say() { printf '%s\n' "$*" >&2; }
 
-# Installs Debian packages and asks nothing. Fails where it cannot, with apt's last words.
+# Installs Debian packages without asking. If that fails, prints apt's last lines.
 apt_install() {
     local as_root=() log
     have apt-get || return 1
     if [ "$(id -u)" -ne 0 ]; then
         have sudo || return 1
         as_root=(sudo)
-        # Without a person at a terminal nobody can type a password.
+        # Without a terminal, no password can be entered.
         if [ -n "${CI:-}" ] || [ ! -t 2 ]; then as_root=(sudo -n); fi
     fi
     as_root+=(env DEBIAN_FRONTEND=noninteractive)
@@ -41,11 +41,11 @@ apt_install() {
     rm -f "$log"
 }
 
-# Sees to the commands in `packages_of`, and names each that is missing in the end, with the remedy.
+# Installs the commands in `packages_of`. Names each command that is still missing, with the remedy.
 ensure_packages() {
     local command missing=() packages=()
     for command in "${!packages_of[@]}"; do
-        # Unquoted: a command may come with several packages.
+        # Unquoted, because a command may need several packages.
         # shellcheck disable=SC2206
         have "$command" || packages+=(${packages_of[$command]})
     done
@@ -59,7 +59,7 @@ ensure_packages() {
     return 1
 }
 
-# Sees to the Rust toolchain that rust-toolchain.toml pins, with its components.
+# Ensures the Rust toolchain that rust-toolchain.toml pins, with its components.
 ensure_rust() {
     local pinned
     pinned=$(sed -n 's/^channel = "\(.*\)"/\1/p' "$root/rust-toolchain.toml")
@@ -77,7 +77,7 @@ ensure_rust() {
         rustup toolchain install "$pinned" --profile minimal --component clippy --component rustfmt >&2 || true
         rust_is_complete && return
     fi
-    # The pinned version may stand here under another name, such as stable.
+    # The pinned version may be installed under another name, such as stable.
     if RUSTUP_TOOLCHAIN=stable rustc --version 2>/dev/null | grep -q "^rustc $pinned "; then
         export RUSTUP_TOOLCHAIN=stable
         rust_is_complete && return
@@ -91,8 +91,8 @@ rust_is_complete() {
     rustc --version >/dev/null 2>&1 && cargo fmt --version >/dev/null 2>&1 && cargo clippy --version >/dev/null 2>&1
 }
 
-# Prints the path of typos: the one on PATH, or one in the tools folder. The wheel on PyPI carries the binary, which
-# takes a second; building it takes minutes.
+# Prints the path of typos: from PATH, or from the tools folder. The wheel on PyPI contains the binary and installs in a
+# second; building it would take minutes.
 ensure_typos() {
     local wheel="$tools/typos-$typos_version" log
     if have typos && [ "$(typos --version)" = "typos-cli $typos_version" ]; then
@@ -116,7 +116,7 @@ ensure_typos() {
     printf '%s\n' "$wheel/bin/typos"
 }
 
-# Prints the path of cargo-deny, if it is here.
+# Prints the path of cargo-deny, if it is installed.
 find_deny() {
     if have cargo-deny; then
         command -v cargo-deny
@@ -127,22 +127,22 @@ find_deny() {
     fi
 }
 
-# Builds cargo-deny into the tools folder, unless it is here already, and prints its path.
+# Builds cargo-deny into the tools folder unless it is installed, and prints its path.
 ensure_deny() {
     find_deny && return
     say "building cargo-deny $deny_version, which takes about three minutes"
-    # A target folder of its own: its many dependencies would only crowd this one's.
+    # Its own target folder, because its many dependencies would only crowd the workspace's.
     CARGO_TARGET_DIR="$tools/deny-build" \
         cargo install --quiet --locked --root "$tools/deny-$deny_version" --version "$deny_version" cargo-deny >&2
     rm -rf "$tools/deny-build"
     find_deny
 }
 
-# Days after which a copy of the advisory database says too little.
+# The age in days at which a copy of the advisory database is too old.
 oldest_advisories=120
 
-# Checks the lock file against the clone of RustSec's advisory database that STINT_ADVISORIES names, and says of which day
-# the clone is. An old one fails: it would pass what is known by now.
+# Checks the lock file against the clone of RustSec's advisory database that STINT_ADVISORIES names, and prints the
+# clone's date. An old clone fails, because it would miss newer advisories.
 check_advisories() {
     local deny day age folder code=0
     deny=$(ensure_deny) || return 1
@@ -156,7 +156,8 @@ check_advisories() {
         say "STINT_ADVISORIES: a copy of more than $oldest_advisories days says too little; fetch the database anew"
         return 1
     fi
-    # cargo-deny looks for a database in a folder by a name that it makes of the address, and fetches it unless it is offline.
+    # cargo-deny looks for the database in a folder whose name is derived from the address, and fetches it unless it is
+    # offline.
     folder=$(mktemp -d)
     git clone --quiet "$STINT_ADVISORIES" "$folder/advisory-db-3157b0e258782691"
     sed "s|^\[advisories\]|&\ndb-path = \"$folder\"|" "$root/deny.toml" >"$folder/deny.toml"
@@ -166,7 +167,7 @@ check_advisories() {
     return "$code"
 }
 
-# Prints the path of actionlint: the one on PATH, or one that Go builds into the tools folder in some seconds.
+# Prints the path of actionlint: from PATH, or built with Go into the tools folder in a few seconds.
 ensure_actionlint() {
     local folder="$tools/actionlint-$actionlint_version"
     if have actionlint; then

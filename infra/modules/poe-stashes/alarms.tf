@@ -1,16 +1,16 @@
-# What the fleet is watched for. docs/operating.md says what to do when an alarm rings.
+# The alarms of the fleet. docs/operating.md says what to do when an alarm rings.
 
 locals {
   realm = lookup(var.settings, "POE_REALM", "pc")
 
   queues = {
-    # A message whose follower crashed is out of sight for an hour and a half.
+    # A message whose follower crashed is invisible for an hour and a half.
     chain = {
       name              = module.chain.name
       dead_letters_name = module.chain.dead_letters_name
       oldest_hours      = 2
     }
-    # It may be without a consumer for a while; SQS forgets what is older than two weeks.
+    # The queue may be without a consumer for a while. SQS deletes messages that are older than two weeks.
     stored-pages = {
       name              = aws_sqs_queue.stored_pages.name
       dead_letters_name = aws_sqs_queue.stored_pages_dead_letters.name
@@ -18,7 +18,7 @@ locals {
     }
   }
 
-  # A follower that fails has its message again; the watcher's next turn is two minutes away.
+  # After a failure, the follower receives its message again, and the watcher's next run is two minutes away.
   workers = {
     follower = { function = module.follower.function_name, failures = 3, fed_by_queue = true }
     watcher  = { function = module.watcher.function_name, failures = 3, fed_by_queue = false }
@@ -60,7 +60,7 @@ resource "aws_cloudwatch_metric_alarm" "lag" {
   evaluation_periods  = 3
   comparison_operator = "GreaterThanThreshold"
   threshold           = tonumber(lookup(var.settings, "POE_LAG_ALARM_SECONDS", "300"))
-  # Without a watcher nothing is known.
+  # If the watcher does not run, the lag is unknown.
   treat_missing_data = "breaching"
   alarm_actions      = [var.installation.alarms_topic_arn]
   ok_actions         = [var.installation.alarms_topic_arn]

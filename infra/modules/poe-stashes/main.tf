@@ -1,6 +1,6 @@
-# The fleet `poe-stashes`: follower and watcher as functions, their queues and schedule. Names, time-outs, concurrency,
-# batches, receives and periods are those that `stint describe --json` tells; workers/stint/tests/it/infra.rs compares. The
-# indexer writes a file, and runs on a machine.
+# The fleet `poe-stashes`: follower and watcher as functions, with their queues and schedule. Names, time-outs,
+# concurrency, batches, receives and periods are those in `stint describe --json`; workers/stint/tests/it/infra.rs
+# compares them. The indexer writes a file and therefore runs on a machine.
 
 locals {
   stem         = "${var.installation.prefix}-poe-stashes"
@@ -20,7 +20,7 @@ locals {
   })
 }
 
-# It compresses what it is sent, a few megabytes a second at the most, and keeps up to POE_OPEN_PAGES pages at once.
+# It compresses what it receives, at most a few megabytes a second, and handles up to POE_OPEN_PAGES pages at once.
 module "follower" {
   source          = "../worker"
   fleet           = local.fleet
@@ -61,7 +61,7 @@ module "watcher_schedule" {
   every_minutes = 2
 }
 
-# The indexer on a machine receives from here, or a reader of your own.
+# Received by the indexer on a machine, or by a consumer of your own.
 resource "aws_sqs_queue" "stored_pages" {
   name                       = "${var.installation.queue_prefix}poe-stored-pages"
   visibility_timeout_seconds = 150
@@ -80,7 +80,7 @@ resource "aws_sqs_queue" "stored_pages_dead_letters" {
   sqs_managed_sse_enabled   = true
 }
 
-# The recurring schedules are Terraform's alone; no worker may touch this group.
+# The recurring schedules belong to Terraform; no worker may change this group.
 resource "aws_scheduler_schedule_group" "schedules" {
   name = "${local.stem}-schedules"
 }

@@ -1,4 +1,4 @@
-# The bucket that keeps the pages and the chain's record, and the rights of both functions to it and to the queues.
+# The bucket for the pages and the chain's record, and both functions' rights to it and to the queues.
 
 resource "aws_s3_bucket" "pages" {
   #checkov:skip=CKV_AWS_18:Two functions write, and their logs tell what.
@@ -17,7 +17,7 @@ resource "aws_s3_bucket_public_access_block" "pages" {
   restrict_public_buckets = true
 }
 
-# What an interrupted upload has left aside, and parts of uploads that were never completed.
+# Temporary objects that an interrupted upload left, and parts of uploads that were never completed.
 resource "aws_s3_bucket_lifecycle_configuration" "pages" {
   bucket = aws_s3_bucket.pages.id
 
@@ -53,7 +53,7 @@ data "aws_iam_policy_document" "follow" {
     resources = ["${aws_s3_bucket.pages.arn}/${local.pages_prefix}/*"]
   }
 
-  # Without it a page that is not there is answered with 403.
+  # Without this right, S3 answers 403 for a page that does not exist.
   statement {
     sid       = "SeeWhatIsThere"
     actions   = ["s3:ListBucket"]
@@ -66,7 +66,7 @@ data "aws_iam_policy_document" "follow" {
     resources = [module.chain.arn, aws_sqs_queue.stored_pages.arn]
   }
 
-  # Counting what waits counts its dead letters too.
+  # Counting the waiting messages includes the dead letters.
   statement {
     sid       = "CountWhatWaits"
     actions   = ["sqs:GetQueueAttributes", "sqs:GetQueueUrl"]

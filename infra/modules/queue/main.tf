@@ -1,11 +1,11 @@
-# A queue, its dead letters, and the mapping that feeds a worker from it.
+# A queue, its dead-letter queue, and the mapping that feeds a worker from it.
 
 locals {
-  # The most that SQS has: 14 days.
+  # The maximum of SQS: 14 days.
   # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html
   retention_seconds = 14 * 24 * 60 * 60
 
-  # As the settings STINT_AWS_QUEUE and STINT_AWS_DEAD_LETTERS of the functions have it.
+  # As in the settings STINT_AWS_QUEUE and STINT_AWS_DEAD_LETTERS of the functions.
   name = "${var.fleet.queue_prefix}${var.name}"
 }
 
@@ -21,15 +21,15 @@ resource "aws_sqs_queue" "this" {
   })
 }
 
-# A message's age goes on counting here: one that has waited for 13 days is kept for one more. So the alarm rings at the
-# first of them.
+# A message keeps its age here: one that waited for 13 days is kept for one more day. The alarm therefore rings at the
+# first message.
 resource "aws_sqs_queue" "dead_letters" {
   name                      = "${local.name}-dead-letters"
   message_retention_seconds = local.retention_seconds
   sqs_managed_sse_enabled   = true
 }
 
-# No other queue's failures get in here.
+# Other queues may not send their dead letters here.
 resource "aws_sqs_queue_redrive_allow_policy" "this" {
   queue_url = aws_sqs_queue.dead_letters.url
 
@@ -39,7 +39,8 @@ resource "aws_sqs_queue_redrive_allow_policy" "this" {
   })
 }
 
-# One of these two exists. They differ in who sets the concurrency, which Terraform cannot be told by a variable.
+# Exactly one of these two mappings exists. They differ in who sets the concurrency: `ignore_changes` cannot depend on a
+# variable.
 resource "aws_lambda_event_source_mapping" "fixed" {
   count                   = var.steered ? 0 : 1
   event_source_arn        = aws_sqs_queue.this.arn
@@ -65,7 +66,7 @@ resource "aws_lambda_event_source_mapping" "steered" {
     maximum_concurrency = var.concurrency
   }
 
-  # At the hour of an apply the pool may be dry and the mapping paused: setting it back would burn receives.
+  # When Terraform applies, the pool may be dry and the mapping paused. Resetting the mapping would waste receives.
   lifecycle {
     ignore_changes = [enabled, scaling_config]
   }

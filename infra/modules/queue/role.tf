@@ -1,5 +1,6 @@
-# What a worker needs of the queue that feeds it: Lambda's pollers receive and delete in its name, and the worker gives
-# back with a delay what may succeed later, and sends to the dead letters what never will.
+# A worker's rights to the queue that feeds it. Lambda's pollers receive and delete messages on its behalf. The worker
+# itself returns messages that may succeed later with a delay, and sends messages that never will to the dead-letter
+# queue.
 
 data "aws_iam_policy_document" "receive" {
   statement {

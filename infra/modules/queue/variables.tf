@@ -23,7 +23,7 @@ variable "batch" {
   description = "Messages per invocation at the most."
   type        = number
 
-  # More needs a batching window, for which nobody should wait.
+  # More than 10 requires a batching window, which would delay every message.
   validation {
     condition     = var.batch >= 1 && var.batch <= 10
     error_message = "A batch has from 1 to 10 messages."

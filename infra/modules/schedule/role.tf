@@ -1,4 +1,4 @@
-# The role in which Scheduler calls this one function.
+# The role with which Scheduler calls this one function.
 
 data "aws_iam_policy_document" "assume" {
   statement {
@@ -9,7 +9,7 @@ data "aws_iam_policy_document" "assume" {
       identifiers = ["scheduler.amazonaws.com"]
     }
 
-    # No other schedule may use the role. Scheduler names the group, not the schedule:
+    # No other schedule may use the role. Scheduler passes the group, not the schedule:
     # https://docs.aws.amazon.com/scheduler/latest/UserGuide/cross-service-confused-deputy-prevention.html
     condition {
       test     = "ArnEquals"
@@ -24,7 +24,7 @@ resource "aws_iam_role" "this" {
   description        = "Lets EventBridge Scheduler start ${var.worker.function_name}"
   assume_role_policy = data.aws_iam_policy_document.assume.json
 
-  # A role that gets another name is there before the schedule leaves the old one.
+  # A renamed role is created before the schedule stops using the old one.
   lifecycle {
     create_before_destroy = true
   }

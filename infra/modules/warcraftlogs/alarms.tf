@@ -1,4 +1,4 @@
-# What the fleet is watched for. docs/operating.md says what to do when an alarm rings.
+# The alarms of the fleet. docs/operating.md says what to do when an alarm rings.
 
 locals {
   queues = {
@@ -7,7 +7,7 @@ locals {
       dead_letters_name = module.discovered_players.dead_letters_name
       oldest_hours      = var.oldest_message_hours
     }
-    # A refresh waits for the next reset at the longest, which is an hour.
+    # A refresh waits at most until the next reset, which is an hour.
     refresh = {
       name              = module.refresh_players.name
       dead_letters_name = module.refresh_players.dead_letters_name
@@ -15,7 +15,7 @@ locals {
     }
   }
 
-  # A failed batch comes back by itself, so that one is no news; a failed schedule may cost a day.
+  # A failed batch is received again, so one failure is no reason for an alarm. A failed schedule may cost a day.
   workers = {
     discover     = { function = module.discover.function_name, failures = 1, fed_by_queue = false }
     aggregator   = { function = module.aggregator.function_name, failures = 1, fed_by_queue = false }
@@ -33,7 +33,7 @@ module "watch" {
   workers   = local.workers
   upstreams = ["warcraftlogs-api", "warcraftlogs-site"] # as their breakers are called
 
-  # What is held goes up and down; the others are counted.
+  # Held points rise and fall; the other metrics are counts.
   charts = [{
     title     = "Points by key"
     dimension = "Key"
@@ -45,8 +45,8 @@ module "watch" {
   }]
 }
 
-# Rings also when nothing ran at all, which `failures` cannot see. A day is the longest that CloudWatch adds up in one
-# period: https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html
+# Also rings if nothing ran at all, which `failures` cannot detect. A day is the longest period of a CloudWatch alarm:
+# https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html
 resource "aws_cloudwatch_metric_alarm" "generator_silent" {
   alarm_name          = "${local.stem}-generator-silent"
   alarm_description   = "No new databases for a day: the log of db-generator tells why."
@@ -89,7 +89,7 @@ resource "aws_cloudwatch_metric_alarm" "generator_silent" {
   }
 }
 
-# A wake-up that Scheduler gave up on: the sweep makes up for it, and until then points may expire.
+# Scheduler gave up on a wake-up. The sweep makes up for it, but until then points may expire.
 resource "aws_cloudwatch_metric_alarm" "lost_wakeups" {
   alarm_name          = "${local.stem}-lost-wakeups"
   alarm_description   = "EventBridge Scheduler could not start a worker: look at the role ${aws_iam_role.wakeups.name}."
@@ -105,7 +105,7 @@ resource "aws_cloudwatch_metric_alarm" "lost_wakeups" {
   alarm_actions       = [var.installation.alarms_topic_arn]
 }
 
-# Once for each rest: discovery asks again when it is over, and stops again if nothing has changed.
+# Rings once per rest: discovery tries again when the rest is over, and stops again if nothing has changed.
 resource "aws_cloudwatch_metric_alarm" "discovery_stopped" {
   alarm_name          = "${local.stem}-discovery-stopped"
   alarm_description   = "The site refused discovery, or its pages make no sense: `stint wcl rules list` tells which, and what to do."

@@ -1,11 +1,11 @@
-# The fleet `warcraftlogs`: its workers, queues and schedules. Names, time-outs, concurrency, batches, receives and periods
-# are those that `stint describe --json` tells; workers/stint/tests/it/infra.rs compares.
+# The fleet `warcraftlogs`: its workers, queues and schedules. Names, time-outs, concurrency, batches, receives and
+# periods are those in `stint describe --json`; workers/stint/tests/it/infra.rs compares them.
 
 locals {
   stem = "${var.installation.prefix}-warcraftlogs"
 
-  # Made here and not taken from resources, where a circle would arise: a function's settings and its role's rights name
-  # functions.
+  # Composed here instead of taken from resources, to avoid a cycle: a function's settings and its role's rights name
+  # other functions.
   function_arn = "arn:${var.installation.partition}:lambda:${var.installation.region}:${var.installation.account}:function:${local.stem}"
 
   # What all workers have in common.
@@ -25,7 +25,7 @@ locals {
   })
 }
 
-# Little memory keeps it slow, and the site patient: the source document runs it with 256 MB for that reason.
+# Little memory keeps it slow, which spares the site. The source document runs it with 256 MB for that reason.
 module "discover" {
   source          = "../worker"
   fleet           = local.fleet
@@ -44,7 +44,7 @@ module "discover_schedule" {
   every_minutes = 30
 }
 
-# It keeps 16 bytes for each player that it chooses, and sends 16 batches at once.
+# It needs 16 bytes for each player that it selects, and sends 16 batches at once.
 module "aggregator" {
   source          = "../worker"
   fleet           = local.fleet
@@ -63,7 +63,7 @@ module "aggregator_schedule" {
   every_minutes = 180
 }
 
-# It waits for the upstream most of the time, so that the least memory is the cheapest.
+# It waits for the upstream most of the time, so the least memory is the cheapest.
 module "rank_fetcher" {
   source          = "../worker"
   fleet           = local.fleet
@@ -86,7 +86,7 @@ module "discovered_players" {
   steered                    = true
 }
 
-# Players whom a person waits for: not steered by the throttle, since its reserve of points is there for it.
+# It fetches players that a user waits for. The throttle does not steer it, because a reserve of points is kept for it.
 module "refresher" {
   source          = "../worker"
   fleet           = local.fleet
@@ -119,7 +119,7 @@ module "reviver" {
   secrets         = ["MONGODB_URI", "WCL_KEYS"]
 }
 
-# The sweep that makes up for a lost wake-up. A fleet stands still until it has run, so that it is tried again.
+# The sweep that makes up for a lost wake-up. The fleet does nothing until it has run, so a failed run is retried.
 module "reviver_schedule" {
   source        = "../schedule"
   fleet         = local.fleet
@@ -129,7 +129,7 @@ module "reviver_schedule" {
   retries       = 2
 }
 
-# It compresses all players, for which it gets a whole processor: Lambda gives one at 1,769 MB. It runs once a day.
+# It compresses all players, for which it gets a whole processor: Lambda assigns one at 1,769 MB. It runs once a day.
 # https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html
 module "db_generator" {
   source          = "../worker"
@@ -142,7 +142,7 @@ module "db_generator" {
   secrets         = ["MONGODB_URI", "GIT_TOKEN"]
 }
 
-# A day without databases is long, and running it twice pushes nothing new.
+# A day without new databases is long, so a failed run is retried. Running twice pushes nothing new.
 module "db_generator_schedule" {
   source        = "../schedule"
   fleet         = local.fleet
@@ -152,7 +152,7 @@ module "db_generator_schedule" {
   retries       = 2
 }
 
-# The recurring schedules are Terraform's alone; no worker may touch this group.
+# The recurring schedules belong to Terraform; no worker may change this group.
 resource "aws_scheduler_schedule_group" "schedules" {
   name = "${local.stem}-schedules"
 }

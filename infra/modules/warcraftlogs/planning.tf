@@ -1,6 +1,6 @@
-# The rights of the workers that plan the budget: rank-fetcher and refresher after each batch, reviver after each reset. They
-# send parked players back to their queues, steer the rank fetcher's mapping, and set the reviver's wake-up. And the rights
-# of the workers that start the next one: they set its wake-up. Nothing else.
+# The rights of the workers that plan the budget: rank-fetcher and refresher after each batch, reviver after each reset.
+# They send parked players back to their queues, steer the rank fetcher's mapping, and set the reviver's wake-up. Also
+# the rights of the workers that start the next worker: they set its wake-up, and nothing else.
 
 locals {
   planners = {
@@ -12,11 +12,11 @@ locals {
   # The planners' wake-up: `REVIVE` in workers/warcraftlogs/src/budget.rs.
   wakeup = "revive-rank-fetcher"
 
-  # Where the wake-ups are.
+  # The ARN prefix of the wake-ups.
   schedules = "arn:${var.installation.partition}:scheduler:${var.installation.region}:${var.installation.account}:schedule/${aws_scheduler_schedule_group.wakeups.name}"
 
-  # Which wake-ups a worker sets to start the next one: `HANDOVERS` in workers/warcraftlogs/src/handover.rs. A rule's id follows
-  # what ends in a hyphen.
+  # The wake-ups that each worker sets to start the next one: `HANDOVERS` in workers/warcraftlogs/src/handover.rs. A
+  # name that ends in a hyphen is followed by a rule's id.
   handovers = {
     discover     = ["aggregate-discovered", "discover-after-*", "discover-again", "discover-when-due"]
     aggregator   = ["aggregate-after-last", "aggregate-again", "generate-databases"]
@@ -30,7 +30,7 @@ locals {
   }
 }
 
-# For wake-ups, and nothing else: the group is a setting of the functions.
+# Contains only wake-ups. The group's name is a setting of the functions.
 resource "aws_scheduler_schedule_group" "wakeups" {
   name = "${local.stem}-wakeups"
 }
@@ -59,8 +59,9 @@ data "aws_iam_policy_document" "planning" {
     resources = [module.discovered_players.mapping_arn]
   }
 
-  # A mapping's id is not known before its function is there, so that the function asks for it. Listing knows no
-  # resources: https://docs.aws.amazon.com/service-authorization/latest/reference/list_awslambda.html
+  # A mapping's id is unknown before its function exists, so the function looks it up. Listing does not support
+  # resources:
+  # https://docs.aws.amazon.com/service-authorization/latest/reference/list_awslambda.html
   statement {
     sid       = "FindTheMapping"
     actions   = ["lambda:ListEventSourceMappings"]
@@ -122,7 +123,7 @@ resource "aws_iam_role_policy" "handing_over" {
   policy   = data.aws_iam_policy_document.handing_over[each.key].json
 }
 
-# What the aggregator may do: fill the queue, as far as there is room in it.
+# The aggregator's rights: fill the queue, as far as there is room in it.
 data "aws_iam_policy_document" "aggregating" {
   statement {
     sid       = "SendPlayers"

@@ -36,7 +36,7 @@ variable "concurrency_limit" {
   default     = 50
   nullable    = false
 
-  # What an event source mapping takes as its maximum:
+  # The range of an event source mapping's maximum concurrency:
   # https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html
   validation {
     condition     = var.concurrency_limit >= 2 && var.concurrency_limit <= 1000
@@ -69,7 +69,7 @@ variable "oldest_message_hours" {
   default     = 72
   nullable    = false
 
-  # A queue keeps a message for 14 days, and so long after it is too late.
+  # A queue keeps a message for 14 days, so an alarm after that would be too late.
   validation {
     condition     = var.oldest_message_hours >= 1 && var.oldest_message_hours < 14 * 24
     error_message = "oldest_message_hours is from 1 to 335."

@@ -1,4 +1,4 @@
-# The role in which EventBridge Scheduler starts a worker when its wake-up is due.
+# The role with which EventBridge Scheduler starts a worker when its wake-up is due.
 
 data "aws_iam_policy_document" "assume_wakeups" {
   statement {
@@ -9,7 +9,7 @@ data "aws_iam_policy_document" "assume_wakeups" {
       identifiers = ["scheduler.amazonaws.com"]
     }
 
-    # Of this group alone. Scheduler names the group, not the schedule:
+    # Only schedules of this group may use the role. Scheduler passes the group, not the schedule:
     # https://docs.aws.amazon.com/scheduler/latest/UserGuide/cross-service-confused-deputy-prevention.html
     condition {
       test     = "ArnEquals"
@@ -24,14 +24,14 @@ resource "aws_iam_role" "wakeups" {
   description        = "Lets EventBridge Scheduler start the workers of ${local.stem} that have wake-ups"
   assume_role_policy = data.aws_iam_policy_document.assume_wakeups.json
 
-  # A role that gets another name is there before the functions leave the old one.
+  # A renamed role is created before the functions stop using the old one.
   lifecycle {
     create_before_destroy = true
   }
 }
 
 locals {
-  # The workers that have wake-ups, as `stint describe` tells.
+  # The workers that have wake-ups according to `stint describe`.
   woken = ["aggregator", "db-generator", "discover", "reviver"]
 }
 

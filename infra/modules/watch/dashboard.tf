@@ -1,7 +1,7 @@
-# One page for each fleet: what does it do, does the queue get shorter, does anything fail?
+# One dashboard per fleet: what it does, whether the queue shrinks, and what fails.
 
 locals {
-  # The workers write their metrics into their logs in CloudWatch's embedded format.
+  # The workers write their metrics to their logs in CloudWatch's embedded format.
   own_charts = [for chart in var.charts : {
     title = chart.title
     lines = [for name, line in chart.lines : [{
@@ -59,7 +59,7 @@ locals {
   ])
 }
 
-# A page is 24 columns wide: two charts in a row.
+# A dashboard is 24 columns wide: two charts in a row.
 resource "aws_cloudwatch_dashboard" "this" {
   dashboard_name = "${var.fleet.stem}-${var.fleet.region}" # unique in the account, whatever the region
 

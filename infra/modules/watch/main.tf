@@ -1,7 +1,7 @@
-# What a person must hear of in each fleet. Each alarm says where to look; docs/operating.md says what to do.
+# What an operator must know about each fleet. Each alarm says where to look; docs/operating.md says what to do.
 
-# Rings while an upstream is left alone, and is silent again once it is back: between two probes nothing is told, so that the
-# alarm stays as it is. An outage that is over within a period rings no alarm.
+# Rings while an upstream is left alone, and clears once it is back. Between two probes there is no data, and the alarm
+# keeps its state. An outage that ends within a period rings no alarm.
 resource "aws_cloudwatch_metric_alarm" "down" {
   for_each            = var.upstreams
   alarm_name          = "${var.fleet.stem}-${each.key}-down"
@@ -31,7 +31,7 @@ resource "aws_cloudwatch_metric_alarm" "dead_letters" {
   evaluation_periods  = 1
   comparison_operator = "GreaterThanThreshold"
   threshold           = 0
-  # A queue that no worker has touched for hours reports nothing.
+  # A queue that no worker has used for hours reports nothing.
   treat_missing_data = "notBreaching"
   alarm_actions      = [var.fleet.alarms_topic_arn]
   ok_actions         = [var.fleet.alarms_topic_arn]
@@ -70,8 +70,8 @@ resource "aws_cloudwatch_metric_alarm" "failures" {
   alarm_actions       = [var.fleet.alarms_topic_arn]
 }
 
-# A mapping never asks for more than is reserved, so that a throttled batch means that the account has run out: each
-# burns receives. Scheduled workers may be throttled while the one before is at work; they come again.
+# A mapping never asks for more than is reserved, so a throttled batch means that the account has reached its limit, and
+# each one wastes receives. Scheduled workers may be throttled while the previous run is active; they are retried.
 resource "aws_cloudwatch_metric_alarm" "throttled" {
   for_each            = { for name, worker in var.workers : name => worker if worker.fed_by_queue }
   alarm_name          = "${var.fleet.stem}-${each.key}-throttled"

@@ -1,9 +1,9 @@
-# A worker: a function, the role that it runs as, and its log.
+# A worker: a function, the role that it runs as, and its log group.
 
 locals {
   function_name = "${var.fleet.stem}-${var.name}"
 
-  # What each secret is called in SSM. The last part of the name is the setting.
+  # The name of each secret in SSM. The last part of the name is the setting.
   parameters = [for secret in var.secrets : "${var.fleet.secret_path}/${secret}"]
 }
 
@@ -24,8 +24,8 @@ resource "aws_lambda_function" "this" {
   timeout          = var.timeout_seconds
   memory_size      = var.memory_mb
 
-  # Reserved is also the limit. Without a reservation only mappings limit how many run; scheduled workers rely on their
-  # leases, so that a second one at once is a waste and no harm.
+  # A reservation is also the limit. Without one, only mappings limit how many invocations run. Scheduled workers rely
+  # on their leases, so a concurrent second run is wasteful but harmless.
   reserved_concurrent_executions = var.fleet.reserve_concurrency ? var.concurrency : -1
 
   environment {
@@ -53,7 +53,7 @@ resource "aws_lambda_function" "this" {
     }
   }
 
-  # Its first invocation would fail, or create a log group that never forgets.
+  # Otherwise its first invocation would fail, or create a log group without a retention period.
   depends_on = [aws_iam_role_policy.logs, aws_iam_role_policy.secrets]
 }
 

@@ -1,4 +1,4 @@
-# The role of a worker begins with its log and its secrets. Queues, and who plans the budget, add what is theirs.
+# A worker's role starts with its log and its secrets. The queue module and the planning rights add theirs.
 
 data "aws_iam_policy_document" "assume" {
   statement {
@@ -16,7 +16,7 @@ resource "aws_iam_role" "this" {
   description        = "What the worker ${var.name} of the fleet ${var.fleet.name} may do"
   assume_role_policy = data.aws_iam_policy_document.assume.json
 
-  # A role that gets another name is there before the function leaves the old one.
+  # A renamed role is created before the function stops using the old one.
   lifecycle {
     create_before_destroy = true
   }
@@ -43,7 +43,8 @@ data "aws_iam_policy_document" "secrets" {
     resources = [for parameter in local.parameters : "arn:${var.fleet.partition}:ssm:${var.fleet.region}:${var.fleet.account}:parameter${parameter}"]
   }
 
-  # The account's own key for SSM lets everybody in who may read the parameter; another one must be named.
+  # The account's default SSM key admits everyone who may read the parameter. Any other key must be permitted
+  # explicitly.
   dynamic "statement" {
     for_each = var.fleet.secrets_key_arn[*]
 
@@ -61,7 +62,7 @@ resource "aws_iam_role_policy" "secrets" {
   policy = data.aws_iam_policy_document.secrets.json
 }
 
-# Network interfaces, for functions in a network. AWS's own policy, since it follows what Lambda needs.
+# Network interfaces, for functions in a network. This is AWS's own policy, because it follows what Lambda needs.
 resource "aws_iam_role_policy_attachment" "network" {
   count      = var.fleet.network == null ? 0 : 1
   role       = aws_iam_role.this.name

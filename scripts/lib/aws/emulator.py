@@ -22,9 +22,9 @@ from werkzeug.serving import make_server
 
 real_time = sqs.unix_time_millis
 real_receive = sqs.SQSBackend.receive_message
-# Dates are whole seconds. moto compares times strictly, so no two looks at the clock may show the same.
+# Dates have a resolution of one second, but moto compares times strictly, so no two reads of the clock may be equal.
 steps = itertools.count()
-# Seconds: how far the date of a client that lives now may be from the machine's, and between two looks of a long poll.
+# In seconds: how far a client's date may differ from the machine's, and the interval between two looks of a long poll.
 A_MINUTE = 60
 LOOK_AGAIN = 0.05
 receiving = threading.Lock()
@@ -45,13 +45,14 @@ def time_of_request():
 
 
 def receive(self, queue_name, count, wait_seconds_timeout, *rest, **named):
-    # A test's time stands still while a receive waits, so nothing comes that is not there. A program's goes on.
+    # A test's time stands still while a receive waits, so no new message can become visible. A real client's time goes
+    # on.
     date = signed()
     lives_now = date is not None and abs(date - time.time()) < A_MINUTE
     wait = (wait_seconds_timeout or 0) if lives_now else 0
     begun = time.monotonic()
     while True:
-        # Two receives at once may take the same message.
+        # Otherwise two receives at once could take the same message.
         with receiving:
             messages = real_receive(self, queue_name, count, 0, *rest, **named)
         flask.g.waited = time.monotonic() - begun
@@ -63,14 +64,14 @@ def receive(self, queue_name, count, wait_seconds_timeout, *rest, **named):
 def main(file):
     sqs.unix_time_millis = time_of_request
     sqs.SQSBackend.receive_message = receive
-    # moto asks the machine's clock how old a message is.
+    # moto compares a message's age with the machine's clock.
     sqs.SQSBackend.is_message_valid_based_on_retention_period = lambda *_: True
-    # An enabled mapping would take messages as they are sent, for functions that moto does not run. Whoever polls for
-    # a mapping asks for its state.
+    # An enabled mapping would receive messages as they are sent, for functions that moto does not run. The test that
+    # polls on behalf of a mapping reads the mapping's state.
     sqs.Queue.lambda_event_source_mappings = property(lambda _: {}, lambda *_: None)
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     server = make_server("127.0.0.1", 0, DomainDispatcherApplication(create_backend_app), threaded=True)
-    # Moved into place as a whole, so that nobody reads half a URL.
+    # Renamed into place, so that a reader never sees half a URL.
     with open(file + ".new", "w", encoding="ascii") as new:
         new.write(f"http://127.0.0.1:{server.port}\n")
     os.replace(file + ".new", file)

@@ -1,14 +1,14 @@
 # shellcheck shell=bash
-# The emulator of AWS: installed into the tools folder, started, and stopped. Sourced after tools.sh, which sets `tools`,
-# by a script that sets `root`.
+# The AWS emulator: installed into the tools folder, started and stopped. Sourced after tools.sh, which sets `tools`, by
+# a script that sets `root`.
 # shellcheck disable=SC2154
 
 emulator_pid=
 
-# Prints the folder of moto's packages, and installs them if they are not there. That takes half a minute.
+# Prints the folder of moto's packages. Installs them if they are missing, which takes half a minute.
 ensure_moto() {
     local requirements="$root/scripts/lib/aws/requirements.txt" folder log
-    # A folder for each list: what an older one brought must not stay.
+    # Each list of requirements has its own folder, so that packages of an older list do not remain.
     folder="$tools/moto-$(cksum <"$requirements" | cut -d ' ' -f 1)"
     if [ ! -f "$folder/complete" ]; then
         rm -rf "$folder"
@@ -26,7 +26,7 @@ ensure_moto() {
     printf '%s\n' "$folder"
 }
 
-# Starts the emulator, unless STINT_AWS_EMULATOR_URL names one, and exports that variable. Runs in the script's own
+# Starts the emulator, unless STINT_AWS_EMULATOR_URL names one, and exports that variable. Must run in the script's own
 # shell, which stops the emulator when it exits.
 ensure_aws_emulator() {
     [ -z "${STINT_AWS_EMULATOR_URL:-}" ] || return 0
@@ -54,7 +54,7 @@ ensure_aws_emulator() {
     return 1
 }
 
-# Ends the emulator that this script has started, and no other.
+# Stops the emulator that this script has started, and no other.
 stop_aws_emulator() {
     [ -n "$emulator_pid" ] || return 0
     kill "$emulator_pid" 2>/dev/null || true

@@ -20,7 +20,7 @@ def main(arguments: list[str]) -> int:
     if len(arguments) < 2:
         print(__doc__, file=sys.stderr)
         return 2
-    # Only here: unpacking needs no parser.
+    # Imported here, because `--unpack` needs no parser.
     from rules import findings
 
     provider = Provider(Path(arguments[0]))

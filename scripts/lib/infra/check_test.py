@@ -1,4 +1,4 @@
-"""Shows that each rule can fail, on what it is there for, and that sound configuration passes.
+"""Tests that each rule finds the fault that it is for, and that valid configuration passes.
 
 usage: check_test.py PACKAGE-FOLDER
 """
@@ -15,7 +15,7 @@ PACKAGE = Path(sys.argv.pop())
 
 QUEUE = 'resource "aws_sqs_queue" "this" { name = "players" }\n'
 
-# What passes: a block, one with a label, a reference with an index, and texts that look like references.
+# Valid configuration: a block, a block with a label, a reference with an index, and strings that look like references.
 SOUND = {
     "main.tf": QUEUE
     + """
@@ -60,7 +60,7 @@ output "role" {
 MAPPING = 'resource "aws_lambda_event_source_mapping" "this" {{\n function_name = "f"\n {}\n}}'
 POLICY = 'data "aws_iam_policy_document" "this" {{\n {}\n}}'
 
-# A rule, a file with one thing wrong in it, and what must be said of that.
+# Rule, file with one fault, and the expected message.
 BROKEN = [
     ("arguments", 'resource "aws_sqs_queue" "this" { max_receives = 5 }', "max_receives is no argument of it"),
     ("arguments", 'resource "aws_sqs_queues" "this" {}', "has no resource aws_sqs_queues"),
@@ -81,12 +81,12 @@ BROKEN = [
 
 
 class Rules(unittest.TestCase):
-    """Each on a module of its own."""
+    """Each test has its own module."""
 
     provider = Provider(PACKAGE)
 
     def module(self, more: str = "") -> Path:
-        """A folder with the sound module, and one more file."""
+        """Returns a folder with the valid module and one more file."""
         folder = Path(self.enterContext(tempfile.TemporaryDirectory()))
         for name, text in {**SOUND, "more.tf": more}.items():
             (folder / name).parent.mkdir(exist_ok=True)

@@ -1,4 +1,4 @@
-"""Terraform's files as plain data: a folder of them is a module."""
+"""Parses Terraform files into plain data. A folder of them is a module."""
 
 import re
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ from hcl2.utils import SerializationOptions
 
 PLAIN = SerializationOptions(with_comments=False)
 
-# Where texts and what is evaluated in them begin and end.
+# Where strings and the interpolations in them begin and end.
 MARK = re.compile(r'\\.|\$\$\{|%%\{|[$%]\{|[{}"]', re.S)
 
 
@@ -36,19 +36,19 @@ class Module:
     sections: list[Section] = field(default_factory=list)
 
     def of(self, kind: str) -> Iterator[Section]:
-        """The sections of a kind."""
+        """Returns the sections of a kind."""
         return (section for section in self.sections if section.kind == kind)
 
     def find(self, kind: str, *labels: str) -> Section | None:
-        """The section with these labels."""
+        """Returns the section with these labels."""
         return next((section for section in self.of(kind) if section.labels == labels), None)
 
     def names(self, kind: str) -> set[str]:
-        """The last labels of the sections of a kind."""
+        """Returns the last labels of the sections of a kind."""
         return {section.labels[-1] for section in self.of(kind)}
 
     def locals(self) -> set[str]:
-        """The names of local values."""
+        """Returns the names of local values."""
         return {name for section in self.of("locals") for name in fields(section.body)}
 
 
@@ -68,7 +68,7 @@ def load(folder: Path) -> Module:
 
 
 def unlabel(file: Path, kind: str, labels: tuple[str, ...], body: dict[str, Any]) -> Iterator[Section]:
-    """The parser puts a block's labels around its body as keys in quotes."""
+    """Removes the labels, which the parser wraps around a block's body as quoted keys."""
     if body.get("__is_block__"):
         yield Section(file, kind, labels, body)
         return
@@ -77,19 +77,19 @@ def unlabel(file: Path, kind: str, labels: tuple[str, ...], body: dict[str, Any]
 
 
 def fields(body: dict[str, Any]) -> dict[str, Any]:
-    """The arguments and blocks of a body, without the parser's own keys."""
+    """Returns the arguments and blocks of a body, without the parser's own keys."""
     return {name: value for name, value in body.items() if not name.startswith("__")}
 
 
 def is_block(value: Any) -> bool:
-    """Whether a field of a body is written as a block, or as several of that name, with labels or without."""
+    """Returns whether a field of a body is one or more blocks, with or without labels."""
     if isinstance(value, list):
         return any(is_block(item) for item in value if isinstance(item, dict))
     return isinstance(value, dict) and (value.get("__is_block__") or any(is_block(inner) for inner in value.values()))
 
 
 def expressions(value: Any) -> Iterator[str]:
-    """All that is evaluated in a value, at any depth, without literals."""
+    """Yields everything that is evaluated in a value, at any depth, without literals."""
     if isinstance(value, dict):
         for name, inner in value.items():
             if not name.startswith("__"):
@@ -103,7 +103,7 @@ def expressions(value: Any) -> Iterator[str]:
 
 
 def without_texts(expression: str) -> str:
-    """An expression without the texts in it, which may well look like names; what is evaluated in them is kept."""
+    """Removes the strings of an expression, which may look like names, but keeps their interpolations."""
     kept, inside, last = [], [], 0
     for mark in MARK.finditer(expression):
         in_text = bool(inside) and inside[-1] == '"'

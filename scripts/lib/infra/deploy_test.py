@@ -1,4 +1,4 @@
-"""Runs scripts/deploy with a stand-in for Terraform that notes how it is called: nothing comes near an account.
+"""Tests scripts/deploy with a stand-in for Terraform that records its calls. No account is accessed.
 
 usage: deploy_test.py
 """
@@ -13,10 +13,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
 
-# All that the script may need beside Terraform.
+# The only commands that the script may need besides Terraform.
 TOOLS = ["bash", "cat", "dirname", "mkdir", "rm"]
 
-# Makes the plan that it is asked for, and fails where the test says so. It refuses to apply a plan that is not there.
+# Creates the requested plan, and fails where the test says so. Refuses to apply a plan that does not exist.
 TERRAFORM = """#!/usr/bin/env bash
 printf '%s\\n' "${PWD##*/}: $*" >>"$CALLS"
 [ "$1" != "${FAILS:-}" ] || exit 1
@@ -33,7 +33,7 @@ mkdir -p "${PACKAGE%/*}" && echo built >"$PACKAGE"
 
 
 class Deploy(unittest.TestCase):
-    """A copy of the scripts beside an empty infra/, with a package at hand."""
+    """Copies the scripts beside an empty infra/, with a package."""
 
     def setUp(self) -> None:
         folder = tempfile.TemporaryDirectory()
@@ -62,7 +62,7 @@ class Deploy(unittest.TestCase):
         }
 
     def deploy(self, *arguments: str, terminal: str | None = None, **environment: str) -> tuple[int, str]:
-        """The exit code and what was said. `terminal`: what a person types; without one nobody is there."""
+        """Returns the exit code and the output. `terminal` is the input of a user; without it there is no terminal."""
         command = [str(self.root / "scripts/deploy"), *arguments]
         environment = self.environment | environment
         if terminal is None:

@@ -1,9 +1,9 @@
 # shellcheck shell=bash
-# Lets Terraform itself evaluate infra/, offline: in a copy without AWS. Sourced after lib/infra/tools.sh.
+# Lets Terraform evaluate infra/ offline, in a copy without AWS resources. Sourced after lib/infra/tools.sh.
 # shellcheck disable=SC2154
 
-# What each installation of one account is given. The second has its fleets in another region, the third beside those of
-# the first, under the longest prefix and with every optional value.
+# The values of each installation in one account. The second has its fleets in another region. The third is in the
+# region of the first, with the longest prefix and every optional value.
 common=(-var package=package.zip -var alarm_email=you@example.org)
 fleets=(
     -var 'warcraftlogs={lua_repository="https://example.org/databases.git"}'
@@ -22,8 +22,8 @@ third=(
     -var 'poe_stashes={client_id="shop",contact="you@example.org",bucket="other-pages",settings={POE_REALM="sony",POE_LAG_ALARM_SECONDS="60"}}'
 )
 
-# evaluate TYPES WHEELS: applies the copy once for each installation, compares their names, applies it without fleets, and
-# offers each variable what it must refuse.
+# evaluate TYPES WHEELS: applies the copy once per installation, compares their names, applies it without fleets, and
+# gives each variable the values that it must refuse.
 evaluate() {
     local copy
     copy=$(mktemp -d)
@@ -41,7 +41,7 @@ evaluate() {
     rm -rf "$copy"
 }
 
-# apply_copy FOLDER NAME VARIABLES…: leaves what was made in NAME.json.
+# apply_copy FOLDER NAME VARIABLES…: writes what was created to NAME.json.
 apply_copy() {
     local folder=$1 name=$2
     quietly "$folder" apply -auto-approve -input=false -state="$name.tfstate" "${common[@]}" "${@:3}"
@@ -49,7 +49,8 @@ apply_copy() {
         { cat "$folder/log" >&2 && return 1; }
 }
 
-# A module's tests are about its variables, and run on these alone: without resources there is no provider to install.
+# A module's tests are about its variables, and run on these alone: without resources, no provider needs to be
+# installed.
 test_variables() {
     local tests module alone
     for tests in infra/tests infra/modules/*/tests; do
@@ -62,7 +63,7 @@ test_variables() {
     done
 }
 
-# quietly FOLDER COMMAND…: runs Terraform in a folder, and shows what it says only when it fails.
+# quietly FOLDER COMMAND…: runs Terraform in a folder, and shows its output only if it fails.
 quietly() {
     terraform -chdir="$1" "${@:2}" -no-color >"$1/log" 2>&1 || { cat "$1/log" >&2 && return 1; }
 }

@@ -1,9 +1,9 @@
-"""Compares the names of several installations in one account: none may be there twice, and none may be too long.
+"""Compares the names of several installations in one account: no name may occur twice or be too long.
 
 usage: names.py REGION=STATE…
 
-STATE is what `terraform show -json` says of a copy that stand_in.py has written and that was applied in REGION. Prints
-what it finds, a line each. Exit code: 0 nothing, 1 something, 2 wrong usage.
+STATE is the output of `terraform show -json` for a copy that stand_in.py has written and that was applied in REGION.
+Prints one line per finding. Exit code: 0 nothing, 1 something, 2 wrong usage.
 """
 
 import json
@@ -15,7 +15,7 @@ from typing import Any, Iterator
 
 @dataclass(frozen=True)
 class Naming:
-    """How resources of a type are named: by which arguments, how long, and whether once in all regions."""
+    """How resources of a type are named: the arguments, the maximum length, and whether names are global."""
 
     arguments: tuple[str, ...]
     longest: int
@@ -36,7 +36,7 @@ NAMINGS = {
     "aws_sqs_queue": Naming(("name",), 80),
 }
 
-# Parts of another resource, which has the name.
+# Types that are parts of another resource, which has the name.
 PARTS = {
     "aws_iam_role_policy",
     "aws_iam_role_policy_attachment",
@@ -49,19 +49,19 @@ PARTS = {
     "aws_sqs_queue_redrive_allow_policy",
 }
 
-# A type, where the name is unique, and the name.
+# A type, the scope in which the name is unique, and the name.
 Named = tuple[str, str, tuple[str, ...]]
 
 
 def resources(module: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """What a module has made, and what the modules in it have."""
+    """Yields what a module and the modules in it have created."""
     yield from module.get("resources", [])
     for child in module.get("child_modules", []):
         yield from resources(child)
 
 
 def findings(installations: list[tuple[str, dict[str, Any]]]) -> list[str]:
-    """What is wrong with the names of installations, each given by its region and its state."""
+    """Yields the faults in the names of installations, each given by its region and its state."""
     found: list[str] = []
     seen: dict[Named, str] = {}
     for region, state in installations:

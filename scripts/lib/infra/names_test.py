@@ -1,4 +1,4 @@
-"""Shows what names.py finds.
+"""Tests names.py.
 
 usage: names_test.py
 """
@@ -9,7 +9,7 @@ from names import findings
 
 
 def state(kind: str, name: dict[str, str]) -> dict:
-    """A state with one resource, in a module."""
+    """Returns a state with one resource, in a module."""
     resource = {"address": f"module.m.{kind}", "name": f"resource-{kind}-this", "values": {"input": name}}
     return {"values": {"root_module": {"child_modules": [{"resources": [resource]}]}}}
 

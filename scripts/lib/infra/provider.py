@@ -1,7 +1,7 @@
 """The AWS provider's schema, read from the types of npm's @cdktf/provider-aws.
 
-The provider itself comes from Terraform's registry, which is not everywhere to be reached; the package of types comes
-from npm, and is made from the same schema. What it does not tell is checked by CI, which asks the provider.
+The provider itself comes from Terraform's registry, which cannot be reached from everywhere. The package of types comes
+from npm and is generated from the same schema. CI checks the rest with the provider.
 """
 
 import json
@@ -11,13 +11,13 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-# A field: its documentation, which names it as Terraform does, then its name in TypeScript and its type.
+# A field: its documentation, which has the name in Terraform, then its name in TypeScript and its type.
 FIELD = re.compile(
     r"/\*\*(?P<text>(?:(?!\*/).)*)\*/\s*readonly (?P<name>\w+)(?P<optional>\??): (?P<type>[^;]*(?:\{[^}]*\})?);", re.S
 )
 INTERFACE = re.compile(r"^export interface (\w+)(?: extends [\w.]+)? \{\n(.*?)^\}", re.S | re.M)
 TERRAFORM_NAME = re.compile(r"#(\w+) \w+#\1\}")
-# The class of the resource itself, with what can be read of it.
+# The class of the resource itself, with the attributes that can be read.
 RESOURCE_CLASS = re.compile(
     r"^export declare class \w+ extends cdktf\.Terraform(?:Resource|DataSource) \{\n(.*?)^\}", re.S | re.M
 )
@@ -26,9 +26,9 @@ GETTER = re.compile(r"^    get (\w+)\(\)", re.M)
 
 @dataclass
 class Block:
-    """What may and must be in a block: a resource, or a block in it."""
+    """The optional and required contents of a block: a resource, or a block in it."""
 
-    # The arguments, and what each takes: "value", "list" or "map".
+    # The arguments, and the kind of value of each: "value", "list" or "map".
     arguments: dict[str, str] = field(default_factory=dict)
     blocks: dict[str, "Block"] = field(default_factory=dict)
     required: set[str] = field(default_factory=set)
@@ -36,7 +36,7 @@ class Block:
 
 @dataclass
 class Resource:
-    """A resource or a data source: what is said of it, and what can be read of it."""
+    """A resource or a data source: its arguments and its attributes."""
 
     body: Block
     attributes: set[str]
@@ -51,12 +51,12 @@ class Provider:
 
     @cached_property
     def version(self) -> str:
-        """The version of the provider, not that of the package."""
+        """Returns the version of the provider, not of the package."""
         package = json.loads((self.folder / "package.json").read_text())
         return package["cdktf"]["provider"]["version"]
 
     def find(self, kind: str, name: str) -> Resource | None:
-        """The `resource` or `data` source called `name`, as in aws_sqs_queue."""
+        """Returns the `resource` or `data` source with this `name`, such as aws_sqs_queue."""
         module = name.removeprefix("aws_").replace("_", "-")
         module = f"data-aws-{module}" if kind == "data" else module
         if module not in self.parsed:
@@ -70,16 +70,16 @@ def parse(text: str) -> Resource:
     interfaces = {match[1]: match[2] for match in INTERFACE.finditer(text)}
     config = next(name for name in interfaces if f"interface {name} extends" in text)
     getters = set(GETTER.findall(RESOURCE_CLASS.search(text)[1]))
-    # What was put in has a getter of its own, which Terraform knows nothing of.
+    # Each input has its own getter, which does not exist in Terraform.
     attributes = {snake(name) for name in getters if name.removesuffix("Input") not in getters - {name}}
     body = block(interfaces, config)
-    # The generator puts it into every resource, and none that is used here lets itself be told its id.
+    # The generator adds `id` to every resource, but no resource used here accepts it.
     body.arguments.pop("id", None)
     return Resource(body, attributes | {"id"})
 
 
 def block(interfaces: dict[str, str], name: str) -> Block:
-    """Reads one interface, and those that it leads to."""
+    """Reads one interface, and those that it refers to."""
     found = Block()
     for match in FIELD.finditer(interfaces[name]):
         documented = TERRAFORM_NAME.search(match["text"])
@@ -95,19 +95,19 @@ def block(interfaces: dict[str, str], name: str) -> Block:
 
 
 def shape(typed: str) -> str:
-    """What a type is in the configuration."""
+    """Returns what a type is in the configuration."""
     if "[]" in typed:
         return "list"
     return "map" if typed.startswith("{") else "value"
 
 
 def snake(name: str) -> str:
-    """Terraform's way to write a name."""
+    """Returns a name in Terraform's spelling."""
     return re.sub(r"(?<!^)([A-Z])", r"_\1", name).lower()
 
 
 def unpack(package: Path, folder: Path) -> None:
-    """Takes the types out of the package from npm: a tenth of its files."""
+    """Extracts the types from the npm package: a tenth of its files."""
     with tarfile.open(package) as archive:
         for member in archive:
             name = member.name.removeprefix("package/")

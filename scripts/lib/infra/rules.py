@@ -1,5 +1,5 @@
-"""What is wrong with a module, as far as Terraform does not say it when it evaluates the stand-in: each rule yields
-findings as "FILE: SECTION: what".
+"""Rules for faults that Terraform does not report when it evaluates the stand-in. Each rule yields findings of the form
+"FILE: SECTION: what".
 """
 
 import re
@@ -9,18 +9,18 @@ from typing import Any, Callable, Iterator
 from configuration import Module, Section, expressions, fields, is_block, load
 from provider import Block, Provider
 
-# Terraform's own, which no provider lists.
+# Terraform's own arguments, which no provider lists.
 META_ARGUMENTS = {"count", "depends_on", "for_each", "provider"}
 META_BLOCKS = {"connection", "lifecycle", "provisioner"}
 
-# Not behind a dot, which makes it a part of something else.
+# Not after a dot, where it would be part of another reference.
 START = r"(?<![\w.])"
 NAMED = re.compile(START + r"(var|local)\.(\w+)")
 ATTRIBUTE = re.compile(START + r"(data\.)?(aws_\w+)\.(\w+)(?:\[[^\]]*\])?(?:\.(\w+))?")
 
 
 def arguments(module: Module, provider: Provider) -> Iterator[str]:
-    """Arguments and blocks that the provider does not know, and those that it misses."""
+    """Yields arguments and blocks that the provider does not know, and missing ones that it requires."""
     for section in [*module.of("resource"), *module.of("data")]:
         resource = provider.find(section.kind, section.labels[0])
         if resource is None:
@@ -30,7 +30,7 @@ def arguments(module: Module, provider: Provider) -> Iterator[str]:
 
 
 def body(schema: Block, written: dict[str, Any], path: str) -> Iterator[str]:
-    """Compares what is written in a block with what may be; `path` is where that is, as in `target.`."""
+    """Compares a block with its schema; `path` is the position of the block, such as `target.`."""
     given = fields(written)
     blocks = {name: value for name, value in given.items() if is_block(value)}
     for dynamic in blocks.pop("dynamic", []):
@@ -58,12 +58,12 @@ def body(schema: Block, written: dict[str, Any], path: str) -> Iterator[str]:
 
 
 def is_text(value: Any) -> bool:
-    """Whether a value is a text whatever is evaluated in it."""
+    """Returns whether a value is a string, whatever its interpolations evaluate to."""
     return isinstance(value, str) and value.startswith('"')
 
 
 def unused(module: Module, _: Provider) -> Iterator[str]:
-    """What is declared and never read."""
+    """Yields what is declared and never read."""
     texts = [text for section in module.sections if section.kind != "variable" for text in expressions(section.body)]
     read = {name for text in texts for name in NAMED.findall(text)}
     for section in module.of("variable"):
@@ -78,7 +78,7 @@ def unused(module: Module, _: Provider) -> Iterator[str]:
 
 
 def documented(module: Module, _: Provider) -> Iterator[str]:
-    """Variables and outputs that do not say what they are."""
+    """Yields variables and outputs without a description."""
     for section in [*module.of("variable"), *module.of("output")]:
         if "description" not in section.body:
             yield at(section, "it has no description")
@@ -91,7 +91,7 @@ RULES: list[Rule] = [arguments, unused, documented]
 
 
 def findings(folder: Path, provider: Provider) -> list[str]:
-    """What all rules say of the module in `folder`."""
+    """Yields the findings of all rules in the module in `folder`."""
     module = load(folder)
     if not module.sections:
         return [f"{folder}: there is nothing in it"]
@@ -99,5 +99,5 @@ def findings(folder: Path, provider: Provider) -> list[str]:
 
 
 def at(section: Section, what: str) -> str:
-    """A finding in a section."""
+    """Returns a finding in a section."""
     return f"{section.file}: {section}: {what}"

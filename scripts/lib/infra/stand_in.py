@@ -1,9 +1,9 @@
-"""Writes infra/ anew without AWS: each resource becomes a `terraform_data`, which Terraform has built in.
+"""Writes a copy of infra/ without AWS: each resource becomes a `terraform_data`, which is built into Terraform.
 
 usage: stand_in.py PACKAGE-FOLDER MODULE-FOLDER COPY-FOLDER
 
 Terraform can apply the copy without the provider and without a network. It then evaluates every expression, validates
-every variable, converts what modules hand over, and finds circles. What the provider would make of it is not in it.
+every variable, converts the values passed to modules, and finds cycles. It does not show what the provider would do.
 """
 
 import json
@@ -16,16 +16,16 @@ from configuration import Module, Section, fields, is_block, load
 from provider import Provider
 from rules import ATTRIBUTE, META_BLOCKS
 
-# `terraform fmt` sees to it that a block begins and ends at the margin.
+# `terraform fmt` ensures that a block begins and ends in the first column.
 REPLACED = re.compile(r'^(?:resource|data|provider|terraform)\b[^\n]*\{(?:\}|\n.*?^\})\n', re.S | re.M)
 META = ("count", "for_each", "depends_on")
 
-# The provider that a module is given, where it is not the one without a name.
+# The provider passed to a module, if it is not the default one.
 PROVIDERS = re.compile(r"^ +providers += \{[^}]*\}\n", re.M)
 MOVED = re.compile(r"^moved \{\n.*?^\}\n", re.S | re.M)
 ADDRESS = re.compile(r"(aws_\w+)\.(\w+)")
 
-# What expressions take apart, or look into.
+# Values that expressions take apart or index.
 KNOWN = {"account_id": "123456789012", "partition": "aws"}
 
 
@@ -45,17 +45,17 @@ def copy(module: Module, provider: Provider, folder: Path) -> None:
 
 
 def aws(module: Module) -> list[Section]:
-    """What the provider would make or look up."""
+    """Returns what the provider would create or look up."""
     return [*module.of("resource"), *module.of("data")]
 
 
 def stand_in(section: Section) -> str:
-    """The name that a resource has in the copy."""
+    """Returns the name of a resource in the copy."""
     return "-".join((section.kind, *section.labels))
 
 
 def replaced(module: Module, provider: Provider, section: Section) -> dict[str, Any]:
-    """The resource's arguments as one value, with what the provider would add to them."""
+    """Returns the resource's arguments as one value, with what the provider would add to them."""
     resource = provider.find(section.kind, section.labels[0])
     given = fields(section.body)
     read = resource.attributes - set(resource.body.blocks)
@@ -71,9 +71,9 @@ def replaced(module: Module, provider: Provider, section: Section) -> dict[str, 
 
 
 def translate(module: Module, value: Any) -> Any:
-    """A value of the configuration, as Terraform's JSON has it."""
+    """Returns a value of the configuration in Terraform's JSON."""
     if is_block(value):
-        # A dynamic block's content is about its own variable, and is left out.
+        # The content of a dynamic block refers to its own variable, and is left out.
         bodies = [inner for inner in value if is_block(inner)]
         return [{name: translate(module, inner) for name, inner in dynamic(fields(body)).items()} for body in bodies]
     if isinstance(value, dict):
@@ -87,13 +87,13 @@ def translate(module: Module, value: Any) -> Any:
 
 
 def dynamic(body: dict[str, Any]) -> dict[str, Any]:
-    """A body whose dynamic blocks say only for what they are repeated."""
+    """Returns a body whose dynamic blocks contain only the values they are repeated for."""
     repeated = {name: inner["for_each"] for name, inner in body.items() if is_block(inner) and "content" in inner}
     return body | repeated
 
 
 def rename(module: Module, text: str) -> str:
-    """The text with stand-ins in the place of resources."""
+    """Returns the text with stand-ins in place of resources."""
 
     def output(match: re.Match[str]) -> str:
         section = module.find("data" if match[1] else "resource", match[2], match[3])
@@ -107,7 +107,7 @@ def rename(module: Module, text: str) -> str:
 
 
 def referred(match: re.Match[str]) -> str:
-    """A resource's stand-in."""
+    """Returns a resource's stand-in."""
     return f"terraform_data.{'data' if match[1] else 'resource'}-{match[2]}-{match[3]}"
 
 

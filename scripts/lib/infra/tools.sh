@@ -1,16 +1,16 @@
 # shellcheck shell=bash
-# The tools that look at infra/, installed into the tools folder. Sourced after lib/tools.sh, which sets that.
+# The tools that check infra/, installed into the tools folder. Sourced after lib/tools.sh, which sets it.
 # shellcheck disable=SC2154
 
-# The types of the AWS provider 6.25.0: `provider` in the files of infra asks for this version or a later 6.
+# The types of the AWS provider 6.25.0. `provider` in the files of infra asks for this version or a later 6.
 types_version=21.22.1
 types_sha256=d1446ab6ac6526c6fab4b28a5ebefdd90c0ce56203949925d35a4d286c05cbbf
 here=$(dirname "${BASH_SOURCE[0]}")
 
-# ensure_wheels PACKAGE: installs a package from PyPI with all that its list names, and prints the folder.
+# ensure_wheels PACKAGE: installs a package from PyPI with everything that its list names, and prints the folder.
 ensure_wheels() {
     local package=$1 requirements="$here/requirements-$1.txt" folder log
-    # A folder for each list: what an older one brought must not stay.
+    # Each list of requirements has its own folder, so that packages of an older list do not remain.
     folder="$tools/$package-$(cksum <"$requirements" | cut -d ' ' -f 1)"
     if [ ! -f "$folder/complete" ]; then
         rm -rf "$folder"
@@ -28,7 +28,7 @@ ensure_wheels() {
     printf '%s\n' "$folder"
 }
 
-# Fetches the types of the provider, and prints the folder that they are in.
+# Downloads the types of the provider, and prints their folder.
 ensure_types() {
     local folder="$tools/provider-aws-$types_version" package
     if [ ! -f "$folder/complete" ]; then
@@ -42,7 +42,7 @@ ensure_types() {
     printf '%s\n' "$folder"
 }
 
-# Each step is asked for its success: a shell does not end at an error where the function's output is taken.
+# Each step's status is checked: a shell does not exit on an error in a function whose output is captured.
 fetch_types() {
     local folder=$1 package="$1/cdktf-provider-aws-$types_version.tgz"
     rm -rf "$folder" && mkdir -p "$folder" &&

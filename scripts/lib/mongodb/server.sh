@@ -1,13 +1,13 @@
 # shellcheck shell=bash
-# A MongoDB server for tests: found or built, started, and stopped. Sourced after tools.sh, which sets
-# `tools`, by a script that sets `root`.
+# A MongoDB server for tests: found or built, started and stopped. Sourced after tools.sh, which sets `tools`, by a
+# script that sets `root`.
 # shellcheck disable=SC2154
 
 mongodb_pid=
 mongodb_folder=
 
-# Prints the path of FerretDB, which speaks MongoDB's protocol over SQLite, and builds it if it is not there. The first
-# time that takes three minutes.
+# Prints the path of FerretDB, which implements MongoDB's protocol over SQLite. Builds it if it is missing, which takes
+# three minutes.
 ensure_ferretdb() {
     local sources="$root/scripts/ferretdb" version binary log
     version=$(cat "$sources"/*.go "$sources/go.mod" "$sources/go.sum" | cksum | cut -d ' ' -f 1)
@@ -30,8 +30,8 @@ ensure_ferretdb() {
     printf '%s\n' "$binary"
 }
 
-# Starts a server, unless MONGODB_URI names one, and exports that variable. A mongod on the path goes before FerretDB.
-# Runs in the script's own shell, which stops the server when it exits.
+# Starts a server, unless MONGODB_URI names one, and exports that variable. A mongod on PATH is preferred to FerretDB.
+# Must run in the script's own shell, which stops the server when it exits.
 ensure_mongodb() {
     [ -z "${MONGODB_URI:-}" ] || return 0
     local others log uri
@@ -43,9 +43,9 @@ ensure_mongodb() {
     else
         start_ferretdb "$log" "$uri" || { rm -rf "$mongodb_folder" && return 1; }
     fi
-    # What other servers of this script have asked for stays.
+    # Keeps the exit traps of this script's other servers.
     others=$(trap -p EXIT | sed "s/^trap -- '\(.*\)' EXIT\$/; \1/")
-    # shellcheck disable=SC2064 # The others are those of now.
+    # shellcheck disable=SC2064 # Expanded now, to keep the current traps.
     trap "stop_mongodb$others" EXIT
     for _ in {1..300}; do
         if [ -f "$uri" ]; then
@@ -70,7 +70,7 @@ start_ferretdb() {
     mongodb_pid=$!
 }
 
-# mongod cannot be asked for a free port, so one is found just before.
+# mongod cannot pick a free port itself, so one is determined just before.
 start_mongod() {
     local port
     port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
@@ -87,7 +87,7 @@ start_mongod() {
     done
 }
 
-# Ends the server that this script has started, and no other.
+# Stops the server that this script has started, and no other.
 stop_mongodb() {
     [ -n "$mongodb_pid" ] || return 0
     kill "$mongodb_pid" 2>/dev/null || true

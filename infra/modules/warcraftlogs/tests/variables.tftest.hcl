@@ -1,4 +1,4 @@
-# Values that must be refused, each for itself. scripts/infra-check runs this on the variables alone.
+# Values that must be refused, one per run. scripts/infra-check runs this file on the variables alone.
 
 variables {
   installation = {
