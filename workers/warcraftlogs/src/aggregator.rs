@@ -107,7 +107,7 @@ pub struct AggregatorSettings {
     pub databases_every: Duration,
 }
 
-/// What an invocation did.
+/// Counts of one invocation.
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
 struct Report {
     /// Players found to be due.

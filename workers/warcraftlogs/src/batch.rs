@@ -80,8 +80,8 @@ impl Batch {
         self.open().filter_map(|message| message.whom.id()).collect()
     }
 
-    /// Removes from the messages what was fetched after they were sent, and what the upstream refuses. What a
-    /// `priority` message asks for is fetched even if another message of the same player may be under way.
+    /// Removes from the messages the raids and difficulties that were fetched after they were sent, and those that the
+    /// upstream refuses. A `priority` message is served even if another message of the same player may be under way.
     pub(crate) fn pass_over(&mut self, known: &Known, priority: bool) -> PassedOver {
         let mut passed_over = PassedOver::default();
         for message in self.messages.iter_mut().filter(|message| message.is_open()) {
@@ -94,7 +94,8 @@ impl Batch {
         passed_over
     }
 
-    /// What is not requested for a player because the upstream refuses it, and why.
+    /// Returns the raids and difficulties of a player that are not requested because the upstream refuses them, with
+    /// the reasons.
     pub(crate) fn passed_over(&self, whom: &Whom) -> Vec<(Unit, String)> {
         let mut of_player = self.messages.iter().filter(|message| message.whom == *whom);
         of_player.next().map(|message| message.refused.clone()).unwrap_or_default()
@@ -108,7 +109,7 @@ impl Batch {
             .filter_map(|message| message.asked_as.as_ref())
     }
 
-    /// What is still to be fetched of a player beyond `request`.
+    /// Returns the raids and difficulties that are still to be fetched for a player beyond `request`.
     pub(crate) fn rest_of(&self, request: &RanksOf) -> Vec<Unit> {
         let of_player = self.messages.iter().filter(|message| message.whom == request.whom);
         of_player.flat_map(Message::left).filter(|unit| !request.units.contains(unit)).collect()
@@ -128,8 +129,8 @@ impl Batch {
         self.messages.iter().filter(|message| message.is_open())
     }
 
-    /// Removes what a response brought, now that it is stored, from the messages. What did not come is not requested
-    /// again in this invocation.
+    /// Removes the stored results from the messages. Results that did not come are not requested again in this
+    /// invocation.
     pub(crate) fn served(&mut self, asked: &[RanksOf], results: &Results) {
         for (whom, end) in &results.ends {
             let units = asked.iter().find(|request| request.whom == *whom).map(|request| request.units.as_slice());
@@ -182,8 +183,7 @@ impl Batch {
         self.messages.iter_mut().filter(|message| asked.iter().any(|request| request.whom == message.whom))
     }
 
-    /// What is still to be fetched, as messages to park: each under its message's id, with only the remaining raids and
-    /// difficulties.
+    /// Returns the messages to park: each under its message's id, with only the remaining raids and difficulties.
     pub(crate) fn unserved(&self, queue: &str, now: Timestamp) -> Vec<Parked> {
         let park = |message: &Message| Parked {
             id: message.message_id.clone(),

@@ -48,7 +48,7 @@ const RETRY_READING: Duration = Duration::from_secs(30);
 /// Lease of parked messages that are being un-parked. If their sender crashes, they are available again after this.
 const UNPARK_LEASE: Duration = Duration::from_secs(60);
 
-/// What the workers need to ration points.
+/// The ports and settings with which workers ration points.
 #[derive(Clone)]
 pub struct Budget {
     /// The keys.
@@ -88,7 +88,7 @@ pub struct Tally {
     readings: AtomicU64,
 }
 
-/// What a [`Tally`] counts.
+/// The kinds of counts in a [`Tally`].
 #[derive(Clone, Copy, Debug)]
 pub enum Tallied {
     /// API calls for ranks.
@@ -121,7 +121,7 @@ impl Tally {
     }
 }
 
-/// What rebalancing did.
+/// Result of rebalancing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Balance {
     /// The concurrency now in effect.

@@ -268,7 +268,7 @@ impl Settings {
         self.wcl_keys.iter().map(|key| key.id.clone()).collect()
     }
 
-    /// What the databases contain.
+    /// The options for the contents of the databases.
     pub fn databases(&self) -> Options {
         let some = |ids: &[u32]| (!ids.is_empty()).then(|| ids.iter().copied().collect());
         Options {

@@ -38,7 +38,7 @@ pub struct DbGenerator {
     milestones: Option<Arc<dyn Milestones>>,
 }
 
-/// What an invocation did.
+/// Summary of one invocation.
 #[derive(Debug, Serialize)]
 struct Summary {
     #[serde(flatten)]

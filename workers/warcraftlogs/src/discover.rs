@@ -65,7 +65,7 @@ pub struct DiscoverSettings {
     pub rest: Duration,
 }
 
-/// What an invocation did.
+/// Summary of one invocation.
 #[derive(Debug, Default, PartialEq, Serialize)]
 struct Report {
     rule: Option<String>,

@@ -59,7 +59,7 @@ pub async fn start_fleet(wakeups: &dyn Wakeups, now: Timestamp) -> PortResult<()
     Ok(())
 }
 
-/// What a worker needs to start the next one.
+/// The ports with which a worker starts the next one.
 #[derive(Clone)]
 pub struct Handover {
     /// Where the next worker's wake-up is set.

@@ -62,7 +62,7 @@ pub struct RankFetcher {
     handover: Handover,
 }
 
-/// What an invocation did, in players.
+/// Counts of one invocation, in players.
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct Report {
     /// Ranks stored.
@@ -306,7 +306,7 @@ impl Fetch<'_> {
         let results = self.keeper.keep(results, self.lane.queue).await?;
         results.count(&mut self.report);
         batch.served(asked, &results);
-        // What was fetched is stored, and stays done: only a person waits longer.
+        // The fetched ranks are stored, and stay done: only a person waits longer.
         if let Some(answers) = self.lane.answers.filter(|_| !results.answers.is_empty())
             && let Err(error) = answers.keep_answers(&results.answers).await
         {

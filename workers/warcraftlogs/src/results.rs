@@ -1,4 +1,4 @@
-//! What a response brought, sorted into what to store and what is left to fetch.
+//! The results of a response, sorted into results to store and raids and difficulties left to fetch.
 
 mod storing;
 
@@ -16,7 +16,7 @@ use crate::rank_fetcher::Report;
 use crate::store::{Answered, DropReason, Dropped, RefreshAnswer, Refreshed};
 use crate::whom::Whom;
 
-/// What a response brought.
+/// The sorted results of a response.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Results {
     /// Players to store.
@@ -25,17 +25,17 @@ pub(crate) struct Results {
     pub(crate) dropped: Vec<Dropped>,
     /// Players requested by name that will never have ranks: there is no id under which to record them.
     pub(crate) unrecorded: Vec<(Whom, DropReason)>,
-    /// What is left of players who turned out to have another id than their message says, under that id.
+    /// Messages for the rest of players who turned out to have another id than their message says, under that id.
     pub(crate) follow_ups: Vec<NewMessage>,
-    /// What the persons who wait for these players are told.
+    /// Results to report to the persons who wait for these players.
     pub(crate) answers: Vec<RefreshAnswer>,
-    /// What the response means for each player's message.
+    /// The effect of the response on each player's message.
     pub(crate) ends: Vec<(Whom, End)>,
     /// The ids under which the ranks are stored.
     pub(crate) stored_under: BTreeMap<Whom, PlayerId>,
 }
 
-/// What a response means for a message.
+/// The effect of a response on a message.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum End {
     /// Everything requested is done.

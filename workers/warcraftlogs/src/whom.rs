@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::model::PlayerId;
 
-/// The upstream's regions, as its documents and ours write them.
+/// The upstream's regions, as written in its documents and in Stint's.
 pub const REGIONS: [&str; 5] = ["US", "EU", "KR", "TW", "CN"];
 
 /// The largest id: the upstream's ids are GraphQL integers.

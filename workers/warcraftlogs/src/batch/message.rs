@@ -25,15 +25,15 @@ pub(super) struct Message {
     pub(super) asked_as: Option<Whom>,
     /// When the player was requested.
     pub(super) queued_at: Option<Timestamp>,
-    /// What the message itself asks for.
+    /// The raids and difficulties in the message.
     wanted: Vec<Unit>,
-    /// What is still to be fetched.
+    /// Raids and difficulties that are still to be fetched.
     pub(super) units: Vec<Unit>,
-    /// What the upstream refuses for every player, and why: it is not requested.
+    /// Raids and difficulties that the upstream refuses for every player, with the reasons: they are not requested.
     pub(super) refused: Vec<(Unit, String)>,
-    /// What did not come.
+    /// Raids and difficulties that did not come.
     missing: Vec<Unit>,
-    /// Why it did not come.
+    /// Why they did not come.
     reasons: Vec<String>,
     /// Requested alone, since a never-classed player may spoil the response for all.
     pub(super) alone: bool,
@@ -41,7 +41,7 @@ pub(super) struct Message {
     pub(super) exception: Option<Disposition>,
 }
 
-/// What remains of a message after a check against the store.
+/// State of a message after a check against the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Look {
     /// Something is left to be fetched.
@@ -108,7 +108,7 @@ impl Message {
         }
     }
 
-    /// What is still missing: not yet requested, or requested without success.
+    /// Raids and difficulties still missing: not yet requested, or requested without success.
     pub(super) fn left(&self) -> impl Iterator<Item = Unit> {
         self.units.iter().chain(&self.missing).copied()
     }

@@ -34,7 +34,7 @@ pub enum CallError {
     Unaccepted {
         /// When it is tried again.
         until: Timestamp,
-        /// What is wrong with it.
+        /// The reason.
         reason: String,
     },
     /// The upstream says that the key's points are used up.

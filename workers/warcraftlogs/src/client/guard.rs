@@ -105,8 +105,8 @@ impl Api {
     }
 }
 
-/// What the outcomes of a batch say about the upstream. A response with nothing for any player is no better than no
-/// response.
+/// Judges the upstream's health from the outcomes of a batch. A response with nothing for any player is no better than
+/// no response.
 pub(super) fn worth(fates: &[Fate]) -> Health {
     let reasons: Option<Vec<&str>> = fates.iter().map(nothing_came).collect();
     match reasons.as_deref() {
@@ -132,7 +132,7 @@ pub(super) fn ended(reading: Result<Reading, CallError>) -> (CallEnd, Result<Rea
     (end, reading)
 }
 
-/// What the upstream's response to a token that it does not accept contains, whatever the status.
+/// Text in the upstream's response to a token that it does not accept, whatever the status.
 const UNAUTHENTICATED: &str = "Unauthenticated";
 
 /// A longer body is a real response.

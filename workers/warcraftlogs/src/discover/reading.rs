@@ -223,7 +223,7 @@ impl Reading<'_> {
         let fenced = "another discovery has the rule";
         let unbelieved = of_pass(claim, &pass).filter(|_| pass.is_done());
         let doubt = match stop {
-            // What was read before stays read.
+            // Pages that were read before stay read.
             Some(Stopped::Doubted(ref doubt)) => Some((Some(&pass), doubt.clone())),
             _ => unbelieved.map(|oddity| (None, Doubt { at: now, reason: oddity.to_string(), sample: None })),
         };

@@ -51,14 +51,14 @@ pub enum Found {
     Rows(Listing),
     /// There is no such page: the previous page was the last.
     PastTheEnd {
-        /// What the upstream shows in its place, in outline.
+        /// Outline of what the upstream shows instead.
         sample: Option<String>,
     },
     /// Rows that do not name players as they should.
     Unreadable {
         /// The players that could be identified nevertheless.
         players: Vec<PlayerId>,
-        /// What is wrong with the page.
+        /// The error in the page.
         reason: String,
         /// Outline of the page.
         sample: Option<String>,

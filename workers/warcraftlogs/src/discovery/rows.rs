@@ -20,7 +20,7 @@ const ROW_ID: &[u8] = b"row-";
 /// The path of links to characters.
 const CHARACTER_PATH: &str = "/character/";
 
-/// What follows in a link to a character by its id.
+/// Second part of the path in a link by the character's id.
 const BY_ID: &str = "id/";
 
 /// The contents of a ranking page's table. A table without rows is past the end.
@@ -90,7 +90,7 @@ struct Row {
     link: Option<Link>,
 }
 
-/// What a pager says about a next page.
+/// A pager's statement about a next page.
 #[derive(Clone, Copy)]
 enum Pager {
     Last,

@@ -70,12 +70,14 @@ pub struct FoundEncounter {
 }
 
 impl Found {
-    /// What a database of everything should return for this player. `None` if a value is out of the format's range.
+    /// The result that a database of everything should return for this player. `None` if a value is out of the format's
+    /// range.
     pub fn expected(player: &Player) -> Option<Found> {
         Found::expected_with(player, &Options::default())
     }
 
-    /// What a database with these options should return for this player: percentiles are rounded down, dates are days.
+    /// The result that a database with these options should return for this player: percentiles are rounded down, dates
+    /// are days.
     pub fn expected_with(player: &Player, options: &Options) -> Option<Found> {
         let mut raids: BTreeMap<RaidId, BTreeMap<Difficulty, FoundRaid>> = BTreeMap::new();
         for (raid, difficulties) in &player.raids {

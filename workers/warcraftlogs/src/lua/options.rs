@@ -1,4 +1,4 @@
-//! What goes into the databases.
+//! Options for the contents of the databases.
 
 use std::collections::BTreeSet;
 
@@ -15,15 +15,15 @@ pub struct Options {
     pub raids: Option<BTreeSet<RaidId>>,
     /// Only these difficulties; all without.
     pub difficulties: Option<BTreeSet<Difficulty>>,
-    /// What is said beside the best percentiles.
+    /// Contents in addition to the best percentiles.
     pub fields: BTreeSet<Field>,
-    /// Players that were updated last more than so many days before the newest one are left out; all are in without.
+    /// Players last updated more than this many days before the newest one are left out; `None` keeps all.
     pub max_age_days: Option<u32>,
     /// Once a region's file has this many bytes, another file follows.
     pub largest_file: u64,
 }
 
-/// What a database may leave out.
+/// Contents that a database may leave out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
 pub enum Field {
     /// The median average of a raid and difficulty.

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::draft::Draft;
 use crate::model::PlayerId;
 
-/// What a generation wrote, and what it refused.
+/// Players and files that a generation wrote, and players that it refused.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Report {

@@ -21,7 +21,7 @@ pub(crate) struct Head {
     pub(crate) updated_at: u64,
     /// In its [written](name::written) form.
     pub(crate) name: Range<usize>,
-    /// What follows the name.
+    /// The bytes after the name.
     pub(crate) rest: Range<usize>,
 }
 

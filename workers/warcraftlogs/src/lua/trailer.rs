@@ -70,7 +70,7 @@ impl Trailer {
         }
     }
 
-    /// What is needed to interpret a record.
+    /// The context needed to interpret a record.
     pub(super) fn shape(&self) -> Shape<'_> {
         Shape { encounters: &self.sizes, precision: self.precision, extras: Extras::of(&self.fields) }
     }

@@ -104,7 +104,7 @@ fn cannot_write(path: &Path, error: &std::io::Error) -> git2::Error {
 pub(super) struct Scratch(PathBuf);
 
 impl Scratch {
-    /// An empty folder. What an earlier run left there is removed first.
+    /// An empty folder. Files that an earlier run left there are removed first.
     pub(super) fn new(path: PathBuf) -> Scratch {
         let scratch = Scratch(path);
         scratch.clear();

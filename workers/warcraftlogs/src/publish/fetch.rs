@@ -105,7 +105,7 @@ impl Remote<'_> {
         let mut connection = remote.connect_auth(Direction::Fetch, None, None)?;
         let fetched = Fetched::of(connection.list()?.iter().map(|head| (head.name(), head.oid())), &branch)?;
         let Some(parent) = fetched.parent else { return Ok(fetched) };
-        // What this process pushed is already here, with all its objects.
+        // A commit pushed by this process is already here, with all its objects.
         if depth == Depth::TIP && repository.find_commit(parent).is_ok() {
             return Ok(fetched);
         }

@@ -171,7 +171,7 @@ pub enum PublishError {
         step: &'static str,
         /// Its file or folder.
         path: PathBuf,
-        /// What to do about it.
+        /// The remedy.
         remedy: &'static str,
         /// The system's error.
         source: io::Error,
@@ -183,9 +183,9 @@ pub enum PublishError {
         step: &'static str,
         /// The remote, without user and token.
         url: String,
-        /// What libgit2 or the remote said.
+        /// The message of libgit2 or the remote.
         reason: String,
-        /// What to do about it.
+        /// The remedy.
         remedy: &'static str,
     },
     /// Another push came first in every attempt.

@@ -116,7 +116,7 @@ impl Remote<'_> {
     /// An error of git, described in Stint's terms and without secrets.
     pub(super) fn failure(&self, step: &'static str, remedy: &'static str, error: &git2::Error) -> Failure {
         let remote_class = matches!(error.class(), ErrorClass::Net | ErrorClass::Callback);
-        // What the remote sends exceeds a limit: a new clone would exceed it too.
+        // The remote's data exceed a limit: a new clone would exceed it too.
         let is_given_up = error.code() == ErrorCode::User;
         let is_behind = error.code() == ErrorCode::NotFastForward;
         Failure {

@@ -35,7 +35,7 @@ pub struct RankOptions {
     pub size: Option<u32>,
     /// Whether to compare only with players of the same item level or keystone.
     pub by_bracket: Option<bool>,
-    /// What to compare with.
+    /// The kills to compare with.
     pub compare: Option<Compare>,
     /// The day whose rankings to compare with.
     pub timeframe: Option<Timeframe>,

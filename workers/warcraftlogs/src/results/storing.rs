@@ -11,11 +11,11 @@ use crate::store::{Answered, Dropped, Known, Players};
 use crate::whom::Whom;
 
 impl Results {
-    /// Stores the results. What is left of a player under another id is sent first, and only once: after a former id is
-    /// recorded as merged, nothing more is fetched of it.
+    /// Stores the results. Messages for the rest of players under another id are sent first, and only once: after a
+    /// former id is recorded as merged, nothing more is fetched for it.
     ///
-    /// An error leaves the rest to be stored later. What the store rejects for good is logged and left out, and its
-    /// message becomes a dead letter.
+    /// An error leaves the rest to be stored later. A result that the store rejects for good is logged and left out,
+    /// and its message becomes a dead letter.
     pub(crate) async fn keep(&mut self, players: &dyn Players, queue: &dyn Queue) -> PortResult<()> {
         self.send_follow_ups(queue).await?;
         self.store(players).await?;

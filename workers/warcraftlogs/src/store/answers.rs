@@ -99,7 +99,7 @@ impl<'de> Deserialize<'de> for UnitAnswer {
     }
 }
 
-/// What one response of the upstream brought for a player.
+/// The results of one response of the upstream for a player.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Answered {
     /// The player, with the ranks that came.
@@ -117,7 +117,7 @@ impl From<Player> for Answered {
     }
 }
 
-/// What was fetched of one player, and when.
+/// The stored results of one player.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Fetched {
     /// When it was dropped, if that was the latest event.
@@ -191,7 +191,7 @@ impl Refusals {
     }
 }
 
-/// What is stored on several players, read before the upstream is called.
+/// The stored results of several players, read before the upstream is called.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Known {
     /// The players with stored results.

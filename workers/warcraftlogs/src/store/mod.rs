@@ -162,7 +162,7 @@ pub trait Rules: Send + Sync {
 pub struct Damaged {
     /// The document's id, as text.
     pub id: String,
-    /// What is wrong, with the field's name.
+    /// The error, with the field's name.
     pub reason: String,
 }
 
@@ -212,7 +212,7 @@ pub enum DropReason {
 pub struct Unasked {
     /// The player.
     pub id: PlayerId,
-    /// What is refused, with the upstream's reasons.
+    /// The refused raids and difficulties, with the upstream's reasons.
     pub refused: Vec<(Unit, String)>,
     /// Whether nothing was stored of the player before: then it is dropped, as [`DropReason::Refused`].
     pub is_unknown: bool,
@@ -263,7 +263,7 @@ pub trait Players: Send + Sync {
     /// Idempotent.
     async fn refuse(&self, unasked: &[Unasked], at: Timestamp) -> PortResult<()>;
 
-    /// What was fetched of these players, and what is refused to all players, in one round trip.
+    /// Reads the results of these players, and the refusals for all players, in one round trip.
     async fn known(&self, ids: &[PlayerId]) -> PortResult<Known>;
 
     /// Records players that will never have ranks. Ranks that are already stored stay.

@@ -163,7 +163,7 @@ impl MongoStore {
     }
 }
 
-/// What a response means for the player's standing.
+/// The change that a response makes to the player's standing.
 pub(super) fn came(Answered { player, refused, complete }: &Answered) -> Came {
     let served = player.ranked_in();
     let mut covered: RaidsToScrap = served.clone();

@@ -16,7 +16,7 @@ use crate::model::{PlayerId, Unit};
 
 const REFUSALS: &str = "refusals";
 
-/// What several responses refuse for the first time.
+/// Raids and difficulties that several responses refuse for the first time.
 #[derive(Debug, Default)]
 pub(super) struct NewlyRefused {
     /// The refused players, and the reasons.
@@ -31,7 +31,7 @@ impl NewlyRefused {
         ids.into_iter().collect()
     }
 
-    /// What is refused to a player.
+    /// The raids and difficulties refused to a player.
     fn units_of(&self, id: PlayerId) -> impl Iterator<Item = Unit> {
         self.players.iter().filter(move |(_, players)| players.contains_key(&id)).map(|(unit, _)| *unit)
     }
@@ -45,7 +45,7 @@ impl MongoStore {
         Ok(found.iter().filter_map(refusals).collect())
     }
 
-    /// What responses refuse to players for the first time. Must be called before the responses are stored.
+    /// Finds what responses refuse to players for the first time. Must be called before the responses are stored.
     pub(super) async fn newly_refused(&self, answered: &[Answered]) -> PortResult<NewlyRefused> {
         let mut new = NewlyRefused::default();
         for Answered { player, refused, .. } in answered {

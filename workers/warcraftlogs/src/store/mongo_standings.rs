@@ -17,7 +17,7 @@ use crate::model::{PlayerId, RaidsToScrap, Unit};
 
 pub(super) const STANDINGS: &str = "standings";
 
-/// What is stored of a player.
+/// The standing of a player.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Standing {
     pub(super) fetched_at: Option<Timestamp>,
@@ -75,7 +75,7 @@ impl Standing {
         if fetched_at > Some(stale_at) && covered || settled { Kind::Fresh } else { Kind::Due }
     }
 
-    /// What of `raids` is still to be fetched, considering what is frozen.
+    /// The part of `raids` that is still to be fetched, considering frozen raids.
     pub(super) fn still_wanted(&self, frozen: &Frozen, raids: &RaidsToScrap) -> RaidsToScrap {
         frozen.still_wanted(raids, self.covered(), self.fetched_at)
     }
@@ -135,7 +135,7 @@ impl MongoStore {
     }
 }
 
-/// What was fetched at different times adds up.
+/// Results fetched at different times add up.
 fn fetched(Came { player, complete, covered, answers }: &Came) -> Vec<Document> {
     let mut set: Document = answers.iter().map(|(unit, answer)| (field(*unit), stored(answer))).collect();
     set.extend(complete.map(|at| ("fetchedAt".to_owned(), Bson::from(date(at)))));

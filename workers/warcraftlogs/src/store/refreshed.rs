@@ -22,7 +22,7 @@ pub struct RefreshAnswer {
     pub whom: Whom,
     /// When the upstream responded.
     pub at: Timestamp,
-    /// What the upstream responded.
+    /// The upstream's response.
     pub result: Refreshed,
 }
 

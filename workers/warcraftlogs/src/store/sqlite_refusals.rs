@@ -26,13 +26,13 @@ pub(super) const MIGRATION: &str = "
     ) STRICT, WITHOUT ROWID;
 ";
 
-/// What several responses refuse, and serve.
+/// The refusals and successes in several responses.
 pub(super) struct Refused {
     refused: BTreeMap<Unit, Refusal>,
     served: RaidsToScrap,
 }
 
-/// What several responses say about one raid and difficulty.
+/// The refusals and successes for one raid and difficulty.
 pub(super) struct Refusal {
     players: u32,
     reason: String,
@@ -111,7 +111,7 @@ pub(super) fn refuse(
     fetched(connection, player, Some(at), &Standing { covered, answers })
 }
 
-/// What is stored of these players, and what is refused to all players.
+/// Reads the results of these players, and the refusals for all players.
 pub(super) fn known(connection: &Connection, ids: &[PlayerId]) -> Result<Known> {
     let mut select = connection.prepare_cached("SELECT fetched_at, raids, answers FROM standings WHERE id = ?1")?;
     let mut known = Known { refusals: refusals(connection)?, ..Known::default() };

@@ -51,7 +51,7 @@ pub(super) fn lines(freshness: &Freshness) -> (i64, i64) {
     (to_millis(freshness.forgotten_at), to_millis(freshness.stale_at))
 }
 
-/// What is stored of a player besides its document.
+/// The data on a player that is stored besides its document.
 #[derive(Default)]
 pub(super) struct Standing {
     /// Raids and difficulties in which nothing more is to be fetched: the player has ranks there, or is refused them.

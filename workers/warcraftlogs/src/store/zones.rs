@@ -40,7 +40,7 @@ impl Frozen {
     }
 }
 
-/// What is known about the upstream's raids. A frozen raid stays frozen, so the fleet asks about each raid until it is
+/// The stored facts on the upstream's raids. A frozen raid stays frozen, so the fleet asks about each raid until it is
 /// frozen.
 #[async_trait]
 pub trait Zones: Send + Sync {

@@ -17,7 +17,7 @@ use crate::world::{Process, Setup, World, play};
 
 const HOUR: u64 = 60 * 60;
 
-/// What the queue may hold whatever the keys have.
+/// Messages that the queue may hold whatever the keys have.
 const FLOOR: u64 = 10_000;
 
 /// Discovers every player that the upstream lists.

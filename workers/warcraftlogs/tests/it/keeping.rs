@@ -1,4 +1,4 @@
-//! What was paid for reaches the store, whatever faults the store has meanwhile, or the loss is reported.
+//! Results that were paid for reach the store, whatever faults the store has meanwhile, or the loss is reported.
 
 use std::collections::HashSet;
 use std::ops::Range;

@@ -35,7 +35,7 @@ async fn stored(world: &World) -> u64 {
     world.ranked().await.values().map(|player| player.ranked_in().len() as u64).sum()
 }
 
-/// What was paid for when a process ended, and was not stored yet: the calls in flight.
+/// Raids and difficulties paid for but not yet stored when a process ended: the calls in flight.
 async fn in_flight(world: &World) -> u64 {
     let books = world.books();
     assert_eq!(books.sections_again, 0, "nothing was bought twice before anything was killed");

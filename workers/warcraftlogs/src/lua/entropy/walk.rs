@@ -16,7 +16,7 @@ pub(crate) trait Sink {
     fn refill(&mut self);
 }
 
-/// What is needed in addition to the record to interpret it.
+/// The context needed to interpret a record.
 #[derive(Clone, Copy)]
 pub(crate) struct Shape<'a> {
     /// How many encounters the raid of each section has.

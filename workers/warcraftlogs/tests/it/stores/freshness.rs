@@ -149,7 +149,7 @@ pub(crate) async fn ranks_that_do_not_cover_everything_are_due_at_once(world: &i
     rank(world, 9, &[]).await;
     assert_eq!(due(world).await, [(8, Some(world.now())), (9, Some(world.now()))]);
     assert_eq!(backlog(world).await, (2, 0, 1));
-    // What was fetched at different times adds up.
+    // Results fetched at different times add up.
     rank(world, 8, &[(26, 3)]).await;
     discover(world, &[seen(7, &[(28, 3)])]).await;
     assert_eq!(due(world).await, [(7, Some(world.now())), (9, Some(world.now()))]);

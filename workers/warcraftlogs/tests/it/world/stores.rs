@@ -58,7 +58,7 @@ impl Stores {
         }
     }
 
-    /// What a worker needs to start the next one.
+    /// The ports with which a worker starts the next one.
     pub(super) fn handover(&self) -> Handover {
         Handover { wakeups: self.wakeups.clone(), milestones: self.milestones.clone() }
     }
