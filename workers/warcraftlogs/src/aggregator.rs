@@ -56,7 +56,7 @@ const PAGE: usize = 10_000;
 /// Players read, sent and handed over at a time. It bounds memory, however many players are sent.
 const CHUNK: usize = 1_000;
 
-/// Batches sent side by side.
+/// Batches sent in parallel.
 const SENDS_AT_ONCE: usize = 16;
 
 /// Time that a chunk may take. With less time left, no further chunk is started.

@@ -63,7 +63,7 @@ pub struct Budget {
     pub refreshes: Arc<dyn Queue>,
     /// For reading counters.
     pub api: Arc<Api>,
-    /// How ranks are asked for.
+    /// How ranks are requested.
     pub questions: Arc<FollowedQuestions>,
     /// Which raids need not be fetched again.
     pub frozen: Arc<FrozenRaids>,

@@ -87,12 +87,12 @@ pub(super) fn report_alias(index: usize) -> String {
     format!("report{index}")
 }
 
-/// The key's counter alone.
+/// The query for the key's counter.
 pub fn read_points() -> String {
     format!("query ReadPoints {{ rateLimitData {{ ...Points }} }}\n{}", fragment("Points"))
 }
 
-/// The ranks of several characters, and the key's counter, in one document.
+/// The query for the ranks of several characters, and the key's counter, in one document.
 pub fn ranks(batch: &[RanksOf], questions: &Questions) -> String {
     let mut document = String::with_capacity(TYPICAL_LENGTH);
     document.push_str("query Ranks {\n  rateLimitData { ...Points }\n  characterData {\n");
@@ -129,8 +129,8 @@ pub struct GuildOf {
     pub region: String,
 }
 
-/// A page of the list of reports of one raid that were uploaded between two instants (in milliseconds), by a guild if
-/// one is given.
+/// The query for a page of the list of reports of one raid that were uploaded between two instants (in milliseconds),
+/// by a guild if one is given.
 pub fn list_reports(
     raid: RaidId,
     (from_millis, to_millis): (i64, i64),
@@ -156,18 +156,18 @@ pub(super) fn zone_alias(raid: RaidId) -> String {
     format!("zone{raid}")
 }
 
-/// The zone data of several raids.
+/// The query for the zone data of several raids.
 pub fn zones(raids: &[RaidId]) -> String {
     let zones = raids.iter().map(|raid| format!("    {}: zone(id: {raid}) {{ ...ZoneFields }}\n", zone_alias(*raid)));
     world("Zones", &zones.collect::<String>()) + fragment("ZoneFields")
 }
 
-/// The zone data of all raids.
+/// The query for the zone data of all raids.
 pub fn all_zones() -> String {
     world("AllZones", "    zones { ...ZoneFields }\n") + fragment("ZoneFields")
 }
 
-/// The id of a server.
+/// The query for the id of a server.
 pub fn server_id(region: &str, slug: &str) -> String {
     let [region, slug] = [region, slug].map(string_literal);
     world("ServerId", &format!("    server(region: {region}, slug: {slug}) {{ id }}\n"))

@@ -86,7 +86,8 @@ struct RankedRegion {
 }
 
 impl Api {
-    /// A page of the reports of `raid` that were uploaded between two instants, in milliseconds; by a guild if one is given.
+    /// Fetches a page of the reports of `raid` that were uploaded between two instants, in milliseconds; by a guild if
+    /// one is given.
     pub async fn list_reports(
         &self,
         key: &KeyId,
@@ -107,8 +108,8 @@ impl Api {
         .await
     }
 
-    /// The characters ranked in several reports, with their servers if requested. A deleted or private report is
-    /// skipped.
+    /// Fetches the characters ranked in several reports, with their servers if requested. A deleted or private report
+    /// is skipped.
     pub async fn report_players(
         &self,
         key: &KeyId,

@@ -76,7 +76,7 @@ fn listed<'de, D: serde::Deserializer<'de>, T: Deserialize<'de>>(deserializer: D
 }
 
 impl Api {
-    /// The upstream's data on these raids; a raid that it does not know is left out.
+    /// Fetches the upstream's data on these raids; a raid that it does not know is left out.
     pub async fn zones(&self, key: &KeyId, raids: &[RaidId]) -> (CallEnd, Result<Vec<Zone>, CallError>) {
         self.read_world(key, zones(raids), |world| {
             let found = raids.iter().filter_map(|raid| world.remove(&zone_alias(*raid)));
@@ -85,12 +85,12 @@ impl Api {
         .await
     }
 
-    /// The upstream's data on all raids that it knows.
+    /// Fetches the upstream's data on all raids that it knows.
     pub async fn all_zones(&self, key: &KeyId) -> (CallEnd, Result<Vec<Zone>, CallError>) {
         self.read_world(key, all_zones(), |world| read(world.remove("zones").unwrap_or_default())).await
     }
 
-    /// The id of the server with this slug, as used in the site's URLs. `None`: there is no such server.
+    /// Fetches the id of the server with this slug, as used in the site's URLs. `None`: there is no such server.
     pub async fn server_id(&self, key: &KeyId, region: &str, slug: &str) -> (CallEnd, Result<Option<u32>, CallError>) {
         self.read_world(key, server_id(region, slug), |world| {
             let server: Option<Server> = serde_json::from_value(world.remove("server").unwrap_or_default())?;

@@ -48,7 +48,7 @@ enum Stopped {
     Time,
     /// Another discovery has the rule.
     Fenced,
-    /// The source did not answer.
+    /// The source returned an error.
     Source(SourceError),
     /// The upstream refused another discovery.
     Resting(Rest),

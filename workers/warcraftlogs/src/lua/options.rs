@@ -9,11 +9,11 @@ use crate::model::{Difficulty, RaidId};
 /// The selection of what goes into the databases.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// To what percentiles are rounded down.
+    /// The precision to which percentiles are rounded down.
     pub precision: Precision,
-    /// Only these raids; all without.
+    /// Only these raids; `None` selects all.
     pub raids: Option<BTreeSet<RaidId>>,
-    /// Only these difficulties; all without.
+    /// Only these difficulties; `None` selects all.
     pub difficulties: Option<BTreeSet<Difficulty>>,
     /// Contents in addition to the best percentiles.
     pub fields: BTreeSet<Field>,

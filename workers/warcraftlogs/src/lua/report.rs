@@ -32,7 +32,7 @@ pub struct LeftOut {
     pub without_ranks: u64,
     /// Not updated for as many days as [`Options::max_age_days`](super::Options::max_age_days).
     pub not_seen: u64,
-    /// The moment since which those were not updated.
+    /// The time since which they were not updated.
     pub not_seen_since: Option<Timestamp>,
     /// Regions with no player left. Their older databases stay unchanged.
     pub regions: Vec<String>,

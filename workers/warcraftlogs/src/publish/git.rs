@@ -1,4 +1,4 @@
-//! Publishing to a branch of a git repository.
+//! Publishes to a branch of a git repository.
 
 use std::path::Path;
 use std::sync::Arc;

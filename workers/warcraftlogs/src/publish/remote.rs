@@ -1,4 +1,4 @@
-//! Pushing to the remote.
+//! Pushes to the remote.
 
 use std::cell::{Cell, RefCell};
 

@@ -133,7 +133,7 @@ impl World {
         page.documents.into_iter().map(|player| (player.id, player.raids_to_scrap)).collect()
     }
 
-    /// Players who wait in the queue, with what is to be fetched of them; each once.
+    /// Players who wait in the queue, with the raids and difficulties to fetch; each once.
     pub(crate) async fn queued(&self) -> BTreeMap<PlayerId, RaidsToScrap> {
         let mut queued: BTreeMap<PlayerId, RaidsToScrap> = BTreeMap::new();
         for delivery in self.stores.queue.peek(ALL).await.unwrap() {
