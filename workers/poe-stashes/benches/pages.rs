@@ -1,4 +1,4 @@
-//! The bytes' way: looking ahead, compressing and storing, indexing; each beside a peer.
+//! The path of a page's bytes: looking ahead, compressing and storing, indexing; each compared with an alternative.
 
 #![expect(clippy::disallowed_methods, reason = "a measurement reads the clock before and after")]
 
@@ -23,10 +23,10 @@ use stint_poe_stashes::writer::{Incoming, write};
 use stint_standins::poe_stashes::Options;
 use stint_standins::{PoeStashes, Upstream};
 
-/// The fastest round counts, since others share the machine.
+/// The fastest round counts, since the machine has other load.
 const ROUNDS: usize = 7;
 
-/// What a connection hands on at a time.
+/// The size of the pieces that a connection delivers.
 const PIECE: usize = 16 * 1024;
 
 type Failure = Box<dyn std::error::Error>;
@@ -90,7 +90,7 @@ fn index(pages: &[Bytes], out: &mut impl Write, rate: impl Fn(f64) -> f64) -> Re
     Ok(())
 }
 
-/// Pages of the stand-in, some megabytes each.
+/// Returns pages of the stand-in, some megabytes each.
 fn pages(count: usize) -> Result<Vec<Bytes>, Failure> {
     let options =
         Options { items_per_stash: (40, 80), stashes_per_page: 100, stashes: 2_000, ..Options::default() }.instant();
@@ -125,7 +125,7 @@ fn token(upstream: &mut PoeStashes) -> Result<String, Failure> {
     Ok(answer["access_token"].as_str().ok_or("no token")?.to_owned())
 }
 
-/// How many bytes it takes to know the next id.
+/// Returns how many bytes are needed to know the next id.
 fn peeked(page: &[u8]) -> usize {
     let mut peek = Peek::default();
     page.iter().take_while(|byte| peek.feed(&[**byte]) == Peeked::NotYet).count() + 1
@@ -164,7 +164,8 @@ fn compress(pages: &[Bytes], level: i32) -> usize {
     pages.iter().map(|page| compressed(page, 0, level).len()).sum()
 }
 
-/// As the follower does it: pieces from a connection, looked at, compressed, and put under a new name.
+/// Stores pages as the follower does: takes pieces from a connection, scans and compresses them, and commits them under
+/// a new name.
 fn store(pages: &[Bytes], objects: &Objects, round: usize) {
     let clock: Arc<dyn Clock> = Arc::new(ManualClock::new(Timestamp::UNIX_EPOCH));
     let embedded = Embedded::in_memory(clock).unwrap_or_else(|error| panic!("{error}"));
@@ -180,7 +181,7 @@ fn store(pages: &[Bytes], objects: &Objects, round: usize) {
     }
 }
 
-/// Seconds of the fastest round.
+/// Returns the seconds of the fastest round.
 fn fastest(mut work: impl FnMut()) -> f64 {
     (0..ROUNDS).map(|_| seconds(&mut work)).fold(f64::INFINITY, f64::min)
 }

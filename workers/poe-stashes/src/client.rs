@@ -1,4 +1,4 @@
-//! The upstream's two endpoints, and what its failures mean.
+//! The upstream's two endpoints, and how their failures are handled.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,14 +22,15 @@ use crate::look_ahead::HEADER;
 use crate::model::ChangeId;
 use crate::store::Realm;
 
-/// The scope that opens the river.
+/// The scope that gives access to the river.
 const SCOPE: &str = "service:psapi";
 
-/// From the first byte of a request to the last of its body: a page of the largest size over a slow line.
+/// The time limit from the first byte of a request to the last of its body: enough for a page of the largest size over
+/// a slow connection.
 pub const PAGE_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// A page of the river. Nothing is repeated by the client itself: what to do about a failure depends on how it failed
-/// (`failure`), and a lease must be kept up meanwhile.
+/// A page of the river. The client itself does not retry, because the reaction depends on the failure ([`failure`]),
+/// and the lease must be renewed meanwhile.
 const PAGE: RetryPolicy = RetryPolicy {
     operation: "stash page",
     attempts: 1,
@@ -40,14 +41,15 @@ const PAGE: RetryPolicy = RetryPolicy {
     limits: Limits { timeout: PAGE_TIMEOUT, max_body: 0 },
 };
 
-/// The head. It is asked again in two minutes anyhow.
+/// The head. It is requested again in two minutes in any case.
 const HEAD: RetryPolicy = RetryPolicy {
     operation: "head of the river",
     limits: Limits { timeout: Duration::from_secs(20), max_body: 64 * 1024 },
     ..PAGE
 };
 
-/// The stash API, for one realm. All who ask it share one of these, since its limits count the address.
+/// The stash API for one realm. All callers in a process share one instance, because the upstream counts requests per
+/// address.
 pub struct Api {
     client: Client,
     tokens: TokenSource,
@@ -58,12 +60,12 @@ pub struct Api {
     guards: Guards,
 }
 
-/// An answer whose body is still on its way.
+/// An answer whose body is still in transit.
 #[derive(Debug)]
 pub struct OpenPage {
-    /// The next change id, if the header tells it.
+    /// The next change id, if the header has it.
     pub header: Option<ChangeId>,
-    /// When the upstream began to answer.
+    /// When the head of the answer arrived.
     pub answered_at: Timestamp,
     /// The page, decompressed.
     pub body: Body,
@@ -75,13 +77,13 @@ struct Head {
     psapi: ChangeId,
 }
 
-/// Why there is no answer.
+/// Why a request has no result.
 #[derive(Debug, thiserror::Error)]
 pub enum RiverError {
-    /// The request came to nothing.
+    /// The request failed.
     #[error(transparent)]
     Http(#[from] HttpError),
-    /// The answer of the head's endpoint is none.
+    /// The head's endpoint returned an invalid answer.
     #[error("the answer of {host} has no change id in 'psapi': {reason}")]
     NoHead {
         /// Host and port.
@@ -89,14 +91,14 @@ pub enum RiverError {
         /// What is wrong with it.
         reason: String,
     },
-    /// Not sent: by the word of its breaker the upstream is down.
+    /// Not sent: the circuit breaker reports that the upstream is down.
     #[error("{upstream} is down since {since}, and is asked again in {} s: {reason}", delay.as_secs())]
     Down {
-        /// The breaker's name of it.
+        /// The upstream's name at the breaker.
         upstream: String,
         /// Since when.
         since: Timestamp,
-        /// Until the next probe.
+        /// The time until the next probe.
         delay: Duration,
         /// How the last request failed.
         reason: String,
@@ -104,10 +106,10 @@ pub enum RiverError {
 }
 
 impl Api {
-    /// An API that is asked through `transport`, which must say who asks (`Settings::user_agent`). An error names the
-    /// setting that is missing.
+    /// Returns an API client that sends through `transport`, which must set the user agent ([`Settings::user_agent`]).
+    /// The error names the setting that is missing.
     ///
-    /// What all processes know of the upstream's health is in `breakers`.
+    /// The upstream's health is shared by all processes through `breakers`.
     pub fn new(
         settings: &Settings,
         transport: Arc<dyn Transport>,
@@ -139,10 +141,10 @@ impl Api {
         })
     }
 
-    /// Asks for the page of `id`, as soon as the limits permit, and answers when its headers are there.
+    /// Requests the page of `id` as soon as the rate limits allow, and returns when its headers have arrived.
     pub async fn page(&self, id: ChangeId) -> Result<OpenPage, RiverError> {
         if let Some(opens_at) = self.opens_at().filter(|_| !self.guards.pages.is_closed()) {
-            // The limits may keep a probe waiting for longer than it may take.
+            // The rate limits may delay a probe for longer than the breaker waits for its result.
             self.clock.sleep_until(opens_at).await;
         }
         guarded(&self.guards.pages, &*self.clock, |pass| self.open_page(pass, id)).await
@@ -165,9 +167,9 @@ impl Api {
         Ok(OpenPage { header, answered_at: self.clock.now(), body: answer.body })
     }
 
-    /// Where the river is now. Asked without a token.
+    /// Returns the current head of the river. Needs no token.
     pub async fn head(&self) -> Result<ChangeId, RiverError> {
-        // The client asks the pages' breaker, for which a pass of the head's says nothing.
+        // The client asks the pages' breaker, to which a pass of the head's breaker means nothing.
         guarded(&self.guards.head, &*self.clock, |_| self.ask_for_head()).await
     }
 
@@ -179,39 +181,40 @@ impl Api {
         head.map(|head| head.psapi).map_err(|error| RiverError::NoHead { host: answer.host, reason: error.to_string() })
     }
 
-    /// Whether requests for pages go without restriction, as far as this process knows.
+    /// Whether the breaker lets requests for pages through, as far as this process knows.
     pub fn is_up(&self) -> bool {
         self.guards.pages.is_closed()
     }
 
-    /// Lets the next request go as a probe, as somebody who starts the fleet means it to.
+    /// Allows the next request as a probe at once. Called when an operator starts the fleet.
     pub async fn hasten(&self) {
         self.guards.pages.hasten().await;
         self.guards.head.hasten().await;
     }
 
-    /// What has been sent so far.
+    /// The number of requests so far.
     pub fn counts(&self) -> LimitCounts {
         self.client.limits().map(stint_http::Pacer::counts).unwrap_or_default()
     }
 
-    /// The limits of the pages, as they were last told.
+    /// The rate limits of the pages, as the upstream last announced them.
     pub fn limits(&self) -> Option<RateLimits> {
         self.client.limits()?.limits_of(&self.page_uri(ChangeId::BEGINNING))
     }
 
-    /// When the limits will let the next request for a page go: in the past when it may go now. `None` while one is under
-    /// way.
+    /// Returns when the rate limits allow the next request for a page: in the past if it is allowed now. `None` while a
+    /// request is in flight.
     pub fn opens_at(&self) -> Option<Timestamp> {
         self.client.limits()?.opens_at(&self.page_uri(ChangeId::BEGINNING))
     }
 
-    /// What the pace must not forget.
+    /// Returns the state of the pacer, to be stored.
     pub fn memory(&self) -> Option<serde_json::Value> {
         serde_json::to_value(self.client.limits()?.memory()).ok()
     }
 
-    /// Takes in what was kept. What a later version has kept, and is not understood, is passed over.
+    /// Restores the stored state of the pacer. State that a later version has written, and this one cannot read, is
+    /// ignored.
     pub fn restore(&self, memory: &serde_json::Value) {
         match (self.client.limits(), serde_json::from_value(memory.clone())) {
             (Some(limits), Ok(memory)) => limits.restore(&memory),
@@ -221,41 +224,41 @@ impl Api {
     }
 
     fn page_uri(&self, id: ChangeId) -> Uri {
-        // The address was read as one before, and digits and dashes fit behind it.
+        // The prefix was parsed as an address before, and digits and hyphens are valid after it.
         format!("{}?id={id}", self.pages).parse().unwrap_or_default()
     }
 }
 
 impl RiverError {
-    /// Whether everybody who asks must wait.
+    /// Whether all requests from this address must wait.
     pub fn is_refusal_for_haste(&self) -> bool {
         matches!(self, RiverError::Http(HttpError::RateLimited(_) | HttpError::Token(TokenError::RateLimited(_))))
     }
 
-    /// Whether this may be about what was asked for, and not about who asks.
+    /// Whether the refusal may be about the page and not about the client.
     pub fn is_refusal_of_the_page(&self) -> bool {
         matches!(self, RiverError::Http(HttpError::Status { status, .. }) if status.is_client_error())
     }
 }
 
-/// What to do about a failure.
+/// The reaction to a failure.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Failure {
-    /// It passes: ask again after a while.
+    /// Temporary: retry after a while.
     Wait {
         /// How long.
         delay: Duration,
         /// In words.
         reason: String,
     },
-    /// A person must see to it. Asking on would count towards a ban, or evade one.
+    /// An operator must act. Further requests would count towards a ban, or evade one.
     Stop {
         /// In words.
         reason: String,
     },
 }
 
-/// Judges a failure, the `failures`th in a row (from 1).
+/// Returns the reaction to the `failures`th failure in a row (from 1).
 pub fn failure(error: &RiverError, failures: u32) -> Failure {
     match error {
         RiverError::Http(error) => http_failure(error, failures),
@@ -283,10 +286,10 @@ fn http_failure(error: &HttpError, failures: u32) -> Failure {
     }
 }
 
-/// The wait after a refusal for haste that names none.
+/// The wait after a 429 that names none.
 const UNSAID: Duration = Duration::from_secs(60);
 
-/// `first` seconds, doubled with each further failure, up to `longest`.
+/// Returns `first` seconds, doubled with each further failure, up to `longest`.
 fn doubled(first: u64, longest: u64, failures: u32) -> Duration {
     Duration::from_secs(first.saturating_mul(1 << failures.saturating_sub(1).min(16)).min(longest))
 }

@@ -13,7 +13,7 @@ use crate::store::Realm;
 
 /// The settings of the `poe-stashes` fleet.
 #[derive(Args, Clone, Debug)]
-// Its group would have the name of the struct, as those of other fleets.
+// Otherwise the group would have the name of the struct, which other fleets use too.
 #[group(id = "poe-stashes")]
 #[command(next_help_heading = "Settings of the poe-stashes fleet")]
 pub struct Settings {
@@ -86,14 +86,14 @@ pub struct Settings {
     pub poe_event_days: u32,
 }
 
-/// Where a chain begins.
+/// Where a chain starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Start {
-    /// Where the river is now; it shows nothing of it for five minutes.
+    /// The current head of the river; it shows nothing there for five minutes.
     Head,
     /// The newest page that can be read.
     Tail,
-    /// The first page of all.
+    /// The first page of the river.
     Beginning,
     /// A page by its id.
     At(ChangeId),
@@ -114,16 +114,16 @@ impl FromStr for Start {
     }
 }
 
-/// A place for pages.
+/// Where pages are stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Blobs {
     /// A folder of this machine.
     Folder(std::path::PathBuf),
-    /// A bucket of S3.
+    /// An S3 bucket.
     S3 {
         /// Its name.
         bucket: String,
-        /// What all keys begin with; may be empty.
+        /// The prefix of all keys; may be empty.
         prefix: String,
     },
 }
@@ -146,11 +146,11 @@ impl FromStr for Blobs {
     }
 }
 
-/// Three renewals of a lease must have time for a write that S3 repeats.
+/// Within a lease, each of the three renewals must leave time for a write that S3 repeats.
 const LEAST_LEASE_IN_BUCKET: u32 = 10;
 
 impl Settings {
-    /// The client, its secret and who to write to. An error names what is missing.
+    /// Returns the client id, its secret and the contact address. The error names what is missing.
     pub fn client(&self) -> Result<(&str, &SecretString), String> {
         let missing = |variable: &str, what: &str| format!("{variable} is not set: the follower needs {what}");
         let id = self.poe_client_id.as_deref().filter(|id| !id.is_empty());
@@ -159,7 +159,7 @@ impl Settings {
         Ok((id, secret.ok_or_else(|| missing("POE_CLIENT_SECRET", "the secret of its client"))?))
     }
 
-    /// Who is asking: `OAuth client/version (contact: address)`, as the upstream demands of every request.
+    /// Returns the user agent `OAuth client/version (contact: address)`, which the upstream requires in every request.
     pub fn user_agent(&self) -> Result<String, String> {
         let missing = |variable: &str, what: &str| format!("{variable} is not set: the upstream wants to know {what}");
         let plain = |text: &&str| !text.is_empty() && text.bytes().all(|byte| (b' '..=b'~').contains(&byte));
@@ -170,7 +170,7 @@ impl Settings {
         Ok(format!("OAuth {id}/{} (contact: {contact}) stint", env!("CARGO_PKG_VERSION")))
     }
 
-    /// Whether the settings go together. An error names them, and the remedy.
+    /// Checks that the settings are consistent. The error names them, and the remedy.
     pub fn check(&self) -> Result<(), String> {
         let in_bucket = matches!(self.poe_blobs, Some(Blobs::S3 { .. }));
         if in_bucket && self.poe_lease_seconds < LEAST_LEASE_IN_BUCKET {
@@ -183,17 +183,17 @@ impl Settings {
         Ok(())
     }
 
-    /// A follower that keeps no progress for this long is taken for dead.
+    /// After this time without progress, another follower may take over the chain.
     pub fn lease(&self) -> Duration {
         Duration::from_secs(self.poe_lease_seconds.into())
     }
 
-    /// How long a stored page stays with an indexer that crashed.
+    /// The visibility timeout of stored pages: how long they stay with an indexer that crashed.
     pub fn visibility(&self) -> Duration {
         Duration::from_secs(self.poe_visibility_seconds.into())
     }
 
-    /// Behind by more than this is an alarm.
+    /// The lag that raises an alarm.
     pub fn lag_alarm(&self) -> Duration {
         Duration::from_secs(self.poe_lag_alarm_seconds.into())
     }

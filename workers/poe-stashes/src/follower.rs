@@ -1,19 +1,19 @@
-//! Follows the chain of change ids, and keeps every page as it was seen.
+//! Follows the chain of change ids, and stores every page as it was received.
 //!
-//! One message in the chain's queue keeps the fleet going. Whoever receives it claims the chain, follows it for as long
-//! as its invocation may take, and hands it on with another message. On one machine and on Lambda that is the same
-//! function; a long invocation keeps its connections and its pace, and costs less than one for each page.
+//! One message in the chain's queue keeps the fleet running. The follower that receives it claims the chain, follows it
+//! for as long as its invocation may take, and passes it on with another message. The same function runs on one machine
+//! and on Lambda. A long invocation keeps its connections and its pace, and costs less than an invocation per page.
 //!
 //! # What may happen between any two lines
-//! * *Dies while it has the chain:* the lease runs out, and the watcher sends another message: at that moment, if the fleet
-//!   was started again meanwhile (`watcher::wake`). Whoever comes next stores the pages that were still open, and goes on
-//!   from the position.
-//! * *Dies after the chain is given back, before it is handed on:* the watcher sends another message.
-//! * *Dies after it is handed on, before its own message is acknowledged:* the message comes again, finds the chain
-//!   claimed, and is done.
-//! * *Is only thought dead:* its claim's number is old, so that keeping progress answers `false` and it stops. The pages
-//!   that it still writes are the same ones.
-//! * *A message comes twice:* one of the two finds the chain claimed, and is done.
+//! * *A crash while it has the chain:* the lease expires, and the watcher sends another message, at exactly that time
+//!   if the fleet was restarted meanwhile (`watcher::wake`). The next follower stores the pages that were still open,
+//!   and continues from the position.
+//! * *A crash after the chain is released, before it is passed on:* the watcher sends another message.
+//! * *A crash after it is passed on, before its own message is acknowledged:* the message is received again, finds the
+//!   chain claimed, and is done.
+//! * *Its lease expires while it still runs:* its claim's number is old, so its writes return `false` and it stops. The
+//!   pages that it still stores are the same ones.
+//! * *A message is received twice:* one of the two receivers finds the chain claimed, and is done.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,7 +31,7 @@ use crate::model::ChangeId;
 use crate::start::{NotFound, Search};
 use crate::store::{Chain, Claim, Pages, Progress, Realm, Stopped};
 
-/// How long one invocation may take: as long as Lambda lets it.
+/// The time limit of one invocation: Lambda's longest.
 const TIMEOUT: Duration = Duration::from_secs(15 * 60);
 
 /// Follows the chain.
@@ -40,31 +40,31 @@ pub struct Follower {
     settings: FollowerSettings,
 }
 
-/// What a follower works with. Clones are one.
+/// The ports of a follower. Clones share them.
 #[derive(Clone)]
 pub struct FollowerPorts {
     /// The upstream.
     pub api: Arc<Api>,
-    /// Where the chain stands.
+    /// The record of the chain.
     pub chain: Arc<dyn Chain>,
-    /// Where pages are kept.
+    /// The store of pages.
     pub pages: Arc<dyn Pages>,
-    /// The chain's own queue, to hand it on.
+    /// The chain's own queue, for the continuation message.
     pub baton: Arc<dyn Queue>,
-    /// Where stored pages are told.
+    /// The queue of stored pages.
     pub stored: Arc<dyn Queue>,
 }
 
-/// How a follower goes about it.
+/// The settings of a follower.
 #[derive(Clone, Copy, Debug)]
 pub struct FollowerSettings {
-    /// Which river.
+    /// The realm of its river.
     pub realm: Realm,
-    /// Where a chain begins that has no position.
+    /// Where a chain without a position starts.
     pub start: Start,
-    /// How many pages may stream side by side.
+    /// The most bodies that may stream at the same time.
     pub open_pages: usize,
-    /// A follower that keeps no progress for this long is taken for dead.
+    /// After this time without progress, another follower may take over the chain.
     pub lease: Duration,
 }
 
@@ -79,22 +79,22 @@ impl From<&Settings> for FollowerSettings {
     }
 }
 
-/// What a person may ask for.
+/// The options of a manual run.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Wish {
-    /// Go on from another place: `head`, `tail`, `beginning` or an id. What lies between is skipped.
+    /// Continue from another position: `head`, `tail`, `beginning` or an id. The pages between are skipped.
     #[serde(default)]
     start: Option<String>,
-    /// Stop after so many pages, and do not hand on.
+    /// Stop after this many pages, and do not pass the chain on.
     #[serde(default)]
     pages: Option<u64>,
-    /// As the message has it.
+    /// As in the message.
     #[serde(default)]
     id: Option<ChangeId>,
 }
 
-/// What an invocation did.
+/// The result of an invocation.
 #[derive(Debug, Default, PartialEq, Serialize)]
 struct Report {
     fetched: u64,
@@ -109,7 +109,7 @@ struct Report {
 }
 
 impl Follower {
-    /// A follower.
+    /// Returns a follower.
     pub fn new(ports: FollowerPorts, settings: FollowerSettings) -> Follower {
         Follower { ports, settings }
     }
@@ -123,11 +123,13 @@ impl Worker for Follower {
         triggers: &[Trigger::Queue(QueueTrigger {
             queue: CHAIN_QUEUE,
             batch: 1,
-            // Six times the time-out, as Lambda asks: docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
+            // Six times the time-out, as AWS recommends for Lambda:
+            // docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
             visibility_timeout: Duration::from_secs(6 * TIMEOUT.as_secs()),
             max_receives: 5,
         })],
-        // The chain has one at a time: the second one is there to find it claimed, so that a message too many is done.
+        // The chain has one follower at a time. The second place lets a surplus message find the chain claimed and be
+        // done.
         concurrency: 2,
         timeout: TIMEOUT,
     };
@@ -145,14 +147,14 @@ impl Worker for Follower {
     }
 }
 
-/// What an invocation is to do.
+/// What an invocation has to do.
 #[derive(Clone, Copy, Debug, Default)]
 struct Order {
-    /// By a person: a chain that was stopped goes on.
+    /// Started manually: a stopped chain is resumed.
     by_hand: bool,
-    /// Leave the position, and begin there.
+    /// Leaves the position, and starts here.
     start: Option<Start>,
-    /// Begin there if there is no position.
+    /// Starts here if there is no position.
     seed: Option<ChangeId>,
     most_pages: Option<u64>,
 }
@@ -177,7 +179,7 @@ impl Order {
         }
     }
 
-    /// The batch is one message; should there be more, they say the same.
+    /// The batch is one message. If there are more, their content is the same.
     fn of_message(deliveries: &[Delivery]) -> Result<Order, MessageException> {
         let mut order = Order::default();
         for delivery in deliveries {
@@ -191,7 +193,7 @@ impl Order {
     }
 }
 
-/// Follows the chain that was claimed, and gives it back whatever happens.
+/// Follows the claimed chain, and releases it at every end.
 async fn follow(
     order: Order,
     claim: Claim,
@@ -230,7 +232,8 @@ async fn follow(
     Ok(Outcome { idle, ..Outcome::report(report(&progress, &before, handed_on)) })
 }
 
-/// Finds the first position, if there is none or another is wanted. Answers how the invocation ends, if it does.
+/// Finds the first position, if there is none or another one is requested. Returns how the invocation ends, if it ends
+/// here.
 async fn begin(
     chase: &mut Chase<'_>,
     order: Order,
@@ -264,7 +267,7 @@ async fn begin(
     }
 }
 
-/// The chain was stopped, and nobody has said that it may go on.
+/// Releases a stopped chain that no operator has resumed.
 async fn give_up(claim: Claim, progress: Progress, ports: &FollowerPorts) -> Result<Outcome, WorkerError> {
     ports.chain.release(&claim, &progress).await?;
     let stopped = progress.stopped.map(|Stopped { at, reason }| format!("stopped at {at}: {reason}"));
@@ -286,10 +289,10 @@ fn report(progress: &Progress, before: &crate::store::Totals, handed_on: bool) -
     }
 }
 
-/// Lets a chain go on that was stopped, as somebody who starts the fleet means it to. Answers the reason that it was
-/// stopped for, if it was.
+/// Resumes a stopped chain. Called when an operator starts the fleet. Returns the reason for the stop, if it was
+/// stopped.
 pub async fn resume(chain: &dyn Chain) -> PortResult<Option<Stopped>> {
-    // The claim is for no time at all: whoever dies holding it keeps nobody waiting.
+    // The lease has no duration: a caller that crashes while it has it delays no other.
     let Some(claim) = chain.claim(Duration::ZERO).await? else { return Ok(None) };
     let mut progress = claim.progress.clone();
     let stopped = progress.stopped.take();

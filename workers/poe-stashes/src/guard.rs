@@ -1,6 +1,7 @@
-//! The river behind its circuit breakers: whether a request may go, and what its end shows of the upstream's health.
+//! The circuit breakers of the river: whether a request may be sent, and what its outcome shows of the upstream's
+//! health.
 //!
-//! Pages and the head are asked of two hosts, so that each has a breaker of its own.
+//! Pages and the head are requested from two hosts, so each has its own breaker.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -12,14 +13,14 @@ use stint_http::{Breaker, HttpError};
 
 use crate::client::{PAGE_TIMEOUT, RiverError};
 
-/// The name of the river's pages among upstreams: of its breaker, in `status` and in metrics.
+/// The upstream name of the river's pages: of its breaker, in `status` and in metrics.
 pub const PAGES_UPSTREAM: &str = "poe-stashes-pages";
 
-/// The same of the river's head.
+/// The upstream name of the river's head.
 pub const HEAD_UPSTREAM: &str = "poe-stashes-head";
 
-/// When their breakers open. The chain asks one request at a time and waits longer after each failure, so that a row of ten
-/// takes minutes.
+/// When the breakers open. The chain sends one request at a time and waits longer after each failure, so ten failures
+/// in a row take minutes.
 pub const CIRCUIT: CircuitSettings = CircuitSettings { failures: 10, ..CircuitSettings::for_calls_of(PAGE_TIMEOUT) };
 
 /// Both breakers.
@@ -35,7 +36,7 @@ impl Guards {
     }
 }
 
-/// Makes a request if `breaker` lets it go, with the pass for it, and tells the breaker how the request ended.
+/// Sends a request with its pass if `breaker` allows it, and reports the outcome to the breaker.
 pub(crate) async fn guarded<T, F>(
     breaker: &Breaker,
     clock: &dyn Clock,
@@ -60,7 +61,7 @@ where
     }
 }
 
-/// A client error may be about the page that was asked for. The chain stops by itself before many of them.
+/// A client error may be about the requested page. The chain stops by itself after a few of them.
 fn health(error: &RiverError) -> Health {
     match error {
         RiverError::Http(error) if error.is_client_error() => Health::Unknown,

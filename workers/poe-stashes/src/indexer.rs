@@ -1,8 +1,10 @@
-//! Makes tables of the pages: what is in each stash now. An example of a consumer, and a useful one.
+//! Maintains tables of the current content of each stash, from the stored pages. An example of a consumer, and a useful
+//! one.
 //!
 //! # What may happen between any two lines
-//! * *Dies after a page is taken over, before its message is acknowledged:* it is taken over again, and changes nothing.
-//! * *Pages come in another order, or twice:* a stash is as it was observed last, by the label in the page's blob.
+//! * *A crash after a page is applied, before its message is acknowledged:* it is applied again, and changes nothing.
+//! * *Pages arrive in another order, or twice:* for each stash the latest observation counts, by the label in the
+//!   page's blob.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,14 +25,14 @@ use crate::store::{Changes, Index, ItemRow, PageKey, Pages, PriceRow, Snapshot, 
 
 const TIMEOUT: Duration = Duration::from_secs(120);
 
-/// Keeps the index.
+/// Maintains the index.
 pub struct Indexer {
     pages: Arc<dyn Pages>,
     index: Arc<dyn Index>,
     settings: IndexerSettings,
 }
 
-/// How an indexer goes about it.
+/// The settings of an indexer.
 #[derive(Clone, Copy, Debug)]
 pub struct IndexerSettings {
     /// The largest page that is read, in bytes.
@@ -39,18 +41,18 @@ pub struct IndexerSettings {
     pub event_retention: Duration,
 }
 
-/// What an invocation did.
+/// The result of an invocation.
 #[derive(Debug, Default, PartialEq, Serialize)]
 struct Report {
     pages: usize,
-    /// Items without an id, which cannot be followed.
+    /// Items without an id, which cannot be tracked.
     nameless: u64,
     #[serde(flatten)]
     changes: Changes,
 }
 
 impl Indexer {
-    /// An indexer.
+    /// Returns an indexer.
     pub fn new(pages: Arc<dyn Pages>, index: Arc<dyn Index>, settings: IndexerSettings) -> Indexer {
         Indexer { pages, index, settings }
     }
@@ -64,8 +66,8 @@ impl Worker for Indexer {
         triggers: &[Trigger::Queue(QueueTrigger {
             queue: PAGES_QUEUE,
             batch: 10,
-            // Longer than an invocation may take, by as much as it may take to settle its messages. Not six times as long
-            // as for Lambda, where it never runs: an indexer that died keeps its pages for this long.
+            // The longest invocation, and the time to settle its messages. It is not the six time-outs that Lambda
+            // needs, because an indexer never runs there, and the pages of a crashed indexer wait for this long.
             visibility_timeout: TIMEOUT.saturating_add(Duration::from_secs(30)),
             max_receives: 5,
         })],
@@ -94,8 +96,8 @@ impl Worker for Indexer {
     }
 }
 
-/// Takes one page over. The inner error says what becomes of one that cannot be: a blob does not change, but a store may
-/// be away, and the other pages have nothing to do with it.
+/// Applies one page. The inner error is the disposition of the message: a bad blob does not change, but a store may be
+/// temporarily down. Other pages are not affected.
 async fn take_over(
     delivery: &Delivery,
     pages: &dyn Pages,
@@ -127,7 +129,7 @@ async fn read(key: PageKey, pages: &dyn Pages) -> PortResult<Option<Vec<u8>>> {
     whole.await.map(Some)
 }
 
-/// What a blob shows, and how many of its items have no id.
+/// Returns the content of a blob, and the number of its items without an id.
 pub fn snapshot(blob: &[u8], max_page: usize) -> Result<(Snapshot, u64), String> {
     let (label, page) = page_file::read(blob, max_page).map_err(|error| error.to_string())?;
     let page = Page::read(&page).map_err(|error| error.to_string())?;
@@ -136,7 +138,7 @@ pub fn snapshot(blob: &[u8], max_page: usize) -> Result<(Snapshot, u64), String>
     Ok((Snapshot { observed_at: label.fetched_at, page: label.id, stashes }, nameless))
 }
 
-/// A stash as a row. Of one that is listed no more nothing but its id means anything.
+/// Converts a stash to a row. If it is no longer listed, only its id is meaningful.
 fn row(stash: &Stash<'_>, nameless: &mut u64) -> StashRow {
     let id = stash.id.to_string();
     if !stash.public {

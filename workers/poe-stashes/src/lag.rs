@@ -1,4 +1,4 @@
-//! How far the chain is behind the river.
+//! The lag of the chain behind the river.
 
 use std::time::Duration;
 
@@ -9,36 +9,37 @@ use stint_core::clock::{before, between};
 use crate::model::{ChangeId, SHARDS};
 use crate::store::Sample;
 
-/// Everything comes this much late, to all: the head is where the river is now, and what is shown is five minutes old.
+/// The river's own delay for all readers: the head is the current end of the river, and pages are shown five minutes
+/// later.
 pub const DELAY: Duration = Duration::from_secs(5 * 60);
 
-/// The head is remembered for as long: its pace is that of the last quarter of an hour.
+/// Samples of the head are kept for this long: its speed is that of the last quarter of an hour.
 const MEMORY: Duration = Duration::from_secs(15 * 60);
 
-/// Two samples that are closer say nothing of the pace.
+/// Two samples closer than this are too close to measure the speed.
 const LEAST_SPAN: Duration = Duration::from_secs(5);
 
-/// How far a place is behind, beyond the river's own delay.
+/// The lag of a position, beyond the river's own delay.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Lag {
-    /// Seconds for each shard; `None` where its pace is not known.
+    /// Seconds for each shard; `None` if its speed is unknown.
     pub shards: [Option<f64>; SHARDS],
-    /// Those of the shard that is furthest behind.
+    /// The largest lag of any shard.
     pub seconds: Option<f64>,
 }
 
-/// Adds a look at the head, and forgets the old ones.
+/// Adds a sample of the head, and removes the old ones.
 pub fn remember(samples: &mut Vec<Sample>, sample: Sample) {
     let oldest = before(sample.at, MEMORY);
     samples.retain(|known| known.at >= oldest && known.at <= sample.at);
     samples.push(sample);
 }
 
-/// How far `position` is behind the head, as it must be `now` by the samples' pace.
+/// Returns the lag of `position` at `now`. The head is extrapolated with the speed of the samples.
 pub fn measure(samples: &[Sample], position: ChangeId, now: Timestamp) -> Option<Lag> {
     let (first, last) = (samples.first()?, samples.last()?);
     let span = between(first.at, last.at);
-    // Nor does a head that was not seen for long tell where the river is.
+    // A head that was not seen for too long does not tell where the river is either.
     if span < LEAST_SPAN || between(last.at, now) > MEMORY {
         return None;
     }
@@ -50,7 +51,7 @@ pub fn measure(samples: &[Sample], position: ChangeId, now: Timestamp) -> Option
         *lag = if rate > 0.0 {
             Some((behind / rate + since - DELAY.as_secs_f64()).max(0.0))
         } else {
-            // A shard that stands still is not behind where it is.
+            // The lag of a shard that does not grow is known only at its end, where it is zero.
             (behind == 0.0).then_some(0.0)
         };
     }

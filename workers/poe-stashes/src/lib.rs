@@ -1,6 +1,7 @@
-//! The `poe-stashes` fleet: follows the river of public stashes, keeps every page as it came, and hands it on.
+//! The `poe-stashes` fleet: follows the river of public stashes (the upstream's stream of stash edits), stores every
+//! page as it was received, and announces it to consumers.
 //!
-//! A file per worker: [`follower`], with its [`writer`] beside it; [`watcher`]; [`indexer`].
+//! One file per worker: [`follower`], with its [`writer`] beside it; [`watcher`]; [`indexer`].
 
 mod chase;
 pub mod client;

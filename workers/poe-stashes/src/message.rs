@@ -6,29 +6,29 @@ use stint_core::ports::NewMessage;
 use crate::model::ChangeId;
 use crate::store::{PageKey, Realm};
 
-/// The queue of the chain: one message in it, which hands on the next id.
+/// The queue of the chain: its one message continues it.
 pub const CHAIN_QUEUE: &str = "poe-chain";
 
-/// The queue of pages that are stored.
+/// The queue of stored pages.
 pub const PAGES_QUEUE: &str = "poe-stored-pages";
 
-/// Follow the chain. The id is for people, and for a chain that has no position yet: one that has goes on from there,
-/// so that an old message, or one that comes twice, leads nowhere back.
+/// The continuation message: follow the chain. The id is for operators, and for a chain without a position. A chain
+/// with a position continues there, so an old or duplicate message never moves it back.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Baton {
-    /// Where the chain stood when the message was sent.
+    /// The position of the chain when the message was sent.
     #[serde(default)]
     pub id: Option<ChangeId>,
 }
 
-/// A page is stored, under the key that its realm and id make. It may be told twice.
+/// A page is stored, under the key of its realm and id. May be sent twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StoredPage {
-    /// In which river.
+    /// The realm of its river.
     pub realm: Realm,
-    /// By which id it was asked for.
+    /// The id that it was requested by.
     pub id: ChangeId,
 }
 
@@ -44,9 +44,9 @@ impl From<StoredPage> for PageKey {
     }
 }
 
-/// `body` as a message.
+/// Returns `body` as a message.
 pub fn message(body: &impl Serialize) -> NewMessage {
-    // A few strings in a struct: writing them cannot fail.
+    // Serialising a struct of a few strings cannot fail.
     NewMessage::new(serde_json::to_string(body).unwrap_or_default())
 }
 

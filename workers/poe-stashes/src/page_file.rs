@@ -1,8 +1,8 @@
-//! The form of a page's blob: a frame that says what it is, and the raw bytes compressed with zstd.
+//! The format of a page's blob: a frame with a label, and the raw bytes compressed with zstd.
 //!
-//! The first frame is one of those that zstd calls skippable, with a JSON object in it; every zstd tool passes over it,
-//! so that `zstd -dc` prints the page as the upstream sent it. It holds what the page itself does not: its own change id,
-//! and when it was seen. The frame of the page ends in a checksum.
+//! The first frame is what zstd calls a skippable frame, with a JSON object in it. Every zstd tool skips it, so that
+//! `zstd -dc` prints the page as the upstream sent it. It has what the page itself lacks: the page's own change id, and
+//! when it was received. The frame of the page ends with a checksum.
 //! <https://github.com/facebook/zstd/blob/dev/doc/zstd_compression_format.md>
 
 use std::io::{self, Read, Write};
@@ -16,30 +16,30 @@ use zstd::stream::write::{self, Encoder};
 use crate::model::ChangeId;
 use crate::store::Realm;
 
-/// A level that a core keeps up with whatever the network brings: `docs/benchmarks.md` has the others beside it.
+/// A level at which one core keeps up with the network: `docs/benchmarks.md` compares the others.
 pub const LEVEL: i32 = 1;
 
 /// The first of the sixteen magic numbers of skippable frames.
 const SKIPPABLE: [u8; 4] = 0x184D_2A50_u32.to_le_bytes();
 
-/// Compressed bytes that gather before they are handed on.
+/// Compressed bytes are collected up to this size before they are returned.
 const HAND_ON: usize = 64 * 1024;
 
-/// What a blob says of its page.
+/// The label of a blob.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Label {
-    /// The form of the blob: 1.
+    /// The version of the format: 1.
     pub version: u32,
-    /// Which river.
+    /// The realm of its river.
     pub realm: Realm,
-    /// The change id that was asked for.
+    /// The change id of the request.
     pub id: ChangeId,
-    /// When the upstream began to answer.
+    /// When the head of the answer arrived.
     pub fetched_at: Timestamp,
 }
 
 impl Label {
-    /// The label of a page that is fetched now.
+    /// Returns the label of a newly received page.
     pub fn new(realm: Realm, id: ChangeId, fetched_at: Timestamp) -> Label {
         Label { version: 1, realm, id, fetched_at }
     }
@@ -51,15 +51,15 @@ pub enum PageFileError {
     /// It does not begin with a label.
     #[error("the blob does not begin with a label of Stint: {0}")]
     NoLabel(String),
-    /// What is behind the label is damaged, or not whole.
+    /// The data after the label is damaged or incomplete.
     #[error("the blob is damaged: {0}")]
     Damaged(io::Error),
-    /// The page is larger than whoever reads it allows.
+    /// The page is larger than the caller allows.
     #[error("the page is larger than {0} bytes")]
     TooLarge(usize),
 }
 
-/// Compresses a page while it streams by, in memory that does not grow with it.
+/// Compresses a page while it streams, in constant memory.
 pub struct Compressor {
     encoder: Encoder<'static, Vec<u8>>,
     raw: u64,
@@ -67,7 +67,7 @@ pub struct Compressor {
 }
 
 impl Compressor {
-    /// A blob that begins with `label`.
+    /// Returns a compressor of a blob that begins with `label`.
     pub fn new(label: &Label, level: i32) -> io::Result<Compressor> {
         let label = serde_json::to_vec(label)?;
         let length = u32::try_from(label.len()).map_err(io::Error::other)?;
@@ -80,7 +80,7 @@ impl Compressor {
         Ok(Compressor { encoder, raw: 0, compressed: 0 })
     }
 
-    /// Takes a piece of the page, and hands on what of the blob is done, if that is worth it.
+    /// Takes a piece of the page. Returns the finished bytes of the blob, once there are enough of them.
     pub fn feed(&mut self, piece: &[u8]) -> io::Result<Option<Bytes>> {
         self.encoder.write_all(piece)?;
         self.raw += piece.len() as u64;
@@ -92,17 +92,17 @@ impl Compressor {
         Ok(Some(Bytes::from(done)))
     }
 
-    /// The end of the blob, with the bytes of page and blob.
+    /// Returns the last bytes of the blob, and the sizes of page and blob.
     pub fn finish(self) -> io::Result<(Bytes, Sizes)> {
         let mut last = self.encoder.finish()?;
-        // It may be kept for a while: without the room that was meant for more.
+        // The bytes may be kept for a while, so unused capacity is freed.
         last.shrink_to_fit();
         let sizes = Sizes { raw: self.raw, stored: self.compressed + last.len() as u64 };
         Ok((Bytes::from(last), sizes))
     }
 }
 
-/// Bytes of a page.
+/// The sizes of a page in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sizes {
     /// As the upstream sent it.
@@ -121,16 +121,16 @@ pub fn read(blob: &[u8], max: usize) -> Result<(Label, Vec<u8>), PageFileError> 
     if page.len() > max { Err(PageFileError::TooLarge(max)) } else { Ok((label, page)) }
 }
 
-/// Reads a blob piece by piece, as far as somebody wants it.
+/// Reads a blob piece by piece, as far as the caller needs it.
 pub struct Decompressor(write::Decoder<'static, Vec<u8>>);
 
 impl Decompressor {
-    /// Nothing was read yet.
+    /// Returns a decompressor that has read nothing.
     pub fn new() -> io::Result<Decompressor> {
         Ok(Decompressor(write::Decoder::new(Vec::new())?))
     }
 
-    /// Takes the next piece of a blob, and answers the bytes of the page that are in it.
+    /// Takes the next piece of a blob, and returns the bytes of the page in it.
     pub fn feed(&mut self, piece: &[u8]) -> io::Result<Vec<u8>> {
         self.0.write_all(piece)?;
         self.0.flush()?;

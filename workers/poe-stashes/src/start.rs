@@ -1,4 +1,4 @@
-//! Finding the place where a chain begins.
+//! Finds the position where a chain starts.
 
 use std::pin::pin;
 use std::time::Duration;
@@ -16,17 +16,18 @@ use crate::look_ahead::Scan;
 use crate::model::ChangeId;
 use crate::store::{Chain, Claim, Progress};
 
-/// How far behind the head the tail is looked for first, in changes of each shard: a little more than the river's own
-/// delay of five minutes, at the 13 changes a second that the first shard grew by from 2020 to 2026.
+/// The first distance behind the head at which the tail is looked for, in changes of each shard: a little more than the
+/// river's own delay of five minutes, at the 13 changes a second that the first shard grew by from 2020 to 2026.
 const FIRST_STEP: u64 = 4096;
 
-/// The tail is found when it lies between two places that are no further apart: some two seconds of the river.
+/// The tail is found when it lies between two positions that are no further apart: about two seconds of the river.
 const CLOSE_ENOUGH: u64 = 32;
 
-/// A refusal that asks for more is looked at again then: it may have been for somebody else at the address.
+/// A refusal that asks for a longer wait is tried again after this time: it may have been caused by another client at
+/// the address.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
-/// Failures that are waited out before the search is given up.
+/// Failures that are retried before the search is given up.
 const PATIENCE: u32 = 5;
 
 /// A search, under the chain's lease.
@@ -34,25 +35,25 @@ pub(crate) struct Search<'a> {
     pub(crate) api: &'a Api,
     pub(crate) chain: &'a dyn Chain,
     pub(crate) claim: &'a Claim,
-    /// As it is kept meanwhile: what the pace must not forget grows with each request.
+    /// Written to the record during the search: the state of the pacer changes with each request.
     pub(crate) progress: Progress,
     pub(crate) lease: Duration,
     pub(crate) invocation: &'a Invocation,
 }
 
-/// How a search ended, if not with a place.
+/// Why a search found no position.
 #[derive(Debug)]
 pub(crate) enum NotFound {
     /// Another follower has the chain.
     Fenced,
-    /// A person must see to it, or somebody try again later.
+    /// An operator must act, or the search must be repeated later.
     Failed(Failure),
 }
 
 type Found<T> = PortResult<Result<T, NotFound>>;
 
 impl Search<'_> {
-    /// The place that `start` means.
+    /// Returns the position that `start` means.
     pub(crate) async fn place(&mut self, start: Start) -> Found<ChangeId> {
         match start {
             Start::Head => self.patiently(|api| api.head().boxed()).await,
@@ -62,8 +63,8 @@ impl Search<'_> {
         }
     }
 
-    /// The newest place that has a page. Beyond it the upstream answers with empty pages, and takes any five numbers for
-    /// a place, so it is found by halving: about ten requests.
+    /// Returns the newest position that has a page. After it the upstream returns empty pages, and it accepts any five
+    /// numbers as a position, so it is found by bisection: about ten requests.
     async fn tail(&mut self) -> Found<ChangeId> {
         let mut high = match self.patiently(|api| api.head().boxed()).await? {
             Ok(head) => head,
@@ -96,7 +97,7 @@ impl Search<'_> {
         self.patiently(|api| is_beyond(api, id).boxed()).await
     }
 
-    /// Asks until there is an answer.
+    /// Sends requests until one is answered.
     async fn patiently<'f, T>(&mut self, ask: impl Fn(&'f Api) -> BoxFuture<'f, Result<T, RiverError>>) -> Found<T>
     where
         Self: 'f,
@@ -112,7 +113,7 @@ impl Search<'_> {
             match failure(&error, failures) {
                 Failure::Wait { delay, reason } if failures < PATIENCE && self.invocation.has_time_for(delay) => {
                     tracing::warn!(reason, "looking for the chain's beginning: {reason}");
-                    // Another follower is seen before the next request, and so is a host that stops.
+                    // Before the next request it is checked whether another follower has the chain, or the host stops.
                     let rested = rest(self.invocation, delay.min(LONGEST_WAIT));
                     self.under_lease(rested).await?;
                     if !self.invocation.has_time_for(Duration::ZERO) {
@@ -124,8 +125,8 @@ impl Search<'_> {
         }
     }
 
-    /// Waits for `work`, and keeps the lease up meanwhile. `None`: another follower has the chain, and the work is
-    /// given up.
+    /// Waits for `work`, and renews the lease meanwhile. `None` if another follower has the chain; the work is then
+    /// dropped.
     async fn under_lease<T>(&mut self, work: impl Future<Output = T>) -> PortResult<Option<T>> {
         let mut work = pin!(work);
         loop {
@@ -141,7 +142,7 @@ impl Search<'_> {
     }
 }
 
-/// Waits in pieces, and no longer once the host stops.
+/// Waits in pieces, and returns early once the host stops.
 async fn rest(invocation: &Invocation, delay: Duration) {
     let until = after(invocation.now(), delay);
     while let left = between(invocation.now(), until)
@@ -152,7 +153,8 @@ async fn rest(invocation: &Invocation, delay: Duration) {
     }
 }
 
-/// Whether the river has nothing there yet: no stash, and no way on. Old pages may be empty, but lead on.
+/// Whether the river has nothing at this position yet: no stash, and no next position. Old pages may be empty, but have
+/// a next position.
 async fn is_beyond(api: &Api, id: ChangeId) -> Result<bool, RiverError> {
     let mut page = api.page(id).await?;
     if page.header == Some(id) {

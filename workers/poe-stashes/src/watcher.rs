@@ -1,8 +1,8 @@
-//! Looks at the river's head every two minutes: says how far the chain is behind, and sets it going when it stands still.
+//! Reads the river's head every two minutes: reports the chain's lag, and restarts the chain if no follower has it.
 //!
 //! # What may happen between any two lines
-//! It reads, and tells. *Dies after the head is kept:* the next one looks again. *Sends a message that was not needed:*
-//! its receiver finds the chain claimed, and is done.
+//! The watcher only reads and sends messages. *A crash after the head is stored:* the next invocation reads it again.
+//! *A surplus message:* its receiver finds the chain claimed, and is done.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,7 +20,7 @@ use crate::message::{Baton, message};
 use crate::model::ChangeId;
 use crate::store::{Chain, ChainStatus, Head, Heads, Realm, Sample, Stopped};
 
-/// A head that was refused is not asked for again for as long.
+/// After a refusal, the head is not requested again for this long.
 const REFUSED_FOR: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Watches the chain.
@@ -32,31 +32,31 @@ pub struct Watcher {
     settings: WatcherSettings,
 }
 
-/// How a watcher goes about it.
+/// The settings of a watcher.
 #[derive(Clone, Copy, Debug)]
 pub struct WatcherSettings {
-    /// Which river.
+    /// The realm of its river.
     pub realm: Realm,
-    /// Behind by more than this is an alarm.
+    /// The lag that raises an alarm.
     pub alarm: Duration,
 }
 
-/// What an invocation saw.
+/// The result of an invocation.
 #[derive(Debug, Default, PartialEq, Serialize)]
 struct Report {
     head: Option<ChangeId>,
     position: Option<ChangeId>,
     lag: Option<Lag>,
-    /// Behind by more than is allowed.
+    /// The lag is larger than allowed.
     alarm: bool,
-    /// A message was sent because nobody followed the chain.
+    /// A message was sent because no follower had the chain.
     set_going: bool,
-    /// Why the head is not known.
+    /// Why the head is unknown.
     failed: Option<String>,
 }
 
 impl Watcher {
-    /// A watcher.
+    /// Returns a watcher.
     pub fn new(
         api: Arc<Api>,
         chain: Arc<dyn Chain>,
@@ -94,8 +94,8 @@ impl Worker for Watcher {
     }
 }
 
-/// The head is asked for nothing but the lag: not while the chain is stopped, and seldom once it was refused, since each
-/// refusal counts towards a ban.
+/// Returns why the head must not be requested now, if so. It is needed only for the lag, so it is not requested while
+/// the chain is stopped, and rarely after a refusal, because each refusal counts towards a ban.
 fn reason_not_to_ask(status: Option<&ChainStatus>, known: &Head, now: Timestamp) -> Option<String> {
     if let Some(stopped) = status.and_then(|status| status.progress.stopped.as_ref()) {
         return Some(format!("not asked, since the chain is stopped: {}", stopped.reason));
@@ -104,7 +104,7 @@ fn reason_not_to_ask(status: Option<&ChainStatus>, known: &Head, now: Timestamp)
     refused.map(|Stopped { at, reason }| format!("not asked again before a day is over, since {at}: {reason}"))
 }
 
-/// Lets the head be looked at again that was refused, as somebody who starts the fleet means it to be.
+/// Allows the next request for a head that was refused. Called when an operator starts the fleet.
 pub async fn look_again(heads: &dyn Heads) -> PortResult<()> {
     let head = heads.read().await?;
     if head.refused.is_some() {
@@ -113,8 +113,8 @@ pub async fn look_again(heads: &dyn Heads) -> PortResult<()> {
     Ok(())
 }
 
-/// Wakes the watcher, as whoever starts the fleet does: at once, and again when the lease of a follower is over that may
-/// have been killed. Answers when that is, if there is one.
+/// Wakes the watcher when the fleet is started: at once, and again when the lease ends of a follower that may have been
+/// killed. Returns when that is, if there is a lease.
 pub async fn wake(chain: &dyn Chain, wakeups: &dyn Wakeups, now: Timestamp) -> PortResult<Option<Timestamp>> {
     let name = Watcher::SPEC.name;
     wakeups.once("start-watcher", name, now).await?;
@@ -126,8 +126,9 @@ pub async fn wake(chain: &dyn Chain, wakeups: &dyn Wakeups, now: Timestamp) -> P
 }
 
 impl Watcher {
-    /// Sends a message if nobody follows the chain and no message waits. One that is on loan to a follower that died, or
-    /// that waits since it failed, does not count: it may come back in hours. One too many finds the chain claimed.
+    /// Sends a message if no follower has the chain and no message is visible. A message that is leased by a crashed
+    /// follower, or delayed after a failure, does not count: it may come back only hours later. The receiver of a
+    /// surplus message finds the chain claimed.
     async fn set_going(&self, status: Option<&ChainStatus>, now: Timestamp) -> PortResult<bool> {
         let is_led = status.is_some_and(|status| status.led_until(now).is_some());
         let is_stopped = status.is_some_and(|status| status.progress.stopped.is_some());
@@ -147,7 +148,7 @@ impl Watcher {
             let refused = Some(Stopped { at: now, reason: reason.clone() });
             self.heads.keep(&Head { refused, ..known }).await?;
         } else if !matches!(error, RiverError::Down { .. }) {
-            // The next look is soon, and the chain does not need it.
+            // The next request is soon, and the chain does not need the head.
             tracing::warn!(reason, "the river's head is not known: {reason}");
         }
         Ok(reason)

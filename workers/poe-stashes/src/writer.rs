@@ -1,17 +1,16 @@
-//! The writer: takes a page's body as it streams in, and makes its blob.
+//! The writer: takes a page's body while it streams in, and stores it as a blob.
 //!
-//! It runs beside the follower, in the same invocation, as many at once as pages are open: a body belongs to the
-//! connection that it comes on, and could be asked for again only with another content
-//! (`docs/decisions/0011-the-writer-lives-with-the-follower.md`).
+//! It runs beside the follower, in the same invocation, once for each open page: a body belongs to its connection, and
+//! a second request would return different content (`docs/decisions/0011-the-writer-lives-with-the-follower.md`).
 //!
 //! # What may happen between any two lines
-//! * *Dies while the body streams:* nothing is to be seen of the blob; the page is still open, and is asked for again. Its
-//!   content may have changed meanwhile, which is then what was seen.
-//! * *Dies after the blob is made, before its message is sent:* the page is still open; whoever goes on finds the blob and
-//!   sends the message.
-//! * *Dies after the message is sent, before the page is struck off:* the message is sent twice.
-//! * *Is told to write the same page twice:* the first blob stays, and is looked into for where it leads: the page may have
-//!   grown since, and what it has gained is in no blob.
+//! * *A crash while the body streams:* the blob is not visible; the page is still open, and is requested again. Its
+//!   content may have changed meanwhile, and the new content is stored.
+//! * *A crash after the blob is created, before its message is sent:* the page is still open; the next follower finds
+//!   the blob and sends the message.
+//! * *A crash after the message is sent, before the page is removed from the open ones:* the message is sent twice.
+//! * *The same page is written twice:* the first blob stays, and its next id is read from it: the page may have grown
+//!   since, and the added edits are in no blob.
 
 use bytes::Bytes;
 use futures::StreamExt;
@@ -24,41 +23,41 @@ use crate::model::ChangeId;
 use crate::page_file::{Compressor, Decompressor, LEVEL, Label, Sizes};
 use crate::store::{PageKey, Pages, Put, Upload};
 
-/// A page to be written.
+/// A page to be stored.
 pub struct Incoming {
-    /// Which one, and when it was answered.
+    /// Its id, and when it was received.
     pub label: Label,
-    /// What the header said is next.
+    /// The next id from the header.
     pub header: Option<ChangeId>,
-    /// What was read of the body already, to look ahead.
+    /// The part of the body that was already read to look ahead.
     pub first: Vec<Bytes>,
     /// The rest.
     pub body: Body,
 }
 
-/// A page that went through.
+/// A page that was processed completely.
 #[derive(Clone, Copy, Debug)]
 pub struct Written {
-    /// What was said about where it leads.
+    /// The next ids from header, first bytes and body.
     pub said: Said,
-    /// How many stashes it has.
+    /// The number of its stashes.
     pub stashes: u64,
-    /// What became of the blob. `None` for a page that leads to itself, the end of the river: it is not stored, since it
-    /// will be another page when it is asked for again.
+    /// The outcome for the blob. `None` for a page whose next id is its own, at the end of the river: it is not stored,
+    /// because it will have other content when it is requested again.
     pub put: Option<Put>,
-    /// Where the page leads that is stored now, be it this one or an earlier one.
+    /// The next id of the page that is now stored, be it this one or an earlier one.
     pub leads_to: ChangeId,
-    /// How large it is.
+    /// Its sizes.
     pub sizes: Sizes,
 }
 
-/// Why a page was not stored. Nothing of it is to be seen.
+/// Why a page was not stored. No part of it is visible.
 #[derive(Debug, thiserror::Error)]
 pub enum WriteError {
     /// The body broke off, or is too large.
     #[error(transparent)]
     Body(#[from] TransportError),
-    /// The body is no page, or not a whole one.
+    /// The body is not a page, or incomplete.
     #[error(transparent)]
     NoPage(#[from] ScanError),
     /// The body could not be compressed.
@@ -69,7 +68,7 @@ pub enum WriteError {
     Port(#[from] PortError),
 }
 
-/// Stores a page, and tells whoever consumes.
+/// Stores a page, and announces it to consumers.
 pub async fn write(incoming: Incoming, pages: &dyn Pages, stored: &dyn Queue) -> Result<Written, WriteError> {
     let key = PageKey { realm: incoming.label.realm, id: incoming.label.id };
     let mut upload = pages.begin(key).await?;
@@ -92,22 +91,22 @@ pub async fn write(incoming: Incoming, pages: &dyn Pages, stored: &dyn Queue) ->
     }
 }
 
-/// Tells that a page is stored.
+/// Sends the message that a page is stored.
 pub async fn announce(key: PageKey, stored: &dyn Queue) -> Result<(), PortError> {
     stored.send(&[message(&StoredPage::from(key))]).await
 }
 
-/// A page that is stored already.
+/// A page that is already stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Found {
-    /// Where it leads; not to itself. `None`: the blob is damaged, and nobody will know.
+    /// Its next id, which is not its own. `None`: the blob is damaged, and the next id cannot be known.
     pub next: Option<ChangeId>,
 }
 
 /// Compressed bytes that are read at once: the next id is in the first of them.
 const LOOK: usize = 4 * 1024;
 
-/// Looks for a page's blob, and where it leads. Reads no further than that takes.
+/// Looks for a page's blob and its next id. Reads only as much as needed.
 pub async fn find(key: PageKey, pages: &dyn Pages) -> Result<Option<Found>, PortError> {
     let Some(mut blob) = pages.read(key).await? else { return Ok(None) };
     let damaged = |error: &dyn std::fmt::Display| {
@@ -132,7 +131,7 @@ pub async fn find(key: PageKey, pages: &dyn Pages) -> Result<Option<Found>, Port
     damaged(&ScanError::NoId)
 }
 
-/// Moves a body into an upload, and looks at it on the way.
+/// Streams a body into an upload, and scans it on the way.
 async fn stream(incoming: Incoming, upload: &mut dyn Upload) -> Result<Written, WriteError> {
     let Incoming { label, header, first, mut body } = incoming;
     let mut passage =
@@ -157,7 +156,7 @@ async fn stream(incoming: Incoming, upload: &mut dyn Upload) -> Result<Written, 
     Ok(Written { said, stashes, put: (!is_end).then_some(Put::Stored), leads_to: next, sizes })
 }
 
-/// Everything that sees each piece of a body.
+/// Everything that processes each piece of a body.
 struct Passage {
     compressor: Compressor,
     peek: Peek,
@@ -176,12 +175,12 @@ impl Passage {
 }
 
 impl WriteError {
-    /// Whether the page can never be stored, however often it is asked for.
+    /// Whether the page can never be stored, however often it is requested.
     pub fn is_final(&self) -> bool {
         matches!(self, WriteError::Body(TransportError::TooLarge { .. }))
     }
 
-    /// Whether a whole answer came that is no page.
+    /// Whether a complete answer arrived that is not a page.
     pub fn is_no_page(&self) -> bool {
         matches!(self, WriteError::NoPage(ScanError::NoObject | ScanError::NoId))
     }

@@ -1,4 +1,4 @@
-//! Open pages whose body is still missing: each is asked for again when its own time has come.
+//! Open pages whose body is still missing. Each is requested again at its own time.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -9,51 +9,51 @@ use stint_core::clock::after;
 use super::{FIRST_WAIT, LONGEST_WAIT};
 use crate::model::ChangeId;
 
-/// Bodies of one page that came to nothing, or requests for it, until it is waited before the next.
+/// Failed attempts for one page that are retried at once. After them, each retry waits.
 const AT_ONCE: u32 = 3;
 
-/// The pages, and how often each has come to nothing.
+/// The missing pages with the number of their failed attempts.
 #[derive(Debug, Default)]
 pub(super) struct Missing {
     due: BTreeMap<ChangeId, Timestamp>,
     tries: BTreeMap<ChangeId, u32>,
-    /// Answers that came whole, and were no page.
+    /// Complete answers that were not a page.
     no_pages: BTreeMap<ChangeId, u32>,
     refused: BTreeSet<ChangeId>,
 }
 
 impl Missing {
-    /// A page that an earlier follower has left open.
+    /// Adds a page that an earlier follower left open.
     pub(super) fn inherit(&mut self, id: ChangeId) {
         self.due.insert(id, Timestamp::MIN);
     }
 
-    /// Counts a body or a request that came to nothing, and answers how many there were of this page.
+    /// Counts a failed attempt, and returns the number for this page.
     pub(super) fn count(&mut self, id: ChangeId) -> u32 {
         let tries = self.tries.entry(id).or_default();
         *tries += 1;
         *tries
     }
 
-    /// Counts a whole answer that is no page, and answers how many there were for this one.
+    /// Counts a complete answer that is not a page, and returns the number for this page.
     pub(super) fn count_no_page(&mut self, id: ChangeId) -> u32 {
         let no_pages = self.no_pages.entry(id).or_default();
         *no_pages += 1;
         *no_pages
     }
 
-    /// Notes that the page was refused, and answers whether it was before.
+    /// Records that the page was refused, and returns whether it had been refused before.
     pub(super) fn was_refused(&mut self, id: ChangeId) -> bool {
         !self.refused.insert(id)
     }
 
-    /// The page is asked for again, at once or after a while, and no sooner than in `delay`.
+    /// Schedules the next request for the page: at once or after its wait, but not before `delay` has passed.
     pub(super) fn ask_again(&mut self, id: ChangeId, now: Timestamp, delay: Duration) {
         let wait = self.wait(id).max(delay);
         self.due.insert(id, after(now, wait));
     }
 
-    /// How long it is waited after so many tries.
+    /// Returns the wait after the attempts so far.
     pub(super) fn wait(&self, id: ChangeId) -> Duration {
         match self.tries.get(&id).copied().unwrap_or_default().checked_sub(AT_ONCE + 1) {
             None => Duration::ZERO,
@@ -61,7 +61,7 @@ impl Missing {
         }
     }
 
-    /// Takes the page whose time has come first.
+    /// Removes and returns the page that has been due the longest.
     pub(super) fn take_due(&mut self, now: Timestamp) -> Option<ChangeId> {
         let (id, _) = self.due.iter().filter(|(_, due)| **due <= now).min_by_key(|(_, due)| **due)?;
         let id = *id;
@@ -69,12 +69,12 @@ impl Missing {
         Some(id)
     }
 
-    /// When the next page's time comes.
+    /// Returns when the next page is due.
     pub(super) fn next_due(&self) -> Option<Timestamp> {
         self.due.values().min().copied()
     }
 
-    /// The page is stored, or given up.
+    /// Removes a page that is stored or given up.
     pub(super) fn forget(&mut self, id: ChangeId) {
         self.due.remove(&id);
         self.tries.remove(&id);

@@ -1,17 +1,17 @@
-//! One invocation of the follower: the chain from link to link, and beside it the bodies that still stream.
+//! One invocation of the follower: it follows the chain from page to page, while earlier bodies still stream.
 //!
-//! Whatever is under way is a future in one set: at most one write of the record, one request, one rest, and as many
-//! bodies as may be open. Each that ends is an event; after each event it is planned what comes next.
+//! All work in progress is futures in one set: at most one write of the record, one request, one rest, and as many
+//! bodies as may be open. Each completed future is an event, and after each event the next work is planned.
 //!
 //! # What may happen between any two lines
-//! * *Dies after the record is kept, before the request:* the page is asked for by whoever goes on. The record has what
-//!   the pace must not forget, with one request taken for granted.
-//! * *Dies after the answer, before the record is kept:* the position is still that of the page, which is asked for again.
-//!   If its body was stored meanwhile, the blob stays as it is, and the chain goes on from where the blob leads.
-//! * *Dies after the record is kept that moves beyond a page:* the page is open in that very record, with the place that the
-//!   chain went on from.
-//! * *Dies after a page is stored, before it is struck off:* whoever goes on finds the blob, tells it once more, and turns
-//!   back if it does not lead as far as the chain has gone.
+//! * *A crash after the record is written, before the request:* the next follower requests the page. The record has the
+//!   state of the pacer, with one request counted in advance.
+//! * *A crash after the answer, before the record is written:* the position is still that page, which is requested
+//!   again. If its body was stored meanwhile, the blob stays as it is, and the chain continues from the blob's next id.
+//! * *A crash after the record has moved past a page:* the same record lists the page as open, with the next id
+//!   with which the chain continued.
+//! * *A crash after a page is stored, before it is removed from the open pages:* the next follower finds the blob,
+//!   announces it again, and moves the position back if the blob's next id is before it.
 
 mod missing;
 mod opening;
@@ -36,46 +36,46 @@ use crate::writer::{Found, WriteError, Written, announce, find};
 use missing::Missing;
 use opening::{Opening, peek};
 
-/// The record is kept at least this often within a lease, so that it never runs out.
+/// The record is written at least this often within a lease, so that the lease never expires.
 pub(crate) const RENEWALS: u32 = 3;
 
-/// A rest is taken in pieces, so that a host that stops need not wait for its end.
+/// A rest is split into pieces of this length, so that a host that stops need not wait for its end.
 pub(crate) const REST: Duration = Duration::from_secs(1);
 
-/// Waits at the end of the river, and for what comes to nothing again and again: at first, and doubled up to the longest.
-/// Other readers of the river wait 2 to 30 seconds at its end.
+/// The first and the longest wait at the end of the river, and after repeated failures. Each wait doubles the one
+/// before. Other readers of the river wait 2 to 30 seconds at its end.
 const FIRST_WAIT: Duration = Duration::from_secs(2);
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
-/// Whole answers to one request that are no page, before it is given up.
+/// Complete answers to requests for a page that are not a page, before it is given up.
 const MOST_TRIES: u32 = 10;
 
 /// How an invocation ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum End {
-    /// Its time is over, or the host stops: somebody else goes on.
+    /// Its time is over, or the host stops. Another invocation continues.
     Time,
-    /// It did what a person asked for.
+    /// The manual request is completed.
     Done,
-    /// Something that passes came between before it began.
+    /// A temporary failure occurred before the chain was started.
     Later,
-    /// A person must see to it.
+    /// An operator must act.
     Stopped,
-    /// A store or a queue has failed: what streams is still stored, as far as that goes.
+    /// A store or a queue has failed. Bodies in progress are still stored as far as possible.
     Failed,
     /// Another follower has the chain.
     Fenced,
 }
 
-/// A page to ask for.
+/// A page to request.
 #[derive(Clone, Copy, Debug)]
 struct Ask {
     id: ChangeId,
-    /// Not for the chain: its body is still missing.
+    /// The page is requested for its missing body, and not to continue the chain.
     again: bool,
 }
 
-/// Something that was under way has ended.
+/// Some work in progress has ended.
 enum Event {
     Kept {
         ours: PortResult<bool>,
@@ -90,7 +90,7 @@ enum Event {
         leads_on: bool,
         written: Result<Written, WriteError>,
     },
-    /// What seemed to be the river's end was read to its own.
+    /// The page at the apparent end of the river was read completely.
     Drained {
         id: ChangeId,
         said: Said,
@@ -101,7 +101,7 @@ enum Event {
 
 type Work<'a> = FuturesUnordered<BoxFuture<'a, Event>>;
 
-/// The chain, and what is under way.
+/// The chain, and the work in progress.
 pub(crate) struct Chase<'a> {
     ports: &'a FollowerPorts,
     settings: FollowerSettings,
@@ -113,13 +113,13 @@ pub(crate) struct Chase<'a> {
     keeping: bool,
     asking: bool,
     resting: bool,
-    /// Something was answered since a page was refused last: it is not who asks that is refused.
+    /// A request was answered since the last refusal of a page: so the refusal was not about the client.
     answered: bool,
-    /// The last request was for a page that is missing: next is a link's turn.
+    /// The last request was for a missing page, so the next one is for the chain.
     asked_again: bool,
-    /// The chain waits for a whole body to know where it goes on.
+    /// The chain waits for a whole body to learn its next id.
     undecided: bool,
-    /// Bodies that stream.
+    /// The number of bodies in progress.
     streaming: usize,
     failures: u32,
     tail_wait: Duration,
@@ -166,13 +166,13 @@ impl<'a> Chase<'a> {
         }
     }
 
-    /// How far the chain has come.
+    /// Returns the progress of the chain.
     pub(crate) fn into_progress(mut self) -> Progress {
         self.note_pace();
         self.progress
     }
 
-    /// Follows the chain until its time is over. After an error the progress is still what is certain.
+    /// Follows the chain until its time is over. After an error the progress is still correct.
     pub(crate) async fn run(&mut self) -> PortResult<End> {
         if !self.recover().await? {
             return Ok(End::Fenced);
@@ -192,22 +192,23 @@ impl<'a> Chase<'a> {
         }
     }
 
-    /// Stops the chain until a person says that it may go on. It keeps its position.
+    /// Stops the chain until an operator resumes it. It keeps its position.
     pub(crate) fn stop(&mut self, reason: String) {
         tracing::error!(reason, "the chain stops, and keeps its position: {reason}");
         self.progress.stopped = Some(Stopped { at: self.invocation.now(), reason });
         self.end = Some(End::Stopped);
     }
 
-    /// A store or a queue has failed: no more is begun, but bodies that stream now can never be read again as they are.
+    /// Handles the failure of a store or a queue: no new work starts. Bodies in progress continue, because their
+    /// content cannot be requested again.
     fn fail(&mut self, error: PortError) {
         tracing::error!(%error, "the chain goes no further for now: {error}");
         self.failure.get_or_insert(error);
         self.end = Some(End::Failed);
     }
 
-    /// Pages that an earlier follower has left open: those that are stored are told, the others asked for again. `false`:
-    /// another follower has the chain.
+    /// Handles the pages that an earlier follower left open: announces the stored ones, and requests the others again.
+    /// Returns `false` if another follower has the chain.
     async fn recover(&mut self) -> PortResult<bool> {
         for OpenPage { id, .. } in self.progress.open.clone() {
             // There may be many, and each takes a while: the lease is renewed.
@@ -278,7 +279,8 @@ impl<'a> Chase<'a> {
         self.invocation.clock().sleep(self.settings.lease / RENEWALS).map(|()| Event::Tick).boxed()
     }
 
-    /// Keeps the record as it is now, and then goes on with `then`. One at a time, so that none overtakes another.
+    /// Writes the current record, and then continues with `then`. Writes run one at a time, so that none overtakes
+    /// another.
     fn keep(&mut self, then: Option<Ask>) -> BoxFuture<'a, Event> {
         self.keeping = true;
         self.note_pace();

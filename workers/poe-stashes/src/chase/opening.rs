@@ -1,4 +1,4 @@
-//! An answer, read as far as it takes to know where the chain goes on.
+//! An answer that is read just far enough to know where the chain continues.
 
 use bytes::Bytes;
 use futures::StreamExt;
@@ -7,15 +7,15 @@ use crate::client::OpenPage;
 use crate::look_ahead::{Peek, Peeked, Said, Scan};
 use crate::model::ChangeId;
 
-/// An answer, as far as it was read to know where the chain goes on.
+/// An answer that was read just far enough to know where the chain continues.
 pub(super) struct Opening {
     pub(super) page: OpenPage,
     pub(super) peek: Option<ChangeId>,
     pub(super) first: Vec<Bytes>,
 }
 
-/// Reads as much of a body as it takes to know where it leads. One that breaks off here has ended for its writer too, who
-/// sees that it is not whole.
+/// Reads as much of a body as is needed for its next id. If the body breaks off here, it ends for the writer too, and
+/// the writer sees that it is incomplete.
 pub(super) async fn peek(mut page: OpenPage) -> Opening {
     let (mut peek, mut first) = (Peek::default(), Vec::new());
     while peek.found() == Peeked::NotYet
@@ -31,8 +31,7 @@ pub(super) async fn peek(mut page: OpenPage) -> Opening {
     Opening { page, peek, first }
 }
 
-/// Reads the page that seems to be the end of the river to its own end, and answers where it leads by its body, if it has
-/// one that can be read.
+/// Reads the page at the apparent end of the river completely, and returns the next id of its body, if it is valid.
 pub(super) async fn drain(Opening { mut page, peek, first }: Opening) -> Said {
     let mut scan = Scan::default();
     first.iter().for_each(|piece| scan.feed(piece));

@@ -1,4 +1,4 @@
-//! What an answer or a body means for the chain.
+//! The effects of answers and bodies on the chain.
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -14,7 +14,7 @@ use crate::model::ChangeId;
 use crate::page_file::Label;
 use crate::writer::{Incoming, WriteError, Written, write};
 
-/// A header that was wrong about one page must be right about so many before it is believed again.
+/// After the header was wrong about one page, it must be right about this many before it is used again.
 const DOUBTS: u32 = 1000;
 
 impl<'a> Chase<'a> {
@@ -29,7 +29,7 @@ impl<'a> Chase<'a> {
         }
         let header = opening.page.header.filter(|_| self.trusts_header());
         let said = Said { header, peek: opening.peek, body: None };
-        // Meanwhile the chain may have been turned back: then this page is one beside it.
+        // The position may have moved back meanwhile. Then this page no longer continues the chain.
         let is_link = !ask.again && self.progress.position == Some(ask.id);
         let leads_on = match said.first() {
             Some((next, _)) if is_link && next == ask.id => {
@@ -60,10 +60,10 @@ impl<'a> Chase<'a> {
         self.progress.advance(from, next, source, self.invocation.now());
     }
 
-    /// The answer that seemed to be the river's end was read to its own end.
+    /// Handles the page at the apparent end of the river, after it was read completely.
     pub(super) fn drained(&mut self, id: ChangeId, said: Said) {
         if self.trusts_header() && said.header == Some(id) && said.body.is_some_and(|next| next != id) {
-            // It is asked for once more: its body was not kept.
+            // The page is requested again, because its body was not kept.
             return self.doubt_header(id, said);
         }
         self.rest_at_tail();
@@ -91,13 +91,13 @@ impl<'a> Chase<'a> {
         .boxed()
     }
 
-    /// A request came to nothing.
+    /// Handles a failed request.
     pub(super) fn failed(&mut self, ask: Ask, error: &RiverError) {
         let failures = if ask.again { self.missing.count(ask.id) } else { self.failures + 1 };
         match failure(error, failures) {
             Failure::Wait { delay, reason } => {
                 let seconds = delay.as_secs_f64();
-                // An outage is said once, by its breaker.
+                // An outage is logged once, by its breaker.
                 if self.ports.api.is_up() {
                     tracing::warn!(id = %ask.id, seconds, reason, "asking for a page again in {seconds:.0} s: {reason}");
                 }
@@ -116,8 +116,8 @@ impl<'a> Chase<'a> {
         }
     }
 
-    /// A page was refused: or is it who asks? A link tells, which is next. Only a page that is refused again, after something
-    /// else was answered, is given up.
+    /// A refusal may be about this page or about the client. The next request, which continues the chain, shows which.
+    /// A page is given up only if it is refused again after another request was answered.
     fn refused(&mut self, id: ChangeId, reason: &str) {
         self.answered = false;
         if self.missing.was_refused(id) {
@@ -150,8 +150,9 @@ impl<'a> Chase<'a> {
         Metric::PagesStored.record(self.settings.realm.name(), 1.0);
     }
 
-    /// A page is stored that leads to `next`. Should the chain have gone on from further away, it goes back: what lies
-    /// between is in no page. That may be the header's fault, or the page has grown since it was stored.
+    /// Closes a stored page whose next id is `next`. If the chain has continued from a later position, it goes back to
+    /// `next`: the edits between them are in no page. Either the header was wrong, or the page has grown since it was
+    /// stored.
     pub(super) fn close(&mut self, id: ChangeId, next: Option<ChangeId>) {
         if let (Some(led_to), Some(next)) = (self.progress.close(id), next)
             && led_to.lower(next) != led_to
@@ -173,7 +174,7 @@ impl<'a> Chase<'a> {
         self.progress.header_doubts = DOUBTS;
     }
 
-    /// A body came to nothing.
+    /// Handles a body that failed.
     pub(super) fn not_written(&mut self, id: ChangeId, leads_on: bool, error: WriteError) {
         let tries = self.missing.count(id);
         let no_pages = if error.is_no_page() { self.missing.count_no_page(id) } else { 0 };
@@ -198,7 +199,7 @@ impl<'a> Chase<'a> {
         }
     }
 
-    /// A page can never be stored. The chain has gone on behind it.
+    /// Gives up a page that can never be stored. The chain has continued after it.
     fn lose(&mut self, id: ChangeId, error: &dyn std::fmt::Display) {
         tracing::error!(%id, %error, "the page {id} is lost: {error}");
         Metric::PagesLost.record(self.settings.realm.name(), 1.0);

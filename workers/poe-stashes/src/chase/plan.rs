@@ -1,4 +1,4 @@
-//! What comes next.
+//! Plans the next work.
 
 use std::time::Duration;
 
@@ -9,17 +9,17 @@ use stint_core::clock::{before, between};
 use super::{Ask, Chase, End, Event, REST, Work};
 use crate::client::PAGE_TIMEOUT;
 
-/// With less time left no further page is asked for: its body must have arrived and be stored before the end.
+/// If less time is left, no further page is requested: its body must arrive and be stored before the end.
 const PAGE_TIME: Duration = PAGE_TIMEOUT.saturating_add(Duration::from_secs(30));
 
 impl<'a> Chase<'a> {
-    /// Whether nothing is under way that an invocation's end should wait for.
+    /// Whether no work is in progress that the invocation must wait for.
     pub(super) fn is_idle(&self) -> bool {
         let owes = self.end == Some(End::Done) && !self.missing.is_empty();
         !self.keeping && !self.asking && self.streaming == 0 && !owes
     }
 
-    /// Begins what comes next, if something can.
+    /// Starts the next work, if any can start.
     pub(super) fn plan(&mut self, work: &mut Work<'a>) {
         let fetched = self.progress.totals.fetched - self.fetched_before;
         if self.end.is_none() && self.most_pages.is_some_and(|most| fetched >= most) {
@@ -46,9 +46,9 @@ impl<'a> Chase<'a> {
         }
     }
 
-    /// What is asked for next: a page that is missing and the next link in turn. First of all, and after a page was refused,
-    /// it is a link, even one more than there is room for: a page that is refused must not keep the chain from going on.
-    /// Otherwise one that cannot be stored takes the place of one that streams.
+    /// Returns the next page to request: a missing page and the next page of the chain alternate. The first request,
+    /// and the first after a refusal, is for the chain, even if one more page is open than allowed: a refused page must
+    /// not stop the chain. Otherwise a page that cannot be stored takes one of the open places.
     fn choose(&mut self, now: Timestamp) -> Option<Ask> {
         if !self.has_room() {
             return None;
@@ -65,13 +65,14 @@ impl<'a> Chase<'a> {
         ask
     }
 
-    /// Whether another body may stream. If not, the end of one that does is what is waited for.
+    /// Whether another body may stream. If not, the chase waits for the end of one.
     fn has_room(&self) -> bool {
         self.streaming < self.settings.open_pages
     }
 
-    /// When the limits will let a request go. The last second of it is waited out behind the record, so that the request
-    /// goes the moment it may; what is longer is a rest, which a host need not wait for.
+    /// Returns when the rate limits allow the next request, less the last second. That second is waited after the
+    /// record is written, so that the request is sent as soon as it is allowed; a longer wait is a rest, which a host
+    /// can interrupt.
     fn opens_at(&self) -> Timestamp {
         self.ports.api.opens_at().map_or(Timestamp::MIN, |opens_at| before(opens_at, REST))
     }

@@ -1,13 +1,14 @@
 //! The next change id, as early as it can be known.
 //!
-//! Three places tell it: the header `X-Next-Change-Id`, which nobody promises; the first bytes of the body, as soon as
-//! they are decoded; and the whole body. The first that is there lets the next request go; in the end all three are
-//! compared.
+//! It is in three places: the header `X-Next-Change-Id`, which the upstream does not document; the first bytes of the
+//! body, as soon as they are decoded; and the whole body. The next request uses the first one available; at the end all
+//! three are compared.
 //!
 //! # When they disagree
-//! What a page has is what its body says: where the chain went on further than that, it goes back to the **lower** place,
-//! shard by shard, and the disagreement is reported. A place that is too low reads something twice; one that is too high
-//! skips pages for good. A header that was wrong is compared, but not believed again before it was right a thousand times.
+//! The content of a page is what its body says. If the chain has continued from a higher position, it goes back to the
+//! **lower** one, shard by shard, and the disagreement is reported. A position that is too low reads edits twice; one
+//! that is too high skips pages permanently. After a header was wrong, it is still compared, but not used again until
+//! it was right a thousand times.
 
 mod peek;
 mod scan;
@@ -34,7 +35,7 @@ pub enum Source {
     Body,
 }
 
-/// What each place said about one page.
+/// The next id of one page from each place.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Said {
     /// The header.
@@ -46,7 +47,7 @@ pub struct Said {
 }
 
 impl Said {
-    /// The first that was there, and where.
+    /// Returns the id that was available first, and its place.
     pub fn first(&self) -> Option<(ChangeId, Source)> {
         let header = self.header.map(|id| (id, Source::Header));
         let peek = || self.peek.map(|id| (id, Source::Peek));

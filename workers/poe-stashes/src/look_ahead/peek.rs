@@ -1,14 +1,14 @@
-//! The next change id from the first bytes of a body, however they are cut into pieces.
+//! Finds the next change id in the first bytes of a body, however they are split into pieces.
 
 use crate::model::ChangeId;
 
-/// So many decoded bytes are looked at, and not one more: an id of today is 54 characters behind 19 of prefix.
+/// The most decoded bytes to inspect. A current id has 54 characters after a prefix of 19.
 pub const PEEK: usize = 100;
 
-/// What a body begins with: the upstream writes the id first, and compactly.
+/// The first bytes of a body: the upstream writes the id first, without spaces.
 const PREFIX: &[u8] = br#"{"next_change_id":""#;
 
-/// Looks at the first [`PEEK`] bytes of a body as they come.
+/// Inspects the first [`PEEK`] bytes of a body as they arrive.
 #[derive(Clone, Debug)]
 pub struct Peek {
     seen: [u8; PEEK],
@@ -16,14 +16,15 @@ pub struct Peek {
     found: Peeked,
 }
 
-/// What was seen so far.
+/// The result so far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Peeked {
-    /// Not enough yet.
+    /// More bytes are needed.
     NotYet,
-    /// The id, with the quote that ends it. Without the quote it may be cut, and a cut id is another place.
+    /// The id, complete with its closing quote. Without the quote it may be truncated, and a truncated id is a
+    /// different position.
     Found(ChangeId),
-    /// This body does not begin with an id; only the whole of it can tell.
+    /// The body does not begin with an id; only the whole body can have it.
     Nothing,
 }
 
@@ -34,7 +35,7 @@ impl Default for Peek {
 }
 
 impl Peek {
-    /// Looks at the next piece.
+    /// Inspects the next piece.
     pub fn feed(&mut self, piece: &[u8]) -> Peeked {
         if self.found == Peeked::NotYet {
             let taken = piece.len().min(PEEK - self.length);
@@ -45,7 +46,7 @@ impl Peek {
         self.found
     }
 
-    /// What was seen so far.
+    /// The result so far.
     pub fn found(&self) -> Peeked {
         self.found
     }

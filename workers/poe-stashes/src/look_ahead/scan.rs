@@ -1,25 +1,26 @@
-//! A body looked through as it streams by: is it whole, where does it lead, and what is in it.
+//! Scans a body while it streams: whether it is complete, its next id, and its content in outline.
 
 use memchr::memchr2;
 
 use crate::model::ChangeId;
 
-/// Every key or id that matters is shorter; what is not, is not kept: the beginning of an id is another place.
+/// Every relevant key or id is shorter. A longer one is not stored at all, because the beginning of an id is a
+/// different position.
 const LONGEST_TEXT: usize = 128;
 
-/// Follows the outline of a JSON document, in memory that does not grow with it.
+/// Tracks the outline of a JSON document in constant memory.
 ///
-/// A connection that ends early does not always say so (without a length or a checksum, the end of the connection is
-/// the end of the body). Here a body is whole only when its outermost brace has closed.
+/// A connection that closes early is not always reported (without a length or a checksum, the end of the connection is
+/// the end of the body). Here a body is complete only if its outermost brace is closed.
 #[derive(Debug, Default)]
 pub struct Scan {
     depth: u32,
-    /// Whether the last byte was inside a text.
+    /// Whether the last byte was inside a string.
     in_text: bool,
     escaped: bool,
-    /// The text that is being read, where it matters.
+    /// The current string, if it is relevant.
     text: Option<Vec<u8>>,
-    /// At the outermost level: whether a colon has come since the last comma.
+    /// At the outermost level: whether a colon was read since the last comma.
     in_value: bool,
     field: Field,
     next: Option<ChangeId>,
@@ -28,7 +29,7 @@ pub struct Scan {
     broken: bool,
 }
 
-/// The outermost field that is being read.
+/// The current field of the outermost object.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Field {
     NextChangeId,
@@ -37,16 +38,16 @@ enum Field {
     Other,
 }
 
-/// What a whole body is.
+/// The outline of a complete body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Document {
     /// The next change id.
     pub next: ChangeId,
-    /// How many stashes there are.
+    /// The number of stashes.
     pub stashes: u64,
 }
 
-/// Why a body is no page.
+/// Why a body is not a page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ScanError {
     /// It ends before its outermost brace closes.
@@ -55,20 +56,20 @@ pub enum ScanError {
     /// It is not one JSON object.
     #[error("the body is not a JSON object")]
     NoObject,
-    /// It has no `next_change_id`, or one that is no change id.
+    /// It has no `next_change_id`, or an invalid one.
     #[error("the body has no next_change_id that could be read")]
     NoId,
 }
 
 impl Scan {
-    /// Looks at the next piece.
+    /// Scans the next piece.
     pub fn feed(&mut self, mut piece: &[u8]) {
         while !piece.is_empty() {
             piece = if self.in_text { self.pass_text(piece) } else { self.pass_structure(piece) };
         }
     }
 
-    /// What the body was, now that it has ended.
+    /// Returns the outline of the body after its end.
     pub fn finish(&self) -> Result<Document, ScanError> {
         if self.broken {
             return Err(ScanError::NoObject);
@@ -80,12 +81,12 @@ impl Scan {
         Ok(Document { next, stashes: self.stashes })
     }
 
-    /// The next change id, if it has gone by.
+    /// The next change id, if it was read already.
     pub fn next(&self) -> Option<ChangeId> {
         self.next
     }
 
-    /// How many stashes have gone by.
+    /// The number of stashes so far.
     pub fn stashes(&self) -> u64 {
         self.stashes
     }

@@ -5,19 +5,20 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// The shards of the river, and so the parts of a change id.
+/// The shards of the river, which are the parts of a change id.
 pub const SHARDS: usize = 5;
 
-/// A place in the river: how far each of its five shards was read.
+/// A position in the river: how far each of its five shards was read.
 ///
-/// The upstream takes any five numbers for the nearest real place. So a cut or mistyped id is not refused: it is another
-/// place, and reading on from there skips pages or reads them twice. Hence the strict grammar, `^\d+(-\d+){4}$`.
+/// The upstream maps any five numbers to the nearest real position. So a truncated or mistyped id is not refused: it is
+/// another position, and continuing from there skips pages or reads them twice. Therefore the grammar is strict:
+/// `^\d+(-\d+){4}$`.
 ///
-/// Ids are ordered only where all shards agree: of two places neither need be ahead. Counters outgrow 32 bits.
+/// Positions are only partially ordered: of two, neither may be ahead in all shards. Counters exceed 32 bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ChangeId([u64; SHARDS]);
 
-/// Why a text is no change id.
+/// Why a text is not a change id.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ChangeIdError {
     /// Too few or too many parts.
@@ -25,10 +26,10 @@ pub enum ChangeIdError {
     Parts {
         /// The beginning of the text.
         text: String,
-        /// How many there are.
+        /// The number of parts.
         parts: usize,
     },
-    /// A part with something else than digits in it, or nothing.
+    /// A part is empty or not all digits.
     #[error("part {part} of '{text}' is not a number")]
     Digits {
         /// The beginning of the text.
@@ -36,7 +37,7 @@ pub enum ChangeIdError {
         /// Which part, from 1.
         part: usize,
     },
-    /// A number that no counter reaches.
+    /// A number does not fit into a counter.
     #[error("part {part} of '{text}' is larger than {}", u64::MAX)]
     Range {
         /// The beginning of the text.
@@ -47,10 +48,10 @@ pub enum ChangeIdError {
 }
 
 impl ChangeId {
-    /// Where the river begins.
+    /// The beginning of the river.
     pub const BEGINNING: ChangeId = ChangeId([0; SHARDS]);
 
-    /// The place at these counters.
+    /// Returns the position with these counters.
     pub fn new(shards: [u64; SHARDS]) -> ChangeId {
         ChangeId(shards)
     }
@@ -60,30 +61,30 @@ impl ChangeId {
         self.0
     }
 
-    /// Whether no shard is behind that of `other`.
+    /// Whether every shard has reached that of `other`.
     pub fn has_reached(self, other: ChangeId) -> bool {
         self.0.iter().zip(other.0).all(|(ours, theirs)| *ours >= theirs)
     }
 
-    /// In each shard the place that comes first. Reading on from there may read something twice, and skips nothing.
+    /// Returns the lower counter of each shard. Continuing from there may read edits twice, but skips none.
     #[must_use]
     pub fn lower(self, other: ChangeId) -> ChangeId {
         self.zip(other, u64::min)
     }
 
-    /// `steps` further back in each shard.
+    /// Returns the position `steps` further back in each shard.
     #[must_use]
     pub fn back(self, steps: u64) -> ChangeId {
         ChangeId(self.0.map(|counter| counter.saturating_sub(steps)))
     }
 
-    /// Half-way to `other`, rounded down.
+    /// Returns the position half-way to `other`, rounded down.
     #[must_use]
     pub fn middle(self, other: ChangeId) -> ChangeId {
         self.zip(other, |ours, theirs| ours.midpoint(theirs))
     }
 
-    /// How far each shard is behind that of `other`: 0 where it is not.
+    /// Returns how far each shard is behind that of `other`; 0 if it is not behind.
     pub fn behind(self, other: ChangeId) -> [u64; SHARDS] {
         self.zip(other, |ours, theirs| theirs.saturating_sub(ours)).0
     }
@@ -123,7 +124,7 @@ impl FromStr for ChangeId {
     }
 }
 
-/// As much of a text as an error needs.
+/// Shortens a text for an error message.
 fn beginning(text: &str) -> String {
     const LONGEST: usize = 110;
     match text.char_indices().nth(LONGEST) {

@@ -1,4 +1,4 @@
-//! What the river carries: change ids, stashes with their items, and the prices in their notes.
+//! The content of the river: change ids, stashes with their items, and the prices in their notes.
 
 mod change_id;
 pub mod page;

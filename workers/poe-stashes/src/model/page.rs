@@ -1,7 +1,8 @@
-//! A page of the river, read as far as is needed: the rest stays the bytes it came as.
+//! A page of the river, parsed only as far as needed: the rest is kept as its original bytes.
 //!
-//! The shape of an item has moved again and again (in 2016 it had no `baseType`; since 2026 its mods are objects, and
-//! `frameType` may be missing), so nothing here insists on more than it uses, and whatever is not understood is kept.
+//! The format of an item has changed several times (in 2016 it had no `baseType`; since 2026 its mods are objects, and
+//! `frameType` may be missing), so the parser requires only the fields that it uses, and keeps everything that it does
+//! not understand.
 
 use std::borrow::Cow;
 
@@ -10,10 +11,10 @@ use serde_json::value::RawValue;
 
 use super::ChangeId;
 
-/// A page: the stashes that changed, each with everything that is in it now.
+/// A page: the stashes that changed, each with its whole current content.
 #[derive(Debug, Deserialize)]
 pub struct Page<'a> {
-    /// Where the river goes on.
+    /// The id of the next page.
     pub next_change_id: ChangeId,
     /// The stashes.
     #[serde(borrow)]
@@ -27,13 +28,13 @@ pub struct Stash<'a> {
     /// 64 hexadecimal digits.
     #[serde(borrow)]
     pub id: Cow<'a, str>,
-    /// `false` when it is listed no more: then nothing else in it means anything. This is the only sign of a removal.
+    /// `false` if it is no longer listed: then its other fields mean nothing. This is the only sign of a removal.
     #[serde(default)]
     pub public: bool,
-    /// Who owns it.
+    /// The account of its owner.
     #[serde(borrow, default)]
     pub account_name: Option<Text<'a>>,
-    /// The name of the tab, in which there may be a price for all that is in it.
+    /// The name of the tab, which may contain a price for all its items.
     #[serde(borrow, default)]
     pub stash: Option<Text<'a>>,
     /// Such as `PremiumStash`: an open set.
@@ -42,36 +43,36 @@ pub struct Stash<'a> {
     /// Absent in 2016.
     #[serde(borrow, default)]
     pub league: Option<Text<'a>>,
-    /// The items, unread.
+    /// The items, not parsed.
     #[serde(borrow, default)]
     pub items: Vec<&'a RawValue>,
 }
 
-/// What is read of an item.
+/// The fields of an item that are used.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Item<'a> {
-    /// 64 hexadecimal digits. Items that have none cannot be followed.
+    /// 64 hexadecimal digits. An item without an id cannot be tracked.
     #[serde(borrow, default)]
     pub id: Option<Text<'a>>,
-    /// Of a unique or rare item; else empty.
+    /// The name of a unique or rare item; otherwise empty.
     #[serde(borrow, default)]
     pub name: Option<Text<'a>>,
-    /// What it is, with a magic item's affixes.
+    /// The type of the item, with the affixes of a magic item.
     #[serde(borrow, default)]
     pub type_line: Option<Text<'a>>,
-    /// What it is. Absent in 2016.
+    /// The type of the item. Absent in 2016.
     #[serde(borrow, default)]
     pub base_type: Option<Text<'a>>,
-    /// Its own price, among other things.
+    /// A note, which may contain the item's own price.
     #[serde(borrow, default)]
     pub note: Option<Text<'a>>,
-    /// How many are on the stack.
+    /// The size of the stack.
     #[serde(default)]
     pub stack_size: Option<u32>,
 }
 
-/// A text that is borrowed from the page, unless it has escapes.
+/// A text borrowed from the page, unless it has escapes.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(transparent)]
 pub struct Text<'a>(#[serde(borrow)] pub Cow<'a, str>);
@@ -83,7 +84,7 @@ impl Text<'_> {
     }
 }
 
-/// Only what says which item it is.
+/// Only the fields that identify an item.
 #[derive(Deserialize)]
 struct Named<'a> {
     #[serde(borrow, default)]
@@ -91,14 +92,14 @@ struct Named<'a> {
 }
 
 impl<'a> Page<'a> {
-    /// Reads a page. An error says where in it something is wrong.
+    /// Parses a page. The error has the location of the mistake.
     pub fn read(bytes: &'a [u8]) -> Result<Page<'a>, serde_json::Error> {
         serde_json::from_slice(bytes)
     }
 }
 
 impl<'a> Item<'a> {
-    /// Reads an item. Of one whose fields are not what they used to be there is at least its id.
+    /// Parses an item. If its fields are in an unknown format, at least its id is returned.
     pub fn read(raw: &'a RawValue) -> Item<'a> {
         serde_json::from_str(raw.get()).unwrap_or_else(|_| {
             let named = serde_json::from_str::<Named<'a>>(raw.get());

@@ -2,32 +2,32 @@
 
 use std::fmt;
 
-/// What a player asks for an item.
+/// The price that a player asks for an item.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Asking<'a> {
-    /// So much of a currency.
+    /// An amount of a currency.
     Price(Price<'a>),
-    /// A ratio of an exchange, `~price 1/3 offer`: what is given in return is not said.
+    /// An exchange ratio, `~price 1/3 offer`: the currency is not given.
     Exchange(Amount),
 }
 
-/// So much of a currency.
+/// An amount of a currency.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Price<'a> {
-    /// Whether it is fixed (`~price`) or where bargaining ends (`~b/o`, "buy out").
+    /// Whether it is fixed (`~price`) or negotiable (`~b/o`, "buy out").
     pub kind: PriceKind,
     /// How much.
     pub amount: Amount,
-    /// Of what, as it was written: an open set, such as `chaos`, `divine`, `exa`.
+    /// The currency as the player wrote it: an open set, such as `chaos`, `divine`, `exa`.
     pub currency: &'a str,
 }
 
-/// How a price is meant.
+/// The kind of a price.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PriceKind {
-    /// `~price`: this and nothing else.
+    /// `~price`: exactly this.
     Fixed,
-    /// `~b/o`: for this at once, for less perhaps.
+    /// `~b/o`: for this at once, or for less after negotiation.
     BuyOut,
 }
 
@@ -44,14 +44,14 @@ impl PriceKind {
 /// A positive amount, as a fraction: a bulk price of `1/3` means one for three.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Amount {
-    /// Above the line.
+    /// The numerator.
     pub numerator: f64,
-    /// Below the line; 1 when there was none.
+    /// The denominator; 1 if there is none.
     pub denominator: f64,
 }
 
 impl Amount {
-    /// The amount for one item.
+    /// Returns the amount for one item.
     pub fn each(self) -> f64 {
         self.numerator / self.denominator
     }
@@ -74,13 +74,13 @@ impl fmt::Display for Amount {
     }
 }
 
-/// Digits with a point at the most; players write neither signs nor exponents. Nothing costs 0.
+/// Parses digits with at most one point; players write neither signs nor exponents. A price of 0 is invalid.
 fn number(text: &str) -> Option<f64> {
     let plain = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
     text.parse().ok().filter(|number: &f64| plain && number.is_finite() && *number > 0.0)
 }
 
-/// What a note, or the name of a tab, asks for. `None` when it is no price.
+/// Returns the price in a note, or in the name of a tab. `None` if it is not a price.
 pub fn read(note: &str) -> Option<Asking<'_>> {
     let note = note.trim();
     let (kind, rest) = [("~price ", PriceKind::Fixed), ("~b/o ", PriceKind::BuyOut)]
@@ -95,8 +95,8 @@ pub fn read(note: &str) -> Option<Asking<'_>> {
     }
 }
 
-/// What is asked for an item with `note` in the tab `tab`. The note wins; one such as `~skip` says that the tab's price is
-/// not the item's. A note without a tilde is a remark, and the tab's price holds.
+/// Returns the price of an item with `note` in the tab `tab`. The note takes precedence; a note such as `~skip` means
+/// that the tab's price does not apply. A note without a tilde is a remark, and the tab's price applies.
 pub fn asked<'a>(note: Option<&'a str>, tab: Option<&'a str>) -> Option<Asking<'a>> {
     match note.filter(|note| note.trim_start().starts_with('~')) {
         Some(note) => read(note),

@@ -1,4 +1,4 @@
-//! Where the chain stands, and which of its pages are not stored yet: two things, kept apart in one record.
+//! The position of the chain, and the pages that are not stored yet: two separate facts in one record.
 
 use std::time::Duration;
 
@@ -11,36 +11,36 @@ use stint_core::ports::PortResult;
 use crate::look_ahead::Source;
 use crate::model::ChangeId;
 
-/// How far a chain has come.
+/// The progress of a chain.
 ///
-/// Every page before `position` is stored, or `open`, or `lost`. A page is made open by the very write that moves the
-/// position beyond it, and is struck off only once its blob is durable and its message sent.
+/// Every page before `position` is stored, `open`, or `lost`. The write that moves the position past a page also adds
+/// the page to `open`. A page is removed from `open` only when its blob is durable and its message is sent.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Progress {
-    /// Where the next request goes. `None`: it was never started.
+    /// The id of the next request. `None`: the chain was never started.
     pub position: Option<ChangeId>,
     /// When the position became known.
     #[serde(default)]
     pub since: Option<Timestamp>,
-    /// Pages that were asked for, and are not stored yet, oldest first.
+    /// Pages that were requested and are not stored yet, oldest first.
     #[serde(default)]
     pub open: Vec<OpenPage>,
-    /// Pages whose header must still be right before it is believed again: it was wrong about one.
+    /// The number of pages whose header must still be right before the header is used again: it was wrong about one.
     #[serde(default)]
     pub header_doubts: u32,
     /// Whether the last answer was the end of the river.
     #[serde(default)]
     pub at_tail: bool,
-    /// What was done so far.
+    /// Totals since the start.
     #[serde(default)]
     pub totals: Totals,
-    /// Pages that were given up, the newest of them.
+    /// The newest pages that were given up.
     #[serde(default)]
     pub lost: Vec<Lost>,
-    /// Why nobody follows the chain until a person says so.
+    /// Why the chain is stopped until an operator resumes it.
     #[serde(default)]
     pub stopped: Option<Stopped>,
-    /// What the pace must not forget, as the client wrote it.
+    /// The state of the pacer, as the client wrote it.
     #[serde(default)]
     pub pace: Option<serde_json::Value>,
 }
@@ -49,14 +49,14 @@ pub struct Progress {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "Recorded")]
 pub struct OpenPage {
-    /// Which one.
+    /// Its id.
     pub id: ChangeId,
-    /// Where the chain went on from it. What is stored in the end must lead as far, or else what lies between is in no
-    /// page. `None`: it did not go on from this one.
+    /// The next id with which the chain continued. The stored page's next id must be at least as far; otherwise the
+    /// edits between are in no page. `None`: the chain did not continue from this page.
     pub led_to: Option<ChangeId>,
 }
 
-/// An open page as a record has it, or as older ones had it.
+/// An open page in the current format of the record or in an older one.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Recorded {
@@ -73,7 +73,7 @@ impl From<Recorded> for OpenPage {
     }
 }
 
-/// What a chain has done since it was first started.
+/// Totals of a chain since its first start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Totals {
@@ -85,15 +85,15 @@ pub struct Totals {
     pub lost: u64,
     /// Requests for pages.
     pub requests: u64,
-    /// Requests that were refused with a 4xx, those for tokens and for the head included.
+    /// Requests refused with a 4xx, including those for tokens and for the head.
     pub client_errors: u64,
-    /// Bodies that broke off and were asked for again.
+    /// Bodies that broke off and were requested again.
     pub cut: u64,
-    /// Next ids by where they were found first.
+    /// Next ids that were found first in the header.
     pub header: u64,
-    /// Likewise, in the first bytes of the body.
+    /// Next ids that were found first in the first bytes of the body.
     pub peek: u64,
-    /// Likewise, in the whole body.
+    /// Next ids that were found first in the whole body.
     pub body: u64,
     /// Pages about whose next id header, first bytes and body disagreed.
     pub disagreements: u64,
@@ -117,7 +117,7 @@ impl Totals {
 /// A page that can never be stored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lost {
-    /// Which one.
+    /// Its id.
     pub id: ChangeId,
     /// When it was given up.
     pub at: Timestamp,
@@ -125,7 +125,7 @@ pub struct Lost {
     pub reason: String,
 }
 
-/// Why the chain stands still.
+/// Why the chain is stopped.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stopped {
     /// Since when.
@@ -134,11 +134,11 @@ pub struct Stopped {
     pub reason: String,
 }
 
-/// The newest of the lost pages that a record keeps by name; all are counted.
+/// The number of lost pages listed in a record; all are counted.
 const LOST_KEPT: usize = 20;
 
 impl Progress {
-    /// Moves on from `from` to `next`: from now on its page is open.
+    /// Moves the position from `from` to `next`, and adds the page `from` to the open ones.
     pub fn advance(&mut self, from: ChangeId, next: ChangeId, source: Source, now: Timestamp) {
         self.add_open(from, Some(next));
         self.position = Some(next);
@@ -148,7 +148,7 @@ impl Progress {
         self.totals.count(source);
     }
 
-    /// Notes that a page is not stored yet, and where the chain went on from it now, if it did.
+    /// Records that a page is not stored yet, and the next id with which the chain continued, if it did.
     pub fn add_open(&mut self, id: ChangeId, led_to: Option<ChangeId>) {
         match self.open.iter_mut().find(|open| open.id == id) {
             Some(open) => open.led_to = led_to.or(open.led_to),
@@ -156,18 +156,18 @@ impl Progress {
         }
     }
 
-    /// A page is durable and announced. Answers where the chain went on from it, if it did.
+    /// Removes a page that is durable and announced. Returns the next id with which the chain continued, if it did.
     pub fn close(&mut self, id: ChangeId) -> Option<ChangeId> {
         let place = self.open.iter().position(|open| open.id == id)?;
         self.open.remove(place).led_to
     }
 
-    /// Goes back to `place` in every shard that has gone beyond it.
+    /// Moves the position back to `place` in every shard that is past it.
     pub fn turn_back(&mut self, place: ChangeId) {
         self.position = self.position.map(|position| position.lower(place));
     }
 
-    /// A page is given up.
+    /// Gives up a page.
     pub fn lose(&mut self, id: ChangeId, at: Timestamp, reason: String) {
         self.close(id);
         self.totals.lost += 1;
@@ -177,67 +177,67 @@ impl Progress {
     }
 }
 
-/// The right to follow a chain, and how far it has come. Whoever holds an older one can change nothing any more.
+/// The right to follow a chain, with its progress. The holder of an older claim can no longer change the record.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Claim {
-    /// Grows with each claim: the fence against a follower that was thought dead.
+    /// Grows with each claim. Fences off a follower whose lease has expired.
     pub lease: u64,
-    /// As it was left.
+    /// As the last follower left it.
     pub progress: Progress,
 }
 
 /// A chain as an operator sees it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ChainStatus {
-    /// How far it has come.
+    /// Its progress.
     pub progress: Progress,
-    /// Until when a follower has it. In the past: nobody follows it.
+    /// When the lease ends. If that has passed, no follower has the chain.
     pub leased_until: Option<Timestamp>,
 }
 
-/// No lease is longer. One that ends later was taken by a clock that was ahead, and is over.
+/// The longest lease. A lease that ends later was taken while the clock was ahead, and has ended.
 const LONGEST_LEASE: Duration = Duration::from_secs(60 * 60);
 
 impl ChainStatus {
-    /// Until when a follower has the chain; `None` when none has it.
+    /// Returns until when a follower has the chain; `None` if none has it.
     pub fn led_until(&self, now: Timestamp) -> Option<Timestamp> {
         led_until(self.leased_until, now, LONGEST_LEASE)
     }
 }
 
-/// Until when a lease lasts that is no longer than `longest`, if it is not over.
+/// Returns until when a lease of at most `longest` lasts; `None` if it has ended.
 pub(super) fn led_until(until: Option<Timestamp>, now: Timestamp, longest: Duration) -> Option<Timestamp> {
     until.filter(|until| is_pending(*until, longest, now))
 }
 
-/// The record of the chain, and who works on it.
+/// The record of the chain, and its lease.
 #[async_trait]
 pub trait Chain: Send + Sync {
-    /// The chain as it stands; `None` when nobody has ever claimed it.
+    /// Returns the chain's record; `None` if it was never claimed.
     async fn read(&self) -> PortResult<Option<ChainStatus>>;
 
-    /// Lends the chain for `lease`. `None`: another follower has it. Two callers never hold it at once.
+    /// Leases the chain for `lease`. `None` if another follower has it. Two callers never hold it at the same time.
     async fn claim(&self, lease: Duration) -> PortResult<Option<Claim>>;
 
-    /// Keeps how far it has come, and renews the lease. `false`: another follower has the chain, stop. The same twice
-    /// changes nothing.
+    /// Writes the progress and renews the lease. Returns `false` if another follower has the chain: the caller must
+    /// stop. Idempotent.
     async fn keep(&self, claim: &Claim, progress: &Progress, lease: Duration) -> PortResult<bool>;
 
-    /// Keeps how far it has come, and gives the chain back. `false` as above.
+    /// Writes the progress and releases the chain. Returns `false` as above.
     async fn release(&self, claim: &Claim, progress: &Progress) -> PortResult<bool>;
 }
 
-/// What is known of the river's head.
+/// The stored samples of the river's head.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "RecordedHead")]
 pub struct Head {
-    /// Where it was, oldest first.
+    /// Its positions, oldest first.
     pub samples: Vec<Sample>,
-    /// The last look was refused: each further one would count towards a ban.
+    /// Set if the last request was refused: each further request would count towards a ban.
     pub refused: Option<Stopped>,
 }
 
-/// The head as a record has it, or as older ones had it.
+/// The head in the current format of the record or in an older one.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum RecordedHead {
@@ -254,7 +254,7 @@ impl From<RecordedHead> for Head {
     }
 }
 
-/// Where the river's head was, and when.
+/// A position of the river's head, with its time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sample {
     /// When.
@@ -263,12 +263,12 @@ pub struct Sample {
     pub id: ChangeId,
 }
 
-/// The head, looked at now and then: how fast the river grows.
+/// The stored samples of the head, which show how fast the river grows.
 #[async_trait]
 pub trait Heads: Send + Sync {
-    /// Replaces what is known. Two writers: the last one wins, and either has looked.
+    /// Replaces the samples. With two writers the last one wins, and both values are valid.
     async fn keep(&self, head: &Head) -> PortResult<()>;
 
-    /// What is known; nothing when nobody has looked yet.
+    /// Returns the samples; none if the head was never read.
     async fn read(&self) -> PortResult<Head>;
 }

@@ -1,4 +1,4 @@
-//! What is in the stashes now: the example of what can be made of pages.
+//! The current content of the stashes, as an example of a consumer of pages.
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -7,11 +7,11 @@ use stint_core::ports::PortResult;
 
 use crate::model::ChangeId;
 
-/// What one page showed, at one moment.
+/// The content of one page at one time.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
-    /// When the upstream answered. A page has its stashes' content of that moment, whatever its id, so of two
-    /// snapshots of a stash the later is the truth.
+    /// When the upstream answered. A page has the content of its stashes at that time, whatever its id, so of two
+    /// snapshots of a stash the later one is current.
     pub observed_at: Timestamp,
     /// The page.
     pub page: ChangeId,
@@ -24,9 +24,9 @@ pub struct Snapshot {
 pub struct StashRow {
     /// Its id.
     pub id: String,
-    /// Whether it is listed. When not, it has nothing in it.
+    /// Whether it is listed. If not, it has no items.
     pub listed: bool,
-    /// Who owns it.
+    /// The account of its owner.
     pub account: Option<String>,
     /// The name of the tab.
     pub tab: Option<String>,
@@ -34,7 +34,7 @@ pub struct StashRow {
     pub kind: Option<String>,
     /// The league.
     pub league: Option<String>,
-    /// What is in it.
+    /// Its items.
     pub items: Vec<ItemRow>,
 }
 
@@ -43,47 +43,47 @@ pub struct StashRow {
 pub struct ItemRow {
     /// Its id.
     pub id: String,
-    /// Of a unique or rare item.
+    /// The name of a unique or rare item.
     pub name: Option<String>,
-    /// What it is, with a magic item's affixes.
+    /// The type of the item, with the affixes of a magic item.
     pub type_line: Option<String>,
-    /// What it is.
+    /// The type of the item.
     pub base_type: Option<String>,
-    /// How many are on the stack.
+    /// The size of the stack.
     pub stack_size: Option<u32>,
     /// Its note.
     pub note: Option<String>,
-    /// What is asked for it, by its note or by its tab's name.
+    /// Its price, from its note or from its tab's name.
     pub price: Option<PriceRow>,
-    /// All of it, as it came.
+    /// The whole item as the upstream sent it.
     pub json: String,
 }
 
-/// What is asked for an item.
+/// The price of an item.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PriceRow {
-    /// For one, in `currency`.
+    /// For one item, in `currency`.
     pub each: f64,
-    /// `offer` when it is a ratio of an exchange.
+    /// `offer` for an exchange ratio.
     pub currency: String,
     /// `price` or `b/o`.
     pub kind: &'static str,
 }
 
-/// What a snapshot has changed.
+/// The changes made by a snapshot.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Changes {
-    /// Stashes that were taken over.
+    /// Stashes that were applied.
     pub stashes: u64,
-    /// Stashes of which a later snapshot was there already.
+    /// Stashes of which a later snapshot was already applied.
     pub outdated: u64,
-    /// Stashes that are listed no more.
+    /// Stashes that are no longer listed.
     pub unlisted: u64,
-    /// Items that were not there before.
+    /// Items that were added.
     pub new: u64,
-    /// Items that were, and have changed.
+    /// Items that were changed.
     pub changed: u64,
-    /// Items that are there no more.
+    /// Items that were removed.
     pub removed: u64,
 }
 
@@ -98,25 +98,25 @@ impl std::ops::AddAssign for Changes {
     }
 }
 
-/// How much is in the index.
+/// The size of the index.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct IndexCounts {
-    /// Stashes that are listed.
+    /// Listed stashes.
     pub stashes: u64,
     /// Items in them.
     pub items: u64,
 }
 
-/// The current state of each stash.
+/// The current content of each stash.
 #[async_trait]
 pub trait Index: Send + Sync {
-    /// Takes over what a page showed, all of it or nothing. Stashes of which a later snapshot is there stay as they are,
-    /// so pages may come in any order, and twice.
+    /// Applies a page in one transaction. Stashes of which a later snapshot was applied stay unchanged, so pages may
+    /// come in any order, and twice.
     async fn apply(&self, snapshot: Snapshot) -> PortResult<Changes>;
 
-    /// Forgets the events before `before`.
+    /// Deletes the events before `before`.
     async fn forget_events(&self, before: Timestamp) -> PortResult<()>;
 
-    /// How much there is.
+    /// Returns the size of the index.
     async fn counts(&self) -> PortResult<IndexCounts>;
 }

@@ -1,4 +1,4 @@
-//! What the fleet keeps, in its own words. Each trait is as narrow as the workers that ask it.
+//! The fleet's stores, in its own terms. Each trait is as narrow as the workers that use it.
 
 mod chain;
 mod index;

@@ -1,4 +1,4 @@
-//! Blobs in a folder, in S3, or in memory, by the crate `object_store`.
+//! Blobs in a folder, in S3, or in memory, with the crate `object_store`.
 
 use std::path::Path as FilePath;
 use std::sync::Arc;
@@ -18,14 +18,15 @@ use stint_core::ports::{PortError, PortResult};
 
 use super::{PageKey, PageStream, Pages, Put, Upload};
 
-/// Up to here a blob is put in one request. Beyond, it is uploaded in parts of this size: S3 takes none below 5 MiB.
-/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html>
+/// A blob of up to this size is put in one request. A larger one is uploaded in parts of this size: S3 accepts none
+/// below 5 MiB. <https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html>
 const PART: usize = 8 * 1024 * 1024;
 
-/// Where blobs grow that are too large for one request. What stays here after a crash may be deleted after a day.
+/// The folder of uploads that are too large for one request. Objects that a crash leaves here may be deleted after a
+/// day.
 const UPLOADS: &str = "uploads";
 
-/// A store of blobs. Clones are one.
+/// A store of blobs. Clones share it.
 #[derive(Clone, Debug)]
 pub struct Objects {
     store: Arc<dyn ObjectStore>,
@@ -33,7 +34,7 @@ pub struct Objects {
 }
 
 impl Objects {
-    /// The folder `folder`, which is created if need be. What is stored survives a power cut.
+    /// Opens the folder `folder`, and creates it if needed. Stored blobs survive a power cut.
     pub fn in_folder(folder: &FilePath) -> PortResult<Objects> {
         let failed = |error| PortError::backend(format!("could not use the folder {}", folder.display()), error);
         std::fs::create_dir_all(folder)
@@ -42,17 +43,17 @@ impl Objects {
         Ok(Objects::new(Arc::new(store)))
     }
 
-    /// A bucket of S3, under `prefix`. Region, credentials and endpoint are those of the environment that AWS's own
-    /// tools read.
+    /// Opens an S3 bucket, under `prefix`. Region, credentials and endpoint come from the environment variables of
+    /// AWS's own tools.
     pub fn in_s3(bucket: &str, prefix: &str) -> PortResult<Objects> {
         Objects::on_s3(AmazonS3Builder::from_env(), bucket, prefix)
     }
 
-    /// The same, reached as `builder` says.
+    /// Opens an S3 bucket with the connection settings of `builder`.
     pub fn on_s3(builder: AmazonS3Builder, bucket: &str, prefix: &str) -> PortResult<Objects> {
-        // An address without TLS is an emulator's: AWS's own addresses have it.
+        // An address without TLS belongs to an emulator: AWS's own addresses use it.
         let builder = builder.with_bucket_name(bucket).with_allow_http(true);
-        // A copy as an upload of one part, since S3 has a condition for the end of an upload and none for a copy.
+        // A copy is an upload of one part, since S3 supports conditions at the end of an upload and none for a copy.
         let built = builder.with_copy_if_not_exists(S3CopyIfNotExists::Multipart).build();
         let store = built.map_err(|error| PortError::backend(format!("could not use the bucket {bucket}"), error))?;
         let prefix = Path::from(prefix);
@@ -63,7 +64,7 @@ impl Objects {
         }))
     }
 
-    /// Blobs in memory, gone with their last clone.
+    /// Returns a store in memory, which is dropped with its last clone.
     pub fn in_memory() -> Objects {
         Objects::new(Arc::new(InMemory::new()))
     }
@@ -72,7 +73,7 @@ impl Objects {
         Objects { store, part: PART }
     }
 
-    /// With parts of another size, so that tests need no blobs of megabytes.
+    /// Sets another part size, so that tests do not need blobs of megabytes.
     #[must_use]
     pub fn with_part(mut self, part: usize) -> Objects {
         self.part = part;
@@ -112,7 +113,7 @@ impl Pages for Objects {
     }
 }
 
-/// A blob on its way. Small ones wait here and are put at once; large ones grow aside.
+/// A blob in progress. A small one is collected in memory and put at once; a large one is uploaded in parts.
 struct ObjectUpload {
     objects: Objects,
     path: Path,
@@ -120,7 +121,7 @@ struct ObjectUpload {
     aside: Option<Aside>,
 }
 
-/// An upload in parts, under a name of its own.
+/// An upload in parts, under a temporary name.
 struct Aside {
     path: Path,
     parts: Box<dyn MultipartUpload>,
@@ -144,7 +145,7 @@ impl ObjectUpload {
         }
     }
 
-    /// Gives what has grown aside its name, if the name is free.
+    /// Gives a completed upload its final name, if the name is free.
     async fn publish(store: &dyn ObjectStore, mut aside: Aside, path: &Path) -> Result<(), Error> {
         aside.parts.complete().await?;
         let copied = store.copy_if_not_exists(&aside.path, path).await;
@@ -155,7 +156,7 @@ impl ObjectUpload {
     }
 }
 
-/// A name that nobody else uses.
+/// Returns a unique temporary name.
 fn aside() -> Result<Path, Error> {
     let random =
         getrandom::u64().map_err(|error| Error::Generic { store: "uploads", source: error.to_string().into() })?;

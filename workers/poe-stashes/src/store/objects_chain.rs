@@ -1,7 +1,7 @@
-//! The chain and the heads as objects: for a fleet whose cloud store is S3.
+//! The chain and the heads as objects, for a fleet whose cloud store is S3.
 //!
-//! A record is one small object, replaced only if it is still the one that was read (`If-Match` with its entity tag, or
-//! `If-None-Match` for the first one). So two followers never both believe that they hold the chain, and no database is
+//! A record is one small object. It is replaced only if it is still the version that was read (`If-Match` with its
+//! entity tag, or `If-None-Match` for the first one). So two followers never both hold the chain, and no database is
 //! needed beside the bucket.
 
 use std::sync::Arc;
@@ -27,8 +27,8 @@ pub struct ObjectChain {
     chain: Path,
     heads: Path,
     clock: Arc<dyn Clock>,
-    /// The version that this process wrote last, and by which claim, so that a write need not read first. Two invocations
-    /// of one process may hold a claim each, of which the older one is void.
+    /// The version that this process wrote last, and the claim that it used, so that a write needs no read first. Two
+    /// invocations in one process may each have a claim, of which the older one is invalid.
     version: Mutex<Option<(u64, UpdateVersion)>>,
 }
 
@@ -41,7 +41,8 @@ struct Record {
 }
 
 impl ObjectChain {
-    /// The chain of `realm` beside the pages in `objects`. A folder has no conditional writes: use SQLite there.
+    /// Returns the chain of `realm` beside the pages in `objects`. A folder has no conditional writes: use SQLite
+    /// there.
     pub fn new(objects: &Objects, realm: Realm, clock: Arc<dyn Clock>) -> ObjectChain {
         let path = |name: &str| Path::from(format!("chain/{realm}/{name}.json"));
         let store = objects.store().clone();
@@ -60,7 +61,7 @@ impl ObjectChain {
         Ok(Some((document, version)))
     }
 
-    /// Replaces the record if it is still of that `version`; `None` when it is not.
+    /// Replaces the record if it is still of that `version`; returns `None` if it is not.
     async fn replace(&self, record: &Record, version: Option<UpdateVersion>) -> PortResult<Option<UpdateVersion>> {
         let mode = version.map_or(PutMode::Create, PutMode::Update);
         let put = self.store.put_opts(&self.chain, payload(record)?, PutOptions::from(mode)).await;
@@ -71,8 +72,8 @@ impl ObjectChain {
         }
     }
 
-    /// One write, if the claim still holds. A write whose answer was lost has moved the version on, so before a refusal
-    /// is believed the record is read: its lease number says whose it is.
+    /// Writes the record if the claim is still valid. A write whose answer was lost has changed the version, so after a
+    /// refusal the record is read, and its lease number shows which claim wrote it.
     async fn put(&self, claim: &Claim, progress: &Progress, leased_until: Option<Timestamp>) -> PortResult<bool> {
         let record = Record { lease: claim.lease, leased_until, progress: progress.clone() };
         let mut version = self.version.lock().await;

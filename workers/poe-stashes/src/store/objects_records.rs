@@ -1,5 +1,5 @@
-//! Small records with a version in the bucket of the pages, for what all who share the fleet's queues must find: a fleet whose
-//! cloud store is S3 needs no database for them.
+//! Small versioned records in the bucket of the pages, for what all processes that share the fleet's queues must find:
+//! a fleet whose cloud store is S3 needs no database for them.
 
 use std::sync::Arc;
 
@@ -14,29 +14,31 @@ use stint_core::ports::{Breakers, PortError, PortResult};
 
 use super::objects::{Objects, failed};
 
-/// Records of one kind: an object for each name, `{version, record}`, replaced only if it is still the one that was read.
+/// Records of one kind: an object for each name, `{version, record}`, replaced only if it is still the version that was
+/// read.
 #[derive(Clone)]
 pub struct ObjectRecords {
     store: Arc<dyn ObjectStore>,
     kind: &'static str,
 }
 
-/// What an object holds.
+/// The content of an object.
 #[derive(Serialize, Deserialize)]
 struct Kept {
     version: u64,
-    /// Which write this is, so that one whose answer was lost knows itself again.
+    /// Identifies the write, so that a write whose answer was lost can be recognised.
     write: u64,
     record: Value,
 }
 
 impl ObjectRecords {
-    /// The records of a kind beside the pages in `objects`. A folder has no conditional writes: use SQLite there.
+    /// Returns the records of a kind beside the pages in `objects`. A folder has no conditional writes: use SQLite
+    /// there.
     pub fn new(objects: &Objects, kind: &'static str) -> ObjectRecords {
         ObjectRecords { store: objects.store().clone(), kind }
     }
 
-    /// The record of that name and its version, from 1. `None` when none was ever kept.
+    /// Returns the record of that name and its version, from 1. `None` if there is none.
     pub async fn load<T: DeserializeOwned>(&self, name: &str) -> PortResult<Option<(u64, T)>> {
         let path = self.path(name);
         let Some((kept, _)) = self.read(&path).await? else { return Ok(None) };
@@ -44,8 +46,8 @@ impl ObjectRecords {
         Ok(Some((kept.version, record)))
     }
 
-    /// Keeps `record` with the version after `version`, if that is still what is kept (0: nothing is). Returns whether it
-    /// was.
+    /// Stores `record` with the version after `version`, if `version` is still the stored one (0: no record). Returns
+    /// whether it did.
     pub async fn replace<T: Serialize + Sync>(&self, name: &str, version: u64, record: &T) -> PortResult<bool> {
         let path = self.path(name);
         let unwritable = |error| PortError::backend(format!("could not write the record {path}"), error);

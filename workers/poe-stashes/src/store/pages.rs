@@ -1,4 +1,4 @@
-//! The pages' raw bytes, compressed, each under its change id.
+//! The raw bytes of the pages, compressed, each under its change id.
 
 use std::fmt;
 use std::str::FromStr;
@@ -25,7 +25,7 @@ pub enum Realm {
 }
 
 impl Realm {
-    /// Its name, in addresses and in keys.
+    /// The name of the realm, in addresses and in keys.
     pub fn name(self) -> &'static str {
         match self {
             Realm::Pc => "pc",
@@ -50,12 +50,12 @@ impl FromStr for Realm {
     }
 }
 
-/// Which page: the one that was asked for by this change id.
+/// Identifies a page by the change id that it was requested by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct PageKey {
-    /// In which river.
+    /// The realm of its river.
     pub realm: Realm,
-    /// From where on.
+    /// The change id of the request.
     pub id: ChangeId,
 }
 
@@ -73,35 +73,35 @@ impl fmt::Display for PageKey {
 /// A blob's bytes, as they are stored.
 pub type PageStream = BoxStream<'static, PortResult<Bytes>>;
 
-/// What became of an upload.
+/// The outcome of an upload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Put {
     /// It is stored.
     Stored,
-    /// There was a blob of this name already. It stays as it was: what was seen first is never replaced.
+    /// There was already a blob of this name. It is unchanged: the first observation is never replaced.
     WasThere,
 }
 
-/// Blobs by their page's key. Nobody ever sees a part of one.
+/// Blobs by the key of their page. A partial blob is never visible.
 #[async_trait]
 pub trait Pages: Send + Sync {
-    /// Begins a blob. Nothing is to be seen of it before it is committed.
+    /// Begins a blob. It is not visible before it is committed.
     async fn begin(&self, key: PageKey) -> PortResult<Box<dyn Upload>>;
 
-    /// The blob, from its beginning; `None` when there is none.
+    /// Returns the blob from its beginning; `None` if there is none.
     async fn read(&self, key: PageKey) -> PortResult<Option<PageStream>>;
 }
 
-/// A blob that is being written. Dropping it leaves no blob; what it may leave aside is never read.
+/// A blob in progress. If it is dropped, there is no blob; a temporary object that may remain is never read.
 #[async_trait]
 pub trait Upload: Send {
-    /// Adds bytes. Waits for the store when it is slower than the caller, so that memory stays bounded.
+    /// Adds bytes. Waits if the store is slower than the caller, so that memory stays bounded.
     async fn write(&mut self, bytes: Bytes) -> PortResult<()>;
 
-    /// Makes the blob, durably and all at once, unless there is one already.
+    /// Creates the blob durably and atomically, unless there already is one.
     async fn commit(self: Box<Self>) -> PortResult<Put>;
 
-    /// Takes back what was written aside.
+    /// Deletes the temporary data.
     async fn abort(self: Box<Self>);
 }
 

@@ -31,7 +31,7 @@ const MIGRATIONS: &[&str] = &["
 /// The file's name in `STINT_HOME`.
 const FILE: &str = "poe-chain.db";
 
-/// What the rows must be like. Without its progress a chain would begin anew, and pass over what lies between.
+/// The rules for the rows. Without its progress a chain would start anew, and skip the pages between.
 const ROWS: &[RowRule] = &[
     RowRule::Reads { table: "chains", key: "realm", column: "progress", read: reads::<Progress>, removable: false },
     RowRule::Reads { table: "heads", key: "realm", column: "samples", read: reads::<Head>, removable: true },
@@ -49,7 +49,7 @@ pub struct SqliteChain {
 }
 
 impl SqliteChain {
-    /// The file, for those who look after files.
+    /// The specification of the file, for checks, repairs and backups.
     pub const SPEC: FileSpec = FileSpec { name: FILE, migrations: MIGRATIONS, rows: ROWS };
 
     /// Opens `poe-chain.db`.
@@ -69,7 +69,7 @@ impl SqliteChain {
     }
 }
 
-/// A row, with its document unread.
+/// A row, with its document not parsed.
 struct Row {
     lease: i64,
     leased_until: Option<i64>,

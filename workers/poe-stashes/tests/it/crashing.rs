@@ -1,4 +1,4 @@
-//! Killing a process between any two steps, and starting it again.
+//! Kills a process between any two steps, and starts it again.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use stint_testkit::Life;
 
 use crate::world::{World, busy_river, play};
 
-/// How many pages the first process would fetch, and the second one after it.
+/// The pages that the first process would fetch, and the second one after it.
 const FIRST: u64 = 5;
 const ALL: u64 = 9;
 
@@ -19,7 +19,7 @@ fn small(seed: u64) -> World {
     World::new(river, &[])
 }
 
-/// Runs a process that ends as `life` says, then another to the end. Answers how many steps the first one took.
+/// Runs a process with the faults of `life`, then another one to the end. Returns the number of steps of the first one.
 fn live_and_be_reborn(seed: u64, life: &Life) -> u64 {
     let world = small(seed);
     play(&world, async {
@@ -29,7 +29,7 @@ fn live_and_be_reborn(seed: u64, life: &Life) -> u64 {
         reborn.run_until_fetched(ALL).await;
         let audit = world.assert_whole(ChangeId::BEGINNING).await;
         assert!(audit.pages >= ALL, "seed {seed}");
-        // Every page is told, and indexed.
+        // Every page is announced, and indexed.
         world.start().index_everything().await;
         assert_eq!(world.stores.stored.counts().await.unwrap().dead, 0);
         assert!(world.stores.index.counts().await.unwrap().stashes > 0);
@@ -42,7 +42,7 @@ fn a_process_that_is_killed_at_any_step_loses_no_page_and_leaves_no_gap() {
     for seed in 0..4 {
         let lived = live_and_be_reborn(seed, &Life::endless());
         assert!(lived > 50, "{lived}");
-        // Each seed begins with another step, so that all steps have their turn.
+        // Each seed begins with another step, so that all steps are covered.
         for step in (1 + seed..=lived).step_by(4) {
             live_and_be_reborn(seed, &Life::killed_at(step));
         }

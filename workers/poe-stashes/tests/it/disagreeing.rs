@@ -1,4 +1,4 @@
-//! Headers and bodies that disagree, and bodies of another make.
+//! Headers and bodies that disagree, and bodies in other formats.
 
 use std::sync::{Arc, Mutex};
 
@@ -13,10 +13,10 @@ use stint_testkit::Life;
 
 use crate::world::{World, busy_river, play};
 
-/// What becomes of an answer on its way.
+/// A change to an answer in transit.
 type Twist = Box<dyn Fn(u64, &mut http::Response<Bytes>) + Send + Sync>;
 
-/// A line on which somebody rewrites the answers that have pages in them.
+/// A transport that changes the answers that contain pages.
 struct Twisted {
     line: Arc<dyn Transport>,
     twist: Twist,
@@ -92,8 +92,8 @@ fn a_header_that_is_too_low_reads_pages_twice_and_skips_none() {
     });
 }
 
-/// Follows a river whose header is always wrong, as `twist` has it, and answers how many pages were asked for beyond those
-/// that were fetched.
+/// Follows a river whose header is always changed by `twist`. Returns how many pages were requested beyond those that
+/// were fetched.
 fn asked_in_vain(seed: u64, twist: fn(ChangeId, ChangeId) -> ChangeId) -> u64 {
     let world = world(busy_river(seed), move |_, answer| {
         let page: stint_poe_stashes::model::page::Page<'_> = serde_json::from_slice(answer.body()).unwrap();

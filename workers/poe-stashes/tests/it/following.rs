@@ -1,4 +1,4 @@
-//! Following the river: look-ahead, its end, and what goes wrong on the way.
+//! Following the river: look-ahead, the end of the river, and failures on the way.
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ fn without_the_header_the_first_bytes_tell() {
 
 #[test]
 fn at_the_end_of_the_river_it_is_waited_politely() {
-    // Nothing happens in this river but what has happened before.
+    // This river has only past edits.
     let world = World::new(Options { edits_per_second: 1, history: Duration::from_secs(400), ..busy_river(2) }, &[]);
     play(&world, async {
         let process = world.start();
@@ -45,7 +45,7 @@ fn the_end_is_waited_at_from_two_seconds_to_thirty() {
     let river = Options { edits_per_second: 1, history: Duration::from_secs(2), ..busy_river(3) };
     let world = World::new(river, &[]);
     play(&world, async {
-        // The river shows nothing for the first five minutes but its beginning.
+        // For the first five minutes the river shows only its beginning.
         let process = world.start();
         process.run_while(world.pass(Duration::from_secs(240))).await;
         let asked: Vec<_> = world.books().pages.iter().map(|page| page.at).collect();
@@ -87,7 +87,7 @@ fn an_expired_token_is_renewed_and_the_chain_goes_on() {
         world.start().fetch(400).await;
         let books = world.books();
         assert!(books.tokens >= 3, "{}", books.tokens);
-        // Each was found out by a 401, which is not repeated.
+        // Each was detected by a 401, which is not repeated.
         assert_eq!(books.client_errors, books.tokens - 1);
         assert_eq!(world.progress().await.totals.fetched, 400);
     });
@@ -115,7 +115,7 @@ fn a_refused_client_stops_and_keeps_its_position() {
         let stopped = report["stopped"].as_str().unwrap();
         assert!(stopped.contains("refused the credentials"), "{stopped}");
         assert_eq!(report["position"], json!("0-0-0-0-0"));
-        // Nobody sets it going but a person.
+        // Only an operator restarts it.
         let requests = world.books().requests;
         let process = world.start();
         process.run_while(world.pass(Duration::from_secs(300))).await;

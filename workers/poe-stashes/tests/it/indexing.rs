@@ -1,4 +1,4 @@
-//! The tables: what is in each stash now.
+//! The tables: the current content of each stash.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use stint_standins::poe_stashes::{Era, Options};
 
 use crate::world::{World, busy_river, play};
 
-/// A river of few stashes, each of which is edited again and again.
+/// Returns a river of few stashes, each of which is edited repeatedly.
 fn lively(seed: u64, era: Era) -> Options {
     Options { stashes: 100, items_per_stash: (1, 5), unlisted: 200, era, ..busy_river(seed) }
 }
@@ -32,7 +32,7 @@ fn the_index_is_what_was_seen_last() {
     }
 }
 
-/// Each stash as the page showed it that was served last.
+/// Returns each stash as the last served page showed it.
 async fn last_seen(world: &World) -> BTreeMap<String, Value> {
     let mut stashes = BTreeMap::new();
     for served in world.books().pages {

@@ -1,4 +1,4 @@
-//! The whole fleet at its limit: ten thousand pages, and what the limits permit.
+//! The whole fleet at its limit: ten thousand pages, and the requests that the limits allow.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::world::{World, busy_river, play};
 
 const PAGES: u64 = 10_000;
 
-/// Follows so many pages under these windows, and answers the share of the permitted requests that was used.
+/// Follows this many pages under these limits. Returns the share of the allowed requests that was used.
 fn utilisation(options: Options, flags: &[&str], pages: u64) -> f64 {
     let world = World::new(options, flags);
     play(&world, async {
@@ -55,7 +55,7 @@ fn ten_thousand_pages_while_everything_goes_wrong() {
             let life = Life::killed_at(step);
             let process = world.start_with(&life);
             life.live(process.run_until_fetched(PAGES)).await;
-            // A message twice, as queues may.
+            // The same message twice, as queues may deliver it.
             let twice = stint_core::ports::NewMessage::new("{}");
             world.stores.baton.send(&[twice.clone(), twice]).await.unwrap();
             (step, lives) = (step * 3 / 2 + 7, lives + 1);
@@ -69,7 +69,7 @@ fn ten_thousand_pages_while_everything_goes_wrong() {
     });
 }
 
-/// A window of ten minutes that is full after fifteen seconds: what is waited for then is no work under way.
+/// A window of ten minutes that is full after fifteen seconds: waiting for it is not work in progress.
 #[test]
 fn a_host_that_stops_need_not_wait_for_a_limit() {
     let windows = vec![Window::of(6, 1, 60), Window::of(30, 600, 600)];
@@ -85,7 +85,7 @@ fn a_host_that_stops_need_not_wait_for_a_limit() {
     });
 }
 
-/// Five megabytes at two megabytes a second take two and a half seconds: five times as long as the limit asks for.
+/// Five megabytes at two megabytes a second take two and a half seconds: five times as long as the limit requires.
 #[test]
 fn the_chain_keeps_the_pace_of_the_limit_and_not_of_the_download() {
     const PAGES: u64 = 40;

@@ -1,4 +1,4 @@
-//! Pages whose body does not come: they are asked for again, and nothing else waits for them.
+//! Pages whose body does not arrive: they are requested again, and nothing else waits for them.
 
 use std::sync::Mutex;
 
@@ -13,7 +13,7 @@ use stint_standins::poe_stashes::{Faults, Options};
 
 use crate::world::{World, busy_river, play};
 
-/// A line on which the body of the third page never arrives, and later requests for it are answered with `status`.
+/// A transport on which the body of the third page never arrives, and later requests for it are answered with `status`.
 struct Spoiled {
     line: std::sync::Arc<dyn Transport>,
     status: StatusCode,
@@ -21,7 +21,7 @@ struct Spoiled {
 }
 
 impl Spoiled {
-    /// Whether this is the third page, and for how many times.
+    /// Returns how often this page was requested, if it is the third one.
     fn count(&self, page: &str) -> Option<usize> {
         let mut seen = self.seen.lock().unwrap();
         seen.push(page.to_owned());
@@ -86,7 +86,7 @@ fn a_page_that_is_refused_is_given_up_and_the_chain_goes_on() {
     }
 }
 
-/// A page is missing when the client is turned away: that is not the page's fault.
+/// A page is missing when the client is refused: that is not about the page.
 #[test]
 fn who_is_turned_away_loses_no_page() {
     let river = Options { faults: Faults { cut: 500, ..Faults::default() }, ..busy_river(5) };
@@ -107,7 +107,7 @@ fn who_is_turned_away_loses_no_page() {
     });
 }
 
-/// A page is cut as a maintenance begins, which ends with a page that is none: one answer is not ten.
+/// A page is cut when a maintenance begins, which ends with an answer that is not a page: one answer is not ten.
 #[test]
 fn requests_that_fail_do_not_count_as_answers_that_are_no_page() {
     let faults = Faults { cut: 300, unavailable: 600, ..Faults::default() };
@@ -120,7 +120,7 @@ fn requests_that_fail_do_not_count_as_answers_that_are_no_page() {
     });
 }
 
-/// An earlier follower was allowed more than this one.
+/// An earlier follower was allowed more open pages than this one.
 #[test]
 fn more_open_pages_than_may_stream_are_taken_over_one_after_the_other() {
     let faults = Faults { cut: 1000, ..Faults::default() };
@@ -151,7 +151,7 @@ fn when_no_body_arrives_the_chain_waits_with_as_many_pages_open_as_may_stream() 
     });
 }
 
-/// Pages in a store of which one write fails.
+/// A store of pages of which one write fails.
 struct Failing {
     pages: std::sync::Arc<dyn Pages>,
     fails: Mutex<Option<ChangeId>>,
@@ -191,7 +191,7 @@ impl Upload for FailingUpload {
     }
 }
 
-/// Bodies of two and a half seconds, five of which stream when one of them cannot be stored.
+/// Bodies of two and a half seconds, of which five stream when one of them cannot be stored.
 #[test]
 fn a_store_that_fails_for_one_page_costs_no_other_its_body() {
     let river = Options {

@@ -1,8 +1,8 @@
-//! Answers that came out wrong, headers included: a quarter of an hour of them, and then right ones. Nothing panics, no
-//! message becomes a dead letter but that of a page which is none, nothing of the river is skipped, and within an hour of
-//! right answers the chain is at its pace again.
+//! Damaged answers, headers included: a quarter of an hour of them, and then correct ones. Nothing panics, no message
+//! is dead-lettered except that of an answer that is not a page, no edit of the river is skipped, and within an hour of
+//! correct answers the chain is at its full pace again.
 //!
-//! `STINT_MUTATIONS` says how many answers come out wrong in all; `scripts/fuzz --mutations` runs it with 100,000.
+//! `STINT_MUTATIONS` sets the total number of damaged answers; `scripts/fuzz --mutations` runs it with 100,000.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -25,13 +25,13 @@ use crate::world::{World, busy_river, play};
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
 
-/// How long answers come out wrong.
+/// How long answers are damaged.
 const GARBLED: Duration = Duration::from_secs(15 * 60);
 
-/// Of a hundred answers, so many come out wrong.
+/// The share of damaged answers, in percent.
 const SHARE: u64 = 30;
 
-/// A line on which answers come out wrong until it is mended.
+/// A transport that damages answers until it is told to stop.
 struct Garbled {
     line: Arc<dyn Transport>,
     state: Arc<Mutex<State>>,
@@ -52,7 +52,8 @@ impl State {
         match self.mutations.below(20) {
             0..=9 => {
                 let garbled = self.mutations.body(&body);
-                // What a page has is what its body says: nobody could tell another place from the right one.
+                // The content of a page is what its body says: a wrong next id in the body could not be detected by any
+                // client.
                 let misleads = named(&garbled).any(|id| named(&body).all(|right| right != id));
                 self.garbled -= u64::from(misleads);
                 return if misleads { body } else { Bytes::from(garbled) };
@@ -67,7 +68,7 @@ impl State {
         body
     }
 
-    /// Changes a header, or takes it away.
+    /// Changes or removes a header.
     fn header(&mut self, headers: &mut HeaderMap) {
         let names: Vec<HeaderName> = headers.keys().cloned().collect();
         let Some(name) = names.get(self.mutations.below(names.len() as u64) as usize) else { return };
@@ -98,7 +99,7 @@ fn a_chain_bears_answers_that_came_out_wrong_and_keeps_its_pace_with_right_ones(
         seed += 1;
         garbled += story(seed);
     }
-    // By itself, without the memory of other tests.
+    // Measured when run by itself, without the memory of other tests.
     let peak = peak_megabytes().filter(|_| asked.is_some());
     told(garbled, seed, peak);
     assert!(peak <= Some(150), "{peak:?} MB");
@@ -131,7 +132,8 @@ fn story(seed: u64) -> u64 {
     })
 }
 
-/// A process, until the chain is stopped for a person or `end` comes, or until it has fetched `pages` pages in all.
+/// Runs a process until the chain is stopped for an operator, until `end`, or until it has fetched `pages` pages in
+/// all.
 async fn follow(world: &World, end: jiff::Timestamp, pages: u64) -> Progress {
     resume(&*world.stores.chain).await.unwrap();
     let life = async {
@@ -147,7 +149,7 @@ async fn follow(world: &World, end: jiff::Timestamp, pages: u64) -> Progress {
     world.progress().await
 }
 
-/// Within an hour the chain goes on, and after the answers that it needs to be sure, at its pace.
+/// Checks that the chain continues within an hour, and at its full pace after the answers that confirm the limits.
 async fn assert_restored(world: &World, seed: u64) {
     for (pages, time) in [(3, HOUR + Duration::from_secs(60)), (300, Duration::from_secs(330))] {
         let pages = world.progress().await.totals.fetched + pages;
@@ -157,7 +159,7 @@ async fn assert_restored(world: &World, seed: u64) {
     world.start().fetch(0).await;
 }
 
-/// Places up to the chain's position from which on edits are in no page that was asked for and is stored.
+/// Returns the positions before the chain's own from which edits are in no page that was requested and stored.
 async fn skipped(world: &World) -> Vec<u64> {
     let mut served: BTreeMap<u64, (ChangeId, u64)> = BTreeMap::new();
     for page in world.books().pages {
@@ -182,7 +184,7 @@ async fn skipped(world: &World) -> Vec<u64> {
     skipped
 }
 
-/// The ids that a body names, by its first bytes and as a whole.
+/// The ids in a body, by its first bytes and as a whole.
 fn named(body: &[u8]) -> impl Iterator<Item = ChangeId> + use<> {
     let (mut scan, mut peek) = (Scan::default(), Peek::default());
     scan.feed(body);

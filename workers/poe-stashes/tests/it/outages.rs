@@ -1,4 +1,4 @@
-//! Outages of the upstream: it is left alone, and the chain goes on where it stood.
+//! Outages of the upstream: requests stop, and afterwards the chain continues from its position.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -16,7 +16,7 @@ use crate::world::{World, busy_river, play};
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
 
-/// How a line fails.
+/// How a connection fails.
 #[derive(Clone, Copy, Debug)]
 enum Form {
     Status(u16),
@@ -24,7 +24,7 @@ enum Form {
     NoConnection,
 }
 
-/// A line to the river that fails while it is told to.
+/// A transport to the river that fails while it is told to.
 struct Line {
     line: Arc<dyn Transport>,
     state: Arc<Mutex<State>>,

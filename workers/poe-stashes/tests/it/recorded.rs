@@ -1,4 +1,4 @@
-//! Pages and headers that the real river gave, where a folder of them is at hand.
+//! Pages and headers that were recorded from the real river, if they are available.
 
 use serde_json::Value;
 use stint_poe_stashes::look_ahead::{Peek, Peeked, Scan};
@@ -6,7 +6,7 @@ use stint_poe_stashes::model::ChangeId;
 use stint_poe_stashes::model::page::{Item, Page};
 use stint_poe_stashes::model::price::{Asking, asked};
 
-/// The recorded answers, where they are at hand.
+/// The recorded answers, if they are available.
 const RECORDED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data/poe");
 
 #[expect(clippy::print_stderr, reason = "whoever reads a test's output learns what it could not do")]
@@ -18,7 +18,7 @@ fn recorded(file: &str) -> Option<String> {
     text
 }
 
-/// A recording is kept in a form for people; the river writes without spaces.
+/// Removes the spaces: recordings are formatted for people, and the river writes none.
 fn compact(text: &str) -> String {
     serde_json::from_str::<Box<serde_json::value::RawValue>>(text).unwrap();
     let (mut compact, mut in_text, mut escaped) = (String::new(), false, false);
@@ -74,7 +74,7 @@ fn the_ids_of_one_stash_never_go_back() {
     let Some(text) = recorded("stash-differ-sample_raw-2020-heist.csv") else { return };
     let mut known: Option<ChangeId> = None;
     let mut rows = 0;
-    // The items in a row hold line ends only as escapes, so that a line is a row.
+    // Line ends within the items of a row are escaped, so that a line is a row.
     for line in text.lines().skip(1) {
         let mut fields = line.split(',').skip(1);
         let ids = (fields.next().and_then(|id| id.parse().ok()), fields.next().and_then(|id| id.parse().ok()));

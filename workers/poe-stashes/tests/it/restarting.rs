@@ -1,4 +1,4 @@
-//! What a follower that was killed leaves behind, and how long the fleet stands still for it.
+//! Restarts after a follower was killed, and how long the fleet waits for its lease.
 
 use std::cell::Cell;
 use std::future::Future;
@@ -22,7 +22,7 @@ const LEASE: Duration = Duration::from_secs(30);
 
 #[test]
 fn the_chain_goes_on_the_moment_that_the_lease_of_the_dead_is_over() {
-    // Since it died: at once, after a while, and when its lease is over already.
+    // After the kill: at once, after a while, and when its lease has already ended.
     for (passed, waits) in [(0, 30), (20, 10), (40, 0)] {
         let world = World::new(busy_river(1), &[]);
         play(&world, async {
@@ -36,7 +36,7 @@ fn the_chain_goes_on_the_moment_that_the_lease_of_the_dead_is_over() {
     }
 }
 
-/// Completes with `work`. The chain is somebody's all the while.
+/// Completes with `work`, and checks that the chain is claimed all the while.
 async fn always_held<T>(world: &World, work: impl Future<Output = T>) -> T {
     let looks = Cell::new(0);
     let watched = Box::pin(async {
@@ -47,7 +47,7 @@ async fn always_held<T>(world: &World, work: impl Future<Output = T>) -> T {
             looks.set(looks.get() + 1);
         }
     });
-    // The other side never ends.
+    // The other future never ends.
     let Either::Left((done, _)) = select(Box::pin(work), watched).await;
     assert!(looks.get() > 20, "{} looks", looks.get());
     done
@@ -86,14 +86,14 @@ fn whoever_dies_while_it_lets_a_stopped_chain_go_on_keeps_nobody_waiting() {
             let life = Life::killed_at(step);
             life.live(resume(&*world.mortal_chain(&life))).await;
             let reason = resume(&**chain).await.unwrap().map(|stopped| stopped.reason);
-            // In its last step it had done its work already.
+            // At its last step it had already done its work.
             assert_eq!(reason.as_deref(), (step < 4).then_some("a ban"), "killed at step {step}");
             assert_eq!(chain.read().await.unwrap().unwrap().progress.stopped, None);
         }
     });
 }
 
-/// A store that was away for twenty minutes: by then a message that failed waits for an hour.
+/// A store that was down for twenty minutes: by then a failed message has a delay of an hour.
 #[test]
 fn the_chain_goes_on_within_two_minutes_when_a_store_is_back() {
     let mut world = World::new(busy_river(9), &[]);
@@ -116,7 +116,7 @@ fn the_chain_goes_on_within_two_minutes_when_a_store_is_back() {
     });
 }
 
-/// Pages in a store that may be away.
+/// A store of pages that may be down.
 struct Away {
     pages: Arc<dyn Pages>,
     is_away: AtomicBool,

@@ -1,4 +1,4 @@
-//! Where a chain begins, and where it goes on.
+//! Where a chain starts, and where it continues.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use stint_testkit::Life;
 
 use crate::world::{World, busy_river, play};
 
-/// A river as fast as the real one: thirteen changes of each shard in a second.
+/// Returns a river as fast as the real one: thirteen changes of each shard a second.
 fn real_river(seed: u64) -> Options {
     Options { edits_per_second: 65, stashes_per_page: 60, history: Duration::from_secs(7200), ..busy_river(seed) }
 }
@@ -35,7 +35,7 @@ fn the_tail_is_found_in_about_ten_requests() {
     }
 }
 
-/// A window that is longer than a lease: whoever searches after one that died must know what that one has asked.
+/// A window that is longer than a lease: a search after a crashed one must know which requests that one sent.
 #[test]
 fn a_search_that_dies_leaves_what_the_pace_must_not_forget() {
     let search = |life: &Life| {

@@ -1,4 +1,4 @@
-//! The conformance suites of the fleet's stores: every backend passes the same, by name.
+//! The conformance suites of the fleet's stores: every backend passes the same tests, by name.
 
 mod chain;
 mod pages;
@@ -12,7 +12,7 @@ use stint_core::ports::{Breakers, PortResult};
 use stint_embedded::{Embedded, Mode};
 use stint_poe_stashes::store::{Chain, Heads, ObjectChain, ObjectRecords, Objects, Pages, Realm, SqliteChain};
 
-/// The records of what is known of upstreams, in an object store.
+/// The circuit breaker records in an object store.
 struct Records(Objects);
 
 #[async_trait::async_trait]
@@ -28,27 +28,27 @@ mod records {
     });
 }
 
-/// One way to the chain and to the heads.
+/// A handle to the chain and to the heads.
 type ChainAndHeads = (Arc<dyn Chain>, Arc<dyn Heads>);
 
-/// Stores that are empty and that no other test uses.
+/// Empty stores that no other test uses.
 pub(crate) struct Backend {
     pub(crate) clock: ManualClock,
-    /// Asked twice, answers another way to the same chain, as another process has it.
+    /// A second call returns another handle to the same chain, as another process would have.
     pub(crate) chain: Box<dyn Fn() -> ChainAndHeads>,
     pub(crate) pages: Arc<dyn Pages>,
-    /// What must live as long as the stores.
+    /// Must not be dropped before the stores.
     _folder: Option<tempfile::TempDir>,
 }
 
-/// Parts of so few bytes that a test's blobs need several. S3 has a least size, so there they are larger.
+/// A part size so small that a test's blobs need several parts. S3 has a minimum, so its parts are larger.
 pub(crate) const SMALL_PART: usize = 1000;
 
 fn clock() -> ManualClock {
     ManualClock::new(Timestamp::UNIX_EPOCH)
 }
 
-/// An object store for both, with the chain in it.
+/// Returns a backend with pages and chain in one object store.
 pub(crate) fn objects(objects: Objects) -> Backend {
     let clock = clock();
     let (store, port) = (objects.clone(), Arc::new(clock.clone()));
@@ -59,7 +59,7 @@ pub(crate) fn objects(objects: Objects) -> Backend {
     Backend { clock, chain: Box::new(chain), pages: Arc::new(objects), _folder: None }
 }
 
-/// A folder: files for the pages, and SQLite for the chain.
+/// Returns a backend with pages in a folder and the chain in SQLite.
 fn folder() -> Backend {
     let (clock, folder) = (clock(), tempfile::tempdir().unwrap());
     let port: Arc<dyn Clock> = Arc::new(clock.clone());
@@ -76,7 +76,7 @@ fn memory() -> Backend {
     objects(Objects::in_memory().with_part(SMALL_PART))
 }
 
-/// A test for each name, on a backend that `$backend` makes, run by `$run`.
+/// Defines a test for each name, on a backend created by `$backend`, run by `$run`.
 macro_rules! expand {
     ($suite:ident, $run:expr, $backend:expr, $($test:ident)*) => {
         mod $suite {

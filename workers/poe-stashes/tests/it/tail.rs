@@ -1,4 +1,4 @@
-//! At the end of the river: a page that is asked for twice has grown between the two.
+//! The end of the river: a page that is requested twice has grown between the requests.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use stint_testkit::Life;
 
 use crate::world::{World, busy_river, play};
 
-/// A river that a reader catches up with at once: each page has what happened since the last request.
+/// Returns a river that a reader catches up with at once: each page has the edits since the last request.
 fn slow_river(seed: u64) -> World {
     let river = Options {
         edits_per_second: 3,
@@ -20,7 +20,8 @@ fn slow_river(seed: u64) -> World {
     World::new(river, &[])
 }
 
-/// Follows the chain with a process that ends as `life` says, then with another one after a while. Answers how many steps the first one took.
+/// Follows the chain with a process that has the faults of `life`, and later with another one. Returns the number of
+/// steps of the first one.
 fn live_and_be_reborn(seed: u64, life: &Life) -> u64 {
     let world = slow_river(seed);
     play(&world, async {

@@ -1,4 +1,4 @@
-//! How far behind the chain is, and who sets it going.
+//! The lag of the chain, and restarting it.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The index in SQLite: tables that anybody may query, in a file of their own.
+//! The index in SQLite: tables for the user's own queries, in a file of their own.
 
 mod page;
 mod schema;
@@ -26,7 +26,7 @@ pub struct SqliteIndex {
 }
 
 impl SqliteIndex {
-    /// The file, for those who look after files.
+    /// The specification of the file, for checks, repairs and backups.
     pub const SPEC: FileSpec = FileSpec { name: FILE, migrations: MIGRATIONS, rows: ROWS };
 
     /// Opens `poe-index.db`.

@@ -1,4 +1,4 @@
-//! Taking a page over, within a transaction: each of its stashes becomes what the page shows.
+//! Applies a page within a transaction: each of its stashes gets the content that the page shows.
 
 use std::collections::HashMap;
 
@@ -7,7 +7,7 @@ use stint_embedded::rusqlite::{CachedStatement, Connection, OptionalExtension, R
 
 use super::super::{Changes, ItemRow, PriceRow, Snapshot, StashRow};
 
-/// Takes over what `snapshot` shows, unless something later is known.
+/// Applies `snapshot`, except for stashes with a later snapshot.
 pub(super) fn take_over(connection: &Connection, snapshot: &Snapshot) -> Result<Changes> {
     let mut page = Page::new(connection, snapshot)?;
     for stash in &snapshot.stashes {
@@ -26,11 +26,11 @@ pub(super) fn take_over(connection: &Connection, snapshot: &Snapshot) -> Result<
     Ok(page.changes)
 }
 
-/// A page that is being taken over. Its statements are prepared once: there are thousands of items.
+/// A page in progress. Its statements are prepared once: there are thousands of items.
 struct Page<'c> {
     at: i64,
     id: String,
-    /// The number of the last event at this moment.
+    /// The number of the last event at this time.
     last_event: i64,
     changes: Changes,
     select_stash: CachedStatement<'c>,
@@ -43,7 +43,7 @@ struct Page<'c> {
     insert_event: CachedStatement<'c>,
 }
 
-/// An item that a page shows no more.
+/// An item that the page no longer shows.
 struct Gone {
     number: i64,
     id: String,
@@ -65,7 +65,7 @@ impl<'c> Page<'c> {
                 "INSERT INTO stashes (id, listed, account, tab, kind, league, page, observed_at)
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
             )?,
-            // Of a stash that is listed no more, only that is known; its name and owner stay as they were seen.
+            // For a stash that is no longer listed, only that is updated; its name and owner stay as last seen.
             update_stash: connection.prepare_cached(
                 "UPDATE stashes SET listed = ?2, account = iif(?2, ?3, account), tab = iif(?2, ?4, tab),
                     kind = iif(?2, ?5, kind), league = iif(?2, ?6, league), page = ?7, observed_at = ?8
@@ -73,7 +73,7 @@ impl<'c> Page<'c> {
             )?,
             select_items: connection
                 .prepare_cached("SELECT number, id, price, currency, json FROM items WHERE stash = ?1")?,
-            // Should an item be in a stash twice, the first one counts.
+            // If an item is in a stash twice, the first one counts.
             insert_item: connection.prepare_cached(
                 "INSERT INTO items (stash, id, name, type_line, base_type, stack_size, note, price, currency, price_kind,
                     first_seen, changed_at, json)
@@ -93,7 +93,7 @@ impl<'c> Page<'c> {
         })
     }
 
-    /// The number of a stash, and when it was observed.
+    /// Returns the number of a stash, and when it was observed.
     fn known(&mut self, stash: &str) -> Result<Option<(i64, i64)>> {
         self.select_stash.query_row([stash], |row| Ok((row.get(0)?, row.get(1)?))).optional()
     }
@@ -115,7 +115,7 @@ impl<'c> Page<'c> {
         self.changes.unlisted += u64::from(!stash.listed);
     }
 
-    /// Makes the items of a stash that is known those that are shown.
+    /// Updates the items of a known stash to `items`.
     fn compare_items(&mut self, stash: i64, items: &[ItemRow]) -> Result<()> {
         let mut shown: HashMap<&str, &ItemRow> = items.iter().rev().map(|item| (&*item.id, item)).collect();
         let (mut changed, mut gone) = (Vec::new(), Vec::new());
@@ -169,7 +169,7 @@ impl Gone {
     }
 }
 
-/// Whether nothing has changed: neither the item, nor what its tab's name asks for it.
+/// Whether neither the item nor its price from the tab's name has changed.
 fn is_as_stored(item: &ItemRow, row: &Row<'_>) -> Result<bool> {
     let price: Option<f64> = row.get("price")?;
     let currency = row.get_ref("currency")?.as_str_or_null()?;
@@ -177,12 +177,12 @@ fn is_as_stored(item: &ItemRow, row: &Row<'_>) -> Result<bool> {
         && row.get_ref("json")?.as_str()? == item.json)
 }
 
-/// What is asked for one, and in what.
+/// Returns the price of one item, and its currency.
 fn asked(item: &ItemRow) -> Option<(f64, &str)> {
     item.price.as_ref().map(|price| (price.each, &*price.currency))
 }
 
-/// Inserts or updates an item. Answers whether anything was written.
+/// Inserts or updates an item. Returns whether anything was written.
 fn execute(statement: &mut CachedStatement<'_>, stash: i64, item: &ItemRow, at: i64) -> Result<bool> {
     let ItemRow { id, name, type_line, base_type, stack_size, note, price, json } = item;
     let (each, currency, kind) = match price {

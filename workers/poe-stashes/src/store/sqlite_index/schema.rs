@@ -1,8 +1,8 @@
-//! The tables. `docs/fleets/poe-stashes.md` shows them to users.
+//! The tables. `docs/fleets/poe-stashes.md` documents them for users.
 
 use stint_embedded::upkeep::RowRule;
 
-/// What the rows must be like: an item lies in a stash.
+/// The rules for the rows: an item belongs to a stash.
 pub(super) const ROWS: &[RowRule] =
     &[RowRule::Belongs { table: "items", column: "stash", to: "stashes", key: "number" }];
 
@@ -52,9 +52,10 @@ const FIRST: &str = "
     CREATE INDEX events_by_time ON events (at);
 ";
 
-/// An index over all the ids of items, 64 digits in no order, cost more than the rows themselves. Here stashes have numbers, so
-/// that the one index of the items is short, and what comes together lies together; events lie in the order of time.
-/// There is no foreign key to the stashes: it would be looked up for each item, and stashes are never deleted.
+/// An index over all the ids of items, 64 random digits each, cost more than the rows themselves. Here stashes have
+/// numbers, so that the only index of the items is short, and items that arrive together are stored together; events
+/// are stored in the order of time. There is no foreign key to the stashes: it would be looked up for each item, and
+/// stashes are never deleted.
 const ITEMS_BY_STASH: &str = "
     ALTER TABLE stashes RENAME TO stashes_1;
     ALTER TABLE items RENAME TO items_1;

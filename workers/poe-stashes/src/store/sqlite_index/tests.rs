@@ -1,4 +1,4 @@
-//! What the index makes of pages.
+//! The content of the index after pages were applied.
 
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ fn price(each: f64) -> PriceRow {
     PriceRow { each, currency: "chaos".to_owned(), kind: "price" }
 }
 
-/// An item of this id, for so many chaos.
+/// Returns an item with this id and price in chaos.
 fn item(id: &str, each: f64) -> ItemRow {
     ItemRow { id: id.to_owned(), price: Some(price(each)), json: format!(r#"{{"id":"{id}"}}"#), ..ItemRow::default() }
 }
@@ -36,13 +36,13 @@ fn unlisted(id: &str) -> StashRow {
     StashRow { id: id.to_owned(), ..StashRow::default() }
 }
 
-/// A page of these stashes, observed at this second.
+/// Applies a page of these stashes, observed at this second.
 fn apply(index: &SqliteIndex, at: i64, stashes: &[StashRow]) -> Changes {
     let page = ChangeId::new([1; 5]);
     block_on(index.apply(Snapshot { observed_at: second(at), page, stashes: stashes.to_vec() })).unwrap()
 }
 
-/// What a statement of one column answers.
+/// Returns the rows of a statement with one column.
 fn lines(index: &SqliteIndex, statement: &'static str) -> Vec<String> {
     let read = index
         .database

@@ -62,7 +62,7 @@ pub(crate) async fn keeping_renews_the_lease(backend: &Backend) {
     assert!(chain.keep(&claimed, &at(1), LEASE).await.unwrap());
     backend.clock.advance(Duration::from_secs(20));
     assert_eq!(claim(backend).await, None);
-    // The same twice, and by another way to the same chain.
+    // The same write twice, and then a write through another handle to the same chain.
     assert!(chain.keep(&claimed, &at(2), LEASE).await.unwrap());
     assert!(chain.keep(&claimed, &at(2), LEASE).await.unwrap());
     assert!((backend.chain)().0.keep(&claimed, &at(3), LEASE).await.unwrap());
@@ -79,7 +79,7 @@ pub(crate) async fn an_old_claim_changes_nothing(backend: &Backend) {
     assert_eq!(new.progress, at(1));
     assert!(!chain.keep(&old, &at(2), LEASE).await.unwrap());
     assert!(!chain.release(&old, &at(2)).await.unwrap());
-    // Nor where both are of one process.
+    // Nor if both are in one process.
     let same = (backend.chain)().0;
     backend.clock.advance(LEASE);
     let old = same.claim(LEASE).await.unwrap().unwrap();

@@ -1,4 +1,4 @@
-//! S3, as an emulator has it: a process of its own that `STINT_AWS_EMULATOR_URL` names.
+//! S3 in an emulator: a separate process whose address is in `STINT_AWS_EMULATOR_URL`.
 
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
@@ -13,13 +13,12 @@ use super::Backend;
 /// More bytes than two parts of any backend under test.
 pub(super) const TWO_PARTS: usize = 11 * 1024 * 1024;
 
-/// S3 takes no smaller part but the last.
-/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html>
+/// S3 accepts no smaller part except the last. <https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html>
 const LEAST_PART: usize = 5 * 1024 * 1024;
 
 const REGION: &str = "eu-west-1";
 
-/// Runs a test against the emulator, or says why not.
+/// Runs a test against the emulator, or prints why it is skipped.
 #[expect(clippy::print_stderr, reason = "whoever reads a test's output learns what it could not do")]
 fn run(test: impl Future<Output = ()>) {
     match url() {
@@ -34,7 +33,7 @@ fn url() -> Option<String> {
     Some(url.trim_end_matches('/').to_owned())
 }
 
-/// A bucket that no other test uses.
+/// Returns a bucket that no other test uses.
 fn bucket() -> Backend {
     let url = url().unwrap();
     let name = format!("t{:x}", RandomState::new().build_hasher().finish());
@@ -44,7 +43,7 @@ fn bucket() -> Backend {
     super::objects(Objects::on_s3(emulator, &name, "poe/pages").unwrap().with_part(LEAST_PART))
 }
 
-/// Infrastructure makes buckets, so nothing else here needs a client for it.
+/// Creates a bucket with a plain request: buckets belong to the infrastructure, so no client here can create one.
 fn create(url: &str, bucket: &str) {
     let host = url.trim_start_matches("http://");
     let scope = format!("Credential=test/20261120/{REGION}/s3/aws4_request, SignedHeaders=host, Signature=0");

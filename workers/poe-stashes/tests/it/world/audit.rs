@@ -1,4 +1,4 @@
-//! What is stored, held against what was served.
+//! Compares the stored pages with the served ones.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,17 +11,17 @@ use stint_standins::poe_stashes::digest;
 
 use super::World;
 
-/// The river as the blobs have it, from the chain's first page to its position.
+/// The river as the blobs contain it, from the chain's first page to its position.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Audit {
-    /// Pages that are stored.
+    /// The number of stored pages.
     pub(crate) pages: u64,
-    /// Places from which on edits are in no page.
+    /// Positions after which edits are in no page.
     pub(crate) gaps: Vec<u64>,
 }
 
 impl World {
-    /// The page that is stored under `id`.
+    /// Returns the page that is stored under `id`.
     pub(crate) async fn stored(&self, id: ChangeId) -> Option<Vec<u8>> {
         let key = PageKey { realm: self.settings.poe_realm, id };
         let blob: Vec<bytes::Bytes> = self.stores.pages.read(key).await.unwrap()?.try_collect().await.unwrap();
@@ -30,7 +30,7 @@ impl World {
         Some(page)
     }
 
-    /// Checks that each blob is a body that was served for its id, and that all of them together have every edit from
+    /// Checks that each blob is a body that was served for its id, and that together they contain every edit from
     /// `first` to the chain's position.
     pub(crate) async fn audit(&self, first: ChangeId) -> Audit {
         let mut served: BTreeMap<String, BTreeSet<u64>> = BTreeMap::new();
@@ -48,7 +48,7 @@ impl World {
         }
         spans.sort_unstable();
         let (mut audit, mut reached) = (Audit::default(), self.edits_before(first));
-        // The position has no page yet: it is where all that came before must have led to.
+        // The position has no page yet: all earlier pages must lead to it.
         let end = self.edits_before(progress.position.unwrap());
         for (from, to) in spans.iter().copied().filter(|(from, _)| *from < end).chain([(end, end)]) {
             if from > reached {
@@ -60,9 +60,9 @@ impl World {
         audit
     }
 
-    /// Checks a chain that was followed from `first`: nothing is missing, and the upstream never had to complain.
+    /// Checks a chain that was followed from `first`: no edit is missing, and no request was refused by the upstream.
     pub(crate) async fn assert_whole(&self, first: ChangeId) -> Audit {
-        // What was cut when its follower ended is asked for by the next one.
+        // A page that was cut when its follower ended is requested by the next one.
         self.start().fetch(0).await;
         let (audit, books) = (self.audit(first).await, self.books());
         assert_eq!(audit.gaps, Vec::<u64>::new(), "edits that are in no page");

@@ -1,5 +1,5 @@
-//! A world for each test: the real workers and the real host, on adapters in memory and virtual time, against the
-//! stand-in river in process.
+//! A world for each test: the real workers and the real host, on adapters in memory and virtual time, with the stand-in
+//! for the river in process.
 
 mod audit;
 mod mortal;
@@ -29,7 +29,7 @@ use stint_testkit::{Driver, Life};
 use mortal::MortalStore;
 pub(crate) use process::Process;
 
-/// When the world begins.
+/// When the world starts.
 const BEGINNING: &str = "2026-11-28T10:00:00Z";
 
 /// Everything that outlives a process.
@@ -65,7 +65,7 @@ struct Command {
     settings: Settings,
 }
 
-/// Settings that lead to the stand-in, with more of them as flags.
+/// Returns settings that point to the stand-in, with `flags` added.
 pub(crate) fn settings(flags: &[&str]) -> Settings {
     let all = [
         "stint",
@@ -80,7 +80,7 @@ pub(crate) fn settings(flags: &[&str]) -> Settings {
     Command::parse_from(all.iter().copied().chain(flags.iter().copied())).settings
 }
 
-/// A river with small pages that a reader at its limit never overtakes.
+/// Returns a river with small pages that a reader at its limit never catches up with.
 pub(crate) fn busy_river(seed: u64) -> Options {
     Options {
         seed,
@@ -98,7 +98,7 @@ impl World {
         World::with(options, flags, |transport| transport)
     }
 
-    /// With something between the fleet and the river.
+    /// Creates a world with a transport between the fleet and the river.
     pub(crate) fn with(
         options: Options,
         flags: &[&str],
@@ -133,22 +133,22 @@ impl World {
         World { clock, settings, stores, transport, embedded, upstream }
     }
 
-    /// A process of the fleet that nothing kills.
+    /// Starts a process without faults.
     pub(crate) fn start(&self) -> Process {
         Process::start(self, &Life::endless())
     }
 
-    /// A process that ends as `life` says.
+    /// Starts a process with the faults of `life`.
     pub(crate) fn start_with(&self, life: &Life) -> Process {
         Process::start(self, life)
     }
 
-    /// The chain, as a process sees it that lives no longer than `life`.
+    /// Returns the chain for a process with the faults of `life`.
     pub(crate) fn mortal_chain(&self, life: &Life) -> Arc<dyn Chain> {
         MortalStore::new(&self.stores.chain, life)
     }
 
-    /// What the stand-in has counted.
+    /// The stand-in's counters.
     pub(crate) fn books(&self) -> Books {
         self.upstream().books()
     }
@@ -157,12 +157,12 @@ impl World {
         self.upstream.lock().unwrap()
     }
 
-    /// The place that an id of the stand-in leads to.
+    /// Returns the position of an id at the stand-in.
     pub(crate) fn edits_before(&self, id: ChangeId) -> u64 {
         self.upstream().position(&id.to_string()).unwrap()
     }
 
-    /// How far the chain has come.
+    /// The progress of the chain.
     pub(crate) async fn progress(&self) -> Progress {
         self.stores.chain.read().await.unwrap().map(|status| status.progress).unwrap_or_default()
     }
@@ -173,10 +173,10 @@ impl World {
     }
 }
 
-/// Longer than any story takes.
+/// Longer than any scenario takes.
 const LONGEST_STORY: Duration = Duration::from_secs(2 * 24 * 60 * 60);
 
-/// Plays a story of `world` to its end.
+/// Runs a scenario of `world` to its end.
 pub(crate) fn play<T>(world: &World, story: impl Future<Output = T>) -> T {
     Driver::new(&world.clock).limit(LONGEST_STORY).run(story)
 }

@@ -1,4 +1,4 @@
-//! The fleet's stores as a process sees them that may be killed before and after every call, and within a body.
+//! The fleet's stores and transport of a process that may be killed before and after every call, and within a body.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +15,8 @@ use stint_poe_stashes::store::{
 };
 use stint_testkit::{Life, mortal_port};
 
-/// A store whose calls are steps of a life: of this crate, since a trait and a type of others have no implementation here.
+/// A store whose calls are steps of a [`Life`]. Defined in this crate, because a foreign trait cannot be implemented
+/// for a foreign type.
 pub(super) struct MortalStore<P: ?Sized> {
     port: Arc<P>,
     life: Life,

@@ -24,19 +24,19 @@ use stint_testkit::{Life, Mortal};
 use super::mortal::MortalStore;
 use super::{Stores, World};
 
-/// Workers and their host, with everything that a process keeps in memory.
+/// Workers and their host, with all state that a process has in memory.
 pub(crate) struct Process {
     pub(crate) api: Arc<Api>,
     registry: Registry,
     host: Arc<LocalHost>,
     clock: Arc<dyn Clock>,
-    /// The stores themselves: to look at them is no step of a life.
+    /// The stores without faults: reading them is not a step.
     stores: Stores,
     stop: Stop,
 }
 
 impl Stores {
-    /// The same stores, as a process sees them that lives no longer than `life`.
+    /// Returns the same stores for a process with the faults of `life`.
     fn within(&self, life: &Life) -> Stores {
         Stores {
             chain: MortalStore::new(&self.chain, life),
@@ -78,14 +78,14 @@ impl Process {
         Process { api, registry, host, clock, stores: world.stores.clone(), stop }
     }
 
-    /// Runs a worker once, by hand, with `time` until its deadline.
+    /// Runs a worker once, manually, with `time` until its deadline.
     pub(crate) async fn invoke(&self, worker: &str, event: Event, time: Duration) -> Result<Outcome, WorkerError> {
         let worker = self.registry.find(FLEET, worker).unwrap();
         let invocation = Invocation::new(self.clock.clone(), after(self.clock.now(), time), self.stop.clone());
         worker.invoke(event, &invocation).await
     }
 
-    /// Runs a worker once, by hand, and answers its report.
+    /// Runs a worker once, manually, and returns its report.
     pub(crate) async fn run(&self, worker: &str, event: Value) -> Value {
         self.invoke(worker, Event::Manual(event), Duration::from_secs(15 * 60)).await.unwrap().report
     }
@@ -95,14 +95,14 @@ impl Process {
         self.follow(pages).await.unwrap().report
     }
 
-    /// As `fetch`, where something may go wrong.
+    /// Like `fetch`, but may fail.
     pub(crate) async fn follow(&self, pages: u64) -> Result<Outcome, WorkerError> {
         let event = Event::Manual(serde_json::json!({ "pages": pages }));
         self.invoke("follower", event, Duration::from_secs(15 * 60)).await
     }
 
-    /// Runs the host, with its schedules, until the chain has fetched `pages` pages in all, then drains it. Answers when
-    /// that was.
+    /// Runs the host, with its schedules, until the chain has fetched `pages` pages in all, then drains it. Returns
+    /// when that was.
     pub(crate) async fn run_until_fetched(&self, pages: u64) -> Timestamp {
         let mut fetched_at = self.clock.now();
         self.run_while(async {
@@ -118,7 +118,7 @@ impl Process {
     /// Runs the host beside `main`, then drains it.
     pub(crate) async fn run_while(&self, main: impl Future<Output = ()>) {
         let end = async {
-            // A store that is away just now: the binary would end here, and be started again.
+            // A store may be down now: the binary would exit here, and be started again.
             while self.host.set_schedules().await.is_err() {}
             // As `stint up` does.
             wake(&*self.stores.chain, &*self.stores.wakeups, self.clock.now()).await.unwrap();
