@@ -1,4 +1,4 @@
-//! How fast the durable adapters are, beside how often the disk of the same minute can sync: one line per figure.
+//! The speed of the durable adapters, and how often the disk can sync in the same minute: one line per figure.
 
 #![expect(clippy::disallowed_methods, reason = "a measurement reads the clock before and after")]
 
@@ -22,7 +22,7 @@ const RESERVERS: usize = 1_000;
 const BACKLOG: usize = 1_000_000;
 const WINDOW: Duration = Duration::from_secs(3_600);
 
-/// What a message of the rank-fetcher looks like.
+/// A message of the rank-fetcher.
 const BODY: &str = r#"{"id": 57147396, "raidsToScrap": {"26": [3, 4, 5]}}"#;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -30,7 +30,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build()?;
     let clock = ManualClock::new("2026-11-20T10:00:00Z".parse()?);
     let embedded = Embedded::open(home.path(), Mode::Shared, Arc::new(clock.clone()))?;
-    // `cargo bench` adds arguments of its own, which start with a dash.
+    // `cargo bench` adds its own arguments, which start with a dash.
     let only = std::env::args().skip(1).find(|argument| !argument.starts_with('-'));
     let wanted = |part: &str| only.as_deref().is_none_or(|only| only == part);
     report("disk, one page and a sync", "syncs/s", syncs(home.path())?)?;
@@ -80,7 +80,7 @@ fn syncs(folder: &Path) -> IoResult<f64> {
     Ok(f64::from(count) / start.elapsed().as_secs_f64())
 }
 
-/// Lets `tasks` tasks run rounds for a while, and answers what they got done a second.
+/// Runs rounds in `tasks` tasks for a while, and returns how much they did per second.
 async fn measure<R>(
     tasks: usize,
     start_round: impl Fn() -> R + Clone + Send + Sync + 'static,

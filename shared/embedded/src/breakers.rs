@@ -1,4 +1,4 @@
-//! Breakers' records on SQLite.
+//! Circuit breaker records on SQLite.
 
 use async_trait::async_trait;
 use rusqlite::{OptionalExtension, params};
@@ -7,13 +7,13 @@ use stint_core::ports::{Breakers, PortError, PortResult};
 
 use crate::database::Database;
 
-/// The breakers of a [`Database`].
+/// The breaker records of a [`Database`].
 pub struct SqliteBreakers {
     database: Database,
 }
 
 impl SqliteBreakers {
-    /// The breakers of a database that has their table.
+    /// Creates the breakers of a database that has their table.
     pub fn new(database: &Database) -> SqliteBreakers {
         SqliteBreakers { database: database.clone() }
     }

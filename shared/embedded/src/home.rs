@@ -16,11 +16,11 @@ use crate::{SqliteBreakers, SqliteHosts, SqliteKeyPool, SqliteQueue, SqliteThrot
 pub(crate) const QUEUES_FILE: &str = "queues.db";
 pub(crate) const KEYS_FILE: &str = "keys.db";
 
-/// The default adapters in one folder: `queues.db` with the queues, parked messages, wake-ups, throttles, breakers and who
-/// runs here, and `keys.db` with the ledger. Fleets put their own files beside them. Clones are one.
+/// The default adapters in one folder: `queues.db` with queues, parked messages, wake-ups, throttles, breakers and
+/// running hosts, and `keys.db` with the ledger. Fleets put their own files beside them. Clones share the same files.
 ///
-/// Several processes may open the same folder: each file is shared, transaction by transaction. A lock keeps them out only
-/// while files are replaced, by a repair or a restore.
+/// Several processes may open the same folder: each file is shared, transaction by transaction. A lock excludes them
+/// only while files are replaced, by a repair or a restore.
 #[derive(Clone)]
 pub struct Embedded {
     home: Option<PathBuf>,
@@ -32,18 +32,18 @@ pub struct Embedded {
 }
 
 impl Embedded {
-    /// The files that these adapters keep, whatever the fleet.
+    /// The files that these adapters use, for every fleet.
     pub const FILES: [FileSpec; 2] = [
         FileSpec { name: KEYS_FILE, migrations: schema::KEYS, rows: schema::KEYS_ROWS },
         FileSpec { name: QUEUES_FILE, migrations: schema::QUEUES, rows: schema::QUEUES_ROWS },
     ];
 
-    /// Whether `home` was ever opened: for those who only want to look, and to create nothing.
+    /// Returns whether `home` was ever opened, for callers that only want to look and to create nothing.
     pub fn is_at(home: &Path) -> bool {
         home.join(QUEUES_FILE).is_file()
     }
 
-    /// Opens the folder `home`, which is created if need be.
+    /// Opens the folder `home`, creating it if needed.
     pub fn open(home: &Path, mode: Mode, clock: Arc<dyn Clock>) -> PortResult<Embedded> {
         std::fs::create_dir_all(home)
             .map_err(|error| PortError::backend(format!("could not create the folder {}", home.display()), error))?;
@@ -56,18 +56,19 @@ impl Embedded {
         Ok(Embedded { home: Some(home.to_owned()), mode, queues, keys, clock, _lock: Some(Arc::new(lock)) })
     }
 
-    /// Adapters in memory, in [`Mode::Inline`], gone with their last clone.
+    /// Creates adapters in memory, in [`Mode::Inline`]. Their contents are deleted with the last clone.
     pub fn in_memory(clock: Arc<dyn Clock>) -> PortResult<Embedded> {
         let (queues, keys) = (Database::in_memory(schema::QUEUES)?, Database::in_memory(schema::KEYS)?);
         Ok(Embedded { home: None, mode: Mode::Inline, queues, keys, clock, _lock: None })
     }
 
-    /// The database `file` in the same folder and mode, for a fleet's own tables. In memory, a new one each time.
+    /// Opens the database `file` in the same folder and mode, for a fleet's own tables. In memory, each call creates a
+    /// new one.
     pub fn database(&self, file: &str, migrations: &'static [&'static str]) -> PortResult<Database> {
         self.database_for(Rows::Small, file, migrations)
     }
 
-    /// Like [`Embedded::database`], and lays a new file out for `rows`.
+    /// Like [`Embedded::database`], and lays out a new file for `rows`.
     pub fn database_for(&self, rows: Rows, file: &str, migrations: &'static [&'static str]) -> PortResult<Database> {
         match &self.home {
             Some(home) => Database::open_for(rows, &home.join(file), migrations, self.mode),
@@ -75,43 +76,43 @@ impl Embedded {
         }
     }
 
-    /// The queue `name`.
+    /// Returns the queue `name`.
     pub fn queue(&self, name: &str, settings: QueueSettings) -> Arc<SqliteQueue> {
         Arc::new(SqliteQueue::new(&self.queues, name, settings, self.clock.clone()))
     }
 
-    /// The wake-ups, for those who set them and for the host that fires them.
+    /// Returns the wake-ups, both for setting them and for the host that fires them.
     pub fn wakeups(&self) -> Arc<SqliteWakeups> {
         Arc::new(SqliteWakeups::new(&self.queues, self.clock.clone()))
     }
 
-    /// The throttles.
+    /// Returns the throttles.
     pub fn throttle(&self) -> Arc<SqliteThrottle> {
         Arc::new(SqliteThrottle::new(&self.queues))
     }
 
-    /// The breakers' records.
+    /// Returns the breaker records.
     pub fn breakers(&self) -> Arc<SqliteBreakers> {
         Arc::new(SqliteBreakers::new(&self.queues))
     }
 
-    /// The processes that run fleets in this folder.
+    /// Returns the processes that run fleets in this folder.
     pub fn hosts(&self) -> SqliteHosts {
         SqliteHosts::new(&self.queues)
     }
 
-    /// The key pool.
+    /// Returns the key pool.
     pub fn key_pool(&self, settings: LedgerSettings) -> Arc<SqliteKeyPool> {
         Arc::new(SqliteKeyPool::new(&self.keys, &self.queues, settings, self.clock.clone()))
     }
 
-    /// The file of the queues, parked messages, wake-ups, throttles and breakers: its [`Database::changed`] tells a host to
-    /// look again.
+    /// Returns the file of queues, parked messages, wake-ups, throttles and breakers. Its [`Database::changed`] tells a
+    /// host to look again.
     pub fn queues(&self) -> &Database {
         &self.queues
     }
 
-    /// The file of the ledger.
+    /// Returns the file of the ledger.
     pub fn keys(&self) -> &Database {
         &self.keys
     }

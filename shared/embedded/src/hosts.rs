@@ -1,9 +1,9 @@
-//! Which processes run fleets in this folder.
+//! The processes that run fleets in this folder.
 //!
-//! A process writes its row when it starts, again every [`BEAT`], and removes it when it ends. One that was killed leaves
-//! its row behind, which counts for nothing after [`SILENCE`] and is removed by the next process that starts. So does a row
-//! that was written further than that in the future, by a clock that was set back since: a process that is there writes its
-//! row anew within a beat.
+//! A process writes its row when it starts, updates it every [`BEAT`], and deletes it when it ends. A killed process
+//! leaves its row behind; the row is ignored after [`SILENCE`], and the next process that starts deletes it. The same
+//! happens to a row that is further in the future than that, because the clock was set back since: a running process
+//! updates its row within a beat.
 
 use std::time::Duration;
 
@@ -14,16 +14,17 @@ use stint_core::ports::PortResult;
 
 use crate::database::Database;
 
-/// How often a process says that it is there.
+/// How often a running process updates its row.
 pub const BEAT: Duration = Duration::from_secs(10);
 
-/// A process that has said nothing for as long is gone: three beats, so that a slow disk is no absence.
+/// A process that has not updated its row for this long is gone. This is three beats, so that a slow disk does not
+/// count as an absence.
 pub(crate) const SILENCE: Duration = Duration::from_secs(30);
 
 /// A process that runs fleets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Host {
-    /// Of its own: the number of the process, and when it started.
+    /// Its unique id: the process number, and when it started.
     pub id: String,
     /// The fleets that it runs.
     pub fleets: Vec<String>,
@@ -32,7 +33,7 @@ pub struct Host {
 }
 
 impl Host {
-    /// The process of this number.
+    /// Creates a host for the process of this number.
     pub fn new(process: u32, fleets: Vec<String>, started_at: Timestamp) -> Host {
         Host { id: format!("{process}-{}", to_millis(started_at)), fleets, started_at }
     }
@@ -45,12 +46,12 @@ pub struct SqliteHosts {
 }
 
 impl SqliteHosts {
-    /// The processes of a database that has the table of hosts.
+    /// Creates the list of a database that has the table of hosts.
     pub fn new(database: &Database) -> SqliteHosts {
         SqliteHosts { database: database.clone() }
     }
 
-    /// Writes down that `host` is there at `now`, and forgets those that have long been silent.
+    /// Records that `host` is running at `now`, and deletes the rows of processes that are gone.
     pub async fn beat(&self, host: &Host, now: Timestamp) -> PortResult<()> {
         let (id, fleets, started_at) = (host.id.clone(), host.fleets.join(","), to_millis(host.started_at));
         let ([first, last], now) = (heard(now), to_millis(now));
@@ -75,7 +76,7 @@ impl SqliteHosts {
         write.await
     }
 
-    /// The processes that were there within `SILENCE` before `now`, the oldest first.
+    /// Returns the processes that updated their row within `SILENCE` of `now`, oldest first.
     pub async fn present(&self, now: Timestamp) -> PortResult<Vec<Host>> {
         let heard = heard(now);
         let read = self.database.read("read which processes run here", move |connection| {
@@ -93,7 +94,7 @@ impl SqliteHosts {
     }
 }
 
-/// Between which times, in milliseconds, a process was last seen that is there at `now`.
+/// Returns the range, in milliseconds, in which a process that is running at `now` was last seen.
 fn heard(now: Timestamp) -> [i64; 2] {
     [to_millis(before(now, SILENCE)), to_millis(after(now, SILENCE))]
 }

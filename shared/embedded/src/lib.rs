@@ -1,6 +1,6 @@
-//! The default adapters: every port on SQLite, in one folder. Durable, and nothing to install.
+//! The default adapters: every port on SQLite in one folder. Durable, with nothing to install.
 //!
-//! [`Embedded`] is the folder; [`Database`] is one file in it, which fleets use for their own stores too.
+//! [`Embedded`] is the folder. [`Database`] is one file in it; fleets use it for their own stores too.
 
 #![warn(missing_docs)]
 

@@ -1,8 +1,8 @@
-//! Which processes have the folder open: a lock that all of them share, and that upkeep holds alone.
+//! The folder's lock: shared by all processes that have the folder open, and held exclusively by upkeep.
 //!
-//! SQLite shares each file transaction by transaction, and needs no lock of the folder. Repairing a file and restoring a
-//! backup replace whole files, which no other process may have open at that time. The operating system releases the lock
-//! when its process ends, however it ends.
+//! SQLite shares each file transaction by transaction, which needs no lock on the folder. A repair and a restore
+//! replace whole files, which no other process may have open at that time. The operating system releases the lock when
+//! its process ends for any reason.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::path::Path;
@@ -11,29 +11,29 @@ use stint_core::ports::{PortError, PortResult};
 
 use crate::database::open::pause;
 
-/// The file's name in `STINT_HOME`. It is empty, and stays.
+/// The name of the lock file in `STINT_HOME`. The file is empty and is never deleted.
 pub(crate) const FILE: &str = ".lock";
 
-/// How often the lock is asked for, twice a millisecond.
+/// How many times the lock is tried, twice a millisecond.
 const ATTEMPTS: u32 = 2_000;
 
-/// A lock on an installation's folder, until it is dropped.
+/// A lock on an installation's folder, held until it is dropped.
 #[derive(Debug)]
 pub struct FolderLock {
-    /// `None` where the file system has no locks.
+    /// `None` if the file system has no locks.
     _file: Option<File>,
 }
 
 impl FolderLock {
-    /// The lock of a process that works with the folder `home`, beside any number of others. Fails while the folder is
-    /// repaired or restored.
+    /// Takes the lock of a process that works with the folder `home`, beside any number of others. Fails while the
+    /// folder is being repaired or restored.
     pub fn shared(home: &Path) -> PortResult<FolderLock> {
-        // Where the file cannot be made, those of SQLite cannot either, and their error says what is wrong.
+        // If this file cannot be created, SQLite's files cannot either, and their error says what is wrong.
         let Some(file) = open(home) else { return Ok(FolderLock { _file: None }) };
         for _ in 0..ATTEMPTS {
             match file.try_lock_shared() {
                 Ok(()) => return Ok(FolderLock { _file: Some(file) }),
-                // A process that starts has it for itself for a moment, to see whether it is the only one.
+                // A starting process holds the lock exclusively for a moment, to find out whether it is the only one.
                 Err(TryLockError::WouldBlock) => pause(),
                 Err(TryLockError::Error(error)) => return Ok(without(home, &error)),
             }
@@ -43,7 +43,7 @@ impl FolderLock {
         Err(PortError::Invalid(reason))
     }
 
-    /// The lock of a process that has the folder `home` for itself; `None` while another process has it open.
+    /// Takes the exclusive lock on the folder `home`. Returns `None` while another process has the folder open.
     pub fn alone(home: &Path) -> Option<FolderLock> {
         let Some(file) = open(home) else { return Some(FolderLock { _file: None }) };
         match file.try_lock() {
@@ -58,7 +58,7 @@ fn open(home: &Path) -> Option<File> {
     OpenOptions::new().write(true).create(true).truncate(false).open(home.join(FILE)).ok()
 }
 
-/// Goes on without a lock, as earlier versions did.
+/// Continues without a lock, as earlier versions did.
 fn without(home: &Path, error: &std::io::Error) -> FolderLock {
     tracing::debug!(%error, "the folder {} cannot be locked: {error}", home.display());
     FolderLock { _file: None }

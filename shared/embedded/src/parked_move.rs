@@ -1,14 +1,14 @@
-//! Moving parked messages from `keys.db`, where earlier versions kept them, to `queues.db`.
+//! Moves parked messages from `keys.db`, where earlier versions kept them, to `queues.db`.
 //!
 //! # What may happen between any two lines
-//! SQLite commits to one file at a time, so the move has a name, its token, which both files know.
-//! * *Exits before the token is written:* nothing has happened.
-//! * *Exits before the copy:* the next process finds the token, and copies under it.
-//! * *Exits after the copy:* the next process finds the token in both files, copies nothing, and deletes. A copy that was
-//!   sent to its queue meanwhile does not come back.
-//! * *Exits after the deletion:* there is nothing to move. A folder without anything to move is opened without another
+//! SQLite commits to one file at a time. The move therefore has a token that is stored in both files.
+//! * *The process exits before the token is written:* nothing has happened.
+//! * *It exits before the copy:* the next process finds the token and copies under it.
+//! * *It exits after the copy:* the next process finds the token in both files, copies nothing, and deletes. A copy
+//!   that was sent to its queue meanwhile does not come back.
+//! * *It exits after the deletion:* there is nothing to move. A folder with nothing to move is opened without another
 //!   connection.
-//! * *Two processes open the folder at once:* both use the same token, and the second finds the copy done.
+//! * *Two processes open the folder at once:* both use the same token, and the second finds that the copy is done.
 
 use std::path::Path;
 
@@ -18,12 +18,12 @@ use stint_core::ports::{PortError, PortResult};
 use crate::database::damage::reason;
 use crate::database::{Database, Mode};
 
-/// Whether an earlier version has parked anything in the `keys.db` behind `keys`.
+/// Returns whether an earlier version has parked anything in the `keys.db` open in `keys`.
 pub(crate) fn any_parked(keys: &Connection) -> rusqlite::Result<bool> {
     keys.query_row("SELECT EXISTS (SELECT 1 FROM parked_before)", [], |row| row.get(0))
 }
 
-/// Moves what an earlier version has parked, if there is anything.
+/// Moves the messages that an earlier version has parked, if there are any.
 pub(crate) fn move_parked(keys: &Path, queues: &Path, mode: Mode) -> PortResult<()> {
     let mut from = Database::beside(keys, mode)?;
     let failed = |error| {
@@ -38,7 +38,7 @@ pub(crate) fn move_parked(keys: &Path, queues: &Path, mode: Mode) -> PortResult<
     Ok(())
 }
 
-/// Names the move, unless an earlier process has. Returns `None` when nothing is parked.
+/// Writes the token of the move, unless an earlier process has. Returns `None` if nothing is parked.
 fn begin(keys: &mut Connection) -> rusqlite::Result<Option<String>> {
     let transaction = immediate(keys)?;
     if !any_parked(&transaction)? {
@@ -50,7 +50,7 @@ fn begin(keys: &mut Connection) -> rusqlite::Result<Option<String>> {
     Ok(Some(token))
 }
 
-/// Copies every message in one commit, if that was not done under this token before. Returns how many.
+/// Copies every message in one commit, unless that was done under this token before. Returns how many were copied.
 fn copy(keys: &Connection, queues: &mut Connection, token: &str) -> rusqlite::Result<usize> {
     let transaction = immediate(queues)?;
     let done = transaction.query_row("SELECT 1 FROM parked_moves WHERE token = ?1", [token], |_| Ok(())).optional()?;
@@ -75,7 +75,7 @@ fn copy(keys: &Connection, queues: &mut Connection, token: &str) -> rusqlite::Re
     Ok(copied)
 }
 
-/// Deletes what was copied, and the name of the move with it.
+/// Deletes the copied messages and the token of the move.
 fn finish(keys: &mut Connection) -> rusqlite::Result<()> {
     let transaction = immediate(keys)?;
     transaction.execute("DELETE FROM parked_before", [])?;
@@ -94,7 +94,7 @@ mod tests {
     use super::*;
     use crate::schema;
 
-    /// A folder with three messages that the version before has parked.
+    /// Creates a folder with three messages that the previous version has parked.
     fn folder() -> (TempDir, Connection, Connection) {
         let home = tempfile::tempdir().unwrap();
         let open = |file: &str, migrations| {
@@ -129,7 +129,7 @@ mod tests {
             if steps > 2 {
                 finish(&mut keys).unwrap();
             }
-            // What was copied has gone back to its queue by the time that the folder is opened again.
+            // The copied messages have gone back to their queue by the time the folder is opened again.
             let sent = queues.execute("DELETE FROM parked", []).unwrap();
             for _ in 0..2 {
                 move_parked(&home.path().join("keys.db"), &home.path().join("queues.db"), Mode::Inline).unwrap();
@@ -139,7 +139,7 @@ mod tests {
         }
     }
 
-    /// Two processes that open the folder, in every order of their three steps.
+    /// Two processes open the folder; their three steps run in every order.
     #[test]
     fn two_handles_move_each_message_once() {
         for order in (0_usize..1 << 6).filter(|order| order.count_ones() == 3) {
@@ -152,7 +152,7 @@ mod tests {
                     (0, _) => *token = begin(keys).unwrap(),
                     (1, Some(token)) => drop(copy(keys, queues, token).unwrap()),
                     (_, Some(_)) => finish(keys).unwrap(),
-                    // The other one has moved everything.
+                    // The other process has moved everything.
                     (_, None) => {}
                 }
                 *step += 1;
@@ -171,7 +171,7 @@ mod tests {
         let (home, keys, queues) = folder();
         let paths = [home.path().join("keys.db"), home.path().join("queues.db")];
         move_parked(&paths[0], &paths[1], Mode::Inline).unwrap();
-        // A copy of the file from before the move comes back.
+        // A copy of the file from before the move is restored.
         keys.execute("INSERT INTO parked_before (queue, id, parked_at, body) VALUES ('work', '9', 9, 'nine')", [])
             .unwrap();
         move_parked(&paths[0], &paths[1], Mode::Inline).unwrap();

@@ -1,23 +1,23 @@
-//! The tables of the adapters. Migrations are numbered by their place: append to them, never change one.
+//! The tables of the adapters. Migrations are numbered by position: append to them and never change one.
 
 use crate::upkeep::RowRule;
 
-/// What the rows of `queues.db` must be like. A body is its fleet's matter: one that cannot be read is dead-lettered.
+/// Rules for the rows of `queues.db`. A message body is up to its fleet: one that cannot be decoded is dead-lettered.
 pub(crate) const QUEUES_ROWS: &[RowRule] = &[
     RowRule::Belongs { table: "messages", column: "queue", to: "queues", key: "id" },
     RowRule::Belongs { table: "dead_letters", column: "queue", to: "queues", key: "id" },
     RowRule::One { table: "clock", make: "INSERT INTO clock (id, latest) VALUES (1, 0)" },
 ];
 
-/// What the rows of `keys.db` must be like. A record that cannot be read is no damage: its key is read anew.
+/// Rules for the rows of `keys.db`. A record that cannot be decoded is not damage: its key is read again.
 pub(crate) const KEYS_ROWS: &[RowRule] = &[
     RowRule::Belongs { table: "hold_groups", column: "account", to: "accounts", key: "id" },
     RowRule::Belongs { table: "windows", column: "account", to: "accounts", key: "id" },
     RowRule::One { table: "ledger", make: "INSERT INTO ledger (id, revision) VALUES (1, 0)" },
 ];
 
-/// `queues.db`: queues, parked messages, wake-ups, throttles, breakers, and who runs here. Times are milliseconds since the
-/// epoch.
+/// `queues.db`: queues, parked messages, wake-ups, throttles, breakers, and running hosts. Times are milliseconds since
+/// the epoch.
 pub(crate) const QUEUES: &[&str] = &[
     "
     CREATE TABLE queues (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;

@@ -1,24 +1,26 @@
-//! A clock that is set back, in the file of the queues.
+//! Handles a clock that is set back, for the deadlines in the file of the queues.
 //!
-//! Every deadline in the file was written at some moment; the file keeps the latest of those moments. When the clock shows
-//! an earlier one it has been set back, be it between two starts or while the fleet runs, and every deadline would come too
-//! late by as much. So all of them are moved by the difference, and what had ten minutes to go still has ten. A deadline
-//! that was written before the clock went ahead comes early then, which every worker bears: a message that is visible early
-//! is received early. A wake-up that fires once does so at once: its worker finds out whether that is early, by what the
-//! upstream says, and sets it anew.
+//! Every deadline in the file was written at some time, and the file stores the latest of those times. If the clock
+//! shows an earlier time it was set back, either between two starts or while the fleet runs, and every deadline would
+//! be late by the difference. All deadlines are therefore moved by the difference: what had ten minutes left still has
+//! ten. A deadline that was written before the clock went ahead is then early, which every worker tolerates: a message
+//! that is visible early is received early. A one-shot wake-up then fires at once; its worker learns from the upstream
+//! whether that is early, and sets it again.
 //!
-//! A clock that is set ahead cannot be told from a fleet that did not run for a while; there deadlines come early, too.
+//! A clock that is set ahead looks the same as a fleet that did not run for a while, and there deadlines are early too.
 
 use std::time::Duration;
 
 use rusqlite::Connection;
 use stint_core::clock::{from_millis, set_back_by};
 
-/// The clocks of processes on one machine are one, but each reads it a little before it writes.
+/// How far back the clock may go without counting as set back. All processes of a machine share a clock, but each reads
+/// it a little before it writes.
 const SLACK: Duration = Duration::from_secs(2);
 
-/// Deadlines are written at this moment, after this call. Called in each transaction that writes some. First moves those that
-/// were written by a clock that was ahead, and returns by how many milliseconds: what is written now must not be moved, too.
+/// Records that deadlines will be written at this time, after this call. Called in each transaction that writes
+/// deadlines. First moves those that were written by a clock that was ahead, and returns by how many milliseconds,
+/// because deadlines written now must not be moved too.
 pub(crate) fn note(connection: &Connection, now: i64) -> rusqlite::Result<i64> {
     let Seen { latest, moved } = look(connection, now)?;
     if latest < now {
@@ -27,17 +29,17 @@ pub(crate) fn note(connection: &Connection, now: i64) -> rusqlite::Result<i64> {
     Ok(moved)
 }
 
-/// Moves all deadlines if the clock was set back since one of them was written. Called in each transaction that looks for
-/// what is due, before it looks.
+/// Moves all deadlines if the clock was set back since one of them was written. Called in each transaction that looks
+/// for due rows, before it looks.
 pub(crate) fn mend(connection: &Connection, now: i64) -> rusqlite::Result<()> {
     look(connection, now).map(drop)
 }
 
-/// What the file says of the clock.
+/// What the file says about the clock.
 struct Seen {
-    /// The latest moment at which a deadline was written.
+    /// The latest time at which a deadline was written.
     latest: i64,
-    /// By how much the deadlines were moved just now; 0 if the clock was not set back.
+    /// By how many milliseconds the deadlines were moved just now; 0 if the clock was not set back.
     moved: i64,
 }
 
@@ -85,7 +87,7 @@ mod tests {
             World { clock, queue: embedded.queue("work", SETTINGS), wakeups: embedded.wakeups() }
         }
 
-        /// The bodies and the names of all that is due now.
+        /// Returns the bodies of the messages and the names of the wake-ups that are due now.
         async fn due(&self) -> Vec<String> {
             let received = self.queue.receive(10).await.unwrap().into_iter().map(|delivery| delivery.body);
             let fired = self.wakeups.claim_due(&[("reviver", MINUTE * 10)]).await.unwrap();

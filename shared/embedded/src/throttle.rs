@@ -12,7 +12,7 @@ pub struct SqliteThrottle {
 }
 
 impl SqliteThrottle {
-    /// The throttles of a database that has the table of throttles.
+    /// Creates the throttles of a database that has their table.
     pub fn new(database: &Database) -> SqliteThrottle {
         SqliteThrottle { database: database.clone() }
     }

@@ -1,4 +1,4 @@
-//! Wake-ups on SQLite: kept here, and fired by the local host, which claims what is due.
+//! Wake-ups on SQLite. They are stored here, and fired by the local host, which claims the due ones.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -16,18 +16,18 @@ use crate::time::{deadline_millis, millis_after, now_millis};
 
 /// The wake-ups of a [`Database`].
 ///
-/// Races, and what becomes of them:
-/// * A wake-up is replaced while it fires: the replacement clears the loan, and completing the old firing finds
+/// Races, and their outcomes:
+/// * A wake-up is replaced while it fires: the replacement clears the lease, and completing the old firing finds
 ///   nothing to complete.
-/// * A lease ends while the host still works: the wake-up is lent to a second host and runs twice, which workers
-///   bear. Whoever completes first completes it for both.
+/// * A lease ends while the host is still working: the wake-up is leased to a second host and runs twice, which workers
+///   tolerate. The first completion completes it for both.
 pub struct SqliteWakeups {
     database: Database,
     clock: Arc<dyn Clock>,
 }
 
 impl SqliteWakeups {
-    /// The wake-ups of a database that has the table of wake-ups.
+    /// Creates the wake-ups of a database that has their table.
     pub fn new(database: &Database, clock: Arc<dyn Clock>) -> SqliteWakeups {
         SqliteWakeups { database: database.clone(), clock }
     }
@@ -144,7 +144,7 @@ fn replace(connection: &Connection, name: &str, worker: &str, at: i64, period: O
     statement.execute(params![name, worker, at, period]).map(|_| ())
 }
 
-/// The first instant after `now` on the wake-up's own grid, which starts at `due`.
+/// Returns the first instant after `now` that is a whole number of periods after `due`.
 fn next_due(due: i64, period: i64, now: i64) -> i64 {
     let periods = now.saturating_sub(due).max(0) / period + 1;
     due.saturating_add(periods.saturating_mul(period))

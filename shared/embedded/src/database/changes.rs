@@ -1,4 +1,4 @@
-//! Tells whoever waits that something was committed.
+//! Notifies waiting tasks of commits.
 
 use std::future::Future;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -7,7 +7,7 @@ use futures::FutureExt;
 use futures::channel::oneshot;
 use futures::future::Shared;
 
-/// Announces commits. All who wait share one future, which the next commit completes and replaces.
+/// Announces commits. All waiting tasks share one future, which the next commit completes and replaces.
 pub(super) struct Changes {
     next: Mutex<Next>,
 }
@@ -22,9 +22,9 @@ impl Changes {
         Changes { next: Mutex::new(Next::new()) }
     }
 
-    /// Completes at the next commit after this call, awaited or not.
+    /// Returns a future that completes at the next commit after this call, even if it is polled later.
     pub(super) fn next(&self) -> impl Future<Output = ()> + Send + Unpin + 'static {
-        // A database that is closed announces one last time: whoever waits looks once more, and finds out.
+        // A database that is closed makes a last announcement, so that waiting tasks look once more and notice it.
         self.lock().announced.clone().map(|_| ())
     }
 
@@ -36,7 +36,7 @@ impl Changes {
             }
             std::mem::replace(&mut *next, Next::new())
         };
-        // Nobody is left to tell when all who waited have gone.
+        // Fails if no task is waiting any more.
         let _ = current.announce.send(());
     }
 

@@ -1,19 +1,19 @@
-//! What is said of a file that SQLite finds damaged: its name, and the remedy.
+//! Errors for a file that SQLite finds damaged: they name the file and the remedy.
 
 use std::path::Path;
 
 use rusqlite::{Error, ErrorCode};
 use stint_core::ports::PortError;
 
-/// For a file with damaged pages.
+/// The remedy for a file with damaged pages.
 const DAMAGED: &str = "the file is damaged: stop what runs here, then run `stint check --repair`, or go back to a backup \
                        with `stint restore`";
 
-/// For a file whose first page is gone: nothing tells where its tables are.
+/// The remedy for a file whose first page is damaged, so that its tables cannot be found.
 const NO_DATABASE: &str = "this is not a database file, or its beginning is damaged: go back to a backup with `stint \
                            restore`, or move the file away";
 
-/// What to do about the file, if `error` is about damage.
+/// Returns what to do about the file, if `error` is about damage.
 pub(crate) fn remedy(error: &Error) -> Option<&'static str> {
     match error.sqlite_error_code()? {
         ErrorCode::DatabaseCorrupt => Some(DAMAGED),
@@ -22,13 +22,13 @@ pub(crate) fn remedy(error: &Error) -> Option<&'static str> {
     }
 }
 
-/// What SQLite says, and the remedy if the file is damaged. What is said around it names the file.
+/// Returns SQLite's message, and the remedy if the file is damaged. The caller's message names the file.
 pub(crate) fn reason(error: &Error) -> String {
     let said = error.to_string();
     remedy(error).map_or(said.clone(), |remedy| format!("{said}: {remedy}"))
 }
 
-/// An error of the file at `path`. `what` completes the sentence "could not …".
+/// Returns an error about the file at `path`. `what` completes the sentence "could not …".
 pub(crate) fn failed(what: &str, path: &Path, error: &Error) -> PortError {
     PortError::backend(super::job::context(what, path), reason(error))
 }

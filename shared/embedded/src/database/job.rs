@@ -1,4 +1,4 @@
-//! A piece of work for the writer, with the place where its answer goes.
+//! Jobs for the writer, each with the channel for its result.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -10,16 +10,17 @@ use stint_core::ports::{PortError, PortResult};
 
 use super::damage::failed;
 
-/// A write that waits for the writer. First it is run, then, when the fate of its transaction is known, finished.
+/// A write that waits for the writer. It is run first, and finished once it is known whether its transaction was
+/// committed.
 pub(super) trait Job: Send {
-    /// Does the work and keeps the result. Says whether it may be committed.
+    /// Does the work and keeps the result. Returns whether it may be committed.
     fn run(&mut self, connection: &Connection) -> bool;
 
-    /// Answers whoever waits: with the result, or, when the transaction came to nothing, with `lost`, the reason.
+    /// Sends the result to the caller, or an error with the reason `lost` if the transaction was not committed.
     fn finish(self: Box<Self>, lost: Option<&str>);
 }
 
-/// A write as a caller describes it.
+/// A write as requested by a caller.
 pub(super) struct Write<T, W, D> {
     what: &'static str,
     path: Arc<Path>,
@@ -64,16 +65,16 @@ where
     }
 }
 
-/// Does `work`. An error says what was being done and on which file, and so does a panic.
+/// Does `work`. An error says what was being done and on which file; a panic becomes such an error.
 pub(super) fn attempt<T>(what: &str, path: &Path, work: impl FnOnce() -> rusqlite::Result<T>) -> PortResult<T> {
-    // What a panicking closure leaves half-done is the transaction, which is rolled back.
+    // A closure that panics leaves only the transaction half-done, and that is rolled back.
     match catch_unwind(AssertUnwindSafe(work)) {
         Ok(result) => result.map_err(|error| rejected(&error, failed(what, path, &error))),
         Err(panic) => Err(PortError::backend(context(what, path), format!("panicked: {}", message(&*panic)))),
     }
 }
 
-/// What a row itself makes impossible, another try cannot do either.
+/// Marks errors that are caused by the row itself as invalid: a retry cannot succeed.
 fn rejected(error: &rusqlite::Error, failed: PortError) -> PortError {
     let is_rejected = match error {
         rusqlite::Error::ToSqlConversionFailure(_) => true,

@@ -24,21 +24,21 @@ use writer::execute;
 /// How a database runs its statements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
-    /// For programs. Threads of its own, one that writes and some that read; writers share commits, and what was
-    /// answered survives `kill -9` and a power cut. Other processes may use the file at the same time.
+    /// For programs. One thread writes and some threads read; writers share commits, and a write that has returned
+    /// survives `kill -9` and a power cut. Other processes may use the file at the same time.
     Shared,
-    /// For tests and simulation. Everything runs on the caller's thread and is done when the call is first polled;
-    /// nothing waits for the disk, so a power cut may take the file with it.
+    /// For tests and simulation. Everything runs on the caller's thread and is done when the call is first polled.
+    /// Nothing waits for the disk, so a power cut may destroy the file.
     Inline,
 }
 
-/// What a new file is laid out for. One that is there stays as it is, and works either way.
+/// The kind of rows that a new file is laid out for. An existing file keeps its layout and works either way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rows {
-    /// Rows that are found and changed one by one: pages of 4 KiB, SQLite's own choice.
+    /// Rows that are found and changed one by one: pages of 4 KiB, SQLite's default.
     Small,
-    /// Rows of some hundred bytes, written in bulk: pages of 16 KiB. Four rows of 800 bytes leave a fifth of a small page
-    /// empty, and all of it is written twice, to the log and to the file.
+    /// Rows of some hundred bytes, written in bulk: pages of 16 KiB. Four rows of 800 bytes leave a fifth of a small
+    /// page empty, and every page is written twice, to the log and to the file.
     Large,
 }
 
@@ -51,10 +51,10 @@ impl Rows {
     }
 }
 
-/// One SQLite file. Clones are one.
+/// One SQLite file. Clones share the same connections.
 ///
-/// Needs no runtime: the futures that it answers with can be polled by any executor. A write whose future is
-/// dropped may be done or not; once it has been polled it is not taken back.
+/// Needs no runtime: any executor can poll the futures that it returns. A write whose future is dropped may or may not
+/// be done; once it has been polled it cannot be cancelled.
 #[derive(Clone)]
 pub struct Database {
     inner: Arc<Inner>,
@@ -72,19 +72,20 @@ enum Engine {
 }
 
 impl Database {
-    /// Opens the file at `path`, which is created if need be (its folder is not), and applies those of `migrations`
-    /// that it has not seen. Migrations are numbered by their place: append to them, never change one. A file that
-    /// a newer version has migrated further is refused.
+    /// Opens the file at `path`, creating the file (but not its folder) if needed, and applies the `migrations` that it
+    /// does not have yet. Migrations are numbered by position: append to them and never change one. A file that a newer
+    /// version has migrated further is refused.
     pub fn open(path: &Path, migrations: &'static [&'static str], mode: Mode) -> PortResult<Database> {
         Database::open_for(Rows::Small, path, migrations, mode)
     }
 
-    /// Like [`Database::open`], and lays a new file out for `rows`.
+    /// Like [`Database::open`], and lays out a new file for `rows`.
     pub fn open_for(rows: Rows, path: &Path, migrations: &'static [&'static str], mode: Mode) -> PortResult<Database> {
         Database::start(path, open::open_writer(path, migrations, mode, rows)?, mode)
     }
 
-    /// Like [`Database::open`], and looks at the file before it is used: `look` may not change it.
+    /// Like [`Database::open`], and calls `look` on the connection before the file is used. `look` must not change the
+    /// file.
     pub(crate) fn open_and<T>(
         path: &Path,
         migrations: &'static [&'static str],
@@ -106,29 +107,29 @@ impl Database {
         Ok(Database { inner: Arc::new(Inner { path, changes, engine }) })
     }
 
-    /// Another connection that writes to the file at `path`, which is open already: for what is done while a folder is
-    /// opened, before anything can be awaited.
+    /// Opens another connection for writing to the file at `path`, which is open already. For work done while a folder
+    /// is being opened, before anything can be awaited.
     pub(crate) fn beside(path: &Path, mode: Mode) -> PortResult<Connection> {
         open::open_beside(path, mode)
     }
 
-    /// A database in memory, in [`Mode::Inline`], gone with its last clone.
+    /// Creates a database in memory, in [`Mode::Inline`]. It is deleted with its last clone.
     pub fn in_memory(migrations: &'static [&'static str]) -> PortResult<Database> {
         let engine = Engine::Inline(Mutex::new(open::open_in_memory(migrations)?));
         let inner = Inner { path: Arc::from(Path::new(":memory:")), changes: Arc::new(Changes::new()), engine };
         Ok(Database { inner: Arc::new(inner) })
     }
 
-    /// Where the file is; `:memory:` when there is none.
+    /// Returns the path of the file, or `:memory:` if there is none.
     pub fn path(&self) -> &Path {
         &self.inner.path
     }
 
-    /// Runs `work` in a transaction and answers when it is durable. `what` completes the sentence "could not …".
+    /// Runs `work` in a transaction and returns when it is durable. `what` completes the sentence "could not …".
     ///
-    /// All or nothing: when `work` fails or panics, nothing of it stays, and neighbours in the same transaction are
-    /// not touched. `work` must not begin, commit or roll back by itself, nor wait for this database; statements
-    /// that run often are prepared with `prepare_cached`.
+    /// All or nothing: if `work` fails or panics, none of its changes stay, and other writes in the same transaction
+    /// are not affected. `work` must not begin, commit or roll back a transaction, nor wait for this database. Prepare
+    /// statements that run often with `prepare_cached`.
     pub async fn write<T, W>(&self, what: &'static str, work: W) -> PortResult<T>
     where
         T: Send + 'static,
@@ -136,14 +137,14 @@ impl Database {
     {
         let (sender, receiver) = oneshot::channel();
         self.submit(what, work, move |result| {
-            // Whoever asked may have stopped listening; the write stands.
+            // The caller may have stopped waiting; the write is done all the same.
             let _ = sender.send(result);
         });
         self.answer(what, receiver).await
     }
 
-    /// Runs `work` on a connection that only reads, on all that was answered as written before. Each statement sees
-    /// one state of the file.
+    /// Runs `work` on a read-only connection. It sees every write that has returned before. Each statement sees one
+    /// state of the file.
     pub async fn read<T, W>(&self, what: &'static str, work: W) -> PortResult<T>
     where
         T: Send + 'static,
@@ -154,7 +155,7 @@ impl Database {
                 let (sender, receiver) = oneshot::channel();
                 let path = self.inner.path.clone();
                 threads.read(Box::new(move |connection| {
-                    // Whoever asked may have stopped listening.
+                    // The caller may have stopped waiting.
                     let _ = sender.send(match connection {
                         Ok(connection) => attempt(what, &path, || work(connection)),
                         Err(reason) => Err(PortError::backend(context(what, &path), reason)),
@@ -169,8 +170,8 @@ impl Database {
         }
     }
 
-    /// Rows in pages, for tables that do not fit into memory. `page` answers the rows after a cursor, and the cursor
-    /// for the next page or `None` on the last. Each page is a read of its own: rows that change meanwhile are seen
+    /// Streams rows in pages, for tables that do not fit into memory. `page` returns the rows after a cursor, and the
+    /// cursor of the next page or `None` on the last. Each page is a separate read: rows that change meanwhile are seen
     /// as they are when their page is read, so page by a key that does not change.
     pub fn pages<T, C, P>(&self, what: &'static str, first: C, page: P) -> impl Stream<Item = PortResult<Vec<T>>> + Send
     where
@@ -189,13 +190,14 @@ impl Database {
         })
     }
 
-    /// Completes when this process next commits a change after this call. Take it before looking, then await it, and
-    /// nothing is missed. What other processes commit is only found by looking again now and then.
+    /// Returns a future that completes when this process next commits a change after this call. To miss nothing, call
+    /// this, then read, then await the future. Commits of other processes are not announced; read again from time to
+    /// time.
     pub fn changed(&self) -> impl Future<Output = ()> + Send + Unpin + 'static {
         self.inner.changes.next()
     }
 
-    /// Like `write`, but calls `done` on the thread that writes, once the outcome is known.
+    /// Like `write`, but calls `done` on the writing thread, once the outcome is known.
     pub(crate) fn submit<T, W, D>(&self, what: &'static str, work: W, done: D)
     where
         T: Send + 'static,
@@ -217,7 +219,7 @@ impl Database {
             execute(&connection, end)
         });
         if written.is_err() && !connection.is_autocommit() {
-            // A failed rollback leaves the transaction open, and the next BEGIN says so to its caller.
+            // A failed rollback leaves the transaction open, and the next BEGIN reports that to its caller.
             let _ = execute(&connection, "ROLLBACK");
         }
         let changed = connection.total_changes() != rows_before;

@@ -1,4 +1,4 @@
-//! Opening a file: settings of the connection, migrations, and errors that say what to do.
+//! Opens a file: connection settings, migrations, and errors that say what to do.
 
 use std::path::Path;
 use std::time::Duration;
@@ -9,24 +9,24 @@ use stint_core::ports::{PortError, PortResult};
 use super::damage::reason;
 use super::{Mode, Rows};
 
-/// How often the busy handler asks again before it gives up, and how long it waits in between: 30 s in all. SQLite's
-/// own handler waits up to 100 ms at a time, which loses every race against a process that commits group after
-/// group: the gap between two groups is some 10 µs.
+/// How many times the busy handler retries before it gives up, and how long it waits in between: 30 s in all. SQLite's
+/// own handler waits up to 100 ms at a time and then loses every race against a process that commits group after group,
+/// because the gap between two groups is some 10 µs.
 const BUSY_ATTEMPTS: i32 = 60_000;
 pub(crate) const BUSY_PAUSE: Duration = Duration::from_micros(500);
 
-/// Pages in the write-ahead log before they are copied to the file: 16 MiB. SQLite's 1,000 pages make a busy queue
-/// copy the same pages again and again.
+/// The number of pages in the write-ahead log before they are copied to the file: 16 MiB. With SQLite's default of
+/// 1,000 pages a busy queue copies the same pages again and again.
 const CHECKPOINT_PAGES: u32 = 4_000;
 
-/// Statements that a connection keeps prepared: more than all adapters of one file have.
+/// The number of statements that a connection keeps prepared: more than all adapters of one file have.
 const STATEMENTS: usize = 64;
 
-/// Opens the connection that writes, and brings the file up to the newest migration.
+/// Opens the connection for writing, and applies the missing migrations.
 pub(super) fn open_writer(path: &Path, migrations: &[&str], mode: Mode, rows: Rows) -> PortResult<Connection> {
     let opened = Connection::open(path).and_then(|mut connection| {
         prepare(&mut connection)?;
-        // It is settled by the first write, which turns the log on; a file that is there keeps its own.
+        // The first write, which turns the log on, fixes the page size; an existing file keeps its own.
         connection.pragma_update(None, "page_size", rows.page_bytes())?;
         write_ahead(&connection, mode)?;
         Ok(connection)
@@ -36,7 +36,7 @@ pub(super) fn open_writer(path: &Path, migrations: &[&str], mode: Mode, rows: Ro
     Ok(connection)
 }
 
-/// Opens another connection that writes to a file which is open, and thus migrated.
+/// Opens another connection for writing to a file that is open, and therefore migrated.
 pub(super) fn open_beside(path: &Path, mode: Mode) -> PortResult<Connection> {
     let opened = Connection::open(path).and_then(|mut connection| {
         prepare(&mut connection)?;
@@ -46,7 +46,7 @@ pub(super) fn open_beside(path: &Path, mode: Mode) -> PortResult<Connection> {
     opened.map_err(|error| explain(path, error))
 }
 
-/// Opens a database that lives as long as the connection.
+/// Opens a database that exists as long as the connection.
 pub(super) fn open_in_memory(migrations: &[&str]) -> PortResult<Connection> {
     let path = Path::new(":memory:");
     let opened = Connection::open_in_memory().and_then(|mut connection| {
@@ -59,7 +59,7 @@ pub(super) fn open_in_memory(migrations: &[&str]) -> PortResult<Connection> {
     Ok(connection)
 }
 
-/// Opens a connection that only reads.
+/// Opens a connection for reading.
 pub(crate) fn open_reader(path: &Path) -> PortResult<Connection> {
     let opened = Connection::open(path).and_then(|mut connection| {
         prepare(&mut connection)?;
@@ -77,8 +77,8 @@ pub(crate) fn prepare(connection: &mut Connection) -> rusqlite::Result<()> {
 }
 
 pub(crate) fn write_ahead(connection: &Connection, mode: Mode) -> rusqlite::Result<()> {
-    // Only one process can turn a new file's log on, and SQLite tells the second that the file is locked without
-    // asking the busy handler.
+    // Only one process can turn on a new file's log. SQLite tells the second that the file is locked, without calling
+    // the busy handler.
     let mut attempt = 0;
     while let Err(error) = connection.pragma_update(None, "journal_mode", "WAL") {
         let busy = matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked));
@@ -88,7 +88,7 @@ pub(crate) fn write_ahead(connection: &Connection, mode: Mode) -> rusqlite::Resu
         attempt += 1;
     }
     connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
-    // FULL syncs the log at each commit. Without it a power cut takes back the last commits.
+    // FULL syncs the log at each commit. Without it a power cut loses the last commits.
     connection.pragma_update(None, "synchronous", if mode == Mode::Shared { "FULL" } else { "OFF" })
 }
 
@@ -106,10 +106,11 @@ pub(crate) fn pause() {
     std::thread::sleep(BUSY_PAUSE);
 }
 
-/// Applies what the file has not seen yet, in one transaction. The file keeps the number of the last one.
+/// Applies the migrations that the file does not have yet, in one transaction. The file stores the number of the last
+/// one.
 fn migrate(connection: &mut Connection, path: &Path, migrations: &[&str]) -> PortResult<()> {
     let migrated = || -> rusqlite::Result<Result<(), i64>> {
-        // Two processes may open a new file at once: the number is read under the lock that the work needs.
+        // Two processes may open a new file at once, so the number is read under the lock that the migrations need.
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let applied: i64 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
         for (number, migration) in (1_i64..).zip(migrations).filter(|(number, _)| *number > applied) {

@@ -1,7 +1,7 @@
-//! The thread that writes: it collects what is waiting and commits it together.
+//! The writing thread: it collects waiting jobs and commits them together.
 //!
-//! A commit waits for the disk (some 170 µs where this was written), a statement for a microsecond. So callers share
-//! commits: while one group is on its way to the disk the next one gathers.
+//! A commit waits for the disk (some 170 µs where this was written), a statement for a microsecond. Callers therefore
+//! share commits: while one group is being written to the disk, the next one gathers.
 
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
@@ -12,10 +12,10 @@ use super::changes::Changes;
 use super::damage::reason;
 use super::job::Job;
 
-/// Jobs in one transaction at the most, so that an endless stream of them is answered all the same.
+/// The most jobs in one transaction, so that callers get their results even if jobs never stop coming.
 const LARGEST_GROUP: usize = 1_000;
 
-/// Runs until every sender is gone and every job is answered.
+/// Runs until all senders are gone and all jobs are finished.
 pub(super) fn run(connection: &Connection, inbox: &Receiver<Box<dyn Job>>, changes: &Arc<Changes>) {
     while let Ok(first) = inbox.recv() {
         write_group(connection, first, inbox, changes);
@@ -25,7 +25,7 @@ pub(super) fn run(connection: &Connection, inbox: &Receiver<Box<dyn Job>>, chang
 fn write_group(connection: &Connection, first: Box<dyn Job>, inbox: &Receiver<Box<dyn Job>>, changes: &Changes) {
     let rows_before = connection.total_changes();
     if let Err(error) = execute(connection, "BEGIN IMMEDIATE") {
-        // Whoever waits behind the first would only wait for the same lock again.
+        // The jobs behind the first would only wait for the same lock again.
         finish(std::iter::once(first).chain(inbox.try_iter()), Some(&reason(&error)));
         return;
     }
@@ -34,14 +34,14 @@ fn write_group(connection: &Connection, first: Box<dyn Job>, inbox: &Receiver<Bo
     match outcome {
         Ok(()) => {
             finish(jobs, None);
-            // Some transactions change nothing, and a poller that is told of its own empty poll would never rest.
+            // Some transactions change nothing. A poller that is notified of its own empty poll would never rest.
             if connection.total_changes() != rows_before {
                 changes.announce();
             }
         }
         Err(error) => {
             if !connection.is_autocommit() {
-                // A failed rollback leaves the transaction open, and the next BEGIN says so to its callers.
+                // A failed rollback leaves the transaction open, and the next BEGIN reports that to its callers.
                 let _ = execute(connection, "ROLLBACK");
             }
             finish(jobs, Some(&format!("the transaction was rolled back: {}", reason(&error))));
@@ -65,11 +65,11 @@ fn run_all(
     Ok(())
 }
 
-/// A job that fails takes back what it did, and nothing else. An error means that the whole transaction is lost.
+/// Runs a job whose changes are rolled back alone if it fails. An error means that the whole transaction is lost.
 fn run_in_savepoint(connection: &Connection, job: &mut dyn Job) -> rusqlite::Result<()> {
     execute(connection, "SAVEPOINT job")?;
     if !job.run(connection) {
-        // Fails when SQLite has already rolled everything back, as it does when the disk is full.
+        // Fails if SQLite has already rolled everything back, as it does when the disk is full.
         execute(connection, "ROLLBACK TO job")?;
     }
     execute(connection, "RELEASE job")

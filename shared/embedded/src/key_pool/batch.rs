@@ -1,10 +1,10 @@
-//! Steps on the ledger, gathered while the writer is busy and done in one go.
+//! Ledger steps that gather while the writer is busy, and are then applied together.
 //!
-//! The first step in an empty list submits a write to the database, and when that write comes to its turn it takes the
-//! whole list: a thousand reservers cost one commit.
+//! The first step in an empty list submits a write to the database, and when that write's turn comes it takes the whole
+//! list: a thousand concurrent reservations cost one commit.
 //!
-//! The ledger stays in memory between batches. Before each batch its revision is compared with the file's, so that
-//! what another process wrote, or a batch that was never committed, is noticed, and the ledger is loaded anew.
+//! The ledger stays in memory between batches. Before each batch its revision is compared with the one in the file. If
+//! another process has written, or a batch was not committed, the revisions differ and the ledger is loaded again.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -24,7 +24,8 @@ pub(super) struct Batcher {
     shared: Arc<Shared>,
 }
 
-/// What the callers and the writer share. Does not hold the database, whose last clone must not end on the writer.
+/// Shared by the callers and the writer. Does not contain the database, whose last clone must not be dropped on the
+/// writer.
 struct Shared {
     settings: LedgerSettings,
     clock: Arc<dyn Clock>,
@@ -38,7 +39,7 @@ impl Batcher {
         Batcher { database: database.clone(), shared: Arc::new(shared) }
     }
 
-    /// Does `work` on the ledger, and answers when what it changed is durable.
+    /// Applies `work` to the ledger, and returns when the change is durable.
     pub(super) async fn step<T, W>(&self, what: &'static str, work: W) -> PortResult<T>
     where
         T: Send + 'static,
@@ -61,7 +62,7 @@ impl Batcher {
         };
         let shared = self.shared.clone();
         self.database.submit("keep the ledger", work, move |written| {
-            // A write that never had its turn leaves its list waiting: those steps share its fate.
+            // A write that never had its turn leaves its list waiting; those steps get the same error.
             let steps = lock(&taken).take().unwrap_or_else(|| shared.waiting.take());
             let lost = written.err().map(|error| error.to_string());
             steps.into_iter().for_each(|step| step.answer(lost.as_deref()));
@@ -71,7 +72,7 @@ impl Batcher {
 
 impl Shared {
     fn apply(&self, connection: &Connection, steps: &mut [Box<dyn Step>]) -> rusqlite::Result<()> {
-        // Taken out while it is worked on: if anything below fails, the next batch loads what the file says.
+        // Taken out while it is used: if anything below fails, the next batch loads the ledger from the file.
         let kept = lock(&self.ledger).take();
         let now = self.clock.now();
         let mut loaded = load::current(connection, kept, self.settings, now)?;

@@ -1,4 +1,4 @@
-//! Reading the ledger from its tables.
+//! Loads the ledger from its tables.
 
 use std::collections::BTreeMap;
 
@@ -8,15 +8,15 @@ use stint_core::ledger::{Account, Holds, KeyId, Ledger, LedgerSettings, WindowRe
 
 use super::group;
 
-/// A ledger in memory, and which state of the file it is.
+/// A ledger in memory, and the revision of the file that it was loaded from.
 pub(super) struct Loaded {
     pub(super) revision: i64,
     pub(super) ledger: Ledger,
-    /// The keys' numbers in the file.
+    /// The numbers of the keys in the file.
     pub(super) numbers: BTreeMap<KeyId, i64>,
 }
 
-/// The ledger as the file has it now: the one that was `kept`, if nobody wrote since.
+/// Returns the ledger as it is in the file now. This is the `kept` one if no process has written since.
 pub(super) fn current(
     connection: &Connection,
     kept: Option<Loaded>,
@@ -45,8 +45,8 @@ fn load(connection: &Connection, revision: i64, settings: LedgerSettings, now: T
     Ok(Loaded { revision, ledger: Ledger::new(settings, accounts), numbers })
 }
 
-/// Reads an account and its holds. A row that makes no sense closes the key: it counts as never read, and lends
-/// nothing before the upstream has been asked.
+/// Loads an account and its holds. A row that cannot be decoded closes the key: it counts as never read, and grants
+/// nothing before the upstream has been read.
 fn load_account(
     connection: &Connection,
     number: i64,
@@ -74,17 +74,17 @@ fn load_account(
     Ok(account)
 }
 
-/// Says whether all of a row made sense.
+/// Loads the holds of a row. Returns whether all of it could be decoded.
 fn load_holds(row: &Row<'_>, holds: &mut Holds) -> bool {
     let number = row.get::<_, i64>(0).ok().and_then(|number| u64::try_from(number).ok());
     let text = row.get_ref(1).ok().and_then(|text| text.as_str().ok());
     number.zip(text).is_some_and(|(number, text)| holds.read(text, &group::sequences(number)))
 }
 
-/// An account to go on with, whose numbers lie beyond all that the key can have used.
+/// Returns an account to continue with, with numbers beyond every one that the key can have used.
 fn unread(connection: &Connection, number: i64, now: Timestamp) -> rusqlite::Result<Account> {
     let mut account = Account::unread();
-    // A key counts some steps a call, and far fewer than one a microsecond.
+    // A key counts a few steps per call, far fewer than one per microsecond.
     account.sequence = u64::try_from(now.as_microsecond()).unwrap_or_default();
     let mut statement = connection.prepare_cached("SELECT max(number) FROM windows WHERE account = ?1")?;
     let last: Option<i64> = statement.query_row([number], |row| row.get(0))?;
@@ -92,7 +92,7 @@ fn unread(connection: &Connection, number: i64, now: Timestamp) -> rusqlite::Res
     Ok(account)
 }
 
-/// What became of a key's windows, newest first. One whose record makes no sense is left out, and said.
+/// Returns the records of a key's windows, newest first. A record that cannot be decoded is left out, with a warning.
 pub(super) fn windows(connection: &Connection, key: &KeyId, max: usize) -> rusqlite::Result<Vec<WindowRecord>> {
     let mut find = connection.prepare_cached("SELECT id FROM accounts WHERE key = ?1")?;
     let Some(number) = find.query_row([&key.0], |row| row.get::<_, i64>(0)).optional()? else {

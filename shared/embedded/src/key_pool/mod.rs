@@ -1,4 +1,4 @@
-//! The key pool port on SQLite: one ledger for all processes, kept in memory beside the file.
+//! The key pool port on SQLite: one ledger for all processes, cached in memory.
 
 mod batch;
 mod group;
@@ -20,9 +20,10 @@ use crate::database::Database;
 use crate::time::{millis_after, now_millis};
 use batch::Batcher;
 
-/// The key pool of a [`Database`]. All pools of a file are one, in this process and in others.
+/// The key pool of a [`Database`]. All pools on the same file share one ledger, in this process and in others.
 ///
-/// Parked messages lie with the queues: the ledger can be made anew from what the upstream says, and they cannot.
+/// Parked messages are stored with the queues: the ledger can be restored from the upstream's counters, and parked
+/// messages cannot.
 pub struct SqliteKeyPool {
     database: Database,
     queues: Database,
@@ -31,7 +32,8 @@ pub struct SqliteKeyPool {
 }
 
 impl SqliteKeyPool {
-    /// The key pool of a database that has the tables of the ledger, beside one that has those of the queues.
+    /// Creates the key pool of a database that has the tables of the ledger, and of one that has the tables of the
+    /// queues.
     pub fn new(
         database: &Database,
         queues: &Database,

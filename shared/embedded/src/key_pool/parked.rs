@@ -4,7 +4,7 @@ use rusqlite::{Connection, params};
 use stint_core::clock::{from_millis, to_millis};
 use stint_core::ports::Parked;
 
-/// Parking a message anew ends the claim of a caller that has it.
+/// Stores messages. Parking a message again ends the claim of a caller that holds it.
 pub(super) fn park(connection: &Connection, messages: &[Parked]) -> rusqlite::Result<()> {
     let mut statement = connection.prepare_cached(
         "INSERT INTO parked (queue, id, parked_at, body) VALUES (?1, ?2, ?3, ?4) ON CONFLICT (queue, id)
@@ -16,7 +16,7 @@ pub(super) fn park(connection: &Connection, messages: &[Parked]) -> rusqlite::Re
     Ok(())
 }
 
-/// Claims messages until `claimed_until`; a claim until later than `latest` has lapsed.
+/// Claims messages until `claimed_until`. An existing claim that ends later than `latest` has lapsed.
 pub(super) fn lend(
     connection: &Connection,
     queue: &str,
@@ -42,8 +42,9 @@ pub(super) fn lend(
     Ok(messages)
 }
 
-/// Drops what is still as it was lent. A message that was parked anew is not on loan, and one that was parked anew
-/// and lent again differs in time or body; if it does not, its second borrower sends the very same message.
+/// Deletes the messages that are unchanged since they were claimed. A message that was parked again is not claimed. One
+/// that was parked and claimed again differs in time or body; if it does not, the second claimant sends the very same
+/// message.
 pub(super) fn forget(connection: &Connection, messages: &[Parked]) -> rusqlite::Result<()> {
     let mut statement = connection.prepare_cached(
         "DELETE FROM parked

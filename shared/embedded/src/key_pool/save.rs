@@ -1,4 +1,4 @@
-//! Writing what a batch changed: each row once, as it is in the end.
+//! Writes what a batch has changed: each row once, in its final state.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +10,7 @@ use stint_core::ledger::{Account, HoldId, KeyId, WindowRecord};
 use super::group;
 use super::load::Loaded;
 
-/// How many windows of a key are remembered: six weeks of hourly ones.
+/// How many windows of a key are kept: six weeks of hourly ones.
 const WINDOWS_KEPT: u64 = 1_000;
 
 /// Writes what changed in the ledger since it was last written, and raises the revision.
@@ -55,7 +55,7 @@ fn save_account(
     Ok(())
 }
 
-/// Writes every group of holds that has a changed one in it, once.
+/// Writes every group that contains a changed hold, once.
 fn save_holds(connection: &Connection, loaded: &Loaded, changed: &BTreeSet<HoldId>) -> rusqlite::Result<()> {
     let mut write =
         connection.prepare_cached("INSERT OR REPLACE INTO hold_groups (account, number, holds) VALUES (?1, ?2, ?3)")?;
@@ -63,7 +63,7 @@ fn save_holds(connection: &Connection, loaded: &Loaded, changed: &BTreeSet<HoldI
     let mut written = None;
     for id in changed {
         let group = (&id.key, group::number(id.sequence));
-        // They are in order, so what belongs to one group stands together.
+        // They are in order, so the holds of one group are adjacent.
         if written.replace(group) == Some(group) {
             continue;
         }

@@ -20,8 +20,8 @@ use statements::{Loan, QueueId, worn_out};
 
 /// A queue in a [`Database`]. The message that has been visible for the longest time is received first.
 ///
-/// Several objects, in one process or in many, may stand for the same queue. Their settings are their own: each
-/// lends with its own visibility timeout, and gives messages up by its own `max_receives`.
+/// Several objects, in one process or in many, may represent the same queue. Each has its own settings: it leases
+/// messages for its own visibility timeout, and dead-letters them by its own `max_receives`.
 pub struct SqliteQueue {
     database: Database,
     name: Arc<str>,
@@ -30,12 +30,13 @@ pub struct SqliteQueue {
 }
 
 impl SqliteQueue {
-    /// The queue `name` of a database that has the tables of queues. It comes into being by the first message.
+    /// Creates the queue `name` of a database that has the tables of queues. It is stored when its first message is
+    /// sent.
     pub fn new(database: &Database, name: &str, settings: QueueSettings, clock: Arc<dyn Clock>) -> SqliteQueue {
         SqliteQueue { database: database.clone(), name: Arc::from(name), settings, clock }
     }
 
-    /// Runs `work` on the queue if it has ever seen a message; answers nothing otherwise.
+    /// Runs `work` on the queue if a message was ever sent to it, and otherwise returns the default value.
     async fn write<T, W>(&self, what: &'static str, work: W) -> PortResult<T>
     where
         T: Default + Send + 'static,
@@ -81,7 +82,7 @@ impl Queue for SqliteQueue {
         let (name, clock, messages) = (self.name.clone(), self.clock.clone(), messages.to_vec());
         let write = self.database.write("send messages", move |connection| {
             let queue = QueueId::find_or_create(connection, &name)?;
-            // Asked here and not before: while the writer was busy another process may have written by a later time.
+            // Read here and not earlier: while the writer was busy another process may have written with a later time.
             let sent_at = now_millis(&*clock);
             set_back::note(connection, sent_at)?;
             messages.iter().try_for_each(|message| {
@@ -96,7 +97,7 @@ impl Queue for SqliteQueue {
         let (visibility, clock) = (self.visibility_timeout(), self.clock.clone());
         let max_receives = self.settings.max_receives.max(1);
         self.write("receive messages", move |connection, queue| {
-            // Asked here and not before: the loan runs from when it is made, however long the writer was busy.
+            // Read here and not earlier: the lease starts when it is granted, however long the writer was busy.
             let now = now_millis(&*clock);
             let lent_until = millis_after(&*clock, visibility);
             set_back::mend(connection, now)?;

@@ -1,21 +1,22 @@
-//! What a queue does, as statements. Each function runs inside the caller's transaction.
+//! The operations of a queue as SQL statements. Each function runs inside the caller's transaction.
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use stint_core::clock::from_millis;
 use stint_core::ports::{Counts, DeadLetter, Delivery, Receipt};
 
-/// A queue's number in the file.
+/// The number of a queue in the file.
 #[derive(Clone, Copy)]
 pub(super) struct QueueId(i64);
 
-/// A receipt taken apart: which message, and which receive of it.
+/// A parsed receipt: which message, and which receive of it.
 pub(super) struct Loan {
     message: i64,
     number: i64,
 }
 
 impl Loan {
-    /// The loans of `receipts`. One that is not of our making fits no message, like a stale one.
+    /// Returns the parsed `receipts`. A receipt that this adapter did not create matches no message and is left out,
+    /// like a stale one.
     pub(super) fn of(receipts: &[Receipt]) -> Vec<Loan> {
         receipts.iter().filter_map(Loan::parse).collect()
     }
@@ -30,7 +31,7 @@ impl Loan {
     }
 }
 
-/// A message that came to its turn.
+/// A message whose turn has come.
 struct Candidate {
     loan: Loan,
     receives: u32,
@@ -64,7 +65,8 @@ impl QueueId {
         statement.execute(params![self.0, visible_at, sent_at, body]).map(|_| ())
     }
 
-    /// Lends up to `max` messages until `lent_until`. What was received too often dies on the way.
+    /// Leases up to `max` messages until `lent_until`. Messages that were received too often are dead-lettered on the
+    /// way.
     pub(super) fn lend(
         self,
         connection: &Connection,
@@ -119,14 +121,14 @@ impl QueueId {
         statement.execute(params![loan.message, loan.number, self.0, visible_at, reason]).map(|_| ())
     }
 
-    /// How often a message on loan was received.
+    /// Returns how many times a leased message was received, or `None` if the receipt is stale.
     pub(super) fn receives(self, connection: &Connection, loan: &Loan) -> rusqlite::Result<Option<u32>> {
         let mut statement = connection
             .prepare_cached("SELECT receives FROM messages WHERE id = ?1 AND loan = ?2 AND queue = ?3 AND lent = 1")?;
         statement.query_row([loan.message, loan.number, self.0], |row| row.get(0)).optional()
     }
 
-    /// Moves a message on loan to the dead letters.
+    /// Moves a leased message to the dead letters.
     pub(super) fn bury(self, connection: &Connection, loan: &Loan, now: i64, reason: &str) -> rusqlite::Result<()> {
         if self.receives(connection, loan)?.is_some() {
             self.move_to_dead_letters(connection, loan.message, now, reason)?;
@@ -187,7 +189,7 @@ impl QueueId {
              WHERE queue = ?1 AND (visible_at <= ?2 OR lent = 0) ORDER BY visible_at, id LIMIT ?3",
         )?;
         let rows = statement.query_map([self.0, now, limit(max)], Candidate::read)?;
-        // Without a receipt: nothing was lent.
+        // The deliveries have no receipt, because no message was leased.
         rows.map(|candidate| Ok(candidate?.deliver(Receipt(String::new()), 0))).collect()
     }
 
@@ -228,7 +230,8 @@ impl Candidate {
         let mut statement = connection.prepare_cached(
             "UPDATE messages SET visible_at = ?2, lent = 1, loan = loan + 1, receives = receives + 1 WHERE id = ?1",
         )?;
-        // A visibility timeout of zero lends for a moment all the same, or one receive would see a message twice.
+        // A visibility timeout of zero still hides the message for a moment, because otherwise one receive would see it
+        // twice.
         statement.execute([self.loan.message, lent_until.max(now + 1)])?;
         self.loan.number += 1;
         let receipt = self.loan.receipt();

@@ -1,4 +1,4 @@
-//! Finding what is wrong with a file, without changing it.
+//! Checks a file for damage, without changing it.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -12,36 +12,36 @@ use super::{FileSpec, Finding, FindingKind};
 use crate::database::damage::{failed, remedy};
 use crate::database::open;
 
-/// Findings of SQLite's own check that are told; a file with more is damaged all the same.
+/// The most findings of SQLite's own check that are reported. A file with more is damaged all the same.
 const TOLD: u32 = 100;
 
-/// How much of a file is looked at.
+/// How much of a file is checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Depth {
-    /// Its pages and tables: reads the file once.
+    /// Its pages and tables. Reads the file once.
     Quick,
-    /// Its indexes against its tables, what belongs together, and every document too.
+    /// Also its indexes against its tables, references between rows, and every document.
     Whole,
 }
 
-/// What a check has found.
+/// The result of a check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Checked {
     /// The length of the file, without its log.
     pub bytes: u64,
     /// What is wrong; empty for a sound file.
     pub findings: Vec<Finding>,
-    /// The schema's number, if it is newer than this version knows: then rows are not looked at.
+    /// The number of the schema, if it is newer than this version knows. Rows are then not checked.
     pub newer_schema: Option<i64>,
 }
 
-/// Checks the file at `path`, which other processes may use meanwhile. An error means that it could not be checked, not that
-/// it is damaged.
+/// Checks the file at `path`, which other processes may use meanwhile. An error means that the file could not be
+/// checked, not that it is damaged.
 pub fn check(path: &Path, spec: Option<&FileSpec>, depth: Depth) -> PortResult<Checked> {
     let bytes = path.metadata().map(|metadata| metadata.len()).unwrap_or_default();
     match look(path, spec, depth) {
         Ok((findings, newer_schema)) => Ok(Checked { bytes, findings, newer_schema }),
-        // What cannot be read on is what was looked for.
+        // Data that SQLite cannot read is a finding, not an error.
         Err(error) if remedy(&error).is_some() => {
             let finding = Finding::new(FindingKind::Unreadable, error.to_string());
             Ok(Checked { bytes, findings: vec![finding], newer_schema: None })
@@ -50,7 +50,7 @@ pub fn check(path: &Path, spec: Option<&FileSpec>, depth: Depth) -> PortResult<C
     }
 }
 
-/// Opens a file to look at it: also a log that a killed process has left stays as it is.
+/// Opens a file for reading only: even a log that a killed process has left stays as it is.
 pub(super) fn open_untouched(path: &Path) -> rusqlite::Result<Connection> {
     let mut connection = Connection::open(path)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
@@ -59,7 +59,7 @@ pub(super) fn open_untouched(path: &Path) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
-/// What is found in an open file.
+/// Returns the findings in an open file, and the schema's number if it is newer than this version knows.
 pub(super) fn findings(
     connection: &Connection,
     spec: Option<&FileSpec>,
@@ -97,7 +97,7 @@ fn integrity(connection: &Connection, depth: Depth) -> rusqlite::Result<Vec<Find
     for line in lines {
         match line {
             Ok(line) if line == "ok" => {}
-            // Some findings take several lines of one text, under a heading between stars.
+            // Some findings are one text of several lines, under a heading between asterisks.
             Ok(text) => {
                 let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("***"));
                 findings.extend(lines.map(finding));
@@ -112,7 +112,7 @@ fn integrity(connection: &Connection, depth: Depth) -> rusqlite::Result<Vec<Find
     Ok(findings)
 }
 
-/// SQLite tells its findings as text.
+/// Converts a finding from SQLite, which reports findings as text.
 /// <https://www.sqlite.org/pragma.html#pragma_integrity_check>
 fn finding(line: &str) -> Finding {
     let is_of_index = ["missing from index", "entries in index", "non-unique entry in index", "values in index"];
@@ -124,7 +124,7 @@ fn finding(line: &str) -> Finding {
     Finding::new(kind, line)
 }
 
-/// Tables and indexes that the applied migrations have made, and that are not there.
+/// Returns the tables and indexes that the applied migrations have created and that are missing.
 fn missing(connection: &Connection, applied: &[&str]) -> rusqlite::Result<Vec<Finding>> {
     let expected = Connection::open_in_memory()?;
     applied.iter().try_for_each(|migration| expected.execute_batch(migration))?;
@@ -142,7 +142,7 @@ fn names(connection: &Connection) -> rusqlite::Result<BTreeSet<(String, String)>
     names.collect()
 }
 
-/// Rows whose foreign keys name nothing.
+/// Returns the rows whose foreign keys refer to no row.
 fn foreign(connection: &Connection) -> rusqlite::Result<Vec<Finding>> {
     let mut statement = connection.prepare("PRAGMA foreign_key_check")?;
     let rows = statement.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(2)?)))?;

@@ -1,6 +1,7 @@
-//! Upkeep of an installation's files: checks, repairs, copies for a backup, and what a restore must change.
+//! Upkeep of an installation's files: checks, repairs, copies for a backup, and the changes that a restore needs.
 //!
-//! Everything here works on files by their paths, beside [`crate::Embedded`], since a damaged file cannot be opened as usual.
+//! Everything here works on files by their paths, without [`crate::Embedded`], because a damaged file cannot be opened
+//! as usual.
 
 mod check;
 mod count;
@@ -23,55 +24,56 @@ pub use salvage::TableCount;
 pub use snapshot::{Copied, CopyProgress, Snapshot};
 pub use stops::{hosts, was_killed};
 
-/// A file of SQLite that an installation may have.
+/// An SQLite file that an installation may have.
 #[derive(Clone, Copy)]
 pub struct FileSpec {
     /// Its name in `STINT_HOME`.
     pub name: &'static str,
-    /// Its schema, as [`crate::Database::open`] applies it.
+    /// Its migrations, as passed to [`crate::Database::open`].
     pub migrations: &'static [&'static str],
-    /// What its rows must be like, beyond what SQLite itself keeps.
+    /// Rules for its rows, beyond those that SQLite itself enforces.
     pub rows: &'static [RowRule],
 }
 
-/// What the rows of a table must be like.
+/// A rule for the rows of a table.
 #[derive(Clone, Copy)]
 pub enum RowRule {
-    /// The text in a column can be read.
+    /// The text in a column can be decoded.
     Reads {
         /// The table.
         table: &'static str,
-        /// What names a row.
+        /// The column that identifies a row.
         key: &'static str,
-        /// The column with the text; `NULL` is no text.
+        /// The column with the text. `NULL` is not checked.
         column: &'static str,
-        /// Reads it.
+        /// Decodes the text.
         read: fn(&str) -> Result<(), String>,
-        /// Whether a repair takes such rows out. Else the row is only told: without it, more would be lost than it holds.
+        /// Whether a repair removes such rows. If not they are only reported, because removing them would lose more
+        /// than they contain.
         removable: bool,
     },
-    /// A column names a row of another table.
+    /// A column refers to a row of another table.
     Belongs {
         /// The table.
         table: &'static str,
-        /// Its column.
+        /// The referring column.
         column: &'static str,
-        /// The other table.
+        /// The table that is referred to.
         to: &'static str,
-        /// The column there.
+        /// The column that is referred to.
         key: &'static str,
     },
-    /// A table has one row.
+    /// A table has exactly one row.
     One {
         /// The table.
         table: &'static str,
-        /// The statement that makes the row.
+        /// The statement that creates the row.
         make: &'static str,
     },
 }
 
 impl RowRule {
-    /// The table that the rule is about, and its column, in SQL.
+    /// Returns the table and, in SQL, the column of the rule.
     fn about(&self) -> (&'static str, String) {
         match *self {
             RowRule::Reads { table, column, .. } | RowRule::Belongs { table, column, .. } => (table, quoted(column)),
@@ -85,23 +87,23 @@ impl RowRule {
 pub struct Finding {
     /// Its kind.
     pub kind: FindingKind,
-    /// It in words.
+    /// A description of it.
     pub text: String,
 }
 
-/// Kinds of findings, by what mends them.
+/// The kinds of findings, by the repair that they need.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FindingKind {
-    /// An index disagrees with its table: it is made anew, and nothing is lost.
+    /// An index disagrees with its table. It is rebuilt, and nothing is lost.
     Index,
-    /// A row belongs to nothing, or cannot be read: it is taken out.
+    /// A row refers to nothing, or cannot be decoded. It is removed.
     Row,
-    /// A row cannot be read, and no repair takes it out.
+    /// A row cannot be decoded, and no repair removes it.
     LeftRow,
-    /// Pages are damaged, or tables are missing: what can be read is copied into a new file.
+    /// Pages are damaged, or tables are missing. Everything that can be read is copied into a new file.
     Page,
-    /// Nothing of the file can be read.
+    /// Nothing in the file can be read.
     Unreadable,
 }
 
@@ -111,7 +113,7 @@ impl Finding {
     }
 }
 
-/// The databases in the folder `home`, by name: every file that ends in `.db`. Empty where there is no folder.
+/// Returns the databases in the folder `home`, by name: every file that ends in `.db`. Empty if there is no folder.
 pub fn databases(home: &Path) -> std::io::Result<Vec<PathBuf>> {
     if !home.is_dir() {
         return Ok(Vec::new());
@@ -123,7 +125,7 @@ pub fn databases(home: &Path) -> std::io::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// A name in SQL.
+/// Quotes a name for SQL.
 fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }

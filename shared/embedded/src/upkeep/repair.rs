@@ -1,15 +1,17 @@
-//! Repairing a damaged file, with a copy of it first.
+//! Repairs a damaged file, after making a copy of it.
 //!
-//! An index is made anew, and a row that makes no sense is taken out, in the file itself. For damaged pages a new file is
-//! made of all that can be read, and takes the place of the old one.
+//! An index is rebuilt, and a row that makes no sense is removed, in the file itself. For damaged pages, a new file is
+//! created from everything that can be read, and replaces the old one.
 //!
 //! # If the process exits between any two lines
-//! * *While the copy is written:* the file is as it was, and a copy under another name is written over by the next repair.
-//! * *After the copy:* the file is as it was, beside its copy.
-//! * *While an index is made anew or rows are taken out:* that is one transaction.
-//! * *After the log was taken into the file:* the file is damaged as before, and has everything that it had with its log.
+//! * *While the copy is written:* the file is unchanged, and the next repair overwrites the incomplete copy, which has
+//!   another name.
+//! * *After the copy:* the file is unchanged, beside its copy.
+//! * *While an index is rebuilt or rows are removed:* this is one transaction.
+//! * *After the log was merged into the file:* the file is damaged as before, and has everything that it had with its
+//!   log.
 //! * *While the new file is written:* it has another name, and the next repair removes it.
-//! * *After it took the old one's place:* the file is repaired.
+//! * *After the new file has replaced the old one:* the file is repaired.
 
 use std::fs::{self, File};
 use std::io;
@@ -29,30 +31,30 @@ use crate::database::{Mode, open};
 /// What a repair has done, or would do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Repaired {
-    /// How.
+    /// The kind of repair.
     pub how: How,
-    /// The file as it was before; `None` if nothing was written.
+    /// The copy of the original file; `None` if nothing was written.
     pub copy: Option<PathBuf>,
-    /// For each table from which rows are gone, or all tables of a new file: what was kept and lost.
+    /// The rows kept and lost, for each table that has lost rows, or for all tables of a new file.
     pub tables: Vec<TableCount>,
     /// What is still wrong.
     pub left: Vec<Finding>,
 }
 
-/// How a file is repaired.
+/// The kind of a repair.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum How {
     /// Nothing can be done.
     Nothing,
-    /// In the file itself: indexes were made anew, rows were taken out.
+    /// The file itself was changed: indexes were rebuilt, rows were removed.
     InPlace,
-    /// By a new file with all that could be read.
+    /// A new file was created from everything that could be read.
     Rebuilt,
 }
 
-/// Repairs the file at `path`, in which `found` is wrong. The caller holds [`crate::FolderLock::alone`]. The copy gets the
-/// file's name and `stamp`.
+/// Repairs the findings `found` in the file at `path`. The caller holds [`crate::FolderLock::alone`]. The name of the
+/// copy is the file's name with `stamp`.
 pub fn repair(path: &Path, spec: Option<&FileSpec>, found: &[Finding], stamp: &str) -> PortResult<Repaired> {
     let copy = copy_aside(path, stamp).map_err(|error| cannot("copy", path, error))?;
     let outcome = match how(found) {
@@ -75,7 +77,7 @@ pub fn repair(path: &Path, spec: Option<&FileSpec>, found: &[Finding], stamp: &s
     }
 }
 
-/// What [`repair`] would do: the same, with a file beside the damaged one, which is removed again.
+/// Returns what [`repair`] would do, by doing the same in a file beside the damaged one, which is then removed.
 pub fn try_repair(path: &Path, spec: Option<&FileSpec>, found: &[Finding]) -> PortResult<Repaired> {
     let tried = || -> rusqlite::Result<Repaired> {
         let how = how(found);
@@ -109,7 +111,7 @@ fn left_of(found: &[Finding], how: How) -> Vec<Finding> {
     found.iter().filter(is_left).cloned().collect()
 }
 
-/// Copies the file and its log beside it. The copy appears under its name when it is complete.
+/// Copies the file and its log. The copy gets its name once it is complete.
 fn copy_aside(path: &Path, stamp: &str) -> io::Result<PathBuf> {
     let copy = beside(path, "", &format!(".before-repair-{stamp}"));
     let log = beside(path, "", "-wal");
@@ -123,7 +125,7 @@ fn copy_aside(path: &Path, stamp: &str) -> io::Result<PathBuf> {
     Ok(copy)
 }
 
-/// Makes indexes anew and takes rows out. `None` if pages turn out to be damaged.
+/// Rebuilds indexes and removes rows. Returns `None` if pages turn out to be damaged.
 fn mend(path: &Path, spec: Option<&FileSpec>) -> rusqlite::Result<Option<Repaired>> {
     let mut connection = Connection::open(path)?;
     open::prepare(&mut connection)?;
@@ -140,7 +142,7 @@ fn mend(path: &Path, spec: Option<&FileSpec>) -> rusqlite::Result<Option<Repaire
     Ok(Some(Repaired { how: How::InPlace, copy: None, tables, left }))
 }
 
-/// Indexes that the file's schema has, and that are not there.
+/// Creates the indexes that belong to the file's schema and are missing.
 fn make_missing_indexes(connection: &Connection, spec: Option<&FileSpec>) -> rusqlite::Result<()> {
     let applied: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
     let applied = usize::try_from(applied).unwrap_or_default();
@@ -159,7 +161,7 @@ fn make_missing_indexes(connection: &Connection, spec: Option<&FileSpec>) -> rus
     Ok(())
 }
 
-/// Takes out rows that make no sense.
+/// Removes the rows that break a rule.
 fn remove_broken(connection: &Connection, spec: Option<&FileSpec>) -> rusqlite::Result<Vec<TableCount>> {
     let mut counts: Vec<TableCount> = Vec::new();
     let Some(spec) = spec else { return Ok(counts) };
@@ -175,7 +177,7 @@ fn remove_broken(connection: &Connection, spec: Option<&FileSpec>) -> rusqlite::
     Ok(counts)
 }
 
-/// The rows that a repair would take out, by a transaction that is rolled back.
+/// Returns the rows that a repair would remove, by a transaction that is rolled back.
 fn would_remove(path: &Path, spec: Option<&FileSpec>) -> rusqlite::Result<Vec<TableCount>> {
     let connection = open_untouched(path)?;
     connection.pragma_update(None, "query_only", false)?;
@@ -183,7 +185,8 @@ fn would_remove(path: &Path, spec: Option<&FileSpec>) -> rusqlite::Result<Vec<Ta
     remove_broken(&transaction, spec)
 }
 
-/// A new file of all that can be read, under another name. It is removed when it is dropped before it took its place.
+/// A new file with everything that can be read, under another name. It is removed if it is dropped before it has
+/// replaced the old one.
 struct New {
     path: PathBuf,
     tables: Vec<TableCount>,
@@ -200,7 +203,7 @@ impl New {
         open::prepare(&mut to)?;
         let page: i64 = from.pragma_query_value(None, "page_size", |row| row.get(0))?;
         to.pragma_update(None, "page_size", page)?;
-        // It is made durable as a whole, before it gets its name.
+        // It is made durable as a whole, before it gets its final name.
         to.pragma_update(None, "synchronous", "OFF")?;
         new.tables = salvage(&from, &mut to)?;
         for removed in remove_broken(&to, spec)? {
@@ -213,7 +216,7 @@ impl New {
 
     fn remove(&self) {
         for end in ["", "-journal", "-wal", "-shm"] {
-            // What is not there need not be removed; what cannot be removed fails when it is opened.
+            // A missing file need not be removed. If a file cannot be removed, opening it fails.
             let _ = fs::remove_file(beside(&self.path, "", end));
         }
     }
@@ -229,19 +232,19 @@ fn rebuild(path: &Path, spec: Option<&FileSpec>) -> rusqlite::Result<Repaired> {
     take_log_in(path)?;
     let new = New::of(path, spec)?;
     let (left, _) = super::check::look(&new.path, spec, Depth::Whole)?;
-    // The old log is empty: with the new file it would be another file's.
+    // The old log is empty. Beside the new file it would belong to another file.
     let placed = sync(&new.path).and_then(|()| fs::rename(&new.path, path)).and_then(|()| sync_folder(path));
     placed.map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
     Ok(Repaired { how: How::Rebuilt, copy: None, tables: new.tables.clone(), left })
 }
 
-/// Copies what is in the log into the file, so that the log can be left behind.
+/// Copies the contents of the log into the file, so that the log is no longer needed.
 fn take_log_in(path: &Path) -> rusqlite::Result<()> {
     let mut connection = Connection::open(path)?;
     open::prepare(&mut connection)?;
     let busy: bool = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
     if busy {
-        // Another program has it open, such as the shell of SQLite.
+        // Another program has the file open, such as the SQLite shell.
         return Err(rusqlite::Error::SqliteFailure(
             rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY),
             Some("another program has the file open: end it, and try again".to_owned()),
@@ -250,7 +253,7 @@ fn take_log_in(path: &Path) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// The path of a file beside `path`, with `before` and `behind` added to its name.
+/// Returns the path of a file beside `path`, with `before` and `behind` added to its name.
 pub(super) fn beside(path: &Path, before: &str, behind: &str) -> PathBuf {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     path.with_file_name(format!("{before}{name}{behind}"))

@@ -1,8 +1,8 @@
-//! What must be changed in the files of a backup before a fleet goes on from them.
+//! The changes that the files of a backup need before a fleet continues with them.
 //!
-//! Since the backup was made the fleet has gone on: points were spent that the ledger of the backup does not know, and the
-//! processes that ran then do not run now. So each key is closed until its counter is read, and what the upstream has counted
-//! is believed. Holds of calls that were in flight stay until a reading confirms them, as after a crash.
+//! Since the backup the fleet has gone on: points were spent that the ledger of the backup does not contain, and the
+//! processes that ran then do not run now. Each key is therefore closed until its counter is read, and the upstream's
+//! counter applies. Holds of calls that were in flight stay until a reading confirms them, as after a crash.
 
 use std::path::Path;
 
@@ -14,7 +14,7 @@ use crate::database::damage::failed;
 use crate::database::{Mode, open};
 use crate::home::{KEYS_FILE, QUEUES_FILE};
 
-/// Changes the files in the folder `home`, which no process has open. Doing it twice changes nothing more.
+/// Changes the files in the folder `home`, which no process may have open. Doing it twice changes nothing more.
 pub fn forget_the_present(home: &Path) -> PortResult<()> {
     let keys = home.join(KEYS_FILE);
     if keys.is_file() {
@@ -36,8 +36,9 @@ fn change(path: &Path, work: impl Fn(&Connection) -> rusqlite::Result<()>) -> ru
     transaction.commit()
 }
 
-/// A key without a known limit grants nothing before it is read. A call whose price was still to be seen is forgotten: the
-/// next reading shows all that was spent since. A record that cannot be read closes its key when it is loaded.
+/// Closes the keys: a key without a known limit grants nothing before it is read. A call whose cost was still unknown
+/// is forgotten, because the next reading shows everything that was spent since. A record that cannot be decoded closes
+/// its key when it is loaded.
 fn close_keys(connection: &Connection) -> rusqlite::Result<()> {
     let mut select = connection.prepare("SELECT id, record FROM accounts")?;
     let rows = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
@@ -61,7 +62,7 @@ fn close_keys(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute("UPDATE ledger SET revision = revision + 1", []).map(drop)
 }
 
-/// Files of an earlier version do not keep who runs here.
+/// Deletes the rows of hosts. Files of earlier versions do not have that table.
 fn forget_hosts(connection: &Connection) -> rusqlite::Result<()> {
     if connection.prepare("SELECT 1 FROM hosts").is_ok() {
         connection.execute("DELETE FROM hosts", [])?;

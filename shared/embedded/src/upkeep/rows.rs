@@ -1,18 +1,18 @@
-//! Rows that SQLite takes for sound, and that make no sense to the program.
+//! Rows that are valid for SQLite and make no sense to the program.
 
 use rusqlite::types::Value;
 use rusqlite::{Connection, params};
 
 use super::{FileSpec, Finding, FindingKind, RowRule, quoted};
 
-/// Rows that are named in a finding; the others are counted.
+/// How many rows a finding names; the others are only counted.
 const NAMED: usize = 3;
 
 /// The rows of a table that break one rule.
 pub(super) struct BrokenRows {
     rule: RowRule,
     count: u64,
-    /// The first of them, and why.
+    /// The first of them, with the reasons.
     examples: Vec<String>,
 }
 
@@ -32,7 +32,8 @@ impl BrokenRows {
         Finding::new(kind, format!("{} {rows} of {table} {what}: {examples}", self.count))
     }
 
-    /// Takes the rows out, or makes the one that is missing. Returns the table, and how many were taken out; `None` if none.
+    /// Removes the rows, or creates the missing one. Returns the table and how many rows were removed, or `None` if the
+    /// rule removes none.
     pub(super) fn remove(&self, connection: &Connection) -> rusqlite::Result<Option<(&'static str, u64)>> {
         match self.rule {
             RowRule::Reads { removable: false, .. } => Ok(None),
@@ -54,7 +55,7 @@ impl BrokenRows {
     }
 }
 
-/// The rows that break the rules of `spec`. A rule about a table that a file of this schema does not have is passed over.
+/// Returns the rows that break the rules of `spec`. Skips a rule about a table that this schema does not have.
 pub(super) fn broken_rows(connection: &Connection, spec: &FileSpec) -> rusqlite::Result<Vec<BrokenRows>> {
     let mut all = Vec::new();
     for rule in spec.rows {
@@ -102,7 +103,7 @@ fn broken(connection: &Connection, rule: RowRule) -> rusqlite::Result<BrokenRows
     Ok(broken)
 }
 
-/// The keys of the rows whose text cannot be read, and why.
+/// Returns the keys of the rows whose text cannot be decoded, with the reasons.
 fn unreadable(
     connection: &Connection,
     table: &str,
@@ -129,7 +130,7 @@ fn unreadable(
     Ok(unreadable)
 }
 
-/// The condition of rows that belong to nothing.
+/// Returns the SQL condition for rows that refer to nothing.
 fn astray(column: &str, to: &str, key: &str) -> String {
     format!("{} NOT IN (SELECT {} FROM {})", quoted(column), quoted(key), quoted(to))
 }

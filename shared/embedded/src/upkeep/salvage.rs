@@ -1,4 +1,4 @@
-//! Copying everything that can still be read of a damaged file into a new one, table by table.
+//! Copies everything that can still be read from a damaged file into a new one, table by table.
 
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ErrorCode, Row, ToSql, Transaction, params_from_iter};
@@ -14,11 +14,11 @@ use crate::database::damage::remedy;
 pub struct TableCount {
     /// The table.
     pub table: String,
-    /// Rows that are in the new file.
+    /// The number of rows in the new file.
     pub kept: u64,
-    /// Rows that are not.
+    /// The number of rows that are lost.
     pub lost: u64,
-    /// Whether `lost` is all: else it is the least that it can be.
+    /// Whether `lost` is exact. If not, it is the lower bound.
     pub exact: bool,
 }
 
@@ -26,15 +26,17 @@ pub struct TableCount {
 pub(super) struct Table {
     pub(super) name: String,
     sql: String,
-    /// The columns that are stored.
+    /// The stored columns.
     columns: Vec<String>,
-    /// The columns of its primary key, for a table that is an index of it; empty for one with row numbers.
+    /// The columns of its primary key if the table is an index of that key (WITHOUT ROWID); empty if it has row
+    /// numbers.
     pub(super) key: Vec<String>,
     /// Whether a column is the row number.
     has_own_number: bool,
 }
 
-/// Copies all that can be read of `from` into the empty `to`. Fails with damage if not even the schema can be read.
+/// Copies everything that can be read from `from` into the empty `to`. Fails with a damage error if not even the schema
+/// can be read.
 pub(super) fn salvage(from: &Connection, to: &mut Connection) -> rusqlite::Result<Vec<TableCount>> {
     let (tables, later) = schema(from)?;
     let transaction = to.transaction()?;
@@ -56,7 +58,7 @@ pub(super) fn salvage(from: &Connection, to: &mut Connection) -> rusqlite::Resul
     Ok(counts)
 }
 
-/// The tables, and the statements that make everything else.
+/// Returns the tables, and the statements that create everything else.
 fn schema(from: &Connection) -> rusqlite::Result<(Vec<Table>, Vec<String>)> {
     let mut select = from.prepare(
         "SELECT type, name, sql FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'",
@@ -87,14 +89,15 @@ impl Table {
         Ok(Table { name, sql, columns, key, has_own_number })
     }
 
-    /// The columns that are written, in SQL.
+    /// Returns the columns to write, in SQL.
     pub(super) fn written(&self) -> Vec<String> {
         let number = (self.key.is_empty() && !self.has_own_number).then(|| "rowid".to_owned());
         number.into_iter().chain(self.columns.iter().map(|column| quoted(column))).collect()
     }
 }
 
-/// Numbers that were given once are not given again: a receipt names its message by them.
+/// Continues the row numbers, so that a number that was used once is not used again: receipts identify messages by
+/// them.
 fn continue_numbers(from: &Connection, to: &Transaction<'_>) -> rusqlite::Result<()> {
     let numbers = || -> rusqlite::Result<Vec<(String, i64)>> {
         let mut select = from.prepare("SELECT name, seq FROM sqlite_sequence")?;
@@ -109,7 +112,7 @@ fn continue_numbers(from: &Connection, to: &Transaction<'_>) -> rusqlite::Result
             let mut insert = to.prepare("INSERT INTO sqlite_sequence (name, seq) VALUES (?1, ?2)")?;
             numbers.into_iter().try_for_each(|(name, number)| insert.execute((name, number)).map(drop))
         }
-        // Far beyond all that can have been given since the last row that is still there.
+        // Far beyond every number that can have been used since the last row that is still there.
         Err(error) if remedy(&error).is_some() => {
             to.execute("UPDATE sqlite_sequence SET seq = seq + 1000000000000", []).map(drop)
         }
@@ -130,14 +133,14 @@ fn copy_table(from: &Connection, to: &Transaction<'_>, table: &Table) -> rusqlit
     Ok(target.kept)
 }
 
-/// Where rows go.
+/// The table that rows are copied to.
 pub(super) struct Target<'a> {
     insert: rusqlite::Statement<'a>,
     columns: usize,
     kept: u64,
 }
 
-/// A value as it lies in the file.
+/// A value as it is stored in the file.
 struct Raw<'a>(ValueRef<'a>);
 
 impl ToSql for Raw<'_> {
@@ -147,8 +150,8 @@ impl ToSql for Raw<'_> {
 }
 
 impl Target<'_> {
-    /// Writes one row, whose values begin at column `first`. What the table does not take, such as a text where a number
-    /// belongs, is damage.
+    /// Writes one row, whose values begin at column `first`. A row that the table does not accept, such as one with
+    /// text in place of a number, is damaged and left out.
     pub(super) fn put(&mut self, row: &Row<'_>, first: usize) -> rusqlite::Result<()> {
         let values = (first..first + self.columns).map(|column| row.get_ref(column).map(Raw));
         let values: Vec<Raw<'_>> = values.collect::<rusqlite::Result<_>>()?;

@@ -1,7 +1,7 @@
-//! Reading a damaged table.
+//! Reads a damaged table.
 //!
-//! A table is a tree of pages, and one damaged page hides the rows in it, or below it. A scan stops there, and the first
-//! number behind the page from which a row can be read is looked for: from there the scan goes on.
+//! A table is a tree of pages, and one damaged page hides the rows in it or below it. A scan stops there. It continues
+//! at the first row number after the page from which a row can be read.
 
 use std::collections::BinaryHeap;
 
@@ -11,8 +11,8 @@ use super::quoted;
 use super::salvage::{Table, Target};
 use crate::database::damage::remedy;
 
-/// Parts of a gap that are tried at the most: with the widest first, that finds every whole page between damaged ones, unless
-/// it is very small beside them.
+/// The most parts of gaps that are tried. Because the widest gap is tried first, this finds every sound page between
+/// damaged ones, unless it is very small compared with them.
 const TRIES: u32 = 4_000;
 
 /// Copies a table with row numbers.
@@ -22,7 +22,7 @@ pub(super) fn copy_by_number(from: &Connection, table: &Table, target: &mut Targ
         table.written().join(", "),
         quoted(&table.name)
     );
-    // No row has a number below 0: where nothing can be read from the least one on, the first page is damaged.
+    // No row has a number below 0. If nothing can be read from the lowest number on, the first page is damaged.
     let mut first = if is_readable(from, &sql, i64::MIN)? { i64::MIN } else { 0 };
     let mut gaps = Vec::new();
     while let Some(stopped) = copy_range(from, &sql, (first, i64::MAX), target)? {
@@ -33,8 +33,8 @@ pub(super) fn copy_by_number(from: &Connection, table: &Table, target: &mut Targ
     gaps.into_iter().try_for_each(|gap| copy_within(from, &sql, gap, target))
 }
 
-/// The first number behind `stopped` from which a row can be read, or at which the table has ended; `None` if the damage
-/// reaches to its end. Strides grow slowly, so as to pass over no page that is as large as the damaged one.
+/// Returns the first number after `stopped` from which a row can be read, or at which the table has ended; `None` if
+/// the damage reaches to its end. The stride grows slowly, so that no page as large as the damaged one is skipped.
 fn next_readable(from: &Connection, sql: &str, stopped: i64) -> rusqlite::Result<Option<i64>> {
     let (mut damaged, mut stride) = (stopped, 1_i64);
     let mut readable = loop {
@@ -52,7 +52,7 @@ fn next_readable(from: &Connection, sql: &str, stopped: i64) -> rusqlite::Result
     Ok(Some(readable))
 }
 
-/// Whether the first row from a number on can be read, or there is none.
+/// Returns whether the first row at or after a number can be read, or there is none.
 fn is_readable(from: &Connection, sql: &str, first: i64) -> rusqlite::Result<bool> {
     let mut select = from.prepare_cached(sql)?;
     match select.query([first, i64::MAX]).and_then(|mut rows| rows.next().map(drop)) {
@@ -62,7 +62,7 @@ fn is_readable(from: &Connection, sql: &str, first: i64) -> rusqlite::Result<boo
     }
 }
 
-/// Copies what lies between damaged pages: the gap is halved again and again, the widest part first.
+/// Copies the rows between damaged pages. The gap is halved again and again, the widest part first.
 fn copy_within(from: &Connection, sql: &str, gap: (i64, i64), target: &mut Target<'_>) -> rusqlite::Result<()> {
     let mut parts = BinaryHeap::from([(gap.1.abs_diff(gap.0), gap.0, gap.1)]);
     let mut tries = 0;
@@ -79,7 +79,7 @@ fn copy_within(from: &Connection, sql: &str, gap: (i64, i64), target: &mut Targe
     Ok(())
 }
 
-/// Copies the rows of a range. Returns where it must go on, if damage has stopped it.
+/// Copies the rows of a range. Returns where to continue, if damage has stopped it.
 fn copy_range(
     from: &Connection,
     sql: &str,
@@ -92,7 +92,7 @@ fn copy_range(
         let mut rows = select.query([first, last])?;
         while let Some(row) = rows.next()? {
             let number: i64 = row.get(0)?;
-            // Numbers that do not rise are those of a damaged page.
+            // Row numbers that do not increase come from a damaged page.
             if number < next {
                 return Ok(true);
             }
@@ -112,7 +112,7 @@ fn copy_range(
     }
 }
 
-/// Copies a table that is an index of its primary key: its keys are texts as well, and cannot be halved.
+/// Copies a table that is an index of its primary key. Its keys may be text, and cannot be halved.
 pub(super) fn copy_from_both_ends(from: &Connection, table: &Table, target: &mut Target<'_>) -> rusqlite::Result<()> {
     let columns = table.written().join(", ");
     for direction in ["ASC", "DESC"] {

@@ -1,14 +1,14 @@
-//! Copies of several files as they were at one instant, while other processes go on writing to them.
+//! Copies several files as they were at one instant, while other processes continue to write to them.
 //!
-//! A worker hands over from one file to another: it stores a player, then deletes the message; it holds points, then calls,
-//! then settles. Copies of different instants would show a message deleted whose player is not stored yet, or a call made
-//! whose points are not held. So all files are copied as they were at one and the same instant. To find it, a write
-//! transaction is opened in each file, in the order of their names; when all are open, no process is writing anywhere, and
-//! in each file a read transaction begins. Then the write transactions end, after a few milliseconds, and the copies are made
-//! of what the read transactions see. That is what a crash at that instant would have left, and no hand-over loses or
-//! overspends anything in a crash.
+//! A worker hands work over from one file to another: it stores a player, then deletes the message; it holds points,
+//! then calls, then settles. Copies from different instants could contain a deletion without the stored player, or a
+//! call without the held points. All files are therefore copied as of the same instant. To get there, a write
+//! transaction is opened in each file, in the order of their names. When all are open, no process is writing anywhere,
+//! and a read transaction is begun in each file. The write transactions then end, after a few milliseconds, and the
+//! copies are made from what the read transactions see. That is the state that a crash at that instant would have left,
+//! and a crash loses or overspends nothing in any hand-over.
 //!
-//! While the copies are made the files' logs grow, since what a reader still sees is kept.
+//! While the copies are made the files' logs grow, because everything that a reader still sees is kept.
 
 use std::path::{Path, PathBuf};
 
@@ -22,14 +22,14 @@ use super::{Depth, FileSpec, Finding};
 use crate::database::damage::{failed, reason};
 use crate::database::open;
 
-/// Pages that are copied between two words about the progress: 4 MiB of small pages.
+/// The number of pages copied between two progress reports: 4 MiB of small pages.
 const PAGES: i32 = 1_024;
 
-/// How often a lock is asked for, twice a millisecond. Writers of files that are locked already wait meanwhile, and give up
-/// after 30 s.
+/// How many times a lock is tried, twice a millisecond. Meanwhile writers of files that are locked already wait, and
+/// give up after 30 s.
 const ATTEMPTS: i32 = 10_000;
 
-/// Files at one instant.
+/// Files as of one instant.
 pub struct Snapshot {
     files: Vec<(PathBuf, Connection)>,
 }
@@ -43,26 +43,26 @@ pub struct Copied {
     pub bytes: u64,
     /// The number of its schema.
     pub schema: i64,
-    /// What is wrong with it; the original has the same.
+    /// What is wrong with it. The original has the same damage.
     pub findings: Vec<Finding>,
 }
 
-/// How far a copy has come.
+/// The progress of a copy.
 #[derive(Clone, Copy, Debug)]
 pub struct CopyProgress<'a> {
     /// The file's name.
     pub name: &'a str,
-    /// Pages that are copied.
+    /// The number of pages copied.
     pub done: u64,
-    /// Pages of the file.
+    /// The number of pages in the file.
     pub pages: u64,
 }
 
 impl Snapshot {
-    /// Takes the files at `paths` as they are now. Processes that write to them wait until this returns.
+    /// Takes a snapshot of the files at `paths`. Processes that write to them wait until this returns.
     pub fn take(paths: &[PathBuf]) -> PortResult<Snapshot> {
         let mut paths = paths.to_vec();
-        // Always in one order, so that two backups at once do not wait for each other's locks.
+        // Always in the same order, so that two backups at once do not wait for each other's locks.
         paths.sort();
         let locked: Vec<Connection> = paths.iter().map(|path| lock(path)).collect::<PortResult<_>>()?;
         let files = paths.into_iter().map(|path| begin(&path).map(|connection| (path, connection)));
@@ -72,7 +72,8 @@ impl Snapshot {
         Ok(snapshot)
     }
 
-    /// Copies each file into the folder `into`, under its own name, and checks the copies. `specs` tells their tables.
+    /// Copies each file into the folder `into` under its own name, and checks the copies. `specs` describes their
+    /// tables.
     pub fn copy_into(
         &self,
         into: &Path,
@@ -97,7 +98,7 @@ impl Snapshot {
     }
 }
 
-/// A write transaction that writes nothing.
+/// Opens a write transaction that writes nothing.
 fn lock(path: &Path) -> PortResult<Connection> {
     let locked = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE).and_then(|mut connection| {
         open::prepare(&mut connection)?;
@@ -117,7 +118,7 @@ fn wait_for_a_lock(attempt: i32) -> bool {
     attempt < ATTEMPTS
 }
 
-/// A read transaction, which sees the file as it is now for as long as it is open.
+/// Opens a read transaction, which sees the file as it is now for as long as it is open.
 fn begin(path: &Path) -> PortResult<Connection> {
     let begun = open::open_reader(path)?;
     let read = begun.execute_batch("BEGIN; SELECT count(*) FROM sqlite_schema;");
@@ -129,7 +130,7 @@ fn copy(from: &Connection, target: &Path, name: &str, tell: &mut impl FnMut(Copy
         // It is made durable as a whole.
         to.pragma_update(None, "synchronous", "OFF")?;
         let backup = Backup::new(from, &mut to)?;
-        // Nothing can be in the way: the copy is new, and the original is read in an open transaction.
+        // Nothing can block this: the copy is new, and the original is read in an open transaction.
         while backup.step(PAGES)? != StepResult::Done {
             let progress = backup.progress();
             let pages = u64::from(progress.pagecount.unsigned_abs());
@@ -140,7 +141,7 @@ fn copy(from: &Connection, target: &Path, name: &str, tell: &mut impl FnMut(Copy
     copied.map_err(|error| failed(&format!("copy {name}"), target, &error))
 }
 
-/// Leaves one file, without a log beside it.
+/// Merges the log, so that a single file is left.
 fn settle(target: &Path) -> rusqlite::Result<()> {
     let connection = Connection::open(target)?;
     connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").map(drop)?;

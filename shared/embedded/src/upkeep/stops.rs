@@ -1,4 +1,4 @@
-//! Whether the fleets that ran here last were stopped in order.
+//! Finds out whether the fleets that last ran here were stopped properly.
 
 use std::path::Path;
 
@@ -11,14 +11,15 @@ use crate::database::damage::{failed, remedy};
 use crate::home::QUEUES_FILE;
 use crate::hosts::SILENCE;
 
-/// Whether a process that ran fleets in the folder `home` was killed, or lost its power: it has left its row in the list of
-/// hosts, and does not run any more at `now`. Also true if the list itself cannot be read.
+/// Returns whether a process that ran fleets in the folder `home` was killed, or lost its power: its row is still in
+/// the list of hosts, and it does not run any more at `now`. Also returns true if the list itself cannot be read.
 pub fn was_killed(home: &Path, now: jiff::Timestamp) -> PortResult<bool> {
     let queues = home.join(QUEUES_FILE);
     if !queues.is_file() {
         return Ok(false);
     }
-    // While other processes have the folder open, only a row that has long been silent is certain to be left behind.
+    // While other processes have the folder open, only a row that was not updated for a long time is certain to be left
+    // over.
     let alone = FolderLock::alone(home);
     let seen_before = if alone.is_some() { i64::MAX } else { to_millis(before(now, SILENCE)) };
     drop(alone);
@@ -36,8 +37,8 @@ pub fn was_killed(home: &Path, now: jiff::Timestamp) -> PortResult<bool> {
     }
 }
 
-/// The processes that run fleets in the folder `home`, or ran there when they were last heard of: their number and their
-/// fleets, for a message.
+/// Returns the processes that run fleets in the folder `home`, or ran there when they last updated their row, with
+/// their process number and fleets, for a message.
 pub fn hosts(home: &Path) -> PortResult<Vec<String>> {
     let queues = home.join(QUEUES_FILE);
     let read = open_untouched(&queues).and_then(|connection| {

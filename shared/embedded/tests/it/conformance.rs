@@ -1,4 +1,4 @@
-//! The embedded adapters pass the suites, in both modes of the database.
+//! The embedded adapters pass the conformance suites, in both modes of the database.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,7 +11,7 @@ use stint_embedded::{Embedded, Mode};
 use stint_testkit::{BreakerWorld, KeyPoolWorld, QueueWorld, ThrottleWorld, Time, WakeupWorld};
 use tempfile::TempDir;
 
-/// A folder, opened twice where that is possible, as two processes have it: the suites ask for ports by turns.
+/// A folder that is opened twice if possible, as by two processes. The suites get ports of both in turn.
 struct World {
     clock: ManualClock,
     ways: Vec<Embedded>,

@@ -1,4 +1,4 @@
-//! Rows that make no sense: a key whose record cannot be read lends nothing before it is read anew.
+//! Rows that make no sense: a key whose record cannot be decoded grants nothing until it is read again.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -16,7 +16,8 @@ fn pool(home: &Path) -> Arc<SqliteKeyPool> {
     Embedded::open(home, Mode::Shared, Arc::new(clock())).unwrap().key_pool(LEDGER)
 }
 
-/// A pool with one key and one hold of 10 points, damaged by `statement` behind its back, revision and all.
+/// Returns a pool with one key and one hold of 10 points. Another connection has then damaged the file with `statement`
+/// and raised the revision.
 async fn damaged(home: &Path, statement: &str) -> Arc<SqliteKeyPool> {
     let pool = pool(home);
     pool.configure(&[key()]).await.unwrap();

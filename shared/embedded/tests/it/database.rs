@@ -1,4 +1,4 @@
-//! The database itself: all or nothing, together but apart, and word of every commit.
+//! The database: writes are all-or-nothing, share commits without affecting each other, and every commit is announced.
 
 use std::path::Path;
 
@@ -202,7 +202,7 @@ fn closing_waits_for_what_was_submitted() {
     let path = home.path().join("shared.db");
     let database = Database::open(&path, TABLES, Mode::Shared).unwrap();
     for number in 0..100 {
-        // Polled once, and dropped: nobody waits for the answer.
+        // Polled once and dropped: no caller waits for the result.
         let _ = database.write("write a number", move |connection| insert(connection, number)).now_or_never();
     }
     drop(database);

@@ -1,4 +1,4 @@
-//! The embedded adapters, from outside.
+//! The embedded adapters, tested through their public interface.
 
 #![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise, and so may what helps it")]
 
@@ -22,7 +22,7 @@ const SETTINGS: QueueSettings = QueueSettings { visibility_timeout: Duration::fr
 const WINDOW: Duration = Duration::from_secs(3_600);
 const LEDGER: LedgerSettings = LedgerSettings::plain(WINDOW);
 
-/// A clock that stands still, at the same instant in each process.
+/// Returns a clock that stands still, at the same instant in each process.
 fn clock() -> ManualClock {
     ManualClock::new("2026-11-20T10:00:00Z".parse().unwrap())
 }
@@ -35,7 +35,7 @@ fn ask(points: u64) -> Ask {
     Ask { messages: vec![vec![Points::whole(points)]], call_timeout: Duration::from_secs(30), priority: false }
 }
 
-/// Reads the key, whose window is full and has an hour to go.
+/// Reads the key: nothing is spent, and the window has an hour left.
 async fn read_key(pool: &dyn KeyPool, limit: u64) {
     let claim = pool.claim_reading(Points::ZERO, Duration::from_secs(60)).await.unwrap().unwrap();
     let received_at = stint_core::clock::Clock::now(&clock());

@@ -1,4 +1,4 @@
-//! What the embedded queue promises beyond the port: the order, and no matter how much is waiting.
+//! What the embedded queue guarantees beyond the port: the order, however many messages are waiting.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,7 +1,7 @@
-//! Other processes: killed in the middle, or at work on the same folder.
+//! Other processes: killed in the middle of their work, or working on the same folder.
 //!
-//! A child is this very test binary, told by a variable to play a part. It says on its standard output what has been
-//! answered to it, line by line, and whoever reads those lines never waits for a clock.
+//! A child is this test binary, started with its part in an environment variable. It prints each result that it has
+//! received on its standard output, line by line, so that the parent never waits for a clock.
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Write};
@@ -22,10 +22,10 @@ use crate::{LEDGER, SETTINGS, WINDOW, clock, key, read_key, reserve};
 const PART: &str = "STINT_TEST_PART";
 const HOME: &str = "STINT_TEST_HOME";
 
-/// Before what a child says: the test harness writes to the same output.
+/// The prefix of a child's lines, because the test harness writes to the same output.
 const MARK: &str = "child says ";
 
-/// Not a test: what a child does. In the parent, where no part is given, it does nothing.
+/// Not a test, but the code of a child. In the parent, which has no part, it does nothing.
 #[test]
 #[expect(clippy::disallowed_methods, reason = "a child is told its part by the environment")]
 fn child() {
@@ -93,7 +93,7 @@ async fn look_at_what_is_parked(embedded: &Embedded) {
     say(&format!("parked {parked}"));
 }
 
-/// Straight to the output, as the harness would keep what is printed.
+/// Writes directly to the output, because the harness would capture `print!`.
 fn say(line: &str) {
     let mut output = std::io::stdout().lock();
     output.write_all(format!("\n{MARK}{line}\n").as_bytes()).unwrap();
@@ -118,7 +118,7 @@ impl Process {
         Process { child, output }
     }
 
-    /// The next thing that the child says: a word and a text. `None` when it has ended.
+    /// Returns the next line of the child as a word and a text, or `None` if the child has ended.
     fn next(&mut self) -> Option<(String, String)> {
         loop {
             let mut line = String::new();
@@ -170,7 +170,7 @@ fn what_was_answered_survives_a_kill() {
         assert!(texts(&said, "parked").into_iter().all(|number| parked.contains(number)));
         let (held, settled) = (texts(&said, "held").len() as u64, texts(&said, "settled").len() as u64);
         let status = pool.keys().await.unwrap().remove(0);
-        // One step may have been done and not be said any more: the one that was under way.
+        // One step may have been done without being reported: the one in progress.
         let holds = status.held.times(Points::whole(1));
         assert!((held - settled).abs_diff(holds) <= 1, "{held} were held, {settled} settled, {holds} are there");
         let next: u64 = reserve(&*pool, 1).await.unwrap().hold.sequence;
@@ -205,7 +205,7 @@ fn two_processes_never_hold_the_same_points() {
     });
     let said = race("reserve", home.path());
     let held = texts(&said, "held");
-    // A process says nothing of grants that came in the same breath as its first refusal.
+    // A process does not report grants that arrived at the same time as its first refusal.
     assert!((995..=1_000).contains(&held.len()), "{} holds", held.len());
     assert_eq!(held.iter().collect::<BTreeSet<_>>().len(), held.len(), "two holds have one name");
     let status = block_on(pool.keys()).unwrap().remove(0);
@@ -239,7 +239,7 @@ fn two_processes_that_open_an_old_folder_move_each_message_once() {
     }
 }
 
-/// Two children in the same part, and all that they say.
+/// Runs two children with the same part, and returns all that they report.
 fn race(part: &str, home: &Path) -> Vec<(String, String)> {
     let children = [Process::start(part, home), Process::start(part, home)];
     let readers = children.map(|child| std::thread::spawn(move || child.rest()));

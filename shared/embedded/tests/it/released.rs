@@ -1,4 +1,4 @@
-//! Files that a released version has written: their tables as they were then, word for word.
+//! Files of released versions: their tables exactly as they were then.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use stint_embedded::{Embedded, Mode};
 
 use crate::{LEDGER, WINDOW, clock, key, read_key, reserve};
 
-/// `keys.db` of schema 1, but for the tables that have not changed since.
+/// `keys.db` of schema 1, without the tables that have not changed since.
 const KEYS_1: &str = "
     PRAGMA user_version = 1;
     CREATE TABLE ledger (id INTEGER PRIMARY KEY CHECK (id = 1), revision INTEGER NOT NULL) STRICT;
@@ -38,7 +38,7 @@ const KEYS_1: &str = "
     CREATE INDEX parked_by_age ON parked (queue, parked_at);
 ";
 
-/// A file with one key: 100 points, none spent, and these holds.
+/// Writes a file with one key: 100 points, none spent, and these holds.
 fn write_keys_1(home: &Path, holds: &[(i64, i64, Option<i64>)]) {
     let file = Connection::open(home.join("keys.db")).unwrap();
     file.execute_batch(KEYS_1).unwrap();
@@ -81,7 +81,7 @@ fn an_unreadable_hold_of_schema_1_closes_its_key() {
     });
 }
 
-/// `queues.db` of schema 1, but for the tables that have not changed since.
+/// `queues.db` of schema 1, without the tables that have not changed since.
 const QUEUES_1: &str = "
     PRAGMA user_version = 1;
     CREATE TABLE throttles (
@@ -132,7 +132,7 @@ fn messages_that_schema_1_has_parked_are_with_the_queues_and_outlive_their_file(
         let claimed = pool.lend_parked("work", 10, WINDOW).await.unwrap();
         assert_eq!(claimed.iter().map(|parked| parked.id.as_str()).collect::<Vec<_>>(), ["1"], "a claim goes on");
         drop(pool);
-        // The ledger is expendable: what it knows, the upstream tells again.
+        // The ledger is expendable: the upstream's counters restore it.
         for end in ["keys.db", "keys.db-wal", "keys.db-shm"] {
             let _ = std::fs::remove_file(home.path().join(end));
         }

@@ -1,4 +1,5 @@
-//! Damaged files: found, named with the remedy, repaired with a count of what is lost; and copies of all files at one instant.
+//! Damaged files are found, reported with the remedy, and repaired with a count of what is lost. Copies of all files
+//! are as of one instant.
 
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -28,7 +29,7 @@ fn open(home: &Path) -> Embedded {
     Embedded::open(home, Mode::Shared, Arc::new(clock())).unwrap()
 }
 
-/// A folder with messages, and its `queues.db`.
+/// Returns a folder with messages, and its `queues.db`.
 fn folder() -> (TempDir, PathBuf) {
     let home = tempfile::tempdir().unwrap();
     let embedded = open(home.path());
@@ -39,7 +40,7 @@ fn folder() -> (TempDir, PathBuf) {
     (home, file)
 }
 
-/// The number and the rows of a leaf in the middle of a tree.
+/// Returns the page number and the number of rows of a leaf in the middle of a tree.
 fn leaf(file: &Path, tree: &str) -> (u64, u64) {
     let connection = Connection::open(file).unwrap();
     connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
@@ -112,7 +113,7 @@ fn a_damaged_page_is_found_and_costs_the_rows_in_it_and_no_others() {
     assert_eq!(last, MESSAGES as i64 + 1, "numbers go on where they were");
 }
 
-/// Rows between two damaged pages are found, and so are those behind the last.
+/// The rows between two damaged pages are found, and so are those after the last.
 #[test]
 fn several_damaged_pages_cost_their_own_rows() {
     let (_home, file) = folder();
@@ -188,7 +189,7 @@ fn a_row_that_cannot_be_read_is_told_and_taken_out_where_that_loses_nothing_more
     }
 }
 
-/// The ledger's revision lies on a page of its own.
+/// The ledger's revision is on a page of its own.
 #[test]
 fn a_row_without_which_nothing_works_is_made_again() {
     let (home, _) = folder();
@@ -222,7 +223,7 @@ fn a_file_without_a_beginning_is_told_and_left_alone() {
     assert_eq!(std::fs::read(&file).unwrap(), before);
 }
 
-/// What a killed repair leaves is no obstacle, and a log that was left is taken in.
+/// Files left by a killed repair do not matter, and a log that was left is merged.
 #[test]
 fn a_repair_begins_anew_after_one_that_was_killed() {
     let (home, file) = folder();
@@ -271,7 +272,7 @@ fn an_error_about_a_damaged_file_names_it_and_the_remedy() {
     assert!(opened.contains("queues.db: file is not a database: ") && opened.contains("stint restore"), "{opened}");
 }
 
-/// Threads hand over from one file to another, again and again. No copy shows the second step without the first.
+/// Threads repeatedly hand over from one file to another. No copy contains the second step without the first.
 #[test]
 fn copies_are_of_one_instant() {
     const TABLE: &[&str] = &["CREATE TABLE steps (thread INTEGER, step INTEGER, PRIMARY KEY (thread, step)) STRICT;"];
