@@ -102,7 +102,7 @@ mod tests {
 
     use super::*;
 
-    /// Answers with ten bytes after ten seconds, and counts the requests.
+    /// Returns ten bytes after ten seconds, and counts the requests.
     struct Slow(u32);
 
     impl Upstream for Slow {

@@ -9,7 +9,7 @@ use crate::Transfer;
 
 /// An upstream as plain state.
 pub trait Upstream: Send {
-    /// Answers a request that arrives at `now`.
+    /// Handles a request that arrives at `now`, and returns its answer.
     ///
     /// Everything that the request changes (points charged, calls counted, bans) has happened when this returns,
     /// whether or not the client waits long enough to read the answer. `now` never goes back between two calls.

@@ -1,4 +1,4 @@
-//! Answers in the formats of Path of Exile.
+//! The formats of Path of Exile's answers.
 
 use std::io::Write;
 

@@ -14,15 +14,15 @@ pub struct Books {
     pub page_requests: u64,
     /// Requests for the head of the river.
     pub head_requests: u64,
-    /// Answers with status 4xx, including 429.
+    /// Responses with status 4xx, including 429.
     pub client_errors: u64,
-    /// Answers with status 429.
+    /// Responses with status 429.
     pub refused: u64,
     /// Whether every request is refused permanently.
     pub banned: bool,
     /// Access tokens issued.
     pub tokens: u64,
-    /// Answers with status 5xx.
+    /// Responses with status 5xx.
     pub failed: u64,
     /// The pages served, in the order of the requests.
     pub pages: Vec<ServedPage>,

@@ -1,4 +1,4 @@
-//! Answers in the formats of Warcraft Logs.
+//! The formats of Warcraft Logs' answers.
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, LOCATION, RETRY_AFTER};

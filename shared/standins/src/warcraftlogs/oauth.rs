@@ -33,7 +33,7 @@ pub(crate) enum Caller {
 }
 
 impl Tokens {
-    /// Answers a request for a token.
+    /// Handles a request for a token.
     pub(crate) fn answer<'k>(
         &mut self,
         now: Timestamp,

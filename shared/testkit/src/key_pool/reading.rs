@@ -114,7 +114,7 @@ pub async fn a_hold_is_dropped_by_a_later_reading_only(world: &dyn KeyPoolWorld)
     Ok(())
 }
 
-/// Answers may arrive out of order: the highest counter counts.
+/// The answers may arrive out of order: the highest counter counts.
 pub async fn spent_never_falls_within_a_window(world: &dyn KeyPoolWorld) -> PortResult<()> {
     let fixture = Fixture::with_keys(world, &[("a", 100)]).await?;
     let (one, two) = (fixture.grant(10).await?, fixture.grant(10).await?);

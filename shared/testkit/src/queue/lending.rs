@@ -18,7 +18,7 @@ pub async fn a_receive_of_an_empty_queue_answers_at_once(world: &dyn QueueWorld)
     Ok(())
 }
 
-/// It ends even if it was told to wait for long.
+/// It ends even if its wait is very long.
 pub async fn a_patient_receive_of_an_empty_queue_comes_to_an_end(world: &dyn QueueWorld) -> PortResult<()> {
     let queue = queue(world, 3).await?;
     assert_eq!(queue.receive_patiently(MAX_BATCH, Duration::from_secs(1)).await?, []);
