@@ -18,11 +18,14 @@ use crate::ports::Delivery;
 /// A host builds a worker once and calls `run` many times, often several times at once. A worker hands work on only
 /// through the ports it was built with (stores, queues, wake-ups) and keeps nothing in memory between calls.
 ///
-/// Two reasons stand behind this. First, the same worker runs as a Lambda function and inside the local host, because
+/// There are two reasons for this. First, the same worker runs as a Lambda function and inside the local host, because
 /// nothing in it depends on which process calls it or how long that process runs. Second, a worker may be killed
 /// between any two lines: all progress is in a store or a queue, so running it again reaches the same end state.
-/// Implementations must keep that property. Send a message before deleting the record that caused it, and make every
+/// Implementations must keep that property: send a message before deleting the record that caused it, and make every
 /// write idempotent.
+///
+/// Work that fails for lack of points is not an error either. A worker parks such messages in the
+/// [`KeyPool`](crate::ports::KeyPool) and acknowledges them, so that waiting for points uses up no receives.
 pub trait Worker: Send + Sync + 'static {
     /// What a host needs to know to call the worker, and what infrastructure needs to know to deploy it.
     const SPEC: Spec;

@@ -156,7 +156,8 @@ impl LocalHost {
         }
     }
 
-    /// Makes an intake receive if the throttle has room beside the `running` invocations, and otherwise rest.
+    /// Makes an intake receive if the throttle permits another invocation besides the `running` ones, and otherwise
+    /// rest.
     async fn direct(&self, intake: &mut Intake<'_>, spec: &Spec, running: usize) {
         let changed = (self.ports.changed)();
         match self.ports.throttle.read(spec.name).await {

@@ -83,7 +83,7 @@ pub enum TokenError {
         /// The beginning of the answer, sanitised.
         excerpt: String,
     },
-    /// The token endpoint refuses for its rate limit, for longer than a client should wait by itself.
+    /// A rate-limit refusal (429) by the token endpoint for longer than a client should wait by itself.
     #[error("no access token: {0}")]
     RateLimited(RateLimited),
     /// The token endpoint returned something other than a token.

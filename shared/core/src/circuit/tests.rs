@@ -237,13 +237,13 @@ fn a_record_says_in_words_what_it_is() {
     assert_eq!(closed, r#"{"state":{"state":"closed","failures":0,"last_tries":0},"probes":0}"#);
 }
 
-/// How an upstream answers at an instant, and what a caller does then.
+/// One moment of a random history: how the upstream answers, and what a caller does.
 #[derive(Clone, Debug)]
 struct Moment {
     pause: u64,
     intent: Intent,
     health: Health,
-    /// The caller exits before it tells how its call ended.
+    /// The caller exits before it reports how its call ended.
     exits: bool,
     random: u64,
 }
@@ -264,8 +264,8 @@ fn moments() -> impl Strategy<Value = Vec<Moment>> {
 }
 
 proptest! {
-    /// Whatever happens: while it is open, passes are numbered, and no two of them run at once; and an upstream that is back
-    /// is used again within the longest wait and a lease.
+    /// In every history, passes are numbered while the breaker is open, and no two of them are valid at once. An
+    /// upstream that works again is used again within the longest wait plus a lease.
     #[test]
     fn one_probe_at_a_time_and_none_is_stuck(moments in moments()) {
         let mut circuit = Circuit::default();
@@ -304,7 +304,8 @@ proptest! {
         prop_assert!(between(back, now) <= SETTINGS.longest_delay * 2 + SETTINGS.lease);
     }
 
-    /// A day of nothing but failures is asked so seldom, whatever is drawn, that two requests for each probe stay below 200.
+    /// In a day of failures there are so few probes, whatever the random draws, that two requests per probe stay below
+    /// 200.
     #[test]
     fn a_day_takes_few_probes(seed in any::<u64>(), turned_away in any::<bool>()) {
         let health = if turned_away { banned() } else { failed() };

@@ -159,7 +159,8 @@ impl Account {
         }
     }
 
-    /// Returns when the key's rest ends, be it by hand or by the upstream. Returns `None` if the key does not rest.
+    /// Returns when the key's rest ends, whether it was set by hand or by the upstream. Returns `None` if it does not
+    /// rest.
     pub fn rests_until(&self, settings: &LedgerSettings, now: Timestamp) -> Option<Timestamp> {
         self.paused_until.filter(|until| now < *until).max(self.refused_until(settings, now))
     }

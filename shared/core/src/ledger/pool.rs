@@ -207,7 +207,7 @@ impl Ledger {
         closed
     }
 
-    /// Rests a key until `until`, or ends its rest, be it by hand or by the upstream.
+    /// Rests a key until `until`, or ends its rest, whether it was set by hand or by the upstream.
     pub fn pause(&mut self, key: &KeyId, until: Option<Timestamp>) -> bool {
         let Some(account) = self.accounts.get_mut(key) else { return false };
         account.paused_until = until;

@@ -61,8 +61,9 @@ impl Account {
     }
 
     /// Applies a reading whose request started at sequence number `started`. 0 means that no caller had claimed the
-    /// reading, as with the probe of an upstream that was down: it was sent a moment ago, perhaps beside other
-    /// requests, and confirms nothing. Returns the holds that it confirms and the record of the window that it closes.
+    /// reading, as with the probe of an upstream that was down: it was sent a moment ago, perhaps while other requests
+    /// were in flight, and confirms nothing. Returns the holds that it confirms and the record of the window that it
+    /// closes.
     pub(super) fn observe(
         &mut self,
         reading: &Reading,

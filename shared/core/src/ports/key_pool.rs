@@ -72,7 +72,7 @@ pub trait KeyPool: Send + Sync {
     /// lapsed.
     async fn lend_parked(&self, queue: &str, max: usize, lease: Duration) -> PortResult<Vec<Parked>>;
 
-    /// Deletes parked messages, except those that were parked anew since they were claimed.
+    /// Deletes parked messages, except those that were parked again since they were claimed.
     async fn forget_parked(&self, messages: &[Parked]) -> PortResult<()>;
 
     /// Returns how many messages are parked for `queue`.

@@ -203,7 +203,7 @@ impl New {
         open::prepare(&mut to)?;
         let page: i64 = from.pragma_query_value(None, "page_size", |row| row.get(0))?;
         to.pragma_update(None, "page_size", page)?;
-        // It is made durable as a whole, before it gets its final name.
+        // The file is synced as a whole before it gets its final name.
         to.pragma_update(None, "synchronous", "OFF")?;
         new.tables = salvage(&from, &mut to)?;
         for removed in remove_broken(&to, spec)? {

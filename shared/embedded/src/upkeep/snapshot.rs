@@ -127,7 +127,7 @@ fn begin(path: &Path) -> PortResult<Connection> {
 
 fn copy(from: &Connection, target: &Path, name: &str, tell: &mut impl FnMut(CopyProgress<'_>)) -> PortResult<()> {
     let copied = Connection::open(target).and_then(|mut to| {
-        // It is made durable as a whole.
+        // The copy is synced as a whole once it is complete.
         to.pragma_update(None, "synchronous", "OFF")?;
         let backup = Backup::new(from, &mut to)?;
         // Nothing can block this: the copy is new, and the original is read in an open transaction.

@@ -12,8 +12,8 @@
 //! * *The process exits while it has the right to probe:* the right ends with its lease, and the probe counts as
 //!   failed.
 //! * *The process exits after the breaker is closed, before work is resumed:* the next look sees that it is closed.
-//! * *The store fails:* this process continues with its own copy, and writes it when the store is next read, unless
-//!   other processes have written a record that tells more. Until then each process may probe for itself.
+//! * *The store fails:* this process continues with its own copy, and writes it when the store is next read, unless the
+//!   record that other processes have written meanwhile shows more. Until then each process may probe for itself.
 //! * *Other processes write the record each time that this one tries to:* this process gets no right to probe, and its
 //!   report is not counted.
 //! * *The store is recreated, or an old copy of it is restored:* its record applies from the next load on.

@@ -56,7 +56,8 @@ const ROUNDED: Duration = Duration::from_secs(1);
 const MOST_OTHERS: usize = 10_000;
 
 /// However long the announced limits keep a lane closed, one request is sent after this long, and its answer brings the
-/// limits anew. No answer therefore closes a lane for longer, and a stricter limit meets one request an hour.
+/// current limits. No answer therefore closes a lane for longer, and a limit stricter than this still receives one
+/// request an hour.
 pub(super) const LOOK_AGAIN: Duration = Duration::from_secs(60 * 60);
 
 /// The wait after a refusal that names none, from a limit that names none: long enough for a limit that counts seconds.

@@ -56,7 +56,7 @@ impl Pacer {
         (!rules.is_empty()).then(|| RateLimits { policy: Some(policy), rules, ..RateLimits::default() })
     }
 
-    /// Returns all that is known about limits, to be stored beside what is requested next.
+    /// Returns all that is known about limits, to be stored together with what is requested next.
     pub fn memory(&self) -> PaceMemory {
         lock(&self.budget).memory(self.clock.now())
     }

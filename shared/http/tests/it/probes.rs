@@ -1,4 +1,4 @@
-//! A probe is a single call, and no other call is sent beside it.
+//! A probe is a single call, and no other request is sent while it runs.
 
 use std::sync::Arc;
 use std::time::Duration;
