@@ -24,7 +24,7 @@ use crate::ports::Delivery;
 /// Implementations must keep that property: send a message before deleting the record that caused it, and make every
 /// write idempotent.
 ///
-/// Work that fails for lack of points is not an error either. A worker parks such messages in the
+/// Running out of points is not an error. A worker parks messages that it cannot pay for in the
 /// [`KeyPool`](crate::ports::KeyPool) and acknowledges them, so that waiting for points uses up no receives.
 pub trait Worker: Send + Sync + 'static {
     /// What a host needs to know to call the worker, and what infrastructure needs to know to deploy it.
