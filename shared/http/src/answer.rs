@@ -1,4 +1,4 @@
-//! Answers of an upstream.
+//! The answer of an upstream, complete or still streaming.
 
 use std::fmt;
 

@@ -115,7 +115,7 @@ impl Account {
             return Some(closed);
         }
         if reading.spent > self.spent {
-            // Answers can arrive out of order: a request that started before this moment may carry an older counter.
+            // Responses can arrive out of order: a request that started before this moment may carry an older counter.
             self.spent = reading.spent;
             self.read_at = self.sequence;
         }

@@ -1,4 +1,4 @@
-//! Answers from real sockets whose head arrives and whose body breaks.
+//! Real sockets send answers whose head arrives and whose body breaks.
 
 use std::net::SocketAddr;
 use std::sync::Arc;

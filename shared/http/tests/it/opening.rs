@@ -1,4 +1,4 @@
-//! Answers that are returned at their head: the same policies and the same checks apply.
+//! The client returns an answer at its head: the same policies and the same checks apply.
 
 use std::sync::Arc;
 
