@@ -121,7 +121,7 @@ impl Budget {
         std::iter::once(lane.to_owned()).chain(known).collect()
     }
 
-    /// Returns the earliest time at which the next request in `lane` may be sent. `None` until the answer of a request
+    /// Returns the earliest time at which the next request in `lane` may be sent. `None` if that depends on a request
     /// in flight.
     pub(super) fn opens_at(&self, lane: &str) -> Option<Timestamp> {
         let lanes = self.lanes_of(lane);

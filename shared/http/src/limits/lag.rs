@@ -89,8 +89,8 @@ impl Lag {
         if let Phase::Proving { lag, .. } | Phase::Settled { lag, .. } = &mut self.phase
             && round_trip < *lag
         {
-            // This is faster than the least round trip: lower the lag by the difference once more. A smaller lag is
-            // safe without a proof.
+            // The round trip is shorter than the lag: set the lag as far below the round trip as it was above it. A
+            // smaller lag is safe without a proof.
             *lag = round_trip.saturating_sub(*lag - round_trip);
         }
         match &mut self.phase {
@@ -110,7 +110,7 @@ impl Lag {
         }
     }
 
-    /// Records that a request sent `early` before the full period found the earlier hit gone.
+    /// Records that a request sent `early` ahead of the full period found the earlier hit gone.
     pub(super) fn agreed(&mut self, early: Duration) {
         let Phase::Proving { lag, shown } = &mut self.phase else { return };
         shown.push(early);

@@ -120,7 +120,7 @@ impl Lane {
         &self.rules
     }
 
-    /// Returns the earliest time at which the next request may be sent. `None` until the answer of a request in flight.
+    /// Returns the earliest time at which the next request may be sent. `None` if that depends on a request in flight.
     pub(super) fn opens_at(&self) -> Option<Timestamp> {
         let mut opens_at = Timestamp::MIN;
         for window in self.windows() {
@@ -141,7 +141,7 @@ impl Lane {
     }
 
     /// Returns the earliest time of the next request while no limit is known: `interval` after the last answer. `None`
-    /// until the answer of a request in flight.
+    /// if that depends on a request in flight.
     pub(super) fn unannounced_until(&self, interval: Duration) -> Option<Timestamp> {
         match self.hits.back() {
             Some(last) if self.rules.is_empty() => Some(after(last.answered?, interval)),

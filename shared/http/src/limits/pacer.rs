@@ -42,7 +42,7 @@ impl Pacer {
     }
 
     /// Returns the earliest time at which the next request to `uri` may be sent; an instant in the past if it may be
-    /// sent now. `None` until the answer of a request in flight. Does not take a turn.
+    /// sent now. `None` if that depends on a request that is still in flight. Does not take a turn.
     pub fn opens_at(&self, uri: &Uri) -> Option<Timestamp> {
         let budget = lock(&self.budget);
         budget.opens_at(budget.lane_of(&endpoint(uri)))
