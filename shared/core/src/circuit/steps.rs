@@ -95,7 +95,7 @@ impl Circuit {
         }
     }
 
-    /// Closes a half-open breaker when there is no work that could prove the upstream.
+    /// Closes a half-open breaker when there is no work that could prove that the upstream works.
     pub fn close_idle(&mut self, now: Timestamp) -> Option<Transition> {
         let CircuitState::HalfOpen { outage } = &self.state else { return None };
         let outage = outage.clone();

@@ -15,8 +15,8 @@ use crate::points::Points;
 /// probability of 1 in 500.
 pub const ENOUGH: u64 = 500;
 
-/// The number of calls that must lie beyond a quantile before it is trusted: 100 calls in all for 98 %, 2,000 for 99.9
-/// %.
+/// The number of calls that must lie beyond a quantile before it is trusted, which takes 100 calls in all for 98 %, and
+/// 2,000 for 99.9 %.
 const BEYOND: u64 = 2;
 
 /// After this many calls of a class, older calls count half, so that the costs of a new season are learned.
@@ -80,8 +80,8 @@ impl Costs {
     }
 
     /// Returns the cost per unit, rounded up, that a call of `units` units does not exceed with probability
-    /// `per_mille`/1000. Returns `None` unless so many calls of that size or smaller were counted that some lie beyond
-    /// it.
+    /// `per_mille`/1000. Returns `None` unless enough calls of that size or smaller were counted for some of them to
+    /// lie beyond it.
     pub fn quantile(&self, units: u32, per_mille: u32) -> Option<Points> {
         let mut known = CostClass::default();
         self.up_to(units).for_each(|class| known.merge(class));

@@ -34,7 +34,7 @@ impl Ledger {
     /// Returns the units that fit into `free`, and the amount to hold for them.
     pub(super) fn fit(&self, ask: &Ask, free: Points) -> (Vec<usize>, Points) {
         let capped = self.capped(ask).map(|capped| (capped.fit(free), capped));
-        // A part of an ask may be too small to have a learned bound of its own. If it has one, that bound is not higher.
+        // A part of an ask may be too small to have a learned bound of its own. If it has one, it is not higher.
         let part_is_known = |taken: &[usize]| self.bound(taken.iter().sum()).is_some();
         if let Some((taken, capped)) = capped.filter(|(taken, _)| part_is_known(taken)) {
             let amount = capped.amount(&taken);
