@@ -17,8 +17,9 @@ pub const LONGEST_CLAIM: Duration = Duration::from_secs(15 * 60);
 /// The shared budget of all keys, and the messages that wait for points.
 ///
 /// All processes of an installation spend from the same keys, so the budget is kept in one store and not in any
-/// process. Every method is one atomic step on a [`crate::ledger::Ledger`] that is durable when the method returns; the
-/// ledger documents what each step means. Because the rules are in the ledger, every adapter has the same semantics.
+/// process. Every method is one atomic step on a [`crate::ledger::Ledger`], and the step is durable when the method
+/// returns; the ledger documents what each step means. Because the rules are in the ledger, every adapter has the same
+/// semantics.
 ///
 /// The protocol is *reserve, call, settle*: a caller reserves an upper bound of the call's cost, makes the call, and
 /// settles the hold with how the call ended. No method waits for points. `reserve` returns a refusal at once, and the

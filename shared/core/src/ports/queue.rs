@@ -95,7 +95,7 @@ pub trait Queue: Send + Sync {
 /// A queue's delivery settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct QueueSettings {
-    /// How long a receiver's lease of a message lasts. Lambda requires six times the worker's time-out.
+    /// How long a receiver's lease of a message lasts. AWS recommends six times the worker's time-out for Lambda.
     pub visibility_timeout: Duration,
     /// A message that was received this many times without being acknowledged becomes a dead letter. At least 1.
     pub max_receives: u32,

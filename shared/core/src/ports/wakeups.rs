@@ -39,7 +39,7 @@ pub trait Wakeups: Send + Sync {
 /// the worker.
 #[async_trait]
 pub trait WakeupSource: Send + Sync {
-    /// Leases every due wake-up of these `workers` to the caller, each for the duration beside its worker's name.
+    /// Leases every due wake-up of these `workers` to the caller, each for the duration given with its worker's name.
     /// Wake-ups of other workers are left for the host that runs them. A wake-up that is not completed in time is
     /// leased again, so a host that crashes before it completes one delays that wake-up but never loses it.
     async fn claim_due(&self, workers: &[(&str, Duration)]) -> PortResult<Vec<Firing>>;
