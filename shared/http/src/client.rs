@@ -32,8 +32,8 @@ use crate::transport::{Transport, TransportError};
 /// that a client cannot fix by waiting (for Warcraft Logs: the points of the hour are spent), so the caller decides.
 const LONGEST_SHORT_LIMIT: Duration = Duration::from_secs(60);
 
-/// The wait after a 429 that names none: half of [`LONGEST_SHORT_LIMIT`], because it is unknown what the upstream
-/// counts.
+/// The wait after a 429 without a `Retry-After`: half of [`LONGEST_SHORT_LIMIT`], because it is unknown what the
+/// upstream counts.
 const UNSAID_SHORT_LIMIT: Duration = Duration::from_secs(30);
 
 /// `Retry-After` counts whole seconds, so 0 means "less than one second", not "at once".

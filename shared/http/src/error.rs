@@ -92,7 +92,7 @@ impl HttpError {
             HttpError::Transport(error) => !matches!(error, TransportError::Unreachable { .. }),
             // The request was refused before any work. For no other status is it known what was done.
             HttpError::Status { status, .. } => *status != StatusCode::UNAUTHORIZED,
-            // As far as known a challenge comes from the edge, before any work, but there is no guarantee.
+            // As far as known, a challenge comes from the edge, before any work, but there is no guarantee.
             HttpError::Challenged { .. } => true,
             HttpError::RateLimited(_)
             | HttpError::Unauthorized { .. }

@@ -60,7 +60,7 @@ const MOST_OTHERS: usize = 10_000;
 /// request an hour.
 pub(super) const LOOK_AGAIN: Duration = Duration::from_secs(60 * 60);
 
-/// The wait after a refusal that names none, from a limit that names none: long enough for a limit that counts seconds.
+/// The wait after a refusal without a `Retry-After`, if the limit states no restriction: enough for limits in seconds.
 const UNSAID_WAIT: Duration = Duration::from_secs(5);
 
 #[derive(Clone, Debug)]

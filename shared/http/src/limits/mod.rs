@@ -1,6 +1,6 @@
 //! The request budget: limits that an upstream announces in the headers of its answers.
 //!
-//! Beside points, which are allotted to a key, an upstream may count the requests of an address. It says so in
+//! In addition to points, which are allotted to a key, an upstream may count the requests of an address. It says so in
 //! `X-Rate-Limit-*` headers ([`RateLimits`]), and the client keeps to them before it sends ([`Pacer`]): a refusal costs
 //! a minute of silence, and every 4xx counts towards a ban.
 //!
