@@ -13,6 +13,7 @@ mod moment;
 mod output;
 mod printable;
 mod settings;
+mod shell;
 mod table;
 mod usage;
 mod views;

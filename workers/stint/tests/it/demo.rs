@@ -42,6 +42,14 @@ fn three_thousand_players_are_all_accounted_for() {
     let databases = report["databases"].as_array().unwrap();
     let written: f64 = databases.iter().map(|database| database["players"].as_f64().unwrap()).sum();
     every_player_reads_back(folder.path(), written as usize);
+    the_printed_command_can_be_pasted(folder.path(), &String::from_utf8_lossy(&output.stderr));
+}
+
+/// Runs the lookup that the demo printed, in a shell and without `stint` on PATH.
+fn the_printed_command_can_be_pasted(folder: &Path, printed: &str) {
+    let command = printed.lines().find(|line| line.contains(" wcl lookup ")).expect(printed);
+    let found = run(Command::new("/bin/sh").args(["-c", command.trim()]).env_clear().current_dir(folder)).stdout;
+    assert!(String::from_utf8_lossy(&found).contains(", updated "), "{command}: {}", String::from_utf8_lossy(&found));
 }
 
 /// Looks up every stored player in the Lua files with Lua 5.1 itself.

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use super::settings::{Section, Setting};
+use crate::shell::quoted;
 
 const MARKDOWN_HEAD: &str = "\
 # Configuration
@@ -93,12 +94,6 @@ fn comment(text: &str) -> String {
         line.push_str(word);
     }
     lines + &line + "\n"
-}
-
-/// Quotes `value` for a shell.
-fn quoted(value: &str) -> String {
-    let plain = value.chars().all(|letter| letter.is_ascii_alphanumeric() || "-_./:@,".contains(letter));
-    if plain { value.to_owned() } else { format!("'{value}'") }
 }
 
 #[cfg(test)]

@@ -33,6 +33,7 @@ use crate::fleets::fleet::{Act, Fleet};
 use crate::fleets::settings::FleetSettings;
 use crate::hosting::{Installation, Opened};
 use crate::settings::defaults;
+use crate::shell;
 use crate::wiring::{Backends, Hosts};
 use report::{Bytes, Chain, Limits, LookAhead, Pages, Report};
 
@@ -193,7 +194,7 @@ impl Stage {
              type_line, price, currency FROM items WHERE price IS NOT NULL ORDER BY changed_at DESC LIMIT 10\"",
             pages.display(),
             index.display(),
-            index.display()
+            shell::path(&index)
         )
     }
 }

@@ -20,6 +20,7 @@ use super::{Arguments, Built};
 use crate::context::Context;
 use crate::fleets::demo_folder::clear;
 use crate::settings::from_environment;
+use crate::shell;
 use crate::wiring::Backends;
 
 /// The average cost of a player: about three raids and difficulties at about three and a half points.
@@ -86,13 +87,14 @@ impl Stage {
         let page = fleet.stores.players.page(None, 1).await?;
         let Some(player) = page.documents.first() else { return Ok("no player has ranks".into()) };
         Ok(format!(
-            "\nThe databases are in {}, and committed to {}.\nLook a player up:\n  stint wcl lookup {} {} '{}' '{}'",
+            "\nThe databases are in {}, and committed to {}.\nLook a player up:\n  {} wcl lookup {} {} {} {}",
             databases.display(),
             self.out.join("databases.git").display(),
-            databases.display(),
+            shell::program(),
+            shell::path(&databases),
             player.region,
-            player.server.name.replace('\'', r"'\''"),
-            player.name
+            shell::quoted(&player.server.name),
+            shell::quoted(&player.name)
         ))
     }
 
