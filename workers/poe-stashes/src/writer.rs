@@ -1,7 +1,7 @@
 //! The writer: takes a page's body while it streams in, and stores it as a blob.
 //!
 //! It runs beside the follower, in the same invocation, once for each open page: a body belongs to its connection, and
-//! a second request would return different content (`docs/decisions/0011-the-writer-lives-with-the-follower.md`).
+//! a second request would return different content (`docs/decisions/0011-the-writer-is-part-of-the-follower.md`).
 //!
 //! # What may happen between any two lines
 //! * *A crash while the body streams:* the blob is not visible; the page is still open, and is requested again. Its

@@ -1,7 +1,7 @@
 //! How ranks are requested: by the fleet's settings, except where a rule of the raid and difficulty says otherwise.
 //!
 //! A player's message names only raids and difficulties, so the rules are looked up when a player is fetched:
-//! `docs/decisions/0016-a-rule-says-how-its-ranks-are-asked-for.md`.
+//! `docs/decisions/0016-a-rule-determines-how-its-ranks-are-requested.md`.
 
 mod config;
 
