@@ -13,6 +13,7 @@
 pub mod breakers;
 pub mod drive;
 pub mod key_pool;
+pub mod kill_points;
 mod life;
 mod mortal;
 mod mutations;

@@ -5,6 +5,8 @@
 
 mod check;
 mod count;
+#[cfg(test)]
+mod killed;
 mod repair;
 mod restored;
 mod rows;
@@ -123,6 +125,12 @@ pub fn databases(home: &Path) -> std::io::Result<Vec<PathBuf>> {
     let mut files: Vec<PathBuf> = files.filter(|path| path.extension().is_some_and(|end| end == "db")).collect();
     files.sort();
     Ok(files)
+}
+
+/// A place at which the tests of this folder end the process. Compiled in for them only.
+fn kill_point() {
+    #[cfg(test)]
+    stint_testkit::kill_points::kill_point();
 }
 
 /// Quotes a name for SQL.

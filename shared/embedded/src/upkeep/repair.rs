@@ -24,7 +24,7 @@ use stint_core::ports::{PortError, PortResult};
 use super::check::{findings, open_untouched};
 use super::rows::broken_rows;
 use super::salvage::{TableCount, salvage};
-use super::{Depth, FileSpec, Finding, FindingKind, quoted};
+use super::{Depth, FileSpec, Finding, FindingKind, kill_point, quoted};
 use crate::database::damage::{failed, remedy};
 use crate::database::{Mode, open};
 
@@ -57,6 +57,7 @@ pub enum How {
 /// copy is the file's name with `stamp`.
 pub fn repair(path: &Path, spec: Option<&FileSpec>, found: &[Finding], stamp: &str) -> PortResult<Repaired> {
     let copy = copy_aside(path, stamp).map_err(|error| cannot("copy", path, error))?;
+    kill_point();
     let outcome = match how(found) {
         How::Nothing => Ok(Repaired { how: How::Nothing, copy: None, tables: Vec::new(), left: found.to_vec() }),
         How::InPlace => match mend(path, spec) {
@@ -119,8 +120,11 @@ fn copy_aside(path: &Path, stamp: &str) -> io::Result<PathBuf> {
         copy_durably(&log, &beside(&copy, "", "-wal"))?;
     }
     let partial = beside(path, ".", ".copy");
+    kill_point();
     copy_durably(path, &partial)?;
+    kill_point();
     fs::rename(&partial, &copy)?;
+    kill_point();
     sync_folder(path)?;
     Ok(copy)
 }
@@ -130,15 +134,19 @@ fn mend(path: &Path, spec: Option<&FileSpec>) -> rusqlite::Result<Option<Repaire
     let mut connection = Connection::open(path)?;
     open::prepare(&mut connection)?;
     open::write_ahead(&connection, Mode::Shared)?;
+    kill_point();
     let transaction = connection.transaction()?;
     make_missing_indexes(&transaction, spec)?;
     transaction.execute_batch("REINDEX")?;
+    kill_point();
     let tables = remove_broken(&transaction, spec)?;
     let (left, _) = findings(&transaction, spec, Depth::Whole)?;
     if left.iter().any(|finding| finding.kind != FindingKind::LeftRow) {
         return Ok(None);
     }
+    kill_point();
     transaction.commit()?;
+    kill_point();
     Ok(Some(Repaired { how: How::InPlace, copy: None, tables, left }))
 }
 
@@ -205,7 +213,9 @@ impl New {
         to.pragma_update(None, "page_size", page)?;
         // The file is synced as a whole before it gets its final name.
         to.pragma_update(None, "synchronous", "OFF")?;
+        kill_point();
         new.tables = salvage(&from, &mut to)?;
+        kill_point();
         for removed in remove_broken(&to, spec)? {
             if let Some(count) = new.tables.iter_mut().find(|count| count.table == removed.table) {
                 (count.kept, count.lost) = (removed.kept, count.lost + removed.lost);
@@ -230,10 +240,16 @@ impl Drop for New {
 
 fn rebuild(path: &Path, spec: Option<&FileSpec>) -> rusqlite::Result<Repaired> {
     take_log_in(path)?;
+    kill_point();
     let new = New::of(path, spec)?;
     let (left, _) = super::check::look(&new.path, spec, Depth::Whole)?;
+    kill_point();
     // The old log is empty. Beside the new file it would belong to another file.
-    let placed = sync(&new.path).and_then(|()| fs::rename(&new.path, path)).and_then(|()| sync_folder(path));
+    let placed = sync(&new.path).and_then(|()| {
+        fs::rename(&new.path, path)?;
+        kill_point();
+        sync_folder(path)
+    });
     placed.map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
     Ok(Repaired { how: How::Rebuilt, copy: None, tables: new.tables.clone(), left })
 }

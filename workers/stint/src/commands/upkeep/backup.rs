@@ -18,7 +18,7 @@ use stint_embedded::upkeep::{Copied, CopyProgress, Snapshot};
 
 use super::copies::{FolderCount, copy_folder};
 use super::manifest::{FileEntry, FolderEntry, Manifest, NAME};
-use super::{LONG, files_of, size};
+use super::{LONG, files_of, kill_point, size};
 use crate::context::Context;
 use crate::fleets::{files, folders};
 use crate::words::{count, number};
@@ -40,10 +40,10 @@ const PAGE_BYTES: u64 = 4_096;
 )]
 pub(crate) struct Arguments {
     /// A new folder, or an empty one.
-    dir: PathBuf,
+    pub(super) dir: PathBuf,
     /// Leave out the pages of rivers, of which there may be many gigabytes.
     #[arg(long)]
-    without_pages: bool,
+    pub(super) without_pages: bool,
 }
 
 #[derive(Serialize)]
@@ -56,10 +56,13 @@ struct Report<'a> {
 pub(crate) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
     let (dir, paths) = (&arguments.dir, files_of(context)?);
     prepare(dir, &context.home)?;
+    kill_point();
     let _lock = FolderLock::shared(&context.home)?;
     let (snapshot, taken_at) = (Snapshot::take(&paths)?, context.clock.now());
+    kill_point();
     let mut said = 0;
     let tell = |progress: CopyProgress<'_>| {
+        kill_point();
         let CopyProgress { name, done, pages } = progress;
         if pages * PAGE_BYTES >= LONG && done * PAGE_BYTES / TELL_EVERY != said {
             said = done * PAGE_BYTES / TELL_EVERY;
@@ -68,13 +71,16 @@ pub(crate) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
     };
     let copied = snapshot.copy_into(dir, &files(), tell)?;
     drop(snapshot);
+    kill_point();
     copied.iter().try_for_each(is_sound)?;
     let folders = copy_folders(arguments, context)?;
     let entries = copied.into_iter().map(|copy| FileEntry::of(dir, copy.name, copy.schema));
     let entries = entries.collect::<std::io::Result<Vec<_>>>();
     let entries = entries.with_context(|| format!("cannot read the backup in {}", dir.display()))?;
     let manifest = Manifest::new(taken_at, entries, folders);
+    kill_point();
     manifest.write(dir)?;
+    kill_point();
     context.output.result(&Report { folder: dir, manifest: &manifest }, |report| {
         let files = count(report.manifest.files.len() as u64, "database", "databases");
         let folders = report.manifest.folders.iter();

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use super::kill_point;
 use super::manifest::sync_folder;
 
 /// The number and size of the files in a folder and its subfolders.
@@ -60,7 +61,9 @@ fn copy_below(from: &Path, to: &Path, count: &mut FolderCount, tell: &mut impl F
 
 /// Copies a file. Returns once the copy is durable.
 pub(super) fn copy_file(from: &Path, to: &Path) -> io::Result<u64> {
+    kill_point();
     let bytes = fs::copy(from, to)?;
+    kill_point();
     File::open(to)?.sync_all()?;
     Ok(bytes)
 }

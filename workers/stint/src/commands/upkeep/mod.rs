@@ -3,6 +3,8 @@
 pub(crate) mod backup;
 pub(crate) mod check;
 mod copies;
+#[cfg(test)]
+mod killed;
 mod manifest;
 mod repair;
 pub(crate) mod restore;
@@ -47,6 +49,12 @@ fn alone(home: &Path, to_do: &str) -> anyhow::Result<FolderLock> {
             home.display()
         )
     })
+}
+
+/// A place at which the tests of this folder end the process. Compiled in for them only.
+fn kill_point() {
+    #[cfg(test)]
+    stint_testkit::kill_points::kill_point();
 }
 
 /// Formats a time for use in a file name: `20261120T100000Z`.

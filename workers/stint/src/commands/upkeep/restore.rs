@@ -20,7 +20,7 @@ use stint_embedded::upkeep::forget_the_present;
 
 use super::copies::{copy_file, copy_folder};
 use super::manifest::{Manifest, sync_folder};
-use super::{alone, size, stamp};
+use super::{alone, kill_point, size, stamp};
 use crate::context::Context;
 use crate::fleets::files;
 use crate::moment::when;
@@ -42,13 +42,13 @@ const LOCK: &str = ".lock";
 )]
 pub(crate) struct Arguments {
     /// The folder of the backup.
-    dir: PathBuf,
+    pub(super) dir: PathBuf,
     /// Compare the backup with its list, say what would be done, and change nothing.
     #[arg(long)]
-    dry_run: bool,
+    pub(super) dry_run: bool,
     /// Restore although the folder holds data, which is put aside.
     #[arg(long)]
-    force: bool,
+    pub(super) force: bool,
 }
 
 #[derive(Serialize)]
@@ -79,7 +79,9 @@ pub(crate) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
         let _lock = home.is_dir().then(|| alone(&home, "restore a backup into it")).transpose()?;
         let new = beside(".restoring");
         put_together(&manifest, dir, &new).with_context(|| format!("cannot restore into {}", new.display()))?;
+        kill_point();
         forget_the_present(&new)?;
+        kill_point();
         take_place(&new, &home, aside.as_deref())?;
     }
     let report = Report {
@@ -114,6 +116,7 @@ fn put_together(manifest: &Manifest, dir: &Path, new: &Path) -> std::io::Result<
     if new.exists() {
         fs::remove_dir_all(new)?;
     }
+    kill_point();
     fs::create_dir_all(new)?;
     for file in &manifest.files {
         copy_file(&dir.join(&file.name), &new.join(&file.name))?;
@@ -136,11 +139,18 @@ fn take_place(new: &Path, home: &Path, aside: Option<&Path>) -> Result<()> {
         })
     };
     match aside {
-        Some(aside) => rename(home, aside)?,
+        Some(aside) => {
+            rename(home, aside)?;
+            kill_point();
+        }
         // The folder contains nothing except the lock that this process holds.
         None if home.exists() => {
-            let cleared = fs::remove_file(home.join(LOCK)).and_then(|()| fs::remove_dir(home));
+            let cleared = fs::remove_file(home.join(LOCK)).and_then(|()| {
+                kill_point();
+                fs::remove_dir(home)
+            });
             cleared.with_context(|| format!("cannot replace the folder {}", home.display()))?;
+            kill_point();
         }
         None => {}
     }
@@ -150,6 +160,7 @@ fn take_place(new: &Path, home: &Path, aside: Option<&Path>) -> Result<()> {
             Some(Ok(())) | None => Err(error),
         };
     }
+    kill_point();
     let parent = home.parent().unwrap_or(home);
     sync_folder(parent).with_context(|| format!("cannot write {}", parent.display()))
 }
