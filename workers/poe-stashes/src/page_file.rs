@@ -22,6 +22,12 @@ pub const LEVEL: i32 = 1;
 /// The first of the sixteen magic numbers of skippable frames.
 const SKIPPABLE: [u8; 4] = 0x184D_2A50_u32.to_le_bytes();
 
+/// Bytes before the label: the magic number and the label's length.
+const HEAD: usize = 8;
+
+/// A label has some two hundred bytes.
+const MAX_LABEL: u32 = 64 * 1024;
+
 /// Compressed bytes are collected up to this size before they are returned.
 const HAND_ON: usize = 64 * 1024;
 
@@ -121,6 +127,23 @@ pub fn read(blob: &[u8], max: usize) -> Result<(Label, Vec<u8>), PageFileError> 
     if page.len() > max { Err(PageFileError::TooLarge(max)) } else { Ok((label, page)) }
 }
 
+/// Reads a blob from its beginning to its end, in memory that does not grow with it, and compares the checksum of its page.
+/// Returns its label.
+pub fn verify(mut blob: impl Read) -> Result<Label, PageFileError> {
+    let mut head = Vec::new();
+    blob.by_ref().take(HEAD as u64).read_to_end(&mut head).map_err(PageFileError::Damaged)?;
+    if let Some(length) = head.get(4..HEAD).and_then(|length| length.first_chunk()) {
+        let length = u32::from_le_bytes(*length).min(MAX_LABEL);
+        blob.by_ref().take(length.into()).read_to_end(&mut head).map_err(PageFileError::Damaged)?;
+    }
+    let label = label(&head)?;
+    let page = Decoder::new(blob).and_then(|mut decoder| io::copy(&mut decoder, &mut io::sink()));
+    match page.map_err(PageFileError::Damaged)? {
+        0 => Err(PageFileError::Damaged(io::ErrorKind::UnexpectedEof.into())),
+        _ => Ok(label),
+    }
+}
+
 /// Reads a blob piece by piece, as far as the caller needs it.
 pub struct Decompressor(write::Decoder<'static, Vec<u8>>);
 
@@ -208,5 +231,23 @@ mod tests {
         *flipped.last_mut().unwrap() ^= 1;
         assert!(matches!(read(&flipped, 10_000), Err(PageFileError::Damaged(_))), "the checksum");
         assert!(matches!(read(&whole, page.len() - 1), Err(PageFileError::TooLarge(_))));
+    }
+
+    #[test]
+    fn a_blob_is_verified_wherever_it_was_cut_or_changed() {
+        let (whole, _) = blob(&b"a page of the river, ".repeat(20), 50);
+        assert_eq!(verify(&whole[..]).unwrap(), label_of_today());
+        for cut in 0..whole.len() {
+            assert!(verify(&whole[..cut]).is_err(), "cut after {cut} bytes");
+        }
+        let beginning = HEAD + serde_json::to_vec(&label_of_today()).unwrap().len();
+        for at in (0..4).chain(beginning..whole.len()) {
+            let mut changed = whole.clone();
+            changed[at] ^= 0x10;
+            // A bit of the frame's head may be of no meaning.
+            let same = read(&changed, 10_000).is_ok_and(|(_, page)| page == b"a page of the river, ".repeat(20));
+            assert_eq!(verify(&changed[..]).is_ok(), same, "byte {at}");
+            assert!(!same || at < beginning + 6, "byte {at}");
+        }
     }
 }

@@ -7,6 +7,7 @@
 //! or connected belongs to [`Workshop`] and [`Running`], which exist only while a command needs them.
 
 use std::fmt;
+use std::fs::File;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -52,7 +53,7 @@ pub(crate) trait Fleet: Send + Sync {
     fn files(&self) -> &'static [FileSpec];
 
     /// Folders in `STINT_HOME` in which the fleet may create files that never change.
-    fn folders(&self) -> &'static [&'static str] {
+    fn folders(&self) -> &'static [FolderSpec] {
         &[]
     }
 
@@ -121,6 +122,15 @@ pub(crate) trait Fleet: Send + Sync {
     fn commands(&self) -> Option<Action> {
         None
     }
+}
+
+/// A folder that a fleet fills with files which never change.
+#[derive(Clone, Copy)]
+pub(crate) struct FolderSpec {
+    /// Its name in `STINT_HOME`.
+    pub(crate) name: &'static str,
+    /// Reads one of its files, given the path below the folder, to the end. Returns what is wrong with it.
+    pub(crate) verify: fn(path: &str, file: File) -> Result<(), String>,
 }
 
 /// The arguments of a fleet's command. Their doc comments are its `--help` text.

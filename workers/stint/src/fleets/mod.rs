@@ -14,7 +14,7 @@ use stint_core::worker::Spec;
 use stint_embedded::Embedded;
 use stint_embedded::upkeep::FileSpec;
 
-use fleet::Fleet;
+use fleet::{Fleet, FolderSpec};
 use settings::FleetSettings;
 
 /// The fleets. If a command names none, the first fleet that supports the command is used.
@@ -42,8 +42,8 @@ pub(crate) fn files() -> Vec<FileSpec> {
 }
 
 /// Returns the folders in `STINT_HOME` in which fleets may create files that never change.
-pub(crate) fn folders() -> impl Iterator<Item = &'static str> {
-    FLEETS.iter().flat_map(|fleet| fleet.folders().iter().copied())
+pub(crate) fn folders() -> impl Iterator<Item = &'static FolderSpec> {
+    FLEETS.iter().flat_map(|fleet| fleet.folders())
 }
 
 /// A worker and the fleet that it belongs to.

@@ -107,6 +107,22 @@ fn a_flipped_byte_is_found_and_repaired_with_a_count_of_what_is_lost() {
     assert_eq!(discovered(&program), DISCOVERED - rows);
 }
 
+#[test]
+fn a_stored_page_that_was_cut_is_found() {
+    let program = filled();
+    let pages = program.home().join("poe-pages/pc/0");
+    fs::create_dir_all(&pages).unwrap();
+    fs::write(pages.join("1-2-3-4-5.json.zst#1"), "a page that is being written").unwrap();
+    assert!(program.succeed(&["check"]).contains("poe-pages"));
+    fs::write(pages.join("1-2-3-4-5.json.zst"), "half a page").unwrap();
+    let ran = program.run(&["check"]);
+    assert!(ran.code == 1 && ran.stderr.contains("error: 1 file is damaged"), "{ran:?}");
+    let found = "\npoe-pages\n  pc/0/1-2-3-4-5.json.zst: the blob does not begin with a label of Stint";
+    assert!(ran.stdout.contains(found) && ran.stdout.contains("copy them from a backup"), "{}", ran.stdout);
+    assert!(!ran.stdout.contains("stint check --repair"), "{}", ran.stdout);
+    program.succeed(&["check", "--quick"]);
+}
+
 fn in_thousands(number: u64) -> String {
     format!("{},{:03}", number / 1_000, number % 1_000)
 }

@@ -20,6 +20,7 @@ use super::copies::{FolderCount, copy_folder};
 use super::manifest::{FileEntry, FolderEntry, Manifest, NAME};
 use super::{LONG, files_of, kill_point, size};
 use crate::context::Context;
+use crate::fleets::fleet::FolderSpec;
 use crate::fleets::{files, folders};
 use crate::words::{count, number};
 
@@ -134,7 +135,7 @@ fn is_sound(copy: &Copied) -> Result<()> {
 /// Copies the folders of immutable files that exist in `STINT_HOME`.
 fn copy_folders(arguments: &Arguments, context: &Context) -> Result<Vec<FolderEntry>> {
     let mut entries = Vec::new();
-    for name in folders().filter(|_| !arguments.without_pages) {
+    for FolderSpec { name, .. } in folders().filter(|_| !arguments.without_pages) {
         let from = context.home.join(name);
         if !from.is_dir() {
             continue;
@@ -148,7 +149,7 @@ fn copy_folders(arguments: &Arguments, context: &Context) -> Result<Vec<FolderEn
         };
         let copied = copy_folder(&from, &arguments.dir.join(name), &mut tell);
         let count = copied.with_context(|| format!("cannot copy {}", from.display()))?;
-        entries.push(FolderEntry { name: name.to_owned(), count });
+        entries.push(FolderEntry { name: (*name).to_owned(), count });
     }
     Ok(entries)
 }

@@ -6,6 +6,7 @@ use anyhow::bail;
 use serde::Serialize;
 use stint_embedded::upkeep::{Checked, Depth, FileSpec, Finding, Repaired, check};
 
+use super::folders::{FolderReport, findings_in_words, look_at_folders, row};
 use super::repair::{in_words, repair_all};
 use super::{LONG, files_of, name, size};
 use crate::context::Context;
@@ -22,8 +23,8 @@ const REMEDY: &str = "stop what runs here, then `stint check --repair` copies a 
 #[command(
     after_help = "Examples:\n  stint check\n  stint check --repair --dry-run\n  stint check --repair\n\nA check reads \
                         every file of the folder and changes none; a fleet may run meanwhile. It finds pages and indexes \
-                        that are damaged, missing tables, rows that belong to nothing, and documents that cannot be read. \
-                        The exit code is 1 when something is damaged.\n\nA repair needs the folder for itself. Of each \
+                        that are damaged, missing tables, rows that belong to nothing, documents that cannot be read, \
+                        and stored pages that were cut or changed. The exit code is 1 when something is damaged.\n\nA repair needs the folder for itself. Of each \
                         damaged file it first makes a copy, NAME.before-repair-TIME. It makes indexes anew, takes out rows \
                         that make no sense, and copies all that can be read of a file with damaged pages into a new one. It \
                         says for each table how many rows were kept and lost. Every key is then read before it is used."
@@ -44,6 +45,8 @@ pub(crate) struct Arguments {
 #[derive(Serialize)]
 struct Report {
     files: Vec<FileReport>,
+    /// Folders of files that never change. Not looked at with `--quick`.
+    folders: Vec<FolderReport>,
     /// The number of damaged files; after a repair, the number that are still damaged.
     damaged: u64,
     dry_run: bool,
@@ -82,8 +85,10 @@ pub(crate) fn run(arguments: &Arguments, context: &Context) -> anyhow::Result<()
     if arguments.repair {
         repair_all(&paths, &mut reports, &specs, arguments.dry_run, context)?;
     }
-    let damaged = reports.iter().filter(|report| report.state == State::Damaged).count() as u64;
-    let report = Report { files: reports, damaged, dry_run: arguments.dry_run };
+    let folders = if arguments.quick { Vec::new() } else { look_at_folders(context)? };
+    let damaged = reports.iter().filter(|report| report.state == State::Damaged).count() as u64
+        + folders.iter().map(|folder| folder.damaged).sum::<u64>();
+    let report = Report { files: reports, folders, damaged, dry_run: arguments.dry_run };
     context.output.result(&report, words)?;
     match damaged {
         0 => Ok(()),
@@ -119,6 +124,7 @@ fn words(report: &Report) -> String {
         };
         table.row([file.file.clone(), size(file.bytes), state]);
     }
+    report.folders.iter().for_each(|folder| table.row(row(folder)));
     let mut text = table.to_string();
     for file in report.files.iter().filter(|file| !file.findings.is_empty()) {
         text.push_str(&format!("\n{}\n", file.file));
@@ -127,7 +133,9 @@ fn words(report: &Report) -> String {
             text.push_str(&in_words(repair, report.dry_run));
         }
     }
-    if report.damaged > 0 && report.files.iter().all(|file| file.repair.is_none()) {
+    report.folders.iter().for_each(|folder| text.push_str(&findings_in_words(folder)));
+    let damaged = report.files.iter().any(|file| file.state == State::Damaged && file.repair.is_none());
+    if damaged {
         text.push_str(&format!("\n{REMEDY}\n"));
     }
     text

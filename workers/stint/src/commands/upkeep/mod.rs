@@ -3,6 +3,7 @@
 pub(crate) mod backup;
 pub(crate) mod check;
 mod copies;
+mod folders;
 #[cfg(test)]
 mod killed;
 mod manifest;

@@ -1,6 +1,7 @@
 //! The fleet `poe-stashes`: the public stash river, followed page by page, stored and handed on.
 
 mod demo;
+mod pages;
 mod specs;
 mod status;
 mod stores;
@@ -18,7 +19,7 @@ use stint_embedded::upkeep::FileSpec;
 use stint_poe_stashes::config::Settings;
 use stint_poe_stashes::store::{SqliteChain, SqliteIndex};
 
-use super::fleet::{Action, Fleet, Standing, Workshop};
+use super::fleet::{Action, Fleet, FolderSpec, Standing, Workshop};
 use super::settings::{FleetSettings, SettingsOf};
 use crate::wiring::{Backends, Needs};
 use specs::{PAGES_FOLDER, WORKERS};
@@ -61,8 +62,8 @@ impl Fleet for PoeStashes {
         &[SqliteChain::SPEC, SqliteIndex::SPEC]
     }
 
-    fn folders(&self) -> &'static [&'static str] {
-        &[PAGES_FOLDER]
+    fn folders(&self) -> &'static [FolderSpec] {
+        &[FolderSpec { name: PAGES_FOLDER, verify: pages::verify }]
     }
 
     fn beginning(&self) -> &'static str {

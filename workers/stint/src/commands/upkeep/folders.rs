@@ -1,0 +1,115 @@
+//! Whether the files that never change are sound: each is read to its end.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+use serde::Serialize;
+
+use super::{LONG, size};
+use crate::context::Context;
+use crate::fleets::fleet::FolderSpec;
+use crate::fleets::folders;
+use crate::words::{count, number};
+
+/// Damaged files that are named; the others are counted.
+const NAMED: usize = 20;
+
+/// A folder.
+#[derive(Debug, Serialize)]
+pub(super) struct FolderReport {
+    pub(super) folder: &'static str,
+    /// Files that were read, and their bytes.
+    pub(super) files: u64,
+    pub(super) bytes: u64,
+    /// How many of them are damaged.
+    pub(super) damaged: u64,
+    /// The first of those.
+    pub(super) findings: Vec<FileFinding>,
+}
+
+/// A damaged file.
+#[derive(Debug, Serialize)]
+pub(super) struct FileFinding {
+    /// Its path below the folder.
+    pub(super) file: String,
+    /// What is wrong with it.
+    pub(super) reason: String,
+}
+
+/// Reads every file of the folders that are there.
+pub(super) fn look_at_folders(context: &Context) -> Result<Vec<FolderReport>> {
+    let mut reports = Vec::new();
+    for spec in folders() {
+        let folder = context.home.join(spec.name);
+        if !folder.is_dir() {
+            continue;
+        }
+        let mut report = FolderReport { folder: spec.name, files: 0, bytes: 0, damaged: 0, findings: Vec::new() };
+        let read = read_below(&folder, "", spec, &mut report, &|report| {
+            context.output.progress(&format!("{}: {} so far", report.folder, size(report.bytes)));
+        });
+        read.with_context(|| format!("cannot read the folder {}", folder.display()))?;
+        reports.push(report);
+    }
+    Ok(reports)
+}
+
+fn read_below(
+    folder: &Path,
+    below: &str,
+    spec: &FolderSpec,
+    report: &mut FolderReport,
+    tell: &dyn Fn(&FolderReport),
+) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let (path, kind) = (format!("{below}{}", entry.file_name().to_string_lossy()), entry.file_type()?);
+        if kind.is_dir() {
+            read_below(&entry.path(), &format!("{path}/"), spec, report, tell)?;
+        } else if kind.is_file() {
+            let file = match File::open(entry.path()) {
+                // It was the part of an upload.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                file => file?,
+            };
+            let before = report.bytes / LONG;
+            report.files += 1;
+            report.bytes += file.metadata()?.len();
+            if let Err(reason) = (spec.verify)(&path, file) {
+                report.damaged += 1;
+                if report.findings.len() < NAMED {
+                    report.findings.push(FileFinding { file: path, reason });
+                }
+            }
+            if report.bytes / LONG != before {
+                tell(report);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The damaged files of a folder, and the remedy. Empty where nothing is damaged.
+pub(super) fn findings_in_words(report: &FolderReport) -> String {
+    if report.damaged == 0 {
+        return String::new();
+    }
+    let mut text = format!("\n{}\n", report.folder);
+    report.findings.iter().for_each(|FileFinding { file, reason }| text.push_str(&format!("  {file}: {reason}\n")));
+    let others = report.damaged - report.findings.len() as u64;
+    if others > 0 {
+        text.push_str(&format!("  and {} more\n", number(others)));
+    }
+    text + "  such files cannot be repaired: copy them from a backup of the same folder, under the same names\n"
+}
+
+/// A folder's row in the table.
+pub(super) fn row(report: &FolderReport) -> [String; 3] {
+    let state = match report.damaged {
+        0 => count(report.files, "file", "files") + ", sound",
+        damaged => format!("damaged: {} of {}", number(damaged), count(report.files, "file", "files")),
+    };
+    [report.folder.to_owned(), size(report.bytes), state]
+}
