@@ -45,9 +45,9 @@ use stint_core::ports::{Counts, KeyPool, MAX_BATCH, NewMessage, PortResult, Queu
 use stint_core::worker::{Event, Invocation, Outcome, Spec, Trigger, Worker, WorkerError};
 
 use crate::config::QueueOrder;
-use crate::handover::{GENERATE, Handover, LAST_IN_FLIGHT};
 use crate::message::PlayerMessage;
 use crate::model::PlayerId;
+use crate::next_worker::{GENERATE, LAST_IN_FLIGHT, NextWorker};
 use crate::store::{Damaged, Discovered, Discovers, Due, Freshness, Milestone, RuleStatus, Rules};
 
 /// Players read in one round trip, 24 bytes each.
@@ -83,7 +83,7 @@ pub struct Aggregator {
     discovers: Arc<dyn Discovers>,
     queue: Arc<dyn Queue>,
     pool: Arc<dyn KeyPool>,
-    handover: Handover,
+    next_worker: NextWorker,
     settings: AggregatorSettings,
 }
 
@@ -109,7 +109,7 @@ pub struct AggregatorSettings {
 
 /// Counts of one invocation.
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
-struct Report {
+struct AggregatorReport {
     /// Players found to be due.
     due: u64,
     /// Due players that were sent; there was no room, or no time, for the others.
@@ -123,9 +123,9 @@ struct Report {
 
 /// How much of its work a run did before its time ran out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Extent {
-    Whole,
-    Part,
+enum Completeness {
+    Complete,
+    Partial,
 }
 
 impl Aggregator {
@@ -135,10 +135,10 @@ impl Aggregator {
         discovers: Arc<dyn Discovers>,
         queue: Arc<dyn Queue>,
         pool: Arc<dyn KeyPool>,
-        handover: Handover,
+        next_worker: NextWorker,
         settings: AggregatorSettings,
     ) -> Aggregator {
-        Aggregator { rules, discovers, queue, pool, handover, settings }
+        Aggregator { rules, discovers, queue, pool, next_worker, settings }
     }
 }
 
@@ -159,17 +159,17 @@ impl Worker for Aggregator {
         }
         let begun = invocation.now();
         let waits_for = unfinished(&rules.documents, before(begun, self.settings.delay), begun);
-        let mut report = Report { waits_for, ..Report::default() };
+        let mut report = AggregatorReport { waits_for, ..AggregatorReport::default() };
         if report.waits_for.is_none() {
             let (chosen, looked) = self.choose(invocation, &mut report).await?;
             let sent = self.queue(&chosen, invocation, &mut report).await?;
             // Otherwise the next discovery starts another run.
-            if (looked, sent) == (Extent::Whole, Extent::Whole) {
-                self.handover.milestones.pass(Milestone::Aggregated, begun).await?;
+            if (looked, sent) == (Completeness::Complete, Completeness::Complete) {
+                self.next_worker.milestones.pass(Milestone::Aggregated, begun).await?;
             }
         }
         if report.queued == 0 {
-            report.databases_at = self.hand_over(invocation.now(), &event).await?;
+            report.databases_at = self.wake_next(invocation.now(), &event).await?;
         }
         Ok(Outcome::report(report))
     }
@@ -182,12 +182,12 @@ pub fn unfinished(rules: &[RuleStatus], due_before: Timestamp, now: Timestamp) -
         let fresh = last_run.is_some_and(|last_run| last_run > due_before);
         let runs = status.leased_until.is_some_and(|until| until > now) || status.pass.is_some();
         // A pause that is over is only removed by the next discovery.
-        let resting = status.resting.as_ref().filter(|rest| rest.until > now);
-        match (resting, fresh, runs) {
+        let paused = status.pause.as_ref().filter(|pause| pause.until > now);
+        match (paused, fresh, runs) {
             // Only a person can end this pause, and the other rules must not wait for it.
-            (Some(rest), ..) if rest.is_until_changed() => None,
-            (Some(rest), false, _) => {
-                Some(format!("raid {raid} in difficulty {difficulty} rests until {}: {}", rest.until, rest.reason))
+            (Some(pause), ..) if pause.is_until_changed() => None,
+            (Some(pause), false, _) => {
+                Some(format!("raid {raid} in difficulty {difficulty} rests until {}: {}", pause.until, pause.reason))
             }
             (_, _, true) => Some(format!("raid {raid} in difficulty {difficulty} is being discovered")),
             (_, false, _) => Some(format!("raid {raid} in difficulty {difficulty} is due for discovery")),
@@ -199,22 +199,27 @@ pub fn unfinished(rules: &[RuleStatus], due_before: Timestamp, now: Timestamp) -
 impl Aggregator {
     /// Reads all players who are due, as far as there is time, and returns as many as there is room for, in queue
     /// order.
-    async fn choose(&self, invocation: &Invocation, report: &mut Report) -> PortResult<(Vec<PlayerId>, Extent)> {
+    async fn choose(
+        &self,
+        invocation: &Invocation,
+        report: &mut AggregatorReport,
+    ) -> PortResult<(Vec<PlayerId>, Completeness)> {
         let freshness = Freshness::at(invocation.now(), self.settings.refresh_after);
-        let mut choice = Choice { order: self.settings.order, room: self.room().await?, chosen: BinaryHeap::new() };
+        let mut selection =
+            DueSelection { order: self.settings.order, room: self.room().await?, chosen: BinaryHeap::new() };
         let mut after = None;
         while invocation.has_time_for(SENDING_TIME) {
             let page = self.discovers.due(after, PAGE, &freshness).await?;
             report.due += page.documents.len() as u64;
             report.damaged += page.damaged.len() as u64;
-            pass_over(&page.damaged);
-            page.documents.into_iter().for_each(|due| choice.offer(due));
+            log_skipped(&page.damaged);
+            page.documents.into_iter().for_each(|due| selection.offer(due));
             after = page.next;
             if after.is_none() {
-                return Ok((choice.in_order(), Extent::Whole));
+                return Ok((selection.in_order(), Completeness::Complete));
             }
         }
-        Ok((choice.in_order(), Extent::Part))
+        Ok((selection.in_order(), Completeness::Partial))
     }
 
     /// Returns how many more messages the queue may hold.
@@ -233,34 +238,39 @@ impl Aggregator {
     /// Sends these players and hands them over, a chunk at a time, as far as there is time. The fact that players are
     /// queued is recorded before the first message is sent: the rank fetcher that fetches the last of them must see
     /// that the databases are out of date.
-    async fn queue(&self, ids: &[PlayerId], invocation: &Invocation, report: &mut Report) -> PortResult<Extent> {
+    async fn queue(
+        &self,
+        ids: &[PlayerId],
+        invocation: &Invocation,
+        report: &mut AggregatorReport,
+    ) -> PortResult<Completeness> {
         for ids in ids.chunks(CHUNK) {
             if !invocation.has_time_for(CHUNK_TIME) {
-                return Ok(Extent::Part);
+                return Ok(Completeness::Partial);
             }
             let players = self.discovers.get(ids).await?;
-            pass_over(&players.damaged);
+            log_skipped(&players.damaged);
             let queued_at = before(invocation.now(), CLOCK_SKEW);
             let wanted = self.discovers.still_wanted(&players.documents).await?;
             let pairs = players.documents.into_iter().zip(wanted);
             let (players, wanted): (Vec<_>, Vec<_>) =
                 pairs.filter(|(_, wanted)| !wanted.raids_to_scrap.is_empty()).unzip();
             if report.queued == 0 && !wanted.is_empty() {
-                self.handover.milestones.pass(Milestone::Queued, invocation.now()).await?;
+                self.next_worker.milestones.pass(Milestone::Queued, invocation.now()).await?;
             }
             send(&*self.queue, &wanted).await?;
-            self.discovers.hand_over(&players, queued_at).await?;
+            self.discovers.mark_sent(&players, queued_at).await?;
             report.queued += players.len() as u64;
         }
-        Ok(Extent::Whole)
+        Ok(Completeness::Complete)
     }
 }
 
 impl Aggregator {
     /// Wakes the database generator once nothing is left to fetch, if anything was fetched since it last ran. Returns
     /// when it will run.
-    async fn hand_over(&self, now: Timestamp, event: &Event) -> PortResult<Option<Timestamp>> {
-        let Handover { milestones, .. } = &self.handover;
+    async fn wake_next(&self, now: Timestamp, event: &Event) -> PortResult<Option<Timestamp>> {
+        let NextWorker { milestones, .. } = &self.next_worker;
         let parked = self.pool.count_parked(self.queue.name()).await?;
         let Counts { visible, delayed, in_flight, .. } = self.queue.counts().await?;
         if visible + delayed + parked > 0 {
@@ -273,28 +283,28 @@ impl Aggregator {
             let (soonest, latest) = LOOK_AGAIN;
             let pause = reached.emptied.map_or(latest, |emptied| between(emptied, now));
             let at = after(now, pause.clamp(soonest, latest));
-            self.handover.start_from(event, LAST_IN_FLIGHT, at).await?;
+            self.next_worker.start_from(event, LAST_IN_FLIGHT, at).await?;
             return Ok(None);
         }
-        if !reached.is_unwritten() {
+        if !reached.databases_out_of_date() {
             return Ok(None);
         }
         let allowed = reached.generated.map(|generated| after(generated, self.settings.databases_every));
         let at = allowed.map_or(now, |allowed| allowed.max(now));
-        self.handover.start(GENERATE, at).await?;
+        self.next_worker.start(GENERATE, at).await?;
         Ok(Some(at))
     }
 }
 
 /// The first `room` of the offered players, however many are offered: 16 bytes for each chosen player.
-struct Choice {
+struct DueSelection {
     order: QueueOrder,
     room: usize,
     /// Ordered by place in the queue, the last on top.
     chosen: BinaryHeap<(i64, PlayerId)>,
 }
 
-impl Choice {
+impl DueSelection {
     fn offer(&mut self, due: Due) {
         let place = match self.order {
             // Players who were never fetched come first.
@@ -314,7 +324,7 @@ impl Choice {
     }
 }
 
-fn pass_over(damaged: &[Damaged]) {
+fn log_skipped(damaged: &[Damaged]) {
     for damaged in damaged {
         tracing::warn!(player = damaged.id, "discovered player {} is passed over: {}", damaged.id, damaged.reason);
     }

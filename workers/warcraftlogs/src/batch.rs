@@ -8,13 +8,13 @@ use stint_core::points::Points;
 use stint_core::ports::Parked;
 use stint_core::worker::{Disposition, MessageException};
 
-use crate::client::RanksOf;
+use crate::client::CharacterRequest;
 use crate::model::{PlayerId, RaidsToScrap, Unit};
-use crate::results::{End, Results};
-use crate::store::Known;
-use crate::whom::Whom;
-pub(crate) use message::Letter;
-use message::{Look, Message};
+use crate::player_ref::PlayerRef;
+use crate::results::{MessageEffect, Results};
+use crate::store::StoredResults;
+pub(crate) use message::ReceivedMessage;
+use message::{Message, Remaining};
 
 /// Immediate tries of a failed call; each try holds points of its own.
 const CALL_TRIES: u32 = 3;
@@ -29,30 +29,30 @@ pub(crate) struct Batch {
 }
 
 /// Messages that are requested in one call.
-pub(crate) struct Group {
+pub(crate) struct RanksRequest {
     /// One entry per message.
-    pub(crate) messages: Vec<RanksOf>,
+    pub(crate) messages: Vec<CharacterRequest>,
 }
 
 /// Messages and players that need no call.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct PassedOver {
+pub(crate) struct SkippedMessages {
     /// Messages whose whole content was fetched after they were sent.
     pub(crate) fresh: usize,
     /// Players with nothing left to fetch, because the upstream refuses the rest.
-    pub(crate) refused: Vec<(Whom, Vec<(Unit, String)>)>,
+    pub(crate) refused: Vec<(PlayerRef, Vec<(Unit, String)>)>,
 }
 
 impl Batch {
     /// Decodes messages. A malformed message is rejected with the reason; the others continue.
-    pub(crate) fn read(letters: impl IntoIterator<Item = Letter>) -> Batch {
+    pub(crate) fn decode(messages: impl IntoIterator<Item = ReceivedMessage>) -> Batch {
         let mut batch = Batch { messages: Vec::new(), malformed: Vec::new(), parked: Vec::new() };
-        for letter in letters {
-            match Message::read(&letter) {
+        for received in messages {
+            match Message::decode(&received) {
                 Ok(message) => batch.messages.push(message),
                 Err(reason) => {
                     let disposition = Disposition::Reject { reason };
-                    batch.malformed.push(MessageException { message_id: letter.id, disposition });
+                    batch.malformed.push(MessageException { message_id: received.id, disposition });
                 }
             }
         }
@@ -66,7 +66,7 @@ impl Batch {
         for later in 1..self.messages.len() {
             let (before, rest) = self.messages.split_at_mut(later);
             let Some(repeat) = rest.first_mut() else { continue };
-            if let Some(first) = before.iter_mut().find(|message| message.whom == repeat.whom) {
+            if let Some(first) = before.iter_mut().find(|message| message.player_ref == repeat.player_ref) {
                 let units = first.units.iter().chain(&repeat.units).copied();
                 first.units = units.collect::<RaidsToScrap>().units().collect();
                 first.queued_at = first.queued_at.zip(repeat.queued_at).map(|(first, repeat)| first.max(repeat));
@@ -77,51 +77,52 @@ impl Batch {
 
     /// The players of the open messages, where their ids are known.
     pub(crate) fn ids(&self) -> Vec<PlayerId> {
-        self.open().filter_map(|message| message.whom.id()).collect()
+        self.open().filter_map(|message| message.player_ref.id()).collect()
     }
 
     /// Removes from the messages the raids and difficulties that were fetched after they were sent, and those that the
     /// upstream refuses. A `priority` message is served even if another message of the same player may be under way.
-    pub(crate) fn pass_over(&mut self, known: &Known, priority: bool) -> PassedOver {
-        let mut passed_over = PassedOver::default();
+    pub(crate) fn skip_fetched(&mut self, known: &StoredResults, priority: bool) -> SkippedMessages {
+        let mut skipped = SkippedMessages::default();
         for message in self.messages.iter_mut().filter(|message| message.is_open()) {
-            match message.pass_over(known, priority) {
-                Look::Open => {}
-                Look::Fresh => passed_over.fresh += 1,
-                Look::Refused => passed_over.refused.push((message.whom.clone(), message.refused.clone())),
+            match message.skip_fetched(known, priority) {
+                Remaining::Open => {}
+                Remaining::Fresh => skipped.fresh += 1,
+                Remaining::Refused => skipped.refused.push((message.player_ref.clone(), message.refused.clone())),
             }
         }
-        passed_over
+        skipped
     }
 
     /// Returns the raids and difficulties of a player that are not requested because the upstream refuses them, with
     /// the reasons.
-    pub(crate) fn passed_over(&self, whom: &Whom) -> Vec<(Unit, String)> {
-        let mut of_player = self.messages.iter().filter(|message| message.whom == *whom);
+    pub(crate) fn refused_of(&self, player_ref: &PlayerRef) -> Vec<(Unit, String)> {
+        let mut of_player = self.messages.iter().filter(|message| message.player_ref == *player_ref);
         of_player.next().map(|message| message.refused.clone()).unwrap_or_default()
     }
 
     /// The other ways in which a player was requested, before its id was known to be a different one.
-    pub(crate) fn asked_as<'a>(&'a self, whom: &'a Whom) -> impl Iterator<Item = &'a Whom> {
+    pub(crate) fn asked_as<'a>(&'a self, player_ref: &'a PlayerRef) -> impl Iterator<Item = &'a PlayerRef> {
         self.messages
             .iter()
-            .filter(move |message| message.whom == *whom)
+            .filter(move |message| message.player_ref == *player_ref)
             .filter_map(|message| message.asked_as.as_ref())
     }
 
     /// Returns the raids and difficulties that are still to be fetched for a player beyond `request`.
-    pub(crate) fn rest_of(&self, request: &RanksOf) -> Vec<Unit> {
-        let of_player = self.messages.iter().filter(|message| message.whom == request.whom);
+    pub(crate) fn rest_of(&self, request: &CharacterRequest) -> Vec<Unit> {
+        let of_player = self.messages.iter().filter(|message| message.player_ref == request.player_ref);
         of_player.flat_map(Message::left).filter(|unit| !request.units.contains(unit)).collect()
     }
 
     /// The next messages to request in one call: all that may share a call, or else a single one.
-    pub(crate) fn next_group(&self) -> Option<Group> {
-        let shared: Vec<RanksOf> = self.open().filter(|message| !message.alone).map(Message::request).collect();
+    pub(crate) fn next_request(&self) -> Option<RanksRequest> {
+        let shared: Vec<CharacterRequest> =
+            self.open().filter(|message| !message.alone).map(Message::request).collect();
         if !shared.is_empty() {
-            return Some(Group { messages: shared });
+            return Some(RanksRequest { messages: shared });
         }
-        self.open().next().map(|message| Group { messages: vec![message.request()] })
+        self.open().next().map(|message| RanksRequest { messages: vec![message.request()] })
     }
 
     /// The messages without an outcome, each player once.
@@ -131,16 +132,19 @@ impl Batch {
 
     /// Removes the stored results from the messages. Results that did not come are not requested again in this
     /// invocation.
-    pub(crate) fn served(&mut self, asked: &[RanksOf], results: &Results) {
-        for (whom, end) in &results.ends {
-            let units = asked.iter().find(|request| request.whom == *whom).map(|request| request.units.as_slice());
-            for message in self.messages.iter_mut().filter(|message| message.whom == *whom) {
-                match end {
-                    End::Unclear => message.alone = true,
-                    End::Over => message.end(),
-                    End::Rejected(reason) => message.exception = Some(Disposition::Reject { reason: reason.clone() }),
-                    End::Served => message.asked(units.unwrap_or_default()),
-                    End::Missing(missing, reason) => {
+    pub(crate) fn served(&mut self, asked: &[CharacterRequest], results: &Results) {
+        for (player_ref, effect) in &results.effects {
+            let units =
+                asked.iter().find(|request| request.player_ref == *player_ref).map(|request| request.units.as_slice());
+            for message in self.messages.iter_mut().filter(|message| message.player_ref == *player_ref) {
+                match effect {
+                    MessageEffect::RequestAlone => message.alone = true,
+                    MessageEffect::Complete => message.complete(),
+                    MessageEffect::Rejected(reason) => {
+                        message.exception = Some(Disposition::Reject { reason: reason.clone() })
+                    }
+                    MessageEffect::Served => message.asked(units.unwrap_or_default()),
+                    MessageEffect::Missing(missing, reason) => {
                         message.asked(units.unwrap_or_default());
                         message.lacks(missing, reason);
                     }
@@ -150,7 +154,7 @@ impl Batch {
     }
 
     /// Handles a call without a response: the messages are tried again at once, and given back after a few tries.
-    pub(crate) fn call_failed(&mut self, asked: &[RanksOf], reason: &str) {
+    pub(crate) fn call_failed(&mut self, asked: &[CharacterRequest], reason: &str) {
         for message in self.asked_for(asked) {
             message.failed_calls += 1;
             if message.failed_calls >= CALL_TRIES {
@@ -166,21 +170,21 @@ impl Batch {
 
     /// Gives back every message without an outcome.
     pub(crate) fn give_back(&mut self, reason: &str) {
-        let open: Vec<RanksOf> = self.open().map(Message::request).collect();
+        let open: Vec<CharacterRequest> = self.open().map(Message::request).collect();
         for message in self.asked_for(&open) {
             message.exception = Some(Disposition::Retry { reason: reason.to_owned() });
         }
     }
 
     /// Rejects messages that no key will ever be able to pay for.
-    pub(crate) fn reject_unpriceable(&mut self, group: &Group, unit: Points, largest: Points) {
-        for message in self.asked_for(&group.messages) {
+    pub(crate) fn reject_unpriceable(&mut self, request: &RanksRequest, unit: Points, largest: Points) {
+        for message in self.asked_for(&request.messages) {
             message.exception = Some(unpriceable(unit, largest));
         }
     }
 
-    fn asked_for<'a>(&'a mut self, asked: &'a [RanksOf]) -> impl Iterator<Item = &'a mut Message> {
-        self.messages.iter_mut().filter(|message| asked.iter().any(|request| request.whom == message.whom))
+    fn asked_for<'a>(&'a mut self, asked: &'a [CharacterRequest]) -> impl Iterator<Item = &'a mut Message> {
+        self.messages.iter_mut().filter(|message| asked.iter().any(|request| request.player_ref == message.player_ref))
     }
 
     /// Returns the messages to park: each under its message's id, with only the remaining raids and difficulties.
@@ -188,7 +192,7 @@ impl Batch {
         let park = |message: &Message| Parked {
             id: message.message_id.clone(),
             queue: queue.to_owned(),
-            body: message.rest(),
+            body: message.remaining_body(),
             parked_at: now,
         };
         self.open().map(park).collect()
@@ -217,12 +221,15 @@ impl Batch {
     }
 }
 
-impl Group {
+impl RanksRequest {
     /// The part of the group that a grant pays for.
-    pub(crate) fn paid(&self, taken: &[usize]) -> Vec<RanksOf> {
+    pub(crate) fn paid(&self, taken: &[usize]) -> Vec<CharacterRequest> {
         let pairs = self.messages.iter().zip(taken).filter(|(_, taken)| **taken > 0);
         pairs
-            .map(|(message, taken)| RanksOf { whom: message.whom.clone(), units: message.units[..*taken].to_vec() })
+            .map(|(message, taken)| CharacterRequest {
+                player_ref: message.player_ref.clone(),
+                units: message.units[..*taken].to_vec(),
+            })
             .collect()
     }
 }

@@ -24,7 +24,7 @@ use crate::client::Api;
 use crate::frozen::FrozenRaids;
 use crate::measured::record_held;
 use crate::paid::PaidApi;
-use crate::questions::FollowedQuestions;
+use crate::rank_queries::LiveRankQueries;
 
 /// The wake-up that starts the reviver.
 pub const REVIVE: &str = "revive-rank-fetcher";
@@ -40,7 +40,7 @@ pub const BATCH: usize = 5;
 pub const REFRESHERS: u32 = 2;
 
 /// The pool may change while it is read. After this many reads, the next batch continues.
-const LOOKS: usize = 4;
+const MAX_POOL_READS: usize = 4;
 
 /// Wait before the next try when no key can be read, so that an upstream that is down is not called again and again.
 const RETRY_READING: Duration = Duration::from_secs(30);
@@ -64,7 +64,7 @@ pub struct Budget {
     /// For reading counters.
     pub api: Arc<Api>,
     /// How ranks are requested.
-    pub questions: Arc<FollowedQuestions>,
+    pub rank_queries: Arc<LiveRankQueries>,
     /// Which raids need not be fetched again.
     pub frozen: Arc<FrozenRaids>,
     /// The time.
@@ -76,21 +76,21 @@ pub struct Budget {
     /// The operator's limit on concurrency.
     pub concurrency_limit: u32,
     /// Counts of what this process has done with the budget.
-    pub tally: Arc<Tally>,
+    pub counts: Arc<ProcessCounts>,
 }
 
 /// Counts of one process since it started.
 #[derive(Debug, Default)]
-pub struct Tally {
+pub struct ProcessCounts {
     calls: AtomicU64,
     parked: AtomicU64,
     resumed: AtomicU64,
     readings: AtomicU64,
 }
 
-/// The kinds of counts in a [`Tally`].
+/// The kinds of counts in a [`ProcessCounts`].
 #[derive(Clone, Copy, Debug)]
-pub enum Tallied {
+pub enum Counted {
     /// API calls for ranks.
     Calls,
     /// Messages parked.
@@ -101,29 +101,29 @@ pub enum Tallied {
     Readings,
 }
 
-impl Tally {
-    pub(crate) fn count(&self, what: Tallied, times: usize) {
-        self.counter(what).fetch_add(times as u64, Ordering::Relaxed);
+impl ProcessCounts {
+    pub(crate) fn count(&self, kind: Counted, times: usize) {
+        self.counter(kind).fetch_add(times as u64, Ordering::Relaxed);
     }
 
     /// Returns the count so far.
-    pub fn total(&self, what: Tallied) -> u64 {
-        self.counter(what).load(Ordering::Relaxed)
+    pub fn total(&self, kind: Counted) -> u64 {
+        self.counter(kind).load(Ordering::Relaxed)
     }
 
-    fn counter(&self, what: Tallied) -> &AtomicU64 {
-        match what {
-            Tallied::Calls => &self.calls,
-            Tallied::Parked => &self.parked,
-            Tallied::Resumed => &self.resumed,
-            Tallied::Readings => &self.readings,
+    fn counter(&self, kind: Counted) -> &AtomicU64 {
+        match kind {
+            Counted::Calls => &self.calls,
+            Counted::Parked => &self.parked,
+            Counted::Resumed => &self.resumed,
+            Counted::Readings => &self.readings,
         }
     }
 }
 
 /// Result of rebalancing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
-pub struct Balance {
+pub struct RebalanceResult {
     /// The concurrency now in effect.
     pub concurrency: u32,
     /// Messages sent back to their queues.
@@ -143,40 +143,40 @@ pub(crate) fn in_flight(keys: &[KeyStatus]) -> u64 {
 impl Budget {
     /// Reads the counters whose reading would help, sends back the refreshes that can be paid for, and sets concurrency
     /// to what the pool can pay for. At 0 it sets the wake-up for the next points. Safe to run twice, by hand, or late.
-    pub async fn rebalance(&self) -> PortResult<Balance> {
+    pub async fn rebalance(&self) -> PortResult<RebalanceResult> {
         let call = self.unit.saturating_mul(TYPICAL_UNITS * BATCH as u64);
-        let mut balance = Balance::default();
-        for _ in 0..LOOKS {
+        let mut result = RebalanceResult::default();
+        for _ in 0..MAX_POOL_READS {
             if let Some(outage) = self.outage().await {
-                return Ok(Balance {
-                    readings: balance.readings,
-                    unparked: balance.unparked,
-                    ..self.stand_still(&outage).await?
+                return Ok(RebalanceResult {
+                    readings: result.readings,
+                    unparked: result.unparked,
+                    ..self.hold_at_zero(&outage).await?
                 });
             }
-            if !self.has_points_for_a_trial().await? {
-                balance.readings += self.read_counters(self.unit).await?;
+            if !self.can_pay_trial_call().await? {
+                result.readings += self.read_counters(self.unit).await?;
             }
             let (unit, concurrency_limit, call_timeout) =
-                (self.unit, self.most_at_once().await, self.api.call_timeout());
+                (self.unit, self.max_concurrent_calls().await, self.api.call_timeout());
             let load = Load { unit, call, call_timeout, concurrency_limit };
             let keys = self.pool.keys().await?;
             record_held(&keys);
-            balance.in_flight = Some(in_flight(&keys));
+            result.in_flight = Some(in_flight(&keys));
             // Refreshes are sent before any other message is released.
-            balance.unparked += self.seed_refreshes(&keys).await?;
+            result.unparked += self.seed_refreshes(&keys).await?;
             let plan = plan(&keys, &load, self.clock.now());
             let current = self.throttle.read(&self.worker).await?.set;
             // A host that applies the throttle at once gets the exact value; a throttle in the cloud is slow, and its
             // writes are rationed.
-            let obeyed_at_once = self.throttle.lag().is_zero();
-            balance.concurrency =
-                if obeyed_at_once { plan.concurrency } else { step(current, &plan, concurrency_limit) };
-            if !self.apply(&plan, current, balance.concurrency).await? {
+            let applies_at_once = self.throttle.lag().is_zero();
+            result.concurrency =
+                if applies_at_once { plan.concurrency } else { step(current, &plan, concurrency_limit) };
+            if !self.apply(&plan, current, result.concurrency).await? {
                 break;
             }
         }
-        Ok(balance)
+        Ok(result)
     }
 
     /// Leaves rebalancing to the reviver, for callers that have no time for it.
@@ -205,7 +205,7 @@ impl Budget {
 
     /// The API with the keys that pay for it.
     pub fn paid_api(&self) -> PaidApi<'_> {
-        PaidApi { pool: &*self.pool, api: &self.api, tally: &self.tally, clock: &*self.clock }
+        PaidApi { pool: &*self.pool, api: &self.api, counts: &self.counts, clock: &*self.clock }
     }
 
     /// Reads every counter whose reading would help a caller who needs `needed` points. Returns how many were read.
@@ -237,14 +237,14 @@ impl Budget {
     pub(crate) async fn unpark(&self, queue: &dyn Queue, room: usize) -> PortResult<u64> {
         let mut sent = 0;
         while sent < room {
-            let lent = self.pool.lend_parked(queue.name(), (room - sent).min(MAX_BATCH), UNPARK_LEASE).await?;
-            if lent.is_empty() {
+            let leased = self.pool.lend_parked(queue.name(), (room - sent).min(MAX_BATCH), UNPARK_LEASE).await?;
+            if leased.is_empty() {
                 break;
             }
-            let messages: Vec<NewMessage> = lent.iter().map(|parked| NewMessage::new(parked.body.clone())).collect();
+            let messages: Vec<NewMessage> = leased.iter().map(|parked| NewMessage::new(parked.body.clone())).collect();
             queue.send(&messages).await?;
-            self.pool.forget_parked(&lent).await?;
-            sent += lent.len();
+            self.pool.forget_parked(&leased).await?;
+            sent += leased.len();
         }
         Ok(sent as u64)
     }

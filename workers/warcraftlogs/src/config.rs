@@ -14,12 +14,12 @@ use crate::aggregator::AggregatorSettings;
 use crate::budget::TYPICAL_UNITS;
 use crate::client::longest_call;
 use crate::lua::format::Precision;
-use crate::lua::{Field, Options};
+use crate::lua::{DatabaseOptions, Field};
 use crate::model::{Difficulty, RaidId};
 use crate::publish::History;
 use crate::publish::checks::{check_publishing, parse_author, parse_branch, parse_email};
-use crate::questions::RankSettings;
 use crate::rank_fetcher::PATIENCE;
+use crate::rank_queries::RankSettings;
 use crate::setting_values::{
     KeyParser, RepositoryParser, parse_budget, parse_call_timeout, parse_queue_hours, parse_steered, parse_tail,
 };
@@ -269,15 +269,15 @@ impl Settings {
     }
 
     /// The options for the contents of the databases.
-    pub fn databases(&self) -> Options {
+    pub fn databases(&self) -> DatabaseOptions {
         let some = |ids: &[u32]| (!ids.is_empty()).then(|| ids.iter().copied().collect());
-        Options {
+        DatabaseOptions {
             precision: self.lua_precision,
             raids: some(&self.lua_raids),
             difficulties: some(&self.lua_difficulties),
             fields: self.lua_fields.iter().copied().collect(),
             max_age_days: self.lua_max_age_days,
-            ..Options::default()
+            ..DatabaseOptions::default()
         }
     }
 

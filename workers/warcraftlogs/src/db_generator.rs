@@ -21,7 +21,7 @@ use serde::Serialize;
 use stint_core::worker::{Event, Invocation, Outcome, Spec, Trigger, Worker, WorkerError};
 
 use crate::addon::{Archive, write_archives};
-use crate::lua::{DatabaseWriter, Options, Report};
+use crate::lua::{DatabaseOptions, DatabaseWriter, GenerationReport};
 use crate::publish::{Publication, Published, Publisher};
 use crate::store::{Milestone, Milestones, Players};
 
@@ -34,15 +34,15 @@ pub struct DbGenerator {
     publisher: Option<Arc<dyn Publisher>>,
     folder: PathBuf,
     archives: Option<PathBuf>,
-    options: Options,
+    options: DatabaseOptions,
     milestones: Option<Arc<dyn Milestones>>,
 }
 
 /// Summary of one invocation.
 #[derive(Debug, Serialize)]
-struct Summary {
+struct GeneratorReport {
     #[serde(flatten)]
-    report: Report,
+    report: GenerationReport,
     /// In words.
     published: String,
     publication: Option<Publication>,
@@ -52,7 +52,14 @@ struct Summary {
 impl DbGenerator {
     /// A generator that writes into `folder`, and publishes from there if `publisher` is set.
     pub fn new(players: Arc<dyn Players>, publisher: Option<Arc<dyn Publisher>>, folder: PathBuf) -> DbGenerator {
-        DbGenerator { players, publisher, folder, archives: None, options: Options::default(), milestones: None }
+        DbGenerator {
+            players,
+            publisher,
+            folder,
+            archives: None,
+            options: DatabaseOptions::default(),
+            milestones: None,
+        }
     }
 
     /// Also writes an archive for each region into this folder.
@@ -66,7 +73,7 @@ impl DbGenerator {
     }
 
     /// Generates databases with the contents that `options` select.
-    pub fn with_options(self, options: Options) -> DbGenerator {
+    pub fn with_options(self, options: DatabaseOptions) -> DbGenerator {
         DbGenerator { options, ..self }
     }
 }
@@ -85,7 +92,7 @@ impl Worker for DbGenerator {
         let begun = invocation.now();
         let failed = |error: anyhow::Error| WorkerError::Failed(format!("{error:#}"));
         let (folder, options) = (self.folder.clone(), self.options.clone());
-        let writer = aside(move || DatabaseWriter::create_with(folder, options)).await.map_err(failed)?;
+        let writer = on_own_thread(move || DatabaseWriter::create_with(folder, options)).await.map_err(failed)?;
         let report = generate(&*self.players, writer, invocation).await.map_err(failed)?;
         let (published, publication) = match &self.publisher {
             Some(publisher) => {
@@ -95,13 +102,13 @@ impl Worker for DbGenerator {
             None => (format!("files in {}", self.folder.display()), None),
         };
         let archives = match (self.archives.clone(), self.folder.clone()) {
-            (Some(target), folder) => aside(move || write_archives(&folder, &target)).await.map_err(failed)?,
+            (Some(target), folder) => on_own_thread(move || write_archives(&folder, &target)).await.map_err(failed)?,
             (None, _) => Vec::new(),
         };
         if let Some(milestones) = &self.milestones {
             milestones.pass(Milestone::Generated, begun).await?;
         }
-        Ok(Outcome::report(Summary { report, published, publication, archives }))
+        Ok(Outcome::report(GeneratorReport { report, published, publication, archives }))
     }
 }
 
@@ -110,7 +117,7 @@ async fn generate(
     players: &dyn Players,
     mut writer: DatabaseWriter,
     invocation: &Invocation,
-) -> anyhow::Result<Report> {
+) -> anyhow::Result<GenerationReport> {
     let mut after = None;
     loop {
         let page = players.documents(after, PAGE).await?;
@@ -118,19 +125,21 @@ async fn generate(
             tracing::warn!(player = damaged.id, "player {} is left out: {}", damaged.id, damaged.reason);
         }
         let documents = page.documents;
-        writer = aside(move || writer.push_documents(documents).map(|()| writer)).await?;
+        writer = on_own_thread(move || writer.push_documents(documents).map(|()| writer)).await?;
         match page.next {
             Some(next) => after = Some(next),
             None => break,
         }
     }
     let now = invocation.now();
-    aside(move || writer.finish(now)).await
+    on_own_thread(move || writer.finish(now)).await
 }
 
 /// Runs CPU-bound work on its own thread, so that other tasks of this thread, such as the other schedules of a host,
 /// continue.
-async fn aside<T: Send + 'static>(work: impl FnOnce() -> anyhow::Result<T> + Send + 'static) -> anyhow::Result<T> {
+async fn on_own_thread<T: Send + 'static>(
+    work: impl FnOnce() -> anyhow::Result<T> + Send + 'static,
+) -> anyhow::Result<T> {
     tokio::task::spawn_blocking(work).await.context("the databases were not written to their end")?
 }
 

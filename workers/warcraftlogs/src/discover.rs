@@ -35,8 +35,8 @@ use stint_core::worker::{Event, Invocation, Outcome, Spec, Trigger, Worker, Work
 
 use crate::aggregator::unfinished;
 use crate::discovery::PlayerSource;
-use crate::handover::{ALL_FRESH, Handover, NEXT_DUE, NEXT_RULE, next_claim};
-use crate::store::{Claim, Discovers, Pass, Rest, Rules};
+use crate::next_worker::{ALL_FRESH, NEXT_DUE, NEXT_RULE, NextWorker, next_claim};
+use crate::store::{Claim, Discovers, Pass, Pause, Rules};
 use reading::discover;
 
 /// Lease of a discovery. A discovery that stores no progress for this long is taken to have crashed.
@@ -50,7 +50,7 @@ pub struct Discover {
     rules: Arc<dyn Rules>,
     discovers: Arc<dyn Discovers>,
     source: Arc<dyn PlayerSource>,
-    handover: Handover,
+    next_worker: NextWorker,
     settings: DiscoverSettings,
 }
 
@@ -62,12 +62,12 @@ pub struct DiscoverSettings {
     /// Pages in a chunk.
     pub pages_per_chunk: u32,
     /// How long discovery pauses at an upstream that refused it, or at a rule whose pages are implausible.
-    pub rest: Duration,
+    pub pause: Duration,
 }
 
 /// Summary of one invocation.
 #[derive(Debug, Default, PartialEq, Serialize)]
-struct Report {
+struct DiscoverReport {
     rule: Option<String>,
     pages: u64,
     players: u64,
@@ -81,16 +81,16 @@ impl Discover {
         rules: Arc<dyn Rules>,
         discovers: Arc<dyn Discovers>,
         source: Arc<dyn PlayerSource>,
-        handover: Handover,
+        next_worker: NextWorker,
         settings: DiscoverSettings,
     ) -> Discover {
-        Discover { rules, discovers, source, handover, settings }
+        Discover { rules, discovers, source, next_worker, settings }
     }
 
     /// Starts the next discovery when a rule can be claimed, and the aggregator if all rules are fresh and it has not
     /// run since. `read` is the rule that was just read. A rule that is already due is claimed at `earliest`, and none
     /// while the upstream is paused.
-    async fn hand_over(
+    async fn wake_next(
         &self,
         read: Option<&str>,
         earliest: Timestamp,
@@ -100,15 +100,15 @@ impl Discover {
         let rules = self.rules.list().await?.documents;
         if let Some(next) = next_claim(&rules, self.settings.delay) {
             let wakeup = read.map_or_else(|| NEXT_DUE.to_owned(), |rule| format!("{NEXT_RULE}{rule}"));
-            let rest = resting(&*self.rules, &*self.source, now).await?;
-            let rested = rest.map_or(Timestamp::MIN, |rest| rest.until);
-            let at = if next > now { next } else { earliest }.max(rested);
-            self.handover.start_from(event, &wakeup, at).await?;
+            let pause = paused(&*self.rules, &*self.source, now).await?;
+            let pause_over = pause.map_or(Timestamp::MIN, |pause| pause.until);
+            let at = if next > now { next } else { earliest }.max(pause_over);
+            self.next_worker.start_from(event, &wakeup, at).await?;
         }
         let newest = rules.iter().filter_map(|status| status.rule.last_run).max();
         let all_fresh = unfinished(&rules, before(now, self.settings.delay), now).is_none();
-        if all_fresh && newest > self.handover.milestones.reached().await?.as_of(now).aggregated {
-            self.handover.start(ALL_FRESH, now).await?;
+        if all_fresh && newest > self.next_worker.milestones.reached().await?.as_of(now).aggregated {
+            self.next_worker.start(ALL_FRESH, now).await?;
         }
         Ok(())
     }
@@ -125,42 +125,49 @@ impl Worker for Discover {
     };
 
     async fn run(&self, event: Event, invocation: &Invocation) -> Result<Outcome, WorkerError> {
-        if let Some(rest) = resting(&*self.rules, &*self.source, invocation.now()).await? {
-            self.hand_over(None, rest.until, invocation.now(), &event).await?;
-            let stopped = Some(format!("{} rests until {}: {}", self.source.upstream(), rest.until, rest.reason));
-            return Ok(Outcome::report(Report { stopped, ..Report::default() }));
+        if let Some(pause) = paused(&*self.rules, &*self.source, invocation.now()).await? {
+            self.wake_next(None, pause.until, invocation.now(), &event).await?;
+            let stopped = Some(format!("{} rests until {}: {}", self.source.upstream(), pause.until, pause.reason));
+            return Ok(Outcome::report(DiscoverReport { stopped, ..DiscoverReport::default() }));
         }
         let due_before = before(invocation.now(), self.settings.delay);
         let Some(claim) = self.rules.claim_due(due_before, LEASE).await? else {
             let now = invocation.now();
-            self.hand_over(None, after(now, PAUSE), now, &event).await?;
-            return Ok(Outcome::report(Report { stopped: Some("no rule is due".into()), ..Report::default() }));
+            self.wake_next(None, after(now, PAUSE), now, &event).await?;
+            return Ok(Outcome::report(DiscoverReport {
+                stopped: Some("no rule is due".into()),
+                ..DiscoverReport::default()
+            }));
         };
         let report = if claim.is_settled() {
-            settle(&claim, &*self.rules, invocation).await?
+            finish_frozen(&claim, &*self.rules, invocation).await?
         } else {
             discover(&claim, &*self.rules, &*self.discovers, &*self.source, self.settings, invocation).await?
         };
         let now = invocation.now();
         let earliest = if report.finished || report.pages > 0 { now } else { after(now, PAUSE) };
-        self.hand_over(Some(&claim.rule.id), earliest, now, &event).await?;
+        self.wake_next(Some(&claim.rule.id), earliest, now, &event).await?;
         Ok(Outcome::report(report))
     }
 }
 
 /// Returns the pause of the source's upstream, if it is not over.
-async fn resting(rules: &dyn Rules, source: &dyn PlayerSource, now: Timestamp) -> PortResult<Option<Rest>> {
+async fn paused(rules: &dyn Rules, source: &dyn PlayerSource, now: Timestamp) -> PortResult<Option<Pause>> {
     let upstream = source.upstream();
-    let mut rests = rules.upstreams().await?.into_iter();
-    Ok(rests.find(|rest| rest.upstream == upstream && rest.rest.until > now).map(|rest| rest.rest))
+    let mut pauses = rules.upstreams().await?.into_iter();
+    Ok(pauses.find(|pause| pause.upstream == upstream && pause.pause.until > now).map(|pause| pause.pause))
 }
 
 /// Finishes a rule of a frozen raid that was read after the freeze: its pages show no new players. The last pass
 /// remains the reference for judging the next one.
-async fn settle(claim: &Claim, rules: &dyn Rules, invocation: &Invocation) -> Result<Report, WorkerError> {
+async fn finish_frozen(
+    claim: &Claim,
+    rules: &dyn Rules,
+    invocation: &Invocation,
+) -> Result<DiscoverReport, WorkerError> {
     let seen = claim.last.unwrap_or_default();
     let nothing = Pass { started_at: invocation.now(), chunks: Vec::new(), end: None, seen };
     let finished = rules.finish(claim, &nothing, invocation.now()).await?;
     let stopped = Some(format!("raid {} is frozen, and was read since", claim.rule.raid));
-    Ok(Report { rule: Some(claim.rule.id.clone()), finished, stopped, ..Report::default() })
+    Ok(DiscoverReport { rule: Some(claim.rule.id.clone()), finished, stopped, ..DiscoverReport::default() })
 }

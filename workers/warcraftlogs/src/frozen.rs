@@ -22,16 +22,16 @@ use stint_core::worker::Invocation;
 
 use crate::budget::Budget;
 use crate::model::RaidId;
-use crate::paid::{Unanswered, paid};
-use crate::questions::Questions;
+use crate::paid::{QueryError, paid};
 use crate::rank_fetcher::PATIENCE;
+use crate::rank_queries::RankQueries;
 use crate::store::Zones;
 
 /// Raids that are not frozen are asked about again after this.
 const ASK_AGAIN: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Reading a counter and asking take less than this when the upstream works normally.
-const QUESTION: Duration = Duration::from_secs(5);
+const QUERY_TIME: Duration = Duration::from_secs(5);
 
 /// A query that was claimed but has no result is sent again after this.
 const CLAIM: Duration = Duration::from_secs(10 * 60);
@@ -64,9 +64,9 @@ impl FrozenRaids {
 impl Budget {
     /// Asks which raids of the rules are frozen, if it is time to and `invocation` has time for it beside a call for
     /// its batch. A query that fails or takes too long does not stop the batch: it is sent again later.
-    pub(crate) async fn ask_for_frozen_raids(&self, questions: &Questions, invocation: &Invocation) {
+    pub(crate) async fn ask_for_frozen_raids(&self, rank_queries: &RankQueries, invocation: &Invocation) {
         let kept = self.api.call_timeout() + 2 * PATIENCE;
-        if questions.raids().is_empty() || !invocation.has_time_for(kept + QUESTION) {
+        if rank_queries.raids().is_empty() || !invocation.has_time_for(kept + QUERY_TIME) {
             return;
         }
         let now = self.clock.now();
@@ -74,8 +74,8 @@ impl Budget {
             return;
         }
         let time = invocation.remaining().saturating_sub(kept);
-        match select(pin!(self.look_for_frozen_raids(questions, now)), invocation.clock().sleep(time)).await {
-            Either::Left((Ok(()) | Err(Unanswered::NoPoints { .. }), _)) => {}
+        match select(pin!(self.query_frozen_raids(rank_queries, now)), invocation.clock().sleep(time)).await {
+            Either::Left((Ok(()) | Err(QueryError::NoPoints { .. }), _)) => {}
             Either::Left((Err(error), _)) => {
                 tracing::warn!(%error, "cannot ask which raids are frozen: {error}");
             }
@@ -83,27 +83,27 @@ impl Budget {
         }
     }
 
-    async fn look_for_frozen_raids(&self, questions: &Questions, now: Timestamp) -> Result<(), Unanswered> {
-        let raids: Vec<RaidId> = questions.raids().iter().copied().collect();
-        let mut left = self.frozen.zones.claim_question(&raids, after(now, CLAIM)).await?;
+    async fn query_frozen_raids(&self, rank_queries: &RankQueries, now: Timestamp) -> Result<(), QueryError> {
+        let raids: Vec<RaidId> = rank_queries.raids().iter().copied().collect();
+        let mut left = self.frozen.zones.claim_check(&raids, after(now, CLAIM)).await?;
         let api = self.paid_api();
         while !left.is_empty() {
-            let grant = api.hold_for_question(left.len()).await?;
+            let grant = api.hold_for_query(left.len()).await?;
             let about = paid(&grant);
             let zones = api.ask("zones", &grant, self.api.zones(&grant.hold.key, &left[..about])).await?;
             let asked: Vec<RaidId> = left.drain(..about).collect();
             let is_frozen = |raid: RaidId| zones.iter().any(|zone| zone.id == raid && zone.frozen);
             let answers: Vec<(RaidId, bool)> = asked.into_iter().map(|raid| (raid, is_frozen(raid))).collect();
-            self.keep_frozen_raids(&answers).await?;
+            self.store_frozen_raids(&answers).await?;
         }
         Ok(())
     }
 
-    async fn keep_frozen_raids(&self, answers: &[(RaidId, bool)]) -> PortResult<()> {
+    async fn store_frozen_raids(&self, answers: &[(RaidId, bool)]) -> PortResult<()> {
         let now = self.clock.now();
         for (raid, _) in answers.iter().filter(|(_, frozen)| *frozen) {
             tracing::info!(raid, "raid {raid} is frozen: its ranks are fetched once from here on, and then no more");
         }
-        self.frozen.zones.answered(answers, now, after(now, ASK_AGAIN)).await
+        self.frozen.zones.record_check(answers, now, after(now, ASK_AGAIN)).await
     }
 }

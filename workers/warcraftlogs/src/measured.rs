@@ -14,7 +14,7 @@ use tracing::field::Empty;
 use tracing::{Instrument, info_span};
 
 use crate::budget::Budget;
-use crate::client::{CallError, Fate, RanksOf};
+use crate::client::{CallError, CharacterOutcome, CharacterRequest};
 
 /// Makes one call to the upstream, counted and traced. The trace has the key's id and how the call ended, and nothing
 /// of the request or the response.
@@ -51,11 +51,11 @@ impl Budget {
         &self,
         key: &KeyId,
         held: Points,
-        asked: &[RanksOf],
-    ) -> (CallEnd, Result<Vec<Fate>, CallError>) {
-        let ended = |(end, _): &(CallEnd, Result<Vec<Fate>, CallError>)| status(end);
-        let questions = self.questions.known();
-        let (end, answer) = call("ranks", key, held, self.api.ranks(key, asked, &questions), ended).await;
+        asked: &[CharacterRequest],
+    ) -> (CallEnd, Result<Vec<CharacterOutcome>, CallError>) {
+        let ended = |(end, _): &(CallEnd, Result<Vec<CharacterOutcome>, CallError>)| status(end);
+        let rank_queries = self.rank_queries.known();
+        let (end, answer) = call("ranks", key, held, self.api.ranks(key, asked, &rank_queries), ended).await;
         if let (CallEnd::Refused { .. }, Err(error)) = (&end, &answer)
             && self.outage().await.is_none()
         {

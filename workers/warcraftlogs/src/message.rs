@@ -4,8 +4,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{PlayerId, RaidsToScrap};
+use crate::player_ref::{PlayerName, PlayerRef};
 use crate::store::Discovered;
-use crate::whom::{Named, Whom};
 
 /// The queue between the aggregator and the rank fetcher.
 pub const QUEUE: &str = "wcl-discovered-players";
@@ -17,7 +17,7 @@ pub const REFRESH_QUEUE: &str = "wcl-refresh-players";
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PlayerMessage {
     /// The player.
-    pub whom: Whom,
+    pub player_ref: PlayerRef,
     /// Raids and difficulties.
     pub raids_to_scrap: RaidsToScrap,
 }
@@ -30,7 +30,7 @@ pub(crate) struct Sent {
     pub(crate) queued_at: Option<Timestamp>,
     /// How the player was first requested, if the upstream knows it under another id: a person may wait for that
     /// player.
-    pub(crate) asked_as: Option<Whom>,
+    pub(crate) asked_as: Option<PlayerRef>,
 }
 
 /// The message as it is sent: `{"id": 57147396, "raidsToScrap": {"26": [3, 5]}}`, or with `name`, `server` (its slug)
@@ -84,8 +84,8 @@ impl PlayerMessage {
 impl Sent {
     /// The message as it is sent again.
     pub(crate) fn to_body(&self) -> String {
-        let Sent { message: PlayerMessage { whom, raids_to_scrap }, queued_at, asked_as } = self;
-        let AskedAs { id, name, server, region } = AskedAs::from(whom);
+        let Sent { message: PlayerMessage { player_ref, raids_to_scrap }, queued_at, asked_as } = self;
+        let AskedAs { id, name, server, region } = AskedAs::from(player_ref);
         let (raids_to_scrap, asked_as) = (raids_to_scrap.clone(), asked_as.as_ref().map(AskedAs::from));
         let body = Body { id, name, server, region, raids_to_scrap, queued_at: *queued_at, asked_as };
         // Texts and integers always have a JSON form; an empty body would be refused by every queue.
@@ -96,13 +96,13 @@ impl Sent {
     pub(crate) fn read(body: &str) -> Result<Sent, String> {
         let body: Body = serde_json::from_str(body).map_err(|error| what_is_wrong(body, &error))?;
         let Body { id, name, server, region, raids_to_scrap, queued_at, asked_as } = body;
-        let whom = AskedAs { id, name, server, region }.whom()?;
-        let asked_as = asked_as.map(|asked_as| asked_as.whom()).transpose();
+        let player_ref = AskedAs { id, name, server, region }.player_ref()?;
+        let asked_as = asked_as.map(|asked_as| asked_as.player_ref()).transpose();
         let asked_as = asked_as.map_err(|reason| format!("field askedAs: {reason}"))?;
         if raids_to_scrap.is_empty() {
             return Err("field raidsToScrap: names no raid and difficulty".into());
         }
-        Ok(Sent { message: PlayerMessage { whom, raids_to_scrap }, queued_at, asked_as })
+        Ok(Sent { message: PlayerMessage { player_ref, raids_to_scrap }, queued_at, asked_as })
     }
 }
 
@@ -120,11 +120,11 @@ fn what_is_wrong(body: &str, error: &serde_json::Error) -> String {
 }
 
 impl AskedAs {
-    fn whom(self) -> Result<Whom, String> {
+    fn player_ref(self) -> Result<PlayerRef, String> {
         match self {
-            AskedAs { id: Some(id), name: None, server: None, region: None } => Whom::by_id(id),
+            AskedAs { id: Some(id), name: None, server: None, region: None } => PlayerRef::by_id(id),
             AskedAs { id: None, name: Some(name), server: Some(server), region: Some(region) } => {
-                Named::new(&name, &server, &region).map(Whom::Named)
+                PlayerName::new(&name, &server, &region).map(PlayerRef::Named)
             }
             AskedAs { id: Some(_), .. } => Err("field id: with an id there is no name, server and region".into()),
             _ => Err("the message: it names nobody; it needs an id, or name, server and region".into()),
@@ -132,11 +132,11 @@ impl AskedAs {
     }
 }
 
-impl From<&Whom> for AskedAs {
-    fn from(whom: &Whom) -> AskedAs {
-        match whom {
-            Whom::Id(id) => AskedAs { id: Some(*id), ..AskedAs::default() },
-            Whom::Named(named) => AskedAs {
+impl From<&PlayerRef> for AskedAs {
+    fn from(player_ref: &PlayerRef) -> AskedAs {
+        match player_ref {
+            PlayerRef::Id(id) => AskedAs { id: Some(*id), ..AskedAs::default() },
+            PlayerRef::Named(named) => AskedAs {
                 id: None,
                 name: Some(named.name().to_owned()),
                 server: Some(named.server().to_owned()),
@@ -148,7 +148,7 @@ impl From<&Whom> for AskedAs {
 
 impl From<&Discovered> for PlayerMessage {
     fn from(discovered: &Discovered) -> PlayerMessage {
-        PlayerMessage { whom: Whom::Id(discovered.id), raids_to_scrap: discovered.raids_to_scrap.clone() }
+        PlayerMessage { player_ref: PlayerRef::Id(discovered.id), raids_to_scrap: discovered.raids_to_scrap.clone() }
     }
 }
 
@@ -168,7 +168,7 @@ mod tests {
     fn a_player_by_name_is_read_and_written() {
         let body = r#"{"name":"Ånn","server":"tarren-mill","region":"EU","raidsToScrap":{"26":[3]}}"#;
         let message = PlayerMessage::from_body(body).unwrap();
-        assert_eq!(message.whom, Whom::Named(Named::new("Ånn", "tarren-mill", "EU").unwrap()));
+        assert_eq!(message.player_ref, PlayerRef::Named(PlayerName::new("Ånn", "tarren-mill", "EU").unwrap()));
         assert_eq!(message.to_body(), body);
     }
 
@@ -179,7 +179,7 @@ mod tests {
         for body in [by_name, by_id] {
             assert_eq!(Sent::read(body).unwrap().to_body(), body);
         }
-        assert_eq!(Sent::read(by_id).unwrap().asked_as, Some(Whom::Id(8)));
+        assert_eq!(Sent::read(by_id).unwrap().asked_as, Some(PlayerRef::Id(8)));
         let error = Sent::read(r#"{"id":7,"raids":{"26":[3]},"askedAs":{}}"#).unwrap_err();
         assert!(error.starts_with("field askedAs: "), "{error}");
     }

@@ -17,7 +17,7 @@ use stint_core::ledger::{CallEnd, KeyId, KeyState, KeyStatus, ReadingClaim, Refu
 use stint_core::plan::Plan;
 use stint_core::ports::{KeyPool, PortResult};
 
-use crate::budget::{Balance, Budget, REVIVE, in_flight};
+use crate::budget::{Budget, REVIVE, RebalanceResult, in_flight};
 
 impl Budget {
     /// Why no call may be made now; `None` if one may.
@@ -26,21 +26,21 @@ impl Budget {
     }
 
     /// Keeps concurrency at 0 until the next probe. Calls that started before may still be in flight.
-    pub(crate) async fn stand_still(&self, outage: &Wait) -> PortResult<Balance> {
+    pub(crate) async fn hold_at_zero(&self, outage: &Wait) -> PortResult<RebalanceResult> {
         let wake_at = Some(outage.until);
         let plan = Plan { concurrency: 0, affordable: 0, more_is_due: false, wake_at };
         let current = self.throttle.read(&self.worker).await?.set;
         self.apply(&plan, current, 0).await?;
-        Ok(Balance { in_flight: Some(in_flight(&self.pool.keys().await?)), ..Balance::default() })
+        Ok(RebalanceResult { in_flight: Some(in_flight(&self.pool.keys().await?)), ..RebalanceResult::default() })
     }
 
     /// How many calls the breaker lets run at once: all, or one trial call that has to show that the API is back.
-    pub(crate) async fn most_at_once(&self) -> u32 {
+    pub(crate) async fn max_concurrent_calls(&self) -> u32 {
         if self.is_half_open().await { 1 } else { self.concurrency_limit }
     }
 
     /// Whether a trial call can be paid for: then no counter is read before it.
-    pub(crate) async fn has_points_for_a_trial(&self) -> PortResult<bool> {
+    pub(crate) async fn can_pay_trial_call(&self) -> PortResult<bool> {
         if !self.is_half_open().await {
             return Ok(false);
         }
@@ -70,7 +70,7 @@ impl Budget {
             Ok(reading) => {
                 let claim = ReadingClaim { key, started: 0 };
                 paid.observe(&claim, CallEnd::Answered(reading)).await?;
-                wake_refused(&*self.pool, &keys).await
+                resume_refused_keys(&*self.pool, &keys).await
             }
             Err(error) => {
                 tracing::debug!(%key, %error, "a probe with key {key} failed: {error}");
@@ -109,7 +109,7 @@ fn key_to_probe(keys: &[KeyStatus], tries: u32) -> Option<KeyId> {
 }
 
 /// Puts keys back to work that were refused while the API accepted no key.
-async fn wake_refused(pool: &dyn KeyPool, keys: &[KeyStatus]) -> PortResult<()> {
+async fn resume_refused_keys(pool: &dyn KeyPool, keys: &[KeyStatus]) -> PortResult<()> {
     for key in keys.iter().filter(|key| key.refusal == Some(Refusal::Credentials)) {
         pool.pause(&key.key, None).await?;
     }

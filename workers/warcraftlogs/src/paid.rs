@@ -17,7 +17,7 @@ use stint_core::points::Points;
 use stint_core::ports::{KeyPool, PortError, PortResult};
 use stint_core::telemetry::Metric;
 
-use crate::budget::{Tallied, Tally};
+use crate::budget::{Counted, ProcessCounts};
 use crate::client::{Api, CallError};
 use crate::measured::{call, record_window, status};
 
@@ -26,11 +26,11 @@ use crate::measured::{call, record_window, status};
 pub const SMALL_BOUND: Points = Points::whole(5);
 
 /// Interval at which keys are checked while their points are waited for.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Why a query has no result.
 #[derive(Debug, thiserror::Error)]
-pub enum Unanswered {
+pub enum QueryError {
     /// No key has the points.
     #[error("no key has {needed} points for it{}{}", at(.until), because(.unread))]
     NoPoints {
@@ -81,7 +81,7 @@ pub struct PaidApi<'a> {
     /// The client that uses the keys.
     pub api: &'a Api,
     /// Counts of what this process has done with the keys.
-    pub tally: &'a Tally,
+    pub counts: &'a ProcessCounts,
     /// For waiting.
     pub clock: &'a dyn Clock,
 }
@@ -98,13 +98,13 @@ pub struct Readings {
 impl PaidApi<'_> {
     /// Holds points for a query about as many of `subjects` as a key can pay for, at [`SMALL_BOUND`] each; at least
     /// about one.
-    pub async fn hold_for_question(&self, subjects: usize) -> Result<Grant, Unanswered> {
+    pub async fn hold_for_query(&self, subjects: usize) -> Result<Grant, QueryError> {
         self.hold(vec![SMALL_BOUND; subjects], Duration::ZERO).await
     }
 
     /// Holds points for one call of as many `units` as a key can pay for; at least one. Waits for points that come back
     /// within `patience`: at a reset, or while another caller reads the counter or settles a call.
-    pub async fn hold(&self, units: Vec<Points>, patience: Duration) -> Result<Grant, Unanswered> {
+    pub async fn hold(&self, units: Vec<Points>, patience: Duration) -> Result<Grant, QueryError> {
         // Any key that can pay for the cheapest unit is enough.
         let needed = units.iter().copied().min().unwrap_or_default();
         let ask = Ask { messages: vec![units], call_timeout: self.api.call_timeout(), priority: false };
@@ -112,7 +112,7 @@ impl PaidApi<'_> {
         loop {
             match self.pool.reserve(&ask).await? {
                 Reservation::Granted(grant) => return Ok(grant),
-                Reservation::Unpriceable { unit, largest } => return Err(Unanswered::Unpriceable { unit, largest }),
+                Reservation::Unpriceable { unit, largest } => return Err(QueryError::Unpriceable { unit, largest }),
                 Reservation::Refused { .. } => {}
             }
             match self.read_counters(needed).await? {
@@ -130,18 +130,18 @@ impl PaidApi<'_> {
         needed: Points,
         patient_until: Timestamp,
         unread: Option<CallError>,
-    ) -> Result<(), Unanswered> {
+    ) -> Result<(), QueryError> {
         let keys = self.pool.keys().await?;
         let in_use: Vec<_> = keys.iter().filter(|key| key.state != KeyState::Retired).collect();
         let Some(until) = in_use.iter().map(|key| key.lends_at(needed)).min() else {
-            return Err(Unanswered::NoKey);
+            return Err(QueryError::NoKey);
         };
         let now = self.clock.now();
         // A reset that has passed does not tell the points: another caller is reading the counter, or has just read it.
         let soon = until <= now || in_use.iter().any(|key| key.may_soon_lend(needed, false));
-        let look_at = if soon { after(now, LOOK_EVERY) } else { until };
+        let look_at = if soon { after(now, POLL_INTERVAL) } else { until };
         if look_at > patient_until {
-            return Err(Unanswered::NoPoints { needed, until: Some(until).filter(|until| *until > now), unread });
+            return Err(QueryError::NoPoints { needed, until: Some(until).filter(|until| *until > now), unread });
         }
         self.clock.sleep(between(now, look_at)).await;
         Ok(())
@@ -153,15 +153,15 @@ impl PaidApi<'_> {
         &self,
         operation: &'static str,
         grant: &Grant,
-        question: impl Future<Output = (CallEnd, Result<T, CallError>)>,
-    ) -> Result<T, Unanswered> {
-        let (end, answer) = call(operation, &grant.hold.key, grant.amount, question, |(end, _)| status(end)).await;
+        query: impl Future<Output = (CallEnd, Result<T, CallError>)>,
+    ) -> Result<T, QueryError> {
+        let (end, response) = call(operation, &grant.hold.key, grant.amount, query, |(end, _)| status(end)).await;
         let settled = self.settle(grant, end).await;
-        let answer = answer?;
+        let response = response?;
         if let Err(error) = settled {
             tracing::warn!(%error, "cannot settle the call {operation}, its points stay held for a while: {error}");
         }
-        Ok(answer)
+        Ok(response)
     }
 
     /// Reads every counter whose reading would help a caller who needs `needed` points, one after the other.
@@ -176,7 +176,7 @@ impl PaidApi<'_> {
             let error = match self.read_points(&claim.key).await {
                 Ok(reading) => {
                     self.observe(&claim, CallEnd::Answered(reading)).await?;
-                    self.tally.count(Tallied::Readings, 1);
+                    self.counts.count(Counted::Readings, 1);
                     readings.read += 1;
                     continue;
                 }

@@ -18,7 +18,7 @@
 //! * *The key pool, before any message has an outcome:* the invocation fails, and its messages come back.
 //! * *The key pool, after a call:* what was served stays served; the other messages are given back.
 //! * *The players' store:* the results wait in memory and the messages come back; no further call is made before the
-//!   results are stored (see `keeper.rs`). The call is settled nevertheless.
+//!   results are stored (see `results_buffer.rs`). The call is settled nevertheless.
 //! * *The players' store rejects the results of one player for good:* that is logged as an error, and the message
 //!   becomes a dead letter. Everything else in the response is stored.
 //! * *The store of frozen raids:* they are fetched like any other (see `frozen.rs`).
@@ -36,16 +36,16 @@ use stint_core::ledger::{Ask, Grant, KeyStatus, Reservation};
 use stint_core::ports::{Delivery, PortResult, Queue};
 use stint_core::worker::{Event, Invocation, Outcome, QueueTrigger, Spec, Trigger, Worker, WorkerError};
 
-use crate::batch::{Batch, Group, Letter, PassedOver};
-use crate::budget::{BATCH, Budget, Tallied};
-use crate::client::{CallError, Fate, RanksOf};
+use crate::batch::{Batch, RanksRequest, ReceivedMessage, SkippedMessages};
+use crate::budget::{BATCH, Budget, Counted};
+use crate::client::{CallError, CharacterOutcome, CharacterRequest};
 use crate::config::BudgetStrategy;
-use crate::handover::Handover;
-use crate::keeper::Keeper;
 use crate::message::QUEUE;
+use crate::next_worker::NextWorker;
 use crate::refused::record_refused;
 use crate::results::Results;
-use crate::store::{Players, RefreshAnswers};
+use crate::results_buffer::ResultsBuffer;
+use crate::store::{Players, RefreshResults};
 use crate::worst_case;
 
 /// Time-out of one invocation: a few calls and their retries.
@@ -57,14 +57,14 @@ pub(crate) const PATIENCE: Duration = Duration::from_millis(500);
 /// Fetches the ranks of the players of a batch.
 pub struct RankFetcher {
     budget: Budget,
-    keeper: Keeper,
+    results_buffer: ResultsBuffer,
     strategy: BudgetStrategy,
-    handover: Handover,
+    next_worker: NextWorker,
 }
 
 /// Counts of one invocation, in players.
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
-pub(crate) struct Report {
+pub(crate) struct FetchReport {
     /// Ranks stored.
     pub(crate) ranked: usize,
     /// Recorded as hidden, unknown, never classed or merged.
@@ -84,8 +84,13 @@ pub(crate) struct Report {
 
 impl RankFetcher {
     /// A fetcher that spends `budget`, and starts the aggregator when its queue is empty.
-    pub fn new(budget: Budget, players: Arc<dyn Players>, strategy: BudgetStrategy, handover: Handover) -> RankFetcher {
-        RankFetcher { budget, keeper: Keeper::new(players), strategy, handover }
+    pub fn new(
+        budget: Budget,
+        players: Arc<dyn Players>,
+        strategy: BudgetStrategy,
+        next_worker: NextWorker,
+    ) -> RankFetcher {
+        RankFetcher { budget, results_buffer: ResultsBuffer::new(players), strategy, next_worker }
     }
 }
 
@@ -107,40 +112,45 @@ impl Worker for RankFetcher {
     };
 
     async fn run(&self, event: Event, invocation: &Invocation) -> Result<Outcome, WorkerError> {
-        let lane = Lane { queue: &*self.budget.queue, priority: false, handover: Some(&self.handover), answers: None };
-        run(event, lane, &self.budget, &self.keeper, self.strategy, invocation).await
+        let path = FetchPath {
+            queue: &*self.budget.queue,
+            priority: false,
+            next_worker: Some(&self.next_worker),
+            refresh_results: None,
+        };
+        run(event, path, &self.budget, &self.results_buffer, self.strategy, invocation).await
     }
 }
 
 /// One of the two paths to the upstream: the backlog's, and the one for refreshes.
 #[derive(Clone, Copy)]
-pub(crate) struct Lane<'a> {
+pub(crate) struct FetchPath<'a> {
     /// The queue that its messages come from, and that parked ones go back to.
     pub(crate) queue: &'a dyn Queue,
     /// Whether its messages may spend the reserve. The throttle steers those that may not.
     pub(crate) priority: bool,
     /// How the aggregator is woken when its queue is empty.
-    pub(crate) handover: Option<&'a Handover>,
+    pub(crate) next_worker: Option<&'a NextWorker>,
     /// The store for the outcomes of its messages, if a person may wait for them.
-    pub(crate) answers: Option<&'a dyn RefreshAnswers>,
+    pub(crate) refresh_results: Option<&'a dyn RefreshResults>,
 }
 
-/// One invocation of the worker that serves `lane`.
+/// One invocation of the worker that serves `path`.
 pub(crate) async fn run(
     event: Event,
-    lane: Lane<'_>,
+    path: FetchPath<'_>,
     budget: &Budget,
-    keeper: &Keeper,
+    results_buffer: &ResultsBuffer,
     strategy: BudgetStrategy,
     invocation: &Invocation,
 ) -> Result<Outcome, WorkerError> {
-    let mut batch = Batch::read(letters(event)?);
-    let questions = budget.questions.follow().await?;
+    let mut batch = Batch::decode(messages(event)?);
+    let rank_queries = budget.rank_queries.refresh().await?;
     // A person who waits for a refresh does not wait for that, and frozen raids are fetched for them as well.
-    if strategy == BudgetStrategy::Ledger && !lane.priority {
-        budget.ask_for_frozen_raids(&questions, invocation).await;
+    if strategy == BudgetStrategy::Ledger && !path.priority {
+        budget.ask_for_frozen_raids(&rank_queries, invocation).await;
     }
-    let fetch = Fetch { lane, budget, keeper, invocation, report: Report::default() };
+    let fetch = FetchInvocation { path, budget, results_buffer, invocation, report: FetchReport::default() };
     let report = match strategy {
         BudgetStrategy::Ledger => fetch.all(&mut batch).await?,
         BudgetStrategy::WorstCase => fetch.by_worst_case(&mut batch).await?,
@@ -151,15 +161,15 @@ pub(crate) async fn run(
 
 /// The messages. A person may pass one body, or a list of bodies. Such a body is its own id, so that parking it again
 /// replaces its own copy and no other.
-fn letters(event: Event) -> Result<Vec<Letter>, WorkerError> {
+fn messages(event: Event) -> Result<Vec<ReceivedMessage>, WorkerError> {
     let bodies = match event {
         Event::Batch(deliveries) => {
-            let letter = |delivery: Delivery| Letter {
+            let received = |delivery: Delivery| ReceivedMessage {
                 id: delivery.message_id,
                 body: delivery.body,
                 sent_at: Some(delivery.sent_at),
             };
-            return Ok(deliveries.into_iter().map(letter).collect());
+            return Ok(deliveries.into_iter().map(received).collect());
         }
         Event::Manual(serde_json::Value::Array(bodies)) => bodies,
         Event::Manual(body @ serde_json::Value::Object(_)) => vec![body],
@@ -168,55 +178,58 @@ fn letters(event: Event) -> Result<Vec<Letter>, WorkerError> {
             return Err(WorkerError::Event(format!("a message is needed, such as {example}")));
         }
     };
-    let letter =
-        |body: &serde_json::Value| Letter { id: format!("by hand: {body}"), body: body.to_string(), sent_at: None };
-    Ok(bodies.iter().map(letter).collect())
+    let received = |body: &serde_json::Value| ReceivedMessage {
+        id: format!("by hand: {body}"),
+        body: body.to_string(),
+        sent_at: None,
+    };
+    Ok(bodies.iter().map(received).collect())
 }
 
 /// State of one invocation.
-pub(crate) struct Fetch<'a> {
-    pub(crate) lane: Lane<'a>,
+pub(crate) struct FetchInvocation<'a> {
+    pub(crate) path: FetchPath<'a>,
     pub(crate) budget: &'a Budget,
-    pub(crate) keeper: &'a Keeper,
+    pub(crate) results_buffer: &'a ResultsBuffer,
     pub(crate) invocation: &'a Invocation,
-    pub(crate) report: Report,
+    pub(crate) report: FetchReport,
 }
 
-impl Fetch<'_> {
+impl FetchInvocation<'_> {
     /// Serves the batch, and then parked messages as far as time and points allow.
-    async fn all(mut self, batch: &mut Batch) -> PortResult<Report> {
+    async fn all(mut self, batch: &mut Batch) -> PortResult<FetchReport> {
         let paid = self.serve(batch).await?;
-        self.go_on(paid).await;
+        self.after_batch(paid).await;
         Ok(self.report)
     }
 
     /// Serves the batch by the source document's rule. Messages that the outage of the upstream leaves unserved are
     /// parked: that rule only covers points.
-    async fn by_worst_case(mut self, batch: &mut Batch) -> Result<Report, WorkerError> {
-        self.pass_over(batch).await?;
+    async fn by_worst_case(mut self, batch: &mut Batch) -> Result<FetchReport, WorkerError> {
+        self.skip_fetched(batch).await?;
         if self.budget.outage().await.is_none() {
             worst_case::fetch(batch, &mut self).await?;
         }
         if let Some(outage) = self.budget.outage().await {
             self.park(batch).await?;
-            self.budget.stand_still(&outage).await?;
+            self.budget.hold_at_zero(&outage).await?;
         }
         // This strategy holds nothing, so the calls in flight are not known.
-        self.look_for_the_end(None).await;
+        self.wake_aggregator_if_empty(None).await;
         Ok(self.report)
     }
 
-    fn ask(&self, group: &Group) -> Ask {
-        let messages = group.messages.iter().map(|message| vec![self.budget.unit; message.units.len()]);
+    fn ask(&self, request: &RanksRequest) -> Ask {
+        let messages = request.messages.iter().map(|message| vec![self.budget.unit; message.units.len()]);
         let call_timeout = self.budget.api.call_timeout();
-        Ask { messages: messages.collect(), call_timeout, priority: self.lane.priority }
+        Ask { messages: messages.collect(), call_timeout, priority: self.path.priority }
     }
 
     /// Holds, calls, stores and settles until every message of the batch has an outcome. Returns whether there were
     /// points and time for all; the others are parked. When a port fails, messages without an outcome are given back;
     /// it is an error only if no message has one.
     pub(crate) async fn serve(&mut self, batch: &mut Batch) -> PortResult<bool> {
-        match self.serve_groups(batch).await {
+        match self.serve_requests(batch).await {
             Err(error) if batch.is_begun() => {
                 tracing::warn!(%error, "the rest of a batch is given back: {error}");
                 batch.give_back(&error.to_string());
@@ -226,18 +239,18 @@ impl Fetch<'_> {
         }
     }
 
-    async fn serve_groups(&mut self, batch: &mut Batch) -> PortResult<bool> {
-        self.pass_over(batch).await?;
-        while let Some(group) = batch.next_group() {
-            self.keeper.catch_up(self.lane.queue).await?;
+    async fn serve_requests(&mut self, batch: &mut Batch) -> PortResult<bool> {
+        self.skip_fetched(batch).await?;
+        while let Some(request) = batch.next_request() {
+            self.results_buffer.store_waiting(self.path.queue).await?;
             if !self.has_time_for_a_call() || self.budget.outage().await.is_some() {
                 self.park(batch).await?;
                 return Ok(false);
             }
-            let ask = self.ask(&group);
+            let ask = self.ask(&request);
             match self.budget.pool.reserve(&ask).await? {
-                Reservation::Granted(grant) => self.call(batch, &group, &grant).await?,
-                Reservation::Unpriceable { unit, largest } => batch.reject_unpriceable(&group, unit, largest),
+                Reservation::Granted(grant) => self.call(batch, &request, &grant).await?,
+                Reservation::Unpriceable { unit, largest } => batch.reject_unpriceable(&request, unit, largest),
                 Reservation::Refused { .. } if self.budget.read_counters(self.budget.unit).await? > 0 => {}
                 Reservation::Refused { .. } if self.points_are_due().await? => {
                     self.invocation.clock().sleep(PATIENCE).await;
@@ -253,12 +266,12 @@ impl Fetch<'_> {
 
     /// Removes from the messages what needs no call: what was fetched after they were sent, and what the upstream
     /// refuses.
-    async fn pass_over(&mut self, batch: &mut Batch) -> PortResult<()> {
-        self.keeper.catch_up(self.lane.queue).await?;
-        let players = &*self.keeper.players;
+    async fn skip_fetched(&mut self, batch: &mut Batch) -> PortResult<()> {
+        self.results_buffer.store_waiting(self.path.queue).await?;
+        let players = &*self.results_buffer.players;
         let ids = batch.ids();
         let known = players.known(&ids).await?;
-        let PassedOver { fresh, refused } = batch.pass_over(&known, self.lane.priority);
+        let SkippedMessages { fresh, refused } = batch.skip_fetched(&known, self.path.priority);
         self.report.fresh += fresh;
         self.report.refused += refused.iter().map(|(_, refused)| refused.len()).sum::<usize>();
         record_refused(players, &known, refused, self.invocation.now()).await
@@ -266,29 +279,29 @@ impl Fetch<'_> {
 
     /// Makes one call for what was granted. Its results are kept first, since they were paid for; then the call is
     /// settled, whatever its outcome.
-    async fn call(&mut self, batch: &mut Batch, group: &Group, grant: &Grant) -> PortResult<()> {
-        let asked: Vec<RanksOf> = group.paid(&grant.taken);
+    async fn call(&mut self, batch: &mut Batch, request: &RanksRequest, grant: &Grant) -> PortResult<()> {
+        let asked: Vec<CharacterRequest> = request.paid(&grant.taken);
         self.report.calls += 1;
-        self.budget.tally.count(Tallied::Calls, 1);
-        let (end, answer) = self.budget.ranks(&grant.hold.key, grant.amount, &asked).await;
-        let kept = self.keep(batch, &asked, answer).await;
+        self.budget.counts.count(Counted::Calls, 1);
+        let (end, response) = self.budget.ranks(&grant.hold.key, grant.amount, &asked).await;
+        let stored = self.store(batch, &asked, response).await;
         if let Err(error) = self.budget.paid_api().settle(grant, end).await {
             tracing::warn!(key = %grant.hold.key, %error, "cannot settle a call, its hold ends by itself: {error}");
         }
-        kept
+        stored
     }
 
     /// Stores the results of a response before the batch marks them as done.
-    async fn keep(
+    async fn store(
         &mut self,
         batch: &mut Batch,
-        asked: &[RanksOf],
-        answer: Result<Vec<Fate>, CallError>,
+        asked: &[CharacterRequest],
+        response: Result<Vec<CharacterOutcome>, CallError>,
     ) -> PortResult<()> {
-        match answer {
-            Ok(fates) => self.keep_fates(batch, asked, fates).await?,
+        match response {
+            Ok(outcomes) => self.store_outcomes(batch, asked, outcomes).await?,
             // A rate limit or a refused key is not the fault of the messages: they are requested again, or parked.
-            Err(error) if error.is_patience() => {}
+            Err(error) if error.is_retryable_without_failure() => {}
             Err(error) => batch.call_failed(asked, &error.to_string()),
         }
         Ok(())
@@ -296,19 +309,19 @@ impl Fetch<'_> {
 
     /// Stores the outcomes of the requested players, and tells the persons who wait for them at once: the steps after
     /// the batch may take a while.
-    pub(crate) async fn keep_fates(
+    pub(crate) async fn store_outcomes(
         &mut self,
         batch: &mut Batch,
-        asked: &[RanksOf],
-        fates: Vec<Fate>,
+        asked: &[CharacterRequest],
+        outcomes: Vec<CharacterOutcome>,
     ) -> PortResult<()> {
-        let results = Results::sort_out(batch, asked, fates, self.invocation.now());
-        let results = self.keeper.keep(results, self.lane.queue).await?;
+        let results = Results::sort_out(batch, asked, outcomes, self.invocation.now());
+        let results = self.results_buffer.store(results, self.path.queue).await?;
         results.count(&mut self.report);
         batch.served(asked, &results);
         // The fetched ranks are stored, and stay done: only a person waits longer.
-        if let Some(answers) = self.lane.answers.filter(|_| !results.answers.is_empty())
-            && let Err(error) = answers.keep_answers(&results.answers).await
+        if let Some(refresh_results) = self.path.refresh_results.filter(|_| !results.refresh_results.is_empty())
+            && let Err(error) = refresh_results.store_results(&results.refresh_results).await
         {
             tracing::warn!(%error, "cannot keep what became of refreshes: {error}");
         }
@@ -324,7 +337,7 @@ impl Fetch<'_> {
     /// receive.
     async fn points_are_due(&self) -> PortResult<bool> {
         let keys = self.budget.pool.keys().await?;
-        let due = |key: &KeyStatus| key.may_soon_lend(self.budget.unit, self.lane.priority);
+        let due = |key: &KeyStatus| key.may_soon_lend(self.budget.unit, self.path.priority);
         Ok(keys.iter().any(due))
     }
 }

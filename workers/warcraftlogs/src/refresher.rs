@@ -19,16 +19,16 @@ use stint_core::worker::{Event, Invocation, Outcome, QueueTrigger, Spec, Trigger
 
 use crate::budget::{BATCH, Budget, REFRESHERS};
 use crate::config::BudgetStrategy;
-use crate::keeper::Keeper;
 use crate::message::REFRESH_QUEUE;
-use crate::rank_fetcher::{Lane, TIMEOUT, run};
-use crate::store::{Players, RefreshAnswers};
+use crate::rank_fetcher::{FetchPath, TIMEOUT, run};
+use crate::results_buffer::ResultsBuffer;
+use crate::store::{Players, RefreshResults};
 
 /// Fetches the ranks of players ahead of the backlog.
 pub struct Refresher {
     budget: Budget,
-    keeper: Keeper,
-    answers: Arc<dyn RefreshAnswers>,
+    results_buffer: ResultsBuffer,
+    refresh_results: Arc<dyn RefreshResults>,
     strategy: BudgetStrategy,
 }
 
@@ -38,10 +38,10 @@ impl Refresher {
     pub fn new(
         budget: Budget,
         players: Arc<dyn Players>,
-        answers: Arc<dyn RefreshAnswers>,
+        refresh_results: Arc<dyn RefreshResults>,
         strategy: BudgetStrategy,
     ) -> Refresher {
-        Refresher { budget, keeper: Keeper::new(players), answers, strategy }
+        Refresher { budget, results_buffer: ResultsBuffer::new(players), refresh_results, strategy }
     }
 }
 
@@ -61,8 +61,12 @@ impl Worker for Refresher {
     };
 
     async fn run(&self, event: Event, invocation: &Invocation) -> Result<Outcome, WorkerError> {
-        let lane =
-            Lane { queue: &*self.budget.refreshes, priority: true, handover: None, answers: Some(&*self.answers) };
-        run(event, lane, &self.budget, &self.keeper, self.strategy, invocation).await
+        let path = FetchPath {
+            queue: &*self.budget.refreshes,
+            priority: true,
+            next_worker: None,
+            refresh_results: Some(&*self.refresh_results),
+        };
+        run(event, path, &self.budget, &self.results_buffer, self.strategy, invocation).await
     }
 }

@@ -9,28 +9,28 @@ use jiff::Timestamp;
 use stint_core::ports::PortResult;
 
 use crate::model::Unit;
-use crate::store::{Fetched, Known, Players, Unasked};
-use crate::whom::Whom;
+use crate::player_ref::PlayerRef;
+use crate::store::{PlayerResults, Players, RefusedPlayer, StoredResults};
 
 /// Records players that are not requested at all. Players without stored ranks are dropped, with that reason.
 pub(crate) async fn record_refused(
     players: &dyn Players,
-    known: &Known,
-    refused: Vec<(Whom, Vec<(Unit, String)>)>,
+    known: &StoredResults,
+    refused: Vec<(PlayerRef, Vec<(Unit, String)>)>,
     now: Timestamp,
 ) -> PortResult<()> {
-    let mut unasked = Vec::new();
-    for (whom, refused) in refused {
-        let Some(id) = whom.id() else {
-            tracing::warn!(%whom, ?refused, "{whom} is not asked for: the upstream refuses it");
+    let mut refused_players = Vec::new();
+    for (player_ref, refused) in refused {
+        let Some(id) = player_ref.id() else {
+            tracing::warn!(%player_ref, ?refused, "{player_ref} is not asked for: the upstream refuses it");
             continue;
         };
-        let is_unknown = known.players.get(&id).is_none_or(|fetched| *fetched == Fetched::default());
-        unasked.push(Unasked { id, refused, is_unknown });
+        let is_unknown = known.players.get(&id).is_none_or(|fetched| *fetched == PlayerResults::default());
+        refused_players.push(RefusedPlayer { id, refused, is_unknown });
     }
-    if unasked.is_empty() {
+    if refused_players.is_empty() {
         return Ok(());
     }
     // One step: a player with only its drop recorded would count as fetched when its message comes back.
-    players.refuse(&unasked, now).await
+    players.refuse(&refused_players, now).await
 }

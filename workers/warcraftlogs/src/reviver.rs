@@ -14,7 +14,7 @@ use std::time::Duration;
 use serde::Serialize;
 use stint_core::worker::{Event, Invocation, Outcome, Spec, Trigger, Worker, WorkerError};
 
-use crate::budget::{Balance, Budget};
+use crate::budget::{Budget, RebalanceResult};
 use crate::config::BudgetStrategy;
 
 /// Interval between two sweeps, which make up for a wake-up that was lost. Several sweeps fit into each window, and
@@ -35,7 +35,7 @@ pub struct Reviver {
 struct Report {
     worker: String,
     #[serde(flatten)]
-    balance: Balance,
+    result: RebalanceResult,
 }
 
 impl Reviver {
@@ -59,37 +59,37 @@ impl Worker for Reviver {
         if let (Event::Manual(_), Some(breaker)) = (&event, self.budget.api.breaker()) {
             breaker.hasten().await;
         }
-        let balance = revive(&self.budget, self.strategy).await?;
-        Ok(Outcome::report(Report { worker: self.budget.worker.clone(), balance }))
+        let result = revive(&self.budget, self.strategy).await?;
+        Ok(Outcome::report(Report { worker: self.budget.worker.clone(), result }))
     }
 }
 
 /// The source document's reviver sets the limit, whatever the keys say; the ledger strategy asks the keys.
-async fn revive(budget: &Budget, strategy: BudgetStrategy) -> Result<Balance, WorkerError> {
+async fn revive(budget: &Budget, strategy: BudgetStrategy) -> Result<RebalanceResult, WorkerError> {
     budget.probe().await?;
     if strategy == BudgetStrategy::WorstCase {
         return revive_by_worst_case(budget).await;
     }
     budget.close_if_idle().await?;
-    let balance = budget.rebalance().await?;
-    let unparked = balance.unparked + budget.seed(&*budget.queue, balance.concurrency).await?;
-    Ok(Balance { unparked, ..balance })
+    let result = budget.rebalance().await?;
+    let unparked = result.unparked + budget.seed(&*budget.queue, result.concurrency).await?;
+    Ok(RebalanceResult { unparked, ..result })
 }
 
 /// Sets the limit, whatever the keys say. While the upstream is down, that is left to the next probe. An upstream that
 /// responds to a probe counts as back, since this rule has no way to let one call through first.
-async fn revive_by_worst_case(budget: &Budget) -> Result<Balance, WorkerError> {
+async fn revive_by_worst_case(budget: &Budget) -> Result<RebalanceResult, WorkerError> {
     if let Some(breaker) = budget.api.breaker() {
         breaker.close_idle().await;
     }
     if let Some(outage) = budget.outage().await {
-        return Ok(budget.stand_still(&outage).await?);
+        return Ok(budget.hold_at_zero(&outage).await?);
     }
     budget.set_concurrency(budget.concurrency_limit).await?;
-    let mut balance = Balance { concurrency: budget.concurrency_limit, ..Balance::default() };
+    let mut result = RebalanceResult { concurrency: budget.concurrency_limit, ..RebalanceResult::default() };
     // Messages that the ledger strategy parked before the strategy was changed, or that were parked in an outage.
     for queue in [&budget.refreshes, &budget.queue] {
-        balance.unparked += budget.unpark(&**queue, usize::MAX).await?;
+        result.unparked += budget.unpark(&**queue, usize::MAX).await?;
     }
-    Ok(balance)
+    Ok(result)
 }

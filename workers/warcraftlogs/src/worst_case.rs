@@ -14,15 +14,15 @@ use stint_core::worker::WorkerError;
 use crate::batch::Batch;
 use crate::budget::{Budget, REVIVE};
 use crate::client::CallError;
-use crate::rank_fetcher::Fetch;
+use crate::rank_fetcher::FetchInvocation;
 
 /// "Few seconds after the first api key budget resets" (source document).
 const AFTER_RESET: Duration = Duration::from_secs(5);
 
 /// Fetches the batch with the first key that covers the worst case. Messages still unserved when it returns are those
 /// that the upstream was down for.
-pub(crate) async fn fetch(batch: &mut Batch, fetch: &mut Fetch<'_>) -> Result<(), WorkerError> {
-    let Fetch { lane, budget, keeper, .. } = *fetch;
+pub(crate) async fn fetch(batch: &mut Batch, fetch: &mut FetchInvocation<'_>) -> Result<(), WorkerError> {
+    let FetchInvocation { path, budget, results_buffer, .. } = *fetch;
     let readings = read_all(budget).await?;
     if readings.is_empty() && budget.outage().await.is_some() {
         return Ok(());
@@ -36,18 +36,18 @@ pub(crate) async fn fetch(batch: &mut Batch, fetch: &mut Fetch<'_>) -> Result<()
         refuse(budget, concurrency, &readings).await?;
         return Err(WorkerError::Failed(format!("no key has the {needed} points of the worst case left")));
     };
-    while let Some(group) = batch.next_group() {
-        keeper.catch_up(lane.queue).await?;
+    while let Some(request) = batch.next_request() {
+        results_buffer.store_waiting(path.queue).await?;
         if !fetch.has_time_for_a_call() {
             // A call that is cut off is paid for and brings nothing.
             batch.give_back("the invocation has no time for another call");
             return Ok(());
         }
         fetch.report.calls += 1;
-        match budget.ranks(key, needed, &group.messages).await.1 {
-            Ok(fates) => fetch.keep_fates(batch, &group.messages, fates).await?,
+        match budget.ranks(key, needed, &request.messages).await.1 {
+            Ok(outcomes) => fetch.store_outcomes(batch, &request.messages, outcomes).await?,
             Err(CallError::Down { .. }) => return Ok(()),
-            Err(error) => batch.call_failed(&group.messages, &error.to_string()),
+            Err(error) => batch.call_failed(&request.messages, &error.to_string()),
         }
     }
     Ok(())

@@ -4,11 +4,11 @@
 use jiff::Timestamp;
 use stint_core::ledger::CallEnd;
 use stint_testkit::drive;
-use stint_warcraftlogs::client::{Fate, RanksOf};
+use stint_warcraftlogs::client::{CharacterOutcome, CharacterRequest};
 use stint_warcraftlogs::lua::Found;
 use stint_warcraftlogs::model::{Player, Unit};
-use stint_warcraftlogs::questions::{Questions, RankOptions};
-use stint_warcraftlogs::whom::{Named, Whom};
+use stint_warcraftlogs::player_ref::{PlayerName, PlayerRef};
+use stint_warcraftlogs::rank_queries::{RankOptions, RankQueries};
 
 use super::reports::{api, key};
 use crate::upstream::{answer, clock, first, status};
@@ -18,12 +18,12 @@ pub(crate) fn run(input: &[u8]) {
     let batch = batch(choice >> 4);
     let clock = clock();
     let api = api(&clock, [answer(status(choice), body)]);
-    let (end, fates) = drive(&clock, api.ranks(&key(), &batch, &Questions::of_fleet(&RankOptions::default())));
+    let (end, outcomes) = drive(&clock, api.ranks(&key(), &batch, &RankQueries::of_fleet(&RankOptions::default())));
     check_end(&end);
-    let Ok(fates) = fates else { return };
-    assert_eq!(fates.len(), batch.len(), "a fate for each character");
-    for (fate, asked) in fates.iter().zip(&batch) {
-        if let Fate::Ranked(ranked) = fate {
+    let Ok(outcomes) = outcomes else { return };
+    assert_eq!(outcomes.len(), batch.len(), "an outcome for each character");
+    for (outcome, asked) in outcomes.iter().zip(&batch) {
+        if let CharacterOutcome::Ranked(ranked) = outcome {
             check_player(&ranked.player, asked);
             let told = ranked.refused.iter().chain(&ranked.missing).map(|(unit, _)| unit);
             assert!(told.clone().all(|unit| asked.units.contains(unit)), "{told:?} of {asked:?}");
@@ -32,13 +32,13 @@ pub(crate) fn run(input: &[u8]) {
 }
 
 /// Returns one character, or three, of which one is known only by its name.
-fn batch(choice: u8) -> Vec<RanksOf> {
+fn batch(choice: u8) -> Vec<CharacterRequest> {
     let units: Vec<Unit> = vec![(26, 4), (28, 5)];
-    let of = |whom| RanksOf { whom, units: units.clone() };
-    let mut batch = vec![of(Whom::Id(57_147_396))];
+    let of = |player_ref| CharacterRequest { player_ref, units: units.clone() };
+    let mut batch = vec![of(PlayerRef::Id(57_147_396))];
     if choice % 2 == 1 {
-        batch.push(of(Whom::Id(7)));
-        batch.extend(Named::new("Ånn", "tarren-mill", "EU").map(Whom::Named).map(of));
+        batch.push(of(PlayerRef::Id(7)));
+        batch.extend(PlayerName::new("Ånn", "tarren-mill", "EU").map(PlayerRef::Named).map(of));
     }
     batch
 }
@@ -55,7 +55,7 @@ pub(super) fn check_end(end: &CallEnd) {
     }
 }
 
-fn check_player(player: &Player, asked: &RanksOf) {
+fn check_player(player: &Player, asked: &CharacterRequest) {
     assert!(player.id > 0);
     for (raid, difficulties) in &player.raids {
         for (difficulty, ranks) in difficulties {

@@ -223,7 +223,7 @@ fn an_import_wakes_the_worker_that_has_something_to_do() {
         });
         let new: Vec<&str> = woken.iter().filter(|worker| !before.contains(worker)).map(String::as_str).collect();
         assert_eq!(new, Vec::from_iter(worker), "{collection}");
-        assert_eq!(reached.is_unwritten(), collection == "players", "{collection}");
+        assert_eq!(reached.databases_out_of_date(), collection == "players", "{collection}");
     }
 }
 

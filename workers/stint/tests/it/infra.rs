@@ -14,7 +14,7 @@ use hcl::eval::{Context, Evaluate};
 use hcl::{Expression, Value, value};
 use stint_simulation::prices::MEMORY_MB;
 use stint_warcraftlogs::budget::REVIVE;
-use stint_warcraftlogs::handover::HANDOVERS;
+use stint_warcraftlogs::next_worker::WORKER_WAKEUPS;
 
 use crate::program::Program;
 use deployed::{
@@ -169,7 +169,7 @@ fn the_planners_may_set_the_fleets_wake_up() {
 #[test]
 fn a_worker_that_starts_the_next_one_may_set_its_wake_up_and_no_other() {
     let mut expected: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for (wakeup, _, set_by) in HANDOVERS {
+    for (wakeup, _, set_by) in WORKER_WAKEUPS {
         let wakeup = if wakeup.ends_with('-') { format!("{wakeup}*") } else { wakeup.to_owned() };
         for worker in set_by {
             expected.entry((*worker).to_owned()).or_default().insert(wakeup.clone());
@@ -197,7 +197,7 @@ fn scheduler_may_start_every_worker_that_has_wake_ups() {
     let woken: BTreeSet<String> =
         workers.iter().filter(has_wakeups).map(|worker| worker["name"].as_str().unwrap().to_owned()).collect();
     assert_eq!(list(Infra::read(WARCRAFTLOGS).local("woken")), woken);
-    let handed: BTreeSet<String> = HANDOVERS.iter().map(|(_, worker, _)| (*worker).to_owned()).collect();
+    let handed: BTreeSet<String> = WORKER_WAKEUPS.iter().map(|(_, worker, _)| (*worker).to_owned()).collect();
     assert!(handed.is_subset(&woken), "{handed:?} of {woken:?}");
 }
 

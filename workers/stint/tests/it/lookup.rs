@@ -1,7 +1,7 @@
 //! Tests of `stint wcl lookup`.
 
 use jiff::Timestamp;
-use stint_warcraftlogs::lua::{DatabaseWriter, Field, Options};
+use stint_warcraftlogs::lua::{DatabaseOptions, DatabaseWriter, Field};
 use stint_warcraftlogs::model::{AllStars, Player};
 
 use crate::program::{Program, text};
@@ -56,7 +56,7 @@ fn all_stars_scores_and_keystones_are_shown_where_a_database_says_them() {
     (rank.score, rank.key_level, rank.all_stars) =
         (Some(169.3), Some(15), Some(AllStars { spec: None, ..stars.clone() }));
     ranks.all_stars = vec![stars];
-    let mut options = Options::default();
+    let mut options = DatabaseOptions::default();
     options.fields.extend([Field::AllStars, Field::BossAllStars, Field::Score]);
     let mut writer = DatabaseWriter::create_with(program.file("databases"), options).unwrap();
     writer.push(player).unwrap();

@@ -17,8 +17,8 @@ use stint_warcraftlogs::budget::REVIVE;
 use stint_warcraftlogs::message::QUEUE;
 use stint_warcraftlogs::model::{Player, RaidsToScrap};
 use stint_warcraftlogs::store::{
-    Chunk, Claim, Discovered, Discovers, Doubt, DropReason, Dropped, Milestones, Pass, Players, Reached, Rest, Rule,
-    Rules, Seen, SqliteStore, UpstreamRest,
+    Chunk, Claim, Discovered, Discovers, DropReason, Dropped, MilestoneTimes, Milestones, Pass, PassSummary, Pause,
+    Players, Rule, RuleDoubt, Rules, SqliteStore, UpstreamPause,
 };
 
 pub(crate) const PLAYER: &str = r#"{"_id":57147396,"name":"Ånn","classId":4,"region":"EU","server":{"name":"Tarren Mill","slug":"tarren-mill","normalizedName":"TarrenMill"},"updatedAt":{"$date":"2026-11-20T10:00:00Z"},"raids":{"26":{"4":{"metric":"dps","best":91.2,"median":80.1,"encounters":{"2398":{"best":95.3,"median":80.0,"kills":12,"spec":"Fire"}}}}}}"#;
@@ -85,8 +85,8 @@ impl World {
         let claim = self.claim().await;
         let chunks =
             vec![Chunk { next: 101, last: 200 }, Chunk { next: 221, last: 400 }, Chunk { next: 401, last: 600 }];
-        let pass = Pass { started_at: now, chunks, end: None, seen: Seen::default() };
-        assert!(self.store.keep(&claim, &pass, Duration::from_secs(300)).await.unwrap());
+        let pass = Pass { started_at: now, chunks, end: None, seen: PassSummary::default() };
+        assert!(self.store.store_progress(&claim, &pass, Duration::from_secs(300)).await.unwrap());
         self.store.put(&rule(3, 29, 5, None)).await.unwrap();
         self.store.put(&rule(4, 99, 5, Some(now))).await.unwrap();
     }
@@ -97,7 +97,7 @@ impl World {
         self.store.put(&rule(5, 26, 4, Some(before(now, Duration::from_secs(25 * 3600))))).await.unwrap();
         let claim = self.claim().await;
         let reason = "page 1, the first of the rule, names no player".to_owned();
-        let doubt = Doubt { at: now, reason, sample: Some("<table><tr id=\"line-1\">\u{1b}[2J</table>".into()) };
+        let doubt = RuleDoubt { at: now, reason, sample: Some("<table><tr id=\"line-1\">\u{1b}[2J</table>".into()) };
         let until = after(now, Duration::from_secs(3600));
         assert!(self.store.doubt(&claim, None, &doubt, until).await.unwrap());
         self.resting_upstream("www.warcraftlogs.com/zone/rankings").await;
@@ -107,9 +107,9 @@ impl World {
     /// Adds an upstream that rejected discovery and rests for an hour.
     pub(crate) async fn resting_upstream(&self, upstream: &str) {
         let until = after(self.now(), Duration::from_secs(3600));
-        let rest = Rest { until, reason: "the site turned discovery away: status 403 for page 1".into() };
+        let pause = Pause { until, reason: "the site turned discovery away: status 403 for page 1".into() };
         let upstream = upstream.to_owned();
-        self.store.rest_upstream(&UpstreamRest { upstream, rest }).await.unwrap();
+        self.store.pause_upstream(&UpstreamPause { upstream, pause }).await.unwrap();
     }
 
     /// Adds a rule that rests for an hour.
@@ -117,8 +117,8 @@ impl World {
         let now = self.now();
         self.store.put(&rule(1, 26, 3, Some(before(now, Duration::from_secs(25 * 3600))))).await.unwrap();
         let claim = self.claim().await;
-        let rest = Rest { until: after(now, Duration::from_secs(3600)), reason: "the site answered 403".into() };
-        self.store.give_back(&claim, Some(rest)).await.unwrap();
+        let pause = Pause { until: after(now, Duration::from_secs(3600)), reason: "the site answered 403".into() };
+        self.store.give_back(&claim, Some(pause)).await.unwrap();
     }
 
     async fn claim(&self) -> Claim {
@@ -148,7 +148,7 @@ impl World {
     /// Adds two more discovered players, one of which waits in the queue.
     pub(crate) async fn one_waits(&self) {
         let seen = [20, 21].map(|id| Discovered { id, raids_to_scrap: RaidsToScrap::one(26, 3) });
-        self.store.hand_over(&seen[..1], self.now()).await.unwrap();
+        self.store.mark_sent(&seen[..1], self.now()).await.unwrap();
         self.store.merge(&seen).await.unwrap();
     }
 
@@ -183,7 +183,7 @@ impl World {
     }
 
     /// Returns the milestones that the fleet has passed.
-    pub(crate) async fn reached(&self) -> Reached {
+    pub(crate) async fn reached(&self) -> MilestoneTimes {
         self.store.reached().await.unwrap()
     }
 

@@ -14,7 +14,7 @@ use std::process::Command;
 
 use flate2::Compression;
 use flate2::write::DeflateEncoder;
-use stint_warcraftlogs::lua::{DatabaseWriter, Field, Options, database_path};
+use stint_warcraftlogs::lua::{DatabaseOptions, DatabaseWriter, Field, database_path};
 
 use extras::{DUNGEONS, Extras};
 
@@ -34,11 +34,11 @@ fn main() {
     let sorted = sorted_strings::file(&players);
     print_size("sorted strings", &sorted, per_player);
 
-    let stint = generate(folder.path(), &players, Options::default(), Extras::Absent);
+    let stint = generate(folder.path(), &players, DatabaseOptions::default(), Extras::Absent);
     print_size("Stint", &stint, per_player);
     for field in [Field::AllStars, Field::BossAllStars, Field::Score] {
         let folder = tempfile::tempdir().unwrap();
-        let mut options = Options::default();
+        let mut options = DatabaseOptions::default();
         options.fields.insert(field);
         let file = generate(folder.path(), &players, options, Extras::Present);
         print_size(&format!("with {field:?}"), &file, per_player);
@@ -65,7 +65,7 @@ fn main() {
 }
 
 /// Returns the database of these players.
-fn generate(folder: &Path, players: &[set::Player], options: Options, extras: Extras) -> Vec<u8> {
+fn generate(folder: &Path, players: &[set::Player], options: DatabaseOptions, extras: Extras) -> Vec<u8> {
     let mut writer = DatabaseWriter::create_with(folder, options).unwrap();
     for chunk in players.chunks(2_000) {
         let documents: Vec<(u64, String)> = chunk.iter().map(|player| (player.id, player.document(extras))).collect();

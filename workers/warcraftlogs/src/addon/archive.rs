@@ -11,7 +11,7 @@ use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipWriter};
 
 use super::installed::{Addon, addons};
-use crate::lua::aside::Aside;
+use crate::lua::partial_file::PartialFile;
 
 /// Archives are made once and downloaded often.
 const LEVEL: i64 = 9;
@@ -48,7 +48,7 @@ pub fn write_archives(folder: &Path, target: &Path) -> Result<Vec<Archive>> {
 }
 
 fn write<'a>(path: &Path, addons: impl Iterator<Item = &'a Addon>, date: DateTime) -> Result<u64> {
-    let (aside, file) = Aside::create(path.to_owned())?;
+    let (partial_file, file) = PartialFile::create(path.to_owned())?;
     let mut archive = ZipWriter::new(io::BufWriter::new(file));
     let options = SimpleFileOptions::default()
         .compression_method(CompressionMethod::Deflated)
@@ -67,7 +67,7 @@ fn write<'a>(path: &Path, addons: impl Iterator<Item = &'a Addon>, date: DateTim
     let file = written.get_ref();
     file.sync_all()?;
     let bytes = file.metadata()?.len();
-    aside.publish()?;
+    partial_file.publish()?;
     Ok(bytes)
 }
 

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use crate::lua::aside::Aside;
+use crate::lua::partial_file::PartialFile;
 use crate::names;
 pub use archive::{Archive, write_archives};
 pub(crate) use installed::{Addon, addons};
@@ -126,11 +126,11 @@ pub(crate) fn create_addon(folder: &Path, addon: &str) -> Result<PathBuf> {
 
 /// Writes a file that appears under its name only when it is complete.
 pub(crate) fn write_whole(path: &Path, text: &str) -> Result<()> {
-    let (aside, mut file) = Aside::create(path.to_owned())?;
+    let (partial_file, mut file) = PartialFile::create(path.to_owned())?;
     file.write_all(text.as_bytes())
         .and_then(|()| file.sync_all())
         .with_context(|| format!("cannot write {}", path.display()))?;
-    aside.publish()?;
+    partial_file.publish()?;
     Ok(())
 }
 

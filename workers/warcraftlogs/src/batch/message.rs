@@ -3,14 +3,14 @@
 use jiff::Timestamp;
 use stint_core::worker::{Disposition, MessageException};
 
-use crate::client::RanksOf;
+use crate::client::CharacterRequest;
 use crate::message::{PlayerMessage, Sent};
 use crate::model::Unit;
-use crate::store::Known;
-use crate::whom::Whom;
+use crate::player_ref::PlayerRef;
+use crate::store::StoredResults;
 
 /// A message as received: from a queue, from the parked messages, or from a person.
-pub(crate) struct Letter {
+pub(crate) struct ReceivedMessage {
     pub(crate) id: String,
     pub(crate) body: String,
     /// `None` for a message from a person, who wants ranks fetched from now on.
@@ -20,9 +20,9 @@ pub(crate) struct Letter {
 /// A message that could be decoded.
 pub(super) struct Message {
     pub(super) message_id: String,
-    pub(super) whom: Whom,
+    pub(super) player_ref: PlayerRef,
     /// How the player was first requested, if that was different.
-    pub(super) asked_as: Option<Whom>,
+    pub(super) asked_as: Option<PlayerRef>,
     /// When the player was requested.
     pub(super) queued_at: Option<Timestamp>,
     /// The raids and difficulties in the message.
@@ -43,7 +43,7 @@ pub(super) struct Message {
 
 /// State of a message after a check against the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Look {
+pub(super) enum Remaining {
     /// Something is left to be fetched.
     Open,
     /// Everything was fetched after the message was sent.
@@ -54,14 +54,15 @@ pub(super) enum Look {
 
 impl Message {
     /// Decodes a message. The error says what is wrong with it.
-    pub(super) fn read(letter: &Letter) -> Result<Message, String> {
-        let Sent { message: PlayerMessage { whom, raids_to_scrap }, queued_at, asked_as } = Sent::read(&letter.body)?;
+    pub(super) fn decode(received: &ReceivedMessage) -> Result<Message, String> {
+        let Sent { message: PlayerMessage { player_ref, raids_to_scrap }, queued_at, asked_as } =
+            Sent::read(&received.body)?;
         let wanted: Vec<Unit> = raids_to_scrap.units().collect();
         Ok(Message {
-            message_id: letter.id.clone(),
-            whom,
+            message_id: received.id.clone(),
+            player_ref,
             asked_as,
-            queued_at: queued_at.or(letter.sent_at),
+            queued_at: queued_at.or(received.sent_at),
             units: wanted.clone(),
             wanted,
             refused: Vec::new(),
@@ -77,34 +78,34 @@ impl Message {
         self.exception.is_none() && !self.units.is_empty()
     }
 
-    pub(super) fn request(&self) -> RanksOf {
-        RanksOf { whom: self.whom.clone(), units: self.units.clone() }
+    pub(super) fn request(&self) -> CharacterRequest {
+        CharacterRequest { player_ref: self.player_ref.clone(), units: self.units.clone() }
     }
 
     /// The message with only its remaining raids and difficulties.
-    pub(super) fn rest(&self) -> String {
+    pub(super) fn remaining_body(&self) -> String {
         let raids_to_scrap = self.units.iter().copied().collect();
-        let message = PlayerMessage { whom: self.whom.clone(), raids_to_scrap };
+        let message = PlayerMessage { player_ref: self.player_ref.clone(), raids_to_scrap };
         Sent { message, queued_at: self.queued_at, asked_as: self.asked_as.clone() }.to_body()
     }
 
     /// Removes what was fetched after the message was sent, or for another message that is under way (unless this
     /// message is `priority`), and what the upstream refuses.
-    pub(super) fn pass_over(&mut self, known: &Known, priority: bool) -> Look {
-        let fetched = self.whom.id().and_then(|id| known.players.get(&id)).zip(self.queued_at);
+    pub(super) fn skip_fetched(&mut self, known: &StoredResults, priority: bool) -> Remaining {
+        let fetched = self.player_ref.id().and_then(|id| known.players.get(&id)).zip(self.queued_at);
         let is_fresh = |unit| {
             fetched.is_some_and(|(fetched, at)| {
                 fetched.is_fresh(unit, at) || (!priority && fetched.is_under_way(unit, at))
             })
         };
         self.units.retain(|unit| !is_fresh(*unit));
-        let refusal = |unit: &Unit| Some((*unit, known.refusal(self.whom.id(), *unit)?.to_owned()));
+        let refusal = |unit: &Unit| Some((*unit, known.refusal(self.player_ref.id(), *unit)?.to_owned()));
         self.refused = self.units.iter().filter_map(refusal).collect();
         self.units.retain(|unit| self.refused.iter().all(|(refused, _)| refused != unit));
         match (self.units.is_empty(), self.refused.is_empty()) {
-            (false, _) => Look::Open,
-            (true, true) => Look::Fresh,
-            (true, false) => Look::Refused,
+            (false, _) => Remaining::Open,
+            (true, true) => Remaining::Fresh,
+            (true, false) => Remaining::Refused,
         }
     }
 
@@ -114,7 +115,7 @@ impl Message {
     }
 
     /// Ends the message: nothing more is to be fetched under this id.
-    pub(super) fn end(&mut self) {
+    pub(super) fn complete(&mut self) {
         self.units.clear();
         self.missing.clear();
         self.reasons.clear();

@@ -74,7 +74,7 @@ impl Character {
 }
 
 /// The meaning of one field of a character.
-enum Member {
+enum CharacterField {
     CanonicalId,
     Name,
     ClassId,
@@ -85,23 +85,23 @@ enum Member {
     Other,
 }
 
-impl<'de> Deserialize<'de> for Member {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Member, D::Error> {
+impl<'de> Deserialize<'de> for CharacterField {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<CharacterField, D::Error> {
         struct Name;
         impl Visitor<'_> for Name {
-            type Value = Member;
+            type Value = CharacterField;
 
             fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
                 formatter.write_str("a member's name")
             }
 
-            fn visit_str<E: Error>(self, name: &str) -> Result<Member, E> {
+            fn visit_str<E: Error>(self, name: &str) -> Result<CharacterField, E> {
                 Ok(match name {
-                    "canonicalID" => Member::CanonicalId,
-                    "name" => Member::Name,
-                    "classID" => Member::ClassId,
-                    "server" => Member::Server,
-                    _ => unit(name).unwrap_or(Member::Other),
+                    "canonicalID" => CharacterField::CanonicalId,
+                    "name" => CharacterField::Name,
+                    "classID" => CharacterField::ClassId,
+                    "server" => CharacterField::Server,
+                    _ => unit(name).unwrap_or(CharacterField::Other),
                 })
             }
         }
@@ -110,14 +110,14 @@ impl<'de> Deserialize<'de> for Member {
 }
 
 /// Parses the alias `r26d4`, or `r26d4m1` for a further metric, into its raid and difficulty.
-fn unit(alias: &str) -> Option<Member> {
+fn unit(alias: &str) -> Option<CharacterField> {
     let (raid, rest) = alias.strip_prefix('r')?.split_once('d')?;
     let raid = raid.parse().ok()?;
     match rest.split_once('m') {
-        None => Some(Member::Unit(raid, rest.parse().ok()?)),
+        None => Some(CharacterField::Unit(raid, rest.parse().ok()?)),
         Some((difficulty, place)) => {
             let _: u32 = place.parse().ok()?;
-            Some(Member::Further(raid, difficulty.parse().ok()?))
+            Some(CharacterField::Further(raid, difficulty.parse().ok()?))
         }
     }
 }
@@ -140,15 +140,15 @@ impl<'de> Visitor<'de> for CharacterVisitor {
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Character, A::Error> {
         let (mut canonical_id, mut name, mut class_id, mut server) = (None, None, None, None);
         let (mut units, mut further) = (Vec::new(), Vec::new());
-        while let Some(member) = members.next_key::<Member>()? {
+        while let Some(member) = members.next_key::<CharacterField>()? {
             match member {
-                Member::CanonicalId => canonical_id = Some(members.next_value()?),
-                Member::Name => name = Some(members.next_value()?),
-                Member::ClassId => class_id = Some(members.next_value()?),
-                Member::Server => server = Some(members.next_value()?),
-                Member::Unit(raid, difficulty) => units.push(((raid, difficulty), members.next_value()?)),
-                Member::Further(raid, difficulty) => further.push(((raid, difficulty), members.next_value()?)),
-                Member::Other => drop(members.next_value::<IgnoredAny>()?),
+                CharacterField::CanonicalId => canonical_id = Some(members.next_value()?),
+                CharacterField::Name => name = Some(members.next_value()?),
+                CharacterField::ClassId => class_id = Some(members.next_value()?),
+                CharacterField::Server => server = Some(members.next_value()?),
+                CharacterField::Unit(raid, difficulty) => units.push(((raid, difficulty), members.next_value()?)),
+                CharacterField::Further(raid, difficulty) => further.push(((raid, difficulty), members.next_value()?)),
+                CharacterField::Other => drop(members.next_value::<IgnoredAny>()?),
             }
         }
         Ok(Character {
@@ -168,8 +168,8 @@ mod tests {
 
     #[test]
     fn only_an_alias_of_ours_is_a_unit() {
-        assert!(matches!(unit("r26d4"), Some(Member::Unit(26, 4))));
-        assert!(matches!(unit("r26d4m1"), Some(Member::Further(26, 4))));
+        assert!(matches!(unit("r26d4"), Some(CharacterField::Unit(26, 4))));
+        assert!(matches!(unit("r26d4m1"), Some(CharacterField::Further(26, 4))));
         for name in ["rankings", "r26", "rd", "r26d", "r-1d4", "name", "rated", "r26d4m", "r26d4mx", "r26dm1"] {
             assert!(unit(name).is_none(), "{name}");
         }

@@ -9,9 +9,9 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::character::Character;
-use super::document::RanksOf;
-use super::fates::{Errors, Fate, Sheet};
-use super::points::Counter;
+use super::document::CharacterRequest;
+use super::outcomes::{CharacterOutcome, Errors, ParsedResponse};
+use super::points::PointsCounter;
 
 /// The upstream prints this, as the whole body or before it, when a batch holds a character that it never classed.
 const NEVER_CLASSED: &str = "No class set for this character";
@@ -23,9 +23,9 @@ const MOST_BEGINNINGS: usize = 16;
 #[derive(Debug)]
 pub(super) struct Decoded {
     /// The key's counter, if the response had it.
-    pub(super) points: Option<Counter>,
+    pub(super) points: Option<PointsCounter>,
     /// The outcome of each character, in the order of the batch.
-    pub(super) fates: Vec<Fate>,
+    pub(super) outcomes: Vec<CharacterOutcome>,
 }
 
 /// A response that cannot be decoded at all.
@@ -46,19 +46,19 @@ struct Body<C> {
 #[serde(bound(deserialize = "C: Deserialize<'de>"))]
 struct Data<C> {
     #[serde(rename = "rateLimitData")]
-    points: Option<Counter>,
+    points: Option<PointsCounter>,
     #[serde(default, rename = "characterData", alias = "reportData")]
     aliases: Option<BTreeMap<String, C>>,
 }
 
 /// Decodes the response to `batch`. Text before valid JSON is skipped.
-pub(super) fn ranks(body: &[u8], batch: &[RanksOf], now: Timestamp) -> Result<Decoded, Unreadable> {
+pub(super) fn ranks(body: &[u8], batch: &[CharacterRequest], now: Timestamp) -> Result<Decoded, Unreadable> {
     let text = text(body)?;
     match valid(text) {
-        Ok((head, json)) => fates(json, batch, now, head.contains(NEVER_CLASSED)),
+        Ok((head, json)) => outcomes(json, batch, now, head.contains(NEVER_CLASSED)),
         // The text alone does not say which character it is about.
         Err(_) if text.trim().is_empty() || text.contains(NEVER_CLASSED) => {
-            Ok(Decoded { points: None, fates: Fate::never_classed_among(batch) })
+            Ok(Decoded { points: None, outcomes: CharacterOutcome::never_classed_among(batch) })
         }
         Err(error) => Err(error),
     }
@@ -98,30 +98,37 @@ impl<'a> Parsed<'a> {
     }
 }
 
-fn fates(json: Parsed<'_>, batch: &[RanksOf], now: Timestamp, spoken: bool) -> Result<Decoded, Unreadable> {
+fn outcomes(
+    json: Parsed<'_>,
+    batch: &[CharacterRequest],
+    now: Timestamp,
+    has_never_classed_text: bool,
+) -> Result<Decoded, Unreadable> {
     match json {
-        Parsed::Whole(body) => fates_of(body, batch, now, spoken, Ok),
-        Parsed::Apart(body) => fates_of(body, batch, now, spoken, |raw| serde_json::from_str(raw.get())),
+        Parsed::Whole(body) => outcomes_of(body, batch, now, has_never_classed_text, Ok),
+        Parsed::Apart(body) => {
+            outcomes_of(body, batch, now, has_never_classed_text, |raw| serde_json::from_str(raw.get()))
+        }
     }
 }
 
 /// The outcome of each character, which `read` derives from what was parsed.
-fn fates_of<C>(
+fn outcomes_of<C>(
     body: Body<C>,
-    batch: &[RanksOf],
+    batch: &[CharacterRequest],
     now: Timestamp,
-    spoken: bool,
+    has_never_classed_text: bool,
     read: impl Fn(C) -> serde_json::Result<Option<Character>>,
 ) -> Result<Decoded, Unreadable> {
     let Some(data) = body.data else { return Err(without_data(&body.errors)) };
     let errors = Errors::read(&body.errors);
-    let answers = data.aliases.unwrap_or_default().into_iter().map(|(alias, answer)| (alias, read(answer)));
-    let sheet = Sheet { answers: answers.collect(), errors, spoken, now };
-    Ok(Decoded { points: data.points, fates: sheet.fates(batch) })
+    let characters = data.aliases.unwrap_or_default().into_iter().map(|(alias, character)| (alias, read(character)));
+    let response = ParsedResponse { characters: characters.collect(), errors, has_never_classed_text, now };
+    Ok(Decoded { points: data.points, outcomes: response.outcomes(batch) })
 }
 
 /// Decodes a response that has only the key's counter.
-pub(super) fn points(body: &[u8]) -> Result<Counter, Unreadable> {
+pub(super) fn points(body: &[u8]) -> Result<PointsCounter, Unreadable> {
     let text = text(body)?;
     let body = parse::<IgnoredAny>(&text[text.find('{').unwrap_or_default()..])?;
     body.data.and_then(|data| data.points).ok_or_else(|| without_data(&body.errors))

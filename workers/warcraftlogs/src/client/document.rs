@@ -10,8 +10,8 @@ use std::sync::LazyLock;
 use graphql_client::GraphQLQuery;
 
 use crate::model::{Difficulty, RaidId};
-use crate::questions::Questions;
-use crate::whom::Whom;
+use crate::player_ref::PlayerRef;
+use crate::rank_queries::RankQueries;
 
 /// The fixed documents, one string with all operations and fragments.
 const QUERIES: &str = include_str!("../../graphql/queries.graphql");
@@ -25,9 +25,9 @@ static RANKS_FRAGMENTS: LazyLock<String> =
 
 /// One character and what to fetch of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RanksOf {
+pub struct CharacterRequest {
     /// The character.
-    pub whom: Whom,
+    pub player_ref: PlayerRef,
     /// Raids and difficulties.
     pub units: Vec<(RaidId, Difficulty)>,
 }
@@ -53,18 +53,18 @@ pub(super) struct ListReports;
 pub(super) struct ReadReport;
 
 /// The alias of the character at `place` in a batch: its id, or its position if it has no id.
-pub(super) fn character_alias(place: usize, whom: &Whom) -> String {
-    match whom {
-        Whom::Id(id) => format!("c{id}"),
-        Whom::Named(_) => format!("n{place}"),
+pub(super) fn character_alias(place: usize, player_ref: &PlayerRef) -> String {
+    match player_ref {
+        PlayerRef::Id(id) => format!("c{id}"),
+        PlayerRef::Named(_) => format!("n{place}"),
     }
 }
 
 /// The arguments that select a character.
-fn character_arguments(whom: &Whom) -> String {
-    match whom {
-        Whom::Id(id) => format!("id: {id}"),
-        Whom::Named(named) => {
+fn character_arguments(player_ref: &PlayerRef) -> String {
+    match player_ref {
+        PlayerRef::Id(id) => format!("id: {id}"),
+        PlayerRef::Named(named) => {
             let [name, server, region] = [named.name(), named.server(), named.region()].map(string_literal);
             format!("name: {name}, serverSlug: {server}, serverRegion: {region}")
         }
@@ -93,17 +93,17 @@ pub fn read_points() -> String {
 }
 
 /// The query for the ranks of several characters, and the key's counter, in one document.
-pub fn ranks(batch: &[RanksOf], questions: &Questions) -> String {
+pub fn ranks(batch: &[CharacterRequest], rank_queries: &RankQueries) -> String {
     let mut document = String::with_capacity(TYPICAL_LENGTH);
     document.push_str("query Ranks {\n  rateLimitData { ...Points }\n  characterData {\n");
-    for (place, RanksOf { whom, units }) in batch.iter().enumerate() {
-        let (alias, arguments) = (character_alias(place, whom), character_arguments(whom));
+    for (place, CharacterRequest { player_ref, units }) in batch.iter().enumerate() {
+        let (alias, arguments) = (character_alias(place, player_ref), character_arguments(player_ref));
         // Writing to a string does not fail.
         let _ = writeln!(document, "    {alias}: character({arguments}) {{");
         document.push_str("      ...CharacterFields\n");
         for (raid, difficulty) in units {
             // The alias of `unit_alias`, without allocating a string: this is the innermost of millions of lines.
-            for (place, arguments) in questions.arguments((*raid, *difficulty)).iter().enumerate() {
+            for (place, arguments) in rank_queries.arguments((*raid, *difficulty)).iter().enumerate() {
                 let _ = write!(document, "      r{raid}d{difficulty}");
                 if place > 0 {
                     let _ = write!(document, "m{place}");
@@ -120,7 +120,7 @@ pub fn ranks(batch: &[RanksOf], questions: &Questions) -> String {
 
 /// A guild, with what the upstream needs to distinguish guilds of the same name.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct GuildOf {
+pub struct GuildKey {
     /// Its name.
     pub name: String,
     /// The slug of its server.
@@ -134,11 +134,11 @@ pub struct GuildOf {
 pub fn list_reports(
     raid: RaidId,
     (from_millis, to_millis): (i64, i64),
-    guild: Option<&GuildOf>,
+    guild: Option<&GuildKey>,
     limit: usize,
     page: u32,
 ) -> String {
-    let guild = guild.map(|GuildOf { name, server, region }| {
+    let guild = guild.map(|GuildKey { name, server, region }| {
         let [name, server, region] = [name, server, region].map(|text| string_literal(text));
         format!(", guildName: {name}, guildServerSlug: {server}, guildServerRegion: {region}")
     });
@@ -205,19 +205,19 @@ fn fragment(name: &str) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::questions::RankOptions;
-    use crate::whom::Named;
+    use crate::player_ref::PlayerName;
+    use crate::rank_queries::RankOptions;
 
-    fn ranks_of(id: u64, units: &[(RaidId, Difficulty)]) -> RanksOf {
-        RanksOf { whom: Whom::Id(id), units: units.to_vec() }
+    fn ranks_of(id: u64, units: &[(RaidId, Difficulty)]) -> CharacterRequest {
+        CharacterRequest { player_ref: PlayerRef::Id(id), units: units.to_vec() }
     }
 
     #[test]
     fn a_batch_has_an_alias_for_each_raid_and_difficulty() {
         let batch = [ranks_of(57_147_396, &[(26, 3), (26, 5)]), ranks_of(7, &[(28, 4)])];
         let metrics = vec!["dps".to_owned()];
-        let questions = Questions::of_fleet(&RankOptions { metrics, size: Some(25), ..RankOptions::default() });
-        let document = ranks(&batch, &questions);
+        let rank_queries = RankQueries::of_fleet(&RankOptions { metrics, size: Some(25), ..RankOptions::default() });
+        let document = ranks(&batch, &rank_queries);
         assert!(document.contains("c57147396: character(id: 57147396)"));
         assert!(document.contains("r26d5: zoneRankings(zoneID: 26, difficulty: 5, metric: dps, size: 25)"));
         assert!(document.contains(&format!(" {}: ", unit_alias((26, 3)))), "the reader looks for this alias");
@@ -228,8 +228,8 @@ mod tests {
     #[test]
     fn each_further_metric_has_an_alias_of_its_own() {
         let metrics = vec!["dps".to_owned(), "hps".to_owned()];
-        let questions = Questions::of_fleet(&RankOptions { metrics, ..RankOptions::default() });
-        let document = ranks(&[ranks_of(7, &[(26, 4)])], &questions);
+        let rank_queries = RankQueries::of_fleet(&RankOptions { metrics, ..RankOptions::default() });
+        let document = ranks(&[ranks_of(7, &[(26, 4)])], &rank_queries);
         assert!(document.contains(" r26d4: zoneRankings(zoneID: 26, difficulty: 4, metric: dps)"));
         assert!(document.contains(" r26d4m1: zoneRankings(zoneID: 26, difficulty: 4, metric: hps)"));
     }
@@ -242,10 +242,13 @@ mod tests {
             (r"A\b", r#""A\\b""#),
             (r#"A\") { x } #"#, r#""A\\\") { x } #""#),
         ] {
-            let named = Named::new(name, "tarren-mill", "EU").unwrap();
-            let batch = [ranks_of(7, &[(26, 3)]), RanksOf { whom: Whom::Named(named), units: vec![(26, 3)] }];
+            let named = PlayerName::new(name, "tarren-mill", "EU").unwrap();
+            let batch = [
+                ranks_of(7, &[(26, 3)]),
+                CharacterRequest { player_ref: PlayerRef::Named(named), units: vec![(26, 3)] },
+            ];
             let asked = format!("n1: character(name: {literal}, serverSlug: \"tarren-mill\", serverRegion: \"EU\")");
-            let document = ranks(&batch, &Questions::of_fleet(&RankOptions::default()));
+            let document = ranks(&batch, &RankQueries::of_fleet(&RankOptions::default()));
             assert!(document.contains(&asked), "{document}");
         }
         assert_eq!(string_literal("a\nb\u{7}"), r#""a\nb\u0007""#, "a line never breaks in a literal");

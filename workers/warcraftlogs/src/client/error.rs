@@ -16,22 +16,22 @@ use super::decode::Unreadable;
 const LONGEST_SHORT_LIMIT: Duration = Duration::from_secs(60);
 
 /// How long a key is paused that the upstream refuses without saying for how long.
-const UNSAID_REST: Duration = Duration::from_secs(300);
+const DEFAULT_PAUSE: Duration = Duration::from_secs(300);
 
 /// How long a key is paused whose credentials the upstream does not accept. Only a person can fix them, and four tries
 /// an hour cost nothing; after a short failure of the token service the keys are back soon.
-const UNACCEPTED_REST: Duration = Duration::from_secs(15 * 60);
+const REFUSED_CREDENTIALS_PAUSE: Duration = Duration::from_secs(15 * 60);
 
 /// How long a key is paused that another process has and this one does not, as while new settings are rolled out.
 /// Processes that have the key lose it for no longer than that.
-const UNKNOWN_REST: Duration = Duration::from_secs(60);
+const UNKNOWN_KEY_PAUSE: Duration = Duration::from_secs(60);
 
 /// A call without a usable response. No error text contains a secret.
 #[derive(Debug, thiserror::Error)]
 pub enum CallError {
     /// The key cannot be used for any call: its credentials are not accepted, or not known here.
     #[error("{reason}; the key rests until {until}")]
-    Unaccepted {
+    CredentialsRefused {
         /// When it is tried again.
         until: Timestamp,
         /// The reason.
@@ -39,15 +39,15 @@ pub enum CallError {
     },
     /// The upstream says that the key's points are used up.
     #[error("the upstream refuses the key until {until}")]
-    Exhausted {
+    PointsExhausted {
         /// When it can be used again.
         until: Timestamp,
     },
     /// The request rate was too high; the gate is closed for a moment.
     #[error("the upstream asks for patience")]
-    TooFast {
+    RateLimited {
         /// Whether the upstream said for how long.
-        said: bool,
+        has_retry_after: bool,
     },
     /// Not sent: the breaker says that the upstream is down.
     #[error("{upstream} is down since {since}, and is asked again at {until}: {reason}")]
@@ -63,7 +63,7 @@ pub enum CallError {
     },
     /// Waited longer than the points are held.
     #[error("no answer within {} s", .0.as_secs())]
-    TooLong(Duration),
+    TimedOut(Duration),
     /// The response cannot be interpreted.
     #[error("{0}")]
     Unreadable(String),
@@ -78,12 +78,15 @@ impl CallError {
     }
 
     pub(super) fn unknown_key(key: &KeyId, now: Timestamp) -> CallError {
-        CallError::Unaccepted { until: after(now, UNKNOWN_REST), reason: format!("key {key} is not in WCL_KEYS") }
+        CallError::CredentialsRefused {
+            until: after(now, UNKNOWN_KEY_PAUSE),
+            reason: format!("key {key} is not in WCL_KEYS"),
+        }
     }
 
     /// The upstream does not accept the token of a key, as the body of a response says.
-    pub(super) fn unaccepted(reason: String, now: Timestamp) -> CallError {
-        CallError::Unaccepted { until: after(now, UNACCEPTED_REST), reason }
+    pub(super) fn credentials_refused(reason: String, now: Timestamp) -> CallError {
+        CallError::CredentialsRefused { until: after(now, REFUSED_CREDENTIALS_PAUSE), reason }
     }
 
     pub(super) fn down(upstream: &str, wait: Wait) -> CallError {
@@ -97,11 +100,16 @@ impl CallError {
         }
         match error.rate_limited() {
             Some(limited) if limited.retry_after.is_none_or(|delay| delay <= LONGEST_SHORT_LIMIT) => {
-                CallError::TooFast { said: limited.retry_after.is_some() }
+                CallError::RateLimited { has_retry_after: limited.retry_after.is_some() }
             }
-            Some(limited) => CallError::Exhausted { until: after(now, limited.retry_after.unwrap_or(UNSAID_REST)) },
+            Some(limited) => {
+                CallError::PointsExhausted { until: after(now, limited.retry_after.unwrap_or(DEFAULT_PAUSE)) }
+            }
             None if matches!(error, HttpError::Unauthorized { .. } | HttpError::Token(TokenError::Refused { .. })) => {
-                CallError::Unaccepted { until: after(now, UNACCEPTED_REST), reason: error.to_string() }
+                CallError::CredentialsRefused {
+                    until: after(now, REFUSED_CREDENTIALS_PAUSE),
+                    reason: error.to_string(),
+                }
             }
             None => CallError::Http(error),
         }
@@ -110,25 +118,27 @@ impl CallError {
     /// The end of the call, for the ledger.
     pub fn call_end(&self) -> CallEnd {
         match self {
-            CallError::TooFast { .. } | CallError::Down { .. } => CallEnd::NotBilled,
-            CallError::Exhausted { until } => CallEnd::Refused { until: *until, why: Refusal::Points },
-            CallError::Unaccepted { until, .. } => CallEnd::Refused { until: *until, why: Refusal::Credentials },
+            CallError::RateLimited { .. } | CallError::Down { .. } => CallEnd::NotBilled,
+            CallError::PointsExhausted { until } => CallEnd::Refused { until: *until, why: Refusal::Points },
+            CallError::CredentialsRefused { until, .. } => {
+                CallEnd::Refused { until: *until, why: Refusal::Credentials }
+            }
             CallError::Http(error) if !error.may_be_billed() => CallEnd::NotBilled,
             _ => CallEnd::Lost,
         }
     }
 
     /// Whether the same call can be made again, with any key, without counting as a failure.
-    pub fn is_patience(&self) -> bool {
+    pub fn is_retryable_without_failure(&self) -> bool {
         // One attempt has a time-out of its own, so a call only takes too long where it waits: at the gate that a 429
         // has closed, or for a token.
         matches!(
             self,
-            CallError::TooFast { .. }
+            CallError::RateLimited { .. }
                 | CallError::Down { .. }
-                | CallError::Exhausted { .. }
-                | CallError::Unaccepted { .. }
-                | CallError::TooLong(_)
+                | CallError::PointsExhausted { .. }
+                | CallError::CredentialsRefused { .. }
+                | CallError::TimedOut(_)
         )
     }
 }

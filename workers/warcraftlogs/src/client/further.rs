@@ -14,7 +14,7 @@ impl Rankings {
                     ranks.metrics.insert(by_metric.metric.clone(), by_metric);
                 }
                 Rankings::Ranks(_) | Rankings::Refused(_) | Rankings::Hidden => {}
-                Rankings::Odd(_) | Rankings::Absent => return rankings,
+                Rankings::NotRanks(_) | Rankings::Absent => return rankings,
             }
         }
         Rankings::Ranks(ranks)

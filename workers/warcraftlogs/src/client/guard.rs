@@ -7,7 +7,7 @@ use stint_core::circuit::{CircuitSettings, Health, Intent, Pass, Wait};
 use stint_core::ledger::{CallEnd, KeyId, Reading};
 use stint_http::Breaker;
 
-use super::{Api, CallError, Fate, longest_call};
+use super::{Api, CallError, CharacterOutcome, longest_call};
 use crate::config::Settings;
 
 /// The API's name among the upstreams, used by its breaker, in `status` and in metrics.
@@ -38,13 +38,13 @@ impl Api {
     }
 
     /// Makes a call if the breaker allows it, with the breaker's pass for its requests, and reports to the breaker how
-    /// it ended. `worth` judges a response.
+    /// it ended. `judge` judges a response.
     pub(super) async fn guarded<T, F>(
         &self,
         intent: Intent,
         key: &KeyId,
         call: impl FnOnce(Pass) -> F,
-        worth: impl FnOnce(&T) -> Health,
+        judge: impl FnOnce(&T) -> Health,
     ) -> (CallEnd, Result<T, CallError>)
     where
         F: Future<Output = (CallEnd, Result<T, CallError>)>,
@@ -54,27 +54,27 @@ impl Api {
             Ok(pass) => pass,
             Err(wait) => return (CallEnd::NotBilled, Err(CallError::down(breaker.upstream(), wait))),
         };
-        let (end, answer) = call(pass).await;
-        let health = match &answer {
-            Ok(answer) => {
-                self.note_accepted(key);
-                worth(answer)
+        let (end, response) = call(pass).await;
+        let health = match &response {
+            Ok(response) => {
+                self.record_accepted(key);
+                judge(response)
             }
             Err(error) => self.health(key, error),
         };
         breaker.report(pass, &health).await;
-        (end, answer)
+        (end, response)
     }
 
     fn health(&self, key: &KeyId, error: &CallError) -> Health {
         match error {
-            CallError::Unaccepted { reason, .. } => self.note_refused(key, reason),
+            CallError::CredentialsRefused { reason, .. } => self.record_refused(key, reason),
             // It responds, and says that this key has no points.
-            CallError::Exhausted { .. } => Health::Answered,
-            CallError::TooFast { said: true } | CallError::Down { .. } => Health::Unknown,
+            CallError::PointsExhausted { .. } => Health::Answered,
+            CallError::RateLimited { has_retry_after: true } | CallError::Down { .. } => Health::Unknown,
             // It waited at the gate that a rate limit has closed.
-            CallError::TooLong(_) if self.client.is_held_up() => Health::Unknown,
-            CallError::TooFast { said: false } | CallError::TooLong(_) | CallError::Unreadable(_) => {
+            CallError::TimedOut(_) if self.client.is_held_up() => Health::Unknown,
+            CallError::RateLimited { has_retry_after: false } | CallError::TimedOut(_) | CallError::Unreadable(_) => {
                 Health::Failed(error.to_string())
             }
             // All documents have the same form and go to one address.
@@ -86,7 +86,7 @@ impl Api {
     }
 
     /// The refusal of one key among several is about that key. An upstream that accepts none of them is down.
-    fn note_refused(&self, key: &KeyId, reason: &str) -> Health {
+    fn record_refused(&self, key: &KeyId, reason: &str) -> Health {
         let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
         if self.keys().any(|known| known == key) {
             refused.insert(key.clone());
@@ -100,15 +100,15 @@ impl Api {
         }
     }
 
-    fn note_accepted(&self, key: &KeyId) {
+    fn record_accepted(&self, key: &KeyId) {
         self.refused.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
     }
 }
 
 /// Judges the upstream's health from the outcomes of a batch. A response with nothing for any player is no better than
 /// no response.
-pub(super) fn worth(fates: &[Fate]) -> Health {
-    let reasons: Option<Vec<&str>> = fates.iter().map(nothing_came).collect();
+pub(super) fn health_of_outcomes(outcomes: &[CharacterOutcome]) -> Health {
+    let reasons: Option<Vec<&str>> = outcomes.iter().map(failure_reason).collect();
     match reasons.as_deref() {
         None | Some([]) => Health::Served,
         Some([reason, ..]) => Health::Failed(format!("no player of a batch was served: {reason}")),
@@ -116,13 +116,13 @@ pub(super) fn worth(fates: &[Fate]) -> Health {
 }
 
 /// Why nothing came for a player; `None` if something did, even a refusal.
-fn nothing_came(fate: &Fate) -> Option<&str> {
-    match fate {
-        Fate::Failed(reason) => Some(reason),
-        Fate::Ranked(ranked) if ranked.player.raids.is_empty() && ranked.refused.is_empty() => {
+fn failure_reason(outcome: &CharacterOutcome) -> Option<&str> {
+    match outcome {
+        CharacterOutcome::Failed(reason) => Some(reason),
+        CharacterOutcome::Ranked(ranked) if ranked.player.raids.is_empty() && ranked.refused.is_empty() => {
             ranked.missing.first().map(|(_, reason)| reason.as_str())
         }
-        Fate::Ranked(_) | Fate::Dropped(_) | Fate::Unclear => None,
+        CharacterOutcome::Ranked(_) | CharacterOutcome::Dropped(_) | CharacterOutcome::Unclear => None,
     }
 }
 
@@ -156,12 +156,14 @@ mod tests {
 
     #[test]
     fn an_answer_without_a_served_player_is_no_service() {
-        let failed = || Fate::Failed("the upstream says: Internal server error".into());
-        let dropped = Fate::Dropped(DropReason::Unknown);
-        assert_eq!(worth(&[failed(), dropped]), Health::Served);
-        assert_eq!(worth(&[]), Health::Served);
-        assert_eq!(worth(&[Fate::Unclear, failed()]), Health::Served);
-        assert!(matches!(worth(&[failed(), failed()]), Health::Failed(reason) if reason.contains("Internal")));
+        let failed = || CharacterOutcome::Failed("the upstream says: Internal server error".into());
+        let dropped = CharacterOutcome::Dropped(DropReason::Unknown);
+        assert_eq!(health_of_outcomes(&[failed(), dropped]), Health::Served);
+        assert_eq!(health_of_outcomes(&[]), Health::Served);
+        assert_eq!(health_of_outcomes(&[CharacterOutcome::Unclear, failed()]), Health::Served);
+        assert!(
+            matches!(health_of_outcomes(&[failed(), failed()]), Health::Failed(reason) if reason.contains("Internal"))
+        );
     }
 
     #[test]

@@ -22,7 +22,7 @@ pub(super) trait Lenient<'de>: Default {
     }
 
     fn of_list<A: SeqAccess<'de>>(list: A) -> Result<Self, A::Error> {
-        pass_over_list(list)?;
+        skip_list(list)?;
         Ok(Self::default())
     }
 
@@ -37,7 +37,7 @@ pub(super) fn read<'de, T: Lenient<'de>, D: Deserializer<'de>>(deserializer: D) 
     deserializer.deserialize_any(AnyShape(PhantomData))
 }
 
-fn pass_over_list<'de, A: SeqAccess<'de>>(mut list: A) -> Result<(), A::Error> {
+fn skip_list<'de, A: SeqAccess<'de>>(mut list: A) -> Result<(), A::Error> {
     while list.next_element::<IgnoredAny>()?.is_some() {}
     Ok(())
 }

@@ -1,17 +1,17 @@
 //! The parts of the Warcraft Logs API that this fleet uses.
 
+mod all_stars;
 mod character;
 mod decode;
 mod document;
 mod error;
-mod fates;
 mod further;
 mod guard;
 mod lenient;
+mod outcomes;
 mod points;
 mod rankings;
 mod reports;
-mod stars;
 mod world;
 
 use std::collections::BTreeSet;
@@ -27,21 +27,21 @@ use stint_core::ledger::{CallEnd, KeyId, Reading};
 use stint_http::{Client, RetryPolicy, TokenSource};
 
 pub use document::{
-    GuildOf, RanksOf, all_zones as all_zones_document, is_report_code, list_reports, ranks as ranks_document,
+    CharacterRequest, GuildKey, all_zones as all_zones_document, is_report_code, list_reports, ranks as ranks_document,
     read_points, reports as reports_document, server_id as server_id_document, zones as zones_document,
 };
 pub use error::CallError;
-pub(crate) use fates::in_words;
-pub use fates::{Fate, Ranked};
 pub use guard::UPSTREAM;
+pub(crate) use outcomes::in_words;
+pub use outcomes::{CharacterOutcome, RankedCharacter};
 pub use reports::{RankedPlayer, ReportList, ReportPlayers};
 pub use world::{Partition, Zone, ZoneDifficulty};
 
 use crate::config::Settings;
-use crate::questions::Questions;
+use crate::rank_queries::RankQueries;
 use decode::Decoded;
-use guard::{ended, refusal_of_key, worth};
-use points::Counter;
+use guard::{ended, health_of_outcomes, refusal_of_key};
+use points::PointsCounter;
 
 /// A call may wait this long at the gate that a rate-limit 429 closes, or twice its time-out if that is less; its
 /// points stay held meanwhile.
@@ -49,7 +49,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(65);
 
 /// One attempt per hold: a query that reached the upstream may have been billed, so each further attempt holds points
 /// of its own. After a rate-limit 429 the gate is closed, and the caller's next attempt waits for it.
-const BILLED: RetryPolicy = RetryPolicy { rate_limit_waits: 0, ..RetryPolicy::QUERY };
+const NO_RETRY: RetryPolicy = RetryPolicy { rate_limit_waits: 0, ..RetryPolicy::QUERY };
 
 /// The API behind a set of keys.
 pub struct Api {
@@ -75,8 +75,8 @@ impl Api {
             (key.id.clone(), tokens)
         };
         let tokens = settings.wcl_keys.iter().map(token).collect();
-        let limits = stint_http::Limits { timeout: settings.call_timeout(), ..BILLED.limits };
-        let policy = RetryPolicy { limits, ..BILLED };
+        let limits = stint_http::Limits { timeout: settings.call_timeout(), ..NO_RETRY.limits };
+        let policy = RetryPolicy { limits, ..NO_RETRY };
         Ok(Api { client, url, tokens, policy, clock, refused: Mutex::default() })
     }
 
@@ -106,27 +106,27 @@ impl Api {
     pub async fn ranks(
         &self,
         key: &KeyId,
-        batch: &[RanksOf],
-        questions: &Questions,
-    ) -> (CallEnd, Result<Vec<Fate>, CallError>) {
-        let ask = |pass| self.ask_for_ranks(pass, key, batch, questions);
-        self.guarded(Intent::Work, key, ask, |fates| worth(fates)).await
+        batch: &[CharacterRequest],
+        rank_queries: &RankQueries,
+    ) -> (CallEnd, Result<Vec<CharacterOutcome>, CallError>) {
+        let ask = |pass| self.request_ranks(pass, key, batch, rank_queries);
+        self.guarded(Intent::Work, key, ask, |outcomes| health_of_outcomes(outcomes)).await
     }
 
-    async fn ask_for_ranks(
+    async fn request_ranks(
         &self,
         pass: Pass,
         key: &KeyId,
-        batch: &[RanksOf],
-        questions: &Questions,
-    ) -> (CallEnd, Result<Vec<Fate>, CallError>) {
-        let document = ranks_document(batch, questions);
+        batch: &[CharacterRequest],
+        rank_queries: &RankQueries,
+    ) -> (CallEnd, Result<Vec<CharacterOutcome>, CallError>) {
+        let document = ranks_document(batch, rank_queries);
         let body = match self.post(pass, key, document).await {
             Ok(body) => body,
             Err(error) => return (error.call_end(), Err(error)),
         };
         match decode::ranks(&body, batch, self.clock.now()) {
-            Ok(Decoded { points, fates }) => (self.call_end(points.as_ref()), Ok(fates)),
+            Ok(Decoded { points, outcomes }) => (self.call_end(points.as_ref()), Ok(outcomes)),
             Err(error) => (CallEnd::Lost, Err(CallError::unreadable(error))),
         }
     }
@@ -144,24 +144,24 @@ impl Api {
         request.headers_mut().insert(http::header::CONTENT_TYPE, json.clone());
         request.headers_mut().insert(http::header::ACCEPT, json);
         let call = Box::pin(self.client.authorized(request, tokens, &self.policy));
-        let answer = match select(call, self.clock.sleep(self.call_timeout())).await {
-            Either::Left((answer, _)) => answer.map_err(|error| CallError::from_http(error, self.clock.now()))?,
-            Either::Right(_) => return Err(CallError::TooLong(self.call_timeout())),
+        let response = match select(call, self.clock.sleep(self.call_timeout())).await {
+            Either::Left((response, _)) => response.map_err(|error| CallError::from_http(error, self.clock.now()))?,
+            Either::Right(_) => return Err(CallError::TimedOut(self.call_timeout())),
         };
-        let unaccepted = refusal_of_key(&answer.body);
-        if let Some(reason) = unaccepted.filter(|_| answer.status.is_success()) {
+        let credentials_refused = refusal_of_key(&response.body);
+        if let Some(reason) = credentials_refused.filter(|_| response.status.is_success()) {
             tokens.forget().await;
-            return Err(CallError::unaccepted(reason, self.clock.now()));
+            return Err(CallError::credentials_refused(reason, self.clock.now()));
         }
-        Ok(answer.success().map_err(CallError::Http)?.body)
+        Ok(response.success().map_err(CallError::Http)?.body)
     }
 
-    fn call_end(&self, points: Option<&Counter>) -> CallEnd {
+    fn call_end(&self, points: Option<&PointsCounter>) -> CallEnd {
         let reading = points.and_then(|points| points.reading(self.clock.now()));
         reading.map_or(CallEnd::Unpriced, CallEnd::Answered)
     }
 
-    fn reading(&self, points: &Counter) -> Result<Reading, CallError> {
+    fn reading(&self, points: &PointsCounter) -> Result<Reading, CallError> {
         let nonsense = || CallError::Unreadable(format!("rateLimitData: {points} make no sense"));
         points.reading(self.clock.now()).ok_or_else(nonsense)
     }

@@ -14,7 +14,7 @@ use super::lenient::{self, Lenient, Number};
 
 /// `rateLimitData`, whatever its shape and that of its numbers: `3600`, `3600.0` or `"3600"`.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Counter(Fields);
+pub(super) struct PointsCounter(Fields);
 
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -24,19 +24,19 @@ struct Fields {
     points_reset_in: Number,
 }
 
-impl<'de> Lenient<'de> for Counter {
-    fn of_object<A: MapAccess<'de>>(members: A) -> Result<Counter, A::Error> {
-        Fields::deserialize(MapAccessDeserializer::new(members)).map(Counter)
+impl<'de> Lenient<'de> for PointsCounter {
+    fn of_object<A: MapAccess<'de>>(members: A) -> Result<PointsCounter, A::Error> {
+        Fields::deserialize(MapAccessDeserializer::new(members)).map(PointsCounter)
     }
 }
 
-impl<'de> Deserialize<'de> for Counter {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Counter, D::Error> {
+impl<'de> Deserialize<'de> for PointsCounter {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<PointsCounter, D::Error> {
         lenient::read(deserializer)
     }
 }
 
-impl Counter {
+impl PointsCounter {
     /// The reading, or `None` if a number is missing or larger than any amount. The points spent are never guessed: a
     /// call whose response lacks the counter keeps its points held until a later response has it.
     pub(super) fn reading(&self, received_at: Timestamp) -> Option<Reading> {
@@ -49,7 +49,7 @@ impl Counter {
     }
 }
 
-impl fmt::Display for Counter {
+impl fmt::Display for PointsCounter {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let shown = |number: Number| number.0.map_or_else(|| "null".to_owned(), |number| number.to_string());
         let Fields { limit_per_hour, points_spent_this_hour, points_reset_in } = self.0;
@@ -68,7 +68,7 @@ mod tests {
     use super::*;
 
     fn read(raw: &str) -> Option<(Points, Points, u64)> {
-        let reading = serde_json::from_str::<Counter>(raw).unwrap().reading(Timestamp::UNIX_EPOCH)?;
+        let reading = serde_json::from_str::<PointsCounter>(raw).unwrap().reading(Timestamp::UNIX_EPOCH)?;
         Some((reading.limit, reading.spent, reading.resets_in.as_secs()))
     }
 

@@ -6,8 +6,8 @@ use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, MapAccess, SeqAccess};
 
+use super::all_stars::AllStarsField;
 use super::lenient::{self, Lenient, Number, Text};
-use super::stars::Stars;
 use crate::model::{EncounterRank, RaidRanks};
 
 /// The meaning of a `zoneRankings` scalar.
@@ -22,7 +22,7 @@ pub(super) enum Rankings {
     /// There is no scalar.
     Absent,
     /// It has no ranks, and why.
-    Odd(String),
+    NotRanks(String),
 }
 
 /// The difficulty of dungeons, whose brackets are the levels of keystones.
@@ -32,7 +32,7 @@ const DUNGEON: u64 = 10;
 const LONGEST_QUOTE: usize = 200;
 
 /// Words in messages about temporary trouble of the upstream: a later request may succeed.
-const PASSING: [&str; 12] = [
+const TRANSIENT_WORDS: [&str; 12] = [
     "try again",
     "timeout",
     "timed out",
@@ -64,7 +64,7 @@ struct Scalar {
     #[serde(default)]
     difficulty: Number,
     #[serde(default)]
-    all_stars: Stars,
+    all_stars: AllStarsField,
     #[serde(default)]
     rankings: Rows,
 }
@@ -88,7 +88,7 @@ struct BossRanking {
     total_kills: Number,
     spec: Text,
     best_spec: Text,
-    all_stars: Stars,
+    all_stars: AllStarsField,
     best_amount: Number,
     /// The item level in raids, the keystone's level in dungeons.
     bracket_data: Number,
@@ -111,7 +111,7 @@ struct Encounter(EncounterFields);
 
 impl Default for Rankings {
     fn default() -> Rankings {
-        Rankings::Odd("it is not an object".into())
+        Rankings::NotRanks("it is not an object".into())
     }
 }
 
@@ -125,7 +125,7 @@ impl<'de> Lenient<'de> for Rankings {
         let object = text.trim_start().starts_with('{').then(|| serde_json::from_str::<Scalar>(text));
         match object {
             Some(Ok(scalar)) => Rankings::from(scalar),
-            _ => Rankings::Odd(format!("it says: {}", text.chars().take(LONGEST_QUOTE).collect::<String>())),
+            _ => Rankings::NotRanks(format!("it says: {}", text.chars().take(LONGEST_QUOTE).collect::<String>())),
         }
     }
 
@@ -200,7 +200,7 @@ impl From<Scalar> for Rankings {
         }
         let Rows::Listed(rows) = scalar.rankings else {
             let said = scalar.message.0.map(|message| format!(": the upstream says: {message}"));
-            return Rankings::Odd(format!("it has no rankings{}", said.unwrap_or_default()));
+            return Rankings::NotRanks(format!("it has no rankings{}", said.unwrap_or_default()));
         };
         let is_dungeon = scalar.difficulty.whole() == Some(DUNGEON);
         Rankings::Ranks(RaidRanks {
@@ -219,8 +219,8 @@ fn refusal(message: String) -> Rankings {
     let lower = message.to_lowercase();
     if lower.contains("permission") {
         Rankings::Hidden
-    } else if PASSING.iter().any(|word| lower.contains(word)) {
-        Rankings::Odd(format!("the upstream says: {message}"))
+    } else if TRANSIENT_WORDS.iter().any(|word| lower.contains(word)) {
+        Rankings::NotRanks(format!("the upstream says: {message}"))
     } else {
         Rankings::Refused(message)
     }
@@ -347,7 +347,11 @@ mod tests {
             (r#""Bad Gateway""#, "it says: Bad Gateway"),
             (r#""[1]""#, "it says: [1]"),
         ] {
-            assert!(matches!(read(raw), Rankings::Odd(reason) if reason.starts_with(why)), "{raw}: {:?}", read(raw));
+            assert!(
+                matches!(read(raw), Rankings::NotRanks(reason) if reason.starts_with(why)),
+                "{raw}: {:?}",
+                read(raw)
+            );
         }
     }
 

@@ -8,11 +8,11 @@ use serde_json::value::RawValue;
 use stint_core::circuit::{Health, Intent, Pass};
 use stint_core::ledger::{CallEnd, KeyId};
 
-use super::document::{GuildOf, is_report_code, list_reports, read_report, report_alias};
-use super::points::Counter;
+use super::document::{GuildKey, is_report_code, list_reports, read_report, report_alias};
+use super::points::PointsCounter;
 use super::{Api, CallError, document, reports_document};
 use crate::model::{Difficulty, PlayerId, RaidId};
-use crate::whom::check_id;
+use crate::player_ref::check_id;
 
 /// A page of the list of reports.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,7 +52,7 @@ struct Body<'a> {
 #[derive(Deserialize)]
 struct Data<'a> {
     #[serde(rename = "rateLimitData")]
-    points: Option<Counter>,
+    points: Option<PointsCounter>,
     #[serde(borrow, rename = "reportData")]
     reports: Option<BTreeMap<Cow<'a, str>, &'a RawValue>>,
 }
@@ -60,14 +60,14 @@ struct Data<'a> {
 /// A report, with or without the characters' servers.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Report {
+struct ApiReport {
     zone: Option<read_report::ReportFieldsZone>,
     fights: Option<Vec<Option<read_report::ReportFieldsFights>>>,
-    ranked_characters: Option<Vec<Option<Ranked>>>,
+    ranked_characters: Option<Vec<Option<ReportedCharacter>>>,
 }
 
 #[derive(Deserialize)]
-struct Ranked {
+struct ReportedCharacter {
     #[serde(rename = "canonicalID")]
     canonical_id: i64,
     server: Option<RankedServer>,
@@ -93,7 +93,7 @@ impl Api {
         key: &KeyId,
         raid: RaidId,
         span: (i64, i64),
-        guild: Option<&GuildOf>,
+        guild: Option<&GuildKey>,
         limit: usize,
         page: u32,
     ) -> (CallEnd, Result<ReportList, CallError>) {
@@ -158,13 +158,13 @@ fn unreadable(reason: String) -> CallError {
 }
 
 fn report_players(raw: &str) -> Result<Option<ReportPlayers>, String> {
-    let report: Option<Report> = serde_json::from_str(raw).map_err(|error| error.to_string())?;
+    let report: Option<ApiReport> = serde_json::from_str(raw).map_err(|error| error.to_string())?;
     let Some(report) = report else { return Ok(None) };
     let Some(raid) = report.zone.and_then(|zone| u32::try_from(zone.id).ok()) else { return Ok(None) };
     let fights = report.fights.unwrap_or_default().into_iter().flatten();
     let difficulties = fights.filter_map(|fight| u32::try_from(fight.difficulty?).ok()).collect();
     let characters = report.ranked_characters.unwrap_or_default().into_iter().flatten();
-    let player = |character: Ranked| {
+    let player = |character: ReportedCharacter| {
         let place = character.server.map(|server| (server.region.compact_name, server.slug));
         let id = character.canonical_id;
         let checked = u64::try_from(id).map_err(|_| format!("{id} is not a player's id"));

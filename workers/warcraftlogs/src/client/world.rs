@@ -5,7 +5,7 @@ use stint_core::circuit::{Health, Intent, Pass};
 use stint_core::ledger::{CallEnd, KeyId};
 
 use super::document::{all_zones, server_id, zone_alias, zones};
-use super::points::Counter;
+use super::points::PointsCounter;
 use super::{Api, CallError};
 use crate::model::{Difficulty, RaidId};
 
@@ -59,7 +59,7 @@ struct Body {
 #[derive(Deserialize)]
 struct Data {
     #[serde(rename = "rateLimitData")]
-    points: Option<Counter>,
+    points: Option<PointsCounter>,
     #[serde(rename = "worldData")]
     world: Option<serde_json::Map<String, serde_json::Value>>,
 }

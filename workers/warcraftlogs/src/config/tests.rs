@@ -19,7 +19,7 @@ fn a_field_that_no_database_has_is_refused_with_those_that_there_are() {
     let fields = |text: &str| Alone::try_parse_from(["stint", "--lua-fields", text]).map(|parsed| parsed.settings);
     let all = fields("median,kills,spec,all-stars,boss-all-stars,score").unwrap().databases();
     assert_eq!(all.fields.len(), 6);
-    assert_eq!(settings(&[]).databases().fields, Options::default().fields);
+    assert_eq!(settings(&[]).databases().fields, DatabaseOptions::default().fields);
     for (text, wrong) in [("median,allstars", "allstars"), ("ranks", "ranks"), ("All-Stars", "All-Stars")] {
         let error = fields(text).unwrap_err().to_string();
         let valid = "[possible values: median, kills, spec, all-stars, boss-all-stars, score]";

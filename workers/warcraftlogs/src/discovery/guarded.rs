@@ -9,7 +9,7 @@ use stint_core::circuit::{self, CircuitSettings, Health, Intent, Wait};
 use stint_http::Breaker;
 use url::Url;
 
-use super::{Found, PlayerSource, RankingPages, SourceError};
+use super::{PageResult, PlayerSource, RankingPages, SourceError};
 use crate::config::Settings;
 use crate::store::{Claim, Pass};
 
@@ -36,7 +36,7 @@ impl Settings {
 ///
 /// A challenge on the site says nothing about the API, which needs no browser. If both share a host, an API that is
 /// down counts for the site too: no page is requested until it is back.
-pub struct Guarded {
+pub struct BreakerGuardedPages {
     pages: Arc<RankingPages>,
     site: Arc<Breaker>,
     api: Option<Arc<Breaker>>,
@@ -44,17 +44,17 @@ pub struct Guarded {
     probe: Mutex<()>,
 }
 
-impl Guarded {
+impl BreakerGuardedPages {
     /// The pages of `pages`, whose client is guarded by `site`. `api` is the breaker of the API if that is on the same
     /// host.
-    pub fn new(pages: Arc<RankingPages>, site: Arc<Breaker>, api: Option<Arc<Breaker>>) -> Guarded {
-        Guarded { pages, site, api, probe: Mutex::new(()) }
+    pub fn new(pages: Arc<RankingPages>, site: Arc<Breaker>, api: Option<Arc<Breaker>>) -> BreakerGuardedPages {
+        BreakerGuardedPages { pages, site, api, probe: Mutex::new(()) }
     }
 }
 
 #[async_trait]
-impl PlayerSource for Guarded {
-    async fn page(&self, claim: &Claim, _pass: &Pass, page: u32) -> Result<Found, SourceError> {
+impl PlayerSource for BreakerGuardedPages {
+    async fn page(&self, claim: &Claim, _pass: &Pass, page: u32) -> Result<PageResult, SourceError> {
         if let Some(api) = &self.api
             && let Some(wait) = api.waits(Intent::Work).await
         {

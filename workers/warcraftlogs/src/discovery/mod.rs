@@ -1,9 +1,9 @@
 //! Where players are found: two sources behind one interface.
 
-mod doubts;
 mod guarded;
 mod pages;
 mod parse;
+mod plausibility;
 mod reading;
 mod reports;
 mod rows;
@@ -20,13 +20,13 @@ use crate::config::{DiscoverySource, Settings};
 use crate::model::PlayerId;
 use crate::store::{Claim, Pass};
 
-pub(crate) use doubts::{Oddity, of_page, of_pass};
-pub use guarded::{Guarded, SITE};
+pub use guarded::{BreakerGuardedPages, SITE};
 pub use pages::RankingPages;
 pub use parse::{ParsedPage, parse};
+pub(crate) use plausibility::{Implausibility, of_page, of_pass};
 pub use reports::Reports;
 pub use rows::RankingPage;
-pub use servers::{AskedServerIds, NoServerId, NoServerIds, ServerIds};
+pub use servers::{ApiServerIds, ServerIdError, ServerIds, WithoutServerIds};
 
 /// The path of a site's ranking pages.
 const RANKINGS: &str = "zone/rankings/";
@@ -35,7 +35,7 @@ const RANKINGS: &str = "zone/rankings/";
 #[async_trait]
 pub trait PlayerSource: Send + Sync {
     /// Reads the players on one page of the claimed rule. The same page may be read again, and may then have changed.
-    async fn page(&self, claim: &Claim, pass: &Pass, page: u32) -> Result<Found, SourceError>;
+    async fn page(&self, claim: &Claim, pass: &Pass, page: u32) -> Result<PageResult, SourceError>;
 
     /// The name of the upstream for people. While it is paused, no discovery calls it.
     fn upstream(&self) -> String;
@@ -46,9 +46,9 @@ pub trait PlayerSource: Send + Sync {
 
 /// Contents of a page.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Found {
+pub enum PageResult {
     /// Rows, or reports.
-    Rows(Listing),
+    Rows(PageRows),
     /// There is no such page: the previous page was the last.
     PastTheEnd {
         /// Outline of what the upstream shows instead.
@@ -74,26 +74,26 @@ pub enum Found {
 
 /// The contents of a page's rows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Listing {
+pub struct PageRows {
     /// The players; a page may name none and still not be the last.
     pub players: Vec<PlayerId>,
     /// Whether the page says that another page follows.
     pub more: bool,
 }
 
-impl Found {
+impl PageResult {
     /// The players of a page that does not say whether another page follows.
-    pub fn players(players: Vec<PlayerId>) -> Found {
-        Found::Rows(Listing { players, more: false })
+    pub fn players(players: Vec<PlayerId>) -> PageResult {
+        PageResult::Rows(PageRows { players, more: false })
     }
 
     /// Every player that the page names, whatever else is wrong with it.
     pub fn named(&self) -> &[PlayerId] {
         match self {
-            Found::Rows(Listing { players, .. }) | Found::Unreadable { players, .. } | Found::Part { players, .. } => {
-                players
-            }
-            Found::PastTheEnd { .. } => &[],
+            PageResult::Rows(PageRows { players, .. })
+            | PageResult::Unreadable { players, .. }
+            | PageResult::Part { players, .. } => players,
+            PageResult::PastTheEnd { .. } => &[],
         }
     }
 }
@@ -103,7 +103,7 @@ impl Found {
 pub enum SourceError {
     /// The upstream refused the request. A refusal is never circumvented: discovery stops calling the upstream.
     #[error("the site turned discovery away: {0}")]
-    TurnedAway(String),
+    Refused(String),
     /// The keys have no points for it before then.
     #[error("no points for the reports before {until}")]
     NoPoints {
@@ -112,7 +112,7 @@ pub enum SourceError {
     },
     /// The rule asks for something that this source does not have. It is paused, since only a person can fix it.
     #[error("the rule cannot be read: {0}")]
-    WrongRule(String),
+    UnsupportedRule(String),
     /// Not requested: the breaker says that the upstream is down. The rule is paused until the next probe.
     #[error("{upstream} is down since {since}, and is asked again at {until}: {reason}")]
     Down {

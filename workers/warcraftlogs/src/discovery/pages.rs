@@ -11,7 +11,9 @@ use url::Url;
 
 use super::reading::{READING_TIME, read};
 use super::sample::outline;
-use super::{Found, Listing, NoServerId, ParsedPage, RANKINGS, RankingPage, ServerIds, SourceError, upstream_of_pages};
+use super::{
+    PageResult, PageRows, ParsedPage, RANKINGS, RankingPage, ServerIdError, ServerIds, SourceError, upstream_of_pages,
+};
 use crate::model::Difficulty;
 use crate::store::{Claim, Rule};
 
@@ -55,7 +57,7 @@ impl RankingPages {
     }
 
     /// Reads a page, with the pass that the caller got from the site's breaker.
-    pub(super) async fn page(&self, right: circuit::Pass, claim: &Claim, page: u32) -> Result<Found, SourceError> {
+    pub(super) async fn page(&self, right: circuit::Pass, claim: &Claim, page: u32) -> Result<PageResult, SourceError> {
         let failed = |reason: String| SourceError::Failed { page, reason };
         let server = self.server(&claim.rule, page).await?;
         let mut request = self.request(&claim.rule, server, page).map_err(failed)?;
@@ -63,12 +65,12 @@ impl RankingPages {
         let answer = self.client.send(request, &PAGE).await.map_err(|error| refused(error, page))?;
         if !answer.status.is_success() {
             // A redirect, a 403 or a 404 in place of a table: the site refuses to be read.
-            return Err(SourceError::TurnedAway(format!("status {} for page {page}", answer.status)));
+            return Err(SourceError::Refused(format!("status {} for page {page}", answer.status)));
         }
         match read(answer.body.clone(), &*self.clock).await {
             ParsedPage::Table(table) => Ok(found(table, &answer.body)),
-            ParsedPage::NotATable => Err(SourceError::TurnedAway(format!("page {page} is not a ranking table"))),
-            ParsedPage::GivenUp => Err(failed(format!("it was not read within {} s", READING_TIME.as_secs()))),
+            ParsedPage::NotATable => Err(SourceError::Refused(format!("page {page} is not a ranking table"))),
+            ParsedPage::TimedOut => Err(failed(format!("it was not read within {} s", READING_TIME.as_secs()))),
         }
     }
 
@@ -81,12 +83,12 @@ impl RankingPages {
         if rule.guild.is_some() {
             let reason = "guild: the site has no ranking of one guild's players; set DISCOVERY_SOURCE=reports, or replace \
                           the rule by one without a guild";
-            return Err(SourceError::WrongRule(reason.to_owned()));
+            return Err(SourceError::UnsupportedRule(reason.to_owned()));
         }
         let (Some(server), Some(region)) = (&rule.server, &rule.region) else { return Ok(ANY) };
         self.servers.id(region, server).await.map_err(|error| match error {
-            NoServerId::Never(reason) => SourceError::WrongRule(reason),
-            NoServerId::NotNow(reason) => SourceError::Failed { page, reason },
+            ServerIdError::Permanent(reason) => SourceError::UnsupportedRule(reason),
+            ServerIdError::Transient(reason) => SourceError::Failed { page, reason },
         })
     }
 
@@ -116,24 +118,24 @@ fn path(rule: &Rule, server: u32, page: u32) -> String {
 }
 
 /// The contents of a page with a table. Rows without a name belong to hidden characters, which are few.
-fn found(table: RankingPage, html: &[u8]) -> Found {
+fn found(table: RankingPage, html: &[u8]) -> PageResult {
     let RankingPage { players, rows, by_name, more } = table;
     if rows == 0 {
-        return Found::PastTheEnd { sample: Some(outline(html)) };
+        return PageResult::PastTheEnd { sample: Some(outline(html)) };
     }
     let named = players.len() as u32;
     let is_hidden_alone = by_name == 0 && rows <= FEW_ROWS;
     if named * 2 >= rows || is_hidden_alone {
-        return Found::Rows(Listing { players, more });
+        return PageResult::Rows(PageRows { players, more });
     }
     let reason =
         format!("has {rows} rows, of which {named} name a character by its id and {by_name} by its name alone");
-    Found::Unreadable { players, reason, sample: Some(outline(html)) }
+    PageResult::Unreadable { players, reason, sample: Some(outline(html)) }
 }
 
 fn refused(error: HttpError, page: u32) -> SourceError {
     match error {
-        HttpError::Challenged { .. } | HttpError::RateLimited(_) => SourceError::TurnedAway(error.to_string()),
+        HttpError::Challenged { .. } | HttpError::RateLimited(_) => SourceError::Refused(error.to_string()),
         error => SourceError::Failed { page, reason: error.to_string() },
     }
 }
@@ -146,10 +148,10 @@ mod tests {
     fn rows_that_name_too_few_are_no_page_of_players() {
         let table =
             |players: u64, rows, by_name| RankingPage { players: (1..=players).collect(), rows, by_name, more: true };
-        let is_read = |players, rows, by_name| matches!(found(table(players, rows, by_name), b""), Found::Rows(_));
+        let is_read = |players, rows, by_name| matches!(found(table(players, rows, by_name), b""), PageResult::Rows(_));
         assert!(is_read(98, 100, 0) && is_read(50, 100, 50) && is_read(0, 5, 0));
         assert!(!is_read(49, 100, 0) && !is_read(0, 100, 100) && !is_read(0, 6, 0) && !is_read(0, 1, 1));
-        assert_eq!(found(table(0, 0, 0), b"<p>x"), Found::PastTheEnd { sample: Some("<p>x".into()) });
+        assert_eq!(found(table(0, 0, 0), b"<p>x"), PageResult::PastTheEnd { sample: Some("<p>x".into()) });
     }
 
     fn rule(difficulty: Difficulty) -> Rule {

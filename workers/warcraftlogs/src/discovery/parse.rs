@@ -6,7 +6,7 @@
 
 use html5gum::{Emitter, Readable, Reader, Tokenizer};
 
-use super::rows::{RankingPage, Rows, Step};
+use super::rows::{PageStep, RankingPage, Rows};
 
 /// The result of parsing a ranking page.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,34 +16,34 @@ pub enum ParsedPage {
     /// It has no table: a challenge, an error page, a page in another format.
     NotATable,
     /// Parsing took too long.
-    GivenUp,
+    TimedOut,
 }
 
 /// Parses a page with an HTML tokenizer, not by searching for text.
 pub fn parse(html: &[u8]) -> ParsedPage {
-    parse_while(html, || true)
+    parse_until_cancelled(html, || true)
 }
 
 /// Parses a page until `go_on`, called every few thousand tags, returns `false`.
-pub(super) fn parse_while(html: &[u8], go_on: impl Fn() -> bool) -> ParsedPage {
+pub(super) fn parse_until_cancelled(html: &[u8], go_on: impl Fn() -> bool) -> ParsedPage {
     steps(Tokenizer::new_with_emitter(html, Rows::default()), go_on)
 }
 
 fn steps<'a, R, E>(tokenizer: Tokenizer<R, E>, go_on: impl Fn() -> bool) -> ParsedPage
 where
     R: Reader + Readable<'a>,
-    E: Emitter<Token = Step>,
+    E: Emitter<Token = PageStep>,
 {
     // Reading bytes in memory cannot fail.
     for step in tokenizer.map_while(Result::ok) {
         match step {
-            Step::Tags if !go_on() => break,
-            Step::Tags => {}
-            Step::End(Some(page)) => return ParsedPage::Table(page),
-            Step::End(None) => return ParsedPage::NotATable,
+            PageStep::Tags if !go_on() => break,
+            PageStep::Tags => {}
+            PageStep::End(Some(page)) => return ParsedPage::Table(page),
+            PageStep::End(None) => return ParsedPage::NotATable,
         }
     }
-    ParsedPage::GivenUp
+    ParsedPage::TimedOut
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use futures::future::{Either, select};
 use stint_core::clock::Clock;
 use tokio::runtime::Handle;
 
-use super::parse::{ParsedPage, parse, parse_while};
+use super::parse::{ParsedPage, parse, parse_until_cancelled};
 
 /// Time limit for parsing a page. A page of 100 rows takes less than a thousandth of a second, and the largest accepted
 /// page a tenth, on an otherwise idle machine.
@@ -20,12 +20,12 @@ pub(super) async fn read(html: Bytes, clock: &dyn Clock) -> ParsedPage {
     let Ok(runtime) = Handle::try_current() else { return parse(&html) };
     let over = Arc::new(AtomicBool::new(false));
     let is_over = over.clone();
-    let reading = runtime.spawn_blocking(move || parse_while(&html, || !is_over.load(Ordering::Relaxed)));
+    let reading = runtime.spawn_blocking(move || parse_until_cancelled(&html, || !is_over.load(Ordering::Relaxed)));
     match select(reading, clock.sleep(READING_TIME)).await {
-        Either::Left((read, _)) => read.unwrap_or(ParsedPage::GivenUp),
+        Either::Left((read, _)) => read.unwrap_or(ParsedPage::TimedOut),
         Either::Right(_) => {
             over.store(true, Ordering::Relaxed);
-            ParsedPage::GivenUp
+            ParsedPage::TimedOut
         }
     }
 }

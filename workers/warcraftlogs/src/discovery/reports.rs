@@ -8,12 +8,12 @@ use stint_core::clock::before;
 use stint_core::points::Points;
 use stint_http::HttpError;
 
-use super::{Found, PlayerSource, SourceError, named};
+use super::{PageResult, PlayerSource, SourceError, named};
 use crate::budget::Budget;
-use crate::client::{CallError, GuildOf, RankedPlayer, ReportPlayers};
+use crate::client::{CallError, GuildKey, RankedPlayer, ReportPlayers};
 use crate::config::Settings;
 use crate::model::PlayerId;
-use crate::paid::{Unanswered, paid};
+use crate::paid::{QueryError, paid};
 use crate::store::{Claim, Pass, Rule};
 
 /// Reports per page: as many as one document reads (the number of the original, Marsgames/RaidLogs).
@@ -79,7 +79,7 @@ impl Reports {
 
 #[async_trait]
 impl PlayerSource for Reports {
-    async fn page(&self, claim: &Claim, pass: &Pass, page: u32) -> Result<Found, SourceError> {
+    async fn page(&self, claim: &Claim, pass: &Pass, page: u32) -> Result<PageResult, SourceError> {
         let (rule, span) = (&claim.rule, self.span_in_millis(claim, pass));
         let (api, failed) = (self.budget.paid_api(), |error| failed(error, page));
         let grant = api.hold(vec![LIST_BOUND], PATIENCE).await.map_err(failed)?;
@@ -87,7 +87,11 @@ impl PlayerSource for Reports {
         let question = api.api.list_reports(key, rule.raid, span, guild.as_ref(), REPORTS_PER_PAGE, page);
         let list = api.ask("reports", &grant, question).await.map_err(failed)?;
         if list.codes.is_empty() {
-            return Ok(if list.more { Found::players(Vec::new()) } else { Found::PastTheEnd { sample: None } });
+            return Ok(if list.more {
+                PageResult::players(Vec::new())
+            } else {
+                PageResult::PastTheEnd { sample: None }
+            });
         }
         let mut players = BTreeSet::new();
         let mut codes = list.codes.as_slice();
@@ -97,10 +101,10 @@ impl PlayerSource for Reports {
                     players.extend(found);
                     codes = &codes[read..];
                 }
-                Err(error) => return Ok(Found::Part { players: players.into_iter().collect(), error }),
+                Err(error) => return Ok(PageResult::Part { players: players.into_iter().collect(), error }),
             }
         }
-        Ok(Found::players(players.into_iter().collect()))
+        Ok(PageResult::players(players.into_iter().collect()))
     }
 
     fn upstream(&self) -> String {
@@ -114,9 +118,9 @@ impl PlayerSource for Reports {
 }
 
 /// The guild whose reports are read.
-fn guild(rule: &Rule) -> Option<GuildOf> {
+fn guild(rule: &Rule) -> Option<GuildKey> {
     let (name, server, region) = (rule.guild.clone()?, rule.server.clone()?, rule.region.clone()?);
-    Some(GuildOf { name, server: server.to_lowercase(), region: region.to_uppercase() })
+    Some(GuildKey { name, server: server.to_lowercase(), region: region.to_uppercase() })
 }
 
 /// Whether only players of a region or a server are wanted. A guild's members from elsewhere are wanted too.
@@ -133,14 +137,14 @@ fn lives_there(rule: &Rule, player: &RankedPlayer) -> bool {
     player.place.as_ref().is_some_and(|(region, server)| is(&rule.region, region) && is(&rule.server, server))
 }
 
-fn failed(error: Unanswered, page: u32) -> SourceError {
+fn failed(error: QueryError, page: u32) -> SourceError {
     match error {
-        Unanswered::NoPoints { until: Some(until), .. } => SourceError::NoPoints { until },
-        Unanswered::Call(CallError::Down { upstream, since, until, reason }) => {
+        QueryError::NoPoints { until: Some(until), .. } => SourceError::NoPoints { until },
+        QueryError::Call(CallError::Down { upstream, since, until, reason }) => {
             SourceError::Down { upstream, since, until, reason }
         }
-        Unanswered::Call(error @ CallError::Http(HttpError::Challenged { .. })) => {
-            SourceError::TurnedAway(error.to_string())
+        QueryError::Call(error @ CallError::Http(HttpError::Challenged { .. })) => {
+            SourceError::Refused(error.to_string())
         }
         error => SourceError::Failed { page, reason: error.to_string() },
     }

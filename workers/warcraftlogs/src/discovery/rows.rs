@@ -6,7 +6,7 @@
 use html5gum::{Emitter, Error, State, naive_next_state};
 
 use crate::model::PlayerId;
-use crate::whom::check_id;
+use crate::player_ref::check_id;
 
 /// Tags between two points at which the reader may abandon a page.
 const TAGS_AT_A_TIME: u32 = 4_096;
@@ -37,7 +37,7 @@ pub struct RankingPage {
 }
 
 /// Progress in a page.
-pub(super) enum Step {
+pub(super) enum PageStep {
     /// Some thousand tags were read.
     Tags,
     /// The page has ended. `None`: it has no table.
@@ -61,7 +61,7 @@ pub(super) struct Rows {
     pager: Option<Pager>,
     page: RankingPage,
     tags: u32,
-    step: Option<Step>,
+    step: Option<PageStep>,
 }
 
 /// The current tag.
@@ -174,7 +174,7 @@ impl Rows {
 }
 
 impl Emitter for Rows {
-    type Token = Step;
+    type Token = PageStep;
 
     fn init_start_tag(&mut self) {
         let name = std::mem::take(&mut self.tag.name);
@@ -228,7 +228,7 @@ impl Emitter for Rows {
         self.end_attribute();
         self.tags += 1;
         if self.tags.is_multiple_of(TAGS_AT_A_TIME) {
-            self.step = Some(Step::Tags);
+            self.step = Some(PageStep::Tags);
         }
         if self.tag.ends {
             self.end_tag();
@@ -250,10 +250,10 @@ impl Emitter for Rows {
     fn emit_eof(&mut self) {
         self.end_row();
         self.page.more = matches!(self.pager, Some(Pager::More));
-        self.step = Some(Step::End(self.has_table.then(|| std::mem::take(&mut self.page))));
+        self.step = Some(PageStep::End(self.has_table.then(|| std::mem::take(&mut self.page))));
     }
 
-    fn pop_token(&mut self) -> Option<Step> {
+    fn pop_token(&mut self) -> Option<PageStep> {
         self.step.take()
     }
 

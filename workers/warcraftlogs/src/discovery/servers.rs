@@ -6,69 +6,70 @@ use std::sync::{Mutex, PoisonError};
 use async_trait::async_trait;
 
 use crate::budget::Budget;
-use crate::paid::Unanswered;
+use crate::paid::QueryError;
 
 /// Why the id of a server is not known, and what to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum NoServerId {
+pub enum ServerIdError {
     /// It stays unknown unless a person acts.
-    Never(String),
+    Permanent(String),
     /// It may be found by a later request.
-    NotNow(String),
+    Transient(String),
 }
 
 /// Finds the ids of servers.
 #[async_trait]
 pub trait ServerIds: Send + Sync {
     /// The id of the server with this slug.
-    async fn id(&self, region: &str, slug: &str) -> Result<u32, NoServerId>;
+    async fn id(&self, region: &str, slug: &str) -> Result<u32, ServerIdError>;
 }
 
 /// For a fleet without a key, which cannot ask the API.
-pub struct NoServerIds;
+pub struct WithoutServerIds;
 
 #[async_trait]
-impl ServerIds for NoServerIds {
-    async fn id(&self, _region: &str, slug: &str) -> Result<u32, NoServerId> {
+impl ServerIds for WithoutServerIds {
+    async fn id(&self, _region: &str, slug: &str) -> Result<u32, ServerIdError> {
         let reason =
             format!("server: the id of {slug} is asked of the API, which needs a key: set WCL_KEYS to id:secret");
-        Err(NoServerId::Never(reason))
+        Err(ServerIdError::Permanent(reason))
     }
 }
 
 /// Asks the API, once per server and process, with points that are held first.
-pub struct AskedServerIds {
+pub struct ApiServerIds {
     budget: Budget,
     known: Mutex<BTreeMap<(String, String), u32>>,
 }
 
-impl AskedServerIds {
+impl ApiServerIds {
     /// Pays for ids with points of `budget`.
-    pub fn new(budget: Budget) -> AskedServerIds {
-        AskedServerIds { budget, known: Mutex::default() }
+    pub fn new(budget: Budget) -> ApiServerIds {
+        ApiServerIds { budget, known: Mutex::default() }
     }
 
-    async fn ask(&self, (region, slug): &(String, String)) -> Result<Option<u32>, Unanswered> {
+    async fn ask(&self, (region, slug): &(String, String)) -> Result<Option<u32>, QueryError> {
         let paid = self.budget.paid_api();
-        let grant = paid.hold_for_question(1).await?;
+        let grant = paid.hold_for_query(1).await?;
         paid.ask("server", &grant, paid.api.server_id(&grant.hold.key, region, slug)).await
     }
 }
 
 #[async_trait]
-impl ServerIds for AskedServerIds {
-    async fn id(&self, region: &str, slug: &str) -> Result<u32, NoServerId> {
+impl ServerIds for ApiServerIds {
+    async fn id(&self, region: &str, slug: &str) -> Result<u32, ServerIdError> {
         let name = (region.to_uppercase(), slug.to_lowercase());
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(&name).copied();
         if let Some(id) = known {
             return Ok(id);
         }
-        let not_now = |error: Unanswered| NoServerId::NotNow(format!("server: the id of {slug} is not known: {error}"));
+        let not_now =
+            |error: QueryError| ServerIdError::Transient(format!("server: the id of {slug} is not known: {error}"));
         let id = self.ask(&name).await.map_err(not_now)?.ok_or_else(|| {
             let region = &name.0;
             let remedy =
                 "replace the rule by one with another slug: `stint wcl rules remove`, then `stint wcl rules add`";
-            NoServerId::Never(format!("server: {region} has no server {slug}; {remedy}"))
+            ServerIdError::Permanent(format!("server: {region} has no server {slug}; {remedy}"))
         })?;
         self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(name, id);
         Ok(id)

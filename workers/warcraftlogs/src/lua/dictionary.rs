@@ -9,7 +9,7 @@ use crate::model::{Difficulty, EncounterId, RaidId};
 
 /// One raid in one difficulty, by one metric.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Head {
+pub(crate) struct SectionKey {
     pub(crate) raid: RaidId,
     pub(crate) difficulty: Difficulty,
     pub(crate) metric: String,
@@ -18,7 +18,7 @@ pub(crate) struct Head {
 /// Values with numbers, in some order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Dictionaries {
-    pub(crate) heads: Vec<Head>,
+    pub(crate) heads: Vec<SectionKey>,
     pub(crate) specs: Vec<String>,
     pub(crate) encounters: BTreeMap<RaidId, Vec<EncounterId>>,
 }
@@ -70,12 +70,12 @@ fn place<T: Ord>(ordered: &[T], entry: &T) -> usize {
 /// One thread's copy of a region's dictionaries; it locks the shared ones only for values that it meets for the first
 /// time.
 #[derive(Debug, Default)]
-pub(crate) struct Known {
+pub(crate) struct LocalDictionaries {
     known: Dictionaries,
     specs: HashMap<String, u16>,
 }
 
-impl Known {
+impl LocalDictionaries {
     /// The staged number of a head. An error is the reason to refuse the player.
     pub(crate) fn head(
         &mut self,
@@ -84,16 +84,16 @@ impl Known {
         difficulty: Difficulty,
         metric: &str,
     ) -> Result<usize, &'static str> {
-        let is = |head: &Head| head.raid == raid && head.difficulty == difficulty && head.metric == metric;
+        let is = |head: &SectionKey| head.raid == raid && head.difficulty == difficulty && head.metric == metric;
         if let Some(place) = self.known.heads.iter().position(is) {
             return Ok(place);
         }
-        self.learn(shared, |all| {
+        self.sync(shared, |all| {
             if !all.heads.iter().any(is) {
                 if all.heads.len() >= MAX_SECTIONS {
                     return Err("the region has too many raids, difficulties and metrics");
                 }
-                all.heads.push(Head { raid, difficulty, metric: metric.to_owned() });
+                all.heads.push(SectionKey { raid, difficulty, metric: metric.to_owned() });
             }
             Ok(())
         })?;
@@ -105,7 +105,7 @@ impl Known {
         if let Some(number) = self.specs.get(spec) {
             return Ok(*number);
         }
-        self.learn(shared, |all| {
+        self.sync(shared, |all| {
             if !all.specs.iter().any(|known| known == spec) {
                 if all.specs.len() >= MAX_SPECS {
                     return Err("the region has too many specs");
@@ -133,7 +133,7 @@ impl Known {
         if let Some(place) = known.iter().position(|known| *known == encounter) {
             return Ok(place);
         }
-        self.learn(shared, |all| {
+        self.sync(shared, |all| {
             let encounters = all.encounters.entry(raid).or_default();
             if !encounters.contains(&encounter) {
                 if encounters.len() >= MAX_ENCOUNTERS_PER_RAID {
@@ -148,7 +148,7 @@ impl Known {
     }
 
     /// Adds a value to the shared dictionary, and copies new values from it.
-    fn learn(
+    fn sync(
         &mut self,
         shared: &Mutex<Dictionaries>,
         tell: impl FnOnce(&mut Dictionaries) -> Result<(), &'static str>,

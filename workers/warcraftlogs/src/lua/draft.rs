@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use super::options::{Field, Options};
+use super::options::{DatabaseOptions, Field};
 use crate::model::{Difficulty, EncounterId, PlayerId, RaidId, Server, extended_date};
 
 pub(crate) use extras::{DraftExtras, DraftStar};
@@ -114,11 +114,13 @@ impl<'a> Draft<'a> {
 
 impl Draft<'_> {
     /// Whether there is any rank among those that `options` select: a killed encounter, or an average.
-    pub(crate) fn has_ranks(&self, options: &Options) -> bool {
-        self.raids.sections.iter().filter(|section| options.takes(section.raid, section.difficulty)).any(|section| {
-            let median = section.median.filter(|_| options.says(Field::Median));
-            !section.cells.is_empty() || section.best.or(median).is_some()
-        })
+    pub(crate) fn has_ranks(&self, options: &DatabaseOptions) -> bool {
+        self.raids.sections.iter().filter(|section| options.includes_unit(section.raid, section.difficulty)).any(
+            |section| {
+                let median = section.median.filter(|_| options.includes_field(Field::Median));
+                !section.cells.is_empty() || section.best.or(median).is_some()
+            },
+        )
     }
 }
 

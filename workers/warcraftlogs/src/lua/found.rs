@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::extras::Star;
 use super::format::{day, day_number};
 use super::name;
-use super::options::{Field, Options};
+use super::options::{DatabaseOptions, Field};
 use super::record::Record;
 use super::trailer::Trailer;
 use crate::model::{AllStars, Difficulty, EncounterId, Player, RaidId, RaidRanks, Server};
@@ -73,15 +73,16 @@ impl Found {
     /// The result that a database of everything should return for this player. `None` if a value is out of the format's
     /// range.
     pub fn expected(player: &Player) -> Option<Found> {
-        Found::expected_with(player, &Options::default())
+        Found::expected_with(player, &DatabaseOptions::default())
     }
 
     /// The result that a database with these options should return for this player: percentiles are rounded down, dates
     /// are days.
-    pub fn expected_with(player: &Player, options: &Options) -> Option<Found> {
+    pub fn expected_with(player: &Player, options: &DatabaseOptions) -> Option<Found> {
         let mut raids: BTreeMap<RaidId, BTreeMap<Difficulty, FoundRaid>> = BTreeMap::new();
         for (raid, difficulties) in &player.raids {
-            for (difficulty, ranks) in difficulties.iter().filter(|(difficulty, _)| options.takes(*raid, **difficulty))
+            for (difficulty, ranks) in
+                difficulties.iter().filter(|(difficulty, _)| options.includes_unit(*raid, **difficulty))
             {
                 raids.entry(*raid).or_default().insert(*difficulty, FoundRaid::expected(ranks, options)?);
             }
@@ -137,7 +138,7 @@ impl Found {
 }
 
 impl FoundRaid {
-    fn expected(ranks: &RaidRanks, options: &Options) -> Option<FoundRaid> {
+    fn expected(ranks: &RaidRanks, options: &DatabaseOptions) -> Option<FoundRaid> {
         let rounded = |value: Option<f64>| match value {
             None => Some(None),
             Some(value) => options.precision.round(value).map(|steps| Some(options.precision.percentile(steps))),
@@ -149,8 +150,8 @@ impl FoundRaid {
             let all_stars = rank.all_stars.as_ref().filter(|_| extras.boss_all_stars);
             let found = FoundEncounter {
                 best: rounded(rank.best)?,
-                kills: if options.says(Field::Kills) { rank.kills } else { 0 },
-                spec: if options.says(Field::Spec) { rank.spec.clone() } else { String::new() },
+                kills: if options.includes_field(Field::Kills) { rank.kills } else { 0 },
+                spec: if options.includes_field(Field::Spec) { rank.spec.clone() } else { String::new() },
                 all_stars: all_stars.map_or(Some(None), |of_boss| stars(of_boss).map(Some))?,
                 score: rank.score.filter(|_| extras.score).map_or(Some(None), |score| points(score).map(Some))?,
                 key_level: rank.key_level.filter(|_| extras.score),
@@ -161,7 +162,7 @@ impl FoundRaid {
         Some(FoundRaid {
             metric: ranks.metric.clone(),
             best: rounded(ranks.best)?,
-            median: rounded(ranks.median.filter(|_| options.says(Field::Median)))?,
+            median: rounded(ranks.median.filter(|_| options.includes_field(Field::Median)))?,
             encounters: encounters.collect::<Option<_>>()?,
             all_stars: all_stars?,
         })

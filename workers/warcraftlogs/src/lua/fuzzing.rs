@@ -56,7 +56,7 @@ impl<'a> Table<'a> {
         let precision = if tenths { Precision::Tenths } else { Precision::Whole };
         let shape = Shape { encounters, precision, extras: Extras::default() };
         let mut statistics = Statistics::default();
-        players.iter().for_each(|player| statistics.see(&player.record(), shape));
+        players.iter().for_each(|player| statistics.count(&player.record(), shape));
         Table { models: statistics.models(), shape }
     }
 
@@ -78,7 +78,7 @@ impl<'a> Table<'a> {
     /// Parses models from `text` and prints them again. `None` if they are damaged.
     pub fn reprinted(text: &[u8]) -> Option<Vec<u8>> {
         let mut printed = Vec::new();
-        Models::parse(text)?.print(&mut printed);
+        Models::parse(text)?.write_models(&mut printed);
         Some(printed)
     }
 }

@@ -5,7 +5,6 @@
 //! and reads them back. [`lookup()`] and [`read_back`] read what it wrote. The format is in [`format`](mod@format) and
 //! in `docs/lua-format.md`; the same players give the same bytes.
 
-pub(crate) mod aside;
 mod brackets;
 mod dictionary;
 mod draft;
@@ -19,9 +18,9 @@ mod hash;
 mod lookup;
 mod name;
 mod options;
+pub(crate) mod partial_file;
 mod read;
 mod record;
-mod refuse;
 mod region;
 mod report;
 mod row;
@@ -29,14 +28,15 @@ mod server;
 mod spelling;
 mod stage;
 mod trailer;
+mod validate;
 mod verify;
 mod writer;
 
 pub use found::{Found, FoundEncounter, FoundRaid};
 pub use lookup::lookup;
-pub use options::{Field, Options};
+pub use options::{DatabaseOptions, Field};
 pub use read::read_back;
-pub use report::{LeftOut, Refused, RegionReport, Report, ServerReport};
+pub use report::{GenerationReport, InvalidPlayer, LeftOut, RegionReport, ServerReport};
 pub use spelling::is_called;
 pub use writer::DatabaseWriter;
 

@@ -8,7 +8,7 @@ use crate::model::{Difficulty, RaidId};
 
 /// The selection of what goes into the databases.
 #[derive(Clone, Debug)]
-pub struct Options {
+pub struct DatabaseOptions {
     /// The precision to which percentiles are rounded down.
     pub precision: Precision,
     /// Only these raids; `None` selects all.
@@ -40,9 +40,9 @@ pub enum Field {
     Score,
 }
 
-impl Default for Options {
-    fn default() -> Options {
-        Options {
+impl Default for DatabaseOptions {
+    fn default() -> DatabaseOptions {
+        DatabaseOptions {
             precision: Precision::default(),
             raids: None,
             difficulties: None,
@@ -53,9 +53,9 @@ impl Default for Options {
     }
 }
 
-impl Options {
+impl DatabaseOptions {
     /// Whether this raid and difficulty are included.
-    pub(crate) fn takes(&self, raid: RaidId, difficulty: Difficulty) -> bool {
+    pub(crate) fn includes_unit(&self, raid: RaidId, difficulty: Difficulty) -> bool {
         self.raids.as_ref().is_none_or(|raids| raids.contains(&raid))
             && self.difficulties.as_ref().is_none_or(|difficulties| difficulties.contains(&difficulty))
     }
@@ -66,7 +66,7 @@ impl Options {
     }
 
     /// Whether this field is included.
-    pub(crate) fn says(&self, field: Field) -> bool {
+    pub(crate) fn includes_field(&self, field: Field) -> bool {
         self.fields.contains(&field)
     }
 }

@@ -8,13 +8,13 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use rayon::prelude::*;
 
-use super::aside::Aside;
 use super::brackets::{close, open};
 use super::dictionary::{Dictionaries, Numbers};
 use super::entropy::models::{Models, Statistics};
 use super::entropy::walk::Shape;
 use super::format::{MAX_SERVERS, day};
-use super::report::{Refused, Report, ServerReport};
+use super::partial_file::PartialFile;
+use super::report::{GenerationReport, InvalidPlayer, ServerReport};
 use super::server::EncodedServer;
 use super::stage::{Region, Stage};
 use super::trailer::{Trailer, beginning};
@@ -31,7 +31,7 @@ pub(super) struct WrittenRegion {
     /// The newest day among its players.
     pub(super) updated_at: String,
     /// In the order in which a client runs them; the last one has the trailer.
-    pub(super) files: Vec<Aside>,
+    pub(super) files: Vec<PartialFile>,
     pub(super) players: u64,
     pub(super) bytes: u64,
     pub(super) largest: Vec<ServerReport>,
@@ -46,7 +46,7 @@ pub(super) fn write_region(
     stage: &Stage,
     region: &Region,
     folder: &Path,
-    report: &mut Report,
+    report: &mut GenerationReport,
 ) -> Result<Option<WrittenRegion>> {
     let servers = with_players(region, stage, report)?;
     if servers.is_empty() {
@@ -79,7 +79,7 @@ pub(super) fn write_region(
 }
 
 /// The region's servers with their indexes in the stage, without those whose players are all left out.
-fn with_players(region: &Region, stage: &Stage, report: &mut Report) -> Result<Vec<(Server, usize)>> {
+fn with_players(region: &Region, stage: &Stage, report: &mut GenerationReport) -> Result<Vec<(Server, usize)>> {
     let (servers, without): (Vec<_>, Vec<_>) =
         region.servers().into_iter().partition(|(_, place)| stage.has_players(region, *place));
     for (_, place) in without {
@@ -93,13 +93,13 @@ fn within_limit(
     mut servers: Vec<(Server, usize)>,
     region: &Region,
     stage: &Stage,
-    report: &mut Report,
+    report: &mut GenerationReport,
 ) -> Result<Vec<(Server, usize)>> {
     for (server, place) in servers.split_off(servers.len().min(MAX_SERVERS)) {
         let reason = format!("the region has more than {MAX_SERVERS} servers");
         for head in super::row::heads(&stage.rows(region, place)?) {
             let (server, region) = (server.name.clone(), region.name.clone());
-            report.refuse(Refused { id: head.id, name: String::new(), server, region, reason: reason.clone() });
+            report.refuse(InvalidPlayer { id: head.id, name: String::new(), server, region, reason: reason.clone() });
         }
     }
     Ok(servers)
@@ -114,10 +114,10 @@ fn models(
 ) -> Result<Models> {
     let sizes = dictionaries.sizes();
     let shape = Shape { encounters: &sizes, precision: stage.options.precision, extras: stage.options.extras() };
-    let see = |mut seen: Statistics, (_, place): &(Server, usize)| {
+    let count = |mut seen: Statistics, (_, place): &(Server, usize)| {
         let players = stage.players(region, *place)?;
         players.for_each(numbers, |record| {
-            seen.see(record, shape);
+            seen.count(record, shape);
             Ok(())
         })?;
         Ok(seen)
@@ -127,7 +127,7 @@ fn models(
         Ok(left)
     };
     let seen: Result<Statistics> =
-        servers.par_iter().try_fold(Statistics::default, see).try_reduce(Statistics::default, add);
+        servers.par_iter().try_fold(Statistics::default, count).try_reduce(Statistics::default, add);
     Ok(seen?.models())
 }
 
@@ -135,7 +135,7 @@ struct Writer<'a> {
     folder: &'a Path,
     trailer: Trailer,
     largest_file: u64,
-    files: Vec<Aside>,
+    files: Vec<PartialFile>,
     target: BufWriter<File>,
     /// Bytes of the current file, and of the files before.
     written: u64,
@@ -146,7 +146,7 @@ struct Writer<'a> {
 impl Writer<'_> {
     fn create(folder: &Path, trailer: Trailer, largest_file: u64) -> Result<Writer<'_>> {
         create_addon(folder, &region_addon(&trailer.region))?;
-        let (file, target) = Aside::create(super::database_path(folder, &trailer.region))?;
+        let (file, target) = PartialFile::create(super::database_path(folder, &trailer.region))?;
         let target = BufWriter::with_capacity(1 << 18, target);
         let (files, largest) = (vec![file], Vec::new());
         let mut writer = Writer { folder, trailer, largest_file, files, target, written: 0, before: 0, largest };
@@ -188,7 +188,7 @@ impl Writer<'_> {
         let path = super::part_path(&super::database_path(self.folder, &self.trailer.region), self.files.len());
         let last = self.files.pop().context("there is no file to end")?;
         self.files.push(last.rename(path)?);
-        let (file, target) = Aside::create(super::database_path(self.folder, &self.trailer.region))?;
+        let (file, target) = PartialFile::create(super::database_path(self.folder, &self.trailer.region))?;
         self.files.push(file);
         self.target = BufWriter::with_capacity(1 << 18, target);
         self.before += std::mem::take(&mut self.written);

@@ -11,15 +11,15 @@ use crate::model::PlayerId;
 /// Players and files that a generation wrote, and players that it refused.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Report {
+pub struct GenerationReport {
     /// When it ran. Only in this report: in the files it would make every generation differ.
     pub generated_at: Timestamp,
     /// One entry per region, in ascending order.
     pub regions: Vec<RegionReport>,
     /// How many players are in no file.
     pub refused_players: u64,
-    /// The first [`Report::LISTED`] of them, with the reason.
-    pub refused: Vec<Refused>,
+    /// The first [`GenerationReport::LISTED`] of them, with the reason.
+    pub refused: Vec<InvalidPlayer>,
     /// Players that are in no file for other reasons than an error in their documents.
     pub left_out: LeftOut,
 }
@@ -30,7 +30,7 @@ pub struct Report {
 pub struct LeftOut {
     /// Without ranks in the raids and difficulties that are written.
     pub without_ranks: u64,
-    /// Not updated for as many days as [`Options::max_age_days`](super::Options::max_age_days).
+    /// Not updated for as many days as [`DatabaseOptions::max_age_days`](super::DatabaseOptions::max_age_days).
     pub not_seen: u64,
     /// The time since which they were not updated.
     pub not_seen_since: Option<Timestamp>,
@@ -80,7 +80,7 @@ impl ServerReport {
 /// A player that could not be written.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Refused {
+pub struct InvalidPlayer {
     /// The upstream's id.
     pub id: PlayerId,
     /// The name in the document.
@@ -93,23 +93,23 @@ pub struct Refused {
     pub reason: String,
 }
 
-impl Report {
+impl GenerationReport {
     /// At most this many refused players are listed, the others are only counted: the memory of a generation stays
     /// bounded.
     pub const LISTED: usize = 10_000;
 
-    pub(super) fn refuse(&mut self, refused: Refused) {
+    pub(super) fn refuse(&mut self, refused: InvalidPlayer) {
         tracing::warn!(player = refused.id, reason = refused.reason, "player {refused} is left out of the database");
         self.refused_players += 1;
-        if self.refused.len() < Report::LISTED {
+        if self.refused.len() < GenerationReport::LISTED {
             self.refused.push(refused);
         }
     }
 }
 
-impl Report {
+impl GenerationReport {
     /// Logs what was left out, if anything.
-    pub(super) fn tell_left_out(&self) {
+    pub(super) fn log_left_out(&self) {
         let LeftOut { without_ranks, not_seen, regions, .. } = &self.left_out;
         if *without_ranks + *not_seen > 0 {
             tracing::info!(
@@ -126,7 +126,7 @@ impl Report {
     /// Refuses a document that cannot be parsed.
     pub(super) fn refuse_document(&mut self, id: PlayerId, reason: String) {
         let unknown = String::new;
-        self.refuse(Refused {
+        self.refuse(InvalidPlayer {
             id,
             name: unknown(),
             server: unknown(),
@@ -136,9 +136,9 @@ impl Report {
     }
 }
 
-impl Refused {
-    pub(super) fn of(player: &Draft<'_>, reason: String) -> Refused {
-        Refused {
+impl InvalidPlayer {
+    pub(super) fn of(player: &Draft<'_>, reason: String) -> InvalidPlayer {
+        InvalidPlayer {
             id: player.id,
             name: player.name.to_string(),
             server: player.server.name.to_string(),
@@ -148,10 +148,10 @@ impl Refused {
     }
 }
 
-impl std::fmt::Display for Refused {
+impl std::fmt::Display for InvalidPlayer {
     /// `'Ann' (57147396) of 'Tarren Mill', EU`, with anything unprintable escaped.
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Refused { id, name, server, region, .. } = self;
+        let InvalidPlayer { id, name, server, region, .. } = self;
         write!(formatter, "{name:?} ({id}) of {server:?}, {region:?}")
     }
 }

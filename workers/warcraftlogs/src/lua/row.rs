@@ -5,17 +5,17 @@
 use std::ops::Range;
 use std::sync::Mutex;
 
-use super::dictionary::{Dictionaries, Known, Numbers};
+use super::dictionary::{Dictionaries, LocalDictionaries, Numbers};
 use super::draft::{Draft, DraftCell, DraftSection, DraftStar};
 use super::extras::{CellExtras, Extras, Star};
 use super::format::{MAX_STARS, Precision, day_number};
 use super::name;
-use super::options::{Field, Options};
+use super::options::{DatabaseOptions, Field};
 use super::record::{Cell, Record, Section};
 
 /// The part of a row that is needed before the rest is read.
 #[derive(Clone, Debug)]
-pub(crate) struct Head {
+pub(crate) struct RowHead {
     pub(crate) id: u64,
     /// Seconds since 1970.
     pub(crate) updated_at: u64,
@@ -28,8 +28,8 @@ pub(crate) struct Head {
 /// Appends a row. An error is the reason to refuse the player; the caller must then remove what was appended.
 pub(crate) fn write(
     player: &Draft<'_>,
-    options: &Options,
-    known: &mut Known,
+    options: &DatabaseOptions,
+    known: &mut LocalDictionaries,
     shared: &Mutex<Dictionaries>,
     target: &mut Vec<u8>,
 ) -> Result<(), &'static str> {
@@ -37,7 +37,7 @@ pub(crate) fn write(
     let mut rest = Vec::with_capacity(200);
     put(&mut rest, player.class_id.into());
     put(&mut rest, day.into());
-    let taken = player.raids.sections.iter().filter(|section| options.takes(section.raid, section.difficulty));
+    let taken = player.raids.sections.iter().filter(|section| options.includes_unit(section.raid, section.difficulty));
     put(&mut rest, taken.clone().count() as u64);
     for section in taken {
         write_section(player, section, options, known, shared, &mut rest)?;
@@ -55,14 +55,14 @@ pub(crate) fn write(
 fn write_section(
     player: &Draft<'_>,
     section: &DraftSection<'_>,
-    options: &Options,
-    known: &mut Known,
+    options: &DatabaseOptions,
+    known: &mut LocalDictionaries,
     shared: &Mutex<Dictionaries>,
     target: &mut Vec<u8>,
 ) -> Result<(), &'static str> {
     put(target, known.head(shared, section.raid, section.difficulty, &section.metric)? as u64);
     put(target, rounded(section.best, options.precision)?);
-    put(target, rounded(section.median.filter(|_| options.says(Field::Median)), options.precision)?);
+    put(target, rounded(section.median.filter(|_| options.includes_field(Field::Median)), options.precision)?);
     let extras = options.extras();
     if extras.all_stars {
         if section.stars.len() > MAX_STARS {
@@ -77,7 +77,7 @@ fn write_section(
     for cell in cells {
         let encounter = known.encounter(shared, section.raid, cell.encounter, near)?;
         near = encounter + 1;
-        let own = if options.says(Field::Spec) { &*cell.spec } else { "" };
+        let own = if options.includes_field(Field::Spec) { &*cell.spec } else { "" };
         let number = match spec {
             Some((before, number)) if before == own => number,
             _ => known.spec(shared, own)?,
@@ -85,7 +85,7 @@ fn write_section(
         spec = Some((own, number));
         put(target, encounter as u64);
         put(target, rounded(cell.best, options.precision)?);
-        put(target, if options.says(Field::Kills) { cell.kills.into() } else { 0 });
+        put(target, if options.includes_field(Field::Kills) { cell.kills.into() } else { 0 });
         put(target, number.into());
         if extras.of_cells() {
             write_extras(cell, options, known, shared, target)?;
@@ -96,8 +96,8 @@ fn write_section(
 
 fn write_extras(
     cell: &DraftCell<'_>,
-    options: &Options,
-    known: &mut Known,
+    options: &DatabaseOptions,
+    known: &mut LocalDictionaries,
     shared: &Mutex<Dictionaries>,
     target: &mut Vec<u8>,
 ) -> Result<(), &'static str> {
@@ -105,7 +105,7 @@ fn write_extras(
     let extras = cell.extras.as_deref();
     if score {
         let score = extras.and_then(|extras| extras.score);
-        put(target, score.map_or(Ok(0), |score| points(score, options.precision).map(plus_one))?);
+        put(target, score.map_or(Ok(0), |score| points(score, options.precision).map(encode_optional))?);
         put(target, optional(extras.and_then(|extras| extras.key_level)));
     }
     if boss_all_stars {
@@ -118,8 +118,8 @@ fn write_extras(
 
 fn write_star(
     star: &DraftStar<'_>,
-    options: &Options,
-    known: &mut Known,
+    options: &DatabaseOptions,
+    known: &mut LocalDictionaries,
     shared: &Mutex<Dictionaries>,
     target: &mut Vec<u8>,
 ) -> Result<(), &'static str> {
@@ -139,10 +139,10 @@ fn points(points: f64, precision: Precision) -> Result<u32, &'static str> {
 
 /// The number plus 1; 0 for `None`.
 fn optional(number: Option<u32>) -> u64 {
-    number.map_or(0, plus_one)
+    number.map_or(0, encode_optional)
 }
 
-fn plus_one(number: u32) -> u64 {
+fn encode_optional(number: u32) -> u64 {
     u64::from(number) + 1
 }
 
@@ -155,7 +155,7 @@ fn rounded(percentile: Option<f64>, precision: Precision) -> Result<u64, &'stati
 }
 
 /// The rows in these bytes, which [`write()`] produced: an incomplete row ends the list.
-pub(crate) fn heads(bytes: &[u8]) -> Vec<Head> {
+pub(crate) fn heads(bytes: &[u8]) -> Vec<RowHead> {
     let mut heads = Vec::new();
     let mut at = 0;
     while let Some(head) = head(bytes, &mut at) {
@@ -164,11 +164,11 @@ pub(crate) fn heads(bytes: &[u8]) -> Vec<Head> {
     heads
 }
 
-fn head(bytes: &[u8], at: &mut usize) -> Option<Head> {
+fn head(bytes: &[u8], at: &mut usize) -> Option<RowHead> {
     let (id, updated_at) = (take(bytes, at)?, take(bytes, at)?);
     let name = range(bytes, at)?;
     let rest = range(bytes, at)?;
-    Some(Head { id, updated_at, name, rest })
+    Some(RowHead { id, updated_at, name, rest })
 }
 
 fn range(bytes: &[u8], at: &mut usize) -> Option<Range<usize>> {
@@ -180,7 +180,7 @@ fn range(bytes: &[u8], at: &mut usize) -> Option<Range<usize>> {
 
 /// Makes the record of a row that was written with these extras. Sections and encounters ascend in a draft, and
 /// therefore here too. `None` if the row was not written by [`write()`].
-pub(crate) fn read(bytes: &[u8], head: &Head, numbers: &Numbers, extras: Extras, record: &mut Record) -> Option<()> {
+pub(crate) fn read(bytes: &[u8], head: &RowHead, numbers: &Numbers, extras: Extras, record: &mut Record) -> Option<()> {
     record.clear();
     record.name.extend_from_slice(&bytes[head.name.clone()]);
     let rest = &bytes[head.rest.clone()];
@@ -213,8 +213,8 @@ pub(crate) fn read(bytes: &[u8], head: &Head, numbers: &Numbers, extras: Extras,
 fn read_extras(rest: &[u8], at: &mut usize, numbers: &Numbers, extras: Extras) -> Option<CellExtras> {
     let mut read = CellExtras::default();
     if extras.score {
-        read.score = less_one(take(rest, at)?);
-        read.key_level = less_one(take(rest, at)?);
+        read.score = decode_optional(take(rest, at)?);
+        read.key_level = decode_optional(take(rest, at)?);
     }
     if extras.boss_all_stars && take(rest, at)? == 1 {
         read.star = Some(read_star(rest, at, numbers)?);
@@ -223,27 +223,27 @@ fn read_extras(rest: &[u8], at: &mut usize, numbers: &Numbers, extras: Extras) -
 }
 
 fn read_star(rest: &[u8], at: &mut usize, numbers: &Numbers) -> Option<Star> {
-    let spec = match less_one(take(rest, at)?) {
+    let spec = match decode_optional(take(rest, at)?) {
         Some(staged) => Some(*numbers.specs.get(staged as usize)?),
         None => None,
     };
     Some(Star {
         spec,
-        partition: less_one(take(rest, at)?),
+        partition: decode_optional(take(rest, at)?),
         points: take(rest, at)? as u32,
-        rank: less_one(take(rest, at)?),
-        region_rank: less_one(take(rest, at)?),
-        server_rank: less_one(take(rest, at)?),
+        rank: decode_optional(take(rest, at)?),
+        region_rank: decode_optional(take(rest, at)?),
+        server_rank: decode_optional(take(rest, at)?),
     })
 }
 
 /// The inverse of [`optional`].
-fn less_one(number: u64) -> Option<u32> {
+fn decode_optional(number: u64) -> Option<u32> {
     number.checked_sub(1).map(|number| number as u32)
 }
 
-fn steps(plus_one: u64) -> Option<u16> {
-    plus_one.checked_sub(1).map(|steps| steps as u16)
+fn steps(encode_optional: u64) -> Option<u16> {
+    encode_optional.checked_sub(1).map(|steps| steps as u16)
 }
 
 fn put(target: &mut Vec<u8>, mut number: u64) {

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use jiff::Timestamp;
 
 use super::dictionary::Numbers;
-use super::entropy::coder::Step;
+use super::entropy::coder::CoderStep;
 use super::entropy::models::Models;
 use super::entropy::walk::Shape;
 use super::extras::Extras;
@@ -14,7 +14,7 @@ use super::format::{ZERO, put_digits};
 use super::hash::{bucket, buckets};
 use super::name;
 use super::record::Record;
-use super::report::Refused;
+use super::report::InvalidPlayer;
 use super::row;
 use crate::model::Server;
 
@@ -24,10 +24,10 @@ pub(super) const PLACE_DIGITS: usize = 4;
 /// A server's rows, in the order of the file: by bucket, then by name.
 pub(super) struct Players {
     rows: Vec<u8>,
-    heads: Vec<row::Head>,
+    heads: Vec<row::RowHead>,
     buckets: usize,
     /// Pairs of players with the same name on this server.
-    twins: Vec<(row::Head, row::Head)>,
+    duplicates: Vec<(row::RowHead, row::RowHead)>,
     /// How many were left out because they were not updated for too long.
     not_seen: u64,
     /// The extras with which its rows were written.
@@ -41,7 +41,7 @@ pub(super) struct EncodedServer {
     /// The newest day.
     pub(super) newest: u32,
     pub(super) not_seen: u64,
-    pub(super) refused: Vec<Refused>,
+    pub(super) refused: Vec<InvalidPlayer>,
 }
 
 impl Players {
@@ -52,22 +52,22 @@ impl Players {
         let all = heads.len();
         heads.retain(|head| head.updated_at.cast_signed() >= oldest);
         let not_seen = (all - heads.len()) as u64;
-        let name = |head: &row::Head| &rows[head.name.clone()];
+        let name = |head: &row::RowHead| &rows[head.name.clone()];
         heads.sort_unstable_by(|left, right| {
-            let newest = |head: &row::Head| Reverse((head.updated_at, head.id));
+            let newest = |head: &row::RowHead| Reverse((head.updated_at, head.id));
             name(left).cmp(name(right)).then_with(|| newest(left).cmp(&newest(right)))
         });
-        let mut twins: Vec<(row::Head, row::Head)> = Vec::new();
-        let mut kept: Vec<row::Head> = Vec::with_capacity(heads.len());
+        let mut duplicates: Vec<(row::RowHead, row::RowHead)> = Vec::new();
+        let mut kept: Vec<row::RowHead> = Vec::with_capacity(heads.len());
         for head in heads {
             match kept.last().filter(|last| name(last) == name(&head)) {
-                Some(last) => twins.push((head, last.clone())),
+                Some(last) => duplicates.push((head, last.clone())),
                 None => kept.push(head),
             }
         }
         let buckets = buckets(kept.len());
         kept.sort_by_cached_key(|head| bucket(name(head), buckets));
-        Players { heads: kept, buckets, twins, rows, not_seen, extras }
+        Players { heads: kept, buckets, duplicates, rows, not_seen, extras }
     }
 
     /// Calls `each` with every record in order. `record` is reused for each call.
@@ -99,7 +99,7 @@ impl Players {
         let mut payload = Vec::with_capacity(directory + 64 * self.heads.len() + 1);
         payload.resize(directory, ZERO);
         let mut places = vec![0; self.buckets + 1];
-        let (mut newest, mut steps): (u32, Vec<Step>) = (0, Vec::with_capacity(256));
+        let (mut newest, mut steps): (u32, Vec<CoderStep>) = (0, Vec::with_capacity(256));
         payload.push(b'\n');
         places[0] = payload.len();
         self.for_each(numbers, |record| {
@@ -121,14 +121,14 @@ impl Players {
         put_digits(&mut digits, self.buckets as u64, PLACE_DIGITS);
         places.iter().for_each(|place| put_digits(&mut digits, *place as u64, PLACE_DIGITS));
         payload[..directory].copy_from_slice(&digits);
-        let refused = self.twins.iter().map(|(head, kept)| self.twin(region, server, head, kept)).collect();
+        let refused = self.duplicates.iter().map(|(head, kept)| self.duplicate(region, server, head, kept)).collect();
         let (players, not_seen) = (self.heads.len() as u64, self.not_seen);
         Ok(EncodedServer { payload, players, newest, not_seen, refused })
     }
 
-    fn twin(&self, region: &str, server: &Server, head: &row::Head, kept: &row::Head) -> Refused {
+    fn duplicate(&self, region: &str, server: &Server, head: &row::RowHead, kept: &row::RowHead) -> InvalidPlayer {
         let updated_at = Timestamp::from_second(kept.updated_at as i64).unwrap_or_default();
-        Refused {
+        InvalidPlayer {
             id: head.id,
             name: name::shown(&self.rows[head.name.clone()]),
             server: server.name.clone(),

@@ -1,6 +1,7 @@
 //! All players between the store and the files, sorted by region and server, in bounded memory.
 //!
-//! Rows are kept in memory up to [`HELD`]; the others go to an unnamed file, which vanishes with the process.
+//! Rows are kept in memory up to [`MAX_BYTES_IN_MEMORY`]; the others go to an unnamed file, which vanishes with the
+//! process.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
@@ -13,24 +14,24 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use anyhow::{Context, Result};
 use jiff::Timestamp;
 
-use super::dictionary::{Dictionaries, Known};
+use super::dictionary::{Dictionaries, LocalDictionaries};
 use super::draft::Draft;
-use super::options::Options;
-use super::refuse;
-use super::report::Refused;
+use super::options::DatabaseOptions;
+use super::report::InvalidPlayer;
 use super::row;
 use super::server::Players;
+use super::validate;
 use crate::model::{PlayerId, Server};
 
 /// Bytes of rows in memory: those of a few hundred thousand players.
-const HELD: usize = 64 << 20;
+const MAX_BYTES_IN_MEMORY: usize = 64 << 20;
 
 /// Everything that was staged.
 pub(crate) struct Stage {
-    pub(crate) options: Options,
+    pub(crate) options: DatabaseOptions,
     regions: Mutex<BTreeMap<String, Arc<Region>>>,
     /// The state of each thread; a thread takes one for each batch.
-    known: Mutex<Vec<Clerk>>,
+    known: Mutex<Vec<ThreadState>>,
     spool: Mutex<File>,
     /// Bytes of rows in memory, and the most that may be there.
     held: AtomicUsize,
@@ -64,33 +65,33 @@ struct StagedServer {
 
 /// The state that one thread needs to write rows.
 #[derive(Default)]
-struct Clerk {
-    regions: HashMap<String, Desk>,
+struct ThreadState {
+    regions: HashMap<String, RegionState>,
 }
 
 /// One thread's state for one region.
-struct Desk {
+struct RegionState {
     region: Arc<Region>,
-    known: Known,
+    known: LocalDictionaries,
     /// Indexes of servers, by slug.
     places: HashMap<String, usize>,
 }
 
 /// The result of a batch of documents.
 #[derive(Default)]
-pub(crate) struct Batch {
+pub(crate) struct StagedBatch {
     /// Number of added bytes.
     bytes: usize,
     /// Players without ranks among those that are written.
     pub(crate) without_ranks: u64,
-    pub(crate) refused: Vec<Refused>,
+    pub(crate) refused: Vec<InvalidPlayer>,
     /// Documents that cannot be parsed, with the reason.
     pub(crate) damaged: Vec<(PlayerId, String)>,
 }
 
 impl Stage {
     /// An empty stage that may use files in `folder`.
-    pub(crate) fn new(folder: &Path, options: Options) -> Result<Stage> {
+    pub(crate) fn new(folder: &Path, options: DatabaseOptions) -> Result<Stage> {
         let spool = tempfile::tempfile_in(folder)
             .with_context(|| format!("cannot create a file in {}; is it writable?", folder.display()))?;
         Ok(Stage {
@@ -99,53 +100,53 @@ impl Stage {
             known: Mutex::default(),
             spool: Mutex::new(spool),
             held: AtomicUsize::new(0),
-            most_held: HELD,
+            most_held: MAX_BYTES_IN_MEMORY,
             oldest: AtomicI64::new(i64::MIN),
         })
     }
 
     /// Parses documents and keeps their rows. Several threads may do so at once.
-    pub(crate) fn add(&self, documents: &[(PlayerId, String)]) -> Batch {
-        let mut clerk = lock(&self.known).pop().unwrap_or_default();
-        let mut batch = Batch::default();
+    pub(crate) fn add(&self, documents: &[(PlayerId, String)]) -> StagedBatch {
+        let mut thread_state = lock(&self.known).pop().unwrap_or_default();
+        let mut batch = StagedBatch::default();
         let mut rows = Vec::new();
         let with_extras = self.options.extras().any();
         for (id, text) in documents {
             match Draft::read(text, with_extras) {
                 Ok(draft) => {
-                    if let Err(reason) = self.add_draft(&draft, &mut clerk, &mut rows, &mut batch) {
-                        batch.refused.push(Refused::of(&draft, reason));
+                    if let Err(reason) = self.add_draft(&draft, &mut thread_state, &mut rows, &mut batch) {
+                        batch.refused.push(InvalidPlayer::of(&draft, reason));
                     }
                 }
                 Err(error) => batch.damaged.push((*id, error.to_string())),
             }
         }
-        lock(&self.known).push(clerk);
+        lock(&self.known).push(thread_state);
         batch
     }
 
     fn add_draft(
         &self,
         draft: &Draft<'_>,
-        clerk: &mut Clerk,
+        thread_state: &mut ThreadState,
         row: &mut Vec<u8>,
-        batch: &mut Batch,
+        batch: &mut StagedBatch,
     ) -> Result<(), String> {
-        refuse::check(draft)?;
+        validate::check(draft)?;
         row.clear();
-        let regions = &mut clerk.regions;
+        let regions = &mut thread_state.regions;
         if !regions.contains_key(&*draft.region) {
             let region = self.region(&draft.region);
-            let desk = Desk { region, known: Known::default(), places: HashMap::new() };
-            regions.insert(draft.region.to_string(), desk);
+            let region_state = RegionState { region, known: LocalDictionaries::default(), places: HashMap::new() };
+            regions.insert(draft.region.to_string(), region_state);
         }
-        let Some(desk) = regions.get_mut(&*draft.region) else { return Ok(()) };
+        let Some(region_state) = regions.get_mut(&*draft.region) else { return Ok(()) };
         if !draft.has_ranks(&self.options) {
             batch.without_ranks += 1;
             return Ok(());
         }
-        row::write(draft, &self.options, &mut desk.known, &desk.region.dictionaries, row)?;
-        desk.keep(draft, row);
+        row::write(draft, &self.options, &mut region_state.known, &region_state.region.dictionaries, row)?;
+        region_state.add_row(draft, row);
         batch.bytes += row.len();
         Ok(())
     }
@@ -159,7 +160,7 @@ impl Stage {
     }
 
     /// Counts a batch, and moves rows to the file if there are too many.
-    pub(crate) fn settle(&self, batch: &Batch) -> Result<()> {
+    pub(crate) fn count_and_spill(&self, batch: &StagedBatch) -> Result<()> {
         if self.held.fetch_add(batch.bytes, Ordering::Relaxed) + batch.bytes > self.most_held {
             self.held.store(0, Ordering::Relaxed);
             self.spill().context("cannot write to the generator's own file; is the disk full?")?;
@@ -249,9 +250,9 @@ impl Region {
     }
 }
 
-impl Desk {
+impl RegionState {
     /// Adds a row to its server's rows.
-    fn keep(&mut self, draft: &Draft<'_>, row: &[u8]) {
+    fn add_row(&mut self, draft: &Draft<'_>, row: &[u8]) {
         let mut servers = lock(&self.region.servers);
         let slug = &*draft.server.slug;
         let place = match self.places.get(slug) {
@@ -319,11 +320,11 @@ mod tests {
     /// The rows of each server, after batches of ten players.
     fn rows(most_held: usize) -> Vec<(String, Vec<u8>)> {
         let folder = tempfile::tempdir().unwrap();
-        let mut stage = Stage::new(folder.path(), Options::default()).unwrap();
+        let mut stage = Stage::new(folder.path(), DatabaseOptions::default()).unwrap();
         stage.most_held = most_held;
         for batch in 0..5 {
             let documents: Vec<(PlayerId, String)> = (batch * 10..batch * 10 + 10).map(document).collect();
-            stage.settle(&stage.add(&documents)).unwrap();
+            stage.count_and_spill(&stage.add(&documents)).unwrap();
         }
         assert_eq!(folder.path().read_dir().unwrap().count(), 0, "the file has no name");
         let region = stage.regions().remove(0);

@@ -8,12 +8,12 @@ use std::str::FromStr;
 use anyhow::{Context, Result, bail};
 
 use super::brackets::{close, open};
-use super::dictionary::{Dictionaries, Head};
+use super::dictionary::{Dictionaries, SectionKey};
 use super::entropy::models::Models;
 use super::entropy::walk::Shape;
 use super::extras::Extras;
 use super::format::{FORMAT, FORMAT_WITH_EXTRAS, MAX_PARTS, Precision};
-use super::options::{Field, Options};
+use super::options::{DatabaseOptions, Field};
 use crate::model::{EncounterId, Server};
 
 /// The first lines of every file.
@@ -55,7 +55,7 @@ pub(super) struct Trailer {
 
 impl Trailer {
     /// A trailer of a region that has no servers yet.
-    pub(super) fn new(region: &str, options: &Options, dictionaries: Dictionaries, models: Models) -> Trailer {
+    pub(super) fn new(region: &str, options: &DatabaseOptions, dictionaries: Dictionaries, models: Models) -> Trailer {
         Trailer {
             region: region.to_owned(),
             updated_at: String::new(),
@@ -107,7 +107,7 @@ impl Trailer {
         }
         target.write_all(SERVERS_END.as_bytes())?;
         let mut models = Vec::new();
-        self.models.print(&mut models);
+        self.models.write_models(&mut models);
         target.write_all(format!("D.models={}", open(&models)).as_bytes())?;
         target.write_all(&models)?;
         target.write_all(close(&models).as_bytes())?;
@@ -235,10 +235,10 @@ impl<'a> Cursor<'a> {
         Ok(strings)
     }
 
-    fn heads(&mut self) -> Result<Vec<Head>> {
+    fn heads(&mut self) -> Result<Vec<SectionKey>> {
         let mut heads = Vec::new();
         while !self.0.is_empty() {
-            heads.push(Head { raid: self.number()?, difficulty: self.number()?, metric: self.string()? });
+            heads.push(SectionKey { raid: self.number()?, difficulty: self.number()?, metric: self.string()? });
         }
         Ok(heads)
     }

@@ -8,10 +8,10 @@ use anyhow::{Context, Result};
 use jiff::Timestamp;
 use rayon::prelude::*;
 
-use super::options::Options;
+use super::options::DatabaseOptions;
 use super::region::{WrittenRegion, write_region};
-use super::report::{RegionReport, Report};
-use super::stage::{Batch, Stage};
+use super::report::{GenerationReport, RegionReport};
+use super::stage::{Stage, StagedBatch};
 use super::verify::verify;
 use crate::addon;
 use crate::model::{Player, PlayerId};
@@ -27,31 +27,31 @@ const AT_A_TIME: usize = 250;
 pub struct DatabaseWriter {
     folder: PathBuf,
     stage: Arc<Stage>,
-    report: Report,
+    report: GenerationReport,
     /// Results for the documents that are being parsed.
-    reading: Option<Receiver<Vec<Batch>>>,
+    reading: Option<Receiver<Vec<StagedBatch>>>,
 }
 
 impl DatabaseWriter {
     /// Starts a generation of everything into this folder, which is created if it is missing.
     pub fn create(folder: impl Into<PathBuf>) -> Result<DatabaseWriter> {
-        DatabaseWriter::create_with(folder, Options::default())
+        DatabaseWriter::create_with(folder, DatabaseOptions::default())
     }
 
     /// Starts a generation with the contents that `options` select.
-    pub fn create_with(folder: impl Into<PathBuf>, options: Options) -> Result<DatabaseWriter> {
+    pub fn create_with(folder: impl Into<PathBuf>, options: DatabaseOptions) -> Result<DatabaseWriter> {
         let folder = folder.into();
         std::fs::create_dir_all(&folder)
             .with_context(|| format!("cannot create the folder {} for the databases", folder.display()))?;
         let stage = Stage::new(&folder, options)?;
-        Ok(DatabaseWriter { folder, stage: Arc::new(stage), report: Report::default(), reading: None })
+        Ok(DatabaseWriter { folder, stage: Arc::new(stage), report: GenerationReport::default(), reading: None })
     }
 
     /// Takes documents of `players` as JSON, by id. They are parsed on all cores while the caller fetches the next
     /// ones; the next call waits for the earlier ones. A player that the format cannot represent is refused, and so is
     /// a document that cannot be parsed: it is listed in the report, and the others continue.
     pub fn push_documents(&mut self, documents: Vec<(PlayerId, String)>) -> Result<()> {
-        self.settle()?;
+        self.wait_for_readers()?;
         let (sender, receiver) = sync_channel(1);
         let stage = self.stage.clone();
         rayon::spawn(move || {
@@ -64,10 +64,10 @@ impl DatabaseWriter {
     }
 
     /// Waits for the documents that are being parsed.
-    fn settle(&mut self) -> Result<()> {
+    fn wait_for_readers(&mut self) -> Result<()> {
         let Some(reading) = self.reading.take() else { return Ok(()) };
         for batch in reading.recv().context("documents were not read to their end")? {
-            self.stage.settle(&batch)?;
+            self.stage.count_and_spill(&batch)?;
             self.report.left_out.without_ranks += batch.without_ranks;
             batch.refused.into_iter().for_each(|refused| self.report.refuse(refused));
             batch.damaged.into_iter().for_each(|(id, reason)| self.report.refuse_document(id, reason));
@@ -82,8 +82,8 @@ impl DatabaseWriter {
 
     /// Writes and reads back every file, then gives the files their final names and makes addons of them, with the core
     /// beside them. `generated_at` is only in the report, and limits the age of players if one was updated later.
-    pub fn finish(mut self, generated_at: Timestamp) -> Result<Report> {
-        self.settle()?;
+    pub fn finish(mut self, generated_at: Timestamp) -> Result<GenerationReport> {
+        self.wait_for_readers()?;
         self.report.left_out.not_seen_since = self.stage.leave_out_older(generated_at);
         let mut written = Vec::new();
         for region in self.stage.regions() {
@@ -95,7 +95,7 @@ impl DatabaseWriter {
                 None => self.report.left_out.regions.push(region.name.clone()),
             }
         }
-        self.report.tell_left_out();
+        self.report.log_left_out();
         for region in written {
             self.publish(region)?;
         }

@@ -4,7 +4,7 @@ use git2::build::TreeUpdateBuilder;
 use git2::{Commit, FileMode, ObjectType, Oid, Repository, Signature, Tree};
 
 use super::History;
-use super::draft::Draft;
+use super::pending::PendingPublication;
 use crate::addon::Addon;
 
 /// Where to commit, and under which name.
@@ -50,12 +50,12 @@ impl Committer<'_> {
         &self,
         repository: &Repository,
         baseline: &Baseline<'_>,
-        draft: &Draft<'_>,
+        pending: &PendingPublication<'_>,
         message: &str,
     ) -> Result<Oid, git2::Error> {
         let mut update = TreeUpdateBuilder::new();
-        for addon in &draft.changed {
-            let tree = write_addon(repository, addon, draft)?;
+        for addon in &pending.changed {
+            let tree = write_addon(repository, addon, pending)?;
             update.upsert(self.place(&addon.name), tree, FileMode::Tree);
         }
         let tree = repository.find_tree(update.create_updated(repository, &baseline.root)?)?;
@@ -76,11 +76,11 @@ impl Committer<'_> {
 }
 
 /// Writes an addon's folder from scratch: no file of the branch gets into the new one, whatever its name.
-fn write_addon(repository: &Repository, addon: &Addon, draft: &Draft<'_>) -> Result<Oid, git2::Error> {
+fn write_addon(repository: &Repository, addon: &Addon, pending: &PendingPublication<'_>) -> Result<Oid, git2::Error> {
     let mut tree = repository.treebuilder(None)?;
     for (name, path) in addon.files() {
         let blob = match name == addon.toc_name() {
-            true => repository.blob(addon.toc.with_version(&draft.version.to_string()).0.as_bytes())?,
+            true => repository.blob(addon.toc.with_version(&pending.version.to_string()).0.as_bytes())?,
             // Streamed from the file: a region's database is not read into memory.
             false => repository.blob_path(&path)?,
         };

@@ -37,17 +37,17 @@ impl Depth {
 }
 
 /// The state of the remote.
-pub(super) struct Fetched {
+pub(super) struct RemoteState {
     /// The branch's commit. `None` when the remote does not have the branch, or has nothing at all.
     pub(super) parent: Option<Oid>,
     /// Every tag, by name; for an annotated tag, the tag's own id.
     pub(super) tags: BTreeMap<String, Oid>,
 }
 
-impl Fetched {
+impl RemoteState {
     /// Sorts the references that a remote lists; `branch` is a reference's full name.
-    fn of<'a>(listed: impl Iterator<Item = (&'a str, Oid)>, branch: &str) -> Result<Fetched, git2::Error> {
-        let mut fetched = Fetched { parent: None, tags: BTreeMap::new() };
+    fn of<'a>(listed: impl Iterator<Item = (&'a str, Oid)>, branch: &str) -> Result<RemoteState, git2::Error> {
+        let mut fetched = RemoteState { parent: None, tags: BTreeMap::new() };
         for (count, (name, oid)) in listed.enumerate() {
             if count >= MAX_REFERENCES {
                 let text = format!("it lists more than {MAX_REFERENCES} references, and no more of them are read");
@@ -67,7 +67,7 @@ impl Fetched {
 
 impl Remote<'_> {
     /// Fetches the branch's latest commits, and lists the tags.
-    pub(super) fn fetch(&self, repository: &Repository, depth: Depth) -> Result<Fetched, Failure> {
+    pub(super) fn fetch(&self, repository: &Repository, depth: Depth) -> Result<RemoteState, Failure> {
         const REMEDY: &str = "see that the address is right, the network is up and the token or key may read it";
         let fetched = match local::open(&self.address.url) {
             Some(target) => self.read(repository, &target),
@@ -77,7 +77,7 @@ impl Remote<'_> {
     }
 
     /// Reads a repository on this machine. From now on its objects are found without being copied.
-    fn read(&self, repository: &Repository, target: &Repository) -> Result<Fetched, git2::Error> {
+    fn read(&self, repository: &Repository, target: &Repository) -> Result<RemoteState, git2::Error> {
         let objects = target.path().join("objects");
         let objects = objects.to_str().ok_or_else(|| git2::Error::from_str("its path is not UTF-8"))?;
         repository.odb()?.add_disk_alternate(objects)?;
@@ -90,10 +90,10 @@ impl Remote<'_> {
                 listed.push((name, oid));
             }
         }
-        Fetched::of(listed.iter().map(|(name, oid)| (name.as_str(), *oid)), &branch)
+        RemoteState::of(listed.iter().map(|(name, oid)| (name.as_str(), *oid)), &branch)
     }
 
-    fn fetch_over_the_network(&self, repository: &Repository, depth: Depth) -> Result<Fetched, git2::Error> {
+    fn fetch_over_the_network(&self, repository: &Repository, depth: Depth) -> Result<RemoteState, git2::Error> {
         let branch = self.branch_reference();
         // They must outlive the connection, which calls them until it ends.
         let mut options = FetchOptions::new();
@@ -103,7 +103,7 @@ impl Remote<'_> {
         options.follow_redirects(git2::RemoteRedirect::None).depth(depth.commits());
         let mut remote = repository.remote_anonymous(&self.address.url)?;
         let mut connection = remote.connect_auth(Direction::Fetch, None, None)?;
-        let fetched = Fetched::of(connection.list()?.iter().map(|head| (head.name(), head.oid())), &branch)?;
+        let fetched = RemoteState::of(connection.list()?.iter().map(|head| (head.name(), head.oid())), &branch)?;
         let Some(parent) = fetched.parent else { return Ok(fetched) };
         // A commit pushed by this process is already here, with all its objects.
         if depth == Depth::TIP && repository.find_commit(parent).is_ok() {
@@ -111,6 +111,6 @@ impl Remote<'_> {
         }
         connection.remote().fetch(&[format!("+{branch}:{FETCHED}")], Some(&mut options), None)?;
         let parent = Some(repository.refname_to_id(FETCHED)?);
-        Ok(Fetched { parent, ..fetched })
+        Ok(RemoteState { parent, ..fetched })
     }
 }

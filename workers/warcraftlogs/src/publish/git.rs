@@ -11,10 +11,10 @@ use jiff::civil::Date;
 use super::cache::Cache;
 use super::commit::{Baseline, Committer};
 use super::credentials::Address;
-use super::draft::{Comparisons, Draft, Fresh, highest_published};
-use super::fetch::{Depth, Fetched};
+use super::fetch::{Depth, RemoteState};
 use super::log::{self, latest_publication, look_through};
 use super::message::message;
+use super::pending::{Comparisons, FreshAddons, PendingPublication, highest_published};
 use super::remote::{Failure, Push, Remote};
 use super::settings::GitSettings;
 use super::version::Version;
@@ -24,7 +24,7 @@ use crate::addon::addons;
 
 /// The next step of a publication.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum PublishStep {
     /// Fetch the branch, in the attempt with this number.
     Fetch(u32),
     /// Commit the addons on top of it.
@@ -38,7 +38,7 @@ pub enum Step {
 /// How many commits are searched for the latest publication if other commits are on top of it and its tag is missing.
 const LOOK_BACK: [Depth; 3] = [Depth::Commits(4), Depth::Commits(16), Depth::Commits(64)];
 
-type Progress = Box<dyn Fn(Step) + Send + Sync>;
+type Progress = Box<dyn Fn(PublishStep) + Send + Sync>;
 
 /// Commits the addons to a branch and pushes it. If another push comes first, it fetches that and commits on top of it.
 #[derive(Clone)]
@@ -67,7 +67,7 @@ impl Git {
     }
 
     /// Reports every step before it is done.
-    pub fn with_progress(settings: GitSettings, progress: impl Fn(Step) + Send + Sync + 'static) -> Git {
+    pub fn with_progress(settings: GitSettings, progress: impl Fn(PublishStep) + Send + Sync + 'static) -> Git {
         connect_here();
         let address = Arc::new(Address::new(&settings.url, settings.token.as_ref()));
         let shared = Arc::new(Shared { settings, address, progress: Box::new(progress) });
@@ -116,7 +116,7 @@ impl Shared {
         }
     }
 
-    fn try_with_cache(&self, cache: &Cache, fresh: &Fresh<'_>, mode: Mode) -> Result<Published, Failure> {
+    fn try_with_cache(&self, cache: &Cache, fresh: &FreshAddons<'_>, mode: Mode) -> Result<Published, Failure> {
         const REMEDY: &str = "see that the state folder is writable";
         let GitSettings { branch, attempts, .. } = &self.settings;
         let session =
@@ -135,7 +135,7 @@ impl Shared {
             tracing::info!(attempt, reason, "another push came first: putting the databases on top of it");
         }
         let (branch, url) = (branch.clone(), self.address.shown.clone());
-        Err(PublishError::Overtaken { branch, url, attempts: *attempts, reason }.into())
+        Err(PublishError::Raced { branch, url, attempts: *attempts, reason }.into())
     }
 }
 
@@ -144,7 +144,7 @@ struct Attempt<'a> {
     shared: &'a Shared,
     remote: &'a Remote<'a>,
     repository: &'a Repository,
-    fresh: &'a Fresh<'a>,
+    fresh: &'a FreshAddons<'a>,
     mode: Mode,
     attempt: u32,
 }
@@ -153,29 +153,30 @@ impl Attempt<'_> {
     /// The inner error is the remote's message about another push that came first.
     fn run(&self, comparisons: &mut Comparisons) -> Result<Result<Published, String>, Failure> {
         let GitSettings { folder, author_name, author_email, history, .. } = &self.shared.settings;
-        self.tell(Step::Fetch(self.attempt));
+        self.report_step(PublishStep::Fetch(self.attempt));
         let fetched = self.remote.fetch(self.repository, Depth::TIP)?;
         let baseline =
             Baseline::read(self.repository, fetched.parent, folder).map_err(|error| self.cannot_commit(&error))?;
         self.tag_latest(&fetched, &baseline)?;
-        self.tell(Step::Commit(self.attempt));
-        let draft = Draft::new(self.repository, self.fresh, &baseline.addons, &fetched.tags, comparisons);
-        let draft = draft.map_err(|error| self.cannot_compare(error))?;
+        self.report_step(PublishStep::Commit(self.attempt));
+        let pending =
+            PendingPublication::new(self.repository, self.fresh, &baseline.addons, &fetched.tags, comparisons);
+        let pending = pending.map_err(|error| self.cannot_compare(error))?;
         if self.mode == Mode::Publish {
-            draft.stamp(self.fresh).map_err(PublishError::Addons)?;
+            pending.stamp(self.fresh).map_err(PublishError::Addons)?;
         }
-        if draft.changed.is_empty() {
+        if pending.changed.is_empty() {
             return Ok(Ok(Published::Unchanged));
         }
-        let mut publication = self.publication(&draft, self.replaced(fetched.parent)?);
+        let mut publication = self.publication(&pending, self.replaced(fetched.parent)?);
         if self.mode == Mode::Plan {
             return Ok(Ok(Published::Planned(publication)));
         }
         let committer = Committer { folder, author_name, author_email, history: *history };
-        let commit = committer.commit(self.repository, &baseline, &draft, &publication.message);
+        let commit = committer.commit(self.repository, &baseline, &pending, &publication.message);
         let commit = commit.map_err(|error| self.cannot_commit(&error))?;
-        self.tell(Step::Push(self.attempt));
-        if let Push::Overtaken(words) = self.remote.push(self.repository, commit, fetched.parent)? {
+        self.report_step(PublishStep::Push(self.attempt));
+        if let Push::Raced(words) = self.remote.push(self.repository, commit, fetched.parent)? {
             return Ok(Err(words));
         }
         publication.commit = Some(commit.to_string());
@@ -188,16 +189,16 @@ impl Attempt<'_> {
         Ok(Ok(Published::Pushed(publication)))
     }
 
-    fn publication(&self, draft: &Draft<'_>, replaced: u64) -> Publication {
+    fn publication(&self, pending: &PendingPublication<'_>, replaced: u64) -> Publication {
         Publication {
             commit: None,
-            version: draft.version.to_string(),
-            message: message(draft.version, &draft.regions, draft.has_core()),
-            tag: (self.shared.settings.history == History::All).then(|| draft.version.tag()),
+            version: pending.version.to_string(),
+            message: message(pending.version, &pending.regions, pending.has_core()),
+            tag: (self.shared.settings.history == History::All).then(|| pending.version.tag()),
             tag_refused: None,
             replaced,
             attempts: self.attempt,
-            regions: draft.regions.clone(),
+            regions: pending.regions.clone(),
         }
     }
 
@@ -207,21 +208,21 @@ impl Attempt<'_> {
         let Some(parent) = parent.filter(|_| self.shared.settings.history == History::Latest) else { return Ok(0) };
         let look = || look_through(self.repository, parent).map_err(|error| self.cannot_commit(&error));
         let mut history = look()?;
-        if matches!(history, log::History::Cut) {
+        if matches!(history, log::HistoryCheck::Cut) {
             self.remote.fetch(self.repository, Depth::Whole)?;
             history = look()?;
         }
         let commit = match history {
-            log::History::Ours(count) => return Ok(count),
-            log::History::Foreign(commit) => commit,
-            log::History::Cut => "those that the remote itself does not have".to_owned(),
+            log::HistoryCheck::Ours(count) => return Ok(count),
+            log::HistoryCheck::Foreign(commit) => commit,
+            log::HistoryCheck::Cut => "those that the remote itself does not have".to_owned(),
         };
         let (branch, url) = (self.remote.branch.to_owned(), self.shared.address.shown.clone());
         Err(PublishError::ForeignHistory { branch, url, commit }.into())
     }
 
     /// Pushes a tag that an earlier run did not push because it ended before.
-    fn tag_latest(&self, fetched: &Fetched, baseline: &Baseline<'_>) -> Result<(), Failure> {
+    fn tag_latest(&self, fetched: &RemoteState, baseline: &Baseline<'_>) -> Result<(), Failure> {
         let tags = self.shared.settings.history == History::All && self.mode == Mode::Publish;
         let Some(parent) = fetched.parent.filter(|_| tags) else { return Ok(()) };
         let published = highest_published(self.repository, &baseline.addons);
@@ -252,7 +253,7 @@ impl Attempt<'_> {
     }
 
     fn tag(&self, tag: &str, commit: Oid) -> Result<(), String> {
-        self.tell(Step::Tag(self.attempt));
+        self.report_step(PublishStep::Tag(self.attempt));
         self.remote.push_tag(self.repository, tag, commit).inspect_err(|reason| {
             tracing::warn!(tag, reason, "the databases are published, but their tag was refused");
         })
@@ -271,13 +272,13 @@ impl Attempt<'_> {
         self.remote.failure("commit the databases for", REMEDY, error)
     }
 
-    fn tell(&self, step: Step) {
+    fn report_step(&self, step: PublishStep) {
         (self.shared.progress)(step);
     }
 }
 
 /// The addons of a folder. `None` if it has no database yet.
-fn fresh(folder: &Path) -> Result<Option<Fresh<'_>>, PublishError> {
+fn fresh(folder: &Path) -> Result<Option<FreshAddons<'_>>, PublishError> {
     let addons = addons(folder).map_err(PublishError::Addons)?;
     if addons.is_empty() {
         return Err(PublishError::NoAddons(folder.to_owned()));
@@ -290,5 +291,5 @@ fn fresh(folder: &Path) -> Result<Option<Fresh<'_>>, PublishError> {
     }
     let days = addons.iter().filter_map(|addon| addon.toc.updated_at()?.parse::<Date>().ok());
     let day = days.max();
-    Ok(day.map(|day| Fresh { folder, addons, day }))
+    Ok(day.map(|day| FreshAddons { folder, addons, day }))
 }

@@ -34,14 +34,14 @@ pub(super) fn move_reference(
     match moved {
         Ok(()) => Ok(Push::Done),
         Err(error) if matches!(error.code(), ErrorCode::Modified | ErrorCode::Exists | ErrorCode::Locked) => {
-            Ok(Push::Overtaken(error.message().to_owned()))
+            Ok(Push::Raced(error.message().to_owned()))
         }
         Err(error) => Err(error),
     }
 }
 
 /// Whether the error is about another publisher's incoming reference that was listed, and deleted before it was read.
-pub(super) fn is_passing(error: &git2::Error) -> bool {
+pub(super) fn is_vanished_incoming(error: &git2::Error) -> bool {
     error.code() == ErrorCode::NotFound && error.message().contains(INCOMING)
 }
 

@@ -8,7 +8,7 @@ use super::message::published_by;
 use super::version::Version;
 
 /// The result of checking a history, as far as it was fetched.
-pub(super) enum History {
+pub(super) enum HistoryCheck {
     /// All of its commits are publications; their number.
     Ours(u64),
     /// One commit is not; its description.
@@ -29,18 +29,18 @@ pub(super) fn latest_publication(repository: &Repository, from: Oid) -> Result<O
 }
 
 /// Checks the fetched part of a commit's history.
-pub(super) fn look_through(repository: &Repository, from: Oid) -> Result<History, git2::Error> {
+pub(super) fn look_through(repository: &Repository, from: Oid) -> Result<HistoryCheck, git2::Error> {
     let (mut seen, mut parents) = (BTreeSet::new(), BTreeSet::new());
     for oid in walk(repository, from)? {
         let commit = repository.find_commit(oid?)?;
         if published_by(&commit).is_none() {
             let subject = commit.summary().ok().flatten().unwrap_or_default();
-            return Ok(History::Foreign(format!("{} {subject:?}", &commit.id().to_string()[..10])));
+            return Ok(HistoryCheck::Foreign(format!("{} {subject:?}", &commit.id().to_string()[..10])));
         }
         seen.insert(commit.id());
         parents.extend(parents_of(&commit));
     }
-    Ok(if parents.is_subset(&seen) { History::Ours(seen.len() as u64) } else { History::Cut })
+    Ok(if parents.is_subset(&seen) { HistoryCheck::Ours(seen.len() as u64) } else { HistoryCheck::Cut })
 }
 
 /// The commit's parents, including those that were not fetched: in a clone without them, libgit2 reports none.

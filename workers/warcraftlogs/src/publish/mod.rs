@@ -21,8 +21,6 @@ mod changes;
 pub(crate) mod checks;
 mod commit;
 mod credentials;
-mod draft;
-mod earlier;
 mod fetch;
 #[doc(hidden)]
 pub mod fuzzing;
@@ -30,6 +28,8 @@ mod git;
 mod local;
 mod log;
 mod message;
+mod pending;
+mod published_addon;
 mod remote;
 mod settings;
 mod version;
@@ -43,7 +43,7 @@ use serde::Serialize;
 
 pub use changes::{Difference, RegionChange};
 pub use credentials::redact;
-pub use git::{Git, Step};
+pub use git::{Git, PublishStep};
 pub use settings::GitSettings;
 pub use wire::Limits;
 
@@ -193,7 +193,7 @@ pub enum PublishError {
         "cannot push to branch '{branch}' of {url}: {attempts} attempts were overtaken by other pushes (the last one: \
          {reason}); publish again later, or give this generator a branch of its own"
     )]
-    Overtaken {
+    Raced {
         /// The branch.
         branch: String,
         /// The remote, without user and token.

@@ -26,7 +26,7 @@ pub(super) struct Remote<'a> {
 pub(super) enum Push {
     Done,
     /// Another push came first; the remote's message.
-    Overtaken(String),
+    Raced(String),
 }
 
 /// An error, and whether the cached repository may be at fault: then it is deleted and fetched again.
@@ -55,7 +55,7 @@ impl Remote<'_> {
     pub(super) fn push_tag(&self, repository: &Repository, tag: &str, commit: Oid) -> Result<(), String> {
         match self.move_reference(repository, &format!("{TAGS}{tag}"), commit, None) {
             Ok(Push::Done) => Ok(()),
-            Ok(Push::Overtaken(reason)) => Err(self.address.scrub(&reason)),
+            Ok(Push::Raced(reason)) => Err(self.address.scrub(&reason)),
             Err(error) => Err(self.address.scrub(error.message())),
         }
     }
@@ -77,8 +77,8 @@ impl Remote<'_> {
             return self.send(repository, reference, expected);
         };
         let incoming = format!("{}{commit}", local::INCOMING);
-        if let Push::Overtaken(reason) = self.send(repository, &incoming, None)? {
-            return Ok(Push::Overtaken(reason));
+        if let Push::Raced(reason) = self.send(repository, &incoming, None)? {
+            return Ok(Push::Raced(reason));
         }
         let moved = local::move_reference(&target, reference, commit, expected);
         target.find_reference(&incoming)?.delete()?;
@@ -105,10 +105,10 @@ impl Remote<'_> {
         drop((options, remote));
         match (pushed, refused.into_inner()) {
             (Ok(()), None) => Ok(Push::Done),
-            (Ok(()), Some(reason)) if is_race(&reason) => Ok(Push::Overtaken(reason)),
+            (Ok(()), Some(reason)) if is_race(&reason) => Ok(Push::Raced(reason)),
             (Ok(()), Some(reason)) => Err(git2::Error::from_str(&reason)),
-            (Err(_), _) if moved.get() => Ok(Push::Overtaken("it has moved since we looked".to_owned())),
-            (Err(error), _) if local::is_passing(&error) => Ok(Push::Overtaken(error.message().to_owned())),
+            (Err(_), _) if moved.get() => Ok(Push::Raced("it has moved since we looked".to_owned())),
+            (Err(error), _) if local::is_vanished_incoming(&error) => Ok(Push::Raced(error.message().to_owned())),
             (Err(error), _) => Err(error),
         }
     }

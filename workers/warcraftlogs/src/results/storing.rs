@@ -5,10 +5,10 @@ use std::slice;
 use jiff::Timestamp;
 use stint_core::ports::{MAX_BATCH, PortError, PortResult, Queue};
 
-use super::{End, Results};
+use super::{MessageEffect, Results};
 use crate::model::{PlayerId, Unit};
-use crate::store::{Answered, Dropped, Known, Players};
-use crate::whom::Whom;
+use crate::player_ref::PlayerRef;
+use crate::store::{Dropped, FetchedPlayer, Players, StoredResults};
 
 impl Results {
     /// Stores the results. Messages for the rest of players under another id are sent first, and only once: after a
@@ -16,15 +16,15 @@ impl Results {
     ///
     /// An error leaves the rest to be stored later. A result that the store rejects for good is logged and left out,
     /// and its message becomes a dead letter.
-    pub(crate) async fn keep(&mut self, players: &dyn Players, queue: &dyn Queue) -> PortResult<()> {
+    pub(crate) async fn store(&mut self, players: &dyn Players, queue: &dyn Queue) -> PortResult<()> {
         self.send_follow_ups(queue).await?;
-        self.store(players).await?;
+        self.store_players(players).await?;
         self.drop_players(players).await
     }
 
     /// Whether nothing is left to store or send.
-    pub(crate) fn is_kept(&self) -> bool {
-        self.answered.is_empty() && self.dropped.is_empty() && self.follow_ups.is_empty()
+    pub(crate) fn is_stored(&self) -> bool {
+        self.fetched.is_empty() && self.dropped.is_empty() && self.follow_ups.is_empty()
     }
 
     async fn send_follow_ups(&mut self, queue: &dyn Queue) -> PortResult<()> {
@@ -37,22 +37,22 @@ impl Results {
     }
 
     /// Stores all players at once; one by one if the store rejects some of them.
-    async fn store(&mut self, players: &dyn Players) -> PortResult<()> {
-        if self.answered.is_empty() {
+    async fn store_players(&mut self, players: &dyn Players) -> PortResult<()> {
+        if self.fetched.is_empty() {
             return Ok(());
         }
-        let reason = match players.store(&self.answered).await {
+        let reason = match players.store(&self.fetched).await {
             Err(PortError::Invalid(reason)) => reason,
             stored => return stored,
         };
         let mut rejected = Vec::new();
-        for answered in &self.answered {
-            match players.store(slice::from_ref(answered)).await {
-                Err(PortError::Invalid(reason)) => rejected.push((answered.player.id, reason)),
+        for fetched in &self.fetched {
+            match players.store(slice::from_ref(fetched)).await {
+                Err(PortError::Invalid(reason)) => rejected.push((fetched.player.id, reason)),
                 stored => stored?,
             }
         }
-        check_share(rejected.len(), self.answered.len(), reason)?;
+        fail_if_all_rejected(rejected.len(), self.fetched.len(), reason)?;
         rejected.iter().for_each(|(id, reason)| self.reject(*id, reason));
         Ok(())
     }
@@ -69,11 +69,11 @@ impl Results {
                 recorded => recorded?,
             }
         }
-        check_share(rejected.len(), self.dropped.len(), reason)?;
+        fail_if_all_rejected(rejected.len(), self.dropped.len(), reason)?;
         for (id, reason) in rejected {
             tracing::error!(player = id, %reason, "that player {id} has no ranks is lost: the store rejects it: {reason}");
             self.dropped.retain(|dropped| dropped.id != id);
-            self.end_rejected(&[Whom::Id(id)], &reason);
+            self.mark_rejected(&[PlayerRef::Id(id)], &reason);
         }
         Ok(())
     }
@@ -81,35 +81,38 @@ impl Results {
     /// Handles a player whose results the store rejects: its former ids are not recorded as merged, and no person is
     /// told.
     fn reject(&mut self, id: PlayerId, reason: &str) {
-        let lost = self.answered.iter().filter(|answered| answered.player.id == id).flat_map(units).map(in_words);
+        let lost = self.fetched.iter().filter(|fetched| fetched.player.id == id).flat_map(units).map(unit_in_words);
         let lost = lost.collect::<Vec<_>>().join(", ");
         tracing::error!(player = id, %reason, "what was fetched of player {id} is lost ({lost}): the store rejects it: {reason}");
-        self.answered.retain(|answered| answered.player.id != id);
-        let under_it = self.stored_under.iter().filter(|(_, stored)| **stored == id).map(|(whom, _)| whom.clone());
-        let asked: Vec<Whom> = under_it.collect();
-        self.dropped.retain(|dropped| !asked.contains(&Whom::Id(dropped.id)));
-        self.end_rejected(&asked, reason);
+        self.fetched.retain(|fetched| fetched.player.id != id);
+        let under_it =
+            self.stored_under.iter().filter(|(_, stored)| **stored == id).map(|(player_ref, _)| player_ref.clone());
+        let asked: Vec<PlayerRef> = under_it.collect();
+        self.dropped.retain(|dropped| !asked.contains(&PlayerRef::Id(dropped.id)));
+        self.mark_rejected(&asked, reason);
     }
 
-    fn end_rejected(&mut self, asked: &[Whom], reason: &str) {
-        self.answers.retain(|answer| !asked.contains(&answer.whom));
-        for (_, end) in self.ends.iter_mut().filter(|(whom, _)| asked.contains(whom)) {
-            *end = End::Rejected(format!("what was fetched is lost, since the players' store rejects it: {reason}"));
+    fn mark_rejected(&mut self, asked: &[PlayerRef], reason: &str) {
+        self.refresh_results.retain(|answer| !asked.contains(&answer.player_ref));
+        for (_, effect) in self.effects.iter_mut().filter(|(player_ref, _)| asked.contains(player_ref)) {
+            *effect = MessageEffect::Rejected(format!(
+                "what was fetched is lost, since the players' store rejects it: {reason}"
+            ));
         }
     }
 
     /// The players in these results.
     pub(crate) fn ids(&self) -> Vec<PlayerId> {
-        let answered = self.answered.iter().map(|answered| answered.player.id);
-        answered.chain(self.dropped.iter().map(|dropped| dropped.id)).collect()
+        let fetched = self.fetched.iter().map(|fetched| fetched.player.id);
+        fetched.chain(self.dropped.iter().map(|dropped| dropped.id)).collect()
     }
 
     /// Removes players that were fetched again since.
-    pub(crate) fn leave_out_older_than(&mut self, known: &Known) {
+    pub(crate) fn leave_out_older_than(&mut self, known: &StoredResults) {
         let is_older = |id: PlayerId, unit: Unit, at: Timestamp| {
             known.players.get(&id).is_some_and(|fetched| fetched.is_fresh(unit, at))
         };
-        for Answered { player, refused, .. } in &mut self.answered {
+        for FetchedPlayer { player, refused, .. } in &mut self.fetched {
             let (id, at) = (player.id, player.updated_at);
             for (raid, ranks) in &mut player.raids {
                 ranks.retain(|difficulty, _| !is_older(id, (*raid, *difficulty), at));
@@ -117,7 +120,7 @@ impl Results {
             player.raids.retain(|_, ranks| !ranks.is_empty());
             refused.retain(|(unit, _)| !is_older(id, *unit, at));
         }
-        self.answered.retain(|Answered { player, refused, .. }| !(player.raids.is_empty() && refused.is_empty()));
+        self.fetched.retain(|FetchedPlayer { player, refused, .. }| !(player.raids.is_empty() && refused.is_empty()));
         self.dropped
             .retain(|Dropped { id, at, .. }| known.players.get(id).is_none_or(|fetched| !fetched.is_known_since(*at)));
     }
@@ -125,15 +128,15 @@ impl Results {
 
 /// Of several players, the store may reject some because of their data. If it rejects all of them, the store is at
 /// fault: then nothing is given up, and no further call is made until it is repaired.
-fn check_share(rejected: usize, of: usize, reason: String) -> PortResult<()> {
+fn fail_if_all_rejected(rejected: usize, of: usize, reason: String) -> PortResult<()> {
     if rejected == of && of > 1 { Err(PortError::Invalid(reason)) } else { Ok(()) }
 }
 
-fn units(answered: &Answered) -> Vec<Unit> {
-    let refused = answered.refused.iter().map(|(unit, _)| *unit);
-    answered.player.ranked_in().units().chain(refused).collect()
+fn units(fetched: &FetchedPlayer) -> Vec<Unit> {
+    let refused = fetched.refused.iter().map(|(unit, _)| *unit);
+    fetched.player.ranked_in().units().chain(refused).collect()
 }
 
-fn in_words((raid, difficulty): Unit) -> String {
+fn unit_in_words((raid, difficulty): Unit) -> String {
     format!("raid {raid} in difficulty {difficulty}")
 }

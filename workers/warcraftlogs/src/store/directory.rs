@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use stint_core::ports::PortResult;
 
 use crate::model::{Player, Server};
-use crate::whom::Named;
+use crate::player_ref::PlayerName;
 
 /// The stored players, by region, server and name. Used only by commands; no worker uses it.
 #[async_trait]
@@ -14,5 +14,5 @@ pub trait Directory: Send + Sync {
 
     /// The stored player with that name, in any case. Of several, the one that was fetched last: a rename or a transfer
     /// leaves the older one behind. A document that cannot be decoded is skipped.
-    async fn find(&self, named: &Named) -> PortResult<Option<Player>>;
+    async fn find(&self, named: &PlayerName) -> PortResult<Option<Player>>;
 }

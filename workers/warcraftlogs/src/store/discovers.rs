@@ -90,7 +90,7 @@ pub trait Discovers: Send + Sync {
     /// Ends the hand-over of players whose messages were sent, all or nothing. It deletes those documents that are
     /// still identical to what was sent, so that a document that was merged into meanwhile survives, and records for
     /// all of the players that they were queued at `queued_at`. Idempotent.
-    async fn hand_over(&self, sent: &[Discovered], queued_at: Timestamp) -> PortResult<()>;
+    async fn mark_sent(&self, sent: &[Discovered], queued_at: Timestamp) -> PortResult<()>;
 
     /// Marks no player as waiting any more, because the queue's messages were deleted.
     async fn forget_queued(&self) -> PortResult<()>;

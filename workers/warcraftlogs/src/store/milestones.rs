@@ -46,7 +46,7 @@ impl Milestone {
 
 /// When each stage was last passed; `None` if never.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Reached {
+pub struct MilestoneTimes {
     /// See [`Milestone::Aggregated`].
     pub aggregated: Option<Timestamp>,
     /// See [`Milestone::Queued`].
@@ -59,7 +59,7 @@ pub struct Reached {
     pub imported: Option<Timestamp>,
 }
 
-impl Reached {
+impl MilestoneTimes {
     /// Sets when `milestone` was passed.
     pub fn set(&mut self, milestone: Milestone, at: Timestamp) {
         let field = match milestone {
@@ -73,9 +73,9 @@ impl Reached {
     }
 
     /// The instants to use at `now`: an instant in the future, written by a clock that was ahead, counts as never.
-    pub fn as_of(self, now: Timestamp) -> Reached {
+    pub fn as_of(self, now: Timestamp) -> MilestoneTimes {
         let past = |at: Option<Timestamp>| at.filter(|at| *at <= after(now, CLOCK_SKEW));
-        Reached {
+        MilestoneTimes {
             aggregated: past(self.aggregated),
             queued: past(self.queued),
             emptied: past(self.emptied),
@@ -85,12 +85,12 @@ impl Reached {
     }
 
     /// Whether players were queued after the queue was last found empty.
-    pub fn is_open(&self) -> bool {
+    pub fn has_queued_since_empty(&self) -> bool {
         self.queued > self.emptied
     }
 
     /// Whether players were queued, fetched or imported since the databases were last generated.
-    pub fn is_unwritten(&self) -> bool {
+    pub fn databases_out_of_date(&self) -> bool {
         self.queued.max(self.emptied).max(self.imported) > self.generated
     }
 }
@@ -99,7 +99,7 @@ impl Reached {
 #[async_trait]
 pub trait Milestones: Send + Sync {
     /// All stages.
-    async fn reached(&self) -> PortResult<Reached>;
+    async fn reached(&self) -> PortResult<MilestoneTimes>;
 
     /// Records that a stage was passed at `at`. The last call wins, even with an earlier instant.
     async fn pass(&self, milestone: Milestone, at: Timestamp) -> PortResult<()>;

@@ -1,8 +1,8 @@
 //! What the fleet stores, in its own terms. One narrow trait per collection; one file per backend.
 
-mod answers;
 mod directory;
 mod discovers;
+mod import_counts;
 mod milestones;
 mod mongo;
 mod mongo_directory;
@@ -19,8 +19,8 @@ mod mongo_standings;
 mod mongo_taken_over;
 mod mongo_zones;
 mod pass;
+mod pause;
 mod refreshed;
-mod rest;
 mod rule;
 mod sqlite;
 mod sqlite_directory;
@@ -33,7 +33,7 @@ mod sqlite_rests;
 mod sqlite_rules;
 mod sqlite_standings;
 mod sqlite_zones;
-mod taken_over;
+mod unit_results;
 mod zones;
 
 use std::time::Duration;
@@ -44,17 +44,19 @@ use serde::{Deserialize, Serialize};
 use stint_core::ports::PortResult;
 
 use crate::model::{Player, PlayerId, Server, Unit, extended_date};
-pub use answers::{Answered, Answers, Fetched, Known, REFUSALS_IN_A_ROW, Refusals, UnitAnswer};
 pub use directory::Directory;
 pub use discovers::{Backlog, Discovered, Discovers, Due, Freshness};
-pub use milestones::{Milestone, Milestones, Reached};
+pub use import_counts::ImportCounts;
+pub use milestones::{Milestone, MilestoneTimes, Milestones};
 pub use mongo::MongoStore;
-pub use pass::{Chunk, Doubt, Pass, Seen};
-pub use refreshed::{ANSWERS_KEPT, RefreshAnswer, RefreshAnswers, Refreshed};
-pub use rest::Rest;
+pub use pass::{Chunk, Pass, PassSummary, RuleDoubt};
+pub use pause::Pause;
+pub use refreshed::{RESULTS_KEPT, RefreshOutcome, RefreshResult, RefreshResults};
 pub use rule::{LAST_PAGE, METRICS, Rule, parse_partition, parse_size};
 pub use sqlite::SqliteStore;
-pub use taken_over::TakenOver;
+pub use unit_results::{
+    FetchedPlayer, PlayerResults, REFUSALS_IN_A_ROW, Refusals, StoredResults, UnitResult, UnitResults,
+};
 pub use zones::{Frozen, Zones};
 
 /// A rule leased to one discovery. The holder of an older lease can no longer change anything.
@@ -67,7 +69,7 @@ pub struct Claim {
     /// The start of the last finished pass over these pages: anything newer has not been listed.
     pub listed_until: Option<Timestamp>,
     /// The result of that pass.
-    pub last: Option<Seen>,
+    pub last: Option<PassSummary>,
     /// Whether an operator says that what was doubted about the rule is right.
     pub accepted: bool,
     /// When it became known that the rule's raid is frozen, if it is.
@@ -92,23 +94,24 @@ pub struct RuleStatus {
     /// The end of the lease of the discovery that works on it.
     pub leased_until: Option<Timestamp>,
     /// The pause of the rule, and its reason: set after a ban, for example.
-    pub resting: Option<Rest>,
+    #[serde(rename = "resting")]
+    pub pause: Option<Pause>,
     /// The pass under way.
     pub pass: Option<Pass>,
     /// Why the rule's pages are implausible.
-    pub doubt: Option<Doubt>,
+    pub doubt: Option<RuleDoubt>,
     /// Whether an operator says that they are right.
     pub accepted: bool,
 }
 
 /// An upstream that no discovery calls for a while.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct UpstreamRest {
+pub struct UpstreamPause {
     /// Its name, as returned by [`PlayerSource::upstream`](crate::discovery::PlayerSource::upstream).
     pub upstream: String,
     /// The end of the pause, and its reason.
     #[serde(flatten)]
-    pub rest: Rest,
+    pub pause: Pause,
 }
 
 /// Discovery rules, their leases, and the paused upstreams.
@@ -130,31 +133,31 @@ pub trait Rules: Send + Sync {
 
     /// Stores the progress of a pass, and renews the lease. `false`: another discovery has the rule, so the caller must
     /// stop.
-    async fn keep(&self, claim: &Claim, pass: &Pass, lease: Duration) -> PortResult<bool>;
+    async fn store_progress(&self, claim: &Claim, pass: &Pass, lease: Duration) -> PortResult<bool>;
 
     /// Ends a pass that read everything: sets `lastRun`, replaces the progress by when the pass began and what it
     /// found, clears the doubt, gives the rule back. `false` as above.
     async fn finish(&self, claim: &Claim, pass: &Pass, ran_at: Timestamp) -> PortResult<bool>;
 
     /// Gives the rule back with its progress stored, to continue at once or after a pause.
-    async fn give_back(&self, claim: &Claim, rest: Option<Rest>) -> PortResult<()>;
+    async fn give_back(&self, claim: &Claim, pause: Option<Pause>) -> PortResult<()>;
 
     /// Gives the rule back, paused until `until`, with `doubt` in place of an earlier one. Stores `pass` as its
     /// progress, or deletes all progress if it is `None`. `false` as above.
-    async fn doubt(&self, claim: &Claim, pass: Option<&Pass>, doubt: &Doubt, until: Timestamp) -> PortResult<bool>;
+    async fn doubt(&self, claim: &Claim, pass: Option<&Pass>, doubt: &RuleDoubt, until: Timestamp) -> PortResult<bool>;
 
     /// Accepts what is doubted about a rule, and ends its pause: the next discovery accepts its pages as they are.
     /// Returns whether there was a doubt.
     async fn accept(&self, id: &str) -> PortResult<bool>;
 
     /// The upstreams that were ever paused, in the order of their names. Pauses that are over are included.
-    async fn upstreams(&self) -> PortResult<Vec<UpstreamRest>>;
+    async fn upstreams(&self) -> PortResult<Vec<UpstreamPause>>;
 
     /// Pauses an upstream, in every process. Of two pauses the later end counts.
-    async fn rest_upstream(&self, rest: &UpstreamRest) -> PortResult<()>;
+    async fn pause_upstream(&self, pause: &UpstreamPause) -> PortResult<()>;
 
     /// Ends the pause of an upstream. Returns whether there was one.
-    async fn wake_upstream(&self, upstream: &str) -> PortResult<bool>;
+    async fn resume_upstream(&self, upstream: &str) -> PortResult<bool>;
 }
 
 /// A stored document that cannot be decoded. It stays where it is; processing continues without it.
@@ -209,7 +212,7 @@ pub enum DropReason {
 
 /// A player that is not requested, because the upstream refuses everything that its message asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Unasked {
+pub struct RefusedPlayer {
     /// The player.
     pub id: PlayerId,
     /// The refused raids and difficulties, with the upstream's reasons.
@@ -218,7 +221,7 @@ pub struct Unasked {
     pub is_unknown: bool,
 }
 
-impl Unasked {
+impl RefusedPlayer {
     /// The drop to record for an unknown player, in addition to its refusals.
     pub fn dropped(&self, at: Timestamp) -> Option<Dropped> {
         self.is_unknown.then_some(Dropped { id: self.id, reason: DropReason::Refused, at })
@@ -254,17 +257,17 @@ pub trait Players: Send + Sync {
     /// Stores players from elsewhere. For a player that is stored already, the version updated last wins; of the other,
     /// only the missing (raid, difficulty) pairs are added, and nothing else: neither a name nor a standing. A player
     /// that was dropped since stays dropped. Idempotent.
-    async fn take_over(&self, players: &[Player]) -> PortResult<TakenOver>;
+    async fn import(&self, players: &[Player]) -> PortResult<ImportCounts>;
     /// Stores what responses brought: ranks like [`Players::upsert`], and the result of each raid and difficulty.
-    async fn store(&self, answered: &[Answered]) -> PortResult<()>;
+    async fn store(&self, fetched: &[FetchedPlayer]) -> PortResult<()>;
 
     /// Records players that are not requested, because the upstream refuses it: their messages are done. For an unknown
     /// player, both the refusal and the drop are recorded; until then the player stays unknown to [`Players::known`].
     /// Idempotent.
-    async fn refuse(&self, unasked: &[Unasked], at: Timestamp) -> PortResult<()>;
+    async fn refuse(&self, refused_players: &[RefusedPlayer], at: Timestamp) -> PortResult<()>;
 
     /// Reads the results of these players, and the refusals for all players, in one round trip.
-    async fn known(&self, ids: &[PlayerId]) -> PortResult<Known>;
+    async fn known(&self, ids: &[PlayerId]) -> PortResult<StoredResults>;
 
     /// Records players that will never have ranks. Ranks that are already stored stay.
     async fn drop_players(&self, dropped: &[Dropped]) -> PortResult<()>;

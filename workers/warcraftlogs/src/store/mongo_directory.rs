@@ -12,7 +12,7 @@ use super::mongo_documents::read;
 use super::mongo_players::{PLAYERS, behind, in_order, key_of};
 use super::{Directory, PlayerKey};
 use crate::model::{Player, Server};
-use crate::whom::Named;
+use crate::player_ref::PlayerName;
 
 #[async_trait]
 impl Directory for MongoStore {
@@ -30,7 +30,7 @@ impl Directory for MongoStore {
         }
     }
 
-    async fn find(&self, named: &Named) -> PortResult<Option<Player>> {
+    async fn find(&self, named: &PlayerName) -> PortResult<Option<Player>> {
         let ids = self.ids(named).await?;
         let (count, filter) = (ids.len(), doc! { "_id": { "$in": ids } });
         let found = self.mongo.find(PLAYERS, filter, doc! {}, count, "find a player by name").await?;
@@ -41,7 +41,7 @@ impl Directory for MongoStore {
 
 impl MongoStore {
     /// The ids of all players with that name.
-    async fn ids(&self, named: &Named) -> PortResult<Vec<Bson>> {
+    async fn ids(&self, named: &PlayerName) -> PortResult<Vec<Bson>> {
         let failed = |error| explain("find a player by name", &error);
         let (collection, wanted) = (self.mongo.collection(PLAYERS), named.name().to_lowercase());
         let on_the_server = doc! { "region": named.region(), "server.slug": named.server() };

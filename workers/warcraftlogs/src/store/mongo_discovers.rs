@@ -9,7 +9,7 @@ use stint_mongo::{delete, explain, update, upsert};
 
 use super::mongo::MongoStore;
 use super::mongo_documents::{above, id, id_of, own_id, page, read};
-use super::mongo_standings::{Kind, add_raids};
+use super::mongo_standings::{BacklogKind, add_raids};
 use super::{Backlog, Damaged, Discovered, Discovers, Due, Freshness, Page, Zones};
 use crate::model::{PlayerId, RaidsToScrap};
 
@@ -44,7 +44,7 @@ impl Discovers for MongoStore {
         let mut page = Page { documents: Vec::new(), damaged: Vec::new(), next };
         for (kind, due) in kinds {
             match due {
-                _ if kind != Kind::Due => {}
+                _ if kind != BacklogKind::Due => {}
                 Ok(due) => page.documents.push(due),
                 Err(damaged) => page.damaged.push(damaged),
             }
@@ -73,7 +73,7 @@ impl Discovers for MongoStore {
 
     /// Standings are written first: if the process exits after them, no player is sent twice, and the documents that
     /// remain wait until their players were fetched.
-    async fn hand_over(&self, sent: &[Discovered], queued_at: Timestamp) -> PortResult<()> {
+    async fn mark_sent(&self, sent: &[Discovered], queued_at: Timestamp) -> PortResult<()> {
         self.queued(sent.iter().map(|player| player.id), queued_at).await?;
         let stored = self.documents_of(sent.iter().map(|player| player.id)).await?;
         let still_says =
@@ -97,9 +97,9 @@ impl Discovers for MongoStore {
             let (kinds, next) = self.kinds(after, PAGE, freshness).await?;
             for (kind, _) in kinds {
                 match kind {
-                    Kind::Due => backlog.due += 1,
-                    Kind::Waiting => backlog.waiting += 1,
-                    Kind::Fresh => backlog.fresh += 1,
+                    BacklogKind::Due => backlog.due += 1,
+                    BacklogKind::Waiting => backlog.waiting += 1,
+                    BacklogKind::Fresh => backlog.fresh += 1,
                 }
             }
             after = next;
@@ -111,7 +111,7 @@ impl Discovers for MongoStore {
 }
 
 /// The kind of each player of a page.
-type Kinds = Vec<(Kind, Result<Due, Damaged>)>;
+type Kinds = Vec<(BacklogKind, Result<Due, Damaged>)>;
 
 impl MongoStore {
     /// A page of discovered players with their standings. The join is done here: servers that speak MongoDB's protocol

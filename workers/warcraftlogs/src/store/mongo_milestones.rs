@@ -7,16 +7,16 @@ use stint_mongo::mongodb::bson::{Document, doc};
 use stint_mongo::{date, instant, upsert};
 
 use super::mongo::MongoStore;
-use super::{Milestone, Milestones, Reached};
+use super::{Milestone, MilestoneTimes, Milestones};
 
 const MILESTONES: &str = "milestones";
 
 #[async_trait]
 impl Milestones for MongoStore {
-    async fn reached(&self) -> PortResult<Reached> {
+    async fn reached(&self) -> PortResult<MilestoneTimes> {
         let all = Milestone::ALL.len();
         let found = self.mongo.find(MILESTONES, doc! {}, doc! {}, all, "read the fleet's milestones").await?;
-        let mut reached = Reached::default();
+        let mut reached = MilestoneTimes::default();
         for milestone in Milestone::ALL {
             let is_its = |document: &&Document| document.get_str("_id").is_ok_and(|name| name == milestone.name());
             let kept = found.iter().find(is_its);

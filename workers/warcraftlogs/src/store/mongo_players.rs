@@ -9,9 +9,10 @@ use stint_mongo::{delete, explain, upsert};
 
 use super::mongo::MongoStore;
 use super::mongo_documents::{above, id, id_of, own_id, page, read, write};
-use super::mongo_standings::{Came, Covered};
+use super::mongo_standings::{Covered, StandingUpdate};
 use super::{
-    Answered, Dropped, Fetched, Known, Page, PlayerCounts, PlayerKey, Players, TakenOver, Unasked, UnitAnswer,
+    Dropped, FetchedPlayer, ImportCounts, Page, PlayerCounts, PlayerKey, PlayerResults, Players, RefusedPlayer,
+    StoredResults, UnitResult,
 };
 use crate::model::{Player, PlayerId, RaidsToScrap, Unit};
 
@@ -28,60 +29,60 @@ const ORDER: [&str; 5] = ["region", "server.slug", "server.name", "server.normal
 #[async_trait]
 impl Players for MongoStore {
     async fn upsert(&self, players: &[Player]) -> PortResult<()> {
-        self.store(&players.iter().cloned().map(Answered::from).collect::<Vec<Answered>>()).await
+        self.store(&players.iter().cloned().map(FetchedPlayer::from).collect::<Vec<FetchedPlayer>>()).await
     }
 
     /// Players are written first: if the process exits after them, their standings still say that they are due.
     /// Refusals and successes are counted last: if the process exits before that, one batch is not counted, and later
     /// ones are. In the other order each retry would count the same players again, until a correct rule looks at fault.
-    async fn store(&self, answered: &[Answered]) -> PortResult<()> {
-        let refused = self.newly_refused(answered).await?;
-        self.write_players(answered).await?;
-        let players = answered.iter().map(|answered| &answered.player);
+    async fn store(&self, fetched: &[FetchedPlayer]) -> PortResult<()> {
+        let refused = self.newly_refused(fetched).await?;
+        self.write_players(fetched).await?;
+        let players = fetched.iter().map(|fetched| &fetched.player);
         let returned: Vec<Document> = players.map(|player| delete(doc! { "_id": id(player.id) })).collect();
         self.mongo.delete_all(DROPPED, &returned, "take players back who were dropped").await?;
-        self.fetched(answered.iter().map(came)).await?;
-        self.count_refusals(&refused, answered).await
+        self.record_fetched(fetched.iter().map(came)).await?;
+        self.count_refusals(&refused, fetched).await
     }
 
     /// Drops are written first: if the process exits after them, the players have no standing yet, and both are
     /// recorded again.
-    async fn refuse(&self, unasked: &[Unasked], at: Timestamp) -> PortResult<()> {
-        let dropped: Vec<Dropped> = unasked.iter().filter_map(|player| player.dropped(at)).collect();
+    async fn refuse(&self, refused_players: &[RefusedPlayer], at: Timestamp) -> PortResult<()> {
+        let dropped: Vec<Dropped> = refused_players.iter().filter_map(|player| player.dropped(at)).collect();
         self.keep_dropped(&dropped).await?;
-        let came = |player: &Unasked| Came {
+        let came = |player: &RefusedPlayer| StandingUpdate {
             player: player.id,
             complete: Some(at),
             covered: Covered::Only(player.refused.iter().map(|(unit, _)| *unit).collect()),
-            answers: player.refused.iter().map(refusal).collect(),
+            unit_results: player.refused.iter().map(refusal).collect(),
         };
-        self.fetched(unasked.iter().map(came)).await
+        self.record_fetched(refused_players.iter().map(came)).await
     }
 
     /// Reads both collections concurrently.
-    async fn known(&self, ids: &[PlayerId]) -> PortResult<Known> {
+    async fn known(&self, ids: &[PlayerId]) -> PortResult<StoredResults> {
         let (standings, refusals) = try_join(self.standings(ids), self.refusals()).await?;
         let fetched = standings.into_iter().map(|(player, standing)| {
             let (dropped_at, complete_at) = (standing.dropped_at(), standing.fetched_at);
-            (player, Fetched { dropped_at, complete_at, answers: standing.answers })
+            (player, PlayerResults { dropped_at, complete_at, unit_results: standing.unit_results })
         });
-        Ok(Known { players: fetched.collect(), refusals })
+        Ok(StoredResults { players: fetched.collect(), refusals })
     }
 
-    async fn take_over(&self, players: &[Player]) -> PortResult<TakenOver> {
-        self.take_over_all(players).await
+    async fn import(&self, players: &[Player]) -> PortResult<ImportCounts> {
+        self.import_all(players).await
     }
 
     /// Reasons are written first: if the process exits after them, the players are due, and are dropped again.
     async fn drop_players(&self, dropped: &[Dropped]) -> PortResult<()> {
         self.keep_dropped(dropped).await?;
-        let came = |player: &Dropped| Came {
+        let came = |player: &Dropped| StandingUpdate {
             player: player.id,
             complete: Some(player.at),
             covered: Covered::Everything,
-            answers: Vec::new(),
+            unit_results: Vec::new(),
         };
-        self.fetched(dropped.iter().map(came)).await
+        self.record_fetched(dropped.iter().map(came)).await
     }
 
     async fn page(&self, after: Option<&PlayerKey>, max: usize) -> PortResult<Page<Player, PlayerKey>> {
@@ -133,8 +134,8 @@ impl MongoStore {
         self.mongo.update_all(DROPPED, &statements, "record dropped players").await
     }
 
-    async fn write_players(&self, answered: &[Answered]) -> PortResult<()> {
-        let players: Vec<&Player> = answered.iter().map(|answered| &answered.player).collect();
+    async fn write_players(&self, fetched: &[FetchedPlayer]) -> PortResult<()> {
+        let players: Vec<&Player> = fetched.iter().map(|fetched| &fetched.player).collect();
         let statements = players.iter().map(|player| store(player)).collect::<PortResult<Vec<Document>>>()?;
         let what = "store players";
         let Err(error) = self.mongo.update_all(PLAYERS, &statements, what).await else { return Ok(()) };
@@ -164,18 +165,23 @@ impl MongoStore {
 }
 
 /// The change that a response makes to the player's standing.
-pub(super) fn came(Answered { player, refused, complete }: &Answered) -> Came {
+pub(super) fn came(FetchedPlayer { player, refused, complete }: &FetchedPlayer) -> StandingUpdate {
     let served = player.ranked_in();
     let mut covered: RaidsToScrap = served.clone();
     refused.iter().for_each(|((raid, difficulty), _)| covered.insert(*raid, *difficulty));
     let at = player.updated_at;
-    let served = served.units().map(|unit| (unit, UnitAnswer::Served(at))).collect::<Vec<_>>();
-    let answers = served.into_iter().chain(refused.iter().map(refusal)).collect();
-    Came { player: player.id, complete: complete.then_some(at), covered: Covered::Only(covered), answers }
+    let served = served.units().map(|unit| (unit, UnitResult::Served(at))).collect::<Vec<_>>();
+    let unit_results = served.into_iter().chain(refused.iter().map(refusal)).collect();
+    StandingUpdate {
+        player: player.id,
+        complete: complete.then_some(at),
+        covered: Covered::Only(covered),
+        unit_results,
+    }
 }
 
-fn refusal((unit, reason): &(Unit, String)) -> (Unit, UnitAnswer) {
-    (*unit, UnitAnswer::Refused(reason.clone()))
+fn refusal((unit, reason): &(Unit, String)) -> (Unit, UnitResult) {
+    (*unit, UnitResult::Refused(reason.clone()))
 }
 
 /// Each given raid and difficulty is its own field, so that the others stay.

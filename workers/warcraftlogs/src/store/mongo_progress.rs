@@ -13,7 +13,7 @@ use stint_mongo::{date, explain, instant, is_duplicate};
 
 use super::mongo::MongoStore;
 use super::mongo_documents::{read, write};
-use super::{Doubt, Pass, Rest, Rule, Seen};
+use super::{Pass, PassSummary, Pause, Rule, RuleDoubt};
 
 pub(super) const PROGRESS: &str = "discovery_progress";
 
@@ -22,26 +22,26 @@ pub(super) const PROGRESS: &str = "discovery_progress";
 pub(super) struct Progress {
     pub(super) lease: u64,
     pub(super) leased_until: Option<Timestamp>,
-    pub(super) resting: Option<Rest>,
+    pub(super) pause: Option<Pause>,
     /// The pass, and the pages that it covers.
     pass: Option<(Document, Bson)>,
     /// The start of the last finished pass, the pages that it covered, and its result.
-    listed: Option<(Timestamp, Document, Option<Seen>)>,
-    pub(super) doubt: Option<Doubt>,
+    listed: Option<(Timestamp, Document, Option<PassSummary>)>,
+    pub(super) doubt: Option<RuleDoubt>,
     pub(super) accepted: bool,
 }
 
 impl Progress {
     pub(super) fn of(document: &Document) -> Progress {
-        let resting = document.get_document("resting").ok().and_then(|rest| {
-            let reason = rest.get_str("reason").unwrap_or_default().to_owned();
-            Some(Rest { until: instant(rest.get("until"))?, reason })
+        let pause = document.get_document("resting").ok().and_then(|pause| {
+            let reason = pause.get_str("reason").unwrap_or_default().to_owned();
+            Some(Pause { until: instant(pause.get("until"))?, reason })
         });
         let pages = document.get("pages").cloned().unwrap_or(Bson::Null);
         Progress {
             lease: document.get_i64("lease").unwrap_or_default().cast_unsigned(),
             leased_until: instant(document.get("leasedUntil")),
-            resting,
+            pause,
             pass: document.get_document("pass").ok().map(|pass| (pass.clone(), pages)),
             listed: document.get_document("listed").ok().and_then(|listed| {
                 // An earlier version stored no result of a pass.
@@ -56,8 +56,8 @@ impl Progress {
     /// Whether the rule can be claimed at `now`. A lease that ends later than one of `lease` was written by a clock
     /// that was ahead.
     pub(super) fn is_free(&self, now: Timestamp, lease: Duration) -> bool {
-        let is_led = self.leased_until.is_some_and(|until| is_pending(until, lease, now));
-        !is_led && self.resting.as_ref().is_none_or(|rest| rest.until <= now)
+        let is_leased = self.leased_until.is_some_and(|until| is_pending(until, lease, now));
+        !is_leased && self.pause.as_ref().is_none_or(|pause| pause.until <= now)
     }
 
     /// The pass under way. A pass over other pages than the rule's ended when the rule was changed.
@@ -73,26 +73,27 @@ impl Progress {
     }
 
     /// The result of that pass.
-    pub(super) fn last(&self, rule: &Rule) -> Option<Seen> {
+    pub(super) fn last(&self, rule: &Rule) -> Option<PassSummary> {
         self.listed.as_ref().filter(|(_, about, _)| *about == pages(rule)).and_then(|(.., seen)| *seen)
     }
 }
 
 impl MongoStore {
     /// Leases a rule with the lease number after the one that was read. `false`: another process was faster.
-    pub(super) async fn lend(&self, rule: ObjectId, seen: u64, until: Timestamp) -> PortResult<bool> {
+    pub(super) async fn lease_rule(&self, rule: ObjectId, seen: u64, until: Timestamp) -> PortResult<bool> {
         let (collection, lease) = (self.mongo.collection(PROGRESS), (seen + 1).cast_signed());
-        let lent = if seen == 0 {
+        let leased = if seen == 0 {
             let first = doc! { "_id": rule, "lease": lease, "leasedUntil": date(until) };
             collection.insert_one(first).await.map(|_| true)
         } else {
             let filter = doc! { "_id": rule, "lease": seen.cast_signed() };
-            let lend = doc! { "$set": { "lease": lease, "leasedUntil": date(until) }, "$unset": { "resting": "" } };
-            collection.update_one(filter, lend).await.map(|lent| lent.matched_count > 0)
+            let lease_rule =
+                doc! { "$set": { "lease": lease, "leasedUntil": date(until) }, "$unset": { "resting": "" } };
+            collection.update_one(filter, lease_rule).await.map(|leased| leased.matched_count > 0)
         };
-        match lent {
+        match leased {
             Err(error) if is_duplicate(&error) => Ok(false),
-            lent => lent.map_err(|error| explain("claim a discovery rule", &error)),
+            leased => leased.map_err(|error| explain("claim a discovery rule", &error)),
         }
     }
 
@@ -111,7 +112,7 @@ impl MongoStore {
 }
 
 /// The update that stores a pass of `rule`.
-pub(super) fn keep(rule: &Rule, pass: &Pass, until: Timestamp) -> PortResult<Document> {
+pub(super) fn store_progress(rule: &Rule, pass: &Pass, until: Timestamp) -> PortResult<Document> {
     Ok(doc! { "$set": { "pass": write(pass)?, "pages": pages(rule), "leasedUntil": date(until) } })
 }
 

@@ -9,36 +9,36 @@ use stint_mongo::{date, explain, instant, upsert};
 use super::mongo::MongoStore;
 use super::mongo_documents::{read, write};
 use super::refreshed::key;
-use super::{ANSWERS_KEPT, RefreshAnswer, RefreshAnswers, Refreshed};
-use crate::whom::Whom;
+use super::{RESULTS_KEPT, RefreshOutcome, RefreshResult, RefreshResults};
+use crate::player_ref::PlayerRef;
 
 const ANSWERS: &str = "refresh_answers";
 
 #[async_trait]
-impl RefreshAnswers for MongoStore {
+impl RefreshResults for MongoStore {
     /// If the process exits in between, old results are deleted and none or some are stored; a repetition stores the
     /// others.
-    async fn keep_answers(&self, answers: &[RefreshAnswer]) -> PortResult<()> {
-        if answers.is_empty() {
+    async fn store_results(&self, results: &[RefreshResult]) -> PortResult<()> {
+        if results.is_empty() {
             return Ok(());
         }
-        let old = doc! { "at": { "$lt": date(before(self.clock.now(), ANSWERS_KEPT)) } };
+        let old = doc! { "at": { "$lt": date(before(self.clock.now(), RESULTS_KEPT)) } };
         let forgotten = self.mongo.collection(ANSWERS).delete_many(old).await;
         forgotten.map_err(|error| explain("forget what became of old refreshes", &error))?;
-        let keep = |answer: &RefreshAnswer| {
-            let set = doc! { "$set": { "at": date(answer.at), "result": write(&answer.result)? } };
-            Ok(upsert(doc! { "_id": key(&answer.whom) }, set))
+        let keep = |latest_result: &RefreshResult| {
+            let set = doc! { "$set": { "at": date(latest_result.at), "result": write(&latest_result.result)? } };
+            Ok(upsert(doc! { "_id": key(&latest_result.player_ref) }, set))
         };
-        let statements = answers.iter().map(keep).collect::<PortResult<Vec<Document>>>()?;
+        let statements = results.iter().map(keep).collect::<PortResult<Vec<Document>>>()?;
         self.mongo.update_all(ANSWERS, &statements, "keep what became of a refresh").await
     }
 
-    async fn answer(&self, whom: &Whom) -> PortResult<Option<RefreshAnswer>> {
-        let filter = doc! { "_id": key(whom) };
+    async fn latest_result(&self, player_ref: &PlayerRef) -> PortResult<Option<RefreshResult>> {
+        let filter = doc! { "_id": key(player_ref) };
         let found = self.mongo.find(ANSWERS, filter, doc! {}, 1, "read what became of a refresh").await?;
         Ok(found.first().and_then(|document| {
-            let result: Refreshed = read(document.get_document("result").ok()?.clone()).ok()?;
-            Some(RefreshAnswer { whom: whom.clone(), at: instant(document.get("at"))?, result })
+            let result: RefreshOutcome = read(document.get_document("result").ok()?.clone()).ok()?;
+            Some(RefreshResult { player_ref: player_ref.clone(), at: instant(document.get("at"))?, result })
         }))
     }
 }

@@ -11,7 +11,7 @@ use super::mongo::MongoStore;
 use super::mongo_documents::{id, id_of};
 use super::mongo_players::PLAYERS;
 use super::mongo_standings::{STANDINGS, field};
-use super::{Answered, Refusals};
+use super::{FetchedPlayer, Refusals};
 use crate::model::{PlayerId, Unit};
 
 const REFUSALS: &str = "refusals";
@@ -46,9 +46,9 @@ impl MongoStore {
     }
 
     /// Finds what responses refuse to players for the first time. Must be called before the responses are stored.
-    pub(super) async fn newly_refused(&self, answered: &[Answered]) -> PortResult<NewlyRefused> {
+    pub(super) async fn newly_refused(&self, fetched: &[FetchedPlayer]) -> PortResult<NewlyRefused> {
         let mut new = NewlyRefused::default();
-        for Answered { player, refused, .. } in answered {
+        for FetchedPlayer { player, refused, .. } in fetched {
             for (unit, reason) in refused {
                 new.players.entry(*unit).or_default().insert(player.id, reason.clone());
             }
@@ -58,7 +58,7 @@ impl MongoStore {
         }
         let standings = self.standings(&new.ids()).await?;
         let is_known =
-            |id: &PlayerId, unit| standings.get(id).is_some_and(|standing| standing.answers.is_refused(unit));
+            |id: &PlayerId, unit| standings.get(id).is_some_and(|standing| standing.unit_results.is_refused(unit));
         for (unit, players) in &mut new.players {
             players.retain(|id, _| !is_known(id, *unit));
         }
@@ -76,7 +76,7 @@ impl MongoStore {
     /// Counts what is refused for the first time. A player who is served clears the rule, for good. Must be called
     /// after the responses are stored: another process that counts the first refusal then finds the players who were
     /// served.
-    pub(super) async fn count_refusals(&self, refused: &NewlyRefused, answered: &[Answered]) -> PortResult<()> {
+    pub(super) async fn count_refusals(&self, refused: &NewlyRefused, fetched: &[FetchedPlayer]) -> PortResult<()> {
         let keys: Vec<String> = refused.players.keys().copied().map(key).collect();
         let (most, filter) = (keys.len(), doc! { "_id": { "$in": keys } });
         let known = self.mongo.find(REFUSALS, filter, doc! {}, most, "read what is refused").await?;
@@ -86,8 +86,8 @@ impl MongoStore {
             let served = refused.served.contains(unit) || (!is_known && self.was_served(*unit).await?);
             statements.push(count(*unit, players, served));
         }
-        let served = answered.iter().flat_map(|answered| answered.player.ranked_in().units().collect::<Vec<Unit>>());
-        statements.extend(served.collect::<BTreeSet<Unit>>().into_iter().map(acquit));
+        let served = fetched.iter().flat_map(|fetched| fetched.player.ranked_in().units().collect::<Vec<Unit>>());
+        statements.extend(served.collect::<BTreeSet<Unit>>().into_iter().map(clear_rule));
         self.mongo.update_all(REFUSALS, &statements, "count what is refused").await
     }
 
@@ -113,10 +113,10 @@ impl MongoStore {
             return Ok(());
         }
         let refused = doc! { field(unit): { "$type": "string" } };
-        let forgive =
+        let clear_refusal =
             doc! { "$unset": { field(unit): "" }, "$pull": { format!("raids.{}", unit.0): i64::from(unit.1) } };
-        let forgiven = self.mongo.collection(STANDINGS).update_many(refused, forgive).await;
-        forgiven.map_err(|error| explain(what, &error))?;
+        let cleared = self.mongo.collection(STANDINGS).update_many(refused, clear_refusal).await;
+        cleared.map_err(|error| explain(what, &error))?;
         self.mongo.delete_all(REFUSALS, &[delete(key)], what).await
     }
 }
@@ -149,7 +149,7 @@ fn count(unit: Unit, players: &BTreeMap<PlayerId, String>, served: bool) -> Docu
 }
 
 /// Changes nothing if nothing was ever refused.
-fn acquit(unit: Unit) -> Document {
+fn clear_rule(unit: Unit) -> Document {
     update(doc! { "_id": key(unit), "served": false }, doc! { "$set": { "served": true } })
 }
 

@@ -8,17 +8,17 @@ use stint_mongo::{date, explain, instant, is_duplicate};
 use super::mongo::MongoStore;
 use super::mongo_documents::write;
 use super::mongo_progress::{PROGRESS, object_id, pages};
-use super::{Claim, Doubt, Pass, Rest, UpstreamRest};
+use super::{Claim, Pass, Pause, RuleDoubt, UpstreamPause};
 
 const RESTS: &str = "discovery_rests";
 
 impl MongoStore {
     /// One document, so that nothing is half done. Deletes an earlier doubt, and its acceptance.
-    pub(super) async fn keep_doubt(
+    pub(super) async fn store_doubt(
         &self,
         claim: &Claim,
         pass: Option<&Pass>,
-        doubt: &Doubt,
+        doubt: &RuleDoubt,
         until: Timestamp,
     ) -> PortResult<bool> {
         let mut set = doc! {
@@ -45,31 +45,31 @@ impl MongoStore {
         Ok(accepted.matched_count > 0)
     }
 
-    pub(super) async fn list_upstreams(&self) -> PortResult<Vec<UpstreamRest>> {
+    pub(super) async fn list_upstreams(&self) -> PortResult<Vec<UpstreamPause>> {
         let what = "list the upstreams that rest";
-        let rests = self.mongo.find(RESTS, doc! {}, doc! { "_id": 1 }, usize::MAX, what).await?;
-        Ok(rests.iter().filter_map(rest).collect())
+        let pauses = self.mongo.find(RESTS, doc! {}, doc! { "_id": 1 }, usize::MAX, what).await?;
+        Ok(pauses.iter().filter_map(pause).collect())
     }
 
     /// If the id already has a pause that ends later, it prevents the insertion of the new document.
-    pub(super) async fn begin_rest(&self, rest: &UpstreamRest) -> PortResult<()> {
-        let until = date(rest.rest.until);
-        let earlier = doc! { "_id": &rest.upstream, "until": { "$lt": until } };
-        let begin = doc! { "$set": { "until": until, "reason": &rest.rest.reason } };
+    pub(super) async fn begin_pause(&self, pause: &UpstreamPause) -> PortResult<()> {
+        let until = date(pause.pause.until);
+        let earlier = doc! { "_id": &pause.upstream, "until": { "$lt": until } };
+        let begin = doc! { "$set": { "until": until, "reason": &pause.pause.reason } };
         match self.mongo.collection(RESTS).update_one(earlier, begin).upsert(true).await {
             Err(error) if is_duplicate(&error) => Ok(()),
             begun => begun.map(drop).map_err(|error| explain("leave an upstream alone", &error)),
         }
     }
 
-    pub(super) async fn end_rest(&self, upstream: &str) -> PortResult<bool> {
+    pub(super) async fn end_pause(&self, upstream: &str) -> PortResult<bool> {
         let ended = self.mongo.collection(RESTS).delete_one(doc! { "_id": upstream }).await;
         Ok(ended.map_err(|error| explain("end the rest of an upstream", &error))?.deleted_count > 0)
     }
 }
 
-fn rest(document: &Document) -> Option<UpstreamRest> {
+fn pause(document: &Document) -> Option<UpstreamPause> {
     let upstream = document.get("_id").and_then(Bson::as_str)?.to_owned();
     let reason = document.get_str("reason").unwrap_or_default().to_owned();
-    Some(UpstreamRest { upstream, rest: Rest { until: instant(document.get("until"))?, reason } })
+    Some(UpstreamPause { upstream, pause: Pause { until: instant(document.get("until"))?, reason } })
 }

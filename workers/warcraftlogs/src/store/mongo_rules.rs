@@ -15,8 +15,10 @@ use stint_mongo::{date, explain, upsert};
 
 use super::mongo::MongoStore;
 use super::mongo_documents::{extended, from_extended, read, write};
-use super::mongo_progress::{PROGRESS, Progress, as_claimed, keep, listed, object_id};
-use super::{Claim, Damaged, Doubt, Frozen, Page, Pass, Refusals, Rest, Rule, RuleStatus, Rules, UpstreamRest, Zones};
+use super::mongo_progress::{PROGRESS, Progress, as_claimed, listed, object_id, store_progress};
+use super::{
+    Claim, Damaged, Frozen, Page, Pass, Pause, Refusals, Rule, RuleDoubt, RuleStatus, Rules, UpstreamPause, Zones,
+};
 use crate::model::Unit;
 
 const SCHEDULES: &str = "discovery_schedules";
@@ -38,9 +40,9 @@ impl Row {
     }
 
     /// Whether the upstream refuses the rule's raid and difficulty to every player.
-    fn is_to_blame(&self, refusals: &BTreeMap<Unit, Refusals>) -> bool {
+    fn is_rule_refused(&self, refusals: &BTreeMap<Unit, Refusals>) -> bool {
         let unit = self.rule.as_ref().ok().map(|rule| (rule.raid, rule.difficulty));
-        unit.and_then(|unit| refusals.get(&unit)).is_some_and(Refusals::blame_the_rule)
+        unit.and_then(|unit| refusals.get(&unit)).is_some_and(Refusals::is_rule_at_fault)
     }
 
     fn claim(&self, frozen: &Frozen) -> Result<Claim, String> {
@@ -57,15 +59,15 @@ impl Row {
         let damaged = |reason| Damaged { id: self.id.to_hex(), reason };
         let rule = self.rule.map_err(damaged)?;
         let pass = self.progress.pass(&rule).map_err(damaged)?;
-        let Progress { leased_until, resting, doubt, accepted, .. } = self.progress;
-        Ok(RuleStatus { rule, leased_until, resting, pass, doubt, accepted })
+        let Progress { leased_until, pause, doubt, accepted, .. } = self.progress;
+        Ok(RuleStatus { rule, leased_until, pause, pass, doubt, accepted })
     }
 }
 
 /// Pauses a rule that the upstream refuses to every player.
-fn blamed(mut status: RuleStatus, refusals: &BTreeMap<Unit, Refusals>) -> RuleStatus {
+fn paused_as_refused(mut status: RuleStatus, refusals: &BTreeMap<Unit, Refusals>) -> RuleStatus {
     let unit = (status.rule.raid, status.rule.difficulty);
-    status.resting = refusals.get(&unit).and_then(|refusals| refusals.rest(unit)).or(status.resting);
+    status.pause = refusals.get(&unit).and_then(|refusals| refusals.pause(unit)).or(status.pause);
     status
 }
 
@@ -76,7 +78,7 @@ impl Rules for MongoStore {
         let mut page = Page { documents: Vec::new(), damaged, next: None };
         for row in rows {
             match row.status() {
-                Ok(status) => page.documents.push(blamed(status, &refusals)),
+                Ok(status) => page.documents.push(paused_as_refused(status, &refusals)),
                 Err(damaged) => page.damaged.push(damaged),
             }
         }
@@ -111,12 +113,12 @@ impl Rules for MongoStore {
     async fn claim_due(&self, due_before: Timestamp, lease: Duration) -> PortResult<Option<Claim>> {
         let now = self.clock.now();
         let ((mut rows, _), frozen, refusals) = try_join3(self.rows(), self.frozen(), self.refusals()).await?;
-        rows.retain(|row| row.is_due(due_before, now, lease) && !row.is_to_blame(&refusals));
+        rows.retain(|row| row.is_due(due_before, now, lease) && !row.is_rule_refused(&refusals));
         rows.sort_by_key(|row| (row.rule.as_ref().ok().and_then(|rule| rule.last_run), row.id));
         let mut damaged = None;
         for row in rows {
             // If another process is faster, the next rule is tried.
-            if !self.lend(row.id, row.progress.lease, after(now, lease)).await? {
+            if !self.lease_rule(row.id, row.progress.lease, after(now, lease)).await? {
                 continue;
             }
             match row.claim(&frozen) {
@@ -132,10 +134,10 @@ impl Rules for MongoStore {
         damaged.map_or(Ok(None), Err)
     }
 
-    async fn keep(&self, claim: &Claim, pass: &Pass, lease: Duration) -> PortResult<bool> {
-        let keep = keep(&claim.rule, pass, after(self.clock.now(), lease))?;
+    async fn store_progress(&self, claim: &Claim, pass: &Pass, lease: Duration) -> PortResult<bool> {
+        let store_progress = store_progress(&claim.rule, pass, after(self.clock.now(), lease))?;
         let id = object_id(&claim.rule.id)?;
-        self.change_progress(id, claim.lease, keep, "keep the progress of a discovery rule").await
+        self.change_progress(id, claim.lease, store_progress, "keep the progress of a discovery rule").await
     }
 
     /// The listing is written first, if the lease is still held, and then the date, if the rule still covers the same
@@ -156,10 +158,10 @@ impl Rules for MongoStore {
         self.change_progress(id, claim.lease, forget, what).await
     }
 
-    async fn give_back(&self, claim: &Claim, rest: Option<Rest>) -> PortResult<()> {
+    async fn give_back(&self, claim: &Claim, pause: Option<Pause>) -> PortResult<()> {
         let mut change = doc! { "$unset": { "leasedUntil": "" } };
-        match rest {
-            Some(Rest { until, reason }) => {
+        match pause {
+            Some(Pause { until, reason }) => {
                 change.insert("$set", doc! { "resting": { "until": date(until), "reason": reason } });
             }
             None => change = doc! { "$unset": { "leasedUntil": "", "resting": "" } },
@@ -168,24 +170,24 @@ impl Rules for MongoStore {
         self.change_progress(id, claim.lease, change, "give a discovery rule back").await.map(drop)
     }
 
-    async fn doubt(&self, claim: &Claim, pass: Option<&Pass>, doubt: &Doubt, until: Timestamp) -> PortResult<bool> {
-        self.keep_doubt(claim, pass, doubt, until).await
+    async fn doubt(&self, claim: &Claim, pass: Option<&Pass>, doubt: &RuleDoubt, until: Timestamp) -> PortResult<bool> {
+        self.store_doubt(claim, pass, doubt, until).await
     }
 
     async fn accept(&self, id: &str) -> PortResult<bool> {
         self.accept_doubt(id).await
     }
 
-    async fn upstreams(&self) -> PortResult<Vec<UpstreamRest>> {
+    async fn upstreams(&self) -> PortResult<Vec<UpstreamPause>> {
         self.list_upstreams().await
     }
 
-    async fn rest_upstream(&self, rest: &UpstreamRest) -> PortResult<()> {
-        self.begin_rest(rest).await
+    async fn pause_upstream(&self, pause: &UpstreamPause) -> PortResult<()> {
+        self.begin_pause(pause).await
     }
 
-    async fn wake_upstream(&self, upstream: &str) -> PortResult<bool> {
-        self.end_rest(upstream).await
+    async fn resume_upstream(&self, upstream: &str) -> PortResult<bool> {
+        self.end_pause(upstream).await
     }
 }
 

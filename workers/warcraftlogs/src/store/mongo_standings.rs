@@ -12,7 +12,7 @@ use stint_mongo::{date, explain, instant, update, upsert};
 
 use super::mongo::MongoStore;
 use super::mongo_documents::{id, id_of, read};
-use super::{Answers, Freshness, Frozen, UnitAnswer};
+use super::{Freshness, Frozen, UnitResult, UnitResults};
 use crate::model::{PlayerId, RaidsToScrap, Unit};
 
 pub(super) const STANDINGS: &str = "standings";
@@ -23,17 +23,17 @@ pub(super) struct Standing {
     pub(super) fetched_at: Option<Timestamp>,
     queued_at: Option<Timestamp>,
     covered: Covered,
-    pub(super) answers: Answers,
+    pub(super) unit_results: UnitResults,
 }
 
 /// What was fetched of a player.
 #[derive(Clone, Debug)]
-pub(super) struct Came {
+pub(super) struct StandingUpdate {
     pub(super) player: PlayerId,
     /// When everything that its message asks for had come; `None` while the player still waits.
     pub(super) complete: Option<Timestamp>,
     pub(super) covered: Covered,
-    pub(super) answers: Vec<(Unit, UnitAnswer)>,
+    pub(super) unit_results: Vec<(Unit, UnitResult)>,
 }
 
 /// What was fetched of a player.
@@ -47,7 +47,7 @@ pub(super) enum Covered {
 
 /// The kind of a player; [`Freshness`] defines the kinds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum BacklogKind {
     Due,
     Waiting,
     Fresh,
@@ -61,18 +61,18 @@ impl Default for Covered {
 
 impl Standing {
     /// The kind of a player who was discovered in `raids`; `None` if those cannot be decoded.
-    pub(super) fn kind(&self, raids: Option<&RaidsToScrap>, freshness: &Freshness, frozen: &Frozen) -> Kind {
+    pub(super) fn kind(&self, raids: Option<&RaidsToScrap>, freshness: &Freshness, frozen: &Frozen) -> BacklogKind {
         let [forgotten_at, stale_at] = [freshness.forgotten_at, freshness.stale_at].map(to_millis);
         let (fetched_at, queued_at) = (self.fetched_at.map(to_millis), self.queued_at.map(to_millis));
         if queued_at > Some(forgotten_at).max(fetched_at) {
-            return Kind::Waiting;
+            return BacklogKind::Waiting;
         }
         let covered = match &self.covered {
             Covered::Everything => true,
             Covered::Only(covered) => raids.is_some_and(|raids| covered.covers(raids)),
         };
         let settled = raids.is_some_and(|raids| frozen.settles(raids, self.covered(), self.fetched_at));
-        if fetched_at > Some(stale_at) && covered || settled { Kind::Fresh } else { Kind::Due }
+        if fetched_at > Some(stale_at) && covered || settled { BacklogKind::Fresh } else { BacklogKind::Due }
     }
 
     /// The part of `raids` that is still to be fetched, considering frozen raids.
@@ -102,7 +102,7 @@ impl Standing {
             Covered::Only(read(raids).unwrap_or_default())
         };
         let (fetched_at, queued_at) = (instant(document.get("fetchedAt")), instant(document.get("queuedAt")));
-        Standing { fetched_at, queued_at, covered, answers: answers(document) }
+        Standing { fetched_at, queued_at, covered, unit_results: unit_results(document) }
     }
 }
 
@@ -116,8 +116,8 @@ impl MongoStore {
     }
 
     /// Records that players were ranked or dropped. A message that was queued later still waits, and is not forgotten.
-    pub(super) async fn fetched(&self, players: impl Iterator<Item = Came> + Send) -> PortResult<()> {
-        let statements: Vec<Document> = players.flat_map(|came| fetched(&came)).collect();
+    pub(super) async fn record_fetched(&self, players: impl Iterator<Item = StandingUpdate> + Send) -> PortResult<()> {
+        let statements: Vec<Document> = players.flat_map(|came| record_fetched(&came)).collect();
         self.mongo.update_all(STANDINGS, &statements, "keep the players' standings").await
     }
 
@@ -136,8 +136,8 @@ impl MongoStore {
 }
 
 /// Results fetched at different times add up.
-fn fetched(Came { player, complete, covered, answers }: &Came) -> Vec<Document> {
-    let mut set: Document = answers.iter().map(|(unit, answer)| (field(*unit), stored(answer))).collect();
+fn record_fetched(StandingUpdate { player, complete, covered, unit_results }: &StandingUpdate) -> Vec<Document> {
+    let mut set: Document = unit_results.iter().map(|(unit, answer)| (field(*unit), stored(answer))).collect();
     set.extend(complete.map(|at| ("fetchedAt".to_owned(), Bson::from(date(at)))));
     let mut change = match covered {
         Covered::Everything => {
@@ -166,27 +166,27 @@ pub(super) fn field((raid, difficulty): Unit) -> String {
     format!("answers.{raid}.{difficulty}")
 }
 
-fn stored(answer: &UnitAnswer) -> Bson {
+fn stored(answer: &UnitResult) -> Bson {
     match answer {
-        UnitAnswer::Served(at) => Bson::from(date(*at)),
-        UnitAnswer::Refused(reason) => Bson::String(reason.clone()),
+        UnitResult::Served(at) => Bson::from(date(*at)),
+        UnitResult::Refused(reason) => Bson::String(reason.clone()),
     }
 }
 
 /// The results of a player. Undecodable ones are left out.
-fn answers(document: &Document) -> Answers {
-    let mut answers = Answers::default();
+fn unit_results(document: &Document) -> UnitResults {
+    let mut unit_results = UnitResults::default();
     for (raid, units) in document.get_document("answers").into_iter().flatten() {
         for (difficulty, answer) in units.as_document().into_iter().flatten() {
             let (Ok(raid), Ok(difficulty)) = (raid.parse(), difficulty.parse()) else { continue };
             let answer = match answer {
-                Bson::String(reason) => Some(UnitAnswer::Refused(reason.clone())),
-                at => instant(Some(at)).map(UnitAnswer::Served),
+                Bson::String(reason) => Some(UnitResult::Refused(reason.clone())),
+                at => instant(Some(at)).map(UnitResult::Served),
             };
-            answer.into_iter().for_each(|answer| answers.insert((raid, difficulty), answer));
+            answer.into_iter().for_each(|answer| unit_results.insert((raid, difficulty), answer));
         }
     }
-    answers
+    unit_results
 }
 
 /// Merges raids and difficulties into `field`; empty if there is nothing to merge.

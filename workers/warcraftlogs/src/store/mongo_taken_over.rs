@@ -11,11 +11,11 @@ use stint_core::ports::PortResult;
 use stint_mongo::mongodb::bson::{Bson, Document, doc};
 use stint_mongo::{date, delete, update, upsert};
 
+use super::import_counts::Relation;
 use super::mongo::MongoStore;
 use super::mongo_documents::{id, id_of, read, write};
 use super::mongo_players::{DROPPED, PLAYERS, came, change, no_document};
-use super::taken_over::Relation;
-use super::{Answered, Dropped, TakenOver};
+use super::{Dropped, FetchedPlayer, ImportCounts};
 use crate::model::{Player, PlayerId};
 
 /// A stored player: when it was updated, and the stored value of that, for comparison.
@@ -26,13 +26,13 @@ struct Stored {
 
 impl MongoStore {
     /// A player that occurs twice must be compared with its first occurrence, so each round contains every player once.
-    pub(super) async fn take_over_all(&self, players: &[Player]) -> PortResult<TakenOver> {
-        let (mut taken, mut rest) = (TakenOver::default(), players.to_vec());
+    pub(super) async fn import_all(&self, players: &[Player]) -> PortResult<ImportCounts> {
+        let (mut taken, mut rest) = (ImportCounts::default(), players.to_vec());
         while !rest.is_empty() {
             let mut seen = HashSet::new();
             let (first, others): (Vec<Player>, Vec<Player>) =
                 rest.into_iter().partition(|player| seen.insert(player.id));
-            taken.add(self.take_over_each(&first).await?);
+            taken.add(self.import_each(&first).await?);
             rest = others;
         }
         Ok(taken)
@@ -40,11 +40,11 @@ impl MongoStore {
 
     /// Players are written first, then the standings of those whose ranks count: if the process exits in between, they
     /// are due, which does no harm.
-    async fn take_over_each(&self, players: &[Player]) -> PortResult<TakenOver> {
+    async fn import_each(&self, players: &[Player]) -> PortResult<ImportCounts> {
         self.remove_damaged(&players.iter().collect::<Vec<&Player>>()).await?;
         let stored = self.stored(players).await?;
         let dropped = self.dropped_at(players).await?;
-        let (mut taken, mut statements, mut counting) = (TakenOver::default(), Vec::new(), Vec::new());
+        let (mut taken, mut statements, mut counting) = (ImportCounts::default(), Vec::new(), Vec::new());
         for player in players {
             let stored = stored.get(&player.id);
             let relation = Relation::of(player.updated_at, stored.map(|stored| stored.updated_at));
@@ -61,8 +61,8 @@ impl MongoStore {
             |player: &&Player| delete(doc! { "_id": id(player.id), "at": { "$lte": date(player.updated_at) } });
         let returned: Vec<Document> = counting.iter().map(returned).collect();
         self.mongo.delete_all(DROPPED, &returned, "take players back who were dropped").await?;
-        let came = counting.into_iter().map(|player| came(&Answered::from(player.clone())));
-        self.fetched(came).await?;
+        let came = counting.into_iter().map(|player| came(&FetchedPlayer::from(player.clone())));
+        self.record_fetched(came).await?;
         Ok(taken)
     }
 

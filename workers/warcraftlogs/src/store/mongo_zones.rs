@@ -17,7 +17,7 @@ const ZONES: &str = "zones";
 impl Zones for MongoStore {
     /// A raid that the filter does not match already has a document, and is not to be asked about: the insertion of a
     /// second one fails.
-    async fn claim_question(&self, raids: &[RaidId], until: Timestamp) -> PortResult<Vec<RaidId>> {
+    async fn claim_check(&self, raids: &[RaidId], until: Timestamp) -> PortResult<Vec<RaidId>> {
         let now = date(self.clock.now());
         let mut claimed = Vec::new();
         for raid in raids {
@@ -32,7 +32,7 @@ impl Zones for MongoStore {
         Ok(claimed)
     }
 
-    async fn answered(&self, raids: &[(RaidId, bool)], now: Timestamp, ask_again_at: Timestamp) -> PortResult<()> {
+    async fn record_check(&self, raids: &[(RaidId, bool)], now: Timestamp, ask_again_at: Timestamp) -> PortResult<()> {
         let keep = |(raid, frozen): &(RaidId, bool)| {
             let mut change = doc! { "$set": { "askAt": date(ask_again_at) } };
             if *frozen {
@@ -52,7 +52,7 @@ impl Zones for MongoStore {
         Ok(Frozen(found.iter().filter_map(zone).collect()))
     }
 
-    async fn thaw(&self) -> PortResult<()> {
+    async fn clear_frozen(&self) -> PortResult<()> {
         let thawed = self.mongo.collection(ZONES).delete_many(doc! {}).await;
         thawed.map(drop).map_err(|error| explain("forget which raids are frozen", &error))
     }

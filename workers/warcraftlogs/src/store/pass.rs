@@ -17,26 +17,27 @@ pub struct Pass {
     pub end: Option<u32>,
     /// The result so far.
     #[serde(default)]
-    pub seen: Seen,
+    pub seen: PassSummary,
 }
 
 /// The result of a pass: the next page and the next pass are checked against it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Seen {
+pub struct PassSummary {
     /// Players on its pages.
     pub players: u64,
     /// The last page with rows; 0 if there was none.
     pub last_page: u32,
     /// The last page that another page said exists; 0 if there was none.
-    pub promised: u32,
+    #[serde(rename = "promised")]
+    pub last_announced_page: u32,
     /// The length in seconds of the time whose new entries the pass lists. `None` if it lists every player.
     pub span: Option<u64>,
 }
 
 /// Why a rule's pages are implausible.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Doubt {
+pub struct RuleDoubt {
     /// When it was detected.
     pub at: Timestamp,
     /// Why they are implausible, with the page's number.
@@ -67,12 +68,12 @@ impl Pass {
         let starts = (rule.start_page..=rule.end_page).step_by(pages_per_chunk.max(1) as usize);
         let chunk =
             |next: u32| Chunk { next, last: rule.end_page.min(next.saturating_add(pages_per_chunk.max(1) - 1)) };
-        Pass { started_at: now, chunks: starts.map(chunk).collect(), end: None, seen: Seen::default() }
+        Pass { started_at: now, chunks: starts.map(chunk).collect(), end: None, seen: PassSummary::default() }
     }
 
     /// Schedules the page before `page`, and `page`, to be read again: one of the two contradicts the other.
     pub fn read_again_before(&mut self, page: u32) {
-        self.seen.promised = 0;
+        self.seen.last_announced_page = 0;
         let before = page.saturating_sub(1);
         // The page before is the last page of a finished chunk, or the chunk that has reached `page` read it.
         let done = self.chunks.iter().position(|chunk| chunk.last == before && chunk.is_done());
@@ -115,12 +116,12 @@ mod tests {
             started_at: Timestamp::UNIX_EPOCH,
             chunks: chunks.map(|(next, last)| Chunk { next, last }).to_vec(),
             end: None,
-            seen: Seen { promised: 9, ..Seen::default() },
+            seen: PassSummary { last_announced_page: 9, ..PassSummary::default() },
         };
         let again = |chunks, page| {
             let mut pass = pass(chunks);
             pass.read_again_before(page);
-            assert_eq!(pass.seen.promised, 0);
+            assert_eq!(pass.seen.last_announced_page, 0);
             [pass.chunks[0].next, pass.chunks[1].next]
         };
         assert_eq!(again([(201, 200), (201, 400)], 201), [200, 201]);
@@ -131,6 +132,6 @@ mod tests {
     fn the_progress_of_an_earlier_version_is_read() {
         let text = r#"{"started_at":"2026-11-20T10:00:00Z","chunks":[{"next":4,"last":9}],"end":null}"#;
         let pass: Pass = serde_json::from_str(text).unwrap();
-        assert_eq!(pass.seen, Seen::default());
+        assert_eq!(pass.seen, PassSummary::default());
     }
 }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::model::{Difficulty, RaidId};
-use crate::whom::{Named, parse_region};
+use crate::player_ref::{PlayerName, parse_region};
 
 /// The last page that a rule may have: more than a hundred times the pages of any ranking.
 pub const LAST_PAGE: u32 = 100_000;
@@ -129,7 +129,7 @@ impl Rule {
         let guild = self.guild.as_deref();
         let region = self.region.as_deref().unwrap_or_default();
         // A guild's name has the same limits as a character's name.
-        Named::new(guild.unwrap_or("any"), server, region).map(drop).map_err(|reason| {
+        PlayerName::new(guild.unwrap_or("any"), server, region).map(drop).map_err(|reason| {
             let reason = reason.strip_prefix("field ").unwrap_or(&reason);
             reason.strip_prefix("name: ").map_or_else(|| reason.to_owned(), |reason| format!("guild: {reason}"))
         })

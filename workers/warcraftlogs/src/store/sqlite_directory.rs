@@ -8,7 +8,7 @@ use stint_embedded::rusqlite::{Connection, Result, params};
 use super::Directory;
 use super::sqlite::SqliteStore;
 use crate::model::{Player, Server};
-use crate::whom::Named;
+use crate::player_ref::PlayerName;
 
 #[async_trait]
 impl Directory for SqliteStore {
@@ -26,7 +26,7 @@ impl Directory for SqliteStore {
         self.database.read("list the servers of a region", servers).await
     }
 
-    async fn find(&self, named: &Named) -> PortResult<Option<Player>> {
+    async fn find(&self, named: &PlayerName) -> PortResult<Option<Player>> {
         let named = named.clone();
         let documents = move |connection: &Connection| documents(connection, &named);
         let documents = self.database.read("find a player by name", documents).await?;
@@ -36,7 +36,7 @@ impl Directory for SqliteStore {
 }
 
 /// The documents of all players with that name.
-fn documents(connection: &Connection, named: &Named) -> Result<Vec<String>> {
+fn documents(connection: &Connection, named: &PlayerName) -> Result<Vec<String>> {
     let mut select = connection.prepare_cached(
         "SELECT iif(json_valid(document), json_extract(document, '$.name'), NULL), document FROM players
          WHERE region = ?1 AND server_slug = ?2",

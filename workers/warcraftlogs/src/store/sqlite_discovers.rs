@@ -54,9 +54,9 @@ impl Discovers for SqliteStore {
         self.database.read("find what is still to be fetched of players", still_wanted).await
     }
 
-    async fn hand_over(&self, sent: &[Discovered], queued_at: Timestamp) -> PortResult<()> {
+    async fn mark_sent(&self, sent: &[Discovered], queued_at: Timestamp) -> PortResult<()> {
         let sent = sent.to_vec();
-        let hand_over = move |connection: &Connection| {
+        let mark_sent = move |connection: &Connection| {
             let mut delete = connection.prepare_cached("DELETE FROM discovers WHERE id = ?1 AND raids = ?2")?;
             for player in &sent {
                 delete.execute(params![sql_id(player.id), to_json(&player.raids_to_scrap)?])?;
@@ -64,7 +64,7 @@ impl Discovers for SqliteStore {
             }
             Ok(())
         };
-        self.database.write("hand queued players over", hand_over).await
+        self.database.write("hand queued players over", mark_sent).await
     }
 
     async fn forget_queued(&self) -> PortResult<()> {

@@ -7,7 +7,7 @@ use stint_core::ports::PortResult;
 use stint_embedded::rusqlite::{Connection, params};
 
 use super::sqlite::SqliteStore;
-use super::{Milestone, Milestones, Reached};
+use super::{Milestone, MilestoneTimes, Milestones};
 
 /// Times are in milliseconds.
 pub(super) const MIGRATION: &str =
@@ -15,13 +15,13 @@ pub(super) const MIGRATION: &str =
 
 #[async_trait]
 impl Milestones for SqliteStore {
-    async fn reached(&self) -> PortResult<Reached> {
+    async fn reached(&self) -> PortResult<MilestoneTimes> {
         let read = |connection: &Connection| {
             let mut select = connection.prepare_cached("SELECT name, at FROM milestones")?;
             let rows = select.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?)))?;
             rows.collect::<stint_embedded::rusqlite::Result<Vec<(String, i64)>>>()
         };
-        let mut reached = Reached::default();
+        let mut reached = MilestoneTimes::default();
         for (name, at) in self.database.read("read the fleet's milestones", read).await? {
             if let Some(milestone) = Milestone::ALL.into_iter().find(|milestone| milestone.name() == name) {
                 reached.set(milestone, from_millis(at));

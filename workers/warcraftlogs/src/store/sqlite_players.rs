@@ -6,11 +6,13 @@ use stint_core::ports::{PortError, PortResult};
 use stint_embedded::rusqlite::types::Value;
 use stint_embedded::rusqlite::{Connection, OptionalExtension, Result, params, params_from_iter};
 
+use super::import_counts::{Relation, missing};
 use super::sqlite::{SqliteStore, count, id_and_text, page, sql_after, sql_count, sql_id, to_json};
-use super::sqlite_refusals::{Refused, known, refuse};
-use super::sqlite_standings::{Standing, fetched, standing, was_dropped};
-use super::taken_over::{Relation, missing};
-use super::{Answered, Damaged, Dropped, Known, Page, PlayerCounts, PlayerKey, Players, TakenOver, Unasked};
+use super::sqlite_refusals::{RefusalCounts, known, refuse};
+use super::sqlite_standings::{Standing, record_fetched, standing, was_dropped};
+use super::{
+    Damaged, Dropped, FetchedPlayer, ImportCounts, Page, PlayerCounts, PlayerKey, Players, RefusedPlayer, StoredResults,
+};
 use crate::model::{Player, PlayerId, RaidsToScrap};
 
 #[async_trait]
@@ -19,24 +21,24 @@ impl Players for SqliteStore {
         if players.is_empty() {
             return Ok(());
         }
-        let answered: Vec<Answered> = players.iter().cloned().map(Answered::from).collect();
-        self.store(&answered).await
+        let fetched: Vec<FetchedPlayer> = players.iter().cloned().map(FetchedPlayer::from).collect();
+        self.store(&fetched).await
     }
 
-    async fn store(&self, answered: &[Answered]) -> PortResult<()> {
-        let answered = answered.to_vec();
+    async fn store(&self, fetched: &[FetchedPlayer]) -> PortResult<()> {
+        let fetched = fetched.to_vec();
         let store = move |connection: &Connection| {
-            let mut refused = Refused::new();
-            answered.into_iter().try_for_each(|answered| store(connection, answered, &mut refused))?;
+            let mut refused = RefusalCounts::new();
+            fetched.into_iter().try_for_each(|fetched| store(connection, fetched, &mut refused))?;
             refused.keep(connection)
         };
         self.database.write("store players", store).await
     }
 
-    async fn refuse(&self, unasked: &[Unasked], at: Timestamp) -> PortResult<()> {
-        let unasked = unasked.to_vec();
+    async fn refuse(&self, refused_players: &[RefusedPlayer], at: Timestamp) -> PortResult<()> {
+        let refused_players = refused_players.to_vec();
         let record = move |connection: &Connection| {
-            unasked.iter().try_for_each(|player| {
+            refused_players.iter().try_for_each(|player| {
                 player.dropped(at).map_or(Ok(()), |dropped| keep_dropped(connection, &dropped))?;
                 refuse(connection, player.id, &player.refused, at)
             })
@@ -44,21 +46,21 @@ impl Players for SqliteStore {
         self.database.write("record what is refused", record).await
     }
 
-    async fn known(&self, ids: &[PlayerId]) -> PortResult<Known> {
+    async fn known(&self, ids: &[PlayerId]) -> PortResult<StoredResults> {
         let ids = ids.to_vec();
         self.database.read("read what is known of players", move |connection| known(connection, &ids)).await
     }
 
-    async fn take_over(&self, players: &[Player]) -> PortResult<TakenOver> {
+    async fn import(&self, players: &[Player]) -> PortResult<ImportCounts> {
         let players = players.to_vec();
-        let take_over = move |connection: &Connection| {
-            let mut taken = TakenOver::default();
+        let import = move |connection: &Connection| {
+            let mut taken = ImportCounts::default();
             for player in players.iter().cloned() {
                 taken.count(take_over_one(connection, player)?);
             }
             Ok(taken)
         };
-        self.database.write("take over players", take_over).await
+        self.database.write("take over players", import).await
     }
 
     async fn drop_players(&self, dropped: &[Dropped]) -> PortResult<()> {
@@ -140,18 +142,18 @@ fn keep_dropped(connection: &Connection, dropped: &Dropped) -> Result<()> {
 
 /// Merges one player into the stored document, and counts what is refused for the first time. An undecodable document
 /// is replaced.
-fn store(connection: &Connection, answered: Answered, refused: &mut Refused) -> Result<()> {
-    let stored = readable(connection, answered.player.id)?;
-    let mut answers = standing(connection, answered.player.id)?.answers;
-    refused.take_in(&answered, &answers, stored.as_ref());
-    answers.take_in(&answered);
-    let player = merged(answered.player, stored);
+fn store(connection: &Connection, fetched: FetchedPlayer, refused: &mut RefusalCounts) -> Result<()> {
+    let stored = readable(connection, fetched.player.id)?;
+    let mut unit_results = standing(connection, fetched.player.id)?.unit_results;
+    refused.take_in(&fetched, &unit_results, stored.as_ref());
+    unit_results.take_in(&fetched);
+    let player = merged(fetched.player, stored);
     write(connection, &player)?;
     connection.prepare_cached("DELETE FROM dropped WHERE id = ?1")?.execute(params![sql_id(player.id)])?;
     let mut covered: RaidsToScrap = player.ranked_in();
-    covered.merge(&answers.refused());
-    let complete = answered.complete.then_some(player.updated_at);
-    fetched(connection, player.id, complete, &Standing { covered, answers })
+    covered.merge(&unit_results.refused());
+    let complete = fetched.complete.then_some(player.updated_at);
+    record_fetched(connection, player.id, complete, &Standing { covered, unit_results })
 }
 
 /// The stored player, if its document can be decoded.
@@ -203,7 +205,7 @@ fn take_over_one(connection: &Connection, player: Player) -> Result<Relation> {
         stored if dropped_at(connection, player.id)?.is_some_and(|at| at > player.updated_at) => {
             write(connection, &merged(player, stored))?;
         }
-        _ => store(connection, Answered::from(player), &mut Refused::new())?,
+        _ => store(connection, FetchedPlayer::from(player), &mut RefusalCounts::new())?,
     }
     Ok(relation)
 }

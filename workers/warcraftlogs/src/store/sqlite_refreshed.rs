@@ -7,8 +7,8 @@ use stint_embedded::rusqlite::{Connection, OptionalExtension, params};
 
 use super::refreshed::key;
 use super::sqlite::{SqliteStore, to_json};
-use super::{ANSWERS_KEPT, RefreshAnswer, RefreshAnswers};
-use crate::whom::Whom;
+use super::{RESULTS_KEPT, RefreshResult, RefreshResults};
+use crate::player_ref::PlayerRef;
 
 /// `at` is in milliseconds, `result` the JSON of the upstream's response.
 pub(super) const MIGRATION: &str = "
@@ -20,28 +20,28 @@ pub(super) const MIGRATION: &str = "
 ";
 
 #[async_trait]
-impl RefreshAnswers for SqliteStore {
-    async fn keep_answers(&self, answers: &[RefreshAnswer]) -> PortResult<()> {
-        if answers.is_empty() {
+impl RefreshResults for SqliteStore {
+    async fn store_results(&self, results: &[RefreshResult]) -> PortResult<()> {
+        if results.is_empty() {
             return Ok(());
         }
-        let (answers, old) = (answers.to_vec(), to_millis(before(self.clock.now(), ANSWERS_KEPT)));
+        let (results, old) = (results.to_vec(), to_millis(before(self.clock.now(), RESULTS_KEPT)));
         let keep = move |connection: &Connection| {
             connection.prepare_cached("DELETE FROM refresh_answers WHERE at < ?1")?.execute([old])?;
             let mut keep = connection.prepare_cached(
                 "INSERT INTO refresh_answers (whom, at, result) VALUES (?1, ?2, ?3)
                  ON CONFLICT (whom) DO UPDATE SET at = excluded.at, result = excluded.result",
             )?;
-            for RefreshAnswer { whom, at, result } in &answers {
-                keep.execute(params![key(whom), to_millis(*at), to_json(result)?])?;
+            for RefreshResult { player_ref, at, result } in &results {
+                keep.execute(params![key(player_ref), to_millis(*at), to_json(result)?])?;
             }
             Ok(())
         };
         self.database.write("keep what became of a refresh", keep).await
     }
 
-    async fn answer(&self, whom: &Whom) -> PortResult<Option<RefreshAnswer>> {
-        let key = key(whom);
+    async fn latest_result(&self, player_ref: &PlayerRef) -> PortResult<Option<RefreshResult>> {
+        let key = key(player_ref);
         let read = move |connection: &Connection| {
             let mut select = connection.prepare_cached("SELECT at, result FROM refresh_answers WHERE whom = ?1")?;
             select.query_row([key], |row| Ok((row.get(0)?, row.get(1)?))).optional()
@@ -50,7 +50,7 @@ impl RefreshAnswers for SqliteStore {
         // An undecodable result counts as missing: the person waits a little longer, or reads the stored ranks.
         let read = |(at, result): (i64, String)| {
             let result = serde_json::from_str(&result).ok()?;
-            Some(RefreshAnswer { whom: whom.clone(), at: from_millis(at), result })
+            Some(RefreshResult { player_ref: player_ref.clone(), at: from_millis(at), result })
         };
         Ok(row.and_then(read))
     }

@@ -8,8 +8,8 @@ use stint_core::clock::from_millis;
 use stint_embedded::rusqlite::{Connection, OptionalExtension, Result, Row, params};
 
 use super::sqlite::{sql_id, to_json};
-use super::sqlite_standings::{Standing, fetched, from_json, standing};
-use super::{Answered, Answers, Fetched, Known, Refusals, UnitAnswer};
+use super::sqlite_standings::{Standing, from_json, record_fetched, standing};
+use super::{FetchedPlayer, PlayerResults, Refusals, StoredResults, UnitResult, UnitResults};
 use crate::model::{Player, PlayerId, RaidsToScrap, Unit};
 
 /// `answers` has the latest result of each raid and difficulty of a player.
@@ -27,7 +27,7 @@ pub(super) const MIGRATION: &str = "
 ";
 
 /// The refusals and successes in several responses.
-pub(super) struct Refused {
+pub(super) struct RefusalCounts {
     refused: BTreeMap<Unit, Refusal>,
     served: RaidsToScrap,
 }
@@ -40,16 +40,16 @@ pub(super) struct Refusal {
     served: bool,
 }
 
-impl Refused {
-    pub(super) fn new() -> Refused {
-        Refused { refused: BTreeMap::new(), served: RaidsToScrap::default() }
+impl RefusalCounts {
+    pub(super) fn new() -> RefusalCounts {
+        RefusalCounts { refused: BTreeMap::new(), served: RaidsToScrap::default() }
     }
 
     /// Counts what is refused to a player for the first time.
-    pub(super) fn take_in(&mut self, answered: &Answered, known: &Answers, stored: Option<&Player>) {
-        self.served.merge(&answered.player.ranked_in());
+    pub(super) fn take_in(&mut self, fetched: &FetchedPlayer, known: &UnitResults, stored: Option<&Player>) {
+        self.served.merge(&fetched.player.ranked_in());
         let ranked = stored.map(Player::ranked_in).unwrap_or_default();
-        for (unit, reason) in answered.refused.iter().filter(|(unit, _)| !known.is_refused(*unit)) {
+        for (unit, reason) in fetched.refused.iter().filter(|(unit, _)| !known.is_refused(*unit)) {
             let new = || Refusal { players: 0, reason: reason.clone(), served: false };
             let refusal = self.refused.entry(*unit).or_insert_with(new);
             refusal.players += 1;
@@ -60,9 +60,9 @@ impl Refused {
     /// Stores the counts. A player who is served clears the rule.
     pub(super) fn keep(&self, connection: &Connection) -> Result<()> {
         self.refused.iter().try_for_each(|(unit, refusal)| count(connection, *unit, refusal))?;
-        let mut acquit = connection
+        let mut clear_rule = connection
             .prepare_cached("UPDATE refusals SET served = 1 WHERE raid = ?1 AND difficulty = ?2 AND served = 0")?;
-        self.served.units().try_for_each(|(raid, difficulty)| acquit.execute(params![raid, difficulty]).map(drop))
+        self.served.units().try_for_each(|(raid, difficulty)| clear_rule.execute(params![raid, difficulty]).map(drop))
     }
 }
 
@@ -84,8 +84,8 @@ fn was_served(connection: &Connection, unit: Unit) -> Result<bool> {
     let mut select = connection.prepare_cached("SELECT raids, answers FROM standings WHERE raids LIKE ?1")?;
     let mut rows = select.query(params![format!("%\"{}\":%", unit.0)])?;
     while let Some(row) = rows.next()? {
-        let Standing { covered, answers } = read(row, 0)?;
-        if covered.covers(&RaidsToScrap::one(unit.0, unit.1)) && !answers.is_refused(unit) {
+        let Standing { covered, unit_results } = read(row, 0)?;
+        if covered.covers(&RaidsToScrap::one(unit.0, unit.1)) && !unit_results.is_refused(unit) {
             return Ok(true);
         }
     }
@@ -93,7 +93,7 @@ fn was_served(connection: &Connection, unit: Unit) -> Result<bool> {
 }
 
 fn read(row: &Row<'_>, first: usize) -> Result<Standing> {
-    Ok(Standing { covered: from_json(row.get(first)?), answers: from_json(row.get(first + 1)?) })
+    Ok(Standing { covered: from_json(row.get(first)?), unit_results: from_json(row.get(first + 1)?) })
 }
 
 /// Records what is not requested of a player.
@@ -103,24 +103,28 @@ pub(super) fn refuse(
     refused: &[(Unit, String)],
     at: Timestamp,
 ) -> Result<()> {
-    let Standing { mut covered, mut answers } = standing(connection, player)?;
+    let Standing { mut covered, mut unit_results } = standing(connection, player)?;
     for (unit, reason) in refused {
         covered.insert(unit.0, unit.1);
-        answers.insert(*unit, UnitAnswer::Refused(reason.clone()));
+        unit_results.insert(*unit, UnitResult::Refused(reason.clone()));
     }
-    fetched(connection, player, Some(at), &Standing { covered, answers })
+    record_fetched(connection, player, Some(at), &Standing { covered, unit_results })
 }
 
 /// Reads the results of these players, and the refusals for all players.
-pub(super) fn known(connection: &Connection, ids: &[PlayerId]) -> Result<Known> {
+pub(super) fn known(connection: &Connection, ids: &[PlayerId]) -> Result<StoredResults> {
     let mut select = connection.prepare_cached("SELECT fetched_at, raids, answers FROM standings WHERE id = ?1")?;
-    let mut known = Known { refusals: refusals(connection)?, ..Known::default() };
+    let mut known = StoredResults { refusals: refusals(connection)?, ..StoredResults::default() };
     for id in ids {
         let fetched = |row: &Row<'_>| {
             let dropped = row.get::<_, Option<String>>(1)?.is_none();
             let fetched_at: Option<i64> = row.get(0)?;
             let complete_at = fetched_at.map(from_millis);
-            Ok(Fetched { dropped_at: complete_at.filter(|_| dropped), complete_at, answers: from_json(row.get(2)?) })
+            Ok(PlayerResults {
+                dropped_at: complete_at.filter(|_| dropped),
+                complete_at,
+                unit_results: from_json(row.get(2)?),
+            })
         };
         if let Some(fetched) = select.query_row(params![sql_id(*id)], fetched).optional()? {
             known.players.insert(*id, fetched);
@@ -150,17 +154,17 @@ pub(super) fn forget(connection: &Connection, unit: Unit) -> Result<()> {
     }
     let mut select = connection.prepare_cached("SELECT id, raids, answers FROM standings WHERE answers LIKE ?1")?;
     let mut rows = select.query(params![format!("%\"{}\":%", unit.0)])?;
-    let mut forgiven: Vec<(i64, Standing)> = Vec::new();
+    let mut cleared: Vec<(i64, Standing)> = Vec::new();
     while let Some(row) = rows.next()? {
         let mut standing = read(row, 1)?;
-        if standing.answers.forgive(unit) {
+        if standing.unit_results.clear_refusal(unit) {
             standing.covered.remove(unit.0, unit.1);
-            forgiven.push((row.get(0)?, standing));
+            cleared.push((row.get(0)?, standing));
         }
     }
     let mut write = connection
         .prepare_cached("UPDATE standings SET raids = ?2, answers = ?3 WHERE id = ?1 AND raids IS NOT NULL")?;
-    forgiven.iter().try_for_each(|(id, Standing { covered, answers })| {
-        write.execute(params![id, to_json(covered)?, to_json(answers)?]).map(drop)
+    cleared.iter().try_for_each(|(id, Standing { covered, unit_results })| {
+        write.execute(params![id, to_json(covered)?, to_json(unit_results)?]).map(drop)
     })
 }

@@ -6,7 +6,7 @@ use stint_core::ports::PortResult;
 use stint_embedded::rusqlite::{Connection, params};
 
 use super::sqlite::{SqliteStore, to_json};
-use super::{Claim, Doubt, Pass, Rest, UpstreamRest};
+use super::{Claim, Pass, Pause, RuleDoubt, UpstreamPause};
 
 pub(super) const MIGRATION: &str = "
     ALTER TABLE rules ADD COLUMN seen TEXT;
@@ -18,22 +18,22 @@ pub(super) const MIGRATION: &str = "
 ";
 
 impl SqliteStore {
-    pub(super) async fn keep_doubt(
+    pub(super) async fn store_doubt(
         &self,
         claim: &Claim,
         pass: Option<&Pass>,
-        doubt: &Doubt,
+        doubt: &RuleDoubt,
         until: Timestamp,
     ) -> PortResult<bool> {
         let (id, lease, pass, doubt) = (claim.rule.id.clone(), claim.lease.cast_signed(), pass.cloned(), doubt.clone());
         let keep = move |connection: &Connection| {
             let pass = pass.as_ref().map(to_json).transpose()?;
-            let rest = to_json(&Rest { until, reason: doubt.reason.clone() })?;
+            let pause = to_json(&Pause { until, reason: doubt.reason.clone() })?;
             let mut update = connection.prepare_cached(
                 "UPDATE rules SET leased_until = NULL, pass = ?3, doubt = ?4, accepted = 0, rest = ?5, resting_until = ?6
                  WHERE id = ?1 AND lease = ?2",
             )?;
-            update.execute(params![id, lease, pass, to_json(&doubt)?, rest, to_millis(until)])
+            update.execute(params![id, lease, pass, to_json(&doubt)?, pause, to_millis(until)])
         };
         Ok(self.database.write("keep what is doubted of a discovery rule", keep).await? > 0)
     }
@@ -49,33 +49,33 @@ impl SqliteStore {
         Ok(self.database.write("accept what is doubted of a discovery rule", accept).await? > 0)
     }
 
-    pub(super) async fn list_upstreams(&self) -> PortResult<Vec<UpstreamRest>> {
+    pub(super) async fn list_upstreams(&self) -> PortResult<Vec<UpstreamPause>> {
         let list = |connection: &Connection| {
             let mut select =
                 connection.prepare_cached("SELECT upstream, until, reason FROM upstream_rests ORDER BY upstream")?;
             let rows = select.query_map([], |row| {
-                let rest = Rest { until: from_millis(row.get(1)?), reason: row.get(2)? };
-                Ok(UpstreamRest { upstream: row.get(0)?, rest })
+                let pause = Pause { until: from_millis(row.get(1)?), reason: row.get(2)? };
+                Ok(UpstreamPause { upstream: row.get(0)?, pause })
             })?;
             rows.collect()
         };
         self.database.read("list the upstreams that rest", list).await
     }
 
-    pub(super) async fn begin_rest(&self, rest: &UpstreamRest) -> PortResult<()> {
-        let UpstreamRest { upstream, rest } = rest.clone();
+    pub(super) async fn begin_pause(&self, pause: &UpstreamPause) -> PortResult<()> {
+        let UpstreamPause { upstream, pause } = pause.clone();
         let begin = move |connection: &Connection| {
             let mut upsert = connection.prepare_cached(
                 "INSERT INTO upstream_rests (upstream, until, reason) VALUES (?1, ?2, ?3)
                  ON CONFLICT (upstream) DO UPDATE SET until = excluded.until, reason = excluded.reason
                  WHERE excluded.until > until",
             )?;
-            upsert.execute(params![upstream, to_millis(rest.until), rest.reason])
+            upsert.execute(params![upstream, to_millis(pause.until), pause.reason])
         };
         self.database.write("leave an upstream alone", begin).await.map(drop)
     }
 
-    pub(super) async fn end_rest(&self, upstream: &str) -> PortResult<bool> {
+    pub(super) async fn end_pause(&self, upstream: &str) -> PortResult<bool> {
         let upstream = upstream.to_owned();
         let end = move |connection: &Connection| {
             connection.execute("DELETE FROM upstream_rests WHERE upstream = ?1", params![upstream])

@@ -12,7 +12,7 @@ use stint_embedded::rusqlite::{Connection, OptionalExtension, Result, params};
 use super::sqlite::{SqliteStore, to_json};
 use super::sqlite_refusals::{forget, refusals};
 use super::{
-    Claim, Damaged, Doubt, Page, Pass, REFUSALS_IN_A_ROW, Refusals, Rest, Rule, RuleStatus, Rules, UpstreamRest,
+    Claim, Damaged, Page, Pass, Pause, REFUSALS_IN_A_ROW, Refusals, Rule, RuleDoubt, RuleStatus, Rules, UpstreamPause,
 };
 use crate::model::Unit;
 
@@ -20,14 +20,14 @@ struct Row {
     id: String,
     document: String,
     leased_until: Option<i64>,
-    rest: Option<String>,
+    pause: Option<String>,
     pass: Option<String>,
     doubt: Option<String>,
     accepted: bool,
 }
 
 /// A leased rule, as stored.
-struct Lent {
+struct LeasedRule {
     id: String,
     document: String,
     pass: Option<String>,
@@ -38,7 +38,7 @@ struct Lent {
     frozen_since: Option<i64>,
 }
 
-impl Lent {
+impl LeasedRule {
     fn read(&self) -> PortResult<Claim> {
         let what = format!("the discovery rule {}", self.id);
         let rule: Rule = read(&self.document, &what)?;
@@ -53,10 +53,10 @@ impl Lent {
 
 impl SqliteStore {
     /// Leases the due rule that has waited longest, whatever its document contains.
-    async fn lend_due(&self, due_before: Timestamp, lease: Duration) -> PortResult<Option<Lent>> {
+    async fn lease_due(&self, due_before: Timestamp, lease: Duration) -> PortResult<Option<LeasedRule>> {
         let now = self.clock.now();
         let (now, until, due_before) = (to_millis(now), to_millis(after(now, lease)), to_millis(due_before));
-        let lend = move |connection: &Connection| {
+        let lease_rule = move |connection: &Connection| {
             // A last run in the future, and a lease longer than any, were written by a clock that was ahead.
             let mut due = connection.prepare_cached(
                 "UPDATE rules SET lease = lease + 1, leased_until = ?2, rest = NULL, resting_until = NULL
@@ -69,8 +69,8 @@ impl SqliteStore {
                  RETURNING id, document, pass, listed_until, lease, seen, accepted, CASE WHEN json_valid(document) THEN
                      (SELECT frozen_since FROM zones WHERE zones.raid = rules.document ->> '$.raid') END",
             )?;
-            let lent = |row: &stint_embedded::rusqlite::Row<'_>| {
-                Ok(Lent {
+            let leased = |row: &stint_embedded::rusqlite::Row<'_>| {
+                Ok(LeasedRule {
                     id: row.get(0)?,
                     document: row.get(1)?,
                     pass: row.get(2)?,
@@ -81,9 +81,9 @@ impl SqliteStore {
                     frozen_since: row.get(7)?,
                 })
             };
-            due.query_row(params![now, until, due_before, REFUSALS_IN_A_ROW], lent).optional()
+            due.query_row(params![now, until, due_before, REFUSALS_IN_A_ROW], leased).optional()
         };
-        self.database.write("claim a discovery rule", lend).await
+        self.database.write("claim a discovery rule", lease_rule).await
     }
 }
 
@@ -129,11 +129,11 @@ impl Rules for SqliteStore {
     async fn claim_due(&self, due_before: Timestamp, lease: Duration) -> PortResult<Option<Claim>> {
         let mut damaged = None;
         // An undecodable rule is leased now, so the next query finds another.
-        while let Some(lent) = self.lend_due(due_before, lease).await? {
-            match lent.read() {
+        while let Some(leased) = self.lease_due(due_before, lease).await? {
+            match leased.read() {
                 Ok(claim) => return Ok(Some(claim)),
                 Err(error) => {
-                    tracing::warn!(rule = lent.id, %error, "discovery rule {} is passed over: {error}", lent.id);
+                    tracing::warn!(rule = leased.id, %error, "discovery rule {} is passed over: {error}", leased.id);
                     damaged.get_or_insert(error);
                 }
             }
@@ -141,15 +141,15 @@ impl Rules for SqliteStore {
         damaged.map_or(Ok(None), Err)
     }
 
-    async fn keep(&self, claim: &Claim, pass: &Pass, lease: Duration) -> PortResult<bool> {
+    async fn store_progress(&self, claim: &Claim, pass: &Pass, lease: Duration) -> PortResult<bool> {
         let (claim, pass) = (claim.clone(), pass.clone());
         let until = to_millis(after(self.clock.now(), lease));
-        let keep = move |connection: &Connection| {
+        let store_progress = move |connection: &Connection| {
             let mut update = connection
                 .prepare_cached("UPDATE rules SET pass = ?3, leased_until = ?4 WHERE id = ?1 AND lease = ?2")?;
             update.execute(params![claim.rule.id, claim.lease.cast_signed(), to_json(&pass)?, until])
         };
-        Ok(self.database.write("keep the progress of a discovery rule", keep).await? > 0)
+        Ok(self.database.write("keep the progress of a discovery rule", store_progress).await? > 0)
     }
 
     async fn finish(&self, claim: &Claim, pass: &Pass, ran_at: Timestamp) -> PortResult<bool> {
@@ -166,11 +166,11 @@ impl Rules for SqliteStore {
         Ok(self.database.write("finish a discovery rule", finish).await? > 0)
     }
 
-    async fn give_back(&self, claim: &Claim, rest: Option<Rest>) -> PortResult<()> {
+    async fn give_back(&self, claim: &Claim, pause: Option<Pause>) -> PortResult<()> {
         let claim = claim.clone();
         let give_back = move |connection: &Connection| {
-            let text = rest.as_ref().map(to_json).transpose()?;
-            let until = rest.as_ref().map(|rest| to_millis(rest.until));
+            let text = pause.as_ref().map(to_json).transpose()?;
+            let until = pause.as_ref().map(|pause| to_millis(pause.until));
             let mut update = connection.prepare_cached(
                 "UPDATE rules SET leased_until = NULL, rest = ?3, resting_until = ?4 WHERE id = ?1 AND lease = ?2",
             )?;
@@ -179,24 +179,24 @@ impl Rules for SqliteStore {
         self.database.write("give a discovery rule back", give_back).await.map(drop)
     }
 
-    async fn doubt(&self, claim: &Claim, pass: Option<&Pass>, doubt: &Doubt, until: Timestamp) -> PortResult<bool> {
-        self.keep_doubt(claim, pass, doubt, until).await
+    async fn doubt(&self, claim: &Claim, pass: Option<&Pass>, doubt: &RuleDoubt, until: Timestamp) -> PortResult<bool> {
+        self.store_doubt(claim, pass, doubt, until).await
     }
 
     async fn accept(&self, id: &str) -> PortResult<bool> {
         self.accept_doubt(id).await
     }
 
-    async fn upstreams(&self) -> PortResult<Vec<UpstreamRest>> {
+    async fn upstreams(&self) -> PortResult<Vec<UpstreamPause>> {
         self.list_upstreams().await
     }
 
-    async fn rest_upstream(&self, rest: &UpstreamRest) -> PortResult<()> {
-        self.begin_rest(rest).await
+    async fn pause_upstream(&self, pause: &UpstreamPause) -> PortResult<()> {
+        self.begin_pause(pause).await
     }
 
-    async fn wake_upstream(&self, upstream: &str) -> PortResult<bool> {
-        self.end_rest(upstream).await
+    async fn resume_upstream(&self, upstream: &str) -> PortResult<bool> {
+        self.end_pause(upstream).await
     }
 }
 
@@ -208,7 +208,7 @@ fn rows(connection: &Connection) -> Result<Vec<Row>> {
             id: row.get(0)?,
             document: row.get(1)?,
             leased_until: row.get(2)?,
-            rest: row.get(3)?,
+            pause: row.get(3)?,
             pass: row.get(4)?,
             doubt: row.get(5)?,
             accepted: row.get(6)?,
@@ -220,13 +220,13 @@ fn rows(connection: &Connection) -> Result<Vec<Row>> {
 fn status(row: Row, refusals: &BTreeMap<Unit, Refusals>) -> PortResult<RuleStatus> {
     let what = format!("the discovery rule {}", row.id);
     let rule: Rule = read(&row.document, &what)?;
-    let resting: Option<Rest> = row.rest.map(|rest| read(&rest, &what)).transpose()?;
+    let paused: Option<Pause> = row.pause.map(|pause| read(&pause, &what)).transpose()?;
     let unit = (rule.raid, rule.difficulty);
-    let to_blame = refusals.get(&unit).and_then(|refusals| refusals.rest(unit));
+    let to_blame = refusals.get(&unit).and_then(|refusals| refusals.pause(unit));
     Ok(RuleStatus {
         rule,
         leased_until: row.leased_until.map(from_millis),
-        resting: to_blame.or(resting),
+        pause: to_blame.or(paused),
         pass: row.pass.map(|pass| read(&pass, &what)).transpose()?,
         doubt: row.doubt.map(|doubt| read(&doubt, &what)).transpose()?,
         accepted: row.accepted,

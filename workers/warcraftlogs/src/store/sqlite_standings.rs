@@ -7,7 +7,7 @@ use stint_core::clock::to_millis;
 use stint_embedded::rusqlite::{Connection, OptionalExtension, Result, Row, params};
 
 use super::sqlite::{sql_id, to_json};
-use super::{Answers, Freshness};
+use super::{Freshness, UnitResults};
 use crate::model::{PlayerId, RaidsToScrap};
 
 /// Times are in milliseconds. `raids` is `NULL` for a dropped player, of whom nothing more can be fetched.
@@ -56,15 +56,15 @@ pub(super) fn lines(freshness: &Freshness) -> (i64, i64) {
 pub(super) struct Standing {
     /// Raids and difficulties in which nothing more is to be fetched: the player has ranks there, or is refused them.
     pub(super) covered: RaidsToScrap,
-    pub(super) answers: Answers,
+    pub(super) unit_results: UnitResults,
 }
 
 /// Reads what is stored of a player. An undecodable value covers nothing: fetching once too often loses no player.
 pub(super) fn standing(connection: &Connection, id: PlayerId) -> Result<Standing> {
     let mut select = connection.prepare_cached("SELECT raids, answers FROM standings WHERE id = ?1")?;
     let row = |row: &Row<'_>| Ok((row.get::<_, Option<String>>(0)?, row.get::<_, Option<String>>(1)?));
-    let (covered, answers) = select.query_row(params![sql_id(id)], row).optional()?.unwrap_or_default();
-    Ok(Standing { covered: from_json(covered), answers: from_json(answers) })
+    let (covered, unit_results) = select.query_row(params![sql_id(id)], row).optional()?.unwrap_or_default();
+    Ok(Standing { covered: from_json(covered), unit_results: from_json(unit_results) })
 }
 
 /// Decodes a text, or returns the default if it cannot be decoded.
@@ -74,7 +74,7 @@ pub(super) fn from_json<T: Default + DeserializeOwned>(text: Option<String>) -> 
 
 /// Records that something came of a player: everything that its message asks for at `complete`; `None` while it waits
 /// for the rest. A message that was queued later still waits too, and is not forgotten.
-pub(super) fn fetched(
+pub(super) fn record_fetched(
     connection: &Connection,
     id: PlayerId,
     complete: Option<Timestamp>,
@@ -86,8 +86,8 @@ pub(super) fn fetched(
              answers = excluded.answers,
              queued_at = CASE WHEN excluded.fetched_at IS NULL OR queued_at > excluded.fetched_at THEN queued_at END",
     )?;
-    let (covered, answers) = (to_json(&standing.covered)?, to_json(&standing.answers)?);
-    write.execute(params![sql_id(id), complete.map(to_millis), covered, answers]).map(drop)
+    let (covered, unit_results) = (to_json(&standing.covered)?, to_json(&standing.unit_results)?);
+    write.execute(params![sql_id(id), complete.map(to_millis), covered, unit_results]).map(drop)
 }
 
 /// Records that a player was dropped: nothing more is to be fetched of it.

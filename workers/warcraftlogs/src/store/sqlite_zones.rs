@@ -18,7 +18,7 @@ pub(super) const MIGRATION: &str = "
 
 #[async_trait]
 impl Zones for SqliteStore {
-    async fn claim_question(&self, raids: &[RaidId], until: Timestamp) -> PortResult<Vec<RaidId>> {
+    async fn claim_check(&self, raids: &[RaidId], until: Timestamp) -> PortResult<Vec<RaidId>> {
         let (raids, now, until) = (raids.to_vec(), to_millis(self.clock.now()), to_millis(until));
         let claim = move |connection: &Connection| {
             let mut claim = connection.prepare_cached(
@@ -36,7 +36,7 @@ impl Zones for SqliteStore {
         self.database.write("claim the question which raids are frozen", claim).await
     }
 
-    async fn answered(&self, raids: &[(RaidId, bool)], now: Timestamp, ask_again_at: Timestamp) -> PortResult<()> {
+    async fn record_check(&self, raids: &[(RaidId, bool)], now: Timestamp, ask_again_at: Timestamp) -> PortResult<()> {
         let (raids, now, again) = (raids.to_vec(), to_millis(now), to_millis(ask_again_at));
         let keep = move |connection: &Connection| {
             let mut keep = connection.prepare_cached(
@@ -55,9 +55,9 @@ impl Zones for SqliteStore {
         self.database.read("read which raids are frozen", frozen).await
     }
 
-    async fn thaw(&self) -> PortResult<()> {
-        let thaw = |connection: &Connection| connection.execute("DELETE FROM zones", []).map(drop);
-        self.database.write("forget which raids are frozen", thaw).await
+    async fn clear_frozen(&self) -> PortResult<()> {
+        let clear_frozen = |connection: &Connection| connection.execute("DELETE FROM zones", []).map(drop);
+        self.database.write("forget which raids are frozen", clear_frozen).await
     }
 }
 

@@ -47,18 +47,18 @@ pub trait Zones: Send + Sync {
     /// Claims the question which of these raids are frozen. Returns those that are not known to be frozen, and that no
     /// other caller asks or has asked about at this time. No other caller asks about them before `until`; two callers
     /// never get the same raid.
-    async fn claim_question(&self, raids: &[RaidId], until: Timestamp) -> PortResult<Vec<RaidId>>;
+    async fn claim_check(&self, raids: &[RaidId], until: Timestamp) -> PortResult<Vec<RaidId>>;
 
     /// Stores which of the raids are frozen as of `now`. The fleet does not ask about the others before `ask_again_at`.
     /// Idempotent.
-    async fn answered(&self, raids: &[(RaidId, bool)], now: Timestamp, ask_again_at: Timestamp) -> PortResult<()>;
+    async fn record_check(&self, raids: &[(RaidId, bool)], now: Timestamp, ask_again_at: Timestamp) -> PortResult<()>;
 
     /// The frozen raids.
     async fn frozen(&self) -> PortResult<Frozen>;
 
     /// Deletes which raids are frozen: all of them are fetched like others, until the upstream says again that they are
     /// frozen.
-    async fn thaw(&self) -> PortResult<()>;
+    async fn clear_frozen(&self) -> PortResult<()>;
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use stint_core::clock::{Clock, after};
 use stint_core::worker::Event;
 use stint_standins::warcraftlogs::Rate;
 use stint_warcraftlogs::model::{PlayerId, RaidsToScrap};
-use stint_warcraftlogs::store::{Discovered, Rest};
+use stint_warcraftlogs::store::{Discovered, Pause};
 
 use crate::world::{Life, Setup, World, play, rule};
 
@@ -51,10 +51,10 @@ fn the_aggregator_waits_while_a_rule_is_due_running_or_resting_and_says_which() 
         let claim = world.stores.rules.claim_due(jiff::Timestamp::MAX, Duration::from_secs(60)).await.unwrap().unwrap();
         assert_eq!(waits_for().await, "raid 26 in difficulty 4 is being discovered");
         let until = after(world.clock.now(), Duration::from_secs(600));
-        let rest = Rest { until, reason: "the site turned discovery away".into() };
-        world.stores.rules.give_back(&claim, Some(rest)).await.unwrap();
-        let resting = "raid 26 in difficulty 4 rests until 2026-11-20T10:10:00Z: the site turned discovery away";
-        assert_eq!(waits_for().await, resting);
+        let pause = Pause { until, reason: "the site turned discovery away".into() };
+        world.stores.rules.give_back(&claim, Some(pause)).await.unwrap();
+        let paused = "raid 26 in difficulty 4 rests until 2026-11-20T10:10:00Z: the site turned discovery away";
+        assert_eq!(waits_for().await, paused);
         world.pass(600).await;
         assert_eq!(waits_for().await, "raid 26 in difficulty 4 is due for discovery", "the rest is over");
         fleet.discover_everything().await;

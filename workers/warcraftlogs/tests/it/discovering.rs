@@ -163,9 +163,9 @@ fn a_ban_stops_politely_keeps_progress_and_rests() {
             let stopped = report["stopped"].as_str().unwrap();
             assert!(stopped.contains("turned discovery away"), "{stopped}");
             assert_eq!((reads(&world).len(), last_run(&world).await), (6, None));
-            let rest = world.stores.rules.upstreams().await.unwrap().remove(0);
-            assert_eq!(rest.upstream, "standin/zone/rankings");
-            assert_eq!(rest.rest.until, after(world.clock.now(), Duration::from_secs(6 * 3600)));
+            let pause = world.stores.rules.upstreams().await.unwrap().remove(0);
+            assert_eq!(pause.upstream, "standin/zone/rankings");
+            assert_eq!(pause.pause.until, after(world.clock.now(), Duration::from_secs(6 * 3600)));
             let requests = world.books().requests;
             assert!(world.books().banned_requests <= 5, "the ban was not heeded at once");
             world.pass(3 * 3600).await;

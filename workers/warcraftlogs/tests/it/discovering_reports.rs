@@ -90,10 +90,10 @@ fn points_that_are_far_away_are_said_with_when_they_come() {
         for _ in 0..4 {
             let stopped = fleet.run("discover").await["stopped"].clone();
             assert!(stopped.as_str().unwrap().starts_with("no points for the reports before 2026-"), "{stopped}");
-            let resting = world.stores.rules.list().await.unwrap().documents.remove(0).resting.unwrap();
-            assert!(resting.until > world.clock.now());
+            let paused = world.stores.rules.list().await.unwrap().documents.remove(0).pause.unwrap();
+            assert!(paused.until > world.clock.now());
             assert!(!world.discovered().await.is_empty(), "who was paid for is kept, be it of a part of a page");
-            world.clock.sleep_until(resting.until).await;
+            world.clock.sleep_until(paused.until).await;
         }
         world.assert_books_agree().await;
     });
@@ -167,12 +167,12 @@ fn a_key_that_is_no_longer_in_use_is_not_waited_for() {
         world.stores.pool.configure(&[KeyId("retired".into())]).await.unwrap();
         let stopped = world.start().run("discover").await;
         assert!(stopped["stopped"].as_str().unwrap().starts_with("no points for the reports before"), "{stopped}");
-        let resting = world.stores.rules.list().await.unwrap().documents.remove(0).resting.unwrap();
+        let paused = world.stores.rules.list().await.unwrap().documents.remove(0).pause.unwrap();
         let keys = world.stores.pool.keys().await.unwrap();
         let in_use = keys.iter().find(|key| key.state != KeyState::Retired).unwrap();
         // Until the reserve is released, which is enough for a report.
-        assert_eq!((keys.len(), resting.until), (2, in_use.lends_at(Points::whole(5))));
-        assert!(resting.until > world.clock.now());
+        assert_eq!((keys.len(), paused.until), (2, in_use.lends_at(Points::whole(5))));
+        assert!(paused.until > world.clock.now());
     });
 }
 

@@ -40,8 +40,8 @@ async fn assert_doubted(world: &World, fleet: &Process, reason: &str) {
     assert!(doubt.reason.contains(reason), "{}", doubt.reason);
     assert_eq!((&report["finished"], report["stopped"].as_str()), (&false.into(), Some(doubt.reason.as_str())));
     assert_eq!(status.rule.last_run, before);
-    let rest = status.resting.unwrap();
-    assert_eq!((rest.reason, rest.until), (doubt.reason, after(world.clock.now(), Duration::from_secs(REST))));
+    let pause = status.pause.unwrap();
+    assert_eq!((pause.reason, pause.until), (doubt.reason, after(world.clock.now(), Duration::from_secs(REST))));
     assert_eq!(fleet.run("discover").await["stopped"], "no rule is due");
 }
 

@@ -8,7 +8,7 @@ use stint_core::points::Points;
 use stint_core::worker::{Event, Worker};
 use stint_warcraftlogs::client::UPSTREAM;
 use stint_warcraftlogs::config::BudgetStrategy;
-use stint_warcraftlogs::handover::EMPTIED;
+use stint_warcraftlogs::next_worker::EMPTIED;
 use stint_warcraftlogs::rank_fetcher::RankFetcher;
 
 use crate::world::{Fault, Process, Request, Setup, World, play};

@@ -7,9 +7,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 use stint_core::clock::{Clock, after, between};
 use stint_standins::warcraftlogs::Rate;
-use stint_warcraftlogs::handover::start_fleet;
 use stint_warcraftlogs::model::RaidsToScrap;
-use stint_warcraftlogs::store::{Discovered, Milestone, Rest};
+use stint_warcraftlogs::next_worker::start_fleet;
+use stint_warcraftlogs::store::{Discovered, Milestone, Pause};
 
 use crate::world::{Fault, Life, Process, Request, Setup, World, play, rule};
 
@@ -170,7 +170,9 @@ fn a_fleet_that_is_killed_at_any_step_is_done_by_its_schedules() {
             second.set_schedules().await;
             let limit = after(world.clock.now(), BY_SCHEDULE);
             let done = async {
-                while world.stores.milestones.reached().await.unwrap().is_unwritten() || rest_of(&world).await > 0 {
+                while world.stores.milestones.reached().await.unwrap().databases_out_of_date()
+                    || pause_of(&world).await > 0
+                {
                     assert!(world.clock.now() < limit, "step {}", life.steps());
                     world.pass(60).await;
                 }
@@ -188,7 +190,7 @@ fn a_fleet_that_is_killed_at_any_step_is_done_by_its_schedules() {
 }
 
 /// Players who are neither ranked nor dropped.
-async fn rest_of(world: &World) -> usize {
+async fn pause_of(world: &World) -> usize {
     let done = world.ranked().await.len() + world.dropped().await.len();
     world.everybody().len().saturating_sub(done)
 }
@@ -217,8 +219,8 @@ fn a_rule_that_rests_does_not_keep_the_others_and_is_read_when_its_rest_is_over(
         world.add_rules(0).await;
         let claim = world.stores.rules.claim_due(Timestamp::MAX, HOUR).await.unwrap().unwrap();
         let until = after(world.clock.now(), Duration::from_secs(1_000));
-        let rest = Rest { until, reason: "the site turned discovery away".into() };
-        world.stores.rules.give_back(&claim, Some(rest)).await.unwrap();
+        let pause = Pause { until, reason: "the site turned discovery away".into() };
+        world.stores.rules.give_back(&claim, Some(pause)).await.unwrap();
         let (fleet, began) = (world.start(), world.clock.now());
         start(&world, &fleet).await;
         let story = async {

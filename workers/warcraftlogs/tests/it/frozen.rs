@@ -7,7 +7,7 @@ use stint_core::clock::{Clock, after, between};
 use stint_core::points::Points;
 use stint_core::worker::Event;
 use stint_warcraftlogs::message::PlayerMessage;
-use stint_warcraftlogs::whom::Whom;
+use stint_warcraftlogs::player_ref::PlayerRef;
 
 use crate::world::{Fault, Process, Request, Setup, World, play};
 
@@ -109,7 +109,7 @@ fn a_refresh_by_hand_fetches_what_is_frozen() {
         round(&world, &fleet).await;
         world.pass(TURN).await;
         let before = world.ranked().await[&id].updated_at;
-        world.refresh(Whom::Id(id), [(26, 4)].into_iter().collect()).await;
+        world.refresh(PlayerRef::Id(id), [(26, 4)].into_iter().collect()).await;
         world.start().run_until_idle().await;
         assert!(world.ranked().await[&id].updated_at > before);
     });
@@ -154,7 +154,7 @@ fn many_processes_ask_once() {
 /// Passes one player to a worker by hand, with `time` until its deadline. Returns its report.
 async fn fetch(world: &World, worker: &str, time: Duration) -> Value {
     let id = world.population().discoverable(&[(26, 4)])[0];
-    let body = PlayerMessage { whom: Whom::Id(id), raids_to_scrap: world.raids_of(id) }.to_body();
+    let body = PlayerMessage { player_ref: PlayerRef::Id(id), raids_to_scrap: world.raids_of(id) }.to_body();
     let event = Event::Manual(serde_json::from_str(&body).unwrap());
     world.start().invoke(worker, event, time).await.unwrap().report
 }

@@ -227,7 +227,7 @@ fn refuse(life: &Life) -> u64 {
         world.start().run_until_idle().await;
         let known = world.stores.players.known(&[id]).await.unwrap();
         assert_eq!(world.dropped().await.get(&id), Some(&DropReason::Refused), "step {steps}");
-        assert!(known.players[&id].answers.is_refused((99, 1)), "step {steps}");
+        assert!(known.players[&id].unit_results.is_refused((99, 1)), "step {steps}");
         assert_eq!(world.network.sent(Request::Ranks), calls, "it was never asked for");
         steps
     })

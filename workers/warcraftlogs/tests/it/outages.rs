@@ -11,8 +11,8 @@ use stint_testkit::Mortal;
 use stint_warcraftlogs::budget::{BATCH, REVIVE};
 use stint_warcraftlogs::message::{PlayerMessage, QUEUE};
 use stint_warcraftlogs::model::PlayerId;
+use stint_warcraftlogs::player_ref::PlayerRef;
 use stint_warcraftlogs::rank_fetcher::RankFetcher;
-use stint_warcraftlogs::whom::Whom;
 
 use crate::world::{Fault, Life, Request, Setup, Stores, World, play};
 
@@ -28,7 +28,7 @@ async fn receive(world: &World, ids: &[PlayerId]) -> Vec<Delivery> {
 
 /// Parks messages as if no points had been available for them.
 async fn park(world: &World, ids: &[PlayerId]) {
-    let body = |id| PlayerMessage { whom: Whom::Id(id), raids_to_scrap: world.raids_of(id) }.to_body();
+    let body = |id| PlayerMessage { player_ref: PlayerRef::Id(id), raids_to_scrap: world.raids_of(id) }.to_body();
     let parked = |id: &PlayerId| Parked {
         id: id.to_string(),
         queue: QUEUE.into(),

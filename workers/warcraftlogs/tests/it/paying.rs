@@ -1,15 +1,15 @@
 //! Queries other than the fleet's main work are paid for like any other call.
 
 use stint_core::ledger::KeyState;
-use stint_warcraftlogs::budget::Tallied;
-use stint_warcraftlogs::discovery::{AskedServerIds, NoServerId, ServerIds};
+use stint_warcraftlogs::budget::Counted;
+use stint_warcraftlogs::discovery::{ApiServerIds, ServerIdError, ServerIds};
 
 use crate::world::{Fault, Life, Process, Request, Setup, World, play};
 
 /// Asks for the id of a server.
-async fn ask(world: &World, fleet: &Process) -> Result<u32, NoServerId> {
+async fn ask(world: &World, fleet: &Process) -> Result<u32, ServerIdError> {
     let realm = world.population().character(world.everybody()[0]).unwrap().realm.clone();
-    AskedServerIds::new(fleet.budget.clone()).id(realm.region, realm.slug).await
+    ApiServerIds::new(fleet.budget.clone()).id(realm.region, realm.slug).await
 }
 
 #[test]
@@ -20,7 +20,7 @@ fn a_key_that_is_refused_is_no_reason_not_to_ask_with_another() {
             let fleet = world.start();
             world.accept(&world.settings.wcl_keys[refused].id.0.clone(), false);
             ask(&world, &fleet).await.unwrap();
-            assert_eq!(fleet.budget.tally.total(Tallied::Readings), 1);
+            assert_eq!(fleet.budget.counts.total(Counted::Readings), 1);
             let keys = world.stores.pool.keys().await.unwrap();
             let in_use = keys.iter().filter(|key| key.state == KeyState::Open).count();
             assert_eq!(in_use, 1, "{keys:?}");
@@ -34,7 +34,7 @@ fn a_question_says_why_no_counter_could_be_read() {
     play(&world, async {
         let fleet = world.start();
         world.accept(&world.settings.wcl_keys[0].id.0.clone(), false);
-        let Err(NoServerId::NotNow(reason)) = ask(&world, &fleet).await else { panic!("it was answered") };
+        let Err(ServerIdError::Transient(reason)) = ask(&world, &fleet).await else { panic!("it was answered") };
         assert!(reason.contains("no key has 5 points for it before 2026-"), "{reason}");
         assert!(reason.contains("; the counter of a key cannot be read: "), "{reason}");
     });
@@ -47,7 +47,7 @@ fn an_upstream_that_is_down_keeps_no_counter_from_being_read_when_it_is_back() {
         let fleet = world.start();
         world.network.break_down(Request::Points, Fault::Instead(403, "<title>Just a moment...</title>"));
         for expected in ["no key has 5 points for it", "warcraftlogs-api is down since"] {
-            let Err(NoServerId::NotNow(reason)) = ask(&world, &fleet).await else { panic!("it was answered") };
+            let Err(ServerIdError::Transient(reason)) = ask(&world, &fleet).await else { panic!("it was answered") };
             assert!(reason.contains(expected), "{reason}");
             let keys = world.stores.pool.keys().await.unwrap();
             assert!(keys.iter().all(|key| !key.being_read), "{keys:?}");
@@ -63,7 +63,7 @@ fn an_answer_that_was_paid_for_is_kept_though_the_pool_cannot_settle_it() {
             let fleet = world.start_with(&Life::failing_at(step));
             let answer = ask(&world, &fleet).await;
             let came = world.network.sent(Request::World) == 1
-                && !matches!(&answer, Err(NoServerId::NotNow(reason)) if reason.contains("was cut off"));
+                && !matches!(&answer, Err(ServerIdError::Transient(reason)) if reason.contains("was cut off"));
             assert_eq!(answer.is_ok(), came, "step {step}: {answer:?}");
         });
     }

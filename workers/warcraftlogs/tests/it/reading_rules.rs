@@ -9,8 +9,8 @@ use jiff::Timestamp;
 use stint_core::clock::{Clock, after, between};
 use stint_core::ports::{PortError, PortResult};
 use stint_warcraftlogs::discovery::upstream;
-use stint_warcraftlogs::questions::{FollowedQuestions, RankOptions};
-use stint_warcraftlogs::store::{Claim, Doubt, Page, Pass, Rest, Rule, RuleStatus, Rules, UpstreamRest};
+use stint_warcraftlogs::rank_queries::{LiveRankQueries, RankOptions};
+use stint_warcraftlogs::store::{Claim, Page, Pass, Pause, Rule, RuleDoubt, RuleStatus, Rules, UpstreamPause};
 
 use crate::world::{Setup, World, play};
 
@@ -55,19 +55,19 @@ impl Rules for Watched {
         self.inner.claim_due(due_before, lease).await
     }
 
-    async fn keep(&self, claim: &Claim, pass: &Pass, lease: Duration) -> PortResult<bool> {
-        self.inner.keep(claim, pass, lease).await
+    async fn store_progress(&self, claim: &Claim, pass: &Pass, lease: Duration) -> PortResult<bool> {
+        self.inner.store_progress(claim, pass, lease).await
     }
 
     async fn finish(&self, claim: &Claim, pass: &Pass, ran_at: Timestamp) -> PortResult<bool> {
         self.inner.finish(claim, pass, ran_at).await
     }
 
-    async fn give_back(&self, claim: &Claim, rest: Option<Rest>) -> PortResult<()> {
-        self.inner.give_back(claim, rest).await
+    async fn give_back(&self, claim: &Claim, pause: Option<Pause>) -> PortResult<()> {
+        self.inner.give_back(claim, pause).await
     }
 
-    async fn doubt(&self, claim: &Claim, pass: Option<&Pass>, doubt: &Doubt, until: Timestamp) -> PortResult<bool> {
+    async fn doubt(&self, claim: &Claim, pass: Option<&Pass>, doubt: &RuleDoubt, until: Timestamp) -> PortResult<bool> {
         self.inner.doubt(claim, pass, doubt, until).await
     }
 
@@ -75,17 +75,17 @@ impl Rules for Watched {
         self.inner.accept(id).await
     }
 
-    async fn upstreams(&self) -> PortResult<Vec<UpstreamRest>> {
+    async fn upstreams(&self) -> PortResult<Vec<UpstreamPause>> {
         self.upstreams.fetch_add(1, Ordering::SeqCst);
         self.inner.upstreams().await
     }
 
-    async fn rest_upstream(&self, rest: &UpstreamRest) -> PortResult<()> {
-        self.inner.rest_upstream(rest).await
+    async fn pause_upstream(&self, pause: &UpstreamPause) -> PortResult<()> {
+        self.inner.pause_upstream(pause).await
     }
 
-    async fn wake_upstream(&self, upstream: &str) -> PortResult<bool> {
-        self.inner.wake_upstream(upstream).await
+    async fn resume_upstream(&self, upstream: &str) -> PortResult<bool> {
+        self.inner.resume_upstream(upstream).await
     }
 }
 
@@ -126,11 +126,11 @@ fn a_discovery_stops_within_ten_seconds_of_another_one_that_is_turned_away() {
         let turned_away = async {
             world.pass(12).await;
             let until = after(world.clock.now(), Duration::from_secs(3_600));
-            let rest = Rest { until, reason: "the site turned discovery away".into() };
+            let pause = Pause { until, reason: "the site turned discovery away".into() };
             world
                 .stores
                 .rules
-                .rest_upstream(&UpstreamRest { upstream: upstream(&world.settings), rest })
+                .pause_upstream(&UpstreamPause { upstream: upstream(&world.settings), pause })
                 .await
                 .unwrap();
             world.clock.now()
@@ -148,24 +148,24 @@ fn rules_that_cannot_be_read_are_not_asked_for_again_and_again() {
     play(&world, async {
         let watched = Watched::new(&world);
         let clock: Arc<dyn Clock> = Arc::new(world.clock.clone());
-        let questions = FollowedQuestions::new(watched.clone(), RankOptions::default(), clock);
+        let rank_queries = LiveRankQueries::new(watched.clone(), RankOptions::default(), clock);
         watched.is_away.store(true, Ordering::SeqCst);
-        assert!(questions.follow().await.is_err(), "while none were ever read there is nothing to go by");
+        assert!(rank_queries.refresh().await.is_err(), "while none were ever read there is nothing to go by");
         watched.is_away.store(false, Ordering::SeqCst);
-        questions.follow().await.unwrap();
+        rank_queries.refresh().await.unwrap();
         assert_eq!(watched.lists(), 2);
         watched.is_away.store(true, Ordering::SeqCst);
         world.pass(60).await;
         for expected in [3, 4, 5] {
             for _ in 0..5 {
-                questions.follow().await.unwrap();
+                rank_queries.refresh().await.unwrap();
             }
             assert_eq!(watched.lists(), expected);
             world.pass(10).await;
         }
         watched.is_away.store(false, Ordering::SeqCst);
         for _ in 0..5 {
-            questions.follow().await.unwrap();
+            rank_queries.refresh().await.unwrap();
             world.pass(10).await;
         }
         assert_eq!(watched.lists(), 6, "and once read they are good for a minute");

@@ -13,8 +13,8 @@ use stint_core::worker::Event;
 use stint_standins::warcraftlogs::{Fate, Shares};
 use stint_warcraftlogs::message::{PlayerMessage, REFRESH_QUEUE};
 use stint_warcraftlogs::model::{PlayerId, RaidsToScrap};
-use stint_warcraftlogs::store::Refreshed;
-use stint_warcraftlogs::whom::{Named, Whom};
+use stint_warcraftlogs::player_ref::{PlayerName, PlayerRef};
+use stint_warcraftlogs::store::RefreshOutcome;
 
 use crate::world::{Life, Request, Setup, Stores, World, play};
 
@@ -56,14 +56,14 @@ async fn parked(world: &World) -> u64 {
 }
 
 /// The player by name.
-fn by_name(world: &World, id: PlayerId) -> Whom {
+fn by_name(world: &World, id: PlayerId) -> PlayerRef {
     let character = world.population().character(id).unwrap();
-    let named = Named::new(&character.name, character.realm.slug, character.realm.region);
-    Whom::Named(named.unwrap())
+    let named = PlayerName::new(&character.name, character.realm.slug, character.realm.region);
+    PlayerRef::Named(named.unwrap())
 }
 
 async fn refresh(world: &World, id: PlayerId) {
-    world.refresh(Whom::Id(id), world.raids_of(id)).await;
+    world.refresh(PlayerRef::Id(id), world.raids_of(id)).await;
 }
 
 #[test]
@@ -149,7 +149,7 @@ fn points_that_come_back_serve_a_parked_refresh_without_a_wake_up() {
         let ask = Ask { messages: vec![vec![Points::whole(100)]], call_timeout, priority: true };
         let Reservation::Granted(grant) = world.stores.pool.reserve(&ask).await.unwrap() else { panic!("refused") };
         let wanted = strangers(&world, 1)[0];
-        let message = PlayerMessage { whom: Whom::Id(wanted), raids_to_scrap: world.raids_of(wanted) };
+        let message = PlayerMessage { player_ref: PlayerRef::Id(wanted), raids_to_scrap: world.raids_of(wanted) };
         let body = serde_json::from_str(&message.to_body()).unwrap();
         let report = fleet.invoke("refresher", Event::Manual(body), Duration::from_secs(3)).await.unwrap().report;
         assert_eq!((&report["parked"], parked(&world).await), (&1.into(), 1));
@@ -193,11 +193,11 @@ fn a_name_that_nobody_has_is_done_and_counted_and_spoils_nothing() {
         let population = world.population();
         let odd = |fate| by_name(&world, population.with_fate(population.rankings(), fate)[0]);
         let raids = RaidsToScrap::one(26, 3);
-        let named = |name| Whom::Named(Named::new(name, "tarren-mill", "EU").unwrap());
+        let named = |name| PlayerRef::Named(PlayerName::new(name, "tarren-mill", "EU").unwrap());
         let nobody = [r#"Nobody") { id } #"#, r"No\body", "Nobody"].map(named);
-        let somebody = Whom::Id(strangers(&world, 1)[0]);
+        let somebody = PlayerRef::Id(strangers(&world, 1)[0]);
         let asked = nobody.into_iter().chain([odd(Fate::Hidden), odd(Fate::NeverClassed), somebody.clone()]);
-        let messages = asked.map(|whom| PlayerMessage { whom, raids_to_scrap: raids.clone() });
+        let messages = asked.map(|player_ref| PlayerMessage { player_ref, raids_to_scrap: raids.clone() });
         let bodies = messages.map(|message| serde_json::from_str(&message.to_body()).unwrap()).collect();
         let event = Event::Manual(serde_json::Value::Array(bodies));
         let outcome = world.start().invoke("refresher", event, Duration::from_secs(120)).await.unwrap();
@@ -209,8 +209,8 @@ fn a_name_that_nobody_has_is_done_and_counted_and_spoils_nothing() {
 }
 
 /// The stored result of a refresh.
-async fn told(world: &World, whom: &Whom) -> Option<Refreshed> {
-    world.stores.answers.answer(whom).await.unwrap().map(|answer| answer.result)
+async fn told(world: &World, player_ref: &PlayerRef) -> Option<RefreshOutcome> {
+    world.stores.refresh_results.latest_result(player_ref).await.unwrap().map(|found| found.result)
 }
 
 #[test]
@@ -236,17 +236,17 @@ fn a_person_is_told_once_nothing_is_left_of_the_player() {
             let held = status.free.saturating_add(status.reserved).saturating_sub(left);
             let ask = Ask { messages: vec![vec![held]], call_timeout: Duration::from_secs(120), priority: true };
             let Reservation::Granted(grant) = world.stores.pool.reserve(&ask).await.unwrap() else { panic!("refused") };
-            let whom = if is_named { by_name(&world, id) } else { Whom::Id(id) };
-            let message = PlayerMessage { whom: whom.clone(), raids_to_scrap: world.raids_of(id) };
+            let player_ref = if is_named { by_name(&world, id) } else { PlayerRef::Id(id) };
+            let message = PlayerMessage { player_ref: player_ref.clone(), raids_to_scrap: world.raids_of(id) };
             let body = serde_json::from_str(&message.to_body()).unwrap();
             let report = fleet.invoke("refresher", Event::Manual(body), Duration::from_secs(12)).await.unwrap().report;
-            assert_eq!((&report["ranked"], &report["calls"]), (&1.into(), &1.into()), "{whom}: {report}");
-            assert_eq!(told(&world, &whom).await, None, "something is left of {whom}");
+            assert_eq!((&report["ranked"], &report["calls"]), (&1.into(), &1.into()), "{player_ref}: {report}");
+            assert_eq!(told(&world, &player_ref).await, None, "something is left of {player_ref}");
             world.stores.pool.settle(&grant.hold, CallEnd::NotBilled).await.unwrap();
             world.start().run("reviver").await;
             world.start().run_until_idle().await;
-            assert_eq!(world.ranked().await[&canonical(id)].ranked_in(), world.raids_of(id), "{whom}");
-            assert_eq!(told(&world, &whom).await, Some(Refreshed::Ranked(canonical(id))), "{whom}");
+            assert_eq!(world.ranked().await[&canonical(id)].ranked_in(), world.raids_of(id), "{player_ref}");
+            assert_eq!(told(&world, &player_ref).await, Some(RefreshOutcome::Ranked(canonical(id))), "{player_ref}");
         });
     }
 }
@@ -256,7 +256,7 @@ fn a_person_is_told_before_what_follows_the_batch() {
     let world = Setup::new(9, 40).build();
     play(&world, async {
         let id = strangers(&world, 1)[0];
-        let message = PlayerMessage { whom: Whom::Id(id), raids_to_scrap: world.raids_of(id) };
+        let message = PlayerMessage { player_ref: PlayerRef::Id(id), raids_to_scrap: world.raids_of(id) };
         // A throttle that does not respond delays what follows.
         let throttle = world.stores.within(&Life::unanswered_while(|| true)).throttle;
         let fleet = world.start_on(Stores { throttle, ..world.stores.clone() });
@@ -264,7 +264,7 @@ fn a_person_is_told_before_what_follows_the_batch() {
         let invocation = fleet.invoke("refresher", event, Duration::from_secs(120));
         let soon = world.clock.sleep(Duration::from_secs(2));
         assert!(matches!(select(pin!(invocation), soon).await, Either::Right(_)), "it goes on");
-        assert_eq!(told(&world, &message.whom).await, Some(Refreshed::Ranked(id)));
+        assert_eq!(told(&world, &message.player_ref).await, Some(RefreshOutcome::Ranked(id)));
     });
 }
 

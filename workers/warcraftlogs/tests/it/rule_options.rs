@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use stint_standins::warcraftlogs::{Asking, Narrowed};
 use stint_warcraftlogs::config::DiscoverySource;
 use stint_warcraftlogs::model::{PlayerId, RaidRanks};
-use stint_warcraftlogs::questions::Compare;
+use stint_warcraftlogs::rank_queries::Compare;
 use stint_warcraftlogs::store::Rule;
 
 use crate::world::{Request, Setup, World, play, rule, told};
@@ -91,7 +91,7 @@ fn a_rule_that_cannot_be_read_rests_with_the_reason() {
             let stopped = world.start().run("discover").await["stopped"].to_string();
             assert!(stopped.contains(expected), "{stopped}");
             let status = world.stores.rules.list().await.unwrap().documents.remove(0);
-            assert!(status.resting.is_some_and(|rest| rest.reason.contains(expected)));
+            assert!(status.pause.is_some_and(|pause| pause.reason.contains(expected)));
         });
         assert_eq!(world.network.sent(Request::Page), 0, "nothing is asked of the site");
     }

@@ -7,12 +7,12 @@ use proptest::option;
 use proptest::prelude::{Just, Strategy, any, prop_oneof};
 use proptest::proptest;
 use stint_warcraftlogs::client::{
-    GuildOf, RanksOf, all_zones_document, is_report_code, list_reports, ranks_document, read_points, reports_document,
-    server_id_document, zones_document,
+    CharacterRequest, GuildKey, all_zones_document, is_report_code, list_reports, ranks_document, read_points,
+    reports_document, server_id_document, zones_document,
 };
-use stint_warcraftlogs::questions::{Compare, Questions, RankOptions, Timeframe};
+use stint_warcraftlogs::player_ref::{PlayerName, PlayerRef, REGIONS};
+use stint_warcraftlogs::rank_queries::{Compare, RankOptions, RankQueries, Timeframe};
 use stint_warcraftlogs::store::{METRICS, Rule};
-use stint_warcraftlogs::whom::{Named, REGIONS, Whom};
 
 /// The part of the schema that is checked in.
 const OURS: &str = include_str!("../../graphql/schema.graphql");
@@ -54,7 +54,7 @@ fn what_the_fleet_asks_of_points_and_reports_is_valid() {
     let schemas = schemas();
     check(&schemas, &read_points());
     check(&schemas, &list_reports(26, (1_669_438_300_480, 1_669_524_700_480), None, 20, 1));
-    let guild = GuildOf { name: "Écho \") { x }".into(), server: "tarren-mill".into(), region: "EU".into() };
+    let guild = GuildKey { name: "Écho \") { x }".into(), server: "tarren-mill".into(), region: "EU".into() };
     check(&schemas, &list_reports(29, (0, 0), Some(&guild), 100, 400));
     for count in [1, 2, 20] {
         let codes: Vec<String> = (0..count).map(|number| format!("aB{number}xYz01")).collect();
@@ -65,7 +65,7 @@ fn what_the_fleet_asks_of_points_and_reports_is_valid() {
 }
 
 /// Any settings, with any rules of three raids.
-fn questions() -> impl Strategy<Value = Questions> {
+fn rank_queries() -> impl Strategy<Value = RankQueries> {
     let metric = || proptest::sample::select(&METRICS[..]).prop_map(str::to_owned);
     let (partition, size) = (option::of(prop_oneof![Just(-1), 1..9_i32]), option::of(1..=40_u32));
     let metrics = proptest::collection::btree_set(metric(), 0..3);
@@ -86,7 +86,7 @@ fn questions() -> impl Strategy<Value = Questions> {
     let fleet = (metrics, partition, size, option::of(any::<bool>()), compare, timeframe);
     (fleet, rules).prop_map(|((metrics, partition, size, by_bracket, compare, timeframe), rules)| {
         let metrics = metrics.into_iter().collect();
-        Questions::new(&RankOptions { metrics, partition, size, by_bracket, compare, timeframe }, &rules)
+        RankQueries::new(&RankOptions { metrics, partition, size, by_bracket, compare, timeframe }, &rules)
     })
 }
 
@@ -94,14 +94,14 @@ fn questions() -> impl Strategy<Value = Questions> {
 fn whatever_ranks_the_fleet_asks_for_the_document_is_valid() {
     let schemas = schemas();
     let named = ("[^\\p{C}]{1,12}", "[a-z\"\\\\-]{1,12}", proptest::sample::select(&REGIONS[..]));
-    let named = named.prop_filter_map("a name", |(name, server, region)| Named::new(&name, &server, region).ok());
-    let whom = prop_oneof![(1..=i32::MAX as u64).prop_map(Whom::Id), named.prop_map(Whom::Named)];
+    let named = named.prop_filter_map("a name", |(name, server, region)| PlayerName::new(&name, &server, region).ok());
+    let player_ref = prop_oneof![(1..=i32::MAX as u64).prop_map(PlayerRef::Id), named.prop_map(PlayerRef::Named)];
     let unit = (prop_oneof![1..4_u32, 1..10_000_u32], prop_oneof![Just(1_u32), 3..=5_u32, Just(10)]);
     let units = proptest::collection::btree_set(unit, 1..12);
-    let batch = proptest::collection::btree_map(whom, units, 1..=5);
-    proptest!(|(batch in batch.prop_filter("a batch", |batch| !batch.is_empty()), questions in questions())| {
-        let batch = batch.into_iter().map(|(whom, units)| RanksOf { whom, units: units.into_iter().collect() });
-        check(&schemas, &ranks_document(&batch.collect::<Vec<_>>(), &questions));
+    let batch = proptest::collection::btree_map(player_ref, units, 1..=5);
+    proptest!(|(batch in batch.prop_filter("a batch", |batch| !batch.is_empty()), rank_queries in rank_queries())| {
+        let batch = batch.into_iter().map(|(player_ref, units)| CharacterRequest { player_ref, units: units.into_iter().collect() });
+        check(&schemas, &ranks_document(&batch.collect::<Vec<_>>(), &rank_queries));
     });
 }
 

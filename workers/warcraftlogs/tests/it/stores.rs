@@ -2,7 +2,6 @@
 //!
 //! A backend implements [`StoreWorld`] and uses `store_suite!` once.
 
-mod answers;
 mod directory;
 mod discovers;
 mod freshness;
@@ -12,13 +11,14 @@ mod players;
 mod refreshed;
 mod rules;
 mod sqlite;
+mod unit_results;
 mod zones;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use stint_warcraftlogs::store::{Directory, Discovers, Milestones, Players, RefreshAnswers, Rules, Zones};
+use stint_warcraftlogs::store::{Directory, Discovers, Milestones, Players, RefreshResults, Rules, Zones};
 
 /// Empty stores that no other test uses.
 pub(crate) trait StoreWorld {
@@ -26,7 +26,7 @@ pub(crate) trait StoreWorld {
     fn rules(&self) -> Arc<dyn Rules>;
     fn discovers(&self) -> Arc<dyn Discovers>;
     fn players(&self) -> Arc<dyn Players>;
-    fn answers(&self) -> Arc<dyn RefreshAnswers>;
+    fn refresh_results(&self) -> Arc<dyn RefreshResults>;
     /// For the same players.
     fn directory(&self) -> Arc<dyn Directory>;
     fn milestones(&self) -> Arc<dyn Milestones>;
@@ -107,7 +107,7 @@ macro_rules! store_suite {
             what_is_frozen_and_fetched_since_is_not_wanted_any_more
             a_claim_says_since_when_the_raid_is_frozen
         }
-        crate::stores::expand! { answers, $run, $world,
+        crate::stores::expand! { unit_results, $run, $world,
             what_came_of_each_raid_and_difficulty_is_known
             a_player_who_lacks_something_still_waits_for_its_message
             what_is_refused_is_not_due_until_the_rule_changes

@@ -9,9 +9,9 @@ use serde_json::Value;
 use stint_core::clock::{Clock, ManualClock, after};
 use stint_core::ports::PortResult;
 use stint_core::worker::Event;
-use stint_warcraftlogs::handover::{ALL_FRESH, DUE_AGAIN, LAST_IN_FLIGHT, NEXT_DUE, NEXT_RULE, STILL_IN_FLIGHT};
 use stint_warcraftlogs::model::{PlayerId, RaidsToScrap};
-use stint_warcraftlogs::store::{Backlog, Discovered, Discovers, Due, Freshness, Page, Reached, Rest};
+use stint_warcraftlogs::next_worker::{ALL_FRESH, DUE_AGAIN, LAST_IN_FLIGHT, NEXT_DUE, NEXT_RULE, STILL_IN_FLIGHT};
+use stint_warcraftlogs::store::{Backlog, Discovered, Discovers, Due, Freshness, MilestoneTimes, Page, Pause};
 
 use crate::world::{Setup, World, play};
 
@@ -58,8 +58,8 @@ impl Discovers for Hindered {
         Ok(wanted)
     }
 
-    async fn hand_over(&self, sent: &[Discovered], queued_at: Timestamp) -> PortResult<()> {
-        self.inner.hand_over(sent, queued_at).await
+    async fn mark_sent(&self, sent: &[Discovered], queued_at: Timestamp) -> PortResult<()> {
+        self.inner.mark_sent(sent, queued_at).await
     }
 
     async fn forget_queued(&self) -> PortResult<()> {
@@ -76,7 +76,7 @@ impl Discovers for Hindered {
 }
 
 /// Runs an aggregator on such a collection, and returns its report and the milestones that it stored.
-async fn aggregate(world: &World, page_takes: Duration, endless: bool, unwanted: bool) -> (Value, Reached) {
+async fn aggregate(world: &World, page_takes: Duration, endless: bool, unwanted: bool) -> (Value, MilestoneTimes) {
     let inner = world.stores.discovers.clone();
     let mut stores = world.stores.clone();
     stores.discovers = Arc::new(Hindered { inner, clock: world.clock.clone(), page_takes, endless, unwanted });
@@ -155,8 +155,8 @@ fn a_discovery_never_sets_the_wake_up_that_has_started_it() {
         assert_eq!(run(DUE_AGAIN).await, [NEXT_DUE]);
         world.pass(24 * 3600).await;
         let claim = world.stores.rules.claim_due(Timestamp::MAX, TIME).await.unwrap().unwrap();
-        let rest = Rest { until: after(world.clock.now(), TIME), reason: "the site turned discovery away".into() };
-        world.stores.rules.give_back(&claim, Some(rest)).await.unwrap();
+        let pause = Pause { until: after(world.clock.now(), TIME), reason: "the site turned discovery away".into() };
+        world.stores.rules.give_back(&claim, Some(pause)).await.unwrap();
         assert_eq!(run(NEXT_DUE).await, [DUE_AGAIN]);
     });
 }

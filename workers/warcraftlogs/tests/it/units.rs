@@ -9,9 +9,9 @@ use stint_core::worker::{Event, Worker};
 use stint_standins::warcraftlogs::{Fate, SectionFaults, Shares, Spoilt};
 use stint_warcraftlogs::message::PlayerMessage;
 use stint_warcraftlogs::model::{PlayerId, RaidsToScrap};
+use stint_warcraftlogs::player_ref::{PlayerName, PlayerRef};
 use stint_warcraftlogs::rank_fetcher::RankFetcher;
 use stint_warcraftlogs::store::{DropReason, REFUSALS_IN_A_ROW};
-use stint_warcraftlogs::whom::{Named, Whom};
 
 use crate::world::{Life, Request, Setup, Stores, World, play};
 
@@ -78,11 +78,11 @@ fn a_rule_that_is_refused_to_everyone_rests_until_it_is_changed_and_nothing_wait
         world.start().run_until_idle().await;
         assert_eq!(world.dead_letters().await, []);
         let rules = world.stores.rules.list().await.unwrap().documents;
-        let resting: Vec<_> = rules.iter().map(|status| (status.rule.raid, status.resting.as_ref())).collect();
-        assert_eq!((resting[0], resting[1].0), ((26, None), 28));
-        let rest = resting[1].1.unwrap();
+        let paused: Vec<_> = rules.iter().map(|status| (status.rule.raid, status.pause.as_ref())).collect();
+        assert_eq!((paused[0], paused[1].0), ((26, None), 28));
+        let pause = paused[1].1.unwrap();
         let words = "the upstream refuses Sanctum of Domination (28) in heroic for every player: Invalid difficulty/size specified.";
-        assert!(rest.is_until_changed() && rest.reason.starts_with(words), "{rest:?}");
+        assert!(pause.is_until_changed() && pause.reason.starts_with(words), "{pause:?}");
         for player in world.ranked().await.values() {
             assert!(!player.raids.contains_key(&28), "nothing is stored of what is refused");
         }
@@ -103,7 +103,7 @@ fn a_rule_that_is_refused_to_everyone_rests_until_it_is_changed_and_nothing_wait
         // After the rule is put again, it is read, and its players are requested again.
         world.stores.rules.put(&rules[1].rule).await.unwrap();
         let again = world.stores.rules.list().await.unwrap().documents;
-        assert_eq!(again[1].resting, None);
+        assert_eq!(again[1].pause, None);
         let before = world.network.sent(Request::Ranks);
         world.queue(ranked(&world, 1)[0], RaidsToScrap::one(28, 4)).await;
         world.start().run_until_idle().await;
@@ -185,10 +185,10 @@ fn a_player_by_name_of_whom_something_is_missing_goes_on_by_id() {
             let mut asked = 0;
             for id in &ids {
                 let character = world.population().character(*id).unwrap();
-                let named = Named::new(&character.name, character.realm.slug, character.realm.region).unwrap();
-                let whom = if transferred == 0 { Whom::Named(named) } else { Whom::Id(*id) };
+                let named = PlayerName::new(&character.name, character.realm.slug, character.realm.region).unwrap();
+                let player_ref = if transferred == 0 { PlayerRef::Named(named) } else { PlayerRef::Id(*id) };
                 asked += world.raids_of(*id).len() as u64;
-                world.refresh(whom, world.raids_of(*id)).await;
+                world.refresh(player_ref, world.raids_of(*id)).await;
             }
             world.start().run_until_idle().await;
             world.assert_served(&world.asked_of(&ids)).await;
@@ -233,7 +233,7 @@ fn a_message_whose_player_was_fetched_meanwhile_costs_no_call() {
         world.queue(ids[0], world.raids_of(ids[0])).await;
         world.start().run_until_idle().await;
         assert_eq!(world.network.sent(Request::Ranks), 3);
-        world.refresh(Whom::Id(ids[0]), world.raids_of(ids[0])).await;
+        world.refresh(PlayerRef::Id(ids[0]), world.raids_of(ids[0])).await;
         world.start().run_until_idle().await;
         assert_eq!(world.network.sent(Request::Ranks), 4, "a person's wish is always fetched");
     });
@@ -248,7 +248,7 @@ fn a_player_who_was_fetched_of_something_else_is_asked_for_what_is_missing() {
         let units: Vec<(u32, u32)> = world.raids_of(id).units().collect();
         let body = |units: &[(u32, u32)]| {
             let raids_to_scrap = units.iter().copied().collect();
-            NewMessage::new(PlayerMessage { whom: Whom::Id(id), raids_to_scrap }.to_body())
+            NewMessage::new(PlayerMessage { player_ref: PlayerRef::Id(id), raids_to_scrap }.to_body())
         };
         world.stores.queue.send(&[NewMessage { delay: Duration::from_secs(60), ..body(&units) }]).await.unwrap();
         world.pass(1).await;

@@ -12,8 +12,8 @@ use stint_warcraftlogs::aggregator::{Aggregator, unfinished};
 use stint_warcraftlogs::config::{DiscoverySource, Settings};
 use stint_warcraftlogs::db_generator::DbGenerator;
 use stint_warcraftlogs::discovery::upstream;
-use stint_warcraftlogs::handover::{ALL_FRESH, GENERATE};
-use stint_warcraftlogs::store::{Freshness, Rule, RuleStatus, UpstreamRest};
+use stint_warcraftlogs::next_worker::{ALL_FRESH, GENERATE};
+use stint_warcraftlogs::store::{Freshness, Rule, RuleStatus, UpstreamPause};
 
 use super::progress::Snapshot;
 use super::stores::Stores;
@@ -65,16 +65,16 @@ impl Drain {
             return Ok(Work::UnderWay);
         }
         let rules = stores.rules.list().await?.documents;
-        let resting = match standing(&rules, stores, settings, now).await? {
+        let paused = match standing(&rules, stores, settings, now).await? {
             Rules::Fresh => None,
             Rules::Resting(reason) => Some(reason),
             Rules::Unfinished => return Ok(Work::UnderWay),
         };
-        if resting.is_none() && is_a_player_due(stores, settings, now).await? {
+        if paused.is_none() && is_a_player_due(stores, settings, now).await? {
             self.wake(stores, ALL_FRESH, Aggregator::SPEC.name, now).await?;
             return Ok(Work::UnderWay);
         }
-        if is_unwritten(stores, now).await? {
+        if databases_out_of_date(stores, now).await? {
             let page = diary.of(DbGenerator::SPEC.name);
             if let Some(error) = page.error.filter(|_| page.failures >= GIVE_UP) {
                 return Ok(Work::Stopped(format!("{} fails: {error}", DbGenerator::SPEC.name)));
@@ -82,7 +82,7 @@ impl Drain {
             self.wake(stores, GENERATE, DbGenerator::SPEC.name, now).await?;
             return Ok(Work::UnderWay);
         }
-        Ok(resting.or_else(|| refused(&rules)).map_or(Work::Done, Work::Stopped))
+        Ok(paused.or_else(|| refused(&rules)).map_or(Work::Done, Work::Stopped))
     }
 
     /// Wakes a worker, unless it is about to be woken or was woken here a moment ago.
@@ -121,39 +121,40 @@ async fn standing(rules: &[RuleStatus], stores: &Stores, settings: &Settings, no
     let points_at = keys.iter().map(|key| after(key.renews_at, AFTER_RESET)).max();
     let for_points = settings.discovery_source == DiscoverySource::Reports;
     let waits_for_points = |until: Timestamp| for_points && points_at.is_some_and(|at| until <= at);
-    let source = upstream_rest(stores, settings, now).await?;
-    let mut resting = BTreeSet::new();
+    let source = upstream_pause(stores, settings, now).await?;
+    let mut paused = BTreeSet::new();
     for status in rules {
         let Some(reason) = unfinished(std::slice::from_ref(status), fresh_since, now) else { continue };
-        let rest = status.resting.as_ref().map(|rest| rest.until).filter(|until| *until > now);
+        let pause = status.pause.as_ref().map(|pause| pause.until).filter(|until| *until > now);
         let is_read = status.leased_until.is_some_and(|until| until > now);
-        match (rest, &source) {
-            (Some(until), _) if !waits_for_points(until) => resting.insert(reason),
-            (None, Some(source)) if !is_read => resting.insert(source.clone()),
+        match (pause, &source) {
+            (Some(until), _) if !waits_for_points(until) => paused.insert(reason),
+            (None, Some(source)) if !is_read => paused.insert(source.clone()),
             _ => return Ok(Rules::Unfinished),
         };
     }
-    Ok(if resting.is_empty() { Rules::Fresh } else { Rules::Resting(Vec::from_iter(resting).join("; ")) })
+    Ok(if paused.is_empty() { Rules::Fresh } else { Rules::Resting(Vec::from_iter(paused).join("; ")) })
 }
 
 /// Describes the rules that rest until an operator changes them. Nothing waits for these rules, but what they request
 /// is missing.
 fn refused(rules: &[RuleStatus]) -> Option<String> {
     let until_changed = rules.iter().filter_map(|status| {
-        let rest = status.resting.as_ref().filter(|rest| rest.is_until_changed())?;
+        let pause = status.pause.as_ref().filter(|pause| pause.is_until_changed())?;
         let Rule { raid, difficulty, .. } = &status.rule;
-        Some(format!("raid {raid} in difficulty {difficulty} rests until its rule is changed: {}", rest.reason))
+        Some(format!("raid {raid} in difficulty {difficulty} rests until its rule is changed: {}", pause.reason))
     });
     let reasons = BTreeSet::from_iter(until_changed);
     (!reasons.is_empty()).then(|| Vec::from_iter(reasons).join("; "))
 }
 
 /// Returns why no page is read now, if the upstream rejected discovery.
-async fn upstream_rest(stores: &Stores, settings: &Settings, now: Timestamp) -> anyhow::Result<Option<String>> {
+async fn upstream_pause(stores: &Stores, settings: &Settings, now: Timestamp) -> anyhow::Result<Option<String>> {
     let asked = upstream(settings);
-    let rests = stores.rules.upstreams().await?;
-    let rest = rests.into_iter().find(|rest| rest.upstream == asked && rest.rest.until > now);
-    Ok(rest.map(|UpstreamRest { upstream, rest }| format!("{upstream} rests until {}: {}", rest.until, rest.reason)))
+    let pauses = stores.rules.upstreams().await?;
+    let pause = pauses.into_iter().find(|pause| pause.upstream == asked && pause.pause.until > now);
+    Ok(pause
+        .map(|UpstreamPause { upstream, pause }| format!("{upstream} rests until {}: {}", pause.until, pause.reason)))
 }
 
 /// Returns whether any player is to be queued. A document that cannot be read is skipped, as in the aggregator.
@@ -172,7 +173,7 @@ async fn is_a_player_due(stores: &Stores, settings: &Settings, now: Timestamp) -
 
 /// Returns whether there are stored ranks that the databases lack. A folder of an earlier version has no record of when
 /// they were written.
-async fn is_unwritten(stores: &Stores, now: Timestamp) -> anyhow::Result<bool> {
+async fn databases_out_of_date(stores: &Stores, now: Timestamp) -> anyhow::Result<bool> {
     let reached = stores.milestones.reached().await?.as_of(now);
-    Ok(reached.is_unwritten() || (reached.generated.is_none() && stores.players.counts().await?.ranked > 0))
+    Ok(reached.databases_out_of_date() || (reached.generated.is_none() && stores.players.counts().await?.ranked > 0))
 }

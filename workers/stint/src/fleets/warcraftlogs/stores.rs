@@ -10,10 +10,10 @@ use stint_embedded::Embedded;
 use stint_warcraftlogs::aggregator::Aggregator;
 use stint_warcraftlogs::config::Settings;
 use stint_warcraftlogs::discover::Discover;
-use stint_warcraftlogs::handover::{ALL_FRESH, NEXT_DUE};
 use stint_warcraftlogs::message::REFRESH_QUEUE;
+use stint_warcraftlogs::next_worker::{ALL_FRESH, NEXT_DUE};
 use stint_warcraftlogs::store::{
-    Directory, Discovers, Milestones, MongoStore, Players, RefreshAnswers, Rules, SqliteStore, Zones,
+    Directory, Discovers, Milestones, MongoStore, Players, RefreshResults, Rules, SqliteStore, Zones,
 };
 
 use super::specs::{BEGINNING, needs, queue_settings, trigger};
@@ -31,7 +31,7 @@ pub(crate) struct Collections {
     pub(crate) directory: Arc<dyn Directory>,
     pub(crate) milestones: Arc<dyn Milestones>,
     pub(crate) zones: Arc<dyn Zones>,
-    pub(crate) answers: Arc<dyn RefreshAnswers>,
+    pub(crate) refresh_results: Arc<dyn RefreshResults>,
 }
 
 impl Collections {
@@ -55,7 +55,7 @@ impl Collections {
         }
     }
 
-    fn of<S: Rules + Discovers + Players + Directory + Milestones + Zones + RefreshAnswers + 'static>(
+    fn of<S: Rules + Discovers + Players + Directory + Milestones + Zones + RefreshResults + 'static>(
         store: S,
     ) -> Collections {
         let store = Arc::new(store);
@@ -66,7 +66,7 @@ impl Collections {
             directory: store.clone(),
             milestones: store.clone(),
             zones: store.clone(),
-            answers: store,
+            refresh_results: store,
         }
     }
 }
@@ -79,7 +79,7 @@ pub(crate) struct Stores {
     pub(crate) players: Arc<dyn Players>,
     pub(crate) directory: Arc<dyn Directory>,
     pub(crate) milestones: Arc<dyn Milestones>,
-    pub(crate) answers: Arc<dyn RefreshAnswers>,
+    pub(crate) refresh_results: Arc<dyn RefreshResults>,
     pub(crate) hosts: Hosts,
     pub(crate) queue: Arc<dyn Queue>,
     /// The queue of refreshes, which do not wait for their turn in the backlog.
@@ -129,7 +129,7 @@ impl Stores {
             players: collections.players,
             directory: collections.directory,
             milestones: collections.milestones,
-            answers: collections.answers,
+            refresh_results: collections.refresh_results,
             hosts: Hosts::of(backends)?,
             queue: backends.queue(trigger().queue, queue_settings(settings))?,
             refreshes: backends.queue(REFRESH_QUEUE, queue_settings(settings))?,

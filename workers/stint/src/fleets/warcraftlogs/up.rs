@@ -7,7 +7,7 @@ use stint_warcraftlogs::aggregator::Aggregator;
 use stint_warcraftlogs::budget::Budget;
 use stint_warcraftlogs::config::{BudgetStrategy, DiscoverySource, Settings};
 use stint_warcraftlogs::discover::Discover;
-use stint_warcraftlogs::handover::start_fleet;
+use stint_warcraftlogs::next_worker::start_fleet;
 
 use super::drained::Drain;
 use super::progress::{Progress, Snapshot};

@@ -20,14 +20,14 @@ use stint_warcraftlogs::config::{DiscoverySource, Settings};
 use stint_warcraftlogs::db_generator::DbGenerator;
 use stint_warcraftlogs::discover::{Discover, DiscoverSettings};
 use stint_warcraftlogs::discovery::{
-    AskedServerIds, Guarded, NoServerIds, PlayerSource, RankingPages, Reports, SITE, ServerIds,
+    ApiServerIds, BreakerGuardedPages, PlayerSource, RankingPages, Reports, SITE, ServerIds, WithoutServerIds,
 };
 use stint_warcraftlogs::frozen::FrozenRaids;
-use stint_warcraftlogs::handover::Handover;
 use stint_warcraftlogs::message::REFRESH_QUEUE;
+use stint_warcraftlogs::next_worker::NextWorker;
 use stint_warcraftlogs::publish::{Git, GitSettings, Limits, Publisher};
-use stint_warcraftlogs::questions::FollowedQuestions;
 use stint_warcraftlogs::rank_fetcher::RankFetcher;
+use stint_warcraftlogs::rank_queries::LiveRankQueries;
 use stint_warcraftlogs::refresher::Refresher;
 use stint_warcraftlogs::reviver::Reviver;
 use tokio::sync::OnceCell;
@@ -107,13 +107,13 @@ impl<'a> Workshop<'a> {
             queue: self.queue(trigger().queue)?,
             refreshes: self.queue(REFRESH_QUEUE)?,
             api: Arc::new(api),
-            questions: Arc::new(FollowedQuestions::new(collections.rules, settings.ranks.options(), clock.clone())),
+            rank_queries: Arc::new(LiveRankQueries::new(collections.rules, settings.ranks.options(), clock.clone())),
             frozen: Arc::new(FrozenRaids::new(collections.zones, settings.refresh_frozen)),
             clock: clock.clone(),
             worker: settings.lambda_to_revive.clone(),
             unit: settings.unit(),
             concurrency_limit: settings.concurrency_limit,
-            tally: Arc::default(),
+            counts: Arc::default(),
         })
     }
 
@@ -136,16 +136,16 @@ impl<'a> Workshop<'a> {
         let discover = DiscoverSettings {
             delay: settings.discovery_delay(),
             pages_per_chunk: settings.pages_per_thread,
-            rest: Duration::from_secs(u64::from(settings.wcl_ban_rest_minutes) * 60),
+            pause: Duration::from_secs(u64::from(settings.wcl_ban_rest_minutes) * 60),
         };
-        let (source, handover) = (self.source().await?, self.handover().await?);
-        Ok(Discover::new(collections.rules, collections.discovers, source, handover, discover))
+        let (source, next_worker) = (self.source().await?, self.next_worker().await?);
+        Ok(Discover::new(collections.rules, collections.discovers, source, next_worker, discover))
     }
 
     /// Returns the hand-over, which starts the next worker.
-    async fn handover(&self) -> anyhow::Result<Handover> {
+    async fn next_worker(&self) -> anyhow::Result<NextWorker> {
         let milestones = self.collections().await?.milestones;
-        Ok(Handover { wakeups: self.backends.wakeups()?, milestones })
+        Ok(NextWorker { wakeups: self.backends.wakeups()?, milestones })
     }
 
     async fn source(&self) -> anyhow::Result<Arc<dyn PlayerSource>> {
@@ -160,7 +160,7 @@ impl<'a> Workshop<'a> {
                 let pages = RankingPages::new(client, settings.wcl_site_url.clone(), clock, servers);
                 let api =
                     if settings.has_one_host() { Some(self.breaker(UPSTREAM, settings.breaker())?) } else { None };
-                Arc::new(Guarded::new(Arc::new(pages), site, api.map(Arc::new)))
+                Arc::new(BreakerGuardedPages::new(Arc::new(pages), site, api.map(Arc::new)))
             }
             DiscoverySource::Reports => Arc::new(Reports::new(self.budget().await?, settings)),
         })
@@ -169,20 +169,20 @@ impl<'a> Workshop<'a> {
     /// Ranking pages need no key, except for the ids of servers that rules name.
     async fn servers(&self) -> anyhow::Result<Arc<dyn ServerIds>> {
         if self.settings.wcl_keys.is_empty() {
-            return Ok(Arc::new(NoServerIds));
+            return Ok(Arc::new(WithoutServerIds));
         }
-        Ok(Arc::new(AskedServerIds::new(self.budget().await?)))
+        Ok(Arc::new(ApiServerIds::new(self.budget().await?)))
     }
 
     async fn aggregator(&self) -> anyhow::Result<Aggregator> {
         let collections = self.collections().await?;
         if self.settings.refresh_frozen {
-            collections.zones.thaw().await?;
+            collections.zones.clear_frozen().await?;
         }
         let pool = self.backends.pool(self.settings.ledger()).await?;
         let queue = self.queue(trigger().queue)?;
-        let (handover, settings) = (self.handover().await?, self.settings.aggregator());
-        Ok(Aggregator::new(collections.rules, collections.discovers, queue, pool, handover, settings))
+        let (next_worker, settings) = (self.next_worker().await?, self.settings.aggregator());
+        Ok(Aggregator::new(collections.rules, collections.discovers, queue, pool, next_worker, settings))
     }
 }
 
@@ -198,11 +198,11 @@ impl fleet::Workshop for Workshop<'_> {
                 self.planned_budget().await?,
                 players().await?,
                 strategy,
-                self.handover().await?,
+                self.next_worker().await?,
             )),
             name if name == Refresher::SPEC.name => {
-                let answers = self.collections().await?.answers;
-                registry.with(Refresher::new(self.planned_budget().await?, players().await?, answers, strategy))
+                let refresh_results = self.collections().await?.refresh_results;
+                registry.with(Refresher::new(self.planned_budget().await?, players().await?, refresh_results, strategy))
             }
             name if name == Reviver::SPEC.name => registry.with(Reviver::new(self.planned_budget().await?, strategy)),
             name if name == DbGenerator::SPEC.name => {

@@ -1,10 +1,10 @@
 //! Decoding of responses, from complete ones to empty ones.
 
-use super::super::fates::Ranked;
+use super::super::outcomes::RankedCharacter;
 use super::*;
 use crate::model::{Difficulty, RaidId};
+use crate::player_ref::{PlayerName, PlayerRef};
 use crate::store::DropReason;
-use crate::whom::{Named, Whom};
 
 const CHARACTER: &str = r#"{"id":7,"canonicalID":7,"name":"Ånn","classID":4,"hidden":false,
     "server":{"name":"Tarren Mill","slug":"tarren-mill","normalizedName":"TarrenMill","region":{"compactName":"EU"}},
@@ -15,25 +15,25 @@ const TEXT: &str = "No class set for this character. Click the Update button in 
 /// The rankings of [`CHARACTER`].
 const RANKS: &str = r#"{"metric":"dps","bestPerformanceAverage":90,"medianPerformanceAverage":80.5,"rankings":[]}"#;
 
-fn asked(ids: &[u64], units: &[(RaidId, Difficulty)]) -> Vec<RanksOf> {
-    ids.iter().map(|id| RanksOf { whom: Whom::Id(*id), units: units.to_vec() }).collect()
+fn asked(ids: &[u64], units: &[(RaidId, Difficulty)]) -> Vec<CharacterRequest> {
+    ids.iter().map(|id| CharacterRequest { player_ref: PlayerRef::Id(*id), units: units.to_vec() }).collect()
 }
 
-fn fates(body: &str, ids: &[u64]) -> Vec<Fate> {
-    ranks(body.as_bytes(), &asked(ids, &[(26, 4)]), Timestamp::UNIX_EPOCH).unwrap().fates
+fn outcomes(body: &str, ids: &[u64]) -> Vec<CharacterOutcome> {
+    ranks(body.as_bytes(), &asked(ids, &[(26, 4)]), Timestamp::UNIX_EPOCH).unwrap().outcomes
 }
 
 /// The outcome of one player requested in two difficulties, where the response for the second is `scalar`.
-fn fate_of_two(scalar: &str, errors: &str) -> Fate {
+fn fate_of_two(scalar: &str, errors: &str) -> CharacterOutcome {
     let character = CHARACTER.replace(r#""r26d4""#, &format!(r#""r26d5":{scalar},"r26d4""#));
     let body = format!(r#"{{"data":{{"characterData":{{"c7":{character}}}}},"errors":{errors}}}"#);
     let asked = asked(&[7], &[(26, 4), (26, 5)]);
-    ranks(body.as_bytes(), &asked, Timestamp::UNIX_EPOCH).unwrap().fates.remove(0)
+    ranks(body.as_bytes(), &asked, Timestamp::UNIX_EPOCH).unwrap().outcomes.remove(0)
 }
 
-fn ranked(fate: &Fate) -> &Ranked {
-    match fate {
-        Fate::Ranked(ranked) => ranked,
+fn ranked(outcome: &CharacterOutcome) -> &RankedCharacter {
+    match outcome {
+        CharacterOutcome::Ranked(ranked) => ranked,
         other => panic!("{other:?}"),
     }
 }
@@ -44,11 +44,11 @@ fn one_characters_error_leaves_the_others_alone() {
         r#"{{"data":{{"characterData":{{"c7":{CHARACTER},"c8":null,"c9":null}}}},
             "errors":[{{"message":"boom","path":["characterData","c9"]}}]}}"#
     );
-    let fates = fates(&body, &[7, 8, 9, 10]);
-    assert_eq!(ranked(&fates[0]).player.name, "Ånn");
-    assert_eq!(fates[1], Fate::Dropped(DropReason::Unknown));
-    assert_eq!(fates[2], Fate::Failed("the upstream says: boom".into()));
-    assert!(matches!(&fates[3], Fate::Failed(reason) if reason.contains("c10")));
+    let outcomes = outcomes(&body, &[7, 8, 9, 10]);
+    assert_eq!(ranked(&outcomes[0]).player.name, "Ånn");
+    assert_eq!(outcomes[1], CharacterOutcome::Dropped(DropReason::Unknown));
+    assert_eq!(outcomes[2], CharacterOutcome::Failed("the upstream says: boom".into()));
+    assert!(matches!(&outcomes[3], CharacterOutcome::Failed(reason) if reason.contains("c10")));
 }
 
 #[test]
@@ -64,8 +64,8 @@ fn a_raid_and_difficulty_that_does_not_come_leaves_the_others_of_the_player_alon
         ("[]", "[]", "it is not an object"),
         ("7", r#"{"odd":true}"#, "it is not an object"),
     ] {
-        let fate = fate_of_two(scalar, errors);
-        let Ranked { player, refused, missing } = ranked(&fate);
+        let outcome = fate_of_two(scalar, errors);
+        let RankedCharacter { player, refused, missing } = ranked(&outcome);
         assert_eq!(player.ranked_in().units().collect::<Vec<_>>(), [(26, 4)], "{scalar}");
         assert_eq!(
             (refused.as_slice(), missing.as_slice()),
@@ -77,8 +77,8 @@ fn a_raid_and_difficulty_that_does_not_come_leaves_the_others_of_the_player_alon
 
 #[test]
 fn a_raid_and_difficulty_that_is_refused_leaves_the_others_of_the_player_alone() {
-    let fate = fate_of_two(r#"{"error":"Invalid difficulty/size specified."}"#, "[]");
-    let Ranked { player, refused, missing } = ranked(&fate);
+    let outcome = fate_of_two(r#"{"error":"Invalid difficulty/size specified."}"#, "[]");
+    let RankedCharacter { player, refused, missing } = ranked(&outcome);
     assert_eq!(player.ranked_in().units().collect::<Vec<_>>(), [(26, 4)]);
     assert_eq!(refused.as_slice(), [((26, 5), "Invalid difficulty/size specified.".to_owned())]);
     assert!(missing.is_empty());
@@ -87,18 +87,18 @@ fn a_raid_and_difficulty_that_is_refused_leaves_the_others_of_the_player_alone()
 #[test]
 fn a_player_of_whom_everything_is_refused_is_known_all_the_same() {
     let character = CHARACTER.replace(r#"{"metric":"dps","#, r#"{"error":"Invalid zone specified.","#);
-    let fates = fates(&format!(r#"{{"data":{{"characterData":{{"c7":{character}}}}}}}"#), &[7]);
-    let Ranked { player, refused, .. } = ranked(&fates[0]);
-    assert!(player.raids.is_empty() && refused.len() == 1, "{fates:?}");
+    let outcomes = outcomes(&format!(r#"{{"data":{{"characterData":{{"c7":{character}}}}}}}"#), &[7]);
+    let RankedCharacter { player, refused, .. } = ranked(&outcomes[0]);
+    assert!(player.raids.is_empty() && refused.len() == 1, "{outcomes:?}");
 }
 
 #[test]
 fn a_player_of_whom_nothing_comes_fails_with_every_reason() {
     let character = CHARACTER.replace(r#""r26d4""#, r#""r26d5":null,"other""#);
     let body = format!(r#"{{"data":{{"characterData":{{"c7":{character}}}}}}}"#);
-    let fates = ranks(body.as_bytes(), &asked(&[7], &[(26, 4), (26, 5)]), Timestamp::UNIX_EPOCH).unwrap().fates;
+    let outcomes = ranks(body.as_bytes(), &asked(&[7], &[(26, 4), (26, 5)]), Timestamp::UNIX_EPOCH).unwrap().outcomes;
     let reason = "raid 26 in difficulty 4: the answer has no ranks; raid 26 in difficulty 5: the answer has no ranks";
-    assert_eq!(fates, [Fate::Failed(reason.into())]);
+    assert_eq!(outcomes, [CharacterOutcome::Failed(reason.into())]);
 }
 
 #[test]
@@ -106,9 +106,9 @@ fn a_player_who_hides_its_ranks_is_told_from_one_whose_arguments_are_refused() {
     let hidden = r#"{"error":"You do not have permission to see this character's rankings."}"#;
     let character = CHARACTER.replace(RANKS, hidden);
     let body = format!(r#"{{"data":{{"characterData":{{"c7":{character}}}}}}}"#);
-    assert_eq!(fates(&body, &[7]), [Fate::Dropped(DropReason::Hidden)]);
-    let fate = fate_of_two(hidden, "[]");
-    assert_eq!(ranked(&fate).refused.len(), 1, "what came is kept");
+    assert_eq!(outcomes(&body, &[7]), [CharacterOutcome::Dropped(DropReason::Hidden)]);
+    let outcome = fate_of_two(hidden, "[]");
+    assert_eq!(ranked(&outcome).refused.len(), 1, "what came is kept");
 }
 
 #[test]
@@ -118,9 +118,9 @@ fn a_null_beside_an_error_that_names_nobody_is_not_an_unknown_character() {
             r#"{{"data":{{"characterData":{{"c7":{CHARACTER},"c8":null}}}},
                 "errors":[{{"message":"Internal server error"{path}}}]}}"#
         );
-        let fates = fates(&body, &[7, 8]);
-        assert!(matches!(&fates[0], Fate::Ranked(_)), "what came is kept");
-        assert_eq!(fates[1], Fate::Failed("the upstream says: Internal server error".into()), "{path}");
+        let outcomes = outcomes(&body, &[7, 8]);
+        assert!(matches!(&outcomes[0], CharacterOutcome::Ranked(_)), "what came is kept");
+        assert_eq!(outcomes[1], CharacterOutcome::Failed("the upstream says: Internal server error".into()), "{path}");
     }
 }
 
@@ -129,21 +129,21 @@ fn a_character_that_cannot_be_read_leaves_the_others_alone() {
     for (member, broken) in [(r#""name":"Ånn""#, r#""name":7"#), (r#""canonicalID":7"#, r#""canonicalID":null"#)] {
         let broken = CHARACTER.replace(member, broken);
         let body = format!(r#"{{"data":{{"characterData":{{"c7":{CHARACTER},"c8":{broken}}}}}}}"#);
-        let fates = fates(&body, &[7, 8]);
-        assert_eq!(ranked(&fates[0]).player.name, "Ånn");
-        assert!(matches!(&fates[1], Fate::Failed(_)), "{:?}", fates[1]);
+        let outcomes = outcomes(&body, &[7, 8]);
+        assert_eq!(ranked(&outcomes[0]).player.name, "Ånn");
+        assert!(matches!(&outcomes[1], CharacterOutcome::Failed(_)), "{:?}", outcomes[1]);
     }
 }
 
 #[test]
 fn whoever_was_asked_for_by_name_is_known_by_its_canonical_id() {
-    let named = |name| Whom::Named(Named::new(name, "tarren-mill", "EU").unwrap());
-    let asked = [named("Ånn"), named("Nobody")].map(|whom| RanksOf { whom, units: vec![(26, 4)] });
+    let named = |name| PlayerRef::Named(PlayerName::new(name, "tarren-mill", "EU").unwrap());
+    let asked = [named("Ånn"), named("Nobody")].map(|player_ref| CharacterRequest { player_ref, units: vec![(26, 4)] });
     let character = CHARACTER.replace(r#""canonicalID":7"#, r#""canonicalID":8"#);
     let body = format!(r#"{{"data":{{"characterData":{{"n0":{character},"n1":null}}}}}}"#);
-    let fates = ranks(body.as_bytes(), &asked, Timestamp::UNIX_EPOCH).unwrap().fates;
-    assert_eq!(ranked(&fates[0]).player.id, 8);
-    assert_eq!(fates[1], Fate::Dropped(DropReason::Unknown));
+    let outcomes = ranks(body.as_bytes(), &asked, Timestamp::UNIX_EPOCH).unwrap().outcomes;
+    assert_eq!(ranked(&outcomes[0]).player.id, 8);
+    assert_eq!(outcomes[1], CharacterOutcome::Dropped(DropReason::Unknown));
 }
 
 /// A character with nothing visible, as one without a class.
@@ -156,26 +156,26 @@ fn a_never_classed_character_without_an_answer_is_found_by_asking_alone() {
     let cut = format!("{TEXT}{{\"data\":{{\"characterData\":{{\"c7\":");
     let refused = format!("{TEXT}{{\"errors\":[{{\"message\":\"no\"}}]}}");
     for body in [TEXT, "", " \n", &cut, &refused] {
-        assert_eq!(fates(body, &[7]), [Fate::Dropped(DropReason::NeverClassed)], "{body}");
-        assert_eq!(fates(body, &[7, 8]), [Fate::Unclear, Fate::Unclear], "{body}");
+        assert_eq!(outcomes(body, &[7]), [CharacterOutcome::Dropped(DropReason::NeverClassed)], "{body}");
+        assert_eq!(outcomes(body, &[7, 8]), [CharacterOutcome::Unclear, CharacterOutcome::Unclear], "{body}");
     }
 }
 
 #[test]
 fn the_answer_behind_the_text_is_used() {
-    let never = Fate::Dropped(DropReason::NeverClassed);
+    let never = CharacterOutcome::Dropped(DropReason::NeverClassed);
     for class_id in [0, 4] {
         let odd = without_ranks(class_id);
         for text in [TEXT, "Warning: {bad} in x.php {\"line\": 3} No class set for this character"] {
             let body =
                 format!("{text}\n{{\"data\":{{\"characterData\":{{\"c7\":{CHARACTER},\"c8\":{odd}}}}}}} \n<!-- -->");
-            let fates = fates(&body, &[7, 8]);
-            assert_eq!(ranked(&fates[0]).player.id, 7, "{text}");
-            assert_eq!(fates[1], never, "{text}");
+            let outcomes = outcomes(&body, &[7, 8]);
+            assert_eq!(ranked(&outcomes[0]).player.id, 7, "{text}");
+            assert_eq!(outcomes[1], never, "{text}");
         }
     }
     let text_before = format!("{TEXT}{{\"data\":{{\"characterData\":{{\"c7\":{CHARACTER}}}}}}}");
-    assert!(matches!(&fates(&text_before, &[7])[0], Fate::Ranked(_)), "what came is kept");
+    assert!(matches!(&outcomes(&text_before, &[7])[0], CharacterOutcome::Ranked(_)), "what came is kept");
 }
 
 #[test]
@@ -184,11 +184,11 @@ fn where_the_text_may_be_about_several_only_those_are_asked_for_alone() {
     let answer = |other: &str| {
         let body =
             format!("{TEXT}{{\"data\":{{\"characterData\":{{\"c7\":{CHARACTER},\"c8\":{unclear},\"c9\":{other}}}}}}}");
-        fates(&body, &[7, 8, 9])
+        outcomes(&body, &[7, 8, 9])
     };
-    assert_eq!(answer(&unclear)[1..], [Fate::Unclear, Fate::Unclear]);
-    assert_eq!(answer(&never)[1..], [Fate::Unclear, Fate::Dropped(DropReason::NeverClassed)]);
-    assert!(matches!(answer(&never)[0], Fate::Ranked(_)));
+    assert_eq!(answer(&unclear)[1..], [CharacterOutcome::Unclear, CharacterOutcome::Unclear]);
+    assert_eq!(answer(&never)[1..], [CharacterOutcome::Unclear, CharacterOutcome::Dropped(DropReason::NeverClassed)]);
+    assert!(matches!(answer(&never)[0], CharacterOutcome::Ranked(_)));
 }
 
 #[test]
@@ -196,7 +196,7 @@ fn an_answer_is_read_whatever_its_counter_says() {
     for points in ["null", "[]", r#"{"limitPerHour":3600.0,"pointsSpentThisHour":null,"pointsResetIn":9}"#] {
         let body = format!(r#"{{"data":{{"rateLimitData":{points},"characterData":{{"c7":{CHARACTER}}}}}}}"#);
         let decoded = ranks(body.as_bytes(), &asked(&[7], &[(26, 4)]), Timestamp::UNIX_EPOCH).unwrap();
-        assert!(matches!(decoded.fates[..], [Fate::Ranked(_)]), "{points}");
+        assert!(matches!(decoded.outcomes[..], [CharacterOutcome::Ranked(_)]), "{points}");
         assert!(decoded.points.and_then(|points| points.reading(Timestamp::UNIX_EPOCH)).is_none());
     }
 }

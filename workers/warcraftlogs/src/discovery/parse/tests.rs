@@ -98,7 +98,7 @@ fn a_page_is_given_up_when_there_is_no_more_time() {
         asked.set(asked.get() + 1);
         asked.get() < 3
     };
-    assert_eq!(parse_while("<b>".repeat(100_000).as_bytes(), go_on), ParsedPage::GivenUp);
+    assert_eq!(parse_until_cancelled("<b>".repeat(100_000).as_bytes(), go_on), ParsedPage::TimedOut);
     assert_eq!(asked.get(), 3);
 }
 
@@ -109,9 +109,9 @@ struct Counted {
 }
 
 impl ForwardingEmitter for Counted {
-    type Token = Step;
+    type Token = PageStep;
 
-    fn inner(&mut self) -> &mut impl Emitter<Token = Step> {
+    fn inner(&mut self) -> &mut impl Emitter<Token = PageStep> {
         self.asked.set(self.asked.get() + 1);
         &mut self.rows
     }
@@ -194,7 +194,7 @@ proptest! {
     #[test]
     fn a_mutated_page_is_read_to_its_end_within_its_length(html in mutated()) {
         let read = parse(&html);
-        prop_assert!(read != ParsedPage::GivenUp);
+        prop_assert!(read != ParsedPage::TimedOut);
         if let ParsedPage::Table(page) = read {
             prop_assert!(page.players.len() + page.by_name as usize <= page.rows as usize);
         }
@@ -203,6 +203,6 @@ proptest! {
 
     #[test]
     fn any_bytes_are_read_to_their_end(html in prop::collection::vec(any::<u8>(), 0..2_000)) {
-        prop_assert!(parse(&html) != ParsedPage::GivenUp);
+        prop_assert!(parse(&html) != ParsedPage::TimedOut);
     }
 }

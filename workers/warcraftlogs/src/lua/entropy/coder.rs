@@ -22,7 +22,7 @@ const BEYOND: u64 = LOWEST * REFILL;
 
 /// One step of the writer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Step {
+pub(crate) enum CoderStep {
     /// A symbol that owns the slots `from..from + slots` of `1 << bits`.
     Symbol {
         /// Its first slot.
@@ -37,18 +37,18 @@ pub(crate) enum Step {
 }
 
 /// Appends the digits that encode `steps`.
-pub(crate) fn encode(steps: &[Step], target: &mut Vec<u8>) {
+pub(crate) fn encode(steps: &[CoderStep], target: &mut Vec<u8>) {
     let begin = target.len();
     let mut state = 0;
     // Backwards, and reversed at the end.
-    for group in steps.rsplit(|step| *step == Step::Refill) {
+    for group in steps.rsplit(|step| *step == CoderStep::Refill) {
         let (bits, slots) = size(group);
         if state >= (BEYOND >> bits) * slots {
             put(target, state % REFILL, DIGITS_AT_ONCE);
             state /= REFILL;
         }
         for step in group.iter().rev() {
-            if let Step::Symbol { from, slots, bits } = *step {
+            if let CoderStep::Symbol { from, slots, bits } = *step {
                 let slots = u64::from(slots);
                 state = ((state / slots) << bits) + u64::from(from) + state % slots;
             }
@@ -65,10 +65,10 @@ pub(crate) fn encode(steps: &[Step], target: &mut Vec<u8>) {
 }
 
 /// The sum of the bits of a group, and the product of its symbols' slots.
-fn size(group: &[Step]) -> (u32, u64) {
+fn size(group: &[CoderStep]) -> (u32, u64) {
     group.iter().fold((0, 1), |(all, product), step| match step {
-        Step::Symbol { slots, bits, .. } => (all + bits, product * u64::from(*slots)),
-        Step::Refill => (all, product),
+        CoderStep::Symbol { slots, bits, .. } => (all + bits, product * u64::from(*slots)),
+        CoderStep::Refill => (all, product),
     })
 }
 
@@ -110,7 +110,7 @@ impl<'a> State<'a> {
         self.state = (self.state >> bits) * u64::from(slots) + slot;
     }
 
-    /// Refills, where the writer had [`Step::Refill`]. `None` if what follows are not digits.
+    /// Refills, where the writer had [`CoderStep::Refill`]. `None` if what follows are not digits.
     pub(crate) fn refill(&mut self) -> Option<()> {
         if self.state < LOWEST && !self.rest.is_empty() {
             let (digits, rest) = self.rest.split_at_checked(DIGITS_AT_ONCE)?;
@@ -142,17 +142,17 @@ mod tests {
     use super::*;
 
     /// Groups of up to 26 bits, with refills in between.
-    fn steps() -> impl Strategy<Value = Vec<Step>> {
+    fn steps() -> impl Strategy<Value = Vec<CoderStep>> {
         let symbol = (1u32..=9).prop_flat_map(|bits| {
             (0..1u32 << bits).prop_flat_map(move |from| {
-                (1..=(1u32 << bits) - from).prop_map(move |slots| Step::Symbol { from, slots, bits })
+                (1..=(1u32 << bits) - from).prop_map(move |slots| CoderStep::Symbol { from, slots, bits })
             })
         });
         vec((vec(symbol, 0..3), proptest::bool::ANY), 0..60).prop_map(|groups| {
-            let mut steps: Vec<Step> = Vec::new();
+            let mut steps: Vec<CoderStep> = Vec::new();
             for (group, _) in groups {
                 if !steps.is_empty() {
-                    steps.push(Step::Refill);
+                    steps.push(CoderStep::Refill);
                 }
                 steps.extend(group.iter().take(2));
             }
@@ -169,8 +169,8 @@ mod tests {
             let mut state = State::new(&digits).unwrap();
             for step in &steps {
                 match *step {
-                    Step::Refill => state.refill().unwrap(),
-                    Step::Symbol { from, slots, bits } => {
+                    CoderStep::Refill => state.refill().unwrap(),
+                    CoderStep::Symbol { from, slots, bits } => {
                         let slot = state.slot(bits);
                         prop_assert!((from..from + slots).contains(&slot));
                         state.take(from, slots, bits);
@@ -185,8 +185,8 @@ mod tests {
             let mut digits = Vec::new();
             encode(&steps, &mut digits);
             let weight: f64 = steps.iter().map(|step| match step {
-                Step::Symbol { slots, bits, .. } => f64::from(*bits) - f64::from(*slots).log2(),
-                Step::Refill => 0.0,
+                CoderStep::Symbol { slots, bits, .. } => f64::from(*bits) - f64::from(*slots).log2(),
+                CoderStep::Refill => 0.0,
             }).sum();
             // Rounded up to a digit, or to the nine that a refill needs, and a little for uneven division of small
             // states.

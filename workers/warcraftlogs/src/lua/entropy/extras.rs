@@ -67,8 +67,8 @@ pub(crate) fn read_extras(record: &mut Record, digits: &[u8], models: &Models, s
             let level = places::level_of(cell.percent, steps);
             let mut extras = CellExtras::default();
             if shape.extras.score {
-                extras.score = less_one(reader.number(places::SCORE + level)?)?;
-                extras.key_level = less_one(reader.take(places::key_level(extras.score, steps))?)?;
+                extras.score = decode_optional(reader.number(places::SCORE + level)?)?;
+                extras.key_level = decode_optional(reader.take(places::key_level(extras.score, steps))?)?;
             }
             if shape.extras.boss_all_stars && reader.take(places::STARRED)? == 1 {
                 extras.star = Some(reader.star(OF_CELL, level)?);
@@ -101,7 +101,7 @@ fn optional(number: Option<u32>) -> u64 {
 }
 
 /// The inverse of [`optional`]. `None` if the number is out of range.
-fn less_one(number: u64) -> Option<Option<u32>> {
+fn decode_optional(number: u64) -> Option<Option<u32>> {
     number.checked_sub(1).map(u32::try_from).transpose().ok()
 }
 
@@ -172,14 +172,15 @@ impl Reader<'_> {
     }
 
     fn star(&mut self, column: usize, level: usize) -> Option<Star> {
-        let spec = less_one(self.take(places::STAR_SPEC + self.class_id as usize)?)?;
+        let spec = decode_optional(self.take(places::STAR_SPEC + self.class_id as usize)?)?;
         let spec = spec.map(u16::try_from).transpose().ok()?;
-        let partition = less_one(self.take(places::PARTITION)?)?;
+        let partition = decode_optional(self.take(places::PARTITION)?)?;
         let points = u32::try_from(self.number(places::POINTS[column] + level)?).ok()?;
         let rank = self.number(places::WORLD[column] + level)?;
         let region = self.number(places::REGION + context(rank))?;
         let server = self.number(places::SERVER + context(region))?;
-        let (rank, region_rank, server_rank) = (less_one(rank)?, less_one(region)?, less_one(server)?);
+        let (rank, region_rank, server_rank) =
+            (decode_optional(rank)?, decode_optional(region)?, decode_optional(server)?);
         Some(Star { spec, partition, points, rank, region_rank, server_rank })
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::coder::{State, Step};
+use super::coder::{CoderStep, State};
 
 /// The values at one place. A rare value has no slots of its own: an escape stands for it, and its number follows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -48,7 +48,7 @@ impl Default for Counts {
 
 impl Counts {
     /// Counts a value once more.
-    pub(crate) fn see(&mut self, value: u64) {
+    pub(crate) fn count(&mut self, value: u64) {
         if value < DIRECT {
             self.direct[value as usize] += 1;
         } else {
@@ -124,7 +124,7 @@ impl Model {
 
     /// Appends the steps that encode `value`. `None` if the model has neither the value nor an escape, which cannot
     /// happen if the model's counts include the value.
-    pub(crate) fn write(&self, value: u64, steps: &mut Vec<Step>) -> Option<()> {
+    pub(crate) fn write(&self, value: u64, steps: &mut Vec<CoderStep>) -> Option<()> {
         if let Some(symbol) = self.symbol_of(value) {
             steps.push(symbol.step(self.bits));
             return Some(());
@@ -157,8 +157,8 @@ impl Model {
 }
 
 impl Symbol {
-    fn step(&self, bits: u32) -> Step {
-        Step::Symbol { from: self.from, slots: self.slots, bits }
+    fn step(&self, bits: u32) -> CoderStep {
+        CoderStep::Symbol { from: self.from, slots: self.slots, bits }
     }
 }
 
@@ -180,17 +180,17 @@ fn balance(symbols: &mut [(Option<u64>, u32)], shares: &[(Option<u64>, u64)], sl
 }
 
 /// A number of any size, five bits at a time, the lowest first, with a refill before each.
-fn write_number(number: u64, steps: &mut Vec<Step>) {
+fn write_number(number: u64, steps: &mut Vec<CoderStep>) {
     let mut rest = number;
     loop {
         let more = rest >= PIECE_VALUES;
         let piece = rest % PIECE_VALUES + if more { PIECE_VALUES } else { 0 };
-        steps.push(Step::Refill);
-        steps.push(Step::Symbol { from: piece as u32, slots: 1, bits: PIECE });
+        steps.push(CoderStep::Refill);
+        steps.push(CoderStep::Symbol { from: piece as u32, slots: 1, bits: PIECE });
         rest /= PIECE_VALUES;
         if !more {
             // The next value counts its bits from here.
-            steps.push(Step::Refill);
+            steps.push(CoderStep::Refill);
             return;
         }
     }
@@ -220,7 +220,7 @@ mod tests {
 
     fn model(values: &[u64], bits: u32) -> Model {
         let mut counts = Counts::default();
-        values.iter().for_each(|value| counts.see(*value));
+        values.iter().for_each(|value| counts.count(*value));
         Model::of(&counts, bits)
     }
 
@@ -234,7 +234,7 @@ mod tests {
             let mut steps = Vec::new();
             for value in &values {
                 model.write(*value, &mut steps).unwrap();
-                steps.push(Step::Refill);
+                steps.push(CoderStep::Refill);
             }
             let mut digits = Vec::new();
             encode(&steps, &mut digits);
@@ -253,7 +253,7 @@ mod tests {
         let mut steps = Vec::new();
         for _ in 0..1_000 {
             model.write(7, &mut steps).unwrap();
-            steps.push(Step::Refill);
+            steps.push(CoderStep::Refill);
         }
         let mut digits = Vec::new();
         encode(&steps, &mut digits);
@@ -265,8 +265,8 @@ mod tests {
         let (mut left, mut right, mut both) = (Counts::default(), Counts::default(), Counts::default());
         for value in 0..3_000u64 {
             let side = if value % 3 == 0 { &mut left } else { &mut right };
-            side.see(value % 300);
-            both.see(value % 300);
+            side.count(value % 300);
+            both.count(value % 300);
         }
         right.add(&left);
         assert_eq!(Model::of(&right, 8), Model::of(&both, 8));

@@ -1,6 +1,6 @@
 //! The models of all places: what a region's players are expected to look like.
 
-use super::coder::{Step, encode};
+use super::coder::{CoderStep, encode};
 use super::extras::walk_extras;
 use super::model::{Counts, Model};
 use super::places::{PLACES, bits};
@@ -24,7 +24,7 @@ impl Default for Statistics {
 
 impl Statistics {
     /// Counts a record.
-    pub(crate) fn see(&mut self, record: &Record, shape: Shape<'_>) {
+    pub(crate) fn count(&mut self, record: &Record, shape: Shape<'_>) {
         walk(record, shape, self);
         if shape.extras.any() {
             walk_extras(record, shape, self);
@@ -53,7 +53,7 @@ impl Statistics {
 
 impl Sink for Statistics {
     fn put(&mut self, place: usize, value: u64) {
-        self.0[place].get_or_insert_default().see(value);
+        self.0[place].get_or_insert_default().count(value);
     }
 
     fn plain(&mut self, _: u32, _: u32) {}
@@ -73,7 +73,7 @@ impl Models {
         &self,
         record: &Record,
         shape: Shape<'_>,
-        steps: &mut Vec<Step>,
+        steps: &mut Vec<CoderStep>,
         target: &mut Vec<u8>,
     ) -> Option<()> {
         self.write_steps(steps, target, |writer| walk(record, shape, writer))?;
@@ -86,7 +86,7 @@ impl Models {
 
     fn write_steps(
         &self,
-        steps: &mut Vec<Step>,
+        steps: &mut Vec<CoderStep>,
         target: &mut Vec<u8>,
         walk: impl FnOnce(&mut Writer<'_>),
     ) -> Option<()> {
@@ -106,7 +106,7 @@ impl Models {
     /// models = model* count                        ended by a place that does not exist
     /// model  = count count (number count)* count   place, symbols with a value, value and slots of each, slots of the escape
     /// ```
-    pub(crate) fn print(&self, target: &mut Vec<u8>) {
+    pub(crate) fn write_models(&self, target: &mut Vec<u8>) {
         for (place, model) in self.0.iter().enumerate() {
             let Some(model) = model else { continue };
             put_count(target, place as u32);
@@ -122,7 +122,7 @@ impl Models {
         put_count(target, PLACES as u32);
     }
 
-    /// Parses what [`Models::print`] wrote. `None` if it is damaged.
+    /// Parses what [`Models::write_models`] wrote. `None` if it is damaged.
     pub(crate) fn parse(text: &[u8]) -> Option<Models> {
         let mut models = Models(vec![None; PLACES]);
         let mut digits = Digits(text);
@@ -148,7 +148,7 @@ impl Models {
 
 struct Writer<'a> {
     models: &'a Models,
-    steps: &'a mut Vec<Step>,
+    steps: &'a mut Vec<CoderStep>,
     complete: bool,
 }
 
@@ -159,10 +159,10 @@ impl Sink for Writer<'_> {
     }
 
     fn plain(&mut self, value: u32, bits: u32) {
-        self.steps.push(Step::Symbol { from: value, slots: 1, bits });
+        self.steps.push(CoderStep::Symbol { from: value, slots: 1, bits });
     }
 
     fn refill(&mut self) {
-        self.steps.push(Step::Refill);
+        self.steps.push(CoderStep::Refill);
     }
 }

@@ -47,10 +47,10 @@ impl Http {
 impl SmartSubtransport for Http {
     fn action(&self, url: &str, service: Service) -> Result<Box<dyn SmartSubtransportStream>, git2::Error> {
         let Http { session, client } = self;
-        let asked = Asked { session, client, url: url.trim_end_matches('/') };
+        let endpoint = Endpoint { session, client, url: url.trim_end_matches('/') };
         let stream: io::Result<Box<dyn SmartSubtransportStream>> = match service {
-            Service::UploadPackLs | Service::ReceivePackLs => asked.list(service).map(|list| Box::new(list) as _),
-            Service::UploadPack | Service::ReceivePack => asked.call(service).map(|call| Box::new(call) as _),
+            Service::UploadPackLs | Service::ReceivePackLs => endpoint.list(service).map(|list| Box::new(list) as _),
+            Service::UploadPack | Service::ReceivePack => endpoint.call(service).map(|call| Box::new(call) as _),
         };
         stream.map_err(|error| network(&error))
     }
@@ -61,13 +61,13 @@ impl SmartSubtransport for Http {
 }
 
 /// The server and its address.
-struct Asked<'a> {
+struct Endpoint<'a> {
     session: &'a Arc<Session>,
     client: &'a Client,
     url: &'a str,
 }
 
-impl Asked<'_> {
+impl Endpoint<'_> {
     /// The token is sent with the first request, only to the address in the settings.
     fn authorized(&self, request: RequestBuilder) -> io::Result<RequestBuilder> {
         let Some((user, token)) = self.session.address.login() else { return Ok(request) };
@@ -85,8 +85,8 @@ impl Asked<'_> {
         let response =
             self.session.wait(async { request.send().await.map_err(|error| io::Error::other(reason(error))) });
         let expected = format!("application/x-{service}-advertisement");
-        let mut answer = Answer::new(self.session, response?, &expected, None)?;
-        references::read(&mut answer, 2, &self.session.branch).map(Cursor::new)
+        let mut response = ResponseBody::new(self.session, response?, &expected, None)?;
+        references::read(&mut response, 2, &self.session.branch).map(Cursor::new)
     }
 
     /// Starts a call. The body of a push is sent while it is written, since it is large.
@@ -130,33 +130,33 @@ enum State {
     /// The body is being sent.
     Sending(JoinHandle<reqwest::Result<Response>>, mpsc::Sender<Bytes>),
     /// The response is being received.
-    Answered(Answer),
+    Responded(ResponseBody),
     /// The call has failed.
     Failed,
 }
 
 impl Call {
     /// Returns the response, after ending the body.
-    fn answer(&mut self) -> io::Result<&mut Answer> {
+    fn response(&mut self) -> io::Result<&mut ResponseBody> {
         let meter = self.meter.take();
         let sent = match std::mem::replace(&mut self.state, State::Failed) {
-            State::Answered(answer) => Ok(answer),
+            State::Responded(response) => Ok(response),
             State::Gathering(request, body) => {
                 let sending = request.body(body).send();
                 let response =
                     self.session.wait(async { sending.await.map_err(|error| io::Error::other(reason(error))) });
-                response.and_then(|response| Answer::new(&self.session, response, &self.result, meter))
+                response.and_then(|response| ResponseBody::new(&self.session, response, &self.result, meter))
             }
             State::Sending(task, sender) => {
                 drop(sender);
                 let response = self.session.wait(response(task));
-                response.and_then(|response| Answer::new(&self.session, response, &self.result, meter))
+                response.and_then(|response| ResponseBody::new(&self.session, response, &self.result, meter))
             }
             State::Failed => Err(io::Error::other("the call has failed before")),
         };
-        self.state = State::Answered(sent?);
+        self.state = State::Responded(sent?);
         match &mut self.state {
-            State::Answered(answer) => Ok(answer),
+            State::Responded(response) => Ok(response),
             _ => Err(io::Error::other("the call has no answer")),
         }
     }
@@ -171,9 +171,9 @@ impl Call {
             State::Sending(_, sender) => {
                 let piece = Bytes::copy_from_slice(bytes);
                 let sent = self.session.wait(async { sender.send(piece).await.map_err(io::Error::other) });
-                if sent.is_err() && sender.is_closed() { self.answer().map(drop) } else { sent }
+                if sent.is_err() && sender.is_closed() { self.response().map(drop) } else { sent }
             }
-            State::Answered(_) => Err(io::Error::other("the server answers before it was asked")),
+            State::Responded(_) => Err(io::Error::other("the server answers before it was asked")),
             State::Failed => Err(io::Error::other("the call has failed before")),
         }
     }
@@ -194,7 +194,7 @@ async fn response(task: JoinHandle<reqwest::Result<Response>>) -> io::Result<Res
 
 impl Read for Call {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.answer()?.read(buffer)
+        self.response()?.read(buffer)
     }
 }
 
@@ -209,20 +209,25 @@ impl Write for Call {
 }
 
 /// A response while it is received.
-struct Answer {
+struct ResponseBody {
     session: Arc<Session>,
     response: Response,
     meter: Option<Meter>,
     piece: Bytes,
 }
 
-impl Answer {
+impl ResponseBody {
     /// A response of the expected type; otherwise an error that describes it.
-    fn new(session: &Arc<Session>, response: Response, expected: &str, meter: Option<Meter>) -> io::Result<Answer> {
+    fn new(
+        session: &Arc<Session>,
+        response: Response,
+        expected: &str,
+        meter: Option<Meter>,
+    ) -> io::Result<ResponseBody> {
         let is_expected = response.headers().get(CONTENT_TYPE).is_some_and(|value| value == expected);
         match response.status() {
             StatusCode::OK if is_expected => {
-                Ok(Answer { session: session.clone(), response, meter, piece: Bytes::new() })
+                Ok(ResponseBody { session: session.clone(), response, meter, piece: Bytes::new() })
             }
             StatusCode::OK => Err(io::Error::other("what answers there is no git server")),
             status => Err(io::Error::other(refusal(status, &response))),
@@ -230,7 +235,7 @@ impl Answer {
     }
 }
 
-impl Read for Answer {
+impl Read for ResponseBody {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         while self.piece.is_empty() {
             let next = self.response.chunk();

@@ -28,7 +28,7 @@ pub(super) use ssh::{SshCommand, check as check_ssh};
 pub(super) use transports::connect_here;
 
 /// Longest quotation of a remote's message.
-const MAX_WORDS: usize = 300;
+const MAX_QUOTE: usize = 300;
 
 /// The program that a server runs for a fetch or a push.
 fn program(service: Service) -> &'static str {
@@ -44,8 +44,8 @@ fn network(error: &io::Error) -> git2::Error {
 }
 
 /// A remote's message, as part of one line.
-fn words(said: &[u8]) -> String {
+fn one_line(said: &[u8]) -> String {
     let said = String::from_utf8_lossy(said);
     let plain: String = said.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect();
-    plain.trim().chars().take(MAX_WORDS).collect()
+    plain.trim().chars().take(MAX_QUOTE).collect()
 }

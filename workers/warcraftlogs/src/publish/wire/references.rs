@@ -42,7 +42,7 @@ pub(super) fn read(stream: &mut impl Read, parts: u32, branch: &str) -> io::Resu
             )));
         }
         if let Some(reason) = line.strip_prefix(ERROR) {
-            return Err(io::Error::other(format!("it says: {}", super::words(reason))));
+            return Err(io::Error::other(format!("it says: {}", super::one_line(reason))));
         }
         list.take(&line);
     }
@@ -74,12 +74,12 @@ impl List<'_> {
         self.capabilities = capabilities.or(self.capabilities.take());
         let name = std::str::from_utf8(head.get(ID..).unwrap_or_default()).unwrap_or_default().trim_end();
         if name == self.branch || name.starts_with(TAGS) {
-            self.hand_on(head.trim_ascii_end());
+            self.pass_on(head.trim_ascii_end());
         }
     }
 
     /// Passes a reference on; the first one carries the capabilities.
-    fn hand_on(&mut self, head: &[u8]) {
+    fn pass_on(&mut self, head: &[u8]) {
         self.has_reference = true;
         let capabilities = self.capabilities.take();
         push(&mut self.text, &[head, capabilities.as_deref().unwrap_or(b"\n")].concat());
@@ -87,7 +87,7 @@ impl List<'_> {
 
     fn end_part(&mut self, is_last: bool) {
         if is_last && !self.has_reference && self.capabilities.is_some() {
-            self.hand_on(NOTHING);
+            self.pass_on(NOTHING);
         }
         self.text.extend_from_slice(FLUSH);
     }

@@ -164,7 +164,7 @@ impl Carrier for Running {
             return Some(error);
         }
         let said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
-        let said = super::words(&said);
+        let said = super::one_line(&said);
         (!said.is_empty()).then(|| io::Error::other(format!("ssh says: {said}")))
     }
 }

@@ -56,7 +56,7 @@ pub(super) fn open<C: Carrier + 'static>(
 }
 
 impl<C: Carrier> Stream<C> {
-    fn read_on(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+    fn fill(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match Read::read(&mut self.list, buffer)? {
             0 => {
                 let read = Read::read(&mut self.connection, buffer)?;
@@ -69,7 +69,7 @@ impl<C: Carrier> Stream<C> {
 
 impl<C: Carrier> Read for Stream<C> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.read_on(buffer);
+        let read = self.fill(buffer);
         if let Err(error) = &read {
             self.failed = Some((error.kind(), error.to_string()));
         }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use stint_warcraftlogs::lua::{Options, database_path};
+use stint_warcraftlogs::lua::{DatabaseOptions, database_path};
 use stint_warcraftlogs::model::Player;
 
 use super::{installed, play, players};
@@ -93,7 +93,7 @@ fn a_data_file_that_was_cut_says_so() {
     let servers = ["Aa", "Bb", "Tarren Mill"];
     let everyone: Vec<Player> =
         (0..60).map(|seed| ranked("EU", servers[seed % 3], &name_of(seed as u32), seed as u64)).collect();
-    let options = Options { largest_file: 2_000, ..Options::default() };
+    let options = DatabaseOptions { largest_file: 2_000, ..DatabaseOptions::default() };
     let report = generate_with(folder.path(), &everyone, options);
     assert!(report.regions[0].files.len() > 1);
     for path in &report.regions[0].files {

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::Command;
 
 use stint_warcraftlogs::lua::format::Precision;
-use stint_warcraftlogs::lua::{Field, Options};
+use stint_warcraftlogs::lua::{DatabaseOptions, Field};
 use stint_warcraftlogs::model::{AllStars, EncounterRank, Player, RaidRanks};
 
 use crate::lua::world::{bare, generate, generate_with, plain};
@@ -62,7 +62,7 @@ fn dungeons() -> tempfile::TempDir {
     (best.score, best.key_level, best.all_stars) = (Some(169.3), Some(15), Some(stars(None, 103.43, None, None)));
     let mut ann = bare("EU", "Tarren Mill", "Ann");
     ann.raids.insert(25, [(10, ranked)].into());
-    let mut options = Options { precision: Precision::Tenths, ..Options::default() };
+    let mut options = DatabaseOptions { precision: Precision::Tenths, ..DatabaseOptions::default() };
     options.fields.extend([Field::AllStars, Field::BossAllStars, Field::Score]);
     assert_eq!(generate_with(folder.path(), &[ann], options).refused, []);
     folder

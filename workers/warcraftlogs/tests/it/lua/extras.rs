@@ -5,15 +5,17 @@ use std::collections::BTreeSet;
 use proptest::prelude::{Strategy, any, prop_assert_eq, proptest};
 use proptest::sample::subsequence;
 use stint_warcraftlogs::lua::format::Precision;
-use stint_warcraftlogs::lua::{DatabaseWriter, Field, Found, Options, Report, database_path, lookup, read_back};
+use stint_warcraftlogs::lua::{
+    DatabaseOptions, DatabaseWriter, Field, Found, GenerationReport, database_path, lookup, read_back,
+};
 use stint_warcraftlogs::model::{AllStars, Player};
 
 use super::interpreter::assert_all_found_with;
 use super::world::{Dice, GENERATED, generate, generate_with, name_of, ranked};
 
 /// Options with these extras in addition to everything else.
-fn with(extras: &[Field]) -> Options {
-    let mut options = Options::default();
+fn with(extras: &[Field]) -> DatabaseOptions {
+    let mut options = DatabaseOptions::default();
     options.fields.extend(extras);
     options
 }
@@ -72,18 +74,18 @@ fn without_extras(mut player: Player) -> Player {
 }
 
 /// Every player of the report's files, by name.
-fn all_found(report: &Report) -> Vec<Found> {
+fn all_found(report: &GenerationReport) -> Vec<Found> {
     let mut found: Vec<Found> = read_back(&report.regions[0].path).map(Result::unwrap).collect();
     found.sort_by(|left, right| left.name.cmp(&right.name));
     found
 }
 
-fn options() -> impl Strategy<Value = Options> {
+fn options() -> impl Strategy<Value = DatabaseOptions> {
     let all = vec![Field::Median, Field::Kills, Field::Spec, Field::AllStars, Field::BossAllStars, Field::Score];
-    (subsequence(all, 0..=6), any::<bool>()).prop_map(|(fields, tenths)| Options {
+    (subsequence(all, 0..=6), any::<bool>()).prop_map(|(fields, tenths)| DatabaseOptions {
         fields: fields.into_iter().collect(),
         precision: if tenths { Precision::Tenths } else { Precision::Whole },
-        ..Options::default()
+        ..DatabaseOptions::default()
     })
 }
 

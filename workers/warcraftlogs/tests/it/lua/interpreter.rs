@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use stint_warcraftlogs::lua::{Found, Options, database_path};
+use stint_warcraftlogs::lua::{DatabaseOptions, Found, database_path};
 use stint_warcraftlogs::model::Player;
 
 use super::world::{generate, line, name_of, plain, ranked, server};
@@ -32,11 +32,11 @@ fn answers(folder: &Path, queries: &[(&str, &str, &str)]) -> Vec<String> {
 
 /// Asserts that every player is found as written.
 fn assert_all_found(folder: &Path, players: &[Player]) {
-    assert_all_found_with(folder, players, &Options::default());
+    assert_all_found_with(folder, players, &DatabaseOptions::default());
 }
 
 /// The same, in databases with these options.
-pub(super) fn assert_all_found_with(folder: &Path, players: &[Player], options: &Options) {
+pub(super) fn assert_all_found_with(folder: &Path, players: &[Player], options: &DatabaseOptions) {
     let queries: Vec<_> = players
         .iter()
         .map(|player| (player.region.as_str(), player.server.name.as_str(), player.name.as_str()))

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use stint_warcraftlogs::lua::format::Precision;
-use stint_warcraftlogs::lua::{Field, Found, LeftOut, Options, Report, database_path, read_back};
+use stint_warcraftlogs::lua::{DatabaseOptions, Field, Found, GenerationReport, LeftOut, database_path, read_back};
 use stint_warcraftlogs::model::{Player, RaidRanks};
 
 use super::interpreter::assert_all_found_with;
@@ -15,7 +15,7 @@ fn players(servers: &[&str]) -> Vec<Player> {
 }
 
 /// Both readers return what these options should give.
-fn assert_reads_back(players: &[Player], options: &Options) {
+fn assert_reads_back(players: &[Player], options: &DatabaseOptions) {
     let folder = tempfile::tempdir().unwrap();
     let report = generate_with(folder.path(), players, options.clone());
     assert_eq!(report.refused, []);
@@ -39,21 +39,27 @@ fn has_ranks(found: &Found) -> bool {
 
 #[test]
 fn tenths_are_kept_when_they_are_asked_for() {
-    assert_reads_back(&players(&["Aa", "Bb"]), &Options { precision: Precision::Tenths, ..Options::default() });
+    assert_reads_back(
+        &players(&["Aa", "Bb"]),
+        &DatabaseOptions { precision: Precision::Tenths, ..DatabaseOptions::default() },
+    );
 }
 
 #[test]
 fn fields_can_be_left_out_each() {
     for fields in [vec![], vec![Field::Kills], vec![Field::Spec], vec![Field::Median, Field::Spec]] {
-        assert_reads_back(&players(&["Aa"]), &Options { fields: fields.into_iter().collect(), ..Options::default() });
+        assert_reads_back(
+            &players(&["Aa"]),
+            &DatabaseOptions { fields: fields.into_iter().collect(), ..DatabaseOptions::default() },
+        );
     }
 }
 
 #[test]
 fn raids_and_difficulties_can_be_chosen() {
     let some = |ids: &[u32]| Some(ids.iter().copied().collect::<BTreeSet<u32>>());
-    assert_reads_back(&players(&["Aa"]), &Options { raids: some(&[26, 31]), ..Options::default() });
-    assert_reads_back(&players(&["Aa"]), &Options { difficulties: some(&[5]), ..Options::default() });
+    assert_reads_back(&players(&["Aa"]), &DatabaseOptions { raids: some(&[26, 31]), ..DatabaseOptions::default() });
+    assert_reads_back(&players(&["Aa"]), &DatabaseOptions { difficulties: some(&[5]), ..DatabaseOptions::default() });
 }
 
 #[test]
@@ -68,7 +74,7 @@ fn whoever_has_no_rank_in_what_is_written_is_left_out() {
         player
     };
     let everyone = [mythic, plain("EU", "Aa", "Ann"), plain("US", "Aa", "Bea"), empty("Cid"), bare("EU", "Bb", "Dee")];
-    let names = |report: &Report| {
+    let names = |report: &GenerationReport| {
         let found = report.regions.iter().flat_map(|region| read_back(&region.path));
         found.map(|found| found.unwrap().name).collect::<Vec<_>>()
     };
@@ -77,7 +83,7 @@ fn whoever_has_no_rank_in_what_is_written_is_left_out() {
     assert_eq!(report.left_out, LeftOut { without_ranks: 2, ..LeftOut::default() });
     assert_eq!((report.regions[0].servers, report.refused_players), (1, 0), "Dee's server is not written");
     // Options that few players match: the other region keeps its older database, and the report says so.
-    let options = Options { raids: Some([31].into()), ..Options::default() };
+    let options = DatabaseOptions { raids: Some([31].into()), ..DatabaseOptions::default() };
     let report = generate_with(folder.path(), &everyone, options);
     assert_eq!(names(&report), ["Mythic"]);
     let left_out = LeftOut { without_ranks: 4, regions: vec!["US".to_owned()], ..LeftOut::default() };
@@ -101,7 +107,11 @@ fn whoever_was_not_seen_for_long_is_left_out_when_that_is_asked_for() {
         updated("US", "Aa", "Oldest", "2021-01-01"),
     ];
     let generate = |everyone: &[Player], days| {
-        let report = generate_with(folder.path(), everyone, Options { max_age_days: days, ..Options::default() });
+        let report = generate_with(
+            folder.path(),
+            everyone,
+            DatabaseOptions { max_age_days: days, ..DatabaseOptions::default() },
+        );
         let found = report.regions.iter().flat_map(|region| read_back(&region.path));
         (found.map(|found| found.unwrap().name).collect::<Vec<_>>().join(" "), report.left_out)
     };
@@ -153,12 +163,12 @@ fn servers_of_one_slug_are_one_under_the_newest_name() {
 
 #[test]
 fn a_region_beyond_the_largest_file_gets_more_of_them() {
-    let options = Options { largest_file: 20_000, ..Options::default() };
+    let options = DatabaseOptions { largest_file: 20_000, ..DatabaseOptions::default() };
     let players = players(&["Aa", "Bb", "Cc", "Dd", "Ee"]);
     assert_reads_back(&players, &options);
     let folder = tempfile::tempdir().unwrap();
     let report = generate_with(folder.path(), &players, options);
-    let names = |report: &stint_warcraftlogs::lua::Report| {
+    let names = |report: &stint_warcraftlogs::lua::GenerationReport| {
         let name = |path: &std::path::PathBuf| path.file_name().unwrap().to_str().unwrap().to_owned();
         report.regions[0].files.iter().map(name).collect::<Vec<_>>()
     };
@@ -167,6 +177,6 @@ fn a_region_beyond_the_largest_file_gets_more_of_them() {
     let toc = std::fs::read_to_string(folder.path().join("Stint_EU/Stint_EU.toc")).unwrap();
     assert!(toc.ends_with(&(parts.join("\n") + "\n")), "{toc}");
     // Files that a smaller region no longer needs are removed.
-    assert_eq!(names(&generate_with(folder.path(), &players, Options::default())), ["Stint_EU.lua"]);
+    assert_eq!(names(&generate_with(folder.path(), &players, DatabaseOptions::default())), ["Stint_EU.lua"]);
     assert!(!folder.path().join("Stint_EU/Stint_EU_1.lua").exists());
 }

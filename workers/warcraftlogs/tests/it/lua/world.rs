@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use jiff::Timestamp;
-use stint_warcraftlogs::lua::{DatabaseWriter, Found, Options, Report};
+use stint_warcraftlogs::lua::{DatabaseOptions, DatabaseWriter, Found, GenerationReport};
 use stint_warcraftlogs::model::{AllStars, EncounterRank, Player, RaidRanks, Server};
 
 /// The day on which the databases of these tests are generated; it is not in the files.
@@ -82,12 +82,12 @@ pub(crate) fn name_of(number: u32) -> String {
 }
 
 /// Writes databases with everything.
-pub(crate) fn generate(folder: &Path, players: &[Player]) -> Report {
-    generate_with(folder, players, Options::default())
+pub(crate) fn generate(folder: &Path, players: &[Player]) -> GenerationReport {
+    generate_with(folder, players, DatabaseOptions::default())
 }
 
 /// Writes databases with these options.
-pub(crate) fn generate_with(folder: &Path, players: &[Player], options: Options) -> Report {
+pub(crate) fn generate_with(folder: &Path, players: &[Player], options: DatabaseOptions) -> GenerationReport {
     let mut writer = DatabaseWriter::create_with(folder, options).unwrap();
     players.iter().cloned().for_each(|player| writer.push(player).unwrap());
     writer.finish(GENERATED.parse().unwrap()).unwrap()

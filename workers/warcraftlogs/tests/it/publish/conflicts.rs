@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use stint_warcraftlogs::publish::{Git, GitSettings, Publisher, Step};
+use stint_warcraftlogs::publish::{Git, GitSettings, PublishStep, Publisher};
 
 use super::place::{Place, player, push, push_meanwhile};
 
@@ -10,7 +10,7 @@ use super::place::{Place, player, push, push_meanwhile};
 fn overtaken(place: &Arc<Place>, lands: u32) -> Git {
     let other = Arc::clone(place);
     Git::with_progress(place.settings("state"), move |step| {
-        if let Step::Push(attempt) = step
+        if let PublishStep::Push(attempt) = step
             && attempt <= lands
         {
             let theirs = other.generate("theirs", &[player("US", "Bea", 10 + attempt)]);

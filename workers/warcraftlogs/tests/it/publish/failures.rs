@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::path::Path;
 
-use stint_warcraftlogs::publish::{Git, GitSettings, MAX_FILE_BYTES, PublishError, Published, Publisher, Step};
+use stint_warcraftlogs::publish::{Git, GitSettings, MAX_FILE_BYTES, PublishError, PublishStep, Published, Publisher};
 
 use super::place::{Place, player, push};
 
@@ -41,14 +41,14 @@ async fn a_dirty_or_half_made_clone_is_no_obstacle() {
 
 #[tokio::test]
 async fn wherever_a_publication_dies_the_next_one_reaches_the_same_end() {
-    for dies_at in [Step::Fetch(1), Step::Commit(1), Step::Push(1), Step::Tag(1)] {
+    for dies_at in [PublishStep::Fetch(1), PublishStep::Commit(1), PublishStep::Push(1), PublishStep::Tag(1)] {
         for place in Place::both() {
             push(&Git::new(place.settings("state")), &place.generate("fresh", &[player("EU", "Ann", 20)])).await;
             let dying =
                 Git::with_progress(place.settings("state"), move |step| assert_ne!(step, dies_at, "it dies here"));
             let folder = place.generate("fresh", &[player("EU", "Bea", 20)]);
             assert!(matches!(dying.publish(&folder).await, Err(PublishError::Stopped(_))), "{dies_at:?}");
-            let was_pushed = matches!(dies_at, Step::Tag(_));
+            let was_pushed = matches!(dies_at, PublishStep::Tag(_));
             assert_eq!(place.commits("main"), if was_pushed { 2 } else { 1 }, "{dies_at:?}");
             place.git(&["fsck", "--strict"]);
             Git::new(place.settings("state")).publish(&folder).await.unwrap();

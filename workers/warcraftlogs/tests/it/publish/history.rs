@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use stint_warcraftlogs::publish::{Git, GitSettings, History, Publisher, Step};
+use stint_warcraftlogs::publish::{Git, GitSettings, History, PublishStep, Publisher};
 
 use super::place::{Place, player, push, push_meanwhile};
 
@@ -41,7 +41,7 @@ async fn what_another_publisher_pushes_meanwhile_is_in_the_new_state() {
         push(&Git::new(latest(&place, "state")), &place.generate("fresh", &[player("EU", "Ann", 20)])).await;
         let other = Arc::clone(&place);
         let git = Git::with_progress(latest(&place, "state"), move |step| {
-            if step == Step::Push(1) {
+            if step == PublishStep::Push(1) {
                 let theirs = other.generate("theirs", &[player("US", "Bea", 27)]);
                 push_meanwhile(Git::new(latest(&other, "other state")), theirs).unwrap();
             }
@@ -73,7 +73,7 @@ async fn a_commit_of_others_that_lands_meanwhile_is_not_replaced_either() {
         push(&Git::new(latest(&place, "state")), &place.generate("fresh", &[player("EU", "Ann", 20)])).await;
         let other = Arc::clone(&place);
         let git = Git::with_progress(latest(&place, "state"), move |step| {
-            if step == Step::Push(1) {
+            if step == PublishStep::Push(1) {
                 other.commit("main", &[("README.md", "precious\n")]);
             }
         });

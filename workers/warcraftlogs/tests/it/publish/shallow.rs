@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use stint_warcraftlogs::publish::{Git, GitSettings, History, Published, Publisher, Step};
+use stint_warcraftlogs::publish::{Git, GitSettings, History, PublishStep, Published, Publisher};
 
 use super::place::{Place, player, push};
 
@@ -101,7 +101,7 @@ async fn a_clone_of_an_earlier_version_is_taken_over() {
 async fn a_tag_is_made_up_for_although_others_have_committed_since() {
     for place in Place::all() {
         let dying = Git::with_progress(place.settings("state"), |step| {
-            assert!(!matches!(step, Step::Tag(_)), "the process ends here");
+            assert!(!matches!(step, PublishStep::Tag(_)), "the process ends here");
         });
         dying.publish(&place.generate("fresh", &[player("EU", "Ann", 20)])).await.unwrap_err();
         let published = place.git(&["rev-parse", "main"]);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use stint_warcraftlogs::publish::{Git, PublishError, Published, Publisher, Step};
+use stint_warcraftlogs::publish::{Git, PublishError, PublishStep, Published, Publisher};
 
 use super::place::{Place, player, push};
 
@@ -24,7 +24,7 @@ async fn a_tag_that_was_never_pushed_is_made_up_for_by_the_next_run() {
     for change in [false, true] {
         for place in Place::both() {
             let dying = Git::with_progress(place.settings("state"), |step| {
-                assert!(!matches!(step, Step::Tag(_)), "the process dies here");
+                assert!(!matches!(step, PublishStep::Tag(_)), "the process dies here");
             });
             let folder = place.generate("fresh", &[player("EU", "Ann", 20)]);
             assert!(matches!(dying.publish(&folder).await, Err(PublishError::Stopped(_))));
@@ -62,7 +62,7 @@ async fn a_tag_that_somebody_takes_meanwhile_stays_theirs_and_is_said() {
         place.commit("other", &[("README.md", "somebody's\n")]);
         let other = Arc::clone(&place);
         let git = Git::with_progress(place.settings("state"), move |step| {
-            if matches!(step, Step::Tag(_)) {
+            if matches!(step, PublishStep::Tag(_)) {
                 other.git(&["tag", "v2026.11.20-1", "other"]);
             }
         });

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use stint_core::clock::after;
 use stint_warcraftlogs::model::{Player, PlayerId, Server};
-use stint_warcraftlogs::whom::Named;
+use stint_warcraftlogs::player_ref::PlayerName;
 
 use super::StoreWorld;
 
@@ -21,7 +21,7 @@ async fn store(world: &impl StoreWorld, id: PlayerId, (name, region): (&str, &st
 }
 
 async fn found(world: &impl StoreWorld, name: &str, slug: &str, region: &str) -> Option<PlayerId> {
-    let named = Named::new(name, slug, region).unwrap();
+    let named = PlayerName::new(name, slug, region).unwrap();
     world.directory().find(&named).await.unwrap().map(|player| player.id)
 }
 

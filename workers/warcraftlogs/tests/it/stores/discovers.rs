@@ -30,7 +30,7 @@ pub(crate) async fn the_same_twice_changes_nothing(world: &impl StoreWorld) {
     discovers.merge(&players).await.unwrap();
     assert_eq!(all(&*discovers).await, players);
     // Also for a process that compares: what was read before is unchanged.
-    discovers.hand_over(&players, world.now()).await.unwrap();
+    discovers.mark_sent(&players, world.now()).await.unwrap();
     assert_eq!(discovers.count().await.unwrap(), 0);
 }
 
@@ -70,18 +70,18 @@ pub(crate) async fn only_what_still_says_the_same_is_handed_over(world: &impl St
     discovers.merge(&[seen(1, &[(26, 3)]), seen(2, &[(26, 3)]), seen(3, &[(26, 3)])]).await.unwrap();
     let sent = all(&*discovers).await;
     discovers.merge(&[seen(2, &[(26, 4)]), seen(4, &[(26, 3)])]).await.unwrap();
-    discovers.hand_over(&sent, world.now()).await.unwrap();
+    discovers.mark_sent(&sent, world.now()).await.unwrap();
     assert_eq!(all(&*discovers).await, [seen(2, &[(26, 3), (26, 4)]), seen(4, &[(26, 3)])]);
-    discovers.hand_over(&sent, world.now()).await.unwrap();
+    discovers.mark_sent(&sent, world.now()).await.unwrap();
     assert_eq!(discovers.count().await.unwrap(), 2);
 }
 
 pub(crate) async fn nothing_to_merge_or_hand_over_is_no_error(world: &impl StoreWorld) {
     let discovers = world.discovers();
     discovers.merge(&[]).await.unwrap();
-    discovers.hand_over(&[], world.now()).await.unwrap();
+    discovers.mark_sent(&[], world.now()).await.unwrap();
     let unknown = Discovered { id: 9, raids_to_scrap: RaidsToScrap::one(26, 3) };
-    discovers.hand_over(&[unknown], world.now()).await.unwrap();
+    discovers.mark_sent(&[unknown], world.now()).await.unwrap();
     assert_eq!(all(&*discovers).await, []);
 }
 

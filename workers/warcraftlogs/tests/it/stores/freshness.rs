@@ -47,7 +47,7 @@ async fn discover(world: &impl StoreWorld, players: &[Discovered]) {
 async fn queue(world: &impl StoreWorld, ids: &[PlayerId]) {
     let sent = world.discovers().get(ids).await.unwrap().documents;
     assert_eq!(sent.len(), ids.len());
-    world.discovers().hand_over(&sent, world.now()).await.unwrap();
+    world.discovers().mark_sent(&sent, world.now()).await.unwrap();
 }
 
 /// Stores ranks fetched now.
@@ -182,7 +182,7 @@ pub(crate) async fn a_player_fetched_before_its_hand_over_does_not_wait(world: &
     let queued_at = world.now();
     world.pass(Duration::from_secs(1));
     rank(world, 7, &[(26, 3)]).await;
-    world.discovers().hand_over(&players, queued_at).await.unwrap();
+    world.discovers().mark_sent(&players, queued_at).await.unwrap();
     discover(world, &[seen(7, &[(26, 3), (28, 5)])]).await;
     assert_eq!(backlog(world).await, (1, 0, 0));
 }
@@ -225,7 +225,7 @@ pub(crate) async fn nobody_waits_for_a_queue_that_was_purged(world: &impl StoreW
     discover(world, &players).await;
     rank(world, 8, &[(26, 3)]).await;
     world.pass(HOUR);
-    world.discovers().hand_over(&players, world.now()).await.unwrap();
+    world.discovers().mark_sent(&players, world.now()).await.unwrap();
     discover(world, &players).await;
     assert_eq!(backlog(world).await, (0, 2, 0));
     world.discovers().forget_queued().await.unwrap();

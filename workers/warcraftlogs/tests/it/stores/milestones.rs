@@ -3,16 +3,16 @@
 use std::time::Duration;
 
 use stint_core::clock::{after, before};
-use stint_warcraftlogs::store::{Milestone, Reached};
+use stint_warcraftlogs::store::{Milestone, MilestoneTimes};
 
 use super::StoreWorld;
 
 pub(crate) async fn nothing_is_reached_at_first(world: &impl StoreWorld) {
-    assert_eq!(world.milestones().reached().await.unwrap(), Reached::default());
+    assert_eq!(world.milestones().reached().await.unwrap(), MilestoneTimes::default());
 }
 
 pub(crate) async fn each_milestone_is_kept_apart_and_the_last_word_holds(world: &impl StoreWorld) {
-    let mut expected = Reached::default();
+    let mut expected = MilestoneTimes::default();
     for (minutes, milestone) in [7, 3, 9, 1, 5].into_iter().zip(Milestone::ALL) {
         let at = after(world.now(), Duration::from_secs(60 * minutes));
         world.milestones().pass(milestone, at).await.unwrap();
@@ -21,5 +21,5 @@ pub(crate) async fn each_milestone_is_kept_apart_and_the_last_word_holds(world: 
     }
     let earlier = before(world.now(), Duration::from_secs(60));
     world.milestones().pass(Milestone::Emptied, earlier).await.unwrap();
-    assert_eq!(world.milestones().reached().await.unwrap(), Reached { emptied: Some(earlier), ..expected });
+    assert_eq!(world.milestones().reached().await.unwrap(), MilestoneTimes { emptied: Some(earlier), ..expected });
 }

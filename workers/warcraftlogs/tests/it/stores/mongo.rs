@@ -14,7 +14,7 @@ use stint_mongo::testing::{TestDatabase, block_on, run, run_race};
 use stint_warcraftlogs::model::{Player, RaidsToScrap};
 use stint_warcraftlogs::store::{
     Backlog, Claim, Directory, Discovered, Discovers, Due, Freshness, Milestones, MongoStore, Pass, Players,
-    RefreshAnswers, Rules, Zones,
+    RefreshResults, Rules, Zones,
 };
 
 use super::StoreWorld;
@@ -86,7 +86,7 @@ impl StoreWorld for World {
         self.way()
     }
 
-    fn answers(&self) -> Arc<dyn RefreshAnswers> {
+    fn refresh_results(&self) -> Arc<dyn RefreshResults> {
         self.way()
     }
 
@@ -189,10 +189,10 @@ fn discovered_players_of_the_original_deployment_are_read_in_both_forms() {
         let (discovers, seen) = (world.discovers(), super::discovers::seen);
         let known = [seen(5, &[(26, 3), (26, 5)]), seen(6, &[(26, 3)]), seen(7, &[(26, 3), (28, 4)])];
         assert_eq!(super::discovers::all(&*discovers).await, known);
-        discovers.hand_over(&known[..2], world.now()).await.unwrap();
+        discovers.mark_sent(&known[..2], world.now()).await.unwrap();
         discovers.merge(&[seen(7, &[(26, 4)])]).await.unwrap();
         // It contains more by now than what is handed over.
-        discovers.hand_over(&known, world.now()).await.unwrap();
+        discovers.mark_sent(&known, world.now()).await.unwrap();
         assert_eq!(super::discovers::all(&*discovers).await, [seen(7, &[(26, 3), (26, 4), (28, 4)])]);
     });
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use stint_core::clock::before;
 use stint_warcraftlogs::model::{EncounterRank, Player, PlayerId, RaidRanks, RaidsToScrap, Server};
-use stint_warcraftlogs::store::{Discovered, DropReason, Dropped, Freshness, PlayerCounts, Players, TakenOver};
+use stint_warcraftlogs::store::{Discovered, DropReason, Dropped, Freshness, ImportCounts, PlayerCounts, Players};
 
 use super::StoreWorld;
 
@@ -131,13 +131,13 @@ pub(crate) async fn of_a_player_from_elsewhere_what_was_updated_last_counts(worl
     let mut both = newer.clone();
     both.raids.entry(26).or_default().insert(3, ranks(1.0));
     for (id, first, second, taken) in [
-        (7, &older, &newer, TakenOver { updated: 1, ..TakenOver::default() }),
-        (8, &newer, &older, TakenOver { older: 1, ..TakenOver::default() }),
+        (7, &older, &newer, ImportCounts { updated: 1, ..ImportCounts::default() }),
+        (8, &newer, &older, ImportCounts { older: 1, ..ImportCounts::default() }),
     ] {
         let [first, second, both] = [first, second, &both].map(|player| Player { id, ..player.clone() });
         players.upsert(&[first]).await.unwrap();
         for _ in 0..2 {
-            assert_eq!(players.take_over(std::slice::from_ref(&second)).await.unwrap(), taken);
+            assert_eq!(players.import(std::slice::from_ref(&second)).await.unwrap(), taken);
             assert_eq!(players.get(id).await.unwrap().as_ref(), Some(&both));
         }
     }
@@ -149,9 +149,9 @@ pub(crate) async fn what_is_taken_over_is_new_once_and_the_same_twice(world: &im
     let mut ann = player(world, "EU", "tarren-mill", 7);
     ann.raids.entry(26).or_default().insert(4, ranks(95.3));
     let everybody = [ann.clone(), player(world, "EU", "zuluhed", 8)];
-    assert_eq!(players.take_over(&[]).await.unwrap(), TakenOver::default());
-    assert_eq!(players.take_over(&everybody).await.unwrap(), TakenOver { new: 2, ..TakenOver::default() });
-    assert_eq!(players.take_over(&everybody).await.unwrap(), TakenOver { updated: 2, ..TakenOver::default() });
+    assert_eq!(players.import(&[]).await.unwrap(), ImportCounts::default());
+    assert_eq!(players.import(&everybody).await.unwrap(), ImportCounts { new: 2, ..ImportCounts::default() });
+    assert_eq!(players.import(&everybody).await.unwrap(), ImportCounts { updated: 2, ..ImportCounts::default() });
     assert_eq!(players.get(7).await.unwrap(), Some(ann.clone()));
     assert_eq!(all(&*players, 10).await, [7, 8]);
     // A player who occurs twice in one call, as in two concatenated exports: the newer data count in either order.
@@ -160,7 +160,7 @@ pub(crate) async fn what_is_taken_over_is_new_once_and_the_same_twice(world: &im
     let newer = Player { name: "Anna".into(), updated_at: world.now(), ..older.clone() };
     for (id, twice) in [(9, [&older, &newer]), (10, [&newer, &older])] {
         let twice = twice.map(|player| Player { id, ..player.clone() });
-        players.take_over(&twice).await.unwrap();
+        players.import(&twice).await.unwrap();
         assert_eq!(players.get(id).await.unwrap(), Some(Player { id, ..newer.clone() }));
     }
 }
@@ -178,8 +178,8 @@ pub(crate) async fn an_older_player_from_elsewhere_changes_no_standing_and_no_dr
     world.pass(Duration::from_secs(3_600));
     players.upsert(&[player(world, "EU", "tarren-mill", 7)]).await.unwrap();
     players.drop_players(&[dropped(world, 8, DropReason::Hidden)]).await.unwrap();
-    let taken = players.take_over(&older).await.unwrap();
-    assert_eq!(taken, TakenOver { new: 2, updated: 0, older: 1 });
+    let taken = players.import(&older).await.unwrap();
+    assert_eq!(taken, ImportCounts { new: 2, updated: 0, older: 1 });
     for id in [7, 8, 9] {
         assert_eq!(players.get(id).await.unwrap().unwrap().raids[&28][&5], ranks(9.0), "player {id}");
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use stint_core::clock::{after, before};
 use stint_core::ports::PortError;
-use stint_warcraftlogs::store::{Chunk, Claim, Doubt, Pass, Rest, Rule, Rules, Seen, UpstreamRest};
+use stint_warcraftlogs::store::{Chunk, Claim, Pass, PassSummary, Pause, Rule, RuleDoubt, Rules, UpstreamPause};
 
 use super::StoreWorld;
 use crate::world::rule;
@@ -23,7 +23,7 @@ async fn claim(world: &impl StoreWorld) -> Option<Claim> {
 }
 
 fn progress(now: Timestamp) -> Pass {
-    let seen = Seen { players: 420, last_page: 5, promised: 6, span: None };
+    let seen = PassSummary { players: 420, last_page: 5, last_announced_page: 6, span: None };
     Pass { started_at: now, chunks: vec![Chunk { next: 4, last: 5 }, Chunk { next: 6, last: 9 }], end: Some(8), seen }
 }
 
@@ -88,7 +88,7 @@ pub(crate) async fn a_rule_keeps_its_options_and_what_nobody_reads(world: &impl 
     let claim = claim(world).await.unwrap();
     assert_eq!(claim.rule, rule);
     let (pass, ran_at) = (progress(world.now()), world.now());
-    assert!(world.rules().keep(&claim, &pass, LEASE).await.unwrap());
+    assert!(world.rules().store_progress(&claim, &pass, LEASE).await.unwrap());
     assert!(world.rules().finish(&claim, &pass, ran_at).await.unwrap());
     let finished = only(&*world.rules()).await.rule;
     assert_eq!(finished, Rule { last_run: Some(ran_at), ..rule });
@@ -100,7 +100,7 @@ pub(crate) async fn a_rule_whose_options_change_begins_anew(world: &impl StoreWo
     let rule = rule(1, (26, 4), (1, 9));
     world.rules().put(&rule).await.unwrap();
     let first = claim(world).await.unwrap();
-    assert!(world.rules().keep(&first, &progress(world.now()), LEASE).await.unwrap());
+    assert!(world.rules().store_progress(&first, &progress(world.now()), LEASE).await.unwrap());
     world.rules().put(&Rule { partition: Some(2), ..rule }).await.unwrap();
     assert!(!world.rules().finish(&first, &progress(world.now()), world.now()).await.unwrap());
     let again = claim(world).await.unwrap();
@@ -143,7 +143,7 @@ pub(crate) async fn progress_is_kept_and_renews_the_lease(world: &impl StoreWorl
     world.rules().put(&rule(1, (26, 4), (1, 9))).await.unwrap();
     let first = claim(world).await.unwrap();
     world.pass(LEASE / 2);
-    assert!(world.rules().keep(&first, &progress(world.now()), LEASE).await.unwrap());
+    assert!(world.rules().store_progress(&first, &progress(world.now()), LEASE).await.unwrap());
     let kept = progress(world.now());
     world.pass(LEASE - Duration::from_secs(1));
     assert_eq!(claim(world).await, None);
@@ -158,13 +158,13 @@ pub(crate) async fn an_old_lease_changes_nothing(world: &impl StoreWorld) {
     let alive = claim(world).await.unwrap();
     let rules = world.rules();
     let before = only(&*rules).await;
-    assert!(!rules.keep(&dead, &progress(world.now()), LEASE).await.unwrap());
+    assert!(!rules.store_progress(&dead, &progress(world.now()), LEASE).await.unwrap());
     assert!(!rules.finish(&dead, &progress(world.now()), world.now()).await.unwrap());
-    let rest = Rest { until: after(world.now(), DAY), reason: "banned".into() };
-    rules.give_back(&dead, Some(rest)).await.unwrap();
+    let pause = Pause { until: after(world.now(), DAY), reason: "banned".into() };
+    rules.give_back(&dead, Some(pause)).await.unwrap();
     assert_eq!(only(&*rules).await, before);
     assert!(rules.finish(&alive, &progress(world.now()), world.now()).await.unwrap());
-    assert!(!rules.keep(&dead, &progress(world.now()), LEASE).await.unwrap());
+    assert!(!rules.store_progress(&dead, &progress(world.now()), LEASE).await.unwrap());
     assert_eq!(only(&*rules).await.pass, None);
 }
 
@@ -172,7 +172,7 @@ pub(crate) async fn a_finished_rule_has_run_and_has_no_progress(world: &impl Sto
     world.rules().put(&rule(1, (26, 4), (1, 9))).await.unwrap();
     let first = claim(world).await.unwrap();
     let pass = progress(world.now());
-    assert!(world.rules().keep(&first, &pass, LEASE).await.unwrap());
+    assert!(world.rules().store_progress(&first, &pass, LEASE).await.unwrap());
     world.pass(LEASE / 2);
     let ran_at = world.now();
     assert!(world.rules().finish(&first, &pass, ran_at).await.unwrap());
@@ -196,17 +196,17 @@ pub(crate) async fn a_resting_rule_keeps_its_progress_and_is_left_alone(world: &
     world.rules().put(&rule(1, (26, 4), (1, 9))).await.unwrap();
     let first = claim(world).await.unwrap();
     let kept = progress(world.now());
-    assert!(world.rules().keep(&first, &kept, LEASE).await.unwrap());
-    let rest = Rest { until: after(world.now(), DAY), reason: "banned".into() };
-    world.rules().give_back(&first, Some(rest.clone())).await.unwrap();
+    assert!(world.rules().store_progress(&first, &kept, LEASE).await.unwrap());
+    let pause = Pause { until: after(world.now(), DAY), reason: "banned".into() };
+    world.rules().give_back(&first, Some(pause.clone())).await.unwrap();
     let status = only(&*world.rules()).await;
-    assert_eq!((status.resting, status.leased_until, status.rule.last_run), (Some(rest), None, None));
+    assert_eq!((status.pause, status.leased_until, status.rule.last_run), (Some(pause), None, None));
     world.pass(DAY - Duration::from_secs(1));
     assert_eq!(claim(world).await, None);
     world.pass(Duration::from_secs(1));
     let again = claim(world).await.unwrap();
     assert_eq!(again.pass, Some(kept.clone()));
-    assert_eq!(only(&*world.rules()).await.resting, None);
+    assert_eq!(only(&*world.rules()).await.pause, None);
     world.rules().give_back(&again, None).await.unwrap();
     assert_eq!(claim(world).await.unwrap().pass, Some(kept), "given back without a rest, it is due at once");
 }
@@ -214,16 +214,16 @@ pub(crate) async fn a_resting_rule_keeps_its_progress_and_is_left_alone(world: &
 pub(crate) async fn a_rule_whose_pages_change_begins_anew_and_fences_its_discovery(world: &impl StoreWorld) {
     world.rules().put(&rule(1, (26, 4), (1, 9))).await.unwrap();
     let first = claim(world).await.unwrap();
-    assert!(world.rules().keep(&first, &progress(world.now()), LEASE).await.unwrap());
+    assert!(world.rules().store_progress(&first, &progress(world.now()), LEASE).await.unwrap());
     world.rules().put(&rule(1, (26, 4), (1, 20))).await.unwrap();
-    assert!(!world.rules().keep(&first, &progress(world.now()), LEASE).await.unwrap());
+    assert!(!world.rules().store_progress(&first, &progress(world.now()), LEASE).await.unwrap());
     assert!(!world.rules().finish(&first, &progress(world.now()), world.now()).await.unwrap());
     let again = claim(world).await.unwrap();
     assert_eq!((again.pass, again.rule.end_page), (None, 20));
 }
 
-fn doubt(now: Timestamp) -> Doubt {
-    Doubt { at: now, reason: "page 1 names no player".into(), sample: Some("<table></table>".into()) }
+fn doubt(now: Timestamp) -> RuleDoubt {
+    RuleDoubt { at: now, reason: "page 1 names no player".into(), sample: Some("<table></table>".into()) }
 }
 
 /// A rule that is doubted until tomorrow, with the progress so far.
@@ -239,8 +239,8 @@ pub(crate) async fn a_doubted_rule_rests_with_its_last_run_its_progress_and_the_
     let first = doubted(world).await;
     let (seen, kept) = (doubt(world.now()), progress(world.now()));
     let status = only(&*world.rules()).await;
-    let rest = Rest { until: after(world.now(), DAY), reason: seen.reason.clone() };
-    assert_eq!((status.resting, status.leased_until), (Some(rest), None));
+    let pause = Pause { until: after(world.now(), DAY), reason: seen.reason.clone() };
+    assert_eq!((status.pause, status.leased_until), (Some(pause), None));
     assert_eq!((&status.rule, status.pass, status.doubt), (&first.rule, Some(kept.clone()), Some(seen.clone())));
     assert_eq!(claim(world).await, None);
     world.pass(DAY);
@@ -252,7 +252,7 @@ pub(crate) async fn a_doubted_rule_rests_with_its_last_run_its_progress_and_the_
 pub(crate) async fn a_doubt_without_progress_begins_anew(world: &impl StoreWorld) {
     world.rules().put(&rule(1, (26, 4), (1, 9))).await.unwrap();
     let first = claim(world).await.unwrap();
-    assert!(world.rules().keep(&first, &progress(world.now()), LEASE).await.unwrap());
+    assert!(world.rules().store_progress(&first, &progress(world.now()), LEASE).await.unwrap());
     assert!(world.rules().doubt(&first, None, &doubt(world.now()), world.now()).await.unwrap());
     assert_eq!(claim(world).await.unwrap().pass, None);
 }
@@ -262,7 +262,7 @@ pub(crate) async fn an_accepted_doubt_ends_the_rest_and_is_forgotten_once_the_ru
     let first = doubted(world).await;
     assert!(world.rules().accept(&first.rule.id).await.unwrap());
     let status = only(&*world.rules()).await;
-    assert!(status.accepted && status.resting.is_none() && status.doubt.is_some());
+    assert!(status.accepted && status.pause.is_none() && status.doubt.is_some());
     let again = claim(world).await.unwrap();
     assert!(again.accepted && again.last.is_none());
     let pass = progress(world.now());
@@ -284,23 +284,23 @@ pub(crate) async fn a_new_doubt_asks_again_and_other_pages_have_none(world: &imp
     assert!(!only(&*world.rules()).await.accepted);
     world.rules().put(&Rule { end_page: 20, ..first.rule }).await.unwrap();
     let status = only(&*world.rules()).await;
-    assert_eq!((status.doubt, status.resting), (None, None));
+    assert_eq!((status.doubt, status.pause), (None, None));
 }
 
 pub(crate) async fn an_upstream_rests_until_the_later_end_in_every_process(world: &impl StoreWorld) {
-    let rest = |upstream: &str, hours: u32, reason: &str| UpstreamRest {
+    let pause = |upstream: &str, hours: u32, reason: &str| UpstreamPause {
         upstream: upstream.into(),
-        rest: Rest { until: after(world.now(), Duration::from_secs(3600) * hours), reason: reason.into() },
+        pause: Pause { until: after(world.now(), Duration::from_secs(3600) * hours), reason: reason.into() },
     };
-    let (pages, api) = (rest("site/pages", 6, "banned"), rest("site/api", 1, "challenged"));
-    for rest in [&api, &pages, &rest("site/pages", 2, "banned for less"), &pages] {
-        world.rules().rest_upstream(rest).await.unwrap();
+    let (pages, api) = (pause("site/pages", 6, "banned"), pause("site/api", 1, "challenged"));
+    for pause in [&api, &pages, &pause("site/pages", 2, "banned for less"), &pages] {
+        world.rules().pause_upstream(pause).await.unwrap();
     }
     assert_eq!(world.rules().upstreams().await.unwrap(), [api.clone(), pages]);
-    let longer = rest("site/pages", 7, "banned again");
-    world.rules().rest_upstream(&longer).await.unwrap();
-    assert!(world.rules().wake_upstream("site/api").await.unwrap());
-    assert!(!world.rules().wake_upstream("site/api").await.unwrap());
+    let longer = pause("site/pages", 7, "banned again");
+    world.rules().pause_upstream(&longer).await.unwrap();
+    assert!(world.rules().resume_upstream("site/api").await.unwrap());
+    assert!(!world.rules().resume_upstream("site/api").await.unwrap());
     assert_eq!(world.rules().upstreams().await.unwrap(), [longer]);
 }
 

@@ -11,7 +11,7 @@ use stint_embedded::rusqlite::Connection;
 use stint_embedded::{Embedded, Mode};
 use stint_warcraftlogs::model::RaidsToScrap;
 use stint_warcraftlogs::store::{
-    Backlog, Directory, Discovered, Discovers, DropReason, Due, Freshness, Milestones, Players, RefreshAnswers, Rules,
+    Backlog, Directory, Discovered, Discovers, DropReason, Due, Freshness, Milestones, Players, RefreshResults, Rules,
     SqliteStore, Zones,
 };
 
@@ -54,7 +54,7 @@ impl StoreWorld for Sqlite {
         Arc::new(self.store.clone())
     }
 
-    fn answers(&self) -> Arc<dyn RefreshAnswers> {
+    fn refresh_results(&self) -> Arc<dyn RefreshResults> {
         Arc::new(self.store.clone())
     }
 

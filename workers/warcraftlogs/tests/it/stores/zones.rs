@@ -18,7 +18,7 @@ fn tomorrow(world: &impl StoreWorld) -> Timestamp {
 }
 
 pub(crate) async fn a_question_is_claimed_once_and_again_when_its_time_has_come(world: &impl StoreWorld) {
-    let claim = async |raids: &[u32], until| world.zones().claim_question(raids, until).await.unwrap();
+    let claim = async |raids: &[u32], until| world.zones().claim_check(raids, until).await.unwrap();
     let soon = after(world.now(), Duration::from_secs(600));
     assert_eq!(claim(&[26, 28], soon).await, [26, 28]);
     assert_eq!(claim(&[26, 28, 29], soon).await, [29]);
@@ -32,18 +32,18 @@ pub(crate) async fn a_frozen_raid_stays_frozen_and_is_not_asked_about_again(worl
     let zones = world.zones();
     let since = world.now();
     for _ in 0..2 {
-        zones.answered(&[(26, true), (28, false)], since, tomorrow(world)).await.unwrap();
+        zones.record_check(&[(26, true), (28, false)], since, tomorrow(world)).await.unwrap();
     }
     assert_eq!(zones.frozen().await.unwrap().0.into_iter().collect::<Vec<_>>(), [(26, since)]);
-    assert_eq!(zones.claim_question(&[26, 28], tomorrow(world)).await.unwrap(), [0; 0]);
+    assert_eq!(zones.claim_check(&[26, 28], tomorrow(world)).await.unwrap(), [0; 0]);
     world.pass(DAY);
-    zones.answered(&[(26, true)], world.now(), tomorrow(world)).await.unwrap();
-    zones.answered(&[(26, false)], world.now(), tomorrow(world)).await.unwrap();
+    zones.record_check(&[(26, true)], world.now(), tomorrow(world)).await.unwrap();
+    zones.record_check(&[(26, false)], world.now(), tomorrow(world)).await.unwrap();
     assert_eq!(zones.frozen().await.unwrap().0.into_iter().collect::<Vec<_>>(), [(26, since)]);
-    assert_eq!(zones.claim_question(&[26, 28], tomorrow(world)).await.unwrap(), [28]);
-    zones.thaw().await.unwrap();
+    assert_eq!(zones.claim_check(&[26, 28], tomorrow(world)).await.unwrap(), [28]);
+    zones.clear_frozen().await.unwrap();
     assert!(zones.frozen().await.unwrap().0.is_empty());
-    assert_eq!(zones.claim_question(&[26], tomorrow(world)).await.unwrap(), [26]);
+    assert_eq!(zones.claim_check(&[26], tomorrow(world)).await.unwrap(), [26]);
 }
 
 /// Stores a player fetched now, with ranks in `units`.
@@ -64,7 +64,7 @@ pub(crate) async fn what_is_frozen_and_fetched_since_is_not_wanted_any_more(worl
     let both = [(26, 4), (28, 4)];
     fetch(world, 1, &[(26, 4)]).await;
     world.pass(Duration::from_secs(1));
-    world.zones().answered(&[(26, true)], world.now(), tomorrow(world)).await.unwrap();
+    world.zones().record_check(&[(26, true)], world.now(), tomorrow(world)).await.unwrap();
     world.pass(Duration::from_secs(1));
     for (id, units) in [(2, &both[..1]), (3, &both[..1]), (4, &both[..])] {
         fetch(world, id, units).await;
@@ -98,14 +98,14 @@ pub(crate) async fn what_is_frozen_and_fetched_since_is_not_wanted_any_more(worl
         (6, raids(&both)),
     ];
     assert_eq!(wanted, expected);
-    world.zones().thaw().await.unwrap();
+    world.zones().clear_frozen().await.unwrap();
     assert_eq!(world.discovers().backlog(&freshness).await.unwrap().due, 6);
     assert_eq!(world.discovers().still_wanted(&seen).await.unwrap(), seen);
 }
 
 pub(crate) async fn a_claim_says_since_when_the_raid_is_frozen(world: &impl StoreWorld) {
     let since = world.now();
-    world.zones().answered(&[(26, true), (28, false)], since, tomorrow(world)).await.unwrap();
+    world.zones().record_check(&[(26, true), (28, false)], since, tomorrow(world)).await.unwrap();
     let claim = async || world.rules().claim_due(world.now(), DAY).await.unwrap().unwrap();
     world.rules().put(&rule(1, (28, 4), (1, 9))).await.unwrap();
     assert_eq!(claim().await.frozen_since, None);

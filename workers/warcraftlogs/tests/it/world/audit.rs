@@ -68,7 +68,7 @@ impl World {
         let dead = self.dead_letters().await.into_iter().map(|dead| dead.body);
         let bodies = self.waiting(&*self.stores.queue).await.into_iter().chain(dead);
         let messages = bodies.filter_map(|body| PlayerMessage::from_body(&body).ok());
-        known.extend(messages.filter_map(|message| message.whom.id()));
+        known.extend(messages.filter_map(|message| message.player_ref.id()));
         let lost: Vec<PlayerId> = self.everybody().into_iter().filter(|id| !known.contains(id)).collect();
         assert!(lost.is_empty(), "players are lost: {lost:?}");
     }
@@ -138,7 +138,7 @@ impl World {
         let mut queued: BTreeMap<PlayerId, RaidsToScrap> = BTreeMap::new();
         for delivery in self.stores.queue.peek(ALL).await.unwrap() {
             let message = PlayerMessage::from_body(&delivery.body).unwrap();
-            queued.entry(message.whom.id().unwrap()).or_default().merge(&message.raids_to_scrap);
+            queued.entry(message.player_ref.id().unwrap()).or_default().merge(&message.raids_to_scrap);
         }
         queued
     }

@@ -27,8 +27,8 @@ pub(crate) use stint_testkit::Life;
 use stint_warcraftlogs::config::Settings;
 use stint_warcraftlogs::message::PlayerMessage;
 use stint_warcraftlogs::model::{PlayerId, RaidsToScrap};
+use stint_warcraftlogs::player_ref::PlayerRef;
 use stint_warcraftlogs::store::Rule;
-use stint_warcraftlogs::whom::Whom;
 
 pub(crate) use audit::told;
 pub(crate) use network::{Fault, Network, Request};
@@ -89,7 +89,7 @@ impl World {
 
     /// Queues one player.
     pub(crate) async fn queue(&self, id: PlayerId, raids_to_scrap: RaidsToScrap) {
-        self.queue_body(&PlayerMessage { whom: Whom::Id(id), raids_to_scrap }.to_body()).await;
+        self.queue_body(&PlayerMessage { player_ref: PlayerRef::Id(id), raids_to_scrap }.to_body()).await;
     }
 
     /// Queues a message with any body.
@@ -98,8 +98,8 @@ impl World {
     }
 
     /// Requests a player ahead of the backlog.
-    pub(crate) async fn refresh(&self, whom: Whom, raids_to_scrap: RaidsToScrap) {
-        let body = PlayerMessage { whom, raids_to_scrap }.to_body();
+    pub(crate) async fn refresh(&self, player_ref: PlayerRef, raids_to_scrap: RaidsToScrap) {
+        let body = PlayerMessage { player_ref, raids_to_scrap }.to_body();
         self.stores.refreshes.send(&[NewMessage::new(body)]).await.unwrap();
     }
 

@@ -9,12 +9,12 @@ use jiff::Timestamp;
 use stint_http::{Body, Limits, Transport, TransportError};
 use stint_testkit::mortal_port;
 use stint_warcraftlogs::model::{Player, PlayerId, RaidId};
+use stint_warcraftlogs::player_ref::PlayerRef;
 use stint_warcraftlogs::store::{
-    Answered, Backlog, Claim, Discovered, Discovers, Doubt, Dropped, Due, Freshness, Frozen, Known, Milestone,
-    Milestones, Page, Pass, PlayerCounts, PlayerKey, Players, Reached, RefreshAnswer, RefreshAnswers, Rest, Rule,
-    RuleStatus, Rules, TakenOver, Unasked, UpstreamRest, Zones,
+    Backlog, Claim, Discovered, Discovers, Dropped, Due, FetchedPlayer, Freshness, Frozen, ImportCounts, Milestone,
+    MilestoneTimes, Milestones, Page, Pass, Pause, PlayerCounts, PlayerKey, Players, RefreshResult, RefreshResults,
+    RefusedPlayer, Rule, RuleDoubt, RuleStatus, Rules, StoredResults, UpstreamPause, Zones,
 };
-use stint_warcraftlogs::whom::Whom;
 
 use super::Life;
 
@@ -36,14 +36,14 @@ mortal_port! { MortalStore, Rules {
     put(rule: &Rule) -> ();
     remove(id: &str) -> bool;
     claim_due(due_before: Timestamp, lease: Duration) -> Option<Claim>;
-    keep(claim: &Claim, pass: &Pass, lease: Duration) -> bool;
+    store_progress(claim: &Claim, pass: &Pass, lease: Duration) -> bool;
     finish(claim: &Claim, pass: &Pass, ran_at: Timestamp) -> bool;
-    give_back(claim: &Claim, rest: Option<Rest>) -> ();
-    doubt(claim: &Claim, pass: Option<&Pass>, doubt: &Doubt, until: Timestamp) -> bool;
+    give_back(claim: &Claim, pause: Option<Pause>) -> ();
+    doubt(claim: &Claim, pass: Option<&Pass>, doubt: &RuleDoubt, until: Timestamp) -> bool;
     accept(id: &str) -> bool;
-    upstreams() -> Vec<UpstreamRest>;
-    rest_upstream(rest: &UpstreamRest) -> ();
-    wake_upstream(upstream: &str) -> bool;
+    upstreams() -> Vec<UpstreamPause>;
+    pause_upstream(pause: &UpstreamPause) -> ();
+    resume_upstream(upstream: &str) -> bool;
 } }
 
 mortal_port! { MortalStore, Discovers {
@@ -52,25 +52,25 @@ mortal_port! { MortalStore, Discovers {
     due(after: Option<PlayerId>, max: usize, freshness: &Freshness) -> Page<Due, PlayerId>;
     get(ids: &[PlayerId]) -> Page<Discovered, PlayerId>;
     still_wanted(players: &[Discovered]) -> Vec<Discovered>;
-    hand_over(sent: &[Discovered], queued_at: Timestamp) -> ();
+    mark_sent(sent: &[Discovered], queued_at: Timestamp) -> ();
     forget_queued() -> ();
     count() -> u64;
     backlog(freshness: &Freshness) -> Backlog;
 } }
 
 mortal_port! { MortalStore, Zones {
-    claim_question(raids: &[RaidId], until: Timestamp) -> Vec<RaidId>;
-    answered(raids: &[(RaidId, bool)], now: Timestamp, ask_again_at: Timestamp) -> ();
+    claim_check(raids: &[RaidId], until: Timestamp) -> Vec<RaidId>;
+    record_check(raids: &[(RaidId, bool)], now: Timestamp, ask_again_at: Timestamp) -> ();
     frozen() -> Frozen;
-    thaw() -> ();
+    clear_frozen() -> ();
 } }
 
 mortal_port! { MortalStore, Players {
     upsert(players: &[Player]) -> ();
-    take_over(players: &[Player]) -> TakenOver;
-    store(answered: &[Answered]) -> ();
-    refuse(unasked: &[Unasked], at: Timestamp) -> ();
-    known(ids: &[PlayerId]) -> Known;
+    import(players: &[Player]) -> ImportCounts;
+    store(fetched: &[FetchedPlayer]) -> ();
+    refuse(refused_players: &[RefusedPlayer], at: Timestamp) -> ();
+    known(ids: &[PlayerId]) -> StoredResults;
     drop_players(dropped: &[Dropped]) -> ();
     page(after: Option<&PlayerKey>, max: usize) -> Page<Player, PlayerKey>;
     documents(after: Option<PlayerId>, max: usize) -> Page<(PlayerId, String), PlayerId>;
@@ -80,13 +80,13 @@ mortal_port! { MortalStore, Players {
 } }
 
 mortal_port! { MortalStore, Milestones {
-    reached() -> Reached;
+    reached() -> MilestoneTimes;
     pass(milestone: Milestone, at: Timestamp) -> ();
 } }
 
-mortal_port! { MortalStore, RefreshAnswers {
-    keep_answers(answers: &[RefreshAnswer]) -> ();
-    answer(whom: &Whom) -> Option<RefreshAnswer>;
+mortal_port! { MortalStore, RefreshResults {
+    store_results(refresh_results: &[RefreshResult]) -> ();
+    latest_result(player_ref: &PlayerRef) -> Option<RefreshResult>;
 } }
 
 #[async_trait]
@@ -98,8 +98,8 @@ impl Transport for MortalStore<dyn Transport> {
     ) -> Result<http::Response<Body>, TransportError> {
         let lost = |reason: &str| TransportError::Broken { host: "standin".into(), reason: reason.into() };
         self.life.step().await.map_err(|_| lost("on the way there"))?;
-        let answer = self.port.open(request, limits).await;
+        let latest_result = self.port.open(request, limits).await;
         self.life.step().await.map_err(|_| lost("on the way back"))?;
-        answer
+        latest_result
     }
 }

@@ -20,11 +20,11 @@ use stint_warcraftlogs::client::{Api, UPSTREAM};
 use stint_warcraftlogs::config::{DiscoverySource, Settings};
 use stint_warcraftlogs::db_generator::DbGenerator;
 use stint_warcraftlogs::discover::{Discover, DiscoverSettings};
-use stint_warcraftlogs::discovery::{AskedServerIds, Guarded, PlayerSource, RankingPages, Reports, SITE};
+use stint_warcraftlogs::discovery::{ApiServerIds, BreakerGuardedPages, PlayerSource, RankingPages, Reports, SITE};
 use stint_warcraftlogs::frozen::FrozenRaids;
 use stint_warcraftlogs::message::{QUEUE, REFRESH_QUEUE};
-use stint_warcraftlogs::questions::FollowedQuestions;
 use stint_warcraftlogs::rank_fetcher::RankFetcher;
+use stint_warcraftlogs::rank_queries::LiveRankQueries;
 use stint_warcraftlogs::refresher::Refresher;
 use stint_warcraftlogs::reviver::Reviver;
 use stint_warcraftlogs::store::{Milestone, Milestones};
@@ -189,38 +189,43 @@ fn budget(world: &World, stores: &Stores, transport: &Arc<dyn Transport>, clock:
         queue: stores.queue.clone(),
         refreshes: stores.refreshes.clone(),
         api: Arc::new(Api::new(settings, client, clock.clone()).unwrap()),
-        questions: Arc::new(FollowedQuestions::new(stores.rules.clone(), settings.ranks.options(), clock.clone())),
+        rank_queries: Arc::new(LiveRankQueries::new(stores.rules.clone(), settings.ranks.options(), clock.clone())),
         frozen: Arc::new(FrozenRaids::new(stores.zones.clone(), settings.refresh_frozen)),
         clock: clock.clone(),
         worker: settings.lambda_to_revive.clone(),
         unit: settings.unit(),
         concurrency_limit: settings.concurrency_limit,
-        tally: Arc::default(),
+        counts: Arc::default(),
     }
 }
 
 fn registry(settings: &Settings, stores: &Stores, budget: &Budget, transport: &Arc<dyn Transport>) -> Registry {
     let delay = settings.discovery_delay();
-    let rest = Duration::from_secs(u64::from(settings.wcl_ban_rest_minutes) * 60);
-    let discover = DiscoverSettings { delay, pages_per_chunk: settings.pages_per_thread, rest };
+    let pause = Duration::from_secs(u64::from(settings.wcl_ban_rest_minutes) * 60);
+    let discover = DiscoverSettings { delay, pages_per_chunk: settings.pages_per_thread, pause };
     let source: Arc<dyn PlayerSource> = match settings.discovery_source {
         DiscoverySource::Pages => {
             let interval = Duration::from_millis(settings.wcl_page_interval_ms);
             let site = Breaker::new(SITE, stores.breakers.clone(), budget.clock.clone(), settings.site_breaker());
             let site = Arc::new(site);
             let client = Client::with_interval(transport.clone(), budget.clock.clone(), interval).guarded(site.clone());
-            let (clock, servers) = (budget.clock.clone(), Arc::new(AskedServerIds::new(budget.clone())));
+            let (clock, servers) = (budget.clock.clone(), Arc::new(ApiServerIds::new(budget.clone())));
             let pages = Arc::new(RankingPages::new(client, settings.wcl_site_url.clone(), clock, servers));
             let api = budget.api.breaker().filter(|_| settings.has_one_host()).cloned();
-            Arc::new(Guarded::new(pages, site, api))
+            Arc::new(BreakerGuardedPages::new(pages, site, api))
         }
         DiscoverySource::Reports => Arc::new(Reports::new(budget.clone(), settings)),
     };
     Registry::new()
-        .with(Discover::new(stores.rules.clone(), stores.discovers.clone(), source, stores.handover(), discover))
+        .with(Discover::new(stores.rules.clone(), stores.discovers.clone(), source, stores.next_worker(), discover))
         .with(aggregator(settings, stores))
-        .with(RankFetcher::new(budget.clone(), stores.players.clone(), settings.budget_strategy, stores.handover()))
-        .with(Refresher::new(budget.clone(), stores.players.clone(), stores.answers.clone(), settings.budget_strategy))
+        .with(RankFetcher::new(budget.clone(), stores.players.clone(), settings.budget_strategy, stores.next_worker()))
+        .with(Refresher::new(
+            budget.clone(),
+            stores.players.clone(),
+            stores.refresh_results.clone(),
+            settings.budget_strategy,
+        ))
         .with(Reviver::new(budget.clone(), settings.budget_strategy))
         .with(Generator(stores.milestones.clone()))
 }
@@ -239,9 +244,9 @@ impl Worker for Generator {
 
 fn aggregator(settings: &Settings, stores: &Stores) -> Aggregator {
     if settings.refresh_frozen {
-        stores.zones.thaw().now_or_never().unwrap().unwrap();
+        stores.zones.clear_frozen().now_or_never().unwrap().unwrap();
     }
     let (rules, discovers) = (stores.rules.clone(), stores.discovers.clone());
     let (queue, pool) = (stores.queue.clone(), stores.pool.clone());
-    Aggregator::new(rules, discovers, queue, pool, stores.handover(), settings.aggregator())
+    Aggregator::new(rules, discovers, queue, pool, stores.next_worker(), settings.aggregator())
 }

@@ -13,7 +13,7 @@ use stint_embedded::{Embedded, Mode};
 use stint_standins::WarcraftLogs;
 use stint_standins::warcraftlogs::{Options, Shares};
 use stint_warcraftlogs::config::{BudgetStrategy, DiscoverySource, Key, Settings};
-use stint_warcraftlogs::questions::RankSettings;
+use stint_warcraftlogs::rank_queries::RankSettings;
 
 use super::{Network, Stores, World};
 

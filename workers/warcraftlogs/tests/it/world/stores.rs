@@ -9,10 +9,10 @@ use stint_core::worker::Worker;
 use stint_embedded::Embedded;
 use stint_testkit::Mortal;
 use stint_warcraftlogs::config::Settings;
-use stint_warcraftlogs::handover::Handover;
 use stint_warcraftlogs::message::{QUEUE, REFRESH_QUEUE};
+use stint_warcraftlogs::next_worker::NextWorker;
 use stint_warcraftlogs::rank_fetcher::RankFetcher;
-use stint_warcraftlogs::store::{Discovers, Milestones, Players, RefreshAnswers, Rules, SqliteStore, Zones};
+use stint_warcraftlogs::store::{Discovers, Milestones, Players, RefreshResults, Rules, SqliteStore, Zones};
 
 use super::Life;
 use super::mortal::MortalStore;
@@ -25,7 +25,7 @@ pub(crate) struct Stores {
     pub(crate) players: Arc<dyn Players>,
     pub(crate) milestones: Arc<dyn Milestones>,
     pub(crate) zones: Arc<dyn Zones>,
-    pub(crate) answers: Arc<dyn RefreshAnswers>,
+    pub(crate) refresh_results: Arc<dyn RefreshResults>,
     pub(crate) queue: Arc<dyn Queue>,
     pub(crate) refreshes: Arc<dyn Queue>,
     pub(crate) pool: Arc<dyn KeyPool>,
@@ -47,7 +47,7 @@ impl Stores {
             players: store.clone(),
             milestones: store.clone(),
             zones: store.clone(),
-            answers: store,
+            refresh_results: store,
             queue: embedded.queue(QUEUE, queue),
             refreshes: embedded.queue(REFRESH_QUEUE, queue),
             pool: embedded.key_pool(settings.ledger()),
@@ -59,8 +59,8 @@ impl Stores {
     }
 
     /// The ports with which a worker starts the next one.
-    pub(super) fn handover(&self) -> Handover {
-        Handover { wakeups: self.wakeups.clone(), milestones: self.milestones.clone() }
+    pub(super) fn next_worker(&self) -> NextWorker {
+        NextWorker { wakeups: self.wakeups.clone(), milestones: self.milestones.clone() }
     }
 
     /// The same stores for a process with the kill point of `life`.
@@ -71,7 +71,7 @@ impl Stores {
             players: MortalStore::new(&self.players, life),
             milestones: MortalStore::new(&self.milestones, life),
             zones: MortalStore::new(&self.zones, life),
-            answers: MortalStore::new(&self.answers, life),
+            refresh_results: MortalStore::new(&self.refresh_results, life),
             queue: Mortal::new(&self.queue, life),
             refreshes: Mortal::new(&self.refreshes, life),
             pool: Mortal::new(&self.pool, life),

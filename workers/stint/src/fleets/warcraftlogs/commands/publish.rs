@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, anyhow};
 use indicatif::ProgressBar;
 use serde::Serialize;
 use stint_warcraftlogs::addon::{Archive, write_archives};
-use stint_warcraftlogs::publish::{Git, Publication, Published, Publisher, Step};
+use stint_warcraftlogs::publish::{Git, Publication, PublishStep, Published, Publisher};
 
 use crate::context::Context;
 use crate::fleets::warcraftlogs::workers::git;
@@ -64,12 +64,12 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<()> {
     context.output.result(&Outcome { published, archives }, in_words)
 }
 
-fn doing(step: Step) -> &'static str {
+fn doing(step: PublishStep) -> &'static str {
     match step {
-        Step::Fetch(_) => "fetching the branch",
-        Step::Commit(_) => "comparing the databases",
-        Step::Push(_) => "pushing the commit",
-        Step::Tag(_) => "tagging it",
+        PublishStep::Fetch(_) => "fetching the branch",
+        PublishStep::Commit(_) => "comparing the databases",
+        PublishStep::Push(_) => "pushing the commit",
+        PublishStep::Tag(_) => "tagging it",
     }
 }
 

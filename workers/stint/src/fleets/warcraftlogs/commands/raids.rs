@@ -7,7 +7,7 @@ use serde::Serialize;
 use stint_core::ports::{Breakers, KeyPool};
 use stint_embedded::Embedded;
 use stint_http::Client;
-use stint_warcraftlogs::budget::Tally;
+use stint_warcraftlogs::budget::ProcessCounts;
 use stint_warcraftlogs::client::{Api, Zone};
 use stint_warcraftlogs::config::Settings;
 use stint_warcraftlogs::model::{Difficulty, RaidId};
@@ -133,9 +133,9 @@ async fn zones(settings: &Settings, context: &Context) -> anyhow::Result<Vec<Zon
     let breaker = Arc::new(api_breaker(breakers, settings, context));
     let client = Client::new(transport(settings)?, context.clock.clone()).guarded(breaker);
     let api = Api::new(settings, client, context.clock.clone()).map_err(|error| anyhow!(error))?;
-    let tally = Tally::default();
-    let paid = PaidApi { pool: &*pool, api: &api, tally: &tally, clock: &*context.clock };
-    let grant = paid.hold_for_question(1).await?;
+    let counts = ProcessCounts::default();
+    let paid = PaidApi { pool: &*pool, api: &api, counts: &counts, clock: &*context.clock };
+    let grant = paid.hold_for_query(1).await?;
     Ok(paid.ask("zones", &grant, api.all_zones(&grant.hold.key)).await?)
 }
 

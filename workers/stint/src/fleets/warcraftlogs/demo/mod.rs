@@ -15,7 +15,7 @@ use stint_core::points::Points;
 use stint_core::worker::{Stop, Worker};
 use stint_host::Totals;
 use stint_warcraftlogs::aggregator::Aggregator;
-use stint_warcraftlogs::budget::{Budget, Tallied};
+use stint_warcraftlogs::budget::{Budget, Counted};
 use stint_warcraftlogs::db_generator::DbGenerator;
 use stint_warcraftlogs::discover::Discover;
 
@@ -108,11 +108,11 @@ async fn report(stage: &Stage, fleet: &Built, diary: &Diary, totals: Totals) -> 
     let budget = books::audit(stage, fleet, from, to).await?;
     let (ranked, dropped) = books::fates(fleet, &players).await?;
     let counts = fleet.stores.queue.counts().await?;
-    let tally = &fleet.budget.tally;
+    let counted = &fleet.budget.counts;
     let waiting = counts.unfinished() + counts.dead;
-    let parked = tally.total(Tallied::Parked);
+    let parked = counted.total(Counted::Parked);
     // A parked message was acknowledged too, but its player was served later, directly from the parked messages.
-    let succeeded = (totals.succeeded + tally.total(Tallied::Resumed)).saturating_sub(parked);
+    let succeeded = (totals.succeeded + counted.total(Counted::Resumed)).saturating_sub(parked);
     let discovered = players.len() as u64;
     Ok(Report {
         players: Players {

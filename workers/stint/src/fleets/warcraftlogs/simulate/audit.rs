@@ -13,7 +13,7 @@ use stint_simulation::Fault;
 use stint_simulation::lambda::Usage;
 use stint_simulation::prices::{Prices, Used};
 use stint_standins::warcraftlogs::{Books, StandinKey, WindowBook};
-use stint_warcraftlogs::budget::{REVIVE, Tallied};
+use stint_warcraftlogs::budget::{Counted, REVIVE};
 use stint_warcraftlogs::store::Freshness;
 
 use super::outcome::{Capacity, Cloud, Flow, KeyOutcome, Left, Outcome, RankAges, WakeDelay, WindowOutcome};
@@ -171,9 +171,9 @@ fn flow(stage: &Stage, keys: &[KeyOutcome], first_rank_at: Option<Timestamp>) ->
 
 fn queue(stage: &Stage) -> Queue {
     let (sqs, mapping) = (stage.queue.usage(), stage.mapping.usage());
-    let parked = stage.budget.tally.total(Tallied::Parked);
+    let parked = stage.budget.counts.total(Counted::Parked);
     // A parked message was deleted too, but its player was served later, directly from the parked messages.
-    let succeeded = (mapping.done + stage.budget.tally.total(Tallied::Resumed)).saturating_sub(parked);
+    let succeeded = (mapping.done + stage.budget.counts.total(Counted::Resumed)).saturating_sub(parked);
     Queue {
         received: sqs.received,
         succeeded,

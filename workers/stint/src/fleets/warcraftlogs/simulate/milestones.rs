@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use stint_core::ports::PortResult;
 use stint_core::worker::{Event, Invocation, Outcome, Spec, Worker, WorkerError};
 use stint_warcraftlogs::db_generator::DbGenerator;
-use stint_warcraftlogs::store::{Milestone, Milestones, Reached};
+use stint_warcraftlogs::store::{Milestone, MilestoneTimes, Milestones};
 
 /// Milestones in memory.
 #[derive(Default)]
@@ -15,7 +15,7 @@ pub(super) struct MemoryMilestones(Mutex<State>);
 
 #[derive(Default)]
 struct State {
-    reached: Reached,
+    reached: MilestoneTimes,
     /// All times at which databases were generated.
     generated: Vec<Timestamp>,
 }
@@ -33,7 +33,7 @@ impl MemoryMilestones {
 
 #[async_trait]
 impl Milestones for MemoryMilestones {
-    async fn reached(&self) -> PortResult<Reached> {
+    async fn reached(&self) -> PortResult<MilestoneTimes> {
         Ok(self.lock().reached)
     }
 

@@ -9,25 +9,25 @@ use stint_core::clock::{Clock, after};
 use stint_core::ports::PortResult;
 use stint_warcraftlogs::model::RaidId;
 use stint_warcraftlogs::store::{
-    Claim, Doubt, Frozen, Page, Pass, Rest, Rule, RuleStatus, Rules, Seen, UpstreamRest, Zones,
+    Claim, Frozen, Page, Pass, PassSummary, Pause, Rule, RuleDoubt, RuleStatus, Rules, UpstreamPause, Zones,
 };
 
 /// The rules, and the claims on them.
 pub(super) struct MemoryRules {
     clock: Arc<dyn Clock>,
     entries: Mutex<Vec<Entry>>,
-    upstreams: Mutex<Vec<UpstreamRest>>,
+    upstreams: Mutex<Vec<UpstreamPause>>,
 }
 
 struct Entry {
     rule: Rule,
     lease: u64,
     leased_until: Option<Timestamp>,
-    resting: Option<Rest>,
+    pause: Option<Pause>,
     pass: Option<Pass>,
     listed_until: Option<Timestamp>,
-    last: Option<Seen>,
-    doubt: Option<Doubt>,
+    last: Option<PassSummary>,
+    doubt: Option<RuleDoubt>,
     accepted: bool,
 }
 
@@ -55,7 +55,7 @@ impl Rules for MemoryRules {
         let status = |entry: &Entry| RuleStatus {
             rule: entry.rule.clone(),
             leased_until: entry.leased_until,
-            resting: entry.resting.clone(),
+            pause: entry.pause.clone(),
             pass: entry.pass.clone(),
             doubt: entry.doubt.clone(),
             accepted: entry.accepted,
@@ -73,7 +73,7 @@ impl Rules for MemoryRules {
             rule: rule.clone(),
             lease,
             leased_until: None,
-            resting: None,
+            pause: None,
             pass: None,
             listed_until: None,
             last: None,
@@ -94,14 +94,14 @@ impl Rules for MemoryRules {
         let now = self.clock.now();
         let mut entries = self.lock();
         let due = entries.iter_mut().filter(|entry| {
-            let rests = entry.resting.as_ref().is_some_and(|rest| rest.until > now);
+            let pauses = entry.pause.as_ref().is_some_and(|pause| pause.until > now);
             let runs = entry.leased_until.is_some_and(|until| until > now);
-            !rests && !runs && entry.rule.last_run.is_none_or(|last_run| last_run <= due_before)
+            !pauses && !runs && entry.rule.last_run.is_none_or(|last_run| last_run <= due_before)
         });
         Ok(due.min_by_key(|entry| entry.rule.last_run).map(|entry| {
             entry.lease += 1;
             entry.leased_until = Some(after(now, lease));
-            entry.resting = None;
+            entry.pause = None;
             Claim {
                 rule: entry.rule.clone(),
                 pass: entry.pass.clone(),
@@ -114,7 +114,7 @@ impl Rules for MemoryRules {
         }))
     }
 
-    async fn keep(&self, claim: &Claim, pass: &Pass, lease: Duration) -> PortResult<bool> {
+    async fn store_progress(&self, claim: &Claim, pass: &Pass, lease: Duration) -> PortResult<bool> {
         let until = after(self.clock.now(), lease);
         Ok(self.with(claim, |entry| {
             entry.pass = Some(pass.clone());
@@ -132,19 +132,19 @@ impl Rules for MemoryRules {
         }))
     }
 
-    async fn give_back(&self, claim: &Claim, rest: Option<Rest>) -> PortResult<()> {
+    async fn give_back(&self, claim: &Claim, pause: Option<Pause>) -> PortResult<()> {
         self.with(claim, |entry| {
             entry.leased_until = None;
-            entry.resting = rest;
+            entry.pause = pause;
         });
         Ok(())
     }
 
-    async fn doubt(&self, claim: &Claim, pass: Option<&Pass>, doubt: &Doubt, until: Timestamp) -> PortResult<bool> {
+    async fn doubt(&self, claim: &Claim, pass: Option<&Pass>, doubt: &RuleDoubt, until: Timestamp) -> PortResult<bool> {
         Ok(self.with(claim, |entry| {
             entry.leased_until = None;
             entry.pass = pass.cloned();
-            entry.resting = Some(Rest { until, reason: doubt.reason.clone() });
+            entry.pause = Some(Pause { until, reason: doubt.reason.clone() });
             (entry.doubt, entry.accepted) = (Some(doubt.clone()), false);
         }))
     }
@@ -152,27 +152,28 @@ impl Rules for MemoryRules {
     async fn accept(&self, id: &str) -> PortResult<bool> {
         let mut entries = self.lock();
         let doubted = entries.iter_mut().find(|entry| entry.rule.id == id && entry.doubt.is_some());
-        Ok(doubted.map(|entry| (entry.accepted, entry.resting) = (true, None)).is_some())
+        Ok(doubted.map(|entry| (entry.accepted, entry.pause) = (true, None)).is_some())
     }
 
-    async fn upstreams(&self) -> PortResult<Vec<UpstreamRest>> {
+    async fn upstreams(&self) -> PortResult<Vec<UpstreamPause>> {
         Ok(self.upstreams.lock().unwrap_or_else(PoisonError::into_inner).clone())
     }
 
-    async fn rest_upstream(&self, rest: &UpstreamRest) -> PortResult<()> {
+    async fn pause_upstream(&self, pause: &UpstreamPause) -> PortResult<()> {
         let mut upstreams = self.upstreams.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_shorter = |other: &UpstreamRest| other.upstream == rest.upstream && other.rest.until < rest.rest.until;
+        let is_shorter =
+            |other: &UpstreamPause| other.upstream == pause.upstream && other.pause.until < pause.pause.until;
         upstreams.retain(|other| !is_shorter(other));
-        if upstreams.iter().all(|other| other.upstream != rest.upstream) {
-            upstreams.push(rest.clone());
+        if upstreams.iter().all(|other| other.upstream != pause.upstream) {
+            upstreams.push(pause.clone());
         }
         Ok(())
     }
 
-    async fn wake_upstream(&self, upstream: &str) -> PortResult<bool> {
+    async fn resume_upstream(&self, upstream: &str) -> PortResult<bool> {
         let mut upstreams = self.upstreams.lock().unwrap_or_else(PoisonError::into_inner);
         let before = upstreams.len();
-        upstreams.retain(|rest| rest.upstream != upstream);
+        upstreams.retain(|pause| pause.upstream != upstream);
         Ok(upstreams.len() < before)
     }
 }
@@ -180,11 +181,11 @@ impl Rules for MemoryRules {
 /// No raid of a simulated upstream is frozen, so nothing asks.
 #[async_trait]
 impl Zones for MemoryRules {
-    async fn claim_question(&self, _raids: &[RaidId], _until: Timestamp) -> PortResult<Vec<RaidId>> {
+    async fn claim_check(&self, _raids: &[RaidId], _until: Timestamp) -> PortResult<Vec<RaidId>> {
         Ok(Vec::new())
     }
 
-    async fn answered(&self, _raids: &[(RaidId, bool)], _now: Timestamp, _again: Timestamp) -> PortResult<()> {
+    async fn record_check(&self, _raids: &[(RaidId, bool)], _now: Timestamp, _again: Timestamp) -> PortResult<()> {
         Ok(())
     }
 
@@ -192,7 +193,7 @@ impl Zones for MemoryRules {
         Ok(Frozen::default())
     }
 
-    async fn thaw(&self) -> PortResult<()> {
+    async fn clear_frozen(&self) -> PortResult<()> {
         Ok(())
     }
 }

@@ -27,10 +27,10 @@ use stint_warcraftlogs::client::{Api, UPSTREAM};
 use stint_warcraftlogs::config::{BudgetStrategy, Key, Settings};
 use stint_warcraftlogs::discover::{Discover, DiscoverSettings};
 use stint_warcraftlogs::frozen::FrozenRaids;
-use stint_warcraftlogs::handover::{Handover, start_fleet};
 use stint_warcraftlogs::message::REFRESH_QUEUE;
-use stint_warcraftlogs::questions::FollowedQuestions;
+use stint_warcraftlogs::next_worker::{NextWorker, start_fleet};
 use stint_warcraftlogs::rank_fetcher::RankFetcher;
+use stint_warcraftlogs::rank_queries::LiveRankQueries;
 use stint_warcraftlogs::reviver::Reviver;
 use stint_warcraftlogs::store::{Rule, Rules};
 
@@ -101,7 +101,7 @@ impl Stage {
         let pool = Arc::new(MemoryKeyPool::new(settings.ledger(), time.clone(), seed, faults));
         let scheduler = Arc::new(Scheduler::new(time.clone(), seed, faults));
         let milestones = Arc::new(MemoryMilestones::default());
-        let handover = Handover { wakeups: scheduler.clone(), milestones: milestones.clone() };
+        let next_worker = NextWorker { wakeups: scheduler.clone(), milestones: milestones.clone() };
         let (reserved, control) = controls(&settings);
         let throttle = Arc::new(throttle(&settings, seed, &time, &reserved, &control));
         let budget = Budget {
@@ -111,13 +111,13 @@ impl Stage {
             queue: queue.clone(),
             refreshes,
             api: Arc::new(api(&settings, &ahead, plan, &time)?),
-            questions: Arc::new(FollowedQuestions::new(rules.clone(), settings.ranks.options(), time.clone())),
+            rank_queries: Arc::new(LiveRankQueries::new(rules.clone(), settings.ranks.options(), time.clone())),
             frozen: Arc::new(FrozenRaids::new(rules.clone(), settings.refresh_frozen)),
             clock: time.clone(),
             worker: settings.lambda_to_revive.clone(),
             unit: settings.unit(),
             concurrency_limit: settings.concurrency_limit,
-            tally: Arc::default(),
+            counts: Arc::default(),
         };
         let delay = settings.discovery_delay();
         let interval = Duration::from_millis(settings.wcl_page_interval_ms);
@@ -125,21 +125,21 @@ impl Stage {
         let discover = DiscoverSettings {
             delay,
             pages_per_chunk: settings.pages_per_thread,
-            rest: Duration::from_secs(u64::from(settings.wcl_ban_rest_minutes) * 60),
+            pause: Duration::from_secs(u64::from(settings.wcl_ban_rest_minutes) * 60),
         };
         let function = |worker: Arc<dyn AnyWorker>, reserved: Option<Arc<Reserved>>| {
             Function::new(worker, reserved, time.clone(), seed, faults)
         };
         let strategy = settings.budget_strategy;
-        let fetcher = RankFetcher::new(budget.clone(), people.clone(), strategy, handover.clone());
+        let fetcher = RankFetcher::new(budget.clone(), people.clone(), strategy, next_worker.clone());
         let fetcher = function(Arc::new(fetcher), Some(reserved));
-        let discover = Discover::new(rules.clone(), people.clone(), source, handover.clone(), discover);
+        let discover = Discover::new(rules.clone(), people.clone(), source, next_worker.clone(), discover);
         let aggregator = Aggregator::new(
             rules.clone(),
             people.clone(),
             queue.clone(),
             pool.clone(),
-            handover,
+            next_worker,
             settings.aggregator(),
         );
         let functions = vec![

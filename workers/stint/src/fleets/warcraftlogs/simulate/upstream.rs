@@ -10,7 +10,7 @@ use stint_core::clock::{Clock, after};
 use stint_http::{Body, Limits, Transport, TransportError};
 use stint_simulation::{Dice, Fault, Faults};
 use stint_standins::warcraftlogs::Population;
-use stint_warcraftlogs::discovery::{Found, PlayerSource, SourceError};
+use stint_warcraftlogs::discovery::{PageResult, PlayerSource, SourceError};
 use stint_warcraftlogs::store::{Claim, Pass};
 
 /// If that fault is requested: the share of calls, in thousandths, for which a key that has points is refused, and for
@@ -35,7 +35,7 @@ impl Rankings {
 
 #[async_trait]
 impl PlayerSource for Rankings {
-    async fn page(&self, Claim { rule, .. }: &Claim, _pass: &Pass, page: u32) -> Result<Found, SourceError> {
+    async fn page(&self, Claim { rule, .. }: &Claim, _pass: &Pass, page: u32) -> Result<PageResult, SourceError> {
         let turn = {
             let mut free_from = self.free_from.lock().unwrap_or_else(PoisonError::into_inner);
             let turn = self.clock.now().max(*free_from);
@@ -44,7 +44,7 @@ impl PlayerSource for Rankings {
         };
         self.clock.sleep_until(turn).await;
         let ids = self.population.ranking_page(rule.raid, rule.difficulty, page);
-        Ok(ids.map_or(Found::PastTheEnd { sample: None }, Found::players))
+        Ok(ids.map_or(PageResult::PastTheEnd { sample: None }, PageResult::players))
     }
 
     fn upstream(&self) -> String {

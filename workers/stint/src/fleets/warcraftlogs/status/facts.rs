@@ -9,7 +9,7 @@ use stint_core::worker::Spec;
 use stint_warcraftlogs::client::UPSTREAM;
 use stint_warcraftlogs::discovery::SITE;
 use stint_warcraftlogs::message::REFRESH_QUEUE;
-use stint_warcraftlogs::store::{Backlog, Freshness, PlayerCounts, RuleStatus, UpstreamRest};
+use stint_warcraftlogs::store::{Backlog, Freshness, PlayerCounts, RuleStatus, UpstreamPause};
 
 use crate::fleets::warcraftlogs::specs::{WORKERS, trigger};
 use crate::fleets::warcraftlogs::stores::Stores;
@@ -23,7 +23,7 @@ const UPSTREAMS: [&str; 2] = [UPSTREAM, SITE];
 pub(super) struct Facts {
     pub(super) rules: Vec<RuleStatus>,
     /// Upstreams that discovery leaves alone, or left alone before.
-    pub(super) upstreams: Vec<UpstreamRest>,
+    pub(super) upstreams: Vec<UpstreamPause>,
     /// Discovered players, by state.
     pub(super) backlog: Backlog,
     pub(super) queue: QueueView,

@@ -9,10 +9,10 @@ use serde::Serialize;
 use stint_warcraftlogs::FLEET;
 use stint_warcraftlogs::config::Settings;
 use stint_warcraftlogs::discovery::upstream;
-use stint_warcraftlogs::store::{Backlog, Freshness, PlayerCounts, UpstreamRest};
+use stint_warcraftlogs::store::{Backlog, Freshness, PlayerCounts, UpstreamPause};
 
 use super::commands::keys::KeyView;
-use super::commands::rules::{RuleState, RuleView, rest_of, resting};
+use super::commands::rules::{RuleState, RuleView, pause_of, resting};
 use super::stores::Stores;
 use crate::fleets::fleet::Standing;
 use crate::views::breakers::BreakerView;
@@ -29,7 +29,7 @@ struct FleetStatus {
     fleet: &'static str,
     rules: RulesStatus,
     /// Upstreams that discovery leaves alone at the moment.
-    resting: Vec<UpstreamRest>,
+    resting: Vec<UpstreamPause>,
     /// Discovered players, by state.
     discovers: Backlog,
     queues: Vec<QueueView>,
@@ -85,7 +85,7 @@ pub(super) async fn standing(
 fn fleet_status(facts: &Facts, settings: &Settings, now: Timestamp) -> FleetStatus {
     let delay = settings.discovery_delay();
     let resting = resting(facts.upstreams.clone(), now);
-    let upstream = rest_of(&resting, &upstream(settings));
+    let upstream = pause_of(&resting, &upstream(settings));
     let view = |status| RuleView::new(status, delay, now).under(upstream);
     let mut rules: Vec<RuleView> = facts.rules.iter().map(view).collect();
     rules.sort_by_key(|rule| rule.state);

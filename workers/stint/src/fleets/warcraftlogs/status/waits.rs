@@ -55,8 +55,8 @@ pub(super) fn hints(facts: &Facts, settings: &Settings, now: Timestamp) -> Vec<S
     }
     hints.extend(facts.rules.iter().filter(|status| status.doubt.is_some() && !status.accepted).map(hint));
     let to_blame =
-        facts.rules.iter().filter_map(|status| status.resting.as_ref().filter(|rest| rest.is_until_changed()));
-    hints.extend(to_blame.map(|rest| format!("a discovery rule rests: {}", rest.reason)));
+        facts.rules.iter().filter_map(|status| status.pause.as_ref().filter(|pause| pause.is_until_changed()));
+    hints.extend(to_blame.map(|pause| format!("a discovery rule rests: {}", pause.reason)));
     if facts.keys_in_use().next().is_none() && settings.wcl_keys.is_empty() {
         hints.push("there are no API keys; set WCL_KEYS to id:secret".into());
     }

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::{FleetStatus, RulesStatus};
 use crate::fleets::warcraftlogs::commands::keys::KeyView;
-use crate::fleets::warcraftlogs::commands::rules::rests;
+use crate::fleets::warcraftlogs::commands::rules::pause_in_words;
 use crate::moment::when;
 use crate::printable::one_line;
 use crate::table::Table;
@@ -15,7 +15,7 @@ use crate::words::{count, number, points};
 
 pub(super) fn write(text: &mut String, fleet: &FleetStatus, now: Timestamp) -> std::fmt::Result {
     write_rules(text, &fleet.rules, now)?;
-    fleet.resting.iter().try_for_each(|rest| writeln!(text, "resting     {}", rests(rest, now)))?;
+    fleet.resting.iter().try_for_each(|pause| writeln!(text, "resting     {}", pause_in_words(pause, now)))?;
     let discovers = &fleet.discovers;
     let [due, waiting, fresh] = [discovers.due, discovers.waiting, discovers.fresh].map(number);
     writeln!(text, "discovered  {due} due, {waiting} queued already, {fresh} fresh")?;

@@ -4,8 +4,8 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use stint_core::ports::PortResult;
 use stint_warcraftlogs::model::{Player, PlayerId};
-use stint_warcraftlogs::store::{Discovered, Dropped, Rule, TakenOver};
-use stint_warcraftlogs::whom::{REGIONS, check_id, parse_region};
+use stint_warcraftlogs::player_ref::{REGIONS, check_id, parse_region};
+use stint_warcraftlogs::store::{Discovered, Dropped, ImportCounts, Rule};
 
 use super::unknown::Unknown;
 use super::{Collection, extended};
@@ -77,10 +77,10 @@ impl Batch {
 
     /// Stores the documents. Storing the same documents twice changes nothing. Returns how players were merged, unless
     /// they `overwrite` what is stored.
-    pub(super) async fn store(&self, stores: &Stores, overwrite: bool) -> PortResult<Option<TakenOver>> {
+    pub(super) async fn store(&self, stores: &Stores, overwrite: bool) -> PortResult<Option<ImportCounts>> {
         match self {
             Batch::Players(players) if overwrite => stores.players.upsert(players).await?,
-            Batch::Players(players) => return stores.players.take_over(players).await.map(Some),
+            Batch::Players(players) => return stores.players.import(players).await.map(Some),
             Batch::Discovers(discovers) => stores.discovers.merge(discovers).await?,
             Batch::Rules(rules) => {
                 for rule in rules {

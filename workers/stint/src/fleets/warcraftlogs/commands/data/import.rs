@@ -9,8 +9,8 @@ use async_trait::async_trait;
 use clap::ValueEnum;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
-use stint_warcraftlogs::store::{Milestone, TakenOver};
-use stint_warcraftlogs::whom::REGIONS;
+use stint_warcraftlogs::player_ref::REGIONS;
+use stint_warcraftlogs::store::{ImportCounts, Milestone};
 
 use super::Collection;
 use super::batch::{self, Batch};
@@ -77,7 +77,7 @@ struct Imported {
     bad: u64,
     dry_run: bool,
     /// What became of players, where that depends on what is stored.
-    players: Option<TakenOver>,
+    players: Option<ImportCounts>,
     /// How many documents have each field that is not known, and was left out.
     unknown_fields: Unknown,
 }
@@ -111,7 +111,7 @@ async fn run(arguments: &Import, context: &Context) -> Result<()> {
     };
     importing.learn_servers().await?;
     let read = importing.read_all(Documents::new(reader)).await;
-    importing.hand_over().await?;
+    importing.mark_sent().await?;
     read.with_context(|| format!("cannot import {}", name(file)))?;
     let Importing { stored, bad, players, unknown, .. } = importing;
     for (path, documents) in unknown.iter() {
@@ -136,7 +136,7 @@ struct Importing<'a> {
     servers: KnownServers,
     batch: Batch,
     unknown: Unknown,
-    players: Option<TakenOver>,
+    players: Option<ImportCounts>,
     stored: u64,
     bad: u64,
 }
@@ -160,7 +160,7 @@ impl Importing<'_> {
     }
 
     /// Wakes the workers that have work because of what was stored, whether or not the import succeeded.
-    async fn hand_over(&self) -> Result<()> {
+    async fn mark_sent(&self) -> Result<()> {
         let Some(stores) = self.stores.as_ref().filter(|_| self.stored > 0) else { return Ok(()) };
         let now = self.context.clock.now();
         match self.arguments.collection {
@@ -266,7 +266,7 @@ fn name(file: &Path) -> String {
 
 fn in_words(imported: &Imported) -> String {
     let Imported { collection, documents, bad, dry_run, players, .. } = imported;
-    let players = players.as_ref().map_or_else(String::new, |TakenOver { new, updated, older }| {
+    let players = players.as_ref().map_or_else(String::new, |ImportCounts { new, updated, older }| {
         format!("{} new, {} updated, {} older than what is stored\n", number(*new), number(*updated), number(*older))
     });
     let verb = if *dry_run { "could import" } else { "imported" };

@@ -1,8 +1,8 @@
 //! Puts a player ahead of the backlog.
 
 mod forecast;
+mod player_ref;
 mod wait;
-mod whom;
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use stint_core::ports::NewMessage;
 use stint_warcraftlogs::message::PlayerMessage;
 use stint_warcraftlogs::model::{Difficulty, Player, PlayerId, RaidId, RaidsToScrap};
 use stint_warcraftlogs::names;
-use stint_warcraftlogs::whom::{Whom, parse_region};
+use stint_warcraftlogs::player_ref::{PlayerRef, parse_region};
 
 use crate::context::Context;
 use crate::fleets::warcraftlogs::stores::Stores;
@@ -67,14 +67,14 @@ struct Queued {
     id: Option<PlayerId>,
     /// Absent if only the id is known.
     #[serde(skip_serializing_if = "Option::is_none")]
-    player: Option<PlayerName>,
+    player: Option<ShownName>,
     raids_to_scrap: RaidsToScrap,
     #[serde(flatten)]
     forecast: Forecast,
 }
 
 #[derive(Serialize)]
-struct PlayerName {
+struct ShownName {
     name: String,
     server: String,
     region: String,
@@ -83,14 +83,14 @@ struct PlayerName {
 /// Queues the player.
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Result<()> {
     let (stores, settings) = (Stores::existing(context).await?, from_environment::<Settings>()?);
-    let (whom, stored) = whom::find(&arguments, &stores).await?;
+    let (player_ref, stored) = player_ref::find(&arguments, &stores).await?;
     let raids_to_scrap = raids(&arguments, stored.as_ref(), &stores).await?;
     ensure!(
         !raids_to_scrap.is_empty(),
-        "there are no discovery rules, and nothing is stored of {whom}, so it is not known what to fetch; nothing was \
+        "there are no discovery rules, and nothing is stored of {player_ref}, so it is not known what to fetch; nothing was \
          queued. Say it with --raid 26 --difficulty heroic, or add a rule: `stint wcl rules add --help`"
     );
-    let message = PlayerMessage { whom, raids_to_scrap };
+    let message = PlayerMessage { player_ref, raids_to_scrap };
     if arguments.wait {
         let waiting = Waiting::before(&message, &stores).await?;
         stores.refreshes.send(&[NewMessage::new(message.to_body())]).await?;
@@ -100,8 +100,8 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
     stores.refreshes.send(&[NewMessage::new(message.to_body())]).await?;
     let queued = Queued {
         queue: stores.refreshes.name().to_owned(),
-        id: message.whom.id(),
-        player: player_name(&message.whom, stored),
+        id: message.player_ref.id(),
+        player: player_name(&message.player_ref, stored),
         forecast: Forecast::read(&stores, settings.unit(), context.clock.now()).await?,
         raids_to_scrap: message.raids_to_scrap,
     };
@@ -120,14 +120,14 @@ async fn raids(arguments: &Arguments, stored: Option<&Player>, stores: &Stores) 
     Ok(raids)
 }
 
-fn player_name(whom: &Whom, stored: Option<Player>) -> Option<PlayerName> {
-    match (whom, stored) {
-        (_, Some(Player { name, server, region, .. })) => Some(PlayerName { name, server: server.name, region }),
-        (Whom::Named(named), None) => {
+fn player_name(player_ref: &PlayerRef, stored: Option<Player>) -> Option<ShownName> {
+    match (player_ref, stored) {
+        (_, Some(Player { name, server, region, .. })) => Some(ShownName { name, server: server.name, region }),
+        (PlayerRef::Named(named), None) => {
             let [name, server, region] = [named.name(), named.server(), named.region()].map(str::to_owned);
-            Some(PlayerName { name, server, region })
+            Some(ShownName { name, server, region })
         }
-        (Whom::Id(_), None) => None,
+        (PlayerRef::Id(_), None) => None,
     }
 }
 
@@ -136,7 +136,7 @@ fn in_words(queued: &Queued) -> String {
     let name = queued
         .player
         .as_ref()
-        .map(|PlayerName { name, server, region }| format!("{} of {} ({region})", one_line(name), one_line(server)));
+        .map(|ShownName { name, server, region }| format!("{} of {} ({region})", one_line(name), one_line(server)));
     let who: Vec<String> = name.into_iter().chain(id).collect();
     let mut text = format!("queued ahead of the backlog: {}\n", who.join(", "));
     for (raid, difficulties) in &queued.raids_to_scrap.0 {

@@ -16,8 +16,8 @@ use stint_core::points::Points;
 use stint_core::ports::DeadLetter;
 use stint_warcraftlogs::message::PlayerMessage;
 use stint_warcraftlogs::model::{Player, PlayerId};
-use stint_warcraftlogs::store::{DropReason, RefreshAnswer, Refreshed, UnitAnswer};
-use stint_warcraftlogs::whom::Whom;
+use stint_warcraftlogs::player_ref::PlayerRef;
+use stint_warcraftlogs::store::{DropReason, RefreshOutcome, RefreshResult, UnitResult};
 
 use super::forecast::Forecast;
 use crate::context::Context;
@@ -33,21 +33,21 @@ pub(super) struct Waiting<'a> {
     stores: &'a Stores,
     message: &'a PlayerMessage,
     /// The answer that was known before the refresh was queued.
-    answer: Option<RefreshAnswer>,
+    latest_result: Option<RefreshResult>,
     dropped: Option<Timestamp>,
-    units: Vec<Option<UnitAnswer>>,
+    units: Vec<Option<UnitResult>>,
     letters: BTreeSet<String>,
 }
 
 impl<'a> Waiting<'a> {
     /// Reads what is known of the player before the message is sent.
     pub(super) async fn before(message: &'a PlayerMessage, stores: &'a Stores) -> anyhow::Result<Waiting<'a>> {
-        let (answer, dropped, units, letters) = (None, None, Vec::new(), BTreeSet::new());
-        let mut waiting = Waiting { stores, message, answer, dropped, units, letters };
+        let (latest_result, dropped, units, letters) = (None, None, Vec::new(), BTreeSet::new());
+        let mut waiting = Waiting { stores, message, latest_result, dropped, units, letters };
         waiting.check_refusals().await?;
-        waiting.answer = stores.answers.answer(&message.whom).await?;
+        waiting.latest_result = stores.refresh_results.latest_result(&message.player_ref).await?;
         if let Some(id) = waiting.id().await? {
-            waiting.units = waiting.unit_answers(id).await?;
+            waiting.units = waiting.unit_results(id).await?;
             if let Stored::Dropped(dropped) = read(id, stores).await? {
                 waiting.dropped = Some(dropped.at);
             }
@@ -64,7 +64,7 @@ impl<'a> Waiting<'a> {
         let mut refusals = self.message.raids_to_scrap.units().map(|unit| known.refusal(id, unit));
         match refusals.next().flatten() {
             Some(reason) if refusals.all(|refusal| refusal.is_some()) => {
-                bail!("{} has no ranks: the upstream refuses it: {reason}; nothing was queued", self.message.whom)
+                bail!("{} has no ranks: the upstream refuses it: {reason}; nothing was queued", self.message.player_ref)
             }
             _ => Ok(()),
         }
@@ -79,7 +79,7 @@ impl<'a> Waiting<'a> {
         needed: Points,
         context: &Context,
     ) -> anyhow::Result<()> {
-        let (whom, end) = (&self.message.whom, after(context.clock.now(), limit));
+        let (player_ref, end) = (&self.message.player_ref, after(context.clock.now(), limit));
         let mut said = None;
         loop {
             if let Some(player) = self.look().await? {
@@ -91,13 +91,13 @@ impl<'a> Waiting<'a> {
             let words = forecast.in_words();
             let words = words.trim_end();
             if forecast.is_idle {
-                bail!("{whom} is queued, but {words}");
+                bail!("{player_ref} is queued, but {words}");
             }
             if now >= end {
-                bail!("there is no answer about {whom} after {} s; it stays queued: {words}", limit.as_secs());
+                bail!("there is no answer about {player_ref} after {} s; it stays queued: {words}", limit.as_secs());
             }
             if said.as_deref() != Some(words) {
-                context.output.aside(&format!("waiting for {whom}: {words}"));
+                context.output.aside(&format!("waiting for {player_ref}: {words}"));
                 said = Some(words.to_owned());
             }
             context.clock.sleep(looks.until_next(now, end)).await;
@@ -106,44 +106,47 @@ impl<'a> Waiting<'a> {
 
     /// Returns the player once the ranks are stored.
     async fn look(&self) -> anyhow::Result<Option<Player>> {
-        let whom = &self.message.whom;
+        let player_ref = &self.message.player_ref;
         if let Some(letter) = self.dead_letters().await?.iter().find(|it| !self.letters.contains(&it.message_id)) {
-            bail!("{whom} could not be fetched: {}", letter.reason);
+            bail!("{player_ref} could not be fetched: {}", letter.reason);
         }
-        let answer = self.stores.answers.answer(whom).await?.filter(|answer| Some(answer) != self.answer.as_ref());
-        let id = match answer.as_ref().map(|answer| &answer.result) {
-            Some(Refreshed::Dropped(reason)) => bail!("{whom} has no ranks: {}", reason_in_words(*reason)),
-            Some(Refreshed::Refused(reason)) => bail!("{whom} has no ranks: the upstream refuses it: {reason}"),
-            Some(Refreshed::Ranked(id)) => Some(*id),
+        let result = self.stores.refresh_results.latest_result(player_ref).await?;
+        let result = result.filter(|result| Some(result) != self.latest_result.as_ref());
+        let id = match result.as_ref().map(|result| &result.result) {
+            Some(RefreshOutcome::Dropped(reason)) => bail!("{player_ref} has no ranks: {}", reason_in_words(*reason)),
+            Some(RefreshOutcome::Refused(reason)) => {
+                bail!("{player_ref} has no ranks: the upstream refuses it: {reason}")
+            }
+            Some(RefreshOutcome::Ranked(id)) => Some(*id),
             None => self.id().await?,
         };
         let Some(id) = id else { return Ok(None) };
         // An answer shows that everything is done. Without one, the stored outcomes must show it.
         match read(id, self.stores).await? {
-            Stored::Ranked(player) if answer.is_some() || all_are_new(&self.units, &self.unit_answers(id).await?) => {
+            Stored::Ranked(player) if result.is_some() || all_are_new(&self.units, &self.unit_results(id).await?) => {
                 Ok(Some(*player))
             }
             // The ranks of a former id are still to be stored, under the id that the upstream keeps.
-            Stored::Dropped(dropped) if dropped.reason == DropReason::Merged && answer.is_none() => Ok(None),
-            Stored::Dropped(dropped) if answer.is_some() || Some(dropped.at) != self.dropped => {
-                bail!("{whom} has no ranks: {}", reason_in_words(dropped.reason))
+            Stored::Dropped(dropped) if dropped.reason == DropReason::Merged && result.is_none() => Ok(None),
+            Stored::Dropped(dropped) if result.is_some() || Some(dropped.at) != self.dropped => {
+                bail!("{player_ref} has no ranks: {}", reason_in_words(dropped.reason))
             }
             _ => Ok(None),
         }
     }
 
     /// Returns the last known outcome of each requested raid and difficulty.
-    async fn unit_answers(&self, id: PlayerId) -> anyhow::Result<Vec<Option<UnitAnswer>>> {
+    async fn unit_results(&self, id: PlayerId) -> anyhow::Result<Vec<Option<UnitResult>>> {
         let known = self.stores.players.known(&[id]).await?;
-        let answers = known.players.get(&id).map(|fetched| &fetched.answers);
-        Ok(self.message.raids_to_scrap.units().map(|unit| answers?.get(unit).cloned()).collect())
+        let results = known.players.get(&id).map(|player| &player.unit_results);
+        Ok(self.message.raids_to_scrap.units().map(|unit| results?.get(unit).cloned()).collect())
     }
 
     /// Returns the player's id, if it is known.
     async fn id(&self) -> anyhow::Result<Option<PlayerId>> {
-        Ok(match &self.message.whom {
-            Whom::Id(id) => Some(*id),
-            Whom::Named(named) => self.stores.directory.find(named).await?.map(|player| player.id),
+        Ok(match &self.message.player_ref {
+            PlayerRef::Id(id) => Some(*id),
+            PlayerRef::Named(named) => self.stores.directory.find(named).await?.map(|player| player.id),
         })
     }
 
@@ -157,7 +160,7 @@ impl<'a> Waiting<'a> {
 
 /// Returns whether each raid and difficulty has an outcome that it did not have before. `before` is empty if the player
 /// was unknown.
-fn all_are_new(before: &[Option<UnitAnswer>], now: &[Option<UnitAnswer>]) -> bool {
+fn all_are_new(before: &[Option<UnitResult>], now: &[Option<UnitResult>]) -> bool {
     now.iter().zip(before.iter().chain(repeat(&None))).all(|(now, before)| now.is_some() && now != before)
 }
 
@@ -165,7 +168,7 @@ fn all_are_new(before: &[Option<UnitAnswer>], now: &[Option<UnitAnswer>]) -> boo
 /// time at which it was first queued, and without the parts that are done.
 fn is_part_of(message: &PlayerMessage, body: &str) -> bool {
     PlayerMessage::from_body(body)
-        .is_ok_and(|part| part.whom == message.whom && message.raids_to_scrap.covers(&part.raids_to_scrap))
+        .is_ok_and(|part| part.player_ref == message.player_ref && message.raids_to_scrap.covers(&part.raids_to_scrap))
 }
 
 #[cfg(test)]
@@ -174,8 +177,8 @@ mod tests {
 
     #[test]
     fn ranks_are_the_answer_once_nothing_that_was_asked_for_is_missing() {
-        let served = |second| Some(UnitAnswer::Served(Timestamp::from_second(second).unwrap()));
-        let refused = || Some(UnitAnswer::Refused("Invalid zone specified.".to_owned()));
+        let served = |second| Some(UnitResult::Served(Timestamp::from_second(second).unwrap()));
+        let refused = || Some(UnitResult::Refused("Invalid zone specified.".to_owned()));
         for (before, now, expected) in [
             (vec![], vec![served(9), refused()], true),
             (vec![], vec![served(9), None], false),

@@ -4,7 +4,7 @@ use anyhow::bail;
 use jiff::Timestamp;
 use serde::Serialize;
 use stint_warcraftlogs::names;
-use stint_warcraftlogs::store::{Rest, RuleStatus, UpstreamRest};
+use stint_warcraftlogs::store::{Pause, RuleStatus, UpstreamPause};
 
 use super::known;
 use crate::context::Context;
@@ -102,7 +102,7 @@ impl Resume {
     pub(super) async fn run(&self, context: &Context) -> anyhow::Result<()> {
         let upstream = &self.upstream;
         let stores = Stores::existing(context).await?;
-        if !stores.rules.wake_upstream(upstream).await? {
+        if !stores.rules.resume_upstream(upstream).await? {
             bail!("'{upstream}' does not rest; see what does with `stint wcl rules list`");
         }
         stores.start_discovery(context.clock.now()).await;
@@ -112,20 +112,20 @@ impl Resume {
     }
 }
 
-/// Returns the rests that have not ended at `now`.
-pub(crate) fn resting(rests: Vec<UpstreamRest>, now: Timestamp) -> Vec<UpstreamRest> {
-    rests.into_iter().filter(|rest| rest.rest.until > now).collect()
+/// Returns the pauses that have not ended at `now`.
+pub(crate) fn resting(pauses: Vec<UpstreamPause>, now: Timestamp) -> Vec<UpstreamPause> {
+    pauses.into_iter().filter(|pause| pause.pause.until > now).collect()
 }
 
-/// Returns the rest of `upstream`, if it is in `rests`.
-pub(crate) fn rest_of<'a>(rests: &'a [UpstreamRest], upstream: &str) -> Option<&'a Rest> {
-    rests.iter().find(|rest| rest.upstream == upstream).map(|rest| &rest.rest)
+/// Returns the pause of `upstream`, if it is in `pauses`.
+pub(crate) fn pause_of<'a>(pauses: &'a [UpstreamPause], upstream: &str) -> Option<&'a Pause> {
+    pauses.iter().find(|pause| pause.upstream == upstream).map(|pause| &pause.pause)
 }
 
-/// Formats a rest: `www.warcraftlogs.com/zone/rankings rests until …`.
-pub(crate) fn rests(rest: &UpstreamRest, now: Timestamp) -> String {
-    let UpstreamRest { upstream, rest } = rest;
-    format!("{} rests until {}: {}", one_line(upstream), when(rest.until, now), one_line(&rest.reason))
+/// Formats a pause: `www.warcraftlogs.com/zone/rankings is paused until …`.
+pub(crate) fn pause_in_words(pause: &UpstreamPause, now: Timestamp) -> String {
+    let UpstreamPause { upstream, pause } = pause;
+    format!("{} rests until {}: {}", one_line(upstream), when(pause.until, now), one_line(&pause.reason))
 }
 
 /// Returns what an operator can do about a rule with implausible pages.

@@ -8,7 +8,7 @@ mod view;
 use anyhow::{bail, ensure};
 use serde::Serialize;
 use stint_warcraftlogs::discovery::upstream;
-use stint_warcraftlogs::store::UpstreamRest;
+use stint_warcraftlogs::store::UpstreamPause;
 
 use crate::context::Context;
 use crate::fleets::warcraftlogs::stores::Stores;
@@ -18,7 +18,7 @@ use crate::table::Table;
 use crate::words::count;
 use stint_warcraftlogs::config::Settings;
 
-pub(crate) use doubts::{hint, rest_of, resting, rests};
+pub(crate) use doubts::{hint, pause_in_words, pause_of, resting};
 use reads::conflicts;
 pub(crate) use view::{RuleState, RuleView};
 
@@ -74,7 +74,7 @@ struct Listed {
     total: u64,
     rules: Vec<RuleView>,
     /// Upstreams that discovery leaves alone at the moment.
-    resting: Vec<UpstreamRest>,
+    resting: Vec<UpstreamPause>,
 }
 
 #[derive(Serialize)]
@@ -103,8 +103,8 @@ async fn list(arguments: &List, context: &Context) -> anyhow::Result<()> {
     let rules = page.documents;
     conflicts(&rules).iter().for_each(|conflict| context.output.warning(conflict));
     let (settings, now) = (from_environment::<Settings>()?, context.clock.now());
-    let resting: Vec<UpstreamRest> = resting(store.upstreams().await?, now);
-    let upstream = rest_of(&resting, &upstream(&settings));
+    let resting: Vec<UpstreamPause> = resting(store.upstreams().await?, now);
+    let upstream = pause_of(&resting, &upstream(&settings));
     let view = |status| RuleView::new(status, settings.discovery_delay(), now).under(upstream);
     let shown = rules.iter().take(arguments.max as usize).map(view).collect();
     for rule in rules.iter().filter(|status| status.doubt.is_some() && !status.accepted) {
@@ -126,7 +126,7 @@ async fn list(arguments: &List, context: &Context) -> anyhow::Result<()> {
         }
         let hidden = listed.total - listed.rules.len() as u64;
         let more = if hidden > 0 { format!("and {hidden} more; see them with --max\n") } else { String::new() };
-        let resting = listed.resting.iter().map(|rest| format!("{}\n", doubts::rests(rest, now)));
+        let resting = listed.resting.iter().map(|pause| format!("{}\n", doubts::pause_in_words(pause, now)));
         format!("{table}{more}{}", resting.collect::<String>())
     })
 }

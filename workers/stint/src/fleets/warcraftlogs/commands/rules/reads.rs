@@ -4,9 +4,9 @@ use anyhow::bail;
 use serde::Serialize;
 use stint_warcraftlogs::config::DiscoverySource;
 use stint_warcraftlogs::names;
-use stint_warcraftlogs::questions::Conflict;
+use stint_warcraftlogs::player_ref::parse_region;
+use stint_warcraftlogs::rank_queries::Conflict;
 use stint_warcraftlogs::store::{METRICS, Rule, RuleStatus, parse_partition, parse_size};
-use stint_warcraftlogs::whom::parse_region;
 
 /// The options of a rule, as flags and as they are shown.
 #[derive(clap::Args, Clone, Debug, Serialize)]

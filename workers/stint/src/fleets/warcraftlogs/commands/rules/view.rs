@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use stint_core::clock::after;
 use stint_warcraftlogs::names;
-use stint_warcraftlogs::store::{Chunk, Pass, Rest, RuleStatus};
+use stint_warcraftlogs::store::{Chunk, Pass, Pause, RuleStatus};
 
 use super::reads::Reads;
 use crate::moment::{clock_time, when};
@@ -61,7 +61,7 @@ impl RuleView {
     pub(crate) fn new(status: &RuleStatus, delay: Duration, now: Timestamp) -> RuleView {
         let rule = &status.rule;
         let next_due = rule.last_run.map(|last_run| after(last_run, delay));
-        let resting = status.resting.as_ref().filter(|rest| rest.until > now);
+        let resting = status.pause.as_ref().filter(|pause| pause.until > now);
         let state = if status.leased_until.is_some_and(|until| until > now) {
             RuleState::Running
         } else if resting.is_some() {
@@ -88,21 +88,21 @@ impl RuleView {
             pages,
             last_run: rule.last_run,
             next_due,
-            resting_until: resting.filter(|rest| !rest.is_until_changed()).map(|rest| rest.until),
-            resting_because: resting.map(|rest| rest.reason.clone()),
+            resting_until: resting.filter(|pause| !pause.is_until_changed()).map(|pause| pause.until),
+            resting_because: resting.map(|pause| pause.reason.clone()),
             doubt: status.doubt.as_ref().map(|doubt| doubt.reason.clone()),
             accepted: status.accepted,
         }
     }
 
     /// Applies the rest of the upstream that all rules share: a rule that would be read rests as well.
-    pub(crate) fn under(mut self, upstream: Option<&Rest>) -> RuleView {
-        if let Some(rest) = upstream
+    pub(crate) fn under(mut self, upstream: Option<&Pause>) -> RuleView {
+        if let Some(pause) = upstream
             && matches!(self.state, RuleState::Due | RuleState::Interrupted)
         {
             self.state = RuleState::Resting;
-            self.resting_until = Some(rest.until);
-            self.resting_because = Some(rest.reason.clone());
+            self.resting_until = Some(pause.until);
+            self.resting_because = Some(pause.reason.clone());
         }
         self
     }
@@ -161,21 +161,21 @@ fn unread(pass: &Pass) -> u32 {
 
 #[cfg(test)]
 mod tests {
-    use stint_warcraftlogs::store::{Rule, Seen};
+    use stint_warcraftlogs::store::{PassSummary, Rule};
 
     use super::*;
 
     fn status(pass: Option<Pass>) -> RuleStatus {
         let rule =
             Rule { id: "0".repeat(24), raid: 26, difficulty: 3, start_page: 1, end_page: 600, ..Rule::default() };
-        RuleStatus { rule, leased_until: None, resting: None, pass, doubt: None, accepted: false }
+        RuleStatus { rule, leased_until: None, pause: None, pass, doubt: None, accepted: false }
     }
 
     #[test]
     fn progress_counts_pages_of_every_chunk_up_to_the_end() {
         let chunks =
             vec![Chunk { next: 101, last: 200 }, Chunk { next: 221, last: 400 }, Chunk { next: 401, last: 600 }];
-        let pass = Pass { started_at: Timestamp::UNIX_EPOCH, chunks, end: None, seen: Seen::default() };
+        let pass = Pass { started_at: Timestamp::UNIX_EPOCH, chunks, end: None, seen: PassSummary::default() };
         let shown =
             |end| RuleView::new(&status(Some(Pass { end, ..pass.clone() })), Duration::ZERO, Timestamp::UNIX_EPOCH);
         assert_eq!((shown(None).pages_read, shown(None).pages), (Some(120), 600));

@@ -2,8 +2,8 @@
 
 use anyhow::bail;
 use stint_warcraftlogs::model::{Player, PlayerId};
+use stint_warcraftlogs::player_ref::{PlayerName, PlayerRef, parse_region};
 use stint_warcraftlogs::store::Dropped;
-use stint_warcraftlogs::whom::{Named, Whom, parse_region};
 
 use crate::fleets::warcraftlogs::commands::servers::slug;
 use crate::fleets::warcraftlogs::stores::Stores;
@@ -22,7 +22,7 @@ pub(crate) enum Stored {
 /// Parses `57147396` or `Ånn-Tarren Mill-EU`. No character's name contains a dash, and the region is the last part.
 pub(super) async fn find(text: &str, stores: &Stores) -> anyhow::Result<PlayerId> {
     if let Ok(id) = text.trim().parse::<PlayerId>() {
-        return Whom::by_id(id).map(|_| id).map_err(wrong);
+        return PlayerRef::by_id(id).map(|_| id).map_err(wrong);
     }
     let parts = text.split_once('-').and_then(|(name, rest)| Some((name, rest.rsplit_once('-')?)));
     let Some((name, (server, region))) = parts else {
@@ -33,7 +33,7 @@ pub(super) async fn find(text: &str, stores: &Stores) -> anyhow::Result<PlayerId
     };
     let region = parse_region(region).map_err(wrong)?;
     let slug = slug(server, &stores.directory.servers(region).await?);
-    let named = Named::new(name, &slug, region).map_err(wrong)?;
+    let named = PlayerName::new(name, &slug, region).map_err(wrong)?;
     match stores.directory.find(&named).await? {
         Some(player) => Ok(player.id),
         None => bail!(

@@ -86,7 +86,7 @@ impl Discovers for People {
         Ok(players.to_vec())
     }
 
-    async fn hand_over(&self, sent: &[Discovered], queued_at: Timestamp) -> PortResult<()> {
+    async fn mark_sent(&self, sent: &[Discovered], queued_at: Timestamp) -> PortResult<()> {
         {
             let mut state = self.lock();
             let State { people, tally, .. } = &mut *state;

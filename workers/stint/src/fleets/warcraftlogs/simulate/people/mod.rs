@@ -14,7 +14,7 @@ use stint_core::clock::{Clock, between};
 use stint_simulation::{Dice, Faults};
 use stint_warcraftlogs::message::PlayerMessage;
 use stint_warcraftlogs::model::PlayerId;
-use stint_warcraftlogs::store::{Backlog, Fetched, Freshness, UnitAnswer};
+use stint_warcraftlogs::store::{Backlog, Freshness, PlayerResults, UnitResult};
 
 use super::directory::Directory;
 
@@ -197,13 +197,13 @@ impl People {
     }
 
     /// Returns what is known of a player before it is fetched.
-    fn known(&self, person: &Person) -> Option<Fetched> {
+    fn known(&self, person: &Person) -> Option<PlayerResults> {
         let at = Timestamp::from_second(self.started.as_second() + i64::from(person.answered_at)).ok()?;
         let complete_at = self.fetched_at(person);
         let dropped_at = complete_at.filter(|_| person.fate == Fate::Dropped);
-        let mut fetched = Fetched { dropped_at, complete_at, ..Fetched::default() };
+        let mut fetched = PlayerResults { dropped_at, complete_at, ..PlayerResults::default() };
         let served = self.directory.raids(person.covered & !person.pending);
-        served.units().for_each(|unit| fetched.answers.insert(unit, UnitAnswer::Served(at)));
+        served.units().for_each(|unit| fetched.unit_results.insert(unit, UnitResult::Served(at)));
         (person.fate != Fate::None).then_some(fetched)
     }
 

@@ -4,20 +4,22 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use stint_core::ports::{PortError, PortResult};
 use stint_warcraftlogs::model::{Player, PlayerId};
-use stint_warcraftlogs::store::{Answered, Dropped, Known, Page, PlayerCounts, PlayerKey, Players, TakenOver, Unasked};
+use stint_warcraftlogs::store::{
+    Dropped, FetchedPlayer, ImportCounts, Page, PlayerCounts, PlayerKey, Players, RefusedPlayer, StoredResults,
+};
 
 use super::{Fate, People};
 
 #[async_trait]
 impl Players for People {
     async fn upsert(&self, players: &[Player]) -> PortResult<()> {
-        self.store(&players.iter().cloned().map(Answered::from).collect::<Vec<Answered>>()).await
+        self.store(&players.iter().cloned().map(FetchedPlayer::from).collect::<Vec<FetchedPlayer>>()).await
     }
 
-    async fn store(&self, answered: &[Answered]) -> PortResult<()> {
+    async fn store(&self, fetched: &[FetchedPlayer]) -> PortResult<()> {
         self.pass_time().await;
         let mut state = self.lock();
-        for Answered { player, refused, complete } in answered {
+        for FetchedPlayer { player, refused, complete } in fetched {
             let Some(place) = self.directory.find(player.id) else {
                 let seconds = self.seconds();
                 state.others.insert(player.id, seconds);
@@ -30,13 +32,13 @@ impl Players for People {
         Ok(())
     }
 
-    async fn take_over(&self, _: &[Player]) -> PortResult<TakenOver> {
+    async fn import(&self, _: &[Player]) -> PortResult<ImportCounts> {
         Err(no_ranks())
     }
 
-    async fn refuse(&self, unasked: &[Unasked], _: Timestamp) -> PortResult<()> {
+    async fn refuse(&self, refused_players: &[RefusedPlayer], _: Timestamp) -> PortResult<()> {
         let mut state = self.lock();
-        for Unasked { id, refused, is_unknown } in unasked {
+        for RefusedPlayer { id, refused, is_unknown } in refused_players {
             if let Some(place) = self.directory.find(*id) {
                 let covered = refused.iter().map(|(unit, _)| *unit).collect();
                 let fate = if *is_unknown { Fate::Dropped } else { state.people[place].fate };
@@ -48,12 +50,12 @@ impl Players for People {
 
     /// A pair that was queued and is no longer pending was fetched with the player's last answer. The simulated
     /// upstream refuses no pair.
-    async fn known(&self, ids: &[PlayerId]) -> PortResult<Known> {
+    async fn known(&self, ids: &[PlayerId]) -> PortResult<StoredResults> {
         self.pass_time().await;
         let state = self.lock();
         let places = ids.iter().filter_map(|id| Some((*id, self.directory.find(*id)?)));
         let known = places.filter_map(|(id, place)| Some((id, self.known(&state.people[place])?)));
-        Ok(Known { players: known.collect(), ..Known::default() })
+        Ok(StoredResults { players: known.collect(), ..StoredResults::default() })
     }
 
     async fn drop_players(&self, dropped: &[Dropped]) -> PortResult<()> {

@@ -6,16 +6,16 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::character::Character;
-use super::document::{RanksOf, character_alias, unit_alias};
+use super::document::{CharacterRequest, character_alias, unit_alias};
 use super::rankings::Rankings;
 use crate::model::{Difficulty, Player, RaidId, RaidRanks, Unit};
 use crate::store::DropReason;
 
 /// The outcome of one character of a batch.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Fate {
+pub enum CharacterOutcome {
     /// Some or all ranks came.
-    Ranked(Box<Ranked>),
+    Ranked(Box<RankedCharacter>),
     /// There will never be ranks.
     Dropped(DropReason),
     /// Nothing came this time, and why.
@@ -27,7 +27,7 @@ pub enum Fate {
 
 /// A character with some or all of its ranks.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Ranked {
+pub struct RankedCharacter {
     /// The character, with the ranks that came.
     pub player: Player,
     /// The raids and difficulties that the upstream refuses, with its reasons.
@@ -36,12 +36,12 @@ pub struct Ranked {
     pub missing: Vec<(Unit, String)>,
 }
 
-impl Fate {
+impl CharacterOutcome {
     /// The outcomes if it is only known that some character was never classed.
-    pub(super) fn never_classed_among(batch: &[RanksOf]) -> Vec<Fate> {
+    pub(super) fn never_classed_among(batch: &[CharacterRequest]) -> Vec<CharacterOutcome> {
         match batch {
-            [_] => vec![Fate::Dropped(DropReason::NeverClassed)],
-            _ => vec![Fate::Unclear; batch.len()],
+            [_] => vec![CharacterOutcome::Dropped(DropReason::NeverClassed)],
+            _ => vec![CharacterOutcome::Unclear; batch.len()],
         }
     }
 }
@@ -76,7 +76,7 @@ impl Errors {
     }
 
     /// Finds an error whose path names none of `aliases`: it may be about any of them.
-    fn of_nobody(&self, aliases: &[String]) -> Option<String> {
+    fn unattributed(&self, aliases: &[String]) -> Option<String> {
         self.find(|path| !path.iter().any(|step| aliases.iter().any(|unit| is_of_unit(step, unit))))
     }
 
@@ -119,104 +119,115 @@ impl GraphqlError {
 }
 
 /// A response, decoded as far as its characters.
-pub(super) struct Sheet {
+pub(super) struct ParsedResponse {
     /// Characters by alias.
-    pub(super) answers: BTreeMap<String, serde_json::Result<Option<Character>>>,
+    pub(super) characters: BTreeMap<String, serde_json::Result<Option<Character>>>,
     pub(super) errors: Errors,
     /// Whether a text before the response says that some character was never classed.
-    pub(super) spoken: bool,
+    pub(super) has_never_classed_text: bool,
     pub(super) now: Timestamp,
 }
 
-impl Sheet {
+impl ParsedResponse {
     /// The outcome of each character of `batch`.
-    pub(super) fn fates(mut self, batch: &[RanksOf]) -> Vec<Fate> {
+    pub(super) fn outcomes(mut self, batch: &[CharacterRequest]) -> Vec<CharacterOutcome> {
         let aliases: Vec<String> =
-            batch.iter().enumerate().map(|(place, asked)| character_alias(place, &asked.whom)).collect();
-        let of_nobody = self.errors.of_nobody(&aliases);
-        let fates = aliases.iter().zip(batch).map(|(alias, asked)| {
-            let answer = self.answers.remove(alias);
-            self.fate(alias, asked, answer, of_nobody.as_deref())
+            batch.iter().enumerate().map(|(place, asked)| character_alias(place, &asked.player_ref)).collect();
+        let unattributed = self.errors.unattributed(&aliases);
+        let outcomes = aliases.iter().zip(batch).map(|(alias, asked)| {
+            let character = self.characters.remove(alias);
+            self.outcome(alias, asked, character, unattributed.as_deref())
         });
-        let mut fates: Vec<Fate> = fates.collect();
-        if self.spoken {
-            settle_the_spoken(&mut fates);
+        let mut outcomes: Vec<CharacterOutcome> = outcomes.collect();
+        if self.has_never_classed_text {
+            resolve_never_classed(&mut outcomes);
         }
-        fates
+        outcomes
     }
 
     /// The outcome of one character. A null means that there is no such character, unless an error may have caused the
     /// null.
-    fn fate(
+    fn outcome(
         &self,
         alias: &str,
-        asked: &RanksOf,
-        answer: Option<serde_json::Result<Option<Character>>>,
-        of_nobody: Option<&str>,
-    ) -> Fate {
+        asked: &CharacterRequest,
+        character: Option<serde_json::Result<Option<Character>>>,
+        unattributed: Option<&str>,
+    ) -> CharacterOutcome {
         if let Some(error) = self.errors.of_character(alias, &asked.units) {
-            return Fate::Failed(error);
+            return CharacterOutcome::Failed(error);
         }
-        match answer {
+        match character {
             None => {
                 let why = self.errors.first().unwrap_or_else(|| "it has nothing of it".to_owned());
-                Fate::Failed(format!("the answer lacks {alias}: {why}"))
+                CharacterOutcome::Failed(format!("the answer lacks {alias}: {why}"))
             }
-            Some(Err(error)) => Fate::Failed(format!("cannot read {alias}: {error}")),
-            Some(Ok(Some(character))) => self.fate_of(character, alias, asked, of_nobody),
-            Some(Ok(None)) => match self.errors.within(alias).as_deref().or(of_nobody) {
-                Some(error) => Fate::Failed(error.to_owned()),
-                None => Fate::Dropped(DropReason::Unknown),
+            Some(Err(error)) => CharacterOutcome::Failed(format!("cannot read {alias}: {error}")),
+            Some(Ok(Some(character))) => self.outcome_of(character, alias, asked, unattributed),
+            Some(Ok(None)) => match self.errors.within(alias).as_deref().or(unattributed) {
+                Some(error) => CharacterOutcome::Failed(error.to_owned()),
+                None => CharacterOutcome::Dropped(DropReason::Unknown),
             },
         }
     }
 
     /// The outcome of a character that came: each raid and difficulty has its own.
-    fn fate_of(&self, mut character: Character, alias: &str, asked: &RanksOf, of_nobody: Option<&str>) -> Fate {
+    fn outcome_of(
+        &self,
+        mut character: Character,
+        alias: &str,
+        asked: &CharacterRequest,
+        unattributed: Option<&str>,
+    ) -> CharacterOutcome {
         let unclassed = character.has_no_class() && !character.has_ranks() && self.errors.within(alias).is_none();
-        let mut units = Units::default();
+        let mut units = SortedUnits::default();
         for unit in &asked.units {
             match self.errors.of_unit(alias, *unit) {
                 Some(error) => units.missing.push((*unit, error)),
                 None => {
                     let further = character.take_further(*unit);
-                    units.sort_in(*unit, character.take(*unit).with_further(further), of_nobody);
+                    units.sort_in(*unit, character.take(*unit).with_further(further), unattributed);
                 }
             }
         }
-        if unclassed && units.absent == asked.units.len() && of_nobody.is_none() {
-            return Fate::Dropped(DropReason::NeverClassed);
+        if unclassed && units.absent == asked.units.len() && unattributed.is_none() {
+            return CharacterOutcome::Dropped(DropReason::NeverClassed);
         }
         if !units.hidden.is_empty() && units.raids.is_empty() {
-            return Fate::Dropped(DropReason::Hidden);
+            return CharacterOutcome::Dropped(DropReason::Hidden);
         }
-        if self.spoken && units.absent == asked.units.len() {
-            return Fate::Unclear;
+        if self.has_never_classed_text && units.absent == asked.units.len() {
+            return CharacterOutcome::Unclear;
         }
         if units.raids.is_empty() && units.refused.is_empty() {
-            return Fate::Failed(in_words(&units.missing));
+            return CharacterOutcome::Failed(in_words(&units.missing));
         }
         units.refused.append(&mut units.hidden);
         match player(character, units.raids, self.now) {
-            Ok(player) => Fate::Ranked(Box::new(Ranked { player, refused: units.refused, missing: units.missing })),
-            Err(reason) => Fate::Failed(reason),
+            Ok(player) => CharacterOutcome::Ranked(Box::new(RankedCharacter {
+                player,
+                refused: units.refused,
+                missing: units.missing,
+            })),
+            Err(reason) => CharacterOutcome::Failed(reason),
         }
     }
 }
 
 /// Handles the text that says that some character was never classed. If such a character is known, it explains the
 /// text; if only one character can be meant, it is that one.
-fn settle_the_spoken(fates: &mut [Fate]) {
-    let explained = fates.contains(&Fate::Dropped(DropReason::NeverClassed));
-    let mut unclear: Vec<&mut Fate> = fates.iter_mut().filter(|fate| **fate == Fate::Unclear).collect();
+fn resolve_never_classed(outcomes: &mut [CharacterOutcome]) {
+    let explained = outcomes.contains(&CharacterOutcome::Dropped(DropReason::NeverClassed));
+    let mut unclear: Vec<&mut CharacterOutcome> =
+        outcomes.iter_mut().filter(|outcome| **outcome == CharacterOutcome::Unclear).collect();
     if let ([only], false) = (unclear.as_mut_slice(), explained) {
-        **only = Fate::Dropped(DropReason::NeverClassed);
+        **only = CharacterOutcome::Dropped(DropReason::NeverClassed);
     }
 }
 
 /// The raids and difficulties of one character, sorted by outcome.
 #[derive(Default)]
-struct Units {
+struct SortedUnits {
     raids: BTreeMap<RaidId, BTreeMap<Difficulty, RaidRanks>>,
     hidden: Vec<(Unit, String)>,
     refused: Vec<(Unit, String)>,
@@ -225,22 +236,22 @@ struct Units {
     absent: usize,
 }
 
-impl Units {
-    fn sort_in(&mut self, unit: Unit, rankings: Rankings, of_nobody: Option<&str>) {
+impl SortedUnits {
+    fn sort_in(&mut self, unit: Unit, rankings: Rankings, unattributed: Option<&str>) {
         match rankings {
             Rankings::Ranks(ranks) => drop(self.raids.entry(unit.0).or_default().insert(unit.1, ranks)),
             Rankings::Hidden => self.hidden.push((unit, "the player hides its ranks".to_owned())),
             Rankings::Refused(message) => self.refused.push((unit, message)),
-            Rankings::Odd(reason) => self.missing.push((unit, reason)),
+            Rankings::NotRanks(reason) => self.missing.push((unit, reason)),
             Rankings::Absent => {
-                self.absent += usize::from(of_nobody.is_none());
-                self.missing.push((unit, of_nobody.unwrap_or("the answer has no ranks").to_owned()));
+                self.absent += usize::from(unattributed.is_none());
+                self.missing.push((unit, unattributed.unwrap_or("the answer has no ranks").to_owned()));
             }
         }
     }
 }
 
-/// Why a message comes back: `raid 26 in difficulty 4: the answer has no ranks; …`.
+/// Why a message comes back: `raid 26 in difficulty 4: the response has no ranks; …`.
 pub(crate) fn in_words(missing: &[(Unit, String)]) -> String {
     let unit =
         |((raid, difficulty), reason): &(Unit, String)| format!("raid {raid} in difficulty {difficulty}: {reason}");

@@ -8,17 +8,17 @@ const NEVER: Timestamp = Timestamp::constant(253_000_000_000, 0);
 
 /// A pause of a rule.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Rest {
+pub struct Pause {
     /// The end of the pause.
     pub until: Timestamp,
     /// The reason in words.
     pub reason: String,
 }
 
-impl Rest {
+impl Pause {
     /// A pause that lasts until the rule is changed.
-    pub fn until_changed(reason: String) -> Rest {
-        Rest { until: NEVER, reason }
+    pub fn until_changed(reason: String) -> Pause {
+        Pause { until: NEVER, reason }
     }
 
     /// Whether only a change of the rule ends it. Other rules do not wait for such a rule.

@@ -37,7 +37,7 @@ pub const GENERATE: &str = "generate-databases";
 
 /// All wake-ups by which a worker starts the next one: name, worker, and the workers that set it, which need permission
 /// to. A name that ends in `-` is a prefix.
-pub const HANDOVERS: [(&str, &str, &[&str]); 8] = [
+pub const WORKER_WAKEUPS: [(&str, &str, &[&str]); 8] = [
     (NEXT_RULE, "discover", &["discover"]),
     (NEXT_DUE, "discover", &["discover"]),
     (DUE_AGAIN, "discover", &["discover"]),
@@ -49,11 +49,11 @@ pub const HANDOVERS: [(&str, &str, &[&str]); 8] = [
 ];
 
 /// The workers that determine by themselves whether there is something to do.
-const SELF_STARTERS: [&str; 3] = ["discover", "aggregator", "reviver"];
+const WORKERS_TO_START: [&str; 3] = ["discover", "aggregator", "reviver"];
 
 /// Starts a fleet: a new fleet starts working at once, and a fleet that was stopped with its concurrency at 0 resumes.
 pub async fn start_fleet(wakeups: &dyn Wakeups, now: Timestamp) -> PortResult<()> {
-    for worker in SELF_STARTERS {
+    for worker in WORKERS_TO_START {
         wakeups.once(&format!("start-{worker}"), worker, now).await?;
     }
     Ok(())
@@ -61,7 +61,7 @@ pub async fn start_fleet(wakeups: &dyn Wakeups, now: Timestamp) -> PortResult<()
 
 /// The ports with which a worker starts the next one.
 #[derive(Clone)]
-pub struct Handover {
+pub struct NextWorker {
     /// Where the next worker's wake-up is set.
     pub wakeups: Arc<dyn Wakeups>,
     /// Tells whether it was set already.
@@ -70,7 +70,7 @@ pub struct Handover {
 
 /// The wake-up to set for `wakeup` in a run that `fired` started. It is never the same one: Scheduler deletes a wake-up
 /// after it fired, even if it was rewritten meanwhile.
-fn other_than<'a>(fired: Option<&str>, wakeup: &'a str) -> &'a str {
+fn alternate_wakeup<'a>(fired: Option<&str>, wakeup: &'a str) -> &'a str {
     if fired != Some(wakeup) {
         return wakeup;
     }
@@ -83,16 +83,16 @@ fn other_than<'a>(fired: Option<&str>, wakeup: &'a str) -> &'a str {
     }
 }
 
-impl Handover {
+impl NextWorker {
     /// Does the same as [`start`](Handover::start), from a run of `event`, which that very wake-up may have started:
     /// then an equivalent one is set instead.
     pub(crate) async fn start_from(&self, event: &Event, wakeup: &str, at: Timestamp) -> PortResult<()> {
-        self.start(other_than(event.wakeup(), wakeup), at).await
+        self.start(alternate_wakeup(event.wakeup(), wakeup), at).await
     }
 
-    /// Sets `wakeup`, one of [`HANDOVERS`], for `at`; it starts the worker it belongs to.
+    /// Sets `wakeup`, one of [`WORKER_WAKEUPS`], for `at`; it starts the worker it belongs to.
     pub(crate) async fn start(&self, wakeup: &str, at: Timestamp) -> PortResult<()> {
-        let known = HANDOVERS.iter().find(|(name, ..)| wakeup.starts_with(name));
+        let known = WORKER_WAKEUPS.iter().find(|(name, ..)| wakeup.starts_with(name));
         let worker = known.map(|(_, worker, _)| *worker).unwrap_or_default();
         self.wakeups.once(wakeup, worker, at).await
     }
@@ -103,8 +103,8 @@ impl Handover {
 pub fn next_claim(rules: &[RuleStatus], delay: Duration) -> Option<Timestamp> {
     let claimable = |status: &RuleStatus| {
         let due = status.rule.last_run.map_or(Timestamp::MIN, |last_run| after(last_run, delay));
-        let rested = status.resting.as_ref().map_or(Timestamp::MIN, |rest| rest.until);
-        due.max(rested).max(status.leased_until.unwrap_or(Timestamp::MIN))
+        let pause_over = status.pause.as_ref().map_or(Timestamp::MIN, |pause| pause.until);
+        due.max(pause_over).max(status.leased_until.unwrap_or(Timestamp::MIN))
     };
     rules.iter().map(claimable).min()
 }
@@ -112,7 +112,7 @@ pub fn next_claim(rules: &[RuleStatus], delay: Duration) -> Option<Timestamp> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::Rest;
+    use crate::store::Pause;
 
     fn at(hour: i64) -> Timestamp {
         Timestamp::from_second(hour * 3600).unwrap_or(Timestamp::MAX)
@@ -122,34 +122,35 @@ mod tests {
         let text = r#"{"_id":"638190fc00bc58421e002c83","raid":26,"difficulty":3,"startPage":1,"endPage":600}"#;
         let mut rule: crate::store::Rule = serde_json::from_str(text).unwrap();
         rule.last_run = last_run.map(at);
-        RuleStatus { rule, leased_until: None, resting: None, pass: None, doubt: None, accepted: false }
+        RuleStatus { rule, leased_until: None, pause: None, pass: None, doubt: None, accepted: false }
     }
 
     #[test]
     fn the_next_claim_is_when_a_rule_is_due_rested_and_free() {
         let day = Duration::from_secs(24 * 3600);
-        let resting = RuleStatus { resting: Some(Rest { until: at(30), reason: String::new() }), ..rule(Some(1)) };
+        let paused = RuleStatus { pause: Some(Pause { until: at(30), reason: String::new() }), ..rule(Some(1)) };
         let leased = RuleStatus { leased_until: Some(at(7)), ..rule(None) };
         assert_eq!(next_claim(&[], day), None);
         assert_eq!(next_claim(&[rule(Some(2)), rule(Some(1))], day), Some(at(25)));
-        assert_eq!(next_claim(&[resting.clone(), rule(Some(9))], day), Some(at(30)));
-        assert_eq!(next_claim(&[resting, leased, rule(Some(9))], day), Some(at(7)));
+        assert_eq!(next_claim(&[paused.clone(), rule(Some(9))], day), Some(at(30)));
+        assert_eq!(next_claim(&[paused, leased, rule(Some(9))], day), Some(at(7)));
         assert_eq!(next_claim(&[rule(None), rule(Some(9))], day), Some(Timestamp::MIN));
     }
 
     #[test]
     fn no_run_of_a_worker_sets_the_wake_up_that_has_started_it() {
-        let worker = |wakeup: &str| HANDOVERS.iter().find(|(name, ..)| wakeup.starts_with(name)).map(|known| known.1);
-        for (wakeup, woken, set_by) in HANDOVERS {
+        let worker =
+            |wakeup: &str| WORKER_WAKEUPS.iter().find(|(name, ..)| wakeup.starts_with(name)).map(|known| known.1);
+        for (wakeup, woken, set_by) in WORKER_WAKEUPS {
             let wakeup =
                 if wakeup.ends_with('-') { format!("{wakeup}638190fc00bc58421e002c83") } else { wakeup.to_owned() };
             if !set_by.contains(&woken) || [DUE_AGAIN, STILL_IN_FLIGHT].contains(&&*wakeup) {
                 continue;
             }
-            assert_eq!(other_than(None, &wakeup), wakeup);
-            let other = other_than(Some(&wakeup), &wakeup);
+            assert_eq!(alternate_wakeup(None, &wakeup), wakeup);
+            let other = alternate_wakeup(Some(&wakeup), &wakeup);
             assert!(other != wakeup && worker(other) == Some(woken), "{wakeup}: {other}");
-            assert_eq!(other_than(Some(other), &wakeup), wakeup, "and then the first one again");
+            assert_eq!(alternate_wakeup(Some(other), &wakeup), wakeup, "and then the first one again");
         }
     }
 
@@ -157,7 +158,7 @@ mod tests {
     fn each_wake_up_is_known_by_its_beginning() {
         let rule = "discover-after-638190fc00bc58421e002c83";
         for name in [NEXT_DUE, DUE_AGAIN, ALL_FRESH, EMPTIED, LAST_IN_FLIGHT, STILL_IN_FLIGHT, GENERATE, rule] {
-            let known = HANDOVERS.iter().filter(|(known, ..)| name.starts_with(known));
+            let known = WORKER_WAKEUPS.iter().filter(|(known, ..)| name.starts_with(known));
             assert_eq!(known.count(), 1, "{name}");
         }
     }

@@ -25,61 +25,61 @@ use crate::results::Results;
 use crate::store::Players;
 
 /// The players' store, and the results that it could not take yet.
-pub(crate) struct Keeper {
+pub(crate) struct ResultsBuffer {
     pub(crate) players: Arc<dyn Players>,
     /// The last results are stored first.
     waiting: Mutex<Vec<Results>>,
     /// Held while waiting results are stored, so that no call is made meanwhile.
-    catching_up: lock::Mutex<()>,
+    storing_waiting: lock::Mutex<()>,
 }
 
 /// Results on their way to the store. If this is dropped before they are stored, they wait.
-struct OnItsWay<'a> {
+struct PendingResults<'a> {
     results: Results,
     waiting: &'a Mutex<Vec<Results>>,
 }
 
-impl OnItsWay<'_> {
+impl PendingResults<'_> {
     /// Marks the results as stored.
-    fn arrived(mut self) -> Results {
+    fn stored(mut self) -> Results {
         std::mem::take(&mut self.results)
     }
 }
 
-impl Drop for OnItsWay<'_> {
+impl Drop for PendingResults<'_> {
     fn drop(&mut self) {
         let results = std::mem::take(&mut self.results);
-        if !results.is_kept() {
+        if !results.is_stored() {
             self.waiting.lock().unwrap_or_else(PoisonError::into_inner).push(results);
         }
     }
 }
 
-impl Keeper {
-    /// A keeper without results.
-    pub(crate) fn new(players: Arc<dyn Players>) -> Keeper {
-        Keeper { players, waiting: Mutex::default(), catching_up: lock::Mutex::default() }
+impl ResultsBuffer {
+    /// An empty buffer.
+    pub(crate) fn new(players: Arc<dyn Players>) -> ResultsBuffer {
+        ResultsBuffer { players, waiting: Mutex::default(), storing_waiting: lock::Mutex::default() }
     }
 
     /// Stores the waiting results. Call this before each API call: while the store accepts nothing, no points must be
     /// spent.
-    pub(crate) async fn catch_up(&self, queue: &dyn Queue) -> PortResult<()> {
-        let _turn = self.catching_up.lock().await;
+    pub(crate) async fn store_waiting(&self, queue: &dyn Queue) -> PortResult<()> {
+        let _turn = self.storing_waiting.lock().await;
         while let Some(results) = self.last() {
-            let mut late = self.on_its_way(results);
+            let mut late = self.pending(results);
             let known = self.players.known(&late.results.ids()).await?;
             late.results.leave_out_older_than(&known);
-            late.results.keep(&*self.players, queue).await?;
-            late.arrived();
+            late.results.store(&*self.players, queue).await?;
+            late.stored();
         }
         Ok(())
     }
 
     /// Stores the results of messages from `queue`. If that fails, they wait.
-    pub(crate) async fn keep(&self, results: Results, queue: &dyn Queue) -> PortResult<Results> {
-        let mut fresh = self.on_its_way(results);
-        match fresh.results.keep(&*self.players, queue).await {
-            Ok(()) => Ok(fresh.arrived()),
+    pub(crate) async fn store(&self, results: Results, queue: &dyn Queue) -> PortResult<Results> {
+        let mut fresh = self.pending(results);
+        match fresh.results.store(&*self.players, queue).await {
+            Ok(()) => Ok(fresh.stored()),
             Err(error) => {
                 tracing::warn!(%error, "cannot store an answer, no call is made until it is stored: {error}");
                 Err(error)
@@ -87,8 +87,8 @@ impl Keeper {
         }
     }
 
-    fn on_its_way(&self, results: Results) -> OnItsWay<'_> {
-        OnItsWay { results, waiting: &self.waiting }
+    fn pending(&self, results: Results) -> PendingResults<'_> {
+        PendingResults { results, waiting: &self.waiting }
     }
 
     fn last(&self) -> Option<Results> {

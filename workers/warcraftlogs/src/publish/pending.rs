@@ -7,12 +7,12 @@ use git2::{Oid, Repository, Tree};
 use jiff::civil::Date;
 
 use super::changes::{RegionChange, compare};
-use super::earlier::{Earlier, Scratch};
+use super::published_addon::{PublishedAddon, Scratch};
 use super::version::Version;
 use crate::addon::{Addon, is_addon, toc_path, write_whole};
 
 /// The addons to publish.
-pub(super) struct Fresh<'a> {
+pub(super) struct FreshAddons<'a> {
     /// The folder of all addons.
     pub(super) folder: &'a Path,
     pub(super) addons: Vec<Addon>,
@@ -21,7 +21,7 @@ pub(super) struct Fresh<'a> {
 }
 
 /// A publication that is being prepared.
-pub(super) struct Draft<'a> {
+pub(super) struct PendingPublication<'a> {
     pub(super) version: Version,
     /// The addons that differ from what the branch has.
     pub(super) changed: Vec<&'a Addon>,
@@ -31,31 +31,31 @@ pub(super) struct Draft<'a> {
     kept: Vec<(&'a Addon, String)>,
 }
 
-impl<'a> Draft<'a> {
+impl<'a> PendingPublication<'a> {
     /// Compares the addons with those in a tree of the repository.
     pub(super) fn new(
         repository: &Repository,
-        fresh: &'a Fresh<'_>,
+        fresh: &'a FreshAddons<'_>,
         published: &Tree<'_>,
         tags: &BTreeMap<String, Oid>,
         comparisons: &mut Comparisons,
-    ) -> anyhow::Result<Draft<'a>> {
+    ) -> anyhow::Result<PendingPublication<'a>> {
         let version = next_version(highest_published(repository, published), tags, fresh.day);
-        let mut draft = Draft { version, changed: Vec::new(), regions: Vec::new(), kept: Vec::new() };
+        let mut pending = PendingPublication { version, changed: Vec::new(), regions: Vec::new(), kept: Vec::new() };
         for addon in &fresh.addons {
-            let earlier = Earlier::find(repository, published, &addon.name);
-            match &earlier {
-                Some(earlier) if earlier.is_same_as(addon)? => {
-                    draft.kept.push((addon, earlier.toc.version().unwrap_or_default().to_owned()));
+            let published_addon = PublishedAddon::find(repository, published, &addon.name);
+            match &published_addon {
+                Some(published_addon) if published_addon.is_same_as(addon)? => {
+                    pending.kept.push((addon, published_addon.toc.version().unwrap_or_default().to_owned()));
                     continue;
                 }
-                _ => draft.changed.push(addon),
+                _ => pending.changed.push(addon),
             }
             if let Some(region) = addon.region() {
-                draft.regions.push(comparisons.of(fresh.folder, addon, region, earlier.as_ref())?);
+                pending.regions.push(comparisons.of(fresh.folder, addon, region, published_addon.as_ref())?);
             }
         }
-        Ok(draft)
+        Ok(pending)
     }
 
     /// Whether the core's files changed.
@@ -64,7 +64,7 @@ impl<'a> Draft<'a> {
     }
 
     /// Writes each addon's version into its table of contents, so that the folder is identical to what was published.
-    pub(super) fn stamp(&self, fresh: &Fresh<'_>) -> anyhow::Result<()> {
+    pub(super) fn stamp(&self, fresh: &FreshAddons<'_>) -> anyhow::Result<()> {
         let kept = self.kept.iter().map(|(addon, version)| (*addon, version.clone()));
         for (addon, version) in self.changed.iter().map(|addon| (*addon, self.version.to_string())).chain(kept) {
             write_whole(&toc_path(fresh.folder, &addon.name), &addon.toc.with_version(&version).0)?;
@@ -91,15 +91,17 @@ impl Comparisons {
         folder: &Path,
         addon: &Addon,
         region: &str,
-        earlier: Option<&Earlier<'_>>,
+        published_addon: Option<&PublishedAddon<'_>>,
     ) -> anyhow::Result<RegionChange> {
-        let key = (region.to_owned(), earlier.map(|earlier| earlier.tree.id()));
+        let key = (region.to_owned(), published_addon.map(|published_addon| published_addon.tree.id()));
         if let Some(known) = self.known.get(&key) {
             return Ok(known.clone());
         }
         let scratch = Scratch::new(self.scratch.clone());
-        let before = match earlier {
-            Some(earlier) => earlier.write_into(scratch.path(), &addon.name)?.map(|bytes| (scratch.path(), bytes)),
+        let before = match published_addon {
+            Some(published_addon) => {
+                published_addon.write_into(scratch.path(), &addon.name)?.map(|bytes| (scratch.path(), bytes))
+            }
             None => None,
         };
         let mut bytes = 0;
@@ -127,6 +129,8 @@ pub(super) fn highest_published(repository: &Repository, published: &Tree<'_>) -
     let names = published.iter().filter_map(|entry| entry.name().ok().map(str::to_owned));
     names
         .filter(|name| is_addon(name))
-        .filter_map(|name| Earlier::find(repository, published, &name).and_then(|earlier| earlier.version()))
+        .filter_map(|name| {
+            PublishedAddon::find(repository, published, &name).and_then(|published_addon| published_addon.version())
+        })
         .max()
 }

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use stint_core::clock::{before, from_millis, to_millis};
 
-use super::Rest;
+use super::Pause;
 use crate::model::{Difficulty, Player, PlayerId, RaidId, RaidsToScrap, Unit};
 use crate::names;
 
@@ -16,11 +16,11 @@ use crate::names;
 pub const REFUSALS_IN_A_ROW: u32 = 5;
 
 /// A message with something missing comes back within five quarters of an hour, and a parked one at the next reset.
-const LONGEST_WAY: Duration = Duration::from_secs(3 * 60 * 60);
+const MAX_MESSAGE_AGE: Duration = Duration::from_secs(3 * 60 * 60);
 
 /// The upstream's latest response on one raid and difficulty of a player.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum UnitAnswer {
+pub enum UnitResult {
     /// Ranks came, at this time.
     Served(Timestamp),
     /// The upstream refuses the request, with its reason. It is not requested again until the rule changes.
@@ -31,21 +31,21 @@ pub enum UnitAnswer {
 /// milliseconds.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Answers(BTreeMap<RaidId, BTreeMap<Difficulty, UnitAnswer>>);
+pub struct UnitResults(BTreeMap<RaidId, BTreeMap<Difficulty, UnitResult>>);
 
-impl Answers {
+impl UnitResults {
     /// The result of one raid and difficulty.
-    pub fn get(&self, (raid, difficulty): Unit) -> Option<&UnitAnswer> {
+    pub fn get(&self, (raid, difficulty): Unit) -> Option<&UnitResult> {
         self.0.get(&raid)?.get(&difficulty)
     }
 
     /// Stores a result in place of an earlier one.
-    pub fn insert(&mut self, (raid, difficulty): Unit, answer: UnitAnswer) {
+    pub fn insert(&mut self, (raid, difficulty): Unit, answer: UnitResult) {
         self.0.entry(raid).or_default().insert(difficulty, answer);
     }
 
     /// Clears the refusal of one raid and difficulty. Returns whether there was one.
-    pub fn forgive(&mut self, unit: Unit) -> bool {
+    pub fn clear_refusal(&mut self, unit: Unit) -> bool {
         let refused = self.is_refused(unit);
         if let (true, Some(difficulties)) = (refused, self.0.get_mut(&unit.0)) {
             difficulties.remove(&unit.1);
@@ -55,21 +55,22 @@ impl Answers {
 
     /// Whether the upstream refuses one raid and difficulty.
     pub fn is_refused(&self, unit: Unit) -> bool {
-        matches!(self.get(unit), Some(UnitAnswer::Refused(_)))
+        matches!(self.get(unit), Some(UnitResult::Refused(_)))
     }
 
     /// Every raid and difficulty that the upstream refuses.
     pub fn refused(&self) -> RaidsToScrap {
-        let all = self.0.iter().flat_map(|(raid, answers)| answers.keys().map(|difficulty| (*raid, *difficulty)));
+        let all =
+            self.0.iter().flat_map(|(raid, unit_results)| unit_results.keys().map(|difficulty| (*raid, *difficulty)));
         all.filter(|unit| self.is_refused(*unit)).collect()
     }
 
     /// Adds the results of a response.
-    pub fn take_in(&mut self, answered: &Answered) {
-        let at = answered.player.updated_at;
-        answered.player.ranked_in().units().for_each(|unit| self.insert(unit, UnitAnswer::Served(at)));
-        for (unit, reason) in &answered.refused {
-            self.insert(*unit, UnitAnswer::Refused(reason.clone()));
+    pub fn take_in(&mut self, fetched: &FetchedPlayer) {
+        let at = fetched.player.updated_at;
+        fetched.player.ranked_in().units().for_each(|unit| self.insert(unit, UnitResult::Served(at)));
+        for (unit, reason) in &fetched.refused {
+            self.insert(*unit, UnitResult::Refused(reason.clone()));
         }
     }
 }
@@ -81,27 +82,27 @@ enum Written {
     Reason(String),
 }
 
-impl Serialize for UnitAnswer {
+impl Serialize for UnitResult {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
-            UnitAnswer::Served(at) => serializer.serialize_i64(to_millis(*at)),
-            UnitAnswer::Refused(reason) => serializer.serialize_str(reason),
+            UnitResult::Served(at) => serializer.serialize_i64(to_millis(*at)),
+            UnitResult::Refused(reason) => serializer.serialize_str(reason),
         }
     }
 }
 
-impl<'de> Deserialize<'de> for UnitAnswer {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<UnitAnswer, D::Error> {
+impl<'de> Deserialize<'de> for UnitResult {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<UnitResult, D::Error> {
         Ok(match Written::deserialize(deserializer)? {
-            Written::Millis(at) => UnitAnswer::Served(from_millis(at)),
-            Written::Reason(reason) => UnitAnswer::Refused(reason),
+            Written::Millis(at) => UnitResult::Served(from_millis(at)),
+            Written::Reason(reason) => UnitResult::Refused(reason),
         })
     }
 }
 
 /// The results of one response of the upstream for a player.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Answered {
+pub struct FetchedPlayer {
     /// The player, with the ranks that came.
     pub player: Player,
     /// The raids and difficulties that the upstream refuses, with its reasons. Each counts against its rule, until any
@@ -111,30 +112,30 @@ pub struct Answered {
     pub complete: bool,
 }
 
-impl From<Player> for Answered {
-    fn from(player: Player) -> Answered {
-        Answered { player, refused: Vec::new(), complete: true }
+impl From<Player> for FetchedPlayer {
+    fn from(player: Player) -> FetchedPlayer {
+        FetchedPlayer { player, refused: Vec::new(), complete: true }
     }
 }
 
 /// The stored results of one player.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Fetched {
+pub struct PlayerResults {
     /// When it was dropped, if that was the latest event.
     pub dropped_at: Option<Timestamp>,
     /// When everything that its message asked for was last complete.
     pub complete_at: Option<Timestamp>,
     /// The latest result of each raid and difficulty.
-    pub answers: Answers,
+    pub unit_results: UnitResults,
 }
 
-impl Fetched {
+impl PlayerResults {
     /// Whether anything was fetched of the player after `at`.
     pub fn is_known_since(&self, at: Timestamp) -> bool {
-        let answers = self.answers.0.values().flat_map(BTreeMap::values);
-        let served = answers.filter_map(|answer| match answer {
-            UnitAnswer::Served(at) => Some(*at),
-            UnitAnswer::Refused(_) => None,
+        let unit_results = self.unit_results.0.values().flat_map(BTreeMap::values);
+        let served = unit_results.filter_map(|answer| match answer {
+            UnitResult::Served(at) => Some(*at),
+            UnitResult::Refused(_) => None,
         });
         self.dropped_at.max(served.max()).map(to_millis) > Some(to_millis(at))
     }
@@ -152,12 +153,12 @@ impl Fetched {
     pub fn is_under_way(&self, unit: Unit, sent_at: Timestamp) -> bool {
         let served_at = self.served_at(unit);
         let was_under_way = served_at > self.complete_at || self.complete_at > Some(sent_at);
-        was_under_way && served_at > Some(before(sent_at, LONGEST_WAY))
+        was_under_way && served_at > Some(before(sent_at, MAX_MESSAGE_AGE))
     }
 
     fn served_at(&self, unit: Unit) -> Option<Timestamp> {
-        match self.answers.get(unit) {
-            Some(UnitAnswer::Served(at)) => Some(*at),
+        match self.unit_results.get(unit) {
+            Some(UnitResult::Served(at)) => Some(*at),
             _ => None,
         }
     }
@@ -176,37 +177,37 @@ pub struct Refusals {
 
 impl Refusals {
     /// Whether the rule is at fault: several players in a row were refused, and no player was ever served.
-    pub fn blame_the_rule(&self) -> bool {
+    pub fn is_rule_at_fault(&self) -> bool {
         !self.served && self.in_a_row >= REFUSALS_IN_A_ROW
     }
 
     /// The pause of a rule that is at fault.
-    pub fn rest(&self, (raid, difficulty): Unit) -> Option<Rest> {
+    pub fn pause(&self, (raid, difficulty): Unit) -> Option<Pause> {
         let (raid, difficulty) = (names::raid(raid), names::difficulty(difficulty));
         let reason = format!(
             "the upstream refuses {raid} in {difficulty} for every player: {}; remove the rule, or add it anew to try again",
             self.reason
         );
-        self.blame_the_rule().then(|| Rest::until_changed(reason))
+        self.is_rule_at_fault().then(|| Pause::until_changed(reason))
     }
 }
 
 /// The stored results of several players, read before the upstream is called.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Known {
+pub struct StoredResults {
     /// The players with stored results.
-    pub players: BTreeMap<PlayerId, Fetched>,
+    pub players: BTreeMap<PlayerId, PlayerResults>,
     /// The refused raids and difficulties that no player is known to have been served.
     pub refusals: BTreeMap<Unit, Refusals>,
 }
 
-impl Known {
+impl StoredResults {
     /// The reason why requesting a raid and difficulty of a player is useless, if the upstream refuses it.
     pub fn refusal(&self, player: Option<PlayerId>, unit: Unit) -> Option<&str> {
-        let answers = player.and_then(|player| self.players.get(&player)).map(|fetched| &fetched.answers);
-        match (answers.and_then(|answers| answers.get(unit)), self.refusals.get(&unit)) {
-            (Some(UnitAnswer::Refused(reason)), _) => Some(reason),
-            (None, Some(refusals)) if refusals.blame_the_rule() => Some(&refusals.reason),
+        let unit_results = player.and_then(|player| self.players.get(&player)).map(|fetched| &fetched.unit_results);
+        match (unit_results.and_then(|unit_results| unit_results.get(unit)), self.refusals.get(&unit)) {
+            (Some(UnitResult::Refused(reason)), _) => Some(reason),
+            (None, Some(refusals)) if refusals.is_rule_at_fault() => Some(&refusals.reason),
             _ => None,
         }
     }
@@ -220,20 +221,24 @@ mod tests {
 
     #[test]
     fn answers_are_kept_in_few_bytes() {
-        let mut answers = Answers::default();
-        answers.insert((26, 4), UnitAnswer::Served(from_millis(AT)));
-        answers.insert((99, 1), UnitAnswer::Refused("no".into()));
+        let mut unit_results = UnitResults::default();
+        unit_results.insert((26, 4), UnitResult::Served(from_millis(AT)));
+        unit_results.insert((99, 1), UnitResult::Refused("no".into()));
         let text = r#"{"26":{"4":1795168800000},"99":{"1":"no"}}"#;
-        assert_eq!(serde_json::to_string(&answers).unwrap(), text);
-        assert_eq!(serde_json::from_str::<Answers>(text).unwrap(), answers);
-        assert_eq!(answers.refused(), RaidsToScrap::one(99, 1));
-        assert!(answers.forgive((99, 1)) && !answers.forgive((26, 4)) && !answers.is_refused((99, 1)));
+        assert_eq!(serde_json::to_string(&unit_results).unwrap(), text);
+        assert_eq!(serde_json::from_str::<UnitResults>(text).unwrap(), unit_results);
+        assert_eq!(unit_results.refused(), RaidsToScrap::one(99, 1));
+        assert!(
+            unit_results.clear_refusal((99, 1))
+                && !unit_results.clear_refusal((26, 4))
+                && !unit_results.is_refused((99, 1))
+        );
     }
 
     #[test]
     fn what_was_fetched_after_a_message_was_sent_is_fresh() {
-        let mut fetched = Fetched::default();
-        fetched.answers.insert((26, 4), UnitAnswer::Served(from_millis(AT)));
+        let mut fetched = PlayerResults::default();
+        fetched.unit_results.insert((26, 4), UnitResult::Served(from_millis(AT)));
         assert!(fetched.is_fresh((26, 4), from_millis(AT - 1)) && !fetched.is_fresh((26, 4), from_millis(AT)));
         assert!(!fetched.is_fresh((26, 5), from_millis(AT - 1)), "another difficulty was not fetched");
         assert!(fetched.is_under_way((26, 4), from_millis(AT + 5)) && !fetched.is_under_way((26, 5), from_millis(AT)));
@@ -249,9 +254,9 @@ mod tests {
     #[test]
     fn a_rule_is_to_blame_after_several_refusals_and_not_once_anyone_was_served() {
         let refusals = |in_a_row, served| Refusals { in_a_row, served, reason: "no".into() };
-        assert!(refusals(REFUSALS_IN_A_ROW, false).blame_the_rule());
-        assert!(!refusals(REFUSALS_IN_A_ROW - 1, false).blame_the_rule());
-        assert!(!refusals(REFUSALS_IN_A_ROW, true).blame_the_rule());
-        assert!(refusals(REFUSALS_IN_A_ROW, false).rest((99, 1)).unwrap().is_until_changed());
+        assert!(refusals(REFUSALS_IN_A_ROW, false).is_rule_at_fault());
+        assert!(!refusals(REFUSALS_IN_A_ROW - 1, false).is_rule_at_fault());
+        assert!(!refusals(REFUSALS_IN_A_ROW, true).is_rule_at_fault());
+        assert!(refusals(REFUSALS_IN_A_ROW, false).pause((99, 1)).unwrap().is_until_changed());
     }
 }

@@ -7,7 +7,7 @@ use crate::model::{Difficulty, Player, RaidId, RaidRanks};
 
 /// Counts of imported players.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct TakenOver {
+pub struct ImportCounts {
     /// Players that were not stored before.
     pub new: u64,
     /// Players whose stored data was as old or older: the imported data counts.
@@ -38,7 +38,7 @@ impl Relation {
     }
 }
 
-impl TakenOver {
+impl ImportCounts {
     /// Counts one player.
     pub(super) fn count(&mut self, relation: Relation) {
         *match relation {
@@ -49,7 +49,7 @@ impl TakenOver {
     }
 
     /// Adds other counts.
-    pub fn add(&mut self, other: TakenOver) {
+    pub fn add(&mut self, other: ImportCounts) {
         self.new += other.new;
         self.updated += other.updated;
         self.older += other.older;

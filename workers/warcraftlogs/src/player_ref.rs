@@ -16,45 +16,49 @@ const LONGEST: usize = 64;
 
 /// One player, as far as it is known.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Whom {
+pub enum PlayerRef {
     /// By the upstream's id.
     Id(PlayerId),
     /// By name.
-    Named(Named),
+    Named(PlayerName),
 }
 
 /// A player by name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Named {
+pub struct PlayerName {
     name: String,
     server: String,
     region: &'static str,
 }
 
-impl Whom {
+impl PlayerRef {
     /// A player by id, if the number can be an id. The error names the field.
-    pub fn by_id(id: PlayerId) -> Result<Whom, String> {
-        check_id(id).map(|()| Whom::Id(id)).map_err(|reason| format!("field id: {reason}"))
+    pub fn by_id(id: PlayerId) -> Result<PlayerRef, String> {
+        check_id(id).map(|()| PlayerRef::Id(id)).map_err(|reason| format!("field id: {reason}"))
     }
 
     /// The id, if it is known.
     pub fn id(&self) -> Option<PlayerId> {
         match self {
-            Whom::Id(id) => Some(*id),
-            Whom::Named(_) => None,
+            PlayerRef::Id(id) => Some(*id),
+            PlayerRef::Named(_) => None,
         }
     }
 }
 
-impl Named {
+impl PlayerName {
     /// The player `name` on the server with this slug in this region, in any case. The error names the field.
-    pub fn new(name: &str, server: &str, region: &str) -> Result<Named, String> {
+    pub fn new(name: &str, server: &str, region: &str) -> Result<PlayerName, String> {
         let name = plain("name", name)?.to_owned();
         let server = plain("server", server)?.to_lowercase();
         if server.contains(char::is_whitespace) {
             return Err(format!("field server: '{server}' is no slug; a slug has dashes, as in tarren-mill"));
         }
-        Ok(Named { name, server, region: parse_region(region).map_err(|reason| format!("field region: {reason}"))? })
+        Ok(PlayerName {
+            name,
+            server,
+            region: parse_region(region).map_err(|reason| format!("field region: {reason}"))?,
+        })
     }
 
     /// The character's name.
@@ -98,16 +102,16 @@ fn plain<'a>(field: &str, text: &'a str) -> Result<&'a str, String> {
     }
 }
 
-impl fmt::Display for Whom {
+impl fmt::Display for PlayerRef {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Whom::Id(id) => write!(formatter, "player {id}"),
-            Whom::Named(named) => named.fmt(formatter),
+            PlayerRef::Id(id) => write!(formatter, "player {id}"),
+            PlayerRef::Named(named) => named.fmt(formatter),
         }
     }
 }
 
-impl fmt::Display for Named {
+impl fmt::Display for PlayerName {
     /// `Ånn of tarren-mill (EU)`.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{} of {} ({})", self.name, self.server, self.region)
@@ -120,9 +124,9 @@ mod tests {
 
     #[test]
     fn regions_and_slugs_are_read_in_any_case() {
-        let named = Named::new(" Ånn ", "Tarren-Mill", "eu").unwrap();
+        let named = PlayerName::new(" Ånn ", "Tarren-Mill", "eu").unwrap();
         assert_eq!(named.to_string(), "Ånn of tarren-mill (EU)");
-        assert_eq!(Named::new("하나", "azshara", "KR").unwrap().name(), "하나");
+        assert_eq!(PlayerName::new("하나", "azshara", "KR").unwrap().name(), "하나");
     }
 
     #[test]
@@ -137,9 +141,9 @@ mod tests {
             ("Ånn", "Tarren Mill", "EU", "field server: 'tarren mill' is no slug"),
             ("Ånn", "kazzak", "Mars", "field region: there is no such region; there are US, EU"),
         ] {
-            let error = Named::new(name, server, region).unwrap_err();
+            let error = PlayerName::new(name, server, region).unwrap_err();
             assert!(error.starts_with(expected), "{error}");
         }
-        assert!(Whom::by_id(0).is_err() && Whom::by_id(1 << 31).is_err() && Whom::by_id(7).is_ok());
+        assert!(PlayerRef::by_id(0).is_err() && PlayerRef::by_id(1 << 31).is_err() && PlayerRef::by_id(7).is_ok());
     }
 }

@@ -5,21 +5,21 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-/// A file under a temporary name. If it is dropped before [`Aside::publish`], it is deleted; after a crash it remains,
-/// and the next run's [`Aside::create`] overwrites it.
-pub(crate) struct Aside {
+/// A file under a temporary name. If it is dropped before [`PartialFile::publish`], it is deleted; after a crash it
+/// remains, and the next run's [`PartialFile::create`] overwrites it.
+pub(crate) struct PartialFile {
     path: PathBuf,
     temporary: PathBuf,
     published: bool,
 }
 
-impl Aside {
+impl PartialFile {
     /// Creates the file as `.<name>.partial` in the folder of `path`, readable and writable.
-    pub(crate) fn create(path: PathBuf) -> Result<(Aside, File)> {
+    pub(crate) fn create(path: PathBuf) -> Result<(PartialFile, File)> {
         let temporary = temporary(&path);
         let opened = File::options().read(true).write(true).create(true).truncate(true).open(&temporary);
         let file = opened.with_context(|| format!("cannot create {}; is its folder writable?", temporary.display()))?;
-        Ok((Aside { path, temporary, published: false }, file))
+        Ok((PartialFile { path, temporary, published: false }, file))
     }
 
     /// Its current path.
@@ -28,12 +28,12 @@ impl Aside {
     }
 
     /// Changes its final path.
-    pub(crate) fn rename(mut self, path: PathBuf) -> Result<Aside> {
+    pub(crate) fn rename(mut self, path: PathBuf) -> Result<PartialFile> {
         let temporary = temporary(&path);
         std::fs::rename(&self.temporary, &temporary)
             .with_context(|| format!("cannot rename {} to {}", self.temporary.display(), temporary.display()))?;
         self.published = true;
-        Ok(Aside { path, temporary, published: false })
+        Ok(PartialFile { path, temporary, published: false })
     }
 
     /// Gives it its final name, in place of an older file with that name.
@@ -45,7 +45,7 @@ impl Aside {
     }
 }
 
-impl Drop for Aside {
+impl Drop for PartialFile {
     fn drop(&mut self) {
         if !self.published {
             // Nothing is lost when this fails: the next run truncates the file.

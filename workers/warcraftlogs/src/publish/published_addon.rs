@@ -18,21 +18,21 @@ const MAX_TOC_BYTES: u64 = 64 << 10;
 const MAX_EARLIER_BYTES: u64 = 4 * MAX_FILE_BYTES;
 
 /// An addon in a tree of the repository.
-pub(super) struct Earlier<'a> {
+pub(super) struct PublishedAddon<'a> {
     repository: &'a Repository,
     pub(super) tree: Tree<'a>,
     pub(super) toc: Toc,
 }
 
-impl<'a> Earlier<'a> {
+impl<'a> PublishedAddon<'a> {
     /// The addon with this name in the folder of all addons; `None` if there is none, or one without a table of
     /// contents.
-    pub(super) fn find(repository: &'a Repository, addons: &Tree<'_>, name: &str) -> Option<Earlier<'a>> {
+    pub(super) fn find(repository: &'a Repository, addons: &Tree<'_>, name: &str) -> Option<PublishedAddon<'a>> {
         let tree =
             repository.find_tree(addons.get_name(name).filter(|it| it.kind() == Some(ObjectType::Tree))?.id()).ok()?;
         let blob = read_blob(repository, &tree, &format!("{name}.toc"), MAX_TOC_BYTES).ok()??;
         let toc = Toc(std::str::from_utf8(blob.content()).ok()?.to_owned());
-        Some(Earlier { repository, tree, toc })
+        Some(PublishedAddon { repository, tree, toc })
     }
 
     pub(super) fn version(&self) -> Option<Version> {

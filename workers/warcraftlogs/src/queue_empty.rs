@@ -19,8 +19,8 @@ use std::time::Duration;
 use stint_core::clock::{after, before};
 use stint_core::ports::{Counts, PortResult};
 
-use crate::handover::{EMPTIED, Handover};
-use crate::rank_fetcher::Fetch;
+use crate::next_worker::{EMPTIED, NextWorker};
+use crate::rank_fetcher::FetchInvocation;
 use crate::store::Milestone;
 
 /// Time until the host has acknowledged the batch that checks the queue.
@@ -28,20 +28,22 @@ const ACKNOWLEDGING: Duration = Duration::from_millis(250);
 
 /// An empty queue is reported at most this often, unless the aggregator has filled it since: an operator may send dead
 /// letters back one by one.
-const SAID_FOR: Duration = Duration::from_secs(10 * 60);
+const REPORT_INTERVAL: Duration = Duration::from_secs(10 * 60);
 
-impl Fetch<'_> {
+impl FetchInvocation<'_> {
     /// Starts the aggregator if nothing is left to fetch. `in_flight` is the number of calls under way; `None` if it is
     /// not known. A failure does not fail the batch.
-    pub(crate) async fn look_for_the_end(&self, in_flight: Option<u64>) {
-        let Some(handover) = self.lane.handover.filter(|_| in_flight.is_none_or(|calls| calls == 0)) else { return };
-        if let Err(error) = self.hand_over(handover).await {
+    pub(crate) async fn wake_aggregator_if_empty(&self, in_flight: Option<u64>) {
+        let Some(next_worker) = self.path.next_worker.filter(|_| in_flight.is_none_or(|calls| calls == 0)) else {
+            return;
+        };
+        if let Err(error) = self.wake_next(next_worker).await {
             tracing::warn!(%error, "whether the queue is empty is left to the aggregator's schedule: {error}");
         }
     }
 
-    async fn hand_over(&self, handover: &Handover) -> PortResult<()> {
-        let queue = self.lane.queue;
+    async fn wake_next(&self, next_worker: &NextWorker) -> PortResult<()> {
+        let queue = self.path.queue;
         if self.budget.pool.count_parked(queue.name()).await? > 0 {
             return Ok(());
         }
@@ -50,12 +52,12 @@ impl Fetch<'_> {
             return Ok(());
         }
         let now = self.invocation.now();
-        let reached = handover.milestones.reached().await?.as_of(now);
-        let is_said = reached.emptied.is_some_and(|emptied| emptied > before(now, SAID_FOR));
-        if is_said && !reached.is_open() {
+        let reached = next_worker.milestones.reached().await?.as_of(now);
+        let is_reported = reached.emptied.is_some_and(|emptied| emptied > before(now, REPORT_INTERVAL));
+        if is_reported && !reached.has_queued_since_empty() {
             return Ok(());
         }
-        handover.start(EMPTIED, after(now, ACKNOWLEDGING.max(queue.counts_lag()))).await?;
-        handover.milestones.pass(Milestone::Emptied, now).await
+        next_worker.start(EMPTIED, after(now, ACKNOWLEDGING.max(queue.counts_lag()))).await?;
+        next_worker.milestones.pass(Milestone::Emptied, now).await
     }
 }

@@ -19,7 +19,7 @@ use crate::store::{Rule, Rules};
 pub use config::{Compare, RankSettings, Timeframe};
 
 /// Time for which rules that were read stay valid: a changed rule takes effect after this.
-const GOOD_FOR: Duration = Duration::from_secs(60);
+const VALID_FOR: Duration = Duration::from_secs(60);
 
 /// After a failed read, the known rules stay valid for this much longer.
 const RETRY_AFTER: Duration = Duration::from_secs(10);
@@ -43,7 +43,7 @@ pub struct RankOptions {
 
 /// The arguments for every raid and difficulty, as text of a GraphQL document.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Questions {
+pub struct RankQueries {
     /// After zone and difficulty, one for each metric.
     fleet: Vec<String>,
     /// For raids and difficulties whose rules say otherwise.
@@ -66,7 +66,7 @@ pub struct Conflict {
 impl RankOptions {
     /// The arguments after zone and difficulty, each with its comma: one for each metric.
     fn arguments(&self) -> Vec<String> {
-        let rest = self.rest();
+        let rest = self.option_arguments();
         if self.metrics.is_empty() {
             return vec![rest];
         }
@@ -74,7 +74,7 @@ impl RankOptions {
     }
 
     /// Enum values are written as literals: the upstream has renamed an enum type before.
-    fn rest(&self) -> String {
+    fn option_arguments(&self) -> String {
         let compare = self.compare.map(|compare| match compare {
             Compare::Rankings => "Rankings",
             Compare::Parses => "Parses",
@@ -107,10 +107,10 @@ impl RankOptions {
 }
 
 /// Returns the value of the rules that have one, if all of them have the same.
-fn agreed<T: PartialEq>(rules: &[&Rule], says: impl Fn(&Rule) -> Option<T>) -> Option<T> {
-    let mut said = rules.iter().filter_map(|rule| says(rule));
-    let first = said.next()?;
-    said.all(|other| other == first).then_some(first)
+fn agreed<T: PartialEq>(rules: &[&Rule], value: impl Fn(&Rule) -> Option<T>) -> Option<T> {
+    let mut values = rules.iter().filter_map(|rule| value(rule));
+    let first = values.next()?;
+    values.all(|other| other == first).then_some(first)
 }
 
 impl Conflict {
@@ -135,27 +135,27 @@ impl Conflict {
     }
 }
 
-impl Questions {
+impl RankQueries {
     /// Every raid and difficulty by the settings.
-    pub fn of_fleet(fleet: &RankOptions) -> Questions {
-        Questions { fleet: fleet.arguments(), of_rules: BTreeMap::new(), raids: BTreeSet::new() }
+    pub fn of_fleet(fleet: &RankOptions) -> RankQueries {
+        RankQueries { fleet: fleet.arguments(), of_rules: BTreeMap::new(), raids: BTreeSet::new() }
     }
 
     /// By the settings and the rules. A rule that is invalid is ignored: it could spoil whole documents.
-    pub fn new<'r>(fleet: &RankOptions, rules: impl IntoIterator<Item = &'r Rule>) -> Questions {
-        let mut questions = Questions::of_fleet(fleet);
+    pub fn new<'r>(fleet: &RankOptions, rules: impl IntoIterator<Item = &'r Rule>) -> RankQueries {
+        let mut rank_queries = RankQueries::of_fleet(fleet);
         let mut by_unit: BTreeMap<(RaidId, Difficulty), Vec<&Rule>> = BTreeMap::new();
         for rule in rules.into_iter().filter(|rule| rule.check().is_ok()) {
             by_unit.entry((rule.raid, rule.difficulty)).or_default().push(rule);
         }
-        questions.raids = by_unit.keys().map(|(raid, _)| *raid).collect();
+        rank_queries.raids = by_unit.keys().map(|(raid, _)| *raid).collect();
         for (unit, rules) in by_unit {
             let arguments = fleet.with(&rules).arguments();
-            if arguments != questions.fleet {
-                questions.of_rules.insert(unit, arguments);
+            if arguments != rank_queries.fleet {
+                rank_queries.of_rules.insert(unit, arguments);
             }
         }
-        questions
+        rank_queries
     }
 
     /// The arguments after zone and difficulty, one for each metric; never empty.
@@ -175,66 +175,68 @@ impl Questions {
 }
 
 /// The questions of a process, updated from the rules.
-pub struct FollowedQuestions {
+pub struct LiveRankQueries {
     rules: Arc<dyn Rules>,
     fleet: RankOptions,
     clock: Arc<dyn Clock>,
-    known: Mutex<Known>,
+    known: Mutex<CachedRules>,
 }
 
-struct Known {
-    questions: Arc<Questions>,
+struct CachedRules {
+    rank_queries: Arc<RankQueries>,
     /// `None` until the rules were read.
-    good_until: Option<Timestamp>,
+    valid_until: Option<Timestamp>,
 }
 
-impl FollowedQuestions {
+impl LiveRankQueries {
     /// Questions by these settings and rules. The rules are read when they are needed.
-    pub fn new(rules: Arc<dyn Rules>, fleet: RankOptions, clock: Arc<dyn Clock>) -> FollowedQuestions {
-        let questions = Arc::new(Questions::of_fleet(&fleet));
-        FollowedQuestions { rules, fleet, clock, known: Mutex::new(Known { questions, good_until: None }) }
+    pub fn new(rules: Arc<dyn Rules>, fleet: RankOptions, clock: Arc<dyn Clock>) -> LiveRankQueries {
+        let rank_queries = Arc::new(RankQueries::of_fleet(&fleet));
+        LiveRankQueries { rules, fleet, clock, known: Mutex::new(CachedRules { rank_queries, valid_until: None }) }
     }
 
     /// The questions as they were last read.
-    pub fn known(&self) -> Arc<Questions> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).questions.clone()
+    pub fn known(&self) -> Arc<RankQueries> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).rank_queries.clone()
     }
 
     /// Reads the rules if it is time to. Fails only if they were never read: otherwise the known rules are good enough,
     /// and an unavailable store is no reason to leave points unspent.
-    pub async fn follow(&self) -> PortResult<Arc<Questions>> {
-        let good_until = self.known.lock().unwrap_or_else(PoisonError::into_inner).good_until;
+    pub async fn refresh(&self) -> PortResult<Arc<RankQueries>> {
+        let valid_until = self.known.lock().unwrap_or_else(PoisonError::into_inner).valid_until;
         let now = self.clock.now();
-        if good_until.is_some_and(|until| now < until) {
+        if valid_until.is_some_and(|until| now < until) {
             return Ok(self.known());
         }
         let rules = match self.rules.list().await {
             Ok(page) => page.documents,
-            Err(error) if good_until.is_some() => {
+            Err(error) if valid_until.is_some() => {
                 let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-                known.good_until = Some(after(now, RETRY_AFTER));
+                known.valid_until = Some(after(now, RETRY_AFTER));
                 tracing::warn!(%error, "the rules cannot be read, so ranks are asked for as before: {error}");
-                return Ok(known.questions.clone());
+                return Ok(known.rank_queries.clone());
             }
             Err(error) => return Err(error),
         };
-        let questions = Arc::new(Questions::new(&self.fleet, rules.iter().map(|status| &status.rule)));
+        let rank_queries = Arc::new(RankQueries::new(&self.fleet, rules.iter().map(|status| &status.rule)));
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.questions != questions {
+        if known.rank_queries != rank_queries {
             warn_of_conflicts(&rules.iter().map(|status| &status.rule).collect::<Vec<_>>());
         }
-        *known = Known { questions: questions.clone(), good_until: Some(after(now, GOOD_FOR)) };
-        Ok(questions)
+        *known = CachedRules { rank_queries: rank_queries.clone(), valid_until: Some(after(now, VALID_FOR)) };
+        Ok(rank_queries)
     }
 }
 
 fn warn_of_conflicts(rules: &[&Rule]) {
     for (position, one) in rules.iter().enumerate() {
         for other in &rules[position + 1..] {
-            let Some(Conflict { field, one: said, other: otherwise }) = Conflict::between(one, other) else { continue };
+            let Some(Conflict { field, one: value, other: other_value }) = Conflict::between(one, other) else {
+                continue;
+            };
             tracing::warn!(
                 rule = one.id,
-                "the rules {} and {} name {field} {said} and {otherwise} for the same ranks, which are asked for as the \
+                "the rules {} and {} name {field} {value} and {other_value} for the same ranks, which are asked for as the \
                  settings say; mend one of them",
                 one.id,
                 other.id
@@ -261,31 +263,31 @@ mod tests {
         let all = RankOptions { metrics: vec!["dps".into(), "hps".into()], size: Some(25), timeframe, ..fleet() };
         let rest = ", size: 25, byBracket: true, compare: Parses, timeframe: Historical";
         assert_eq!(
-            Questions::of_fleet(&all).arguments((26, 4)),
+            RankQueries::of_fleet(&all).arguments((26, 4)),
             [format!(", metric: dps{rest}"), format!(", metric: hps{rest}")]
         );
-        assert_eq!(Questions::of_fleet(&RankOptions::default()).arguments((26, 4)), [""]);
+        assert_eq!(RankQueries::of_fleet(&RankOptions::default()).arguments((26, 4)), [""]);
     }
 
     #[test]
     fn a_rule_speaks_for_its_raid_and_difficulty_alone() {
         let more = Rule { partition: Some(-1), metric: Some("hps".into()), ..Rule::default() };
         let rules = [rule((26, 4), more), rule((26, 4), Rule::default()), rule((28, 5), Rule::default())];
-        let questions = Questions::new(&fleet(), &rules);
+        let rank_queries = RankQueries::new(&fleet(), &rules);
         let expected = ", metric: hps, partition: -1, byBracket: true, compare: Parses";
-        assert_eq!(questions.arguments((26, 4)), [expected]);
+        assert_eq!(rank_queries.arguments((26, 4)), [expected]);
         for other in [(26, 5), (28, 5), (99, 1)] {
-            assert_eq!(questions.arguments(other), [", byBracket: true, compare: Parses"]);
+            assert_eq!(rank_queries.arguments(other), [", byBracket: true, compare: Parses"]);
         }
-        assert_eq!(questions.raids(), &BTreeSet::from([26, 28]));
+        assert_eq!(rank_queries.raids(), &BTreeSet::from([26, 28]));
     }
 
     #[test]
     fn what_rules_do_not_agree_on_the_settings_decide() {
-        let says = |partition, size| rule((26, 4), Rule { partition, size, ..Rule::default() });
-        let rules = [says(Some(1), Some(20)), says(Some(2), Some(20)), says(None, None)];
+        let value = |partition, size| rule((26, 4), Rule { partition, size, ..Rule::default() });
+        let rules = [value(Some(1), Some(20)), value(Some(2), Some(20)), value(None, None)];
         let settings = RankOptions { partition: Some(3), ..RankOptions::default() };
-        assert_eq!(Questions::new(&settings, &rules).arguments((26, 4)), [", partition: 3, size: 20"]);
+        assert_eq!(RankQueries::new(&settings, &rules).arguments((26, 4)), [", partition: 3, size: 20"]);
         let conflict = Conflict::between(&rules[0], &rules[1]).unwrap();
         assert_eq!((conflict.field, conflict.one.as_str(), conflict.other.as_str()), ("partition", "1", "2"));
         assert_eq!(Conflict::between(&rules[0], &rules[2]), None);
@@ -295,6 +297,6 @@ mod tests {
     #[test]
     fn a_rule_that_is_not_in_order_gets_nothing_into_a_document() {
         let rules = [rule((26, 4), Rule { metric: Some("dps) { x }".into()), ..Rule::default() })];
-        assert_eq!(Questions::new(&RankOptions::default(), &rules).arguments((26, 4)), [""]);
+        assert_eq!(RankQueries::new(&RankOptions::default(), &rules).arguments((26, 4)), [""]);
     }
 }

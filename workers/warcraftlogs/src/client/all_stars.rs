@@ -9,7 +9,7 @@ use crate::model::AllStars;
 
 /// The all-star points, whatever their shape.
 #[derive(Default)]
-pub(super) enum Stars {
+pub(super) enum AllStarsField {
     /// One entry for each spec and partition.
     Listed(Vec<AllStars>),
     /// Those for one boss.
@@ -19,15 +19,15 @@ pub(super) enum Stars {
     Absent,
 }
 
-impl Stars {
+impl AllStarsField {
     /// The points of all bosses, by spec.
     pub(super) fn of_specs(self) -> Vec<AllStars> {
-        if let Stars::Listed(stars) = self { stars } else { Vec::new() }
+        if let AllStarsField::Listed(stars) = self { stars } else { Vec::new() }
     }
 
     /// The points of one boss.
     pub(super) fn of_boss(self) -> Option<AllStars> {
-        if let Stars::Single(stars) = self { Some(stars) } else { None }
+        if let AllStarsField::Single(stars) = self { Some(stars) } else { None }
     }
 }
 
@@ -58,23 +58,23 @@ impl Fields {
     }
 }
 
-impl<'de> Lenient<'de> for Stars {
-    fn of_list<A: SeqAccess<'de>>(mut list: A) -> Result<Stars, A::Error> {
+impl<'de> Lenient<'de> for AllStarsField {
+    fn of_list<A: SeqAccess<'de>>(mut list: A) -> Result<AllStarsField, A::Error> {
         let mut listed = Vec::new();
-        while let Some(stars) = list.next_element::<Stars>()? {
+        while let Some(stars) = list.next_element::<AllStarsField>()? {
             listed.extend(stars.of_boss());
         }
-        Ok(Stars::Listed(listed))
+        Ok(AllStarsField::Listed(listed))
     }
 
-    fn of_object<A: MapAccess<'de>>(members: A) -> Result<Stars, A::Error> {
+    fn of_object<A: MapAccess<'de>>(members: A) -> Result<AllStarsField, A::Error> {
         let fields = Fields::deserialize(MapAccessDeserializer::new(members))?;
-        Ok(fields.stars().map_or(Stars::Absent, Stars::Single))
+        Ok(fields.stars().map_or(AllStarsField::Absent, AllStarsField::Single))
     }
 }
 
-impl<'de> Deserialize<'de> for Stars {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Stars, D::Error> {
+impl<'de> Deserialize<'de> for AllStarsField {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<AllStarsField, D::Error> {
         lenient::read(deserializer)
     }
 }
