@@ -15,7 +15,7 @@ locals {
   # The ARN prefix of the wake-ups.
   schedules = "arn:${var.installation.partition}:scheduler:${var.installation.region}:${var.installation.account}:schedule/${aws_scheduler_schedule_group.wakeups.name}"
 
-  # The wake-ups that each worker sets to start the next one: `HANDOVERS` in workers/warcraftlogs/src/handover.rs. A
+  # The wake-ups that each worker sets to start the next one: `WORKER_WAKEUPS` in workers/warcraftlogs/src/next_worker.rs. A
   # name that ends in a hyphen is followed by a rule's id.
   handovers = {
     discover     = ["aggregate-discovered", "discover-after-*", "discover-again", "discover-when-due"]
