@@ -27,7 +27,7 @@ pub struct AwsSettings {
     #[arg(long, env = "STINT_AWS_FUNCTION", value_name = "STINT_AWS_FUNCTION", value_parser = parse_function)]
     pub aws_function: Option<Template>,
 
-    /// The group of schedules in EventBridge Scheduler that holds the fleet's wake-ups, and nothing else.
+    /// The group of schedules in EventBridge Scheduler that contains the fleet's wake-ups, and nothing else.
     #[arg(long, env = "STINT_AWS_SCHEDULE_GROUP", value_name = "STINT_AWS_SCHEDULE_GROUP", default_value = "stint")]
     pub aws_schedule_group: String,
 

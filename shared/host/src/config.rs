@@ -12,7 +12,7 @@ pub struct LogSettings {
     #[arg(long, env = "STINT_LOG", default_value = "warn", global = true, hide_short_help = true)]
     pub log: String,
 
-    /// The form of a log line on stderr.
+    /// The format of log lines on stderr.
     #[arg(long, env = "STINT_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text, global = true, hide_short_help = true)]
     pub log_format: LogFormat,
 }
@@ -22,7 +22,7 @@ pub struct LogSettings {
 pub enum LogFormat {
     /// For people.
     Text,
-    /// One JSON object a line, for machines.
+    /// One JSON object per line, for programs.
     Json,
 }
 
@@ -42,15 +42,15 @@ pub struct TelemetrySettings {
     )]
     pub otel_exporter_otlp_endpoint: Option<SecretString>,
 
-    /// What every request to the receiver carries, as `name=value` with commas between them; values are percent-encoded.
+    /// The headers of every request to the receiver, as `name=value` separated by commas; values are percent-encoded.
     #[arg(long, env = "OTEL_EXPORTER_OTLP_HEADERS", hide_env_values = true, global = true, hide_short_help = true)]
     pub otel_exporter_otlp_headers: Option<SecretString>,
 
-    /// What this installation is called in metrics and traces.
+    /// The name of this installation in metrics and traces.
     #[arg(long, env = "OTEL_SERVICE_NAME", default_value = "stint", global = true, hide_short_help = true)]
     pub otel_service_name: String,
 
-    /// Whether metrics are written to stdout too, where CloudWatch finds those of a function.
+    /// Whether metrics are also written to stdout, from which CloudWatch collects a function's metrics.
     #[arg(long, env = "STINT_METRICS", value_enum, default_value_t = MetricsTo::None, global = true, hide_short_help = true)]
     pub metrics: MetricsTo,
 

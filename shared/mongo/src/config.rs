@@ -7,11 +7,11 @@ use secrecy::SecretString;
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "MongoDB")]
 pub struct MongoSettings {
-    /// Where MongoDB is, as `mongodb://` or `mongodb+srv://`, with name and password if it wants them.
+    /// The address of MongoDB, as `mongodb://` or `mongodb+srv://`, with user name and password if required.
     #[arg(long, env = "MONGODB_URI", hide_env_values = true, value_hint = ValueHint::Url)]
     pub mongodb_uri: Option<SecretString>,
 
-    /// The database. Unless set, the one that the address names, and `stint` if it names none.
+    /// The database. Without it, the one named in the address, or `stint` if the address names none.
     #[arg(long, env = "MONGODB_DATABASE")]
     pub mongodb_database: Option<String>,
 }

@@ -25,8 +25,8 @@ pub struct Settings {
     #[arg(long, env = "POE_CLIENT_SECRET", hide_env_values = true)]
     pub poe_client_secret: Option<SecretString>,
 
-    /// How the upstream can reach you: a mail address, in the user agent of every request, as it demands. Needed by all
-    /// who ask it.
+    /// How the upstream can contact you: a mail address, which is part of the user agent of every request, as the
+    /// upstream demands. Needed by all workers that call it.
     #[arg(long, env = "POE_CONTACT")]
     pub poe_contact: Option<String>,
 
@@ -34,54 +34,57 @@ pub struct Settings {
     #[arg(long, env = "POE_API_URL", default_value = "https://api.pathofexile.com/public-stash-tabs")]
     pub poe_api_url: Url,
 
-    /// Where access tokens come from.
+    /// The address for access tokens.
     #[arg(long, env = "POE_TOKEN_URL", default_value = "https://www.pathofexile.com/oauth/token")]
     pub poe_token_url: Url,
 
-    /// Where the river's head is told, by which lag is measured. It is asked without a token, every two minutes.
+    /// The address of the river's head, from which the lag is measured. It is requested without a token, every two
+    /// minutes.
     #[arg(long, env = "POE_HEAD_URL", default_value = "https://www.pathofexile.com/api/trade/data/change-ids")]
     pub poe_head_url: Url,
 
-    /// Which of the three rivers.
+    /// Which of the three rivers to follow.
     #[arg(long, env = "POE_REALM", value_enum, default_value_t = Realm::Pc)]
     pub poe_realm: Realm,
 
-    /// Where to begin when there is no position yet: `head` (where the river has nothing for the next five minutes),
-    /// `tail` (the newest page, which is found in about ten requests), `beginning` (months behind), or a change id. A
-    /// position that is there is always gone on from.
+    /// Where to start if there is no position yet: `head` (where the river has nothing for the next five minutes),
+    /// `tail` (the newest page, which is found with about ten requests), `beginning` (months behind), or a change id.
+    /// An existing position is always continued.
     #[arg(long, env = "POE_START", default_value = "tail")]
     pub poe_start: Start,
 
-    /// The largest body of a page that is taken, in bytes after decompression. A larger one is given up and said; the
-    /// chain goes on behind it.
+    /// The maximum size of a page, in bytes after decompression. A larger page is given up and reported, and the chain
+    /// continues after it.
     #[arg(long, env = "POE_MAX_BODY", default_value_t = 64 * 1024 * 1024, value_parser = clap::value_parser!(u32).range(1024..))]
     pub poe_max_body: u32,
 
-    /// How many pages' bodies may stream side by side while the chain goes on. Memory is bounded by this number times a
-    /// few megabytes.
+    /// How many pages' bodies may stream concurrently while the chain continues. Memory is limited by this number times
+    /// a few megabytes.
     #[arg(long, env = "POE_OPEN_PAGES", default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=256))]
     pub poe_open_pages: u32,
 
-    /// A follower that keeps no progress for so many seconds is taken for dead, and another may go on. It keeps it three
-    /// times as often, and before each request. Where the record is in a bucket, 10 at the least: one write may take seconds.
+    /// A follower that stores no progress for this many seconds is considered crashed, and another one may continue. It
+    /// stores its progress three times as often, and before each request. If the record is in a bucket, at least 10,
+    /// because one write may take seconds.
     #[arg(long, env = "POE_LEASE_SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=600))]
     pub poe_lease_seconds: u32,
 
-    /// How long, in seconds, stored pages stay with an indexer that crashed before they are indexed again. An indexer has no
-    /// longer for a batch of ten.
+    /// How long, in seconds, the pages of an indexer that crashed stay invisible before they are indexed again. It is
+    /// also the time limit for a batch of ten.
     #[arg(long, env = "POE_VISIBILITY_SECONDS", default_value_t = 150, value_parser = clap::value_parser!(u32).range(3..=43_200))]
     pub poe_visibility_seconds: u32,
 
-    /// Where pages are kept: a folder, or `s3://bucket/prefix`, with AWS's own settings for region and credentials. Otherwise
-    /// in `poe-pages` in `STINT_HOME`. Where queues are SQS it must be a bucket, since the chain's record is kept there too.
+    /// Where pages are stored: a folder, or `s3://bucket/prefix`, with AWS's own settings for region and credentials.
+    /// Otherwise in `poe-pages` in `STINT_HOME`. With queues on SQS it must be a bucket, because the chain's record is
+    /// stored there too.
     #[arg(long, env = "POE_BLOBS")]
     pub poe_blobs: Option<Blobs>,
 
-    /// Behind by more than this many seconds, five minutes of the upstream's own delay not counted, is an alarm.
+    /// A lag of more than this many seconds, in addition to the upstream's own delay of five minutes, raises an alarm.
     #[arg(long, env = "POE_LAG_ALARM_SECONDS", default_value_t = 300)]
     pub poe_lag_alarm_seconds: u32,
 
-    /// The indexer forgets what has happened to items after so many days. Their current state stays.
+    /// The indexer deletes the history of items after this many days. Their current state is kept.
     #[arg(long, env = "POE_EVENT_DAYS", default_value_t = 3)]
     pub poe_event_days: u32,
 }

@@ -13,7 +13,7 @@ use crate::wiring::BackendSettings;
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Installation")]
 pub(crate) struct HomeSettings {
-    /// The folder that keeps queues, budgets and players. It is created when it is missing.
+    /// The folder for queues, budgets and players. It is created if it is missing.
     #[arg(long = "home", env = "STINT_HOME", default_value = "./stint-data", global = true)]
     pub(crate) home: PathBuf,
 }
@@ -26,12 +26,12 @@ pub(crate) struct LambdaSettings {
     #[arg(long, env = "STINT_WORKER", value_name = "STINT_WORKER")]
     pub(crate) worker: Option<String>,
 
-    /// Parameters of SSM, by their full names and with commas between them, that hold further settings: each the one
-    /// that the last part of its name names. They are read when the first event comes.
+    /// SSM parameters with further settings, by their full names, separated by commas. The last part of a parameter's
+    /// name is the name of the setting. They are read when the first event arrives.
     #[arg(long = "aws-secrets", env = "STINT_AWS_SECRETS", value_name = "STINT_AWS_SECRETS", value_delimiter = ',')]
     pub(crate) secrets: Vec<String>,
 
-    /// Where events come from. Lambda sets it.
+    /// The address from which events are read. Lambda sets it.
     #[arg(long = "aws-lambda-runtime-api", env = "AWS_LAMBDA_RUNTIME_API")]
     pub(crate) runtime_api: Option<String>,
 }

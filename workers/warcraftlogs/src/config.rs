@@ -33,15 +33,15 @@ const STORING: Duration = Duration::from_secs(1);
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Settings of the warcraftlogs fleet")]
 pub struct Settings {
-    /// API keys as `id:secret`, with commas between them. Needed by the workers that call the API.
+    /// API keys as `id:secret`, separated by commas. Needed by the workers that call the API.
     #[arg(long, env = "WCL_KEYS", hide_env_values = true, value_delimiter = ',', value_parser = KeyParser)]
     pub wcl_keys: Vec<Key>,
 
-    /// Where GraphQL requests go.
+    /// The address for GraphQL requests.
     #[arg(long, env = "WCL_API_URL", default_value = "https://www.warcraftlogs.com/api/v2/client")]
     pub wcl_api_url: Url,
 
-    /// Where access tokens come from.
+    /// The address for access tokens.
     #[arg(long, env = "WCL_TOKEN_URL", default_value = "https://www.warcraftlogs.com/oauth/token")]
     pub wcl_token_url: Url,
 
@@ -49,11 +49,11 @@ pub struct Settings {
     #[arg(long, env = "WCL_SITE_URL", default_value = "https://www.warcraftlogs.com/")]
     pub wcl_site_url: Url,
 
-    /// Who is asking, in every request: a name and a way to reach you.
+    /// The user agent of every request: a name and a way to contact you.
     #[arg(long, env = "WCL_USER_AGENT", default_value = concat!("stint/", env!("CARGO_PKG_VERSION")))]
     pub wcl_user_agent: String,
 
-    /// Where players are found: ranking pages, or the reports of the API, which cost points.
+    /// The source of players: ranking pages, or the reports of the API, which cost points.
     #[arg(long, env = "DISCOVERY_SOURCE", value_enum, default_value_t = DiscoverySource::Pages)]
     pub discovery_source: DiscoverySource,
 
@@ -61,28 +61,28 @@ pub struct Settings {
     #[arg(long, env = "DELAY_DISCOVERY_IN_HOURS", default_value_t = 24, value_parser = clap::value_parser!(u32).range(1..))]
     pub delay_discovery_in_hours: u32,
 
-    /// How many hours a discovery rule that has never run looks back, with `DISCOVERY_SOURCE=reports`: a week of raids names
-    /// nearly everybody who raids. About a point for each report.
+    /// How many hours a discovery rule that has never run looks back, with `DISCOVERY_SOURCE=reports`. The reports of a
+    /// week name nearly every active player. Costs about one point per report.
     #[arg(long, env = "DISCOVERY_FIRST_LOOK_HOURS", default_value_t = 168, value_parser = clap::value_parser!(u32).range(1..=8760))]
     pub discovery_first_look_hours: u32,
 
     /// A discovered player is queued again this many hours after its ranks were fetched, and not before. Lower than
-    /// `DELAY_DISCOVERY_IN_HOURS`, so that who is discovered every day is refreshed every day.
+    /// `DELAY_DISCOVERY_IN_HOURS`, so that players that are discovered daily are refreshed daily.
     #[arg(long, env = "REFRESH_AFTER_HOURS", default_value_t = 20)]
     pub refresh_after_hours: u32,
 
-    /// Fetch the ranks of frozen raids again and again, like those of others. Otherwise they are fetched once from when the
-    /// upstream says that a raid is frozen, and its pages are read once; `stint wcl refresh` fetches them all the same.
+    /// Fetch the ranks of frozen raids repeatedly, like those of other raids. Otherwise they are fetched once after the
+    /// upstream has marked the raid as frozen, and its pages are read once. `stint wcl refresh` always fetches them.
     #[arg(long, env = "REFRESH_FROZEN", default_value_t = false, action = clap::ArgAction::Set)]
     pub refresh_frozen: bool,
 
-    /// Who is queued first when there are more players than points.
+    /// Which players are queued first if there are more players than points.
     #[arg(long, env = "QUEUE_ORDER", value_enum, default_value_t = QueueOrder::Stalest)]
     pub queue_order: QueueOrder,
 
-    /// The queue holds about as many players as the keys can pay for in this many hours; the others wait in `discovers`,
-    /// so that their order is decided late. From 6, since the aggregator comes every 3 hours, to 240, since a queue keeps
-    /// a message 14 days. 0 queues all players at once.
+    /// The queue holds about as many players as the keys can pay for in this many hours; the others wait in
+    /// `discovers`, so that their order is decided late. From 6, because the aggregator runs every 3 hours, to 240,
+    /// because a queue keeps a message for 14 days. 0 queues all players at once.
     #[arg(long, env = "QUEUE_HOURS", default_value_t = 24, value_parser = parse_queue_hours)]
     pub queue_hours: u32,
 
@@ -90,49 +90,51 @@ pub struct Settings {
     #[arg(long, env = "PAGES_PER_THREAD", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..))]
     pub pages_per_thread: u32,
 
-    /// The least time in milliseconds between two ranking pages; asking faster gets an address banned.
+    /// The minimum time in milliseconds between two ranking pages. Requesting them faster gets an address banned.
     #[arg(long, env = "WCL_PAGE_INTERVAL_MS", default_value_t = 250)]
     pub wcl_page_interval_ms: u64,
 
-    /// How long, in minutes, a site rests that turned discovery away, and a rule whose pages make no sense.
+    /// How long, in minutes, a site rests after it has rejected discovery, and a rule whose pages are implausible.
     #[arg(long, env = "WCL_BAN_REST_MINUTES", default_value_t = 360)]
     pub wcl_ban_rest_minutes: u32,
 
-    /// The most points that one player's ranks in one raid, difficulty and metric can cost. Never a mean: what is held for a
-    /// call must cover it.
+    /// The most points that one player's ranks in one raid, difficulty and metric can cost. Not a mean: the points held
+    /// for a call must cover its cost.
     #[arg(long, env = "WCL_CALL_BUDGET", default_value = "5", value_parser = parse_budget)]
     pub wcl_call_budget: Points,
 
-    /// Points of each key that are left to others who use it.
+    /// Points of each key that are left to other clients of the key.
     #[arg(long, env = "WCL_GUARD", default_value = "0")]
     pub wcl_guard: Points,
 
     /// Points of each key that are kept for `stint wcl refresh`, at most a tenth of its limit. In the last tenth of the
-    /// window they are given back, so that they do not expire unspent.
+    /// window every worker may use them, so that they do not expire unspent.
     #[arg(long, env = "WCL_RESERVE", default_value = "50")]
     pub wcl_reserve: Points,
 
-    /// What is held for a raid and difficulty: WCL_CALL_BUDGET, or the dearest seen once 500 calls are known, if that is
-    /// less. `stint wcl keys` shows what calls cost either way.
+    /// The points held for a raid and difficulty: WCL_CALL_BUDGET, or the highest observed cost once 500 calls are
+    /// known, if that is lower. `stint wcl keys` shows the observed costs in either case.
     #[arg(long, env = "WCL_BOUNDS", value_enum, default_value_t = CallBounds::Declared)]
     pub wcl_bounds: CallBounds,
 
-    /// What becomes of a window's last points, too few for WCL_CALL_BUDGET: `strict` lets them expire, `quantile:0.98`
-    /// tries a call that fits with that probability, `probe` tries calls until nothing is left. The latter two may
-    /// overspend a window by a part of one call.
+    /// How the last points of a window are used, if they are fewer than WCL_CALL_BUDGET: `strict` lets them expire,
+    /// `quantile:0.98` tries a call that fits with that probability, `probe` tries calls until nothing is left. The
+    /// latter two may overspend a window by a part of one call.
     #[arg(long, env = "WCL_TAIL", default_value = "strict", value_parser = parse_tail)]
     pub wcl_tail: Tail,
 
-    /// How long a key's window is, in seconds.
+    /// The length of a key's window, in seconds.
     #[arg(long, env = "WCL_WINDOW_SECONDS", default_value_t = 3600, value_parser = clap::value_parser!(u64).range(2..))]
     pub wcl_window_seconds: u64,
 
-    /// How long one API call may take, in seconds. At most 45: with its waits it must fit into the 120 s of a batch.
+    /// The time-out of an API call, in seconds. At most 45, because a call and its waits must fit into the 120 s of a
+    /// batch.
     #[arg(long, env = "WCL_CALL_TIMEOUT_SECONDS", default_value_t = 30, value_parser = parse_call_timeout)]
     pub wcl_call_timeout_seconds: u64,
 
-    /// How long, in seconds, a queued player stays with a rank fetcher that crashed before another gets it. No rank fetcher works
-    /// on a batch for longer, so it must be more than a call may take: three times `WCL_CALL_TIMEOUT_SECONDS`, and two more.
+    /// How long, in seconds, the messages of a rank fetcher that crashed stay invisible to other rank fetchers. No rank
+    /// fetcher works on a batch for longer, so it must exceed the time that a call may take: three times
+    /// `WCL_CALL_TIMEOUT_SECONDS`, plus two.
     #[arg(long, env = "WCL_VISIBILITY_SECONDS", default_value_t = 720, value_parser = clap::value_parser!(u64).range(1..=43_200))]
     pub wcl_visibility_seconds: u64,
 
@@ -140,7 +142,7 @@ pub struct Settings {
     #[command(flatten)]
     pub ranks: RankSettings,
 
-    /// How points are rationed: by the shared ledger, or by the worst case as the source document has it.
+    /// How points are rationed: by the shared ledger, or by the worst case as in the source document.
     #[arg(long, env = "BUDGET_STRATEGY", value_enum, default_value_t = BudgetStrategy::Ledger)]
     pub budget_strategy: BudgetStrategy,
 
@@ -148,11 +150,11 @@ pub struct Settings {
     #[arg(long, env = "CONCURRENCY_LIMIT", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub concurrency_limit: u32,
 
-    /// The worker whose concurrency the reviver restores: one that the queue of discovered players feeds.
+    /// The worker whose concurrency the reviver restores. It must be fed by the queue of discovered players.
     #[arg(long, env = "LAMBDA_TO_REVIVE", default_value = "rank-fetcher", value_parser = parse_steered)]
     pub lambda_to_revive: String,
 
-    /// The git repository that databases are pushed to: any URL that git takes. Without it they stay in their folder.
+    /// The git repository that databases are pushed to: any URL that git accepts. Without it they stay in their folder.
     #[arg(long, env = "LUA_REPOSITORY", hide_env_values = true, value_parser = RepositoryParser, value_hint = ValueHint::Url)]
     pub lua_repository: Option<SecretString>,
 
@@ -160,40 +162,41 @@ pub struct Settings {
     #[arg(long, env = "LUA_BRANCH", default_value = "main", value_parser = parse_branch)]
     pub lua_branch: String,
 
-    /// How much of that branch's history is kept: every generation as a commit with a tag, or the latest state alone, which
-    /// replaces the one before, and only on a branch where all commits are Stint's. `stint wcl publish --dry-run` shows it first.
+    /// How much of the branch's history is kept: a tagged commit per generation, or only the latest state, which
+    /// replaces the previous one, and only on a branch where Stint made all commits. `stint wcl publish --dry-run`
+    /// shows the effect first.
     #[arg(long, env = "LUA_HISTORY", value_enum, default_value_t = History::All)]
     pub lua_history: History,
 
-    /// The databases are generated when the queue is empty, but no more often than once in this many minutes; and once a day
-    /// whatever the queue holds.
+    /// The databases are generated when the queue is empty, but at most once in this many minutes; and once a day in
+    /// any case.
     #[arg(long, env = "LUA_MIN_INTERVAL_MINUTES", default_value_t = 60)]
     pub lua_min_interval_minutes: u32,
 
-    /// Write an archive for each region into this folder: what a user unpacks into the game's folder of addons.
+    /// Write an archive per region into this folder, to be unpacked into the game's folder of addons.
     #[arg(long, env = "LUA_ARCHIVES")]
     pub lua_archives: Option<PathBuf>,
 
-    /// The raids that go into the databases, by their ids; all of them without.
+    /// The raids to include in the databases, by their ids. Without it, all raids.
     #[arg(long, env = "LUA_RAIDS", value_delimiter = ',')]
     pub lua_raids: Vec<RaidId>,
 
-    /// The difficulties that go into the databases, such as 4,5 for heroic and mythic; all of them without.
+    /// The difficulties to include in the databases, such as 4,5 for heroic and mythic. Without it, all difficulties.
     #[arg(long, env = "LUA_DIFFICULTIES", value_delimiter = ',')]
     pub lua_difficulties: Vec<Difficulty>,
 
-    /// Leave players out of the databases whose ranks were last fetched more than so many days before the newest ranks: people
-    /// that no discovery has listed for so long. All are in without, however old.
+    /// Leave out players whose ranks were last fetched more than this many days before the newest ranks, because no
+    /// discovery has listed them for that long. Without it, all players are included, however old.
     #[arg(long, env = "LUA_MAX_AGE_DAYS", value_parser = clap::value_parser!(u32).range(1..=36_500))]
     pub lua_max_age_days: Option<u32>,
 
-    /// What the databases say beside the best percentiles. With any of the last three a database is larger, and only an addon of
-    /// this release or a later one reads it: a player takes 49 bytes without, and about 6.3 more for each entry of `all-stars`,
-    /// 4.7 of `boss-all-stars`, 1.8 of `score`.
+    /// The contents of the databases besides the best percentiles. With any of the last three, a database is larger and
+    /// can only be read by an addon of this release or a later one: a player takes 49 bytes without them, and about 6.3
+    /// more per entry of `all-stars`, 4.7 of `boss-all-stars`, 1.8 of `score`.
     #[arg(long, env = "LUA_FIELDS", value_delimiter = ',', value_enum, default_value = "median,kills,spec")]
     pub lua_fields: Vec<Field>,
 
-    /// To what percentiles are rounded down in the databases. Tenths make them about a third larger.
+    /// The precision to which percentiles are rounded down in the databases. Tenths make them about a third larger.
     #[arg(long, env = "LUA_PRECISION", value_enum, default_value_t = Precision::Whole)]
     pub lua_precision: Precision,
 
@@ -201,27 +204,28 @@ pub struct Settings {
     #[arg(long, env = "GIT_TOKEN", hide_env_values = true)]
     pub git_token: Option<SecretString>,
 
-    /// The private key for an SSH repository; without it `ssh` chooses, as for a person.
+    /// The private key for an SSH repository. Without it `ssh` chooses a key as it does for a user.
     #[arg(long, env = "GIT_SSH_KEY")]
     pub git_ssh_key: Option<PathBuf>,
 
-    /// Write the databases into this folder, and do not push them. Otherwise they are in `databases` in `STINT_HOME`.
+    /// Write the databases into this folder, and do not push them. Otherwise they are written to `databases` in
+    /// `STINT_HOME`.
     #[arg(long, visible_alias = "out", env = "LUA_OUT")]
     pub lua_out: Option<PathBuf>,
 
-    /// How long, in seconds, the repository's server may be silent before a publication is given up.
+    /// How long, in seconds, the repository's server may send nothing before a publication is given up.
     #[arg(long, env = "GIT_TIMEOUT_SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..=900))]
     pub git_timeout_seconds: u64,
 
-    /// How long, in seconds, a publication may take from its first connection to its last, however it goes on.
+    /// How long, in seconds, a publication may take from its first connection to its last.
     #[arg(long, env = "GIT_DEADLINE_SECONDS", default_value_t = 600, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub git_deadline_seconds: u64,
 
-    /// Who the commits are by.
+    /// The author of the commits.
     #[arg(long, env = "GIT_AUTHOR_NAME", default_value = "Stint", value_parser = parse_author)]
     pub git_author_name: String,
 
-    /// The address in the commits.
+    /// The mail address in the commits.
     #[arg(long, env = "GIT_AUTHOR_EMAIL", default_value = "stint@localhost", value_parser = parse_email)]
     pub git_author_email: String,
 }
@@ -238,18 +242,18 @@ pub enum DiscoverySource {
 /// Who is queued first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum QueueOrder {
-    /// Players that were never fetched, then the oldest ranks.
+    /// Players that were never fetched, then those with the oldest ranks.
     Stalest,
-    /// By id, as the source document has it.
+    /// By id, as in the source document.
     Discovered,
 }
 
 /// How points are rationed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum BudgetStrategy {
-    /// Hold an upper bound before each call, settle on the upstream's counter after it.
+    /// Hold an upper bound before each call, and settle with the upstream's counter after it.
     Ledger,
-    /// `WCL_CALL_BUDGET` × concurrency × difficulties on one key, else one less concurrency and an error.
+    /// `WCL_CALL_BUDGET` × concurrency × difficulties on one key, otherwise an error and a concurrency lower by one.
     WorstCase,
 }
 
@@ -258,7 +262,7 @@ pub enum BudgetStrategy {
 pub enum CallBounds {
     /// `WCL_CALL_BUDGET`.
     Declared,
-    /// The dearest seen, if that is less.
+    /// The highest observed cost, if that is lower.
     Learned,
 }
 

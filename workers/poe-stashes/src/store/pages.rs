@@ -15,12 +15,12 @@ use crate::model::ChangeId;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub enum Realm {
-    /// That of PC.
+    /// The river of PC.
     #[default]
     Pc,
-    /// That of Xbox.
+    /// The river of Xbox.
     Xbox,
-    /// That of PlayStation.
+    /// The river of PlayStation.
     Sony,
 }
 

@@ -12,9 +12,9 @@ pub(crate) struct Arguments {
 
 #[derive(clap::Subcommand)]
 enum Action {
-    /// Read documents from a file, one to a line, or one JSON array; what is there already is merged.
+    /// Read documents from a file, one per line, or one JSON array, and merge them with what is stored.
     Import(PerFleet<Import>),
-    /// Write every document of a collection to a file, one to a line.
+    /// Write every document of a collection to a file, one per line.
     Export(PerFleet<Export>),
 }
 

@@ -22,7 +22,7 @@ pub(crate) struct Arguments {
     /// The worker.
     #[arg(value_name = "FLEET/WORKER", value_parser = member)]
     worker: Member,
-    /// A file with the event as JSON, or - for standard input. A queue-driven worker takes one message, or a list.
+    /// A file with the event as JSON, or - for standard input. A queue-driven worker accepts one message or a list.
     #[arg(long)]
     event: Option<PathBuf>,
 

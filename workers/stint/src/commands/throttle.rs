@@ -48,7 +48,7 @@ struct Set {
     /// The worker.
     #[arg(value_name = "FLEET/WORKER", value_parser = member)]
     worker: Member,
-    /// So many at once; 0 stops receiving.
+    /// The number of concurrent invocations; 0 stops receiving.
     #[arg(value_parser = clap::value_parser!(u32).range(0..=1_000))]
     concurrency: u32,
 }

@@ -16,12 +16,12 @@ use crate::wiring::{BackendSettings, Needs};
 #[derive(clap::Args)]
 #[command(after_help = "Every setting is also an environment variable; see docs/configuration.md.")]
 pub(crate) struct Arguments {
-    /// The fleets; without any, all whose settings are there.
+    /// The fleets; without any, all fleets whose required settings are set.
     #[arg(value_name = "FLEET", value_parser = named)]
     fleets: Vec<&'static dyn Fleet>,
 
-    /// Stop by itself when nothing is left to do: no rule is due, no player waits anywhere, and the databases are written.
-    /// What rests, such as a rule after a ban, is named, and the exit code is 1.
+    /// Stop when no work is left: no rule is due, no player waits anywhere, and the databases are written. If only
+    /// resting work is left, such as a rule after a ban, it is named and the exit code is 1.
     #[arg(long)]
     until_drained: bool,
 

@@ -11,7 +11,7 @@ use crate::settings::{self, SettingsError};
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Backends")]
 pub(crate) struct BackendSettings {
-    /// What stands behind every port that no setting below names.
+    /// The backends of all ports that have no setting of their own below.
     #[arg(long, env = "STINT_PROFILE", value_name = "STINT_PROFILE", value_enum, default_value_t = Profile::Local)]
     pub(crate) profile: Profile,
 
@@ -19,11 +19,11 @@ pub(crate) struct BackendSettings {
     #[arg(long, env = "STINT_QUEUES", value_name = "STINT_QUEUES", value_enum)]
     pub(crate) queues: Option<QueueBackend>,
 
-    /// Wake-ups. `stint up` keeps its own schedules, and so needs sqlite.
+    /// Wake-ups. `stint up` keeps its own schedules, and therefore requires sqlite.
     #[arg(long, env = "STINT_WAKEUPS", value_name = "STINT_WAKEUPS", value_enum)]
     pub(crate) wakeups: Option<WakeupBackend>,
 
-    /// The concurrency of workers. `stint up` obeys only sqlite.
+    /// The concurrency of workers. `stint up` supports only sqlite.
     #[arg(long, env = "STINT_THROTTLE", value_name = "STINT_THROTTLE", value_enum)]
     pub(crate) throttle: Option<ThrottleBackend>,
 
@@ -31,8 +31,8 @@ pub(crate) struct BackendSettings {
     #[arg(long, env = "STINT_KEY_POOL", value_name = "STINT_KEY_POOL", value_enum)]
     pub(crate) key_pool: Option<StoreBackend>,
 
-    /// The collections of fleets that keep them in a database. A record that all who share a queue must find is where the
-    /// queues are: in `STINT_HOME`, or with SQS in the fleet's bucket.
+    /// The collections of fleets that use a database. A record that all processes sharing a queue need is stored where
+    /// the queues are: in `STINT_HOME`, or with SQS in the fleet's bucket.
     #[arg(long, env = "STINT_STORES", value_name = "STINT_STORES", value_enum)]
     pub(crate) stores: Option<StoreBackend>,
 
@@ -75,7 +75,7 @@ pub(crate) enum WakeupBackend {
 pub(crate) enum ThrottleBackend {
     /// A file in `STINT_HOME`.
     Sqlite,
-    /// The event source mappings of Lambda functions. What they were told is kept in MongoDB.
+    /// The event source mappings of Lambda functions. Their state is recorded in MongoDB.
     Lambda,
 }
 

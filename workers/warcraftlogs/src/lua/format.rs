@@ -53,7 +53,7 @@ const ESCAPE: u32 = BASE - 1;
 /// The precision to which percentiles are rounded down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, clap::ValueEnum)]
 pub enum Precision {
-    /// Whole percent, as the site shows them in tables.
+    /// Whole percent, as in the tables of the site.
     #[default]
     Whole,
     /// Tenths of a percent.

@@ -36,7 +36,7 @@ pub enum Field {
     AllStars,
     /// The same for each boss.
     BossAllStars,
-    /// What the best run of each Mythic+ dungeon is worth, and the level of its keystone.
+    /// The score of the best run of each Mythic+ dungeon, and the level of its keystone.
     Score,
 }
 

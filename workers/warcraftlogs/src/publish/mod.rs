@@ -124,10 +124,10 @@ impl Publication {
 /// How much of the branch's history is kept.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum History {
-    /// Every publication is a commit on top of the one before, and has a tag.
+    /// Every publication is a commit on top of the previous one, with a tag.
     #[default]
     All,
-    /// The branch is one commit, replaced by the next, without a tag. Only where every commit is ours.
+    /// The branch is a single commit, replaced by the next one, without a tag. Only if Stint made every commit.
     Latest,
 }
 

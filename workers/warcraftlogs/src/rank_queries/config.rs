@@ -9,30 +9,31 @@ use crate::store::{parse_partition, parse_size};
 /// How ranks are asked for, where a rule does not say otherwise.
 #[derive(Args, Clone, Debug, Default)]
 pub struct RankSettings {
-    /// The metric to rank by, such as `dps`; without it the upstream takes the one that fits the character. Of several, with
-    /// commas between them, each costs WCL_CALL_BUDGET: the first goes into the databases, `players` keeps all of them.
+    /// The metric to rank by, such as `dps`. Without it the upstream uses the one that fits the character. Several
+    /// metrics are separated by commas, and each costs WCL_CALL_BUDGET: the first one is written to the databases,
+    /// `players` keeps all of them.
     #[arg(long, env = "WCL_METRIC", value_delimiter = ',', value_parser = parse_enum_literal)]
     pub wcl_metric: Vec<String>,
 
-    /// The partition of a raid, such as a patch, by its number in `stint wcl raids`; -1 means all of them. Without it the upstream
-    /// takes the latest.
+    /// The partition of a raid, such as a patch, by its number in `stint wcl raids`; -1 means all of them. Without it
+    /// the upstream uses the latest.
     #[arg(long, env = "WCL_PARTITION", allow_negative_numbers = true, value_parser = parse_partition)]
     pub wcl_partition: Option<i32>,
 
-    /// The size of the group, where a raid has several; without it the upstream takes the first.
+    /// The size of the group, if a raid has several. Without it the upstream uses the first.
     #[arg(long, env = "WCL_SIZE", value_parser = parse_size)]
     pub wcl_size: Option<u32>,
 
-    /// Whether a player is ranked among those of the same item level or keystone only. The original deployment asked with
-    /// `true`; without it the upstream ranks among everybody.
+    /// Whether a player is ranked only among players with the same item level or keystone. The original deployment used
+    /// `true`. Without it the upstream ranks among all players.
     #[arg(long, env = "WCL_BY_BRACKET")]
     pub wcl_by_bracket: Option<bool>,
 
-    /// What a kill is compared with. The original deployment asked with `parses`; without it the upstream decides.
+    /// What a kill is compared with. The original deployment used `parses`. Without it the upstream decides.
     #[arg(long, env = "WCL_COMPARE", value_enum)]
     pub wcl_compare: Option<Compare>,
 
-    /// The rankings of which day a kill is compared with; without it the upstream decides.
+    /// The day of the rankings that a kill is compared with. Without it the upstream decides.
     #[arg(long, env = "WCL_TIMEFRAME", value_enum)]
     pub wcl_timeframe: Option<Timeframe>,
 }
@@ -40,18 +41,18 @@ pub struct RankSettings {
 /// What a kill is compared with: the upstream's `RankingCompareType`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Compare {
-    /// The best kill of each player, over the whole tier.
+    /// The best kill of each player in the whole tier.
     Rankings,
-    /// All kills of two weeks.
+    /// All kills within two weeks.
     Parses,
 }
 
 /// The rankings of which day a kill is compared with: the upstream's `RankingTimeframeType`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Timeframe {
-    /// Those of today.
+    /// The rankings of today.
     Today,
-    /// Those of the day of the kill.
+    /// The rankings of the day of the kill.
     Historical,
 }
 

@@ -27,9 +27,9 @@ enum Action {
     List,
     /// Show messages, or dead letters with their reasons, without touching them.
     Peek(peek::Peek),
-    /// Send dead letters back to their queue, with their receives forgotten.
+    /// Send dead letters back to their queue, with their receive counts reset.
     Redrive(Redrive),
-    /// Delete dead letters, or everything that is in a queue.
+    /// Delete dead letters, or all messages of a queue.
     Purge(Purge),
 }
 
@@ -38,7 +38,7 @@ enum Action {
 struct Redrive {
     #[arg(help = format!("The queue; without it {}, the backlog", backlog()))]
     queue: Option<String>,
-    /// Only say how many would go back.
+    /// Only print how many would be sent back.
     #[arg(long)]
     dry_run: bool,
 }
@@ -50,16 +50,16 @@ struct Redrive {
 struct Purge {
     #[arg(help = format!("The queue; without it {}, the backlog", backlog()))]
     queue: Option<String>,
-    /// The dead letters only, which is what is done without --all too.
+    /// Only the dead letters. This is the default.
     #[arg(long, conflicts_with = "all")]
     dead: bool,
-    /// Waiting messages too, and those that are being worked on.
+    /// Also waiting messages, and messages in flight.
     #[arg(long)]
     all: bool,
-    /// Only say how many would be deleted.
+    /// Only print how many would be deleted.
     #[arg(long, conflicts_with = "yes")]
     dry_run: bool,
-    /// Yes, delete them for good.
+    /// Confirm the deletion.
     #[arg(long)]
     yes: bool,
 }

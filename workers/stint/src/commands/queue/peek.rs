@@ -22,7 +22,7 @@ pub(super) struct Peek {
     /// The dead letters, oldest first, with the reason of each.
     #[arg(long)]
     dead: bool,
-    /// Show this many at the most.
+    /// Show at most this many.
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1_000))]
     max: u32,
 }

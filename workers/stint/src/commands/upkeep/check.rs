@@ -36,7 +36,7 @@ pub(crate) struct Arguments {
     /// With --repair: say what would be repaired and lost, and change nothing.
     #[arg(long, requires = "repair")]
     dry_run: bool,
-    /// Look at pages and tables alone, as `stint up` does after it was killed.
+    /// Check only pages and tables, as `stint up` does after it was killed.
     #[arg(long, conflicts_with = "repair")]
     quick: bool,
 }

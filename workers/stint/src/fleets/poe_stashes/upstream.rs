@@ -19,13 +19,13 @@ pub(super) struct Arguments {
     /// The port; 0 takes a free one.
     #[arg(long, default_value_t = 8092)]
     port: u16,
-    /// The shapes of items: those of 2016, 2022 or 2026.
+    /// The item format: that of 2016, 2022 or 2026.
     #[arg(long, default_value_t = 2026, value_parser = clap::value_parser!(u16).range(2016..=2026))]
     era: u16,
     /// How many stashes are edited in a second.
     #[arg(long, default_value_t = 64)]
     edits: u32,
-    /// How much of the river there is already, in seconds. It shows nothing of the last five minutes.
+    /// How much history the river has, in seconds. The river shows nothing of the last five minutes.
     #[arg(long, default_value_t = 3600)]
     history: u64,
     /// The most edits on a page.
@@ -37,28 +37,28 @@ pub(super) struct Arguments {
     /// The limits as their header has them: requests, seconds, and seconds of restriction, with commas between them.
     #[arg(long, default_value = "2:1:60", value_delimiter = ',', value_parser = window)]
     rate: Vec<Window>,
-    /// Count requests in periods that follow each other, in place of the period before each request.
+    /// Count requests in consecutive periods, instead of the period before each request.
     #[arg(long)]
     fixed: bool,
-    /// Answers of 4xx until everything is refused for good.
+    /// How many 4xx responses are sent until everything is refused for good.
     #[arg(long, default_value_t = 50)]
     ban_after: u64,
     /// Leave out the header `X-Next-Change-Id`.
     #[arg(long)]
     no_next_id_header: bool,
-    /// How long an access token is good for, in seconds.
+    /// How long an access token is valid, in seconds.
     #[arg(long, default_value_t = 36_000)]
     token_seconds: u64,
-    /// The longest time to the head of an answer, in milliseconds; the shortest is four fifths of it.
+    /// The longest time until the headers of a response, in milliseconds; the shortest is four fifths of it.
     #[arg(long, default_value_t = 55)]
     latency: u64,
-    /// The pace at which a page comes, in bytes per second. Without it a page comes at once.
+    /// The rate at which a page is sent, in bytes per second. Without it a page is sent at once.
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
     bytes_per_second: Option<u64>,
     /// Of 1,000 requests for a page, how many fail with a 502 or a 503.
     #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u32).range(..=500))]
     faults: u32,
-    /// Of 1,000 pages, how many are cut off within the body.
+    /// Of 1,000 pages, how many are truncated within the body.
     #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u32).range(..=500))]
     cuts: u32,
     /// The same seed makes the same stashes, items and faults.

@@ -28,7 +28,7 @@ pub(super) struct Arguments {
     /// How long a key's window is, in seconds.
     #[arg(long, default_value_t = 3600, value_parser = clap::value_parser!(u64).range(1..))]
     window: u64,
-    /// The longest time that an answer takes, in milliseconds.
+    /// The longest response time, in milliseconds.
     #[arg(long, default_value_t = 250)]
     latency: u64,
     /// Of 1,000 API calls, how many fail with a server error.
@@ -37,10 +37,10 @@ pub(super) struct Arguments {
     /// Of 1,000 raids and difficulties of characters, how many are null with an error that names them.
     #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u32).range(..=1000))]
     partial: u32,
-    /// Of 1,000 raids and difficulties of characters, how many are null without a word.
+    /// Of 1,000 raids and difficulties of characters, how many are null without an error.
     #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u32).range(..=1000))]
     nulls: u32,
-    /// Raids and difficulties that are refused to every character, such as 28:4, with commas between them.
+    /// Raids and difficulties that are refused for every character, such as 28:4, separated by commas.
     #[arg(long, value_delimiter = ',', value_parser = raid_and_difficulty)]
     refuse: Vec<(u32, u32)>,
     /// The same seed makes the same players, ranks and costs.

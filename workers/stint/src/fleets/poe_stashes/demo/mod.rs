@@ -55,7 +55,7 @@ pub(super) struct Arguments {
     /// The same seed makes the same stashes and items.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// The folder for the demo's state and what it makes; what an earlier demo left there is replaced.
+    /// The folder for the demo's state and results; the files of an earlier demo are replaced.
     #[arg(long, default_value = "./stint-demo")]
     out: PathBuf,
 }

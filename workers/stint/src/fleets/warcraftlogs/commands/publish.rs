@@ -24,7 +24,7 @@ use stint_warcraftlogs::config::Settings;
 pub(crate) struct Arguments {
     /// The folder with the addons; without it LUA_OUT, or `databases` in STINT_HOME.
     folder: Option<PathBuf>,
-    /// Say what would be pushed, and push nothing.
+    /// Print what would be pushed, and push nothing.
     #[arg(long)]
     dry_run: bool,
 }

@@ -34,7 +34,7 @@ pub(crate) struct Arguments {
     /// Only this raid, by its id.
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     raid: Option<RaidId>,
-    /// The list that the program knows by itself, whether there is a key or not.
+    /// Show the built-in list, even if there is a key.
     #[arg(long)]
     built_in: bool,
 }

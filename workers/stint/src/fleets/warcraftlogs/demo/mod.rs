@@ -46,13 +46,13 @@ pub(super) struct Arguments {
     /// How long a key's window is, in seconds.
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(4..=3600))]
     window: u64,
-    /// The longest time that the stand-in takes to answer, in milliseconds.
+    /// The longest response time of the stand-in, in milliseconds.
     #[arg(long, default_value_t = 250)]
     latency: u64,
     /// The same seed makes the same players, ranks and costs.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// The folder for the demo's state and what it makes; what an earlier demo left there is replaced.
+    /// The folder for the demo's state and results; the files of an earlier demo are replaced.
     #[arg(long, default_value = "./stint-demo")]
     out: PathBuf,
 }

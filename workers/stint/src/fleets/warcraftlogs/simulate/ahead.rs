@@ -85,7 +85,7 @@ impl Ahead {
     }
 }
 
-/// Answers requests until every sender is dropped.
+/// Handles requests until every sender is dropped.
 fn answer(upstream: &Mutex<WarcraftLogs>, told: &Receiver<Told>) {
     while let Some(told) = next(told) {
         match told {

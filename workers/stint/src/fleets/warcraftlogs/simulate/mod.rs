@@ -60,23 +60,23 @@ pub(super) struct Arguments {
     /// How long, in hours; fractions are fine.
     #[arg(long, value_parser = parse_hours)]
     hours: Duration,
-    /// How points are rationed; BUDGET_STRATEGY unless named.
+    /// How points are rationed; BUDGET_STRATEGY by default.
     #[arg(long, value_enum)]
     strategy: Option<BudgetStrategy>,
-    /// How many rank fetchers may run at once; CONCURRENCY_LIMIT unless named.
+    /// How many rank fetchers may run at once; CONCURRENCY_LIMIT by default.
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1_000))]
     workers: Option<u32>,
     /// The same seed prints the same report.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Run so many seeds, this one and those after it, and report the worst and the median of them.
+    /// Run this many seeds, starting with this one, and report their worst and their median.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     seeds: u64,
     /// Let each seed draw its own set-up: up to these players, keys, hours and workers, and other resets.
     #[arg(long)]
     vary: bool,
-    /// What goes wrong: none, all, or some of duplicates,5xx,429-haste,429-points,slow-store,kills,lost-wakeups.
-    /// Messages come out of order anyway, as on AWS.
+    /// The faults to simulate: none, all, or some of duplicates,5xx,429-haste,429-points,slow-store,kills,lost-wakeups.
+    /// Messages always arrive out of order, as on AWS.
     #[arg(long, default_value = "none")]
     faults: Faults,
     /// Draw points, concurrency and queue over time into this file.

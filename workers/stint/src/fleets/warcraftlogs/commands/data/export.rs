@@ -18,7 +18,7 @@ use crate::words::count;
 /// The number of documents read at a time. It bounds the memory used, whatever the size of the collection.
 const PAGE: usize = 1_000;
 
-/// Warcraft Logs: write every document of a collection to a file, one to a line.
+/// Warcraft Logs: write every document of a collection to a file, one per line.
 #[derive(clap::Args)]
 #[command(
     after_help = "Examples:\n  stint data export wcl players players.jsonl\n  stint data export wcl discovers - | mongoimport \
@@ -32,7 +32,7 @@ pub(in crate::fleets::warcraftlogs) struct Export {
     /// Replace the file if it exists.
     #[arg(long)]
     force: bool,
-    /// Leave out stored documents that cannot be read, and count them, instead of stopping at the first.
+    /// Leave out stored documents that cannot be read, and count them, instead of stopping at the first one.
     #[arg(long)]
     skip_bad: bool,
 }

@@ -33,7 +33,7 @@ const TELL_EVERY: u64 = 50_000;
 /// The number of bad documents that are reported individually. Further ones are only counted.
 const TOLD: u64 = 20;
 
-/// Warcraft Logs: read documents from a file, one to a line, or one JSON array; what is there already is merged.
+/// Warcraft Logs: read documents from a file, one per line, or one JSON array, and merge them with what is stored.
 #[derive(clap::Args)]
 #[command(
     after_help = "Examples:\n  mongoexport -c discovery_schedules | stint data import wcl discovery_schedules -\n  \
@@ -47,13 +47,13 @@ pub(in crate::fleets::warcraftlogs) struct Import {
     collection: Collection,
     /// The file, or - for standard input.
     file: PathBuf,
-    /// Whose documents they are, if not ours: those of players are then converted.
+    /// The program that wrote the documents, if not Stint. Its players are converted.
     #[arg(long, value_enum)]
     from: Option<Source>,
-    /// What comes in replaces what is stored of a player in the same raid and difficulty, also where that is newer.
+    /// Replace the stored ranks of a player in the same raid and difficulty, even if they are newer.
     #[arg(long)]
     overwrite: bool,
-    /// Leave out documents that cannot be read, and count them, instead of stopping at the first.
+    /// Leave out documents that cannot be read, and count them, instead of stopping at the first one.
     #[arg(long)]
     skip_bad: bool,
     /// Only check every document; store nothing.
@@ -61,24 +61,25 @@ pub(in crate::fleets::warcraftlogs) struct Import {
     dry_run: bool,
 }
 
-/// Whose documents can be converted.
+/// Programs whose documents can be converted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Source {
-    /// The deployment that Stint's first source document describes: players with percentiles by boss, without class and date.
+    /// The deployment that Stint's first source document describes: players with percentiles by boss, without class and
+    /// date.
     Raidlogs,
 }
 
 #[derive(Serialize)]
 struct Imported {
     collection: Collection,
-    /// Documents that were stored, or with `dry_run` could be.
+    /// Documents that were stored, or that could be stored with `dry_run`.
     documents: u64,
     /// Documents that were left out.
     bad: u64,
     dry_run: bool,
-    /// What became of players, where that depends on what is stored.
+    /// How players were merged, if that depends on what is stored.
     players: Option<ImportCounts>,
-    /// How many documents have each field that is not known, and was left out.
+    /// How many documents have each field that is not known and was left out.
     unknown_fields: Unknown,
 }
 

@@ -16,7 +16,7 @@ use crate::printable::one_line;
 use crate::usage::WrongUsage;
 use suggest::suggestion;
 
-/// Whom to look up.
+/// The player to look up.
 #[derive(clap::Args)]
 #[command(
     after_help = "Examples:\n  stint wcl lookup stint-data/databases EU 'Tarren Mill' Ånn\n  stint wcl lookup databases eu \

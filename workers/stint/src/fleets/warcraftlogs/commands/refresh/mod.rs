@@ -23,7 +23,7 @@ use forecast::Forecast;
 use stint_warcraftlogs::config::Settings;
 use wait::Waiting;
 
-/// Whom to fetch, and what of it.
+/// The player to fetch, and the raids.
 #[derive(clap::Args)]
 #[command(
     group(clap::ArgGroup::new("player").required(true).args(["id", "name"])),
@@ -45,13 +45,13 @@ pub(crate) struct Arguments {
     /// The server's region: US, EU, KR, TW or CN.
     #[arg(long, requires = "name", conflicts_with = "id", value_parser = parse_region)]
     region: Option<&'static str>,
-    /// Only this raid, by its id in Warcraft Logs; without it those of the discovery rules, and those stored before.
+    /// Only this raid, by its id in Warcraft Logs; otherwise the raids of the discovery rules, and those stored before.
     #[arg(long, requires = "difficulty", value_parser = clap::value_parser!(u32).range(1..))]
     raid: Option<RaidId>,
-    /// In these difficulties of the raid: lfr (1), normal (3), heroic (4) or mythic (5), with commas between them.
+    /// Only these difficulties of the raid: lfr (1), normal (3), heroic (4) or mythic (5), separated by commas.
     #[arg(long, requires = "raid", value_delimiter = ',', value_parser = names::parse_difficulty)]
     difficulty: Vec<Difficulty>,
-    /// Wait for the answer, and print the ranks, or fail with why there are none.
+    /// Wait for the result and print the ranks, or fail with the reason why there are none.
     #[arg(long)]
     wait: bool,
     /// How long to wait, in seconds. The player stays queued.

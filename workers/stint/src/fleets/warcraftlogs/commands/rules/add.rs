@@ -23,13 +23,13 @@ pub(super) struct Add {
     /// The raid's id in Warcraft Logs, such as 26 for Castle Nathria.
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     raid: u32,
-    /// lfr (1), normal (3), heroic (4) or mythic (5); several, with commas between them, make a rule each.
+    /// lfr (1), normal (3), heroic (4) or mythic (5). Several, separated by commas, add a rule each.
     #[arg(long, required = true, value_delimiter = ',', value_parser = names::parse_difficulty)]
     difficulty: Vec<Difficulty>,
     /// The first page, from 1.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=i64::from(LAST_PAGE)))]
     start_page: u32,
-    /// The last page; it is read too. A page has 100 players, and a page past the end ends the rule.
+    /// The last page to read. A page has 100 players, and a page past the end ends the rule.
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=i64::from(LAST_PAGE)))]
     end_page: u32,
     #[command(flatten)]

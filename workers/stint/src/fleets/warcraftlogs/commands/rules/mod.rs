@@ -35,20 +35,20 @@ enum Action {
     List(List),
     /// Add a rule: read these ranking pages every day.
     Add(add::Add),
-    /// Remove a rule; who was discovered stays.
+    /// Remove a rule; the players that it has discovered stay.
     Remove(Remove),
     /// Show the page that makes no sense, in outline.
     Sample(doubts::Sample),
-    /// Say that what makes no sense is right: the next discovery takes the rule's pages as they are.
+    /// Confirm that implausible pages are right: the next discovery takes the rule's pages as they are.
     Accept(doubts::Accept),
-    /// End the rest of an upstream that has turned discovery away.
+    /// End the rest of an upstream that has rejected discovery.
     Resume(doubts::Resume),
 }
 
 #[derive(clap::Args)]
 #[command(after_help = "Example:\n  stint wcl rules list --max 20")]
 struct List {
-    /// Show this many at the most.
+    /// Show at most this many.
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     max: u32,
 }
@@ -64,7 +64,7 @@ struct Remove {
     /// Remove every rule.
     #[arg(long, conflicts_with = "id")]
     all: bool,
-    /// Yes, every rule.
+    /// Confirm the removal of every rule.
     #[arg(long, requires = "all")]
     yes: bool,
 }

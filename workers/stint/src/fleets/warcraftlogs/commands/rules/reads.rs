@@ -12,14 +12,14 @@ use stint_warcraftlogs::store::{METRICS, Rule, RuleStatus, parse_partition, pars
 #[derive(clap::Args, Clone, Debug, Serialize)]
 #[command(next_help_heading = "What to read")]
 pub(crate) struct Reads {
-    /// A part of the raid's time, such as a patch, by its number in `stint wcl raids`; -1 means all of them. Ranks are asked for
-    /// with it too.
+    /// A part of the raid's time, such as a patch, by its number in `stint wcl raids`; -1 means all of them. Also
+    /// applies to the ranks that are requested.
     #[arg(long, allow_negative_numbers = true, value_parser = parse_partition)]
     pub(crate) partition: Option<i32>,
-    /// The size of the group, where the raid has several. Ranks are asked for with it too.
+    /// The size of the group, if the raid has several. Also applies to the ranks that are requested.
     #[arg(long, value_parser = parse_size)]
     pub(crate) size: Option<u32>,
-    /// Whom the pages list, and what they are ranked by. Ranks are asked for with it too.
+    /// The metric of the ranking pages, such as dps. Also applies to the ranks that are requested.
     #[arg(long, value_parser = clap::builder::PossibleValuesParser::new(METRICS))]
     pub(crate) metric: Option<String>,
     /// Only players of this region: US, EU, KR, TW or CN.

@@ -11,7 +11,7 @@ use crate::moment::when;
 pub(super) use player::{Stored, read};
 pub(super) use words::{in_words, reason_in_words};
 
-/// Whom to show.
+/// The player to show.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  stint wcl show 57147396\n  stint wcl show 'Ånn-Tarren Mill-EU'\n  \
                         stint wcl show Ånn-tarren-mill-EU --json")]
