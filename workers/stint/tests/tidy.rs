@@ -14,21 +14,33 @@ mod house;
 mod layout;
 #[path = "tidy/manifests.rs"]
 mod manifests;
+#[path = "tidy/pages.rs"]
+mod pages;
 #[path = "tidy/source.rs"]
 mod source;
 #[path = "tidy/style.rs"]
 mod style;
 #[path = "tidy/tree.rs"]
 mod tree;
+#[path = "tidy/words.rs"]
+mod words;
 
 use std::path::Path;
 
 use crate::tree::{Rule, Tree};
 
 fn rules() -> impl Iterator<Item = &'static Rule> {
-    [boundaries::RULES, documents::RULES, house::RULES, layout::RULES, manifests::RULES, style::RULES]
-        .into_iter()
-        .flatten()
+    let all = [
+        boundaries::RULES,
+        documents::RULES,
+        house::RULES,
+        layout::RULES,
+        manifests::RULES,
+        pages::RULES,
+        style::RULES,
+        words::RULES,
+    ];
+    all.into_iter().flatten()
 }
 
 #[test]

@@ -1,9 +1,11 @@
-//! A fleet that only tests have: what a new fleet must be, and no more.
+//! The smallest possible fleet, which only exists in tests. `docs/adding-a-worker.md` and `docs/adding-a-fleet.md` quote it.
 
 mod config;
+mod sampler;
+mod store;
 
 use std::fmt::Write;
-use std::time::Duration;
+use std::sync::Arc;
 
 use anyhow::bail;
 use async_trait::async_trait;
@@ -11,7 +13,7 @@ use jiff::Timestamp;
 use serde_json::json;
 use stint_core::ports::QueueSettings;
 use stint_core::registry::Registry;
-use stint_core::worker::{QueueTrigger, Spec, Trigger};
+use stint_core::worker::{QueueTrigger, Spec, Worker};
 use stint_embedded::upkeep::FileSpec;
 
 use super::fleet::{Fleet, Running, Standing, Workshop};
@@ -19,15 +21,11 @@ use super::settings::{FleetSettings, SettingsOf};
 use crate::context::Context;
 use crate::wiring::{Backends, Diary, Needs, Uses};
 use config::Settings;
+use sampler::Sampler;
+use store::MemorySamples;
 
-const WORKERS: [Spec; 1] = [Spec {
-    fleet: "sample",
-    name: "sampler",
-    summary: "takes samples",
-    triggers: &[Trigger::Every { period: Duration::from_secs(60) }],
-    concurrency: 2,
-    timeout: Duration::from_secs(30),
-}];
+/// The workers, in the order in which data flows through them.
+const WORKERS: [Spec; 1] = [Sampler::SPEC];
 
 /// The fleet.
 pub(super) struct Sample;
@@ -84,7 +82,7 @@ impl Fleet for Sample {
     }
 
     fn open<'a>(&self, _: &'a FleetSettings, _: &'a Backends) -> Box<dyn Workshop + 'a> {
-        Box::new(Nothing)
+        Box::new(Workers::default())
     }
 
     async fn status(&self, _: &FleetSettings, _: Option<&Backends>, _: Timestamp) -> anyhow::Result<Option<Standing>> {
@@ -93,16 +91,36 @@ impl Fleet for Sample {
     }
 }
 
-/// Its worker is never built.
-struct Nothing;
+/// Builds the workers. They share what exists once per process, such as a store.
+#[derive(Default)]
+struct Workers {
+    samples: Arc<MemorySamples>,
+}
 
 #[async_trait]
-impl Workshop for Nothing {
-    async fn add(&self, _: Registry, spec: &Spec) -> anyhow::Result<Registry> {
-        bail!("there is no worker {} in this fleet", spec.name)
+impl Workshop for Workers {
+    async fn add(&self, registry: Registry, spec: &Spec) -> anyhow::Result<Registry> {
+        match spec.name {
+            name if name == Sampler::SPEC.name => Ok(registry.with(Sampler::new(self.samples.clone()))),
+            name => bail!("there is no worker {name} in this fleet"),
+        }
     }
 
     async fn running(&self, _: &Diary, _: &Context) -> anyhow::Result<Box<dyn Running>> {
         bail!("this fleet does not run")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn every_worker_is_built() {
+        let workers = Workers::default();
+        for spec in &WORKERS {
+            let registry = workers.add(Registry::new(), spec).await.unwrap();
+            assert!(registry.find(spec.fleet, spec.name).is_some(), "{spec:?}");
+        }
     }
 }
