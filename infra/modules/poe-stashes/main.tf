@@ -6,16 +6,20 @@ locals {
   stem         = "${var.installation.prefix}-poe-stashes"
   pages_prefix = "pages"
 
+  # Made here and not taken from resources, where a circle would arise: a function's settings name functions.
+  functions = "arn:${var.installation.partition}:lambda:${var.installation.region}:${var.installation.account}:function:${var.installation.prefix}"
+
   # What all workers have in common.
   fleet = merge(var.installation, {
     name        = "poe-stashes"
     stem        = local.stem
     secret_path = "/${var.installation.prefix}/poe-stashes"
     environment = merge(var.settings, var.installation.environment, {
-      POE_BLOBS     = "s3://${var.bucket}/${local.pages_prefix}"
-      POE_CLIENT_ID = var.client_id
-      POE_CONTACT   = var.contact
-      STINT_QUEUES  = "sqs"
+      POE_BLOBS          = "s3://${var.bucket}/${local.pages_prefix}"
+      POE_CLIENT_ID      = var.client_id
+      POE_CONTACT        = var.contact
+      STINT_AWS_FUNCTION = "${local.functions}-{fleet}-{worker}"
+      STINT_PROFILE      = "aws"
     })
   })
 }

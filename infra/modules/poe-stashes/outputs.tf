@@ -22,6 +22,6 @@ output "settings" {
   description = "The settings with which an operator's commands reach the fleet, as lines of a shell."
   value = join("\n", concat(["export AWS_REGION=${var.installation.region}"], [
     for name, value in local.fleet.environment : "export ${name}='${value}'"
-    if startswith(name, "STINT_AWS_") || contains(["POE_BLOBS", "POE_REALM", "STINT_QUEUES"], name)
+    if startswith(name, "STINT_AWS_") || contains(["POE_BLOBS", "POE_REALM", "STINT_PROFILE"], name)
   ]))
 }

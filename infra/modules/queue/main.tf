@@ -52,6 +52,11 @@ resource "aws_lambda_event_source_mapping" "fixed" {
     maximum_concurrency = var.concurrency
   }
 
+  # `stint throttle pause` disables the mapping, and the pause must outlast an apply.
+  lifecycle {
+    ignore_changes = [enabled]
+  }
+
   depends_on = [aws_iam_role_policy.receive]
 }
 

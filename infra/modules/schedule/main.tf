@@ -17,7 +17,7 @@ resource "aws_scheduler_schedule" "this" {
 
     # In the format that shared/aws/src/wakeups/input.rs uses for wake-ups. `jsonencode` would escape the brackets
     # around the name, so that Scheduler would not replace it by the time.
-    input = "{\"wakeup\":\"${var.worker.name}\",\"worker\":\"${var.worker.name}\",\"due\":\"<aws.scheduler.scheduled-time>\"}"
+    input = "{\"wakeup\":\"${var.worker.name}\",\"worker\":\"${var.fleet.name}/${var.worker.name}\",\"due\":\"<aws.scheduler.scheduled-time>\"}"
 
     # Retries of the delivery, not of the worker. A tick that could not be delivered is worthless when the next one is
     # due.

@@ -1,6 +1,7 @@
 variable "fleet" {
   description = "The fleet of the worker."
   type = object({
+    name   = string
     region = string
   })
 }

@@ -111,7 +111,7 @@ resource "aws_cloudwatch_metric_alarm" "discovery_stopped" {
   alarm_description   = "The site refused discovery, or its pages make no sense: `stint wcl rules list` tells which, and what to do."
   namespace           = var.installation.metrics_namespace
   metric_name         = "DiscoveryStops"
-  dimensions          = { Worker = "discover" }
+  dimensions          = { Worker = "${local.fleet.name}/${module.discover.name}" }
   statistic           = "Sum"
   period              = 900
   evaluation_periods  = 1

@@ -6,7 +6,7 @@ locals {
 
   # Composed here instead of taken from resources, to avoid a cycle: a function's settings and its role's rights name
   # other functions.
-  function_arn = "arn:${var.installation.partition}:lambda:${var.installation.region}:${var.installation.account}:function:${local.stem}"
+  functions = "arn:${var.installation.partition}:lambda:${var.installation.region}:${var.installation.account}:function:${var.installation.prefix}"
 
   # What all workers have in common.
   fleet = merge(var.installation, {
@@ -17,7 +17,7 @@ locals {
       CONCURRENCY_LIMIT        = tostring(var.concurrency_limit)
       DISCOVERY_SOURCE         = var.discovery_source
       LUA_REPOSITORY           = var.lua_repository
-      STINT_AWS_FUNCTION       = "${local.function_arn}-{}"
+      STINT_AWS_FUNCTION       = "${local.functions}-{fleet}-{worker}"
       STINT_AWS_SCHEDULE_GROUP = aws_scheduler_schedule_group.wakeups.name
       STINT_AWS_SCHEDULER_ROLE = aws_iam_role.wakeups.arn
       STINT_PROFILE            = "aws"

@@ -39,7 +39,7 @@ data "aws_iam_policy_document" "wakeups" {
   statement {
     sid       = "StartTheWorkers"
     actions   = ["lambda:InvokeFunction"]
-    resources = [for worker in local.woken : "${local.function_arn}-${worker}"]
+    resources = [for worker in local.woken : "${local.functions}-${local.fleet.name}-${worker}"]
   }
 }
 

@@ -9,6 +9,7 @@ use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
 use stint_core::clock::Clock;
 use stint_core::ports::QueueSettings;
+use stint_core::worker::WorkerId;
 use stint_http::Transport;
 
 use crate::config::AwsSettings;
@@ -79,13 +80,17 @@ impl Aws {
 
     /// Returns the throttles. `steered` lists the workers that a queue feeds; each has an event source mapping. An
     /// error names the missing setting.
-    pub fn throttle(&self, memory: Arc<dyn ThrottleMemory>, steered: &[&str]) -> Result<Arc<MappingThrottle>, String> {
+    pub fn throttle(
+        &self,
+        memory: Arc<dyn ThrottleMemory>,
+        steered: &[WorkerId],
+    ) -> Result<Arc<MappingThrottle>, String> {
         let function = self.settings.function()?;
         // The throttle itself waits between its attempts, on the clock and for longer than the SDK would.
         let config = self.config.to_builder().retry_config(RetryConfig::disabled()).build();
         let client = aws_sdk_lambda::Client::new(&config);
-        let functions: BTreeMap<String, String> =
-            steered.iter().map(|worker| ((*worker).to_owned(), function.fill(worker))).collect();
+        let functions: BTreeMap<WorkerId, String> =
+            steered.iter().map(|worker| (worker.clone(), function.fill(worker))).collect();
         Ok(Arc::new(MappingThrottle::new(client, functions, memory, self.clock.clone())))
     }
 }

@@ -3,6 +3,7 @@
 use std::str::FromStr;
 
 use clap::Args;
+use stint_core::worker::WorkerId;
 
 /// The settings of the AWS adapters.
 #[derive(Args, Clone, Debug)]
@@ -22,12 +23,12 @@ pub struct AwsSettings {
     )]
     pub aws_dead_letters: Template,
 
-    /// The ARN of a worker's function, as in `arn:aws:lambda:eu-west-1:123456789012:function:stint-{}`. `{}` stands for
-    /// the worker's name. Needed for wake-ups and for the throttle.
-    #[arg(long, env = "STINT_AWS_FUNCTION", value_name = "STINT_AWS_FUNCTION", value_parser = parse_function)]
-    pub aws_function: Option<Template>,
+    /// The ARN of a worker's function, as in `arn:aws:lambda:eu-west-1:123456789012:function:stint-{fleet}-{worker}`. `{fleet}`
+    /// stands for the name of the worker's fleet, `{worker}` for its own name. Needed for wake-ups and for the throttle.
+    #[arg(long, env = "STINT_AWS_FUNCTION", value_name = "STINT_AWS_FUNCTION")]
+    pub aws_function: Option<FunctionTemplate>,
 
-    /// The group of schedules in EventBridge Scheduler that contains the fleet's wake-ups, and nothing else.
+    /// The group of schedules in EventBridge Scheduler that contains the wake-ups of one fleet, and nothing else.
     #[arg(long, env = "STINT_AWS_SCHEDULE_GROUP", value_name = "STINT_AWS_SCHEDULE_GROUP", default_value = "stint")]
     pub aws_schedule_group: String,
 
@@ -38,8 +39,9 @@ pub struct AwsSettings {
 
 impl AwsSettings {
     /// Returns the functions' ARNs. An error says which setting is missing and what to set it to.
-    pub fn function(&self) -> Result<Template, String> {
-        let missing = "STINT_AWS_FUNCTION is not set: name the ARN of the workers' functions, with {} for the worker";
+    pub fn function(&self) -> Result<FunctionTemplate, String> {
+        let missing = "STINT_AWS_FUNCTION is not set: name the ARN of the workers' functions, with {fleet} and {worker} where \
+                       the names of a worker's fleet and of the worker belong";
         self.aws_function.clone().ok_or_else(|| missing.to_owned())
     }
 
@@ -62,11 +64,6 @@ impl Template {
     pub fn fill(&self, name: &str) -> String {
         [&self.before, name, &self.behind].concat()
     }
-
-    /// Returns the name in a filled text, or `None` if the text does not match the template.
-    pub fn read<'a>(&self, filled: &'a str) -> Option<&'a str> {
-        filled.strip_prefix(self.before.as_str())?.strip_suffix(self.behind.as_str()).filter(|name| !name.is_empty())
-    }
 }
 
 impl FromStr for Template {
@@ -82,9 +79,45 @@ impl FromStr for Template {
     }
 }
 
-/// Lambda would accept a bare name, but the target of a schedule must be an ARN.
-fn parse_function(text: &str) -> Result<Template, String> {
-    if text.starts_with("arn:") { text.parse() } else { Err(format!("'{text}' is not an ARN")) }
+/// The placeholders for the name of a worker's fleet and for the worker's own name.
+const FLEET: &str = "{fleet}";
+const WORKER: &str = "{worker}";
+
+/// The ARN of a function with placeholders for the name of a worker's fleet and for the worker's own name. It must have
+/// both, so that no two workers share a function.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FunctionTemplate(String);
+
+impl FunctionTemplate {
+    /// Returns the ARN of the function of `worker`.
+    pub fn fill(&self, worker: &WorkerId) -> String {
+        self.0.replace(FLEET, &worker.fleet).replace(WORKER, &worker.name)
+    }
+
+    /// Returns the fleet of the worker `name` whose function has this ARN, or `None` if the ARN does not match.
+    pub fn fleet<'a>(&self, name: &str, arn: &'a str) -> Option<&'a str> {
+        let named = self.0.replace(WORKER, name);
+        let (before, behind) = named.split_once(FLEET)?;
+        arn.strip_prefix(before)?.strip_suffix(behind).filter(|fleet| !fleet.is_empty())
+    }
+}
+
+impl FromStr for FunctionTemplate {
+    type Err = String;
+
+    /// Lambda would accept a bare name, but the target of a schedule must be an ARN.
+    fn from_str(text: &str) -> Result<FunctionTemplate, String> {
+        if !text.starts_with("arn:") {
+            return Err(format!("'{text}' is not an ARN"));
+        }
+        if [FLEET, WORKER].iter().any(|place| text.matches(place).count() != 1) || text.contains("{}") {
+            return Err(format!(
+                "'{text}' needs {FLEET} and {WORKER} once each, where the names of a worker's fleet and of the worker belong: \
+                 workers of two fleets may have the same name"
+            ));
+        }
+        Ok(FunctionTemplate(text.to_owned()))
+    }
 }
 
 #[cfg(test)]
@@ -101,7 +134,7 @@ mod tests {
 
     #[test]
     fn a_missing_setting_is_named_with_its_remedy() {
-        let arn = "arn:aws:lambda:eu-west-1:123456789012:function:stint-{}";
+        let arn = "arn:aws:lambda:eu-west-1:123456789012:function:stint-{fleet}-{worker}";
         let settings = Command::parse_from(["stint", "--aws-function", arn]).settings;
         assert_eq!(settings.aws_queue.fill("work"), "work");
         assert_eq!(settings.aws_dead_letters.fill("work"), "work-dead-letters");
@@ -112,12 +145,14 @@ mod tests {
     }
 
     #[test]
-    fn a_template_takes_a_name_in_and_gives_it_back() {
-        let template: Template = "stint-{}-live".parse().unwrap();
-        assert_eq!(template.fill("reviver"), "stint-reviver-live");
-        assert_eq!(template.read("stint-reviver-live"), Some("reviver"));
-        for stranger in ["reviver", "stint--live", "other-reviver-live", "stint-reviver"] {
-            assert_eq!(template.read(stranger), None, "{stranger}");
+    fn a_function_belongs_to_one_worker_of_one_fleet() {
+        let template: FunctionTemplate = "arn:function:stint-{fleet}-{worker}-live".parse().unwrap();
+        let filled = template.fill(&WorkerId::new("poe-stashes", "follower"));
+        assert_eq!(filled, "arn:function:stint-poe-stashes-follower-live");
+        assert_eq!(template.fleet("follower", &filled), Some("poe-stashes"));
+        for stranger in ["follower", "arn:function:stint--follower-live", "arn:function:stint-poe-stashes-watcher-live"]
+        {
+            assert_eq!(template.fleet("follower", stranger), None, "{stranger}");
         }
     }
 
@@ -126,7 +161,17 @@ mod tests {
         for text in ["", "stint", "{}-{}"] {
             assert!(text.parse::<Template>().unwrap_err().contains("{} once"), "{text}");
         }
-        assert!(parse_function("stint-{}").unwrap_err().contains("not an ARN"));
-        assert!(parse_function("arn:aws:lambda:eu-west-1:123456789012:function:stint-{}").is_ok());
+    }
+
+    #[test]
+    fn a_template_by_which_two_workers_would_share_a_function_is_refused() {
+        let refused = |text: &str| text.parse::<FunctionTemplate>().unwrap_err();
+        assert!(refused("stint-{fleet}-{worker}").contains("not an ARN"));
+        for name in
+            ["stint", "stint-{}", "stint-{worker}", "stint-{fleet}", "stint-{fleet}-{}", "{worker}-{fleet}-{worker}"]
+        {
+            let reason = refused(&format!("arn:aws:lambda:eu-west-1:123456789012:function:{name}"));
+            assert!(reason.contains("needs {fleet} and {worker} once each"), "{reason}");
+        }
     }
 }

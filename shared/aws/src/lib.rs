@@ -18,8 +18,8 @@ mod throttle;
 mod wakeups;
 
 pub use account::Aws;
-pub use config::{AwsSettings, Template};
+pub use config::{AwsSettings, FunctionTemplate, Template};
 pub use queue::{SqsQueue, receipt};
 pub use secrets::Secret;
 pub use throttle::{Intent, MAPPING_LAG, MappingThrottle, ThrottleMemory, ThrottleRecord, Wanted};
-pub use wakeups::{SchedulerWakeups, WakeupInput};
+pub use wakeups::SchedulerWakeups;

@@ -16,3 +16,4 @@ pub mod registry;
 pub mod steps;
 pub mod telemetry;
 pub mod worker;
+mod worker_id;

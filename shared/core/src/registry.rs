@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::worker::{AnyWorker, Worker};
+use crate::worker::{AnyWorker, Worker, WorkerId};
 
 /// The workers that a process can run.
 #[derive(Clone, Default)]
@@ -28,8 +28,8 @@ impl Registry {
         &self.workers
     }
 
-    /// Returns the worker `name` of `fleet`, or `None` if the process does not have it.
-    pub fn find(&self, fleet: &str, name: &str) -> Option<&Arc<dyn AnyWorker>> {
-        self.workers.iter().find(|worker| worker.spec().fleet == fleet && worker.spec().name == name)
+    /// Returns the worker `id`, or `None` if the process does not have it.
+    pub fn find(&self, id: &WorkerId) -> Option<&Arc<dyn AnyWorker>> {
+        self.workers.iter().find(|worker| worker.spec().id() == *id)
     }
 }

@@ -94,7 +94,7 @@ pub enum Dimension {
     Key,
     /// A queue, by its name.
     Queue,
-    /// A worker, by its name.
+    /// A worker, by its fleet and its name, as in `warcraftlogs/discover`.
     Worker,
     /// A stream that is followed, or one of its shards, by name.
     Stream,

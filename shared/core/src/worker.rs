@@ -13,6 +13,8 @@ use serde_json::Value;
 use crate::clock::{Clock, between};
 use crate::ports::Delivery;
 
+pub use crate::worker_id::WorkerId;
+
 /// A stateless function of one event.
 ///
 /// A host builds a worker once and calls `run` many times, often several times at once. A worker hands work on only
@@ -54,6 +56,11 @@ pub struct Spec {
 }
 
 impl Spec {
+    /// Returns the fleet and the name of the worker, by which every port and record knows it.
+    pub const fn id(&self) -> WorkerId {
+        WorkerId::new(self.fleet, self.name)
+    }
+
     /// Returns the queue that feeds the worker, if there is one.
     pub fn queue(&self) -> Option<QueueTrigger> {
         self.triggers.iter().find_map(|trigger| match trigger {

@@ -1,14 +1,17 @@
 //! The folder of an installation.
 
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::Path;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
 
+use futures::FutureExt;
+use futures::future::select;
 use stint_core::clock::Clock;
 use stint_core::ledger::LedgerSettings;
-use stint_core::ports::{PortError, PortResult, QueueSettings};
+use stint_core::ports::{PortResult, QueueSettings};
 
 use crate::database::{Database, Mode, Rows};
-use crate::lock::FolderLock;
+use crate::folder::Folder;
 use crate::parked_move::{any_parked, move_parked};
 use crate::upkeep::FileSpec;
 use crate::{SqliteBreakers, SqliteHosts, SqliteKeyPool, SqliteQueue, SqliteThrottle, SqliteWakeups, schema};
@@ -17,18 +20,18 @@ pub(crate) const QUEUES_FILE: &str = "queues.db";
 pub(crate) const KEYS_FILE: &str = "keys.db";
 
 /// The default adapters in one folder: `queues.db` with queues, parked messages, wake-ups, throttles, breakers and
-/// running hosts, and `keys.db` with the ledger. Fleets put their own files beside them. Clones share the same files.
+/// running hosts, and `keys.db` with the ledger, which is created by the first fleet that spends points. Fleets put their
+/// own files beside them. Clones share the same files.
 ///
 /// Several processes may open the same folder: each file is shared, transaction by transaction. A lock excludes them
 /// only while files are replaced, by a repair or a restore.
 #[derive(Clone)]
 pub struct Embedded {
-    home: Option<PathBuf>,
-    mode: Mode,
+    folder: Folder,
     queues: Database,
-    keys: Database,
+    /// Opened with the first key pool, so that a folder of fleets without a budget has no such file.
+    keys: Arc<Mutex<Option<Database>>>,
     clock: Arc<dyn Clock>,
-    _lock: Option<Arc<FolderLock>>,
 }
 
 impl Embedded {
@@ -45,35 +48,33 @@ impl Embedded {
 
     /// Opens the folder `home`, creating it if needed.
     pub fn open(home: &Path, mode: Mode, clock: Arc<dyn Clock>) -> PortResult<Embedded> {
-        std::fs::create_dir_all(home)
-            .map_err(|error| PortError::backend(format!("could not create the folder {}", home.display()), error))?;
-        let lock = FolderLock::shared(home)?;
-        let queues = Database::open(&home.join(QUEUES_FILE), schema::QUEUES, mode)?;
-        let (keys, parked) = Database::open_and(&home.join(KEYS_FILE), schema::KEYS, mode, any_parked)?;
-        if parked {
-            move_parked(keys.path(), queues.path(), mode)?;
-        }
-        Ok(Embedded { home: Some(home.to_owned()), mode, queues, keys, clock, _lock: Some(Arc::new(lock)) })
+        Embedded::within(Folder::open(home, mode)?, clock)
     }
 
     /// Creates adapters in memory, in [`Mode::Inline`]. Their contents are deleted with the last clone.
     pub fn in_memory(clock: Arc<dyn Clock>) -> PortResult<Embedded> {
-        let (queues, keys) = (Database::in_memory(schema::QUEUES)?, Database::in_memory(schema::KEYS)?);
-        Ok(Embedded { home: None, mode: Mode::Inline, queues, keys, clock, _lock: None })
+        Embedded::within(Folder::in_memory(), clock)
+    }
+
+    fn within(folder: Folder, clock: Arc<dyn Clock>) -> PortResult<Embedded> {
+        let queues = folder.database(QUEUES_FILE, schema::QUEUES)?;
+        Ok(Embedded { folder, queues, keys: Arc::default(), clock })
+    }
+
+    /// Returns the folder, for a fleet's own files.
+    pub fn folder(&self) -> &Folder {
+        &self.folder
     }
 
     /// Opens the database `file` in the same folder and mode, for a fleet's own tables. In memory, each call creates a
     /// new one.
     pub fn database(&self, file: &str, migrations: &'static [&'static str]) -> PortResult<Database> {
-        self.database_for(Rows::Small, file, migrations)
+        self.folder.database(file, migrations)
     }
 
     /// Like [`Embedded::database`], and lays out a new file for `rows`.
     pub fn database_for(&self, rows: Rows, file: &str, migrations: &'static [&'static str]) -> PortResult<Database> {
-        match &self.home {
-            Some(home) => Database::open_for(rows, &home.join(file), migrations, self.mode),
-            None => Database::in_memory(migrations),
-        }
+        self.folder.database_for(rows, file, migrations)
     }
 
     /// Returns the queue `name`.
@@ -101,19 +102,52 @@ impl Embedded {
         SqliteHosts::new(&self.queues)
     }
 
-    /// Returns the key pool.
-    pub fn key_pool(&self, settings: LedgerSettings) -> Arc<SqliteKeyPool> {
-        Arc::new(SqliteKeyPool::new(&self.keys, &self.queues, settings, self.clock.clone()))
+    /// Returns the key pool. The first call opens the file of the ledger, which is created if necessary.
+    pub fn key_pool(&self, settings: LedgerSettings) -> PortResult<Arc<SqliteKeyPool>> {
+        Ok(Arc::new(SqliteKeyPool::new(&self.keys()?, &self.queues, settings, self.clock.clone())))
     }
 
-    /// Returns the file of queues, parked messages, wake-ups, throttles and breakers. Its [`Database::changed`] tells a
-    /// host to look again.
-    pub fn queues(&self) -> &Database {
-        &self.queues
+    /// Returns the key pool for a command that only looks. If there is no file of the ledger, the pool has no keys and no
+    /// file is created.
+    pub fn key_pool_to_look_at(&self, settings: LedgerSettings) -> PortResult<Arc<SqliteKeyPool>> {
+        match self.folder.path(KEYS_FILE) {
+            Some(file) if !file.is_file() => {
+                let keys = Database::in_memory(schema::KEYS)?;
+                Ok(Arc::new(SqliteKeyPool::new(&keys, &self.queues, settings, self.clock.clone())))
+            }
+            _ => self.key_pool(settings),
+        }
     }
 
-    /// Returns the file of the ledger.
-    pub fn keys(&self) -> &Database {
-        &self.keys
+    /// Completes when this process next commits a change to `queues.db`, or to the ledger if it has that open. A host then
+    /// looks again.
+    pub fn changed(&self) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        let queues = self.queues.changed();
+        match &*self.keys.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some(keys) => select(queues, keys.changed()).map(drop).boxed(),
+            None => queues.boxed(),
+        }
+    }
+
+    /// Returns the file of the ledger, which the first call opens.
+    fn keys(&self) -> PortResult<Database> {
+        let mut opened = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(keys) = &*opened {
+            return Ok(keys.clone());
+        }
+        let keys = match self.folder.path(KEYS_FILE) {
+            Some(file) => self.open_keys(&file)?,
+            None => Database::in_memory(schema::KEYS)?,
+        };
+        Ok(opened.insert(keys).clone())
+    }
+
+    fn open_keys(&self, file: &Path) -> PortResult<Database> {
+        let mode = self.folder.mode();
+        let (keys, parked) = Database::open_and(file, schema::KEYS, mode, any_parked)?;
+        if parked {
+            move_parked(keys.path(), self.queues.path(), mode)?;
+        }
+        Ok(keys)
     }
 }

@@ -6,6 +6,7 @@
 
 mod breakers;
 mod database;
+mod folder;
 mod home;
 mod hosts;
 mod key_pool;
@@ -21,6 +22,7 @@ mod wakeups;
 
 pub use breakers::SqliteBreakers;
 pub use database::{Database, Mode, Rows};
+pub use folder::Folder;
 pub use home::Embedded;
 pub use hosts::{BEAT, Host, SqliteHosts};
 pub use key_pool::SqliteKeyPool;

@@ -100,6 +100,42 @@ pub(crate) const QUEUES: &[&str] = &[
     CREATE TABLE clock (id INTEGER PRIMARY KEY CHECK (id = 1), latest INTEGER NOT NULL) STRICT;
     INSERT INTO clock (id, latest) VALUES (1, 0);
 ",
+    "
+    -- Wake-ups and throttles know a worker by its fleet too. Earlier versions had these two fleets, and no two of their
+    -- workers shared a name.
+    CREATE TEMP TABLE fleets_before (worker TEXT PRIMARY KEY, fleet TEXT NOT NULL);
+    INSERT INTO fleets_before (worker, fleet) VALUES
+        ('discover', 'warcraftlogs'), ('aggregator', 'warcraftlogs'), ('rank-fetcher', 'warcraftlogs'),
+        ('refresher', 'warcraftlogs'), ('reviver', 'warcraftlogs'), ('db-generator', 'warcraftlogs'),
+        ('follower', 'poe-stashes'), ('indexer', 'poe-stashes'), ('watcher', 'poe-stashes');
+
+    ALTER TABLE wakeups RENAME TO wakeups_before;
+    CREATE TABLE wakeups (
+        fleet TEXT NOT NULL,
+        name TEXT NOT NULL,
+        worker TEXT NOT NULL,
+        at INTEGER NOT NULL,
+        period INTEGER,
+        lent_until INTEGER,
+        PRIMARY KEY (fleet, name)
+    ) STRICT, WITHOUT ROWID;
+    INSERT INTO wakeups (fleet, name, worker, at, period, lent_until)
+        SELECT fleet, name, worker, at, period, lent_until FROM wakeups_before JOIN fleets_before USING (worker);
+    DROP TABLE wakeups_before;
+
+    ALTER TABLE throttles RENAME TO throttles_before;
+    CREATE TABLE throttles (
+        fleet TEXT NOT NULL,
+        worker TEXT NOT NULL,
+        concurrency INTEGER,
+        paused INTEGER NOT NULL DEFAULT 0,
+        PRIMARY KEY (fleet, worker)
+    ) STRICT, WITHOUT ROWID;
+    INSERT INTO throttles (fleet, worker, concurrency, paused)
+        SELECT fleet, worker, concurrency, paused FROM throttles_before JOIN fleets_before USING (worker);
+    DROP TABLE throttles_before;
+    DROP TABLE fleets_before;
+",
 ];
 
 /// `keys.db`: the ledger.

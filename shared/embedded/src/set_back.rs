@@ -67,11 +67,13 @@ mod tests {
     use jiff::SignedDuration;
     use stint_core::clock::{Clock, ManualClock, after};
     use stint_core::ports::{NewMessage, Queue, QueueSettings, WakeupSource, Wakeups};
+    use stint_core::worker::WorkerId;
 
     use super::*;
     use crate::{Embedded, SqliteQueue, SqliteWakeups};
 
     const MINUTE: Duration = Duration::from_secs(60);
+    const REVIVER: WorkerId = WorkerId::new("fleet", "reviver");
     const SETTINGS: QueueSettings = QueueSettings { visibility_timeout: MINUTE, max_receives: 3 };
 
     struct World {
@@ -90,7 +92,7 @@ mod tests {
         /// Returns the bodies of the messages and the names of the wake-ups that are due now.
         async fn due(&self) -> Vec<String> {
             let received = self.queue.receive(10).await.unwrap().into_iter().map(|delivery| delivery.body);
-            let fired = self.wakeups.claim_due(&[("reviver", MINUTE * 10)]).await.unwrap();
+            let fired = self.wakeups.claim_due(&[(REVIVER, MINUTE * 10)]).await.unwrap();
             received.chain(fired.into_iter().map(|firing| firing.name)).collect()
         }
     }
@@ -101,10 +103,10 @@ mod tests {
         let World { clock, queue, wakeups } = &world;
         block_on(async {
             queue.send(&[NewMessage { delay: MINUTE * 2, ..NewMessage::new("before") }]).await.unwrap();
-            wakeups.every("often", "reviver", MINUTE * 2).await.unwrap();
+            wakeups.every("often", &REVIVER, MINUTE * 2).await.unwrap();
             clock.jump(SignedDuration::from_hours(-1));
             queue.send(&[NewMessage { delay: MINUTE, ..NewMessage::new("after") }]).await.unwrap();
-            wakeups.once("once", "reviver", after(clock.now(), MINUTE)).await.unwrap();
+            wakeups.once("once", &REVIVER, after(clock.now(), MINUTE)).await.unwrap();
             assert_eq!(world.due().await, [""; 0]);
             clock.advance(MINUTE);
             assert_eq!(world.due().await, ["after", "once"]);
@@ -117,9 +119,9 @@ mod tests {
     fn a_wakeup_that_fires_while_the_clock_is_set_back_comes_again_after_its_period() {
         let World { clock, wakeups, .. } = &World::new();
         block_on(async {
-            wakeups.every("often", "reviver", MINUTE).await.unwrap();
+            wakeups.every("often", &REVIVER, MINUTE).await.unwrap();
             clock.advance(MINUTE);
-            let fired = wakeups.claim_due(&[("reviver", MINUTE * 10)]).await.unwrap();
+            let fired = wakeups.claim_due(&[(REVIVER, MINUTE * 10)]).await.unwrap();
             clock.jump(SignedDuration::from_hours(-1));
             wakeups.complete(&fired[0]).await.unwrap();
             assert_eq!(wakeups.list().await.unwrap()[0].at, after(clock.now(), MINUTE));

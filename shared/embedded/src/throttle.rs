@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use rusqlite::{OptionalExtension, params};
 use stint_core::ports::{Concurrency, PortResult, Throttle};
+use stint_core::worker::WorkerId;
 
 use crate::database::Database;
 
@@ -17,14 +18,14 @@ impl SqliteThrottle {
         SqliteThrottle { database: database.clone() }
     }
 
-    async fn set_paused(&self, what: &'static str, worker: &str, paused: bool) -> PortResult<()> {
-        let worker = worker.to_owned();
+    async fn set_paused(&self, what: &'static str, worker: &WorkerId, paused: bool) -> PortResult<()> {
+        let WorkerId { fleet, name } = worker.clone();
         let write = self.database.write(what, move |connection| {
             let mut statement = connection.prepare_cached(
-                "INSERT INTO throttles (worker, paused) VALUES (?1, ?2)
-                 ON CONFLICT (worker) DO UPDATE SET paused = excluded.paused WHERE paused <> excluded.paused",
+                "INSERT INTO throttles (fleet, worker, paused) VALUES (?1, ?2, ?3)
+                 ON CONFLICT (fleet, worker) DO UPDATE SET paused = excluded.paused WHERE paused <> excluded.paused",
             )?;
-            statement.execute(params![worker, paused]).map(|_| ())
+            statement.execute(params![fleet, name, paused]).map(|_| ())
         });
         write.await
     }
@@ -32,34 +33,35 @@ impl SqliteThrottle {
 
 #[async_trait]
 impl Throttle for SqliteThrottle {
-    async fn read(&self, worker: &str) -> PortResult<Concurrency> {
-        let worker = worker.to_owned();
+    async fn read(&self, worker: &WorkerId) -> PortResult<Concurrency> {
+        let WorkerId { fleet, name } = worker.clone();
         let read = self.database.read("read a throttle", move |connection| {
-            let mut statement =
-                connection.prepare_cached("SELECT concurrency, paused FROM throttles WHERE worker = ?1")?;
-            let row = statement.query_row([worker], |row| Ok(Concurrency { set: row.get(0)?, paused: row.get(1)? }));
+            let mut statement = connection
+                .prepare_cached("SELECT concurrency, paused FROM throttles WHERE fleet = ?1 AND worker = ?2")?;
+            let row =
+                statement.query_row([fleet, name], |row| Ok(Concurrency { set: row.get(0)?, paused: row.get(1)? }));
             row.optional()
         });
         Ok(read.await?.unwrap_or(Concurrency { set: None, paused: false }))
     }
 
-    async fn set(&self, worker: &str, concurrency: u32) -> PortResult<()> {
-        let worker = worker.to_owned();
+    async fn set(&self, worker: &WorkerId, concurrency: u32) -> PortResult<()> {
+        let WorkerId { fleet, name } = worker.clone();
         let write = self.database.write("set a throttle", move |connection| {
             let mut statement = connection.prepare_cached(
-                "INSERT INTO throttles (worker, concurrency) VALUES (?1, ?2) ON CONFLICT (worker)
+                "INSERT INTO throttles (fleet, worker, concurrency) VALUES (?1, ?2, ?3) ON CONFLICT (fleet, worker)
                  DO UPDATE SET concurrency = excluded.concurrency WHERE concurrency IS NOT excluded.concurrency",
             )?;
-            statement.execute(params![worker, concurrency]).map(|_| ())
+            statement.execute(params![fleet, name, concurrency]).map(|_| ())
         });
         write.await
     }
 
-    async fn pause(&self, worker: &str) -> PortResult<()> {
+    async fn pause(&self, worker: &WorkerId) -> PortResult<()> {
         self.set_paused("pause a worker", worker, true).await
     }
 
-    async fn resume(&self, worker: &str) -> PortResult<()> {
+    async fn resume(&self, worker: &WorkerId) -> PortResult<()> {
         self.set_paused("resume a worker", worker, false).await
     }
 }

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use stint_core::clock::{Clock, from_millis};
 use stint_core::ports::{Firing, PortError, PortResult, Wakeup, WakeupSource, Wakeups};
+use stint_core::worker::WorkerId;
 
 use crate::database::Database;
 use crate::set_back;
@@ -35,8 +36,8 @@ impl SqliteWakeups {
 
 #[async_trait]
 impl Wakeups for SqliteWakeups {
-    async fn once(&self, name: &str, worker: &str, at: Timestamp) -> PortResult<()> {
-        let (name, worker, at) = (name.to_owned(), worker.to_owned(), deadline_millis(at));
+    async fn once(&self, name: &str, worker: &WorkerId, at: Timestamp) -> PortResult<()> {
+        let (name, worker, at) = (name.to_owned(), worker.clone(), deadline_millis(at));
         let clock = self.clock.clone();
         let write = self.database.write("set a wake-up", move |connection| {
             set_back::note(connection, now_millis(&*clock))?;
@@ -45,15 +46,15 @@ impl Wakeups for SqliteWakeups {
         write.await
     }
 
-    async fn every(&self, name: &str, worker: &str, period: Duration) -> PortResult<()> {
+    async fn every(&self, name: &str, worker: &WorkerId, period: Duration) -> PortResult<()> {
         let Some(period) = i64::try_from(period.as_millis()).ok().filter(|period| *period > 0) else {
             return Err(PortError::Invalid(format!("wake-up '{name}': a period of {period:?} cannot be kept")));
         };
-        let (name, worker, clock) = (name.to_owned(), worker.to_owned(), self.clock.clone());
+        let (name, worker, clock) = (name.to_owned(), worker.clone(), self.clock.clone());
         let write = self.database.write("set a recurring wake-up", move |connection| {
             let kept = connection
-                .prepare_cached("UPDATE wakeups SET worker = ?2 WHERE name = ?1 AND period = ?3")?
-                .execute(params![name, worker, period])?;
+                .prepare_cached("UPDATE wakeups SET worker = ?3 WHERE fleet = ?1 AND name = ?2 AND period = ?4")?
+                .execute(params![worker.fleet, name, worker.name, period])?;
             if kept > 0 {
                 return Ok(());
             }
@@ -64,18 +65,16 @@ impl Wakeups for SqliteWakeups {
         write.await
     }
 
-    async fn cancel(&self, name: &str) -> PortResult<()> {
-        let name = name.to_owned();
-        let write = self.database.write("cancel a wake-up", move |connection| {
-            connection.prepare_cached("DELETE FROM wakeups WHERE name = ?1")?.execute([name]).map(|_| ())
-        });
+    async fn cancel(&self, fleet: &str, name: &str) -> PortResult<()> {
+        let (fleet, name) = (fleet.to_owned(), name.to_owned());
+        let write = self.database.write("cancel a wake-up", move |connection| delete(connection, &fleet, &name));
         write.await
     }
 
     async fn list(&self) -> PortResult<Vec<Wakeup>> {
         let read = self.database.read("list wake-ups", |connection| {
-            let mut statement =
-                connection.prepare_cached("SELECT name, worker, at, period FROM wakeups ORDER BY at, name")?;
+            let mut statement = connection
+                .prepare_cached("SELECT fleet, worker, name, at, period FROM wakeups ORDER BY at, name, fleet")?;
             statement.query_map([], read_wakeup)?.collect()
         });
         read.await
@@ -84,23 +83,23 @@ impl Wakeups for SqliteWakeups {
 
 #[async_trait]
 impl WakeupSource for SqliteWakeups {
-    async fn claim_due(&self, workers: &[(&str, Duration)]) -> PortResult<Vec<Firing>> {
+    async fn claim_due(&self, workers: &[(WorkerId, Duration)]) -> PortResult<Vec<Firing>> {
         let clock = self.clock.clone();
-        let leases: HashMap<String, Duration> =
-            workers.iter().map(|(worker, lease)| ((*worker).to_owned(), *lease)).collect();
+        let leases: HashMap<WorkerId, Duration> = workers.iter().cloned().collect();
         let write = self.database.write("claim wake-ups", move |connection| {
             let now = now_millis(&*clock);
             set_back::mend(connection, now)?;
             let mut statement = connection.prepare_cached(
-                "SELECT name, worker, at FROM wakeups
-                 WHERE at <= ?1 AND (lent_until IS NULL OR lent_until <= ?1) ORDER BY at, name",
+                "SELECT fleet, worker, name, at FROM wakeups
+                 WHERE at <= ?1 AND (lent_until IS NULL OR lent_until <= ?1) ORDER BY at, name, fleet",
             )?;
             let due = statement.query_map([now], read_firing)?.collect::<rusqlite::Result<Vec<Firing>>>()?;
-            let mut lend = connection.prepare_cached("UPDATE wakeups SET lent_until = ?2 WHERE name = ?1")?;
+            let mut lend =
+                connection.prepare_cached("UPDATE wakeups SET lent_until = ?3 WHERE fleet = ?1 AND name = ?2")?;
             let mut lent = Vec::new();
             for firing in due {
                 if let Some(lease) = leases.get(&firing.worker) {
-                    lend.execute(params![firing.name, millis_after(&*clock, *lease)])?;
+                    lend.execute(params![firing.worker.fleet, firing.name, millis_after(&*clock, *lease)])?;
                     lent.push(firing);
                 }
             }
@@ -113,23 +112,23 @@ impl WakeupSource for SqliteWakeups {
     }
 
     async fn complete(&self, firing: &Firing) -> PortResult<()> {
-        let (name, due, clock) = (firing.name.clone(), deadline_millis(firing.due), self.clock.clone());
+        let (Firing { name, worker, due }, clock) = (firing.clone(), self.clock.clone());
+        let (fleet, due) = (worker.fleet, deadline_millis(due));
         let write = self.database.write("complete a wake-up", move |connection| {
-            let mut lent = connection
-                .prepare_cached("SELECT period FROM wakeups WHERE name = ?1 AND at = ?2 AND lent_until IS NOT NULL")?;
-            let period: Option<Option<i64>> = lent.query_row(params![name, due], |row| row.get(0)).optional()?;
+            let mut lent = connection.prepare_cached(
+                "SELECT period FROM wakeups WHERE fleet = ?1 AND name = ?2 AND at = ?3 AND lent_until IS NOT NULL",
+            )?;
+            let period: Option<Option<i64>> = lent.query_row(params![fleet, name, due], |row| row.get(0)).optional()?;
             match period {
                 None => Ok(()),
-                Some(None) => {
-                    connection.prepare_cached("DELETE FROM wakeups WHERE name = ?1")?.execute([name]).map(|_| ())
-                }
+                Some(None) => delete(connection, &fleet, &name),
                 Some(Some(period)) => {
                     let now = now_millis(&*clock);
                     let moved = set_back::note(connection, now)?;
                     let next = next_due(due.saturating_sub(moved), period, now);
                     connection
-                        .prepare_cached("UPDATE wakeups SET at = ?2, lent_until = NULL WHERE name = ?1")?
-                        .execute(params![name, next])
+                        .prepare_cached("UPDATE wakeups SET at = ?3, lent_until = NULL WHERE fleet = ?1 AND name = ?2")?
+                        .execute(params![fleet, name, next])
                         .map(|_| ())
                 }
             }
@@ -138,10 +137,21 @@ impl WakeupSource for SqliteWakeups {
     }
 }
 
-fn replace(connection: &Connection, name: &str, worker: &str, at: i64, period: Option<i64>) -> rusqlite::Result<()> {
-    let mut statement = connection
-        .prepare_cached("INSERT OR REPLACE INTO wakeups (name, worker, at, period) VALUES (?1, ?2, ?3, ?4)")?;
-    statement.execute(params![name, worker, at, period]).map(|_| ())
+fn replace(
+    connection: &Connection,
+    name: &str,
+    worker: &WorkerId,
+    at: i64,
+    period: Option<i64>,
+) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare_cached(
+        "INSERT OR REPLACE INTO wakeups (fleet, worker, name, at, period) VALUES (?1, ?2, ?3, ?4, ?5)",
+    )?;
+    statement.execute(params![worker.fleet, worker.name, name, at, period]).map(|_| ())
+}
+
+fn delete(connection: &Connection, fleet: &str, name: &str) -> rusqlite::Result<()> {
+    connection.prepare_cached("DELETE FROM wakeups WHERE fleet = ?1 AND name = ?2")?.execute([fleet, name]).map(|_| ())
 }
 
 /// Returns the first instant after `now` that is a whole number of periods after `due`.
@@ -151,15 +161,20 @@ fn next_due(due: i64, period: i64, now: i64) -> i64 {
 }
 
 fn read_wakeup(row: &Row<'_>) -> rusqlite::Result<Wakeup> {
-    let period: Option<i64> = row.get(3)?;
+    let period: Option<i64> = row.get(4)?;
     Ok(Wakeup {
-        name: row.get(0)?,
-        worker: row.get(1)?,
-        at: from_millis(row.get(2)?),
+        name: row.get(2)?,
+        worker: read_worker(row)?,
+        at: from_millis(row.get(3)?),
         period: period.map(|period| Duration::from_millis(period.unsigned_abs())),
     })
 }
 
 fn read_firing(row: &Row<'_>) -> rusqlite::Result<Firing> {
-    Ok(Firing { name: row.get(0)?, worker: row.get(1)?, due: from_millis(row.get(2)?) })
+    Ok(Firing { name: row.get(2)?, worker: read_worker(row)?, due: from_millis(row.get(3)?) })
+}
+
+/// The worker in the first two columns.
+fn read_worker(row: &Row<'_>) -> rusqlite::Result<WorkerId> {
+    Ok(WorkerId::read(row.get::<_, String>(0)?, row.get::<_, String>(1)?))
 }

@@ -58,15 +58,15 @@ pub(crate) async fn invoke_batch(
     let given = worker.spec().timeout.min(queue.visibility_timeout());
     let deadline = after(ports.clock.now(), given);
     let outcome = invoke_until(worker, Event::Batch(batch.clone()), &ports.clock, deadline, stop).await;
-    let name = worker.spec().name;
+    let id = worker.spec().id();
     counters.count_batch(&outcome);
     match &outcome {
-        Ok(outcome) => tracing::debug!(worker = name, report = %outcome.report, "{name} is done with a batch"),
-        Err(error) => tracing::warn!(worker = name, %error, "{name} failed: {error}"),
+        Ok(outcome) => tracing::debug!(worker = %id, report = %outcome.report, "{id} is done with a batch"),
+        Err(error) => tracing::warn!(worker = %id, %error, "{id} failed: {error}"),
     }
     if let Err(error) = dispose(queue, &batch, outcome, counters).await {
         // The messages become visible again after their visibility timeout.
-        tracing::error!(worker = name, %error, "cannot dispose of a batch of {name}: {error}");
+        tracing::error!(worker = %id, %error, "cannot dispose of a batch of {id}: {error}");
     }
 }
 

@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use stint_core::clock::{Clock, after};
 use stint_core::ports::{Firing, PortResult, Queue, Throttle, WakeupSource, Wakeups};
 use stint_core::registry::Registry;
-use stint_core::worker::{AnyWorker, Event, Outcome, QueueTrigger, Spec, Stop, Trigger, WorkerError};
+use stint_core::worker::{AnyWorker, Event, Outcome, QueueTrigger, Spec, Stop, Trigger, WorkerError, WorkerId};
 
 use crate::counters::Counters;
 use crate::intake::Intake;
@@ -37,8 +37,8 @@ const FIRE_AGAIN: Duration = Duration::from_secs(30);
 /// again.
 const LEASE_MARGIN: Duration = Duration::from_secs(30);
 
-/// Called with the worker's name and the result of each invocation that a schedule or a wake-up has started.
-pub type Observer = Arc<dyn Fn(&str, &Result<Outcome, WorkerError>) + Send + Sync>;
+/// Receives the outcome of each invocation that a schedule or a wake-up has started, with the worker's id.
+pub type Observer = Arc<dyn Fn(&WorkerId, &Result<Outcome, WorkerError>) + Send + Sync>;
 
 /// Completes when something in this process may have changed.
 pub type Changed = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
@@ -94,7 +94,7 @@ impl LocalHost {
             let spec = worker.spec();
             for trigger in spec.triggers {
                 if let Trigger::Every { period } = trigger {
-                    self.ports.wakeups.every(&schedule_name(spec.name), spec.name, *period).await?;
+                    self.ports.wakeups.every(&schedule_name(spec.name), &spec.id(), *period).await?;
                 }
             }
         }
@@ -114,9 +114,9 @@ impl LocalHost {
     }
 
     /// Runs one worker once, by hand, and waits for it. Schedules and throttles do not apply.
-    pub async fn run(&self, fleet: &str, name: &str, event: Event) -> Result<Outcome, WorkerError> {
-        let worker = self.registry.find(fleet, name);
-        let worker = worker.ok_or_else(|| WorkerError::Event(format!("there is no worker {name} in {fleet}")))?;
+    pub async fn run(&self, id: &WorkerId, event: Event) -> Result<Outcome, WorkerError> {
+        let worker = self.registry.find(id);
+        let worker = worker.ok_or_else(|| WorkerError::Event(format!("there is no worker {id}")))?;
         let outcome = invoke(&**worker, event, &self.ports.clock, &self.stop).await;
         Counters::add(&self.counters.invocations, 1);
         outcome
@@ -159,13 +159,13 @@ impl LocalHost {
     /// Makes an intake receive if the throttle permits another invocation besides the `running` ones, and otherwise
     /// rest.
     async fn direct(&self, intake: &mut Intake<'_>, spec: &Spec, running: usize) {
-        let changed = (self.ports.changed)();
-        match self.ports.throttle.read(spec.name).await {
+        let (changed, id) = ((self.ports.changed)(), spec.id());
+        match self.ports.throttle.read(&id).await {
             _ if self.stop.is_set() => intake.rest(changed, LOOK_AGAIN),
             Ok(throttle) if running < throttle.effective(spec.concurrency) as usize => intake.receive(changed),
             Ok(_) => intake.rest(changed, LOOK_AGAIN),
             Err(error) => {
-                tracing::error!(worker = spec.name, %error, "cannot read how many of {} may run: {error}", spec.name);
+                tracing::error!(worker = %id, %error, "cannot read how many of {id} may run: {error}");
                 intake.rest(changed, AFTER_FAILURE);
             }
         }
@@ -173,20 +173,20 @@ impl LocalHost {
 
     async fn follow_schedules(self: Arc<Self>) {
         let specs = self.registry.workers().iter().map(|worker| worker.spec());
-        let workers: Vec<(&str, Duration)> = specs.map(|spec| (spec.name, spec.timeout + LEASE_MARGIN)).collect();
+        let workers: Vec<(WorkerId, Duration)> = specs.map(|spec| (spec.id(), spec.timeout + LEASE_MARGIN)).collect();
         let mut running = FuturesUnordered::new();
-        let mut busy: BTreeSet<&str> = BTreeSet::new();
+        let mut busy: BTreeSet<WorkerId> = BTreeSet::new();
         loop {
             let changed = (self.ports.changed)();
             let mut pause = LOOK_AGAIN;
             if !self.stop.is_set() {
                 // A wake-up that becomes due while its worker runs waits until the run is done.
-                let idle: Vec<(&str, Duration)> =
-                    workers.iter().copied().filter(|(worker, _)| !busy.contains(worker)).collect();
+                let idle: Vec<(WorkerId, Duration)> =
+                    workers.iter().filter(|(worker, _)| !busy.contains(worker)).cloned().collect();
                 match self.ports.due.claim_due(&idle).await {
                     Ok(due) => {
-                        for (worker, firings) in by_worker(due, &workers) {
-                            busy.insert(worker);
+                        for (worker, firings) in by_worker(due) {
+                            busy.insert(worker.clone());
                             running.push(self.fire(worker, firings));
                         }
                     }
@@ -203,31 +203,30 @@ impl LocalHost {
             if running.is_empty() {
                 wait.await;
             } else if let Either::Left((Some(done), _)) = select(running.next(), wait).await {
-                busy.remove(done);
+                busy.remove(&done);
             }
         }
     }
 
-    /// Runs a worker once for all its due wake-ups, because waking it twice has the same effect as waking it once.
-    /// Returns its name. A paused worker skips its turn.
-    async fn fire<'a>(&self, name: &'a str, firings: Vec<Firing>) -> &'a str {
-        let worker = self.registry.workers().iter().find(|worker| worker.spec().name == name);
+    /// Runs a worker once for all of its wake-ups that are due, and returns its id. A paused worker is skipped.
+    async fn fire(&self, id: WorkerId, firings: Vec<Firing>) -> WorkerId {
+        let worker = self.registry.find(&id);
         let due = firings.iter().map(|firing| firing.due).min();
         if let Some((worker, due)) = worker.zip(due) {
             let fired = self.fire_worker(&**worker, due).await;
             if let Err(error) = &fired {
-                tracing::error!(worker = name, %error, "{name} failed: {error}");
+                tracing::error!(worker = %id, %error, "{id} failed: {error}");
             }
             for firing in firings {
                 self.end(&firing, fired.is_err()).await;
             }
         }
-        name
+        id
     }
 
     /// Ends a firing. A failed one-shot wake-up is set again, to fire soon; a failed schedule waits for its next tick.
     async fn end(&self, firing: &Firing, failed: bool) {
-        let ended = if failed && firing.name != schedule_name(&firing.worker) {
+        let ended = if failed && firing.name != schedule_name(&firing.worker.name) {
             let again = after(self.ports.clock.now(), FIRE_AGAIN);
             self.ports.wakeups.once(&firing.name, &firing.worker, again).await
         } else {
@@ -239,34 +238,32 @@ impl LocalHost {
     }
 
     async fn fire_worker(&self, worker: &dyn AnyWorker, due: Timestamp) -> Result<(), WorkerError> {
-        let name = worker.spec().name;
-        if self.ports.throttle.read(name).await?.paused {
-            tracing::info!(worker = name, "{name} is due, but paused");
+        let id = worker.spec().id();
+        if self.ports.throttle.read(&id).await?.paused {
+            tracing::info!(worker = %id, "{id} is due, but paused");
             return Ok(());
         }
         let outcome = invoke(worker, Event::Tick { due, wakeup: None }, &self.ports.clock, &self.stop).await;
         Counters::add(&self.counters.invocations, 1);
         if let Some(observer) = &self.observer {
-            observer(name, &outcome);
+            observer(&id, &outcome);
         }
         let report = outcome?.report;
-        tracing::info!(worker = name, %report, "{name} is done: {report}");
+        tracing::info!(worker = %id, %report, "{id} is done: {report}");
         Ok(())
     }
 }
 
 /// Groups what is due by worker.
-fn by_worker<'a>(due: Vec<Firing>, workers: &[(&'a str, Duration)]) -> BTreeMap<&'a str, Vec<Firing>> {
-    let mut by_worker: BTreeMap<&str, Vec<Firing>> = BTreeMap::new();
+fn by_worker(due: Vec<Firing>) -> BTreeMap<WorkerId, Vec<Firing>> {
+    let mut by_worker: BTreeMap<WorkerId, Vec<Firing>> = BTreeMap::new();
     for firing in due {
-        match workers.iter().find(|(worker, _)| *worker == firing.worker) {
-            Some((worker, _)) => by_worker.entry(worker).or_default().push(firing),
-            None => tracing::error!(worker = firing.worker, "{} is due, but was not asked for", firing.worker),
-        }
+        by_worker.entry(firing.worker.clone()).or_default().push(firing);
     }
     by_worker
 }
 
+/// Returns the name of the wake-up for a worker's own schedule, which is unique in its fleet.
 fn schedule_name(worker: &str) -> String {
     format!("schedule-{worker}")
 }

@@ -163,7 +163,7 @@ impl Source for QueueSource {
     }
 
     async fn concurrency(&self) -> u32 {
-        let throttle = self.throttle.read(self.worker.name).await;
+        let throttle = self.throttle.read(&self.worker.id()).await;
         throttle.map_or(0, |throttle| throttle.effective(self.worker.concurrency))
     }
 }

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use stint_core::clock::{Clock, after, between};
 use stint_core::ports::{Concurrency, PortError, PortResult, Throttle};
+use stint_core::worker::WorkerId;
 
 use crate::dice::Dice;
 
@@ -116,13 +117,13 @@ pub struct ControlUsage {
 pub struct AwsThrottle {
     clock: Arc<dyn Clock>,
     dice: Dice,
-    reserved: BTreeMap<String, Arc<Reserved>>,
-    mappings: BTreeMap<String, Arc<MappingControl>>,
+    reserved: BTreeMap<WorkerId, Arc<Reserved>>,
+    mappings: BTreeMap<WorkerId, Arc<MappingControl>>,
     state: Mutex<State>,
 }
 
 struct State {
-    records: BTreeMap<String, Concurrency>,
+    records: BTreeMap<WorkerId, Concurrency>,
     usage: ControlUsage,
     /// A token bucket, refilled at the permitted rate.
     tokens: f64,
@@ -134,8 +135,8 @@ impl AwsThrottle {
     pub fn new(
         clock: Arc<dyn Clock>,
         seed: u64,
-        reserved: BTreeMap<String, Arc<Reserved>>,
-        mappings: BTreeMap<String, Arc<MappingControl>>,
+        reserved: BTreeMap<WorkerId, Arc<Reserved>>,
+        mappings: BTreeMap<WorkerId, Arc<MappingControl>>,
     ) -> AwsThrottle {
         let (tokens, filled_at) = (f64::from(REQUESTS_PER_SECOND), clock.now());
         let state = State { records: BTreeMap::new(), usage: ControlUsage::default(), tokens, filled_at };
@@ -168,7 +169,7 @@ impl AwsThrottle {
         Ok(())
     }
 
-    async fn write(&self, worker: &str, concurrency: Concurrency) -> PortResult<()> {
+    async fn write(&self, worker: &WorkerId, concurrency: Concurrency) -> PortResult<()> {
         let effective = concurrency.effective(u32::MAX);
         if let Some(reserved) = self.reserved.get(worker) {
             self.request("PutFunctionConcurrency").await?;
@@ -188,10 +189,10 @@ impl AwsThrottle {
 
     /// Changes the record first, so that no other process writes the same value. Restores it if the control plane
     /// refuses the request.
-    async fn change(&self, worker: &str, change: impl Fn(&mut Concurrency)) -> PortResult<()> {
+    async fn change(&self, worker: &WorkerId, change: impl Fn(&mut Concurrency)) -> PortResult<()> {
         let (before, now) = {
             let mut state = lock(&self.state);
-            let record = state.records.entry(worker.to_owned()).or_insert(UNSET);
+            let record = state.records.entry(worker.clone()).or_insert(UNSET);
             let before = *record;
             change(record);
             let now = *record;
@@ -203,7 +204,7 @@ impl AwsThrottle {
         }
         let written = self.write(worker, now).await;
         if written.is_err() {
-            lock(&self.state).records.insert(worker.to_owned(), before);
+            lock(&self.state).records.insert(worker.clone(), before);
         }
         written
     }
@@ -213,19 +214,19 @@ const UNSET: Concurrency = Concurrency { set: None, paused: false };
 
 #[async_trait]
 impl Throttle for AwsThrottle {
-    async fn read(&self, worker: &str) -> PortResult<Concurrency> {
+    async fn read(&self, worker: &WorkerId) -> PortResult<Concurrency> {
         Ok(lock(&self.state).records.get(worker).copied().unwrap_or(UNSET))
     }
 
-    async fn set(&self, worker: &str, concurrency: u32) -> PortResult<()> {
+    async fn set(&self, worker: &WorkerId, concurrency: u32) -> PortResult<()> {
         self.change(worker, |record| record.set = Some(concurrency)).await
     }
 
-    async fn pause(&self, worker: &str) -> PortResult<()> {
+    async fn pause(&self, worker: &WorkerId) -> PortResult<()> {
         self.change(worker, |record| record.paused = true).await
     }
 
-    async fn resume(&self, worker: &str) -> PortResult<()> {
+    async fn resume(&self, worker: &WorkerId) -> PortResult<()> {
         self.change(worker, |record| record.paused = false).await
     }
 

@@ -13,7 +13,7 @@ use futures::stream::FuturesUnordered;
 use jiff::Timestamp;
 use stint_core::clock::{Clock, after, between};
 use stint_core::ports::{PortResult, Wakeup, Wakeups};
-use stint_core::worker::Event;
+use stint_core::worker::{Event, WorkerId};
 
 use crate::dice::Dice;
 use crate::faults::{Fault, Faults};
@@ -40,15 +40,19 @@ pub struct Scheduler {
 
 #[derive(Default)]
 struct State {
-    schedules: BTreeMap<String, Schedule>,
+    /// By fleet and name.
+    schedules: BTreeMap<Key, Schedule>,
     /// Notified when a schedule was set.
     changed: Option<oneshot::Sender<()>>,
     log: Vec<Fired>,
 }
 
+/// The fleet and the name of a schedule.
+type Key = (String, String);
+
 #[derive(Clone)]
 struct Schedule {
-    worker: String,
+    worker: WorkerId,
     due: Timestamp,
     fires_at: Timestamp,
     period: Option<Duration>,
@@ -78,7 +82,7 @@ impl Scheduler {
         self.lock().log.clone()
     }
 
-    /// Invokes the functions that are due, by their worker's name, for ever.
+    /// Invokes the functions that are due, by their worker, for ever.
     pub async fn run(&self, functions: &[Arc<Function>]) {
         let mut running = FuturesUnordered::new();
         loop {
@@ -96,7 +100,7 @@ impl Scheduler {
                 continue;
             }
             for (worker, event) in self.fire() {
-                if let Some(function) = functions.iter().find(|function| function.spec().name == worker) {
+                if let Some(function) = functions.iter().find(|function| function.spec().id() == worker) {
                     running.push(invoke(function, event, &self.clock));
                 }
             }
@@ -104,24 +108,21 @@ impl Scheduler {
     }
 
     /// Removes and returns what fires now.
-    fn fire(&self) -> Vec<(String, Event)> {
+    fn fire(&self) -> Vec<(WorkerId, Event)> {
         let now = self.clock.now();
         let mut state = self.lock();
-        let names: Vec<String> = state
-            .schedules
-            .iter()
-            .filter(|(_, schedule)| schedule.fires_at <= now)
-            .map(|(name, _)| name.clone())
-            .collect();
+        let due = state.schedules.iter().filter(|(_, schedule)| schedule.fires_at <= now);
+        let keys: Vec<Key> = due.map(|(key, _)| key.clone()).collect();
         let mut fired = Vec::new();
-        for name in names {
-            let Some(schedule) = state.schedules.remove(&name) else { continue };
+        for key in keys {
+            let Some(schedule) = state.schedules.remove(&key) else { continue };
             let late = between(schedule.due, now);
             if let Some(period) = schedule.period {
                 let due = after(schedule.due, period);
                 let again = Schedule { due, fires_at: self.fires_at(due), ..schedule.clone() };
-                state.schedules.insert(name.clone(), again);
+                state.schedules.insert(key.clone(), again);
             }
+            let (_, name) = key;
             if self.faults.strike(Fault::Wakeups, LOST, &self.dice) {
                 continue;
             }
@@ -138,9 +139,9 @@ impl Scheduler {
         after(due.max(self.clock.now()), self.dice.within((Duration::ZERO, PRECISION - Duration::from_millis(1))))
     }
 
-    fn set(&self, name: &str, schedule: Schedule) {
+    fn set(&self, key: Key, schedule: Schedule) {
         let mut state = self.lock();
-        state.schedules.insert(name.to_owned(), schedule);
+        state.schedules.insert(key, schedule);
         if let Some(changed) = state.changed.take() {
             // A scheduler that does not run yet reads all schedules when it starts.
             let _ = changed.send(());
@@ -166,35 +167,41 @@ async fn invoke(function: &Arc<Function>, event: Event, clock: &Arc<dyn Clock>) 
     }
 }
 
+fn key(fleet: &str, name: &str) -> Key {
+    (fleet.to_owned(), name.to_owned())
+}
+
 #[async_trait]
 impl Wakeups for Scheduler {
-    async fn once(&self, name: &str, worker: &str, at: Timestamp) -> PortResult<()> {
-        let unchanged = self.lock().schedules.get(name).is_some_and(|known| known.due == at && known.worker == worker);
+    async fn once(&self, name: &str, worker: &WorkerId, at: Timestamp) -> PortResult<()> {
+        let key = key(&worker.fleet, name);
+        let unchanged = self.lock().schedules.get(&key).is_some_and(|known| known.due == at && known.worker == *worker);
         if !unchanged {
             let fires_at = self.fires_at(at);
-            self.set(name, Schedule { worker: worker.to_owned(), due: at, fires_at, period: None });
+            self.set(key, Schedule { worker: worker.clone(), due: at, fires_at, period: None });
         }
         Ok(())
     }
 
-    async fn every(&self, name: &str, worker: &str, period: Duration) -> PortResult<()> {
-        let unchanged = self.lock().schedules.get(name).is_some_and(|known| known.period == Some(period));
+    async fn every(&self, name: &str, worker: &WorkerId, period: Duration) -> PortResult<()> {
+        let key = key(&worker.fleet, name);
+        let unchanged = self.lock().schedules.get(&key).is_some_and(|known| known.period == Some(period));
         if !unchanged {
             let due = after(self.clock.now(), period);
             let fires_at = self.fires_at(due);
-            self.set(name, Schedule { worker: worker.to_owned(), due, fires_at, period: Some(period) });
+            self.set(key, Schedule { worker: worker.clone(), due, fires_at, period: Some(period) });
         }
         Ok(())
     }
 
-    async fn cancel(&self, name: &str) -> PortResult<()> {
-        self.lock().schedules.remove(name);
+    async fn cancel(&self, fleet: &str, name: &str) -> PortResult<()> {
+        self.lock().schedules.remove(&key(fleet, name));
         Ok(())
     }
 
     async fn list(&self) -> PortResult<Vec<Wakeup>> {
         let state = self.lock();
-        let wakeup = |(name, schedule): (&String, &Schedule)| Wakeup {
+        let wakeup = |((_, name), schedule): (&Key, &Schedule)| Wakeup {
             name: name.clone(),
             worker: schedule.worker.clone(),
             at: schedule.due,

@@ -11,6 +11,7 @@ use stint_core::ports::{
     Breakers, Concurrency, Counts, DeadLetter, Delivery, Firing, KeyPool, NewMessage, Parked, Queue, Receipt, Throttle,
     Wakeup, WakeupSource, Wakeups,
 };
+use stint_core::worker::WorkerId;
 
 use crate::Life;
 
@@ -94,10 +95,10 @@ mortal_port! { Mortal, KeyPool {
 } }
 
 mortal_port! { Mortal, Throttle {
-    read(worker: &str) -> Concurrency;
-    set(worker: &str, concurrency: u32) -> ();
-    pause(worker: &str) -> ();
-    resume(worker: &str) -> ();
+    read(worker: &WorkerId) -> Concurrency;
+    set(worker: &WorkerId, concurrency: u32) -> ();
+    pause(worker: &WorkerId) -> ();
+    resume(worker: &WorkerId) -> ();
 }
     fn lag(&self) -> Duration {
         self.port.lag()
@@ -110,13 +111,13 @@ mortal_port! { Mortal, Breakers {
 } }
 
 mortal_port! { Mortal, Wakeups {
-    once(name: &str, worker: &str, at: Timestamp) -> ();
-    every(name: &str, worker: &str, period: Duration) -> ();
-    cancel(name: &str) -> ();
+    once(name: &str, worker: &WorkerId, at: Timestamp) -> ();
+    every(name: &str, worker: &WorkerId, period: Duration) -> ();
+    cancel(fleet: &str, name: &str) -> ();
     list() -> Vec<Wakeup>;
 } }
 
 mortal_port! { Mortal, WakeupSource {
-    claim_due(workers: &[(&str, Duration)]) -> Vec<Firing>;
+    claim_due(workers: &[(WorkerId, Duration)]) -> Vec<Firing>;
     complete(firing: &Firing) -> ();
 } }

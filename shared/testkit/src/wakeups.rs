@@ -5,6 +5,7 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use stint_core::clock::after;
 use stint_core::ports::{Firing, PortResult, Wakeup};
+use stint_core::worker::WorkerId;
 
 use crate::suite::pass;
 use crate::world::WakeupWorld;
@@ -25,6 +26,7 @@ macro_rules! wakeups_suite {
             a_wakeup_fires_once_and_is_gone
             a_time_in_the_past_fires_at_once
             wakeups_of_other_workers_are_left_alone
+            two_fleets_may_use_the_same_names
             each_worker_has_a_lease_of_its_own
             a_claimed_wakeup_is_lent_again_after_its_lease
             a_recurring_wakeup_is_due_again_after_its_period
@@ -38,26 +40,27 @@ macro_rules! wakeups_suite {
 
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3_600);
-const REVIVER: &[(&str, Duration)] = &[("reviver", MINUTE)];
+const REVIVER: WorkerId = WorkerId::new("warcraftlogs", "reviver");
+const DISCOVER: WorkerId = WorkerId::new("warcraftlogs", "discover");
+const SWEEPER: WorkerId = WorkerId::new("warcraftlogs", "sweeper");
+const GENERATOR: WorkerId = WorkerId::new("warcraftlogs", "generator");
+const WATCHER: WorkerId = WorkerId::new("poe-stashes", "watcher");
+const OF_REVIVER: &[(WorkerId, Duration)] = &[(REVIVER, MINUTE)];
 
 /// All wake-ups with their worker, time and period, soonest first, whatever the order they were set in.
 pub async fn wakeups_are_listed_soonest_first(world: &dyn WakeupWorld) -> PortResult<()> {
     let wakeups = world.wakeups().await?;
     assert_eq!(wakeups.list().await?, []);
     let now = world.time().now();
-    wakeups.once("late", "reviver", after(now, HOUR * 2)).await?;
-    wakeups.every("hourly", "discover", HOUR).await?;
-    wakeups.once("soon", "reviver", after(now, MINUTE)).await?;
-    let wakeup = |name: &str, worker: &str, wait, period| Wakeup {
-        name: name.into(),
-        worker: worker.into(),
-        at: after(now, wait),
-        period,
-    };
+    wakeups.once("late", &REVIVER, after(now, HOUR * 2)).await?;
+    wakeups.every("hourly", &DISCOVER, HOUR).await?;
+    wakeups.once("soon", &REVIVER, after(now, MINUTE)).await?;
+    let wakeup =
+        |name: &str, worker: WorkerId, wait, period| Wakeup { name: name.into(), worker, at: after(now, wait), period };
     let expected = [
-        wakeup("soon", "reviver", MINUTE, None),
-        wakeup("hourly", "discover", HOUR, Some(HOUR)),
-        wakeup("late", "reviver", HOUR * 2, None),
+        wakeup("soon", REVIVER, MINUTE, None),
+        wakeup("hourly", DISCOVER, HOUR, Some(HOUR)),
+        wakeup("late", REVIVER, HOUR * 2, None),
     ];
     assert_eq!(wakeups.list().await?, expected);
     Ok(())
@@ -68,15 +71,15 @@ pub async fn a_wakeup_of_the_same_name_is_replaced(world: &dyn WakeupWorld) -> P
     let wakeups = world.wakeups().await?;
     let now = world.time().now();
     for wait in [HOUR, MINUTE, HOUR * 3] {
-        wakeups.once("revive", "reviver", after(now, wait)).await?;
+        wakeups.once("revive", &REVIVER, after(now, wait)).await?;
         let all = wakeups.list().await?;
         assert_eq!(all.iter().map(|wakeup| wakeup.at).collect::<Vec<_>>(), [after(now, wait)]);
     }
-    wakeups.every("revive", "sweeper", HOUR).await?;
+    wakeups.every("revive", &SWEEPER, HOUR).await?;
     let all = wakeups.list().await?;
-    assert_eq!((all.len(), all[0].worker.as_str(), all[0].period), (1, "sweeper", Some(HOUR)));
+    assert_eq!((all.len(), &all[0].worker, all[0].period), (1, &SWEEPER, Some(HOUR)));
     assert_eq!(all[0].at, after(now, HOUR));
-    wakeups.once("revive", "reviver", after(now, MINUTE)).await?;
+    wakeups.once("revive", &REVIVER, after(now, MINUTE)).await?;
     assert_eq!(wakeups.list().await?[0].period, None);
     Ok(())
 }
@@ -85,11 +88,11 @@ pub async fn a_wakeup_of_the_same_name_is_replaced(world: &dyn WakeupWorld) -> P
 pub async fn a_recurring_wakeup_keeps_its_next_firing(world: &dyn WakeupWorld) -> PortResult<()> {
     let wakeups = world.wakeups().await?;
     let start = world.time().now();
-    wakeups.every("sweep", "reviver", HOUR).await?;
+    wakeups.every("sweep", &REVIVER, HOUR).await?;
     pass!(world, MINUTE * 40);
-    wakeups.every("sweep", "reviver", HOUR).await?;
+    wakeups.every("sweep", &REVIVER, HOUR).await?;
     assert_eq!(wakeups.list().await?[0].at, after(start, HOUR));
-    wakeups.every("sweep", "reviver", HOUR * 2).await?;
+    wakeups.every("sweep", &REVIVER, HOUR * 2).await?;
     assert_eq!(wakeups.list().await?[0].at, after(start, MINUTE * 40 + HOUR * 2));
     Ok(())
 }
@@ -97,7 +100,7 @@ pub async fn a_recurring_wakeup_keeps_its_next_firing(world: &dyn WakeupWorld) -
 /// It would always be due.
 pub async fn a_recurring_wakeup_without_a_period_is_refused(world: &dyn WakeupWorld) -> PortResult<()> {
     let wakeups = world.wakeups().await?;
-    assert!(wakeups.every("spin", "reviver", Duration::ZERO).await.is_err());
+    assert!(wakeups.every("spin", &REVIVER, Duration::ZERO).await.is_err());
     assert_eq!(wakeups.list().await?, []);
     Ok(())
 }
@@ -105,13 +108,13 @@ pub async fn a_recurring_wakeup_without_a_period_is_refused(world: &dyn WakeupWo
 /// A cancelled wake-up does not fire. Cancelling an unknown one is not an error.
 pub async fn a_cancelled_wakeup_is_gone(world: &dyn WakeupWorld) -> PortResult<()> {
     let wakeups = world.wakeups().await?;
-    wakeups.once("revive", "reviver", after(world.time().now(), MINUTE)).await?;
-    wakeups.cancel("revive").await?;
-    wakeups.cancel("revive").await?;
+    wakeups.once("revive", &REVIVER, after(world.time().now(), MINUTE)).await?;
+    wakeups.cancel(&REVIVER.fleet, "revive").await?;
+    wakeups.cancel(&REVIVER.fleet, "revive").await?;
     assert_eq!(wakeups.list().await?, []);
     let Some(source) = world.source().await? else { return Ok(()) };
     pass!(world, HOUR);
-    assert_eq!(source.claim_due(REVIVER).await?, []);
+    assert_eq!(source.claim_due(OF_REVIVER).await?, []);
     Ok(())
 }
 
@@ -120,12 +123,12 @@ pub async fn nothing_fires_before_its_time(world: &dyn WakeupWorld) -> PortResul
     let wakeups = world.wakeups().await?;
     let Some(source) = world.source().await? else { return Ok(()) };
     let at = after(world.time().now(), MINUTE);
-    wakeups.once("revive", "reviver", at).await?;
+    wakeups.once("revive", &REVIVER, at).await?;
     pass!(world, MINUTE - Duration::from_secs(1));
-    assert_eq!(source.claim_due(REVIVER).await?, []);
+    assert_eq!(source.claim_due(OF_REVIVER).await?, []);
     pass!(world, Duration::from_secs(1));
-    let due = source.claim_due(REVIVER).await?;
-    assert_eq!(due, [Firing { name: "revive".into(), worker: "reviver".into(), due: at }]);
+    let due = source.claim_due(OF_REVIVER).await?;
+    assert_eq!(due, [Firing { name: "revive".into(), worker: REVIVER, due: at }]);
     Ok(())
 }
 
@@ -133,14 +136,14 @@ pub async fn nothing_fires_before_its_time(world: &dyn WakeupWorld) -> PortResul
 pub async fn a_wakeup_fires_once_and_is_gone(world: &dyn WakeupWorld) -> PortResult<()> {
     let wakeups = world.wakeups().await?;
     let Some(source) = world.source().await? else { return Ok(()) };
-    wakeups.once("revive", "reviver", after(world.time().now(), MINUTE)).await?;
+    wakeups.once("revive", &REVIVER, after(world.time().now(), MINUTE)).await?;
     pass!(world, MINUTE);
-    let due = source.claim_due(REVIVER).await?;
+    let due = source.claim_due(OF_REVIVER).await?;
     source.complete(&due[0]).await?;
     source.complete(&due[0]).await?;
     assert_eq!(wakeups.list().await?, []);
     pass!(world, HOUR);
-    assert_eq!(source.claim_due(REVIVER).await?, []);
+    assert_eq!(source.claim_due(OF_REVIVER).await?, []);
     Ok(())
 }
 
@@ -150,8 +153,8 @@ pub async fn a_time_in_the_past_fires_at_once(world: &dyn WakeupWorld) -> PortRe
     let Some(source) = world.source().await? else { return Ok(()) };
     pass!(world, HOUR);
     let past = stint_core::clock::before(world.time().now(), MINUTE);
-    wakeups.once("revive", "reviver", past).await?;
-    assert_eq!(source.claim_due(REVIVER).await?.len(), 1);
+    wakeups.once("revive", &REVIVER, past).await?;
+    assert_eq!(source.claim_due(OF_REVIVER).await?.len(), 1);
     Ok(())
 }
 
@@ -159,13 +162,34 @@ pub async fn a_time_in_the_past_fires_at_once(world: &dyn WakeupWorld) -> PortRe
 pub async fn wakeups_of_other_workers_are_left_alone(world: &dyn WakeupWorld) -> PortResult<()> {
     let wakeups = world.wakeups().await?;
     let Some(source) = world.source().await? else { return Ok(()) };
-    wakeups.once("revive", "reviver", world.time().now()).await?;
-    wakeups.every("look", "watcher", MINUTE).await?;
+    wakeups.once("revive", &REVIVER, world.time().now()).await?;
+    wakeups.every("look", &WATCHER, MINUTE).await?;
     pass!(world, MINUTE);
-    assert_eq!(source.claim_due(&[("discover", HOUR)]).await?, []);
+    assert_eq!(source.claim_due(&[(DISCOVER, HOUR)]).await?, []);
     let names = |due: &[Firing]| due.iter().map(|firing| firing.name.clone()).collect::<Vec<_>>();
-    assert_eq!(names(&source.claim_due(REVIVER).await?), ["revive"]);
-    assert_eq!(names(&source.claim_due(&[("watcher", HOUR), ("reviver", HOUR)]).await?), ["look"]);
+    assert_eq!(names(&source.claim_due(OF_REVIVER).await?), ["revive"]);
+    assert_eq!(names(&source.claim_due(&[(WATCHER, HOUR), (REVIVER, HOUR)]).await?), ["look"]);
+    Ok(())
+}
+
+/// Workers and wake-ups of two fleets may have the same names.
+pub async fn two_fleets_may_use_the_same_names(world: &dyn WakeupWorld) -> PortResult<()> {
+    const ELSEWHERE: WorkerId = WorkerId::new("poe-stashes", "reviver");
+    let wakeups = world.wakeups().await?;
+    let Some(source) = world.source().await? else { return Ok(()) };
+    let now = world.time().now();
+    wakeups.once("revive", &REVIVER, now).await?;
+    wakeups.every("revive", &ELSEWHERE, MINUTE).await?;
+    pass!(world, MINUTE);
+    let due = source.claim_due(OF_REVIVER).await?;
+    assert_eq!(due, [Firing { name: "revive".into(), worker: REVIVER, due: now }]);
+    source.complete(&due[0]).await?;
+    let left = wakeups.list().await?;
+    assert_eq!(left.iter().map(|wakeup| &wakeup.worker).collect::<Vec<_>>(), [&ELSEWHERE]);
+    wakeups.cancel(&REVIVER.fleet, "revive").await?;
+    assert_eq!(source.claim_due(&[(ELSEWHERE, MINUTE)]).await?.len(), 1);
+    wakeups.cancel(&ELSEWHERE.fleet, "revive").await?;
+    assert_eq!(wakeups.list().await?, []);
     Ok(())
 }
 
@@ -174,9 +198,9 @@ pub async fn each_worker_has_a_lease_of_its_own(world: &dyn WakeupWorld) -> Port
     let wakeups = world.wakeups().await?;
     let Some(source) = world.source().await? else { return Ok(()) };
     let now = world.time().now();
-    wakeups.once("revive", "reviver", now).await?;
-    wakeups.once("generate", "generator", now).await?;
-    let workers = [("reviver", MINUTE), ("generator", HOUR)];
+    wakeups.once("revive", &REVIVER, now).await?;
+    wakeups.once("generate", &GENERATOR, now).await?;
+    let workers = [(REVIVER, MINUTE), (GENERATOR, HOUR)];
     assert_eq!(source.claim_due(&workers).await?.len(), 2);
     pass!(world, MINUTE);
     let again = source.claim_due(&workers).await?;
@@ -188,15 +212,15 @@ pub async fn each_worker_has_a_lease_of_its_own(world: &dyn WakeupWorld) -> Port
 pub async fn a_claimed_wakeup_is_lent_again_after_its_lease(world: &dyn WakeupWorld) -> PortResult<()> {
     let wakeups = world.wakeups().await?;
     let Some(source) = world.source().await? else { return Ok(()) };
-    wakeups.once("revive", "reviver", world.time().now()).await?;
-    wakeups.every("sweep", "reviver", MINUTE).await?;
+    wakeups.once("revive", &REVIVER, world.time().now()).await?;
+    wakeups.every("sweep", &REVIVER, MINUTE).await?;
     pass!(world, MINUTE);
-    let first = source.claim_due(REVIVER).await?;
+    let first = source.claim_due(OF_REVIVER).await?;
     assert_eq!(first.len(), 2);
     pass!(world, MINUTE - Duration::from_secs(1));
-    assert_eq!(source.claim_due(REVIVER).await?, []);
+    assert_eq!(source.claim_due(OF_REVIVER).await?, []);
     pass!(world, Duration::from_secs(1));
-    assert_eq!(source.claim_due(REVIVER).await?, first);
+    assert_eq!(source.claim_due(OF_REVIVER).await?, first);
     Ok(())
 }
 
@@ -205,12 +229,12 @@ pub async fn a_recurring_wakeup_is_due_again_after_its_period(world: &dyn Wakeup
     let wakeups = world.wakeups().await?;
     let Some(source) = world.source().await? else { return Ok(()) };
     let start = world.time().now();
-    wakeups.every("sweep", "reviver", HOUR).await?;
+    wakeups.every("sweep", &REVIVER, HOUR).await?;
     for round in 1..=3 {
         pass!(world, HOUR - MINUTE);
-        assert_eq!(source.claim_due(REVIVER).await?, []);
+        assert_eq!(source.claim_due(OF_REVIVER).await?, []);
         pass!(world, MINUTE);
-        let due = source.claim_due(REVIVER).await?;
+        let due = source.claim_due(OF_REVIVER).await?;
         assert_eq!(due.iter().map(|firing| firing.due).collect::<Vec<_>>(), [after(start, HOUR * round)]);
         source.complete(&due[0]).await?;
         source.complete(&due[0]).await?;
@@ -224,12 +248,12 @@ pub async fn missed_periods_are_not_made_up_for(world: &dyn WakeupWorld) -> Port
     let wakeups = world.wakeups().await?;
     let Some(source) = world.source().await? else { return Ok(()) };
     let start = world.time().now();
-    wakeups.every("sweep", "reviver", HOUR).await?;
+    wakeups.every("sweep", &REVIVER, HOUR).await?;
     pass!(world, HOUR * 5 + MINUTE);
-    let due = source.claim_due(REVIVER).await?;
+    let due = source.claim_due(OF_REVIVER).await?;
     assert_eq!(due.len(), 1);
     source.complete(&due[0]).await?;
-    assert_eq!(source.claim_due(REVIVER).await?, []);
+    assert_eq!(source.claim_due(OF_REVIVER).await?, []);
     assert_eq!(wakeups.list().await?[0].at, after(start, HOUR * 6));
     Ok(())
 }
@@ -239,18 +263,18 @@ pub async fn a_wakeup_that_was_replaced_while_it_fired_stays(world: &dyn WakeupW
     let wakeups = world.wakeups().await?;
     let Some(source) = world.source().await? else { return Ok(()) };
     let now = world.time().now();
-    wakeups.once("later", "reviver", now).await?;
-    wakeups.once("same", "reviver", now).await?;
-    let due = source.claim_due(REVIVER).await?;
+    wakeups.once("later", &REVIVER, now).await?;
+    wakeups.once("same", &REVIVER, now).await?;
+    let due = source.claim_due(OF_REVIVER).await?;
     assert_eq!(due.len(), 2);
-    wakeups.once("later", "reviver", after(now, HOUR)).await?;
-    wakeups.once("same", "reviver", now).await?;
+    wakeups.once("later", &REVIVER, after(now, HOUR)).await?;
+    wakeups.once("same", &REVIVER, now).await?;
     for firing in &due {
         source.complete(firing).await?;
     }
     let all = wakeups.list().await?;
     assert_eq!(all.iter().map(|wakeup| wakeup.name.as_str()).collect::<Vec<_>>(), ["same", "later"]);
-    assert_eq!(source.claim_due(REVIVER).await?.len(), 1);
+    assert_eq!(source.claim_due(OF_REVIVER).await?.len(), 1);
     Ok(())
 }
 
@@ -258,10 +282,10 @@ pub async fn a_wakeup_that_was_replaced_while_it_fired_stays(world: &dyn WakeupW
 pub async fn a_wakeup_that_was_cancelled_while_it_fired_stays_gone(world: &dyn WakeupWorld) -> PortResult<()> {
     let wakeups = world.wakeups().await?;
     let Some(source) = world.source().await? else { return Ok(()) };
-    wakeups.every("sweep", "reviver", MINUTE).await?;
+    wakeups.every("sweep", &REVIVER, MINUTE).await?;
     pass!(world, MINUTE);
-    let due = source.claim_due(REVIVER).await?;
-    wakeups.cancel("sweep").await?;
+    let due = source.claim_due(OF_REVIVER).await?;
+    wakeups.cancel(&REVIVER.fleet, "sweep").await?;
     source.complete(&due[0]).await?;
     assert_eq!(wakeups.list().await?, []);
     Ok(())
@@ -272,19 +296,19 @@ pub async fn a_wakeup_that_was_cancelled_while_it_fired_stays_gone(world: &dyn W
 pub async fn a_clock_that_is_set_back_delays_no_wakeup(world: &dyn WakeupWorld) -> PortResult<()> {
     let (wakeups, Some(source)) = (world.wakeups().await?, world.source().await?) else { return Ok(()) };
     for back in [30, 90, 2 * 3_600, 3 * 86_400] {
-        wakeups.once("once", "reviver", after(world.time().now(), MINUTE)).await?;
-        wakeups.every("often", "reviver", MINUTE).await?;
+        wakeups.once("once", &REVIVER, after(world.time().now(), MINUTE)).await?;
+        wakeups.every("often", &REVIVER, MINUTE).await?;
         if !world.time().jump(SignedDuration::from_secs(-back)) {
             return Ok(());
         }
         for expected in ["once", "often"] {
-            let fired = source.claim_due(REVIVER).await?;
+            let fired = source.claim_due(OF_REVIVER).await?;
             let names: Vec<&str> = fired.iter().map(|firing| firing.name.as_str()).collect();
             assert_eq!(names, [expected], "set back by {back} s");
             source.complete(&fired[0]).await?;
             pass!(world, MINUTE);
         }
-        wakeups.cancel("often").await?;
+        wakeups.cancel(&REVIVER.fleet, "often").await?;
         assert_eq!(wakeups.list().await?, [], "set back by {back} s");
     }
     Ok(())

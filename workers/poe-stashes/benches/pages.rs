@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 use stint_core::clock::{Clock, ManualClock};
 use stint_core::ports::QueueSettings;
-use stint_embedded::{Embedded, Mode};
+use stint_embedded::{Embedded, Folder, Mode};
 use stint_http::Body;
 use stint_poe_stashes::indexer::snapshot;
 use stint_poe_stashes::look_ahead::{Peek, Peeked, Scan};
@@ -74,8 +74,7 @@ fn index(pages: &[Bytes], out: &mut impl Write, rate: impl Fn(f64) -> f64) -> Re
     let (mut new, mut seen) = (f64::INFINITY, f64::INFINITY);
     for _ in 0..ROUNDS {
         let folder = tempfile::tempdir()?;
-        let clock: Arc<dyn Clock> = Arc::new(ManualClock::new(Timestamp::UNIX_EPOCH));
-        let index = SqliteIndex::open(&Embedded::open(folder.path(), Mode::Inline, clock)?)?;
+        let index = SqliteIndex::open(&Folder::open(folder.path(), Mode::Inline)?)?;
         let mut take_over = || {
             for blob in &blobs {
                 let (snapshot, _) = snapshot(blob, usize::MAX >> 1).unwrap_or_else(|error| panic!("{error}"));

@@ -116,11 +116,11 @@ pub async fn look_again(heads: &dyn Heads) -> PortResult<()> {
 /// Wakes the watcher when the fleet is started: at once, and again when the lease ends of a follower that may have been
 /// killed. Returns when that is, if there is a lease.
 pub async fn wake(chain: &dyn Chain, wakeups: &dyn Wakeups, now: Timestamp) -> PortResult<Option<Timestamp>> {
-    let name = Watcher::SPEC.name;
-    wakeups.once("start-watcher", name, now).await?;
+    let worker = Watcher::SPEC.id();
+    wakeups.once("start-watcher", &worker, now).await?;
     let leased_until = chain.read().await?.and_then(|status| status.led_until(now));
     if let Some(until) = leased_until {
-        wakeups.once("start-watcher-again", name, until).await?;
+        wakeups.once("start-watcher-again", &worker, until).await?;
     }
     Ok(leased_until)
 }

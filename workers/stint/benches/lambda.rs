@@ -26,7 +26,7 @@ const SETTINGS: [(&str, &str); 10] = [
     ("AWS_REGION", "eu-west-1"),
     ("STINT_PROFILE", "aws"),
     ("STINT_HOME", "/tmp/stint"),
-    ("STINT_AWS_FUNCTION", "arn:aws:lambda:eu-west-1:123456789012:function:stint-warcraftlogs-{}"),
+    ("STINT_AWS_FUNCTION", "arn:aws:lambda:eu-west-1:123456789012:function:stint-{fleet}-{worker}"),
     ("STINT_AWS_SCHEDULER_ROLE", "arn:aws:iam::123456789012:role/stint-wakeups"),
     ("STINT_AWS_SECRETS", "/stint/warcraftlogs/MONGODB_URI,/stint/warcraftlogs/WCL_KEYS"),
     ("STINT_LOG", "info"),

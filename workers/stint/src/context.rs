@@ -7,7 +7,7 @@ use stint_core::clock::Clock;
 use stint_embedded::Embedded;
 
 use crate::output::Output;
-use crate::wiring::{BackendSettings, Backends, Choice, Needs};
+use crate::wiring::{BackendSettings, Backends, Choice, Needs, Uses};
 
 /// The context of every command.
 pub(crate) struct Context {
@@ -21,8 +21,8 @@ pub(crate) struct Context {
 
 impl Context {
     /// Returns whether there is anything to read: a folder that was used before, or servers.
-    pub(crate) fn is_installed(&self) -> anyhow::Result<bool> {
-        Ok(!self.choice()?.has_sqlite() || Embedded::is_at(&self.home))
+    pub(crate) fn is_installed(&self, uses: Uses) -> anyhow::Result<bool> {
+        Ok(!self.choice()?.has_sqlite(uses) || Embedded::is_at(&self.home))
     }
 
     /// Returns the backend behind each port, as set in the environment.

@@ -1,33 +1,66 @@
-//! Selects the settings that `--help` shows: those that every fleet shares, and those of the named fleets.
+//! Selects the settings of fleets that a command line is read for: those of the fleets that it names. The settings of other
+//! fleets are neither shown by `--help` nor checked.
 
 use std::ffi::OsString;
 
-use clap::Command;
+use clap::{ArgMatches, Command, value_parser};
 
-use crate::fleets::FLEETS;
 use crate::fleets::fleet::Fleet;
+use crate::fleets::{FLEETS, Member, find};
 
 /// The commands that accept the settings of fleets.
 const WITH_SETTINGS: [&str; 2] = ["up", "run"];
 
-/// Hides the settings of fleets that no argument names. They are still accepted.
+/// Leaves out the settings of fleets that `arguments` do not name. Their flags are still accepted, but not their variables.
 pub(crate) fn of_named_fleets(command: Command, arguments: &[OsString]) -> Command {
-    let is_named = |fleet: &&dyn Fleet| {
-        let words = arguments.iter().filter_map(|argument| argument.to_str());
-        let mut names = words.map(|word| word.split_once('/').map_or(word, |(name, _)| name));
-        names.any(|name| name == fleet.name() || name == fleet.alias())
-    };
-    let hidden: Vec<&dyn Fleet> = FLEETS.iter().copied().filter(|fleet| !is_named(fleet)).collect();
-    let settings = hidden.iter().map(|fleet| (fleet.settings().augment)(Command::new("settings")));
+    if !arguments.iter().any(|argument| WITH_SETTINGS.iter().any(|name| argument == name)) {
+        return command;
+    }
+    let parsed = without(command.clone(), FLEETS).try_get_matches_from(arguments);
+    // What cannot be parsed ends in help or an error, for which any word may name a fleet.
+    let named = parsed.map_or_else(|_| spoken_of(arguments), |matches| in_use(&matches));
+    let is_named = |fleet: &dyn Fleet| named.iter().any(|named| named.name() == fleet.name());
+    let others: Vec<_> = FLEETS.iter().copied().filter(|fleet| !is_named(*fleet)).collect();
+    let command = without(command, &others);
+    if others.is_empty() { command } else { each(command, with_hint) }
+}
+
+/// Returns the fleets that a parsed command line is about.
+fn in_use(matches: &ArgMatches) -> Vec<&'static dyn Fleet> {
+    match matches.subcommand() {
+        Some(("up", matches)) => {
+            let named = matches.get_many::<&'static dyn Fleet>("fleets");
+            named.map_or_else(|| FLEETS.to_vec(), |named| named.copied().collect())
+        }
+        Some(("run", matches)) => matches.get_one::<Member>("worker").iter().map(|worker| worker.fleet).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// Returns the fleets that any argument mentions.
+fn spoken_of(arguments: &[OsString]) -> Vec<&'static dyn Fleet> {
+    let words = arguments.iter().filter_map(|argument| argument.to_str());
+    words.filter_map(|word| find(word.split_once('/').map_or(word, |(name, _)| name))).collect()
+}
+
+/// Hides the settings of `fleets`, and takes any value for them and none from the environment.
+fn without(command: Command, fleets: &[&'static dyn Fleet]) -> Command {
+    let settings = fleets.iter().map(|fleet| (fleet.settings().augment)(Command::new("settings")));
     let names: Vec<String> = settings.flat_map(|command| ids(&command).collect::<Vec<_>>()).collect();
-    let hide = |command: Command| {
-        let command = command.mut_args(|argument| {
-            let is_hidden = names.iter().any(|name| argument.get_id() == name.as_str());
-            if is_hidden { argument.hide(true) } else { argument }
-        });
-        if hidden.is_empty() { command } else { with_hint(command) }
-    };
-    WITH_SETTINGS.iter().fold(command, |command, name| command.mut_subcommand(name, hide))
+    each(command, |command| {
+        command.mut_args(|argument| match names.iter().any(|name| argument.get_id() == name.as_str()) {
+            true if argument.get_action().takes_values() => {
+                argument.hide(true).env(None::<&str>).value_parser(value_parser!(OsString))
+            }
+            true => argument.hide(true).env(None::<&str>),
+            false => argument,
+        })
+    })
+}
+
+/// Changes the commands that accept the settings of fleets.
+fn each(command: Command, change: impl Fn(Command) -> Command) -> Command {
+    WITH_SETTINGS.iter().fold(command, |command, name| command.mut_subcommand(name, &change))
 }
 
 fn ids(command: &Command) -> impl Iterator<Item = String> {

@@ -19,12 +19,14 @@ use stint_core::ledger::KeyStatus;
 use stint_core::plan::{Load, Plan, plan, step};
 use stint_core::points::Points;
 use stint_core::ports::{KeyPool, MAX_BATCH, NewMessage, PortResult, Queue, Throttle, Wakeups};
+use stint_core::worker::WorkerId;
 
 use crate::client::Api;
 use crate::frozen::FrozenRaids;
 use crate::measured::record_held;
 use crate::paid::PaidApi;
 use crate::rank_queries::LiveRankQueries;
+use crate::worker;
 
 /// The wake-up that starts the reviver.
 pub const REVIVE: &str = "revive-rank-fetcher";
@@ -70,7 +72,7 @@ pub struct Budget {
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// The worker that is throttled.
-    pub worker: String,
+    pub worker: WorkerId,
     /// The bound of one raid and difficulty, in all metrics of the settings.
     pub unit: Points,
     /// The operator's limit on concurrency.
@@ -181,7 +183,7 @@ impl Budget {
 
     /// Leaves rebalancing to the reviver, for callers that have no time for it.
     pub(crate) async fn rebalance_soon(&self) -> PortResult<()> {
-        self.wakeups.once(REVIVE, "reviver", after(self.clock.now(), RETRY_READING)).await
+        self.wakeups.once(REVIVE, &worker("reviver"), after(self.clock.now(), RETRY_READING)).await
     }
 
     /// Applies the plan. Returns whether the throttle had to be changed.
@@ -193,12 +195,12 @@ impl Budget {
             let now = self.clock.now();
             // A reset that has passed but could not be read: the upstream is called again, but not at once.
             let wake_at = plan.wake_at.filter(|at| *at > now).unwrap_or_else(|| after(now, RETRY_READING));
-            self.wakeups.once(REVIVE, "reviver", wake_at).await?;
+            self.wakeups.once(REVIVE, &worker("reviver"), wake_at).await?;
         }
         if current == Some(concurrency) {
             return Ok(false);
         }
-        tracing::debug!(worker = self.worker, from = current, to = concurrency, "concurrency changed");
+        tracing::debug!(worker = %self.worker, from = current, to = concurrency, "concurrency changed");
         self.set_concurrency(concurrency).await?;
         Ok(true)
     }

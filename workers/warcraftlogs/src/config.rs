@@ -8,6 +8,7 @@ use clap::{Args, ValueEnum, ValueHint};
 use secrecy::SecretString;
 use stint_core::ledger::{Bounds, KeyId, LedgerSettings, Tail};
 use stint_core::points::Points;
+use stint_core::worker::WorkerId;
 use url::Url;
 
 use crate::aggregator::AggregatorSettings;
@@ -152,7 +153,7 @@ pub struct Settings {
 
     /// The worker whose concurrency the reviver restores. It must be fed by the queue of discovered players.
     #[arg(long, env = "LAMBDA_TO_REVIVE", default_value = "rank-fetcher", value_parser = parse_steered)]
-    pub lambda_to_revive: String,
+    pub lambda_to_revive: WorkerId,
 
     /// The git repository that databases are pushed to: any URL that git accepts. Without it they stay in their folder.
     #[arg(long, env = "LUA_REPOSITORY", hide_env_values = true, value_parser = RepositoryParser, value_hint = ValueHint::Url)]

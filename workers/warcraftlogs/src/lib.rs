@@ -37,5 +37,12 @@ mod setting_values;
 pub mod store;
 mod worst_case;
 
+use stint_core::worker::WorkerId;
+
 /// The fleet's name on the command line and in every worker's description.
 pub const FLEET: &str = "warcraftlogs";
+
+/// A worker of the fleet.
+pub const fn worker(name: &'static str) -> WorkerId {
+    WorkerId::new(FLEET, name)
+}

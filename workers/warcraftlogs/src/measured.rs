@@ -67,8 +67,9 @@ impl Budget {
     /// Sets the concurrency of the throttled worker.
     pub(crate) async fn set_concurrency(&self, concurrency: u32) -> PortResult<()> {
         self.throttle.set(&self.worker, concurrency).await?;
-        Metric::ThrottleChanges.record(&self.worker, 1.0);
-        Metric::Concurrency.record(&self.worker, f64::from(concurrency));
+        let worker = self.worker.to_string();
+        Metric::ThrottleChanges.record(&worker, 1.0);
+        Metric::Concurrency.record(&worker, f64::from(concurrency));
         Ok(())
     }
 }

@@ -10,6 +10,7 @@ use stint_core::ports::{PortResult, Wakeups};
 use stint_core::worker::Event;
 
 use crate::store::{Milestones, RuleStatus};
+use crate::worker;
 
 /// Starts the next discovery. The id of the rule that was just read follows.
 pub const NEXT_RULE: &str = "discover-after-";
@@ -53,8 +54,8 @@ const WORKERS_TO_START: [&str; 3] = ["discover", "aggregator", "reviver"];
 
 /// Starts a fleet: a new fleet starts working at once, and a fleet that was stopped with its concurrency at 0 resumes.
 pub async fn start_fleet(wakeups: &dyn Wakeups, now: Timestamp) -> PortResult<()> {
-    for worker in WORKERS_TO_START {
-        wakeups.once(&format!("start-{worker}"), worker, now).await?;
+    for name in WORKERS_TO_START {
+        wakeups.once(&format!("start-{name}"), &worker(name), now).await?;
     }
     Ok(())
 }
@@ -93,8 +94,8 @@ impl NextWorker {
     /// Sets `wakeup`, one of [`WORKER_WAKEUPS`], for `at`; it starts the worker it belongs to.
     pub(crate) async fn start(&self, wakeup: &str, at: Timestamp) -> PortResult<()> {
         let known = WORKER_WAKEUPS.iter().find(|(name, ..)| wakeup.starts_with(name));
-        let worker = known.map(|(_, worker, _)| *worker).unwrap_or_default();
-        self.wakeups.once(wakeup, worker, at).await
+        let name = known.map(|(_, name, _)| *name).unwrap_or_default();
+        self.wakeups.once(wakeup, &worker(name), at).await
     }
 }
 

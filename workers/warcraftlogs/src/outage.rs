@@ -18,6 +18,7 @@ use stint_core::plan::Plan;
 use stint_core::ports::{KeyPool, PortResult};
 
 use crate::budget::{Budget, REVIVE, RebalanceResult, in_flight};
+use crate::worker;
 
 impl Budget {
     /// Why no call may be made now; `None` if one may.
@@ -64,7 +65,7 @@ impl Budget {
         }
         let keys = self.pool.keys().await?;
         let Some(key) = key_to_probe(&keys, outage.tries) else { return Ok(()) };
-        self.wakeups.once(REVIVE, "reviver", after(self.clock.now(), breaker.lease())).await?;
+        self.wakeups.once(REVIVE, &worker("reviver"), after(self.clock.now(), breaker.lease())).await?;
         let paid = self.paid_api();
         match paid.probe_points(&key).await {
             Ok(reading) => {

@@ -60,7 +60,7 @@ impl Worker for Reviver {
             breaker.hasten().await;
         }
         let result = revive(&self.budget, self.strategy).await?;
-        Ok(Outcome::report(Report { worker: self.budget.worker.clone(), result }))
+        Ok(Outcome::report(Report { worker: self.budget.worker.name.to_string(), result }))
     }
 }
 

@@ -5,7 +5,7 @@ use clap::error::ErrorKind;
 use secrecy::{ExposeSecret, SecretString};
 use stint_core::ledger::{KeyId, Tail};
 use stint_core::points::Points;
-use stint_core::worker::Worker;
+use stint_core::worker::{Worker, WorkerId};
 
 use crate::publish::checks::check_address;
 use crate::rank_fetcher::RankFetcher;
@@ -89,9 +89,13 @@ pub(crate) fn parse_call_timeout(text: &str) -> Result<u64, String> {
 }
 
 /// Steering another worker would spend points that the rank fetcher must not spend.
-pub(crate) fn parse_steered(text: &str) -> Result<String, String> {
-    let steered = RankFetcher::SPEC.name;
-    if text == steered { Ok(text.to_owned()) } else { Err(format!("the queue of discovered players feeds {steered}")) }
+pub(crate) fn parse_steered(text: &str) -> Result<WorkerId, String> {
+    let steered = RankFetcher::SPEC.id();
+    if text == steered.name {
+        Ok(steered)
+    } else {
+        Err(format!("the queue of discovered players feeds {}", steered.name))
+    }
 }
 
 /// Below the minimum, the queue could run empty before the aggregator comes again; above the maximum, it could drop

@@ -15,6 +15,7 @@ use crate::batch::Batch;
 use crate::budget::{Budget, REVIVE};
 use crate::client::CallError;
 use crate::rank_fetcher::FetchInvocation;
+use crate::worker;
 
 /// "Few seconds after the first api key budget resets" (source document).
 const AFTER_RESET: Duration = Duration::from_secs(5);
@@ -84,7 +85,7 @@ async fn refuse(budget: &Budget, concurrency: u32, readings: &[(KeyId, Reading)]
     if lowered == 0 {
         let first_reset = readings.iter().map(|(_, reading)| reading.reset_at()).min();
         let wake_at = after(first_reset.unwrap_or_else(|| budget.clock.now()), AFTER_RESET);
-        budget.wakeups.once(REVIVE, "reviver", wake_at).await?;
+        budget.wakeups.once(REVIVE, &worker("reviver"), wake_at).await?;
     }
     Ok(budget.set_concurrency(lowered).await?)
 }

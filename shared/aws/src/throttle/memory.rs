@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use stint_core::clock::{Clock, after};
 use stint_core::ports::{Concurrency, PortResult};
+use stint_core::worker::WorkerId;
 
 /// Lease of a pending write. Longer than the slowest write including retries, so no other process takes over while the
 /// writer is alive.
@@ -17,11 +18,11 @@ const LEASE: Duration = Duration::from_secs(60);
 #[async_trait]
 pub trait ThrottleMemory: Send + Sync {
     /// Returns the record of `worker`, or the default one if there is none.
-    async fn load(&self, worker: &str) -> PortResult<ThrottleRecord>;
+    async fn load(&self, worker: &WorkerId) -> PortResult<ThrottleRecord>;
 
     /// Stores `record` with its version raised by one, if the stored version is still that of `record` (0: there is
     /// none). Returns whether it did. Durable when it returns.
-    async fn replace(&self, worker: &str, record: &ThrottleRecord) -> PortResult<bool>;
+    async fn replace(&self, worker: &WorkerId, record: &ThrottleRecord) -> PortResult<bool>;
 }
 
 /// What is known of a worker's throttle.

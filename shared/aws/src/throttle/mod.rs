@@ -25,6 +25,7 @@ use async_trait::async_trait;
 use aws_sdk_lambda::Client;
 use stint_core::clock::Clock;
 use stint_core::ports::{Concurrency, PortError, PortResult, Throttle};
+use stint_core::worker::WorkerId;
 
 use mapping::Mappings;
 use setting::MappingSetting;
@@ -46,7 +47,7 @@ const TRIES: u32 = 10;
 pub struct MappingThrottle {
     mappings: Mappings,
     /// The functions of the workers that are throttled, by worker.
-    functions: BTreeMap<String, String>,
+    functions: BTreeMap<WorkerId, String>,
     memory: Arc<dyn ThrottleMemory>,
     clock: Arc<dyn Clock>,
 }
@@ -56,14 +57,14 @@ impl MappingThrottle {
     /// by itself.
     pub(crate) fn new(
         client: Client,
-        functions: BTreeMap<String, String>,
+        functions: BTreeMap<WorkerId, String>,
         memory: Arc<dyn ThrottleMemory>,
         clock: Arc<dyn Clock>,
     ) -> MappingThrottle {
         MappingThrottle { mappings: Mappings::new(client, clock.clone()), functions, memory, clock }
     }
 
-    async fn change(&self, worker: &str, change: impl Fn(&mut Wanted) + Send + Sync) -> PortResult<()> {
+    async fn change(&self, worker: &WorkerId, change: impl Fn(&mut Wanted) + Send + Sync) -> PortResult<()> {
         for _ in 0..TRIES {
             let record = self.memory.load(worker).await?;
             let mut wanted = record.current(self.clock.now());
@@ -83,10 +84,10 @@ impl MappingThrottle {
     }
 
     /// Writes the value of `intended`, which is stored, to the mapping.
-    async fn carry_out(&self, worker: &str, intended: &ThrottleRecord, wanted: Wanted) -> PortResult<()> {
+    async fn carry_out(&self, worker: &WorkerId, intended: &ThrottleRecord, wanted: Wanted) -> PortResult<()> {
         if let Err(error) = self.tell(worker, wanted).await {
             if let Err(error) = self.memory.replace(worker, &intended.given_up(self.clock.now())).await {
-                tracing::warn!(worker, %error, "a failed write of the throttle is relied on until its intent lapses");
+                tracing::warn!(%worker, %error, "a failed write of the throttle is relied on until its intent lapses");
             }
             return Err(error);
         }
@@ -103,7 +104,7 @@ impl MappingThrottle {
         Err(contended(worker))
     }
 
-    async fn tell(&self, worker: &str, wanted: Wanted) -> PortResult<()> {
+    async fn tell(&self, worker: &WorkerId, wanted: Wanted) -> PortResult<()> {
         match self.functions.get(worker) {
             Some(function) => self.mappings.write(function, wanted.into()).await,
             None => Ok(()),
@@ -113,19 +114,19 @@ impl MappingThrottle {
 
 #[async_trait]
 impl Throttle for MappingThrottle {
-    async fn read(&self, worker: &str) -> PortResult<Concurrency> {
+    async fn read(&self, worker: &WorkerId) -> PortResult<Concurrency> {
         Ok(self.memory.load(worker).await?.current(self.clock.now()).into())
     }
 
-    async fn set(&self, worker: &str, concurrency: u32) -> PortResult<()> {
+    async fn set(&self, worker: &WorkerId, concurrency: u32) -> PortResult<()> {
         self.change(worker, |wanted| wanted.concurrency = Some(concurrency)).await
     }
 
-    async fn pause(&self, worker: &str) -> PortResult<()> {
+    async fn pause(&self, worker: &WorkerId) -> PortResult<()> {
         self.change(worker, |wanted| wanted.paused = true).await
     }
 
-    async fn resume(&self, worker: &str) -> PortResult<()> {
+    async fn resume(&self, worker: &WorkerId) -> PortResult<()> {
         self.change(worker, |wanted| wanted.paused = false).await
     }
 
@@ -134,6 +135,6 @@ impl Throttle for MappingThrottle {
     }
 }
 
-fn contended(worker: &str) -> PortError {
+fn contended(worker: &WorkerId) -> PortError {
     PortError::backend(format!("throttle '{worker}'"), "others changed it each time")
 }

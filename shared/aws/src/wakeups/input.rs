@@ -1,26 +1,26 @@
 //! The input with which a schedule calls its function.
 
-use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
+use stint_core::worker::WorkerId;
 
 /// EventBridge Scheduler replaces this by the time at which a firing was due.
 /// <https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-schedule-context-attributes.html>
 const DUE: &str = "<aws.scheduler.scheduled-time>";
 
-/// The event of a function that a wake-up calls.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct WakeupInput {
-    /// The wake-up's name.
-    pub wakeup: String,
-    /// The worker to run.
-    pub worker: String,
-    /// When it was due.
-    pub due: Timestamp,
+/// The fields of a schedule's input that are read back.
+#[derive(Deserialize)]
+struct Input {
+    worker: String,
 }
 
-/// Returns the input of a schedule as JSON.
-pub(super) fn template(wakeup: &str, worker: &str) -> String {
+/// Returns the input of a schedule as JSON, which is the event of the function that it calls.
+pub(super) fn template(wakeup: &str, worker: &WorkerId) -> String {
     serde_json::json!({ "wakeup": wakeup, "worker": worker, "due": DUE }).to_string()
+}
+
+/// Returns the worker that an input names, or `None` if Stint did not write the input. Earlier versions left the fleet out.
+pub(super) fn worker(input: &str) -> Option<String> {
+    serde_json::from_str(input).ok().map(|Input { worker }| worker)
 }
 
 #[cfg(test)]
@@ -28,10 +28,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_firing_is_read_as_scheduler_fills_it_in() {
-        let filled = template("revive", "reviver").replace(DUE, "2026-11-20T10:00:00Z");
-        let input: WakeupInput = serde_json::from_str(&filled).unwrap();
-        assert_eq!((input.wakeup.as_str(), input.worker.as_str()), ("revive", "reviver"));
-        assert_eq!(input.due, "2026-11-20T10:00:00Z".parse().unwrap());
+    fn an_input_names_its_worker() {
+        let written = template("revive", &WorkerId::new("warcraftlogs", "reviver"));
+        assert_eq!(worker(&written).as_deref(), Some("warcraftlogs/reviver"));
+        assert_eq!(worker(&written.replace("warcraftlogs/", "")).as_deref(), Some("reviver"));
+        assert_eq!(worker("{}"), None);
     }
 }

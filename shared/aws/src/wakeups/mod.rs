@@ -22,12 +22,11 @@ use aws_sdk_scheduler::types::{ActionAfterCompletion, FlexibleTimeWindow, Flexib
 use jiff::Timestamp;
 use stint_core::clock::{Clock, after};
 use stint_core::ports::{PortError, PortResult, Wakeup, Wakeups};
+use stint_core::worker::WorkerId;
 
-use crate::config::Template;
+use crate::config::FunctionTemplate;
 use crate::error::explain;
 use expression::{When, is_rate, next_firing, whole_seconds};
-
-pub use input::WakeupInput;
 
 /// How far ahead a wake-up for a time in the past is set. It must still be ahead when the request arrives, because
 /// Scheduler's behaviour for a time that has passed is not documented.
@@ -41,14 +40,14 @@ const MAX_NAME: usize = 64;
 const TRIES: u32 = 5;
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// The wake-ups of a fleet: a group of schedules that contains nothing else.
+/// The wake-ups of one fleet: a group of schedules that contains nothing else.
 ///
 /// Times are stored in whole seconds, rounded up; Scheduler fires within the minute that follows. Periods are whole
 /// minutes. The target of a wake-up is the worker's function, which Scheduler calls itself.
 pub struct SchedulerWakeups {
     client: Client,
     group: String,
-    function: Template,
+    function: FunctionTemplate,
     role: String,
     clock: Arc<dyn Clock>,
 }
@@ -58,7 +57,7 @@ impl SchedulerWakeups {
     pub(crate) fn new(
         client: Client,
         group: String,
-        function: Template,
+        function: FunctionTemplate,
         role: String,
         clock: Arc<dyn Clock>,
     ) -> SchedulerWakeups {
@@ -135,8 +134,7 @@ impl SchedulerWakeups {
     }
 
     fn read(&self, name: &str, schedule: &GetScheduleOutput) -> Option<Wakeup> {
-        let target = schedule.target().map(Target::arn).unwrap_or_default();
-        let worker = self.function.read(target).unwrap_or(target).to_owned();
+        let worker = self.worker(schedule.target()?)?;
         let (at, period) = match When::parse(schedule.schedule_expression().unwrap_or_default())? {
             When::At(at) => (at, None),
             When::Rate(period) => {
@@ -147,29 +145,37 @@ impl SchedulerWakeups {
         };
         Some(Wakeup { name: name.to_owned(), worker, at, period })
     }
+
+    /// Returns the worker that a schedule calls. Schedules of earlier versions name it without its fleet, which is then taken
+    /// from the function's ARN.
+    fn worker(&self, target: &Target) -> Option<WorkerId> {
+        let worker = input::worker(target.input()?)?;
+        let by_function = || Some(WorkerId::read(self.function.fleet(&worker, target.arn())?, worker.as_str()));
+        worker.parse().ok().or_else(by_function)
+    }
 }
 
 #[async_trait]
 impl Wakeups for SchedulerWakeups {
-    async fn once(&self, name: &str, worker: &str, at: Timestamp) -> PortResult<()> {
+    async fn once(&self, name: &str, worker: &WorkerId, at: Timestamp) -> PortResult<()> {
         let at = at.max(after(self.clock.now(), SOONEST));
         self.put(&Schedule::new(name, worker, When::At(at), None)?).await
     }
 
-    async fn every(&self, name: &str, worker: &str, period: Duration) -> PortResult<()> {
+    async fn every(&self, name: &str, worker: &WorkerId, period: Duration) -> PortResult<()> {
         if !is_rate(period) {
             let why = "EventBridge Scheduler keeps whole minutes";
             return Err(PortError::Invalid(format!("wake-up '{name}': a period of {period:?} cannot be kept: {why}")));
         }
         let kept = self.get(name).await?.filter(|wakeup| wakeup.period == Some(period));
-        if kept.as_ref().is_some_and(|wakeup| wakeup.worker == worker) {
+        if kept.as_ref().is_some_and(|wakeup| wakeup.worker == *worker) {
             return Ok(());
         }
         let start = kept.map_or_else(|| whole_seconds(after(self.clock.now(), period)), |wakeup| wakeup.at);
         self.put(&Schedule::new(name, worker, When::Rate(period), Some(start))?).await
     }
 
-    async fn cancel(&self, name: &str) -> PortResult<()> {
+    async fn cancel(&self, _: &str, name: &str) -> PortResult<()> {
         match self.client.delete_schedule().name(name).group_name(&self.group).send().await {
             Ok(_) => Ok(()),
             Err(SdkError::ServiceError(error)) if error.err().is_resource_not_found_exception() => Ok(()),
@@ -197,14 +203,14 @@ impl Wakeups for SchedulerWakeups {
 /// A schedule to write.
 struct Schedule<'a> {
     name: &'a str,
-    worker: &'a str,
+    worker: &'a WorkerId,
     when: When,
     /// The first firing of a recurring schedule. Without it Scheduler would fire at once.
     start: Option<Timestamp>,
 }
 
 impl<'a> Schedule<'a> {
-    fn new(name: &'a str, worker: &'a str, when: When, start: Option<Timestamp>) -> PortResult<Schedule<'a>> {
+    fn new(name: &'a str, worker: &'a WorkerId, when: When, start: Option<Timestamp>) -> PortResult<Schedule<'a>> {
         let allowed = |char: char| char.is_ascii_alphanumeric() || "-_.".contains(char);
         if name.is_empty() || name.len() > MAX_NAME || !name.chars().all(allowed) {
             let rule = format!("1 to {MAX_NAME} letters, digits, '-', '_' and '.' are allowed");

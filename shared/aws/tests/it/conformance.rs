@@ -18,6 +18,7 @@ use stint_testkit::{QueueWorld, ThrottleWorld, Time, WakeupWorld};
 
 use crate::emulator::{ACCOUNT, ROLE, create_role, ends_here, unused, url};
 use crate::memory::Memory;
+use crate::throttle::WORKER;
 use crate::{REGION, account, function};
 
 /// A part of the emulator that no other test uses.
@@ -58,10 +59,10 @@ impl World {
         let lambda = aws_sdk_lambda::Client::new(&world.config);
         // An empty zip archive.
         let code = FunctionCode::builder().zip_file(Blob::new([b"PK\x05\x06".as_slice(), &[0; 18]].concat())).build();
-        let name = format!("{}-rank-fetcher", world.prefix);
+        let name = format!("{}-{}-{}", world.prefix, WORKER.fleet, WORKER.name);
         let create = lambda.create_function().function_name(name).runtime(Runtime::Providedal2023).handler("bootstrap");
         create.role(ROLE).code(code).send().await.unwrap();
-        let mapping = lambda.create_event_source_mapping().function_name(function(&world.prefix, "rank-fetcher"));
+        let mapping = lambda.create_event_source_mapping().function_name(function(&world.prefix, &WORKER));
         let source = format!("arn:aws:sqs:{REGION}:{ACCOUNT}:{queue}");
         mapping.event_source_arn(source).enabled(false).send().await.unwrap();
         world
@@ -136,7 +137,7 @@ impl WakeupWorld for World {
 #[async_trait]
 impl ThrottleWorld for World {
     async fn throttle(&self) -> PortResult<Arc<dyn Throttle>> {
-        Ok(self.aws.throttle(self.memory.clone(), &["rank-fetcher"]).unwrap())
+        Ok(self.aws.throttle(self.memory.clone(), &[WORKER]).unwrap())
     }
 }
 

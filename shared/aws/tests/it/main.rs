@@ -19,6 +19,7 @@ use aws_sdk_sqs::config::{Credentials, SharedCredentialsProvider};
 use aws_smithy_async::time::TimeSource;
 use stint_aws::{Aws, AwsSettings};
 use stint_core::clock::Clock;
+use stint_core::worker::WorkerId;
 
 const REGION: &str = "eu-west-1";
 
@@ -56,13 +57,14 @@ fn settings(prefix: &str) -> AwsSettings {
     AwsSettings {
         aws_queue: format!("{prefix}-{{}}").parse().unwrap(),
         aws_dead_letters: format!("{prefix}-{{}}-dead-letters").parse().unwrap(),
-        aws_function: Some(function(prefix, "{}").parse().unwrap()),
+        aws_function: Some(function(prefix, &WorkerId::new("{fleet}", "{worker}")).parse().unwrap()),
         aws_schedule_group: prefix.to_owned(),
         aws_scheduler_role: Some(emulator::ROLE.to_owned()),
     }
 }
 
 /// Returns the ARN of a worker's function.
-fn function(prefix: &str, worker: &str) -> String {
-    format!("arn:aws:lambda:{REGION}:{}:function:{prefix}-{worker}", emulator::ACCOUNT)
+fn function(prefix: &str, worker: &WorkerId) -> String {
+    let WorkerId { fleet, name } = worker;
+    format!("arn:aws:lambda:{REGION}:{}:function:{prefix}-{fleet}-{name}", emulator::ACCOUNT)
 }

@@ -6,19 +6,20 @@ use std::sync::Mutex;
 use async_trait::async_trait;
 use stint_aws::{ThrottleMemory, ThrottleRecord, Wanted};
 use stint_core::ports::PortResult;
+use stint_core::worker::WorkerId;
 
 #[derive(Default)]
-pub(crate) struct Memory(Mutex<BTreeMap<String, ThrottleRecord>>);
+pub(crate) struct Memory(Mutex<BTreeMap<WorkerId, ThrottleRecord>>);
 
 #[async_trait]
 impl ThrottleMemory for Memory {
-    async fn load(&self, worker: &str) -> PortResult<ThrottleRecord> {
+    async fn load(&self, worker: &WorkerId) -> PortResult<ThrottleRecord> {
         Ok(self.0.lock().unwrap().get(worker).copied().unwrap_or_default())
     }
 
-    async fn replace(&self, worker: &str, record: &ThrottleRecord) -> PortResult<bool> {
+    async fn replace(&self, worker: &WorkerId, record: &ThrottleRecord) -> PortResult<bool> {
         let mut records = self.0.lock().unwrap();
-        let kept = records.entry(worker.to_owned()).or_default();
+        let kept = records.entry(worker.clone()).or_default();
         let ours = kept.version == record.version;
         if ours {
             *kept = ThrottleRecord { version: record.version + 1, ..*record };
@@ -29,9 +30,9 @@ impl ThrottleMemory for Memory {
 
 impl Memory {
     /// Stores what another process has written completely.
-    pub(crate) fn overwrite(&self, worker: &str, written: Wanted) {
+    pub(crate) fn overwrite(&self, worker: &WorkerId, written: Wanted) {
         let mut records = self.0.lock().unwrap();
-        let kept = records.entry(worker.to_owned()).or_default();
+        let kept = records.entry(worker.clone()).or_default();
         *kept = ThrottleRecord { version: kept.version + 2, written, intent: None };
     }
 }

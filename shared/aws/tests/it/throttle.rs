@@ -7,6 +7,7 @@ use serde_json::json;
 use stint_aws::{MAPPING_LAG, MappingThrottle, ThrottleMemory, Wanted};
 use stint_core::clock::{Clock, between};
 use stint_core::ports::Throttle;
+use stint_core::worker::WorkerId;
 use stint_testkit::ThrottleWorld;
 
 use crate::conformance::World;
@@ -15,7 +16,7 @@ use crate::memory::Memory;
 use crate::scripted::{Answer, HastyClock, Server};
 use crate::{account, function};
 
-const WORKER: &str = "rank-fetcher";
+pub(crate) const WORKER: WorkerId = WorkerId::new("warcraftlogs", "rank-fetcher");
 const LIST: &str = "GET /2015-03-31/event-source-mappings";
 const UPDATE: &str = "PUT /2015-03-31/event-source-mappings/m-1";
 
@@ -48,21 +49,21 @@ fn a_mapping_is_steered_and_paused_at_zero() {
         let throttle = world.throttle().await.unwrap();
         let lambda = aws_sdk_lambda::Client::new(&world.config);
         let told = async || {
-            let list = lambda.list_event_source_mappings().function_name(function(&world.prefix, WORKER));
+            let list = lambda.list_event_source_mappings().function_name(function(&world.prefix, &WORKER));
             let mapping = list.send().await.unwrap().event_source_mappings.unwrap().remove(0);
             let maximum = mapping.scaling_config.and_then(|scaling| scaling.maximum_concurrency);
             (mapping.state.unwrap(), maximum)
         };
-        throttle.set(WORKER, 7).await.unwrap();
+        throttle.set(&WORKER, 7).await.unwrap();
         assert_eq!(told().await, ("Enabled".into(), Some(7)));
-        throttle.set(WORKER, 0).await.unwrap();
+        throttle.set(&WORKER, 0).await.unwrap();
         assert_eq!(told().await.0, "Disabled");
-        throttle.set(WORKER, 1).await.unwrap();
+        throttle.set(&WORKER, 1).await.unwrap();
         assert_eq!(told().await, ("Enabled".into(), Some(2)), "a mapping's least is 2");
-        throttle.pause(WORKER).await.unwrap();
-        throttle.set(WORKER, 9).await.unwrap();
+        throttle.pause(&WORKER).await.unwrap();
+        throttle.set(&WORKER, 9).await.unwrap();
         assert_eq!(told().await.0, "Disabled", "an operator's pause outlives what is set");
-        throttle.resume(WORKER).await.unwrap();
+        throttle.resume(&WORKER).await.unwrap();
         assert_eq!(told().await, ("Enabled".into(), Some(9)));
         assert_eq!(throttle.lag(), MAPPING_LAG);
     });
@@ -73,9 +74,9 @@ fn a_function_without_a_mapping_is_named() {
     block_on(async {
         let none = Answer::ok(json!({ "EventSourceMappings": [] }));
         let (_server, _, throttle) = scripted(vec![none], Arc::default()).await;
-        let error = throttle.set(WORKER, 5).await.unwrap_err().to_string();
-        assert!(error.contains("function:t-rank-fetcher") && error.contains("0 mappings"), "{error}");
-        assert_eq!(throttle.read(WORKER).await.unwrap().set, None);
+        let error = throttle.set(&WORKER, 5).await.unwrap_err().to_string();
+        assert!(error.contains("function:t-warcraftlogs-rank-fetcher") && error.contains("0 mappings"), "{error}");
+        assert_eq!(throttle.read(&WORKER).await.unwrap().set, None);
     });
 }
 
@@ -84,14 +85,14 @@ fn what_the_mapping_would_not_notice_costs_no_request() {
     block_on(async {
         let (server, _, throttle) = scripted(vec![found("m-1"), taken(), taken()], Arc::default()).await;
         for concurrency in [1, 1, 2] {
-            throttle.set(WORKER, concurrency).await.unwrap();
+            throttle.set(&WORKER, concurrency).await.unwrap();
         }
         assert_eq!(server.operations(), [LIST, UPDATE]);
-        throttle.set(WORKER, 0).await.unwrap();
-        throttle.pause(WORKER).await.unwrap();
-        throttle.set("discover", 5).await.unwrap();
+        throttle.set(&WORKER, 0).await.unwrap();
+        throttle.pause(&WORKER).await.unwrap();
+        throttle.set(&WorkerId::new("warcraftlogs", "discover"), 5).await.unwrap();
         for _ in 0..100 {
-            assert_eq!(throttle.read(WORKER).await.unwrap().set, Some(0));
+            assert_eq!(throttle.read(&WORKER).await.unwrap().set, Some(0));
         }
         assert_eq!(server.operations(), [LIST, UPDATE, UPDATE]);
     });
@@ -104,7 +105,7 @@ fn a_busy_control_plane_is_asked_again_later() {
         let (server, clock, throttle) =
             scripted(vec![busy(), found("m-1"), changing, busy(), taken()], Arc::default()).await;
         let before = clock.now();
-        throttle.set(WORKER, 5).await.unwrap();
+        throttle.set(&WORKER, 5).await.unwrap();
         assert_eq!(server.operations(), [LIST, LIST, UPDATE, UPDATE, UPDATE]);
         assert_eq!(server.heard()[4].body, json!({ "Enabled": true, "ScalingConfig": { "MaximumConcurrency": 5 } }));
         assert_eq!(between(before, clock.now()), Duration::from_millis(500 + 1_000 + 2_000));
@@ -118,14 +119,14 @@ fn a_write_that_was_given_up_is_not_relied_on() {
         answers.extend(std::iter::repeat_with(busy).take(6));
         answers.push(taken());
         let (server, clock, throttle) = scripted(answers, Arc::default()).await;
-        throttle.set(WORKER, 5).await.unwrap();
+        throttle.set(&WORKER, 5).await.unwrap();
         let before = clock.now();
-        let error = throttle.set(WORKER, 9).await.unwrap_err().to_string();
+        let error = throttle.set(&WORKER, 9).await.unwrap_err().to_string();
         assert!(error.contains("TooManyRequestsException: scripted"), "{error}");
         assert!(between(before, clock.now()) <= Duration::from_secs(30));
-        assert_eq!(throttle.read(WORKER).await.unwrap().set, Some(5));
+        assert_eq!(throttle.read(&WORKER).await.unwrap().set, Some(5));
         // It is unknown whether the mapping received the 9, so the 5 is written again.
-        throttle.set(WORKER, 5).await.unwrap();
+        throttle.set(&WORKER, 5).await.unwrap();
         assert_eq!(server.heard().last().unwrap().body["ScalingConfig"]["MaximumConcurrency"], 5);
     });
 }
@@ -136,7 +137,7 @@ fn nothing_is_tried_again_that_waiting_does_not_help() {
         let (server, clock, throttle) =
             scripted(vec![found("m-1"), Answer::error(403, "AccessDeniedException")], Arc::default()).await;
         let before = clock.now();
-        assert!(throttle.set(WORKER, 5).await.unwrap_err().to_string().contains("AccessDenied"));
+        assert!(throttle.set(&WORKER, 5).await.unwrap_err().to_string().contains("AccessDenied"));
         assert_eq!((server.operations().len(), clock.now()), (2, before));
     });
 }
@@ -146,7 +147,7 @@ fn a_mapping_that_was_deployed_anew_is_found_again() {
     block_on(async {
         let gone = Answer::error(404, "ResourceNotFoundException");
         let (server, _, throttle) = scripted(vec![found("m-0"), gone, found("m-1"), taken()], Arc::default()).await;
-        throttle.set(WORKER, 5).await.unwrap();
+        throttle.set(&WORKER, 5).await.unwrap();
         assert_eq!(server.operations()[2..], [LIST, UPDATE]);
     });
 }
@@ -159,12 +160,12 @@ fn only_one_of_many_writes_what_all_of_them_want() {
         let unreachable = scripted(vec![], other).await.2;
         let relies = move || {
             // Another process plans the same change while the request is in flight, and cannot reach the control plane.
-            assert_eq!(block_on(unreachable.read(WORKER)).unwrap().set, Some(5));
-            block_on(unreachable.set(WORKER, 5)).unwrap();
+            assert_eq!(block_on(unreachable.read(&WORKER)).unwrap().set, Some(5));
+            block_on(unreachable.set(&WORKER, 5)).unwrap();
         };
         let (_server, _, throttle) = scripted(vec![found("m-1"), taken().meanwhile(relies)], memory).await;
-        throttle.set(WORKER, 5).await.unwrap();
-        assert_eq!(seen.load(WORKER).await.unwrap().intent, None);
+        throttle.set(&WORKER, 5).await.unwrap();
+        assert_eq!(seen.load(&WORKER).await.unwrap().intent, None);
     });
 }
 
@@ -174,10 +175,10 @@ fn a_writer_that_was_overtaken_says_what_holds_now() {
         let memory = Arc::new(Memory::default());
         let overtaking = memory.clone();
         let nine = Wanted { concurrency: Some(9), paused: false };
-        let overtaken = taken().meanwhile(move || overtaking.overwrite(WORKER, nine));
+        let overtaken = taken().meanwhile(move || overtaking.overwrite(&WORKER, nine));
         let (server, _, throttle) = scripted(vec![found("m-1"), overtaken, taken()], memory).await;
-        throttle.set(WORKER, 5).await.unwrap();
+        throttle.set(&WORKER, 5).await.unwrap();
         assert_eq!(server.heard()[2].body["ScalingConfig"]["MaximumConcurrency"], 9);
-        assert_eq!(throttle.read(WORKER).await.unwrap().set, Some(9));
+        assert_eq!(throttle.read(&WORKER).await.unwrap().set, Some(9));
     });
 }

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use serde::Serialize;
 
 use super::PortResult;
+use crate::worker::WorkerId;
 
 /// Reads and sets how many invocations of a worker may run at once.
 ///
@@ -15,18 +16,18 @@ use super::PortResult;
 #[async_trait]
 pub trait Throttle: Send + Sync {
     /// Returns the concurrency of `worker`. A worker that was never throttled runs at its own default.
-    async fn read(&self, worker: &str) -> PortResult<Concurrency>;
+    async fn read(&self, worker: &WorkerId) -> PortResult<Concurrency>;
 
     /// Sets the concurrency. At 0 the host also stops receiving for the worker, so that no message is received that
     /// cannot be processed. An operator's pause is not affected. Setting the current value does nothing.
-    async fn set(&self, worker: &str, concurrency: u32) -> PortResult<()>;
+    async fn set(&self, worker: &WorkerId, concurrency: u32) -> PortResult<()>;
 
     /// Pauses the worker on behalf of an operator: it does not start until `resume`, whatever `set` is called with
     /// meanwhile.
-    async fn pause(&self, worker: &str) -> PortResult<()>;
+    async fn pause(&self, worker: &WorkerId) -> PortResult<()>;
 
     /// Ends an operator's pause. The concurrency is then the one last set. Does nothing if there is no pause.
-    async fn resume(&self, worker: &str) -> PortResult<()>;
+    async fn resume(&self, worker: &WorkerId) -> PortResult<()>;
 
     /// Returns for how long after a `set` messages may still be received under the old value. A worker that sets 0
     /// keeps its own invocation running for that long, so that the free slot receives no message that cannot be

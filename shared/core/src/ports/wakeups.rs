@@ -7,31 +7,33 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::PortResult;
+use crate::worker::WorkerId;
 
-/// Schedules invocations, idempotent by name.
+/// Schedules invocations, idempotent by fleet and name: two fleets may use the same name for a wake-up. In the cloud each
+/// fleet has a schedule group of its own.
 ///
 /// A wake-up fires at least once, never before its time, and in the cloud up to a minute late. A worker that is woken
 /// twice or late must do the same as a worker that is woken once and on time.
 #[async_trait]
 pub trait Wakeups: Send + Sync {
-    /// Wakes `worker` once at `at`. Replaces a wake-up of the same name, whatever its time was. A time in the past
-    /// fires as soon as possible. The wake-up is deleted after it fires.
+    /// Wakes `worker` once at `at`. Replaces a wake-up of the same name in the worker's fleet, whatever its time was. A
+    /// time in the past fires as soon as possible. The wake-up is deleted after it fires.
     ///
     /// On a host that takes wake-ups from a [`WakeupSource`], a run that a wake-up has started may schedule it again
     /// under the same name: completing the firing keeps the new one. EventBridge Scheduler deletes a fired schedule by
     /// its name some time later and may then delete the new one too. A host on EventBridge Scheduler therefore passes
     /// the name under which the run was started ([`Event::wakeup`](crate::worker::Event::wakeup)), and the run uses
     /// another.
-    async fn once(&self, name: &str, worker: &str, at: Timestamp) -> PortResult<()>;
+    async fn once(&self, name: &str, worker: &WorkerId, at: Timestamp) -> PortResult<()>;
 
     /// Wakes `worker` every `period`, the first time one period from now. If a wake-up of the same name and period
     /// exists, its next firing is kept, so that a restarted process does not restart its schedules.
-    async fn every(&self, name: &str, worker: &str, period: Duration) -> PortResult<()>;
+    async fn every(&self, name: &str, worker: &WorkerId, period: Duration) -> PortResult<()>;
 
-    /// Deletes a wake-up. Does nothing if it does not exist.
-    async fn cancel(&self, name: &str) -> PortResult<()>;
+    /// Deletes a wake-up of `fleet`. Does nothing if it does not exist.
+    async fn cancel(&self, fleet: &str, name: &str) -> PortResult<()>;
 
-    /// Returns all wake-ups, soonest first.
+    /// Returns all wake-ups of all fleets that share the store, soonest first.
     async fn list(&self) -> PortResult<Vec<Wakeup>>;
 }
 
@@ -39,10 +41,10 @@ pub trait Wakeups: Send + Sync {
 /// the worker.
 #[async_trait]
 pub trait WakeupSource: Send + Sync {
-    /// Leases every due wake-up of these `workers` to the caller, each for the duration given with its worker's name.
-    /// Wake-ups of other workers are left for the host that runs them. A wake-up that is not completed in time is
-    /// leased again, so a host that crashes before it completes one delays that wake-up but never loses it.
-    async fn claim_due(&self, workers: &[(&str, Duration)]) -> PortResult<Vec<Firing>>;
+    /// Leases every due wake-up of these `workers` to the caller, each for the duration given with its worker. Wake-ups of
+    /// other workers are left for the host that runs them. A wake-up that is not completed in time is leased again, so a
+    /// host that crashes before it completes one delays that wake-up but never loses it.
+    async fn claim_due(&self, workers: &[(WorkerId, Duration)]) -> PortResult<Vec<Firing>>;
 
     /// Ends a firing. A one-shot wake-up is deleted. A recurring one is due again one period after it was last due;
     /// periods that passed unnoticed are skipped. A wake-up that was replaced meanwhile keeps its replacement.
@@ -52,10 +54,10 @@ pub trait WakeupSource: Send + Sync {
 /// A stored wake-up.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Wakeup {
-    /// Its name, by which it is replaced and cancelled.
+    /// Its name in its worker's fleet, by which it is replaced and cancelled.
     pub name: String,
     /// The worker that it runs.
-    pub worker: String,
+    pub worker: WorkerId,
     /// When it is next due.
     pub at: Timestamp,
     /// The time between firings. `None` for a one-shot wake-up.
@@ -68,7 +70,7 @@ pub struct Firing {
     /// The wake-up's name.
     pub name: String,
     /// The worker to run.
-    pub worker: String,
+    pub worker: WorkerId,
     /// When it was due.
     pub due: Timestamp,
 }

@@ -87,12 +87,12 @@ impl BreakerWorld for World {
 #[async_trait]
 impl KeyPoolWorld for World {
     async fn pool(&self, settings: LedgerSettings) -> PortResult<Arc<dyn KeyPool>> {
-        Ok(self.way().key_pool(settings))
+        Ok(self.way().key_pool(settings)?)
     }
 
     async fn reopen(&self, settings: LedgerSettings) -> PortResult<Arc<dyn KeyPool>> {
         let Some((home, mode)) = &self.home else { return self.pool(settings).await };
-        Ok(Embedded::open(home.path(), *mode, Arc::new(self.clock.clone()))?.key_pool(settings))
+        Ok(Embedded::open(home.path(), *mode, Arc::new(self.clock.clone()))?.key_pool(settings)?)
     }
 
     fn time(&self) -> &dyn Time {

@@ -13,7 +13,7 @@ use stint_embedded::{Embedded, Mode, SqliteKeyPool};
 use crate::{LEDGER, clock, key, read_key, reserve};
 
 fn pool(home: &Path) -> Arc<SqliteKeyPool> {
-    Embedded::open(home, Mode::Shared, Arc::new(clock())).unwrap().key_pool(LEDGER)
+    Embedded::open(home, Mode::Shared, Arc::new(clock())).unwrap().key_pool(LEDGER).unwrap()
 }
 
 /// Returns a pool with one key and one hold of 10 points. Another connection has then damaged the file with `statement`

@@ -43,7 +43,7 @@ fn child() {
 }
 
 async fn write_until_killed(embedded: &Embedded) {
-    let (queue, pool) = (embedded.queue("work", SETTINGS), embedded.key_pool(LEDGER));
+    let (queue, pool) = (embedded.queue("work", SETTINGS), embedded.key_pool(LEDGER).unwrap());
     for number in 0.. {
         let messages: Vec<NewMessage> = (0..10).map(|part| NewMessage::new(format!("{number}/{part}"))).collect();
         queue.send(&messages).await.unwrap();
@@ -77,7 +77,7 @@ async fn receive_until_empty(embedded: &Embedded) {
 }
 
 async fn reserve_until_refused(embedded: &Embedded) {
-    let pool = embedded.key_pool(LEDGER);
+    let pool = embedded.key_pool(LEDGER).unwrap();
     say("ready 0");
     loop {
         let grants = join_all((0..4).map(|_| reserve(&*pool, 7))).await;
@@ -89,7 +89,7 @@ async fn reserve_until_refused(embedded: &Embedded) {
 }
 
 async fn look_at_what_is_parked(embedded: &Embedded) {
-    let parked = embedded.key_pool(LEDGER).count_parked("work").await.unwrap();
+    let parked = embedded.key_pool(LEDGER).unwrap().count_parked("work").await.unwrap();
     say(&format!("parked {parked}"));
 }
 
@@ -146,7 +146,7 @@ fn texts<'a>(said: &'a [(String, String)], word: &str) -> Vec<&'a str> {
 fn what_was_answered_survives_a_kill() {
     let home = tempfile::tempdir().unwrap();
     block_on(async {
-        let pool = open(home.path()).key_pool(LEDGER);
+        let pool = open(home.path()).key_pool(LEDGER).unwrap();
         pool.configure(&[key()]).await.unwrap();
         read_key(&*pool, 1_000_000).await;
     });
@@ -158,7 +158,7 @@ fn what_was_answered_survives_a_kill() {
 
     let embedded = open(home.path());
     block_on(async {
-        let (queue, pool) = (embedded.queue("work", SETTINGS), embedded.key_pool(LEDGER));
+        let (queue, pool) = (embedded.queue("work", SETTINGS), embedded.key_pool(LEDGER).unwrap());
         let found: BTreeSet<String> =
             queue.peek(usize::MAX).await.unwrap().into_iter().map(|delivery| delivery.body).collect();
         for number in texts(&said, "sent") {
@@ -198,7 +198,7 @@ fn two_processes_never_receive_the_same_message() {
 #[test]
 fn two_processes_never_hold_the_same_points() {
     let home = tempfile::tempdir().unwrap();
-    let pool = open(home.path()).key_pool(LEDGER);
+    let pool = open(home.path()).key_pool(LEDGER).unwrap();
     block_on(async {
         pool.configure(&[key()]).await.unwrap();
         read_key(&*pool, 7_005).await;
@@ -224,7 +224,7 @@ fn two_processes_may_open_a_new_folder_at_once() {
 fn two_processes_that_open_an_old_folder_move_each_message_once() {
     for _ in 0..3 {
         let home = tempfile::tempdir().unwrap();
-        drop(open(home.path()));
+        drop(open(home.path()).key_pool(LEDGER).unwrap());
         let keys = Connection::open(home.path().join("keys.db")).unwrap();
         let numbers = "WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 500)";
         let park = format!(
@@ -233,7 +233,8 @@ fn two_processes_that_open_an_old_folder_move_each_message_once() {
         keys.execute(&park, []).unwrap();
         assert_eq!(texts(&race("look", home.path()), "parked"), ["500", "500"], "each has opened it when all is moved");
         let left: i64 = keys.query_row("SELECT count(*) FROM parked_before", [], |row| row.get(0)).unwrap();
-        let moved = block_on(open(home.path()).key_pool(LEDGER).lend_parked("work", usize::MAX, WINDOW)).unwrap();
+        let moved =
+            block_on(open(home.path()).key_pool(LEDGER).unwrap().lend_parked("work", usize::MAX, WINDOW)).unwrap();
         let ids: BTreeSet<String> = moved.into_iter().map(|parked| parked.id).collect();
         assert_eq!((left, ids.len()), (0, 500));
     }

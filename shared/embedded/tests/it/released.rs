@@ -2,12 +2,16 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::executor::block_on;
 use stint_core::circuit::Circuit;
 use stint_core::ledger::{Account, CallEnd, HoldId, KeyState};
 use stint_core::points::Points;
-use stint_core::ports::{Breakers, KeyPool, Throttle};
+use stint_core::ports::{
+    Breakers, Concurrency, Firing, KeyPool, Queue, QueueSettings, Throttle, Wakeup, WakeupSource, Wakeups,
+};
+use stint_core::worker::WorkerId;
 use stint_embedded::rusqlite::{Connection, params};
 use stint_embedded::{Embedded, Mode};
 
@@ -59,7 +63,7 @@ fn holds_of_schema_1_are_still_held_and_can_be_settled() {
     let home = tempfile::tempdir().unwrap();
     write_keys_1(home.path(), &[(2, 10_000_000, None), (15, 20_000_000, Some(17)), (16, 30_000_000, None)]);
     block_on(async {
-        let pool = Embedded::open(home.path(), Mode::Shared, Arc::new(clock())).unwrap().key_pool(LEDGER);
+        let pool = Embedded::open(home.path(), Mode::Shared, Arc::new(clock())).unwrap().key_pool(LEDGER).unwrap();
         let status = pool.keys().await.unwrap().remove(0);
         assert_eq!((status.state, status.in_flight), (KeyState::Open, 2));
         assert_eq!((status.held, status.unconfirmed), (Points::whole(60), Points::whole(20)));
@@ -73,7 +77,7 @@ fn an_unreadable_hold_of_schema_1_closes_its_key() {
     let home = tempfile::tempdir().unwrap();
     write_keys_1(home.path(), &[(2, 10_000_000, None), (3, -1, None)]);
     block_on(async {
-        let pool = Embedded::open(home.path(), Mode::Shared, Arc::new(clock())).unwrap().key_pool(LEDGER);
+        let pool = Embedded::open(home.path(), Mode::Shared, Arc::new(clock())).unwrap().key_pool(LEDGER).unwrap();
         let status = pool.keys().await.unwrap().remove(0);
         assert_eq!((status.state, status.held), (KeyState::Stale, Points::whole(10)));
         read_key(&*pool, 100).await;
@@ -90,6 +94,13 @@ const QUEUES_1: &str = "
         paused INTEGER NOT NULL DEFAULT 0
     ) STRICT, WITHOUT ROWID;
     INSERT INTO throttles VALUES ('rank-fetcher', 8, 0);
+    CREATE TABLE wakeups (
+        name TEXT PRIMARY KEY,
+        worker TEXT NOT NULL,
+        at INTEGER NOT NULL,
+        period INTEGER,
+        lent_until INTEGER
+    ) STRICT, WITHOUT ROWID;
 ";
 
 #[test]
@@ -98,10 +109,112 @@ fn a_folder_of_schema_1_has_breakers_and_keeps_what_it_had() {
     Connection::open(home.path().join("queues.db")).unwrap().execute_batch(QUEUES_1).unwrap();
     block_on(async {
         let embedded = Embedded::open(home.path(), Mode::Shared, Arc::new(clock())).unwrap();
-        assert_eq!(embedded.throttle().read("rank-fetcher").await.unwrap().set, Some(8));
+        assert_eq!(
+            embedded.throttle().read(&WorkerId::new("warcraftlogs", "rank-fetcher")).await.unwrap().set,
+            Some(8)
+        );
         let circuit = Circuit { probes: 3, ..Circuit::default() };
         assert!(embedded.breakers().replace("api", 0, &circuit).await.unwrap());
         assert_eq!(embedded.breakers().load("api").await.unwrap(), (1, circuit));
+    });
+}
+
+/// The tables of schema 4 of `queues.db` whose rows are read below. Throttles and wake-ups named a worker without its fleet.
+const QUEUES_4: &str = "
+    PRAGMA user_version = 4;
+    CREATE TABLE queues (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;
+    CREATE TABLE messages (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        queue INTEGER NOT NULL,
+        visible_at INTEGER NOT NULL,
+        lent INTEGER NOT NULL DEFAULT 0,
+        loan INTEGER NOT NULL DEFAULT 0,
+        receives INTEGER NOT NULL DEFAULT 0,
+        sent_at INTEGER NOT NULL,
+        last_error TEXT,
+        body TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX messages_by_visibility ON messages (queue, visible_at);
+    CREATE TABLE dead_letters (
+        id INTEGER PRIMARY KEY,
+        queue INTEGER NOT NULL,
+        loan INTEGER NOT NULL,
+        receives INTEGER NOT NULL,
+        sent_at INTEGER NOT NULL,
+        died_at INTEGER NOT NULL,
+        reason TEXT NOT NULL,
+        body TEXT NOT NULL
+    ) STRICT;
+    CREATE TABLE wakeups (
+        name TEXT PRIMARY KEY,
+        worker TEXT NOT NULL,
+        at INTEGER NOT NULL,
+        period INTEGER,
+        lent_until INTEGER
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE throttles (
+        worker TEXT PRIMARY KEY,
+        concurrency INTEGER,
+        paused INTEGER NOT NULL DEFAULT 0
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE clock (id INTEGER PRIMARY KEY CHECK (id = 1), latest INTEGER NOT NULL) STRICT;
+    INSERT INTO clock (id, latest) VALUES (1, 0);
+    INSERT INTO queues VALUES (1, 'work');
+    INSERT INTO messages (queue, visible_at, sent_at, body) VALUES (1, 0, 0, 'body');
+    INSERT INTO throttles VALUES ('rank-fetcher', 8, 0), ('discover', NULL, 1), ('follower', 2, 1);
+";
+
+#[test]
+fn a_folder_of_schema_4_keeps_its_throttles_and_wakeups_and_knows_whose_they_are() {
+    let home = tempfile::tempdir().unwrap();
+    let clock = clock();
+    let now = stint_core::clock::Clock::now(&clock);
+    let (due, minute) = (stint_core::clock::to_millis(now), Duration::from_secs(60));
+    let file = Connection::open(home.path().join("queues.db")).unwrap();
+    file.execute_batch(QUEUES_4).unwrap();
+    let insert = "INSERT INTO wakeups (name, worker, at, period, lent_until) VALUES (?1, ?2, ?3, ?4, ?5)";
+    for (name, worker, at, period, lent_until) in [
+        ("revive-rank-fetcher", "reviver", due, None, None),
+        ("schedule-discover", "discover", due + 60_000, Some(1_800_000), None),
+        ("schedule-watcher", "watcher", due, Some(120_000), Some(due + 60_000)),
+    ] {
+        file.execute(insert, params![name, worker, at, period, lent_until]).unwrap();
+    }
+    drop(file);
+    let wcl = |name: &str| WorkerId::read("warcraftlogs", name);
+    let poe = |name: &str| WorkerId::read("poe-stashes", name);
+    // Twice: a file is changed once.
+    for _ in 0..2 {
+        let embedded = Embedded::open(home.path(), Mode::Shared, Arc::new(clock.clone())).unwrap();
+        block_on(async {
+            for (worker, set, paused) in
+                [(wcl("rank-fetcher"), Some(8), false), (wcl("discover"), None, true), (poe("follower"), Some(2), true)]
+            {
+                assert_eq!(embedded.throttle().read(&worker).await.unwrap(), Concurrency { set, paused }, "{worker}");
+            }
+            let elsewhere = embedded.throttle().read(&WorkerId::new("other", "follower")).await.unwrap();
+            assert_eq!(elsewhere, Concurrency { set: None, paused: false });
+            let wakeup = |name: &str, worker, at, period: Option<u64>| Wakeup {
+                name: name.into(),
+                worker,
+                at,
+                period: period.map(Duration::from_secs),
+            };
+            let expected = [
+                wakeup("revive-rank-fetcher", wcl("reviver"), now, None),
+                wakeup("schedule-watcher", poe("watcher"), now, Some(120)),
+                wakeup("schedule-discover", wcl("discover"), stint_core::clock::after(now, minute), Some(1_800)),
+            ];
+            assert_eq!(embedded.wakeups().list().await.unwrap(), expected);
+            let settings = QueueSettings { visibility_timeout: minute, max_receives: 3 };
+            assert_eq!(embedded.queue("work", settings).counts().await.unwrap().visible, 1);
+        });
+    }
+    let wakeups = Embedded::open(home.path(), Mode::Shared, Arc::new(clock.clone())).unwrap().wakeups();
+    block_on(async {
+        let fired = wakeups.claim_due(&[(wcl("reviver"), minute), (poe("watcher"), minute)]).await.unwrap();
+        let expected = Firing { name: "revive-rank-fetcher".into(), worker: wcl("reviver"), due: now };
+        assert_eq!(fired, [expected], "the other one is still leased to the process of before");
     });
 }
 
@@ -125,7 +238,7 @@ fn messages_that_schema_1_has_parked_are_with_the_queues_and_outlive_their_file(
         file.execute("INSERT INTO parked VALUES ('work', ?1, ?2, ?3, 'body')", params![id, now, lent_until]).unwrap();
     }
     drop(file);
-    let open = || Embedded::open(home.path(), Mode::Shared, Arc::new(clock())).unwrap().key_pool(LEDGER);
+    let open = || Embedded::open(home.path(), Mode::Shared, Arc::new(clock())).unwrap().key_pool(LEDGER).unwrap();
     block_on(async {
         let pool = open();
         assert_eq!(pool.count_parked("work").await.unwrap(), 2);

@@ -36,6 +36,7 @@ fn folder() -> (TempDir, PathBuf) {
     let messages: Vec<NewMessage> = (0..MESSAGES).map(|number| NewMessage::new(format!("body {number}"))).collect();
     let queue = embedded.queue("work", SETTINGS);
     messages.chunks(10).for_each(|messages| block_on(queue.send(messages)).unwrap());
+    drop(embedded.key_pool(LEDGER).unwrap());
     let file = home.path().join("queues.db");
     (home, file)
 }
@@ -203,7 +204,7 @@ fn a_row_without_which_nothing_works_is_made_again() {
     let findings = check(&file, spec, Depth::Whole).unwrap().findings;
     let repaired = repair(&file, spec, &findings, STAMP).unwrap();
     assert_eq!((repaired.how, &repaired.left[..]), (How::Rebuilt, &[][..]));
-    let pool = open(home.path()).key_pool(LEDGER);
+    let pool = open(home.path()).key_pool(LEDGER).unwrap();
     block_on(async {
         pool.configure(&[key()]).await.unwrap();
         read_key(&*pool, 100).await;
@@ -324,7 +325,7 @@ fn what_was_spent_since_a_backup_is_not_spent_again() {
     let (home, backup) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     block_on(async {
         let embedded = open(home.path());
-        let pool = embedded.key_pool(LEDGER);
+        let pool = embedded.key_pool(LEDGER).unwrap();
         pool.configure(&[key()]).await.unwrap();
         read_key(&*pool, 100).await;
         reserve(&*pool, 10).await.unwrap();
@@ -337,7 +338,7 @@ fn what_was_spent_since_a_backup_is_not_spent_again() {
             forget_the_present(backup.path()).unwrap();
         }
         let restored = open(backup.path());
-        let pool = restored.key_pool(LEDGER);
+        let pool = restored.key_pool(LEDGER).unwrap();
         let status = pool.keys().await.unwrap().remove(0);
         assert_eq!((status.state, status.held), (KeyState::Stale, Points::whole(10)));
         assert!(reserve(&*pool, 1).await.is_none(), "the 90 points are gone, and nothing here knows of it");

@@ -56,7 +56,8 @@ struct Batch {
     records: Vec<Record>,
 }
 
-/// The input of our own schedules: `WakeupInput` of `shared/aws`, and `infra/modules/schedule`.
+/// The input of our own schedules, as `shared/aws/src/wakeups/input.rs` and `infra/modules/schedule` write it. Those of earlier
+/// versions name the worker without its fleet.
 #[derive(Deserialize)]
 struct Wakeup {
     wakeup: String,

@@ -27,7 +27,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use stint_core::clock::{Clock, after, before};
 use stint_core::ports::{Delivery, Queue, Receipt, Throttle};
-use stint_core::worker::{AnyWorker, Event, Stop, WorkerError};
+use stint_core::worker::{AnyWorker, Event, Stop, WorkerError, WorkerId};
 
 pub use event::Record;
 pub use serve::serve;
@@ -75,30 +75,28 @@ impl LambdaHost {
     /// function's response.
     pub async fn handle(&self, event: Value, deadline: Timestamp) -> Result<Value, WorkerError> {
         let spec = self.worker.spec();
+        let id = spec.id();
         let deadline = before(deadline, MARGIN).min(after(self.clock.now(), spec.timeout));
         let event = match Payload::read(event)? {
             Payload::Batch(records) => return self.handle_batch(records, deadline).await,
-            Payload::Tick { worker: Some(meant), .. } if meant != spec.name => {
-                return Err(WorkerError::Event(format!(
-                    "the event is for {meant}, and this function is {}",
-                    spec.name
-                )));
+            Payload::Tick { worker: Some(meant), .. } if !is_meant(&id, &meant) => {
+                return Err(WorkerError::Event(format!("the event is for {meant}, and this function is {id}")));
             }
             Payload::Tick { due, wakeup, .. } => Event::Tick { due, wakeup },
             Payload::Manual(argument) => Event::Manual(argument),
         };
-        if matches!(event, Event::Tick { .. }) && self.throttle.read(spec.name).await?.paused {
-            tracing::info!(worker = spec.name, "{} is due, but paused", spec.name);
+        if matches!(event, Event::Tick { .. }) && self.throttle.read(&id).await?.paused {
+            tracing::info!(worker = %id, "{id} is due, but paused");
             return Ok(json!({ "paused": true }));
         }
         let report = invoke_until(&*self.worker, event, &self.clock, deadline, &self.stop).await?.report;
-        tracing::info!(worker = spec.name, %report, "{} is done: {report}", spec.name);
+        tracing::info!(worker = %id, %report, "{id} is done: {report}");
         Ok(report)
     }
 
     async fn handle_batch(&self, records: Vec<Record>, deadline: Timestamp) -> Result<Value, WorkerError> {
-        let spec = self.worker.spec();
-        let no_queue = || WorkerError::Event(format!("a batch came, and no queue feeds {}", spec.name));
+        let id = self.worker.spec().id();
+        let no_queue = || WorkerError::Event(format!("a batch came, and no queue feeds {id}"));
         let feed = self.feed.as_ref().ok_or_else(no_queue)?;
         let batch: Vec<Delivery> = records.into_iter().map(|record| deliver(record, feed)).collect();
         Counters::add(&self.counters.received, batch.len());
@@ -109,7 +107,7 @@ impl LambdaHost {
             Err(error) => {
                 if let Err(refused) = give_back(&*feed.queue, &batch, &error.to_string(), &self.counters).await {
                     // The mapping drops them, and they become visible again after their visibility timeout.
-                    tracing::warn!(worker = spec.name, error = %refused, "cannot give a batch back: {refused}");
+                    tracing::warn!(worker = %id, error = %refused, "cannot give a batch back: {refused}");
                 }
                 return Err(error);
             }
@@ -117,10 +115,15 @@ impl LambdaHost {
         Counters::add(&self.counters.succeeded, done(&batch, &outcome).len());
         let returning = dispose_of_exceptions(&*feed.queue, &batch, &outcome, &self.counters).await;
         let (report, totals) = (&outcome.report, json!(self.counters.totals()));
-        tracing::info!(worker = spec.name, %report, %totals, "{} is done with a batch", spec.name);
+        tracing::info!(worker = %id, %report, %totals, "{id} is done with a batch");
         let failures: Vec<Value> = returning.into_iter().map(|id| json!({ "itemIdentifier": id })).collect();
         Ok(json!({ "batchItemFailures": failures }))
     }
+}
+
+/// Whether an event names this worker. Schedules of earlier versions name it without its fleet.
+fn is_meant(id: &WorkerId, named: &str) -> bool {
+    named.split_once('/').map_or(named == id.name, |(fleet, name)| (fleet, name) == (&*id.fleet, &*id.name))
 }
 
 fn deliver(record: Record, feed: &Feed) -> Delivery {

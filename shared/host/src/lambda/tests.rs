@@ -178,12 +178,12 @@ fn a_worker_ends_before_lambda_kills_it() {
 fn schedules_and_people_start_it_too() {
     let world = World::new();
     drive(&world.clock, async {
-        let tick = json!({"wakeup": "revive", "worker": "obedient", "due": "2026-11-20T09:59:30Z"});
+        let tick = json!({"wakeup": "revive", "worker": "test/obedient", "due": "2026-11-20T09:59:30Z"});
         let answer = world.host.handle(tick.clone(), world.deadline()).await.unwrap();
         assert_eq!(answer, "Tick { due: 2026-11-20T09:59:30Z, wakeup: Some(\"revive\") }");
         let answer = world.host.handle(json!({"id": 7}), world.deadline()).await.unwrap();
         assert!(answer.as_str().unwrap().starts_with("Manual"), "{answer}");
-        world.throttle.pause("obedient").await.unwrap();
+        world.throttle.pause(&Obedient::SPEC.id()).await.unwrap();
         let answer = world.host.handle(tick, world.deadline()).await.unwrap();
         assert_eq!(answer, json!({"paused": true}), "an operator's pause holds for schedules");
         assert!(world.host.handle(Value::Null, world.deadline()).await.unwrap().is_string(), "and not for people");
@@ -194,8 +194,18 @@ fn schedules_and_people_start_it_too() {
 fn an_event_for_another_worker_is_refused_by_name() {
     let world = World::new();
     drive(&world.clock, async {
-        let tick = json!({"wakeup": "revive", "worker": "reviver", "due": "2026-11-20T09:59:30Z"});
-        let error = world.host.handle(tick, world.deadline()).await.unwrap_err();
-        assert_eq!(error.to_string(), "the event is for reviver, and this function is obedient");
+        for stranger in ["reviver", "test/reviver", "other/obedient"] {
+            let tick = json!({"wakeup": "revive", "worker": stranger, "due": "2026-11-20T09:59:30Z"});
+            let error = world.host.handle(tick, world.deadline()).await.unwrap_err();
+            let expected = format!("the event is for {stranger}, and this function is test/obedient");
+            assert_eq!(error.to_string(), expected);
+        }
+        for own in ["test/obedient", "obedient"] {
+            let tick = json!({"wakeup": "revive", "worker": own, "due": "2026-11-20T09:59:30Z"});
+            assert!(
+                world.host.handle(tick, world.deadline()).await.is_ok(),
+                "{own}: schedules of before have no fleet"
+            );
+        }
     });
 }

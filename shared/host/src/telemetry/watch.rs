@@ -9,7 +9,7 @@ use tracing::{Span, info_span};
 
 /// Records one invocation.
 pub(crate) struct Watch {
-    worker: &'static str,
+    worker: String,
     is_batch: bool,
     span: Span,
 }
@@ -22,18 +22,19 @@ impl Watch {
             Event::Batch(deliveries) => ("batch", deliveries.len()),
             Event::Manual(_) => ("manual", 0),
         };
-        Metric::Invocations.record(spec.name, 1.0);
+        let worker = spec.id().to_string();
+        Metric::Invocations.record(&worker, 1.0);
         if let Event::Tick { due, .. } = event {
-            Metric::WakeDelay.record(spec.name, between(*due, now).as_secs_f64());
+            Metric::WakeDelay.record(&worker, between(*due, now).as_secs_f64());
         }
         if let Some(queue) = spec.queue().filter(|_| messages > 0) {
             Metric::Receives.record(queue.queue, messages as f64);
         }
         let span = info_span!(
-            target: TRACES, INVOCATION, fleet = spec.fleet, worker = spec.name, trigger, messages = messages as u64,
+            target: TRACES, INVOCATION, fleet = spec.fleet, worker, trigger, messages = messages as u64,
             outcome = Empty, error = Empty
         );
-        Watch { worker: spec.name, is_batch: matches!(event, Event::Batch(_)), span }
+        Watch { worker, is_batch: matches!(event, Event::Batch(_)), span }
     }
 
     /// Returns the span that the worker runs in.
@@ -47,13 +48,13 @@ impl Watch {
             Ok(outcome) if outcome.idle => "idle",
             Ok(_) => "done",
             Err(error) => {
-                Metric::Failures.record(self.worker, 1.0);
+                Metric::Failures.record(&self.worker, 1.0);
                 self.span.record("error", error.to_string());
                 "failed"
             }
         };
         if self.is_batch && word != "done" {
-            Metric::Wasted.record(self.worker, 1.0);
+            Metric::Wasted.record(&self.worker, 1.0);
         }
         self.span.record("outcome", word);
     }

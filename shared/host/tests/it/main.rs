@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
+mod fleets;
 mod local;
 mod paid_queue;
 mod waking;

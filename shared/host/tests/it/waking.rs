@@ -56,13 +56,13 @@ fn run(wakeups: &[u64]) -> (Vec<Duration>, usize) {
     let counting = told.clone();
     let host = LocalHost::new(Registry::new().with(Timed(Arc::clone(&runs))), ports.clone(), stop.clone());
     let host = Arc::new(host.observed_by(Arc::new(move |worker, outcome| {
-        assert!(worker == "timed" && outcome.is_ok());
+        assert!(*worker == Timed::SPEC.id() && outcome.is_ok());
         *counting.lock().unwrap() += 1;
     })));
     Driver::new(&clock).run(async {
         for (number, seconds) in wakeups.iter().enumerate() {
             let at = after(began, Duration::from_secs(*seconds));
-            ports.wakeups.once(&format!("wake-up-{number}"), "timed", at).await.unwrap();
+            ports.wakeups.once(&format!("wake-up-{number}"), &Timed::SPEC.id(), at).await.unwrap();
         }
         let end = async {
             clock.sleep(TEN_MINUTES).await;

@@ -6,6 +6,8 @@ use std::time::Duration;
 use serde_json::Value;
 use stint_core::clock::Clock;
 use stint_core::ports::NewMessage;
+use stint_core::worker::Worker;
+use stint_poe_stashes::watcher::Watcher;
 use stint_standins::poe_stashes::{Era, Options};
 
 use crate::world::{World, busy_river, play};
@@ -74,7 +76,7 @@ fn a_message_that_leads_nowhere_is_a_dead_letter_with_its_reason() {
         }
         let process = world.start();
         // Without the follower's schedule: only the queue is served.
-        world.stores.throttle.pause("watcher").await.unwrap();
+        world.stores.throttle.pause(&Watcher::SPEC.id()).await.unwrap();
         process.run_while(world.pass(Duration::from_secs(5))).await;
         let dead = world.stores.stored.dead_letters(10).await.unwrap();
         let reasons: Vec<&str> = dead.iter().map(|letter| letter.reason.as_str()).collect();

@@ -4,18 +4,18 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow, bail, ensure};
-use secrecy::SecretString;
 use stint_aws::{Aws, Secret};
 use stint_core::clock::Clock;
 use stint_core::worker::Stop;
 use stint_host::LambdaHost;
 use stint_http::ReqwestTransport;
 
-use crate::config::FunctionSettings;
+use crate::config::{FunctionSettings, LambdaSettings};
 use crate::context::Context;
 use crate::fleets::{Member, member, members};
 use crate::hosting::function;
-use crate::wiring::Backends;
+use crate::settings::from_environment;
+use crate::wiring::{BackendSettings, Backends};
 
 pub(crate) const HELP: &str = "All settings come from the environment: STINT_WORKER names the worker, STINT_PROFILE or a \
                                setting for each port its backends, STINT_AWS_SECRETS the parameters of SSM that hold \
@@ -36,8 +36,7 @@ struct Blueprint {
 
 /// Serves invocations until Lambda ends the process.
 pub(crate) async fn run(context: &Context) -> anyhow::Result<()> {
-    let settings = FunctionSettings::from_environment([]).map_err(|error| anyhow!(error))?;
-    let worker = check(&settings)?;
+    let worker = check()?;
     let (home, clock) = (context.home.clone(), context.clock.clone());
     let blueprint = Blueprint { worker, home, clock, stop: Stop::default() };
     let stop = blueprint.stop.clone();
@@ -49,19 +48,21 @@ pub(crate) async fn run(context: &Context) -> anyhow::Result<()> {
 }
 
 /// Checks everything that can be checked before any server is contacted. Secrets are read later.
-fn check(settings: &FunctionSettings) -> anyhow::Result<Member> {
-    let names = members().map(|member| format!("{}/{}", member.fleet.name(), member.spec.name)).collect::<Vec<_>>();
-    let Some(name) = &settings.lambda.worker else {
+fn check() -> anyhow::Result<Member> {
+    let lambda: LambdaSettings = from_environment()?;
+    let names = members().map(|member| member.spec.id().to_string()).collect::<Vec<_>>();
+    let Some(name) = &lambda.worker else {
         bail!("STINT_WORKER is not set: it names the worker of this function, one of {}", names.join(", "));
     };
     let Ok(worker) = member(name) else {
         bail!("STINT_WORKER: there is no worker '{name}'; it is one of {}", names.join(", "));
     };
     ensure!(
-        settings.lambda.runtime_api.is_some(),
+        lambda.runtime_api.is_some(),
         "AWS_LAMBDA_RUNTIME_API is not set, so this is no function of Lambda; to run a worker once, use `stint run`"
     );
-    let later: Vec<&str> = settings.lambda.secrets.iter().map(|name| last_part(name)).collect();
+    let settings = FunctionSettings::from_environment(&worker.fleet.settings(), []).map_err(|error| anyhow!(error))?;
+    let later: Vec<&str> = lambda.secrets.iter().map(|name| last_part(name)).collect();
     settings.backends.check(worker.fleet.needs().uses, &later).map_err(|error| anyhow!(error))?;
     worker.fleet.check(&settings.fleets).map_err(|error| anyhow!(error))?;
     Ok(worker)
@@ -76,21 +77,22 @@ impl Blueprint {
     async fn build(&self) -> anyhow::Result<LambdaHost> {
         let secrets = self.secrets().await?;
         let secrets = secrets.iter().map(|secret| (secret.name.as_str(), &secret.value));
-        let settings = FunctionSettings::from_environment::<'_>(secrets).map_err(|error| anyhow!(error))?;
+        let settings = FunctionSettings::from_environment(&self.worker.fleet.settings(), secrets)
+            .map_err(|error| anyhow!(error))?;
         let Member { fleet, spec } = self.worker;
         let backends = Backends::open(&settings.backends, fleet.needs(), &self.home, self.clock.clone()).await?;
         function(fleet, spec, &settings.fleets, &backends, self.stop.clone()).await
     }
 
     async fn secrets(&self) -> anyhow::Result<Vec<Secret>> {
-        let nothing: [(&str, &SecretString); 0] = [];
-        let settings = FunctionSettings::from_environment(nothing).map_err(|error| anyhow!(error))?;
-        let names = &settings.lambda.secrets;
+        let LambdaSettings { secrets: names, .. } = from_environment()?;
         if names.is_empty() {
             return Ok(Vec::new());
         }
         let transport = ReqwestTransport::new(AGENT).context("cannot reach the parameters of SSM")?;
-        let aws = Aws::connect(settings.backends.aws, self.clock.clone()).await.map_err(|error| anyhow!(error))?;
-        aws.secrets(names, &transport).await.map_err(|error| anyhow!(error))
+        let aws = Aws::connect(BackendSettings::from_environment()?.aws, self.clock.clone())
+            .await
+            .map_err(|error| anyhow!(error))?;
+        aws.secrets(&names, &transport).await.map_err(|error| anyhow!(error))
     }
 }

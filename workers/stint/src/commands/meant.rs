@@ -3,10 +3,9 @@
 use anyhow::ensure;
 
 use crate::context::Context;
-use crate::fleets::FLEETS;
 use crate::fleets::fleet::Fleet;
 use crate::fleets::settings::FleetSettings;
-use crate::settings::from_environment;
+use crate::fleets::{FLEETS, settings_of};
 use crate::wiring::{BackendSettings, Backends, Needs};
 
 /// The selected fleets, with their settings and the backends behind their ports.
@@ -23,7 +22,7 @@ impl Meant {
         let backends = BackendSettings::from_environment()?;
         let fleets = fleets(named, &backends);
         ensure!(
-            context.is_installed()?,
+            context.is_installed(needs(&fleets).uses)?,
             "there is nothing of Stint in {}: begin with {}, or name another folder with --home or STINT_HOME",
             context.home.display(),
             beginning(&fleets)
@@ -36,9 +35,9 @@ impl Meant {
         backends: &BackendSettings,
         context: &Context,
     ) -> anyhow::Result<Meant> {
-        let needs = Needs::of_all(fleets.iter().map(|fleet| fleet.needs()));
-        let backends = context.backends(backends, needs).await?;
-        Ok(Meant { fleets, settings: from_environment()?, backends })
+        let settings = FleetSettings::from_environment(&settings_of(&fleets))?;
+        let backends = context.backends(backends, needs(&fleets)).await?;
+        Ok(Meant { fleets, settings, backends })
     }
 }
 
@@ -51,6 +50,11 @@ pub(super) fn fleets(named: &[&'static dyn Fleet], backends: &BackendSettings) -
     let there: Vec<_> = FLEETS.iter().copied().filter(is_there).collect();
     // If no fleet qualifies, the error says what the first one needs.
     if there.is_empty() { FLEETS.to_vec() } else { there }
+}
+
+/// Returns what the fleets need of the backends.
+pub(super) fn needs(fleets: &[&'static dyn Fleet]) -> Needs {
+    Needs::of_all(fleets.iter().map(|fleet| fleet.needs()))
 }
 
 /// Returns how to start with the first of the fleets.

@@ -10,7 +10,7 @@ use serde_json::Value;
 use stint_core::worker::{AnyWorker, Disposition, Event, Outcome, Stop, WorkerError};
 
 use crate::context::Context;
-use crate::fleets::settings::FleetSettings;
+use crate::fleets::settings::GivenSettings;
 use crate::fleets::{Member, first_fed, member, members};
 use crate::hosting::{self, STOPPING, drained, interrupted};
 use crate::wiring::BackendSettings;
@@ -27,7 +27,7 @@ pub(crate) struct Arguments {
     event: Option<PathBuf>,
 
     #[command(flatten)]
-    settings: FleetSettings,
+    settings: GivenSettings,
 
     #[command(flatten)]
     backends: BackendSettings,
@@ -59,6 +59,7 @@ fn examples() -> String {
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Result<()> {
     let Arguments { worker: Member { fleet, spec }, event, settings, backends } = arguments;
     let (worker, event) = (spec.name, event.as_deref().map(read).transpose()?.unwrap_or(Value::Null));
+    let settings = settings.of(&[fleet.settings()])?;
     let backends = context.backends(&backends, fleet.needs()).await?;
     let built = hosting::worker(fleet, spec, &settings, &backends).await?;
     let outcome = invoke(&*built, event, context).await?.with_context(|| format!("{worker} failed"))?;

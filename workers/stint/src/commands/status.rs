@@ -6,12 +6,12 @@ use anyhow::ensure;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::meant::{beginning, fleets};
+use super::meant::{beginning, fleets, needs};
 use crate::context::Context;
 use crate::fleets::fleet::{Fleet, Standing};
-use crate::fleets::named;
-use crate::settings::from_environment;
-use crate::wiring::{BackendSettings, Needs};
+use crate::fleets::settings::FleetSettings;
+use crate::fleets::{named, settings_of};
+use crate::wiring::BackendSettings;
 
 /// The only choice is the fleets.
 #[derive(clap::Args)]
@@ -42,16 +42,17 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
 async fn read(arguments: &Arguments, context: &Context) -> anyhow::Result<(Status, String)> {
     let backends = BackendSettings::from_environment()?;
     let meant = fleets(&arguments.fleets, &backends);
+    let needs = needs(&meant);
+    let is_installed = context.is_installed(needs.uses)?;
     ensure!(
-        context.home.is_dir() || context.is_installed()?,
+        context.home.is_dir() || is_installed,
         "there is no folder {}: begin with {}, or name another folder with --home or STINT_HOME",
         context.home.display(),
         beginning(&meant)
     );
-    let (settings, now) = (from_environment()?, context.clock.now());
-    let needs = Needs::of_all(meant.iter().map(|fleet| fleet.needs()));
+    let (settings, now) = (FleetSettings::from_environment(&settings_of(&meant))?, context.clock.now());
     // An empty folder stays empty: a read-only command creates nothing.
-    let backends = if context.is_installed()? { Some(context.backends(&backends, needs).await?) } else { None };
+    let backends = if is_installed { Some(context.backends(&backends, needs).await?) } else { None };
     let mut standings = Vec::new();
     for fleet in &meant {
         let standing = fleet.status(&settings, backends.as_ref(), now).await?;

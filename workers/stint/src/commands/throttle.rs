@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use stint_core::ports::Throttle;
+use stint_core::worker::WorkerId;
 
 use super::meant::Meant;
 use crate::context::Context;
 use crate::fleets::fleet::Fleet;
+use crate::fleets::settings::FleetSettings;
 use crate::fleets::{Member, first_fed, member, members};
-use crate::settings::from_environment;
 use crate::table::Table;
 use crate::views::breakers::BreakerView;
 use crate::views::throttle::ThrottleView;
@@ -60,9 +61,27 @@ struct Named {
     worker: Member,
 }
 
+/// A worker's throttle, beside those of other fleets.
+#[derive(Serialize)]
+struct Steered {
+    fleet: &'static str,
+    #[serde(flatten)]
+    view: ThrottleView,
+}
+
+impl Steered {
+    async fn read(Member { spec, .. }: Member, throttle: &dyn Throttle) -> anyhow::Result<Steered> {
+        Ok(Steered { fleet: spec.fleet, view: ThrottleView::new(spec, throttle.read(&spec.id()).await?) })
+    }
+
+    fn id(&self) -> WorkerId {
+        WorkerId::new(self.fleet, self.view.worker)
+    }
+}
+
 #[derive(Serialize)]
 struct Listed {
-    workers: Vec<ThrottleView>,
+    workers: Vec<Steered>,
 }
 
 fn examples() -> String {
@@ -89,21 +108,21 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
         Some(Action::Show(Show { worker })) => show(worker, context).await,
         Some(Action::Set(Set { worker, concurrency })) => {
             let throttle = throttle(worker, context).await?;
-            throttle.set(worker.spec.name, concurrency).await?;
+            throttle.set(&worker.spec.id(), concurrency).await?;
             if worker.spec.queue().is_none() {
-                let name = worker.spec.name;
-                context.output.warning(&format!("{name} runs by schedule, one at a time; to stop it, pause it"));
+                let id = worker.spec.id();
+                context.output.warning(&format!("{id} runs by schedule, one at a time; to stop it, pause it"));
             }
             changed(worker, &*throttle, context).await
         }
         Some(Action::Pause(Named { worker })) => {
             let throttle = throttle(worker, context).await?;
-            throttle.pause(worker.spec.name).await?;
+            throttle.pause(&worker.spec.id()).await?;
             changed(worker, &*throttle, context).await
         }
         Some(Action::Resume(Named { worker })) => {
             let throttle = throttle(worker, context).await?;
-            throttle.resume(worker.spec.name).await?;
+            throttle.resume(&worker.spec.id()).await?;
             changed(worker, &*throttle, context).await
         }
     }
@@ -112,46 +131,49 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
 /// Returns the throttle that controls a worker. Creates the folder if needed, but none of the fleet's own files.
 async fn throttle(worker: Member, context: &Context) -> anyhow::Result<Arc<dyn Throttle>> {
     let backends = context.backends(&BackendSettings::from_environment()?, worker.fleet.needs()).await?;
-    worker.fleet.throttle(&from_environment()?, &backends).await
+    worker.fleet.throttle(&FleetSettings::from_environment(&[worker.fleet.settings()])?, &backends).await
 }
 
 async fn show(only: Option<Member>, context: &Context) -> anyhow::Result<()> {
-    let named: Vec<&dyn Fleet> = only.iter().map(|member| member.fleet).collect();
+    let named: Vec<&'static dyn Fleet> = only.iter().map(|member| member.fleet).collect();
     let Meant { fleets, settings, backends } = Meant::installed(&named, context).await?;
     let now = context.clock.now();
     let is_meant = |member: &Member| match only {
-        Some(only) => only.spec.name == member.spec.name,
+        Some(only) => only.spec.id() == member.spec.id(),
         None => fleets.iter().any(|fleet| fleet.name() == member.fleet.name()),
     };
     let mut workers = Vec::new();
-    for Member { fleet, spec } in members().filter(is_meant) {
+    for member in members().filter(is_meant) {
+        let Member { fleet, spec } = member;
         let throttle = fleet.throttle(&settings, &backends).await?;
-        let mut view = ThrottleView::new(spec, throttle.read(spec.name).await?);
+        let mut steered = Steered::read(member, &*throttle).await?;
         let breakers = fleet.breakers(&settings, &backends)?;
         let upstreams = BreakerView::read(&*breakers, fleet.upstreams_of(spec, &settings)).await?;
-        view.waits = upstreams.iter().find_map(|upstream| upstream.wait(now));
-        workers.push(view);
+        steered.view.waits = upstreams.iter().find_map(|upstream| upstream.wait(now));
+        workers.push(steered);
     }
     context.output.result(&Listed { workers }, |listed| {
         let mut table = Table::new(["worker", ">runs at once", ">set to", ">default", "paused"]);
-        for view in &listed.workers {
+        for steered in &listed.workers {
+            let view = &steered.view;
             let set = view.set.map_or_else(|| "-".to_owned(), |set| set.to_string());
             let paused = if view.paused { "yes" } else { "no" }.to_owned();
-            table.row([view.worker.to_owned(), view.effective.to_string(), set, view.default.to_string(), paused]);
+            table.row([steered.id().to_string(), view.effective.to_string(), set, view.default.to_string(), paused]);
         }
-        let waits = listed.workers.iter().filter_map(|view| Some((view.worker, view.waits.as_deref()?)));
+        let waits = listed.workers.iter().filter_map(|steered| Some((steered.id(), steered.view.waits.as_deref()?)));
         let waits: String = waits.map(|(worker, waits)| format!("\n{worker} {waits}")).collect();
         format!("{table}{waits}{}", if waits.is_empty() { "" } else { "\n" })
     })
 }
 
 async fn changed(worker: Member, throttle: &dyn Throttle, context: &Context) -> anyhow::Result<()> {
-    let view = ThrottleView::new(worker.spec, throttle.read(worker.spec.name).await?);
-    context.output.result(&view, |ThrottleView { worker: name, effective, paused, .. }| {
+    let steered = Steered::read(worker, throttle).await?;
+    context.output.result(&steered, |steered| {
+        let (id, ThrottleView { effective, paused, .. }) = (steered.id(), &steered.view);
         if *paused {
-            return format!("{name} is paused; end it with `stint throttle resume {}`\n", worker.in_short());
+            return format!("{id} is paused; end it with `stint throttle resume {}`\n", worker.in_short());
         }
-        format!("{name} runs {effective} at once\n")
+        format!("{id} runs {effective} at once\n")
     })
 }
 
@@ -172,7 +194,10 @@ mod tests {
         let worker = member("smp/sampler").unwrap();
         run(Arguments { action: Some(Action::Set(Set { worker, concurrency: 5 })) }, &context).await.unwrap();
         run(Arguments { action: Some(Action::Pause(Named { worker })) }, &context).await.unwrap();
-        let held = throttle(worker, &context).await.unwrap().read("sampler").await.unwrap();
+        let held = throttle(worker, &context).await.unwrap().read(&worker.spec.id()).await.unwrap();
         assert_eq!((held.set, held.paused), (Some(5), true));
+        let of_another_fleet = WorkerId::read("elsewhere", worker.spec.name);
+        let held = throttle(worker, &context).await.unwrap().read(&of_another_fleet).await.unwrap();
+        assert_eq!((held.set, held.paused), (None, false), "it only has the same name");
     }
 }

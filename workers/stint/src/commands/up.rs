@@ -7,8 +7,8 @@ use stint_host::Totals;
 use super::upkeep::check_after_a_kill;
 use crate::context::Context;
 use crate::fleets::fleet::Fleet;
-use crate::fleets::settings::FleetSettings;
-use crate::fleets::{FLEETS, named};
+use crate::fleets::settings::{FleetSettings, GivenSettings};
+use crate::fleets::{FLEETS, named, settings_of};
 use crate::hosting::{Installation, Looks, Opened, Until, here};
 use crate::wiring::{BackendSettings, Needs};
 
@@ -26,7 +26,7 @@ pub(crate) struct Arguments {
     until_drained: bool,
 
     #[command(flatten)]
-    settings: FleetSettings,
+    settings: GivenSettings,
 
     #[command(flatten)]
     backends: BackendSettings,
@@ -34,7 +34,8 @@ pub(crate) struct Arguments {
 
 /// Runs until Ctrl-C or SIGTERM, then drains.
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Result<()> {
-    let settings = &arguments.settings;
+    let meant = if arguments.fleets.is_empty() { FLEETS } else { &arguments.fleets };
+    let settings = &arguments.settings.of(&settings_of(meant))?;
     let fleets = chosen(&arguments.fleets, settings)?;
     check_after_a_kill(context)?;
     let needs = Needs::of_all(fleets.iter().map(|fleet| fleet.needs()));

@@ -15,7 +15,7 @@ use stint_embedded::Embedded;
 use stint_embedded::upkeep::FileSpec;
 
 use fleet::{Fleet, FolderSpec};
-use settings::FleetSettings;
+use settings::{GivenSettings, SettingsOf};
 
 /// The fleets. If a command names none, the first fleet that supports the command is used.
 pub(crate) static FLEETS: &[&dyn Fleet] = &[
@@ -65,8 +65,7 @@ pub(crate) fn first_fed() -> Option<Member> {
     members().find(|member| member.spec.queue().is_some())
 }
 
-/// Returns all workers of all fleets. Their names are unique, because throttles and wake-ups identify a worker by its
-/// name alone.
+/// All workers of all fleets.
 pub(crate) fn members() -> impl Iterator<Item = Member> {
     FLEETS.iter().flat_map(|fleet| fleet.workers().iter().map(|spec| Member { fleet: *fleet, spec }))
 }
@@ -83,23 +82,28 @@ pub(crate) fn member(name: &str) -> Result<Member, String> {
     })
 }
 
-impl Args for FleetSettings {
+/// Returns how the settings of `fleets` are parsed.
+pub(crate) fn settings_of(fleets: &[&'static dyn Fleet]) -> Vec<SettingsOf> {
+    fleets.iter().map(|fleet| fleet.settings()).collect()
+}
+
+impl Args for GivenSettings {
     fn augment_args(command: Command) -> Command {
         FLEETS.iter().fold(command, |command, fleet| (fleet.settings().augment)(command))
     }
 
     fn augment_args_for_update(command: Command) -> Command {
-        FleetSettings::augment_args(command)
+        GivenSettings::augment_args(command)
     }
 }
 
-impl FromArgMatches for FleetSettings {
-    fn from_arg_matches(matches: &ArgMatches) -> Result<FleetSettings, clap::Error> {
-        FleetSettings::read(FLEETS.iter().map(|fleet| fleet.settings()), matches)
+impl FromArgMatches for GivenSettings {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<GivenSettings, clap::Error> {
+        Ok(GivenSettings(matches.clone()))
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
-        *self = FleetSettings::from_arg_matches(matches)?;
+        *self = GivenSettings::from_arg_matches(matches)?;
         Ok(())
     }
 }
@@ -111,12 +115,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn workers_and_queues_are_known_by_their_names_alone() {
-        let (workers, queues): (Vec<&str>, Vec<&str>) = (
-            members().map(|member| member.spec.name).collect(),
-            members().filter_map(|member| member.spec.queue()).map(|queue| queue.queue).collect(),
-        );
-        for names in [workers, queues] {
+    fn queues_are_known_by_their_names_alone_and_workers_in_their_fleet() {
+        let queues = members().filter_map(|member| member.spec.queue()).map(|queue| queue.queue.to_owned());
+        let workers = members().map(|member| member.spec.id().to_string());
+        for names in [workers.collect::<Vec<String>>(), queues.collect()] {
             assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len(), "{names:?}");
         }
         assert!(members().all(|member| member.spec.fleet == member.fleet.name()));

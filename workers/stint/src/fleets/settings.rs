@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use clap::{ArgMatches, Args, Command};
 
+use crate::settings::SettingsError;
+
 /// How a fleet's settings are added to a command line and parsed.
 pub(crate) struct SettingsOf {
     /// Adds the settings to a command.
@@ -30,12 +32,17 @@ impl FleetSettings {
         FleetSettings(vec![Arc::new(settings)])
     }
 
-    /// Parses the settings of each of `fleets` from the command line and the environment.
-    pub(crate) fn read(
-        fleets: impl Iterator<Item = SettingsOf>,
-        matches: &ArgMatches,
-    ) -> Result<FleetSettings, clap::Error> {
-        fleets.map(|fleet| (fleet.read)(matches)).collect::<Result<_, _>>().map(FleetSettings)
+    /// Parses the settings of each of `fleets` from the environment. An error names the variable.
+    pub(crate) fn from_environment(fleets: &[SettingsOf]) -> Result<FleetSettings, SettingsError> {
+        let command = fleets.iter().fold(Command::new("stint"), |command, fleet| (fleet.augment)(command));
+        let matches = command.try_get_matches_from(["stint"]).map_err(|error| SettingsError::from(&error))?;
+        FleetSettings::read(fleets, &matches)
+    }
+
+    /// Takes the settings of each of `fleets` from what was parsed. An error names the variable.
+    pub(crate) fn read(fleets: &[SettingsOf], matches: &ArgMatches) -> Result<FleetSettings, SettingsError> {
+        let read = fleets.iter().map(|fleet| (fleet.read)(matches)).collect::<Result<_, _>>();
+        read.map(FleetSettings).map_err(|error| SettingsError::from(&error))
     }
 
     /// Returns the settings of type `T`.
@@ -45,7 +52,19 @@ impl FleetSettings {
     /// and a command passes settings only to fleets whose settings it has parsed.
     pub(crate) fn get<T: 'static>(&self) -> &T {
         let found = self.0.iter().find_map(|settings| settings.downcast_ref());
-        // Clap parses the settings of every fleet in the list, and a demo creates those of the fleet that it runs.
+        // A command parses the settings of the fleets in use, and a demo creates those of the fleet that it runs.
         found.unwrap_or_else(|| unreachable!("a fleet is asked without its settings"))
+    }
+}
+
+/// The settings of fleets on a command line, which are taken once it is known which fleets are in use. The settings of other
+/// fleets may be wrong.
+#[derive(Clone)]
+pub(crate) struct GivenSettings(pub(super) ArgMatches);
+
+impl GivenSettings {
+    /// Returns the settings of each of `fleets`. An error names the variable.
+    pub(crate) fn of(&self, fleets: &[SettingsOf]) -> Result<FleetSettings, SettingsError> {
+        FleetSettings::read(fleets, &self.0)
     }
 }

@@ -51,7 +51,7 @@ async fn open(installation: &Installation<'_>, context: &Context) -> anyhow::Res
         running.push(fleet);
     }
     for spec in installation.fleets().flat_map(|fleet| fleet.workers()) {
-        tracing::info!(worker = spec.name, "{} {}", spec.name, spec.summary);
+        tracing::info!(worker = %spec.id(), "{} {}", spec.id(), spec.summary);
     }
     Ok(running)
 }

@@ -4,8 +4,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anyhow::{anyhow, bail, ensure};
-use futures::FutureExt;
-use futures::future::select;
 use stint_core::ports::{Queue, Wakeups};
 use stint_core::registry::Registry;
 use stint_core::worker::{AnyWorker, Spec, Stop};
@@ -97,9 +95,9 @@ pub(crate) async fn worker(
 ) -> anyhow::Result<Arc<dyn AnyWorker>> {
     fleet.check(settings).map_err(|error| anyhow!(error))?;
     let registry = fleet.open(settings, backends).add(Registry::new(), spec).await?;
-    match registry.find(spec.fleet, spec.name) {
+    match registry.find(&spec.id()) {
         Some(worker) => Ok(worker.clone()),
-        None => bail!("there is no worker {} in {}", spec.name, spec.fleet),
+        None => bail!("there is no worker {}", spec.id()),
     }
 }
 
@@ -122,8 +120,8 @@ pub(crate) async fn function(
 
 async fn ports(queues: BTreeMap<String, Arc<dyn Queue>>, backends: &Backends) -> anyhow::Result<Ports> {
     let embedded = backends.embedded()?;
-    let (files, keys) = (embedded.queues().clone(), embedded.keys().clone());
-    let changed: Changed = Arc::new(move || select(files.changed(), keys.changed()).map(drop).boxed());
+    let files = embedded.clone();
+    let changed: Changed = Arc::new(move || files.changed());
     Ok(Ports {
         queues,
         throttle: backends.throttle().await?,

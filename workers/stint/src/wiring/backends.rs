@@ -8,12 +8,13 @@ use stint_aws::{Aws, ThrottleMemory};
 use stint_core::clock::Clock;
 use stint_core::ledger::LedgerSettings;
 use stint_core::ports::{Breakers, KeyPool, Queue, QueueSettings, Receipt, Throttle, Wakeups};
-use stint_embedded::{Embedded, Mode};
+use stint_core::worker::WorkerId;
+use stint_embedded::{Embedded, Folder, Mode};
 use stint_host::Record;
 use stint_mongo::{Mongo, MongoBreakers, MongoKeyPool, MongoRecords};
 use tokio::sync::OnceCell;
 
-use super::config::{BackendSettings, Choice, Needs, QueueBackend, StoreBackend, ThrottleBackend, WakeupBackend};
+use super::config::{BackendSettings, Choice, Needs, QueueBackend, StoreBackend, ThrottleBackend, Uses, WakeupBackend};
 use super::throttle_records::{THROTTLES, ThrottleRecords};
 
 /// The database that stores the collections of a fleet.
@@ -30,7 +31,9 @@ pub(crate) struct Backends {
     pub(crate) home: PathBuf,
     pub(crate) clock: Arc<dyn Clock>,
     /// The workers that are fed by a queue.
-    fed: Vec<&'static str>,
+    fed: Vec<WorkerId>,
+    /// The workers whose records in MongoDB may still be stored under their names alone.
+    named_alone: Vec<WorkerId>,
     embedded: Option<Embedded>,
     aws: Option<Aws>,
     mongo: Option<Mongo>,
@@ -48,10 +51,10 @@ impl Backends {
         home: &Path,
         clock: Arc<dyn Clock>,
     ) -> anyhow::Result<Backends> {
-        let Needs { uses, fed } = needs;
+        let Needs { uses, fed, named_alone } = needs;
         settings.check(uses, &[]).map_err(|error| anyhow!(error))?;
         let choice = settings.choice();
-        let mut backends = Backends { fed, ..Backends::new(choice, home, clock.clone())? };
+        let mut backends = Backends { fed, named_alone, ..Backends::new(choice, uses, home, clock.clone())? };
         if choice.has_aws() {
             let aws = Aws::connect(settings.aws.clone(), clock).await;
             backends.aws = Some(aws.map_err(|error| anyhow!(error))?);
@@ -64,19 +67,19 @@ impl Backends {
 
     /// Opens SQLite for every port, ignoring the environment.
     pub(crate) fn local(home: &Path, clock: Arc<dyn Clock>) -> anyhow::Result<Backends> {
-        Backends::new(Choice::LOCAL, home, clock)
+        Backends::new(Choice::LOCAL, Uses::default(), home, clock)
     }
 
-    fn new(choice: Choice, home: &Path, clock: Arc<dyn Clock>) -> anyhow::Result<Backends> {
-        let embedded = choice.has_sqlite().then(|| {
-            Embedded::open(home, Mode::Shared, clock.clone())
-                .with_context(|| format!("STINT_HOME: cannot use the folder {}", home.display()))
-        });
+    fn new(choice: Choice, uses: Uses, home: &Path, clock: Arc<dyn Clock>) -> anyhow::Result<Backends> {
+        let embedded = choice
+            .has_sqlite(uses)
+            .then(|| Embedded::open(home, Mode::Shared, clock.clone()).with_context(|| cannot_use(home)));
         Ok(Backends {
             choice,
             home: home.to_owned(),
             clock,
             fed: Vec::new(),
+            named_alone: Vec::new(),
             embedded: embedded.transpose()?,
             aws: None,
             mongo: None,
@@ -118,7 +121,7 @@ impl Backends {
             Ok::<Arc<dyn Throttle>, anyhow::Error>(match self.choice.throttle {
                 ThrottleBackend::Sqlite => self.embedded()?.throttle(),
                 ThrottleBackend::Lambda => {
-                    let memory = ThrottleRecords(MongoRecords::new(self.mongo()?, THROTTLES));
+                    let memory = ThrottleRecords::new(MongoRecords::new(self.mongo()?, THROTTLES), &self.named_alone);
                     self.steering(Arc::new(memory))?
                 }
             })
@@ -153,11 +156,19 @@ impl Backends {
     pub(crate) async fn pool(&self, settings: LedgerSettings) -> anyhow::Result<Arc<dyn KeyPool>> {
         let pool = self.pool.get_or_try_init(async || {
             Ok::<Arc<dyn KeyPool>, anyhow::Error>(match self.choice.key_pool {
-                StoreBackend::Sqlite => self.embedded()?.key_pool(settings),
+                StoreBackend::Sqlite => self.embedded()?.key_pool(settings)?,
                 StoreBackend::Mongo => Arc::new(MongoKeyPool::open(self.mongo()?, settings, self.clock.clone()).await?),
             })
         });
         pool.await.cloned()
+    }
+
+    /// Returns the key pool for a command that only looks. No file is created.
+    pub(crate) async fn pool_to_look_at(&self, settings: LedgerSettings) -> anyhow::Result<Arc<dyn KeyPool>> {
+        match self.choice.key_pool {
+            StoreBackend::Sqlite => Ok(self.embedded()?.key_pool_to_look_at(settings)?),
+            StoreBackend::Mongo => self.pool(settings).await,
+        }
     }
 
     /// Returns the database for the collections of a fleet.
@@ -166,6 +177,15 @@ impl Backends {
             StoreBackend::Sqlite => Database::Sqlite(self.embedded()?),
             StoreBackend::Mongo => Database::Mongo(self.mongo()?),
         })
+    }
+
+    /// Returns the folder for a fleet's own files of SQLite, which is created if necessary. A fleet may need it whatever
+    /// stands behind the ports.
+    pub(crate) fn folder(&self) -> anyhow::Result<Folder> {
+        match &self.embedded {
+            Some(embedded) => Ok(embedded.folder().clone()),
+            None => Folder::open(&self.home, Mode::Shared).with_context(|| cannot_use(&self.home)),
+        }
     }
 
     /// Returns the adapters on the folder.
@@ -190,4 +210,8 @@ impl Backends {
     fn mongo(&self) -> anyhow::Result<&Mongo> {
         self.mongo.as_ref().context("no MongoDB is connected")
     }
+}
+
+fn cannot_use(home: &Path) -> String {
+    format!("STINT_HOME: cannot use the folder {}", home.display())
 }

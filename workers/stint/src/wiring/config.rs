@@ -2,7 +2,7 @@
 
 use clap::{Args, ValueEnum};
 use stint_aws::AwsSettings;
-use stint_core::worker::Spec;
+use stint_core::worker::{Spec, WorkerId};
 use stint_mongo::MongoSettings;
 
 use crate::settings::{self, SettingsError};
@@ -97,6 +97,8 @@ pub(crate) struct Uses {
     pub(crate) stores: bool,
     /// Records of throttles and breakers in a database, if they are not in files.
     pub(crate) records: bool,
+    /// Wake-ups beside the schedules of its workers: one worker starts another.
+    pub(crate) wakeups: bool,
 }
 
 impl Uses {
@@ -106,6 +108,7 @@ impl Uses {
             key_pool: self.key_pool || other.key_pool,
             stores: self.stores || other.stores,
             records: self.records || other.records,
+            wakeups: self.wakeups || other.wakeups,
         }
     }
 }
@@ -115,14 +118,21 @@ impl Uses {
 pub(crate) struct Needs {
     pub(crate) uses: Uses,
     /// The workers that are fed by a queue.
-    pub(crate) fed: Vec<&'static str>,
+    pub(crate) fed: Vec<WorkerId>,
+    /// The workers whose records in a database were stored under their names alone by earlier versions.
+    pub(crate) named_alone: Vec<WorkerId>,
 }
 
 impl Needs {
     /// Returns the needs of a fleet with these workers.
     pub(crate) fn of(uses: Uses, workers: &[Spec]) -> Needs {
-        let fed = workers.iter().filter(|spec| spec.queue().is_some()).map(|spec| spec.name);
-        Needs { uses, fed: fed.collect() }
+        let fed = workers.iter().filter(|spec| spec.queue().is_some()).map(Spec::id);
+        Needs { uses, fed: fed.collect(), named_alone: Vec::new() }
+    }
+
+    /// Returns the same for a fleet whose workers had records in a database before records named the fleet.
+    pub(crate) fn with_earlier_records(self, workers: &[Spec]) -> Needs {
+        Needs { named_alone: workers.iter().map(Spec::id).collect(), ..self }
     }
 
     /// Returns the combined needs of several fleets.
@@ -130,6 +140,7 @@ impl Needs {
         fleets.into_iter().fold(Needs::default(), |mut all, fleet| {
             all.uses = all.uses.and(fleet.uses);
             all.fed.extend(fleet.fed);
+            all.named_alone.extend(fleet.named_alone);
             all
         })
     }
@@ -162,13 +173,13 @@ impl Choice {
         stores: StoreBackend::Mongo,
     };
 
-    /// Returns whether anything is stored in `STINT_HOME`.
-    pub(crate) fn has_sqlite(&self) -> bool {
+    /// Returns whether fleets with these `uses` share any file in `STINT_HOME`.
+    pub(crate) fn has_sqlite(&self, uses: Uses) -> bool {
         self.queues == QueueBackend::Sqlite
             || self.wakeups == WakeupBackend::Sqlite
             || self.throttle == ThrottleBackend::Sqlite
-            || self.key_pool == StoreBackend::Sqlite
-            || self.stores == StoreBackend::Sqlite
+            || (uses.key_pool && self.key_pool == StoreBackend::Sqlite)
+            || (uses.stores && self.stores == StoreBackend::Sqlite)
     }
 
     /// Returns whether fleets with these `uses` store anything in MongoDB.
@@ -217,10 +228,11 @@ impl BackendSettings {
         if choice.has_mongo(uses) && !later.contains(&"MONGODB_URI") {
             self.mongo.uri()?;
         }
-        if choice.calls_functions() {
+        let sets_wakeups = uses.wakeups && choice.wakeups == WakeupBackend::Scheduler;
+        if choice.throttle == ThrottleBackend::Lambda || sets_wakeups {
             self.aws.function()?;
         }
-        if choice.wakeups == WakeupBackend::Scheduler {
+        if sets_wakeups {
             self.aws.scheduler_role()?;
         }
         Ok(())
@@ -233,7 +245,7 @@ mod tests {
 
     use super::*;
 
-    const ALL: Uses = Uses { key_pool: true, stores: true, records: true };
+    const ALL: Uses = Uses { key_pool: true, stores: true, records: true, wakeups: true };
 
     /// Parses the arguments without the server that `scripts/test` names in the environment.
     fn settings(arguments: &[&str]) -> BackendSettings {
@@ -258,14 +270,21 @@ mod tests {
         let missing = |arguments: &[&str], later: &[&str]| settings(arguments).check(ALL, later).unwrap_err();
         assert!(missing(&["--key-pool", "mongo"], &[]).starts_with("MONGODB_URI is not set: "));
         assert!(missing(&["--throttle", "lambda"], &["MONGODB_URI"]).starts_with("STINT_AWS_FUNCTION is not set: "));
-        let function = "arn:aws:lambda:eu-west-1:123456789012:function:stint-{}";
+        let function = "arn:aws:lambda:eu-west-1:123456789012:function:stint-{fleet}-{worker}";
         let scheduler = ["--wakeups", "scheduler", "--aws-function", function];
         assert!(missing(&scheduler, &[]).starts_with("STINT_AWS_SCHEDULER_ROLE is not set: "));
         assert_eq!(settings(&["--queues", "sqs"]).check(ALL, &[]), Ok(()));
         let role = ["--aws-scheduler-role", "arn:aws:iam::123456789012:role/stint"];
         let deployed = settings(&[&["--profile", "aws", "--aws-function", function][..], &role].concat());
         assert!(deployed.check(ALL, &[]).unwrap_err().starts_with("MONGODB_URI is not set: "));
-        assert_eq!(deployed.check(Uses::default(), &[]), Ok(()), "a fleet that keeps nothing there");
+        let without_role = settings(&["--profile", "aws", "--aws-function", function]);
+        assert_eq!(without_role.check(Uses::default(), &[]), Ok(()), "a fleet without a database and without wake-ups");
+        assert!(
+            settings(&["--profile", "aws"]).check(Uses::default(), &[]).unwrap_err().starts_with("STINT_AWS_FUNCTION")
+        );
+        let folder = |arguments: &[&str], uses| settings(arguments).choice().has_sqlite(uses);
+        assert!(!folder(&["--profile", "aws", "--key-pool", "sqlite", "--stores", "sqlite"], Uses::default()));
+        assert!(folder(&["--profile", "aws", "--key-pool", "sqlite"], ALL) && folder(&[], Uses::default()));
         assert_eq!(settings(&[]).check(ALL, &[]), Ok(()));
     }
 }

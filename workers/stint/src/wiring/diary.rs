@@ -6,14 +6,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use jiff::Timestamp;
 use serde_json::Value;
 use stint_core::clock::Clock;
-use stint_core::worker::{Outcome, WorkerError};
+use stint_core::worker::{Outcome, WorkerError, WorkerId};
 use stint_host::Observer;
 
 /// The reports of all scheduled workers. Clones share them.
 #[derive(Clone)]
 pub(crate) struct Diary {
     clock: Arc<dyn Clock>,
-    pages: Arc<Mutex<BTreeMap<String, Page>>>,
+    pages: Arc<Mutex<BTreeMap<WorkerId, Page>>>,
 }
 
 /// The reports of one worker.
@@ -42,14 +42,14 @@ impl Diary {
     }
 
     /// Returns what a worker has reported.
-    pub(crate) fn of(&self, worker: &str) -> Page {
+    pub(crate) fn of(&self, worker: &WorkerId) -> Page {
         self.lock().get(worker).cloned().unwrap_or_default()
     }
 
-    fn write(&self, worker: &str, outcome: &Result<Outcome, WorkerError>) {
+    fn write(&self, worker: &WorkerId, outcome: &Result<Outcome, WorkerError>) {
         let now = self.clock.now();
         let mut pages = self.lock();
-        let page = pages.entry(worker.to_owned()).or_default();
+        let page = pages.entry(worker.clone()).or_default();
         match outcome {
             Ok(outcome) => page.report(&outcome.report, now),
             Err(error) => {
@@ -59,7 +59,7 @@ impl Diary {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Page>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<WorkerId, Page>> {
         self.pages.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -96,24 +96,27 @@ mod tests {
 
     use super::*;
 
+    const AGGREGATOR: WorkerId = WorkerId::new("fleet", "aggregator");
+    const GENERATOR: WorkerId = WorkerId::new("fleet", "db-generator");
+
     #[test]
     fn numbers_add_up_and_a_success_forgets_failures() {
         let clock = ManualClock::new(Timestamp::UNIX_EPOCH);
         let diary = Diary::new(Arc::new(clock.clone()));
         let tell = diary.observer();
         let queued = |queued: u64| Ok(Outcome::report(json!({ "queued": queued, "waits_for": null })));
-        tell("aggregator", &queued(0));
+        tell(&AGGREGATOR, &queued(0));
         clock.advance(Duration::from_secs(5));
-        tell("aggregator", &queued(3));
-        tell("aggregator", &Err(WorkerError::Failed("no".into())));
-        tell("aggregator", &queued(4));
-        tell("db-generator", &Err(WorkerError::Failed("no disk".into())));
-        let page = diary.of("aggregator");
+        tell(&AGGREGATOR, &queued(3));
+        tell(&AGGREGATOR, &Err(WorkerError::Failed("no".into())));
+        tell(&AGGREGATOR, &queued(4));
+        tell(&GENERATOR, &Err(WorkerError::Failed("no disk".into())));
+        let page = diary.of(&AGGREGATOR);
         assert_eq!((page.sum("queued"), page.failures, page.error), (7, 0, None));
-        let since = diary.of("aggregator").since("queued");
+        let since = diary.of(&AGGREGATOR).since("queued");
         assert_eq!(since, Some(after(Timestamp::UNIX_EPOCH, Duration::from_secs(5))));
-        let page = diary.of("db-generator");
+        let page = diary.of(&GENERATOR);
         assert_eq!((page.failures, page.error.as_deref(), page.last), (1, Some("no disk"), None));
-        assert_eq!(diary.of("discover").sum("pages"), 0);
+        assert_eq!(diary.of(&WorkerId::new("other", "aggregator")).sum("pages"), 0);
     }
 }

@@ -3,22 +3,44 @@
 use async_trait::async_trait;
 use stint_aws::{ThrottleMemory, ThrottleRecord};
 use stint_core::ports::PortResult;
+use stint_core::worker::WorkerId;
 use stint_mongo::MongoRecords;
 
 /// The name of the collection.
 pub(super) const THROTTLES: &str = "throttles";
 
 /// Stores the state of the throttle on Lambda's event source mappings.
-pub(super) struct ThrottleRecords(pub(super) MongoRecords);
+///
+/// Earlier versions stored a worker's record under the worker's name alone. Such a record is read until the worker's own is
+/// written for the first time.
+pub(super) struct ThrottleRecords {
+    records: MongoRecords,
+    /// The workers that may have a record under their name alone.
+    named_alone: Vec<WorkerId>,
+}
+
+impl ThrottleRecords {
+    /// Returns the records in `records`.
+    pub(super) fn new(records: MongoRecords, named_alone: &[WorkerId]) -> ThrottleRecords {
+        ThrottleRecords { records, named_alone: named_alone.to_vec() }
+    }
+}
 
 #[async_trait]
 impl ThrottleMemory for ThrottleRecords {
-    async fn load(&self, worker: &str) -> PortResult<ThrottleRecord> {
-        let found = self.0.load::<ThrottleRecord>(worker).await?;
-        Ok(found.map_or_else(ThrottleRecord::default, |(version, record)| ThrottleRecord { version, ..record }))
+    async fn load(&self, worker: &WorkerId) -> PortResult<ThrottleRecord> {
+        if let Some((version, record)) = self.records.load::<ThrottleRecord>(&worker.to_string()).await? {
+            return Ok(ThrottleRecord { version, ..record });
+        }
+        if !self.named_alone.contains(worker) {
+            return Ok(ThrottleRecord::default());
+        }
+        let before = self.records.load::<ThrottleRecord>(&worker.name).await?;
+        // Version 0: the worker's own record is not there yet.
+        Ok(before.map_or_else(ThrottleRecord::default, |(_, record)| ThrottleRecord { version: 0, ..record }))
     }
 
-    async fn replace(&self, worker: &str, record: &ThrottleRecord) -> PortResult<bool> {
-        self.0.replace(worker, record.version, record).await
+    async fn replace(&self, worker: &WorkerId, record: &ThrottleRecord) -> PortResult<bool> {
+        self.records.replace(&worker.to_string(), record.version, record).await
     }
 }

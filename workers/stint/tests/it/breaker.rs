@@ -44,7 +44,10 @@ fn throttle_show_says_what_holds_a_worker_back_beside_its_number() {
     let program = in_an_outage();
     let text = program.succeed(&["throttle", "show"]);
     for worker in ["rank-fetcher", "refresher"] {
-        assert!(text.contains(&format!("\n{worker} waits for warcraftlogs-api, which is down since ")), "{text}");
+        assert!(
+            text.contains(&format!("\nwarcraftlogs/{worker} waits for warcraftlogs-api, which is down since ")),
+            "{text}"
+        );
     }
 }
 

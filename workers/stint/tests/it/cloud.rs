@@ -92,19 +92,24 @@ impl Emulator {
         format!("{}-{name}", self.prefix)
     }
 
-    fn function(&self, worker: &str) -> String {
-        format!("arn:aws:lambda:{REGION}:{ACCOUNT}:function:{}-{worker}", self.prefix)
+    fn function(&self, fleet: &str, worker: &str) -> String {
+        format!("arn:aws:lambda:{REGION}:{ACCOUNT}:function:{}-{fleet}-{worker}", self.prefix)
     }
 
     /// Creates the fleet's queues as Terraform does.
     pub(crate) async fn create_queues(&self) {
         for queue in [QUEUE, REFRESH_QUEUE] {
             let (live, dead) = (self.queue(queue), format!("{}-dead-letters", self.queue(queue)));
-            self.json("sqs", "AmazonSQS.CreateQueue", json!({ "QueueName": dead })).await;
+            self.create_queue(&dead, json!({})).await;
             let policy = json!({ "deadLetterTargetArn": format!("arn:aws:sqs:{REGION}:{ACCOUNT}:{dead}"), "maxReceiveCount": 5 });
             let attributes = json!({ "RedrivePolicy": policy.to_string() });
-            self.json("sqs", "AmazonSQS.CreateQueue", json!({ "QueueName": live, "Attributes": attributes })).await;
+            self.create_queue(&live, attributes).await;
         }
+    }
+
+    /// Creates a queue by its name in SQS.
+    pub(crate) async fn create_queue(&self, name: &str, attributes: Value) {
+        self.json("sqs", "AmazonSQS.CreateQueue", json!({ "QueueName": name, "Attributes": attributes })).await;
     }
 
     /// Creates everything that Terraform creates and the emulator supports. Returns the id of the rank fetcher's
@@ -115,31 +120,45 @@ impl Emulator {
             let parameter = json!({ "Name": self.secret(name), "Value": value, "Type": "SecureString" });
             self.json("ssm", "AmazonSSM.PutParameter", parameter).await;
         }
+        self.create_role().await;
+        let group = format!("/schedule-groups/{}", self.prefix);
+        self.request("scheduler", "POST", &group, "Content-Type: application/json\r\n", "{}").await.unwrap();
+        self.create_mapping(stint_warcraftlogs::FLEET, "rank-fetcher", QUEUE).await
+    }
+
+    /// Creates the role of the functions.
+    pub(crate) async fn create_role(&self) {
         let form = "Content-Type: application/x-www-form-urlencoded\r\n";
         let role =
             format!("Action=CreateRole&RoleName={}&AssumeRolePolicyDocument=%7B%7D&Version=2010-05-08", self.prefix);
         self.request("iam", "POST", "/", form, &role).await.unwrap();
-        let group = format!("/schedule-groups/{}", self.prefix);
-        self.request("scheduler", "POST", &group, "Content-Type: application/json\r\n", "{}").await.unwrap();
-        self.create_mapping().await
     }
 
-    async fn create_mapping(&self) -> String {
+    /// Creates the function of a worker and the mapping that feeds it from a queue. Returns the mapping's id.
+    pub(crate) async fn create_mapping(&self, fleet: &str, worker: &str, queue: &str) -> String {
+        let function_arn = self.function(fleet, worker);
         let content = "Content-Type: application/json\r\n";
         // The code is an empty zip archive in base64.
         let function = json!({
-            "FunctionName": format!("{}-rank-fetcher", self.prefix), "Runtime": "provided.al2023", "Handler": "bootstrap",
+            "FunctionName": function_arn.rsplit(':').next(), "Runtime": "provided.al2023", "Handler": "bootstrap",
             "Role": self.role(), "Code": { "ZipFile": format!("UEsFBg{}", "A".repeat(24) + "==") },
         });
         self.request("lambda", "POST", "/2015-03-31/functions", content, &function.to_string()).await.unwrap();
         // Disabled, because the emulator would receive the messages of an enabled mapping, and the functions run here.
         let mapping = json!({
-            "EventSourceArn": format!("arn:aws:sqs:{REGION}:{ACCOUNT}:{}", self.queue(QUEUE)),
-            "FunctionName": self.function("rank-fetcher"), "BatchSize": 5, "Enabled": false,
+            "EventSourceArn": format!("arn:aws:sqs:{REGION}:{ACCOUNT}:{}", self.queue(queue)),
+            "FunctionName": function_arn, "BatchSize": 5, "Enabled": false,
         });
         let path = "/2015-03-31/event-source-mappings/";
         let mapping = self.request("lambda", "POST", path, content, &mapping.to_string()).await.unwrap();
         mapping["UUID"].as_str().unwrap().to_owned()
+    }
+
+    /// Returns whether a mapping polls.
+    pub(crate) async fn is_enabled(&self, mapping: &str) -> bool {
+        let path = format!("/2015-03-31/event-source-mappings/{mapping}");
+        let mapping = self.request("lambda", "GET", &path, "", "").await.unwrap();
+        mapping["State"].as_str().is_some_and(|state| state.starts_with("Enabl"))
     }
 
     pub(crate) fn secret(&self, name: &str) -> String {
@@ -167,7 +186,7 @@ impl Emulator {
     pub(crate) fn settings(&self) -> Vec<(&'static str, String)> {
         vec![
             ("STINT_PROFILE", "aws".to_owned()),
-            ("STINT_AWS_FUNCTION", self.function("{}")),
+            ("STINT_AWS_FUNCTION", self.function("{fleet}", "{worker}")),
             ("STINT_AWS_SCHEDULE_GROUP", self.prefix.clone()),
             ("STINT_AWS_SCHEDULER_ROLE", self.role()),
         ]

@@ -91,6 +91,30 @@ fn settings_that_do_not_go_together_stop_their_own_fleet() {
 }
 
 #[test]
+fn a_malformed_setting_of_a_fleet_stops_no_other() {
+    let program = Program::new().with("CONCURRENCY_LIMIT", "many").with("POE_CONTACT", "you@example.org");
+    program.succeed(&["throttle", "pause", "poe/watcher"]);
+    program.succeed(&["throttle", "show", "poe/watcher"]);
+    program.succeed(&["queue", "purge", "poe-chain", "--yes"]);
+    assert!(program.fail(&["status", "poe"]).starts_with("error: poe-stashes was never started here"));
+    for arguments in [
+        &["up", "poe"][..],
+        &["up", "poe-stashes", "--wcl-api-url", "no url"],
+        &["run", "poe/watcher"],
+        &["run", "poe/watcher", "--concurrency-limit", "many"],
+    ] {
+        let error = program.fail(arguments);
+        assert!(error.starts_with("error: POE_CLIENT_ID is not set"), "{arguments:?}: {error}");
+    }
+    for arguments in [&["up"][..], &["up", "wcl"], &["up", "poe", "wcl"], &["run", "wcl/reviver"]] {
+        let ran = program.run(arguments);
+        assert!(ran.code == 2 && ran.stderr.contains("'many'") && ran.stderr.contains("CONCURRENCY_LIMIT"), "{ran:?}");
+    }
+    let program = Program::new().with("POE_REALM", "moon");
+    assert!(program.fail(&["up", "wcl"]).starts_with("error: WCL_KEYS is not set"));
+}
+
+#[test]
 fn what_a_publication_would_stumble_over_stops_the_start() {
     for (variable, value, expected) in [
         ("LUA_REPOSITORY", "absent.git", "LUA_REPOSITORY: there is no git repository at absent.git; create one with"),

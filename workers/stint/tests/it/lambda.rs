@@ -132,6 +132,9 @@ fn what_is_missing_is_named_before_the_first_event() {
     assert!(said(&[worker, api, profile]).starts_with("error: MONGODB_URI is not set"));
     let secrets = ("STINT_AWS_SECRETS", "/stint/warcraftlogs/MONGODB_URI");
     assert!(said(&[worker, api, profile, secrets]).starts_with("error: STINT_AWS_FUNCTION is not set"));
+    let (other, wrong) = (("STINT_WORKER", "poe-stashes/watcher"), ("CONCURRENCY_LIMIT", "many"));
+    let error = said(&[other, api, profile, wrong]);
+    assert!(error.starts_with("error: STINT_AWS_FUNCTION is not set"), "neither a database nor another fleet: {error}");
     let error = said(&[worker, api, ("WCL_VISIBILITY_SECONDS", "30")]);
     assert!(error.starts_with("error: WCL_VISIBILITY_SECONDS: 30 s are over while a call is under way"), "{error}");
     let error = said(&[worker, api, ("STINT_QUEUES", "rabbit")]);

@@ -63,7 +63,7 @@ pub(crate) fn clock() -> Arc<dyn Clock> {
 
 /// Returns the event that a schedule sends.
 pub(crate) fn tick(worker: &str) -> Value {
-    json!({ "wakeup": format!("start-{worker}"), "worker": worker, "due": SystemClock.now() })
+    json!({ "wakeup": format!("start-{worker}"), "worker": format!("warcraftlogs/{worker}"), "due": SystemClock.now() })
 }
 
 impl Stage {

@@ -156,7 +156,7 @@ async fn check(installation: &Installation) {
     assert_eq!(pages.len(), blobs(&installation.pages()), "blobs beside the chain");
     let (totals, count) = (progress.totals, pages.len() as u64);
     assert_eq!((totals.fetched, totals.stored, totals.lost, progress.open), (count, count, 0, vec![]));
-    check_index(&SqliteIndex::open(&installation.embedded).unwrap(), pages).await;
+    check_index(&SqliteIndex::open(installation.embedded.folder()).unwrap(), pages).await;
     let stored = installation.stored.counts().await.unwrap();
     assert_eq!((stored.unfinished(), stored.dead), (0, 0));
     assert_eq!(queue(&installation.embedded, Follower::SPEC).counts().await.unwrap().dead, 0);

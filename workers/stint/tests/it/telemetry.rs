@@ -70,7 +70,10 @@ fn a_demo_exports_what_it_reports() {
     assert_eq!(sum("stint.invocations"), reported("invocations", "total"));
     assert_eq!(sum("stint.wasted"), reported("invocations", "wasted"));
     assert_eq!(sum("stint.refusals") + sum("stint.failures") + sum("stint.dead_letters"), 0.0);
-    assert!(sum("stint.throttle_changes") > 0.0 && numbers["stint.wake_delay reviver count"] > 0.0, "{numbers:?}");
+    assert!(
+        sum("stint.throttle_changes") > 0.0 && numbers["stint.wake_delay warcraftlogs/reviver count"] > 0.0,
+        "{numbers:?}"
+    );
     let demo = program.file("stint-demo");
     let books = program.json(&["wcl", "keys", "--windows", "100", "--home", text(&demo)]);
     let windows = &books["windows"]["total"];
@@ -110,7 +113,8 @@ fn every_call_is_traced(received: &Received, calls: f64, invocations: f64) {
         assert!(ranks.end_time_unix_nano >= ranks.start_time_unix_nano);
     }
     let workers: BTreeSet<String> = named(INVOCATION).map(|span| attributes(span)["stint.worker"].clone()).collect();
-    assert!(["aggregator", "db-generator", "discover", "rank-fetcher"].iter().all(|name| workers.contains(*name)));
+    let expected = ["aggregator", "db-generator", "discover", "rank-fetcher"];
+    assert!(expected.iter().all(|name| workers.contains(&format!("warcraftlogs/{name}"))), "{workers:?}");
 }
 
 /// The upstream's error repeats the whole request, and the log is at its most detailed level.

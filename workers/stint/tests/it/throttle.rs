@@ -1,19 +1,25 @@
 //! Tests of `stint throttle`.
 
-use crate::cloud::Cloud;
+use serde_json::json;
+use stint_mongo::{Mongo, MongoRecords, MongoSettings};
+
+use crate::cloud::{Cloud, Emulator};
 use crate::program::Program;
 use crate::world::block_on;
 
 #[test]
 fn throttles_are_set_paused_and_shown() {
     let program = Program::new();
-    assert_eq!(program.succeed(&["throttle", "set", "wcl/rank-fetcher", "8"]), "rank-fetcher runs 8 at once\n");
+    assert_eq!(
+        program.succeed(&["throttle", "set", "wcl/rank-fetcher", "8"]),
+        "warcraftlogs/rank-fetcher runs 8 at once\n"
+    );
     program.succeed(&["throttle", "pause", "wcl/discover"]);
     insta::assert_snapshot!(program.redact(&program.succeed(&["throttle"])));
     let shown = program.json(&["throttle", "show"]);
     assert_eq!(shown["workers"][0]["effective"], 0);
     assert_eq!(shown["workers"][2]["set"], 8);
-    assert_eq!(program.succeed(&["throttle", "resume", "wcl/discover"]), "discover runs 1 at once\n");
+    assert_eq!(program.succeed(&["throttle", "resume", "wcl/discover"]), "warcraftlogs/discover runs 1 at once\n");
 }
 
 /// On AWS, a throttle is an event source mapping, which the discovery worker may not change.
@@ -49,22 +55,80 @@ fn a_number_for_a_worker_by_schedule_is_answered_with_what_helps() {
     assert!(ran.stderr.contains("warning: ") && ran.stderr.contains("pause it"), "{}", ran.stderr);
 }
 
-/// The state of its throttles is in the bucket of its pages.
-#[test]
-fn a_fleet_that_keeps_nothing_in_mongodb_is_steered_on_aws_without_it() {
-    let Some(Cloud { emulator, .. }) = Cloud::find() else { return };
+/// A program for `poe-stashes` as it is deployed: with a bucket for its pages, and without MongoDB and wake-ups.
+pub(crate) fn deployed(emulator: &Emulator) -> Program {
     let bucket = emulator.queue("pages");
     let place =
         "<CreateBucketConfiguration><LocationConstraint>eu-west-1</LocationConstraint></CreateBucketConfiguration>";
     block_on(emulator.request("s3", "PUT", &format!("/{bucket}"), "", place)).unwrap();
+    let is_needed = |name: &str| !["STINT_AWS_SCHEDULER_ROLE", "STINT_AWS_SCHEDULE_GROUP"].contains(&name);
     let settings = [emulator.places(), emulator.settings()].concat();
-    let program = settings.iter().fold(Program::new(), |program, (name, value)| program.with(name, value));
-    let program = program.with("POE_BLOBS", &format!("s3://{bucket}/pages"));
-    assert!(program.succeed(&["throttle", "pause", "poe/watcher"]).starts_with("watcher is paused; end it with"));
+    let settings = settings.iter().filter(|(name, _)| is_needed(name));
+    let program = settings.fold(Program::new(), |program, (name, value)| program.with(name, value));
+    program.with("POE_BLOBS", &format!("s3://{bucket}/pages"))
+}
+
+/// The state of its throttles is in the bucket of its pages.
+#[test]
+fn a_fleet_that_keeps_nothing_in_mongodb_is_steered_on_aws_without_it() {
+    let Some(Cloud { emulator, .. }) = Cloud::find() else { return };
+    let program = deployed(&emulator);
+    let paused = program.succeed(&["throttle", "pause", "poe/watcher"]);
+    assert!(paused.starts_with("poe-stashes/watcher is paused; end it with"), "{paused}");
     let shown = || program.json(&["throttle", "show", "poe/watcher"])["workers"][0].clone();
-    assert_eq!((&shown()["worker"], &shown()["paused"]), (&"watcher".into(), &true.into()));
+    let [fleet, worker] = ["fleet", "worker"].map(|field| shown()[field].clone());
+    assert_eq!((fleet, worker, shown()["paused"].clone()), ("poe-stashes".into(), "watcher".into(), true.into()));
     program.succeed(&["throttle", "resume", "poe/watcher"]);
     assert_eq!(shown()["paused"], false);
     assert!(program.fail(&["throttle", "pause", "wcl/discover"]).contains("MONGODB_URI is not set"));
     assert!(!program.home().exists());
+}
+
+#[test]
+fn a_pause_on_aws_reaches_the_function_of_the_worker_or_fails_with_its_name() {
+    let Some(Cloud { emulator, .. }) = Cloud::find() else { return };
+    let program = deployed(&emulator);
+    let error = program.fail(&["throttle", "pause", "poe-stashes/follower"]);
+    assert!(error.contains(&emulator.queue("poe-stashes-follower")), "{error}");
+    let paused = || program.json(&["throttle", "show", "poe/follower"])["workers"][0]["paused"].clone();
+    assert_eq!(paused(), false, "what the function did not hear is not shown");
+    let mappings = block_on(async {
+        emulator.create_role().await;
+        let mut mappings = Vec::new();
+        for (fleet, queue) in [("poe-stashes", "poe-chain"), ("other", "others")] {
+            emulator.create_queue(&emulator.queue(queue), json!({})).await;
+            mappings.push(emulator.create_mapping(fleet, "follower", queue).await);
+        }
+        mappings
+    });
+    let enabled = |mapping: &str| block_on(emulator.is_enabled(mapping));
+    // The mappings of a deployment begin disabled here, and a number enables the one of its worker.
+    program.succeed(&["throttle", "resume", "poe-stashes/follower"]);
+    program.succeed(&["throttle", "set", "poe-stashes/follower", "2"]);
+    assert_eq!((enabled(&mappings[0]), enabled(&mappings[1])), (true, false), "the other fleet's function is another");
+    program.succeed(&["throttle", "pause", "poe-stashes/follower"]);
+    assert_eq!((enabled(&mappings[0]), paused()), (false, true.into()));
+}
+
+/// Earlier versions stored it under the worker's name alone.
+#[test]
+fn what_an_earlier_version_has_told_aws_is_known() {
+    let Some(Cloud { emulator, database }) = Cloud::find() else { return };
+    let settings = [emulator.places(), emulator.settings()].concat();
+    let program = settings.iter().fold(Program::new(), |program, (name, value)| program.with(name, value));
+    let program = program.with("MONGODB_URI", &database);
+    block_on(async {
+        let settings = MongoSettings {
+            mongodb_uri: Some(database.clone().into()),
+            mongodb_database: Some(emulator.queue("").trim_end_matches('-').to_owned()),
+        };
+        let mongo = Mongo::connect(&settings).await.unwrap();
+        let records = MongoRecords::new(&mongo, "throttles");
+        let record = json!({ "version": 7, "written": { "concurrency": 5, "paused": true }, "intent": null });
+        assert!(records.replace("discover", 0, &record).await.unwrap());
+    });
+    let shown = || program.json(&["throttle", "show", "wcl/discover"])["workers"][0].clone();
+    assert_eq!((&shown()["set"], &shown()["paused"]), (&5.into(), &true.into()));
+    program.succeed(&["throttle", "resume", "wcl/discover"]);
+    assert_eq!((&shown()["set"], &shown()["paused"]), (&5.into(), &false.into()));
 }

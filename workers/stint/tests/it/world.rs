@@ -57,7 +57,7 @@ impl World {
     }
 
     fn pool(&self) -> Arc<dyn KeyPool> {
-        self.embedded.key_pool(LedgerSettings::plain(Duration::from_secs(3600)))
+        self.embedded.key_pool(LedgerSettings::plain(Duration::from_secs(3600))).unwrap()
     }
 
     /// Opens the breaker of `upstream` because of a challenge.
@@ -179,7 +179,11 @@ impl World {
     /// Returns the workers that have a one-time wake-up.
     pub(crate) async fn woken(&self) -> Vec<String> {
         let wakeups = self.embedded.wakeups().list().await.unwrap();
-        wakeups.into_iter().filter(|wakeup| wakeup.period.is_none()).map(|wakeup| wakeup.worker).collect()
+        wakeups
+            .into_iter()
+            .filter(|wakeup| wakeup.period.is_none())
+            .map(|wakeup| wakeup.worker.name.into_owned())
+            .collect()
     }
 
     /// Returns the milestones that the fleet has passed.
@@ -202,10 +206,17 @@ impl World {
     /// Sets the schedules of a running fleet, and the reviver's wake-up.
     pub(crate) async fn schedules(&self) {
         let wakeups = self.embedded.wakeups();
-        for (worker, minutes) in [("discover", 30), ("aggregator", 180), ("reviver", 60), ("db-generator", 1440)] {
-            wakeups.every(&format!("schedule-{worker}"), worker, Duration::from_secs(minutes * 60)).await.unwrap();
+        for (name, minutes) in [("discover", 30), ("aggregator", 180), ("reviver", 60), ("db-generator", 1440)] {
+            wakeups
+                .every(
+                    &format!("schedule-{name}"),
+                    &stint_warcraftlogs::worker(name),
+                    Duration::from_secs(minutes * 60),
+                )
+                .await
+                .unwrap();
         }
         let at = after(self.now(), Duration::from_secs(600));
-        wakeups.once(REVIVE, "reviver", at).await.unwrap();
+        wakeups.once(REVIVE, &stint_warcraftlogs::worker("reviver"), at).await.unwrap();
     }
 }

@@ -264,7 +264,7 @@ impl PassReader<'_> {
                 report.stopped = Some(error.to_string());
                 match error {
                     SourceError::Refused(_) => {
-                        Metric::DiscoveryStops.record(Discover::SPEC.name, 1.0);
+                        Metric::DiscoveryStops.record(&Discover::SPEC.id().to_string(), 1.0);
                         None
                     }
                     SourceError::NoPoints { until } | SourceError::Down { until, .. } => {
@@ -328,7 +328,7 @@ impl Progress {
 
 /// Reports a doubt to the operator, in the log and as an alarm.
 fn alarm_and_log(rule: &Rule, doubt: &RuleDoubt, until: Timestamp) {
-    Metric::DiscoveryStops.record(Discover::SPEC.name, 1.0);
+    Metric::DiscoveryStops.record(&Discover::SPEC.id().to_string(), 1.0);
     tracing::warn!(
         rule = rule.id,
         "what discovery found for rule {id} makes no sense, and the rule rests until {until}: {reason}. `stint wcl rules sample \

@@ -66,7 +66,11 @@ fn play_a_day(setup: Setup, kinds: &[Request], fault: Fault) -> usize {
             })
             .await;
         assert!(is_open(&world).await, "{fault:?}");
-        assert_eq!(world.stores.throttle.read("rank-fetcher").await.unwrap().set, Some(0), "{fault:?}");
+        assert_eq!(
+            world.stores.throttle.read(&stint_warcraftlogs::worker("rank-fetcher")).await.unwrap().set,
+            Some(0),
+            "{fault:?}"
+        );
         until_woken(&world, after(world.clock.now(), DAY)).await;
         let sent = world.network.sent_in_all() - before;
         assert_eq!(world.dead_letters().await, [], "{fault:?}");

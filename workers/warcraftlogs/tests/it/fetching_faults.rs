@@ -185,7 +185,7 @@ fn a_key_that_is_revoked_in_its_window_rests_and_the_other_one_goes_on() {
     let world = setup.build();
     play(&world, async {
         world.queue_everybody().await;
-        world.stores.throttle.set("rank-fetcher", 2).await.unwrap();
+        world.stores.throttle.set(&stint_warcraftlogs::worker("rank-fetcher"), 2).await.unwrap();
         let calls = || world.network.sent(Request::Ranks);
         let fleet = world.start();
         fleet

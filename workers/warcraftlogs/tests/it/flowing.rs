@@ -204,7 +204,7 @@ fn a_discovery_that_ends_before_it_wakes_anybody_is_made_up_for_by_its_schedule(
         // As if the process had exited between the two steps: the rule is finished, and no wake-up is set.
         fleet.run("discover").await;
         for wakeup in world.stores.wakeups.list().await.unwrap() {
-            world.stores.wakeups.cancel(&wakeup.name).await.unwrap();
+            world.stores.wakeups.cancel(stint_warcraftlogs::FLEET, &wakeup.name).await.unwrap();
         }
         fleet.set_schedules().await;
         fleet.run_while(generated(&world, &fleet, 1, after(began, 31 * Duration::from_secs(60)))).await;

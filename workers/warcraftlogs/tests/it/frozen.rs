@@ -152,7 +152,7 @@ fn many_processes_ask_once() {
 }
 
 /// Passes one player to a worker by hand, with `time` until its deadline. Returns its report.
-async fn fetch(world: &World, worker: &str, time: Duration) -> Value {
+async fn fetch(world: &World, worker: &'static str, time: Duration) -> Value {
     let id = world.population().discoverable(&[(26, 4)])[0];
     let body = PlayerMessage { player_ref: PlayerRef::Id(id), raids_to_scrap: world.raids_of(id) }.to_body();
     let event = Event::Manual(serde_json::from_str(&body).unwrap());

@@ -85,7 +85,7 @@ async fn discover(world: &World, ids: &[PlayerId]) {
 fn kill_the_aggregator(seed: u64, life: &Life) -> u64 {
     let world = world(seed, 1);
     play(&world, async {
-        world.stores.throttle.set("rank-fetcher", 1).await.unwrap();
+        world.stores.throttle.set(&stint_warcraftlogs::worker("rank-fetcher"), 1).await.unwrap();
         discover(&world, &world.everybody()).await;
         let killed = world.start_with(life);
         let run = killed.invoke("aggregator", Event::Manual(Value::Null), Duration::from_secs(900));
@@ -119,7 +119,7 @@ fn a_hidden_or_unknown_player_is_not_asked_for_again_either() {
     setup.settings.concurrency_limit = 1;
     let world = setup.build();
     play(&world, async {
-        world.stores.throttle.set("rank-fetcher", 1).await.unwrap();
+        world.stores.throttle.set(&stint_warcraftlogs::worker("rank-fetcher"), 1).await.unwrap();
         let population = world.population();
         let first = |fate: &Fate| population.with_fate(population.rankings(), *fate)[0];
         let ids: Vec<PlayerId> = [Fate::Hidden, Fate::Unknown, Fate::NeverClassed].iter().map(first).collect();

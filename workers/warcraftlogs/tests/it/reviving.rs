@@ -26,7 +26,7 @@ async fn run_dry(world: &World) {
 }
 
 async fn throttle(world: &World) -> Option<u32> {
-    world.stores.throttle.read("rank-fetcher").await.unwrap().set
+    world.stores.throttle.read(&stint_warcraftlogs::worker("rank-fetcher")).await.unwrap().set
 }
 
 async fn parked(world: &World) -> u64 {
@@ -107,7 +107,7 @@ fn a_lost_wake_up_is_covered_by_the_sweep() {
     let world = dry(4);
     play(&world, async {
         run_dry(&world).await;
-        world.stores.wakeups.cancel(REVIVE).await.unwrap();
+        world.stores.wakeups.cancel(stint_warcraftlogs::FLEET, REVIVE).await.unwrap();
         let began = world.clock.now();
         let fleet = world.start();
         fleet.set_schedules().await;
@@ -147,7 +147,7 @@ fn a_reviver_by_hand_is_a_reviver() {
     let world = dry(6);
     play(&world, async {
         run_dry(&world).await;
-        world.stores.wakeups.cancel(REVIVE).await.unwrap();
+        world.stores.wakeups.cancel(stint_warcraftlogs::FLEET, REVIVE).await.unwrap();
         world.pass(610).await;
         let fleet = world.start();
         let due = world.clock.now();
@@ -165,13 +165,13 @@ fn an_operators_pause_is_not_the_revivers_to_end() {
     let world = dry(7);
     play(&world, async {
         run_dry(&world).await;
-        world.stores.throttle.pause("rank-fetcher").await.unwrap();
+        world.stores.throttle.pause(&stint_warcraftlogs::worker("rank-fetcher")).await.unwrap();
         world.start().run_until(after(world.clock.now(), Duration::from_secs(1_300))).await;
         let served = world.ranked().await.len();
-        assert!(world.stores.throttle.read("rank-fetcher").await.unwrap().paused);
+        assert!(world.stores.throttle.read(&stint_warcraftlogs::worker("rank-fetcher")).await.unwrap().paused);
         world.start().run_until(after(world.clock.now(), Duration::from_secs(60))).await;
         assert_eq!(world.ranked().await.len(), served, "a paused worker does not start");
-        world.stores.throttle.resume("rank-fetcher").await.unwrap();
+        world.stores.throttle.resume(&stint_warcraftlogs::worker("rank-fetcher")).await.unwrap();
         world.start().run_until_idle().await;
         world.assert_all_served().await;
     });

@@ -94,7 +94,7 @@ async fn discovered(world: &World) {
     world.add_rules(0).await;
     world.start().discover_everything().await;
     for wakeup in wakeups(world).await {
-        world.stores.wakeups.cancel(&wakeup).await.unwrap();
+        world.stores.wakeups.cancel(stint_warcraftlogs::FLEET, &wakeup).await.unwrap();
     }
 }
 
@@ -137,7 +137,7 @@ fn a_discovery_never_sets_the_wake_up_that_has_started_it() {
         let rule = world.stores.rules.list().await.unwrap().documents.remove(0).rule.id;
         let run = async |wakeup: &str| {
             for known in wakeups(&world).await {
-                world.stores.wakeups.cancel(&known).await.unwrap();
+                world.stores.wakeups.cancel(stint_warcraftlogs::FLEET, &known).await.unwrap();
             }
             let event = Event::Tick { due: world.clock.now(), wakeup: Some(wakeup.to_owned()) };
             fleet.invoke("discover", event, TIME).await.unwrap();
@@ -173,7 +173,7 @@ fn an_aggregator_never_sets_the_wake_up_that_has_started_it() {
             let event = Event::Tick { due: world.clock.now(), wakeup: Some(fired.to_owned()) };
             fleet.invoke("aggregator", event, TIME).await.unwrap();
             assert_eq!(wakeups(&world).await, [set]);
-            world.stores.wakeups.cancel(set).await.unwrap();
+            world.stores.wakeups.cancel(stint_warcraftlogs::FLEET, set).await.unwrap();
         }
     });
 }

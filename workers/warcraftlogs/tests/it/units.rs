@@ -34,7 +34,7 @@ fn counting(setup: Setup, faults: SectionFaults) -> Setup {
 fn one_at_a_time(mut setup: Setup) -> World {
     setup.settings.concurrency_limit = 1;
     let world = setup.build();
-    futures::executor::block_on(world.stores.throttle.set("rank-fetcher", 1)).unwrap();
+    futures::executor::block_on(world.stores.throttle.set(&stint_warcraftlogs::worker("rank-fetcher"), 1)).unwrap();
     world
 }
 

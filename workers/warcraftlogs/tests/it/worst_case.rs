@@ -28,7 +28,7 @@ async fn fetch_one(world: &World, fleet: &Process) -> Result<Outcome, WorkerErro
 }
 
 async fn concurrency(world: &World) -> Option<u32> {
-    world.stores.throttle.read("rank-fetcher").await.unwrap().set
+    world.stores.throttle.read(&stint_warcraftlogs::worker("rank-fetcher")).await.unwrap().set
 }
 
 #[test]
@@ -57,7 +57,7 @@ fn each_refusal_is_an_error_and_one_less_concurrency_and_at_0_the_reviver_is_sch
         assert_eq!(world.books().charged.micros(), 0);
         let wakeups = world.stores.wakeups.list().await.unwrap();
         let reset = world.books().keys[0].windows[0].reset;
-        assert_eq!((wakeups.len(), wakeups[0].name.as_str(), wakeups[0].worker.as_str()), (1, REVIVE, "reviver"));
+        assert_eq!((wakeups.len(), wakeups[0].name.as_str(), &*wakeups[0].worker.name), (1, REVIVE, "reviver"));
         assert!(wakeups[0].at >= reset && wakeups[0].at <= after(reset, Duration::from_secs(10)));
         // An invocation that was already under way finds a concurrency of 0; its call costs points nevertheless.
         assert!(fetch_one(&world, &fleet).await.is_err());

@@ -11,7 +11,7 @@ use stint_core::clock::to_millis;
 use stint_core::ports::PortResult;
 use stint_embedded::rusqlite::{Connection, Result};
 use stint_embedded::upkeep::FileSpec;
-use stint_embedded::{Database, Embedded, Rows};
+use stint_embedded::{Database, Folder, Rows};
 
 use super::{Changes, Index, IndexCounts, Snapshot};
 use page::take_over;
@@ -29,9 +29,9 @@ impl SqliteIndex {
     /// The specification of the file, for checks, repairs and backups.
     pub const SPEC: FileSpec = FileSpec { name: FILE, migrations: MIGRATIONS, rows: ROWS };
 
-    /// Opens `poe-index.db`.
-    pub fn open(embedded: &Embedded) -> PortResult<SqliteIndex> {
-        Ok(SqliteIndex { database: embedded.database_for(Rows::Large, FILE, MIGRATIONS)? })
+    /// Opens `poe-index.db`. It is here whatever the fleet's queues are, and needs no other file.
+    pub fn open(folder: &Folder) -> PortResult<SqliteIndex> {
+        Ok(SqliteIndex { database: folder.database_for(Rows::Large, FILE, MIGRATIONS)? })
     }
 }
 

@@ -1,9 +1,6 @@
 //! The content of the index after pages were applied.
 
-use std::sync::Arc;
-
 use futures::executor::block_on;
-use stint_core::clock::ManualClock;
 use stint_embedded::Mode;
 
 use super::super::{ItemRow, PriceRow, StashRow};
@@ -15,7 +12,7 @@ fn second(second: i64) -> Timestamp {
 }
 
 fn index() -> SqliteIndex {
-    SqliteIndex::open(&Embedded::in_memory(Arc::new(ManualClock::new(Timestamp::UNIX_EPOCH))).unwrap()).unwrap()
+    SqliteIndex::open(&Folder::in_memory()).unwrap()
 }
 
 fn price(each: f64) -> PriceRow {
@@ -169,8 +166,7 @@ fn tables_of_the_first_version_are_taken_over() {
     });
     block_on(fill).unwrap();
     drop(old);
-    let clock = Arc::new(ManualClock::new(Timestamp::UNIX_EPOCH));
-    let index = SqliteIndex::open(&Embedded::open(home.path(), Mode::Shared, clock).unwrap()).unwrap();
+    let index = SqliteIndex::open(&Folder::open(home.path(), Mode::Shared).unwrap()).unwrap();
     assert_eq!(items(&index), ["a in s 1.0 chaos 1 1"]);
     assert_eq!(events(&index), ["1 new a in s 1.0 chaos"]);
     let same = apply(&index, 3, &[listed("s", &[item("a", 1.0)])]);

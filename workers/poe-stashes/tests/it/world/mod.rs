@@ -121,7 +121,7 @@ impl World {
             chain: chain.clone(),
             heads: chain,
             pages: Arc::new(Objects::in_memory()),
-            index: Arc::new(SqliteIndex::open(&embedded).unwrap()),
+            index: Arc::new(SqliteIndex::open(embedded.folder()).unwrap()),
             baton: queue(CHAIN_QUEUE, Follower::SPEC.queue().unwrap()),
             stored: queue(PAGES_QUEUE, Indexer::SPEC.queue().unwrap()),
             breakers: embedded.breakers(),

@@ -5,13 +5,12 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::FutureExt;
 use futures::future::{join, join_all};
 use jiff::Timestamp;
 use serde_json::Value;
 use stint_core::clock::{Clock, after};
 use stint_core::registry::Registry;
-use stint_core::worker::{Event, Invocation, Outcome, Stop, WorkerError};
+use stint_core::worker::{Event, Invocation, Outcome, Stop, WorkerError, WorkerId};
 use stint_host::{Changed, LocalHost, Ports};
 use stint_poe_stashes::FLEET;
 use stint_poe_stashes::client::Api;
@@ -60,8 +59,8 @@ impl Process {
         let transport = MortalStore::new(&world.transport, life);
         let api = Arc::new(Api::new(&world.settings, transport, &stores.breakers, clock.clone()).unwrap());
         let registry = registry(world, &stores, &api);
-        let queues = world.embedded.queues().clone();
-        let changed: Changed = Arc::new(move || queues.changed().boxed());
+        let files = world.embedded.clone();
+        let changed: Changed = Arc::new(move || files.changed());
         let ports = Ports {
             queues: BTreeMap::from([
                 (CHAIN_QUEUE.to_owned(), stores.baton.clone()),
@@ -79,14 +78,19 @@ impl Process {
     }
 
     /// Runs a worker once, manually, with `time` until its deadline.
-    pub(crate) async fn invoke(&self, worker: &str, event: Event, time: Duration) -> Result<Outcome, WorkerError> {
-        let worker = self.registry.find(FLEET, worker).unwrap();
+    pub(crate) async fn invoke(
+        &self,
+        worker: &'static str,
+        event: Event,
+        time: Duration,
+    ) -> Result<Outcome, WorkerError> {
+        let worker = self.registry.find(&WorkerId::new(FLEET, worker)).unwrap();
         let invocation = Invocation::new(self.clock.clone(), after(self.clock.now(), time), self.stop.clone());
         worker.invoke(event, &invocation).await
     }
 
     /// Runs a worker once, manually, and returns its report.
-    pub(crate) async fn run(&self, worker: &str, event: Value) -> Value {
+    pub(crate) async fn run(&self, worker: &'static str, event: Value) -> Value {
         self.invoke(worker, Event::Manual(event), Duration::from_secs(15 * 60)).await.unwrap().report
     }
 

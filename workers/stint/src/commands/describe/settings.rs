@@ -6,7 +6,7 @@ use serde::Serialize;
 use stint_host::config::{LogSettings, TelemetrySettings};
 
 use crate::config::{HomeSettings, LambdaSettings};
-use crate::fleets::settings::FleetSettings;
+use crate::fleets::settings::GivenSettings;
 use crate::wiring::BackendSettings;
 
 /// The settings under one heading.
@@ -45,7 +45,7 @@ pub(super) struct Value {
 pub(super) fn sections() -> Vec<Section> {
     let commands = [
         HomeSettings::augment_args(Command::new("stint")),
-        FleetSettings::augment_args(Command::new("stint")),
+        GivenSettings::augment_args(Command::new("stint")),
         BackendSettings::augment_args(Command::new("stint")),
         LambdaSettings::augment_args(Command::new("stint")),
         LogSettings::augment_args(Command::new("stint")),

@@ -7,8 +7,8 @@ use stint_core::ports::Queue;
 use stint_core::worker::Spec;
 
 use crate::commands::meant::Meant;
-use crate::fleets::first_fed;
 use crate::fleets::fleet::Fleet;
+use crate::fleets::{Member, first_fed, members};
 use crate::views::queue::QueueView;
 
 /// A queue and the fleet that owns it.
@@ -20,6 +20,12 @@ pub(super) struct Found {
 /// Returns the queue that is used when none is named.
 pub(super) fn backlog() -> &'static str {
     first_fed().and_then(|member| member.spec.queue()).map_or("the first", |trigger| trigger.queue)
+}
+
+/// Returns the fleet whose worker is fed by the queue with this name.
+pub(super) fn fleet_of(queue: &str) -> Option<&'static dyn Fleet> {
+    let is_fed = |member: &Member| member.spec.queue().is_some_and(|trigger| trigger.queue == queue);
+    members().find(is_fed).map(|member| member.fleet)
 }
 
 /// Returns all queues of the fleets, each fleet's backlog first.

@@ -9,10 +9,11 @@ use stint_core::ports::{Counts, PortError};
 
 use super::meant::Meant;
 use crate::context::Context;
+use crate::fleets::fleet::Fleet;
 use crate::table::Table;
 use crate::views::queue::QueueView;
 use crate::words::{count, number};
-use found::{Found, backlog, queues};
+use found::{Found, backlog, fleet_of, queues};
 
 /// What to do with queues.
 #[derive(clap::Args)]
@@ -31,6 +32,19 @@ enum Action {
     Redrive(Redrive),
     /// Delete dead letters, or all messages of a queue.
     Purge(Purge),
+}
+
+impl Action {
+    /// Returns the fleet of the named queue. Without a name, or with one that no queue has, any fleet may be meant.
+    fn fleets(&self) -> Vec<&'static dyn Fleet> {
+        let queue = match self {
+            Action::List => &None,
+            Action::Peek(arguments) => &arguments.queue,
+            Action::Redrive(arguments) => &arguments.queue,
+            Action::Purge(arguments) => &arguments.queue,
+        };
+        queue.as_deref().and_then(fleet_of).into_iter().collect()
+    }
 }
 
 #[derive(clap::Args)]
@@ -85,7 +99,7 @@ struct Purged {
 
 /// Lists queues, looks into one, or changes one.
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Result<()> {
-    let meant = Meant::installed(&[], context).await?;
+    let meant = Meant::installed(&arguments.action.fleets(), context).await?;
     match arguments.action {
         Action::List => list(&meant, context).await,
         Action::Peek(arguments) => peek::run(&arguments, &meant, context).await,

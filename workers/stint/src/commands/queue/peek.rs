@@ -18,7 +18,7 @@ const SHOWN: usize = 400;
 #[command(after_help = format!("Examples:\n  stint queue peek\n  stint queue peek {} --dead --max 50", backlog()))]
 pub(super) struct Peek {
     #[arg(help = format!("The queue; without it {}, the backlog", backlog()))]
-    queue: Option<String>,
+    pub(super) queue: Option<String>,
     /// The dead letters, oldest first, with the reason of each.
     #[arg(long)]
     dead: bool,

@@ -6,7 +6,7 @@ use anyhow::{Context, bail};
 use async_trait::async_trait;
 use stint_aws::{ThrottleMemory, ThrottleRecord};
 use stint_core::ports::{Breakers, PortResult, Queue, Throttle};
-use stint_core::worker::{Spec, Worker};
+use stint_core::worker::{Spec, Worker, WorkerId};
 use stint_poe_stashes::config::{Blobs, Settings};
 use stint_poe_stashes::follower::Follower;
 use stint_poe_stashes::indexer::Indexer;
@@ -66,7 +66,7 @@ pub(crate) async fn index_counts(backends: &Backends) -> anyhow::Result<Option<I
     if !backends.home.join("poe-index.db").is_file() {
         return Ok(None);
     }
-    Ok(Some(SqliteIndex::open(backends.embedded()?)?.counts().await?))
+    Ok(Some(SqliteIndex::open(&backends.folder()?)?.counts().await?))
 }
 
 /// Returns the throttle of the fleet's workers. For Lambda functions its state is kept in the bucket of the pages.
@@ -95,18 +95,18 @@ fn records(settings: &Settings, backends: &Backends, kind: &'static str) -> anyh
     }
 }
 
-/// The throttle state last sent to AWS for each worker.
+/// What AWS was last told of each worker's throttle, by the worker's name alone: no other fleet uses the prefix in the bucket.
 struct Memory(ObjectRecords);
 
 #[async_trait]
 impl ThrottleMemory for Memory {
-    async fn load(&self, worker: &str) -> PortResult<ThrottleRecord> {
-        let found = self.0.load::<ThrottleRecord>(worker).await?;
+    async fn load(&self, worker: &WorkerId) -> PortResult<ThrottleRecord> {
+        let found = self.0.load::<ThrottleRecord>(&worker.name).await?;
         Ok(found.map_or_else(ThrottleRecord::default, |(version, record)| ThrottleRecord { version, ..record }))
     }
 
-    async fn replace(&self, worker: &str, record: &ThrottleRecord) -> PortResult<bool> {
-        self.0.replace(worker, record.version, record).await
+    async fn replace(&self, worker: &WorkerId, record: &ThrottleRecord) -> PortResult<bool> {
+        self.0.replace(&worker.name, record.version, record).await
     }
 }
 

@@ -69,7 +69,7 @@ impl fleet::Workshop for Workshop<'_> {
             }
             name if name == Indexer::SPEC.name => {
                 let (max_page, event_retention) = (settings.poe_max_body as usize, settings.event_retention());
-                let index: Arc<dyn Index> = Arc::new(SqliteIndex::open(self.backends.embedded()?)?);
+                let index: Arc<dyn Index> = Arc::new(SqliteIndex::open(&self.backends.folder()?)?);
                 registry.with(Indexer::new(pages, index, IndexerSettings { max_page, event_retention }))
             }
             unknown => bail!("there is no way to build the worker {unknown}"),

@@ -120,7 +120,7 @@ mod tests {
         let workers = Workers::default();
         for spec in &WORKERS {
             let registry = workers.add(Registry::new(), spec).await.unwrap();
-            assert!(registry.find(spec.fleet, spec.name).is_some(), "{spec:?}");
+            assert!(registry.find(&spec.id()).is_some(), "{spec:?}");
         }
     }
 }

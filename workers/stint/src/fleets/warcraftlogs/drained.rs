@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use stint_core::clock::{after, before};
 use stint_core::ports::Wakeup;
-use stint_core::worker::Worker;
+use stint_core::worker::{Worker, WorkerId};
 use stint_warcraftlogs::aggregator::{Aggregator, unfinished};
 use stint_warcraftlogs::config::{DiscoverySource, Settings};
 use stint_warcraftlogs::db_generator::DbGenerator;
@@ -71,22 +71,28 @@ impl Drain {
             Rules::Unfinished => return Ok(Work::UnderWay),
         };
         if paused.is_none() && is_a_player_due(stores, settings, now).await? {
-            self.wake(stores, ALL_FRESH, Aggregator::SPEC.name, now).await?;
+            self.wake(stores, ALL_FRESH, &Aggregator::SPEC.id(), now).await?;
             return Ok(Work::UnderWay);
         }
         if databases_out_of_date(stores, now).await? {
-            let page = diary.of(DbGenerator::SPEC.name);
+            let page = diary.of(&DbGenerator::SPEC.id());
             if let Some(error) = page.error.filter(|_| page.failures >= GIVE_UP) {
                 return Ok(Work::Stopped(format!("{} fails: {error}", DbGenerator::SPEC.name)));
             }
-            self.wake(stores, GENERATE, DbGenerator::SPEC.name, now).await?;
+            self.wake(stores, GENERATE, &DbGenerator::SPEC.id(), now).await?;
             return Ok(Work::UnderWay);
         }
         Ok(paused.or_else(|| refused(&rules)).map_or(Work::Done, Work::Stopped))
     }
 
     /// Wakes a worker, unless it is about to be woken or was woken here a moment ago.
-    async fn wake(&mut self, stores: &Stores, name: &'static str, worker: &str, now: Timestamp) -> anyhow::Result<()> {
+    async fn wake(
+        &mut self,
+        stores: &Stores,
+        name: &'static str,
+        worker: &WorkerId,
+        now: Timestamp,
+    ) -> anyhow::Result<()> {
         let since = self.left.filter(|(left, _)| *left == name).map_or(now, |(_, since)| since);
         self.left = Some((name, since));
         if self.woken.is_some_and(|woken| after(woken, WAKE_AGAIN) > now) {
@@ -95,7 +101,7 @@ impl Drain {
         let wakeups = stores.wakeups.list().await?;
         // The aggregator wakes the database generator.
         let is_soon = |wakeup: &Wakeup| {
-            wakeup.at <= after(now, SOON) && [worker, Aggregator::SPEC.name].contains(&&*wakeup.worker)
+            wakeup.at <= after(now, SOON) && [worker, &Aggregator::SPEC.id()].contains(&&wakeup.worker)
         };
         if after(since, SOON) <= now || !wakeups.iter().any(is_soon) {
             stores.wakeups.once(name, worker, now).await?;

@@ -93,7 +93,7 @@ impl Fleet for WarcraftLogs {
     }
 
     async fn parked(&self, queue: &str, settings: &FleetSettings, backends: &Backends) -> anyhow::Result<u64> {
-        let pool = backends.pool(settings.get::<Settings>().ledger()).await?;
+        let pool = backends.pool_to_look_at(settings.get::<Settings>().ledger()).await?;
         Ok(pool.count_parked(queue).await?)
     }
 

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use stint_core::clock::between;
 use stint_core::ledger::{KeyState, KeyStatus};
 use stint_core::ports::{Counts, PortResult};
+use stint_core::worker::WorkerId;
 
 use super::stores::Stores;
 use crate::output::Output;
@@ -28,7 +29,7 @@ pub(crate) struct Snapshot {
 
 impl Snapshot {
     /// Reads the stores.
-    pub(crate) async fn take(stores: &Stores, worker: &str, limit: u32, now: Timestamp) -> PortResult<Snapshot> {
+    pub(crate) async fn take(stores: &Stores, worker: &WorkerId, limit: u32, now: Timestamp) -> PortResult<Snapshot> {
         let counts = stores.players.counts().await?;
         let (mut queued, mut parked) = (Counts::default(), 0);
         for queue in stores.queues() {

@@ -23,7 +23,8 @@ pub(super) const BEGINNING: &str = "`stint wcl rules add --help` and `stint up`"
 
 /// Returns what the fleet needs of the backends.
 pub(super) fn needs() -> Needs {
-    Needs::of(Uses { key_pool: true, stores: true, records: true }, &WORKERS)
+    let uses = Uses { key_pool: true, stores: true, records: true, wakeups: true };
+    Needs::of(uses, &WORKERS).with_earlier_records(&WORKERS)
 }
 
 /// Returns the trigger of the rank fetcher's queue.

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use anyhow::ensure;
 use jiff::Timestamp;
 use stint_core::ports::{Breakers, KeyPool, PortResult, Queue, Throttle, Wakeups};
-use stint_core::worker::Worker;
+use stint_core::worker::{Worker, WorkerId};
 use stint_embedded::Embedded;
+use stint_warcraftlogs::FLEET;
 use stint_warcraftlogs::aggregator::Aggregator;
 use stint_warcraftlogs::config::Settings;
 use stint_warcraftlogs::discover::Discover;
@@ -96,7 +97,7 @@ impl Stores {
     /// Opens the stores of an existing folder. A read-only command creates nothing.
     pub(crate) async fn existing(context: &Context) -> anyhow::Result<Stores> {
         ensure!(
-            context.is_installed()?,
+            context.is_installed(needs().uses)?,
             "there is nothing of Stint in {}: begin with {}, or name another folder with --home or STINT_HOME",
             context.home.display(),
             BEGINNING
@@ -107,7 +108,8 @@ impl Stores {
 
     /// Opens the stores for reading only. No file is created.
     pub(crate) async fn to_look_at(settings: &Settings, backends: &Backends) -> anyhow::Result<Stores> {
-        Stores::open(settings, backends, Collections::to_look_at(backends).await?).await
+        let pool = backends.pool_to_look_at(settings.ledger()).await?;
+        Stores::with(settings, backends, Collections::to_look_at(backends).await?, pool).await
     }
 
     /// Opens the stores selected by the environment. A folder is created if needed.
@@ -123,6 +125,15 @@ impl Stores {
         backends: &Backends,
         collections: Collections,
     ) -> anyhow::Result<Stores> {
+        Stores::with(settings, backends, collections, backends.pool(settings.ledger()).await?).await
+    }
+
+    async fn with(
+        settings: &Settings,
+        backends: &Backends,
+        collections: Collections,
+        pool: Arc<dyn KeyPool>,
+    ) -> anyhow::Result<Stores> {
         Ok(Stores {
             rules: collections.rules,
             discovers: collections.discovers,
@@ -133,7 +144,7 @@ impl Stores {
             hosts: Hosts::of(backends)?,
             queue: backends.queue(trigger().queue, queue_settings(settings))?,
             refreshes: backends.queue(REFRESH_QUEUE, queue_settings(settings))?,
-            pool: backends.pool(settings.ledger()).await?,
+            pool,
             breakers: backends.breakers()?,
             throttle: backends.throttle().await?,
             wakeups: backends.wakeups()?,
@@ -144,27 +155,31 @@ impl Stores {
     /// Starts a discovery if the fleet was ever started, because a rule is new and its next scheduled run may be half
     /// an hour away. A failure is only reported, because the schedule makes up for it.
     pub(crate) async fn start_discovery(&self, now: Timestamp) {
-        self.start(NEXT_DUE, Discover::SPEC.name, now).await;
+        self.start(NEXT_DUE, &Discover::SPEC.id(), now).await;
     }
 
     /// Starts the aggregator in the same way, because an operator changed players or rules. The aggregator determines
     /// whether there is work.
     pub(crate) async fn start_aggregator(&self, now: Timestamp) {
-        self.start(ALL_FRESH, Aggregator::SPEC.name, now).await;
+        self.start(ALL_FRESH, &Aggregator::SPEC.id(), now).await;
     }
 
-    async fn start(&self, name: &str, worker: &str, now: Timestamp) {
+    async fn start(&self, name: &str, worker: &WorkerId, now: Timestamp) {
         if let Err(error) = self.try_start(name, worker, now).await {
             tracing::warn!(%error, "cannot start {worker}, its schedule will: {error}");
         }
     }
 
-    async fn try_start(&self, name: &str, worker: &str, now: Timestamp) -> PortResult<()> {
-        let is_started = self.calls_functions || !self.wakeups.list().await?.is_empty();
-        if is_started {
+    async fn try_start(&self, name: &str, worker: &WorkerId, now: Timestamp) -> PortResult<()> {
+        if self.calls_functions || self.was_started().await? {
             self.wakeups.once(name, worker, now).await?;
         }
         Ok(())
+    }
+
+    /// Returns whether the fleet ever ran here: then its schedules are set.
+    pub(crate) async fn was_started(&self) -> PortResult<bool> {
+        Ok(self.wakeups.list().await?.iter().any(|wakeup| wakeup.worker.fleet == FLEET))
     }
 
     /// Returns the current state of a queue of the fleet.

@@ -102,12 +102,12 @@ impl WarcraftLogsHere {
 
     /// Prints a line when more players were queued.
     fn say_what_is_queued(&mut self) {
-        let queued = self.diary.of(Aggregator::SPEC.name).sum("queued");
+        let queued = self.diary.of(&Aggregator::SPEC.id()).sum("queued");
         if queued == self.said {
             return;
         }
         self.said = queued;
-        let pages = count(self.diary.of(Discover::SPEC.name).sum("pages"), "page", "pages");
+        let pages = count(self.diary.of(&Discover::SPEC.id()).sum("pages"), "page", "pages");
         let players = count(queued, "player is", "players are");
         self.output
             .line(&format!("{players} queued, one message each, after {pages} of discovery; fetching their ranks"));

@@ -84,7 +84,7 @@ fn queues_and_functions_are_called_as_their_installation_has_it() {
             assert_eq!(function.variables["STINT_AWS_QUEUE"], queue);
             assert_eq!(function.variables["STINT_AWS_DEAD_LETTERS"], format!("{queue}-dead-letters"));
             if let Some(arn) = function.variables.get("STINT_AWS_FUNCTION") {
-                let name = format!("{prefix}-{}-{{}}", function.fleet);
+                let name = format!("{prefix}-{{fleet}}-{{worker}}");
                 assert_eq!(arn, &format!("arn:aws:lambda:eu-west-1:123456789012:function:{name}"));
             }
         }

@@ -12,7 +12,6 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use futures::future::select;
 use jiff::Timestamp;
 use secrecy::ExposeSecret;
 use stint_core::clock::{Clock, ManualClock, between};
@@ -139,7 +138,7 @@ impl World {
 
     /// Completes when something in the stores has changed.
     pub(crate) async fn changed(&self) {
-        select(self.embedded.queues().changed(), self.embedded.keys().changed()).await;
+        self.embedded.changed().await;
     }
 
     /// Damages stored data directly. Only [`Setup::on_disk`].

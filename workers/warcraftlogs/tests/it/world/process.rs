@@ -6,12 +6,12 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures::FutureExt;
-use futures::future::{join, join_all, select};
+use futures::future::{join, join_all};
 use jiff::Timestamp;
 use serde_json::Value;
 use stint_core::clock::{Clock, after};
 use stint_core::registry::Registry;
-use stint_core::worker::{Event, Invocation, Outcome, Spec, Stop, Worker, WorkerError};
+use stint_core::worker::{Event, Invocation, Outcome, Spec, Stop, Worker, WorkerError, WorkerId};
 use stint_host::{Changed, LocalHost, Observer, Ports, Totals};
 use stint_http::{Breaker, Client, Transport};
 use stint_warcraftlogs::aggregator::Aggregator;
@@ -57,7 +57,7 @@ type Diary = Arc<Mutex<Vec<Entry>>>;
 #[derive(Clone, Debug)]
 pub(crate) struct Entry {
     pub(crate) at: Timestamp,
-    pub(crate) worker: String,
+    pub(crate) worker: WorkerId,
     pub(crate) report: Value,
 }
 
@@ -71,8 +71,8 @@ impl Process {
         let clock: Arc<dyn Clock> = Arc::new(world.clock.clone());
         let budget = budget(world, &stores, &transport, &clock);
         let registry = registry(&world.settings, &stores, &budget, &transport);
-        let (queues, keys) = (world.embedded.queues().clone(), world.embedded.keys().clone());
-        let changed: Changed = Arc::new(move || select(queues.changed(), keys.changed()).map(drop).boxed());
+        let files = world.embedded.clone();
+        let changed: Changed = Arc::new(move || files.changed());
         let ports = Ports {
             queues: BTreeMap::from([
                 (QUEUE.to_owned(), stores.queue.clone()),
@@ -95,19 +95,24 @@ impl Process {
     }
 
     /// Runs a worker once, by hand, and returns its report.
-    pub(crate) async fn run(&self, worker: &str) -> Value {
+    pub(crate) async fn run(&self, worker: &'static str) -> Value {
         self.invoke(worker, Event::Manual(Value::Null), BY_HAND).await.unwrap().report
     }
 
     /// Runs a worker once, with `time` until its deadline.
-    pub(crate) async fn invoke(&self, worker: &str, event: Event, time: Duration) -> Result<Outcome, WorkerError> {
-        let worker = self.registry.find(stint_warcraftlogs::FLEET, worker).unwrap();
+    pub(crate) async fn invoke(
+        &self,
+        worker: &'static str,
+        event: Event,
+        time: Duration,
+    ) -> Result<Outcome, WorkerError> {
+        let worker = self.registry.find(&stint_warcraftlogs::worker(worker)).unwrap();
         let invocation = Invocation::new(self.clock.clone(), after(self.clock.now(), time), self.stop.clone());
         worker.invoke(event, &invocation).await
     }
 
     /// Passes a body to a worker, by hand.
-    pub(crate) async fn invoke_by_hand(&self, worker: &str, body: &str) {
+    pub(crate) async fn invoke_by_hand(&self, worker: &'static str, body: &str) {
         let outcome = self.invoke(worker, Event::Manual(serde_json::from_str(body).unwrap()), BY_HAND).await.unwrap();
         assert_eq!(outcome.exceptions.len(), 0, "{body}");
     }
@@ -147,8 +152,8 @@ impl Process {
     }
 
     /// The reports of a scheduled worker so far.
-    pub(crate) fn reports(&self, worker: &str) -> Vec<Entry> {
-        self.diary.lock().unwrap().iter().filter(|entry| entry.worker == worker).cloned().collect()
+    pub(crate) fn reports(&self, worker: &'static str) -> Vec<Entry> {
+        self.diary.lock().unwrap().iter().filter(|entry| entry.worker.name == worker).cloned().collect()
     }
 
     /// The host's counts.
@@ -173,7 +178,7 @@ fn observer(diary: Diary, clock: Arc<dyn Clock>) -> Observer {
             Ok(outcome) => outcome.report.clone(),
             Err(error) => Value::from(error.to_string()),
         };
-        diary.lock().unwrap().push(Entry { at: clock.now(), worker: worker.to_owned(), report });
+        diary.lock().unwrap().push(Entry { at: clock.now(), worker: worker.clone(), report });
     })
 }
 

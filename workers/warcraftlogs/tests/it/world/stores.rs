@@ -50,7 +50,7 @@ impl Stores {
             refresh_results: store,
             queue: embedded.queue(QUEUE, queue),
             refreshes: embedded.queue(REFRESH_QUEUE, queue),
-            pool: embedded.key_pool(settings.ledger()),
+            pool: embedded.key_pool(settings.ledger()).unwrap(),
             breakers: embedded.breakers(),
             throttle: embedded.throttle(),
             wakeups: embedded.wakeups(),

@@ -110,7 +110,7 @@ impl Stage {
             out.display()
         ));
         installation.host.set_schedules().await?;
-        installation.wakeups()?.once("start-watcher", Watcher::SPEC.name, clock.now()).await?;
+        installation.wakeups()?.once("start-watcher", &Watcher::SPEC.id(), clock.now()).await?;
         let (host, hosts) = (installation.host.clone(), installation.hosts()?);
         Ok(Stage { out, upstream, stores, api, host, hosts, clock, stop })
     }
@@ -173,7 +173,7 @@ impl Stage {
 
     /// Returns how far the chain is behind the river, as the fleet measures it.
     async fn lag(&self) -> anyhow::Result<Option<f64>> {
-        let outcome = self.host.run(FLEET, Watcher::SPEC.name, Event::Manual(Value::Null)).await;
+        let outcome = self.host.run(&Watcher::SPEC.id(), Event::Manual(Value::Null)).await;
         let report = outcome.context("the watcher failed")?.report;
         Ok(report["lag"]["seconds"].as_f64())
     }

@@ -17,6 +17,7 @@ use stint_warcraftlogs::raids::RAIDS;
 
 use crate::context::Context;
 use crate::fleets::warcraftlogs::outages::api_breaker;
+use crate::fleets::warcraftlogs::specs::needs;
 use crate::fleets::warcraftlogs::stores::Stores;
 use crate::fleets::warcraftlogs::workers::transport;
 use crate::printable::one_line;
@@ -148,7 +149,7 @@ struct Shared {
 impl Shared {
     /// Opens the fleet's state. State that no fleet has used yet is kept in memory, so that nothing is created.
     async fn open(settings: &Settings, context: &Context) -> anyhow::Result<Shared> {
-        let stores = if context.is_installed()? { Some(Stores::of(context).await?) } else { None };
+        let stores = if context.is_installed(needs().uses)? { Some(Stores::existing(context).await?) } else { None };
         let in_memory = Embedded::in_memory(context.clock.clone())?;
         let breakers: Arc<dyn Breakers> = match &stores {
             Some(stores) => stores.breakers.clone(),
@@ -159,7 +160,7 @@ impl Shared {
         {
             return Ok(Shared { pool, breakers });
         }
-        let pool = in_memory.key_pool(settings.ledger());
+        let pool = in_memory.key_pool(settings.ledger())?;
         pool.configure(&settings.key_ids()).await?;
         Ok(Shared { pool, breakers })
     }

@@ -91,7 +91,7 @@ impl Act for Arguments {
 
 /// Adds up the results of a run, and compares them with the stand-in's records.
 async fn report(stage: &Stage, fleet: &Built, diary: &Diary, totals: Totals) -> anyhow::Result<Report> {
-    let (aggregator, discover) = (diary.of(Aggregator::SPEC.name), diary.of(Discover::SPEC.name));
+    let (aggregator, discover) = (diary.of(&Aggregator::SPEC.id()), diary.of(&Discover::SPEC.id()));
     let queued = aggregator.sum("queued");
     let now = stage.context.clock.now();
     let emptied = fleet.stores.milestones.reached().await?.emptied;
@@ -131,7 +131,7 @@ async fn report(stage: &Stage, fleet: &Built, diary: &Diary, totals: Totals) -> 
             dead_letters: counts.dead,
         },
         invocations: Invocations { total: totals.invocations, wasted: totals.wasted },
-        databases: databases(&diary.of(DbGenerator::SPEC.name).last.unwrap_or_default()),
+        databases: databases(&diary.of(&DbGenerator::SPEC.id()).last.unwrap_or_default()),
         ..Report::default()
     })
 }

@@ -187,7 +187,7 @@ impl Stage {
             let spec = function.spec();
             for trigger in spec.triggers {
                 if let Trigger::Every { period } = trigger {
-                    self.scheduler.every(&format!("schedule-{}", spec.name), spec.name, *period).await?;
+                    self.scheduler.every(&format!("schedule-{}", spec.name), &spec.id(), *period).await?;
                 }
             }
         }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use stint_core::ledger::{KeyState, KeyStatus};
 use stint_core::ports::{Concurrency, Counts, Wakeup};
-use stint_core::worker::Spec;
+use stint_core::worker::{Spec, WorkerId};
 use stint_warcraftlogs::client::UPSTREAM;
 use stint_warcraftlogs::discovery::SITE;
 use stint_warcraftlogs::message::REFRESH_QUEUE;
@@ -33,7 +33,7 @@ pub(super) struct Facts {
     pub(super) wakeups: Vec<Wakeup>,
     /// The upstreams, and whether each is considered down.
     pub(super) breakers: Vec<BreakerView>,
-    throttles: BTreeMap<&'static str, Concurrency>,
+    throttles: BTreeMap<WorkerId, Concurrency>,
 }
 
 impl Default for Facts {
@@ -59,7 +59,7 @@ impl Facts {
     pub(super) async fn read(stores: &Stores, freshness: &Freshness) -> anyhow::Result<Facts> {
         let mut throttles = BTreeMap::new();
         for spec in &WORKERS {
-            throttles.insert(spec.name, stores.throttle.read(spec.name).await?);
+            throttles.insert(spec.id(), stores.throttle.read(&spec.id()).await?);
         }
         Ok(Facts {
             rules: stores.rules.list().await?.documents,
@@ -88,12 +88,12 @@ impl Facts {
 
     /// Returns the throttle of a worker.
     pub(super) fn throttle(&self, spec: &Spec) -> Concurrency {
-        self.throttles.get(spec.name).copied().unwrap_or(Concurrency { set: None, paused: false })
+        self.throttles.get(&spec.id()).copied().unwrap_or(Concurrency { set: None, paused: false })
     }
 
     /// Returns when the worker runs next, by schedule or wake-up.
     pub(super) fn next_run(&self, spec: &Spec) -> Option<Timestamp> {
-        self.wakeups.iter().filter(|wakeup| wakeup.worker == spec.name).map(|wakeup| wakeup.at).min()
+        self.wakeups.iter().filter(|wakeup| wakeup.worker == spec.id()).map(|wakeup| wakeup.at).min()
     }
 
     /// Returns the keys that were set when the fleet last ran.

@@ -154,7 +154,7 @@ async fn set(key: &str, until: Option<Timestamp>, context: &Context) -> anyhow::
     if until.is_none() {
         // The fleet may be waiting until the end of the key's rest, or until the next probe of the API.
         api_breaker(stores.breakers.clone(), &from_environment()?, context).hasten().await;
-        stores.wakeups.once(REVIVE, Reviver::SPEC.name, now).await?;
+        stores.wakeups.once(REVIVE, &Reviver::SPEC.id(), now).await?;
     }
     context.output.result(&Changed { key: key.to_owned(), paused_until: until }, |_| match until {
         Some(until) => format!("{key} rests until {}; end it with `stint wcl keys resume {key}`\n", when(until, now)),
@@ -167,7 +167,7 @@ async fn forget(key: String, context: &Context) -> anyhow::Result<()> {
     if !stores.pool.forget(&KeyId(key.clone())).await? {
         bail!("there is no key '{key}'; {}", known(&*stores.pool).await?);
     }
-    stores.wakeups.once(REVIVE, Reviver::SPEC.name, context.clock.now()).await?;
+    stores.wakeups.once(REVIVE, &Reviver::SPEC.id(), context.clock.now()).await?;
     let forgotten = Forgotten { forgotten: key };
     context
         .output

@@ -31,13 +31,13 @@ impl Forecast {
         let keys: Vec<&KeyStatus> = keys.iter().filter(|key| key.state != KeyState::Retired).collect();
         let points_free = keys.iter().map(|key| key.free.saturating_add(key.reserved)).sum();
         let name = Refresher::SPEC.name;
-        let never_started = stores.wakeups.list().await?.is_empty();
+        let never_started = !stores.was_started().await?;
         let is_idle = never_started || stores.hosts.is_idle(stint_warcraftlogs::FLEET).await?;
         let waits_for = if never_started {
             Some("the fleet was never started here; start it: stint up".to_owned())
         } else if is_idle {
             Some("no process runs the fleet here now; start it: stint up".to_owned())
-        } else if stores.throttle.read(name).await?.paused {
+        } else if stores.throttle.read(&Refresher::SPEC.id()).await?.paused {
             Some(format!("{name} is paused by hand; `stint throttle resume wcl/{name}` ends it"))
         } else {
             refresh_waits_for_points(&keys, needed, now)
