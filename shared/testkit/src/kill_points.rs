@@ -1,17 +1,17 @@
-//! Ends a process between any two steps of a function, as a kill would.
+//! Exits a process between any two steps of a function, as if it were killed.
 //!
-//! The function calls [`kill_point`] between its steps, compiled in for its unit tests only. A test that is marked
-//! `#[ignore]` runs the function once, in a process of its own that [`run_until`] starts; the test proper starts that process
-//! again and again, ends it one kill point later each time, and looks at what is left.
+//! The function calls [`kill_point`] between its steps, in test builds only. One test calls the function if it finds its
+//! [`variable`]s, and does nothing otherwise. Another test starts that test in a process of its own with [`run_until`], again
+//! and again, with the exit one kill point later each time, and checks what is left.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::process::{Command, Stdio, exit};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// The variable that tells the process at which kill point it ends.
+/// The variable with the number of the kill point at which the process exits.
 const EXIT_AT: &str = "STINT_TEST_EXIT_AT";
 
-/// The exit code of a process that ended at a kill point. Test harnesses use 0 and 101.
+/// The exit code at a kill point. Test harnesses use 0 and 101.
 const KILLED: i32 = 77;
 
 /// Kill points that this process has passed.
@@ -26,7 +26,7 @@ pub enum Ended {
     Passed,
 }
 
-/// Ends the process, without running any destructor, if this is the kill point at which [`run_until`] ends it.
+/// Exits the process, without running any destructor, if this is the kill point that [`run_until`] chose.
 pub fn kill_point() {
     let Ok(at) = std::env::var(EXIT_AT) else { return };
     if at == (PASSED.fetch_add(1, Ordering::SeqCst) + 1).to_string() {
@@ -34,7 +34,12 @@ pub fn kill_point() {
     }
 }
 
-/// Runs the ignored test `test` of this test binary in a process of its own, with `variables` in its environment, until its
+/// Returns a variable that [`run_until`] set for this process; `None` in a process that it did not start.
+pub fn variable(name: &str) -> Option<OsString> {
+    std::env::var_os(EXIT_AT).and_then(|_| std::env::var_os(name))
+}
+
+/// Runs the test `test` of this test binary in a process of its own, with `variables` in its environment, until its
 /// kill point number `at`, counted from 1.
 ///
 /// # Panics
@@ -46,7 +51,7 @@ pub fn run_until<K: AsRef<OsStr>, V: AsRef<OsStr>>(
 ) -> Ended {
     let program = std::env::current_exe().expect("a test binary has a path");
     let mut command = Command::new(program);
-    command.args([test, "--exact", "--ignored", "--nocapture"]).envs(variables).env(EXIT_AT, at.to_string());
+    command.args([test, "--exact", "--nocapture"]).envs(variables).env(EXIT_AT, at.to_string());
     let output = command.stdin(Stdio::null()).output().expect("the test binary can be started");
     let printed = String::from_utf8_lossy(&output.stdout);
     match output.status.code() {

@@ -5,8 +5,6 @@
 
 mod check;
 mod count;
-#[cfg(test)]
-mod killed;
 mod repair;
 mod restored;
 mod rows;
@@ -14,6 +12,8 @@ mod salvage;
 mod scan;
 mod snapshot;
 mod stops;
+#[cfg(test)]
+mod tests;
 
 use std::path::{Path, PathBuf};
 
@@ -127,7 +127,7 @@ pub fn databases(home: &Path) -> std::io::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// A place at which the tests of this folder end the process. Compiled in for them only.
+/// A place at which the tests of this folder exit the process. Does nothing in other builds.
 fn kill_point() {
     #[cfg(test)]
     stint_testkit::kill_points::kill_point();

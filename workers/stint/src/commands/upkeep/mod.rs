@@ -4,12 +4,12 @@ pub(crate) mod backup;
 pub(crate) mod check;
 mod copies;
 mod folders;
-#[cfg(test)]
-mod killed;
 mod manifest;
 mod repair;
 pub(crate) mod restore;
 mod start;
+#[cfg(test)]
+mod tests;
 
 use std::path::{Path, PathBuf};
 
@@ -52,7 +52,7 @@ fn alone(home: &Path, to_do: &str) -> anyhow::Result<FolderLock> {
     })
 }
 
-/// A place at which the tests of this folder end the process. Compiled in for them only.
+/// A place at which the tests of this folder exit the process. Does nothing in other builds.
 fn kill_point() {
     #[cfg(test)]
     stint_testkit::kill_points::kill_point();
@@ -79,15 +79,4 @@ fn size(bytes: u64) -> String {
         (amount, unit) = (amount / 1024.0, larger);
     }
     if unit == "B" { format!("{bytes} B") } else { format!("{amount:.1} {unit}") }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lengths_and_times_are_readable() {
-        assert_eq!([0, 1_023, 65_536, 3 << 29].map(size), ["0 B", "1023 B", "64.0 KiB", "1.5 GiB"]);
-        assert_eq!(stamp("2026-11-20T10:00:00.5Z".parse().unwrap()), "20261120T100000Z");
-    }
 }

@@ -1,4 +1,5 @@
-//! Backups and restores whose process is killed between any two steps: in a process of its own, at each kill point in turn.
+//! Backups and restores that are killed between any two steps: each runs in a process of its own, which exits at one kill
+//! point after the other.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -8,12 +9,13 @@ use std::sync::Arc;
 use stint_core::clock::ManualClock;
 use stint_embedded::rusqlite::{Connection, params};
 use stint_embedded::{Embedded, Mode};
-use stint_testkit::kill_points::{Ended, run_until};
+use stint_testkit::kill_points::{Ended, run_until, variable};
 use tempfile::TempDir;
 
 use super::manifest::Manifest;
-use super::{backup, restore};
+use super::{backup, restore, size, stamp};
 use crate::context::Context;
+use crate::fleets::folders;
 use crate::output::Output;
 
 /// The variables by which a test tells its child the folders.
@@ -58,7 +60,7 @@ impl Folders {
         entries.filter(|path| path.to_string_lossy().contains(part)).collect()
     }
 
-    /// Runs an ignored test of this file until its kill point `at`.
+    /// Runs a test of this file until its kill point `at`.
     fn run_until(&self, test: &str, at: u64) -> Ended {
         let name = format!("{}::{test}", module_path!().split_once("::").unwrap().1);
         run_until(&name, at, [(HOME, self.home()), (BACKUP, self.backup())])
@@ -79,7 +81,7 @@ fn backup_arguments(dir: &Path) -> backup::Arguments {
     backup::Arguments { dir: dir.to_owned(), without_pages: false }
 }
 
-/// Writes a throttle, a message-like row and a page, all marked.
+/// Writes a marked row into each database, and a marked file into the first folder that a fleet may have.
 fn fill(home: &Path, mark: &str) {
     let clock = context(home, 0).clock;
     drop(Embedded::open(home, Mode::Shared, clock).unwrap());
@@ -88,9 +90,9 @@ fn fill(home: &Path, mark: &str) {
         connection.execute_batch("CREATE TABLE IF NOT EXISTS marks (mark TEXT)").unwrap();
         connection.execute("INSERT INTO marks VALUES (?1)", params![mark]).unwrap();
     }
-    let pages = home.join("poe-pages/pc");
-    fs::create_dir_all(&pages).unwrap();
-    fs::write(pages.join(mark), mark).unwrap();
+    let folder = home.join(folders().next().unwrap().name);
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join(mark), mark).unwrap();
 }
 
 fn databases(home: &Path) -> Vec<PathBuf> {
@@ -99,7 +101,7 @@ fn databases(home: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// The marks in each database and the names of the pages.
+/// Returns the marks in each database, and the names of the files in the folder.
 fn content(home: &Path) -> BTreeMap<String, Vec<String>> {
     let mut content = BTreeMap::new();
     for file in databases(home) {
@@ -108,29 +110,29 @@ fn content(home: &Path) -> BTreeMap<String, Vec<String>> {
         let marks = select.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap();
         content.insert(super::name(&file), marks);
     }
-    let mut pages: Vec<String> =
-        fs::read_dir(home.join("poe-pages/pc")).unwrap().map(|entry| super::name(&entry.unwrap().path())).collect();
-    pages.sort();
-    content.insert("pages".to_owned(), pages);
+    let files = fs::read_dir(home.join(folders().next().unwrap().name)).unwrap();
+    let mut files: Vec<String> = files.map(|entry| super::name(&entry.unwrap().path())).collect();
+    files.sort();
+    content.insert("folder".to_owned(), files);
     content
 }
 
-fn folders_of_the_parent() -> Option<(PathBuf, PathBuf)> {
-    Some((std::env::var_os(HOME)?.into(), std::env::var_os(BACKUP)?.into()))
+fn paths_from_the_parent() -> Option<(PathBuf, PathBuf)> {
+    Some((variable(HOME)?.into(), variable(BACKUP)?.into()))
 }
 
+/// Runs in a process of its own, which the tests below start; does nothing elsewhere.
 #[test]
-#[ignore = "run by the tests below, in a process that they kill"]
 fn make_a_backup() {
-    if let Some((home, dir)) = folders_of_the_parent() {
+    if let Some((home, dir)) = paths_from_the_parent() {
         backup::run(&backup_arguments(&dir), &context(&home, 0)).unwrap();
     }
 }
 
+/// Runs in a process of its own, which the tests below start; does nothing elsewhere.
 #[test]
-#[ignore = "run by the tests below, in a process that they kill"]
 fn restore_a_backup() {
-    if let Some((home, dir)) = folders_of_the_parent() {
+    if let Some((home, dir)) = paths_from_the_parent() {
         restore::run(&restore::Arguments { dir, dry_run: false, force: true }, &context(&home, 1)).unwrap();
     }
 }
@@ -138,6 +140,12 @@ fn restore_a_backup() {
 /// Does what a test does at each kill point in turn, until the process passes. Returns how often it was killed.
 fn at_each_kill_point(mut test: impl FnMut(u64) -> Ended) -> u64 {
     (1..).find(|at| test(*at) == Ended::Passed).unwrap() - 1
+}
+
+#[test]
+fn lengths_and_times_are_readable() {
+    assert_eq!([0, 1_023, 65_536, 3 << 29].map(size), ["0 B", "1023 B", "64.0 KiB", "1.5 GiB"]);
+    assert_eq!(stamp("2026-11-20T10:00:00.5Z".parse().unwrap()), "20261120T100000Z");
 }
 
 #[test]

@@ -1,10 +1,11 @@
-//! Repairs whose process is killed between any two steps: in a process of its own, at each kill point in turn.
+//! Repairs that are killed between any two steps: each runs in a process of its own, which exits at one kill point after the
+//! other.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
-use stint_testkit::kill_points::{Ended, run_until};
+use stint_testkit::kill_points::{Ended, run_until, variable};
 use tempfile::TempDir;
 
 use super::{Depth, FileSpec, How, Repaired, RowRule, check, repair};
@@ -74,10 +75,10 @@ fn notes(file: &Path) -> Vec<(i64, String)> {
     notes.collect::<Result<_, _>>().unwrap()
 }
 
+/// Runs in a process of its own, which the tests below start; does nothing elsewhere.
 #[test]
-#[ignore = "run by the tests below, in a process that they kill"]
 fn repair_a_file() {
-    if let Some(file) = std::env::var_os(FILE) {
+    if let Some(file) = variable(FILE) {
         repair_now(Path::new(&file)).unwrap();
     }
 }
