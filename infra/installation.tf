@@ -23,7 +23,6 @@ locals {
     metrics_namespace = title(var.prefix)
     alarms_topic_arn  = aws_sns_topic.alarms.arn
 
-    package             = var.package
     secrets_key_arn     = var.secrets_key_arn
     network             = var.network
     log_retention_days  = var.log_retention_days

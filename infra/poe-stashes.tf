@@ -24,7 +24,7 @@ module "poe_stashes" {
   count        = var.poe_stashes == null ? 0 : 1
   source       = "./modules/poe-stashes"
   providers    = { aws = aws.poe_stashes }
-  installation = local.installation
+  installation = merge(local.installation, { package = "${var.packages}/stint-poe-stashes-arm64.zip" })
   client_id    = var.poe_stashes.client_id
   contact      = var.poe_stashes.contact
   bucket       = var.poe_stashes.bucket

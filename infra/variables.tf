@@ -29,13 +29,13 @@ variable "prefix" {
   }
 }
 
-variable "package" {
-  description = "The zip with the program as `bootstrap`, built for arm64. README.md says how it is made."
+variable "packages" {
+  description = "The folder with the fleets' packages for arm64, stint-FLEET-arm64.zip. README.md says how they are made."
   type        = string
 
   validation {
-    condition     = endswith(var.package, ".zip")
-    error_message = "package is the path of a zip."
+    condition     = !endswith(var.packages, ".zip")
+    error_message = "packages is the folder with the zips of the fleets."
   }
 }
 

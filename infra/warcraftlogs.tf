@@ -26,7 +26,7 @@ module "warcraftlogs" {
   count                = var.warcraftlogs == null ? 0 : 1
   source               = "./modules/warcraftlogs"
   providers            = { aws = aws.warcraftlogs }
-  installation         = local.installation
+  installation         = merge(local.installation, { package = "${var.packages}/stint-warcraftlogs-arm64.zip" })
   lua_repository       = var.warcraftlogs.lua_repository
   concurrency_limit    = var.warcraftlogs.concurrency_limit
   discovery_source     = var.warcraftlogs.discovery_source

@@ -2,7 +2,7 @@
 
 variables {
   region      = "eu-west-1"
-  package     = "package.zip"
+  packages    = "packages"
   alarm_email = "you@example.org"
 }
 
@@ -20,14 +20,14 @@ run "a_region_has_a_code" {
   expect_failures = [var.region]
 }
 
-run "a_package_is_a_zip" {
+run "packages_are_in_a_folder" {
   command = plan
 
   variables {
-    package = "bootstrap"
+    packages = "stint-arm64.zip"
   }
 
-  expect_failures = [var.package]
+  expect_failures = [var.packages]
 }
 
 run "an_address_is_a_mail_address" {

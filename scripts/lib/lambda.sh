@@ -25,6 +25,21 @@ ensure_cargo_lambda() {
     export PATH="$folder/bin:$folder/ziglang:$PATH"
 }
 
+# Prints the table of packages, with one line `FLEET = ["FEATURE", …]` for each.
+table_of_packages() {
+    sed -n '/^\[package.metadata.packages\]/,/^$/p' "$root/workers/stint/Cargo.toml" | grep ' = '
+}
+
+# Prints the fleets that have a package.
+packages() {
+    table_of_packages | cut -d ' ' -f 1
+}
+
+# features_of FLEET: prints the features of a fleet's package, beginning with the fleet.
+features_of() {
+    table_of_packages | sed -n "s/^$1 = \\[\\(.*\\)\\]/$1, \\1/p" | tr -d '" '
+}
+
 # Prints the target of an architecture in Lambda's naming.
 target_of() {
     case $1 in

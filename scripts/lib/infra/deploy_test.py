@@ -14,21 +14,29 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[3]
 
 # The only commands that the script may need besides Terraform.
-TOOLS = ["bash", "cat", "dirname", "mkdir", "rm"]
+TOOLS = ["bash", "cat", "cut", "dirname", "grep", "mkdir", "rm", "sed"]
+
+# Declares two packages.
+MANIFEST = """[package.metadata.packages]
+one = ["aws"]
+two = ["aws", "mongodb"]
+
+[lints]
+"""
 
 # Creates the requested plan, and fails where the test says so. Refuses to apply a plan that does not exist.
 TERRAFORM = """#!/usr/bin/env bash
 printf '%s\\n' "${PWD##*/}: $*" >>"$CALLS"
 [ "$1" != "${FAILS:-}" ] || exit 1
 case $1 in
-    plan) while [ "$1" != -out ]; do shift; done && echo "of $(cat "$PACKAGE")" >"$2" ;;
+    plan) while [ "$1" != -out ]; do shift; done && echo "of $(cat "$PACKAGES"/*.zip)" >"$2" ;;
     apply) [ -f "${!#}" ] ;;
 esac
 """
 
 PACKAGE = """#!/usr/bin/env bash
 printf '%s\\n' "package $*" >>"$CALLS"
-mkdir -p "${PACKAGE%/*}" && echo built >"$PACKAGE"
+mkdir -p "$PACKAGES" && echo built >"$PACKAGES/stint-$2-arm64.zip"
 """
 
 
@@ -41,9 +49,13 @@ class Deploy(unittest.TestCase):
         self.root = Path(folder.name)
         self.infra = self.root / "infra"
         self.infra.mkdir()
-        self.package = self.root / "target/package/stint-arm64.zip"
-        self.package.parent.mkdir(parents=True)
-        self.package.write_text("at hand")
+        self.packages = self.root / "target/package"
+        self.packages.mkdir(parents=True)
+        for fleet in ["one", "two"]:
+            (self.packages / f"stint-{fleet}-arm64.zip").write_text("at hand\n")
+        manifest = self.root / "workers/stint/Cargo.toml"
+        manifest.parent.mkdir(parents=True)
+        manifest.write_text(MANIFEST)
         self.calls = self.root / "calls"
         self.calls.touch()
         shutil.copytree(ROOT / "scripts/lib", self.root / "scripts/lib")
@@ -58,7 +70,7 @@ class Deploy(unittest.TestCase):
         self.environment = {
             "PATH": str(self.root / "bin"),
             "CALLS": str(self.calls),
-            "PACKAGE": str(self.package),
+            "PACKAGES": str(self.packages),
         }
 
     def deploy(self, *arguments: str, terminal: str | None = None, **environment: str) -> tuple[int, str]:
@@ -81,7 +93,7 @@ class Deploy(unittest.TestCase):
         return self.calls.read_text().splitlines()
 
     def planned(self, *further: str) -> list[str]:
-        plan = ["infra: plan -input=false -out plan", f"-var package={self.package}", *further]
+        plan = ["infra: plan -input=false -out plan", f"-var packages={self.packages}", *further]
         return ["infra: init -input=false", " ".join(plan)]
 
     def test_a_person_agrees_to_what_was_shown(self) -> None:
@@ -104,23 +116,27 @@ class Deploy(unittest.TestCase):
 
     def test_a_plan_is_kept_and_applied_later(self) -> None:
         self.assertEqual(self.deploy("--plan")[0], 0)
-        self.assertEqual((self.infra / "plan").read_text(), "of at hand\n")
+        self.assertEqual((self.infra / "plan").read_text(), "of at hand\nat hand\n")
         self.assertEqual(self.deploy("--apply")[0], 0)
         init = "infra: init -input=false"
         self.assertEqual(self.called(), [*self.planned(), init, "infra: apply -input=false plan"])
         self.assertFalse((self.infra / "plan").exists())
 
     def test_without_a_plan_nothing_is_built_or_applied(self) -> None:
-        self.package.unlink()
+        shutil.rmtree(self.packages)
         code, said = self.deploy("--apply")
         self.assertEqual((code, self.called()), (1, []))
         self.assertIn("run scripts/deploy --plan", said)
 
-    def test_a_missing_package_is_built(self) -> None:
-        shutil.rmtree(self.package.parent)
+    def test_missing_packages_are_built(self) -> None:
+        (self.packages / "stint-two-arm64.zip").unlink()
         self.assertEqual(self.deploy("--plan")[0], 0)
-        self.assertEqual(self.called(), ["package arm64", *self.planned()])
-        self.assertEqual((self.infra / "plan").read_text(), "of built\n")
+        self.assertEqual(self.called(), ["package --arm64 two", *self.planned()])
+        self.assertEqual((self.infra / "plan").read_text(), "of at hand\nbuilt\n")
+        self.calls.write_text("")
+        shutil.rmtree(self.packages)
+        self.assertEqual(self.deploy("--plan")[0], 0)
+        self.assertEqual(self.called(), ["package --arm64 one", "package --arm64 two", *self.planned()])
 
     def test_further_arguments_are_terraforms(self) -> None:
         self.assertEqual(self.deploy("--plan", "--", "-no-color", "-var", "a=b c")[0], 0)

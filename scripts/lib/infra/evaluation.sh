@@ -1,10 +1,10 @@
 # shellcheck shell=bash
-# Lets Terraform evaluate infra/ offline, in a copy without AWS resources. Sourced after lib/infra/tools.sh.
+# Lets Terraform evaluate infra/ offline, in a copy without AWS resources. Sourced after lib/infra/tools.sh and lib/lambda.sh.
 # shellcheck disable=SC2154
 
 # The values of each installation in one account. The second has its fleets in another region. The third is in the
 # region of the first, with the longest prefix and every optional value.
-common=(-var package=package.zip -var alarm_email=you@example.org)
+common=(-var packages=packages -var alarm_email=you@example.org)
 fleets=(
     -var 'warcraftlogs={lua_repository="https://example.org/databases.git"}'
     -var 'poe_stashes={client_id="shop",contact="you@example.org",bucket="pages"}'
@@ -28,7 +28,8 @@ evaluate() {
     local copy
     copy=$(mktemp -d)
     PYTHONPATH="$2" python3 "$here/stand_in.py" "$1" infra "$copy"
-    touch "$copy/package.zip"
+    mkdir "$copy/packages"
+    packages | while read -r fleet; do touch "$copy/packages/stint-$fleet-arm64.zip"; done
     quietly "$copy" init -input=false
     apply_copy "$copy" first "${first[@]}"
     apply_copy "$copy" second "${second[@]}"

@@ -6,7 +6,10 @@ use std::time::Duration;
 
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
-use aws_config::{BehaviorVersion, SdkConfig};
+use aws_config::{BehaviorVersion, ConfigLoader, SdkConfig};
+use aws_smithy_http_client::Builder;
+use aws_smithy_http_client::tls::Provider;
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use stint_core::clock::Clock;
 use stint_core::ports::QueueSettings;
 use stint_core::worker::WorkerId;
@@ -30,6 +33,11 @@ pub(crate) fn timeouts(wait: Duration) -> TimeoutConfig {
     timeouts.operation_timeout(wait + CALL_TIMEOUT).build()
 }
 
+/// Gives `config` the HTTP client for all calls to AWS, whose TLS uses the same cryptography as the other clients.
+pub fn with_client(config: ConfigLoader) -> ConfigLoader {
+    config.http_client(Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https())
+}
+
 /// An account and region of AWS, from which the adapters are created. A client is created with its adapter, so that a
 /// function starts only the clients that it uses.
 #[derive(Clone)]
@@ -44,7 +52,7 @@ impl Aws {
     /// first call needs them; a missing region is an error here.
     pub async fn connect(settings: AwsSettings, clock: Arc<dyn Clock>) -> Result<Aws, String> {
         let config = aws_config::defaults(BehaviorVersion::v2026_01_12()).timeout_config(timeouts(Duration::ZERO));
-        let config = config.load().await;
+        let config = with_client(config).load().await;
         if config.region().is_none() {
             return Err("AWS_REGION is not set: name the region of the queues and functions".to_owned());
         }

@@ -17,7 +17,7 @@ mod secrets;
 mod throttle;
 mod wakeups;
 
-pub use account::Aws;
+pub use account::{Aws, with_client};
 pub use config::{AwsSettings, FunctionTemplate, Template};
 pub use queue::{SqsQueue, receipt};
 pub use secrets::Secret;

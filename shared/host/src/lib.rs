@@ -8,6 +8,7 @@ mod counters;
 mod dispose;
 mod intake;
 mod invoke;
+#[cfg(feature = "lambda")]
 mod lambda;
 mod local;
 mod system_clock;
@@ -15,6 +16,7 @@ pub mod telemetry;
 
 pub use counters::{Counters, Totals};
 pub use invoke::invoke;
+#[cfg(feature = "lambda")]
 pub use lambda::{Feed, LambdaHost, MARGIN, Record, serve};
 pub use local::{Changed, LocalHost, Observer, Ports};
 pub use system_clock::SystemClock;

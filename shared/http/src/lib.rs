@@ -21,6 +21,7 @@ mod policy;
 mod redact;
 mod reqwest_transport;
 mod retry_after;
+mod tls;
 mod token;
 mod transport;
 
@@ -38,5 +39,6 @@ pub use pace::PaceCounts;
 pub use policy::{Repeat, RetryPolicy};
 pub use reqwest_transport::{BuildError, CONNECT_TIMEOUT, ReqwestTransport, client_builder, innermost_reason};
 pub use retry_after::LONGEST_RETRY_AFTER;
+pub use tls::provide_tls;
 pub use token::{TokenError, TokenSource};
 pub use transport::{Limits, Transport, TransportError};

@@ -9,6 +9,7 @@ use futures::TryStreamExt;
 
 use crate::body::Body;
 use crate::redact::host;
+use crate::tls::provide_tls;
 use crate::transport::{Limits, Transport, TransportError};
 
 /// How long connecting may take. A host that takes longer counts as unreachable.
@@ -92,6 +93,7 @@ fn transport_error(error: reqwest::Error, host: &str, limits: Limits) -> Transpo
 /// follows no redirect, uses no proxy from the environment, repeats nothing by itself, and gives up a host that it
 /// cannot connect to within [`CONNECT_TIMEOUT`].
 pub fn client_builder(user_agent: &str) -> reqwest::ClientBuilder {
+    provide_tls();
     let client = reqwest::Client::builder().user_agent(user_agent).connect_timeout(CONNECT_TIMEOUT);
     client.redirect(reqwest::redirect::Policy::none()).retry(reqwest::retry::never()).no_proxy()
 }

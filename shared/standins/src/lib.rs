@@ -9,15 +9,19 @@
 
 mod draw;
 mod in_process;
+#[cfg(feature = "poe-stashes")]
 pub mod poe_stashes;
 mod server;
 mod transfer;
 mod upstream;
+#[cfg(feature = "warcraftlogs")]
 pub mod warcraftlogs;
 
 pub use in_process::InProcess;
+#[cfg(feature = "poe-stashes")]
 pub use poe_stashes::PoeStashes;
 pub use server::serve;
 pub use transfer::Transfer;
 pub use upstream::{Reply, Upstream};
+#[cfg(feature = "warcraftlogs")]
 pub use warcraftlogs::WarcraftLogs;

@@ -142,6 +142,10 @@ impl FromStr for Blobs {
             return Ok(Blobs::Folder(text.into()));
         };
         let (bucket, prefix) = place.split_once('/').unwrap_or((place, ""));
+        #[cfg(not(feature = "aws"))]
+        if !bucket.is_empty() {
+            return Err(crate::store::WITHOUT_S3.into());
+        }
         if bucket.is_empty() {
             return Err("the bucket's name is missing: s3://bucket/prefix".into());
         }

@@ -4,15 +4,19 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::sync::Arc;
 
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 use stint_host::SystemClock;
 use stint_host::config::{LogSettings, TelemetrySettings};
 
-use crate::commands::per_fleet::{Demo, Own, PerFleet, Simulate, Upstream};
+use crate::built::without;
+#[cfg(feature = "standins")]
+use crate::commands::per_fleet::{Demo, Simulate, Upstream};
+use crate::commands::per_fleet::{Own, PerFleet};
 use crate::commands::{data, describe, lambda, queue, run, status, throttle, up, upkeep};
 use crate::config::HomeSettings;
 use crate::context::Context;
-use crate::fleets::find;
+use crate::fleets::{find, not_built};
 use crate::help;
 use crate::output::Output;
 
@@ -51,6 +55,7 @@ pub(crate) enum Command {
 /// The commands that all fleets share.
 #[derive(Subcommand)]
 pub(crate) enum Shared {
+    #[cfg(feature = "standins")]
     /// Run a whole fleet on this machine against a stand-in for its upstream.
     Demo(PerFleet<Demo>),
     /// Run fleets here until Ctrl-C.
@@ -74,8 +79,10 @@ pub(crate) enum Shared {
     Backup(upkeep::backup::Arguments),
     /// Go back to a backup.
     Restore(upkeep::restore::Arguments),
+    #[cfg(feature = "standins")]
     /// Run a whole fleet on virtual time: will it fit, when is it done, what expires, what does it cost.
     Simulate(PerFleet<Simulate>),
+    #[cfg(feature = "standins")]
     /// Run a stand-in upstream alone.
     Upstream(PerFleet<Upstream>),
     /// Describe every fleet, worker, trigger and setting.
@@ -86,8 +93,12 @@ impl Command {
     /// Returns whether this command does work that is measured. The other commands only read or set, and a simulation's
     /// numbers describe no real call.
     fn is_measured(&self) -> bool {
-        use Shared::{Demo, Lambda, Run, Up};
-        matches!(self, Command::Shared(Demo(_) | Up(_) | Run(_) | Lambda))
+        match self {
+            #[cfg(feature = "standins")]
+            Command::Shared(Shared::Demo(_)) => true,
+            Command::Shared(shared) => matches!(shared, Shared::Up(_) | Shared::Run(_) | Shared::Lambda),
+            Command::Own(_) => false,
+        }
     }
 }
 
@@ -139,9 +150,27 @@ impl Cli {
             arguments.push("lambda".into());
         }
         let mut command = help::of_named_fleets(Cli::command(), &arguments);
-        let matches = command.try_get_matches_from_mut(arguments).unwrap_or_else(|error| error.exit());
+        let matches = command.try_get_matches_from_mut(arguments).unwrap_or_else(|error| unknown(error).exit());
         Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.format(&mut command).exit())
     }
+}
+
+/// What is said of a command line that cannot be read: of a word that a program with one more feature would know, how to get that
+/// program.
+fn unknown(error: clap::Error) -> clap::Error {
+    let kinds = [ContextKind::InvalidSubcommand, ContextKind::InvalidArg];
+    let words = kinds.into_iter().filter_map(|kind| match error.get(kind)? {
+        ContextValue::String(word) => Some(word.as_str()),
+        _ => None,
+    });
+    let missing = words.filter_map(missing).next();
+    missing.map_or(error, |text| clap::Error::raw(ErrorKind::InvalidSubcommand, text + "\n"))
+}
+
+/// How to get a program that knows this command or fleet, if a feature brings it.
+fn missing(word: &str) -> Option<String> {
+    let needs_standins = !cfg!(feature = "standins") && ["demo", "simulate", "upstream"].contains(&word);
+    needs_standins.then(|| without("stand-ins for upstreams", "standins")).or_else(|| not_built(word))
 }
 
 /// Runs one command.
@@ -155,6 +184,7 @@ pub(crate) async fn run(cli: Cli, output: &Output) -> anyhow::Result<()> {
 
 async fn run_shared(command: Shared, context: &Context) -> anyhow::Result<()> {
     match command {
+        #[cfg(feature = "standins")]
         Shared::Demo(demo) => demo.run(context).await,
         Shared::Up(arguments) => up::run(arguments, context).await,
         Shared::Run(arguments) => run::run(arguments, context).await,
@@ -166,7 +196,9 @@ async fn run_shared(command: Shared, context: &Context) -> anyhow::Result<()> {
         Shared::Check(arguments) => upkeep::check::run(&arguments, context),
         Shared::Backup(arguments) => upkeep::backup::run(&arguments, context),
         Shared::Restore(arguments) => upkeep::restore::run(&arguments, context),
+        #[cfg(feature = "standins")]
         Shared::Simulate(simulate) => simulate.run(context).await,
+        #[cfg(feature = "standins")]
         Shared::Upstream(upstream) => upstream.run(context).await,
         Shared::Describe(arguments) => describe::run(&arguments, context),
     }

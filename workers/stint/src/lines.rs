@@ -4,10 +4,10 @@ use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
 use std::path::Path;
 
 use anyhow::Result;
-use indicatif::ProgressBar;
 use serde::Serialize;
 
 use crate::aside::Aside;
+use crate::bars::ProgressBar;
 use crate::context::Context;
 use crate::printable::printable;
 use crate::usage::WrongUsage;

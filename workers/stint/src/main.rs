@@ -1,76 +1,7 @@
-//! `stint`: one binary with every fleet, its local host, its stand-in upstreams, and the operator's commands.
-
-mod aside;
-mod cli;
-mod commands;
-mod config;
-mod context;
-mod fleets;
-mod help;
-mod hosting;
-mod lines;
-mod moment;
-mod output;
-mod printable;
-mod settings;
-mod shell;
-mod table;
-mod usage;
-mod views;
-mod wiring;
-mod words;
+//! The binary.
 
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::time::Duration;
-
-use anyhow::Context;
-use stint_core::clock::Clock;
-use stint_host::{SystemClock, telemetry};
-use tokio::runtime::Runtime;
-
-use crate::cli::Cli;
-use crate::output::Output;
-
-/// Players, requests and responses are millions of small strings. With the system's allocator a fifth of a simulation's
-/// time is spent in `malloc`, with this one a twentieth.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
-/// How long the process waits at its end for a thread that is blocked in a library, such as git with a silent remote.
-const HELD_UP: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
-    let cli = Cli::read();
-    let output = Output::new(cli.json);
-    let runtime = match Runtime::new().context("cannot start threads") {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            output.error(&error);
-            return ExitCode::FAILURE;
-        }
-    };
-    let code = runtime.block_on(run(cli, output));
-    runtime.shutdown_timeout(HELD_UP);
-    code
-}
-
-async fn run(cli: Cli, output: Output) -> ExitCode {
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    if let Err(error) = telemetry::start(&cli.log, cli.exports(), &clock, output.log_writer()) {
-        output.error(&anyhow::anyhow!(error));
-        return ExitCode::from(2);
-    }
-    if !cli.is_function() {
-        tokio::spawn(telemetry::flush_regularly());
-    }
-    let ran = cli::run(cli, &output).await;
-    telemetry::flush().await;
-    match ran {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            output.error(&error);
-            if error.is::<usage::WrongUsage>() { ExitCode::from(2) } else { ExitCode::FAILURE }
-        }
-    }
+    stint::main()
 }

@@ -5,10 +5,10 @@ use std::io::{self, IsTerminal, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use indicatif::MultiProgress;
 use serde::Serialize;
 use tracing_subscriber::fmt::MakeWriter;
 
+use crate::bars::{self, MultiProgress};
 use crate::printable::printable;
 
 /// The output of a command. With `--json`, one JSON object is the only output on stdout.
@@ -27,7 +27,7 @@ impl Output {
 
     /// Returns whether progress bars are useful, because stderr is a terminal.
     pub(crate) fn is_watched(&self) -> bool {
-        io::stderr().is_terminal()
+        bars::ARE_THERE && io::stderr().is_terminal()
     }
 
     /// Returns the progress bars, which are drawn on stderr.

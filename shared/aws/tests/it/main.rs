@@ -41,7 +41,7 @@ impl fmt::Debug for SigningTime {
 /// Returns an account at `endpoint`, with test credentials.
 async fn account(endpoint: &str, prefix: &str, clock: Arc<dyn Clock>) -> (Aws, SdkConfig) {
     let credentials = Credentials::new("test", "test", None, None, "tests");
-    let config = aws_config::defaults(BehaviorVersion::v2026_01_12())
+    let config = stint_aws::with_client(aws_config::defaults(BehaviorVersion::v2026_01_12()))
         .region(Region::from_static(REGION))
         .credentials_provider(SharedCredentialsProvider::new(credentials))
         .time_source(SigningTime(clock.clone()))

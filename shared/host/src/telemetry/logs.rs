@@ -1,10 +1,10 @@
 //! Logs: to stderr, as text or as JSON lines.
 
 use tracing::Subscriber;
-use tracing_subscriber::filter::{FilterExt, LevelFilter, filter_fn};
+use tracing_subscriber::filter::{FilterExt, LevelFilter, Targets, filter_fn};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::registry::LookupSpan;
-use tracing_subscriber::{EnvFilter, Layer, fmt};
+use tracing_subscriber::{Layer, fmt};
 
 use super::collect::is_ours;
 use crate::config::{LogFormat, LogSettings};
@@ -16,7 +16,7 @@ where
     S: Subscriber + for<'a> LookupSpan<'a>,
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
-    let filter = EnvFilter::try_new(&settings.log).map_err(|error| format!("STINT_LOG: {error}"))?;
+    let filter: Targets = settings.log.parse().map_err(|error| format!("STINT_LOG: {error}"))?;
     let others = filter_fn(|metadata| !is_ours(metadata.target())).with_max_level_hint(LevelFilter::TRACE);
     let lines = fmt::layer().with_writer(writer).with_target(false);
     Ok(match settings.log_format {

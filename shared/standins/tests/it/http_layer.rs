@@ -19,7 +19,7 @@ async fn the_stand_in_speaks_real_http() {
     let clock = Arc::new(ManualClock::new(Timestamp::UNIX_EPOCH));
     let serving = tokio::spawn(serve(upstream.clone(), clock, listener, async move { drop(stopped.await) }));
 
-    let client = reqwest::Client::builder().no_proxy().build().expect("a client");
+    let client = stint_http::client_builder("tests").build().expect("a client");
     let form = "grant_type=client_credentials&client_id=key-1&client_secret=secret-1";
     let token = client.post(format!("{base}/oauth/token")).body(form).send().await.expect("an answer");
     let token: Value = serde_json::from_slice(&token.bytes().await.expect("a body")).expect("JSON");

@@ -2,6 +2,10 @@
 
 pub(crate) mod data;
 pub(crate) mod describe;
+#[cfg(feature = "aws")]
+pub(crate) mod lambda;
+#[cfg(not(feature = "aws"))]
+#[path = "no_lambda.rs"]
 pub(crate) mod lambda;
 mod meant;
 pub(crate) mod per_fleet;

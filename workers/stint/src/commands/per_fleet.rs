@@ -23,8 +23,10 @@ pub(crate) trait Kind {
 }
 
 /// Runs the whole fleet against a stand-in for its upstream.
+#[cfg(feature = "standins")]
 pub(crate) struct Demo;
 
+#[cfg(feature = "standins")]
 impl Kind for Demo {
     const HAS_DEFAULT: bool = true;
 
@@ -34,8 +36,10 @@ impl Kind for Demo {
 }
 
 /// Runs the whole fleet on virtual time.
+#[cfg(feature = "standins")]
 pub(crate) struct Simulate;
 
+#[cfg(feature = "standins")]
 impl Kind for Simulate {
     const HAS_DEFAULT: bool = true;
 
@@ -45,8 +49,10 @@ impl Kind for Simulate {
 }
 
 /// Runs the stand-in for an upstream alone.
+#[cfg(feature = "standins")]
 pub(crate) struct Upstream;
 
+#[cfg(feature = "standins")]
 impl Kind for Upstream {
     const HAS_DEFAULT: bool = false;
 

@@ -99,16 +99,19 @@ pub(crate) trait Fleet: Send + Sync {
     }
 
     /// Runs the whole fleet against a stand-in for its upstream.
+    #[cfg(feature = "standins")]
     fn demo(&self) -> Option<Action> {
         None
     }
 
     /// Runs the whole fleet on virtual time.
+    #[cfg(feature = "standins")]
     fn simulate(&self) -> Option<Action> {
         None
     }
 
     /// Runs the stand-in for the fleet's upstream alone.
+    #[cfg(feature = "standins")]
     fn upstream(&self) -> Option<Action> {
         None
     }

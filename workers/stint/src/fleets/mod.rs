@@ -1,12 +1,16 @@
 //! The only list of fleets. A new fleet is a folder and a row in this list.
 
+#[cfg(feature = "standins")]
 mod demo_folder;
 pub(crate) mod fleet;
+#[cfg(feature = "poe-stashes")]
 mod poe_stashes;
 #[cfg(test)]
 mod sample;
+#[cfg(feature = "standins")]
 mod serve;
 pub(crate) mod settings;
+#[cfg(feature = "warcraftlogs")]
 mod warcraftlogs;
 
 use clap::{ArgMatches, Args, Command, FromArgMatches};
@@ -14,16 +18,32 @@ use stint_core::worker::Spec;
 use stint_embedded::Embedded;
 use stint_embedded::upkeep::FileSpec;
 
+use crate::built::without;
 use fleet::{Fleet, FolderSpec};
 use settings::{GivenSettings, SettingsOf};
 
-/// The fleets. If a command names none, the first fleet that supports the command is used.
-pub(crate) static FLEETS: &[&dyn Fleet] = &[
-    &warcraftlogs::WarcraftLogs,
-    &poe_stashes::PoeStashes,
-    #[cfg(test)]
-    &sample::Sample,
-];
+/// Declares the fleets of this build and the names of the others, from rows of a feature, an alias and a fleet.
+macro_rules! fleets {
+    ($($feature:literal, $alias:literal => $fleet:expr;)+) => {
+        /// The fleets. If a command names none, the first fleet that supports the command is used.
+        pub(crate) static FLEETS: &[&dyn Fleet] = &[
+            $(#[cfg(feature = $feature)] &$fleet,)+
+            #[cfg(test)]
+            &sample::Sample,
+        ];
+
+        /// The names and aliases of the fleets that this program was built without.
+        const ABSENT: &[(&str, &str)] = &[$(#[cfg(not(feature = $feature))] ($feature, $alias),)+];
+
+        #[cfg(not(any($(feature = $feature),+)))]
+        compile_error!(concat!("a program has at least one fleet, which is a feature:" $(, " ", $feature)+));
+    };
+}
+
+fleets! {
+    "warcraftlogs", "wcl" => warcraftlogs::WarcraftLogs;
+    "poe-stashes", "poe" => poe_stashes::PoeStashes;
+}
 
 /// Returns the fleet with that name or alias.
 pub(crate) fn find(name: &str) -> Option<&'static dyn Fleet> {
@@ -32,8 +52,23 @@ pub(crate) fn find(name: &str) -> Option<&'static dyn Fleet> {
 
 /// The same, as a value parser for clap.
 pub(crate) fn named(name: &str) -> Result<&'static dyn Fleet, String> {
-    let names = || FLEETS.iter().map(|fleet| fleet.name()).collect::<Vec<_>>().join(", ");
-    find(name).ok_or_else(|| format!("there is no fleet '{name}'; those that work today are {}", names()))
+    find(name).ok_or_else(|| {
+        not_built(name).unwrap_or_else(|| {
+            let names = FLEETS.iter().map(|fleet| fleet.name()).collect::<Vec<_>>().join(", ");
+            format!("there is no fleet '{name}'; those that work today are {names}")
+        })
+    })
+}
+
+/// Says so, if `name` is one of the fleets that this program was built without.
+pub(crate) fn not_built(name: &str) -> Option<String> {
+    absent(name, ABSENT)
+}
+
+/// Says so, if `name` is one of the `fleets` that a program was built without.
+fn absent(name: &str, fleets: &[(&str, &str)]) -> Option<String> {
+    let (fleet, _) = fleets.iter().find(|(fleet, alias)| name == *fleet || name == *alias)?;
+    Some(without(&format!("the fleet {fleet}"), fleet))
 }
 
 /// Returns the SQLite files that an installation may have: those of every fleet, and those that all fleets share.
@@ -77,8 +112,11 @@ pub(crate) fn member(name: &str) -> Result<Member, String> {
         members().find(|member| member.fleet.name() == named.name() && member.spec.name == worker)
     });
     named.ok_or_else(|| {
-        let known: Vec<String> = members().map(|member| member.in_short()).collect();
-        format!("there is no worker '{name}'; there are {}", known.join(", "))
+        let fleet = name.split_once('/').map_or(name, |(fleet, _)| fleet);
+        not_built(fleet).unwrap_or_else(|| {
+            let known: Vec<String> = members().map(|member| member.in_short()).collect();
+            format!("there is no worker '{name}'; there are {}", known.join(", "))
+        })
     })
 }
 
@@ -122,6 +160,16 @@ mod tests {
             assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len(), "{names:?}");
         }
         assert!(members().all(|member| member.spec.fleet == member.fleet.name()));
+    }
+
+    #[test]
+    fn a_fleet_that_was_not_built_is_an_error_that_names_its_feature() {
+        let fleets = [("nhl-stats", "nhl")];
+        for name in ["nhl-stats", "nhl"] {
+            let expected = "this program was built without the fleet nhl-stats: build it with --features nhl-stats";
+            assert_eq!(absent(name, &fleets).unwrap(), expected);
+        }
+        assert_eq!(absent("nhl-stat", &fleets), None);
     }
 
     #[test]

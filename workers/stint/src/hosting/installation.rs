@@ -7,7 +7,9 @@ use anyhow::{anyhow, bail, ensure};
 use stint_core::ports::{Queue, Wakeups};
 use stint_core::registry::Registry;
 use stint_core::worker::{AnyWorker, Spec, Stop};
-use stint_host::{Changed, Feed, LambdaHost, LocalHost, Ports};
+use stint_host::{Changed, LocalHost, Ports};
+#[cfg(feature = "aws")]
+use stint_host::{Feed, LambdaHost};
 
 use crate::fleets::fleet::{Fleet, Workshop};
 use crate::fleets::settings::FleetSettings;
@@ -102,6 +104,7 @@ pub(crate) async fn worker(
 }
 
 /// Builds the host of a worker that runs as a function.
+#[cfg(feature = "aws")]
 pub(crate) async fn function(
     fleet: &dyn Fleet,
     spec: &Spec,

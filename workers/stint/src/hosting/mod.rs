@@ -6,6 +6,8 @@ mod stopping;
 mod watch;
 
 pub(crate) use here::here;
-pub(crate) use installation::{Installation, Opened, function, worker};
+#[cfg(feature = "aws")]
+pub(crate) use installation::function;
+pub(crate) use installation::{Installation, Opened, worker};
 pub(crate) use stopping::{STOPPING, drained, interrupted};
 pub(crate) use watch::{Looks, Until};

@@ -4,24 +4,30 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, anyhow};
-use stint_aws::{Aws, ThrottleMemory};
+#[cfg(feature = "aws")]
+use stint_aws::ThrottleMemory;
 use stint_core::clock::Clock;
 use stint_core::ledger::LedgerSettings;
-use stint_core::ports::{Breakers, KeyPool, Queue, QueueSettings, Receipt, Throttle, Wakeups};
+#[cfg(feature = "aws")]
+use stint_core::ports::Receipt;
+use stint_core::ports::{Breakers, KeyPool, Queue, QueueSettings, Throttle, Wakeups};
 use stint_core::worker::WorkerId;
 use stint_embedded::{Embedded, Folder, Mode};
+#[cfg(feature = "aws")]
 use stint_host::Record;
-use stint_mongo::{Mongo, MongoBreakers, MongoKeyPool, MongoRecords};
 use tokio::sync::OnceCell;
 
+use super::aws::{self, Aws};
 use super::config::{BackendSettings, Choice, Needs, QueueBackend, StoreBackend, ThrottleBackend, Uses, WakeupBackend};
-use super::throttle_records::{THROTTLES, ThrottleRecords};
+use super::mongo::{self, Mongo};
+use super::throttles;
 
 /// The database that stores the collections of a fleet.
 pub(crate) enum Database<'a> {
     /// SQLite files in the folder.
     Sqlite(&'a Embedded),
     /// A MongoDB server.
+    #[cfg(feature = "mongodb")]
     Mongo(&'a Mongo),
 }
 
@@ -31,9 +37,14 @@ pub(crate) struct Backends {
     pub(crate) home: PathBuf,
     pub(crate) clock: Arc<dyn Clock>,
     /// The workers that are fed by a queue.
+    #[cfg_attr(not(feature = "aws"), expect(dead_code, reason = "only AWS steers the workers that a queue feeds"))]
     fed: Vec<WorkerId>,
     /// The workers whose records in MongoDB may still be stored under their names alone.
-    named_alone: Vec<WorkerId>,
+    #[cfg_attr(
+        not(all(feature = "aws", feature = "mongodb")),
+        expect(dead_code, reason = "only throttles of functions have records in MongoDB")
+    )]
+    pub(super) named_alone: Vec<WorkerId>,
     embedded: Option<Embedded>,
     aws: Option<Aws>,
     mongo: Option<Mongo>,
@@ -56,11 +67,10 @@ impl Backends {
         let choice = settings.choice();
         let mut backends = Backends { fed, named_alone, ..Backends::new(choice, uses, home, clock.clone())? };
         if choice.has_aws() {
-            let aws = Aws::connect(settings.aws.clone(), clock).await;
-            backends.aws = Some(aws.map_err(|error| anyhow!(error))?);
+            backends.aws = Some(aws::connect(settings, clock).await?);
         }
         if choice.has_mongo(uses) {
-            backends.mongo = Some(Mongo::connect(&settings.mongo).await?);
+            backends.mongo = Some(mongo::connect(settings).await?);
         }
         Ok(backends)
     }
@@ -92,18 +102,16 @@ impl Backends {
     pub(crate) fn queue(&self, name: &str, settings: QueueSettings) -> anyhow::Result<Arc<dyn Queue>> {
         Ok(match self.choice.queues {
             QueueBackend::Sqlite => self.embedded()?.queue(name, settings),
-            QueueBackend::Sqs => self.aws()?.queue(name, settings),
+            QueueBackend::Sqs => aws::queue(self.aws()?, name, settings),
         })
     }
 
     /// Returns how a message that an event source mapping received is acknowledged.
+    #[cfg(feature = "aws")]
     pub(crate) fn receipt(&self) -> fn(&Record) -> Receipt {
         match self.choice.queues {
             QueueBackend::Sqlite => |record| Receipt(record.receipt_handle.clone()),
-            QueueBackend::Sqs => |record| {
-                let Record { receipt_handle, message_id, body, .. } = record;
-                stint_aws::receipt(receipt_handle, message_id, record.receive_count(), body)
-            },
+            QueueBackend::Sqs => aws::receipt,
         }
     }
 
@@ -111,7 +119,7 @@ impl Backends {
     pub(crate) fn wakeups(&self) -> anyhow::Result<Arc<dyn Wakeups>> {
         Ok(match self.choice.wakeups {
             WakeupBackend::Sqlite => self.embedded()?.wakeups(),
-            WakeupBackend::Scheduler => self.aws()?.wakeups().map_err(|error| anyhow!(error))?,
+            WakeupBackend::Scheduler => aws::wakeups(self.aws()?)?,
         })
     }
 
@@ -120,21 +128,20 @@ impl Backends {
         let throttle = self.throttle.get_or_try_init(async || {
             Ok::<Arc<dyn Throttle>, anyhow::Error>(match self.choice.throttle {
                 ThrottleBackend::Sqlite => self.embedded()?.throttle(),
-                ThrottleBackend::Lambda => {
-                    let memory = ThrottleRecords::new(MongoRecords::new(self.mongo()?, THROTTLES), &self.named_alone);
-                    self.steering(Arc::new(memory))?
-                }
+                ThrottleBackend::Lambda => throttles::steering(self)?,
             })
         });
         throttle.await.cloned()
     }
 
     /// Returns throttles of Lambda functions that store their settings in `memory`, for a fleet without MongoDB.
+    #[cfg(feature = "aws")]
     pub(crate) fn steering(&self, memory: Arc<dyn ThrottleMemory>) -> anyhow::Result<Arc<dyn Throttle>> {
         Ok(self.aws()?.throttle(memory, &self.fed).map_err(|error| anyhow!(error))?)
     }
 
     /// Returns whether throttles control Lambda functions.
+    #[cfg(feature = "aws")]
     pub(crate) fn steers_functions(&self) -> bool {
         self.choice.throttle == ThrottleBackend::Lambda
     }
@@ -147,7 +154,7 @@ impl Backends {
     /// Returns the breakers, whose records all processes of the installation share.
     pub(crate) fn breakers(&self) -> anyhow::Result<Arc<dyn Breakers>> {
         Ok(match &self.mongo {
-            Some(mongo) => Arc::new(MongoBreakers::new(mongo)),
+            Some(mongo) => mongo::breakers(mongo),
             None => self.embedded()?.breakers(),
         })
     }
@@ -157,7 +164,7 @@ impl Backends {
         let pool = self.pool.get_or_try_init(async || {
             Ok::<Arc<dyn KeyPool>, anyhow::Error>(match self.choice.key_pool {
                 StoreBackend::Sqlite => self.embedded()?.key_pool(settings)?,
-                StoreBackend::Mongo => Arc::new(MongoKeyPool::open(self.mongo()?, settings, self.clock.clone()).await?),
+                StoreBackend::Mongo => mongo::key_pool(self.mongo()?, settings, self.clock.clone()).await?,
             })
         });
         pool.await.cloned()
@@ -175,7 +182,7 @@ impl Backends {
     pub(crate) fn database(&self) -> anyhow::Result<Database<'_>> {
         Ok(match self.choice.stores {
             StoreBackend::Sqlite => Database::Sqlite(self.embedded()?),
-            StoreBackend::Mongo => Database::Mongo(self.mongo()?),
+            StoreBackend::Mongo => mongo::database(self.mongo()?),
         })
     }
 
@@ -207,7 +214,7 @@ impl Backends {
         self.aws.as_ref().context("no account of AWS is connected")
     }
 
-    fn mongo(&self) -> anyhow::Result<&Mongo> {
+    pub(super) fn mongo(&self) -> anyhow::Result<&Mongo> {
         self.mongo.as_ref().context("no MongoDB is connected")
     }
 }

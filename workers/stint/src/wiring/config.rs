@@ -1,10 +1,13 @@
 //! Selects the backend behind each port: one setting each, or a profile for all.
 
 use clap::{Args, ValueEnum};
+#[cfg(feature = "aws")]
 use stint_aws::AwsSettings;
 use stint_core::worker::{Spec, WorkerId};
+#[cfg(feature = "mongodb")]
 use stint_mongo::MongoSettings;
 
+use crate::built::{Clouds, without_cloud};
 use crate::settings::{self, SettingsError};
 
 /// What stands behind the ports.
@@ -36,9 +39,11 @@ pub(crate) struct BackendSettings {
     #[arg(long, env = "STINT_STORES", value_name = "STINT_STORES", value_enum)]
     pub(crate) stores: Option<StoreBackend>,
 
+    #[cfg(feature = "aws")]
     #[command(flatten)]
     pub(crate) aws: AwsSettings,
 
+    #[cfg(feature = "mongodb")]
     #[command(flatten)]
     pub(crate) mongo: MongoSettings,
 }
@@ -194,6 +199,18 @@ impl Choice {
         self.queues == QueueBackend::Sqs || self.calls_functions()
     }
 
+    /// Checks that a build with these `clouds` has the chosen backends, for fleets with these `uses`. An error names the missing
+    /// feature.
+    fn check(&self, uses: Uses, clouds: Clouds) -> Result<(), String> {
+        if self.has_aws() && !clouds.aws {
+            return Err(without_cloud("AWS", "aws"));
+        }
+        if self.has_mongo(uses) && !clouds.mongo {
+            return Err(without_cloud("MongoDB", "mongodb"));
+        }
+        Ok(())
+    }
+
     /// Returns whether the workers are Lambda functions.
     pub(crate) fn calls_functions(&self) -> bool {
         self.wakeups == WakeupBackend::Scheduler || self.throttle == ThrottleBackend::Lambda
@@ -225,9 +242,20 @@ impl BackendSettings {
     /// `later`. An error names what is missing.
     pub(crate) fn check(&self, uses: Uses, later: &[&str]) -> Result<(), String> {
         let choice = self.choice();
+        choice.check(uses, Clouds::HERE)?;
+        #[cfg(not(feature = "mongodb"))]
+        let _ = later;
+        #[cfg(feature = "mongodb")]
         if choice.has_mongo(uses) && !later.contains(&"MONGODB_URI") {
             self.mongo.uri()?;
         }
+        #[cfg(feature = "aws")]
+        self.check_functions(choice, uses)?;
+        Ok(())
+    }
+
+    #[cfg(feature = "aws")]
+    fn check_functions(&self, choice: Choice, uses: Uses) -> Result<(), String> {
         let sets_wakeups = uses.wakeups && choice.wakeups == WakeupBackend::Scheduler;
         if choice.throttle == ThrottleBackend::Lambda || sets_wakeups {
             self.aws.function()?;
@@ -263,6 +291,23 @@ mod tests {
         assert_eq!(mixed, Choice { queues: QueueBackend::Sqlite, ..Choice::AWS });
         let mixed = settings(&["--stores", "mongo"]).choice();
         assert_eq!(mixed, Choice { stores: StoreBackend::Mongo, ..Choice::LOCAL });
+    }
+
+    #[test]
+    fn a_backend_that_was_not_built_is_an_error_that_names_its_feature() {
+        let check = |choice: Choice, aws, mongo| choice.check(ALL, Clouds { aws, mongo });
+        assert_eq!(check(Choice::LOCAL, false, false), Ok(()));
+        assert_eq!(check(Choice::AWS, true, true), Ok(()));
+        let without = |what, feature| {
+            Err(format!(
+                "this program was built without {what}: build it with --features {feature}, or with --features cloud for \
+                 every backend in the cloud"
+            ))
+        };
+        assert_eq!(check(Choice::AWS, false, false), without("AWS", "aws"));
+        assert_eq!(check(Choice::AWS, true, false), without("MongoDB", "mongodb"));
+        let queues_alone = Choice { queues: QueueBackend::Sqs, ..Choice::LOCAL };
+        assert_eq!(check(queues_alone, false, true), without("AWS", "aws"));
     }
 
     #[test]

@@ -1,13 +1,11 @@
 //! The GraphQL documents that the fleet sends.
 //!
-//! The fixed parts come from `graphql/queries.graphql`, from which `graphql_client` generates their types. A batch
-//! requests many characters, raids and difficulties at once, so its aliases are put together here. Enum values are
-//! written as literals: the upstream has renamed an enum type before, and a typed variable would have broken.
+//! The fixed parts come from `graphql/queries.graphql`. A batch requests many characters, raids and difficulties at once, so
+//! its aliases are put together here. Enum values are written as literals: the upstream has renamed an enum type before, and
+//! a typed variable would have broken. A test validates every document against the schema.
 
 use std::fmt::Write;
 use std::sync::LazyLock;
-
-use graphql_client::GraphQLQuery;
 
 use crate::model::{Difficulty, RaidId};
 use crate::player_ref::PlayerRef;
@@ -31,26 +29,6 @@ pub struct CharacterRequest {
     /// Raids and difficulties.
     pub units: Vec<(RaidId, Difficulty)>,
 }
-
-#[derive(GraphQLQuery)]
-#[expect(dead_code, reason = "the derive hangs the answer's types on it, and only those are used")]
-#[graphql(schema_path = "graphql/schema.graphql", query_path = "graphql/queries.graphql", response_derives = "Debug")]
-pub(super) struct ReadPoints;
-
-#[derive(GraphQLQuery)]
-#[expect(dead_code, reason = "the derive hangs the answer's types on it, and only those are used")]
-#[graphql(schema_path = "graphql/schema.graphql", query_path = "graphql/queries.graphql", response_derives = "Debug")]
-pub(super) struct ReadCharacter;
-
-#[derive(GraphQLQuery)]
-#[expect(dead_code, reason = "the derive hangs the answer's types on it, and only those are used")]
-#[graphql(schema_path = "graphql/schema.graphql", query_path = "graphql/queries.graphql", response_derives = "Debug")]
-pub(super) struct ListReports;
-
-#[derive(GraphQLQuery)]
-#[expect(dead_code, reason = "the derive hangs the answer's types on it, and only those are used")]
-#[graphql(schema_path = "graphql/schema.graphql", query_path = "graphql/queries.graphql", response_derives = "Debug")]
-pub(super) struct ReadReport;
 
 /// The alias of the character at `place` in a batch: its id, or its position if it has no id.
 pub(super) fn character_alias(place: usize, player_ref: &PlayerRef) -> String {
@@ -195,7 +173,7 @@ pub fn is_report_code(code: &str) -> bool {
     !code.is_empty() && code.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
-/// A fragment's text, from the file from which its types are generated.
+/// A fragment's text, from the file of the fixed documents.
 fn fragment(name: &str) -> &'static str {
     let start = QUERIES.find(&format!("fragment {name} ")).unwrap_or_default();
     let end = QUERIES[start..].find("\n}\n").map_or(QUERIES.len(), |length| start + length + 3);

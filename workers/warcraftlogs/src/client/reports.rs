@@ -8,9 +8,9 @@ use serde_json::value::RawValue;
 use stint_core::circuit::{Health, Intent, Pass};
 use stint_core::ledger::{CallEnd, KeyId};
 
-use super::document::{GuildKey, is_report_code, list_reports, read_report, report_alias};
+use super::document::{GuildKey, is_report_code, list_reports, report_alias};
 use super::points::PointsCounter;
-use super::{Api, CallError, document, reports_document};
+use super::{Api, CallError, reports_document};
 use crate::model::{Difficulty, PlayerId, RaidId};
 use crate::player_ref::check_id;
 
@@ -57,13 +57,35 @@ struct Data<'a> {
     reports: Option<BTreeMap<Cow<'a, str>, &'a RawValue>>,
 }
 
+/// A page of the list of reports.
+#[derive(Deserialize)]
+struct Listed {
+    has_more_pages: bool,
+    data: Option<Vec<Option<ListedReport>>>,
+}
+
+#[derive(Deserialize)]
+struct ListedReport {
+    code: String,
+}
+
 /// A report, with or without the characters' servers.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct ApiReport {
-    zone: Option<read_report::ReportFieldsZone>,
-    fights: Option<Vec<Option<read_report::ReportFieldsFights>>>,
+    zone: Option<ReportZone>,
+    fights: Option<Vec<Option<Fight>>>,
     ranked_characters: Option<Vec<Option<ReportedCharacter>>>,
+}
+
+#[derive(Deserialize)]
+struct ReportZone {
+    id: i64,
+}
+
+#[derive(Deserialize)]
+struct Fight {
+    difficulty: Option<i64>,
 }
 
 #[derive(Deserialize)]
@@ -99,8 +121,7 @@ impl Api {
     ) -> (CallEnd, Result<ReportList, CallError>) {
         self.read_reports(key, list_reports(raid, span, guild, limit, page), |reports| {
             let raw = reports.get("reports").ok_or("the answer has no reports")?;
-            let list: Option<document::list_reports::ListReportsReportDataReports> =
-                serde_json::from_str(raw.get()).map_err(|error| error.to_string())?;
+            let list: Option<Listed> = serde_json::from_str(raw.get()).map_err(|error| error.to_string())?;
             let list = list.ok_or("the answer has no reports")?;
             let codes = list.data.unwrap_or_default().into_iter().flatten().map(|report| report.code);
             Ok(ReportList { codes: codes.filter(|code| is_report_code(code)).collect(), more: list.has_more_pages })

@@ -5,7 +5,9 @@ use clap::{Arg, Args, Command, ValueHint};
 use serde::Serialize;
 use stint_host::config::{LogSettings, TelemetrySettings};
 
-use crate::config::{HomeSettings, LambdaSettings};
+#[cfg(feature = "aws")]
+use crate::commands::lambda::LambdaSettings;
+use crate::config::HomeSettings;
 use crate::fleets::settings::GivenSettings;
 use crate::wiring::BackendSettings;
 
@@ -47,6 +49,7 @@ pub(super) fn sections() -> Vec<Section> {
         HomeSettings::augment_args(Command::new("stint")),
         GivenSettings::augment_args(Command::new("stint")),
         BackendSettings::augment_args(Command::new("stint")),
+        #[cfg(feature = "aws")]
         LambdaSettings::augment_args(Command::new("stint")),
         LogSettings::augment_args(Command::new("stint")),
         TelemetrySettings::augment_args(Command::new("stint")),

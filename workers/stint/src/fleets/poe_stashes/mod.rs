@@ -1,11 +1,13 @@
 //! The fleet `poe-stashes`: the public stash river, followed page by page, stored and handed on.
 
+#[cfg(feature = "standins")]
 mod demo;
 mod pages;
 mod specs;
 mod status;
 mod stores;
 mod up;
+#[cfg(feature = "standins")]
 mod upstream;
 mod workers;
 
@@ -102,10 +104,12 @@ impl Fleet for PoeStashes {
         }
     }
 
+    #[cfg(feature = "standins")]
     fn demo(&self) -> Option<Action> {
         Some(Action::of::<demo::Arguments>())
     }
 
+    #[cfg(feature = "standins")]
     fn upstream(&self) -> Option<Action> {
         Some(Action::of::<upstream::Arguments>())
     }

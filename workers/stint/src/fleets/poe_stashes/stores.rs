@@ -3,10 +3,16 @@
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
+#[cfg(feature = "aws")]
 use async_trait::async_trait;
+#[cfg(feature = "aws")]
 use stint_aws::{ThrottleMemory, ThrottleRecord};
-use stint_core::ports::{Breakers, PortResult, Queue, Throttle};
-use stint_core::worker::{Spec, Worker, WorkerId};
+#[cfg(feature = "aws")]
+use stint_core::ports::PortResult;
+use stint_core::ports::{Breakers, Queue, Throttle};
+#[cfg(feature = "aws")]
+use stint_core::worker::WorkerId;
+use stint_core::worker::{Spec, Worker};
 use stint_poe_stashes::config::{Blobs, Settings};
 use stint_poe_stashes::follower::Follower;
 use stint_poe_stashes::indexer::Indexer;
@@ -69,7 +75,14 @@ pub(crate) async fn index_counts(backends: &Backends) -> anyhow::Result<Option<I
     Ok(Some(SqliteIndex::open(&backends.folder()?)?.counts().await?))
 }
 
+/// Returns the throttle of the fleet's workers.
+#[cfg(not(feature = "aws"))]
+pub(super) async fn throttle(_: &Settings, backends: &Backends) -> anyhow::Result<Arc<dyn Throttle>> {
+    backends.throttle().await
+}
+
 /// Returns the throttle of the fleet's workers. For Lambda functions its state is kept in the bucket of the pages.
+#[cfg(feature = "aws")]
 pub(super) async fn throttle(settings: &Settings, backends: &Backends) -> anyhow::Result<Arc<dyn Throttle>> {
     match records(settings, backends, "throttles")? {
         Some(records) if backends.steers_functions() => backends.steering(Arc::new(Memory(records))),
@@ -96,8 +109,10 @@ fn records(settings: &Settings, backends: &Backends, kind: &'static str) -> anyh
 }
 
 /// What AWS was last told of each worker's throttle, by the worker's name alone: no other fleet uses the prefix in the bucket.
+#[cfg(feature = "aws")]
 struct Memory(ObjectRecords);
 
+#[cfg(feature = "aws")]
 #[async_trait]
 impl ThrottleMemory for Memory {
     async fn load(&self, worker: &WorkerId) -> PortResult<ThrottleRecord> {

@@ -1,17 +1,21 @@
 //! The fleet `warcraftlogs`: discovers players, fetches their ranks under key budgets, and writes Lua databases.
 
 mod commands;
+#[cfg(feature = "standins")]
 mod demo;
 mod drained;
 mod outages;
 mod points;
 mod progress;
+#[cfg(feature = "standins")]
 mod report;
+#[cfg(feature = "standins")]
 mod simulate;
 mod specs;
 mod status;
 mod stores;
 mod up;
+#[cfg(feature = "standins")]
 mod upstream;
 mod workers;
 
@@ -105,14 +109,17 @@ impl Fleet for WarcraftLogs {
         Ok(())
     }
 
+    #[cfg(feature = "standins")]
     fn demo(&self) -> Option<Action> {
         Some(Action::of::<demo::Arguments>())
     }
 
+    #[cfg(feature = "standins")]
     fn simulate(&self) -> Option<Action> {
         Some(Action::of::<simulate::Arguments>())
     }
 
+    #[cfg(feature = "standins")]
     fn upstream(&self) -> Option<Action> {
         Some(Action::of::<upstream::Arguments>())
     }

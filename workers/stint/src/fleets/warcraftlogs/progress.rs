@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 use stint_core::clock::between;
 use stint_core::ledger::{KeyState, KeyStatus};
@@ -11,6 +10,7 @@ use stint_core::ports::{Counts, PortResult};
 use stint_core::worker::WorkerId;
 
 use super::stores::Stores;
+use crate::bars::{ProgressBar, ProgressStyle};
 use crate::output::Output;
 
 /// The time between two lines that only report that work continues.

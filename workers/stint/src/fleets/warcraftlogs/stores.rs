@@ -13,9 +13,9 @@ use stint_warcraftlogs::config::Settings;
 use stint_warcraftlogs::discover::Discover;
 use stint_warcraftlogs::message::REFRESH_QUEUE;
 use stint_warcraftlogs::next_worker::{ALL_FRESH, NEXT_DUE};
-use stint_warcraftlogs::store::{
-    Directory, Discovers, Milestones, MongoStore, Players, RefreshResults, Rules, SqliteStore, Zones,
-};
+#[cfg(feature = "mongodb")]
+use stint_warcraftlogs::store::MongoStore;
+use stint_warcraftlogs::store::{Directory, Discovers, Milestones, Players, RefreshResults, Rules, SqliteStore, Zones};
 
 use super::specs::{BEGINNING, needs, queue_settings, trigger};
 use crate::context::Context;
@@ -41,6 +41,7 @@ impl Collections {
         let clock = backends.clock.clone();
         Ok(match backends.database()? {
             Database::Sqlite(embedded) => Collections::of(SqliteStore::open(embedded, clock)?),
+            #[cfg(feature = "mongodb")]
             Database::Mongo(mongo) => Collections::of(MongoStore::open(mongo, clock).await?),
         })
     }

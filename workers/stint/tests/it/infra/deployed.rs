@@ -132,7 +132,7 @@ impl Infra {
 pub(super) fn installation(prefix: &str) -> Value {
     let root = body(&text("installation.tf"));
     let mut variables = defaults(&body(&text("variables.tf")));
-    for (name, given) in [("region", "eu-west-1"), ("package", "stint.zip"), ("prefix", prefix)] {
+    for (name, given) in [("region", "eu-west-1"), ("prefix", prefix)] {
         variables.insert(name.to_owned(), given.into());
     }
     let locals = root.blocks().find(|block| block.identifier() == "locals").unwrap();

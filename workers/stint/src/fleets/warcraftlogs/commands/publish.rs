@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, anyhow};
-use indicatif::ProgressBar;
 use serde::Serialize;
 use stint_warcraftlogs::addon::{Archive, write_archives};
 use stint_warcraftlogs::publish::{Git, Publication, PublishStep, Published, Publisher};
 
+use crate::bars::ProgressBar;
 use crate::context::Context;
 use crate::fleets::warcraftlogs::workers::git;
 use crate::settings::from_environment;

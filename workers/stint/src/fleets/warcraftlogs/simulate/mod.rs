@@ -23,13 +23,13 @@ use std::time::Duration;
 use anyhow::ensure;
 use async_trait::async_trait;
 use futures::FutureExt;
-use indicatif::{ProgressBar, ProgressStyle};
 use stint_core::clock::{after, between};
 use stint_core::points::Points;
 use stint_simulation::Faults;
 use stint_warcraftlogs::config::{BudgetStrategy, Settings};
 
 use super::report::Report;
+use crate::bars::{ProgressBar, ProgressStyle};
 use crate::context::Context;
 use crate::fleets::fleet::{Act, Fleet};
 use crate::settings::from_environment;

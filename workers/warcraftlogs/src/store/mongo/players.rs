@@ -7,14 +7,14 @@ use stint_core::ports::{PortError, PortResult};
 use stint_mongo::mongodb::bson::{Bson, Document, doc};
 use stint_mongo::{delete, explain, upsert};
 
-use super::mongo::MongoStore;
-use super::mongo_documents::{above, id, id_of, own_id, page, read, write};
-use super::mongo_standings::{Covered, StandingUpdate};
-use super::{
+use super::MongoStore;
+use super::documents::{above, id, id_of, own_id, page, read, write};
+use super::standings::{Covered, StandingUpdate};
+use crate::model::{Player, PlayerId, RaidsToScrap, Unit};
+use crate::store::{
     Dropped, FetchedPlayer, ImportCounts, Page, PlayerCounts, PlayerKey, PlayerResults, Players, RefusedPlayer,
     StoredResults, UnitResult,
 };
-use crate::model::{Player, PlayerId, RaidsToScrap, Unit};
 
 pub(super) const PLAYERS: &str = "players";
 pub(super) const DROPPED: &str = "dropped";

@@ -1,5 +1,7 @@
 //! One worker as a function of AWS Lambda.
 
+mod config;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -10,12 +12,13 @@ use stint_core::worker::Stop;
 use stint_host::LambdaHost;
 use stint_http::ReqwestTransport;
 
-use crate::config::{FunctionSettings, LambdaSettings};
 use crate::context::Context;
 use crate::fleets::{Member, member, members};
 use crate::hosting::function;
 use crate::settings::from_environment;
 use crate::wiring::{BackendSettings, Backends};
+use config::FunctionSettings;
+pub(crate) use config::LambdaSettings;
 
 pub(crate) const HELP: &str = "All settings come from the environment: STINT_WORKER names the worker, STINT_PROFILE or a \
                                setting for each port its backends, STINT_AWS_SECRETS the parameters of SSM that hold \

@@ -11,9 +11,9 @@ use stint_mongo::mongodb::bson::oid::ObjectId;
 use stint_mongo::mongodb::bson::{Bson, Document, doc};
 use stint_mongo::{date, explain, instant, is_duplicate};
 
-use super::mongo::MongoStore;
-use super::mongo_documents::{read, write};
-use super::{Pass, PassSummary, Pause, Rule, RuleDoubt};
+use super::MongoStore;
+use super::documents::{read, write};
+use crate::store::{Pass, PassSummary, Pause, Rule, RuleDoubt};
 
 pub(super) const PROGRESS: &str = "discovery_progress";
 

@@ -6,10 +6,10 @@ use stint_core::ports::PortResult;
 use stint_mongo::mongodb::bson::{Bson, Document, doc};
 use stint_mongo::{date, explain, instant, is_duplicate, upsert};
 
-use super::mongo::MongoStore;
-use super::mongo_documents::id_of;
-use super::zones::{Frozen, Zones};
+use super::MongoStore;
+use super::documents::id_of;
 use crate::model::RaidId;
+use crate::store::zones::{Frozen, Zones};
 
 const ZONES: &str = "zones";
 

@@ -7,12 +7,12 @@ use stint_core::ports::PortResult;
 use stint_mongo::explain;
 use stint_mongo::mongodb::bson::{Bson, Document, doc};
 
-use super::mongo::MongoStore;
-use super::mongo_documents::read;
-use super::mongo_players::{PLAYERS, behind, in_order, key_of};
-use super::{Directory, PlayerKey};
+use super::MongoStore;
+use super::documents::read;
+use super::players::{PLAYERS, behind, in_order, key_of};
 use crate::model::{Player, Server};
 use crate::player_ref::PlayerName;
+use crate::store::{Directory, PlayerKey};
 
 #[async_trait]
 impl Directory for MongoStore {

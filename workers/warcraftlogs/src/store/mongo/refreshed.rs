@@ -6,11 +6,11 @@ use stint_core::ports::PortResult;
 use stint_mongo::mongodb::bson::{Document, doc};
 use stint_mongo::{date, explain, instant, upsert};
 
-use super::mongo::MongoStore;
-use super::mongo_documents::{read, write};
-use super::refreshed::key;
-use super::{RESULTS_KEPT, RefreshOutcome, RefreshResult, RefreshResults};
+use super::MongoStore;
+use super::documents::{read, write};
 use crate::player_ref::PlayerRef;
+use crate::store::refreshed::key;
+use crate::store::{RESULTS_KEPT, RefreshOutcome, RefreshResult, RefreshResults};
 
 const ANSWERS: &str = "refresh_answers";
 

@@ -10,10 +10,10 @@ use stint_core::ports::PortResult;
 use stint_mongo::mongodb::bson::{Bson, Document, doc};
 use stint_mongo::{date, explain, instant, update, upsert};
 
-use super::mongo::MongoStore;
-use super::mongo_documents::{id, id_of, read};
-use super::{Freshness, Frozen, UnitResult, UnitResults};
+use super::MongoStore;
+use super::documents::{id, id_of, read};
 use crate::model::{PlayerId, RaidsToScrap, Unit};
+use crate::store::{Freshness, Frozen, UnitResult, UnitResults};
 
 pub(super) const STANDINGS: &str = "standings";
 

@@ -7,11 +7,11 @@ use stint_core::ports::PortResult;
 use stint_mongo::mongodb::bson::{Bson, Document, doc};
 use stint_mongo::{delete, explain, update, upsert};
 
-use super::mongo::MongoStore;
-use super::mongo_documents::{above, id, id_of, own_id, page, read};
-use super::mongo_standings::{BacklogKind, add_raids};
-use super::{Backlog, Damaged, Discovered, Discovers, Due, Freshness, Page, Zones};
+use super::MongoStore;
+use super::documents::{above, id, id_of, own_id, page, read};
+use super::standings::{BacklogKind, add_raids};
 use crate::model::{PlayerId, RaidsToScrap};
+use crate::store::{Backlog, Damaged, Discovered, Discovers, Due, Freshness, Page, Zones};
 
 const DISCOVERS: &str = "discovers";
 

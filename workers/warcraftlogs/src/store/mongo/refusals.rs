@@ -7,12 +7,12 @@ use stint_core::ports::PortResult;
 use stint_mongo::mongodb::bson::{Bson, Document, doc};
 use stint_mongo::{delete, explain, update, upsert};
 
-use super::mongo::MongoStore;
-use super::mongo_documents::{id, id_of};
-use super::mongo_players::PLAYERS;
-use super::mongo_standings::{STANDINGS, field};
-use super::{FetchedPlayer, Refusals};
+use super::MongoStore;
+use super::documents::{id, id_of};
+use super::players::PLAYERS;
+use super::standings::{STANDINGS, field};
 use crate::model::{PlayerId, Unit};
+use crate::store::{FetchedPlayer, Refusals};
 
 const REFUSALS: &str = "refusals";
 

@@ -13,13 +13,13 @@ use stint_mongo::mongodb::bson::oid::ObjectId;
 use stint_mongo::mongodb::bson::{Bson, Document, doc};
 use stint_mongo::{date, explain, upsert};
 
-use super::mongo::MongoStore;
-use super::mongo_documents::{extended, from_extended, read, write};
-use super::mongo_progress::{PROGRESS, Progress, as_claimed, listed, object_id, store_progress};
-use super::{
+use super::MongoStore;
+use super::documents::{extended, from_extended, read, write};
+use super::progress::{PROGRESS, Progress, as_claimed, listed, object_id, store_progress};
+use crate::model::Unit;
+use crate::store::{
     Claim, Damaged, Frozen, Page, Pass, Pause, Refusals, Rule, RuleDoubt, RuleStatus, Rules, UpstreamPause, Zones,
 };
-use crate::model::Unit;
 
 const SCHEDULES: &str = "discovery_schedules";
 

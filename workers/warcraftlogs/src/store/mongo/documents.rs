@@ -11,8 +11,8 @@ use stint_core::ports::{PortError, PortResult};
 use stint_mongo::mongodb::bson::oid::ObjectId;
 use stint_mongo::mongodb::bson::{Bson, DateTime, Document, doc};
 
-use super::{Damaged, Page};
 use crate::model::PlayerId;
+use crate::store::{Damaged, Page};
 
 /// Above this, not every whole number can be represented as a float.
 const LARGEST_EXACT: f64 = 9_007_199_254_740_992.0;

@@ -6,8 +6,8 @@ use stint_core::ports::PortResult;
 use stint_mongo::mongodb::bson::{Document, doc};
 use stint_mongo::{date, instant, upsert};
 
-use super::mongo::MongoStore;
-use super::{Milestone, MilestoneTimes, Milestones};
+use super::MongoStore;
+use crate::store::{Milestone, MilestoneTimes, Milestones};
 
 const MILESTONES: &str = "milestones";
 

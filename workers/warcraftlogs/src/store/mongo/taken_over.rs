@@ -11,12 +11,12 @@ use stint_core::ports::PortResult;
 use stint_mongo::mongodb::bson::{Bson, Document, doc};
 use stint_mongo::{date, delete, update, upsert};
 
-use super::import_counts::Relation;
-use super::mongo::MongoStore;
-use super::mongo_documents::{id, id_of, read, write};
-use super::mongo_players::{DROPPED, PLAYERS, came, change, no_document};
-use super::{Dropped, FetchedPlayer, ImportCounts};
+use super::MongoStore;
+use super::documents::{id, id_of, read, write};
+use super::players::{DROPPED, PLAYERS, came, change, no_document};
 use crate::model::{Player, PlayerId};
+use crate::store::import_counts::Relation;
+use crate::store::{Dropped, FetchedPlayer, ImportCounts};
 
 /// A stored player: when it was updated, and the stored value of that, for comparison.
 struct Stored {

@@ -1,29 +1,32 @@
 //! Stores the throttle state last sent to AWS for each worker in MongoDB, so that neither adapter depends on the other.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use stint_aws::{ThrottleMemory, ThrottleRecord};
-use stint_core::ports::PortResult;
+use stint_core::ports::{PortResult, Throttle};
 use stint_core::worker::WorkerId;
 use stint_mongo::MongoRecords;
 
+use super::backends::Backends;
+
 /// The name of the collection.
-pub(super) const THROTTLES: &str = "throttles";
+const THROTTLES: &str = "throttles";
+
+/// Returns the throttle of Lambda functions, with its state in MongoDB.
+pub(crate) fn steering(backends: &Backends) -> anyhow::Result<Arc<dyn Throttle>> {
+    let records = MongoRecords::new(backends.mongo()?, THROTTLES);
+    backends.steering(Arc::new(ThrottleRecords { records, named_alone: backends.named_alone.clone() }))
+}
 
 /// Stores the state of the throttle on Lambda's event source mappings.
 ///
 /// Earlier versions stored a worker's record under the worker's name alone. Such a record is read until the worker's own is
 /// written for the first time.
-pub(super) struct ThrottleRecords {
+struct ThrottleRecords {
     records: MongoRecords,
     /// The workers that may have a record under their name alone.
     named_alone: Vec<WorkerId>,
-}
-
-impl ThrottleRecords {
-    /// Returns the records in `records`.
-    pub(super) fn new(records: MongoRecords, named_alone: &[WorkerId]) -> ThrottleRecords {
-        ThrottleRecords { records, named_alone: named_alone.to_vec() }
-    }
 }
 
 #[async_trait]

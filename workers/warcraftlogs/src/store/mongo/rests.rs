@@ -5,10 +5,10 @@ use stint_core::ports::PortResult;
 use stint_mongo::mongodb::bson::{Bson, Document, doc};
 use stint_mongo::{date, explain, instant, is_duplicate};
 
-use super::mongo::MongoStore;
-use super::mongo_documents::write;
-use super::mongo_progress::{PROGRESS, object_id, pages};
-use super::{Claim, Pass, Pause, RuleDoubt, UpstreamPause};
+use super::MongoStore;
+use super::documents::write;
+use super::progress::{PROGRESS, object_id, pages};
+use crate::store::{Claim, Pass, Pause, RuleDoubt, UpstreamPause};
 
 const RESTS: &str = "discovery_rests";
 

@@ -1,0 +1,31 @@
+//! MongoDB, where this program was built without it.
+
+use std::sync::Arc;
+
+use anyhow::bail;
+use stint_core::clock::Clock;
+use stint_core::ledger::LedgerSettings;
+use stint_core::ports::{Breakers, KeyPool};
+
+use super::backends::Database;
+use super::config::BackendSettings;
+use crate::built::without_cloud;
+
+/// A server, of which there is none.
+pub(crate) enum Mongo {}
+
+pub(crate) async fn connect(_: &BackendSettings) -> anyhow::Result<Mongo> {
+    bail!(without_cloud("MongoDB", "mongodb"))
+}
+
+pub(crate) fn database(mongo: &Mongo) -> Database<'_> {
+    match *mongo {}
+}
+
+pub(crate) fn breakers(mongo: &Mongo) -> Arc<dyn Breakers> {
+    match *mongo {}
+}
+
+pub(crate) async fn key_pool(mongo: &Mongo, _: LedgerSettings, _: Arc<dyn Clock>) -> anyhow::Result<Arc<dyn KeyPool>> {
+    match *mongo {}
+}

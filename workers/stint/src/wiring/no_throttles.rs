@@ -1,0 +1,13 @@
+//! The throttles of functions, where this program was built without AWS or without MongoDB.
+
+use std::sync::Arc;
+
+use anyhow::bail;
+use stint_core::ports::Throttle;
+
+use super::backends::Backends;
+use crate::built::without;
+
+pub(crate) fn steering(_: &Backends) -> anyhow::Result<Arc<dyn Throttle>> {
+    bail!(without("throttles of functions that MongoDB remembers", "cloud"))
+}
