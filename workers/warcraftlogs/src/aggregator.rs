@@ -31,7 +31,6 @@
 //! * *The process exits before the database generator is woken:* the next run wakes it, since the databases are older
 //!   than the queue.
 
-use std::collections::BinaryHeap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -44,11 +43,13 @@ use stint_core::points::Points;
 use stint_core::ports::{Counts, KeyPool, MAX_BATCH, NewMessage, PortResult, Queue};
 use stint_core::worker::{Event, Invocation, Outcome, Spec, Trigger, Worker, WorkerError};
 
-use crate::config::QueueOrder;
+use crate::budget::TYPICAL_UNITS;
+use crate::config::Settings;
+use crate::due_selection::{DueSelection, QueueOrder};
 use crate::message::PlayerMessage;
 use crate::model::PlayerId;
 use crate::next_worker::{GENERATE, LAST_IN_FLIGHT, NextWorker};
-use crate::store::{Damaged, Discovered, Discovers, Due, Freshness, Milestone, RuleStatus, Rules};
+use crate::store::{Damaged, Discovered, Discovers, Freshness, Milestone, RuleStatus, Rules};
 
 /// Players read in one round trip, 24 bytes each.
 const PAGE: usize = 10_000;
@@ -105,6 +106,20 @@ pub struct AggregatorSettings {
     pub message_cost: Points,
     /// The databases are generated no more often than this.
     pub databases_every: Duration,
+}
+
+impl From<&Settings> for AggregatorSettings {
+    fn from(settings: &Settings) -> AggregatorSettings {
+        AggregatorSettings {
+            delay: settings.discovery_delay(),
+            refresh_after: settings.refresh_after(),
+            order: settings.queue_order,
+            queue_time: settings.queue_time(),
+            window: Duration::from_secs(settings.wcl_window_seconds),
+            message_cost: settings.unit().saturating_mul(TYPICAL_UNITS),
+            databases_every: Duration::from_secs(u64::from(settings.lua_min_interval_minutes) * 60),
+        }
+    }
 }
 
 /// Counts of one invocation.
@@ -205,8 +220,7 @@ impl Aggregator {
         report: &mut AggregatorReport,
     ) -> PortResult<(Vec<PlayerId>, Completeness)> {
         let freshness = Freshness::at(invocation.now(), self.settings.refresh_after);
-        let mut selection =
-            DueSelection { order: self.settings.order, room: self.room().await?, chosen: BinaryHeap::new() };
+        let mut selection = DueSelection::new(self.settings.order, self.room().await?);
         let mut after = None;
         while invocation.has_time_for(SENDING_TIME) {
             let page = self.discovers.due(after, PAGE, &freshness).await?;
@@ -293,34 +307,6 @@ impl Aggregator {
         let at = allowed.map_or(now, |allowed| allowed.max(now));
         self.next_worker.start(GENERATE, at).await?;
         Ok(Some(at))
-    }
-}
-
-/// The first `room` of the offered players, however many are offered: 16 bytes for each chosen player.
-struct DueSelection {
-    order: QueueOrder,
-    room: usize,
-    /// Ordered by place in the queue, the last on top.
-    chosen: BinaryHeap<(i64, PlayerId)>,
-}
-
-impl DueSelection {
-    fn offer(&mut self, due: Due) {
-        let place = match self.order {
-            // Players who were never fetched come first.
-            QueueOrder::Stalest => due.fetched_at.map_or(i64::MIN, Timestamp::as_millisecond),
-            QueueOrder::Discovered => 0,
-        };
-        let offered = (place, due.id);
-        if self.chosen.len() < self.room {
-            self.chosen.push(offered);
-        } else if let Some(mut last) = self.chosen.peek_mut().filter(|last| **last > offered) {
-            *last = offered;
-        }
-    }
-
-    fn in_order(self) -> Vec<PlayerId> {
-        self.chosen.into_sorted_vec().into_iter().map(|(_, id)| id).collect()
     }
 }
 

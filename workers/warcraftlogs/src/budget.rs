@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use stint_core::clock::{Clock, after};
-use stint_core::ledger::KeyStatus;
+use stint_core::ledger::{Bounds, KeyStatus};
 use stint_core::plan::{Load, Plan, plan, step};
 use stint_core::points::Points;
 use stint_core::ports::{KeyPool, MAX_BATCH, NewMessage, PortResult, Queue, Throttle, Wakeups};
@@ -38,6 +38,15 @@ pub(crate) const TYPICAL_UNITS: u64 = 3;
 /// Messages in a rank-fetcher batch.
 pub const BATCH: usize = 5;
 
+/// Time-out of a batch: a few calls and their retries.
+pub(crate) const BATCH_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// The worker that the queue of discovered players feeds, and whose concurrency the pool steers.
+pub(crate) const RANK_FETCHER: &str = "rank-fetcher";
+
+/// Interval at which a pool is checked whose points are all held by calls in flight: about the duration of a call.
+pub(crate) const PATIENCE: Duration = Duration::from_millis(500);
+
 /// Refreshers that run at once. They are few, since the reserve is small, and the throttle does not steer them.
 pub const REFRESHERS: u32 = 2;
 
@@ -49,6 +58,33 @@ const RETRY_READING: Duration = Duration::from_secs(30);
 
 /// Lease of parked messages that are being un-parked. If their sender crashes, they are available again after this.
 const UNPARK_LEASE: Duration = Duration::from_secs(60);
+
+/// How points are rationed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum BudgetStrategy {
+    /// Hold an upper bound before each call, and settle with the upstream's counter after it.
+    Ledger,
+    /// `WCL_CALL_BUDGET` × concurrency × difficulties on one key, otherwise an error and a concurrency lower by one.
+    WorstCase,
+}
+
+/// What is held for a raid and difficulty.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum CallBounds {
+    /// `WCL_CALL_BUDGET`.
+    Declared,
+    /// The highest observed cost, if that is lower.
+    Learned,
+}
+
+impl From<CallBounds> for Bounds {
+    fn from(bounds: CallBounds) -> Bounds {
+        match bounds {
+            CallBounds::Declared => Bounds::Declared,
+            CallBounds::Learned => Bounds::Learned,
+        }
+    }
+}
 
 /// The ports and settings with which workers ration points.
 #[derive(Clone)]

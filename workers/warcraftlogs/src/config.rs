@@ -4,22 +4,22 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, ValueEnum, ValueHint};
+use clap::{Args, ValueHint};
 use secrecy::SecretString;
-use stint_core::ledger::{Bounds, KeyId, LedgerSettings, Tail};
+use stint_core::ledger::{KeyId, LedgerSettings, Tail};
 use stint_core::points::Points;
 use stint_core::worker::WorkerId;
 use url::Url;
 
-use crate::aggregator::AggregatorSettings;
-use crate::budget::TYPICAL_UNITS;
+use crate::budget::{BudgetStrategy, CallBounds, PATIENCE};
 use crate::client::longest_call;
+use crate::discovery::DiscoverySource;
+use crate::due_selection::QueueOrder;
 use crate::lua::format::Precision;
 use crate::lua::{DatabaseOptions, Field};
 use crate::model::{Difficulty, RaidId};
 use crate::publish::History;
 use crate::publish::checks::{check_publishing, parse_author, parse_branch, parse_email};
-use crate::rank_fetcher::PATIENCE;
 use crate::rank_queries::RankSettings;
 use crate::setting_values::{
     KeyParser, RepositoryParser, parse_budget, parse_call_timeout, parse_queue_hours, parse_steered, parse_tail,
@@ -231,42 +231,6 @@ pub struct Settings {
     pub git_author_email: String,
 }
 
-/// Where players are found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum DiscoverySource {
-    /// The site's ranking pages.
-    Pages,
-    /// The API's reports: the characters ranked in them.
-    Reports,
-}
-
-/// Who is queued first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum QueueOrder {
-    /// Players that were never fetched, then those with the oldest ranks.
-    Stalest,
-    /// By id, as in the source document.
-    Discovered,
-}
-
-/// How points are rationed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum BudgetStrategy {
-    /// Hold an upper bound before each call, and settle with the upstream's counter after it.
-    Ledger,
-    /// `WCL_CALL_BUDGET` × concurrency × difficulties on one key, otherwise an error and a concurrency lower by one.
-    WorstCase,
-}
-
-/// What is held for a raid and difficulty.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum CallBounds {
-    /// `WCL_CALL_BUDGET`.
-    Declared,
-    /// The highest observed cost, if that is lower.
-    Learned,
-}
-
 impl Settings {
     /// The ids of the keys in use.
     pub fn key_ids(&self) -> Vec<KeyId> {
@@ -289,31 +253,13 @@ impl Settings {
     /// The settings of the ledger.
     pub fn ledger(&self) -> LedgerSettings {
         let window = Duration::from_secs(self.wcl_window_seconds);
-        let bounds = match self.wcl_bounds {
-            CallBounds::Declared => Bounds::Declared,
-            CallBounds::Learned => Bounds::Learned,
-        };
         LedgerSettings {
             guard: self.wcl_guard,
             reserve: self.wcl_reserve,
             window,
             grace: longest_call(self.call_timeout()),
-            bounds,
+            bounds: self.wcl_bounds.into(),
             tail: self.wcl_tail,
-        }
-    }
-
-    /// The settings of the aggregator.
-    pub fn aggregator(&self) -> AggregatorSettings {
-        let hours = |hours: u32| Duration::from_secs(u64::from(hours) * 3600);
-        AggregatorSettings {
-            delay: self.discovery_delay(),
-            refresh_after: hours(self.refresh_after_hours),
-            order: self.queue_order,
-            queue_time: Some(self.queue_hours).filter(|hours| *hours > 0).map(hours),
-            window: Duration::from_secs(self.wcl_window_seconds),
-            message_cost: self.unit().saturating_mul(TYPICAL_UNITS),
-            databases_every: Duration::from_secs(u64::from(self.lua_min_interval_minutes) * 60),
         }
     }
 
@@ -329,12 +275,22 @@ impl Settings {
 
     /// Time after its last run until a rule is due again.
     pub fn discovery_delay(&self) -> Duration {
-        Duration::from_secs(u64::from(self.delay_discovery_in_hours) * 3600)
+        hours(self.delay_discovery_in_hours)
+    }
+
+    /// Time after its ranks were fetched until a player is due again.
+    pub fn refresh_after(&self) -> Duration {
+        hours(self.refresh_after_hours)
+    }
+
+    /// The queue holds about as many messages as the keys can pay for in this time. `None`: it holds all players.
+    pub fn queue_time(&self) -> Option<Duration> {
+        (self.queue_hours > 0).then(|| hours(self.queue_hours))
     }
 
     /// How far back reports are listed for a rule that has never run.
     pub fn first_look(&self) -> Duration {
-        Duration::from_secs(u64::from(self.discovery_first_look_hours) * 3600)
+        hours(self.discovery_first_look_hours)
     }
 
     /// Checks the settings against each other.
@@ -365,6 +321,10 @@ impl Settings {
             self.wcl_call_timeout_seconds
         ))
     }
+}
+
+fn hours(hours: u32) -> Duration {
+    Duration::from_secs(u64::from(hours) * 3600)
 }
 
 #[cfg(test)]

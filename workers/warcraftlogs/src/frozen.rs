@@ -20,10 +20,9 @@ use stint_core::clock::after;
 use stint_core::ports::PortResult;
 use stint_core::worker::Invocation;
 
-use crate::budget::Budget;
+use crate::budget::{Budget, PATIENCE};
 use crate::model::RaidId;
 use crate::paid::{QueryError, paid};
-use crate::rank_fetcher::PATIENCE;
 use crate::rank_queries::RankQueries;
 use crate::store::Zones;
 

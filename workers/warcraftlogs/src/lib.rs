@@ -12,6 +12,7 @@ pub mod config;
 pub mod db_generator;
 pub mod discover;
 pub mod discovery;
+pub mod due_selection;
 pub mod frozen;
 pub mod lua;
 mod measured;

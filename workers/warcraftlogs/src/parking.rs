@@ -16,8 +16,8 @@ use stint_core::telemetry::Metric;
 use stint_core::worker::{Disposition, MessageException, retry_delay};
 
 use crate::batch::{Batch, ReceivedMessage};
-use crate::budget::{BATCH, Counted};
-use crate::rank_fetcher::{FetchInvocation, PATIENCE};
+use crate::budget::{BATCH, Counted, PATIENCE};
+use crate::rank_fetcher::FetchInvocation;
 
 /// Interval at which a throttle that is not in effect yet is checked.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);

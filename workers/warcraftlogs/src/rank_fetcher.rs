@@ -37,9 +37,8 @@ use stint_core::ports::{Delivery, PortResult, Queue};
 use stint_core::worker::{Event, Invocation, Outcome, QueueTrigger, Spec, Trigger, Worker, WorkerError};
 
 use crate::batch::{Batch, RanksRequest, ReceivedMessage, SkippedMessages};
-use crate::budget::{BATCH, Budget, Counted};
+use crate::budget::{BATCH, BATCH_TIMEOUT, Budget, BudgetStrategy, Counted, PATIENCE, RANK_FETCHER};
 use crate::client::{CallError, CharacterOutcome, CharacterRequest};
-use crate::config::BudgetStrategy;
 use crate::message::QUEUE;
 use crate::next_worker::NextWorker;
 use crate::refused::record_refused;
@@ -47,12 +46,6 @@ use crate::results::Results;
 use crate::results_buffer::ResultsBuffer;
 use crate::store::{Players, RefreshResults};
 use crate::worst_case;
-
-/// Time-out of one invocation: a few calls and their retries.
-pub(crate) const TIMEOUT: Duration = Duration::from_secs(120);
-
-/// Interval at which a pool is checked whose points are all held by calls in flight: about the duration of a call.
-pub(crate) const PATIENCE: Duration = Duration::from_millis(500);
 
 /// Fetches the ranks of the players of a batch.
 pub struct RankFetcher {
@@ -97,18 +90,18 @@ impl RankFetcher {
 impl Worker for RankFetcher {
     const SPEC: Spec = Spec {
         fleet: crate::FLEET,
-        name: "rank-fetcher",
+        name: RANK_FETCHER,
         summary: "fetches the ranks of queued players, for points that its keys can spare",
         triggers: &[Trigger::Queue(QueueTrigger {
             queue: QUEUE,
             batch: BATCH,
             // Six times the time-out, as AWS recommends:
             // docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
-            visibility_timeout: Duration::from_secs(6 * TIMEOUT.as_secs()),
+            visibility_timeout: Duration::from_secs(6 * BATCH_TIMEOUT.as_secs()),
             max_receives: 5,
         })],
         concurrency: 50,
-        timeout: TIMEOUT,
+        timeout: BATCH_TIMEOUT,
     };
 
     async fn run(&self, event: Event, invocation: &Invocation) -> Result<Outcome, WorkerError> {

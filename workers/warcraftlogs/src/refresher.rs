@@ -17,10 +17,9 @@ use std::time::Duration;
 
 use stint_core::worker::{Event, Invocation, Outcome, QueueTrigger, Spec, Trigger, Worker, WorkerError};
 
-use crate::budget::{BATCH, Budget, REFRESHERS};
-use crate::config::BudgetStrategy;
+use crate::budget::{BATCH, BATCH_TIMEOUT, Budget, BudgetStrategy, REFRESHERS};
 use crate::message::REFRESH_QUEUE;
-use crate::rank_fetcher::{FetchPath, TIMEOUT, run};
+use crate::rank_fetcher::{FetchPath, run};
 use crate::results_buffer::ResultsBuffer;
 use crate::store::{Players, RefreshResults};
 
@@ -53,11 +52,11 @@ impl Worker for Refresher {
         triggers: &[Trigger::Queue(QueueTrigger {
             queue: REFRESH_QUEUE,
             batch: BATCH,
-            visibility_timeout: Duration::from_secs(6 * TIMEOUT.as_secs()),
+            visibility_timeout: Duration::from_secs(6 * BATCH_TIMEOUT.as_secs()),
             max_receives: 5,
         })],
         concurrency: REFRESHERS,
-        timeout: TIMEOUT,
+        timeout: BATCH_TIMEOUT,
     };
 
     async fn run(&self, event: Event, invocation: &Invocation) -> Result<Outcome, WorkerError> {

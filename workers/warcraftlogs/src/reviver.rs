@@ -14,8 +14,7 @@ use std::time::Duration;
 use serde::Serialize;
 use stint_core::worker::{Event, Invocation, Outcome, Spec, Trigger, Worker, WorkerError};
 
-use crate::budget::{Budget, RebalanceResult};
-use crate::config::BudgetStrategy;
+use crate::budget::{Budget, BudgetStrategy, RebalanceResult};
 
 /// Interval between two sweeps, which make up for a wake-up that was lost. Several sweeps fit into each window, and
 /// what is left of the window after one is time enough to spend its points. With one sweep an hour, a lost wake-up

@@ -5,10 +5,10 @@ use clap::error::ErrorKind;
 use secrecy::{ExposeSecret, SecretString};
 use stint_core::ledger::{KeyId, Tail};
 use stint_core::points::Points;
-use stint_core::worker::{Worker, WorkerId};
+use stint_core::worker::WorkerId;
 
+use crate::budget::{BATCH_TIMEOUT, RANK_FETCHER};
 use crate::publish::checks::check_address;
-use crate::rank_fetcher::RankFetcher;
 
 /// An API key. `Debug` output and errors never contain the secret.
 #[derive(Clone, Debug)]
@@ -83,18 +83,17 @@ const LONGEST_CALL_TIMEOUT: u64 = 45;
 pub(crate) fn parse_call_timeout(text: &str) -> Result<u64, String> {
     let seconds = text.parse().ok().filter(|seconds| (1..=LONGEST_CALL_TIMEOUT).contains(seconds));
     seconds.ok_or_else(|| {
-        let batch = RankFetcher::SPEC.timeout.as_secs();
+        let batch = BATCH_TIMEOUT.as_secs();
         format!("it is from 1 to {LONGEST_CALL_TIMEOUT}, so that a call with all its waits fits into the {batch} s of a batch")
     })
 }
 
 /// Steering another worker would spend points that the rank fetcher must not spend.
 pub(crate) fn parse_steered(text: &str) -> Result<WorkerId, String> {
-    let steered = RankFetcher::SPEC.id();
-    if text == steered.name {
-        Ok(steered)
+    if text == RANK_FETCHER {
+        Ok(WorkerId::new(crate::FLEET, RANK_FETCHER))
     } else {
-        Err(format!("the queue of discovered players feeds {}", steered.name))
+        Err(format!("the queue of discovered players feeds {RANK_FETCHER}"))
     }
 }
 
@@ -131,14 +130,14 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::budget::PATIENCE;
     use crate::client::longest_call;
-    use crate::rank_fetcher::PATIENCE;
 
     /// Also where a host reserves a few seconds for itself.
     #[test]
     fn the_longest_call_fits_into_a_batch() {
         let longest = longest_call(Duration::from_secs(LONGEST_CALL_TIMEOUT)) + PATIENCE;
-        assert!(longest + Duration::from_secs(5) < RankFetcher::SPEC.timeout, "{longest:?}");
+        assert!(longest + Duration::from_secs(5) < BATCH_TIMEOUT, "{longest:?}");
         assert_eq!(parse_call_timeout("45"), Ok(45));
         for wrong in ["0", "46", "-1", "soon"] {
             assert!(parse_call_timeout(wrong).unwrap_err().contains("from 1 to 45"), "{wrong}");

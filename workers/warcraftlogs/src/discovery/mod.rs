@@ -16,7 +16,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use url::Url;
 
-use crate::config::{DiscoverySource, Settings};
+use crate::config::Settings;
 use crate::model::PlayerId;
 use crate::store::{Claim, Pass};
 
@@ -30,6 +30,15 @@ pub use servers::{ApiServerIds, ServerIdError, ServerIds, WithoutServerIds};
 
 /// The path of a site's ranking pages.
 const RANKINGS: &str = "zone/rankings/";
+
+/// Where players are found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum DiscoverySource {
+    /// The site's ranking pages.
+    Pages,
+    /// The API's reports: the characters ranked in them.
+    Reports,
+}
 
 /// Finds players, page by page.
 #[async_trait]

@@ -7,8 +7,8 @@ use stint_core::circuit::Intent;
 use stint_core::clock::{Clock, after};
 use stint_core::points::Points;
 use stint_core::worker::Event;
+use stint_warcraftlogs::budget::BudgetStrategy;
 use stint_warcraftlogs::client::UPSTREAM;
-use stint_warcraftlogs::config::BudgetStrategy;
 
 use crate::world::{Fault, Life, Process, Request, Setup, World, play};
 

@@ -7,7 +7,7 @@ use stint_core::clock::{Clock, between};
 use stint_core::ledger::{KeyId, KeyState};
 use stint_core::points::Points;
 use stint_standins::warcraftlogs::{Fate, Shares};
-use stint_warcraftlogs::config::DiscoverySource;
+use stint_warcraftlogs::discovery::DiscoverySource;
 
 use crate::world::{Fault, Request, Setup, World, play, rule};
 

@@ -6,8 +6,8 @@ use stint_core::clock::Clock;
 use stint_core::ledger::{Ask, CallEnd, Grant, Reservation};
 use stint_core::points::Points;
 use stint_core::worker::{Event, Worker};
+use stint_warcraftlogs::budget::BudgetStrategy;
 use stint_warcraftlogs::client::UPSTREAM;
-use stint_warcraftlogs::config::BudgetStrategy;
 use stint_warcraftlogs::next_worker::EMPTIED;
 use stint_warcraftlogs::rank_fetcher::RankFetcher;
 

@@ -8,7 +8,7 @@ use serde_json::Value;
 use stint_core::clock::{Clock, before};
 use stint_core::points::Points;
 use stint_core::ports::{NewMessage, Parked};
-use stint_warcraftlogs::config::QueueOrder;
+use stint_warcraftlogs::due_selection::QueueOrder;
 use stint_warcraftlogs::message::QUEUE;
 use stint_warcraftlogs::model::{Player, PlayerId, RaidsToScrap, Server};
 use stint_warcraftlogs::store::Discovered;

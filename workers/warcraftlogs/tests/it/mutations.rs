@@ -15,7 +15,7 @@ use stint_core::ledger::KeyState;
 use stint_core::points::Points;
 use stint_http::{Body, Limits, Transport, TransportError};
 use stint_testkit::{Mutations, peak_megabytes};
-use stint_warcraftlogs::config::DiscoverySource;
+use stint_warcraftlogs::discovery::DiscoverySource;
 
 use crate::world::{Process, Setup, World, play};
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use stint_standins::warcraftlogs::{Asking, Narrowed};
-use stint_warcraftlogs::config::DiscoverySource;
+use stint_warcraftlogs::discovery::DiscoverySource;
 use stint_warcraftlogs::model::{PlayerId, RaidRanks};
 use stint_warcraftlogs::rank_queries::Compare;
 use stint_warcraftlogs::store::Rule;

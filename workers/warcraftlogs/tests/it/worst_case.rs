@@ -6,8 +6,7 @@ use serde_json::Value;
 use stint_core::clock::{Clock, after};
 use stint_core::worker::{Event, Outcome, WorkerError};
 use stint_standins::warcraftlogs::{Fate, Shares, Spoilt};
-use stint_warcraftlogs::budget::{BATCH, REVIVE};
-use stint_warcraftlogs::config::BudgetStrategy;
+use stint_warcraftlogs::budget::{BATCH, BudgetStrategy, REVIVE};
 use stint_warcraftlogs::message::QUEUE;
 
 use crate::world::{Fault, Life, Process, Request, Setup, Stores, World, play};

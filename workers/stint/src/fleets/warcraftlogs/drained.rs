@@ -9,9 +9,9 @@ use stint_core::clock::{after, before};
 use stint_core::ports::Wakeup;
 use stint_core::worker::{Worker, WorkerId};
 use stint_warcraftlogs::aggregator::{Aggregator, unfinished};
-use stint_warcraftlogs::config::{DiscoverySource, Settings};
+use stint_warcraftlogs::config::Settings;
 use stint_warcraftlogs::db_generator::DbGenerator;
-use stint_warcraftlogs::discovery::upstream;
+use stint_warcraftlogs::discovery::{DiscoverySource, upstream};
 use stint_warcraftlogs::next_worker::{ALL_FRESH, GENERATE};
 use stint_warcraftlogs::store::{Freshness, Rule, RuleStatus, UpstreamPause};
 
@@ -165,7 +165,7 @@ async fn upstream_pause(stores: &Stores, settings: &Settings, now: Timestamp) ->
 
 /// Returns whether any player is to be queued. A document that cannot be read is skipped, as in the aggregator.
 async fn is_a_player_due(stores: &Stores, settings: &Settings, now: Timestamp) -> anyhow::Result<bool> {
-    let freshness = Freshness::at(now, settings.aggregator().refresh_after);
+    let freshness = Freshness::at(now, settings.refresh_after());
     let mut after = None;
     loop {
         let page = stores.discovers.due(after, PAGE, &freshness).await?;

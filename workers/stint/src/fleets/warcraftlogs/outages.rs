@@ -6,9 +6,9 @@ use stint_core::ports::Breakers;
 use stint_core::worker::{Spec, Worker};
 use stint_http::Breaker;
 use stint_warcraftlogs::client::UPSTREAM;
-use stint_warcraftlogs::config::{DiscoverySource, Settings};
+use stint_warcraftlogs::config::Settings;
 use stint_warcraftlogs::discover::Discover;
-use stint_warcraftlogs::discovery::SITE;
+use stint_warcraftlogs::discovery::{DiscoverySource, SITE};
 use stint_warcraftlogs::rank_fetcher::RankFetcher;
 use stint_warcraftlogs::refresher::Refresher;
 

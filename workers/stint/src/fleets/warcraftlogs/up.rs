@@ -4,9 +4,10 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use stint_core::worker::Worker;
 use stint_warcraftlogs::aggregator::Aggregator;
-use stint_warcraftlogs::budget::Budget;
-use stint_warcraftlogs::config::{BudgetStrategy, DiscoverySource, Settings};
+use stint_warcraftlogs::budget::{Budget, BudgetStrategy};
+use stint_warcraftlogs::config::Settings;
 use stint_warcraftlogs::discover::Discover;
+use stint_warcraftlogs::discovery::DiscoverySource;
 use stint_warcraftlogs::next_worker::start_fleet;
 
 use super::drained::Drain;

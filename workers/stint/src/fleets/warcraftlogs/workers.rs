@@ -16,11 +16,12 @@ use stint_http::{Breaker, Client, ReqwestTransport, Transport};
 use stint_warcraftlogs::aggregator::Aggregator;
 use stint_warcraftlogs::budget::Budget;
 use stint_warcraftlogs::client::{Api, UPSTREAM};
-use stint_warcraftlogs::config::{DiscoverySource, Settings};
+use stint_warcraftlogs::config::Settings;
 use stint_warcraftlogs::db_generator::DbGenerator;
 use stint_warcraftlogs::discover::{Discover, DiscoverSettings};
 use stint_warcraftlogs::discovery::{
-    ApiServerIds, BreakerGuardedPages, PlayerSource, RankingPages, Reports, SITE, ServerIds, WithoutServerIds,
+    ApiServerIds, BreakerGuardedPages, DiscoverySource, PlayerSource, RankingPages, Reports, SITE, ServerIds,
+    WithoutServerIds,
 };
 use stint_warcraftlogs::frozen::FrozenRaids;
 use stint_warcraftlogs::message::REFRESH_QUEUE;
@@ -181,7 +182,7 @@ impl<'a> Workshop<'a> {
         }
         let pool = self.backends.pool(self.settings.ledger()).await?;
         let queue = self.queue(trigger().queue)?;
-        let (next_worker, settings) = (self.next_worker().await?, self.settings.aggregator());
+        let (next_worker, settings) = (self.next_worker().await?, self.settings.into());
         Ok(Aggregator::new(collections.rules, collections.discovers, queue, pool, next_worker, settings))
     }
 }

@@ -17,10 +17,12 @@ use stint_http::{Breaker, Client, Transport};
 use stint_warcraftlogs::aggregator::Aggregator;
 use stint_warcraftlogs::budget::Budget;
 use stint_warcraftlogs::client::{Api, UPSTREAM};
-use stint_warcraftlogs::config::{DiscoverySource, Settings};
+use stint_warcraftlogs::config::Settings;
 use stint_warcraftlogs::db_generator::DbGenerator;
 use stint_warcraftlogs::discover::{Discover, DiscoverSettings};
-use stint_warcraftlogs::discovery::{ApiServerIds, BreakerGuardedPages, PlayerSource, RankingPages, Reports, SITE};
+use stint_warcraftlogs::discovery::{
+    ApiServerIds, BreakerGuardedPages, DiscoverySource, PlayerSource, RankingPages, Reports, SITE,
+};
 use stint_warcraftlogs::frozen::FrozenRaids;
 use stint_warcraftlogs::message::{QUEUE, REFRESH_QUEUE};
 use stint_warcraftlogs::rank_fetcher::RankFetcher;
@@ -253,5 +255,5 @@ fn aggregator(settings: &Settings, stores: &Stores) -> Aggregator {
     }
     let (rules, discovers) = (stores.rules.clone(), stores.discovers.clone());
     let (queue, pool) = (stores.queue.clone(), stores.pool.clone());
-    Aggregator::new(rules, discovers, queue, pool, stores.next_worker(), settings.aggregator())
+    Aggregator::new(rules, discovers, queue, pool, stores.next_worker(), settings.into())
 }

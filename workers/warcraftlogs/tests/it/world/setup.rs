@@ -12,7 +12,9 @@ use stint_core::points::Points;
 use stint_embedded::{Embedded, Mode};
 use stint_standins::WarcraftLogs;
 use stint_standins::warcraftlogs::{Options, Shares};
-use stint_warcraftlogs::config::{BudgetStrategy, DiscoverySource, Key, Settings};
+use stint_warcraftlogs::budget::BudgetStrategy;
+use stint_warcraftlogs::config::{Key, Settings};
+use stint_warcraftlogs::discovery::DiscoverySource;
 use stint_warcraftlogs::rank_queries::RankSettings;
 
 use super::{Network, Stores, World};

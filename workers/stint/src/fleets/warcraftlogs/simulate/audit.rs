@@ -213,8 +213,7 @@ fn ages(stage: &Stage) -> RankAges {
 }
 
 fn left(stage: &Stage, seen: &Watch) -> Left {
-    let settings = stage.settings().aggregator();
-    let backlog = stage.people.backlog(&Freshness::at(stage.clock.now(), settings.refresh_after));
+    let backlog = stage.people.backlog(&Freshness::at(stage.clock.now(), stage.settings().refresh_after()));
     Left {
         to_queue: backlog.due,
         fresh: backlog.fresh,

@@ -26,7 +26,8 @@ use futures::FutureExt;
 use stint_core::clock::{after, between};
 use stint_core::points::Points;
 use stint_simulation::Faults;
-use stint_warcraftlogs::config::{BudgetStrategy, Settings};
+use stint_warcraftlogs::budget::BudgetStrategy;
+use stint_warcraftlogs::config::Settings;
 
 use super::report::Report;
 use crate::bars::{ProgressBar, ProgressStyle};

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::ValueEnum;
 use stint_core::points::Points;
 use stint_simulation::{Dice, Faults};
-use stint_warcraftlogs::config::BudgetStrategy;
+use stint_warcraftlogs::budget::BudgetStrategy;
 
 /// The most workers in a randomly drawn set-up, unless the plan names a number.
 const MOST_WORKERS: u32 = 20;

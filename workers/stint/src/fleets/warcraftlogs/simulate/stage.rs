@@ -22,9 +22,9 @@ use stint_simulation::sqs::{LONGEST_RETENTION, Sqs, SqsSettings};
 use stint_standins::WarcraftLogs;
 use stint_standins::warcraftlogs::{Detail, Faults as UpstreamFaults, Options, StandinKey};
 use stint_warcraftlogs::aggregator::Aggregator;
-use stint_warcraftlogs::budget::Budget;
+use stint_warcraftlogs::budget::{Budget, BudgetStrategy};
 use stint_warcraftlogs::client::{Api, UPSTREAM};
-use stint_warcraftlogs::config::{BudgetStrategy, Key, Settings};
+use stint_warcraftlogs::config::{Key, Settings};
 use stint_warcraftlogs::discover::{Discover, DiscoverSettings};
 use stint_warcraftlogs::frozen::FrozenRaids;
 use stint_warcraftlogs::message::REFRESH_QUEUE;
@@ -140,7 +140,7 @@ impl Stage {
             queue.clone(),
             pool.clone(),
             next_worker,
-            settings.aggregator(),
+            (&settings).into(),
         );
         let functions = vec![
             function(Arc::new(discover), None),

@@ -92,7 +92,7 @@ pub(super) async fn watch(stage: &Stage, hours: Duration, seen: &RefCell<Watch>,
             seen.most_queued = seen.most_queued.max(queued);
             seen.most_parked = seen.most_parked.max(parked);
             seen.backlogs.look(counts.visible + counts.delayed + parked > 0, now);
-            let freshness = Freshness::at(now, stage.settings().aggregator().refresh_after);
+            let freshness = Freshness::at(now, stage.settings().refresh_after());
             seen.due.look(stage.people.is_a_player_due(&freshness), now);
         }
         if look % sample_every == 0 {

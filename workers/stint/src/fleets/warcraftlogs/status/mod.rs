@@ -72,7 +72,7 @@ pub(super) async fn standing(
     backends: Option<&Backends>,
     now: Timestamp,
 ) -> anyhow::Result<Standing> {
-    let freshness = Freshness::at(now, settings.aggregator().refresh_after);
+    let freshness = Freshness::at(now, settings.refresh_after());
     let facts = match backends {
         Some(backends) => Facts::read(&Stores::to_look_at(settings, backends).await?, &freshness).await?,
         None => Facts::default(),

@@ -2,7 +2,7 @@
 
 use anyhow::bail;
 use serde::Serialize;
-use stint_warcraftlogs::config::DiscoverySource;
+use stint_warcraftlogs::discovery::DiscoverySource;
 use stint_warcraftlogs::names;
 use stint_warcraftlogs::player_ref::parse_region;
 use stint_warcraftlogs::rank_queries::Conflict;
