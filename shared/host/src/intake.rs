@@ -7,7 +7,7 @@ use futures::future::{BoxFuture, FutureExt, select};
 use stint_core::clock::Clock;
 use stint_core::ports::{Delivery, PortResult, Queue};
 
-use crate::local::{AFTER_FAILURE, LOOK_AGAIN, PATIENCE};
+use crate::local::{AFTER_FAILURE, PATIENCE};
 
 /// Completes when something in this process may have changed.
 pub(crate) type Change = BoxFuture<'static, ()>;
@@ -17,6 +17,7 @@ pub(crate) struct Intake<'a> {
     queue: &'a dyn Queue,
     max: usize,
     clock: &'a dyn Clock,
+    look_again: Duration,
     state: State<'a>,
 }
 
@@ -29,9 +30,9 @@ enum State<'a> {
 }
 
 impl<'a> Intake<'a> {
-    /// Creates an intake of batches of up to `max` messages.
-    pub(crate) fn new(queue: &'a dyn Queue, max: usize, clock: &'a dyn Clock) -> Intake<'a> {
-        Intake { queue, max, clock, state: State::Idle }
+    /// Creates an intake of batches of up to `max` messages. It rests for `look_again` after a receive that returned none.
+    pub(crate) fn new(queue: &'a dyn Queue, max: usize, clock: &'a dyn Clock, look_again: Duration) -> Intake<'a> {
+        Intake { queue, max, clock, look_again, state: State::Idle }
     }
 
     /// Returns whether nothing is under way.
@@ -76,7 +77,7 @@ impl<'a> Intake<'a> {
         let State::Receiving(_, changed) = std::mem::replace(&mut self.state, State::Idle) else { return None };
         match received {
             Ok(batch) if !batch.is_empty() => return Some(batch),
-            Ok(_) => self.rest(changed, LOOK_AGAIN),
+            Ok(_) => self.rest(changed, self.look_again),
             Err(error) => {
                 let queue = self.queue.name();
                 tracing::error!(queue, %error, "cannot receive from {queue}: {error}");

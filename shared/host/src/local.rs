@@ -21,7 +21,7 @@ use crate::invoke::{invoke, invoke_batch};
 
 /// How often queues, throttles and schedules are checked if nothing in this process changes: the delay with which a
 /// change by another process, or a message whose delay is over, is seen.
-pub(crate) const LOOK_AGAIN: Duration = Duration::from_millis(200);
+const LOOK_AGAIN: Duration = Duration::from_millis(200);
 
 /// How long a worker waits at an empty queue with paid calls, also while it is busy: 360 requests an hour instead of
 /// 18,000. A stop, a pause and a throttle that falls to 0 take effect with this delay.
@@ -69,18 +69,26 @@ pub struct LocalHost {
     ports: Ports,
     counters: Arc<Counters>,
     observer: Option<Observer>,
+    look_again: Duration,
     stop: Stop,
 }
 
 impl LocalHost {
     /// Creates a host for all workers of `registry`. It runs until `stop` is set, and then drains.
     pub fn new(registry: Registry, ports: Ports, stop: Stop) -> LocalHost {
-        LocalHost { registry, ports, counters: Arc::default(), observer: None, stop }
+        LocalHost { registry, ports, counters: Arc::default(), observer: None, look_again: LOOK_AGAIN, stop }
     }
 
     /// Returns the host with `observer`, which is called with the results of its workers.
     pub fn observed_by(self, observer: Observer) -> LocalHost {
         LocalHost { observer: Some(observer), ..self }
+    }
+
+    /// Returns the host with another interval at which queues, throttles and schedules are checked: five times a second
+    /// unless set. For tests that run days of virtual time, whose cost is these checks. A message whose delay is over, or
+    /// a wake-up that is due, is seen later by up to `interval`.
+    pub fn looking_every(self, interval: Duration) -> LocalHost {
+        LocalHost { look_again: interval, ..self }
     }
 
     /// Returns what this host has done so far.
@@ -128,7 +136,7 @@ impl LocalHost {
             return;
         };
         let mut running = FuturesUnordered::new();
-        let mut intake = Intake::new(&**queue, trigger.batch, &*self.ports.clock);
+        let mut intake = Intake::new(&**queue, trigger.batch, &*self.ports.clock, self.look_again);
         loop {
             if self.stop.is_set() && running.is_empty() && !intake.is_receiving() {
                 return;
@@ -161,9 +169,9 @@ impl LocalHost {
     async fn direct(&self, intake: &mut Intake<'_>, spec: &Spec, running: usize) {
         let (changed, id) = ((self.ports.changed)(), spec.id());
         match self.ports.throttle.read(&id).await {
-            _ if self.stop.is_set() => intake.rest(changed, LOOK_AGAIN),
+            _ if self.stop.is_set() => intake.rest(changed, self.look_again),
             Ok(throttle) if running < throttle.effective(spec.concurrency) as usize => intake.receive(changed),
-            Ok(_) => intake.rest(changed, LOOK_AGAIN),
+            Ok(_) => intake.rest(changed, self.look_again),
             Err(error) => {
                 tracing::error!(worker = %id, %error, "cannot read how many of {id} may run: {error}");
                 intake.rest(changed, AFTER_FAILURE);
@@ -178,7 +186,7 @@ impl LocalHost {
         let mut busy: BTreeSet<WorkerId> = BTreeSet::new();
         loop {
             let changed = (self.ports.changed)();
-            let mut pause = LOOK_AGAIN;
+            let mut pause = self.look_again;
             if !self.stop.is_set() {
                 // A wake-up that becomes due while its worker runs waits until the run is done.
                 let idle: Vec<(WorkerId, Duration)> =
