@@ -101,6 +101,40 @@ enum Event {
 
 type Work<'a> = FuturesUnordered<BoxFuture<'a, Event>>;
 
+/// Whether work of one kind is under way. No two pieces of one kind are at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Task {
+    Idle,
+    UnderWay,
+}
+
+/// Whether the last refusal of a page may be about the client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Access {
+    /// It may be: no request was answered since.
+    Unproven,
+    /// It was about the page: a request was answered since.
+    Proven,
+}
+
+/// Which request comes first if both are due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Turn {
+    /// One for the chain, because the last request was for a missing page.
+    Link,
+    /// One for a missing page.
+    Missing,
+}
+
+/// Whether it is known where the chain continues.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    /// It continues at its position.
+    Known,
+    /// It continues where a body leads that must be read completely first.
+    InBody,
+}
+
 /// The chain, and the work in progress.
 pub(crate) struct Chase<'a> {
     ports: &'a FollowerPorts,
@@ -110,15 +144,12 @@ pub(crate) struct Chase<'a> {
     pub(crate) progress: Progress,
     pub(crate) most_pages: Option<u64>,
     missing: Missing,
-    keeping: bool,
-    asking: bool,
-    resting: bool,
-    /// A request was answered since the last refusal of a page: so the refusal was not about the client.
-    answered: bool,
-    /// The last request was for a missing page, so the next one is for the chain.
-    asked_again: bool,
-    /// The chain waits for a whole body to learn its next id.
-    undecided: bool,
+    record: Task,
+    request: Task,
+    timer: Task,
+    access: Access,
+    turn: Turn,
+    way: Way,
     /// The number of bodies in progress.
     streaming: usize,
     failures: u32,
@@ -149,12 +180,12 @@ impl<'a> Chase<'a> {
             progress,
             most_pages: None,
             missing: Missing::default(),
-            keeping: false,
-            asking: false,
-            resting: false,
-            answered: false,
-            asked_again: false,
-            undecided: false,
+            record: Task::Idle,
+            request: Task::Idle,
+            timer: Task::Idle,
+            access: Access::Unproven,
+            turn: Turn::Missing,
+            way: Way::Known,
             streaming: 0,
             failures: 0,
             tail_wait: FIRST_WAIT,
@@ -235,14 +266,14 @@ impl<'a> Chase<'a> {
     fn handle(&mut self, event: Event, work: &mut Work<'a>) {
         match event {
             Event::Tick => {
-                if !self.keeping {
+                if self.record == Task::Idle {
                     work.push(self.keep(None));
                 }
                 work.push(self.tick());
             }
-            Event::Rested => self.resting = false,
+            Event::Rested => self.timer = Task::Idle,
             Event::Kept { ours, then } => {
-                self.keeping = false;
+                self.record = Task::Idle;
                 match (ours, then) {
                     (Err(error), _) => self.fail(error),
                     (Ok(false), _) => self.end = Some(End::Fenced),
@@ -251,7 +282,7 @@ impl<'a> Chase<'a> {
                 }
             }
             Event::Opened { ask, opening } => {
-                self.asking = false;
+                self.request = Task::Idle;
                 let sent = !matches!(opening, Err(RiverError::Down { .. }));
                 self.progress.totals.requests += u64::from(sent);
                 match opening {
@@ -261,12 +292,14 @@ impl<'a> Chase<'a> {
             }
             Event::Drained { id, said } => {
                 self.streaming -= 1;
-                self.undecided = false;
+                self.way = Way::Known;
                 self.drained(id, said);
             }
             Event::Written { id, leads_on, written } => {
                 self.streaming -= 1;
-                self.undecided &= leads_on;
+                if !leads_on {
+                    self.way = Way::Known;
+                }
                 match written {
                     Ok(written) => self.written(id, leads_on, &written),
                     Err(error) => self.not_written(id, leads_on, error),
@@ -282,7 +315,7 @@ impl<'a> Chase<'a> {
     /// Writes the current record, and then continues with `then`. Writes run one at a time, so that none overtakes
     /// another.
     fn keep(&mut self, then: Option<Ask>) -> BoxFuture<'a, Event> {
-        self.keeping = true;
+        self.record = Task::UnderWay;
         self.note_pace();
         let (ports, claim, progress, lease) = (self.ports, self.claim, self.progress.clone(), self.settings.lease);
         async move { Event::Kept { ours: ports.chain.keep(claim, &progress, lease).await, then } }.boxed()
@@ -295,7 +328,7 @@ impl<'a> Chase<'a> {
     }
 
     fn open(&mut self, ask: Ask) -> BoxFuture<'a, Event> {
-        self.asking = true;
+        self.request = Task::UnderWay;
         let (ports, looks) = (self.ports, !ask.again);
         let trusts_header = self.trusts_header();
         async move {

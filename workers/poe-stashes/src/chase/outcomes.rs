@@ -7,7 +7,7 @@ use stint_core::ports::PortError;
 use stint_core::telemetry::Metric;
 
 use super::opening::{Opening, drain};
-use super::{Ask, Chase, Duration, Event, FIRST_WAIT, LONGEST_WAIT, MOST_TRIES, Work};
+use super::{Access, Ask, Chase, Duration, Event, FIRST_WAIT, LONGEST_WAIT, MOST_TRIES, Way, Work};
 use crate::client::{Failure, OpenPage, RiverError, failure};
 use crate::look_ahead::{Said, Source};
 use crate::model::ChangeId;
@@ -23,7 +23,7 @@ impl<'a> Chase<'a> {
     }
 
     pub(super) fn opened(&mut self, ask: Ask, opening: Opening, work: &mut Work<'a>) {
-        self.answered = true;
+        self.access = Access::Proven;
         if !ask.again {
             self.failures = 0;
         }
@@ -33,7 +33,7 @@ impl<'a> Chase<'a> {
         let is_link = !ask.again && self.progress.position == Some(ask.id);
         let leads_on = match said.first() {
             Some((next, _)) if is_link && next == ask.id => {
-                self.undecided = true;
+                self.way = Way::InBody;
                 self.streaming += 1;
                 let id = ask.id;
                 work.push(drain(opening).map(move |said| Event::Drained { id, said }).boxed());
@@ -44,7 +44,7 @@ impl<'a> Chase<'a> {
                 true
             }
             None if is_link => {
-                self.undecided = true;
+                self.way = Way::InBody;
                 false
             }
             _ => {
@@ -109,7 +109,9 @@ impl<'a> Chase<'a> {
                     self.rest(delay);
                 }
             }
-            Failure::Stop { reason } if ask.again && self.answered && error.is_refusal_of_the_page() => {
+            Failure::Stop { reason }
+                if ask.again && self.access == Access::Proven && error.is_refusal_of_the_page() =>
+            {
                 self.refused(ask.id, &reason);
             }
             Failure::Stop { reason } => self.stop(reason),
@@ -119,7 +121,7 @@ impl<'a> Chase<'a> {
     /// A refusal may be about this page or about the client. The next request, which continues the chain, shows which.
     /// A page is given up only if it is refused again after another request was answered.
     fn refused(&mut self, id: ChangeId, reason: &str) {
-        self.answered = false;
+        self.access = Access::Unproven;
         if self.missing.was_refused(id) {
             return self.lose(id, &reason);
         }

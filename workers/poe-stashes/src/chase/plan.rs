@@ -6,7 +6,7 @@ use futures::future::FutureExt;
 use jiff::Timestamp;
 use stint_core::clock::{before, between};
 
-use super::{Ask, Chase, End, Event, REST, Work};
+use super::{Access, Ask, Chase, End, Event, REST, Task, Turn, Way, Work};
 use crate::client::PAGE_TIMEOUT;
 
 /// If less time is left, no further page is requested: its body must arrive and be stored before the end.
@@ -16,7 +16,12 @@ impl<'a> Chase<'a> {
     /// Whether no work is in progress that the invocation must wait for.
     pub(super) fn is_idle(&self) -> bool {
         let owes = self.end == Some(End::Done) && !self.missing.is_empty();
-        !self.keeping && !self.asking && self.streaming == 0 && !owes
+        self.is_quiet() && self.streaming == 0 && !owes
+    }
+
+    /// Whether neither a write of the record nor a request is under way.
+    fn is_quiet(&self) -> bool {
+        self.record == Task::Idle && self.request == Task::Idle
     }
 
     /// Starts the next work, if any can start.
@@ -29,7 +34,7 @@ impl<'a> Chase<'a> {
             self.end = Some(End::Time);
         }
         let is_over = self.end.is_some() && self.is_idle();
-        if is_over || self.keeping || self.asking || !matches!(self.end, None | Some(End::Done)) {
+        if is_over || !self.is_quiet() || !matches!(self.end, None | Some(End::Done)) {
             return;
         }
         let now = self.invocation.now();
@@ -53,15 +58,15 @@ impl<'a> Chase<'a> {
         if !self.has_room() {
             return None;
         }
-        let most_open = self.settings.open_pages + usize::from(!self.answered);
-        let goes_on = self.end.is_none() && !self.undecided && self.progress.open.len() < most_open;
+        let most_open = self.settings.open_pages + usize::from(self.access == Access::Unproven);
+        let goes_on = self.end.is_none() && self.way == Way::Known && self.progress.open.len() < most_open;
         let link = self.progress.position.filter(|_| goes_on).map(|id| Ask { id, again: false });
-        let links_turn = self.asked_again || !self.answered;
+        let links_turn = self.turn == Turn::Link || self.access == Access::Unproven;
         let ask = match link {
             Some(link) if links_turn => Some(link),
             link => self.missing.take_due(now).map(|id| Ask { id, again: true }).or(link),
         };
-        self.asked_again = ask.is_some_and(|ask| ask.again);
+        self.turn = if ask.is_some_and(|ask| ask.again) { Turn::Link } else { Turn::Missing };
         ask
     }
 
@@ -78,8 +83,8 @@ impl<'a> Chase<'a> {
     }
 
     fn wake_in(&mut self, rest: Duration, work: &mut Work<'a>) {
-        if !self.resting {
-            self.resting = true;
+        if self.timer == Task::Idle {
+            self.timer = Task::UnderWay;
             let sleep = self.invocation.clock().sleep(rest.min(REST));
             work.push(sleep.map(|()| Event::Rested).boxed());
         }
