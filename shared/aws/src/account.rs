@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
-use aws_config::{BehaviorVersion, ConfigLoader, SdkConfig};
+use aws_config::{ConfigLoader, SdkConfig};
 use aws_smithy_http_client::Builder;
 use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
@@ -15,7 +15,7 @@ use stint_core::ports::QueueSettings;
 use stint_core::worker::WorkerId;
 use stint_http::Transport;
 
-use crate::config::AwsSettings;
+use crate::config::{AwsSettings, of_environment};
 use crate::queue::SqsQueue;
 use crate::secrets::{Secret, read_secrets};
 use crate::throttle::{MappingThrottle, ThrottleMemory};
@@ -51,8 +51,7 @@ impl Aws {
     /// Finds region and credentials as every AWS tool does: environment, profile, role. Credentials are loaded when the
     /// first call needs them; a missing region is an error here.
     pub async fn connect(settings: AwsSettings, clock: Arc<dyn Clock>) -> Result<Aws, String> {
-        let config = aws_config::defaults(BehaviorVersion::v2026_01_12()).timeout_config(timeouts(Duration::ZERO));
-        let config = with_client(config).load().await;
+        let config = with_client(of_environment(timeouts(Duration::ZERO))).load().await;
         if config.region().is_none() {
             return Err("AWS_REGION is not set: name the region of the queues and functions".to_owned());
         }

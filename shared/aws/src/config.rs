@@ -2,6 +2,8 @@
 
 use std::str::FromStr;
 
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, ConfigLoader};
 use clap::Args;
 use stint_core::worker::WorkerId;
 
@@ -50,6 +52,12 @@ impl AwsSettings {
         let missing = "STINT_AWS_SCHEDULER_ROLE is not set: name the ARN of a role that may invoke the functions";
         self.aws_scheduler_role.clone().ok_or_else(|| missing.to_owned())
     }
+}
+
+/// Returns what finds region and credentials as every AWS tool does: environment, profile, role. Credentials are loaded
+/// when the first call needs them.
+pub(crate) fn of_environment(timeouts: TimeoutConfig) -> ConfigLoader {
+    aws_config::defaults(BehaviorVersion::v2026_01_12()).timeout_config(timeouts)
 }
 
 /// A name that contains a placeholder for another name, written `{}`.

@@ -9,12 +9,13 @@ use stint_core::ports::{PortError, PortResult};
 use stint_http::provide_tls;
 
 use super::Objects;
+use super::config::s3_of_environment;
 
 impl Objects {
     /// Opens an S3 bucket, under `prefix`. Region, credentials and endpoint come from the environment variables of
     /// AWS's own tools.
     pub fn in_s3(bucket: &str, prefix: &str) -> PortResult<Objects> {
-        Objects::on_s3(AmazonS3Builder::from_env(), bucket, prefix)
+        Objects::on_s3(s3_of_environment(), bucket, prefix)
     }
 
     /// Opens an S3 bucket with the connection settings of `builder`.

@@ -73,11 +73,18 @@ pub(crate) const RULES: &[Rule] = &[
         bad: &[
             &[("shared/aws/src/queue.rs", "let url = std::env::var(\"QUEUE\");")],
             &[("shared/aws/src/queue.rs", "use std::{env::vars, fmt};")],
+            &[("workers/nhl-stats/src/store/s3.rs", "let builder = AmazonS3Builder::from_env();")],
+            &[("shared/aws/src/account.rs", "use aws_config::{SdkConfig, defaults};")],
             &[("workers/stint/src/cli.rs", "#[arg(long, env = \"STINT_HOME\")]\nhome: PathBuf,")],
         ],
         good: &[
             &[("shared/aws/src/config.rs", "let url = std::env::var(\"QUEUE\");")],
             &[("shared/aws/src/queue.rs", "command.env(\"A\", env!(\"CARGO_PKG_VERSION\")); let env = \"b\";")],
+            &[("shared/aws/src/config.rs", "let config = aws_config::load_from_env().await;")],
+            &[(
+                "shared/aws/src/queue.rs",
+                "// As AmazonS3Builder::from_env() does.\nlet settings = from_environment();",
+            )],
             &[("shared/aws/tests/it/main.rs", "let url = std::env::var(\"EMULATOR\");")],
             &[("shared/aws/build.rs", "let out = std::env::var(\"OUT_DIR\");")],
         ],
@@ -205,10 +212,21 @@ fn stays_in_mongo(tree: &Tree) -> Vec<Finding> {
 
 fn environment_in_config(tree: &Tree) -> Vec<Finding> {
     const READS: &[&str] = &["env::var", "env::vars", "env::var_os", "env::vars_os"];
+    // What libraries offer for it, under whatever name they are imported.
+    const LIBRARIES: &[&str] = &[
+        "from_env",
+        "try_from_env",
+        "from_default_env",
+        "try_from_default_env",
+        "load_from_env",
+        "aws_config::defaults",
+        "load_defaults",
+    ];
     let mut findings = Vec::new();
     for file in tree.rust().filter(|file| !file.is_test() && !matches!(file.name(), "config.rs" | "build.rs")) {
         let code = &file.source.code;
         findings.extend(mentions(file, READS));
+        findings.extend(mentions(file, LIBRARIES));
         let settings = crate::source::words(code, "env = \"").into_iter().filter(|at| !code[..*at].ends_with("let "));
         findings.extend(settings.map(|at| file.at(at, "a setting of the environment")));
     }
