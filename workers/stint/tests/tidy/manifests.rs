@@ -130,7 +130,9 @@ fn dependencies_are_used(tree: &Tree) -> Vec<Finding> {
     for manifest in tree.manifests() {
         let own: Vec<&File> = tree.rust().filter(|file| file.member() == manifest.member()).collect();
         // A `#[path]` attribute may include a file of another member.
-        let is_taken_in = |file: &&File| own.iter().any(|own| own.text.contains(&format!("/{}\"]", file.path)));
+        let paths = own.iter().flat_map(|file| file.text.split("#[path = \"").skip(1));
+        let taken_in: Vec<&str> = paths.filter_map(|rest| rest.split('"').next()).collect();
+        let is_taken_in = |file: &&File| taken_in.iter().any(|path| path.ends_with(&format!("/{}", file.path)));
         let members: Vec<&File> =
             tree.rust().filter(|file| file.member() == manifest.member() || is_taken_in(file)).collect();
         for Dependency { line, name, .. } in dependencies(manifest) {

@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
+use ra_ap_rustc_lexer::{FrontmatterAllowed, LiteralKind, Token, TokenKind, tokenize};
+
 /// A Rust file whose `code` has the same bytes at the same places, with comments and the insides of texts blanked.
 #[derive(Default)]
 pub(crate) struct Source {
@@ -20,59 +22,40 @@ impl Source {
         let lines = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
         let mut source = Self { lines, ..Self::default() };
         let mut code = text.as_bytes().to_vec();
-        let mut at = 0;
-        while at < text.len() {
-            let rest = &text[at..];
-            let end = at + source.token(text, at, rest);
-            let blank = if let Some(inside) = source.literals.get(&at) {
-                let quote = at + rest.find('"').expect("a literal has a quotation mark");
-                quote + 1..quote + 1 + inside.len()
-            } else if rest.starts_with('\'') && end > at + 1 {
-                at + 1..end - 1
-            } else if rest.starts_with("//") || rest.starts_with("/*") {
-                at..end
-            } else {
-                at..at
-            };
-            for byte in &mut code[blank] {
+        let mut start = 0;
+        for token in tokenize(text, FrontmatterAllowed::No) {
+            let end = start + token.len as usize;
+            for byte in &mut code[source.blank(&token, start..end, text)] {
                 *byte = if *byte == b'\n' { b'\n' } else { b' ' };
             }
-            at = end;
+            start = end;
         }
         source.code = String::from_utf8(code).expect("whole characters were blanked");
         source.tests = tests(&source.code);
         source
     }
 
-    /// The length of what begins at `at`, which it notes when it is a comment or a text.
-    fn token(&mut self, text: &str, at: usize, rest: &str) -> usize {
-        let first = rest.chars().next().map_or(1, char::len_utf8);
-        if rest.starts_with("//") {
-            if !rest.starts_with("///") && !rest.starts_with("//!") {
-                self.comments.insert(self.line(at));
+    /// Notes a token that is a comment or a text, and returns which part of it is not code.
+    fn blank(&mut self, token: &Token, place: Range<usize>, text: &str) -> Range<usize> {
+        match token.kind {
+            TokenKind::LineComment { doc_style } | TokenKind::BlockComment { doc_style, .. } => {
+                if doc_style.is_none() {
+                    self.comments.insert(self.line(place.start));
+                }
+                place
             }
-            return rest.find('\n').unwrap_or(rest.len());
+            TokenKind::Literal { kind: LiteralKind::Char { .. } | LiteralKind::Byte { .. }, suffix_start } => {
+                inside(&text[place.start..place.start + suffix_start as usize], '\'', 1, place.start)
+            }
+            TokenKind::Literal { kind, suffix_start } => {
+                let Some(closing) = closing_length(kind) else { return place.end..place.end };
+                let literal = &text[place.start..place.start + suffix_start as usize];
+                let inside = inside(literal, '"', closing, place.start);
+                self.literals.insert(place.start, text[inside.clone()].to_owned());
+                inside
+            }
+            _ => place.end..place.end,
         }
-        if rest.starts_with("/*") {
-            self.comments.insert(self.line(at));
-            return block_comment(rest);
-        }
-        if rest.starts_with('\'') {
-            return character(rest);
-        }
-        let starts_word = !text[..at].ends_with(is_word);
-        let prefix = rest.find(|char| !matches!(char, 'r' | 'b' | 'c')).unwrap_or(0);
-        let hashes = rest[prefix..].bytes().take_while(|byte| *byte == b'#').count();
-        let quoted = rest[prefix + hashes..].starts_with('"');
-        if !quoted || prefix > 2 || (prefix > 0 && !starts_word) || (hashes > 0 && !rest[..prefix].contains('r')) {
-            return first;
-        }
-        let inside = &rest[prefix + hashes + 1..];
-        let closing = format!("\"{}", "#".repeat(hashes));
-        let length =
-            if rest[..prefix].contains('r') { inside.find(&closing).unwrap_or(inside.len()) } else { plain(inside) };
-        self.literals.insert(at, inside[..length].to_owned());
-        (prefix + hashes + 1 + length + closing.len()).min(rest.len())
     }
 
     /// The line of an offset, counted from 1.
@@ -133,45 +116,21 @@ fn is_word(char: char) -> bool {
     char == '_' || char.is_alphanumeric()
 }
 
-/// The bytes before the closing quotation mark of a text with escapes.
-fn plain(inside: &str) -> usize {
-    let mut escaped = false;
-    for (at, char) in inside.char_indices() {
-        match char {
-            _ if escaped => escaped = false,
-            '\\' => escaped = true,
-            '"' => return at,
-            _ => {}
+/// The length of the quotation mark that closes a literal text, with its hashes. `None`: a number.
+fn closing_length(kind: LiteralKind) -> Option<usize> {
+    match kind {
+        LiteralKind::Str { .. } | LiteralKind::ByteStr { .. } | LiteralKind::CStr { .. } => Some(1),
+        LiteralKind::RawStr { n_hashes } | LiteralKind::RawByteStr { n_hashes } | LiteralKind::RawCStr { n_hashes } => {
+            Some(1 + usize::from(n_hashes.unwrap_or_default()))
         }
+        _ => None,
     }
-    inside.len()
 }
 
-fn block_comment(rest: &str) -> usize {
-    let (mut depth, mut at) = (0, 0);
-    while at < rest.len() {
-        match &rest.as_bytes()[at..rest.len().min(at + 2)] {
-            b"/*" => (depth, at) = (depth + 1, at + 2),
-            b"*/" => (depth, at) = (depth - 1, at + 2),
-            _ => at += 1,
-        }
-        if depth == 0 {
-            break;
-        }
-    }
-    at
-}
-
-/// A character such as `'"'`, or the mark of a lifetime alone.
-fn character(rest: &str) -> usize {
-    let mut chars = rest.char_indices().skip(1);
-    let Some((_, first)) = chars.next() else { return 1 };
-    let Some((second_at, second)) = chars.next() else { return 1 };
-    match (first, second) {
-        ('\\', _) => second_at + second.len_utf8() + rest[second_at + second.len_utf8()..].find('\'').unwrap_or(0) + 1,
-        (_, '\'') => second_at + 1,
-        _ => 1,
-    }
+/// The place between the quotation marks of a literal that begins at `start`.
+fn inside(literal: &str, quote: char, closing: usize, start: usize) -> Range<usize> {
+    let from = literal.find(quote).map_or(literal.len(), |at| at + 1);
+    start + from..start + literal.len().saturating_sub(closing).max(from)
 }
 
 /// The offset behind the bracket that closes the one at `open`.
