@@ -11,6 +11,7 @@
 #![warn(missing_docs)]
 
 pub mod breakers;
+mod config;
 pub mod drive;
 pub mod key_pool;
 pub mod kill_points;
@@ -22,10 +23,13 @@ pub mod queue;
 mod suite;
 pub mod throttle;
 pub mod wakeups;
+mod workers;
 mod world;
 
+pub use config::extent;
 pub use drive::{Companions, Driver, drive};
 pub use life::Life;
 pub use mortal::Mortal;
 pub use mutations::{Mutations, peak_megabytes};
+pub use workers::Workers;
 pub use world::{BreakerWorld, KeyPoolWorld, QueueWorld, ThrottleWorld, Time, WakeupWorld};

@@ -28,6 +28,25 @@ impl<P: ?Sized> Mortal<P> {
     }
 }
 
+/// Defines the wrapper of a test's own with which [`mortal_port!`](crate::mortal_port) implements the stores of its fleet:
+/// a foreign trait cannot be implemented for a foreign type.
+#[macro_export]
+macro_rules! mortal_store {
+    ($wrapper:ident) => {
+        /// A store whose calls are steps of a life.
+        pub(super) struct $wrapper<P: ?Sized> {
+            port: std::sync::Arc<P>,
+            life: $crate::Life,
+        }
+
+        impl<P: ?Sized> $wrapper<P> {
+            pub(super) fn new(port: &std::sync::Arc<P>, life: &$crate::Life) -> std::sync::Arc<$wrapper<P>> {
+                std::sync::Arc::new($wrapper { port: port.clone(), life: life.clone() })
+            }
+        }
+    };
+}
+
 /// Implements a port for a wrapper with the fields `port` and `life`: each method runs between two steps. Methods that
 /// are not steps are written out after the list.
 ///

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use stint_poe_stashes::model::ChangeId;
 use stint_standins::poe_stashes::Options;
-use stint_testkit::Life;
+use stint_testkit::{Life, extent};
 
 use crate::world::{World, busy_river, play};
 
@@ -42,8 +42,9 @@ fn a_process_that_is_killed_at_any_step_loses_no_page_and_leaves_no_gap() {
     for seed in 0..4 {
         let lived = live_and_be_reborn(seed, &Life::endless());
         assert!(lived > 50, "{lived}");
-        // Each seed begins with another step, so that all steps are covered.
-        for step in (1 + seed..=lived).step_by(4) {
+        // Each seed begins with another step, so that the long run covers all steps and the usual one every third.
+        let stride = extent(12, 4);
+        for step in (1 + seed * stride / 4..=lived).step_by(stride as usize) {
             live_and_be_reborn(seed, &Life::killed_at(step));
         }
     }
@@ -53,7 +54,8 @@ fn a_process_that_is_killed_at_any_step_loses_no_page_and_leaves_no_gap() {
 fn a_store_that_fails_at_any_step_loses_no_page_and_leaves_no_gap() {
     for seed in 10..14 {
         let lived = live_and_be_reborn(seed, &Life::endless());
-        for step in (seed - 9..=lived).step_by(4) {
+        let stride = extent(12, 4);
+        for step in (1 + (seed - 10) * stride / 4..=lived).step_by(stride as usize) {
             live_and_be_reborn(seed, &Life::failing_at(step));
         }
     }

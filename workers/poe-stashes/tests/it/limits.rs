@@ -1,15 +1,18 @@
-//! The whole fleet at its limit: ten thousand pages, and the requests that the limits allow.
+//! The whole fleet at its limit: thousands of pages, and the requests that the limits allow.
 
 use std::time::Duration;
 
 use stint_core::clock::{Clock, between};
 use stint_poe_stashes::model::ChangeId;
 use stint_standins::poe_stashes::{Faults, Options, Window};
-use stint_testkit::Life;
+use stint_testkit::{Life, extent};
 
 use crate::world::{World, busy_river, play};
 
-const PAGES: u64 = 10_000;
+/// How many pages are followed: ten thousand in the long run.
+fn pages() -> u64 {
+    extent(2_500, 10_000)
+}
 
 /// Follows this many pages under these limits. Returns the share of the allowed requests that was used.
 fn utilisation(options: Options, flags: &[&str], pages: u64) -> f64 {
@@ -31,40 +34,42 @@ fn utilisation(options: Options, flags: &[&str], pages: u64) -> f64 {
 }
 
 #[test]
-fn ten_thousand_pages_at_two_a_second() {
-    let used = utilisation(busy_river(1), &[], PAGES);
+fn thousands_of_pages_at_two_a_second() {
+    // More than elsewhere, because what is lost while the limit is learned must be less than 2 %.
+    let used = utilisation(busy_river(1), &[], extent(4_000, 10_000));
     assert!(used >= 0.98, "{used}");
 }
 
 #[test]
-fn ten_thousand_pages_at_a_faster_limit_of_two_windows() {
+fn thousands_of_pages_at_a_faster_limit_of_two_windows() {
     let windows = vec![Window::of(6, 1, 60), Window::of(300, 60, 600)];
     let latency = (Duration::from_millis(20), Duration::from_millis(25));
-    let used = utilisation(Options { windows, latency, edits_per_second: 100, ..busy_river(2) }, &[], PAGES);
+    let used = utilisation(Options { windows, latency, edits_per_second: 100, ..busy_river(2) }, &[], pages());
     assert!(used >= 0.98, "{used}");
 }
 
 #[test]
-fn ten_thousand_pages_while_everything_goes_wrong() {
+fn thousands_of_pages_while_everything_goes_wrong() {
+    let pages = pages();
     let faults = Faults { bad_gateway: 5, unavailable: 1, cut: 20 };
     let river = Options { faults, edits_per_second: 30, ..busy_river(3) };
     let world = World::new(river, &[]);
     play(&world, async {
         let (mut step, mut lives) = (500, 0);
-        while world.progress().await.totals.fetched < PAGES {
+        while world.progress().await.totals.fetched < pages {
             let life = Life::killed_at(step);
             let process = world.start_with(&life);
-            life.live(process.run_until_fetched(PAGES)).await;
+            life.live(process.run_until_fetched(pages)).await;
             // The same message twice, as queues may deliver it.
             let twice = stint_core::ports::NewMessage::new("{}");
             world.stores.baton.send(&[twice.clone(), twice]).await.unwrap();
             (step, lives) = (step * 3 / 2 + 7, lives + 1);
         }
-        world.start().run_until_fetched(PAGES + 20).await;
+        world.start().run_until_fetched(pages + 20).await;
         let audit = world.assert_whole(ChangeId::BEGINNING).await;
-        assert!(audit.pages >= PAGES && lives >= 5, "{lives} lives");
+        assert!(audit.pages >= pages && lives >= 5, "{lives} lives");
         let progress = world.progress().await;
-        assert!(progress.totals.cut > 100, "{:?}", progress.totals);
+        assert!(progress.totals.cut > pages / 100, "{:?}", progress.totals);
         assert_eq!(progress.totals.lost, 0);
     });
 }
@@ -88,7 +93,7 @@ fn a_host_that_stops_need_not_wait_for_a_limit() {
 /// Five megabytes at two megabytes a second take two and a half seconds: five times as long as the limit requires.
 #[test]
 fn the_chain_keeps_the_pace_of_the_limit_and_not_of_the_download() {
-    const PAGES: u64 = 40;
+    const PAGES: u64 = 24;
     let took = |bytes_per_second| {
         let river = Options {
             stashes_per_page: 100,

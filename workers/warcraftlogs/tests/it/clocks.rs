@@ -13,7 +13,7 @@ const WINDOW: u64 = 60;
 
 /// A fleet with work for several windows, and one key that is dry for most of each.
 fn busy(seed: u64) -> World {
-    let mut setup = Setup::new(seed, 120).keys(&[200], WINDOW);
+    let mut setup = Setup::new(seed, 120).keys(&[200], WINDOW).looking_often();
     setup.settings.concurrency_limit = 3;
     // Faults injected by the test must not open the breaker.
     setup.unguarded().build()
@@ -106,7 +106,7 @@ fn calls_that_are_billed_after_their_callers_gave_up_overspend_nothing() {
 
 #[test]
 fn parked_players_outlive_a_ledger_that_is_deleted() {
-    let mut setup = Setup::new(61, 60).keys(&[200], WINDOW).on_disk();
+    let mut setup = Setup::new(61, 60).keys(&[200], WINDOW).looking_often().on_disk();
     setup.settings.concurrency_limit = 3;
     let world = setup.build();
     let world = play(&world, async {

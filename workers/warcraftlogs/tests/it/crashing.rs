@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use stint_core::clock::{Clock, after};
+use stint_testkit::extent;
 
 use crate::world::{Life, Setup, World, play};
 
@@ -13,6 +14,9 @@ fn small(seed: u64) -> World {
     setup.settings.wcl_visibility_seconds = 8;
     setup.build()
 }
+
+/// Of the steps of each seed, one in so many is tried.
+const STRIDE: u64 = 61;
 
 /// How long the first process runs unless it is killed: until its keys have run dry.
 const BUSY: Duration = Duration::from_secs(3);
@@ -36,10 +40,11 @@ fn live_and_be_reborn(seed: u64, life: &Life) -> u64 {
 
 #[test]
 fn a_process_that_is_killed_at_any_step_loses_nobody_and_overspends_nothing() {
-    for seed in 0..32 {
+    let seeds = extent(8, 32);
+    for seed in 0..seeds {
         let lived = live_and_be_reborn(seed, &Life::endless());
-        // Each seed begins with a different step, so that all steps are covered.
-        for step in (1 + 2 * seed..=lived).step_by(61) {
+        // Each seed begins with a different step, so that the steps of all seeds are spread evenly.
+        for step in (1 + STRIDE * seed / seeds..=lived).step_by(STRIDE as usize) {
             live_and_be_reborn(seed, &Life::killed_at(step));
         }
     }
@@ -47,10 +52,11 @@ fn a_process_that_is_killed_at_any_step_loses_nobody_and_overspends_nothing() {
 
 #[test]
 fn a_store_that_fails_at_any_step_loses_nobody_and_overspends_nothing() {
-    for seed in 100..112 {
-        let lived = live_and_be_reborn(seed, &Life::endless());
-        for step in (1 + 5 * (seed - 100)..=lived).step_by(61) {
-            live_and_be_reborn(seed, &Life::failing_at(step));
+    let seeds = extent(4, 12);
+    for seed in 0..seeds {
+        let lived = live_and_be_reborn(100 + seed, &Life::endless());
+        for step in (1 + STRIDE * seed / seeds..=lived).step_by(STRIDE as usize) {
+            live_and_be_reborn(100 + seed, &Life::failing_at(step));
         }
     }
 }

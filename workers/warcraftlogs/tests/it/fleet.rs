@@ -45,7 +45,7 @@ fn two_keys_run_dry_and_everybody_is_served() {
 
 #[test]
 fn the_keys_run_dry_and_come_back() {
-    let mut setup = Setup::new(5, 60).keys(&[200, 100], 60);
+    let mut setup = Setup::new(5, 60).keys(&[200, 100], 60).looking_often();
     setup.settings.concurrency_limit = 3;
     let world = setup.build();
     let timeline = play(&world, async {

@@ -6,13 +6,16 @@ use serde_json::Value;
 use stint_core::clock::{Clock, after};
 use stint_core::worker::Event;
 use stint_standins::warcraftlogs::{Fate, SectionFaults, Shares, Spoilt};
+use stint_testkit::extent;
 use stint_warcraftlogs::model::PlayerId;
 use stint_warcraftlogs::store::Discovered;
 
 use crate::world::{Life, Request, Setup, World, play};
 
 /// How often each worker is killed.
-const KILLS: u64 = 40;
+fn kills() -> u64 {
+    extent(20, 40)
+}
 
 /// Sixty players with all outcomes and two keys that run dry, so that messages are split and parked.
 fn world(seed: u64, concurrency: u32) -> World {
@@ -67,10 +70,11 @@ fn kill_the_fleet(seed: u64, life: &Life) -> u64 {
 
 #[test]
 fn a_killed_fleet_buys_again_no_more_than_was_in_flight() {
+    let kills = kills();
     let lived = kill_the_fleet(60, &Life::endless());
-    assert!(lived > KILLS, "{lived} steps");
-    for kill in 0..KILLS {
-        kill_the_fleet(60 + kill, &Life::killed_at(1 + (kill * 2 + 1) * lived / (2 * KILLS)));
+    assert!(lived > kills, "{lived} steps");
+    for kill in 0..kills {
+        kill_the_fleet(60 + kill, &Life::killed_at(1 + (kill * 2 + 1) * lived / (2 * kills)));
     }
 }
 
@@ -101,14 +105,15 @@ fn kill_the_aggregator(seed: u64, life: &Life) -> u64 {
 
 #[test]
 fn a_killed_aggregator_costs_no_points() {
+    let kills = kills();
     let lived = kill_the_aggregator(60, &Life::endless());
     let mut sent_twice = 0;
-    for kill in 0..KILLS {
+    for kill in 0..kills {
         let step = 1 + kill % lived;
         kill_the_aggregator(60 + kill, &Life::killed_at(step));
         sent_twice += u64::from(step > 2);
     }
-    assert!(sent_twice > KILLS / 2, "{lived} steps");
+    assert!(sent_twice > kills / 2, "{lived} steps");
 }
 
 #[test]

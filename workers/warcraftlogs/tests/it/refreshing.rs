@@ -11,6 +11,7 @@ use stint_core::ledger::{Ask, CallEnd, KeyStatus, Reservation};
 use stint_core::points::Points;
 use stint_core::worker::Event;
 use stint_standins::warcraftlogs::{Fate, Shares};
+use stint_testkit::extent;
 use stint_warcraftlogs::message::{PlayerMessage, REFRESH_QUEUE};
 use stint_warcraftlogs::model::{PlayerId, RaidsToScrap};
 use stint_warcraftlogs::player_ref::{PlayerName, PlayerRef};
@@ -292,7 +293,7 @@ fn live_and_be_reborn(seed: u64, life: &Life) -> u64 {
 
 #[test]
 fn a_process_that_is_killed_at_any_step_loses_no_refresh_and_overspends_nothing() {
-    for seed in 0..4 {
+    for seed in 0..extent(2, 4) {
         let lived = live_and_be_reborn(seed, &Life::endless());
         for step in (1 + 3 * seed..=lived).step_by(11) {
             live_and_be_reborn(seed, &Life::killed_at(step));
@@ -302,7 +303,7 @@ fn a_process_that_is_killed_at_any_step_loses_no_refresh_and_overspends_nothing(
 
 #[test]
 fn a_store_that_fails_at_any_step_loses_no_refresh_and_overspends_nothing() {
-    for seed in 10..14 {
+    for seed in 10..10 + extent(2, 4) {
         let lived = live_and_be_reborn(seed, &Life::endless());
         for step in (2 + 3 * (seed - 10)..=lived).step_by(11) {
             live_and_be_reborn(seed, &Life::failing_at(step));

@@ -1,6 +1,5 @@
 //! The fleet's stores and transport of a process that may be killed before and after every call, and within a body.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -13,20 +12,9 @@ use stint_poe_stashes::store::{
     Chain, ChainStatus, Changes, Claim, Head, Heads, Index, IndexCounts, PageKey, PageStream, Pages, Progress, Put,
     Snapshot, Upload,
 };
-use stint_testkit::{Life, mortal_port};
+use stint_testkit::{Life, mortal_port, mortal_store};
 
-/// A store whose calls are steps of a [`Life`]. Defined in this crate, because a foreign trait cannot be implemented
-/// for a foreign type.
-pub(super) struct MortalStore<P: ?Sized> {
-    port: Arc<P>,
-    life: Life,
-}
-
-impl<P: ?Sized> MortalStore<P> {
-    pub(super) fn new(port: &Arc<P>, life: &Life) -> Arc<MortalStore<P>> {
-        Arc::new(MortalStore { port: port.clone(), life: life.clone() })
-    }
-}
+mortal_store!(MortalStore);
 
 mortal_port! { MortalStore, Chain {
     read() -> Option<ChainStatus>;

@@ -5,12 +5,11 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::future::{join, join_all};
 use jiff::Timestamp;
 use serde_json::Value;
-use stint_core::clock::{Clock, after};
+use stint_core::clock::Clock;
 use stint_core::registry::Registry;
-use stint_core::worker::{Event, Invocation, Outcome, Stop, WorkerError, WorkerId};
+use stint_core::worker::{Event, Outcome, Stop, WorkerError};
 use stint_host::{Changed, LocalHost, Ports};
 use stint_poe_stashes::FLEET;
 use stint_poe_stashes::client::Api;
@@ -18,20 +17,22 @@ use stint_poe_stashes::follower::{Follower, FollowerPorts, FollowerSettings};
 use stint_poe_stashes::indexer::{Indexer, IndexerSettings};
 use stint_poe_stashes::message::{CHAIN_QUEUE, PAGES_QUEUE};
 use stint_poe_stashes::watcher::{Watcher, WatcherSettings, wake};
-use stint_testkit::{Life, Mortal};
+use stint_testkit::{Life, Mortal, Workers};
 
 use super::mortal::MortalStore;
 use super::{Stores, World};
 
+/// Interval at which the host checks its queues and schedules, which other processes here change, or time.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
 /// Workers and their host, with all state that a process has in memory.
 pub(crate) struct Process {
     pub(crate) api: Arc<Api>,
-    registry: Registry,
+    workers: Workers,
     host: Arc<LocalHost>,
     clock: Arc<dyn Clock>,
     /// The stores without faults: reading them is not a step.
     stores: Stores,
-    stop: Stop,
 }
 
 impl Stores {
@@ -73,8 +74,9 @@ impl Process {
             changed,
         };
         let stop = Stop::default();
-        let host = Arc::new(LocalHost::new(registry.clone(), ports, stop.clone()));
-        Process { api, registry, host, clock, stores: world.stores.clone(), stop }
+        let host = Arc::new(LocalHost::new(registry.clone(), ports, stop.clone()).looking_every(LOOK_EVERY));
+        let workers = Workers::new(FLEET, registry, clock.clone(), stop);
+        Process { api, workers, host, clock, stores: world.stores.clone() }
     }
 
     /// Runs a worker once, manually, with `time` until its deadline.
@@ -84,14 +86,12 @@ impl Process {
         event: Event,
         time: Duration,
     ) -> Result<Outcome, WorkerError> {
-        let worker = self.registry.find(&WorkerId::new(FLEET, worker)).unwrap();
-        let invocation = Invocation::new(self.clock.clone(), after(self.clock.now(), time), self.stop.clone());
-        worker.invoke(event, &invocation).await
+        self.workers.invoke(worker, event, time).await
     }
 
     /// Runs a worker once, manually, and returns its report.
     pub(crate) async fn run(&self, worker: &'static str, event: Value) -> Value {
-        self.invoke(worker, Event::Manual(event), Duration::from_secs(15 * 60)).await.unwrap().report
+        self.workers.run(worker, event).await
     }
 
     /// Follows the chain until `pages` more pages are fetched.
@@ -121,15 +121,14 @@ impl Process {
 
     /// Runs the host beside `main`, then drains it.
     pub(crate) async fn run_while(&self, main: impl Future<Output = ()>) {
-        let end = async {
+        let main = async {
             // A store may be down now: the binary would exit here, and be started again.
             while self.host.set_schedules().await.is_err() {}
             // As `stint up` does.
             wake(&*self.stores.chain, &*self.stores.wakeups, self.clock.now()).await.unwrap();
             main.await;
-            self.stop.set();
         };
-        join(join_all(self.host.loops()), end).await;
+        self.workers.run_while(self.host.loops(), main).await;
     }
 
     /// Runs the host until every stored page is indexed.

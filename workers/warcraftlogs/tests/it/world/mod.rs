@@ -43,6 +43,8 @@ pub(crate) struct World {
     pub(crate) stores: Stores,
     /// Whether the API is behind a breaker.
     guarded: bool,
+    /// Interval at which hosts check their queues and schedules; that of the program if unset.
+    look_every: Option<Duration>,
     embedded: Embedded,
     upstream: Arc<Mutex<WarcraftLogs>>,
     began: Timestamp,
@@ -170,6 +172,7 @@ impl World {
             settings: self.settings.clone(),
             stores: Stores::new(&self.settings, &embedded, &clock),
             guarded: self.guarded,
+            look_every: self.look_every,
             embedded,
             upstream: self.upstream.clone(),
             began: self.began,

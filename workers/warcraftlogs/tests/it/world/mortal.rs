@@ -1,13 +1,12 @@
 //! The fleet's stores for a process that may be killed before and after every call.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use jiff::Timestamp;
 use stint_http::{Body, Limits, Transport, TransportError};
-use stint_testkit::mortal_port;
+use stint_testkit::{mortal_port, mortal_store};
 use stint_warcraftlogs::model::{Player, PlayerId, RaidId};
 use stint_warcraftlogs::player_ref::PlayerRef;
 use stint_warcraftlogs::store::{
@@ -16,20 +15,7 @@ use stint_warcraftlogs::store::{
     RefusedPlayer, Rule, RuleDoubt, RuleStatus, Rules, StoredResults, UpstreamPause, Zones,
 };
 
-use super::Life;
-
-/// A store in which every call is a possible kill point. It is a type of this crate, since a trait and a type of other
-/// crates cannot be combined in an implementation here.
-pub(super) struct MortalStore<P: ?Sized> {
-    port: Arc<P>,
-    life: Life,
-}
-
-impl<P: ?Sized> MortalStore<P> {
-    pub(super) fn new(port: &Arc<P>, life: &Life) -> Arc<MortalStore<P>> {
-        Arc::new(MortalStore { port: port.clone(), life: life.clone() })
-    }
-}
+mortal_store!(MortalStore);
 
 mortal_port! { MortalStore, Rules {
     list() -> Page<RuleStatus, ()>;

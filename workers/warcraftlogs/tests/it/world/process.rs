@@ -6,14 +6,14 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures::FutureExt;
-use futures::future::{join, join_all};
 use jiff::Timestamp;
 use serde_json::Value;
-use stint_core::clock::{Clock, after};
+use stint_core::clock::Clock;
 use stint_core::registry::Registry;
 use stint_core::worker::{Event, Invocation, Outcome, Spec, Stop, Worker, WorkerError, WorkerId};
 use stint_host::{Changed, LocalHost, Observer, Ports, Totals};
 use stint_http::{Breaker, Client, Transport};
+use stint_testkit::Workers;
 use stint_warcraftlogs::aggregator::Aggregator;
 use stint_warcraftlogs::budget::Budget;
 use stint_warcraftlogs::client::{Api, UPSTREAM};
@@ -44,11 +44,10 @@ const BY_HAND: Duration = Duration::from_secs(15 * 60);
 pub(crate) struct Process {
     pub(crate) budget: Budget,
     host: Arc<LocalHost>,
-    registry: Registry,
+    workers: Workers,
     clock: Arc<dyn Clock>,
     /// The stores themselves: reading them is not a kill point.
     stores: Stores,
-    stop: Stop,
     diary: Diary,
 }
 
@@ -89,16 +88,21 @@ impl Process {
         let stop = Stop::default();
         let diary = Diary::default();
         let observer = observer(diary.clone(), clock.clone());
-        let host = Arc::new(LocalHost::new(registry.clone(), ports, stop.clone()).observed_by(observer));
+        let host = LocalHost::new(registry.clone(), ports, stop.clone()).observed_by(observer);
+        let host = Arc::new(match world.look_every {
+            Some(interval) => host.looking_every(interval),
+            None => host,
+        });
         // The binary does this before anything else. A second time changes nothing, so it is not a kill point.
         let configured = world.stores.pool.configure(&world.settings.key_ids()).now_or_never();
         configured.unwrap().unwrap();
-        Process { budget, host, registry, clock, stores: world.stores.clone(), stop, diary }
+        let workers = Workers::new(stint_warcraftlogs::FLEET, registry, clock.clone(), stop);
+        Process { budget, host, workers, clock, stores: world.stores.clone(), diary }
     }
 
     /// Runs a worker once, by hand, and returns its report.
     pub(crate) async fn run(&self, worker: &'static str) -> Value {
-        self.invoke(worker, Event::Manual(Value::Null), BY_HAND).await.unwrap().report
+        self.workers.run(worker, Value::Null).await
     }
 
     /// Runs a worker once, with `time` until its deadline.
@@ -108,9 +112,7 @@ impl Process {
         event: Event,
         time: Duration,
     ) -> Result<Outcome, WorkerError> {
-        let worker = self.registry.find(&stint_warcraftlogs::worker(worker)).unwrap();
-        let invocation = Invocation::new(self.clock.clone(), after(self.clock.now(), time), self.stop.clone());
-        worker.invoke(event, &invocation).await
+        self.workers.invoke(worker, event, time).await
     }
 
     /// Passes a body to a worker, by hand.
@@ -141,11 +143,7 @@ impl Process {
 
     /// Runs the host beside `main`, then drains it.
     pub(crate) async fn run_while(&self, main: impl Future<Output = ()>) {
-        let end = async {
-            main.await;
-            self.stop.set();
-        };
-        join(join_all(self.host.loops()), end).await;
+        self.workers.run_while(self.host.loops(), main).await;
     }
 
     /// Sets the workers' schedules, as `stint up` does.

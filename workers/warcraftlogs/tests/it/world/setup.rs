@@ -22,12 +22,16 @@ use super::{Network, Stores, World};
 /// The time at which every world begins.
 const BEGINNING: &str = "2026-11-20T10:00:00Z";
 
+/// Interval at which hosts check their queues and schedules: a day of a fleet has mostly such checks.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
 /// The settings and the stand-in of a world; a test changes what matters to it.
 pub(crate) struct Setup {
     pub(crate) settings: Settings,
     pub(crate) options: Options,
     on_disk: bool,
     guarded: bool,
+    look_every: Option<Duration>,
 }
 
 /// The settings with their defaults.
@@ -63,7 +67,7 @@ impl Setup {
             concurrency_limit: 8,
             ..defaults
         };
-        Setup { settings, options, on_disk: false, guarded: true }.keys(&[100_000], 60)
+        Setup { settings, options, on_disk: false, guarded: true, look_every: Some(LOOK_EVERY) }.keys(&[100_000], 60)
     }
 
     /// One key for each limit; their windows of `window` seconds are spread evenly.
@@ -105,8 +109,14 @@ impl Setup {
         self
     }
 
+    /// With hosts that check their queues and schedules as often as the program does, where fractions of a second matter.
+    pub(crate) fn looking_often(mut self) -> Setup {
+        self.look_every = None;
+        self
+    }
+
     pub(crate) fn build(self) -> World {
-        let Setup { settings, options, on_disk, guarded } = self;
+        let Setup { settings, options, on_disk, guarded, look_every } = self;
         let clock = ManualClock::new(options.started);
         let shared: Arc<dyn Clock> = Arc::new(clock.clone());
         let folder = on_disk.then(|| tempfile::tempdir().unwrap());
@@ -121,7 +131,7 @@ impl Setup {
         let upstream = Arc::new(Mutex::new(WarcraftLogs::new(options)));
         // The upstream has a clock of its own, which is never set.
         let network = Arc::new(Network::new(upstream.clone(), Arc::new(clock.steady())));
-        World { clock, network, settings, stores, guarded, embedded, upstream, began, folder }
+        World { clock, network, settings, stores, guarded, look_every, embedded, upstream, began, folder }
     }
 }
 
