@@ -170,7 +170,7 @@ impl Worker for Aggregator {
     async fn run(&self, event: Event, invocation: &Invocation) -> Result<Outcome, WorkerError> {
         let rules = self.rules.list().await?;
         for damaged in &rules.damaged {
-            tracing::warn!(rule = damaged.id, "discovery rule {} is passed over: {}", damaged.id, damaged.reason);
+            tracing::warn!(rule = damaged.id, "discovery rule {} is skipped: {}", damaged.id, damaged.reason);
         }
         let begun = invocation.now();
         let waits_for = unfinished(&rules.documents, before(begun, self.settings.delay), begun);
@@ -201,9 +201,10 @@ pub fn unfinished(rules: &[RuleStatus], due_before: Timestamp, now: Timestamp) -
         match (paused, fresh, runs) {
             // Only a person can end this pause, and the other rules must not wait for it.
             (Some(pause), ..) if pause.is_until_changed() => None,
-            (Some(pause), false, _) => {
-                Some(format!("raid {raid} in difficulty {difficulty} rests until {}: {}", pause.until, pause.reason))
-            }
+            (Some(pause), false, _) => Some(format!(
+                "raid {raid} in difficulty {difficulty} is paused until {}: {}",
+                pause.until, pause.reason
+            )),
             (_, _, true) => Some(format!("raid {raid} in difficulty {difficulty} is being discovered")),
             (_, false, _) => Some(format!("raid {raid} in difficulty {difficulty} is due for discovery")),
             (_, true, false) => None,
@@ -312,7 +313,7 @@ impl Aggregator {
 
 fn log_skipped(damaged: &[Damaged]) {
     for damaged in damaged {
-        tracing::warn!(player = damaged.id, "discovered player {} is passed over: {}", damaged.id, damaged.reason);
+        tracing::warn!(player = damaged.id, "discovered player {} is skipped: {}", damaged.id, damaged.reason);
     }
 }
 

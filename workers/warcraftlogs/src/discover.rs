@@ -127,7 +127,7 @@ impl Worker for Discover {
     async fn run(&self, event: Event, invocation: &Invocation) -> Result<Outcome, WorkerError> {
         if let Some(pause) = paused(&*self.rules, &*self.source, invocation.now()).await? {
             self.wake_next(None, pause.until, invocation.now(), &event).await?;
-            let stopped = Some(format!("{} rests until {}: {}", self.source.upstream(), pause.until, pause.reason));
+            let stopped = Some(format!("{} is paused until {}: {}", self.source.upstream(), pause.until, pause.reason));
             return Ok(Outcome::report(DiscoverReport { stopped, ..DiscoverReport::default() }));
         }
         let due_before = before(invocation.now(), self.settings.delay);
@@ -168,6 +168,6 @@ async fn finish_frozen(
     let seen = claim.last.unwrap_or_default();
     let nothing = Pass { started_at: invocation.now(), chunks: Vec::new(), end: None, seen };
     let finished = rules.finish(claim, &nothing, invocation.now()).await?;
-    let stopped = Some(format!("raid {} is frozen, and was read since", claim.rule.raid));
+    let stopped = Some(format!("raid {} is frozen and already read", claim.rule.raid));
     Ok(DiscoverReport { rule: Some(claim.rule.id.clone()), finished, stopped, ..DiscoverReport::default() })
 }

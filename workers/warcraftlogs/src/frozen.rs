@@ -78,7 +78,7 @@ impl Budget {
             Either::Left((Err(error), _)) => {
                 tracing::warn!(%error, "cannot ask which raids are frozen: {error}");
             }
-            Either::Right(_) => tracing::warn!("no answer within {} s to which raids are frozen", time.as_secs()),
+            Either::Right(_) => tracing::warn!("no response within {} s to the query for frozen raids", time.as_secs()),
         }
     }
 
@@ -101,7 +101,7 @@ impl Budget {
     async fn store_frozen_raids(&self, answers: &[(RaidId, bool)]) -> PortResult<()> {
         let now = self.clock.now();
         for (raid, _) in answers.iter().filter(|(_, frozen)| *frozen) {
-            tracing::info!(raid, "raid {raid} is frozen: its ranks are fetched once from here on, and then no more");
+            tracing::info!(raid, "raid {raid} is frozen: its ranks are fetched once more and then no longer");
         }
         self.frozen.zones.record_check(answers, now, after(now, ASK_AGAIN)).await
     }

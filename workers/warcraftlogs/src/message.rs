@@ -127,7 +127,7 @@ impl AskedAs {
                 PlayerName::new(&name, &server, &region).map(PlayerRef::Named)
             }
             AskedAs { id: Some(_), .. } => Err("field id: with an id there is no name, server and region".into()),
-            _ => Err("the message: it names nobody; it needs an id, or name, server and region".into()),
+            _ => Err("the message names no player; it needs an id, or name, server and region".into()),
         }
     }
 }
@@ -185,12 +185,12 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_said_by_name() {
+    fn an_error_names_the_field() {
         for (body, expected) in [
             ("", "the message"),
             ("{}", "missing field `raidsToScrap`"),
-            (r#"{"raids":{"26":[3]}}"#, "the message: it names nobody"),
-            (r#"{"name":"Ånn","raids":{"26":[3]}}"#, "the message: it names nobody"),
+            (r#"{"raids":{"26":[3]}}"#, "the message names no player"),
+            (r#"{"name":"Ånn","raids":{"26":[3]}}"#, "the message names no player"),
             (r#"{"id":7,"name":"Ånn","raids":{"26":[3]}}"#, "field id: with an id there is no name"),
             (r#"{"name":"Ånn","server":"kazzak","region":"Mars","raids":{"26":[3]}}"#, "field region"),
             (r#"{"id":1,"raids":{"twenty":[3]}}"#, "raids"),

@@ -48,10 +48,9 @@ pub fn class(class_id: u32) -> String {
 
 /// The tables as Lua, for the addon.
 pub(crate) fn in_lua() -> String {
-    let mut text =
-        "-- What the upstream's ids are called. Made by the generator of the databases.\n\nlocal _, addon = ...\n\n\
+    let mut text = "-- Names of the upstream's ids. Generated with the databases.\n\nlocal _, addon = ...\n\n\
                     addon.raids = {\n"
-            .to_owned();
+        .to_owned();
     for raids::Raid { id, name, bosses, .. } in RAIDS {
         text.push_str(&format!("  [{id}] = {{ name = \"{name}\", bosses = {bosses} }},\n"));
     }

@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn the_next_claim_is_when_a_rule_is_due_rested_and_free() {
+    fn the_next_claim_is_when_a_rule_is_due_and_neither_paused_nor_leased() {
         let day = Duration::from_secs(24 * 3600);
         let paused = RuleStatus { pause: Some(Pause { until: at(30), reason: String::new() }), ..rule(Some(1)) };
         let leased = RuleStatus { leased_until: Some(at(7)), ..rule(None) };

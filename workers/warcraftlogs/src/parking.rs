@@ -31,7 +31,7 @@ impl FetchInvocation<'_> {
         match select(Box::pin(self.serve_parked(paid)), invocation.clock().sleep(time)).await {
             Either::Left((Ok(()), _)) => return,
             Either::Left((Err(error), _)) => {
-                tracing::warn!(%error, "what follows a batch is left to the reviver: {error}");
+                tracing::warn!(%error, "the steps after a batch are left to the reviver: {error}");
             }
             Either::Right(_) => {}
         }

@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_asked_for_is_said_by_field() {
+    fn an_error_names_the_field() {
         let long = "a".repeat(65);
         for (name, server, region, expected) in [
             ("", "kazzak", "EU", "field name: it is empty"),

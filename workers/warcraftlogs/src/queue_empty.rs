@@ -38,7 +38,7 @@ impl FetchInvocation<'_> {
             return;
         };
         if let Err(error) = self.wake_next(next_worker).await {
-            tracing::warn!(%error, "whether the queue is empty is left to the aggregator's schedule: {error}");
+            tracing::warn!(%error, "cannot check whether the queue is empty, the aggregator's schedule will: {error}");
         }
     }
 

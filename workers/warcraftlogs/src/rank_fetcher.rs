@@ -91,7 +91,7 @@ impl Worker for RankFetcher {
     const SPEC: Spec = Spec {
         fleet: crate::FLEET,
         name: RANK_FETCHER,
-        summary: "fetches the ranks of queued players, for points that its keys can spare",
+        summary: "fetches the ranks of queued players, within the keys' budgets",
         triggers: &[Trigger::Queue(QueueTrigger {
             queue: QUEUE,
             batch: BATCH,
@@ -224,7 +224,7 @@ impl FetchInvocation<'_> {
     pub(crate) async fn serve(&mut self, batch: &mut Batch) -> PortResult<bool> {
         match self.serve_requests(batch).await {
             Err(error) if batch.is_begun() => {
-                tracing::warn!(%error, "the rest of a batch is given back: {error}");
+                tracing::warn!(%error, "the other messages of the batch are given back: {error}");
                 batch.give_back(&error.to_string());
                 Ok(false)
             }
@@ -316,7 +316,7 @@ impl FetchInvocation<'_> {
         if let Some(refresh_results) = self.path.refresh_results.filter(|_| !results.refresh_results.is_empty())
             && let Err(error) = refresh_results.store_results(&results.refresh_results).await
         {
-            tracing::warn!(%error, "cannot keep what became of refreshes: {error}");
+            tracing::warn!(%error, "cannot store the results of refreshes: {error}");
         }
         Ok(())
     }

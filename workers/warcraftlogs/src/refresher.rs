@@ -48,7 +48,7 @@ impl Worker for Refresher {
     const SPEC: Spec = Spec {
         fleet: crate::FLEET,
         name: "refresher",
-        summary: "fetches the players of `stint wcl refresh` ahead of the backlog, if need be from the reserve",
+        summary: "fetches the players of `stint wcl refresh` ahead of the backlog, from the reserve if necessary",
         triggers: &[Trigger::Queue(QueueTrigger {
             queue: REFRESH_QUEUE,
             batch: BATCH,

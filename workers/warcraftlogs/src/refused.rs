@@ -22,7 +22,7 @@ pub(crate) async fn record_refused(
     let mut refused_players = Vec::new();
     for (player_ref, refused) in refused {
         let Some(id) = player_ref.id() else {
-            tracing::warn!(%player_ref, ?refused, "{player_ref} is not asked for: the upstream refuses it");
+            tracing::warn!(%player_ref, ?refused, "{player_ref} is not requested: the upstream refuses it");
             continue;
         };
         let is_unknown = known.players.get(&id).is_none_or(|fetched| *fetched == PlayerResults::default());

@@ -81,7 +81,7 @@ impl ResultsBuffer {
         match fresh.results.store(&*self.players, queue).await {
             Ok(()) => Ok(fresh.stored()),
             Err(error) => {
-                tracing::warn!(%error, "cannot store an answer, no call is made until it is stored: {error}");
+                tracing::warn!(%error, "cannot store results; no further call is made until they are stored: {error}");
                 Err(error)
             }
         }

@@ -31,7 +31,7 @@ fn status_has_a_row_for_each_upstream_and_says_what_waits_for_it() {
     assert!(row.contains("warcraftlogs-api: DOWN since ") && row.contains("a challenge for humans"), "{text}");
     assert!(text.contains("warcraftlogs-site: up"), "{text}");
     assert!(text.contains("waits for warcraftlogs-api, which is down since "), "{text}");
-    assert!(text.contains("warcraftlogs-api turns this installation away"), "{text}");
+    assert!(text.contains("warcraftlogs-api refuses this installation"), "{text}");
     let fleet = &program.json(&["status"])["fleets"][0];
     let upstream = &fleet["upstreams"][0];
     assert_eq!((&upstream["upstream"], &upstream["state"]), (&UPSTREAM.into(), &"down".into()));

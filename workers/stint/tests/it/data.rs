@@ -93,7 +93,7 @@ fn the_first_bad_line_stops_an_import_and_is_named() {
     let program = Program::new();
     let source = program.write("in.jsonl", &DISCOVERS.replace("{\"_id\":12", "\n{\"_id\":\"twelve\""));
     let import = ["data", "import", "wcl", "discovers", text(&source)];
-    insta::assert_snapshot!(program.fail(&import), @"error: cannot import [folder]/in.jsonl: line 3: field _id: invalid type: string \"twelve\", expected u64 (1 document imported before it); mend the line, or leave such documents out with --skip-bad");
+    insta::assert_snapshot!(program.fail(&import), @"error: cannot import [folder]/in.jsonl: line 3: field _id: invalid type: string \"twelve\", expected u64 (1 document imported before it); fix the line, or leave such documents out with --skip-bad");
     let ran = program.run(&[&import[..], &["--skip-bad"]].concat());
     assert_eq!((ran.code, ran.stdout.as_str()), (0, "imported 1 document of discovers, and left out 1 bad document\n"));
     assert!(ran.stderr.starts_with("warning: line 3: field _id"), "{}", ran.stderr);

@@ -28,7 +28,7 @@ fn json_has_points_expired_unspent() {
 #[test]
 fn a_key_is_paused_and_resumed() {
     let program = prepared();
-    assert!(program.succeed(&["wcl", "keys", "pause", "key-1", "--for", "2h"]).starts_with("key-1 rests until "));
+    assert!(program.succeed(&["wcl", "keys", "pause", "key-1", "--for", "2h"]).starts_with("key-1 is paused until "));
     assert_eq!(program.json(&["wcl", "keys"])["keys"][0]["state"], "paused");
     assert_eq!(program.succeed(&["wcl", "keys", "resume", "key-1"]), "key-1 is in use again\n");
     assert_eq!(program.json(&["wcl", "keys"])["keys"][0]["state"], "open");

@@ -106,7 +106,7 @@ fn a_signal_ends_a_function_after_its_answer() {
         };
         let (answer, ()) = join(discover.invoke(tick("discover")), signalled).await;
         let answer = answer.unwrap();
-        assert_eq!(answer["stopped"], "out of time; the next discovery goes on", "{answer}");
+        assert_eq!(answer["stopped"], "out of time; the next discovery continues", "{answer}");
         discover.start().await.unwrap();
         // The previous process may still be exiting.
         assert!((1..=2).contains(&discover.terminate().await), "an idle one ends at once, and well");

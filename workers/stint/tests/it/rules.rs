@@ -80,7 +80,7 @@ fn a_rule_says_what_to_read() {
     // Other pages of the same ranking, with the same options for ranks.
     program.succeed(&[&add("heroic")[..], &["--metric", "hps", "--region", "US"]].concat());
     let conflict = program.fail(&[&add("heroic")[..], &["--partition", "2", "--region", "KR"]].concat());
-    insta::assert_snapshot!(conflict, @"error: --partition: ranks of Castle Nathria (26) in heroic are asked for with partition -1 by the rule [id], and can be asked for in one way only; nothing was added. Use -1 instead of 2, or remove that rule first with `stint wcl rules remove [id]`");
+    insta::assert_snapshot!(conflict, @"error: --partition: ranks of Castle Nathria (26) in heroic are requested with partition -1 by the rule [id], and can be requested in one way only; nothing was added. Use -1 instead of 2, or remove that rule first with `stint wcl rules remove [id]`");
     assert_eq!(program.json(&["wcl", "rules", "list"])["total"], 2);
 }
 
@@ -164,7 +164,7 @@ fn a_doubted_rule_is_shown_with_its_page_and_accepted() {
     let rule = program.json(&["wcl", "rules", "list"])["rules"][0].clone();
     assert_eq!(
         (&rule["accepted"], &rule["resting_because"]),
-        (&true.into(), &"the site turned discovery away: status 403 for page 1".into())
+        (&true.into(), &"the site refused the request: status 403 for page 1".into())
     );
 }
 
@@ -173,14 +173,14 @@ fn an_upstream_that_turned_discovery_away_is_shown_and_resumed() {
     let program = Program::new();
     let id = block_on(async { World::open(&program.home()).doubted().await });
     program.succeed(&["wcl", "rules", "accept", &id]);
-    let rests = "www.warcraftlogs.com/zone/rankings rests until";
-    assert!(program.succeed(&["wcl", "rules", "list"]).contains(rests));
-    assert!(program.succeed(&["status"]).contains(rests));
+    let paused = "www.warcraftlogs.com/zone/rankings is paused until";
+    assert!(program.succeed(&["wcl", "rules", "list"]).contains(paused));
+    assert!(program.succeed(&["status"]).contains(paused));
     assert_eq!(program.json(&["status"])["fleets"][0]["resting"][0]["upstream"], "www.warcraftlogs.com/zone/rankings");
     assert!(program.fail(&["wcl", "rules", "accept", "638190fc00bc58421e002c83"]).contains("there is no rule"));
-    assert!(program.fail(&["wcl", "rules", "resume", "nothing"]).contains("does not rest"));
+    assert!(program.fail(&["wcl", "rules", "resume", "nothing"]).contains("is not paused"));
     let resume = ["wcl", "rules", "resume", "www.warcraftlogs.com/zone/rankings"];
-    assert!(program.succeed(&resume).contains("is asked again by the next discovery"));
+    assert!(program.succeed(&resume).contains("the next discovery requests pages of"));
     let rule = program.json(&["wcl", "rules", "list"])["rules"][0].clone();
     assert_eq!((&rule["state"], &rule["accepted"]), (&"due".into(), &true.into()));
 }

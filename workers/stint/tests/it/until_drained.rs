@@ -54,7 +54,7 @@ fn what_rests_is_named_and_the_exit_code_is_1() {
     let output = until_drained(home, &upstream);
     let error = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(1), "{error}");
-    assert!(error.contains("it stopped with work left: raid 26 in difficulty 3 rests until "), "{error}");
+    assert!(error.contains("it stopped with work left: raid 26 in difficulty 3 is paused until "), "{error}");
     assert!(error.contains("the site answered 403"), "{error}");
 }
 
@@ -69,7 +69,7 @@ fn a_site_that_turned_discovery_away_is_named() {
     let output = until_drained(home, &upstream);
     let error = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(1), "{error}");
-    assert!(error.contains(&format!("it stopped with work left: {host}/zone/rankings rests until ")), "{error}");
+    assert!(error.contains(&format!("it stopped with work left: {host}/zone/rankings is paused until ")), "{error}");
     let books: Value = upstream.books();
     assert_eq!(books["pages"].as_array().map(Vec::len), Some(0), "{books}");
 }
@@ -84,7 +84,7 @@ fn a_rule_that_the_upstream_refuses_is_named() {
     let output = until_drained(home, &upstream);
     let error = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(1), "{error}");
-    let expected = "it stopped with work left: raid 26 in difficulty 4 rests until its rule is changed: ";
+    let expected = "it stopped with work left: raid 26 in difficulty 4 is paused until its rule is changed: ";
     assert!(error.contains(expected), "{error}");
     assert!(lines(home, "players") > 10, "what is not refused is fetched");
 }

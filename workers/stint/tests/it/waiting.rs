@@ -79,10 +79,7 @@ fn a_wait_has_an_end_and_says_what_it_waited_for() {
     let refresh = ["wcl", "refresh", "--id", "7", "--raid", "26", "--difficulty", "heroic", "--wait", "--timeout", "1"];
     let error = program.fail(&refresh);
     let error = error.lines().last().unwrap();
-    assert!(
-        error.contains("no answer about player 7 after 1 s; it stays queued: waits for key-1: 5 points"),
-        "{error}"
-    );
+    assert!(error.contains("no result for player 7 after 1 s; it stays queued: waits for key-1: 5 points"), "{error}");
     let ran = program.run(&["wcl", "refresh", "--id", "7", "--timeout", "1"]);
     assert!(ran.code == 2 && ran.stderr.contains("--wait"), "{ran:?}");
 }
@@ -136,7 +133,7 @@ fn what_is_stored_of_a_player_is_shown() {
     for name in ["Ånn-Tarren Mill-EU", "ånn-TarrenMill-eu", "Ånn-tarren-mill-EU"] {
         assert_eq!(program.json(&["wcl", "show", name]), shown, "{name}");
     }
-    assert!(program.fail(&["wcl", "show", "9"]).contains("player 9 has no ranks: the player hides its ranks"));
+    assert!(program.fail(&["wcl", "show", "9"]).contains("player 9 has no ranks: the player's ranks are hidden"));
     assert!(
         program
             .fail(&["wcl", "show", "8"])

@@ -107,7 +107,7 @@ impl World {
     /// Adds an upstream that rejected discovery and rests for an hour.
     pub(crate) async fn resting_upstream(&self, upstream: &str) {
         let until = after(self.now(), Duration::from_secs(3600));
-        let pause = Pause { until, reason: "the site turned discovery away: status 403 for page 1".into() };
+        let pause = Pause { until, reason: "the site refused the request: status 403 for page 1".into() };
         let upstream = upstream.to_owned();
         self.store.pause_upstream(&UpstreamPause { upstream, pause }).await.unwrap();
     }

@@ -108,7 +108,7 @@ fn print_size(name: &str, file: &[u8], per_player: impl Fn(usize) -> f64) {
 /// The numbers below `end`, shuffled.
 fn order(end: usize) -> Vec<usize> {
     let mut order: Vec<usize> = (0..end).collect();
-    let mut dice = set::Dice(11);
+    let mut dice = set::SplitMix64(11);
     for place in (1..end).rev() {
         order.swap(place, dice.below(place as u64 + 1) as usize);
     }

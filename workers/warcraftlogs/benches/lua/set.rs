@@ -43,7 +43,7 @@ pub(super) struct Cell {
 
 /// All players, server by server.
 pub(super) fn players() -> Vec<Player> {
-    let mut dice = Dice(7);
+    let mut dice = SplitMix64(7);
     let mut players = Vec::with_capacity(PLAYERS);
     for (server, size) in sizes().into_iter().enumerate() {
         let mut names = std::collections::HashSet::new();
@@ -72,7 +72,7 @@ fn sizes() -> Vec<usize> {
 }
 
 /// 2 to 12 letters; every sixth name has one that is not ASCII.
-fn name(dice: &mut Dice) -> String {
+fn name(dice: &mut SplitMix64) -> String {
     let length = (8.0 + 2.0 * dice.normal()).round().clamp(2.0, 12.0) as usize;
     let mut letters: Vec<char> = (0..length).map(|_| char::from(b'a' + dice.below(26) as u8)).collect();
     if dice.fraction() < 0.18 {
@@ -83,7 +83,7 @@ fn name(dice: &mut Dice) -> String {
     first.chain(letters).collect()
 }
 
-fn player(id: u64, server: usize, name: String, dice: &mut Dice) -> Player {
+fn player(id: u64, server: usize, name: String, dice: &mut SplitMix64) -> Player {
     let class = 1 + dice.below(13) as u32;
     let specs = match class {
         11 => 4,
@@ -108,7 +108,7 @@ fn player(id: u64, server: usize, name: String, dice: &mut Dice) -> Player {
     Player { id, server, name, class, day: dice.geometric(0.15), sections }
 }
 
-fn cell(level: f64, kills: u32, spec: u64, dice: &mut Dice) -> Cell {
+fn cell(level: f64, kills: u32, spec: u64, dice: &mut SplitMix64) -> Cell {
     let best = (level + 13.0 * dice.normal()).clamp(0.0, 100.0);
     let kills = (kills + dice.below(3) as u32).saturating_sub(1).clamp(1, 20);
     let median = if kills == 1 { best } else { best * (0.6 + 0.4 * dice.fraction()) };
@@ -118,7 +118,7 @@ fn cell(level: f64, kills: u32, spec: u64, dice: &mut Dice) -> Cell {
 impl Player {
     /// The player as a document of `players`.
     pub(super) fn document(&self, extras: Extras) -> String {
-        let mut dice = Dice(self.id);
+        let mut dice = SplitMix64(self.id);
         let Player { id, server, name, class, day, .. } = self;
         let mut raids: Vec<String> = Vec::new();
         for raid in 0..BOSSES.len() {
@@ -147,7 +147,7 @@ impl Section {
         specs
     }
 
-    fn document(&self, extras: Extras, dice: &mut Dice) -> String {
+    fn document(&self, extras: Extras, dice: &mut SplitMix64) -> String {
         let mean = |value: fn(&Cell) -> f64| self.cells.iter().map(value).sum::<f64>() / self.cells.len() as f64;
         let stars = if extras == Extras::Present { extras::of_section(self, dice) } else { String::new() };
         let cells = self.cells.iter().enumerate().map(|(boss, cell)| {
@@ -169,9 +169,9 @@ impl Section {
 }
 
 /// A random number generator that gives the same numbers on every machine (splitmix64).
-pub(super) struct Dice(pub(super) u64);
+pub(super) struct SplitMix64(pub(super) u64);
 
-impl Dice {
+impl SplitMix64 {
     fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

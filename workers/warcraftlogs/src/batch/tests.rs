@@ -70,7 +70,7 @@ fn only_the_message_that_lacks_something_comes_back() {
     let mut results = effects(&request, &MessageEffect::Served);
     results.effects[0].1 = MessageEffect::Missing(vec![(26, 5)], "no ranks".into());
     batch.served(&request, &results);
-    assert!(batch.next_request().is_none(), "it is not asked for again at once");
+    assert!(batch.next_request().is_none(), "it is not requested again at once");
     assert_eq!(given_back(batch), [("m1".to_owned(), "no ranks".to_owned())]);
 }
 
@@ -87,7 +87,7 @@ fn a_split_message_parks_its_rest_with_the_time_it_was_queued_at() {
 }
 
 #[test]
-fn what_is_parked_is_not_forgotten_when_something_else_of_it_did_not_come() {
+fn a_parked_message_is_kept_when_another_part_fails() {
     let mut batch = batch(&[r#"{"id":7,"raids":{"26":[3],"28":[5]}}"#]);
     let paid = batch.next_request().unwrap().paid(&[1]);
     batch.served(&paid, &effects(&paid, &MessageEffect::Missing(vec![(26, 3)], "no ranks".into())));
@@ -97,7 +97,7 @@ fn what_is_parked_is_not_forgotten_when_something_else_of_it_did_not_come() {
 }
 
 #[test]
-fn a_spoiled_answer_is_asked_for_player_by_player() {
+fn after_a_spoiled_response_players_are_requested_one_by_one() {
     let mut batch = batch(&[r#"{"id":7,"raids":{"26":[3]}}"#, r#"{"id":8,"raids":{"26":[3]}}"#]);
     let request = batch.next_request().unwrap().messages;
     batch.served(&request, &effects(&request, &MessageEffect::RequestAlone));
@@ -127,7 +127,7 @@ fn a_message_that_was_parked_counts_as_sent_when_it_was_queued_first() {
 }
 
 #[test]
-fn what_another_message_has_brought_that_is_under_way_is_not_bought_again_unless_a_person_asks() {
+fn results_of_another_message_in_flight_are_not_paid_for_again_unless_priority() {
     let bodies = [r#"{"id":7,"raids":{"26":[3,5]}}"#];
     for (priority, units) in [(false, vec![(26, 5)]), (true, vec![(26, 3), (26, 5)])] {
         let mut batch = batch(&bodies);
@@ -180,7 +180,7 @@ fn what_is_left_of_a_player_with_another_id_goes_on_under_that_id() {
     let bodies: Vec<&str> = results.follow_ups.iter().map(|message| message.body.as_str()).collect();
     assert_eq!(bodies, [r#"{"id":9,"raidsToScrap":{"26":[4],"28":[5]},"askedAs":{"id":7}}"#]);
     assert_eq!(results.ids(), [9, 7], "ranked under the one, merged under the other");
-    assert_eq!(results.refresh_results, [], "nobody is told while something is left");
+    assert_eq!(results.refresh_results, [], "no result is reported while something is left");
     batch.served(&paid, &results);
     assert!(batch.next_request().is_none() && given_back(batch).is_empty());
 }
@@ -204,7 +204,7 @@ fn what_did_not_come_before_the_id_was_known_goes_on_under_that_id_too() {
 }
 
 #[test]
-fn what_has_no_fate_yet_is_given_back_and_repeats_with_it() {
+fn messages_without_an_outcome_are_given_back_with_their_repeats() {
     let mut batch =
         batch(&[r#"{"id":7,"raids":{"26":[3]}}"#, r#"{"id":8,"raids":{"26":[3]}}"#, r#"{"id":8,"raids":{"28":[3]}}"#]);
     let first = batch.next_request().unwrap().messages[..1].to_vec();

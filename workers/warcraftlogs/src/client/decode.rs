@@ -30,7 +30,7 @@ pub(super) struct Decoded {
 
 /// A response that cannot be decoded at all.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot read the answer: {0}")]
+#[error("cannot decode the response: {0}")]
 pub(super) struct Unreadable(pub(super) String);
 
 /// A response whose characters are decoded as `C`.

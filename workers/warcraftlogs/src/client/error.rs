@@ -30,7 +30,7 @@ const UNKNOWN_KEY_PAUSE: Duration = Duration::from_secs(60);
 #[derive(Debug, thiserror::Error)]
 pub enum CallError {
     /// The key cannot be used for any call: its credentials are not accepted, or not known here.
-    #[error("{reason}; the key rests until {until}")]
+    #[error("{reason}; the key is paused until {until}")]
     CredentialsRefused {
         /// When it is tried again.
         until: Timestamp,
@@ -44,13 +44,13 @@ pub enum CallError {
         until: Timestamp,
     },
     /// The request rate was too high; the gate is closed for a moment.
-    #[error("the upstream asks for patience")]
+    #[error("rate limited by the upstream")]
     RateLimited {
         /// Whether the upstream said for how long.
         has_retry_after: bool,
     },
     /// Not sent: the breaker says that the upstream is down.
-    #[error("{upstream} is down since {since}, and is asked again at {until}: {reason}")]
+    #[error("{upstream} has been down since {since}; next probe at {until}: {reason}")]
     Down {
         /// The breaker's name for the upstream.
         upstream: String,
@@ -62,7 +62,7 @@ pub enum CallError {
         reason: String,
     },
     /// Waited longer than the points are held.
-    #[error("no answer within {} s", .0.as_secs())]
+    #[error("no response within {} s", .0.as_secs())]
     TimedOut(Duration),
     /// The response cannot be interpreted.
     #[error("{0}")]

@@ -155,7 +155,7 @@ mod tests {
     use crate::store::DropReason;
 
     #[test]
-    fn an_answer_without_a_served_player_is_no_service() {
+    fn a_response_without_any_ranks_is_a_failure() {
         let failed = || CharacterOutcome::Failed("the upstream says: Internal server error".into());
         let dropped = CharacterOutcome::Dropped(DropReason::Unknown);
         assert_eq!(health_of_outcomes(&[failed(), dropped]), Health::Served);

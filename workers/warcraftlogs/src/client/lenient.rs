@@ -138,7 +138,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_shape_is_read_for_what_it_is_worth() {
+    fn every_shape_decodes() {
         let numbers: Vec<Number> =
             serde_json::from_str(r#"[3600.0, "2398", -1, "-", null, true, [1], {"a":1}]"#).unwrap();
         let expected = [Some(3600.0), Some(2398.0), Some(-1.0), None, None, None, None, None];

@@ -162,7 +162,7 @@ impl Api {
     }
 
     fn reading(&self, points: &PointsCounter) -> Result<Reading, CallError> {
-        let nonsense = || CallError::Unreadable(format!("rateLimitData: {points} make no sense"));
+        let nonsense = || CallError::Unreadable(format!("rateLimitData: {points} are invalid"));
         points.reading(self.clock.now()).ok_or_else(nonsense)
     }
 }

@@ -159,8 +159,8 @@ impl ParsedResponse {
         }
         match character {
             None => {
-                let why = self.errors.first().unwrap_or_else(|| "it has nothing of it".to_owned());
-                CharacterOutcome::Failed(format!("the answer lacks {alias}: {why}"))
+                let why = self.errors.first().unwrap_or_else(|| "it has no data for it".to_owned());
+                CharacterOutcome::Failed(format!("the response lacks {alias}: {why}"))
             }
             Some(Err(error)) => CharacterOutcome::Failed(format!("cannot read {alias}: {error}")),
             Some(Ok(Some(character))) => self.outcome_of(character, alias, asked, unattributed),
@@ -240,12 +240,12 @@ impl SortedUnits {
     fn sort_in(&mut self, unit: Unit, rankings: Rankings, unattributed: Option<&str>) {
         match rankings {
             Rankings::Ranks(ranks) => drop(self.raids.entry(unit.0).or_default().insert(unit.1, ranks)),
-            Rankings::Hidden => self.hidden.push((unit, "the player hides its ranks".to_owned())),
+            Rankings::Hidden => self.hidden.push((unit, "the player's ranks are hidden".to_owned())),
             Rankings::Refused(message) => self.refused.push((unit, message)),
             Rankings::NotRanks(reason) => self.missing.push((unit, reason)),
             Rankings::Absent => {
                 self.absent += usize::from(unattributed.is_none());
-                self.missing.push((unit, unattributed.unwrap_or("the answer has no ranks").to_owned()));
+                self.missing.push((unit, unattributed.unwrap_or("the response has no ranks").to_owned()));
             }
         }
     }

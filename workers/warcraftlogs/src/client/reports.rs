@@ -120,9 +120,9 @@ impl Api {
         page: u32,
     ) -> (CallEnd, Result<ReportList, CallError>) {
         self.read_reports(key, list_reports(raid, span, guild, limit, page), |reports| {
-            let raw = reports.get("reports").ok_or("the answer has no reports")?;
+            let raw = reports.get("reports").ok_or("the response has no reports")?;
             let list: Option<Listed> = serde_json::from_str(raw.get()).map_err(|error| error.to_string())?;
-            let list = list.ok_or("the answer has no reports")?;
+            let list = list.ok_or("the response has no reports")?;
             let codes = list.data.unwrap_or_default().into_iter().flatten().map(|report| report.code);
             Ok(ReportList { codes: codes.filter(|code| is_report_code(code)).collect(), more: list.has_more_pages })
         })
@@ -175,7 +175,7 @@ impl Api {
 }
 
 fn unreadable(reason: String) -> CallError {
-    CallError::Unreadable(format!("cannot read the answer: {reason}"))
+    CallError::Unreadable(format!("cannot decode the response: {reason}"))
 }
 
 fn report_players(raw: &str) -> Result<Option<ReportPlayers>, String> {
@@ -192,7 +192,7 @@ fn report_players(raw: &str) -> Result<Option<ReportPlayers>, String> {
         match checked.and_then(|id| check_id(id).map(|()| id)) {
             Ok(id) => Some(RankedPlayer { id, place }),
             Err(reason) => {
-                tracing::warn!(%reason, "a report names a player that cannot be asked for: {reason}");
+                tracing::warn!(%reason, "a report has an invalid player: {reason}");
                 None
             }
         }

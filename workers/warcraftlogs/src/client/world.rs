@@ -119,7 +119,7 @@ impl Api {
             Ok(body) => body,
             Err(error) => return (error.call_end(), Err(error)),
         };
-        let unreadable = |reason: String| CallError::Unreadable(format!("cannot read the answer: {reason}"));
+        let unreadable = |reason: String| CallError::Unreadable(format!("cannot decode the response: {reason}"));
         let data = match serde_json::from_slice::<Body>(&body) {
             Ok(Body { data: Some(data) }) => data,
             Ok(Body { data: None }) => return (CallEnd::Lost, Err(unreadable("it has no data".into()))),

@@ -253,7 +253,7 @@ impl PassReader<'_> {
             }
             Some(StopReason::Paused(pause)) => {
                 report.stopped =
-                    Some(format!("{} rests until {}: {}", self.source.upstream(), pause.until, pause.reason));
+                    Some(format!("{} is paused until {}: {}", self.source.upstream(), pause.until, pause.reason));
                 None
             }
             Some(StopReason::SourceFailed(error)) => {
@@ -277,7 +277,7 @@ impl PassReader<'_> {
                 }
             }
             Some(StopReason::Time | StopReason::Implausible(_)) | None => {
-                report.stopped = Some("out of time; the next discovery goes on".into());
+                report.stopped = Some("out of time; the next discovery continues".into());
                 None
             }
         };
@@ -331,8 +331,8 @@ fn alarm_and_log(rule: &Rule, doubt: &RuleDoubt, until: Timestamp) {
     Metric::DiscoveryStops.record(&Discover::SPEC.id().to_string(), 1.0);
     tracing::warn!(
         rule = rule.id,
-        "what discovery found for rule {id} makes no sense, and the rule rests until {until}: {reason}. `stint wcl rules sample \
-         {id}` shows the page; if it is right, `stint wcl rules accept {id}` says so",
+        "the pages of rule {id} are implausible, and the rule is paused until {until}: {reason}. `stint wcl rules sample \
+         {id}` shows the page; if it is correct, run `stint wcl rules accept {id}`",
         id = rule.id,
         reason = doubt.reason
     );

@@ -111,7 +111,7 @@ impl PageResult {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SourceError {
     /// The upstream refused the request. A refusal is never circumvented: discovery stops calling the upstream.
-    #[error("the site turned discovery away: {0}")]
+    #[error("the site refused the request: {0}")]
     Refused(String),
     /// The keys have no points for it before then.
     #[error("no points for the reports before {until}")]
@@ -120,10 +120,10 @@ pub enum SourceError {
         until: Timestamp,
     },
     /// The rule asks for something that this source does not have. It is paused, since only a person can fix it.
-    #[error("the rule cannot be read: {0}")]
+    #[error("the source does not support the rule: {0}")]
     UnsupportedRule(String),
     /// Not requested: the breaker says that the upstream is down. The rule is paused until the next probe.
-    #[error("{upstream} is down since {since}, and is asked again at {until}: {reason}")]
+    #[error("{upstream} has been down since {since}; next probe at {until}: {reason}")]
     Down {
         /// The breaker's name for the upstream.
         upstream: String,

@@ -140,7 +140,7 @@ mod tests {
     const PAST: PageResult = PageResult::PastTheEnd { sample: None };
 
     #[test]
-    fn an_end_is_believed_unless_something_speaks_against_it() {
+    fn an_end_is_accepted_unless_contradicted() {
         let seen =
             |last_page, last_announced_page| PassSummary { players: 900, last_page, last_announced_page, span: None };
         let last = |last_page| Some(PassSummary { players: 60_000, last_page, ..PassSummary::default() });
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_page_names_somebody_unless_nobody_was_there_before() {
+    fn an_empty_first_page_is_implausible_unless_the_last_pass_was_empty() {
         let begun = pass(None, PassSummary::default());
         let expected = Some(Implausibility::FirstPage { page: 1 });
         assert_eq!(of_page(&claim(None), &begun, 1, &PAST), expected);
@@ -176,20 +176,20 @@ mod tests {
     }
 
     #[test]
-    fn a_pass_with_less_than_a_tenth_of_the_last_ones_players_is_not_believed() {
+    fn a_pass_with_under_a_tenth_of_the_last_players_is_implausible() {
         let few = |last: PassSummary, now: PassSummary| of_pass(&claim(Some(last)), &pass(None, now));
-        let everybody = |players| PassSummary { players, ..PassSummary::default() };
+        let full_pass = |players| PassSummary { players, ..PassSummary::default() };
         let listed = |players, hours: u64| PassSummary { players, span: Some(hours * 3600), ..PassSummary::default() };
-        assert_eq!(few(everybody(60_000), everybody(6_000)), None);
+        assert_eq!(few(full_pass(60_000), full_pass(6_000)), None);
         assert_eq!(
-            few(everybody(60_000), everybody(5_999)),
+            few(full_pass(60_000), full_pass(5_999)),
             Some(Implausibility::Few { players: 5_999, last: 60_000 })
         );
-        assert_eq!(few(everybody(5), everybody(0)), Some(Implausibility::Few { players: 0, last: 5 }));
-        assert_eq!(few(everybody(60_000), listed(5, 30)), None);
+        assert_eq!(few(full_pass(5), full_pass(0)), Some(Implausibility::Few { players: 0, last: 5 }));
+        assert_eq!(few(full_pass(60_000), listed(5, 30)), None);
         assert_eq!(few(listed(7_000, 168), listed(120, 24)), None);
         assert_eq!(few(listed(7_000, 168), listed(99, 24)), Some(Implausibility::Few { players: 99, last: 7_000 }));
         assert_eq!(few(listed(600, 168), listed(0, 24)), None, "86 are too few to tell");
-        assert_eq!(of_pass(&claim(None), &pass(None, everybody(0))), None);
+        assert_eq!(of_pass(&claim(None), &pass(None, full_pass(0))), None);
     }
 }

@@ -30,8 +30,7 @@ pub struct WithoutServerIds;
 #[async_trait]
 impl ServerIds for WithoutServerIds {
     async fn id(&self, _region: &str, slug: &str) -> Result<u32, ServerIdError> {
-        let reason =
-            format!("server: the id of {slug} is asked of the API, which needs a key: set WCL_KEYS to id:secret");
+        let reason = format!("server: looking up the id of {slug} needs an API key: set WCL_KEYS to id:secret");
         Err(ServerIdError::Permanent(reason))
     }
 }

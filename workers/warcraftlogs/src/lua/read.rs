@@ -154,7 +154,7 @@ fn last_trailer(path: &Path) -> Result<Trailer> {
     file.read_to_string(&mut last_line).context("its last line is not that of a Stint database")?;
     let offset = last_line.strip_prefix(LAST_LINE).and_then(|offset| offset.trim_end().parse().ok());
     let offset: u64 = offset.context("its last line is not that of a Stint database")?;
-    let trailer_length = end.checked_sub(offset).context("its last line points behind its end")?;
+    let trailer_length = end.checked_sub(offset).context("its last line points beyond its end")?;
     file.seek(SeekFrom::Start(offset))?;
     let mut text = String::new();
     file.take(trailer_length).read_to_string(&mut text).context("its trailer is damaged")?;

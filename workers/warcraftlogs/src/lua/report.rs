@@ -115,11 +115,11 @@ impl GenerationReport {
             tracing::info!(
                 without_ranks,
                 not_seen,
-                "left out {without_ranks} players without ranks in what is written, and {not_seen} that were not updated for too long"
+                "left out {without_ranks} players without selected ranks and {not_seen} not updated for too long"
             );
         }
         for region in regions {
-            tracing::warn!(%region, "no player of region {region} is left to write; its older database stays as it was");
+            tracing::warn!(%region, "region {region} has no player to write; its older database is unchanged");
         }
     }
 

@@ -108,7 +108,7 @@ impl Players {
             payload.push(ZERO + record.class_id as u8);
             models
                 .write(record, shape, &mut steps, &mut payload)
-                .context("a record has what the models have not seen")?;
+                .context("a record has a value that the models lack")?;
             payload.push(b'\n');
             places[bucket(&record.name, self.buckets) + 1] = payload.len();
             Ok(())
@@ -133,7 +133,7 @@ impl Players {
             name: name::shown(&self.rows[head.name.clone()]),
             server: server.name.clone(),
             region: region.to_owned(),
-            reason: format!("player {} bears the same name and was updated at {updated_at}", kept.id),
+            reason: format!("player {} has the same name and was updated at {updated_at}", kept.id),
         }
     }
 }

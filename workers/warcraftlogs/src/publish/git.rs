@@ -108,7 +108,7 @@ impl Shared {
         match self.try_with_cache(&cache, &fresh, mode) {
             Err(failure) if failure.cache_suspect => {
                 let reason = failure.error.to_string();
-                tracing::warn!(reason, cache = %cache.path().display(), "cloning anew after a failure");
+                tracing::warn!(reason, cache = %cache.path().display(), "cloning again after a failure");
                 cache.remove()?;
                 self.try_with_cache(&cache, &fresh, mode).map_err(|failure| failure.error)
             }

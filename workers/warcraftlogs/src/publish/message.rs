@@ -13,7 +13,7 @@ pub(super) fn message(version: Version, regions: &[RegionChange], core: bool) ->
     let players: u64 = regions.iter().map(|region| region.players).sum();
     let names: Vec<&str> = regions.iter().map(|region| region.region.as_str()).collect();
     let mut text = match regions.is_empty() {
-        true => format!("databases {version}: the core alone\n\n"),
+        true => format!("databases {version}: core only\n\n"),
         false => format!("databases {version}: {} of {}\n\n", players_of(players), names.join(", ")),
     };
     for region in regions {
@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_message_says_who_came_and_went() {
+    fn a_message_counts_added_and_removed_players() {
         let change = RegionChange {
             region: "EU".to_owned(),
             players: 342_053,

@@ -107,7 +107,7 @@ impl Remote<'_> {
             (Ok(()), None) => Ok(Push::Done),
             (Ok(()), Some(reason)) if is_race(&reason) => Ok(Push::Raced(reason)),
             (Ok(()), Some(reason)) => Err(git2::Error::from_str(&reason)),
-            (Err(_), _) if moved.get() => Ok(Push::Raced("it has moved since we looked".to_owned())),
+            (Err(_), _) if moved.get() => Ok(Push::Raced("it has moved since it was read".to_owned())),
             (Err(error), _) if local::is_vanished_incoming(&error) => Ok(Push::Raced(error.message().to_owned())),
             (Err(error), _) => Err(error),
         }

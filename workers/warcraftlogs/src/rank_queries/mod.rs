@@ -213,7 +213,7 @@ impl LiveRankQueries {
             Err(error) if valid_until.is_some() => {
                 let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
                 known.valid_until = Some(after(now, RETRY_AFTER));
-                tracing::warn!(%error, "the rules cannot be read, so ranks are asked for as before: {error}");
+                tracing::warn!(%error, "the rules cannot be read, so ranks are requested as before: {error}");
                 return Ok(known.rank_queries.clone());
             }
             Err(error) => return Err(error),
@@ -236,8 +236,8 @@ fn warn_of_conflicts(rules: &[&Rule]) {
             };
             tracing::warn!(
                 rule = one.id,
-                "the rules {} and {} name {field} {value} and {other_value} for the same ranks, which are asked for as the \
-                 settings say; mend one of them",
+                "the rules {} and {} name {field} {value} and {other_value} for the same ranks, which are requested by \
+                 the settings; change one of the rules",
                 one.id,
                 other.id
             );

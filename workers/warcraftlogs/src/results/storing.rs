@@ -71,7 +71,7 @@ impl Results {
         }
         fail_if_all_rejected(rejected.len(), self.dropped.len(), reason)?;
         for (id, reason) in rejected {
-            tracing::error!(player = id, %reason, "that player {id} has no ranks is lost: the store rejects it: {reason}");
+            tracing::error!(player = id, %reason, "the drop of player {id} is lost: the store rejects it: {reason}");
             self.dropped.retain(|dropped| dropped.id != id);
             self.mark_rejected(&[PlayerRef::Id(id)], &reason);
         }
@@ -83,7 +83,7 @@ impl Results {
     fn reject(&mut self, id: PlayerId, reason: &str) {
         let lost = self.fetched.iter().filter(|fetched| fetched.player.id == id).flat_map(units).map(unit_in_words);
         let lost = lost.collect::<Vec<_>>().join(", ");
-        tracing::error!(player = id, %reason, "what was fetched of player {id} is lost ({lost}): the store rejects it: {reason}");
+        tracing::error!(player = id, %reason, "the results of player {id} are lost ({lost}): the store rejects it: {reason}");
         self.fetched.retain(|fetched| fetched.player.id != id);
         let under_it =
             self.stored_under.iter().filter(|(_, stored)| **stored == id).map(|(player_ref, _)| player_ref.clone());
@@ -96,7 +96,7 @@ impl Results {
         self.refresh_results.retain(|answer| !asked.contains(&answer.player_ref));
         for (_, effect) in self.effects.iter_mut().filter(|(player_ref, _)| asked.contains(player_ref)) {
             *effect = MessageEffect::Rejected(format!(
-                "what was fetched is lost, since the players' store rejects it: {reason}"
+                "the results are lost, since the players' store rejects them: {reason}"
             ));
         }
     }

@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn a_document_keeps_what_nobody_here_reads() {
+    fn a_document_keeps_unknown_fields() {
         let more = r#","partition":2,"metric":"hps","note":{"by":["me",1.5]},"owner":null"#;
         let rule = document(more).unwrap();
         assert_eq!((rule.partition, rule.metric.as_deref(), rule.unknown.len()), (Some(2), Some("hps"), 2));
@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_field_is_said_by_its_name() {
+    fn an_invalid_field_is_named() {
         for (more, expected) in [
             (r#","partition":0"#, "partition: 0 is none"),
             (r#","partition":-2"#, "partition: -2 is none"),

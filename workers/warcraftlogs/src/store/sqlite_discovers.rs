@@ -34,7 +34,7 @@ impl Discovers for SqliteStore {
     async fn due(&self, after: Option<PlayerId>, max: usize, freshness: &Freshness) -> PortResult<Page<Due, PlayerId>> {
         let freshness = *freshness;
         let due = move |connection: &Connection| due(connection, after, max, &freshness);
-        self.database.read("find players who are due", due).await
+        self.database.read("find due players", due).await
     }
 
     async fn get(&self, ids: &[PlayerId]) -> PortResult<Page<Discovered, PlayerId>> {
@@ -64,14 +64,14 @@ impl Discovers for SqliteStore {
             }
             Ok(())
         };
-        self.database.write("hand queued players over", mark_sent).await
+        self.database.write("mark players as sent", mark_sent).await
     }
 
     async fn forget_queued(&self) -> PortResult<()> {
         let forget = |connection: &Connection| {
             connection.execute("UPDATE standings SET queued_at = NULL WHERE queued_at IS NOT NULL", []).map(drop)
         };
-        self.database.write("forget who was queued", forget).await
+        self.database.write("clear queued players", forget).await
     }
 
     async fn count(&self) -> PortResult<u64> {
@@ -82,7 +82,7 @@ impl Discovers for SqliteStore {
     async fn backlog(&self, freshness: &Freshness) -> PortResult<Backlog> {
         let freshness = *freshness;
         let backlog = move |connection: &Connection| backlog(connection, &freshness);
-        self.database.read("count players who are due", backlog).await
+        self.database.read("count due players", backlog).await
     }
 }
 

@@ -60,7 +60,7 @@ impl Players for SqliteStore {
             }
             Ok(taken)
         };
-        self.database.write("take over players", import).await
+        self.database.write("import players", import).await
     }
 
     async fn drop_players(&self, dropped: &[Dropped]) -> PortResult<()> {

@@ -37,7 +37,7 @@ impl RefreshResults for SqliteStore {
             }
             Ok(())
         };
-        self.database.write("keep what became of a refresh", keep).await
+        self.database.write("store the result of a refresh", keep).await
     }
 
     async fn latest_result(&self, player_ref: &PlayerRef) -> PortResult<Option<RefreshResult>> {
@@ -46,7 +46,7 @@ impl RefreshResults for SqliteStore {
             let mut select = connection.prepare_cached("SELECT at, result FROM refresh_answers WHERE whom = ?1")?;
             select.query_row([key], |row| Ok((row.get(0)?, row.get(1)?))).optional()
         };
-        let row: Option<(i64, String)> = self.database.read("read what became of a refresh", read).await?;
+        let row: Option<(i64, String)> = self.database.read("read the result of a refresh", read).await?;
         // An undecodable result counts as missing: the person waits a little longer, or reads the stored ranks.
         let read = |(at, result): (i64, String)| {
             let result = serde_json::from_str(&result).ok()?;

@@ -35,7 +35,7 @@ impl SqliteStore {
             )?;
             update.execute(params![id, lease, pass, to_json(&doubt)?, pause, to_millis(until)])
         };
-        Ok(self.database.write("keep what is doubted of a discovery rule", keep).await? > 0)
+        Ok(self.database.write("store the doubt about a discovery rule", keep).await? > 0)
     }
 
     pub(super) async fn accept_doubt(&self, id: &str) -> PortResult<bool> {
@@ -46,7 +46,7 @@ impl SqliteStore {
             )?;
             update.execute(params![id])
         };
-        Ok(self.database.write("accept what is doubted of a discovery rule", accept).await? > 0)
+        Ok(self.database.write("accept the doubt about a discovery rule", accept).await? > 0)
     }
 
     pub(super) async fn list_upstreams(&self) -> PortResult<Vec<UpstreamPause>> {
@@ -59,7 +59,7 @@ impl SqliteStore {
             })?;
             rows.collect()
         };
-        self.database.read("list the upstreams that rest", list).await
+        self.database.read("list the paused upstreams", list).await
     }
 
     pub(super) async fn begin_pause(&self, pause: &UpstreamPause) -> PortResult<()> {
@@ -72,7 +72,7 @@ impl SqliteStore {
             )?;
             upsert.execute(params![upstream, to_millis(pause.until), pause.reason])
         };
-        self.database.write("leave an upstream alone", begin).await.map(drop)
+        self.database.write("pause an upstream", begin).await.map(drop)
     }
 
     pub(super) async fn end_pause(&self, upstream: &str) -> PortResult<bool> {
@@ -80,6 +80,6 @@ impl SqliteStore {
         let end = move |connection: &Connection| {
             connection.execute("DELETE FROM upstream_rests WHERE upstream = ?1", params![upstream])
         };
-        Ok(self.database.write("end the rest of an upstream", end).await? > 0)
+        Ok(self.database.write("resume an upstream", end).await? > 0)
     }
 }

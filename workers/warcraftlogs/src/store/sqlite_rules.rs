@@ -45,7 +45,7 @@ impl LeasedRule {
         rule.check().map_err(|reason| PortError::backend(format!("cannot read {what}"), reason))?;
         let pass = self.pass.as_deref().map(|pass| read(pass, &format!("the progress of {what}"))).transpose()?;
         let listed_until = self.listed_until.map(from_millis);
-        let last = self.seen.as_deref().map(|seen| read(seen, &format!("what {what} came to"))).transpose()?;
+        let last = self.seen.as_deref().map(|seen| read(seen, &format!("the result of {what}"))).transpose()?;
         let (accepted, frozen_since) = (self.accepted, self.frozen_since.map(from_millis));
         Ok(Claim { rule, pass, listed_until, last, accepted, frozen_since, lease: self.lease.cast_unsigned() })
     }
@@ -133,7 +133,7 @@ impl Rules for SqliteStore {
             match leased.read() {
                 Ok(claim) => return Ok(Some(claim)),
                 Err(error) => {
-                    tracing::warn!(rule = leased.id, %error, "discovery rule {} is passed over: {error}", leased.id);
+                    tracing::warn!(rule = leased.id, %error, "discovery rule {} is skipped: {error}", leased.id);
                     damaged.get_or_insert(error);
                 }
             }
@@ -149,7 +149,7 @@ impl Rules for SqliteStore {
                 .prepare_cached("UPDATE rules SET pass = ?3, leased_until = ?4 WHERE id = ?1 AND lease = ?2")?;
             update.execute(params![claim.rule.id, claim.lease.cast_signed(), to_json(&pass)?, until])
         };
-        Ok(self.database.write("keep the progress of a discovery rule", store_progress).await? > 0)
+        Ok(self.database.write("store the progress of a discovery rule", store_progress).await? > 0)
     }
 
     async fn finish(&self, claim: &Claim, pass: &Pass, ran_at: Timestamp) -> PortResult<bool> {

@@ -33,7 +33,7 @@ impl Zones for SqliteStore {
             }
             Ok(claimed)
         };
-        self.database.write("claim the question which raids are frozen", claim).await
+        self.database.write("claim the check for frozen raids", claim).await
     }
 
     async fn record_check(&self, raids: &[(RaidId, bool)], now: Timestamp, ask_again_at: Timestamp) -> PortResult<()> {
@@ -48,16 +48,16 @@ impl Zones for SqliteStore {
             }
             Ok(())
         };
-        self.database.write("keep which raids are frozen", keep).await
+        self.database.write("store frozen raids", keep).await
     }
 
     async fn frozen(&self) -> PortResult<Frozen> {
-        self.database.read("read which raids are frozen", frozen).await
+        self.database.read("read frozen raids", frozen).await
     }
 
     async fn clear_frozen(&self) -> PortResult<()> {
         let clear_frozen = |connection: &Connection| connection.execute("DELETE FROM zones", []).map(drop);
-        self.database.write("forget which raids are frozen", clear_frozen).await
+        self.database.write("delete frozen raids", clear_frozen).await
     }
 }
 

@@ -185,7 +185,7 @@ impl Refusals {
     pub fn pause(&self, (raid, difficulty): Unit) -> Option<Pause> {
         let (raid, difficulty) = (names::raid(raid), names::difficulty(difficulty));
         let reason = format!(
-            "the upstream refuses {raid} in {difficulty} for every player: {}; remove the rule, or add it anew to try again",
+            "the upstream refuses {raid} in {difficulty} for every player: {}; remove the rule, or add it again to retry",
             self.reason
         );
         self.is_rule_at_fault().then(|| Pause::until_changed(reason))
@@ -220,7 +220,7 @@ mod tests {
     const AT: i64 = 1_795_168_800_000;
 
     #[test]
-    fn answers_are_kept_in_few_bytes() {
+    fn unit_results_serialize_in_few_bytes() {
         let mut unit_results = UnitResults::default();
         unit_results.insert((26, 4), UnitResult::Served(from_millis(AT)));
         unit_results.insert((99, 1), UnitResult::Refused("no".into()));
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rule_is_to_blame_after_several_refusals_and_not_once_anyone_was_served() {
+    fn a_rule_is_at_fault_after_several_refusals_unless_a_player_was_served() {
         let refusals = |in_a_row, served| Refusals { in_a_row, served, reason: "no".into() };
         assert!(refusals(REFUSALS_IN_A_ROW, false).is_rule_at_fault());
         assert!(!refusals(REFUSALS_IN_A_ROW - 1, false).is_rule_at_fault());

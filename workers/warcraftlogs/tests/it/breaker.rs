@@ -10,7 +10,7 @@ use stint_core::worker::Event;
 use stint_warcraftlogs::budget::BudgetStrategy;
 use stint_warcraftlogs::client::UPSTREAM;
 
-use crate::world::{Fault, Life, Process, Request, Setup, World, play};
+use crate::world::{Fault, FleetWorld, Life, Process, Request, Setup, run_scenario};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -39,11 +39,11 @@ fn setup(seed: u64, players: u32) -> Setup {
     setup
 }
 
-fn break_down(world: &World, kinds: &[Request], fault: Fault) {
-    kinds.iter().for_each(|kind| world.network.break_down(*kind, fault));
+fn fail_all(world: &FleetWorld, kinds: &[Request], fault: Fault) {
+    kinds.iter().for_each(|kind| world.network.fail_all(*kind, fault));
 }
 
-async fn is_open(world: &World) -> bool {
+async fn is_open(world: &FleetWorld) -> bool {
     !world.stores.breakers.load(UPSTREAM).await.unwrap().1.is_closed()
 }
 
@@ -51,8 +51,8 @@ async fn is_open(world: &World) -> bool {
 /// and then a new process at each wake-up, as functions do. Returns how many requests were sent in that day.
 fn play_a_day(setup: Setup, kinds: &[Request], fault: Fault) -> usize {
     let world = setup.build();
-    play(&world, async {
-        world.queue_everybody().await;
+    run_scenario(&world, async {
+        world.queue_all().await;
         let fleet = world.start();
         fleet.set_schedules().await;
         let mut before = 0;
@@ -60,7 +60,7 @@ fn play_a_day(setup: Setup, kinds: &[Request], fault: Fault) -> usize {
             .run_while(async {
                 world.clock.sleep(Duration::from_millis(300)).await;
                 before = world.network.sent_in_all();
-                break_down(&world, kinds, fault);
+                fail_all(&world, kinds, fault);
                 // A rate limit is waited out for half a minute each time.
                 world.pass(240).await;
             })
@@ -74,7 +74,7 @@ fn play_a_day(setup: Setup, kinds: &[Request], fault: Fault) -> usize {
         until_woken(&world, after(world.clock.now(), DAY)).await;
         let sent = world.network.sent_in_all() - before;
         assert_eq!(world.dead_letters().await, [], "{fault:?}");
-        world.network.mend();
+        world.network.clear_faults();
         let back = world.clock.now();
         world.start().run_until_idle().await;
         assert!(world.clock.now() <= after(back, Duration::from_secs(3_600)), "{fault:?}: served late");
@@ -82,14 +82,14 @@ fn play_a_day(setup: Setup, kinds: &[Request], fault: Fault) -> usize {
         match world.settings.budget_strategy {
             BudgetStrategy::Ledger => world.assert_all_served().await,
             // That strategy keeps no accounts.
-            BudgetStrategy::WorstCase => world.assert_fates(&world.asked_of(&world.everybody())).await,
+            BudgetStrategy::WorstCase => world.assert_outcomes(&world.asked_of(&world.all_players())).await,
         }
         sent
     })
 }
 
 /// Starts a process at each wake-up, for a few seconds.
-async fn until_woken(world: &World, end: Timestamp) {
+async fn until_woken(world: &FleetWorld, end: Timestamp) {
     while world.clock.now() < end {
         let next = world.stores.wakeups.list().await.unwrap().first().map_or(end, |wakeup| wakeup.at);
         world.clock.sleep_until(next.min(end)).await;
@@ -99,7 +99,7 @@ async fn until_woken(world: &World, end: Timestamp) {
 }
 
 #[test]
-fn a_day_of_every_form_takes_few_requests_and_everybody_is_served_afterwards() {
+fn a_day_of_outage_takes_few_requests_and_all_players_are_served_afterwards() {
     for (seed, fault) in (100..).zip(FORMS) {
         let sent = play_a_day(setup(seed, 400), &Request::ALL, fault);
         assert!(sent < MOST, "{sent} requests in a day of {fault:?}");
@@ -112,14 +112,14 @@ fn an_api_without_tokens_is_down() {
     {
         // Tokens expire while the fleet is working.
         let world = setup(120, 100).build();
-        play(&world, async {
-            world.queue_everybody().await;
-            world.network.break_down(Request::Token, fault);
+        run_scenario(&world, async {
+            world.queue_all().await;
+            world.network.fail_all(Request::Token, fault);
             world.start().run_until(after(world.clock.now(), Duration::from_secs(60))).await;
             until_woken(&world, after(world.clock.now(), DAY)).await;
             let sent = world.network.sent_in_all();
             assert!(is_open(&world).await && sent < MOST, "{sent} requests in a day of {fault:?}");
-            world.network.mend();
+            world.network.clear_faults();
             world.start().run_until_idle().await;
             world.assert_all_served().await;
         });
@@ -127,7 +127,7 @@ fn an_api_without_tokens_is_down() {
 }
 
 #[test]
-fn an_api_that_answers_what_costs_nothing_and_fails_at_the_work_is_no_storm_of_probes() {
+fn an_api_that_only_serves_free_queries_is_not_flooded_with_probes() {
     for fault in [Fault::Hang, Fault::Before(504), Fault::Instead(403, CHALLENGE)] {
         let sent = play_a_day(setup(130, 400), &[Request::Ranks], fault);
         assert!(sent < MOST, "{sent} requests in a day of {fault:?}");
@@ -135,7 +135,7 @@ fn an_api_that_answers_what_costs_nothing_and_fails_at_the_work_is_no_storm_of_p
 }
 
 #[test]
-fn answers_without_any_player_in_them_are_an_outage() {
+fn responses_without_any_player_are_an_outage() {
     let nothing = r#"{"data":{"characterData":null},"errors":[{"message":"Internal server error"}]}"#;
     let sent = play_a_day(setup(135, 400), &[Request::Ranks], Fault::Instead(200, nothing));
     assert!(sent < MOST, "{sent} requests");
@@ -154,8 +154,8 @@ fn the_source_documents_rule_stands_still_too() {
 #[test]
 fn a_key_of_several_that_is_not_accepted_is_no_outage() {
     let world = setup(150, 60).build();
-    play(&world, async {
-        world.queue_everybody().await;
+    run_scenario(&world, async {
+        world.queue_all().await;
         let refused = world.settings.wcl_keys[0].id.0.clone();
         world.accept(&refused, false);
         let fleet = world.start();
@@ -169,9 +169,9 @@ fn a_key_of_several_that_is_not_accepted_is_no_outage() {
 fn a_slow_api_is_used_as_long_as_it_answers_in_time() {
     let in_time = Fault::Late(Duration::from_millis(1_900));
     let world = setup(160, 60).build();
-    play(&world, async {
-        world.queue_everybody().await;
-        break_down(&world, &Request::ALL, in_time);
+    run_scenario(&world, async {
+        world.queue_all().await;
+        fail_all(&world, &Request::ALL, in_time);
         world.start().run_until_idle().await;
         assert!(!is_open(&world).await);
         world.assert_all_served().await;
@@ -184,8 +184,8 @@ fn a_slow_api_is_used_as_long_as_it_answers_in_time() {
 #[test]
 fn a_flapping_api_is_neither_overspent_nor_stormed() {
     let world = setup(170, 3_000).build();
-    play(&world, async {
-        world.queue_everybody().await;
+    run_scenario(&world, async {
+        world.queue_all().await;
         let fleet = world.start();
         let mut failed = 0;
         fleet
@@ -193,10 +193,10 @@ fn a_flapping_api_is_neither_overspent_nor_stormed() {
                 for _ in 0..12 {
                     world.clock.sleep(Duration::from_millis(300)).await;
                     let before = world.network.sent_in_all();
-                    break_down(&world, &Request::ALL, Fault::After(502));
+                    fail_all(&world, &Request::ALL, Fault::After(502));
                     world.pass(600).await;
                     failed += world.network.sent_in_all() - before;
-                    world.network.mend();
+                    world.network.clear_faults();
                     while is_open(&world).await {
                         world.pass(1).await;
                     }
@@ -212,9 +212,9 @@ fn a_flapping_api_is_neither_overspent_nor_stormed() {
 #[test]
 fn a_probe_is_one_at_a_time_for_all_processes() {
     let world = setup(180, 60).build();
-    play(&world, async {
-        world.queue_everybody().await;
-        break_down(&world, &Request::ALL, Fault::Before(502));
+    run_scenario(&world, async {
+        world.queue_all().await;
+        fail_all(&world, &Request::ALL, Fault::Before(502));
         world.start().run_until(after(world.clock.now(), Duration::from_secs(90))).await;
         let processes = [world.start(), world.start(), world.start()];
         let breaker = processes[0].budget.api.breaker().unwrap();
@@ -231,14 +231,14 @@ fn a_probe_is_one_at_a_time_for_all_processes() {
         assert_eq!((world.network.sent_in_all() - before, &early.report["concurrency"]), (1, &0.into()));
         processes[2].run("reviver").await;
         assert_eq!(world.network.sent_in_all() - before, 2, "a person need not wait");
-        world.network.mend();
+        world.network.clear_faults();
         world.start().run_until_idle().await;
         world.assert_all_served().await;
     });
 }
 
 #[test]
-fn a_process_that_exits_at_any_step_of_an_outage_leaves_it_to_others() {
+fn after_a_kill_at_any_step_of_an_outage_another_process_continues() {
     let steps = killed_at(u64::MAX);
     assert!(steps > 100, "{steps} steps");
     for step in (1..=steps).step_by(17) {
@@ -251,18 +251,18 @@ fn killed_at(step: u64) -> u64 {
     let mut setup = setup(190, 15).keys(&[2_000], 3_600);
     setup.settings.wcl_visibility_seconds = 20;
     let world = setup.build();
-    play(&world, async {
-        world.queue_everybody().await;
+    run_scenario(&world, async {
+        world.queue_all().await;
         let life = Life::killed_at(step);
         let fleet = world.start_with(&life);
-        break_down(&world, &Request::ALL, Fault::Instead(502, "busy"));
-        let story = fleet.run_while(async {
+        fail_all(&world, &Request::ALL, Fault::Instead(502, "busy"));
+        let scenario = fleet.run_while(async {
             world.pass(40).await;
-            world.network.mend();
+            world.network.clear_faults();
             world.pass(70).await;
         });
-        life.live(story).await;
-        world.network.mend();
+        life.live(scenario).await;
+        world.network.clear_faults();
         let next = world.start();
         next.set_schedules().await;
         next.run_until_idle().await;

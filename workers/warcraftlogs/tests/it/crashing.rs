@@ -5,10 +5,10 @@ use std::time::Duration;
 use stint_core::clock::{Clock, after};
 use stint_testkit::extent;
 
-use crate::world::{Life, Setup, World, play};
+use crate::world::{FleetWorld, Life, Setup, run_scenario};
 
 /// Eleven players with all outcomes, three batches, two keys that run dry twice.
-fn small(seed: u64) -> World {
+fn small(seed: u64) -> FleetWorld {
     let mut setup = Setup::new(seed, 11).odd_players().keys(&[60, 40], 10);
     setup.settings.concurrency_limit = 1 + (seed % 3) as u32;
     setup.settings.wcl_visibility_seconds = 8;
@@ -23,40 +23,40 @@ const BUSY: Duration = Duration::from_secs(3);
 
 /// Runs a process until the kill point of `life`, then another one to the end. Returns how many steps the first one
 /// took.
-fn live_and_be_reborn(seed: u64, life: &Life) -> u64 {
+fn kill_and_restart(seed: u64, life: &Life) -> u64 {
     let world = small(seed);
-    play(&world, async {
-        world.queue_everybody().await;
+    run_scenario(&world, async {
+        world.queue_all().await;
         life.live(world.start_with(life).run_until(after(world.clock.now(), BUSY))).await;
         let steps = life.steps();
-        let reborn = world.start();
+        let restarted = world.start();
         // The sweep handles what no wake-up covers.
-        reborn.set_schedules().await;
-        reborn.run_until_idle().await;
+        restarted.set_schedules().await;
+        restarted.run_until_idle().await;
         world.assert_all_served().await;
         steps
     })
 }
 
 #[test]
-fn a_process_that_is_killed_at_any_step_loses_nobody_and_overspends_nothing() {
+fn a_process_that_is_killed_at_any_step_loses_no_player_and_overspends_nothing() {
     let seeds = extent(8, 32);
     for seed in 0..seeds {
-        let lived = live_and_be_reborn(seed, &Life::endless());
+        let lived = kill_and_restart(seed, &Life::endless());
         // Each seed begins with a different step, so that the steps of all seeds are spread evenly.
         for step in (1 + STRIDE * seed / seeds..=lived).step_by(STRIDE as usize) {
-            live_and_be_reborn(seed, &Life::killed_at(step));
+            kill_and_restart(seed, &Life::killed_at(step));
         }
     }
 }
 
 #[test]
-fn a_store_that_fails_at_any_step_loses_nobody_and_overspends_nothing() {
+fn a_store_that_fails_at_any_step_loses_no_player_and_overspends_nothing() {
     let seeds = extent(4, 12);
     for seed in 0..seeds {
-        let lived = live_and_be_reborn(100 + seed, &Life::endless());
+        let lived = kill_and_restart(100 + seed, &Life::endless());
         for step in (1 + STRIDE * seed / seeds..=lived).step_by(STRIDE as usize) {
-            live_and_be_reborn(100 + seed, &Life::failing_at(step));
+            kill_and_restart(100 + seed, &Life::failing_at(step));
         }
     }
 }

@@ -8,7 +8,7 @@ use stint_core::clock::{Clock, after};
 use stint_core::worker::Event;
 use stint_standins::warcraftlogs::{BanForm, Rate};
 
-use crate::world::{Fault, Life, Process, Request, Setup, World, play, rule};
+use crate::world::{Fault, FleetWorld, Life, Process, Request, Setup, rule, run_scenario};
 
 /// The only ranking in these worlds.
 const RANKING: (u32, u32) = (26, 4);
@@ -23,11 +23,11 @@ fn paged(pages: u32, chunk: u32) -> Setup {
     setup
 }
 
-async fn add_rule(world: &World, pages: (u32, u32)) {
+async fn add_rule(world: &FleetWorld, pages: (u32, u32)) {
     world.stores.rules.put(&rule(1, RANKING, pages)).await.unwrap();
 }
 
-fn reads(world: &World) -> Vec<(u32, u32)> {
+fn reads(world: &FleetWorld) -> Vec<(u32, u32)> {
     world.books().pages.iter().map(|reads| (reads.page, reads.reads)).collect()
 }
 
@@ -35,12 +35,12 @@ fn once_each(pages: std::ops::RangeInclusive<u32>) -> Vec<(u32, u32)> {
     pages.map(|page| (page, 1)).collect()
 }
 
-async fn assert_everybody_found(world: &World) {
+async fn assert_everybody_found(world: &FleetWorld) {
     let found: Vec<u64> = world.discovered().await.into_keys().collect();
-    assert_eq!(found, world.everybody());
+    assert_eq!(found, world.all_players());
 }
 
-async fn last_run(world: &World) -> Option<jiff::Timestamp> {
+async fn last_run(world: &FleetWorld) -> Option<jiff::Timestamp> {
     world.stores.rules.list().await.unwrap().documents[0].rule.last_run
 }
 
@@ -55,7 +55,7 @@ fn a_rule_is_read_over_several_invocations_and_every_page_once() {
     // The original lost the last page if (end − start) is a multiple of the chunk.
     for (pages, chunk) in [(13, 4), (12, 4), (9, 2), (1, 4), (7, 100)] {
         let world = paged(pages, chunk).build();
-        play(&world, async {
+        run_scenario(&world, async {
             add_rule(&world, (1, pages)).await;
             let fleet = world.start();
             let mut invocations = 0;
@@ -76,7 +76,7 @@ fn a_rule_is_read_over_several_invocations_and_every_page_once() {
 #[test]
 fn a_page_past_the_end_ends_the_rule() {
     let world = paged(6, 4).build();
-    play(&world, async {
+    run_scenario(&world, async {
         add_rule(&world, (1, 400)).await;
         let report = world.start().run("discover").await;
         assert_eq!(report["finished"], true, "{report}");
@@ -90,7 +90,7 @@ fn a_page_past_the_end_ends_the_rule() {
 #[test]
 fn a_rule_is_due_again_a_day_later() {
     let world = paged(2, 4).build();
-    play(&world, async {
+    run_scenario(&world, async {
         add_rule(&world, (1, 2)).await;
         let fleet = world.start();
         fleet.discover_everything().await;
@@ -115,7 +115,7 @@ fn a_killed_discovery_is_resumed_without_losing_a_page() {
 /// Kills a discovery at `step`, and checks how the next one continues. Returns the number of steps of the first.
 fn killed_at(step: u64) -> u64 {
     let world = paged(9, 3).build();
-    play(&world, async {
+    run_scenario(&world, async {
         add_rule(&world, (1, 9)).await;
         let life = Life::killed_at(step);
         let finished = life.live(world.start_with(&life).run("discover")).await;
@@ -134,7 +134,7 @@ fn killed_at(step: u64) -> u64 {
 fn a_store_that_fails_stops_discovery_and_loses_no_page() {
     for step in 1..=40 {
         let world = paged(5, 2).build();
-        play(&world, async {
+        run_scenario(&world, async {
             add_rule(&world, (1, 5)).await;
             let life = Life::failing_at(step);
             let fleet = world.start_with(&life);
@@ -149,19 +149,19 @@ fn a_store_that_fails_stops_discovery_and_loses_no_page() {
 }
 
 #[test]
-fn a_ban_stops_politely_keeps_progress_and_rests() {
+fn a_ban_stops_discovery_keeps_progress_and_pauses() {
     for form in [BanForm::Challenge, BanForm::Redirect] {
         let mut setup = paged(10, 2);
         setup.options.site_rate = Some(Rate { burst: 6, refill: Duration::from_secs(60) });
         setup.options.ban.form = form;
         setup.settings.wcl_ban_rest_minutes = 360;
         let world = setup.build();
-        play(&world, async {
+        run_scenario(&world, async {
             add_rule(&world, (1, 10)).await;
             let fleet = world.start();
             let report = fleet.run("discover").await;
             let stopped = report["stopped"].as_str().unwrap();
-            assert!(stopped.contains("turned discovery away"), "{stopped}");
+            assert!(stopped.contains("refused the request"), "{stopped}");
             assert_eq!((reads(&world).len(), last_run(&world).await), (6, None));
             let pause = world.stores.rules.upstreams().await.unwrap().remove(0);
             assert_eq!(pause.upstream, "standin/zone/rankings");
@@ -170,7 +170,7 @@ fn a_ban_stops_politely_keeps_progress_and_rests() {
             assert!(world.books().banned_requests <= 5, "the ban was not heeded at once");
             world.pass(3 * 3600).await;
             let stopped = fleet.run("discover").await["stopped"].clone();
-            assert!(stopped.as_str().unwrap().starts_with("standin/zone/rankings rests until 2026-"), "{stopped}");
+            assert!(stopped.as_str().unwrap().starts_with("standin/zone/rankings is paused until 2026-"), "{stopped}");
             assert_eq!(world.books().requests, requests, "a banned site is left alone");
             world.pass(3 * 3600).await;
             fleet.discover_everything().await;
@@ -181,12 +181,12 @@ fn a_ban_stops_politely_keeps_progress_and_rests() {
 }
 
 #[test]
-fn a_site_that_is_always_closed_is_asked_once_a_rest() {
+fn a_site_that_is_always_closed_is_requested_once_per_pause() {
     let mut setup = paged(10, 2);
     setup.options.site_rate = Some(Rate { burst: 0, refill: Duration::from_secs(1) });
     setup.options.ban.duration = Duration::from_secs(30 * 24 * 3600);
     let world = setup.build();
-    play(&world, async {
+    run_scenario(&world, async {
         add_rule(&world, (1, 10)).await;
         let fleet = world.start();
         for _ in 0..48 {
@@ -201,17 +201,17 @@ fn a_site_that_is_always_closed_is_asked_once_a_rest() {
 #[test]
 fn a_passing_fault_of_the_site_is_waited_out_and_a_lasting_one_ends_the_turn() {
     let world = paged(4, 1).build();
-    play(&world, async {
+    run_scenario(&world, async {
         add_rule(&world, (1, 4)).await;
         world.network.fail(Request::Page, [Fault::Before(502), Fault::Cut, Fault::Hang, Fault::RefusedFor(3)]);
         let fleet = world.start();
         assert_eq!(fleet.run("discover").await["finished"], true);
         assert_everybody_found(&world).await;
         world.pass(24 * 3600).await;
-        world.network.break_down(Request::Page, Fault::Before(500));
+        world.network.fail_all(Request::Page, Fault::Before(500));
         let report = fleet.run("discover").await;
         assert!(report["stopped"].as_str().unwrap().contains("cannot read page"), "{report}");
-        world.network.mend();
+        world.network.clear_faults();
         assert_eq!(fleet.run("discover").await["finished"], true, "a fault is no reason to rest");
     });
 }
@@ -219,14 +219,14 @@ fn a_passing_fault_of_the_site_is_waited_out_and_a_lasting_one_ends_the_turn() {
 #[test]
 fn a_page_that_outlasts_the_invocation_is_given_up_and_read_again() {
     let world = paged(4, 2).build();
-    play(&world, async {
+    run_scenario(&world, async {
         add_rule(&world, (1, 4)).await;
-        world.network.break_down(Request::Page, Fault::Hang);
+        world.network.fail_all(Request::Page, Fault::Hang);
         let fleet = world.start();
         let begun = world.clock.now();
-        assert_eq!(short(&fleet).await["stopped"], "out of time; the next discovery goes on");
+        assert_eq!(short(&fleet).await["stopped"], "out of time; the next discovery continues");
         assert!(world.clock.now() < after(begun, Duration::from_secs(45)), "there is time left to give the rule back");
-        world.network.mend();
+        world.network.clear_faults();
         assert_eq!(fleet.run("discover").await["finished"], true, "it is due at once");
         assert_everybody_found(&world).await;
     });
@@ -235,7 +235,7 @@ fn a_page_that_outlasts_the_invocation_is_given_up_and_read_again() {
 #[test]
 fn two_discoveries_at_once_never_read_the_same_rule() {
     let world = Setup::new(3, 800).rankings(&[(26, 4), (28, 5)]).build();
-    play(&world, async {
+    run_scenario(&world, async {
         world.add_rules(0).await;
         let (one, other) = (world.start(), world.start());
         let (first, second) = join(one.run("discover"), other.run("discover")).await;
@@ -249,7 +249,7 @@ fn two_discoveries_at_once_never_read_the_same_rule() {
 #[test]
 fn a_damaged_rule_does_not_stand_in_the_way_of_the_others() {
     let world = Setup::new(3, 300).rankings(&[(26, 4), (28, 5)]).on_disk().build();
-    play(&world, async {
+    run_scenario(&world, async {
         world.add_rules(0).await;
         world.damage("UPDATE rules SET document = '{\"raid\": 26}' WHERE id = '000000000000000000000000'");
         let fleet = world.start();

@@ -9,7 +9,7 @@ use stint_core::points::Points;
 use stint_standins::warcraftlogs::{Fate, Shares};
 use stint_warcraftlogs::discovery::DiscoverySource;
 
-use crate::world::{Fault, Request, Setup, World, play, rule};
+use crate::world::{Fault, FleetWorld, Request, Setup, rule, run_scenario};
 
 const RANKING: (u32, u32) = (26, 4);
 
@@ -23,7 +23,7 @@ fn reported(players: u32) -> Setup {
 }
 
 /// The players in reports: by canonical id, without players whom the API does not know.
-fn ranked_in_reports(world: &World) -> BTreeSet<u64> {
+fn ranked_in_reports(world: &FleetWorld) -> BTreeSet<u64> {
     let population = world.population();
     let known = population.discoverable(&[RANKING]).into_iter().filter(|id| population.fate(*id) != Fate::Unknown);
     known.map(|id| population.character(id).unwrap().canonical_id).collect()
@@ -32,7 +32,7 @@ fn ranked_in_reports(world: &World) -> BTreeSet<u64> {
 #[test]
 fn reports_name_the_same_players_and_the_books_confirm_their_points() {
     let world = reported(600).build();
-    play(&world, async {
+    run_scenario(&world, async {
         world.stores.rules.put(&rule(1, RANKING, (1, 100))).await.unwrap();
         let fleet = world.start();
         fleet.discover_everything().await;
@@ -40,7 +40,7 @@ fn reports_name_the_same_players_and_the_books_confirm_their_points() {
         assert_eq!(found, ranked_in_reports(&world));
         let charged = world.books().charged;
         assert!(!charged.is_zero(), "reports cost points");
-        assert!(world.assert_books_agree().await.is_zero());
+        assert!(world.assert_accounts_agree().await.is_zero());
         assert_eq!(world.books().charged, charged);
     });
 }
@@ -51,7 +51,7 @@ fn a_first_discovery_looks_back_a_week() {
     let mut setup = reported(600);
     setup.settings.discovery_first_look_hours = setup.default_first_look_hours();
     let world = setup.build();
-    play(&world, async {
+    run_scenario(&world, async {
         world.stores.rules.put(&rule(1, RANKING, (1, 100))).await.unwrap();
         world.start().discover_everything().await;
         let (found, ranked) = (world.discovered().await.len(), ranked_in_reports(&world).len());
@@ -65,7 +65,7 @@ fn a_pass_at_the_beginning_of_a_window_waits_for_its_counter() {
     let mut setup = reported(1_200).keys(&[400], 60);
     setup.settings.pages_per_thread = 2;
     let world = setup.build();
-    play(&world, async {
+    run_scenario(&world, async {
         world.stores.rules.put(&rule(1, RANKING, (1, 100))).await.unwrap();
         world.stores.rules.put(&rule(2, (26, 3), (1, 100))).await.unwrap();
         let fleet = world.start();
@@ -75,7 +75,7 @@ fn a_pass_at_the_beginning_of_a_window_waits_for_its_counter() {
             let reset = world.stores.pool.keys().await.unwrap()[0].reset_at;
             world.clock.sleep_until(reset).await;
         }
-        world.assert_books_agree().await;
+        world.assert_accounts_agree().await;
     });
 }
 
@@ -84,7 +84,7 @@ fn points_that_are_far_away_are_said_with_when_they_come() {
     let mut setup = reported(1_200).keys(&[40], 3600);
     setup.settings.pages_per_thread = 2;
     let world = setup.build();
-    play(&world, async {
+    run_scenario(&world, async {
         world.stores.rules.put(&rule(1, RANKING, (1, 100))).await.unwrap();
         let fleet = world.start();
         for _ in 0..4 {
@@ -95,14 +95,14 @@ fn points_that_are_far_away_are_said_with_when_they_come() {
             assert!(!world.discovered().await.is_empty(), "who was paid for is kept, be it of a part of a page");
             world.clock.sleep_until(paused.until).await;
         }
-        world.assert_books_agree().await;
+        world.assert_accounts_agree().await;
     });
 }
 
 #[test]
-fn discovery_without_points_rests_until_the_reset_and_goes_on() {
+fn discovery_without_points_pauses_until_the_reset_and_continues() {
     let world = reported(1_200).keys(&[40], 60).build();
-    play(&world, async {
+    run_scenario(&world, async {
         world.stores.rules.put(&rule(1, RANKING, (1, 100))).await.unwrap();
         let fleet = world.start();
         let first = fleet.run("discover").await;
@@ -118,7 +118,7 @@ fn discovery_without_points_rests_until_the_reset_and_goes_on() {
         }
         let found: BTreeSet<u64> = world.discovered().await.into_keys().collect();
         assert_eq!(found, ranked_in_reports(&world));
-        world.assert_books_agree().await;
+        world.assert_accounts_agree().await;
     });
 }
 
@@ -131,7 +131,7 @@ fn what_is_uploaded_while_a_pass_goes_on_is_found_by_the_next() {
     let mut slow = reported();
     slow.settings.discovery_first_look_hours = 24;
     let slow = slow.build();
-    let (began, found) = play(&slow, async {
+    let (began, found) = run_scenario(&slow, async {
         slow.stores.rules.put(&rule(1, RANKING, (1, 100))).await.unwrap();
         let fleet = slow.start();
         let (mut began, mut passes) = (Vec::new(), 0);
@@ -149,7 +149,7 @@ fn what_is_uploaded_while_a_pass_goes_on_is_found_by_the_next() {
     let mut quick = reported().keys(&[100_000], 60);
     quick.settings.discovery_first_look_hours = (between(first, second).as_secs() / HOUR.as_secs()) as u32 + 24;
     let quick = quick.build();
-    let expected: BTreeSet<u64> = play(&quick, async {
+    let expected: BTreeSet<u64> = run_scenario(&quick, async {
         quick.clock.sleep(between(quick.clock.now(), second)).await;
         quick.stores.rules.put(&rule(1, RANKING, (1, 100))).await.unwrap();
         quick.start().discover_everything().await;
@@ -162,7 +162,7 @@ fn what_is_uploaded_while_a_pass_goes_on_is_found_by_the_next() {
 #[test]
 fn a_key_that_is_no_longer_in_use_is_not_waited_for() {
     let world = reported(1_200).keys(&[40], 3600).build();
-    play(&world, async {
+    run_scenario(&world, async {
         world.stores.rules.put(&rule(1, RANKING, (1, 100))).await.unwrap();
         world.stores.pool.configure(&[KeyId("retired".into())]).await.unwrap();
         let stopped = world.start().run("discover").await;
@@ -180,18 +180,18 @@ fn a_key_that_is_no_longer_in_use_is_not_waited_for() {
 fn a_lost_answer_of_the_reports_is_held_against_the_key_and_read_again() {
     for fault in [Fault::Before(502), Fault::After(502), Fault::Cut, Fault::Half, Fault::Hang, Fault::RefusedFor(2)] {
         let world = reported(200).build();
-        play(&world, async {
+        run_scenario(&world, async {
             world.stores.rules.put(&rule(1, RANKING, (1, 100))).await.unwrap();
             let fleet = world.start();
             for _ in 0..5 {
                 world.network.fail(Request::Reports, [fault]);
                 fleet.run("discover").await;
-                world.network.mend();
+                world.network.clear_faults();
                 fleet.run("discover").await;
             }
             let found: BTreeSet<u64> = world.discovered().await.into_keys().collect();
             assert_eq!(found, ranked_in_reports(&world), "{fault:?}");
-            world.assert_books_agree().await;
+            world.assert_accounts_agree().await;
         });
     }
 }

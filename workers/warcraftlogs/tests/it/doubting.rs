@@ -7,7 +7,7 @@ use stint_core::clock::{Clock, after};
 use stint_standins::warcraftlogs::Rate;
 use stint_warcraftlogs::store::RuleStatus;
 
-use crate::world::{Process, Setup, World, play, rule};
+use crate::world::{FleetWorld, Process, Setup, rule, run_scenario};
 
 const RANKING: (u32, u32) = (26, 4);
 
@@ -21,18 +21,18 @@ const EMPTY: &str = "<html><table id='summary'><tbody><tr><td>No rankings found.
 const FAILURE: &str = "<html><table class='error'><tr><td>Whoops, something went wrong</td></tr></table></html>";
 
 /// A world whose ranking has `pages` pages, read in chunks of `chunk`.
-fn paged(pages: u32, chunk: u32) -> World {
+fn paged(pages: u32, chunk: u32) -> FleetWorld {
     let mut setup = Setup::new(7, pages * 100).rankings(&[RANKING]);
     setup.settings.pages_per_thread = chunk;
     setup.build()
 }
 
-async fn status(world: &World) -> RuleStatus {
+async fn status(world: &FleetWorld) -> RuleStatus {
     world.stores.rules.list().await.unwrap().documents.remove(0)
 }
 
 /// Runs a discovery until it stops at an implausible page, and checks what is stored about it.
-async fn assert_doubted(world: &World, fleet: &Process, reason: &str) {
+async fn assert_doubted(world: &FleetWorld, fleet: &Process, reason: &str) {
     let before = status(world).await.rule.last_run;
     let report = fleet.run("discover").await;
     let status = status(world).await;
@@ -46,17 +46,17 @@ async fn assert_doubted(world: &World, fleet: &Process, reason: &str) {
 }
 
 /// Reads the rule after its pause, when the site is correct again.
-async fn assert_read_in_the_end(world: &World, fleet: &Process) {
-    world.network.mend();
+async fn assert_read_in_the_end(world: &FleetWorld, fleet: &Process) {
+    world.network.clear_faults();
     world.pass(REST).await;
     assert_eq!(fleet.run("discover").await["finished"], true);
     let status = status(world).await;
     assert_eq!((status.rule.last_run, status.doubt), (Some(world.clock.now()), None));
-    assert_eq!(world.discovered().await.into_keys().collect::<Vec<_>>(), world.everybody());
+    assert_eq!(world.discovered().await.into_keys().collect::<Vec<_>>(), world.all_players());
 }
 
 #[test]
-fn pages_that_the_site_has_changed_are_no_end_and_no_success() {
+fn changed_pages_are_neither_an_end_nor_a_success() {
     type Change = (fn(u32, &str) -> String, &'static str, &'static str);
     let changes: [Change; 5] = [
         (|_, _| EMPTY.into(), "page 1, the first of the rule, names no player", "No rankings found."),
@@ -72,7 +72,7 @@ fn pages_that_the_site_has_changed_are_no_end_and_no_success() {
     for (change, reason, sample) in changes {
         for ran in [false, true] {
             let world = paged(3, 200);
-            play(&world, async {
+            run_scenario(&world, async {
                 world.stores.rules.put(&rule(1, RANKING, (1, 3))).await.unwrap();
                 let fleet = world.start();
                 if ran {
@@ -95,7 +95,7 @@ fn a_page_in_the_middle_that_has_no_rows_is_read_again_and_all_others_are_kept()
     for chunk in [200, 4, 5, 3] {
         for text in [EMPTY, FAILURE] {
             let world = paged(12, chunk);
-            play(&world, async {
+            run_scenario(&world, async {
                 world.stores.rules.put(&rule(1, RANKING, (1, 12))).await.unwrap();
                 let fleet = world.start();
                 world.network.rewrite_pages(move |number, page| if number == 5 { text.into() } else { page.into() });
@@ -113,9 +113,9 @@ fn a_page_in_the_middle_that_has_no_rows_is_read_again_and_all_others_are_kept()
 }
 
 #[test]
-fn a_ranking_that_ends_long_before_the_last_pass_is_not_believed() {
+fn a_ranking_that_ends_long_before_the_last_pass_is_implausible() {
     let world = paged(12, 4);
-    play(&world, async {
+    run_scenario(&world, async {
         world.stores.rules.put(&rule(1, RANKING, (1, 12))).await.unwrap();
         let fleet = world.start();
         fleet.discover_everything().await;
@@ -133,7 +133,7 @@ fn a_ranking_that_ends_long_before_the_last_pass_is_not_believed() {
 #[test]
 fn a_tenth_of_the_last_players_is_doubted_until_the_operator_accepts_it() {
     let world = paged(12, 4);
-    play(&world, async {
+    run_scenario(&world, async {
         world.stores.rules.put(&rule(1, RANKING, (1, 12))).await.unwrap();
         let fleet = world.start();
         fleet.discover_everything().await;
@@ -156,11 +156,11 @@ fn a_tenth_of_the_last_players_is_doubted_until_the_operator_accepts_it() {
 }
 
 #[test]
-fn a_raid_that_nobody_has_entered_yet_is_accepted_once() {
+fn an_empty_raid_is_accepted_once() {
     let mut setup = Setup::new(7, 300).rankings(&[RANKING]);
     setup.settings.delay_discovery_in_hours = 12;
     let world = setup.build();
-    play(&world, async {
+    run_scenario(&world, async {
         world.stores.rules.put(&rule(1, RANKING, (1, 3))).await.unwrap();
         let fleet = world.start();
         world.network.rewrite_pages(|_, _| EMPTY.into());
@@ -170,7 +170,7 @@ fn a_raid_that_nobody_has_entered_yet_is_accepted_once() {
             assert_eq!(fleet.run("discover").await["finished"], true);
             world.pass(DAY / 2).await;
         }
-        world.network.mend();
+        world.network.clear_faults();
         fleet.discover_everything().await;
         assert_eq!(world.discovered().await.len(), 300);
         world.pass(DAY / 2).await;
@@ -180,7 +180,7 @@ fn a_raid_that_nobody_has_entered_yet_is_accepted_once() {
 }
 
 #[test]
-fn a_killed_discovery_doubts_the_same_and_loses_nobody() {
+fn a_killed_discovery_doubts_the_same_and_loses_no_player() {
     let lived = doubted_at(u64::MAX);
     assert!(lived > 10, "{lived} steps");
     for step in 1..=lived {
@@ -192,7 +192,7 @@ fn a_killed_discovery_doubts_the_same_and_loses_nobody() {
 /// the first.
 fn doubted_at(step: u64) -> u64 {
     let world = paged(6, 2);
-    play(&world, async {
+    run_scenario(&world, async {
         world.stores.rules.put(&rule(1, RANKING, (1, 6))).await.unwrap();
         world.network.rewrite_pages(|number, page| if number == 3 { EMPTY.into() } else { page.into() });
         let life = crate::world::Life::killed_at(step);
@@ -217,7 +217,7 @@ fn a_ban_ends_the_discoveries_of_all_rules_in_all_processes() {
     setup.options.site_rate = Some(Rate { burst: 12, refill: Duration::from_secs(60) });
     setup.options.ban.duration = Duration::from_secs(30 * DAY);
     let world = setup.build();
-    play(&world, async {
+    run_scenario(&world, async {
         world.add_rules(0).await;
         let (one, other) = (world.start(), world.start());
         join(one.run("discover"), other.run("discover")).await;
@@ -226,7 +226,7 @@ fn a_ban_ends_the_discoveries_of_all_rules_in_all_processes() {
         for _ in 0..11 {
             for fleet in [&one, &other] {
                 let stopped = fleet.run("discover").await["stopped"].clone();
-                assert!(stopped.as_str().unwrap().contains("rests until"), "{stopped}");
+                assert!(stopped.as_str().unwrap().contains("is paused until"), "{stopped}");
             }
             world.pass(1800).await;
         }

@@ -10,17 +10,17 @@ use stint_warcraftlogs::message::QUEUE;
 use stint_warcraftlogs::model::PlayerId;
 use stint_warcraftlogs::store::DropReason;
 
-use crate::world::{Request, Setup, World, play};
+use crate::world::{FleetWorld, Request, Setup, run_scenario};
 
 /// The first players with this outcome.
-fn players(world: &World, fate: Fate, count: usize) -> Vec<PlayerId> {
+fn players(world: &FleetWorld, fate: Fate, count: usize) -> Vec<PlayerId> {
     let population = world.population();
     let players = population.with_fate(population.rankings(), fate);
     assert!(players.len() >= count, "{} players are {fate:?}", players.len());
     players.into_iter().take(count).collect()
 }
 
-async fn queue(world: &World, ids: &[PlayerId]) {
+async fn queue(world: &FleetWorld, ids: &[PlayerId]) {
     for id in ids {
         world.queue(*id, world.raids_of(*id)).await;
     }
@@ -29,8 +29,8 @@ async fn queue(world: &World, ids: &[PlayerId]) {
 #[test]
 fn a_batch_is_one_request() {
     let world = Setup::new(1, 47).build();
-    play(&world, async {
-        world.queue_everybody().await;
+    run_scenario(&world, async {
+        world.queue_all().await;
         let fleet = world.start();
         fleet.run_until_idle().await;
         assert_eq!(world.network.sent(Request::Ranks), 10, "47 messages in batches of 5");
@@ -44,9 +44,9 @@ fn a_batch_is_one_request() {
 }
 
 #[test]
-fn a_malformed_message_dies_with_the_reason_and_the_others_are_served() {
+fn a_malformed_message_is_dead_lettered_with_the_reason_and_the_others_are_served() {
     let world = Setup::new(2, 30).build();
-    play(&world, async {
+    run_scenario(&world, async {
         let ids = players(&world, Fate::Ranked, 3);
         queue(&world, &ids[..1]).await;
         world.queue_body(r#"{"id": 57147396, "raids": {"26": 3}}"#).await;
@@ -68,7 +68,7 @@ fn permanent_answers_drop_the_player_with_the_reason_and_are_never_asked_again()
     let mut setup = Setup::new(3, 120);
     setup.options.shares = Shares { hidden: 200, unknown: 200, never_classed: 0, transferred: 0 };
     let world = setup.build();
-    play(&world, async {
+    run_scenario(&world, async {
         let mut ids = players(&world, Fate::Hidden, 2);
         ids.extend(players(&world, Fate::Unknown, 2));
         ids.extend(players(&world, Fate::Ranked, 1));
@@ -92,28 +92,28 @@ fn a_never_classed_player_does_not_spoil_the_others() {
         let mut setup = Setup::new(seed, 60);
         setup.options.shares = Shares { never_classed: 200, ..Shares::NONE };
         let world = setup.build();
-        play(&world, async {
+        run_scenario(&world, async {
             let mut ids = players(&world, Fate::Ranked, 4);
             ids.insert(2, players(&world, Fate::NeverClassed, 1)[0]);
             queue(&world, &ids).await;
             let fleet = world.start();
             fleet.run_until_idle().await;
             let calls = world.network.sent(Request::Ranks);
-            assert!(calls == 1 || calls == 6, "{calls}: once together, and each alone if no answer follows the text");
+            assert!(calls == 1 || calls == 6, "{calls}: once together, and each alone if no response follows the text");
             forms.insert(calls);
             assert_eq!((fleet.totals().received, fleet.totals().released), (5, 0));
             world.assert_served(&world.asked_of(&ids)).await;
         });
     }
-    assert_eq!(forms, [1, 6].into(), "the answer behind the text is used");
+    assert_eq!(forms, [1, 6].into(), "the response after the text is used");
 }
 
 #[test]
-fn the_same_player_twice_in_a_batch_is_asked_for_once_with_both_wishes() {
+fn two_messages_of_one_player_are_one_request() {
     let world = Setup::new(4, 200).build();
-    play(&world, async {
-        let everybody = players(&world, Fate::Ranked, 100);
-        let id = everybody.into_iter().find(|id| world.raids_of(*id).len() >= 4).unwrap();
+    run_scenario(&world, async {
+        let all_players = players(&world, Fate::Ranked, 100);
+        let id = all_players.into_iter().find(|id| world.raids_of(*id).len() >= 4).unwrap();
         let units: Vec<(u32, u32)> = world.raids_of(id).units().collect();
         world.queue(id, units[..2].iter().copied().collect()).await;
         world.queue(id, units[1..].iter().copied().collect()).await;
@@ -128,9 +128,9 @@ fn the_same_player_twice_in_a_batch_is_asked_for_once_with_both_wishes() {
 #[test]
 fn a_message_is_split_by_raid_and_difficulty_in_the_tail() {
     let world = Setup::new(5, 200).keys(&[12], 20).build();
-    play(&world, async {
-        let everybody = players(&world, Fate::Ranked, 100);
-        let id = everybody.into_iter().find(|id| world.raids_of(*id).len() == 5).unwrap();
+    run_scenario(&world, async {
+        let all_players = players(&world, Fate::Ranked, 100);
+        let id = all_players.into_iter().find(|id| world.raids_of(*id).len() == 5).unwrap();
         queue(&world, &[id]).await;
         world.start().run_until_idle().await;
         // Twelve points hold two units of five: five units take three windows.
@@ -140,11 +140,11 @@ fn a_message_is_split_by_raid_and_difficulty_in_the_tail() {
 }
 
 #[test]
-fn a_message_that_no_key_can_ever_pay_for_dies_naming_the_setting() {
+fn an_unpriceable_message_is_dead_lettered_naming_the_setting() {
     let mut setup = Setup::new(6, 20).keys(&[12, 10], 60);
     setup.settings.wcl_call_budget = Points::whole(13);
     let world = setup.build();
-    play(&world, async {
+    run_scenario(&world, async {
         let ids = players(&world, Fate::Ranked, 2);
         queue(&world, &ids).await;
         world.start().run_until_idle().await;
@@ -153,17 +153,17 @@ fn a_message_that_no_key_can_ever_pay_for_dies_naming_the_setting() {
         assert!(dead[0].reason.starts_with("WCL_CALL_BUDGET: one raid and difficulty may cost 13 points"), "{dead:?}");
         assert!(dead[0].reason.contains("the largest key has 12"), "{dead:?}");
         assert_eq!(world.network.sent(Request::Ranks), 0);
-        world.assert_books_agree().await;
+        world.assert_accounts_agree().await;
     });
 }
 
 #[test]
-fn a_paused_key_lends_nothing_and_the_others_go_on() {
+fn a_paused_key_grants_nothing_and_the_others_continue() {
     let world = Setup::new(7, 20).keys(&[500, 500], 60).build();
-    play(&world, async {
+    run_scenario(&world, async {
         let fleet = world.start();
         world.stores.pool.pause(&KeyId("key-1".into()), Some(jiff::Timestamp::MAX)).await.unwrap();
-        world.queue_everybody().await;
+        world.queue_all().await;
         fleet.run_until_idle().await;
         let books = world.books();
         assert!(books.keys[0].windows.iter().all(|window| window.calls == 0), "{:?}", books.keys[0]);
@@ -174,7 +174,7 @@ fn a_paused_key_lends_nothing_and_the_others_go_on() {
 #[test]
 fn messages_by_hand_are_parked_side_by_side() {
     let world = Setup::new(8, 20).build();
-    play(&world, async {
+    run_scenario(&world, async {
         let fleet = world.start();
         world.stores.pool.pause(&KeyId("key-1".into()), Some(jiff::Timestamp::MAX)).await.unwrap();
         for id in [11, 12, 11] {
@@ -192,7 +192,7 @@ fn messages_by_hand_are_parked_side_by_side() {
 #[test]
 fn a_message_by_hand_is_fetched_and_a_wrong_event_is_an_error() {
     let world = Setup::new(8, 20).build();
-    play(&world, async {
+    run_scenario(&world, async {
         let fleet = world.start();
         let id = players(&world, Fate::Ranked, 1)[0];
         let time = std::time::Duration::from_secs(120);

@@ -8,17 +8,17 @@ use stint_core::ledger::{CallEnd, KeyId, Reading, ReadingClaim};
 use stint_core::points::Points;
 use stint_warcraftlogs::message::QUEUE;
 
-use crate::world::{Fault, Life, Request, Setup, World, play};
+use crate::world::{Fault, FleetWorld, Life, Request, Setup, run_scenario};
 
 /// Twenty messages, four batches, two keys.
-fn world() -> World {
+fn world() -> FleetWorld {
     let mut setup = Setup::new(11, 20).odd_players().keys(&[400, 400], 120);
     setup.settings.concurrency_limit = 2;
     setup.build()
 }
 
 #[test]
-fn a_passing_fault_loses_nobody_overspends_nothing_and_is_mended_in_the_same_invocation() {
+fn a_transient_fault_is_recovered_in_the_same_invocation() {
     let faults = [
         Fault::Unreachable,
         Fault::Before(500),
@@ -36,8 +36,8 @@ fn a_passing_fault_loses_nobody_overspends_nothing_and_is_mended_in_the_same_inv
     ];
     for fault in faults {
         let world = world();
-        play(&world, async {
-            world.queue_everybody().await;
+        run_scenario(&world, async {
+            world.queue_all().await;
             world.network.fail(Request::Ranks, [fault, fault]);
             let fleet = world.start();
             fleet.run_until_idle().await;
@@ -50,8 +50,8 @@ fn a_passing_fault_loses_nobody_overspends_nothing_and_is_mended_in_the_same_inv
 #[test]
 fn a_refused_token_is_renewed_once() {
     let world = world();
-    play(&world, async {
-        world.queue_everybody().await;
+    run_scenario(&world, async {
+        world.queue_all().await;
         world.network.fail(Request::Ranks, [Fault::Before(401)]);
         let fleet = world.start();
         fleet.run_until_idle().await;
@@ -62,12 +62,12 @@ fn a_refused_token_is_renewed_once() {
 }
 
 #[test]
-fn tokens_that_end_are_renewed_without_a_word() {
+fn expired_tokens_are_renewed_silently() {
     let mut setup = Setup::new(11, 40).keys(&[100], 30);
     setup.options.token_lifetime = Some(Duration::from_secs(20));
     let world = setup.build();
-    play(&world, async {
-        world.queue_everybody().await;
+    run_scenario(&world, async {
+        world.queue_all().await;
         let fleet = world.start();
         fleet.run_until_idle().await;
         assert!(world.network.sent(Request::Token) > 3);
@@ -81,8 +81,8 @@ fn a_short_429_slows_down_and_counts_no_failure() {
     let mut setup = Setup::new(11, 20).keys(&[400, 400], 120);
     setup.settings.concurrency_limit = 1;
     let world = setup.build();
-    play(&world, async {
-        world.queue_everybody().await;
+    run_scenario(&world, async {
+        world.queue_all().await;
         // More often than a failing call is tried.
         world.network.fail(Request::Ranks, [Fault::RefusedFor(2); 9]);
         let began = world.clock.now();
@@ -97,16 +97,16 @@ fn a_short_429_slows_down_and_counts_no_failure() {
 }
 
 #[test]
-fn an_upstream_that_is_always_in_a_hurry_costs_no_message_its_receives() {
+fn constant_rate_limiting_burns_no_receives() {
     let world = world();
-    play(&world, async {
-        world.queue_everybody().await;
-        world.network.break_down(Request::Ranks, Fault::RefusedFor(30));
+    run_scenario(&world, async {
+        world.queue_all().await;
+        world.network.fail_all(Request::Ranks, Fault::RefusedFor(30));
         let fleet = world.start();
         fleet
             .run_while(async {
                 world.pass(900).await;
-                world.network.mend();
+                world.network.clear_faults();
                 while world.ranked().await.is_empty() || world.stores.queue.counts().await.unwrap().unfinished() > 0 {
                     world.pass(1).await;
                 }
@@ -121,10 +121,10 @@ fn an_upstream_that_is_always_in_a_hurry_costs_no_message_its_receives() {
 }
 
 #[test]
-fn a_long_429_rests_the_key_and_the_other_one_goes_on() {
+fn a_long_429_pauses_the_key_and_another_continues() {
     let world = world();
-    play(&world, async {
-        world.queue_everybody().await;
+    run_scenario(&world, async {
+        world.queue_all().await;
         world.network.fail(Request::Ranks, [Fault::RefusedFor(90)]);
         let fleet = world.start();
         fleet.run_until_idle().await;
@@ -136,10 +136,10 @@ fn a_long_429_rests_the_key_and_the_other_one_goes_on() {
 }
 
 #[test]
-fn when_every_key_rests_the_messages_are_parked_until_the_first_is_back() {
+fn when_every_key_is_paused_the_messages_are_parked_until_the_first_is_back() {
     let world = world();
-    play(&world, async {
-        world.queue_everybody().await;
+    run_scenario(&world, async {
+        world.queue_all().await;
         world.network.fail(Request::Ranks, [Fault::RefusedFor(90); 4]);
         let began = world.clock.now();
         let fleet = world.start();
@@ -156,10 +156,10 @@ fn five_real_failures_end_among_the_dead_letters_with_the_last_reason() {
     let mut setup = Setup::new(12, 4).keys(&[1_000], 3_600).unguarded();
     setup.settings.concurrency_limit = 1;
     let world = setup.build();
-    play(&world, async {
-        world.queue_everybody().await;
+    run_scenario(&world, async {
+        world.queue_all().await;
         world.network.fail(Request::Ranks, [Fault::Before(500); 12]);
-        world.network.break_down(Request::Ranks, Fault::Before(503));
+        world.network.fail_all(Request::Ranks, Fault::Before(503));
         let fleet = world.start();
         fleet.run_until_idle().await;
         let dead = world.dead_letters().await;
@@ -170,8 +170,8 @@ fn five_real_failures_end_among_the_dead_letters_with_the_last_reason() {
         }
         assert_eq!(world.network.sent(Request::Ranks), 5 * 3, "three tries a receive");
         assert_eq!(fleet.totals().released, 5 * 4);
-        world.assert_nobody_lost().await;
-        world.network.mend();
+        world.assert_no_player_lost().await;
+        world.network.clear_faults();
         assert_eq!(world.stores.queue.redrive().await.unwrap(), 4);
         world.start().run_until_idle().await;
         world.assert_all_served().await;
@@ -179,12 +179,12 @@ fn five_real_failures_end_among_the_dead_letters_with_the_last_reason() {
 }
 
 #[test]
-fn a_key_that_is_revoked_in_its_window_rests_and_the_other_one_goes_on() {
+fn a_key_revoked_in_its_window_is_paused_and_another_continues() {
     let mut setup = Setup::new(11, 100).keys(&[2_000, 2_000], 600);
     setup.settings.concurrency_limit = 2;
     let world = setup.build();
-    play(&world, async {
-        world.queue_everybody().await;
+    run_scenario(&world, async {
+        world.queue_all().await;
         world.stores.throttle.set(&stint_warcraftlogs::worker("rank-fetcher"), 2).await.unwrap();
         let calls = || world.network.sent(Request::Ranks);
         let fleet = world.start();
@@ -201,7 +201,7 @@ fn a_key_that_is_revoked_in_its_window_rests_and_the_other_one_goes_on() {
             })
             .await;
         assert_eq!((fleet.totals().released, world.dead_letters().await), (0, Vec::new()));
-        let (batches, tokens) = (world.everybody().len().div_ceil(5), world.network.sent(Request::Token));
+        let (batches, tokens) = (world.all_players().len().div_ceil(5), world.network.sent(Request::Token));
         let refused = calls() - batches;
         assert!((1..=2).contains(&refused) && tokens <= 4, "{refused} calls were refused, of {tokens} tokens");
         world.assert_all_served().await;
@@ -209,10 +209,10 @@ fn a_key_that_is_revoked_in_its_window_rests_and_the_other_one_goes_on() {
 }
 
 #[test]
-fn a_key_that_is_mended_is_used_again_by_itself() {
+fn a_repaired_key_is_used_again_automatically() {
     let world = Setup::new(11, 20).keys(&[100], 120).build();
-    play(&world, async {
-        world.queue_everybody().await;
+    run_scenario(&world, async {
+        world.queue_all().await;
         world.accept("key-1", false);
         let fleet = world.start();
         fleet
@@ -235,8 +235,8 @@ fn a_key_that_is_mended_is_used_again_by_itself() {
 #[test]
 fn a_key_that_only_another_process_has_is_left_to_it() {
     let world = Setup::new(11, 40).keys(&[400], 120).build();
-    play(&world, async {
-        world.queue_everybody().await;
+    run_scenario(&world, async {
+        world.queue_all().await;
         let (fleet, pool) = (world.start(), &world.stores.pool);
         let [known, unknown] = ["key-1", "key-0"].map(|id| KeyId(id.into()));
         pool.configure(&[known, unknown.clone()]).await.unwrap();
@@ -250,14 +250,14 @@ fn a_key_that_only_another_process_has_is_left_to_it() {
         let rests = pool.keys().await.unwrap().into_iter().find(|status| status.key == unknown).unwrap();
         assert!(rests.renews_at <= after(world.clock.now(), Duration::from_secs(62)), "{rests:?}");
         pool.configure(&world.settings.key_ids()).await.unwrap();
-        world.assert_fates(&world.asked_of(&world.everybody())).await;
+        world.assert_outcomes(&world.asked_of(&world.all_players())).await;
     });
 }
 
 #[test]
 fn a_counter_that_is_refused_does_not_end_an_operators_pause() {
     let world = Setup::new(11, 20).keys(&[400], 120).build();
-    play(&world, async {
+    run_scenario(&world, async {
         let until = after(world.clock.now(), Duration::from_secs(7_200));
         let (pool, key) = (world.stores.pool.clone(), world.settings.wcl_keys[0].id.clone());
         // After the breaker is read and the counter is claimed, before the request.
@@ -276,11 +276,11 @@ fn wrong_credentials_are_said_and_spend_nothing() {
     let mut setup = Setup::new(12, 4);
     setup.settings.wcl_keys[0].secret = secrecy::SecretString::from("mistyped");
     let world = setup.build();
-    play(&world, async {
-        world.queue_everybody().await;
+    run_scenario(&world, async {
+        world.queue_all().await;
         let fleet = world.start();
         fleet.run_while(world.pass(1_800)).await;
-        world.assert_nobody_lost().await;
+        world.assert_no_player_lost().await;
         assert_eq!((world.books().charged, world.dead_letters().await), (Points::ZERO, Vec::new()));
         let requests = world.network.sent(Request::Token);
         assert!(requests <= 3, "{requests} requests for a token in half an hour");

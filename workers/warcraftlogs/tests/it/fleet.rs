@@ -11,23 +11,23 @@ use stint_standins::warcraftlogs::{Faults, WindowBook};
 use stint_warcraftlogs::budget::REVIVE;
 use stint_warcraftlogs::message::QUEUE;
 
-use crate::world::{Process, Setup, World, play};
+use crate::world::{FleetWorld, Process, Setup, run_scenario};
 
 #[test]
-fn two_keys_run_dry_and_everybody_is_served() {
+fn two_keys_run_dry_and_all_players_are_served() {
     let world = Setup::new(41, 500).odd_players().keys(&[1_000, 500], 60).build();
-    play(&world, async {
+    run_scenario(&world, async {
         world.add_rules(2).await;
         let fleet = world.start();
         fleet.discover_everything().await;
-        assert_eq!(world.discovered().await.len(), world.everybody().len());
+        assert_eq!(world.discovered().await.len(), world.all_players().len());
         let queued = fleet.run("aggregator").await["queued"].as_u64();
         assert_eq!(queued, Some(500));
         let began = world.clock.now();
         fleet.run_until_idle().await;
         let ended = world.clock.now();
         world.assert_all_served().await;
-        world.assert_nobody_lost().await;
+        world.assert_no_player_lost().await;
         let books = world.books();
         let windows = books.keys.iter().flat_map(|key| &key.windows);
         let busy: Vec<&WindowBook> = windows.filter(|window| window.start >= began && window.reset <= ended).collect();
@@ -48,8 +48,8 @@ fn the_keys_run_dry_and_come_back() {
     let mut setup = Setup::new(5, 60).keys(&[200, 100], 60).looking_often();
     setup.settings.concurrency_limit = 3;
     let world = setup.build();
-    let timeline = play(&world, async {
-        world.queue_everybody().await;
+    let timeline = run_scenario(&world, async {
+        world.queue_all().await;
         let timeline = run_and_tell(&world, &world.start()).await;
         world.assert_all_served().await;
         timeline
@@ -73,7 +73,7 @@ fn the_keys_run_dry_and_come_back() {
 }
 
 /// Runs the fleet until it is idle, and returns an operator's log: a line for each change of the throttle.
-async fn run_and_tell(world: &World, fleet: &Process) -> String {
+async fn run_and_tell(world: &FleetWorld, fleet: &Process) -> String {
     let lines = std::cell::RefCell::new(Vec::new());
     let watch = async {
         let mut last = None;
@@ -97,7 +97,7 @@ async fn run_and_tell(world: &World, fleet: &Process) -> String {
     lines.into_inner().join("\n")
 }
 
-async fn tell(world: &World, throttle: Option<u32>) -> String {
+async fn tell(world: &FleetWorld, throttle: Option<u32>) -> String {
     let Counts { visible, in_flight, .. } = world.stores.queue.counts().await.unwrap();
     let parked = world.stores.pool.count_parked(QUEUE).await.unwrap();
     let wakeups = world.stores.wakeups.list().await.unwrap();
@@ -114,7 +114,7 @@ async fn tell(world: &World, throttle: Option<u32>) -> String {
 }
 
 /// Points spent and the limit, for each key.
-async fn keys(world: &World) -> String {
+async fn keys(world: &FleetWorld) -> String {
     let mut keys = world.stores.pool.keys().await.unwrap();
     keys.sort_by(|one, other| one.key.cmp(&other.key));
     let key = |key: &KeyStatus| format!("{} {:.0}/{}", key.key, key.spent.to_float(), key.limit);
@@ -122,7 +122,7 @@ async fn keys(world: &World) -> String {
 }
 
 #[test]
-fn whatever_the_upstream_does_nobody_is_lost_and_nothing_is_overspent() {
+fn no_upstream_fault_loses_a_player_or_overspends() {
     for seed in 0..24 {
         let mut setup = Setup::new(seed, 25).odd_players().keys(&[150, 80], 30);
         setup.options.faults = Faults {
@@ -134,8 +134,8 @@ fn whatever_the_upstream_does_nobody_is_lost_and_nothing_is_overspent() {
         };
         setup.options.reset_lag = Duration::from_millis(250 * (seed % 4));
         let world = setup.build();
-        play(&world, async {
-            world.queue_everybody().await;
+        run_scenario(&world, async {
+            world.queue_all().await;
             world.start().run_until_idle().await;
             world.assert_all_served().await;
         });
@@ -146,11 +146,11 @@ fn whatever_the_upstream_does_nobody_is_lost_and_nothing_is_overspent() {
 fn a_fleet_without_faults_is_sure_of_every_micro_point() {
     for seed in 0..8 {
         let world = Setup::new(seed, 40).odd_players().keys(&[300, 100, 50], 20).build();
-        let unsure = play(&world, async {
-            world.queue_everybody().await;
+        let unsure = run_scenario(&world, async {
+            world.queue_all().await;
             world.start().run_until_idle().await;
             world.assert_all_served().await;
-            world.assert_books_agree().await
+            world.assert_accounts_agree().await
         });
         assert_eq!(unsure, Points::ZERO, "seed {seed}");
     }

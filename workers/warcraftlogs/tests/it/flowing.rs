@@ -11,20 +11,20 @@ use stint_warcraftlogs::model::RaidsToScrap;
 use stint_warcraftlogs::next_worker::start_fleet;
 use stint_warcraftlogs::store::{Discovered, Milestone, Pause};
 
-use crate::world::{Fault, Life, Process, Request, Setup, World, play, rule};
+use crate::world::{Fault, FleetWorld, Life, Process, Request, Setup, rule, run_scenario};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
 /// A fleet is done within this time, whatever step its process was killed at: the longest schedules in sequence.
 const BY_SCHEDULE: Duration = Duration::from_secs(5 * 3600);
 
-async fn start(world: &World, fleet: &Process) {
+async fn start(world: &FleetWorld, fleet: &Process) {
     fleet.set_schedules().await;
     start_fleet(&*world.stores.wakeups, world.clock.now()).await.unwrap();
 }
 
 /// Completes when the databases were generated `times` times, or at `limit`.
-async fn generated(world: &World, fleet: &Process, times: usize, limit: Timestamp) {
+async fn generated(world: &FleetWorld, fleet: &Process, times: usize, limit: Timestamp) {
     while fleet.reports("db-generator").len() < times {
         assert!(
             world.clock.now() < limit,
@@ -51,7 +51,7 @@ fn queued(fleet: &Process) -> Vec<u64> {
 #[test]
 fn a_new_fleet_goes_from_its_rules_to_databases_within_a_minute() {
     let world = Setup::new(41, 600).odd_players().keys(&[3_000, 2_000], 3_600).build();
-    play(&world, async {
+    run_scenario(&world, async {
         world.add_rules(2).await;
         let (fleet, began) = (world.start(), world.clock.now());
         start(&world, &fleet).await;
@@ -71,7 +71,7 @@ fn a_new_fleet_goes_from_its_rules_to_databases_within_a_minute() {
 fn the_end_of_the_queue_starts_the_aggregator_once() {
     for players in [100, 103, 250] {
         let world = Setup::new(7, players).build();
-        play(&world, async {
+        run_scenario(&world, async {
             world.add_rules(0).await;
             let (fleet, began) = (world.start(), world.clock.now());
             start(&world, &fleet).await;
@@ -89,11 +89,11 @@ fn databases_are_generated_once_for_each_generation_and_once_an_interval_at_the_
     let mut setup = Setup::new(8, 100).rankings(&[(26, 4), (28, 5)]);
     setup.settings.lua_min_interval_minutes = 90;
     let world = setup.build();
-    play(&world, async {
+    run_scenario(&world, async {
         let (fleet, began) = (world.start(), world.clock.now());
         world.stores.rules.put(&rule(0, (26, 4), (1, 2))).await.unwrap();
         start(&world, &fleet).await;
-        let story = async {
+        let scenario = async {
             generated(&world, &fleet, 1, after(began, HOUR)).await;
             world.stores.rules.put(&rule(1, (28, 5), (1, 2))).await.unwrap();
             start_fleet(&*world.stores.wakeups, world.clock.now()).await.unwrap();
@@ -101,7 +101,7 @@ fn databases_are_generated_once_for_each_generation_and_once_an_interval_at_the_
             assert_eq!(queued(&fleet).len(), 2, "the second rule's players are fetched at once");
             generated(&world, &fleet, 2, after(began, 2 * HOUR)).await;
         };
-        fleet.run_while(story).await;
+        fleet.run_while(scenario).await;
         let [first, second] = &fleet.reports("db-generator")[..] else { panic!("two") };
         assert!(between(first.at, second.at) >= Duration::from_secs(90 * 60), "{first:?}, {second:?}");
     });
@@ -110,17 +110,17 @@ fn databases_are_generated_once_for_each_generation_and_once_an_interval_at_the_
 #[test]
 fn dead_letters_that_are_sent_back_make_new_databases() {
     let world = Setup::new(9, 40).build();
-    play(&world, async {
+    run_scenario(&world, async {
         world.add_rules(0).await;
         let (fleet, began) = (world.start(), world.clock.now());
         start(&world, &fleet).await;
-        let story = async {
+        let scenario = async {
             generated(&world, &fleet, 1, after(began, HOUR)).await;
             world.pass(1_800).await;
-            world.queue_everybody().await;
+            world.queue_all().await;
             generated(&world, &fleet, 2, after(began, 2 * HOUR)).await;
         };
-        fleet.run_while(story).await;
+        fleet.run_while(scenario).await;
     });
 }
 
@@ -129,7 +129,7 @@ fn dead_letters_that_are_sent_back_make_new_databases() {
 #[test]
 fn players_for_whom_there_was_no_room_are_queued_when_the_queue_is_empty() {
     let world = Setup::new(5, 40).build();
-    play(&world, async {
+    run_scenario(&world, async {
         let unknown = |number: u64| Discovered { id: 1_000_000_000 + number, raids_to_scrap: RaidsToScrap::one(26, 4) };
         let discovered: Vec<Discovered> = (0..10_040).map(unknown).collect();
         world.stores.discovers.merge(&discovered).await.unwrap();
@@ -137,11 +137,11 @@ fn players_for_whom_there_was_no_room_are_queued_when_the_queue_is_empty() {
         assert_eq!(fleet.run("aggregator").await["queued"], 10_000);
         // All but one of them are done at once.
         world.stores.queue.purge(true).await.unwrap();
-        let last = world.everybody()[0];
+        let last = world.all_players()[0];
         world.queue(last, world.raids_of(last)).await;
         fleet.run_until(after(began, Duration::from_secs(60))).await;
         assert_eq!(queued(&fleet), [40]);
-        assert_eq!(world.dropped().await.len(), 40, "they are fetched, and nobody knows them");
+        assert_eq!(world.dropped().await.len(), 40, "they are fetched, and not known yet");
     });
 }
 
@@ -156,7 +156,7 @@ fn a_fleet_that_is_killed_at_any_step_is_done_by_its_schedules() {
     };
     let live = |life: &Life| {
         let world = small();
-        play(&world, async {
+        run_scenario(&world, async {
             world.add_rules(0).await;
             let began = world.clock.now();
             let first = world.start_with(life);
@@ -190,15 +190,15 @@ fn a_fleet_that_is_killed_at_any_step_is_done_by_its_schedules() {
 }
 
 /// Players who are neither ranked nor dropped.
-async fn pause_of(world: &World) -> usize {
+async fn pause_of(world: &FleetWorld) -> usize {
     let done = world.ranked().await.len() + world.dropped().await.len();
-    world.everybody().len().saturating_sub(done)
+    world.all_players().len().saturating_sub(done)
 }
 
 #[test]
-fn a_discovery_that_ends_before_it_wakes_anybody_is_made_up_for_by_its_schedule() {
+fn a_schedule_makes_up_for_a_wake_up_that_discovery_did_not_set() {
     let world = Setup::new(3, 60).rankings(&[(26, 4)]).build();
-    play(&world, async {
+    run_scenario(&world, async {
         world.add_rules(0).await;
         let (fleet, began) = (world.start(), world.clock.now());
         // As if the process had exited between the two steps: the rule is finished, and no wake-up is set.
@@ -213,23 +213,23 @@ fn a_discovery_that_ends_before_it_wakes_anybody_is_made_up_for_by_its_schedule(
 }
 
 #[test]
-fn a_rule_that_rests_does_not_keep_the_others_and_is_read_when_its_rest_is_over() {
+fn a_paused_rule_does_not_block_the_others_and_is_read_when_its_pause_is_over() {
     let world = Setup::new(3, 300).rankings(&[(26, 4), (28, 5), (28, 4)]).build();
-    play(&world, async {
+    run_scenario(&world, async {
         world.add_rules(0).await;
         let claim = world.stores.rules.claim_due(Timestamp::MAX, HOUR).await.unwrap().unwrap();
         let until = after(world.clock.now(), Duration::from_secs(1_000));
-        let pause = Pause { until, reason: "the site turned discovery away".into() };
+        let pause = Pause { until, reason: "the site refused the request".into() };
         world.stores.rules.give_back(&claim, Some(pause)).await.unwrap();
         let (fleet, began) = (world.start(), world.clock.now());
         start(&world, &fleet).await;
-        let story = async {
+        let scenario = async {
             world.pass(60).await;
             assert_eq!(rules_read(&fleet).len(), 2, "{:?}", fleet.reports("discover"));
             assert_eq!(queued(&fleet), [] as [u64; 0], "the aggregator waits for the third");
             generated(&world, &fleet, 1, after(began, Duration::from_secs(1_100))).await;
         };
-        fleet.run_while(story).await;
+        fleet.run_while(scenario).await;
         world.assert_all_served().await;
     });
 }
@@ -237,31 +237,31 @@ fn a_rule_that_rests_does_not_keep_the_others_and_is_read_when_its_rest_is_over(
 #[test]
 fn a_site_that_fails_is_not_asked_again_and_again() {
     let world = Setup::new(3, 300).rankings(&[(26, 4), (28, 5)]).build();
-    play(&world, async {
+    run_scenario(&world, async {
         world.add_rules(0).await;
-        world.network.break_down(Request::Page, Fault::Before(500));
+        world.network.fail_all(Request::Page, Fault::Before(500));
         let (fleet, began) = (world.start(), world.clock.now());
         start(&world, &fleet).await;
-        let story = async {
+        let scenario = async {
             world.clock.sleep_until(after(began, 2 * HOUR)).await;
             let runs = fleet.reports("discover").len();
             assert!((20..=32).contains(&runs), "{runs} discoveries in two hours");
-            world.network.mend();
+            world.network.clear_faults();
             // The breaker probes a site that responds again at least once an hour.
             generated(&world, &fleet, 1, after(began, 3 * HOUR + Duration::from_secs(600))).await;
         };
-        fleet.run_while(story).await;
+        fleet.run_while(scenario).await;
         world.assert_all_served().await;
     });
 }
 
 #[test]
-fn a_site_that_turned_discovery_away_is_asked_when_the_rest_is_over_and_not_before() {
+fn a_site_that_refused_discovery_is_requested_again_after_the_pause_and_not_before() {
     let mut setup = Setup::new(3, 300).rankings(&[(26, 4)]);
     setup.options.site_rate = Some(Rate { burst: 0, refill: Duration::from_secs(1) });
     setup.options.ban.duration = Duration::from_secs(30 * 24 * 3600);
     let world = setup.build();
-    play(&world, async {
+    run_scenario(&world, async {
         world.add_rules(0).await;
         let (fleet, began) = (world.start(), world.clock.now());
         start(&world, &fleet).await;
@@ -276,7 +276,7 @@ fn a_site_that_turned_discovery_away_is_asked_when_the_rest_is_over_and_not_befo
 #[test]
 fn a_clock_that_was_ahead_does_not_keep_databases_from_being_generated() {
     let world = Setup::new(9, 40).build();
-    play(&world, async {
+    run_scenario(&world, async {
         let ahead = after(world.clock.now(), 72 * HOUR);
         for milestone in Milestone::ALL {
             world.stores.milestones.pass(milestone, ahead).await.unwrap();

@@ -13,7 +13,7 @@ use stint_warcraftlogs::message::QUEUE;
 use stint_warcraftlogs::model::{Player, PlayerId, RaidsToScrap, Server};
 use stint_warcraftlogs::store::Discovered;
 
-use crate::world::{Process, Setup, World, play};
+use crate::world::{FleetWorld, Process, Setup, run_scenario};
 
 const HOUR: u64 = 60 * 60;
 
@@ -21,14 +21,14 @@ const HOUR: u64 = 60 * 60;
 const FLOOR: u64 = 10_000;
 
 /// Discovers every player that the upstream lists.
-async fn discover(world: &World) {
-    let seen = world.asked_of(&world.everybody()).into_iter();
+async fn discover(world: &FleetWorld) {
+    let seen = world.asked_of(&world.all_players()).into_iter();
     let seen = seen.map(|(id, raids_to_scrap)| Discovered { id, raids_to_scrap });
     world.stores.discovers.merge(&seen.collect::<Vec<_>>()).await.unwrap();
 }
 
 /// Discovers players from 1 to `count` in one raid; the upstream need not know them.
-async fn discover_many(world: &World, count: u64) {
+async fn discover_many(world: &FleetWorld, count: u64) {
     let seen = (1..=count).map(|id| Discovered { id, raids_to_scrap: RaidsToScrap::one(26, 4) });
     world.stores.discovers.merge(&seen.collect::<Vec<_>>()).await.unwrap();
 }
@@ -41,7 +41,7 @@ async fn aggregate(fleet: &Process) -> (u64, u64) {
     (count("due"), count("queued"))
 }
 
-async fn queued(world: &World) -> BTreeSet<PlayerId> {
+async fn queued(world: &FleetWorld) -> BTreeSet<PlayerId> {
     world.queued().await.into_keys().collect()
 }
 
@@ -54,20 +54,20 @@ fn fetched(id: PlayerId, at: Timestamp) -> Player {
 #[test]
 fn the_same_players_are_not_queued_again_while_they_wait_or_are_fresh() {
     let world = Setup::new(11, 300).odd_players().build();
-    play(&world, async {
-        let everybody = world.everybody().len() as u64;
+    run_scenario(&world, async {
+        let all_players = world.all_players().len() as u64;
         let fleet = world.start();
         discover(&world).await;
-        assert_eq!(aggregate(&fleet).await, (everybody, everybody));
+        assert_eq!(aggregate(&fleet).await, (all_players, all_players));
         world.pass(24 * HOUR).await;
         discover(&world).await;
         assert_eq!(aggregate(&fleet).await, (0, 0), "they wait");
-        assert_eq!(world.stores.queue.counts().await.unwrap().unfinished(), everybody);
+        assert_eq!(world.stores.queue.counts().await.unwrap().unfinished(), all_players);
         world.start().run_until_idle().await;
         assert_eq!(aggregate(&fleet).await, (0, 0), "they are fresh");
-        assert_eq!(world.discovered().await.len() as u64, everybody, "and stay for later");
+        assert_eq!(world.discovered().await.len() as u64, all_players, "and stay for later");
         world.pass(20 * HOUR).await;
-        assert_eq!(aggregate(&fleet).await, (everybody, everybody));
+        assert_eq!(aggregate(&fleet).await, (all_players, all_players));
         world.start().run_until_idle().await;
         world.assert_all_served().await;
         assert_eq!(world.stores.discovers.count().await.unwrap(), 0);
@@ -77,9 +77,9 @@ fn the_same_players_are_not_queued_again_while_they_wait_or_are_fresh() {
 #[test]
 fn a_day_of_all_players_is_as_long_as_discovery_takes_whenever_each_was_fetched() {
     let world = Setup::new(12, 40).build();
-    play(&world, async {
+    run_scenario(&world, async {
         let fleet = world.start();
-        let halves = world.everybody();
+        let halves = world.all_players();
         let (early, late) = halves.split_at(20);
         for ids in [early, late] {
             let seen = ids.iter().map(|id| Discovered { id: *id, raids_to_scrap: world.raids_of(*id) });
@@ -113,7 +113,7 @@ async fn of_all_ages(order: QueueOrder) -> (u64, BTreeSet<PlayerId>) {
 }
 
 #[test]
-fn with_more_players_than_room_whoever_was_never_fetched_comes_first_and_then_the_stalest() {
+fn without_room_for_all_never_fetched_players_come_first_then_the_stalest() {
     let (count, queued) = futures::executor::block_on(of_all_ages(QueueOrder::Stalest));
     let (never, known): (BTreeSet<u64>, BTreeSet<u64>) = (1..=count).partition(|id| id % 100 == 0);
     let room = FLOOR as usize - never.len();
@@ -130,7 +130,7 @@ fn with_more_players_than_room_they_go_in_the_order_of_their_ids_if_so_set() {
 #[test]
 fn what_waits_in_the_queue_or_is_parked_takes_room() {
     let world = Setup::new(14, 1).build();
-    play(&world, async {
+    run_scenario(&world, async {
         discover_many(&world, FLOOR + 1).await;
         let body = r#"{"id":1,"raidsToScrap":{"26":[4]}}"#;
         let messages = [body, body, body].map(NewMessage::new);
@@ -149,7 +149,7 @@ fn what_waits_in_the_queue_or_is_parked_takes_room() {
 fn the_queue_holds_what_the_keys_can_pay_for_in_the_hours_that_are_set() {
     // 666 messages at 15 points a window, 24 windows.
     let world = Setup::new(15, 1).keys(&[10_000], HOUR).build();
-    play(&world, async {
+    run_scenario(&world, async {
         discover_many(&world, 17_000).await;
         let fleet = world.start();
         assert_eq!(aggregate(&fleet).await, (17_000, FLOOR), "the key was never read");
@@ -160,11 +160,11 @@ fn the_queue_holds_what_the_keys_can_pay_for_in_the_hours_that_are_set() {
 }
 
 #[test]
-fn without_hours_everybody_is_queued_at_once() {
+fn without_a_limit_all_players_are_queued_at_once() {
     let mut setup = Setup::new(16, 1);
     setup.settings.queue_hours = 0;
     let world = setup.build();
-    play(&world, async {
+    run_scenario(&world, async {
         discover_many(&world, FLOOR + 1_234).await;
         assert_eq!(aggregate(&world.start()).await, (FLOOR + 1_234, FLOOR + 1_234));
     });

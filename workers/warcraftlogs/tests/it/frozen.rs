@@ -9,7 +9,7 @@ use stint_core::worker::Event;
 use stint_warcraftlogs::message::PlayerMessage;
 use stint_warcraftlogs::player_ref::PlayerRef;
 
-use crate::world::{Fault, Process, Request, Setup, World, play};
+use crate::world::{Fault, FleetWorld, Process, Request, Setup, run_scenario};
 
 /// A rule is due again after this, and a player a little earlier.
 const TURN: u64 = 12 * 60 * 60;
@@ -24,7 +24,7 @@ fn setup() -> Setup {
 }
 
 /// One round: discovery, queue, ranks. Returns what was queued.
-async fn round(world: &World, fleet: &Process) -> u64 {
+async fn round(world: &FleetWorld, fleet: &Process) -> u64 {
     fleet.discover_everything().await;
     fleet.run("aggregator").await;
     let queued = world.queued().await;
@@ -33,7 +33,7 @@ async fn round(world: &World, fleet: &Process) -> u64 {
 }
 
 /// How many raids and difficulties are discovered: of raid 28, and of both raids.
-fn units(world: &World) -> (u64, u64) {
+fn units(world: &FleetWorld) -> (u64, u64) {
     let count = |pairs: &[(u32, u32)]| world.population().discoverable(pairs).len() as u64;
     (count(&[(28, 4)]), count(&[(28, 4)]) + count(&[(26, 4)]))
 }
@@ -42,7 +42,7 @@ fn units(world: &World) -> (u64, u64) {
 fn frozen_raids_are_fetched_once_and_the_others_again_and_again() {
     let world = setup().build();
     let (unfrozen, all) = units(&world);
-    play(&world, async {
+    run_scenario(&world, async {
         world.add_rules(0).await;
         let fleet = world.start();
         assert_eq!(round(&world, &fleet).await, all);
@@ -59,7 +59,7 @@ fn frozen_raids_are_fetched_once_and_the_others_again_and_again() {
         let left = fleet.run("aggregator").await;
         assert_eq!((&left["due"], &left["queued"]), (&0.into(), &0.into()), "who is left is fresh");
     });
-    assert_eq!(world.network.sent(Request::World), 2, "one small question a day");
+    assert_eq!(world.network.sent(Request::FleetWorld), 2, "one small question a day");
 }
 
 #[test]
@@ -68,7 +68,7 @@ fn a_raid_that_freezes_later_is_fetched_once_more() {
     setup.options.frozen.clear();
     let world = setup.build();
     let (unfrozen, all) = units(&world);
-    play(&world, async {
+    run_scenario(&world, async {
         world.add_rules(0).await;
         let fleet = world.start();
         assert_eq!(round(&world, &fleet).await, all);
@@ -88,7 +88,7 @@ fn frozen_raids_are_fetched_again_where_that_is_asked_for() {
     setup.settings.refresh_frozen = true;
     let world = setup.build();
     let (_, all) = units(&world);
-    play(&world, async {
+    run_scenario(&world, async {
         world.add_rules(0).await;
         let fleet = world.start();
         for _ in 0..3 {
@@ -96,14 +96,14 @@ fn frozen_raids_are_fetched_again_where_that_is_asked_for() {
             world.pass(TURN).await;
         }
     });
-    assert_eq!(world.network.sent(Request::World), 0, "nobody has to know");
+    assert_eq!(world.network.sent(Request::FleetWorld), 0, "no one waits for it");
 }
 
 #[test]
 fn a_refresh_by_hand_fetches_what_is_frozen() {
     let world = setup().build();
     let id = world.population().discoverable(&[(26, 4)])[0];
-    play(&world, async {
+    run_scenario(&world, async {
         world.add_rules(0).await;
         let fleet = world.start();
         round(&world, &fleet).await;
@@ -116,12 +116,12 @@ fn a_refresh_by_hand_fetches_what_is_frozen() {
 }
 
 #[test]
-fn a_question_that_fails_holds_nobody_up_and_is_asked_again() {
+fn a_failed_query_delays_no_batch_and_is_repeated() {
     let world = setup().build();
     let (_, all) = units(&world);
-    play(&world, async {
+    run_scenario(&world, async {
         world.add_rules(0).await;
-        world.network.fail(Request::World, [Fault::Before(502), Fault::After(500)]);
+        world.network.fail(Request::FleetWorld, [Fault::Before(502), Fault::After(500)]);
         let fleet = world.start();
         assert_eq!(round(&world, &fleet).await, all);
         assert!(world.stores.zones.frozen().await.unwrap().0.is_empty());
@@ -130,7 +130,7 @@ fn a_question_that_fails_holds_nobody_up_and_is_asked_again() {
             round(&world, &fleet).await;
         }
         assert_eq!(world.stores.zones.frozen().await.unwrap().0.keys().copied().collect::<Vec<_>>(), [26]);
-        world.assert_books_agree().await;
+        world.assert_accounts_agree().await;
     });
 }
 
@@ -139,20 +139,20 @@ fn many_processes_ask_once() {
     let mut setup = setup();
     setup.settings.concurrency_limit = 8;
     let world = setup.build();
-    play(&world, async {
+    run_scenario(&world, async {
         world.add_rules(0).await;
-        world.queue_everybody().await;
+        world.queue_all().await;
         let fleets = [world.start(), world.start(), world.start()];
         let end = after(world.clock.now(), Duration::from_secs(600));
         futures::future::join_all(fleets.iter().map(|fleet| fleet.run_until(end))).await;
         world.assert_all_served().await;
     });
-    assert_eq!(world.network.sent(Request::World), 1);
+    assert_eq!(world.network.sent(Request::FleetWorld), 1);
     assert!(world.books().charged > Points::ZERO);
 }
 
 /// Passes one player to a worker by hand, with `time` until its deadline. Returns its report.
-async fn fetch(world: &World, worker: &'static str, time: Duration) -> Value {
+async fn fetch(world: &FleetWorld, worker: &'static str, time: Duration) -> Value {
     let id = world.population().discoverable(&[(26, 4)])[0];
     let body = PlayerMessage { player_ref: PlayerRef::Id(id), raids_to_scrap: world.raids_of(id) }.to_body();
     let event = Event::Manual(serde_json::from_str(&body).unwrap());
@@ -162,42 +162,46 @@ async fn fetch(world: &World, worker: &'static str, time: Duration) -> Value {
 #[test]
 fn a_batch_that_has_just_the_time_for_its_call_asks_nothing_else() {
     let world = setup().build();
-    play(&world, async {
+    run_scenario(&world, async {
         world.add_rules(0).await;
-        world.network.break_down(Request::World, Fault::Hang);
+        world.network.fail_all(Request::FleetWorld, Fault::Hang);
         // A call may take 6 s.
         let report = fetch(&world, "rank-fetcher", Duration::from_secs(8)).await;
         assert_eq!((&report["ranked"], &report["parked"]), (&1.into(), &0.into()));
-        assert_eq!(world.network.sent(Request::World), 0);
+        assert_eq!(world.network.sent(Request::FleetWorld), 0);
         let report = fetch(&world, "rank-fetcher", Duration::from_secs(60)).await;
-        assert_eq!((&report["ranked"], world.network.sent(Request::World)), (&1.into(), 1), "with time it is asked");
+        assert_eq!(
+            (&report["ranked"], world.network.sent(Request::FleetWorld)),
+            (&1.into(), 1),
+            "with time it is asked"
+        );
     });
 }
 
 #[test]
-fn a_question_whose_answer_takes_too_long_leaves_a_call_its_time() {
+fn a_slow_query_leaves_time_for_a_call() {
     let world = setup().build();
-    play(&world, async {
+    run_scenario(&world, async {
         world.add_rules(0).await;
         // A token and a counter come before the query: each may take 2 s.
         let slow = Fault::Late(Duration::from_millis(1_900));
         world.network.fail(Request::Token, [slow]);
         world.network.fail(Request::Points, [slow]);
-        world.network.fail(Request::World, [slow]);
+        world.network.fail(Request::FleetWorld, [slow]);
         let report = fetch(&world, "rank-fetcher", Duration::from_millis(12_100)).await;
         assert_eq!((&report["ranked"], &report["parked"]), (&1.into(), &0.into()));
     });
 }
 
 #[test]
-fn a_refresh_waits_for_no_question_about_raids() {
+fn a_refresh_waits_for_no_query_about_raids() {
     let world = setup().build();
-    play(&world, async {
+    run_scenario(&world, async {
         world.add_rules(0).await;
-        world.network.break_down(Request::World, Fault::Hang);
+        world.network.fail_all(Request::FleetWorld, Fault::Hang);
         let began = world.clock.now();
         assert_eq!(fetch(&world, "refresher", Duration::from_secs(120)).await["ranked"], 1);
-        assert_eq!(world.network.sent(Request::World), 0);
+        assert_eq!(world.network.sent(Request::FleetWorld), 0);
         assert!(between(began, world.clock.now()) < Duration::from_secs(1));
     });
 }

@@ -12,13 +12,13 @@ use stint_warcraftlogs::db_generator::DbGenerator;
 use stint_warcraftlogs::lua::{Found, database_path, lookup};
 use stint_warcraftlogs::publish::{Git, GitSettings, Publisher, create_repository};
 
-use crate::world::{Setup, World, play};
+use crate::world::{FleetWorld, Setup, run_scenario};
 
 /// A world whose players are all served.
-fn served(players: u32) -> World {
+fn served(players: u32) -> FleetWorld {
     let world = Setup::new(31, players).odd_players().build();
-    play(&world, async {
-        world.queue_everybody().await;
+    run_scenario(&world, async {
+        world.queue_all().await;
         world.start().run_until_idle().await;
         world.assert_all_served().await;
     });
@@ -26,7 +26,7 @@ fn served(players: u32) -> World {
 }
 
 /// Runs the generator once.
-fn generate(world: &World, folder: &std::path::Path, repository: Option<&std::path::Path>) -> Value {
+fn generate(world: &FleetWorld, folder: &std::path::Path, repository: Option<&std::path::Path>) -> Value {
     runtime().block_on(generating(world, folder, repository))
 }
 
@@ -35,7 +35,7 @@ fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().build().unwrap()
 }
 
-async fn generating(world: &World, folder: &std::path::Path, repository: Option<&std::path::Path>) -> Value {
+async fn generating(world: &FleetWorld, folder: &std::path::Path, repository: Option<&std::path::Path>) -> Value {
     let publisher = repository.map(|repository| {
         let settings =
             GitSettings::new(repository.to_str().unwrap(), folder.join("state"), Arc::new(world.clock.clone()));
@@ -50,7 +50,7 @@ async fn generating(world: &World, folder: &std::path::Path, repository: Option<
 
 /// One task runs all schedules of a host.
 #[test]
-fn whoever_shares_the_thread_goes_on_while_databases_are_written() {
+fn other_tasks_of_the_thread_run_while_databases_are_written() {
     let (world, folder) = (served(60), tempfile::tempdir().unwrap());
     let turns = Cell::new(0);
     let others = async {
@@ -89,19 +89,19 @@ fn unchanged_players_give_no_new_commit() {
     let folder = tempfile::tempdir().unwrap();
     let repository = folder.path().join("databases.git");
     create_repository(&repository).unwrap();
-    let published = |world: &World| {
+    let published = |world: &FleetWorld| {
         let report = generate(world, folder.path(), Some(&repository));
         report["published"].as_str().unwrap().to_owned()
     };
     assert!(published(&world).ends_with("-1"));
     assert_eq!(published(&world), "nothing changed");
     // The same ranks again on the same day, and no new ones on the next day.
-    play(&world, async {
-        world.queue_everybody().await;
+    run_scenario(&world, async {
+        world.queue_all().await;
         world.start().run_until_idle().await;
     });
     assert_eq!(published(&world), "nothing changed");
-    play(&world, world.pass(24 * 3600));
+    run_scenario(&world, world.pass(24 * 3600));
     assert_eq!(published(&world), "nothing changed");
     let mut renamed = futures::executor::block_on(world.ranked()).into_values().next().unwrap();
     renamed.name = "Renamed".into();

@@ -15,7 +15,7 @@ use stint_warcraftlogs::model::{PlayerId, RaidsToScrap};
 use stint_warcraftlogs::rank_fetcher::RankFetcher;
 use stint_warcraftlogs::store::{DropReason, REFUSALS_IN_A_ROW};
 
-use crate::world::{Life, Process, Request, Setup, Stores, World, play};
+use crate::world::{FleetWorld, Life, Process, Request, Setup, Stores, run_scenario};
 
 /// The store's reason for rejecting a player.
 const REASON: &str = "the store has no place for this player";
@@ -32,26 +32,26 @@ fn setup(seed: u64) -> Setup {
 }
 
 /// The first players with ranks, enough for a batch.
-fn batch(world: &World) -> Vec<PlayerId> {
+fn batch(world: &FleetWorld) -> Vec<PlayerId> {
     let population = world.population();
     let ids = population.with_fate(population.rankings(), Fate::Ranked).into_iter();
     ids.map(|id| population.character(id).unwrap().id).take(BATCH).collect()
 }
 
-async fn queue(world: &World, ids: &[PlayerId]) {
+async fn queue(world: &FleetWorld, ids: &[PlayerId]) {
     for id in ids {
         world.queue(*id, world.raids_of(*id)).await;
     }
 }
 
 /// Whether messages are queued or parked.
-async fn is_busy(world: &World) -> bool {
+async fn is_busy(world: &FleetWorld) -> bool {
     let parked = world.stores.pool.count_parked(QUEUE).await.unwrap();
     parked + world.stores.queue.counts().await.unwrap().unfinished() > 0
 }
 
 /// Makes the store reject these players from now on.
-fn reject(world: &World, ids: &[PlayerId]) {
+fn reject(world: &FleetWorld, ids: &[PlayerId]) {
     let ids = ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     world.alter(&format!(
         "CREATE TRIGGER reject BEFORE INSERT ON players WHEN new.id IN ({ids})
@@ -59,13 +59,13 @@ fn reject(world: &World, ids: &[PlayerId]) {
     ));
 }
 
-fn reject_nothing_more(world: &World) {
+fn reject_nothing_more(world: &FleetWorld) {
     world.alter("DROP TRIGGER reject");
 }
 
 /// Starts a process in which only the players' store is subject to `life`, between `from` and `to`.
 fn start_while(
-    world: &World,
+    world: &FleetWorld,
     time: Range<Duration>,
     life: impl Fn(Box<dyn Fn() -> bool + Send + Sync>) -> Life,
 ) -> Process {
@@ -77,7 +77,7 @@ fn start_while(
 #[test]
 fn a_player_whom_the_store_rejects_is_a_dead_letter_and_keeps_nothing_else_from_being_stored() {
     let world = setup(61).build();
-    play(&world, async {
+    run_scenario(&world, async {
         let ids = batch(&world);
         reject(&world, &ids[2..3]);
         queue(&world, &ids).await;
@@ -103,7 +103,7 @@ fn a_player_whom_the_store_rejects_is_a_dead_letter_and_keeps_nothing_else_from_
 #[test]
 fn an_answer_that_has_waited_and_is_rejected_blocks_nothing() {
     let world = setup(62).build();
-    play(&world, async {
+    run_scenario(&world, async {
         let ids = batch(&world);
         reject(&world, &ids[..1]);
         queue(&world, &ids).await;
@@ -119,7 +119,7 @@ fn an_answer_that_has_waited_and_is_rejected_blocks_nothing() {
 #[test]
 fn a_store_that_rejects_every_player_stops_the_calls_and_loses_nothing() {
     let world = setup(63).build();
-    play(&world, async {
+    run_scenario(&world, async {
         let ids = batch(&world);
         reject(&world, &ids);
         queue(&world, &ids).await;
@@ -144,21 +144,21 @@ fn what_is_left_of_a_player_is_sent_once_though_its_answer_waits() {
     setup.options.shares = Shares { transferred: 1000, ..Shares::NONE };
     setup.options.sections = SectionFaults { failed: 500, counted: true, ..SectionFaults::default() };
     let world = setup.build();
-    play(&world, async {
+    run_scenario(&world, async {
         let ids = batch(&world);
         queue(&world, &ids).await;
         let fleet = start_while(&world, ASKED..Duration::from_secs(600), Life::failing_while);
-        let story = async {
+        let scenario = async {
             world.pass(1).await;
             let sent = world.stores.queue.counts().await.unwrap().unfinished();
             assert!(sent > 2 + BATCH as u64, "of several players something is left: {sent}");
             world.pass(500).await;
-            assert_eq!(world.stores.queue.counts().await.unwrap().unfinished(), sent, "nothing was sent anew");
+            assert_eq!(world.stores.queue.counts().await.unwrap().unfinished(), sent, "nothing was sent again");
             while is_busy(&world).await {
                 world.pass(1).await;
             }
         };
-        fleet.run_while(story).await;
+        fleet.run_while(scenario).await;
         world.assert_served(&world.asked_of(&ids)).await;
     });
 }
@@ -166,7 +166,7 @@ fn what_is_left_of_a_player_is_sent_once_though_its_answer_waits() {
 #[test]
 fn an_invocation_that_ends_while_the_store_is_silent_leaves_its_answer_to_the_next() {
     let world = setup(65).build();
-    play(&world, async {
+    run_scenario(&world, async {
         let ids = batch(&world);
         queue(&world, &ids).await;
         let fleet = start_while(&world, ASKED..Duration::from_secs(20), Life::unanswered_while);
@@ -190,8 +190,8 @@ fn a_batch_by_hand_may_leave_more_than_a_queue_takes_at_once() {
     setup.options.shares = Shares { transferred: 1000, ..Shares::NONE };
     setup.options.sections = SectionFaults { failed: 500, counted: true, ..SectionFaults::default() };
     let world = setup.build();
-    play(&world, async {
-        let ids: Vec<PlayerId> = world.everybody().into_iter().take(30).collect();
+    run_scenario(&world, async {
+        let ids: Vec<PlayerId> = world.all_players().into_iter().take(30).collect();
         let bodies = ids.iter().map(|id| serde_json::json!({ "id": id, "raids": world.raids_of(*id) }));
         let event = Event::Manual(bodies.collect());
         let fleet = world.start();
@@ -214,8 +214,8 @@ fn refuse(life: &Life) -> u64 {
     setup.settings.wcl_visibility_seconds = 8;
     let world = setup.build();
     let wrong = || RaidsToScrap::one(99, 1);
-    play(&world, async {
-        let ids = world.everybody();
+    run_scenario(&world, async {
+        let ids = world.all_players();
         for id in &ids[..REFUSALS_IN_A_ROW as usize] {
             world.queue(*id, wrong()).await;
         }
@@ -228,7 +228,7 @@ fn refuse(life: &Life) -> u64 {
         let known = world.stores.players.known(&[id]).await.unwrap();
         assert_eq!(world.dropped().await.get(&id), Some(&DropReason::Refused), "step {steps}");
         assert!(known.players[&id].unit_results.is_refused((99, 1)), "step {steps}");
-        assert_eq!(world.network.sent(Request::Ranks), calls, "it was never asked for");
+        assert_eq!(world.network.sent(Request::Ranks), calls, "it was never requested");
         steps
     })
 }

@@ -10,7 +10,7 @@ use stint_testkit::extent;
 use stint_warcraftlogs::model::PlayerId;
 use stint_warcraftlogs::store::Discovered;
 
-use crate::world::{Life, Request, Setup, World, play};
+use crate::world::{FleetWorld, Life, Request, Setup, run_scenario};
 
 /// How often each worker is killed.
 fn kills() -> u64 {
@@ -18,7 +18,7 @@ fn kills() -> u64 {
 }
 
 /// Sixty players with all outcomes and two keys that run dry, so that messages are split and parked.
-fn world(seed: u64, concurrency: u32) -> World {
+fn world(seed: u64, concurrency: u32) -> FleetWorld {
     let mut setup = Setup::new(seed, 60).keys(&[130, 90], 10);
     setup.options.shares = Shares { hidden: 60, unknown: 60, never_classed: 30, transferred: 60 };
     setup.options.sections = SectionFaults {
@@ -34,18 +34,18 @@ fn world(seed: u64, concurrency: u32) -> World {
 }
 
 /// Number of raids and difficulties with ranks in the store.
-async fn stored(world: &World) -> u64 {
+async fn stored(world: &FleetWorld) -> u64 {
     world.ranked().await.values().map(|player| player.ranked_in().len() as u64).sum()
 }
 
 /// Raids and difficulties paid for but not yet stored when a process ended: the calls in flight.
-async fn in_flight(world: &World) -> u64 {
+async fn in_flight(world: &FleetWorld) -> u64 {
     let books = world.books();
     assert_eq!(books.sections_again, 0, "nothing was bought twice before anything was killed");
     books.sections - stored(world).await
 }
 
-async fn assert_not_bought_again(world: &World, in_flight: u64, when: &str) {
+async fn assert_not_bought_again(world: &FleetWorld, in_flight: u64, when: &str) {
     world.assert_all_served().await;
     let again = world.books().sections_again;
     assert!(again <= in_flight, "{when}: {again} raids and difficulties were bought again, {in_flight} were in flight");
@@ -55,21 +55,21 @@ async fn assert_not_bought_again(world: &World, in_flight: u64, when: &str) {
 /// the first one took.
 fn kill_the_fleet(seed: u64, life: &Life) -> u64 {
     let world = world(seed, 4);
-    play(&world, async {
-        world.queue_everybody().await;
+    run_scenario(&world, async {
+        world.queue_all().await;
         let busy = after(world.clock.now(), Duration::from_secs(25));
         life.live(world.start_with(life).run_until(busy)).await;
         let (steps, in_flight) = (life.steps(), in_flight(&world).await);
-        let reborn = world.start();
-        reborn.set_schedules().await;
-        reborn.run_until_idle().await;
+        let restarted = world.start();
+        restarted.set_schedules().await;
+        restarted.run_until_idle().await;
         assert_not_bought_again(&world, in_flight, &format!("seed {seed}, step {steps}")).await;
         steps
     })
 }
 
 #[test]
-fn a_killed_fleet_buys_again_no_more_than_was_in_flight() {
+fn a_killed_fleet_pays_again_only_for_calls_in_flight() {
     let kills = kills();
     let lived = kill_the_fleet(60, &Life::endless());
     assert!(lived > kills, "{lived} steps");
@@ -78,7 +78,7 @@ fn a_killed_fleet_buys_again_no_more_than_was_in_flight() {
     }
 }
 
-async fn discover(world: &World, ids: &[PlayerId]) {
+async fn discover(world: &FleetWorld, ids: &[PlayerId]) {
     let seen = ids.iter().map(|id| Discovered { id: *id, raids_to_scrap: world.raids_of(*id) });
     world.stores.discovers.merge(&seen.collect::<Vec<_>>()).await.unwrap();
 }
@@ -88,9 +88,9 @@ async fn discover(world: &World, ids: &[PlayerId]) {
 /// fetchers that receive a player's two messages at the same moment cannot detect each other.
 fn kill_the_aggregator(seed: u64, life: &Life) -> u64 {
     let world = world(seed, 1);
-    play(&world, async {
+    run_scenario(&world, async {
         world.stores.throttle.set(&stint_warcraftlogs::worker("rank-fetcher"), 1).await.unwrap();
-        discover(&world, &world.everybody()).await;
+        discover(&world, &world.all_players()).await;
         let killed = world.start_with(life);
         let run = killed.invoke("aggregator", Event::Manual(Value::Null), Duration::from_secs(900));
         life.live(run).await;
@@ -123,7 +123,7 @@ fn a_hidden_or_unknown_player_is_not_asked_for_again_either() {
     setup.options.sections.spoilt = Some(Spoilt::TextFirst);
     setup.settings.concurrency_limit = 1;
     let world = setup.build();
-    play(&world, async {
+    run_scenario(&world, async {
         world.stores.throttle.set(&stint_warcraftlogs::worker("rank-fetcher"), 1).await.unwrap();
         let population = world.population();
         let first = |fate: &Fate| population.with_fate(population.rankings(), *fate)[0];

@@ -4,6 +4,6 @@ mod extras;
 mod interpreter;
 mod lookup;
 mod options;
+pub(crate) mod players;
 mod refusals;
 mod round_trip;
-pub(crate) mod world;

@@ -17,13 +17,13 @@ use stint_http::{Body, Limits, Transport, TransportError};
 use stint_testkit::{Mutations, peak_megabytes};
 use stint_warcraftlogs::discovery::DiscoverySource;
 
-use crate::world::{Process, Setup, World, play};
+use crate::world::{FleetWorld, Process, Setup, run_scenario};
 
 /// As long as a key is paused whose token was corrupted.
 const WINDOW: u64 = 900;
 
 /// How long responses are corrupted.
-const GARBLED: u64 = 2 * WINDOW;
+const CORRUPT_FOR: u64 = 2 * WINDOW;
 
 /// Percentage of corrupted responses in each scenario.
 const SHARES: [u64; 3] = [15, 30, 50];
@@ -35,7 +35,7 @@ const LIMITS: [u64; 2] = [3_000, 60_000];
 const LONGEST_OUTAGE: Duration = Duration::from_secs(61 * 60);
 
 /// A transport that corrupts responses until it is repaired.
-struct Garbled {
+struct CorruptingTransport {
     inner: Arc<dyn Transport>,
     state: Mutex<State>,
 }
@@ -43,29 +43,29 @@ struct Garbled {
 struct State {
     mutations: Mutations,
     share: u64,
-    garbled: u64,
+    corrupted: u64,
 }
 
-impl Garbled {
-    fn new(inner: Arc<dyn Transport>, seed: u64) -> Arc<Garbled> {
+impl CorruptingTransport {
+    fn new(inner: Arc<dyn Transport>, seed: u64) -> Arc<CorruptingTransport> {
         let share = SHARES[seed as usize % SHARES.len()];
-        let state = State { mutations: Mutations::new(seed), share, garbled: 0 };
-        Arc::new(Garbled { inner, state: Mutex::new(state) })
+        let state = State { mutations: Mutations::new(seed), share, corrupted: 0 };
+        Arc::new(CorruptingTransport { inner, state: Mutex::new(state) })
     }
 
     /// From now on every response is correct. Returns how many were corrupted.
-    fn mend(&self) -> u64 {
+    fn stop(&self) -> u64 {
         let mut state = self.state.lock().unwrap();
         state.share = 0;
-        state.garbled
+        state.corrupted
     }
 
     fn garble(&self, head: &mut http::response::Parts, body: Bytes) -> Bytes {
-        let State { mutations, share, garbled } = &mut *self.state.lock().unwrap();
+        let State { mutations, share, corrupted } = &mut *self.state.lock().unwrap();
         if mutations.below(100) >= *share {
             return body;
         }
-        *garbled += 1;
+        *corrupted += 1;
         if mutations.below(10) == 0 {
             const STATUSES: [u16; 8] = [200, 201, 302, 400, 403, 404, 429, 503];
             head.status = StatusCode::from_u16(STATUSES[mutations.below(8) as usize]).unwrap();
@@ -79,7 +79,7 @@ impl Garbled {
 }
 
 #[async_trait]
-impl Transport for Garbled {
+impl Transport for CorruptingTransport {
     async fn open(&self, request: http::Request<Bytes>, limits: Limits) -> Result<Response<Body>, TransportError> {
         let (mut head, body) = self.inner.send(request, limits).await?.into_parts();
         let body = self.garble(&mut head, body);
@@ -92,26 +92,26 @@ impl Transport for Garbled {
 
 #[test]
 #[expect(clippy::disallowed_methods, reason = "a test\'s own setting")]
-fn a_fleet_bears_answers_that_came_out_wrong_and_works_on_with_right_ones() {
+fn a_fleet_survives_corrupted_responses() {
     let asked = std::env::var("STINT_MUTATIONS").ok();
     let wanted: u64 = asked.as_ref().map_or(200, |count| count.parse().unwrap());
-    let (mut garbled, mut seed) = (0, 0);
-    while garbled < wanted {
+    let (mut corrupted, mut seed) = (0, 0);
+    while corrupted < wanted {
         seed += 1;
-        garbled += story(seed);
+        corrupted += scenario(seed);
     }
     // Only when it runs alone, without the memory of other tests.
     let peak = peak_megabytes().filter(|_| asked.is_some());
-    told(garbled, seed, peak);
+    print_summary(corrupted, seed, peak);
     assert!(peak <= Some(150), "{peak:?} MB");
 }
 
 #[expect(clippy::print_stdout, reason = "a long run says what it came to")]
-fn told(garbled: u64, stories: u64, peak: Option<u64>) {
-    println!("{garbled} answers came out wrong in {stories} stories, in {peak:?} MB at the most");
+fn print_summary(corrupted: u64, scenarios: u64, peak: Option<u64>) {
+    println!("{corrupted} responses were corrupted in {scenarios} scenarios, in {peak:?} MB at the most");
 }
 
-fn story(seed: u64) -> u64 {
+fn scenario(seed: u64) -> u64 {
     let limit = LIMITS[seed as usize % LIMITS.len()];
     let mut setup = Setup::new(seed, 200).odd_players().keys(&[limit, limit / 2], WINDOW);
     if seed.is_multiple_of(4) {
@@ -121,33 +121,33 @@ fn story(seed: u64) -> u64 {
         setup = setup.unguarded();
     }
     let world = setup.build();
-    let line = Garbled::new(world.network.clone(), seed);
-    play(&world, async {
+    let line = CorruptingTransport::new(world.network.clone(), seed);
+    run_scenario(&world, async {
         world.add_rules(1).await;
         let fleet = world.start_through(line.clone());
         fleet.set_schedules().await;
-        let mut garbled = 0;
-        let story = async {
-            for _ in 0..GARBLED / 60 {
-                world.queue_everybody().await;
+        let mut corrupted = 0;
+        let scenario = async {
+            for _ in 0..CORRUPT_FOR / 60 {
+                world.queue_all().await;
                 world.pass(60).await;
             }
-            garbled = line.mend();
+            corrupted = line.stop();
             assert_restored(&world, &fleet, limit, seed).await;
             while world.stores.queue.counts().await.unwrap().unfinished() > 0 {
                 world.pass(10).await;
             }
         };
-        fleet.run_while(story).await;
+        fleet.run_while(scenario).await;
         assert_eq!(world.dead_letters().await, [], "seed {seed}");
         let books = world.books();
         assert_eq!(books.overspent, Points::ZERO, "seed {seed}");
-        garbled
+        corrupted
     })
 }
 
 /// As soon as the breaker allows calls, one window is enough for every key.
-async fn assert_restored(world: &World, fleet: &Process, limit: u64, seed: u64) {
+async fn assert_restored(world: &FleetWorld, fleet: &Process, limit: u64, seed: u64) {
     let began = world.clock.now();
     while fleet.budget.api.outage().await.is_some() {
         world.pass(1).await;

@@ -14,10 +14,10 @@ use stint_warcraftlogs::model::PlayerId;
 use stint_warcraftlogs::player_ref::PlayerRef;
 use stint_warcraftlogs::rank_fetcher::RankFetcher;
 
-use crate::world::{Fault, Life, Request, Setup, Stores, World, play};
+use crate::world::{Fault, FleetWorld, Life, Request, Setup, Stores, run_scenario};
 
 /// Receives a batch of known players.
-async fn receive(world: &World, ids: &[PlayerId]) -> Vec<Delivery> {
+async fn receive(world: &FleetWorld, ids: &[PlayerId]) -> Vec<Delivery> {
     for id in ids {
         world.queue(*id, world.raids_of(*id)).await;
     }
@@ -27,7 +27,7 @@ async fn receive(world: &World, ids: &[PlayerId]) -> Vec<Delivery> {
 }
 
 /// Parks messages as if no points had been available for them.
-async fn park(world: &World, ids: &[PlayerId]) {
+async fn park(world: &FleetWorld, ids: &[PlayerId]) {
     let body = |id| PlayerMessage { player_ref: PlayerRef::Id(id), raids_to_scrap: world.raids_of(id) }.to_body();
     let parked = |id: &PlayerId| Parked {
         id: id.to_string(),
@@ -53,7 +53,7 @@ fn fetch(life: &Life) -> Fetched {
     setup.options.shares = Shares { never_classed: 200, ..Shares::NONE };
     setup.options.sections.spoilt = Some(Spoilt::TextOnly);
     let world = setup.build();
-    play(&world, async {
+    run_scenario(&world, async {
         let population = world.population();
         let mut ids = population.with_fate(population.rankings(), Fate::Ranked);
         let others = ids.split_off(BATCH - 1);
@@ -95,10 +95,10 @@ fn what_is_paid_for_is_stored_and_does_not_come_back_whatever_fails_then() {
 }
 
 #[test]
-fn a_throttle_that_is_away_after_a_batch_leaves_the_rest_to_the_reviver() {
+fn a_throttle_that_is_unavailable_after_a_batch_is_left_to_the_reviver() {
     let world = Setup::new(32, 20).build();
-    play(&world, async {
-        let event = Event::Batch(receive(&world, &world.everybody()[..BATCH]).await);
+    run_scenario(&world, async {
+        let event = Event::Batch(receive(&world, &world.all_players()[..BATCH]).await);
         let throttle = Mortal::new(&world.stores.throttle, &Life::failing_while(|| true));
         let fleet = world.start_on(Stores { throttle, ..world.stores.clone() });
         let outcome = fleet.invoke("rank-fetcher", event, RankFetcher::SPEC.timeout).await.unwrap();
@@ -110,12 +110,12 @@ fn a_throttle_that_is_away_after_a_batch_leaves_the_rest_to_the_reviver() {
 }
 
 /// Runs a fleet in which the stores picked by `within` are unavailable for `length`, starting a second after it began.
-fn play_absence(length: Duration, within: fn(&World, &Life) -> Stores) {
+fn play_absence(length: Duration, within: fn(&FleetWorld, &Life) -> Stores) {
     let mut setup = Setup::new(33, 400).keys(&[2_000, 2_000], 600);
     setup.settings.concurrency_limit = 8;
     let world = setup.build();
-    play(&world, async {
-        world.queue_everybody().await;
+    run_scenario(&world, async {
+        world.queue_all().await;
         let clock = world.clock.clone();
         let gone = after(clock.now(), Duration::from_secs(1));
         let life = Life::failing_while(move || clock.now() >= gone && clock.now() < after(gone, length));
@@ -127,37 +127,39 @@ fn play_absence(length: Duration, within: fn(&World, &Life) -> Stores) {
 }
 
 #[test]
-fn a_key_pool_that_is_away_for_two_minutes_makes_no_dead_letters() {
-    let only_the_pool =
-        |world: &World, life: &Life| Stores { pool: Mortal::new(&world.stores.pool, life), ..world.stores.clone() };
+fn a_key_pool_that_is_unavailable_for_two_minutes_makes_no_dead_letters() {
+    let only_the_pool = |world: &FleetWorld, life: &Life| Stores {
+        pool: Mortal::new(&world.stores.pool, life),
+        ..world.stores.clone()
+    };
     play_absence(Duration::from_secs(120), only_the_pool);
 }
 
 #[test]
-fn stores_that_are_all_away_for_two_minutes_make_no_dead_letters() {
+fn stores_that_are_all_unavailable_for_two_minutes_make_no_dead_letters() {
     play_absence(Duration::from_secs(120), |world, life| world.stores.within(life));
 }
 
 #[test]
-fn an_upstream_that_is_away_for_an_hour_makes_no_dead_letters() {
+fn an_upstream_that_is_unavailable_for_an_hour_makes_no_dead_letters() {
     for fault in [Fault::Unreachable, Fault::Before(502), Fault::Before(521), Fault::Hang, Fault::Before(401)] {
         let mut setup = Setup::new(34, 200).keys(&[2_000, 2_000], 600);
         setup.settings.concurrency_limit = 8;
         let world = setup.build();
-        play(&world, async {
-            world.queue_everybody().await;
+        run_scenario(&world, async {
+            world.queue_all().await;
             let fleet = world.start();
             fleet
                 .run_while(async {
                     world.clock.sleep(Duration::from_millis(500)).await;
                     for kind in [Request::Token, Request::Points, Request::Ranks] {
-                        world.network.break_down(kind, fault);
+                        world.network.fail_all(kind, fault);
                     }
                     world.pass(3_600).await;
                     assert_eq!(world.dead_letters().await, [], "{fault:?}");
                     let calls = world.network.sent(Request::Ranks);
                     assert!(calls < 3_000, "{calls} calls in an hour of {fault:?}");
-                    world.network.mend();
+                    world.network.clear_faults();
                 })
                 .await;
             world.start().run_until_idle().await;
@@ -169,8 +171,8 @@ fn an_upstream_that_is_away_for_an_hour_makes_no_dead_letters() {
 #[test]
 fn a_batch_that_is_out_of_time_is_parked_before_it_begins_a_call() {
     let world = Setup::new(35, 20).build();
-    play(&world, async {
-        let event = Event::Batch(receive(&world, &world.everybody()[..BATCH]).await);
+    run_scenario(&world, async {
+        let event = Event::Batch(receive(&world, &world.all_players()[..BATCH]).await);
         let fleet = world.start();
         let time = fleet.budget.api.call_timeout();
         let outcome = fleet.invoke("rank-fetcher", event, time).await.unwrap();

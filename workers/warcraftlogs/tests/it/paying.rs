@@ -4,11 +4,11 @@ use stint_core::ledger::KeyState;
 use stint_warcraftlogs::budget::Counted;
 use stint_warcraftlogs::discovery::{ApiServerIds, ServerIdError, ServerIds};
 
-use crate::world::{Fault, Life, Process, Request, Setup, World, play};
+use crate::world::{Fault, FleetWorld, Life, Process, Request, Setup, run_scenario};
 
 /// Asks for the id of a server.
-async fn ask(world: &World, fleet: &Process) -> Result<u32, ServerIdError> {
-    let realm = world.population().character(world.everybody()[0]).unwrap().realm.clone();
+async fn ask(world: &FleetWorld, fleet: &Process) -> Result<u32, ServerIdError> {
+    let realm = world.population().character(world.all_players()[0]).unwrap().realm.clone();
     ApiServerIds::new(fleet.budget.clone()).id(realm.region, realm.slug).await
 }
 
@@ -16,7 +16,7 @@ async fn ask(world: &World, fleet: &Process) -> Result<u32, ServerIdError> {
 fn a_key_that_is_refused_is_no_reason_not_to_ask_with_another() {
     for refused in [0, 1] {
         let world = Setup::new(81, 20).keys(&[400, 400], 60).build();
-        play(&world, async {
+        run_scenario(&world, async {
             let fleet = world.start();
             world.accept(&world.settings.wcl_keys[refused].id.0.clone(), false);
             ask(&world, &fleet).await.unwrap();
@@ -29,9 +29,9 @@ fn a_key_that_is_refused_is_no_reason_not_to_ask_with_another() {
 }
 
 #[test]
-fn a_question_says_why_no_counter_could_be_read() {
+fn a_query_reports_why_no_counter_could_be_read() {
     let world = Setup::new(82, 20).build();
-    play(&world, async {
+    run_scenario(&world, async {
         let fleet = world.start();
         world.accept(&world.settings.wcl_keys[0].id.0.clone(), false);
         let Err(ServerIdError::Transient(reason)) = ask(&world, &fleet).await else { panic!("it was answered") };
@@ -43,9 +43,9 @@ fn a_question_says_why_no_counter_could_be_read() {
 #[test]
 fn an_upstream_that_is_down_keeps_no_counter_from_being_read_when_it_is_back() {
     let world = Setup::new(83, 20).build();
-    play(&world, async {
+    run_scenario(&world, async {
         let fleet = world.start();
-        world.network.break_down(Request::Points, Fault::Instead(403, "<title>Just a moment...</title>"));
+        world.network.fail_all(Request::Points, Fault::Instead(403, "<title>Just a moment...</title>"));
         for expected in ["no key has 5 points for it", "warcraftlogs-api is down since"] {
             let Err(ServerIdError::Transient(reason)) = ask(&world, &fleet).await else { panic!("it was answered") };
             assert!(reason.contains(expected), "{reason}");
@@ -59,10 +59,10 @@ fn an_upstream_that_is_down_keeps_no_counter_from_being_read_when_it_is_back() {
 fn an_answer_that_was_paid_for_is_kept_though_the_pool_cannot_settle_it() {
     for step in 1..=24 {
         let world = Setup::new(84, 20).build();
-        play(&world, async {
+        run_scenario(&world, async {
             let fleet = world.start_with(&Life::failing_at(step));
             let answer = ask(&world, &fleet).await;
-            let came = world.network.sent(Request::World) == 1
+            let came = world.network.sent(Request::FleetWorld) == 1
                 && !matches!(&answer, Err(ServerIdError::Transient(reason)) if reason.contains("was cut off"));
             assert_eq!(answer.is_ok(), came, "step {step}: {answer:?}");
         });

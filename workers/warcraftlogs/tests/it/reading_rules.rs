@@ -12,20 +12,20 @@ use stint_warcraftlogs::discovery::upstream;
 use stint_warcraftlogs::rank_queries::{LiveRankQueries, RankOptions};
 use stint_warcraftlogs::store::{Claim, Page, Pass, Pause, Rule, RuleDoubt, RuleStatus, Rules, UpstreamPause};
 
-use crate::world::{Setup, World, play};
+use crate::world::{FleetWorld, Setup, run_scenario};
 
 /// Rules that count how often they are read, and that may be unavailable.
-struct Watched {
+struct CountingRules {
     inner: Arc<dyn Rules>,
     lists: AtomicU64,
     upstreams: AtomicU64,
     is_away: AtomicBool,
 }
 
-impl Watched {
-    fn new(world: &World) -> Arc<Watched> {
+impl CountingRules {
+    fn new(world: &FleetWorld) -> Arc<CountingRules> {
         let (lists, upstreams, is_away) = (AtomicU64::new(0), AtomicU64::new(0), AtomicBool::new(false));
-        Arc::new(Watched { inner: world.stores.rules.clone(), lists, upstreams, is_away })
+        Arc::new(CountingRules { inner: world.stores.rules.clone(), lists, upstreams, is_away })
     }
 
     fn lists(&self) -> u64 {
@@ -34,7 +34,7 @@ impl Watched {
 }
 
 #[async_trait]
-impl Rules for Watched {
+impl Rules for CountingRules {
     async fn list(&self) -> PortResult<Page<RuleStatus, ()>> {
         self.lists.fetch_add(1, Ordering::SeqCst);
         if self.is_away.load(Ordering::SeqCst) {
@@ -90,43 +90,43 @@ impl Rules for Watched {
 }
 
 /// A rule with 40 pages, read one after the other within 40 seconds, and rules that count reads.
-fn forty_pages() -> (World, Arc<Watched>) {
+fn forty_pages() -> (FleetWorld, Arc<CountingRules>) {
     let mut setup = Setup::new(5, 4_000).rankings(&[(26, 4)]);
     setup.options.latency = (Duration::from_secs(5), Duration::from_secs(5));
     setup.settings.pages_per_thread = 8;
     let world = setup.build();
-    let watched = Watched::new(&world);
-    (world, watched)
+    let counting_rules = CountingRules::new(&world);
+    (world, counting_rules)
 }
 
 #[test]
-fn the_rests_are_not_read_before_every_page() {
-    let (world, watched) = forty_pages();
-    play(&world, async {
+fn the_pauses_are_not_read_before_every_page() {
+    let (world, counting_rules) = forty_pages();
+    run_scenario(&world, async {
         world.add_rules(0).await;
         let mut stores = world.stores.clone();
-        stores.rules = watched.clone();
+        stores.rules = counting_rules.clone();
         let began = world.clock.now();
         let report = world.start_on(stores).run("discover").await;
         let pages = report["pages"].as_u64().unwrap();
         assert!(pages > 20 && report["finished"] == true, "{report}");
         let tens = between(began, world.clock.now()).as_secs() / 10;
-        let read = watched.upstreams.load(Ordering::SeqCst);
+        let read = counting_rules.upstreams.load(Ordering::SeqCst);
         // Before the claim, for the next one, and every ten seconds in between.
         assert!(read <= tens + 2 && read < pages, "{read} times in {tens}0 s for {pages} pages");
     });
 }
 
 #[test]
-fn a_discovery_stops_within_ten_seconds_of_another_one_that_is_turned_away() {
+fn a_discovery_stops_within_ten_seconds_of_another_one_that_is_refused() {
     let (world, _) = forty_pages();
-    play(&world, async {
+    run_scenario(&world, async {
         world.add_rules(0).await;
         let fleet = world.start();
         let turned_away = async {
             world.pass(12).await;
             let until = after(world.clock.now(), Duration::from_secs(3_600));
-            let pause = Pause { until, reason: "the site turned discovery away".into() };
+            let pause = Pause { until, reason: "the site refused the request".into() };
             world
                 .stores
                 .rules
@@ -136,7 +136,7 @@ fn a_discovery_stops_within_ten_seconds_of_another_one_that_is_turned_away() {
             world.clock.now()
         };
         let (report, turned_away) = futures::future::join(fleet.run("discover"), turned_away).await;
-        assert!(report["stopped"].as_str().unwrap().contains("turned discovery away"), "{report}");
+        assert!(report["stopped"].as_str().unwrap().contains("refused the request"), "{report}");
         // The pages under way are still read.
         assert!(between(turned_away, world.clock.now()) <= Duration::from_secs(10 + 5), "{report}");
     });
@@ -145,29 +145,29 @@ fn a_discovery_stops_within_ten_seconds_of_another_one_that_is_turned_away() {
 #[test]
 fn rules_that_cannot_be_read_are_not_asked_for_again_and_again() {
     let world = Setup::new(5, 1).build();
-    play(&world, async {
-        let watched = Watched::new(&world);
+    run_scenario(&world, async {
+        let counting_rules = CountingRules::new(&world);
         let clock: Arc<dyn Clock> = Arc::new(world.clock.clone());
-        let rank_queries = LiveRankQueries::new(watched.clone(), RankOptions::default(), clock);
-        watched.is_away.store(true, Ordering::SeqCst);
+        let rank_queries = LiveRankQueries::new(counting_rules.clone(), RankOptions::default(), clock);
+        counting_rules.is_away.store(true, Ordering::SeqCst);
         assert!(rank_queries.refresh().await.is_err(), "while none were ever read there is nothing to go by");
-        watched.is_away.store(false, Ordering::SeqCst);
+        counting_rules.is_away.store(false, Ordering::SeqCst);
         rank_queries.refresh().await.unwrap();
-        assert_eq!(watched.lists(), 2);
-        watched.is_away.store(true, Ordering::SeqCst);
+        assert_eq!(counting_rules.lists(), 2);
+        counting_rules.is_away.store(true, Ordering::SeqCst);
         world.pass(60).await;
         for expected in [3, 4, 5] {
             for _ in 0..5 {
                 rank_queries.refresh().await.unwrap();
             }
-            assert_eq!(watched.lists(), expected);
+            assert_eq!(counting_rules.lists(), expected);
             world.pass(10).await;
         }
-        watched.is_away.store(false, Ordering::SeqCst);
+        counting_rules.is_away.store(false, Ordering::SeqCst);
         for _ in 0..5 {
             rank_queries.refresh().await.unwrap();
             world.pass(10).await;
         }
-        assert_eq!(watched.lists(), 6, "and once read they are good for a minute");
+        assert_eq!(counting_rules.lists(), 6, "and once read they are good for a minute");
     });
 }

@@ -17,13 +17,13 @@ use stint_warcraftlogs::model::{PlayerId, RaidsToScrap};
 use stint_warcraftlogs::player_ref::{PlayerName, PlayerRef};
 use stint_warcraftlogs::store::RefreshOutcome;
 
-use crate::world::{Life, Request, Setup, Stores, World, play};
+use crate::world::{FleetWorld, Life, Request, Setup, Stores, run_scenario};
 
 /// The window of the worlds below.
 const WINDOW: u64 = 600;
 
 /// Players that are refreshed and are not in the backlog.
-fn strangers(world: &World, count: usize) -> Vec<PlayerId> {
+fn strangers(world: &FleetWorld, count: usize) -> Vec<PlayerId> {
     let population = world.population();
     let mut ids = population.with_fate(population.rankings(), Fate::Ranked);
     ids.reverse();
@@ -33,44 +33,44 @@ fn strangers(world: &World, count: usize) -> Vec<PlayerId> {
 
 /// A world with one key that has run dry except for its reserve: a backlog of thousands waits, and the throttle is at
 /// 0.
-fn dry(seed: u64, reserve: u64) -> World {
+fn dry(seed: u64, reserve: u64) -> FleetWorld {
     let mut setup = Setup::new(seed, 3_000).rankings(&[(26, 3)]).keys(&[500], WINDOW);
     setup.settings.wcl_reserve = Points::whole(reserve);
     setup.build()
 }
 
 /// Queues every player except `but`, and runs a process until no more of the backlog can be served.
-async fn run_dry(world: &World, but: &[PlayerId]) {
-    for id in world.everybody().into_iter().filter(|id| !but.contains(id)) {
+async fn run_dry(world: &FleetWorld, but: &[PlayerId]) {
+    for id in world.all_players().into_iter().filter(|id| !but.contains(id)) {
         world.queue(id, world.raids_of(id)).await;
     }
     world.start().run_until(after(world.clock.now(), Duration::from_secs(120))).await;
     assert_eq!(world.stores.throttle.read(&stint_warcraftlogs::worker("rank-fetcher")).await.unwrap().set, Some(0));
 }
 
-async fn key(world: &World) -> KeyStatus {
+async fn key(world: &FleetWorld) -> KeyStatus {
     world.stores.pool.keys().await.unwrap().remove(0)
 }
 
-async fn parked(world: &World) -> u64 {
+async fn parked(world: &FleetWorld) -> u64 {
     world.stores.pool.count_parked(REFRESH_QUEUE).await.unwrap()
 }
 
 /// The player by name.
-fn by_name(world: &World, id: PlayerId) -> PlayerRef {
+fn by_name(world: &FleetWorld, id: PlayerId) -> PlayerRef {
     let character = world.population().character(id).unwrap();
     let named = PlayerName::new(&character.name, character.realm.slug, character.realm.region);
     PlayerRef::Named(named.unwrap())
 }
 
-async fn refresh(world: &World, id: PlayerId) {
+async fn refresh(world: &FleetWorld, id: PlayerId) {
     world.refresh(PlayerRef::Id(id), world.raids_of(id)).await;
 }
 
 #[test]
 fn a_refresh_is_served_within_one_batch_from_the_reserve() {
     let world = dry(1, 50);
-    play(&world, async {
+    run_scenario(&world, async {
         let wanted = strangers(&world, 3);
         run_dry(&world, &wanted).await;
         let backlog = world.stores.queue.counts().await.unwrap();
@@ -85,8 +85,8 @@ fn a_refresh_is_served_within_one_batch_from_the_reserve() {
         let fleet = world.start();
         fleet.run_until(after(began, Duration::from_secs(2))).await;
         let stored = world.ranked().await;
-        assert!(wanted.iter().all(|id| stored.contains_key(id)), "who was asked for is served at once");
-        assert_eq!((stored.len() - ranked, world.network.sent(Request::Ranks) - calls), (3, 1), "and nobody else");
+        assert!(wanted.iter().all(|id| stored.contains_key(id)), "the requested player is served at once");
+        assert_eq!((stored.len() - ranked, world.network.sent(Request::Ranks) - calls), (3, 1), "and no other player");
         assert_eq!(parked(&world).await, 0);
         assert_eq!(world.stores.queue.counts().await.unwrap().unfinished(), backlog.unfinished());
         assert!(key(&world).await.spent > before.spent);
@@ -94,9 +94,9 @@ fn a_refresh_is_served_within_one_batch_from_the_reserve() {
 }
 
 #[test]
-fn a_reserve_that_nobody_asked_for_is_spent_by_the_backlog_before_the_reset() {
+fn an_unused_reserve_is_spent_by_the_backlog_before_the_reset() {
     let world = dry(2, 50);
-    play(&world, async {
+    run_scenario(&world, async {
         run_dry(&world, &[]).await;
         let reset = key(&world).await.reset_at;
         world.start().run_until(before(reset, Duration::from_secs(65))).await;
@@ -106,14 +106,14 @@ fn a_reserve_that_nobody_asked_for_is_spent_by_the_backlog_before_the_reset() {
         let window = world.books().keys.remove(0).windows.remove(0);
         let share = window.charged.to_float() / window.limit.to_float();
         assert!(share >= 0.99, "{} of {} were used", window.charged, window.limit);
-        world.assert_books_agree().await;
+        world.assert_accounts_agree().await;
     });
 }
 
 #[test]
 fn what_even_the_reserve_cannot_pay_for_is_parked_and_served_first_after_the_reset() {
     let world = dry(3, 0);
-    play(&world, async {
+    run_scenario(&world, async {
         let wanted = strangers(&world, 2);
         run_dry(&world, &wanted).await;
         for id in &wanted {
@@ -142,7 +142,7 @@ fn points_that_come_back_serve_a_parked_refresh_without_a_wake_up() {
     let mut setup = Setup::new(4, 20).rankings(&[(26, 3)]).keys(&[100], WINDOW);
     setup.settings.wcl_reserve = Points::whole(10);
     let world = setup.build();
-    play(&world, async {
+    run_scenario(&world, async {
         // Another process holds all points, and gives them back while the refresh is parked.
         let fleet = world.start();
         fleet.budget.read_counters(Points::MAX).await.unwrap();
@@ -167,7 +167,7 @@ fn players_are_fetched_by_name_and_stored_under_their_canonical_id() {
     let mut setup = Setup::new(5, 200).keys(&[5_000], WINDOW);
     setup.options.shares = Shares { transferred: 300, ..Shares::NONE };
     let world = setup.build();
-    play(&world, async {
+    run_scenario(&world, async {
         let wanted = strangers(&world, 40);
         for id in &wanted {
             world.refresh(by_name(&world, *id), world.raids_of(*id)).await;
@@ -179,25 +179,25 @@ fn players_are_fetched_by_name_and_stored_under_their_canonical_id() {
             let canonical = population.character(id).unwrap().canonical_id;
             assert_eq!(stored[&canonical].ranked_in(), world.raids_of(id), "player {id}, {canonical}");
         }
-        assert!(world.dropped().await.is_empty(), "nobody was asked for under an older id");
+        assert!(world.dropped().await.is_empty(), "no player was requested under an older id");
         assert_eq!(world.network.sent(Request::Ranks), 8);
-        world.assert_books_agree().await;
+        world.assert_accounts_agree().await;
     });
 }
 
 #[test]
-fn a_name_that_nobody_has_is_done_and_counted_and_spoils_nothing() {
+fn an_unknown_name_is_done_and_counted() {
     let mut setup = Setup::new(6, 200);
     setup.options.shares = Shares { hidden: 100, never_classed: 100, ..Shares::NONE };
     let world = setup.build();
-    play(&world, async {
+    run_scenario(&world, async {
         let population = world.population();
         let odd = |fate| by_name(&world, population.with_fate(population.rankings(), fate)[0]);
         let raids = RaidsToScrap::one(26, 3);
         let named = |name| PlayerRef::Named(PlayerName::new(name, "tarren-mill", "EU").unwrap());
-        let nobody = [r#"Nobody") { id } #"#, r"No\body", "Nobody"].map(named);
-        let somebody = PlayerRef::Id(strangers(&world, 1)[0]);
-        let asked = nobody.into_iter().chain([odd(Fate::Hidden), odd(Fate::NeverClassed), somebody.clone()]);
+        let nobody = [r#"Missing") { id } #"#, r"No\body", "Missing"].map(named);
+        let known_player = PlayerRef::Id(strangers(&world, 1)[0]);
+        let asked = nobody.into_iter().chain([odd(Fate::Hidden), odd(Fate::NeverClassed), known_player.clone()]);
         let messages = asked.map(|player_ref| PlayerMessage { player_ref, raids_to_scrap: raids.clone() });
         let bodies = messages.map(|message| serde_json::from_str(&message.to_body()).unwrap()).collect();
         let event = Event::Manual(serde_json::Value::Array(bodies));
@@ -205,12 +205,12 @@ fn a_name_that_nobody_has_is_done_and_counted_and_spoils_nothing() {
         assert_eq!(outcome.exceptions, []);
         assert_eq!((&outcome.report["ranked"], &outcome.report["unrecorded"]), (&1.into(), &5.into()));
         assert_eq!((world.ranked().await.len(), world.dropped().await.len()), (1, 0));
-        world.assert_books_agree().await;
+        world.assert_accounts_agree().await;
     });
 }
 
 /// The stored result of a refresh.
-async fn told(world: &World, player_ref: &PlayerRef) -> Option<RefreshOutcome> {
+async fn stored_outcome(world: &FleetWorld, player_ref: &PlayerRef) -> Option<RefreshOutcome> {
     world.stores.refresh_results.latest_result(player_ref).await.unwrap().map(|found| found.result)
 }
 
@@ -228,7 +228,7 @@ fn a_person_is_told_once_nothing_is_left_of_the_player() {
         let mut setup = Setup::new(8, 200).keys(&[100], WINDOW);
         setup.options.shares = Shares { transferred: 300, ..Shares::NONE };
         let world = setup.build();
-        play(&world, async {
+        run_scenario(&world, async {
             let fleet = world.start();
             fleet.budget.read_counters(Points::MAX).await.unwrap();
             // Another process holds all but what one raid and difficulty may cost.
@@ -242,12 +242,16 @@ fn a_person_is_told_once_nothing_is_left_of_the_player() {
             let body = serde_json::from_str(&message.to_body()).unwrap();
             let report = fleet.invoke("refresher", Event::Manual(body), Duration::from_secs(12)).await.unwrap().report;
             assert_eq!((&report["ranked"], &report["calls"]), (&1.into(), &1.into()), "{player_ref}: {report}");
-            assert_eq!(told(&world, &player_ref).await, None, "something is left of {player_ref}");
+            assert_eq!(stored_outcome(&world, &player_ref).await, None, "something is left of {player_ref}");
             world.stores.pool.settle(&grant.hold, CallEnd::NotBilled).await.unwrap();
             world.start().run("reviver").await;
             world.start().run_until_idle().await;
             assert_eq!(world.ranked().await[&canonical(id)].ranked_in(), world.raids_of(id), "{player_ref}");
-            assert_eq!(told(&world, &player_ref).await, Some(RefreshOutcome::Ranked(canonical(id))), "{player_ref}");
+            assert_eq!(
+                stored_outcome(&world, &player_ref).await,
+                Some(RefreshOutcome::Ranked(canonical(id))),
+                "{player_ref}"
+            );
         });
     }
 }
@@ -255,7 +259,7 @@ fn a_person_is_told_once_nothing_is_left_of_the_player() {
 #[test]
 fn a_person_is_told_before_what_follows_the_batch() {
     let world = Setup::new(9, 40).build();
-    play(&world, async {
+    run_scenario(&world, async {
         let id = strangers(&world, 1)[0];
         let message = PlayerMessage { player_ref: PlayerRef::Id(id), raids_to_scrap: world.raids_of(id) };
         // A throttle that does not respond delays what follows.
@@ -265,27 +269,27 @@ fn a_person_is_told_before_what_follows_the_batch() {
         let invocation = fleet.invoke("refresher", event, Duration::from_secs(120));
         let soon = world.clock.sleep(Duration::from_secs(2));
         assert!(matches!(select(pin!(invocation), soon).await, Either::Right(_)), "it goes on");
-        assert_eq!(told(&world, &message.player_ref).await, Some(RefreshOutcome::Ranked(id)));
+        assert_eq!(stored_outcome(&world, &message.player_ref).await, Some(RefreshOutcome::Ranked(id)));
     });
 }
 
 /// A backlog and two refreshes, one by name, on a key that runs dry with and without them; the first process exits at
 /// the kill point of `life`.
-fn live_and_be_reborn(seed: u64, life: &Life) -> u64 {
+fn kill_and_restart(seed: u64, life: &Life) -> u64 {
     let mut setup = Setup::new(seed, 10).keys(&[90], 20);
     setup.settings.wcl_reserve = Points::whole(if seed.is_multiple_of(2) { 9 } else { 0 });
     setup.settings.wcl_visibility_seconds = 8;
     let world = setup.build();
-    play(&world, async {
-        world.queue_everybody().await;
+    run_scenario(&world, async {
+        world.queue_all().await;
         let wanted = strangers(&world, 2);
         refresh(&world, wanted[0]).await;
         world.refresh(by_name(&world, wanted[1]), world.raids_of(wanted[1])).await;
         life.live(world.start_with(life).run_until(after(world.clock.now(), Duration::from_secs(3)))).await;
         let steps = life.steps();
-        let reborn = world.start();
-        reborn.set_schedules().await;
-        reborn.run_until_idle().await;
+        let restarted = world.start();
+        restarted.set_schedules().await;
+        restarted.run_until_idle().await;
         world.assert_all_served().await;
         steps
     })
@@ -294,9 +298,9 @@ fn live_and_be_reborn(seed: u64, life: &Life) -> u64 {
 #[test]
 fn a_process_that_is_killed_at_any_step_loses_no_refresh_and_overspends_nothing() {
     for seed in 0..extent(2, 4) {
-        let lived = live_and_be_reborn(seed, &Life::endless());
+        let lived = kill_and_restart(seed, &Life::endless());
         for step in (1 + 3 * seed..=lived).step_by(11) {
-            live_and_be_reborn(seed, &Life::killed_at(step));
+            kill_and_restart(seed, &Life::killed_at(step));
         }
     }
 }
@@ -304,9 +308,9 @@ fn a_process_that_is_killed_at_any_step_loses_no_refresh_and_overspends_nothing(
 #[test]
 fn a_store_that_fails_at_any_step_loses_no_refresh_and_overspends_nothing() {
     for seed in 10..10 + extent(2, 4) {
-        let lived = live_and_be_reborn(seed, &Life::endless());
+        let lived = kill_and_restart(seed, &Life::endless());
         for step in (2 + 3 * (seed - 10)..=lived).step_by(11) {
-            live_and_be_reborn(seed, &Life::failing_at(step));
+            kill_and_restart(seed, &Life::failing_at(step));
         }
     }
 }

@@ -10,30 +10,30 @@ use stint_core::worker::Event;
 use stint_warcraftlogs::budget::REVIVE;
 use stint_warcraftlogs::message::QUEUE;
 
-use crate::world::{Fault, Life, Request, Setup, World, play};
+use crate::world::{Fault, FleetWorld, Life, Request, Setup, run_scenario};
 
 /// A world with one key that soon runs dry.
-fn dry(seed: u64) -> World {
+fn dry(seed: u64) -> FleetWorld {
     Setup::new(seed, 40).keys(&[120], 600).build()
 }
 
 /// Runs a process until the throttle is at 0 and everything that ran is done.
-async fn run_dry(world: &World) {
-    world.queue_everybody().await;
+async fn run_dry(world: &FleetWorld) {
+    world.queue_all().await;
     world.start().run_until(after(world.clock.now(), Duration::from_secs(60))).await;
     assert_eq!(throttle(world).await, Some(0));
     assert!(parked(world).await > 0);
 }
 
-async fn throttle(world: &World) -> Option<u32> {
+async fn throttle(world: &FleetWorld) -> Option<u32> {
     world.stores.throttle.read(&stint_warcraftlogs::worker("rank-fetcher")).await.unwrap().set
 }
 
-async fn parked(world: &World) -> u64 {
+async fn parked(world: &FleetWorld) -> u64 {
     world.stores.pool.count_parked(QUEUE).await.unwrap()
 }
 
-async fn revival(world: &World) -> Option<Timestamp> {
+async fn revival(world: &FleetWorld) -> Option<Timestamp> {
     let wakeups = world.stores.wakeups.list().await.unwrap();
     wakeups.into_iter().find(|wakeup| wakeup.name == REVIVE).map(|wakeup| wakeup.at)
 }
@@ -43,7 +43,7 @@ fn a_dry_pool_has_one_wake_up_at_the_earliest_reset() {
     let mut setup = Setup::new(1, 60).keys(&[100, 90, 80], 600);
     setup.settings.wcl_reserve = Points::ZERO;
     let world = setup.build();
-    play(&world, async {
+    run_scenario(&world, async {
         run_dry(&world).await;
         let wakeups = world.stores.wakeups.list().await.unwrap();
         assert_eq!(wakeups.len(), 1, "{wakeups:?}");
@@ -58,7 +58,7 @@ fn a_dry_pool_has_one_wake_up_at_the_earliest_reset() {
 #[test]
 fn a_pool_that_is_dry_but_for_its_reserves_has_one_wake_up_when_the_first_is_given_back() {
     let world = Setup::new(1, 60).keys(&[100, 90, 80], 600).build();
-    play(&world, async {
+    run_scenario(&world, async {
         run_dry(&world).await;
         let keys = world.stores.pool.keys().await.unwrap();
         assert!(keys.iter().all(|key| key.reserved > Points::ZERO), "{keys:?}");
@@ -68,23 +68,23 @@ fn a_pool_that_is_dry_but_for_its_reserves_has_one_wake_up_when_the_first_is_giv
 }
 
 #[test]
-fn early_does_nothing() {
+fn an_early_run_has_no_effect() {
     let world = dry(2);
-    play(&world, async {
+    run_scenario(&world, async {
         run_dry(&world).await;
         let (wakes_at, waiting, requests) = (revival(&world).await, parked(&world).await, world.books().requests);
         let report = world.start().run("reviver").await;
         assert_eq!((&report["concurrency"], &report["unparked"]), (&Value::from(0), &Value::from(0)));
         assert_eq!((throttle(&world).await, parked(&world).await), (Some(0), waiting));
         assert_eq!((revival(&world).await, world.books().requests), (wakes_at, requests));
-        world.assert_nobody_lost().await;
+        world.assert_no_player_lost().await;
     });
 }
 
 #[test]
-fn twice_is_as_good_as_once() {
+fn a_second_run_has_no_effect() {
     let world = dry(3);
-    play(&world, async {
+    run_scenario(&world, async {
         run_dry(&world).await;
         world.pass(600).await;
         let fleet = world.start();
@@ -96,7 +96,7 @@ fn twice_is_as_good_as_once() {
         let concurrency = throttle(&world).await.unwrap();
         assert!(concurrency > 0);
         assert_eq!(thrice["concurrency"], concurrency);
-        world.assert_nobody_lost().await;
+        world.assert_no_player_lost().await;
         world.start().run_until_idle().await;
         world.assert_all_served().await;
     });
@@ -105,7 +105,7 @@ fn twice_is_as_good_as_once() {
 #[test]
 fn a_lost_wake_up_is_covered_by_the_sweep() {
     let world = dry(4);
-    play(&world, async {
+    run_scenario(&world, async {
         run_dry(&world).await;
         world.stores.wakeups.cancel(stint_warcraftlogs::FLEET, REVIVE).await.unwrap();
         let began = world.clock.now();
@@ -124,16 +124,16 @@ fn an_upstream_that_is_down_at_the_reset_is_asked_again_but_not_without_pause() 
         let mut setup = Setup::new(5, 60).keys(&[100, 100, 100, 100, 100], 600);
         setup.settings.wcl_call_timeout_seconds = 30;
         let world = setup.build();
-        play(&world, async {
+        run_scenario(&world, async {
             run_dry(&world).await;
-            world.network.break_down(Request::Points, fault);
+            world.network.fail_all(Request::Points, fault);
             let (before, reset) = (world.network.sent(Request::Points), revival(&world).await.unwrap());
             world.start().run_until(after(reset, Duration::from_secs(30 * 60))).await;
             let requests = world.network.sent(Request::Points) - before;
             assert!((5..=240).contains(&requests), "{requests} requests in half an hour of {fault:?}");
             assert_eq!(throttle(&world).await, Some(0));
-            world.assert_nobody_lost().await;
-            world.network.mend();
+            world.assert_no_player_lost().await;
+            world.network.clear_faults();
             let back = world.clock.now();
             world.start().run_until_idle().await;
             assert!(world.clock.now() <= after(back, Duration::from_secs(3_600)), "{fault:?}");
@@ -145,7 +145,7 @@ fn an_upstream_that_is_down_at_the_reset_is_asked_again_but_not_without_pause() 
 #[test]
 fn a_reviver_by_hand_is_a_reviver() {
     let world = dry(6);
-    play(&world, async {
+    run_scenario(&world, async {
         run_dry(&world).await;
         world.stores.wakeups.cancel(stint_warcraftlogs::FLEET, REVIVE).await.unwrap();
         world.pass(610).await;
@@ -163,7 +163,7 @@ fn a_reviver_by_hand_is_a_reviver() {
 #[test]
 fn an_operators_pause_is_not_the_revivers_to_end() {
     let world = dry(7);
-    play(&world, async {
+    run_scenario(&world, async {
         run_dry(&world).await;
         world.stores.throttle.pause(&stint_warcraftlogs::worker("rank-fetcher")).await.unwrap();
         world.start().run_until(after(world.clock.now(), Duration::from_secs(1_300))).await;
@@ -178,7 +178,7 @@ fn an_operators_pause_is_not_the_revivers_to_end() {
 }
 
 #[test]
-fn a_reviver_that_is_killed_at_any_step_leaves_nobody_parked_for_good() {
+fn a_reviver_that_is_killed_at_any_step_leaves_no_message_parked() {
     let lived = killed_at(u64::MAX);
     assert!(lived > 10, "{lived} steps");
     for step in 1..=lived {
@@ -188,8 +188,8 @@ fn a_reviver_that_is_killed_at_any_step_leaves_nobody_parked_for_good() {
 
 fn killed_at(step: u64) -> u64 {
     let world = Setup::new(8, 15).keys(&[90], 60).build();
-    play(&world, async {
-        world.queue_everybody().await;
+    run_scenario(&world, async {
+        world.queue_all().await;
         world.start().run_until(after(world.clock.now(), Duration::from_secs(10))).await;
         assert!(parked(&world).await > 0);
         world.pass(60).await;
@@ -197,7 +197,7 @@ fn killed_at(step: u64) -> u64 {
         life.live(world.start_with(&life).run("reviver")).await;
         // The messages that it had leased are available again.
         world.pass(60).await;
-        world.assert_nobody_lost().await;
+        world.assert_no_player_lost().await;
         // The wake-up is still there, because it has not been completed.
         world.start().run_until_idle().await;
         world.assert_all_served().await;

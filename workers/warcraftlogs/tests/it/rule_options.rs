@@ -8,7 +8,7 @@ use stint_warcraftlogs::model::{PlayerId, RaidRanks};
 use stint_warcraftlogs::rank_queries::Compare;
 use stint_warcraftlogs::store::Rule;
 
-use crate::world::{Request, Setup, World, play, rule, told};
+use crate::world::{FleetWorld, Request, Setup, as_stored, rule, run_scenario};
 
 /// The ranking in these worlds.
 const RANKING: (u32, u32) = (26, 4);
@@ -18,14 +18,14 @@ fn setup(players: u32) -> Setup {
 }
 
 /// The players that a rule finds when it reads all of its pages.
-async fn discovered(world: &World, rule: Rule) -> Vec<PlayerId> {
+async fn discovered(world: &FleetWorld, rule: Rule) -> Vec<PlayerId> {
     world.stores.rules.put(&rule).await.unwrap();
     let report = world.start().run("discover").await;
     assert_eq!(report["finished"], true, "{report}");
     world.discovered().await.into_keys().collect()
 }
 
-fn narrowed(world: &World, narrowed: impl FnOnce(Narrowed) -> Narrowed) -> Vec<PlayerId> {
+fn narrowed(world: &FleetWorld, narrowed: impl FnOnce(Narrowed) -> Narrowed) -> Vec<PlayerId> {
     world.population().discoverable_in(RANKING.0, RANKING.1, narrowed(Narrowed::all(RANKING.1)))
 }
 
@@ -44,10 +44,10 @@ fn each_option_of_a_rule_narrows_the_pages_that_are_read() {
         let world = setup(600).build();
         let rule =
             Rule { id: "0".repeat(24), raid: RANKING.0, difficulty: RANKING.1, start_page: 1, end_page: 9, ..options };
-        let found = play(&world, discovered(&world, rule));
+        let found = run_scenario(&world, discovered(&world, rule));
         assert_eq!(found, narrowed(&world, narrow));
         assert!(!found.is_empty() && seen.insert(found), "each option shows other players");
-        assert_eq!(world.network.sent(Request::World), 0, "only a server has to be asked for");
+        assert_eq!(world.network.sent(Request::FleetWorld), 0, "only a server is looked up");
     }
 }
 
@@ -55,9 +55,9 @@ fn each_option_of_a_rule_narrows_the_pages_that_are_read() {
 fn a_server_is_asked_for_by_its_slug_once_and_paid_for() {
     let world = setup(900).build();
     let (server, region) = (Some("tarren-mill".to_owned()), Some("eu".to_owned()));
-    let found = play(&world, async {
+    let found = run_scenario(&world, async {
         let found = discovered(&world, Rule { server, region, ..rule(1, RANKING, (1, 20)) }).await;
-        world.assert_books_agree().await;
+        world.assert_accounts_agree().await;
         found
     });
     let population = world.population();
@@ -67,12 +67,12 @@ fn a_server_is_asked_for_by_its_slug_once_and_paid_for() {
     };
     let expected = population.discoverable(&[RANKING]).into_iter().filter(lives_there);
     assert_eq!(found, expected.collect::<Vec<_>>());
-    assert_eq!(world.network.sent(Request::World), 1);
+    assert_eq!(world.network.sent(Request::FleetWorld), 1);
     assert!(found.len() > 5 && !world.books().charged.is_zero());
 }
 
 #[test]
-fn a_rule_that_cannot_be_read_rests_with_the_reason() {
+fn an_unsupported_rule_is_paused_with_the_reason() {
     for (options, expected) in [
         (
             Rule { server: Some("atlantis".into()), ..Rule::default() },
@@ -84,7 +84,7 @@ fn a_rule_that_cannot_be_read_rests_with_the_reason() {
         ),
     ] {
         let world = setup(100).build();
-        play(&world, async {
+        run_scenario(&world, async {
             let Rule { server, guild, .. } = options;
             let options = Rule { server, guild, region: Some("EU".into()), ..rule(1, RANKING, (1, 9)) };
             world.stores.rules.put(&options).await.unwrap();
@@ -106,7 +106,7 @@ fn reports_are_read_of_a_region_a_server_or_a_guild() {
         let world = setup.build();
         let rule =
             Rule { id: "0".repeat(24), raid: RANKING.0, difficulty: RANKING.1, start_page: 1, end_page: 99, ..options };
-        let found: BTreeSet<PlayerId> = play(&world, discovered(&world, rule)).into_iter().collect();
+        let found: BTreeSet<PlayerId> = run_scenario(&world, discovered(&world, rule)).into_iter().collect();
         (world, found)
     };
     let (world, all) = found(Rule::default());
@@ -131,15 +131,15 @@ fn reports_are_read_of_a_region_a_server_or_a_guild() {
 }
 
 /// The stored ranks of all players in one raid and difficulty.
-async fn ranks(world: &World, unit: (u32, u32)) -> BTreeMap<PlayerId, RaidRanks> {
+async fn ranks(world: &FleetWorld, unit: (u32, u32)) -> BTreeMap<PlayerId, RaidRanks> {
     let ranked = world.ranked().await.into_iter();
     ranked.filter_map(|(id, player)| Some((id, player.raids.get(&unit.0)?.get(&unit.1)?.clone()))).collect()
 }
 
-fn truth(world: &World, unit: (u32, u32), asking: &Asking) -> BTreeMap<PlayerId, RaidRanks> {
+fn truth(world: &FleetWorld, unit: (u32, u32), asking: &Asking) -> BTreeMap<PlayerId, RaidRanks> {
     let population = world.population();
     let ids = population.discoverable(&[unit]).into_iter();
-    ids.map(|id| (id, told(&population.true_ranks_asked(id, unit.0, unit.1, asking).unwrap()))).collect()
+    ids.map(|id| (id, as_stored(&population.true_ranks_asked(id, unit.0, unit.1, asking).unwrap()))).collect()
 }
 
 #[test]
@@ -150,26 +150,26 @@ fn settings_and_rules_say_how_ranks_are_asked_for() {
     let world = setup.build();
     let fleet = Asking { by_bracket: true, parses: true, ..Asking::default() };
     let of_rule = Asking { metric: Some("hps".into()), partition: Some(1), size: Some(25), ..fleet.clone() };
-    play(&world, async {
+    run_scenario(&world, async {
         let says = Rule { metric: Some("hps".into()), partition: Some(1), size: Some(25), ..rule(1, RANKING, (1, 1)) };
         world.stores.rules.put(&says).await.unwrap();
         world.stores.rules.put(&rule(2, (28, 4), (1, 1))).await.unwrap();
-        world.queue_everybody().await;
+        world.queue_all().await;
         world.start().run_until_idle().await;
         assert_eq!(ranks(&world, RANKING).await, truth(&world, RANKING, &of_rule));
         assert_eq!(ranks(&world, (28, 4)).await, truth(&world, (28, 4), &fleet));
         assert_ne!(truth(&world, RANKING, &fleet), truth(&world, RANKING, &of_rule));
-        world.assert_books_agree().await;
+        world.assert_accounts_agree().await;
     });
 }
 
 #[test]
 fn a_rule_that_is_changed_is_obeyed_a_minute_later() {
     let world = setup(60).build();
-    play(&world, async {
+    run_scenario(&world, async {
         let fleet = world.start();
-        let everybody = world.population().discoverable(&[RANKING]);
-        let (first, second) = (everybody[0], everybody[1]);
+        let all_players = world.population().discoverable(&[RANKING]);
+        let (first, second) = (all_players[0], all_players[1]);
         let at_partition = |partition| Asking { partition: Some(partition), ..Asking::default() };
         for (id, partition) in [(first, 1), (second, 2)] {
             world.stores.rules.put(&Rule { partition: Some(partition), ..rule(1, RANKING, (1, 1)) }).await.unwrap();
@@ -192,12 +192,12 @@ fn several_metrics_are_kept_side_by_side_and_paid_for() {
     for (id, ranks) in &mut expected {
         ranks.metrics.insert("hps".into(), healing[id].clone());
     }
-    play(&world, async {
-        world.queue_everybody().await;
+    run_scenario(&world, async {
+        world.queue_all().await;
         world.start().run_until_idle().await;
         assert_eq!(ranks(&world, RANKING).await, expected);
         // Each metric has its price, and nothing is overspent.
-        world.assert_books_agree().await;
+        world.assert_accounts_agree().await;
     });
 }
 
@@ -206,8 +206,8 @@ fn the_metrics_that_are_the_same_are_kept_once() {
     let mut setup = setup(60);
     setup.settings.ranks.wcl_metric = vec!["default".into(), "dps".into()];
     let world = setup.build();
-    play(&world, async {
-        world.queue_everybody().await;
+    run_scenario(&world, async {
+        world.queue_all().await;
         world.start().run_until_idle().await;
         let stored = ranks(&world, RANKING).await;
         assert!(stored.values().any(|ranks| ranks.metric == "dps" && ranks.metrics.is_empty()));
@@ -218,8 +218,8 @@ fn the_metrics_that_are_the_same_are_kept_once() {
 #[test]
 fn dungeons_keep_score_and_key_level() {
     let world = Setup::new(17, 20).rankings(&[(25, 10)]).build();
-    play(&world, async {
-        world.queue_everybody().await;
+    run_scenario(&world, async {
+        world.queue_all().await;
         world.start().run_until_idle().await;
         let stored = ranks(&world, (25, 10)).await;
         assert_eq!(stored, truth(&world, (25, 10), &Asking::default()));

@@ -1,6 +1,6 @@
 //! The conformance suite of the fleet's stores: every backend passes the same tests, by name.
 //!
-//! A backend implements [`StoreWorld`] and uses `store_suite!` once.
+//! A backend implements [`StoreBackend`] and uses `store_suite!` once.
 
 mod directory;
 mod discovers;
@@ -21,7 +21,7 @@ use jiff::Timestamp;
 use stint_warcraftlogs::store::{Directory, Discovers, Milestones, Players, RefreshResults, Rules, Zones};
 
 /// Empty stores that no other test uses.
-pub(crate) trait StoreWorld {
+pub(crate) trait StoreBackend {
     /// A second call returns another handle to the same rules, as another process would have.
     fn rules(&self) -> Arc<dyn Rules>;
     fn discovers(&self) -> Arc<dyn Discovers>;
@@ -61,49 +61,49 @@ macro_rules! store_suite {
         crate::stores::expand! { rules, $run, $world,
             rules_are_listed_by_raid_difficulty_and_first_page
             a_wrong_rule_is_refused_by_its_fields_name
-            a_rule_keeps_its_options_and_what_nobody_reads
-            a_rule_whose_options_change_begins_anew
+            a_rule_keeps_its_options_and_unknown_fields
+            a_rule_whose_options_change_starts_over
             a_rule_is_removed_once
-            the_rule_that_has_waited_longest_is_lent_first
-            a_rule_on_loan_is_lent_to_nobody_until_its_lease_is_over
+            the_rule_that_has_waited_longest_is_leased_first
+            a_leased_rule_is_not_leased_again_before_its_lease_expires
             a_clock_that_was_ahead_keeps_no_rule_from_others
             progress_is_kept_and_renews_the_lease
             an_old_lease_changes_nothing
             a_finished_rule_has_run_and_has_no_progress
-            a_resting_rule_keeps_its_progress_and_is_left_alone
-            a_rule_whose_pages_change_begins_anew_and_fences_its_discovery
-            a_doubted_rule_rests_with_its_last_run_its_progress_and_the_page
-            a_doubt_without_progress_begins_anew
-            an_accepted_doubt_ends_the_rest_and_is_forgotten_once_the_rule_is_read
+            a_paused_rule_keeps_its_progress_and_is_not_claimed
+            a_rule_whose_pages_change_starts_over_and_fences_its_discovery
+            a_doubted_rule_is_paused_with_its_last_run_its_progress_and_the_page
+            a_doubt_without_progress_starts_over
+            an_accepted_doubt_ends_the_pause_and_is_cleared_once_the_rule_is_read
             a_new_doubt_asks_again_and_other_pages_have_none
-            an_upstream_rests_until_the_later_end_in_every_process
+            an_upstream_is_paused_until_the_later_end_in_every_process
         }
         crate::stores::expand! { discovers, $run, $world,
             what_was_seen_is_merged
-            the_same_twice_changes_nothing
-            pages_show_everybody_once_in_order
+            merging_is_idempotent
+            pages_list_every_player_once_in_order
             documents_are_found_by_id
-            only_what_still_says_the_same_is_handed_over
-            nothing_to_merge_or_hand_over_is_no_error
+            only_unchanged_documents_are_deleted
+            nothing_to_merge_or_mark_as_sent_is_no_error
             an_id_beyond_all_ids_is_refused_by_name
         }
         crate::stores::expand! { freshness, $run, $world,
-            whoever_was_never_fetched_is_due
+            a_player_who_was_never_fetched_is_due
             those_who_are_due_are_shown_once_in_order
-            whoever_is_queued_waits_until_it_is_fetched
+            a_queued_player_waits_until_it_is_fetched
             a_message_is_forgotten_when_no_queue_can_have_it_any_more
             ranks_are_fresh_until_they_have_reached_the_age
             ranks_that_do_not_cover_everything_are_due_at_once
-            whoever_was_dropped_is_fresh_whatever_it_was_discovered_in
-            whoever_was_ranked_after_it_was_dropped_is_covered_by_its_ranks_alone
-            a_player_fetched_before_its_hand_over_does_not_wait
+            a_dropped_player_is_fresh_whatever_it_was_discovered_in
+            a_player_who_was_ranked_after_it_was_dropped_is_covered_by_its_ranks_alone
+            a_player_fetched_before_it_is_marked_as_sent_does_not_wait
             older_ranks_that_are_imported_count_with_their_age
-            whoever_is_discovered_anew_while_it_waits_is_due_when_the_ranks_fall_short
-            nobody_waits_for_a_queue_that_was_purged
+            a_player_discovered_again_while_it_waits_is_due_if_the_ranks_do_not_cover_it
+            no_player_waits_after_the_queue_was_purged
         }
         crate::stores::expand! { zones, $run, $world,
-            a_question_is_claimed_once_and_again_when_its_time_has_come
-            a_frozen_raid_stays_frozen_and_is_not_asked_about_again
+            a_check_is_claimed_once_and_again_when_it_is_due
+            a_frozen_raid_stays_frozen_and_is_not_checked_again
             what_is_frozen_and_fetched_since_is_not_wanted_any_more
             a_claim_says_since_when_the_raid_is_frozen
         }
@@ -111,9 +111,9 @@ macro_rules! store_suite {
             what_came_of_each_raid_and_difficulty_is_known
             a_player_who_lacks_something_still_waits_for_its_message
             what_is_refused_is_not_due_until_the_rule_changes
-            a_rule_that_everyone_is_refused_rests_until_it_is_put_anew
-            a_player_who_is_served_acquits_the_rule
-            a_player_who_was_ranked_before_acquits_the_rule
+            a_rule_refused_to_all_players_is_paused_until_it_is_put_again
+            a_player_who_is_served_clears_the_rule
+            a_player_who_was_ranked_before_clears_the_rule
             a_player_who_is_refused_again_and_again_counts_once
             an_unknown_player_who_is_refused_is_dropped_and_not_asked_again
         }
@@ -124,11 +124,11 @@ macro_rules! store_suite {
         }
         crate::stores::expand! { milestones, $run, $world,
             nothing_is_reached_at_first
-            each_milestone_is_kept_apart_and_the_last_word_holds
+            milestones_are_independent_and_the_last_write_wins
         }
         crate::stores::expand! { refreshed, $run, $world,
-            an_answer_is_found_by_how_it_was_asked_for
-            the_latest_answer_counts_and_old_ones_are_forgotten
+            a_result_is_found_by_how_the_player_was_requested
+            the_latest_result_counts_and_old_ones_are_deleted
         }
         crate::stores::expand! { players, $run, $world,
             a_player_reads_back_as_it_was_stored
@@ -138,7 +138,7 @@ macro_rules! store_suite {
             a_dropped_player_who_is_ranked_again_is_one_no_more
             dropping_keeps_the_ranks_that_are_stored
             of_a_player_from_elsewhere_what_was_updated_last_counts
-            what_is_taken_over_is_new_once_and_the_same_twice
+            importing_twice_changes_nothing
             an_older_player_from_elsewhere_changes_no_standing_and_no_drop
             dropped_players_are_listed_by_id
         }

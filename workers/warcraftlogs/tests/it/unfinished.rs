@@ -13,13 +13,13 @@ use stint_warcraftlogs::model::{PlayerId, RaidsToScrap};
 use stint_warcraftlogs::next_worker::{ALL_FRESH, DUE_AGAIN, LAST_IN_FLIGHT, NEXT_DUE, NEXT_RULE, STILL_IN_FLIGHT};
 use stint_warcraftlogs::store::{Backlog, Discovered, Discovers, Due, Freshness, MilestoneTimes, Page, Pause};
 
-use crate::world::{Setup, World, play};
+use crate::world::{FleetWorld, Setup, run_scenario};
 
 /// Time-out of an invocation.
 const TIME: Duration = Duration::from_secs(900);
 
 /// A collection that is slow to read, or in which no player is wanted any more.
-struct Hindered {
+struct SlowDiscovers {
     inner: Arc<dyn Discovers>,
     clock: ManualClock,
     /// How long reading a page of due players takes.
@@ -30,7 +30,7 @@ struct Hindered {
 }
 
 #[async_trait]
-impl Discovers for Hindered {
+impl Discovers for SlowDiscovers {
     async fn merge(&self, seen: &[Discovered]) -> PortResult<()> {
         self.inner.merge(seen).await
     }
@@ -76,21 +76,21 @@ impl Discovers for Hindered {
 }
 
 /// Runs an aggregator on such a collection, and returns its report and the milestones that it stored.
-async fn aggregate(world: &World, page_takes: Duration, endless: bool, unwanted: bool) -> (Value, MilestoneTimes) {
+async fn aggregate(world: &FleetWorld, page_takes: Duration, endless: bool, unwanted: bool) -> (Value, MilestoneTimes) {
     let inner = world.stores.discovers.clone();
     let mut stores = world.stores.clone();
-    stores.discovers = Arc::new(Hindered { inner, clock: world.clock.clone(), page_takes, endless, unwanted });
+    stores.discovers = Arc::new(SlowDiscovers { inner, clock: world.clock.clone(), page_takes, endless, unwanted });
     let fleet = world.start_on(stores);
     let report = fleet.invoke("aggregator", Event::Manual(Value::Null), TIME).await.unwrap().report;
     (report, world.stores.milestones.reached().await.unwrap())
 }
 
 /// The names of all wake-ups.
-async fn wakeups(world: &World) -> Vec<String> {
+async fn wakeups(world: &FleetWorld) -> Vec<String> {
     world.stores.wakeups.list().await.unwrap().into_iter().map(|wakeup| wakeup.name).collect()
 }
 
-async fn discovered(world: &World) {
+async fn discovered(world: &FleetWorld) {
     world.add_rules(0).await;
     world.start().discover_everything().await;
     for wakeup in wakeups(world).await {
@@ -102,11 +102,11 @@ async fn discovered(world: &World) {
 fn an_aggregator_that_had_no_time_to_look_at_all_or_to_send_is_woken_again() {
     for (page_takes, endless, queued) in [(700, true, 40), (890, false, 0)] {
         let world = Setup::new(5, 40).rankings(&[(26, 4)]).build();
-        play(&world, async {
+        run_scenario(&world, async {
             discovered(&world).await;
             let (report, reached) = aggregate(&world, Duration::from_secs(page_takes), endless, false).await;
             assert_eq!((report["due"].as_u64(), report["queued"].as_u64()), (Some(40), Some(queued)));
-            assert_eq!(reached.aggregated, None, "it has not looked at everybody, or not sent all");
+            assert_eq!(reached.aggregated, None, "it has not read all players, or not sent all");
             assert_eq!(reached.queued.is_some(), queued > 0);
             world.start().run("discover").await;
             assert!(wakeups(&world).await.contains(&ALL_FRESH.to_owned()));
@@ -119,7 +119,7 @@ fn an_aggregator_that_had_no_time_to_look_at_all_or_to_send_is_woken_again() {
 #[test]
 fn nothing_is_queued_where_nothing_was_sent() {
     let world = Setup::new(5, 40).rankings(&[(26, 4)]).build();
-    play(&world, async {
+    run_scenario(&world, async {
         discovered(&world).await;
         let (report, reached) = aggregate(&world, Duration::ZERO, false, true).await;
         assert_eq!((report["due"].as_u64(), report["queued"].as_u64()), (Some(40), Some(0)));
@@ -131,7 +131,7 @@ fn nothing_is_queued_where_nothing_was_sent() {
 #[test]
 fn a_discovery_never_sets_the_wake_up_that_has_started_it() {
     let world = Setup::new(5, 40).rankings(&[(26, 4)]).build();
-    play(&world, async {
+    run_scenario(&world, async {
         world.add_rules(0).await;
         let fleet = world.start();
         let rule = world.stores.rules.list().await.unwrap().documents.remove(0).rule.id;
@@ -155,7 +155,7 @@ fn a_discovery_never_sets_the_wake_up_that_has_started_it() {
         assert_eq!(run(DUE_AGAIN).await, [NEXT_DUE]);
         world.pass(24 * 3600).await;
         let claim = world.stores.rules.claim_due(Timestamp::MAX, TIME).await.unwrap().unwrap();
-        let pause = Pause { until: after(world.clock.now(), TIME), reason: "the site turned discovery away".into() };
+        let pause = Pause { until: after(world.clock.now(), TIME), reason: "the site refused the request".into() };
         world.stores.rules.give_back(&claim, Some(pause)).await.unwrap();
         assert_eq!(run(NEXT_DUE).await, [DUE_AGAIN]);
     });
@@ -164,8 +164,8 @@ fn a_discovery_never_sets_the_wake_up_that_has_started_it() {
 #[test]
 fn an_aggregator_never_sets_the_wake_up_that_has_started_it() {
     let world = Setup::new(5, 1).build();
-    play(&world, async {
-        world.queue_everybody().await;
+    run_scenario(&world, async {
+        world.queue_all().await;
         let in_flight = world.stores.queue.receive(10).await.unwrap();
         assert_eq!(in_flight.len(), 1);
         let fleet = world.start();

@@ -13,10 +13,10 @@ use stint_warcraftlogs::player_ref::{PlayerName, PlayerRef};
 use stint_warcraftlogs::rank_fetcher::RankFetcher;
 use stint_warcraftlogs::store::{DropReason, REFUSALS_IN_A_ROW};
 
-use crate::world::{Life, Request, Setup, Stores, World, play};
+use crate::world::{FleetWorld, Life, Request, Setup, Stores, run_scenario};
 
 /// Queues players with their raids, and a raid that does not exist.
-async fn queue_with_a_wrong_raid(world: &World, ids: &[PlayerId]) {
+async fn queue_with_a_wrong_raid(world: &FleetWorld, ids: &[PlayerId]) {
     for id in ids {
         let mut raids = world.raids_of(*id);
         raids.insert(99, 1);
@@ -31,22 +31,22 @@ fn counting(setup: Setup, faults: SectionFaults) -> Setup {
 }
 
 /// One batch at a time.
-fn one_at_a_time(mut setup: Setup) -> World {
+fn one_at_a_time(mut setup: Setup) -> FleetWorld {
     setup.settings.concurrency_limit = 1;
     let world = setup.build();
     futures::executor::block_on(world.stores.throttle.set(&stint_warcraftlogs::worker("rank-fetcher"), 1)).unwrap();
     world
 }
 
-fn ranked(world: &World, count: usize) -> Vec<PlayerId> {
+fn ranked(world: &FleetWorld, count: usize) -> Vec<PlayerId> {
     let population = world.population();
     population.with_fate(population.rankings(), Fate::Ranked).into_iter().take(count).collect()
 }
 
 #[test]
-fn what_comes_is_stored_and_what_is_refused_is_asked_for_no_more() {
+fn results_are_stored_and_refused_units_are_not_requested_again() {
     let world = one_at_a_time(Setup::new(41, 200).rankings(&[(26, 4)]));
-    play(&world, async {
+    run_scenario(&world, async {
         let ids = ranked(&world, 100);
         queue_with_a_wrong_raid(&world, &ids).await;
         let fleet = world.start();
@@ -61,16 +61,16 @@ fn what_comes_is_stored_and_what_is_refused_is_asked_for_no_more() {
         world.pass(60).await;
         world.queue(ids[0], RaidsToScrap::one(99, 1)).await;
         world.start().run_until_idle().await;
-        assert_eq!(world.network.sent(Request::Ranks), calls, "nothing is left to be asked for");
+        assert_eq!(world.network.sent(Request::Ranks), calls, "nothing is left to request");
     });
 }
 
 #[test]
-fn a_rule_that_is_refused_to_everyone_rests_until_it_is_changed_and_nothing_waits_for_it() {
+fn a_rule_refused_to_all_players_is_paused_until_it_is_changed_and_nothing_waits_for_it() {
     let mut setup = Setup::new(42, 150).rankings(&[(26, 4), (28, 4)]);
     setup.options.sections.refused = vec![(28, 4)];
     let world = one_at_a_time(setup);
-    play(&world, async {
+    run_scenario(&world, async {
         world.add_rules(0).await;
         let fleet = world.start();
         fleet.discover_everything().await;
@@ -87,9 +87,9 @@ fn a_rule_that_is_refused_to_everyone_rests_until_it_is_changed_and_nothing_wait
             assert!(!player.raids.contains_key(&28), "nothing is stored of what is refused");
         }
         let dropped = world.dropped().await;
-        let only_there = world.everybody().into_iter().filter(|id| world.raids_of(*id) == RaidsToScrap::one(28, 4));
+        let only_there = world.all_players().into_iter().filter(|id| world.raids_of(*id) == RaidsToScrap::one(28, 4));
         let refused = only_there.filter(|id| dropped.get(id) == Some(&DropReason::Refused)).count();
-        assert!(refused > 0, "who was not asked for at all has a fate too");
+        assert!(refused > 0, "a player that was not requested has an outcome too");
 
         // A day later the other rule is read again, and its players are fetched.
         world.pass(25 * 3_600).await;
@@ -114,7 +114,7 @@ fn a_rule_that_is_refused_to_everyone_rests_until_it_is_changed_and_nothing_wait
 #[test]
 fn what_only_some_players_are_refused_is_no_fault_of_the_rule() {
     let world = one_at_a_time(Setup::new(43, 200).rankings(&[(26, 4)]));
-    play(&world, async {
+    run_scenario(&world, async {
         let ids = ranked(&world, 30);
         world.queue(ids[0], RaidsToScrap::one(26, 7)).await;
         for id in &ids[..REFUSALS_IN_A_ROW as usize - 1] {
@@ -124,13 +124,13 @@ fn what_only_some_players_are_refused_is_no_fault_of_the_rule() {
         let calls = world.network.sent(Request::Ranks);
         world.queue(ids[20], RaidsToScrap::one(26, 7)).await;
         world.start().run_until_idle().await;
-        assert_eq!(world.network.sent(Request::Ranks), calls + 1, "another player is asked for all the same");
+        assert_eq!(world.network.sent(Request::Ranks), calls + 1, "another player is requested nevertheless");
         assert_eq!(world.dead_letters().await, []);
     });
 }
 
 #[test]
-fn partial_errors_lose_no_player_and_buy_nothing_twice() {
+fn partial_errors_lose_no_player_and_pay_for_nothing_twice() {
     for faults in [
         SectionFaults { failed: 20, ..SectionFaults::default() },
         SectionFaults { absent: 20, ..SectionFaults::default() },
@@ -138,13 +138,13 @@ fn partial_errors_lose_no_player_and_buy_nothing_twice() {
     ] {
         let setup = Setup::new(44, 600).keys(&[900, 700], 60);
         let world = counting(setup, faults.clone()).build();
-        play(&world, async {
-            world.queue_everybody().await;
+        run_scenario(&world, async {
+            world.queue_all().await;
             let fleet = world.start();
             fleet.run_until_idle().await;
             world.assert_all_served().await;
             let books = world.books();
-            let wanted: usize = world.everybody().iter().map(|id| world.raids_of(*id).len()).sum();
+            let wanted: usize = world.all_players().iter().map(|id| world.raids_of(*id).len()).sum();
             assert_eq!((books.sections, books.sections_again), (wanted as u64, 0), "{faults:?}");
             assert!(fleet.totals().released > 0, "some messages came back");
         });
@@ -152,10 +152,10 @@ fn partial_errors_lose_no_player_and_buy_nothing_twice() {
 }
 
 #[test]
-fn a_section_that_never_comes_ends_among_the_dead_letters_and_all_others_are_bought_once() {
+fn a_section_that_never_comes_is_dead_lettered_and_all_others_are_paid_for_once() {
     let setup = Setup::new(45, 30).rankings(&[(26, 4), (26, 5)]);
     let world = counting(setup, SectionFaults::default()).build();
-    play(&world, async {
+    run_scenario(&world, async {
         let population = world.population();
         let both = ranked(&world, 30).into_iter().find(|id| population.pairs_of(*id).len() == 2).unwrap();
         world.queue(both, world.raids_of(both)).await;
@@ -164,7 +164,7 @@ fn a_section_that_never_comes_ends_among_the_dead_letters_and_all_others_are_bou
         let dead = world.dead_letters().await;
         assert_eq!(dead.len(), 1);
         let reason =
-            "raid 26 in difficulty 4: the answer has no ranks; raid 26 in difficulty 5: the answer has no ranks";
+            "raid 26 in difficulty 4: the response has no ranks; raid 26 in difficulty 5: the response has no ranks";
         assert!(dead[0].receive_count == 5 && dead[0].reason.ends_with(reason), "{dead:?}");
         world.upstream().set_section_faults(SectionFaults { counted: true, ..SectionFaults::default() });
         world.stores.queue.redrive().await.unwrap();
@@ -180,7 +180,7 @@ fn a_player_by_name_of_whom_something_is_missing_goes_on_by_id() {
         let mut setup = counting(Setup::new(46, 60), SectionFaults { failed: 300, ..SectionFaults::default() });
         setup.options.shares = Shares { transferred, ..Shares::NONE };
         let world = setup.build();
-        play(&world, async {
+        run_scenario(&world, async {
             let ids = ranked(&world, 12);
             let mut asked = 0;
             for id in &ids {
@@ -206,11 +206,11 @@ fn the_answer_behind_a_text_is_used_and_costs_no_second_call() {
         );
         setup.options.shares = Shares { never_classed: 100, ..Shares::NONE };
         let world = setup.build();
-        play(&world, async {
-            world.queue_everybody().await;
+        run_scenario(&world, async {
+            world.queue_all().await;
             world.start().run_until_idle().await;
             world.assert_all_served().await;
-            assert_eq!(world.network.sent(Request::Ranks), world.everybody().len().div_ceil(5));
+            assert_eq!(world.network.sent(Request::Ranks), world.all_players().len().div_ceil(5));
             assert_eq!(world.books().sections_again, 0);
         });
     }
@@ -219,7 +219,7 @@ fn the_answer_behind_a_text_is_used_and_costs_no_second_call() {
 #[test]
 fn a_message_whose_player_was_fetched_meanwhile_costs_no_call() {
     let world = one_at_a_time(Setup::new(47, 60));
-    play(&world, async {
+    run_scenario(&world, async {
         let ids = ranked(&world, 6);
         for id in ids.iter().chain(&ids) {
             world.queue(*id, world.raids_of(*id)).await;
@@ -242,7 +242,7 @@ fn a_message_whose_player_was_fetched_meanwhile_costs_no_call() {
 #[test]
 fn a_player_who_was_fetched_of_something_else_is_asked_for_what_is_missing() {
     let world = counting(Setup::new(48, 200), SectionFaults::default()).build();
-    play(&world, async {
+    run_scenario(&world, async {
         let many = ranked(&world, 100);
         let id = many.into_iter().find(|id| world.raids_of(*id).len() >= 3).unwrap();
         let units: Vec<(u32, u32)> = world.raids_of(id).units().collect();
@@ -264,8 +264,8 @@ fn a_store_that_takes_nothing_stops_the_calls_and_nothing_that_was_paid_for_is_l
     let mut setup = counting(Setup::new(49, 400), SectionFaults::default());
     setup.settings.concurrency_limit = 8;
     let world = setup.build();
-    play(&world, async {
-        world.queue_everybody().await;
+    run_scenario(&world, async {
+        world.queue_all().await;
         let clock = world.clock.clone();
         let (gone, back) = (world.at(1), world.at(201));
         let life = Life::failing_while(move || {
@@ -296,7 +296,7 @@ fn a_store_that_takes_nothing_stops_the_calls_and_nothing_that_was_paid_for_is_l
 #[test]
 fn an_invocation_by_hand_is_told_what_is_refused() {
     let world = Setup::new(50, 60).build();
-    play(&world, async {
+    run_scenario(&world, async {
         let id = ranked(&world, 1)[0];
         let mut raids = world.raids_of(id);
         raids.insert(99, 1);

@@ -9,9 +9,9 @@ use stint_standins::warcraftlogs::{Fate, Shares, Spoilt};
 use stint_warcraftlogs::budget::{BATCH, BudgetStrategy, REVIVE};
 use stint_warcraftlogs::message::QUEUE;
 
-use crate::world::{Fault, Life, Process, Request, Setup, Stores, World, play};
+use crate::world::{Fault, FleetWorld, Life, Process, Request, Setup, Stores, run_scenario};
 
-fn world(limit: u64) -> World {
+fn world(limit: u64) -> FleetWorld {
     let mut setup = Setup::new(21, 10).keys(&[limit], 600);
     setup.settings.budget_strategy = BudgetStrategy::WorstCase;
     setup.settings.concurrency_limit = 3;
@@ -19,14 +19,14 @@ fn world(limit: u64) -> World {
 }
 
 /// One invocation with a batch of one player and difficulty.
-async fn fetch_one(world: &World, fleet: &Process) -> Result<Outcome, WorkerError> {
-    let id = world.everybody()[0];
+async fn fetch_one(world: &FleetWorld, fleet: &Process) -> Result<Outcome, WorkerError> {
+    let id = world.all_players()[0];
     let unit = world.raids_of(id).units().next().unwrap();
     let message = serde_json::json!({ "id": id, "raids": { unit.0.to_string(): [unit.1] } });
     fleet.invoke("rank-fetcher", Event::Manual(message), Duration::from_secs(120)).await
 }
 
-async fn concurrency(world: &World) -> Option<u32> {
+async fn concurrency(world: &FleetWorld) -> Option<u32> {
     world.stores.throttle.read(&stint_warcraftlogs::worker("rank-fetcher")).await.unwrap().set
 }
 
@@ -34,7 +34,7 @@ async fn concurrency(world: &World) -> Option<u32> {
 fn a_key_that_covers_the_worst_case_is_used() {
     // One unit of 5 points, three fetchers: 15.
     let world = world(15);
-    play(&world, async {
+    run_scenario(&world, async {
         let fleet = world.start();
         let outcome = fetch_one(&world, &fleet).await.unwrap();
         assert_eq!((&outcome.report["ranked"], concurrency(&world).await), (&Value::from(1), None));
@@ -44,7 +44,7 @@ fn a_key_that_covers_the_worst_case_is_used() {
 #[test]
 fn each_refusal_is_an_error_and_one_less_concurrency_and_at_0_the_reviver_is_scheduled() {
     let world = world(4);
-    play(&world, async {
+    run_scenario(&world, async {
         let fleet = world.start();
         for left in [2, 1, 0] {
             let wakeups = world.stores.wakeups.list().await.unwrap();
@@ -67,7 +67,7 @@ fn each_refusal_is_an_error_and_one_less_concurrency_and_at_0_the_reviver_is_sch
 #[test]
 fn the_reviver_restores_the_limit_whatever_the_keys_say() {
     let world = world(4);
-    play(&world, async {
+    run_scenario(&world, async {
         let fleet = world.start();
         while concurrency(&world).await != Some(0) {
             assert!(fetch_one(&world, &fleet).await.is_err());
@@ -83,33 +83,33 @@ fn the_reviver_restores_the_limit_whatever_the_keys_say() {
 #[test]
 fn what_was_parked_before_the_strategy_was_changed_goes_back_to_its_queue() {
     let mut world = Setup::new(23, 40).keys(&[120], 600).build();
-    play(&world, async {
-        world.queue_everybody().await;
+    run_scenario(&world, async {
+        world.queue_all().await;
         world.start().run_until(after(world.clock.now(), Duration::from_secs(60))).await;
     });
     world.settings.budget_strategy = BudgetStrategy::WorstCase;
-    play(&world, async {
+    run_scenario(&world, async {
         let parked = world.stores.pool.count_parked(QUEUE).await.unwrap();
         let waiting = world.stores.queue.counts().await.unwrap().visible;
         assert!(parked > 10, "{parked} are parked");
         assert_eq!(world.start().run("reviver").await["unparked"], parked);
         assert_eq!(world.stores.pool.count_parked(QUEUE).await.unwrap(), 0);
         assert_eq!(world.stores.queue.counts().await.unwrap().visible, waiting + parked);
-        world.assert_nobody_lost().await;
+        world.assert_no_player_lost().await;
     });
 }
 
 #[test]
-fn a_queue_is_served_as_long_as_the_keys_are_rich() {
+fn a_queue_is_served_while_the_keys_have_points() {
     let mut setup = Setup::new(22, 30).odd_players().keys(&[10_000], 600);
     setup.settings.budget_strategy = BudgetStrategy::WorstCase;
     setup.settings.concurrency_limit = 3;
     let world = setup.build();
-    play(&world, async {
-        world.queue_everybody().await;
+    run_scenario(&world, async {
+        world.queue_all().await;
         world.start().run_until_idle().await;
         // The accounts are not checked: this strategy records no holds.
-        world.assert_fates(&world.asked_of(&world.everybody())).await;
+        world.assert_outcomes(&world.asked_of(&world.all_players())).await;
     });
 }
 
@@ -120,7 +120,7 @@ fn no_call_is_begun_that_could_be_cut_off() {
     setup.options.shares = Shares { never_classed: 200, ..Shares::NONE };
     setup.options.sections.spoilt = Some(Spoilt::TextOnly);
     let world = setup.build();
-    play(&world, async {
+    run_scenario(&world, async {
         let population = world.population();
         let fate = |fate, count| population.with_fate(population.rankings(), fate).into_iter().take(count);
         for id in fate(Fate::Ranked, 4).chain(fate(Fate::NeverClassed, 1)) {
@@ -139,7 +139,7 @@ fn asked_of_the_pool(keys: usize) -> u64 {
     let mut setup = Setup::new(24, 10).keys(&vec![1_000; keys], 600);
     setup.settings.budget_strategy = BudgetStrategy::WorstCase;
     let (world, life) = (setup.build(), Life::endless());
-    play(&world, async {
+    run_scenario(&world, async {
         let stores = Stores { pool: world.stores.within(&life).pool, ..world.stores.clone() };
         fetch_one(&world, &world.start_on(stores)).await.unwrap();
     });
@@ -148,6 +148,6 @@ fn asked_of_the_pool(keys: usize) -> u64 {
 }
 
 #[test]
-fn another_key_is_one_more_reading_and_no_more_looks_at_the_pool() {
+fn another_key_adds_one_reading_and_no_pool_calls() {
     assert_eq!(asked_of_the_pool(5) - asked_of_the_pool(2), 3);
 }

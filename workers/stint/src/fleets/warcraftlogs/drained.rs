@@ -148,7 +148,7 @@ fn refused(rules: &[RuleStatus]) -> Option<String> {
     let until_changed = rules.iter().filter_map(|status| {
         let pause = status.pause.as_ref().filter(|pause| pause.is_until_changed())?;
         let Rule { raid, difficulty, .. } = &status.rule;
-        Some(format!("raid {raid} in difficulty {difficulty} rests until its rule is changed: {}", pause.reason))
+        Some(format!("raid {raid} in difficulty {difficulty} is paused until its rule is changed: {}", pause.reason))
     });
     let reasons = BTreeSet::from_iter(until_changed);
     (!reasons.is_empty()).then(|| Vec::from_iter(reasons).join("; "))
@@ -159,8 +159,9 @@ async fn upstream_pause(stores: &Stores, settings: &Settings, now: Timestamp) ->
     let asked = upstream(settings);
     let pauses = stores.rules.upstreams().await?;
     let pause = pauses.into_iter().find(|pause| pause.upstream == asked && pause.pause.until > now);
-    Ok(pause
-        .map(|UpstreamPause { upstream, pause }| format!("{upstream} rests until {}: {}", pause.until, pause.reason)))
+    Ok(pause.map(|UpstreamPause { upstream, pause }| {
+        format!("{upstream} is paused until {}: {}", pause.until, pause.reason)
+    }))
 }
 
 /// Returns whether any player is to be queued. A document that cannot be read is skipped, as in the aggregator.

@@ -56,7 +56,7 @@ fn a_raid_and_difficulty_that_does_not_come_leaves_the_others_of_the_player_alon
     let path = r#"[{"message":"boom","path":["characterData","c7","r26d5"]}]"#;
     let somewhere = r#"[{"message":"boom"}]"#;
     for (scalar, errors, reason) in [
-        ("null", "null", "the answer has no ranks"),
+        ("null", "null", "the response has no ranks"),
         ("null", path, "the upstream says: boom"),
         (RANKS, path, "the upstream says: boom"),
         ("null", somewhere, "the upstream says: boom"),
@@ -97,7 +97,8 @@ fn a_player_of_whom_nothing_comes_fails_with_every_reason() {
     let character = CHARACTER.replace(r#""r26d4""#, r#""r26d5":null,"other""#);
     let body = format!(r#"{{"data":{{"characterData":{{"c7":{character}}}}}}}"#);
     let outcomes = ranks(body.as_bytes(), &asked(&[7], &[(26, 4), (26, 5)]), Timestamp::UNIX_EPOCH).unwrap().outcomes;
-    let reason = "raid 26 in difficulty 4: the answer has no ranks; raid 26 in difficulty 5: the answer has no ranks";
+    let reason =
+        "raid 26 in difficulty 4: the response has no ranks; raid 26 in difficulty 5: the response has no ranks";
     assert_eq!(outcomes, [CharacterOutcome::Failed(reason.into())]);
 }
 
@@ -112,7 +113,7 @@ fn a_player_who_hides_its_ranks_is_told_from_one_whose_arguments_are_refused() {
 }
 
 #[test]
-fn a_null_beside_an_error_that_names_nobody_is_not_an_unknown_character() {
+fn a_null_with_an_unspecific_error_is_not_an_unknown_character() {
     for path in ["", r#","path":["characterData"]"#, r#","path":[]"#, r#","path":null"#, r#","path":"odd""#] {
         let body = format!(
             r#"{{"data":{{"characterData":{{"c7":{CHARACTER},"c8":null}}}},
@@ -136,9 +137,10 @@ fn a_character_that_cannot_be_read_leaves_the_others_alone() {
 }
 
 #[test]
-fn whoever_was_asked_for_by_name_is_known_by_its_canonical_id() {
+fn a_player_requested_by_name_gets_its_canonical_id() {
     let named = |name| PlayerRef::Named(PlayerName::new(name, "tarren-mill", "EU").unwrap());
-    let asked = [named("Ånn"), named("Nobody")].map(|player_ref| CharacterRequest { player_ref, units: vec![(26, 4)] });
+    let asked =
+        [named("Ånn"), named("Missing")].map(|player_ref| CharacterRequest { player_ref, units: vec![(26, 4)] });
     let character = CHARACTER.replace(r#""canonicalID":7"#, r#""canonicalID":8"#);
     let body = format!(r#"{{"data":{{"characterData":{{"n0":{character},"n1":null}}}}}}"#);
     let outcomes = ranks(body.as_bytes(), &asked, Timestamp::UNIX_EPOCH).unwrap().outcomes;
@@ -202,11 +204,11 @@ fn an_answer_is_read_whatever_its_counter_says() {
 }
 
 #[test]
-fn what_is_no_answer_is_an_error() {
+fn an_invalid_response_is_an_error() {
     let error = |body: &str| ranks(body.as_bytes(), &asked(&[7], &[(26, 4)]), Timestamp::UNIX_EPOCH).unwrap_err();
     for body in ["<html>Bad gateway</html>", "<script>{var a}</script>", "[1]", "{\"data\":", r#"{"data":null}"#] {
         error(body);
     }
     let refused = error(r#"{"errors":[{"message":"Syntax Error"}]}"#).to_string();
-    assert_eq!(refused, "cannot read the answer: the upstream says: Syntax Error");
+    assert_eq!(refused, "cannot decode the response: the upstream says: Syntax Error");
 }

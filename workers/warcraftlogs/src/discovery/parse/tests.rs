@@ -24,7 +24,7 @@ fn link(href: &str) -> String {
 fn page(rows: &str) -> String {
     format!(
         r#"<html><body><a href="/character/id/1">you</a><table id="t"><tbody>{rows}</tbody></table>
-        <a href="/character/id/2">somebody else</a></body></html>"#
+        <a href="/character/id/2">another character</a></body></html>"#
     )
 }
 

@@ -195,7 +195,7 @@ mod tests {
         }
 
         #[test]
-        fn no_text_makes_a_reader_fail_but_by_saying_so(text in vec(0u8..=255, 0..40)) {
+        fn no_input_panics_the_decoder(text in vec(0u8..=255, 0..40)) {
             if let Some(mut state) = State::new(&text) {
                 for _ in 0..100 {
                     let slot = state.slot(8);

@@ -193,7 +193,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_class_and_plain_bits_say_every_number(number in 0u64..1 << 34) {
+        fn a_class_and_plain_bits_encode_every_number(number in 0u64..1 << 34) {
             let (class, bits) = class_of(number);
             let (lowest, same) = lowest_of(class).unwrap();
             prop_assert_eq!(bits, same);

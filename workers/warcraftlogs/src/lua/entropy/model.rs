@@ -226,7 +226,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_value_that_was_seen_can_be_said(values in vec(0u64..2_000, 1..400), huge in 0u64..1 << 50, bits in 1u32..10) {
+        fn every_counted_value_can_be_encoded(values in vec(0u64..2_000, 1..400), huge in 0u64..1 << 50, bits in 1u32..10) {
             let mut values = values;
             values.push(huge);
             let model = model(&values, bits);
@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_that_is_always_there_costs_nothing() {
+    fn a_constant_value_costs_no_digits() {
         let model = model(&[7; 1_000], 8);
         let mut steps = Vec::new();
         for _ in 0..1_000 {

@@ -157,7 +157,7 @@ impl Call {
         self.state = State::Responded(sent?);
         match &mut self.state {
             State::Responded(response) => Ok(response),
-            _ => Err(io::Error::other("the call has no answer")),
+            _ => Err(io::Error::other("the call has no response")),
         }
     }
 
@@ -173,7 +173,7 @@ impl Call {
                 let sent = self.session.wait(async { sender.send(piece).await.map_err(io::Error::other) });
                 if sent.is_err() && sender.is_closed() { self.response().map(drop) } else { sent }
             }
-            State::Responded(_) => Err(io::Error::other("the server answers before it was asked")),
+            State::Responded(_) => Err(io::Error::other("the server responded before the request was complete")),
             State::Failed => Err(io::Error::other("the call has failed before")),
         }
     }
@@ -229,7 +229,7 @@ impl ResponseBody {
             StatusCode::OK if is_expected => {
                 Ok(ResponseBody { session: session.clone(), response, meter, piece: Bytes::new() })
             }
-            StatusCode::OK => Err(io::Error::other("what answers there is no git server")),
+            StatusCode::OK => Err(io::Error::other("the address is not a git server")),
             status => Err(io::Error::other(refusal(status, &response))),
         }
     }

@@ -95,7 +95,7 @@ impl Pack {
                     pack.part = Part::End;
                     Ok(())
                 })?,
-                Part::End => return Err(io::Error::other("it sends more than the pack that it was asked for")),
+                Part::End => return Err(io::Error::other("it sends more than the requested pack")),
             };
         }
         Ok(())
@@ -117,7 +117,7 @@ impl Pack {
         let end = bytes.iter().position(|byte| byte & 0x80 == 0).map(|last| last + 1);
         let length = self.gathered.len() + end.unwrap_or(bytes.len());
         if length > DIGITS {
-            return Err(damaged("a number of it is too long"));
+            return Err(damaged("a number is too long"));
         }
         self.gather(bytes, if end.is_some() { length } else { DIGITS + 1 }, done)
     }
@@ -129,7 +129,7 @@ impl Pack {
                 self.go_on();
                 Ok(())
             }
-            _ => Err(damaged("it does not begin like one")),
+            _ => Err(damaged("it has no pack header")),
         }
     }
 
@@ -149,7 +149,7 @@ impl Pack {
             1..=4 => Part::Content(Content::Other, size),
             DELTA_BY_OFFSET => Part::Offset(size),
             DELTA_BY_ID => Part::Id(size),
-            _ => return Err(damaged("an object of it is of no kind")),
+            _ => return Err(damaged("an object has an unknown type")),
         };
         Ok(())
     }
@@ -200,7 +200,7 @@ impl Pack {
                 return Ok(Content::Other);
             }
             if self.gathered.len() > 2 * DIGITS {
-                return Err(damaged("a number of it is too long"));
+                return Err(damaged("a number is too long"));
             }
         }
         Ok(Content::DeltaHead)

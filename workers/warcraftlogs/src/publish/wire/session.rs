@@ -104,7 +104,7 @@ impl Session {
             match select(pin!(work), select(silence, deadline)).await {
                 Either::Left((done, _)) => done,
                 Either::Right((Either::Left(_), _)) => Err(io::Error::other(format!(
-                    "timed out: nothing came or went for {} s (GIT_TIMEOUT_SECONDS)",
+                    "timed out: no data for {} s (GIT_TIMEOUT_SECONDS)",
                     self.limits.silence.as_secs_f64()
                 ))),
                 Either::Right((Either::Right(_), _)) => Err(io::Error::other(self.over())),

@@ -79,7 +79,7 @@ impl Discovers for MongoStore {
         let still_says =
             |document: &&Document| discovered((*document).clone()).is_ok_and(|stored| sent.contains(&stored));
         let statements: Vec<Document> = stored.iter().filter(still_says).map(|said| delete(as_seen(said))).collect();
-        self.mongo.delete_all(DISCOVERS, &statements, "hand queued players over").await
+        self.mongo.delete_all(DISCOVERS, &statements, "mark players as sent").await
     }
 
     async fn forget_queued(&self) -> PortResult<()> {

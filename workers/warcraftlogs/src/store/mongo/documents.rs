@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn what_makes_no_sense_is_said_by_its_field() {
+    fn a_decoding_error_names_the_field() {
         let document = doc! { "_id": 7, "name": "Ånn", "server": { "name": 5 } };
         assert!(read::<Player>(document).unwrap_err().starts_with("server.name: invalid type"));
         let document = doc! { "_id": 7, "server": { "name": Bson::MaxKey } };

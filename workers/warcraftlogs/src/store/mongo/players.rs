@@ -40,7 +40,7 @@ impl Players for MongoStore {
         self.write_players(fetched).await?;
         let players = fetched.iter().map(|fetched| &fetched.player);
         let returned: Vec<Document> = players.map(|player| delete(doc! { "_id": id(player.id) })).collect();
-        self.mongo.delete_all(DROPPED, &returned, "take players back who were dropped").await?;
+        self.mongo.delete_all(DROPPED, &returned, "restore dropped players").await?;
         self.record_fetched(fetched.iter().map(came)).await?;
         self.count_refusals(&refused, fetched).await
     }

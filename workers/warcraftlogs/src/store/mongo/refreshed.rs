@@ -30,12 +30,12 @@ impl RefreshResults for MongoStore {
             Ok(upsert(doc! { "_id": key(&latest_result.player_ref) }, set))
         };
         let statements = results.iter().map(keep).collect::<PortResult<Vec<Document>>>()?;
-        self.mongo.update_all(ANSWERS, &statements, "keep what became of a refresh").await
+        self.mongo.update_all(ANSWERS, &statements, "store the result of a refresh").await
     }
 
     async fn latest_result(&self, player_ref: &PlayerRef) -> PortResult<Option<RefreshResult>> {
         let filter = doc! { "_id": key(player_ref) };
-        let found = self.mongo.find(ANSWERS, filter, doc! {}, 1, "read what became of a refresh").await?;
+        let found = self.mongo.find(ANSWERS, filter, doc! {}, 1, "read the result of a refresh").await?;
         Ok(found.first().and_then(|document| {
             let result: RefreshOutcome = read(document.get_document("result").ok()?.clone()).ok()?;
             Some(RefreshResult { player_ref: player_ref.clone(), at: instant(document.get("at"))?, result })

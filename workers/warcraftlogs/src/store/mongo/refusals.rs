@@ -93,7 +93,7 @@ impl MongoStore {
 
     /// Whether any player has ranks in a raid and difficulty. Queried once, when it is refused for the first time.
     async fn was_served(&self, unit: Unit) -> PortResult<bool> {
-        let what = "look whether any player was served";
+        let what = "check for a served player";
         let served = doc! { field(unit): { "$type": "date" } };
         let ranked = doc! { ranks(unit): { "$exists": true } };
         for (collection, filter) in [(STANDINGS, served), (PLAYERS, ranked)] {
@@ -107,7 +107,7 @@ impl MongoStore {
     /// For a new rule: what the upstream refused of its raid and difficulty is requested again. Players are written
     /// first: if the process exits after them, the count is still there for the next try.
     pub(super) async fn forget_refusals(&self, unit: Unit) -> PortResult<()> {
-        let what = "forget what was refused";
+        let what = "delete the refusals";
         let key = doc! { "_id": key(unit) };
         if self.mongo.find(REFUSALS, key.clone(), doc! {}, 1, what).await?.is_empty() {
             return Ok(());

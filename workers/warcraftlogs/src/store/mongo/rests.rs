@@ -32,7 +32,7 @@ impl MongoStore {
             None => unset.insert("pass", ""),
         };
         let change = doc! { "$set": set, "$unset": unset };
-        let what = "keep what is doubted of a discovery rule";
+        let what = "store the doubt about a discovery rule";
         self.change_progress(object_id(&claim.rule.id)?, claim.lease, change, what).await
     }
 
@@ -41,12 +41,12 @@ impl MongoStore {
         let doubted = doc! { "_id": id, "doubt": { "$exists": true } };
         let accept = doc! { "$set": { "accepted": true }, "$unset": { "resting": "" } };
         let accepted = self.mongo.collection(PROGRESS).update_one(doubted, accept).await;
-        let accepted = accepted.map_err(|error| explain("accept what is doubted of a discovery rule", &error))?;
+        let accepted = accepted.map_err(|error| explain("accept the doubt about a discovery rule", &error))?;
         Ok(accepted.matched_count > 0)
     }
 
     pub(super) async fn list_upstreams(&self) -> PortResult<Vec<UpstreamPause>> {
-        let what = "list the upstreams that rest";
+        let what = "list the paused upstreams";
         let pauses = self.mongo.find(RESTS, doc! {}, doc! { "_id": 1 }, usize::MAX, what).await?;
         Ok(pauses.iter().filter_map(pause).collect())
     }
@@ -58,13 +58,13 @@ impl MongoStore {
         let begin = doc! { "$set": { "until": until, "reason": &pause.pause.reason } };
         match self.mongo.collection(RESTS).update_one(earlier, begin).upsert(true).await {
             Err(error) if is_duplicate(&error) => Ok(()),
-            begun => begun.map(drop).map_err(|error| explain("leave an upstream alone", &error)),
+            begun => begun.map(drop).map_err(|error| explain("pause an upstream", &error)),
         }
     }
 
     pub(super) async fn end_pause(&self, upstream: &str) -> PortResult<bool> {
         let ended = self.mongo.collection(RESTS).delete_one(doc! { "_id": upstream }).await;
-        Ok(ended.map_err(|error| explain("end the rest of an upstream", &error))?.deleted_count > 0)
+        Ok(ended.map_err(|error| explain("resume an upstream", &error))?.deleted_count > 0)
     }
 }
 

@@ -126,7 +126,7 @@ impl Rules for MongoStore {
                 // It is leased now, so the next query finds another.
                 Err(reason) => {
                     let error = PortError::backend(format!("cannot read the discovery rule {}", row.id), reason);
-                    tracing::warn!(rule = %row.id, %error, "discovery rule {} is passed over: {error}", row.id);
+                    tracing::warn!(rule = %row.id, %error, "discovery rule {} is skipped: {error}", row.id);
                     damaged.get_or_insert(error);
                 }
             }
@@ -137,7 +137,7 @@ impl Rules for MongoStore {
     async fn store_progress(&self, claim: &Claim, pass: &Pass, lease: Duration) -> PortResult<bool> {
         let store_progress = store_progress(&claim.rule, pass, after(self.clock.now(), lease))?;
         let id = object_id(&claim.rule.id)?;
-        self.change_progress(id, claim.lease, store_progress, "keep the progress of a discovery rule").await
+        self.change_progress(id, claim.lease, store_progress, "store the progress of a discovery rule").await
     }
 
     /// The listing is written first, if the lease is still held, and then the date, if the rule still covers the same

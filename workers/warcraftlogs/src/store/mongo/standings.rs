@@ -118,20 +118,20 @@ impl MongoStore {
     /// Records that players were ranked or dropped. A message that was queued later still waits, and is not forgotten.
     pub(super) async fn record_fetched(&self, players: impl Iterator<Item = StandingUpdate> + Send) -> PortResult<()> {
         let statements: Vec<Document> = players.flat_map(|came| record_fetched(&came)).collect();
-        self.mongo.update_all(STANDINGS, &statements, "keep the players' standings").await
+        self.mongo.update_all(STANDINGS, &statements, "store the players' standings").await
     }
 
     /// Records that players' messages were sent.
     pub(super) async fn queued(&self, ids: impl Iterator<Item = PlayerId> + Send, at: Timestamp) -> PortResult<()> {
         let queued = doc! { "$max": { "queuedAt": date(at) } };
         let statements: Vec<Document> = ids.map(|player| upsert(doc! { "_id": id(player) }, queued.clone())).collect();
-        self.mongo.update_all(STANDINGS, &statements, "keep who was queued").await
+        self.mongo.update_all(STANDINGS, &statements, "record queued players").await
     }
 
     pub(super) async fn forget_all_queued(&self) -> PortResult<()> {
         let (queued, forget) = (doc! { "queuedAt": { "$exists": true } }, doc! { "$unset": { "queuedAt": "" } });
         let forgotten = self.mongo.collection(STANDINGS).update_many(queued, forget).await;
-        forgotten.map(drop).map_err(|error| explain("forget who was queued", &error))
+        forgotten.map(drop).map_err(|error| explain("clear queued players", &error))
     }
 }
 

@@ -56,11 +56,11 @@ impl MongoStore {
                 counting.push(player);
             }
         }
-        self.mongo.update_all(PLAYERS, &statements, "take over players").await?;
+        self.mongo.update_all(PLAYERS, &statements, "import players").await?;
         let returned =
             |player: &&Player| delete(doc! { "_id": id(player.id), "at": { "$lte": date(player.updated_at) } });
         let returned: Vec<Document> = counting.iter().map(returned).collect();
-        self.mongo.delete_all(DROPPED, &returned, "take players back who were dropped").await?;
+        self.mongo.delete_all(DROPPED, &returned, "restore dropped players").await?;
         let came = counting.into_iter().map(|player| came(&FetchedPlayer::from(player.clone())));
         self.record_fetched(came).await?;
         Ok(taken)

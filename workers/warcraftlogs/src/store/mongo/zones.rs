@@ -26,7 +26,7 @@ impl Zones for MongoStore {
             match self.mongo.collection(ZONES).update_one(free, claim).upsert(true).await {
                 Ok(_) => claimed.push(*raid),
                 Err(error) if is_duplicate(&error) => {}
-                Err(error) => return Err(explain("claim the question which raids are frozen", &error)),
+                Err(error) => return Err(explain("claim the check for frozen raids", &error)),
             }
         }
         Ok(claimed)
@@ -42,18 +42,18 @@ impl Zones for MongoStore {
             upsert(doc! { "_id": i64::from(*raid) }, change)
         };
         let statements: Vec<Document> = raids.iter().map(keep).collect();
-        self.mongo.update_all(ZONES, &statements, "keep which raids are frozen").await
+        self.mongo.update_all(ZONES, &statements, "store frozen raids").await
     }
 
     async fn frozen(&self) -> PortResult<Frozen> {
         let filter = doc! { "frozenSince": { "$exists": true } };
-        let found = self.mongo.find(ZONES, filter, doc! {}, usize::MAX, "read which raids are frozen").await?;
+        let found = self.mongo.find(ZONES, filter, doc! {}, usize::MAX, "read frozen raids").await?;
         let zone = |zone: &Document| Some((RaidId::try_from(id_of(zone)?).ok()?, instant(zone.get("frozenSince"))?));
         Ok(Frozen(found.iter().filter_map(zone).collect()))
     }
 
     async fn clear_frozen(&self) -> PortResult<()> {
         let thawed = self.mongo.collection(ZONES).delete_many(doc! {}).await;
-        thawed.map(drop).map_err(|error| explain("forget which raids are frozen", &error))
+        thawed.map(drop).map_err(|error| explain("delete frozen raids", &error))
     }
 }

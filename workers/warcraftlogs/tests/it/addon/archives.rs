@@ -5,7 +5,7 @@ use std::process::Command;
 use stint_warcraftlogs::addon::write_archives;
 
 use super::{installed, play, players};
-use crate::lua::world::generate;
+use crate::lua::players::generate;
 
 #[test]
 fn an_archive_unpacks_into_addons_that_a_client_loads() {

@@ -48,12 +48,12 @@ fn without_a_name_it_is_the_target_or_help() {
 }
 
 #[test]
-fn whoever_is_unknown_is_said() {
+fn an_unknown_player_is_reported() {
     let folder = installed();
     let scenario =
-        "game.start() game.type('Nobody') game.type('Ann-Nowhere') game.type('a-b-c') game.type('-') game.type('%')";
+        "game.start() game.type('Missing') game.type('Ann-Nowhere') game.type('a-b-c') game.type('-') game.type('%')";
     insta::assert_snapshot!(play(folder.path(), scenario), @r"
-    Stint: nothing is known of Nobody of TarrenMill
+    Stint: nothing is known of Missing of TarrenMill
     Stint: nothing is known of Ann of Nowhere
     Stint: nothing is known of A of b-c
     Stint: nothing is known of - of TarrenMill

@@ -6,7 +6,7 @@ use stint_warcraftlogs::lua::{DatabaseOptions, database_path};
 use stint_warcraftlogs::model::Player;
 
 use super::{installed, play, players};
-use crate::lua::world::{bare, generate, generate_with, name_of, ranked};
+use crate::lua::players::{bare, generate, generate_with, name_of, ranked};
 
 /// Replaces a text in the EU database.
 fn change(folder: &Path, from: &str, to: &str) {
@@ -111,8 +111,8 @@ fn a_data_file_that_was_cut_says_so() {
         }
         std::fs::write(path, &whole).unwrap();
     }
-    let shown = play(folder.path(), "game.start() game.type('Nobody')");
-    assert!(shown.ends_with("Stint: nothing is known of Nobody of TarrenMill\n"), "{shown}");
+    let shown = play(folder.path(), "game.start() game.type('Missing')");
+    assert!(shown.ends_with("Stint: nothing is known of Missing of TarrenMill\n"), "{shown}");
 }
 
 #[test]

@@ -12,7 +12,7 @@ use stint_warcraftlogs::lua::format::Precision;
 use stint_warcraftlogs::lua::{DatabaseOptions, Field};
 use stint_warcraftlogs::model::{AllStars, EncounterRank, Player, RaidRanks};
 
-use crate::lua::world::{bare, generate, generate_with, plain};
+use crate::lua::players::{bare, generate, generate_with, plain};
 
 /// Ranks with these averages, and a rank for each (boss, best, kills, spec).
 fn ranks(best: f64, median: f64, encounters: &[(u32, f64, u32, &str)]) -> RaidRanks {

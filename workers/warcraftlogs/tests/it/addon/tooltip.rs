@@ -141,9 +141,9 @@ fn all_stars_scores_and_keystones_are_shown_where_a_database_says_them() {
 }
 
 #[test]
-fn whoever_is_unknown_or_no_player_leaves_the_tooltip_alone() {
+fn an_unknown_unit_leaves_the_tooltip_unchanged() {
     let folder = installed();
-    let scenario = "game.start() game.hover('Nobody', nil) game.hover('Ann', 'Nowhere')
+    let scenario = "game.start() game.hover('Missing', nil) game.hover('Ann', 'Nowhere')
         game.units.mouseover = { name = 'Ann', is_player = false } game.tooltip:SetUnit('mouseover') game.show_tooltip()
         game.tooltip.forbidden = true game.hover('Ann', nil)";
     assert_eq!(play(folder.path(), scenario), "(an empty tooltip)\n".repeat(4));

@@ -11,7 +11,7 @@ use stint_warcraftlogs::lua::{
 use stint_warcraftlogs::model::{AllStars, Player};
 
 use super::interpreter::assert_all_found_with;
-use super::world::{Dice, GENERATED, generate, generate_with, name_of, ranked};
+use super::players::{GENERATED, SplitMix64, generate, generate_with, name_of, ranked};
 
 /// Options with these extras in addition to everything else.
 fn with(extras: &[Field]) -> DatabaseOptions {
@@ -22,7 +22,7 @@ fn with(extras: &[Field]) -> DatabaseOptions {
 
 /// A player with extras derived from the seed, including the largest and the smallest numbers.
 fn starred(name: &str, seed: u64) -> Player {
-    let mut dice = Dice(seed);
+    let mut dice = SplitMix64(seed);
     let mut player = ranked("EU", ["Aa", "Bb"][seed as usize % 2], name, seed);
     for ranks in player.raids.values_mut().flat_map(|raid| raid.values_mut()) {
         ranks.all_stars = (0..dice.below(4)).map(|_| all_stars(&mut dice)).collect();
@@ -35,7 +35,7 @@ fn starred(name: &str, seed: u64) -> Player {
     player
 }
 
-fn all_stars(dice: &mut Dice) -> AllStars {
+fn all_stars(dice: &mut SplitMix64) -> AllStars {
     let spec = [None, Some(""), Some("Fire"), Some("Beast Mastery"), Some("Holy")][dice.below(5) as usize];
     let points = [0.0, 1_000_000.0, 910.852, f64::from(dice.below(120_000)) / 100.0][dice.below(4) as usize];
     AllStars {
@@ -49,7 +49,7 @@ fn all_stars(dice: &mut Dice) -> AllStars {
 }
 
 /// A number of any size, or `None`.
-fn number(dice: &mut Dice) -> Option<u32> {
+fn number(dice: &mut SplitMix64) -> Option<u32> {
     let size = dice.below(35);
     match size {
         0 => None,

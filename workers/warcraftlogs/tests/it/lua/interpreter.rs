@@ -6,7 +6,7 @@ use std::process::Command;
 use stint_warcraftlogs::lua::{DatabaseOptions, Found, database_path};
 use stint_warcraftlogs::model::Player;
 
-use super::world::{generate, line, name_of, plain, ranked, server};
+use super::players::{generate, line, name_of, plain, ranked, server};
 
 /// Runs a Lua 5.1 program and returns its output.
 fn run(program: &str, arguments: &[&Path]) -> String {

@@ -2,7 +2,7 @@
 
 use stint_warcraftlogs::lua::{Found, database_path, lookup, read_back};
 
-use super::world::{generate, ranked};
+use super::players::{generate, ranked};
 
 #[test]
 fn a_player_is_found_by_every_name_of_its_server() {

@@ -7,7 +7,7 @@ use stint_warcraftlogs::lua::{DatabaseOptions, Field, Found, GenerationReport, L
 use stint_warcraftlogs::model::{Player, RaidRanks};
 
 use super::interpreter::assert_all_found_with;
-use super::world::{bare, generate, generate_with, name_of, plain, ranked};
+use super::players::{bare, generate, generate_with, name_of, plain, ranked};
 
 fn players(servers: &[&str]) -> Vec<Player> {
     let player = |number: u32| ranked("EU", servers[number as usize % servers.len()], &name_of(number), number.into());
@@ -63,7 +63,7 @@ fn raids_and_difficulties_can_be_chosen() {
 }
 
 #[test]
-fn whoever_has_no_rank_in_what_is_written_is_left_out() {
+fn players_without_selected_ranks_are_left_out() {
     let folder = tempfile::tempdir().unwrap();
     let mut mythic = plain("EU", "Aa", "Mythic");
     let ranks = mythic.raids[&26][&4].clone();
@@ -93,7 +93,7 @@ fn whoever_has_no_rank_in_what_is_written_is_left_out() {
 }
 
 #[test]
-fn whoever_was_not_seen_for_long_is_left_out_when_that_is_asked_for() {
+fn players_not_updated_for_long_are_left_out_on_request() {
     let folder = tempfile::tempdir().unwrap();
     let updated = |region: &str, server: &str, name: &str, day: &str| Player {
         updated_at: format!("{day}T10:00:00Z").parse().unwrap(),

@@ -3,7 +3,7 @@
 use stint_warcraftlogs::lua::{DatabaseWriter, read_back};
 use stint_warcraftlogs::model::Player;
 
-use super::world::{GENERATED, bare, generate, plain, ranked, server};
+use super::players::{GENERATED, bare, generate, plain, ranked, server};
 
 #[test]
 fn damaged_players_are_refused_by_name_and_the_rest_is_written() {

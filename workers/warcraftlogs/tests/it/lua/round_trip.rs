@@ -9,7 +9,7 @@ use proptest::prelude::{Just, Strategy, prop_oneof, proptest};
 use stint_warcraftlogs::lua::{Found, read_back};
 use stint_warcraftlogs::model::{EncounterRank, Player, RaidRanks};
 
-use super::world::{bare, generate, order, ranked};
+use super::players::{bare, generate, order, ranked};
 
 /// A name, and whether the format accepts it.
 fn names() -> impl Strategy<Value = (String, bool)> {
@@ -105,7 +105,7 @@ proptest! {
 #[test]
 fn the_same_players_give_the_same_bytes_in_whatever_order_they_come() {
     let mut players: Vec<Player> =
-        (0..200).map(|seed| ranked("EU", "Aa", &super::world::name_of(seed), seed.into())).collect();
+        (0..200).map(|seed| ranked("EU", "Aa", &super::players::name_of(seed), seed.into())).collect();
     let mut files = Vec::new();
     for _ in 0..2 {
         let folder = tempfile::tempdir().unwrap();
@@ -117,7 +117,7 @@ fn the_same_players_give_the_same_bytes_in_whatever_order_they_come() {
 }
 
 #[test]
-fn what_the_file_says_of_its_players() {
+fn the_text_of_a_database() {
     let folder = tempfile::tempdir().unwrap();
     let mut ann = bare("EU", "Tarren Mill", "Ann");
     let rank = EncounterRank { best: Some(95.3), kills: 12, spec: "Fire".to_owned(), ..EncounterRank::default() };

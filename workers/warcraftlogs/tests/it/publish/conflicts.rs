@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use stint_warcraftlogs::publish::{Git, GitSettings, PublishStep, Publisher};
 
-use super::place::{Place, player, push, push_meanwhile};
+use super::test_remote::{TestRemote, player, push, push_meanwhile};
 
 /// A publisher that finds another publisher's commit before each of its first `lands` pushes.
-fn overtaken(place: &Arc<Place>, lands: u32) -> Git {
-    let other = Arc::clone(place);
-    Git::with_progress(place.settings("state"), move |step| {
+fn overtaken(test_remote: &Arc<TestRemote>, lands: u32) -> Git {
+    let other = Arc::clone(test_remote);
+    Git::with_progress(test_remote.settings("state"), move |step| {
         if let PublishStep::Push(attempt) = step
             && attempt <= lands
         {
@@ -21,46 +21,50 @@ fn overtaken(place: &Arc<Place>, lands: u32) -> Git {
 
 #[tokio::test]
 async fn a_push_that_is_overtaken_is_made_again_on_top() {
-    for place in Place::both().map(Arc::new) {
-        let folder = place.generate("fresh", &[player("EU", "Ann", 20)]);
-        let published = push(&overtaken(&place, 2), &folder).await;
+    for test_remote in TestRemote::both().map(Arc::new) {
+        let folder = test_remote.generate("fresh", &[player("EU", "Ann", 20)]);
+        let published = push(&overtaken(&test_remote, 2), &folder).await;
         assert_eq!((published.attempts, published.version.as_str()), (3, "2026.11.20-1"));
-        assert_eq!(place.commits("main"), 3);
-        assert_eq!([place.version("Stint_EU"), place.version("Stint_US")], ["2026.11.20-1", "2026.11.12-1"]);
-        assert_eq!(place.tags(), ["v2026.11.11-1", "v2026.11.12-1", "v2026.11.20-1"]);
+        assert_eq!(test_remote.commits("main"), 3);
+        assert_eq!(
+            [test_remote.version("Stint_EU"), test_remote.version("Stint_US")],
+            ["2026.11.20-1", "2026.11.12-1"]
+        );
+        assert_eq!(test_remote.tags(), ["v2026.11.11-1", "v2026.11.12-1", "v2026.11.20-1"]);
     }
 }
 
 #[tokio::test]
 async fn a_push_that_is_always_overtaken_ends_with_an_error_and_loses_nothing() {
-    for place in Place::both().map(Arc::new) {
-        let folder = place.generate("fresh", &[player("EU", "Ann", 20)]);
-        let error = overtaken(&place, 9).publish(&folder).await.unwrap_err().to_string();
+    for test_remote in TestRemote::both().map(Arc::new) {
+        let folder = test_remote.generate("fresh", &[player("EU", "Ann", 20)]);
+        let error = overtaken(&test_remote, 9).publish(&folder).await.unwrap_err().to_string();
         assert!(error.contains("5 attempts were overtaken") && error.contains("branch 'main'"), "{error}");
-        assert_eq!((place.commits("main"), place.version("Stint_US").as_str()), (5, "2026.11.15-1"));
-        assert!(!place.files("main").contains_key("Stint_EU/Stint_EU.toc"));
+        assert_eq!((test_remote.commits("main"), test_remote.version("Stint_US").as_str()), (5, "2026.11.15-1"));
+        assert!(!test_remote.files("main").contains_key("Stint_EU/Stint_EU.toc"));
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn publishers_at_the_same_time_all_land() {
     // A state folder shared by all is the case of `stint up` and `stint wcl publish` in one home.
-    for (place, shared) in Place::both().into_iter().chain(Place::both()).map(Arc::new).zip([false, false, true, true])
+    for (test_remote, shared) in
+        TestRemote::both().into_iter().chain(TestRemote::both()).map(Arc::new).zip([false, false, true, true])
     {
         let tasks = ["EU", "US", "KR", "TW"].map(|region| {
-            let place = Arc::clone(&place);
+            let test_remote = Arc::clone(&test_remote);
             tokio::spawn(async move {
-                let folder = place.generate(&format!("fresh {region}"), &[player(region, "Ann", 20)]);
+                let folder = test_remote.generate(&format!("fresh {region}"), &[player(region, "Ann", 20)]);
                 let state = if shared { "state".to_owned() } else { format!("state {region}") };
-                let settings = GitSettings { attempts: 100, ..place.settings(&state) };
+                let settings = GitSettings { attempts: 100, ..test_remote.settings(&state) };
                 push(&Git::new(settings), &folder).await
             })
         });
         for task in tasks {
             task.await.unwrap();
         }
-        assert_eq!((place.commits("main"), place.tags().len()), (4, 4));
-        let files = place.files("main");
+        assert_eq!((test_remote.commits("main"), test_remote.tags().len()), (4, 4));
+        let files = test_remote.files("main");
         assert!(
             ["EU", "US", "KR", "TW"]
                 .iter()
@@ -71,14 +75,14 @@ async fn publishers_at_the_same_time_all_land() {
 
 #[tokio::test]
 async fn a_missing_branch_is_created_beside_the_others() {
-    let place = Place::local();
-    let url = format!("file://{}", place.path("remote.git").display());
-    let folder = place.generate("fresh", &[player("EU", "Ann", 20)]);
-    let settings = GitSettings { url, ..place.settings("state") };
+    let test_remote = TestRemote::local();
+    let url = format!("file://{}", test_remote.path("remote.git").display());
+    let folder = test_remote.generate("fresh", &[player("EU", "Ann", 20)]);
+    let settings = GitSettings { url, ..test_remote.settings("state") };
     push(&Git::new(settings.clone()), &folder).await;
     let branch = "data/eu".to_owned();
     let second = push(&Git::new(GitSettings { branch, ..settings }), &folder).await;
     // The first one's tag counts: two branches do not share a version.
     assert_eq!(second.version, "2026.11.20-2");
-    assert_eq!((place.commits("main"), place.commits("data/eu")), (1, 1));
+    assert_eq!((test_remote.commits("main"), test_remote.commits("data/eu")), (1, 1));
 }

@@ -7,6 +7,6 @@ mod history;
 mod hostile;
 mod http;
 mod network;
-mod place;
 mod shallow;
 mod tags;
+mod test_remote;

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use stint_warcraftlogs::publish::{Git, GitSettings, History, PublishStep, Published, Publisher};
 
-use super::place::{Place, player, push};
+use super::test_remote::{TestRemote, player, push};
 
 /// The number of publications in more than half a year.
 const DAYS: usize = 200;
@@ -15,7 +15,7 @@ const DAYS: usize = 200;
 const BYTES: usize = 40_000;
 
 /// A branch on which a database was published each day, without a tag for the last one.
-fn long_history(place: &Place) {
+fn long_history(test_remote: &TestRemote) {
     let mut stream = Vec::new();
     let mut state = 1_u64;
     for day in 1..=DAYS {
@@ -38,13 +38,13 @@ fn long_history(place: &Place) {
         stream.extend(noise);
         stream.push(b'\n');
     }
-    place.feed(&["fast-import", "--quiet"], &stream);
-    place.git(&["tag", &format!("v2025.01.01-{}", DAYS - 1), "main~1"]);
+    test_remote.feed(&["fast-import", "--quiet"], &stream);
+    test_remote.git(&["tag", &format!("v2025.01.01-{}", DAYS - 1), "main~1"]);
 }
 
 /// The bytes and the number of objects of a clone, as git counts them.
-fn clone_size(place: &Place, state: &str) -> (u64, u64) {
-    let clone = place.path(state).join("publish.git");
+fn clone_size(test_remote: &TestRemote, state: &str) -> (u64, u64) {
+    let clone = test_remote.path(state).join("publish.git");
     let counted = Command::new("git").arg("-C").arg(&clone).args(["count-objects", "-v"]).output().unwrap();
     let counted = String::from_utf8(counted.stdout).unwrap();
     let of = |name: &str| {
@@ -56,23 +56,26 @@ fn clone_size(place: &Place, state: &str) -> (u64, u64) {
 
 #[tokio::test]
 async fn a_long_history_stays_at_the_remote() {
-    for place in Place::all() {
-        long_history(&place);
+    for test_remote in TestRemote::all() {
+        long_history(&test_remote);
         for (name, number) in [("Ann", 1), ("Bea", 2), ("Cid", 3)] {
             // The first and the last one have none of the branch's objects yet.
             let state = if number == 3 { "another state" } else { "state" };
             let publication =
-                push(&Git::new(place.settings(state)), &place.generate("fresh", &[player("EU", name, 20)])).await;
+                push(&Git::new(test_remote.settings(state)), &test_remote.generate("fresh", &[player("EU", name, 20)]))
+                    .await;
             assert_eq!(publication.version, format!("2026.11.20-{number}"));
-            assert_eq!(place.commits("main"), DAYS + number);
-            let (bytes, objects) = clone_size(&place, state);
+            assert_eq!(test_remote.commits("main"), DAYS + number);
+            let (bytes, objects) = clone_size(&test_remote, state);
             assert!(bytes < 6 * BYTES as u64 && objects < 60, "{bytes} bytes, {objects} objects");
         }
-        place.git(&["fsck", "--strict"]);
+        test_remote.git(&["fsck", "--strict"]);
         // The publication without a tag has it now, and the comparison with the previous one works.
-        assert!(place.tags().contains(&format!("v2025.01.01-{DAYS}")), "{:?}", place.tags());
-        let Published::Planned(planned) =
-            Git::new(place.settings("third")).plan(&place.generate("fresh", &[player("EU", "Dag", 20)])).await.unwrap()
+        assert!(test_remote.tags().contains(&format!("v2025.01.01-{DAYS}")), "{:?}", test_remote.tags());
+        let Published::Planned(planned) = Git::new(test_remote.settings("third"))
+            .plan(&test_remote.generate("fresh", &[player("EU", "Dag", 20)]))
+            .await
+            .unwrap()
         else {
             panic!("nothing is planned")
         };
@@ -82,57 +85,62 @@ async fn a_long_history_stays_at_the_remote() {
 
 #[tokio::test]
 async fn a_clone_of_an_earlier_version_is_taken_over() {
-    for place in Place::all() {
-        long_history(&place);
-        let clone = place.path("state/publish.git");
+    for test_remote in TestRemote::all() {
+        long_history(&test_remote);
+        let clone = test_remote.path("state/publish.git");
         fs::create_dir_all(clone.parent().unwrap()).unwrap();
-        place.git(&["clone", "-q", "--bare", ".", clone.to_str().unwrap()]);
-        place.commit("main", &[("README.md", "theirs\n")]);
+        test_remote.git(&["clone", "-q", "--bare", ".", clone.to_str().unwrap()]);
+        test_remote.commit("main", &[("README.md", "theirs\n")]);
         for (name, number) in [("Ann", 1), ("Bea", 2)] {
-            let git = Git::new(place.settings("state"));
-            push(&git, &place.generate("fresh", &[player("EU", name, 20)])).await;
-            assert_eq!(place.commits("main"), DAYS + 1 + number);
+            let git = Git::new(test_remote.settings("state"));
+            push(&git, &test_remote.generate("fresh", &[player("EU", name, 20)])).await;
+            assert_eq!(test_remote.commits("main"), DAYS + 1 + number);
         }
-        place.git(&["fsck", "--strict"]);
+        test_remote.git(&["fsck", "--strict"]);
     }
 }
 
 #[tokio::test]
 async fn a_tag_is_made_up_for_although_others_have_committed_since() {
-    for place in Place::all() {
-        let dying = Git::with_progress(place.settings("state"), |step| {
+    for test_remote in TestRemote::all() {
+        let dying = Git::with_progress(test_remote.settings("state"), |step| {
             assert!(!matches!(step, PublishStep::Tag(_)), "the process ends here");
         });
-        dying.publish(&place.generate("fresh", &[player("EU", "Ann", 20)])).await.unwrap_err();
-        let published = place.git(&["rev-parse", "main"]);
+        dying.publish(&test_remote.generate("fresh", &[player("EU", "Ann", 20)])).await.unwrap_err();
+        let published = test_remote.git(&["rev-parse", "main"]);
         for number in 0..6 {
-            place.commit("main", &[("README.md", &format!("edit {number}\n"))]);
+            test_remote.commit("main", &[("README.md", &format!("edit {number}\n"))]);
         }
-        push(&Git::new(place.settings("new state")), &place.generate("fresh", &[player("EU", "Bea", 20)])).await;
-        assert_eq!(place.tags(), ["v2026.11.20-1", "v2026.11.20-2"]);
-        assert_eq!(place.git(&["rev-parse", "v2026.11.20-1"]), published);
+        push(&Git::new(test_remote.settings("new state")), &test_remote.generate("fresh", &[player("EU", "Bea", 20)]))
+            .await;
+        assert_eq!(test_remote.tags(), ["v2026.11.20-1", "v2026.11.20-2"]);
+        assert_eq!(test_remote.git(&["rev-parse", "v2026.11.20-1"]), published);
     }
 }
 
 #[tokio::test]
 async fn a_history_is_looked_through_before_it_is_dropped() {
     for foreign in [false, true] {
-        for place in Place::all() {
+        for test_remote in TestRemote::all() {
             if foreign {
-                place.commit("main", &[("README.md", "precious\n")]);
+                test_remote.commit("main", &[("README.md", "precious\n")]);
             }
             for name in ["Ann", "Bea", "Cid"] {
-                push(&Git::new(place.settings("state")), &place.generate("fresh", &[player("EU", name, 20)])).await;
+                push(
+                    &Git::new(test_remote.settings("state")),
+                    &test_remote.generate("fresh", &[player("EU", name, 20)]),
+                )
+                .await;
             }
-            let settings = GitSettings { history: History::Latest, ..place.settings("new state") };
-            let folder = place.generate("fresh", &[player("EU", "Dag", 20)]);
+            let settings = GitSettings { history: History::Latest, ..test_remote.settings("new state") };
+            let folder = test_remote.generate("fresh", &[player("EU", "Dag", 20)]);
             let published = Git::new(settings).publish(&folder).await;
             if foreign {
                 let error = published.unwrap_err().to_string();
-                assert!(error.contains("\"Edit by hand\"") && place.commits("main") == 4, "{error}");
+                assert!(error.contains("\"Edit by hand\"") && test_remote.commits("main") == 4, "{error}");
             } else {
                 let Ok(Published::Pushed(publication)) = published else { panic!("{published:?}") };
-                assert_eq!((publication.replaced, place.commits("main")), (3, 1));
+                assert_eq!((publication.replaced, test_remote.commits("main")), (3, 1));
             }
         }
     }

@@ -3,7 +3,7 @@
 use stint_warcraftlogs::model::{PlayerId, RaidsToScrap};
 use stint_warcraftlogs::store::{Discovered, Discovers};
 
-use super::StoreWorld;
+use super::StoreBackend;
 
 pub(super) fn seen(id: PlayerId, units: &[(u32, u32)]) -> Discovered {
     Discovered { id, raids_to_scrap: units.iter().copied().collect() }
@@ -15,7 +15,7 @@ pub(super) async fn all(discovers: &dyn Discovers) -> Vec<Discovered> {
     page.documents
 }
 
-pub(crate) async fn what_was_seen_is_merged(world: &impl StoreWorld) {
+pub(crate) async fn what_was_seen_is_merged(world: &impl StoreBackend) {
     let discovers = world.discovers();
     discovers.merge(&[seen(7, &[(26, 3)]), seen(5, &[(28, 5)]), seen(7, &[(28, 4)])]).await.unwrap();
     discovers.merge(&[seen(7, &[(26, 5)])]).await.unwrap();
@@ -23,7 +23,7 @@ pub(crate) async fn what_was_seen_is_merged(world: &impl StoreWorld) {
     assert_eq!(discovers.count().await.unwrap(), 2);
 }
 
-pub(crate) async fn the_same_twice_changes_nothing(world: &impl StoreWorld) {
+pub(crate) async fn merging_is_idempotent(world: &impl StoreBackend) {
     let discovers = world.discovers();
     let players = [seen(5, &[(28, 5)]), seen(7, &[(26, 3), (26, 5)])];
     discovers.merge(&players).await.unwrap();
@@ -34,7 +34,7 @@ pub(crate) async fn the_same_twice_changes_nothing(world: &impl StoreWorld) {
     assert_eq!(discovers.count().await.unwrap(), 0);
 }
 
-pub(crate) async fn pages_show_everybody_once_in_order(world: &impl StoreWorld) {
+pub(crate) async fn pages_list_every_player_once_in_order(world: &impl StoreBackend) {
     let discovers = world.discovers();
     let ids: Vec<PlayerId> = (1..=10).map(|number| number * 211_111_111).collect();
     let players: Vec<Discovered> = ids.iter().rev().map(|id| seen(*id, &[(26, 3)])).collect();
@@ -54,7 +54,7 @@ pub(crate) async fn pages_show_everybody_once_in_order(world: &impl StoreWorld) 
     }
 }
 
-pub(crate) async fn documents_are_found_by_id(world: &impl StoreWorld) {
+pub(crate) async fn documents_are_found_by_id(world: &impl StoreBackend) {
     let discovers = world.discovers();
     let players = [seen(5, &[(28, 5)]), seen(7, &[(26, 3), (26, 5)]), seen(9, &[(26, 3)])];
     discovers.merge(&players).await.unwrap();
@@ -65,7 +65,7 @@ pub(crate) async fn documents_are_found_by_id(world: &impl StoreWorld) {
     assert_eq!(discovers.get(&[]).await.unwrap().documents, []);
 }
 
-pub(crate) async fn only_what_still_says_the_same_is_handed_over(world: &impl StoreWorld) {
+pub(crate) async fn only_unchanged_documents_are_deleted(world: &impl StoreBackend) {
     let discovers = world.discovers();
     discovers.merge(&[seen(1, &[(26, 3)]), seen(2, &[(26, 3)]), seen(3, &[(26, 3)])]).await.unwrap();
     let sent = all(&*discovers).await;
@@ -76,7 +76,7 @@ pub(crate) async fn only_what_still_says_the_same_is_handed_over(world: &impl St
     assert_eq!(discovers.count().await.unwrap(), 2);
 }
 
-pub(crate) async fn nothing_to_merge_or_hand_over_is_no_error(world: &impl StoreWorld) {
+pub(crate) async fn nothing_to_merge_or_mark_as_sent_is_no_error(world: &impl StoreBackend) {
     let discovers = world.discovers();
     discovers.merge(&[]).await.unwrap();
     discovers.mark_sent(&[], world.now()).await.unwrap();
@@ -86,7 +86,7 @@ pub(crate) async fn nothing_to_merge_or_hand_over_is_no_error(world: &impl Store
 }
 
 /// A store has signed numbers: the id would be read back as another one, or never.
-pub(crate) async fn an_id_beyond_all_ids_is_refused_by_name(world: &impl StoreWorld) {
+pub(crate) async fn an_id_beyond_all_ids_is_refused_by_name(world: &impl StoreBackend) {
     let discovers = world.discovers();
     let beyond: PlayerId = 9_223_372_036_854_775_808;
     let refused = discovers.merge(&[seen(beyond, &[(26, 3)])]).await.unwrap_err().to_string();

@@ -17,25 +17,25 @@ use stint_warcraftlogs::store::{
     RefreshResults, Rules, Zones,
 };
 
-use super::StoreWorld;
+use super::StoreBackend;
 use super::players::{player, ranks};
 use crate::world::rule;
 
 const LEASE: Duration = Duration::from_secs(300);
 
 /// A database with two handles that have separate connections, like two processes.
-struct World {
+struct MongoStores {
     database: TestDatabase,
     clock: ManualClock,
     ways: Vec<MongoStore>,
     turn: AtomicUsize,
 }
 
-fn world() -> World {
+fn world() -> MongoStores {
     let (database, turn) = (TestDatabase::new(), AtomicUsize::new(0));
     let clock = ManualClock::new("2026-11-20T10:00:00Z".parse().unwrap());
     let ways = if TestDatabase::is_there() { block_on(open(&database, &clock, 2)) } else { Vec::new() };
-    World { database, clock, ways, turn }
+    MongoStores { database, clock, ways, turn }
 }
 
 async fn open(database: &TestDatabase, clock: &ManualClock, ways: usize) -> Vec<MongoStore> {
@@ -43,7 +43,7 @@ async fn open(database: &TestDatabase, clock: &ManualClock, ways: usize) -> Vec<
     join_all((0..ways).map(|_| way())).await
 }
 
-impl World {
+impl MongoStores {
     fn way(&self) -> Arc<MongoStore> {
         let turn = self.turn.fetch_add(1, Ordering::SeqCst);
         Arc::new(self.ways[turn % self.ways.len()].clone())
@@ -61,7 +61,7 @@ impl World {
     }
 }
 
-impl StoreWorld for World {
+impl StoreBackend for MongoStores {
     fn rules(&self) -> Arc<dyn Rules> {
         self.way()
     }
@@ -102,7 +102,7 @@ impl StoreWorld for World {
 super::store_suite!(stint_mongo::testing::run, crate::stores::mongo::world());
 
 /// Runs a test that is only about MongoDB.
-fn with_world(test: impl AsyncFnOnce(&World)) {
+fn with_world(test: impl AsyncFnOnce(&MongoStores)) {
     let world = world();
     run(test(&world));
 }

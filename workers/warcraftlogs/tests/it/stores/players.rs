@@ -6,10 +6,10 @@ use stint_core::clock::before;
 use stint_warcraftlogs::model::{EncounterRank, Player, PlayerId, RaidRanks, RaidsToScrap, Server};
 use stint_warcraftlogs::store::{Discovered, DropReason, Dropped, Freshness, ImportCounts, PlayerCounts, Players};
 
-use super::StoreWorld;
+use super::StoreBackend;
 
 /// A player with this region, server slug and id.
-pub(super) fn player(world: &impl StoreWorld, region: &str, slug: &str, id: PlayerId) -> Player {
+pub(super) fn player(world: &impl StoreBackend, region: &str, slug: &str, id: PlayerId) -> Player {
     Player {
         id,
         name: format!("Ånn{id}"),
@@ -27,7 +27,7 @@ pub(super) fn ranks(best: f64) -> RaidRanks {
     RaidRanks { metric: "dps".into(), best: Some(best), median, encounters, ..RaidRanks::default() }
 }
 
-pub(super) fn dropped(world: &impl StoreWorld, id: PlayerId, reason: DropReason) -> Dropped {
+pub(super) fn dropped(world: &impl StoreBackend, id: PlayerId, reason: DropReason) -> Dropped {
     Dropped { id, reason, at: world.now() }
 }
 
@@ -44,7 +44,7 @@ async fn all(players: &dyn Players, size: usize) -> Vec<PlayerId> {
     }
 }
 
-pub(crate) async fn a_player_reads_back_as_it_was_stored(world: &impl StoreWorld) {
+pub(crate) async fn a_player_reads_back_as_it_was_stored(world: &impl StoreBackend) {
     let players = world.players();
     let mut ann = player(world, "EU", "tarren-mill", 7);
     ann.raids.entry(26).or_default().insert(4, ranks(95.3));
@@ -56,7 +56,7 @@ pub(crate) async fn a_player_reads_back_as_it_was_stored(world: &impl StoreWorld
     assert_eq!(players.counts().await.unwrap(), PlayerCounts { ranked: 1, dropped: 0 });
 }
 
-pub(crate) async fn given_raids_replace_the_stored_ones_and_others_stay(world: &impl StoreWorld) {
+pub(crate) async fn given_raids_replace_the_stored_ones_and_others_stay(world: &impl StoreBackend) {
     let players = world.players();
     let mut ann = player(world, "EU", "tarren-mill", 7);
     ann.raids.entry(26).or_default().extend([(3, ranks(1.0)), (4, ranks(2.0))]);
@@ -75,14 +75,14 @@ pub(crate) async fn given_raids_replace_the_stored_ones_and_others_stay(world: &
     assert_eq!(players.get(7).await.unwrap(), Some(ann));
 }
 
-pub(crate) async fn a_player_who_moves_is_found_in_one_place_only(world: &impl StoreWorld) {
+pub(crate) async fn a_player_who_moves_is_found_in_one_place_only(world: &impl StoreBackend) {
     let players = world.players();
     players.upsert(&[player(world, "EU", "tarren-mill", 7), player(world, "EU", "zuluhed", 8)]).await.unwrap();
     players.upsert(&[player(world, "US", "area-52", 7)]).await.unwrap();
     assert_eq!(all(&*players, 1).await, [8, 7]);
 }
 
-pub(crate) async fn pages_go_by_region_server_and_id(world: &impl StoreWorld) {
+pub(crate) async fn pages_go_by_region_server_and_id(world: &impl StoreBackend) {
     let players = world.players();
     let sorted = [
         player(world, "CN", "b", 9),
@@ -101,7 +101,7 @@ pub(crate) async fn pages_go_by_region_server_and_id(world: &impl StoreWorld) {
     }
 }
 
-pub(crate) async fn a_dropped_player_who_is_ranked_again_is_one_no_more(world: &impl StoreWorld) {
+pub(crate) async fn a_dropped_player_who_is_ranked_again_is_one_no_more(world: &impl StoreBackend) {
     let players = world.players();
     players.drop_players(&[dropped(world, 7, DropReason::Hidden)]).await.unwrap();
     assert_eq!(players.counts().await.unwrap(), PlayerCounts { ranked: 0, dropped: 1 });
@@ -109,7 +109,7 @@ pub(crate) async fn a_dropped_player_who_is_ranked_again_is_one_no_more(world: &
     assert_eq!(players.counts().await.unwrap(), PlayerCounts { ranked: 1, dropped: 0 });
 }
 
-pub(crate) async fn dropping_keeps_the_ranks_that_are_stored(world: &impl StoreWorld) {
+pub(crate) async fn dropping_keeps_the_ranks_that_are_stored(world: &impl StoreBackend) {
     let players = world.players();
     let ann = player(world, "EU", "a", 7);
     players.upsert(std::slice::from_ref(&ann)).await.unwrap();
@@ -119,7 +119,7 @@ pub(crate) async fn dropping_keeps_the_ranks_that_are_stored(world: &impl StoreW
     assert_eq!(page.documents, [dropped(world, 7, DropReason::Hidden)]);
 }
 
-pub(crate) async fn of_a_player_from_elsewhere_what_was_updated_last_counts(world: &impl StoreWorld) {
+pub(crate) async fn of_a_player_from_elsewhere_what_was_updated_last_counts(world: &impl StoreBackend) {
     let players = world.players();
     let mut older = player(world, "EU", "tarren-mill", 7);
     older.raids.entry(26).or_default().extend([(3, ranks(1.0)), (4, ranks(2.0))]);
@@ -144,14 +144,14 @@ pub(crate) async fn of_a_player_from_elsewhere_what_was_updated_last_counts(worl
     assert_eq!(all(&*players, 10).await, [7, 8]);
 }
 
-pub(crate) async fn what_is_taken_over_is_new_once_and_the_same_twice(world: &impl StoreWorld) {
+pub(crate) async fn importing_twice_changes_nothing(world: &impl StoreBackend) {
     let players = world.players();
     let mut ann = player(world, "EU", "tarren-mill", 7);
     ann.raids.entry(26).or_default().insert(4, ranks(95.3));
-    let everybody = [ann.clone(), player(world, "EU", "zuluhed", 8)];
+    let all_players = [ann.clone(), player(world, "EU", "zuluhed", 8)];
     assert_eq!(players.import(&[]).await.unwrap(), ImportCounts::default());
-    assert_eq!(players.import(&everybody).await.unwrap(), ImportCounts { new: 2, ..ImportCounts::default() });
-    assert_eq!(players.import(&everybody).await.unwrap(), ImportCounts { updated: 2, ..ImportCounts::default() });
+    assert_eq!(players.import(&all_players).await.unwrap(), ImportCounts { new: 2, ..ImportCounts::default() });
+    assert_eq!(players.import(&all_players).await.unwrap(), ImportCounts { updated: 2, ..ImportCounts::default() });
     assert_eq!(players.get(7).await.unwrap(), Some(ann.clone()));
     assert_eq!(all(&*players, 10).await, [7, 8]);
     // A player who occurs twice in one call, as in two concatenated exports: the newer data count in either order.
@@ -165,7 +165,7 @@ pub(crate) async fn what_is_taken_over_is_new_once_and_the_same_twice(world: &im
     }
 }
 
-pub(crate) async fn an_older_player_from_elsewhere_changes_no_standing_and_no_drop(world: &impl StoreWorld) {
+pub(crate) async fn an_older_player_from_elsewhere_changes_no_standing_and_no_drop(world: &impl StoreBackend) {
     let players = world.players();
     let with_ranks = |id| {
         let mut player = player(world, "EU", "tarren-mill", id);
@@ -193,7 +193,7 @@ pub(crate) async fn an_older_player_from_elsewhere_changes_no_standing_and_no_dr
     }
 }
 
-pub(crate) async fn dropped_players_are_listed_by_id(world: &impl StoreWorld) {
+pub(crate) async fn dropped_players_are_listed_by_id(world: &impl StoreBackend) {
     let players = world.players();
     let reasons = [DropReason::Merged, DropReason::NeverClassed, DropReason::Unknown, DropReason::Hidden];
     let listed: Vec<Dropped> = (1..).zip(reasons).map(|(id, reason)| dropped(world, id, reason)).collect();

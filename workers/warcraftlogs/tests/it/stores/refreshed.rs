@@ -5,17 +5,17 @@ use std::time::Duration;
 use stint_warcraftlogs::player_ref::{PlayerName, PlayerRef};
 use stint_warcraftlogs::store::{DropReason, RESULTS_KEPT, RefreshOutcome, RefreshResult};
 
-use super::StoreWorld;
+use super::StoreBackend;
 
 fn named(name: &str, server: &str) -> PlayerRef {
     PlayerRef::Named(PlayerName::new(name, server, "EU").unwrap())
 }
 
-fn latest_result(world: &impl StoreWorld, player_ref: PlayerRef, result: RefreshOutcome) -> RefreshResult {
+fn latest_result(world: &impl StoreBackend, player_ref: PlayerRef, result: RefreshOutcome) -> RefreshResult {
     RefreshResult { player_ref, at: world.now(), result }
 }
 
-pub(crate) async fn an_answer_is_found_by_how_it_was_asked_for(world: &impl StoreWorld) {
+pub(crate) async fn a_result_is_found_by_how_the_player_was_requested(world: &impl StoreBackend) {
     let refresh_results = [
         latest_result(world, PlayerRef::Id(7), RefreshOutcome::Ranked(8)),
         latest_result(world, named("Ånn", "kazzak"), RefreshOutcome::Ranked(9)),
@@ -35,7 +35,7 @@ pub(crate) async fn an_answer_is_found_by_how_it_was_asked_for(world: &impl Stor
     assert_eq!(world.refresh_results().latest_result(&named("Ann", "kazzak")).await.unwrap(), None);
 }
 
-pub(crate) async fn the_latest_answer_counts_and_old_ones_are_forgotten(world: &impl StoreWorld) {
+pub(crate) async fn the_latest_result_counts_and_old_ones_are_deleted(world: &impl StoreBackend) {
     let first = latest_result(world, PlayerRef::Id(7), RefreshOutcome::Dropped(DropReason::Hidden));
     let old = latest_result(world, PlayerRef::Id(8), RefreshOutcome::Ranked(8));
     world.refresh_results().store_results(&[first, old.clone()]).await.unwrap();

@@ -7,18 +7,18 @@ use stint_core::clock::{after, before};
 use stint_core::ports::PortError;
 use stint_warcraftlogs::store::{Chunk, Claim, Pass, PassSummary, Pause, Rule, RuleDoubt, Rules, UpstreamPause};
 
-use super::StoreWorld;
+use super::StoreBackend;
 use crate::world::rule;
 
 const LEASE: Duration = Duration::from_secs(300);
 const DAY: Duration = Duration::from_secs(86_400);
 
 /// A rule that ran `days` ago.
-fn ran(world: &impl StoreWorld, number: usize, days: u32) -> Rule {
+fn ran(world: &impl StoreBackend, number: usize, days: u32) -> Rule {
     Rule { last_run: Some(before(world.now(), DAY * days)), ..rule(number, (26, 4), (1, 9)) }
 }
 
-async fn claim(world: &impl StoreWorld) -> Option<Claim> {
+async fn claim(world: &impl StoreBackend) -> Option<Claim> {
     world.rules().claim_due(before(world.now(), DAY), LEASE).await.unwrap()
 }
 
@@ -31,7 +31,7 @@ async fn only(rules: &dyn Rules) -> stint_warcraftlogs::store::RuleStatus {
     rules.list().await.unwrap().documents.remove(0)
 }
 
-pub(crate) async fn rules_are_listed_by_raid_difficulty_and_first_page(world: &impl StoreWorld) {
+pub(crate) async fn rules_are_listed_by_raid_difficulty_and_first_page(world: &impl StoreBackend) {
     let sorted = [
         rule(9, (26, 3), (1, 5)),
         rule(8, (26, 3), (6, 9)),
@@ -46,7 +46,7 @@ pub(crate) async fn rules_are_listed_by_raid_difficulty_and_first_page(world: &i
     assert_eq!(listed, sorted);
 }
 
-pub(crate) async fn a_wrong_rule_is_refused_by_its_fields_name(world: &impl StoreWorld) {
+pub(crate) async fn a_wrong_rule_is_refused_by_its_fields_name(world: &impl StoreBackend) {
     let wrong = [
         (rule(1, (0, 3), (1, 2)), "raid"),
         (rule(1, (26, 7), (1, 2)), "difficulty"),
@@ -81,7 +81,7 @@ fn rule_of_others() -> Rule {
     }
 }
 
-pub(crate) async fn a_rule_keeps_its_options_and_what_nobody_reads(world: &impl StoreWorld) {
+pub(crate) async fn a_rule_keeps_its_options_and_unknown_fields(world: &impl StoreBackend) {
     let rule = rule_of_others();
     world.rules().put(&rule).await.unwrap();
     assert_eq!(only(&*world.rules()).await.rule, rule);
@@ -96,7 +96,7 @@ pub(crate) async fn a_rule_keeps_its_options_and_what_nobody_reads(world: &impl 
     assert_eq!(only(&*world.rules()).await.rule, finished);
 }
 
-pub(crate) async fn a_rule_whose_options_change_begins_anew(world: &impl StoreWorld) {
+pub(crate) async fn a_rule_whose_options_change_starts_over(world: &impl StoreBackend) {
     let rule = rule(1, (26, 4), (1, 9));
     world.rules().put(&rule).await.unwrap();
     let first = claim(world).await.unwrap();
@@ -107,7 +107,7 @@ pub(crate) async fn a_rule_whose_options_change_begins_anew(world: &impl StoreWo
     assert_eq!((again.pass, again.rule.partition, again.rule.last_run), (None, Some(2), None));
 }
 
-pub(crate) async fn a_rule_is_removed_once(world: &impl StoreWorld) {
+pub(crate) async fn a_rule_is_removed_once(world: &impl StoreBackend) {
     let rule = rule(1, (26, 3), (1, 2));
     world.rules().put(&rule).await.unwrap();
     assert!(world.rules().remove(&rule.id).await.unwrap());
@@ -115,7 +115,7 @@ pub(crate) async fn a_rule_is_removed_once(world: &impl StoreWorld) {
     assert_eq!(claim(world).await, None);
 }
 
-pub(crate) async fn the_rule_that_has_waited_longest_is_lent_first(world: &impl StoreWorld) {
+pub(crate) async fn the_rule_that_has_waited_longest_is_leased_first(world: &impl StoreBackend) {
     let never = rule(4, (26, 4), (1, 9));
     for rule in [&ran(world, 1, 2), &ran(world, 2, 3), &ran(world, 3, 0), &never] {
         world.rules().put(rule).await.unwrap();
@@ -128,7 +128,7 @@ pub(crate) async fn the_rule_that_has_waited_longest_is_lent_first(world: &impl 
     assert_eq!(order, [never.id, ran(world, 2, 3).id, ran(world, 1, 2).id], "the one that is fresh is not due");
 }
 
-pub(crate) async fn a_rule_on_loan_is_lent_to_nobody_until_its_lease_is_over(world: &impl StoreWorld) {
+pub(crate) async fn a_leased_rule_is_not_leased_again_before_its_lease_expires(world: &impl StoreBackend) {
     world.rules().put(&rule(1, (26, 4), (1, 9))).await.unwrap();
     let first = claim(world).await.unwrap();
     assert_eq!(claim(world).await, None);
@@ -139,7 +139,7 @@ pub(crate) async fn a_rule_on_loan_is_lent_to_nobody_until_its_lease_is_over(wor
     assert!(claim(world).await.unwrap().lease > first.lease);
 }
 
-pub(crate) async fn progress_is_kept_and_renews_the_lease(world: &impl StoreWorld) {
+pub(crate) async fn progress_is_kept_and_renews_the_lease(world: &impl StoreBackend) {
     world.rules().put(&rule(1, (26, 4), (1, 9))).await.unwrap();
     let first = claim(world).await.unwrap();
     world.pass(LEASE / 2);
@@ -151,7 +151,7 @@ pub(crate) async fn progress_is_kept_and_renews_the_lease(world: &impl StoreWorl
     assert_eq!(claim(world).await.unwrap().pass, Some(kept));
 }
 
-pub(crate) async fn an_old_lease_changes_nothing(world: &impl StoreWorld) {
+pub(crate) async fn an_old_lease_changes_nothing(world: &impl StoreBackend) {
     world.rules().put(&rule(1, (26, 4), (1, 9))).await.unwrap();
     let dead = claim(world).await.unwrap();
     world.pass(LEASE);
@@ -168,7 +168,7 @@ pub(crate) async fn an_old_lease_changes_nothing(world: &impl StoreWorld) {
     assert_eq!(only(&*rules).await.pass, None);
 }
 
-pub(crate) async fn a_finished_rule_has_run_and_has_no_progress(world: &impl StoreWorld) {
+pub(crate) async fn a_finished_rule_has_run_and_has_no_progress(world: &impl StoreBackend) {
     world.rules().put(&rule(1, (26, 4), (1, 9))).await.unwrap();
     let first = claim(world).await.unwrap();
     let pass = progress(world.now());
@@ -192,7 +192,7 @@ pub(crate) async fn a_finished_rule_has_run_and_has_no_progress(world: &impl Sto
     assert_eq!(claim(world).await.unwrap().listed_until, None);
 }
 
-pub(crate) async fn a_resting_rule_keeps_its_progress_and_is_left_alone(world: &impl StoreWorld) {
+pub(crate) async fn a_paused_rule_keeps_its_progress_and_is_not_claimed(world: &impl StoreBackend) {
     world.rules().put(&rule(1, (26, 4), (1, 9))).await.unwrap();
     let first = claim(world).await.unwrap();
     let kept = progress(world.now());
@@ -211,7 +211,7 @@ pub(crate) async fn a_resting_rule_keeps_its_progress_and_is_left_alone(world: &
     assert_eq!(claim(world).await.unwrap().pass, Some(kept), "given back without a rest, it is due at once");
 }
 
-pub(crate) async fn a_rule_whose_pages_change_begins_anew_and_fences_its_discovery(world: &impl StoreWorld) {
+pub(crate) async fn a_rule_whose_pages_change_starts_over_and_fences_its_discovery(world: &impl StoreBackend) {
     world.rules().put(&rule(1, (26, 4), (1, 9))).await.unwrap();
     let first = claim(world).await.unwrap();
     assert!(world.rules().store_progress(&first, &progress(world.now()), LEASE).await.unwrap());
@@ -227,7 +227,7 @@ fn doubt(now: Timestamp) -> RuleDoubt {
 }
 
 /// A rule that is doubted until tomorrow, with the progress so far.
-async fn doubted(world: &impl StoreWorld) -> Claim {
+async fn doubted(world: &impl StoreBackend) -> Claim {
     world.rules().put(&ran(world, 1, 2)).await.unwrap();
     let first = claim(world).await.unwrap();
     let (pass, until) = (progress(world.now()), after(world.now(), DAY));
@@ -235,7 +235,7 @@ async fn doubted(world: &impl StoreWorld) -> Claim {
     first
 }
 
-pub(crate) async fn a_doubted_rule_rests_with_its_last_run_its_progress_and_the_page(world: &impl StoreWorld) {
+pub(crate) async fn a_doubted_rule_is_paused_with_its_last_run_its_progress_and_the_page(world: &impl StoreBackend) {
     let first = doubted(world).await;
     let (seen, kept) = (doubt(world.now()), progress(world.now()));
     let status = only(&*world.rules()).await;
@@ -249,7 +249,7 @@ pub(crate) async fn a_doubted_rule_rests_with_its_last_run_its_progress_and_the_
     assert_eq!(only(&*world.rules()).await.doubt, Some(seen), "it is kept until the rule is read");
 }
 
-pub(crate) async fn a_doubt_without_progress_begins_anew(world: &impl StoreWorld) {
+pub(crate) async fn a_doubt_without_progress_starts_over(world: &impl StoreBackend) {
     world.rules().put(&rule(1, (26, 4), (1, 9))).await.unwrap();
     let first = claim(world).await.unwrap();
     assert!(world.rules().store_progress(&first, &progress(world.now()), LEASE).await.unwrap());
@@ -257,7 +257,7 @@ pub(crate) async fn a_doubt_without_progress_begins_anew(world: &impl StoreWorld
     assert_eq!(claim(world).await.unwrap().pass, None);
 }
 
-pub(crate) async fn an_accepted_doubt_ends_the_rest_and_is_forgotten_once_the_rule_is_read(world: &impl StoreWorld) {
+pub(crate) async fn an_accepted_doubt_ends_the_pause_and_is_cleared_once_the_rule_is_read(world: &impl StoreBackend) {
     assert!(!world.rules().accept(&rule(1, (26, 4), (1, 9)).id).await.unwrap(), "there is no such rule");
     let first = doubted(world).await;
     assert!(world.rules().accept(&first.rule.id).await.unwrap());
@@ -275,7 +275,7 @@ pub(crate) async fn an_accepted_doubt_ends_the_rest_and_is_forgotten_once_the_ru
     assert_eq!((next.last, next.accepted), (Some(pass.seen), false));
 }
 
-pub(crate) async fn a_new_doubt_asks_again_and_other_pages_have_none(world: &impl StoreWorld) {
+pub(crate) async fn a_new_doubt_asks_again_and_other_pages_have_none(world: &impl StoreBackend) {
     let first = doubted(world).await;
     assert!(world.rules().accept(&first.rule.id).await.unwrap());
     let again = claim(world).await.unwrap();
@@ -287,7 +287,7 @@ pub(crate) async fn a_new_doubt_asks_again_and_other_pages_have_none(world: &imp
     assert_eq!((status.doubt, status.pause), (None, None));
 }
 
-pub(crate) async fn an_upstream_rests_until_the_later_end_in_every_process(world: &impl StoreWorld) {
+pub(crate) async fn an_upstream_is_paused_until_the_later_end_in_every_process(world: &impl StoreBackend) {
     let pause = |upstream: &str, hours: u32, reason: &str| UpstreamPause {
         upstream: upstream.into(),
         pause: Pause { until: after(world.now(), Duration::from_secs(3600) * hours), reason: reason.into() },
@@ -305,7 +305,7 @@ pub(crate) async fn an_upstream_rests_until_the_later_end_in_every_process(world
 }
 
 /// The instants that it wrote are in the future: the rule seems to have run, or to be leased, for days to come.
-pub(crate) async fn a_clock_that_was_ahead_keeps_no_rule_from_others(world: &impl StoreWorld) {
+pub(crate) async fn a_clock_that_was_ahead_keeps_no_rule_from_others(world: &impl StoreBackend) {
     let rules = world.rules();
     rules.put(&Rule { last_run: Some(after(world.now(), DAY * 3)), ..ran(world, 1, 2) }).await.unwrap();
     assert!(claim(world).await.is_some());

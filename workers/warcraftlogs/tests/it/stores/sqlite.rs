@@ -15,7 +15,7 @@ use stint_warcraftlogs::store::{
     SqliteStore, Zones,
 };
 
-use super::StoreWorld;
+use super::StoreBackend;
 use super::players::{dropped, player, ranks};
 
 struct Sqlite {
@@ -29,7 +29,7 @@ fn world() -> Sqlite {
     Sqlite { store: SqliteStore::open(&embedded, Arc::new(clock.clone())).unwrap(), clock }
 }
 
-impl StoreWorld for Sqlite {
+impl StoreBackend for Sqlite {
     fn rules(&self) -> Arc<dyn Rules> {
         Arc::new(self.store.clone())
     }

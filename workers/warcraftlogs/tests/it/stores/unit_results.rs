@@ -8,7 +8,7 @@ use stint_warcraftlogs::store::{
     DropReason, FetchedPlayer, Freshness, PlayerResults, REFUSALS_IN_A_ROW, RefusedPlayer, UnitResult,
 };
 
-use super::StoreWorld;
+use super::StoreBackend;
 use super::discovers::seen;
 use super::players::{dropped, player, ranks};
 use crate::world::rule;
@@ -16,7 +16,7 @@ use crate::world::rule;
 const SECOND: Duration = Duration::from_secs(1);
 
 /// A response with ranks in `served` and a refusal in each of `refused`.
-fn fetched(world: &impl StoreWorld, id: PlayerId, served: &[Unit], refused: &[Unit]) -> FetchedPlayer {
+fn fetched(world: &impl StoreBackend, id: PlayerId, served: &[Unit], refused: &[Unit]) -> FetchedPlayer {
     let mut player = player(world, "EU", "tarren-mill", id);
     for (raid, difficulty) in served {
         player.raids.entry(*raid).or_default().insert(*difficulty, ranks(95.3));
@@ -25,22 +25,22 @@ fn fetched(world: &impl StoreWorld, id: PlayerId, served: &[Unit], refused: &[Un
     FetchedPlayer { player, refused, complete: true }
 }
 
-async fn store(world: &impl StoreWorld, fetched: FetchedPlayer) {
+async fn store(world: &impl StoreBackend, fetched: FetchedPlayer) {
     world.players().store(&[fetched]).await.unwrap();
 }
 
-async fn stored_results(world: &impl StoreWorld, id: PlayerId) -> PlayerResults {
+async fn stored_results(world: &impl StoreBackend, id: PlayerId) -> PlayerResults {
     world.players().known(&[id, 99]).await.unwrap().players.remove(&id).unwrap_or_default()
 }
 
 /// The numbers of players due, waiting and fresh.
-async fn backlog(world: &impl StoreWorld) -> (u64, u64, u64) {
+async fn backlog(world: &impl StoreBackend) -> (u64, u64, u64) {
     let freshness = Freshness::at(world.now(), Duration::from_secs(20 * 3_600));
     let backlog = world.discovers().backlog(&freshness).await.unwrap();
     (backlog.due, backlog.waiting, backlog.fresh)
 }
 
-pub(crate) async fn what_came_of_each_raid_and_difficulty_is_known(world: &impl StoreWorld) {
+pub(crate) async fn what_came_of_each_raid_and_difficulty_is_known(world: &impl StoreBackend) {
     assert_eq!(stored_results(world, 7).await, PlayerResults::default());
     let first = world.now();
     store(world, fetched(world, 7, &[(26, 4), (28, 5)], &[])).await;
@@ -58,7 +58,7 @@ pub(crate) async fn what_came_of_each_raid_and_difficulty_is_known(world: &impl 
     assert_eq!(stored_results(world, 7).await.dropped_at, None);
 }
 
-pub(crate) async fn a_player_who_lacks_something_still_waits_for_its_message(world: &impl StoreWorld) {
+pub(crate) async fn a_player_who_lacks_something_still_waits_for_its_message(world: &impl StoreBackend) {
     let discovered = [seen(7, &[(26, 4), (26, 5)])];
     world.discovers().merge(&discovered).await.unwrap();
     world.discovers().mark_sent(&discovered, world.now()).await.unwrap();
@@ -70,7 +70,7 @@ pub(crate) async fn a_player_who_lacks_something_still_waits_for_its_message(wor
     assert_eq!(backlog(world).await, (0, 0, 1));
 }
 
-pub(crate) async fn what_is_refused_is_not_due_until_the_rule_changes(world: &impl StoreWorld) {
+pub(crate) async fn what_is_refused_is_not_due_until_the_rule_changes(world: &impl StoreBackend) {
     let discovered = [seen(7, &[(26, 4), (99, 1)]), seen(8, &[(99, 1)])];
     world.discovers().merge(&discovered).await.unwrap();
     store(world, fetched(world, 7, &[(26, 4)], &[(99, 1)])).await;
@@ -88,7 +88,7 @@ pub(crate) async fn what_is_refused_is_not_due_until_the_rule_changes(world: &im
     assert!(known.unit_results.get((26, 4)).is_some(), "what was served stays");
 }
 
-pub(crate) async fn a_rule_that_everyone_is_refused_rests_until_it_is_put_anew(world: &impl StoreWorld) {
+pub(crate) async fn a_rule_refused_to_all_players_is_paused_until_it_is_put_again(world: &impl StoreBackend) {
     let (rules, players) = (world.rules(), world.players());
     let (good, bad) = (rule(1, (26, 4), (1, 9)), rule(2, (99, 1), (1, 9)));
     rules.put(&good).await.unwrap();
@@ -102,7 +102,7 @@ pub(crate) async fn a_rule_that_everyone_is_refused_rests_until_it_is_put_anew(w
     let pause = listed[1].pause.clone().unwrap();
     assert!(pause.is_until_changed() && pause.reason.contains("raid 99") && pause.reason.contains("no such raid"));
     let known = players.known(&[100]).await.unwrap();
-    assert_eq!(known.refusal(Some(100), (99, 1)), Some("no such raid"), "no player is asked for it");
+    assert_eq!(known.refusal(Some(100), (99, 1)), Some("no such raid"), "no player is requested in it");
     assert_eq!(known.refusal(Some(100), (26, 4)), None);
     let due_before = before(world.now(), SECOND);
     assert_eq!(rules.claim_due(due_before, SECOND).await.unwrap().map(|claim| claim.rule), Some(good));
@@ -113,7 +113,7 @@ pub(crate) async fn a_rule_that_everyone_is_refused_rests_until_it_is_put_anew(w
     assert_eq!(rules.claim_due(due_before, SECOND).await.unwrap().map(|claim| claim.rule), Some(bad));
 }
 
-pub(crate) async fn a_player_who_is_served_acquits_the_rule(world: &impl StoreWorld) {
+pub(crate) async fn a_player_who_is_served_clears_the_rule(world: &impl StoreBackend) {
     let refuse = async |from: u64, count: u64| {
         for id in from..from + count {
             store(world, fetched(world, id, &[], &[(28, 4)])).await;
@@ -143,7 +143,7 @@ pub(crate) async fn a_player_who_is_served_acquits_the_rule(world: &impl StoreWo
     assert!(!is_blamed().await, "one was served at last");
 }
 
-pub(crate) async fn a_player_who_was_ranked_before_acquits_the_rule(world: &impl StoreWorld) {
+pub(crate) async fn a_player_who_was_ranked_before_clears_the_rule(world: &impl StoreBackend) {
     for id in 1..=4 {
         store(world, fetched(world, id, &[], &[(26, 4)])).await;
     }
@@ -155,7 +155,7 @@ pub(crate) async fn a_player_who_was_ranked_before_acquits_the_rule(world: &impl
     assert_eq!(known.refusal(None, (26, 4)), None, "its ranks are there");
 }
 
-pub(crate) async fn a_player_who_is_refused_again_and_again_counts_once(world: &impl StoreWorld) {
+pub(crate) async fn a_player_who_is_refused_again_and_again_counts_once(world: &impl StoreBackend) {
     for _ in 0..=REFUSALS_IN_A_ROW {
         store(world, fetched(world, 7, &[(26, 4)], &[(99, 1)])).await;
         world.pass(SECOND);
@@ -166,7 +166,7 @@ pub(crate) async fn a_player_who_is_refused_again_and_again_counts_once(world: &
     assert_eq!(known.refusals[&(99, 1)].in_a_row, 2);
 }
 
-pub(crate) async fn an_unknown_player_who_is_refused_is_dropped_and_not_asked_again(world: &impl StoreWorld) {
+pub(crate) async fn an_unknown_player_who_is_refused_is_dropped_and_not_asked_again(world: &impl StoreBackend) {
     let refused = vec![((99, 1), "no such raid".to_owned())];
     let refused_players = [8, 9].map(|id| RefusedPlayer { id, refused: refused.clone(), is_unknown: id == 8 });
     for _ in 0..2 {

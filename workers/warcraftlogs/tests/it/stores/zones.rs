@@ -7,17 +7,17 @@ use stint_core::clock::after;
 use stint_warcraftlogs::model::{PlayerId, RaidsToScrap};
 use stint_warcraftlogs::store::{Backlog, Discovered, DropReason, Freshness, Pass, Rule};
 
-use super::StoreWorld;
+use super::StoreBackend;
 use super::players::{dropped, player, ranks};
 use crate::world::rule;
 
 const DAY: Duration = Duration::from_secs(86_400);
 
-fn tomorrow(world: &impl StoreWorld) -> Timestamp {
+fn tomorrow(world: &impl StoreBackend) -> Timestamp {
     after(world.now(), DAY)
 }
 
-pub(crate) async fn a_question_is_claimed_once_and_again_when_its_time_has_come(world: &impl StoreWorld) {
+pub(crate) async fn a_check_is_claimed_once_and_again_when_it_is_due(world: &impl StoreBackend) {
     let claim = async |raids: &[u32], until| world.zones().claim_check(raids, until).await.unwrap();
     let soon = after(world.now(), Duration::from_secs(600));
     assert_eq!(claim(&[26, 28], soon).await, [26, 28]);
@@ -28,7 +28,7 @@ pub(crate) async fn a_question_is_claimed_once_and_again_when_its_time_has_come(
     assert_eq!(claim(&[26, 28], tomorrow(world)).await, [26, 28]);
 }
 
-pub(crate) async fn a_frozen_raid_stays_frozen_and_is_not_asked_about_again(world: &impl StoreWorld) {
+pub(crate) async fn a_frozen_raid_stays_frozen_and_is_not_checked_again(world: &impl StoreBackend) {
     let zones = world.zones();
     let since = world.now();
     for _ in 0..2 {
@@ -47,7 +47,7 @@ pub(crate) async fn a_frozen_raid_stays_frozen_and_is_not_asked_about_again(worl
 }
 
 /// Stores a player fetched now, with ranks in `units`.
-async fn fetch(world: &impl StoreWorld, id: PlayerId, units: &[(u32, u32)]) {
+async fn fetch(world: &impl StoreBackend, id: PlayerId, units: &[(u32, u32)]) {
     let mut fetched = player(world, "EU", "kazzak", id);
     for (raid, difficulty) in units {
         fetched.raids.entry(*raid).or_default().insert(*difficulty, ranks(50.0));
@@ -59,7 +59,7 @@ fn discovered(id: PlayerId, units: &[(u32, u32)]) -> Discovered {
     Discovered { id, raids_to_scrap: units.iter().copied().collect() }
 }
 
-pub(crate) async fn what_is_frozen_and_fetched_since_is_not_wanted_any_more(world: &impl StoreWorld) {
+pub(crate) async fn what_is_frozen_and_fetched_since_is_not_wanted_any_more(world: &impl StoreBackend) {
     // Fetched before the response: 1. Since: 2 all, 3 in part, 4 in another raid too, 5 was dropped. Never: 6.
     let both = [(26, 4), (28, 4)];
     fetch(world, 1, &[(26, 4)]).await;
@@ -103,7 +103,7 @@ pub(crate) async fn what_is_frozen_and_fetched_since_is_not_wanted_any_more(worl
     assert_eq!(world.discovers().still_wanted(&seen).await.unwrap(), seen);
 }
 
-pub(crate) async fn a_claim_says_since_when_the_raid_is_frozen(world: &impl StoreWorld) {
+pub(crate) async fn a_claim_says_since_when_the_raid_is_frozen(world: &impl StoreBackend) {
     let since = world.now();
     world.zones().record_check(&[(26, true), (28, false)], since, tomorrow(world)).await.unwrap();
     let claim = async || world.rules().claim_due(world.now(), DAY).await.unwrap().unwrap();

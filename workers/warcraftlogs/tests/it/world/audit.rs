@@ -10,16 +10,16 @@ use stint_warcraftlogs::message::PlayerMessage;
 use stint_warcraftlogs::model::{AllStars, EncounterRank, Player, PlayerId, RaidRanks, RaidsToScrap};
 use stint_warcraftlogs::store::DropReason;
 
-use super::{Process, World};
+use super::{FleetWorld, Process};
 
 /// More than any world has.
 const ALL: usize = 1_000_000;
 
-impl World {
+impl FleetWorld {
     /// Every player was ranked or dropped for the right reason, with the right ranks, and the accounts agree. Nothing
     /// is left over, and there are no dead letters.
     pub(crate) async fn assert_all_served(&self) {
-        self.assert_served(&self.asked_of(&self.everybody())).await;
+        self.assert_served(&self.asked_of(&self.all_players())).await;
     }
 
     /// All raids and difficulties of these players.
@@ -29,12 +29,12 @@ impl World {
 
     /// The same for the players in `asked`.
     pub(crate) async fn assert_served(&self, asked: &BTreeMap<PlayerId, RaidsToScrap>) {
-        self.assert_fates(asked).await;
-        self.assert_books_agree().await;
+        self.assert_outcomes(asked).await;
+        self.assert_accounts_agree().await;
     }
 
     /// The same without the accounts.
-    pub(crate) async fn assert_fates(&self, asked: &BTreeMap<PlayerId, RaidsToScrap>) {
+    pub(crate) async fn assert_outcomes(&self, asked: &BTreeMap<PlayerId, RaidsToScrap>) {
         assert_eq!(self.dead_letters().await, [], "dead letters");
         for queue in [&self.stores.queue, &self.stores.refreshes] {
             assert_eq!(queue.counts().await.unwrap().unfinished(), 0, "messages are left in {}", queue.name());
@@ -62,14 +62,14 @@ impl World {
     }
 
     /// By id: every player is ranked, dropped, queued, parked or a dead letter.
-    pub(crate) async fn assert_nobody_lost(&self) {
+    pub(crate) async fn assert_no_player_lost(&self) {
         let mut known: BTreeSet<PlayerId> = self.ranked().await.into_keys().collect();
         known.extend(self.dropped().await.into_keys());
         let dead = self.dead_letters().await.into_iter().map(|dead| dead.body);
         let bodies = self.waiting(&*self.stores.queue).await.into_iter().chain(dead);
         let messages = bodies.filter_map(|body| PlayerMessage::from_body(&body).ok());
         known.extend(messages.filter_map(|message| message.player_ref.id()));
-        let lost: Vec<PlayerId> = self.everybody().into_iter().filter(|id| !known.contains(id)).collect();
+        let lost: Vec<PlayerId> = self.all_players().into_iter().filter(|id| !known.contains(id)).collect();
         assert!(lost.is_empty(), "players are lost: {lost:?}");
     }
 
@@ -85,7 +85,7 @@ impl World {
     /// Asserts that nothing was overspent or refused, and that each key was charged what the ledger says, to the
     /// micro-point. If calls ended without a response at the very end of a window, the ledger reports an uncertainty,
     /// and may be short by that much. Returns the uncertainty.
-    pub(crate) async fn assert_books_agree(&self) -> Points {
+    pub(crate) async fn assert_accounts_agree(&self) -> Points {
         let auditor: Process = self.start();
         auditor.budget.read_counters(Points::MAX).await.unwrap();
         // Holds of calls that were not settled end by themselves, and those of lost calls when they can no longer be
@@ -156,7 +156,7 @@ impl World {
         let population = self.population();
         for (raid, difficulty) in asked.units() {
             let truth = population.true_ranks(player.id, raid, difficulty).unwrap();
-            assert_eq!(told(&truth), player.raids[&raid][&difficulty], "ranks of player {}", player.id);
+            assert_eq!(as_stored(&truth), player.raids[&raid][&difficulty], "ranks of player {}", player.id);
         }
         let character = population.character(player.id).unwrap();
         let shown = (&player.name, player.class_id, player.region.as_str(), player.server.name.as_str());
@@ -166,14 +166,14 @@ impl World {
 }
 
 /// The true ranks in the form in which the fleet stores them.
-pub(crate) fn told(truth: &TrueRanks) -> RaidRanks {
+pub(crate) fn as_stored(truth: &TrueRanks) -> RaidRanks {
     let encounters = truth.encounters.iter().map(|encounter| {
         let rank = EncounterRank {
             best: Some(encounter.best),
             median: Some(encounter.median),
             kills: encounter.kills,
             spec: encounter.spec.clone(),
-            all_stars: encounter.all_stars.as_ref().map(told_stars),
+            all_stars: encounter.all_stars.as_ref().map(stars_as_stored),
             score: encounter.key_level.map(|_| encounter.amount),
             key_level: encounter.key_level,
         };
@@ -184,12 +184,12 @@ pub(crate) fn told(truth: &TrueRanks) -> RaidRanks {
         best: truth.best,
         median: truth.median,
         encounters: encounters.collect(),
-        all_stars: truth.all_stars.iter().map(told_stars).collect(),
+        all_stars: truth.all_stars.iter().map(stars_as_stored).collect(),
         metrics: BTreeMap::new(),
     }
 }
 
-fn told_stars(truth: &TrueStars) -> AllStars {
+fn stars_as_stored(truth: &TrueStars) -> AllStars {
     let places = truth.places.as_ref();
     let place = |place: Option<u64>| place.map(|place| u32::try_from(place).unwrap());
     AllStars {

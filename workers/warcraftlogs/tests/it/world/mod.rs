@@ -2,7 +2,7 @@
 //! virtual time, against an in-process stand-in for the upstream.
 
 mod audit;
-mod mortal;
+mod faulty_stores;
 mod network;
 mod process;
 mod setup;
@@ -29,14 +29,14 @@ use stint_warcraftlogs::model::{PlayerId, RaidsToScrap};
 use stint_warcraftlogs::player_ref::PlayerRef;
 use stint_warcraftlogs::store::Rule;
 
-pub(crate) use audit::told;
+pub(crate) use audit::as_stored;
 pub(crate) use network::{Fault, Network, Request};
 pub(crate) use process::Process;
 pub(crate) use setup::Setup;
 pub(crate) use stores::Stores;
 
 /// Everything that outlives a process: time, the upstream, the network, and the stores.
-pub(crate) struct World {
+pub(crate) struct FleetWorld {
     pub(crate) clock: ManualClock,
     pub(crate) network: Arc<Network>,
     pub(crate) settings: Settings,
@@ -51,7 +51,7 @@ pub(crate) struct World {
     folder: Option<Arc<tempfile::TempDir>>,
 }
 
-impl World {
+impl FleetWorld {
     /// A process of the fleet that is never killed. Its tokens and counts are its own.
     pub(crate) fn start(&self) -> Process {
         Process::start(self, &Life::endless())
@@ -82,8 +82,8 @@ impl World {
     }
 
     /// Queues every player who can be discovered, as the aggregator would.
-    pub(crate) async fn queue_everybody(&self) {
-        for id in self.everybody() {
+    pub(crate) async fn queue_all(&self) {
+        for id in self.all_players() {
             self.queue(id, self.raids_of(id)).await;
         }
     }
@@ -105,7 +105,7 @@ impl World {
     }
 
     /// Every player on any ranking page, in ascending order.
-    pub(crate) fn everybody(&self) -> Vec<PlayerId> {
+    pub(crate) fn all_players(&self) -> Vec<PlayerId> {
         let population = self.population();
         population.discoverable(population.rankings())
     }
@@ -156,7 +156,7 @@ impl World {
     }
 
     /// The same world, opened again after `files` of it were deleted. Only [`Setup::on_disk`].
-    pub(crate) fn reopened_without(&self, files: &[&str]) -> World {
+    pub(crate) fn reopened_without(&self, files: &[&str]) -> FleetWorld {
         let folder = self.folder.clone().unwrap();
         for file in files {
             for end in ["", "-wal", "-shm"] {
@@ -166,7 +166,7 @@ impl World {
         }
         let clock: Arc<dyn Clock> = Arc::new(self.clock.clone());
         let embedded = Embedded::open(folder.path(), Mode::Inline, clock.clone()).unwrap();
-        World {
+        FleetWorld {
             clock: self.clock.clone(),
             network: self.network.clone(),
             settings: self.settings.clone(),
@@ -207,9 +207,9 @@ pub(crate) fn rule(number: usize, (raid, difficulty): (u32, u32), (start_page, e
 }
 
 /// Longer than any scenario takes; it catches a fleet that never becomes idle.
-const LONGEST_STORY: Duration = Duration::from_secs(3 * 24 * 60 * 60);
+const SCENARIO_LIMIT: Duration = Duration::from_secs(3 * 24 * 60 * 60);
 
 /// Runs a scenario of `world` to its end.
-pub(crate) fn play<T>(world: &World, story: impl Future<Output = T>) -> T {
-    Driver::new(&world.clock).limit(LONGEST_STORY).run(story)
+pub(crate) fn run_scenario<T>(world: &FleetWorld, scenario: impl Future<Output = T>) -> T {
+    Driver::new(&world.clock).limit(SCENARIO_LIMIT).run(scenario)
 }

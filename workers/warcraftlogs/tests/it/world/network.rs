@@ -50,7 +50,7 @@ pub(crate) enum Request {
     Points,
     Reports,
     /// Queries about raids and servers.
-    World,
+    FleetWorld,
 }
 
 /// Changes a ranking page, given its number.
@@ -89,12 +89,12 @@ impl Network {
         self.state.lock().unwrap().script.entry(request).or_default().extend(faults);
     }
 
-    /// All requests of this kind fail with this fault, until [`Network::mend`].
-    pub(crate) fn break_down(&self, request: Request, fault: Fault) {
+    /// All requests of this kind fail with this fault, until [`Network::clear_faults`].
+    pub(crate) fn fail_all(&self, request: Request, fault: Fault) {
         self.state.lock().unwrap().always.insert(request, fault);
     }
 
-    /// The site shows its ranking pages as changed by `rewrite`, until [`Network::mend`].
+    /// The site shows its ranking pages as changed by `rewrite`, until [`Network::clear_faults`].
     pub(crate) fn rewrite_pages(&self, rewrite: impl Fn(u32, &str) -> String + Send + 'static) {
         self.state.lock().unwrap().rewrite = Some(Box::new(rewrite));
     }
@@ -109,7 +109,7 @@ impl Network {
     }
 
     /// Removes all faults.
-    pub(crate) fn mend(&self) {
+    pub(crate) fn clear_faults(&self) {
         let mut state = self.state.lock().unwrap();
         state.rewrite = None;
         state.script.clear();
@@ -158,7 +158,7 @@ impl Request {
             "/oauth/token" => Request::Token,
             "/api/v2/client" if body.contains("query Ranks") => Request::Ranks,
             "/api/v2/client" if body.contains("query ReadPoints") => Request::Points,
-            "/api/v2/client" if body.contains("worldData") => Request::World,
+            "/api/v2/client" if body.contains("worldData") => Request::FleetWorld,
             "/api/v2/client" => Request::Reports,
             _ => Request::Page,
         }

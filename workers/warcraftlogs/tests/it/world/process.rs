@@ -31,14 +31,14 @@ use stint_warcraftlogs::refresher::Refresher;
 use stint_warcraftlogs::reviver::Reviver;
 use stint_warcraftlogs::store::{Milestone, Milestones};
 
-use super::mortal::MortalStore;
-use super::{Life, Stores, World};
+use super::faulty_stores::FaultyStore;
+use super::{FleetWorld, Life, Stores};
 
 /// Interval at which a process is checked for being idle.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Time-out of a worker that is run by hand, unless the test sets another.
-const BY_HAND: Duration = Duration::from_secs(15 * 60);
+const MANUAL_TIMEOUT: Duration = Duration::from_secs(15 * 60);
 
 /// Workers and their host, with everything that a process keeps in memory.
 pub(crate) struct Process {
@@ -48,11 +48,11 @@ pub(crate) struct Process {
     clock: Arc<dyn Clock>,
     /// The stores themselves: reading them is not a kill point.
     stores: Stores,
-    diary: Diary,
+    report_log: ReportLog,
 }
 
 /// The reports of scheduled workers, in the order in which they ended.
-type Diary = Arc<Mutex<Vec<Entry>>>;
+type ReportLog = Arc<Mutex<Vec<Entry>>>;
 
 /// The report of one invocation, and its time; an error as text.
 #[derive(Clone, Debug)]
@@ -63,12 +63,12 @@ pub(crate) struct Entry {
 }
 
 impl Process {
-    pub(super) fn start(world: &World, life: &Life) -> Process {
+    pub(super) fn start(world: &FleetWorld, life: &Life) -> Process {
         let network: Arc<dyn Transport> = world.network.clone();
-        Process::start_on(world, world.stores.within(life), MortalStore::new(&network, life))
+        Process::start_on(world, world.stores.within(life), FaultyStore::new(&network, life))
     }
 
-    pub(super) fn start_on(world: &World, stores: Stores, transport: Arc<dyn Transport>) -> Process {
+    pub(super) fn start_on(world: &FleetWorld, stores: Stores, transport: Arc<dyn Transport>) -> Process {
         let clock: Arc<dyn Clock> = Arc::new(world.clock.clone());
         let budget = budget(world, &stores, &transport, &clock);
         let registry = registry(&world.settings, &stores, &budget, &transport);
@@ -86,8 +86,8 @@ impl Process {
             changed,
         };
         let stop = Stop::default();
-        let diary = Diary::default();
-        let observer = observer(diary.clone(), clock.clone());
+        let report_log = ReportLog::default();
+        let observer = observer(report_log.clone(), clock.clone());
         let host = LocalHost::new(registry.clone(), ports, stop.clone()).observed_by(observer);
         let host = Arc::new(match world.look_every {
             Some(interval) => host.looking_every(interval),
@@ -97,7 +97,7 @@ impl Process {
         let configured = world.stores.pool.configure(&world.settings.key_ids()).now_or_never();
         configured.unwrap().unwrap();
         let workers = Workers::new(stint_warcraftlogs::FLEET, registry, clock.clone(), stop);
-        Process { budget, host, workers, clock, stores: world.stores.clone(), diary }
+        Process { budget, host, workers, clock, stores: world.stores.clone(), report_log }
     }
 
     /// Runs a worker once, by hand, and returns its report.
@@ -117,7 +117,8 @@ impl Process {
 
     /// Passes a body to a worker, by hand.
     pub(crate) async fn invoke_by_hand(&self, worker: &'static str, body: &str) {
-        let outcome = self.invoke(worker, Event::Manual(serde_json::from_str(body).unwrap()), BY_HAND).await.unwrap();
+        let outcome =
+            self.invoke(worker, Event::Manual(serde_json::from_str(body).unwrap()), MANUAL_TIMEOUT).await.unwrap();
         assert_eq!(outcome.exceptions.len(), 0, "{body}");
     }
 
@@ -130,7 +131,7 @@ impl Process {
     pub(crate) async fn run_until_idle(&self) {
         self.run_while(async {
             while !self.is_idle().await {
-                self.clock.sleep(LOOK_EVERY).await;
+                self.clock.sleep(POLL_INTERVAL).await;
             }
         })
         .await;
@@ -153,7 +154,7 @@ impl Process {
 
     /// The reports of a scheduled worker so far.
     pub(crate) fn reports(&self, worker: &'static str) -> Vec<Entry> {
-        self.diary.lock().unwrap().iter().filter(|entry| entry.worker.name == worker).cloned().collect()
+        self.report_log.lock().unwrap().iter().filter(|entry| entry.worker.name == worker).cloned().collect()
     }
 
     /// The host's counts.
@@ -172,17 +173,17 @@ impl Process {
     }
 }
 
-fn observer(diary: Diary, clock: Arc<dyn Clock>) -> Observer {
+fn observer(report_log: ReportLog, clock: Arc<dyn Clock>) -> Observer {
     Arc::new(move |worker, outcome| {
         let report = match outcome {
             Ok(outcome) => outcome.report.clone(),
             Err(error) => Value::from(error.to_string()),
         };
-        diary.lock().unwrap().push(Entry { at: clock.now(), worker: worker.clone(), report });
+        report_log.lock().unwrap().push(Entry { at: clock.now(), worker: worker.clone(), report });
     })
 }
 
-fn budget(world: &World, stores: &Stores, transport: &Arc<dyn Transport>, clock: &Arc<dyn Clock>) -> Budget {
+fn budget(world: &FleetWorld, stores: &Stores, transport: &Arc<dyn Transport>, clock: &Arc<dyn Clock>) -> Budget {
     let settings = &world.settings;
     let breaker = Breaker::new(UPSTREAM, stores.breakers.clone(), clock.clone(), settings.breaker());
     let client = Client::new(transport.clone(), clock.clone());

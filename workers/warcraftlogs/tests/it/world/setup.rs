@@ -17,13 +17,13 @@ use stint_warcraftlogs::config::{Key, Settings};
 use stint_warcraftlogs::discovery::DiscoverySource;
 use stint_warcraftlogs::rank_queries::RankSettings;
 
-use super::{Network, Stores, World};
+use super::{FleetWorld, Network, Stores};
 
 /// The time at which every world begins.
 const BEGINNING: &str = "2026-11-20T10:00:00Z";
 
 /// Interval at which hosts check their queues and schedules: a day of a fleet has mostly such checks.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The settings and the stand-in of a world; a test changes what matters to it.
 pub(crate) struct Setup {
@@ -67,7 +67,7 @@ impl Setup {
             concurrency_limit: 8,
             ..defaults
         };
-        Setup { settings, options, on_disk: false, guarded: true, look_every: Some(LOOK_EVERY) }.keys(&[100_000], 60)
+        Setup { settings, options, on_disk: false, guarded: true, look_every: Some(POLL_INTERVAL) }.keys(&[100_000], 60)
     }
 
     /// One key for each limit; their windows of `window` seconds are spread evenly.
@@ -115,7 +115,7 @@ impl Setup {
         self
     }
 
-    pub(crate) fn build(self) -> World {
+    pub(crate) fn build(self) -> FleetWorld {
         let Setup { settings, options, on_disk, guarded, look_every } = self;
         let clock = ManualClock::new(options.started);
         let shared: Arc<dyn Clock> = Arc::new(clock.clone());
@@ -131,7 +131,7 @@ impl Setup {
         let upstream = Arc::new(Mutex::new(WarcraftLogs::new(options)));
         // The upstream has a clock of its own, which is never set.
         let network = Arc::new(Network::new(upstream.clone(), Arc::new(clock.steady())));
-        World { clock, network, settings, stores, guarded, look_every, embedded, upstream, began, folder }
+        FleetWorld { clock, network, settings, stores, guarded, look_every, embedded, upstream, began, folder }
     }
 }
 

@@ -15,7 +15,7 @@ use stint_warcraftlogs::rank_fetcher::RankFetcher;
 use stint_warcraftlogs::store::{Discovers, Milestones, Players, RefreshResults, Rules, SqliteStore, Zones};
 
 use super::Life;
-use super::mortal::MortalStore;
+use super::faulty_stores::FaultyStore;
 
 /// Every port of the fleet.
 #[derive(Clone)]
@@ -66,12 +66,12 @@ impl Stores {
     /// The same stores for a process with the kill point of `life`.
     pub(crate) fn within(&self, life: &Life) -> Stores {
         Stores {
-            rules: MortalStore::new(&self.rules, life),
-            discovers: MortalStore::new(&self.discovers, life),
-            players: MortalStore::new(&self.players, life),
-            milestones: MortalStore::new(&self.milestones, life),
-            zones: MortalStore::new(&self.zones, life),
-            refresh_results: MortalStore::new(&self.refresh_results, life),
+            rules: FaultyStore::new(&self.rules, life),
+            discovers: FaultyStore::new(&self.discovers, life),
+            players: FaultyStore::new(&self.players, life),
+            milestones: FaultyStore::new(&self.milestones, life),
+            zones: FaultyStore::new(&self.zones, life),
+            refresh_results: FaultyStore::new(&self.refresh_results, life),
             queue: Mortal::new(&self.queue, life),
             refreshes: Mortal::new(&self.refreshes, life),
             pool: Mortal::new(&self.pool, life),

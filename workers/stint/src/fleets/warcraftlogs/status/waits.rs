@@ -62,13 +62,13 @@ pub(super) fn hints(facts: &Facts, settings: &Settings, now: Timestamp) -> Vec<S
     }
     for upstream in facts.breakers.iter().filter(|upstream| upstream.banned) {
         hints.push(format!(
-            "{} turns this installation away: find out why, since no call can mend it; it is asked again by itself",
+            "{} refuses this installation: find out why, since no retry can fix that; it is called again automatically",
             upstream.upstream
         ));
     }
     for KeyStatus { key, .. } in facts.keys_in_use().filter(|key| key.refusal == Some(Refusal::Credentials)) {
         hints.push(format!(
-            "the upstream does not accept {key}: mend or remove it in WCL_KEYS, then try it at once with `stint wcl keys resume \
+            "the upstream does not accept {key}: fix or remove it in WCL_KEYS, then try it at once with `stint wcl keys resume \
              {key}`"
         ));
     }

@@ -145,7 +145,7 @@ fn a_pack_is_found_in_lines_and_without_them() {
         let bare = |pack: &[u8]| [b"0008NAK\n", pack].concat();
         assert_eq!(follow_answer(&bare(&good), piece), Ok(()));
         assert!(follow_answer(&bare(&bomb), piece).unwrap_err().contains("34359738367 bytes"));
-        assert!(follow_answer(&[answer(&good, 7), answer(&bomb, 7)].concat(), piece).is_err(), "one pack is asked for");
+        assert!(follow_answer(&[answer(&good, 7), answer(&bomb, 7)].concat(), piece).is_err(), "one pack is requested");
     }
 }
 

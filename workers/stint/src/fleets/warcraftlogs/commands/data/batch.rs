@@ -158,7 +158,7 @@ fn check_region(region: &str) -> Result<(), String> {
         return Ok(());
     }
     match parse_region(region) {
-        Ok(known) => Err(format!("region: '{region}' is to be written {known}; mend the file, such as with sed")),
+        Ok(known) => Err(format!("region: '{region}' is to be written {known}; fix the file, such as with sed")),
         Err(_) => Err(format!("region: '{region}' is none of {}", REGIONS.join(", "))),
     }
 }

@@ -200,7 +200,7 @@ impl Importing<'_> {
     async fn bad(&mut self, line: u64, reason: &str) -> Result<()> {
         let text = format!("line {line}: {}", one_line(reason));
         if !self.arguments.skip_bad && !self.arguments.dry_run {
-            let remedy = "; mend the line, or leave such documents out with --skip-bad";
+            let remedy = "; fix the line, or leave such documents out with --skip-bad";
             return Err(self.stop(&text, remedy).await?);
         }
         self.bad += 1;

@@ -157,7 +157,9 @@ async fn set(key: &str, until: Option<Timestamp>, context: &Context) -> anyhow::
         stores.wakeups.once(REVIVE, &Reviver::SPEC.id(), now).await?;
     }
     context.output.result(&Changed { key: key.to_owned(), paused_until: until }, |_| match until {
-        Some(until) => format!("{key} rests until {}; end it with `stint wcl keys resume {key}`\n", when(until, now)),
+        Some(until) => {
+            format!("{key} is paused until {}; end it with `stint wcl keys resume {key}`\n", when(until, now))
+        }
         None => format!("{key} is in use again\n"),
     })
 }

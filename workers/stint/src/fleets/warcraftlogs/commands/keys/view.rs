@@ -71,7 +71,7 @@ impl KeyView {
     pub(crate) fn state_in_words(&self, now: Timestamp) -> String {
         match (self.state, self.limit, self.paused_until) {
             (KeyState::Open, ..) if self.doubt == Some(Doubt::Limit) => {
-                "open; one answer has told another limit, and the lower one counts until a second agrees".into()
+                "open; one response reported another limit, and the lower one counts until a second agrees".into()
             }
             (KeyState::Open, ..) => "open".into(),
             (KeyState::Edge, ..) => "too close to its reset".into(),
@@ -80,7 +80,7 @@ impl KeyView {
                 "its reset is further away than a window: the clock was set, and it is read again".into()
             }
             (KeyState::Stale, Some(_), _) if self.doubt == Some(Doubt::Window) => {
-                "an answer contradicts what was known: it is read again".into()
+                "a response contradicts what was known: it is read again".into()
             }
             (KeyState::Stale, Some(_), _) => "its window is over, and the new one not read yet".into(),
             (KeyState::Paused, _, Some(until)) => {

@@ -94,7 +94,7 @@ impl<'a> Waiting<'a> {
                 bail!("{player_ref} is queued, but {words}");
             }
             if now >= end {
-                bail!("there is no answer about {player_ref} after {} s; it stays queued: {words}", limit.as_secs());
+                bail!("there is no result for {player_ref} after {} s; it stays queued: {words}", limit.as_secs());
             }
             if said.as_deref() != Some(words) {
                 context.output.aside(&format!("waiting for {player_ref}: {words}"));

@@ -103,11 +103,11 @@ impl Resume {
         let upstream = &self.upstream;
         let stores = Stores::existing(context).await?;
         if !stores.rules.resume_upstream(upstream).await? {
-            bail!("'{upstream}' does not rest; see what does with `stint wcl rules list`");
+            bail!("'{upstream}' is not paused; see what is with `stint wcl rules list`");
         }
         stores.start_discovery(context.clock.now()).await;
         context.output.result(&Resumed { resumed: upstream.clone() }, |Resumed { resumed }| {
-            format!("{resumed} is asked again by the next discovery\n")
+            format!("the next discovery requests pages of {resumed} again\n")
         })
     }
 }
@@ -125,7 +125,7 @@ pub(crate) fn pause_of<'a>(pauses: &'a [UpstreamPause], upstream: &str) -> Optio
 /// Formats a pause: `www.warcraftlogs.com/zone/rankings is paused until …`.
 pub(crate) fn pause_in_words(pause: &UpstreamPause, now: Timestamp) -> String {
     let UpstreamPause { upstream, pause } = pause;
-    format!("{} rests until {}: {}", one_line(upstream), when(pause.until, now), one_line(&pause.reason))
+    format!("{} is paused until {}: {}", one_line(upstream), when(pause.until, now), one_line(&pause.reason))
 }
 
 /// Returns what an operator can do about a rule with implausible pages.
@@ -134,7 +134,7 @@ pub(crate) fn hint(status: &RuleStatus) -> String {
         (&status.rule.id, names::raid(status.rule.raid), names::difficulty(status.rule.difficulty));
     let reason = status.doubt.as_ref().map(|doubt| one_line(&doubt.reason)).unwrap_or_default();
     format!(
-        "what was found for {raid} in {difficulty} makes no sense: {reason}; see the page with `stint wcl rules sample {id}`, and if \
-         it is right, say so with `stint wcl rules accept {id}`"
+        "the pages of {raid} in {difficulty} are implausible: {reason}; see the page with `stint wcl rules sample {id}`, and if \
+         it is correct, run `stint wcl rules accept {id}`"
     )
 }

@@ -37,7 +37,7 @@ enum Action {
     Add(add::Add),
     /// Remove a rule; the players that it has discovered stay.
     Remove(Remove),
-    /// Show the page that makes no sense, in outline.
+    /// Show the outline of an implausible page.
     Sample(doubts::Sample),
     /// Confirm that implausible pages are right: the next discovery takes the rule's pages as they are.
     Accept(doubts::Accept),

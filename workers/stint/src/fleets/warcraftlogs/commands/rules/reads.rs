@@ -87,7 +87,7 @@ pub(super) fn refuse_conflict(rule: &Rule, stored: &[RuleStatus]) -> anyhow::Res
         let Some(Conflict { field, one, other }) = Conflict::between(rule, &status.rule) else { continue };
         let id = &status.rule.id;
         bail!(
-            "--{field}: ranks of {} in {} are asked for with {field} {other} by the rule {id}, and can be asked for in one way \
+            "--{field}: ranks of {} in {} are requested with {field} {other} by the rule {id}, and can be requested in one way \
              only; nothing was added. Use {other} instead of {one}, or remove that rule first with `stint wcl rules remove {id}`",
             names::raid(rule.raid),
             names::difficulty(rule.difficulty),
@@ -106,8 +106,8 @@ pub(super) fn conflicts(rules: &[RuleStatus]) -> Vec<String> {
                 continue;
             };
             found.push(format!(
-                "the rules {} and {} name {field} {said} and {otherwise} for the same ranks, which are asked for as the \
-                 settings say; remove one of them",
+                "the rules {} and {} name {field} {said} and {otherwise} for the same ranks, which are requested by \
+                 the settings; remove one of them",
                 one.rule.id, other.rule.id
             ));
         }

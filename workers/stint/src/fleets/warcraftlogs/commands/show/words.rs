@@ -20,7 +20,7 @@ pub(crate) fn in_words(player: &Player, now: Timestamp) -> String {
 /// Describes why the upstream has no ranks of a player.
 pub(crate) fn reason_in_words(reason: DropReason) -> &'static str {
     match reason {
-        DropReason::Hidden => "the player hides its ranks",
+        DropReason::Hidden => "the player's ranks are hidden",
         DropReason::Unknown => "the upstream knows no such player",
         DropReason::NeverClassed => "the upstream never learned the player's class, so it has no ranks of it",
         DropReason::Refused => "the upstream refuses every raid and difficulty that the player was discovered in",

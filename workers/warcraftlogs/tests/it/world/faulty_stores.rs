@@ -15,9 +15,9 @@ use stint_warcraftlogs::store::{
     RefusedPlayer, Rule, RuleDoubt, RuleStatus, Rules, StoredResults, UpstreamPause, Zones,
 };
 
-mortal_store!(MortalStore);
+mortal_store!(FaultyStore);
 
-mortal_port! { MortalStore, Rules {
+mortal_port! { FaultyStore, Rules {
     list() -> Page<RuleStatus, ()>;
     put(rule: &Rule) -> ();
     remove(id: &str) -> bool;
@@ -32,7 +32,7 @@ mortal_port! { MortalStore, Rules {
     resume_upstream(upstream: &str) -> bool;
 } }
 
-mortal_port! { MortalStore, Discovers {
+mortal_port! { FaultyStore, Discovers {
     merge(seen: &[Discovered]) -> ();
     page(after: Option<PlayerId>, max: usize) -> Page<Discovered, PlayerId>;
     due(after: Option<PlayerId>, max: usize, freshness: &Freshness) -> Page<Due, PlayerId>;
@@ -44,14 +44,14 @@ mortal_port! { MortalStore, Discovers {
     backlog(freshness: &Freshness) -> Backlog;
 } }
 
-mortal_port! { MortalStore, Zones {
+mortal_port! { FaultyStore, Zones {
     claim_check(raids: &[RaidId], until: Timestamp) -> Vec<RaidId>;
     record_check(raids: &[(RaidId, bool)], now: Timestamp, ask_again_at: Timestamp) -> ();
     frozen() -> Frozen;
     clear_frozen() -> ();
 } }
 
-mortal_port! { MortalStore, Players {
+mortal_port! { FaultyStore, Players {
     upsert(players: &[Player]) -> ();
     import(players: &[Player]) -> ImportCounts;
     store(fetched: &[FetchedPlayer]) -> ();
@@ -65,18 +65,18 @@ mortal_port! { MortalStore, Players {
     counts() -> PlayerCounts;
 } }
 
-mortal_port! { MortalStore, Milestones {
+mortal_port! { FaultyStore, Milestones {
     reached() -> MilestoneTimes;
     pass(milestone: Milestone, at: Timestamp) -> ();
 } }
 
-mortal_port! { MortalStore, RefreshResults {
+mortal_port! { FaultyStore, RefreshResults {
     store_results(refresh_results: &[RefreshResult]) -> ();
     latest_result(player_ref: &PlayerRef) -> Option<RefreshResult>;
 } }
 
 #[async_trait]
-impl Transport for MortalStore<dyn Transport> {
+impl Transport for FaultyStore<dyn Transport> {
     async fn open(
         &self,
         request: http::Request<Bytes>,

@@ -15,7 +15,7 @@ use stint_warcraftlogs::publish::{
 
 use super::http::{Reply, Server};
 use super::shallow::feed;
-use crate::lua::world::{generate, plain};
+use crate::lua::players::{generate, plain};
 
 /// The token that lets a publisher write.
 pub(super) const TOKEN: &str = "hunter2";
@@ -23,7 +23,7 @@ pub(super) const TOKEN: &str = "hunter2";
 pub(super) const TOKEN_AS_SENT: &str = "Basic eC1hY2Nlc3MtdG9rZW46aHVudGVyMg==";
 
 /// A bare repository, and publishers' state folders.
-pub(super) struct Place {
+pub(super) struct TestRemote {
     root: tempfile::TempDir,
     /// How publishers reach the repository.
     url: String,
@@ -34,20 +34,20 @@ pub(super) fn player(region: &str, name: &str, day: u32) -> Player {
     Player { updated_at: format!("2026-11-{day}T10:00:00Z").parse().unwrap(), ..plain(region, "Area 52", name) }
 }
 
-impl Place {
+impl TestRemote {
     /// Reached by its path.
-    pub(super) fn local() -> Place {
+    pub(super) fn local() -> TestRemote {
         let root = tempfile::tempdir().unwrap();
         let path = root.path().join("remote.git");
         create_repository(&path).unwrap();
-        Place { url: path.to_str().unwrap().to_owned(), root }
+        TestRemote { url: path.to_str().unwrap().to_owned(), root }
     }
 
     /// Reached through `git daemon`, a process for each connection.
-    pub(super) fn served() -> Place {
-        let place = Place::local();
+    pub(super) fn served() -> TestRemote {
+        let test_remote = TestRemote::local();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let (port, folder) = (listener.local_addr().unwrap().port(), place.root.path().to_owned());
+        let (port, folder) = (listener.local_addr().unwrap().port(), test_remote.root.path().to_owned());
         std::thread::spawn(move || {
             for connection in listener.incoming() {
                 let connection = connection.unwrap();
@@ -59,41 +59,44 @@ impl Place {
                 started.expect("git is missing: run scripts/test, or apt-get install git").wait().ok();
             }
         });
-        Place { url: format!("git://127.0.0.1:{port}/remote.git"), ..place }
+        TestRemote { url: format!("git://127.0.0.1:{port}/remote.git"), ..test_remote }
     }
 
     /// Reached through git's HTTP server, which requires a user and token for writing.
-    pub(super) fn over_http() -> Place {
-        let place = Place::local();
-        let server = Server::start(place.root.path(), |request| {
+    pub(super) fn over_http() -> TestRemote {
+        let test_remote = TestRemote::local();
+        let server = Server::start(test_remote.root.path(), |request| {
             let writes = request.path.ends_with("git-receive-pack") || request.asks_to_write();
             match writes && request.authorization.as_deref() != Some(TOKEN_AS_SENT) {
                 true => Reply::Head("401 Unauthorized\r\nwww-authenticate: Basic realm=\"git\"".to_owned()),
                 false => Reply::Git,
             }
         });
-        Place { url: format!("http://127.0.0.1:{}/remote.git", server.port), ..place }
+        TestRemote { url: format!("http://127.0.0.1:{}/remote.git", server.port), ..test_remote }
     }
 
     /// Reached over SSH, by a stand-in for `ssh` that runs the server's command on this machine.
-    pub(super) fn over_ssh() -> Place {
-        let place = Place::local();
-        Place { url: format!("ssh://git@remote.invalid{}", place.path("remote.git").display()), ..place }
+    pub(super) fn over_ssh() -> TestRemote {
+        let test_remote = TestRemote::local();
+        TestRemote {
+            url: format!("ssh://git@remote.invalid{}", test_remote.path("remote.git").display()),
+            ..test_remote
+        }
     }
 
     /// Both kinds: what is true for one must be true for the other.
-    pub(super) fn both() -> [Place; 2] {
-        [Place::local(), Place::served()]
+    pub(super) fn both() -> [TestRemote; 2] {
+        [TestRemote::local(), TestRemote::served()]
     }
 
     /// Every kind with a server.
-    pub(super) fn all() -> [Place; 4] {
-        [Place::local(), Place::served(), Place::over_http(), Place::over_ssh()]
+    pub(super) fn all() -> [TestRemote; 4] {
+        [TestRemote::local(), TestRemote::served(), TestRemote::over_http(), TestRemote::over_ssh()]
     }
 
     /// The kinds that are reached over a network.
-    pub(super) fn remote() -> [Place; 3] {
-        [Place::served(), Place::over_http(), Place::over_ssh()]
+    pub(super) fn remote() -> [TestRemote; 3] {
+        [TestRemote::served(), TestRemote::over_http(), TestRemote::over_ssh()]
     }
 
     pub(super) fn path(&self, name: &str) -> PathBuf {
@@ -127,7 +130,7 @@ impl Place {
 
     /// Commits files to the branch as another user with a clone would: an empty text removes the file.
     pub(super) fn commit(&self, branch: &str, files: &[(&str, &str)]) {
-        let clone = self.path("somebody's clone");
+        let clone = self.path("another user's clone");
         std::fs::remove_dir_all(&clone).ok();
         run_git(self.root.path(), &["clone", "-q", "remote.git", clone.to_str().unwrap()]);
         if self.git(&["branch", "--list", branch]).is_empty() {
@@ -140,7 +143,7 @@ impl Place {
             std::fs::write(clone.join(name), text).unwrap();
         }
         run_git(&clone, &["add", "--all"]);
-        let author = ["-c", "user.name=Somebody", "-c", "user.email=somebody@localhost"];
+        let author = ["-c", "user.name=Another User", "-c", "user.email=another@localhost"];
         run_git(&clone, &[&author[..], &["commit", "-q", "-m", "Edit by hand"]].concat());
         run_git(&clone, &["push", "-q", "origin", &format!("HEAD:{branch}")]);
     }

@@ -41,7 +41,7 @@ pub(crate) fn plain(region: &str, server_name: &str, name: &str) -> Player {
 
 /// A player with ranks derived from the seed: three raids, sets of bosses with gaps, several specs.
 pub(crate) fn ranked(region: &str, server_name: &str, name: &str, seed: u64) -> Player {
-    let mut dice = Dice(seed);
+    let mut dice = SplitMix64(seed);
     let mut player = bare(region, server_name, name);
     player.id = seed + 1;
     player.class_id = 1 + dice.below(13);
@@ -131,9 +131,9 @@ fn stars_in_line(stars: &AllStars) -> String {
 }
 
 /// A random number generator that gives the same numbers on every machine (splitmix64).
-pub(super) struct Dice(pub(super) u64);
+pub(super) struct SplitMix64(pub(super) u64);
 
-impl Dice {
+impl SplitMix64 {
     fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
