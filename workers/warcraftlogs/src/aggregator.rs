@@ -10,11 +10,11 @@
 //!
 //! # What may happen between any two lines
 //! * *The process exits before a batch is sent:* its players are still in `discovers`, and due.
-//! * *The process exits after a batch is sent, before its players are handed over (deleted from `discovers`):* the next
+//! * *The process exits after a batch is sent, before its players are marked as sent (deleted from `discovers`):* the next
 //!   run sends those players again. Fetching a player twice costs points and loses no player.
-//! * *A player is fetched between send and hand-over:* it was marked as queued at an instant before the send, so it
+//! * *A player is fetched between sending and marking:* it was marked as queued at an instant before the send, so it
 //!   does not count as waiting for a message that is done.
-//! * *A player is discovered again between read and hand-over:* its document has changed, so it is not deleted. It
+//! * *A player is discovered again between reading and marking:* its document has changed, so it is not deleted. It
 //!   waits until the message is fetched, and is due again if that message did not cover it.
 //! * *The message is lost, or ends in the dead-letter queue:* the player counts as waiting until no queue can still
 //!   have the message, and is due then.
@@ -22,7 +22,7 @@
 //!   the message. A player with nothing left to fetch stays in `discovers`, and counts as fresh.
 //! * *Two runs overlap:* both send the same players, who are fetched twice. The local host never runs two at once;
 //!   Lambda does not either, with the reserved concurrency that `infra/` sets.
-//! * *The process exits after the hand-over, before it records that every player was read:* the next discovery wakes
+//! * *The process exits after the marking, before it records that every player was read:* the next discovery wakes
 //!   the aggregator again, and it finds no player who is due.
 //! * *Time runs out before every player was read, or before every chosen player was sent:* the run is not recorded as
 //!   complete, so the next discovery wakes the aggregator again.
@@ -54,7 +54,7 @@ use crate::store::{Damaged, Discovered, Discovers, Freshness, Milestone, RuleSta
 /// Players read in one round trip, 24 bytes each.
 const PAGE: usize = 10_000;
 
-/// Players read, sent and handed over at a time. It bounds memory, however many players are sent.
+/// Players read, sent and marked at a time. It bounds memory, however many players are sent.
 const CHUNK: usize = 1_000;
 
 /// Batches sent in parallel.
@@ -250,7 +250,7 @@ impl Aggregator {
         Ok(usize::try_from(room).unwrap_or(usize::MAX))
     }
 
-    /// Sends these players and hands them over, a chunk at a time, as far as there is time. The fact that players are
+    /// Sends these players and marks them as sent, a chunk at a time, as far as there is time. The fact that players are
     /// queued is recorded before the first message is sent: the rank fetcher that fetches the last of them must see
     /// that the databases are out of date.
     async fn queue(

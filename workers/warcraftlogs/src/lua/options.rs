@@ -32,7 +32,7 @@ pub enum Field {
     Kills,
     /// The spec of the best kill of each boss.
     Spec,
-    /// All-star points of a raid and difficulty, by spec, with their ranks in the world, the region and the realm.
+    /// All-star points of a raid and difficulty, by spec, with their places in the world, the region and the realm.
     AllStars,
     /// The same for each boss.
     BossAllStars,

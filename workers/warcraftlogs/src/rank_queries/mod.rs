@@ -174,7 +174,7 @@ impl RankQueries {
     }
 }
 
-/// The questions of a process, updated from the rules.
+/// The rank queries of a process, updated from the rules.
 pub struct LiveRankQueries {
     rules: Arc<dyn Rules>,
     fleet: RankOptions,
@@ -189,13 +189,13 @@ struct CachedRules {
 }
 
 impl LiveRankQueries {
-    /// Questions by these settings and rules. The rules are read when they are needed.
+    /// Queries by these settings and rules. The rules are read when they are needed.
     pub fn new(rules: Arc<dyn Rules>, fleet: RankOptions, clock: Arc<dyn Clock>) -> LiveRankQueries {
         let rank_queries = Arc::new(RankQueries::of_fleet(&fleet));
         LiveRankQueries { rules, fleet, clock, known: Mutex::new(CachedRules { rank_queries, valid_until: None }) }
     }
 
-    /// The questions as they were last read.
+    /// The queries as they were last read.
     pub fn known(&self) -> Arc<RankQueries> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner).rank_queries.clone()
     }

@@ -87,7 +87,7 @@ pub trait Discovers: Send + Sync {
     /// to request. A player with nothing left is not due.
     async fn still_wanted(&self, players: &[Discovered]) -> PortResult<Vec<Discovered>>;
 
-    /// Ends the hand-over of players whose messages were sent, all or nothing. It deletes those documents that are
+    /// Marks players as sent, all or nothing. It deletes those documents that are
     /// still identical to what was sent, so that a document that was merged into meanwhile survives, and records for
     /// all of the players that they were queued at `queued_at`. Idempotent.
     async fn mark_sent(&self, sent: &[Discovered], queued_at: Timestamp) -> PortResult<()>;

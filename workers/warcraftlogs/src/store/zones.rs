@@ -44,7 +44,7 @@ impl Frozen {
 /// frozen.
 #[async_trait]
 pub trait Zones: Send + Sync {
-    /// Claims the question which of these raids are frozen. Returns those that are not known to be frozen, and that no
+    /// Claims the check whether these raids are frozen. Returns those that are not known to be frozen, and that no
     /// other caller asks or has asked about at this time. No other caller asks about them before `until`; two callers
     /// never get the same raid.
     async fn claim_check(&self, raids: &[RaidId], until: Timestamp) -> PortResult<Vec<RaidId>>;

@@ -35,7 +35,7 @@ fn once_each(pages: std::ops::RangeInclusive<u32>) -> Vec<(u32, u32)> {
     pages.map(|page| (page, 1)).collect()
 }
 
-async fn assert_everybody_found(world: &FleetWorld) {
+async fn assert_all_found(world: &FleetWorld) {
     let found: Vec<u64> = world.discovered().await.into_keys().collect();
     assert_eq!(found, world.all_players());
 }
@@ -67,7 +67,7 @@ fn a_rule_is_read_over_several_invocations_and_every_page_once() {
             assert!(invocations > 0 || pages < 3, "all was read at once");
             assert_eq!(last_run(&world).await, Some(world.clock.now()));
             assert_eq!(reads(&world), once_each(1..=pages), "{pages} pages by {chunk}");
-            assert_everybody_found(&world).await;
+            assert_all_found(&world).await;
             assert_eq!(fleet.run("discover").await["stopped"], "no rule is due");
         });
     }
@@ -83,7 +83,7 @@ fn a_page_past_the_end_ends_the_rule() {
         assert!(last_run(&world).await.is_some());
         let past: Vec<u32> = reads(&world).into_iter().map(|(page, _)| page).filter(|page| *page > 6).collect();
         assert!(past.len() <= 5, "pages past the end: {past:?}");
-        assert_everybody_found(&world).await;
+        assert_all_found(&world).await;
     });
 }
 
@@ -123,7 +123,7 @@ fn killed_at(step: u64) -> u64 {
         world.pass(LEASE).await;
         world.start().discover_everything().await;
         assert!(last_run(&world).await.is_some(), "step {step}");
-        assert_everybody_found(&world).await;
+        assert_all_found(&world).await;
         let twice: u32 = reads(&world).iter().map(|(_, reads)| reads - 1).sum();
         assert!(twice <= 3, "step {step}: {twice} pages were read again, with 3 chunks under way");
         life.steps()
@@ -143,7 +143,7 @@ fn a_store_that_fails_stops_discovery_and_loses_no_page() {
             assert!(failed.is_err() || last_run(&world).await.is_some() || life.steps() < step, "{step}: {failed:?}");
             world.pass(LEASE).await;
             world.start().discover_everything().await;
-            assert_everybody_found(&world).await;
+            assert_all_found(&world).await;
         });
     }
 }
@@ -175,7 +175,7 @@ fn a_ban_stops_discovery_keeps_progress_and_pauses() {
             world.pass(3 * 3600).await;
             fleet.discover_everything().await;
             assert_eq!(reads(&world), once_each(1..=10));
-            assert_everybody_found(&world).await;
+            assert_all_found(&world).await;
         });
     }
 }
@@ -206,7 +206,7 @@ fn a_passing_fault_of_the_site_is_waited_out_and_a_lasting_one_ends_the_turn() {
         world.network.fail(Request::Page, [Fault::Before(502), Fault::Cut, Fault::Hang, Fault::RefusedFor(3)]);
         let fleet = world.start();
         assert_eq!(fleet.run("discover").await["finished"], true);
-        assert_everybody_found(&world).await;
+        assert_all_found(&world).await;
         world.pass(24 * 3600).await;
         world.network.fail_all(Request::Page, Fault::Before(500));
         let report = fleet.run("discover").await;
@@ -228,7 +228,7 @@ fn a_page_that_outlasts_the_invocation_is_given_up_and_read_again() {
         assert!(world.clock.now() < after(begun, Duration::from_secs(45)), "there is time left to give the rule back");
         world.network.clear_faults();
         assert_eq!(fleet.run("discover").await["finished"], true, "it is due at once");
-        assert_everybody_found(&world).await;
+        assert_all_found(&world).await;
     });
 }
 
@@ -242,7 +242,7 @@ fn two_discoveries_at_once_never_read_the_same_rule() {
         assert_ne!(first["rule"], second["rule"]);
         assert!(world.books().pages.iter().all(|reads| reads.reads == 1), "{:?}", world.books().pages);
         assert_eq!(one.run("discover").await["stopped"], "no rule is due");
-        assert_everybody_found(&world).await;
+        assert_all_found(&world).await;
     });
 }
 

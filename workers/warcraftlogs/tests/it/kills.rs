@@ -84,7 +84,7 @@ async fn discover(world: &FleetWorld, ids: &[PlayerId]) {
 }
 
 /// Runs an aggregator until the kill point of `life`, a fleet that serves some of what it sent, and another aggregator,
-/// which sends again what was not handed over. Returns how many steps the first one took. There is one fetcher: two
+/// which sends again what was not marked as sent. Returns how many steps the first one took. There is one fetcher: two
 /// fetchers that receive a player's two messages at the same moment cannot detect each other.
 fn kill_the_aggregator(seed: u64, life: &Life) -> u64 {
     let world = world(seed, 1);

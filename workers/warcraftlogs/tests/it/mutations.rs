@@ -157,9 +157,9 @@ async fn assert_restored(world: &FleetWorld, fleet: &Process, limit: u64, seed: 
     loop {
         fleet.budget.read_counters(Points::MAX).await.unwrap();
         let keys = world.stores.pool.keys().await.unwrap();
-        let lends = |state| matches!(state, KeyState::Open | KeyState::Edge);
+        let grants = |state| matches!(state, KeyState::Open | KeyState::Edge);
         let right = [Points::whole(limit), Points::whole(limit / 2)];
-        if keys.iter().all(|key| lends(key.state) && right.contains(&key.limit)) {
+        if keys.iter().all(|key| grants(key.state) && right.contains(&key.limit)) {
             return;
         }
         assert!(world.clock.now() < until, "seed {seed}: {keys:#?}");

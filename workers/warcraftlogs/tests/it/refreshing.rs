@@ -195,9 +195,9 @@ fn an_unknown_name_is_done_and_counted() {
         let odd = |fate| by_name(&world, population.with_fate(population.rankings(), fate)[0]);
         let raids = RaidsToScrap::one(26, 3);
         let named = |name| PlayerRef::Named(PlayerName::new(name, "tarren-mill", "EU").unwrap());
-        let nobody = [r#"Missing") { id } #"#, r"No\body", "Missing"].map(named);
+        let no_player = [r#"Missing") { id } #"#, r"No\body", "Missing"].map(named);
         let known_player = PlayerRef::Id(strangers(&world, 1)[0]);
-        let asked = nobody.into_iter().chain([odd(Fate::Hidden), odd(Fate::NeverClassed), known_player.clone()]);
+        let asked = no_player.into_iter().chain([odd(Fate::Hidden), odd(Fate::NeverClassed), known_player.clone()]);
         let messages = asked.map(|player_ref| PlayerMessage { player_ref, raids_to_scrap: raids.clone() });
         let bodies = messages.map(|message| serde_json::from_str(&message.to_body()).unwrap()).collect();
         let event = Event::Manual(serde_json::Value::Array(bodies));

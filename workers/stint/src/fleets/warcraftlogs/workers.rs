@@ -143,7 +143,7 @@ impl<'a> Workshop<'a> {
         Ok(Discover::new(collections.rules, collections.discovers, source, next_worker, discover))
     }
 
-    /// Returns the hand-over, which starts the next worker.
+    /// Returns the ports that start the next worker.
     async fn next_worker(&self) -> anyhow::Result<NextWorker> {
         let milestones = self.collections().await?.milestones;
         Ok(NextWorker { wakeups: self.backends.wakeups()?, milestones })

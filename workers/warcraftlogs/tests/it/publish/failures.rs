@@ -45,16 +45,16 @@ async fn a_dirty_or_half_made_clone_is_no_obstacle() {
 
 #[tokio::test]
 async fn after_a_kill_at_any_step_the_next_publication_succeeds() {
-    for dies_at in [PublishStep::Fetch(1), PublishStep::Commit(1), PublishStep::Push(1), PublishStep::Tag(1)] {
+    for killed_at in [PublishStep::Fetch(1), PublishStep::Commit(1), PublishStep::Push(1), PublishStep::Tag(1)] {
         for test_remote in TestRemote::both() {
             push(&Git::new(test_remote.settings("state")), &test_remote.generate("fresh", &[player("EU", "Ann", 20)]))
                 .await;
-            let dying = Git::with_progress(test_remote.settings("state"), move |step| {
-                assert_ne!(step, dies_at, "it is killed here")
+            let killed = Git::with_progress(test_remote.settings("state"), move |step| {
+                assert_ne!(step, killed_at, "it is killed here")
             });
             let folder = test_remote.generate("fresh", &[player("EU", "Bea", 20)]);
-            assert!(matches!(dying.publish(&folder).await, Err(PublishError::Stopped(_))), "{dies_at:?}");
-            let was_pushed = matches!(dies_at, PublishStep::Tag(_));
+            assert!(matches!(killed.publish(&folder).await, Err(PublishError::Stopped(_))), "{dies_at:?}");
+            let was_pushed = matches!(killed_at, PublishStep::Tag(_));
             assert_eq!(test_remote.commits("main"), if was_pushed { 2 } else { 1 }, "{dies_at:?}");
             test_remote.git(&["fsck", "--strict"]);
             Git::new(test_remote.settings("state")).publish(&folder).await.unwrap();

@@ -103,10 +103,10 @@ async fn a_clone_of_an_earlier_version_is_taken_over() {
 #[tokio::test]
 async fn a_tag_is_made_up_for_although_others_have_committed_since() {
     for test_remote in TestRemote::all() {
-        let dying = Git::with_progress(test_remote.settings("state"), |step| {
+        let killed = Git::with_progress(test_remote.settings("state"), |step| {
             assert!(!matches!(step, PublishStep::Tag(_)), "the process ends here");
         });
-        dying.publish(&test_remote.generate("fresh", &[player("EU", "Ann", 20)])).await.unwrap_err();
+        killed.publish(&test_remote.generate("fresh", &[player("EU", "Ann", 20)])).await.unwrap_err();
         let published = test_remote.git(&["rev-parse", "main"]);
         for number in 0..6 {
             test_remote.commit("main", &[("README.md", &format!("edit {number}\n"))]);

@@ -23,11 +23,11 @@ async fn every_publication_has_a_tag_of_its_version() {
 async fn a_tag_that_was_never_pushed_is_made_up_for_by_the_next_run() {
     for change in [false, true] {
         for test_remote in TestRemote::both() {
-            let dying = Git::with_progress(test_remote.settings("state"), |step| {
+            let killed = Git::with_progress(test_remote.settings("state"), |step| {
                 assert!(!matches!(step, PublishStep::Tag(_)), "the process is killed here");
             });
             let folder = test_remote.generate("fresh", &[player("EU", "Ann", 20)]);
-            assert!(matches!(dying.publish(&folder).await, Err(PublishError::Stopped(_))));
+            assert!(matches!(killed.publish(&folder).await, Err(PublishError::Stopped(_))));
             assert_eq!((test_remote.commits("main"), test_remote.tags().len()), (1, 0));
             let git = Git::new(test_remote.settings("state"));
             if change {

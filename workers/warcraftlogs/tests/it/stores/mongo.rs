@@ -191,7 +191,7 @@ fn discovered_players_of_the_original_deployment_are_read_in_both_forms() {
         assert_eq!(super::discovers::all(&*discovers).await, known);
         discovers.mark_sent(&known[..2], world.now()).await.unwrap();
         discovers.merge(&[seen(7, &[(26, 4)])]).await.unwrap();
-        // It contains more by now than what is handed over.
+        // It contains more by now than what is marked as sent.
         discovers.mark_sent(&known, world.now()).await.unwrap();
         assert_eq!(super::discovers::all(&*discovers).await, [seen(7, &[(26, 3), (26, 4), (28, 4)])]);
     });

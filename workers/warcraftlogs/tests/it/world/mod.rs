@@ -1,4 +1,4 @@
-//! A world for each test: the real workers, the real host and the real ledger, on embedded adapters in memory and
+//! A fleet world for each test: the real workers, the real host and the real ledger, on embedded adapters in memory and
 //! virtual time, against an in-process stand-in for the upstream.
 
 mod audit;

@@ -106,7 +106,7 @@ fn the_source_documents_rule_burns_receives() {
 }
 
 #[test]
-fn whoever_fits_is_done_and_is_told_so_first() {
+fn keys_that_suffice_are_reported_first() {
     let report = play(&plan(2_000, &[18_000], 12.0));
     let outcome = report.simulation.as_ref().unwrap();
     assert!(outcome.fits);
@@ -116,7 +116,7 @@ fn whoever_fits_is_done_and_is_told_so_first() {
 }
 
 #[test]
-fn whoever_does_not_fit_is_told_what_would() {
+fn insufficient_keys_are_reported_with_what_is_needed() {
     let report = play(&plan(60_000, &[3_600], 12.0));
     let words = words::in_words(&report);
     let first = words.lines().next().unwrap();
@@ -124,7 +124,7 @@ fn whoever_does_not_fit_is_told_what_would() {
 }
 
 #[test]
-fn in_overload_nobody_is_queued_twice_and_all_are_refreshed_in_turn() {
+fn in_overload_no_player_is_queued_twice_and_all_are_refreshed_in_turn() {
     let report = play(&plan(3_000, &[1_200], 84.0));
     let outcome = report.simulation.unwrap();
     // It would be higher if the same players were queued again each day.

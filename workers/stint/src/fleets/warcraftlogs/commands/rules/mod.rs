@@ -41,7 +41,7 @@ enum Action {
     Sample(doubts::Sample),
     /// Confirm that implausible pages are right: the next discovery takes the rule's pages as they are.
     Accept(doubts::Accept),
-    /// End the rest of an upstream that has rejected discovery.
+    /// End the pause of an upstream that has rejected discovery.
     Resume(doubts::Resume),
 }
 

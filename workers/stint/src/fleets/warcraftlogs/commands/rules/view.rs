@@ -31,7 +31,7 @@ pub(crate) struct RuleView {
     pub(crate) last_run: Option<Timestamp>,
     /// `None` if the rule never ran, so that it is due at once.
     pub(crate) next_due: Option<Timestamp>,
-    /// `None` for a rule that rests until it is changed.
+    /// `None` for a rule that is paused until it is changed.
     pub(crate) resting_until: Option<Timestamp>,
     pub(crate) resting_because: Option<String>,
     /// Why the result of reading its pages is implausible.
@@ -95,7 +95,7 @@ impl RuleView {
         }
     }
 
-    /// Applies the rest of the upstream that all rules share: a rule that would be read rests as well.
+    /// Applies the pause of the upstream that all rules share: a rule that would be read is paused as well.
     pub(crate) fn under(mut self, upstream: Option<&Pause>) -> RuleView {
         if let Some(pause) = upstream
             && matches!(self.state, RuleState::Due | RuleState::Interrupted)
@@ -107,7 +107,7 @@ impl RuleView {
         self
     }
 
-    /// Returns whether its rest ends only when the rule is changed.
+    /// Returns whether its pause ends only when the rule is changed.
     pub(crate) fn rests_until_changed(&self) -> bool {
         self.state == RuleState::Resting && self.resting_until.is_none()
     }
