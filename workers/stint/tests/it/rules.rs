@@ -147,7 +147,7 @@ fn a_doubted_rule_is_shown_with_its_page_and_accepted() {
     let listed = program.run(&["wcl", "rules", "list"]);
     assert!(listed.stdout.contains("resting until") && listed.stdout.contains("names no player"), "{listed:?}");
     let hint = format!(
-        "see the page with `stint wcl rules sample {id}`, and if it is right, say so with `stint wcl rules accept {id}`"
+        "see the page with `stint wcl rules sample {id}`, and if it is correct, run `stint wcl rules accept {id}`"
     );
     assert!(listed.stderr.contains(&hint), "{listed:?}");
     assert!(program.succeed(&["status"]).contains(&hint));

@@ -190,8 +190,8 @@ pub enum PublishError {
     },
     /// Another push came first in every attempt.
     #[error(
-        "cannot push to branch '{branch}' of {url}: {attempts} attempts were overtaken by other pushes (the last one: \
-         {reason}); publish again later, or give this generator a branch of its own"
+        "cannot push to branch '{branch}' of {url}: another push came first in each of {attempts} attempts (the last \
+         one: {reason}); publish again later, or give this generator a branch of its own"
     )]
     Raced {
         /// The branch.

@@ -68,7 +68,7 @@ impl<'a> PublishedAddon<'a> {
             let Some(blob) = self.blob(file)? else { continue };
             bytes += blob.size() as u64;
             if bytes > MAX_EARLIER_BYTES {
-                tracing::warn!(addon = name, "what is published is too large to be compared");
+                tracing::warn!(addon = name, "the published database is too large to be compared");
                 return Ok(None);
             }
             std::fs::write(place.join(file), blob.content()).map_err(|error| cannot_write(&place, &error))?;

@@ -51,7 +51,7 @@ impl Discovers for SqliteStore {
     async fn still_wanted(&self, players: &[Discovered]) -> PortResult<Vec<Discovered>> {
         let players = players.to_vec();
         let still_wanted = move |connection: &Connection| still_wanted(connection, players);
-        self.database.read("find what is still to be fetched of players", still_wanted).await
+        self.database.read("find the ranks still to be fetched", still_wanted).await
     }
 
     async fn mark_sent(&self, sent: &[Discovered], queued_at: Timestamp) -> PortResult<()> {

@@ -43,12 +43,12 @@ impl Players for SqliteStore {
                 refuse(connection, player.id, &player.refused, at)
             })
         };
-        self.database.write("record what is refused", record).await
+        self.database.write("record refusals", record).await
     }
 
     async fn known(&self, ids: &[PlayerId]) -> PortResult<StoredResults> {
         let ids = ids.to_vec();
-        self.database.read("read what is known of players", move |connection| known(connection, &ids)).await
+        self.database.read("read the stored results of players", move |connection| known(connection, &ids)).await
     }
 
     async fn import(&self, players: &[Player]) -> PortResult<ImportCounts> {

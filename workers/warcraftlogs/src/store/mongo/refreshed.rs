@@ -24,7 +24,7 @@ impl RefreshResults for MongoStore {
         }
         let old = doc! { "at": { "$lt": date(before(self.clock.now(), RESULTS_KEPT)) } };
         let forgotten = self.mongo.collection(ANSWERS).delete_many(old).await;
-        forgotten.map_err(|error| explain("forget what became of old refreshes", &error))?;
+        forgotten.map_err(|error| explain("delete the results of old refreshes", &error))?;
         let keep = |latest_result: &RefreshResult| {
             let set = doc! { "$set": { "at": date(latest_result.at), "result": write(&latest_result.result)? } };
             Ok(upsert(doc! { "_id": key(&latest_result.player_ref) }, set))

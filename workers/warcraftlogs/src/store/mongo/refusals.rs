@@ -41,7 +41,7 @@ impl MongoStore {
     /// The refused raids and difficulties that no player is known to have been served.
     pub(super) async fn refusals(&self) -> PortResult<BTreeMap<Unit, Refusals>> {
         let filter = doc! { "served": false };
-        let found = self.mongo.find(REFUSALS, filter, doc! {}, usize::MAX, "read what is refused").await?;
+        let found = self.mongo.find(REFUSALS, filter, doc! {}, usize::MAX, "read the refusals").await?;
         Ok(found.iter().filter_map(refusals).collect())
     }
 
@@ -79,7 +79,7 @@ impl MongoStore {
     pub(super) async fn count_refusals(&self, refused: &NewlyRefused, fetched: &[FetchedPlayer]) -> PortResult<()> {
         let keys: Vec<String> = refused.players.keys().copied().map(key).collect();
         let (most, filter) = (keys.len(), doc! { "_id": { "$in": keys } });
-        let known = self.mongo.find(REFUSALS, filter, doc! {}, most, "read what is refused").await?;
+        let known = self.mongo.find(REFUSALS, filter, doc! {}, most, "read the refusals").await?;
         let mut statements = Vec::new();
         for (unit, players) in &refused.players {
             let is_known = known.iter().any(|document| document.get_str("_id").is_ok_and(|id| id == key(*unit)));
@@ -88,7 +88,7 @@ impl MongoStore {
         }
         let served = fetched.iter().flat_map(|fetched| fetched.player.ranked_in().units().collect::<Vec<Unit>>());
         statements.extend(served.collect::<BTreeSet<Unit>>().into_iter().map(clear_rule));
-        self.mongo.update_all(REFUSALS, &statements, "count what is refused").await
+        self.mongo.update_all(REFUSALS, &statements, "count the refusals").await
     }
 
     /// Whether any player has ranks in a raid and difficulty. Queried once, when it is refused for the first time.

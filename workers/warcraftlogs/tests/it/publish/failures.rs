@@ -53,17 +53,17 @@ async fn after_a_kill_at_any_step_the_next_publication_succeeds() {
                 assert_ne!(step, killed_at, "it is killed here")
             });
             let folder = test_remote.generate("fresh", &[player("EU", "Bea", 20)]);
-            assert!(matches!(killed.publish(&folder).await, Err(PublishError::Stopped(_))), "{dies_at:?}");
+            assert!(matches!(killed.publish(&folder).await, Err(PublishError::Stopped(_))), "{killed_at:?}");
             let was_pushed = matches!(killed_at, PublishStep::Tag(_));
-            assert_eq!(test_remote.commits("main"), if was_pushed { 2 } else { 1 }, "{dies_at:?}");
+            assert_eq!(test_remote.commits("main"), if was_pushed { 2 } else { 1 }, "{killed_at:?}");
             test_remote.git(&["fsck", "--strict"]);
             Git::new(test_remote.settings("state")).publish(&folder).await.unwrap();
             assert_eq!(
                 (test_remote.commits("main"), test_remote.version("Stint_EU").as_str()),
                 (2, "2026.11.20-2"),
-                "{dies_at:?}"
+                "{killed_at:?}"
             );
-            assert_eq!(test_remote.tags(), ["v2026.11.20-1", "v2026.11.20-2"], "{dies_at:?}");
+            assert_eq!(test_remote.tags(), ["v2026.11.20-1", "v2026.11.20-2"], "{killed_at:?}");
         }
     }
 }
