@@ -46,7 +46,7 @@ fn an_upstream_that_is_down_keeps_no_counter_from_being_read_when_it_is_back() {
     run_scenario(&world, async {
         let fleet = world.start();
         world.network.fail_all(Request::Points, Fault::Instead(403, "<title>Just a moment...</title>"));
-        for expected in ["no key has 5 points for it", "warcraftlogs-api is down since"] {
+        for expected in ["no key has 5 points for it", "warcraftlogs-api has been down since"] {
             let Err(ServerIdError::Transient(reason)) = ask(&world, &fleet).await else { panic!("it was answered") };
             assert!(reason.contains(expected), "{reason}");
             let keys = world.stores.pool.keys().await.unwrap();

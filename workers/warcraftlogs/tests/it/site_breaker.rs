@@ -56,7 +56,7 @@ fn no_page_is_requested_while_the_api_on_the_same_host_is_down() {
         world.start().run_until(after(world.clock.now(), Duration::from_secs(60))).await;
         assert!(is_open(&world, UPSTREAM).await);
         let report = world.start().run("discover").await;
-        assert!(report["stopped"].as_str().unwrap().starts_with("warcraftlogs-api is down since"), "{report}");
+        assert!(report["stopped"].as_str().unwrap().starts_with("warcraftlogs-api has been down since"), "{report}");
         assert_eq!(world.network.sent(Request::Page), 0);
         world.network.clear_faults();
         world.start().run_until_idle().await;

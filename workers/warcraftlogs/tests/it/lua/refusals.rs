@@ -66,7 +66,7 @@ fn of_two_players_with_one_name_the_newer_stays_whichever_comes_first() {
         let report = generate(folder.path(), &players);
         assert_eq!(report.refused.len(), 1);
         assert_eq!(report.refused[0].id, older.id);
-        assert!(report.refused[0].reason.contains(&format!("player {} bears the same name", newer.id)));
+        assert!(report.refused[0].reason.contains(&format!("player {} has the same name", newer.id)));
         files.push(std::fs::read(&report.regions[0].path).unwrap());
     }
     assert_eq!(files[0], files[1]);
