@@ -63,7 +63,7 @@ fn a_batch_that_ends_in_an_outage_is_not_the_last_one_while_a_call_is_in_flight(
         let grant = call(&world, &fleet).await;
         world.add_rules(0).await;
         // The query for frozen raids finds that the upstream is down.
-        world.network.fail_all(Request::FleetWorld, Fault::Instead(403, "<title>Just a moment...</title>"));
+        world.network.fail_all(Request::WorldData, Fault::Instead(403, "<title>Just a moment...</title>"));
         end_a_batch(&world, &fleet).await;
         assert!(!world.stores.breakers.load(UPSTREAM).await.unwrap().1.is_closed());
         assert!(!is_ended(&world).await, "a call is in flight");

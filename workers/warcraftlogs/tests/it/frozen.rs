@@ -59,7 +59,7 @@ fn frozen_raids_are_fetched_once_and_the_others_again_and_again() {
         let left = fleet.run("aggregator").await;
         assert_eq!((&left["due"], &left["queued"]), (&0.into(), &0.into()), "who is left is fresh");
     });
-    assert_eq!(world.network.sent(Request::FleetWorld), 2, "one small question a day");
+    assert_eq!(world.network.sent(Request::WorldData), 2, "one small question a day");
 }
 
 #[test]
@@ -96,7 +96,7 @@ fn frozen_raids_are_fetched_again_where_that_is_asked_for() {
             world.pass(TURN).await;
         }
     });
-    assert_eq!(world.network.sent(Request::FleetWorld), 0, "no one waits for it");
+    assert_eq!(world.network.sent(Request::WorldData), 0, "no one waits for it");
 }
 
 #[test]
@@ -121,7 +121,7 @@ fn a_failed_query_delays_no_batch_and_is_repeated() {
     let (_, all) = units(&world);
     run_scenario(&world, async {
         world.add_rules(0).await;
-        world.network.fail(Request::FleetWorld, [Fault::Before(502), Fault::After(500)]);
+        world.network.fail(Request::WorldData, [Fault::Before(502), Fault::After(500)]);
         let fleet = world.start();
         assert_eq!(round(&world, &fleet).await, all);
         assert!(world.stores.zones.frozen().await.unwrap().0.is_empty());
@@ -147,7 +147,7 @@ fn many_processes_ask_once() {
         futures::future::join_all(fleets.iter().map(|fleet| fleet.run_until(end))).await;
         world.assert_all_served().await;
     });
-    assert_eq!(world.network.sent(Request::FleetWorld), 1);
+    assert_eq!(world.network.sent(Request::WorldData), 1);
     assert!(world.books().charged > Points::ZERO);
 }
 
@@ -164,14 +164,14 @@ fn a_batch_that_has_just_the_time_for_its_call_asks_nothing_else() {
     let world = setup().build();
     run_scenario(&world, async {
         world.add_rules(0).await;
-        world.network.fail_all(Request::FleetWorld, Fault::Hang);
+        world.network.fail_all(Request::WorldData, Fault::Hang);
         // A call may take 6 s.
         let report = fetch(&world, "rank-fetcher", Duration::from_secs(8)).await;
         assert_eq!((&report["ranked"], &report["parked"]), (&1.into(), &0.into()));
-        assert_eq!(world.network.sent(Request::FleetWorld), 0);
+        assert_eq!(world.network.sent(Request::WorldData), 0);
         let report = fetch(&world, "rank-fetcher", Duration::from_secs(60)).await;
         assert_eq!(
-            (&report["ranked"], world.network.sent(Request::FleetWorld)),
+            (&report["ranked"], world.network.sent(Request::WorldData)),
             (&1.into(), 1),
             "with time it is asked"
         );
@@ -187,7 +187,7 @@ fn a_slow_query_leaves_time_for_a_call() {
         let slow = Fault::Late(Duration::from_millis(1_900));
         world.network.fail(Request::Token, [slow]);
         world.network.fail(Request::Points, [slow]);
-        world.network.fail(Request::FleetWorld, [slow]);
+        world.network.fail(Request::WorldData, [slow]);
         let report = fetch(&world, "rank-fetcher", Duration::from_millis(12_100)).await;
         assert_eq!((&report["ranked"], &report["parked"]), (&1.into(), &0.into()));
     });
@@ -198,10 +198,10 @@ fn a_refresh_waits_for_no_query_about_raids() {
     let world = setup().build();
     run_scenario(&world, async {
         world.add_rules(0).await;
-        world.network.fail_all(Request::FleetWorld, Fault::Hang);
+        world.network.fail_all(Request::WorldData, Fault::Hang);
         let began = world.clock.now();
         assert_eq!(fetch(&world, "refresher", Duration::from_secs(120)).await["ranked"], 1);
-        assert_eq!(world.network.sent(Request::FleetWorld), 0);
+        assert_eq!(world.network.sent(Request::WorldData), 0);
         assert!(between(began, world.clock.now()) < Duration::from_secs(1));
     });
 }

@@ -62,7 +62,7 @@ fn an_answer_that_was_paid_for_is_kept_though_the_pool_cannot_settle_it() {
         run_scenario(&world, async {
             let fleet = world.start_with(&Life::failing_at(step));
             let answer = ask(&world, &fleet).await;
-            let came = world.network.sent(Request::FleetWorld) == 1
+            let came = world.network.sent(Request::WorldData) == 1
                 && !matches!(&answer, Err(ServerIdError::Transient(reason)) if reason.contains("was cut off"));
             assert_eq!(answer.is_ok(), came, "step {step}: {answer:?}");
         });

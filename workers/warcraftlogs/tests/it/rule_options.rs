@@ -47,7 +47,7 @@ fn each_option_of_a_rule_narrows_the_pages_that_are_read() {
         let found = run_scenario(&world, discovered(&world, rule));
         assert_eq!(found, narrowed(&world, narrow));
         assert!(!found.is_empty() && seen.insert(found), "each option shows other players");
-        assert_eq!(world.network.sent(Request::FleetWorld), 0, "only a server is looked up");
+        assert_eq!(world.network.sent(Request::WorldData), 0, "only a server is looked up");
     }
 }
 
@@ -67,7 +67,7 @@ fn a_server_is_asked_for_by_its_slug_once_and_paid_for() {
     };
     let expected = population.discoverable(&[RANKING]).into_iter().filter(lives_there);
     assert_eq!(found, expected.collect::<Vec<_>>());
-    assert_eq!(world.network.sent(Request::FleetWorld), 1);
+    assert_eq!(world.network.sent(Request::WorldData), 1);
     assert!(found.len() > 5 && !world.books().charged.is_zero());
 }
 

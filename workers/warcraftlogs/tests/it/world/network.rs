@@ -50,7 +50,7 @@ pub(crate) enum Request {
     Points,
     Reports,
     /// Queries about raids and servers.
-    FleetWorld,
+    WorldData,
 }
 
 /// Changes a ranking page, given its number.
@@ -158,7 +158,7 @@ impl Request {
             "/oauth/token" => Request::Token,
             "/api/v2/client" if body.contains("query Ranks") => Request::Ranks,
             "/api/v2/client" if body.contains("query ReadPoints") => Request::Points,
-            "/api/v2/client" if body.contains("worldData") => Request::FleetWorld,
+            "/api/v2/client" if body.contains("worldData") => Request::WorldData,
             "/api/v2/client" => Request::Reports,
             _ => Request::Page,
         }
