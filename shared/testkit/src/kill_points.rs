@@ -28,15 +28,21 @@ pub enum Ended {
 
 /// Exits the process, without running any destructor, if this is the kill point that [`run_until`] chose.
 pub fn kill_point() {
-    let Ok(at) = std::env::var(EXIT_AT) else { return };
-    if at == (PASSED.fetch_add(1, Ordering::SeqCst) + 1).to_string() {
+    let Some(at) = from_environment(EXIT_AT) else { return };
+    let passed = (PASSED.fetch_add(1, Ordering::SeqCst) + 1).to_string();
+    if at == passed.as_str() {
         exit(KILLED);
     }
 }
 
 /// Returns a variable that [`run_until`] set for this process; `None` in a process that it did not start.
 pub fn variable(name: &str) -> Option<OsString> {
-    std::env::var_os(EXIT_AT).and_then(|_| std::env::var_os(name))
+    from_environment(EXIT_AT).and_then(|_| from_environment(name))
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test process tells another what to do, which is no setting")]
+fn from_environment(name: &str) -> Option<OsString> {
+    std::env::var_os(name)
 }
 
 /// Runs the test `test` of this test binary in a process of its own, with `variables` in its environment, until its
