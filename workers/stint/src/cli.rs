@@ -47,7 +47,7 @@ pub(crate) struct Cli {
 
 /// What to do.
 pub(crate) enum Command {
-    Shared(Shared),
+    Shared(Box<Shared>),
     /// A command of one fleet.
     Own(PerFleet<Own>),
 }
@@ -93,11 +93,12 @@ impl Command {
     /// Returns whether this command does work that is measured. The other commands only read or set, and a simulation's
     /// numbers describe no real call.
     fn is_measured(&self) -> bool {
-        match self {
+        let Command::Shared(shared) = self else { return false };
+        match **shared {
             #[cfg(feature = "standins")]
-            Command::Shared(Shared::Demo(_)) => true,
-            Command::Shared(shared) => matches!(shared, Shared::Up(_) | Shared::Run(_) | Shared::Lambda),
-            Command::Own(_) => false,
+            Shared::Demo(_) => true,
+            Shared::Up(_) | Shared::Run(_) | Shared::Lambda => true,
+            _ => false,
         }
     }
 }
@@ -120,7 +121,7 @@ impl FromArgMatches for Command {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Command, clap::Error> {
         match PerFleet::named(matches) {
             Some(own) => Ok(Command::Own(own)),
-            None => Shared::from_arg_matches(matches).map(Command::Shared),
+            None => Shared::from_arg_matches(matches).map(Box::new).map(Command::Shared),
         }
     }
 
@@ -134,7 +135,7 @@ impl Cli {
     /// Returns whether Lambda runs this command. A function exports at the end of each invocation, because it is frozen
     /// between two.
     pub(crate) fn is_function(&self) -> bool {
-        matches!(self.command, Command::Shared(Shared::Lambda))
+        matches!(&self.command, Command::Shared(shared) if matches!(**shared, Shared::Lambda))
     }
 
     /// Returns where this command's metrics and traces are sent, if it makes any.
@@ -178,7 +179,7 @@ pub(crate) async fn run(cli: Cli, output: &Output) -> anyhow::Result<()> {
     let context = Context { home: cli.home.home, output: output.clone(), clock: Arc::new(SystemClock) };
     match cli.command {
         Command::Own(own) => own.run(&context).await,
-        Command::Shared(shared) => run_shared(shared, &context).await,
+        Command::Shared(shared) => run_shared(*shared, &context).await,
     }
 }
 
