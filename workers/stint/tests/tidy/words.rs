@@ -160,7 +160,7 @@ fn comment<'a>(file: &File, line: &'a str) -> Option<&'a str> {
 /// Returns `text` without what is between each two `quotes`.
 fn without(text: &str, quote: char) -> String {
     let parts: Vec<&str> = text.split(quote).collect();
-    if parts.len() % 2 == 0 {
+    if parts.len().is_multiple_of(2) {
         return text.to_owned();
     }
     parts.into_iter().step_by(2).collect::<Vec<_>>().join(" ")
