@@ -85,7 +85,7 @@ fn alternate_wakeup<'a>(fired: Option<&str>, wakeup: &'a str) -> &'a str {
 }
 
 impl NextWorker {
-    /// Does the same as [`start`](Handover::start), from a run of `event`, which that very wake-up may have started:
+    /// Does the same as [`start`](NextWorker::start), from a run of `event`, which that very wake-up may have started:
     /// then an equivalent one is set instead.
     pub(crate) async fn start_from(&self, event: &Event, wakeup: &str, at: Timestamp) -> PortResult<()> {
         self.start(alternate_wakeup(event.wakeup(), wakeup), at).await
