@@ -26,7 +26,7 @@ const SKIPPABLE: [u8; 4] = 0x184D_2A50_u32.to_le_bytes();
 const HEAD: usize = 8;
 
 /// A label has some two hundred bytes.
-const MAX_LABEL: u32 = 64 * 1024;
+const MAX_LABEL: usize = 64 * 1024;
 
 /// Compressed bytes are collected up to this size before they are returned.
 const HAND_ON: usize = 64 * 1024;
@@ -133,8 +133,8 @@ pub fn verify(mut blob: impl Read) -> Result<Label, PageFileError> {
     let mut head = Vec::new();
     blob.by_ref().take(HEAD as u64).read_to_end(&mut head).map_err(PageFileError::Damaged)?;
     if let Some(length) = head.get(4..HEAD).and_then(|length| length.first_chunk()) {
-        let length = u32::from_le_bytes(*length).min(MAX_LABEL);
-        blob.by_ref().take(length.into()).read_to_end(&mut head).map_err(PageFileError::Damaged)?;
+        let length = (u32::from_le_bytes(*length) as usize).min(MAX_LABEL);
+        blob.by_ref().take(length as u64).read_to_end(&mut head).map_err(PageFileError::Damaged)?;
     }
     let label = label(&head)?;
     let page = Decoder::new(blob).and_then(|mut decoder| io::copy(&mut decoder, &mut io::sink()));
@@ -166,6 +166,9 @@ fn label(blob: &[u8]) -> Result<Label, PageFileError> {
     let rest = blob.strip_prefix(&SKIPPABLE).ok_or_else(|| missing("another magic number"))?;
     let (length, rest) = rest.split_first_chunk().ok_or_else(|| missing("it ends within it"))?;
     let length = u32::from_le_bytes(*length) as usize;
+    if length > MAX_LABEL {
+        return Err(missing("the label is too long"));
+    }
     let label = rest.get(..length).ok_or_else(|| missing("it ends within it"))?;
     serde_json::from_slice(label).map_err(|error| PageFileError::NoLabel(error.to_string()))
 }

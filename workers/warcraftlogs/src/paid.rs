@@ -157,11 +157,10 @@ impl PaidApi<'_> {
     ) -> Result<T, QueryError> {
         let (end, response) = call(operation, &grant.hold.key, grant.amount, query, |(end, _)| status(end)).await;
         let settled = self.settle(grant, end).await;
-        let response = response?;
         if let Err(error) = settled {
-            tracing::warn!(%error, "cannot settle the call {operation}, its points stay held for a while: {error}");
+            tracing::warn!(key = %grant.hold.key, %error, "cannot settle a call, its hold ends by itself: {error}");
         }
-        Ok(response)
+        Ok(response?)
     }
 
     /// Reads every counter whose reading would help a caller who needs `needed` points, one after the other.

@@ -1,15 +1,17 @@
 //! The blob of a page: any page survives a round trip, and any blob is decoded or refused within its memory limit.
 
 use stint_poe_stashes::model::ChangeId;
-use stint_poe_stashes::page_file::{Compressor, Decompressor, LEVEL, Label, read};
+use stint_poe_stashes::page_file::{Compressor, Decompressor, LEVEL, Label, read, verify};
 use stint_poe_stashes::store::Realm;
 
 /// The largest page that is read here.
 const MAX: usize = 1 << 20;
 
 pub(crate) fn run(input: &[u8]) {
-    if let Ok((_, page)) = read(input, MAX) {
+    let verified = verify(input);
+    if let Ok((label, page)) = read(input, MAX) {
         assert!(page.len() <= MAX);
+        assert!(verified.is_ok_and(|verified| verified == label) || page.is_empty(), "a check of one blob");
         assert!(pieces(input).is_none_or(|streamed| streamed == page), "two readers of one blob");
     }
     let label = Label::new(Realm::Pc, ChangeId::new([1, 2, 3, 4, 5]), jiff::Timestamp::UNIX_EPOCH);

@@ -54,6 +54,7 @@ fn a_process_that_is_killed_at_any_step_loses_no_page_and_leaves_no_gap() {
 fn a_store_that_fails_at_any_step_loses_no_page_and_leaves_no_gap() {
     for seed in 10..14 {
         let lived = live_and_be_reborn(seed, &Life::endless());
+        assert!(lived > 50, "{lived}");
         let stride = extent(12, 4);
         for step in (1 + (seed - 10) * stride / 4..=lived).step_by(stride as usize) {
             live_and_be_reborn(seed, &Life::failing_at(step));

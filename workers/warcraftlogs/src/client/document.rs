@@ -1,6 +1,6 @@
 //! The GraphQL documents that the fleet sends.
 //!
-//! The fixed parts come from `graphql/queries.graphql`. A batch requests many characters, raids and difficulties at once, so
+//! The fragments come from `graphql/queries.graphql`. A batch requests many characters, raids and difficulties at once, so
 //! its aliases are put together here. Enum values are written as literals: the upstream has renamed an enum type before, and
 //! a typed variable would have broken. A test validates every document against the schema.
 
@@ -11,7 +11,7 @@ use crate::model::{Difficulty, RaidId};
 use crate::player_ref::PlayerRef;
 use crate::rank_queries::RankQueries;
 
-/// The fixed documents, one string with all operations and fragments.
+/// All fragments.
 const QUERIES: &str = include_str!("../../graphql/queries.graphql");
 
 /// Bytes of a document for five characters.

@@ -169,7 +169,7 @@ impl PassReader<'_> {
         let now = self.invocation.now();
         match (of_page(self.claim, &shared.pass, page, &found), found) {
             (
-                implausibility @ (None | Some(Implausibility::Gap { .. } | Implausibility::Promised { .. })),
+                implausibility @ (None | Some(Implausibility::Gap { .. } | Implausibility::Announced { .. })),
                 PageResult::Rows(rows),
             ) => {
                 shared.advance(chunk, page, &rows);
@@ -316,7 +316,7 @@ impl Progress {
     /// recorded end of the pages is cleared.
     fn doubt(&mut self, implausibility: &Implausibility, sample: Option<String>, now: Timestamp) {
         self.pass.end = None;
-        if let Implausibility::Promised { page } = implausibility {
+        if let Implausibility::Announced { page } = implausibility {
             self.pass.read_again_before(*page);
         }
         if !matches!(self.stop, Some(StopReason::LeaseLost)) {

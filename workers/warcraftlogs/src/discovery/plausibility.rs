@@ -26,7 +26,7 @@ pub(crate) enum Implausibility {
     /// A page without rows comes before one with rows.
     Gap { page: u32, later: u32 },
     /// A page is missing that another page said exists.
-    Promised { page: u32 },
+    Announced { page: u32 },
     /// The pages end long before those of the last pass.
     Short { page: u32, last: u32 },
     /// The pass found far fewer players than the last one.
@@ -41,7 +41,7 @@ impl fmt::Display for Implausibility {
             }
             Implausibility::Rows { page, reason } => write!(formatter, "page {page} {reason}"),
             Implausibility::Gap { page, later } => write!(formatter, "page {page} has no rows, and page {later} has"),
-            Implausibility::Promised { page } => {
+            Implausibility::Announced { page } => {
                 write!(formatter, "page {page} has no rows, and the page before it says that there are more")
             }
             Implausibility::Short { page, last } => {
@@ -66,9 +66,9 @@ pub(crate) fn of_page(claim: &Claim, pass: &Pass, page: u32, found: &PageResult)
         PageResult::Rows(rows) if first && rows.players.is_empty() => Some(Implausibility::FirstPage { page }),
         PageResult::Rows(rows) => {
             let end = pass.end?;
-            let last_announced_page = rows.more && end == page + 1;
+            let is_announced = rows.more && end == page + 1;
             let gap = (end < page).then_some(Implausibility::Gap { page: end, later: page });
-            gap.or(last_announced_page.then_some(Implausibility::Promised { page: end }))
+            gap.or(is_announced.then_some(Implausibility::Announced { page: end }))
         }
         PageResult::PastTheEnd { .. } if first => Some(Implausibility::FirstPage { page }),
         PageResult::PastTheEnd { .. } => missing(claim, pass, page),
@@ -83,7 +83,7 @@ fn missing(claim: &Claim, pass: &Pass, page: u32) -> Option<Implausibility> {
         return Some(Implausibility::Gap { page, later: last_page });
     }
     if last_announced_page >= page {
-        return Some(Implausibility::Promised { page });
+        return Some(Implausibility::Announced { page });
     }
     let last = claim.last.map_or(0, |last| last.last_page);
     // Before half of the pages: a ranking loses players, but gradually.
@@ -148,7 +148,7 @@ mod tests {
             (None, seen(200, 0), None),
             (None, seen(200, 200), None),
             (None, seen(401, 0), Some(Implausibility::Gap { page: 201, later: 401 })),
-            (None, seen(200, 201), Some(Implausibility::Promised { page: 201 })),
+            (None, seen(200, 201), Some(Implausibility::Announced { page: 201 })),
             (last(600), seen(200, 200), Some(Implausibility::Short { page: 201, last: 600 })),
             (last(400), seen(200, 200), None),
         ];
@@ -157,7 +157,7 @@ mod tests {
         }
         let with_end = |page| of_page(&claim(None), &pass(Some(201), seen(199, 0)), page, &rows(&[7]));
         assert_eq!(with_end(401), Some(Implausibility::Gap { page: 201, later: 401 }));
-        assert_eq!(with_end(200), Some(Implausibility::Promised { page: 201 }));
+        assert_eq!(with_end(200), Some(Implausibility::Announced { page: 201 }));
         assert_eq!(with_end(199), None);
     }
 

@@ -60,9 +60,9 @@ impl RefusalCounts {
     /// Stores the counts. A player who is served clears the rule.
     pub(super) fn keep(&self, connection: &Connection) -> Result<()> {
         self.refused.iter().try_for_each(|(unit, refusal)| count(connection, *unit, refusal))?;
-        let mut clear_rule = connection
+        let mut mark_served = connection
             .prepare_cached("UPDATE refusals SET served = 1 WHERE raid = ?1 AND difficulty = ?2 AND served = 0")?;
-        self.served.units().try_for_each(|(raid, difficulty)| clear_rule.execute(params![raid, difficulty]).map(drop))
+        self.served.units().try_for_each(|(raid, difficulty)| mark_served.execute(params![raid, difficulty]).map(drop))
     }
 }
 

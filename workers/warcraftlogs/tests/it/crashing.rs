@@ -43,6 +43,7 @@ fn a_process_that_is_killed_at_any_step_loses_no_player_and_overspends_nothing()
     let seeds = extent(8, 32);
     for seed in 0..seeds {
         let lived = kill_and_restart(seed, &Life::endless());
+        assert!(lived > STRIDE, "{lived} steps");
         // Each seed begins with a different step, so that the steps of all seeds are spread evenly.
         for step in (1 + STRIDE * seed / seeds..=lived).step_by(STRIDE as usize) {
             kill_and_restart(seed, &Life::killed_at(step));
@@ -55,6 +56,7 @@ fn a_store_that_fails_at_any_step_loses_no_player_and_overspends_nothing() {
     let seeds = extent(4, 12);
     for seed in 0..seeds {
         let lived = kill_and_restart(100 + seed, &Life::endless());
+        assert!(lived > STRIDE, "{lived} steps");
         for step in (1 + STRIDE * seed / seeds..=lived).step_by(STRIDE as usize) {
             kill_and_restart(100 + seed, &Life::failing_at(step));
         }

@@ -19,6 +19,9 @@ use stint_warcraftlogs::store::RefreshOutcome;
 
 use crate::world::{FleetWorld, Life, Request, Setup, Stores, run_scenario};
 
+/// Each life is cut at every such step, so that a test takes seconds.
+const STRIDE: u64 = 11;
+
 /// The window of the worlds below.
 const WINDOW: u64 = 600;
 
@@ -297,9 +300,11 @@ fn kill_and_restart(seed: u64, life: &Life) -> u64 {
 
 #[test]
 fn a_process_that_is_killed_at_any_step_loses_no_refresh_and_overspends_nothing() {
-    for seed in 0..extent(2, 4) {
+    let seeds = extent(2, 4);
+    for seed in 0..seeds {
         let lived = kill_and_restart(seed, &Life::endless());
-        for step in (1 + 3 * seed..=lived).step_by(11) {
+        assert!(lived > STRIDE, "{lived} steps");
+        for step in (1 + STRIDE * seed / seeds..=lived).step_by(STRIDE as usize) {
             kill_and_restart(seed, &Life::killed_at(step));
         }
     }
@@ -307,10 +312,12 @@ fn a_process_that_is_killed_at_any_step_loses_no_refresh_and_overspends_nothing(
 
 #[test]
 fn a_store_that_fails_at_any_step_loses_no_refresh_and_overspends_nothing() {
-    for seed in 10..10 + extent(2, 4) {
-        let lived = kill_and_restart(seed, &Life::endless());
-        for step in (2 + 3 * (seed - 10)..=lived).step_by(11) {
-            kill_and_restart(seed, &Life::failing_at(step));
+    let seeds = extent(2, 4);
+    for seed in 0..seeds {
+        let lived = kill_and_restart(10 + seed, &Life::endless());
+        assert!(lived > STRIDE, "{lived} steps");
+        for step in (1 + STRIDE * seed / seeds..=lived).step_by(STRIDE as usize) {
+            kill_and_restart(10 + seed, &Life::failing_at(step));
         }
     }
 }

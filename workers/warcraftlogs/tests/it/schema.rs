@@ -17,9 +17,6 @@ use stint_warcraftlogs::store::{METRICS, Rule};
 /// The part of the schema that is checked in.
 const OURS: &str = include_str!("../../graphql/schema.graphql");
 
-/// The fixed documents.
-const QUERIES: &str = include_str!("../../graphql/queries.graphql");
-
 /// Path of the published schema on the machines that have it.
 const PUBLISHED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data/wcl/schema.graphql");
 
@@ -61,7 +58,6 @@ fn what_the_fleet_asks_of_points_and_reports_is_valid() {
         check(&schemas, &reports_document(&codes, false));
         check(&schemas, &reports_document(&codes, true));
     }
-    check(&schemas, QUERIES);
 }
 
 /// Any settings, with any rules of three raids.

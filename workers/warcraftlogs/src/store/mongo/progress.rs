@@ -87,9 +87,8 @@ impl MongoStore {
             collection.insert_one(first).await.map(|_| true)
         } else {
             let filter = doc! { "_id": rule, "lease": seen.cast_signed() };
-            let lease_rule =
-                doc! { "$set": { "lease": lease, "leasedUntil": date(until) }, "$unset": { "resting": "" } };
-            collection.update_one(filter, lease_rule).await.map(|leased| leased.matched_count > 0)
+            let change = doc! { "$set": { "lease": lease, "leasedUntil": date(until) }, "$unset": { "resting": "" } };
+            collection.update_one(filter, change).await.map(|leased| leased.matched_count > 0)
         };
         match leased {
             Err(error) if is_duplicate(&error) => Ok(false),

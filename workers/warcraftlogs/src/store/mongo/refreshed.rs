@@ -25,9 +25,9 @@ impl RefreshResults for MongoStore {
         let old = doc! { "at": { "$lt": date(before(self.clock.now(), RESULTS_KEPT)) } };
         let forgotten = self.mongo.collection(ANSWERS).delete_many(old).await;
         forgotten.map_err(|error| explain("delete the results of old refreshes", &error))?;
-        let keep = |latest_result: &RefreshResult| {
-            let set = doc! { "$set": { "at": date(latest_result.at), "result": write(&latest_result.result)? } };
-            Ok(upsert(doc! { "_id": key(&latest_result.player_ref) }, set))
+        let keep = |refreshed: &RefreshResult| {
+            let set = doc! { "$set": { "at": date(refreshed.at), "result": write(&refreshed.result)? } };
+            Ok(upsert(doc! { "_id": key(&refreshed.player_ref) }, set))
         };
         let statements = results.iter().map(keep).collect::<PortResult<Vec<Document>>>()?;
         self.mongo.update_all(ANSWERS, &statements, "store the result of a refresh").await

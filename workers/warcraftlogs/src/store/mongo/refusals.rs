@@ -87,7 +87,7 @@ impl MongoStore {
             statements.push(count(*unit, players, served));
         }
         let served = fetched.iter().flat_map(|fetched| fetched.player.ranked_in().units().collect::<Vec<Unit>>());
-        statements.extend(served.collect::<BTreeSet<Unit>>().into_iter().map(clear_rule));
+        statements.extend(served.collect::<BTreeSet<Unit>>().into_iter().map(mark_served));
         self.mongo.update_all(REFUSALS, &statements, "count the refusals").await
     }
 
@@ -149,7 +149,7 @@ fn count(unit: Unit, players: &BTreeMap<PlayerId, String>, served: bool) -> Docu
 }
 
 /// Changes nothing if nothing was ever refused.
-fn clear_rule(unit: Unit) -> Document {
+fn mark_served(unit: Unit) -> Document {
     update(doc! { "_id": key(unit), "served": false }, doc! { "$set": { "served": true } })
 }
 

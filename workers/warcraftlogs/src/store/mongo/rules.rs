@@ -135,9 +135,9 @@ impl Rules for MongoStore {
     }
 
     async fn store_progress(&self, claim: &Claim, pass: &Pass, lease: Duration) -> PortResult<bool> {
-        let store_progress = store_progress(&claim.rule, pass, after(self.clock.now(), lease))?;
+        let change = store_progress(&claim.rule, pass, after(self.clock.now(), lease))?;
         let id = object_id(&claim.rule.id)?;
-        self.change_progress(id, claim.lease, store_progress, "store the progress of a discovery rule").await
+        self.change_progress(id, claim.lease, change, "store the progress of a discovery rule").await
     }
 
     /// The listing is written first, if the lease is still held, and then the date, if the rule still covers the same

@@ -84,8 +84,8 @@ impl Transport for FaultyStore<dyn Transport> {
     ) -> Result<http::Response<Body>, TransportError> {
         let lost = |reason: &str| TransportError::Broken { host: "standin".into(), reason: reason.into() };
         self.life.step().await.map_err(|_| lost("on the way there"))?;
-        let latest_result = self.port.open(request, limits).await;
+        let response = self.port.open(request, limits).await;
         self.life.step().await.map_err(|_| lost("on the way back"))?;
-        latest_result
+        response
     }
 }
