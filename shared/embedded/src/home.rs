@@ -102,7 +102,8 @@ impl Embedded {
         SqliteHosts::new(&self.queues)
     }
 
-    /// Returns the key pool. The first call opens the file of the ledger, which is created if necessary.
+    /// Returns the key pool. The first call opens the file of the ledger, which is created if necessary. A host makes that
+    /// call before its loops start: [`changed`](Self::changed) waits while the file is opened.
     pub fn key_pool(&self, settings: LedgerSettings) -> PortResult<Arc<SqliteKeyPool>> {
         Ok(Arc::new(SqliteKeyPool::new(&self.keys()?, &self.queues, settings, self.clock.clone())))
     }

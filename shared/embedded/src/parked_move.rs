@@ -6,9 +6,9 @@
 //! * *It exits before the copy:* the next process finds the token and copies under it.
 //! * *It exits after the copy:* the next process finds the token in both files, copies nothing, and deletes. A copy
 //!   that was sent to its queue meanwhile does not come back.
-//! * *It exits after the deletion:* there is nothing to move. A folder with nothing to move is opened without another
+//! * *It exits after the deletion:* there is nothing to move. A ledger with nothing to move is opened without another
 //!   connection.
-//! * *Two processes open the folder at once:* both use the same token, and the second finds that the copy is done.
+//! * *Two processes open the ledger at once:* both use the same token, and the second finds that the copy is done.
 
 use std::path::Path;
 

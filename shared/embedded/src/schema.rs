@@ -187,7 +187,7 @@ pub(crate) const KEYS: &[&str] = &["
         FROM holds GROUP BY account, sequence / 16;
     DROP TABLE holds;
 ", "
-    -- Parked messages belong to `queues.db`. Those of earlier versions are moved there when the folder is opened. The old
+    -- Parked messages belong to `queues.db`. Those of earlier versions are moved there when the ledger is opened. The old
     -- name is gone, so that a process of an earlier version that still runs parks nothing that would never be found.
     ALTER TABLE parked RENAME TO parked_before;
 

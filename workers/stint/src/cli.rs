@@ -9,7 +9,7 @@ use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 use stint_host::SystemClock;
 use stint_host::config::{LogSettings, TelemetrySettings};
 
-use crate::built::without;
+use crate::built::{Clouds, without, without_cloud};
 #[cfg(feature = "standins")]
 use crate::commands::per_fleet::{Demo, Simulate, Upstream};
 use crate::commands::per_fleet::{Own, PerFleet};
@@ -171,7 +171,16 @@ fn unknown(error: clap::Error) -> clap::Error {
 /// How to get a program that knows this command or fleet, if a feature brings it.
 fn missing(word: &str) -> Option<String> {
     let needs_standins = !cfg!(feature = "standins") && ["demo", "simulate", "upstream"].contains(&word);
-    needs_standins.then(|| without("stand-ins for upstreams", "standins")).or_else(|| not_built(word))
+    let is_cloud = |built: bool, flag: &str| !built && word.starts_with(flag);
+    if needs_standins {
+        Some(without("stand-ins for upstreams", "standins"))
+    } else if is_cloud(Clouds::HERE.aws, "--aws-") {
+        Some(without_cloud("AWS", "aws"))
+    } else if is_cloud(Clouds::HERE.mongo, "--mongodb-") {
+        Some(without_cloud("MongoDB", "mongodb"))
+    } else {
+        not_built(word)
+    }
 }
 
 /// Runs one command.

@@ -18,7 +18,11 @@ pub(crate) fn path(path: &Path) -> String {
 /// Returns `text`, in quotation marks if a shell would otherwise change it.
 pub(crate) fn quoted(text: &str) -> String {
     let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "-_./:@,".contains(letter);
-    if text.chars().all(is_plain) { text.to_owned() } else { format!("'{}'", text.replace('\'', r"'\''")) }
+    if !text.is_empty() && text.chars().all(is_plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
 }
 
 #[cfg(test)]
@@ -28,6 +32,7 @@ mod tests {
     #[test]
     fn text_is_quoted_where_a_shell_would_change_it() {
         assert_eq!(quoted("target/release/stint"), "target/release/stint");
+        assert_eq!(quoted(""), "''");
         assert_eq!(quoted("my folder"), "'my folder'");
         assert_eq!(quoted("Mal'Ganis"), r"'Mal'\''Ganis'");
         assert_eq!(path(Path::new("/srv/a b")), "'/srv/a b'");

@@ -40,7 +40,8 @@ const MAX_NAME: usize = 64;
 const TRIES: u32 = 5;
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// The wake-ups of one fleet: a group of schedules that contains nothing else.
+/// The wake-ups of one fleet: a group of schedules that contains nothing else. The fleet's name is therefore not part of a
+/// schedule's name.
 ///
 /// Times are stored in whole seconds, rounded up; Scheduler fires within the minute that follows. Periods are whole
 /// minutes. The target of a wake-up is the worker's function, which Scheduler calls itself.
@@ -125,9 +126,9 @@ impl SchedulerWakeups {
         target.build().map_err(|error| schedule.incomplete(error))
     }
 
-    async fn get(&self, name: &str) -> PortResult<Option<Wakeup>> {
+    async fn get(&self, name: &str) -> PortResult<Option<GetScheduleOutput>> {
         match self.client.get_schedule().name(name).group_name(&self.group).send().await {
-            Ok(schedule) => Ok(self.read(name, &schedule)),
+            Ok(schedule) => Ok(Some(schedule)),
             Err(SdkError::ServiceError(error)) if error.err().is_resource_not_found_exception() => Ok(None),
             Err(error) => Err(explain(format!("read wake-up '{name}'"), error)),
         }
@@ -167,8 +168,12 @@ impl Wakeups for SchedulerWakeups {
             let why = "EventBridge Scheduler keeps whole minutes";
             return Err(PortError::Invalid(format!("wake-up '{name}': a period of {period:?} cannot be kept: {why}")));
         }
-        let kept = self.get(name).await?.filter(|wakeup| wakeup.period == Some(period));
-        if kept.as_ref().is_some_and(|wakeup| wakeup.worker == *worker) {
+        let found = self.get(name).await?;
+        let kept = found.as_ref().and_then(|schedule| self.read(name, schedule));
+        let kept = kept.filter(|wakeup| wakeup.period == Some(period));
+        let target = found.as_ref().and_then(|schedule| schedule.target()).map(Target::arn);
+        let calls_its_function = target == Some(self.function.fill(worker).as_str());
+        if calls_its_function && kept.as_ref().is_some_and(|wakeup| wakeup.worker == *worker) {
             return Ok(());
         }
         let start = kept.map_or_else(|| whole_seconds(after(self.clock.now(), period)), |wakeup| wakeup.at);
@@ -190,7 +195,7 @@ impl Wakeups for SchedulerWakeups {
             let summary = summary.map_err(|error| explain(format!("list wake-ups of '{}'", self.group), error))?;
             let name = summary.name().unwrap_or_default();
             // A summary does not contain the time. A schedule that has fired since the page was created is left out.
-            match self.get(name).await? {
+            match self.get(name).await?.and_then(|schedule| self.read(name, &schedule)) {
                 Some(wakeup) => all.push(wakeup),
                 None => tracing::debug!(name, "a schedule of the group is gone, or is no wake-up"),
             }

@@ -85,6 +85,25 @@ fn a_schedule_that_is_no_wakeup_is_left_alone() {
     });
 }
 
+/// The setting for the functions' ARNs was changed, or the schedule was made for another installation.
+#[test]
+fn a_recurring_wakeup_of_another_function_is_set_anew() {
+    run(async {
+        let world = World::of_wakeups().await;
+        let wakeups = world.wakeups().await.unwrap();
+        wakeups.every("sweep", &REVIVER, MINUTE * 60).await.unwrap();
+        let set = told(&world, "sweep").await;
+        let mut target = set.target().unwrap().clone();
+        let own = std::mem::replace(&mut target.arn, "arn:aws:lambda:eu-west-1:123456789012:function:other".into());
+        let client = aws_sdk_scheduler::Client::new(&world.config);
+        let update = client.update_schedule().group_name(&world.prefix).name("sweep").target(target);
+        let update = update.schedule_expression(set.schedule_expression().unwrap());
+        update.flexible_time_window(set.flexible_time_window().unwrap().clone()).send().await.unwrap();
+        wakeups.every("sweep", &REVIVER, MINUTE * 60).await.unwrap();
+        assert_eq!(told(&world, "sweep").await.target().unwrap().arn(), own);
+    });
+}
+
 /// Earlier versions named the worker without its fleet.
 #[test]
 fn a_wakeup_that_an_earlier_version_has_set_is_its_workers() {

@@ -6,6 +6,8 @@
 //! # If the process exits between any two lines
 //! * *While the copy is written:* the file is unchanged, and the next repair overwrites the incomplete copy, which has
 //!   another name.
+//! * *Between the names of the copy and of its log:* the file is unchanged. A log without its copy is left, which nothing
+//!   reads.
 //! * *After the copy:* the file is unchanged, beside its copy.
 //! * *While an index is rebuilt or rows are removed:* this is one transaction.
 //! * *After the log was merged into the file:* the file is damaged as before, and has everything that it had with its
@@ -115,14 +117,17 @@ fn left_of(found: &[Finding], how: How) -> Vec<Finding> {
 /// Copies the file and its log. The copy gets its name once it is complete.
 fn copy_aside(path: &Path, stamp: &str) -> io::Result<PathBuf> {
     let copy = beside(path, "", &format!(".before-repair-{stamp}"));
-    let log = beside(path, "", "-wal");
-    if log.is_file() {
-        copy_durably(&log, &beside(&copy, "", "-wal"))?;
-    }
-    let partial = beside(path, ".", ".copy");
+    let (log, partial) = (beside(path, "", "-wal"), beside(path, ".", ".copy"));
     kill_point();
     copy_durably(path, &partial)?;
     kill_point();
+    if log.is_file() {
+        let partial_log = beside(&partial, "", "-wal");
+        copy_durably(&log, &partial_log)?;
+        kill_point();
+        fs::rename(&partial_log, beside(&copy, "", "-wal"))?;
+        kill_point();
+    }
     fs::rename(&partial, &copy)?;
     kill_point();
     sync_folder(path)?;

@@ -18,7 +18,7 @@ use stint_core::ports::{PortError, PortResult};
 
 use super::check::look;
 use super::repair::sync;
-use super::{Depth, FileSpec, Finding};
+use super::{Depth, FileSpec, Finding, databases};
 use crate::database::damage::{failed, reason};
 use crate::database::open;
 
@@ -59,17 +59,26 @@ pub struct CopyProgress<'a> {
 }
 
 impl Snapshot {
-    /// Takes a snapshot of the files at `paths`. Processes that write to them wait until this returns.
-    pub fn take(paths: &[PathBuf]) -> PortResult<Snapshot> {
-        let mut paths = paths.to_vec();
-        // Always in the same order, so that two backups at once do not wait for each other's locks.
-        paths.sort();
-        let locked: Vec<Connection> = paths.iter().map(|path| lock(path)).collect::<PortResult<_>>()?;
-        let files = paths.into_iter().map(|path| begin(&path).map(|connection| (path, connection)));
-        let snapshot = Snapshot { files: files.collect::<PortResult<_>>()? };
-        // Closing a connection ends its transaction, which has written nothing.
-        drop(locked);
-        Ok(snapshot)
+    /// Takes a snapshot of all databases in the folder `home`. Processes that write to them wait until this returns.
+    pub fn take(home: &Path) -> PortResult<Snapshot> {
+        let list = || {
+            let failed = |error| PortError::backend(format!("could not read the folder {}", home.display()), error);
+            databases(home).map_err(failed)
+        };
+        loop {
+            // Always in the same order, so that two backups at once do not wait for each other's locks.
+            let paths = list()?;
+            let locked: Vec<Connection> = paths.iter().map(|path| lock(path)).collect::<PortResult<_>>()?;
+            // A file that was created before the last lock may have what the other files refer to, and belongs to it.
+            if list()? != paths {
+                continue;
+            }
+            let files = paths.into_iter().map(|path| begin(&path).map(|connection| (path, connection)));
+            let snapshot = Snapshot { files: files.collect::<PortResult<_>>()? };
+            // Closing a connection ends its transaction, which has written nothing.
+            drop(locked);
+            return Ok(snapshot);
+        }
     }
 
     /// Copies each file into the folder `into` under its own name, and checks the copies. `specs` describes their

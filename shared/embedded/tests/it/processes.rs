@@ -217,6 +217,8 @@ fn two_processes_may_open_a_new_folder_at_once() {
     for _ in 0..3 {
         let home = tempfile::tempdir().unwrap();
         assert_eq!(race("receive", &home.path().join("new")).len(), 2);
+        let said = race("look", &home.path().join("new"));
+        assert_eq!(texts(&said, "parked"), ["0", "0"], "the file of the ledger is created at once too");
     }
 }
 

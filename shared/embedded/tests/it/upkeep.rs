@@ -306,7 +306,7 @@ fn copies_are_of_one_instant() {
         for round in 0..ROUNDS {
             let into = home.path().join(format!("copy {round}"));
             std::fs::create_dir(&into).unwrap();
-            let snapshot = Snapshot::take(&files).unwrap();
+            let snapshot = Snapshot::take(home.path()).unwrap();
             let mut told = 0;
             let copied = snapshot.copy_into(&into, &[], |_| told += 1).unwrap();
             assert!(copied.iter().all(|copy| copy.findings.is_empty()), "{copied:?}");
@@ -330,7 +330,7 @@ fn what_was_spent_since_a_backup_is_not_spent_again() {
         read_key(&*pool, 100).await;
         reserve(&*pool, 10).await.unwrap();
         embedded.hosts().beat(&Host::new(7, vec!["work".into()], clock().now()), clock().now()).await.unwrap();
-        let snapshot = Snapshot::take(&databases(home.path()).unwrap()).unwrap();
+        let snapshot = Snapshot::take(home.path()).unwrap();
         snapshot.copy_into(backup.path(), &Embedded::FILES, |_| ()).unwrap();
         reserve(&*pool, 90).await.unwrap();
 

@@ -5,7 +5,7 @@ use anyhow::ensure;
 use crate::context::Context;
 use crate::fleets::fleet::Fleet;
 use crate::fleets::settings::FleetSettings;
-use crate::fleets::{FLEETS, settings_of};
+use crate::fleets::{FLEETS, each_once, settings_of};
 use crate::wiring::{BackendSettings, Backends, Needs};
 
 /// The selected fleets, with their settings and the backends behind their ports.
@@ -44,7 +44,7 @@ impl Meant {
 /// Returns the fleets in `named`. If it is empty, returns all fleets for which a backend of each needed kind is set.
 pub(super) fn fleets(named: &[&'static dyn Fleet], backends: &BackendSettings) -> Vec<&'static dyn Fleet> {
     if !named.is_empty() {
-        return named.to_vec();
+        return each_once(named);
     }
     let is_there = |fleet: &&'static dyn Fleet| backends.check(fleet.needs().uses, &[]).is_ok();
     let there: Vec<_> = FLEETS.iter().copied().filter(is_there).collect();

@@ -92,7 +92,8 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let (output, clock) = (Output::new(true), Arc::new(SystemClock));
         let context = Context { home: home.path().to_owned(), output, clock };
-        for fleets in [vec![named("smp").unwrap()], vec![]] {
+        let sample = named("smp").unwrap();
+        for fleets in [vec![sample], vec![sample, sample], vec![]] {
             let (status, words) = read(&Arguments { fleets }, &context).await.unwrap();
             let status = serde_json::to_value(&status).unwrap();
             assert_eq!(status["fleets"], serde_json::json!([{ "fleet": "sample", "samples": 3 }]));

@@ -8,7 +8,7 @@ use super::upkeep::check_after_a_kill;
 use crate::context::Context;
 use crate::fleets::fleet::Fleet;
 use crate::fleets::settings::{FleetSettings, GivenSettings};
-use crate::fleets::{FLEETS, named, settings_of};
+use crate::fleets::{FLEETS, each_once, named, settings_of};
 use crate::hosting::{Installation, Looks, Opened, Until, here};
 use crate::wiring::{BackendSettings, Needs};
 
@@ -58,9 +58,7 @@ fn chosen(named: &[&'static dyn Fleet], settings: &FleetSettings) -> anyhow::Res
         ensure!(missing.is_none(), "{}", missing.unwrap_or_default());
     }
     if !named.is_empty() {
-        // In the order of the list of fleets, each fleet once.
-        let is_named = |fleet: &&'static dyn Fleet| named.iter().any(|named| named.name() == fleet.name());
-        return Ok(FLEETS.iter().copied().filter(is_named).collect());
+        return Ok(each_once(named));
     }
     let ready: Vec<_> = FLEETS.iter().copied().filter(|fleet| fleet.missing(settings).is_none()).collect();
     let missing: Vec<String> =

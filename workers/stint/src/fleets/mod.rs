@@ -120,6 +120,12 @@ pub(crate) fn member(name: &str) -> Result<Member, String> {
     })
 }
 
+/// Returns the fleets in `named` in the order of [`FLEETS`], each once.
+pub(crate) fn each_once(named: &[&'static dyn Fleet]) -> Vec<&'static dyn Fleet> {
+    let is_named = |fleet: &&'static dyn Fleet| named.iter().any(|named| named.name() == fleet.name());
+    FLEETS.iter().copied().filter(is_named).collect()
+}
+
 /// Returns how the settings of `fleets` are parsed.
 pub(crate) fn settings_of(fleets: &[&'static dyn Fleet]) -> Vec<SettingsOf> {
     fleets.iter().map(|fleet| fleet.settings()).collect()

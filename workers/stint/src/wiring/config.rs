@@ -53,7 +53,7 @@ pub(crate) struct BackendSettings {
 pub(crate) enum Profile {
     /// SQLite in the folder `STINT_HOME`: nothing to install.
     Local,
-    /// SQS, EventBridge Scheduler, Lambda's event source mappings, and MongoDB.
+    /// SQS, EventBridge Scheduler, Lambda's event source mappings, and MongoDB for the fleets that use a database.
     Aws,
 }
 
@@ -80,7 +80,8 @@ pub(crate) enum WakeupBackend {
 pub(crate) enum ThrottleBackend {
     /// A file in `STINT_HOME`.
     Sqlite,
-    /// The event source mappings of Lambda functions. Their state is recorded in MongoDB.
+    /// The event source mappings of Lambda functions. Their state is recorded in MongoDB, or in the bucket of a fleet without
+    /// a database.
     Lambda,
 }
 

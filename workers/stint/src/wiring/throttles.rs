@@ -19,31 +19,31 @@ pub(crate) fn steering(backends: &Backends) -> anyhow::Result<Arc<dyn Throttle>>
     backends.steering(Arc::new(ThrottleRecords { records, named_alone: backends.named_alone.clone() }))
 }
 
-/// Stores the state of the throttle on Lambda's event source mappings.
+/// Stores the state of the throttle on Lambda's event source mappings, a record for each worker.
 ///
-/// Earlier versions stored a worker's record under the worker's name alone. Such a record is read until the worker's own is
-/// written for the first time.
+/// Earlier versions knew a worker by its name alone, and its record keeps that name: a function of an earlier version that
+/// still runs, or runs again after a rollback, must find what this one has told the same mapping.
 struct ThrottleRecords {
     records: MongoRecords,
-    /// The workers that may have a record under their name alone.
+    /// The workers whose record has their name alone.
     named_alone: Vec<WorkerId>,
+}
+
+impl ThrottleRecords {
+    /// Returns the id of a worker's record. A name alone has no slash, so that no two workers share a record.
+    fn id(&self, worker: &WorkerId) -> String {
+        if self.named_alone.contains(worker) { worker.name.to_string() } else { worker.to_string() }
+    }
 }
 
 #[async_trait]
 impl ThrottleMemory for ThrottleRecords {
     async fn load(&self, worker: &WorkerId) -> PortResult<ThrottleRecord> {
-        if let Some((version, record)) = self.records.load::<ThrottleRecord>(&worker.to_string()).await? {
-            return Ok(ThrottleRecord { version, ..record });
-        }
-        if !self.named_alone.contains(worker) {
-            return Ok(ThrottleRecord::default());
-        }
-        let before = self.records.load::<ThrottleRecord>(&worker.name).await?;
-        // Version 0: the worker's own record is not there yet.
-        Ok(before.map_or_else(ThrottleRecord::default, |(_, record)| ThrottleRecord { version: 0, ..record }))
+        let found = self.records.load::<ThrottleRecord>(&self.id(worker)).await?;
+        Ok(found.map_or_else(ThrottleRecord::default, |(version, record)| ThrottleRecord { version, ..record }))
     }
 
     async fn replace(&self, worker: &WorkerId, record: &ThrottleRecord) -> PortResult<bool> {
-        self.records.replace(&worker.to_string(), record.version, record).await
+        self.records.replace(&self.id(worker), record.version, record).await
     }
 }

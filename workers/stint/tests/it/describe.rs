@@ -44,7 +44,7 @@ fn renewed(file: &str, form: &str) {
     let path = format!("{}/../../{file}", env!("CARGO_MANIFEST_DIR"));
     let stored = std::fs::read_to_string(&path).unwrap_or_default();
     let made = Program::new().succeed(&["describe", "--settings", form]);
-    let command = format!("cargo run -p stint -- describe --settings {form} > {file}");
+    let command = format!("cargo run --features cloud -- describe --settings {form} > {file}");
     assert!(stored == made, "{file} is not what the settings in the code say; renew it with:\n  {command}");
 }
 

@@ -8,7 +8,7 @@ use crate::shell::quoted;
 const MARKDOWN_HEAD: &str = "\
 # Configuration
 
-<!-- Made by `stint describe --settings markdown`; change the text in the config structs, not here. -->
+<!-- Made by `stint describe --settings markdown` with every feature; change the text in the config structs, not here. -->
 
 Every setting is an environment variable, and a flag of the commands that take it. A flag wins over its variable, a
 variable over the default. A setting that cannot be used is an error at the start, which names it. Secrets are better
@@ -16,7 +16,7 @@ given as variables: a flag is seen by every user who lists processes.
 ";
 
 const ENV_HEAD: &str = "\
-# Settings of Stint. Made by `stint describe --settings env`: change the text in the config structs, not here.
+# Settings of Stint. Made by `stint describe --settings env` with every feature: change the text in the config structs, not here.
 # What is commented out shows the default, or an example. Copy this file to .env, and load it with:
 #   set -a; . ./.env; set +a
 ";
@@ -52,7 +52,8 @@ pub(super) fn env(sections: &[Section]) -> String {
                 (true, true) => "# A secret if it has a user or password in it: then never commit it.\n",
                 (false, _) => "",
             };
-            let default = quoted(setting.default.as_deref().unwrap_or_default());
+            let default =
+                setting.default.as_deref().filter(|default| !default.is_empty()).map(quoted).unwrap_or_default();
             let _ = writeln!(text, "{secret}# {}={default}", setting.variable);
         }
     }

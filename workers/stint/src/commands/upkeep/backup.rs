@@ -22,6 +22,7 @@ use super::{LONG, files_of, kill_point, size};
 use crate::context::Context;
 use crate::fleets::fleet::FolderSpec;
 use crate::fleets::{files, folders};
+use crate::shell;
 use crate::words::{count, number};
 
 /// Bytes copied between two progress messages.
@@ -55,11 +56,12 @@ struct Report<'a> {
 }
 
 pub(crate) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
-    let (dir, paths) = (&arguments.dir, files_of(context)?);
+    let dir = &arguments.dir;
+    files_of(context)?;
     prepare(dir, &context.home)?;
     kill_point();
     let _lock = FolderLock::shared(&context.home)?;
-    let (snapshot, taken_at) = (Snapshot::take(&paths)?, context.clock.now());
+    let (snapshot, taken_at) = (Snapshot::take(&context.home)?, context.clock.now());
     kill_point();
     let mut said = 0;
     let tell = |progress: CopyProgress<'_>| {
@@ -89,10 +91,11 @@ pub(crate) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
             folders.map(|folder| format!(", {} of {}", count(folder.count.files, "file", "files"), folder.name));
         let folders: String = folders.collect();
         format!(
-            "backed up {files}{folders}, {} in all, as of {taken_at}, into {}; go back to it with `stint restore {}`\n",
+            "backed up {files}{folders}, {} in all, as of {taken_at}, into {}; go back to it with `{} restore {}`\n",
             size(report.manifest.bytes()),
             report.folder.display(),
-            report.folder.display()
+            shell::program(),
+            shell::path(report.folder)
         )
     })
 }

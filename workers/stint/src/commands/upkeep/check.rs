@@ -82,18 +82,22 @@ pub(crate) fn run(arguments: &Arguments, context: &Context) -> anyhow::Result<()
     for path in &paths {
         reports.push(look(path, &specs, depth, context)?);
     }
+    // Before the repair, whose result must be told whatever happens.
+    let folders = if arguments.quick { Vec::new() } else { look_at_folders(context)? };
     if arguments.repair {
         repair_all(&paths, &mut reports, &specs, arguments.dry_run, context)?;
     }
-    let folders = if arguments.quick { Vec::new() } else { look_at_folders(context)? };
-    let damaged = reports.iter().filter(|report| report.state == State::Damaged).count() as u64
-        + folders.iter().map(|folder| folder.damaged).sum::<u64>();
+    let databases = reports.iter().filter(|report| report.state == State::Damaged).count() as u64;
+    let damaged = databases + folders.iter().map(|folder| folder.damaged).sum::<u64>();
     let report = Report { files: reports, folders, damaged, dry_run: arguments.dry_run };
     context.output.result(&report, words)?;
     match damaged {
         0 => Ok(()),
-        damaged if arguments.repair && !arguments.dry_run => {
-            bail!("{} not repaired: go back to a backup with `stint restore`", count(damaged, "file was", "files were"))
+        _ if databases > 0 && arguments.repair && !arguments.dry_run => {
+            bail!(
+                "{} not repaired: go back to a backup with `stint restore`",
+                count(databases, "file was", "files were")
+            )
         }
         damaged => bail!("{} damaged", count(damaged, "file is", "files are")),
     }

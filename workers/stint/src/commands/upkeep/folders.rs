@@ -1,6 +1,6 @@
 //! Whether the files that never change are sound: each is read to its end.
 
-use std::fs::{self, File};
+use std::fs::{self, DirEntry, File};
 use std::io;
 use std::path::Path;
 
@@ -56,6 +56,28 @@ pub(super) fn look_at_folders(context: &Context) -> Result<Vec<FolderReport>> {
     Ok(reports)
 }
 
+impl FolderReport {
+    /// Reads a file to its end. One that cannot be opened is damaged, unless it has gone: then it was a part of an upload.
+    fn add(&mut self, file: String, entry: &DirEntry, spec: &FolderSpec) {
+        let opened = File::open(entry.path()).and_then(|file| Ok((file.metadata()?.len(), file)));
+        let found = match opened {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return,
+            Err(error) => Err(format!("it cannot be read: {error}")),
+            Ok((bytes, opened)) => {
+                self.bytes += bytes;
+                (spec.verify)(&file, opened)
+            }
+        };
+        self.files += 1;
+        if let Err(reason) = found {
+            self.damaged += 1;
+            if self.findings.len() < NAMED {
+                self.findings.push(FileFinding { file, reason });
+            }
+        }
+    }
+}
+
 fn read_below(
     folder: &Path,
     below: &str,
@@ -69,20 +91,8 @@ fn read_below(
         if kind.is_dir() {
             read_below(&entry.path(), &format!("{path}/"), spec, report, tell)?;
         } else if kind.is_file() {
-            let file = match File::open(entry.path()) {
-                // It was the part of an upload.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-                file => file?,
-            };
             let before = report.bytes / LONG;
-            report.files += 1;
-            report.bytes += file.metadata()?.len();
-            if let Err(reason) = (spec.verify)(&path, file) {
-                report.damaged += 1;
-                if report.findings.len() < NAMED {
-                    report.findings.push(FileFinding { file: path, reason });
-                }
-            }
+            report.add(path, &entry, spec);
             if report.bytes / LONG != before {
                 tell(report);
             }

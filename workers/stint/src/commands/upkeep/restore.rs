@@ -33,7 +33,7 @@ const LOCK: &str = ".lock";
 #[derive(clap::Args)]
 #[command(
     after_help = "Examples:\n  stint restore /backups/stint-monday --dry-run\n  stint restore /backups/stint-monday \
-                        --force\n\nThe backup is compared with its list of checksums first. Nothing may run in the folder \
+                        --force\n\nThe backup is compared with its list first: databases by their checksums, pages by their number and size. Nothing may run in the folder \
                         meanwhile. What was in it before is put aside, beside it, as NAME.before-restore-TIME.\n\nPoints that \
                         were spent since the backup are not spent again: each key's counter is read before the key is used. \
                         What was collected since is still in the folder that was put aside, and can be taken over \

@@ -80,6 +80,7 @@ impl Fleet for PoeStashes {
         specs::upstreams_of(worker)
     }
 
+    #[cfg(feature = "aws")]
     async fn throttle(&self, settings: &FleetSettings, backends: &Backends) -> anyhow::Result<Arc<dyn Throttle>> {
         stores::throttle(settings.get(), backends).await
     }

@@ -75,17 +75,16 @@ pub(crate) async fn index_counts(backends: &Backends) -> anyhow::Result<Option<I
     Ok(Some(SqliteIndex::open(&backends.folder()?)?.counts().await?))
 }
 
-/// Returns the throttle of the fleet's workers.
-#[cfg(not(feature = "aws"))]
-pub(super) async fn throttle(_: &Settings, backends: &Backends) -> anyhow::Result<Arc<dyn Throttle>> {
-    backends.throttle().await
-}
-
 /// Returns the throttle of the fleet's workers. For Lambda functions its state is kept in the bucket of the pages.
 #[cfg(feature = "aws")]
 pub(super) async fn throttle(settings: &Settings, backends: &Backends) -> anyhow::Result<Arc<dyn Throttle>> {
     match records(settings, backends, "throttles")? {
         Some(records) if backends.steers_functions() => backends.steering(Arc::new(Memory(records))),
+        None if backends.steers_functions() => {
+            bail!(
+                "POE_BLOBS must name a bucket, such as s3://BUCKET/PREFIX: what throttles of functions were told is kept there"
+            )
+        }
         _ => backends.throttle().await,
     }
 }

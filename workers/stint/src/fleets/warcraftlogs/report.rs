@@ -86,7 +86,7 @@ impl Report {
         row(
             "players",
             format!(
-                "{} discovered = {} ranked + {} dropped (hidden, unknown, never classed), {} lost",
+                "{} discovered = {} ranked + {} dropped (hidden, unknown, never classed, merged), {} lost",
                 players.discovered, players.ranked, players.dropped, players.lost
             ),
         );

@@ -48,7 +48,7 @@ pub(super) fn in_words(report: &Report) -> String {
     row(
         "players",
         format!(
-            "{} discovered, {} ranked, {} dropped (hidden, unknown, never classed), {} lost",
+            "{} discovered, {} ranked, {} dropped (hidden, unknown, never classed, merged), {} lost",
             number(players.discovered),
             number(players.ranked),
             number(players.dropped),

@@ -158,10 +158,16 @@ impl<'a> Waiting<'a> {
     }
 }
 
-/// Returns whether each raid and difficulty has an outcome that it did not have before. `before` is empty if the player
-/// was unknown.
+/// Returns whether the upstream has given each raid and difficulty an outcome since `before`, which is empty if the player
+/// was unknown. A unit that it refused before is not requested again, so its outcome does not change.
 fn all_are_new(before: &[Option<UnitResult>], now: &[Option<UnitResult>]) -> bool {
-    now.iter().zip(before.iter().chain(repeat(&None))).all(|(now, before)| now.is_some() && now != before)
+    let pairs = || now.iter().zip(before.iter().chain(repeat(&None)));
+    let is_known = |(now, before): (&Option<UnitResult>, &Option<UnitResult>)| match now {
+        None => false,
+        Some(UnitResult::Refused(_)) => true,
+        Some(UnitResult::Served(_)) => now != before,
+    };
+    pairs().all(is_known) && pairs().any(|(now, before)| now != before)
 }
 
 /// Returns whether `body` is `message` or its remainder: a message that was parked for points is sent again with the
@@ -185,6 +191,9 @@ mod tests {
             (vec![served(1), None], vec![served(9), served(9)], true),
             (vec![served(1), served(1)], vec![served(9), served(1)], false),
             (vec![served(1), served(1)], vec![served(9), refused()], true),
+            (vec![served(1), refused()], vec![served(9), refused()], true),
+            (vec![served(1), refused()], vec![served(1), refused()], false),
+            (vec![refused()], vec![refused()], false),
         ] {
             assert_eq!(all_are_new(&before, &now), expected, "{before:?} {now:?}");
         }
