@@ -117,22 +117,21 @@ fn what_an_earlier_version_has_told_aws_is_known() {
     let settings = [emulator.places(), emulator.settings()].concat();
     let program = settings.iter().fold(Program::new(), |program, (name, value)| program.with(name, value));
     let program = program.with("MONGODB_URI", &database);
-    let records = block_on(async {
+    // A client lives no longer than the runtime that it was made in, so each block connects anew.
+    let records = || async {
         let settings = MongoSettings {
             mongodb_uri: Some(database.clone().into()),
             mongodb_database: Some(emulator.queue("").trim_end_matches('-').to_owned()),
         };
-        let mongo = Mongo::connect(&settings).await.unwrap();
-        let records = MongoRecords::new(&mongo, "throttles");
-        let record = json!({ "version": 7, "written": { "concurrency": 5, "paused": true }, "intent": null });
-        assert!(records.replace("discover", 0, &record).await.unwrap());
-        records
-    });
+        MongoRecords::new(&Mongo::connect(&settings).await.unwrap(), "throttles")
+    };
+    let record = json!({ "version": 7, "written": { "concurrency": 5, "paused": true }, "intent": null });
+    assert!(block_on(async { records().await.replace("discover", 0, &record).await.unwrap() }));
     let shown = || program.json(&["throttle", "show", "wcl/discover"])["workers"][0].clone();
     assert_eq!((&shown()["set"], &shown()["paused"]), (&5.into(), &true.into()));
     program.succeed(&["throttle", "resume", "wcl/discover"]);
     assert_eq!((&shown()["set"], &shown()["paused"]), (&5.into(), &false.into()));
     // A function of the earlier version that still runs knows of it too.
-    let told = block_on(records.load::<serde_json::Value>("discover")).unwrap().unwrap().1;
+    let told = block_on(async { records().await.load::<serde_json::Value>("discover").await }).unwrap().unwrap().1;
     assert_eq!(told["written"]["paused"], false, "{told}");
 }
