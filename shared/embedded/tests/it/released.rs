@@ -218,6 +218,35 @@ fn a_folder_of_schema_4_keeps_its_throttles_and_wakeups_and_knows_whose_they_are
     });
 }
 
+/// A process of the earlier version may still run when the first of this one opens the folder: a service that is replaced
+/// while it drains. What it writes must fail, since it could not say whose the row is, and it may read its own rows.
+#[test]
+fn a_process_of_schema_4_reads_on_and_its_writes_are_refused() {
+    let home = tempfile::tempdir().unwrap();
+    let earlier = Connection::open(home.path().join("queues.db")).unwrap();
+    earlier.pragma_update(None, "journal_mode", "wal").unwrap();
+    earlier.execute_batch(QUEUES_4).unwrap();
+    let (limit, paused) = (
+        "INSERT INTO throttles (worker, concurrency) VALUES (?1, ?2) ON CONFLICT (worker) DO UPDATE SET concurrency = ?2",
+        "INSERT INTO throttles (worker, paused) VALUES (?1, ?2) ON CONFLICT (worker) DO UPDATE SET paused = ?2",
+    );
+    let wakeup = "INSERT OR REPLACE INTO wakeups (name, worker, at, period) VALUES (?1, 'reviver', 0, NULL)";
+    earlier.prepare_cached(limit).unwrap().execute(params!["rank-fetcher", 8]).unwrap();
+    let embedded = Embedded::open(home.path(), Mode::Shared, Arc::new(clock())).unwrap();
+    let rank_fetcher = WorkerId::new("warcraftlogs", "rank-fetcher");
+    for (statement, value) in [(limit, 3), (paused, 1)] {
+        let refused = earlier.prepare_cached(statement).and_then(|mut it| it.execute(params!["rank-fetcher", value]));
+        assert!(refused.is_err(), "{statement}");
+    }
+    let refused = earlier.prepare_cached(wakeup).and_then(|mut it| it.execute(["revive-rank-fetcher"]));
+    assert!(refused.unwrap_err().to_string().contains("wakeups.fleet"), "without its fleet it would never fire");
+    let read = "SELECT concurrency FROM throttles WHERE worker = ?1";
+    assert_eq!(earlier.query_row(read, ["rank-fetcher"], |row| row.get::<_, i64>(0)).unwrap(), 8);
+    let throttle = block_on(embedded.throttle().read(&rank_fetcher)).unwrap();
+    assert_eq!(throttle, Concurrency { set: Some(8), paused: false });
+    assert_eq!(block_on(embedded.wakeups().list()).unwrap(), []);
+}
+
 #[test]
 fn a_breaker_that_cannot_be_read_is_an_error_that_names_it() {
     let home = tempfile::tempdir().unwrap();
